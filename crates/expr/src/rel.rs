@@ -1,0 +1,229 @@
+//! Relational plans: what is to be read and computed, without saying how. An engine runs them.
+//!
+//! Three shapes suffice: [`Aggregate`] turns the rows of one source into one row per customer in a single pass,
+//! [`Assemble`] puts the per-source tables side by side for a base of customers, [`Project`] computes columns from columns.
+
+use std::path::PathBuf;
+
+use chrono::NaiveDate;
+
+use crate::tree::{Expr, Type};
+
+/// Files of one source, read as one table. All files hold the columns; types are widened to those given here.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Scan {
+    /// Name of the source, for messages.
+    pub source: String,
+    /// Files in reading order (sorted by path).
+    pub files: Vec<PathBuf>,
+    /// Encoding of every file.
+    pub format: ScanFormat,
+    /// Columns the plan may use.
+    pub columns: Vec<ScanColumn>,
+    /// Zone that local times are expressed in.
+    pub timezone: chrono_tz::Tz,
+    /// Zone that naive timestamps are in.
+    pub naive_zone: Option<chrono_tz::Tz>,
+    /// Columns computed from the columns above, in order; later ones may use earlier ones.
+    pub derive: Vec<(String, Expr)>,
+}
+
+/// Encodings an engine reads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub enum ScanFormat {
+    Parquet,
+    Csv,
+    Ndjson,
+}
+
+/// A column of a scan.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ScanColumn {
+    /// Name in the file, or of the Hive partition.
+    pub name: String,
+    /// Type the plan sees.
+    pub ty: Type,
+    /// A timestamp with a zone of its own (an instant), to be converted to local time.
+    pub zoned: bool,
+    /// Taken from the path (`name=value`), not from inside the file.
+    pub hive: bool,
+}
+
+/// What happens to a row that meets a check.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub enum RowFate {
+    Quarantine,
+    Drop,
+    Fail,
+    /// Does not concern the pipeline.
+    Filter,
+}
+
+/// A named condition that takes a row out. Checks apply in order; the first that is true decides.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RowCheck {
+    /// Rule name shown in `rejects`.
+    pub rule: String,
+    /// The row is taken out where this is true (null does not take it out).
+    pub bad_when: Expr,
+    /// What happens to it.
+    pub fate: RowFate,
+}
+
+/// How repeated rows are found.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Dedup {
+    /// Identifying columns; every column of the scan when empty.
+    pub columns: Vec<String>,
+    /// What happens to all but the first in file and row order.
+    pub fate: RowFate,
+}
+
+/// The rows of one source that are visible at `as_of` and take part.
+///
+/// A row is visible where `time` is null or its local date is at most `as_of` (and likewise `known_at`). Visible rows pass
+/// the checks in order, then the search for duplicates. What is left is used.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SourceRows {
+    /// Files and columns.
+    pub scan: Scan,
+    /// The customer's key.
+    pub key: String,
+    /// Time of a row, if the source has one.
+    pub time: Option<String>,
+    /// End of validity, exclusive: values after `as_of` are not known yet and read as null.
+    pub until: Option<String>,
+    /// When a row became known.
+    pub known_at: Option<String>,
+    /// State of the customer base at the close of this day.
+    pub as_of: NaiveDate,
+    /// Contract, then filter.
+    pub checks: Vec<RowCheck>,
+    /// Search for repeated rows among those that passed.
+    pub dedup: Option<Dedup>,
+}
+
+/// One row per key: every aggregate in one pass over the rows. Output: the key, then the aggregates, sorted by key.
+///
+/// ```text
+/// in   key | day | …      out  key | agg 1 | agg 2 | …
+/// ```
+#[derive(Debug, Clone, PartialEq)]
+pub struct Aggregate {
+    /// What is read.
+    pub rows: SourceRows,
+    /// What is computed.
+    pub aggs: Vec<Agg>,
+}
+
+/// One aggregate. Sums are exact and then rounded once, so that no order of rows or threads shows.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Agg {
+    /// Name of the output column.
+    pub name: String,
+    /// What is computed.
+    pub func: AggOp,
+    /// Rows on local days in (as_of - offset - days, as_of - offset]; all visible rows when absent.
+    pub window: Option<Window>,
+    /// Rows for which this is true.
+    pub filter: Option<Expr>,
+}
+
+/// Days that a window holds: local dates in `(as_of - offset_days - days, as_of - offset_days]`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Window {
+    /// Length; unbounded to the past when absent.
+    pub days: Option<u32>,
+    /// Distance of the end from `as_of`.
+    pub offset_days: u32,
+}
+
+/// Aggregate operations; null inputs never count.
+#[derive(Debug, Clone, PartialEq)]
+pub enum AggOp {
+    /// Rows: i64, 0 when none.
+    CountRows,
+    /// Non-null values: i64, 0 when none.
+    Count(Expr),
+    /// Distinct non-null values: i64, 0 when none.
+    CountDistinct(Expr),
+    /// Distinct local days of `time`: i64, 0 when none.
+    CountDistinctDays,
+    /// First local day: date, null when none.
+    FirstDay,
+    /// Last local day: date, null when none.
+    LastDay,
+    /// Sum: type of the operand, 0 when none.
+    Sum(Expr),
+    /// Sum over the rows of the first local day with a row: float, 0 when none.
+    SumOnFirstDay(Expr),
+    /// Mean: float, null when none.
+    Mean(Expr),
+    /// Smallest (numbers, dates, timestamps): null when none.
+    Min(Expr),
+    /// Largest (numbers, dates, timestamps): null when none.
+    Max(Expr),
+    /// Sample standard deviation: float, null below two values.
+    Std(Expr),
+    /// Median: float, null when none.
+    Median(Expr),
+    /// Value of the earliest row by time, then by file and row order; a null value stays null.
+    First(Expr),
+    /// Value of the latest row by time, then by file and row order; a null value stays null.
+    Last(Expr),
+}
+
+/// Keys of the base with the columns of several per-key tables beside them; sorted by key.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Assemble {
+    /// Name of the key column in the output.
+    pub key: String,
+    /// Per-key tables (outputs of [`Aggregate`]; the key is their first column) and whether their keys are part of the base.
+    pub tables: Vec<(PathBuf, bool)>,
+}
+
+/// Columns computed from the columns of one table, row by row. Later columns may use earlier ones.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Project {
+    /// Table to read.
+    pub table: PathBuf,
+    /// Date that `as_of()` stands for.
+    pub as_of: NaiveDate,
+    /// Columns to add: name and expression.
+    pub columns: Vec<(String, Expr)>,
+}
+
+/// A plan that an engine can run.
+#[derive(Debug, Clone, PartialEq)]
+#[allow(clippy::large_enum_variant)]
+pub enum Rel {
+    /// Rows of a source to one row per key.
+    Aggregate(Aggregate),
+    /// Per-key tables side by side.
+    Assemble(Assemble),
+    /// More columns.
+    Project(Project),
+}
+
+/// What became of the visible rows of a source: `rows = used + filtered + quarantined + dropped`, always.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct RowCounts {
+    /// Visible rows.
+    pub rows: u64,
+    /// Took part.
+    pub used: u64,
+    /// Taken out by the filter.
+    pub filtered: u64,
+    /// Set aside with a reason.
+    pub quarantined: u64,
+    /// Left out as the contract says.
+    pub dropped: u64,
+    /// Of those above, repeated rows.
+    pub duplicates: u64,
+    /// Rows met by each check, in the order of `checks`.
+    pub by_check: Vec<u64>,
+    /// Newest local time of a used row, in microseconds.
+    pub newest_micros: Option<i64>,
+}

@@ -1,0 +1,180 @@
+//! The typed expression tree: closed, checked, without an engine.
+
+use std::ops::Range;
+
+/// Type of a value. Timestamps are wall-clock times in the pipeline's time zone (sources are normalised when they are read).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Type {
+    /// true or false
+    Bool,
+    /// 64-bit integer; narrower integers of a file are widened
+    Int,
+    /// 64-bit float; decimals of a file are read as floats
+    Float,
+    /// UTF-8 text, compared byte by byte
+    String,
+    /// calendar date
+    Date,
+    /// local wall-clock time in microseconds
+    Timestamp,
+    /// the type of a bare `null`, which fits everywhere
+    Null,
+}
+
+/// Names and types that an expression may use, in declaration order.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Schema {
+    /// Name and type of each column.
+    pub columns: Vec<(String, Type)>,
+}
+
+impl Schema {
+    /// Type of the column, if there is one of that name.
+    pub fn get(&self, name: &str) -> Option<Type> {
+        self.columns.iter().find(|(n, _)| n == name).map(|(_, t)| *t)
+    }
+}
+
+/// A checked expression.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Expr {
+    /// What it does.
+    pub node: Node,
+    /// Type of its value.
+    pub ty: Type,
+    /// Byte range in the expression's text.
+    pub span: Range<usize>,
+}
+
+/// Node of an expression. Numeric operands of one operation have one type: the checker inserts [`Node::Cast`].
+#[derive(Debug, Clone, PartialEq)]
+pub enum Node {
+    /// A column by name.
+    Column(String),
+    /// A constant.
+    Literal(Literal),
+    /// The run's `as_of` date, written `as_of()`.
+    AsOf,
+    /// `not x` (three-valued)
+    Not(Box<Expr>),
+    /// `-x`
+    Negate(Box<Expr>),
+    /// Two operands.
+    Binary(BinaryOp, Box<Expr>, Box<Expr>),
+    /// `x is null`, or `is not null`
+    IsNull {
+        /// operand
+        of: Box<Expr>,
+        /// `is not null`
+        negated: bool,
+    },
+    /// `x in (…)`; three-valued as in SQL
+    In {
+        /// operand
+        of: Box<Expr>,
+        /// candidates
+        list: Vec<Expr>,
+        /// `not in`
+        negated: bool,
+    },
+    /// `x like 'pattern'`, `%` and `_` only, case-sensitive
+    Like {
+        /// operand
+        of: Box<Expr>,
+        /// pattern
+        pattern: String,
+        /// `not like`
+        negated: bool,
+    },
+    /// `case when c then v … else e end`
+    Case {
+        /// conditions and values
+        branches: Vec<(Expr, Expr)>,
+        /// value where no condition is true; null when absent
+        otherwise: Option<Box<Expr>>,
+    },
+    /// A function of the catalogue.
+    Call(Function, Vec<Expr>),
+    /// `cast(x as type)`, or inserted by the checker
+    Cast(Box<Expr>),
+}
+
+/// Constants.
+#[derive(Debug, Clone, PartialEq)]
+#[allow(missing_docs)]
+pub enum Literal {
+    Null,
+    Bool(bool),
+    Int(i64),
+    Float(f64),
+    String(String),
+    /// Days since 1970-01-01.
+    Date(i32),
+    /// Microseconds since 1970-01-01T00:00:00, local.
+    Timestamp(i64),
+}
+
+/// Operators with two operands. `between` is lowered to two comparisons by the parser.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[allow(missing_docs)]
+pub enum BinaryOp {
+    Add,
+    Subtract,
+    Multiply,
+    /// Always in floats; null where the divisor is 0.
+    Divide,
+    /// Remainder of integers or floats with the sign of the dividend; null where the divisor is 0.
+    Modulo,
+    Equal,
+    NotEqual,
+    Less,
+    LessOrEqual,
+    Greater,
+    GreaterOrEqual,
+    /// Three-valued.
+    And,
+    /// Three-valued.
+    Or,
+    IsDistinctFrom,
+    IsNotDistinctFrom,
+}
+
+/// Functions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[allow(missing_docs)]
+pub enum Function {
+    Abs,
+    Round,
+    Floor,
+    Ceil,
+    Ln,
+    Log10,
+    Exp,
+    Power,
+    Sqrt,
+    Least,
+    Greatest,
+    Coalesce,
+    NullIf,
+    Lower,
+    Upper,
+    Trim,
+    Length,
+    Substring,
+    Concat,
+    /// `date_diff('day', from, to)`
+    DateDiff(DateUnit),
+    /// `date_trunc('month', x)`
+    DateTrunc(DateUnit),
+}
+
+/// Units of date functions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[allow(missing_docs)]
+pub enum DateUnit {
+    Day,
+    Week,
+    Month,
+    Quarter,
+    Year,
+}
