@@ -1,1 +1,47 @@
-//! segments
+//! Dividing the customers: schemes, the segment of every customer with its reason, and what the segments are like.
+//!
+//! Everything here is a pure function over Arrow columns: one row per customer goes in, an [`Assignment`] comes out. Nothing
+//! reads files, evaluates expressions or names an engine.
+//!
+//! The types that matter: [`Customers`] (the checked input), [`Assignment`] (one scheme applied to every customer) and
+//! [`Kind`] (one way of dividing, a row of [`KINDS`]).
+//!
+//! Where to look:
+//!
+//! | question | file |
+//! |---|---|
+//! | how does one kind of scheme decide? | `kinds/KIND.rs` |
+//! | which cells belong to which RFM segment? do a grid's intervals overlap? | `grid.rs`, `grid/` |
+//! | how does a value become a score from 1 to k? | `score.rs` |
+//! | how are frozen edges read back? | `edges.rs` |
+//! | what is published per segment? | `profiles.rs`, `summary.rs`, `tables.rs` |
+
+mod assignment;
+mod customers;
+mod edges;
+mod error;
+mod grid;
+mod kinds;
+mod moments;
+mod profiles;
+mod rank;
+mod score;
+mod summary;
+mod tables;
+mod wording;
+
+pub use assignment::{
+    AssignedBy, Assignment, Extra, ExtraColumn, Parameter, Reasons, SegmentInfo, Warning,
+    segment_id,
+};
+pub use customers::{ColumnKind, Customers, Labels, Numeric};
+pub use edges::FrozenEdges;
+pub use error::SegmentError;
+pub use grid::{CellMap, GridLint, lint};
+pub use kinds::{KINDS, Kind, divide, inputs};
+pub use profiles::{LABEL_VALUES, OTHER_LABEL, Profile, profiles};
+pub use summary::{SegmentSummary, summarise};
+pub use tables::{
+    MembershipBatches, customer_columns, memberships, models, models_schema, profiles_schema,
+    profiles_table, segments_schema, segments_table,
+};

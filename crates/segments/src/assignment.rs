@@ -1,0 +1,301 @@
+//! One scheme applied to every customer.
+
+use std::fmt;
+use std::sync::Arc;
+
+use arrow::array::ArrayRef;
+use xxhash_rust::xxh3::xxh3_64;
+
+use crate::edges::FrozenEdges;
+use crate::error::SegmentError;
+
+/// What a scheme may need beside the customers' features.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Extra<'a> {
+    /// Seed of every random step.
+    pub seed: u64,
+    /// `rules`: per customer the index (from 0) of the first rule that is true, `None` where no rule is.
+    pub rule_hits: Option<&'a [Option<u32>]>,
+    /// `rfm_grid` with frozen edges: those of an earlier version; without them this run computes its own.
+    pub frozen_edges: Option<&'a FrozenEdges>,
+}
+
+/// The segment of every customer under one scheme, with the reason.
+#[derive(Debug, Clone)]
+pub struct Assignment {
+    /// Name of the scheme.
+    pub scheme: String,
+    /// Name of its kind, as in [`crate::KINDS`].
+    pub kind: &'static str,
+    /// The segments, in the scheme's own order; a declared segment without customers is among them.
+    pub segments: Vec<SegmentInfo>,
+    /// Per customer, in table order: index into `segments`.
+    pub segment_of: Vec<u32>,
+    /// Why each customer is where it is.
+    pub reasons: Reasons,
+    /// Whether a stated rule or a fitted model decided.
+    pub assigned_by: AssignedBy,
+    /// Further columns for the `customers` table, such as `<scheme>_score`.
+    pub columns: Vec<ExtraColumn>,
+    /// Rows for the `models` table.
+    pub parameters: Vec<Parameter>,
+    /// What the reader should know and the run need not stop for.
+    pub warnings: Vec<Warning>,
+}
+
+/// One segment of a scheme.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SegmentInfo {
+    /// Permanent id, see [`segment_id`].
+    pub id: i64,
+    /// Name shown.
+    pub name: String,
+    /// The rule in words, where there is one.
+    pub rule: Option<String>,
+}
+
+/// Who decided.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AssignedBy {
+    /// A stated rule.
+    Rule,
+    /// A fitted model.
+    Model,
+}
+
+/// A further column of the `customers` table, one value per customer in table order.
+#[derive(Debug, Clone)]
+pub struct ExtraColumn {
+    /// Name of the column.
+    pub name: String,
+    /// Utf8 or Float64.
+    pub values: ArrayRef,
+}
+
+/// One row of the `models` table: a parameter of a scheme.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Parameter {
+    /// What the parameter belongs to, such as `rfm_grid` or `kmeans`.
+    pub model: String,
+    /// Name of the parameter.
+    pub name: String,
+    /// A number.
+    pub value: Option<f64>,
+    /// A text.
+    pub text: Option<String>,
+}
+
+/// The reasons of an assignment, written on demand so that a million customers need not hold a million texts.
+#[derive(Clone)]
+pub enum Reasons {
+    /// The same reason for every customer of a segment; one per segment.
+    PerSegment(Vec<String>),
+    /// One of a few reasons; per customer the index of its text.
+    PerCode {
+        /// Per customer: index into `texts`.
+        codes: Vec<u32>,
+        /// The reasons.
+        texts: Vec<String>,
+    },
+    /// A reason written from the customer's own numbers: row of the customer table, text to append to.
+    Written(Arc<ReasonWriter>),
+}
+
+/// Appends the reason of the customer in a row to a text.
+pub type ReasonWriter = dyn Fn(usize, &mut String) + Send + Sync;
+
+/// What the reader of a scheme should know.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Warning {
+    /// Fewer distinct values than scores, so that some scores stay empty.
+    FewDistinctValues {
+        /// The feature.
+        feature: String,
+        /// Its distinct values.
+        distinct: usize,
+        /// Scores asked for.
+        scores: u8,
+    },
+    /// Cells of the grid that no line covers; their customers are `Others`.
+    UncoveredCells {
+        /// Cells.
+        cells: usize,
+        /// Customers in them.
+        customers: u64,
+    },
+    /// Lines of the grid that earlier lines always win over.
+    DeadLines {
+        /// Their segments.
+        segments: Vec<String>,
+    },
+    /// Segments without a customer because equal values are never torn apart.
+    EmptyTiers {
+        /// Their names.
+        tiers: Vec<String>,
+    },
+    /// The clustering fell short of what was asked for.
+    Clusters {
+        /// What, in words.
+        text: String,
+    },
+}
+
+impl Assignment {
+    /// Number of customers divided.
+    pub fn len(&self) -> usize {
+        self.segment_of.len()
+    }
+
+    /// Whether there is no customer.
+    pub fn is_empty(&self) -> bool {
+        self.segment_of.is_empty()
+    }
+
+    /// The segment of the customer in a row of the customer table.
+    pub fn segment(&self, row: usize) -> &SegmentInfo {
+        &self.segments[self.segment_of[row] as usize]
+    }
+
+    /// The reason of the customer in a row of the customer table.
+    pub fn reason(&self, row: usize) -> String {
+        let mut text = String::new();
+        self.write_reason(row, &mut text);
+        text
+    }
+
+    /// Appends the reason of the customer in a row of the customer table.
+    pub fn write_reason(&self, row: usize, to: &mut String) {
+        match &self.reasons {
+            Reasons::PerSegment(texts) => to.push_str(&texts[self.segment_of[row] as usize]),
+            Reasons::PerCode { codes, texts } => to.push_str(&texts[codes[row] as usize]),
+            Reasons::Written(write) => write(row, to),
+        }
+    }
+
+    /// Customers per segment, in the order of `segments`.
+    pub fn counts(&self) -> Vec<u64> {
+        let mut counts = vec![0; self.segments.len()];
+        for &segment in &self.segment_of {
+            counts[segment as usize] += 1;
+        }
+        counts
+    }
+
+    /// Refuses two segments with one id.
+    pub(crate) fn checked(self) -> Result<Self, SegmentError> {
+        let mut ids: Vec<(i64, &str)> = self
+            .segments
+            .iter()
+            .map(|s| (s.id, s.name.as_str()))
+            .collect();
+        ids.sort_unstable();
+        if let Some(pair) = ids.windows(2).find(|pair| pair[0].0 == pair[1].0) {
+            return Err(SegmentError::IdCollision {
+                first: pair[0].1.to_owned(),
+                second: pair[1].1.to_owned(),
+            });
+        }
+        Ok(self)
+    }
+}
+
+impl SegmentInfo {
+    /// A segment with its permanent id.
+    pub(crate) fn new(scheme: &str, name: &str, rule: Option<String>) -> Self {
+        Self {
+            id: segment_id(scheme, name),
+            name: name.to_owned(),
+            rule,
+        }
+    }
+}
+
+impl Parameter {
+    /// A number.
+    pub(crate) fn number(model: &str, name: impl Into<String>, value: f64) -> Self {
+        Self {
+            model: model.to_owned(),
+            name: name.into(),
+            value: Some(value),
+            text: None,
+        }
+    }
+
+    /// A text.
+    pub(crate) fn text(model: &str, name: impl Into<String>, text: impl Into<String>) -> Self {
+        Self {
+            model: model.to_owned(),
+            name: name.into(),
+            value: None,
+            text: Some(text.into()),
+        }
+    }
+}
+
+/// Permanent id of a segment: the low 53 bits of xxh3-64 over scheme, a zero byte and segment.
+///
+/// A pure function of the two names, so that it never changes with the data; 53 bits, so that it survives tools that read
+/// every number as a float.
+pub fn segment_id(scheme: &str, segment: &str) -> i64 {
+    let name = [scheme.as_bytes(), &[0], segment.as_bytes()].concat();
+    (xxh3_64(&name) & ((1 << 53) - 1)) as i64
+}
+
+impl AssignedBy {
+    /// The word in the `memberships` table.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Rule => "rule",
+            Self::Model => "model",
+        }
+    }
+}
+
+impl fmt::Debug for Reasons {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::PerSegment(texts) => f.debug_tuple("PerSegment").field(texts).finish(),
+            Self::PerCode { texts, .. } => f
+                .debug_struct("PerCode")
+                .field("texts", texts)
+                .finish_non_exhaustive(),
+            Self::Written(_) => f.write_str("Written(..)"),
+        }
+    }
+}
+
+impl fmt::Display for Warning {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::FewDistinctValues {
+                feature,
+                distinct,
+                scores,
+            } => write!(
+                f,
+                "`{feature}` has {distinct} distinct values, fewer than the {scores} scores; equal values get equal scores, so some scores are empty"
+            ),
+            Self::UncoveredCells { cells, customers } => {
+                write!(
+                    f,
+                    "no line of the grid covers {cells} cells; their {customers} customers are in `Others`"
+                )
+            }
+            Self::DeadLines { segments } => {
+                write!(
+                    f,
+                    "earlier lines of the grid always win over these, so they stay empty: {}",
+                    segments.join(", ")
+                )
+            }
+            Self::EmptyTiers { tiers } => {
+                write!(
+                    f,
+                    "equal values stay in one tier, which leaves these without a customer: {}",
+                    tiers.join(", ")
+                )
+            }
+            Self::Clusters { text } => f.write_str(text),
+        }
+    }
+}

@@ -1,0 +1,72 @@
+//! Ways of dividing the customers. One file per kind, one line each in [`KINDS`].
+
+mod attribute;
+mod lifecycle;
+mod quantile;
+mod rfm_grid;
+mod rules;
+
+use tessera_spec::pipeline::{Scheme, SchemeKind};
+
+use crate::assignment::{Assignment, Extra};
+use crate::customers::Customers;
+use crate::error::SegmentError;
+
+/// One way of dividing the customers: everything there is to know about it.
+#[derive(Debug, Clone, Copy)]
+pub struct Kind {
+    /// `kind = "…"` in the pipeline file, and the name of its source file.
+    pub name: &'static str,
+    /// One line: what it does.
+    pub summary: &'static str,
+    /// How it decides, what happens to missing values, and what it publishes.
+    pub docs: &'static str,
+    /// Whether these settings are this kind's.
+    pub accepts: fn(&SchemeKind) -> bool,
+    /// Features the settings read; those that a predicate names are known to the caller only.
+    pub inputs: fn(&SchemeKind) -> Vec<&str>,
+    /// Divides the customers.
+    pub(crate) divide: fn(&Scheme, &Customers, &Extra<'_>) -> Result<Assignment, SegmentError>,
+}
+
+/// Every kind, by name.
+pub static KINDS: &[&Kind] = &[
+    &attribute::KIND,
+    &lifecycle::KIND,
+    &quantile::KIND,
+    &rfm_grid::KIND,
+    &rules::KIND,
+];
+
+/// Divides the customers by a scheme: every customer gets exactly one segment, with the reason.
+///
+/// The result does not depend on the order of rows (beyond following it) nor on the number of threads.
+///
+/// # Errors
+/// A feature that is missing or of another type, settings that contradict each other, rule outcomes of another table, frozen
+/// edges of other features. Every error names the scheme.
+pub fn divide(
+    scheme: &Scheme,
+    customers: &Customers,
+    extra: &Extra<'_>,
+) -> Result<Assignment, SegmentError> {
+    kind_of(&scheme.kind)
+        .and_then(|kind| (kind.divide)(scheme, customers, extra))
+        .and_then(Assignment::checked)
+        .map_err(|error| error.in_scheme(&scheme.name.value))
+}
+
+/// Features that a scheme reads, as far as its settings say; a `rules` scheme names them in its predicates instead.
+pub fn inputs(kind: &SchemeKind) -> Vec<&str> {
+    kind_of(kind)
+        .map(|found| (found.inputs)(kind))
+        .unwrap_or_default()
+}
+
+fn kind_of(kind: &SchemeKind) -> Result<&'static Kind, SegmentError> {
+    KINDS
+        .iter()
+        .find(|entry| (entry.accepts)(kind))
+        .copied()
+        .ok_or(SegmentError::NoKind)
+}

@@ -1,0 +1,403 @@
+//! `kind = "rfm_grid"`: scores for recency, frequency and monetary value, then a grid of named cells (DEFINITIONS §2).
+
+use std::sync::Arc;
+
+use arrow::array::{Float64Array, StringArray};
+use rayon::prelude::*;
+use tessera_spec::pipeline::{Closed, RfmGrid, Scheme, SchemeKind, ScoreMethod};
+
+use super::Kind;
+use crate::assignment::{
+    AssignedBy, Assignment, Extra, ExtraColumn, Parameter, Reasons, SegmentInfo, Warning,
+};
+use crate::customers::Customers;
+use crate::edges::{DIMENSIONS, FrozenEdges, MODEL, check_edges};
+use crate::error::SegmentError;
+use crate::grid::{CellMap, OTHERS, grid_name, grid_words, lint};
+use crate::rank::Ranking;
+use crate::score::{Good, NO_SCORE, by_edges, midrank, quantile_edges};
+
+/// Segment of customers of whom recency, frequency or monetary value is missing.
+pub(super) const NOT_SCORED: &str = "Not Scored";
+
+/// Weights of R, F, M that give the score code read as a number; a weighted score adds nothing to it.
+const CODE_WEIGHTS: [f64; 3] = [100.0, 10.0, 1.0];
+
+pub(super) static KIND: Kind = Kind {
+    name: "rfm_grid",
+    summary: "Scores recency, frequency and monetary value from 1 to k and names the cells of the grid.",
+    docs: "Decides: each of the three features becomes a score from 1 to k (5 by default), higher is better, small recency is good. \
+           Methods: `midrank` (mid-distribution rank), `quantile` (type-7 quantiles of this run, optionally shifted, closed left or \
+           right), `threshold` (edges as given, right-closed), `frozen` (edges of an earlier version; the first run computes them). \
+           Equal values always get equal scores. The grid then names the cell.\n\
+           Missing values: a customer of whom one of the three is missing is `Not Scored` and does not take part in ranks and edges.\n\
+           Publishes: `<scheme>_score` (the digits R, F, M), `<scheme>_weighted` where weights are set, and in `models` the method, \
+           the features, the edges (`recency_edge_1` …, `edges_closed`) and the number of distinct values.",
+    accepts: |kind| matches!(kind, SchemeKind::RfmGrid(_)),
+    inputs: |kind| match kind {
+        SchemeKind::RfmGrid(config) => features(config).to_vec(),
+        _ => Vec::new(),
+    },
+    divide,
+};
+
+/// Scores of the three dimensions, per customer, and the edges they were cut at.
+struct Scored {
+    scores: [Vec<u8>; 3],
+    edges: Option<FrozenEdges>,
+}
+
+fn divide(
+    scheme: &Scheme,
+    customers: &Customers,
+    extra: &Extra<'_>,
+) -> Result<Assignment, SegmentError> {
+    let SchemeKind::RfmGrid(config) = &scheme.kind else {
+        return Err(SegmentError::WrongKind { kind: KIND.name });
+    };
+    let name = scheme.name.value.as_str();
+    let map = CellMap::new(&config.grid.value, config.scores)?;
+    let values = complete_values(config, customers)?;
+    let rankings: Vec<Ranking> = values
+        .par_iter()
+        .map(|values| Ranking::new(values))
+        .collect();
+    let scored = score(config, &values, &rankings, extra.frozen_edges)?;
+
+    let cells = Cells::new(config, &map);
+    let codes: Vec<u32> = (0..customers.len())
+        .map(|row| cells.code(scored.scores.each_ref().map(|s| s[row])))
+        .collect();
+    let mut segments: Vec<SegmentInfo> = map
+        .segments()
+        .iter()
+        .zip(map.rules())
+        .map(|(segment, rule)| SegmentInfo::new(name, segment, Some(rule.clone())))
+        .collect();
+    let not_scored = cells.not_scored(&codes, name, &mut segments);
+    let segment_of: Vec<u32> = codes
+        .iter()
+        .map(|&code| cells.segment(code).map_or(not_scored, |index| index as u32))
+        .collect();
+
+    let mut assignment = Assignment {
+        scheme: name.to_owned(),
+        kind: KIND.name,
+        warnings: warnings(config, &rankings)?,
+        columns: cells.columns(name, &codes, config),
+        parameters: parameters(config, &rankings, scored.edges.as_ref()),
+        reasons: Reasons::PerCode {
+            texts: cells.reasons(&map),
+            codes,
+        },
+        segments,
+        segment_of,
+        assigned_by: AssignedBy::Rule,
+    };
+    uncovered_warning(config, &mut assignment)?;
+    Ok(assignment)
+}
+
+fn features(config: &RfmGrid) -> [&str; 3] {
+    [&config.recency, &config.frequency, &config.monetary].map(|feature| feature.value.as_str())
+}
+
+/// The three features, NaN for customers of whom any of the three is missing: nobody is ranked among customers that get no score.
+fn complete_values(config: &RfmGrid, customers: &Customers) -> Result<[Vec<f64>; 3], SegmentError> {
+    let [mut r, mut f, mut m] = {
+        let [r, f, m] = features(config);
+        [
+            customers.numeric(r)?,
+            customers.numeric(f)?,
+            customers.numeric(m)?,
+        ]
+        .map(crate::customers::Numeric::into_values)
+    };
+    for ((r, f), m) in r.iter_mut().zip(&mut f).zip(&mut m) {
+        if r.is_nan() || f.is_nan() || m.is_nan() {
+            (*r, *f, *m) = (f64::NAN, f64::NAN, f64::NAN);
+        }
+    }
+    Ok([r, f, m])
+}
+
+fn score(
+    config: &RfmGrid,
+    values: &[Vec<f64>; 3],
+    rankings: &[Ranking],
+    frozen: Option<&FrozenEdges>,
+) -> Result<Scored, SegmentError> {
+    let computed = |closed, offset| {
+        let edges = [0, 1, 2].map(|index| quantile_edges(&rankings[index], config.scores, offset));
+        (!rankings[0].values().is_empty()).then(|| edges_of(config, edges, closed, None))
+    };
+    let edges = match &config.score_method {
+        ScoreMethod::Midrank => None,
+        ScoreMethod::Quantile {
+            closed,
+            edge_offset,
+        } => computed(*closed, *edge_offset),
+        ScoreMethod::Threshold {
+            recency,
+            frequency,
+            monetary,
+        } => {
+            let given = [recency, frequency, monetary].map(Clone::clone);
+            Some(edges_of(config, given, Closed::Right, None))
+        }
+        ScoreMethod::Frozen { .. } => match frozen {
+            Some(frozen) => {
+                for (index, now) in features(config).into_iter().enumerate() {
+                    if frozen.features[index] != now {
+                        let (dimension, frozen) =
+                            (DIMENSIONS[index], frozen.features[index].clone());
+                        return Err(SegmentError::FrozenFeature {
+                            dimension,
+                            frozen,
+                            now: now.to_owned(),
+                        });
+                    }
+                }
+                Some(frozen.clone())
+            }
+            None => computed(Closed::Right, 0.0),
+        },
+    };
+    if let Some(edges) = &edges {
+        for (index, dimension) in edges.edges.iter().enumerate() {
+            check_edges(index, dimension, usize::from(config.scores) - 1)?;
+        }
+    }
+    let scores = [0, 1, 2].map(|index| {
+        let good = if index == 0 { Good::Small } else { Good::Large };
+        match &edges {
+            Some(edges) => by_edges(&values[index], &edges.edges[index], edges.closed, good),
+            None => midrank(&rankings[index], values[index].len(), config.scores, good),
+        }
+    });
+    Ok(Scored { scores, edges })
+}
+
+fn edges_of(
+    config: &RfmGrid,
+    edges: [Vec<f64>; 3],
+    closed: Closed,
+    version: Option<u64>,
+) -> FrozenEdges {
+    FrozenEdges {
+        edges,
+        closed,
+        features: features(config).map(str::to_owned),
+        version,
+    }
+}
+
+/// The cells of the grid by code: the index of the cell, or one past the last for a customer without scores.
+struct Cells {
+    scores: [u8; 3],
+    words: &'static str,
+    features: String,
+    segments: Vec<u16>,
+}
+
+impl Cells {
+    fn new(config: &RfmGrid, map: &CellMap) -> Self {
+        let scores = [map.scores(); 3];
+        let [r, f, m] = features(config);
+        let mut cells = Self {
+            scores,
+            words: grid_words(&config.grid.value),
+            features: format!("{r}, {f} or {m}"),
+            segments: Vec::new(),
+        };
+        // Every cell of the map has a segment; zero is never reached.
+        cells.segments = (0..cells.count())
+            .map(|code| cells.digits(code))
+            .map(|[r, f, m]| map.segment(r, f, m).unwrap_or(0) as u16)
+            .collect();
+        cells
+    }
+
+    fn count(&self) -> u32 {
+        self.scores.iter().map(|k| u32::from(*k)).product()
+    }
+
+    fn code(&self, digits: [u8; 3]) -> u32 {
+        if digits.contains(&NO_SCORE) {
+            return self.count();
+        }
+        digits.iter().zip(self.scores).fold(0, |code, (digit, k)| {
+            code * u32::from(k) + u32::from(*digit) - 1
+        })
+    }
+
+    fn digits(&self, code: u32) -> [u8; 3] {
+        let k = u32::from(self.scores[0]);
+        [code / (k * k), code / k % k, code % k].map(|place| place as u8 + 1)
+    }
+
+    fn segment(&self, code: u32) -> Option<usize> {
+        self.segments
+            .get(code as usize)
+            .map(|segment| usize::from(*segment))
+    }
+
+    /// Index of the segment of customers without scores, appended where there are any and no segment has that name.
+    fn not_scored(&self, codes: &[u32], scheme: &str, segments: &mut Vec<SegmentInfo>) -> u32 {
+        if let Some(index) = segments
+            .iter()
+            .position(|segment| segment.name == NOT_SCORED)
+        {
+            return index as u32;
+        }
+        if codes.contains(&self.count()) {
+            segments.push(SegmentInfo::new(
+                scheme,
+                NOT_SCORED,
+                Some(format!("{} is missing", self.features)),
+            ));
+        }
+        segments.len() as u32 - 1
+    }
+
+    /// The digits of every code: `543`, or `12-4-10` where a score may have two digits.
+    fn names(&self) -> Vec<String> {
+        let join = if self.scores[0] > 9 { "-" } else { "" };
+        (0..self.count())
+            .map(|code| self.digits(code).map(|digit| digit.to_string()).join(join))
+            .collect()
+    }
+
+    fn reasons(&self, map: &CellMap) -> Vec<String> {
+        let reason = |code| {
+            let ([r, f, m], segment) = (
+                self.digits(code),
+                &map.segments()[usize::from(self.segments[code as usize])],
+            );
+            if segment == OTHERS {
+                format!(
+                    "R{r} F{f} M{m} is in no line of {}, hence {OTHERS}",
+                    self.words
+                )
+            } else {
+                format!("R{r} F{f} M{m} is {segment} in {}", self.words)
+            }
+        };
+        let mut texts: Vec<String> = (0..self.count()).map(reason).collect();
+        texts.push(format!("not scored: {} is missing", self.features));
+        texts
+    }
+
+    fn columns(&self, scheme: &str, codes: &[u32], config: &RfmGrid) -> Vec<ExtraColumn> {
+        let names = self.names();
+        let scores: StringArray = codes.iter().map(|code| names.get(*code as usize)).collect();
+        let mut columns = vec![ExtraColumn {
+            name: format!("{scheme}_score"),
+            values: Arc::new(scores),
+        }];
+        if config.weights != CODE_WEIGHTS {
+            let weighted = |code: &u32| {
+                let digits = (*code < self.count()).then(|| self.digits(*code))?;
+                Some(
+                    digits
+                        .iter()
+                        .zip(config.weights)
+                        .map(|(digit, weight)| f64::from(*digit) * weight)
+                        .sum(),
+                )
+            };
+            let values: Float64Array = codes.iter().map(weighted).collect();
+            columns.push(ExtraColumn {
+                name: format!("{scheme}_weighted"),
+                values: Arc::new(values),
+            });
+        }
+        columns
+    }
+}
+
+fn warnings(config: &RfmGrid, rankings: &[Ranking]) -> Result<Vec<Warning>, SegmentError> {
+    let mut warnings = Vec::new();
+    for (feature, ranking) in features(config).iter().zip(rankings) {
+        let distinct = ranking.distinct();
+        if distinct < usize::from(config.scores) {
+            warnings.push(Warning::FewDistinctValues {
+                feature: (*feature).to_owned(),
+                distinct,
+                scores: config.scores,
+            });
+        }
+    }
+    let lint = lint(&config.grid.value, config.scores)?;
+    if !lint.dead.is_empty() {
+        warnings.push(Warning::DeadLines {
+            segments: lint.dead,
+        });
+    }
+    Ok(warnings)
+}
+
+fn uncovered_warning(config: &RfmGrid, assignment: &mut Assignment) -> Result<(), SegmentError> {
+    let cells = lint(&config.grid.value, config.scores)?.uncovered.len();
+    let others = assignment
+        .segments
+        .iter()
+        .position(|segment| segment.name == OTHERS);
+    if let (Some(index), true) = (others, cells > 0) {
+        let customers = assignment.counts()[index];
+        if customers > 0 {
+            assignment
+                .warnings
+                .push(Warning::UncoveredCells { cells, customers });
+        }
+    }
+    Ok(())
+}
+
+fn parameters(
+    config: &RfmGrid,
+    rankings: &[Ranking],
+    edges: Option<&FrozenEdges>,
+) -> Vec<Parameter> {
+    let method = match config.score_method {
+        ScoreMethod::Midrank => "midrank",
+        ScoreMethod::Quantile { .. } => "quantile",
+        ScoreMethod::Threshold { .. } => "threshold",
+        ScoreMethod::Frozen { .. } => "frozen",
+    };
+    let mut rows = vec![
+        Parameter::text(MODEL, "grid", grid_name(&config.grid.value)),
+        Parameter::text(MODEL, "score_method", method),
+        Parameter::number(MODEL, "scores", f64::from(config.scores)),
+        Parameter::number(MODEL, "customers_scored", rankings[0].len() as f64),
+    ];
+    if let ScoreMethod::Quantile { edge_offset, .. } = config.score_method {
+        rows.push(Parameter::number(MODEL, "edge_offset", edge_offset));
+    }
+    for (index, dimension) in DIMENSIONS.iter().enumerate() {
+        rows.push(Parameter::text(
+            MODEL,
+            format!("{dimension}_feature"),
+            features(config)[index],
+        ));
+        rows.push(Parameter::number(
+            MODEL,
+            format!("{dimension}_distinct"),
+            rankings[index].distinct() as f64,
+        ));
+        rows.push(Parameter::number(
+            MODEL,
+            format!("{dimension}_weight"),
+            config.weights[index],
+        ));
+    }
+    if let Some(edges) = edges {
+        rows.extend(edges.parameters());
+        rows.extend(
+            edges
+                .version
+                .map(|version| Parameter::number(MODEL, "edges_version", version as f64)),
+        );
+    }
+    rows
+}

@@ -1,0 +1,422 @@
+//! The published tables of the segments as Arrow record batches.
+//!
+//! `as_of` comes first and is days since 1970-01-01 (Date32). Rows are sorted: `memberships` by key and scheme, `segments` by
+//! scheme and segment id, `profiles` by scheme, segment id, feature and label, `models` by score, model and name.
+
+use std::sync::Arc;
+
+use arrow::array::{
+    ArrayRef, AsArray, Date32Array, Float64Array, Int64Array, RecordBatch, StringArray,
+    StringBuilder,
+};
+use arrow::buffer::OffsetBuffer;
+use arrow::datatypes::{DataType, Field, Int64Type, Schema, SchemaRef};
+use arrow::error::ArrowError;
+use tessera_spec::pipeline::Playbook;
+
+use crate::assignment::{Assignment, Parameter};
+use crate::customers::Customers;
+use crate::error::SegmentError;
+use crate::profiles::{Profile, check_lengths};
+use crate::summary::SegmentSummary;
+
+/// Rows of a batch of `memberships`, about.
+const BATCH_ROWS: usize = 65_536;
+
+/// The `memberships` table in batches of about 65,536 rows, in table order. Each batch can also be built on its own, for
+/// instance by several threads.
+pub struct MembershipBatches<'a> {
+    as_of: i32,
+    customers: &'a Customers,
+    /// By scheme name.
+    assignments: Vec<&'a Assignment>,
+    schema: SchemaRef,
+    next: usize,
+}
+
+/// The `memberships` table: as_of, key, scheme, segment_id, segment, reason, assigned_by; by key, then scheme.
+///
+/// # Errors
+/// An assignment of another number of customers than the table has.
+pub fn memberships<'a>(
+    as_of: i32,
+    customers: &'a Customers,
+    assignments: &'a [Assignment],
+) -> Result<MembershipBatches<'a>, SegmentError> {
+    check_lengths(customers, assignments)?;
+    let mut assignments: Vec<&Assignment> = assignments.iter().collect();
+    assignments.sort_by(|a, b| a.scheme.cmp(&b.scheme));
+    let schema = Schema::new(vec![
+        Field::new("as_of", DataType::Date32, false),
+        Field::new(
+            customers.key_name(),
+            customers.key().data_type().clone(),
+            false,
+        ),
+        Field::new("scheme", DataType::Utf8, false),
+        Field::new("segment_id", DataType::Int64, false),
+        Field::new("segment", DataType::Utf8, false),
+        Field::new("reason", DataType::Utf8, false),
+        Field::new("assigned_by", DataType::Utf8, false),
+    ]);
+    Ok(MembershipBatches {
+        as_of,
+        customers,
+        assignments,
+        schema: Arc::new(schema),
+        next: 0,
+    })
+}
+
+impl MembershipBatches<'_> {
+    /// Schema of every batch.
+    pub fn schema(&self) -> &SchemaRef {
+        &self.schema
+    }
+
+    /// Number of rows of the whole table.
+    pub fn rows(&self) -> usize {
+        self.customers.len() * self.assignments.len()
+    }
+
+    /// Number of batches of the whole table; none without customers or schemes.
+    pub fn count(&self) -> usize {
+        if self.assignments.is_empty() {
+            0
+        } else {
+            self.customers.len().div_ceil(self.customers_per_batch())
+        }
+    }
+
+    /// The batch at this place, from 0; empty beyond the last.
+    ///
+    /// # Errors
+    /// Arrow refuses the columns, for instance because reasons are too long for one array.
+    pub fn batch(&self, index: usize) -> Result<RecordBatch, SegmentError> {
+        let step = self.customers_per_batch();
+        let end = ((index + 1) * step).min(self.customers.len());
+        let rows: Vec<usize> = (index * step..end)
+            .map(|position| self.customers.row_by_key(position))
+            .collect();
+        let schemes = &self.assignments;
+        let pairs = || {
+            rows.iter()
+                .flat_map(|&row| schemes.iter().map(move |assignment| (row, *assignment)))
+        };
+        let count = rows.len() * schemes.len();
+        let key: ArrayRef = match self.customers.key().data_type() {
+            DataType::Int64 => {
+                let keys = self.customers.key().as_primitive::<Int64Type>().values();
+                Arc::new(Int64Array::from_iter_values(
+                    pairs().map(|(row, _)| keys[row]),
+                ))
+            }
+            _ => {
+                let keys = self.customers.key().as_string::<i32>();
+                texts("memberships", pairs().map(|(row, _)| keys.value(row)))?
+            }
+        };
+        let mut reasons = StringBuilder::with_capacity(count, count * 40);
+        let mut reason = String::new();
+        for (row, assignment) in pairs() {
+            reason.clear();
+            assignment.write_reason(row, &mut reason);
+            reasons.append_value(&reason);
+        }
+        let columns = vec![
+            dates(self.as_of, count),
+            key,
+            texts(
+                "memberships",
+                pairs().map(|(_, assignment)| assignment.scheme.as_str()),
+            )?,
+            Arc::new(Int64Array::from_iter_values(
+                pairs().map(|(row, assignment)| assignment.segment(row).id),
+            )),
+            texts(
+                "memberships",
+                pairs().map(|(row, assignment)| assignment.segment(row).name.as_str()),
+            )?,
+            Arc::new(reasons.finish()),
+            texts(
+                "memberships",
+                pairs().map(|(_, assignment)| assignment.assigned_by.as_str()),
+            )?,
+        ];
+        table("memberships", self.schema.clone(), columns)
+    }
+
+    fn customers_per_batch(&self) -> usize {
+        (BATCH_ROWS / self.assignments.len().max(1)).max(1)
+    }
+}
+
+impl Iterator for MembershipBatches<'_> {
+    type Item = Result<RecordBatch, SegmentError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.next >= MembershipBatches::count(self) {
+            return None;
+        }
+        self.next += 1;
+        Some(self.batch(self.next - 1))
+    }
+}
+
+/// The columns that a scheme adds to the `customers` table, in table order of the customers: the segment's name under the
+/// scheme's name (Utf8, never null), then its further columns (nullable).
+///
+/// # Errors
+/// The names do not fit into one Arrow array (2 GiB).
+pub fn customer_columns(assignment: &Assignment) -> Result<Vec<(Field, ArrayRef)>, SegmentError> {
+    let names = assignment
+        .segment_of
+        .iter()
+        .map(|&segment| assignment.segments[segment as usize].name.as_str());
+    let mut columns = vec![(
+        Field::new(&assignment.scheme, DataType::Utf8, false),
+        texts("customers", names)?,
+    )];
+    for column in &assignment.columns {
+        columns.push((
+            Field::new(&column.name, column.values.data_type().clone(), true),
+            column.values.clone(),
+        ));
+    }
+    Ok(columns)
+}
+
+/// Schema of the `segments` table.
+pub fn segments_schema() -> SchemaRef {
+    Arc::new(Schema::new(vec![
+        Field::new("as_of", DataType::Date32, false),
+        Field::new("scheme", DataType::Utf8, false),
+        Field::new("segment_id", DataType::Int64, false),
+        Field::new("segment", DataType::Utf8, false),
+        Field::new("customers", DataType::Int64, false),
+        Field::new("share", DataType::Float64, false),
+        Field::new("value", DataType::Float64, true),
+        Field::new("value_share", DataType::Float64, true),
+        Field::new("kpi", DataType::Float64, true),
+        Field::new("playbook", DataType::Utf8, true),
+        Field::new("touch", DataType::Utf8, true),
+        Field::new("channel", DataType::Utf8, true),
+        Field::new("owner", DataType::Utf8, true),
+        Field::new("rule", DataType::Utf8, true),
+    ]))
+}
+
+/// The `segments` table, with the first playbook in file order that names the segment.
+///
+/// # Errors
+/// Arrow refuses the columns.
+pub fn segments_table(
+    as_of: i32,
+    summaries: &[SegmentSummary],
+    playbooks: &[Playbook],
+) -> Result<RecordBatch, SegmentError> {
+    let mut rows: Vec<&SegmentSummary> = summaries.iter().collect();
+    rows.sort_by(|a, b| (&a.scheme, a.segment_id).cmp(&(&b.scheme, b.segment_id)));
+    let named: Vec<Option<&Playbook>> = rows
+        .iter()
+        .map(|row| {
+            playbooks
+                .iter()
+                .find(|book| book.scheme.value == row.scheme && book.segment.value == row.segment)
+        })
+        .collect();
+    let of_playbook = |pick: fn(&Playbook) -> Option<&str>| {
+        named
+            .iter()
+            .map(|book| book.and_then(pick))
+            .collect::<StringArray>()
+    };
+    let columns: Vec<ArrayRef> = vec![
+        dates(as_of, rows.len()),
+        texts("segments", rows.iter().map(|row| row.scheme.as_str()))?,
+        Arc::new(Int64Array::from_iter_values(
+            rows.iter().map(|row| row.segment_id),
+        )),
+        texts("segments", rows.iter().map(|row| row.segment.as_str()))?,
+        Arc::new(Int64Array::from_iter_values(
+            rows.iter().map(|row| row.customers as i64),
+        )),
+        Arc::new(Float64Array::from_iter_values(
+            rows.iter().map(|row| row.share),
+        )),
+        Arc::new(rows.iter().map(|row| row.value).collect::<Float64Array>()),
+        Arc::new(
+            rows.iter()
+                .map(|row| row.value_share)
+                .collect::<Float64Array>(),
+        ),
+        Arc::new(rows.iter().map(|row| row.kpi).collect::<Float64Array>()),
+        Arc::new(of_playbook(|book| Some(&book.name.value))),
+        Arc::new(of_playbook(|book| book.touch.as_deref())),
+        Arc::new(of_playbook(|book| book.channel.as_deref())),
+        Arc::new(of_playbook(|book| book.owner.as_deref())),
+        Arc::new(
+            rows.iter()
+                .map(|row| row.rule.as_deref())
+                .collect::<StringArray>(),
+        ),
+    ];
+    table("segments", segments_schema(), columns)
+}
+
+/// Schema of the `profiles` table.
+pub fn profiles_schema() -> SchemaRef {
+    let mut fields = vec![
+        Field::new("as_of", DataType::Date32, false),
+        Field::new("scheme", DataType::Utf8, false),
+        Field::new("segment_id", DataType::Int64, false),
+        Field::new("segment", DataType::Utf8, false),
+        Field::new("feature", DataType::Utf8, false),
+        Field::new("label", DataType::Utf8, true),
+        Field::new("customers", DataType::Int64, false),
+    ];
+    let figures = [
+        "mean",
+        "median",
+        "p10",
+        "p90",
+        "population_mean",
+        "index",
+        "effect_size",
+        "share",
+        "population_share",
+    ];
+    fields.extend(figures.map(|name| Field::new(name, DataType::Float64, true)));
+    Arc::new(Schema::new(fields))
+}
+
+/// The `profiles` table, in the order given ([`crate::profiles()`] sorts).
+///
+/// # Errors
+/// The texts do not fit into one Arrow array.
+pub fn profiles_table(as_of: i32, profiles: &[Profile]) -> Result<RecordBatch, SegmentError> {
+    let figures: [fn(&Profile) -> Option<f64>; 9] = [
+        |p| p.mean,
+        |p| p.median,
+        |p| p.p10,
+        |p| p.p90,
+        |p| p.population_mean,
+        |p| p.index,
+        |p| p.effect_size,
+        |p| p.share,
+        |p| p.population_share,
+    ];
+    let mut columns: Vec<ArrayRef> = vec![
+        dates(as_of, profiles.len()),
+        texts("profiles", profiles.iter().map(|p| p.scheme.as_str()))?,
+        Arc::new(Int64Array::from_iter_values(
+            profiles.iter().map(|p| p.segment_id),
+        )),
+        texts("profiles", profiles.iter().map(|p| p.segment.as_str()))?,
+        texts("profiles", profiles.iter().map(|p| p.feature.as_str()))?,
+        Arc::new(
+            profiles
+                .iter()
+                .map(|p| p.label.as_deref())
+                .collect::<StringArray>(),
+        ),
+        Arc::new(Int64Array::from_iter_values(
+            profiles.iter().map(|p| p.customers as i64),
+        )),
+    ];
+    for figure in figures {
+        columns.push(Arc::new(
+            profiles.iter().map(figure).collect::<Float64Array>(),
+        ));
+    }
+    table("profiles", profiles_schema(), columns)
+}
+
+/// Schema of the `models` table.
+pub fn models_schema() -> SchemaRef {
+    Arc::new(Schema::new(vec![
+        Field::new("as_of", DataType::Date32, false),
+        Field::new("score", DataType::Utf8, false),
+        Field::new("model", DataType::Utf8, false),
+        Field::new("name", DataType::Utf8, false),
+        Field::new("value", DataType::Float64, true),
+        Field::new("text", DataType::Utf8, true),
+    ]))
+}
+
+/// The part of the `models` table that belongs to schemes: their parameters, and their warnings as `warning_1`, `warning_2`, …
+///
+/// # Errors
+/// Arrow refuses the columns.
+pub fn models(as_of: i32, assignments: &[Assignment]) -> Result<RecordBatch, SegmentError> {
+    let mut rows: Vec<(&str, Parameter)> = Vec::new();
+    for assignment in assignments {
+        rows.extend(
+            assignment
+                .parameters
+                .iter()
+                .map(|parameter| (assignment.scheme.as_str(), parameter.clone())),
+        );
+        for (number, warning) in (1..).zip(&assignment.warnings) {
+            let number: usize = number;
+            let name = format!("warning_{number}");
+            rows.push((
+                &assignment.scheme,
+                Parameter::text(assignment.kind, name, warning.to_string()),
+            ));
+        }
+    }
+    rows.sort_by(|(a, x), (b, y)| (a, &x.model, &x.name).cmp(&(b, &y.model, &y.name)));
+    let columns: Vec<ArrayRef> = vec![
+        dates(as_of, rows.len()),
+        texts("models", rows.iter().map(|row| row.0))?,
+        texts("models", rows.iter().map(|row| row.1.model.as_str()))?,
+        texts("models", rows.iter().map(|row| row.1.name.as_str()))?,
+        Arc::new(rows.iter().map(|row| row.1.value).collect::<Float64Array>()),
+        Arc::new(
+            rows.iter()
+                .map(|row| row.1.text.as_deref())
+                .collect::<StringArray>(),
+        ),
+    ];
+    table("models", models_schema(), columns)
+}
+
+/// A Utf8 array without nulls.
+///
+/// # Errors
+/// More than 2 GiB of text, which one Arrow array of this type cannot hold; the builders would panic.
+pub(crate) fn texts<'t>(
+    table: &'static str,
+    texts: impl Iterator<Item = &'t str> + Clone,
+) -> Result<ArrayRef, SegmentError> {
+    let bytes: usize = texts.clone().map(str::len).sum();
+    if i32::try_from(bytes).is_err() {
+        return Err(SegmentError::Table {
+            table,
+            source: ArrowError::OffsetOverflowError(bytes),
+        });
+    }
+    let mut buffer = Vec::with_capacity(bytes);
+    let offsets = OffsetBuffer::from_lengths(texts.clone().map(str::len));
+    texts.for_each(|text| buffer.extend_from_slice(text.as_bytes()));
+    let array = StringArray::try_new(offsets, buffer.into(), None);
+    array
+        .map(|array| Arc::new(array) as ArrayRef)
+        .map_err(|source| SegmentError::Table { table, source })
+}
+
+fn dates(as_of: i32, rows: usize) -> ArrayRef {
+    Arc::new(Date32Array::from(vec![as_of; rows]))
+}
+
+fn table(
+    name: &'static str,
+    schema: SchemaRef,
+    columns: Vec<ArrayRef>,
+) -> Result<RecordBatch, SegmentError> {
+    RecordBatch::try_new(schema, columns).map_err(|source| SegmentError::Table {
+        table: name,
+        source,
+    })
+}

@@ -1,0 +1,70 @@
+//! Numbers in reasons and rules, written for people.
+
+use std::fmt::Write as _;
+
+/// A whole number with a comma every three digits: `4,338`.
+pub(crate) fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
+    for (place, digit) in digits.chars().enumerate() {
+        if place > 0 && (digits.len() - place).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// A share as a percentage with at most two decimals: `5%`, `12.5%`.
+pub(crate) fn percent(share: f64) -> String {
+    let text = format!("{:.2}", share * 100.0);
+    format!("{}%", text.trim_end_matches('0').trim_end_matches('.'))
+}
+
+/// Appends a number: whole and grouped from 1,000 on, else with three significant digits at most two of them decimals.
+pub(crate) fn write_number(number: f64, to: &mut String) {
+    let size = number.abs();
+    if !number.is_finite() {
+        to.push_str("missing");
+    } else if size >= 999.5 {
+        if number < 0.0 {
+            to.push('-');
+        }
+        to.push_str(&grouped(size.round() as u64));
+    } else {
+        let decimals = if size >= 99.5 || number.fract() == 0.0 {
+            0
+        } else {
+            2
+        };
+        // Writing to a String cannot fail.
+        let _ = write!(to, "{number:.decimals$}");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_read_well() {
+        assert_eq!(grouped(0), "0");
+        assert_eq!(grouped(999), "999");
+        assert_eq!(grouped(1000), "1,000");
+        assert_eq!(grouped(1_234_567), "1,234,567");
+        assert_eq!(percent(0.05), "5%");
+        assert_eq!(percent(0.125), "12.5%");
+        assert_eq!(percent(1.0), "100%");
+        let write = |number| {
+            let mut text = String::new();
+            write_number(number, &mut text);
+            text
+        };
+        assert_eq!(write(12.0), "12");
+        assert_eq!(write(1.256), "1.26");
+        assert_eq!(write(123.4), "123");
+        assert_eq!(write(-4310.4), "-4,310");
+        assert_eq!(write(999.7), "1,000");
+        assert_eq!(write(f64::NAN), "missing");
+    }
+}
