@@ -44,10 +44,51 @@ pub struct ScanColumn {
     pub name: String,
     /// Type the plan sees.
     pub ty: Type,
-    /// A timestamp with a zone of its own (an instant), to be converted to local time.
-    pub zoned: bool,
-    /// Taken from the path (`name=value`), not from inside the file.
-    pub hive: bool,
+    /// How the files hold it, widened over all files.
+    pub stored: Stored,
+}
+
+/// How files hold a column.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Stored {
+    /// true or false
+    Bool,
+    /// An integer.
+    Int {
+        /// 8, 16, 32 or 64
+        bits: u8,
+        /// two's complement
+        signed: bool,
+    },
+    /// A float of 32 or 64 bits.
+    Float {
+        /// 32 or 64
+        bits: u8,
+    },
+    /// An exact decimal, read as the nearest float.
+    Decimal {
+        /// digits
+        precision: u8,
+        /// digits behind the point
+        scale: u8,
+    },
+    /// Text that is text.
+    String,
+    /// Dictionary-encoded text in every file.
+    Dictionary,
+    /// Days.
+    Date,
+    /// An instant where it has a zone, otherwise a wall-clock time in the source's zone.
+    Timestamp {
+        /// 1,000 (ms), 1,000,000 (µs) or 1,000,000,000 (ns)
+        ticks_per_second: u32,
+        /// The zone the file states.
+        zone: Option<String>,
+    },
+    /// Text of a CSV or NDJSON file that is converted to the column's type; text that does not convert is a broken row.
+    Text,
+    /// Text taken from the path (`name=value`).
+    HivePath,
 }
 
 /// What happens to a row that meets a check.
@@ -99,6 +140,8 @@ pub struct SourceRows {
     pub known_at: Option<String>,
     /// State of the customer base at the close of this day.
     pub as_of: NaiveDate,
+    /// Rows on earlier local days need not be read, because no aggregate uses them and no key depends on them.
+    pub not_before: Option<NaiveDate>,
     /// Contract, then filter.
     pub checks: Vec<RowCheck>,
     /// Search for repeated rows among those that passed.
@@ -180,8 +223,19 @@ pub enum AggOp {
 pub struct Assemble {
     /// Name of the key column in the output.
     pub key: String,
-    /// Per-key tables (outputs of [`Aggregate`]; the key is their first column) and whether their keys are part of the base.
-    pub tables: Vec<(PathBuf, bool)>,
+    /// Per-key tables.
+    pub tables: Vec<KeyedTable>,
+}
+
+/// A table with one row per key: the output of an [`Aggregate`], whose first column is the key.
+#[derive(Debug, Clone, PartialEq)]
+pub struct KeyedTable {
+    /// The stage file.
+    pub path: PathBuf,
+    /// Its keys are part of the base of customers.
+    pub in_base: bool,
+    /// Columns that are 0, not null, for a customer without rows here: counts and sums.
+    pub zero_when_absent: Vec<String>,
 }
 
 /// Columns computed from the columns of one table, row by row. Later columns may use earlier ones.

@@ -1,1 +1,9 @@
-//! features
+//! What each number means: the catalogue and the pipeline's own features become one fused pass per source.
+//!
+//! The types that matter: [`catalogue::Feature`] (all there is to say of one), [`FeaturePlan`] (what computes them). No engine
+//! is named here.
+
+pub mod catalogue;
+mod plan;
+
+pub use plan::{BASE_GAP_DAYS, BaseGap, FeatureInfo, FeaturePlan, PRIOR_GAPS, Pass, SourceInput, output_type, plan};

@@ -1,1 +1,19 @@
-//! ingest
+//! What lies in the lake, and which of its rows take part.
+//!
+//! The types that matter: [`Inventory`] (files, columns and fingerprints of a source), [`Planned`] (its rows as a plan),
+//! [`IngestError`]. Nothing here reads a row: plans are run by an engine.
+//!
+//! Where to look: `files` lists, `footer` reads Parquet's own description, `columns` holds the contract against it, `plan`
+//! makes the checks.
+
+mod columns;
+mod error;
+mod files;
+mod footer;
+mod inventory;
+mod plan;
+
+pub use columns::expression_type;
+pub use error::IngestError;
+pub use inventory::{Inventory, LakeColumn, LakeFile, take};
+pub use plan::{Planned, plan};

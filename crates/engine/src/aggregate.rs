@@ -1,0 +1,249 @@
+//! One pass over the rows of a source: polars reads, prunes, converts and evaluates expressions; our own accumulators take
+//! the batches, since a query engine's group-by is neither exact in its float sums (they depend on the order in which threads
+//! add) nor as fast where a dozen windowed aggregates share a scan.
+//!
+//! The types that matter: [`layout::Layout`] (what is accumulated), [`worker::Worker`] (the loop), [`batch::Batch`].
+
+mod batch;
+mod finish;
+mod keys;
+mod layout;
+mod worker;
+
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Arc, Mutex};
+
+use arrow::array::RecordBatch;
+use arrow::datatypes::SchemaRef;
+use polars::prelude::*;
+use tessera_expr::rel::{Aggregate, RowCounts, RowFate, SourceRows, Stored};
+use tessera_expr::{Node, Type};
+
+use crate::duplicates::Duplicates;
+use crate::error::EngineError;
+use crate::lower::lower;
+use crate::scan::{broken_text, epoch_day, is_converted, no_nan, visible_rows};
+use batch::{Batch, names};
+pub(crate) use finish::arrow_type;
+use layout::Layout;
+use worker::Worker;
+
+/// Rows per batch handed from the scan to the workers.
+const SCAN_ROWS: usize = 1 << 16;
+
+/// Batches that may wait for a worker: enough to level out, few enough to bound memory.
+const QUEUE: usize = 4;
+
+/// The result of a pass.
+pub(crate) struct Aggregated {
+    pub(crate) schema: SchemaRef,
+    /// Sorted by key.
+    pub(crate) batches: Vec<RecordBatch>,
+    pub(crate) counts: RowCounts,
+}
+
+/// Runs the pass with this many workers; their number does not show in the result.
+pub(crate) fn run(plan: &Aggregate, workers: usize) -> Result<Aggregated, EngineError> {
+    let layout = Layout::new(&plan.aggs);
+    let duplicates = plan.rows.dedup.as_ref().map(|dedup| Duplicates::find(&plan.rows, dedup)).transpose()?;
+    let frame = selected(plan, &layout)?;
+    let key_is_text = key_type(&plan.rows) == Type::String;
+    let as_of_day = epoch_day(plan.rows.as_of);
+
+    let scanner = Arc::new(Mutex::new(Scanner {
+        counts: RowCounts { by_check: vec![0; fates(&plan.rows).len()], ..RowCounts::default() },
+        fates: fates(&plan.rows),
+        duplicates,
+        position: 0,
+        as_of_day,
+        value_count: layout.values.len(),
+        filter_count: layout.filters.len(),
+    }));
+    let mut parts: Vec<Worker<'_>> = (0..workers.max(1)).map(|part| Worker::new(&layout, part, workers.max(1))).collect();
+    std::thread::scope(|scope| -> Result<(), EngineError> {
+        let mut senders = Vec::new();
+        let mut running = Vec::new();
+        for worker in &mut parts {
+            let (sender, receiver): (SyncSender<Arc<Batch>>, Receiver<Arc<Batch>>) = sync_channel(QUEUE);
+            senders.push(sender);
+            running.push(scope.spawn(move || {
+                for batch in receiver {
+                    worker.take(&batch);
+                }
+            }));
+        }
+        let scanned = drain(frame, scanner.clone(), senders);
+        for worker in running {
+            worker.join().map_err(|_| EngineError::internal("an aggregation worker stopped".to_owned()))?;
+        }
+        scanned
+    })?;
+    if let Some((value, number)) = parts.iter().find_map(|worker| worker.unsummable) {
+        return Err(EngineError::Unsummable {
+            name: plan.rows.scan.source.clone(),
+            expression: layout.values[value].to_string(),
+            value: number,
+        });
+    }
+    let (schema, batches) = finish::finish(&mut parts, &layout, &plan.rows.key, key_is_text, as_of_day)?;
+    let counts = lock(&scanner).counts.clone();
+    Ok(Aggregated { schema, batches, counts })
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+}
+
+/// Sends every batch of the scan to every worker; the senders close when the scan ends.
+fn drain(frame: LazyFrame, scanner: Arc<Mutex<Scanner>>, senders: Vec<SyncSender<Arc<Batch>>>) -> Result<(), EngineError> {
+    let failure: Arc<Mutex<Option<EngineError>>> = Arc::default();
+    let seen = failure.clone();
+    let senders = Mutex::new(senders);
+    let callback = PlanCallback::new(move |frame: DataFrame| -> PolarsResult<bool> {
+        match lock(&scanner).batch(&frame) {
+            Ok(batch) => {
+                let batch = Arc::new(batch);
+                let stopped = lock(&senders).iter().any(|sender| sender.send(batch.clone()).is_err());
+                Ok(stopped)
+            }
+            Err(error) => {
+                *lock(&seen) = Some(error);
+                Ok(true)
+            }
+        }
+    });
+    let rows = std::num::NonZeroUsize::new(SCAN_ROWS);
+    let result = frame.sink_batches(callback, true, rows).and_then(|frame| frame.collect_with_engine(Engine::Streaming));
+    if let Some(error) = lock(&failure).take() {
+        return Err(error);
+    }
+    result?;
+    Ok(())
+}
+
+/// The columns that the accumulators need, from the visible rows.
+fn selected(plan: &Aggregate, layout: &Layout) -> Result<LazyFrame, EngineError> {
+    let rows = &plan.rows;
+    let frame = visible_rows(rows, &rows.scan.files, false)?;
+    let mut columns = vec![col(rows.key.as_str()).alias(names::KEY)];
+    if let (Some(time), true) = (&rows.time, true) {
+        columns.push(col(time.as_str()).cast(DataType::Datetime(TimeUnit::Microseconds, None)).alias(names::MICROS));
+    }
+    if let Some(status) = status(rows) {
+        columns.push(status.alias(names::STATUS));
+    }
+    for (i, value) in layout.values.iter().enumerate() {
+        columns.push(value_column(plan, value).alias(names::value(i)));
+    }
+    for (i, filter) in layout.filters.iter().enumerate() {
+        columns.push(lower(filter, rows.as_of).alias(names::filter(i)));
+    }
+    Ok(frame.select(columns))
+}
+
+/// A value in one of the three types that accumulators know.
+fn value_column(plan: &Aggregate, value: &tessera_expr::Expr) -> Expr {
+    if let Node::Column(name) = &value.node
+        && plan.rows.scan.columns.iter().any(|c| &c.name == name && c.stored == Stored::Dictionary)
+    {
+        return col(name.as_str()).cast(DataType::String);
+    }
+    let lowered = lower(value, plan.rows.as_of);
+    match value.ty {
+        Type::Float => no_nan(lowered, Type::Float),
+        Type::String => lowered,
+        Type::Bool | Type::Int => lowered.cast(DataType::Int64),
+        Type::Date => lowered.cast(DataType::Int32).cast(DataType::Int64),
+        Type::Timestamp => lowered.cast(DataType::Int64),
+        Type::Null => lowered.cast(DataType::Float64),
+    }
+}
+
+/// Type of the key column.
+pub(crate) fn key_type(rows: &SourceRows) -> Type {
+    let declared = rows.scan.columns.iter().find(|c| c.name == rows.key).map(|c| c.ty);
+    declared.or_else(|| rows.scan.derive.iter().find(|(name, _)| *name == rows.key).map(|(_, e)| e.ty)).unwrap_or(Type::String)
+}
+
+/// 1 + number of the first check that takes the row out, 0 for rows that pass. Texts that did not convert come first.
+pub(crate) fn status(rows: &SourceRows) -> Option<Expr> {
+    let broken = rows.scan.columns.iter().filter(|c| is_converted(c)).map(broken_text);
+    let checks = rows.checks.iter().map(|check| lower(&check.bad_when, rows.as_of));
+    let conditions: Vec<Expr> = broken.chain(checks).collect();
+    let mut status = None;
+    for (i, condition) in conditions.into_iter().enumerate().rev() {
+        let code = lit(i as u32 + 1);
+        let otherwise = status.unwrap_or_else(|| lit(0u32));
+        status = Some(when(condition).then(code).otherwise(otherwise));
+    }
+    status
+}
+
+/// What happens to rows of each status from 1 on.
+pub(crate) fn fates(rows: &SourceRows) -> Vec<RowFate> {
+    let broken = rows.scan.columns.iter().filter(|c| is_converted(c)).map(|_| RowFate::Quarantine);
+    broken.chain(rows.checks.iter().map(|check| check.fate)).collect()
+}
+
+/// Counts what becomes of the rows and keeps those that take part.
+struct Scanner {
+    counts: RowCounts,
+    fates: Vec<RowFate>,
+    duplicates: Option<Duplicates>,
+    /// Position of the next row among those that pass the checks.
+    position: u64,
+    as_of_day: i32,
+    value_count: usize,
+    filter_count: usize,
+}
+
+impl Scanner {
+    fn batch(&mut self, frame: &DataFrame) -> Result<Batch, EngineError> {
+        let mut used = self.passing(frame)?;
+        self.counts.rows += frame.height() as u64;
+        if let Some(duplicates) = &self.duplicates {
+            let (position, counts) = (&mut self.position, &mut self.counts);
+            used.retain(|_| {
+                let repeated = duplicates.contains(*position);
+                *position += 1;
+                if repeated {
+                    counts.duplicates += 1;
+                    count_fate(counts, duplicates.fate());
+                }
+                !repeated
+            });
+        }
+        self.counts.used += used.len() as u64;
+        let batch = Batch::new(frame, self.as_of_day, self.value_count, self.filter_count, used)?;
+        let newest = batch.used.iter().filter_map(|&row| batch.micros.get(row as usize)).max().copied();
+        self.counts.newest_micros = self.counts.newest_micros.max(newest.filter(|&micros| micros != i64::MIN));
+        Ok(batch)
+    }
+
+    fn passing(&mut self, frame: &DataFrame) -> Result<Vec<u32>, EngineError> {
+        let Ok(status) = frame.column(names::STATUS) else {
+            return Ok((0..frame.height() as u32).collect());
+        };
+        let mut passing = Vec::with_capacity(frame.height());
+        for (row, status) in status.as_materialized_series().u32()?.iter().enumerate() {
+            match status.unwrap_or(0) {
+                0 => passing.push(row as u32),
+                check => {
+                    let check = check as usize - 1;
+                    self.counts.by_check[check] += 1;
+                    count_fate(&mut self.counts, self.fates[check]);
+                }
+            }
+        }
+        Ok(passing)
+    }
+}
+
+/// Counts one row taken out. Rows that fail the run are counted with those set aside, since both are shown.
+fn count_fate(counts: &mut RowCounts, fate: RowFate) {
+    match fate {
+        RowFate::Quarantine | RowFate::Fail => counts.quarantined += 1,
+        RowFate::Drop => counts.dropped += 1,
+        RowFate::Filter => counts.filtered += 1,
+    }
+}

@@ -1,0 +1,210 @@
+//! One batch of scanned rows, as flat columns that workers can index without knowing polars.
+
+use polars::prelude::*;
+use polars_arrow::array::{Array, BinaryViewArray, Utf8ViewArray};
+use polars_arrow::bitmap::Bitmap;
+use polars_arrow::buffer::Buffer;
+use xxhash_rust::xxh3::xxh3_64;
+
+use crate::error::EngineError;
+
+/// Longest text that a view holds within itself.
+const INLINE_BYTES: u32 = 12;
+
+/// Key of a row: either complete in 16 bytes (an integer, or a text of at most 12 bytes), or a longer text beside it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct KeyWords {
+    /// Integer; or length and first bytes; for a long text its length and hash.
+    pub(crate) words: u128,
+    /// The text does not fit into `words`.
+    pub(crate) long: bool,
+}
+
+/// Values of one column.
+pub(crate) enum Values {
+    /// Integers, dates as days, booleans as 0 and 1, dictionary codes.
+    Int(Buffer<i64>),
+    /// Floats.
+    Float(Buffer<f64>),
+    /// Texts.
+    Text(Utf8ViewArray),
+}
+
+/// A column of values with its nulls.
+pub(crate) struct Column {
+    pub(crate) values: Values,
+    pub(crate) validity: Option<Bitmap>,
+}
+
+impl Column {
+    /// Whether row `row` has a value.
+    #[inline]
+    pub(crate) fn is_valid(&self, row: usize) -> bool {
+        self.validity.as_ref().is_none_or(|bits| bits.get_bit(row))
+    }
+
+    /// A number that stands for the value, equal for equal values; texts by a 64-bit hash.
+    #[inline]
+    pub(crate) fn code(&self, row: usize) -> u64 {
+        match &self.values {
+            Values::Int(values) => values[row] as u64,
+            // Both zeros are one value.
+            Values::Float(values) => (values[row] + 0.0).to_bits(),
+            Values::Text(texts) => xxh3_64(texts.value(row).as_bytes()),
+        }
+    }
+
+    /// The value as a float; texts have none.
+    #[inline]
+    pub(crate) fn float(&self, row: usize) -> f64 {
+        match &self.values {
+            Values::Int(values) => values[row] as f64,
+            Values::Float(values) => values[row],
+            Values::Text(_) => f64::NAN,
+        }
+    }
+
+    fn new(series: &Series) -> Result<Self, EngineError> {
+        let series = series.rechunk();
+        let validity = series.chunks().first().and_then(|chunk| chunk.validity().cloned());
+        let values = match series.dtype() {
+            DataType::Int64 => Values::Int(first_chunk(series.i64()?.downcast_iter())?.values().clone()),
+            DataType::Float64 => Values::Float(first_chunk(series.f64()?.downcast_iter())?.values().clone()),
+            DataType::String => Values::Text(first_chunk(series.str()?.downcast_iter())?.clone()),
+            other => return Err(EngineError::internal(format!("a value column of type {other}"))),
+        };
+        Ok(Self { values, validity })
+    }
+}
+
+/// Keys of a batch.
+pub(crate) enum Keys {
+    /// Integers.
+    Int(Buffer<i64>),
+    /// Texts.
+    Text(BinaryViewArray),
+}
+
+/// A batch of rows on its way to the workers.
+pub(crate) struct Batch {
+    pub(crate) keys: Keys,
+    /// Hash of each key; what it is worth is decided by the tables alone.
+    pub(crate) hashes: Vec<u64>,
+    /// Rows that take part, in order.
+    pub(crate) used: Vec<u32>,
+    /// Local time in microseconds; empty where the source has no time.
+    pub(crate) micros: Vec<i64>,
+    /// Days from the row's local date to `as_of`; 0 where the source has no time.
+    pub(crate) age_days: Vec<i32>,
+    pub(crate) values: Vec<Column>,
+    /// Filters; null counts as false.
+    pub(crate) filters: Vec<Vec<bool>>,
+}
+
+/// Names of the columns that a scan hands to the aggregation.
+pub(crate) mod names {
+    pub(crate) const KEY: &str = "__key";
+    pub(crate) const MICROS: &str = "__micros";
+    pub(crate) const STATUS: &str = "__status";
+
+    pub(crate) fn value(index: usize) -> String {
+        format!("__value_{index}")
+    }
+
+    pub(crate) fn filter(index: usize) -> String {
+        format!("__filter_{index}")
+    }
+}
+
+impl Batch {
+    /// Takes the columns of `frame` apart. `used` says which rows take part.
+    pub(crate) fn new(
+        frame: &DataFrame,
+        as_of_day: i32,
+        value_count: usize,
+        filter_count: usize,
+        used: Vec<u32>,
+    ) -> Result<Self, EngineError> {
+        let series = |name: &str| -> Result<Series, EngineError> { Ok(frame.column(name)?.as_materialized_series().rechunk()) };
+        let keys = match series(names::KEY)? {
+            text if text.dtype() == &DataType::String => {
+                Keys::Text(first_chunk(text.str()?.downcast_iter())?.to_binview())
+            }
+            int => Keys::Int(first_chunk(int.i64()?.downcast_iter())?.values().clone()),
+        };
+        let mut hashes = vec![0; frame.height()];
+        for &row in &used {
+            hashes[row as usize] = hash_of(&keys, row as usize);
+        }
+        let (micros, age_days) = if frame.column(names::MICROS).is_ok() {
+            times(&series(names::MICROS)?, as_of_day)?
+        } else {
+            (Vec::new(), vec![0; frame.height()])
+        };
+        let values = (0..value_count)
+            .map(|i| Column::new(&series(&names::value(i))?))
+            .collect::<Result<_, _>>()?;
+        let filters = (0..filter_count)
+            .map(|i| {
+                let flags = series(&names::filter(i))?;
+                Ok(flags.bool()?.iter().map(|flag| flag == Some(true)).collect())
+            })
+            .collect::<Result<_, EngineError>>()?;
+        Ok(Self { keys, hashes, used, micros, age_days, values, filters })
+    }
+
+    /// The key of a row as 16 bytes, and the text where it does not fit.
+    #[inline]
+    pub(crate) fn key(&self, row: usize) -> (KeyWords, &[u8]) {
+        match &self.keys {
+            Keys::Int(values) => (KeyWords { words: values[row] as u64 as u128, long: false }, &[]),
+            Keys::Text(texts) => {
+                let view = texts.views()[row];
+                if view.length <= INLINE_BYTES {
+                    (KeyWords { words: view.as_u128(), long: false }, &[])
+                } else {
+                    let bytes = texts.value(row);
+                    let words = (u128::from(self.hashes[row]) << 64) | u128::from(view.length);
+                    (KeyWords { words, long: true }, bytes)
+                }
+            }
+        }
+    }
+}
+
+fn times(series: &Series, as_of_day: i32) -> Result<(Vec<i64>, Vec<i32>), EngineError> {
+    const MICROS_PER_DAY: i64 = 86_400_000_000;
+    let physical = series.to_physical_repr();
+    let micros: Vec<i64> = physical.i64()?.iter().map(|t| t.unwrap_or(i64::MIN)).collect();
+    let age_days = micros
+        .iter()
+        .map(|&t| as_of_day.wrapping_sub(t.div_euclid(MICROS_PER_DAY) as i32))
+        .collect();
+    Ok((micros, age_days))
+}
+
+#[inline]
+fn hash_of(keys: &Keys, row: usize) -> u64 {
+    match keys {
+        Keys::Int(values) => mix(values[row] as u64 as u128),
+        Keys::Text(texts) => {
+            let view = texts.views()[row];
+            if view.length <= INLINE_BYTES { mix(view.as_u128()) } else { xxh3_64(texts.value(row)) }
+        }
+    }
+}
+
+/// A 64-bit hash of 16 bytes by a folded multiplication.
+#[inline]
+pub(crate) fn mix(words: u128) -> u64 {
+    let low = (words as u64) ^ 0x9e37_79b9_7f4a_7c15;
+    let high = ((words >> 64) as u64) ^ 0xd1b5_4a32_d192_ed03;
+    let product = u128::from(low).wrapping_mul(u128::from(high | 1));
+    let folded = (product as u64) ^ ((product >> 64) as u64);
+    let again = u128::from(folded ^ low.rotate_left(32)).wrapping_mul(0xa076_1d64_78bd_642f);
+    (again as u64) ^ ((again >> 64) as u64)
+}
+
+fn first_chunk<'a, A: Array + 'a>(mut chunks: impl Iterator<Item = &'a A>) -> Result<&'a A, EngineError> {
+    chunks.next().ok_or_else(|| EngineError::internal("a column without chunks".to_owned()))
+}

@@ -1,0 +1,107 @@
+//! The built-in engine: polars' streaming scans with our own accumulators behind them.
+
+use std::any::Any;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+
+use polars::prelude::Engine as PolarsMode;
+use tessera_expr::rel::{Rel, SourceRows};
+
+use crate::error::EngineError;
+use crate::scan::visible_rows;
+use crate::table::TableRef;
+use crate::{Engine, Materialized, Reject, aggregate, assemble, project, rejects};
+
+/// Polars on this machine.
+#[derive(Debug, Clone)]
+pub struct PolarsEngine {
+    workers: usize,
+}
+
+impl PolarsEngine {
+    /// An engine with this many aggregation workers. Their number does not show in any result.
+    pub fn new(workers: usize) -> Self {
+        Self { workers: workers.max(1) }
+    }
+}
+
+impl Engine for PolarsEngine {
+    fn name(&self) -> &'static str {
+        "polars"
+    }
+
+    fn explain(&self, plan: &Rel) -> Result<String, EngineError> {
+        match plan {
+            Rel::Aggregate(plan) => {
+                let frame = visible_rows(&plan.rows, &plan.rows.scan.files, false)?;
+                let names: Vec<&str> = plan.aggs.iter().map(|agg| agg.name.as_str()).collect();
+                Ok(format!("aggregate by {} in one pass: {}\n{}", plan.rows.key, names.join(", "), frame.describe_optimized_plan()?))
+            }
+            Rel::Assemble(plan) => Ok(format!("assemble {} tables by {}", plan.tables.len(), plan.key)),
+            Rel::Project(plan) => {
+                let lines: Vec<String> = plan.columns.iter().map(|(name, expr)| format!("  {name} = {expr}")).collect();
+                Ok(format!("compute\n{}", lines.join("\n")))
+            }
+        }
+    }
+
+    fn materialize(&self, plan: &Rel, to: &Path) -> Result<Materialized, EngineError> {
+        match plan {
+            Rel::Aggregate(plan) => {
+                let made = guarded(|| aggregate::run(plan, self.workers)).map_err(|error| blame(&plan.rows, error))?;
+                let table = TableRef::write(to, made.schema, &made.batches)?;
+                Ok(Materialized { table, counts: Some(made.counts) })
+            }
+            Rel::Assemble(plan) => {
+                let (schema, batch) = assemble::run(plan)?;
+                Ok(Materialized { table: TableRef::write(to, schema, &[batch])?, counts: None })
+            }
+            Rel::Project(plan) => {
+                let (schema, batch) = guarded(|| project::run(plan))?;
+                Ok(Materialized { table: TableRef::write(to, schema, &[batch])?, counts: None })
+            }
+        }
+    }
+
+    fn rejects(&self, rows: &SourceRows, take: &mut dyn FnMut(Reject)) -> Result<(), EngineError> {
+        guarded(|| rejects::collect(rows, |reject| take(reject))).map_err(|error| blame(rows, error))
+    }
+
+    fn check_names(&self, rows: &SourceRows) -> Vec<String> {
+        rejects::rule_names(rows)
+    }
+}
+
+/// Runs `work`; a panic inside the query engine, as damaged files can cause, becomes an error.
+fn guarded<T>(work: impl FnOnce() -> Result<T, EngineError>) -> Result<T, EngineError> {
+    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| Err(EngineError::Query(panic_text(panic.as_ref()))))
+}
+
+fn panic_text(panic: &(dyn Any + Send)) -> String {
+    panic
+        .downcast_ref::<String>()
+        .cloned()
+        .or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()))
+        .unwrap_or_else(|| "it stopped without a word".to_owned())
+}
+
+/// Finds the file that cannot be read, by reading each alone.
+fn blame(rows: &SourceRows, error: EngineError) -> EngineError {
+    if !matches!(error, EngineError::Query(_)) {
+        return error;
+    }
+    for file in &rows.scan.files {
+        let alone = guarded(|| {
+            visible_rows(rows, std::slice::from_ref(file), false)?.collect_with_engine(PolarsMode::Streaming)?;
+            Ok(())
+        });
+        if let Err(cause) = alone {
+            let reason = match cause {
+                EngineError::Query(text) => text,
+                other => other.to_string(),
+            };
+            return EngineError::UnreadableFile { name: rows.scan.source.clone(), file: file.clone(), reason };
+        }
+    }
+    error
+}

@@ -1,0 +1,16 @@
+//! `lifecycle_stage`
+
+use super::{Base, Definition, Feature, Unit};
+
+/// Where the customer stands in its life with the company.
+pub(super) const LIFECYCLE_STAGE: Feature = Feature {
+    name: "lifecycle_stage",
+    group: Some("lifecycle"),
+    unit: Unit::Label,
+    base: Base::Lifecycle,
+    doc: "Where the customer stands in its life with the company.",
+    notes: "Fixed limits: `new` (first order within `active_days`), `active`, `at risk`, `dormant`, `churned` by `recency_days`. Cadence: `active`, `slipping`, `at risk`, `lapsed` by `overdue_ratio`.",
+    missing: "no visible order: null",
+    definition: Definition::Stage,
+    example: None,
+};

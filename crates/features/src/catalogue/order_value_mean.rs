@@ -1,0 +1,16 @@
+//! `order_value_mean`
+
+use super::{Base, Definition, Example, Feature, Unit};
+
+/// Mean money of an order.
+pub(super) const ORDER_VALUE_MEAN: Feature = Feature {
+    name: "order_value_mean",
+    group: Some("rfm"),
+    unit: Unit::Currency,
+    base: Base::Value,
+    doc: "Mean money of an order.",
+    notes: "`spend_total` / `order_count`.",
+    missing: "no visible order: null",
+    definition: Definition::Derived("spend_total / nullif(order_count, 0)"),
+    example: Some(Example { orders: "2011-11-19 5.00; 2011-11-20 7.00", as_of: "2011-12-01", expect: "6" }),
+};

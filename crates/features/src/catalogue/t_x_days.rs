@@ -1,0 +1,16 @@
+//! `t_x_days`
+
+use super::{Base, Definition, Example, Feature, Unit};
+
+/// Days from the first to the last occasion: t_x of the buy-till-you-die literature.
+pub(super) const T_X_DAYS: Feature = Feature {
+    name: "t_x_days",
+    group: Some("rfm"),
+    unit: Unit::Days,
+    base: Base::Behavioural,
+    doc: "Days from the first to the last occasion: t_x of the buy-till-you-die literature.",
+    notes: "Grows with activity, whereas `recency_days` shrinks.",
+    missing: "no visible order: null",
+    definition: Definition::Derived("date_diff('day', first_order_day, last_order_day)"),
+    example: Some(Example { orders: "2011-11-19 5.00; 2011-11-22 7.00", as_of: "2011-12-01", expect: "3" }),
+};

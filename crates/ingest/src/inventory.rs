@@ -1,0 +1,260 @@
+//! What lies in the lake for one source: files, columns, sizes and fingerprints. Reads footers, never rows.
+
+use std::collections::HashSet;
+use std::fs::{self, File};
+use std::io::{BufRead, BufReader, Read};
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+use sha2::{Digest, Sha256};
+use tessera_expr::rel::Stored;
+use tessera_spec::pipeline::{Format, Source};
+
+use crate::error::IngestError;
+use crate::files::{io, list};
+use crate::footer::{self, Footer, Found, hex};
+
+/// Files that are not Parquet are fingerprinted by content up to this many bytes, then by size.
+const HASHED_BYTES: u64 = 64 << 20;
+
+/// Lines of an NDJSON file that are read to learn its keys.
+const SAMPLED_LINES: usize = 1_000;
+
+/// A file of the lake.
+#[derive(Debug, Clone, Serialize)]
+pub struct LakeFile {
+    /// Where it is.
+    #[serde(skip)]
+    pub path: PathBuf,
+    /// Its path within the source.
+    #[serde(rename = "path")]
+    pub relative: String,
+    /// Its size.
+    pub bytes: u64,
+    /// Its rows, where the format states them.
+    pub rows: Option<u64>,
+    /// sha256 of the footer (Parquet) or of the content.
+    pub fingerprint: String,
+}
+
+/// A column of a source as its files hold it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LakeColumn {
+    /// Its name.
+    pub name: String,
+    /// How it is held, widened over all files; `None` where no file gives it a type.
+    pub stored: Option<Stored>,
+    /// Why it cannot be used, for nested and binary columns.
+    pub unusable: Option<String>,
+}
+
+/// Files and columns of one source.
+#[derive(Debug, Clone)]
+pub struct Inventory {
+    /// Name of the source.
+    pub source: String,
+    /// Format of all files.
+    pub format: Format,
+    /// Files in reading order.
+    pub files: Vec<LakeFile>,
+    /// Columns in the order of the first file, then those of the path.
+    pub columns: Vec<LakeColumn>,
+}
+
+impl Inventory {
+    /// Size of all files.
+    pub fn bytes(&self) -> u64 {
+        self.files.iter().map(|file| file.bytes).sum()
+    }
+
+    /// The path of a file within the source.
+    pub fn relative(&self, path: &Path) -> String {
+        let found = self.files.iter().find(|file| file.path == path);
+        found.map_or_else(|| path.display().to_string(), |file| file.relative.clone())
+    }
+}
+
+/// Takes stock of a source. With `hash_inputs` the fingerprints cover the whole content of every file.
+pub fn take(source: &Source, hash_inputs: bool) -> Result<Inventory, IngestError> {
+    let listing = list(source)?;
+    let mut files = Vec::with_capacity(listing.files.len());
+    let mut columns = Columns::default();
+    for path in listing.files {
+        let bytes = fs::metadata(&path).map_err(|error| io(source, &path, error))?.len();
+        let bad = |reason: String| IngestError::BadFile { source_name: source.name.value.clone(), file: path.clone(), reason };
+        let footer = match listing.format {
+            Format::Parquet => footer::read(&path).map_err(bad)?,
+            Format::Csv => text_footer(&path, csv_header(&path)).map_err(bad)?,
+            Format::Ndjson => text_footer(&path, ndjson_keys(&path)).map_err(bad)?,
+        };
+        columns.merge(source, &footer, &path, listing.format)?;
+        let fingerprint =
+            if hash_inputs { content_hash(&path, u64::MAX).map_err(bad)? } else { footer.fingerprint.clone() };
+        let rows = (listing.format == Format::Parquet).then_some(footer.rows);
+        let relative = path.strip_prefix(&listing.root).unwrap_or(&path).display().to_string();
+        files.push(LakeFile { path, relative, bytes, rows, fingerprint });
+    }
+    let mut columns = columns.list;
+    add_partitions(&mut columns, &files);
+    Ok(Inventory { source: source.name.value.clone(), format: listing.format, files, columns })
+}
+
+/// Columns met so far, and the file each was first met in.
+#[derive(Default)]
+struct Columns {
+    list: Vec<LakeColumn>,
+    first_files: Vec<PathBuf>,
+}
+
+impl Columns {
+    fn merge(&mut self, source: &Source, footer: &Footer, path: &Path, format: Format) -> Result<(), IngestError> {
+        for (name, found) in &footer.columns {
+            let (stored, unusable) = match found {
+                Found::Flat(stored) => (Some(stored.clone()), None),
+                Found::Untyped => (None, None),
+                Found::Unusable(ty) => (None, Some(ty.clone())),
+            };
+            let Some(index) = self.list.iter().position(|column| &column.name == name) else {
+                if let (Some(first), false) = (self.first_files.first(), format == Format::Ndjson) {
+                    return Err(missing(source, name, first));
+                }
+                self.list.push(LakeColumn { name: name.clone(), stored, unusable });
+                self.first_files.push(path.to_owned());
+                continue;
+            };
+            let known = &mut self.list[index];
+            match (&known.stored, stored) {
+                (Some(a), Some(b)) => match wider(a, &b) {
+                    Some(wide) => known.stored = Some(wide),
+                    None => {
+                        return Err(IngestError::Disagreement {
+                            source_name: source.name.value.clone(),
+                            column: name.clone(),
+                            first: describe(a),
+                            first_file: self.first_files[index].clone(),
+                            second: describe(&b),
+                            second_file: path.to_owned(),
+                        });
+                    }
+                },
+                (None, Some(b)) => known.stored = Some(b),
+                (_, None) => {}
+            }
+        }
+        let names: HashSet<&str> = footer.columns.iter().map(|(name, _)| name.as_str()).collect();
+        match self.list.iter().find(|column| format != Format::Ndjson && !names.contains(column.name.as_str())) {
+            Some(column) => Err(missing(source, &column.name, path)),
+            None => Ok(()),
+        }
+    }
+}
+
+fn missing(source: &Source, column: &str, file: &Path) -> IngestError {
+    IngestError::MissingInFile { source_name: source.name.value.clone(), column: column.to_owned(), file: file.to_owned() }
+}
+
+/// The narrowest way to hold both without loss.
+fn wider(a: &Stored, b: &Stored) -> Option<Stored> {
+    use Stored::{Dictionary, Float, Int, String, Timestamp};
+    if a == b {
+        return Some(a.clone());
+    }
+    Some(match (a, b) {
+        (Int { bits: x, signed: s }, Int { bits: y, signed: t }) if s == t => Int { bits: *x.max(y), signed: *s },
+        (Int { bits: unsigned, signed: false }, Int { bits: other, signed: true })
+        | (Int { bits: other, signed: true }, Int { bits: unsigned, signed: false })
+            if *unsigned < 64 =>
+        {
+            Int { bits: (*unsigned * 2).max(*other), signed: true }
+        }
+        (Float { .. }, Float { .. }) => Float { bits: 64 },
+        (Int { bits, .. }, Float { .. }) | (Float { .. }, Int { bits, .. }) if *bits <= 32 => Float { bits: 64 },
+        (String, Dictionary) | (Dictionary, String) => String,
+        (Timestamp { zone: x, .. }, Timestamp { zone: y, .. }) if x == y => {
+            Timestamp { ticks_per_second: 1_000_000, zone: x.clone() }
+        }
+        _ => return None,
+    })
+}
+
+/// A stored type in words.
+pub(crate) fn describe(stored: &Stored) -> String {
+    match stored {
+        Stored::Bool => "bool".to_owned(),
+        Stored::Int { bits, signed } => format!("{}{bits}", if *signed { 'i' } else { 'u' }),
+        Stored::Float { bits } => format!("f{bits}"),
+        Stored::Decimal { precision, scale } => format!("decimal({precision}, {scale})"),
+        Stored::String | Stored::Dictionary | Stored::Text | Stored::HivePath => "string".to_owned(),
+        Stored::Date => "date".to_owned(),
+        Stored::Timestamp { zone: Some(zone), .. } => format!("timestamp in {zone}"),
+        Stored::Timestamp { zone: None, .. } => "timestamp without a zone".to_owned(),
+    }
+}
+
+/// Columns that stand in the path as `name=value`, where no file has one of that name.
+fn add_partitions(columns: &mut Vec<LakeColumn>, files: &[LakeFile]) {
+    for file in files {
+        for part in file.relative.split('/') {
+            if let Some((name, _)) = part.split_once('=')
+                && !columns.iter().any(|column| column.name == name)
+            {
+                columns.push(LakeColumn { name: name.to_owned(), stored: Some(Stored::HivePath), unusable: None });
+            }
+        }
+    }
+}
+
+fn text_footer(path: &Path, names: Result<Vec<String>, String>) -> Result<Footer, String> {
+    let columns = names?.into_iter().map(|name| (name, Found::Flat(Stored::Text))).collect();
+    Ok(Footer { columns, rows: 0, fingerprint: content_hash(path, HASHED_BYTES)? })
+}
+
+fn csv_header(path: &Path) -> Result<Vec<String>, String> {
+    let mut reader = csv::ReaderBuilder::new().from_path(path).map_err(|error| error.to_string())?;
+    let header = reader.headers().map_err(|error| format!("its header cannot be read ({error})"))?;
+    if header.is_empty() {
+        return Err("the file is empty".to_owned());
+    }
+    let mut seen = HashSet::new();
+    match header.iter().find(|name| !seen.insert(*name)) {
+        Some(twice) => Err(format!("its header names the column `{twice}` twice")),
+        None => Ok(header.iter().map(str::to_owned).collect()),
+    }
+}
+
+fn ndjson_keys(path: &Path) -> Result<Vec<String>, String> {
+    let file = File::open(path).map_err(|error| error.to_string())?;
+    let mut names: Vec<String> = Vec::new();
+    for (number, line) in BufReader::new(file).lines().take(SAMPLED_LINES).enumerate() {
+        let line = line.map_err(|error| format!("line {}: {error}", number + 1))?;
+        if line.trim().is_empty() {
+            continue;
+        }
+        let object: serde_json::Map<String, serde_json::Value> =
+            serde_json::from_str(&line).map_err(|error| format!("line {}: not a JSON object ({error})", number + 1))?;
+        for name in object.keys() {
+            if !names.contains(name) {
+                names.push(name.clone());
+            }
+        }
+    }
+    if names.is_empty() { Err("the file is empty".to_owned()) } else { Ok(names) }
+}
+
+fn content_hash(path: &Path, limit: u64) -> Result<String, String> {
+    let file = File::open(path).map_err(|error| error.to_string())?;
+    let size = file.metadata().map_err(|error| error.to_string())?.len();
+    let mut reader = BufReader::with_capacity(1 << 20, file).take(limit);
+    let mut hash = Sha256::new();
+    hash.update(size.to_le_bytes());
+    loop {
+        let buffer = reader.fill_buf().map_err(|error| error.to_string())?;
+        if buffer.is_empty() {
+            break;
+        }
+        hash.update(buffer);
+        let length = buffer.len();
+        reader.consume(length);
+    }
+    Ok(hex(&hash.finalize()))
+}
