@@ -70,3 +70,46 @@ fn kind_of(kind: &SchemeKind) -> Result<&'static Kind, SegmentError> {
         .copied()
         .ok_or(SegmentError::NoKind)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_file_of_the_folder_is_registered_under_its_name() {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/src/kinds");
+        let mut files: Vec<String> = std::fs::read_dir(folder)
+            .unwrap()
+            .map(|entry| {
+                entry
+                    .unwrap()
+                    .path()
+                    .file_stem()
+                    .unwrap()
+                    .to_string_lossy()
+                    .into_owned()
+            })
+            .collect();
+        files.sort();
+        let names: Vec<&str> = KINDS.iter().map(|kind| kind.name).collect();
+        assert_eq!(names, files, "KINDS is sorted and holds one kind per file");
+    }
+
+    #[test]
+    fn every_kind_is_documented() {
+        for kind in KINDS {
+            assert!(
+                kind.summary.ends_with('.') && !kind.summary.contains('\n'),
+                "{}",
+                kind.name
+            );
+            for part in ["Decides: ", "Missing values: ", "Publishes: "] {
+                assert!(
+                    kind.docs.lines().any(|line| line.starts_with(part)),
+                    "{} lacks {part}",
+                    kind.name
+                );
+            }
+        }
+    }
+}

@@ -22,6 +22,7 @@ mod edges;
 mod error;
 mod grid;
 mod kinds;
+mod label_targets;
 mod moments;
 mod profiles;
 mod rank;

@@ -3,9 +3,10 @@
 use tessera_spec::pipeline::{AttributeScheme, Scheme, SchemeKind};
 
 use super::Kind;
-use crate::assignment::{AssignedBy, Assignment, Extra, Parameter, Reasons, SegmentInfo};
-use crate::customers::{Customers, Labels};
+use crate::assignment::{AssignedBy, Assignment, Extra, Parameter, Reasons};
+use crate::customers::Customers;
 use crate::error::SegmentError;
+use crate::label_targets::{Target, divide_by_label, is_blank};
 use crate::wording::percent;
 
 /// More segments than this say nothing to anyone; the label is an identifier rather than an attribute.
@@ -26,13 +27,6 @@ pub(super) static KIND: Kind = Kind {
     divide,
 };
 
-/// Where the customers with one value go, and why.
-struct Target {
-    segment: String,
-    rule: String,
-    reason: String,
-}
-
 fn divide(
     scheme: &Scheme,
     customers: &Customers,
@@ -44,11 +38,9 @@ fn divide(
     let (name, by) = (scheme.name.value.as_str(), config.by.value.as_str());
     let labels = customers.labels(by)?;
     let counts = labels.counts();
-    let rare = |count: u64| (count as f64) < config.min_share * customers.len() as f64;
-    let values = || labels.values().iter().zip(&counts);
-    let kept = values()
-        .filter(|(value, count)| !value.trim().is_empty() && !rare(**count))
-        .count();
+    let rare = |code: usize| (counts[code] as f64) < config.min_share * customers.len() as f64;
+    let named = || (0..counts.len()).filter(|code| !is_blank(&labels.values()[*code]));
+    let kept = named().filter(|code| !rare(*code)).count();
     if kept > MOST_SEGMENTS {
         return Err(SegmentError::TooManySegments {
             feature: by.to_owned(),
@@ -56,59 +48,38 @@ fn divide(
             limit: MOST_SEGMENTS,
         });
     }
-    let mut targets: Vec<Target> = values()
-        .map(|(value, count)| target(config, value, rare(*count)))
-        .collect();
-    let rare_values = values()
-        .filter(|(value, count)| !value.trim().is_empty() && rare(**count))
-        .count();
-    let missing = targets.len() as u32;
-    let codes: Vec<u32> = labels
-        .codes()
-        .iter()
-        .map(|&code| {
-            if code == Labels::MISSING {
-                missing
-            } else {
-                code
-            }
-        })
-        .collect();
-    if labels.codes().contains(&Labels::MISSING) {
-        targets.push(target(config, "", false));
-    }
-
-    // Values rise by name and so do their segments; `other` and `missing` stand where they first occur.
-    let mut segments: Vec<SegmentInfo> = Vec::new();
-    let mut places = std::collections::HashMap::new();
-    let mut of_code: Vec<u32> = Vec::with_capacity(targets.len());
-    for target in &targets {
-        let place = *places.entry(target.segment.as_str()).or_insert_with(|| {
-            segments.push(SegmentInfo::new(
-                name,
-                &target.segment,
-                Some(target.rule.clone()),
-            ));
-            segments.len() as u32 - 1
-        });
-        of_code.push(place);
-    }
+    let words = format!("{by} is missing");
+    let missing = Target {
+        segment: config.missing.clone(),
+        rule: words.clone(),
+        reason: words,
+    };
+    let divided = divide_by_label(
+        name,
+        &labels,
+        |code, value| target(config, value, rare(code)),
+        missing,
+    );
     Ok(Assignment {
         scheme: name.to_owned(),
         kind: KIND.name,
-        segments,
-        segment_of: codes.iter().map(|&code| of_code[code as usize]).collect(),
+        segments: divided.segments,
+        segment_of: divided.segment_of,
         reasons: Reasons::PerCode {
-            codes,
-            texts: targets.into_iter().map(|target| target.reason).collect(),
+            codes: divided.codes,
+            texts: divided.texts,
         },
         assigned_by: AssignedBy::Rule,
         columns: Vec::new(),
         parameters: vec![
             Parameter::text(KIND.name, "by", by),
             Parameter::number(KIND.name, "min_share", config.min_share),
-            Parameter::number(KIND.name, "values", counts.len() as f64),
-            Parameter::number(KIND.name, "rare_values", rare_values as f64),
+            Parameter::number(KIND.name, "values", named().count() as f64),
+            Parameter::number(
+                KIND.name,
+                "rare_values",
+                named().filter(|code| rare(*code)).count() as f64,
+            ),
         ],
         warnings: Vec::new(),
     })
@@ -116,14 +87,6 @@ fn divide(
 
 fn target(config: &AttributeScheme, value: &str, rare: bool) -> Target {
     let by = &config.by.value;
-    if value.trim().is_empty() {
-        let words = format!("{by} is missing");
-        return Target {
-            segment: config.missing.clone(),
-            rule: words.clone(),
-            reason: words,
-        };
-    }
     if !rare {
         let words = format!("{by} is {value}");
         return Target {

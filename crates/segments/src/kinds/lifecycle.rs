@@ -1,23 +1,30 @@
 //! `kind = "lifecycle"`: the stages of the `lifecycle_stage` feature (DEFINITIONS §3).
 
+use std::sync::Arc;
+
 use tessera_spec::pipeline::{Scheme, SchemeKind};
 
 use super::Kind;
-use crate::assignment::{AssignedBy, Assignment, Extra, Parameter, Reasons, SegmentInfo};
-use crate::customers::{Customers, Labels};
+use crate::assignment::{AssignedBy, Assignment, Extra, Parameter, Reasons};
+use crate::customers::{Customers, Numeric};
 use crate::error::SegmentError;
+use crate::label_targets::{Target, divide_by_label};
+use crate::wording::write_number;
 
 /// The catalogue feature that holds the stage.
 const STAGE: &str = "lifecycle_stage";
 
-/// Segment of customers without any activity up to `as_of`.
-const NO_STAGE: &str = "no_activity";
+/// The catalogue feature that tells how long the customer has been away; only reasons read it.
+const RECENCY: &str = "recency_days";
+
+/// Segment of customers without a stage.
+const NO_STAGE: &str = "no stage";
 
 pub(super) static KIND: Kind = Kind {
     name: "lifecycle",
     summary: "One segment per lifecycle stage.",
     docs: "Decides: the catalogue feature `lifecycle_stage`, computed with the limits of `[features] lifecycle`, is the segment.\n\
-           Missing values: a customer without any activity up to the date has no stage and is `no_activity`.\n\
+           Missing values: a customer without a stage (no activity up to the date) is `no stage`.\n\
            Publishes: in `models` the feature and its number of stages.",
     accepts: |kind| matches!(kind, SchemeKind::Lifecycle),
     inputs: |_| vec![STAGE],
@@ -31,36 +38,31 @@ fn divide(
 ) -> Result<Assignment, SegmentError> {
     let name = scheme.name.value.as_str();
     let labels = customers.labels(STAGE)?;
-    let mut segments: Vec<SegmentInfo> = Vec::new();
-    let mut texts = Vec::new();
-    for stage in labels.values() {
+    let words = "no lifecycle stage: no activity up to this date, or too little to tell".to_owned();
+    let missing = Target {
+        segment: NO_STAGE.to_owned(),
+        rule: words.clone(),
+        reason: words,
+    };
+    let target = |_, stage: &str| {
         let words = format!("lifecycle stage is {stage}");
-        segments.push(SegmentInfo::new(name, stage, Some(words.clone())));
-        texts.push(words);
-    }
-    let without = labels
-        .values()
-        .iter()
-        .position(|stage| *stage == NO_STAGE)
-        .unwrap_or(segments.len()) as u32;
-    let missing = texts.len() as u32;
-    if labels.codes().contains(&Labels::MISSING) {
-        let words = "no activity up to this date, hence no lifecycle stage".to_owned();
-        if without as usize == segments.len() {
-            segments.push(SegmentInfo::new(name, NO_STAGE, Some(words.clone())));
+        Target {
+            segment: stage.to_owned(),
+            rule: words.clone(),
+            reason: words,
         }
-        texts.push(words);
-    }
-    let replace = |by: u32| move |&code: &u32| if code == Labels::MISSING { by } else { code };
+    };
+    let divided = divide_by_label(name, &labels, target, missing);
     Ok(Assignment {
         scheme: name.to_owned(),
         kind: KIND.name,
-        segments,
-        segment_of: labels.codes().iter().map(replace(without)).collect(),
-        reasons: Reasons::PerCode {
-            codes: labels.codes().iter().map(replace(missing)).collect(),
-            texts,
-        },
+        segments: divided.segments,
+        segment_of: divided.segment_of,
+        reasons: reasons(
+            divided.codes,
+            divided.texts,
+            customers.numeric(RECENCY).ok(),
+        ),
         assigned_by: AssignedBy::Rule,
         columns: Vec::new(),
         parameters: vec![
@@ -69,4 +71,23 @@ fn divide(
         ],
         warnings: Vec::new(),
     })
+}
+
+/// The stage, and where it is known how long the customer has been away.
+fn reasons(codes: Vec<u32>, texts: Vec<String>, recency: Option<Numeric>) -> Reasons {
+    let Some(recency) = recency else {
+        return Reasons::PerCode { codes, texts };
+    };
+    Reasons::Written(Arc::new(move |row, to| {
+        to.push_str(&texts[codes[row] as usize]);
+        if let Some(days) = recency.get(row) {
+            to.push_str(", ");
+            write_number(days, to);
+            to.push_str(if days == 1.0 {
+                " day since the last activity"
+            } else {
+                " days since the last activity"
+            });
+        }
+    }))
 }

@@ -1,0 +1,382 @@
+//! What each kind decides and says, on bases small enough to check by hand.
+
+use tessera_segments::{Assignment, Extra, SegmentError, Warning, divide, segment_id};
+use tessera_spec::pipeline::{Grid, GridInterval, SchemeKind, ScoreMethod};
+
+use crate::customer_base::{Row, attribute, believable, customers, rfm, rules, scheme, tiers};
+
+fn run(kind: SchemeKind, rows: &[Row]) -> Assignment {
+    divide(&scheme("s", kind), &customers(rows), &Extra::default()).unwrap()
+}
+
+fn refusal(kind: SchemeKind, rows: &[Row], extra: &Extra<'_>) -> String {
+    divide(&scheme("s", kind), &customers(rows), extra)
+        .unwrap_err()
+        .to_string()
+}
+
+fn spenders(spend: &[Option<f64>]) -> Vec<Row> {
+    spend
+        .iter()
+        .zip(1..)
+        .map(|(&spend, key)| Row {
+            key,
+            spend,
+            ..Row::default()
+        })
+        .collect()
+}
+
+fn names(assignment: &Assignment) -> Vec<&str> {
+    (0..assignment.len())
+        .map(|row| assignment.segment(row).name.as_str())
+        .collect()
+}
+
+#[test]
+fn segment_ids_are_a_fixed_function_of_the_names() {
+    // Published ids never change: these two were computed once and hold for every version.
+    assert_eq!(
+        segment_id("rfm", "Champions"),
+        segment_id("rfm", "Champions")
+    );
+    assert_ne!(
+        segment_id("rfm", "Champions"),
+        segment_id("rf", "mChampions")
+    );
+    assert!((0..1 << 53).contains(&segment_id("rfm", "Lost")));
+}
+
+#[test]
+fn quantile_tiers_hold_their_exact_share_and_say_the_rank() {
+    let rows = spenders(&(1..=40).map(|v| Some(f64::from(v))).collect::<Vec<_>>());
+    let found = run(
+        tiers(&[("top", 0.05), ("high", 0.2), ("mid", 0.5), ("low", 1.0)]),
+        &rows,
+    );
+    assert_eq!(found.counts(), [2, 6, 12, 20]);
+    assert_eq!(found.segment(39).name, "top");
+    assert_eq!(found.reason(39), "top 5% by spend_total (rank 1 of 40)");
+    assert_eq!(
+        found.reason(37),
+        "top 20% by spend_total, below the top 5% (rank 3 of 40)"
+    );
+    assert_eq!(
+        found.reason(0),
+        "below the top 50% by spend_total (rank 40 of 40)"
+    );
+    let lowest = |name: &str| {
+        found
+            .parameters
+            .iter()
+            .find(|row| row.name == name)
+            .unwrap()
+            .value
+    };
+    assert_eq!(
+        (lowest("lowest_top"), lowest("lowest_low")),
+        (Some(39.0), Some(1.0))
+    );
+}
+
+#[test]
+fn quantile_keeps_ties_together_and_the_missing_apart() {
+    let rows = spenders(&[
+        Some(5.0),
+        None,
+        Some(5.0),
+        Some(5.0),
+        Some(1.0),
+        Some(f64::NAN),
+    ]);
+    let found = run(tiers(&[("top", 0.25), ("high", 0.5), ("low", 1.0)]), &rows);
+    // The three equal ones have p = 1.5 / 4, the single lowest 3.5 / 4.
+    assert_eq!(
+        names(&found),
+        ["high", "missing", "high", "high", "low", "missing"]
+    );
+    assert_eq!(found.reason(1), "spend_total is missing");
+    assert_eq!(
+        found.reason(2),
+        "top 50% by spend_total, below the top 25% (rank 1 of 4)"
+    );
+    assert_eq!(
+        found.warnings,
+        [Warning::EmptyTiers {
+            tiers: vec!["top".to_owned()]
+        }]
+    );
+}
+
+#[test]
+fn quantile_refuses_tiers_that_do_not_rise_to_one() {
+    for bad in [
+        &[("a", 0.5), ("b", 0.9)][..],
+        &[("a", 0.5), ("b", 0.5), ("c", 1.0)],
+        &[("a", 1.5)],
+        &[("a", f64::NAN)],
+        &[],
+    ] {
+        let message = refusal(tiers(bad), &believable(5), &Extra::default());
+        assert!(message.starts_with("[schemes.s]: "), "{message}");
+    }
+}
+
+#[test]
+fn attribute_gathers_the_rare_and_the_missing() {
+    let countries = ["GB", "GB", "GB", "GB", "DE", "DE", "FR", " ", "", "GB"];
+    let mut rows: Vec<Row> = countries
+        .iter()
+        .zip(1..)
+        .map(|(country, key)| Row {
+            key,
+            country: Some((*country).to_owned()),
+            ..Row::default()
+        })
+        .collect();
+    rows[9].country = None;
+    let found = run(attribute("country", 0.2), &rows);
+    let expected = [
+        "GB",
+        "GB",
+        "GB",
+        "GB",
+        "DE",
+        "DE",
+        "elsewhere",
+        "unknown",
+        "unknown",
+        "unknown",
+    ];
+    assert_eq!(names(&found), expected);
+    assert_eq!(found.reason(0), "country is GB");
+    assert_eq!(
+        found.reason(6),
+        "country is FR, which fewer than 20% of the customers have"
+    );
+    assert_eq!(found.reason(9), "country is missing");
+}
+
+#[test]
+fn rules_take_the_first_true_one_and_quote_it() {
+    let rows = believable(4);
+    let touch = rules(
+        &[
+            ("rescue", "churn_probability > 0.6"),
+            ("care", "tickets_30d > 3"),
+            ("rescue", "nps < 3"),
+        ],
+        "care",
+    );
+    let hits = [Some(2), None, Some(1), Some(0)];
+    let extra = Extra {
+        rule_hits: Some(&hits),
+        ..Extra::default()
+    };
+    let found = divide(&scheme("touch", touch.clone()), &customers(&rows), &extra).unwrap();
+    assert_eq!(names(&found), ["rescue", "care", "care", "rescue"]);
+    assert_eq!(found.reason(0), "rule 3: nps < 3");
+    assert_eq!(found.reason(1), "none of the 3 rules is true");
+    assert_eq!(found.reason(3), "rule 1: churn_probability > 0.6");
+    assert_eq!(
+        found.segments[0].rule.as_deref(),
+        Some("churn_probability > 0.6; or nps < 3")
+    );
+    assert_eq!(
+        found.segments[1].rule.as_deref(),
+        Some("tickets_30d > 3; or otherwise")
+    );
+
+    assert!(refusal(touch.clone(), &rows, &Extra::default()).contains("rule_hits"));
+    let short = Extra {
+        rule_hits: Some(&hits[..2]),
+        ..Extra::default()
+    };
+    assert!(refusal(touch.clone(), &rows, &short).contains("2 customers"));
+    let wrong = [Some(3), None, None, None];
+    let wrong = Extra {
+        rule_hits: Some(&wrong),
+        ..Extra::default()
+    };
+    assert!(refusal(touch, &rows, &wrong).contains("rule 4"));
+}
+
+#[test]
+fn lifecycle_takes_the_stage_and_names_those_without() {
+    let stages = [Some("active"), None, Some("churned")];
+    let rows: Vec<Row> = stages
+        .iter()
+        .zip(1..)
+        .map(|(stage, key)| Row {
+            key,
+            stage: stage.map(str::to_owned),
+            recency: stage.map(|_| 45.0),
+            ..Row::default()
+        })
+        .collect();
+    let found = run(SchemeKind::Lifecycle, &rows);
+    assert_eq!(names(&found), ["active", "no stage", "churned"]);
+    assert_eq!(
+        found.reason(0),
+        "lifecycle stage is active, 45 days since the last activity"
+    );
+    assert_eq!(
+        found.reason(1),
+        "no lifecycle stage: no activity up to this date, or too little to tell"
+    );
+}
+
+#[test]
+fn rfm_says_the_scores_and_leaves_the_unscored_out_of_the_ranks() {
+    let mut rows = believable(200);
+    rows[7].spend = None;
+    let found = run(rfm(ScoreMethod::Midrank, Grid::Eleven, 5), &rows);
+    let scores = &found.columns[0];
+    assert_eq!(scores.name, "s_score");
+    assert_eq!(found.segment(7).name, "Not Scored");
+    assert_eq!(
+        found.reason(7),
+        "not scored: recency_days, order_count or spend_total is missing"
+    );
+    let row = (0..200)
+        .find(|row| found.segment(*row).name == "Champions")
+        .unwrap();
+    assert!(
+        found
+            .reason(row)
+            .ends_with(" is Champions in the eleven-segment grid"),
+        "{}",
+        found.reason(row)
+    );
+
+    let scored: Vec<Row> = rows
+        .iter()
+        .filter(|r| r.recency.is_some() && r.orders.is_some() && r.spend.is_some())
+        .cloned()
+        .collect();
+    let alone = run(rfm(ScoreMethod::Midrank, Grid::Eleven, 5), &scored);
+    let with: Vec<&str> = names(&found)
+        .into_iter()
+        .filter(|name| *name != "Not Scored")
+        .collect();
+    assert_eq!(names(&alone), with);
+}
+
+#[test]
+fn rfm_warns_of_few_values_dead_lines_and_uncovered_cells() {
+    let row = |key| Row {
+        key,
+        recency: Some(3.0),
+        orders: Some(1),
+        spend: Some(9.5),
+        ..Row::default()
+    };
+    let rows: Vec<Row> = (1..=9).map(row).collect();
+    let line = |segment: &str, r| GridInterval {
+        segment: segment.to_owned(),
+        r,
+        f: [1, 5],
+        m: [1, 5],
+    };
+    let grid = Grid::Own(vec![line("fresh", [4, 5]), line("freshest", [5, 5])]);
+    let found = run(rfm(ScoreMethod::Midrank, grid, 5), &rows);
+    assert!(
+        names(&found).iter().all(|name| *name == "Others"),
+        "all equal is 333"
+    );
+    assert_eq!(
+        found.reason(0),
+        "R3 F3 M3 is in no line of the pipeline's grid, hence Others"
+    );
+    let few = |feature: &str| Warning::FewDistinctValues {
+        feature: feature.to_owned(),
+        distinct: 1,
+        scores: 5,
+    };
+    let expected = [
+        few("recency_days"),
+        few("order_count"),
+        few("spend_total"),
+        Warning::DeadLines {
+            segments: vec!["freshest".to_owned()],
+        },
+        Warning::UncoveredCells {
+            cells: 75,
+            customers: 9,
+        },
+    ];
+    assert_eq!(found.warnings, expected);
+}
+
+#[test]
+fn rfm_weighted_score_follows_the_weights() {
+    let mut kind = rfm(ScoreMethod::Midrank, Grid::Eleven, 5);
+    if let SchemeKind::RfmGrid(config) = &mut kind {
+        config.weights = [0.5, 0.3, 0.2];
+    }
+    let found = run(kind, &believable(50));
+    assert_eq!(found.columns[1].name, "s_weighted");
+    let (codes, weighted) = (&found.columns[0].values, &found.columns[1].values);
+    let codes = arrow::array::AsArray::as_string::<i32>(codes);
+    let weighted = arrow::array::AsArray::as_primitive::<arrow::datatypes::Float64Type>(weighted);
+    for (code, weighted) in codes.iter().zip(weighted) {
+        let expected = code.map(|code| {
+            let digits: Vec<f64> = code.bytes().map(|digit| f64::from(digit - b'0')).collect();
+            digits[0] * 0.5 + digits[1] * 0.3 + digits[2] * 0.2
+        });
+        assert_eq!(weighted, expected);
+    }
+}
+
+#[test]
+fn rfm_refuses_edges_that_do_not_fit() {
+    let threshold = |recency: &[f64]| ScoreMethod::Threshold {
+        recency: recency.to_vec(),
+        frequency: vec![1.0, 2.0, 3.0, 4.0],
+        monetary: vec![1.0, 2.0, 3.0, 4.0],
+    };
+    for bad in [
+        &[1.0, 2.0][..],
+        &[4.0, 3.0, 2.0, 1.0],
+        &[1.0, 2.0, 3.0, f64::NAN],
+    ] {
+        let message = refusal(
+            rfm(threshold(bad), Grid::Eleven, 5),
+            &believable(5),
+            &Extra::default(),
+        );
+        assert!(message.contains("recency has"), "{message}");
+    }
+}
+
+#[test]
+fn a_feature_that_is_missing_or_of_another_type_is_named() {
+    let message = refusal(attribute("county", 0.0), &believable(3), &Extra::default());
+    assert!(
+        message.contains("no feature `county`") && message.contains("country, subscribed"),
+        "{message}"
+    );
+    let message = refusal(
+        attribute("spend_total", 0.0),
+        &believable(3),
+        &Extra::default(),
+    );
+    assert!(
+        message.contains("`spend_total` is Float64") && message.contains("quantile"),
+        "{message}"
+    );
+    let mut by_country = tiers(&[("all", 1.0)]);
+    if let SchemeKind::Quantile(config) = &mut by_country {
+        config.by.value = "country".to_owned();
+    }
+    let error = divide(
+        &scheme("s", by_country),
+        &customers(&believable(3)),
+        &Extra::default(),
+    )
+    .unwrap_err();
+    let SegmentError::InScheme { source, .. } = error else {
+        panic!("{error}")
+    };
+    assert!(matches!(*source, SegmentError::NotNumeric { .. }));
+}
