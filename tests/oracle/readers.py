@@ -1,0 +1,155 @@
+"""Every published table of a store, read the way a BI tool would: DuckDB, pandas with pyarrow, and polars.
+
+Usage: readers.py STORE [VERSIONS]      (needs Python 3.11 and duckdb, pandas, pyarrow, polars)
+
+Checks, one line per table, exit code 1 on any failure:
+- the file is flat: plain strings, i64, f64, date, boolean, timestamps in microseconds; no dictionaries, no nesting
+- columns and types are those declared below, `as_of` first
+- all readers see the same columns, types, row count and null counts
+- rows are those that `catalog.parquet` names for the newest version
+- `views/duckdb.sql` answers a question over all versions, of which there are at least VERSIONS (default 1)
+"""
+
+import glob
+import os
+import sys
+
+import duckdb
+import pandas
+import polars
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+# The published tables: column and type; `key` stands for the pipeline's key, which is text or an integer.
+TABLES = {
+    "memberships": "as_of date, key key, scheme text, segment_id int, segment text, reason text, assigned_by text",
+    "segments": "as_of date, scheme text, segment_id int, segment text, customers int, share float, value float, value_share float, "
+                "kpi float, playbook text, touch text, channel text, owner text, rule text",
+    "profiles": "as_of date, scheme text, segment_id int, segment text, feature text, label text, customers int, mean float, "
+                "median float, p10 float, p90 float, population_mean float, index float, effect_size float, share float, "
+                "population_share float",
+    "models": "as_of date, score text, model text, name text, value float, text text",
+    "rejects": "as_of date, source text, file text, row_number int, rule text, row text",
+    "sources": "as_of date, source text, kind text, files int, bytes int, rows int, used int, filtered int, quarantined int, "
+               "dropped int, duplicates int, newest_event timestamp, age_hours float, status text",
+}
+ARROW = {pa.string(): "text", pa.int64(): "int", pa.float64(): "float", pa.date32(): "date", pa.bool_(): "bool",
+         pa.timestamp("us"): "timestamp"}
+DUCKDB = {"VARCHAR": "text", "BIGINT": "int", "DOUBLE": "float", "DATE": "date", "BOOLEAN": "bool", "TIMESTAMP": "timestamp"}
+POLARS = {polars.String: "text", polars.Int64: "int", polars.Float64: "float", polars.Date: "date", polars.Boolean: "bool",
+          polars.Datetime("us"): "timestamp"}
+
+
+def with_duckdb(path):
+    db = duckdb.connect()
+    columns = {row[0]: DUCKDB.get(row[1], row[1]) for row in db.execute("describe select * from read_parquet(?)", [path]).fetchall()}
+    counts = ", ".join(f'count(*) - count("{name}")' for name in columns)
+    rows, *nulls = db.execute(f"select count(*), {counts} from read_parquet(?)", [path]).fetchone()
+    return rows, columns, dict(zip(columns, nulls))
+
+
+def with_pandas(path):
+    frame = pandas.read_parquet(path, dtype_backend="pyarrow")
+    columns = {name: ARROW.get(kind.pyarrow_dtype, str(kind)) for name, kind in frame.dtypes.items()}
+    return len(frame), columns, {name: int(count) for name, count in frame.isna().sum().items()}
+
+
+def with_polars(path):
+    frame = polars.read_parquet(path)
+    columns = {name: POLARS.get(kind, str(kind)) for name, kind in frame.schema.items()}
+    return frame.height, columns, frame.null_count().row(0, named=True)
+
+
+def declared_problems(table, columns):
+    if next(iter(columns), None) != "as_of":
+        return ["the first column is not as_of"]
+    unknown = [f"{name} is {kind}" for name, kind in columns.items() if kind not in set(DUCKDB.values())]
+    if table not in TABLES:
+        return unknown
+    declared = [entry.split() for entry in TABLES[table].split(", ")]
+    if len(declared) != len(columns):
+        return unknown + [f"{len(columns)} columns instead of {len(declared)}: {', '.join(columns)}"]
+    for (name, kind), (got_name, got_kind) in zip(declared, columns.items()):
+        if name == "key":
+            fits = got_kind in ("text", "int")
+        else:
+            fits = (name, kind) == (got_name, got_kind)
+        if not fits:
+            unknown.append(f"column {got_name} {got_kind} instead of {name} {kind}")
+    return unknown
+
+
+def flat_problems(path):
+    problems = []
+    for file in sorted(glob.glob(os.path.join(path, "*.parquet"))) if os.path.isdir(path) else [path]:
+        for field in pq.read_schema(file):
+            if field.type not in ARROW:
+                problems.append(f"{field.name} is stored as {field.type}")
+    return problems
+
+
+def check_table(table, path):
+    pattern = os.path.join(path, "*.parquet") if os.path.isdir(path) else path
+    rows, columns, nulls = with_duckdb(pattern)
+    problems = flat_problems(path) + declared_problems(table, columns)
+    for reader, answer in (("pandas", with_pandas(path)), ("polars", with_polars(pattern))):
+        for what, ours, theirs in zip(("row count", "columns", "null counts"), (rows, columns, nulls), answer):
+            if ours != theirs:
+                problems.append(f"{what}: duckdb {ours}, {reader} {theirs}")
+    shown = f"{rows} rows, {len(columns)} columns, {sum(nulls.values())} nulls"
+    print(f"{'FAIL' if problems else 'ok  '} {table}: {shown}" + "".join(f"; {p}" for p in problems))
+    return len(problems), rows
+
+
+def check_views(store, wanted, tables):
+    """One question over all versions: customers and segments of every as_of, against the catalogue."""
+    os.chdir(store)
+    db = duckdb.connect()
+    catalogue = "read_parquet('catalog.parquet')"
+    versions = db.execute(f"select count(distinct version) from {catalogue}").fetchone()[0]
+    days = [str(row[0]) for row in db.execute(f"select distinct as_of from {catalogue} order by 1").fetchall()]
+    with open("views/duckdb.sql", encoding="utf-8") as file:
+        db.execute(file.read())
+    views = {row[0] for row in db.execute("select view_name from duckdb_views() where not internal").fetchall()}
+    problems = [f"no view of {table}" for table in sorted(set(tables) - views)]
+    if versions < wanted:
+        problems.append(f"{versions} versions instead of {wanted}")
+    answer = []
+    if "customers" in views and "memberships" in views:
+        answer = db.execute("""
+            select c.as_of, count(distinct c.customers), sum(m.members)
+            from (select as_of, count(*) as customers from customers group by as_of) c
+            join (select as_of, scheme, count(*) as members from memberships group by as_of, scheme) m using (as_of)
+            where m.members = c.customers group by c.as_of order by 1""").fetchall()
+        schemes = db.execute("select as_of, count(distinct scheme) * (select count(*) from customers c where c.as_of = m.as_of) "
+                             "from memberships m group by as_of order by 1").fetchall()
+        if [str(row[0]) for row in answer] != days:
+            problems.append(f"days {[str(row[0]) for row in answer]} instead of {days}")
+        if [row[2] for row in answer] != [row[1] for row in schemes]:
+            problems.append("a scheme does not hold every customer exactly once")
+    print(f"{'FAIL' if problems else 'ok  '} views/duckdb.sql: {len(views)} views, {versions} versions, days {', '.join(days)}"
+          + "".join(f"; {p}" for p in problems))
+    return len(problems)
+
+
+def main():
+    if len(sys.argv) not in (2, 3):
+        sys.exit(__doc__)
+    store = os.path.abspath(sys.argv[1])
+    latest = os.path.join(store, "latest")
+    entries = sorted(os.listdir(latest))
+    tables = [entry.removesuffix(".parquet") for entry in entries if entry.endswith(".parquet") or os.path.isdir(os.path.join(latest, entry))]
+    failures = 0
+    for missing in sorted({"customers", *TABLES} - set(tables)):
+        print(f"FAIL {missing}: not published")
+        failures += 1
+    for table in tables:
+        entry = table + ".parquet" if table + ".parquet" in entries else table
+        failures += check_table(table, os.path.join(latest, entry))[0]
+    failures += check_views(store, int(sys.argv[2]) if len(sys.argv) == 3 else 1, tables)
+    print(f"{len(tables)} tables, {failures} failures")
+    sys.exit(1 if failures else 0)
+
+
+if __name__ == "__main__":
+    main()
