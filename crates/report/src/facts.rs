@@ -1,0 +1,227 @@
+//! What the sections share: the tables, read once.
+
+use crate::column::Table;
+use crate::input::{GoalMeta, ReportMeta, TargetMeta};
+use crate::number::Measure;
+use crate::record::{self, ModelRow, ProfileRow, RejectGroup, SegmentRow, SourceRow};
+use crate::{ReportError, ReportInput, text};
+
+/// Everything the sections read. A table that the version does not have is `None`.
+pub(crate) struct Facts<'a> {
+    pub(crate) input: &'a ReportInput,
+    pub(crate) meta: &'a ReportMeta,
+    /// Schemes in the order of the pipeline file, then those it does not name in the order of the table.
+    pub(crate) schemes: Option<Vec<Scheme>>,
+    pub(crate) profiles: Option<Vec<ProfileRow>>,
+    pub(crate) models: Option<Vec<ModelRow>>,
+    pub(crate) sources: Option<Vec<SourceRow>>,
+    pub(crate) rejects: Option<Vec<RejectGroup>>,
+    /// Number of customers.
+    pub(crate) customers: Option<i64>,
+    /// Sum of the value over all customers.
+    pub(crate) value: Option<f64>,
+    pub(crate) kpi: Option<Kpi>,
+}
+
+/// One way of dividing the customers, with its segments.
+#[derive(Debug, Clone)]
+pub(crate) struct Scheme {
+    pub(crate) name: String,
+    pub(crate) kind: Kind,
+    /// Highest score of an RFM grid, where the pipeline says so.
+    pub(crate) scores: Option<u8>,
+    /// Anchor of its heading, unique in the document.
+    pub(crate) anchor: String,
+    /// Segments in the order they are shown.
+    pub(crate) segments: Vec<SegmentRow>,
+}
+
+/// Kinds of schemes, as far as they are drawn differently.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    RfmGrid,
+    Quantile,
+    Rules,
+    Attribute,
+    Lifecycle,
+    Kmeans,
+    Other,
+}
+
+impl Kind {
+    fn parse(kind: &str) -> Self {
+        match kind {
+            "rfm_grid" => Self::RfmGrid,
+            "quantile" => Self::Quantile,
+            "rules" => Self::Rules,
+            "attribute" => Self::Attribute,
+            "lifecycle" => Self::Lifecycle,
+            "kmeans" => Self::Kmeans,
+            _ => Self::Other,
+        }
+    }
+
+    /// How the customers are divided, for a reader who does not know the pipeline file.
+    pub(crate) fn words(self) -> &'static str {
+        match self {
+            Self::RfmGrid => "recency, frequency and money scores",
+            Self::Quantile => "ranked by a number",
+            Self::Rules => "first matching rule",
+            Self::Attribute => "values of an attribute",
+            Self::Lifecycle => "lifecycle stages",
+            Self::Kmeans => "clusters found by k-means",
+            Self::Other => "segments",
+        }
+    }
+
+    /// Whether the segments' ids carry an order worth keeping; otherwise the largest segment comes first.
+    fn ordered(self) -> bool {
+        matches!(self, Self::RfmGrid | Self::Quantile | Self::Rules | Self::Lifecycle)
+    }
+}
+
+/// The goal's KPI.
+#[derive(Debug, Clone)]
+pub(crate) struct Kpi {
+    pub(crate) name: String,
+    pub(crate) measure: Measure,
+    pub(crate) target: Option<TargetMeta>,
+    /// Mean over all customers with a value.
+    pub(crate) overall: Option<f64>,
+}
+
+impl Kpi {
+    /// "below 25.0%".
+    pub(crate) fn target_words(&self, meta: &ReportMeta) -> Option<String> {
+        self.target.map(|target| match target {
+            TargetMeta::Below(limit) => format!("below {}", self.measure.show(limit, meta)),
+            TargetMeta::Above(limit) => format!("above {}", self.measure.show(limit, meta)),
+        })
+    }
+
+    /// Whether a mean meets the target; `None` without target or mean.
+    pub(crate) fn met(&self, mean: Option<f64>) -> Option<bool> {
+        Some(self.target?.met_by(mean?))
+    }
+}
+
+impl<'a> Facts<'a> {
+    /// Reads the tables. `reject_examples` is how many rejected rows of each rule are kept.
+    pub(crate) fn read(input: &'a ReportInput, reject_examples: usize) -> Result<Self, ReportError> {
+        let open = |name| Table::open(input, name);
+        let meta = &input.meta;
+        let segments = open("segments").map(record::segments).transpose()?;
+        let schemes = segments.map(|rows| schemes(meta, rows, open("customers")));
+        let profiles = open("profiles").map(record::profiles).transpose()?;
+        let kpi = match &meta.goal {
+            Some(goal) => Some(kpi(goal, meta, profiles.as_deref(), open("customers"))?),
+            None => None,
+        };
+        let largest = |schemes: &Vec<Scheme>| schemes.iter().map(Scheme::customers).max();
+        let customers = match open("customers") {
+            Some(table) => Some(table.rows() as i64),
+            None => schemes.as_ref().and_then(largest),
+        };
+        let value = schemes.iter().flatten().find_map(Scheme::value);
+        Ok(Self {
+            input,
+            meta,
+            profiles,
+            models: open("models").map(record::models).transpose()?,
+            sources: open("sources").map(record::sources).transpose()?,
+            rejects: open("rejects").map(|table| record::rejects(table, reject_examples)).transpose()?,
+            customers,
+            value,
+            schemes,
+            kpi,
+        })
+    }
+
+    /// The scheme a reader should see first: the first RFM grid, else the first scheme.
+    pub(crate) fn leading_scheme(&self) -> Option<&Scheme> {
+        let schemes = self.schemes.as_deref()?;
+        schemes.iter().find(|s| s.kind == Kind::RfmGrid).or_else(|| schemes.first())
+    }
+
+    /// A sum of the value feature, rounded for a headline.
+    pub(crate) fn value_short(&self, value: f64) -> String {
+        match self.value_measure() {
+            Measure::Money => crate::number::money_short(value, self.meta.currency.as_deref()),
+            measure => measure.show(value, self.meta),
+        }
+    }
+
+    /// How the value feature is written: money, unless it is declared to be something else.
+    pub(crate) fn value_measure(&self) -> Measure {
+        match &self.meta.value {
+            Some(value) if self.meta.feature(value).is_some_and(|f| f.unit.is_some()) => Measure::of(self.meta, value),
+            _ => Measure::Money,
+        }
+    }
+}
+
+impl Scheme {
+    /// Customers over all segments.
+    pub(crate) fn customers(&self) -> i64 {
+        self.segments.iter().map(|s| s.customers).sum()
+    }
+
+    /// Value over all segments, where any has one.
+    pub(crate) fn value(&self) -> Option<f64> {
+        let known: Vec<f64> = self.segments.iter().filter_map(|s| s.value).collect();
+        (!known.is_empty()).then(|| known.iter().sum())
+    }
+
+    /// The segment's share of the customers: as published, else from the counts.
+    pub(crate) fn share(&self, segment: &SegmentRow) -> f64 {
+        let all = self.customers();
+        segment.share.unwrap_or(if all == 0 { 0.0 } else { segment.customers as f64 / all as f64 })
+    }
+}
+
+fn schemes(meta: &ReportMeta, rows: Vec<SegmentRow>, customers: Option<Table<'_>>) -> Vec<Scheme> {
+    let mut names: Vec<&str> = meta.schemes.iter().map(|s| s.name.as_str()).collect();
+    for row in &rows {
+        if !names.contains(&row.scheme.as_str()) {
+            names.push(&row.scheme);
+        }
+    }
+    let scheme = |(i, name): (usize, &str)| {
+        let declared = meta.schemes.iter().find(|s| s.name == name);
+        let scored = customers.is_some_and(|table| table.rows() > 0 && table.has(&format!("{name}_score")));
+        let kind = match declared {
+            Some(declared) if !declared.kind.is_empty() => Kind::parse(&declared.kind),
+            _ if scored => Kind::RfmGrid,
+            _ => Kind::Other,
+        };
+        let mut segments: Vec<SegmentRow> = rows.iter().filter(|row| row.scheme == name).cloned().collect();
+        if kind.ordered() {
+            segments.sort_by(|a, b| (a.id, &a.name).cmp(&(b.id, &b.name)));
+        } else {
+            segments.sort_by(|a, b| b.customers.cmp(&a.customers).then_with(|| (a.id, &a.name).cmp(&(b.id, &b.name))));
+        }
+        let anchor = format!("scheme-{}-{}", i + 1, text::slug(name)).trim_end_matches('-').to_owned();
+        Scheme { name: name.to_owned(), kind, scores: declared.and_then(|d| d.scores), anchor, segments }
+    };
+    names.into_iter().enumerate().map(scheme).filter(|s| !s.segments.is_empty()).collect()
+}
+
+fn kpi(
+    goal: &GoalMeta,
+    meta: &ReportMeta,
+    profiles: Option<&[ProfileRow]>,
+    customers: Option<Table<'_>>,
+) -> Result<Kpi, ReportError> {
+    let profiled = profiles.and_then(|rows| {
+        rows.iter().find(|r| r.feature == goal.kpi && r.label.is_none()).and_then(|r| r.population_mean)
+    });
+    let overall = match (profiled, customers) {
+        (Some(mean), _) => Some(mean),
+        (None, Some(table)) if table.has(&goal.kpi) => {
+            let known: Vec<f64> = table.numbers(&goal.kpi)?.into_iter().flatten().collect();
+            (!known.is_empty()).then(|| known.iter().sum::<f64>() / known.len() as f64)
+        }
+        _ => None,
+    };
+    Ok(Kpi { name: goal.kpi.clone(), measure: Measure::of(meta, &goal.kpi), target: goal.target, overall })
+}

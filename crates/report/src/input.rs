@@ -1,0 +1,222 @@
+//! What a report is made of.
+
+use std::collections::BTreeMap;
+
+use arrow::record_batch::RecordBatch;
+use chrono::NaiveDate;
+use serde::{Deserialize, Serialize};
+
+use crate::ReportError;
+
+/// The tables of one published version, and what the report says about the pipeline.
+#[derive(Debug, Clone)]
+pub struct ReportInput {
+    /// Tables by name, as published. A table that is absent makes its sections say so. Of `customers` the report reads the
+    /// scheme columns, their scores and the KPI; other columns may be left out.
+    pub tables: BTreeMap<String, Vec<RecordBatch>>,
+    /// The pipeline and the version.
+    pub meta: ReportMeta,
+}
+
+/// What the report says about the pipeline: the commit's `pipeline` object, plus version and date.
+///
+/// Serialise it to write the commit's object; [`ReportMeta::from_json`] reads it again. Keys that are missing mean "not
+/// declared", and keys that are not known are passed over, so that old and new versions of the program read each other.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ReportMeta {
+    /// Name of the pipeline.
+    #[serde(default)]
+    pub name: String,
+    /// Version of the store, from 1; absent for a report of tables that were not published.
+    #[serde(skip)]
+    pub version: Option<u64>,
+    /// The day whose close the version describes.
+    #[serde(skip)]
+    pub as_of: NaiveDate,
+    /// Time zone whose calendar days the pipeline counts in.
+    #[serde(default)]
+    pub timezone: Option<String>,
+    /// ISO 4217 code shown with money.
+    #[serde(default)]
+    pub currency: Option<String>,
+    /// Name of the key column.
+    #[serde(default)]
+    pub key: Option<String>,
+    /// The feature summed up as `value` in `segments`.
+    #[serde(default)]
+    pub value: Option<String>,
+    /// Why the customers are divided.
+    #[serde(default)]
+    pub goal: Option<GoalMeta>,
+    /// Schemes in file order.
+    #[serde(default)]
+    pub schemes: Vec<SchemeMeta>,
+    /// Features in the order of the `customers` columns.
+    #[serde(default)]
+    pub features: Vec<FeatureMeta>,
+}
+
+impl ReportMeta {
+    /// Metadata of a pipeline that declares nothing but its name.
+    pub fn new(name: impl Into<String>, as_of: NaiveDate) -> Self {
+        Self {
+            name: name.into(),
+            version: None,
+            as_of,
+            timezone: None,
+            currency: None,
+            key: None,
+            value: None,
+            goal: None,
+            schemes: Vec::new(),
+            features: Vec::new(),
+        }
+    }
+
+    /// Reads the commit's `pipeline` object.
+    ///
+    /// # Errors
+    /// [`ReportError::Meta`] where a key has a value of the wrong type.
+    pub fn from_json(json: &serde_json::Value, version: Option<u64>, as_of: NaiveDate) -> Result<Self, ReportError> {
+        if json.is_null() {
+            return Ok(Self { version, ..Self::new("", as_of) });
+        }
+        let meta = Self::deserialize(json)?;
+        Ok(Self { version, as_of, ..meta })
+    }
+
+    /// What is declared about a feature.
+    pub(crate) fn feature(&self, name: &str) -> Option<&FeatureMeta> {
+        self.features.iter().find(|f| f.name == name)
+    }
+}
+
+/// `[goal]` of the pipeline file.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct GoalMeta {
+    /// retention, upsell, adoption or acquisition.
+    #[serde(default)]
+    pub objective: Option<String>,
+    /// The feature or score shown per segment.
+    pub kpi: String,
+    /// Where its mean over all customers should be.
+    #[serde(default)]
+    pub target: Option<TargetMeta>,
+    /// Who answers for it.
+    #[serde(default)]
+    pub owner: Option<String>,
+    /// When the segmentation is due for review.
+    #[serde(default, with = "iso_date")]
+    pub review_by: Option<NaiveDate>,
+}
+
+/// A target for the KPI's mean, in the KPI's own unit.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TargetMeta {
+    /// The mean should lie below this.
+    Below(f64),
+    /// The mean should lie above this.
+    Above(f64),
+}
+
+impl TargetMeta {
+    /// The limit itself.
+    pub(crate) fn limit(self) -> f64 {
+        match self {
+            Self::Below(limit) | Self::Above(limit) => limit,
+        }
+    }
+
+    /// Whether a mean meets the target.
+    pub(crate) fn met_by(self, mean: f64) -> bool {
+        match self {
+            Self::Below(limit) => mean < limit,
+            Self::Above(limit) => mean > limit,
+        }
+    }
+}
+
+/// One scheme of the pipeline.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SchemeMeta {
+    /// Name of the scheme, and of its column in `customers`.
+    pub name: String,
+    /// `rfm_grid`, `quantile`, `rules`, `attribute`, `lifecycle` or `kmeans`.
+    #[serde(default)]
+    pub kind: String,
+    /// Highest score of an `rfm_grid`; 5 when absent.
+    #[serde(default)]
+    pub scores: Option<u8>,
+}
+
+/// One feature of the pipeline.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct FeatureMeta {
+    /// Name of the feature and of its column in `customers`.
+    pub name: String,
+    /// days, count, currency, ratio, score, date, label or number.
+    #[serde(default)]
+    pub unit: Option<String>,
+    /// What kind of knowledge it is: behavioural, value, lifecycle, …
+    #[serde(default)]
+    pub base: Option<String>,
+    /// What it means, in words.
+    #[serde(default)]
+    pub notes: Option<String>,
+}
+
+/// Dates as `2026-12-31`.
+mod iso_date {
+    use chrono::NaiveDate;
+    use serde::{Deserialize, Deserializer, Serializer, de::Error};
+
+    pub(super) fn serialize<S: Serializer>(date: &Option<NaiveDate>, to: S) -> Result<S::Ok, S::Error> {
+        match date {
+            Some(date) => to.collect_str(date),
+            None => to.serialize_none(),
+        }
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Option<NaiveDate>, D::Error> {
+        let text: Option<String> = Option::deserialize(from)?;
+        text.map(|text| text.parse().map_err(D::Error::custom)).transpose()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn metadata_survives_the_commit() {
+        let as_of = NaiveDate::from_ymd_opt(2026, 11, 22).unwrap();
+        let meta = ReportMeta {
+            version: Some(3),
+            currency: Some("GBP".into()),
+            goal: Some(GoalMeta {
+                objective: None,
+                kpi: "churn_probability".into(),
+                target: Some(TargetMeta::Below(0.25)),
+                owner: None,
+                review_by: NaiveDate::from_ymd_opt(2026, 12, 31),
+            }),
+            schemes: vec![SchemeMeta { name: "rfm".into(), kind: "rfm_grid".into(), scores: Some(5) }],
+            ..ReportMeta::new("retail", as_of)
+        };
+        let json = serde_json::to_value(&meta).unwrap();
+        assert_eq!(json["goal"]["target"], serde_json::json!({ "below": 0.25 }));
+        assert_eq!(json["goal"]["review_by"], "2026-12-31");
+        assert_eq!(ReportMeta::from_json(&json, Some(3), as_of).unwrap(), meta);
+    }
+
+    #[test]
+    fn metadata_of_other_versions_of_the_program_can_be_read() {
+        let as_of = NaiveDate::from_ymd_opt(2026, 11, 22).unwrap();
+        let json = serde_json::json!({ "name": "retail", "later": [1], "goal": { "kpi": "clv" } });
+        assert_eq!(ReportMeta::from_json(&json, None, as_of).unwrap().goal.unwrap().kpi, "clv");
+        assert_eq!(ReportMeta::from_json(&serde_json::Value::Null, None, as_of).unwrap().name, "");
+        let wrong = serde_json::json!({ "name": "retail", "goal": { "kpi": "clv", "review_by": "soon" } });
+        assert!(matches!(ReportMeta::from_json(&wrong, None, as_of), Err(ReportError::Meta { .. })));
+    }
+}

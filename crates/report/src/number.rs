@@ -1,0 +1,208 @@
+//! How numbers read: thousands separators, money with its currency, shares in percent, units.
+//!
+//! A number that is missing or not finite reads as an en dash.
+
+use crate::input::ReportMeta;
+
+/// What stands for a missing number.
+pub(crate) const NONE: &str = "–";
+
+/// Currencies without a minor unit in everyday use.
+const WHOLE_CURRENCIES: [&str; 6] = ["JPY", "KRW", "CLP", "VND", "ISK", "HUF"];
+
+/// How the values of a feature are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Measure {
+    /// Money in the pipeline's currency.
+    Money,
+    /// A share or probability in 0..=1, written in percent.
+    Percent,
+    /// Days.
+    Days,
+    /// Any other number.
+    Number,
+}
+
+impl Measure {
+    /// How a feature is written: by its declared unit, and by the ending of its name where a ratio is a probability or share.
+    pub(crate) fn of(meta: &ReportMeta, feature: &str) -> Self {
+        let unit = meta.feature(feature).and_then(|f| f.unit.as_deref());
+        let is_share = ["probability", "share", "rate", "_pct"].iter().any(|end| feature.ends_with(end));
+        match unit {
+            Some("currency") => Self::Money,
+            Some("days") => Self::Days,
+            Some("ratio") | None if is_share => Self::Percent,
+            _ => Self::Number,
+        }
+    }
+
+    /// A value of that measure.
+    pub(crate) fn show(self, value: f64, meta: &ReportMeta) -> String {
+        match self {
+            Self::Money => money(value, meta.currency.as_deref()),
+            Self::Percent => percent(value),
+            Self::Days if !value.is_finite() => NONE.to_owned(),
+            Self::Days => format!("{}\u{a0}days", plain(value)),
+            Self::Number => plain(value),
+        }
+    }
+
+    /// A value of that measure, or a dash.
+    pub(crate) fn show_opt(self, value: Option<f64>, meta: &ReportMeta) -> String {
+        value.map_or_else(|| NONE.to_owned(), |v| self.show(v, meta))
+    }
+}
+
+/// A whole number with thousands separators.
+pub(crate) fn count(n: i64) -> String {
+    let digits = n.unsigned_abs().to_string();
+    let sign = if n < 0 { "−" } else { "" };
+    format!("{sign}{}", grouped(&digits))
+}
+
+/// `n` things: "1 customer", "2 customers".
+pub(crate) fn counted(n: i64, one: &str, many: &str) -> String {
+    format!("{} {}", count(n), if n == 1 { one } else { many })
+}
+
+/// A share in percent with one decimal; a share that would read as 0.0% but is not reads as <0.1%.
+pub(crate) fn percent(share: f64) -> String {
+    if !share.is_finite() {
+        return NONE.to_owned();
+    }
+    let percent = share * 100.0;
+    if percent > 0.0 && percent < 0.05 {
+        return "<0.1%".to_owned();
+    }
+    format!("{}%", fixed(percent, 1))
+}
+
+/// A number with as many decimals as it deserves: none from 100 on or where it is whole, else one or two.
+pub(crate) fn plain(value: f64) -> String {
+    let size = value.abs();
+    let decimals = if value.fract() == 0.0 || size >= 100.0 {
+        0
+    } else if size >= 10.0 {
+        1
+    } else {
+        2
+    };
+    fixed(value, decimals)
+}
+
+/// Money in full: no minor units from 1,000 on.
+pub(crate) fn money(value: f64, currency: Option<&str>) -> String {
+    let whole = value.abs() >= 1000.0 || currency.is_some_and(|c| WHOLE_CURRENCIES.contains(&c));
+    with_currency(&fixed(value.abs(), if whole { 0 } else { 2 }), value, currency)
+}
+
+/// Money rounded for a headline: £1.24M, £38.1k.
+pub(crate) fn money_short(value: f64, currency: Option<&str>) -> String {
+    let size = value.abs();
+    let (scaled, suffix) = match size {
+        s if s >= 1e9 => (s / 1e9, "bn"),
+        s if s >= 1e6 => (s / 1e6, "M"),
+        s if s >= 1e4 => (s / 1e3, "k"),
+        _ => return money(value, currency),
+    };
+    let decimals = if scaled >= 100.0 { 0 } else { 1 + usize::from(scaled < 10.0) };
+    with_currency(&format!("{}{suffix}", fixed(scaled, decimals)), value, currency)
+}
+
+/// A position or width in percent of a drawing, 0 to 100.
+pub(crate) fn position(share: f64) -> String {
+    let share = if share.is_finite() { share.clamp(0.0, 1.0) } else { 0.0 };
+    format!("{:.2}", share * 100.0)
+}
+
+/// A number of bytes.
+pub(crate) fn bytes(n: i64) -> String {
+    let size = n.max(0) as f64;
+    for (unit, factor) in [("GB", 1e9), ("MB", 1e6), ("kB", 1e3)] {
+        if size >= factor {
+            return format!("{}\u{a0}{unit}", plain(size / factor));
+        }
+    }
+    format!("{n}\u{a0}B")
+}
+
+fn with_currency(amount: &str, value: f64, currency: Option<&str>) -> String {
+    if !value.is_finite() {
+        return NONE.to_owned();
+    }
+    let sign = if value < 0.0 { "−" } else { "" };
+    match currency {
+        Some("GBP") => format!("{sign}£{amount}"),
+        Some("EUR") => format!("{sign}€{amount}"),
+        Some("USD") => format!("{sign}${amount}"),
+        Some("JPY") => format!("{sign}¥{amount}"),
+        Some(code) if !code.is_empty() => format!("{sign}{amount}\u{a0}{code}"),
+        _ => format!("{sign}{amount}"),
+    }
+}
+
+/// A number with that many decimals and thousands separators.
+fn fixed(value: f64, decimals: usize) -> String {
+    if !value.is_finite() {
+        return NONE.to_owned();
+    }
+    let text = format!("{:.decimals$}", value.abs());
+    let (whole, fraction) = text.split_once('.').map_or((text.as_str(), None), |(w, f)| (w, Some(f)));
+    let sign = if value < 0.0 && text.bytes().any(|b| (b'1'..=b'9').contains(&b)) { "−" } else { "" };
+    match fraction {
+        Some(fraction) => format!("{sign}{}.{fraction}", grouped(whole)),
+        None => format!("{sign}{}", grouped(whole)),
+    }
+}
+
+fn grouped(digits: &str) -> String {
+    let mut out = String::with_capacity(digits.len() + digits.len() / 3);
+    for (i, digit) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_read_as_people_write_them() {
+        assert_eq!(count(1_234_567), "1,234,567");
+        assert_eq!(count(-999), "−999");
+        assert_eq!(count(i64::MIN), "−9,223,372,036,854,775,808");
+        assert_eq!(counted(1, "customer", "customers"), "1 customer");
+        assert_eq!(percent(0.1234), "12.3%");
+        assert_eq!(percent(0.0001), "<0.1%");
+        assert_eq!(percent(0.0), "0.0%");
+        assert_eq!(percent(f64::NAN), NONE);
+        assert_eq!(plain(1234.5), "1,234");
+        assert_eq!(plain(12.34), "12.3");
+        assert_eq!(plain(-0.001), "0.00");
+        assert_eq!(plain(3.0), "3");
+    }
+
+    #[test]
+    fn money_has_its_currency_and_no_false_precision() {
+        assert_eq!(money(12.3, Some("GBP")), "£12.30");
+        assert_eq!(money(-1234.56, Some("EUR")), "−€1,235");
+        assert_eq!(money(12.3, Some("JPY")), "¥12");
+        assert_eq!(money(12.3, Some("CHF")), "12.30\u{a0}CHF");
+        assert_eq!(money(f64::INFINITY, Some("GBP")), NONE);
+        assert_eq!(money_short(1_240_000.0, Some("GBP")), "£1.24M");
+        assert_eq!(money_short(38_100.0, Some("USD")), "$38.1k");
+        assert_eq!(money_short(999.0, None), "999.00");
+    }
+
+    #[test]
+    fn positions_stay_inside_the_drawing() {
+        assert_eq!(position(-1.0), "0.00");
+        assert_eq!(position(2.0), "100.00");
+        assert_eq!(position(f64::NAN), "0.00");
+        assert_eq!(bytes(1_500_000), "1.50\u{a0}MB");
+    }
+}

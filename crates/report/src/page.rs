@@ -1,0 +1,158 @@
+//! The whole page: sections rendered one by one and set into the frame.
+
+use std::collections::BTreeMap;
+
+use minijinja::syntax::SyntaxConfig;
+use minijinja::value::{Serde, Value};
+use minijinja::{AutoEscape, Environment, UndefinedBehavior, context};
+use serde::Serialize;
+
+use crate::facts::{Facts, Scheme};
+use crate::section::{Build, Part, SECTIONS, Section};
+use crate::text::{self, Name};
+use crate::{ReportError, ReportInput};
+
+/// The frame and what all templates share.
+const FRAME: &[(&str, &str)] = &[
+    ("page.html", include_str!("../templates/page.html")),
+    ("style.css", include_str!("../templates/style.css")),
+    ("draw.html", include_str!("../templates/draw.html")),
+];
+
+/// How a report is made.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Templates that replace embedded ones, by the names of [`template_names`].
+    pub templates: BTreeMap<String, String>,
+    /// Rejected rows shown for each rule; 0 shows none, for reports that may not hold personal data.
+    pub reject_examples: usize,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { templates: BTreeMap::new(), reject_examples: 3 }
+    }
+}
+
+/// Names of the templates that [`Options::templates`] can replace.
+pub fn template_names() -> Vec<String> {
+    embedded().map(|(name, _)| name).collect()
+}
+
+/// Renders one version as one HTML file without scripts and without references to anything outside. The same input gives the
+/// same bytes.
+///
+/// # Errors
+/// [`ReportError::MissingColumn`] and [`ReportError::ColumnType`] where a published table is not what it should be,
+/// [`ReportError::Template`] and [`ReportError::UnknownTemplate`] where a replaced template is wrong.
+pub fn render(input: &ReportInput, options: &Options) -> Result<String, ReportError> {
+    let facts = Facts::read(input, options.reject_examples)?;
+    let templates = environment(options)?;
+    let mut opening = Vec::new();
+    let mut closing = Vec::new();
+    for section in SECTIONS {
+        match section.build {
+            Build::Opening(build) => opening.extend(block(&templates, section, section.name, build(&facts)?)?),
+            Build::Closing(build) => closing.extend(block(&templates, section, section.name, build(&facts)?)?),
+            Build::Scheme(_) => {}
+        }
+    }
+    let mut schemes = Vec::new();
+    for scheme in facts.schemes.iter().flatten() {
+        schemes.push(chapter(&templates, &facts, scheme)?);
+    }
+    let meta = facts.meta;
+    let page = context! {
+        pipeline => text::title(&meta.name),
+        as_of => text::date(meta.as_of),
+        as_of_iso => meta.as_of.to_string(),
+        version => meta.version,
+        generator => concat!("tessera ", env!("CARGO_PKG_VERSION")),
+        opening => Serde(opening),
+        schemes => Serde(schemes),
+        closing => Serde(closing),
+    };
+    Ok(templates.get_template("page.html")?.render(page)?)
+}
+
+/// A rendered section. `html` is the output of its template and thus escaped already.
+#[derive(Serialize)]
+struct Block {
+    name: &'static str,
+    anchor: String,
+    title: &'static str,
+    html: Option<Value>,
+    not_computed: Option<String>,
+}
+
+/// A scheme with its sections.
+#[derive(Serialize)]
+struct Chapter {
+    title: String,
+    column: Name,
+    kind: &'static str,
+    anchor: String,
+    parts: Vec<Block>,
+}
+
+fn chapter(templates: &Environment<'_>, facts: &Facts<'_>, scheme: &Scheme) -> Result<Chapter, ReportError> {
+    let mut parts = Vec::new();
+    for section in SECTIONS {
+        if let Build::Scheme(build) = section.build {
+            let anchor = format!("{}-{}", scheme.anchor, section.name);
+            parts.extend(block(templates, section, &anchor, build(facts, scheme)?)?);
+        }
+    }
+    Ok(Chapter {
+        title: text::title(&scheme.name),
+        column: Name::new(&scheme.name),
+        kind: scheme.kind.words(),
+        anchor: scheme.anchor.clone(),
+        parts,
+    })
+}
+
+fn block(
+    templates: &Environment<'_>,
+    section: &Section,
+    anchor: &str,
+    part: Part,
+) -> Result<Option<Block>, ReportError> {
+    let (html, not_computed) = match part {
+        Part::NotApplicable => return Ok(None),
+        Part::NotComputed(reason) => (None, Some(reason)),
+        Part::Ready(values) => {
+            let html = templates.get_template(&section_template(section))?.render(values)?;
+            (Some(Value::from_safe_string(html)), None)
+        }
+    };
+    Ok(Some(Block { name: section.name, anchor: anchor.to_owned(), title: section.title, html, not_computed }))
+}
+
+fn section_template(section: &Section) -> String {
+    format!("sections/{}.html", section.name)
+}
+
+fn embedded() -> impl Iterator<Item = (String, &'static str)> {
+    let frame = FRAME.iter().map(|(name, text)| ((*name).to_owned(), *text));
+    frame.chain(SECTIONS.iter().map(|section| (section_template(section), section.template)))
+}
+
+/// The templates: every `.html` escapes what it is given, and a name that is not there is an error.
+fn environment(options: &Options) -> Result<Environment<'static>, ReportError> {
+    let names = template_names();
+    if let Some(name) = options.templates.keys().find(|name| !names.contains(name)) {
+        return Err(ReportError::UnknownTemplate { name: name.clone(), available: names });
+    }
+    let mut environment = Environment::new();
+    environment.set_undefined_behavior(UndefinedBehavior::Strict);
+    environment.set_auto_escape_callback(|name| {
+        if name.ends_with(".html") { AutoEscape::Html } else { AutoEscape::None }
+    });
+    environment.set_syntax(SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build()?);
+    for (name, text) in embedded() {
+        let text = options.templates.get(&name).cloned().unwrap_or_else(|| text.to_owned());
+        environment.add_template_owned(name, text)?;
+    }
+    Ok(environment)
+}

@@ -1,0 +1,225 @@
+//! Rows of the published tables that the report shows. Which columns they have is written in the program's table schemas;
+//! a column that an older version lacks reads as null.
+
+use std::collections::BTreeMap;
+
+use crate::ReportError;
+use crate::column::Table;
+
+/// One row of `segments`.
+#[derive(Debug, Clone)]
+pub(crate) struct SegmentRow {
+    pub(crate) scheme: String,
+    pub(crate) id: Option<i64>,
+    pub(crate) name: String,
+    pub(crate) customers: i64,
+    pub(crate) share: Option<f64>,
+    pub(crate) value: Option<f64>,
+    pub(crate) value_share: Option<f64>,
+    pub(crate) kpi: Option<f64>,
+    pub(crate) playbook: Option<String>,
+    pub(crate) touch: Option<String>,
+    pub(crate) channel: Option<String>,
+    pub(crate) owner: Option<String>,
+    pub(crate) rule: Option<String>,
+}
+
+/// One row of `profiles`.
+#[derive(Debug, Clone)]
+pub(crate) struct ProfileRow {
+    pub(crate) scheme: String,
+    pub(crate) segment: String,
+    pub(crate) feature: String,
+    /// Value of a label feature; absent for numbers.
+    pub(crate) label: Option<String>,
+    pub(crate) mean: Option<f64>,
+    pub(crate) population_mean: Option<f64>,
+    /// 100 = all customers.
+    pub(crate) index: Option<f64>,
+    /// Cohen's d of the segment against the rest.
+    pub(crate) effect_size: Option<f64>,
+    pub(crate) share: Option<f64>,
+    pub(crate) population_share: Option<f64>,
+}
+
+/// One row of `models`.
+#[derive(Debug, Clone)]
+pub(crate) struct ModelRow {
+    pub(crate) score: String,
+    pub(crate) model: String,
+    pub(crate) name: String,
+    pub(crate) value: Option<f64>,
+    pub(crate) text: Option<String>,
+}
+
+/// One row of `sources`.
+#[derive(Debug, Clone)]
+pub(crate) struct SourceRow {
+    pub(crate) source: String,
+    pub(crate) kind: Option<String>,
+    pub(crate) files: Option<i64>,
+    pub(crate) bytes: Option<i64>,
+    pub(crate) rows: i64,
+    pub(crate) used: i64,
+    pub(crate) filtered: i64,
+    pub(crate) quarantined: i64,
+    pub(crate) dropped: i64,
+    pub(crate) duplicates: Option<i64>,
+    pub(crate) age_hours: Option<f64>,
+    pub(crate) status: Option<String>,
+}
+
+impl SourceRow {
+    /// Whether every row read is accounted for: rows = used + filtered + quarantined + dropped.
+    pub(crate) fn adds_up(&self) -> bool {
+        let parts = [self.used, self.filtered, self.quarantined, self.dropped];
+        parts.iter().try_fold(0_i64, |sum, part| sum.checked_add(*part)) == Some(self.rows)
+    }
+}
+
+/// Rows of `rejects` that broke the same rule of the same source.
+#[derive(Debug, Clone)]
+pub(crate) struct RejectGroup {
+    pub(crate) source: String,
+    pub(crate) rule: String,
+    pub(crate) rows: i64,
+    /// The first of them by file and row number.
+    pub(crate) examples: Vec<RejectExample>,
+}
+
+/// One rejected row.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct RejectExample {
+    pub(crate) file: String,
+    pub(crate) row_number: Option<i64>,
+    pub(crate) row: String,
+}
+
+fn owned(text: Option<&str>) -> Option<String> {
+    text.map(str::to_owned)
+}
+
+fn or_empty(text: Option<&str>) -> String {
+    text.unwrap_or_default().to_owned()
+}
+
+/// Reads `segments`, in the order of the table.
+pub(crate) fn segments(table: Table<'_>) -> Result<Vec<SegmentRow>, ReportError> {
+    table.require(&["scheme", "segment", "customers"])?;
+    let (scheme, name) = (table.text("scheme")?, table.text("segment")?);
+    let (id, customers) = (table.integers("segment_id")?, table.integers("customers")?);
+    let (share, value) = (table.numbers("share")?, table.numbers("value")?);
+    let (value_share, kpi) = (table.numbers("value_share")?, table.numbers("kpi")?);
+    let (playbook, touch) = (table.text("playbook")?, table.text("touch")?);
+    let (channel, owner, rule) = (table.text("channel")?, table.text("owner")?, table.text("rule")?);
+    let row = |i: usize| SegmentRow {
+        scheme: or_empty(scheme[i]),
+        id: id[i],
+        name: or_empty(name[i]),
+        customers: customers[i].unwrap_or(0),
+        share: share[i],
+        value: value[i],
+        value_share: value_share[i],
+        kpi: kpi[i],
+        playbook: owned(playbook[i]),
+        touch: owned(touch[i]),
+        channel: owned(channel[i]),
+        owner: owned(owner[i]),
+        rule: owned(rule[i]),
+    };
+    Ok((0..table.rows()).map(row).collect())
+}
+
+/// Reads `profiles`, in the order of the table.
+pub(crate) fn profiles(table: Table<'_>) -> Result<Vec<ProfileRow>, ReportError> {
+    table.require(&["scheme", "segment", "feature"])?;
+    let (scheme, segment) = (table.text("scheme")?, table.text("segment")?);
+    let (feature, label) = (table.text("feature")?, table.text("label")?);
+    let (mean, population_mean) = (table.numbers("mean")?, table.numbers("population_mean")?);
+    let (index, effect_size) = (table.numbers("index")?, table.numbers("effect_size")?);
+    let (share, population_share) = (table.numbers("share")?, table.numbers("population_share")?);
+    let row = |i: usize| ProfileRow {
+        scheme: or_empty(scheme[i]),
+        segment: or_empty(segment[i]),
+        feature: or_empty(feature[i]),
+        label: owned(label[i]),
+        mean: mean[i],
+        population_mean: population_mean[i],
+        index: index[i],
+        effect_size: effect_size[i],
+        share: share[i],
+        population_share: population_share[i],
+    };
+    Ok((0..table.rows()).map(row).collect())
+}
+
+/// Reads `models`, in the order of the table.
+pub(crate) fn models(table: Table<'_>) -> Result<Vec<ModelRow>, ReportError> {
+    table.require(&["score", "model", "name"])?;
+    let (score, model, name) = (table.text("score")?, table.text("model")?, table.text("name")?);
+    let (value, text) = (table.numbers("value")?, table.text("text")?);
+    let row = |i: usize| ModelRow {
+        score: or_empty(score[i]),
+        model: or_empty(model[i]),
+        name: or_empty(name[i]),
+        value: value[i],
+        text: owned(text[i]),
+    };
+    Ok((0..table.rows()).map(row).collect())
+}
+
+/// Reads `sources`, in the order of the table.
+pub(crate) fn sources(table: Table<'_>) -> Result<Vec<SourceRow>, ReportError> {
+    table.require(&["source", "rows", "used", "filtered", "quarantined", "dropped"])?;
+    let (source, kind, status) = (table.text("source")?, table.text("kind")?, table.text("status")?);
+    let (files, bytes) = (table.integers("files")?, table.integers("bytes")?);
+    let (rows, used) = (table.integers("rows")?, table.integers("used")?);
+    let (filtered, quarantined) = (table.integers("filtered")?, table.integers("quarantined")?);
+    let (dropped, duplicates) = (table.integers("dropped")?, table.integers("duplicates")?);
+    let age_hours = table.numbers("age_hours")?;
+    let row = |i: usize| SourceRow {
+        source: or_empty(source[i]),
+        kind: owned(kind[i]),
+        files: files[i],
+        bytes: bytes[i],
+        rows: rows[i].unwrap_or(0),
+        used: used[i].unwrap_or(0),
+        filtered: filtered[i].unwrap_or(0),
+        quarantined: quarantined[i].unwrap_or(0),
+        dropped: dropped[i].unwrap_or(0),
+        duplicates: duplicates[i],
+        age_hours: age_hours[i],
+        status: owned(status[i]),
+    };
+    Ok((0..table.rows()).map(row).collect())
+}
+
+/// Counts `rejects` by source and rule, most rows first, keeping that many examples of each.
+pub(crate) fn rejects(table: Table<'_>, examples: usize) -> Result<Vec<RejectGroup>, ReportError> {
+    table.require(&["source", "rule"])?;
+    let (source, rule) = (table.text("source")?, table.text("rule")?);
+    let (file, row, row_number) = (table.text("file")?, table.text("row")?, table.integers("row_number")?);
+    let mut groups: BTreeMap<(&str, &str), Vec<usize>> = BTreeMap::new();
+    for i in 0..table.rows() {
+        groups.entry((source[i].unwrap_or_default(), rule[i].unwrap_or_default())).or_default().push(i);
+    }
+    let mut out: Vec<RejectGroup> = groups
+        .into_iter()
+        .map(|((source, rule), mut rows)| {
+            rows.sort_by_key(|&i| (file[i], row_number[i], row[i]));
+            let example = |&i: &usize| RejectExample {
+                file: or_empty(file[i]),
+                row_number: row_number[i],
+                row: or_empty(row[i]),
+            };
+            RejectGroup {
+                source: source.to_owned(),
+                rule: rule.to_owned(),
+                rows: rows.len() as i64,
+                examples: rows.iter().take(examples).map(example).collect(),
+            }
+        })
+        .collect();
+    out.sort_by(|a, b| b.rows.cmp(&a.rows).then_with(|| (&a.source, &a.rule).cmp(&(&b.source, &b.rule))));
+    Ok(out)
+}

@@ -1,0 +1,123 @@
+//! Per scheme: how many customers and how much value each segment has, its KPI, and who does what about it.
+
+use serde::Serialize;
+
+use super::{Build, Part, Section};
+use crate::ReportError;
+use crate::facts::{Facts, Kind, Scheme};
+use crate::number::{count, counted, percent, position};
+use crate::record::SegmentRow;
+use crate::text::{Name, printable, title, words};
+
+pub(super) const SECTION: Section = Section {
+    name: "sizes",
+    title: "Segments",
+    template: include_str!("../../templates/sections/sizes.html"),
+    build: Build::Scheme(build),
+};
+
+#[derive(Serialize)]
+struct View {
+    sentence: Sentence,
+    kpi: Option<String>,
+    target: Option<String>,
+    has_value: bool,
+    value: String,
+    has_playbooks: bool,
+    rows: Vec<Row>,
+    rules: Vec<Rule>,
+    unserved: Option<String>,
+}
+
+/// What the table says, in words.
+#[derive(Serialize)]
+struct Sentence {
+    largest: Name,
+    largest_share: String,
+    /// Segment with the most value, its shares of value and customers.
+    richest: Option<(Name, String, String)>,
+}
+
+#[derive(Serialize)]
+struct Row {
+    name: Name,
+    customers: String,
+    share: String,
+    /// Bar lengths in percent of the longest bar of the column.
+    share_bar: String,
+    value: String,
+    value_share: String,
+    value_bar: String,
+    kpi: String,
+    meets: Option<bool>,
+    playbook: Option<String>,
+    /// Owner, touch and channel.
+    duty: Vec<String>,
+}
+
+#[derive(Serialize)]
+struct Rule {
+    name: Name,
+    rule: String,
+}
+
+fn build(facts: &Facts<'_>, scheme: &Scheme) -> Result<Part, ReportError> {
+    let largest = |shares: &mut dyn Iterator<Item = f64>| shares.fold(0.0_f64, f64::max);
+    let widest = largest(&mut scheme.segments.iter().map(|s| scheme.share(s)));
+    let richest = largest(&mut scheme.segments.iter().filter_map(|s| s.value_share));
+    let row = |s: &SegmentRow| row(facts, scheme, s, widest, richest);
+    let rule = |s: &SegmentRow| {
+        s.rule.as_deref().filter(|r| !r.trim().is_empty()).map(|r| Rule { name: Name::new(&s.name), rule: printable(r) })
+    };
+    let unserved = scheme.segments.iter().filter(|s| s.playbook.is_none()).count();
+    let has_playbooks = unserved < scheme.segments.len();
+    Part::ready(View {
+        sentence: sentence(scheme),
+        kpi: scheme.segments.iter().any(|s| s.kpi.is_some()).then(|| facts.kpi.as_ref()).flatten().map(|k| title(&k.name)),
+        target: facts.kpi.as_ref().and_then(|k| k.target_words(facts.meta)),
+        has_value: scheme.value().is_some(),
+        value: facts.meta.value.as_deref().map_or_else(|| "value".to_owned(), words),
+        has_playbooks,
+        rows: scheme.segments.iter().map(row).collect(),
+        rules: scheme.segments.iter().filter_map(rule).collect(),
+        unserved: match unserved as i64 {
+            0 => None,
+            _ if !has_playbooks => Some("No segment of this scheme has a playbook yet.".to_owned()),
+            n => Some(format!("{} no playbook yet.", counted(n, "segment has", "segments have"))),
+        },
+    })
+}
+
+fn row(facts: &Facts<'_>, scheme: &Scheme, s: &SegmentRow, widest: f64, richest: f64) -> Row {
+    let kpi = facts.kpi.as_ref();
+    let share = scheme.share(s);
+    let bar = |share: f64, longest: f64| position(if longest > 0.0 { share / longest } else { 0.0 });
+    let duty = [s.owner.as_deref(), s.touch.as_deref(), s.channel.as_deref()];
+    Row {
+        name: Name::new(&s.name),
+        customers: count(s.customers),
+        share: percent(share),
+        share_bar: bar(share, widest),
+        value: facts.value_measure().show_opt(s.value, facts.meta),
+        value_share: s.value_share.map_or_else(String::new, percent),
+        value_bar: bar(s.value_share.unwrap_or(0.0), richest),
+        kpi: kpi.map_or_else(String::new, |k| k.measure.show_opt(s.kpi, facts.meta)),
+        meets: kpi.and_then(|k| k.met(s.kpi)),
+        playbook: s.playbook.as_deref().map(words),
+        duty: duty.into_iter().flatten().map(|d| Name::new(d).shown).collect(),
+    }
+}
+
+fn sentence(scheme: &Scheme) -> Sentence {
+    let first_largest = |number: &dyn Fn(&SegmentRow) -> f64| {
+        scheme.segments.iter().reduce(|best, s| if number(s) > number(best) { s } else { best })
+    };
+    let largest = first_largest(&|s| s.customers as f64);
+    let richest = first_largest(&|s| s.value_share.unwrap_or(f64::NEG_INFINITY)).filter(|_| scheme.kind != Kind::Lifecycle);
+    Sentence {
+        largest: Name::new(largest.map_or("", |s| &s.name)),
+        largest_share: percent(largest.map_or(0.0, |s| scheme.share(s))),
+        richest: richest
+            .and_then(|s| s.value_share.map(|v| (Name::new(&s.name), percent(v), percent(scheme.share(s))))),
+    }
+}

@@ -1,0 +1,114 @@
+//! What came in: every row of every source accounted for.
+
+use serde::Serialize;
+
+use super::{Build, Part, Section};
+use crate::ReportError;
+use crate::facts::Facts;
+use crate::number::{bytes, count, counted, percent, plain, position};
+use crate::record::SourceRow;
+use crate::text::{Name, printable};
+
+pub(super) const SECTION: Section = Section {
+    name: "sources",
+    title: "What came in",
+    template: include_str!("../../templates/sections/sources.html"),
+    build: Build::Closing(build),
+};
+
+#[derive(Serialize)]
+struct View {
+    sentence: String,
+    rows: Vec<Row>,
+}
+
+#[derive(Serialize)]
+struct Row {
+    name: Name,
+    kind: String,
+    rows: String,
+    used: String,
+    used_share: String,
+    filtered: String,
+    quarantined: String,
+    dropped: String,
+    duplicates: String,
+    /// used, filtered, quarantined and dropped: left edge and width in percent.
+    parts: Vec<(&'static str, String, String)>,
+    adds_up: bool,
+    status: String,
+    healthy: bool,
+    age: Option<String>,
+    volume: String,
+}
+
+fn build(facts: &Facts<'_>) -> Result<Part, ReportError> {
+    let Some(sources) = &facts.sources else { return Part::no_table("sources") };
+    if sources.is_empty() {
+        return Part::not_computed("the `sources` table is empty");
+    }
+    let rows: i64 = sources.iter().map(|s| s.rows).sum();
+    let used: i64 = sources.iter().map(|s| s.used).sum();
+    let unexplained = sources.iter().filter(|s| !s.adds_up()).count();
+    let account = match unexplained {
+        0 => "every row is accounted for".to_owned(),
+        n => format!("the rows of {} do not add up", counted(n as i64, "source", "sources")),
+    };
+    let sentence = format!(
+        "{} read from {}, {} used; {account}.",
+        counted(rows, "row", "rows"),
+        counted(sources.len() as i64, "source", "sources"),
+        percent(used as f64 / rows.max(1) as f64),
+    );
+    Part::ready(View { sentence, rows: sources.iter().map(row).collect() })
+}
+
+fn row(s: &SourceRow) -> Row {
+    let status = s.status.as_deref().unwrap_or("ok");
+    let volume = match (s.files, s.bytes) {
+        (Some(files), Some(size)) => format!("{}, {}", counted(files, "file", "files"), bytes(size)),
+        (Some(files), None) => counted(files, "file", "files"),
+        _ => String::new(),
+    };
+    Row {
+        name: Name::new(&s.source),
+        kind: s.kind.as_deref().map(printable).unwrap_or_default(),
+        rows: count(s.rows),
+        used: count(s.used),
+        used_share: percent(s.used as f64 / s.rows.max(1) as f64),
+        filtered: count(s.filtered),
+        quarantined: count(s.quarantined),
+        dropped: count(s.dropped),
+        duplicates: s.duplicates.map_or_else(|| crate::number::NONE.to_owned(), count),
+        parts: parts(s),
+        adds_up: s.adds_up(),
+        status: printable(status),
+        healthy: status == "ok",
+        age: s.age_hours.map(age),
+        volume,
+    }
+}
+
+fn parts(s: &SourceRow) -> Vec<(&'static str, String, String)> {
+    let all = s.rows.max(1) as f64;
+    let mut before = 0.0;
+    let parts = [("used", s.used), ("filtered", s.filtered), ("quarantined", s.quarantined), ("dropped", s.dropped)];
+    parts
+        .into_iter()
+        .map(|(name, n)| {
+            let width = n as f64 / all;
+            let part = (name, position(before), position(width));
+            before += width;
+            part
+        })
+        .collect()
+}
+
+/// Age of the newest event at the close of the day.
+fn age(hours: f64) -> String {
+    if hours.abs() < 48.0 {
+        format!("newest event {} h old", plain(hours.round()))
+    } else {
+        format!("newest event {} days old", plain((hours / 24.0).round()))
+    }
+}

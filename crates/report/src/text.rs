@@ -1,0 +1,129 @@
+//! Names from the data, made fit to be shown. Escaping for HTML is the template engine's task; this file takes care of what
+//! escaping does not: control characters, names without end, names that are empty.
+
+use chrono::NaiveDate;
+use serde::Serialize;
+
+/// Longest name shown in full, in characters.
+const LONGEST_NAME: usize = 72;
+
+/// Words that are written in capitals.
+const ACRONYMS: [&str; 12] =
+    ["rfm", "kpi", "clv", "nps", "mrr", "arr", "csat", "csm", "crm", "id", "btyd", "ltv"];
+
+/// A name from the data.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub(crate) struct Name {
+    /// The name, shortened where it is very long.
+    pub(crate) shown: String,
+    /// The whole name, where `shown` is not.
+    pub(crate) full: Option<String>,
+}
+
+impl Name {
+    pub(crate) fn new(name: &str) -> Self {
+        let clean = printable(name);
+        if clean.trim().is_empty() {
+            return Self { shown: "(no name)".to_owned(), full: None };
+        }
+        let shown = shortened(&clean, LONGEST_NAME);
+        let full = (shown != clean).then_some(clean);
+        Self { shown, full }
+    }
+}
+
+/// The text without characters that a document or a terminal would obey instead of showing: control characters and the
+/// marks that switch the writing direction.
+pub(crate) fn printable(text: &str) -> String {
+    let obeyed = |c: char| {
+        c.is_control() || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{fffe}' | '\u{ffff}')
+    };
+    text.chars().map(|c| if obeyed(c) { '\u{fffd}' } else { c }).collect()
+}
+
+/// The first `longest` characters, with an ellipsis where something was cut.
+pub(crate) fn shortened(text: &str, longest: usize) -> String {
+    match text.char_indices().nth(longest) {
+        None => text.to_owned(),
+        Some(_) => {
+            let mut short: String = text.chars().take(longest.saturating_sub(1)).collect();
+            short.push('…');
+            short
+        }
+    }
+}
+
+/// A column's name in words: `churn_probability` becomes "churn probability", `rfm` becomes "RFM".
+pub(crate) fn words(column: &str) -> String {
+    let clean = printable(column);
+    let parts: Vec<String> = clean
+        .split('_')
+        .filter(|part| !part.is_empty())
+        .map(|part| if ACRONYMS.contains(&part) { part.to_uppercase() } else { part.to_owned() })
+        .collect();
+    if parts.is_empty() { "(no name)".to_owned() } else { shortened(&parts.join(" "), LONGEST_NAME) }
+}
+
+/// `words` as the beginning of a heading or sentence.
+pub(crate) fn title(column: &str) -> String {
+    let words = words(column);
+    let mut chars = words.chars();
+    match chars.next() {
+        Some(first) => first.to_uppercase().chain(chars).collect(),
+        None => words,
+    }
+}
+
+/// Letters and digits only, for an anchor.
+pub(crate) fn slug(name: &str) -> String {
+    let letters = name.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' });
+    let slug: String = letters.take(40).collect();
+    slug.trim_matches('-').to_owned()
+}
+
+/// "22 November 2026".
+pub(crate) fn date(date: NaiveDate) -> String {
+    date.format("%-d %B %Y").to_string()
+}
+
+/// When something is due, seen from another day.
+pub(crate) fn due(on: NaiveDate, seen_from: NaiveDate) -> (String, bool) {
+    match (on - seen_from).num_days() {
+        0 => ("due today".to_owned(), false),
+        1 => ("due in 1 day".to_owned(), false),
+        days if days > 0 => (format!("due in {} days", crate::number::count(days)), false),
+        -1 => ("overdue by 1 day".to_owned(), true),
+        days => (format!("overdue by {} days", crate::number::count(-days)), true),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_never_empty_endless_or_obeyed() {
+        assert_eq!(Name::new("").shown, "(no name)");
+        assert_eq!(Name::new("Champions"), Name { shown: "Champions".into(), full: None });
+        let long = "x".repeat(500);
+        assert_eq!(Name::new(&long).shown.chars().count(), LONGEST_NAME);
+        assert_eq!(Name::new(&long).full.as_deref(), Some(long.as_str()));
+        assert_eq!(printable("a\u{1b}[31m\u{202e}b"), "a\u{fffd}[31m\u{fffd}b");
+    }
+
+    #[test]
+    fn columns_read_as_words() {
+        assert_eq!(title("churn_probability"), "Churn probability");
+        assert_eq!(title("rfm"), "RFM");
+        assert_eq!(words("__"), "(no name)");
+        assert_eq!(slug("<script>"), "script");
+    }
+
+    #[test]
+    fn due_dates_count_from_the_day_of_the_version() {
+        let day = |d| NaiveDate::from_ymd_opt(2026, 11, d).unwrap();
+        assert_eq!(due(day(22), day(22)), ("due today".into(), false));
+        assert_eq!(due(day(23), day(22)), ("due in 1 day".into(), false));
+        assert_eq!(due(day(1), day(22)), ("overdue by 21 days".into(), true));
+    }
+}
