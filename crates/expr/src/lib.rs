@@ -1,8 +1,28 @@
 //! SQL expression text -> a closed, typed tree; and the relational plans that use it. No engine.
 //!
 //! The types that matter: [`Expr`] (a checked expression), [`Schema`] (the names it may use), [`rel::Rel`] (a plan).
+//! [`parse`] makes the first from text and the second; its `Display` prints text that parses to the same tree.
+//!
+//! What an expression means is `docs/expressions.md`: null, division by zero, overflow, dates, casts, every function.
+//!
+//! Where to look: `parse` (text to syntax), `check` (syntax to typed tree), `catalogue` (one row per function),
+//! `print` (tree to text), `analysis` (columns, order of named expressions), `error` (what can be wrong).
 
+mod analysis;
+mod catalogue;
+mod check;
+mod error;
+mod parse;
+mod place;
+mod print;
 pub mod rel;
+mod source;
+pub mod temporal;
 mod tree;
 
+pub use analysis::{Cycle, columns, order, uses_as_of};
+pub use catalogue::{FunctionDoc, functions};
+pub use error::{ErrorKind, ExprError};
+pub use parse::{MAX_DEPTH, parse};
+pub use place::{condition_at, parse_at};
 pub use tree::{BinaryOp, DateUnit, Expr, Function, Literal, Node, Schema, Type};

@@ -39,5 +39,7 @@ pub fn condition_at(text: &ExprText, schema: &Schema) -> Result<Expr, Vec<Diagno
         format!("a condition is true or false, but this is {}", expr.ty),
         text.span.clone(),
     );
-    Err(vec![problem.with_help("compare it with something, such as `… > 0`")])
+    Err(vec![
+        problem.with_help("compare it with something, such as `… > 0`"),
+    ])
 }

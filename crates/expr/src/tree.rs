@@ -1,5 +1,6 @@
 //! The typed expression tree: closed, checked, without an engine.
 
+use std::fmt;
 use std::ops::Range;
 
 /// Type of a value. Timestamps are wall-clock times in the pipeline's time zone (sources are normalised when they are read).
@@ -21,6 +22,20 @@ pub enum Type {
     Null,
 }
 
+impl fmt::Display for Type {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Type::Bool => "boolean",
+            Type::Int => "integer",
+            Type::Float => "float",
+            Type::String => "string",
+            Type::Date => "date",
+            Type::Timestamp => "timestamp",
+            Type::Null => "null",
+        })
+    }
+}
+
 /// Names and types that an expression may use, in declaration order.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Schema {
@@ -31,7 +46,10 @@ pub struct Schema {
 impl Schema {
     /// Type of the column, if there is one of that name.
     pub fn get(&self, name: &str) -> Option<Type> {
-        self.columns.iter().find(|(n, _)| n == name).map(|(_, t)| *t)
+        self.columns
+            .iter()
+            .find(|(n, _)| n == name)
+            .map(|(_, t)| *t)
     }
 }
 
@@ -77,7 +95,7 @@ pub enum Node {
         /// `not in`
         negated: bool,
     },
-    /// `x like 'pattern'`, `%` and `_` only, case-sensitive
+    /// `x like 'pattern'`: `%`, `_` and the escape `\\`, case-sensitive
     Like {
         /// operand
         of: Box<Expr>,
@@ -137,6 +155,8 @@ pub enum BinaryOp {
     Or,
     IsDistinctFrom,
     IsNotDistinctFrom,
+    /// `a || b` of strings; null if either is null.
+    Concat,
 }
 
 /// Functions.

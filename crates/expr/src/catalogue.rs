@@ -1,0 +1,532 @@
+//! The functions: one row each. To add one: a row here, a variant of [`Function`], its lowering in the engine, and an
+//! example in `docs/expressions.md`.
+
+use std::ops::{Range, RangeInclusive};
+
+use crate::check::{Checker, Want};
+use crate::error::{ErrorKind, ExprError};
+use crate::tree::{DateUnit, Expr, Function, Literal, Node, Type};
+
+/// What a reader needs to know of a function.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FunctionDoc {
+    /// Name as written, in lower case.
+    pub name: &'static str,
+    /// How it is written.
+    pub signature: &'static str,
+    /// What it gives.
+    pub summary: &'static str,
+}
+
+/// A row of the catalogue.
+pub(crate) struct Entry {
+    pub(crate) doc: FunctionDoc,
+    pub(crate) arity: RangeInclusive<usize>,
+    pub(crate) check: fn(&mut Checker<'_>, Site, Vec<Expr>) -> Option<Expr>,
+}
+
+/// Where a call stands.
+pub(crate) struct Site {
+    pub(crate) doc: &'static FunctionDoc,
+    pub(crate) span: Range<usize>,
+}
+
+const MANY: usize = usize::MAX;
+
+const fn row(
+    signature: &'static str,
+    name: &'static str,
+    arity: RangeInclusive<usize>,
+    check: fn(&mut Checker<'_>, Site, Vec<Expr>) -> Option<Expr>,
+    summary: &'static str,
+) -> Entry {
+    Entry {
+        doc: FunctionDoc {
+            name,
+            signature,
+            summary,
+        },
+        arity,
+        check,
+    }
+}
+
+/// Sorted by name.
+static ENTRIES: &[Entry] = &[
+    row(
+        "abs(x)",
+        "abs",
+        1..=1,
+        |c, s, a| number(c, s, a, Function::Abs),
+        "distance from 0; type of x",
+    ),
+    row("as_of()", "as_of", 0..=0, as_of, "the run's date"),
+    row(
+        "ceil(x)",
+        "ceil",
+        1..=1,
+        |c, s, a| number(c, s, a, Function::Ceil),
+        "next whole number up; type of x",
+    ),
+    row(
+        "coalesce(a, b, …)",
+        "coalesce",
+        2..=MANY,
+        |c, s, a| joint(c, s, a, Function::Coalesce),
+        "the first that is not null",
+    ),
+    row(
+        "concat(a, b, …)",
+        "concat",
+        1..=MANY,
+        |c, s, a| texts(c, s, a, Function::Concat, Type::String),
+        "strings in a row; null counts as the empty string",
+    ),
+    row(
+        "date_diff('unit', from, to)",
+        "date_diff",
+        3..=3,
+        date_diff,
+        "boundaries of days, weeks, months, quarters or years crossed from `from` to `to`",
+    ),
+    row(
+        "date_trunc('unit', x)",
+        "date_trunc",
+        2..=2,
+        date_trunc,
+        "start of the day, week (Monday), month, quarter or year; type of x",
+    ),
+    row(
+        "exp(x)",
+        "exp",
+        1..=1,
+        |c, s, a| floats(c, s, a, Function::Exp),
+        "e to the power of x",
+    ),
+    row(
+        "floor(x)",
+        "floor",
+        1..=1,
+        |c, s, a| number(c, s, a, Function::Floor),
+        "next whole number down; type of x",
+    ),
+    row(
+        "greatest(a, b, …)",
+        "greatest",
+        2..=MANY,
+        |c, s, a| extreme(c, s, a, Function::Greatest),
+        "the largest that is not null",
+    ),
+    row(
+        "least(a, b, …)",
+        "least",
+        2..=MANY,
+        |c, s, a| extreme(c, s, a, Function::Least),
+        "the smallest that is not null",
+    ),
+    row(
+        "length(s)",
+        "length",
+        1..=1,
+        |c, s, a| texts(c, s, a, Function::Length, Type::Int),
+        "number of characters",
+    ),
+    row(
+        "ln(x)",
+        "ln",
+        1..=1,
+        |c, s, a| floats(c, s, a, Function::Ln),
+        "natural logarithm; null unless x > 0",
+    ),
+    row(
+        "log10(x)",
+        "log10",
+        1..=1,
+        |c, s, a| floats(c, s, a, Function::Log10),
+        "decimal logarithm; null unless x > 0",
+    ),
+    row(
+        "lower(s)",
+        "lower",
+        1..=1,
+        |c, s, a| texts(c, s, a, Function::Lower, Type::String),
+        "in lower case",
+    ),
+    row(
+        "nullif(a, b)",
+        "nullif",
+        2..=2,
+        |c, s, a| joint(c, s, a, Function::NullIf),
+        "null where a = b, else a",
+    ),
+    row(
+        "power(x, y)",
+        "power",
+        2..=2,
+        |c, s, a| floats(c, s, a, Function::Power),
+        "x to the power of y; null where it is not a finite number",
+    ),
+    row(
+        "round(x, digits)",
+        "round",
+        1..=2,
+        round,
+        "nearest, halves away from 0; digits 0 to 15, default 0; type of x",
+    ),
+    row(
+        "sqrt(x)",
+        "sqrt",
+        1..=1,
+        |c, s, a| floats(c, s, a, Function::Sqrt),
+        "square root; null where x < 0",
+    ),
+    row(
+        "substring(s, start, length)",
+        "substring",
+        2..=3,
+        substring,
+        "characters from the start-th, counted from 1; to the end without length",
+    ),
+    row(
+        "trim(s)",
+        "trim",
+        1..=1,
+        |c, s, a| texts(c, s, a, Function::Trim, Type::String),
+        "without white space at both ends",
+    ),
+    row(
+        "upper(s)",
+        "upper",
+        1..=1,
+        |c, s, a| texts(c, s, a, Function::Upper, Type::String),
+        "in upper case",
+    ),
+];
+
+/// Every function, sorted by name.
+pub fn functions() -> impl Iterator<Item = &'static FunctionDoc> {
+    ENTRIES.iter().map(|entry| &entry.doc)
+}
+
+/// The row of a name in lower case.
+pub(crate) fn find(name: &str) -> Option<&'static Entry> {
+    ENTRIES.iter().find(|entry| entry.doc.name == name)
+}
+
+/// Our name for a function that other systems call something else.
+pub(crate) fn synonym(name: &str) -> Option<&'static str> {
+    Some(match name {
+        "substr" | "mid" => "substring",
+        "len" | "char_length" | "character_length" => "length",
+        "ifnull" | "nvl" | "isnull" => "coalesce",
+        "pow" => "power",
+        "ceiling" => "ceil",
+        "log" => "ln",
+        "datediff" | "months_between" | "age" => "date_diff",
+        "trunc" => "floor",
+        "now" | "today" | "current_date" | "current_timestamp" | "getdate" => "as_of",
+        "lcase" => "lower",
+        "ucase" => "upper",
+        "concat_ws" => "concat",
+        _ => return None,
+    })
+}
+
+/// Functions that are something else here: what they are, and what to do.
+pub(crate) fn refused(name: &str) -> Option<(&'static str, &'static str)> {
+    match name {
+        "min" => Some((
+            "aggregates",
+            "the smallest of several values of one row is `least(a, b)`",
+        )),
+        "max" => Some((
+            "aggregates",
+            "the largest of several values of one row is `greatest(a, b)`",
+        )),
+        "sum" | "count" | "avg" | "mean" | "median" | "stddev" | "std" | "first" | "last"
+        | "count_distinct" => Some((
+            "aggregates",
+            "declare a feature with `agg = …` and use its name",
+        )),
+        "row_number" | "rank" | "dense_rank" | "ntile" | "lag" | "lead" => {
+            Some(("window functions", "expressions see one row at a time"))
+        }
+        "random" | "rand" | "uuid" => Some((
+            "random functions",
+            "the same inputs must give the same result",
+        )),
+        "if" | "iff" => Some((
+            "conditions",
+            "write `case when condition then a else b end`",
+        )),
+        _ => None,
+    }
+}
+
+impl Function {
+    /// Name in the catalogue.
+    pub fn name(self) -> &'static str {
+        match self {
+            Function::Abs => "abs",
+            Function::Round => "round",
+            Function::Floor => "floor",
+            Function::Ceil => "ceil",
+            Function::Ln => "ln",
+            Function::Log10 => "log10",
+            Function::Exp => "exp",
+            Function::Power => "power",
+            Function::Sqrt => "sqrt",
+            Function::Least => "least",
+            Function::Greatest => "greatest",
+            Function::Coalesce => "coalesce",
+            Function::NullIf => "nullif",
+            Function::Lower => "lower",
+            Function::Upper => "upper",
+            Function::Trim => "trim",
+            Function::Length => "length",
+            Function::Substring => "substring",
+            Function::Concat => "concat",
+            Function::DateDiff(_) => "date_diff",
+            Function::DateTrunc(_) => "date_trunc",
+        }
+    }
+}
+
+impl DateUnit {
+    const ALL: [DateUnit; 5] = [
+        DateUnit::Day,
+        DateUnit::Week,
+        DateUnit::Month,
+        DateUnit::Quarter,
+        DateUnit::Year,
+    ];
+
+    /// The unit of a name.
+    pub(crate) fn named(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|unit| unit.name() == text)
+    }
+
+    /// As written in quotes.
+    pub fn name(self) -> &'static str {
+        match self {
+            DateUnit::Day => "day",
+            DateUnit::Week => "week",
+            DateUnit::Month => "month",
+            DateUnit::Quarter => "quarter",
+            DateUnit::Year => "year",
+        }
+    }
+}
+
+fn call(function: Function, args: Vec<Expr>, ty: Type, span: Range<usize>) -> Option<Expr> {
+    Some(Expr {
+        node: Node::Call(function, args),
+        ty,
+        span,
+    })
+}
+
+fn expect_all(c: &mut Checker<'_>, site: &Site, args: Vec<Expr>, want: Want) -> Option<Vec<Expr>> {
+    let checked: Vec<Option<Expr>> = args
+        .into_iter()
+        .enumerate()
+        .map(|(i, arg)| {
+            c.expect(arg, want, || {
+                format!("argument {} of `{}`", i + 1, site.doc.name)
+            })
+        })
+        .collect();
+    checked.into_iter().collect()
+}
+
+/// One number, whose type stays.
+fn number(c: &mut Checker<'_>, site: Site, args: Vec<Expr>, function: Function) -> Option<Expr> {
+    let args = expect_all(c, &site, args, Want::Number)?;
+    let ty = args.first()?.ty;
+    call(function, args, ty, site.span)
+}
+
+/// Floats to a float.
+fn floats(c: &mut Checker<'_>, site: Site, args: Vec<Expr>, function: Function) -> Option<Expr> {
+    let args = expect_all(c, &site, args, Want::Float)?;
+    call(function, args, Type::Float, site.span)
+}
+
+fn texts(
+    c: &mut Checker<'_>,
+    site: Site,
+    args: Vec<Expr>,
+    function: Function,
+    ty: Type,
+) -> Option<Expr> {
+    let args = expect_all(c, &site, args, Want::String)?;
+    call(function, args, ty, site.span)
+}
+
+/// Values of one type to that type.
+fn joint(c: &mut Checker<'_>, site: Site, args: Vec<Expr>, function: Function) -> Option<Expr> {
+    let (args, ty) = c.unify(&format!("`{}`", site.doc.name), args)?;
+    call(function, args, ty, site.span)
+}
+
+fn extreme(c: &mut Checker<'_>, site: Site, args: Vec<Expr>, function: Function) -> Option<Expr> {
+    let (args, ty) = c.unify(&format!("`{}`", site.doc.name), args)?;
+    c.ordered(
+        ty,
+        || format!("an argument of `{}`", site.doc.name),
+        site.span.clone(),
+    )?;
+    call(function, args, ty, site.span)
+}
+
+fn as_of(_: &mut Checker<'_>, site: Site, _: Vec<Expr>) -> Option<Expr> {
+    Some(Expr {
+        node: Node::AsOf,
+        ty: Type::Date,
+        span: site.span,
+    })
+}
+
+fn round(c: &mut Checker<'_>, site: Site, mut args: Vec<Expr>) -> Option<Expr> {
+    let digits = args.split_off(1);
+    let mut args = expect_all(c, &site, args, Want::Number)?;
+    let ty = args.first()?.ty;
+    if let Some(digits) = digits.first() {
+        let valid = matches!(digits.node, Node::Literal(Literal::Int(0..=15)));
+        if !valid {
+            let kind = ErrorKind::Arguments {
+                function: "round",
+                expected: "digits as an integer constant from 0 to 15".to_owned(),
+            };
+            return c.refuse(ExprError::new(kind, digits.span.clone()));
+        }
+    }
+    args.extend(digits);
+    call(Function::Round, args, ty, site.span)
+}
+
+fn substring(c: &mut Checker<'_>, site: Site, mut args: Vec<Expr>) -> Option<Expr> {
+    let places = args.split_off(1);
+    let text = expect_all(c, &site, args, Want::String);
+    let places: Vec<Option<Expr>> = places
+        .into_iter()
+        .zip(["the start", "the length"])
+        .map(|(arg, name)| c.expect(arg, Want::Int, || format!("{name} of `substring`")))
+        .collect();
+    let mut args = text?;
+    for place in places {
+        args.push(place?);
+    }
+    call(Function::Substring, args, Type::String, site.span)
+}
+
+/// The unit of a date function: a constant in quotes.
+fn unit(c: &mut Checker<'_>, site: &Site, arg: &Expr) -> Option<DateUnit> {
+    let named = match &arg.node {
+        Node::Literal(Literal::String(text)) => DateUnit::named(text),
+        _ => None,
+    };
+    if named.is_some() {
+        return named;
+    }
+    let kind = ErrorKind::Arguments {
+        function: site.doc.name,
+        expected: "'day', 'week', 'month', 'quarter' or 'year' as its first argument".to_owned(),
+    };
+    let help = format!("write `{}`", site.doc.signature);
+    c.refuse(ExprError::new(kind, arg.span.clone()).help(help))
+}
+
+fn date_diff(c: &mut Checker<'_>, site: Site, mut args: Vec<Expr>) -> Option<Expr> {
+    let dates = args.split_off(1);
+    let unit = unit(c, &site, args.first()?);
+    let dates: Vec<Option<Expr>> = dates
+        .into_iter()
+        .enumerate()
+        .map(|(i, arg)| {
+            c.expect(arg, Want::Day, || {
+                format!("argument {} of `date_diff`", i + 2)
+            })
+        })
+        .collect();
+    let dates: Option<Vec<Expr>> = dates.into_iter().collect();
+    call(Function::DateDiff(unit?), dates?, Type::Int, site.span)
+}
+
+fn date_trunc(c: &mut Checker<'_>, site: Site, mut args: Vec<Expr>) -> Option<Expr> {
+    let value = args.pop()?;
+    let unit = unit(c, &site, args.first()?);
+    let value = c.expect(value, Want::Temporal, || {
+        "argument 2 of `date_trunc`".to_owned()
+    })?;
+    let ty = value.ty;
+    call(Function::DateTrunc(unit?), vec![value], ty, site.span)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_are_sorted_and_named_as_they_are_written() {
+        assert!(ENTRIES.is_sorted_by_key(|e| e.doc.name));
+        for entry in ENTRIES {
+            let (name, _) = entry.doc.signature.split_once('(').unwrap();
+            assert_eq!(name, entry.doc.name);
+            assert!(entry.doc.signature.ends_with(')'));
+            assert!(!entry.doc.summary.is_empty());
+        }
+    }
+
+    #[test]
+    fn every_synonym_and_every_variant_has_a_row() {
+        for name in [
+            "substr",
+            "len",
+            "ifnull",
+            "pow",
+            "ceiling",
+            "log",
+            "datediff",
+            "trunc",
+            "now",
+            "lcase",
+            "ucase",
+            "concat_ws",
+        ] {
+            assert!(find(synonym(name).unwrap()).is_some(), "{name}");
+        }
+        use Function::*;
+        let all = [
+            Abs,
+            Round,
+            Floor,
+            Ceil,
+            Ln,
+            Log10,
+            Exp,
+            Power,
+            Sqrt,
+            Least,
+            Greatest,
+            Coalesce,
+            NullIf,
+            Lower,
+            Upper,
+            Trim,
+            Length,
+            Substring,
+            Concat,
+            DateDiff(DateUnit::Day),
+            DateTrunc(DateUnit::Day),
+        ];
+        for function in all {
+            assert!(find(function.name()).is_some(), "{function:?}");
+        }
+        assert_eq!(
+            all.len() + 1,
+            ENTRIES.len(),
+            "and `as_of`, which is no function of the tree"
+        );
+    }
+}

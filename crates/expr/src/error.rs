@@ -1,0 +1,167 @@
+//! What can be wrong with an expression. The text of every message lives here.
+
+use std::ops::Range;
+
+use crate::tree::Type;
+
+/// One mistake in an expression, with its place.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[error("{message}")]
+pub struct ExprError {
+    /// What is wrong, in one sentence without a final stop.
+    pub message: String,
+    /// Byte range in the expression's text.
+    pub span: Range<usize>,
+    /// What to do about it.
+    pub help: Option<String>,
+    /// The same as data.
+    pub kind: ErrorKind,
+}
+
+/// Mistakes as data. `Display` is the message.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum ErrorKind {
+    /// The text is not SQL.
+    #[error("{reason}")]
+    Syntax {
+        /// What the parser expected and found.
+        reason: String,
+    },
+    /// The text, or what it stands for, is longer than any reasonable expression.
+    #[error("the expression is too large: {found} {unit}, the limit is {limit}")]
+    TooLarge {
+        /// Measured size.
+        found: usize,
+        /// Largest size accepted.
+        limit: usize,
+        /// What is counted.
+        unit: &'static str,
+    },
+    /// The tree is higher than an engine can be trusted with.
+    #[error("the expression is nested more than {limit} levels deep")]
+    TooDeep {
+        /// Levels accepted.
+        limit: usize,
+    },
+    /// A name that is not in the schema.
+    #[error("unknown column `{name}`")]
+    UnknownColumn {
+        /// As written.
+        name: String,
+        /// The nearest name there is.
+        suggestion: Option<String>,
+        /// All names, in declaration order.
+        available: Vec<String>,
+    },
+    /// A function that is not in the catalogue.
+    #[error("unknown function `{name}`")]
+    UnknownFunction {
+        /// As written.
+        name: String,
+        /// The nearest name there is.
+        suggestion: Option<&'static str>,
+    },
+    /// SQL outside the subset.
+    #[error("{what} not supported in expressions")]
+    Unsupported {
+        /// The construct with its verb: "subqueries are".
+        what: String,
+    },
+    /// A wrong number or form of arguments.
+    #[error("`{function}` takes {expected}")]
+    Arguments {
+        /// Name of the function.
+        function: &'static str,
+        /// What it takes.
+        expected: String,
+    },
+    /// An operand of a type that the operation does not take.
+    #[error("{place} must be {expected}, found {found}")]
+    WrongType {
+        /// Which operand of what.
+        place: String,
+        /// What it takes.
+        expected: &'static str,
+        /// What was written.
+        found: Type,
+    },
+    /// Operands that do not go together.
+    #[error("{place} of {left} and {right} is not defined")]
+    Mismatch {
+        /// The operation.
+        place: String,
+        /// Type of the first operand.
+        left: Type,
+        /// Type of the operand that does not fit.
+        right: Type,
+    },
+    /// A constant that is not one of its type.
+    #[error("`{text}` is not a valid {ty}")]
+    BadLiteral {
+        /// As written.
+        text: String,
+        /// What it should have been.
+        ty: Type,
+    },
+    /// A comparison with a bare null, which is never true.
+    #[error("comparison with null is never true")]
+    NullComparison,
+    /// A cast that has no meaning.
+    #[error("{from} values cannot be cast to {to}")]
+    NoCast {
+        /// Type of the operand.
+        from: Type,
+        /// Type asked for.
+        to: Type,
+    },
+}
+
+impl ExprError {
+    /// An error at a place.
+    pub(crate) fn new(kind: ErrorKind, span: Range<usize>) -> Self {
+        Self {
+            message: kind.to_string(),
+            span,
+            help: None,
+            kind,
+        }
+    }
+
+    /// With advice.
+    pub(crate) fn help(mut self, help: impl Into<String>) -> Self {
+        self.help = Some(help.into());
+        self
+    }
+}
+
+/// The candidate that was probably meant: equal but for case, or a few keystrokes away.
+pub(crate) fn nearest<'a>(
+    name: &str,
+    candidates: impl Iterator<Item = &'a str>,
+) -> Option<&'a str> {
+    let lower = name.to_lowercase();
+    let allowed = (name.chars().count() / 3).clamp(1, 3);
+    candidates
+        .map(|candidate| {
+            let distance = strsim::osa_distance(&lower, &candidate.to_lowercase());
+            (distance, candidate)
+        })
+        .filter(|(distance, _)| *distance <= allowed)
+        .min_by_key(|(distance, _)| *distance)
+        .map(|(_, candidate)| candidate)
+}
+
+/// Names for a message, cut where a reader would stop reading.
+pub(crate) fn listed(names: &[String]) -> String {
+    const SHOWN: usize = 20;
+    let mut text = names
+        .iter()
+        .take(SHOWN)
+        .map(String::as_str)
+        .collect::<Vec<_>>()
+        .join(", ");
+    if names.len() > SHOWN {
+        text.push_str(&format!(" and {} more", names.len() - SHOWN));
+    }
+    text
+}
