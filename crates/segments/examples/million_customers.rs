@@ -1,10 +1,12 @@
 //! Times the crate on a million customers, fifteen features and three schemes:
 //! `cargo run --release -p tessera-segments --example million_customers`.
 
+use std::error::Error;
 use std::sync::Arc;
 use std::time::Instant;
 
 use arrow::array::{ArrayRef, Float64Array, Int64Array, RecordBatch, StringArray};
+use arrow::error::ArrowError;
 use tessera_segments::{Customers, Extra, divide, memberships, profiles, summarise};
 use tessera_spec::pipeline::{
     At, AttributeScheme, Grid, QuantileScheme, RfmGrid, Scheme, SchemeKind, ScoreMethod,
@@ -20,29 +22,46 @@ fn at<T>(value: T) -> At<T> {
 fn draws(seed: u64) -> impl Iterator<Item = f64> {
     let mut state = seed;
     std::iter::repeat_with(move || {
-        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        state = state
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
         (state >> 11) as f64 / (1u64 << 53) as f64
     })
     .take(CUSTOMERS)
 }
 
-fn base() -> RecordBatch {
+fn base() -> Result<RecordBatch, ArrowError> {
     let keys = StringArray::from_iter_values((0..CUSTOMERS).map(|key| format!("C{key:09}")));
     let mut columns: Vec<(String, ArrayRef)> = vec![("customer_id".into(), Arc::new(keys))];
     let days = draws(1).map(|u| (u * u * 700.0) as i64);
-    columns.push(("recency_days".into(), Arc::new(Int64Array::from_iter_values(days))));
+    columns.push((
+        "recency_days".into(),
+        Arc::new(Int64Array::from_iter_values(days)),
+    ));
     let orders = draws(2).map(|u| (1.0 / (1.001 - u)) as i64);
-    columns.push(("order_count".into(), Arc::new(Int64Array::from_iter_values(orders))));
+    columns.push((
+        "order_count".into(),
+        Arc::new(Int64Array::from_iter_values(orders)),
+    ));
     let spend = draws(3).map(|u| (u * 12.0).exp());
-    columns.push(("spend_total".into(), Arc::new(Float64Array::from_iter_values(spend))));
+    columns.push((
+        "spend_total".into(),
+        Arc::new(Float64Array::from_iter_values(spend)),
+    ));
     for number in 4..15u64 {
         let values = draws(number).map(|u| (u > 0.1).then(|| (u * 9.0).exp()));
-        columns.push((format!("feature_{number}"), Arc::new(values.collect::<Float64Array>())));
+        columns.push((
+            format!("feature_{number}"),
+            Arc::new(values.collect::<Float64Array>()),
+        ));
     }
     let countries = ["GB", "DE", "FR", "IE", "NO", "SE", "ES"];
     let country = draws(15).map(|u| countries[(u * 7.0) as usize]);
-    columns.push(("country".into(), Arc::new(StringArray::from_iter_values(country))));
-    RecordBatch::try_from_iter(columns).expect("columns of one length")
+    columns.push((
+        "country".into(),
+        Arc::new(StringArray::from_iter_values(country)),
+    ));
+    RecordBatch::try_from_iter(columns)
 }
 
 fn schemes() -> Vec<Scheme> {
@@ -58,21 +77,38 @@ fn schemes() -> Vec<Scheme> {
     let tier = |(name, share): (&str, f64)| (name.to_owned(), share);
     let tiers = QuantileScheme {
         by: at("spend_total".into()),
-        tiers: [("top", 0.05), ("high", 0.2), ("mid", 0.5), ("low", 1.0)].map(tier).to_vec(),
+        tiers: [("top", 0.05), ("high", 0.2), ("mid", 0.5), ("low", 1.0)]
+            .map(tier)
+            .to_vec(),
         missing: "missing".into(),
     };
-    let country =
-        AttributeScheme { by: at("country".into()), missing: "unknown".into(), min_share: 0.01, other: "other".into() };
+    let country = AttributeScheme {
+        by: at("country".into()),
+        missing: "unknown".into(),
+        min_share: 0.01,
+        other: "other".into(),
+    };
     vec![
-        Scheme { name: at("rfm".into()), kind: SchemeKind::RfmGrid(rfm) },
-        Scheme { name: at("tier".into()), kind: SchemeKind::Quantile(tiers) },
-        Scheme { name: at("country".into()), kind: SchemeKind::Attribute(country) },
+        Scheme {
+            name: at("rfm".into()),
+            kind: SchemeKind::RfmGrid(rfm),
+        },
+        Scheme {
+            name: at("tier".into()),
+            kind: SchemeKind::Quantile(tiers),
+        },
+        Scheme {
+            name: at("country".into()),
+            kind: SchemeKind::Attribute(country),
+        },
     ]
 }
 
-fn main() -> Result<(), tessera_segments::SegmentError> {
-    let batch = base();
-    let timed = |what: &str, since: Instant| eprintln!("{what:<12} {:>7.0} ms", since.elapsed().as_secs_f64() * 1e3);
+fn main() -> Result<(), Box<dyn Error>> {
+    let batch = base()?;
+    let timed = |what: &str, since: Instant| {
+        eprintln!("{what:<12} {:>7.0} ms", since.elapsed().as_secs_f64() * 1e3)
+    };
     let start = Instant::now();
     let customers = Customers::new(batch)?;
     timed("check", start);
@@ -86,7 +122,12 @@ fn main() -> Result<(), tessera_segments::SegmentError> {
     let found = profiles(&customers, &assignments)?;
     timed("profiles", start);
     let start = Instant::now();
-    let sums = summarise(&customers, &assignments, Some("spend_total"), Some("recency_days"))?;
+    let sums = summarise(
+        &customers,
+        &assignments,
+        Some("spend_total"),
+        Some("recency_days"),
+    )?;
     timed("summaries", start);
     let start = Instant::now();
     let mut rows = 0;
@@ -94,6 +135,10 @@ fn main() -> Result<(), tessera_segments::SegmentError> {
         rows += batch?.num_rows();
     }
     timed("memberships", start);
-    eprintln!("{} profiles, {} segments, {rows} memberships", found.len(), sums.len());
+    eprintln!(
+        "{} profiles, {} segments, {rows} memberships",
+        found.len(),
+        sums.len()
+    );
     Ok(())
 }

@@ -209,16 +209,20 @@ impl Groups {
     /// One pass in rising order of the values: each segment's values come out sorted without a sort of their own.
     pub(crate) fn new(ranking: &Ranking, assignment: &Assignment) -> Self {
         let mut starts = vec![0; assignment.segments.len() + 1];
-        for &row in ranking.rows() {
-            starts[assignment.segment_of[row as usize] as usize + 1] += 1;
-        }
+        // Looked up once, since the rows of rising values lie all over the table.
+        let segment_of = |&row: &u32| {
+            let segment = assignment.segment_of[row as usize];
+            starts[segment as usize + 1] += 1;
+            segment
+        };
+        let segments: Vec<u32> = ranking.rows().iter().map(segment_of).collect();
         for segment in 1..starts.len() {
             starts[segment] += starts[segment - 1];
         }
         let mut next = starts.clone();
         let mut values = vec![0.0; ranking.len()];
-        for (&row, &value) in ranking.rows().iter().zip(ranking.values()) {
-            let place = &mut next[assignment.segment_of[row as usize] as usize];
+        for (segment, &value) in segments.into_iter().zip(ranking.values()) {
+            let place = &mut next[segment as usize];
             values[*place] = value;
             *place += 1;
         }

@@ -14,13 +14,10 @@ pub(crate) struct Ranking {
 impl Ranking {
     /// Ranks values; NaN is missing and left out. Infinities and negative zeros must not occur ([`crate::Numeric`] has none).
     pub fn new(values: &[f64]) -> Self {
-        let mut pairs: Vec<(u64, u32)> = values
-            .iter()
-            .enumerate()
-            .filter(|(_, v)| !v.is_nan())
-            .map(|(row, &v)| (ordered_bits(v), row as u32))
-            .collect();
-        pairs.sort_unstable();
+        let mut pairs: Vec<Pair> = Vec::with_capacity(values.len());
+        let present = values.iter().zip(0..).filter(|(value, _)| !value.is_nan());
+        pairs.extend(present.map(|(&value, row)| (ordered_bits(value), row)));
+        sort(&mut pairs);
         Self {
             rows: pairs.iter().map(|pair| pair.1).collect(),
             values: pairs.iter().map(|pair| from_ordered_bits(pair.0)).collect(),
@@ -92,6 +89,48 @@ pub(crate) fn interpolate(low: f64, high: f64, part: f64) -> f64 {
     }
 }
 
+/// Bits of a value that sort like the value, and its row.
+type Pair = (u64, u32);
+
+/// Bits of one digit of the radix sort, and how many digits make up a key.
+const DIGIT: usize = 11;
+const DIGITS: usize = 64usize.div_ceil(DIGIT);
+
+/// Below this a comparison sort is faster than counting digits.
+const FEW: usize = 4_096;
+
+/// Sorts pairs whose rows rise, by key and then row: least significant digit first, each pass stable. Digits in which all keys
+/// agree are skipped, which is most of them for whole numbers.
+fn sort(pairs: &mut Vec<Pair>) {
+    if pairs.len() < FEW {
+        pairs.sort_unstable();
+        return;
+    }
+    let digit = |key: u64, place: usize| (key >> (place * DIGIT)) as usize & ((1 << DIGIT) - 1);
+    let mut counts = vec![[0u32; 1 << DIGIT]; DIGITS];
+    for pair in pairs.iter() {
+        for (place, counts) in counts.iter_mut().enumerate() {
+            counts[digit(pair.0, place)] += 1;
+        }
+    }
+    let mut sorted: Vec<Pair> = vec![(0, 0); pairs.len()];
+    for (place, counts) in counts.iter_mut().enumerate() {
+        if counts[digit(pairs[0].0, place)] as usize == pairs.len() {
+            continue;
+        }
+        let mut start = 0;
+        for count in counts.iter_mut() {
+            start += std::mem::replace(count, start);
+        }
+        for pair in pairs.iter() {
+            let next = &mut counts[digit(pair.0, place)];
+            sorted[*next as usize] = *pair;
+            *next += 1;
+        }
+        std::mem::swap(pairs, &mut sorted);
+    }
+}
+
 /// Bits that sort as unsigned integers like the numbers do.
 fn ordered_bits(value: f64) -> u64 {
     let bits = value.to_bits();
@@ -129,13 +168,18 @@ mod tests {
 
     proptest! {
         #[test]
-        fn ranking_sorts_and_keeps_rows(values in proptest::collection::vec(-1e9f64..1e9, 0..200)) {
+        fn ranking_sorts_and_keeps_rows(values in proptest::collection::vec(-1e9f64..1e9, 0..200), copies in 1usize..60) {
+            // Repeated values make ties, and bases large enough for the radix sort.
+            let values = values.repeat(copies);
             let ranking = Ranking::new(&values);
             let mut sorted = values.clone();
             sorted.sort_by(f64::total_cmp);
             prop_assert_eq!(ranking.values(), &sorted[..]);
             for (place, &row) in ranking.rows().iter().enumerate() {
                 prop_assert_eq!(values[row as usize], sorted[place]);
+            }
+            for tie in ranking.ties() {
+                prop_assert!(ranking.rows()[tie].is_sorted(), "ties stand in the order of their rows");
             }
             prop_assert_eq!(ranking.ties().map(|tie| tie.len()).sum::<usize>(), values.len());
         }

@@ -1,5 +1,8 @@
 //! Tests of the crate's public face: published references, properties of every kind, the tables.
 
+// Clippy takes the functions beside `#[test]` ones for production code.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
 mod conformance;
 mod customer_base;
 mod profile_identities;

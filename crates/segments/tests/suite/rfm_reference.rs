@@ -31,10 +31,13 @@ fn read(file: &str) -> Option<Vec<HashMap<String, String>>> {
     Some(lines.map(row).collect())
 }
 
-/// recency_days, order_count, spend_total of every customer at 2006-12-31.
-fn orders_by_customer() -> Option<(Customers, Vec<(i64, i64, i64)>)> {
+/// recency_days, order_count, spend_total.
+type Facts = (i64, i64, i64);
+
+/// Every customer at 2006-12-31, as a table and as facts in the same order.
+fn orders_by_customer() -> Option<(Customers, Vec<Facts>)> {
     let as_of = NaiveDate::from_ymd_opt(2006, 12, 31)?;
-    let mut facts: BTreeMap<String, (i64, i64, i64)> = BTreeMap::new();
+    let mut facts: BTreeMap<String, Facts> = BTreeMap::new();
     for order in read("rfm_data_orders.csv")? {
         let date: NaiveDate = order["order_date"].parse().unwrap();
         let revenue: i64 = order["revenue"].parse().unwrap();
