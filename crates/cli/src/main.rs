@@ -1,1 +1,35 @@
-fn main(){}
+//! `tessera`: customer segments from a Parquet lake, every night.
+//!
+//! Each command parses its arguments, calls one library function and renders what comes back: see `commands/`.
+
+mod arguments;
+mod commands;
+mod output;
+mod processor;
+mod progress;
+mod telemetry;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+/// Steady memory behaviour: measured against the system's allocator and mimalloc.
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
+fn main() -> ExitCode {
+    // Before anything else: the rest of the program may use these instructions anywhere.
+    if let Some(missing) = processor::missing_feature() {
+        eprintln!(
+            "error: this build of tessera needs a processor with {missing} (x86-64-v3, as made since 2013 by Intel and 2015 by AMD)\n  \
+             help: build it for this machine: RUSTFLAGS=\"-C target-cpu=x86-64\" cargo build --release -p tessera-cli"
+        );
+        return ExitCode::from(1);
+    }
+    let arguments = arguments::Arguments::parse();
+    telemetry::start(&arguments.output);
+    match commands::dispatch(arguments) {
+        Ok(code) => code,
+        Err(failure) => output::fail(&failure),
+    }
+}

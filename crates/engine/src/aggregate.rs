@@ -126,7 +126,7 @@ fn selected(plan: &Aggregate, layout: &Layout) -> Result<LazyFrame, EngineError>
     let rows = &plan.rows;
     let frame = visible_rows(rows, &rows.scan.files, false)?;
     let mut columns = vec![col(rows.key.as_str()).alias(names::KEY)];
-    if let (Some(time), true) = (&rows.time, true) {
+    if let Some(time) = &rows.time {
         columns.push(col(time.as_str()).cast(DataType::Datetime(TimeUnit::Microseconds, None)).alias(names::MICROS));
     }
     if let Some(status) = status(rows) {
@@ -161,8 +161,9 @@ fn value_column(plan: &Aggregate, value: &tessera_expr::Expr) -> Expr {
 
 /// Type of the key column.
 pub(crate) fn key_type(rows: &SourceRows) -> Type {
-    let declared = rows.scan.columns.iter().find(|c| c.name == rows.key).map(|c| c.ty);
-    declared.or_else(|| rows.scan.derive.iter().find(|(name, _)| *name == rows.key).map(|(_, e)| e.ty)).unwrap_or(Type::String)
+    let derived = rows.scan.derive.iter().find(|(name, _)| *name == rows.key).map(|(_, e)| e.ty);
+    let stored = rows.scan.columns.iter().find(|c| c.name == rows.key).map(|c| c.ty);
+    derived.or(stored).unwrap_or(Type::String)
 }
 
 /// 1 + number of the first check that takes the row out, 0 for rows that pass. Texts that did not convert come first.

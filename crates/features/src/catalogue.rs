@@ -103,6 +103,23 @@ pub struct Example {
     pub expect: &'static str,
 }
 
+impl Feature {
+    /// How it is computed, in one line.
+    pub fn formula(&self) -> String {
+        match self.definition {
+            Definition::Aggregate(Aggregate::Orders) => "count(distinct order_id), or count(*)".to_owned(),
+            Definition::Aggregate(Aggregate::Spend) => "sum(amount)".to_owned(),
+            Definition::Aggregate(Aggregate::Days) => "count(distinct local date)".to_owned(),
+            Definition::Aggregate(Aggregate::FirstDay) => "min(local date)".to_owned(),
+            Definition::Aggregate(Aggregate::LastDay) => "max(local date)".to_owned(),
+            Definition::Aggregate(Aggregate::FirstDaySpend) => "sum(amount) over the first local date".to_owned(),
+            Definition::Derived(sql) => sql.to_owned(),
+            Definition::Late(sql) => sql.replace("__", ""),
+            Definition::Stage => "by the limits in `lifecycle` of [features]".to_owned(),
+        }
+    }
+}
+
 /// The feature of that name.
 pub fn find(name: &str) -> Option<&'static Feature> {
     CATALOGUE.iter().copied().find(|feature| feature.name == name)

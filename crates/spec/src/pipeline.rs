@@ -7,7 +7,7 @@
 use std::ops::Range;
 
 use chrono::NaiveDate;
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 /// Byte range in the text of the pipeline file.
 pub type Span = Range<usize>;
@@ -40,6 +40,7 @@ pub struct Pipeline {
     /// Name of the pipeline: letters, digits, `_`, `-`.
     pub name: String,
     /// Time zone whose calendar days the pipeline counts in.
+    #[serde(serialize_with = "as_text")]
     pub timezone: chrono_tz::Tz,
     /// ISO 4217 code shown with money.
     pub currency: String,
@@ -86,6 +87,7 @@ pub struct Goal {
     /// Who answers for it.
     pub owner: Option<String>,
     /// When the segmentation is due for review.
+    #[serde(serialize_with = "as_optional_text")]
     pub review_by: Option<NaiveDate>,
 }
 
@@ -140,6 +142,7 @@ pub struct Source {
     /// When the row became known.
     pub known_at: Option<At<String>>,
     /// What naive timestamps mean.
+    #[serde(serialize_with = "zone_name")]
     pub time_zone: Option<At<chrono_tz::Tz>>,
     /// Column that identifies the order a row belongs to; the row itself when absent.
     pub order_id: Option<At<String>>,
@@ -631,4 +634,23 @@ pub struct Playbook {
     pub channel: Option<String>,
     /// Who acts.
     pub owner: Option<String>,
+}
+
+/// Serialises what prints as its canonical text, such as a time zone.
+fn as_text<T: std::fmt::Display, S: Serializer>(value: &T, to: S) -> Result<S::Ok, S::Error> {
+    to.collect_str(value)
+}
+
+fn as_optional_text<T: std::fmt::Display, S: Serializer>(value: &Option<T>, to: S) -> Result<S::Ok, S::Error> {
+    match value {
+        Some(value) => to.collect_str(value),
+        None => to.serialize_none(),
+    }
+}
+
+fn zone_name<S: Serializer>(value: &Option<At<chrono_tz::Tz>>, to: S) -> Result<S::Ok, S::Error> {
+    match value {
+        Some(zone) => to.collect_str(&zone.value),
+        None => to.serialize_none(),
+    }
 }

@@ -1,9 +1,8 @@
 //! One batch of scanned rows, as flat columns that workers can index without knowing polars.
 
 use polars::prelude::*;
-use polars_arrow::array::{Array, BinaryViewArray, Utf8ViewArray};
+use polars_arrow::array::{Array, BinaryViewArray, PrimitiveArray, Utf8ViewArray};
 use polars_arrow::bitmap::Bitmap;
-use polars_arrow::buffer::Buffer;
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::error::EngineError;
@@ -23,9 +22,9 @@ pub(crate) struct KeyWords {
 /// Values of one column.
 pub(crate) enum Values {
     /// Integers, dates as days, booleans as 0 and 1, dictionary codes.
-    Int(Buffer<i64>),
+    Int(PrimitiveArray<i64>),
     /// Floats.
-    Float(Buffer<f64>),
+    Float(PrimitiveArray<f64>),
     /// Texts.
     Text(Utf8ViewArray),
 }
@@ -47,9 +46,9 @@ impl Column {
     #[inline]
     pub(crate) fn code(&self, row: usize) -> u64 {
         match &self.values {
-            Values::Int(values) => values[row] as u64,
+            Values::Int(values) => values.value(row) as u64,
             // Both zeros are one value.
-            Values::Float(values) => (values[row] + 0.0).to_bits(),
+            Values::Float(values) => (values.value(row) + 0.0).to_bits(),
             Values::Text(texts) => xxh3_64(texts.value(row).as_bytes()),
         }
     }
@@ -58,8 +57,8 @@ impl Column {
     #[inline]
     pub(crate) fn float(&self, row: usize) -> f64 {
         match &self.values {
-            Values::Int(values) => values[row] as f64,
-            Values::Float(values) => values[row],
+            Values::Int(values) => values.value(row) as f64,
+            Values::Float(values) => values.value(row),
             Values::Text(_) => f64::NAN,
         }
     }
@@ -68,8 +67,8 @@ impl Column {
         let series = series.rechunk();
         let validity = series.chunks().first().and_then(|chunk| chunk.validity().cloned());
         let values = match series.dtype() {
-            DataType::Int64 => Values::Int(first_chunk(series.i64()?.downcast_iter())?.values().clone()),
-            DataType::Float64 => Values::Float(first_chunk(series.f64()?.downcast_iter())?.values().clone()),
+            DataType::Int64 => Values::Int(first_chunk(series.i64()?.downcast_iter())?.clone()),
+            DataType::Float64 => Values::Float(first_chunk(series.f64()?.downcast_iter())?.clone()),
             DataType::String => Values::Text(first_chunk(series.str()?.downcast_iter())?.clone()),
             other => return Err(EngineError::internal(format!("a value column of type {other}"))),
         };
@@ -80,7 +79,7 @@ impl Column {
 /// Keys of a batch.
 pub(crate) enum Keys {
     /// Integers.
-    Int(Buffer<i64>),
+    Int(PrimitiveArray<i64>),
     /// Texts.
     Text(BinaryViewArray),
 }
@@ -130,7 +129,7 @@ impl Batch {
             text if text.dtype() == &DataType::String => {
                 Keys::Text(first_chunk(text.str()?.downcast_iter())?.to_binview())
             }
-            int => Keys::Int(first_chunk(int.i64()?.downcast_iter())?.values().clone()),
+            int => Keys::Int(first_chunk(int.i64()?.downcast_iter())?.clone()),
         };
         let mut hashes = vec![0; frame.height()];
         for &row in &used {
@@ -157,7 +156,7 @@ impl Batch {
     #[inline]
     pub(crate) fn key(&self, row: usize) -> (KeyWords, &[u8]) {
         match &self.keys {
-            Keys::Int(values) => (KeyWords { words: values[row] as u64 as u128, long: false }, &[]),
+            Keys::Int(values) => (KeyWords { words: values.value(row) as u64 as u128, long: false }, &[]),
             Keys::Text(texts) => {
                 let view = texts.views()[row];
                 if view.length <= INLINE_BYTES {
@@ -186,7 +185,7 @@ fn times(series: &Series, as_of_day: i32) -> Result<(Vec<i64>, Vec<i32>), Engine
 #[inline]
 fn hash_of(keys: &Keys, row: usize) -> u64 {
     match keys {
-        Keys::Int(values) => mix(values[row] as u64 as u128),
+        Keys::Int(values) => mix(values.value(row) as u64 as u128),
         Keys::Text(texts) => {
             let view = texts.views()[row];
             if view.length <= INLINE_BYTES { mix(view.as_u128()) } else { xxh3_64(texts.value(row)) }

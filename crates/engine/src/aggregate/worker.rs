@@ -154,7 +154,7 @@ fn accumulate(slot: &Slot, batch: &Batch, rows: &[u32], numbers: &[u32], mask: &
             let column = &batch.values[value];
             for_each_value(column, rows, numbers, mask, |row, number| {
                 let Values::Int(values) = &column.values else { return };
-                add(&mut state.customers.state_mut(number as usize)[slot.at..], i128::from(values[row]));
+                add(&mut state.customers.state_mut(number as usize)[slot.at..], i128::from(values.value(row)));
             });
         }
         Op::SumFixed(value) => sum_fixed(slot, value, batch, rows, numbers, mask, state),
@@ -293,10 +293,10 @@ fn extreme(
         let words = &mut state.customers.state_mut(number as usize)[slot.at..];
         let (candidate, order) = match &column.values {
             Values::Float(values) => {
-                let x = values[row] + 0.0;
+                let x = values.value(row) + 0.0;
                 (x.to_bits(), x.total_cmp(&f64::from_bits(words[0])))
             }
-            Values::Int(values) => (values[row] as u64, values[row].cmp(&(words[0] as i64))),
+            Values::Int(values) => (values.value(row) as u64, values.value(row).cmp(&(words[0] as i64))),
             Values::Text(_) => return,
         };
         if words[1] == 0 || order == wanted {
@@ -332,8 +332,8 @@ fn pick(
 /// null; the one integer that then is, `i64::MAX`, is published as null.
 fn payload(side: &mut Side, column: &Column, row: usize) -> u64 {
     match &column.values {
-        Values::Int(values) => values[row] as u64 ^ (1 << 63),
-        Values::Float(values) => values[row].to_bits(),
+        Values::Int(values) => values.value(row) as u64 ^ (1 << 63),
+        Values::Float(values) => values.value(row).to_bits(),
         Values::Text(texts) => {
             let text = texts.value(row);
             if let Some(&code) = side.text_codes.get(text) {

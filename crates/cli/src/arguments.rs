@@ -1,0 +1,196 @@
+//! What can be said on the command line.
+
+use std::path::PathBuf;
+
+use chrono::NaiveDate;
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Customer segments from a Parquet lake: reproducible, versioned, evaluated; one TOML file a pipeline.
+#[derive(Debug, Parser)]
+#[command(
+    name = "tessera",
+    version,
+    max_term_width = 100,
+    after_help = "Exit codes:\n  0 done (also: already published)   1 internal error   2 pipeline file or arguments\n  \
+                  3 data broke a contract            4 store or I/O     5 another run holds the lock\n  \
+                  6 in doubt                         130 interrupted\n\nStart with:\n  tessera demo"
+)]
+pub(crate) struct Arguments {
+    #[command(flatten)]
+    pub(crate) output: Output,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// How results and progress are shown.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Output {
+    /// Print results as JSON on stdout.
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    /// Form of the log lines on stderr.
+    #[arg(long, global = true, value_enum, default_value_t = LogFormat::Text, env = "TESSERA_LOG_FORMAT")]
+    pub(crate) log_format: LogFormat,
+    /// Only warnings and errors on stderr, no progress.
+    #[arg(long, short, global = true)]
+    pub(crate) quiet: bool,
+    /// Threads; all cores by default. Their number changes no published byte.
+    #[arg(long, global = true, value_parser = clap::value_parser!(u16).range(1..=1024), env = "TESSERA_THREADS")]
+    pub(crate) threads: Option<u16>,
+}
+
+/// Forms of log lines.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line, for schedulers.
+    Json,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Make a seeded sample lake, run its pipeline, and print where the report and the tables lie.
+    #[command(after_help = "Examples:\n  tessera demo\n  tessera demo /var/tmp/tessera --customers 5000")]
+    Demo(Demo),
+    /// Validate pipeline files, with the lake at hand also their columns and types; all errors at once.
+    #[command(after_help = "Examples:\n  tessera check pipelines/*.toml\n  tessera check pipelines/nightly.toml --var lake=/data/lake")]
+    Check(Check),
+    /// The job: read the lake, divide the customers, publish a version, write the report.
+    #[command(after_help = "Examples:\n  tessera run pipelines/nightly.toml --as-of 2026-11-22\n  \
+                            tessera run pipelines/cdnow.toml --as-of 1997-09-30 --var out=/var/tmp/store\n  \
+                            tessera run pipelines/nightly.toml --as-of 2026-11-22 --log-format json")]
+    Run(Run),
+    /// Render the report of a published version again.
+    #[command(after_help = "Examples:\n  tessera report pipelines/demo.toml\n  tessera report pipelines/demo.toml --version 3 --to report.html")]
+    Report(Report),
+    /// List the published versions of a store.
+    #[command(after_help = "Examples:\n  tessera snapshots data/store/demo\n  tessera snapshots data/store/demo --json")]
+    Snapshots(StoreOnly),
+    /// Check every file of a store against its commit: checksums, footers, rows, the chain of commits.
+    #[command(after_help = "Examples:\n  tessera verify data/store/demo\n  tessera verify data/store/demo --version 3")]
+    Verify(Verify),
+    /// Complete what an interrupted run left, and rebuild hints, catalogue and views.
+    #[command(after_help = "Example:\n  tessera repair data/store/demo")]
+    Repair(StoreOnly),
+    /// The feature catalogue: names, units, formulas, missing values, examples.
+    #[command(after_help = "Examples:\n  tessera features\n  tessera features recency_days")]
+    Features(Features),
+    /// The JSON Schema of pipeline files, or the published tables.
+    #[command(after_help = "Examples:\n  tessera schema > schema/pipeline.schema.json\n  tessera schema --tables")]
+    Schema(Schema),
+    /// Completions for a shell.
+    #[command(after_help = "Example:\n  tessera completions bash > /etc/bash_completion.d/tessera")]
+    Completions(Completions),
+}
+
+/// A pipeline file and its variables.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Pipeline {
+    /// The pipeline file.
+    pub(crate) file: PathBuf,
+    #[command(flatten)]
+    pub(crate) vars: Vars,
+}
+
+/// Values of variables.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Vars {
+    /// Value of a variable of the file's [vars]; may be repeated.
+    #[arg(long = "var", value_name = "NAME=VALUE", value_parser = variable)]
+    pub(crate) vars: Vec<(String, String)>,
+}
+
+fn variable(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
+        _ => Err("expected NAME=VALUE".to_owned()),
+    }
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Demo {
+    /// Folder for the lake and the store.
+    #[arg(default_value = "data")]
+    pub(crate) dir: PathBuf,
+    /// Number of customers.
+    #[arg(long, default_value_t = 20_000)]
+    pub(crate) customers: u32,
+    /// Seed of the lake.
+    #[arg(long, default_value_t = 7)]
+    pub(crate) seed: u64,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Check {
+    /// Pipeline files.
+    #[arg(required = true)]
+    pub(crate) files: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(crate) vars: Vars,
+    /// Do not look at the lake.
+    #[arg(long)]
+    pub(crate) no_lake: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Run {
+    #[command(flatten)]
+    pub(crate) pipeline: Pipeline,
+    /// State of the customer base at the close of this day; yesterday in the pipeline's time zone by default.
+    #[arg(long, value_name = "YYYY-MM-DD")]
+    pub(crate) as_of: Option<NaiveDate>,
+    /// Fingerprint inputs by their whole content instead of their footers.
+    #[arg(long)]
+    pub(crate) hash_inputs: bool,
+    /// Folder for temporary stage files; the system's by default.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) work: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Report {
+    #[command(flatten)]
+    pub(crate) pipeline: Pipeline,
+    /// Version to render; the latest by default.
+    #[arg(long)]
+    pub(crate) version: Option<u64>,
+    /// Where to write it; `-` for stdout. Beside the version's tables by default.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) to: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct StoreOnly {
+    /// Folder of the store.
+    pub(crate) store: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Verify {
+    /// Folder of the store.
+    pub(crate) store: PathBuf,
+    /// Only this version.
+    #[arg(long)]
+    pub(crate) version: Option<u64>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Features {
+    /// Only this feature.
+    pub(crate) name: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Schema {
+    /// The published tables instead of the pipeline file.
+    #[arg(long)]
+    pub(crate) tables: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Completions {
+    /// The shell.
+    pub(crate) shell: clap_complete::Shell,
+}

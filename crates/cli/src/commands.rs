@@ -1,0 +1,41 @@
+//! One file a command: parse, call one library function, render.
+
+mod check;
+mod completions;
+mod demo;
+mod features;
+mod report;
+mod run;
+mod schema;
+mod snapshots;
+mod verify;
+
+use std::any::Any;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::process::ExitCode;
+
+use crate::arguments::{Arguments, Command};
+use crate::output::Failure;
+
+/// Runs the command. A panic is an internal error with a message, never a bare abort.
+pub(crate) fn dispatch(arguments: Arguments) -> Result<ExitCode, Failure> {
+    let Arguments { output, command } = arguments;
+    catch_unwind(AssertUnwindSafe(|| match command {
+        Command::Demo(demo) => demo::run(&demo, &output),
+        Command::Check(check) => check::run(&check, &output),
+        Command::Run(run) => run::run(&run, &output),
+        Command::Report(report) => report::run(&report),
+        Command::Snapshots(store) => snapshots::list(&store, &output),
+        Command::Verify(verify) => verify::run(&verify, &output),
+        Command::Repair(store) => verify::repair(&store, &output),
+        Command::Features(features) => features::run(&features, &output),
+        Command::Schema(schema) => schema::run(&schema, &output),
+        Command::Completions(completions) => completions::run(&completions),
+    }))
+    .unwrap_or_else(|panic| Err(Failure::internal(panic_text(panic.as_ref()))))
+}
+
+fn panic_text(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref::<&str>().copied());
+    format!("{}; please report it, with TESSERA_LOG=debug", text.unwrap_or("the program stopped without a word"))
+}

@@ -1,0 +1,54 @@
+//! Progress of a run on a terminal.
+
+use std::io::IsTerminal;
+use std::time::Duration;
+
+use indicatif::{HumanBytes, HumanCount, ProgressBar, ProgressStyle};
+use tessera_pipeline::{Observer, Stage, StageReport};
+
+use crate::arguments::{LogFormat, Output};
+
+/// A bar over the stages, with a line for each that is done.
+pub(crate) struct Progress {
+    bar: ProgressBar,
+}
+
+impl Progress {
+    /// A bar on a terminal; nothing elsewhere, where log lines tell the same.
+    pub(crate) fn new(output: &Output) -> Self {
+        let shown = std::io::stderr().is_terminal() && !output.quiet && output.log_format == LogFormat::Text;
+        let bar = if shown { ProgressBar::new(0) } else { ProgressBar::hidden() };
+        if let Ok(style) = ProgressStyle::with_template("{bar:24} {pos}/{len} {spinner} {msg} {elapsed}") {
+            bar.set_style(style);
+        }
+        if shown {
+            bar.enable_steady_tick(Duration::from_millis(120));
+        }
+        Self { bar }
+    }
+
+    /// Takes the bar away.
+    pub(crate) fn clear(&self) {
+        self.bar.finish_and_clear();
+    }
+}
+
+impl Observer for Progress {
+    fn started(&self, stage: &Stage, index: usize, total: usize) {
+        self.bar.set_length(total as u64);
+        self.bar.set_position(index as u64);
+        self.bar.set_message(stage.to_string());
+    }
+
+    fn finished(&self, stage: &Stage, report: &StageReport) {
+        let bytes = if report.bytes > 0 { format!(", {}", HumanBytes(report.bytes)) } else { String::new() };
+        self.bar.println(format!(
+            "{:>24}  {} -> {} rows{bytes}  {:.2} s",
+            stage.to_string(),
+            HumanCount(report.rows_in),
+            HumanCount(report.rows_out),
+            report.elapsed.as_secs_f64()
+        ));
+        self.bar.inc(1);
+    }
+}

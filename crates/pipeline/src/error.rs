@@ -1,0 +1,105 @@
+//! What can end a run, and the exit code that says so to a scheduler.
+
+use tessera_engine::EngineError;
+use tessera_ingest::IngestError;
+use tessera_report::ReportError;
+use tessera_segments::SegmentError;
+use tessera_snapshot::StoreError;
+use tessera_spec::diagnostic::Diagnostics;
+
+/// Why a command did not do what it was asked for.
+#[derive(Debug, thiserror::Error)]
+pub enum PipelineError {
+    /// The pipeline file is wrong; the diagnostics say where and how to mend it.
+    #[error("the pipeline file has mistakes")]
+    Invalid(Box<Diagnostics>),
+    /// The files of a source cannot be used.
+    #[error(transparent)]
+    Ingest(#[from] IngestError),
+    /// A plan failed.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    /// Rows broke a rule whose `on_fail` is `fail`.
+    #[error("source `{name}`: {rows} rows break the rule \"{rule}\", which fails the run; nothing was published{example}")]
+    Contract {
+        /// Name of the source.
+        name: String,
+        /// The rule.
+        rule: String,
+        /// Rows that broke it.
+        rows: u64,
+        /// The first such row: file, row number and content.
+        example: String,
+    },
+    /// The newest event of a source is older than its `freshness.fail`.
+    #[error("source `{name}`: its newest event is {age_hours:.1} hours old at the close of the day, the limit is {limit_hours:.1}; nothing was published")]
+    Stale {
+        /// Name of the source.
+        name: String,
+        /// Age of the newest event.
+        age_hours: f64,
+        /// The limit.
+        limit_hours: f64,
+    },
+    /// No customer is left to be divided.
+    #[error("there is no customer up to {as_of}: every row was filtered, set aside, or lies later; see the table `sources` of an earlier version, or `tessera check`")]
+    NoCustomers {
+        /// The date of the run.
+        as_of: chrono::NaiveDate,
+    },
+    /// Keys of different types cannot be one customer.
+    #[error("the customer's key is {first} in source `{first_source}` but {second} in source `{second_source}`; convert one of them in `derive` with `cast`")]
+    KeyTypes {
+        /// Type in the first source.
+        first: String,
+        /// The first source.
+        first_source: String,
+        /// Type in the second source.
+        second: String,
+        /// The second source.
+        second_source: String,
+    },
+    /// Customers could not be divided.
+    #[error(transparent)]
+    Segments(#[from] SegmentError),
+    /// The store refused or failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The report could not be made.
+    #[error(transparent)]
+    Report(#[from] ReportError),
+    /// A file could not be written.
+    #[error("{}: {error}", path.display())]
+    Io {
+        /// The file.
+        path: std::path::PathBuf,
+        /// The system's word.
+        error: std::io::Error,
+    },
+    /// Arrow refused to build a table.
+    #[error("internal error: {0}")]
+    Arrow(#[from] arrow::error::ArrowError),
+    /// The user interrupted the run.
+    #[error("interrupted; nothing was published")]
+    Interrupted,
+}
+
+impl PipelineError {
+    /// The exit code of the program: 1 internal, 2 pipeline file, 3 data, 4 store or I/O, 5 locked, 6 in doubt, 130 interrupted.
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Self::Invalid(_) | Self::KeyTypes { .. } => 2,
+            Self::Ingest(IngestError::Io { .. }) => 4,
+            Self::Ingest(IngestError::BadPattern { .. } | IngestError::NoFiles { .. }) => 2,
+            Self::Ingest(_) => 3,
+            Self::Contract { .. } | Self::Stale { .. } | Self::NoCustomers { .. } => 3,
+            Self::Engine(EngineError::UnreadableFile { .. } | EngineError::Unsummable { .. }) => 3,
+            Self::Engine(EngineError::Io { .. }) | Self::Io { .. } => 4,
+            Self::Segments(_) => 3,
+            Self::Store(error) => error.exit_code(),
+            Self::Report(_) => 4,
+            Self::Engine(_) | Self::Arrow(_) => 1,
+            Self::Interrupted => 130,
+        }
+    }
+}

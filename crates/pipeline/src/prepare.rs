@@ -1,0 +1,210 @@
+//! From a pipeline file to everything that must be known before a row is read: all mistakes at once, then the plans.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use chrono::NaiveDate;
+use tessera_engine::PolarsEngine;
+use tessera_expr::{Expr, Schema, Type, condition_at};
+use tessera_features::{FeatureInfo, FeaturePlan, SourceInput};
+use tessera_ingest::Inventory;
+use tessera_spec::Pipeline;
+use tessera_spec::diagnostic::{Diagnostic, Diagnostics, unknown_name};
+use tessera_spec::pipeline::{At, Scheme, SchemeKind, Unit};
+
+use crate::error::PipelineError;
+
+/// A pipeline that is ready to run on one date.
+#[derive(Debug)]
+pub struct Prepared {
+    /// What the file says.
+    pub pipeline: Pipeline,
+    /// State of the customer base at the close of this day.
+    pub as_of: NaiveDate,
+    /// What lies in the lake, per source in file order.
+    pub inventories: Vec<Inventory>,
+    /// What computes the features.
+    pub features: FeaturePlan,
+    /// Predicates of each `rules` scheme, in order.
+    pub rules: BTreeMap<String, Vec<Expr>>,
+    /// What is odd without being wrong.
+    pub warnings: Diagnostics,
+}
+
+/// How a pipeline file is read.
+#[derive(Debug, Clone, Default)]
+pub struct Reading {
+    /// `--var name=value`
+    pub vars: Vec<(String, String)>,
+    /// Fingerprints over whole files instead of footers.
+    pub hash_inputs: bool,
+}
+
+impl Prepared {
+    /// The feature whose sum is a segment's value: `spend_total` where it is published, else the first of money.
+    pub fn value_feature(&self) -> Option<&str> {
+        let published = &self.features.published;
+        let number = |f: &&FeatureInfo| matches!(f.ty, Type::Int | Type::Float);
+        published
+            .iter()
+            .find(|f| f.name == "spend_total")
+            .or_else(|| published.iter().filter(number).find(|f| f.unit == Unit::Currency))
+            .map(|f| f.name.as_str())
+    }
+
+    /// An engine for this run.
+    pub(crate) fn engine(threads: usize) -> PolarsEngine {
+        PolarsEngine::new(threads)
+    }
+}
+
+/// Reads, checks and plans the pipeline file against its lake.
+pub fn prepare(file: &Path, as_of: NaiveDate, reading: &Reading) -> Result<Prepared, PipelineError> {
+    let loaded = tessera_spec::load(file, &reading.vars).map_err(|found| PipelineError::Invalid(Box::new(found)))?;
+    let mut found = loaded.warnings;
+    let pipeline = loaded.pipeline;
+    let mut inventories = Vec::new();
+    for source in &pipeline.sources {
+        inventories.push(tessera_ingest::take(source, reading.hash_inputs)?);
+    }
+    let mut inputs: BTreeMap<String, SourceInput> = BTreeMap::new();
+    for (source, inventory) in pipeline.sources.iter().zip(&inventories) {
+        match tessera_ingest::plan(&pipeline, source, inventory, as_of) {
+            Ok(planned) => {
+                inputs.insert(source.name.value.clone(), SourceInput { rows: planned.rows, schema: planned.schema });
+            }
+            Err(problems) => found.extend(problems),
+        }
+    }
+    // Features over a source that is itself wrong would only repeat its mistakes.
+    if found.has_errors() {
+        return Err(PipelineError::Invalid(Box::new(found)));
+    }
+    let features = match tessera_features::plan(&pipeline, &inputs) {
+        Ok(features) => features,
+        Err(problems) => {
+            found.extend(problems);
+            return Err(PipelineError::Invalid(Box::new(found)));
+        }
+    };
+    let rules = schemes(&pipeline, &features.published, &mut found);
+    kpi(&pipeline, &features.published, &mut found);
+    if found.has_errors() {
+        return Err(PipelineError::Invalid(Box::new(found)));
+    }
+    one_key_type(&features)?;
+    Ok(Prepared { pipeline, as_of, inventories, features, rules, warnings: found })
+}
+
+/// What a scheme takes from a feature.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Wanted {
+    Number,
+    Label,
+}
+
+/// Features that a scheme names, with the place where it does.
+fn inputs(kind: &SchemeKind) -> Vec<(&At<String>, Wanted)> {
+    match kind {
+        SchemeKind::RfmGrid(grid) => {
+            [&grid.recency, &grid.frequency, &grid.monetary].into_iter().map(|f| (f, Wanted::Number)).collect()
+        }
+        SchemeKind::Quantile(scheme) => vec![(&scheme.by, Wanted::Number)],
+        SchemeKind::Attribute(scheme) => vec![(&scheme.by, Wanted::Label)],
+        SchemeKind::Kmeans(scheme) => scheme.features.iter().map(|f| (f, Wanted::Number)).collect(),
+        SchemeKind::Rules(_) | SchemeKind::Lifecycle => Vec::new(),
+    }
+}
+
+/// Checks the features that schemes name and parses the predicates of rules.
+fn schemes(pipeline: &Pipeline, published: &[FeatureInfo], found: &mut Diagnostics) -> BTreeMap<String, Vec<Expr>> {
+    let mut known = Schema { columns: published.iter().map(|f| (f.name.clone(), f.ty)).collect() };
+    let mut rules = BTreeMap::new();
+    for scheme in &pipeline.schemes {
+        for (feature, wanted) in inputs(&scheme.kind) {
+            check_input(feature, wanted, published, found);
+        }
+        if matches!(scheme.kind, SchemeKind::Lifecycle) && !published.iter().any(|f| f.name == "lifecycle_stage") {
+            found.extend([Diagnostic::error("TS-G003", "a lifecycle scheme needs the feature `lifecycle_stage`", scheme.name.span.clone())
+                .with_help("add \"lifecycle\" to `use` in [features]")]);
+        }
+        if let Some(exprs) = predicates(scheme, &known, found) {
+            rules.insert(scheme.name.value.clone(), exprs);
+        }
+        if published.iter().any(|f| f.name == scheme.name.value) {
+            found.extend([Diagnostic::error(
+                "TS-G004",
+                format!("`{}` is a feature and a scheme, but can be only one column of `customers`", scheme.name.value),
+                scheme.name.span.clone(),
+            )
+            .with_help("rename the scheme")]);
+        }
+        known.columns.push((scheme.name.value.clone(), Type::String));
+        if matches!(scheme.kind, SchemeKind::RfmGrid(_)) {
+            known.columns.push((format!("{}_score", scheme.name.value), Type::String));
+        }
+    }
+    rules
+}
+
+fn predicates(scheme: &Scheme, known: &Schema, found: &mut Diagnostics) -> Option<Vec<Expr>> {
+    let SchemeKind::Rules(rules) = &scheme.kind else { return None };
+    let mut exprs = Vec::new();
+    for rule in &rules.rules {
+        match condition_at(&rule.when, known) {
+            Ok(expr) => exprs.push(expr),
+            Err(problems) => found.extend(problems),
+        }
+    }
+    Some(exprs)
+}
+
+fn check_input(feature: &At<String>, wanted: Wanted, published: &[FeatureInfo], found: &mut Diagnostics) {
+    let names: Vec<&str> = published.iter().map(|f| f.name.as_str()).collect();
+    let Some(info) = published.iter().find(|f| f.name == feature.value) else {
+        found.extend([unknown_name("TS-G001", "feature", &feature.value, feature.span.clone(), &names)]);
+        return;
+    };
+    let number = matches!(info.ty, Type::Int | Type::Float);
+    let fits = match wanted {
+        Wanted::Number => number,
+        Wanted::Label => matches!(info.ty, Type::String | Type::Bool | Type::Int),
+    };
+    if !fits {
+        let (what, help) = match wanted {
+            Wanted::Number => ("a number", "choose a numeric feature, or derive one"),
+            Wanted::Label => ("a label", "choose a feature of text, or divide numbers with kind = \"quantile\""),
+        };
+        found.extend([Diagnostic::error("TS-G002", format!("`{}` is {}, not {what}", feature.value, info.ty), feature.span.clone()).with_help(help)]);
+    }
+}
+
+fn kpi(pipeline: &Pipeline, published: &[FeatureInfo], found: &mut Diagnostics) {
+    if let Some(goal) = &pipeline.goal {
+        check_input(&goal.kpi, Wanted::Number, published, found);
+    }
+}
+
+/// Sources that are put side by side must agree about the type of the key.
+fn one_key_type(features: &FeaturePlan) -> Result<(), PipelineError> {
+    let mut first: Option<(&str, Type)> = None;
+    for pass in &features.passes {
+        let rows = &pass.aggregate.rows;
+        let stated = rows.scan.columns.iter().find(|c| c.name == rows.key).map(|c| c.ty);
+        let derived = || rows.scan.derive.iter().find(|(name, _)| *name == rows.key).map(|(_, e)| e.ty);
+        let Some(ty) = derived().or(stated) else { continue };
+        match first {
+            None => first = Some((&pass.source, ty)),
+            Some((source, known)) if known != ty => {
+                return Err(PipelineError::KeyTypes {
+                    first: known.to_string(),
+                    first_source: source.to_owned(),
+                    second: ty.to_string(),
+                    second_source: pass.source.clone(),
+                });
+            }
+            Some(_) => {}
+        }
+    }
+    Ok(())
+}

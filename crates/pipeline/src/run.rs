@@ -1,0 +1,236 @@
+//! The job: from the lake to a published version.
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
+
+use tessera_engine::{Engine, Materialized, PolarsEngine, TableRef};
+use tessera_expr::rel::{Assemble, KeyedTable, Project, Rel};
+
+use crate::customers::{self, Divided};
+use crate::error::PipelineError;
+use crate::prepare::Prepared;
+use crate::publish::{self, Published};
+use crate::sources::{RejectRow, SourceOutcome, broken_contract, outcome};
+use crate::stage::{Observer, Stage, StageReport, stages};
+
+/// How a run is done.
+#[derive(Debug)]
+pub struct RunOptions<'a> {
+    /// Threads of the engine; their number does not show in any published byte.
+    pub threads: usize,
+    /// Folder for stage files; the system's temporary folder when absent.
+    pub work: Option<PathBuf>,
+    /// Set by an interrupt.
+    pub interrupted: &'a AtomicBool,
+}
+
+/// Runs the pipeline and publishes one version, unless the very same run has been published before.
+pub fn run(prepared: &Prepared, options: &RunOptions<'_>, observer: &dyn Observer) -> Result<Published, PipelineError> {
+    let store = publish::open(prepared)?;
+    let identity = publish::identity(prepared);
+    if let Some(found) = publish::already(&store, &identity)? {
+        return Ok(found);
+    }
+    let work = work_folder(options)?;
+    let mut job = Job {
+        prepared,
+        engine: Prepared::engine(options.threads),
+        observer,
+        interrupted: options.interrupted,
+        stages: stages(prepared),
+        next: 0,
+    };
+    let passes = job.passes(work.path())?;
+    let rejects = job.rejects(&passes)?;
+    let features = job.features(&passes, work.path())?;
+    let frozen = publish::frozen_edges(&store, prepared)?;
+    let divided = job.divide(&features, &frozen, work.path())?;
+    let outcomes: Vec<SourceOutcome> = passes.into_iter().map(|pass| pass.outcome).collect();
+    let tables = job.profile(divided, &outcomes, rejects)?;
+    job.publish(&store, &identity, tables)
+}
+
+fn work_folder(options: &RunOptions<'_>) -> Result<tempfile::TempDir, PipelineError> {
+    let parent = options.work.clone().unwrap_or_else(std::env::temp_dir);
+    tempfile::Builder::new()
+        .prefix("tessera-")
+        .tempdir_in(&parent)
+        .map_err(|error| PipelineError::Io { path: parent, error })
+}
+
+/// A pass that was run.
+struct PassDone {
+    table: PathBuf,
+    outcome: SourceOutcome,
+}
+
+struct Job<'a> {
+    prepared: &'a Prepared,
+    engine: PolarsEngine,
+    observer: &'a dyn Observer,
+    interrupted: &'a AtomicBool,
+    stages: Vec<Stage>,
+    next: usize,
+}
+
+impl Job<'_> {
+    /// Runs `work` as the next stage of the list.
+    fn stage<T>(
+        &mut self,
+        work: impl FnOnce(&Self) -> Result<(T, StageReport), PipelineError>,
+    ) -> Result<T, PipelineError> {
+        if self.interrupted.load(Ordering::Relaxed) {
+            return Err(PipelineError::Interrupted);
+        }
+        let stage = self.stages[self.next].clone();
+        self.observer.started(&stage, self.next, self.stages.len());
+        let span = tracing::info_span!(
+            "stage",
+            stage = %stage,
+            rows_in = tracing::field::Empty,
+            rows_out = tracing::field::Empty,
+            bytes = tracing::field::Empty,
+            elapsed_ms = tracing::field::Empty,
+        );
+        let started = Instant::now();
+        let (made, mut report) = span.in_scope(|| work(self))?;
+        report.elapsed = started.elapsed();
+        span.record("rows_in", report.rows_in);
+        span.record("rows_out", report.rows_out);
+        span.record("bytes", report.bytes);
+        span.record("elapsed_ms", report.elapsed.as_millis() as u64);
+        span.in_scope(|| tracing::info!("done"));
+        self.next += 1;
+        self.observer.finished(&stage, &report);
+        Ok(made)
+    }
+
+    fn passes(&mut self, work: &Path) -> Result<Vec<PassDone>, PipelineError> {
+        let prepared = self.prepared;
+        let mut done = Vec::new();
+        for (number, pass) in prepared.features.passes.iter().enumerate() {
+            let source = &prepared.pipeline.sources[number];
+            let inventory = &prepared.inventories[number];
+            done.push(self.stage(|job| {
+                let table = work.join(format!("{number}-{}.parquet", pass.source));
+                let Materialized { table: made, counts } =
+                    job.engine.materialize(&Rel::Aggregate(pass.aggregate.clone()), &table)?;
+                let counts = counts.unwrap_or_default();
+                broken_contract(&job.engine, &pass.aggregate.rows, &counts)?;
+                let outcome = outcome(source, inventory, counts, prepared.as_of)?;
+                let report = StageReport {
+                    rows_in: outcome.counts.rows,
+                    rows_out: made.rows,
+                    bytes: outcome.bytes,
+                    ..StageReport::default()
+                };
+                Ok((PassDone { table, outcome }, report))
+            })?);
+        }
+        Ok(done)
+    }
+
+    fn rejects(&mut self, passes: &[PassDone]) -> Result<Vec<RejectRow>, PipelineError> {
+        let prepared = self.prepared;
+        self.stage(|job| {
+            let mut rows = Vec::new();
+            for ((pass, done), inventory) in prepared.features.passes.iter().zip(passes).zip(&prepared.inventories) {
+                if done.outcome.counts.quarantined > 0 {
+                    job.engine.rejects(&pass.aggregate.rows, &mut |reject| rows.push(RejectRow::new(inventory, reject)))?;
+                }
+            }
+            let count = rows.len() as u64;
+            Ok((rows, StageReport { rows_in: count, rows_out: count, ..StageReport::default() }))
+        })
+    }
+
+    /// The table of customers with every feature, hidden ones too.
+    fn features(&mut self, passes: &[PassDone], work: &Path) -> Result<TableRef, PipelineError> {
+        let prepared = self.prepared;
+        self.stage(|job| {
+            let tables = prepared
+                .features
+                .passes
+                .iter()
+                .zip(passes)
+                .map(|(pass, done)| KeyedTable {
+                    path: done.table.clone(),
+                    in_base: pass.in_base,
+                    zero_when_absent: pass.zero_when_absent.clone(),
+                })
+                .collect();
+            let plan = Assemble { key: prepared.pipeline.customer.key.clone(), tables };
+            let mut table = job.engine.materialize(&Rel::Assemble(plan), &work.join("assembled.parquet"))?.table;
+            if table.rows == 0 {
+                return Err(PipelineError::NoCustomers { as_of: prepared.as_of });
+            }
+            let project = |table: &TableRef, columns, name: &str| {
+                let plan = Project { table: table.path.clone(), as_of: prepared.as_of, columns };
+                job.engine.materialize(&Rel::Project(plan), &work.join(name))
+            };
+            if !prepared.features.derived.is_empty() {
+                table = project(&table, prepared.features.derived.clone(), "derived.parquet")?.table;
+            }
+            if let Some(gap) = &prepared.features.base_gap {
+                let mut columns = customers::base_gap(gap, &table.read()?)?;
+                columns.extend(prepared.features.late.iter().cloned());
+                table = project(&table, columns, "late.parquet")?.table;
+            }
+            let report = StageReport { rows_in: table.rows, rows_out: table.rows, ..StageReport::default() };
+            Ok((table, report))
+        })
+    }
+
+    fn divide(&mut self, features: &TableRef, frozen: &publish::Frozen, work: &Path) -> Result<Divided, PipelineError> {
+        let prepared = self.prepared;
+        let mut divided = Divided::new(prepared, features)?;
+        for scheme in &prepared.pipeline.schemes {
+            divided = self.stage(|job| {
+                let hits = match prepared.rules.get(&scheme.name.value) {
+                    Some(rules) => Some(divided.first_rules(prepared, rules, &job.engine, work)?),
+                    None => None,
+                };
+                divided.divide(scheme, prepared.pipeline.seed, hits.as_deref(), frozen.get(&scheme.name.value))?;
+                let rows = divided.len() as u64;
+                Ok((divided, StageReport { rows_in: rows, rows_out: rows, ..StageReport::default() }))
+            })?;
+        }
+        Ok(divided)
+    }
+
+    fn profile(
+        &mut self,
+        divided: Divided,
+        outcomes: &[SourceOutcome],
+        rejects: Vec<RejectRow>,
+    ) -> Result<publish::Tables, PipelineError> {
+        let prepared = self.prepared;
+        self.stage(|_| {
+            let rows_in = divided.len() as u64;
+            let tables = publish::Tables::new(prepared, divided, outcomes, rejects)?;
+            let rows_out = tables.profile_rows();
+            Ok((tables, StageReport { rows_in, rows_out, ..StageReport::default() }))
+        })
+    }
+
+    fn publish(
+        &mut self,
+        store: &tessera_snapshot::Store,
+        identity: &publish::Identity,
+        tables: publish::Tables,
+    ) -> Result<Published, PipelineError> {
+        let prepared = self.prepared;
+        let published = self.stage(|_| {
+            let rows_in = tables.rows();
+            let published = publish::publish(store, prepared, identity, tables)?;
+            let report =
+                StageReport { rows_in, rows_out: rows_in, bytes: published.bytes, ..StageReport::default() };
+            Ok((published, report))
+        })?;
+        self.stage(|_| {
+            let bytes = publish::write_report(store, &published)?;
+            Ok((published, StageReport { bytes, ..StageReport::default() }))
+        })
+    }
+}

@@ -1,0 +1,211 @@
+//! Mistakes in a pipeline file: what, where, why, and what to do.
+
+use std::ops::Range;
+
+use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
+use serde_json::{Value, json};
+
+/// How bad it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Severity {
+    /// The pipeline cannot run.
+    Error,
+    /// It can run, but probably does not mean this.
+    Warning,
+}
+
+/// One mistake, with its place in the file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Diagnostic {
+    /// Stable code: `TS-P…` the file, `TS-D…` the data, `TS-E…` expressions, `TS-F…` features, `TS-G…` schemes and goal.
+    pub code: &'static str,
+    /// How bad it is.
+    pub severity: Severity,
+    /// What is wrong, in one sentence without a final stop.
+    pub message: String,
+    /// Byte range in the file.
+    pub span: Range<usize>,
+    /// What is at that place.
+    pub label: Option<String>,
+    /// What to do about it.
+    pub help: Option<String>,
+    /// What else is worth knowing, such as the names there are.
+    pub notes: Vec<String>,
+}
+
+impl Diagnostic {
+    /// An error at a place.
+    pub fn error(code: &'static str, message: impl Into<String>, span: Range<usize>) -> Self {
+        Self { code, severity: Severity::Error, message: message.into(), span, label: None, help: None, notes: Vec::new() }
+    }
+
+    /// A warning at a place.
+    pub fn warning(code: &'static str, message: impl Into<String>, span: Range<usize>) -> Self {
+        Self { severity: Severity::Warning, ..Self::error(code, message, span) }
+    }
+
+    /// With words at the place itself.
+    #[must_use]
+    pub fn with_label(mut self, label: impl Into<String>) -> Self {
+        self.label = Some(label.into());
+        self
+    }
+
+    /// With advice.
+    #[must_use]
+    pub fn with_help(mut self, help: impl Into<String>) -> Self {
+        self.help = Some(help.into());
+        self
+    }
+
+    /// With a further fact.
+    #[must_use]
+    pub fn with_note(mut self, note: impl Into<String>) -> Self {
+        self.notes.push(note.into());
+        self
+    }
+}
+
+/// An unknown name, with the nearest of the names there are, and the names.
+pub fn unknown_name(code: &'static str, what: &str, name: &str, span: Range<usize>, available: &[&str]) -> Diagnostic {
+    const SHOWN: usize = 24;
+    let found = Diagnostic::error(code, format!("unknown {what} `{name}`"), span);
+    let found = match suggest(name, available) {
+        Some(near) => found.with_help(format!("did you mean `{near}`?")),
+        None => found,
+    };
+    if available.is_empty() {
+        return found.with_note("there are none");
+    }
+    let mut names = available[..available.len().min(SHOWN)].join(", ");
+    if available.len() > SHOWN {
+        names.push_str(&format!(" and {} more", available.len() - SHOWN));
+    }
+    found.with_note(format!("there are: {names}"))
+}
+
+/// The candidate that was probably meant.
+pub fn suggest<'a>(name: &str, candidates: &[&'a str]) -> Option<&'a str> {
+    const NEAR: f64 = 0.8;
+    let lower = name.to_lowercase();
+    candidates
+        .iter()
+        .map(|candidate| (strsim::jaro_winkler(&lower, &candidate.to_lowercase()), *candidate))
+        .filter(|(score, _)| *score >= NEAR)
+        .max_by(|a, b| a.0.total_cmp(&b.0))
+        .map(|(_, candidate)| candidate)
+}
+
+/// All that is wrong with one file, by place.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Diagnostics {
+    file_name: String,
+    text: String,
+    list: Vec<Diagnostic>,
+}
+
+impl Diagnostics {
+    /// Nothing wrong yet with this text.
+    pub fn new(file_name: impl Into<String>, text: impl Into<String>) -> Self {
+        Self { file_name: file_name.into(), text: text.into(), list: Vec::new() }
+    }
+
+    /// Adds mistakes; they are kept by place, and none twice.
+    pub fn extend(&mut self, found: impl IntoIterator<Item = Diagnostic>) {
+        for diagnostic in found {
+            if !self.list.contains(&diagnostic) {
+                self.list.push(diagnostic);
+            }
+        }
+        self.list.sort_by_key(|d| (d.span.start, d.span.end));
+    }
+
+    /// Whether the pipeline cannot run.
+    pub fn has_errors(&self) -> bool {
+        self.list.iter().any(|d| d.severity == Severity::Error)
+    }
+
+    /// Whether there is nothing to say.
+    pub fn is_empty(&self) -> bool {
+        self.list.is_empty()
+    }
+
+    /// The mistakes, by place.
+    pub fn iter(&self) -> impl Iterator<Item = &Diagnostic> {
+        self.list.iter()
+    }
+
+    /// As a compiler would print them: place, source line, caret, advice; then how many there are.
+    pub fn render(&self, coloured: bool) -> String {
+        let renderer = if coloured { Renderer::styled() } else { Renderer::plain() };
+        let mut text = String::new();
+        for diagnostic in &self.list {
+            text.push_str(&renderer.render(&self.report(diagnostic)));
+            text.push_str("\n\n");
+        }
+        let errors = self.list.iter().filter(|d| d.severity == Severity::Error).count();
+        if errors > 0 {
+            let plural = if errors == 1 { "" } else { "s" };
+            text.push_str(&format!("{}: {errors} error{plural}\n", self.file_name));
+        }
+        text
+    }
+
+    fn report<'a>(&'a self, diagnostic: &'a Diagnostic) -> Vec<Group<'a>> {
+        let level = match diagnostic.severity {
+            Severity::Error => Level::ERROR,
+            Severity::Warning => Level::WARNING,
+        };
+        let span = self.clamped(&diagnostic.span);
+        let annotation = AnnotationKind::Primary.span(span);
+        let annotation = match &diagnostic.label {
+            Some(label) => annotation.label(label.as_str()),
+            None => annotation,
+        };
+        let snippet = Snippet::source(self.text.as_str()).path(self.file_name.as_str()).annotation(annotation);
+        let mut group = Group::with_title(level.primary_title(diagnostic.message.as_str()).id(diagnostic.code)).element(snippet);
+        for note in &diagnostic.notes {
+            group = group.element(Level::NOTE.message(note.as_str()));
+        }
+        if let Some(help) = &diagnostic.help {
+            group = group.element(Level::HELP.message(help.as_str()));
+        }
+        vec![group]
+    }
+
+    /// A span that lies in the text, on the borders of characters.
+    fn clamped(&self, span: &Range<usize>) -> Range<usize> {
+        let floor = |mut at: usize| {
+            at = at.min(self.text.len());
+            while !self.text.is_char_boundary(at) {
+                at -= 1;
+            }
+            at
+        };
+        let start = floor(span.start);
+        start..floor(span.end).max(start)
+    }
+
+    /// For machines: file, line and column (from 1), code, severity, message, label, notes, help.
+    pub fn to_json(&self) -> Value {
+        self.list
+            .iter()
+            .map(|d| {
+                let (line, column) = self.place(d.span.start);
+                json!({
+                    "file": self.file_name, "line": line, "column": column, "code": d.code,
+                    "severity": if d.severity == Severity::Error { "error" } else { "warning" },
+                    "message": d.message, "label": d.label, "notes": d.notes, "help": d.help,
+                })
+            })
+            .collect()
+    }
+
+    /// Line and column of a byte, both from 1; columns count characters.
+    pub fn place(&self, at: usize) -> (usize, usize) {
+        let before = &self.text[..self.clamped(&(at..at)).start];
+        let line = before.matches('\n').count() + 1;
+        let column = before.rsplit('\n').next().map_or(0, |tail| tail.chars().count()) + 1;
+        (line, column)
+    }
+}
