@@ -257,7 +257,15 @@ def catalogue_aggregates(customers, source):
 
 
 def stage(limits):
-    """DEFINITIONS §3 with fixed limits: new customers, then by days since the last order."""
+    """DEFINITIONS §3. Fixed limits: new customers, then by days since the last order. Cadence: by expected gaps overdue."""
+    if limits.get("kind") == "cadence":
+        prior = limits.get("prior_gaps", 3)
+        base = "(select sum(_t_x)::double / nullif(sum(_repeats), 0) from (select date_diff('day', _first_day, _last_day) as _t_x, " \
+               "greatest(_days - 1, 0) as _repeats from customers))"
+        gap = f"((date_diff('day', _first_day, _last_day) + {prior} * {base}) / (_days - 1 + {prior}))"
+        overdue = f"(date_diff('day', _last_day, as_of()) / nullif({gap}, 0))"
+        return (f"case when {overdue} is null then null when {overdue} <= 1 then 'active' when {overdue} <= 2 then 'slipping' "
+                f"when {overdue} <= 3 then 'at risk' else 'lapsed' end")
     active, risk, dormant = (limits.get(k, d) for k, d in (("active_days", 30), ("at_risk_days", 90), ("dormant_days", 365)))
     return (f"case when recency_days is null then null when tenure_days <= {active} then 'new' "
             f"when recency_days <= {active} then 'active' when recency_days <= {risk} then 'at risk' "
