@@ -1,0 +1,239 @@
+//! Expressions as polars expressions. What they mean is `docs/expressions.md`, whose every example is a test here.
+//!
+//! Where polars means the same as the document its own operation is used, so that it can prune and vectorise; everywhere
+//! else a kernel of ours runs over whole columns. Every operand appears once in the result: a tree of n nodes becomes an
+//! expression of the order of n, however it is nested.
+//!
+//! Where to look: `kernels` (one column or two to one), `numbers`, `texts`, `calendar`, `casts` (what the kernels compute).
+
+mod calendar;
+mod casts;
+mod kernels;
+mod numbers;
+mod texts;
+
+#[cfg(test)]
+mod document;
+#[cfg(test)]
+mod oracle;
+
+use chrono::NaiveDate;
+use polars::prelude as pl;
+use polars::prelude::{AnyValue, DataType, TimeUnit};
+use tessera_expr::{BinaryOp, Expr, Function, Literal, Node, Type};
+
+/// The polars expression of a checked expression; `as_of` is what `as_of()` stands for.
+///
+/// Columns must have the types of [`dtype`]. The result has the type of the expression; a bare null is a boolean.
+pub(crate) fn lower(expr: &Expr, as_of: NaiveDate) -> pl::Expr {
+    Lowering { as_of }.value(expr)
+}
+
+/// The polars type of a value.
+fn dtype(ty: Type) -> DataType {
+    match ty {
+        Type::Bool | Type::Null => DataType::Boolean,
+        Type::Int => DataType::Int64,
+        Type::Float => DataType::Float64,
+        Type::String => DataType::String,
+        Type::Date => DataType::Date,
+        Type::Timestamp => DataType::Datetime(TimeUnit::Microseconds, None),
+    }
+}
+
+struct Lowering {
+    as_of: NaiveDate,
+}
+
+impl Lowering {
+    fn value(&self, expr: &Expr) -> pl::Expr {
+        match &expr.node {
+            // not `col`, which takes some names for patterns
+            Node::Column(name) => pl::Expr::Column(name.as_str().into()),
+            Node::Literal(literal) => constant(expr.ty, any_value(literal)),
+            Node::AsOf => constant(Type::Date, AnyValue::Date(self.as_of.to_epoch_days())),
+            Node::Not(of) => self.value(of).not(),
+            Node::Negate(of) => match expr.ty {
+                Type::Int => numbers::negate(self.value(of)),
+                _ => self.float(expr),
+            },
+            Node::Binary(op, left, right) => self.binary(expr, *op, left, right),
+            Node::IsNull { of, negated: false } => self.value(of).is_null(),
+            Node::IsNull { of, negated: true } => self.value(of).is_not_null(),
+            Node::In { of, list, negated } => {
+                let found = self.is_in(of, list);
+                if *negated { found.not() } else { found }
+            }
+            Node::Like {
+                of,
+                pattern,
+                negated,
+            } => {
+                let found = texts::like(self.value(of), pattern);
+                if *negated { found.not() } else { found }
+            }
+            Node::Case {
+                branches,
+                otherwise,
+            } => {
+                let last = match otherwise {
+                    Some(value) => self.value(value),
+                    None => constant(expr.ty, AnyValue::Null),
+                };
+                branches.iter().rev().fold(last, |rest, (when, then)| {
+                    pl::ternary_expr(self.value(when), self.value(then), rest)
+                })
+            }
+            Node::Call(function, args) => self.call(expr.ty, *function, args),
+            Node::Cast(of) => casts::cast(self.value(of), of.ty, expr.ty),
+        }
+    }
+
+    fn binary(&self, whole: &Expr, op: BinaryOp, left: &Expr, right: &Expr) -> pl::Expr {
+        let (a, b) = (|| self.value(left), || self.value(right));
+        match op {
+            BinaryOp::Add | BinaryOp::Subtract | BinaryOp::Multiply => match (left.ty, whole.ty) {
+                (_, Type::Float) => self.float(whole),
+                (_, Type::Date) if left.ty == Type::Int => calendar::shift(b(), a(), 1),
+                (_, Type::Date) => {
+                    calendar::shift(a(), b(), if op == BinaryOp::Add { 1 } else { -1 })
+                }
+                (Type::Date, _) => calendar::days_between(b(), a()),
+                _ => numbers::integers(op, a(), b()),
+            },
+            BinaryOp::Divide => numbers::divide(a(), b()),
+            BinaryOp::Modulo if whole.ty == Type::Float => numbers::float_remainder(a(), b()),
+            BinaryOp::Modulo => numbers::integers(op, a(), b()),
+            BinaryOp::Equal => a().eq(b()),
+            BinaryOp::NotEqual => a().neq(b()),
+            BinaryOp::Less => a().lt(b()),
+            BinaryOp::LessOrEqual => a().lt_eq(b()),
+            BinaryOp::Greater => a().gt(b()),
+            BinaryOp::GreaterOrEqual => a().gt_eq(b()),
+            BinaryOp::And => a().and(b()),
+            BinaryOp::Or => a().or(b()),
+            BinaryOp::IsDistinctFrom => a().neq_missing(b()),
+            BinaryOp::IsNotDistinctFrom => a().eq_missing(b()),
+            BinaryOp::Concat => texts::join(a(), b()),
+        }
+    }
+
+    /// A chain of float `+`, `-`, `*`, checked for finiteness once at its root: what is not finite stays so along the chain.
+    fn float(&self, expr: &Expr) -> pl::Expr {
+        numbers::finite(self.unchecked(expr))
+    }
+
+    fn unchecked(&self, expr: &Expr) -> pl::Expr {
+        match &expr.node {
+            Node::Negate(of) if expr.ty == Type::Float => -self.unchecked(of),
+            Node::Binary(BinaryOp::Add, a, b) if expr.ty == Type::Float => {
+                self.unchecked(a) + self.unchecked(b)
+            }
+            Node::Binary(BinaryOp::Subtract, a, b) if expr.ty == Type::Float => {
+                self.unchecked(a) - self.unchecked(b)
+            }
+            Node::Binary(BinaryOp::Multiply, a, b) if expr.ty == Type::Float => {
+                self.unchecked(a) * self.unchecked(b)
+            }
+            Node::Column(_)
+            | Node::Literal(_)
+            | Node::AsOf
+            | Node::Not(_)
+            | Node::Negate(_)
+            | Node::Binary(..)
+            | Node::IsNull { .. }
+            | Node::In { .. }
+            | Node::Like { .. }
+            | Node::Case { .. }
+            | Node::Call(..)
+            | Node::Cast(_) => self.value(expr),
+        }
+    }
+
+    /// Constants go to polars' hash lookup; a null among them makes every miss unknown.
+    fn is_in(&self, of: &Expr, list: &[Expr]) -> pl::Expr {
+        let constants: Option<Vec<AnyValue<'static>>> = list
+            .iter()
+            .map(|item| match &item.node {
+                Node::Literal(literal) => Some(any_value(literal)),
+                _ => None,
+            })
+            .collect();
+        let series = constants.as_ref().and_then(|values| {
+            let present: Vec<AnyValue<'_>> =
+                values.iter().filter(|v| !v.is_null()).cloned().collect();
+            pl::Series::from_any_values_and_dtype("".into(), &present, &dtype(of.ty), true).ok()
+        });
+        let (Some(constants), Some(series)) = (constants, series) else {
+            let operands = std::iter::once(of)
+                .chain(list)
+                .map(|e| self.value(e))
+                .collect();
+            return kernels::any_equal(operands);
+        };
+        let found = self.value(of).is_in(pl::lit(series).implode(true), false);
+        if constants.iter().any(AnyValue::is_null) {
+            found.or(constant(Type::Bool, AnyValue::Null))
+        } else {
+            found
+        }
+    }
+
+    fn call(&self, ty: Type, function: Function, args: &[Expr]) -> pl::Expr {
+        let values = || args.iter().map(|arg| self.value(arg)).collect::<Vec<_>>();
+        let one = || {
+            args.first()
+                .map_or_else(|| constant(ty, AnyValue::Null), |arg| self.value(arg))
+        };
+        let whole = ty == Type::Int;
+        match function {
+            Function::Abs if whole => numbers::abs(one()),
+            Function::Round | Function::Floor | Function::Ceil if whole => one(),
+            Function::Abs => numbers::float(one(), f64::abs),
+            Function::Round => numbers::round(one(), digits(args)),
+            Function::Floor => numbers::float(one(), f64::floor),
+            Function::Ceil => numbers::float(one(), f64::ceil),
+            Function::Ln => numbers::float(one(), f64::ln),
+            Function::Log10 => numbers::float(one(), f64::log10),
+            Function::Exp => numbers::float(one(), f64::exp),
+            Function::Power => numbers::power(values()),
+            Function::Sqrt => numbers::float(one(), f64::sqrt),
+            Function::Least => kernels::extreme(values(), true),
+            Function::Greatest => kernels::extreme(values(), false),
+            Function::Coalesce => pl::coalesce(&values()),
+            Function::NullIf => kernels::null_if(values(), dtype(ty)),
+            Function::Lower => texts::lower(one()),
+            Function::Upper => texts::upper(one()),
+            Function::Trim => texts::trim(one()),
+            Function::Length => texts::length(one()),
+            Function::Substring => texts::substring(values()),
+            Function::Concat => texts::concat(values()),
+            Function::DateDiff(unit) => calendar::diff(unit, values()),
+            Function::DateTrunc(unit) => calendar::trunc(unit, one(), ty == Type::Timestamp),
+        }
+    }
+}
+
+/// Second argument of `round`, which the checker made a constant of 0 to 15.
+fn digits(args: &[Expr]) -> i32 {
+    match args.get(1).map(|digits| &digits.node) {
+        Some(Node::Literal(Literal::Int(digits))) => i32::try_from(*digits).unwrap_or(0),
+        _ => 0,
+    }
+}
+
+fn any_value(literal: &Literal) -> AnyValue<'static> {
+    match literal {
+        Literal::Null => AnyValue::Null,
+        Literal::Bool(value) => AnyValue::Boolean(*value),
+        Literal::Int(value) => AnyValue::Int64(*value),
+        Literal::Float(value) => AnyValue::Float64(*value),
+        Literal::String(value) => AnyValue::StringOwned(value.as_str().into()),
+        Literal::Date(day) => AnyValue::Date(*day),
+        Literal::Timestamp(micros) => AnyValue::Datetime(*micros, TimeUnit::Microseconds, None),
+    }
+}
+
+fn constant(ty: Type, value: AnyValue<'static>) -> pl::Expr {
+    pl::Expr::Literal(pl::LiteralValue::Scalar(pl::Scalar::new(dtype(ty), value)))
+}
