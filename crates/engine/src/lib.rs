@@ -23,7 +23,7 @@ use std::path::Path;
 use tessera_expr::rel::{Rel, RowCounts, SourceRows};
 
 pub use error::EngineError;
-pub use polars_engine::PolarsEngine;
+pub use polars_engine::{PolarsEngine, set_threads};
 pub use rejects::Reject;
 pub use table::TableRef;
 

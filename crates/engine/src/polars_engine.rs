@@ -105,3 +105,9 @@ fn blame(rows: &SourceRows, error: EngineError) -> EngineError {
     }
     error
 }
+
+/// Sets the number of polars' threads. Polars reads it once, when its pool is made, so this must come before anything runs.
+pub fn set_threads(threads: usize) {
+    // SAFETY: called by the program's main thread before it starts any other.
+    unsafe { std::env::set_var("POLARS_MAX_THREADS", threads.to_string()) };
+}

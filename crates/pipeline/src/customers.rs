@@ -1,10 +1,10 @@
 //! The customers with their features while they are divided.
 
 use std::path::Path;
-
-use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
-use arrow::datatypes::{Field, Float64Type, Int64Type, Schema};
 use std::sync::Arc;
+
+use arrow::array::{ArrayRef, AsArray, RecordBatch};
+use arrow::datatypes::{Field, Int64Type, Schema};
 use tessera_engine::{Engine, TableRef};
 use tessera_expr::rel::{Project, Rel};
 use tessera_expr::{Expr, Literal, Node, Type};
@@ -114,15 +114,5 @@ impl Divided {
     /// The schemes, in file order.
     pub(crate) fn assignments(&self) -> &[Assignment] {
         &self.assignments
-    }
-
-    /// Mean of a numeric feature over the customers that have a value.
-    pub(crate) fn mean(&self, feature: &str) -> Option<f64> {
-        let column = self.table.column_by_name(feature)?;
-        let values: Vec<f64> = match column.as_primitive_opt::<Float64Type>() {
-            Some(floats) => floats.iter().flatten().collect(),
-            None => column.as_primitive_opt::<Int64Type>()?.iter().flatten().map(|v| v as f64).collect(),
-        };
-        (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64)
     }
 }

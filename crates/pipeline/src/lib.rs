@@ -1,1 +1,25 @@
-//! pipeline
+//! The order of work: from a pipeline file to a published version.
+//!
+//! The types that matter: [`Prepared`] (a checked pipeline against its lake), [`Stage`] (a step; a run is a list of them),
+//! [`Published`] (the version that came of it), [`PipelineError`] (with its exit code).
+//!
+//! Where to look: `prepare` checks everything before a row is read, `stage` lists the steps, `run` walks them, `publish` makes
+//! tables, version and report.
+
+mod check;
+mod customers;
+mod error;
+mod prepare;
+mod publish;
+mod run;
+mod sources;
+mod stage;
+
+pub use check::{Checked, check, yesterday};
+pub use error::PipelineError;
+pub use prepare::{Prepared, Reading, prepare};
+pub use publish::{Published, render};
+pub use run::{RunOptions, run, set_threads};
+pub use sources::SourceOutcome;
+pub use stage::{Observer, Silent, Stage, StageReport, stages};
+pub use tessera_features::catalogue;

@@ -220,10 +220,9 @@ impl Job<'_> {
         identity: &publish::Identity,
         tables: publish::Tables,
     ) -> Result<Published, PipelineError> {
-        let prepared = self.prepared;
         let published = self.stage(|_| {
             let rows_in = tables.rows();
-            let published = publish::publish(store, prepared, identity, tables)?;
+            let published = publish::publish(store, identity, tables)?;
             let report =
                 StageReport { rows_in, rows_out: rows_in, bytes: published.bytes, ..StageReport::default() };
             Ok((published, report))
@@ -232,5 +231,13 @@ impl Job<'_> {
             let bytes = publish::write_report(store, &published)?;
             Ok((published, StageReport { bytes, ..StageReport::default() }))
         })
+    }
+}
+
+/// Sets the number of threads of every pool. Must be called before anything runs.
+pub fn set_threads(threads: usize) {
+    tessera_engine::set_threads(threads);
+    if let Err(error) = rayon::ThreadPoolBuilder::new().num_threads(threads).build_global() {
+        tracing::debug!("the thread pool is already there: {error}");
     }
 }

@@ -80,11 +80,12 @@ fn float_to_integer(of: Expr) -> Expr {
     })
 }
 
-/// The shortest text that reads back as the same float, always with a point or an exponent.
+/// The shortest text that reads back as the same float, always with a point or an exponent; no sign before 0.
 fn float_to_text(of: Expr) -> Expr {
     unary(of, DataType::String, |s| {
-        let done: StringChunked =
-            unary_elementwise(s.f64()?, |x: Option<f64>| x.map(|x| format!("{x:?}")));
+        let done: StringChunked = unary_elementwise(s.f64()?, |x: Option<f64>| {
+            x.map(|x| format!("{:?}", x + 0.0))
+        });
         Ok(done.into_series())
     })
 }

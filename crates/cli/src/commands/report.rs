@@ -1,0 +1,42 @@
+//! `tessera report`
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use tessera_pipeline::PipelineError;
+use tessera_snapshot::{Store, StoreError};
+
+use crate::arguments::Report;
+use crate::output::{Failure, print};
+
+/// Renders the report of a version again.
+pub(crate) fn run(arguments: &Report) -> Result<ExitCode, Failure> {
+    let loaded = tessera_spec::load(&arguments.pipeline.file, &arguments.pipeline.vars.vars)
+        .map_err(|found| PipelineError::Invalid(Box::new(found)))?;
+    let store = Store::open(Path::new(&loaded.pipeline.store))?;
+    let version = match arguments.version {
+        Some(number) => store.version(number)?,
+        None => store.latest()?.ok_or_else(|| StoreError::NoVersion {
+            path: store.path().to_owned(),
+            version: 1,
+            available: "none yet".to_owned(),
+        })?,
+    };
+    let html = tessera_pipeline::render(&version)?;
+    match &arguments.to {
+        Some(to) if to.as_os_str() == "-" => print(&html)?,
+        Some(to) => {
+            std::fs::write(to, html).map_err(|error| Failure::new(format!("{}: {error}", to.display()), 4))?;
+            print(&format!("{}\n", to.display()))?;
+        }
+        None => {
+            let to = store.path().join("reports").join(format!("version-{}.html", version.number()));
+            if let Some(folder) = to.parent() {
+                std::fs::create_dir_all(folder)?;
+            }
+            std::fs::write(&to, html).map_err(|error| Failure::new(format!("{}: {error}", to.display()), 4))?;
+            print(&format!("{}\n", to.display()))?;
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}

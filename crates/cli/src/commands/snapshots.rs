@@ -1,0 +1,44 @@
+//! `tessera snapshots`
+
+use std::process::ExitCode;
+
+use serde_json::{Value, json};
+use tessera_snapshot::Store;
+
+use crate::arguments::{Output, StoreOnly};
+use crate::output::{Failure, print, print_json};
+
+/// Lists the versions of a store, oldest first.
+pub(crate) fn list(arguments: &StoreOnly, output: &Output) -> Result<ExitCode, Failure> {
+    let store = Store::open(&arguments.store)?;
+    let latest = store.latest()?.map(|version| version.number());
+    let versions = store.versions()?;
+    if output.json {
+        let list: Vec<Value> = versions
+            .iter()
+            .map(|v| {
+                json!({
+                    "version": v.number(), "as_of": v.as_of().to_string(), "latest": latest == Some(v.number()),
+                    "customers": v.rows("customers"), "bytes": v.bytes(), "folder": v.folder(),
+                    "committed": v.commit().finished_at,
+                })
+            })
+            .collect();
+        print_json(&list.into())?;
+    } else {
+        let mut text = format!("{:>8}  {:<10}  {:>12}  {:>14}  {}\n", "version", "as of", "customers", "bytes", "committed");
+        for version in &versions {
+            let mark = if latest == Some(version.number()) { "  <- latest" } else { "" };
+            text.push_str(&format!(
+                "{:>8}  {:<10}  {:>12}  {:>14}  {}{mark}\n",
+                version.number(),
+                version.as_of(),
+                version.rows("customers"),
+                version.bytes(),
+                version.commit().finished_at
+            ));
+        }
+        print(&text)?;
+    }
+    Ok(ExitCode::SUCCESS)
+}

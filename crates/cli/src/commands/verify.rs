@@ -1,0 +1,43 @@
+//! `tessera verify` and `tessera repair`
+
+use std::process::ExitCode;
+
+use serde_json::json;
+use tessera_snapshot::Store;
+
+use crate::arguments::{Output, StoreOnly, Verify};
+use crate::output::{Failure, print, print_json};
+
+/// Checks a store; the exit code is 4 where something is not as committed.
+pub(crate) fn run(arguments: &Verify, output: &Output) -> Result<ExitCode, Failure> {
+    let store = Store::open(&arguments.store)?;
+    let report = store.verify(arguments.version)?;
+    if output.json {
+        let problems: Vec<_> = report.problems.iter().map(|(version, found)| json!({"version": version, "problems": found})).collect();
+        print_json(&json!({
+            "sound": report.is_sound(), "versions": report.versions, "files": report.files, "bytes": report.bytes, "problems": problems,
+        }))?;
+    } else {
+        for (version, found) in &report.problems {
+            for problem in found {
+                eprintln!("error: version {version}: {problem}");
+            }
+        }
+        let state = if report.is_sound() { "sound" } else { "damaged" };
+        print(&format!("{state}: {} versions, {} files, {} bytes\n", report.versions, report.files, report.bytes))?;
+    }
+    Ok(if report.is_sound() { ExitCode::SUCCESS } else { ExitCode::from(4) })
+}
+
+/// Completes what an interrupted run left.
+pub(crate) fn repair(arguments: &StoreOnly, output: &Output) -> Result<ExitCode, Failure> {
+    let store = Store::open(&arguments.store)?;
+    store.repair()?;
+    let latest = store.latest()?.map(|version| version.number());
+    if output.json {
+        print_json(&json!({"latest": latest}))?;
+    } else {
+        print(&latest.map_or_else(|| "no version yet\n".to_owned(), |number| format!("latest is version {number}\n")))?;
+    }
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,134 @@
+//! What can go wrong with a store, and the exit code that tells a scheduler.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// An error of the store. Messages name the step, the file and the system's word, never a customer.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The system refused.
+    #[error("store: {step}: {}: {error}", path.display())]
+    Io {
+        /// What was being done.
+        step: &'static str,
+        /// The file or folder.
+        path: PathBuf,
+        /// The system's word.
+        error: io::Error,
+    },
+    /// The folder is not a store of this format.
+    #[error("{} is not a tessera store: {reason}", path.display())]
+    NotAStore {
+        /// The folder.
+        path: PathBuf,
+        /// Why not.
+        reason: String,
+    },
+    /// The file system cannot keep what a store promises.
+    #[error("{} lies on {kind}, where the store cannot promise atomic publishing; use a local disk", path.display())]
+    Unsupported {
+        /// The folder.
+        path: PathBuf,
+        /// The kind of file system, or what it lacks.
+        kind: String,
+    },
+    /// Another run holds the lock.
+    #[error("another run holds the lock of {} (waited {waited_seconds} s); try again when it is done", path.display())]
+    Locked {
+        /// The store.
+        path: PathBuf,
+        /// How long this run waited.
+        waited_seconds: u64,
+    },
+    /// The commit may or may not survive a power loss.
+    #[error("in doubt: version {version} was linked but {step} failed ({error}); run `tessera repair {}` and see `tessera snapshots`", path.display())]
+    InDoubt {
+        /// The store.
+        path: PathBuf,
+        /// The version.
+        version: u64,
+        /// The step that failed.
+        step: &'static str,
+        /// The system's word.
+        error: io::Error,
+    },
+    /// Committed, but readers that follow `latest` do not see it yet.
+    #[error("version {version} is committed but not yet visible: {error}; any later run or `tessera repair {}` completes it", path.display())]
+    NotYetVisible {
+        /// The store.
+        path: PathBuf,
+        /// The version.
+        version: u64,
+        /// What failed.
+        error: Box<StoreError>,
+    },
+    /// A file is not what its commit says.
+    #[error("damaged: {}: {reason}", path.display())]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// How it differs.
+        reason: String,
+    },
+    /// No such version, or none at all.
+    #[error("{} has no version {version}; it has {available}", path.display())]
+    NoVersion {
+        /// The store.
+        path: PathBuf,
+        /// The version asked for.
+        version: u64,
+        /// The versions there are, in words.
+        available: String,
+    },
+    /// The version has been expired by its owner.
+    #[error("version {version} expired; choose a later one")]
+    Expired {
+        /// The version.
+        version: u64,
+    },
+    /// A version without the table.
+    #[error("version {version} has no table `{table}`")]
+    NoTable {
+        /// The version.
+        version: u64,
+        /// The table.
+        table: String,
+    },
+    /// Rows of a table do not fit its definition.
+    #[error("table `{table}`: {reason}")]
+    BadTable {
+        /// The table.
+        table: String,
+        /// What is wrong.
+        reason: String,
+    },
+    /// Other runs published again and again while this one tried to.
+    #[error("gave up after {tries} tries: other runs keep publishing to {}", path.display())]
+    Contended {
+        /// The store.
+        path: PathBuf,
+        /// Number of tries.
+        tries: u32,
+    },
+}
+
+impl StoreError {
+    pub(crate) fn io(step: &'static str, path: &Path, error: impl Into<io::Error>) -> Self {
+        Self::Io { step, path: path.to_owned(), error: error.into() }
+    }
+
+    pub(crate) fn damaged(path: &Path, reason: impl Into<String>) -> Self {
+        Self::Damaged { path: path.to_owned(), reason: reason.into() }
+    }
+
+    /// The exit code of the program: 4 store or I/O, 5 locked, 6 in doubt, 2 for a version or table that is not there.
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Self::Locked { .. } => 5,
+            Self::InDoubt { .. } | Self::NotYetVisible { .. } => 6,
+            Self::NoVersion { .. } | Self::Expired { .. } | Self::NoTable { .. } => 2,
+            Self::BadTable { .. } => 1,
+            Self::Io { .. } | Self::NotAStore { .. } | Self::Unsupported { .. } | Self::Damaged { .. } | Self::Contended { .. } => 4,
+        }
+    }
+}

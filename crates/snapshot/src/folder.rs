@@ -1,0 +1,171 @@
+//! Folders by descriptor: every name is one path component, symbolic links are never followed.
+
+use std::ffi::OsStr;
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{self, AtFlags, Mode, OFlags};
+
+use crate::error::StoreError;
+
+const DIR_MODE: Mode = Mode::from_raw_mode(0o755);
+const FILE_MODE: Mode = Mode::from_raw_mode(0o644);
+
+/// An open folder.
+#[derive(Debug)]
+pub(crate) struct Folder {
+    fd: OwnedFd,
+    path: PathBuf,
+}
+
+impl Folder {
+    /// Opens the folder at a path. The path itself may lead through links; what lies below may not.
+    pub(crate) fn open(path: &Path) -> Result<Self, StoreError> {
+        let fd = fs::open(path, OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
+            .map_err(|error| StoreError::io("open folder", path, error))?;
+        Ok(Self { fd, path: path.to_owned() })
+    }
+
+    /// Its path, for messages and for readers that take paths.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    pub(crate) fn join(&self, name: &str) -> PathBuf {
+        self.path.join(name)
+    }
+
+    /// Makes a folder below this one; it must not exist.
+    pub(crate) fn make(&self, name: &str) -> io::Result<()> {
+        Ok(fs::mkdirat(&self.fd, name, DIR_MODE)?)
+    }
+
+    /// Opens a folder below this one.
+    pub(crate) fn enter(&self, name: &str) -> Result<Self, StoreError> {
+        let path = self.join(name);
+        let flags = OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let fd = fs::openat(&self.fd, name, flags, Mode::empty()).map_err(|error| StoreError::io("open folder", &path, error))?;
+        Ok(Self { fd, path })
+    }
+
+    /// Opens a folder below this one, which is made if it does not exist.
+    pub(crate) fn enter_or_make(&self, name: &str) -> Result<Self, StoreError> {
+        match self.make(name) {
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
+                return Err(StoreError::io("make folder", &self.join(name), error));
+            }
+            _ => {}
+        }
+        self.enter(name)
+    }
+
+    /// Makes a file that must not exist.
+    pub(crate) fn create(&self, name: &str) -> Result<File, StoreError> {
+        let flags = OFlags::CREATE | OFlags::EXCL | OFlags::WRONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let fd = fs::openat(&self.fd, name, flags, FILE_MODE)
+            .map_err(|error| StoreError::io("create file", &self.join(name), error))?;
+        Ok(File::from(fd))
+    }
+
+    /// Opens a file for reading.
+    pub(crate) fn file(&self, name: &str) -> io::Result<File> {
+        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        Ok(File::from(fs::openat(&self.fd, name, flags, Mode::empty())?))
+    }
+
+    /// Opens a file that is locked and never deleted.
+    pub(crate) fn lock_file(&self, name: &str) -> Result<File, StoreError> {
+        let flags = OFlags::CREATE | OFlags::RDWR | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let fd = fs::openat(&self.fd, name, flags, FILE_MODE)
+            .map_err(|error| StoreError::io("open lock", &self.join(name), error))?;
+        Ok(File::from(fd))
+    }
+
+    /// The content of a file, `None` where there is none.
+    pub(crate) fn read(&self, name: &str) -> Result<Option<Vec<u8>>, StoreError> {
+        let mut file = match self.file(name) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(StoreError::io("open file", &self.join(name), error)),
+        };
+        let mut bytes = Vec::new();
+        file.read_to_end(&mut bytes).map_err(|error| StoreError::io("read file", &self.join(name), error))?;
+        Ok(Some(bytes))
+    }
+
+    /// Writes a new file and makes it durable.
+    pub(crate) fn write_new(&self, name: &str, bytes: &[u8]) -> Result<(), StoreError> {
+        let mut file = self.create(name)?;
+        file.write_all(bytes)
+            .and_then(|()| file.sync_all())
+            .map_err(|error| StoreError::io("write file", &self.join(name), error))
+    }
+
+    /// Names in this folder, sorted.
+    pub(crate) fn list(&self) -> Result<Vec<String>, StoreError> {
+        let failed = |error: rustix::io::Errno| StoreError::io("list folder", &self.path, error);
+        let mut names = Vec::new();
+        for entry in fs::Dir::read_from(&self.fd).map_err(failed)? {
+            let name = entry.map_err(failed)?.file_name().to_string_lossy().into_owned();
+            if name != "." && name != ".." {
+                names.push(name);
+            }
+        }
+        names.sort_unstable();
+        Ok(names)
+    }
+
+    /// Gives a file a second name in another folder; fails where that name exists.
+    pub(crate) fn link(&self, name: &str, to: &Self, new: &str) -> io::Result<()> {
+        Ok(fs::linkat(&self.fd, name, &to.fd, new, AtFlags::empty())?)
+    }
+
+    /// Moves a file over another name, in one step.
+    pub(crate) fn rename_over(&self, name: &str, to: &Self, new: &str) -> io::Result<()> {
+        Ok(fs::renameat(&self.fd, name, &to.fd, new)?)
+    }
+
+    /// Makes a symbolic link.
+    pub(crate) fn symlink(&self, target: impl AsRef<OsStr>, name: &str) -> io::Result<()> {
+        Ok(fs::symlinkat(target.as_ref(), &self.fd, name)?)
+    }
+
+    /// Target of a symbolic link.
+    pub(crate) fn target(&self, name: &str) -> Option<String> {
+        fs::readlinkat(&self.fd, name, Vec::new()).ok().map(|target| target.to_string_lossy().into_owned())
+    }
+
+    /// Removes a name, if it is there.
+    pub(crate) fn remove(&self, name: &str) {
+        let _ = fs::unlinkat(&self.fd, name, AtFlags::empty());
+    }
+
+    /// Size of a file.
+    pub(crate) fn size(&self, name: &str) -> io::Result<u64> {
+        Ok(u64::try_from(fs::statat(&self.fd, name, AtFlags::SYMLINK_NOFOLLOW)?.st_size).unwrap_or(0))
+    }
+
+    /// Makes the names in this folder durable.
+    pub(crate) fn sync(&self) -> io::Result<()> {
+        Ok(fs::fsync(self.fd.as_fd())?)
+    }
+
+    /// Kind of a file system on which the store cannot keep its promises, if this is one.
+    pub(crate) fn unsupported(&self) -> Option<String> {
+        const NFS: u64 = 0x6969;
+        const SMB: u64 = 0x517b;
+        const CIFS: u64 = 0xff53_4d42;
+        const SMB2: u64 = 0xfe53_4d42;
+        const FUSE: u64 = 0x6573_5546;
+        let kind = fs::fstatfs(&self.fd).ok()?.f_type as u64;
+        let name = match kind {
+            NFS => "NFS",
+            SMB | CIFS | SMB2 => "SMB",
+            FUSE => "FUSE",
+            _ => return None,
+        };
+        Some(name.to_owned())
+    }
+}
