@@ -6,9 +6,14 @@
 mod company;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let path = std::env::args().nth(1).ok_or("where should the report be written? Give a path.")?;
+    let path = std::env::args()
+        .nth(1)
+        .ok_or("where should the report be written? Give a path.")?;
     let input = company::input();
-    std::fs::write(&path, tessera_report::render(&input, &tessera_report::Options::default())?)?;
+    std::fs::write(
+        &path,
+        tessera_report::render(&input, &tessera_report::Options::default())?,
+    )?;
     println!("{}", tessera_report::summary(&input)?);
     Ok(())
 }

@@ -2,7 +2,8 @@
 
 use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
 use arrow::datatypes::{
-    DataType, Float32Type, Float64Type, Int32Type, Int64Type, TimeUnit, TimestampMicrosecondType, UInt64Type,
+    DataType, Float32Type, Float64Type, Int32Type, Int64Type, TimeUnit, TimestampMicrosecondType,
+    UInt64Type,
 };
 
 use crate::{ReportError, ReportInput};
@@ -25,59 +26,103 @@ impl<'a> Table<'a> {
     }
 
     pub(crate) fn has(&self, column: &str) -> bool {
-        self.batches.iter().all(|batch| batch.column_by_name(column).is_some())
+        self.batches
+            .iter()
+            .all(|batch| batch.column_by_name(column).is_some())
     }
 
     /// Strings of a column; all null where the table has no such column.
     pub(crate) fn text(&self, column: &str) -> Result<Vec<Option<&'a str>>, ReportError> {
-        self.read(column, "a string", |array, out| { match array.data_type() {
-            DataType::Utf8 => out.extend(array.as_string::<i32>().iter()),
-            DataType::LargeUtf8 => out.extend(array.as_string::<i64>().iter()),
-            DataType::Utf8View => out.extend(array.as_string_view().iter()),
-            _ => return None,
-        }
-        Some(()) })
+        self.read(column, "a string", |array, out| {
+            match array.data_type() {
+                DataType::Utf8 => out.extend(array.as_string::<i32>().iter()),
+                DataType::LargeUtf8 => out.extend(array.as_string::<i64>().iter()),
+                DataType::Utf8View => out.extend(array.as_string_view().iter()),
+                _ => return None,
+            }
+            Some(())
+        })
     }
 
     /// Whole numbers of a column; all null where the table has no such column.
     pub(crate) fn integers(&self, column: &str) -> Result<Vec<Option<i64>>, ReportError> {
-        self.read(column, "a whole number", |array, out| { match array.data_type() {
-            DataType::Int64 => out.extend(array.as_primitive::<Int64Type>().iter()),
-            DataType::Int32 => out.extend(array.as_primitive::<Int32Type>().iter().map(|v| v.map(i64::from))),
-            DataType::UInt64 => {
-                out.extend(array.as_primitive::<UInt64Type>().iter().map(|v| v.and_then(|v| i64::try_from(v).ok())));
+        self.read(column, "a whole number", |array, out| {
+            match array.data_type() {
+                DataType::Int64 => out.extend(array.as_primitive::<Int64Type>().iter()),
+                DataType::Int32 => out.extend(
+                    array
+                        .as_primitive::<Int32Type>()
+                        .iter()
+                        .map(|v| v.map(i64::from)),
+                ),
+                DataType::UInt64 => {
+                    out.extend(
+                        array
+                            .as_primitive::<UInt64Type>()
+                            .iter()
+                            .map(|v| v.and_then(|v| i64::try_from(v).ok())),
+                    );
+                }
+                DataType::Timestamp(TimeUnit::Microsecond, _) => {
+                    out.extend(array.as_primitive::<TimestampMicrosecondType>().iter());
+                }
+                _ => return None,
             }
-            DataType::Timestamp(TimeUnit::Microsecond, _) => {
-                out.extend(array.as_primitive::<TimestampMicrosecondType>().iter());
-            }
-            _ => return None,
-        }
-        Some(()) })
+            Some(())
+        })
     }
 
     /// Numbers of a column; all null where the table has no such column. Values that are not finite are null.
     pub(crate) fn numbers(&self, column: &str) -> Result<Vec<Option<f64>>, ReportError> {
         let finite = |v: Option<f64>| v.filter(|v| v.is_finite());
-        self.read(column, "a number", |array, out| { match array.data_type() {
-            DataType::Float64 => out.extend(array.as_primitive::<Float64Type>().iter().map(finite)),
-            DataType::Float32 => {
-                out.extend(array.as_primitive::<Float32Type>().iter().map(|v| finite(v.map(f64::from))));
+        self.read(column, "a number", |array, out| {
+            match array.data_type() {
+                DataType::Float64 => {
+                    out.extend(array.as_primitive::<Float64Type>().iter().map(finite))
+                }
+                DataType::Float32 => {
+                    out.extend(
+                        array
+                            .as_primitive::<Float32Type>()
+                            .iter()
+                            .map(|v| finite(v.map(f64::from))),
+                    );
+                }
+                DataType::Int64 => out.extend(
+                    array
+                        .as_primitive::<Int64Type>()
+                        .iter()
+                        .map(|v| v.map(|v| v as f64)),
+                ),
+                DataType::Int32 => out.extend(
+                    array
+                        .as_primitive::<Int32Type>()
+                        .iter()
+                        .map(|v| v.map(f64::from)),
+                ),
+                _ => return None,
             }
-            DataType::Int64 => out.extend(array.as_primitive::<Int64Type>().iter().map(|v| v.map(|v| v as f64))),
-            DataType::Int32 => out.extend(array.as_primitive::<Int32Type>().iter().map(|v| v.map(f64::from))),
-            _ => return None,
-        }
-        Some(()) })
+            Some(())
+        })
     }
 
     /// Refuses a table that lacks a column.
     pub(crate) fn require(&self, columns: &[&str]) -> Result<(), ReportError> {
         for column in columns {
-            if let Some(batch) = self.batches.iter().find(|batch| batch.column_by_name(column).is_none()) {
+            if let Some(batch) = self
+                .batches
+                .iter()
+                .find(|batch| batch.column_by_name(column).is_none())
+            {
                 return Err(ReportError::MissingColumn {
                     table: self.name.to_owned(),
                     column: (*column).to_owned(),
-                    available: batch.schema().fields().iter().map(|field| field.name().clone()).collect(),
+                    available: batch
+                        .schema()
+                        .fields()
+                        .iter()
+                        .map(|field| field.name().clone())
+                        .collect(),
                 });
             }
         }
@@ -94,7 +139,9 @@ impl<'a> Table<'a> {
         for batch in self.batches {
             match batch.column_by_name(column) {
                 None => out.resize(out.len() + batch.num_rows(), None),
-                Some(array) if array.data_type() == &DataType::Null => out.resize(out.len() + array.len(), None),
+                Some(array) if array.data_type() == &DataType::Null => {
+                    out.resize(out.len() + array.len(), None)
+                }
                 Some(array) if take(array, &mut out).is_some() => {}
                 Some(array) => {
                     return Err(ReportError::ColumnType {

@@ -17,7 +17,9 @@ pub enum ReportError {
         available: Vec<String>,
     },
     /// A column of a published table has a type that the report cannot read.
-    #[error("column `{column}` of table `{table}` is {found}, expected {expected}; try `tessera verify`")]
+    #[error(
+        "column `{column}` of table `{table}` is {found}, expected {expected}; try `tessera verify`"
+    )]
     ColumnType {
         /// The table.
         table: String,
@@ -47,7 +49,9 @@ pub enum ReportError {
         available: Vec<String>,
     },
     /// The commit's `pipeline` object cannot be read.
-    #[error("the commit's `pipeline` object cannot be read: {source}; the version was written by another program")]
+    #[error(
+        "the commit's `pipeline` object cannot be read: {source}; the version was written by another program"
+    )]
     Meta {
         /// What is wrong with it.
         #[from]
@@ -64,6 +68,10 @@ impl From<minijinja::Error> for ReportError {
             Some(detail) => format!("{}: {detail}", error.kind()),
             None => error.kind().to_string(),
         };
-        Self::Template { name: error.name().unwrap_or("page.html").to_owned(), line: error.line(), problem }
+        Self::Template {
+            name: error.name().unwrap_or("page.html").to_owned(),
+            line: error.line(),
+            problem,
+        }
     }
 }

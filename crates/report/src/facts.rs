@@ -76,7 +76,10 @@ impl Kind {
 
     /// Whether the segments' ids carry an order worth keeping; otherwise the largest segment comes first.
     fn ordered(self) -> bool {
-        matches!(self, Self::RfmGrid | Self::Quantile | Self::Rules | Self::Lifecycle)
+        matches!(
+            self,
+            Self::RfmGrid | Self::Quantile | Self::Rules | Self::Lifecycle
+        )
     }
 }
 
@@ -107,7 +110,10 @@ impl Kpi {
 
 impl<'a> Facts<'a> {
     /// Reads the tables. `reject_examples` is how many rejected rows of each rule are kept.
-    pub(crate) fn read(input: &'a ReportInput, reject_examples: usize) -> Result<Self, ReportError> {
+    pub(crate) fn read(
+        input: &'a ReportInput,
+        reject_examples: usize,
+    ) -> Result<Self, ReportError> {
         let open = |name| Table::open(input, name);
         let meta = &input.meta;
         let segments = open("segments").map(record::segments).transpose()?;
@@ -129,7 +135,9 @@ impl<'a> Facts<'a> {
             profiles,
             models: open("models").map(record::models).transpose()?,
             sources: open("sources").map(record::sources).transpose()?,
-            rejects: open("rejects").map(|table| record::rejects(table, reject_examples)).transpose()?,
+            rejects: open("rejects")
+                .map(|table| record::rejects(table, reject_examples))
+                .transpose()?,
             customers,
             value,
             schemes,
@@ -140,7 +148,10 @@ impl<'a> Facts<'a> {
     /// The scheme a reader should see first: the first RFM grid, else the first scheme.
     pub(crate) fn leading_scheme(&self) -> Option<&Scheme> {
         let schemes = self.schemes.as_deref()?;
-        schemes.iter().find(|s| s.kind == Kind::RfmGrid).or_else(|| schemes.first())
+        schemes
+            .iter()
+            .find(|s| s.kind == Kind::RfmGrid)
+            .or_else(|| schemes.first())
     }
 
     /// A sum of the value feature, rounded for a headline.
@@ -154,7 +165,9 @@ impl<'a> Facts<'a> {
     /// How the value feature is written: money, unless it is declared to be something else.
     pub(crate) fn value_measure(&self) -> Measure {
         match &self.meta.value {
-            Some(value) if self.meta.feature(value).is_some_and(|f| f.unit.is_some()) => Measure::of(self.meta, value),
+            Some(value) if self.meta.feature(value).is_some_and(|f| f.unit.is_some()) => {
+                Measure::of(self.meta, value)
+            }
             _ => Measure::Money,
         }
     }
@@ -172,10 +185,20 @@ impl Scheme {
         (!known.is_empty()).then(|| known.iter().sum())
     }
 
+    /// The largest value of a segment, to set the column by.
+    pub(crate) fn largest_value(&self) -> f64 {
+        let sizes = self.segments.iter().filter_map(|s| s.value).map(f64::abs);
+        sizes.fold(0.0, f64::max)
+    }
+
     /// The segment's share of the customers: as published, else from the counts.
     pub(crate) fn share(&self, segment: &SegmentRow) -> f64 {
         let all = self.customers();
-        segment.share.unwrap_or(if all == 0 { 0.0 } else { segment.customers as f64 / all as f64 })
+        segment.share.unwrap_or(if all == 0 {
+            0.0
+        } else {
+            segment.customers as f64 / all as f64
+        })
     }
 }
 
@@ -188,22 +211,44 @@ fn schemes(meta: &ReportMeta, rows: Vec<SegmentRow>, customers: Option<Table<'_>
     }
     let scheme = |(i, name): (usize, &str)| {
         let declared = meta.schemes.iter().find(|s| s.name == name);
-        let scored = customers.is_some_and(|table| table.rows() > 0 && table.has(&format!("{name}_score")));
+        let scored =
+            customers.is_some_and(|table| table.rows() > 0 && table.has(&format!("{name}_score")));
         let kind = match declared {
             Some(declared) if !declared.kind.is_empty() => Kind::parse(&declared.kind),
             _ if scored => Kind::RfmGrid,
             _ => Kind::Other,
         };
-        let mut segments: Vec<SegmentRow> = rows.iter().filter(|row| row.scheme == name).cloned().collect();
+        let mut segments: Vec<SegmentRow> = rows
+            .iter()
+            .filter(|row| row.scheme == name)
+            .cloned()
+            .collect();
         if kind.ordered() {
             segments.sort_by(|a, b| (a.id, &a.name).cmp(&(b.id, &b.name)));
         } else {
-            segments.sort_by(|a, b| b.customers.cmp(&a.customers).then_with(|| (a.id, &a.name).cmp(&(b.id, &b.name))));
+            segments.sort_by(|a, b| {
+                b.customers
+                    .cmp(&a.customers)
+                    .then_with(|| (a.id, &a.name).cmp(&(b.id, &b.name)))
+            });
         }
-        let anchor = format!("scheme-{}-{}", i + 1, text::slug(name)).trim_end_matches('-').to_owned();
-        Scheme { name: name.to_owned(), kind, scores: declared.and_then(|d| d.scores), anchor, segments }
+        let anchor = format!("scheme-{}-{}", i + 1, text::slug(name))
+            .trim_end_matches('-')
+            .to_owned();
+        Scheme {
+            name: name.to_owned(),
+            kind,
+            scores: declared.and_then(|d| d.scores),
+            anchor,
+            segments,
+        }
     };
-    names.into_iter().enumerate().map(scheme).filter(|s| !s.segments.is_empty()).collect()
+    names
+        .into_iter()
+        .enumerate()
+        .map(scheme)
+        .filter(|s| !s.segments.is_empty())
+        .collect()
 }
 
 fn kpi(
@@ -213,7 +258,9 @@ fn kpi(
     customers: Option<Table<'_>>,
 ) -> Result<Kpi, ReportError> {
     let profiled = profiles.and_then(|rows| {
-        rows.iter().find(|r| r.feature == goal.kpi && r.label.is_none()).and_then(|r| r.population_mean)
+        rows.iter()
+            .find(|r| r.feature == goal.kpi && r.label.is_none())
+            .and_then(|r| r.population_mean)
     });
     let overall = match (profiled, customers) {
         (Some(mean), _) => Some(mean),
@@ -223,5 +270,10 @@ fn kpi(
         }
         _ => None,
     };
-    Ok(Kpi { name: goal.kpi.clone(), measure: Measure::of(meta, &goal.kpi), target: goal.target, overall })
+    Ok(Kpi {
+        name: goal.kpi.clone(),
+        measure: Measure::of(meta, &goal.kpi),
+        target: goal.target,
+        overall,
+    })
 }

@@ -77,12 +77,23 @@ impl ReportMeta {
     ///
     /// # Errors
     /// [`ReportError::Meta`] where a key has a value of the wrong type.
-    pub fn from_json(json: &serde_json::Value, version: Option<u64>, as_of: NaiveDate) -> Result<Self, ReportError> {
+    pub fn from_json(
+        json: &serde_json::Value,
+        version: Option<u64>,
+        as_of: NaiveDate,
+    ) -> Result<Self, ReportError> {
         if json.is_null() {
-            return Ok(Self { version, ..Self::new("", as_of) });
+            return Ok(Self {
+                version,
+                ..Self::new("", as_of)
+            });
         }
         let meta = Self::deserialize(json)?;
-        Ok(Self { version, as_of, ..meta })
+        Ok(Self {
+            version,
+            as_of,
+            ..meta
+        })
     }
 
     /// What is declared about a feature.
@@ -171,16 +182,22 @@ mod iso_date {
     use chrono::NaiveDate;
     use serde::{Deserialize, Deserializer, Serializer, de::Error};
 
-    pub(super) fn serialize<S: Serializer>(date: &Option<NaiveDate>, to: S) -> Result<S::Ok, S::Error> {
+    pub(super) fn serialize<S: Serializer>(
+        date: &Option<NaiveDate>,
+        to: S,
+    ) -> Result<S::Ok, S::Error> {
         match date {
             Some(date) => to.collect_str(date),
             None => to.serialize_none(),
         }
     }
 
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Option<NaiveDate>, D::Error> {
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        from: D,
+    ) -> Result<Option<NaiveDate>, D::Error> {
         let text: Option<String> = Option::deserialize(from)?;
-        text.map(|text| text.parse().map_err(D::Error::custom)).transpose()
+        text.map(|text| text.parse().map_err(D::Error::custom))
+            .transpose()
     }
 }
 
@@ -201,7 +218,11 @@ mod tests {
                 owner: None,
                 review_by: NaiveDate::from_ymd_opt(2026, 12, 31),
             }),
-            schemes: vec![SchemeMeta { name: "rfm".into(), kind: "rfm_grid".into(), scores: Some(5) }],
+            schemes: vec![SchemeMeta {
+                name: "rfm".into(),
+                kind: "rfm_grid".into(),
+                scores: Some(5),
+            }],
             ..ReportMeta::new("retail", as_of)
         };
         let json = serde_json::to_value(&meta).unwrap();
@@ -214,9 +235,25 @@ mod tests {
     fn metadata_of_other_versions_of_the_program_can_be_read() {
         let as_of = NaiveDate::from_ymd_opt(2026, 11, 22).unwrap();
         let json = serde_json::json!({ "name": "retail", "later": [1], "goal": { "kpi": "clv" } });
-        assert_eq!(ReportMeta::from_json(&json, None, as_of).unwrap().goal.unwrap().kpi, "clv");
-        assert_eq!(ReportMeta::from_json(&serde_json::Value::Null, None, as_of).unwrap().name, "");
-        let wrong = serde_json::json!({ "name": "retail", "goal": { "kpi": "clv", "review_by": "soon" } });
-        assert!(matches!(ReportMeta::from_json(&wrong, None, as_of), Err(ReportError::Meta { .. })));
+        assert_eq!(
+            ReportMeta::from_json(&json, None, as_of)
+                .unwrap()
+                .goal
+                .unwrap()
+                .kpi,
+            "clv"
+        );
+        assert_eq!(
+            ReportMeta::from_json(&serde_json::Value::Null, None, as_of)
+                .unwrap()
+                .name,
+            ""
+        );
+        let wrong =
+            serde_json::json!({ "name": "retail", "goal": { "kpi": "clv", "review_by": "soon" } });
+        assert!(matches!(
+            ReportMeta::from_json(&wrong, None, as_of),
+            Err(ReportError::Meta { .. })
+        ));
     }
 }

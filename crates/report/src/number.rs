@@ -3,6 +3,7 @@
 //! A number that is missing or not finite reads as an en dash.
 
 use crate::input::ReportMeta;
+use crate::text::{printable, shortened};
 
 /// What stands for a missing number.
 pub(crate) const NONE: &str = "–";
@@ -27,7 +28,9 @@ impl Measure {
     /// How a feature is written: by its declared unit, and by the ending of its name where a ratio is a probability or share.
     pub(crate) fn of(meta: &ReportMeta, feature: &str) -> Self {
         let unit = meta.feature(feature).and_then(|f| f.unit.as_deref());
-        let is_share = ["probability", "share", "rate", "_pct"].iter().any(|end| feature.ends_with(end));
+        let is_share = ["probability", "share", "rate", "_pct"]
+            .iter()
+            .any(|end| feature.ends_with(end));
         match unit {
             Some("currency") => Self::Money,
             Some("days") => Self::Days,
@@ -44,6 +47,14 @@ impl Measure {
             Self::Days if !value.is_finite() => NONE.to_owned(),
             Self::Days => format!("{}\u{a0}days", plain(value)),
             Self::Number => plain(value),
+        }
+    }
+
+    /// A value or dash in a column whose largest value is `largest`.
+    pub(crate) fn show_beside(self, value: Option<f64>, largest: f64, meta: &ReportMeta) -> String {
+        match (self, value) {
+            (Self::Money, Some(value)) => money_beside(value, largest, meta.currency.as_deref()),
+            _ => self.show_opt(value, meta),
         }
     }
 
@@ -90,10 +101,24 @@ pub(crate) fn plain(value: f64) -> String {
     fixed(value, decimals)
 }
 
+/// A number with one decimal, for columns of like numbers.
+pub(crate) fn one_decimal(value: f64) -> String {
+    fixed(value, 1)
+}
+
 /// Money in full: no minor units from 1,000 on.
 pub(crate) fn money(value: f64, currency: Option<&str>) -> String {
-    let whole = value.abs() >= 1000.0 || currency.is_some_and(|c| WHOLE_CURRENCIES.contains(&c));
-    with_currency(&fixed(value.abs(), if whole { 0 } else { 2 }), value, currency)
+    money_beside(value, value, currency)
+}
+
+/// Money in a column whose largest amount is `largest`: no minor units where that is 1,000 or more.
+fn money_beside(value: f64, largest: f64, currency: Option<&str>) -> String {
+    let whole = largest.abs() >= 1000.0 || currency.is_some_and(|c| WHOLE_CURRENCIES.contains(&c));
+    with_currency(
+        &fixed(value.abs(), if whole { 0 } else { 2 }),
+        value,
+        currency,
+    )
 }
 
 /// Money rounded for a headline: £1.24M, £38.1k.
@@ -105,13 +130,25 @@ pub(crate) fn money_short(value: f64, currency: Option<&str>) -> String {
         s if s >= 1e4 => (s / 1e3, "k"),
         _ => return money(value, currency),
     };
-    let decimals = if scaled >= 100.0 { 0 } else { 1 + usize::from(scaled < 10.0) };
-    with_currency(&format!("{}{suffix}", fixed(scaled, decimals)), value, currency)
+    let decimals = if scaled >= 100.0 {
+        0
+    } else {
+        1 + usize::from(scaled < 10.0)
+    };
+    with_currency(
+        &format!("{}{suffix}", fixed(scaled, decimals)),
+        value,
+        currency,
+    )
 }
 
 /// A position or width in percent of a drawing, 0 to 100.
 pub(crate) fn position(share: f64) -> String {
-    let share = if share.is_finite() { share.clamp(0.0, 1.0) } else { 0.0 };
+    let share = if share.is_finite() {
+        share.clamp(0.0, 1.0)
+    } else {
+        0.0
+    };
     format!("{:.2}", share * 100.0)
 }
 
@@ -136,7 +173,9 @@ fn with_currency(amount: &str, value: f64, currency: Option<&str>) -> String {
         Some("EUR") => format!("{sign}€{amount}"),
         Some("USD") => format!("{sign}${amount}"),
         Some("JPY") => format!("{sign}¥{amount}"),
-        Some(code) if !code.is_empty() => format!("{sign}{amount}\u{a0}{code}"),
+        Some(code) if !code.is_empty() => {
+            format!("{sign}{amount}\u{a0}{}", shortened(&printable(code), 8))
+        }
         _ => format!("{sign}{amount}"),
     }
 }
@@ -147,8 +186,14 @@ fn fixed(value: f64, decimals: usize) -> String {
         return NONE.to_owned();
     }
     let text = format!("{:.decimals$}", value.abs());
-    let (whole, fraction) = text.split_once('.').map_or((text.as_str(), None), |(w, f)| (w, Some(f)));
-    let sign = if value < 0.0 && text.bytes().any(|b| (b'1'..=b'9').contains(&b)) { "−" } else { "" };
+    let (whole, fraction) = text
+        .split_once('.')
+        .map_or((text.as_str(), None), |(w, f)| (w, Some(f)));
+    let sign = if value < 0.0 && text.bytes().any(|b| (b'1'..=b'9').contains(&b)) {
+        "−"
+    } else {
+        ""
+    };
     match fraction {
         Some(fraction) => format!("{sign}{}.{fraction}", grouped(whole)),
         None => format!("{sign}{}", grouped(whole)),
@@ -190,6 +235,7 @@ mod tests {
     fn money_has_its_currency_and_no_false_precision() {
         assert_eq!(money(12.3, Some("GBP")), "£12.30");
         assert_eq!(money(-1234.56, Some("EUR")), "−€1,235");
+        assert_eq!(money_beside(0.0, 5000.0, Some("GBP")), "£0");
         assert_eq!(money(12.3, Some("JPY")), "¥12");
         assert_eq!(money(12.3, Some("CHF")), "12.30\u{a0}CHF");
         assert_eq!(money(f64::INFINITY, Some("GBP")), NONE);

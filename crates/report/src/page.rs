@@ -30,7 +30,10 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Self { templates: BTreeMap::new(), reject_examples: 3 }
+        Self {
+            templates: BTreeMap::new(),
+            reject_examples: 3,
+        }
     }
 }
 
@@ -52,8 +55,12 @@ pub fn render(input: &ReportInput, options: &Options) -> Result<String, ReportEr
     let mut closing = Vec::new();
     for section in SECTIONS {
         match section.build {
-            Build::Opening(build) => opening.extend(block(&templates, section, section.name, build(&facts)?)?),
-            Build::Closing(build) => closing.extend(block(&templates, section, section.name, build(&facts)?)?),
+            Build::Opening(build) => {
+                opening.extend(block(&templates, section, section.name, build(&facts)?)?)
+            }
+            Build::Closing(build) => {
+                closing.extend(block(&templates, section, section.name, build(&facts)?)?)
+            }
             Build::Scheme(_) => {}
         }
     }
@@ -63,7 +70,7 @@ pub fn render(input: &ReportInput, options: &Options) -> Result<String, ReportEr
     }
     let meta = facts.meta;
     let page = context! {
-        pipeline => text::title(&meta.name),
+        pipeline => text::title(&meta.name.replace('-', "_")),
         as_of => text::date(meta.as_of),
         as_of_iso => meta.as_of.to_string(),
         version => meta.version,
@@ -95,7 +102,11 @@ struct Chapter {
     parts: Vec<Block>,
 }
 
-fn chapter(templates: &Environment<'_>, facts: &Facts<'_>, scheme: &Scheme) -> Result<Chapter, ReportError> {
+fn chapter(
+    templates: &Environment<'_>,
+    facts: &Facts<'_>,
+    scheme: &Scheme,
+) -> Result<Chapter, ReportError> {
     let mut parts = Vec::new();
     for section in SECTIONS {
         if let Build::Scheme(build) = section.build {
@@ -122,11 +133,19 @@ fn block(
         Part::NotApplicable => return Ok(None),
         Part::NotComputed(reason) => (None, Some(reason)),
         Part::Ready(values) => {
-            let html = templates.get_template(&section_template(section))?.render(values)?;
+            let html = templates
+                .get_template(&section_template(section))?
+                .render(values)?;
             (Some(Value::from_safe_string(html)), None)
         }
     };
-    Ok(Some(Block { name: section.name, anchor: anchor.to_owned(), title: section.title, html, not_computed }))
+    Ok(Some(Block {
+        name: section.name,
+        anchor: anchor.to_owned(),
+        title: section.title,
+        html,
+        not_computed,
+    }))
 }
 
 fn section_template(section: &Section) -> String {
@@ -135,23 +154,43 @@ fn section_template(section: &Section) -> String {
 
 fn embedded() -> impl Iterator<Item = (String, &'static str)> {
     let frame = FRAME.iter().map(|(name, text)| ((*name).to_owned(), *text));
-    frame.chain(SECTIONS.iter().map(|section| (section_template(section), section.template)))
+    frame.chain(
+        SECTIONS
+            .iter()
+            .map(|section| (section_template(section), section.template)),
+    )
 }
 
 /// The templates: every `.html` escapes what it is given, and a name that is not there is an error.
 fn environment(options: &Options) -> Result<Environment<'static>, ReportError> {
     let names = template_names();
     if let Some(name) = options.templates.keys().find(|name| !names.contains(name)) {
-        return Err(ReportError::UnknownTemplate { name: name.clone(), available: names });
+        return Err(ReportError::UnknownTemplate {
+            name: name.clone(),
+            available: names,
+        });
     }
     let mut environment = Environment::new();
     environment.set_undefined_behavior(UndefinedBehavior::Strict);
     environment.set_auto_escape_callback(|name| {
-        if name.ends_with(".html") { AutoEscape::Html } else { AutoEscape::None }
+        if name.ends_with(".html") {
+            AutoEscape::Html
+        } else {
+            AutoEscape::None
+        }
     });
-    environment.set_syntax(SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build()?);
+    environment.set_syntax(
+        SyntaxConfig::builder()
+            .trim_blocks(true)
+            .lstrip_blocks(true)
+            .build()?,
+    );
     for (name, text) in embedded() {
-        let text = options.templates.get(&name).cloned().unwrap_or_else(|| text.to_owned());
+        let text = options
+            .templates
+            .get(&name)
+            .cloned()
+            .unwrap_or_else(|| text.to_owned());
         environment.add_template_owned(name, text)?;
     }
     Ok(environment)

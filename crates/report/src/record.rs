@@ -73,7 +73,10 @@ impl SourceRow {
     /// Whether every row read is accounted for: rows = used + filtered + quarantined + dropped.
     pub(crate) fn adds_up(&self) -> bool {
         let parts = [self.used, self.filtered, self.quarantined, self.dropped];
-        parts.iter().try_fold(0_i64, |sum, part| sum.checked_add(*part)) == Some(self.rows)
+        parts
+            .iter()
+            .try_fold(0_i64, |sum, part| sum.checked_add(*part))
+            == Some(self.rows)
     }
 }
 
@@ -111,7 +114,11 @@ pub(crate) fn segments(table: Table<'_>) -> Result<Vec<SegmentRow>, ReportError>
     let (share, value) = (table.numbers("share")?, table.numbers("value")?);
     let (value_share, kpi) = (table.numbers("value_share")?, table.numbers("kpi")?);
     let (playbook, touch) = (table.text("playbook")?, table.text("touch")?);
-    let (channel, owner, rule) = (table.text("channel")?, table.text("owner")?, table.text("rule")?);
+    let (channel, owner, rule) = (
+        table.text("channel")?,
+        table.text("owner")?,
+        table.text("rule")?,
+    );
     let row = |i: usize| SegmentRow {
         scheme: or_empty(scheme[i]),
         id: id[i],
@@ -156,7 +163,11 @@ pub(crate) fn profiles(table: Table<'_>) -> Result<Vec<ProfileRow>, ReportError>
 /// Reads `models`, in the order of the table.
 pub(crate) fn models(table: Table<'_>) -> Result<Vec<ModelRow>, ReportError> {
     table.require(&["score", "model", "name"])?;
-    let (score, model, name) = (table.text("score")?, table.text("model")?, table.text("name")?);
+    let (score, model, name) = (
+        table.text("score")?,
+        table.text("model")?,
+        table.text("name")?,
+    );
     let (value, text) = (table.numbers("value")?, table.text("text")?);
     let row = |i: usize| ModelRow {
         score: or_empty(score[i]),
@@ -170,8 +181,19 @@ pub(crate) fn models(table: Table<'_>) -> Result<Vec<ModelRow>, ReportError> {
 
 /// Reads `sources`, in the order of the table.
 pub(crate) fn sources(table: Table<'_>) -> Result<Vec<SourceRow>, ReportError> {
-    table.require(&["source", "rows", "used", "filtered", "quarantined", "dropped"])?;
-    let (source, kind, status) = (table.text("source")?, table.text("kind")?, table.text("status")?);
+    table.require(&[
+        "source",
+        "rows",
+        "used",
+        "filtered",
+        "quarantined",
+        "dropped",
+    ])?;
+    let (source, kind, status) = (
+        table.text("source")?,
+        table.text("kind")?,
+        table.text("status")?,
+    );
     let (files, bytes) = (table.integers("files")?, table.integers("bytes")?);
     let (rows, used) = (table.integers("rows")?, table.integers("used")?);
     let (filtered, quarantined) = (table.integers("filtered")?, table.integers("quarantined")?);
@@ -198,10 +220,17 @@ pub(crate) fn sources(table: Table<'_>) -> Result<Vec<SourceRow>, ReportError> {
 pub(crate) fn rejects(table: Table<'_>, examples: usize) -> Result<Vec<RejectGroup>, ReportError> {
     table.require(&["source", "rule"])?;
     let (source, rule) = (table.text("source")?, table.text("rule")?);
-    let (file, row, row_number) = (table.text("file")?, table.text("row")?, table.integers("row_number")?);
+    let (file, row, row_number) = (
+        table.text("file")?,
+        table.text("row")?,
+        table.integers("row_number")?,
+    );
     let mut groups: BTreeMap<(&str, &str), Vec<usize>> = BTreeMap::new();
     for i in 0..table.rows() {
-        groups.entry((source[i].unwrap_or_default(), rule[i].unwrap_or_default())).or_default().push(i);
+        groups
+            .entry((source[i].unwrap_or_default(), rule[i].unwrap_or_default()))
+            .or_default()
+            .push(i);
     }
     let mut out: Vec<RejectGroup> = groups
         .into_iter()
@@ -220,6 +249,10 @@ pub(crate) fn rejects(table: Table<'_>, examples: usize) -> Result<Vec<RejectGro
             }
         })
         .collect();
-    out.sort_by(|a, b| b.rows.cmp(&a.rows).then_with(|| (&a.source, &a.rule).cmp(&(&b.source, &b.rule))));
+    out.sort_by(|a, b| {
+        b.rows
+            .cmp(&a.rows)
+            .then_with(|| (&a.source, &a.rule).cmp(&(&b.source, &b.rule)))
+    });
     Ok(out)
 }

@@ -74,7 +74,9 @@ impl Part {
     }
 
     fn no_table(table: &str) -> Result<Self, ReportError> {
-        Ok(Self::NotComputed(format!("this version has no `{table}` table")))
+        Ok(Self::NotComputed(format!(
+            "this version has no `{table}` table"
+        )))
     }
 
     fn not_computed(reason: impl Into<String>) -> Result<Self, ReportError> {
@@ -92,7 +94,13 @@ mod tests {
     fn stems(folder: &str) -> BTreeSet<String> {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
         let stem = |entry: std::io::Result<std::fs::DirEntry>| {
-            entry.unwrap().path().file_stem().unwrap().to_string_lossy().into_owned()
+            entry
+                .unwrap()
+                .path()
+                .file_stem()
+                .unwrap()
+                .to_string_lossy()
+                .into_owned()
         };
         std::fs::read_dir(folder).unwrap().map(stem).collect()
     }
@@ -101,15 +109,32 @@ mod tests {
     fn every_file_is_registered_and_has_a_template() {
         let registered: BTreeSet<String> = SECTIONS.iter().map(|s| s.name.to_owned()).collect();
         assert_eq!(registered.len(), SECTIONS.len(), "section names are unique");
-        assert_eq!(registered, stems("src/section"), "one file of src/section per line of SECTIONS");
-        assert_eq!(registered, stems("templates/sections"), "one template per section");
+        assert_eq!(
+            registered,
+            stems("src/section"),
+            "one file of src/section per line of SECTIONS"
+        );
+        assert_eq!(
+            registered,
+            stems("templates/sections"),
+            "one template per section"
+        );
     }
 
     #[test]
     fn templates_are_those_of_the_same_name() {
         for section in SECTIONS {
-            let file = format!("{}/templates/sections/{}.html", env!("CARGO_MANIFEST_DIR"), section.name);
-            assert_eq!(std::fs::read_to_string(file).unwrap(), section.template, "{}", section.name);
+            let file = format!(
+                "{}/templates/sections/{}.html",
+                env!("CARGO_MANIFEST_DIR"),
+                section.name
+            );
+            assert_eq!(
+                std::fs::read_to_string(file).unwrap(),
+                section.template,
+                "{}",
+                section.name
+            );
         }
     }
 }

@@ -30,36 +30,60 @@ pub fn summary(input: &ReportInput) -> Result<String, ReportError> {
 
 fn heading(facts: &Facts<'_>) -> String {
     let meta = facts.meta;
-    let mut parts = vec![shortened(&printable(&meta.name), LONGEST_NAME), format!("as of {}", meta.as_of)];
+    let mut parts = vec![
+        shortened(&printable(&meta.name), LONGEST_NAME),
+        format!("as of {}", meta.as_of),
+    ];
     parts.extend(meta.version.map(|v| format!("version {v}")));
     parts.extend(facts.customers.map(|n| counted(n, "customer", "customers")));
     let mut out = format!("{}\n", parts.join(" · "));
     if let Some(kpi) = &facts.kpi {
         let mean = kpi.measure.show_opt(kpi.overall, meta);
-        let target = kpi.target_words(meta).map(|t| format!(", target {t}")).unwrap_or_default();
+        let target = kpi
+            .target_words(meta)
+            .map(|t| format!(", target {t}"))
+            .unwrap_or_default();
         let met = match kpi.met(kpi.overall) {
             Some(true) => ": met",
             Some(false) => ": not met",
             None => "",
         };
         let review = meta.goal.as_ref().and_then(|g| g.review_by);
-        let review = review.map(|on| format!(" · review {}", text::due(on, meta.as_of).0)).unwrap_or_default();
-        out.push_str(&format!("mean {} {mean}{target}{met}{review}\n", words(&kpi.name)));
+        let review = review
+            .map(|on| format!(" · review {}", text::due(on, meta.as_of).0))
+            .unwrap_or_default();
+        out.push_str(&format!(
+            "mean {} {mean}{target}{met}{review}\n",
+            words(&kpi.name)
+        ));
     }
     out
 }
 
 fn segments(facts: &Facts<'_>, scheme: &Scheme) -> String {
-    let kpi = facts.kpi.as_ref().filter(|_| scheme.segments.iter().any(|s| s.kpi.is_some()));
+    let kpi = facts
+        .kpi
+        .as_ref()
+        .filter(|_| scheme.segments.iter().any(|s| s.kpi.is_some()));
     let mut table = Grid::new(&["segment", "customers", "share"]);
     if scheme.value().is_some() {
-        table.head.extend(["value".to_owned(), "of value".to_owned()]);
+        table
+            .head
+            .extend(["value".to_owned(), "of value".to_owned()]);
     }
     table.head.extend(kpi.map(|k| words(&k.name)));
     for s in scheme.segments.iter().take(MOST_SEGMENTS) {
-        let mut row = vec![printable(&s.name), count(s.customers), percent(scheme.share(s))];
+        let mut row = vec![
+            printable(&s.name),
+            count(s.customers),
+            percent(scheme.share(s)),
+        ];
         if scheme.value().is_some() {
-            row.push(facts.value_measure().show_opt(s.value, facts.meta));
+            row.push(facts.value_measure().show_beside(
+                s.value,
+                scheme.largest_value(),
+                facts.meta,
+            ));
             row.push(s.value_share.map_or_else(|| NONE.to_owned(), percent));
         }
         row.extend(kpi.map(|k| {
@@ -73,18 +97,45 @@ fn segments(facts: &Facts<'_>, scheme: &Scheme) -> String {
         table.rows.push(row);
     }
     let hidden = scheme.segments.len().saturating_sub(MOST_SEGMENTS);
-    let more = if hidden > 0 { format!("  … and {hidden} more in the table `segments`\n") } else { String::new() };
-    format!("{} ({})\n{}{more}", title(&scheme.name), scheme.kind.words(), table.draw())
+    let more = if hidden > 0 {
+        format!("  … and {hidden} more in the table `segments`\n")
+    } else {
+        String::new()
+    };
+    format!(
+        "{} ({})\n{}{more}",
+        title(&scheme.name),
+        scheme.kind.words(),
+        table.draw()
+    )
 }
 
 fn sources(facts: &Facts<'_>) -> Option<String> {
     let sources = facts.sources.as_deref().filter(|s| !s.is_empty())?;
-    let mut table = Grid::new(&["source", "rows", "= used", "+ filtered", "+ quarantined", "+ dropped", "status"]);
+    let mut table = Grid::new(&[
+        "source",
+        "rows",
+        "= used",
+        "+ filtered",
+        "+ quarantined",
+        "+ dropped",
+        "status",
+    ]);
     for s in sources {
         let status = s.status.as_deref().unwrap_or("ok");
-        let status = if s.adds_up() { printable(status) } else { format!("{} (does not add up)", printable(status)) };
+        let status = if s.adds_up() {
+            printable(status)
+        } else {
+            format!("{} (does not add up)", printable(status))
+        };
         let numbers = [s.rows, s.used, s.filtered, s.quarantined, s.dropped].map(count);
-        table.rows.push([printable(&s.source)].into_iter().chain(numbers).chain([status]).collect());
+        table.rows.push(
+            [printable(&s.source)]
+                .into_iter()
+                .chain(numbers)
+                .chain([status])
+                .collect(),
+        );
     }
     Some(format!("Sources\n{}", table.draw()))
 }
@@ -93,10 +144,18 @@ fn refusals(facts: &Facts<'_>) -> Option<String> {
     let groups = facts.rejects.as_deref().filter(|g| !g.is_empty())?;
     let mut table = Grid::new(&["refused because", "rows", "source"]);
     for group in groups.iter().take(MOST_REFUSALS) {
-        table.rows.push(vec![printable(&group.rule), count(group.rows), printable(&group.source)]);
+        table.rows.push(vec![
+            printable(&group.rule),
+            count(group.rows),
+            printable(&group.source),
+        ]);
     }
     let hidden = groups.len().saturating_sub(MOST_REFUSALS);
-    let more = if hidden > 0 { format!("  … and {hidden} more in the table `rejects`\n") } else { String::new() };
+    let more = if hidden > 0 {
+        format!("  … and {hidden} more in the table `rejects`\n")
+    } else {
+        String::new()
+    };
     Some(format!("Refused\n{}{more}", table.draw()))
 }
 
@@ -108,21 +167,40 @@ struct Grid {
 
 impl Grid {
     fn new(head: &[&str]) -> Self {
-        Self { head: head.iter().map(|h| (*h).to_owned()).collect(), rows: Vec::new() }
+        Self {
+            head: head.iter().map(|h| (*h).to_owned()).collect(),
+            rows: Vec::new(),
+        }
     }
 
     fn draw(&self) -> String {
         let cell = |text: &String| shortened(text, LONGEST_NAME);
-        let lines: Vec<Vec<String>> =
-            std::iter::once(&self.head).chain(&self.rows).map(|line| line.iter().map(cell).collect()).collect();
-        let width = |column: usize| lines.iter().filter_map(|l| l.get(column)).map(|c| c.chars().count()).max();
-        let widths: Vec<usize> = (0..self.head.len()).map(|column| width(column).unwrap_or(0)).collect();
-        let is_words = |column: usize| column == 0 || matches!(self.head[column].as_str(), "status" | "source");
+        let lines: Vec<Vec<String>> = std::iter::once(&self.head)
+            .chain(&self.rows)
+            .map(|line| line.iter().map(cell).collect())
+            .collect();
+        let width = |column: usize| {
+            lines
+                .iter()
+                .filter_map(|l| l.get(column))
+                .map(|c| c.chars().count())
+                .max()
+        };
+        let widths: Vec<usize> = (0..self.head.len())
+            .map(|column| width(column).unwrap_or(0))
+            .collect();
+        let is_words = |column: usize| {
+            column == 0 || matches!(self.head[column].as_str(), "status" | "source")
+        };
         let mut out = String::new();
         for line in &lines {
             let padded = line.iter().enumerate().map(|(i, cell)| {
                 let gap = " ".repeat(widths[i].saturating_sub(cell.chars().count()));
-                if is_words(i) { format!("{cell}{gap}") } else { format!("{gap}{cell}") }
+                if is_words(i) {
+                    format!("{cell}{gap}")
+                } else {
+                    format!("{gap}{cell}")
+                }
             });
             let text = padded.collect::<Vec<_>>().join("  ");
             out.push_str(&format!("  {}\n", text.trim_end()));

@@ -7,16 +7,20 @@ use serde::Serialize;
 /// Longest name shown in full, in characters.
 const LONGEST_NAME: usize = 72;
 
+/// Longest name given in a tooltip, in characters.
+const LONGEST_TOOLTIP: usize = 400;
+
 /// Words that are written in capitals.
-const ACRONYMS: [&str; 12] =
-    ["rfm", "kpi", "clv", "nps", "mrr", "arr", "csat", "csm", "crm", "id", "btyd", "ltv"];
+const ACRONYMS: [&str; 12] = [
+    "rfm", "kpi", "clv", "nps", "mrr", "arr", "csat", "csm", "crm", "id", "btyd", "ltv",
+];
 
 /// A name from the data.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub(crate) struct Name {
     /// The name, shortened where it is very long.
     pub(crate) shown: String,
-    /// The whole name, where `shown` is not.
+    /// The name at greater length, where `shown` is cut.
     pub(crate) full: Option<String>,
 }
 
@@ -24,10 +28,13 @@ impl Name {
     pub(crate) fn new(name: &str) -> Self {
         let clean = printable(name);
         if clean.trim().is_empty() {
-            return Self { shown: "(no name)".to_owned(), full: None };
+            return Self {
+                shown: "(no name)".to_owned(),
+                full: None,
+            };
         }
         let shown = shortened(&clean, LONGEST_NAME);
-        let full = (shown != clean).then_some(clean);
+        let full = (shown != clean).then(|| shortened(&clean, LONGEST_TOOLTIP));
         Self { shown, full }
     }
 }
@@ -36,9 +43,12 @@ impl Name {
 /// marks that switch the writing direction.
 pub(crate) fn printable(text: &str) -> String {
     let obeyed = |c: char| {
-        c.is_control() || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{fffe}' | '\u{ffff}')
+        c.is_control()
+            || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{fffe}' | '\u{ffff}')
     };
-    text.chars().map(|c| if obeyed(c) { '\u{fffd}' } else { c }).collect()
+    text.chars()
+        .map(|c| if obeyed(c) { '\u{fffd}' } else { c })
+        .collect()
 }
 
 /// The first `longest` characters, with an ellipsis where something was cut.
@@ -59,9 +69,19 @@ pub(crate) fn words(column: &str) -> String {
     let parts: Vec<String> = clean
         .split('_')
         .filter(|part| !part.is_empty())
-        .map(|part| if ACRONYMS.contains(&part) { part.to_uppercase() } else { part.to_owned() })
+        .map(|part| {
+            if ACRONYMS.contains(&part) {
+                part.to_uppercase()
+            } else {
+                part.to_owned()
+            }
+        })
         .collect();
-    if parts.is_empty() { "(no name)".to_owned() } else { shortened(&parts.join(" "), LONGEST_NAME) }
+    if parts.is_empty() {
+        "(no name)".to_owned()
+    } else {
+        shortened(&parts.join(" "), LONGEST_NAME)
+    }
 }
 
 /// `words` as the beginning of a heading or sentence.
@@ -76,7 +96,13 @@ pub(crate) fn title(column: &str) -> String {
 
 /// Letters and digits only, for an anchor.
 pub(crate) fn slug(name: &str) -> String {
-    let letters = name.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' });
+    let letters = name.chars().map(|c| {
+        if c.is_ascii_alphanumeric() {
+            c.to_ascii_lowercase()
+        } else {
+            '-'
+        }
+    });
     let slug: String = letters.take(40).collect();
     slug.trim_matches('-').to_owned()
 }
@@ -93,7 +119,10 @@ pub(crate) fn due(on: NaiveDate, seen_from: NaiveDate) -> (String, bool) {
         1 => ("due in 1 day".to_owned(), false),
         days if days > 0 => (format!("due in {} days", crate::number::count(days)), false),
         -1 => ("overdue by 1 day".to_owned(), true),
-        days => (format!("overdue by {} days", crate::number::count(-days)), true),
+        days => (
+            format!("overdue by {} days", crate::number::count(-days)),
+            true,
+        ),
     }
 }
 
@@ -104,8 +133,14 @@ mod tests {
     #[test]
     fn names_are_never_empty_endless_or_obeyed() {
         assert_eq!(Name::new("").shown, "(no name)");
-        assert_eq!(Name::new("Champions"), Name { shown: "Champions".into(), full: None });
-        let long = "x".repeat(500);
+        assert_eq!(
+            Name::new("Champions"),
+            Name {
+                shown: "Champions".into(),
+                full: None
+            }
+        );
+        let long = "x".repeat(300);
         assert_eq!(Name::new(&long).shown.chars().count(), LONGEST_NAME);
         assert_eq!(Name::new(&long).full.as_deref(), Some(long.as_str()));
         assert_eq!(printable("a\u{1b}[31m\u{202e}b"), "a\u{fffd}[31m\u{fffd}b");

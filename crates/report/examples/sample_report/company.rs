@@ -10,12 +10,28 @@ use tessera_report::{FeatureMeta, GoalMeta, ReportInput, ReportMeta, SchemeMeta,
 
 const CUSTOMERS: usize = 20_000;
 const NUMBERS: [(&str, &str, &str); 6] = [
-    ("recency_days", "days", "Days from the customer's last order to as_of."),
+    (
+        "recency_days",
+        "days",
+        "Days from the customer's last order to as_of.",
+    ),
     ("order_count", "count", "Orders in all of history."),
     ("spend_total", "currency", "Net spend in all of history."),
-    ("tenure_days", "days", "Days from the customer's first order to as_of."),
-    ("active_days_30d", "count", "Days with product use in the 30 days to as_of."),
-    ("churn_probability", "ratio", "Probability of no order in the 90 days after as_of, calibrated."),
+    (
+        "tenure_days",
+        "days",
+        "Days from the customer's first order to as_of.",
+    ),
+    (
+        "active_days_30d",
+        "count",
+        "Days with product use in the 30 days to as_of.",
+    ),
+    (
+        "churn_probability",
+        "ratio",
+        "Probability of no order in the 90 days after as_of, calibrated.",
+    ),
 ];
 const PLANS: [&str; 3] = ["starter", "team", "enterprise"];
 
@@ -51,7 +67,10 @@ pub fn input() -> ReportInput {
         ("sources".to_owned(), vec![sources()]),
         ("rejects".to_owned(), vec![rejects()]),
     ]);
-    ReportInput { tables, meta: meta() }
+    ReportInput {
+        tables,
+        meta: meta(),
+    }
 }
 
 fn day(year: i32, month: u32, day: u32) -> NaiveDate {
@@ -59,11 +78,22 @@ fn day(year: i32, month: u32, day: u32) -> NaiveDate {
 }
 
 fn meta() -> ReportMeta {
-    let scheme = |name: &str, kind: &str| SchemeMeta { name: name.into(), kind: kind.into(), scores: None };
+    let scheme = |name: &str, kind: &str| SchemeMeta {
+        name: name.into(),
+        kind: kind.into(),
+        scores: None,
+    };
     let feature = |&(name, unit, notes): &(&str, &str, &str)| FeatureMeta {
         name: name.into(),
         unit: Some(unit.into()),
-        base: Some(if unit == "currency" { "value" } else { "behavioural" }.into()),
+        base: Some(
+            if unit == "currency" {
+                "value"
+            } else {
+                "behavioural"
+            }
+            .into(),
+        ),
         notes: Some(notes.into()),
     };
     ReportMeta {
@@ -98,11 +128,23 @@ fn customers() -> Vec<Customer> {
             let alive = draw.next();
             let tenure = (20.0 + 710.0 * draw.next().sqrt()).floor();
             let recency = (tenure * (1.0 - alive).powf(1.2) * draw.next().powf(0.7)).floor();
-            let orders = (1.0 - (1.0 - draw.next()).ln() * (0.4 + 9.0 * alive * alive * tenure / 730.0)).floor();
-            let basket = 28.0 * (1.2 * (draw.next() + draw.next() + draw.next() - 1.5)).exp() * (1.0 + alive);
+            let orders = (1.0
+                - (1.0 - draw.next()).ln() * (1.1 + 9.0 * alive * alive * tenure / 730.0))
+                .floor();
+            let basket = 28.0
+                * (1.2 * (draw.next() + draw.next() + draw.next() - 1.5)).exp()
+                * (1.0 + alive);
             let active = (30.0 * draw.next() * alive).floor();
-            let odds = -1.9 + 0.011 * recency - 0.12 * orders.min(12.0) - 0.04 * active + draw.next();
-            [recency, orders, orders * basket, tenure, active, 1.0 / (1.0 + (-odds).exp())]
+            let odds =
+                -1.9 + 0.011 * recency - 0.12 * orders.min(12.0) - 0.04 * active + draw.next();
+            [
+                recency,
+                orders,
+                orders * basket,
+                tenure,
+                active,
+                1.0 / (1.0 + (-odds).exp()),
+            ]
         })
         .collect();
     let scores = [0, 1, 2].map(|feature| midrank_scores(&numbers, feature, feature == 0));
@@ -112,7 +154,13 @@ fn customers() -> Vec<Customer> {
         Customer {
             plan: PLANS[usize::from(draw.next() < 0.35) + usize::from(f >= 4 && draw.next() < 0.4)],
             score: format!("{r}{f}{m}"),
-            segments: [rfm(r, f, m), tier(spend[i]), stage(&numbers), cluster(&numbers)].map(str::to_owned),
+            segments: [
+                rfm(r, f, m),
+                tier(spend[i]),
+                stage(&numbers),
+                cluster(&numbers),
+            ]
+            .map(str::to_owned),
             numbers,
         }
     };
@@ -133,7 +181,10 @@ fn midrank_shares(rows: &[[f64; 6]], feature: usize) -> Vec<f64> {
 
 fn midrank_scores(rows: &[[f64; 6]], feature: usize, small_is_good: bool) -> Vec<u8> {
     let good = |share: f64| if small_is_good { 1.0 - share } else { share };
-    midrank_shares(rows, feature).into_iter().map(|s| 1 + (5.0 * good(s)).min(4.0) as u8).collect()
+    midrank_shares(rows, feature)
+        .into_iter()
+        .map(|s| 1 + (5.0 * good(s)).min(4.0) as u8)
+        .collect()
 }
 
 /// The ten-segment grid of recency and frequency, with `Lost` told apart by money.
@@ -206,12 +257,24 @@ fn batch(columns: Vec<(&str, ArrayRef)>) -> RecordBatch {
 const SCHEMES: [&str; 4] = ["rfm", "value_tier", "lifecycle", "behaviour"];
 
 fn customer_table(customers: &[Customer]) -> RecordBatch {
-    let mut columns = vec![("customer_id", texts((0..customers.len()).map(|i| format!("C{i:05}"))))];
+    let mut columns = vec![(
+        "customer_id",
+        texts((0..customers.len()).map(|i| format!("C{i:05}"))),
+    )];
     for (i, scheme) in SCHEMES.iter().enumerate() {
-        columns.push((scheme, texts(customers.iter().map(|c| c.segments[i].clone()))));
+        columns.push((
+            scheme,
+            texts(customers.iter().map(|c| c.segments[i].clone())),
+        ));
     }
-    columns.push(("rfm_score", texts(customers.iter().map(|c| c.score.clone()))));
-    columns.push(("churn_probability", floats(customers.iter().map(|c| c.numbers[5]))));
+    columns.push((
+        "rfm_score",
+        texts(customers.iter().map(|c| c.score.clone())),
+    ));
+    columns.push((
+        "churn_probability",
+        floats(customers.iter().map(|c| c.numbers[5])),
+    ));
     batch(columns)
 }
 
@@ -250,12 +313,23 @@ fn segment_tables(customers: &[Customer]) -> (RecordBatch, RecordBatch) {
     let mut segments: Vec<(usize, usize, Vec<&Customer>)> = Vec::new();
     for (scheme, names) in ORDER.iter().enumerate() {
         for (id, name) in names.iter().enumerate() {
-            segments.push((scheme, id, customers.iter().filter(|c| c.segments[scheme] == *name).collect()));
+            segments.push((
+                scheme,
+                id,
+                customers
+                    .iter()
+                    .filter(|c| c.segments[scheme] == *name)
+                    .collect(),
+            ));
         }
     }
     let name = |&(scheme, id, _): &(usize, usize, Vec<&Customer>)| ORDER[scheme][id].to_owned();
     let spend = |members: &[&Customer]| members.iter().map(|c| c.numbers[2]).sum::<f64>();
-    let play = |i: usize| segments.iter().map(move |s| playbook(ORDER[s.0][s.1]).map(|p| p[i].to_owned()));
+    let play = |i: usize| {
+        segments
+            .iter()
+            .map(move |s| playbook(ORDER[s.0][s.1]).map(|p| p[i].to_owned()))
+    };
     let kpi = |members: &[&Customer]| mean(members.iter().map(|c| c.numbers[5]));
     let rule = |s: &(usize, usize, Vec<&Customer>)| match SCHEMES[s.0] {
         "value_tier" => Some(format!("tier {} of customers by spend_total", s.1 + 1)),
@@ -263,13 +337,29 @@ fn segment_tables(customers: &[Customer]) -> (RecordBatch, RecordBatch) {
         _ => None,
     };
     let table = batch(vec![
-        ("scheme", texts(segments.iter().map(|s| SCHEMES[s.0].to_owned()))),
+        (
+            "scheme",
+            texts(segments.iter().map(|s| SCHEMES[s.0].to_owned())),
+        ),
         ("segment_id", whole(segments.iter().map(|s| s.1 as i64 + 1))),
         ("segment", texts(segments.iter().map(name))),
-        ("customers", whole(segments.iter().map(|s| s.2.len() as i64))),
-        ("share", floats(segments.iter().map(|s| s.2.len() as f64 / customers.len() as f64))),
+        (
+            "customers",
+            whole(segments.iter().map(|s| s.2.len() as i64)),
+        ),
+        (
+            "share",
+            floats(
+                segments
+                    .iter()
+                    .map(|s| s.2.len() as f64 / customers.len() as f64),
+            ),
+        ),
         ("value", floats(segments.iter().map(|s| spend(&s.2)))),
-        ("value_share", floats(segments.iter().map(|s| spend(&s.2) / total))),
+        (
+            "value_share",
+            floats(segments.iter().map(|s| spend(&s.2) / total)),
+        ),
         ("kpi", floats(segments.iter().map(|s| kpi(&s.2)))),
         ("playbook", texts(play(0))),
         ("touch", texts(play(1))),
@@ -290,25 +380,47 @@ fn profiles(customers: &[Customer], segments: &[(usize, usize, Vec<&Customer>)])
     let mut names: [Vec<Option<String>>; 4] = [vec![], vec![], vec![], vec![]];
     let mut numbers: [Vec<Option<f64>>; 6] = [vec![], vec![], vec![], vec![], vec![], vec![]];
     let mut push = |text: [Option<&str>; 4], values: [Option<f64>; 6]| {
-        names.iter_mut().zip(text).for_each(|(to, t)| to.push(t.map(str::to_owned)));
-        numbers.iter_mut().zip(values).for_each(|(to, v)| to.push(v));
+        names
+            .iter_mut()
+            .zip(text)
+            .for_each(|(to, t)| to.push(t.map(str::to_owned)));
+        numbers
+            .iter_mut()
+            .zip(values)
+            .for_each(|(to, v)| to.push(v));
     };
     for (scheme, id, members) in segments {
         let of = (Some(SCHEMES[*scheme]), Some(ORDER[*scheme][*id]));
         for (i, (feature, _, _)) in NUMBERS.iter().enumerate() {
             let base = mean(customers.iter().map(|c| c.numbers[i]));
             let own = mean(members.iter().map(|c| c.numbers[i]));
-            let deviation = base.and_then(|b| mean(customers.iter().map(|c| (c.numbers[i] - b).powi(2)))).map(f64::sqrt);
+            let deviation = base
+                .and_then(|b| mean(customers.iter().map(|c| (c.numbers[i] - b).powi(2))))
+                .map(f64::sqrt);
             let rest = customers.len() as f64 / (customers.len() - members.len()) as f64;
-            let effect = own.zip(base).zip(deviation).map(|((o, b), d)| (o - b) * rest / d);
+            let effect = own
+                .zip(base)
+                .zip(deviation)
+                .map(|((o, b), d)| (o - b) * rest / d);
             let index = own.zip(base).map(|(o, b)| 100.0 * o / b);
-            push([of.0, of.1, Some(feature), None], [own, base, index, effect, None, None]);
+            push(
+                [of.0, of.1, Some(feature), None],
+                [own, base, index, effect, None, None],
+            );
         }
         for plan in PLANS {
-            let share = |c: &mut dyn Iterator<Item = &Customer>| mean(c.map(|c| f64::from(u8::from(c.plan == plan))));
-            let (own, base) = (share(&mut members.iter().copied()), share(&mut customers.iter()));
+            let share = |c: &mut dyn Iterator<Item = &Customer>| {
+                mean(c.map(|c| f64::from(u8::from(c.plan == plan))))
+            };
+            let (own, base) = (
+                share(&mut members.iter().copied()),
+                share(&mut customers.iter()),
+            );
             let index = own.zip(base).map(|(o, b)| 100.0 * o / b);
-            push([of.0, of.1, Some("plan"), Some(plan)], [None, None, index, None, own, base]);
+            push(
+                [of.0, of.1, Some("plan"), Some(plan)],
+                [None, None, index, None, own, base],
+            );
         }
     }
     let [scheme, segment, feature, label] = names;
@@ -331,12 +443,30 @@ fn models() -> RecordBatch {
     let rows: [(&str, &str, &str, Option<f64>, Option<&str>); 8] = [
         ("rfm", "rfm_grid", "score_method", None, Some("midrank")),
         ("rfm", "rfm_grid", "grid", None, Some("eleven")),
-        ("rfm", "rfm_grid", "distinct_scores_frequency", Some(5.0), None),
-        ("behaviour", "kmeans", "k", Some(4.0), Some("best mean silhouette of 2 to 10")),
+        (
+            "rfm",
+            "rfm_grid",
+            "distinct_scores_frequency",
+            Some(5.0),
+            None,
+        ),
+        (
+            "behaviour",
+            "kmeans",
+            "k",
+            Some(4.0),
+            Some("best mean silhouette of 2 to 10"),
+        ),
         ("behaviour", "kmeans", "seed", Some(20_260.0), None),
         ("behaviour", "kmeans", "inertia", Some(40_317.284_16), None),
         ("behaviour", "kmeans", "silhouette", Some(0.412_7), None),
-        ("behaviour", "kmeans", "cluster 1: recency_days", Some(241.82), None),
+        (
+            "behaviour",
+            "kmeans",
+            "cluster 1: recency_days",
+            Some(241.82),
+            None,
+        ),
     ];
     let text = |t: &str| Some(t.to_owned());
     batch(vec![
@@ -369,8 +499,14 @@ fn sources() -> RecordBatch {
         ("quarantined", column(5)),
         ("dropped", column(6)),
         ("duplicates", column(7)),
-        ("age_hours", floats([Some(3.2), None, Some(1.1), Some(52.0)])),
-        ("status", texts(["ok", "ok", "ok", "stale"].map(str::to_owned))),
+        (
+            "age_hours",
+            floats([Some(3.2), None, Some(1.1), Some(52.0)]),
+        ),
+        (
+            "status",
+            texts(["ok", "ok", "ok", "stale"].map(str::to_owned)),
+        ),
     ])
 }
 
@@ -381,17 +517,30 @@ fn rejects() -> RecordBatch {
         ("events", "event time is not in the future", 1_004),
         ("tickets", "satisfaction is between 1 and 5", 7),
     ];
-    let rows: Vec<(&str, &str, usize)> = rules.iter().flat_map(|&(s, r, n)| (0..n).map(move |i| (s, r, i))).collect();
-    let file = |&(source, _, i): &(&str, &str, usize)| format!("year=2026/month={:02}/{source}-0.parquet", 1 + i % 11);
+    let rows: Vec<(&str, &str, usize)> = rules
+        .iter()
+        .flat_map(|&(s, r, n)| (0..n).map(move |i| (s, r, i)))
+        .collect();
+    let file = |&(source, _, i): &(&str, &str, usize)| {
+        format!("year=2026/month={:02}/{source}-0.parquet", 1 + i % 11)
+    };
     let json = |&(source, _, i): &(&str, &str, usize)| match source {
-        "orders" => format!(r#"{{"invoice_no":"5{i:05}","customer_id":null,"quantity":6,"unit_price":2.55}}"#),
-        "events" => format!(r#"{{"customer_id":"C{i:05}","event":"login","at":"2062-11-02T08:0{}:00"}}"#, i % 10),
+        "orders" => format!(
+            r#"{{"invoice_no":"5{i:05}","customer_id":null,"quantity":6,"unit_price":2.55}}"#
+        ),
+        "events" => format!(
+            r#"{{"customer_id":"C{i:05}","event":"login","at":"2062-11-02T08:0{}:00"}}"#,
+            i % 10
+        ),
         _ => format!(r#"{{"ticket":"T{i:04}","customer_id":"C{i:05}","satisfaction":9}}"#),
     };
     batch(vec![
         ("source", texts(rows.iter().map(|r| r.0.to_owned()))),
         ("file", texts(rows.iter().map(file))),
-        ("row_number", whole(rows.iter().map(|r| 17 + 37 * r.2 as i64))),
+        (
+            "row_number",
+            whole(rows.iter().map(|r| 17 + 37 * r.2 as i64)),
+        ),
         ("rule", texts(rows.iter().map(|r| r.1.to_owned()))),
         ("row", texts(rows.iter().map(json))),
     ])

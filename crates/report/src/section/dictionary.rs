@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::{Build, Part, Section};
 use crate::ReportError;
 use crate::facts::Facts;
-use crate::text::{Name, printable};
+use crate::text::{Name, printable, shortened};
 
 pub(super) const SECTION: Section = Section {
     name: "dictionary",
@@ -15,6 +15,9 @@ pub(super) const SECTION: Section = Section {
     template: include_str!("../../templates/sections/dictionary.html"),
     build: Build::Closing(build),
 };
+
+/// Longest explanation shown, in characters.
+const LONGEST_NOTE: usize = 400;
 
 #[derive(Serialize)]
 struct View {
@@ -35,14 +38,16 @@ struct Entry {
 
 fn build(facts: &Facts<'_>) -> Result<Part, ReportError> {
     let meta = facts.meta;
-    let clean = |text: &Option<String>| text.as_deref().map(printable).unwrap_or_default();
+    let named = |text: &Option<String>| text.as_deref().map(|t| Name::new(t).shown);
+    let cut = |text: &str| shortened(&printable(text), LONGEST_NOTE);
+    let clean = |text: &Option<String>| text.as_deref().map(cut).unwrap_or_default();
     let mut features: Vec<Entry> = meta
         .features
         .iter()
         .map(|f| Entry {
             name: Name::new(&f.name),
             unit: match f.unit.as_deref() {
-                Some("currency") => meta.currency.clone().unwrap_or_else(|| "currency".to_owned()),
+                Some("currency") => named(&meta.currency).unwrap_or_else(|| "currency".to_owned()),
                 _ => clean(&f.unit),
             },
             base: clean(&f.base),
@@ -50,11 +55,20 @@ fn build(facts: &Facts<'_>) -> Result<Part, ReportError> {
         })
         .collect();
     if features.is_empty() {
-        let profiled: BTreeSet<&str> = facts.profiles.iter().flatten().map(|r| r.feature.as_str()).collect();
-        let bare = |name| Entry { name: Name::new(name), unit: String::new(), base: String::new(), notes: String::new() };
+        let profiled: BTreeSet<&str> = facts
+            .profiles
+            .iter()
+            .flatten()
+            .map(|r| r.feature.as_str())
+            .collect();
+        let bare = |name| Entry {
+            name: Name::new(name),
+            unit: String::new(),
+            base: String::new(),
+            notes: String::new(),
+        };
         features = profiled.into_iter().map(bare).collect();
     }
-    let named = |text: &Option<String>| text.as_deref().map(printable);
     Part::ready(View {
         features,
         currency: named(&meta.currency),

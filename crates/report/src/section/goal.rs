@@ -72,14 +72,25 @@ struct Labelled {
 
 fn build(facts: &Facts<'_>) -> Result<Part, ReportError> {
     let (Some(goal), Some(kpi)) = (&facts.meta.goal, &facts.kpi) else {
-        return Part::not_computed("the pipeline declares no [goal] with a KPI, so segments have nothing to be judged by");
+        return Part::not_computed(
+            "the pipeline declares no [goal] with a KPI, so segments have nothing to be judged by",
+        );
     };
     let schemes = facts.schemes.as_deref().unwrap_or_default();
     let scale = Scale::over(kpi, schemes);
-    let strips = scale.map(|scale| schemes.iter().filter_map(|s| strip(facts, kpi, s, scale)).collect());
+    let strips = scale.map(|scale| {
+        schemes
+            .iter()
+            .filter_map(|s| strip(facts, kpi, s, scale))
+            .collect()
+    });
     let review = goal.review_by.map(|on| {
         let (due, overdue) = text::due(on, facts.meta.as_of);
-        Review { date: text::date(on), due, overdue }
+        Review {
+            date: text::date(on),
+            due,
+            overdue,
+        }
     });
     Part::ready(View {
         objective: goal.objective.as_deref().map(title),
@@ -108,12 +119,21 @@ struct Scale {
 impl Scale {
     /// From 0, or the lowest value where one is negative, to the highest value; `None` where no segment has a KPI.
     fn over(kpi: &Kpi, schemes: &[Scheme]) -> Option<Self> {
-        let means: Vec<f64> = schemes.iter().flat_map(|s| &s.segments).filter_map(|s| s.kpi).collect();
+        let means: Vec<f64> = schemes
+            .iter()
+            .flat_map(|s| &s.segments)
+            .filter_map(|s| s.kpi)
+            .collect();
         if means.is_empty() {
             return None;
         }
-        let all = means.into_iter().chain(kpi.target.map(crate::TargetMeta::limit)).chain(kpi.overall);
-        let (low, high) = all.fold((0.0_f64, 0.0_f64), |(low, high), v| (low.min(v), high.max(v)));
+        let all = means
+            .into_iter()
+            .chain(kpi.target.map(crate::TargetMeta::limit))
+            .chain(kpi.overall);
+        let (low, high) = all.fold((0.0_f64, 0.0_f64), |(low, high), v| {
+            (low.min(v), high.max(v))
+        });
         (high > low).then_some(Self { low, high })
     }
 
@@ -124,7 +144,11 @@ impl Scale {
 }
 
 fn strip(facts: &Facts<'_>, kpi: &Kpi, scheme: &Scheme, scale: Scale) -> Option<Strip> {
-    let mut known: Vec<(&SegmentRow, f64)> = scheme.segments.iter().filter_map(|s| s.kpi.map(|k| (s, k))).collect();
+    let mut known: Vec<(&SegmentRow, f64)> = scheme
+        .segments
+        .iter()
+        .filter_map(|s| s.kpi.map(|k| (s, k)))
+        .collect();
     known.sort_by(|a, b| a.1.total_cmp(&b.1));
     let labelled = |(segment, mean): &(&SegmentRow, f64)| Labelled {
         name: Name::new(&segment.name),
@@ -134,11 +158,27 @@ fn strip(facts: &Facts<'_>, kpi: &Kpi, scheme: &Scheme, scale: Scale) -> Option<
     let dot = |(segment, mean): &(&SegmentRow, f64)| Dot {
         at: scale.at(*mean),
         radius: format!("{:.1}", 3.0 + 9.0 * scheme.share(segment).max(0.0).sqrt()),
-        label: format!("{}: {}", Name::new(&segment.name).shown, kpi.measure.show(*mean, facts.meta)),
+        label: format!(
+            "{}: {}",
+            Name::new(&segment.name).shown,
+            kpi.measure.show(*mean, facts.meta)
+        ),
         meets: kpi.met(Some(*mean)),
     };
-    let meeting = known.iter().filter(|(_, mean)| kpi.met(Some(*mean)) == Some(true)).count();
-    let verdict = kpi.target.map(|_| format!("{meeting} of {} meet the target", known.len()));
+    let meeting = known
+        .iter()
+        .filter(|(_, mean)| kpi.met(Some(*mean)) == Some(true))
+        .count();
+    let verdict = kpi
+        .target
+        .map(|_| format!("{meeting} of {} meet the target", known.len()));
     let dots = known.iter().map(dot).collect();
-    Some(Strip { anchor: scheme.anchor.clone(), scheme: title(&scheme.name), dots, lowest, highest, verdict })
+    Some(Strip {
+        anchor: scheme.anchor.clone(),
+        scheme: title(&scheme.name),
+        dots,
+        lowest,
+        highest,
+        verdict,
+    })
 }

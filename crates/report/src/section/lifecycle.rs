@@ -50,7 +50,10 @@ fn build(_: &Facts<'_>, scheme: &Scheme) -> Result<Part, ReportError> {
     let mut before = 0_i64;
     let mut stages = Vec::with_capacity(scheme.segments.len());
     for (i, segment) in scheme.segments.iter().enumerate() {
-        let (from, width) = (before as f64 / all as f64, segment.customers as f64 / all as f64);
+        let (from, width) = (
+            before as f64 / all as f64,
+            segment.customers as f64 / all as f64,
+        );
         before += segment.customers;
         stages.push(Stage {
             number: i + 1,

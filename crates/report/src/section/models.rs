@@ -43,7 +43,9 @@ struct Parameter {
 }
 
 fn build(facts: &Facts<'_>) -> Result<Part, ReportError> {
-    let Some(rows) = &facts.models else { return Part::no_table("models") };
+    let Some(rows) = &facts.models else {
+        return Part::no_table("models");
+    };
     if rows.is_empty() {
         return Part::not_computed("nothing in this version is fitted");
     }
@@ -54,23 +56,40 @@ fn build(facts: &Facts<'_>) -> Result<Part, ReportError> {
         }
     }
     let model = |(score, model): (&str, &str)| {
-        let of_model: Vec<&ModelRow> = rows.iter().filter(|r| r.score == score && r.model == model).collect();
+        let of_model: Vec<&ModelRow> = rows
+            .iter()
+            .filter(|r| r.score == score && r.model == model)
+            .collect();
         let hidden = of_model.len().saturating_sub(MOST_PARAMETERS);
         Model {
             score: title(score),
             model: words(model),
             size: counted(of_model.len() as i64, "entry", "entries"),
-            parameters: of_model.iter().take(MOST_PARAMETERS).map(|row| parameter(row)).collect(),
+            parameters: of_model
+                .iter()
+                .take(MOST_PARAMETERS)
+                .map(|row| parameter(row))
+                .collect(),
             left_out: (hidden > 0).then(|| format!("{hidden} more are in the `models` table.")),
         }
     };
-    Part::ready(View { models: keys.into_iter().map(model).collect() })
+    Part::ready(View {
+        models: keys.into_iter().map(model).collect(),
+    })
 }
 
 fn parameter(row: &ModelRow) -> Parameter {
-    let text = row.text.as_deref().map(|t| shortened(&printable(t), LONGEST_TEXT)).unwrap_or_default();
+    let text = row
+        .text
+        .as_deref()
+        .map(|t| shortened(&printable(t), LONGEST_TEXT))
+        .unwrap_or_default();
     let missing = if text.is_empty() { NONE } else { "" };
-    Parameter { name: Name::new(&row.name), value: row.value.map_or_else(|| missing.to_owned(), precise), text }
+    Parameter {
+        name: Name::new(&row.name),
+        value: row.value.map_or_else(|| missing.to_owned(), precise),
+        text,
+    }
 }
 
 /// A fitted number with six significant digits, without a row of zeros.

@@ -6,7 +6,7 @@ use serde::Serialize;
 use super::{Build, Part, Section};
 use crate::ReportError;
 use crate::facts::{Facts, Scheme};
-use crate::number::{Measure, NONE, percent, plain, position};
+use crate::number::{Measure, NONE, one_decimal, percent, plain, position};
 use crate::record::ProfileRow;
 use crate::text::{Name, title, words};
 
@@ -36,7 +36,7 @@ struct View {
     lines: Vec<Line>,
 }
 
-/// The most telling features of one segment.
+/// The most telling features of one segment; a segment without customers has no card.
 #[derive(Serialize)]
 struct Card {
     name: Name,
@@ -75,13 +75,20 @@ struct Cell {
 }
 
 fn build(facts: &Facts<'_>, scheme: &Scheme) -> Result<Part, ReportError> {
-    let Some(profiles) = &facts.profiles else { return Part::no_table("profiles") };
-    let rows: Vec<&ProfileRow> = profiles.iter().filter(|r| r.scheme == scheme.name).collect();
+    let Some(profiles) = &facts.profiles else {
+        return Part::no_table("profiles");
+    };
+    let rows: Vec<&ProfileRow> = profiles
+        .iter()
+        .filter(|r| r.scheme == scheme.name)
+        .collect();
     if rows.is_empty() {
         return Part::not_computed("the `profiles` table has no rows for this scheme");
     }
     let mut order: Vec<_> = scheme.segments.iter().collect();
-    let largest_first = |a: &&crate::record::SegmentRow, b: &&crate::record::SegmentRow| b.customers.cmp(&a.customers);
+    let largest_first = |a: &&crate::record::SegmentRow, b: &&crate::record::SegmentRow| {
+        b.customers.cmp(&a.customers)
+    };
     if order.len() > MOST_SEGMENTS {
         order.sort_by(largest_first);
     }
@@ -89,9 +96,15 @@ fn build(facts: &Facts<'_>, scheme: &Scheme) -> Result<Part, ReportError> {
     let names: Vec<&str> = order.iter().map(|s| s.name.as_str()).collect();
     let hidden = scheme.segments.len() - names.len();
     Part::ready(View {
-        cards: names.iter().filter_map(|name| card(facts, name, &rows)).collect(),
+        cards: names
+            .iter()
+            .filter_map(|name| card(facts, name, &rows))
+            .collect(),
         left_out: (hidden > 0).then(|| {
-            format!("The {} largest segments are shown; {hidden} more are in the `profiles` table.", names.len())
+            format!(
+                "The {} largest segments are shown; {hidden} more are in the `profiles` table.",
+                names.len()
+            )
         }),
         segments: names.iter().map(|name| Name::new(name)).collect(),
         lines: lines(facts, &names, &rows),
@@ -102,22 +115,36 @@ fn build(facts: &Facts<'_>, scheme: &Scheme) -> Result<Part, ReportError> {
 /// 2 asin √p - 2 asin √P (Cohen 1988, equation 6.2.1).
 fn distance(row: &ProfileRow) -> Option<f64> {
     let angle = |share: f64| 2.0 * share.clamp(0.0, 1.0).sqrt().asin();
-    row.effect_size.or_else(|| Some(angle(row.share?) - angle(row.population_share?)))
+    row.effect_size
+        .or_else(|| Some(angle(row.share?) - angle(row.population_share?)))
 }
 
 fn card(facts: &Facts<'_>, segment: &str, rows: &[&ProfileRow]) -> Option<Card> {
-    let mut known: Vec<(&ProfileRow, f64)> = rows
+    let own: Vec<&ProfileRow> = rows
         .iter()
+        .copied()
         .filter(|r| r.segment == segment && r.index.is_some())
-        .filter_map(|r| distance(r).filter(|d| d.abs() >= HARDLY).map(|d| (*r, d)))
+        .collect();
+    if own.is_empty() {
+        return None;
+    }
+    let mut known: Vec<(&ProfileRow, f64)> = own
+        .into_iter()
+        .filter_map(|r| distance(r).filter(|d| d.abs() >= HARDLY).map(|d| (r, d)))
         .collect();
     known.sort_by(|a, b| {
         let by_name = || (&a.0.feature, &a.0.label).cmp(&(&b.0.feature, &b.0.label));
         b.1.abs().total_cmp(&a.1.abs()).then_with(by_name)
     });
     known.truncate(TELLING);
-    let features: Vec<Telling> = known.into_iter().filter_map(|(row, _)| telling(facts, row)).collect();
-    Some(Card { name: Name::new(segment), features })
+    let features: Vec<Telling> = known
+        .into_iter()
+        .filter_map(|(row, _)| telling(facts, row))
+        .collect();
+    Some(Card {
+        name: Name::new(segment),
+        features,
+    })
 }
 
 fn telling(facts: &Facts<'_>, row: &ProfileRow) -> Option<Telling> {
@@ -131,7 +158,9 @@ fn telling(facts: &Facts<'_>, row: &ProfileRow) -> Option<Telling> {
         from: position(0.5 + reach.min(0.0)),
         width: position(reach.abs()),
         comparison: comparison(facts, row),
-        effect: row.effect_size.map(|d| format!("effect {}", plain((d * 10.0).round() / 10.0))),
+        effect: row
+            .effect_size
+            .map(|d| format!("effect {}", one_decimal(d))),
     })
 }
 
@@ -147,10 +176,21 @@ fn comparison(facts: &Facts<'_>, row: &ProfileRow) -> String {
     match (&row.label, row.mean, row.population_mean) {
         (Some(_), _, _) => {
             let share = |s: Option<f64>| s.map_or_else(|| NONE.to_owned(), percent);
-            format!("{} against {}", share(row.share), share(row.population_share))
+            format!(
+                "{} against {}",
+                share(row.share),
+                share(row.population_share)
+            )
+        }
+        (None, Some(mean), Some(base)) if measure == Measure::Days => {
+            format!("{} against {}", plain(mean), measure.show(base, facts.meta))
         }
         (None, Some(mean), Some(base)) => {
-            format!("{} against {}", measure.show(mean, facts.meta), measure.show(base, facts.meta))
+            format!(
+                "{} against {}",
+                measure.show(mean, facts.meta),
+                measure.show(base, facts.meta)
+            )
         }
         (None, mean, _) => measure.show_opt(mean, facts.meta),
     }
@@ -169,12 +209,22 @@ fn lines(facts: &Facts<'_>, segments: &[&str], rows: &[&ProfileRow]) -> Vec<Line
         .filter_map(|(feature, label)| {
             let of_key = |r: &&&ProfileRow| r.feature == feature && r.label.as_deref() == label;
             let first = rows.iter().find(of_key)?;
-            let cell = |segment: &&str| cell(facts, rows.iter().filter(of_key).find(|r| r.segment == **segment).copied());
+            let cell = |segment: &&str| {
+                cell(
+                    facts,
+                    rows.iter()
+                        .filter(of_key)
+                        .find(|r| r.segment == **segment)
+                        .copied(),
+                )
+            };
             let measure = Measure::of(facts.meta, feature);
             Some(Line {
                 feature: feature_words(first),
                 base: match label {
-                    Some(_) => first.population_share.map_or_else(|| NONE.to_owned(), percent),
+                    Some(_) => first
+                        .population_share
+                        .map_or_else(|| NONE.to_owned(), percent),
                     None => measure.show_opt(first.population_mean, facts.meta),
                 },
                 cells: segments.iter().map(cell).collect(),
@@ -195,16 +245,27 @@ fn is_frequent(row: &ProfileRow, rows: &[&ProfileRow]) -> bool {
 
 fn cell(facts: &Facts<'_>, row: Option<&ProfileRow>) -> Cell {
     let Some((row, index)) = row.and_then(|r| r.index.map(|i| (r, i))) else {
-        return Cell { index: NONE.to_owned(), shade: 0, hardly: true, detail: String::new() };
+        return Cell {
+            index: NONE.to_owned(),
+            shade: 0,
+            hardly: true,
+            detail: String::new(),
+        };
     };
     let distance = distance(row);
     let hardly = distance.is_some_and(|d| d.abs() < HARDLY);
-    let effect = distance.map(|d| format!(", effect {}", plain((d * 10.0).round() / 10.0))).unwrap_or_default();
+    let effect = distance
+        .map(|d| format!(", effect {}", one_decimal(d)))
+        .unwrap_or_default();
     Cell {
         index: plain(index.round()),
         shade: if hardly { 0 } else { shade(index) },
         hardly,
-        detail: format!("{}: {}{effect}", words(&row.segment), comparison(facts, row)),
+        detail: format!(
+            "{}: {}{effect}",
+            words(&row.segment),
+            comparison(facts, row)
+        ),
     }
 }
 

@@ -42,10 +42,16 @@ struct Example {
 }
 
 fn build(facts: &Facts<'_>) -> Result<Part, ReportError> {
-    let Some(rejects) = &facts.rejects else { return Part::no_table("rejects") };
+    let Some(rejects) = &facts.rejects else {
+        return Part::no_table("rejects");
+    };
     let all: i64 = rejects.iter().map(|g| g.rows).sum();
     let groups = rejects.iter().map(|group| {
-        let source = facts.sources.iter().flatten().find(|s| s.source == group.source && s.rows > 0);
+        let source = facts
+            .sources
+            .iter()
+            .flatten()
+            .find(|s| s.source == group.source && s.rows > 0);
         Group {
             source: Name::new(&group.source),
             rule: Name::new(&group.rule),
@@ -56,16 +62,26 @@ fn build(facts: &Facts<'_>) -> Result<Part, ReportError> {
     });
     let sentence = match all {
         0 => "No row was refused.".to_owned(),
-        n => format!("{} set aside and not used.", counted(n, "row was", "rows were")),
+        n => format!(
+            "{} set aside and not used.",
+            counted(n, "row was", "rows were")
+        ),
     };
-    Part::ready(View { sentence, groups: groups.collect() })
+    Part::ready(View {
+        sentence,
+        groups: groups.collect(),
+    })
 }
 
 fn example(example: &RejectExample) -> Example {
     let row = example.row_number.map(|n| format!("row {}", count(n)));
     let file = Some(printable(&example.file)).filter(|f| !f.is_empty());
     Example {
-        place: [file, row].into_iter().flatten().collect::<Vec<_>>().join(", "),
+        place: [file, row]
+            .into_iter()
+            .flatten()
+            .collect::<Vec<_>>()
+            .join(", "),
         row: shortened(&printable(&example.row), LONGEST_ROW),
     }
 }

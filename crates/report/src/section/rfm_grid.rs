@@ -69,7 +69,9 @@ fn build(facts: &Facts<'_>, scheme: &Scheme) -> Result<Part, ReportError> {
     if scheme.kind != Kind::RfmGrid {
         return Ok(Part::NotApplicable);
     }
-    let Some(table) = Table::open(facts.input, "customers") else { return Part::no_table("customers") };
+    let Some(table) = Table::open(facts.input, "customers") else {
+        return Part::no_table("customers");
+    };
     let score_column = format!("{}_score", scheme.name);
     let (segments, scores) = (table.text(&scheme.name)?, table.text(&score_column)?);
     let mut cells: BTreeMap<(u8, u8), Counts<'_>> = BTreeMap::new();
@@ -78,13 +80,20 @@ fn build(facts: &Facts<'_>, scheme: &Scheme) -> Result<Part, ReportError> {
         match score.and_then(parse) {
             Some((recency, frequency, monetary)) => {
                 highest = highest.max(recency).max(frequency).max(monetary);
-                *cells.entry((recency, frequency)).or_default().entry(segment.unwrap_or_default()).or_default() += 1;
+                *cells
+                    .entry((recency, frequency))
+                    .or_default()
+                    .entry(segment.unwrap_or_default())
+                    .or_default() += 1;
             }
             None => unscored += 1,
         }
     }
     if cells.is_empty() {
-        return Part::not_computed(format!("no customer has a three-digit score in column `{}`", words(&score_column)));
+        return Part::not_computed(format!(
+            "no customer has a three-digit score in column `{}`",
+            words(&score_column)
+        ));
     }
     Part::ready(view(&cells, highest, unscored))
 }
@@ -93,23 +102,29 @@ fn view(cells: &BTreeMap<(u8, u8), Counts<'_>>, highest: u8, unscored: i64) -> V
     let size = |cell: &Counts<'_>| cell.values().sum::<i64>();
     let all: i64 = cells.values().map(size).sum();
     let most = cells.values().map(size).max().unwrap_or(0);
-    let fullest = cells.iter().rev().find(|(_, cell)| size(cell) == most).map(|(&(recency, frequency), cell)| Fullest {
-        recency,
-        frequency,
-        customers: counted(most, "customer", "customers"),
-        share: percent(most as f64 / all.max(1) as f64),
-        name: Name::new(dominant(cell).unwrap_or_default()),
-    });
+    let fullest = cells.iter().rev().find(|(_, cell)| size(cell) == most).map(
+        |(&(recency, frequency), cell)| Fullest {
+            recency,
+            frequency,
+            customers: counted(most, "customer", "customers"),
+            share: percent(most as f64 / all.max(1) as f64),
+            name: Name::new(dominant(cell).unwrap_or_default()),
+        },
+    );
     let at = |recency: u8, frequency: u8| cells.get(&(recency, frequency));
     let line = |frequency: u8| Line {
         frequency,
         cells: (1..=highest)
             .map(|recency| {
                 let here = at(recency, frequency);
-                let differs = |other: Option<&Counts<'_>>| here.and_then(dominant) != other.and_then(dominant);
+                let differs = |other: Option<&Counts<'_>>| {
+                    here.and_then(dominant) != other.and_then(dominant)
+                };
                 Cell {
                     customers: count(here.map_or(0, size)),
-                    shade: here.map_or(0, |c| (DARKEST * size(c) as f64 / most.max(1) as f64).ceil() as u8),
+                    shade: here.map_or(0, |c| {
+                        (DARKEST * size(c) as f64 / most.max(1) as f64).ceil() as u8
+                    }),
                     name: here.and_then(dominant).map(Name::new),
                     detail: here.map(detail).unwrap_or_default(),
                     edge_left: recency > 1 && differs(at(recency - 1, frequency)),
@@ -121,7 +136,12 @@ fn view(cells: &BTreeMap<(u8, u8), Counts<'_>>, highest: u8, unscored: i64) -> V
     View {
         rows: (1..=highest).rev().map(line).collect(),
         recency_scores: (1..=highest).collect(),
-        unscored: (unscored > 0).then(|| format!("{} no score.", counted(unscored, "customer has", "customers have"))),
+        unscored: (unscored > 0).then(|| {
+            format!(
+                "{} no score.",
+                counted(unscored, "customer has", "customers have")
+            )
+        }),
         fullest,
     }
 }
@@ -137,7 +157,9 @@ fn parse(score: &str) -> Option<(u8, u8, u8)> {
 
 /// The segment with the most customers, the first by name among equals.
 fn dominant<'a>(cell: &Counts<'a>) -> Option<&'a str> {
-    cell.iter().reduce(|best, next| if next.1 > best.1 { next } else { best }).map(|(name, _)| *name)
+    cell.iter()
+        .reduce(|best, next| if next.1 > best.1 { next } else { best })
+        .map(|(name, _)| *name)
 }
 
 fn detail(cell: &Counts<'_>) -> String {

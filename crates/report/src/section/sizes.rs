@@ -4,10 +4,10 @@ use serde::Serialize;
 
 use super::{Build, Part, Section};
 use crate::ReportError;
-use crate::facts::{Facts, Kind, Scheme};
+use crate::facts::{Facts, Scheme};
 use crate::number::{count, counted, percent, position};
 use crate::record::SegmentRow;
-use crate::text::{Name, printable, title, words};
+use crate::text::{Name, printable, shortened, title, words};
 
 pub(super) const SECTION: Section = Section {
     name: "sizes",
@@ -15,6 +15,9 @@ pub(super) const SECTION: Section = Section {
     template: include_str!("../../templates/sections/sizes.html"),
     build: Build::Scheme(build),
 };
+
+/// Longest rule shown, in characters; the table holds the whole.
+const LONGEST_RULE: usize = 600;
 
 #[derive(Serialize)]
 struct View {
@@ -34,7 +37,9 @@ struct View {
 struct Sentence {
     largest: Name,
     largest_share: String,
-    /// Segment with the most value, its shares of value and customers.
+    /// The largest segment's share of the value, where no other has more.
+    also_richest: Option<String>,
+    /// Another segment with the most value, its shares of value and customers.
     richest: Option<(Name, String, String)>,
 }
 
@@ -67,23 +72,46 @@ fn build(facts: &Facts<'_>, scheme: &Scheme) -> Result<Part, ReportError> {
     let richest = largest(&mut scheme.segments.iter().filter_map(|s| s.value_share));
     let row = |s: &SegmentRow| row(facts, scheme, s, widest, richest);
     let rule = |s: &SegmentRow| {
-        s.rule.as_deref().filter(|r| !r.trim().is_empty()).map(|r| Rule { name: Name::new(&s.name), rule: printable(r) })
+        s.rule
+            .as_deref()
+            .filter(|r| !r.trim().is_empty())
+            .map(|r| Rule {
+                name: Name::new(&s.name),
+                rule: shortened(&printable(r), LONGEST_RULE),
+            })
     };
-    let unserved = scheme.segments.iter().filter(|s| s.playbook.is_none()).count();
+    let unserved = scheme
+        .segments
+        .iter()
+        .filter(|s| s.playbook.is_none())
+        .count();
     let has_playbooks = unserved < scheme.segments.len();
     Part::ready(View {
         sentence: sentence(scheme),
-        kpi: scheme.segments.iter().any(|s| s.kpi.is_some()).then(|| facts.kpi.as_ref()).flatten().map(|k| title(&k.name)),
+        kpi: scheme
+            .segments
+            .iter()
+            .any(|s| s.kpi.is_some())
+            .then_some(facts.kpi.as_ref())
+            .flatten()
+            .map(|k| title(&k.name)),
         target: facts.kpi.as_ref().and_then(|k| k.target_words(facts.meta)),
         has_value: scheme.value().is_some(),
-        value: facts.meta.value.as_deref().map_or_else(|| "value".to_owned(), words),
+        value: facts
+            .meta
+            .value
+            .as_deref()
+            .map_or_else(|| "value".to_owned(), words),
         has_playbooks,
         rows: scheme.segments.iter().map(row).collect(),
         rules: scheme.segments.iter().filter_map(rule).collect(),
         unserved: match unserved as i64 {
             0 => None,
             _ if !has_playbooks => Some("No segment of this scheme has a playbook yet.".to_owned()),
-            n => Some(format!("{} no playbook yet.", counted(n, "segment has", "segments have"))),
+            n => Some(format!(
+                "{} no playbook yet.",
+                counted(n, "segment has", "segments have")
+            )),
         },
     })
 }
@@ -91,33 +119,51 @@ fn build(facts: &Facts<'_>, scheme: &Scheme) -> Result<Part, ReportError> {
 fn row(facts: &Facts<'_>, scheme: &Scheme, s: &SegmentRow, widest: f64, richest: f64) -> Row {
     let kpi = facts.kpi.as_ref();
     let share = scheme.share(s);
-    let bar = |share: f64, longest: f64| position(if longest > 0.0 { share / longest } else { 0.0 });
+    let bar =
+        |share: f64, longest: f64| position(if longest > 0.0 { share / longest } else { 0.0 });
     let duty = [s.owner.as_deref(), s.touch.as_deref(), s.channel.as_deref()];
     Row {
         name: Name::new(&s.name),
         customers: count(s.customers),
         share: percent(share),
         share_bar: bar(share, widest),
-        value: facts.value_measure().show_opt(s.value, facts.meta),
+        value: facts
+            .value_measure()
+            .show_beside(s.value, scheme.largest_value(), facts.meta),
         value_share: s.value_share.map_or_else(String::new, percent),
         value_bar: bar(s.value_share.unwrap_or(0.0), richest),
         kpi: kpi.map_or_else(String::new, |k| k.measure.show_opt(s.kpi, facts.meta)),
         meets: kpi.and_then(|k| k.met(s.kpi)),
         playbook: s.playbook.as_deref().map(words),
-        duty: duty.into_iter().flatten().map(|d| Name::new(d).shown).collect(),
+        duty: duty
+            .into_iter()
+            .flatten()
+            .map(|d| Name::new(d).shown)
+            .collect(),
     }
 }
 
 fn sentence(scheme: &Scheme) -> Sentence {
     let first_largest = |number: &dyn Fn(&SegmentRow) -> f64| {
-        scheme.segments.iter().reduce(|best, s| if number(s) > number(best) { s } else { best })
+        scheme
+            .segments
+            .iter()
+            .reduce(|best, s| if number(s) > number(best) { s } else { best })
     };
     let largest = first_largest(&|s| s.customers as f64);
-    let richest = first_largest(&|s| s.value_share.unwrap_or(f64::NEG_INFINITY)).filter(|_| scheme.kind != Kind::Lifecycle);
+    let most_value = first_largest(&|s| s.value_share.unwrap_or(f64::NEG_INFINITY))
+        .filter(|s| s.value_share.is_some());
+    let (also, other): (Vec<&SegmentRow>, Vec<&SegmentRow>) = most_value
+        .into_iter()
+        .partition(|s| largest.is_some_and(|l| l.name == s.name));
+    let named = |s: &&SegmentRow| {
+        s.value_share
+            .map(|v| (Name::new(&s.name), percent(v), percent(scheme.share(s))))
+    };
     Sentence {
         largest: Name::new(largest.map_or("", |s| &s.name)),
         largest_share: percent(largest.map_or(0.0, |s| scheme.share(s))),
-        richest: richest
-            .and_then(|s| s.value_share.map(|v| (Name::new(&s.name), percent(v), percent(scheme.share(s))))),
+        also_richest: also.first().and_then(|s| s.value_share).map(percent),
+        richest: other.first().and_then(named),
     }
 }

@@ -43,7 +43,9 @@ struct Row {
 }
 
 fn build(facts: &Facts<'_>) -> Result<Part, ReportError> {
-    let Some(sources) = &facts.sources else { return Part::no_table("sources") };
+    let Some(sources) = &facts.sources else {
+        return Part::no_table("sources");
+    };
     if sources.is_empty() {
         return Part::not_computed("the `sources` table is empty");
     }
@@ -52,7 +54,10 @@ fn build(facts: &Facts<'_>) -> Result<Part, ReportError> {
     let unexplained = sources.iter().filter(|s| !s.adds_up()).count();
     let account = match unexplained {
         0 => "every row is accounted for".to_owned(),
-        n => format!("the rows of {} do not add up", counted(n as i64, "source", "sources")),
+        n => format!(
+            "the rows of {} do not add up",
+            counted(n as i64, "source", "sources")
+        ),
     };
     let sentence = format!(
         "{} read from {}, {} used; {account}.",
@@ -60,13 +65,18 @@ fn build(facts: &Facts<'_>) -> Result<Part, ReportError> {
         counted(sources.len() as i64, "source", "sources"),
         percent(used as f64 / rows.max(1) as f64),
     );
-    Part::ready(View { sentence, rows: sources.iter().map(row).collect() })
+    Part::ready(View {
+        sentence,
+        rows: sources.iter().map(row).collect(),
+    })
 }
 
 fn row(s: &SourceRow) -> Row {
     let status = s.status.as_deref().unwrap_or("ok");
     let volume = match (s.files, s.bytes) {
-        (Some(files), Some(size)) => format!("{}, {}", counted(files, "file", "files"), bytes(size)),
+        (Some(files), Some(size)) => {
+            format!("{}, {}", counted(files, "file", "files"), bytes(size))
+        }
         (Some(files), None) => counted(files, "file", "files"),
         _ => String::new(),
     };
@@ -79,7 +89,9 @@ fn row(s: &SourceRow) -> Row {
         filtered: count(s.filtered),
         quarantined: count(s.quarantined),
         dropped: count(s.dropped),
-        duplicates: s.duplicates.map_or_else(|| crate::number::NONE.to_owned(), count),
+        duplicates: s
+            .duplicates
+            .map_or_else(|| crate::number::NONE.to_owned(), count),
         parts: parts(s),
         adds_up: s.adds_up(),
         status: printable(status),
@@ -92,7 +104,12 @@ fn row(s: &SourceRow) -> Row {
 fn parts(s: &SourceRow) -> Vec<(&'static str, String, String)> {
     let all = s.rows.max(1) as f64;
     let mut before = 0.0;
-    let parts = [("used", s.used), ("filtered", s.filtered), ("quarantined", s.quarantined), ("dropped", s.dropped)];
+    let parts = [
+        ("used", s.used),
+        ("filtered", s.filtered),
+        ("quarantined", s.quarantined),
+        ("dropped", s.dropped),
+    ];
     parts
         .into_iter()
         .map(|(name, n)| {

@@ -1,0 +1,268 @@
+//! A version small enough to check by hand: two schemes, six customers.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, Date32Array, Float64Array, Int64Array, RecordBatch, StringArray};
+use chrono::NaiveDate;
+use tessera_report::{
+    FeatureMeta, GoalMeta, Options, ReportInput, ReportMeta, SchemeMeta, TargetMeta, render,
+};
+
+type Text = Option<&'static str>;
+
+pub fn texts<'a>(values: impl IntoIterator<Item = Option<&'a str>>) -> ArrayRef {
+    Arc::new(values.into_iter().collect::<StringArray>())
+}
+
+pub fn floats(values: impl IntoIterator<Item = Option<f64>>) -> ArrayRef {
+    Arc::new(values.into_iter().collect::<Float64Array>())
+}
+
+pub fn whole(values: impl IntoIterator<Item = i64>) -> ArrayRef {
+    Arc::new(values.into_iter().collect::<Int64Array>())
+}
+
+pub fn batch(columns: Vec<(&str, ArrayRef)>) -> RecordBatch {
+    let as_of: ArrayRef = Arc::new(Date32Array::from(vec![20_779; columns[0].1.len()]));
+    RecordBatch::try_from_iter([("as_of", as_of)].into_iter().chain(columns)).unwrap()
+}
+
+pub fn day(year: i32, month: u32, day: u32) -> NaiveDate {
+    NaiveDate::from_ymd_opt(year, month, day).unwrap()
+}
+
+/// The small version. Segment names are parameters, since names are what can be hostile.
+pub fn version(first: &'static str, second: &'static str) -> ReportInput {
+    let tables = BTreeMap::from([
+        ("customers".to_owned(), vec![customers(first, second)]),
+        ("segments".to_owned(), vec![segments(first, second)]),
+        ("profiles".to_owned(), vec![profiles(first, second)]),
+        ("models".to_owned(), vec![models()]),
+        ("sources".to_owned(), vec![sources()]),
+        ("rejects".to_owned(), vec![rejects(first)]),
+    ]);
+    ReportInput {
+        tables,
+        meta: meta(),
+    }
+}
+
+fn meta() -> ReportMeta {
+    let scheme = |name: &str, kind: &str| SchemeMeta {
+        name: name.into(),
+        kind: kind.into(),
+        scores: None,
+    };
+    let feature = |name: &str, unit: &str, notes: &str| FeatureMeta {
+        name: name.into(),
+        unit: Some(unit.into()),
+        base: Some("behavioural".into()),
+        notes: Some(notes.into()),
+    };
+    ReportMeta {
+        version: Some(3),
+        timezone: Some("Europe/London".into()),
+        currency: Some("GBP".into()),
+        key: Some("customer_id".into()),
+        value: Some("spend_total".into()),
+        goal: Some(GoalMeta {
+            objective: Some("retention".into()),
+            kpi: "churn_probability".into(),
+            target: Some(TargetMeta::Below(0.25)),
+            owner: Some("customer-success".into()),
+            review_by: Some(day(2026, 12, 31)),
+        }),
+        schemes: vec![scheme("rfm", "rfm_grid"), scheme("stage", "lifecycle")],
+        features: vec![
+            feature("recency_days", "days", "Days from the last order to as_of."),
+            feature("spend_total", "currency", "Net spend."),
+        ],
+        ..ReportMeta::new("small", day(2026, 11, 22))
+    }
+}
+
+fn customers(first: &'static str, second: &'static str) -> RecordBatch {
+    batch(vec![
+        (
+            "customer_id",
+            texts(["a", "b", "c", "d", "e", "f"].map(Some)),
+        ),
+        (
+            "rfm",
+            texts([first, first, second, second, second, second].map(Some)),
+        ),
+        (
+            "rfm_score",
+            texts([
+                Some("555"),
+                Some("554"),
+                Some("111"),
+                Some("111"),
+                Some("121"),
+                None,
+            ]),
+        ),
+        (
+            "stage",
+            texts(["new", "new", "new", "gone", "gone", "gone"].map(Some)),
+        ),
+        (
+            "churn_probability",
+            floats([0.1, 0.1, 0.4, 0.4, 0.4, 0.4].map(Some)),
+        ),
+    ])
+}
+
+fn segments(first: &'static str, second: &'static str) -> RecordBatch {
+    let playbook: [Text; 4] = [None, Some("win_back"), None, None];
+    batch(vec![
+        ("scheme", texts(["rfm", "rfm", "stage", "stage"].map(Some))),
+        ("segment_id", whole([1, 2, 1, 2])),
+        ("segment", texts([first, second, "new", "gone"].map(Some))),
+        ("customers", whole([2, 4, 3, 3])),
+        ("share", floats([2.0 / 6.0, 4.0 / 6.0, 0.5, 0.5].map(Some))),
+        ("value", floats([Some(1_500.0), Some(500.5), None, None])),
+        (
+            "value_share",
+            floats([Some(0.7498), Some(0.2502), None, None]),
+        ),
+        ("kpi", floats([0.1, 0.4, 0.2, 0.4].map(Some))),
+        ("playbook", texts(playbook)),
+        ("owner", texts(playbook.map(|p| p.map(|_| "crm-team")))),
+        (
+            "rule",
+            texts([Some("R and F of 4 and 5"), None, None, None]),
+        ),
+    ])
+}
+
+fn profiles(first: &'static str, second: &'static str) -> RecordBatch {
+    batch(vec![
+        ("scheme", texts(["rfm"; 6].map(Some))),
+        (
+            "segment",
+            texts([first, first, first, second, second, second].map(Some)),
+        ),
+        (
+            "feature",
+            texts(
+                [
+                    "recency_days",
+                    "spend_total",
+                    "plan",
+                    "recency_days",
+                    "spend_total",
+                    "plan",
+                ]
+                .map(Some),
+            ),
+        ),
+        (
+            "label",
+            texts([None, None, Some("team"), None, None, Some("team")]),
+        ),
+        (
+            "mean",
+            floats([
+                Some(4.0),
+                Some(750.0),
+                None,
+                Some(58.0),
+                Some(125.125),
+                None,
+            ]),
+        ),
+        (
+            "population_mean",
+            floats([Some(40.0), Some(333.4), None, Some(40.0), Some(333.4), None]),
+        ),
+        (
+            "index",
+            floats([10.0, 224.96, 100.0, 145.0, 37.5, 100.0].map(Some)),
+        ),
+        (
+            "effect_size",
+            floats([Some(-1.4), Some(1.1), None, Some(1.4), Some(-1.1), None]),
+        ),
+        (
+            "share",
+            floats([None, None, Some(0.5), None, None, Some(0.5)]),
+        ),
+        (
+            "population_share",
+            floats([None, None, Some(0.5), None, None, Some(0.5)]),
+        ),
+    ])
+}
+
+fn models() -> RecordBatch {
+    batch(vec![
+        ("score", texts(["rfm", "rfm"].map(Some))),
+        ("model", texts(["rfm_grid", "rfm_grid"].map(Some))),
+        ("name", texts(["score_method", "recency_edge_1"].map(Some))),
+        ("value", floats([None, Some(12.5)])),
+        ("text", texts([Some("midrank"), None])),
+    ])
+}
+
+fn sources() -> RecordBatch {
+    batch(vec![
+        ("source", texts([Some("orders"), Some("accounts")])),
+        ("kind", texts([Some("events"), Some("attributes")])),
+        ("files", whole([2, 1])),
+        ("bytes", whole([1_500_000, 900])),
+        ("rows", whole([1_000, 6])),
+        ("used", whole([900, 5])),
+        ("filtered", whole([60, 0])),
+        ("quarantined", whole([40, 0])),
+        ("dropped", whole([0, 0])),
+        ("duplicates", whole([0, 0])),
+        ("age_hours", floats([Some(5.0), None])),
+        ("status", texts([Some("ok"), Some("ok")])),
+    ])
+}
+
+fn rejects(name: &'static str) -> RecordBatch {
+    batch(vec![
+        (
+            "source",
+            texts([Some("orders"), Some("orders"), Some("orders")]),
+        ),
+        (
+            "file",
+            texts([Some("b.parquet"), Some("a.parquet"), Some("a.parquet")]),
+        ),
+        ("row_number", whole([1, 9, 7])),
+        (
+            "rule",
+            texts([
+                Some("key is missing"),
+                Some("key is missing"),
+                Some("price is not negative"),
+            ]),
+        ),
+        (
+            "row",
+            texts([
+                Some(r#"{"customer_id":null}"#),
+                Some(name),
+                Some(r#"{"unit_price":-1}"#),
+            ]),
+        ),
+    ])
+}
+
+/// The HTML of one section, or of all sections of the schemes for `schemes`.
+pub fn section(input: &ReportInput, name: &str) -> String {
+    let page = format!(
+        "{{% for list in [opening, closing] %}}{{% for b in list %}}{{% if b.name == '{name}' %}}{{{{ b.html }}}}\
+         {{% endif %}}{{% endfor %}}{{% endfor %}}{{% for s in schemes %}}{{% for b in s.parts %}}\
+         {{% if b.name == '{name}' %}}{{{{ b.html }}}}{{% endif %}}{{% endfor %}}{{% endfor %}}"
+    );
+    let options = Options {
+        templates: BTreeMap::from([("page.html".to_owned(), page)]),
+        ..Options::default()
+    };
+    render(input, &options).unwrap()
+}
