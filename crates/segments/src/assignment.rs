@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use arrow::array::ArrayRef;
+use tessera_model::cluster::ClusterWarning;
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::edges::FrozenEdges;
@@ -133,11 +134,8 @@ pub enum Warning {
         /// Their names.
         tiers: Vec<String>,
     },
-    /// The clustering fell short of what was asked for.
-    Clusters {
-        /// What, in words.
-        text: String,
-    },
+    /// What the clustering noticed about its data.
+    Clusters(ClusterWarning),
 }
 
 impl Assignment {
@@ -295,7 +293,7 @@ impl fmt::Display for Warning {
                     tiers.join(", ")
                 )
             }
-            Self::Clusters { text } => f.write_str(text),
+            Self::Clusters(warning) => warning.fmt(f),
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use arrow::datatypes::DataType;
 use arrow::error::ArrowError;
+use tessera_model::cluster::ClusterError;
 
 /// Why customers could not be divided or tables not be built.
 #[derive(Debug, thiserror::Error)]
@@ -217,7 +218,7 @@ pub enum SegmentError {
     },
     /// Clustering was refused by the model.
     #[error(transparent)]
-    Cluster(#[from] ClusterRefusal),
+    Cluster(#[from] ClusterError),
     /// Assignments and customers of different tables were put together.
     #[error("scheme `{scheme}` divides {found} customers, and the table has {expected}")]
     Mismatch {
@@ -236,14 +237,6 @@ pub enum SegmentError {
         /// What Arrow said.
         source: ArrowError,
     },
-}
-
-/// Why customers could not be clustered.
-#[derive(Debug, thiserror::Error)]
-pub enum ClusterRefusal {
-    /// No feature to measure distance by.
-    #[error("`features` is empty; give at least one numeric feature")]
-    NoFeatures,
 }
 
 impl SegmentError {

@@ -1,6 +1,7 @@
 //! Ways of dividing the customers. One file per kind, one line each in [`KINDS`].
 
 mod attribute;
+mod kmeans;
 mod lifecycle;
 mod quantile;
 mod rfm_grid;
@@ -32,6 +33,7 @@ pub struct Kind {
 /// Every kind, by name.
 pub static KINDS: &[&Kind] = &[
     &attribute::KIND,
+    &kmeans::KIND,
     &lifecycle::KIND,
     &quantile::KIND,
     &rfm_grid::KIND,

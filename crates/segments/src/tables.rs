@@ -3,6 +3,7 @@
 //! `as_of` comes first and is days since 1970-01-01 (Date32). Rows are sorted: `memberships` by key and scheme, `segments` by
 //! scheme and segment id, `profiles` by scheme, segment id, feature and label, `models` by score, model and name.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use arrow::array::{
@@ -12,6 +13,7 @@ use arrow::array::{
 use arrow::buffer::OffsetBuffer;
 use arrow::datatypes::{DataType, Field, Int64Type, Schema, SchemaRef};
 use arrow::error::ArrowError;
+use rayon::prelude::*;
 use tessera_spec::pipeline::Playbook;
 
 use crate::assignment::{Assignment, Parameter};
@@ -32,6 +34,7 @@ pub struct MembershipBatches<'a> {
     assignments: Vec<&'a Assignment>,
     schema: SchemaRef,
     next: usize,
+    ready: VecDeque<Result<RecordBatch, SegmentError>>,
 }
 
 /// The `memberships` table: as_of, key, scheme, segment_id, segment, reason, assigned_by; by key, then scheme.
@@ -65,6 +68,7 @@ pub fn memberships<'a>(
         assignments,
         schema: Arc::new(schema),
         next: 0,
+        ready: VecDeque::new(),
     })
 }
 
@@ -80,7 +84,7 @@ impl MembershipBatches<'_> {
     }
 
     /// Number of batches of the whole table; none without customers or schemes.
-    pub fn count(&self) -> usize {
+    pub fn batches(&self) -> usize {
         if self.assignments.is_empty() {
             0
         } else {
@@ -154,12 +158,18 @@ impl MembershipBatches<'_> {
 impl Iterator for MembershipBatches<'_> {
     type Item = Result<RecordBatch, SegmentError>;
 
+    /// Builds as many batches at a time as there are threads.
     fn next(&mut self) -> Option<Self::Item> {
-        if self.next >= MembershipBatches::count(self) {
-            return None;
+        if self.ready.is_empty() {
+            let end = (self.next + rayon::current_num_threads()).min(self.batches());
+            let built: Vec<_> = (self.next..end)
+                .into_par_iter()
+                .map(|index| self.batch(index))
+                .collect();
+            self.ready.extend(built);
+            self.next = end;
         }
-        self.next += 1;
-        Some(self.batch(self.next - 1))
+        self.ready.pop_front()
     }
 }
 

@@ -3,19 +3,23 @@
 use std::collections::BTreeSet;
 
 use proptest::prelude::*;
-use tessera_segments::{Assignment, Customers, Extra, KINDS, divide, inputs};
+use tessera_segments::{Assignment, Customers, Extra, KINDS, SegmentError, divide, inputs};
 use tessera_spec::pipeline::Scheme;
 
 use crate::customer_base::{Row, believable, customers, one_of_each, touch_hits};
 
-fn run(scheme: &Scheme, rows: &[Row]) -> Assignment {
+fn attempt(scheme: &Scheme, rows: &[Row]) -> Result<Assignment, SegmentError> {
     let hits = touch_hits(rows);
     let extra = Extra {
         rule_hits: Some(&hits),
         seed: 7,
         ..Extra::default()
     };
-    divide(scheme, &customers(rows), &extra).unwrap_or_else(|error| panic!("{error}"))
+    divide(scheme, &customers(rows), &extra)
+}
+
+fn run(scheme: &Scheme, rows: &[Row]) -> Assignment {
+    attempt(scheme, rows).unwrap_or_else(|error| panic!("{error}"))
 }
 
 /// Exactly one segment each, a reason each, counts and columns that fit.
@@ -124,12 +128,19 @@ fn degenerate_bases_divide_without_a_panic() {
         believable(7),
         constant,
         nothing,
-        wild,
     ];
     for scheme in one_of_each() {
         for (index, rows) in bases.iter().enumerate() {
             println!("{} on base {index}", scheme.name.value);
             check(&run(&scheme, rows), rows.len());
+        }
+        match attempt(&scheme, &wild) {
+            Ok(found) => check(&found, wild.len()),
+            // Distances between numbers near the end of f64 overflow, and clusters need distances.
+            Err(error) => assert!(
+                scheme.name.value == "behaviour" && error.to_string().contains("finite"),
+                "{error}"
+            ),
         }
     }
 }

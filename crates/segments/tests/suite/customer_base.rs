@@ -227,7 +227,7 @@ pub fn one_of_each() -> Vec<Scheme> {
                 "tech-touch",
             ),
         ),
-        //TMP scheme("behaviour", kmeans(KChoice::Fixed(3))),
+        scheme("behaviour", kmeans(KChoice::Fixed(3))),
     ]
 }
 

@@ -1,9 +1,11 @@
 //! What each kind decides and says, on bases small enough to check by hand.
 
 use tessera_segments::{Assignment, Extra, SegmentError, Warning, divide, segment_id};
-use tessera_spec::pipeline::{Grid, GridInterval, SchemeKind, ScoreMethod};
+use tessera_spec::pipeline::{Grid, GridInterval, KChoice, SchemeKind, ScoreMethod, Transform};
 
-use crate::customer_base::{Row, attribute, believable, customers, rfm, rules, scheme, tiers};
+use crate::customer_base::{
+    Row, attribute, believable, customers, kmeans, rfm, rules, scheme, tiers,
+};
 
 fn run(kind: SchemeKind, rows: &[Row]) -> Assignment {
     divide(&scheme("s", kind), &customers(rows), &Extra::default()).unwrap()
@@ -376,4 +378,123 @@ fn a_feature_that_is_missing_or_of_another_type_is_named() {
         panic!("{error}")
     };
     assert!(matches!(*source, SegmentError::NotNumeric { .. }));
+}
+
+/// Three groups far apart: lapsed one-timers, the middle, and frequent recent buyers; the last customer's spend is missing.
+fn planted() -> Vec<Row> {
+    let group = |key: i64| ((key - 1) % 3) as usize;
+    let row = |key: i64| {
+        let noise = ((key * 37) % 11) as f64;
+        Row {
+            key,
+            recency: Some([400.0, 120.0, 5.0][group(key)] + noise),
+            orders: Some([1, 8, 40][group(key)] + key % 2),
+            spend: (key != 300).then(|| [20.0, 300.0, 2_000.0][group(key)] + noise),
+            ..Row::default()
+        }
+    };
+    (1..=300).map(row).collect()
+}
+
+#[test]
+fn kmeans_recovers_planted_groups_numbers_them_and_says_why() {
+    let rows = planted();
+    let found = run(kmeans(KChoice::Fixed(3)), &rows);
+    // By falling recency, the first feature: the lapsed are cluster 1.
+    for (row, name) in names(&found).into_iter().enumerate() {
+        assert_eq!(name, ["cluster 1", "cluster 2", "cluster 3"][row % 3]);
+    }
+    assert_eq!(found.assigned_by.as_str(), "model");
+    let reason = found.reason(2);
+    assert!(
+        reason.starts_with("nearest to cluster 3; the next, cluster 2, is "),
+        "{reason}"
+    );
+    assert!(
+        reason.contains("order_count 41 (typical ") && reason.contains("spend_total 2,0"),
+        "{reason}"
+    );
+    let rule = found.segments[0].rule.as_deref().unwrap();
+    assert!(
+        rule.starts_with("nearest to the centre recency_days 40"),
+        "{rule}"
+    );
+
+    let value = |name: &str| {
+        found
+            .parameters
+            .iter()
+            .find(|row| row.name == name)
+            .and_then(|row| row.value)
+    };
+    assert_eq!(
+        (value("k"), value("cluster_1"), value("missing_spend_total")),
+        (Some(3.0), Some(100.0), Some(1.0))
+    );
+    assert!(value("silhouette").unwrap() > 0.8 && value("inertia").unwrap() > 0.0);
+    assert!(value("centroid_1_recency_days").unwrap() > 1.0);
+    assert!((400.0..=411.0).contains(&value("centroid_units_1_recency_days").unwrap()));
+    assert!(
+        found
+            .warnings
+            .iter()
+            .any(|warning| warning.to_string().contains("spend_total")),
+        "missing values are said"
+    );
+}
+
+#[test]
+fn kmeans_chooses_k_by_silhouette_and_publishes_what_it_tried() {
+    let found = run(kmeans(KChoice::Range(2, 5)), &planted());
+    assert_eq!(found.segments.len(), 3);
+    for k in 2..=5 {
+        assert!(
+            found
+                .parameters
+                .iter()
+                .any(|row| row.name == format!("choice_{k}_silhouette")),
+            "{k}"
+        );
+    }
+}
+
+#[test]
+fn kmeans_takes_the_names_of_the_scheme() {
+    let mut kind = kmeans(KChoice::Fixed(3));
+    if let SchemeKind::Kmeans(config) = &mut kind {
+        config.names = ["lapsed", "steady", "keen"].map(str::to_owned).to_vec();
+    }
+    let found = run(kind, &planted());
+    assert_eq!(names(&found)[..3], ["lapsed", "steady", "keen"]);
+    assert!(
+        found
+            .reason(0)
+            .starts_with("nearest to lapsed; the next, steady, is ")
+    );
+    assert_eq!(
+        found
+            .parameters
+            .iter()
+            .find(|row| row.name == "cluster_2")
+            .unwrap()
+            .text
+            .as_deref(),
+        Some("steady")
+    );
+}
+
+#[test]
+fn kmeans_refuses_what_has_no_distance() {
+    let mut kind = kmeans(KChoice::Fixed(3));
+    if let SchemeKind::Kmeans(config) = &mut kind {
+        config.features.clear();
+    }
+    assert!(refusal(kind, &believable(9), &Extra::default()).contains("at least one column"));
+    let mut kind = kmeans(KChoice::Fixed(3));
+    if let SchemeKind::Kmeans(config) = &mut kind {
+        config.transform = Transform::Log1p;
+    }
+    let mut rows = believable(9);
+    rows[3].spend = Some(-2.0);
+    assert!(refusal(kind, &rows, &Extra::default()).contains("below 0"));
 }

@@ -1,0 +1,385 @@
+//! `kind = "kmeans"`: customers grouped by likeness over several numbers (DEFINITIONS §12).
+
+use std::borrow::Cow;
+use std::fmt::Write as _;
+use std::sync::Arc;
+
+use tessera_model::Matrix;
+use tessera_model::cluster::{
+    self, ChoiceTable, ClusterError, ColumnTransform, KmeansFit, KmeansParams, Preparation,
+    PreparationParams,
+};
+use tessera_spec::pipeline::{KmeansScheme, Scheme, SchemeKind};
+
+use super::Kind;
+use crate::assignment::{AssignedBy, Assignment, Extra, Parameter, Reasons, SegmentInfo, Warning};
+use crate::customers::Customers;
+use crate::error::SegmentError;
+use crate::wording::write_number;
+
+/// Rows that the published silhouette looks at; it compares all with all, which a whole base does not allow.
+const SILHOUETTE_ROWS: usize = 10_000;
+
+/// Features that a reason names.
+const NAMED_FEATURES: usize = 2;
+
+/// Ratios of distances above this are not told apart in a reason.
+const MUCH_FARTHER: f64 = 10.0;
+
+pub(super) static KIND: Kind = Kind {
+    name: "kmeans",
+    summary: "Groups customers that are alike over several numbers.",
+    docs: "Decides: the features are transformed, winsorised and standardised as stated; k-means is fitted on a sample from several \
+           starts, the best is refined over all customers, and everyone belongs to the nearest centre. k is given, or the one of a \
+           range with the highest mean silhouette. Clusters are numbered by the falling mean of the first feature and take the \
+           scheme's names in that order, else `cluster 1`, `cluster 2`, …\n\
+           Missing values: count as the feature's median; the reason says so.\n\
+           Publishes: in `models` k, inertia, silhouette, the preparation of every feature, the centres (`centroid_…` standardised, \
+           `centroid_units_…` in the feature's unit) and the criteria of every k that was tried.",
+    accepts: |kind| matches!(kind, SchemeKind::Kmeans(_)),
+    inputs: |kind| match kind {
+        SchemeKind::Kmeans(config) => config
+            .features
+            .iter()
+            .map(|feature| feature.value.as_str())
+            .collect(),
+        _ => Vec::new(),
+    },
+    divide,
+};
+
+fn divide(
+    scheme: &Scheme,
+    customers: &Customers,
+    extra: &Extra<'_>,
+) -> Result<Assignment, SegmentError> {
+    let SchemeKind::Kmeans(config) = &scheme.kind else {
+        return Err(SegmentError::WrongKind { kind: KIND.name });
+    };
+    let name = scheme.name.value.as_str();
+    let raw = features(config, customers)?;
+    if customers.is_empty() {
+        return Ok(nobody(name, config));
+    }
+    let params = PreparationParams {
+        winsorise: config.winsorise,
+        ..PreparationParams::new(config.transform)
+    };
+    let (preparation, prepared) = Preparation::fit(&raw, &params)?;
+    let params = KmeansParams {
+        restarts: config.restarts,
+        sample: config.sample as usize,
+        seed: extra.seed,
+        ..KmeansParams::new(config.k)
+    };
+    let mut fit = cluster::fit(&prepared, &params.check()?)?;
+    fit.order_by(raw.column(0))?;
+
+    let names = names(config, fit.sizes.len());
+    let silhouette = match cluster::sampled_silhouette(
+        &prepared,
+        &fit.assignment.cluster,
+        SILHOUETTE_ROWS,
+        extra.seed,
+    ) {
+        Ok(silhouette) => Some(silhouette),
+        Err(ClusterError::Undefined { .. }) => None,
+        Err(other) => return Err(other.into()),
+    };
+    let mut parameters = fit_parameters(config, &fit, &names, silhouette, extra.seed);
+    parameters.extend(preparation_parameters(&preparation));
+    parameters.extend(centre_parameters(&preparation, &fit));
+    parameters.extend(
+        fit.choice
+            .as_ref()
+            .map(choice_parameters)
+            .unwrap_or_default(),
+    );
+    // A figure that could not be computed is left out rather than published as NaN.
+    parameters.retain(|row| row.value.is_none_or(f64::is_finite));
+
+    let segments = names.iter().enumerate().map(|(index, segment)| {
+        SegmentInfo::new(
+            name,
+            segment,
+            Some(centre_words(&preparation, &fit.model.centroids[index])),
+        )
+    });
+    let segments = segments.collect();
+    let warnings = preparation
+        .warnings
+        .iter()
+        .chain(&fit.warnings)
+        .cloned()
+        .map(Warning::Clusters)
+        .collect();
+    let places = Places::new(customers);
+    Ok(Assignment {
+        scheme: name.to_owned(),
+        kind: KIND.name,
+        segments,
+        segment_of: (0..customers.len())
+            .map(|row| fit.assignment.cluster[places.of(row)])
+            .collect(),
+        reasons: reasons(Explained {
+            places,
+            names,
+            raw,
+            prepared,
+            preparation,
+            assignment: fit.assignment,
+        }),
+        assigned_by: AssignedBy::Model,
+        columns: Vec::new(),
+        parameters,
+        warnings,
+    })
+}
+
+/// The features in the order of the customers' keys: sums in the fit run over rows, and so cannot depend on the table's order.
+fn features(config: &KmeansScheme, customers: &Customers) -> Result<Matrix<'static>, SegmentError> {
+    let mut names = Vec::with_capacity(config.features.len());
+    let mut columns = Vec::with_capacity(config.features.len());
+    for feature in &config.features {
+        let values = customers.numeric(&feature.value)?.into_values();
+        let ordered = (0..values.len()).map(|place| values[customers.row_by_key(place)]);
+        columns.push(Cow::Owned(ordered.collect()));
+        names.push(feature.value.clone());
+    }
+    Ok(Matrix::new(names, columns).map_err(ClusterError::from)?)
+}
+
+/// No customers, hence no clusters.
+fn nobody(scheme: &str, config: &KmeansScheme) -> Assignment {
+    Assignment {
+        scheme: scheme.to_owned(),
+        kind: KIND.name,
+        segments: config
+            .names
+            .iter()
+            .map(|name| SegmentInfo::new(scheme, name, None))
+            .collect(),
+        segment_of: Vec::new(),
+        reasons: Reasons::PerSegment(Vec::new()),
+        assigned_by: AssignedBy::Model,
+        columns: Vec::new(),
+        parameters: Vec::new(),
+        warnings: Vec::new(),
+    }
+}
+
+fn names(config: &KmeansScheme, clusters: usize) -> Vec<String> {
+    let name = |index: usize| {
+        config
+            .names
+            .get(index)
+            .cloned()
+            .unwrap_or_else(|| format!("cluster {}", index + 1))
+    };
+    (0..clusters).map(name).collect()
+}
+
+/// The centre in the units of the features.
+fn centre_words(preparation: &Preparation, centre: &[f64]) -> String {
+    let mut text = "nearest to the centre".to_owned();
+    for (index, (column, &coordinate)) in preparation.columns.iter().zip(centre).enumerate() {
+        text.push_str(if index == 0 { " " } else { ", " });
+        text.push_str(&column.name);
+        text.push(' ');
+        write_number(column.raw(coordinate), &mut text);
+    }
+    text
+}
+
+/// Places of the rows of the customer table in the order of keys.
+struct Places(Vec<u32>);
+
+impl Places {
+    fn new(customers: &Customers) -> Self {
+        let mut places = vec![0; customers.len()];
+        for place in 0..customers.len() {
+            places[customers.row_by_key(place)] = place as u32;
+        }
+        Self(places)
+    }
+
+    fn of(&self, row: usize) -> usize {
+        self.0[row] as usize
+    }
+}
+
+/// What a reason is written from. Everything but `names` and `preparation` is in the order of keys.
+struct Explained {
+    places: Places,
+    names: Vec<String>,
+    raw: Matrix<'static>,
+    prepared: Matrix<'static>,
+    preparation: Preparation,
+    assignment: cluster::Assignment,
+}
+
+fn reasons(explained: Explained) -> Reasons {
+    Reasons::Written(Arc::new(move |row, to| {
+        let place = explained.places.of(row);
+        explained.write_distance(place, to);
+        explained.write_features(place, to);
+    }))
+}
+
+impl Explained {
+    /// How much nearer the own centre is than the next one.
+    fn write_distance(&self, place: usize, to: &mut String) {
+        let of = &self.assignment;
+        let (own, next) = (of.distance[place], of.runner_up_distance[place]);
+        if !next.is_finite() {
+            to.push_str("the only cluster found");
+            return;
+        }
+        let (name, next_name) = (
+            &self.names[of.cluster[place] as usize],
+            &self.names[of.runner_up[place] as usize],
+        );
+        // Writing to a String cannot fail.
+        let _ = if next > MUCH_FARTHER * own {
+            write!(
+                to,
+                "nearest to {name}; the next, {next_name}, is more than {MUCH_FARTHER} times as far"
+            )
+        } else {
+            write!(
+                to,
+                "nearest to {name}; the next, {next_name}, is {:.1} times as far",
+                next / own.max(f64::MIN_POSITIVE)
+            )
+        };
+    }
+
+    /// The features in which the customer differs most from the base, in standard deviations.
+    fn write_features(&self, place: usize, to: &mut String) {
+        let mut named = [(0.0, usize::MAX); NAMED_FEATURES];
+        for column in 0..self.prepared.width() {
+            let mut candidate = (self.prepared.column(column)[place].abs(), column);
+            for slot in &mut named {
+                if candidate.0 > slot.0 {
+                    std::mem::swap(slot, &mut candidate);
+                }
+            }
+        }
+        let known = named.iter().filter(|slot| slot.1 != usize::MAX);
+        for (index, &(_, column)) in known.enumerate() {
+            let learnt = &self.preparation.columns[column];
+            let value = self.raw.column(column)[place];
+            to.push_str(if index == 0 { ": " } else { ", " });
+            to.push_str(&learnt.name);
+            to.push(' ');
+            write_number(value, to);
+            to.push_str(if value.is_nan() {
+                " (counts as "
+            } else {
+                " (typical "
+            });
+            write_number(
+                if value.is_nan() {
+                    learnt.median
+                } else {
+                    learnt.raw(0.0)
+                },
+                to,
+            );
+            to.push(')');
+        }
+    }
+}
+
+fn number(name: impl Into<String>, value: f64) -> Parameter {
+    Parameter::number(KIND.name, name, value)
+}
+
+fn fit_parameters(
+    config: &KmeansScheme,
+    fit: &KmeansFit,
+    names: &[String],
+    silhouette: Option<f64>,
+    seed: u64,
+) -> Vec<Parameter> {
+    let mut rows = vec![
+        number("k", names.len() as f64),
+        number("inertia", fit.inertia),
+        number("restarts", f64::from(config.restarts)),
+        number("sample_rows", fit.sample_rows as f64),
+        number("sampling_excess", fit.sampling_excess),
+        number("iterations", fit.iterations as f64),
+        number("converged", f64::from(u8::from(fit.converged))),
+        Parameter::text(KIND.name, "seed", seed.to_string()),
+    ];
+    rows.extend(silhouette.map(|silhouette| number("silhouette", silhouette)));
+    for (index, (name, &size)) in names.iter().zip(&fit.sizes).enumerate() {
+        let text = Some(name.clone());
+        rows.push(Parameter {
+            text,
+            ..number(format!("cluster_{}", index + 1), size as f64)
+        });
+    }
+    rows
+}
+
+fn preparation_parameters(preparation: &Preparation) -> Vec<Parameter> {
+    let of_column = |column: &cluster::ColumnPreparation| {
+        let transform = match column.transform {
+            ColumnTransform::None => "none",
+            ColumnTransform::Log1p => "log1p",
+            ColumnTransform::Asinh => "asinh",
+        };
+        let name = |what: &str| format!("{what}_{}", column.name);
+        let mut rows = vec![
+            Parameter::text(KIND.name, name("transform"), transform),
+            number(name("skewness"), column.skewness),
+            number(name("missing"), column.missing as f64),
+            number(name("median"), column.median),
+            number(name("mean"), column.mean),
+            number(name("sd"), column.sd),
+        ];
+        rows.extend(column.lower.map(|lower| number(name("lower"), lower)));
+        rows.extend(column.upper.map(|upper| number(name("upper"), upper)));
+        rows
+    };
+    preparation.columns.iter().flat_map(of_column).collect()
+}
+
+fn centre_parameters(preparation: &Preparation, fit: &KmeansFit) -> Vec<Parameter> {
+    let mut rows = Vec::new();
+    for (place, centre) in (1..).zip(&fit.model.centroids) {
+        let place: usize = place;
+        for (column, &coordinate) in preparation.columns.iter().zip(centre) {
+            rows.push(number(
+                format!("centroid_{place}_{}", column.name),
+                coordinate,
+            ));
+            rows.push(number(
+                format!("centroid_units_{place}_{}", column.name),
+                column.raw(coordinate),
+            ));
+        }
+    }
+    rows
+}
+
+fn choice_parameters(table: &ChoiceTable) -> Vec<Parameter> {
+    let mut rows = vec![number("choice_sample_rows", table.sample_rows as f64)];
+    for tried in &table.rows {
+        let figures = [
+            ("inertia", Some(tried.inertia)),
+            ("silhouette", Some(tried.silhouette)),
+            ("calinski_harabasz", Some(tried.calinski_harabasz)),
+            ("davies_bouldin", Some(tried.davies_bouldin)),
+            ("gap", tried.gap),
+            ("gap_se", tried.gap_se),
+            ("prediction_strength", tried.prediction_strength),
+            ("prediction_strength_se", tried.prediction_strength_se),
+        ];
+        for (figure, value) in figures {
+            rows.extend(value.map(|value| number(format!("choice_{}_{figure}", tried.k), value)));
+        }
+    }
+    rows
+}
