@@ -57,9 +57,9 @@ pub enum ReportError {
         #[from]
         source: serde_json::Error,
     },
-    //    /// The store could not be read.
-    //transparent
-    //Store
+    /// The store could not be read.
+    #[error(transparent)]
+    Store(#[from] tessera_snapshot::StoreError),
 }
 
 impl From<minijinja::Error> for ReportError {

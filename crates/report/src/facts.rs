@@ -73,14 +73,6 @@ impl Kind {
             Self::Other => "segments",
         }
     }
-
-    /// Whether the segments' ids carry an order worth keeping; otherwise the largest segment comes first.
-    fn ordered(self) -> bool {
-        matches!(
-            self,
-            Self::RfmGrid | Self::Quantile | Self::Rules | Self::Lifecycle
-        )
-    }
 }
 
 /// The goal's KPI.
@@ -223,15 +215,16 @@ fn schemes(meta: &ReportMeta, rows: Vec<SegmentRow>, customers: Option<Table<'_>
             .filter(|row| row.scheme == name)
             .cloned()
             .collect();
-        if kind.ordered() {
-            segments.sort_by(|a, b| (a.id, &a.name).cmp(&(b.id, &b.name)));
-        } else {
-            segments.sort_by(|a, b| {
-                b.customers
-                    .cmp(&a.customers)
-                    .then_with(|| (a.id, &a.name).cmp(&(b.id, &b.name)))
-            });
-        }
+        let place = |name: &str| {
+            let order = declared.map_or(&[][..], |d| &d.segments);
+            order.iter().position(|s| s == name).unwrap_or(order.len())
+        };
+        segments.sort_by(|a, b| {
+            let declared = place(&a.name).cmp(&place(&b.name));
+            declared
+                .then(b.customers.cmp(&a.customers))
+                .then_with(|| a.name.cmp(&b.name))
+        });
         let anchor = format!("scheme-{}-{}", i + 1, text::slug(name))
             .trim_end_matches('-')
             .to_owned();

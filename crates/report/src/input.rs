@@ -159,6 +159,10 @@ pub struct SchemeMeta {
     /// Highest score of an `rfm_grid`; 5 when absent.
     #[serde(default)]
     pub scores: Option<u8>,
+    /// Segments in the order they are shown: from best to worst, from new to gone, from first to last rule. Segments that are
+    /// not named follow, the largest first.
+    #[serde(default)]
+    pub segments: Vec<String>,
 }
 
 /// One feature of the pipeline.
@@ -222,6 +226,7 @@ mod tests {
                 name: "rfm".into(),
                 kind: "rfm_grid".into(),
                 scores: Some(5),
+                segments: vec!["Champions".into()],
             }],
             ..ReportMeta::new("retail", as_of)
         };

@@ -24,10 +24,10 @@ mod record;
 mod section;
 mod summary;
 mod text;
-//mod version;
+mod version;
 
 pub use error::ReportError;
 pub use input::{FeatureMeta, GoalMeta, ReportInput, ReportMeta, SchemeMeta, TargetMeta};
 pub use page::{Options, render, template_names};
 pub use summary::summary;
-//pub use version::from_version;
+pub use version::from_version;

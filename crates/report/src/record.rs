@@ -10,7 +10,6 @@ use crate::column::Table;
 #[derive(Debug, Clone)]
 pub(crate) struct SegmentRow {
     pub(crate) scheme: String,
-    pub(crate) id: Option<i64>,
     pub(crate) name: String,
     pub(crate) customers: i64,
     pub(crate) share: Option<f64>,
@@ -110,7 +109,7 @@ fn or_empty(text: Option<&str>) -> String {
 pub(crate) fn segments(table: Table<'_>) -> Result<Vec<SegmentRow>, ReportError> {
     table.require(&["scheme", "segment", "customers"])?;
     let (scheme, name) = (table.text("scheme")?, table.text("segment")?);
-    let (id, customers) = (table.integers("segment_id")?, table.integers("customers")?);
+    let customers = table.integers("customers")?;
     let (share, value) = (table.numbers("share")?, table.numbers("value")?);
     let (value_share, kpi) = (table.numbers("value_share")?, table.numbers("kpi")?);
     let (playbook, touch) = (table.text("playbook")?, table.text("touch")?);
@@ -121,7 +120,6 @@ pub(crate) fn segments(table: Table<'_>) -> Result<Vec<SegmentRow>, ReportError>
     );
     let row = |i: usize| SegmentRow {
         scheme: or_empty(scheme[i]),
-        id: id[i],
         name: or_empty(name[i]),
         customers: customers[i].unwrap_or(0),
         share: share[i],

@@ -78,10 +78,14 @@ fn day(year: i32, month: u32, day: u32) -> NaiveDate {
 }
 
 fn meta() -> ReportMeta {
-    let scheme = |name: &str, kind: &str| SchemeMeta {
-        name: name.into(),
+    let scheme = |place: usize, kind: &str| SchemeMeta {
+        name: SCHEMES[place].into(),
         kind: kind.into(),
         scores: None,
+        segments: match kind {
+            "kmeans" => Vec::new(),
+            _ => ORDER[place].iter().map(|name| (*name).to_owned()).collect(),
+        },
     };
     let feature = |&(name, unit, notes): &(&str, &str, &str)| FeatureMeta {
         name: name.into(),
@@ -110,10 +114,10 @@ fn meta() -> ReportMeta {
             review_by: Some(day(2026, 12, 31)),
         }),
         schemes: vec![
-            scheme("rfm", "rfm_grid"),
-            scheme("value_tier", "quantile"),
-            scheme("lifecycle", "lifecycle"),
-            scheme("behaviour", "kmeans"),
+            scheme(0, "rfm_grid"),
+            scheme(1, "quantile"),
+            scheme(2, "lifecycle"),
+            scheme(3, "kmeans"),
         ],
         features: NUMBERS.iter().map(feature).collect(),
         ..ReportMeta::new("harbour-supplies", day(2026, 11, 22))

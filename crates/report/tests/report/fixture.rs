@@ -44,15 +44,16 @@ pub fn version(first: &'static str, second: &'static str) -> ReportInput {
     ]);
     ReportInput {
         tables,
-        meta: meta(),
+        meta: meta(first, second),
     }
 }
 
-fn meta() -> ReportMeta {
-    let scheme = |name: &str, kind: &str| SchemeMeta {
+fn meta(first: &str, second: &str) -> ReportMeta {
+    let scheme = |name: &str, kind: &str, segments: [&str; 2]| SchemeMeta {
         name: name.into(),
         kind: kind.into(),
         scores: None,
+        segments: segments.map(str::to_owned).to_vec(),
     };
     let feature = |name: &str, unit: &str, notes: &str| FeatureMeta {
         name: name.into(),
@@ -73,7 +74,10 @@ fn meta() -> ReportMeta {
             owner: Some("customer-success".into()),
             review_by: Some(day(2026, 12, 31)),
         }),
-        schemes: vec![scheme("rfm", "rfm_grid"), scheme("stage", "lifecycle")],
+        schemes: vec![
+            scheme("rfm", "rfm_grid", [first, second]),
+            scheme("stage", "lifecycle", ["new", "gone"]),
+        ],
         features: vec![
             feature("recency_days", "days", "Days from the last order to as_of."),
             feature("spend_total", "currency", "Net spend."),
