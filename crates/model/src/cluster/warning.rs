@@ -1,0 +1,130 @@
+//! What a reader of the clusters should know, though the fit went through.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// Something noticed on the way that changes how far the clusters can be trusted.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "kind")]
+pub enum ClusterWarning {
+    /// A column says nothing, since all customers have the same value (after winsorising).
+    ConstantColumn {
+        /// The column.
+        column: String,
+        /// The one value, transformed.
+        value: f64,
+    },
+    /// A column has no value at all.
+    EmptyColumn {
+        /// The column.
+        column: String,
+    },
+    /// Missing values were replaced by the median.
+    MissingValues {
+        /// The column.
+        column: String,
+        /// Customers without a value.
+        customers: usize,
+        /// The median of the others, in the column's unit.
+        median: f64,
+    },
+    /// Two columns say nearly the same and so count twice.
+    Correlated {
+        /// The first column.
+        first: String,
+        /// The second column.
+        second: String,
+        /// Pearson's correlation of the prepared columns.
+        correlation: f64,
+        /// Whether the second was left out.
+        dropped: bool,
+    },
+    /// There are fewer clusters than asked for.
+    FewerClusters {
+        /// Number asked for.
+        asked: usize,
+        /// Number found.
+        found: usize,
+        /// Number of different rows, where that is the reason.
+        distinct_rows: Option<usize>,
+    },
+    /// The passes over all customers ended by their limit.
+    NotConverged {
+        /// Passes made.
+        iterations: usize,
+    },
+}
+
+impl fmt::Display for ClusterWarning {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::ConstantColumn { column, value } => {
+                write!(
+                    f,
+                    "column `{column}` is {value} for every customer and tells no clusters apart; leave it out"
+                )
+            }
+            Self::EmptyColumn { column } => {
+                write!(
+                    f,
+                    "column `{column}` has no value for any customer and tells no clusters apart; leave it out"
+                )
+            }
+            Self::MissingValues {
+                column,
+                customers,
+                median,
+            } => {
+                write!(
+                    f,
+                    "column `{column}` is missing for {customers} customers, who count as the median, {median}"
+                )
+            }
+            Self::Correlated {
+                first,
+                second,
+                correlation,
+                dropped: true,
+            } => {
+                write!(
+                    f,
+                    "column `{second}` was left out: its correlation with `{first}` is {correlation:.3}"
+                )
+            }
+            Self::Correlated {
+                first,
+                second,
+                correlation,
+                dropped: false,
+            } => write!(
+                f,
+                "columns `{first}` and `{second}` correlate at {correlation:.3}, so what they say counts twice; keep one"
+            ),
+            Self::FewerClusters {
+                asked,
+                found,
+                distinct_rows: Some(distinct),
+            } => write!(
+                f,
+                "{asked} clusters were asked for and {found} found: there are only {distinct} different customers"
+            ),
+            Self::FewerClusters {
+                asked,
+                found,
+                distinct_rows: None,
+            } => {
+                write!(
+                    f,
+                    "{asked} clusters were asked for and {found} found: the others kept no customer"
+                )
+            }
+            Self::NotConverged { iterations } => {
+                write!(
+                    f,
+                    "the clusters still moved after {iterations} passes over all customers; raise `max_iterations`"
+                )
+            }
+        }
+    }
+}
