@@ -1,7 +1,7 @@
 //! The examples of `docs/expressions.md`, against the lowering.
 
 use polars::prelude as pl;
-use polars::prelude::{DataFrame, IntoColumn, IntoLazy, Series};
+use polars::prelude::{DataFrame, IntoColumn, IntoLazy, NamedFrom, Series};
 use tessera_expr::{Schema, Type, parse};
 
 use super::{dtype, lower};

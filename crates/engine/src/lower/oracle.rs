@@ -569,7 +569,7 @@ fn agrees(text: &str, picks: &[u32], height: usize) -> Result<(), TestCaseError>
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(2_000) })]
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(5_000) })]
 
     #[test]
     fn the_interpreter_and_polars_agree_on_random_expressions(
