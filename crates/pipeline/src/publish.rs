@@ -10,7 +10,7 @@ use chrono::NaiveDate;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use tessera_report::{FeatureMeta, GoalMeta, Options, ReportInput, ReportMeta, SchemeMeta, TargetMeta};
-use tessera_segments::FrozenEdges;
+use tessera_segments::{CellMap, FrozenEdges};
 use tessera_snapshot::{RunIdentity, Store, StoreError, Version, tables};
 use tessera_spec::pipeline::{RfmGrid, SchemeKind, ScoreMethod, Target};
 
@@ -110,6 +110,7 @@ fn meta(prepared: &Prepared) -> ReportMeta {
                     SchemeKind::RfmGrid(grid) => Some(grid.scores),
                     _ => None,
                 },
+                segments: segment_order(&scheme.kind),
             })
             .collect(),
         features: prepared
@@ -124,6 +125,24 @@ fn meta(prepared: &Prepared) -> ReportMeta {
             })
             .collect(),
         ..ReportMeta::new(pipeline.name.clone(), prepared.as_of)
+    }
+}
+
+/// Segments in the order in which a report shows them; empty where only the data can tell.
+fn segment_order(kind: &SchemeKind) -> Vec<String> {
+    const STAGES: [&str; 7] = ["new", "active", "slipping", "at risk", "dormant", "lapsed", "churned"];
+    match kind {
+        SchemeKind::RfmGrid(rfm) => {
+            CellMap::new(&rfm.grid.value, rfm.scores).map(|cells| cells.segments().to_vec()).unwrap_or_default()
+        }
+        SchemeKind::Quantile(ranked) => {
+            ranked.tiers.iter().map(|(tier, _)| tier).chain([&ranked.missing]).cloned().collect()
+        }
+        SchemeKind::Rules(rules) => {
+            rules.rules.iter().map(|rule| &rule.segment.value).chain([&rules.otherwise]).cloned().collect()
+        }
+        SchemeKind::Lifecycle => STAGES.map(str::to_owned).to_vec(),
+        SchemeKind::Attribute(_) | SchemeKind::Kmeans(_) => Vec::new(),
     }
 }
 
