@@ -33,5 +33,8 @@ mod section_html;
 #[path = "report/self_contained.rs"]
 mod self_contained;
 #[cfg(test)]
+#[path = "report/store_version.rs"]
+mod store_version;
+#[cfg(test)]
 #[path = "report/terminal_summary.rs"]
 mod terminal_summary;
