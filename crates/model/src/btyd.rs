@@ -6,13 +6,27 @@
 //!
 //! Where to look:
 //! - likelihoods and closed forms: `btyd/bg_family.rs`, `btyd/pareto.rs`, `btyd/expectation.rs`
+//! - intervals and lifetime value for many customers: `btyd/score.rs`
 //! - convergence, starts, standard errors: `btyd/fit.rs` and [`crate::optimise`]
 
+mod backtest;
+mod bg_bb;
 mod bg_family;
 mod expectation;
 mod fit;
 mod history;
+mod interpolation;
+mod ladder;
 mod pareto;
+mod regularity;
+mod score;
+mod simulation;
 
+pub use backtest::{Backtest, CalibrationBin, naive_purchases, tracking_curve};
+pub use bg_bb::{BgBbFit, Opportunities, OpportunityHistory};
 pub use fit::{BtydFit, BtydModel};
 pub use history::{PurchaseHistory, Summary, TimeUnit};
+pub use ladder::{FailedRung, Ladder, RateHeuristic, Served};
+pub use regularity::Regularity;
+pub use score::{Forecast, ForecastPlan, Forecaster, LifetimeValue};
+pub use simulation::{SimulatedCustomer, Simulator};

@@ -2,9 +2,11 @@
 
 pub mod btyd;
 pub mod cluster;
+pub mod laplace;
 pub mod lifetime_error;
 pub mod optimise;
 pub mod special;
+pub mod spend;
 
 mod matrix;
 

@@ -1,0 +1,93 @@
+//! How much customers spend per occasion, as distinct from how often they buy.
+//!
+//! [`SpendHistory`] holds repeat counts and mean spends; [`GammaGammaFit`] is the Gamma-Gamma model (Fader & Hardie 2013),
+//! [`CredibilityMean`] its fallback, and [`SpendFit`] whichever of the two the data carries, with the reason.
+
+mod credibility;
+mod gamma_gamma;
+mod history;
+
+use serde::{Deserialize, Serialize};
+
+pub use credibility::CredibilityMean;
+pub use gamma_gamma::GammaGammaFit;
+pub use history::SpendHistory;
+
+use crate::laplace;
+use crate::lifetime_error::LifetimeError;
+
+/// The spend model that serves.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "model", rename_all = "snake_case")]
+pub enum SpendFit {
+    /// The Gamma-Gamma model.
+    GammaGamma(GammaGammaFit),
+    /// A credibility mean, since Gamma-Gamma could not be fitted.
+    CredibilityMean {
+        /// The fitted means.
+        fit: CredibilityMean,
+        /// Why Gamma-Gamma did not serve, in words.
+        reason: String,
+    },
+}
+
+impl SpendFit {
+    /// Fits Gamma-Gamma, and falls back to a credibility mean where the data does not identify it (q <= 1 included).
+    ///
+    /// # Errors
+    /// [`LifetimeError::TooLittleData`] when no customer has a repeat occasion with positive spend.
+    pub fn fit(history: &SpendHistory) -> Result<Self, LifetimeError> {
+        match GammaGammaFit::fit(history) {
+            Ok(fit) => Ok(Self::GammaGamma(fit)),
+            Err(reason) => Ok(Self::CredibilityMean {
+                fit: CredibilityMean::fit(history)?,
+                reason: reason.to_string(),
+            }),
+        }
+    }
+
+    /// The model's name as published: `gamma_gamma` or `credibility_mean`.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::GammaGamma(_) => "gamma_gamma",
+            Self::CredibilityMean { .. } => "credibility_mean",
+        }
+    }
+
+    /// Expected spend per occasion of a customer with `x` repeat occasions of mean `mean_spend` (ignored when `x` is 0).
+    pub fn expected_spend(&self, x: u32, mean_spend: f64) -> f64 {
+        let (constant, slope) = self.line(x);
+        if x == 0 {
+            constant
+        } else {
+            constant + slope * mean_spend
+        }
+    }
+
+    /// For a given x the expectation is a line in the observed mean: (constant, slope).
+    pub(crate) fn line(&self, x: u32) -> (f64, f64) {
+        match self {
+            Self::GammaGamma(fit) => fit.line(x),
+            Self::CredibilityMean { fit, .. } => fit.line(x),
+        }
+    }
+
+    /// `count` models with parameters drawn from their asymptotic distribution. A credibility mean has no likelihood: its
+    /// draws are all alike, so that intervals of lifetime value then show the uncertainty of the purchases alone.
+    pub fn draws(&self, count: usize, seed: u64) -> Vec<Self> {
+        match self {
+            Self::CredibilityMean { .. } => vec![self.clone(); count],
+            Self::GammaGamma(fit) => {
+                let covariance: Vec<Vec<f64>> =
+                    fit.log_covariance.iter().map(|row| row.to_vec()).collect();
+                let mean = fit.log_parameters();
+                let drawn = laplace::draws(&mean, &covariance, count, seed)
+                    .unwrap_or_else(|| vec![mean.to_vec(); count]);
+                drawn
+                    .iter()
+                    .map(|theta| Self::GammaGamma(fit.at(theta)))
+                    .collect()
+            }
+        }
+    }
+}
