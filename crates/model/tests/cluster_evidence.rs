@@ -1,0 +1,283 @@
+//! Stability, the test for structure, and surrogate rules, on rows with planted clusters and on rows without any.
+
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use tessera_model::Matrix;
+use tessera_model::cluster::{
+    ClusterError, KmeansParams, NullModel, Resampling, StabilityGrade, StabilityParams,
+    StructureParams, SurrogateParams, cluster_stability, fit, surrogate_rules, test_structure,
+};
+use tessera_spec::pipeline::KChoice;
+
+fn normal(random: &mut ChaCha8Rng) -> f64 {
+    let (u, v): (f64, f64) = (1.0 - random.random::<f64>(), random.random());
+    (-2.0 * u.ln()).sqrt() * (std::f64::consts::TAU * v).cos()
+}
+
+fn matrix(columns: Vec<Vec<f64>>) -> Matrix<'static> {
+    Matrix::from_columns(
+        (0..columns.len())
+            .map(|place| format!("x{place}"))
+            .collect(),
+        columns,
+    )
+    .unwrap()
+}
+
+/// Three clusters of 400 rows, five standard deviations apart.
+fn planted(seed: u64) -> (Matrix<'static>, Vec<u32>) {
+    let mut random = ChaCha8Rng::seed_from_u64(seed);
+    let truth: Vec<u32> = (0..1200).map(|row| row % 3).collect();
+    let centres = [[0.0, 0.0], [5.0, 1.0], [1.0, 5.0]];
+    let column = |j: usize, random: &mut ChaCha8Rng| {
+        truth
+            .iter()
+            .map(|&c| centres[c as usize][j] + normal(random))
+            .collect()
+    };
+    (
+        matrix((0..2).map(|j| column(j, &mut random)).collect()),
+        truth,
+    )
+}
+
+/// Rows of one lump: evenly strewn, or normal with correlated columns.
+fn structureless(seed: u64, uniform: bool) -> Matrix<'static> {
+    let mut random = ChaCha8Rng::seed_from_u64(seed);
+    let (mut x, mut y) = (Vec::new(), Vec::new());
+    for _ in 0..1200 {
+        if uniform {
+            x.push(random.random());
+            y.push(random.random());
+        } else {
+            let shared = normal(&mut random);
+            x.push(shared + normal(&mut random));
+            y.push(shared + normal(&mut random));
+        }
+    }
+    matrix(vec![x, y])
+}
+
+fn structure_params() -> StructureParams {
+    StructureParams {
+        references: 39,
+        sample: 600,
+        ..StructureParams::default()
+    }
+}
+
+#[test]
+fn planted_clusters_are_stable_and_beat_both_null_models() {
+    let (rows, truth) = planted(1);
+    let params = StabilityParams {
+        resamples: 30,
+        ..StabilityParams::default()
+    };
+    for resampling in [Resampling::Bootstrap, Resampling::Half] {
+        let stability = cluster_stability(
+            &rows,
+            &truth,
+            &StabilityParams {
+                resampling,
+                ..params
+            },
+        )
+        .unwrap();
+        assert_eq!(
+            stability.iter().map(|s| s.cluster).collect::<Vec<_>>(),
+            [0, 1, 2]
+        );
+        assert!(
+            stability
+                .iter()
+                .all(|s| s.grade == StabilityGrade::HighlyStable && s.recovered == 1.0),
+            "{stability:?}"
+        );
+    }
+    let verdict = test_structure(&rows, 3, &structure_params()).unwrap();
+    assert!(verdict.clustered, "{verdict:?}");
+    assert_eq!(verdict.tests.len(), 2);
+    assert!(
+        verdict
+            .tests
+            .iter()
+            .all(|test| test.null_mean < verdict.silhouette)
+    );
+}
+
+#[test]
+fn structureless_rows_have_no_clusters() {
+    let mut found = 0;
+    for seed in 0..10 {
+        for uniform in [true, false] {
+            let verdict =
+                test_structure(&structureless(seed, uniform), 4, &structure_params()).unwrap();
+            found += usize::from(verdict.clustered);
+        }
+    }
+    // At a level of 0.05, more than 3 of 20 would be found with a probability of 1.6%; the draws are fixed.
+    assert!(
+        found <= 3,
+        "{found} of 20 sets without clusters were found to have some"
+    );
+}
+
+#[test]
+fn clusters_that_cut_a_continuum_do_not_come_back() {
+    let rows = structureless(5, true);
+    let config = KmeansParams {
+        restarts: 2,
+        ..KmeansParams::new(KChoice::Fixed(7))
+    }
+    .check()
+    .unwrap();
+    let labels = fit(&rows, &config).unwrap().assignment.cluster;
+    let params = StabilityParams {
+        resamples: 40,
+        ..StabilityParams::default()
+    };
+    let stability = cluster_stability(&rows, &labels, &params).unwrap();
+    let weak = stability
+        .iter()
+        .filter(|s| s.grade < StabilityGrade::Stable)
+        .count();
+    assert!(
+        weak >= 4,
+        "most of 7 clusters of a continuum are doubtful: {stability:?}"
+    );
+}
+
+#[test]
+fn a_column_alone_is_only_held_against_even_strewing() {
+    let mut random = ChaCha8Rng::seed_from_u64(2);
+    let lumps = (0..500)
+        .map(|row| f64::from(row % 2) * 8.0 + normal(&mut random))
+        .collect();
+    let verdict = test_structure(&matrix(vec![lumps]), 2, &structure_params()).unwrap();
+    assert!(verdict.clustered);
+    assert_eq!(
+        verdict.tests.iter().map(|t| t.model).collect::<Vec<_>>(),
+        [NullModel::PrincipalUniform]
+    );
+}
+
+#[test]
+fn evidence_is_the_same_for_any_number_of_threads() {
+    let (rows, truth) = planted(3);
+    let run = |threads: usize| {
+        let pool = rayon::ThreadPoolBuilder::new()
+            .num_threads(threads)
+            .build()
+            .unwrap();
+        pool.install(|| {
+            let stability = StabilityParams {
+                resamples: 10,
+                ..StabilityParams::default()
+            };
+            (
+                cluster_stability(&rows, &truth, &stability).unwrap(),
+                test_structure(&rows, 3, &structure_params()).unwrap(),
+                surrogate_rules(&rows, &truth, &SurrogateParams::default()).unwrap(),
+            )
+        })
+    };
+    let one = run(1);
+    assert_eq!(one, run(2));
+    assert_eq!(one, run(8));
+}
+
+#[test]
+fn equal_rows_have_no_clusters_and_bad_parameters_are_refused() {
+    let same = matrix(vec![vec![1.0; 50]]);
+    let verdict = test_structure(&same, 2, &structure_params()).unwrap();
+    assert!(!verdict.clustered && verdict.tests.is_empty());
+    let stability = cluster_stability(&same, &[0; 50], &StabilityParams::default()).unwrap();
+    assert_eq!(stability[0].mean_jaccard, 1.0);
+    let few = StructureParams {
+        references: 10,
+        ..StructureParams::default()
+    };
+    let refused = test_structure(&same, 2, &few).unwrap_err();
+    assert!(matches!(
+        refused,
+        ClusterError::Parameter {
+            parameter: "structure.references",
+            ..
+        }
+    ));
+    let none = StabilityParams {
+        resamples: 0,
+        ..StabilityParams::default()
+    };
+    assert!(matches!(
+        cluster_stability(&same, &[0; 50], &none),
+        Err(ClusterError::Parameter { .. })
+    ));
+}
+
+#[test]
+fn a_rule_of_depth_three_stands_in_for_a_planted_cluster() {
+    let (rows, truth) = planted(4);
+    let rules = surrogate_rules(&rows, &truth, &SurrogateParams::default()).unwrap();
+    assert_eq!(rules.len(), 3);
+    for rule in &rules {
+        let fidelity = rule.balanced_accuracy.unwrap();
+        assert!(fidelity > 0.95, "{rule}: {fidelity}");
+        let words = rule.to_string();
+        assert!(
+            words.matches(" and ").count() + words.matches(" or ").count() <= 7,
+            "{words}"
+        );
+        let right = |row: usize| rule.holds(&rows, row) == (truth[row] == rule.cluster);
+        assert!(
+            (0..1200).filter(|&row| right(row)).count() > 1120,
+            "{words}"
+        );
+    }
+}
+
+#[test]
+fn noise_has_rules_near_chance_on_held_out_rows() {
+    let rows = structureless(9, true);
+    let mut random = ChaCha8Rng::seed_from_u64(1);
+    let labels: Vec<u32> = (0..1200).map(|_| random.random_range(0..2)).collect();
+    for rule in surrogate_rules(&rows, &labels, &SurrogateParams::default()).unwrap() {
+        let fidelity = rule.balanced_accuracy.unwrap();
+        assert!(
+            (0.4..0.6).contains(&fidelity),
+            "fidelity is measured on rows not learnt from: {fidelity}"
+        );
+    }
+}
+
+#[test]
+fn missing_values_follow_the_rule_as_it_is_written() {
+    let spend: Vec<f64> = (0..400)
+        .map(|row| {
+            if row % 4 == 0 {
+                f64::NAN
+            } else {
+                f64::from(row % 100)
+            }
+        })
+        .collect();
+    let labels: Vec<u32> = spend
+        .iter()
+        .map(|x| u32::from(x.is_nan() || *x > 50.0))
+        .collect();
+    let raw = Matrix::from_columns(vec!["spend".into()], vec![spend]).unwrap();
+    let rules = surrogate_rules(&raw, &labels, &SurrogateParams::default()).unwrap();
+    assert_eq!(rules[1].to_string(), "(spend > 50.5 or spend is null)");
+    assert_eq!(rules[0].to_string(), "spend <= 50.5");
+    assert!(rules.iter().all(|rule| rule.balanced_accuracy == Some(1.0)));
+}
+
+#[test]
+fn one_label_needs_no_rule() {
+    let rows = structureless(1, true);
+    assert!(
+        surrogate_rules(&rows, &[3; 1200], &SurrogateParams::default())
+            .unwrap()
+            .is_empty()
+    );
+}
