@@ -12,7 +12,7 @@ pub(crate) fn run(arguments: &Schema, output: &Output) -> Result<ExitCode, Failu
     match (arguments.tables, output.json) {
         (true, true) => print_json(&tables::to_json())?,
         (true, false) => print(&tables::markdown())?,
-        (false, _) => print_json(&tessera_spec::json_schema())?,
+        (false, _) => print(&tessera_spec::schema_text())?,
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -1,0 +1,28 @@
+# Each recipe is a thin wrapper of a plain command.
+
+# Formatting, lints, documentation.
+check:
+    cargo fmt --all --check
+    cargo clippy --release --workspace --all-targets -- -D warnings
+    RUSTDOCFLAGS="-D warnings" cargo doc --release --workspace --no-deps
+
+# All tests.
+test:
+    cargo nextest run --release --workspace
+
+# Accept changed snapshots and regenerate the JSON Schema.
+bless:
+    INSTA_UPDATE=always cargo nextest run --release --workspace --no-fail-fast
+    cargo run --release -p tessera-cli -- schema > schema/pipeline.schema.json
+
+# The demo lake, its pipeline, its report.
+demo:
+    cargo run --release -p tessera-cli -- demo
+
+# Beside polars and DuckDB from Python on 20 million orders; needs python3. Lake and environment go to the folder named.
+bench DIR="target/bench":
+    benches/run.sh {{DIR}}
+
+# The documentation in a browser.
+docs:
+    cargo doc --release --workspace --no-deps --open

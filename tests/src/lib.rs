@@ -1,1 +1,0 @@
-//! End-to-end tests over the built binary, one file a behaviour.

@@ -1,0 +1,27 @@
+//! End to end over the built program, one file a behaviour.
+#![allow(missing_docs)]
+
+#[path = "suite/architecture.rs"]
+mod architecture;
+#[path = "suite/cdnow.rs"]
+mod cdnow;
+#[path = "suite/commands.rs"]
+mod commands;
+#[path = "suite/damage.rs"]
+mod damage;
+#[path = "suite/demo.rs"]
+mod demo;
+#[path = "suite/kill.rs"]
+mod kill;
+#[path = "suite/online_retail.rs"]
+mod online_retail;
+#[path = "suite/oracle.rs"]
+mod oracle;
+#[path = "suite/program.rs"]
+mod program;
+#[path = "suite/rfm_reference.rs"]
+mod rfm_reference;
+#[path = "suite/table.rs"]
+mod table;
+#[path = "suite/threads.rs"]
+mod threads;

@@ -1,0 +1,109 @@
+//! Damaged pipeline files and damaged Parquet files: an error that names the place, never a panic.
+
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
+use crate::program::{root, run, tessera};
+
+/// Number of mutants of each kind; `TESSERA_MUTANTS` takes another.
+fn mutants() -> usize {
+    std::env::var("TESSERA_MUTANTS").ok().and_then(|text| text.parse().ok()).unwrap_or(60)
+}
+
+/// Changes, removes, repeats or inserts a few bytes.
+fn mutate(bytes: &mut Vec<u8>, random: &mut ChaCha8Rng) {
+    for _ in 0..random.random_range(1..6) {
+        if bytes.is_empty() {
+            return;
+        }
+        let at = random.random_range(0..bytes.len());
+        match random.random_range(0..5) {
+            0 => bytes[at] = random.random(),
+            1 => bytes[at] ^= 1 << random.random_range(0..8),
+            2 => {
+                let end = (at + random.random_range(1..40)).min(bytes.len());
+                bytes.drain(at..end);
+            }
+            3 => {
+                let end = (at + random.random_range(1..40)).min(bytes.len());
+                let piece = bytes[at..end].to_vec();
+                bytes.splice(at..at, piece);
+            }
+            _ => bytes.truncate(at.max(1)),
+        }
+    }
+}
+
+#[test]
+fn mutated_pipeline_files_are_told_with_their_place() {
+    let original = std::fs::read(root().join("pipelines/demo.toml")).unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("mutant.toml");
+    let mut random = ChaCha8Rng::seed_from_u64(1);
+    for number in 0..mutants() {
+        let mut bytes = original.clone();
+        mutate(&mut bytes, &mut random);
+        std::fs::write(&file, &bytes).unwrap();
+        let output = tessera().args(["check", "--no-lake", file.to_str().unwrap()]).output().unwrap();
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert!(matches!(output.status.code(), Some(0 | 2)), "mutant {number}: {:?}\n{stderr}", output.status);
+        if output.status.code() == Some(2) {
+            assert!(stderr.contains("mutant.toml"), "mutant {number} does not name the file:\n{stderr}");
+        }
+    }
+}
+
+#[test]
+fn mutated_parquet_files_are_named() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().display().to_string();
+    run(&["demo", &path, "--customers", "100", "--quiet"], 0);
+    let victim = dir.path().join("lake/orders/month=2026-01/part-0.parquet");
+    let original = std::fs::read(&victim).unwrap();
+    let lake = format!("lake={path}/lake");
+    let mut random = ChaCha8Rng::seed_from_u64(2);
+    for number in 0..mutants() {
+        let mut bytes = original.clone();
+        mutate(&mut bytes, &mut random);
+        if bytes == original {
+            continue;
+        }
+        std::fs::write(&victim, &bytes).unwrap();
+        let out = format!("out={path}/mutant-{number}");
+        let output = tessera()
+            .args(["run", "pipelines/demo.toml", "--as-of", "2026-10-31", "--var", &lake, "--var", &out, "--quiet"])
+            .output()
+            .unwrap();
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        // A flipped bit in a value is another value; anything that cannot be read is an error that names the file.
+        assert!(matches!(output.status.code(), Some(0 | 2 | 3)), "mutant {number}: {:?}\n{stderr}", output.status);
+        if output.status.code() != Some(0) {
+            assert!(stderr.contains("orders") && !stderr.contains("internal"), "mutant {number}:\n{stderr}");
+        }
+    }
+}
+
+#[test]
+fn empty_foreign_truncated_and_encrypted_files_each_give_one_clear_error() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().display().to_string();
+    run(&["demo", &path, "--customers", "100", "--quiet"], 0);
+    let victim = dir.path().join("lake/orders/month=2026-01/part-0.parquet");
+    let original = std::fs::read(&victim).unwrap();
+    let (lake, out) = (format!("lake={path}/lake"), format!("out={path}/other"));
+    let mut encrypted = original.clone();
+    let end = encrypted.len();
+    encrypted[end - 4..].copy_from_slice(b"PARE");
+    let half = original[..original.len() / 2].to_vec();
+    for (bytes, said) in [
+        (Vec::new(), "the file is empty"),
+        (b"a,b\n1,2\nthis is no Parquet".to_vec(), "does not end as a Parquet file does"),
+        (half, "does not end as a Parquet file does"),
+        (encrypted, "encrypted"),
+    ] {
+        std::fs::write(&victim, &bytes).unwrap();
+        let output = run(&["run", "pipelines/demo.toml", "--as-of", "2026-10-31", "--var", &lake, "--var", &out], 3);
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert!(stderr.contains(said) && stderr.contains("month=2026-01/part-0.parquet"), "{stderr}");
+    }
+}
