@@ -87,6 +87,18 @@ pub enum ClusterError {
         /// Columns of the rows.
         found: Vec<String>,
     },
+    /// A method that goes through all pairs of rows is asked of too many.
+    #[error(
+        "{method} goes through all pairs of customers, which {rows} are too many for; at most {most}: use k-means or a smaller base"
+    )]
+    TooManyRows {
+        /// The method.
+        method: &'static str,
+        /// Rows there are.
+        rows: usize,
+        /// Rows it takes.
+        most: usize,
+    },
     /// smartcore refused data that should be fittable.
     #[error("the clustering library refused the sample (k = {clusters}, {rows} rows): {reason}")]
     Library {
