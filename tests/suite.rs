@@ -3,6 +3,8 @@
 
 #[path = "suite/architecture.rs"]
 mod architecture;
+#[path = "suite/catalogue.rs"]
+mod catalogue;
 #[path = "suite/cdnow.rs"]
 mod cdnow;
 #[path = "suite/commands.rs"]

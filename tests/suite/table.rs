@@ -44,6 +44,13 @@ impl Table {
         self.column(name, |column| column.as_string::<i32>().iter().map(|text| text.map(str::to_owned)).collect())
     }
 
+    /// The first value of a column as text.
+    pub(crate) fn shown(&self, name: &str) -> String {
+        let column = self.batches[0].column_by_name(name).unwrap_or_else(|| panic!("no column {name}"));
+        let texts = arrow::compute::cast(column, &arrow::datatypes::DataType::Utf8).unwrap();
+        texts.as_string::<i32>().value(0).trim_end_matches(".0").to_owned()
+    }
+
     fn column<T>(&self, name: &str, read: impl Fn(&dyn Array) -> Vec<T>) -> Vec<T> {
         let column = |batch: &RecordBatch| read(batch.column_by_name(name).unwrap_or_else(|| panic!("no column {name}")).as_ref());
         self.batches.iter().flat_map(column).collect()

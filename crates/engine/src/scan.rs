@@ -192,6 +192,7 @@ fn normalised(scan: &Scan) -> Vec<Expr> {
         .filter_map(|column| {
             let name = column.name.as_str();
             let made = match (&column.stored, column.ty) {
+                (Stored::Date, Type::Timestamp) => col(name).cast(polars_type(Type::Timestamp)),
                 (Stored::Bool | Stored::String | Stored::Date, _) => return None,
                 (Stored::Int { bits: 64, signed: true }, Type::Int) => return None,
                 (Stored::Int { .. } | Stored::Decimal { .. }, ty) => col(name).cast(polars_type(ty)),

@@ -36,6 +36,7 @@ fn as_json(feature: &Feature) -> Value {
         "notes": feature.notes,
         "missing": feature.missing,
         "formula": feature.formula(),
+        "example": feature.example.as_ref().map(|e| json!({"orders": e.orders, "as_of": e.as_of, "expect": e.expect})),
     })
 }
 
