@@ -52,24 +52,36 @@ pub(crate) enum LogFormat {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Make a seeded sample lake, run its pipeline, and print where the report and the tables lie.
-    #[command(after_help = "Examples:\n  tessera demo\n  tessera demo /var/tmp/tessera --customers 5000")]
+    #[command(
+        after_help = "Examples:\n  tessera demo\n  tessera demo /var/tmp/tessera --customers 5000"
+    )]
     Demo(Demo),
     /// Validate pipeline files, with the lake at hand also their columns and types; all errors at once.
-    #[command(after_help = "Examples:\n  tessera check pipelines/*.toml\n  tessera check pipelines/nightly.toml --var lake=/data/lake")]
+    #[command(
+        after_help = "Examples:\n  tessera check pipelines/*.toml\n  tessera check pipelines/nightly.toml --var lake=/data/lake"
+    )]
     Check(Check),
     /// The job: read the lake, divide the customers, publish a version, write the report.
-    #[command(after_help = "Examples:\n  tessera run pipelines/nightly.toml --as-of 2026-11-22\n  \
+    #[command(
+        after_help = "Examples:\n  tessera run pipelines/nightly.toml --as-of 2026-11-22\n  \
                             tessera run pipelines/cdnow.toml --as-of 1997-09-30 --var out=/var/tmp/store\n  \
-                            tessera run pipelines/nightly.toml --as-of 2026-11-22 --log-format json")]
+                            tessera run pipelines/nightly.toml --as-of 2026-11-22 --log-format json"
+    )]
     Run(Run),
     /// Render the report of a published version again.
-    #[command(after_help = "Examples:\n  tessera report pipelines/demo.toml\n  tessera report pipelines/demo.toml --version 3 --to report.html")]
+    #[command(
+        after_help = "Examples:\n  tessera report pipelines/demo.toml\n  tessera report pipelines/demo.toml --version 3 --to report.html"
+    )]
     Report(Report),
     /// List the published versions of a store.
-    #[command(after_help = "Examples:\n  tessera snapshots data/store/demo\n  tessera snapshots data/store/demo --json")]
+    #[command(
+        after_help = "Examples:\n  tessera snapshots data/store/demo\n  tessera snapshots data/store/demo --json"
+    )]
     Snapshots(StoreOnly),
     /// Check every file of a store against its commit: checksums, footers, rows, the chain of commits.
-    #[command(after_help = "Examples:\n  tessera verify data/store/demo\n  tessera verify data/store/demo --version 3")]
+    #[command(
+        after_help = "Examples:\n  tessera verify data/store/demo\n  tessera verify data/store/demo --version 3"
+    )]
     Verify(Verify),
     /// Complete what an interrupted run left, and rebuild hints, catalogue and views.
     #[command(after_help = "Example:\n  tessera repair data/store/demo")]
@@ -78,7 +90,9 @@ pub(crate) enum Command {
     #[command(after_help = "Examples:\n  tessera features\n  tessera features recency_days")]
     Features(Features),
     /// The JSON Schema of pipeline files, or the published tables.
-    #[command(after_help = "Examples:\n  tessera schema > schema/pipeline.schema.json\n  tessera schema --tables")]
+    #[command(
+        after_help = "Examples:\n  tessera schema > schema/pipeline.schema.json\n  tessera schema --tables"
+    )]
     Schema(Schema),
     /// Completions for a shell.
     #[command(after_help = "Example:\n  tessera completions bash > /etc/bash_completion.d/tessera")]

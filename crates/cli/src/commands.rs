@@ -36,6 +36,12 @@ pub(crate) fn dispatch(arguments: Arguments) -> Result<ExitCode, Failure> {
 }
 
 fn panic_text(panic: &(dyn Any + Send)) -> String {
-    let text = panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref::<&str>().copied());
-    format!("{}; please report it, with TESSERA_LOG=debug", text.unwrap_or("the program stopped without a word"))
+    let text = panic
+        .downcast_ref::<String>()
+        .map(String::as_str)
+        .or_else(|| panic.downcast_ref::<&str>().copied());
+    format!(
+        "{}; please report it, with TESSERA_LOG=debug",
+        text.unwrap_or("the program stopped without a word")
+    )
 }

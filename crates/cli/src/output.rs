@@ -16,12 +16,18 @@ pub(crate) struct Failure {
 impl Failure {
     /// An error of the program itself.
     pub(crate) fn internal(message: String) -> Self {
-        Self { message: format!("error: internal: {message}"), code: 1 }
+        Self {
+            message: format!("error: internal: {message}"),
+            code: 1,
+        }
     }
 
     /// An error with this exit code.
     pub(crate) fn new(message: impl std::fmt::Display, code: u8) -> Self {
-        Self { message: format!("error: {message}"), code }
+        Self {
+            message: format!("error: {message}"),
+            code,
+        }
     }
 }
 
@@ -29,7 +35,9 @@ impl From<PipelineError> for Failure {
     fn from(error: PipelineError) -> Self {
         let code = error.exit_code();
         let message = match &error {
-            PipelineError::Invalid(diagnostics) => diagnostics.render(std::io::stderr().is_terminal()),
+            PipelineError::Invalid(diagnostics) => {
+                diagnostics.render(std::io::stderr().is_terminal())
+            }
             other => format!("error: {other}"),
         };
         Self { message, code }

@@ -16,9 +16,17 @@ pub(crate) struct Progress {
 impl Progress {
     /// A bar on a terminal; nothing elsewhere, where log lines tell the same.
     pub(crate) fn new(output: &Output) -> Self {
-        let shown = std::io::stderr().is_terminal() && !output.quiet && output.log_format == LogFormat::Text;
-        let bar = if shown { ProgressBar::new(0) } else { ProgressBar::hidden() };
-        if let Ok(style) = ProgressStyle::with_template("{bar:24} {pos}/{len} {spinner} {msg} {elapsed}") {
+        let shown = std::io::stderr().is_terminal()
+            && !output.quiet
+            && output.log_format == LogFormat::Text;
+        let bar = if shown {
+            ProgressBar::new(0)
+        } else {
+            ProgressBar::hidden()
+        };
+        if let Ok(style) =
+            ProgressStyle::with_template("{bar:24} {pos}/{len} {spinner} {msg} {elapsed}")
+        {
             bar.set_style(style);
         }
         if shown {
@@ -41,7 +49,11 @@ impl Observer for Progress {
     }
 
     fn finished(&self, stage: &Stage, report: &StageReport) {
-        let bytes = if report.bytes > 0 { format!(", {}", HumanBytes(report.bytes)) } else { String::new() };
+        let bytes = if report.bytes > 0 {
+            format!(", {}", HumanBytes(report.bytes))
+        } else {
+            String::new()
+        };
         self.bar.println(format!(
             "{:>24}  {} -> {} rows{bytes}  {:.2} s",
             stage.to_string(),

@@ -11,12 +11,27 @@ use crate::arguments::{LogFormat, Output};
 pub(crate) fn start(output: &Output) {
     // On a terminal the progress bar tells of the stages; a scheduler reads their log lines.
     let told_by_bar = std::io::stderr().is_terminal() && output.log_format == LogFormat::Text;
-    let default = if output.quiet || told_by_bar { "warn" } else { "warn,tessera=info,tessera_pipeline=info" };
+    let default = if output.quiet || told_by_bar {
+        "warn"
+    } else {
+        "warn,tessera=info,tessera_pipeline=info"
+    };
     let filter = EnvFilter::try_from_env("TESSERA_LOG").unwrap_or_else(|_| EnvFilter::new(default));
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_span_events(FmtSpan::NONE);
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_span_events(FmtSpan::NONE);
     match output.log_format {
-        LogFormat::Json => builder.json().flatten_event(true).with_current_span(true).with_span_list(false).init(),
-        LogFormat::Text => builder.with_target(false).with_ansi(std::io::stderr().is_terminal()).init(),
+        LogFormat::Json => builder
+            .json()
+            .flatten_event(true)
+            .with_current_span(true)
+            .with_span_list(false)
+            .init(),
+        LogFormat::Text => builder
+            .with_target(false)
+            .with_ansi(std::io::stderr().is_terminal())
+            .init(),
     }
     // Damaged input can make a library panic; it is caught and told as an error that names the file.
     std::panic::set_hook(Box::new(|panic| tracing::debug!("{panic}")));

@@ -45,13 +45,21 @@ pub(crate) struct Aggregated {
 /// Runs the pass with this many workers; their number does not show in the result.
 pub(crate) fn run(plan: &Aggregate, workers: usize) -> Result<Aggregated, EngineError> {
     let layout = Layout::new(&plan.aggs);
-    let duplicates = plan.rows.dedup.as_ref().map(|dedup| Duplicates::find(&plan.rows, dedup)).transpose()?;
+    let duplicates = plan
+        .rows
+        .dedup
+        .as_ref()
+        .map(|dedup| Duplicates::find(&plan.rows, dedup))
+        .transpose()?;
     let frame = selected(plan, &layout)?;
     let key_is_text = key_type(&plan.rows) == Type::String;
     let as_of_day = epoch_day(plan.rows.as_of);
 
     let scanner = Arc::new(Mutex::new(Scanner {
-        counts: RowCounts { by_check: vec![0; fates(&plan.rows).len()], ..RowCounts::default() },
+        counts: RowCounts {
+            by_check: vec![0; fates(&plan.rows).len()],
+            ..RowCounts::default()
+        },
         fates: fates(&plan.rows),
         duplicates,
         position: 0,
@@ -59,12 +67,15 @@ pub(crate) fn run(plan: &Aggregate, workers: usize) -> Result<Aggregated, Engine
         value_count: layout.values.len(),
         filter_count: layout.filters.len(),
     }));
-    let mut parts: Vec<Worker<'_>> = (0..workers.max(1)).map(|part| Worker::new(&layout, part, workers.max(1))).collect();
+    let mut parts: Vec<Worker<'_>> = (0..workers.max(1))
+        .map(|part| Worker::new(&layout, part, workers.max(1)))
+        .collect();
     std::thread::scope(|scope| -> Result<(), EngineError> {
         let mut senders = Vec::new();
         let mut running = Vec::new();
         for worker in &mut parts {
-            let (sender, receiver): (SyncSender<Arc<Batch>>, Receiver<Arc<Batch>>) = sync_channel(QUEUE);
+            let (sender, receiver): (SyncSender<Arc<Batch>>, Receiver<Arc<Batch>>) =
+                sync_channel(QUEUE);
             senders.push(sender);
             running.push(scope.spawn(move || {
                 for batch in receiver {
@@ -74,7 +85,9 @@ pub(crate) fn run(plan: &Aggregate, workers: usize) -> Result<Aggregated, Engine
         }
         let scanned = drain(frame, scanner.clone(), senders);
         for worker in running {
-            worker.join().map_err(|_| EngineError::internal("an aggregation worker stopped".to_owned()))?;
+            worker
+                .join()
+                .map_err(|_| EngineError::internal("an aggregation worker stopped".to_owned()))?;
         }
         scanned
     })?;
@@ -85,17 +98,28 @@ pub(crate) fn run(plan: &Aggregate, workers: usize) -> Result<Aggregated, Engine
             value: number,
         });
     }
-    let (schema, batches) = finish::finish(&mut parts, &layout, &plan.rows.key, key_is_text, as_of_day)?;
+    let (schema, batches) =
+        finish::finish(&mut parts, &layout, &plan.rows.key, key_is_text, as_of_day)?;
     let counts = lock(&scanner).counts.clone();
-    Ok(Aggregated { schema, batches, counts })
+    Ok(Aggregated {
+        schema,
+        batches,
+        counts,
+    })
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    mutex
+        .lock()
+        .unwrap_or_else(std::sync::PoisonError::into_inner)
 }
 
 /// Sends every batch of the scan to every worker; the senders close when the scan ends.
-fn drain(frame: LazyFrame, scanner: Arc<Mutex<Scanner>>, senders: Vec<SyncSender<Arc<Batch>>>) -> Result<(), EngineError> {
+fn drain(
+    frame: LazyFrame,
+    scanner: Arc<Mutex<Scanner>>,
+    senders: Vec<SyncSender<Arc<Batch>>>,
+) -> Result<(), EngineError> {
     let failure: Arc<Mutex<Option<EngineError>>> = Arc::default();
     let seen = failure.clone();
     let senders = Mutex::new(senders);
@@ -103,7 +127,9 @@ fn drain(frame: LazyFrame, scanner: Arc<Mutex<Scanner>>, senders: Vec<SyncSender
         match lock(&scanner).batch(&frame) {
             Ok(batch) => {
                 let batch = Arc::new(batch);
-                let stopped = lock(&senders).iter().any(|sender| sender.send(batch.clone()).is_err());
+                let stopped = lock(&senders)
+                    .iter()
+                    .any(|sender| sender.send(batch.clone()).is_err());
                 Ok(stopped)
             }
             Err(error) => {
@@ -113,7 +139,9 @@ fn drain(frame: LazyFrame, scanner: Arc<Mutex<Scanner>>, senders: Vec<SyncSender
         }
     });
     let rows = std::num::NonZeroUsize::new(SCAN_ROWS);
-    let result = frame.sink_batches(callback, true, rows).and_then(|frame| frame.collect_with_engine(Engine::Streaming));
+    let result = frame
+        .sink_batches(callback, true, rows)
+        .and_then(|frame| frame.collect_with_engine(Engine::Streaming));
     if let Some(error) = lock(&failure).take() {
         return Err(error);
     }
@@ -127,7 +155,11 @@ fn selected(plan: &Aggregate, layout: &Layout) -> Result<LazyFrame, EngineError>
     let frame = visible_rows(rows, &rows.scan.files, false)?;
     let mut columns = vec![col(rows.key.as_str()).alias(names::KEY)];
     if let Some(time) = &rows.time {
-        columns.push(col(time.as_str()).cast(DataType::Datetime(TimeUnit::Microseconds, None)).alias(names::MICROS));
+        columns.push(
+            col(time.as_str())
+                .cast(DataType::Datetime(TimeUnit::Microseconds, None))
+                .alias(names::MICROS),
+        );
     }
     if let Some(status) = status(rows) {
         columns.push(status.alias(names::STATUS));
@@ -144,7 +176,12 @@ fn selected(plan: &Aggregate, layout: &Layout) -> Result<LazyFrame, EngineError>
 /// A value in one of the three types that accumulators know.
 fn value_column(plan: &Aggregate, value: &tessera_expr::Expr) -> Expr {
     if let Node::Column(name) = &value.node
-        && plan.rows.scan.columns.iter().any(|c| &c.name == name && c.stored == Stored::Dictionary)
+        && plan
+            .rows
+            .scan
+            .columns
+            .iter()
+            .any(|c| &c.name == name && c.stored == Stored::Dictionary)
     {
         return col(name.as_str()).cast(DataType::String);
     }
@@ -161,15 +198,33 @@ fn value_column(plan: &Aggregate, value: &tessera_expr::Expr) -> Expr {
 
 /// Type of the key column.
 pub(crate) fn key_type(rows: &SourceRows) -> Type {
-    let derived = rows.scan.derive.iter().find(|(name, _)| *name == rows.key).map(|(_, e)| e.ty);
-    let stored = rows.scan.columns.iter().find(|c| c.name == rows.key).map(|c| c.ty);
+    let derived = rows
+        .scan
+        .derive
+        .iter()
+        .find(|(name, _)| *name == rows.key)
+        .map(|(_, e)| e.ty);
+    let stored = rows
+        .scan
+        .columns
+        .iter()
+        .find(|c| c.name == rows.key)
+        .map(|c| c.ty);
     derived.or(stored).unwrap_or(Type::String)
 }
 
 /// 1 + number of the first check that takes the row out, 0 for rows that pass. Texts that did not convert come first.
 pub(crate) fn status(rows: &SourceRows) -> Option<Expr> {
-    let broken = rows.scan.columns.iter().filter(|c| is_converted(c)).map(broken_text);
-    let checks = rows.checks.iter().map(|check| lower(&check.bad_when, rows.as_of));
+    let broken = rows
+        .scan
+        .columns
+        .iter()
+        .filter(|c| is_converted(c))
+        .map(broken_text);
+    let checks = rows
+        .checks
+        .iter()
+        .map(|check| lower(&check.bad_when, rows.as_of));
     let conditions: Vec<Expr> = broken.chain(checks).collect();
     let mut status = None;
     for (i, condition) in conditions.into_iter().enumerate().rev() {
@@ -182,8 +237,15 @@ pub(crate) fn status(rows: &SourceRows) -> Option<Expr> {
 
 /// What happens to rows of each status from 1 on.
 pub(crate) fn fates(rows: &SourceRows) -> Vec<RowFate> {
-    let broken = rows.scan.columns.iter().filter(|c| is_converted(c)).map(|_| RowFate::Quarantine);
-    broken.chain(rows.checks.iter().map(|check| check.fate)).collect()
+    let broken = rows
+        .scan
+        .columns
+        .iter()
+        .filter(|c| is_converted(c))
+        .map(|_| RowFate::Quarantine);
+    broken
+        .chain(rows.checks.iter().map(|check| check.fate))
+        .collect()
 }
 
 /// Counts what becomes of the rows and keeps those that take part.
@@ -215,9 +277,23 @@ impl Scanner {
             });
         }
         self.counts.used += used.len() as u64;
-        let batch = Batch::new(frame, self.as_of_day, self.value_count, self.filter_count, used)?;
-        let newest = batch.used.iter().filter_map(|&row| batch.micros.get(row as usize)).max().copied();
-        self.counts.newest_micros = self.counts.newest_micros.max(newest.filter(|&micros| micros != i64::MIN));
+        let batch = Batch::new(
+            frame,
+            self.as_of_day,
+            self.value_count,
+            self.filter_count,
+            used,
+        )?;
+        let newest = batch
+            .used
+            .iter()
+            .filter_map(|&row| batch.micros.get(row as usize))
+            .max()
+            .copied();
+        self.counts.newest_micros = self
+            .counts
+            .newest_micros
+            .max(newest.filter(|&micros| micros != i64::MIN));
         Ok(batch)
     }
 

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, Float64Array, Int64Array, RecordBatch, StringArray, UInt32Array};
+use arrow::array::{
+    Array, ArrayRef, AsArray, Float64Array, Int64Array, RecordBatch, StringArray, UInt32Array,
+};
 use arrow::compute::{SortOptions, take};
 use arrow::datatypes::{DataType, Field, Float64Type, Int64Type, Schema, SchemaRef};
 use tessera_expr::rel::Assemble;
@@ -12,9 +14,18 @@ use crate::table::read_file;
 
 /// The customers and everything known of them, sorted by key.
 pub(crate) fn run(plan: &Assemble) -> Result<(SchemaRef, RecordBatch), EngineError> {
-    let tables = plan.tables.iter().map(|table| read_file(&table.path)).collect::<Result<Vec<_>, _>>()?;
-    let base: Vec<&ArrayRef> =
-        plan.tables.iter().zip(&tables).filter(|(table, _)| table.in_base).map(|(_, batch)| batch.column(0)).collect();
+    let tables = plan
+        .tables
+        .iter()
+        .map(|table| read_file(&table.path))
+        .collect::<Result<Vec<_>, _>>()?;
+    let base: Vec<&ArrayRef> = plan
+        .tables
+        .iter()
+        .zip(&tables)
+        .filter(|(table, _)| table.in_base)
+        .map(|(_, batch)| batch.column(0))
+        .collect();
     let keys = union(&base)?;
     let mut fields = vec![Field::new(&plan.key, keys.data_type().clone(), false)];
     let mut columns = vec![keys.clone()];
@@ -36,7 +47,9 @@ pub(crate) fn run(plan: &Assemble) -> Result<(SchemaRef, RecordBatch), EngineErr
 /// All keys of sorted key columns, each once, sorted.
 fn union(columns: &[&ArrayRef]) -> Result<ArrayRef, EngineError> {
     let Some(first) = columns.first() else {
-        return Err(EngineError::internal("no source makes up the base of customers".to_owned()));
+        return Err(EngineError::internal(
+            "no source makes up the base of customers".to_owned(),
+        ));
     };
     if columns.len() == 1 {
         return Ok((*first).clone());
@@ -64,7 +77,9 @@ fn union(columns: &[&ArrayRef]) -> Result<ArrayRef, EngineError> {
 }
 
 fn typed<T>(array: Option<T>) -> Result<T, EngineError> {
-    array.ok_or_else(|| EngineError::internal("sources disagree about the type of the customer's key".to_owned()))
+    array.ok_or_else(|| {
+        EngineError::internal("sources disagree about the type of the customer's key".to_owned())
+    })
 }
 
 /// For each key its row in the table, null where the table lacks it. Both are sorted.
@@ -84,10 +99,18 @@ fn positions(keys: &ArrayRef, table: &ArrayRef) -> Result<UInt32Array, EngineErr
 
 fn zeros_for_nulls(column: &ArrayRef) -> ArrayRef {
     match column.data_type() {
-        DataType::Int64 => Arc::new(Int64Array::from_iter_values(column.as_primitive::<Int64Type>().iter().map(|v| v.unwrap_or(0)))),
-        DataType::Float64 => {
-            Arc::new(Float64Array::from_iter_values(column.as_primitive::<Float64Type>().iter().map(|v| v.unwrap_or(0.0))))
-        }
+        DataType::Int64 => Arc::new(Int64Array::from_iter_values(
+            column
+                .as_primitive::<Int64Type>()
+                .iter()
+                .map(|v| v.unwrap_or(0)),
+        )),
+        DataType::Float64 => Arc::new(Float64Array::from_iter_values(
+            column
+                .as_primitive::<Float64Type>()
+                .iter()
+                .map(|v| v.unwrap_or(0.0)),
+        )),
         _ => column.clone(),
     }
 }

@@ -37,13 +37,24 @@ impl Duplicates {
         let search: Arc<Mutex<Search>> = Arc::default();
         let inner = search.clone();
         let callback = PlanCallback::new(move |frame: DataFrame| -> PolarsResult<bool> {
-            let mut search = inner.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+            let mut search = inner
+                .lock()
+                .unwrap_or_else(std::sync::PoisonError::into_inner);
             search.take(&frame, &names)?;
             Ok(false)
         });
-        frame.sink_batches(callback, true, None)?.collect_with_engine(Engine::Streaming)?;
-        let search = std::mem::take(&mut *search.lock().unwrap_or_else(std::sync::PoisonError::into_inner));
-        Ok(Self { fate: dedup.fate, positions: search.repeated })
+        frame
+            .sink_batches(callback, true, None)?
+            .collect_with_engine(Engine::Streaming)?;
+        let search = std::mem::take(
+            &mut *search
+                .lock()
+                .unwrap_or_else(std::sync::PoisonError::into_inner),
+        );
+        Ok(Self {
+            fate: dedup.fate,
+            positions: search.repeated,
+        })
     }
 
     /// Whether the row at this position repeats an earlier one.
@@ -71,7 +82,12 @@ impl Search {
             hash_column(frame.column(name)?.as_materialized_series(), &mut hashes)?;
         }
         let passing = match frame.column(STATUS) {
-            Ok(status) => status.as_materialized_series().u32()?.iter().map(|s| s == Some(0)).collect(),
+            Ok(status) => status
+                .as_materialized_series()
+                .u32()?
+                .iter()
+                .map(|s| s == Some(0))
+                .collect(),
             Err(_) => vec![true; frame.height()],
         };
         for (hash, passes) in hashes.iter().zip(passing) {

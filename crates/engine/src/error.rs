@@ -16,7 +16,9 @@ pub enum EngineError {
         reason: String,
     },
     /// A number that cannot be summed exactly: infinite, or 2^63 and more in magnitude.
-    #[error("source `{name}`: `{expression}` has the value {value}, which cannot be summed; exclude such rows with `filter`, or set them aside with a rule of the contract")]
+    #[error(
+        "source `{name}`: `{expression}` has the value {value}, which cannot be summed; exclude such rows with `filter`, or set them aside with a rule of the contract"
+    )]
     Unsummable {
         /// Name of the source.
         name: String,
@@ -47,7 +49,10 @@ impl EngineError {
     }
 
     pub(crate) fn io(path: &std::path::Path, error: std::io::Error) -> Self {
-        Self::Io { path: path.to_owned(), error }
+        Self::Io {
+            path: path.to_owned(),
+            error,
+        }
     }
 }
 

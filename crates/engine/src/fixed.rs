@@ -19,7 +19,11 @@ pub(crate) fn to_fixed(value: f64) -> Option<i128> {
         return None;
     }
     let fraction = bits & ((1 << 52) - 1);
-    let (mantissa, exponent) = if biased == 0 { (fraction, -1074) } else { (fraction | (1 << 52), biased - 1075) };
+    let (mantissa, exponent) = if biased == 0 {
+        (fraction, -1074)
+    } else {
+        (fraction | (1 << 52), biased - 1075)
+    };
     let shift = exponent + FRACTION_BITS;
     let magnitude = if shift >= 0 {
         i128::from(mantissa) << shift
@@ -29,7 +33,11 @@ pub(crate) fn to_fixed(value: f64) -> Option<i128> {
     } else {
         0
     };
-    Some(if bits >> 63 == 1 { -magnitude } else { magnitude })
+    Some(if bits >> 63 == 1 {
+        -magnitude
+    } else {
+        magnitude
+    })
 }
 
 /// The float nearest to `fixed` units of 2^-60.
@@ -82,7 +90,9 @@ mod tests {
 
     #[test]
     fn money_is_exact() {
-        let cents: i128 = (0..1_000_000).filter_map(|i| to_fixed(f64::from(i) * 0.01)).sum();
+        let cents: i128 = (0..1_000_000)
+            .filter_map(|i| to_fixed(f64::from(i) * 0.01))
+            .sum();
         assert_eq!(to_float(cents), 4_999_995_000.0);
     }
 

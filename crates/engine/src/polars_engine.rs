@@ -21,7 +21,9 @@ pub struct PolarsEngine {
 impl PolarsEngine {
     /// An engine with this many aggregation workers. Their number does not show in any result.
     pub fn new(workers: usize) -> Self {
-        Self { workers: workers.max(1) }
+        Self {
+            workers: workers.max(1),
+        }
     }
 }
 
@@ -35,11 +37,24 @@ impl Engine for PolarsEngine {
             Rel::Aggregate(plan) => {
                 let frame = visible_rows(&plan.rows, &plan.rows.scan.files, false)?;
                 let names: Vec<&str> = plan.aggs.iter().map(|agg| agg.name.as_str()).collect();
-                Ok(format!("aggregate by {} in one pass: {}\n{}", plan.rows.key, names.join(", "), frame.describe_optimized_plan()?))
+                Ok(format!(
+                    "aggregate by {} in one pass: {}\n{}",
+                    plan.rows.key,
+                    names.join(", "),
+                    frame.describe_optimized_plan()?
+                ))
             }
-            Rel::Assemble(plan) => Ok(format!("assemble {} tables by {}", plan.tables.len(), plan.key)),
+            Rel::Assemble(plan) => Ok(format!(
+                "assemble {} tables by {}",
+                plan.tables.len(),
+                plan.key
+            )),
             Rel::Project(plan) => {
-                let lines: Vec<String> = plan.columns.iter().map(|(name, expr)| format!("  {name} = {expr}")).collect();
+                let lines: Vec<String> = plan
+                    .columns
+                    .iter()
+                    .map(|(name, expr)| format!("  {name} = {expr}"))
+                    .collect();
                 Ok(format!("compute\n{}", lines.join("\n")))
             }
         }
@@ -48,23 +63,34 @@ impl Engine for PolarsEngine {
     fn materialize(&self, plan: &Rel, to: &Path) -> Result<Materialized, EngineError> {
         match plan {
             Rel::Aggregate(plan) => {
-                let made = guarded(|| aggregate::run(plan, self.workers)).map_err(|error| blame(&plan.rows, error))?;
+                let made = guarded(|| aggregate::run(plan, self.workers))
+                    .map_err(|error| blame(&plan.rows, error))?;
                 let table = TableRef::write(to, made.schema, &made.batches)?;
-                Ok(Materialized { table, counts: Some(made.counts) })
+                Ok(Materialized {
+                    table,
+                    counts: Some(made.counts),
+                })
             }
             Rel::Assemble(plan) => {
                 let (schema, batch) = assemble::run(plan)?;
-                Ok(Materialized { table: TableRef::write(to, schema, &[batch])?, counts: None })
+                Ok(Materialized {
+                    table: TableRef::write(to, schema, &[batch])?,
+                    counts: None,
+                })
             }
             Rel::Project(plan) => {
                 let (schema, batch) = guarded(|| project::run(plan))?;
-                Ok(Materialized { table: TableRef::write(to, schema, &[batch])?, counts: None })
+                Ok(Materialized {
+                    table: TableRef::write(to, schema, &[batch])?,
+                    counts: None,
+                })
             }
         }
     }
 
     fn rejects(&self, rows: &SourceRows, take: &mut dyn FnMut(Reject)) -> Result<(), EngineError> {
-        guarded(|| rejects::collect(rows, |reject| take(reject))).map_err(|error| blame(rows, error))
+        guarded(|| rejects::collect(rows, |reject| take(reject)))
+            .map_err(|error| blame(rows, error))
     }
 
     fn check_names(&self, rows: &SourceRows) -> Vec<String> {
@@ -74,7 +100,8 @@ impl Engine for PolarsEngine {
 
 /// Runs `work`; a panic inside the query engine, as damaged files can cause, becomes an error.
 fn guarded<T>(work: impl FnOnce() -> Result<T, EngineError>) -> Result<T, EngineError> {
-    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| Err(EngineError::Query(panic_text(panic.as_ref()))))
+    catch_unwind(AssertUnwindSafe(work))
+        .unwrap_or_else(|panic| Err(EngineError::Query(panic_text(panic.as_ref()))))
 }
 
 fn panic_text(panic: &(dyn Any + Send)) -> String {
@@ -92,7 +119,8 @@ fn blame(rows: &SourceRows, error: EngineError) -> EngineError {
     }
     for file in &rows.scan.files {
         let alone = guarded(|| {
-            visible_rows(rows, std::slice::from_ref(file), false)?.collect_with_engine(PolarsMode::Streaming)?;
+            visible_rows(rows, std::slice::from_ref(file), false)?
+                .collect_with_engine(PolarsMode::Streaming)?;
             Ok(())
         });
         if let Err(cause) = alone {
@@ -100,7 +128,11 @@ fn blame(rows: &SourceRows, error: EngineError) -> EngineError {
                 EngineError::Query(text) => text,
                 other => other.to_string(),
             };
-            return EngineError::UnreadableFile { name: rows.scan.source.clone(), file: file.clone(), reason };
+            return EngineError::UnreadableFile {
+                name: rows.scan.source.clone(),
+                file: file.clone(),
+                reason,
+            };
         }
     }
     error

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use arrow::array::{
-    ArrayRef, BooleanArray, Date32Array, Float64Array, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray,
+    ArrayRef, BooleanArray, Date32Array, Float64Array, Int64Array, RecordBatch, StringArray,
+    TimestampMicrosecondArray,
 };
 use arrow::datatypes::{Field, Schema, SchemaRef};
 use polars::prelude::*;
@@ -19,12 +20,19 @@ use crate::table::read_file;
 /// The table with the new columns behind its own.
 pub(crate) fn run(plan: &Project) -> Result<(SchemaRef, RecordBatch), EngineError> {
     let table = read_file(&plan.table)?;
-    let mut frame = LazyFrame::scan_parquet(PlRefPath::try_from_path(&plan.table)?, ScanArgsParquet::default())?;
+    let mut frame = LazyFrame::scan_parquet(
+        PlRefPath::try_from_path(&plan.table)?,
+        ScanArgsParquet::default(),
+    )?;
     for (name, expr) in &plan.columns {
         let made = no_nan(lower(expr, plan.as_of), expr.ty).cast(polars_type(stored(expr.ty)));
         frame = frame.with_column(made.alias(name.as_str()));
     }
-    let wanted: Vec<Expr> = plan.columns.iter().map(|(name, _)| col(name.as_str())).collect();
+    let wanted: Vec<Expr> = plan
+        .columns
+        .iter()
+        .map(|(name, _)| col(name.as_str()))
+        .collect();
     let made = frame.select(wanted).collect()?;
     let mut fields: Vec<Arc<Field>> = table.schema().fields().iter().cloned().collect();
     let mut columns = table.columns().to_vec();
@@ -58,7 +66,19 @@ fn to_arrow(series: &Series, ty: Type) -> Result<ArrayRef, EngineError> {
         Type::Int => Arc::new(series.i64()?.iter().collect::<Int64Array>()),
         Type::Float => Arc::new(series.f64()?.iter().collect::<Float64Array>()),
         Type::String | Type::Null => Arc::new(series.str()?.iter().collect::<StringArray>()),
-        Type::Date => Arc::new(series.to_physical_repr().i32()?.iter().collect::<Date32Array>()),
-        Type::Timestamp => Arc::new(series.to_physical_repr().i64()?.iter().collect::<TimestampMicrosecondArray>()),
+        Type::Date => Arc::new(
+            series
+                .to_physical_repr()
+                .i32()?
+                .iter()
+                .collect::<Date32Array>(),
+        ),
+        Type::Timestamp => Arc::new(
+            series
+                .to_physical_repr()
+                .i64()?
+                .iter()
+                .collect::<TimestampMicrosecondArray>(),
+        ),
     })
 }

@@ -27,26 +27,38 @@ pub struct Reject {
 
 /// Names of the checks in the order of [`tessera_expr::rel::RowCounts::by_check`].
 pub(crate) fn rule_names(rows: &SourceRows) -> Vec<String> {
-    let broken = rows.scan.columns.iter().filter(|c| is_converted(c)).map(|c| {
-        let wanted = match c.ty {
-            tessera_expr::Type::Bool => "true or false",
-            tessera_expr::Type::Int => "an integer",
-            tessera_expr::Type::Float => "a number",
-            tessera_expr::Type::Date => "a date",
-            tessera_expr::Type::Timestamp => "a timestamp",
-            tessera_expr::Type::String | tessera_expr::Type::Null => "a text",
-        };
-        format!("{} is {wanted}", c.name)
-    });
-    broken.chain(rows.checks.iter().map(|check| check.rule.clone())).collect()
+    let broken = rows
+        .scan
+        .columns
+        .iter()
+        .filter(|c| is_converted(c))
+        .map(|c| {
+            let wanted = match c.ty {
+                tessera_expr::Type::Bool => "true or false",
+                tessera_expr::Type::Int => "an integer",
+                tessera_expr::Type::Float => "a number",
+                tessera_expr::Type::Date => "a date",
+                tessera_expr::Type::Timestamp => "a timestamp",
+                tessera_expr::Type::String | tessera_expr::Type::Null => "a text",
+            };
+            format!("{} is {wanted}", c.name)
+        });
+    broken
+        .chain(rows.checks.iter().map(|check| check.rule.clone()))
+        .collect()
 }
 
 /// Reads the source again, file by file, and hands over the rows set aside, in file and row order.
 pub(crate) fn collect(rows: &SourceRows, mut take: impl FnMut(Reject)) -> Result<(), EngineError> {
     let rules = rule_names(rows);
-    let shown: Vec<bool> = fates(rows).iter().map(|fate| matches!(fate, RowFate::Quarantine | RowFate::Fail)).collect();
+    let shown: Vec<bool> = fates(rows)
+        .iter()
+        .map(|fate| matches!(fate, RowFate::Quarantine | RowFate::Fail))
+        .collect();
     let duplicates = match &rows.dedup {
-        Some(dedup) if matches!(dedup.fate, RowFate::Quarantine | RowFate::Fail) => Some(Duplicates::find(rows, dedup)?),
+        Some(dedup) if matches!(dedup.fate, RowFate::Quarantine | RowFate::Fail) => {
+            Some(Duplicates::find(rows, dedup)?)
+        }
         _ => None,
     };
     let mut position = 0;
@@ -57,13 +69,22 @@ pub(crate) fn collect(rows: &SourceRows, mut take: impl FnMut(Reject)) -> Result
             frame = frame.filter(col(STATUS).neq(lit(0u32)));
         }
         let frame = frame.select(content(rows)).collect()?;
-        let statuses = frame.column(STATUS)?.as_materialized_series().u32()?.clone();
-        let numbers = frame.column(ROW)?.as_materialized_series().cast(&DataType::UInt64)?;
+        let statuses = frame
+            .column(STATUS)?
+            .as_materialized_series()
+            .u32()?
+            .clone();
+        let numbers = frame
+            .column(ROW)?
+            .as_materialized_series()
+            .cast(&DataType::UInt64)?;
         let numbers = numbers.u64()?.clone();
         for row in 0..frame.height() {
             let rule = match statuses.get(row).unwrap_or(0) {
                 0 => {
-                    let repeated = duplicates.as_ref().is_some_and(|found| found.contains(position));
+                    let repeated = duplicates
+                        .as_ref()
+                        .is_some_and(|found| found.contains(position));
                     position += 1;
                     repeated.then(|| "not a duplicate".to_owned())
                 }
@@ -71,7 +92,12 @@ pub(crate) fn collect(rows: &SourceRows, mut take: impl FnMut(Reject)) -> Result
             };
             if let Some(rule) = rule {
                 let row_number = numbers.get(row).unwrap_or(0) + 1;
-                take(Reject { file: file.clone(), row_number, rule, row: json(&frame, row)? });
+                take(Reject {
+                    file: file.clone(),
+                    row_number,
+                    rule,
+                    row: json(&frame, row)?,
+                });
             }
         }
     }
@@ -80,15 +106,28 @@ pub(crate) fn collect(rows: &SourceRows, mut take: impl FnMut(Reject)) -> Result
 
 /// Position, status, and every column of the file; texts as they stand there.
 fn content(rows: &SourceRows) -> Vec<Expr> {
-    let columns = rows.scan.columns.iter().filter(|c| c.stored != Stored::HivePath).map(|c| {
-        if is_converted(c) { col(raw_name(&c.name)).alias(c.name.as_str()) } else { col(c.name.as_str()) }
-    });
+    let columns = rows
+        .scan
+        .columns
+        .iter()
+        .filter(|c| c.stored != Stored::HivePath)
+        .map(|c| {
+            if is_converted(c) {
+                col(raw_name(&c.name)).alias(c.name.as_str())
+            } else {
+                col(c.name.as_str())
+            }
+        });
     [col(ROW), col(STATUS)].into_iter().chain(columns).collect()
 }
 
 fn json(frame: &DataFrame, row: usize) -> Result<String, EngineError> {
     let mut object = serde_json::Map::new();
-    for column in frame.columns().iter().filter(|c| ![ROW, STATUS].contains(&c.name().as_str())) {
+    for column in frame
+        .columns()
+        .iter()
+        .filter(|c| ![ROW, STATUS].contains(&c.name().as_str()))
+    {
         object.insert(column.name().to_string(), json_value(&column.get(row)?));
     }
     Ok(serde_json::Value::Object(object).to_string())
@@ -99,7 +138,9 @@ fn json_value(value: &AnyValue<'_>) -> serde_json::Value {
         AnyValue::Null => serde_json::Value::Null,
         AnyValue::Boolean(b) => (*b).into(),
         AnyValue::Int64(n) => (*n).into(),
-        AnyValue::Float64(x) => serde_json::Number::from_f64(*x).map_or(serde_json::Value::Null, Into::into),
+        AnyValue::Float64(x) => {
+            serde_json::Number::from_f64(*x).map_or(serde_json::Value::Null, Into::into)
+        }
         AnyValue::String(text) => (*text).into(),
         AnyValue::StringOwned(text) => text.as_str().into(),
         other => other.to_string().trim_matches('"').into(),

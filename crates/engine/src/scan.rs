@@ -5,7 +5,10 @@ use std::sync::Arc;
 
 use chrono::{Datelike, NaiveDate, NaiveTime, TimeZone};
 use polars::io::HiveOptions;
-use polars::lazy::dsl::{CastColumnsPolicy, DslBuilder, ExtraColumnsPolicy, MissingColumnsPolicy, ScanSources, UnifiedScanArgs};
+use polars::lazy::dsl::{
+    CastColumnsPolicy, DslBuilder, ExtraColumnsPolicy, MissingColumnsPolicy, ScanSources,
+    UnifiedScanArgs,
+};
 use polars::prelude::*;
 use tessera_expr::Type;
 use tessera_expr::rel::{Scan, ScanColumn, ScanFormat, SourceRows, Stored};
@@ -39,7 +42,11 @@ pub(crate) fn polars_type(ty: Type) -> DataType {
 
 /// The rows of these files that are visible at `as_of`, with normalised and derived columns, in file and row order. With
 /// `row_numbers`, a column [`ROW`] holds the position in the file, from 0 (one file only).
-pub(crate) fn visible_rows(rows: &SourceRows, files: &[PathBuf], row_numbers: bool) -> Result<LazyFrame, EngineError> {
+pub(crate) fn visible_rows(
+    rows: &SourceRows,
+    files: &[PathBuf],
+    row_numbers: bool,
+) -> Result<LazyFrame, EngineError> {
     let scan = &rows.scan;
     let mut frame = match scan.format {
         ScanFormat::Parquet => parquet(scan, files)?,
@@ -59,8 +66,15 @@ pub(crate) fn visible_rows(rows: &SourceRows, files: &[PathBuf], row_numbers: bo
         }
     }
     if let Some(until) = &rows.until {
-        let known = col(until.as_str()).cast(DataType::Date).lt_eq(date_literal(rows.as_of));
-        frame = frame.with_column(when(known).then(col(until.as_str())).otherwise(lit(NULL)).alias(until.as_str()));
+        let known = col(until.as_str())
+            .cast(DataType::Date)
+            .lt_eq(date_literal(rows.as_of));
+        frame = frame.with_column(
+            when(known)
+                .then(col(until.as_str()))
+                .otherwise(lit(NULL))
+                .alias(until.as_str()),
+        );
     }
     for (name, expr) in &scan.derive {
         frame = frame.with_column(no_nan(lower(expr, rows.as_of), expr.ty).alias(name.as_str()));
@@ -70,7 +84,9 @@ pub(crate) fn visible_rows(rows: &SourceRows, files: &[PathBuf], row_numbers: bo
 
 /// True where a text of a CSV or NDJSON file did not convert to its column's type.
 pub(crate) fn broken_text(column: &ScanColumn) -> Expr {
-    col(raw_name(&column.name)).is_not_null().and(col(column.name.as_str()).is_null())
+    col(raw_name(&column.name))
+        .is_not_null()
+        .and(col(column.name.as_str()).is_null())
 }
 
 /// Whether the column is converted from text.
@@ -84,7 +100,12 @@ pub(crate) fn raw_name(name: &str) -> String {
 }
 
 fn paths(files: &[PathBuf]) -> Result<ScanSources, EngineError> {
-    Ok(ScanSources::Paths(files.iter().map(|file| PlRefPath::try_from_path(file)).collect::<PolarsResult<_>>()?))
+    Ok(ScanSources::Paths(
+        files
+            .iter()
+            .map(|file| PlRefPath::try_from_path(file))
+            .collect::<PolarsResult<_>>()?,
+    ))
 }
 
 fn parquet(scan: &Scan, files: &[PathBuf]) -> Result<LazyFrame, EngineError> {
@@ -95,7 +116,12 @@ fn parquet(scan: &Scan, files: &[PathBuf]) -> Result<LazyFrame, EngineError> {
             .map(|c| Field::new(c.name.as_str().into(), stored_type(&c.stored)))
             .collect(),
     );
-    let options = ParquetOptions { schema: Some(stored.clone()), parallel: ParallelStrategy::Auto, low_memory: false, use_statistics: true };
+    let options = ParquetOptions {
+        schema: Some(stored.clone()),
+        parallel: ParallelStrategy::Auto,
+        low_memory: false,
+        use_statistics: true,
+    };
     let unified = UnifiedScanArgs {
         schema: Some(stored),
         hive_options: hive(scan),
@@ -115,7 +141,9 @@ fn parquet(scan: &Scan, files: &[PathBuf]) -> Result<LazyFrame, EngineError> {
         extra_columns_policy: ExtraColumnsPolicy::Ignore,
         ..Default::default()
     };
-    Ok(DslBuilder::scan_parquet(paths(files)?, options, unified)?.build().into())
+    Ok(DslBuilder::scan_parquet(paths(files)?, options, unified)?
+        .build()
+        .into())
 }
 
 fn hive(scan: &Scan) -> HiveOptions {
@@ -125,11 +153,18 @@ fn hive(scan: &Scan) -> HiveOptions {
         .filter(|c| c.stored == Stored::HivePath)
         .map(|c| Field::new(c.name.as_str().into(), DataType::String))
         .collect();
-    HiveOptions { enabled: Some(!from_path.is_empty()), hive_start_idx: 0, schema: Some(Arc::new(from_path)), try_parse_dates: false }
+    HiveOptions {
+        enabled: Some(!from_path.is_empty()),
+        hive_start_idx: 0,
+        schema: Some(Arc::new(from_path)),
+        try_parse_dates: false,
+    }
 }
 
 fn csv(scan: &Scan, files: &[PathBuf]) -> Result<LazyFrame, EngineError> {
-    let ScanSources::Paths(paths) = paths(files)? else { return Err(EngineError::internal("paths".to_owned())) };
+    let ScanSources::Paths(paths) = paths(files)? else {
+        return Err(EngineError::internal("paths".to_owned()));
+    };
     let frame = LazyCsvReader::new_paths(paths)
         .with_has_header(true)
         .with_infer_schema_length(Some(0))
@@ -141,27 +176,52 @@ fn csv(scan: &Scan, files: &[PathBuf]) -> Result<LazyFrame, EngineError> {
 }
 
 fn ndjson(scan: &Scan, files: &[PathBuf]) -> Result<LazyFrame, EngineError> {
-    let ScanSources::Paths(paths) = paths(files)? else { return Err(EngineError::internal("paths".to_owned())) };
-    let schema: SchemaRef =
-        Arc::new(scan.columns.iter().map(|c| Field::new(c.name.as_str().into(), DataType::String)).collect());
-    let frame = LazyJsonLineReader::new_paths(paths).with_schema(Some(schema)).finish()?;
+    let ScanSources::Paths(paths) = paths(files)? else {
+        return Err(EngineError::internal("paths".to_owned()));
+    };
+    let schema: SchemaRef = Arc::new(
+        scan.columns
+            .iter()
+            .map(|c| Field::new(c.name.as_str().into(), DataType::String))
+            .collect(),
+    );
+    let frame = LazyJsonLineReader::new_paths(paths)
+        .with_schema(Some(schema))
+        .finish()?;
     Ok(raw_texts(scan, frame))
 }
 
 /// Keeps the text of columns that are about to be converted.
 fn raw_texts(scan: &Scan, frame: LazyFrame) -> LazyFrame {
-    let raws: Vec<Expr> =
-        scan.columns.iter().filter(|c| is_converted(c)).map(|c| col(c.name.as_str()).alias(raw_name(&c.name))).collect();
-    if raws.is_empty() { frame } else { frame.with_columns(raws) }
+    let raws: Vec<Expr> = scan
+        .columns
+        .iter()
+        .filter(|c| is_converted(c))
+        .map(|c| col(c.name.as_str()).alias(raw_name(&c.name)))
+        .collect();
+    if raws.is_empty() {
+        frame
+    } else {
+        frame.with_columns(raws)
+    }
 }
 
 /// The polars type of a column as the files hold it.
 fn stored_type(stored: &Stored) -> DataType {
     match stored {
         Stored::Bool => DataType::Boolean,
-        Stored::Int { bits: 8, signed: true } => DataType::Int8,
-        Stored::Int { bits: 16, signed: true } => DataType::Int16,
-        Stored::Int { bits: 32, signed: true } => DataType::Int32,
+        Stored::Int {
+            bits: 8,
+            signed: true,
+        } => DataType::Int8,
+        Stored::Int {
+            bits: 16,
+            signed: true,
+        } => DataType::Int16,
+        Stored::Int {
+            bits: 32,
+            signed: true,
+        } => DataType::Int32,
         Stored::Int { signed: true, .. } => DataType::Int64,
         Stored::Int { bits: 8, .. } => DataType::UInt8,
         Stored::Int { bits: 16, .. } => DataType::UInt16,
@@ -169,17 +229,26 @@ fn stored_type(stored: &Stored) -> DataType {
         Stored::Int { .. } => DataType::UInt64,
         Stored::Float { bits: 32 } => DataType::Float32,
         Stored::Float { .. } => DataType::Float64,
-        Stored::Decimal { precision, scale } => DataType::Decimal(usize::from(*precision), usize::from(*scale)),
+        Stored::Decimal { precision, scale } => {
+            DataType::Decimal(usize::from(*precision), usize::from(*scale))
+        }
         Stored::String | Stored::Text | Stored::HivePath => DataType::String,
         Stored::Dictionary => DataType::from_categories(Categories::global()),
         Stored::Date => DataType::Date,
-        Stored::Timestamp { ticks_per_second, zone } => {
+        Stored::Timestamp {
+            ticks_per_second,
+            zone,
+        } => {
             let unit = match ticks_per_second {
                 1_000 => TimeUnit::Milliseconds,
                 1_000_000_000 => TimeUnit::Nanoseconds,
                 _ => TimeUnit::Microseconds,
             };
-            let zone = zone.as_deref().and_then(|zone| polars::prelude::TimeZone::opt_try_new(Some(zone)).ok().flatten());
+            let zone = zone.as_deref().and_then(|zone| {
+                polars::prelude::TimeZone::opt_try_new(Some(zone))
+                    .ok()
+                    .flatten()
+            });
             DataType::Datetime(unit, zone)
         }
     }
@@ -194,8 +263,16 @@ fn normalised(scan: &Scan) -> Vec<Expr> {
             let made = match (&column.stored, column.ty) {
                 (Stored::Date, Type::Timestamp) => col(name).cast(polars_type(Type::Timestamp)),
                 (Stored::Bool | Stored::String | Stored::Date, _) => return None,
-                (Stored::Int { bits: 64, signed: true }, Type::Int) => return None,
-                (Stored::Int { .. } | Stored::Decimal { .. }, ty) => col(name).cast(polars_type(ty)),
+                (
+                    Stored::Int {
+                        bits: 64,
+                        signed: true,
+                    },
+                    Type::Int,
+                ) => return None,
+                (Stored::Int { .. } | Stored::Decimal { .. }, ty) => {
+                    col(name).cast(polars_type(ty))
+                }
                 (Stored::Float { .. }, _) => col(name).cast(DataType::Float64).fill_nan(lit(NULL)),
                 (Stored::Dictionary, _) => col(name).cast(DataType::String),
                 (Stored::Timestamp { zone, .. }, _) => local_time(scan, col(name), zone.is_some()),
@@ -210,7 +287,11 @@ fn local_time(scan: &Scan, time: Expr, zoned: bool) -> Expr {
     let micros = time.dt().cast_time_unit(TimeUnit::Microseconds);
     let target = polars_zone(scan.timezone);
     if zoned {
-        return micros.dt().convert_time_zone(target).dt().replace_time_zone(None, lit("earliest"), NonExistent::Null);
+        return micros
+            .dt()
+            .convert_time_zone(target)
+            .dt()
+            .replace_time_zone(None, lit("earliest"), NonExistent::Null);
     }
     match scan.naive_zone {
         Some(zone) if zone != scan.timezone => micros
@@ -241,14 +322,22 @@ fn from_text(scan: &Scan, name: &str, ty: Type) -> Expr {
         Type::Date => text.str().to_date(strptime("%Y-%m-%d")),
         Type::Timestamp => {
             let attempt = |format: &str| {
-                text.clone().str().to_datetime(Some(TimeUnit::Microseconds), None, strptime(format), lit("raise"))
+                text.clone().str().to_datetime(
+                    Some(TimeUnit::Microseconds),
+                    None,
+                    strptime(format),
+                    lit("raise"),
+                )
             };
             let naive = coalesce(&[
                 attempt("%Y-%m-%dT%H:%M:%S%.f"),
                 attempt("%Y-%m-%d %H:%M:%S%.f"),
                 attempt("%Y-%m-%dT%H:%M"),
                 attempt("%Y-%m-%d %H:%M"),
-                text.clone().str().to_date(strptime("%Y-%m-%d")).cast(DataType::Datetime(TimeUnit::Microseconds, None)),
+                text.clone()
+                    .str()
+                    .to_date(strptime("%Y-%m-%d"))
+                    .cast(DataType::Datetime(TimeUnit::Microseconds, None)),
             ]);
             let utc = text.str().to_datetime(
                 Some(TimeUnit::Microseconds),
@@ -256,14 +345,27 @@ fn from_text(scan: &Scan, name: &str, ty: Type) -> Expr {
                 strptime("%Y-%m-%dT%H:%M:%S%.fZ"),
                 lit("raise"),
             );
-            let instant = local_time(scan, utc.dt().replace_time_zone(Some(polars_zone(chrono_tz::UTC)), lit("earliest"), NonExistent::Null), true);
+            let instant = local_time(
+                scan,
+                utc.dt().replace_time_zone(
+                    Some(polars_zone(chrono_tz::UTC)),
+                    lit("earliest"),
+                    NonExistent::Null,
+                ),
+                true,
+            );
             coalesce(&[local_time(scan, naive, false), instant])
         }
     }
 }
 
 fn strptime(format: &str) -> StrptimeOptions {
-    StrptimeOptions { format: Some(format.into()), strict: false, exact: true, cache: true }
+    StrptimeOptions {
+        format: Some(format.into()),
+        strict: false,
+        exact: true,
+        cache: true,
+    }
 }
 
 fn polars_zone(zone: chrono_tz::Tz) -> polars::prelude::TimeZone {
@@ -272,7 +374,11 @@ fn polars_zone(zone: chrono_tz::Tz) -> polars::prelude::TimeZone {
 
 /// Floats without NaN: a quotient or a logarithm may make one.
 pub(crate) fn no_nan(expr: Expr, ty: Type) -> Expr {
-    if ty == Type::Float { expr.fill_nan(lit(NULL)) } else { expr }
+    if ty == Type::Float {
+        expr.fill_nan(lit(NULL))
+    } else {
+        expr
+    }
 }
 
 pub(crate) fn date_literal(date: NaiveDate) -> Expr {
@@ -284,8 +390,12 @@ pub(crate) fn date_literal(date: NaiveDate) -> Expr {
 fn raw_bounds(rows: &SourceRows) -> Result<Option<Expr>, EngineError> {
     let mut all: Option<Expr> = None;
     for name in [&rows.time, &rows.known_at].into_iter().flatten() {
-        let Some(column) = rows.scan.columns.iter().find(|c| &c.name == name) else { continue };
-        let Some(after) = raw_midnight(&rows.scan, column, rows.as_of.succ_opt()) else { continue };
+        let Some(column) = rows.scan.columns.iter().find(|c| &c.name == name) else {
+            continue;
+        };
+        let Some(after) = raw_midnight(&rows.scan, column, rows.as_of.succ_opt()) else {
+            continue;
+        };
         let mut bound = col(name.as_str()).lt(after);
         if let (Some(first), true) = (rows.not_before, rows.time.as_ref() == Some(name))
             && let Some(from) = raw_midnight(&rows.scan, column, Some(first))
@@ -307,12 +417,21 @@ fn raw_midnight(scan: &Scan, column: &ScanColumn, day: Option<NaiveDate>) -> Opt
     let ty = stored_type(&column.stored);
     match &column.stored {
         Stored::Date => Some(date_literal(day)),
-        Stored::Timestamp { zone: None, .. } if scan.naive_zone.is_none_or(|zone| zone == scan.timezone) => {
-            Some(time_literal(day.and_time(NaiveTime::MIN).and_utc().timestamp_micros(), ty))
+        Stored::Timestamp { zone: None, .. }
+            if scan.naive_zone.is_none_or(|zone| zone == scan.timezone) =>
+        {
+            Some(time_literal(
+                day.and_time(NaiveTime::MIN).and_utc().timestamp_micros(),
+                ty,
+            ))
         }
         Stored::Timestamp { zone: Some(_), .. } => {
             let local = day.and_time(NaiveTime::MIN);
-            let instant = scan.timezone.from_local_datetime(&local).earliest().unwrap_or_else(|| scan.timezone.from_utc_datetime(&local));
+            let instant = scan
+                .timezone
+                .from_local_datetime(&local)
+                .earliest()
+                .unwrap_or_else(|| scan.timezone.from_utc_datetime(&local));
             Some(time_literal(instant.timestamp_micros(), ty))
         }
         _ => None,
@@ -321,7 +440,9 @@ fn raw_midnight(scan: &Scan, column: &ScanColumn, day: Option<NaiveDate>) -> Opt
 
 /// A literal of the type `ty` itself: a cast around it would hide it from the statistics.
 fn time_literal(micros: i64, ty: DataType) -> Expr {
-    let DataType::Datetime(unit, zone) = &ty else { return lit(micros).cast(ty) };
+    let DataType::Datetime(unit, zone) = &ty else {
+        return lit(micros).cast(ty);
+    };
     let ticks = match unit {
         TimeUnit::Milliseconds => micros.div_euclid(1_000),
         TimeUnit::Microseconds => micros,

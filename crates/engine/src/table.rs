@@ -25,19 +25,28 @@ pub struct TableRef {
 
 impl TableRef {
     /// Writes batches as a stage file: uncompressed, since it is read once and soon.
-    pub fn write(path: &Path, schema: SchemaRef, batches: &[RecordBatch]) -> Result<Self, EngineError> {
+    pub fn write(
+        path: &Path,
+        schema: SchemaRef,
+        batches: &[RecordBatch],
+    ) -> Result<Self, EngineError> {
         let file = File::create(path).map_err(|error| EngineError::io(path, error))?;
         let properties = WriterProperties::builder()
             .set_compression(Compression::UNCOMPRESSED)
             .set_dictionary_enabled(false)
             .set_statistics_enabled(parquet::file::properties::EnabledStatistics::None)
             .build();
-        let mut writer = ArrowWriter::try_new(file, schema.clone(), Some(properties)).map_err(|e| broken(path, &e))?;
+        let mut writer = ArrowWriter::try_new(file, schema.clone(), Some(properties))
+            .map_err(|e| broken(path, &e))?;
         for batch in batches {
             writer.write(batch).map_err(|e| broken(path, &e))?;
         }
         writer.close().map_err(|e| broken(path, &e))?;
-        Ok(Self { path: path.to_owned(), schema, rows: batches.iter().map(|b| b.num_rows() as u64).sum() })
+        Ok(Self {
+            path: path.to_owned(),
+            schema,
+            rows: batches.iter().map(|b| b.num_rows() as u64).sum(),
+        })
     }
 
     /// Reads the whole table.
@@ -55,7 +64,10 @@ pub(crate) fn read_file(path: &Path) -> Result<RecordBatch, EngineError> {
     let file = File::open(path).map_err(|error| EngineError::io(path, error))?;
     let builder = ParquetRecordBatchReaderBuilder::try_new(file).map_err(|e| broken(path, &e))?;
     let schema = builder.schema().clone();
-    let reader = builder.with_batch_size(1 << 16).build().map_err(|e| broken(path, &e))?;
+    let reader = builder
+        .with_batch_size(1 << 16)
+        .build()
+        .map_err(|e| broken(path, &e))?;
     let batches = reader.collect::<Result<Vec<_>, _>>()?;
     Ok(arrow::compute::concat_batches(&schema, &batches)?)
 }

@@ -107,12 +107,16 @@ impl Feature {
     /// How it is computed, in one line.
     pub fn formula(&self) -> String {
         match self.definition {
-            Definition::Aggregate(Aggregate::Orders) => "count(distinct order_id), or count(*)".to_owned(),
+            Definition::Aggregate(Aggregate::Orders) => {
+                "count(distinct order_id), or count(*)".to_owned()
+            }
             Definition::Aggregate(Aggregate::Spend) => "sum(amount)".to_owned(),
             Definition::Aggregate(Aggregate::Days) => "count(distinct local date)".to_owned(),
             Definition::Aggregate(Aggregate::FirstDay) => "min(local date)".to_owned(),
             Definition::Aggregate(Aggregate::LastDay) => "max(local date)".to_owned(),
-            Definition::Aggregate(Aggregate::FirstDaySpend) => "sum(amount) over the first local date".to_owned(),
+            Definition::Aggregate(Aggregate::FirstDaySpend) => {
+                "sum(amount) over the first local date".to_owned()
+            }
             Definition::Derived(sql) => sql.to_owned(),
             Definition::Late(sql) => sql.replace("__", ""),
             Definition::Stage => "by the limits in `lifecycle` of [features]".to_owned(),
@@ -122,12 +126,18 @@ impl Feature {
 
 /// The feature of that name.
 pub fn find(name: &str) -> Option<&'static Feature> {
-    CATALOGUE.iter().copied().find(|feature| feature.name == name)
+    CATALOGUE
+        .iter()
+        .copied()
+        .find(|feature| feature.name == name)
 }
 
 /// Names of the groups, sorted.
 pub fn groups() -> Vec<&'static str> {
-    let mut groups: Vec<_> = CATALOGUE.iter().filter_map(|feature| feature.group).collect();
+    let mut groups: Vec<_> = CATALOGUE
+        .iter()
+        .filter_map(|feature| feature.group)
+        .collect();
     groups.sort_unstable();
     groups.dedup();
     groups
@@ -142,7 +152,16 @@ mod tests {
         let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/src/catalogue");
         let mut files: Vec<String> = std::fs::read_dir(folder)
             .unwrap()
-            .map(|entry| entry.unwrap().path().file_stem().unwrap().to_str().unwrap().to_owned())
+            .map(|entry| {
+                entry
+                    .unwrap()
+                    .path()
+                    .file_stem()
+                    .unwrap()
+                    .to_str()
+                    .unwrap()
+                    .to_owned()
+            })
             .collect();
         files.sort();
         let names: Vec<&str> = CATALOGUE.iter().map(|feature| feature.name).collect();
@@ -158,8 +177,16 @@ mod tests {
                 Unit::Ratio => "_ratio",
                 _ => "",
             };
-            assert!(feature.name.ends_with(suffix), "{} is in days but its name does not say so", feature.name);
-            assert!(feature.doc.ends_with('.') && !feature.missing.is_empty(), "{} lacks documentation", feature.name);
+            assert!(
+                feature.name.ends_with(suffix),
+                "{} is in days but its name does not say so",
+                feature.name
+            );
+            assert!(
+                feature.doc.ends_with('.') && !feature.missing.is_empty(),
+                "{} lacks documentation",
+                feature.name
+            );
         }
     }
 }

@@ -76,18 +76,35 @@ fn integer(declared: ColumnType) -> Option<(u8, bool)> {
 }
 
 /// The scan's columns, or what of the contract the lake does not keep.
-pub(crate) fn resolve(source: &Source, inventory: &Inventory) -> (Vec<ScanColumn>, Vec<Diagnostic>) {
+pub(crate) fn resolve(
+    source: &Source,
+    inventory: &Inventory,
+) -> (Vec<ScanColumn>, Vec<Diagnostic>) {
     let mut problems = Vec::new();
-    let names: Vec<&str> = inventory.columns.iter().map(|column| column.name.as_str()).collect();
+    let names: Vec<&str> = inventory
+        .columns
+        .iter()
+        .map(|column| column.name.as_str())
+        .collect();
     for (name, _) in &source.contract.columns {
         if !names.contains(&name.value.as_str()) {
             let what = format!("column of source `{}`", source.name.value);
-            problems.push(unknown_name("TS-D001", &what, &name.value, name.span.clone(), &names));
+            problems.push(unknown_name(
+                "TS-D001",
+                &what,
+                &name.value,
+                name.span.clone(),
+                &names,
+            ));
         }
     }
     let mut columns = Vec::new();
     for column in &inventory.columns {
-        let declared = source.contract.columns.iter().find(|(name, _)| name.value == column.name);
+        let declared = source
+            .contract
+            .columns
+            .iter()
+            .find(|(name, _)| name.value == column.name);
         match scan_column(column, declared.map(|(_, ty)| ty)) {
             Ok(Some(made)) => columns.push(made),
             Ok(None) => {}
@@ -97,13 +114,19 @@ pub(crate) fn resolve(source: &Source, inventory: &Inventory) -> (Vec<ScanColumn
     (columns, problems)
 }
 
-fn scan_column(column: &LakeColumn, declared: Option<&At<ColumnType>>) -> Result<Option<ScanColumn>, Diagnostic> {
+fn scan_column(
+    column: &LakeColumn,
+    declared: Option<&At<ColumnType>>,
+) -> Result<Option<ScanColumn>, Diagnostic> {
     if let Some(ty) = &column.unusable {
         return match declared {
             None => Ok(None),
             Some(declared) => Err(Diagnostic::error(
                 "TS-D002",
-                format!("column `{}` holds {ty}, which a pipeline cannot use", column.name),
+                format!(
+                    "column `{}` holds {ty}, which a pipeline cannot use",
+                    column.name
+                ),
                 declared.span.clone(),
             )
             .with_help("only flat columns can be used; unnest it where the lake is written")),
@@ -112,29 +135,50 @@ fn scan_column(column: &LakeColumn, declared: Option<&At<ColumnType>>) -> Result
     let ty = declared.map(|declared| expression_type(declared.value));
     let Some(stored) = &column.stored else {
         // Nothing but nulls: any type will do.
-        return Ok(Some(ScanColumn { name: column.name.clone(), ty: ty.unwrap_or(Type::String), stored: untyped(ty) }));
+        return Ok(Some(ScanColumn {
+            name: column.name.clone(),
+            ty: ty.unwrap_or(Type::String),
+            stored: untyped(ty),
+        }));
     };
     if let Some(declared) = declared
         && !widens(stored, declared.value)
     {
         return Err(Diagnostic::error(
             "TS-D003",
-            format!("column `{}` is {} in the lake, which does not widen to the declared type", column.name, describe(stored)),
+            format!(
+                "column `{}` is {} in the lake, which does not widen to the declared type",
+                column.name,
+                describe(stored)
+            ),
             declared.span.clone(),
         )
         .with_label(format!("the files hold {}", describe(stored)))
-        .with_help(format!("declare it as {}, or convert it in `derive` with `cast`", suggestion(stored))));
+        .with_help(format!(
+            "declare it as {}, or convert it in `derive` with `cast`",
+            suggestion(stored)
+        )));
     }
-    Ok(Some(ScanColumn { name: column.name.clone(), ty: ty.unwrap_or(natural_type(stored)), stored: stored.clone() }))
+    Ok(Some(ScanColumn {
+        name: column.name.clone(),
+        ty: ty.unwrap_or(natural_type(stored)),
+        stored: stored.clone(),
+    }))
 }
 
 fn untyped(ty: Option<Type>) -> Stored {
     match ty.unwrap_or(Type::String) {
         Type::Bool => Stored::Bool,
-        Type::Int => Stored::Int { bits: 64, signed: true },
+        Type::Int => Stored::Int {
+            bits: 64,
+            signed: true,
+        },
         Type::Float => Stored::Float { bits: 64 },
         Type::Date => Stored::Date,
-        Type::Timestamp => Stored::Timestamp { ticks_per_second: 1_000_000, zone: None },
+        Type::Timestamp => Stored::Timestamp {
+            ticks_per_second: 1_000_000,
+            zone: None,
+        },
         Type::String | Type::Null => Stored::String,
     }
 }
@@ -143,12 +187,20 @@ fn suggestion(stored: &Stored) -> String {
     match stored {
         Stored::Decimal { .. } => "\"decimal\"".to_owned(),
         Stored::Timestamp { .. } => "\"timestamp\"".to_owned(),
-        Stored::Int { bits: 64, signed: false } => "\"i64\" after a cast where the lake is written".to_owned(),
+        Stored::Int {
+            bits: 64,
+            signed: false,
+        } => "\"i64\" after a cast where the lake is written".to_owned(),
         other => format!("\"{}\"", describe(other)),
     }
 }
 
 /// Names and types that expressions over the source may use.
 pub(crate) fn schema(columns: &[ScanColumn]) -> Schema {
-    Schema { columns: columns.iter().map(|column| (column.name.clone(), column.ty)).collect() }
+    Schema {
+        columns: columns
+            .iter()
+            .map(|column| (column.name.clone(), column.ty))
+            .collect(),
+    }
 }

@@ -16,7 +16,9 @@ pub enum IngestError {
         error: std::io::Error,
     },
     /// A folder or glob without a file of the format.
-    #[error("source `{source_name}`: no {format} file at `{path}`; check the path, the variables it is made of, and `format`")]
+    #[error(
+        "source `{source_name}`: no {format} file at `{path}`; check the path, the variables it is made of, and `format`"
+    )]
     NoFiles {
         /// Name of the source.
         source_name: String,

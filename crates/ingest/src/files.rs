@@ -31,10 +31,16 @@ pub(crate) fn list(source: &Source) -> Result<Listing, IngestError> {
             walk(source, path, &mut files)?;
             (path.to_owned(), files)
         } else {
-            (path.parent().map(Path::to_owned).unwrap_or_default(), vec![path.to_owned()])
+            (
+                path.parent().map(Path::to_owned).unwrap_or_default(),
+                vec![path.to_owned()],
+            )
         }
     };
-    let format = source.format.or_else(|| files.iter().find_map(|file| format_of(file))).unwrap_or(Format::Parquet);
+    let format = source
+        .format
+        .or_else(|| files.iter().find_map(|file| format_of(file)))
+        .unwrap_or(Format::Parquet);
     if files.len() > 1 {
         files.retain(|file| format_of(file).is_none_or(|found| found == format));
     }
@@ -46,7 +52,11 @@ pub(crate) fn list(source: &Source) -> Result<Listing, IngestError> {
             format: format_name(format),
         });
     }
-    Ok(Listing { root, files, format })
+    Ok(Listing {
+        root,
+        files,
+        format,
+    })
 }
 
 /// The name of a format as users know it.
@@ -110,5 +120,9 @@ fn glob_root(pattern: &str) -> PathBuf {
 }
 
 pub(crate) fn io(source: &Source, path: &Path, error: std::io::Error) -> IngestError {
-    IngestError::Io { source_name: source.name.value.clone(), path: path.to_owned(), error }
+    IngestError::Io {
+        source_name: source.name.value.clone(),
+        path: path.to_owned(),
+        error,
+    }
 }

@@ -38,9 +38,10 @@ pub(crate) fn read(path: &Path) -> Result<Footer, String> {
     let mut file = File::open(path).map_err(|error| error.to_string())?;
     let bytes = tail(&mut file)?;
     let fingerprint = hex(&Sha256::digest(&bytes));
-    let metadata = std::panic::catch_unwind(|| ArrowReaderMetadata::load(&file, Default::default()))
-        .map_err(|_| "its footer is damaged".to_owned())?
-        .map_err(|error| format!("its footer is damaged ({error})"))?;
+    let metadata =
+        std::panic::catch_unwind(|| ArrowReaderMetadata::load(&file, Default::default()))
+            .map_err(|_| "its footer is damaged".to_owned())?
+            .map_err(|error| format!("its footer is damaged ({error})"))?;
     let columns = metadata
         .schema()
         .fields()
@@ -48,33 +49,54 @@ pub(crate) fn read(path: &Path) -> Result<Footer, String> {
         .map(|field| (field.name().clone(), found(field.data_type())))
         .collect();
     let rows = metadata.metadata().file_metadata().num_rows();
-    let rows = u64::try_from(rows).map_err(|_| "its footer states a negative number of rows".to_owned())?;
-    Ok(Footer { columns, rows, fingerprint })
+    let rows = u64::try_from(rows)
+        .map_err(|_| "its footer states a negative number of rows".to_owned())?;
+    Ok(Footer {
+        columns,
+        rows,
+        fingerprint,
+    })
 }
 
 /// The footer's bytes, found from the end of the file.
 fn tail(file: &mut File) -> Result<Vec<u8>, String> {
-    let size = file.seek(SeekFrom::End(0)).map_err(|error| error.to_string())?;
+    let size = file
+        .seek(SeekFrom::End(0))
+        .map_err(|error| error.to_string())?;
     if size == 0 {
         return Err("the file is empty".to_owned());
     }
     if size < 12 {
-        return Err(format!("the file has {size} bytes, too few for a Parquet file"));
+        return Err(format!(
+            "the file has {size} bytes, too few for a Parquet file"
+        ));
     }
     let mut end = [0u8; 8];
-    file.seek(SeekFrom::End(-8)).and_then(|_| file.read_exact(&mut end)).map_err(|error| error.to_string())?;
+    file.seek(SeekFrom::End(-8))
+        .and_then(|_| file.read_exact(&mut end))
+        .map_err(|error| error.to_string())?;
     match &end[4..] {
         b"PAR1" => {}
         b"PARE" => return Err("the file is encrypted, which is not supported".to_owned()),
-        _ => return Err("it does not end as a Parquet file does: it is truncated, or another format".to_owned()),
+        _ => {
+            return Err(
+                "it does not end as a Parquet file does: it is truncated, or another format"
+                    .to_owned(),
+            );
+        }
     }
     let length = u64::from(u32::from_le_bytes([end[0], end[1], end[2], end[3]]));
     if length > MAX_FOOTER_BYTES || length + 12 > size {
-        return Err(format!("its footer claims {length} bytes of a file of {size}"));
+        return Err(format!(
+            "its footer claims {length} bytes of a file of {size}"
+        ));
     }
     let mut bytes = vec![0; length as usize];
-    file.seek(SeekFrom::End(-8 - length as i64)).and_then(|_| file.read_exact(&mut bytes)).map_err(|error| error.to_string())?;
-    file.seek(SeekFrom::Start(0)).map_err(|error| error.to_string())?;
+    file.seek(SeekFrom::End(-8 - length as i64))
+        .and_then(|_| file.read_exact(&mut bytes))
+        .map_err(|error| error.to_string())?;
+    file.seek(SeekFrom::Start(0))
+        .map_err(|error| error.to_string())?;
     Ok(bytes)
 }
 
@@ -90,19 +112,51 @@ fn found(ty: &DataType) -> Found {
 fn stored(ty: &DataType) -> Option<Stored> {
     Some(match ty {
         DataType::Boolean => Stored::Bool,
-        DataType::Int8 => Stored::Int { bits: 8, signed: true },
-        DataType::Int16 => Stored::Int { bits: 16, signed: true },
-        DataType::Int32 => Stored::Int { bits: 32, signed: true },
-        DataType::Int64 => Stored::Int { bits: 64, signed: true },
-        DataType::UInt8 => Stored::Int { bits: 8, signed: false },
-        DataType::UInt16 => Stored::Int { bits: 16, signed: false },
-        DataType::UInt32 => Stored::Int { bits: 32, signed: false },
-        DataType::UInt64 => Stored::Int { bits: 64, signed: false },
+        DataType::Int8 => Stored::Int {
+            bits: 8,
+            signed: true,
+        },
+        DataType::Int16 => Stored::Int {
+            bits: 16,
+            signed: true,
+        },
+        DataType::Int32 => Stored::Int {
+            bits: 32,
+            signed: true,
+        },
+        DataType::Int64 => Stored::Int {
+            bits: 64,
+            signed: true,
+        },
+        DataType::UInt8 => Stored::Int {
+            bits: 8,
+            signed: false,
+        },
+        DataType::UInt16 => Stored::Int {
+            bits: 16,
+            signed: false,
+        },
+        DataType::UInt32 => Stored::Int {
+            bits: 32,
+            signed: false,
+        },
+        DataType::UInt64 => Stored::Int {
+            bits: 64,
+            signed: false,
+        },
         DataType::Float32 => Stored::Float { bits: 32 },
         DataType::Float64 => Stored::Float { bits: 64 },
-        DataType::Decimal128(precision, scale) => Stored::Decimal { precision: *precision, scale: u8::try_from(*scale).ok()? },
+        DataType::Decimal128(precision, scale) => Stored::Decimal {
+            precision: *precision,
+            scale: u8::try_from(*scale).ok()?,
+        },
         DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => Stored::String,
-        DataType::Dictionary(_, value) if matches!(**value, DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View) => {
+        DataType::Dictionary(_, value)
+            if matches!(
+                **value,
+                DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View
+            ) =>
+        {
             Stored::Dictionary
         }
         DataType::Date32 => Stored::Date,

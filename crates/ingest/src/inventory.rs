@@ -80,23 +80,47 @@ pub fn take(source: &Source, hash_inputs: bool) -> Result<Inventory, IngestError
     let mut files = Vec::with_capacity(listing.files.len());
     let mut columns = Columns::default();
     for path in listing.files {
-        let bytes = fs::metadata(&path).map_err(|error| io(source, &path, error))?.len();
-        let bad = |reason: String| IngestError::BadFile { source_name: source.name.value.clone(), file: path.clone(), reason };
+        let bytes = fs::metadata(&path)
+            .map_err(|error| io(source, &path, error))?
+            .len();
+        let bad = |reason: String| IngestError::BadFile {
+            source_name: source.name.value.clone(),
+            file: path.clone(),
+            reason,
+        };
         let footer = match listing.format {
             Format::Parquet => footer::read(&path).map_err(bad)?,
             Format::Csv => text_footer(&path, csv_header(&path)).map_err(bad)?,
             Format::Ndjson => text_footer(&path, ndjson_keys(&path)).map_err(bad)?,
         };
         columns.merge(source, &footer, &path, listing.format)?;
-        let fingerprint =
-            if hash_inputs { content_hash(&path, u64::MAX).map_err(bad)? } else { footer.fingerprint.clone() };
+        let fingerprint = if hash_inputs {
+            content_hash(&path, u64::MAX).map_err(bad)?
+        } else {
+            footer.fingerprint.clone()
+        };
         let rows = (listing.format == Format::Parquet).then_some(footer.rows);
-        let relative = path.strip_prefix(&listing.root).unwrap_or(&path).display().to_string();
-        files.push(LakeFile { path, relative, bytes, rows, fingerprint });
+        let relative = path
+            .strip_prefix(&listing.root)
+            .unwrap_or(&path)
+            .display()
+            .to_string();
+        files.push(LakeFile {
+            path,
+            relative,
+            bytes,
+            rows,
+            fingerprint,
+        });
     }
     let mut columns = columns.list;
     add_partitions(&mut columns, &files);
-    Ok(Inventory { source: source.name.value.clone(), format: listing.format, files, columns })
+    Ok(Inventory {
+        source: source.name.value.clone(),
+        format: listing.format,
+        files,
+        columns,
+    })
 }
 
 /// Columns met so far, and the file each was first met in.
@@ -107,7 +131,13 @@ struct Columns {
 }
 
 impl Columns {
-    fn merge(&mut self, source: &Source, footer: &Footer, path: &Path, format: Format) -> Result<(), IngestError> {
+    fn merge(
+        &mut self,
+        source: &Source,
+        footer: &Footer,
+        path: &Path,
+        format: Format,
+    ) -> Result<(), IngestError> {
         for (name, found) in &footer.columns {
             let (stored, unusable) = match found {
                 Found::Flat(stored) => (Some(stored.clone()), None),
@@ -118,7 +148,11 @@ impl Columns {
                 if let (Some(first), false) = (self.first_files.first(), format == Format::Ndjson) {
                     return Err(missing(source, name, first));
                 }
-                self.list.push(LakeColumn { name: name.clone(), stored, unusable });
+                self.list.push(LakeColumn {
+                    name: name.clone(),
+                    stored,
+                    unusable,
+                });
                 self.first_files.push(path.to_owned());
                 continue;
             };
@@ -141,8 +175,16 @@ impl Columns {
                 (_, None) => {}
             }
         }
-        let names: HashSet<&str> = footer.columns.iter().map(|(name, _)| name.as_str()).collect();
-        match self.list.iter().find(|column| format != Format::Ndjson && !names.contains(column.name.as_str())) {
+        let names: HashSet<&str> = footer
+            .columns
+            .iter()
+            .map(|(name, _)| name.as_str())
+            .collect();
+        match self
+            .list
+            .iter()
+            .find(|column| format != Format::Ndjson && !names.contains(column.name.as_str()))
+        {
             Some(column) => Err(missing(source, &column.name, path)),
             None => Ok(()),
         }
@@ -150,7 +192,11 @@ impl Columns {
 }
 
 fn missing(source: &Source, column: &str, file: &Path) -> IngestError {
-    IngestError::MissingInFile { source_name: source.name.value.clone(), column: column.to_owned(), file: file.to_owned() }
+    IngestError::MissingInFile {
+        source_name: source.name.value.clone(),
+        column: column.to_owned(),
+        file: file.to_owned(),
+    }
 }
 
 /// The narrowest way to hold both without loss.
@@ -160,19 +206,42 @@ fn wider(a: &Stored, b: &Stored) -> Option<Stored> {
         return Some(a.clone());
     }
     Some(match (a, b) {
-        (Int { bits: x, signed: s }, Int { bits: y, signed: t }) if s == t => Int { bits: *x.max(y), signed: *s },
-        (Int { bits: unsigned, signed: false }, Int { bits: other, signed: true })
-        | (Int { bits: other, signed: true }, Int { bits: unsigned, signed: false })
-            if *unsigned < 64 =>
-        {
-            Int { bits: (*unsigned * 2).max(*other), signed: true }
-        }
+        (Int { bits: x, signed: s }, Int { bits: y, signed: t }) if s == t => Int {
+            bits: *x.max(y),
+            signed: *s,
+        },
+        (
+            Int {
+                bits: unsigned,
+                signed: false,
+            },
+            Int {
+                bits: other,
+                signed: true,
+            },
+        )
+        | (
+            Int {
+                bits: other,
+                signed: true,
+            },
+            Int {
+                bits: unsigned,
+                signed: false,
+            },
+        ) if *unsigned < 64 => Int {
+            bits: (*unsigned * 2).max(*other),
+            signed: true,
+        },
         (Float { .. }, Float { .. }) => Float { bits: 64 },
-        (Int { bits, .. }, Float { .. }) | (Float { .. }, Int { bits, .. }) if *bits <= 32 => Float { bits: 64 },
-        (String, Dictionary) | (Dictionary, String) => String,
-        (Timestamp { zone: x, .. }, Timestamp { zone: y, .. }) if x == y => {
-            Timestamp { ticks_per_second: 1_000_000, zone: x.clone() }
+        (Int { bits, .. }, Float { .. }) | (Float { .. }, Int { bits, .. }) if *bits <= 32 => {
+            Float { bits: 64 }
         }
+        (String, Dictionary) | (Dictionary, String) => String,
+        (Timestamp { zone: x, .. }, Timestamp { zone: y, .. }) if x == y => Timestamp {
+            ticks_per_second: 1_000_000,
+            zone: x.clone(),
+        },
         _ => return None,
     })
 }
@@ -184,9 +253,13 @@ pub(crate) fn describe(stored: &Stored) -> String {
         Stored::Int { bits, signed } => format!("{}{bits}", if *signed { 'i' } else { 'u' }),
         Stored::Float { bits } => format!("f{bits}"),
         Stored::Decimal { precision, scale } => format!("decimal({precision}, {scale})"),
-        Stored::String | Stored::Dictionary | Stored::Text | Stored::HivePath => "string".to_owned(),
+        Stored::String | Stored::Dictionary | Stored::Text | Stored::HivePath => {
+            "string".to_owned()
+        }
         Stored::Date => "date".to_owned(),
-        Stored::Timestamp { zone: Some(zone), .. } => format!("timestamp in {zone}"),
+        Stored::Timestamp {
+            zone: Some(zone), ..
+        } => format!("timestamp in {zone}"),
         Stored::Timestamp { zone: None, .. } => "timestamp without a zone".to_owned(),
     }
 }
@@ -198,20 +271,35 @@ fn add_partitions(columns: &mut Vec<LakeColumn>, files: &[LakeFile]) {
             if let Some((name, _)) = part.split_once('=')
                 && !columns.iter().any(|column| column.name == name)
             {
-                columns.push(LakeColumn { name: name.to_owned(), stored: Some(Stored::HivePath), unusable: None });
+                columns.push(LakeColumn {
+                    name: name.to_owned(),
+                    stored: Some(Stored::HivePath),
+                    unusable: None,
+                });
             }
         }
     }
 }
 
 fn text_footer(path: &Path, names: Result<Vec<String>, String>) -> Result<Footer, String> {
-    let columns = names?.into_iter().map(|name| (name, Found::Flat(Stored::Text))).collect();
-    Ok(Footer { columns, rows: 0, fingerprint: content_hash(path, HASHED_BYTES)? })
+    let columns = names?
+        .into_iter()
+        .map(|name| (name, Found::Flat(Stored::Text)))
+        .collect();
+    Ok(Footer {
+        columns,
+        rows: 0,
+        fingerprint: content_hash(path, HASHED_BYTES)?,
+    })
 }
 
 fn csv_header(path: &Path) -> Result<Vec<String>, String> {
-    let mut reader = csv::ReaderBuilder::new().from_path(path).map_err(|error| error.to_string())?;
-    let header = reader.headers().map_err(|error| format!("its header cannot be read ({error})"))?;
+    let mut reader = csv::ReaderBuilder::new()
+        .from_path(path)
+        .map_err(|error| error.to_string())?;
+    let header = reader
+        .headers()
+        .map_err(|error| format!("its header cannot be read ({error})"))?;
     if header.is_empty() {
         return Err("the file is empty".to_owned());
     }
@@ -230,15 +318,19 @@ fn ndjson_keys(path: &Path) -> Result<Vec<String>, String> {
         if line.trim().is_empty() {
             continue;
         }
-        let object: serde_json::Map<String, serde_json::Value> =
-            serde_json::from_str(&line).map_err(|error| format!("line {}: not a JSON object ({error})", number + 1))?;
+        let object: serde_json::Map<String, serde_json::Value> = serde_json::from_str(&line)
+            .map_err(|error| format!("line {}: not a JSON object ({error})", number + 1))?;
         for name in object.keys() {
             if !names.contains(name) {
                 names.push(name.clone());
             }
         }
     }
-    if names.is_empty() { Err("the file is empty".to_owned()) } else { Ok(names) }
+    if names.is_empty() {
+        Err("the file is empty".to_owned())
+    } else {
+        Ok(names)
+    }
 }
 
 fn content_hash(path: &Path, limit: u64) -> Result<String, String> {

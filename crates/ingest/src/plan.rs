@@ -1,7 +1,9 @@
 //! From a source and what lies in the lake to the rows that take part.
 
 use chrono::NaiveDate;
-use tessera_expr::rel::{Dedup, RowCheck, RowFate, Scan, ScanColumn, ScanFormat, SourceRows, Stored};
+use tessera_expr::rel::{
+    Dedup, RowCheck, RowFate, Scan, ScanColumn, ScanFormat, SourceRows, Stored,
+};
 use tessera_expr::{BinaryOp, Expr, Literal, Node, Schema, Type, condition_at, parse_at};
 use tessera_spec::Pipeline;
 use tessera_spec::diagnostic::{Diagnostic, unknown_name};
@@ -20,7 +22,12 @@ pub struct Planned {
 }
 
 /// Plans the rows of a source that are visible at the close of `as_of`.
-pub fn plan(pipeline: &Pipeline, source: &Source, inventory: &Inventory, as_of: NaiveDate) -> Result<Planned, Vec<Diagnostic>> {
+pub fn plan(
+    pipeline: &Pipeline,
+    source: &Source,
+    inventory: &Inventory,
+    as_of: NaiveDate,
+) -> Result<Planned, Vec<Diagnostic>> {
     let (columns, mut problems) = columns::resolve(source, inventory);
     let mut schema = columns::schema(&columns);
     let mut derive = Vec::new();
@@ -44,7 +51,11 @@ pub fn plan(pipeline: &Pipeline, source: &Source, inventory: &Inventory, as_of: 
     }
     let scan = Scan {
         source: source.name.value.clone(),
-        files: inventory.files.iter().map(|file| file.path.clone()).collect(),
+        files: inventory
+            .files
+            .iter()
+            .map(|file| file.path.clone())
+            .collect(),
         format: match inventory.format {
             Format::Parquet => ScanFormat::Parquet,
             Format::Csv => ScanFormat::Csv,
@@ -71,20 +82,43 @@ pub fn plan(pipeline: &Pipeline, source: &Source, inventory: &Inventory, as_of: 
 }
 
 /// Key, times and identifying columns must exist and have fitting types.
-fn check_references(source: &Source, schema: &Schema, columns: &[ScanColumn], problems: &mut Vec<Diagnostic>) {
-    let names: Vec<&str> = schema.columns.iter().map(|(name, _)| name.as_str()).collect();
+fn check_references(
+    source: &Source,
+    schema: &Schema,
+    columns: &[ScanColumn],
+    problems: &mut Vec<Diagnostic>,
+) {
+    let names: Vec<&str> = schema
+        .columns
+        .iter()
+        .map(|(name, _)| name.as_str())
+        .collect();
     let what = format!("column of source `{}`", source.name.value);
     let mut find = |name: &At<String>| -> Option<Type> {
         let ty = schema.get(&name.value);
         if ty.is_none() {
-            problems.push(unknown_name("TS-D001", &what, &name.value, name.span.clone(), &names));
+            problems.push(unknown_name(
+                "TS-D001",
+                &what,
+                &name.value,
+                name.span.clone(),
+                &names,
+            ));
         }
         ty
     };
     let key = find(&source.key);
-    let times: Vec<(&At<String>, Option<Type>)> =
-        [&source.time, &source.until, &source.known_at].into_iter().flatten().map(|name| (name, find(name))).collect();
-    for name in source.order_id.iter().chain(&source.amount).chain(source.attributes.iter().map(|a| &a.column)) {
+    let times: Vec<(&At<String>, Option<Type>)> = [&source.time, &source.until, &source.known_at]
+        .into_iter()
+        .flatten()
+        .map(|name| (name, find(name)))
+        .collect();
+    for name in source
+        .order_id
+        .iter()
+        .chain(&source.amount)
+        .chain(source.attributes.iter().map(|a| &a.column))
+    {
         find(name);
     }
     if let Duplicates::Unique { columns, .. } = &source.contract.duplicates {
@@ -126,16 +160,29 @@ fn check_zone(source: &Source, columns: &[ScanColumn], problems: &mut Vec<Diagno
         };
         let mentions = |text: &ExprText| text.value.contains(&column.name);
         naive
-            && ([&source.time, &source.until, &source.known_at].into_iter().flatten().any(|name| name.value == column.name)
+            && ([&source.time, &source.until, &source.known_at]
+                .into_iter()
+                .flatten()
+                .any(|name| name.value == column.name)
                 || source.derive.iter().any(|(_, text)| mentions(text))
                 || source.filter.iter().any(mentions))
     });
     if let Some(column) = naive {
-        let place = source.time.as_ref().map_or_else(|| source.name.span.clone(), |time| time.span.clone());
+        let place = source
+            .time
+            .as_ref()
+            .map_or_else(|| source.name.span.clone(), |time| time.span.clone());
         problems.push(
-            Diagnostic::error("TS-D006", format!("`{}` holds timestamps without a zone", column.name), place)
-                .with_label("day boundaries depend on what these mean")
-                .with_help(format!("say it: `time_zone = \"Europe/London\"` in [sources.{}]", source.name.value)),
+            Diagnostic::error(
+                "TS-D006",
+                format!("`{}` holds timestamps without a zone", column.name),
+                place,
+            )
+            .with_label("day boundaries depend on what these mean")
+            .with_help(format!(
+                "say it: `time_zone = \"Europe/London\"` in [sources.{}]",
+                source.name.value
+            )),
         );
     }
 }
@@ -154,7 +201,11 @@ fn checks(source: &Source, schema: &Schema, problems: &mut Vec<Diagnostic>) -> V
         && let Some(ty) = schema.get(&time.value)
     {
         let bad_when = is_null(column(&time.value, ty));
-        checks.push(RowCheck { rule: format!("{} is present", time.value), bad_when, fate: RowFate::Quarantine });
+        checks.push(RowCheck {
+            rule: format!("{} is present", time.value),
+            bad_when,
+            fate: RowFate::Quarantine,
+        });
     }
     for rule in &source.contract.rules {
         match condition_at(&rule.check, schema) {
@@ -170,8 +221,16 @@ fn checks(source: &Source, schema: &Schema, problems: &mut Vec<Diagnostic>) -> V
         match condition_at(filter, schema) {
             Ok(filter) => {
                 let yes = node(Node::Literal(Literal::Bool(true)));
-                let bad_when = node(Node::Binary(BinaryOp::IsDistinctFrom, Box::new(filter), Box::new(yes)));
-                checks.push(RowCheck { rule: "filter".to_owned(), bad_when, fate: RowFate::Filter });
+                let bad_when = node(Node::Binary(
+                    BinaryOp::IsDistinctFrom,
+                    Box::new(filter),
+                    Box::new(yes),
+                ));
+                checks.push(RowCheck {
+                    rule: "filter".to_owned(),
+                    bad_when,
+                    fate: RowFate::Filter,
+                });
             }
             Err(found) => problems.extend(found),
         }
@@ -185,21 +244,40 @@ fn missing(name: &str, ty: Type) -> Expr {
     if ty != Type::String {
         return null;
     }
-    let empty = Expr { node: Node::Literal(Literal::String(String::new())), ty: Type::String, span: 0..0 };
-    let blank = node(Node::Binary(BinaryOp::Equal, Box::new(column(name, ty)), Box::new(empty)));
+    let empty = Expr {
+        node: Node::Literal(Literal::String(String::new())),
+        ty: Type::String,
+        span: 0..0,
+    };
+    let blank = node(Node::Binary(
+        BinaryOp::Equal,
+        Box::new(column(name, ty)),
+        Box::new(empty),
+    ));
     node(Node::Binary(BinaryOp::Or, Box::new(null), Box::new(blank)))
 }
 
 fn column(name: &str, ty: Type) -> Expr {
-    Expr { node: Node::Column(name.to_owned()), ty, span: 0..0 }
+    Expr {
+        node: Node::Column(name.to_owned()),
+        ty,
+        span: 0..0,
+    }
 }
 
 fn is_null(of: Expr) -> Expr {
-    node(Node::IsNull { of: Box::new(of), negated: false })
+    node(Node::IsNull {
+        of: Box::new(of),
+        negated: false,
+    })
 }
 
 fn node(node: Node) -> Expr {
-    Expr { node, ty: Type::Bool, span: 0..0 }
+    Expr {
+        node,
+        ty: Type::Bool,
+        span: 0..0,
+    }
 }
 
 fn fate(on_bad_row: OnBadRow) -> RowFate {
@@ -213,10 +291,17 @@ fn fate(on_bad_row: OnBadRow) -> RowFate {
 fn dedup(duplicates: &Duplicates) -> Option<Dedup> {
     match duplicates {
         Duplicates::Keep => None,
-        Duplicates::DropExact => Some(Dedup { columns: Vec::new(), fate: RowFate::Drop }),
-        Duplicates::Fail => Some(Dedup { columns: Vec::new(), fate: RowFate::Fail }),
-        Duplicates::Unique { columns, on_fail } => {
-            Some(Dedup { columns: columns.iter().map(|column| column.value.clone()).collect(), fate: fate(*on_fail) })
-        }
+        Duplicates::DropExact => Some(Dedup {
+            columns: Vec::new(),
+            fate: RowFate::Drop,
+        }),
+        Duplicates::Fail => Some(Dedup {
+            columns: Vec::new(),
+            fate: RowFate::Fail,
+        }),
+        Duplicates::Unique { columns, on_fail } => Some(Dedup {
+            columns: columns.iter().map(|column| column.value.clone()).collect(),
+            fate: fate(*on_fail),
+        }),
     }
 }

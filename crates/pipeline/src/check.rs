@@ -20,7 +20,8 @@ pub struct Checked {
 
 /// Checks a pipeline file; with `lake` also against the files of its sources, where they are at hand.
 pub fn check(file: &Path, reading: &Reading, lake: bool) -> Result<Checked, PipelineError> {
-    let loaded = tessera_spec::load(file, &reading.vars).map_err(|found| PipelineError::Invalid(Box::new(found)))?;
+    let loaded = tessera_spec::load(file, &reading.vars)
+        .map_err(|found| PipelineError::Invalid(Box::new(found)))?;
     let pipeline = &loaded.pipeline;
     let declared = format!(
         "{} sources, {} schemes, {} playbooks",
@@ -29,25 +30,46 @@ pub fn check(file: &Path, reading: &Reading, lake: bool) -> Result<Checked, Pipe
         pipeline.playbooks.len()
     );
     if !lake {
-        return Ok(Checked { summary: format!("{declared}; the lake was not looked at"), warnings: loaded.warnings });
+        return Ok(Checked {
+            summary: format!("{declared}; the lake was not looked at"),
+            warnings: loaded.warnings,
+        });
     }
     match prepare(file, yesterday_in(pipeline.timezone), reading) {
         Ok(prepared) => {
-            let files: usize = prepared.inventories.iter().map(|inventory| inventory.files.len()).sum();
-            let summary = format!("{declared}, {} features; {files} files of the lake fit it", prepared.features.published.len());
-            Ok(Checked { summary, warnings: prepared.warnings })
+            let files: usize = prepared
+                .inventories
+                .iter()
+                .map(|inventory| inventory.files.len())
+                .sum();
+            let summary = format!(
+                "{declared}, {} features; {files} files of the lake fit it",
+                prepared.features.published.len()
+            );
+            Ok(Checked {
+                summary,
+                warnings: prepared.warnings,
+            })
         }
-        Err(PipelineError::Ingest(IngestError::Io { path, error, .. })) if error.kind() == std::io::ErrorKind::NotFound => Ok(Checked {
-            summary: format!("{declared}; the lake is not at hand ({} does not exist), so columns and types were not checked", path.display()),
-            warnings: loaded.warnings,
-        }),
+        Err(PipelineError::Ingest(IngestError::Io { path, error, .. }))
+            if error.kind() == std::io::ErrorKind::NotFound =>
+        {
+            Ok(Checked {
+                summary: format!(
+                    "{declared}; the lake is not at hand ({} does not exist), so columns and types were not checked",
+                    path.display()
+                ),
+                warnings: loaded.warnings,
+            })
+        }
         Err(error) => Err(error),
     }
 }
 
 /// Yesterday in the pipeline's time zone: the last day that is over.
 pub fn yesterday(file: &Path, reading: &Reading) -> Result<NaiveDate, PipelineError> {
-    let loaded = tessera_spec::load(file, &reading.vars).map_err(|found| PipelineError::Invalid(Box::new(found)))?;
+    let loaded = tessera_spec::load(file, &reading.vars)
+        .map_err(|found| PipelineError::Invalid(Box::new(found)))?;
     Ok(yesterday_in(loaded.pipeline.timezone))
 }
 

@@ -19,16 +19,33 @@ use crate::prepare::Prepared;
 const FIRST_RULE: &str = "__first_rule";
 
 /// The mean gap between occasions over the base and its weight, as constants for the late features.
-pub(crate) fn base_gap(gap: &BaseGap, table: &RecordBatch) -> Result<Vec<(String, Expr)>, PipelineError> {
+pub(crate) fn base_gap(
+    gap: &BaseGap,
+    table: &RecordBatch,
+) -> Result<Vec<(String, Expr)>, PipelineError> {
     let total = |name: &str| -> i64 {
-        table.column_by_name(name).and_then(|column| column.as_primitive_opt::<Int64Type>()).map_or(0, |column| column.iter().flatten().sum())
+        table
+            .column_by_name(name)
+            .and_then(|column| column.as_primitive_opt::<Int64Type>())
+            .map_or(0, |column| column.iter().flatten().sum())
     };
     let (days, gaps) = (total("t_x_days"), total("repeat_occasions"));
-    let mean = if gaps > 0 { Literal::Float(days as f64 / gaps as f64) } else { Literal::Null };
-    let constant = |literal: Literal| Expr { node: Node::Literal(literal), ty: Type::Float, span: 0..0 };
+    let mean = if gaps > 0 {
+        Literal::Float(days as f64 / gaps as f64)
+    } else {
+        Literal::Null
+    };
+    let constant = |literal: Literal| Expr {
+        node: Node::Literal(literal),
+        ty: Type::Float,
+        span: 0..0,
+    };
     Ok(vec![
         (BASE_GAP_DAYS.to_owned(), constant(mean)),
-        (PRIOR_GAPS.to_owned(), constant(Literal::Float(gap.prior_gaps))),
+        (
+            PRIOR_GAPS.to_owned(),
+            constant(Literal::Float(gap.prior_gaps)),
+        ),
     ])
 }
 
@@ -51,7 +68,12 @@ impl Divided {
             wanted.push(schema.index_of(&info.name)?);
         }
         let table = all.project(&wanted)?;
-        Ok(Self { customers: Customers::new(table.clone())?, table, assignments: Vec::new(), columns: Vec::new() })
+        Ok(Self {
+            customers: Customers::new(table.clone())?,
+            table,
+            assignments: Vec::new(),
+            columns: Vec::new(),
+        })
     }
 
     /// Number of customers.
@@ -67,11 +89,20 @@ impl Divided {
         rule_hits: Option<&[Option<u32>]>,
         frozen_edges: Option<&FrozenEdges>,
     ) -> Result<(), PipelineError> {
-        let assignment = tessera_segments::divide(scheme, &self.customers, &Extra { seed, rule_hits, frozen_edges })?;
+        let assignment = tessera_segments::divide(
+            scheme,
+            &self.customers,
+            &Extra {
+                seed,
+                rule_hits,
+                frozen_edges,
+            },
+        )?;
         for warning in &assignment.warnings {
             tracing::warn!(scheme = scheme.name.value, "{warning}");
         }
-        self.columns.extend(tessera_segments::customer_columns(&assignment)?);
+        self.columns
+            .extend(tessera_segments::customer_columns(&assignment)?);
         self.assignments.push(assignment);
         Ok(())
     }
@@ -86,13 +117,35 @@ impl Divided {
     ) -> Result<Vec<Option<u32>>, PipelineError> {
         let table = self.with_schemes()?;
         let input = TableRef::write(&work.join("rules.parquet"), table.schema(), &[table])?;
-        let int = |value: i64| Expr { node: Node::Literal(Literal::Int(value)), ty: Type::Int, span: 0..0 };
+        let int = |value: i64| Expr {
+            node: Node::Literal(Literal::Int(value)),
+            ty: Type::Int,
+            span: 0..0,
+        };
         let branches = rules.iter().cloned().zip((0..).map(int)).collect();
-        let first = Expr { node: Node::Case { branches, otherwise: None }, ty: Type::Int, span: 0..0 };
-        let plan = Project { table: input.path, as_of: prepared.as_of, columns: vec![(FIRST_RULE.to_owned(), first)] };
-        let made = engine.materialize(&Rel::Project(plan), &work.join("ruled.parquet"))?.table.read()?;
+        let first = Expr {
+            node: Node::Case {
+                branches,
+                otherwise: None,
+            },
+            ty: Type::Int,
+            span: 0..0,
+        };
+        let plan = Project {
+            table: input.path,
+            as_of: prepared.as_of,
+            columns: vec![(FIRST_RULE.to_owned(), first)],
+        };
+        let made = engine
+            .materialize(&Rel::Project(plan), &work.join("ruled.parquet"))?
+            .table
+            .read()?;
         let column = made.column(made.num_columns() - 1);
-        Ok(column.as_primitive::<Int64Type>().iter().map(|rule| rule.map(|rule| rule as u32)).collect())
+        Ok(column
+            .as_primitive::<Int64Type>()
+            .iter()
+            .map(|rule| rule.map(|rule| rule as u32))
+            .collect())
     }
 
     /// The table with the columns of the schemes so far behind it.
@@ -103,7 +156,10 @@ impl Divided {
             fields.push(Arc::new(field.clone()));
             columns.push(column.clone());
         }
-        Ok(RecordBatch::try_new(Arc::new(Schema::new(fields)), columns)?)
+        Ok(RecordBatch::try_new(
+            Arc::new(Schema::new(fields)),
+            columns,
+        )?)
     }
 
     /// The customers as schemes see them.

@@ -20,7 +20,9 @@ pub enum PipelineError {
     #[error(transparent)]
     Engine(#[from] EngineError),
     /// Rows broke a rule whose `on_fail` is `fail`.
-    #[error("source `{name}`: {rows} rows break the rule \"{rule}\", which fails the run; nothing was published{example}")]
+    #[error(
+        "source `{name}`: {rows} rows break the rule \"{rule}\", which fails the run; nothing was published{example}"
+    )]
     Contract {
         /// Name of the source.
         name: String,
@@ -32,7 +34,9 @@ pub enum PipelineError {
         example: String,
     },
     /// The newest event of a source is older than its `freshness.fail`.
-    #[error("source `{name}`: its newest event is {age_hours:.1} hours old at the close of the day, the limit is {limit_hours:.1}; nothing was published")]
+    #[error(
+        "source `{name}`: its newest event is {age_hours:.1} hours old at the close of the day, the limit is {limit_hours:.1}; nothing was published"
+    )]
     Stale {
         /// Name of the source.
         name: String,
@@ -42,13 +46,17 @@ pub enum PipelineError {
         limit_hours: f64,
     },
     /// No customer is left to be divided.
-    #[error("there is no customer up to {as_of}: every row was filtered, set aside, or lies later; see the table `sources` of an earlier version, or `tessera check`")]
+    #[error(
+        "there is no customer up to {as_of}: every row was filtered, set aside, or lies later; see the table `sources` of an earlier version, or `tessera check`"
+    )]
     NoCustomers {
         /// The date of the run.
         as_of: chrono::NaiveDate,
     },
     /// Keys of different types cannot be one customer.
-    #[error("the customer's key is {first} in source `{first_source}` but {second} in source `{second_source}`; convert one of them in `derive` with `cast`")]
+    #[error(
+        "the customer's key is {first} in source `{first_source}` but {second} in source `{second_source}`; convert one of them in `derive` with `cast`"
+    )]
     KeyTypes {
         /// Type in the first source.
         first: String,

@@ -48,7 +48,12 @@ impl Prepared {
         published
             .iter()
             .find(|f| f.name == "spend_total")
-            .or_else(|| published.iter().filter(number).find(|f| f.unit == Unit::Currency))
+            .or_else(|| {
+                published
+                    .iter()
+                    .filter(number)
+                    .find(|f| f.unit == Unit::Currency)
+            })
             .map(|f| f.name.as_str())
     }
 
@@ -59,8 +64,13 @@ impl Prepared {
 }
 
 /// Reads, checks and plans the pipeline file against its lake.
-pub fn prepare(file: &Path, as_of: NaiveDate, reading: &Reading) -> Result<Prepared, PipelineError> {
-    let loaded = tessera_spec::load(file, &reading.vars).map_err(|found| PipelineError::Invalid(Box::new(found)))?;
+pub fn prepare(
+    file: &Path,
+    as_of: NaiveDate,
+    reading: &Reading,
+) -> Result<Prepared, PipelineError> {
+    let loaded = tessera_spec::load(file, &reading.vars)
+        .map_err(|found| PipelineError::Invalid(Box::new(found)))?;
     let mut found = loaded.warnings;
     let pipeline = loaded.pipeline;
     let mut inventories = Vec::new();
@@ -71,7 +81,13 @@ pub fn prepare(file: &Path, as_of: NaiveDate, reading: &Reading) -> Result<Prepa
     for (source, inventory) in pipeline.sources.iter().zip(&inventories) {
         match tessera_ingest::plan(&pipeline, source, inventory, as_of) {
             Ok(planned) => {
-                inputs.insert(source.name.value.clone(), SourceInput { rows: planned.rows, schema: planned.schema });
+                inputs.insert(
+                    source.name.value.clone(),
+                    SourceInput {
+                        rows: planned.rows,
+                        schema: planned.schema,
+                    },
+                );
             }
             Err(problems) => found.extend(problems),
         }
@@ -93,7 +109,14 @@ pub fn prepare(file: &Path, as_of: NaiveDate, reading: &Reading) -> Result<Prepa
         return Err(PipelineError::Invalid(Box::new(found)));
     }
     one_key_type(&features)?;
-    Ok(Prepared { pipeline, as_of, inventories, features, rules, warnings: found })
+    Ok(Prepared {
+        pipeline,
+        as_of,
+        inventories,
+        features,
+        rules,
+        warnings: found,
+    })
 }
 
 /// What a scheme takes from a feature.
@@ -106,27 +129,44 @@ enum Wanted {
 /// Features that a scheme names, with the place where it does.
 fn inputs(kind: &SchemeKind) -> Vec<(&At<String>, Wanted)> {
     match kind {
-        SchemeKind::RfmGrid(grid) => {
-            [&grid.recency, &grid.frequency, &grid.monetary].into_iter().map(|f| (f, Wanted::Number)).collect()
-        }
+        SchemeKind::RfmGrid(grid) => [&grid.recency, &grid.frequency, &grid.monetary]
+            .into_iter()
+            .map(|f| (f, Wanted::Number))
+            .collect(),
         SchemeKind::Quantile(scheme) => vec![(&scheme.by, Wanted::Number)],
         SchemeKind::Attribute(scheme) => vec![(&scheme.by, Wanted::Label)],
-        SchemeKind::Kmeans(scheme) => scheme.features.iter().map(|f| (f, Wanted::Number)).collect(),
+        SchemeKind::Kmeans(scheme) => scheme
+            .features
+            .iter()
+            .map(|f| (f, Wanted::Number))
+            .collect(),
         SchemeKind::Rules(_) | SchemeKind::Lifecycle => Vec::new(),
     }
 }
 
 /// Checks the features that schemes name and parses the predicates of rules.
-fn schemes(pipeline: &Pipeline, published: &[FeatureInfo], found: &mut Diagnostics) -> BTreeMap<String, Vec<Expr>> {
-    let mut known = Schema { columns: published.iter().map(|f| (f.name.clone(), f.ty)).collect() };
+fn schemes(
+    pipeline: &Pipeline,
+    published: &[FeatureInfo],
+    found: &mut Diagnostics,
+) -> BTreeMap<String, Vec<Expr>> {
+    let mut known = Schema {
+        columns: published.iter().map(|f| (f.name.clone(), f.ty)).collect(),
+    };
     let mut rules = BTreeMap::new();
     for scheme in &pipeline.schemes {
         for (feature, wanted) in inputs(&scheme.kind) {
             check_input(feature, wanted, published, found);
         }
-        if matches!(scheme.kind, SchemeKind::Lifecycle) && !published.iter().any(|f| f.name == "lifecycle_stage") {
-            found.extend([Diagnostic::error("TS-G003", "a lifecycle scheme needs the feature `lifecycle_stage`", scheme.name.span.clone())
-                .with_help("add \"lifecycle\" to `use` in [features]")]);
+        if matches!(scheme.kind, SchemeKind::Lifecycle)
+            && !published.iter().any(|f| f.name == "lifecycle_stage")
+        {
+            found.extend([Diagnostic::error(
+                "TS-G003",
+                "a lifecycle scheme needs the feature `lifecycle_stage`",
+                scheme.name.span.clone(),
+            )
+            .with_help("add \"lifecycle\" to `use` in [features]")]);
         }
         if let Some(exprs) = predicates(scheme, &known, found) {
             rules.insert(scheme.name.value.clone(), exprs);
@@ -134,21 +174,30 @@ fn schemes(pipeline: &Pipeline, published: &[FeatureInfo], found: &mut Diagnosti
         if published.iter().any(|f| f.name == scheme.name.value) {
             found.extend([Diagnostic::error(
                 "TS-G004",
-                format!("`{}` is a feature and a scheme, but can be only one column of `customers`", scheme.name.value),
+                format!(
+                    "`{}` is a feature and a scheme, but can be only one column of `customers`",
+                    scheme.name.value
+                ),
                 scheme.name.span.clone(),
             )
             .with_help("rename the scheme")]);
         }
-        known.columns.push((scheme.name.value.clone(), Type::String));
+        known
+            .columns
+            .push((scheme.name.value.clone(), Type::String));
         if matches!(scheme.kind, SchemeKind::RfmGrid(_)) {
-            known.columns.push((format!("{}_score", scheme.name.value), Type::String));
+            known
+                .columns
+                .push((format!("{}_score", scheme.name.value), Type::String));
         }
     }
     rules
 }
 
 fn predicates(scheme: &Scheme, known: &Schema, found: &mut Diagnostics) -> Option<Vec<Expr>> {
-    let SchemeKind::Rules(rules) = &scheme.kind else { return None };
+    let SchemeKind::Rules(rules) = &scheme.kind else {
+        return None;
+    };
     let mut exprs = Vec::new();
     for rule in &rules.rules {
         match condition_at(&rule.when, known) {
@@ -159,10 +208,21 @@ fn predicates(scheme: &Scheme, known: &Schema, found: &mut Diagnostics) -> Optio
     Some(exprs)
 }
 
-fn check_input(feature: &At<String>, wanted: Wanted, published: &[FeatureInfo], found: &mut Diagnostics) {
+fn check_input(
+    feature: &At<String>,
+    wanted: Wanted,
+    published: &[FeatureInfo],
+    found: &mut Diagnostics,
+) {
     let names: Vec<&str> = published.iter().map(|f| f.name.as_str()).collect();
     let Some(info) = published.iter().find(|f| f.name == feature.value) else {
-        found.extend([unknown_name("TS-G001", "feature", &feature.value, feature.span.clone(), &names)]);
+        found.extend([unknown_name(
+            "TS-G001",
+            "feature",
+            &feature.value,
+            feature.span.clone(),
+            &names,
+        )]);
         return;
     };
     let number = matches!(info.ty, Type::Int | Type::Float);
@@ -173,9 +233,17 @@ fn check_input(feature: &At<String>, wanted: Wanted, published: &[FeatureInfo], 
     if !fits {
         let (what, help) = match wanted {
             Wanted::Number => ("a number", "choose a numeric feature, or derive one"),
-            Wanted::Label => ("a label", "choose a feature of text, or divide numbers with kind = \"quantile\""),
+            Wanted::Label => (
+                "a label",
+                "choose a feature of text, or divide numbers with kind = \"quantile\"",
+            ),
         };
-        found.extend([Diagnostic::error("TS-G002", format!("`{}` is {}, not {what}", feature.value, info.ty), feature.span.clone()).with_help(help)]);
+        found.extend([Diagnostic::error(
+            "TS-G002",
+            format!("`{}` is {}, not {what}", feature.value, info.ty),
+            feature.span.clone(),
+        )
+        .with_help(help)]);
     }
 }
 
@@ -190,9 +258,22 @@ fn one_key_type(features: &FeaturePlan) -> Result<(), PipelineError> {
     let mut first: Option<(&str, Type)> = None;
     for pass in &features.passes {
         let rows = &pass.aggregate.rows;
-        let stated = rows.scan.columns.iter().find(|c| c.name == rows.key).map(|c| c.ty);
-        let derived = || rows.scan.derive.iter().find(|(name, _)| *name == rows.key).map(|(_, e)| e.ty);
-        let Some(ty) = derived().or(stated) else { continue };
+        let stated = rows
+            .scan
+            .columns
+            .iter()
+            .find(|c| c.name == rows.key)
+            .map(|c| c.ty);
+        let derived = || {
+            rows.scan
+                .derive
+                .iter()
+                .find(|(name, _)| *name == rows.key)
+                .map(|(_, e)| e.ty)
+        };
+        let Some(ty) = derived().or(stated) else {
+            continue;
+        };
         match first {
             None => first = Some((&pass.source, ty)),
             Some((source, known)) if known != ty => {

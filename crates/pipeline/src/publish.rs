@@ -9,7 +9,9 @@ use arrow::datatypes::{DataType, Field, Float64Type, Schema};
 use chrono::NaiveDate;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
-use tessera_report::{FeatureMeta, GoalMeta, Options, ReportInput, ReportMeta, SchemeMeta, TargetMeta};
+use tessera_report::{
+    FeatureMeta, GoalMeta, Options, ReportInput, ReportMeta, SchemeMeta, TargetMeta,
+};
 use tessera_segments::{CellMap, FrozenEdges};
 use tessera_snapshot::{RunIdentity, Store, StoreError, Version, tables};
 use tessera_spec::pipeline::{RfmGrid, SchemeKind, ScoreMethod, Target};
@@ -17,7 +19,9 @@ use tessera_spec::pipeline::{RfmGrid, SchemeKind, ScoreMethod, Target};
 use crate::customers::Divided;
 use crate::error::PipelineError;
 use crate::prepare::Prepared;
-use crate::sources::{RejectRow, SourceOutcome, epoch_day, rejects_schema, rejects_tables, sources_table};
+use crate::sources::{
+    RejectRow, SourceOutcome, epoch_day, rejects_schema, rejects_tables, sources_table,
+};
 
 /// Changes when the same inputs give other bytes.
 const FORMAT: &str = "tessera-tables 1";
@@ -72,7 +76,13 @@ pub(crate) fn identity(prepared: &Prepared) -> Identity {
         .map(|inventory| json!({"source": inventory.source, "files": inventory.files}))
         .collect();
     let pipeline = serde_json::to_value(&prepared.pipeline).unwrap_or(Value::Null);
-    let parts = json!([FORMAT, env!("CARGO_PKG_VERSION"), pipeline, prepared.as_of.to_string(), inputs]);
+    let parts = json!([
+        FORMAT,
+        env!("CARGO_PKG_VERSION"),
+        pipeline,
+        prepared.as_of.to_string(),
+        inputs
+    ]);
     let hash = Sha256::digest(parts.to_string().as_bytes());
     RunIdentity {
         idempotency_key: hash.iter().map(|byte| format!("{byte:02x}")).collect(),
@@ -130,17 +140,27 @@ fn meta(prepared: &Prepared) -> ReportMeta {
 
 /// Segments in the order in which a report shows them; empty where only the data can tell.
 fn segment_order(kind: &SchemeKind) -> Vec<String> {
-    const STAGES: [&str; 7] = ["new", "active", "slipping", "at risk", "dormant", "lapsed", "churned"];
+    const STAGES: [&str; 7] = [
+        "new", "active", "slipping", "at risk", "dormant", "lapsed", "churned",
+    ];
     match kind {
-        SchemeKind::RfmGrid(rfm) => {
-            CellMap::new(&rfm.grid.value, rfm.scores).map(|cells| cells.segments().to_vec()).unwrap_or_default()
-        }
-        SchemeKind::Quantile(ranked) => {
-            ranked.tiers.iter().map(|(tier, _)| tier).chain([&ranked.missing]).cloned().collect()
-        }
-        SchemeKind::Rules(rules) => {
-            rules.rules.iter().map(|rule| &rule.segment.value).chain([&rules.otherwise]).cloned().collect()
-        }
+        SchemeKind::RfmGrid(rfm) => CellMap::new(&rfm.grid.value, rfm.scores)
+            .map(|cells| cells.segments().to_vec())
+            .unwrap_or_default(),
+        SchemeKind::Quantile(ranked) => ranked
+            .tiers
+            .iter()
+            .map(|(tier, _)| tier)
+            .chain([&ranked.missing])
+            .cloned()
+            .collect(),
+        SchemeKind::Rules(rules) => rules
+            .rules
+            .iter()
+            .map(|rule| &rule.segment.value)
+            .chain([&rules.otherwise])
+            .cloned()
+            .collect(),
         SchemeKind::Lifecycle => STAGES.map(str::to_owned).to_vec(),
         SchemeKind::Attribute(_) | SchemeKind::Kmeans(_) => Vec::new(),
     }
@@ -159,12 +179,20 @@ fn kind_name(kind: &SchemeKind) -> &'static str {
 
 /// The word of the pipeline file for a value of one of its enums.
 fn word(value: &impl serde::Serialize) -> String {
-    serde_json::to_value(value).ok().and_then(|value| value.as_str().map(str::to_owned)).unwrap_or_default()
+    serde_json::to_value(value)
+        .ok()
+        .and_then(|value| value.as_str().map(str::to_owned))
+        .unwrap_or_default()
 }
 
 /// The version that an equal run published before, with its hints completed and its report at hand.
-pub(crate) fn already(store: &Store, identity: &Identity) -> Result<Option<Published>, PipelineError> {
-    let Some(version) = store.find(&identity.idempotency_key)? else { return Ok(None) };
+pub(crate) fn already(
+    store: &Store,
+    identity: &Identity,
+) -> Result<Option<Published>, PipelineError> {
+    let Some(version) = store.find(&identity.idempotency_key)? else {
+        return Ok(None);
+    };
     store.repair()?;
     let mut published = published(store, &version, true);
     if !published.report.exists() {
@@ -182,7 +210,12 @@ fn published(store: &Store, version: &Version, already: bool) -> Published {
         tables: version.folder().to_owned(),
         report: report_path(store, version.number()),
         bytes: version.bytes(),
-        rows: version.commit().tables.iter().map(|table| (table.name.clone(), table.rows())).collect(),
+        rows: version
+            .commit()
+            .tables
+            .iter()
+            .map(|table| (table.name.clone(), table.rows()))
+            .collect(),
         summary: String::new(),
     }
 }
@@ -191,7 +224,13 @@ fn published(store: &Store, version: &Version, already: bool) -> Published {
 pub(crate) fn frozen_edges(store: &Store, prepared: &Prepared) -> Result<Frozen, PipelineError> {
     let mut frozen = Frozen::new();
     for scheme in &prepared.pipeline.schemes {
-        let SchemeKind::RfmGrid(RfmGrid { score_method: ScoreMethod::Frozen { version }, .. }) = &scheme.kind else { continue };
+        let SchemeKind::RfmGrid(RfmGrid {
+            score_method: ScoreMethod::Frozen { version },
+            ..
+        }) = &scheme.kind
+        else {
+            continue;
+        };
         let candidates = match version {
             Some(number) => vec![store.version(*number)?],
             None => store.versions()?,
@@ -209,21 +248,34 @@ pub(crate) fn frozen_edges(store: &Store, prepared: &Prepared) -> Result<Frozen,
 fn edges_of(version: &Version, scheme: &str) -> Result<Option<FrozenEdges>, PipelineError> {
     let mut rows: Vec<(String, Option<f64>, Option<String>)> = Vec::new();
     for batch in version.read("models")? {
-        let text = |name: &str| batch.column_by_name(name).and_then(|column| column.as_string_opt::<i32>());
-        let (Some(scores), Some(models), Some(names), Some(texts)) = (text("score"), text("model"), text("name"), text("text")) else {
+        let text = |name: &str| {
+            batch
+                .column_by_name(name)
+                .and_then(|column| column.as_string_opt::<i32>())
+        };
+        let (Some(scores), Some(models), Some(names), Some(texts)) =
+            (text("score"), text("model"), text("name"), text("text"))
+        else {
             continue;
         };
-        let values = batch.column_by_name("value").and_then(|column| column.as_primitive_opt::<Float64Type>());
+        let values = batch
+            .column_by_name("value")
+            .and_then(|column| column.as_primitive_opt::<Float64Type>());
         for row in 0..batch.num_rows() {
             if scores.value(row) == scheme && models.value(row) == "rfm_grid" {
                 let value = values.and_then(|values| values.iter().nth(row).flatten());
-                rows.push((names.value(row).to_owned(), value, texts.iter().nth(row).flatten().map(str::to_owned)));
+                rows.push((
+                    names.value(row).to_owned(),
+                    value,
+                    texts.iter().nth(row).flatten().map(str::to_owned),
+                ));
             }
         }
     }
     let edges = FrozenEdges::from_parameters(
         Some(version.number()),
-        rows.iter().map(|(name, value, text)| (name.as_str(), *value, text.as_deref())),
+        rows.iter()
+            .map(|(name, value, text)| (name.as_str(), *value, text.as_deref())),
     )?;
     Ok(edges)
 }
@@ -249,9 +301,18 @@ impl Tables {
         rejects: Vec<RejectRow>,
     ) -> Result<Self, PipelineError> {
         let as_of = epoch_day(prepared.as_of);
-        let kpi = prepared.pipeline.goal.as_ref().map(|goal| goal.kpi.value.as_str());
+        let kpi = prepared
+            .pipeline
+            .goal
+            .as_ref()
+            .map(|goal| goal.kpi.value.as_str());
         let assignments = divided.assignments();
-        let summaries = tessera_segments::summarise(divided.customers(), assignments, prepared.value_feature(), kpi)?;
+        let summaries = tessera_segments::summarise(
+            divided.customers(),
+            assignments,
+            prepared.value_feature(),
+            kpi,
+        )?;
         let profiles = tessera_segments::profiles(divided.customers(), assignments)?;
         Ok(Self {
             as_of,
@@ -289,13 +350,21 @@ impl Tables {
 fn dated(as_of: i32, table: &RecordBatch) -> Result<RecordBatch, PipelineError> {
     let mut fields = vec![Arc::new(Field::new("as_of", DataType::Date32, false))];
     fields.extend(table.schema().fields().iter().cloned());
-    let mut columns: Vec<ArrayRef> = vec![Arc::new(Date32Array::from(vec![as_of; table.num_rows()]))];
+    let mut columns: Vec<ArrayRef> =
+        vec![Arc::new(Date32Array::from(vec![as_of; table.num_rows()]))];
     columns.extend(table.columns().iter().cloned());
-    Ok(RecordBatch::try_new(Arc::new(Schema::new(fields)), columns)?)
+    Ok(RecordBatch::try_new(
+        Arc::new(Schema::new(fields)),
+        columns,
+    )?)
 }
 
 /// Publishes the tables as one version.
-pub(crate) fn publish(store: &Store, identity: &Identity, tables: Tables) -> Result<Published, PipelineError> {
+pub(crate) fn publish(
+    store: &Store,
+    identity: &Identity,
+    tables: Tables,
+) -> Result<Published, PipelineError> {
     let mut staging = store.stage(identity.clone())?;
     for (name, batch) in [
         ("customers", &tables.customers),
@@ -306,11 +375,26 @@ pub(crate) fn publish(store: &Store, identity: &Identity, tables: Tables) -> Res
     ] {
         staging.write(name, &batch.schema(), std::iter::once(Ok(batch.clone())))?;
     }
-    staging.write("rejects", &rejects_schema(), tables.rejects.iter().cloned().map(Ok))?;
-    let memberships = tessera_segments::memberships(tables.as_of, tables.divided.customers(), tables.divided.assignments())?;
+    staging.write(
+        "rejects",
+        &rejects_schema(),
+        tables.rejects.iter().cloned().map(Ok),
+    )?;
+    let memberships = tessera_segments::memberships(
+        tables.as_of,
+        tables.divided.customers(),
+        tables.divided.assignments(),
+    )?;
     let schema = memberships.schema().clone();
-    let failed = |error: tessera_segments::SegmentError| StoreError::BadTable { table: "memberships".to_owned(), reason: error.to_string() };
-    staging.write("memberships", &schema, memberships.map(|batch| batch.map_err(failed)))?;
+    let failed = |error: tessera_segments::SegmentError| StoreError::BadTable {
+        table: "memberships".to_owned(),
+        reason: error.to_string(),
+    };
+    staging.write(
+        "memberships",
+        &schema,
+        memberships.map(|batch| batch.map_err(failed)),
+    )?;
     let done = staging.publish(tables.counts)?;
     let mut published = published(store, &done.version, done.already);
     published.summary = summary(&done.version)?;
@@ -319,25 +403,36 @@ pub(crate) fn publish(store: &Store, identity: &Identity, tables: Tables) -> Res
 
 /// Where the report of a version lies.
 fn report_path(store: &Store, version: u64) -> PathBuf {
-    store.path().join("reports").join(format!("version-{version}.html"))
+    store
+        .path()
+        .join("reports")
+        .join(format!("version-{version}.html"))
 }
 
 /// Renders the report of a version and puts it beside the others of the store; returns its size.
 pub(crate) fn write_report(store: &Store, published: &Published) -> Result<u64, PipelineError> {
     let version = store.version(published.version)?;
     let html = render(&version)?;
-    let io = |error| PipelineError::Io { path: published.report.clone(), error };
+    let io = |error| PipelineError::Io {
+        path: published.report.clone(),
+        error,
+    };
     let folder = store.path().join("reports");
     std::fs::create_dir_all(&folder).map_err(io)?;
     let mut draft = tempfile::NamedTempFile::new_in(&folder).map_err(io)?;
     std::io::Write::write_all(&mut draft, html.as_bytes()).map_err(io)?;
-    draft.persist(&published.report).map_err(|error| io(error.error))?;
+    draft
+        .persist(&published.report)
+        .map_err(|error| io(error.error))?;
     Ok(html.len() as u64)
 }
 
 /// The report of a version as one HTML page.
 pub fn render(version: &Version) -> Result<String, PipelineError> {
-    Ok(tessera_report::render(&input(version)?, &Options::default())?)
+    Ok(tessera_report::render(
+        &input(version)?,
+        &Options::default(),
+    )?)
 }
 
 /// The terminal's summary of a version.
@@ -347,16 +442,37 @@ fn summary(version: &Version) -> Result<String, PipelineError> {
 
 /// The tables of a version as the report reads them; of `customers` only what it shows.
 fn input(version: &Version) -> Result<ReportInput, PipelineError> {
-    let meta = ReportMeta::from_json(&version.commit().pipeline, Some(version.number()), version.as_of())?;
+    let meta = ReportMeta::from_json(
+        &version.commit().pipeline,
+        Some(version.number()),
+        version.as_of(),
+    )?;
     let kpi = meta.goal.as_ref().map(|goal| goal.kpi.clone());
-    let schemes: Vec<String> = meta.schemes.iter().map(|scheme| scheme.name.clone()).collect();
+    let schemes: Vec<String> = meta
+        .schemes
+        .iter()
+        .map(|scheme| scheme.name.clone())
+        .collect();
     let shown = |name: &str| {
-        kpi.as_deref() == Some(name) || schemes.iter().any(|scheme| name.strip_suffix("_score").unwrap_or(name) == scheme)
+        kpi.as_deref() == Some(name)
+            || schemes
+                .iter()
+                .any(|scheme| name.strip_suffix("_score").unwrap_or(name) == scheme)
     };
     let mut found = BTreeMap::new();
-    for table in tables::TABLES.iter().filter(|table| table.name != "memberships") {
-        let batches = if table.name == "customers" { version.read_columns(table.name, shown)? } else { version.read(table.name)? };
+    for table in tables::TABLES
+        .iter()
+        .filter(|table| table.name != "memberships")
+    {
+        let batches = if table.name == "customers" {
+            version.read_columns(table.name, shown)?
+        } else {
+            version.read(table.name)?
+        };
         found.insert(table.name.to_owned(), batches);
     }
-    Ok(ReportInput { tables: found, meta })
+    Ok(ReportInput {
+        tables: found,
+        meta,
+    })
 }

@@ -26,7 +26,11 @@ pub struct RunOptions<'a> {
 }
 
 /// Runs the pipeline and publishes one version, unless the very same run has been published before.
-pub fn run(prepared: &Prepared, options: &RunOptions<'_>, observer: &dyn Observer) -> Result<Published, PipelineError> {
+pub fn run(
+    prepared: &Prepared,
+    options: &RunOptions<'_>,
+    observer: &dyn Observer,
+) -> Result<Published, PipelineError> {
     let store = publish::open(prepared)?;
     let identity = publish::identity(prepared);
     if let Some(found) = publish::already(&store, &identity)? {
@@ -56,7 +60,10 @@ fn work_folder(options: &RunOptions<'_>) -> Result<tempfile::TempDir, PipelineEr
     tempfile::Builder::new()
         .prefix("tessera-")
         .tempdir_in(&parent)
-        .map_err(|error| PipelineError::Io { path: parent, error })
+        .map_err(|error| PipelineError::Io {
+            path: parent,
+            error,
+        })
 }
 
 /// A pass that was run.
@@ -114,8 +121,12 @@ impl Job<'_> {
             let inventory = &prepared.inventories[number];
             done.push(self.stage(|job| {
                 let table = work.join(format!("{number}-{}.parquet", pass.source));
-                let Materialized { table: made, counts } =
-                    job.engine.materialize(&Rel::Aggregate(pass.aggregate.clone()), &table)?;
+                let Materialized {
+                    table: made,
+                    counts,
+                } = job
+                    .engine
+                    .materialize(&Rel::Aggregate(pass.aggregate.clone()), &table)?;
                 let counts = counts.unwrap_or_default();
                 broken_contract(&job.engine, &pass.aggregate.rows, &counts)?;
                 let outcome = outcome(source, inventory, counts, prepared.as_of)?;
@@ -135,13 +146,28 @@ impl Job<'_> {
         let prepared = self.prepared;
         self.stage(|job| {
             let mut rows = Vec::new();
-            for ((pass, done), inventory) in prepared.features.passes.iter().zip(passes).zip(&prepared.inventories) {
+            for ((pass, done), inventory) in prepared
+                .features
+                .passes
+                .iter()
+                .zip(passes)
+                .zip(&prepared.inventories)
+            {
                 if done.outcome.counts.quarantined > 0 {
-                    job.engine.rejects(&pass.aggregate.rows, &mut |reject| rows.push(RejectRow::new(inventory, reject)))?;
+                    job.engine.rejects(&pass.aggregate.rows, &mut |reject| {
+                        rows.push(RejectRow::new(inventory, reject))
+                    })?;
                 }
             }
             let count = rows.len() as u64;
-            Ok((rows, StageReport { rows_in: count, rows_out: count, ..StageReport::default() }))
+            Ok((
+                rows,
+                StageReport {
+                    rows_in: count,
+                    rows_out: count,
+                    ..StageReport::default()
+                },
+            ))
         })
     }
 
@@ -160,29 +186,52 @@ impl Job<'_> {
                     zero_when_absent: pass.zero_when_absent.clone(),
                 })
                 .collect();
-            let plan = Assemble { key: prepared.pipeline.customer.key.clone(), tables };
-            let mut table = job.engine.materialize(&Rel::Assemble(plan), &work.join("assembled.parquet"))?.table;
+            let plan = Assemble {
+                key: prepared.pipeline.customer.key.clone(),
+                tables,
+            };
+            let mut table = job
+                .engine
+                .materialize(&Rel::Assemble(plan), &work.join("assembled.parquet"))?
+                .table;
             if table.rows == 0 {
-                return Err(PipelineError::NoCustomers { as_of: prepared.as_of });
+                return Err(PipelineError::NoCustomers {
+                    as_of: prepared.as_of,
+                });
             }
             let project = |table: &TableRef, columns, name: &str| {
-                let plan = Project { table: table.path.clone(), as_of: prepared.as_of, columns };
-                job.engine.materialize(&Rel::Project(plan), &work.join(name))
+                let plan = Project {
+                    table: table.path.clone(),
+                    as_of: prepared.as_of,
+                    columns,
+                };
+                job.engine
+                    .materialize(&Rel::Project(plan), &work.join(name))
             };
             if !prepared.features.derived.is_empty() {
-                table = project(&table, prepared.features.derived.clone(), "derived.parquet")?.table;
+                table =
+                    project(&table, prepared.features.derived.clone(), "derived.parquet")?.table;
             }
             if let Some(gap) = &prepared.features.base_gap {
                 let mut columns = customers::base_gap(gap, &table.read()?)?;
                 columns.extend(prepared.features.late.iter().cloned());
                 table = project(&table, columns, "late.parquet")?.table;
             }
-            let report = StageReport { rows_in: table.rows, rows_out: table.rows, ..StageReport::default() };
+            let report = StageReport {
+                rows_in: table.rows,
+                rows_out: table.rows,
+                ..StageReport::default()
+            };
             Ok((table, report))
         })
     }
 
-    fn divide(&mut self, features: &TableRef, frozen: &publish::Frozen, work: &Path) -> Result<Divided, PipelineError> {
+    fn divide(
+        &mut self,
+        features: &TableRef,
+        frozen: &publish::Frozen,
+        work: &Path,
+    ) -> Result<Divided, PipelineError> {
         let prepared = self.prepared;
         let mut divided = Divided::new(prepared, features)?;
         for scheme in &prepared.pipeline.schemes {
@@ -191,9 +240,21 @@ impl Job<'_> {
                     Some(rules) => Some(divided.first_rules(prepared, rules, &job.engine, work)?),
                     None => None,
                 };
-                divided.divide(scheme, prepared.pipeline.seed, hits.as_deref(), frozen.get(&scheme.name.value))?;
+                divided.divide(
+                    scheme,
+                    prepared.pipeline.seed,
+                    hits.as_deref(),
+                    frozen.get(&scheme.name.value),
+                )?;
                 let rows = divided.len() as u64;
-                Ok((divided, StageReport { rows_in: rows, rows_out: rows, ..StageReport::default() }))
+                Ok((
+                    divided,
+                    StageReport {
+                        rows_in: rows,
+                        rows_out: rows,
+                        ..StageReport::default()
+                    },
+                ))
             })?;
         }
         Ok(divided)
@@ -210,7 +271,14 @@ impl Job<'_> {
             let rows_in = divided.len() as u64;
             let tables = publish::Tables::new(prepared, divided, outcomes, rejects)?;
             let rows_out = tables.profile_rows();
-            Ok((tables, StageReport { rows_in, rows_out, ..StageReport::default() }))
+            Ok((
+                tables,
+                StageReport {
+                    rows_in,
+                    rows_out,
+                    ..StageReport::default()
+                },
+            ))
         })
     }
 
@@ -223,13 +291,23 @@ impl Job<'_> {
         let published = self.stage(|_| {
             let rows_in = tables.rows();
             let published = publish::publish(store, identity, tables)?;
-            let report =
-                StageReport { rows_in, rows_out: rows_in, bytes: published.bytes, ..StageReport::default() };
+            let report = StageReport {
+                rows_in,
+                rows_out: rows_in,
+                bytes: published.bytes,
+                ..StageReport::default()
+            };
             Ok((published, report))
         })?;
         self.stage(|_| {
             let bytes = publish::write_report(store, &published)?;
-            Ok((published, StageReport { bytes, ..StageReport::default() }))
+            Ok((
+                published,
+                StageReport {
+                    bytes,
+                    ..StageReport::default()
+                },
+            ))
         })
     }
 }
@@ -237,7 +315,10 @@ impl Job<'_> {
 /// Sets the number of threads of every pool. Must be called before anything runs.
 pub fn set_threads(threads: usize) {
     tessera_engine::set_threads(threads);
-    if let Err(error) = rayon::ThreadPoolBuilder::new().num_threads(threads).build_global() {
+    if let Err(error) = rayon::ThreadPoolBuilder::new()
+        .num_threads(threads)
+        .build_global()
+    {
         tracing::debug!("the thread pool is already there: {error}");
     }
 }

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use arrow::array::{
-    ArrayRef, Date32Array, Float64Array, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray,
+    ArrayRef, Date32Array, Float64Array, Int64Array, RecordBatch, StringArray,
+    TimestampMicrosecondArray,
 };
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use chrono::{Days, NaiveDate, NaiveTime};
@@ -46,14 +47,29 @@ pub(crate) fn outcome(
     as_of: NaiveDate,
 ) -> Result<SourceOutcome, PipelineError> {
     let age_hours = counts.newest_micros.and_then(|newest| {
-        let end = as_of.checked_add_days(Days::new(1))?.and_time(NaiveTime::MIN).and_utc().timestamp_micros();
+        let end = as_of
+            .checked_add_days(Days::new(1))?
+            .and_time(NaiveTime::MIN)
+            .and_utc()
+            .timestamp_micros();
         (source.kind == SourceKind::Events).then(|| (end - newest) as f64 / 3.6e9)
     });
     let name = source.name.value.clone();
     let mut status = if counts.used == 0 { "empty" } else { "ok" };
-    if let (Some(age_hours), Some(Freshness { warn_hours, fail_hours })) = (age_hours, source.freshness) {
+    if let (
+        Some(age_hours),
+        Some(Freshness {
+            warn_hours,
+            fail_hours,
+        }),
+    ) = (age_hours, source.freshness)
+    {
         if let Some(limit_hours) = fail_hours.filter(|limit| age_hours > *limit) {
-            return Err(PipelineError::Stale { name, age_hours, limit_hours });
+            return Err(PipelineError::Stale {
+                name,
+                age_hours,
+                limit_hours,
+            });
         }
         if warn_hours.is_some_and(|limit| age_hours > limit) {
             status = "stale";
@@ -71,34 +87,71 @@ pub(crate) fn outcome(
 }
 
 /// The first rule with `on_fail = "fail"` that rows broke, as an error with the first such row.
-pub(crate) fn broken_contract(engine: &dyn Engine, rows: &SourceRows, counts: &RowCounts) -> Result<(), PipelineError> {
+pub(crate) fn broken_contract(
+    engine: &dyn Engine,
+    rows: &SourceRows,
+    counts: &RowCounts,
+) -> Result<(), PipelineError> {
     let names = engine.check_names(rows);
     let offset = names.len() - rows.checks.len();
-    let by_check = rows.checks.iter().enumerate().filter(|(_, check)| check.fate == RowFate::Fail);
+    let by_check = rows
+        .checks
+        .iter()
+        .enumerate()
+        .filter(|(_, check)| check.fate == RowFate::Fail);
     let mut broken = by_check
-        .map(|(i, check)| (check.rule.clone(), counts.by_check.get(offset + i).copied().unwrap_or(0)))
+        .map(|(i, check)| {
+            (
+                check.rule.clone(),
+                counts.by_check.get(offset + i).copied().unwrap_or(0),
+            )
+        })
         .find(|(_, count)| *count > 0);
-    if broken.is_none() && rows.dedup.as_ref().is_some_and(|dedup| dedup.fate == RowFate::Fail) && counts.duplicates > 0 {
+    if broken.is_none()
+        && rows
+            .dedup
+            .as_ref()
+            .is_some_and(|dedup| dedup.fate == RowFate::Fail)
+        && counts.duplicates > 0
+    {
         broken = Some(("not a duplicate".to_owned(), counts.duplicates));
     }
-    let Some((rule, count)) = broken else { return Ok(()) };
+    let Some((rule, count)) = broken else {
+        return Ok(());
+    };
     let mut first: Option<Reject> = None;
     engine.rejects(rows, &mut |reject| {
         if first.is_none() && reject.rule == rule {
             first = Some(reject);
         }
     })?;
-    let example =
-        first.map_or_else(String::new, |r| format!("; the first is {} row {}: {}", r.file.display(), r.row_number, r.row));
-    Err(PipelineError::Contract { name: rows.scan.source.clone(), rule, rows: count, example })
+    let example = first.map_or_else(String::new, |r| {
+        format!(
+            "; the first is {} row {}: {}",
+            r.file.display(),
+            r.row_number,
+            r.row
+        )
+    });
+    Err(PipelineError::Contract {
+        name: rows.scan.source.clone(),
+        rule,
+        rows: count,
+        example,
+    })
 }
 
 /// The table `sources`, by name.
-pub(crate) fn sources_table(as_of: NaiveDate, outcomes: &[SourceOutcome]) -> Result<RecordBatch, PipelineError> {
+pub(crate) fn sources_table(
+    as_of: NaiveDate,
+    outcomes: &[SourceOutcome],
+) -> Result<RecordBatch, PipelineError> {
     let mut rows: Vec<&SourceOutcome> = outcomes.iter().collect();
     rows.sort_by(|a, b| a.name.cmp(&b.name));
     let ints = |value: fn(&SourceOutcome) -> u64| -> ArrayRef {
-        Arc::new(Int64Array::from_iter_values(rows.iter().map(|row| value(row) as i64)))
+        Arc::new(Int64Array::from_iter_values(
+            rows.iter().map(|row| value(row) as i64),
+        ))
     };
     let kind = |kind: SourceKind| match kind {
         SourceKind::Events => "events",
@@ -106,9 +159,23 @@ pub(crate) fn sources_table(as_of: NaiveDate, outcomes: &[SourceOutcome]) -> Res
         SourceKind::Intervals => "intervals",
     };
     let columns: Vec<(&str, bool, ArrayRef)> = vec![
-        ("as_of", false, Arc::new(Date32Array::from(vec![epoch_day(as_of); rows.len()]))),
-        ("source", false, Arc::new(StringArray::from_iter_values(rows.iter().map(|r| &r.name)))),
-        ("kind", false, Arc::new(StringArray::from_iter_values(rows.iter().map(|r| kind(r.kind))))),
+        (
+            "as_of",
+            false,
+            Arc::new(Date32Array::from(vec![epoch_day(as_of); rows.len()])),
+        ),
+        (
+            "source",
+            false,
+            Arc::new(StringArray::from_iter_values(rows.iter().map(|r| &r.name))),
+        ),
+        (
+            "kind",
+            false,
+            Arc::new(StringArray::from_iter_values(
+                rows.iter().map(|r| kind(r.kind)),
+            )),
+        ),
         ("files", false, ints(|r| r.files)),
         ("bytes", false, ints(|r| r.bytes)),
         ("rows", false, ints(|r| r.counts.rows)),
@@ -120,14 +187,31 @@ pub(crate) fn sources_table(as_of: NaiveDate, outcomes: &[SourceOutcome]) -> Res
         (
             "newest_event",
             true,
-            Arc::new(rows.iter().map(|r| r.counts.newest_micros).collect::<TimestampMicrosecondArray>()),
+            Arc::new(
+                rows.iter()
+                    .map(|r| r.counts.newest_micros)
+                    .collect::<TimestampMicrosecondArray>(),
+            ),
         ),
-        ("age_hours", true, Arc::new(rows.iter().map(|r| r.age_hours).collect::<Float64Array>())),
-        ("status", false, Arc::new(StringArray::from_iter_values(rows.iter().map(|r| r.status)))),
+        (
+            "age_hours",
+            true,
+            Arc::new(rows.iter().map(|r| r.age_hours).collect::<Float64Array>()),
+        ),
+        (
+            "status",
+            false,
+            Arc::new(StringArray::from_iter_values(rows.iter().map(|r| r.status))),
+        ),
     ];
-    let fields: Vec<Field> =
-        columns.iter().map(|(name, null, column)| Field::new(*name, column.data_type().clone(), *null)).collect();
-    Ok(RecordBatch::try_new(Arc::new(Schema::new(fields)), columns.into_iter().map(|(_, _, column)| column).collect())?)
+    let fields: Vec<Field> = columns
+        .iter()
+        .map(|(name, null, column)| Field::new(*name, column.data_type().clone(), *null))
+        .collect();
+    Ok(RecordBatch::try_new(
+        Arc::new(Schema::new(fields)),
+        columns.into_iter().map(|(_, _, column)| column).collect(),
+    )?)
 }
 
 /// A row set aside, on its way into `rejects`.
@@ -166,17 +250,24 @@ pub(crate) fn rejects_schema() -> SchemaRef {
 }
 
 /// The table `rejects`, by source, file and row number.
-pub(crate) fn rejects_tables(as_of: NaiveDate, mut rows: Vec<RejectRow>) -> Result<Vec<RecordBatch>, PipelineError> {
+pub(crate) fn rejects_tables(
+    as_of: NaiveDate,
+    mut rows: Vec<RejectRow>,
+) -> Result<Vec<RecordBatch>, PipelineError> {
     rows.sort();
     let batch = |rows: &[RejectRow]| -> Result<RecordBatch, PipelineError> {
-        let texts = |value: fn(&RejectRow) -> &str| -> ArrayRef { Arc::new(StringArray::from_iter_values(rows.iter().map(value))) };
+        let texts = |value: fn(&RejectRow) -> &str| -> ArrayRef {
+            Arc::new(StringArray::from_iter_values(rows.iter().map(value)))
+        };
         Ok(RecordBatch::try_new(
             rejects_schema(),
             vec![
                 Arc::new(Date32Array::from(vec![epoch_day(as_of); rows.len()])),
                 texts(|r| &r.source),
                 texts(|r| &r.file),
-                Arc::new(Int64Array::from_iter_values(rows.iter().map(|r| r.row_number))),
+                Arc::new(Int64Array::from_iter_values(
+                    rows.iter().map(|r| r.row_number),
+                )),
                 texts(|r| &r.rule),
                 texts(|r| &r.row),
             ],

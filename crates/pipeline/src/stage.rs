@@ -46,8 +46,20 @@ impl fmt::Display for Stage {
 
 /// The stages of a run, in order.
 pub fn stages(prepared: &Prepared) -> Vec<Stage> {
-    let reads = prepared.features.passes.iter().map(|pass| Stage::Aggregate { source: pass.source.clone() });
-    let divides = prepared.pipeline.schemes.iter().map(|scheme| Stage::Divide { scheme: scheme.name.value.clone() });
+    let reads = prepared
+        .features
+        .passes
+        .iter()
+        .map(|pass| Stage::Aggregate {
+            source: pass.source.clone(),
+        });
+    let divides = prepared
+        .pipeline
+        .schemes
+        .iter()
+        .map(|scheme| Stage::Divide {
+            scheme: scheme.name.value.clone(),
+        });
     reads
         .chain([Stage::Rejects, Stage::Features])
         .chain(divides)

@@ -10,7 +10,10 @@ use crate::output::{Failure, print, print_json};
 
 /// Checks every file; the exit code is 2 where one has mistakes.
 pub(crate) fn run(check: &Check, output: &Output) -> Result<ExitCode, Failure> {
-    let reading = Reading { vars: check.vars.vars.clone(), hash_inputs: false };
+    let reading = Reading {
+        vars: check.vars.vars.clone(),
+        hash_inputs: false,
+    };
     let mut worst = 0;
     let mut results = Vec::new();
     for file in &check.files {

@@ -10,7 +10,12 @@ use crate::output::{Failure, print};
 /// Writes the completions of a shell to stdout.
 pub(crate) fn run(arguments: &Completions) -> Result<ExitCode, Failure> {
     let mut text = Vec::new();
-    clap_complete::generate(arguments.shell, &mut Arguments::command(), "tessera", &mut text);
+    clap_complete::generate(
+        arguments.shell,
+        &mut Arguments::command(),
+        "tessera",
+        &mut text,
+    );
     print(&String::from_utf8_lossy(&text))?;
     Ok(ExitCode::SUCCESS)
 }

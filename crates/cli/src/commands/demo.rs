@@ -19,20 +19,33 @@ const AS_OF: (i32, u32, u32) = (2026, 10, 31);
 /// Makes the lake, runs its pipeline, and says where report and tables lie.
 pub(crate) fn run(demo: &Demo, output: &Output) -> Result<ExitCode, Failure> {
     let lake = demo.dir.join("lake");
-    let config = DemoConfig { seed: demo.seed, customers: demo.customers, ..DemoConfig::default() };
+    let config = DemoConfig {
+        seed: demo.seed,
+        customers: demo.customers,
+        ..DemoConfig::default()
+    };
     let started = std::time::Instant::now();
     if !output.quiet {
-        eprintln!("making a lake of {} customers in {}", demo.customers, lake.display());
+        eprintln!(
+            "making a lake of {} customers in {}",
+            demo.customers,
+            lake.display()
+        );
     }
     tessera_demo::generate(&lake, &config).map_err(|error| Failure::new(error, 4))?;
-    tracing::info!(elapsed_ms = started.elapsed().as_millis() as u64, "lake made");
+    tracing::info!(
+        elapsed_ms = started.elapsed().as_millis() as u64,
+        "lake made"
+    );
     let file = demo.dir.join("demo.toml");
     std::fs::write(&file, PIPELINE)?;
     let var = |name: &str, path: &Path| (name.to_owned(), path.display().to_string());
     let arguments = arguments::Run {
         pipeline: arguments::Pipeline {
             file,
-            vars: arguments::Vars { vars: vec![var("lake", &lake), var("out", &demo.dir.join("store"))] },
+            vars: arguments::Vars {
+                vars: vec![var("lake", &lake), var("out", &demo.dir.join("store"))],
+            },
         },
         as_of: NaiveDate::from_ymd_opt(AS_OF.0, AS_OF.1, AS_OF.2),
         hash_inputs: false,

@@ -14,7 +14,12 @@ pub(crate) fn run(arguments: &Features, output: &Output) -> Result<ExitCode, Fai
         None => CATALOGUE.to_vec(),
         Some(name) => {
             let names: Vec<&str> = CATALOGUE.iter().map(|feature| feature.name).collect();
-            vec![find(name).ok_or_else(|| Failure::new(format!("unknown feature `{name}`; there are: {}", names.join(", ")), 2))?]
+            vec![find(name).ok_or_else(|| {
+                Failure::new(
+                    format!("unknown feature `{name}`; there are: {}", names.join(", ")),
+                    2,
+                )
+            })?]
         }
     };
     if output.json {
@@ -41,14 +46,24 @@ fn as_json(feature: &Feature) -> Value {
 }
 
 fn as_text(feature: &Feature) -> String {
-    let group = feature.group.map_or_else(String::new, |group| format!("  [use = [\"{group}\"]]"));
-    let mut text = format!("{}{group}\n  {}\n  formula: {}\n", feature.name, feature.doc, feature.formula());
+    let group = feature
+        .group
+        .map_or_else(String::new, |group| format!("  [use = [\"{group}\"]]"));
+    let mut text = format!(
+        "{}{group}\n  {}\n  formula: {}\n",
+        feature.name,
+        feature.doc,
+        feature.formula()
+    );
     if !feature.notes.is_empty() {
         text.push_str(&format!("  {}\n", feature.notes));
     }
     text.push_str(&format!("  missing: {}\n", feature.missing));
     if let Some(example) = &feature.example {
-        text.push_str(&format!("  example: orders {} at {} give {}\n", example.orders, example.as_of, example.expect));
+        text.push_str(&format!(
+            "  example: orders {} at {} give {}\n",
+            example.orders, example.as_of, example.expect
+        ));
     }
     text
 }

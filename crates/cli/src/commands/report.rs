@@ -26,15 +26,20 @@ pub(crate) fn run(arguments: &Report) -> Result<ExitCode, Failure> {
     match &arguments.to {
         Some(to) if to.as_os_str() == "-" => print(&html)?,
         Some(to) => {
-            std::fs::write(to, html).map_err(|error| Failure::new(format!("{}: {error}", to.display()), 4))?;
+            std::fs::write(to, html)
+                .map_err(|error| Failure::new(format!("{}: {error}", to.display()), 4))?;
             print(&format!("{}\n", to.display()))?;
         }
         None => {
-            let to = store.path().join("reports").join(format!("version-{}.html", version.number()));
+            let to = store
+                .path()
+                .join("reports")
+                .join(format!("version-{}.html", version.number()));
             if let Some(folder) = to.parent() {
                 std::fs::create_dir_all(folder)?;
             }
-            std::fs::write(&to, html).map_err(|error| Failure::new(format!("{}: {error}", to.display()), 4))?;
+            std::fs::write(&to, html)
+                .map_err(|error| Failure::new(format!("{}: {error}", to.display()), 4))?;
             print(&format!("{}\n", to.display()))?;
         }
     }

@@ -14,7 +14,10 @@ static INTERRUPTED: AtomicBool = AtomicBool::new(false);
 
 /// Runs the pipeline and says where the version lies.
 pub(crate) fn run(arguments: &Run, output: &Output) -> Result<ExitCode, Failure> {
-    let reading = Reading { vars: arguments.pipeline.vars.vars.clone(), hash_inputs: arguments.hash_inputs };
+    let reading = Reading {
+        vars: arguments.pipeline.vars.vars.clone(),
+        hash_inputs: arguments.hash_inputs,
+    };
     let published = publish(arguments, &reading, output)?;
     show(&published, output)?;
     Ok(ExitCode::SUCCESS)
@@ -41,7 +44,11 @@ fn publish(arguments: &Run, reading: &Reading, output: &Output) -> Result<Publis
         eprintln!("{}", prepared.warnings.render(false).trim_end());
     }
     let progress = Progress::new(output);
-    let options = RunOptions { threads, work: arguments.work.clone(), interrupted: &INTERRUPTED };
+    let options = RunOptions {
+        threads,
+        work: arguments.work.clone(),
+        interrupted: &INTERRUPTED,
+    };
     let published = tessera_pipeline::run(&prepared, &options, &progress);
     progress.clear();
     Ok(published?)
@@ -63,7 +70,11 @@ pub(crate) fn show(published: &Published, output: &Output) -> Result<(), Failure
     if !output.quiet {
         eprint!("{}", published.summary);
     }
-    let state = if published.already { "already published" } else { "published" };
+    let state = if published.already {
+        "already published"
+    } else {
+        "published"
+    };
     print(&format!(
         "{state}: version {} of {}\ntables: {}\nreport: {}\n",
         published.version,

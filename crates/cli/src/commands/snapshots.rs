@@ -26,9 +26,16 @@ pub(crate) fn list(arguments: &StoreOnly, output: &Output) -> Result<ExitCode, F
             .collect();
         print_json(&list.into())?;
     } else {
-        let mut text = format!("{:>8}  {:<10}  {:>12}  {:>14}  {}\n", "version", "as of", "customers", "bytes", "committed");
+        let mut text = format!(
+            "{:>8}  {:<10}  {:>12}  {:>14}  {}\n",
+            "version", "as of", "customers", "bytes", "committed"
+        );
         for version in &versions {
-            let mark = if latest == Some(version.number()) { "  <- latest" } else { "" };
+            let mark = if latest == Some(version.number()) {
+                "  <- latest"
+            } else {
+                ""
+            };
             text.push_str(&format!(
                 "{:>8}  {:<10}  {:>12}  {:>14}  {}{mark}\n",
                 version.number(),

@@ -13,7 +13,11 @@ pub(crate) fn run(arguments: &Verify, output: &Output) -> Result<ExitCode, Failu
     let store = Store::open(&arguments.store)?;
     let report = store.verify(arguments.version)?;
     if output.json {
-        let problems: Vec<_> = report.problems.iter().map(|(version, found)| json!({"version": version, "problems": found})).collect();
+        let problems: Vec<_> = report
+            .problems
+            .iter()
+            .map(|(version, found)| json!({"version": version, "problems": found}))
+            .collect();
         print_json(&json!({
             "sound": report.is_sound(), "versions": report.versions, "files": report.files, "bytes": report.bytes, "problems": problems,
         }))?;
@@ -23,10 +27,21 @@ pub(crate) fn run(arguments: &Verify, output: &Output) -> Result<ExitCode, Failu
                 eprintln!("error: version {version}: {problem}");
             }
         }
-        let state = if report.is_sound() { "sound" } else { "damaged" };
-        print(&format!("{state}: {} versions, {} files, {} bytes\n", report.versions, report.files, report.bytes))?;
+        let state = if report.is_sound() {
+            "sound"
+        } else {
+            "damaged"
+        };
+        print(&format!(
+            "{state}: {} versions, {} files, {} bytes\n",
+            report.versions, report.files, report.bytes
+        ))?;
     }
-    Ok(if report.is_sound() { ExitCode::SUCCESS } else { ExitCode::from(4) })
+    Ok(if report.is_sound() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::from(4)
+    })
 }
 
 /// Completes what an interrupted run left.
@@ -37,7 +52,10 @@ pub(crate) fn repair(arguments: &StoreOnly, output: &Output) -> Result<ExitCode,
     if output.json {
         print_json(&json!({"latest": latest}))?;
     } else {
-        print(&latest.map_or_else(|| "no version yet\n".to_owned(), |number| format!("latest is version {number}\n")))?;
+        print(&latest.map_or_else(
+            || "no version yet\n".to_owned(),
+            |number| format!("latest is version {number}\n"),
+        ))?;
     }
     Ok(ExitCode::SUCCESS)
 }

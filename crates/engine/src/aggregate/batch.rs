@@ -65,12 +65,19 @@ impl Column {
 
     fn new(series: &Series) -> Result<Self, EngineError> {
         let series = series.rechunk();
-        let validity = series.chunks().first().and_then(|chunk| chunk.validity().cloned());
+        let validity = series
+            .chunks()
+            .first()
+            .and_then(|chunk| chunk.validity().cloned());
         let values = match series.dtype() {
             DataType::Int64 => Values::Int(first_chunk(series.i64()?.downcast_iter())?.clone()),
             DataType::Float64 => Values::Float(first_chunk(series.f64()?.downcast_iter())?.clone()),
             DataType::String => Values::Text(first_chunk(series.str()?.downcast_iter())?.clone()),
-            other => return Err(EngineError::internal(format!("a value column of type {other}"))),
+            other => {
+                return Err(EngineError::internal(format!(
+                    "a value column of type {other}"
+                )));
+            }
         };
         Ok(Self { values, validity })
     }
@@ -124,7 +131,9 @@ impl Batch {
         filter_count: usize,
         used: Vec<u32>,
     ) -> Result<Self, EngineError> {
-        let series = |name: &str| -> Result<Series, EngineError> { Ok(frame.column(name)?.as_materialized_series().rechunk()) };
+        let series = |name: &str| -> Result<Series, EngineError> {
+            Ok(frame.column(name)?.as_materialized_series().rechunk())
+        };
         let keys = match series(names::KEY)? {
             text if text.dtype() == &DataType::String => {
                 Keys::Text(first_chunk(text.str()?.downcast_iter())?.to_binview())
@@ -146,21 +155,45 @@ impl Batch {
         let filters = (0..filter_count)
             .map(|i| {
                 let flags = series(&names::filter(i))?;
-                Ok(flags.bool()?.iter().map(|flag| flag == Some(true)).collect())
+                Ok(flags
+                    .bool()?
+                    .iter()
+                    .map(|flag| flag == Some(true))
+                    .collect())
             })
             .collect::<Result<_, EngineError>>()?;
-        Ok(Self { keys, hashes, used, micros, age_days, values, filters })
+        Ok(Self {
+            keys,
+            hashes,
+            used,
+            micros,
+            age_days,
+            values,
+            filters,
+        })
     }
 
     /// The key of a row as 16 bytes, and the text where it does not fit.
     #[inline]
     pub(crate) fn key(&self, row: usize) -> (KeyWords, &[u8]) {
         match &self.keys {
-            Keys::Int(values) => (KeyWords { words: values.value(row) as u64 as u128, long: false }, &[]),
+            Keys::Int(values) => (
+                KeyWords {
+                    words: values.value(row) as u64 as u128,
+                    long: false,
+                },
+                &[],
+            ),
             Keys::Text(texts) => {
                 let view = texts.views()[row];
                 if view.length <= INLINE_BYTES {
-                    (KeyWords { words: view.as_u128(), long: false }, &[])
+                    (
+                        KeyWords {
+                            words: view.as_u128(),
+                            long: false,
+                        },
+                        &[],
+                    )
                 } else {
                     let bytes = texts.value(row);
                     let words = (u128::from(self.hashes[row]) << 64) | u128::from(view.length);
@@ -174,7 +207,11 @@ impl Batch {
 fn times(series: &Series, as_of_day: i32) -> Result<(Vec<i64>, Vec<i32>), EngineError> {
     const MICROS_PER_DAY: i64 = 86_400_000_000;
     let physical = series.to_physical_repr();
-    let micros: Vec<i64> = physical.i64()?.iter().map(|t| t.unwrap_or(i64::MIN)).collect();
+    let micros: Vec<i64> = physical
+        .i64()?
+        .iter()
+        .map(|t| t.unwrap_or(i64::MIN))
+        .collect();
     let age_days = micros
         .iter()
         .map(|&t| as_of_day.wrapping_sub(t.div_euclid(MICROS_PER_DAY) as i32))
@@ -188,7 +225,11 @@ fn hash_of(keys: &Keys, row: usize) -> u64 {
         Keys::Int(values) => mix(values.value(row) as u64 as u128),
         Keys::Text(texts) => {
             let view = texts.views()[row];
-            if view.length <= INLINE_BYTES { mix(view.as_u128()) } else { xxh3_64(texts.value(row)) }
+            if view.length <= INLINE_BYTES {
+                mix(view.as_u128())
+            } else {
+                xxh3_64(texts.value(row))
+            }
         }
     }
 }
@@ -204,6 +245,10 @@ pub(crate) fn mix(words: u128) -> u64 {
     (again as u64) ^ ((again >> 64) as u64)
 }
 
-fn first_chunk<'a, A: Array + 'a>(mut chunks: impl Iterator<Item = &'a A>) -> Result<&'a A, EngineError> {
-    chunks.next().ok_or_else(|| EngineError::internal("a column without chunks".to_owned()))
+fn first_chunk<'a, A: Array + 'a>(
+    mut chunks: impl Iterator<Item = &'a A>,
+) -> Result<&'a A, EngineError> {
+    chunks
+        .next()
+        .ok_or_else(|| EngineError::internal("a column without chunks".to_owned()))
 }

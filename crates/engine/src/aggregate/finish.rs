@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, BooleanArray, Date32Array, Float64Array, Int64Array, RecordBatch, StringBuilder, TimestampMicrosecondArray};
+use arrow::array::{
+    ArrayRef, BooleanArray, Date32Array, Float64Array, Int64Array, RecordBatch, StringBuilder,
+    TimestampMicrosecondArray,
+};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
 use rayon::prelude::*;
 use tessera_expr::Type;
@@ -42,18 +45,35 @@ pub(crate) fn finish(
     as_of_day: i32,
 ) -> Result<(SchemaRef, Vec<RecordBatch>), arrow::error::ArrowError> {
     let order = sorted(workers, key_is_text);
-    let medians: Vec<Vec<Vec<Option<f64>>>> = workers.iter_mut().map(|worker| medians(worker, layout)).collect();
+    let medians: Vec<Vec<Vec<Option<f64>>>> = workers
+        .iter_mut()
+        .map(|worker| medians(worker, layout))
+        .collect();
     let workers = &*workers;
-    let key_type = if key_is_text { DataType::Utf8 } else { DataType::Int64 };
+    let key_type = if key_is_text {
+        DataType::Utf8
+    } else {
+        DataType::Int64
+    };
     let mut fields = vec![Field::new(key, key_type, false)];
-    fields.extend(layout.outputs.iter().map(|(name, _, ty)| Field::new(name, arrow_type(*ty), true)));
+    fields.extend(
+        layout
+            .outputs
+            .iter()
+            .map(|(name, _, ty)| Field::new(name, arrow_type(*ty), true)),
+    );
     let schema: SchemaRef = Arc::new(Schema::new(fields));
     let batches = order
         .par_chunks(BATCH_ROWS)
         .map(|places| {
             let mut columns = vec![keys(workers, places, key_is_text)];
             columns.extend(layout.outputs.iter().map(|(_, output, ty)| {
-                let made = Making { workers, layout, medians: &medians, as_of_day };
+                let made = Making {
+                    workers,
+                    layout,
+                    medians: &medians,
+                    as_of_day,
+                };
                 made.column(*output, *ty, places)
             }));
             RecordBatch::try_new(schema.clone(), columns)
@@ -63,14 +83,21 @@ pub(crate) fn finish(
 }
 
 fn sorted(workers: &[Worker<'_>], key_is_text: bool) -> Vec<Place> {
-    let mut order: Vec<(u128, Place)> = Vec::with_capacity(workers.iter().map(|w| w.customers.len()).sum());
+    let mut order: Vec<(u128, Place)> =
+        Vec::with_capacity(workers.iter().map(|w| w.customers.len()).sum());
     for (w, worker) in workers.iter().enumerate() {
         for number in 0..worker.customers.len() {
-            let place = Place { worker: w as u32, number: number as u32 };
+            let place = Place {
+                worker: w as u32,
+                number: number as u32,
+            };
             order.push((sort_key(worker, number, key_is_text), place));
         }
     }
-    order.par_sort_unstable_by(|(a, a_place), (b, b_place)| a.cmp(b).then_with(|| text_of(workers, *a_place).cmp(text_of(workers, *b_place))));
+    order.par_sort_unstable_by(|(a, a_place), (b, b_place)| {
+        a.cmp(b)
+            .then_with(|| text_of(workers, *a_place).cmp(text_of(workers, *b_place)))
+    });
     order.into_iter().map(|(_, place)| place).collect()
 }
 
@@ -92,12 +119,18 @@ fn sort_key(worker: &Worker<'_>, number: usize, key_is_text: bool) -> u128 {
 }
 
 fn text_of<'a>(workers: &'a [Worker<'_>], place: Place) -> &'a [u8] {
-    workers[place.worker as usize].customers.text(place.number as usize)
+    workers[place.worker as usize]
+        .customers
+        .text(place.number as usize)
 }
 
 fn keys(workers: &[Worker<'_>], places: &[Place], key_is_text: bool) -> ArrayRef {
     if !key_is_text {
-        let values = places.iter().map(|p| workers[p.worker as usize].customers.words(p.number as usize) as u64 as i64);
+        let values = places.iter().map(|p| {
+            workers[p.worker as usize]
+                .customers
+                .words(p.number as usize) as u64 as i64
+        });
         return Arc::new(Int64Array::from_iter_values(values));
     }
     let mut builder = StringBuilder::with_capacity(places.len(), places.len() * 16);
@@ -105,7 +138,11 @@ fn keys(workers: &[Worker<'_>], places: &[Place], key_is_text: bool) -> ArrayRef
         let customers = &workers[place.worker as usize].customers;
         let number = place.number as usize;
         let inline = customers.words(number).to_le_bytes();
-        let bytes = if customers.is_long(number) { customers.text(number) } else { &inline[4..4 + inline[0] as usize] };
+        let bytes = if customers.is_long(number) {
+            customers.text(number)
+        } else {
+            &inline[4..4 + inline[0] as usize]
+        };
         // The bytes came out of a text column; `lossy` only spares an unsafe conversion.
         builder.append_value(String::from_utf8_lossy(bytes));
     }
@@ -125,7 +162,11 @@ fn medians(worker: &mut Worker<'_>, layout: &Layout) -> Vec<Vec<Option<f64>>> {
         let mut result = vec![None; count];
         for group in list.chunk_by(|a, b| a.0 == b.0) {
             let middle = group.len() / 2;
-            let median = if group.len() % 2 == 1 { group[middle].1 } else { f64::midpoint(group[middle - 1].1, group[middle].1) };
+            let median = if group.len() % 2 == 1 {
+                group[middle].1
+            } else {
+                f64::midpoint(group[middle - 1].1, group[middle].1)
+            };
             result[group[0].0 as usize] = Some(median);
         }
         by_side[slot.side] = result;
@@ -145,11 +186,13 @@ impl Making<'_> {
     fn column(&self, output: Output, ty: Type, places: &[Place]) -> ArrayRef {
         match output {
             Output::Count(slot) => self.ints(slot, places, |words| Some(words[0] as i64)),
-            Output::Distinct(slot) => {
-                self.ints(slot, places, |words| Some(i64::from(words[0].count_ones()) + words[1] as i64))
-            }
+            Output::Distinct(slot) => self.ints(slot, places, |words| {
+                Some(i64::from(words[0].count_ones()) + words[1] as i64)
+            }),
             Output::SumInt(slot) => self.ints(slot, places, |words| i64::try_from(get(words)).ok()),
-            Output::SumFloat(slot) => self.floats(places, |m, p| Some(to_float(get(m.words(slot, p))))),
+            Output::SumFloat(slot) => {
+                self.floats(places, |m, p| Some(to_float(get(m.words(slot, p)))))
+            }
             Output::MeanInt { sum, count } => self.floats(places, |m, p| {
                 let n = m.words(count, p)[0];
                 (n > 0).then(|| get(m.words(sum, p)) as f64 / n as f64)
@@ -158,9 +201,15 @@ impl Making<'_> {
                 let n = m.words(count, p)[0];
                 (n > 0).then(|| to_float(get(m.words(sum, p))) / n as f64)
             }),
-            Output::Std { sum, squares, count } => self.floats(places, |m, p| {
+            Output::Std {
+                sum,
+                squares,
+                count,
+            } => self.floats(places, |m, p| {
                 let n = m.words(count, p)[0];
-                (n > 1).then(|| sample_variance(n, get(m.words(sum, p)), get(m.words(squares, p))).sqrt())
+                (n > 1).then(|| {
+                    sample_variance(n, get(m.words(sum, p)), get(m.words(squares, p))).sqrt()
+                })
             }),
             Output::Day(slot) => {
                 let days = places.iter().map(|&p| {
@@ -169,10 +218,14 @@ impl Making<'_> {
                 });
                 Arc::new(days.collect::<Date32Array>())
             }
-            Output::SumOnFirstDay(slot) => self.floats(places, |m, p| Some(to_float(get(&m.words(slot, p)[1..])))),
+            Output::SumOnFirstDay(slot) => {
+                self.floats(places, |m, p| Some(to_float(get(&m.words(slot, p)[1..]))))
+            }
             Output::Median(slot) => {
                 let side = self.layout.slots[slot].side;
-                self.floats(places, |m, p| m.medians[p.worker as usize][side][p.number as usize])
+                self.floats(places, |m, p| {
+                    m.medians[p.worker as usize][side][p.number as usize]
+                })
             }
             Output::Extreme(slot) => self.typed(ty, places, |m, p| {
                 let words = m.words(slot, p);
@@ -183,15 +236,32 @@ impl Making<'_> {
     }
 
     fn words(&self, slot: usize, place: Place) -> &[u64] {
-        &self.workers[place.worker as usize].customers.state(place.number as usize)[self.layout.slots[slot].at..]
+        &self.workers[place.worker as usize]
+            .customers
+            .state(place.number as usize)[self.layout.slots[slot].at..]
     }
 
-    fn ints(&self, slot: usize, places: &[Place], value: impl Fn(&[u64]) -> Option<i64>) -> ArrayRef {
-        Arc::new(places.iter().map(|&p| value(self.words(slot, p))).collect::<Int64Array>())
+    fn ints(
+        &self,
+        slot: usize,
+        places: &[Place],
+        value: impl Fn(&[u64]) -> Option<i64>,
+    ) -> ArrayRef {
+        Arc::new(
+            places
+                .iter()
+                .map(|&p| value(self.words(slot, p)))
+                .collect::<Int64Array>(),
+        )
     }
 
     fn floats(&self, places: &[Place], value: impl Fn(&Self, Place) -> Option<f64>) -> ArrayRef {
-        Arc::new(places.iter().map(|&p| value(self, p)).collect::<Float64Array>())
+        Arc::new(
+            places
+                .iter()
+                .map(|&p| value(self, p))
+                .collect::<Float64Array>(),
+        )
     }
 
     fn picked(&self, slot: usize, ty: Type, places: &[Place]) -> ArrayRef {
@@ -207,18 +277,35 @@ impl Making<'_> {
                 Arc::new(builder.finish())
             }
             Type::Float => self.typed(ty, places, |_, p| word(p)),
-            Type::Bool | Type::Int | Type::Date | Type::Timestamp => self.typed(ty, places, |_, p| word(p).map(|w| w ^ (1 << 63))),
+            Type::Bool | Type::Int | Type::Date | Type::Timestamp => {
+                self.typed(ty, places, |_, p| word(p).map(|w| w ^ (1 << 63)))
+            }
         }
     }
 
-    fn typed(&self, ty: Type, places: &[Place], word: impl Fn(&Self, Place) -> Option<u64>) -> ArrayRef {
+    fn typed(
+        &self,
+        ty: Type,
+        places: &[Place],
+        word: impl Fn(&Self, Place) -> Option<u64>,
+    ) -> ArrayRef {
         let words = places.iter().map(|&p| word(self, p));
         match ty {
-            Type::Float => Arc::new(words.map(|w| w.map(f64::from_bits)).collect::<Float64Array>()),
+            Type::Float => Arc::new(
+                words
+                    .map(|w| w.map(f64::from_bits))
+                    .collect::<Float64Array>(),
+            ),
             Type::Bool => Arc::new(words.map(|w| w.map(|w| w != 0)).collect::<BooleanArray>()),
             Type::Date => Arc::new(words.map(|w| w.map(|w| w as i32)).collect::<Date32Array>()),
-            Type::Timestamp => Arc::new(words.map(|w| w.map(|w| w as i64)).collect::<TimestampMicrosecondArray>()),
-            Type::Int | Type::String | Type::Null => Arc::new(words.map(|w| w.map(|w| w as i64)).collect::<Int64Array>()),
+            Type::Timestamp => Arc::new(
+                words
+                    .map(|w| w.map(|w| w as i64))
+                    .collect::<TimestampMicrosecondArray>(),
+            ),
+            Type::Int | Type::String | Type::Null => {
+                Arc::new(words.map(|w| w.map(|w| w as i64)).collect::<Int64Array>())
+            }
         }
     }
 }

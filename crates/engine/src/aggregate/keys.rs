@@ -71,7 +71,10 @@ impl Customers {
                 return self.enter(position, tag, key, text);
             }
             let number = slot.number - 1;
-            if slot.tag == tag && self.keys[number as usize] == key.words && (!key.long || self.text(number as usize) == text) {
+            if slot.tag == tag
+                && self.keys[number as usize] == key.words
+                && (!key.long || self.text(number as usize) == text)
+            {
                 return number;
             }
             position = (position + 1) & mask;
@@ -94,7 +97,10 @@ impl Customers {
             }
             self.pages.push(page.into_boxed_slice());
         }
-        self.slots[position] = Slot { number: number as u32 + 1, tag };
+        self.slots[position] = Slot {
+            number: number as u32 + 1,
+            tag,
+        };
         if (number + 1) * 8 > self.slots.len() * 5 {
             self.grow();
         }
@@ -110,19 +116,28 @@ impl Customers {
             while slots[position].number != 0 {
                 position = (position + 1) & mask;
             }
-            slots[position] = Slot { number: number as u32 + 1, tag: (hash >> 32) as u32 };
+            slots[position] = Slot {
+                number: number as u32 + 1,
+                tag: (hash >> 32) as u32,
+            };
         }
         self.slots = slots;
     }
 
     /// The hash that the key was entered with: long keys carry it, short ones are hashed again.
     fn hash(&self, number: usize) -> u64 {
-        if self.is_long(number) { (self.keys[number] >> 64) as u64 } else { super::batch::mix(self.keys[number]) }
+        if self.is_long(number) {
+            (self.keys[number] >> 64) as u64
+        } else {
+            super::batch::mix(self.keys[number])
+        }
     }
 
     /// Whether the key is a text beyond 12 bytes.
     pub(crate) fn is_long(&self, number: usize) -> bool {
-        self.long_starts.get(number).is_some_and(|&start| start != u64::MAX)
+        self.long_starts
+            .get(number)
+            .is_some_and(|&start| start != u64::MAX)
     }
 
     /// The 16 bytes of a key.
@@ -180,10 +195,20 @@ mod tests {
         let mut customers = Customers::new(vec![7]);
         let mut expected: HashMap<String, u32> = HashMap::new();
         for i in 0..50_000u32 {
-            let name = if i % 3 == 0 { format!("a key longer than twelve bytes {}", i % 7919) } else { format!("c{}", i % 10_007) };
+            let name = if i % 3 == 0 {
+                format!("a key longer than twelve bytes {}", i % 7919)
+            } else {
+                format!("c{}", i % 10_007)
+            };
             let (hash, key) = if name.len() > 12 {
                 let hash = xxh3_64(name.as_bytes());
-                (hash, KeyWords { words: (u128::from(hash) << 64) | name.len() as u128, long: true })
+                (
+                    hash,
+                    KeyWords {
+                        words: (u128::from(hash) << 64) | name.len() as u128,
+                        long: true,
+                    },
+                )
             } else {
                 let mut bytes = [0u8; 16];
                 bytes[0] = name.len() as u8;
@@ -193,7 +218,11 @@ mod tests {
             };
             let next = expected.len() as u32;
             let wanted = *expected.entry(name.clone()).or_insert(next);
-            assert_eq!(customers.number(hash, key, name.as_bytes()), wanted, "{name}");
+            assert_eq!(
+                customers.number(hash, key, name.as_bytes()),
+                wanted,
+                "{name}"
+            );
         }
         assert_eq!(customers.len(), expected.len());
         assert_eq!(customers.state(customers.len() - 1), [7]);

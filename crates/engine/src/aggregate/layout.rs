@@ -55,7 +55,11 @@ impl Op {
     fn words(self) -> usize {
         match self {
             Self::CountRows | Self::CountValues(_) | Self::FirstDay | Self::LastDay => 1,
-            Self::SumInt(_) | Self::SumFixed(_) | Self::SumSquares(_) | Self::Min(_) | Self::Max(_) => 2,
+            Self::SumInt(_)
+            | Self::SumFixed(_)
+            | Self::SumSquares(_)
+            | Self::Min(_)
+            | Self::Max(_) => 2,
             Self::First(_) | Self::Last(_) => 2,
             Self::SumOnFirstDay(_) | Self::Distinct(_) | Self::DistinctDays => 3,
             Self::Median(_) => 0,
@@ -66,7 +70,11 @@ impl Op {
         const NONE: u64 = NO_DAY as u64;
         match self {
             Self::CountRows | Self::CountValues(_) => &[0],
-            Self::SumInt(_) | Self::SumFixed(_) | Self::SumSquares(_) | Self::Min(_) | Self::Max(_) => &[0, 0],
+            Self::SumInt(_)
+            | Self::SumFixed(_)
+            | Self::SumSquares(_)
+            | Self::Min(_)
+            | Self::Max(_) => &[0, 0],
             Self::FirstDay => &[i64::MIN as u64],
             Self::LastDay => &[NONE],
             Self::SumOnFirstDay(_) => &[i64::MIN as u64, 0, 0],
@@ -101,9 +109,19 @@ pub(crate) enum Output {
     Distinct(usize),
     SumInt(usize),
     SumFloat(usize),
-    MeanInt { sum: usize, count: usize },
-    MeanFloat { sum: usize, count: usize },
-    Std { sum: usize, squares: usize, count: usize },
+    MeanInt {
+        sum: usize,
+        count: usize,
+    },
+    MeanFloat {
+        sum: usize,
+        count: usize,
+    },
+    Std {
+        sum: usize,
+        squares: usize,
+        count: usize,
+    },
     /// Smallest or largest value.
     Extreme(usize),
     /// `as_of` less the age.
@@ -136,9 +154,15 @@ impl Layout {
     pub(crate) fn new(aggs: &[Agg]) -> Self {
         let mut layout = Self::default();
         for agg in aggs {
-            let filter = agg.filter.as_ref().map(|filter| position(&mut layout.filters, filter));
+            let filter = agg
+                .filter
+                .as_ref()
+                .map(|filter| position(&mut layout.filters, filter));
             layout.needs_time |= agg.window.is_some();
-            let selection = layout.selection(Selection { window: agg.window, filter });
+            let selection = layout.selection(Selection {
+                window: agg.window,
+                filter,
+            });
             let (output, ty) = layout.output(&agg.func, selection);
             layout.outputs.push((agg.name.clone(), output, ty));
         }
@@ -146,54 +170,95 @@ impl Layout {
     }
 
     fn selection(&mut self, selection: Selection) -> usize {
-        self.selections.iter().position(|s| *s == selection).unwrap_or_else(|| {
-            self.selections.push(selection);
-            self.selections.len() - 1
-        })
+        self.selections
+            .iter()
+            .position(|s| *s == selection)
+            .unwrap_or_else(|| {
+                self.selections.push(selection);
+                self.selections.len() - 1
+            })
     }
 
     fn slot(&mut self, op: Op, selection: usize) -> usize {
-        if let Some(found) = self.slots.iter().position(|s| s.op == op && s.selection == selection) {
+        if let Some(found) = self
+            .slots
+            .iter()
+            .position(|s| s.op == op && s.selection == selection)
+        {
             return found;
         }
         let at = self.empty.len();
         self.empty.extend_from_slice(op.empty());
         debug_assert_eq!(self.empty.len() - at, op.words());
-        let keeps_beside = matches!(op, Op::First(_) | Op::Last(_) | Op::Distinct(_) | Op::DistinctDays | Op::Median(_));
+        let keeps_beside = matches!(
+            op,
+            Op::First(_) | Op::Last(_) | Op::Distinct(_) | Op::DistinctDays | Op::Median(_)
+        );
         let side = self.sides;
         self.sides += usize::from(keeps_beside);
         self.needs_time |= matches!(
             op,
-            Op::FirstDay | Op::LastDay | Op::SumOnFirstDay(_) | Op::DistinctDays | Op::First(_) | Op::Last(_)
+            Op::FirstDay
+                | Op::LastDay
+                | Op::SumOnFirstDay(_)
+                | Op::DistinctDays
+                | Op::First(_)
+                | Op::Last(_)
         );
-        self.slots.push(Slot { op, selection, at, side });
+        self.slots.push(Slot {
+            op,
+            selection,
+            at,
+            side,
+        });
         self.slots.len() - 1
     }
 
     fn output(&mut self, op: &AggOp, selection: usize) -> (Output, Type) {
         match op {
-            AggOp::CountRows => (Output::Count(self.slot(Op::CountRows, selection)), Type::Int),
+            AggOp::CountRows => (
+                Output::Count(self.slot(Op::CountRows, selection)),
+                Type::Int,
+            ),
             AggOp::Count(of) => {
                 let value = self.value(of);
-                (Output::Count(self.slot(Op::CountValues(value), selection)), Type::Int)
+                (
+                    Output::Count(self.slot(Op::CountValues(value), selection)),
+                    Type::Int,
+                )
             }
             AggOp::CountDistinct(of) => {
                 let value = self.value(of);
-                (Output::Distinct(self.slot(Op::Distinct(value), selection)), Type::Int)
+                (
+                    Output::Distinct(self.slot(Op::Distinct(value), selection)),
+                    Type::Int,
+                )
             }
-            AggOp::CountDistinctDays => (Output::Distinct(self.slot(Op::DistinctDays, selection)), Type::Int),
+            AggOp::CountDistinctDays => (
+                Output::Distinct(self.slot(Op::DistinctDays, selection)),
+                Type::Int,
+            ),
             AggOp::FirstDay => (Output::Day(self.slot(Op::FirstDay, selection)), Type::Date),
             AggOp::LastDay => (Output::Day(self.slot(Op::LastDay, selection)), Type::Date),
             AggOp::Sum(of) => {
                 let value = self.value(of);
                 match of.ty {
-                    Type::Float => (Output::SumFloat(self.slot(Op::SumFixed(value), selection)), Type::Float),
-                    _ => (Output::SumInt(self.slot(Op::SumInt(value), selection)), Type::Int),
+                    Type::Float => (
+                        Output::SumFloat(self.slot(Op::SumFixed(value), selection)),
+                        Type::Float,
+                    ),
+                    _ => (
+                        Output::SumInt(self.slot(Op::SumInt(value), selection)),
+                        Type::Int,
+                    ),
                 }
             }
             AggOp::SumOnFirstDay(of) => {
                 let value = self.value(of);
-                (Output::SumOnFirstDay(self.slot(Op::SumOnFirstDay(value), selection)), Type::Float)
+                (
+                    Output::SumOnFirstDay(self.slot(Op::SumOnFirstDay(value), selection)),
+                    Type::Float,
+                )
             }
             AggOp::Mean(of) => (self.mean(of, selection), Type::Float),
             AggOp::Std(of) => {
@@ -201,7 +266,14 @@ impl Layout {
                 let sum = self.slot(Op::SumFixed(value), selection);
                 let squares = self.slot(Op::SumSquares(value), selection);
                 let count = self.slot(Op::CountValues(value), selection);
-                (Output::Std { sum, squares, count }, Type::Float)
+                (
+                    Output::Std {
+                        sum,
+                        squares,
+                        count,
+                    },
+                    Type::Float,
+                )
             }
             AggOp::Min(of) => {
                 let value = self.value(of);
@@ -213,7 +285,10 @@ impl Layout {
             }
             AggOp::Median(of) => {
                 let value = self.value(of);
-                (Output::Median(self.slot(Op::Median(value), selection)), Type::Float)
+                (
+                    Output::Median(self.slot(Op::Median(value), selection)),
+                    Type::Float,
+                )
             }
             AggOp::First(of) => {
                 let value = self.value(of);
@@ -230,9 +305,15 @@ impl Layout {
         let value = self.value(of);
         let count = self.slot(Op::CountValues(value), selection);
         if of.ty == Type::Float {
-            Output::MeanFloat { sum: self.slot(Op::SumFixed(value), selection), count }
+            Output::MeanFloat {
+                sum: self.slot(Op::SumFixed(value), selection),
+                count,
+            }
         } else {
-            Output::MeanInt { sum: self.slot(Op::SumInt(value), selection), count }
+            Output::MeanInt {
+                sum: self.slot(Op::SumInt(value), selection),
+                count,
+            }
         }
     }
 
@@ -244,8 +325,11 @@ impl Layout {
 /// Index of an expression among those known, spans aside; it is added if new.
 fn position(known: &mut Vec<Expr>, wanted: &Expr) -> usize {
     let text = wanted.to_string();
-    known.iter().position(|e| e.ty == wanted.ty && e.to_string() == text).unwrap_or_else(|| {
-        known.push(wanted.clone());
-        known.len() - 1
-    })
+    known
+        .iter()
+        .position(|e| e.ty == wanted.ty && e.to_string() == text)
+        .unwrap_or_else(|| {
+            known.push(wanted.clone());
+            known.len() - 1
+        })
 }

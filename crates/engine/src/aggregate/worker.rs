@@ -84,11 +84,18 @@ impl<'a> Worker<'a> {
             self.number_rows(batch);
             self.mask_rows(batch);
             for slot in &self.layout.slots {
-                accumulate(slot, batch, &self.rows, &self.numbers, &self.masks[slot.selection], &mut State {
-                    customers: &mut self.customers,
-                    sides: &mut self.sides,
-                    unsummable: &mut self.unsummable,
-                });
+                accumulate(
+                    slot,
+                    batch,
+                    &self.rows,
+                    &self.numbers,
+                    &self.masks[slot.selection],
+                    &mut State {
+                        customers: &mut self.customers,
+                        sides: &mut self.sides,
+                        unsummable: &mut self.unsummable,
+                    },
+                );
             }
         }
     }
@@ -109,7 +116,11 @@ impl<'a> Worker<'a> {
     fn mask_rows(&mut self, batch: &Batch) {
         for (selection, mask) in self.layout.selections.iter().zip(&mut self.masks) {
             mask.clear();
-            mask.extend(self.rows.iter().map(|&row| selects(selection, batch, row as usize)));
+            mask.extend(
+                self.rows
+                    .iter()
+                    .map(|&row| selects(selection, batch, row as usize)),
+            );
         }
     }
 }
@@ -127,7 +138,10 @@ fn selects(selection: &Selection, batch: &Batch, row: usize) -> bool {
         let age = i64::from(batch.age_days[row]) - i64::from(window.offset_days);
         age >= 0 && window.days.is_none_or(|days| age < i64::from(days))
     });
-    in_window && selection.filter.is_none_or(|filter| batch.filters[filter][row])
+    in_window
+        && selection
+            .filter
+            .is_none_or(|filter| batch.filters[filter][row])
 }
 
 /// What accumulators change.
@@ -137,7 +151,14 @@ struct State<'s> {
     unsummable: &'s mut Option<(usize, f64)>,
 }
 
-fn accumulate(slot: &Slot, batch: &Batch, rows: &[u32], numbers: &[u32], mask: &[bool], state: &mut State<'_>) {
+fn accumulate(
+    slot: &Slot,
+    batch: &Batch,
+    rows: &[u32],
+    numbers: &[u32],
+    mask: &[bool],
+    state: &mut State<'_>,
+) {
     match slot.op {
         Op::CountRows => {
             for (&number, &taken) in numbers.iter().zip(mask) {
@@ -153,8 +174,13 @@ fn accumulate(slot: &Slot, batch: &Batch, rows: &[u32], numbers: &[u32], mask: &
         Op::SumInt(value) => {
             let column = &batch.values[value];
             for_each_value(column, rows, numbers, mask, |row, number| {
-                let Values::Int(values) = &column.values else { return };
-                add(&mut state.customers.state_mut(number as usize)[slot.at..], i128::from(values.value(row)));
+                let Values::Int(values) = &column.values else {
+                    return;
+                };
+                add(
+                    &mut state.customers.state_mut(number as usize)[slot.at..],
+                    i128::from(values.value(row)),
+                );
             });
         }
         Op::SumFixed(value) => sum_fixed(slot, value, batch, rows, numbers, mask, state),
@@ -164,13 +190,32 @@ fn accumulate(slot: &Slot, batch: &Batch, rows: &[u32], numbers: &[u32], mask: &
                 let x = column.float(row);
                 let (high, low) = square(x);
                 match (to_fixed(high), to_fixed(low)) {
-                    (Some(high), Some(low)) => add(&mut state.customers.state_mut(number as usize)[slot.at..], high + low),
+                    (Some(high), Some(low)) => add(
+                        &mut state.customers.state_mut(number as usize)[slot.at..],
+                        high + low,
+                    ),
                     _ => *state.unsummable = Some((value, x)),
                 }
             });
         }
-        Op::Min(value) => extreme(slot, &batch.values[value], rows, numbers, mask, state, std::cmp::Ordering::Less),
-        Op::Max(value) => extreme(slot, &batch.values[value], rows, numbers, mask, state, std::cmp::Ordering::Greater),
+        Op::Min(value) => extreme(
+            slot,
+            &batch.values[value],
+            rows,
+            numbers,
+            mask,
+            state,
+            std::cmp::Ordering::Less,
+        ),
+        Op::Max(value) => extreme(
+            slot,
+            &batch.values[value],
+            rows,
+            numbers,
+            mask,
+            state,
+            std::cmp::Ordering::Greater,
+        ),
         Op::FirstDay => {
             for_each_row(rows, numbers, mask, |row, number| {
                 let word = &mut state.customers.state_mut(number as usize)[slot.at];
@@ -183,27 +228,59 @@ fn accumulate(slot: &Slot, batch: &Batch, rows: &[u32], numbers: &[u32], mask: &
                 *word = (*word as i64).min(i64::from(batch.age_days[row])) as u64;
             });
         }
-        Op::SumOnFirstDay(value) => sum_on_first_day(slot, value, batch, rows, numbers, mask, state),
-        Op::First(value) => pick(slot, &batch.values[value], batch, rows, numbers, mask, state, |time, known| time < known),
-        Op::Last(value) => pick(slot, &batch.values[value], batch, rows, numbers, mask, state, |time, known| time >= known),
+        Op::SumOnFirstDay(value) => {
+            sum_on_first_day(slot, value, batch, rows, numbers, mask, state)
+        }
+        Op::First(value) => pick(
+            slot,
+            &batch.values[value],
+            batch,
+            rows,
+            numbers,
+            mask,
+            state,
+            |time, known| time < known,
+        ),
+        Op::Last(value) => pick(
+            slot,
+            &batch.values[value],
+            batch,
+            rows,
+            numbers,
+            mask,
+            state,
+            |time, known| time >= known,
+        ),
         Op::Distinct(value) => {
             let column = &batch.values[value];
             let side = &mut state.sides[slot.side];
             for_each_value(column, rows, numbers, mask, |row, number| {
-                note(side, &mut state.customers.state_mut(number as usize)[slot.at..], number, column.code(row));
+                note(
+                    side,
+                    &mut state.customers.state_mut(number as usize)[slot.at..],
+                    number,
+                    column.code(row),
+                );
             });
         }
         Op::DistinctDays => {
             let side = &mut state.sides[slot.side];
             for_each_row(rows, numbers, mask, |row, number| {
                 let code = batch.age_days[row] as u32 as u64;
-                note(side, &mut state.customers.state_mut(number as usize)[slot.at..], number, code);
+                note(
+                    side,
+                    &mut state.customers.state_mut(number as usize)[slot.at..],
+                    number,
+                    code,
+                );
             });
         }
         Op::Median(value) => {
             let column = &batch.values[value];
             let list = &mut state.sides[slot.side].list;
-            for_each_value(column, rows, numbers, mask, |row, number| list.push((number, column.float(row))));
+            for_each_value(column, rows, numbers, mask, |row, number| {
+                list.push((number, column.float(row)))
+            });
         }
     }
 }
@@ -220,7 +297,13 @@ fn for_each_row(rows: &[u32], numbers: &[u32], mask: &[bool], mut take: impl FnM
 
 /// Calls `take(row, number)` for the rows of the selection that have a value.
 #[inline(always)]
-fn for_each_value(column: &Column, rows: &[u32], numbers: &[u32], mask: &[bool], mut take: impl FnMut(usize, u32)) {
+fn for_each_value(
+    column: &Column,
+    rows: &[u32],
+    numbers: &[u32],
+    mask: &[bool],
+    mut take: impl FnMut(usize, u32),
+) {
     if column.validity.is_none() {
         for_each_row(rows, numbers, mask, take);
     } else {
@@ -250,18 +333,37 @@ fn set(words: &mut [u64], number: i128) {
     words[1] = (number >> 64) as u64;
 }
 
-fn sum_fixed(slot: &Slot, value: usize, batch: &Batch, rows: &[u32], numbers: &[u32], mask: &[bool], state: &mut State<'_>) {
+fn sum_fixed(
+    slot: &Slot,
+    value: usize,
+    batch: &Batch,
+    rows: &[u32],
+    numbers: &[u32],
+    mask: &[bool],
+    state: &mut State<'_>,
+) {
     let column = &batch.values[value];
     for_each_value(column, rows, numbers, mask, |row, number| {
         let x = column.float(row);
         match to_fixed(x) {
-            Some(fixed) => add(&mut state.customers.state_mut(number as usize)[slot.at..], fixed),
+            Some(fixed) => add(
+                &mut state.customers.state_mut(number as usize)[slot.at..],
+                fixed,
+            ),
             None => *state.unsummable = Some((value, x)),
         }
     });
 }
 
-fn sum_on_first_day(slot: &Slot, value: usize, batch: &Batch, rows: &[u32], numbers: &[u32], mask: &[bool], state: &mut State<'_>) {
+fn sum_on_first_day(
+    slot: &Slot,
+    value: usize,
+    batch: &Batch,
+    rows: &[u32],
+    numbers: &[u32],
+    mask: &[bool],
+    state: &mut State<'_>,
+) {
     let column = &batch.values[value];
     for_each_row(rows, numbers, mask, |row, number| {
         let words = &mut state.customers.state_mut(number as usize)[slot.at..];
@@ -296,7 +398,10 @@ fn extreme(
                 let x = values.value(row) + 0.0;
                 (x.to_bits(), x.total_cmp(&f64::from_bits(words[0])))
             }
-            Values::Int(values) => (values.value(row) as u64, values.value(row).cmp(&(words[0] as i64))),
+            Values::Int(values) => (
+                values.value(row) as u64,
+                values.value(row).cmp(&(words[0] as i64)),
+            ),
             Values::Text(_) => return,
         };
         if words[1] == 0 || order == wanted {
@@ -323,7 +428,11 @@ fn pick(
         let time = batch.micros.get(row).copied().unwrap_or(0);
         if better(time, words[0] as i64) {
             words[0] = time as u64;
-            words[1] = if column.is_valid(row) { payload(side, column, row) } else { NULL };
+            words[1] = if column.is_valid(row) {
+                payload(side, column, row)
+            } else {
+                NULL
+            };
         }
     });
 }

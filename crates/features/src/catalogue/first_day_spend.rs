@@ -12,5 +12,9 @@ pub(super) const FIRST_DAY_SPEND: Feature = Feature {
     notes: "",
     missing: "no visible order: 0",
     definition: Definition::Aggregate(Aggregate::FirstDaySpend),
-    example: Some(Example { orders: "2011-11-19 5.00; 2011-11-19 1.00; 2011-11-22 7.00", as_of: "2011-12-01", expect: "6" }),
+    example: Some(Example {
+        orders: "2011-11-19 5.00; 2011-11-19 1.00; 2011-11-22 7.00",
+        as_of: "2011-12-01",
+        expect: "6",
+    }),
 };

@@ -12,5 +12,9 @@ pub(super) const FIRST_ORDER_DAY: Feature = Feature {
     notes: "",
     missing: "no visible order: null",
     definition: Definition::Aggregate(Aggregate::FirstDay),
-    example: Some(Example { orders: "2011-11-19 5.00; 2011-11-22 7.00", as_of: "2011-12-01", expect: "2011-11-19" }),
+    example: Some(Example {
+        orders: "2011-11-19 5.00; 2011-11-22 7.00",
+        as_of: "2011-12-01",
+        expect: "2011-11-19",
+    }),
 };

@@ -11,6 +11,8 @@ pub(super) const GAP_EXPECTED_DAYS: Feature = Feature {
     doc: "Expected days between two occasions of this customer.",
     notes: "The customer's own gaps, shrunk towards the base's mean gap, which weighs as much as `prior_gaps` gaps (DEFINITIONS: cadence-relative lifecycle).",
     missing: "no visible order, or nobody in the base ordered twice: null",
-    definition: Definition::Late("(t_x_days + __prior_gaps * __base_gap_days) / (repeat_occasions + __prior_gaps)"),
+    definition: Definition::Late(
+        "(t_x_days + __prior_gaps * __base_gap_days) / (repeat_occasions + __prior_gaps)",
+    ),
     example: None,
 };

@@ -12,5 +12,9 @@ pub(super) const OCCASIONS: Feature = Feature {
     notes: "Several orders of one day are one occasion (Fader, Hardie and Lee 2005).",
     missing: "no visible order: 0",
     definition: Definition::Aggregate(Aggregate::Days),
-    example: Some(Example { orders: "2011-11-19 5.00; 2011-11-19 7.00", as_of: "2011-12-01", expect: "1" }),
+    example: Some(Example {
+        orders: "2011-11-19 5.00; 2011-11-19 7.00",
+        as_of: "2011-12-01",
+        expect: "1",
+    }),
 };

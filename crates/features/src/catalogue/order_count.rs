@@ -12,5 +12,9 @@ pub(super) const ORDER_COUNT: Feature = Feature {
     notes: "Distinct values of the source's `order_id`; rows where the source states none.",
     missing: "no visible order: 0",
     definition: Definition::Aggregate(Aggregate::Orders),
-    example: Some(Example { orders: "2011-11-19 5.00; 2011-11-20 7.00", as_of: "2011-12-01", expect: "2" }),
+    example: Some(Example {
+        orders: "2011-11-19 5.00; 2011-11-20 7.00",
+        as_of: "2011-12-01",
+        expect: "2",
+    }),
 };

@@ -12,5 +12,9 @@ pub(super) const ORDER_VALUE_MEAN: Feature = Feature {
     notes: "`spend_total` / `order_count`.",
     missing: "no visible order: null",
     definition: Definition::Derived("spend_total / nullif(order_count, 0)"),
-    example: Some(Example { orders: "2011-11-19 5.00; 2011-11-20 7.00", as_of: "2011-12-01", expect: "6" }),
+    example: Some(Example {
+        orders: "2011-11-19 5.00; 2011-11-20 7.00",
+        as_of: "2011-12-01",
+        expect: "6",
+    }),
 };

@@ -12,5 +12,9 @@ pub(super) const RECENCY_DAYS: Feature = Feature {
     notes: "Marketing recency: small is good. Buy-till-you-die's t_x runs the other way, from first to last order: see `t_x_days`.",
     missing: "no visible order: null",
     definition: Definition::Derived("date_diff('day', last_order_day, as_of())"),
-    example: Some(Example { orders: "2011-11-19 5.00", as_of: "2011-12-01", expect: "12" }),
+    example: Some(Example {
+        orders: "2011-11-19 5.00",
+        as_of: "2011-12-01",
+        expect: "12",
+    }),
 };

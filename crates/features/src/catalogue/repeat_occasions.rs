@@ -12,5 +12,9 @@ pub(super) const REPEAT_OCCASIONS: Feature = Feature {
     notes: "`occasions` - 1.",
     missing: "no visible order: null",
     definition: Definition::Derived("case when occasions > 0 then occasions - 1 end"),
-    example: Some(Example { orders: "2011-11-19 5.00; 2011-11-20 7.00", as_of: "2011-12-01", expect: "1" }),
+    example: Some(Example {
+        orders: "2011-11-19 5.00; 2011-11-20 7.00",
+        as_of: "2011-12-01",
+        expect: "1",
+    }),
 };

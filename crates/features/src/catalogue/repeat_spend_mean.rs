@@ -11,6 +11,12 @@ pub(super) const REPEAT_SPEND_MEAN: Feature = Feature {
     doc: "Mean money of an occasion after the first: m of the Gamma-Gamma model.",
     notes: "(`spend_total` - `first_day_spend`) / `repeat_occasions` (Fader and Hardie 2013).",
     missing: "no repeat occasion: null",
-    definition: Definition::Derived("(spend_total - first_day_spend) / nullif(repeat_occasions, 0)"),
-    example: Some(Example { orders: "2011-11-19 5.00; 2011-11-22 7.00; 2011-11-25 9.00", as_of: "2011-12-01", expect: "8" }),
+    definition: Definition::Derived(
+        "(spend_total - first_day_spend) / nullif(repeat_occasions, 0)",
+    ),
+    example: Some(Example {
+        orders: "2011-11-19 5.00; 2011-11-22 7.00; 2011-11-25 9.00",
+        as_of: "2011-12-01",
+        expect: "8",
+    }),
 };

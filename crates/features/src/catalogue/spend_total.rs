@@ -12,5 +12,9 @@ pub(super) const SPEND_TOTAL: Feature = Feature {
     notes: "Sum of the source's `amount`, exact and rounded once.",
     missing: "no visible order: 0",
     definition: Definition::Aggregate(Aggregate::Spend),
-    example: Some(Example { orders: "2011-11-19 5.00; 2011-11-20 7.00", as_of: "2011-12-01", expect: "12" }),
+    example: Some(Example {
+        orders: "2011-11-19 5.00; 2011-11-20 7.00",
+        as_of: "2011-12-01",
+        expect: "12",
+    }),
 };

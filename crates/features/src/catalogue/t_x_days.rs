@@ -12,5 +12,9 @@ pub(super) const T_X_DAYS: Feature = Feature {
     notes: "Grows with activity, whereas `recency_days` shrinks.",
     missing: "no visible order: null",
     definition: Definition::Derived("date_diff('day', first_order_day, last_order_day)"),
-    example: Some(Example { orders: "2011-11-19 5.00; 2011-11-22 7.00", as_of: "2011-12-01", expect: "3" }),
+    example: Some(Example {
+        orders: "2011-11-19 5.00; 2011-11-22 7.00",
+        as_of: "2011-12-01",
+        expect: "3",
+    }),
 };

@@ -12,5 +12,9 @@ pub(super) const TENURE_DAYS: Feature = Feature {
     notes: "T of the buy-till-you-die literature, in days.",
     missing: "no visible order: null",
     definition: Definition::Derived("date_diff('day', first_order_day, as_of())"),
-    example: Some(Example { orders: "2011-11-19 5.00; 2011-11-20 7.00", as_of: "2011-12-01", expect: "12" }),
+    example: Some(Example {
+        orders: "2011-11-19 5.00; 2011-11-20 7.00",
+        as_of: "2011-12-01",
+        expect: "12",
+    }),
 };
