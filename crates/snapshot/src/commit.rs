@@ -5,6 +5,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
+use crate::txid::is_txid;
+
 /// Format of commits that this program writes and reads.
 pub(crate) const FORMAT: u32 = 1;
 
@@ -32,14 +34,16 @@ pub struct Commit {
     pub inputs: Value,
     /// Rows per source: used, filtered, quarantined, dropped.
     pub counts: Value,
+    /// What the contracts said of the staged tables.
+    #[serde(default)]
+    pub contracts: Value,
     /// The published tables.
     pub tables: Vec<CommittedTable>,
     /// When the run began (RFC 3339, UTC); the clock is read nowhere but here.
     pub started_at: String,
     /// When it was ready to commit.
     pub finished_at: String,
-    /// sha256 of this text without this line's value.
-    #[serde(default)]
+    /// sha256 of this text with nothing between the quotes of this last line.
     pub body_sha256: String,
 }
 
@@ -48,8 +52,23 @@ pub struct Commit {
 pub struct CommittedTable {
     /// Its name.
     pub name: String,
+    /// Its columns, in order.
+    #[serde(default)]
+    pub schema: Vec<CommittedColumn>,
     /// Its files, in row order.
     pub files: Vec<CommittedFile>,
+}
+
+/// A column of a committed table.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CommittedColumn {
+    /// Its name.
+    pub name: String,
+    /// Its type, by Arrow's name.
+    #[serde(rename = "type")]
+    pub ty: String,
+    /// Whether it may be null.
+    pub nullable: bool,
 }
 
 /// A file of a table.
@@ -72,29 +91,63 @@ impl CommittedTable {
     }
 }
 
+/// What the last line of a commit begins with.
+const SEAL: &str = "\"body_sha256\": \"";
+
+/// What follows the checksum.
+const END: &str = "\"\n}";
+
 impl Commit {
     /// The text that is committed, with its own checksum.
     pub(crate) fn seal(mut self) -> Result<(Self, Vec<u8>), serde_json::Error> {
         self.body_sha256 = String::new();
-        let body = serde_json::to_vec_pretty(&self)?;
-        self.body_sha256 = hex(&Sha256::digest(&body));
+        self.body_sha256 = sha256(&serde_json::to_vec_pretty(&self)?);
         let bytes = serde_json::to_vec_pretty(&self)?;
         Ok((self, bytes))
     }
 
     /// Reads and checks a commit. The error is a sentence.
     pub(crate) fn open(bytes: &[u8]) -> Result<Self, String> {
-        let commit: Self = serde_json::from_slice(bytes).map_err(|error| format!("not a commit: {error}"))?;
+        let commit: Self =
+            serde_json::from_slice(bytes).map_err(|error| format!("not a commit: {error}"))?;
         if commit.format != FORMAT {
-            return Err(format!("format {} is not known to this program, which knows {FORMAT}", commit.format));
+            return Err(format!(
+                "format {} is not known to this program, which knows {FORMAT}",
+                commit.format
+            ));
         }
-        let stated = commit.body_sha256.clone();
-        let (sealed, _) = commit.clone().seal().map_err(|error| error.to_string())?;
-        if sealed.body_sha256 != stated {
+        if body(bytes).is_none_or(|body| sha256(&body) != commit.body_sha256) {
             return Err("its checksum does not fit its content".to_owned());
+        }
+        if commit.parent + 1 != commit.version {
+            return Err(format!(
+                "version {} cannot follow {}",
+                commit.version, commit.parent
+            ));
+        }
+        // These become paths.
+        let files = commit.tables.iter().flat_map(|table| &table.files);
+        if !is_txid(&commit.txid) || files.into_iter().any(|file| !is_plain(&file.path)) {
+            return Err("it names files outside its own folder".to_owned());
         }
         Ok(commit)
     }
+}
+
+/// The text that was hashed.
+fn body(bytes: &[u8]) -> Option<Vec<u8>> {
+    let text = std::str::from_utf8(bytes).ok()?;
+    let start = text.rfind(SEAL)? + SEAL.len();
+    let stated = text[start..].strip_suffix(END)?;
+    (!stated.contains('"')).then(|| [&text[..start], END].concat().into_bytes())
+}
+
+/// Whether a path is a file, or a file in a folder, and nothing else.
+fn is_plain(path: &str) -> bool {
+    path.split('/').count() <= 2
+        && path
+            .split('/')
+            .all(|part| !part.is_empty() && !part.starts_with('.') && !part.contains('\0'))
 }
 
 /// Name of a commit's file.
@@ -129,5 +182,100 @@ mod date {
 
     pub(super) fn read<'de, D: Deserializer<'de>>(from: D) -> Result<NaiveDate, D::Error> {
         String::deserialize(from)?.parse().map_err(D::Error::custom)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn commit() -> Commit {
+        let file = CommittedFile {
+            path: "customers.parquet".into(),
+            bytes: 4,
+            sha256: sha256(b"rows"),
+            rows: 1,
+        };
+        Commit {
+            format: FORMAT,
+            version: 3,
+            parent: 2,
+            parent_sha256: sha256(b"parent"),
+            txid: crate::txid::new(),
+            idempotency_key: sha256(b"key"),
+            as_of: NaiveDate::from_ymd_opt(2026, 11, 22).unwrap(),
+            pipeline: json!({"z": 1.5, "a": "\"body_sha256\": \"x\"\n}"}),
+            inputs: json!([]),
+            counts: Value::Null,
+            contracts: Value::Null,
+            tables: vec![CommittedTable {
+                name: "customers".into(),
+                schema: vec![],
+                files: vec![file],
+            }],
+            started_at: String::new(),
+            finished_at: String::new(),
+            body_sha256: String::new(),
+        }
+    }
+
+    #[test]
+    fn sealed_commits_open_again() {
+        let (sealed, bytes) = commit().seal().unwrap();
+        assert_eq!(Commit::open(&bytes).unwrap(), sealed);
+        let text = String::from_utf8(bytes).unwrap();
+        assert!(
+            text.ends_with(&format!(
+                "\n  \"body_sha256\": \"{}\"\n}}",
+                sealed.body_sha256
+            )),
+            "the checksum comes last"
+        );
+        let body = text.replace(&sealed.body_sha256, "");
+        assert_eq!(
+            sha256(body.as_bytes()),
+            sealed.body_sha256,
+            "and any tool can recompute it"
+        );
+    }
+
+    #[test]
+    fn every_flipped_byte_is_noticed() {
+        let (_, bytes) = commit().seal().unwrap();
+        for place in 0..bytes.len() {
+            let mut other = bytes.clone();
+            other[place] ^= 0x01;
+            assert!(Commit::open(&other).is_err(), "byte {place}");
+        }
+    }
+
+    #[test]
+    fn paths_out_of_the_run_are_refused() {
+        for path in [
+            "../x",
+            "/etc/passwd",
+            "a/../b",
+            "a/b/c",
+            "",
+            "a//b",
+            ".hidden",
+        ] {
+            let mut hostile = commit();
+            hostile.tables[0].files[0].path = path.into();
+            let (_, bytes) = hostile.seal().unwrap();
+            assert!(
+                Commit::open(&bytes).unwrap_err().contains("outside"),
+                "{path}"
+            );
+        }
+        let mut hostile = commit();
+        hostile.txid = "../../../elsewhere".into();
+        assert!(
+            Commit::open(&hostile.seal().unwrap().1)
+                .unwrap_err()
+                .contains("outside")
+        );
     }
 }

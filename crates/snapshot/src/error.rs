@@ -25,7 +25,7 @@ pub enum StoreError {
         reason: String,
     },
     /// The file system cannot keep what a store promises.
-    #[error("{} lies on {kind}, where the store cannot promise atomic publishing; use a local disk", path.display())]
+    #[error("{} lies on {kind}, where the store cannot promise atomic publishing; use a local disk, or accept the risk with `allow_network`", path.display())]
     Unsupported {
         /// The folder.
         path: PathBuf,
@@ -114,11 +114,18 @@ pub enum StoreError {
 
 impl StoreError {
     pub(crate) fn io(step: &'static str, path: &Path, error: impl Into<io::Error>) -> Self {
-        Self::Io { step, path: path.to_owned(), error: error.into() }
+        Self::Io {
+            step,
+            path: path.to_owned(),
+            error: error.into(),
+        }
     }
 
     pub(crate) fn damaged(path: &Path, reason: impl Into<String>) -> Self {
-        Self::Damaged { path: path.to_owned(), reason: reason.into() }
+        Self::Damaged {
+            path: path.to_owned(),
+            reason: reason.into(),
+        }
     }
 
     /// The exit code of the program: 4 store or I/O, 5 locked, 6 in doubt, 2 for a version or table that is not there.
@@ -128,7 +135,11 @@ impl StoreError {
             Self::InDoubt { .. } | Self::NotYetVisible { .. } => 6,
             Self::NoVersion { .. } | Self::Expired { .. } | Self::NoTable { .. } => 2,
             Self::BadTable { .. } => 1,
-            Self::Io { .. } | Self::NotAStore { .. } | Self::Unsupported { .. } | Self::Damaged { .. } | Self::Contended { .. } => 4,
+            Self::Io { .. }
+            | Self::NotAStore { .. }
+            | Self::Unsupported { .. }
+            | Self::Damaged { .. }
+            | Self::Contended { .. } => 4,
         }
     }
 }

@@ -6,7 +6,8 @@ use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{self, AtFlags, Mode, OFlags};
+use rustix::fs::{self, AtFlags, Mode, OFlags, RenameFlags};
+use rustix::io::Errno;
 
 use crate::error::StoreError;
 
@@ -25,7 +26,10 @@ impl Folder {
     pub(crate) fn open(path: &Path) -> Result<Self, StoreError> {
         let fd = fs::open(path, OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
             .map_err(|error| StoreError::io("open folder", path, error))?;
-        Ok(Self { fd, path: path.to_owned() })
+        Ok(Self {
+            fd,
+            path: path.to_owned(),
+        })
     }
 
     /// Its path, for messages and for readers that take paths.
@@ -44,26 +48,38 @@ impl Folder {
 
     /// Opens a folder below this one.
     pub(crate) fn enter(&self, name: &str) -> Result<Self, StoreError> {
-        let path = self.join(name);
+        self.open_folder(name)
+            .map_err(|error| StoreError::io("open folder", &self.join(name), error))
+    }
+
+    fn open_folder(&self, name: &str) -> io::Result<Self> {
         let flags = OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let fd = fs::openat(&self.fd, name, flags, Mode::empty()).map_err(|error| StoreError::io("open folder", &path, error))?;
-        Ok(Self { fd, path })
+        let fd = fs::openat(&self.fd, name, flags, Mode::empty())?;
+        Ok(Self {
+            fd,
+            path: self.join(name),
+        })
     }
 
     /// Opens a folder below this one, which is made if it does not exist.
     pub(crate) fn enter_or_make(&self, name: &str) -> Result<Self, StoreError> {
+        match self.open_folder(name) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(StoreError::io("open folder", &self.join(name), error)),
+            Ok(folder) => return Ok(folder),
+        }
         match self.make(name) {
             Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
-                return Err(StoreError::io("make folder", &self.join(name), error));
+                Err(StoreError::io("make folder", &self.join(name), error))
             }
-            _ => {}
+            _ => self.enter(name),
         }
-        self.enter(name)
     }
 
     /// Makes a file that must not exist.
     pub(crate) fn create(&self, name: &str) -> Result<File, StoreError> {
-        let flags = OFlags::CREATE | OFlags::EXCL | OFlags::WRONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let flags =
+            OFlags::CREATE | OFlags::EXCL | OFlags::WRONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let fd = fs::openat(&self.fd, name, flags, FILE_MODE)
             .map_err(|error| StoreError::io("create file", &self.join(name), error))?;
         Ok(File::from(fd))
@@ -72,7 +88,20 @@ impl Folder {
     /// Opens a file for reading.
     pub(crate) fn file(&self, name: &str) -> io::Result<File> {
         let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        Ok(File::from(fs::openat(&self.fd, name, flags, Mode::empty())?))
+        Ok(File::from(fs::openat(
+            &self.fd,
+            name,
+            flags,
+            Mode::empty(),
+        )?))
+    }
+
+    /// Opens a file for reading, some folders below this one.
+    pub(crate) fn file_below(&self, relative: &str) -> io::Result<File> {
+        match relative.split_once('/') {
+            Some((name, rest)) => self.open_folder(name)?.file_below(rest),
+            None => self.file(relative),
+        }
     }
 
     /// Opens a file that is locked and never deleted.
@@ -91,7 +120,8 @@ impl Folder {
             Err(error) => return Err(StoreError::io("open file", &self.join(name), error)),
         };
         let mut bytes = Vec::new();
-        file.read_to_end(&mut bytes).map_err(|error| StoreError::io("read file", &self.join(name), error))?;
+        file.read_to_end(&mut bytes)
+            .map_err(|error| StoreError::io("read file", &self.join(name), error))?;
         Ok(Some(bytes))
     }
 
@@ -108,7 +138,11 @@ impl Folder {
         let failed = |error: rustix::io::Errno| StoreError::io("list folder", &self.path, error);
         let mut names = Vec::new();
         for entry in fs::Dir::read_from(&self.fd).map_err(failed)? {
-            let name = entry.map_err(failed)?.file_name().to_string_lossy().into_owned();
+            let name = entry
+                .map_err(failed)?
+                .file_name()
+                .to_string_lossy()
+                .into_owned();
             if name != "." && name != ".." {
                 names.push(name);
             }
@@ -117,9 +151,15 @@ impl Folder {
         Ok(names)
     }
 
-    /// Gives a file a second name in another folder; fails where that name exists.
-    pub(crate) fn link(&self, name: &str, to: &Self, new: &str) -> io::Result<()> {
-        Ok(fs::linkat(&self.fd, name, &to.fd, new, AtFlags::empty())?)
+    /// Gives a file a name in another folder; fails with `AlreadyExists` where that name exists. The old name may stay.
+    pub(crate) fn name_new(&self, name: &str, to: &Self, new: &str) -> io::Result<()> {
+        match fs::linkat(&self.fd, name, &to.fd, new, AtFlags::empty()) {
+            // A file system without hard links, such as exFAT.
+            Err(Errno::PERM | Errno::OPNOTSUPP | Errno::NOSYS | Errno::MLINK) => Ok(
+                fs::renameat_with(&self.fd, name, &to.fd, new, RenameFlags::NOREPLACE)?,
+            ),
+            done => Ok(done?),
+        }
     }
 
     /// Moves a file over another name, in one step.
@@ -134,7 +174,9 @@ impl Folder {
 
     /// Target of a symbolic link.
     pub(crate) fn target(&self, name: &str) -> Option<String> {
-        fs::readlinkat(&self.fd, name, Vec::new()).ok().map(|target| target.to_string_lossy().into_owned())
+        fs::readlinkat(&self.fd, name, Vec::new())
+            .ok()
+            .map(|target| target.to_string_lossy().into_owned())
     }
 
     /// Removes a name, if it is there.
@@ -142,9 +184,17 @@ impl Folder {
         let _ = fs::unlinkat(&self.fd, name, AtFlags::empty());
     }
 
+    /// Removes an empty folder, if it is there.
+    pub(crate) fn remove_folder(&self, name: &str) {
+        let _ = fs::unlinkat(&self.fd, name, AtFlags::REMOVEDIR);
+    }
+
     /// Size of a file.
     pub(crate) fn size(&self, name: &str) -> io::Result<u64> {
-        Ok(u64::try_from(fs::statat(&self.fd, name, AtFlags::SYMLINK_NOFOLLOW)?.st_size).unwrap_or(0))
+        Ok(
+            u64::try_from(fs::statat(&self.fd, name, AtFlags::SYMLINK_NOFOLLOW)?.st_size)
+                .unwrap_or(0),
+        )
     }
 
     /// Makes the names in this folder durable.
@@ -152,20 +202,18 @@ impl Folder {
         Ok(fs::fsync(self.fd.as_fd())?)
     }
 
-    /// Kind of a file system on which the store cannot keep its promises, if this is one.
-    pub(crate) fn unsupported(&self) -> Option<String> {
-        const NFS: u64 = 0x6969;
-        const SMB: u64 = 0x517b;
-        const CIFS: u64 = 0xff53_4d42;
-        const SMB2: u64 = 0xfe53_4d42;
-        const FUSE: u64 = 0x6573_5546;
-        let kind = fs::fstatfs(&self.fd).ok()?.f_type as u64;
-        let name = match kind {
-            NFS => "NFS",
-            SMB | CIFS | SMB2 => "SMB",
-            FUSE => "FUSE",
-            _ => return None,
-        };
-        Some(name.to_owned())
+    /// Kind of a file system on which the store cannot keep its promises, if this is one: locks, links and fsync of such
+    /// file systems depend on a server or a program that this one cannot ask.
+    pub(crate) fn unsupported(&self) -> Result<Option<&'static str>, StoreError> {
+        let found =
+            fs::fstatfs(&self.fd).map_err(|error| StoreError::io("statfs", &self.path, error))?;
+        // Magic numbers of linux/magic.h; 32 bits, whatever the width of the field.
+        Ok(match found.f_type as u32 {
+            0x6969 => Some("NFS"),
+            0x517b | 0xff53_4d42 | 0xfe53_4d42 => Some("SMB"),
+            0x6573_5546 => Some("FUSE"),
+            0x0102_1997 => Some("9P"),
+            _ => None,
+        })
     }
 }

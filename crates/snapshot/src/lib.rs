@@ -3,16 +3,21 @@
 //! The types that matter: [`Store`], [`Version`] (one published state), [`Staging`] (tables on their way in), [`tables`] (what
 //! is published), [`StoreError`] (with its exit code).
 //!
-//! Layout of a store: `FORMAT`, `commits/` (the truth), `data/as_of=…/run=…/TABLE.parquet` (immutable), `LATEST` and `latest`
-//! (hints), `catalog.parquet` and `views/duckdb.sql` (rebuildable), `LOCK`, `tmp/`.
+//! Layout of a store: `FORMAT`, `commits/` (the truth), `data/as_of=…/run=…/TABLE.parquet` (immutable), `expired/` (versions
+//! whose data may be gone), `LATEST` and `latest` (hints), `catalog.parquet` and `views/duckdb.sql` (rebuildable), `LOCK`,
+//! `tmp/`.
 //!
-//! Where to look: `publish` is the protocol step by step, `store` finds versions and keeps the hints, `verify` checks.
+//! Where to look: `publish` is the protocol step by step, `format` founds a store, `store` finds versions, `hints` and
+//! `catalogue` make them easy to find, `verify` checks, `writer` makes the Parquet files, `step` is where tests break things.
 
 mod catalogue;
 mod commit;
 mod error;
 mod folder;
+mod format;
+mod hints;
 mod publish;
+mod step;
 mod store;
 pub mod tables;
 mod txid;
@@ -20,9 +25,12 @@ mod verify;
 mod version;
 mod writer;
 
-pub use commit::{Commit, CommittedFile, CommittedTable};
+#[cfg(test)]
+mod tests;
+
+pub use commit::{Commit, CommittedColumn, CommittedFile, CommittedTable};
 pub use error::StoreError;
 pub use publish::{Published, RunIdentity, Staging};
-pub use store::Store;
+pub use store::{Options, Store};
 pub use verify::VerifyReport;
-pub use version::Version;
+pub use version::{OpenVersion, Version};

@@ -1,19 +1,21 @@
-//! Publishing: staged, verified, made durable, then visible by one create-if-absent link. The steps are those of the store's
+//! Publishing: staged, verified, made durable, then visible by one create-if-absent name. The steps are those of the store's
 //! protocol, in its order; a run that dies anywhere leaves the old version or the new one, never a mix.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::io;
+use std::time::SystemTime;
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 use chrono::{DateTime, NaiveDate, SecondsFormat, Utc};
 use serde_json::Value;
 
-use crate::commit::{Commit, CommittedTable, FORMAT, file_name, sha256};
+use crate::commit::{Commit, CommittedColumn, CommittedFile, CommittedTable, FORMAT, file_name};
 use crate::error::StoreError;
 use crate::folder::Folder;
+use crate::step::Step;
 use crate::store::Store;
-use crate::version::{Version, verify_file};
-use crate::writer::write_file;
+use crate::version::{Version, read_file, verify_file};
+use crate::writer::{Layout, write_parquet};
 use crate::{tables, txid};
 
 /// A run older than this may have lost its staged files to garbage collection, so it gives up.
@@ -44,7 +46,7 @@ pub struct Published {
     pub already: bool,
 }
 
-/// Tables on their way into the store. Nothing is visible before [`Staging::publish`].
+/// Tables on their way into the store. Nothing is visible before [`Staging::publish`]; dropped before, nothing remains.
 #[derive(Debug)]
 pub struct Staging<'a> {
     store: &'a Store,
@@ -53,7 +55,10 @@ pub struct Staging<'a> {
     run: Folder,
     day: Folder,
     tables: Vec<CommittedTable>,
+    contracts: Value,
     started: SystemTime,
+    /// A commit may name the staged files, so that they must stay.
+    referenced: bool,
 }
 
 impl Store {
@@ -62,32 +67,118 @@ impl Store {
     /// # Errors
     /// The run's folder cannot be made.
     pub fn stage(&self, identity: RunIdentity) -> Result<Staging<'_>, StoreError> {
-        let day = self.data.enter_or_make(&format!("as_of={}", identity.as_of))?;
-        let txid = txid::new();
-        let name = format!("run={txid}");
-        day.make(&name).map_err(|error| StoreError::io("make run folder", &day.join(&name), error))?;
-        let run = day.enter(&name)?;
-        Ok(Staging { store: self, identity, txid, run, day, tables: Vec::new(), started: SystemTime::now() })
+        let day = self
+            .data
+            .enter_or_make(&format!("as_of={}", identity.as_of))?;
+        loop {
+            let txid = txid::new();
+            let name = format!("run={txid}");
+            match self
+                .steps
+                .reach(Step::MakeRun)
+                .and_then(|()| day.make(&name))
+            {
+                // Another run has the name, so this one takes the next.
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => continue,
+                Err(error) => {
+                    return Err(StoreError::io("make run folder", &day.join(&name), error));
+                }
+                Ok(()) => {}
+            }
+            return Ok(Staging {
+                store: self,
+                identity,
+                run: day.enter(&name)?,
+                txid,
+                day,
+                tables: Vec::new(),
+                contracts: Value::Null,
+                started: SystemTime::now(),
+                referenced: false,
+            });
+        }
     }
 }
 
 impl Staging<'_> {
+    /// Says when the run began, if that was before it staged its tables.
+    pub fn began(&mut self, at: SystemTime) {
+        self.started = at;
+    }
+
     /// Writes a table, step 2. Columns and order of rows must be those of the table's definition.
     ///
     /// # Errors
-    /// The columns are not those of the table, or the file cannot be written.
+    /// The columns or the order of rows are not those of the table, or the file cannot be written.
     pub fn write(
         &mut self,
         table: &str,
         schema: &SchemaRef,
         batches: impl Iterator<Item = Result<RecordBatch, StoreError>>,
     ) -> Result<(), StoreError> {
-        let sorted_by = tables::conform(table, schema)?;
-        let name = format!("{table}.parquet");
-        let file = self.run.create(&name)?;
-        let written = write_file(table, &name, file, schema, &sorted_by, batches)?;
-        self.tables.push(CommittedTable { name: table.to_owned(), files: vec![written] });
+        let layout = tables::layout(table, schema)?;
+        let file = self.write_file(&layout, &format!("{table}.parquet"), batches)?;
+        let columns = layout.schema.fields().iter().map(|field| CommittedColumn {
+            name: field.name().clone(),
+            ty: field.data_type().to_string(),
+            nullable: field.is_nullable(),
+        });
+        self.tables.push(CommittedTable {
+            name: table.to_owned(),
+            schema: columns.collect(),
+            files: vec![file],
+        });
         Ok(())
+    }
+
+    fn write_file(
+        &self,
+        layout: &Layout,
+        name: &str,
+        batches: impl Iterator<Item = Result<RecordBatch, StoreError>>,
+    ) -> Result<CommittedFile, StoreError> {
+        let path = self.run.join(name);
+        let steps = &self.store.steps;
+        steps
+            .reach(Step::CreateTable)
+            .map_err(|error| StoreError::io("create table", &path, error))?;
+        let (file, written) = write_parquet(layout, batches, self.run.create(name)?, &path)?;
+        // Once fsync has failed, a later one may succeed without the lost pages: it is never tried again.
+        let synced = steps.reach(Step::SyncTable).and_then(|()| file.sync_all());
+        synced.map_err(|error| StoreError::io("fsync table", &path, error))?;
+        Ok(CommittedFile {
+            path: name.to_owned(),
+            bytes: written.bytes,
+            sha256: written.sha256,
+            rows: written.rows,
+        })
+    }
+
+    /// Reads a staged table back, so that contracts run on what will be published: step 5.
+    ///
+    /// # Errors
+    /// The table was not written, or is not what was written.
+    pub fn read(&self, table: &str) -> Result<Vec<RecordBatch>, StoreError> {
+        let found = self.tables.iter().find(|known| known.name == table);
+        let found = found.ok_or_else(|| StoreError::BadTable {
+            table: table.to_owned(),
+            reason: "it was not staged".to_owned(),
+        })?;
+        let mut batches = Vec::new();
+        for file in &found.files {
+            let path = self.run.join(&file.path);
+            let open = self
+                .run
+                .file(&file.path)
+                .map_err(|error| StoreError::io("open table", &path, error))?;
+            read_file(open, &path, &|_| true, &mut batches)?;
+        }
+        Ok(batches)
+    }
+
+    /// Keeps what contracts said of the staged tables for the commit.
+    pub fn record_contracts(&mut self, results: Value) {
+        self.contracts = results;
     }
 
     /// Makes the tables visible as the next version: steps 3 to 9.
@@ -103,76 +194,166 @@ impl Staging<'_> {
                 return Ok(published);
             }
         }
-        Err(StoreError::Contended { path: self.store.path().to_owned(), tries: TRIES })
+        Err(StoreError::Contended {
+            path: self.store.path().to_owned(),
+            tries: TRIES,
+        })
+    }
+
+    fn files(&self) -> impl Iterator<Item = &CommittedFile> {
+        self.tables.iter().flat_map(|table| &table.files)
     }
 
     /// Step 3: every file is read again and compared.
     fn verify(&self) -> Result<(), StoreError> {
-        self.tables.iter().flat_map(|table| &table.files).try_for_each(|file| verify_file(&self.run.join(&file.path), file))
+        self.files().try_for_each(|file| {
+            let path = self.run.join(&file.path);
+            let open = self
+                .store
+                .steps
+                .reach(Step::ReadBack)
+                .and_then(|()| self.run.file(&file.path));
+            verify_file(
+                open.map_err(|error| StoreError::io("open table", &path, error))?,
+                &path,
+                file,
+            )
+        })
     }
 
     /// Step 4: the names survive a power loss.
     fn make_durable(&self) -> Result<(), StoreError> {
-        for folder in [&self.run, &self.day, &self.store.data, &self.store.root] {
-            folder.sync().map_err(|error| StoreError::io("fsync folder", folder.path(), error))?;
-        }
-        Ok(())
+        [&self.run, &self.day, &self.store.data, &self.store.root]
+            .into_iter()
+            .try_for_each(|folder| {
+                let synced = self
+                    .store
+                    .steps
+                    .reach(Step::SyncFolders)
+                    .and_then(|()| folder.sync());
+                synced.map_err(|error| StoreError::io("fsync folder", folder.path(), error))
+            })
     }
 
     /// Steps 6 to 9; `None` where another run took the number.
-    fn commit(&self, counts: &Value) -> Result<Option<Published>, StoreError> {
+    fn commit(&mut self, counts: &Value) -> Result<Option<Published>, StoreError> {
         let store = self.store;
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |elapsed| elapsed.as_millis() as u64);
-        if txid::began_millis(&self.txid).is_none_or(|began| now.saturating_sub(began) > OLDEST_RUN_MILLIS) {
-            return Err(StoreError::io("commit", self.run.path(), std::io::Error::other("the run began more than 24 hours ago; start it again")));
-        }
+        self.check_age()?;
         let _lock = store.lock()?;
         // A predecessor that died after its commit is completed first.
         store.refresh_hints()?;
         if let Some(version) = store.find(&self.identity.idempotency_key)? {
-            return Ok(Some(Published { version, already: true }));
+            return Ok(Some(Published {
+                version,
+                already: true,
+            }));
         }
-        self.still_there()?;
-        let parent = store.numbers()?.last().copied().unwrap_or(0);
-        let (commit, bytes) = self.sealed(parent, counts)?;
-        let draft = format!("{}.json", self.txid);
-        store.tmp.remove(&draft);
-        store.tmp.write_new(&draft, &bytes)?;
-        match store.tmp.link(&draft, &store.commits, &file_name(commit.version)) {
-            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => return Ok(None),
-            Err(error) => return Err(StoreError::io("link commit", &store.commits.join(&file_name(commit.version)), error)),
-            Ok(()) => {}
+        self.look_again()?;
+        let (commit, bytes) = self.sealed(counts)?;
+        if !self.name_commit(commit.version, &bytes)? {
+            return Ok(None);
         }
-        if let Err(error) = store.commits.sync() {
-            return Err(StoreError::InDoubt { path: store.path().to_owned(), version: commit.version, step: "fsync of commits", error });
+        if let Err(error) = store
+            .steps
+            .reach(Step::SyncCommits)
+            .and_then(|()| store.commits.sync())
+        {
+            return Err(StoreError::InDoubt {
+                path: store.path().to_owned(),
+                version: commit.version,
+                step: "fsync of commits",
+                error,
+            });
         }
-        store.tmp.remove(&draft);
-        store.refresh_hints().map_err(|error| StoreError::NotYetVisible {
-            path: store.path().to_owned(),
-            version: commit.version,
-            error: Box::new(error),
-        })?;
-        Ok(Some(Published { version: store.version_from(commit), already: false }))
+        store
+            .refresh_hints()
+            .map_err(|error| StoreError::NotYetVisible {
+                path: store.path().to_owned(),
+                version: commit.version,
+                error: Box::new(error),
+            })?;
+        Ok(Some(Published {
+            version: store.version_from(commit),
+            already: false,
+        }))
     }
 
-    /// Garbage collection may have run since the files were verified.
-    fn still_there(&self) -> Result<(), StoreError> {
-        for file in self.tables.iter().flat_map(|table| &table.files) {
+    /// Step 6.
+    fn check_age(&self) -> Result<(), StoreError> {
+        let young = |began: u64| txid::now_millis().saturating_sub(began) <= OLDEST_RUN_MILLIS;
+        if txid::began_millis(&self.txid).is_some_and(young) {
+            return Ok(());
+        }
+        let error = io::Error::other("the run began more than 24 hours ago; start it again");
+        Err(StoreError::io("commit", self.run.path(), error))
+    }
+
+    /// Step 7: garbage collection may have run since the files were verified.
+    fn look_again(&self) -> Result<(), StoreError> {
+        self.files().try_for_each(|file| {
             let path = self.run.join(&file.path);
-            let size = self.run.size(&file.path).map_err(|error| StoreError::io("look at table", &path, error))?;
-            if size != file.bytes {
-                return Err(StoreError::damaged(&path, format!("{size} bytes instead of {}", file.bytes)));
+            let size = self
+                .store
+                .steps
+                .reach(Step::LookAgain)
+                .and_then(|()| self.run.size(&file.path));
+            match size.map_err(|error| StoreError::io("look at table", &path, error))? {
+                size if size == file.bytes => Ok(()),
+                size => Err(StoreError::damaged(
+                    &path,
+                    format!("{size} bytes instead of {}", file.bytes),
+                )),
             }
-        }
-        Ok(())
+        })
     }
 
-    fn sealed(&self, parent: u64, counts: &Value) -> Result<(Commit, Vec<u8>), StoreError> {
-        let parent_sha256 = match parent {
-            0 => String::new(),
-            number => sha256(&self.store.commit(number)?.1),
+    /// Step 7: gives the commit its name. False where another run's commit has that name.
+    fn name_commit(&mut self, version: u64, bytes: &[u8]) -> Result<bool, StoreError> {
+        let store = self.store;
+        let (draft, name) = (format!("{}.json", self.txid), file_name(version));
+        let path = store.commits.join(&name);
+        let drafted = store
+            .steps
+            .reach(Step::DraftCommit)
+            .map_err(|error| StoreError::io("write commit", &path, error));
+        if let Err(error) = drafted.and_then(|()| store.tmp.write_new(&draft, bytes)) {
+            store.tmp.remove(&draft);
+            return Err(error);
+        }
+        self.referenced = true;
+        let named = store
+            .steps
+            .reach(Step::LinkCommit)
+            .and_then(|()| store.tmp.name_new(&draft, &store.commits, &name));
+        store.tmp.remove(&draft);
+        let Err(error) = named else { return Ok(true) };
+        // Some systems report an error for what they have done, so the name itself is asked.
+        match store.commits.read(&name) {
+            Ok(Some(found)) if found == bytes => Ok(true),
+            Ok(found) => {
+                self.referenced = false;
+                match found {
+                    Some(_) if error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
+                    _ => Err(StoreError::io("link commit", &path, error)),
+                }
+            }
+            Err(_) => Err(StoreError::InDoubt {
+                path: store.path().to_owned(),
+                version,
+                step: "naming the commit",
+                error,
+            }),
+        }
+    }
+
+    fn sealed(&self, counts: &Value) -> Result<(Commit, Vec<u8>), StoreError> {
+        let digests = self.store.digests()?;
+        let (parent, parent_sha256) = digests.last().map_or((0, String::new()), |last| {
+            (last.version, last.sha256.clone())
+        });
+        let time = |time: SystemTime| {
+            DateTime::<Utc>::from(time).to_rfc3339_opts(SecondsFormat::Millis, true)
         };
-        let time = |time: SystemTime| DateTime::<Utc>::from(time).to_rfc3339_opts(SecondsFormat::Millis, true);
         Commit {
             format: FORMAT,
             version: parent + 1,
@@ -184,6 +365,7 @@ impl Staging<'_> {
             pipeline: self.identity.pipeline.clone(),
             inputs: self.identity.inputs.clone(),
             counts: counts.clone(),
+            contracts: self.contracts.clone(),
             tables: self.tables.clone(),
             started_at: time(self.started),
             finished_at: time(SystemTime::now()),
@@ -191,5 +373,18 @@ impl Staging<'_> {
         }
         .seal()
         .map_err(|error| StoreError::io("write commit", self.run.path(), error))
+    }
+}
+
+impl Drop for Staging<'_> {
+    /// What no commit names is nobody's; a run that dies leaves it to garbage collection.
+    fn drop(&mut self) {
+        if self.referenced {
+            return;
+        }
+        for name in self.run.list().unwrap_or_default() {
+            self.run.remove(&name);
+        }
+        self.day.remove_folder(&format!("run={}", self.txid));
     }
 }

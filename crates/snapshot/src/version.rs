@@ -1,8 +1,10 @@
 //! One published version.
 
+use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::Read;
+use std::io::{self, Read, Seek};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use arrow::array::RecordBatch;
 use chrono::NaiveDate;
@@ -10,19 +12,27 @@ use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ParquetRecordBatchReaderBuilder};
 use sha2::{Digest, Sha256};
 
-use crate::commit::{Commit, CommittedFile, hex};
+use crate::commit::{Commit, CommittedFile, CommittedTable, hex};
 use crate::error::StoreError;
+use crate::folder::Folder;
+use crate::store::run_path;
 
 /// A version: its commit and the folder of its tables.
 #[derive(Debug, Clone)]
 pub struct Version {
-    commit: Commit,
+    commit: Arc<Commit>,
+    root: Arc<Folder>,
     folder: PathBuf,
 }
 
 impl Version {
-    pub(crate) fn new(commit: Commit, folder: PathBuf) -> Self {
-        Self { commit, folder }
+    pub(crate) fn new(commit: Commit, root: Arc<Folder>) -> Self {
+        let folder = root.join(&run_path(commit.as_of, &commit.txid));
+        Self {
+            commit: Arc::new(commit),
+            root,
+            folder,
+        }
     }
 
     /// Its number, from 1.
@@ -35,9 +45,19 @@ impl Version {
         self.commit.as_of
     }
 
+    /// Name of the run that published it.
+    pub fn txid(&self) -> &str {
+        &self.commit.txid
+    }
+
     /// What was committed.
     pub fn commit(&self) -> &Commit {
         &self.commit
+    }
+
+    /// Its tables.
+    pub fn tables(&self) -> &[CommittedTable] {
+        &self.commit.tables
     }
 
     /// Folder of its tables.
@@ -47,12 +67,59 @@ impl Version {
 
     /// Rows of a table, 0 where it has no such table.
     pub fn rows(&self, table: &str) -> u64 {
-        self.commit.tables.iter().find(|known| known.name == table).map_or(0, |known| known.rows())
+        self.tables()
+            .iter()
+            .find(|known| known.name == table)
+            .map_or(0, CommittedTable::rows)
     }
 
     /// Size of all its files.
     pub fn bytes(&self) -> u64 {
-        self.commit.tables.iter().flat_map(|table| &table.files).map(|file| file.bytes).sum()
+        self.files().map(|file| file.bytes).sum()
+    }
+
+    fn files(&self) -> impl Iterator<Item = &CommittedFile> {
+        self.tables().iter().flat_map(|table| &table.files)
+    }
+
+    fn open(&self, file: &CommittedFile) -> Result<File, StoreError> {
+        let relative = format!(
+            "{}/{}",
+            run_path(self.commit.as_of, &self.commit.txid),
+            file.path
+        );
+        self.root
+            .file_below(&relative)
+            .map_err(|error| StoreError::io("open table", &self.folder.join(&file.path), error))
+    }
+
+    fn open_table(&self, table: &CommittedTable) -> Result<Vec<File>, StoreError> {
+        table.files.iter().map(|file| self.open(file)).collect()
+    }
+
+    /// Opens every file. What is open stays readable even when its name goes away.
+    ///
+    /// # Errors
+    /// A file that is missing or cannot be opened.
+    pub fn open_all(&self) -> Result<OpenVersion, StoreError> {
+        let open = |table: &CommittedTable| Ok((table.name.clone(), self.open_table(table)?));
+        let files = self
+            .tables()
+            .iter()
+            .map(open)
+            .collect::<Result<_, StoreError>>()?;
+        Ok(OpenVersion {
+            version: self.clone(),
+            files,
+        })
+    }
+
+    fn table(&self, name: &str) -> Result<&CommittedTable, StoreError> {
+        let found = self.tables().iter().find(|known| known.name == name);
+        found.ok_or_else(|| StoreError::NoTable {
+            version: self.number(),
+            table: name.to_owned(),
+        })
     }
 
     /// Reads a table.
@@ -67,28 +134,29 @@ impl Version {
     ///
     /// # Errors
     /// The version has no such table, or its file is missing or damaged.
-    pub fn read_columns(&self, table: &str, wanted: impl Fn(&str) -> bool) -> Result<Vec<RecordBatch>, StoreError> {
-        let found = self.commit.tables.iter().find(|known| known.name == table);
-        let found = found.ok_or_else(|| StoreError::NoTable { version: self.number(), table: table.to_owned() })?;
+    pub fn read_columns(
+        &self,
+        table: &str,
+        wanted: impl Fn(&str) -> bool,
+    ) -> Result<Vec<RecordBatch>, StoreError> {
+        let found = self.table(table)?;
+        let files = self.open_table(found)?;
+        self.read_files(found, &files, wanted)
+    }
+
+    fn read_files(
+        &self,
+        table: &CommittedTable,
+        files: &[File],
+        wanted: impl Fn(&str) -> bool,
+    ) -> Result<Vec<RecordBatch>, StoreError> {
         let mut batches = Vec::new();
-        for file in &found.files {
-            let path = self.folder.join(&file.path);
-            let damaged = |reason: String| StoreError::damaged(&path, reason);
-            let open = File::open(&path).map_err(|error| StoreError::io("open table", &path, error))?;
-            let builder = ParquetRecordBatchReaderBuilder::try_new(open).map_err(|error| damaged(error.to_string()))?;
-            let numbers: Vec<usize> = builder
-                .schema()
-                .fields()
-                .iter()
-                .enumerate()
-                .filter(|(_, field)| wanted(field.name()))
-                .map(|(number, _)| number)
-                .collect();
-            let mask = ProjectionMask::roots(builder.parquet_schema(), numbers);
-            let reader = builder.with_projection(mask).with_batch_size(1 << 16).build().map_err(|error| damaged(error.to_string()))?;
-            for batch in reader {
-                batches.push(batch.map_err(|error| damaged(error.to_string()))?);
-            }
+        for (stated, file) in table.files.iter().zip(files) {
+            let path = self.folder.join(&stated.path);
+            let file = file
+                .try_clone()
+                .map_err(|error| StoreError::io("open table", &path, error))?;
+            read_file(file, &path, &wanted, &mut batches)?;
         }
         Ok(batches)
     }
@@ -98,37 +166,106 @@ impl Version {
     /// # Errors
     /// The first file that is not what the commit says.
     pub fn verify(&self) -> Result<(), StoreError> {
-        for file in self.commit.tables.iter().flat_map(|table| &table.files) {
-            verify_file(&self.folder.join(&file.path), file)?;
-        }
-        Ok(())
+        self.files().try_for_each(|file| self.verify_file(file))
+    }
+
+    pub(crate) fn verify_file(&self, stated: &CommittedFile) -> Result<(), StoreError> {
+        verify_file(self.open(stated)?, &self.folder.join(&stated.path), stated)
     }
 }
 
+/// A version with all its files open. One reader at a time: clones of a file share their position.
+#[derive(Debug)]
+pub struct OpenVersion {
+    version: Version,
+    files: BTreeMap<String, Vec<File>>,
+}
+
+impl OpenVersion {
+    /// The version.
+    pub fn version(&self) -> &Version {
+        &self.version
+    }
+
+    /// Reads a table from the open files.
+    ///
+    /// # Errors
+    /// The version has no such table, or its file is damaged.
+    pub fn read(&mut self, table: &str) -> Result<Vec<RecordBatch>, StoreError> {
+        let found = self.version.table(table)?;
+        self.version.read_files(
+            found,
+            self.files.get(table).map_or(&[], Vec::as_slice),
+            |_| true,
+        )
+    }
+}
+
+/// Appends the wanted columns of one file.
+pub(crate) fn read_file(
+    file: File,
+    path: &Path,
+    wanted: &impl Fn(&str) -> bool,
+    batches: &mut Vec<RecordBatch>,
+) -> Result<(), StoreError> {
+    let damaged = |reason: String| StoreError::damaged(path, reason);
+    let builder = ParquetRecordBatchReaderBuilder::try_new(file)
+        .map_err(|error| damaged(error.to_string()))?;
+    let fields = builder.schema().fields();
+    let numbers: Vec<usize> = (0..fields.len())
+        .filter(|&number| wanted(fields[number].name()))
+        .collect();
+    let mask = ProjectionMask::roots(builder.parquet_schema(), numbers);
+    let reader = builder
+        .with_projection(mask)
+        .with_batch_size(1 << 16)
+        .build()
+        .map_err(|error| damaged(error.to_string()))?;
+    for batch in reader {
+        batches.push(batch.map_err(|error| damaged(error.to_string()))?);
+    }
+    Ok(())
+}
+
 /// Checks one file against what was committed of it.
-pub(crate) fn verify_file(path: &Path, stated: &CommittedFile) -> Result<(), StoreError> {
-    let mut file = File::open(path).map_err(|error| StoreError::io("open table", path, error))?;
+pub(crate) fn verify_file(
+    mut file: File,
+    path: &Path,
+    stated: &CommittedFile,
+) -> Result<(), StoreError> {
+    let damaged = |reason: String| StoreError::damaged(path, reason);
+    let (bytes, sha256) =
+        hash(&mut file).map_err(|error| StoreError::io("read table", path, error))?;
+    if bytes != stated.bytes {
+        return Err(damaged(format!(
+            "{bytes} bytes instead of {}",
+            stated.bytes
+        )));
+    }
+    if sha256 != stated.sha256 {
+        return Err(damaged("its sha256 is not the committed one".to_owned()));
+    }
+    let metadata = ArrowReaderMetadata::load(&file, Default::default())
+        .map_err(|error| damaged(error.to_string()))?;
+    let rows = metadata.metadata().file_metadata().num_rows();
+    if u64::try_from(rows).ok() != Some(stated.rows) {
+        return Err(damaged(format!("{rows} rows instead of {}", stated.rows)));
+    }
+    Ok(())
+}
+
+/// Size and sha256 of a file from its beginning.
+fn hash(file: &mut File) -> io::Result<(u64, String)> {
+    file.rewind()?;
     let mut hash = Sha256::new();
     let mut buffer = vec![0; 1 << 20];
     let mut bytes = 0;
     loop {
-        let read = file.read(&mut buffer).map_err(|error| StoreError::io("read table", path, error))?;
+        let read = file.read(&mut buffer)?;
         if read == 0 {
-            break;
+            return Ok((bytes, hex(&hash.finalize())));
         }
         hash.update(&buffer[..read]);
         bytes += read as u64;
     }
-    if bytes != stated.bytes {
-        return Err(StoreError::damaged(path, format!("{bytes} bytes instead of {}", stated.bytes)));
-    }
-    if hex(&hash.finalize()) != stated.sha256 {
-        return Err(StoreError::damaged(path, "its sha256 is not the committed one"));
-    }
-    let metadata = ArrowReaderMetadata::load(&file, Default::default()).map_err(|error| StoreError::damaged(path, error.to_string()))?;
-    let rows = metadata.metadata().file_metadata().num_rows();
-    if u64::try_from(rows).ok() != Some(stated.rows) {
-        return Err(StoreError::damaged(path, format!("{rows} rows instead of {}", stated.rows)));
-    }
-    Ok(())
 }

@@ -1,0 +1,139 @@
+//! The file `FORMAT`: what makes a folder a store, and the trial that a file system must pass before it becomes one.
+
+use std::fs::File;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::error::StoreError;
+use crate::folder::Folder;
+use crate::txid;
+
+/// First line of `FORMAT`; the second is the store's own name.
+const FORMAT_LINE: &str = "tessera-store 1";
+
+/// What an interrupted attempt may have left in a folder that is not a store yet.
+const BEFORE_FORMAT: [&str; 2] = ["tmp", "LOCK"];
+
+/// Makes the folder at this path a store, unless it is one.
+pub(crate) fn found(path: &Path) -> Result<Folder, StoreError> {
+    make_folders(path)?;
+    let root = Folder::open(path)?;
+    if root.read("FORMAT")?.is_none() {
+        let strangers = root
+            .list()?
+            .into_iter()
+            .find(|name| !BEFORE_FORMAT.contains(&name.as_str()));
+        // Another process may have made the store since we looked.
+        if let Some(stranger) =
+            strangers.filter(|_| root.read("FORMAT").is_ok_and(|format| format.is_none()))
+        {
+            let reason = format!("it holds `{stranger}` but no FORMAT; choose an empty folder");
+            return Err(StoreError::NotAStore {
+                path: path.to_owned(),
+                reason,
+            });
+        }
+        initialise(&root)?;
+    }
+    Ok(root)
+}
+
+/// Checks that a folder is a store of a known format.
+pub(crate) fn check(root: &Folder) -> Result<(), StoreError> {
+    let not_a_store = |reason: String| StoreError::NotAStore {
+        path: root.path().to_owned(),
+        reason,
+    };
+    let format = root
+        .read("FORMAT")?
+        .ok_or_else(|| not_a_store("it has no FORMAT".to_owned()))?;
+    match String::from_utf8_lossy(&format)
+        .lines()
+        .next()
+        .unwrap_or_default()
+    {
+        FORMAT_LINE => Ok(()),
+        other => Err(not_a_store(format!(
+            "its format is `{other}`, and this program knows `{FORMAT_LINE}`"
+        ))),
+    }
+}
+
+/// Makes a folder and those above it. All of them survive a power loss, as what is published in them must.
+fn make_folders(path: &Path) -> Result<(), StoreError> {
+    let path =
+        std::path::absolute(path).map_err(|error| StoreError::io("make store", path, error))?;
+    let mut missing: Vec<PathBuf> = Vec::new();
+    for ancestor in path.ancestors() {
+        if ancestor
+            .try_exists()
+            .map_err(|error| StoreError::io("make store", ancestor, error))?
+        {
+            break;
+        }
+        missing.push(ancestor.to_owned());
+    }
+    for folder in missing.iter().rev() {
+        match std::fs::create_dir(folder) {
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
+                return Err(StoreError::io("make store", folder, error));
+            }
+            _ => {}
+        }
+    }
+    for folder in missing.iter().rev() {
+        if let Some(parent) = folder.parent() {
+            let sync = File::open(parent).and_then(|parent| parent.sync_all());
+            sync.map_err(|error| StoreError::io("fsync folder", parent, error))?;
+        }
+    }
+    Ok(())
+}
+
+/// Tries what publishing relies on, then marks the folder as a store.
+fn initialise(root: &Folder) -> Result<(), StoreError> {
+    let unsupported = |what: &str| StoreError::Unsupported {
+        path: root.path().to_owned(),
+        kind: format!("a file system without {what}"),
+    };
+    let tmp = root.enter_or_make("tmp")?;
+    let [first, second, third] = [0, 1, 2].map(|_| format!("probe-{}", txid::new()));
+    let content = format!("{FORMAT_LINE}\n{first}\n");
+    for name in [&first, &second] {
+        tmp.write_new(name, content.as_bytes())?;
+    }
+    let tried = tmp
+        .name_new(&first, &tmp, &third)
+        .map_err(|_| unsupported("create-if-absent names"))
+        .and_then(|()| match tmp.name_new(&second, &tmp, &third) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+            _ => Err(unsupported("create-if-absent names")),
+        })
+        .and_then(|()| {
+            tmp.sync()
+                .and_then(|()| root.sync())
+                .map_err(|_| unsupported("durable folders"))
+        })
+        .and_then(|()| match tmp.name_new(&third, root, "FORMAT") {
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
+                Err(StoreError::io("mark store", &root.join("FORMAT"), error))
+            }
+            _ => Ok(()),
+        });
+    for name in [&first, &second, &third] {
+        tmp.remove(name);
+    }
+    tried?;
+    // The folder itself may be new, made by a run that died before it could say so.
+    let absolute = root
+        .path()
+        .canonicalize()
+        .map_err(|error| StoreError::io("fsync store", root.path(), error))?;
+    if let Some(parent) = absolute.parent().and_then(|parent| File::open(parent).ok()) {
+        parent
+            .sync_all()
+            .map_err(|error| StoreError::io("fsync folder", &absolute, error))?;
+    }
+    root.sync()
+        .map_err(|error| StoreError::io("fsync store", root.path(), error))
+}

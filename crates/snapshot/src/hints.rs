@@ -1,0 +1,176 @@
+//! Hints: `LATEST`, the link `latest`, the catalogue and the views. They say quickly what the commits say slowly; all of them
+//! can be lost and rebuilt, and none of them is ever trusted for correctness.
+
+use std::io;
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::StoreError;
+use crate::folder::Folder;
+use crate::step::Step;
+use crate::store::{Store, run_path};
+use crate::{catalogue, txid};
+
+/// Content of `LATEST`.
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Latest {
+    pub(crate) version: u64,
+    /// sha256 of the commit's file.
+    pub(crate) sha256: String,
+}
+
+/// The hints as the commits want them.
+struct Wanted {
+    latest: Vec<u8>,
+    target: String,
+    catalogue: Vec<u8>,
+    views: String,
+}
+
+impl Store {
+    /// What `LATEST` says; nothing where it is missing or cannot be understood.
+    pub(crate) fn hint(&self) -> Option<Latest> {
+        serde_json::from_slice(&self.root.read("LATEST").ok()??).ok()
+    }
+
+    /// The hints for the highest commit, by listing; `None` before the first.
+    fn wanted(&self) -> Result<Option<Wanted>, StoreError> {
+        let digests = self.digests()?;
+        let Some(highest) = digests.last() else {
+            return Ok(None);
+        };
+        let hint = Latest {
+            version: highest.version,
+            sha256: highest.sha256.clone(),
+        };
+        Ok(Some(Wanted {
+            latest: serde_json::to_vec(&hint)
+                .map_err(|error| StoreError::io("write LATEST", self.path(), error))?,
+            target: run_path(highest.as_of, &highest.txid),
+            catalogue: catalogue::parquet(&digests)?,
+            views: catalogue::duckdb(&digests, &self.expired()?),
+        }))
+    }
+
+    /// Makes every hint what the commits say, and the highest commit durable before anything points to it. What is right
+    /// already is left alone. The caller holds the lock, so hints never move back.
+    pub(crate) fn refresh_hints(&self) -> Result<(), StoreError> {
+        self.commits
+            .sync()
+            .map_err(|error| StoreError::io("fsync commits", self.commits.path(), error))?;
+        let Some(wanted) = self.wanted()? else {
+            return Ok(());
+        };
+        self.replace(Step::ReplaceLatest, &self.root, "LATEST", &wanted.latest)?;
+        self.point_latest(&wanted.target)?;
+        self.sync_root()?;
+        self.replace(
+            Step::ReplaceCatalogue,
+            &self.root,
+            "catalog.parquet",
+            &wanted.catalogue,
+        )?;
+        let views = self.root.enter_or_make("views")?;
+        self.replace(
+            Step::ReplaceViews,
+            &views,
+            "duckdb.sql",
+            wanted.views.as_bytes(),
+        )?;
+        views
+            .sync()
+            .map_err(|error| StoreError::io("fsync views", views.path(), error))?;
+        self.sync_root()
+    }
+
+    fn sync_root(&self) -> Result<(), StoreError> {
+        let synced = self
+            .steps
+            .reach(Step::SyncRoot)
+            .and_then(|()| self.root.sync());
+        synced.map_err(|error| StoreError::io("fsync store", self.path(), error))
+    }
+
+    /// Replaces a small file in one step, unless it holds these bytes.
+    fn replace(
+        &self,
+        step: Step,
+        folder: &Folder,
+        name: &str,
+        bytes: &[u8],
+    ) -> Result<(), StoreError> {
+        if folder
+            .read(name)
+            .is_ok_and(|found| found.as_deref() == Some(bytes))
+        {
+            return Ok(());
+        }
+        let failed = |error: io::Error| StoreError::io("replace file", &folder.join(name), error);
+        self.steps.reach(step).map_err(failed)?;
+        let draft = format!("{name}-{}", txid::new());
+        let replaced = self
+            .tmp
+            .write_new(&draft, bytes)
+            .and_then(|()| self.tmp.rename_over(&draft, folder, name).map_err(failed));
+        if replaced.is_err() {
+            self.tmp.remove(&draft);
+        }
+        replaced
+    }
+
+    fn point_latest(&self, target: &str) -> Result<(), StoreError> {
+        if self.root.target("latest").as_deref() == Some(target) {
+            return Ok(());
+        }
+        let draft = format!("latest-{}", txid::new());
+        let pointed = self
+            .steps
+            .reach(Step::PointLatest)
+            .and_then(|()| self.tmp.symlink(target, &draft))
+            .and_then(|()| self.tmp.rename_over(&draft, &self.root, "latest"));
+        pointed.map_err(|error| {
+            self.tmp.remove(&draft);
+            StoreError::io("point latest", &self.root.join("latest"), error)
+        })
+    }
+
+    /// Completes what an interrupted publisher left: hints, catalogue, views.
+    ///
+    /// # Errors
+    /// The lock is held, or a commit is damaged.
+    pub fn repair(&self) -> Result<(), StoreError> {
+        let _lock = self.lock()?;
+        self.refresh_hints()
+    }
+
+    /// Hints that are not what the commits say, by name.
+    pub(crate) fn stale_hints(&self) -> Result<Vec<&'static str>, StoreError> {
+        let Some(wanted) = self.wanted()? else {
+            return Ok(Vec::new());
+        };
+        let holds = |folder: &Folder, name: &str, bytes: &[u8]| {
+            folder
+                .read(name)
+                .is_ok_and(|found| found.as_deref() == Some(bytes))
+        };
+        let views = self
+            .root
+            .enter("views")
+            .is_ok_and(|views| holds(&views, "duckdb.sql", wanted.views.as_bytes()));
+        Ok([
+            ("LATEST", holds(&self.root, "LATEST", &wanted.latest)),
+            (
+                "latest",
+                self.root.target("latest").as_deref() == Some(wanted.target.as_str()),
+            ),
+            (
+                "catalog.parquet",
+                holds(&self.root, "catalog.parquet", &wanted.catalogue),
+            ),
+            ("views/duckdb.sql", views),
+        ]
+        .into_iter()
+        .filter_map(|(name, fits)| (!fits).then_some(name))
+        .collect())
+    }
+}

@@ -1,0 +1,241 @@
+//! The declarations of all published tables. A new table or column is a row here.
+
+use super::{Column, Table, Ty};
+
+const fn must(name: &'static str, ty: Ty, doc: &'static str) -> Column {
+    Column {
+        name,
+        ty,
+        nullable: false,
+        unit: "",
+        doc,
+    }
+}
+
+const fn may(name: &'static str, ty: Ty, doc: &'static str) -> Column {
+    Column {
+        name,
+        ty,
+        nullable: true,
+        unit: "",
+        doc,
+    }
+}
+
+impl Column {
+    const fn counts(self, unit: &'static str) -> Self {
+        Self { unit, ..self }
+    }
+}
+
+const AS_OF: Column = must(
+    "as_of",
+    Ty::Date,
+    "State of the customer base at the close of this day.",
+);
+
+/// Every published table, sorted by name.
+pub static TABLES: &[Table] = &[
+    Table {
+        name: "customers",
+        doc: "The wide table that dashboards start from: features, scores and segments side by side.",
+        version: "1.0",
+        row: "customer",
+        sorted_by: &["<key>"],
+        unique: true,
+        columns: &[
+            AS_OF,
+            must(
+                "<key>",
+                Ty::Key,
+                "The customer's key, under the name that the pipeline gives it.",
+            ),
+            may(
+                "<feature>",
+                Ty::Any,
+                "Every published feature, in the order of the pipeline.",
+            )
+            .counts("as the feature"),
+            may(
+                "<scheme>",
+                Ty::Any,
+                "The customer's segment, for every scheme; `<scheme>_score` where it has scores.",
+            ),
+        ],
+    },
+    Table {
+        name: "memberships",
+        doc: "Who is in which segment, and why.",
+        version: "1.0",
+        row: "customer x scheme",
+        sorted_by: &["<key>", "scheme"],
+        unique: true,
+        columns: &[
+            AS_OF,
+            must("<key>", Ty::Key, "The customer's key."),
+            must("scheme", Ty::Text, "The scheme."),
+            must(
+                "segment_id",
+                Ty::Int,
+                "Permanent id of the segment, below 2^53.",
+            ),
+            must("segment", Ty::Text, "Name of the segment."),
+            must("reason", Ty::Text, "Why the customer is in it."),
+            must("assigned_by", Ty::Text, "`rule` or `model`."),
+        ],
+    },
+    Table {
+        name: "models",
+        doc: "Everything that was fitted or derived from the data: edges, centroids, metrics, seeds.",
+        version: "1.0",
+        row: "score x model x name",
+        sorted_by: &["score", "model", "name"],
+        unique: true,
+        columns: &[
+            AS_OF,
+            must("score", Ty::Text, "The scheme or score."),
+            must("model", Ty::Text, "The model, such as `kmeans`."),
+            must("name", Ty::Text, "The parameter."),
+            may("value", Ty::Float, "Its value, if a number."),
+            may("text", Ty::Text, "Its value, if a text."),
+        ],
+    },
+    Table {
+        name: "profiles",
+        doc: "What sets a segment apart from the whole base.",
+        version: "1.0",
+        row: "scheme x segment x feature (x label)",
+        sorted_by: &["scheme", "segment_id", "feature", "label"],
+        unique: true,
+        columns: &[
+            AS_OF,
+            must("scheme", Ty::Text, "The scheme."),
+            must("segment_id", Ty::Int, "Permanent id of the segment."),
+            must("segment", Ty::Text, "Name of the segment."),
+            must("feature", Ty::Text, "The feature."),
+            may(
+                "label",
+                Ty::Text,
+                "The value, for features that are labels.",
+            ),
+            must(
+                "customers",
+                Ty::Int,
+                "Customers of the segment with a value.",
+            )
+            .counts("customers"),
+            may("mean", Ty::Float, "Mean.").counts("as the feature"),
+            may("median", Ty::Float, "Median.").counts("as the feature"),
+            may("p10", Ty::Float, "10th percentile (type 7).").counts("as the feature"),
+            may("p90", Ty::Float, "90th percentile (type 7).").counts("as the feature"),
+            may("population_mean", Ty::Float, "Mean over all customers.").counts("as the feature"),
+            may(
+                "index",
+                Ty::Float,
+                "100 x mean / population mean; for labels 100 x share / population share.",
+            )
+            .counts("100 = population"),
+            may(
+                "effect_size",
+                Ty::Float,
+                "Cohen's d of the segment against the rest.",
+            )
+            .counts("standard deviations"),
+            may(
+                "share",
+                Ty::Float,
+                "Share of the segment's customers with this label.",
+            )
+            .counts("share"),
+            may(
+                "population_share",
+                Ty::Float,
+                "Share of all customers with this label.",
+            )
+            .counts("share"),
+        ],
+    },
+    Table {
+        name: "rejects",
+        doc: "What broke a source's contract, so that its owner can mend it.",
+        version: "1.0",
+        row: "row set aside",
+        sorted_by: &["source", "file", "row_number"],
+        unique: false,
+        columns: &[
+            AS_OF,
+            must("source", Ty::Text, "The source."),
+            must("file", Ty::Text, "Path within the source."),
+            must("row_number", Ty::Int, "Position in the file, from 1.").counts("rows"),
+            must("rule", Ty::Text, "The rule that the row broke."),
+            must("row", Ty::Text, "The row as JSON."),
+        ],
+    },
+    Table {
+        name: "segments",
+        doc: "The segments of every scheme with their size, value and playbook.",
+        version: "1.0",
+        row: "scheme x segment",
+        sorted_by: &["scheme", "segment_id"],
+        unique: true,
+        columns: &[
+            AS_OF,
+            must("scheme", Ty::Text, "The scheme."),
+            must("segment_id", Ty::Int, "Permanent id of the segment."),
+            must("segment", Ty::Text, "Name of the segment."),
+            must("customers", Ty::Int, "Its customers.").counts("customers"),
+            must("share", Ty::Float, "Their share of all customers.").counts("share"),
+            may("value", Ty::Float, "Sum of the pipeline's money feature.").counts("currency"),
+            may("value_share", Ty::Float, "Its share of the whole base's.").counts("share"),
+            may("kpi", Ty::Float, "Mean of the goal's KPI.").counts("as the KPI"),
+            may("playbook", Ty::Text, "What is done with the segment."),
+            may("touch", Ty::Text, "`high`, `low` or `tech`."),
+            may("channel", Ty::Text, "Through what channel."),
+            may("owner", Ty::Text, "Who acts."),
+            may("rule", Ty::Text, "The rule in words."),
+        ],
+    },
+    Table {
+        name: "sources",
+        doc: "What came in, and what became of it: rows = used + filtered + quarantined + dropped.",
+        version: "1.0",
+        row: "source",
+        sorted_by: &["source"],
+        unique: true,
+        columns: &[
+            AS_OF,
+            must("source", Ty::Text, "The source."),
+            must("kind", Ty::Text, "`events`, `attributes` or `intervals`."),
+            must("files", Ty::Int, "Its files.").counts("files"),
+            must("bytes", Ty::Int, "Their size.").counts("bytes"),
+            must(
+                "rows",
+                Ty::Int,
+                "Rows visible at `as_of`: used + filtered + quarantined + dropped.",
+            )
+            .counts("rows"),
+            must("used", Ty::Int, "Rows that took part.").counts("rows"),
+            must(
+                "filtered",
+                Ty::Int,
+                "Rows that do not concern the pipeline.",
+            )
+            .counts("rows"),
+            must("quarantined", Ty::Int, "Rows set aside, see `rejects`.").counts("rows"),
+            must("dropped", Ty::Int, "Rows left out as the contract says.").counts("rows"),
+            must("duplicates", Ty::Int, "Of those above, repeated rows.").counts("rows"),
+            may(
+                "newest_event",
+                Ty::Timestamp,
+                "Local time of the newest used row.",
+            ),
+            may(
+                "age_hours",
+                Ty::Float,
+                "Hours from then to the close of `as_of`.",
+            )
+            .counts("hours"),
+            must("status", Ty::Text, "`ok`, `stale` or `empty`."),
+        ],
+    },
+];
