@@ -17,26 +17,69 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("snapshot", &["spec"]),
     ("report", &["snapshot", "spec"]),
     ("demo", &[]),
-    ("pipeline", &["ingest", "features", "engine", "model", "segments", "snapshot", "report", "expr", "spec"]),
+    (
+        "pipeline",
+        &[
+            "ingest", "features", "engine", "model", "segments", "snapshot", "report", "expr",
+            "spec",
+        ],
+    ),
     ("cli", &["pipeline", "report", "snapshot", "spec", "demo"]),
 ];
 
 /// Libraries that only one crate may name.
-const HOMES: &[(&str, &str)] = &[("polars", "engine"), ("polars-arrow", "engine"), ("smartcore", "model"), ("sqlparser", "expr"), ("clap", "cli")];
+const HOMES: &[(&str, &str)] = &[
+    ("polars", "engine"),
+    ("polars-arrow", "engine"),
+    ("smartcore", "model"),
+    ("sqlparser", "expr"),
+    ("clap", "cli"),
+];
 
 #[test]
 fn crates_use_only_what_their_layer_may() {
-    let output = Command::new(env!("CARGO")).args(["metadata", "--no-deps", "--format-version", "1", "--offline"]).current_dir(root()).output().unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let output = Command::new(env!("CARGO"))
+        .args([
+            "metadata",
+            "--no-deps",
+            "--format-version",
+            "1",
+            "--offline",
+        ])
+        .current_dir(root())
+        .output()
+        .unwrap();
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
     let metadata: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
     let mut used: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     for package in metadata["packages"].as_array().unwrap() {
-        let name = package["name"].as_str().unwrap().trim_start_matches("tessera-").to_owned();
-        let dependencies = package["dependencies"].as_array().unwrap().iter().filter(|d| d["kind"].is_null());
-        used.insert(name, dependencies.map(|d| d["name"].as_str().unwrap().to_owned()).collect());
+        let name = package["name"]
+            .as_str()
+            .unwrap()
+            .trim_start_matches("tessera-")
+            .to_owned();
+        let dependencies = package["dependencies"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .filter(|d| d["kind"].is_null());
+        used.insert(
+            name,
+            dependencies
+                .map(|d| d["name"].as_str().unwrap().to_owned())
+                .collect(),
+        );
     }
     let listed: BTreeSet<&str> = ALLOWED.iter().map(|(name, _)| *name).collect();
-    assert_eq!(used.keys().map(String::as_str).collect::<BTreeSet<_>>(), listed, "every crate has its line");
+    assert_eq!(
+        used.keys().map(String::as_str).collect::<BTreeSet<_>>(),
+        listed,
+        "every crate has its line"
+    );
     for (name, allowed) in ALLOWED {
         for dependency in &used[*name] {
             if let Some(inner) = dependency.strip_prefix("tessera-") {
@@ -60,7 +103,16 @@ fn no_file_is_named_for_being_miscellaneous() {
                 continue;
             }
             let name = path.file_name().unwrap().to_string_lossy().into_owned();
-            let banned = ["mod.rs", "utils.rs", "util.rs", "helpers.rs", "helper.rs", "common.rs", "misc.rs", "shared.rs"];
+            let banned = [
+                "mod.rs",
+                "utils.rs",
+                "util.rs",
+                "helpers.rs",
+                "helper.rs",
+                "common.rs",
+                "misc.rs",
+                "shared.rs",
+            ];
             assert!(!banned.contains(&name.as_str()), "{}", path.display());
         }
     }

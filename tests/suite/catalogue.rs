@@ -8,7 +8,9 @@ fn every_example_of_the_catalogue_gives_the_value_it_states() {
     let features = json(&run(&["features", "--json"], 0));
     let mut examples = 0;
     for feature in features.as_array().unwrap() {
-        let Some(example) = feature["example"].as_object() else { continue };
+        let Some(example) = feature["example"].as_object() else {
+            continue;
+        };
         examples += 1;
         let name = feature["name"].as_str().unwrap();
         let dir = tempfile::tempdir().unwrap();
@@ -27,9 +29,22 @@ fn every_example_of_the_catalogue_gives_the_value_it_states() {
         );
         let file = dir.path().join("example.toml");
         std::fs::write(&file, pipeline).unwrap();
-        run(&["run", file.to_str().unwrap(), "--as-of", example["as_of"].as_str().unwrap(), "--quiet"], 0);
+        run(
+            &[
+                "run",
+                file.to_str().unwrap(),
+                "--as-of",
+                example["as_of"].as_str().unwrap(),
+                "--quiet",
+            ],
+            0,
+        );
         let customers = Table::read(&dir.path().join("store/latest/customers.parquet"));
-        assert_eq!(customers.shown(name), example["expect"].as_str().unwrap(), "{name}");
+        assert_eq!(
+            customers.shown(name),
+            example["expect"].as_str().unwrap(),
+            "{name}"
+        );
     }
     assert!(examples >= 9);
 }

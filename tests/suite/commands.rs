@@ -7,14 +7,25 @@ fn exit_code_2_for_a_wrong_file_with_every_mistake_at_its_place() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("wrong.toml");
     let text = std::fs::read_to_string(root().join("pipelines/demo.toml")).unwrap();
-    let text = text.replace("spec_version = 1", "spec_version = 1\ncurency = \"GBP\"").replace("kind = \"events\"", "kind = \"event\"");
+    let text = text
+        .replace("spec_version = 1", "spec_version = 1\ncurency = \"GBP\"")
+        .replace("kind = \"events\"", "kind = \"event\"");
     std::fs::write(&file, text).unwrap();
     let output = run(&["check", file.to_str().unwrap()], 2);
     let stderr = String::from_utf8_lossy(&output.stderr);
-    assert!(stderr.contains("curency") && stderr.contains("currency"), "{stderr}");
+    assert!(
+        stderr.contains("curency") && stderr.contains("currency"),
+        "{stderr}"
+    );
     assert!(output.stdout.is_empty());
     let machine = json(&run(&["check", file.to_str().unwrap(), "--json"], 2));
-    assert!(machine[0]["diagnostics"].as_array().unwrap().iter().all(|d| d["line"].as_u64() > Some(0)));
+    assert!(
+        machine[0]["diagnostics"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .all(|d| d["line"].as_u64() > Some(0))
+    );
     run(&["run", "no/such/file.toml", "--as-of", "2026-01-01"], 2);
     run(&["frobnicate"], 2);
 }
@@ -24,29 +35,72 @@ fn exit_code_4_for_a_store_that_is_none_and_a_lake_that_is_not_there() {
     let dir = tempfile::tempdir().unwrap();
     std::fs::write(dir.path().join("stranger"), "x").unwrap();
     run(&["snapshots", dir.path().to_str().unwrap()], 4);
-    let (lake, out) = (format!("lake={}/none", dir.path().display()), format!("out={}", dir.path().display()));
-    run(&["run", "pipelines/demo.toml", "--as-of", "2026-10-31", "--var", &lake, "--var", &out], 4);
+    let (lake, out) = (
+        format!("lake={}/none", dir.path().display()),
+        format!("out={}", dir.path().display()),
+    );
+    run(
+        &[
+            "run",
+            "pipelines/demo.toml",
+            "--as-of",
+            "2026-10-31",
+            "--var",
+            &lake,
+            "--var",
+            &out,
+        ],
+        4,
+    );
 }
 
 #[test]
 fn shipped_pipelines_pass_the_check_and_the_schema_is_the_committed_one() {
     for name in ["demo", "cdnow", "online_retail", "rfm_reference"] {
-        run(&["check", "--no-lake", &format!("pipelines/{name}.toml")], 0);
+        run(
+            &["check", "--no-lake", &format!("pipelines/{name}.toml")],
+            0,
+        );
     }
     let printed = run(&["schema"], 0).stdout;
     let committed = std::fs::read(root().join("schema/pipeline.schema.json")).unwrap();
-    assert!(printed == committed, "regenerate: cargo run --release -p tessera-cli -- schema > schema/pipeline.schema.json");
-    assert!(String::from_utf8_lossy(&run(&["schema", "--tables"], 0).stdout).contains("## memberships"));
+    assert!(
+        printed == committed,
+        "regenerate: cargo run --release -p tessera-cli -- schema > schema/pipeline.schema.json"
+    );
+    assert!(
+        String::from_utf8_lossy(&run(&["schema", "--tables"], 0).stdout).contains("## memberships")
+    );
 }
 
 #[test]
 fn catalogue_completions_and_help_are_on_stdout() {
     let features = json(&run(&["features", "--json"], 0));
-    assert!(features.as_array().unwrap().iter().any(|f| f["name"] == "recency_days" && f["unit"] == "days"));
+    assert!(
+        features
+            .as_array()
+            .unwrap()
+            .iter()
+            .any(|f| f["name"] == "recency_days" && f["unit"] == "days")
+    );
     assert!(String::from_utf8_lossy(&run(&["completions", "bash"], 0).stdout).contains("tessera"));
-    for command in ["demo", "check", "run", "report", "snapshots", "verify", "repair", "features", "schema", "completions"] {
+    for command in [
+        "demo",
+        "check",
+        "run",
+        "report",
+        "snapshots",
+        "verify",
+        "repair",
+        "features",
+        "schema",
+        "completions",
+    ] {
         let help = run(&[command, "--help"], 0).stdout;
-        assert!(String::from_utf8_lossy(&help).contains("Example"), "{command} --help has no example");
+        assert!(
+            String::from_utf8_lossy(&help).contains("Example"),
+            "{command} --help has no example"
+        );
     }
 }
 
@@ -54,10 +108,32 @@ fn catalogue_completions_and_help_are_on_stdout() {
 fn a_scheduler_reads_one_json_object_a_line() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().display().to_string();
-    let output = run(&["demo", &path, "--customers", "300", "--log-format", "json", "--json"], 0);
+    let output = run(
+        &[
+            "demo",
+            &path,
+            "--customers",
+            "300",
+            "--log-format",
+            "json",
+            "--json",
+        ],
+        0,
+    );
     let stderr = String::from_utf8_lossy(&output.stderr);
-    let lines: Vec<serde_json::Value> = stderr.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
-    let stages: Vec<&serde_json::Value> = lines.iter().filter(|line| line["span"]["stage"].is_string()).collect();
+    let lines: Vec<serde_json::Value> = stderr
+        .lines()
+        .filter_map(|line| serde_json::from_str(line).ok())
+        .collect();
+    let stages: Vec<&serde_json::Value> = lines
+        .iter()
+        .filter(|line| line["span"]["stage"].is_string())
+        .collect();
     assert!(stages.len() >= 10, "{stderr}");
-    assert!(stages.iter().all(|line| line["span"]["rows_in"].is_u64() && line["span"]["elapsed_ms"].is_u64()), "{stderr}");
+    assert!(
+        stages
+            .iter()
+            .all(|line| line["span"]["rows_in"].is_u64() && line["span"]["elapsed_ms"].is_u64()),
+        "{stderr}"
+    );
 }

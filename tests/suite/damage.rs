@@ -7,7 +7,10 @@ use crate::program::{root, run, tessera};
 
 /// Number of mutants of each kind; `TESSERA_MUTANTS` takes another.
 fn mutants() -> usize {
-    std::env::var("TESSERA_MUTANTS").ok().and_then(|text| text.parse().ok()).unwrap_or(60)
+    std::env::var("TESSERA_MUTANTS")
+        .ok()
+        .and_then(|text| text.parse().ok())
+        .unwrap_or(60)
 }
 
 /// Changes, removes, repeats or inserts a few bytes.
@@ -44,11 +47,21 @@ fn mutated_pipeline_files_are_told_with_their_place() {
         let mut bytes = original.clone();
         mutate(&mut bytes, &mut random);
         std::fs::write(&file, &bytes).unwrap();
-        let output = tessera().args(["check", "--no-lake", file.to_str().unwrap()]).output().unwrap();
+        let output = tessera()
+            .args(["check", "--no-lake", file.to_str().unwrap()])
+            .output()
+            .unwrap();
         let stderr = String::from_utf8_lossy(&output.stderr);
-        assert!(matches!(output.status.code(), Some(0 | 2)), "mutant {number}: {:?}\n{stderr}", output.status);
+        assert!(
+            matches!(output.status.code(), Some(0 | 2)),
+            "mutant {number}: {:?}\n{stderr}",
+            output.status
+        );
         if output.status.code() == Some(2) {
-            assert!(stderr.contains("mutant.toml"), "mutant {number} does not name the file:\n{stderr}");
+            assert!(
+                stderr.contains("mutant.toml"),
+                "mutant {number} does not name the file:\n{stderr}"
+            );
         }
     }
 }
@@ -71,14 +84,31 @@ fn mutated_parquet_files_are_named() {
         std::fs::write(&victim, &bytes).unwrap();
         let out = format!("out={path}/mutant-{number}");
         let output = tessera()
-            .args(["run", "pipelines/demo.toml", "--as-of", "2026-10-31", "--var", &lake, "--var", &out, "--quiet"])
+            .args([
+                "run",
+                "pipelines/demo.toml",
+                "--as-of",
+                "2026-10-31",
+                "--var",
+                &lake,
+                "--var",
+                &out,
+                "--quiet",
+            ])
             .output()
             .unwrap();
         let stderr = String::from_utf8_lossy(&output.stderr);
         // A flipped bit in a value is another value; anything that cannot be read is an error that names the file.
-        assert!(matches!(output.status.code(), Some(0 | 2 | 3)), "mutant {number}: {:?}\n{stderr}", output.status);
+        assert!(
+            matches!(output.status.code(), Some(0 | 2 | 3)),
+            "mutant {number}: {:?}\n{stderr}",
+            output.status
+        );
         if output.status.code() != Some(0) {
-            assert!(stderr.contains("orders") && !stderr.contains("internal"), "mutant {number}:\n{stderr}");
+            assert!(
+                stderr.contains("orders") && !stderr.contains("internal"),
+                "mutant {number}:\n{stderr}"
+            );
         }
     }
 }
@@ -97,13 +127,31 @@ fn empty_foreign_truncated_and_encrypted_files_each_give_one_clear_error() {
     let half = original[..original.len() / 2].to_vec();
     for (bytes, said) in [
         (Vec::new(), "the file is empty"),
-        (b"a,b\n1,2\nthis is no Parquet".to_vec(), "does not end as a Parquet file does"),
+        (
+            b"a,b\n1,2\nthis is no Parquet".to_vec(),
+            "does not end as a Parquet file does",
+        ),
         (half, "does not end as a Parquet file does"),
         (encrypted, "encrypted"),
     ] {
         std::fs::write(&victim, &bytes).unwrap();
-        let output = run(&["run", "pipelines/demo.toml", "--as-of", "2026-10-31", "--var", &lake, "--var", &out], 3);
+        let output = run(
+            &[
+                "run",
+                "pipelines/demo.toml",
+                "--as-of",
+                "2026-10-31",
+                "--var",
+                &lake,
+                "--var",
+                &out,
+            ],
+            3,
+        );
         let stderr = String::from_utf8_lossy(&output.stderr);
-        assert!(stderr.contains(said) && stderr.contains("month=2026-01/part-0.parquet"), "{stderr}");
+        assert!(
+            stderr.contains(said) && stderr.contains("month=2026-01/part-0.parquet"),
+            "{stderr}"
+        );
     }
 }

@@ -15,16 +15,27 @@ fn python() -> Option<PathBuf> {
     if std::fs::read(&ready).is_ok_and(|found| found == wanted) {
         return Some(python);
     }
-    let lock = std::fs::File::create(Path::new(env!("CARGO_TARGET_TMPDIR")).join("oracle-venv.lock")).unwrap();
+    let lock =
+        std::fs::File::create(Path::new(env!("CARGO_TARGET_TMPDIR")).join("oracle-venv.lock"))
+            .unwrap();
     lock.lock().unwrap();
     if std::fs::read(&ready).is_ok_and(|found| found == wanted) {
         return Some(python);
     }
-    let made = Command::new("python3").args(["-m", "venv"]).arg(&folder).output();
+    let made = Command::new("python3")
+        .args(["-m", "venv"])
+        .arg(&folder)
+        .output();
     let installed = made.is_ok_and(|made| made.status.success())
-        && Command::new(&python).args(["-m", "pip", "install", "--quiet", "-r"]).arg(&requirements).output().is_ok_and(|o| o.status.success());
+        && Command::new(&python)
+            .args(["-m", "pip", "install", "--quiet", "-r"])
+            .arg(&requirements)
+            .output()
+            .is_ok_and(|o| o.status.success());
     if !installed {
-        println!("skipped: python3 with the packages of tests/oracle/requirements.txt cannot be had");
+        println!(
+            "skipped: python3 with the packages of tests/oracle/requirements.txt cannot be had"
+        );
         return None;
     }
     std::fs::write(&ready, wanted).unwrap();
@@ -32,7 +43,12 @@ fn python() -> Option<PathBuf> {
 }
 
 fn script(python: &Path, name: &str, arguments: &[&str]) {
-    let output = Command::new(python).arg(root().join("tests/oracle").join(name)).args(arguments).current_dir(root()).output().unwrap();
+    let output = Command::new(python)
+        .arg(root().join("tests/oracle").join(name))
+        .args(arguments)
+        .current_dir(root())
+        .output()
+        .unwrap();
     assert!(
         output.status.success(),
         "{name} {}\n{}\n{}",
@@ -49,18 +65,71 @@ fn every_feature_of_the_demo_equals_duckdbs_and_every_reader_reads_every_table()
     let path = dir.path().display().to_string();
     run(&["demo", &path, "--quiet"], 0);
     let (lake, out) = (format!("lake={path}/lake"), format!("out={path}/store"));
-    run(&["run", "pipelines/demo.toml", "--as-of", "2026-08-31", "--var", &lake, "--var", &out, "--quiet"], 0);
+    run(
+        &[
+            "run",
+            "pipelines/demo.toml",
+            "--as-of",
+            "2026-08-31",
+            "--var",
+            &lake,
+            "--var",
+            &out,
+            "--quiet",
+        ],
+        0,
+    );
     let customers = format!("{path}/store/demo/latest/customers.parquet");
-    script(&python, "features.py", &["pipelines/demo.toml", &format!("{path}/lake"), &customers, "2026-08-31"]);
+    script(
+        &python,
+        "features.py",
+        &[
+            "pipelines/demo.toml",
+            &format!("{path}/lake"),
+            &customers,
+            "2026-08-31",
+        ],
+    );
     script(&python, "readers.py", &[&format!("{path}/store/demo"), "2"]);
 }
 
 #[test]
 fn every_feature_of_online_retail_equals_duckdbs() {
-    let (Some(data), Some(python)) = (public_data("online_retail"), python()) else { return };
+    let (Some(data), Some(python)) = (public_data("online_retail"), python()) else {
+        return;
+    };
     let out = tempfile::tempdir().unwrap();
-    let (lake, store) = (format!("lake={}", data.display()), format!("out={}", out.path().display()));
-    run(&["run", "pipelines/online_retail.toml", "--as-of", "2011-09-30", "--var", &lake, "--var", &store, "--quiet"], 0);
-    let customers = out.path().join("online_retail/latest/customers.parquet").display().to_string();
-    script(&python, "features.py", &["pipelines/online_retail.toml", &data.display().to_string(), &customers, "2011-09-30"]);
+    let (lake, store) = (
+        format!("lake={}", data.display()),
+        format!("out={}", out.path().display()),
+    );
+    run(
+        &[
+            "run",
+            "pipelines/online_retail.toml",
+            "--as-of",
+            "2011-09-30",
+            "--var",
+            &lake,
+            "--var",
+            &store,
+            "--quiet",
+        ],
+        0,
+    );
+    let customers = out
+        .path()
+        .join("online_retail/latest/customers.parquet")
+        .display()
+        .to_string();
+    script(
+        &python,
+        "features.py",
+        &[
+            "pipelines/online_retail.toml",
+            &data.display().to_string(),
+            &customers,
+            "2011-09-30",
+        ],
+    );
 }

@@ -5,7 +5,10 @@ use std::process::{Command, Output};
 
 /// Root of the repository.
 pub(crate) fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().unwrap()
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../..")
+        .canonicalize()
+        .unwrap()
 }
 
 /// Folder of the public data sets beside the repository; says so where it is missing, and the caller returns.
@@ -21,7 +24,10 @@ pub(crate) fn public_data(folder: &str) -> Option<PathBuf> {
 /// The program, built once for all tests with the profile they run in.
 pub(crate) fn tessera() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_tessera"));
-    command.current_dir(root()).env_remove("TESSERA_LOG").env_remove("TESSERA_THREADS");
+    command
+        .current_dir(root())
+        .env_remove("TESSERA_LOG")
+        .env_remove("TESSERA_THREADS");
     command
 }
 

@@ -7,11 +7,26 @@ use crate::table::Table;
 
 #[test]
 fn thresholds_and_all_995_segments_are_those_of_r_rfm() {
-    let Some(data) = public_data("rfm") else { return };
+    let Some(data) = public_data("rfm") else {
+        return;
+    };
     let out = tempfile::tempdir().unwrap();
     let var = |name: &str, path: &std::path::Path| format!("{name}={}", path.display());
     let (lake, store) = (var("lake", &data), var("out", out.path()));
-    run(&["run", "pipelines/rfm_reference.toml", "--as-of", "2006-12-31", "--var", &lake, "--var", &store, "--quiet"], 0);
+    run(
+        &[
+            "run",
+            "pipelines/rfm_reference.toml",
+            "--as-of",
+            "2006-12-31",
+            "--var",
+            &lake,
+            "--var",
+            &store,
+            "--quiet",
+        ],
+        0,
+    );
     let latest = out.path().join("rfm_reference/latest");
 
     let customers = Table::read(&latest.join("customers.parquet"));
@@ -33,32 +48,69 @@ fn thresholds_and_all_995_segments_are_those_of_r_rfm() {
         ("Potential Loyalist", 342),
         ("Promising", 9),
     ];
-    assert_eq!(counts, published.map(|(name, count)| (name.to_owned(), count)).into());
+    assert_eq!(
+        counts,
+        published
+            .map(|(name, count)| (name.to_owned(), count))
+            .into()
+    );
 
     // Row by row: names carry titles in the published file, so rows are matched by their three numbers.
-    let expected = std::fs::read_to_string(data.join("expected_rfm_segments_from_docs.csv")).unwrap();
+    let expected =
+        std::fs::read_to_string(data.join("expected_rfm_segments_from_docs.csv")).unwrap();
     let mut lines = expected.lines();
-    let header: Vec<&str> = lines.next().unwrap().split(',').map(|name| name.trim_matches('"')).collect();
-    let place = |name: &str| header.iter().position(|column| *column == name).unwrap_or_else(|| panic!("{header:?}"));
-    let (segment, recency, count, amount) = (place("segment"), place("recency_days"), place("transaction_count"), place("amount"));
+    let header: Vec<&str> = lines
+        .next()
+        .unwrap()
+        .split(',')
+        .map(|name| name.trim_matches('"'))
+        .collect();
+    let place = |name: &str| {
+        header
+            .iter()
+            .position(|column| *column == name)
+            .unwrap_or_else(|| panic!("{header:?}"))
+    };
+    let (segment, recency, count, amount) = (
+        place("segment"),
+        place("recency_days"),
+        place("transaction_count"),
+        place("amount"),
+    );
     let mut wanted: BTreeMap<(i64, i64, i64), Vec<String>> = BTreeMap::new();
     for line in lines {
         let cells: Vec<&str> = line.split(',').map(|cell| cell.trim_matches('"')).collect();
         let number = |place: usize| cells[place].parse::<f64>().unwrap() as i64;
-        wanted.entry((number(recency), number(count), number(amount))).or_default().push(cells[segment].to_owned());
+        wanted
+            .entry((number(recency), number(count), number(amount)))
+            .or_default()
+            .push(cells[segment].to_owned());
     }
-    let (r, f, m) = (customers.ints("recency_days"), customers.ints("order_count"), customers.floats("spend_total"));
+    let (r, f, m) = (
+        customers.ints("recency_days"),
+        customers.ints("order_count"),
+        customers.floats("spend_total"),
+    );
     for row in 0..customers.rows() {
         let key = (r[row].unwrap(), f[row].unwrap(), m[row].unwrap() as i64);
-        let names = wanted.get(&key).unwrap_or_else(|| panic!("no published row {key:?}"));
-        assert!(names.contains(segments[row].as_ref().unwrap()), "{key:?}: {names:?} published, {:?} here", segments[row]);
+        let names = wanted
+            .get(&key)
+            .unwrap_or_else(|| panic!("no published row {key:?}"));
+        assert!(
+            names.contains(segments[row].as_ref().unwrap()),
+            "{key:?}: {names:?} published, {:?} here",
+            segments[row]
+        );
     }
 
     let models = Table::read(&latest.join("models.parquet"));
     let (names, values) = (models.texts("name"), models.floats("value"));
     let edges = |dimension: &str| -> Vec<f64> {
         let prefix = format!("{dimension}_edge_");
-        (0..names.len()).filter(|&i| names[i].as_ref().unwrap().starts_with(&prefix)).filter_map(|i| values[i]).collect()
+        (0..names.len())
+            .filter(|&i| names[i].as_ref().unwrap().starts_with(&prefix))
+            .filter_map(|i| values[i])
+            .collect()
     };
     assert_eq!(edges("recency"), [115.0, 181.0, 297.4, 482.0]);
     assert_eq!(edges("frequency"), [4.0, 5.0, 6.0, 8.0]);

@@ -16,8 +16,13 @@ pub(crate) struct Table {
 impl Table {
     pub(crate) fn read(path: &Path) -> Self {
         let file = File::open(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-        let reader = ParquetRecordBatchReaderBuilder::try_new(file).unwrap().build().unwrap();
-        Self { batches: reader.map(Result::unwrap).collect() }
+        let reader = ParquetRecordBatchReaderBuilder::try_new(file)
+            .unwrap()
+            .build()
+            .unwrap();
+        Self {
+            batches: reader.map(Result::unwrap).collect(),
+        }
     }
 
     pub(crate) fn rows(&self) -> usize {
@@ -25,39 +30,67 @@ impl Table {
     }
 
     pub(crate) fn ints(&self, name: &str) -> Vec<Option<i64>> {
-        self.column(name, |column| column.as_primitive::<Int64Type>().iter().collect())
+        self.column(name, |column| {
+            column.as_primitive::<Int64Type>().iter().collect()
+        })
     }
 
     pub(crate) fn floats(&self, name: &str) -> Vec<Option<f64>> {
-        self.column(name, |column| column.as_primitive::<Float64Type>().iter().collect())
+        self.column(name, |column| {
+            column.as_primitive::<Float64Type>().iter().collect()
+        })
     }
 
     /// A numeric column, whatever its width.
     pub(crate) fn numbers(&self, name: &str) -> Vec<Option<f64>> {
         self.column(name, |column| {
-            let floats = arrow::compute::cast(column, &arrow::datatypes::DataType::Float64).unwrap();
+            let floats =
+                arrow::compute::cast(column, &arrow::datatypes::DataType::Float64).unwrap();
             floats.as_primitive::<Float64Type>().iter().collect()
         })
     }
 
     pub(crate) fn texts(&self, name: &str) -> Vec<Option<String>> {
-        self.column(name, |column| column.as_string::<i32>().iter().map(|text| text.map(str::to_owned)).collect())
+        self.column(name, |column| {
+            column
+                .as_string::<i32>()
+                .iter()
+                .map(|text| text.map(str::to_owned))
+                .collect()
+        })
     }
 
     /// The first value of a column as text.
     pub(crate) fn shown(&self, name: &str) -> String {
-        let column = self.batches[0].column_by_name(name).unwrap_or_else(|| panic!("no column {name}"));
+        let column = self.batches[0]
+            .column_by_name(name)
+            .unwrap_or_else(|| panic!("no column {name}"));
         let texts = arrow::compute::cast(column, &arrow::datatypes::DataType::Utf8).unwrap();
-        texts.as_string::<i32>().value(0).trim_end_matches(".0").to_owned()
+        texts
+            .as_string::<i32>()
+            .value(0)
+            .trim_end_matches(".0")
+            .to_owned()
     }
 
     fn column<T>(&self, name: &str, read: impl Fn(&dyn Array) -> Vec<T>) -> Vec<T> {
-        let column = |batch: &RecordBatch| read(batch.column_by_name(name).unwrap_or_else(|| panic!("no column {name}")).as_ref());
+        let column = |batch: &RecordBatch| {
+            read(
+                batch
+                    .column_by_name(name)
+                    .unwrap_or_else(|| panic!("no column {name}"))
+                    .as_ref(),
+            )
+        };
         self.batches.iter().flat_map(column).collect()
     }
 
     /// Row number by the value of a text column.
     pub(crate) fn by_text(&self, name: &str) -> BTreeMap<String, usize> {
-        self.texts(name).into_iter().enumerate().filter_map(|(row, text)| Some((text?, row))).collect()
+        self.texts(name)
+            .into_iter()
+            .enumerate()
+            .filter_map(|(row, text)| Some((text?, row)))
+            .collect()
     }
 }

@@ -13,13 +13,30 @@ fn one_two_and_eight_threads_publish_the_same_bytes() {
         let out = dir.path().join(threads);
         let out_var = format!("out={}", out.display());
         run(
-            &["run", "pipelines/demo.toml", "--as-of", "2026-10-31", "--var", &lake, "--var", &out_var, "--quiet", "--threads", threads],
+            &[
+                "run",
+                "pipelines/demo.toml",
+                "--as-of",
+                "2026-10-31",
+                "--var",
+                &lake,
+                "--var",
+                &out_var,
+                "--quiet",
+                "--threads",
+                threads,
+            ],
             0,
         );
         let mut files: Vec<(String, Vec<u8>)> = std::fs::read_dir(out.join("demo/latest"))
             .unwrap()
             .map(|entry| entry.unwrap())
-            .map(|entry| (entry.file_name().to_string_lossy().into_owned(), std::fs::read(entry.path()).unwrap()))
+            .map(|entry| {
+                (
+                    entry.file_name().to_string_lossy().into_owned(),
+                    std::fs::read(entry.path()).unwrap(),
+                )
+            })
             .collect();
         files.sort();
         assert_eq!(files.len(), 7);
@@ -27,7 +44,11 @@ fn one_two_and_eight_threads_publish_the_same_bytes() {
     }
     for (other, threads) in published[1..].iter().zip(["2", "8"]) {
         for (mine, theirs) in published[0].iter().zip(other) {
-            assert!(mine == theirs, "{} differs between 1 and {threads} threads", mine.0);
+            assert!(
+                mine == theirs,
+                "{} differs between 1 and {threads} threads",
+                mine.0
+            );
         }
     }
 }

@@ -232,7 +232,7 @@ pub(crate) fn status(rows: &SourceRows) -> Option<Expr> {
         let otherwise = status.unwrap_or_else(|| lit(0u32));
         status = Some(when(condition).then(code).otherwise(otherwise));
     }
-    status
+    status.map(|status| status.cast(DataType::UInt32))
 }
 
 /// What happens to rows of each status from 1 on.

@@ -153,10 +153,11 @@ fn hive(scan: &Scan) -> HiveOptions {
         .filter(|c| c.stored == Stored::HivePath)
         .map(|c| Field::new(c.name.as_str().into(), DataType::String))
         .collect();
+    let enabled = !from_path.is_empty();
     HiveOptions {
-        enabled: Some(!from_path.is_empty()),
+        enabled: Some(enabled),
         hive_start_idx: 0,
-        schema: Some(Arc::new(from_path)),
+        schema: enabled.then(|| Arc::new(from_path)),
         try_parse_dates: false,
     }
 }

@@ -128,6 +128,8 @@ pub fn take(source: &Source, hash_inputs: bool) -> Result<Inventory, IngestError
 struct Columns {
     list: Vec<LakeColumn>,
     first_files: Vec<PathBuf>,
+    /// The first file, once it has been merged.
+    first: Option<PathBuf>,
 }
 
 impl Columns {
@@ -145,7 +147,7 @@ impl Columns {
                 Found::Unusable(ty) => (None, Some(ty.clone())),
             };
             let Some(index) = self.list.iter().position(|column| &column.name == name) else {
-                if let (Some(first), false) = (self.first_files.first(), format == Format::Ndjson) {
+                if let (Some(first), false) = (&self.first, format == Format::Ndjson) {
                     return Err(missing(source, name, first));
                 }
                 self.list.push(LakeColumn {
@@ -186,7 +188,10 @@ impl Columns {
             .find(|column| format != Format::Ndjson && !names.contains(column.name.as_str()))
         {
             Some(column) => Err(missing(source, &column.name, path)),
-            None => Ok(()),
+            None => {
+                self.first.get_or_insert_with(|| path.to_owned());
+                Ok(())
+            }
         }
     }
 }

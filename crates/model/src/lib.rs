@@ -2,6 +2,7 @@
 
 pub mod btyd;
 pub mod cluster;
+pub mod contractual;
 pub mod laplace;
 pub mod lifetime_error;
 pub mod optimise;

@@ -367,11 +367,7 @@ impl Cholesky {
     /// Solves A x = b.
     pub fn solve(&self, b: &[f64]) -> Vec<f64> {
         let n = b.len();
-        let mut x = b.to_vec();
-        for i in 0..n {
-            let dot: f64 = (0..i).map(|k| self.lower[i][k] * x[k]).sum();
-            x[i] = (x[i] - dot) / self.lower[i][i];
-        }
+        let mut x = self.whiten(b);
         for i in (0..n).rev() {
             let dot: f64 = (i + 1..n).map(|k| self.lower[k][i] * x[k]).sum();
             x[i] = (x[i] - dot) / self.lower[i][i];
@@ -385,6 +381,16 @@ impl Cholesky {
             .iter()
             .map(|row| row.iter().zip(z).map(|(l, z)| l * z).sum())
             .collect()
+    }
+
+    /// The inverse of [`Self::colour`]: solves L z = b.
+    pub fn whiten(&self, b: &[f64]) -> Vec<f64> {
+        let mut z = b.to_vec();
+        for i in 0..b.len() {
+            let dot: f64 = (0..i).map(|k| self.lower[i][k] * z[k]).sum();
+            z[i] = (z[i] - dot) / self.lower[i][i];
+        }
+        z
     }
 
     /// The inverse of A, by rows.

@@ -2,10 +2,14 @@
 
 use std::path::PathBuf;
 
-use arrow::array::{Array, AsArray};
+use arrow::array::AsArray;
 use arrow::datatypes::{Float64Type, Int64Type};
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
-use tessera_model::btyd::{BtydFit, BtydModel, PurchaseHistory, TimeUnit};
+use tessera_model::btyd::{
+    Backtest, BgBbFit, BtydFit, BtydModel, Opportunities, OpportunityHistory, PurchaseHistory,
+    TimeUnit, naive_purchases, tracking_curve,
+};
+use tessera_model::spend::{GammaGammaFit, SpendFit, SpendHistory};
 
 /// The CDNOW sample, calibration to 1997-09-30, holdout to 1998-06-30.
 struct Cdnow {
@@ -58,13 +62,8 @@ fn cdnow() -> Option<Cdnow> {
         all.tenure.extend(column("T.cal"));
         all.x_star.extend(column("x.star"));
         all.mean_spend.extend(column("m_x"));
-        let _ = array_len(&batch);
     }
     Some(all)
-}
-
-fn array_len(batch: &arrow::array::RecordBatch) -> usize {
-    batch.column(0).len()
 }
 
 fn history(data: &Cdnow) -> PurchaseHistory {
@@ -195,6 +194,95 @@ fn holdout_weeks_40_to_78_match_the_published_totals() {
         );
     }
     assert_eq!(data.mean_spend.len(), 2357);
+}
+
+#[test]
+fn gamma_gamma_matches_fader_hardie_2013() {
+    let Some(data) = cdnow() else { return };
+    let history = SpendHistory::from_columns(&data.x, &data.mean_spend, None).unwrap();
+    assert_eq!(history.customers(), 946.0);
+    let fit = GammaGammaFit::fit(&history).unwrap();
+    relative(fit.p, 6.2496, 1e-3, "p");
+    relative(fit.q, 3.7442, 1e-3, "q");
+    relative(fit.v, 15.4435, 1e-3, "gamma");
+    close(fit.log_likelihood, -4055.918, 1e-2, "log-likelihood");
+    relative(fit.correlation.unwrap(), 0.11388, 1e-3, "correlation");
+    relative(fit.expected_spend(2, 22.35), 24.66, 1e-3, "expected spend");
+    relative(fit.population_mean(), 35.22, 1e-3, "population mean");
+    assert_eq!(SpendFit::fit(&history).unwrap(), SpendFit::GammaGamma(fit));
+}
+
+#[test]
+fn bg_bb_matches_fader_hardie_shang_2010_on_donations() {
+    let Some(path) = data("cdnow/donations.csv") else {
+        return;
+    };
+    let text = std::fs::read_to_string(path).unwrap();
+    let rows: Vec<Opportunities> = text
+        .lines()
+        .skip(1)
+        .map(|line| {
+            let cell: Vec<u32> = line.split(',').map(|c| c.trim().parse().unwrap()).collect();
+            Opportunities {
+                x: cell[0],
+                t_x: cell[1],
+                n: cell[2],
+                weight: f64::from(cell[3]),
+            }
+        })
+        .collect();
+    let history = OpportunityHistory::new(&rows).unwrap();
+    assert_eq!((history.rows().len(), history.customers()), (22, 11_104.0));
+    let fit = BgBbFit::fit(&history).unwrap();
+    for (got, want) in fit.parameters.iter().zip([1.2035, 0.7497, 0.6567, 2.7834]) {
+        relative(*got, want, 1e-3, "parameter");
+    }
+    close(fit.log_likelihood, -33225.58, 1e-2, "log-likelihood");
+    let total: f64 = rows
+        .iter()
+        .map(|r| r.weight * fit.expected_purchases(r.x, r.t_x, r.n, 5))
+        .sum();
+    relative(total, 12_884.2, 1e-3, "five-year total");
+}
+
+#[test]
+fn tracking_follows_the_published_weekly_totals() {
+    let Some(path) = data("cdnow/cdnowSummary_cu_tracking.csv") else {
+        return;
+    };
+    let Some(data) = cdnow() else { return };
+    let actual: Vec<f64> = std::fs::read_to_string(path)
+        .unwrap()
+        .lines()
+        .filter_map(|line| line.rsplit(',').next()?.trim().parse().ok())
+        .collect();
+    assert_eq!((actual.len(), actual[38], actual[77]), (78, 2457.0, 4339.0));
+    let fit = BtydFit::fit(BtydModel::BgNbd, &history(&data)).unwrap();
+    let weeks: Vec<f64> = (1..=78).map(f64::from).collect();
+    let expected = tracking_curve(&fit, &history(&data), &weeks);
+    // Figure 3 of Fader, Hardie & Lee 2005: within a few per cent throughout, under the actual at the end.
+    close(expected[38] / actual[38], 1.0, 0.05, "week 39");
+    close(expected[77] / actual[77], 1.0, 0.05, "week 78");
+    assert!(expected.windows(2).all(|pair| pair[0] <= pair[1]));
+}
+
+#[test]
+fn backtest_beats_the_naive_rate_on_the_holdout() {
+    let Some(data) = cdnow() else { return };
+    let fit = BtydFit::fit(BtydModel::MbgNbd, &history(&data)).unwrap();
+    let customers = || (0..data.x.len()).map(|i| (data.x[i], data.t_x[i], data.tenure[i]));
+    let predicted: Vec<f64> = customers()
+        .map(|(x, t_x, t)| fit.expected_purchases(x, t_x, t, 39.0))
+        .collect();
+    let naive: Vec<f64> = customers()
+        .map(|(x, _, t)| naive_purchases(x, t, 39.0))
+        .collect();
+    let model = Backtest::new(&data.x, &predicted, &data.x_star).unwrap();
+    let rate = Backtest::new(&data.x, &naive, &data.x_star).unwrap();
+    assert!(model.root_mean_square_error < rate.root_mean_square_error);
+    assert!((model.tracking.unwrap() - 1.0).abs() < (rate.tracking.unwrap() - 1.0).abs());
+    assert!(model.deciles[0].lift.unwrap() > 3.0, "{:?}", model.deciles);
+    assert_eq!(model.by_x.iter().map(|b| b.customers).sum::<f64>(), 2357.0);
 }
 
 fn pearson(a: &[f64], b: &[f64]) -> f64 {

@@ -76,7 +76,7 @@ pub(crate) fn counted(n: i64, one: &str, many: &str) -> String {
     format!("{} {}", count(n), if n == 1 { one } else { many })
 }
 
-/// A share in percent with one decimal; a share that would read as 0.0% but is not reads as <0.1%.
+/// A share in percent with one decimal; a share that is neither none nor all does not read as such.
 pub(crate) fn percent(share: f64) -> String {
     if !share.is_finite() {
         return NONE.to_owned();
@@ -84,6 +84,9 @@ pub(crate) fn percent(share: f64) -> String {
     let percent = share * 100.0;
     if percent > 0.0 && percent < 0.05 {
         return "<0.1%".to_owned();
+    }
+    if percent < 100.0 && percent >= 99.95 {
+        return ">99.9%".to_owned();
     }
     format!("{}%", fixed(percent, 1))
 }
@@ -224,6 +227,8 @@ mod tests {
         assert_eq!(percent(0.1234), "12.3%");
         assert_eq!(percent(0.0001), "<0.1%");
         assert_eq!(percent(0.0), "0.0%");
+        assert_eq!(percent(0.9999), ">99.9%");
+        assert_eq!(percent(1.0), "100.0%");
         assert_eq!(percent(f64::NAN), NONE);
         assert_eq!(plain(1234.5), "1,234");
         assert_eq!(plain(12.34), "12.3");

@@ -239,6 +239,8 @@ impl Staging<'_> {
     fn commit(&mut self, counts: &Value) -> Result<Option<Published>, StoreError> {
         let store = self.store;
         self.check_age()?;
+        // Read before the lock is taken, so that others wait for milliseconds whatever the length of the history.
+        store.digests()?;
         let _lock = store.lock()?;
         // A predecessor that died after its commit is completed first.
         store.refresh_hints()?;

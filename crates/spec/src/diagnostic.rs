@@ -36,12 +36,23 @@ pub struct Diagnostic {
 impl Diagnostic {
     /// An error at a place.
     pub fn error(code: &'static str, message: impl Into<String>, span: Range<usize>) -> Self {
-        Self { code, severity: Severity::Error, message: message.into(), span, label: None, help: None, notes: Vec::new() }
+        Self {
+            code,
+            severity: Severity::Error,
+            message: message.into(),
+            span,
+            label: None,
+            help: None,
+            notes: Vec::new(),
+        }
     }
 
     /// A warning at a place.
     pub fn warning(code: &'static str, message: impl Into<String>, span: Range<usize>) -> Self {
-        Self { severity: Severity::Warning, ..Self::error(code, message, span) }
+        Self {
+            severity: Severity::Warning,
+            ..Self::error(code, message, span)
+        }
     }
 
     /// With words at the place itself.
@@ -67,7 +78,13 @@ impl Diagnostic {
 }
 
 /// An unknown name, with the nearest of the names there are, and the names.
-pub fn unknown_name(code: &'static str, what: &str, name: &str, span: Range<usize>, available: &[&str]) -> Diagnostic {
+pub fn unknown_name(
+    code: &'static str,
+    what: &str,
+    name: &str,
+    span: Range<usize>,
+    available: &[&str],
+) -> Diagnostic {
     const SHOWN: usize = 24;
     let found = Diagnostic::error(code, format!("unknown {what} `{name}`"), span);
     let found = match suggest(name, available) {
@@ -90,7 +107,12 @@ pub fn suggest<'a>(name: &str, candidates: &[&'a str]) -> Option<&'a str> {
     let lower = name.to_lowercase();
     candidates
         .iter()
-        .map(|candidate| (strsim::jaro_winkler(&lower, &candidate.to_lowercase()), *candidate))
+        .map(|candidate| {
+            (
+                strsim::jaro_winkler(&lower, &candidate.to_lowercase()),
+                *candidate,
+            )
+        })
         .filter(|(score, _)| *score >= NEAR)
         .max_by(|a, b| a.0.total_cmp(&b.0))
         .map(|(_, candidate)| candidate)
@@ -107,7 +129,11 @@ pub struct Diagnostics {
 impl Diagnostics {
     /// Nothing wrong yet with this text.
     pub fn new(file_name: impl Into<String>, text: impl Into<String>) -> Self {
-        Self { file_name: file_name.into(), text: text.into(), list: Vec::new() }
+        Self {
+            file_name: file_name.into(),
+            text: text.into(),
+            list: Vec::new(),
+        }
     }
 
     /// Adds mistakes; they are kept by place, and none twice.
@@ -137,13 +163,21 @@ impl Diagnostics {
 
     /// As a compiler would print them: place, source line, caret, advice; then how many there are.
     pub fn render(&self, coloured: bool) -> String {
-        let renderer = if coloured { Renderer::styled() } else { Renderer::plain() };
+        let renderer = if coloured {
+            Renderer::styled()
+        } else {
+            Renderer::plain()
+        };
         let mut text = String::new();
         for diagnostic in &self.list {
             text.push_str(&renderer.render(&self.report(diagnostic)));
             text.push_str("\n\n");
         }
-        let errors = self.list.iter().filter(|d| d.severity == Severity::Error).count();
+        let errors = self
+            .list
+            .iter()
+            .filter(|d| d.severity == Severity::Error)
+            .count();
         if errors > 0 {
             let plural = if errors == 1 { "" } else { "s" };
             text.push_str(&format!("{}: {errors} error{plural}\n", self.file_name));
@@ -162,8 +196,15 @@ impl Diagnostics {
             Some(label) => annotation.label(label.as_str()),
             None => annotation,
         };
-        let snippet = Snippet::source(self.text.as_str()).path(self.file_name.as_str()).annotation(annotation);
-        let mut group = Group::with_title(level.primary_title(diagnostic.message.as_str()).id(diagnostic.code)).element(snippet);
+        let snippet = Snippet::source(self.text.as_str())
+            .path(self.file_name.as_str())
+            .annotation(annotation);
+        let mut group = Group::with_title(
+            level
+                .primary_title(diagnostic.message.as_str())
+                .id(diagnostic.code),
+        )
+        .element(snippet);
         for note in &diagnostic.notes {
             group = group.element(Level::NOTE.message(note.as_str()));
         }
@@ -205,7 +246,11 @@ impl Diagnostics {
     pub fn place(&self, at: usize) -> (usize, usize) {
         let before = &self.text[..self.clamped(&(at..at)).start];
         let line = before.matches('\n').count() + 1;
-        let column = before.rsplit('\n').next().map_or(0, |tail| tail.chars().count()) + 1;
+        let column = before
+            .rsplit('\n')
+            .next()
+            .map_or(0, |tail| tail.chars().count())
+            + 1;
         (line, column)
     }
 }

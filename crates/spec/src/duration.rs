@@ -1,51 +1,60 @@
-//! Durations: `90d`, `12w`, `36h`.
-
-use std::ops::Range;
+//! Durations: `90d`, `12w`, `36h`. Months and years are refused: they differ in length.
 
 use crate::diagnostic::Diagnostic;
 use crate::pipeline::At;
 use crate::reader::Notes;
 
-/// Days of a window.
+/// Longest window: a century.
+const MOST_DAYS: u32 = 36_525;
+
+/// Days of a window: whole days or weeks.
 pub(crate) fn days(notes: &Notes, text: &At<String>, key: &str) -> Option<At<u32>> {
-    match parse(&text.value) {
-        Some((number, 'd')) if number >= 1 => Some(number),
-        Some((number, 'w')) if number >= 1 => number.checked_mul(7),
+    let days = match parse(&text.value) {
+        Some((number, "d")) => Some(number),
+        Some((number, "w")) => number.checked_mul(7),
         _ => None,
+    };
+    let days = days.filter(|days| (1..=MOST_DAYS).contains(days));
+    if days.is_none() {
+        let wanted = format!("whole days or weeks from 1d to {MOST_DAYS}d");
+        notes.add(bad("window", text, key, &wanted, "90d"));
     }
-    .filter(|days| *days <= 36_525)
-    .map(|days| At::new(days, text.span.clone()))
-    .or_else(|| {
-        notes.add(bad(text, key, text.span.clone(), "whole days or weeks from 1d to 36525d, such as \"90d\" or \"12w\""));
-        None
-    })
+    days.map(|days| At::new(days, text.span.clone()))
 }
 
-/// Hours of an age.
-pub(crate) fn hours(notes: &Notes, text: &At<String>, key: &str) -> Option<f64> {
-    match parse(&text.value) {
-        Some((number, 'h')) => Some(f64::from(number)),
-        Some((number, 'd')) => Some(f64::from(number) * 24.0),
-        Some((number, 'w')) => Some(f64::from(number) * 168.0),
-        _ => {
-            notes.add(bad(text, key, text.span.clone(), "hours, days or weeks, such as \"36h\", \"7d\" or \"2w\""));
-            None
+/// Hours of an age: hours, days or weeks.
+pub(crate) fn hours(notes: &Notes, text: &At<String>, key: &str) -> Option<At<f64>> {
+    let hours = match parse(&text.value) {
+        Some((number, "h")) => Some(f64::from(number)),
+        Some((number, "d")) => Some(f64::from(number) * 24.0),
+        Some((number, "w")) => Some(f64::from(number) * 168.0),
+        _ => None,
+    };
+    let hours = hours.filter(|hours| *hours > 0.0);
+    if hours.is_none() {
+        notes.add(bad("age", text, key, "hours, days or weeks", "36h"));
+    }
+    hours.map(|hours| At::new(hours, text.span.clone()))
+}
+
+/// Number and unit.
+fn parse(text: &str) -> Option<(u32, &str)> {
+    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
+    let (number, unit) = text.split_at(digits);
+    Some((number.parse().ok()?, unit))
+}
+
+fn bad(what: &str, text: &At<String>, key: &str, wanted: &str, example: &str) -> Diagnostic {
+    let message = format!("bad {what} \"{}\" for `{key}`", text.value);
+    let found = Diagnostic::error("TS-P020", message, text.span.clone())
+        .with_label(format!("expected {wanted}, such as \"{example}\""));
+    let unit = text.value.trim_start_matches(|c: char| c.is_ascii_digit());
+    match unit {
+        "m" | "mo" | "y" | "months" | "years" | "month" | "year" => {
+            found.with_help("months and years differ in length; say it in days")
         }
-    }
-}
-
-fn parse(text: &str) -> Option<(u32, char)> {
-    let unit = text.chars().last()?;
-    let number = text[..text.len() - unit.len_utf8()].parse().ok()?;
-    Some((number, unit))
-}
-
-fn bad(text: &At<String>, key: &str, span: Range<usize>, wanted: &str) -> Diagnostic {
-    let found = Diagnostic::error("TS-P020", format!("`{}` is not a duration for `{key}`", text.value), span)
-        .with_label(format!("expected {wanted}"));
-    if text.value.ends_with(['m', 'y']) {
-        found.with_help("months and years differ in length; say it in days")
-    } else {
-        found
+        "h" if what == "window" => found.with_help("windows are whole calendar days"),
+        "" => found.with_help(format!("give the unit: \"{}d\"", text.value.trim())),
+        _ => found,
     }
 }

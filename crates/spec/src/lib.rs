@@ -3,17 +3,21 @@
 //! The types that matter: [`Pipeline`] (the meaning), [`Loaded`] (a file that can run), [`diagnostic::Diagnostics`] (all that
 //! is wrong with one). Nothing here touches data.
 //!
-//! Where to look: `file` and `file/` (one file a table of the pipeline file), `reader` (keys, types, variables),
-//! `diagnostic` (how mistakes are told), `pipeline` (the meaning).
+//! Where to look: `written` (what may be written: the JSON Schema), `file` (each table: keys, checks, meaning), `reader` (keys,
+//! types, variables), `diagnostic` (how mistakes are told), `pipeline` (the meaning), `canonical` (its form for hashing).
+//!
+//! To add a key: its field in `written`, its line in `file`, its place in [`pipeline`]; `tests/schema.rs` sees to it that the
+//! first two agree.
 
+mod canonical;
 pub mod diagnostic;
 mod duration;
 mod file;
 pub mod pipeline;
 mod reader;
+mod written;
 
+pub use canonical::canonical;
 pub use file::{Loaded, load, parse};
 pub use pipeline::Pipeline;
-
-/// interim
-pub fn json_schema() -> serde_json::Value { serde_json::Value::Null }
+pub use written::{schema, schema_text};

@@ -2,12 +2,14 @@
 //!
 //! [`Pipeline`] holds no TOML and touches no data. Everything that a later check may complain about (a column that the lake
 //! lacks, an expression that does not parse) carries its [`Span`], so that the complaint can point at the file again.
-//! Serialising a `Pipeline` gives its canonical form: comments, key order of tables and spans are not part of it.
+//! Comments and spans are no part of what serialises; [`crate::canonical`] also takes out the order of tables.
+//! The words of its plain enums are those of the file: parser, JSON Schema and canonical form read them from here.
 
 use std::ops::Range;
 
 use chrono::NaiveDate;
-use serde::{Serialize, Serializer};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize, Serializer};
 
 /// Byte range in the text of the pipeline file.
 pub type Span = Range<usize>;
@@ -92,7 +94,7 @@ pub struct Goal {
 }
 
 /// Objectives of a segmentation.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 #[allow(missing_docs)]
 pub enum Objective {
@@ -161,7 +163,7 @@ pub struct Source {
 }
 
 /// What the rows of a source are.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum SourceKind {
     /// Rows in time.
@@ -173,7 +175,7 @@ pub enum SourceKind {
 }
 
 /// File formats of sources.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 #[allow(missing_docs)]
 pub enum Format {
@@ -205,7 +207,7 @@ pub struct Contract {
 }
 
 /// Column types a contract can declare.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 #[allow(missing_docs)]
 pub enum ColumnType {
@@ -226,7 +228,7 @@ pub enum ColumnType {
 }
 
 /// What happens to a row that breaks the contract.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum OnBadRow {
     /// Set aside in `rejects`, with the reason.
@@ -279,7 +281,9 @@ pub struct Attribute {
 }
 
 /// What kind of knowledge a feature is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "snake_case")]
 #[allow(missing_docs)]
 pub enum Base {
@@ -295,7 +299,7 @@ pub enum Base {
 }
 
 /// What a feature's number counts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Unit {
     /// Whole calendar days.
@@ -342,7 +346,7 @@ pub enum LifecycleLimits {
         /// Dormant up to here, then churned; 365 by default.
         dormant_days: u32,
     },
-    /// Overdue = recency / expected inter-purchase time, shrunk towards the base's by `prior_orders` gaps:
+    /// Overdue = recency / expected inter-purchase time, shrunk towards the base's by `prior_gaps` gaps:
     /// active ≤ 1 < slipping ≤ 2 < at risk ≤ 3 < lapsed.
     Cadence {
         /// Weight κ of the base's mean gap, in gaps; 3 by default.
@@ -352,7 +356,11 @@ pub enum LifecycleLimits {
 
 impl Default for LifecycleLimits {
     fn default() -> Self {
-        Self::Fixed { active_days: 30, at_risk_days: 90, dormant_days: 365 }
+        Self::Fixed {
+            active_days: 30,
+            at_risk_days: 90,
+            dormant_days: 365,
+        }
     }
 }
 
@@ -393,7 +401,7 @@ pub enum FeatureBody {
 }
 
 /// Aggregates over the rows of a customer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum AggFunc {
     /// Rows, or rows where `of` is not null. No rows: 0.
@@ -494,7 +502,7 @@ pub enum ScoreMethod {
 }
 
 /// Which side of an edge belongs to the bin.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Closed {
     /// `lower < v <= upper` (pandas and R `cut`).
@@ -604,7 +612,7 @@ pub enum KChoice {
 }
 
 /// Transform of a number before it is standardised.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Transform {
     /// `log1p` where skewness is above 4 and nothing is negative, `asinh` where skewed with negatives, else none.
@@ -641,7 +649,10 @@ fn as_text<T: std::fmt::Display, S: Serializer>(value: &T, to: S) -> Result<S::O
     to.collect_str(value)
 }
 
-fn as_optional_text<T: std::fmt::Display, S: Serializer>(value: &Option<T>, to: S) -> Result<S::Ok, S::Error> {
+fn as_optional_text<T: std::fmt::Display, S: Serializer>(
+    value: &Option<T>,
+    to: S,
+) -> Result<S::Ok, S::Error> {
     match value {
         Some(value) => to.collect_str(value),
         None => to.serialize_none(),

@@ -1,59 +1,71 @@
 //! Reads the tables of a TOML file: every key is asked for once, everything odd is noted, nothing stops at the first mistake.
 
+mod value;
+mod variable;
+
 use std::cell::RefCell;
 use std::collections::BTreeMap;
-use std::ops::Range;
+use std::ops::{Range, RangeInclusive};
 
+use serde::de::DeserializeOwned;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use crate::diagnostic::{Diagnostic, unknown_name};
 use crate::pipeline::At;
+pub(crate) use value::{choice_of, integer_of, number_of, text_of, word_of, wrong_type};
+pub(crate) use variable::variables;
+
+/// Name of the table that is the whole file.
+pub(crate) const ROOT: &str = "the file";
 
 /// What all readers of a file share.
 #[derive(Debug, Default)]
 pub(crate) struct Notes {
-    pub(crate) found: RefCell<Vec<Diagnostic>>,
-    pub(crate) vars: RefCell<BTreeMap<String, String>>,
+    /// The whole file.
+    text: String,
+    found: RefCell<Vec<Diagnostic>>,
+    /// Variables declared so far, with their values.
+    vars: RefCell<BTreeMap<String, String>>,
 }
 
 impl Notes {
+    /// Nothing found yet in this text.
+    pub(crate) fn new(text: &str) -> Self {
+        Self {
+            text: text.to_owned(),
+            ..Self::default()
+        }
+    }
+
     /// Notes a mistake.
     pub(crate) fn add(&self, diagnostic: Diagnostic) {
         self.found.borrow_mut().push(diagnostic);
     }
 
-    /// The text with `${name}` replaced.
-    pub(crate) fn resolve(&self, text: &str, span: &Range<usize>) -> String {
-        let mut resolved = String::new();
-        let mut rest = text;
-        while let Some(start) = rest.find("${") {
-            resolved.push_str(&rest[..start]);
-            let Some(length) = rest[start..].find('}') else {
-                self.add(Diagnostic::error("TS-P010", "`${` without `}`", span.clone()).with_help("write `${name}`"));
-                resolved.push_str(&rest[start..]);
-                return resolved;
-            };
-            let name = &rest[start + 2..start + length];
-            match self.vars.borrow().get(name) {
-                Some(value) => resolved.push_str(value),
-                None => self.add(self.unknown_variable(name, span)),
-            }
-            rest = &rest[start + length + 1..];
-        }
-        resolved.push_str(rest);
-        resolved
+    /// All that was noted.
+    pub(crate) fn into_found(self) -> Vec<Diagnostic> {
+        self.found.into_inner()
     }
 
-    fn unknown_variable(&self, name: &str, span: &Range<usize>) -> Diagnostic {
-        if let Some(secret) = name.strip_prefix("env:") {
-            return Diagnostic::error("TS-P011", format!("`${{env:{secret}}}` stands where no secret belongs"), span.clone())
-                .with_help(format!("environment variables are for secrets only; use a variable and `--var name=\"${secret}\"`"));
-        }
-        let vars = self.vars.borrow();
-        let names: Vec<&str> = vars.keys().map(String::as_str).collect();
-        let found = unknown_name("TS-P012", "variable", name, span.clone(), &names);
-        if found.help.is_some() { found } else { found.with_help(format!("define it in [vars], or pass `--var {name}=…`")) }
+    /// The same text with the span of what stands between its quotes.
+    pub(crate) fn inside_quotes(&self, text: At<String>) -> At<String> {
+        let raw = self.text.get(text.span.clone()).unwrap_or_default();
+        let quoted = |quotes: &&str| {
+            raw.len() >= 2 * quotes.len() && raw.starts_with(*quotes) && raw.ends_with(*quotes)
+        };
+        let quotes = ["\"\"\"", "'''", "\"", "'"]
+            .into_iter()
+            .find(quoted)
+            .map_or(0, str::len);
+        // A newline right after three quotes is no part of the text.
+        let skipped = match &raw[quotes..] {
+            rest if quotes == 3 && rest.starts_with("\r\n") => 2,
+            rest if quotes == 3 && rest.starts_with('\n') => 1,
+            _ => 0,
+        };
+        let start = text.span.start + quotes + skipped;
+        At::new(text.value, start..(text.span.end - quotes).max(start))
     }
 }
 
@@ -75,13 +87,19 @@ pub(crate) struct Entry<'a> {
 }
 
 impl<'a> Reader<'a> {
-    pub(crate) fn new(table: &'a DeTable<'a>, span: Range<usize>, name: impl Into<String>, notes: &'a Notes) -> Self {
-        Self { table, span, name: name.into(), notes, asked: RefCell::default() }
-    }
-
-    /// Notes a mistake.
-    pub(crate) fn error(&self, code: &'static str, message: impl Into<String>, span: Range<usize>) {
-        self.notes.add(Diagnostic::error(code, message, span));
+    pub(crate) fn new(
+        table: &'a DeTable<'a>,
+        span: Range<usize>,
+        name: impl Into<String>,
+        notes: &'a Notes,
+    ) -> Self {
+        Self {
+            table,
+            span,
+            name: name.into(),
+            notes,
+            asked: RefCell::default(),
+        }
     }
 
     /// The value of a key.
@@ -95,12 +113,29 @@ impl<'a> Reader<'a> {
         self.table.contains_key(key)
     }
 
+    /// Place of a key, or of the table where it is not there.
+    pub(crate) fn key_span(&self, key: &str) -> Range<usize> {
+        self.table
+            .get_key_value(key)
+            .map_or_else(|| self.span.clone(), |(key, _)| key.span())
+    }
+
+    /// Place of a value, or of the table where it is not there.
+    pub(crate) fn value_span(&self, key: &str) -> Range<usize> {
+        self.table
+            .get(key)
+            .map_or_else(|| self.span.clone(), Spanned::span)
+    }
+
     /// Entries in file order.
     pub(crate) fn entries(&self) -> Vec<Entry<'a>> {
         let mut entries: Vec<Entry<'a>> = self
             .table
             .iter()
-            .map(|(key, value)| Entry { key: At::new(key.get_ref().to_string(), key.span()), value })
+            .map(|(key, value)| Entry {
+                key: At::new(key.get_ref().to_string(), key.span()),
+                value,
+            })
             .collect();
         entries.sort_by_key(|entry| entry.key.span.start);
         entries
@@ -110,7 +145,25 @@ impl<'a> Reader<'a> {
     pub(crate) fn missing(&self, key: &str, help: impl Into<String>) {
         self.asked.borrow_mut().push(key.to_owned());
         let message = format!("missing key `{key}` in {}", self.name);
-        self.notes.add(Diagnostic::error("TS-P003", message, self.span.clone()).with_help(help));
+        let found = Diagnostic::error("TS-P003", message, self.span.clone()).with_help(help);
+        self.notes.add(match self.strayed(key) {
+            Some(table) => found.with_note(format!(
+                "there is a `{key}` in [{table}]: keys of the file itself stand above the first [table]"
+            )),
+            None => found,
+        });
+    }
+
+    /// The table that swallowed a key of the file because it stands below that table's header.
+    fn strayed(&self, key: &str) -> Option<String> {
+        let holds = |entry: &Entry<'_>| {
+            let table = entry.value.get_ref().as_table();
+            table.is_some_and(|table| table.get(key).is_some_and(|v| v.get_ref().is_str()))
+        };
+        let found = self.entries().into_iter().find(holds);
+        found
+            .filter(|_| self.name == ROOT)
+            .map(|entry| entry.key.value)
     }
 
     /// Notes keys that nobody asked for.
@@ -121,70 +174,106 @@ impl<'a> Reader<'a> {
         known.dedup();
         for entry in self.entries() {
             if !known.contains(&entry.key.value.as_str()) {
-                let what = format!("key of {}", self.name);
-                self.notes.add(unknown_name("TS-P001", &what, &entry.key.value, entry.key.span, &known));
+                let what = format!("key in {}", self.name);
+                let span = entry.key.span;
+                self.notes.add(unknown_name(
+                    "TS-P001",
+                    &what,
+                    &entry.key.value,
+                    span,
+                    &known,
+                ));
             }
         }
     }
 
-    /// Notes tables and keys of a later version.
+    /// Notes a key of a later version, if it is there; it is not among the keys that are offered.
     pub(crate) fn not_built(&self, key: &str, what: &str) {
-        if let Some(value) = self.get(key) {
-            let span = self.entries().into_iter().find(|e| e.key.value == key).map_or(value.span(), |e| e.key.span);
+        if self.get(key).is_some() {
             self.notes.add(
-                Diagnostic::error("TS-P004", format!("{what} not supported by this version of tessera"), span)
-                    .with_help("take it out; nothing in a pipeline file is ever silently ignored"),
+                Diagnostic::error(
+                    "TS-P004",
+                    format!("{what} not supported by this version of tessera"),
+                    self.key_span(key),
+                )
+                .with_help("take it out: a pipeline file is never obeyed only in part"),
             );
+        } else {
+            self.asked.borrow_mut().retain(|asked| asked != key);
         }
     }
 
     pub(crate) fn text(&self, key: &str) -> Option<At<String>> {
-        let value = self.get(key)?;
-        text_of(self.notes, value, &format!("`{key}`"))
+        let text = text_of(self.notes, self.get(key)?, &format!("`{key}`"))?;
+        if text.value.trim().is_empty() {
+            let message = format!("`{key}` in {} is empty", self.name);
+            self.notes.add(
+                Diagnostic::error("TS-P009", message, text.span)
+                    .with_help(format!("say what `{key}` is, or leave the key out")),
+            );
+            return None;
+        }
+        Some(text)
     }
 
+    /// A text that must be there; empty, and noted, where it is not.
     pub(crate) fn required_text(&self, key: &str, help: &str) -> At<String> {
         if !self.has(key) {
             self.missing(key, help);
         }
-        self.text(key).unwrap_or_else(|| At::new(String::new(), self.span.clone()))
+        self.text(key)
+            .unwrap_or_else(|| At::new(String::new(), self.span.clone()))
     }
 
     /// An expression: its span is that of the text inside the quotes.
     pub(crate) fn expression(&self, key: &str) -> Option<At<String>> {
-        self.text(key).map(inside_quotes)
+        self.text(key).map(|text| self.notes.inside_quotes(text))
     }
 
+    /// A finite number.
     pub(crate) fn number(&self, key: &str) -> Option<At<f64>> {
-        let value = self.get(key)?;
-        number_of(self.notes, value, &format!("`{key}`"))
+        number_of(self.notes, self.get(key)?, &format!("`{key}`"))
     }
 
     /// A whole number in a range.
-    pub(crate) fn integer(&self, key: &str, range: std::ops::RangeInclusive<i64>) -> Option<At<i64>> {
+    pub(crate) fn integer(&self, key: &str, range: RangeInclusive<i64>) -> Option<At<i64>> {
         let value = self.get(key)?;
-        let found = integer_of(value.get_ref());
-        match found {
+        match integer_of(value.get_ref()) {
             Some(number) if range.contains(&number) => Some(At::new(number, value.span())),
             _ => {
-                let wanted = format!("a whole number from {} to {}", range.start(), range.end());
+                let (from, to) = (range.start(), range.end());
+                let wanted = match *to {
+                    i64::MAX => format!("a whole number from {from}"),
+                    _ => format!("a whole number from {from} to {to}"),
+                };
                 wrong_type(self.notes, value, &format!("`{key}`"), &wanted);
                 None
             }
         }
     }
 
+    /// A table inside this one.
     pub(crate) fn table(&self, key: &str) -> Option<Reader<'a>> {
         let value = self.get(key)?;
-        let name = if self.name == "the file" { format!("[{key}]") } else { format!("[{}.{key}]", self.name.trim_matches(['[', ']'])) };
-        self.as_table(value, key, name)
+        let name = match self.name.strip_suffix(']') {
+            _ if self.name == ROOT => format!("[{key}]"),
+            Some(outer) => format!("{outer}.{key}]"),
+            None => format!("`{key}` of {}", self.name),
+        };
+        self.as_table(value, &format!("`{key}`"), name)
     }
 
-    pub(crate) fn as_table(&self, value: &'a Spanned<DeValue<'a>>, key: &str, name: String) -> Option<Reader<'a>> {
+    /// A value of this table that must be a table of that name.
+    pub(crate) fn as_table(
+        &self,
+        value: &'a Spanned<DeValue<'a>>,
+        what: &str,
+        name: impl Into<String>,
+    ) -> Option<Reader<'a>> {
         match value.get_ref() {
             DeValue::Table(table) => Some(Reader::new(table, value.span(), name, self.notes)),
             _ => {
-                wrong_type(self.notes, value, &format!("`{key}`"), "a table");
+                wrong_type(self.notes, value, what, "a table");
                 None
             }
         }
@@ -201,84 +290,51 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// Several texts, none twice.
     pub(crate) fn texts(&self, key: &str) -> Option<Vec<At<String>>> {
-        let items = self.array(key)?;
-        Some(items.into_iter().filter_map(|item| text_of(self.notes, item, &format!("an item of `{key}`"))).collect())
+        let mut texts: Vec<At<String>> = Vec::new();
+        for item in self.array(key)? {
+            let Some(text) = text_of(self.notes, item, &format!("an item of `{key}`")) else {
+                continue;
+            };
+            if texts.iter().any(|before| before.value == text.value) {
+                let message = format!("`{}` stands twice in `{key}`", text.value);
+                self.notes.add(
+                    Diagnostic::error("TS-P007", message, text.span)
+                        .with_help("take one of them out"),
+                );
+            } else {
+                texts.push(text);
+            }
+        }
+        Some(texts)
     }
 
     pub(crate) fn numbers(&self, key: &str) -> Option<Vec<At<f64>>> {
         let items = self.array(key)?;
-        Some(items.into_iter().filter_map(|item| number_of(self.notes, item, &format!("an item of `{key}`"))).collect())
+        let what = format!("an item of `{key}`");
+        let numbers = items
+            .into_iter()
+            .map(|item| number_of(self.notes, item, &what));
+        // All are read before one can spoil the list, so that all mistakes are noted.
+        let numbers: Vec<Option<At<f64>>> = numbers.collect();
+        numbers.into_iter().collect()
     }
 
-    /// One of several words.
-    pub(crate) fn choice<T: Copy>(&self, key: &str, choices: &[(&str, T)]) -> Option<At<T>> {
-        let text = self.text(key)?;
-        choice_of(self.notes, &text, key, choices)
+    /// One of the words of an enum.
+    pub(crate) fn word<T: DeserializeOwned>(&self, key: &str) -> Option<At<T>> {
+        word_of(self.notes, &self.text(key)?, key)
     }
 
-    pub(crate) fn required_choice<T: Copy>(&self, key: &str, choices: &[(&str, T)], help: &str) -> Option<At<T>> {
+    /// One of the words of an enum, which must be there.
+    pub(crate) fn required_word<T: DeserializeOwned>(
+        &self,
+        key: &str,
+        help: &str,
+    ) -> Option<At<T>> {
         if !self.has(key) {
             self.missing(key, help);
-            return None;
         }
-        self.choice(key, choices)
+        self.word(key)
     }
-}
-
-pub(crate) fn choice_of<T: Copy>(notes: &Notes, text: &At<String>, key: &str, choices: &[(&str, T)]) -> Option<At<T>> {
-    match choices.iter().find(|(word, _)| *word == text.value) {
-        Some((_, value)) => Some(At::new(*value, text.span.clone())),
-        None => {
-            let words: Vec<&str> = choices.iter().map(|(word, _)| *word).collect();
-            notes.add(unknown_name("TS-P005", &format!("value of `{key}`"), &text.value, text.span.clone(), &words));
-            None
-        }
-    }
-}
-
-pub(crate) fn text_of(notes: &Notes, value: &Spanned<DeValue<'_>>, what: &str) -> Option<At<String>> {
-    match value.get_ref() {
-        DeValue::String(text) => Some(At::new(notes.resolve(text, &value.span()), value.span())),
-        _ => {
-            wrong_type(notes, value, what, "a string");
-            None
-        }
-    }
-}
-
-fn number_of(notes: &Notes, value: &Spanned<DeValue<'_>>, what: &str) -> Option<At<f64>> {
-    let number = match value.get_ref() {
-        DeValue::Float(float) => float.as_str().replace('_', "").parse::<f64>().ok().filter(|x| x.is_finite()),
-        other => integer_of(other).map(|integer| integer as f64),
-    };
-    if number.is_none() {
-        wrong_type(notes, value, what, "a number");
-    }
-    number.map(|number| At::new(number, value.span()))
-}
-
-fn integer_of(value: &DeValue<'_>) -> Option<i64> {
-    let integer = value.as_integer()?;
-    i64::from_str_radix(&integer.as_str().replace('_', ""), integer.radix()).ok()
-}
-
-pub(crate) fn wrong_type(notes: &Notes, value: &Spanned<DeValue<'_>>, what: &str, wanted: &str) {
-    let found = match value.get_ref() {
-        DeValue::String(text) => format!("the string \"{text}\""),
-        DeValue::Integer(number) => format!("the integer {}", number.as_str()),
-        DeValue::Float(number) => format!("the float {}", number.as_str()),
-        DeValue::Boolean(truth) => truth.to_string(),
-        DeValue::Datetime(time) => format!("the date {time}"),
-        DeValue::Array(_) => "an array".to_owned(),
-        DeValue::Table(_) => "a table".to_owned(),
-    };
-    notes.add(Diagnostic::error("TS-P002", format!("{what} must be {wanted}"), value.span()).with_label(format!("found {found}")));
-}
-
-/// The same text with the span of what stands between the quotes.
-pub(crate) fn inside_quotes(text: At<String>) -> At<String> {
-    let quotes = text.span.len().saturating_sub(text.value.len()) / 2;
-    let span = text.span.start + quotes..text.span.end.saturating_sub(quotes).max(text.span.start + quotes);
-    At::new(text.value, span)
 }

@@ -20,12 +20,18 @@ pub(crate) fn run(arguments: &Verify, output: &Output) -> Result<ExitCode, Failu
             .collect();
         print_json(&json!({
             "sound": report.is_sound(), "versions": report.versions, "files": report.files, "bytes": report.bytes, "problems": problems,
+            "stale_hints": report.stale_hints,
         }))?;
     } else {
         for (version, found) in &report.problems {
             for problem in found {
                 eprintln!("error: version {version}: {problem}");
             }
+        }
+        for hint in &report.stale_hints {
+            eprintln!(
+                "warning: `{hint}` lags behind the commits; the next run or `tessera repair` completes it"
+            );
         }
         let state = if report.is_sound() {
             "sound"

@@ -318,7 +318,7 @@ pub fn fit(matrix: &Matrix<'_>, config: &KmeansConfig) -> Result<KmeansFit, Clus
     };
     let best = &candidates[best_candidate].1;
 
-    let refined = lloyd::refine(matrix, best.clone(), stop(params));
+    let refined = lloyd::refine(matrix, completed(matrix, best.clone(), k), stop(params));
     let mut centroids = sorted(&refined.centroids);
     let mut nearest = lloyd::nearest(matrix, &centroids);
     let mut sizes = sizes(&nearest.label, centroids.count());
@@ -437,6 +437,23 @@ fn starts(
             Ok(at_rest(sample, origin, centroids, stop(params)))
         })
         .collect()
+}
+
+/// Adds the rows farthest from all centres until there are `k`: a sample may have held too few different rows for that.
+fn completed(matrix: &Matrix<'_>, mut centroids: Centroids, k: usize) -> Centroids {
+    while centroids.count() < k {
+        let squared = lloyd::nearest(matrix, &centroids).squared;
+        let farther = |best: usize, row: usize| {
+            if squared[row] > squared[best] {
+                row
+            } else {
+                best
+            }
+        };
+        let row = (1..squared.len()).fold(0, farther);
+        centroids.push(&matrix.row(row));
+    }
+    centroids
 }
 
 fn at_rest(

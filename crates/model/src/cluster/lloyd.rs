@@ -60,7 +60,7 @@ impl Centroids {
         self.values.chunks(self.width)
     }
 
-    /// Adds a centre unless there are enough.
+    /// Adds a centre.
     pub(super) fn push(&mut self, centre: &[f64]) {
         self.values.extend_from_slice(centre);
     }

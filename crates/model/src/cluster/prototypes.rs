@@ -358,11 +358,12 @@ impl<'a> Mixed<'a> {
                     let distances = prototypes
                         .iter()
                         .map(|prototype| self.distance(row, prototype));
-                    let nearest = distances
-                        .enumerate()
-                        .fold((0, f64::INFINITY), |best, (place, d)| {
-                            if d < best.1 { (place, d) } else { best }
-                        });
+                    let nearest =
+                        distances
+                            .enumerate()
+                            .fold((0, f64::INFINITY), |best, (place, d)| {
+                                if d < best.1 { (place, d) } else { best }
+                            });
                     *label = nearest.0 as u32;
                     part.add_row(self, row, nearest);
                 }

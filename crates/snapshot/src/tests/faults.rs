@@ -41,8 +41,7 @@ pub(super) fn steps_of_a_run(before: u64) -> usize {
     Run::new(before)
         .publish(&store_with(folder.path(), hook))
         .unwrap();
-    let steps = seen.lock().unwrap().len();
-    steps
+    seen.lock().unwrap().len()
 }
 
 #[test]

@@ -80,6 +80,9 @@ const MISHAPS: &[Mishap] = &[
     ),
 ];
 
+/// What mends them.
+type Mend = (&'static str, fn(&Store));
+
 fn rewrite_latest(store: &Path, version: u64) {
     let text = fs::read_to_string(store.join("LATEST")).unwrap();
     fs::write(
@@ -92,7 +95,7 @@ fn rewrite_latest(store: &Path, version: u64) {
 #[test]
 fn readers_find_the_latest_version_and_the_next_run_mends() {
     for (name, mishap, stale) in MISHAPS {
-        let mend: [(&str, fn(&Store)); 3] = [
+        let mend: [Mend; 3] = [
             ("repair", |store| store.repair().unwrap()),
             ("the same run", |store| {
                 assert!(Run::new(1).publish(store).unwrap().already)

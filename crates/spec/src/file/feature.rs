@@ -1,113 +1,220 @@
 //! `[features]`
 
-use crate::diagnostic::{Diagnostic, unknown_name};
+use crate::diagnostic::{Diagnostic, suggest, unknown_name};
 use crate::duration;
-use crate::pipeline::{AggFunc, At, Base, FeatureBody, FeatureDecl, Features, LifecycleLimits, Source};
+use crate::pipeline::{
+    AggFunc, At, Base, FeatureBody, FeatureDecl, Features, LifecycleLimits, Source, SourceKind,
+};
 use crate::reader::{Entry, Reader};
+use crate::written::word::LifecycleKind;
 
-use super::check_name;
-use super::source::{BASES, UNITS};
+use super::name::{Names, check_name};
+use super::source::check_source;
 
-const AGGREGATES: &[(&str, AggFunc)] = &[
-    ("count", AggFunc::Count),
-    ("count_distinct", AggFunc::CountDistinct),
-    ("sum", AggFunc::Sum),
-    ("mean", AggFunc::Mean),
-    ("min", AggFunc::Min),
-    ("max", AggFunc::Max),
-    ("std", AggFunc::Std),
-    ("median", AggFunc::Median),
-    ("first", AggFunc::First),
-    ("last", AggFunc::Last),
-];
+/// Keys of `[features]` that are no features.
+const KEYS: [&str; 3] = ["use", "orders", "lifecycle"];
+
+/// Keys that only an aggregate has.
+const OF_AGGREGATES: [&str; 6] = ["from", "agg", "of", "window", "offset", "where"];
 
 /// Catalogue groups and declared features, in file order.
-pub(super) fn features(reader: &Reader<'_>, sources: &[Source]) -> Features {
-    let Some(table) = reader.table("features") else { return Features::default() };
-    let catalogue = table.texts("use").unwrap_or_default();
-    let orders = table.text("orders");
-    let lifecycle = table.table("lifecycle").map_or_else(LifecycleLimits::default, |limits| lifecycle_limits(&limits));
-    let mut declared = Vec::new();
+pub(super) fn features(file: &Reader<'_>, sources: &[Source]) -> Features {
+    let Some(table) = file.table("features") else {
+        return Features::default();
+    };
+    let lifecycle = table.table("lifecycle");
+    let mut features = Features {
+        catalogue: table.texts("use").unwrap_or_default(),
+        orders: orders(&table, sources),
+        lifecycle: lifecycle
+            .map_or_else(LifecycleLimits::default, |inner| lifecycle_limits(&inner)),
+        declared: Vec::new(),
+    };
     for entry in table.entries() {
-        if !["use", "orders", "lifecycle"].contains(&entry.key.value.as_str()) {
-            let _ = table.get(&entry.key.value);
-            declared.extend(feature(&table, entry, sources));
+        if !KEYS.contains(&entry.key.value.as_str()) {
+            features.declared.extend(feature(&table, entry, sources));
         }
     }
-    Features { catalogue, orders, lifecycle, declared }
+    features
+}
+
+/// The events source that catalogue features read.
+fn orders(table: &Reader<'_>, sources: &[Source]) -> Option<At<String>> {
+    let name = table.text("orders")?;
+    let events = sources.iter().filter(|s| s.kind == SourceKind::Events);
+    let names: Vec<&str> = events.map(|s| s.name.value.as_str()).collect();
+    if !names.contains(&name.value.as_str()) {
+        let span = name.span.clone();
+        let found = unknown_name("TS-P017", "events source", &name.value, span, &names);
+        table.notes.add(found);
+    }
+    Some(name)
 }
 
 fn lifecycle_limits(table: &Reader<'_>) -> LifecycleLimits {
-    let kind = table.choice("kind", &[("fixed", false), ("cadence", true)]).is_some_and(|kind| kind.value);
-    let limits = if kind {
-        let prior_gaps = table.number("prior_gaps").map_or(3.0, |gaps| gaps.value);
-        if prior_gaps <= 0.0 {
-            table.error("TS-P024", "`prior_gaps` must be above 0", table.span.clone());
-        }
-        LifecycleLimits::Cadence { prior_gaps }
-    } else {
-        let days = |key: &str, default: u32| table.integer(key, 1..=36_525).map_or(default, |days| days.value as u32);
-        let (active_days, at_risk_days, dormant_days) = (days("active_days", 30), days("at_risk_days", 90), days("dormant_days", 365));
-        if !(active_days < at_risk_days && at_risk_days < dormant_days) {
-            table.notes.add(
-                Diagnostic::error("TS-P024", "lifecycle limits must rise", table.span.clone())
-                    .with_label(format!("active {active_days}, at risk {at_risk_days}, dormant {dormant_days} days"))
-                    .with_help("set active_days < at_risk_days < dormant_days; the defaults are 30, 90, 365"),
-            );
-        }
-        LifecycleLimits::Fixed { active_days, at_risk_days, dormant_days }
+    let limits = match table.word("kind").map(|kind| kind.value) {
+        Some(LifecycleKind::Cadence) => cadence(table),
+        Some(LifecycleKind::Fixed) | None => fixed(table),
     };
     table.finish();
     limits
 }
 
-fn feature(features: &Reader<'_>, entry: Entry<'_>, sources: &[Source]) -> Option<FeatureDecl> {
-    let name = entry.key;
-    check_name(features, "feature", &name);
-    let table = features.as_table(entry.value, &name.value, format!("feature `{}`", name.value))?;
-    let base = table.choice("base", BASES).map_or(Base::Behavioural, |base| base.value);
-    let unit = table.choice("unit", UNITS).map(|unit| unit.value);
-    let body = if table.has("expr") { table.expression("expr").map(FeatureBody::Expr) } else { aggregate(&table, &name, sources) };
-    if table.has("expr") && (table.has("from") || table.has("agg")) {
+fn cadence(table: &Reader<'_>) -> LifecycleLimits {
+    let gaps = table.number("prior_gaps");
+    if let Some(gaps) = &gaps
+        && gaps.value <= 0.0
+    {
+        let message = "`prior_gaps` must be above 0";
         table.notes.add(
-            Diagnostic::error("TS-P025", format!("feature `{}` has both `expr` and `from` or `agg`", name.value), name.span.clone())
-                .with_help("a feature is an aggregate over a source (`from`, `agg`) or an expression over features (`expr`)"),
+            Diagnostic::error("TS-P024", message, gaps.span.clone())
+                .with_label("weight of the base's mean gap, in gaps")
+                .with_help(
+                    "3 is the default: a customer's own pace counts half once three gaps are known",
+                ),
         );
-        return None;
     }
-    table.finish();
-    Some(FeatureDecl { name, base, unit, body: body? })
+    LifecycleLimits::Cadence {
+        prior_gaps: gaps.map_or(3.0, |gaps| gaps.value),
+    }
 }
 
-fn aggregate(table: &Reader<'_>, name: &At<String>, sources: &[Source]) -> Option<FeatureBody> {
-    if !table.has("from") && !table.has("agg") {
-        for key in ["of", "window", "offset", "where", "expr"] {
-            let _ = table.get(key);
-        }
+fn fixed(table: &Reader<'_>) -> LifecycleLimits {
+    let days = |key: &str, default: u32| {
+        let days = table.integer(key, 1..=36_525);
+        days.and_then(|days| u32::try_from(days.value).ok())
+            .unwrap_or(default)
+    };
+    let active_days = days("active_days", 30);
+    let at_risk_days = days("at_risk_days", 90);
+    let dormant_days = days("dormant_days", 365);
+    if !(active_days < at_risk_days && at_risk_days < dormant_days) {
+        let stated =
+            format!("active {active_days}, at risk {at_risk_days}, dormant {dormant_days} days");
         table.notes.add(
-            Diagnostic::error("TS-P025", format!("feature `{}` says neither `from` and `agg` nor `expr`", name.value), name.span.clone())
-                .with_help("write { from = \"orders\", agg = \"sum\", of = \"amount\" } or { expr = \"spend_90d / 90\" }"),
+            Diagnostic::error("TS-P024", "lifecycle limits must rise", table.span.clone())
+                .with_label(stated)
+                .with_help(
+                    "set active_days < at_risk_days < dormant_days; the defaults are 30, 90, 365",
+                ),
         );
+    }
+    LifecycleLimits::Fixed {
+        active_days,
+        at_risk_days,
+        dormant_days,
+    }
+}
+
+fn feature(features: &Reader<'_>, entry: Entry<'_>, sources: &[Source]) -> Option<FeatureDecl> {
+    let name = entry.key;
+    if entry.value.get_ref().as_table().is_none() {
+        not_a_table(features, &name);
         return None;
     }
+    check_name(features.notes, Names::Column, "feature", &name);
+    let named = format!("feature `{}`", name.value);
+    let table = features.as_table(entry.value, &named, &named)?;
+    let base = table
+        .word("base")
+        .map_or(Base::Behavioural, |base| base.value);
+    let unit = table.word("unit").map(|unit| unit.value);
+    let stray = OF_AGGREGATES.into_iter().find(|key| table.has(key));
+    let body = match (table.has("expr"), stray) {
+        (true, Some(key)) => {
+            let message = format!("{named} has both `expr` and `{key}`");
+            table
+                .notes
+                .add(both_or_neither(message, table.key_span(key)));
+            return None;
+        }
+        (true, None) => table.expression("expr").map(FeatureBody::Expr),
+        (false, Some(_)) => aggregate(&table, sources),
+        (false, None) => {
+            let message = format!("{named} says neither `from` and `agg` nor `expr`");
+            table.notes.add(both_or_neither(message, name.span.clone()));
+            return None;
+        }
+    };
+    table.finish();
+    Some(FeatureDecl {
+        name,
+        base,
+        unit,
+        body: body?,
+    })
+}
+
+fn both_or_neither(message: String, span: std::ops::Range<usize>) -> Diagnostic {
+    Diagnostic::error("TS-P025", message, span)
+        .with_note("a feature is an aggregate over a source, or an expression over other features")
+        .with_help("write { from = \"orders\", agg = \"sum\", of = \"amount\" } or { expr = \"spend_90d / 90\" }")
+}
+
+/// A value that is no feature: perhaps one of the keys of the table was meant.
+fn not_a_table(features: &Reader<'_>, name: &At<String>) {
+    let message = format!("feature `{}` must be a table", name.value);
+    let found = Diagnostic::error("TS-P002", message, name.span.clone()).with_note(
+        "every key of [features] but `use`, `orders` and `lifecycle` is the name of a feature",
+    );
+    features.notes.add(match suggest(&name.value, &KEYS) {
+        Some(near) => found.with_help(format!("did you mean `{near}`?")),
+        None => found.with_help("write { from = \"orders\", agg = \"count\" } or { expr = \"…\" }"),
+    });
+}
+
+fn aggregate(table: &Reader<'_>, sources: &[Source]) -> Option<FeatureBody> {
     let from = table.required_text("from", "add `from = \"…\"`, the source it is computed from");
-    let names: Vec<&str> = sources.iter().map(|source| source.name.value.as_str()).collect();
-    if !from.value.is_empty() && !names.contains(&from.value.as_str()) {
-        table.notes.add(unknown_name("TS-P017", "source", &from.value, from.span.clone(), &names));
-    }
-    let agg = table.required_choice("agg", AGGREGATES, "add `agg = \"…\"`: count, count_distinct, sum, mean, min, max, std, median, first, last");
+    check_source(table, &from, sources);
+    let agg: Option<At<AggFunc>> = table.required_word(
+        "agg",
+        "add `agg = \"…\"`: count, count_distinct, sum, mean, min, max, std, median, first or last",
+    );
     let of = table.expression("of");
-    if let (Some(agg), None) = (&agg, &of)
+    if let Some(agg) = &agg
         && agg.value != AggFunc::Count
+        && !table.has("of")
     {
-        table.missing("of", "add `of = \"…\"`, an expression over the source's columns");
+        table.missing(
+            "of",
+            "add `of = \"…\"`, an expression over the source's columns",
+        );
     }
-    let window_days = table.text("window").and_then(|text| duration::days(table.notes, &text, "window"));
-    let offset = table.text("offset").and_then(|text| duration::days(table.notes, &text, "offset"));
-    let offset_days = offset.map_or(0, |days| days.value);
-    let timeless = sources.iter().any(|source| source.name.value == from.value && source.time.is_none());
-    if let (true, Some(window)) = (timeless, &window_days) {
-        table.error("TS-P026", format!("source `{}` has no `time`, so it has no windows", from.value), window.span.clone());
+    let window_days = days(table, "window");
+    let offset_days = days(table, "offset");
+    let filter = table.expression("where");
+    let source = sources.iter().find(|s| s.name.value == from.value);
+    let timeless = source.is_some_and(|s| s.time.is_none() && s.kind == SourceKind::Attributes);
+    if timeless {
+        check_timeless(table, &from.value, agg.as_ref());
     }
-    Some(FeatureBody::Aggregate { from, agg: agg?, of, window_days, offset_days, filter: table.expression("where") })
+    Some(FeatureBody::Aggregate {
+        from,
+        agg: agg?,
+        of,
+        window_days,
+        offset_days: offset_days.map_or(0, |days| days.value),
+        filter,
+    })
+}
+
+fn days(table: &Reader<'_>, key: &str) -> Option<At<u32>> {
+    duration::days(table.notes, &table.text(key)?, key)
+}
+
+/// What asks for an order in time of a source that has none.
+fn check_timeless(table: &Reader<'_>, source: &str, agg: Option<&At<AggFunc>>) {
+    let ordered = agg.filter(|agg| matches!(agg.value, AggFunc::First | AggFunc::Last));
+    let windows = ["window", "offset"]
+        .into_iter()
+        .filter(|key| table.has(key));
+    let spans = windows.map(|key| table.value_span(key));
+    for span in spans.chain(ordered.map(|agg| agg.span.clone())) {
+        let message = format!("source `{source}` has no `time`: no windows, no first, no last");
+        table.notes.add(
+            Diagnostic::error("TS-P026", message, span).with_help(format!(
+                "state `time` in [sources.{source}], or take this out"
+            )),
+        );
+    }
 }

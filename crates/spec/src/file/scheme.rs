@@ -1,20 +1,22 @@
 //! `[schemes.NAME]`
 
+mod grid;
+
 use toml::de::DeValue;
 
 use crate::diagnostic::Diagnostic;
 use crate::pipeline::{
-    At, AttributeScheme, Closed, Grid, GridInterval, KChoice, KmeansScheme, QuantileScheme, RfmGrid, RulesScheme, Scheme,
-    SchemeKind, ScoreMethod, SegmentRule, Transform,
+    At, AttributeScheme, KChoice, KmeansScheme, QuantileScheme, RulesScheme, Scheme, SchemeKind,
+    SegmentRule, Transform,
 };
-use crate::reader::{Reader, choice_of, text_of, wrong_type};
+use crate::reader::{Reader, choice_of, wrong_type};
 
-use super::check_name;
+use super::name::{Names, check_name, check_segment};
 
-/// Kinds of schemes, each with the function that reads its table.
+/// Kinds of schemes, each with the function that reads the rest of its table.
 type ReadKind = fn(&Reader<'_>) -> Option<SchemeKind>;
 const KINDS: &[(&str, ReadKind)] = &[
-    ("rfm_grid", rfm_grid),
+    ("rfm_grid", grid::rfm_grid),
     ("quantile", quantile),
     ("rules", rules),
     ("attribute", attribute),
@@ -22,275 +24,298 @@ const KINDS: &[(&str, ReadKind)] = &[
     ("kmeans", kmeans),
 ];
 
-const GRIDS: &[(&str, u8)] = &[("eleven", 0), ("ten", 1), ("interval_docs", 2), ("interval_readme", 3)];
+/// Most clusters: more are no division that people can act on.
+const MOST_CLUSTERS: i64 = 50;
 
 /// All schemes, in file order.
-pub(super) fn schemes(reader: &Reader<'_>) -> Vec<Scheme> {
-    let Some(tables) = reader.table("schemes") else { return Vec::new() };
+pub(super) fn schemes(file: &Reader<'_>) -> Vec<Scheme> {
+    let Some(tables) = file.table("schemes") else {
+        return Vec::new();
+    };
     let mut schemes = Vec::new();
     for entry in tables.entries() {
-        let name = entry.key;
-        let Some(table) = tables.as_table(entry.value, &name.value, format!("[schemes.{}]", name.value)) else { continue };
-        check_name(reader, "scheme", &name);
-        let kind = table.required_choice("kind", KINDS, "add `kind = \"…\"`: rfm_grid, quantile, rules, attribute, lifecycle, kmeans");
-        let Some(kind) = kind else { continue };
-        let kind = (kind.value)(&table);
-        table.finish();
-        schemes.extend(kind.map(|kind| Scheme { name, kind }));
+        let name = format!("[schemes.{}]", entry.key.value);
+        if let Some(table) = tables.as_table(entry.value, &name, &name) {
+            check_name(file.notes, Names::Column, "scheme", &entry.key);
+            let kind = scheme(&table);
+            schemes.extend(kind.map(|kind| Scheme {
+                name: entry.key,
+                kind,
+            }));
+        }
     }
     schemes
 }
 
-fn named(table: &Reader<'_>, key: &str, default: &str) -> At<String> {
-    table.text(key).unwrap_or_else(|| At::new(default.to_owned(), table.span.clone()))
-}
-
-fn rfm_grid(table: &Reader<'_>) -> Option<SchemeKind> {
-    let scores = table.integer("scores", 2..=9).map_or(5, |scores| scores.value as u8);
-    if !table.has("grid") {
-        table.missing("grid", "add `grid = \"eleven\"`, or ten, interval_docs, interval_readme, or own intervals");
-    }
-    let grid = grid(table, scores);
-    let weights = table.numbers("weights").map(|weights| weights.iter().map(|w| w.value).collect::<Vec<f64>>());
-    let weights = match weights.as_deref() {
-        None => [100.0, 10.0, 1.0],
-        Some([r, f, m]) => [*r, *f, *m],
-        Some(_) => {
-            table.error("TS-P030", "`weights` are three numbers: of recency, frequency, monetary value", table.span.clone());
-            return None;
-        }
-    };
-    Some(SchemeKind::RfmGrid(RfmGrid {
-        recency: named(table, "recency", "recency_days"),
-        frequency: named(table, "frequency", "order_count"),
-        monetary: named(table, "monetary", "spend_total"),
-        score_method: score_method(table, scores)?,
-        scores,
-        grid: grid?,
-        weights,
-    }))
-}
-
-fn grid(table: &Reader<'_>, scores: u8) -> Option<At<Grid>> {
-    let value = table.get("grid")?;
-    if let DeValue::Array(items) = value.get_ref() {
-        let intervals: Vec<GridInterval> = items.iter().filter_map(|item| interval(table, item, scores)).collect();
-        return Some(At::new(Grid::Own(intervals), value.span()));
-    }
-    let text = text_of(table.notes, value, "`grid`")?;
-    let number = choice_of(table.notes, &text, "grid", GRIDS)?;
-    if scores != 5 {
-        table.notes.add(
-            Diagnostic::error("TS-P031", format!("grid \"{}\" is made for scores from 1 to 5", text.value), text.span.clone())
-                .with_help(format!("set `scores = 5`, or write own intervals for {scores} scores")),
+fn scheme(table: &Reader<'_>) -> Option<SchemeKind> {
+    if !table.has("kind") {
+        table.missing(
+            "kind",
+            "add `kind = \"…\"`: rfm_grid, quantile, rules, attribute, lifecycle or kmeans",
         );
     }
-    let grid = match number.value {
-        0 => Grid::Eleven,
-        1 => Grid::Ten,
-        2 => Grid::IntervalDocs,
-        _ => Grid::IntervalReadme,
-    };
-    Some(At::new(grid, text.span))
+    // Which keys belong here is not known without the kind.
+    let read = choice_of(table.notes, &table.text("kind")?, "kind", KINDS)?;
+    let kind = read(table);
+    table.finish();
+    kind
 }
 
-fn interval(table: &Reader<'_>, item: &toml::Spanned<DeValue<'_>>, scores: u8) -> Option<GridInterval> {
-    let Some(inner) = item.get_ref().as_table() else {
-        wrong_type(table.notes, item, "an interval of `grid`", "a table { segment, r, f, m }");
-        return None;
+/// The name of a segment for customers who have none otherwise.
+fn segment_or(table: &Reader<'_>, key: &str, default: &str) -> String {
+    let Some(text) = table.text(key) else {
+        return default.to_owned();
     };
-    let inner = Reader::new(inner, item.span(), "an interval of `grid`", table.notes);
-    let segment = inner.required_text("segment", "add `segment = \"…\"`");
-    let range = |key: &str| -> Option<[u8; 2]> {
-        let Some(numbers) = inner.numbers(key) else { return (!inner.has(key)).then_some([1, scores]) };
-        match numbers.as_slice() {
-            [from, to] if from.value >= 1.0 && from.value <= to.value && to.value <= f64::from(scores) => {
-                Some([from.value as u8, to.value as u8])
-            }
-            _ => {
-                inner.error("TS-P032", format!("`{key}` must be [from, to] with 1 <= from <= to <= {scores}"), item.span());
-                None
-            }
-        }
-    };
-    let (r, f, m) = (range("r"), range("f"), range("m"));
-    inner.finish();
-    Some(GridInterval { segment: segment.value, r: r?, f: f?, m: m? })
-}
-
-fn score_method(table: &Reader<'_>, scores: u8) -> Option<ScoreMethod> {
-    const METHODS: &[(&str, u8)] = &[("midrank", 0), ("quantile", 1), ("threshold", 2), ("frozen", 3)];
-    let Some(value) = table.get("score_method") else { return Some(ScoreMethod::Midrank) };
-    if let Some(inner) = value.get_ref().as_table() {
-        let inner = Reader::new(inner, value.span(), "score_method", table.notes);
-        let kind = inner.required_choice("kind", METHODS, "add `kind = \"quantile\"`, or midrank, threshold, frozen")?;
-        let method = method(&inner, kind.value, scores);
-        inner.finish();
-        return method;
-    }
-    let text = text_of(table.notes, value, "`score_method`")?;
-    match choice_of(table.notes, &text, "score_method", METHODS)?.value {
-        0 => Some(ScoreMethod::Midrank),
-        1 => Some(ScoreMethod::Quantile { closed: Closed::Right, edge_offset: 0.0 }),
-        2 => {
-            table.notes.add(
-                Diagnostic::error("TS-P033", "thresholds need their edges", text.span)
-                    .with_help("write `score_method = { kind = \"threshold\", recency = […], frequency = […], monetary = […] }`"),
-            );
-            None
-        }
-        _ => Some(ScoreMethod::Frozen { version: None }),
-    }
-}
-
-fn method(inner: &Reader<'_>, kind: u8, scores: u8) -> Option<ScoreMethod> {
-    Some(match kind {
-        0 => ScoreMethod::Midrank,
-        1 => ScoreMethod::Quantile {
-            closed: inner
-                .choice("closed", &[("right", Closed::Right), ("left", Closed::Left)])
-                .map_or(Closed::Right, |closed| closed.value),
-            edge_offset: inner.number("edge_offset").map_or(0.0, |offset| offset.value),
-        },
-        2 => {
-            let edges = |key: &str| -> Option<Vec<f64>> {
-                if !inner.has(key) {
-                    inner.missing(key, format!("add `{key} = […]` with {} rising edges", scores - 1));
-                    return None;
-                }
-                let edges: Vec<f64> = inner.numbers(key)?.iter().map(|edge| edge.value).collect();
-                if edges.len() + 1 != usize::from(scores) || !edges.windows(2).all(|pair| pair[0] < pair[1]) {
-                    let message = format!("`{key}` must be {} rising numbers, for scores from 1 to {scores}", scores - 1);
-                    inner.error("TS-P034", message, inner.get(key).map_or(inner.span.clone(), toml::Spanned::span));
-                    return None;
-                }
-                Some(edges)
-            };
-            let (recency, frequency, monetary) = (edges("recency"), edges("frequency"), edges("monetary"));
-            ScoreMethod::Threshold { recency: recency?, frequency: frequency?, monetary: monetary? }
-        }
-        _ => ScoreMethod::Frozen { version: inner.integer("version", 1..=i64::MAX).map(|version| version.value as u64) },
-    })
+    check_segment(table.notes, &text);
+    text.value
 }
 
 fn quantile(table: &Reader<'_>) -> Option<SchemeKind> {
-    let by = table.required_text("by", "add `by = \"…\"`, the number to rank by");
-    let missing = table.text("missing").map_or_else(|| "unknown".to_owned(), |text| text.value);
+    let by = table.required_text("by", "add `by = \"…\"`, the numeric feature to rank by");
+    let missing = segment_or(table, "missing", "unknown");
     let Some(inner) = table.table("tiers") else {
         if !table.has("tiers") {
-            table.missing("tiers", "add `tiers = { top = 0.05, high = 0.20, low = 1.0 }`: cumulative shares, highest first");
+            table.missing(
+                "tiers",
+                "add `tiers = { top = 0.05, high = 0.20, low = 1.0 }`: cumulative shares, highest first",
+            );
         }
         return None;
     };
-    let mut tiers = Vec::new();
-    for entry in inner.entries() {
-        if let Some(share) = inner.number(&entry.key.value) {
-            tiers.push((entry.key.value, share.value));
-        }
-    }
-    let rising = tiers.windows(2).all(|pair| pair[0].1 < pair[1].1) && tiers.first().is_some_and(|tier| tier.1 > 0.0);
-    if !rising || tiers.last().is_none_or(|tier| tier.1 != 1.0) {
+    let tiers = tiers(&inner)?;
+    if tiers.iter().any(|(name, _)| *name == missing) {
+        let message =
+            format!("`{missing}` is a tier and the segment of customers without a number");
         table.notes.add(
-            Diagnostic::error("TS-P035", "tiers must be rising cumulative shares that end at 1.0", inner.span.clone())
-                .with_help("such as { top = 0.05, high = 0.20, mid = 0.50, low = 1.0 }: the top 5%, the next 15%, …"),
+            Diagnostic::error("TS-P035", message, table.value_span("tiers"))
+                .with_help("rename the tier, or state another `missing`"),
         );
-        return None;
     }
     Some(SchemeKind::Quantile(QuantileScheme { by, tiers, missing }))
 }
 
+/// Names and cumulative shares: above 0, rising, the last 1.
+fn tiers(inner: &Reader<'_>) -> Option<Vec<(String, f64)>> {
+    const HELP: &str =
+        "such as { top = 0.05, high = 0.20, mid = 0.50, low = 1.0 }: the top 5%, the next 15%, …";
+    let wrong = |message: String, span: std::ops::Range<usize>| {
+        let found = Diagnostic::error("TS-P035", message, span).with_note(
+            "tiers are cumulative shares of the customers, highest first: rising, the last 1.0",
+        );
+        inner.notes.add(found.with_help(HELP));
+    };
+    let mut tiers: Vec<(String, f64)> = Vec::new();
+    let mut good = true;
+    for entry in inner.entries() {
+        check_segment(inner.notes, &entry.key);
+        let Some(share) = inner.number(&entry.key.value) else {
+            good = false;
+            continue;
+        };
+        let before = tiers.last().map_or(0.0, |(_, share)| *share);
+        if share.value <= before || share.value > 1.0 {
+            let message = match tiers.last() {
+                _ if share.value > 1.0 => format!("tier `{}` is above 1.0", entry.key.value),
+                Some((name, before)) => {
+                    format!(
+                        "tier `{}` must be above {before}, the share up to tier `{name}`",
+                        entry.key.value
+                    )
+                }
+                None => format!("tier `{}` must be above 0", entry.key.value),
+            };
+            wrong(message, share.span);
+            good = false;
+        }
+        tiers.push((entry.key.value, share.value));
+    }
+    if good && tiers.last().is_none_or(|tier| tier.1 != 1.0) {
+        let last = inner.entries().pop();
+        let span = last.map_or_else(|| inner.span.clone(), |entry| entry.value.span());
+        wrong(
+            "the last tier must be 1.0, so that every customer is in one".to_owned(),
+            span,
+        );
+        good = false;
+    }
+    good.then_some(tiers)
+}
+
 fn rules(table: &Reader<'_>) -> Option<SchemeKind> {
     if !table.has("rules") {
-        table.missing("rules", "add `rules = [ { segment = \"…\", when = \"…\" } ]`; the first that is true decides");
+        table.missing(
+            "rules",
+            "add `rules = [ { segment = \"…\", when = \"…\" } ]`; the first that is true decides",
+        );
     }
-    let mut list = Vec::new();
-    for item in table.array("rules").unwrap_or_default() {
+    let items = table.array("rules");
+    if items.as_ref().is_some_and(Vec::is_empty) {
+        let message = format!("`rules` of {} is empty", table.name);
+        table.notes.add(
+            Diagnostic::error("TS-P009", message, table.value_span("rules"))
+                .with_help("add a rule { segment = \"…\", when = \"…\" }"),
+        );
+    }
+    let mut rules = Vec::new();
+    for item in items.unwrap_or_default() {
         let Some(inner) = item.get_ref().as_table() else {
             wrong_type(table.notes, item, "a rule", "a table { segment, when }");
             continue;
         };
         let inner = Reader::new(inner, item.span(), "a rule", table.notes);
         let segment = inner.required_text("segment", "add `segment = \"…\"`");
+        check_segment(inner.notes, &segment);
         if !inner.has("when") {
-            inner.missing("when", "add `when = \"…\"`, a condition over features and earlier schemes");
+            inner.missing(
+                "when",
+                "add `when = \"…\"`, a condition over features and schemes declared earlier",
+            );
         }
         let when = inner.expression("when");
         inner.finish();
-        list.extend(when.map(|when| SegmentRule { segment, when }));
+        rules.extend(when.map(|when| SegmentRule { segment, when }));
     }
-    let otherwise = table.required_text("otherwise", "add `otherwise = \"…\"`, the segment where no rule is true");
-    Some(SchemeKind::Rules(RulesScheme { rules: list, otherwise: otherwise.value }))
+    let otherwise = table.required_text(
+        "otherwise",
+        "add `otherwise = \"…\"`, the segment where no rule is true",
+    );
+    check_segment(table.notes, &otherwise);
+    Some(SchemeKind::Rules(RulesScheme {
+        rules,
+        otherwise: otherwise.value,
+    }))
 }
 
 fn attribute(table: &Reader<'_>) -> Option<SchemeKind> {
-    let scheme = AttributeScheme {
-        by: table.required_text("by", "add `by = \"…\"`, the label to divide by"),
-        missing: table.text("missing").map_or_else(|| "unknown".to_owned(), |text| text.value),
-        min_share: share(table, "min_share", 0.0),
-        other: table.text("other").map_or_else(|| "other".to_owned(), |text| text.value),
-    };
-    Some(SchemeKind::Attribute(scheme))
+    Some(SchemeKind::Attribute(AttributeScheme {
+        by: table.required_text("by", "add `by = \"…\"`, the label feature to divide by"),
+        missing: segment_or(table, "missing", "unknown"),
+        min_share: share(table, "min_share").unwrap_or(0.0),
+        other: segment_or(table, "other", "other"),
+    }))
 }
 
-fn share(table: &Reader<'_>, key: &str, default: f64) -> f64 {
-    let Some(number) = table.number(key) else { return default };
+/// A share of customers at one tail or in one segment: from 0 to below one half.
+fn share(table: &Reader<'_>, key: &str) -> Option<f64> {
+    let number = table.number(key)?;
     if !(0.0..0.5).contains(&number.value) {
-        table.error("TS-P036", format!("`{key}` must be a share from 0 to below 0.5"), number.span);
+        table.notes.add(
+            Diagnostic::error(
+                "TS-P036",
+                format!("`{key}` must be a share from 0 to below 0.5"),
+                number.span,
+            )
+            .with_help("0.01 is one customer in a hundred"),
+        );
+        return None;
     }
-    number.value
+    Some(number.value)
 }
 
 fn kmeans(table: &Reader<'_>) -> Option<SchemeKind> {
-    const TRANSFORMS: &[(&str, Transform)] =
-        &[("auto", Transform::Auto), ("none", Transform::None), ("log1p", Transform::Log1p), ("asinh", Transform::Asinh)];
     if !table.has("features") {
-        table.missing("features", "add `features = [\"recency_days\", …]`, the numbers to cluster by");
+        table.missing(
+            "features",
+            "add `features = [\"recency_days\", …]`, the numbers to cluster by",
+        );
     }
     let features = table.texts("features").unwrap_or_default();
     if table.has("features") && features.is_empty() {
-        table.error("TS-P037", "k-means needs at least one feature", table.span.clone());
+        table.notes.add(
+            Diagnostic::error(
+                "TS-P037",
+                "k-means needs at least one feature",
+                table.value_span("features"),
+            )
+            .with_help("name numeric features, such as [\"recency_days\", \"order_count\"]"),
+        );
     }
+    let k = clusters(table);
+    let transform = table.word("transform");
+    let whole = |key: &str, range: std::ops::RangeInclusive<i64>, default: u32| {
+        let number = table.integer(key, range);
+        number
+            .and_then(|n| u32::try_from(n.value).ok())
+            .unwrap_or(default)
+    };
     let scheme = KmeansScheme {
         features,
-        k: clusters(table)?,
-        transform: table.choice("transform", TRANSFORMS).map_or(Transform::Auto, |transform| transform.value),
-        winsorise: table.has("winsorise").then(|| share(table, "winsorise", 0.0)),
-        restarts: table.integer("restarts", 1..=1_000).map_or(10, |restarts| restarts.value as u32),
-        sample: table.integer("sample", 1_000..=10_000_000).map_or(50_000, |sample| sample.value as u32),
-        names: table.texts("names").unwrap_or_default().into_iter().map(|name| name.value).collect(),
+        transform: transform.map_or(Transform::Auto, |transform| transform.value),
+        winsorise: share(table, "winsorise"),
+        restarts: whole("restarts", 1..=1_000, 10),
+        sample: whole("sample", 1_000..=10_000_000, 50_000),
+        names: names(table, k),
+        k: k?,
     };
-    if let (KChoice::Fixed(k), false) = (scheme.k, scheme.names.is_empty())
-        && scheme.names.len() != k as usize
-    {
-        table.error("TS-P038", format!("{} names for {k} clusters", scheme.names.len()), table.span.clone());
-    }
     Some(SchemeKind::Kmeans(scheme))
 }
 
+/// Names of the clusters: one for each, where their number is stated.
+fn names(table: &Reader<'_>, k: Option<KChoice>) -> Vec<String> {
+    let names: Vec<At<String>> = table.texts("names").unwrap_or_default();
+    for name in &names {
+        check_segment(table.notes, name);
+    }
+    let most = match k {
+        Some(KChoice::Fixed(k)) if !names.is_empty() && names.len() != k as usize => Some(k),
+        Some(KChoice::Range(_, to)) if names.len() > to as usize => Some(to),
+        _ => None,
+    };
+    if let Some(most) = most {
+        let message = format!("{} names for {most} clusters", names.len());
+        table.notes.add(
+            Diagnostic::error("TS-P038", message, table.value_span("names"))
+                .with_help("names are given by falling mean of the first feature, one a cluster"),
+        );
+    }
+    names.into_iter().map(|name| name.value).collect()
+}
+
 fn clusters(table: &Reader<'_>) -> Option<KChoice> {
-    const MOST: i64 = 50;
     let Some(value) = table.get("k") else {
-        table.missing("k", "add `k = \"auto\"`, a number, or { from = 3, to = 10 }");
+        table.missing(
+            "k",
+            "add `k = \"auto\"`, a number, or { from = 3, to = 10 }",
+        );
         return None;
     };
     match value.get_ref() {
         DeValue::String(text) if text == "auto" => Some(KChoice::Range(2, 10)),
-        DeValue::Table(inner) => {
-            let inner = Reader::new(inner, value.span(), "k", table.notes);
-            let (from, to) = (inner.integer("from", 2..=MOST), inner.integer("to", 2..=MOST));
-            inner.finish();
-            match (from, to) {
-                (Some(from), Some(to)) if from.value <= to.value => Some(KChoice::Range(from.value as u32, to.value as u32)),
-                _ => {
-                    table.error("TS-P039", format!("`k` must be {{ from, to }} with 2 <= from <= to <= {MOST}"), value.span());
-                    None
-                }
-            }
+        DeValue::Integer(_) => {
+            let k = table.integer("k", 1..=MOST_CLUSTERS)?;
+            u32::try_from(k.value).ok().map(KChoice::Fixed)
         }
-        DeValue::Integer(_) => table.integer("k", 1..=MOST).map(|k| KChoice::Fixed(k.value as u32)),
+        DeValue::Table(inner) => {
+            cluster_range(&Reader::new(inner, value.span(), "`k`", table.notes))
+        }
         _ => {
-            wrong_type(table.notes, value, "`k`", "\"auto\", a whole number, or { from = 3, to = 10 }");
+            let wanted = "\"auto\", a whole number, or { from = 3, to = 10 }";
+            wrong_type(table.notes, value, "`k`", wanted);
             None
         }
     }
+}
+
+fn cluster_range(table: &Reader<'_>) -> Option<KChoice> {
+    for key in ["from", "to"] {
+        if !table.has(key) {
+            table.missing(key, "write { from = 3, to = 10 }");
+        }
+    }
+    let (from, to) = (
+        table.integer("from", 2..=MOST_CLUSTERS),
+        table.integer("to", 2..=MOST_CLUSTERS),
+    );
+    table.finish();
+    let (from, to) = (from?, to?);
+    if from.value > to.value {
+        table.notes.add(
+            Diagnostic::error("TS-P039", "the range of `k` is empty", table.span.clone())
+                .with_label(format!("from {} to {}", from.value, to.value))
+                .with_help("write the smaller number first: { from = 3, to = 10 }"),
+        );
+        return None;
+    }
+    let number = |at: At<i64>| u32::try_from(at.value).ok();
+    Some(KChoice::Range(number(from)?, number(to)?))
 }

@@ -1,99 +1,61 @@
 //! `[sources.NAME]`
 
-use crate::diagnostic::Diagnostic;
+use crate::diagnostic::{Diagnostic, unknown_name};
 use crate::duration;
 use crate::pipeline::{
-    At, Attribute, Base, ColumnType, Contract, Duplicates, Format, Freshness, OnBadRow, Rule, Source, SourceKind, Unit,
+    At, Attribute, Base, ColumnType, Contract, Duplicates, ExprText, Freshness, OnBadRow, Rule,
+    Source, SourceKind,
 };
-use crate::reader::{Reader, choice_of, inside_quotes, text_of, wrong_type};
+use crate::reader::{Reader, text_of, word_of, wrong_type};
+use crate::written::word::RepeatedRows;
 
-use super::{check_name, zone};
-
-const KINDS: &[(&str, SourceKind)] =
-    &[("events", SourceKind::Events), ("attributes", SourceKind::Attributes), ("intervals", SourceKind::Intervals)];
-
-const ON_BAD_ROW: &[(&str, OnBadRow)] =
-    &[("quarantine", OnBadRow::Quarantine), ("drop", OnBadRow::Drop), ("fail", OnBadRow::Fail)];
-
-/// Kinds of knowledge.
-pub(super) const BASES: &[(&str, Base)] = &[
-    ("behavioural", Base::Behavioural),
-    ("value", Base::Value),
-    ("lifecycle", Base::Lifecycle),
-    ("engagement", Base::Engagement),
-    ("demographic", Base::Demographic),
-    ("firmographic", Base::Firmographic),
-    ("geographic", Base::Geographic),
-    ("psychographic", Base::Psychographic),
-    ("needs", Base::Needs),
-];
-
-/// Units of numbers.
-pub(super) const UNITS: &[(&str, Unit)] = &[
-    ("days", Unit::Days),
-    ("count", Unit::Count),
-    ("currency", Unit::Currency),
-    ("ratio", Unit::Ratio),
-    ("score", Unit::Score),
-    ("date", Unit::Date),
-    ("label", Unit::Label),
-    ("number", Unit::Number),
-];
-
-const COLUMN_TYPES: &[(&str, ColumnType)] = &[
-    ("bool", ColumnType::Bool),
-    ("i8", ColumnType::I8),
-    ("i16", ColumnType::I16),
-    ("i32", ColumnType::I32),
-    ("i64", ColumnType::I64),
-    ("u8", ColumnType::U8),
-    ("u16", ColumnType::U16),
-    ("u32", ColumnType::U32),
-    ("f32", ColumnType::F32),
-    ("f64", ColumnType::F64),
-    ("decimal", ColumnType::Decimal),
-    ("string", ColumnType::String),
-    ("date", ColumnType::Date),
-    ("timestamp", ColumnType::Timestamp),
-];
+use super::locale::zone;
+use super::name::{Names, check_name};
 
 /// All sources, in file order.
-pub(super) fn sources(reader: &Reader<'_>) -> Vec<Source> {
-    let Some(tables) = reader.table("sources") else {
-        reader.missing("sources", "add a table [sources.orders] with `kind`, `path`, `key` and a [sources.orders.contract]");
+pub(super) fn sources(file: &Reader<'_>) -> Vec<Source> {
+    let Some(tables) = file.table("sources") else {
+        if !file.has("sources") {
+            file.missing(
+                "sources",
+                "add a table [sources.orders] with `kind`, `path`, `key` and [sources.orders.contract]",
+            );
+        }
         return Vec::new();
     };
     let mut sources = Vec::new();
     for entry in tables.entries() {
-        let name = entry.key;
-        if let Some(table) = tables.as_table(entry.value, &name.value, format!("[sources.{}]", name.value)) {
-            check_name(reader, "source", &name);
-            sources.push(source(&table, name));
+        let name = format!("[sources.{}]", entry.key.value);
+        if let Some(table) = tables.as_table(entry.value, &name, &name) {
+            check_name(file.notes, Names::Column, "source", &entry.key);
+            sources.push(source(&table, entry.key));
         }
     }
-    if sources.is_empty() {
-        reader.notes.add(Diagnostic::error("TS-P021", "a pipeline needs at least one source", tables.span.clone()));
+    if tables.entries().is_empty() {
+        let message = "a pipeline needs at least one source";
+        file.notes.add(
+            Diagnostic::error("TS-P021", message, tables.span)
+                .with_help("add a table [sources.orders]"),
+        );
     }
     sources
 }
 
 fn source(table: &Reader<'_>, name: At<String>) -> Source {
-    let kind = table
-        .required_choice("kind", KINDS, "add `kind = \"events\"`, or attributes, intervals")
-        .map_or(SourceKind::Events, |kind| kind.value);
-    if kind != SourceKind::Attributes && !table.has("time") {
-        table.missing("time", "add `time = \"…\"`, the column that says when a row happened or began");
-    }
-    if kind == SourceKind::Intervals && !table.has("until") {
-        table.missing("until", "add `until = \"…\"`, the column that says when a row ended");
-    }
+    let kind = table.required_word(
+        "kind",
+        "add `kind = \"events\"`, or attributes, intervals: what its rows are",
+    );
+    let kind: Option<SourceKind> = kind.map(|kind| kind.value);
+    check_times(table, kind);
     let source = Source {
-        kind,
+        kind: kind.unwrap_or(SourceKind::Events),
         path: table.required_text("path", "add `path = \"…\"`: a file, a folder or a glob"),
-        format: table
-            .choice("format", &[("parquet", Format::Parquet), ("csv", Format::Csv), ("ndjson", Format::Ndjson)])
-            .map(|format| format.value),
-        key: table.required_text("key", "add `key = \"…\"`, the column with the customer's key"),
+        format: table.word("format").map(|format| format.value),
+        key: table.required_text(
+            "key",
+            "add `key = \"…\"`, the column with the customer's key",
+        ),
         time: table.text("time"),
         until: table.text("until"),
         known_at: table.text("known_at"),
@@ -102,7 +64,7 @@ fn source(table: &Reader<'_>, name: At<String>) -> Source {
         amount: table.text("amount"),
         derive: derived(table),
         filter: table.expression("filter"),
-        freshness: table.table("freshness").map(|freshness| freshness_of(&freshness)),
+        freshness: table.table("freshness").map(|inner| freshness(&inner)),
         contract: contract(table),
         attributes: attributes(table, kind),
         name,
@@ -111,37 +73,92 @@ fn source(table: &Reader<'_>, name: At<String>) -> Source {
     source
 }
 
-fn derived(table: &Reader<'_>) -> Vec<(At<String>, At<String>)> {
-    let Some(derive) = table.table("derive") else { return Vec::new() };
-    derive
-        .entries()
-        .into_iter()
-        .filter_map(|entry| {
-            check_name(table, "feature", &entry.key);
-            let text = text_of(table.notes, entry.value, &format!("`derive.{}`", entry.key.value))?;
-            Some((entry.key, inside_quotes(text)))
-        })
-        .collect()
+/// The columns of time that a kind of source needs.
+fn check_times(table: &Reader<'_>, kind: Option<SourceKind>) {
+    if matches!(kind, Some(SourceKind::Events | SourceKind::Intervals)) && !table.has("time") {
+        table.missing(
+            "time",
+            "add `time = \"…\"`, the column that says when a row happened or began",
+        );
+    }
+    if kind == Some(SourceKind::Intervals) && !table.has("until") {
+        table.missing(
+            "until",
+            "add `until = \"…\"`, the column that says when a row ended",
+        );
+    }
+    if kind == Some(SourceKind::Attributes) && table.has("freshness") && !table.has("time") {
+        let message = format!(
+            "{} has no `time`, so nothing says how fresh it is",
+            table.name
+        );
+        table.notes.add(
+            Diagnostic::error("TS-P026", message, table.key_span("freshness")).with_help(
+                "state `time`, the column since when a row holds, or take `freshness` out",
+            ),
+        );
+    }
 }
 
-fn freshness_of(table: &Reader<'_>) -> Freshness {
-    let age = |key: &str| table.text(key).and_then(|text| duration::hours(table.notes, &text, key));
-    let freshness = Freshness { warn_hours: age("warn"), fail_hours: age("fail") };
+fn derived(table: &Reader<'_>) -> Vec<(At<String>, ExprText)> {
+    let Some(derive) = table.table("derive") else {
+        return Vec::new();
+    };
+    let mut columns = Vec::new();
+    for entry in derive.entries() {
+        check_name(table.notes, Names::Column, "derived column", &entry.key);
+        if let Some(expr) = derive.expression(&entry.key.value) {
+            columns.push((entry.key, expr));
+        }
+    }
+    columns
+}
+
+fn freshness(table: &Reader<'_>) -> Freshness {
+    let age = |key: &str| {
+        let text = table.text(key)?;
+        duration::hours(table.notes, &text, key)
+    };
+    let (warn, fail) = (age("warn"), age("fail"));
+    if let (Some(warn), Some(fail)) = (&warn, &fail)
+        && warn.value >= fail.value
+    {
+        let message = "`warn` must be a shorter age than `fail`";
+        table.notes.add(
+            Diagnostic::error("TS-P024", message, fail.span.clone())
+                .with_label("a source this old has not been warned of before"),
+        );
+    }
     table.finish();
-    freshness
+    Freshness {
+        warn_hours: warn.map(|age| age.value),
+        fail_hours: fail.map(|age| age.value),
+    }
 }
 
 fn contract(source: &Reader<'_>) -> Contract {
-    let empty = Contract { columns: Vec::new(), missing_key: OnBadRow::Quarantine, duplicates: Duplicates::Keep, rules: Vec::new() };
     let Some(table) = source.table("contract") else {
-        source.missing("contract", "add a table `contract` with at least `missing_key = \"quarantine\"`, or drop, fail");
-        return empty;
+        if !source.has("contract") {
+            let name = source.name.trim_matches(['[', ']']);
+            source.missing(
+                "contract",
+                format!("add a table [{name}.contract] with at least `missing_key = \"quarantine\"`, or drop, fail"),
+            );
+        }
+        return Contract {
+            columns: Vec::new(),
+            missing_key: OnBadRow::Quarantine,
+            duplicates: Duplicates::Keep,
+            rules: Vec::new(),
+        };
     };
+    let missing_key = table.required_word(
+        "missing_key",
+        "say what happens to rows without a key: `missing_key = \"quarantine\"`, or drop, fail",
+    );
     let contract = Contract {
         columns: columns(&table),
-        missing_key: table
-            .required_choice("missing_key", ON_BAD_ROW, "say what happens to rows without a key: `missing_key = \"quarantine\"`, or drop, fail")
-            .map_or(OnBadRow::Quarantine, |fate| fate.value),
+        missing_key: missing_key.map_or(OnBadRow::Quarantine, |fate| fate.value),
         duplicates: duplicates(&table),
         rules: rules(&table),
     };
@@ -150,83 +167,173 @@ fn contract(source: &Reader<'_>) -> Contract {
 }
 
 fn columns(table: &Reader<'_>) -> Vec<(At<String>, At<ColumnType>)> {
-    let Some(columns) = table.table("columns") else { return Vec::new() };
-    columns
-        .entries()
-        .into_iter()
-        .filter_map(|entry| {
-            let text = text_of(table.notes, entry.value, &format!("the type of `{}`", entry.key.value))?;
-            let plain = if text.value.starts_with("decimal(") { At::new("decimal".to_owned(), text.span) } else { text };
-            let ty = choice_of(table.notes, &plain, &format!("columns.{}", entry.key.value), COLUMN_TYPES)?;
-            Some((entry.key, ty))
-        })
-        .collect()
+    let Some(columns) = table.table("columns") else {
+        return Vec::new();
+    };
+    let mut types = Vec::new();
+    for entry in columns.entries() {
+        let what = format!("the type of column `{}`", entry.key.value);
+        let Some(mut text) = text_of(table.notes, entry.value, &what) else {
+            continue;
+        };
+        if is_sized_decimal(&text.value) {
+            text.value = "decimal".to_owned();
+        }
+        let key = format!("columns.{}", entry.key.value);
+        if let Some(ty) = word_of(table.notes, &text, &key) {
+            types.push((entry.key, ty));
+        }
+    }
+    types
+}
+
+/// `decimal(12)` or `decimal(12, 2)`: widths are the file's business, and decimals of all widths are read.
+fn is_sized_decimal(text: &str) -> bool {
+    let inner = text
+        .strip_prefix("decimal(")
+        .and_then(|t| t.strip_suffix(')'));
+    let number = |part: &str| {
+        let part = part.trim();
+        !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit())
+    };
+    inner.is_some_and(|inner| {
+        let parts: Vec<&str> = inner.split(',').collect();
+        parts.len() <= 2 && parts.into_iter().all(number)
+    })
 }
 
 fn duplicates(table: &Reader<'_>) -> Duplicates {
-    let Some(value) = table.get("duplicates") else { return Duplicates::Keep };
+    let Some(value) = table.get("duplicates") else {
+        return Duplicates::Keep;
+    };
     if let Some(inner) = value.get_ref().as_table() {
-        let inner = Reader::new(inner, value.span(), "duplicates", table.notes);
-        if !inner.has("unique") {
-            inner.missing("unique", "name the columns that identify a row: `unique = [\"line_id\"]`");
-        }
-        let columns = inner.texts("unique").unwrap_or_default();
-        let on_fail = inner.choice("on_fail", ON_BAD_ROW).map_or(OnBadRow::Quarantine, |fate| fate.value);
-        inner.finish();
-        return Duplicates::Unique { columns, on_fail };
+        let inner = Reader::new(inner, value.span(), "`duplicates`", table.notes);
+        return unique(&inner);
     }
-    let Some(text) = table.text("duplicates") else { return Duplicates::Keep };
-    let choices = &[("keep", 0), ("drop_exact", 1), ("fail", 2)];
-    match choice_of(table.notes, &text, "duplicates", choices).map(|choice| choice.value) {
-        Some(1) => Duplicates::DropExact,
-        Some(2) => Duplicates::Fail,
-        _ => Duplicates::Keep,
+    if !value.get_ref().is_str() {
+        let wanted = "\"keep\", \"drop_exact\", \"fail\" or { unique = [\"line_id\"] }";
+        wrong_type(table.notes, value, "`duplicates`", wanted);
+    } else if let Some(word) = table.word::<RepeatedRows>("duplicates") {
+        return match word.value {
+            RepeatedRows::Keep => Duplicates::Keep,
+            RepeatedRows::DropExact => Duplicates::DropExact,
+            RepeatedRows::Fail => Duplicates::Fail,
+        };
     }
+    Duplicates::Keep
+}
+
+fn unique(table: &Reader<'_>) -> Duplicates {
+    if !table.has("unique") {
+        table.missing(
+            "unique",
+            "name the columns that identify a row: `unique = [\"line_id\"]`",
+        );
+    }
+    let columns = table.texts("unique");
+    if columns.as_ref().is_some_and(Vec::is_empty) {
+        let message = "`unique` names no column";
+        table.notes.add(
+            Diagnostic::error("TS-P009", message, table.value_span("unique"))
+                .with_help("name the columns that identify a row: `unique = [\"line_id\"]`"),
+        );
+    }
+    let on_fail = on_fail(table);
+    table.finish();
+    Duplicates::Unique {
+        columns: columns.unwrap_or_default(),
+        on_fail,
+    }
+}
+
+fn on_fail(table: &Reader<'_>) -> OnBadRow {
+    let fate = table.word("on_fail");
+    fate.map_or(OnBadRow::Quarantine, |fate| fate.value)
 }
 
 fn rules(table: &Reader<'_>) -> Vec<Rule> {
     let mut rules: Vec<Rule> = Vec::new();
     for item in table.array("rules").unwrap_or_default() {
         let Some(inner) = item.get_ref().as_table() else {
-            wrong_type(table.notes, item, "a rule", "a table { name, check, on_fail }");
+            wrong_type(
+                table.notes,
+                item,
+                "a rule",
+                "a table { name, check, on_fail }",
+            );
             continue;
         };
         let inner = Reader::new(inner, item.span(), "a rule", table.notes);
         let name = inner.required_text("name", "add `name = \"…\"`, shown in `rejects`");
-        if rules.iter().any(|rule| rule.name.value == name.value) {
-            inner.error("TS-P022", format!("there is already a rule \"{}\"", name.value), name.span.clone());
+        let twice = rules.iter().any(|rule| rule.name.value == name.value);
+        if twice && !name.value.is_empty() {
+            let message = format!("there is already a rule \"{}\"", name.value);
+            table.notes.add(
+                Diagnostic::error("TS-P022", message, name.span.clone())
+                    .with_help("rejected rows name the rule they broke; give each its own name"),
+            );
         }
         if !inner.has("check") {
-            inner.missing("check", "add `check = \"…\"`, an expression that is true for good rows");
+            inner.missing(
+                "check",
+                "add `check = \"…\"`, a condition that is true for good rows",
+            );
         }
-        if let Some(check) = inner.expression("check") {
-            let on_fail = inner.choice("on_fail", ON_BAD_ROW).map_or(OnBadRow::Quarantine, |fate| fate.value);
-            rules.push(Rule { name, check, on_fail });
-        }
+        let check = inner.expression("check");
+        let on_fail = on_fail(&inner);
         inner.finish();
+        rules.extend(check.map(|check| Rule {
+            name,
+            check,
+            on_fail,
+        }));
     }
     rules
 }
 
-fn attributes(table: &Reader<'_>, kind: SourceKind) -> Vec<Attribute> {
-    let Some(attributes) = table.table("attributes") else { return Vec::new() };
-    if kind != SourceKind::Attributes {
+fn attributes(table: &Reader<'_>, kind: Option<SourceKind>) -> Vec<Attribute> {
+    let Some(attributes) = table.table("attributes") else {
+        return Vec::new();
+    };
+    if matches!(kind, Some(SourceKind::Events | SourceKind::Intervals)) {
+        let message = "only a source of kind \"attributes\" has attributes";
         table.notes.add(
-            Diagnostic::error("TS-P023", "only a source of kind \"attributes\" has attributes", attributes.span.clone())
-                .with_help("features of events and intervals are declared in [features] with `from` and `agg`"),
+            Diagnostic::error("TS-P023", message, table.key_span("attributes")).with_help(
+                "features of events and intervals are declared in [features] with `from` and `agg`",
+            ),
         );
     }
     let mut list = Vec::new();
     for entry in attributes.entries() {
-        let Some(inner) = attributes.as_table(entry.value, &entry.key.value, format!("attribute `{}`", entry.key.value)) else { continue };
-        check_name(table, "feature", &entry.key);
-        let base = inner.required_choice("base", BASES, "say what kind of knowledge it is: `base = \"firmographic\"`, for instance");
-        let unit = inner.choice("unit", UNITS).map(|unit| unit.value);
+        let name = format!("attribute `{}`", entry.key.value);
+        let Some(inner) = attributes.as_table(entry.value, &name, &name) else {
+            continue;
+        };
+        check_name(table.notes, Names::Column, "attribute", &entry.key);
+        let base = inner.required_word(
+            "base",
+            "say what kind of knowledge it is: `base = \"firmographic\"`, for instance",
+        );
+        let unit = inner.word("unit").map(|unit| unit.value);
         for key in ["max_age_days", "consent_scope", "sensitive"] {
             inner.not_built(key, &format!("`{key}` of attributes is"));
         }
         inner.finish();
-        list.push(Attribute { column: entry.key, base: base.map_or(Base::Firmographic, |base| base.value), unit });
+        list.push(Attribute {
+            column: entry.key,
+            base: base.map_or(Base::Firmographic, |base| base.value),
+            unit,
+        });
     }
     list
+}
+
+/// Notes a name that is no source.
+pub(super) fn check_source(table: &Reader<'_>, name: &At<String>, sources: &[Source]) {
+    let names: Vec<&str> = sources.iter().map(|s| s.name.value.as_str()).collect();
+    if !name.value.is_empty() && !names.contains(&name.value.as_str()) {
+        let span = name.span.clone();
+        let found = unknown_name("TS-P017", "source", &name.value, span, &names);
+        table.notes.add(found);
+    }
 }

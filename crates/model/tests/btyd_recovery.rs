@@ -1,0 +1,313 @@
+//! Simulated parameters are recovered, and intervals cover what they should. Seeds are fixed: the outcome never varies.
+
+use rayon::prelude::*;
+use tessera_model::btyd::{
+    BgBbFit, BtydFit, BtydModel, ForecastPlan, Forecaster, Opportunities, OpportunityHistory,
+    PurchaseHistory, Simulator, Summary, TimeUnit,
+};
+use tessera_model::contractual::{RenewalFit, RenewalHistory, RenewalModel};
+use tessera_model::spend::{GammaGammaFit, SpendHistory};
+
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::{Rng, SeedableRng};
+use rand_distr::{Beta, Distribution, Gamma};
+
+const RUNS: u64 = 200;
+
+/// Counts over runs: how many had all parameters within three standard errors, and how many parameters lay in their 95%
+/// interval (on the log scale, where the likelihood is closest to normal).
+fn recovered(truth: &[f64], runs: &[(Vec<f64>, Vec<f64>)]) -> (f64, f64) {
+    let (mut within, mut covered) = (0.0, 0.0);
+    for (parameters, log_errors) in runs {
+        let z: Vec<f64> = parameters
+            .iter()
+            .zip(truth)
+            .zip(log_errors)
+            .map(|((got, want), error)| (got / want).ln().abs() / error)
+            .collect();
+        within += f64::from(u8::from(z.iter().all(|z| *z <= 3.0)));
+        covered += z.iter().filter(|z| **z <= 1.959_964).count() as f64;
+    }
+    (
+        within / runs.len() as f64,
+        covered / (runs.len() * truth.len()) as f64,
+    )
+}
+
+fn assert_recovered(name: &str, truth: &[f64], runs: &[(Vec<f64>, Vec<f64>)], failed: usize) {
+    let (within, covered) = recovered(truth, runs);
+    println!(
+        "{name}: all within 3 SE in {within:.3}, 95% intervals cover {covered:.4}, not fitted {failed}"
+    );
+    // A run that was not fitted did not recover anything.
+    let within = within * runs.len() as f64 / (runs.len() + failed) as f64;
+    assert!(within >= 0.95, "{name}: within 3 SE in {within}");
+    assert!(
+        (0.93..=0.97).contains(&covered),
+        "{name}: coverage {covered}"
+    );
+}
+
+fn simulate(model: BtydModel, truth: [f64; 4], customers: usize, seed: u64) -> PurchaseHistory {
+    let mut simulator = Simulator::new(model, truth, seed).unwrap();
+    let rows: Vec<Summary> = (0..customers)
+        .map(|i| {
+            // Acquired over twelve weeks, observed for a year and a half.
+            let tenure = 66.0 + (i % 12) as f64;
+            let (x, t_x) = simulator.customer(tenure).seen_at(tenure);
+            Summary {
+                x,
+                t_x,
+                tenure,
+                weight: 1.0,
+            }
+        })
+        .collect();
+    PurchaseHistory::from_summaries(TimeUnit::Weeks, &rows).unwrap()
+}
+
+fn truth(model: BtydModel) -> [f64; 4] {
+    match model {
+        BtydModel::BgNbd => [0.8, 6.0, 0.9, 2.5],
+        BtydModel::MbgNbd => [0.9, 6.0, 0.9, 2.0],
+        BtydModel::ParetoNbd => [0.9, 8.0, 0.9, 15.0],
+    }
+}
+
+#[test]
+fn btyd_parameters_are_recovered() {
+    for (model, customers) in [
+        (BtydModel::BgNbd, 3000),
+        (BtydModel::MbgNbd, 4000),
+        (BtydModel::ParetoNbd, 3000),
+    ] {
+        let truth = truth(model);
+        let fits: Vec<Option<BtydFit>> = (0..RUNS)
+            .into_par_iter()
+            .map(|seed| BtydFit::fit(model, &simulate(model, truth, customers, 1000 + seed)).ok())
+            .collect();
+        let failed = fits.iter().filter(|f| f.is_none()).count();
+        let runs: Vec<_> = fits
+            .iter()
+            .flatten()
+            .map(|f| {
+                (
+                    f.parameters.to_vec(),
+                    (0..4).map(|i| f.log_covariance[i][i].sqrt()).collect(),
+                )
+            })
+            .collect();
+        assert_recovered(model.name(), &truth, &runs, failed);
+    }
+}
+
+#[test]
+fn forecast_intervals_cover_the_true_expectation() {
+    let customers = [
+        (0, 0.0, 66.0),
+        (1, 20.0, 70.0),
+        (4, 60.0, 66.0),
+        (12, 40.0, 77.0),
+    ];
+    let plan = ForecastPlan {
+        horizon: 52.0,
+        discount_per_year: 0.1,
+        draws: 400,
+        seed: 5,
+    };
+    for model in [BtydModel::MbgNbd, BtydModel::BgNbd] {
+        let truth = truth(model);
+        // The truth, as a fit whose parameters are exact.
+        let mut exact = BtydFit::fit(model, &simulate(model, truth, 3000, 1)).unwrap();
+        exact.parameters = truth;
+        let rows: Vec<Summary> = customers
+            .iter()
+            .map(|&(x, t_x, tenure)| Summary {
+                x,
+                t_x,
+                tenure,
+                weight: 1.0,
+            })
+            .collect();
+        let asked = PurchaseHistory::from_summaries(TimeUnit::Weeks, &rows).unwrap();
+        let runs = 400_u64;
+        let hits: Vec<[f64; 2]> = (0..runs)
+            .into_par_iter()
+            .map(|seed| {
+                let fit = BtydFit::fit(model, &simulate(model, truth, 3000, 5000 + seed)).unwrap();
+                let forecasts = Forecaster::new(&fit, plan).unwrap().forecast(&asked);
+                let mut hits = [0.0; 2];
+                for (summary, forecast) in asked.summaries().zip(forecasts) {
+                    let want = exact.expected_purchases(
+                        summary.x,
+                        summary.t_x,
+                        summary.tenure,
+                        plan.horizon,
+                    );
+                    let purchases = forecast.purchases;
+                    hits[0] += f64::from(u8::from(
+                        purchases.low_95 <= want && want <= purchases.high_95,
+                    ));
+                    hits[1] += f64::from(u8::from(
+                        purchases.low_80 <= want && want <= purchases.high_80,
+                    ));
+                }
+                hits
+            })
+            .collect();
+        let share = |k: usize| {
+            hits.iter().map(|h| h[k]).sum::<f64>() / (runs as usize * customers.len()) as f64
+        };
+        println!(
+            "{}: 95% intervals cover {:.4}, 80% intervals {:.4}",
+            model.name(),
+            share(0),
+            share(1)
+        );
+        assert!(
+            (0.93..=0.97).contains(&share(0)),
+            "{}: {}",
+            model.name(),
+            share(0)
+        );
+        assert!(
+            (0.77..=0.83).contains(&share(1)),
+            "{}: {}",
+            model.name(),
+            share(1)
+        );
+    }
+}
+
+#[test]
+fn bg_bb_parameters_are_recovered() {
+    let truth = [1.2, 0.75, 0.66, 2.8];
+    let fits: Vec<Option<BgBbFit>> = (0..RUNS)
+        .into_par_iter()
+        .map(|seed| {
+            let mut random = ChaCha8Rng::seed_from_u64(2000 + seed);
+            let (buying, dying) = (
+                Beta::new(truth[0], truth[1]).unwrap(),
+                Beta::new(truth[2], truth[3]).unwrap(),
+            );
+            let rows: Vec<Opportunities> = (0..4000)
+                .map(|_| {
+                    let (p, theta) = (buying.sample(&mut random), dying.sample(&mut random));
+                    let (mut x, mut t_x) = (0, 0);
+                    for opportunity in 1..=8 {
+                        if unit(&mut random) < theta {
+                            break;
+                        }
+                        if unit(&mut random) < p {
+                            (x, t_x) = (x + 1, opportunity);
+                        }
+                    }
+                    Opportunities {
+                        x,
+                        t_x,
+                        n: 8,
+                        weight: 1.0,
+                    }
+                })
+                .collect();
+            BgBbFit::fit(&OpportunityHistory::new(&rows).unwrap()).ok()
+        })
+        .collect();
+    let failed = fits.iter().filter(|f| f.is_none()).count();
+    let runs: Vec<_> = fits
+        .iter()
+        .flatten()
+        .map(|f| {
+            (
+                f.parameters.to_vec(),
+                (0..4).map(|i| f.log_covariance[i][i].sqrt()).collect(),
+            )
+        })
+        .collect();
+    assert_recovered("bg_bb", &truth, &runs, failed);
+}
+
+#[test]
+fn gamma_gamma_parameters_are_recovered() {
+    let truth = [6.0, 3.7, 15.0];
+    let fits: Vec<GammaGammaFit> = (0..RUNS)
+        .into_par_iter()
+        .map(|seed| {
+            let mut random = ChaCha8Rng::seed_from_u64(3000 + seed);
+            let scale = Gamma::new(truth[1], 1.0 / truth[2]).unwrap();
+            let x: Vec<u32> = (0..2000).map(|i| 1 + i % 9).collect();
+            let mean: Vec<f64> = x
+                .iter()
+                .map(|&x| {
+                    let rate = scale.sample(&mut random) * f64::from(x);
+                    Gamma::new(truth[0] * f64::from(x), 1.0 / rate)
+                        .unwrap()
+                        .sample(&mut random)
+                })
+                .collect();
+            GammaGammaFit::fit(&SpendHistory::from_columns(&x, &mean, None).unwrap()).unwrap()
+        })
+        .collect();
+    // The second log-parameter is that of q - 1.
+    let runs: Vec<_> = fits
+        .iter()
+        .map(|f| {
+            (
+                vec![f.p, f.q - 1.0, f.v],
+                (0..3).map(|i| f.log_covariance[i][i].sqrt()).collect(),
+            )
+        })
+        .collect();
+    assert_recovered(
+        "gamma_gamma",
+        &[truth[0], truth[1] - 1.0, truth[2]],
+        &runs,
+        0,
+    );
+}
+
+#[test]
+fn renewal_parameters_are_recovered() {
+    for (model, truth) in [
+        (RenewalModel::Sbg, vec![0.7, 2.0]),
+        (RenewalModel::Bdw, vec![0.9, 2.5, 1.3]),
+    ] {
+        let c = truth.get(2).copied().unwrap_or(1.0);
+        let fits: Vec<Option<RenewalFit>> = (0..RUNS)
+            .into_par_iter()
+            .map(|seed| {
+                let mut random = ChaCha8Rng::seed_from_u64(4000 + seed);
+                let leaving = Beta::new(truth[0], truth[1]).unwrap();
+                let mut history = RenewalHistory::new();
+                for i in 0..8000_u32 {
+                    // Given theta, S(t) = (1 - theta)^(t^c); seen for 6 to 14 periods.
+                    let (theta, u, seen): (f64, f64, u32) =
+                        (leaving.sample(&mut random), unit(&mut random), 6 + i % 9);
+                    let left = (1..=seen).find(|t| u > (1.0 - theta).powf(f64::from(*t).powf(c)));
+                    history
+                        .add(left.unwrap_or(seen), left.is_some(), 1.0)
+                        .unwrap();
+                }
+                RenewalFit::fit(model, &history).ok()
+            })
+            .collect();
+        let failed = fits.iter().filter(|f| f.is_none()).count();
+        let runs: Vec<_> = fits
+            .iter()
+            .flatten()
+            .map(|f| {
+                (
+                    f.parameters.clone(),
+                    (0..truth.len())
+                        .map(|i| f.log_covariance[i][i].sqrt())
+                        .collect(),
+                )
+            })
+            .collect();
+        assert_recovered(model.name(), &truth, &runs, failed);
+    }
+}
+
+fn unit(random: &mut ChaCha8Rng) -> f64 {
+    (random.next_u64() >> 11) as f64 * 2f64.powi(-53)
+}

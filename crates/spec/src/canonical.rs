@@ -1,0 +1,37 @@
+//! The form of a pipeline that is hashed: what it means, whatever the order and the comments of the file.
+
+use crate::pipeline::{Duplicates, Pipeline};
+
+/// Canonical JSON of what the pipeline means: equal for two files that differ in comments, spacing, the order of tables,
+/// of keys and of lists that are sets, the place of the lake or of the store.
+///
+/// Order is kept where it has meaning: rules (the first decides), contract rules (the first is the reason), tiers, derived
+/// columns (a later one may hide a column that an earlier one read), the features and names of clusters, own grids.
+pub fn canonical(pipeline: &Pipeline) -> String {
+    let mut sorted = pipeline.clone();
+    sorted.customer.from.sort_by(|a, b| a.value.cmp(&b.value));
+    sorted
+        .sources
+        .sort_by(|a, b| a.name.value.cmp(&b.name.value));
+    for source in &mut sorted.sources {
+        let contract = &mut source.contract;
+        contract.columns.sort_by(|a, b| a.0.value.cmp(&b.0.value));
+        if let Duplicates::Unique { columns, .. } = &mut contract.duplicates {
+            columns.sort_by(|a, b| a.value.cmp(&b.value));
+        }
+        let attributes = &mut source.attributes;
+        attributes.sort_by(|a, b| a.column.value.cmp(&b.column.value));
+    }
+    let features = &mut sorted.features;
+    features.catalogue.sort_by(|a, b| a.value.cmp(&b.value));
+    features
+        .declared
+        .sort_by(|a, b| a.name.value.cmp(&b.name.value));
+    sorted
+        .schemes
+        .sort_by(|a, b| a.name.value.cmp(&b.name.value));
+    sorted
+        .playbooks
+        .sort_by(|a, b| a.name.value.cmp(&b.name.value));
+    serde_json::json!(sorted).to_string()
+}

@@ -1,0 +1,139 @@
+//! `[playbooks.NAME]`
+
+use crate::diagnostic::{Diagnostic, unknown_name};
+use crate::pipeline::{At, KChoice, Playbook, Scheme, SchemeKind};
+use crate::reader::{Notes, Reader, word_of};
+use crate::written::word::Touch;
+
+use super::name::{Names, check_name};
+
+/// All playbooks, in file order.
+pub(super) fn playbooks(file: &Reader<'_>, schemes: &[Scheme]) -> Vec<Playbook> {
+    let Some(tables) = file.table("playbooks") else {
+        return Vec::new();
+    };
+    let mut playbooks: Vec<Playbook> = Vec::new();
+    for entry in tables.entries() {
+        let name = format!("[playbooks.{}]", entry.key.value);
+        let Some(table) = tables.as_table(entry.value, &name, &name) else {
+            continue;
+        };
+        check_name(file.notes, Names::Dashed, "playbook", &entry.key);
+        let playbook = playbook(&table, entry.key);
+        check_segment_exists(file.notes, &playbook, schemes);
+        check_only_one(file.notes, &playbook, &playbooks);
+        playbooks.push(playbook);
+    }
+    playbooks
+}
+
+fn playbook(table: &Reader<'_>, name: At<String>) -> Playbook {
+    let playbook = Playbook {
+        scheme: table.required_text(
+            "scheme",
+            "add `scheme = \"…\"`, the scheme whose segment this is for",
+        ),
+        segment: table.text("segment").unwrap_or_else(|| name.clone()),
+        goal: table.text("goal").map(|text| text.value),
+        touch: touch(table),
+        channel: table.text("channel").map(|text| text.value),
+        owner: table.text("owner").map(|text| text.value),
+        name,
+    };
+    table.not_built("export", "`export` of playbooks is");
+    table.finish();
+    playbook
+}
+
+fn touch(table: &Reader<'_>) -> Option<String> {
+    let text = table.text("touch")?;
+    word_of::<Touch>(table.notes, &text, "touch").map(|_| text.value)
+}
+
+fn check_segment_exists(notes: &Notes, playbook: &Playbook, schemes: &[Scheme]) {
+    let wanted = &playbook.scheme;
+    if wanted.value.is_empty() {
+        return;
+    }
+    let Some(scheme) = schemes.iter().find(|s| s.name.value == wanted.value) else {
+        let names: Vec<&str> = schemes.iter().map(|s| s.name.value.as_str()).collect();
+        let span = wanted.span.clone();
+        notes.add(unknown_name(
+            "TS-P018",
+            "scheme",
+            &wanted.value,
+            span,
+            &names,
+        ));
+        return;
+    };
+    let Some(segments) = segments(scheme) else {
+        return;
+    };
+    let segment = &playbook.segment;
+    if !segments.contains(&segment.value.as_str()) {
+        let what = format!("segment of scheme `{}`", scheme.name.value);
+        let found = unknown_name(
+            "TS-P019",
+            &what,
+            &segment.value,
+            segment.span.clone(),
+            &segments,
+        );
+        let by_name = found.help.is_none() && segment.span == playbook.name.span;
+        notes.add(if by_name {
+            found.with_help("a playbook is for the segment of its own name unless `segment = \"…\"` says otherwise")
+        } else {
+            found
+        });
+    }
+}
+
+/// Segments that the file itself names; none where they depend on data or on a named grid.
+fn segments(scheme: &Scheme) -> Option<Vec<&str>> {
+    let mut segments: Vec<&str> = match &scheme.kind {
+        SchemeKind::Rules(rules) => {
+            let named = rules.rules.iter().map(|rule| rule.segment.value.as_str());
+            named.chain([rules.otherwise.as_str()]).collect()
+        }
+        SchemeKind::Quantile(quantile) => {
+            let named = quantile.tiers.iter().map(|(name, _)| name.as_str());
+            named.chain([quantile.missing.as_str()]).collect()
+        }
+        SchemeKind::Kmeans(kmeans)
+            if matches!(kmeans.k, KChoice::Fixed(_)) && !kmeans.names.is_empty() =>
+        {
+            kmeans.names.iter().map(String::as_str).collect()
+        }
+        SchemeKind::RfmGrid(_)
+        | SchemeKind::Attribute(_)
+        | SchemeKind::Lifecycle
+        | SchemeKind::Kmeans(_) => return None,
+    };
+    let mut seen = Vec::new();
+    segments.retain(|name| {
+        let new = !seen.contains(name);
+        seen.push(*name);
+        new
+    });
+    Some(segments)
+}
+
+/// The table `segments` has one playbook a segment.
+fn check_only_one(notes: &Notes, playbook: &Playbook, before: &[Playbook]) {
+    let same = |other: &&Playbook| {
+        other.scheme.value == playbook.scheme.value && other.segment.value == playbook.segment.value
+    };
+    if let Some(other) = before.iter().find(same) {
+        let (segment, scheme) = (&playbook.segment.value, &playbook.scheme.value);
+        notes.add(
+            Diagnostic::error(
+                "TS-P041",
+                format!("segment `{segment}` of scheme `{scheme}` has two playbooks"),
+                playbook.name.span.clone(),
+            )
+            .with_label(format!("the other is `{}`", other.name.value))
+            .with_help("a segment has one playbook; put both into one, or divide the segment"),
+        );
+    }
+}

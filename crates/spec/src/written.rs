@@ -1,0 +1,164 @@
+//! What may be written in a pipeline file: the shape of every table, for the JSON Schema that editors read.
+//!
+//! The parser in `file` reads the same keys; `tests/schema.rs` compares the two, table by table. Words come from the enums of
+//! [`crate::pipeline`] and of [`word`], which the parser reads as well. What only the parser checks (references between
+//! tables, rising limits, expressions) is said in the descriptions.
+
+mod feature;
+mod scheme;
+mod source;
+pub(crate) mod word;
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use schemars::generate::SchemaSettings;
+use schemars::transform::{Transform, transform_subschemas};
+use serde_json::Value;
+
+use crate::pipeline::Objective;
+use feature::FeaturesTable;
+use scheme::SchemeTable;
+use source::SourceTable;
+use word::Touch;
+
+/// The JSON Schema (draft 2020-12) of pipeline files.
+pub fn schema() -> Value {
+    let settings = SchemaSettings::draft2020_12().with_transform(WithoutNull);
+    let schema = settings
+        .into_generator()
+        .into_root_schema_for::<PipelineFile>();
+    schema.to_value()
+}
+
+/// The JSON Schema as it is committed: indented, with a newline at the end.
+pub fn schema_text() -> String {
+    format!("{:#}\n", schema())
+}
+
+/// TOML has no null: a key that may be left out is simply not required.
+#[derive(Debug, Clone)]
+struct WithoutNull;
+
+impl Transform for WithoutNull {
+    fn transform(&mut self, schema: &mut schemars::Schema) {
+        if let Some(object) = schema.as_object_mut() {
+            if let Some(Value::Array(types)) = object.get_mut("type") {
+                types.retain(|name| name != "null");
+                if let [only] = types.as_slice() {
+                    let only = only.clone();
+                    object.insert("type".to_owned(), only);
+                }
+            }
+            if let Some(Value::Array(choices)) = object.get_mut("anyOf") {
+                choices.retain(|choice| choice.get("type").is_none_or(|name| name != "null"));
+                if let [Value::Object(only)] = choices.as_slice() {
+                    let only = only.clone();
+                    object.remove("anyOf");
+                    object.extend(only);
+                }
+            }
+            if let Some(Value::Array(words)) = object.get_mut("enum") {
+                words.retain(|word| !word.is_null());
+            }
+        }
+        transform_subschemas(self, schema);
+    }
+}
+
+/// A pipeline: from a lake of customer data to published segments.
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields, title = "tessera pipeline")]
+#[expect(dead_code, reason = "the shape of a table; never filled")]
+struct PipelineFile {
+    /// Version of this format; 1.
+    #[schemars(range(min = 1, max = 1))]
+    spec_version: u8,
+    /// Name of the pipeline: letters, digits, `_` and `-`.
+    #[schemars(regex(pattern = r"^[A-Za-z][A-Za-z0-9_-]*$"))]
+    name: String,
+    /// IANA name of the time zone whose calendar days count, such as `Europe/London`.
+    timezone: String,
+    /// ISO 4217 code of the money, such as `GBP`.
+    #[schemars(regex(pattern = r"^[A-Z]{3}$"))]
+    currency: String,
+    /// Folder of the snapshot store, relative to the current directory.
+    store: String,
+    /// Seed of every random step; 20260101 by default.
+    seed: Option<u64>,
+    /// Variables: `${name}` in any text of the file. `--var name=value` overrides; a variable may use those above it.
+    vars: Option<BTreeMap<String, String>>,
+    /// Why the customers are divided.
+    goal: Option<GoalTable>,
+    /// The entity whose segments are published.
+    customer: CustomerTable,
+    /// Tables of the lake.
+    sources: BTreeMap<String, SourceTable>,
+    /// Numbers and labels per customer: from the catalogue, and declared here.
+    features: Option<FeaturesTable>,
+    /// Ways of dividing the customers; each puts every customer into exactly one segment.
+    schemes: Option<BTreeMap<String, SchemeTable>>,
+    /// What to do with a segment; named after it unless `segment` is stated.
+    playbooks: Option<BTreeMap<String, PlaybookTable>>,
+}
+
+/// Why the customers are divided.
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
+#[expect(dead_code, reason = "the shape of a table; never filled")]
+struct GoalTable {
+    /// What is to be achieved.
+    objective: Objective,
+    /// A numeric feature, shown per segment.
+    kpi: String,
+    /// Where the mean of the KPI should be.
+    target: Option<TargetTable>,
+    /// Who answers for it.
+    owner: Option<String>,
+    /// When the segmentation is due for review: a date without quotes, such as 2026-12-31.
+    #[schemars(extend("format" = "date"))]
+    review_by: Option<String>,
+}
+
+/// Where the mean of the KPI should be: one of the two.
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields, extend("minProperties" = 1, "maxProperties" = 1))]
+#[expect(dead_code, reason = "the shape of a table; never filled")]
+struct TargetTable {
+    /// It should lie below this.
+    below: Option<f64>,
+    /// It should lie above this.
+    above: Option<f64>,
+}
+
+/// The entity whose segments are published.
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
+#[expect(dead_code, reason = "the shape of a table; never filled")]
+struct CustomerTable {
+    /// Name of the key column in the published tables.
+    #[schemars(regex(pattern = r"^[A-Za-z][A-Za-z0-9_]*$"))]
+    key: String,
+    /// Sources whose keys make up the base; all sources by default.
+    #[schemars(length(min = 1), extend("uniqueItems" = true))]
+    from: Option<Vec<String>>,
+}
+
+/// What to do with a segment.
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
+#[expect(dead_code, reason = "the shape of a table; never filled")]
+struct PlaybookTable {
+    /// The scheme whose segment this is for.
+    scheme: String,
+    /// The segment; the playbook's own name by default.
+    segment: Option<String>,
+    /// What is to be achieved.
+    goal: Option<String>,
+    /// How much of a person's time the segment gets.
+    touch: Option<Touch>,
+    /// Through what channel.
+    channel: Option<String>,
+    /// Who acts.
+    owner: Option<String>,
+}

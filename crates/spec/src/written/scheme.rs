@@ -1,0 +1,209 @@
+//! `[schemes.NAME]`: what may be written.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+
+use super::word::GridName;
+use crate::pipeline::{Closed, Transform};
+
+/// A way of dividing the customers.
+#[derive(JsonSchema)]
+#[schemars(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
+#[expect(dead_code, reason = "the shape of a table; never filled")]
+pub(super) enum SchemeTable {
+    /// Scores for recency, frequency and monetary value, then a grid of named cells.
+    RfmGrid {
+        /// Feature of recency, small is good; `recency_days` by default.
+        recency: Option<String>,
+        /// Feature of frequency; `order_count` by default.
+        frequency: Option<String>,
+        /// Feature of monetary value; `spend_total` by default.
+        monetary: Option<String>,
+        /// How values become scores; `midrank` by default.
+        score_method: Option<MethodValue>,
+        /// Highest score; 5 by default, and what named grids need.
+        #[schemars(range(min = 2, max = 9))]
+        scores: Option<u8>,
+        /// Cells and their names.
+        grid: GridValue,
+        /// Weights of recency, frequency and monetary value in the weighted score; [100, 10, 1] by default.
+        #[schemars(length(min = 3, max = 3), inner(range(min = 0)))]
+        weights: Option<Vec<f64>>,
+    },
+    /// Cumulative shares of the customers by a number, highest first.
+    Quantile {
+        /// The numeric feature to rank by.
+        by: String,
+        /// Names with cumulative shares of customers, rising, the last 1.0: { top = 0.05, high = 0.20, low = 1.0 }.
+        #[schemars(extend("minProperties" = 1, "additionalProperties" = {"type": "number", "exclusiveMinimum": 0, "maximum": 1}))]
+        tiers: BTreeMap<String, f64>,
+        /// Segment of customers without the number; `unknown` by default.
+        missing: Option<String>,
+    },
+    /// The first rule that is true decides.
+    Rules {
+        /// Rules in order.
+        rules: Vec<SegmentRuleTable>,
+        /// Segment where no rule is true.
+        otherwise: String,
+    },
+    /// The values of a label.
+    Attribute {
+        /// The label feature.
+        by: String,
+        /// Segment of customers without a value; `unknown` by default.
+        missing: Option<String>,
+        /// Values of a smaller share of customers are taken together; 0 by default.
+        #[schemars(extend("minimum" = 0, "exclusiveMaximum" = 0.5))]
+        min_share: Option<f64>,
+        /// Name of the segment of rare values; `other` by default.
+        other: Option<String>,
+    },
+    /// The lifecycle stages; limits are those of `lifecycle` in [features].
+    Lifecycle {},
+    /// Clusters of customers who are alike.
+    Kmeans {
+        /// Numeric features.
+        #[schemars(length(min = 1), extend("uniqueItems" = true))]
+        features: Vec<String>,
+        /// Number of clusters; `auto` takes the best mean silhouette of 2 to 10.
+        k: ClustersValue,
+        /// What is done to each number before it is standardised; `auto` by default.
+        transform: Option<Transform>,
+        /// Share that is cut to the rest at each tail: 0.01 is p1 and p99; none by default.
+        #[schemars(extend("minimum" = 0, "exclusiveMaximum" = 0.5))]
+        winsorise: Option<f64>,
+        /// Restarts of the fit; 10 by default.
+        #[schemars(range(min = 1, max = 1_000))]
+        restarts: Option<u32>,
+        /// Largest number of customers the fit sees before it is refined on all; 50000 by default.
+        #[schemars(range(min = 1_000, max = 10_000_000))]
+        sample: Option<u32>,
+        /// Names of the clusters, by falling mean of the first feature; `cluster 1` … by default.
+        #[schemars(extend("uniqueItems" = true))]
+        names: Option<Vec<String>>,
+    },
+}
+
+/// How values become scores.
+#[derive(JsonSchema)]
+#[schemars(untagged)]
+#[expect(dead_code, reason = "the shape of a value; never filled")]
+enum MethodValue {
+    Word(PlainMethod),
+    Table(MethodTable),
+}
+
+/// Score methods that need nothing more.
+#[derive(JsonSchema)]
+#[schemars(rename_all = "snake_case")]
+#[expect(dead_code, reason = "the shape of a value; never filled")]
+enum PlainMethod {
+    /// Mid-distribution rank: equal values get equal scores.
+    Midrank,
+    /// Type-7 quantile edges of this run.
+    Quantile,
+    /// Edges of the earliest version of the store that has them; the first run computes them.
+    Frozen,
+}
+
+/// A score method with its settings.
+#[derive(JsonSchema)]
+#[schemars(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
+#[expect(dead_code, reason = "the shape of a table; never filled")]
+enum MethodTable {
+    /// Mid-distribution rank: equal values get equal scores.
+    Midrank {},
+    /// Type-7 quantile edges of this run.
+    Quantile {
+        /// Which side of an edge belongs to the bin; `right` by default.
+        closed: Option<Closed>,
+        /// Added to each quantile before it is an edge; 0 by default.
+        edge_offset: Option<f64>,
+    },
+    /// Edges as given: one fewer than `scores`, rising; a value on an edge gets the lower score.
+    Threshold {
+        /// Edges of recency.
+        #[schemars(length(min = 1, max = 8))]
+        recency: Vec<f64>,
+        /// Edges of frequency.
+        #[schemars(length(min = 1, max = 8))]
+        frequency: Vec<f64>,
+        /// Edges of monetary value.
+        #[schemars(length(min = 1, max = 8))]
+        monetary: Vec<f64>,
+    },
+    /// Edges of an earlier version of the store.
+    Frozen {
+        /// The version; the earliest that has edges by default.
+        #[schemars(range(min = 1))]
+        version: Option<u64>,
+    },
+}
+
+/// Cells of the grid.
+#[derive(JsonSchema)]
+#[schemars(untagged)]
+#[expect(dead_code, reason = "the shape of a value; never filled")]
+enum GridValue {
+    Named(GridName),
+    Own(#[schemars(length(min = 1))] Vec<IntervalTable>),
+}
+
+/// One line of a grid: ranges of scores, both ends included; a range left out is all scores. The first line that fits decides.
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
+#[expect(dead_code, reason = "the shape of a table; never filled")]
+struct IntervalTable {
+    /// Name of the segment.
+    segment: String,
+    /// Recency scores from, to.
+    r: Option<[u8; 2]>,
+    /// Frequency scores from, to.
+    f: Option<[u8; 2]>,
+    /// Monetary scores from, to.
+    m: Option<[u8; 2]>,
+}
+
+/// One rule of a scheme.
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
+#[expect(dead_code, reason = "the shape of a table; never filled")]
+struct SegmentRuleTable {
+    /// Segment of the customers for whom `when` is true.
+    segment: String,
+    /// SQL condition over features and schemes declared earlier.
+    when: String,
+}
+
+/// Number of clusters.
+#[derive(JsonSchema)]
+#[schemars(untagged)]
+#[expect(dead_code, reason = "the shape of a value; never filled")]
+enum ClustersValue {
+    Auto(AutoWord),
+    Fixed(#[schemars(range(min = 1, max = 50))] u32),
+    Range(ClusterRangeTable),
+}
+
+/// The best mean silhouette of 2 to 10.
+#[derive(JsonSchema)]
+#[schemars(rename_all = "snake_case")]
+#[expect(dead_code, reason = "the shape of a value; never filled")]
+enum AutoWord {
+    Auto,
+}
+
+/// The best mean silhouette of this range.
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
+#[expect(dead_code, reason = "the shape of a table; never filled")]
+struct ClusterRangeTable {
+    /// Fewest clusters.
+    #[schemars(range(min = 2, max = 50))]
+    from: u32,
+    /// Most clusters.
+    #[schemars(range(min = 2, max = 50))]
+    to: u32,
+}

@@ -1,0 +1,66 @@
+//! Words of the file that the meaning does not keep as words.
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+/// Touch models: how much of a person's time a segment gets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Touch {
+    /// A named person.
+    High,
+    /// A pool of people.
+    Low,
+    /// Automatic.
+    Tech,
+}
+
+/// What happens to rows that are equal in every column.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum RepeatedRows {
+    /// All are kept.
+    Keep,
+    /// The first is kept.
+    DropExact,
+    /// The run fails with exit code 3.
+    Fail,
+}
+
+/// How lifecycle stages are told apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum LifecycleKind {
+    /// By days since the last activity.
+    Fixed,
+    /// By everyone's own pace.
+    Cadence,
+}
+
+/// Grids that have a name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum GridName {
+    /// The 11-segment map over all 125 cells.
+    Eleven,
+    /// The 10-segment grid of recency by frequency.
+    Ten,
+    /// First matching intervals, from the documentation of the R package `rfm`.
+    IntervalDocs,
+    /// First matching intervals, from the README of the R package `rfm`.
+    IntervalReadme,
+}
+
+/// Score methods.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum MethodName {
+    /// Mid-distribution rank: equal values get equal scores.
+    Midrank,
+    /// Type-7 quantile edges of this run.
+    Quantile,
+    /// Edges as given.
+    Threshold,
+    /// Edges of an earlier version of the store.
+    Frozen,
+}

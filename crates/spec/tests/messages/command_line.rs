@@ -1,0 +1,32 @@
+//! Files that cannot be read.
+
+use std::path::Path;
+
+#[test]
+fn a_file_that_is_not_there() {
+    let found = tessera_spec::load(Path::new("no/such/pipeline.toml"), &[]).unwrap_err();
+    insta::assert_snapshot!(found.render(false));
+}
+
+#[test]
+fn a_file_that_is_no_text() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("orders.parquet");
+    std::fs::write(&path, b"PAR1\xff\xfe\x00").unwrap();
+    let found = tessera_spec::load(&path, &[]).unwrap_err();
+    let text = found
+        .render(false)
+        .replace(&folder.path().display().to_string(), "FOLDER");
+    insta::assert_snapshot!(text);
+}
+
+#[test]
+fn a_loaded_file_keeps_its_text_for_later_messages() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("good.toml");
+    std::fs::write(&path, super::GOOD).unwrap();
+    let loaded = tessera_spec::load(&path, &[]).unwrap();
+    assert_eq!(loaded.text, super::GOOD);
+    assert_eq!(loaded.file_name, path.display().to_string());
+    assert!(loaded.warnings.is_empty());
+}

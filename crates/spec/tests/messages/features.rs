@@ -1,0 +1,95 @@
+//! `[features]`
+
+use super::family;
+
+#[test]
+fn declared_features() {
+    insta::assert_snapshot!(family(&[
+        (
+            "neither kind",
+            "spend_rate = { expr = \"spend_90d / 90\", base = \"value\" }",
+            "spend_rate = { base = \"value\" }"
+        ),
+        (
+            "both kinds",
+            "expr = \"spend_90d / 90\",",
+            "expr = \"spend_90d / 90\", window = \"90d\","
+        ),
+        (
+            "an expression that is bare",
+            "spend_rate = { expr = \"spend_90d / 90\", base = \"value\" }",
+            "spend_rate = \"spend_90d / 90\""
+        ),
+        (
+            "a misspelt key of the table",
+            "use = [\"rfm\", \"lifecycle\"]",
+            "uses = [\"rfm\", \"lifecycle\"]"
+        ),
+        (
+            "an unknown source",
+            "from = \"orders\"",
+            "from = \"invoices\""
+        ),
+        ("no source", "from = \"orders\", ", ""),
+        ("no function", "agg = \"sum\", ", ""),
+        ("nothing to sum", "of = \"amount\", ", ""),
+        (
+            "an unknown source of orders",
+            "orders = \"orders\"",
+            "orders = \"accounts\""
+        ),
+    ]));
+}
+
+#[test]
+fn windows() {
+    insta::assert_snapshot!(family(&[
+        ("hours", "window = \"90d\"", "window = \"36h\""),
+        ("years", "window = \"90d\"", "window = \"1y\""),
+        ("no unit", "window = \"90d\"", "window = \"90\""),
+        ("nothing", "window = \"90d\"", "window = \"0d\""),
+        ("a negative number", "window = \"90d\"", "window = \"-90d\""),
+        (
+            "more than a century",
+            "window = \"90d\"",
+            "window = \"99999999999w\""
+        ),
+        ("a number", "window = \"90d\"", "window = 90"),
+        (
+            "a bad offset",
+            "window = \"90d\"",
+            "window = \"90d\", offset = \"one week\""
+        ),
+        (
+            "a window over a source without time",
+            "from = \"orders\", agg = \"sum\"",
+            "from = \"accounts\", agg = \"last\"",
+        ),
+    ]));
+}
+
+#[test]
+fn lifecycle_limits() {
+    insta::assert_snapshot!(family(&[
+        (
+            "limits that do not rise",
+            "at_risk_days = 90",
+            "at_risk_days = 20"
+        ),
+        (
+            "limits by an unknown way",
+            "lifecycle = { active_days",
+            "lifecycle = { kind = \"paced\", active_days"
+        ),
+        (
+            "a weight of nothing",
+            "lifecycle = { active_days = 30, at_risk_days = 90, dormant_days = 365 }",
+            "lifecycle = { kind = \"cadence\", prior_gaps = 0 }",
+        ),
+        (
+            "days of a pace",
+            "lifecycle = { active_days",
+            "lifecycle = { kind = \"cadence\", active_days"
+        ),
+    ]));
+}

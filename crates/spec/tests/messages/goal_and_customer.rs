@@ -1,0 +1,77 @@
+//! `[goal]`, `[customer]`, and names that meet in one table.
+
+use super::family;
+
+#[test]
+fn goal() {
+    insta::assert_snapshot!(family(&[
+        (
+            "a target of both kinds",
+            "{ above = 100 }",
+            "{ above = 100, below = 200 }"
+        ),
+        ("a target of neither kind", "{ above = 100 }", "{}"),
+        (
+            "a target of an unknown kind",
+            "{ above = 100 }",
+            "{ over = 100 }"
+        ),
+        ("no KPI", "kpi = \"spend_90d\"\n", ""),
+    ]));
+}
+
+#[test]
+fn customer() {
+    insta::assert_snapshot!(family(&[
+        ("no key", "[customer]\nkey = \"customer_id\"", "[customer]"),
+        (
+            "a key with a dash",
+            "[customer]\nkey = \"customer_id\"",
+            "[customer]\nkey = \"customer-id\""
+        ),
+        (
+            "an unknown source",
+            "from = [\"orders\"]",
+            "from = [\"order\"]"
+        ),
+        (
+            "a source twice",
+            "from = [\"orders\"]",
+            "from = [\"orders\", \"orders\"]"
+        ),
+        ("no source", "from = [\"orders\"]", "from = []"),
+    ]));
+}
+
+#[test]
+fn columns_of_customers() {
+    insta::assert_snapshot!(family(&[
+        (
+            "a feature named as an attribute",
+            "spend_rate = {",
+            "country = {"
+        ),
+        (
+            "a feature named as the key",
+            "spend_rate = {",
+            "customer_id = {"
+        ),
+        (
+            "a scheme named as a feature",
+            "[schemes.market]",
+            "[schemes.spend_rate]"
+        ),
+        (
+            "a feature named as a score",
+            "spend_rate = {",
+            "rfm_score = {"
+        ),
+        ("names that differ in case", "spend_rate = {", "Country = {"),
+        ("a feature named as the date", "spend_rate = {", "as_of = {"),
+        (
+            "a catalogue group twice",
+            "use = [\"rfm\", \"lifecycle\"]",
+            "use = [\"rfm\", \"rfm\"]"
+        ),
+    ]));
+}

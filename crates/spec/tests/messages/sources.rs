@@ -1,0 +1,103 @@
+//! `[sources.NAME]`
+
+use super::{GOOD, family, messages};
+
+#[test]
+fn sources() {
+    insta::assert_snapshot!(family(&[
+        ("events without a time", "time = \"invoiced_at\"\n", ""),
+        (
+            "intervals without an end",
+            "kind = \"events\"",
+            "kind = \"intervals\""
+        ),
+        (
+            "attributes of events",
+            "derive = {",
+            "attributes = { plan = { base = \"firmographic\" } }\nderive = {"
+        ),
+        (
+            "freshness without a time",
+            "kind = \"attributes\"",
+            "kind = \"attributes\"\nfreshness = { warn = \"2d\" }"
+        ),
+        ("an age without a unit", "warn = \"36h\"", "warn = \"36\""),
+        ("an age in months", "fail = \"7d\"", "fail = \"1mo\""),
+        ("ages that do not rise", "warn = \"36h\"", "warn = \"2w\""),
+        (
+            "an unknown time zone",
+            "time = \"invoiced_at\"",
+            "time = \"invoiced_at\"\ntime_zone = \"GMT+1\""
+        ),
+        (
+            "a derived column of an odd name",
+            "derive = { amount =",
+            "derive = { \"total amount\" ="
+        ),
+        (
+            "an attribute without a base",
+            "country = { base = \"geographic\" }",
+            "country = {}"
+        ),
+        (
+            "an attribute that is a word",
+            "country = { base = \"geographic\" }",
+            "country = \"geographic\""
+        ),
+    ]));
+}
+
+#[test]
+fn contracts() {
+    insta::assert_snapshot!(family(&[
+        ("no contract", "contract = { missing_key = \"drop\" }\n", ""),
+        ("missing keys unsaid", "missing_key = \"quarantine\"\n", ""),
+        (
+            "a rule that is a text",
+            "rules = [{ name = \"price\", check = \"unit_price >= 0\", on_fail = \"quarantine\" }]",
+            "rules = [\"unit_price >= 0\"]"
+        ),
+        (
+            "a rule without a check",
+            "check = \"unit_price >= 0\", ",
+            ""
+        ),
+        (
+            "two rules of one name",
+            "on_fail = \"quarantine\" }]",
+            "on_fail = \"quarantine\" }, { name = \"price\", check = \"true\" }]"
+        ),
+        (
+            "duplicates by no column",
+            "duplicates = \"keep\"",
+            "duplicates = { unique = [] }"
+        ),
+        (
+            "duplicates by nothing",
+            "duplicates = \"keep\"",
+            "duplicates = { on_fail = \"drop\" }"
+        ),
+        (
+            "duplicates as a truth value",
+            "duplicates = \"keep\"",
+            "duplicates = true"
+        ),
+        (
+            "duplicates by an unknown word",
+            "duplicates = \"keep\"",
+            "duplicates = \"drop\""
+        ),
+    ]));
+}
+
+#[test]
+fn no_sources() {
+    let (head, rest) = GOOD.split_once("[sources.orders]").unwrap();
+    let (_, tail) = rest.split_once("[features]").unwrap();
+    let head = head.replace("from = [\"orders\"]\n", "");
+    let tail = tail.replace("orders = \"orders\"\n", "");
+    let none = format!("{head}[features]{tail}");
+    insta::assert_snapshot!("no table", messages(&none, &[]));
+    let empty = format!("{head}[sources]\n[features]{tail}");
+    insta::assert_snapshot!("an empty table", messages(&empty, &[]));
+}

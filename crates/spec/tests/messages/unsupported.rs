@@ -1,0 +1,39 @@
+//! What the design names and this version does not build: refused, never ignored.
+
+use super::family;
+
+#[test]
+fn tables_and_keys_of_later_versions() {
+    insta::assert_snapshot!(family(&[
+        (
+            "scores",
+            "[playbooks.rescue]",
+            "[scores.churn]\nkind = \"supervised\"\n\n[playbooks.rescue]"
+        ),
+        (
+            "gates",
+            "[playbooks.rescue]",
+            "[gates]\nstable = { min_jaccard = 0.75 }\n\n[playbooks.rescue]"
+        ),
+        (
+            "experiments",
+            "[playbooks.rescue]",
+            "[experiments.mail]\nscheme = \"touch\"\n\n[playbooks.rescue]"
+        ),
+        (
+            "engines",
+            "currency = \"GBP\"",
+            "currency = \"GBP\"\nengine = { kind = \"spark\" }"
+        ),
+        (
+            "exports",
+            "touch = \"high\"",
+            "touch = \"high\"\nexport = { format = \"csv\" }"
+        ),
+        (
+            "ages of attributes",
+            "base = \"geographic\"",
+            "base = \"geographic\", max_age_days = 30"
+        ),
+    ]));
+}
