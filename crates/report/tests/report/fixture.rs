@@ -204,56 +204,39 @@ fn models() -> RecordBatch {
     batch(vec![
         ("score", texts(["rfm", "rfm"].map(Some))),
         ("model", texts(["rfm_grid", "rfm_grid"].map(Some))),
-        ("name", texts(["score_method", "recency_edge_1"].map(Some))),
-        ("value", floats([None, Some(12.5)])),
-        ("text", texts([Some("midrank"), None])),
+        ("name", texts(["recency_edge_1", "score_method"].map(Some))),
+        ("value", floats([Some(12.5), None])),
+        ("text", texts([None, Some("midrank")])),
     ])
 }
 
 fn sources() -> RecordBatch {
     batch(vec![
-        ("source", texts([Some("orders"), Some("accounts")])),
-        ("kind", texts([Some("events"), Some("attributes")])),
-        ("files", whole([2, 1])),
-        ("bytes", whole([1_500_000, 900])),
-        ("rows", whole([1_000, 6])),
-        ("used", whole([900, 5])),
-        ("filtered", whole([60, 0])),
-        ("quarantined", whole([40, 0])),
+        ("source", texts([Some("accounts"), Some("orders")])),
+        ("kind", texts([Some("attributes"), Some("events")])),
+        ("files", whole([1, 2])),
+        ("bytes", whole([900, 1_500_000])),
+        ("rows", whole([6, 1_000])),
+        ("used", whole([5, 900])),
+        ("filtered", whole([0, 60])),
+        ("quarantined", whole([0, 40])),
         ("dropped", whole([0, 0])),
         ("duplicates", whole([0, 0])),
-        ("age_hours", floats([Some(5.0), None])),
+        ("age_hours", floats([None, Some(5.0)])),
         ("status", texts([Some("ok"), Some("ok")])),
     ])
 }
 
 fn rejects(name: &'static str) -> RecordBatch {
+    let files = ["a.parquet", "a.parquet", "b.parquet"];
+    let rules = ["price is not negative", "key is missing", "key is missing"];
+    let rows = [r#"{"unit_price":-1}"#, name, r#"{"customer_id":null}"#];
     batch(vec![
-        (
-            "source",
-            texts([Some("orders"), Some("orders"), Some("orders")]),
-        ),
-        (
-            "file",
-            texts([Some("b.parquet"), Some("a.parquet"), Some("a.parquet")]),
-        ),
-        ("row_number", whole([1, 9, 7])),
-        (
-            "rule",
-            texts([
-                Some("key is missing"),
-                Some("key is missing"),
-                Some("price is not negative"),
-            ]),
-        ),
-        (
-            "row",
-            texts([
-                Some(r#"{"customer_id":null}"#),
-                Some(name),
-                Some(r#"{"unit_price":-1}"#),
-            ]),
-        ),
+        ("source", texts(["orders"; 3].map(Some))),
+        ("file", texts(files.map(Some))),
+        ("row_number", whole([7, 9, 1])),
+        ("rule", texts(rules.map(Some))),
+        ("row", texts(rows.map(Some))),
     ])
 }
 
