@@ -183,6 +183,12 @@ impl Scheme {
         sizes.fold(0.0, f64::max)
     }
 
+    /// The largest KPI of a segment, to set the column by.
+    pub(crate) fn largest_kpi(&self) -> f64 {
+        let sizes = self.segments.iter().filter_map(|s| s.kpi).map(f64::abs);
+        sizes.fold(0.0, f64::max)
+    }
+
     /// The segment's share of the customers: as published, else from the counts.
     pub(crate) fn share(&self, segment: &SegmentRow) -> f64 {
         let all = self.customers();

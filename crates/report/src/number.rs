@@ -54,6 +54,7 @@ impl Measure {
     pub(crate) fn show_beside(self, value: Option<f64>, largest: f64, meta: &ReportMeta) -> String {
         match (self, value) {
             (Self::Money, Some(value)) => money_beside(value, largest, meta.currency.as_deref()),
+            (Self::Number, Some(value)) => fixed(value, decimals(largest)),
             _ => self.show_opt(value, meta),
         }
     }
@@ -85,7 +86,7 @@ pub(crate) fn percent(share: f64) -> String {
     if percent > 0.0 && percent < 0.05 {
         return "<0.1%".to_owned();
     }
-    if percent < 100.0 && percent >= 99.95 {
+    if (99.95..100.0).contains(&percent) {
         return ">99.9%".to_owned();
     }
     format!("{}%", fixed(percent, 1))
@@ -93,15 +94,17 @@ pub(crate) fn percent(share: f64) -> String {
 
 /// A number with as many decimals as it deserves: none from 100 on or where it is whole, else one or two.
 pub(crate) fn plain(value: f64) -> String {
-    let size = value.abs();
-    let decimals = if value.fract() == 0.0 || size >= 100.0 {
-        0
-    } else if size >= 10.0 {
-        1
-    } else {
-        2
-    };
-    fixed(value, decimals)
+    let whole = value.fract() == 0.0;
+    fixed(value, if whole { 0 } else { decimals(value) })
+}
+
+/// Decimals of numbers of that size.
+fn decimals(size: f64) -> usize {
+    match size.abs() {
+        s if s >= 100.0 => 0,
+        s if s >= 10.0 => 1,
+        _ => 2,
+    }
 }
 
 /// A number with one decimal, for columns of like numbers.

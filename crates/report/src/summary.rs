@@ -92,7 +92,11 @@ fn segments(facts: &Facts<'_>, scheme: &Scheme) -> String {
                 Some(false) => "  !",
                 None => "",
             };
-            format!("{}{sign}", k.measure.show_opt(s.kpi, facts.meta))
+            format!(
+                "{}{sign}",
+                k.measure
+                    .show_beside(s.kpi, scheme.largest_kpi(), facts.meta)
+            )
         }));
         table.rows.push(row);
     }

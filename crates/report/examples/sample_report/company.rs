@@ -444,7 +444,14 @@ fn profiles(customers: &[Customer], segments: &[(usize, usize, Vec<&Customer>)])
 }
 
 fn models() -> RecordBatch {
-    let rows: [(&str, &str, &str, Option<f64>, Option<&str>); 8] = [
+    type Row = (
+        &'static str,
+        &'static str,
+        &'static str,
+        Option<f64>,
+        Option<&'static str>,
+    );
+    let mut rows: [Row; 8] = [
         ("rfm", "rfm_grid", "score_method", None, Some("midrank")),
         ("rfm", "rfm_grid", "grid", None, Some("eleven")),
         (
@@ -472,6 +479,7 @@ fn models() -> RecordBatch {
             None,
         ),
     ];
+    rows.sort_by_key(|r| (r.0, r.1, r.2));
     let text = |t: &str| Some(t.to_owned());
     batch(vec![
         ("score", texts(rows.iter().map(|r| text(r.0)))),

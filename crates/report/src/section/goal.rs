@@ -152,7 +152,9 @@ fn strip(facts: &Facts<'_>, kpi: &Kpi, scheme: &Scheme, scale: Scale) -> Option<
     known.sort_by(|a, b| a.1.total_cmp(&b.1));
     let labelled = |(segment, mean): &(&SegmentRow, f64)| Labelled {
         name: Name::new(&segment.name),
-        kpi: kpi.measure.show(*mean, facts.meta),
+        kpi: kpi
+            .measure
+            .show_beside(Some(*mean), scheme.largest_kpi(), facts.meta),
     };
     let (lowest, highest) = (labelled(known.first()?), labelled(known.last()?));
     let dot = |(segment, mean): &(&SegmentRow, f64)| Dot {

@@ -132,7 +132,10 @@ fn row(facts: &Facts<'_>, scheme: &Scheme, s: &SegmentRow, widest: f64, richest:
             .show_beside(s.value, scheme.largest_value(), facts.meta),
         value_share: s.value_share.map_or_else(String::new, percent),
         value_bar: bar(s.value_share.unwrap_or(0.0), richest),
-        kpi: kpi.map_or_else(String::new, |k| k.measure.show_opt(s.kpi, facts.meta)),
+        kpi: kpi.map_or_else(String::new, |k| {
+            k.measure
+                .show_beside(s.kpi, scheme.largest_kpi(), facts.meta)
+        }),
         meets: kpi.and_then(|k| k.met(s.kpi)),
         playbook: s.playbook.as_deref().map(words),
         duty: duty
