@@ -110,7 +110,7 @@ fn it_is_json_without_places() {
         value["features"]["declared"][0]["body"]["aggregate"]["window_days"],
         14
     );
-    assert_eq!(value["schemes"][1]["kind"], "rules");
+    assert_eq!(value["schemes"][1]["kind"]["kind"], "rules");
     assert!(value.get("store").is_none());
     assert!(value["sources"][0].get("path").is_none());
 }

@@ -90,7 +90,7 @@ pub(super) enum SchemeTable {
 #[derive(JsonSchema)]
 #[schemars(untagged)]
 #[expect(dead_code, reason = "the shape of a value; never filled")]
-enum MethodValue {
+pub(super) enum MethodValue {
     Word(PlainMethod),
     Table(MethodTable),
 }
@@ -99,7 +99,7 @@ enum MethodValue {
 #[derive(JsonSchema)]
 #[schemars(rename_all = "snake_case")]
 #[expect(dead_code, reason = "the shape of a value; never filled")]
-enum PlainMethod {
+pub(super) enum PlainMethod {
     /// Mid-distribution rank: equal values get equal scores.
     Midrank,
     /// Type-7 quantile edges of this run.
@@ -112,7 +112,7 @@ enum PlainMethod {
 #[derive(JsonSchema)]
 #[schemars(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
 #[expect(dead_code, reason = "the shape of a table; never filled")]
-enum MethodTable {
+pub(super) enum MethodTable {
     /// Mid-distribution rank: equal values get equal scores.
     Midrank {},
     /// Type-7 quantile edges of this run.
@@ -146,7 +146,7 @@ enum MethodTable {
 #[derive(JsonSchema)]
 #[schemars(untagged)]
 #[expect(dead_code, reason = "the shape of a value; never filled")]
-enum GridValue {
+pub(super) enum GridValue {
     Named(GridName),
     Own(#[schemars(length(min = 1))] Vec<IntervalTable>),
 }
@@ -155,7 +155,7 @@ enum GridValue {
 #[derive(JsonSchema)]
 #[schemars(deny_unknown_fields)]
 #[expect(dead_code, reason = "the shape of a table; never filled")]
-struct IntervalTable {
+pub(super) struct IntervalTable {
     /// Name of the segment.
     segment: String,
     /// Recency scores from, to.
@@ -170,7 +170,7 @@ struct IntervalTable {
 #[derive(JsonSchema)]
 #[schemars(deny_unknown_fields)]
 #[expect(dead_code, reason = "the shape of a table; never filled")]
-struct SegmentRuleTable {
+pub(super) struct SegmentRuleTable {
     /// Segment of the customers for whom `when` is true.
     segment: String,
     /// SQL condition over features and schemes declared earlier.
@@ -181,7 +181,7 @@ struct SegmentRuleTable {
 #[derive(JsonSchema)]
 #[schemars(untagged)]
 #[expect(dead_code, reason = "the shape of a value; never filled")]
-enum ClustersValue {
+pub(super) enum ClustersValue {
     Auto(AutoWord),
     Fixed(#[schemars(range(min = 1, max = 50))] u32),
     Range(ClusterRangeTable),
@@ -191,7 +191,7 @@ enum ClustersValue {
 #[derive(JsonSchema)]
 #[schemars(rename_all = "snake_case")]
 #[expect(dead_code, reason = "the shape of a value; never filled")]
-enum AutoWord {
+pub(super) enum AutoWord {
     Auto,
 }
 
@@ -199,7 +199,7 @@ enum AutoWord {
 #[derive(JsonSchema)]
 #[schemars(deny_unknown_fields)]
 #[expect(dead_code, reason = "the shape of a table; never filled")]
-struct ClusterRangeTable {
+pub(super) struct ClusterRangeTable {
     /// Fewest clusters.
     #[schemars(range(min = 2, max = 50))]
     from: u32,
