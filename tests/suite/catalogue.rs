@@ -21,7 +21,7 @@ fn every_example_of_the_catalogue_gives_the_value_it_states() {
         }
         std::fs::write(dir.path().join("orders.csv"), rows).unwrap();
         let pipeline = format!(
-            "spec_version = 1\nname = \"example\"\ntimezone = \"UTC\"\nstore = \"{0}/store\"\n[customer]\nkey = \"customer_id\"\n\
+            "spec_version = 1\nname = \"example\"\ntimezone = \"UTC\"\ncurrency = \"EUR\"\nstore = \"{0}/store\"\n[customer]\nkey = \"customer_id\"\n\
              [sources.orders]\nkind = \"events\"\npath = \"{0}/orders.csv\"\nkey = \"customer_id\"\ntime = \"day\"\n\
              [sources.orders.contract]\ncolumns = {{ customer_id = \"string\", day = \"date\", amount = \"f64\" }}\nmissing_key = \"fail\"\n\
              [features]\nuse = [\"{name}\"]\n",

@@ -39,7 +39,7 @@ fn repeat_occasions_t_x_and_tenure_are_those_of_the_published_calibration_table(
         customers.ints("tenure_days"),
     );
     let m = customers.floats("repeat_spend_mean");
-    let (their_ids, their_x) = (published.numbers("customer_id"), published.numbers("x"));
+    let (their_ids, their_x) = (published.numbers("sampleid"), published.numbers("x"));
     let (their_t_x, their_t, their_m) = (
         published.numbers("t.x"),
         published.numbers("T.cal"),

@@ -89,8 +89,7 @@ impl Engine for PolarsEngine {
     }
 
     fn rejects(&self, rows: &SourceRows, take: &mut dyn FnMut(Reject)) -> Result<(), EngineError> {
-        guarded(|| rejects::collect(rows, |reject| take(reject)))
-            .map_err(|error| blame(rows, error))
+        guarded(|| rejects::collect(rows, take)).map_err(|error| blame(rows, error))
     }
 
     fn check_names(&self, rows: &SourceRows) -> Vec<String> {

@@ -78,6 +78,9 @@ pub struct FeaturePlan {
     pub published: Vec<FeatureInfo>,
 }
 
+/// Expressions by the name of what they compute, in order.
+type Named = Vec<(String, Expr)>;
+
 /// A feature that waits for its expression to be parsed.
 struct Pending {
     name: String,
@@ -119,7 +122,7 @@ pub fn plan(
     if !planner.problems.is_empty() {
         return Err(planner.problems);
     }
-    let base_gap = (!late.is_empty()).then(|| BaseGap {
+    let base_gap = (!late.is_empty()).then_some(BaseGap {
         prior_gaps: match pipeline.features.lifecycle {
             LifecycleLimits::Cadence { prior_gaps } => prior_gaps,
             LifecycleLimits::Fixed { .. } => 3.0,
@@ -486,15 +489,14 @@ impl Planner<'_> {
     }
 
     /// Parses the waiting expressions as soon as all they use is known; what never becomes known is unknown or a circle.
-    fn resolve(&mut self) -> (Vec<(String, Expr)>, Vec<(String, Expr)>) {
+    fn resolve(&mut self) -> (Named, Named) {
         self.known
             .columns
             .push((BASE_GAP_DAYS.to_owned(), Type::Float));
         self.known
             .columns
             .push((PRIOR_GAPS.to_owned(), Type::Float));
-        let (mut derived, mut late): (Vec<(String, Expr)>, Vec<(String, Expr)>) =
-            (Vec::new(), Vec::new());
+        let (mut derived, mut late): (Named, Named) = (Vec::new(), Vec::new());
         let mut waiting = std::mem::take(&mut self.pending);
         loop {
             let names: Vec<String> = waiting.iter().map(|p| p.name.clone()).collect();

@@ -104,7 +104,10 @@ fn globbed(source: &Source, pattern: &str) -> Result<Vec<PathBuf>, IngestError> 
     })?;
     let mut files = Vec::new();
     for path in paths {
-        let path = path.map_err(|error| io(source, &error.path().to_owned(), error.into()))?;
+        let path = path.map_err(|error| {
+            let at = error.path().to_owned();
+            io(source, &at, error.into())
+        })?;
         if path.is_file() {
             files.push(path);
         }

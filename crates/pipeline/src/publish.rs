@@ -430,49 +430,14 @@ pub(crate) fn write_report(store: &Store, published: &Published) -> Result<u64, 
 /// The report of a version as one HTML page.
 pub fn render(version: &Version) -> Result<String, PipelineError> {
     Ok(tessera_report::render(
-        &input(version)?,
+        &tessera_report::from_version(version)?,
         &Options::default(),
     )?)
 }
 
 /// The terminal's summary of a version.
 fn summary(version: &Version) -> Result<String, PipelineError> {
-    Ok(tessera_report::summary(&input(version)?)?)
-}
-
-/// The tables of a version as the report reads them; of `customers` only what it shows.
-fn input(version: &Version) -> Result<ReportInput, PipelineError> {
-    let meta = ReportMeta::from_json(
-        &version.commit().pipeline,
-        Some(version.number()),
-        version.as_of(),
-    )?;
-    let kpi = meta.goal.as_ref().map(|goal| goal.kpi.clone());
-    let schemes: Vec<String> = meta
-        .schemes
-        .iter()
-        .map(|scheme| scheme.name.clone())
-        .collect();
-    let shown = |name: &str| {
-        kpi.as_deref() == Some(name)
-            || schemes
-                .iter()
-                .any(|scheme| name.strip_suffix("_score").unwrap_or(name) == scheme)
-    };
-    let mut found = BTreeMap::new();
-    for table in tables::TABLES
-        .iter()
-        .filter(|table| table.name != "memberships")
-    {
-        let batches = if table.name == "customers" {
-            version.read_columns(table.name, shown)?
-        } else {
-            version.read(table.name)?
-        };
-        found.insert(table.name.to_owned(), batches);
-    }
-    Ok(ReportInput {
-        tables: found,
-        meta,
-    })
+    Ok(tessera_report::summary(&tessera_report::from_version(
+        version,
+    )?)?)
 }

@@ -22,7 +22,6 @@ pub(crate) fn run(demo: &Demo, output: &Output) -> Result<ExitCode, Failure> {
     let config = DemoConfig {
         seed: demo.seed,
         customers: demo.customers,
-        ..DemoConfig::default()
     };
     let started = std::time::Instant::now();
     if !output.quiet {

@@ -261,20 +261,7 @@ impl Layout {
                 )
             }
             AggOp::Mean(of) => (self.mean(of, selection), Type::Float),
-            AggOp::Std(of) => {
-                let value = self.value(of);
-                let sum = self.slot(Op::SumFixed(value), selection);
-                let squares = self.slot(Op::SumSquares(value), selection);
-                let count = self.slot(Op::CountValues(value), selection);
-                (
-                    Output::Std {
-                        sum,
-                        squares,
-                        count,
-                    },
-                    Type::Float,
-                )
-            }
+            AggOp::Std(of) => (self.std(of, selection), Type::Float),
             AggOp::Min(of) => {
                 let value = self.value(of);
                 (Output::Extreme(self.slot(Op::Min(value), selection)), of.ty)
@@ -298,6 +285,15 @@ impl Layout {
                 let value = self.value(of);
                 (Output::Pick(self.slot(Op::Last(value), selection)), of.ty)
             }
+        }
+    }
+
+    fn std(&mut self, of: &Expr, selection: usize) -> Output {
+        let value = self.value(of);
+        Output::Std {
+            sum: self.slot(Op::SumFixed(value), selection),
+            squares: self.slot(Op::SumSquares(value), selection),
+            count: self.slot(Op::CountValues(value), selection),
         }
     }
 

@@ -4,6 +4,7 @@
 //! numbers (with prefetching, since the table and the states lie all over memory), then one accumulator after the other over
 //! the whole chunk. Whatever the number of workers, a customer's rows are seen by one worker in the order of the scan.
 
+use std::cmp::Ordering;
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
 
@@ -83,18 +84,23 @@ impl<'a> Worker<'a> {
             rest = &rest[seen..];
             self.number_rows(batch);
             self.mask_rows(batch);
+            let mut state = State {
+                customers: &mut self.customers,
+                sides: &mut self.sides,
+                unsummable: &mut self.unsummable,
+            };
             for slot in &self.layout.slots {
+                let (rows, numbers, mask) =
+                    (&self.rows, &self.numbers, &self.masks[slot.selection]);
                 accumulate(
-                    slot,
-                    batch,
-                    &self.rows,
-                    &self.numbers,
-                    &self.masks[slot.selection],
-                    &mut State {
-                        customers: &mut self.customers,
-                        sides: &mut self.sides,
-                        unsummable: &mut self.unsummable,
+                    &Chunk {
+                        slot,
+                        batch,
+                        rows,
+                        numbers,
+                        mask,
                     },
+                    &mut state,
                 );
             }
         }
@@ -151,113 +157,86 @@ struct State<'s> {
     unsummable: &'s mut Option<(usize, f64)>,
 }
 
-fn accumulate(
-    slot: &Slot,
-    batch: &Batch,
-    rows: &[u32],
-    numbers: &[u32],
-    mask: &[bool],
-    state: &mut State<'_>,
-) {
-    match slot.op {
-        Op::CountRows => {
-            for (&number, &taken) in numbers.iter().zip(mask) {
-                state.customers.state_mut(number as usize)[slot.at] += u64::from(taken);
+/// The rows of a chunk that one accumulator may take.
+struct Chunk<'c> {
+    slot: &'c Slot,
+    batch: &'c Batch,
+    rows: &'c [u32],
+    numbers: &'c [u32],
+    mask: &'c [bool],
+}
+
+impl Chunk<'_> {
+    /// Calls `take(row, number)` for the rows of the selection.
+    #[inline(always)]
+    fn each_row(&self, mut take: impl FnMut(usize, u32)) {
+        for ((&row, &number), &taken) in self.rows.iter().zip(self.numbers).zip(self.mask) {
+            if taken {
+                take(row as usize, number);
             }
         }
-        Op::CountValues(value) => {
-            let column = &batch.values[value];
-            for_each_value(column, rows, numbers, mask, |_, number| {
-                state.customers.state_mut(number as usize)[slot.at] += 1;
-            });
-        }
-        Op::SumInt(value) => {
-            let column = &batch.values[value];
-            for_each_value(column, rows, numbers, mask, |row, number| {
-                let Values::Int(values) = &column.values else {
-                    return;
-                };
-                add(
-                    &mut state.customers.state_mut(number as usize)[slot.at..],
-                    i128::from(values.value(row)),
-                );
-            });
-        }
-        Op::SumFixed(value) => sum_fixed(slot, value, batch, rows, numbers, mask, state),
-        Op::SumSquares(value) => {
-            let column = &batch.values[value];
-            for_each_value(column, rows, numbers, mask, |row, number| {
-                let x = column.float(row);
-                let (high, low) = square(x);
-                match (to_fixed(high), to_fixed(low)) {
-                    (Some(high), Some(low)) => add(
-                        &mut state.customers.state_mut(number as usize)[slot.at..],
-                        high + low,
-                    ),
-                    _ => *state.unsummable = Some((value, x)),
+    }
+
+    /// Calls `take(row, number)` for the rows of the selection that have a value.
+    #[inline(always)]
+    fn each_value(&self, column: &Column, mut take: impl FnMut(usize, u32)) {
+        if column.validity.is_none() {
+            self.each_row(take);
+        } else {
+            self.each_row(|row, number| {
+                if column.is_valid(row) {
+                    take(row, number);
                 }
             });
         }
-        Op::Min(value) => extreme(
-            slot,
-            &batch.values[value],
-            rows,
-            numbers,
-            mask,
-            state,
-            std::cmp::Ordering::Less,
-        ),
-        Op::Max(value) => extreme(
-            slot,
-            &batch.values[value],
-            rows,
-            numbers,
-            mask,
-            state,
-            std::cmp::Ordering::Greater,
-        ),
-        Op::FirstDay => {
-            for_each_row(rows, numbers, mask, |row, number| {
-                let word = &mut state.customers.state_mut(number as usize)[slot.at];
-                *word = (*word as i64).max(i64::from(batch.age_days[row])) as u64;
+    }
+}
+
+impl State<'_> {
+    /// The words of a slot in the state of a customer.
+    #[inline(always)]
+    fn words(&mut self, slot: &Slot, number: u32) -> &mut [u64] {
+        &mut self.customers.state_mut(number as usize)[slot.at..]
+    }
+}
+
+fn accumulate(chunk: &Chunk<'_>, state: &mut State<'_>) {
+    let slot = chunk.slot;
+    match slot.op {
+        Op::CountRows => {
+            for (&number, &taken) in chunk.numbers.iter().zip(chunk.mask) {
+                state.words(slot, number)[0] += u64::from(taken);
+            }
+        }
+        Op::CountValues(value) => {
+            chunk.each_value(&chunk.batch.values[value], |_, number| {
+                state.words(slot, number)[0] += 1
             });
         }
-        Op::LastDay => {
-            for_each_row(rows, numbers, mask, |row, number| {
-                let word = &mut state.customers.state_mut(number as usize)[slot.at];
-                *word = (*word as i64).min(i64::from(batch.age_days[row])) as u64;
-            });
-        }
-        Op::SumOnFirstDay(value) => {
-            sum_on_first_day(slot, value, batch, rows, numbers, mask, state)
-        }
-        Op::First(value) => pick(
-            slot,
-            &batch.values[value],
-            batch,
-            rows,
-            numbers,
-            mask,
-            state,
-            |time, known| time < known,
-        ),
-        Op::Last(value) => pick(
-            slot,
-            &batch.values[value],
-            batch,
-            rows,
-            numbers,
-            mask,
-            state,
-            |time, known| time >= known,
-        ),
+        Op::SumInt(value) => sum_int(chunk, value, state),
+        Op::SumFixed(value) => sum_fixed(chunk, value, state),
+        Op::SumSquares(value) => sum_squares(chunk, value, state),
+        Op::Min(value) => extreme(chunk, value, state, Ordering::Less),
+        Op::Max(value) => extreme(chunk, value, state, Ordering::Greater),
+        Op::FirstDay => chunk.each_row(|row, number| {
+            let word = &mut state.words(slot, number)[0];
+            *word = (*word as i64).max(i64::from(chunk.batch.age_days[row])) as u64;
+        }),
+        Op::LastDay => chunk.each_row(|row, number| {
+            let word = &mut state.words(slot, number)[0];
+            *word = (*word as i64).min(i64::from(chunk.batch.age_days[row])) as u64;
+        }),
+        Op::SumOnFirstDay(value) => sum_on_first_day(chunk, value, state),
+        Op::First(value) => pick(chunk, value, state, |time, known| time < known),
+        Op::Last(value) => pick(chunk, value, state, |time, known| time >= known),
         Op::Distinct(value) => {
-            let column = &batch.values[value];
+            let column = &chunk.batch.values[value];
             let side = &mut state.sides[slot.side];
-            for_each_value(column, rows, numbers, mask, |row, number| {
+            let customers = &mut *state.customers;
+            chunk.each_value(column, |row, number| {
                 note(
                     side,
-                    &mut state.customers.state_mut(number as usize)[slot.at..],
+                    &mut customers.state_mut(number as usize)[slot.at..],
                     number,
                     column.code(row),
                 );
@@ -265,53 +244,22 @@ fn accumulate(
         }
         Op::DistinctDays => {
             let side = &mut state.sides[slot.side];
-            for_each_row(rows, numbers, mask, |row, number| {
-                let code = batch.age_days[row] as u32 as u64;
+            let customers = &mut *state.customers;
+            chunk.each_row(|row, number| {
+                let code = u64::from(chunk.batch.age_days[row] as u32);
                 note(
                     side,
-                    &mut state.customers.state_mut(number as usize)[slot.at..],
+                    &mut customers.state_mut(number as usize)[slot.at..],
                     number,
                     code,
                 );
             });
         }
         Op::Median(value) => {
-            let column = &batch.values[value];
+            let column = &chunk.batch.values[value];
             let list = &mut state.sides[slot.side].list;
-            for_each_value(column, rows, numbers, mask, |row, number| {
-                list.push((number, column.float(row)))
-            });
+            chunk.each_value(column, |row, number| list.push((number, column.float(row))));
         }
-    }
-}
-
-/// Calls `take(row, number)` for the rows of the selection.
-#[inline(always)]
-fn for_each_row(rows: &[u32], numbers: &[u32], mask: &[bool], mut take: impl FnMut(usize, u32)) {
-    for ((&row, &number), &taken) in rows.iter().zip(numbers).zip(mask) {
-        if taken {
-            take(row as usize, number);
-        }
-    }
-}
-
-/// Calls `take(row, number)` for the rows of the selection that have a value.
-#[inline(always)]
-fn for_each_value(
-    column: &Column,
-    rows: &[u32],
-    numbers: &[u32],
-    mask: &[bool],
-    mut take: impl FnMut(usize, u32),
-) {
-    if column.validity.is_none() {
-        for_each_row(rows, numbers, mask, take);
-    } else {
-        for_each_row(rows, numbers, mask, |row, number| {
-            if column.is_valid(row) {
-                take(row, number);
-            }
-        });
     }
 }
 
@@ -333,41 +281,47 @@ fn set(words: &mut [u64], number: i128) {
     words[1] = (number >> 64) as u64;
 }
 
-fn sum_fixed(
-    slot: &Slot,
-    value: usize,
-    batch: &Batch,
-    rows: &[u32],
-    numbers: &[u32],
-    mask: &[bool],
-    state: &mut State<'_>,
-) {
-    let column = &batch.values[value];
-    for_each_value(column, rows, numbers, mask, |row, number| {
+fn sum_int(chunk: &Chunk<'_>, value: usize, state: &mut State<'_>) {
+    let column = &chunk.batch.values[value];
+    let Values::Int(values) = &column.values else {
+        return;
+    };
+    chunk.each_value(column, |row, number| {
+        add(
+            state.words(chunk.slot, number),
+            i128::from(values.value(row)),
+        )
+    });
+}
+
+fn sum_fixed(chunk: &Chunk<'_>, value: usize, state: &mut State<'_>) {
+    let column = &chunk.batch.values[value];
+    chunk.each_value(column, |row, number| {
         let x = column.float(row);
         match to_fixed(x) {
-            Some(fixed) => add(
-                &mut state.customers.state_mut(number as usize)[slot.at..],
-                fixed,
-            ),
+            Some(fixed) => add(state.words(chunk.slot, number), fixed),
             None => *state.unsummable = Some((value, x)),
         }
     });
 }
 
-fn sum_on_first_day(
-    slot: &Slot,
-    value: usize,
-    batch: &Batch,
-    rows: &[u32],
-    numbers: &[u32],
-    mask: &[bool],
-    state: &mut State<'_>,
-) {
-    let column = &batch.values[value];
-    for_each_row(rows, numbers, mask, |row, number| {
-        let words = &mut state.customers.state_mut(number as usize)[slot.at..];
-        let age = i64::from(batch.age_days[row]);
+fn sum_squares(chunk: &Chunk<'_>, value: usize, state: &mut State<'_>) {
+    let column = &chunk.batch.values[value];
+    chunk.each_value(column, |row, number| {
+        let x = column.float(row);
+        let (high, low) = square(x);
+        match (to_fixed(high), to_fixed(low)) {
+            (Some(high), Some(low)) => add(state.words(chunk.slot, number), high + low),
+            _ => *state.unsummable = Some((value, x)),
+        }
+    });
+}
+
+fn sum_on_first_day(chunk: &Chunk<'_>, value: usize, state: &mut State<'_>) {
+    let column = &chunk.batch.values[value];
+    chunk.each_row(|row, number| {
+        let words = state.words(chunk.slot, number);
+        let age = i64::from(chunk.batch.age_days[row]);
         if age > words[0] as i64 {
             words[0] = age as u64;
             set(&mut words[1..], 0);
@@ -382,17 +336,10 @@ fn sum_on_first_day(
     });
 }
 
-fn extreme(
-    slot: &Slot,
-    column: &Column,
-    rows: &[u32],
-    numbers: &[u32],
-    mask: &[bool],
-    state: &mut State<'_>,
-    wanted: std::cmp::Ordering,
-) {
-    for_each_value(column, rows, numbers, mask, |row, number| {
-        let words = &mut state.customers.state_mut(number as usize)[slot.at..];
+fn extreme(chunk: &Chunk<'_>, value: usize, state: &mut State<'_>, wanted: Ordering) {
+    let column = &chunk.batch.values[value];
+    chunk.each_value(column, |row, number| {
+        let words = state.words(chunk.slot, number);
         let (candidate, order) = match &column.values {
             Values::Float(values) => {
                 let x = values.value(row) + 0.0;
@@ -411,21 +358,13 @@ fn extreme(
     });
 }
 
-#[allow(clippy::too_many_arguments)]
-fn pick(
-    slot: &Slot,
-    column: &Column,
-    batch: &Batch,
-    rows: &[u32],
-    numbers: &[u32],
-    mask: &[bool],
-    state: &mut State<'_>,
-    better: impl Fn(i64, i64) -> bool,
-) {
-    let side = &mut state.sides[slot.side];
-    for_each_row(rows, numbers, mask, |row, number| {
-        let words = &mut state.customers.state_mut(number as usize)[slot.at..];
-        let time = batch.micros.get(row).copied().unwrap_or(0);
+fn pick(chunk: &Chunk<'_>, value: usize, state: &mut State<'_>, better: impl Fn(i64, i64) -> bool) {
+    let column = &chunk.batch.values[value];
+    let side = &mut state.sides[chunk.slot.side];
+    let customers = &mut *state.customers;
+    chunk.each_row(|row, number| {
+        let words = &mut customers.state_mut(number as usize)[chunk.slot.at..];
+        let time = chunk.batch.micros.get(row).copied().unwrap_or(0);
         if better(time, words[0] as i64) {
             words[0] = time as u64;
             words[1] = if column.is_valid(row) {

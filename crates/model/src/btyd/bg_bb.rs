@@ -41,7 +41,7 @@ impl OpportunityHistory {
         let mut groups: BTreeMap<(u32, u32, u32), f64> = BTreeMap::new();
         for (index, r) in rows.iter().enumerate() {
             let ordered = r.x <= r.t_x && r.t_x <= r.n && (r.x == 0) == (r.t_x == 0);
-            if !ordered || !(r.weight > 0.0 && r.weight.is_finite()) {
+            if !(ordered && r.weight > 0.0 && r.weight.is_finite()) {
                 let (t_x, tenure) = (f64::from(r.t_x), f64::from(r.n));
                 return Err(LifetimeError::BadHistory {
                     index,

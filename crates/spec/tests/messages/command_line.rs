@@ -5,7 +5,7 @@ use std::path::Path;
 #[test]
 fn a_file_that_is_not_there() {
     let found = tessera_spec::load(Path::new("no/such/pipeline.toml"), &[]).unwrap_err();
-    insta::assert_snapshot!(found.render(false));
+    assert_told!(found.render(false));
 }
 
 #[test]
@@ -17,7 +17,7 @@ fn a_file_that_is_no_text() {
     let text = found
         .render(false)
         .replace(&folder.path().display().to_string(), "FOLDER");
-    insta::assert_snapshot!(text);
+    assert_told!(text);
 }
 
 #[test]

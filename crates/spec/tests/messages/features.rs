@@ -4,7 +4,7 @@ use super::family;
 
 #[test]
 fn declared_features() {
-    insta::assert_snapshot!(family(&[
+    assert_told!(family(&[
         (
             "neither kind",
             "spend_rate = { expr = \"spend_90d / 90\", base = \"value\" }",
@@ -43,7 +43,7 @@ fn declared_features() {
 
 #[test]
 fn windows() {
-    insta::assert_snapshot!(family(&[
+    assert_told!(family(&[
         ("hours", "window = \"90d\"", "window = \"36h\""),
         ("years", "window = \"90d\"", "window = \"1y\""),
         ("no unit", "window = \"90d\"", "window = \"90\""),
@@ -70,7 +70,7 @@ fn windows() {
 
 #[test]
 fn lifecycle_limits() {
-    insta::assert_snapshot!(family(&[
+    assert_told!(family(&[
         (
             "limits that do not rise",
             "at_risk_days = 90",

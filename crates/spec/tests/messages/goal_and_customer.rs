@@ -4,7 +4,7 @@ use super::family;
 
 #[test]
 fn goal() {
-    insta::assert_snapshot!(family(&[
+    assert_told!(family(&[
         (
             "a target of both kinds",
             "{ above = 100 }",
@@ -22,7 +22,7 @@ fn goal() {
 
 #[test]
 fn customer() {
-    insta::assert_snapshot!(family(&[
+    assert_told!(family(&[
         ("no key", "[customer]\nkey = \"customer_id\"", "[customer]"),
         (
             "a key with a dash",
@@ -45,7 +45,7 @@ fn customer() {
 
 #[test]
 fn columns_of_customers() {
-    insta::assert_snapshot!(family(&[
+    assert_told!(family(&[
         (
             "a feature named as an attribute",
             "spend_rate = {",

@@ -5,6 +5,18 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // test code outside of #[test] functions
 
+/// Compares with the snapshot of the test, without repeating the cases in its head.
+macro_rules! assert_told {
+    ($told:expr) => {{
+        let told = $told;
+        insta::assert_snapshot!(told);
+    }};
+    ($name:literal, $told:expr) => {{
+        let told = $told;
+        insta::assert_snapshot!($name, told);
+    }};
+}
+
 mod command_line;
 mod coverage;
 mod features;

@@ -4,7 +4,7 @@ use super::family;
 
 #[test]
 fn playbooks() {
-    insta::assert_snapshot!(family(&[
+    assert_told!(family(&[
         ("no scheme", "scheme = \"touch\"\n", ""),
         (
             "an unknown scheme",

@@ -4,7 +4,7 @@ use super::{GOOD, changed, family, messages};
 
 #[test]
 fn keys() {
-    insta::assert_snapshot!(family(&[
+    assert_told!(family(&[
         (
             "an unknown key of the file",
             "currency = \"GBP\"",
@@ -44,7 +44,7 @@ fn keys() {
 
 #[test]
 fn types() {
-    insta::assert_snapshot!(family(&[
+    assert_told!(family(&[
         ("a number for a text", "name = \"retail\"", "name = 7"),
         (
             "a text for a table",
@@ -103,7 +103,7 @@ fn types() {
 
 #[test]
 fn words() {
-    insta::assert_snapshot!(family(&[
+    assert_told!(family(&[
         (
             "objective",
             "objective = \"retention\"",
@@ -136,7 +136,7 @@ fn words() {
 
 #[test]
 fn names_and_places() {
-    insta::assert_snapshot!(family(&[
+    assert_told!(family(&[
         (
             "a format of a later version",
             "spec_version = 1",
@@ -200,7 +200,7 @@ fn several_mistakes_are_told_at_once_by_place() {
         .replace("agg = \"sum\"", "agg = \"summ\"")
         .replace("time = \"invoiced_at\"\n", "")
         .replace("low = 1.0", "low = 0.9");
-    insta::assert_snapshot!(messages(&text, &[]));
+    assert_told!(messages(&text, &[]));
 }
 
 #[test]
@@ -209,7 +209,7 @@ fn keys_below_a_table_header_belong_to_that_table() {
         "out = \"data/store\"",
         "out = \"data/store\"\nstore = \"data/store/retail\"",
     );
-    insta::assert_snapshot!(messages(&text, &[]));
+    assert_told!(messages(&text, &[]));
 }
 
 #[test]

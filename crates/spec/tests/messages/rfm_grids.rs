@@ -7,7 +7,7 @@ const METHOD: &str = "score_method = \"midrank\"";
 
 #[test]
 fn grids() {
-    insta::assert_snapshot!(family(&[
+    assert_told!(family(&[
         ("no grid", "grid = \"eleven\"\n", ""),
         (
             "a named grid of four scores",
@@ -44,7 +44,7 @@ fn grids() {
 
 #[test]
 fn score_methods() {
-    insta::assert_snapshot!(family(&[
+    assert_told!(family(&[
         ("an unknown method", METHOD, "score_method = \"ntile\""),
         (
             "thresholds without edges",

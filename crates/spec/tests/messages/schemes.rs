@@ -4,7 +4,7 @@ use super::family;
 
 #[test]
 fn kinds() {
-    insta::assert_snapshot!(family(&[
+    assert_told!(family(&[
         ("no kind", "kind = \"attribute\"\n", ""),
         ("a kind of numbers", "kind = \"attribute\"", "kind = 1"),
         (
@@ -23,7 +23,7 @@ fn kinds() {
 
 #[test]
 fn quantiles() {
-    insta::assert_snapshot!(family(&[
+    assert_told!(family(&[
         ("tiers that fall", "high = 0.20", "high = 0.01"),
         ("tiers that end early", "low = 1.0", "low = 0.9"),
         ("tiers beyond everyone", "low = 1.0", "low = 100"),
@@ -50,7 +50,7 @@ fn quantiles() {
 
 #[test]
 fn rules() {
-    insta::assert_snapshot!(family(&[
+    assert_told!(family(&[
         ("no otherwise", "otherwise = \"tech-touch\"\n", ""),
         (
             "a rule without a condition",
@@ -78,7 +78,7 @@ fn rules() {
 
 #[test]
 fn clusters() {
-    insta::assert_snapshot!(family(&[
+    assert_told!(family(&[
         ("no k", "k = \"auto\"\n", ""),
         ("k by an unknown word", "k = \"auto\"", "k = \"best\""),
         ("k of nothing", "k = \"auto\"", "k = 0"),

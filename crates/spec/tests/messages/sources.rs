@@ -4,7 +4,7 @@ use super::{GOOD, family, messages};
 
 #[test]
 fn sources() {
-    insta::assert_snapshot!(family(&[
+    assert_told!(family(&[
         ("events without a time", "time = \"invoiced_at\"\n", ""),
         (
             "intervals without an end",
@@ -49,7 +49,7 @@ fn sources() {
 
 #[test]
 fn contracts() {
-    insta::assert_snapshot!(family(&[
+    assert_told!(family(&[
         ("no contract", "contract = { missing_key = \"drop\" }\n", ""),
         ("missing keys unsaid", "missing_key = \"quarantine\"\n", ""),
         (
@@ -97,7 +97,7 @@ fn no_sources() {
     let head = head.replace("from = [\"orders\"]\n", "");
     let tail = tail.replace("orders = \"orders\"\n", "");
     let none = format!("{head}[features]{tail}");
-    insta::assert_snapshot!("no table", messages(&none, &[]));
+    assert_told!("no_table", messages(&none, &[]));
     let empty = format!("{head}[sources]\n[features]{tail}");
-    insta::assert_snapshot!("an empty table", messages(&empty, &[]));
+    assert_told!("an_empty_table", messages(&empty, &[]));
 }

@@ -4,7 +4,7 @@ use super::{GOOD, changed, family, messages};
 
 #[test]
 fn variables() {
-    insta::assert_snapshot!(family(&[
+    assert_told!(family(&[
         (
             "an unknown variable",
             "path = \"${lake}/orders\"",
@@ -40,14 +40,11 @@ fn variables() {
 
 #[test]
 fn variables_of_the_command_line() {
-    insta::assert_snapshot!("misspelt", messages(GOOD, &[("lke", "/data")]));
+    assert_told!("misspelt", messages(GOOD, &[("lke", "/data")]));
     let none = changed("[vars]\nlake = \"data/lake\"\nout = \"data/store\"\n", "")
         .replace("${lake}", "lake")
         .replace("${out}", "out");
-    insta::assert_snapshot!(
-        "of a file without variables",
-        messages(&none, &[("lake", "/data")])
-    );
+    assert_told!("none_declared", messages(&none, &[("lake", "/data")]));
 }
 
 #[test]
