@@ -9,11 +9,9 @@ use arrow::datatypes::{DataType, Field, Float64Type, Schema};
 use chrono::NaiveDate;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
-use tessera_report::{
-    FeatureMeta, GoalMeta, Options, ReportInput, ReportMeta, SchemeMeta, TargetMeta,
-};
+use tessera_report::{FeatureMeta, GoalMeta, Options, ReportMeta, SchemeMeta, TargetMeta};
 use tessera_segments::{CellMap, FrozenEdges};
-use tessera_snapshot::{RunIdentity, Store, StoreError, Version, tables};
+use tessera_snapshot::{RunIdentity, Store, StoreError, Version};
 use tessera_spec::pipeline::{RfmGrid, SchemeKind, ScoreMethod, Target};
 
 use crate::customers::Divided;
