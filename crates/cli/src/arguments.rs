@@ -111,7 +111,7 @@ pub(crate) struct Pipeline {
 /// Values of variables.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Vars {
-    /// Value of a variable of the file's [vars]; may be repeated.
+    /// Value of a variable of the file's table `vars`; may be repeated.
     #[arg(long = "var", value_name = "NAME=VALUE", value_parser = variable)]
     pub(crate) vars: Vec<(String, String)>,
 }

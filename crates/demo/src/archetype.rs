@@ -35,7 +35,7 @@ pub struct Purchases {
     pub a: f64,
     /// Second parameter of p.
     pub b: f64,
-    /// λ is multiplied by the month's factor of [`SEASON`]: no longer BG/NBD, and so marked.
+    /// λ is multiplied by the month's factor of `SEASON`: no longer BG/NBD, and so marked.
     pub seasonal: bool,
 }
 
@@ -53,7 +53,7 @@ pub struct Spend {
 /// Factors of the purchase rate of seasonal customers, January to December; their mean is 1.
 pub(crate) const SEASON: [f64; 12] = [0.3, 0.3, 0.5, 0.5, 1.2, 2.4, 0.6, 0.3, 0.5, 0.8, 2.6, 2.0];
 
-/// The largest factor of [`SEASON`], for thinning.
+/// The largest factor of `SEASON`, for thinning.
 pub(crate) const SEASON_PEAK: f64 = 2.6;
 
 /// All kinds of customers.
