@@ -530,6 +530,19 @@ mod tests {
     }
 
     #[test]
+    fn new_rows_are_prepared_like_the_fitted_ones_after_storage() {
+        let raw = matrix(&[
+            ("x", vec![0.0, 5.0, 9.0, f64::NAN]),
+            ("y", vec![1.0, 0.0, 4.0, 2.0]),
+        ]);
+        let (preparation, prepared) = fit(&raw, PreparationParams::new(Transform::Asinh));
+        let text = serde_json::to_string(&preparation).unwrap();
+        let stored: Preparation = serde_json::from_str(&text).unwrap();
+        let swapped = raw.select(&["y", "x"]).unwrap();
+        assert_eq!(stored.apply(&swapped).unwrap(), prepared);
+    }
+
+    #[test]
     fn repeated_information_is_reported_and_dropped_on_demand() {
         let x: Vec<f64> = (0..50).map(f64::from).collect();
         let twice: Vec<f64> = x.iter().map(|x| 2.0 * x + 1.0).collect();
