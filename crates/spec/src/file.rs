@@ -129,6 +129,7 @@ fn pipeline(file: &Reader<'_>) -> Pipeline {
         customer: customer(file, &sources),
         playbooks: playbook::playbooks(file, &schemes),
         features,
+        scores: Vec::new(),
         schemes,
         sources,
     };
