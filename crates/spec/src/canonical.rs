@@ -6,7 +6,8 @@ use crate::pipeline::{Duplicates, Pipeline};
 /// of keys and of lists that are sets, the place of the lake or of the store.
 ///
 /// Order is kept where it has meaning: rules (the first decides), contract rules (the first is the reason), tiers, derived
-/// columns (a later one may hide a column that an earlier one read), the features and names of clusters, own grids.
+/// columns (a later one may hide a column that an earlier one read), the features and names of clusters, own grids, the models
+/// of scores (the first serves), their features, and components of health (sums are taken in that order).
 pub fn canonical(pipeline: &Pipeline) -> String {
     let mut sorted = pipeline.clone();
     sorted.customer.from.sort_by(|a, b| a.value.cmp(&b.value));
@@ -26,6 +27,9 @@ pub fn canonical(pipeline: &Pipeline) -> String {
     features.catalogue.sort_by(|a, b| a.value.cmp(&b.value));
     features
         .declared
+        .sort_by(|a, b| a.name.value.cmp(&b.name.value));
+    sorted
+        .scores
         .sort_by(|a, b| a.name.value.cmp(&b.name.value));
     sorted
         .schemes

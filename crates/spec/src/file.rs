@@ -6,6 +6,7 @@ mod locale;
 mod name;
 mod playbook;
 mod scheme;
+mod score;
 mod source;
 
 use std::path::Path;
@@ -111,6 +112,7 @@ fn pipeline(file: &Reader<'_>) -> Pipeline {
     }
     let sources = source::sources(file);
     let features = feature::features(file, &sources);
+    let scores = score::scores(file, &sources);
     let schemes = scheme::schemes(file);
     let pipeline = Pipeline {
         name: name.value,
@@ -129,12 +131,11 @@ fn pipeline(file: &Reader<'_>) -> Pipeline {
         customer: customer(file, &sources),
         playbooks: playbook::playbooks(file, &schemes),
         features,
-        scores: Vec::new(),
+        scores,
         schemes,
         sources,
     };
     for (key, what) in [
-        ("scores", "[scores] is"),
         ("gates", "[gates] is"),
         ("experiments", "[experiments] is"),
         ("engine", "`engine` is"),

@@ -499,7 +499,7 @@ pub enum Calibration {
 pub struct ClvScore {
     /// Events source whose rows are purchases.
     pub from: At<String>,
-    /// The purchase model that serves; others declared with it are fitted and reported beside it.
+    /// Purchase models, one at least: the first serves, the others are fitted and reported beside it.
     pub purchases: Vec<At<PurchaseModel>>,
     /// Whether spend and lifetime value are modelled (Gamma-Gamma).
     pub spend: bool,
@@ -543,7 +543,7 @@ pub enum PurchaseTimeUnit {
 pub struct ContractualScore {
     /// Intervals source with the contracts.
     pub from: At<String>,
-    /// The renewal model that serves; others declared with it are fitted and reported beside it.
+    /// Renewal models, one at least: the first serves, the others are fitted and reported beside it.
     pub models: Vec<At<RenewalKind>>,
     /// Days of one renewal period; 30 by default.
     pub period_days: u32,
@@ -572,7 +572,8 @@ pub struct HealthScore {
     pub components: Vec<HealthComponent>,
     /// Least share of the weight that must be present, else the score is null; 0.6 by default.
     pub min_coverage: f64,
-    /// Bands from worst to best with the upper limit (exclusive) of each but the last; red 36, yellow 71, green by default.
+    /// Bands from worst to best with the upper limit (exclusive) of each but the last, whose limit is 100 and belongs to it;
+    /// red 36, yellow 71, green 100 by default.
     pub bands: Vec<(String, f64)>,
     /// Source whose events or intervals say who churned, for the backtest at 30, 60 and 90 days.
     pub from: At<String>,
@@ -607,7 +608,8 @@ pub enum HealthScale {
         /// Small values are good.
         small_is_good: bool,
     },
-    /// Steps: a value below the limit has the points of the step; the last step has no limit.
+    /// Steps of limit and points, limits rising: a value has the points of the first step whose limit lies above it; the
+    /// limit of the last is infinite.
     Steps(Vec<(f64, f64)>),
 }
 

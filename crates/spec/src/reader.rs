@@ -310,6 +310,25 @@ impl<'a> Reader<'a> {
         Some(texts)
     }
 
+    /// Several words of an enum, none twice, at least one; nothing where one is unknown, so that no later check judges a part.
+    pub(crate) fn words<T: DeserializeOwned>(&self, key: &str) -> Option<Vec<At<T>>> {
+        let (texts, items) = (self.texts(key)?, self.array(key)?);
+        if items.is_empty() {
+            let message = format!("`{key}` of {} is empty", self.name);
+            self.notes.add(
+                Diagnostic::error("TS-P009", message, self.value_span(key))
+                    .with_help(format!("name at least one, or leave `{key}` out")),
+            );
+        }
+        if items.is_empty() || texts.len() < items.len() {
+            return None;
+        }
+        let words = texts.iter().map(|text| word_of(self.notes, text, key));
+        // All are read before one can spoil the list, so that all mistakes are noted.
+        let words: Vec<Option<At<T>>> = words.collect();
+        words.into_iter().collect()
+    }
+
     pub(crate) fn numbers(&self, key: &str) -> Option<Vec<At<f64>>> {
         let items = self.array(key)?;
         let what = format!("an item of `{key}`");

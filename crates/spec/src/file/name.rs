@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::diagnostic::Diagnostic;
-use crate::pipeline::{At, Pipeline, SchemeKind};
+use crate::pipeline::{At, Pipeline, SchemeKind, Score, ScoreKind};
 use crate::reader::Notes;
 
 /// What a name may be made of.
@@ -57,29 +57,59 @@ pub(super) fn check_segment(notes: &Notes, segment: &At<String>) {
     );
 }
 
-/// Every attribute, feature and scheme is a column of `customers`; engines and BI tools do not tell `Country` from `country`.
+/// A column that something adds to `customers`.
+struct Taken {
+    /// As it is written there.
+    name: String,
+    /// What it is.
+    what: &'static str,
+    /// The table that adds it.
+    place: String,
+}
+
+/// Columns by their names in lower case: engines and BI tools do not tell `Country` from `country`.
+#[derive(Default)]
+struct Columns(BTreeMap<String, Taken>);
+
+impl Columns {
+    /// Takes a name; what had it before, if anything.
+    fn take(&mut self, name: &str, what: &'static str, place: String) -> Option<Taken> {
+        let name = name.to_owned();
+        let lower = name.to_lowercase();
+        self.0.insert(lower, Taken { name, what, place })
+    }
+}
+
+/// Every attribute, feature and scheme is a column of `customers`, and every score adds some.
 pub(super) fn check_unique_columns(notes: &Notes, pipeline: &Pipeline) {
-    let mut seen: BTreeMap<String, (String, &str)> = BTreeMap::new();
-    let mut add =
-        |name: &str, what: &'static str| seen.insert(name.to_lowercase(), (name.to_owned(), what));
-    add("as_of", "the date of every table");
-    add(&pipeline.customer.key, "the customer's key");
-    let attributes = pipeline.sources.iter().flat_map(|s| &s.attributes);
-    let attributes = attributes.map(|a| (&a.column, None, "an attribute"));
+    let mut seen = Columns::default();
+    seen.take("as_of", "the date of every table", "every table".to_owned());
+    let key = &pipeline.customer.key;
+    seen.take(key, "the customer's key", "[customer]".to_owned());
+    let attributes = pipeline.sources.iter().flat_map(|source| {
+        let place = format!("[sources.{}.attributes]", source.name.value);
+        let columns = source.attributes.iter();
+        columns.map(move |a| (&a.column, None, "an attribute", place.clone()))
+    });
     let declared = pipeline.features.declared.iter();
-    let declared = declared.map(|f| (&f.name, None, "a feature"));
-    let schemes = pipeline.schemes.iter().map(|s| (&s.name, None, "a scheme"));
+    let declared = declared.map(|f| (&f.name, None, "a feature", "[features]".to_owned()));
+    let place = |name: &str| format!("[schemes.{name}]");
+    let schemes = pipeline.schemes.iter();
+    let schemes = schemes.map(|s| (&s.name, None, "a scheme", place(&s.name.value)));
     let grids = pipeline.schemes.iter();
     let grids = grids.filter(|s| matches!(s.kind, SchemeKind::RfmGrid(_)));
-    let scores = grids.map(|s| (&s.name, Some(format!("{}_score", s.name.value)), "a score"));
-    for (at, column, what) in attributes.chain(declared).chain(schemes).chain(scores) {
+    let scores = grids.map(|s| {
+        let column = Some(format!("{}_score", s.name.value));
+        (&s.name, column, "a score", place(&s.name.value))
+    });
+    for (at, column, what, place) in attributes.chain(declared).chain(schemes).chain(scores) {
         let name = column.as_deref().unwrap_or(&at.value);
-        let Some((before, taken)) = add(name, what) else {
+        let Some(taken) = seen.take(name, what, place) else {
             continue;
         };
         let found = Diagnostic::error(
             "TS-P007",
-            format!("`{before}` is {taken} already"),
+            format!("`{}` is {} already", taken.name, taken.what),
             at.span.clone(),
         )
         .with_label(match column {
@@ -87,12 +117,68 @@ pub(super) fn check_unique_columns(notes: &Notes, pipeline: &Pipeline) {
             None => format!("{what} of the same name"),
         })
         .with_help("each is a column of the published table `customers`; rename one");
-        notes.add(if before == name {
-            found
-        } else {
-            found.with_note(
-                "names that differ only in case are one name to most readers of the tables",
-            )
-        });
+        notes.add(with_case(found, &taken.name, name));
     }
+    for score in &pipeline.scores {
+        check_score_columns(notes, score, &pipeline.scores, &mut seen);
+    }
+}
+
+/// The columns of one score against all before it: one message for each table that has some of them already.
+fn check_score_columns(notes: &Notes, score: &Score, all: &[Score], seen: &mut Columns) {
+    let place = score_place(score);
+    let mut clashes: Vec<(String, Taken, usize)> = Vec::new();
+    for column in score.columns() {
+        let Some(taken) = seen.take(&column.name, "a score", place.clone()) else {
+            continue;
+        };
+        match clashes.iter_mut().find(|(_, t, _)| t.place == taken.place) {
+            Some((_, _, more)) => *more += 1,
+            None => clashes.push((column.name, taken, 0)),
+        }
+    }
+    for (name, taken, more) in clashes {
+        let message = format!(
+            "{place} adds the column `{name}`, which {} has already",
+            taken.place
+        );
+        let label = match more {
+            0 => format!("also in {}", taken.place),
+            _ => format!("also in {}, with {more} more of its columns", taken.place),
+        };
+        let other = all.iter().find(|other| score_place(other) == taken.place);
+        let found = Diagnostic::error("TS-P007", message, score.name.span.clone())
+            .with_label(label)
+            .with_help(format!(
+                "each is a column of the published table `customers`; {}",
+                remedy(score, other)
+            ));
+        notes.add(with_case(found, &taken.name, &name));
+    }
+}
+
+/// How two scores, or a score and something else, get columns of their own.
+fn remedy(score: &Score, other: Option<&Score>) -> String {
+    let prefixed = |score: &Score| matches!(score.kind, ScoreKind::Clv(_));
+    let prefix = |score: &Score| {
+        let name = &score.name.value;
+        format!("state a `prefix` in [scores.{name}], such as `prefix = \"{name}_\"`")
+    };
+    match other {
+        _ if prefixed(score) => prefix(score),
+        Some(other) if prefixed(other) => format!("rename this score, or {}", prefix(other)),
+        _ => "rename one".to_owned(),
+    }
+}
+
+fn score_place(score: &Score) -> String {
+    format!("[scores.{}]", score.name.value)
+}
+
+/// With a word on case, where that is all that tells the two names apart.
+fn with_case(found: Diagnostic, one: &str, other: &str) -> Diagnostic {
+    if one == other {
+        return found;
+    }
+    found.with_note("names that differ only in case are one name to most readers of the tables")
 }
