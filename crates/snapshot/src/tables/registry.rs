@@ -37,6 +37,39 @@ const AS_OF: Column = must(
 /// Every published table, sorted by name.
 pub static TABLES: &[Table] = &[
     Table {
+        name: "calibration",
+        doc: "What the models of a score foretold against what then happened, by bins of equally many customers; absent \
+              without scores that have a backtest.",
+        version: "1.0",
+        row: "score x model x bin",
+        sorted_by: &["score", "model", "bin"],
+        unique: true,
+        columns: &[
+            AS_OF,
+            must("score", Ty::Text, "The score."),
+            must("model", Ty::Text, "The model, such as `logistic`."),
+            must(
+                "bin",
+                Ty::Int,
+                "The bin, from 1, which holds the customers with the lowest predictions.",
+            ),
+            must("predicted", Ty::Float, "Mean prediction in the bin.").counts("as the score"),
+            must(
+                "observed",
+                Ty::Float,
+                "Mean of what happened to the bin's customers.",
+            )
+            .counts("as the score"),
+            must("customers", Ty::Int, "Customers in the bin.").counts("customers"),
+            may(
+                "lift",
+                Ty::Float,
+                "Observed over the mean observed of all bins; null where that mean is 0.",
+            )
+            .counts("1 = all customers"),
+        ],
+    },
+    Table {
         name: "customers",
         doc: "The wide table that dashboards start from: features, scores and segments side by side.",
         version: "1.0",
@@ -56,6 +89,12 @@ pub static TABLES: &[Table] = &[
                 "Every published feature, in the order of the pipeline.",
             )
             .counts("as the feature"),
+            may(
+                "<score>",
+                Ty::Any,
+                "Every score's columns, in the order of the pipeline; see `Score::columns`.",
+            )
+            .counts("as the score"),
             may(
                 "<scheme>",
                 Ty::Any,
@@ -153,6 +192,42 @@ pub static TABLES: &[Table] = &[
                 "Share of all customers with this label.",
             )
             .counts("share"),
+        ],
+    },
+    Table {
+        name: "quality",
+        doc: "How far schemes and scores can be trusted, and what was not computed and why; absent where nothing was judged.",
+        version: "1.0",
+        row: "scheme x segment x criterion (x metric)",
+        sorted_by: &["scheme", "segment", "criterion", "metric"],
+        unique: true,
+        columns: &[
+            AS_OF,
+            must("scheme", Ty::Text, "The scheme, or the score."),
+            must(
+                "segment",
+                Ty::Text,
+                "Name of the segment; empty for the scheme as a whole and for scores.",
+            ),
+            must("criterion", Ty::Text, "What is asked, such as `stable`."),
+            must(
+                "metric",
+                Ty::Text,
+                "What was measured, such as `mean_jaccard`.",
+            ),
+            may("value", Ty::Float, "The metric.").counts("as the metric"),
+            may(
+                "threshold",
+                Ty::Float,
+                "The limit it is held against, if there is one.",
+            )
+            .counts("as the metric"),
+            must("status", Ty::Text, "`ok`, `flagged` or `not computed`."),
+            may(
+                "reason",
+                Ty::Text,
+                "What would make it pass, or why it was not computed.",
+            ),
         ],
     },
     Table {

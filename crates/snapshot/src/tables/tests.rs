@@ -51,10 +51,12 @@ fn every_table_of_the_release_is_declared() {
     assert_eq!(
         names,
         [
+            "calibration",
             "customers",
             "memberships",
             "models",
             "profiles",
+            "quality",
             "rejects",
             "segments",
             "sources"
