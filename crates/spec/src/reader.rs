@@ -317,7 +317,7 @@ impl<'a> Reader<'a> {
             let message = format!("`{key}` of {} is empty", self.name);
             self.notes.add(
                 Diagnostic::error("TS-P009", message, self.value_span(key))
-                    .with_help(format!("name at least one, or leave `{key}` out")),
+                    .with_help("name at least one"),
             );
         }
         if items.is_empty() || texts.len() < items.len() {

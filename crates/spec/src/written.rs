@@ -6,6 +6,7 @@
 
 mod feature;
 mod scheme;
+mod score;
 mod source;
 pub(crate) mod word;
 
@@ -19,6 +20,7 @@ use serde_json::Value;
 use crate::pipeline::Objective;
 use feature::FeaturesTable;
 use scheme::SchemeTable;
+use score::ScoreTable;
 use source::SourceTable;
 use word::Touch;
 
@@ -96,6 +98,8 @@ struct PipelineFile {
     sources: BTreeMap<String, SourceTable>,
     /// Numbers and labels per customer: from the catalogue, and declared here.
     features: Option<FeaturesTable>,
+    /// Models of what customers will do, and how healthy they are.
+    scores: Option<BTreeMap<String, ScoreTable>>,
     /// Ways of dividing the customers; each puts every customer into exactly one segment.
     schemes: Option<BTreeMap<String, SchemeTable>>,
     /// What to do with a segment; named after it unless `segment` is stated.
@@ -109,7 +113,7 @@ struct PipelineFile {
 struct GoalTable {
     /// What is to be achieved.
     objective: Objective,
-    /// A numeric feature, shown per segment.
+    /// A numeric feature or score column, shown per segment.
     kpi: String,
     /// Where the mean of the KPI should be.
     target: Option<TargetTable>,

@@ -34,6 +34,22 @@ use = ["rfm", "lifecycle"]
 a = { from = "orders", agg = "count", window = "14d" }
 b = { expr = "a + 1" }
 
+[scores.value]
+kind = "clv"
+from = "orders"
+models = ["mbg_nbd", "bg_nbd", "gamma_gamma"]
+horizon = "364d"
+
+[scores.churn]
+kind = "supervised"
+from = "orders"
+horizon = "90d"
+
+[scores.health]
+kind = "health"
+from = "orders"
+components = { a = { feature = "a", weight = 1, worst = 9, best = 0 }, b = { feature = "b", weight = 2, steps = [{ below = 3, points = 20 }, { points = 100 }] } }
+
 [schemes.market]
 kind = "attribute"
 by = "country"
@@ -62,6 +78,42 @@ use = ["lifecycle", "rfm"]
 a.window = "2w"
 a.agg = "count"
 a.from = "orders"
+
+[scores.health]
+bands = { red = 36, yellow = 71.0, green = 1e2 }
+min_coverage = 0.6
+from = "orders"
+kind = "health"
+
+[scores.health.components.a]
+best = 0
+worst = 9
+weight = 1.0
+feature = "a"
+
+[scores.health.components.b]
+steps = [{ points = 20, below = 3 }, { points = 100 }]
+feature = "b"
+weight = 2
+
+[scores.churn]
+every = "90d"
+calibration = "platt"
+observations = 4
+models = ["logistic", "random_forest", "recency_rule"]
+features = []
+horizon = "90d"
+from = "orders"
+kind = "supervised"
+
+[scores.value]
+discount_per_year = 0.1
+margin = 1
+time_unit = "weeks"
+horizon = "52w"
+models = ["mbg_nbd", "gamma_gamma", "bg_nbd"]
+from = "orders"
+kind = "clv"
 
 [schemes]
 touch.otherwise = "z"
@@ -111,6 +163,8 @@ fn it_is_json_without_places() {
         14
     );
     assert_eq!(value["schemes"][1]["kind"]["kind"], "rules");
+    assert_eq!(value["scores"][0]["name"], "churn");
+    assert_eq!(value["scores"][2]["kind"]["purchases"][0], "mbg_nbd");
     assert!(value.get("store").is_none());
     assert!(value["sources"][0].get("path").is_none());
 }
@@ -130,6 +184,10 @@ fn every_change_of_meaning_changes_it() {
             "plan = { base = \"firmographic\" }",
             "plan = { base = \"needs\" }",
         ),
+        ("horizon = \"90d\"", "horizon = \"91d\""),
+        ("below = 3", "below = 4"),
+        // The first model of purchases serves.
+        ("\"mbg_nbd\", \"bg_nbd\"", "\"bg_nbd\", \"mbg_nbd\""),
         // The first rule that is true decides: their order has meaning.
         (
             "{ segment = \"x\", when = \"a > 1\" }, { segment = \"y\", when = \"b > 1\" }",

@@ -6,7 +6,59 @@ use std::path::Path;
 
 use proptest::prelude::*;
 
-/// The shipped pipelines: every kind of table there is.
+/// Scores of every kind: they stand below a shipped pipeline, whose tables may have the same names.
+const SCORES: &str = r#"
+[sources.agreements]
+kind = "intervals"
+path = "lake/agreements"
+key = "customer_id"
+time = "began"
+until = "ended"
+contract = { missing_key = "drop" }
+
+[scores.risk]
+kind = "supervised"
+from = "orders"
+horizon = "90d"
+every = "13w"
+features = ["recency_days"]
+models = ["logistic", "random_forest", "recency_rule"]
+observations = 6
+calibration = "isotonic"
+
+[scores.worth]
+kind = "clv"
+from = "orders"
+models = ["pareto_nbd", "bg_nbd", "gamma_gamma"]
+time_unit = "days"
+horizon = "52w"
+holdout = "180d"
+discount_per_year = 0.1
+margin = 0.3
+prefix = "worth_"
+
+[scores.renewal]
+kind = "contractual"
+from = "agreements"
+models = ["sbg", "bdw"]
+period = "4w"
+horizon = "365d"
+discount_per_year = 0
+value = "recency_days"
+
+[scores.fitness]
+kind = "health"
+from = "orders"
+min_coverage = 0.5
+bands = { poor = 40, fair = 75, good = 100 }
+
+[scores.fitness.components]
+recency = { feature = "recency_days", weight = 40, worst = 180, best = 7 }
+spend = { feature = "spend_total", weight = 30, percentile = "low" }
+orders = { feature = "order_count", weight = 30.5, steps = [{ below = 1, points = 0 }, { points = 100 }] }
+"#;
+
+/// The shipped pipelines with scores: every kind of table there is.
 fn shipped() -> Vec<String> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../pipelines");
     let mut files: Vec<_> = std::fs::read_dir(folder)
@@ -16,7 +68,7 @@ fn shipped() -> Vec<String> {
     files.sort();
     files
         .iter()
-        .map(|path| std::fs::read_to_string(path).unwrap())
+        .map(|path| std::fs::read_to_string(path).unwrap() + SCORES)
         .collect()
 }
 
@@ -82,6 +134,9 @@ const PIECES: &[&str] = &[
     "expr = \"\"",
     "k = {}",
     "tiers = { a = 1 }",
+    "bands = { a = 100 }",
+    "[{ below = 1 }]",
+    "components.a = { steps = [{}] }",
     "\t",
 ];
 
@@ -157,15 +212,24 @@ proptest! {
 
     #[test]
     fn arbitrary_tables_never_panic(
-        table in "(goal|customer|sources|sources\\.a|features|features\\.f|schemes\\.s|playbooks\\.p|vars|sources\\.a\\.contract)",
-        key in "(kind|use|from|key|rules|tiers|grid|k|score_method|expr|duplicates|columns|target|lifecycle|weights|[a-z]{1,6})",
-        value in "(1|-1|1\\.5|\"\"|\"[a-z]{0,5}\"|\\[\\]|\\[1, 2\\]|\\[\"a\"\\]|\\{\\}|\\{ kind = \"threshold\" \\}|\\{ from = 1, to = 9 \\}|\\[\\{\\}\\]|true|1979-05-27|\"\\$\\{x\\}\"|\\{ unique = \\[\\] \\})",
-        kind in "(events|attributes|intervals|rfm_grid|quantile|rules|attribute|lifecycle|kmeans)",
+        table in "(goal|customer|sources|sources\\.a|features|features\\.f|schemes\\.s|scores\\.s|scores\\.s\\.components|scores\\.s\\.components\\.c|playbooks\\.p|vars|sources\\.a\\.contract)",
+        key in "(kind|use|from|key|rules|tiers|grid|models|horizon|every|prefix|margin|bands|components|steps|percentile|worst|weight|k|score_method|expr|duplicates|columns|target|lifecycle|weights|[a-z]{1,6})",
+        value in "(1|-1|1\\.5|\"\"|\"[a-z]{0,5}\"|\\[\\]|\\[1, 2\\]|\\[\"a\"\\]|\\{\\}|\\{ kind = \"threshold\" \\}|\\{ from = 1, to = 9 \\}|\\[\\{\\}\\]|true|1979-05-27|\"\\$\\{x\\}\"|\\{ unique = \\[\\] \\}|\\[\\{ below = 1 \\}, \\{\\}\\]|\"90d\"|\\[\"mbg_nbd\"\\]|\\{ c = \\{ worst = 1 \\} \\})",
+        kind in "(events|attributes|intervals|rfm_grid|quantile|rules|attribute|lifecycle|kmeans|supervised|clv|contractual|health)",
     ) {
         survives(&format!("[{table}]\n{key} = {value}\n"));
         if key != "kind" {
             survives(&format!("[{table}]\nkind = \"{kind}\"\n{key} = {value}\n"));
         }
+    }
+}
+
+#[test]
+fn what_is_mutated_is_good() {
+    for text in shipped() {
+        let vars = [("lake".to_owned(), "/x".to_owned())];
+        let found = tessera_spec::parse(&text, "shipped.toml", &vars).1;
+        assert!(!found.has_errors(), "{}", found.render(false));
     }
 }
 

@@ -179,6 +179,54 @@ const SHAPES: &[Shape] = &[
         "[schemes.s]\nkind = \"kmeans\"\nk = { zzz = 1 }",
     ),
     shape(
+        "ScoreTable",
+        Some("supervised"),
+        "[scores.s]",
+        "[scores.s]\nkind = \"supervised\"\nzzz = 1",
+    ),
+    shape(
+        "ScoreTable",
+        Some("clv"),
+        "[scores.s]",
+        "[scores.s]\nkind = \"clv\"\nzzz = 1",
+    ),
+    shape(
+        "ScoreTable",
+        Some("contractual"),
+        "[scores.s]",
+        "[scores.s]\nkind = \"contractual\"\nzzz = 1",
+    ),
+    shape(
+        "ScoreTable",
+        Some("health"),
+        "[scores.s]",
+        "[scores.s]\nkind = \"health\"\nzzz = 1",
+    ),
+    shape(
+        "LinearTable",
+        None,
+        "component `c`",
+        "[scores.s]\nkind = \"health\"\ncomponents.c = { worst = 0, zzz = 1 }",
+    ),
+    shape(
+        "PercentileTable",
+        None,
+        "component `c`",
+        "[scores.s]\nkind = \"health\"\ncomponents.c = { percentile = \"high\", zzz = 1 }",
+    ),
+    shape(
+        "StepsTable",
+        None,
+        "component `c`",
+        "[scores.s]\nkind = \"health\"\ncomponents.c = { steps = [], zzz = 1 }",
+    ),
+    shape(
+        "StepTable",
+        None,
+        "a step",
+        "[scores.s]\nkind = \"health\"\ncomponents.c.steps = [{ zzz = 1 }]",
+    ),
+    shape(
         "PlaybookTable",
         None,
         "[playbooks.p]",
@@ -192,6 +240,7 @@ const NO_SHAPE: &[&str] = &[
     "FeatureTable",
     "LifecycleTable",
     "MethodValue",
+    "ComponentTable",
     "GridValue",
     "ClustersValue",
     "DuplicatesValue",
@@ -212,6 +261,12 @@ const NO_SHAPE: &[&str] = &[
     "AutoWord",
     "Closed",
     "Transform",
+    "SupervisedModel",
+    "Calibration",
+    "ClvModel",
+    "PurchaseTimeUnit",
+    "RenewalKind",
+    "GoodEnd",
 ];
 
 fn found(text: &str) -> Diagnostics {
@@ -300,10 +355,15 @@ fn every_table_requires_what_the_parser_requires() {
         if shape.kind.is_some() || shape.definition == "CadenceTable" {
             required.remove("kind"); // the text has it
         }
-        // The parser takes a table for an aggregate or an expression by these; the schema by what each requires.
-        if shape.definition == "DerivedTable" {
-            required.remove("expr");
-        }
+        // The parser takes a table for one of several by these keys; the schema by what each requires.
+        let telling = match shape.definition {
+            "DerivedTable" => "expr",
+            "LinearTable" => "worst",
+            "PercentileTable" => "percentile",
+            "StepsTable" => "steps",
+            _ => "",
+        };
+        assert!(telling.is_empty() || required.remove(telling));
         let suffix = format!("` in {}", shape.name);
         let problems = found(shape.text);
         let missing = problems.iter().filter(|d| d.code == "TS-P003");
@@ -368,7 +428,7 @@ fn every_definition_is_compared() {
         .filter(|name| !name.is_empty());
     assert_eq!(set(compared.chain(NO_SHAPE.iter().copied())), defined);
     // Every kind of a choice is compared as well.
-    for choice in ["SchemeTable", "MethodTable"] {
+    for choice in ["SchemeTable", "MethodTable", "ScoreTable"] {
         let kinds = schema["$defs"][choice]["oneOf"].as_array().unwrap();
         let kinds = set(kinds
             .iter()
@@ -394,6 +454,11 @@ fn kinds_are_those_of_the_parser() {
     assert_eq!(
         offered(&schemes, "TS-P005", "unknown value of `kind` `zzz`"),
         kinds("SchemeTable")
+    );
+    let scores = found("[scores.s]\nkind = \"zzz\"");
+    assert_eq!(
+        offered(&scores, "TS-P005", "unknown value of `kind` `zzz`"),
+        kinds("ScoreTable")
     );
     let methods = found("[schemes.s]\nkind = \"rfm_grid\"\nscore_method = { kind = \"zzz\" }");
     assert_eq!(

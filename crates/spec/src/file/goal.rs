@@ -15,7 +15,10 @@ pub(super) fn goal(table: &Reader<'_>) -> Goal {
     );
     let goal = Goal {
         objective: objective.map_or(Objective::Retention, |objective| objective.value),
-        kpi: table.required_text("kpi", "add `kpi = \"…\"`, the name of a numeric feature"),
+        kpi: table.required_text(
+            "kpi",
+            "add `kpi = \"…\"`, the name of a numeric feature or score column",
+        ),
         target: table.table("target").and_then(|target| target_of(&target)),
         owner: table.text("owner").map(|text| text.value),
         review_by: date(table, "review_by"),

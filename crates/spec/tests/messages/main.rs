@@ -25,6 +25,7 @@ mod playbooks;
 mod reading;
 mod rfm_grids;
 mod schemes;
+mod scores;
 mod sources;
 mod syntax;
 mod unsupported;
@@ -127,19 +128,30 @@ pub(crate) fn messages(text: &str, vars: &[(&str, &str)]) -> String {
 
 /// The good file with the one place `from` changed to `to`.
 pub(crate) fn changed(from: &str, to: &str) -> String {
+    changed_in(GOOD, from, to)
+}
+
+/// A good text with the one place `from` changed to `to`.
+fn changed_in(good: &str, from: &str, to: &str) -> String {
     assert_eq!(
-        GOOD.matches(from).count(),
+        good.matches(from).count(),
         1,
-        "`{from}` must stand once in GOOD"
+        "`{from}` must stand once in the good text"
     );
-    GOOD.replace(from, to)
+    good.replace(from, to)
 }
 
 /// One snapshot of several cases: title, what was changed, the messages.
 pub(crate) fn family(cases: &[(&str, &str, &str)]) -> String {
+    family_below("", GOOD, cases)
+}
+
+/// The same for changes of a good text that stands below another one.
+pub(crate) fn family_below(above: &str, good: &str, cases: &[(&str, &str, &str)]) -> String {
     let mut all = String::new();
     for (title, from, to) in cases {
-        let found = messages(&changed(from, to), &[]);
+        let text = format!("{above}{}", changed_in(good, from, to));
+        let found = messages(&text, &[]);
         assert!(!found.is_empty(), "no message for: {title}");
         writeln!(all, "======== {title}\n{found}").unwrap();
     }

@@ -6,11 +6,6 @@ use super::family;
 fn tables_and_keys_of_later_versions() {
     assert_told!(family(&[
         (
-            "scores",
-            "[playbooks.rescue]",
-            "[scores.churn]\nkind = \"supervised\"\n\n[playbooks.rescue]"
-        ),
-        (
             "gates",
             "[playbooks.rescue]",
             "[gates]\nstable = { min_jaccard = 0.75 }\n\n[playbooks.rescue]"

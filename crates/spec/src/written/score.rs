@@ -1,0 +1,162 @@
+//! `[scores.NAME]`: what may be written.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+
+use super::word::{ClvModel, GoodEnd};
+use crate::pipeline::{Calibration, PurchaseTimeUnit, RenewalKind, SupervisedModel};
+
+/// A model's output per customer: columns of `customers` that schemes, rules and the KPI can name.
+#[derive(JsonSchema)]
+#[schemars(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
+#[expect(dead_code, reason = "the shape of a table; never filled")]
+pub(super) enum ScoreTable {
+    /// Probability of churn within a horizon, learnt from the past.
+    Supervised {
+        /// Events: churned is who has no row within the horizon. Intervals: whose last interval ends within it.
+        from: String,
+        /// How far ahead it looks: whole days or weeks, such as `90d`, `12w`.
+        #[schemars(regex(pattern = r"^[0-9]+[dw]$"))]
+        horizon: String,
+        /// Features the models see; every published feature by default.
+        #[schemars(extend("uniqueItems" = true))]
+        features: Option<Vec<String>>,
+        /// Models that compete beside the recency rule and the base rate; all three by default. The best by log loss out of time serves.
+        #[schemars(length(min = 1), extend("uniqueItems" = true))]
+        models: Option<Vec<SupervisedModel>>,
+        /// Observation dates before `as_of`, the newest a horizon before it; 4 by default.
+        #[schemars(range(min = 2, max = 24))]
+        observations: Option<u32>,
+        /// From one observation date to the next, not shorter than the horizon; the horizon by default.
+        #[schemars(regex(pattern = r"^[0-9]+[dw]$"))]
+        every: Option<String>,
+        /// How raw probabilities are corrected on a held-out slice; `platt` by default.
+        calibration: Option<Calibration>,
+    },
+    /// Buy till you die, and spend: alive, purchases, lifetime value.
+    Clv {
+        /// Events source whose rows are purchases.
+        from: String,
+        /// One model of purchases at least, of which the first serves and others are reported beside it; `gamma_gamma` adds spend and lifetime value.
+        #[schemars(length(min = 1), extend("uniqueItems" = true, "contains" = {"enum": ["bg_nbd", "mbg_nbd", "pareto_nbd"]}))]
+        models: Vec<ClvModel>,
+        /// Unit in which the models count time; `weeks` by default.
+        time_unit: Option<PurchaseTimeUnit>,
+        /// How far ahead it looks: whole days or weeks, such as `365d`, `52w`.
+        #[schemars(regex(pattern = r"^[0-9]+[dw]$"))]
+        horizon: String,
+        /// What is held out before `as_of` for the backtest; half of what is observed, at most the horizon, by default.
+        #[schemars(regex(pattern = r"^[0-9]+[dw]$"))]
+        holdout: Option<String>,
+        /// Discount of money per year; 0.1 by default. Only with `gamma_gamma`.
+        #[schemars(range(min = 0))]
+        discount_per_year: Option<f64>,
+        /// Share of spend that is margin; 1 by default, so that lifetime value is spend. Only with `gamma_gamma`.
+        #[schemars(extend("exclusiveMinimum" = 0, "maximum" = 1))]
+        margin: Option<f64>,
+        /// Put before the names of its columns (`clv`, `alive_probability`, …), so that two such scores can stand in one pipeline; nothing by default.
+        #[schemars(regex(pattern = r"^[A-Za-z][A-Za-z0-9_]*$"))]
+        prefix: Option<String>,
+    },
+    /// Renewal of contracts: survival and remaining lifetime.
+    Contractual {
+        /// Intervals source with the contracts.
+        from: String,
+        /// Models of renewal: the first serves, others are reported beside it; [bdw, sbg] by default.
+        #[schemars(length(min = 1), extend("uniqueItems" = true))]
+        models: Option<Vec<RenewalKind>>,
+        /// One renewal period: whole days or weeks; `30d` by default.
+        #[schemars(regex(pattern = r"^[0-9]+[dw]$"))]
+        period: Option<String>,
+        /// How far ahead it looks: whole days or weeks, such as `365d`, `52w`.
+        #[schemars(regex(pattern = r"^[0-9]+[dw]$"))]
+        horizon: String,
+        /// Discount of money per year; 0.1 by default. Only with `value`.
+        #[schemars(range(min = 0))]
+        discount_per_year: Option<f64>,
+        /// Numeric feature with the money of one period; without it only time is forecast.
+        value: Option<String>,
+    },
+    /// Weighted components from 0 to 100.
+    Health {
+        /// Events or intervals that say who churned, for the backtest.
+        from: String,
+        /// What health is made of, by name.
+        #[schemars(extend("minProperties" = 1))]
+        components: BTreeMap<String, ComponentTable>,
+        /// Least share of the weight whose features are known, else there is no score; 0.6 by default.
+        #[schemars(range(min = 0, max = 1))]
+        min_coverage: Option<f64>,
+        /// Names with upper limits, worst first, rising, the last 100: { red = 36, yellow = 71, green = 100 } by default. Below 36 is red.
+        #[schemars(extend("minProperties" = 1, "additionalProperties" = {"type": "number", "exclusiveMinimum": 0, "maximum": 100}))]
+        bands: Option<BTreeMap<String, f64>>,
+    },
+}
+
+/// One component of a health score: a feature, and how it becomes 0 to 100.
+#[derive(JsonSchema)]
+#[schemars(untagged)]
+#[expect(dead_code, reason = "the shape of a value; never filled")]
+pub(super) enum ComponentTable {
+    Linear(LinearTable),
+    Percentile(PercentileTable),
+    Steps(StepsTable),
+}
+
+/// A straight line from the worst value to the best, flat outside.
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
+#[expect(dead_code, reason = "the shape of a table; never filled")]
+pub(super) struct LinearTable {
+    /// The numeric feature it is made of.
+    feature: String,
+    /// How much it counts beside the others.
+    #[schemars(extend("exclusiveMinimum" = 0))]
+    weight: f64,
+    /// The value of 0 points; above `best` where small values are good.
+    worst: f64,
+    /// The value of 100 points.
+    best: f64,
+}
+
+/// The rank among the customers: 100 times the mid-distribution rank.
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
+#[expect(dead_code, reason = "the shape of a table; never filled")]
+pub(super) struct PercentileTable {
+    /// The numeric feature it is made of.
+    feature: String,
+    /// How much it counts beside the others.
+    #[schemars(extend("exclusiveMinimum" = 0))]
+    weight: f64,
+    /// Which values are good: `high` or `low`.
+    percentile: GoodEnd,
+}
+
+/// Points by steps.
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
+#[expect(dead_code, reason = "the shape of a table; never filled")]
+pub(super) struct StepsTable {
+    /// The numeric feature it is made of.
+    feature: String,
+    /// How much it counts beside the others.
+    #[schemars(extend("exclusiveMinimum" = 0))]
+    weight: f64,
+    /// Steps with rising limits: the first whose `below` is above the value decides; the last has no `below` and takes the rest.
+    #[schemars(length(min = 2))]
+    steps: Vec<StepTable>,
+}
+
+/// One step.
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
+#[expect(dead_code, reason = "the shape of a table; never filled")]
+pub(super) struct StepTable {
+    /// Values below this have the points.
+    below: Option<f64>,
+    /// Points from 0 to 100.
+    #[schemars(range(min = 0, max = 100))]
+    points: f64,
+}
