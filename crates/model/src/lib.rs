@@ -3,8 +3,10 @@
 pub mod btyd;
 pub mod cluster;
 pub mod contractual;
+pub mod health;
 pub mod laplace;
 pub mod lifetime_error;
+pub mod metrics;
 pub mod optimise;
 pub mod special;
 pub mod spend;

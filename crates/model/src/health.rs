@@ -1,0 +1,24 @@
+//! Health: weighted components from 0 to 100 in one number, and whether that number says anything about churn.
+//!
+//! The noun is a health score: the weighted mean of the components that a customer has, refused where too little of the
+//! weight is present (DEFINITIONS §7). Three types matter: [`HealthPlan`] is what was declared, [`HealthFit`] is the plan with
+//! the ranks it learnt from the customers, which scores anyone alike, and [`HealthBacktest`] holds earlier scores against who
+//! churned afterwards and says in words whether the score discriminates.
+//!
+//! Where to look:
+//! - components, weights, bands and their checks: `health/plan.rs`
+//! - how a number becomes points: `health/points.rs`
+//! - scores, bands, coverage, missing components: `health/fit.rs`
+//! - backtest and verdict: `health/backtest.rs`
+
+mod backtest;
+mod error;
+mod fit;
+mod plan;
+mod points;
+
+pub use backtest::{BandOutcome, HealthBacktest, HealthTrial, HorizonOutcome};
+pub use error::HealthError;
+pub use fit::{HealthFit, HealthScores};
+pub use plan::{HealthBand, HealthComponent, HealthPlan, HealthScale};
+pub use points::{FittedScale, Ranks};
