@@ -16,13 +16,13 @@ use std::sync::{Arc, Mutex};
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 use polars::prelude::*;
-use tessera_expr::rel::{Aggregate, RowCounts, RowFate, SourceRows, Stored};
+use tessera_expr::rel::{Aggregate, RowCounts, RowFate, SourceRows};
 use tessera_expr::{Node, Type};
 
 use crate::duplicates::Duplicates;
 use crate::error::EngineError;
 use crate::lower::lower;
-use crate::scan::{broken_text, epoch_day, is_converted, no_nan, visible_rows};
+use crate::scan::{broken_text, code_name, epoch_day, has_codes, is_converted, visible_rows};
 use batch::{Batch, names};
 pub(crate) use finish::arrow_type;
 use layout::Layout;
@@ -165,7 +165,8 @@ fn selected(plan: &Aggregate, layout: &Layout) -> Result<LazyFrame, EngineError>
         columns.push(status.alias(names::STATUS));
     }
     for (i, value) in layout.values.iter().enumerate() {
-        columns.push(value_column(plan, value).alias(names::value(i)));
+        let column = value_column(plan, value, layout.only_compared(i));
+        columns.push(column.alias(names::value(i)));
     }
     for (i, filter) in layout.filters.iter().enumerate() {
         columns.push(lower(filter, rows.as_of).alias(names::filter(i)));
@@ -173,22 +174,20 @@ fn selected(plan: &Aggregate, layout: &Layout) -> Result<LazyFrame, EngineError>
     Ok(frame.select(columns))
 }
 
-/// A value in one of the three types that accumulators know.
-fn value_column(plan: &Aggregate, value: &tessera_expr::Expr) -> Expr {
+/// A value in one of the three types that accumulators know. Texts that are only told apart come as their codes.
+fn value_column(plan: &Aggregate, value: &tessera_expr::Expr, only_compared: bool) -> Expr {
+    let scan = &plan.rows.scan;
     if let Node::Column(name) = &value.node
-        && plan
-            .rows
-            .scan
-            .columns
-            .iter()
-            .any(|c| &c.name == name && c.stored == Stored::Dictionary)
+        && only_compared
+        && !scan.derive.iter().any(|(derived, _)| derived == name)
+        && let Some(column) = scan.columns.iter().find(|c| &c.name == name)
+        && has_codes(column)
     {
-        return col(name.as_str()).cast(DataType::String);
+        return col(code_name(name));
     }
     let lowered = lower(value, plan.rows.as_of);
     match value.ty {
-        Type::Float => no_nan(lowered, Type::Float),
-        Type::String => lowered,
+        Type::Float | Type::String => lowered,
         Type::Bool | Type::Int => lowered.cast(DataType::Int64),
         Type::Date => lowered.cast(DataType::Int32).cast(DataType::Int64),
         Type::Timestamp => lowered.cast(DataType::Int64),

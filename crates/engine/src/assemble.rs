@@ -30,10 +30,18 @@ pub(crate) fn run(plan: &Assemble) -> Result<(SchemaRef, RecordBatch), EngineErr
     let mut fields = vec![Field::new(&plan.key, keys.data_type().clone(), false)];
     let mut columns = vec![keys.clone()];
     for (table, batch) in plan.tables.iter().zip(&tables) {
-        let places = positions(&keys, batch.column(0))?;
+        // A table that is the whole base is in its order already.
+        let places = if Arc::ptr_eq(&keys, batch.column(0)) {
+            None
+        } else {
+            Some(positions(&keys, batch.column(0))?)
+        };
         for (field, column) in batch.schema().fields().iter().zip(batch.columns()).skip(1) {
-            let mut placed = take(column, &places, None)?;
-            if table.zero_when_absent.contains(field.name()) {
+            let mut placed = match &places {
+                Some(places) => take(column, places, None)?,
+                None => column.clone(),
+            };
+            if placed.null_count() > 0 && table.zero_when_absent.contains(field.name()) {
                 placed = zeros_for_nulls(&placed);
             }
             fields.push(Field::new(field.name(), placed.data_type().clone(), true));

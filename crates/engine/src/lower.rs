@@ -22,6 +22,8 @@ use polars::prelude as pl;
 use polars::prelude::{AnyValue, DataType, TimeUnit};
 use tessera_expr::{BinaryOp, Expr, Function, Literal, Node, Type};
 
+pub(crate) use numbers::finite;
+
 /// The polars expression of a checked expression; `as_of` is what `as_of()` stands for.
 ///
 /// Columns must have the types of [`dtype`]. The result has the type of the expression; a bare null is a boolean.

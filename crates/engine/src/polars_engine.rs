@@ -5,6 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
 use polars::prelude::Engine as PolarsMode;
+use tessera_expr::Expr;
 use tessera_expr::rel::{Rel, SourceRows};
 
 use crate::error::EngineError;
@@ -45,18 +46,12 @@ impl Engine for PolarsEngine {
                 ))
             }
             Rel::Assemble(plan) => Ok(format!(
-                "assemble {} tables by {}",
+                "assemble {} tables by {}\n{}",
                 plan.tables.len(),
-                plan.key
+                plan.key,
+                computed(&plan.columns)
             )),
-            Rel::Project(plan) => {
-                let lines: Vec<String> = plan
-                    .columns
-                    .iter()
-                    .map(|(name, expr)| format!("  {name} = {expr}"))
-                    .collect();
-                Ok(format!("compute\n{}", lines.join("\n")))
-            }
+            Rel::Project(plan) => Ok(computed(&plan.columns)),
         }
     }
 
@@ -72,7 +67,10 @@ impl Engine for PolarsEngine {
                 })
             }
             Rel::Assemble(plan) => {
-                let (schema, batch) = assemble::run(plan)?;
+                let (schema, batch) = guarded(|| {
+                    let (_, side_by_side) = assemble::run(plan)?;
+                    project::extend(side_by_side, &plan.columns, plan.as_of)
+                })?;
                 Ok(Materialized {
                     table: TableRef::write(to, schema, &[batch])?,
                     counts: None,
@@ -95,6 +93,14 @@ impl Engine for PolarsEngine {
     fn check_names(&self, rows: &SourceRows) -> Vec<String> {
         rejects::rule_names(rows)
     }
+}
+
+fn computed(columns: &[(String, Expr)]) -> String {
+    let lines = columns
+        .iter()
+        .map(|(name, expr)| format!("  {name} = {expr}"));
+    let lines: Vec<String> = lines.collect();
+    format!("compute\n{}", lines.join("\n"))
 }
 
 /// Runs `work`; a panic inside the query engine, as damaged files can cause, becomes an error.

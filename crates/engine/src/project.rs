@@ -1,49 +1,113 @@
 //! Columns computed from the columns of one table.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use arrow::array::{
-    ArrayRef, BooleanArray, Date32Array, Float64Array, Int64Array, RecordBatch, StringArray,
-    TimestampMicrosecondArray,
+    Array, ArrayRef, AsArray, BooleanArray, Date32Array, Float64Array, Int64Array, RecordBatch,
+    StringArray, TimestampMicrosecondArray,
 };
-use arrow::datatypes::{Field, Schema, SchemaRef};
+use arrow::datatypes::{
+    DataType as ArrowType, Date32Type, Field, Float64Type, Int64Type, Schema, SchemaRef,
+    TimestampMicrosecondType,
+};
+use chrono::NaiveDate;
 use polars::prelude::*;
-use tessera_expr::Type;
 use tessera_expr::rel::Project;
+use tessera_expr::{Expr as TypedExpr, Type};
 
 use crate::aggregate::arrow_type;
 use crate::error::EngineError;
 use crate::lower::lower;
-use crate::scan::{no_nan, polars_type};
+use crate::scan::polars_type;
 use crate::table::read_file;
 
 /// The table with the new columns behind its own.
 pub(crate) fn run(plan: &Project) -> Result<(SchemaRef, RecordBatch), EngineError> {
     let table = read_file(&plan.table)?;
-    let mut frame = LazyFrame::scan_parquet(
-        PlRefPath::try_from_path(&plan.table)?,
-        ScanArgsParquet::default(),
-    )?;
-    for (name, expr) in &plan.columns {
-        let made = no_nan(lower(expr, plan.as_of), expr.ty).cast(polars_type(stored(expr.ty)));
+    extend(table, &plan.columns, plan.as_of)
+}
+
+/// Computes columns, each from those before it, and puts them behind those of the table.
+pub(crate) fn extend(
+    table: RecordBatch,
+    columns: &[(String, TypedExpr)],
+    as_of: NaiveDate,
+) -> Result<(SchemaRef, RecordBatch), EngineError> {
+    if columns.is_empty() {
+        return Ok((table.schema(), table));
+    }
+    let used: BTreeSet<&str> = columns
+        .iter()
+        .flat_map(|(_, expr)| tessera_expr::columns(expr))
+        .collect();
+    let inputs = used
+        .iter()
+        .filter_map(|name| Some((*name, table.column_by_name(name)?)))
+        .map(|(name, column)| Ok(to_series(name, column)?.into_column()))
+        .collect::<Result<Vec<_>, EngineError>>()?;
+    let mut frame = DataFrame::new(table.num_rows(), inputs)?.lazy();
+    for (name, expr) in columns {
+        let made = lower(expr, as_of).cast(polars_type(stored(expr.ty)));
         frame = frame.with_column(made.alias(name.as_str()));
     }
-    let wanted: Vec<Expr> = plan
-        .columns
-        .iter()
-        .map(|(name, _)| col(name.as_str()))
-        .collect();
+    let wanted: Vec<Expr> = columns.iter().map(|(name, _)| col(name.as_str())).collect();
     let made = frame.select(wanted).collect()?;
     let mut fields: Vec<Arc<Field>> = table.schema().fields().iter().cloned().collect();
-    let mut columns = table.columns().to_vec();
-    for (name, expr) in &plan.columns {
+    let mut all = table.columns().to_vec();
+    for (name, expr) in columns {
         let ty = stored(expr.ty);
         let series = made.column(name)?.as_materialized_series();
         fields.push(Arc::new(Field::new(name, arrow_type(ty), true)));
-        columns.push(spread(to_arrow(series, ty)?, table.num_rows())?);
+        all.push(spread(to_arrow(series, ty)?, table.num_rows())?);
     }
     let schema = Arc::new(Schema::new(fields));
-    Ok((schema.clone(), RecordBatch::try_new(schema, columns)?))
+    Ok((schema.clone(), RecordBatch::try_new(schema, all)?))
+}
+
+/// A column of a stage file for polars.
+fn to_series(name: &str, column: &ArrayRef) -> Result<Series, EngineError> {
+    let name = PlSmallStr::from_str(name);
+    Ok(match column.data_type() {
+        ArrowType::Int64 => {
+            let values = column.as_primitive::<Int64Type>();
+            if values.null_count() == 0 {
+                Series::new(name, &values.values()[..])
+            } else {
+                Series::new(name, values.iter().collect::<Vec<_>>())
+            }
+        }
+        ArrowType::Float64 => {
+            let values = column.as_primitive::<Float64Type>();
+            if values.null_count() == 0 {
+                Series::new(name, &values.values()[..])
+            } else {
+                Series::new(name, values.iter().collect::<Vec<_>>())
+            }
+        }
+        ArrowType::Utf8 => {
+            let texts: StringChunked = column.as_string::<i32>().iter().collect_ca(name);
+            texts.into_series()
+        }
+        ArrowType::Boolean => Series::new(
+            name,
+            column.as_boolean().iter().collect::<Vec<Option<bool>>>(),
+        ),
+        ArrowType::Date32 => {
+            let days = column.as_primitive::<Date32Type>().iter();
+            Series::new(name, days.collect::<Vec<_>>()).cast(&DataType::Date)?
+        }
+        ArrowType::Timestamp(_, _) => {
+            let micros = column.as_primitive::<TimestampMicrosecondType>().iter();
+            Series::new(name, micros.collect::<Vec<_>>())
+                .cast(&DataType::Datetime(TimeUnit::Microseconds, None))?
+        }
+        other => {
+            return Err(EngineError::internal(format!(
+                "a stage column of type {other}"
+            )));
+        }
+    })
 }
 
 /// A bare `null` is published as text.

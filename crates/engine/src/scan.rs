@@ -14,7 +14,7 @@ use tessera_expr::Type;
 use tessera_expr::rel::{Scan, ScanColumn, ScanFormat, SourceRows, Stored};
 
 use crate::error::EngineError;
-use crate::lower::lower;
+use crate::lower::{finite, lower};
 
 /// Prefix of columns that only the engine sees.
 const RAW: &str = "__raw_";
@@ -59,7 +59,12 @@ pub(crate) fn visible_rows(
     if let Some(predicate) = raw_bounds(rows)? {
         frame = frame.filter(predicate);
     }
-    frame = frame.with_columns(normalised(scan));
+    let codes = scan.columns.iter().filter(|c| has_codes(c)).map(|c| {
+        let codes = col(c.name.as_str()).to_physical();
+        codes.cast(DataType::Int64).alias(code_name(&c.name))
+    });
+    // What nobody asks for is not computed: projections are pushed down.
+    frame = frame.with_columns(codes.chain(normalised(scan)).collect::<Vec<_>>());
     for name in [&rows.time, &rows.known_at].into_iter().flatten() {
         if let Some(bound) = local_bound(scan, name, rows.as_of) {
             frame = frame.filter(col(name.as_str()).is_null().or(bound));
@@ -77,7 +82,7 @@ pub(crate) fn visible_rows(
         );
     }
     for (name, expr) in &scan.derive {
-        frame = frame.with_column(no_nan(lower(expr, rows.as_of), expr.ty).alias(name.as_str()));
+        frame = frame.with_column(lower(expr, rows.as_of).alias(name.as_str()));
     }
     Ok(frame)
 }
@@ -94,7 +99,17 @@ pub(crate) fn is_converted(column: &ScanColumn) -> bool {
     column.stored == Stored::Text && column.ty != Type::String
 }
 
-/// The column as it stands in the file, before normalisation: dictionary codes count as well as texts.
+/// Whether the column's texts have codes, by which they can be told apart at less cost.
+pub(crate) fn has_codes(column: &ScanColumn) -> bool {
+    column.stored == Stored::Dictionary
+}
+
+/// The codes of a column's texts: equal for equal texts in all files of a scan.
+pub(crate) fn code_name(name: &str) -> String {
+    format!("{RAW}code_{name}")
+}
+
+/// The text of a converted column as it stands in the file.
 pub(crate) fn raw_name(name: &str) -> String {
     format!("{RAW}{name}")
 }
@@ -255,33 +270,28 @@ fn stored_type(stored: &Stored) -> DataType {
     }
 }
 
-/// Columns in the types of the expression language: integers of 64 bits, no NaN, local wall-clock times.
-fn normalised(scan: &Scan) -> Vec<Expr> {
-    scan.columns
-        .iter()
-        .filter_map(|column| {
-            let name = column.name.as_str();
-            let made = match (&column.stored, column.ty) {
-                (Stored::Date, Type::Timestamp) => col(name).cast(polars_type(Type::Timestamp)),
-                (Stored::Bool | Stored::String | Stored::Date, _) => return None,
-                (
-                    Stored::Int {
-                        bits: 64,
-                        signed: true,
-                    },
-                    Type::Int,
-                ) => return None,
-                (Stored::Int { .. } | Stored::Decimal { .. }, ty) => {
-                    col(name).cast(polars_type(ty))
-                }
-                (Stored::Float { .. }, _) => col(name).cast(DataType::Float64).fill_nan(lit(NULL)),
-                (Stored::Dictionary, _) => col(name).cast(DataType::String),
-                (Stored::Timestamp { zone, .. }, _) => local_time(scan, col(name), zone.is_some()),
-                (Stored::Text | Stored::HivePath, ty) => from_text(scan, name, ty),
-            };
-            Some(made.alias(name))
-        })
-        .collect()
+/// Columns in the types of the expression language: integers of 64 bits, finite floats, local wall-clock times.
+fn normalised(scan: &Scan) -> impl Iterator<Item = Expr> + '_ {
+    scan.columns.iter().filter_map(move |column| {
+        let name = column.name.as_str();
+        let made = match (&column.stored, column.ty) {
+            (Stored::Date, Type::Timestamp) => col(name).cast(polars_type(Type::Timestamp)),
+            (Stored::Bool | Stored::String | Stored::Date, _) => return None,
+            (
+                Stored::Int {
+                    bits: 64,
+                    signed: true,
+                },
+                Type::Int,
+            ) => return None,
+            (Stored::Int { .. } | Stored::Decimal { .. }, ty) => col(name).cast(polars_type(ty)),
+            (Stored::Float { .. }, _) => finite(col(name).cast(DataType::Float64)),
+            (Stored::Dictionary, _) => col(name).cast(DataType::String),
+            (Stored::Timestamp { zone, .. }, _) => local_time(scan, col(name), zone.is_some()),
+            (Stored::Text | Stored::HivePath, ty) => from_text(scan, name, ty),
+        };
+        Some(made.alias(name))
+    })
 }
 
 fn local_time(scan: &Scan, time: Expr, zoned: bool) -> Expr {
@@ -311,7 +321,7 @@ fn from_text(scan: &Scan, name: &str, ty: Type) -> Expr {
     match ty {
         Type::String | Type::Null => col(name),
         Type::Int => text.cast(DataType::Int64),
-        Type::Float => text.cast(DataType::Float64).fill_nan(lit(NULL)),
+        Type::Float => finite(text.cast(DataType::Float64)),
         Type::Bool => {
             let lower = text.str().to_lowercase();
             when(lower.clone().eq(lit("true")).or(lower.clone().eq(lit("1"))))
@@ -371,15 +381,6 @@ fn strptime(format: &str) -> StrptimeOptions {
 
 fn polars_zone(zone: chrono_tz::Tz) -> polars::prelude::TimeZone {
     polars::prelude::TimeZone::from_chrono(&zone)
-}
-
-/// Floats without NaN: a quotient or a logarithm may make one.
-pub(crate) fn no_nan(expr: Expr, ty: Type) -> Expr {
-    if ty == Type::Float {
-        expr.fill_nan(lit(NULL))
-    } else {
-        expr
-    }
 }
 
 pub(crate) fn date_literal(date: NaiveDate) -> Expr {

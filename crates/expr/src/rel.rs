@@ -218,13 +218,17 @@ pub enum AggOp {
     Last(Expr),
 }
 
-/// Keys of the base with the columns of several per-key tables beside them; sorted by key.
+/// Keys of the base with the columns of several per-key tables beside them, and columns computed from those; sorted by key.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Assemble {
     /// Name of the key column in the output.
     pub key: String,
     /// Per-key tables.
     pub tables: Vec<KeyedTable>,
+    /// Date that `as_of()` stands for.
+    pub as_of: NaiveDate,
+    /// Columns to add: name and expression. Later columns may use earlier ones.
+    pub columns: Vec<(String, Expr)>,
 }
 
 /// A table with one row per key: the output of an [`Aggregate`], whose first column is the key.

@@ -142,6 +142,24 @@ pub fn plan(
     })
 }
 
+impl FeaturePlan {
+    /// Adds aggregates to the pass over `source`, whose columns are computed beside the features and not published. Sources
+    /// without a pass are left alone.
+    pub fn add_hidden(&mut self, source: &str, aggs: Vec<Agg>) {
+        let Some(pass) = self.passes.iter_mut().find(|pass| pass.source == source) else {
+            return;
+        };
+        let zeros = aggs.iter().filter(|agg| is_zero_when_absent(&agg.func));
+        pass.zero_when_absent
+            .extend(zeros.map(|agg| agg.name.clone()));
+        let all = &mut pass.aggregate;
+        all.aggs.extend(aggs);
+        if all.rows.not_before.is_some() {
+            all.rows.not_before = oldest_day(&all.aggs, all.rows.as_of);
+        }
+    }
+}
+
 impl Planner<'_> {
     /// Catalogue features that are used, and those that they need.
     fn catalogue(&mut self) {

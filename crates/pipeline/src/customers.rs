@@ -59,12 +59,11 @@ pub(crate) struct Divided {
 }
 
 impl Divided {
-    /// Takes the published features from the stage file.
-    pub(crate) fn new(prepared: &Prepared, features: &TableRef) -> Result<Self, PipelineError> {
-        let all = features.read()?;
+    /// Takes the published features and scores out of all columns.
+    pub(crate) fn new(prepared: &Prepared, all: &RecordBatch) -> Result<Self, PipelineError> {
         let schema = all.schema();
         let mut wanted = vec![0];
-        for info in &prepared.features.published {
+        for info in prepared.published() {
             wanted.push(schema.index_of(&info.name)?);
         }
         let table = all.project(&wanted)?;
@@ -96,6 +95,7 @@ impl Divided {
                 seed,
                 rule_hits,
                 frozen_edges,
+                ..Extra::default()
             },
         )?;
         for warning in &assignment.warnings {

@@ -3,8 +3,8 @@
 //! The types that matter: [`Prepared`] (a checked pipeline against its lake), [`Stage`] (a step; a run is a list of them),
 //! [`Published`] (the version that came of it), [`PipelineError`] (with its exit code).
 //!
-//! Where to look: `prepare` checks everything before a row is read, `stage` lists the steps, `run` walks them, `publish` makes
-//! tables, version and report.
+//! Where to look: `prepare` checks everything before a row is read, `stage` lists the steps, `run` walks them, `table` computes
+//! the features at any date, `scores` what models say, `publish` makes tables, version and report.
 
 mod check;
 mod customers;
@@ -12,8 +12,10 @@ mod error;
 mod prepare;
 mod publish;
 mod run;
+mod scores;
 mod sources;
 mod stage;
+mod table;
 
 pub use check::{Checked, check, yesterday};
 pub use error::PipelineError;

@@ -1,6 +1,6 @@
 //! From a pipeline file to everything that must be known before a row is read: all mistakes at once, then the plans.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use chrono::NaiveDate;
@@ -10,9 +10,10 @@ use tessera_features::{FeatureInfo, FeaturePlan, SourceInput};
 use tessera_ingest::Inventory;
 use tessera_spec::Pipeline;
 use tessera_spec::diagnostic::{Diagnostic, Diagnostics, unknown_name};
-use tessera_spec::pipeline::{At, Scheme, SchemeKind, Unit};
+use tessera_spec::pipeline::{At, Scheme, SchemeKind, ScoreKind, Unit};
 
 use crate::error::PipelineError;
+use crate::scores;
 
 /// A pipeline that is ready to run on one date.
 #[derive(Debug)]
@@ -23,8 +24,10 @@ pub struct Prepared {
     pub as_of: NaiveDate,
     /// What lies in the lake, per source in file order.
     pub inventories: Vec<Inventory>,
-    /// What computes the features.
+    /// What computes the features, and what scores need beside them.
     pub features: FeaturePlan,
+    /// The columns of the scores.
+    pub scored: Vec<FeatureInfo>,
     /// Predicates of each `rules` scheme, in order.
     pub rules: BTreeMap<String, Vec<Expr>>,
     /// What is odd without being wrong.
@@ -57,6 +60,31 @@ impl Prepared {
             .map(|f| f.name.as_str())
     }
 
+    /// Features and scores, in the order of their columns.
+    pub fn published(&self) -> impl Iterator<Item = &FeatureInfo> {
+        self.features.published.iter().chain(&self.scored)
+    }
+
+    /// The earlier dates that scores learn from, oldest first.
+    pub(crate) fn observations(&self) -> Vec<NaiveDate> {
+        let scores = self.pipeline.scores.iter();
+        let dates: BTreeSet<NaiveDate> = scores
+            .flat_map(|score| scores::of(&score.kind).observations(self.as_of))
+            .collect();
+        dates.into_iter().collect()
+    }
+
+    /// What computes the features as of another date; the same code over the same files.
+    pub(crate) fn features_at(&self, as_of: NaiveDate) -> Result<FeaturePlan, PipelineError> {
+        let planned = source_inputs(&self.pipeline, &self.inventories, as_of)
+            .and_then(|inputs| tessera_features::plan(&self.pipeline, &inputs));
+        planned.map_err(|problems| {
+            let mut found = self.warnings.clone();
+            found.extend(problems);
+            PipelineError::Invalid(Box::new(found))
+        })
+    }
+
     /// An engine for this run.
     pub(crate) fn engine(threads: usize) -> PolarsEngine {
         PolarsEngine::new(threads)
@@ -77,34 +105,34 @@ pub fn prepare(
     for source in &pipeline.sources {
         inventories.push(tessera_ingest::take(source, reading.hash_inputs)?);
     }
-    let mut inputs: BTreeMap<String, SourceInput> = BTreeMap::new();
-    for (source, inventory) in pipeline.sources.iter().zip(&inventories) {
-        match tessera_ingest::plan(&pipeline, source, inventory, as_of) {
-            Ok(planned) => {
-                inputs.insert(
-                    source.name.value.clone(),
-                    SourceInput {
-                        rows: planned.rows,
-                        schema: planned.schema,
-                    },
-                );
-            }
-            Err(problems) => found.extend(problems),
-        }
-    }
     // Features over a source that is itself wrong would only repeat its mistakes.
-    if found.has_errors() {
-        return Err(PipelineError::Invalid(Box::new(found)));
-    }
-    let features = match tessera_features::plan(&pipeline, &inputs) {
-        Ok(features) => features,
-        Err(problems) => {
-            found.extend(problems);
+    let planned = source_inputs(&pipeline, &inventories, as_of).and_then(|inputs| {
+        let features = tessera_features::plan(&pipeline, &inputs)?;
+        Ok((inputs, features))
+    });
+    let (inputs, mut features) = match planned {
+        Ok(planned) if !found.has_errors() => planned,
+        planned => {
+            found.extend(planned.err().unwrap_or_default());
             return Err(PipelineError::Invalid(Box::new(found)));
         }
     };
-    let rules = schemes(&pipeline, &features.published, &mut found);
-    kpi(&pipeline, &features.published, &mut found);
+    for score in &pipeline.scores {
+        let asked = scores::Asked {
+            name: &score.name.value,
+            pipeline: &pipeline,
+            inputs: &inputs,
+            as_of,
+        };
+        for (source, aggs) in scores::of(&score.kind).hidden(&asked) {
+            features.add_hidden(&source, aggs);
+        }
+    }
+    let scored = scores::published(&pipeline);
+    score_inputs(&pipeline, &features.published, &mut found);
+    let published: Vec<FeatureInfo> = features.published.iter().chain(&scored).cloned().collect();
+    let rules = schemes(&pipeline, &published, &mut found);
+    kpi(&pipeline, &published, &mut found);
     if found.has_errors() {
         return Err(PipelineError::Invalid(Box::new(found)));
     }
@@ -114,9 +142,73 @@ pub fn prepare(
         as_of,
         inventories,
         features,
+        scored,
         rules,
         warnings: found,
     })
+}
+
+/// What the sources hold as of a date, or all that is wrong with them.
+fn source_inputs(
+    pipeline: &Pipeline,
+    inventories: &[Inventory],
+    as_of: NaiveDate,
+) -> Result<BTreeMap<String, SourceInput>, Vec<Diagnostic>> {
+    let mut inputs = BTreeMap::new();
+    let mut problems = Vec::new();
+    for (source, inventory) in pipeline.sources.iter().zip(inventories) {
+        match tessera_ingest::plan(pipeline, source, inventory, as_of) {
+            Ok(planned) => {
+                let input = SourceInput {
+                    rows: planned.rows,
+                    schema: planned.schema,
+                };
+                inputs.insert(source.name.value.clone(), input);
+            }
+            Err(found) => problems.extend(found),
+        }
+    }
+    if problems.is_empty() {
+        Ok(inputs)
+    } else {
+        Err(problems)
+    }
+}
+
+/// Checks the features that scores name, and that no column is both a feature and a score.
+fn score_inputs(pipeline: &Pipeline, published: &[FeatureInfo], found: &mut Diagnostics) {
+    for score in &pipeline.scores {
+        match &score.kind {
+            ScoreKind::Supervised(supervised) => {
+                for feature in &supervised.features {
+                    check_input(feature, Wanted::Any, published, found);
+                }
+            }
+            ScoreKind::Contractual(contractual) => {
+                if let Some(value) = &contractual.value {
+                    check_input(value, Wanted::Number, published, found);
+                }
+            }
+            ScoreKind::Health(health) => {
+                for component in &health.components {
+                    check_input(&component.feature, Wanted::Number, published, found);
+                }
+            }
+            ScoreKind::Clv(_) => {}
+        }
+        for column in score.columns() {
+            if published.iter().any(|feature| feature.name == column.name) {
+                let message = format!(
+                    "`{}` is a feature and a column of the score `{}`, but can be only one column of `customers`",
+                    column.name, score.name.value
+                );
+                found.extend([
+                    Diagnostic::error("TS-G005", message, score.name.span.clone())
+                        .with_help("rename the feature or the score"),
+                ]);
+            }
+        }
+    }
 }
 
 /// What a scheme takes from a feature.
@@ -124,6 +216,7 @@ pub fn prepare(
 enum Wanted {
     Number,
     Label,
+    Any,
 }
 
 /// Features that a scheme names, with the place where it does.
@@ -175,7 +268,7 @@ fn schemes(
             found.extend([Diagnostic::error(
                 "TS-G004",
                 format!(
-                    "`{}` is a feature and a scheme, but can be only one column of `customers`",
+                    "`{}` is a feature or score and a scheme, but can be only one column of `customers`",
                     scheme.name.value
                 ),
                 scheme.name.span.clone(),
@@ -229,10 +322,11 @@ fn check_input(
     let fits = match wanted {
         Wanted::Number => number,
         Wanted::Label => matches!(info.ty, Type::String | Type::Bool | Type::Int),
+        Wanted::Any => true,
     };
     if !fits {
         let (what, help) = match wanted {
-            Wanted::Number => ("a number", "choose a numeric feature, or derive one"),
+            Wanted::Number | Wanted::Any => ("a number", "choose a numeric feature, or derive one"),
             Wanted::Label => (
                 "a label",
                 "choose a feature of text, or divide numbers with kind = \"quantile\"",

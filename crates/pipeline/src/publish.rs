@@ -17,6 +17,7 @@ use tessera_spec::pipeline::{RfmGrid, SchemeKind, ScoreMethod, Target};
 use crate::customers::Divided;
 use crate::error::PipelineError;
 use crate::prepare::Prepared;
+use crate::scores::{Scored, calibration_table, quality_table};
 use crate::sources::{
     RejectRow, SourceOutcome, epoch_day, rejects_schema, rejects_tables, sources_table,
 };
@@ -73,11 +74,10 @@ pub(crate) fn identity(prepared: &Prepared) -> Identity {
         .iter()
         .map(|inventory| json!({"source": inventory.source, "files": inventory.files}))
         .collect();
-    let pipeline = serde_json::to_value(&prepared.pipeline).unwrap_or(Value::Null);
     let parts = json!([
         FORMAT,
         env!("CARGO_PKG_VERSION"),
-        pipeline,
+        tessera_spec::canonical(&prepared.pipeline),
         prepared.as_of.to_string(),
         inputs
     ]);
@@ -122,9 +122,7 @@ fn meta(prepared: &Prepared) -> ReportMeta {
             })
             .collect(),
         features: prepared
-            .features
-            .published
-            .iter()
+            .published()
             .map(|feature| FeatureMeta {
                 name: feature.name.clone(),
                 unit: Some(word(&feature.unit)),
@@ -286,6 +284,9 @@ pub(crate) struct Tables {
     segments: RecordBatch,
     profiles: RecordBatch,
     models: RecordBatch,
+    /// Tables that only scores fill.
+    calibration: Option<RecordBatch>,
+    quality: Option<RecordBatch>,
     rejects: Vec<RecordBatch>,
     sources: RecordBatch,
     counts: Value,
@@ -297,6 +298,7 @@ impl Tables {
         divided: Divided,
         outcomes: &[SourceOutcome],
         rejects: Vec<RejectRow>,
+        scored: Vec<(String, Scored)>,
     ) -> Result<Self, PipelineError> {
         let as_of = epoch_day(prepared.as_of);
         let kpi = prepared
@@ -312,12 +314,26 @@ impl Tables {
             kpi,
         )?;
         let profiles = tessera_segments::profiles(divided.customers(), assignments)?;
+        let mut model_rows = tessera_segments::model_rows(assignments);
+        let has_scores = !scored.is_empty();
+        let (mut calibration, mut quality) = (Vec::new(), Vec::new());
+        for (score, rows) in scored {
+            model_rows.extend(rows.parameters.into_iter().map(|row| (score.clone(), row)));
+            calibration.extend(rows.calibration.into_iter().map(|row| (score.clone(), row)));
+            quality.extend(rows.quality.into_iter().map(|row| (score.clone(), row)));
+        }
         Ok(Self {
             as_of,
             customers: dated(as_of, &divided.with_schemes()?)?,
             segments: tessera_segments::segments_table(as_of, &summaries, &prepared.pipeline.playbooks)?,
             profiles: tessera_segments::profiles_table(as_of, &profiles)?,
-            models: tessera_segments::models(as_of, assignments)?,
+            models: tessera_segments::models_table(as_of, model_rows)?,
+            calibration: has_scores
+                .then(|| calibration_table(as_of, calibration))
+                .transpose()?,
+            quality: has_scores
+                .then(|| quality_table(as_of, quality))
+                .transpose()?,
             rejects: rejects_tables(prepared.as_of, rejects)?,
             sources: sources_table(prepared.as_of, outcomes)?,
             counts: outcomes
@@ -372,6 +388,14 @@ pub(crate) fn publish(
         ("sources", &tables.sources),
     ] {
         staging.write(name, &batch.schema(), std::iter::once(Ok(batch.clone())))?;
+    }
+    for (name, batch) in [
+        ("calibration", &tables.calibration),
+        ("quality", &tables.quality),
+    ] {
+        if let Some(batch) = batch {
+            staging.write(name, &batch.schema(), std::iter::once(Ok(batch.clone())))?;
+        }
     }
     staging.write(
         "rejects",

@@ -1,18 +1,23 @@
 //! The job: from the lake to a published version.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
-use tessera_engine::{Engine, Materialized, PolarsEngine, TableRef};
-use tessera_expr::rel::{Assemble, KeyedTable, Project, Rel};
+use arrow::array::RecordBatch;
+use chrono::NaiveDate;
+use tessera_engine::{Engine, Materialized, PolarsEngine};
+use tessera_expr::rel::Rel;
 
-use crate::customers::{self, Divided};
+use crate::customers::Divided;
 use crate::error::PipelineError;
 use crate::prepare::Prepared;
 use crate::publish::{self, Published};
+use crate::scores::{self, Scored};
 use crate::sources::{RejectRow, SourceOutcome, broken_contract, outcome};
 use crate::stage::{Observer, Stage, StageReport, stages};
+use crate::table;
 
 /// How a run is done.
 #[derive(Debug)]
@@ -48,10 +53,13 @@ pub fn run(
     let passes = job.passes(work.path())?;
     let rejects = job.rejects(&passes)?;
     let features = job.features(&passes, work.path())?;
+    let past = job.past(work.path())?;
+    let (scored_table, scored) = job.scores(features, &past)?;
+    drop(past);
     let frozen = publish::frozen_edges(&store, prepared)?;
-    let divided = job.divide(&features, &frozen, work.path())?;
+    let divided = job.divide(&scored_table, &frozen, work.path())?;
     let outcomes: Vec<SourceOutcome> = passes.into_iter().map(|pass| pass.outcome).collect();
-    let tables = job.profile(divided, &outcomes, rejects)?;
+    let tables = job.profile(divided, &outcomes, rejects, scored)?;
     job.publish(&store, &identity, tables)
 }
 
@@ -172,63 +180,74 @@ impl Job<'_> {
     }
 
     /// The table of customers with every feature, hidden ones too.
-    fn features(&mut self, passes: &[PassDone], work: &Path) -> Result<TableRef, PipelineError> {
+    fn features(&mut self, passes: &[PassDone], work: &Path) -> Result<RecordBatch, PipelineError> {
         let prepared = self.prepared;
         self.stage(|job| {
-            let tables = prepared
-                .features
-                .passes
-                .iter()
-                .zip(passes)
-                .map(|(pass, done)| KeyedTable {
-                    path: done.table.clone(),
-                    in_base: pass.in_base,
-                    zero_when_absent: pass.zero_when_absent.clone(),
-                })
-                .collect();
-            let plan = Assemble {
-                key: prepared.pipeline.customer.key.clone(),
-                tables,
-            };
-            let mut table = job
-                .engine
-                .materialize(&Rel::Assemble(plan), &work.join("assembled.parquet"))?
-                .table;
-            if table.rows == 0 {
-                return Err(PipelineError::NoCustomers {
-                    as_of: prepared.as_of,
-                });
-            }
-            let project = |table: &TableRef, columns, name: &str| {
-                let plan = Project {
-                    table: table.path.clone(),
-                    as_of: prepared.as_of,
-                    columns,
-                };
-                job.engine
-                    .materialize(&Rel::Project(plan), &work.join(name))
-            };
-            if !prepared.features.derived.is_empty() {
-                table =
-                    project(&table, prepared.features.derived.clone(), "derived.parquet")?.table;
-            }
-            if let Some(gap) = &prepared.features.base_gap {
-                let mut columns = customers::base_gap(gap, &table.read()?)?;
-                columns.extend(prepared.features.late.iter().cloned());
-                table = project(&table, columns, "late.parquet")?.table;
-            }
+            let passes: Vec<PathBuf> = passes.iter().map(|pass| pass.table.clone()).collect();
+            let plan = &prepared.features;
+            let table =
+                table::assemble(&job.engine, prepared, plan, prepared.as_of, &passes, work)?;
             let report = StageReport {
                 rows_in: table.rows,
                 rows_out: table.rows,
                 ..StageReport::default()
             };
-            Ok((table, report))
+            Ok((table.read()?, report))
         })
+    }
+
+    /// The customers at the earlier dates that scores learn from.
+    fn past(&mut self, work: &Path) -> Result<BTreeMap<NaiveDate, RecordBatch>, PipelineError> {
+        let prepared = self.prepared;
+        let mut past = BTreeMap::new();
+        for date in prepared.observations() {
+            let found = self.stage(|job| {
+                let found = match table::at(&job.engine, prepared, date, work) {
+                    Ok(found) => Some(found),
+                    // Nobody was there yet: the score says what it makes of that.
+                    Err(PipelineError::NoCustomers { .. }) => None,
+                    Err(error) => return Err(error),
+                };
+                let rows = found.as_ref().map_or(0, |table| table.num_rows() as u64);
+                let report = StageReport {
+                    rows_out: rows,
+                    ..StageReport::default()
+                };
+                Ok((found, report))
+            })?;
+            past.extend(found.map(|found| (date, found)));
+        }
+        Ok(past)
+    }
+
+    /// The table with the columns of every score behind it.
+    fn scores(
+        &mut self,
+        mut table: RecordBatch,
+        past: &BTreeMap<NaiveDate, RecordBatch>,
+    ) -> Result<(RecordBatch, Vec<(String, Scored)>), PipelineError> {
+        let prepared = self.prepared;
+        let mut all = Vec::new();
+        for score in &prepared.pipeline.scores {
+            let (made, scored) = self.stage(|_| {
+                let made = scores::compute(score, prepared, &table, past)?;
+                let rows = table.num_rows() as u64;
+                let report = StageReport {
+                    rows_in: rows,
+                    rows_out: rows,
+                    ..StageReport::default()
+                };
+                Ok((made, report))
+            })?;
+            table = made;
+            all.push((score.name.value.clone(), scored));
+        }
+        Ok((table, all))
     }
 
     fn divide(
         &mut self,
-        features: &TableRef,
+        features: &RecordBatch,
         frozen: &publish::Frozen,
         work: &Path,
     ) -> Result<Divided, PipelineError> {
@@ -265,11 +284,12 @@ impl Job<'_> {
         divided: Divided,
         outcomes: &[SourceOutcome],
         rejects: Vec<RejectRow>,
+        scored: Vec<(String, Scored)>,
     ) -> Result<publish::Tables, PipelineError> {
         let prepared = self.prepared;
         self.stage(|_| {
             let rows_in = divided.len() as u64;
-            let tables = publish::Tables::new(prepared, divided, outcomes, rejects)?;
+            let tables = publish::Tables::new(prepared, divided, outcomes, rejects, scored)?;
             let rows_out = tables.profile_rows();
             Ok((
                 tables,

@@ -17,6 +17,16 @@ pub enum Stage {
     Rejects,
     /// Per-source tables side by side, then derived features.
     Features,
+    /// The features as they were at the close of an earlier day.
+    Past {
+        /// That day.
+        as_of: chrono::NaiveDate,
+    },
+    /// What a model says of each customer.
+    Score {
+        /// The score.
+        score: String,
+    },
     /// Every customer into one segment.
     Divide {
         /// The scheme.
@@ -36,6 +46,8 @@ impl fmt::Display for Stage {
             Self::Aggregate { source } => write!(f, "read {source}"),
             Self::Rejects => f.write_str("set rejects aside"),
             Self::Features => f.write_str("compute features"),
+            Self::Past { as_of } => write!(f, "look back to {as_of}"),
+            Self::Score { score } => write!(f, "score {score}"),
             Self::Divide { scheme } => write!(f, "divide by {scheme}"),
             Self::Profiles => f.write_str("profile segments"),
             Self::Publish => f.write_str("publish"),
@@ -60,8 +72,15 @@ pub fn stages(prepared: &Prepared) -> Vec<Stage> {
         .map(|scheme| Stage::Divide {
             scheme: scheme.name.value.clone(),
         });
+    let past = prepared.observations().into_iter();
+    let past = past.map(|as_of| Stage::Past { as_of });
+    let scores = prepared.pipeline.scores.iter().map(|score| Stage::Score {
+        score: score.name.value.clone(),
+    });
     reads
         .chain([Stage::Rejects, Stage::Features])
+        .chain(past)
+        .chain(scores)
         .chain(divides)
         .chain([Stage::Profiles, Stage::Publish, Stage::Report])
         .collect()

@@ -209,18 +209,18 @@ impl SegmentInfo {
 }
 
 impl Parameter {
-    /// A number.
-    pub(crate) fn number(model: &str, name: impl Into<String>, value: f64) -> Self {
+    /// A number; null where it is not finite.
+    pub fn number(model: &str, name: impl Into<String>, value: f64) -> Self {
         Self {
             model: model.to_owned(),
             name: name.into(),
-            value: Some(value),
+            value: Some(value).filter(|value| value.is_finite()),
             text: None,
         }
     }
 
     /// A text.
-    pub(crate) fn text(model: &str, name: impl Into<String>, text: impl Into<String>) -> Self {
+    pub fn text(model: &str, name: impl Into<String>, text: impl Into<String>) -> Self {
         Self {
             model: model.to_owned(),
             name: name.into(),

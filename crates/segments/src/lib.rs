@@ -43,6 +43,6 @@ pub use kinds::{KINDS, Kind, divide, inputs};
 pub use profiles::{LABEL_VALUES, OTHER_LABEL, Profile, profiles};
 pub use summary::{SegmentSummary, summarise};
 pub use tables::{
-    MembershipBatches, customer_columns, memberships, models, models_schema, profiles_schema,
-    profiles_table, segments_schema, segments_table,
+    MembershipBatches, customer_columns, memberships, model_rows, models_schema, models_table,
+    profiles_schema, profiles_table, segments_schema, segments_table,
 };

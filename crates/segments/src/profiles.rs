@@ -68,6 +68,9 @@ pub fn profiles(
     assignments: &[Assignment],
 ) -> Result<Vec<Profile>, SegmentError> {
     check_lengths(customers, assignments)?;
+    if assignments.is_empty() {
+        return Ok(Vec::new());
+    }
     let features: Vec<(&str, ColumnKind)> = customers.features().collect();
     let parts: Result<Vec<Vec<Profile>>, SegmentError> = features
         .into_par_iter()

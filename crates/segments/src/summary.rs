@@ -45,6 +45,9 @@ pub fn summarise(
     kpi: Option<&str>,
 ) -> Result<Vec<SegmentSummary>, SegmentError> {
     check_lengths(customers, assignments)?;
+    if assignments.is_empty() {
+        return Ok(Vec::new());
+    }
     let rank = |feature: Option<&str>| -> Result<Option<Ranking>, SegmentError> {
         feature
             .map(|feature| Ok(Ranking::new(customers.numeric(feature)?.values())))

@@ -354,32 +354,36 @@ pub fn models_schema() -> SchemaRef {
     ]))
 }
 
-/// The part of the `models` table that belongs to schemes: their parameters, and their warnings as `warning_1`, `warning_2`, …
-///
-/// # Errors
-/// Arrow refuses the columns.
-pub fn models(as_of: i32, assignments: &[Assignment]) -> Result<RecordBatch, SegmentError> {
-    let mut rows: Vec<(&str, Parameter)> = Vec::new();
+/// What the `models` table says of schemes: their parameters, and their warnings as `warning_1`, `warning_2`, …
+pub fn model_rows(assignments: &[Assignment]) -> Vec<(String, Parameter)> {
+    let mut rows: Vec<(String, Parameter)> = Vec::new();
     for assignment in assignments {
-        rows.extend(
-            assignment
-                .parameters
-                .iter()
-                .map(|parameter| (assignment.scheme.as_str(), parameter.clone())),
-        );
+        let parameters = assignment.parameters.iter().cloned();
+        rows.extend(parameters.map(|parameter| (assignment.scheme.clone(), parameter)));
         for (number, warning) in (1..).zip(&assignment.warnings) {
             let number: usize = number;
             let name = format!("warning_{number}");
             rows.push((
-                &assignment.scheme,
+                assignment.scheme.clone(),
                 Parameter::text(assignment.kind, name, warning.to_string()),
             ));
         }
     }
+    rows
+}
+
+/// The `models` table of parameters by the scheme or score they belong to, sorted.
+///
+/// # Errors
+/// Arrow refuses the columns.
+pub fn models_table(
+    as_of: i32,
+    mut rows: Vec<(String, Parameter)>,
+) -> Result<RecordBatch, SegmentError> {
     rows.sort_by(|(a, x), (b, y)| (a, &x.model, &x.name).cmp(&(b, &y.model, &y.name)));
     let columns: Vec<ArrayRef> = vec![
         dates(as_of, rows.len()),
-        texts("models", rows.iter().map(|row| row.0))?,
+        texts("models", rows.iter().map(|row| row.0.as_str()))?,
         texts("models", rows.iter().map(|row| row.1.model.as_str()))?,
         texts("models", rows.iter().map(|row| row.1.name.as_str()))?,
         Arc::new(rows.iter().map(|row| row.1.value).collect::<Float64Array>()),

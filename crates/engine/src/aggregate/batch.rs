@@ -204,18 +204,19 @@ impl Batch {
     }
 }
 
+/// Microseconds, the smallest number where there is none, and whole days before `as_of`.
 fn times(series: &Series, as_of_day: i32) -> Result<(Vec<i64>, Vec<i32>), EngineError> {
     const MICROS_PER_DAY: i64 = 86_400_000_000;
     let physical = series.to_physical_repr();
-    let micros: Vec<i64> = physical
-        .i64()?
-        .iter()
-        .map(|t| t.unwrap_or(i64::MIN))
-        .collect();
-    let age_days = micros
-        .iter()
-        .map(|&t| as_of_day.wrapping_sub(t.div_euclid(MICROS_PER_DAY) as i32))
-        .collect();
+    let chunk = first_chunk(physical.i64()?.downcast_iter())?;
+    let mut micros: Vec<i64> = chunk.values().as_slice().to_vec();
+    if let Some(validity) = chunk.validity() {
+        for (time, valid) in micros.iter_mut().zip(validity.iter()) {
+            *time = if valid { *time } else { i64::MIN };
+        }
+    }
+    let age = |time: &i64| as_of_day.wrapping_sub(time.div_euclid(MICROS_PER_DAY) as i32);
+    let age_days = micros.iter().map(age).collect();
     Ok((micros, age_days))
 }
 

@@ -5,6 +5,9 @@ use super::batch::KeyWords;
 /// Customers per page of states. Pages keep their place when the table grows, so that nothing is copied.
 const PAGE: usize = 1 << 12;
 
+/// Words of a cache line.
+const LINE: usize = 8;
+
 /// A slot of the table: number + 1 (0 is free) and the upper half of the key's hash.
 #[derive(Clone, Copy, Default)]
 struct Slot {
@@ -12,14 +15,19 @@ struct Slot {
     tag: u32,
 }
 
+/// Words before a state: the customer's key, so that finding a customer begins to load its state.
+const KEY_WORDS: usize = 2;
+
 /// Customers of one worker: their keys and states, numbered in order of appearance.
 pub(crate) struct Customers {
     slots: Vec<Slot>,
-    keys: Vec<u128>,
+    count: usize,
     /// Long keys: start in `texts`; `u64::MAX` for keys that fit into 16 bytes. Empty until a long key comes.
     long_starts: Vec<u64>,
     texts: Vec<u8>,
+    /// Key and state of each customer, filled up to whole cache lines.
     pages: Vec<Box<[u64]>>,
+    stride: usize,
     words: usize,
     empty: Vec<u64>,
 }
@@ -29,10 +37,11 @@ impl Customers {
     pub(crate) fn new(empty: Vec<u64>) -> Self {
         Self {
             slots: vec![Slot::default(); 1 << 12],
-            keys: Vec::new(),
+            count: 0,
             long_starts: Vec::new(),
             texts: Vec::new(),
             pages: Vec::new(),
+            stride: (KEY_WORDS + empty.len()).next_multiple_of(LINE),
             words: empty.len(),
             empty,
         }
@@ -40,7 +49,7 @@ impl Customers {
 
     /// Number of customers.
     pub(crate) fn len(&self) -> usize {
-        self.keys.len()
+        self.count
     }
 
     /// Starts loading the slot of a hash into the cache.
@@ -50,12 +59,15 @@ impl Customers {
         prefetch(&raw const self.slots[position]);
     }
 
-    /// Starts loading the state of a customer into the cache.
+    /// Starts loading what a hash most likely leads to: the key in its first slot, and the first words of that state.
     #[inline]
-    pub(crate) fn prefetch_state(&self, number: u32) {
-        let state = self.state(number as usize);
-        for line in state.chunks(8) {
-            prefetch(line.as_ptr());
+    pub(crate) fn prefetch_first(&self, hash: u64, words: usize) {
+        let slot = self.slots[hash as usize & (self.slots.len() - 1)];
+        if slot.number != 0 && slot.tag == (hash >> 32) as u32 {
+            let record = self.record(slot.number as usize - 1);
+            for line in record[..KEY_WORDS + words].chunks(LINE) {
+                prefetch(line.as_ptr());
+            }
         }
     }
 
@@ -72,7 +84,7 @@ impl Customers {
             }
             let number = slot.number - 1;
             if slot.tag == tag
-                && self.keys[number as usize] == key.words
+                && self.words(number as usize) == key.words
                 && (!key.long || self.text(number as usize) == text)
             {
                 return number;
@@ -83,20 +95,26 @@ impl Customers {
 
     #[cold]
     fn enter(&mut self, position: usize, tag: u32, key: KeyWords, text: &[u8]) -> u32 {
-        let number = self.keys.len();
-        self.keys.push(key.words);
+        let number = self.count;
+        self.count += 1;
         if key.long {
             self.long_starts.resize(number, u64::MAX);
             self.long_starts.push(self.texts.len() as u64);
             self.texts.extend_from_slice(text);
         }
         if number.is_multiple_of(PAGE) {
-            let mut page = Vec::with_capacity(PAGE * self.words);
+            let mut page = Vec::with_capacity(PAGE * self.stride);
             for _ in 0..PAGE {
+                let next = page.len() + self.stride;
+                page.extend_from_slice(&[0; KEY_WORDS]);
                 page.extend_from_slice(&self.empty);
+                page.resize(next, 0);
             }
             self.pages.push(page.into_boxed_slice());
         }
+        let start = (number % PAGE) * self.stride;
+        self.pages[number / PAGE][start] = key.words as u64;
+        self.pages[number / PAGE][start + 1] = (key.words >> 64) as u64;
         self.slots[position] = Slot {
             number: number as u32 + 1,
             tag,
@@ -110,7 +128,7 @@ impl Customers {
     fn grow(&mut self) {
         let mut slots = vec![Slot::default(); self.slots.len() * 2];
         let mask = slots.len() - 1;
-        for number in 0..self.keys.len() {
+        for number in 0..self.count {
             let hash = self.hash(number);
             let mut position = hash as usize & mask;
             while slots[position].number != 0 {
@@ -127,9 +145,9 @@ impl Customers {
     /// The hash that the key was entered with: long keys carry it, short ones are hashed again.
     fn hash(&self, number: usize) -> u64 {
         if self.is_long(number) {
-            (self.keys[number] >> 64) as u64
+            (self.words(number) >> 64) as u64
         } else {
-            super::batch::mix(self.keys[number])
+            super::batch::mix(self.words(number))
         }
     }
 
@@ -141,32 +159,40 @@ impl Customers {
     }
 
     /// The 16 bytes of a key.
+    #[inline]
     pub(crate) fn words(&self, number: usize) -> u128 {
-        self.keys[number]
+        let record = self.record(number);
+        (u128::from(record[1]) << 64) | u128::from(record[0])
     }
 
     /// The text of a long key.
     pub(crate) fn text(&self, number: usize) -> &[u8] {
         match self.long_starts.get(number) {
             Some(&start) if start != u64::MAX => {
-                let length = (self.keys[number] as u32) as usize;
+                let length = (self.words(number) as u32) as usize;
                 &self.texts[start as usize..start as usize + length]
             }
             _ => &[],
         }
     }
 
+    /// Key and state of a customer.
+    #[inline]
+    fn record(&self, number: usize) -> &[u64] {
+        let start = (number % PAGE) * self.stride;
+        &self.pages[number / PAGE][start..start + KEY_WORDS + self.words]
+    }
+
     /// The state of a customer.
     #[inline]
     pub(crate) fn state(&self, number: usize) -> &[u64] {
-        let start = (number % PAGE) * self.words;
-        &self.pages[number / PAGE][start..start + self.words]
+        &self.record(number)[KEY_WORDS..]
     }
 
     /// The state of a customer, to be changed.
     #[inline]
     pub(crate) fn state_mut(&mut self, number: usize) -> &mut [u64] {
-        let start = (number % PAGE) * self.words;
+        let start = (number % PAGE) * self.stride + KEY_WORDS;
         &mut self.pages[number / PAGE][start..start + self.words]
     }
 }

@@ -52,20 +52,7 @@ pub(crate) enum Op {
 }
 
 impl Op {
-    fn words(self) -> usize {
-        match self {
-            Self::CountRows | Self::CountValues(_) | Self::FirstDay | Self::LastDay => 1,
-            Self::SumInt(_)
-            | Self::SumFixed(_)
-            | Self::SumSquares(_)
-            | Self::Min(_)
-            | Self::Max(_) => 2,
-            Self::First(_) | Self::Last(_) => 2,
-            Self::SumOnFirstDay(_) | Self::Distinct(_) | Self::DistinctDays => 3,
-            Self::Median(_) => 0,
-        }
-    }
-
+    /// The words of a customer without rows.
     fn empty(self) -> &'static [u64] {
         const NONE: u64 = NO_DAY as u64;
         match self {
@@ -136,6 +123,8 @@ pub(crate) enum Output {
 #[derive(Debug, Default)]
 pub(crate) struct Layout {
     pub(crate) values: Vec<Expr>,
+    /// Values that are summed in fixed point.
+    pub(crate) summed: Vec<usize>,
     pub(crate) filters: Vec<Expr>,
     pub(crate) selections: Vec<Selection>,
     pub(crate) slots: Vec<Slot>,
@@ -166,7 +155,31 @@ impl Layout {
             let (output, ty) = layout.output(&agg.func, selection);
             layout.outputs.push((agg.name.clone(), output, ty));
         }
+        layout.arrange();
         layout
+    }
+
+    /// Lays out the words of a state: what every row touches comes first, then windows from long to short, so that old rows
+    /// touch few cache lines.
+    fn arrange(&mut self) {
+        let days = |slot: &Slot| {
+            let window = self.selections[slot.selection].window;
+            window.and_then(|w| w.days).unwrap_or(u32::MAX)
+        };
+        let mut order: Vec<usize> = (0..self.slots.len()).collect();
+        order.sort_by_key(|&i| std::cmp::Reverse(days(&self.slots[i])));
+        self.empty.clear();
+        for i in order {
+            self.slots[i].at = self.empty.len();
+            self.empty.extend_from_slice(self.slots[i].op.empty());
+        }
+        for slot in &self.slots {
+            if let Op::SumFixed(value) | Op::SumOnFirstDay(value) = slot.op
+                && !self.summed.contains(&value)
+            {
+                self.summed.push(value);
+            }
+        }
     }
 
     fn selection(&mut self, selection: Selection) -> usize {
@@ -187,9 +200,6 @@ impl Layout {
         {
             return found;
         }
-        let at = self.empty.len();
-        self.empty.extend_from_slice(op.empty());
-        debug_assert_eq!(self.empty.len() - at, op.words());
         let keeps_beside = matches!(
             op,
             Op::First(_) | Op::Last(_) | Op::Distinct(_) | Op::DistinctDays | Op::Median(_)
@@ -208,7 +218,7 @@ impl Layout {
         self.slots.push(Slot {
             op,
             selection,
-            at,
+            at: 0,
             side,
         });
         self.slots.len() - 1
@@ -311,6 +321,27 @@ impl Layout {
                 count,
             }
         }
+    }
+
+    /// Whether the values of a column are only counted and told apart, so that codes do as well.
+    pub(crate) fn only_compared(&self, value: usize) -> bool {
+        let reads = |op: Op| match op {
+            Op::CountRows | Op::FirstDay | Op::LastDay | Op::DistinctDays => None,
+            Op::CountValues(of) | Op::Distinct(of) => (of == value).then_some(true),
+            Op::SumInt(of)
+            | Op::SumFixed(of)
+            | Op::SumSquares(of)
+            | Op::Min(of)
+            | Op::Max(of)
+            | Op::SumOnFirstDay(of)
+            | Op::First(of)
+            | Op::Last(of)
+            | Op::Median(of) => (of == value).then_some(false),
+        };
+        self.slots
+            .iter()
+            .filter_map(|slot| reads(slot.op))
+            .all(|compared| compared)
     }
 
     fn value(&mut self, of: &Expr) -> usize {

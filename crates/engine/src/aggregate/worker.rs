@@ -3,6 +3,7 @@
 //! A worker takes the rows whose key belongs to it, in the order of the scan, a chunk at a time: first the customers'
 //! numbers (with prefetching, since the table and the states lie all over memory), then one accumulator after the other over
 //! the whole chunk. Whatever the number of workers, a customer's rows are seen by one worker in the order of the scan.
+//! Rows tend to come in the order of time, so most chunks lie within a window or outside it as a whole.
 
 use std::cmp::Ordering;
 use std::collections::HashMap;
@@ -10,7 +11,7 @@ use std::hash::{BuildHasherDefault, Hasher};
 
 use hashbrown::HashSet;
 
-use super::batch::{Batch, Column, KeyWords, Values};
+use super::batch::{Batch, Column, Values};
 use super::keys::Customers;
 use super::layout::{Layout, NULL, Op, Selection, Slot};
 use crate::fixed::{square, to_fixed};
@@ -18,14 +19,15 @@ use crate::fixed::{square, to_fixed};
 /// Rows per chunk: small enough for the touched states to stay in the second-level cache.
 const CHUNK: usize = 1024;
 
-/// How far ahead of its use a table slot is asked for.
-const AHEAD: usize = 16;
+/// Rows whose slots, then whose keys and states are asked for before the first of them is used.
+const BLOCK: usize = 64;
 
 /// What a slot keeps beside the states.
-#[derive(Default)]
 pub(crate) struct Side {
     /// Common values of a distinct count: code and bit number.
     common: Vec<u64>,
+    /// Where a common value was found last, by the low bits of its code.
+    hints: [u8; 64],
     /// Further values of a distinct count: customer and code.
     others: HashSet<(u32, u64), BuildHasherDefault<PairHasher>>,
     /// Texts of first and last values.
@@ -34,6 +36,19 @@ pub(crate) struct Side {
     pub(crate) texts: Vec<Box<str>>,
     /// Values of a median.
     pub(crate) list: Vec<(u32, f64)>,
+}
+
+impl Default for Side {
+    fn default() -> Self {
+        Self {
+            common: Vec::new(),
+            hints: [0; 64],
+            others: HashSet::default(),
+            text_codes: HashMap::new(),
+            texts: Vec::new(),
+            list: Vec::new(),
+        }
+    }
 }
 
 /// One worker's part of the customers.
@@ -48,8 +63,37 @@ pub(crate) struct Worker<'a> {
     pub(crate) unsummable: Option<(usize, f64)>,
     rows: Vec<u32>,
     numbers: Vec<u32>,
-    masks: Vec<Vec<bool>>,
+    ages: Vec<i32>,
+    masks: Vec<Mask>,
+    sums: Vec<Fixed>,
 }
+
+/// Which rows of a chunk a selection takes.
+#[derive(Default)]
+struct Mask {
+    taken: Taken,
+    /// Per row, where only some are taken.
+    rows: Vec<bool>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Default)]
+enum Taken {
+    #[default]
+    None,
+    All,
+    Some,
+}
+
+/// The values of a column in a chunk in fixed point; 0 where null.
+#[derive(Default)]
+struct Fixed {
+    values: Vec<i128>,
+    /// Some value does not fit, and stands as [`UNSUMMABLE`].
+    broken: bool,
+}
+
+/// Stands for a value that does not fit into fixed point; no value that fits is as small.
+const UNSUMMABLE: i128 = i128::MIN;
 
 impl<'a> Worker<'a> {
     pub(crate) fn new(layout: &'a Layout, part: usize, parts: usize) -> Self {
@@ -60,73 +104,98 @@ impl<'a> Worker<'a> {
             customers: Customers::new(layout.empty.clone()),
             sides: (0..layout.sides).map(|_| Side::default()).collect(),
             unsummable: None,
-            rows: Vec::with_capacity(CHUNK),
+            rows: Vec::new(),
             numbers: Vec::with_capacity(CHUNK),
-            masks: vec![Vec::with_capacity(CHUNK); layout.selections.len()],
+            ages: Vec::with_capacity(CHUNK),
+            masks: layout.selections.iter().map(|_| Mask::default()).collect(),
+            sums: layout.values.iter().map(|_| Fixed::default()).collect(),
         }
     }
 
     /// Takes this worker's rows of the batch.
     pub(crate) fn take(&mut self, batch: &Batch) {
-        let mut rest = batch.used.as_slice();
-        while !rest.is_empty() {
-            self.rows.clear();
-            let mut seen = 0;
-            for &row in rest {
-                seen += 1;
-                if part_of(batch.hashes[row as usize], self.parts) == self.part {
-                    self.rows.push(row);
-                    if self.rows.len() == CHUNK {
-                        break;
-                    }
-                }
-            }
-            rest = &rest[seen..];
-            self.number_rows(batch);
-            self.mask_rows(batch);
-            let mut state = State {
-                customers: &mut self.customers,
-                sides: &mut self.sides,
-                unsummable: &mut self.unsummable,
-            };
-            for slot in &self.layout.slots {
-                let (rows, numbers, mask) =
-                    (&self.rows, &self.numbers, &self.masks[slot.selection]);
-                accumulate(
-                    &Chunk {
-                        slot,
-                        batch,
-                        rows,
-                        numbers,
-                        mask,
-                    },
-                    &mut state,
-                );
+        let mut own = std::mem::take(&mut self.rows);
+        self.own_rows(batch, &mut own);
+        for rows in own.chunks(CHUNK) {
+            self.take_chunk(batch, rows);
+        }
+        self.rows = own;
+    }
+
+    fn own_rows(&self, batch: &Batch, own: &mut Vec<u32>) {
+        own.clear();
+        own.resize(batch.used.len(), 0);
+        let mut count = 0;
+        for &row in &batch.used {
+            // Without a branch: half of them would go the other way.
+            own[count] = row;
+            count += usize::from(part_of(batch.hashes[row as usize], self.parts) == self.part);
+        }
+        own.truncate(count);
+    }
+
+    fn take_chunk(&mut self, batch: &Batch, rows: &[u32]) {
+        self.mask_rows(batch, rows);
+        self.number_rows(batch, rows);
+        for &value in &self.layout.summed {
+            self.sums[value].read(&batch.values[value], rows);
+        }
+        let mut state = State {
+            customers: &mut self.customers,
+            sides: &mut self.sides,
+            unsummable: &mut self.unsummable,
+        };
+        for slot in &self.layout.slots {
+            let mask = &self.masks[slot.selection];
+            if mask.taken != Taken::None {
+                let chunk = Chunk {
+                    slot,
+                    batch,
+                    rows,
+                    numbers: &self.numbers,
+                    ages: &self.ages,
+                    sums: &self.sums,
+                    mask,
+                };
+                accumulate(&chunk, &mut state);
             }
         }
     }
 
-    fn number_rows(&mut self, batch: &Batch) {
+    /// Numbers of the customers. Two loads that each may miss every cache stand between a hash and a state: they are begun
+    /// for a block of rows before the first of them is needed.
+    fn number_rows(&mut self, batch: &Batch, rows: &[u32]) {
+        let used = |slot: &&Slot| self.masks[slot.selection].taken != Taken::None;
+        let last = self.layout.slots.iter().filter(used).map(|slot| slot.at);
+        let words = last.max().map_or(0, |at| at + 1);
         self.numbers.clear();
-        for (i, &row) in self.rows.iter().enumerate() {
-            if let Some(&later) = self.rows.get(i + AHEAD) {
-                self.customers.prefetch(batch.hashes[later as usize]);
+        for block in rows.chunks(BLOCK) {
+            for &row in block {
+                self.customers.prefetch(batch.hashes[row as usize]);
             }
-            let (key, text): (KeyWords, &[u8]) = batch.key(row as usize);
-            let number = self.customers.number(batch.hashes[row as usize], key, text);
-            self.customers.prefetch_state(number);
-            self.numbers.push(number);
+            for &row in block {
+                self.customers
+                    .prefetch_first(batch.hashes[row as usize], words);
+            }
+            for &row in block {
+                let (key, text) = batch.key(row as usize);
+                let number = self.customers.number(batch.hashes[row as usize], key, text);
+                self.numbers.push(number);
+            }
         }
     }
 
-    fn mask_rows(&mut self, batch: &Batch) {
+    fn mask_rows(&mut self, batch: &Batch, rows: &[u32]) {
+        self.ages.clear();
+        self.ages
+            .extend(rows.iter().map(|&row| batch.age_days[row as usize]));
+        let (mut youngest, mut oldest) = (i32::MAX, i32::MIN);
+        for &age in &self.ages {
+            youngest = youngest.min(age);
+            oldest = oldest.max(age);
+        }
         for (selection, mask) in self.layout.selections.iter().zip(&mut self.masks) {
-            mask.clear();
-            mask.extend(
-                self.rows
-                    .iter()
-                    .map(|&row| selects(selection, batch, row as usize)),
-            );
+            mask.select(selection, batch, rows, &self.ages, youngest..=oldest);
         }
     }
 }
@@ -138,16 +207,68 @@ fn part_of(hash: u64, parts: usize) -> usize {
     ((u128::from(hash) * parts as u128) >> 64) as usize
 }
 
-#[inline]
-fn selects(selection: &Selection, batch: &Batch, row: usize) -> bool {
-    let in_window = selection.window.is_none_or(|window| {
-        let age = i64::from(batch.age_days[row]) - i64::from(window.offset_days);
-        age >= 0 && window.days.is_none_or(|days| age < i64::from(days))
-    });
-    in_window
-        && selection
-            .filter
-            .is_none_or(|filter| batch.filters[filter][row])
+impl Mask {
+    fn select(
+        &mut self,
+        selection: &Selection,
+        batch: &Batch,
+        rows: &[u32],
+        ages: &[i32],
+        range: std::ops::RangeInclusive<i32>,
+    ) {
+        // Ages from `first` (inclusive) to `end` (exclusive) are in the window.
+        let (first, end) = selection.window.map_or((i64::MIN, i64::MAX), |window| {
+            let first = i64::from(window.offset_days);
+            let end = window.days.map_or(i64::MAX, |days| first + i64::from(days));
+            (first, end)
+        });
+        let (youngest, oldest) = (i64::from(*range.start()), i64::from(*range.end()));
+        self.taken = if oldest < first || youngest >= end {
+            Taken::None
+        } else if youngest >= first && oldest < end {
+            Taken::All
+        } else {
+            Taken::Some
+        };
+        self.rows.clear();
+        if self.taken == Taken::Some {
+            let in_window = |&age: &i32| i64::from(age) >= first && i64::from(age) < end;
+            self.rows.extend(ages.iter().map(in_window));
+        }
+        let Some(filter) = selection.filter.map(|filter| &batch.filters[filter]) else {
+            return;
+        };
+        match self.taken {
+            Taken::None => {}
+            Taken::All => {
+                self.rows
+                    .extend(rows.iter().map(|&row| filter[row as usize]));
+                self.taken = Taken::Some;
+            }
+            Taken::Some => {
+                for (taken, &row) in self.rows.iter_mut().zip(rows) {
+                    *taken &= filter[row as usize];
+                }
+            }
+        }
+    }
+}
+
+impl Fixed {
+    fn read(&mut self, column: &Column, rows: &[u32]) {
+        self.values.clear();
+        self.broken = false;
+        for &row in rows {
+            let row = row as usize;
+            let fixed = if column.is_valid(row) {
+                to_fixed(column.float(row)).unwrap_or(UNSUMMABLE)
+            } else {
+                0
+            };
+            self.broken |= fixed == UNSUMMABLE;
+            self.values.push(fixed);
+        }
+    }
 }
 
 /// What accumulators change.
@@ -157,24 +278,43 @@ struct State<'s> {
     unsummable: &'s mut Option<(usize, f64)>,
 }
 
-/// The rows of a chunk that one accumulator may take.
+/// The rows of a chunk that one accumulator may take; a place is a row's position in the chunk.
 struct Chunk<'c> {
     slot: &'c Slot,
     batch: &'c Batch,
     rows: &'c [u32],
     numbers: &'c [u32],
-    mask: &'c [bool],
+    ages: &'c [i32],
+    sums: &'c [Fixed],
+    mask: &'c Mask,
 }
 
 impl Chunk<'_> {
+    /// Calls `take(place, number)` for the rows of the selection.
+    #[inline(always)]
+    fn each(&self, mut take: impl FnMut(usize, u32)) {
+        match self.mask.taken {
+            Taken::None => {}
+            Taken::All => {
+                for (place, &number) in self.numbers.iter().enumerate() {
+                    take(place, number);
+                }
+            }
+            Taken::Some => {
+                let taken = self.numbers.iter().zip(&self.mask.rows).enumerate();
+                for (place, (&number, &taken)) in taken {
+                    if taken {
+                        take(place, number);
+                    }
+                }
+            }
+        }
+    }
+
     /// Calls `take(row, number)` for the rows of the selection.
     #[inline(always)]
     fn each_row(&self, mut take: impl FnMut(usize, u32)) {
-        for ((&row, &number), &taken) in self.rows.iter().zip(self.numbers).zip(self.mask) {
-            if taken {
-                take(row as usize, number);
-            }
-        }
+        self.each(|place, number| take(self.rows[place] as usize, number));
     }
 
     /// Calls `take(row, number)` for the rows of the selection that have a value.
@@ -190,6 +330,28 @@ impl Chunk<'_> {
             });
         }
     }
+
+    /// Adds the values in fixed point; `words` finds the sum of a customer.
+    #[inline(always)]
+    fn each_fixed(
+        &self,
+        value: usize,
+        state: &mut State<'_>,
+        mut add_to: impl FnMut(&mut State<'_>, usize, u32, i128) -> bool,
+    ) {
+        let sums = &self.sums[value];
+        let mut failed = None;
+        self.each(|place, number| {
+            let fixed = sums.values[place];
+            if (sums.broken && fixed == UNSUMMABLE) || !add_to(state, place, number, fixed) {
+                failed = Some(place);
+            }
+        });
+        if let Some(place) = failed {
+            let x = self.batch.values[value].float(self.rows[place] as usize);
+            *state.unsummable = Some((value, x));
+        }
+    }
 }
 
 impl State<'_> {
@@ -203,28 +365,28 @@ impl State<'_> {
 fn accumulate(chunk: &Chunk<'_>, state: &mut State<'_>) {
     let slot = chunk.slot;
     match slot.op {
-        Op::CountRows => {
-            for (&number, &taken) in chunk.numbers.iter().zip(chunk.mask) {
-                state.words(slot, number)[0] += u64::from(taken);
-            }
-        }
+        Op::CountRows => chunk.each(|_, number| state.words(slot, number)[0] += 1),
         Op::CountValues(value) => {
             chunk.each_value(&chunk.batch.values[value], |_, number| {
                 state.words(slot, number)[0] += 1
             });
         }
         Op::SumInt(value) => sum_int(chunk, value, state),
-        Op::SumFixed(value) => sum_fixed(chunk, value, state),
+        Op::SumFixed(value) => {
+            chunk.each_fixed(value, state, |state, _, number, fixed| {
+                add(state.words(slot, number), fixed)
+            });
+        }
         Op::SumSquares(value) => sum_squares(chunk, value, state),
         Op::Min(value) => extreme(chunk, value, state, Ordering::Less),
         Op::Max(value) => extreme(chunk, value, state, Ordering::Greater),
-        Op::FirstDay => chunk.each_row(|row, number| {
+        Op::FirstDay => chunk.each(|place, number| {
             let word = &mut state.words(slot, number)[0];
-            *word = (*word as i64).max(i64::from(chunk.batch.age_days[row])) as u64;
+            *word = (*word as i64).max(i64::from(chunk.ages[place])) as u64;
         }),
-        Op::LastDay => chunk.each_row(|row, number| {
+        Op::LastDay => chunk.each(|place, number| {
             let word = &mut state.words(slot, number)[0];
-            *word = (*word as i64).min(i64::from(chunk.batch.age_days[row])) as u64;
+            *word = (*word as i64).min(i64::from(chunk.ages[place])) as u64;
         }),
         Op::SumOnFirstDay(value) => sum_on_first_day(chunk, value, state),
         Op::First(value) => pick(chunk, value, state, |time, known| time < known),
@@ -234,25 +396,16 @@ fn accumulate(chunk: &Chunk<'_>, state: &mut State<'_>) {
             let side = &mut state.sides[slot.side];
             let customers = &mut *state.customers;
             chunk.each_value(column, |row, number| {
-                note(
-                    side,
-                    &mut customers.state_mut(number as usize)[slot.at..],
-                    number,
-                    column.code(row),
-                );
+                let words = &mut customers.state_mut(number as usize)[slot.at..];
+                note(side, words, number, column.code(row));
             });
         }
         Op::DistinctDays => {
             let side = &mut state.sides[slot.side];
             let customers = &mut *state.customers;
-            chunk.each_row(|row, number| {
-                let code = u64::from(chunk.batch.age_days[row] as u32);
-                note(
-                    side,
-                    &mut customers.state_mut(number as usize)[slot.at..],
-                    number,
-                    code,
-                );
+            chunk.each(|place, number| {
+                let words = &mut customers.state_mut(number as usize)[slot.at..];
+                note(side, words, number, u64::from(chunk.ages[place] as u32));
             });
         }
         Op::Median(value) => {
@@ -263,10 +416,12 @@ fn accumulate(chunk: &Chunk<'_>, state: &mut State<'_>) {
     }
 }
 
-/// Adds to the 128-bit number in the first two words.
+/// Adds to the 128-bit number in the first two words; false where the sum does not fit.
 #[inline(always)]
-fn add(words: &mut [u64], amount: i128) {
-    set(words, get(words).wrapping_add(amount));
+fn add(words: &mut [u64], amount: i128) -> bool {
+    let (sum, overflow) = get(words).overflowing_add(amount);
+    set(words, sum);
+    !overflow
 }
 
 /// The 128-bit number in the first two words.
@@ -286,22 +441,12 @@ fn sum_int(chunk: &Chunk<'_>, value: usize, state: &mut State<'_>) {
     let Values::Int(values) = &column.values else {
         return;
     };
+    // A customer would need 2^63 rows for such a sum to overflow.
     chunk.each_value(column, |row, number| {
         add(
             state.words(chunk.slot, number),
             i128::from(values.value(row)),
-        )
-    });
-}
-
-fn sum_fixed(chunk: &Chunk<'_>, value: usize, state: &mut State<'_>) {
-    let column = &chunk.batch.values[value];
-    chunk.each_value(column, |row, number| {
-        let x = column.float(row);
-        match to_fixed(x) {
-            Some(fixed) => add(state.words(chunk.slot, number), fixed),
-            None => *state.unsummable = Some((value, x)),
-        }
+        );
     });
 }
 
@@ -310,29 +455,25 @@ fn sum_squares(chunk: &Chunk<'_>, value: usize, state: &mut State<'_>) {
     chunk.each_value(column, |row, number| {
         let x = column.float(row);
         let (high, low) = square(x);
-        match (to_fixed(high), to_fixed(low)) {
+        let summed = match (to_fixed(high), to_fixed(low)) {
             (Some(high), Some(low)) => add(state.words(chunk.slot, number), high + low),
-            _ => *state.unsummable = Some((value, x)),
+            _ => false,
+        };
+        if !summed {
+            *state.unsummable = Some((value, x));
         }
     });
 }
 
 fn sum_on_first_day(chunk: &Chunk<'_>, value: usize, state: &mut State<'_>) {
-    let column = &chunk.batch.values[value];
-    chunk.each_row(|row, number| {
+    chunk.each_fixed(value, state, |state, place, number, fixed| {
         let words = state.words(chunk.slot, number);
-        let age = i64::from(chunk.batch.age_days[row]);
+        let age = i64::from(chunk.ages[place]);
         if age > words[0] as i64 {
             words[0] = age as u64;
             set(&mut words[1..], 0);
         }
-        if age == words[0] as i64 && column.is_valid(row) {
-            let x = column.float(row);
-            match to_fixed(x) {
-                Some(fixed) => add(&mut words[1..], fixed),
-                None => *state.unsummable = Some((value, x)),
-            }
-        }
+        age != words[0] as i64 || add(&mut words[1..], fixed)
     });
 }
 
@@ -405,7 +546,11 @@ fn note(side: &mut Side, words: &mut [u64], number: u32, code: u64) {
         return;
     }
     words[2] = code;
-    if let Some(bit) = side.common.iter().position(|&known| known == code) {
+    let hint = &mut side.hints[((code ^ (code >> 6)) % 64) as usize];
+    if side.common.get(usize::from(*hint)) == Some(&code) {
+        words[0] |= 1 << *hint;
+    } else if let Some(bit) = side.common.iter().position(|&known| known == code) {
+        *hint = bit as u8;
         words[0] |= 1 << bit;
     } else if side.common.len() < 64 {
         words[0] |= 1 << side.common.len();

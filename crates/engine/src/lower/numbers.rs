@@ -61,7 +61,7 @@ fn integer_remainder(a: i64, b: i64) -> Option<i64> {
 }
 
 /// The column with nulls for all that is not a finite number.
-pub(super) fn finite(of: Expr) -> Expr {
+pub(crate) fn finite(of: Expr) -> Expr {
     unary(of, DataType::Float64, |s| {
         let values = s.f64()?;
         // one pass that the compiler can vectorise; hardly any column needs the second

@@ -3,8 +3,8 @@
 use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::datatypes::{DataType, Date32Type, Int64Type};
 use tessera_segments::{
-    Assignment, Extra, customer_columns, divide, memberships, models, profiles, profiles_table,
-    segment_id, segments_table, summarise,
+    Assignment, Extra, customer_columns, divide, memberships, model_rows, models_table, profiles,
+    profiles_table, segment_id, segments_table, summarise,
 };
 use tessera_spec::pipeline::Playbook;
 
@@ -111,7 +111,7 @@ fn tables_without_rows_keep_their_columns() {
     );
     assert_eq!(segments_table(AS_OF, &[], &[]).unwrap().num_columns(), 14);
     assert_eq!(profiles_table(AS_OF, &[]).unwrap().num_columns(), 16);
-    assert_eq!(models(AS_OF, &[]).unwrap().num_columns(), 6);
+    assert_eq!(models_table(AS_OF, Vec::new()).unwrap().num_columns(), 6);
 }
 
 #[test]
@@ -217,7 +217,7 @@ fn profiles_and_models_are_sorted_and_typed() {
         .collect();
     assert!(order.is_sorted());
 
-    let batch = models(AS_OF, &assignments).unwrap();
+    let batch = models_table(AS_OF, model_rows(&assignments)).unwrap();
     assert_eq!(
         columns(&batch),
         ["as_of", "score", "model", "name", "value", "text"]

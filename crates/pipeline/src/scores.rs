@@ -1,0 +1,252 @@
+//! Scores: what models say of each customer, with everything that is needed to judge it.
+//!
+//! A kind of score is a file of `scores/` and a line in [`of`]. It may ask for hidden aggregates in the pass over a source
+//! ([`ScoreModel::hidden`]) and for the features at earlier dates ([`ScoreModel::observations`]); then it computes its columns
+//! and says, in rows of `models`, `calibration` and `quality`, what they are worth. Where the data cannot carry a score, its
+//! columns are null and `quality` says why: that is no error.
+
+mod churned;
+mod clv;
+mod columns;
+mod contractual;
+mod health;
+mod tables;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, RecordBatch, new_null_array};
+use arrow::datatypes::{DataType, Field, Schema};
+use chrono::NaiveDate;
+use tessera_expr::Type;
+use tessera_expr::rel::Agg;
+use tessera_features::{FeatureInfo, SourceInput};
+use tessera_segments::Parameter;
+use tessera_spec::Pipeline;
+use tessera_spec::pipeline::{Base, Score, ScoreKind};
+
+use crate::error::PipelineError;
+use crate::prepare::Prepared;
+
+pub(crate) use tables::{calibration_table, quality_table};
+
+/// What one kind of score needs and does.
+pub(crate) trait ScoreModel {
+    /// Aggregates over a source that the score needs at the date of the run, by source.
+    fn hidden(&self, asked: &Asked<'_>) -> Vec<(String, Vec<Agg>)>;
+
+    /// Earlier dates at which the features are needed.
+    fn observations(&self, as_of: NaiveDate) -> Vec<NaiveDate> {
+        let _ = as_of;
+        Vec::new()
+    }
+
+    /// Computes the score.
+    fn compute(&self, given: &Given<'_>) -> Result<Scored, NotComputed>;
+}
+
+/// What is known when the passes are planned.
+pub(crate) struct Asked<'a> {
+    /// Name of the score.
+    pub(crate) name: &'a str,
+    /// The checked pipeline.
+    pub(crate) pipeline: &'a Pipeline,
+    /// Rows and columns of the sources.
+    pub(crate) inputs: &'a BTreeMap<String, SourceInput>,
+    /// Date of the run.
+    pub(crate) as_of: NaiveDate,
+}
+
+/// What is known when a score is computed.
+pub(crate) struct Given<'a> {
+    /// Name of the score.
+    pub(crate) name: &'a str,
+    /// The pipeline.
+    pub(crate) prepared: &'a Prepared,
+    /// The customers at the date of the run: key, features, hidden aggregates, earlier scores.
+    pub(crate) table: &'a RecordBatch,
+    /// The customers at earlier dates.
+    pub(crate) past: &'a BTreeMap<NaiveDate, RecordBatch>,
+}
+
+/// A score of all customers.
+#[derive(Default)]
+pub(crate) struct Scored {
+    /// The columns of [`Score::columns`], by name; those left out are null.
+    pub(crate) columns: BTreeMap<String, ArrayRef>,
+    /// Rows of `models`.
+    pub(crate) parameters: Vec<Parameter>,
+    /// Rows of `calibration`.
+    pub(crate) calibration: Vec<CalibrationRow>,
+    /// Rows of `quality`.
+    pub(crate) quality: Vec<QualityRow>,
+}
+
+/// One bin of predictions against what happened.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct CalibrationRow {
+    pub(crate) model: String,
+    pub(crate) bin: i64,
+    pub(crate) predicted: f64,
+    pub(crate) observed: f64,
+    pub(crate) customers: i64,
+    pub(crate) lift: Option<f64>,
+}
+
+/// One criterion on a score.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct QualityRow {
+    pub(crate) criterion: &'static str,
+    pub(crate) metric: String,
+    pub(crate) value: Option<f64>,
+    pub(crate) threshold: Option<f64>,
+    pub(crate) status: Status,
+    pub(crate) reason: Option<String>,
+}
+
+/// How a criterion was met.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Status {
+    Ok,
+    Flagged,
+    NotComputed,
+}
+
+impl Status {
+    /// The word in the table `quality`.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::Flagged => "flagged",
+            Self::NotComputed => "not computed",
+        }
+    }
+}
+
+impl QualityRow {
+    /// Something that was not computed, and why.
+    pub(crate) fn not_computed(metric: &str, reason: impl ToString) -> Self {
+        Self {
+            criterion: "computable",
+            metric: metric.to_owned(),
+            value: None,
+            threshold: None,
+            status: Status::NotComputed,
+            reason: Some(reason.to_string()),
+        }
+    }
+
+    /// A metric against the least that is good.
+    pub(crate) fn at_least(
+        criterion: &'static str,
+        metric: &str,
+        value: f64,
+        threshold: f64,
+        otherwise: &str,
+    ) -> Self {
+        let good = value >= threshold;
+        Self {
+            criterion,
+            metric: metric.to_owned(),
+            value: Some(value),
+            threshold: Some(threshold),
+            status: if good { Status::Ok } else { Status::Flagged },
+            reason: (!good).then(|| otherwise.to_owned()),
+        }
+    }
+}
+
+/// Why a score has no values.
+#[derive(Debug)]
+pub(crate) enum NotComputed {
+    /// The data does not carry it: what is missing, in words.
+    Data(String),
+    /// Something broke that has nothing to do with the data.
+    Failed(PipelineError),
+}
+
+impl From<tessera_model::lifetime_error::LifetimeError> for NotComputed {
+    fn from(error: tessera_model::lifetime_error::LifetimeError) -> Self {
+        Self::Data(error.to_string())
+    }
+}
+
+impl From<PipelineError> for NotComputed {
+    fn from(error: PipelineError) -> Self {
+        Self::Failed(error)
+    }
+}
+
+/// The model of a kind of score: one line a kind.
+pub(crate) fn of(kind: &ScoreKind) -> &dyn ScoreModel {
+    match kind {
+        ScoreKind::Clv(clv) => clv,
+        ScoreKind::Contractual(contractual) => contractual,
+        ScoreKind::Supervised(_) => unreachable!(),
+        ScoreKind::Health(health) => health,
+    }
+}
+
+/// What is published of the columns of all scores.
+pub(crate) fn published(pipeline: &Pipeline) -> Vec<FeatureInfo> {
+    let info = |score: &Score| {
+        let base = match score.kind {
+            ScoreKind::Clv(_) => Base::Value,
+            ScoreKind::Supervised(_) | ScoreKind::Contractual(_) => Base::Lifecycle,
+            ScoreKind::Health(_) => Base::Engagement,
+        };
+        let name = score.name.value.clone();
+        score.columns().into_iter().map(move |column| FeatureInfo {
+            ty: if column.is_text() {
+                Type::String
+            } else {
+                Type::Float
+            },
+            name: column.name,
+            unit: column.unit,
+            base,
+            definition: format!("Score `{name}`: {}.", column.about),
+        })
+    };
+    pipeline.scores.iter().flat_map(info).collect()
+}
+
+/// Computes one score and puts its columns behind those of the table.
+pub(crate) fn compute(
+    score: &Score,
+    prepared: &Prepared,
+    table: &RecordBatch,
+    past: &BTreeMap<NaiveDate, RecordBatch>,
+) -> Result<(RecordBatch, Scored), PipelineError> {
+    let given = Given {
+        name: &score.name.value,
+        prepared,
+        table,
+        past,
+    };
+    let scored = match of(&score.kind).compute(&given) {
+        Ok(scored) => scored,
+        Err(NotComputed::Data(reason)) => {
+            tracing::warn!(score = score.name.value, "not computed: {reason}");
+            Scored {
+                quality: vec![QualityRow::not_computed("score", reason)],
+                ..Scored::default()
+            }
+        }
+        Err(NotComputed::Failed(error)) => return Err(error),
+    };
+    let mut fields: Vec<Arc<Field>> = table.schema().fields().iter().cloned().collect();
+    let mut columns = table.columns().to_vec();
+    for column in score.columns() {
+        let ty = if column.is_text() {
+            DataType::Utf8
+        } else {
+            DataType::Float64
+        };
+        let values = scored.columns.get(&column.name).cloned();
+        columns.push(values.unwrap_or_else(|| new_null_array(&ty, table.num_rows())));
+        fields.push(Arc::new(Field::new(&column.name, ty, true)));
+    }
+    let made = RecordBatch::try_new(Arc::new(Schema::new(fields)), columns)?;
+    Ok((made, scored))
+}

@@ -1,0 +1,269 @@
+//! `kind = "contractual"`: contracts that end visibly; who renews, and for how long.
+//!
+//! A customer's lifetime runs from the first day of its first interval to the end of its last; gaps between intervals count as
+//! part of it. Ages are counted in whole renewal periods.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, Float64Array};
+use tessera_expr::rel::{Agg, AggOp};
+use tessera_expr::{Expr, Node};
+use tessera_model::contractual::{
+    Lifetime, RenewalFit, RenewalHistory, RenewalModel, SurvivalCurve,
+};
+use tessera_segments::Parameter;
+use tessera_spec::pipeline::{ContractualScore, RenewalKind};
+
+use super::columns::{days, floats};
+use super::{Asked, Given, NotComputed, QualityRow, ScoreModel, Scored};
+
+/// Periods whose survival is published, by model and by Kaplan and Meier.
+const PUBLISHED_PERIODS: u32 = 12;
+
+impl ScoreModel for ContractualScore {
+    fn hidden(&self, asked: &Asked<'_>) -> Vec<(String, Vec<Agg>)> {
+        let agg = |what: &str, func| Agg {
+            name: hidden(asked.name, what),
+            func,
+            window: None,
+            filter: None,
+        };
+        let mut aggs = vec![
+            agg("first", AggOp::FirstDay),
+            agg("intervals", AggOp::CountRows),
+        ];
+        let until = asked.pipeline.source(&self.from.value).and_then(|source| {
+            let name = source.until.as_ref()?.value.clone();
+            let ty = asked.inputs.get(&self.from.value)?.schema.get(&name)?;
+            Some(Expr {
+                node: Node::Column(name),
+                ty,
+                span: 0..0,
+            })
+        });
+        if let Some(until) = until {
+            aggs.push(agg("ended", AggOp::Count(until.clone())));
+            aggs.push(agg("end", AggOp::Max(until)));
+        }
+        vec![(self.from.value.clone(), aggs)]
+    }
+
+    fn compute(&self, given: &Given<'_>) -> Result<Scored, NotComputed> {
+        let contracts = contracts(given, self.period_days)?;
+        let mut history = RenewalHistory::new();
+        for contract in contracts.iter().flatten() {
+            history.add(contract.periods, !contract.current, 1.0)?;
+        }
+        let mut scored = Scored::default();
+        let mut served: Option<RenewalFit> = None;
+        for kind in &self.models {
+            let model = match kind.value {
+                RenewalKind::Sbg => RenewalModel::Sbg,
+                RenewalKind::Bdw => RenewalModel::Bdw,
+            };
+            match RenewalFit::fit(model, &history) {
+                Ok(fit) => {
+                    publish(&fit, &mut scored);
+                    served.get_or_insert(fit);
+                }
+                Err(error) => scored
+                    .quality
+                    .push(QualityRow::not_computed(model.name(), error)),
+            }
+        }
+        kaplan_meier(&contracts, &mut scored);
+        let Some(fit) = served else {
+            scored.quality.push(QualityRow::not_computed(
+                "score",
+                "no renewal model could be fitted",
+            ));
+            return Ok(scored);
+        };
+        let first = self.models.first().map(|model| model.value);
+        let reason = match (first, fit.model) {
+            (Some(RenewalKind::Sbg), RenewalModel::Sbg)
+            | (Some(RenewalKind::Bdw), RenewalModel::Bdw) => {
+                "the first renewal model of the pipeline; its fit converged"
+            }
+            _ => "the first renewal model of the pipeline could not be fitted; this one could",
+        };
+        for (name, text) in [("served", fit.model.name()), ("reason", reason)] {
+            let parameter = Parameter::text("choice", name.to_owned(), text.to_owned());
+            scored.parameters.push(parameter);
+        }
+        scored.columns = self.columns_of(&fit, &contracts, given)?;
+        Ok(scored)
+    }
+}
+
+fn hidden(score: &str, what: &str) -> String {
+    format!("__{score}_{what}")
+}
+
+/// What is known of a customer's contract.
+struct Contract {
+    /// Current: whole periods so far. Ended: the period at whose end the customer left, from 1.
+    periods: u32,
+    current: bool,
+}
+
+fn contracts(given: &Given<'_>, period_days: u32) -> Result<Vec<Option<Contract>>, NotComputed> {
+    let name = |what: &str| hidden(given.name, what);
+    let first = days(given.table, &name("first"))?;
+    let intervals = floats(given.table, &name("intervals"))?;
+    let known_ends = given.table.schema().index_of(&name("ended")).is_ok();
+    let (ended, ends) = if known_ends {
+        (
+            floats(given.table, &name("ended"))?,
+            days(given.table, &name("end"))?,
+        )
+    } else {
+        (vec![0.0; first.len()], vec![None; first.len()])
+    };
+    let today = crate::sources::epoch_day(given.prepared.as_of);
+    let period = period_days.max(1);
+    let contract = |(row, first): (usize, &Option<i32>)| {
+        let first = (*first)?;
+        let current = intervals[row] > ended[row];
+        let end = ends[row].filter(|_| !current).unwrap_or(today);
+        let lasted = end.saturating_sub(first).max(0) as u32;
+        let periods = if current {
+            lasted / period
+        } else {
+            lasted.div_ceil(period).max(1)
+        };
+        Some(Contract { periods, current })
+    };
+    Ok(first.iter().enumerate().map(contract).collect())
+}
+
+fn publish(fit: &RenewalFit, scored: &mut Scored) {
+    let model = fit.model.name();
+    let rows = &mut scored.parameters;
+    for ((name, value), error) in fit
+        .model
+        .parameter_names()
+        .iter()
+        .zip(&fit.parameters)
+        .zip(&fit.standard_errors)
+    {
+        rows.push(Parameter::number(model, *name, *value));
+        rows.push(Parameter::number(
+            model,
+            format!("{name}_standard_error"),
+            *error,
+        ));
+    }
+    rows.push(Parameter::number(
+        model,
+        "log_likelihood",
+        fit.log_likelihood,
+    ));
+    rows.push(Parameter::number(model, "customers", fit.customers));
+    rows.push(Parameter::number(model, "gradient_norm", fit.gradient_norm));
+    for period in 1..=PUBLISHED_PERIODS {
+        let name = format!("survival_{period}");
+        rows.push(Parameter::number(
+            model,
+            name,
+            fit.survival(f64::from(period)),
+        ));
+    }
+}
+
+/// The estimate without a model, to be held against the models.
+fn kaplan_meier(contracts: &[Option<Contract>], scored: &mut Scored) {
+    const MODEL: &str = "kaplan_meier";
+    let lifetimes: Vec<Lifetime> = contracts
+        .iter()
+        .flatten()
+        .map(|contract| Lifetime {
+            entry: 0.0,
+            // Observation of less than one period counts as half of one.
+            exit: f64::from(contract.periods).max(0.5),
+            left: !contract.current,
+            weight: 1.0,
+        })
+        .collect();
+    match SurvivalCurve::fit(&lifetimes) {
+        Ok(curve) => {
+            for period in 1..=PUBLISHED_PERIODS {
+                let survival = curve.survival(f64::from(period));
+                let name = format!("survival_{period}");
+                scored
+                    .parameters
+                    .push(Parameter::number(MODEL, name, survival));
+            }
+        }
+        Err(error) => scored.quality.push(QualityRow::not_computed(MODEL, error)),
+    }
+}
+
+trait Columns {
+    fn columns_of(
+        &self,
+        fit: &RenewalFit,
+        contracts: &[Option<Contract>],
+        given: &Given<'_>,
+    ) -> Result<BTreeMap<String, ArrayRef>, NotComputed>;
+}
+
+impl Columns for ContractualScore {
+    /// Customers with a current contract; null for the others.
+    fn columns_of(
+        &self,
+        fit: &RenewalFit,
+        contracts: &[Option<Contract>],
+        given: &Given<'_>,
+    ) -> Result<BTreeMap<String, ArrayRef>, NotComputed> {
+        let period = f64::from(self.period_days.max(1));
+        let ahead = f64::from(self.horizon_days) / period;
+        let whole = self.horizon_days / self.period_days.max(1);
+        let per_period = (period / 365.0 * self.discount_per_year.ln_1p()).exp();
+        let values = match &self.value {
+            Some(value) => Some(floats(given.table, &value.value)?),
+            None => None,
+        };
+        // Customers of the same age share their forecast.
+        let mut by_age: BTreeMap<u32, [f64; 3]> = BTreeMap::new();
+        for contract in contracts.iter().flatten().filter(|c| c.current) {
+            by_age.entry(contract.periods).or_insert_with(|| {
+                let age = f64::from(contract.periods);
+                let stay = |k: u32| fit.conditional_survival(age, f64::from(k));
+                let discounted = (1..=whole).map(|k| stay(k) / per_period.powi(k as i32));
+                [
+                    fit.conditional_survival(age, ahead),
+                    fit.expected_renewals(age, whole) * period,
+                    discounted.sum(),
+                ]
+            });
+        }
+        let column = |value: &dyn Fn(usize, &[f64; 3]) -> f64| -> ArrayRef {
+            let values = contracts.iter().enumerate().map(|(row, contract)| {
+                let contract = contract.as_ref().filter(|contract| contract.current)?;
+                let forecast = by_age.get(&contract.periods)?;
+                Some(value(row, forecast)).filter(|value| value.is_finite())
+            });
+            Arc::new(values.collect::<Float64Array>())
+        };
+        let name = given.name;
+        let mut columns = BTreeMap::from([
+            (
+                format!("{name}_survival_probability"),
+                column(&|_, forecast| forecast[0]),
+            ),
+            (
+                format!("{name}_remaining_days"),
+                column(&|_, forecast| forecast[1]),
+            ),
+        ]);
+        if let Some(values) = values {
+            columns.insert(
+                format!("{name}_residual_value"),
+                column(&|row, forecast| values[row] * forecast[2]),
+            );
+        }
+        Ok(columns)
+    }
+}

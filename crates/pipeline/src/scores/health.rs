@@ -1,0 +1,200 @@
+//! `kind = "health"`: weighted components from 0 to 100, held against who churned 30, 60 and 90 days later.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, Float64Array, RecordBatch, StringArray};
+use chrono::NaiveDate;
+use tessera_expr::rel::Agg;
+use tessera_model::Matrix;
+use tessera_model::health::{
+    HealthBacktest, HealthError, HealthFit, HealthPlan, HealthTrial, HorizonOutcome,
+};
+use tessera_segments::Parameter;
+use tessera_spec::pipeline::HealthScore;
+
+use super::churned::{self, Span};
+use super::columns::floats;
+use super::{Asked, Given, NotComputed, QualityRow, ScoreModel, Scored, Status};
+
+/// Days between a score and the outcome it is held against.
+const HORIZONS: [u32; 3] = [30, 60, 90];
+
+/// The name of the model in published tables.
+const MODEL: &str = "health";
+
+impl From<HealthError> for NotComputed {
+    fn from(error: HealthError) -> Self {
+        Self::Data(error.to_string())
+    }
+}
+
+impl ScoreModel for HealthScore {
+    fn hidden(&self, asked: &Asked<'_>) -> Vec<(String, Vec<Agg>)> {
+        let from = &self.from.value;
+        let aggs = churned::hidden(asked, from, &spans(asked.as_of));
+        vec![(from.clone(), aggs)]
+    }
+
+    fn observations(&self, as_of: NaiveDate) -> Vec<NaiveDate> {
+        spans(as_of).iter().map(|span| span.observed).collect()
+    }
+
+    fn compute(&self, given: &Given<'_>) -> Result<Scored, NotComputed> {
+        let plan = HealthPlan::from_declared(self)?;
+        let fit = HealthFit::fit(&plan, &components(self, given.table)?)?;
+        let scores = fit.score(&components(self, given.table)?)?;
+        let name = given.name;
+        let band = |band: &Option<u32>| {
+            band.and_then(|place| plan.bands().get(place as usize))
+                .map(|band| band.name.as_str())
+        };
+        let number = |values: &[f64]| -> ArrayRef {
+            let values = values.iter().map(|v| Some(*v).filter(|v| v.is_finite()));
+            Arc::new(values.collect::<Float64Array>())
+        };
+        let bands: ArrayRef = Arc::new(scores.band.iter().map(band).collect::<StringArray>());
+        let mut scored = Scored {
+            columns: BTreeMap::from([
+                (name.to_owned(), number(&scores.score)),
+                (format!("{name}_band"), bands),
+                (format!("{name}_coverage"), number(&scores.coverage)),
+            ]),
+            ..Scored::default()
+        };
+        for component in plan.components() {
+            let weight = Parameter::number(
+                MODEL,
+                format!("weight_{}", component.name),
+                component.weight,
+            );
+            scored.parameters.push(weight);
+        }
+        let without = scores.score.iter().filter(|score| score.is_nan()).count();
+        let without = Parameter::number(MODEL, "customers_without_score", without as f64);
+        scored.parameters.push(without);
+        self.backtest(given, &plan, &mut scored)?;
+        Ok(scored)
+    }
+}
+
+fn spans(as_of: NaiveDate) -> Vec<Span> {
+    let span = |days| Span::ending(as_of, 0, days);
+    HORIZONS.into_iter().filter_map(span).collect()
+}
+
+/// One column per component, under the component's name.
+fn components(score: &HealthScore, table: &RecordBatch) -> Result<Matrix<'static>, NotComputed> {
+    let mut names = Vec::new();
+    let mut columns = Vec::new();
+    for component in &score.components {
+        names.push(component.name.value.clone());
+        columns.push(floats(table, &component.feature.value)?);
+    }
+    Matrix::from_columns(names, columns).map_err(|error| NotComputed::Data(error.to_string()))
+}
+
+trait Judged {
+    fn backtest(
+        &self,
+        given: &Given<'_>,
+        plan: &HealthPlan,
+        scored: &mut Scored,
+    ) -> Result<(), NotComputed>;
+}
+
+impl Judged for HealthScore {
+    fn backtest(
+        &self,
+        given: &Given<'_>,
+        plan: &HealthPlan,
+        scored: &mut Scored,
+    ) -> Result<(), NotComputed> {
+        let mut earlier: Vec<(u32, Vec<f64>, Vec<bool>)> = Vec::new();
+        for span in spans(given.prepared.as_of) {
+            let Some(then) = given.past.get(&span.observed) else {
+                let metric = format!("backtest at {} days", span.days);
+                let reason = format!("there was no customer on {}", span.observed);
+                scored
+                    .quality
+                    .push(QualityRow::not_computed(&metric, reason));
+                continue;
+            };
+            // What was known then: percentiles among the customers of that day.
+            let columns = components(self, then)?;
+            let scores = HealthFit::fit(plan, &columns)?.score(&columns)?.score;
+            let outcomes = churned::outcomes(given, span, then)?;
+            let judged = scores.iter().zip(outcomes);
+            let (scores, churned) = judged
+                .filter_map(|(score, churned)| Some((*score, churned?)))
+                .unzip();
+            earlier.push((span.days, scores, churned));
+        }
+        let trials: Vec<HealthTrial<'_>> = earlier
+            .iter()
+            .map(|(days, scores, churned)| HealthTrial {
+                days: *days,
+                scores,
+                churned,
+            })
+            .collect();
+        let backtest = HealthBacktest::run(plan, &trials)?;
+        for horizon in &backtest.horizons {
+            publish(horizon, scored);
+        }
+        scored.quality.push(QualityRow {
+            criterion: "discriminates",
+            metric: "area under the ROC curve at 30, 60 and 90 days".to_owned(),
+            value: worst_auc(&backtest),
+            threshold: Some(0.5),
+            status: if backtest.discriminates {
+                Status::Ok
+            } else {
+                Status::Flagged
+            },
+            reason: Some(backtest.reason.clone()),
+        });
+        for (name, text) in [("served", MODEL), ("reason", backtest.reason.as_str())] {
+            let row = Parameter::text("choice", name, text);
+            scored.parameters.push(row);
+        }
+        Ok(())
+    }
+}
+
+fn worst_auc(backtest: &HealthBacktest) -> Option<f64> {
+    let areas = backtest
+        .horizons
+        .iter()
+        .filter_map(|h| h.auc.map(|auc| auc.value));
+    areas.min_by(f64::total_cmp)
+}
+
+fn publish(horizon: &HorizonOutcome, scored: &mut Scored) {
+    let days = horizon.days;
+    let mut number = |name: String, value: f64| {
+        scored
+            .parameters
+            .push(Parameter::number(MODEL, name, value));
+    };
+    number(format!("backtest_{days}d_customers"), horizon.scored as f64);
+    number(format!("backtest_{days}d_churned"), horizon.churned as f64);
+    if let Some(auc) = horizon.auc {
+        number(format!("backtest_{days}d_auc"), auc.value);
+        number(format!("backtest_{days}d_auc_low_95"), auc.low_95);
+        number(format!("backtest_{days}d_auc_high_95"), auc.high_95);
+    }
+    for band in &horizon.bands {
+        let name = &band.band;
+        number(
+            format!("backtest_{days}d_{name}_customers"),
+            band.customers as f64,
+        );
+        if let Some(rate) = band.churn_rate {
+            number(format!("backtest_{days}d_{name}_churn_rate"), rate);
+        }
+        if let Some(lift) = band.lift {
+            number(format!("backtest_{days}d_{name}_lift"), lift);
+        }
+    }
+}

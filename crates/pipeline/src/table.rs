@@ -1,0 +1,94 @@
+//! The table of customers with every feature, at any date: one code for the date of the run and for the earlier dates that
+//! models learn from, so that a model cannot see what its date did not know.
+
+use std::path::{Path, PathBuf};
+
+use arrow::array::RecordBatch;
+use chrono::NaiveDate;
+use tessera_engine::{Engine, TableRef};
+use tessera_expr::rel::{Assemble, KeyedTable, Project, Rel};
+use tessera_features::FeaturePlan;
+
+use crate::customers;
+use crate::error::PipelineError;
+use crate::prepare::Prepared;
+
+/// Per-source tables side by side, then derived features; `passes` are the tables of the plan's passes.
+pub(crate) fn assemble(
+    engine: &dyn Engine,
+    prepared: &Prepared,
+    plan: &FeaturePlan,
+    as_of: NaiveDate,
+    passes: &[PathBuf],
+    work: &Path,
+) -> Result<TableRef, PipelineError> {
+    let tables = plan
+        .passes
+        .iter()
+        .zip(passes)
+        .map(|(pass, table)| KeyedTable {
+            path: table.clone(),
+            in_base: pass.in_base,
+            zero_when_absent: pass.zero_when_absent.clone(),
+        })
+        .collect();
+    let side_by_side = Assemble {
+        key: prepared.pipeline.customer.key.clone(),
+        tables,
+        as_of,
+        columns: plan.derived.clone(),
+    };
+    let assembled = work.join("assembled.parquet");
+    let mut table = engine
+        .materialize(&Rel::Assemble(side_by_side), &assembled)?
+        .table;
+    if table.rows == 0 {
+        return Err(PipelineError::NoCustomers { as_of });
+    }
+    if let Some(gap) = &plan.base_gap {
+        let mut columns = customers::base_gap(gap, &table.read()?)?;
+        columns.extend(plan.late.iter().cloned());
+        let late = Project {
+            table: table.path.clone(),
+            as_of,
+            columns,
+        };
+        let computed = work.join("late.parquet");
+        table = engine.materialize(&Rel::Project(late), &computed)?.table;
+    }
+    Ok(table)
+}
+
+/// The customers and their published features as they were at the close of an earlier day.
+pub(crate) fn at(
+    engine: &dyn Engine,
+    prepared: &Prepared,
+    as_of: NaiveDate,
+    work: &Path,
+) -> Result<RecordBatch, PipelineError> {
+    let plan = prepared.features_at(as_of)?;
+    let folder = work.join(as_of.to_string());
+    std::fs::create_dir_all(&folder).map_err(|error| PipelineError::Io {
+        path: folder.clone(),
+        error,
+    })?;
+    let mut passes = Vec::new();
+    for (number, pass) in plan.passes.iter().enumerate() {
+        let table = folder.join(format!("{number}-{}.parquet", pass.source));
+        engine.materialize(&Rel::Aggregate(pass.aggregate.clone()), &table)?;
+        passes.push(table);
+    }
+    let table = assemble(engine, prepared, &plan, as_of, &passes, &folder)?.read()?;
+    let wanted: Vec<usize> = std::iter::once(Ok(0))
+        .chain(
+            plan.published
+                .iter()
+                .map(|info| table.schema().index_of(&info.name)),
+        )
+        .collect::<Result<_, _>>()?;
+    // The files are not needed any more, and history may be long.
+    if let Err(error) = std::fs::remove_dir_all(&folder) {
+        tracing::debug!("{}: {error}", folder.display());
+    }
+    Ok(table.project(&wanted)?)
+}
