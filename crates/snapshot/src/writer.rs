@@ -99,7 +99,7 @@ impl<'a, W: Write + Send> TableWriter<'a, W> {
         let schema = ArrowSchemaConverter::new()
             .convert(&layout.schema)
             .map_err(failed)?;
-        let properties = Arc::new(properties(&layout.sorted_by));
+        let properties = Arc::new(properties(layout));
         let hashed = Hashed {
             sink,
             hash: Sha256::new(),
@@ -203,8 +203,9 @@ fn encode(
     held(pages).seal(chunk.close())
 }
 
-fn properties(sorted_by: &[usize]) -> WriterProperties {
-    let sorting = sorted_by
+fn properties(layout: &Layout) -> WriterProperties {
+    let sorting = layout
+        .sorted_by
         .iter()
         .map(|&column| SortingColumn {
             column_idx: column as i32,
@@ -212,13 +213,18 @@ fn properties(sorted_by: &[usize]) -> WriterProperties {
             nulls_first: false,
         })
         .collect();
-    WriterProperties::builder()
+    let mut properties = WriterProperties::builder()
         .set_created_by(CREATED_BY.to_owned())
         .set_compression(Compression::ZSTD(ZstdLevel::default()))
         .set_statistics_enabled(EnabledStatistics::Page)
         .set_max_row_group_row_count(Some(ROW_GROUP_ROWS))
-        .set_sorting_columns(Some(sorting))
-        .build()
+        .set_sorting_columns(Some(sorting));
+    if let ([key], true) = (layout.sorted_by.as_slice(), layout.unique) {
+        // No value comes twice: a dictionary would be built and thrown away.
+        let key = ColumnPath::from(layout.schema.field(*key).name().as_str());
+        properties = properties.set_column_dictionary_enabled(key, false);
+    }
+    properties.build()
 }
 
 fn converted(layout: &Layout, batch: &RecordBatch) -> Result<RecordBatch, StoreError> {

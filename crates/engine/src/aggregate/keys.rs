@@ -2,8 +2,9 @@
 
 use super::batch::KeyWords;
 
-/// Customers per page of states. Pages keep their place when the table grows, so that nothing is copied.
-const PAGE: usize = 1 << 12;
+/// About how many words a page of records has room for: 8 MiB, several large pages of the system. Pages keep their place when
+/// the table grows, so that nothing is copied.
+const PAGE_WORDS: usize = 1 << 20;
 
 /// Words of a cache line.
 const LINE: usize = 8;
@@ -26,7 +27,9 @@ pub(crate) struct Customers {
     long_starts: Vec<u64>,
     texts: Vec<u8>,
     /// Key and state of each customer, filled up to whole cache lines.
-    pages: Vec<Box<[u64]>>,
+    pages: Vec<Vec<u64>>,
+    /// A page holds two to the power of this many customers.
+    page_bits: u32,
     stride: usize,
     words: usize,
     empty: Vec<u64>,
@@ -35,13 +38,15 @@ pub(crate) struct Customers {
 impl Customers {
     /// No customers yet; each will begin with the state `empty`.
     pub(crate) fn new(empty: Vec<u64>) -> Self {
+        let stride = (KEY_WORDS + empty.len()).next_multiple_of(LINE);
         Self {
             slots: vec![Slot::default(); 1 << 12],
             count: 0,
             long_starts: Vec::new(),
             texts: Vec::new(),
             pages: Vec::new(),
-            stride: (KEY_WORDS + empty.len()).next_multiple_of(LINE),
+            page_bits: (PAGE_WORDS / stride).max(1).ilog2(),
+            stride,
             words: empty.len(),
             empty,
         }
@@ -59,15 +64,25 @@ impl Customers {
         prefetch(&raw const self.slots[position]);
     }
 
-    /// Starts loading what a hash most likely leads to: the key in its first slot, and the first words of that state.
+    /// Starts loading what a hash most likely leads to: the key and the first words of the state behind it.
     #[inline]
     pub(crate) fn prefetch_first(&self, hash: u64, words: usize) {
-        let slot = self.slots[hash as usize & (self.slots.len() - 1)];
-        if slot.number != 0 && slot.tag == (hash >> 32) as u32 {
-            let record = self.record(slot.number as usize - 1);
-            for line in record[..KEY_WORDS + words].chunks(LINE) {
-                prefetch(line.as_ptr());
+        let mask = self.slots.len() - 1;
+        let tag = (hash >> 32) as u32;
+        let mut position = hash as usize & mask;
+        loop {
+            let slot = self.slots[position];
+            if slot.number == 0 {
+                return;
             }
+            if slot.tag == tag {
+                let record = self.record(slot.number as usize - 1);
+                for line in record[..KEY_WORDS + words].chunks(LINE) {
+                    prefetch(line.as_ptr());
+                }
+                return;
+            }
+            position = (position + 1) & mask;
         }
     }
 
@@ -102,19 +117,15 @@ impl Customers {
             self.long_starts.push(self.texts.len() as u64);
             self.texts.extend_from_slice(text);
         }
-        if number.is_multiple_of(PAGE) {
-            let mut page = Vec::with_capacity(PAGE * self.stride);
-            for _ in 0..PAGE {
-                let next = page.len() + self.stride;
-                page.extend_from_slice(&[0; KEY_WORDS]);
-                page.extend_from_slice(&self.empty);
-                page.resize(next, 0);
-            }
-            self.pages.push(page.into_boxed_slice());
+        if number.is_multiple_of(1 << self.page_bits) {
+            self.pages.push(page(self.stride << self.page_bits));
         }
-        let start = (number % PAGE) * self.stride;
-        self.pages[number / PAGE][start] = key.words as u64;
-        self.pages[number / PAGE][start + 1] = (key.words >> 64) as u64;
+        if let Some(page) = self.pages.last_mut() {
+            let next = page.len() + self.stride;
+            page.extend_from_slice(&[key.words as u64, (key.words >> 64) as u64]);
+            page.extend_from_slice(&self.empty);
+            page.resize(next, 0);
+        }
         self.slots[position] = Slot {
             number: number as u32 + 1,
             tag,
@@ -176,11 +187,18 @@ impl Customers {
         }
     }
 
+    /// Page and first word of a customer's record.
+    #[inline]
+    fn place(&self, number: usize) -> (usize, usize) {
+        let within = number & ((1 << self.page_bits) - 1);
+        (number >> self.page_bits, within * self.stride)
+    }
+
     /// Key and state of a customer.
     #[inline]
     fn record(&self, number: usize) -> &[u64] {
-        let start = (number % PAGE) * self.stride;
-        &self.pages[number / PAGE][start..start + KEY_WORDS + self.words]
+        let (page, start) = self.place(number);
+        &self.pages[page][start..start + KEY_WORDS + self.words]
     }
 
     /// The state of a customer.
@@ -192,9 +210,28 @@ impl Customers {
     /// The state of a customer, to be changed.
     #[inline]
     pub(crate) fn state_mut(&mut self, number: usize) -> &mut [u64] {
-        let start = (number % PAGE) * self.stride + KEY_WORDS;
-        &mut self.pages[number / PAGE][start..start + self.words]
+        let (page, start) = self.place(number);
+        &mut self.pages[page][start + KEY_WORDS..start + KEY_WORDS + self.words]
     }
+}
+
+/// Room for so many words, in large pages where the system gives them: records are reached in no order, and with small pages
+/// every other access would wait for a page table as well.
+fn page(words: usize) -> Vec<u64> {
+    let page: Vec<u64> = Vec::with_capacity(words);
+    #[cfg(target_os = "linux")]
+    {
+        const LARGE: usize = 2 << 20;
+        let first = page.as_ptr() as usize;
+        let begin = first.next_multiple_of(LARGE);
+        let end = (first + page.capacity() * size_of::<u64>()) / LARGE * LARGE;
+        if begin < end {
+            // SAFETY: the range lies within memory that this vector owns. The call is a hint about how the memory is mapped:
+            // it changes no content, and where it fails, small pages remain.
+            unsafe { libc::madvise(begin as *mut _, end - begin, libc::MADV_HUGEPAGE) };
+        }
+    }
+    page
 }
 
 /// Asks the processor to load a cache line; without effect where the platform has no such instruction.
