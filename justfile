@@ -24,6 +24,10 @@ demo:
 bench DIR="target/bench":
     benches/run.sh {{DIR}}
 
+# Buy-till-you-die models on one to ten million simulated customers, beside `lifetimes`; needs python3.
+bench-btyd DIR="target/bench-btyd":
+    benches/btyd.sh {{DIR}}
+
 # The documentation in a browser.
 docs:
     cargo doc --release --workspace --no-deps --open

@@ -6,7 +6,7 @@
 //!
 //! Where to look:
 //! - likelihoods and closed forms: `btyd/bg_family.rs`, `btyd/pareto.rs`, `btyd/expectation.rs`
-//! - intervals and lifetime value for many customers: `btyd/score.rs`
+//! - intervals and lifetime value for many customers: `btyd/score.rs`, `btyd/scorer.rs`
 //! - convergence, starts, standard errors: `btyd/fit.rs` and [`crate::optimise`]
 
 mod backtest;
@@ -20,6 +20,7 @@ mod ladder;
 mod pareto;
 mod regularity;
 mod score;
+mod scorer;
 mod simulation;
 
 pub use backtest::{Backtest, CalibrationBin, naive_purchases, tracking_curve};
@@ -29,4 +30,5 @@ pub use history::{PurchaseHistory, Summary, TimeUnit};
 pub use ladder::{FailedRung, Ladder, RateHeuristic, Served};
 pub use regularity::Regularity;
 pub use score::{Forecast, ForecastPlan, Forecaster, LifetimeValue};
+pub use scorer::Scorer;
 pub use simulation::{SimulatedCustomer, Simulator};

@@ -47,6 +47,7 @@ pub use quality::{
     Agreement, adjusted_rand, agreement, calinski_harabasz, davies_bouldin, mean_silhouette,
     sampled_silhouette, silhouettes,
 };
+pub(crate) use sample::mix;
 pub use stability::{
     ClusterStability, Resampling, StabilityGrade, StabilityParams, cluster_stability,
 };

@@ -1,6 +1,7 @@
 //! model
 
 pub mod btyd;
+pub mod churn;
 pub mod cluster;
 pub mod contractual;
 pub mod health;

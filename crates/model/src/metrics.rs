@@ -1,6 +1,18 @@
-//! How well a number ranks those to whom something happens: the area under the ROC curve, with its uncertainty.
+//! How well a number ranks those to whom something happens, and how far its probabilities can be believed.
 //!
-//! [`auc`] is the function that matters, [`Auc`] its answer.
+//! - ranking: [`auc`] with its uncertainty ([`Auc`]), below;
+//! - probabilities: [`log_loss`], [`brier`], [`calibration_table`] and the like, in `metrics/probability.rs`;
+//! - the line in the log-odds that calibration is measured and mended with: `metrics/logit_line.rs`.
+
+mod logit_line;
+mod probability;
+
+pub use logit_line::LogitLine;
+pub(crate) use logit_line::{logit, logit_line};
+pub use probability::{
+    CalibrationBin, PairedGain, average_precision, brier, calibration_line, calibration_table,
+    expected_calibration_error, lift_at, log_loss, log_loss_gain,
+};
 
 /// The area under the ROC curve with its standard error and 95% interval.
 #[derive(Debug, Clone, Copy, PartialEq, serde::Serialize, serde::Deserialize)]

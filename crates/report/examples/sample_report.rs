@@ -4,12 +4,19 @@
 
 #[path = "sample_report/company.rs"]
 mod company;
+#[path = "sample_report/scores.rs"]
+mod scores;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let path = std::env::args()
         .nth(1)
         .ok_or("where should the report be written? Give a path.")?;
-    let input = company::input();
+    let mut input = company::input();
+    scores::add(
+        &mut input,
+        "churn",
+        "lowest log loss out of time, 0.431 against 0.482 of the recency rule",
+    );
     std::fs::write(
         &path,
         tessera_report::render(&input, &tessera_report::Options::default())?,

@@ -3,7 +3,9 @@
 use crate::column::Table;
 use crate::input::{GoalMeta, ReportMeta, TargetMeta};
 use crate::number::Measure;
-use crate::record::{self, ModelRow, ProfileRow, RejectGroup, SegmentRow, SourceRow};
+use crate::record::{
+    self, CalibrationRow, ModelRow, ProfileRow, QualityRow, RejectGroup, SegmentRow, SourceRow,
+};
 use crate::{ReportError, ReportInput, text};
 
 /// Everything the sections read. A table that the version does not have is `None`.
@@ -14,6 +16,8 @@ pub(crate) struct Facts<'a> {
     pub(crate) schemes: Option<Vec<Scheme>>,
     pub(crate) profiles: Option<Vec<ProfileRow>>,
     pub(crate) models: Option<Vec<ModelRow>>,
+    pub(crate) calibration: Option<Vec<CalibrationRow>>,
+    pub(crate) quality: Option<Vec<QualityRow>>,
     pub(crate) sources: Option<Vec<SourceRow>>,
     pub(crate) rejects: Option<Vec<RejectGroup>>,
     /// Number of customers.
@@ -126,6 +130,8 @@ impl<'a> Facts<'a> {
             meta,
             profiles,
             models: open("models").map(record::models).transpose()?,
+            calibration: open("calibration").map(record::calibration).transpose()?,
+            quality: open("quality").map(record::quality).transpose()?,
             sources: open("sources").map(record::sources).transpose()?,
             rejects: open("rejects")
                 .map(|table| record::rejects(table, reject_examples))

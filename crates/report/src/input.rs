@@ -11,7 +11,8 @@ use crate::ReportError;
 /// The tables of one published version, and what the report says about the pipeline.
 #[derive(Debug, Clone)]
 pub struct ReportInput {
-    /// Tables by name, as published. A table that is absent makes its sections say so. Of `customers` the report reads the
+    /// Tables by name, as published. A table that is absent makes its sections say so; without `calibration`
+    /// and `quality`, which only scores have, there are no such sections. Of `customers` the report reads the
     /// scheme columns, their scores and the KPI; other columns may be left out.
     pub tables: BTreeMap<String, Vec<RecordBatch>>,
     /// The pipeline and the version.

@@ -11,9 +11,11 @@
 //!
 //! *Where to look*: a part of the report is one file of `section/` with a template of the same name in
 //! `templates/sections/`, and one line in the registry of `section.rs`. `facts.rs` reads the tables once for all sections;
-//! `number.rs` says how numbers read; `templates/style.css` says how everything looks; `version.rs` opens a version of a
+//! `score.rs` gathers what the tables say of a score;
+//! `number.rs` says how numbers read; `chart.rs` where marks stand; `templates/style.css` says how everything looks; `version.rs` opens a version of a
 //! store.
 
+mod chart;
 mod column;
 mod error;
 mod facts;
@@ -21,6 +23,7 @@ mod input;
 mod number;
 mod page;
 mod record;
+mod score;
 mod section;
 mod summary;
 mod text;

@@ -51,6 +51,40 @@ pub(crate) struct ModelRow {
     pub(crate) text: Option<String>,
 }
 
+/// One row of `calibration`.
+#[derive(Debug, Clone)]
+pub(crate) struct CalibrationRow {
+    pub(crate) score: String,
+    pub(crate) model: String,
+    pub(crate) bin: i64,
+    pub(crate) predicted: f64,
+    pub(crate) observed: f64,
+    pub(crate) customers: i64,
+    /// Observed over the mean of all bins.
+    pub(crate) lift: Option<f64>,
+}
+
+/// One row of `quality`.
+#[derive(Debug, Clone)]
+pub(crate) struct QualityRow {
+    /// The scheme, or the score.
+    pub(crate) scheme: String,
+    pub(crate) criterion: String,
+    pub(crate) metric: String,
+    pub(crate) value: Option<f64>,
+    pub(crate) threshold: Option<f64>,
+    pub(crate) status: QualityStatus,
+    pub(crate) reason: Option<String>,
+}
+
+/// How a criterion came out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum QualityStatus {
+    Ok,
+    Flagged,
+    NotComputed,
+}
+
 /// One row of `sources`.
 #[derive(Debug, Clone)]
 pub(crate) struct SourceRow {
@@ -173,6 +207,53 @@ pub(crate) fn models(table: Table<'_>) -> Result<Vec<ModelRow>, ReportError> {
         name: or_empty(name[i]),
         value: value[i],
         text: owned(text[i]),
+    };
+    Ok((0..table.rows()).map(row).collect())
+}
+
+/// Reads `calibration`, in the order of the table. A bin without a number is left out.
+pub(crate) fn calibration(table: Table<'_>) -> Result<Vec<CalibrationRow>, ReportError> {
+    table.require(&["score", "model", "bin", "predicted", "observed"])?;
+    let (score, model, bin) = (
+        table.text("score")?,
+        table.text("model")?,
+        table.integers("bin")?,
+    );
+    let (predicted, observed) = (table.numbers("predicted")?, table.numbers("observed")?);
+    let (customers, lift) = (table.integers("customers")?, table.numbers("lift")?);
+    let row = |i: usize| {
+        Some(CalibrationRow {
+            score: or_empty(score[i]),
+            model: or_empty(model[i]),
+            bin: bin[i]?,
+            predicted: predicted[i]?,
+            observed: observed[i]?,
+            customers: customers[i].unwrap_or(0).max(0),
+            lift: lift[i],
+        })
+    };
+    Ok((0..table.rows()).filter_map(row).collect())
+}
+
+/// Reads `quality`, in the order of the table. A status that is not known counts as flagged, so that it is seen.
+pub(crate) fn quality(table: Table<'_>) -> Result<Vec<QualityRow>, ReportError> {
+    table.require(&["scheme", "criterion", "metric", "status"])?;
+    let (scheme, criterion) = (table.text("scheme")?, table.text("criterion")?);
+    let (metric, status) = (table.text("metric")?, table.text("status")?);
+    let (value, threshold) = (table.numbers("value")?, table.numbers("threshold")?);
+    let reason = table.text("reason")?;
+    let row = |i: usize| QualityRow {
+        scheme: or_empty(scheme[i]),
+        criterion: or_empty(criterion[i]),
+        metric: or_empty(metric[i]),
+        value: value[i],
+        threshold: threshold[i],
+        status: match status[i] {
+            Some("ok") => QualityStatus::Ok,
+            Some("not computed") => QualityStatus::NotComputed,
+            _ => QualityStatus::Flagged,
+        },
+        reason: owned(reason[i]),
     };
     Ok((0..table.rows()).map(row).collect())
 }

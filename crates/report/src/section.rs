@@ -4,6 +4,7 @@
 //! [`SECTIONS`]; tests check that none is forgotten. Sections appear in the order of the registry: those of
 //! [`Build::Opening`] first, then for every scheme those of [`Build::Scheme`], then those of [`Build::Closing`].
 
+mod calibration;
 mod dictionary;
 mod goal;
 mod headline;
@@ -12,8 +13,10 @@ mod models;
 mod profiles;
 mod rejects;
 mod rfm_grid;
+mod scores;
 mod sizes;
 mod sources;
+mod tracking;
 
 use minijinja::value::{Serde, Value};
 use serde::Serialize;
@@ -29,6 +32,9 @@ pub(crate) const SECTIONS: &[Section] = &[
     lifecycle::SECTION,
     rfm_grid::SECTION,
     profiles::SECTION,
+    scores::SECTION,
+    calibration::SECTION,
+    tracking::SECTION,
     sources::SECTION,
     rejects::SECTION,
     models::SECTION,

@@ -1,7 +1,9 @@
-//! What a run ends with on the terminal: the segments of every scheme, the sources, what was refused. Plain text, no colour.
+//! What a run ends with on the terminal: the segments of every scheme, the scores, the sources, what was refused. Plain text, no colour.
 
 use crate::facts::{Facts, Scheme};
 use crate::number::{NONE, count, counted, percent};
+use crate::record::QualityStatus;
+use crate::score::{Score, scores};
 use crate::text::{self, printable, shortened, title, words};
 use crate::{ReportError, ReportInput};
 
@@ -9,6 +11,8 @@ use crate::{ReportError, ReportInput};
 const LONGEST_NAME: usize = 34;
 /// Segments of one scheme that are listed; the rest is counted.
 const MOST_SEGMENTS: usize = 15;
+/// Scores that are listed; the rest is counted.
+const MOST_SCORES: usize = 12;
 /// Rules in the list of refusals; the rest is counted.
 const MOST_REFUSALS: usize = 10;
 
@@ -23,6 +27,7 @@ pub fn summary(input: &ReportInput) -> Result<String, ReportError> {
         None | Some([]) => blocks.push("no segments in this version\n".to_owned()),
         Some(schemes) => blocks.extend(schemes.iter().map(|scheme| segments(&facts, scheme))),
     }
+    blocks.extend(scored(&facts));
     blocks.extend(sources(&facts));
     blocks.extend(refusals(&facts));
     Ok(blocks.join("\n"))
@@ -112,6 +117,50 @@ fn segments(facts: &Facts<'_>, scheme: &Scheme) -> String {
         scheme.kind.words(),
         table.draw()
     )
+}
+
+/// One line per score: what serves, how it did on later data, what is flagged or was not computed.
+fn scored(facts: &Facts<'_>) -> Option<String> {
+    let found = scores(facts);
+    if found.is_empty() {
+        return None;
+    }
+    let hidden = found.len().saturating_sub(MOST_SCORES);
+    let mut out = String::from("Scores\n");
+    for score in found.iter().take(MOST_SCORES) {
+        out.push_str(&format!("  {}\n", score_line(score)));
+    }
+    if hidden > 0 {
+        out.push_str(&format!("  … and {hidden} more in the table `models`\n"));
+    }
+    Some(out)
+}
+
+fn score_line(score: &Score<'_>) -> String {
+    let name = |text: &str| shortened(&printable(text), LONGEST_NAME);
+    let mut parts = vec![match score.served {
+        Some(model) => format!("{}: {} serves", name(score.name), name(model)),
+        None => format!("{}: no model serves", name(score.name)),
+    }];
+    let tested = score.tested();
+    let figure = |metric: &str| {
+        let of_served = tested.iter().filter(|found| {
+            found.metric == metric && score.served.is_none_or(|served| served == found.model)
+        });
+        // Of several horizons the worst counts.
+        of_served.map(|found| found.value).reduce(f64::min)
+    };
+    parts.extend(figure("auc").map(|auc| format!("AUC {auc:.3}")));
+    parts.extend(figure("tracking").map(|ratio| format!("{} of actual", percent(ratio))));
+    let flagged = score.criteria(QualityStatus::Flagged).count();
+    if flagged > 0 {
+        parts.push(format!("{flagged} flagged !"));
+    }
+    let absent = score.criteria(QualityStatus::NotComputed).count();
+    if absent > 0 {
+        parts.push(format!("{absent} not computed"));
+    }
+    parts.join(" · ")
 }
 
 fn sources(facts: &Facts<'_>) -> Option<String> {

@@ -8,7 +8,15 @@ use crate::column::Table;
 use crate::{ReportError, ReportInput, ReportMeta};
 
 /// Tables that are read whole.
-const WHOLE: [&str; 5] = ["segments", "profiles", "models", "sources", "rejects"];
+const WHOLE: [&str; 7] = [
+    "segments",
+    "profiles",
+    "models",
+    "calibration",
+    "quality",
+    "sources",
+    "rejects",
+];
 
 /// Reads what a report shows of a version: its tables, of `customers` only the KPI, the schemes and their scores, and the
 /// commit's `pipeline` object. A table that the version does not have is left out.

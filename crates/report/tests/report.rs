@@ -5,6 +5,10 @@
 mod company;
 
 #[cfg(test)]
+#[path = "../examples/sample_report/scores.rs"]
+mod scores;
+
+#[cfg(test)]
 #[path = "report/fixture.rs"]
 mod fixture;
 #[cfg(test)]
@@ -26,6 +30,9 @@ mod missing_tables;
 #[cfg(test)]
 #[path = "report/own_templates.rs"]
 mod own_templates;
+#[cfg(test)]
+#[path = "report/score_sections.rs"]
+mod score_sections;
 #[cfg(test)]
 #[path = "report/section_html.rs"]
 mod section_html;

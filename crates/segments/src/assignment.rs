@@ -3,20 +3,32 @@
 use std::fmt;
 use std::sync::Arc;
 
-use arrow::array::ArrayRef;
-use tessera_model::cluster::ClusterWarning;
+use arrow::array::{ArrayRef, BooleanArray};
+use tessera_model::cluster::{ClusterWarning, NamedFeature};
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::edges::FrozenEdges;
 use crate::error::SegmentError;
+use crate::quality::Quality;
+use crate::rules_lint::RulesWarning;
+
+/// Mean Jaccard similarity from which a cluster counts as stable (Hennig 2007).
+pub(crate) const STABLE: f64 = 0.75;
 
 /// What a scheme may need beside the customers' features.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Extra<'a> {
     /// Seed of every random step.
     pub seed: u64,
-    /// `rules`: per customer the index (from 0) of the first rule that is true, `None` where no rule is.
+    /// `rules`: per customer the index (from 0) of the first rule that is true, `None` where no rule is. Enough to divide,
+    /// not enough to tell rules that overlap.
     pub rule_hits: Option<&'a [Option<u32>]>,
+    /// `rules`: per rule, in order, whether it is true for each customer; null is not true. Takes the place of `rule_hits`
+    /// and lets the rules be checked, see [`crate::RulesLint`].
+    pub rule_matches: Option<&'a [BooleanArray]>,
+    /// `kmeans`: what the features count, so that clusters can be named in words; a feature that is not among them counts
+    /// as a plain number.
+    pub named_features: &'a [NamedFeature],
     /// `rfm_grid` with frozen edges: those of an earlier version; without them this run computes its own.
     pub frozen_edges: Option<&'a FrozenEdges>,
 }
@@ -42,6 +54,8 @@ pub struct Assignment {
     pub parameters: Vec<Parameter>,
     /// What the reader should know and the run need not stop for.
     pub warnings: Vec<Warning>,
+    /// Rows for the `quality` table.
+    pub quality: Vec<Quality>,
 }
 
 /// One segment of a scheme.
@@ -136,6 +150,24 @@ pub enum Warning {
     },
     /// What the clustering noticed about its data.
     Clusters(ClusterWarning),
+    /// What is odd about a list of rules.
+    Rules(RulesWarning),
+    /// No more structure than rows have that hold no clusters by construction.
+    NoClusters {
+        /// Clusters looked for.
+        k: usize,
+        /// Mean silhouette of the customers that took part.
+        silhouette: f64,
+        /// Mean silhouette over sets of rows without clusters, of the null model that explains the customers best.
+        without_clusters: f64,
+        /// Share of those sets that reach the silhouette of the customers.
+        p_value: f64,
+    },
+    /// Clusters that other draws of customers do not give again.
+    UnstableClusters {
+        /// Name and mean Jaccard similarity.
+        clusters: Vec<(String, f64)>,
+    },
 }
 
 impl Assignment {
@@ -294,6 +326,28 @@ impl fmt::Display for Warning {
                 )
             }
             Self::Clusters(warning) => warning.fmt(f),
+            Self::Rules(warning) => warning.fmt(f),
+            Self::NoClusters {
+                k,
+                silhouette,
+                without_clusters,
+                p_value,
+            } => write!(
+                f,
+                "no clusters: {k} of them reach a silhouette of {silhouette:.2}, and rows made without any reach {without_clusters:.2} \
+                 (p = {p_value:.2}); they cut a continuum or single features, so take their borders as arbitrary"
+            ),
+            Self::UnstableClusters { clusters } => {
+                let named: Vec<String> = clusters
+                    .iter()
+                    .map(|(name, jaccard)| format!("`{name}` ({jaccard:.2})"))
+                    .collect();
+                write!(
+                    f,
+                    "other draws of customers do not give these clusters again (mean Jaccard similarity below {STABLE}): {}",
+                    named.join(", ")
+                )
+            }
         }
     }
 }

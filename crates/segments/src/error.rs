@@ -110,6 +110,14 @@ pub enum SegmentError {
         /// Customers.
         expected: usize,
     },
+    /// The outcomes of the predicates are those of another scheme.
+    #[error("{found} rules were evaluated, and the scheme has {expected}")]
+    RuleMatchesCount {
+        /// Rules handed over.
+        found: usize,
+        /// Rules of the scheme.
+        expected: usize,
+    },
     /// An outcome names a rule that does not exist.
     #[error("customer row {row} is said to match rule {}, and the scheme has {rules} rules", .index + 1)]
     RuleIndex {

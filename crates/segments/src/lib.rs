@@ -13,10 +13,13 @@
 //! | how does one kind of scheme decide? | `kinds/KIND.rs` |
 //! | which cells belong to which RFM segment? do a grid's intervals overlap? | `grid.rs`, `grid/` |
 //! | how does a value become a score from 1 to k? | `score.rs` |
+//! | which rules overlap, which decide nobody? | `rules_lint.rs` |
+//! | can a scheme be relied on? | `quality.rs`, `cluster_evidence.rs` |
 //! | how are frozen edges read back? | `edges.rs` |
 //! | what is published per segment? | `profiles.rs`, `summary.rs`, `tables.rs` |
 
 mod assignment;
+mod cluster_evidence;
 mod customers;
 mod edges;
 mod error;
@@ -25,7 +28,9 @@ mod kinds;
 mod label_targets;
 mod moments;
 mod profiles;
+mod quality;
 mod rank;
+mod rules_lint;
 mod score;
 mod summary;
 mod tables;
@@ -41,8 +46,11 @@ pub use error::SegmentError;
 pub use grid::{CellMap, GridLint, lint};
 pub use kinds::{KINDS, Kind, divide, inputs};
 pub use profiles::{LABEL_VALUES, OTHER_LABEL, Profile, profiles};
+pub use quality::{Quality, QualityStatus};
+pub use rules_lint::{RuleName, RulesLint, RulesWarning, repeated_rules};
 pub use summary::{SegmentSummary, summarise};
 pub use tables::{
     MembershipBatches, customer_columns, memberships, model_rows, models_schema, models_table,
     profiles_schema, profiles_table, segments_schema, segments_table,
 };
+pub use tessera_model::cluster::NamedFeature;

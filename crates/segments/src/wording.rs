@@ -15,6 +15,12 @@ pub(crate) fn grouped(number: u64) -> String {
     text
 }
 
+/// So many of a thing: `1 customer`, `4,338 customers`.
+pub(crate) fn counted(number: u64, thing: &str) -> String {
+    let plural = if number == 1 { "" } else { "s" };
+    format!("{} {thing}{plural}", grouped(number))
+}
+
 /// A share as a percentage with at most two decimals: `5%`, `12.5%`.
 pub(crate) fn percent(share: f64) -> String {
     let text = format!("{:.2}", share * 100.0);
@@ -52,6 +58,8 @@ mod tests {
         assert_eq!(grouped(999), "999");
         assert_eq!(grouped(1000), "1,000");
         assert_eq!(grouped(1_234_567), "1,234,567");
+        assert_eq!(counted(1, "customer"), "1 customer");
+        assert_eq!(counted(2000, "customer"), "2,000 customers");
         assert_eq!(percent(0.05), "5%");
         assert_eq!(percent(0.125), "12.5%");
         assert_eq!(percent(1.0), "100%");

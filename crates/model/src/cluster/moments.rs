@@ -28,26 +28,45 @@ pub(super) fn mean(values: &[f64]) -> f64 {
     }
 }
 
-/// Mean and standard deviation of the population (divided by n).
+/// Mean and standard deviation of the population (divided by n) of finite values.
 pub(super) fn mean_sd(values: &[f64]) -> (f64, f64) {
-    let mean = mean(values);
-    if values.is_empty() {
-        return (mean, 0.0);
+    let plain = |values: &[f64]| {
+        let mean = mean(values);
+        let squares = sum_of(values, |x| (x - mean) * (x - mean));
+        (mean, (squares / values.len().max(1) as f64).sqrt())
+    };
+    let (mean, sd) = plain(values);
+    if sd.is_finite() {
+        return (mean, sd);
     }
-    (
-        mean,
-        (sum_of(values, |x| (x - mean) * (x - mean)) / values.len() as f64).sqrt(),
-    )
+    // Squares overflow beyond 1e154; as shares of the largest they cannot.
+    let (unit, scaled) = shares(values);
+    let (mean, sd) = plain(&scaled);
+    (mean * unit, sd * unit)
+}
+
+/// The values as shares of the largest absolute one, and that one.
+fn shares(values: &[f64]) -> (f64, Vec<f64>) {
+    let largest = values.iter().fold(0.0f64, |most, x| most.max(x.abs()));
+    (largest, values.iter().map(|x| x / largest).collect())
 }
 
 /// Skewness of the population, m3 / m2^1.5 (g1 of Joanes and Gill 1998); 0 for constant or no values.
 pub(super) fn skewness(values: &[f64]) -> f64 {
-    let (mean, sd) = mean_sd(values);
-    if sd > 0.0 {
-        // Standardised before cubing, so that large values do not overflow.
-        sum_of(values, |x| ((x - mean) / sd).powi(3)) / values.len() as f64
+    let plain = |values: &[f64]| {
+        let (mean, sd) = mean_sd(values);
+        if sd > 0.0 {
+            // Standardised before cubing, so that large values do not overflow.
+            sum_of(values, |x| ((x - mean) / sd).powi(3)) / values.len() as f64
+        } else {
+            0.0
+        }
+    };
+    let skewness = plain(values);
+    if skewness.is_finite() {
+        skewness
     } else {
-        0.0
+        plain(&shares(values).1)
     }
 }
 
@@ -85,6 +104,16 @@ mod tests {
             assert!((quantile(&mut values, probability).unwrap() - value).abs() < 1e-12);
         }
         assert_eq!(quantile(&mut [], 0.5), None);
+    }
+
+    #[test]
+    fn values_whose_squares_overflow_have_moments() {
+        let small = [1.0, 2.0, 3.0, 4.0, 100.0];
+        let huge = small.map(|x| x * 1e300);
+        let ((mean, sd), (huge_mean, huge_sd)) = (mean_sd(&small), mean_sd(&huge));
+        assert!((huge_mean / 1e300 - mean).abs() < 1e-12 * mean);
+        assert!((huge_sd / 1e300 - sd).abs() < 1e-12 * sd);
+        assert!((skewness(&huge) - skewness(&small)).abs() < 1e-12);
     }
 
     #[test]

@@ -105,7 +105,7 @@ pub(super) fn permutation(rows: usize, random: &mut ChaCha8Rng) -> Vec<usize> {
 }
 
 /// The finaliser of splitmix64 (Steele, Lea, Flood 2014): every input bit changes about half of the output bits.
-pub(super) fn mix(value: u64) -> u64 {
+pub(crate) fn mix(value: u64) -> u64 {
     let value = (value ^ (value >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
     let value = (value ^ (value >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
     value ^ (value >> 31)

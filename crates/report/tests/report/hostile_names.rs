@@ -2,7 +2,7 @@
 
 use tessera_report::{FeatureMeta, Options, render, summary};
 
-use crate::{fixture, markup};
+use crate::{fixture, markup, scores};
 
 const SCRIPT: &str = "<script>alert(1)</script>";
 const QUOTES: &str = "\"' onmouseover=\"alert(1) & <b>";
@@ -42,6 +42,7 @@ fn hostile(name: &'static str) -> tessera_report::ReportInput {
         let batch = arrow::record_batch::RecordBatch::try_from_iter(renamed).unwrap();
         input.tables.insert(table.to_owned(), vec![batch]);
     }
+    scores::add(&mut input, name, name);
     input
 }
 

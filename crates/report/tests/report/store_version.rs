@@ -8,7 +8,7 @@ use tessera_report::{Options, from_version, render};
 use tessera_snapshot::tables::{self, Ty};
 use tessera_snapshot::{RunIdentity, Store};
 
-use crate::fixture;
+use crate::{fixture, scores};
 
 /// A fixture's table with the columns that its definition adds.
 fn published(table: &tables::Table, batch: &RecordBatch) -> RecordBatch {
@@ -76,6 +76,39 @@ fn a_published_version_renders_like_its_tables() {
     assert_eq!(html, render(&input, &Options::default()).unwrap());
     let again = from_version(&Store::open(folder.path()).unwrap().version(1).unwrap()).unwrap();
     assert_eq!(html, render(&again, &Options::default()).unwrap());
+}
+
+#[test]
+fn tables_of_scores_are_read_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open_or_create(folder.path()).unwrap();
+    let mut input = tessera_report::ReportInput {
+        tables: Default::default(),
+        meta: tessera_report::ReportMeta::new("scored", fixture::day(2026, 11, 22)),
+    };
+    input.meta.version = Some(1);
+    scores::add(&mut input, "churn", "lowest log loss");
+    let mut staging = store
+        .stage(RunIdentity {
+            idempotency_key: "scored".into(),
+            as_of: input.meta.as_of,
+            pipeline: serde_json::to_value(&input.meta).unwrap(),
+            inputs: serde_json::Value::Null,
+        })
+        .unwrap();
+    for (name, batches) in &input.tables {
+        let batch = published(tables::find(name).unwrap(), &batches[0]);
+        staging
+            .write(name, &batch.schema(), std::iter::once(Ok(batch.clone())))
+            .unwrap();
+    }
+    staging.publish(serde_json::Value::Null).unwrap();
+    let read = from_version(&store.version(1).unwrap()).unwrap();
+    assert_eq!(read.tables.len(), 3);
+    assert_eq!(
+        render(&read, &Options::default()).unwrap(),
+        render(&input, &Options::default()).unwrap()
+    );
 }
 
 #[test]

@@ -82,6 +82,7 @@ fn divide(
             ),
         ],
         warnings: Vec::new(),
+        quality: Vec::new(),
     })
 }
 

@@ -13,6 +13,7 @@ use tessera_spec::pipeline::{KmeansScheme, Scheme, SchemeKind};
 
 use super::Kind;
 use crate::assignment::{AssignedBy, Assignment, Extra, Parameter, Reasons, SegmentInfo, Warning};
+use crate::cluster_evidence::{self, Evidence};
 use crate::customers::Customers;
 use crate::error::SegmentError;
 use crate::wording::write_number;
@@ -32,10 +33,12 @@ pub(super) static KIND: Kind = Kind {
     docs: "Decides: the features are transformed, winsorised and standardised as stated; k-means is fitted on a sample from several \
            starts, the best is refined over all customers, and everyone belongs to the nearest centre. k is given, or the one of a \
            range with the highest mean silhouette. Clusters are numbered by the falling mean of the first feature and take the \
-           scheme's names in that order, else `cluster 1`, `cluster 2`, …\n\
+           scheme's names in that order, else names from what sets them apart, such as `high spend, lapsing`.\n\
            Missing values: count as the feature's median; the reason says so.\n\
            Publishes: in `models` k, inertia, silhouette, the preparation of every feature, the centres (`centroid_…` standardised, \
-           `centroid_units_…` in the feature's unit) and the criteria of every k that was tried.",
+           `centroid_units_…` in the feature's unit), the criteria of every k that was tried, a rule of depth 3 that stands in for \
+           each cluster with its balanced accuracy on held-out customers (`surrogate_…`), how often other draws of customers give the \
+           cluster again (`stability_…`) and the comparison with rows without clusters (`structure_…`); in `quality` what of it fails.",
     accepts: |kind| matches!(kind, SchemeKind::Kmeans(_)),
     inputs: |kind| match kind {
         SchemeKind::Kmeans(config) => config
@@ -75,7 +78,19 @@ fn divide(
     let mut fit = cluster::fit(&prepared, &params.check()?)?;
     fit.order_by(raw.column(0))?;
 
-    let names = names(config, fit.sizes.len());
+    let names = cluster_evidence::names(
+        &config.names,
+        &fit.model.columns,
+        extra.named_features,
+        &fit.model.centroids,
+    );
+    let evidence = Evidence::gather(
+        &raw,
+        &prepared,
+        &fit.assignment.cluster,
+        fit.sizes.len(),
+        extra.seed,
+    )?;
     let silhouette = match cluster::sampled_silhouette(
         &prepared,
         &fit.assignment.cluster,
@@ -95,15 +110,15 @@ fn divide(
             .map(choice_parameters)
             .unwrap_or_default(),
     );
+    parameters.extend(evidence.parameters());
     // A figure that could not be computed is left out rather than published as NaN.
     parameters.retain(|row| row.value.is_none_or(f64::is_finite));
 
     let segments = names.iter().enumerate().map(|(index, segment)| {
-        SegmentInfo::new(
-            name,
-            segment,
-            Some(centre_words(&preparation, &fit.model.centroids[index])),
-        )
+        let rule = evidence
+            .rule(index)
+            .unwrap_or_else(|| centre_words(&preparation, &fit.model.centroids[index]));
+        SegmentInfo::new(name, segment, Some(rule))
     });
     let segments = segments.collect();
     let warnings = preparation
@@ -112,7 +127,9 @@ fn divide(
         .chain(&fit.warnings)
         .cloned()
         .map(Warning::Clusters)
+        .chain(evidence.warnings(&names))
         .collect();
+    let quality = evidence.quality(&names);
     let places = Places::new(customers);
     Ok(Assignment {
         scheme: name.to_owned(),
@@ -133,6 +150,7 @@ fn divide(
         columns: Vec::new(),
         parameters,
         warnings,
+        quality,
     })
 }
 
@@ -165,18 +183,8 @@ fn nobody(scheme: &str, config: &KmeansScheme) -> Assignment {
         columns: Vec::new(),
         parameters: Vec::new(),
         warnings: Vec::new(),
+        quality: Vec::new(),
     }
-}
-
-fn names(config: &KmeansScheme, clusters: usize) -> Vec<String> {
-    let name = |index: usize| {
-        config
-            .names
-            .get(index)
-            .cloned()
-            .unwrap_or_else(|| format!("cluster {}", index + 1))
-    };
-    (0..clusters).map(name).collect()
 }
 
 /// The centre in the units of the features.
@@ -243,12 +251,12 @@ impl Explained {
         let _ = if next > MUCH_FARTHER * own {
             write!(
                 to,
-                "nearest to {name}; the next, {next_name}, is more than {MUCH_FARTHER} times as far"
+                "nearest to '{name}'; the next, '{next_name}', is more than {MUCH_FARTHER} times as far"
             )
         } else {
             write!(
                 to,
-                "nearest to {name}; the next, {next_name}, is {:.1} times as far",
+                "nearest to '{name}'; the next, '{next_name}', is {:.1} times as far",
                 next / own.max(f64::MIN_POSITIVE)
             )
         };
@@ -365,7 +373,10 @@ fn centre_parameters(preparation: &Preparation, fit: &KmeansFit) -> Vec<Paramete
 }
 
 fn choice_parameters(table: &ChoiceTable) -> Vec<Parameter> {
-    let mut rows = vec![number("choice_sample_rows", table.sample_rows as f64)];
+    let mut rows = vec![
+        number("choice_sample_rows", table.sample_rows as f64),
+        number("choice_resample_rows", table.resample_rows as f64),
+    ];
     for tried in &table.rows {
         let figures = [
             ("inertia", Some(tried.inertia)),

@@ -70,6 +70,7 @@ fn divide(
             Parameter::number(KIND.name, "stages", labels.values().len() as f64),
         ],
         warnings: Vec::new(),
+        quality: Vec::new(),
     })
 }
 

@@ -93,6 +93,7 @@ fn divide(
         columns: Vec::new(),
         parameters: parameters(config, &lowest, &ranking),
         warnings: warnings(config, &lowest, &ranking),
+        quality: Vec::new(),
     })
 }
 

@@ -84,6 +84,7 @@ fn divide(
         scheme: name.to_owned(),
         kind: KIND.name,
         warnings: warnings(config, &rankings)?,
+        quality: Vec::new(),
         columns: cells.columns(name, &codes, config),
         parameters: parameters(config, &rankings, scored.edges.as_ref()),
         reasons: Reasons::PerCode {

@@ -1,19 +1,24 @@
 //! `kind = "rules"`: the first predicate that is true.
 
+use arrow::array::{Array, BooleanArray};
 use tessera_spec::pipeline::{RulesScheme, Scheme, SchemeKind};
 
 use super::Kind;
-use crate::assignment::{AssignedBy, Assignment, Extra, Parameter, Reasons, SegmentInfo};
+use crate::assignment::{AssignedBy, Assignment, Extra, Parameter, Reasons, SegmentInfo, Warning};
 use crate::customers::Customers;
 use crate::error::SegmentError;
+use crate::quality::Quality;
+use crate::rules_lint::{RulesLint, RulesWarning, repeated_rules, true_rows};
 
 pub(super) static KIND: Kind = Kind {
     name: "rules",
     summary: "The first rule that is true names the segment.",
     docs: "Decides: rules are tried in order and the first whose predicate is true names the segment; where none is, `otherwise`. The \
-           predicates are evaluated by the engine, which hands over the number of the first true rule.\n\
+           predicates are evaluated by the engine, which hands over which rules are true, or the number of the first.\n\
            Missing values: a predicate that is null is not true, so the next rule is tried.\n\
-           Publishes: in `models` every rule and how many customers it decided.",
+           Publishes: in `models` every rule and how many customers it decided; where the engine says all rules that are true, also \
+           `rule_N_matched`, `rule_N_reached`, `overlap_N_M` and `uncovered`, a row of `quality` per rule, and warnings about rules that \
+           overlap or decide nobody.",
     accepts: |kind| matches!(kind, SchemeKind::Rules(_)),
     inputs: |_| Vec::new(),
     divide,
@@ -27,11 +32,88 @@ fn divide(
     let SchemeKind::Rules(config) = &scheme.kind else {
         return Err(SegmentError::WrongKind { kind: KIND.name });
     };
-    let hits = extra.rule_hits.ok_or(SegmentError::RuleHitsMissing)?;
-    if hits.len() != customers.len() {
+    let lint = match extra.rule_matches {
+        Some(matches) => Some(lint(config, matches, customers.len())?),
+        None => None,
+    };
+    let (codes, decided) = match (extra.rule_matches, extra.rule_hits) {
+        (Some(matches), _) => first_true(matches, customers.len()),
+        (None, Some(hits)) => checked_hits(config, hits, customers.len())?,
+        (None, None) => return Err(SegmentError::RuleHitsMissing),
+    };
+    let mut parameters = parameters(config, &decided);
+    let mut warnings = repeated_rules(config);
+    let mut quality = Vec::new();
+    if let Some(lint) = &lint {
+        parameters.extend(lint_parameters(config, lint));
+        quality = judged(config, lint);
+        warnings.extend(lint.warnings(config));
+    }
+
+    let name = scheme.name.value.as_str();
+    let (segments, of_code) = segments(name, config);
+    Ok(Assignment {
+        scheme: name.to_owned(),
+        kind: KIND.name,
+        segments,
+        segment_of: codes.iter().map(|&code| of_code[code as usize]).collect(),
+        reasons: Reasons::PerCode {
+            codes,
+            texts: reasons(config),
+        },
+        assigned_by: AssignedBy::Rule,
+        columns: Vec::new(),
+        parameters,
+        warnings: warnings.into_iter().map(Warning::Rules).collect(),
+        quality,
+    })
+}
+
+/// The lint of rules that were evaluated for these customers.
+fn lint(
+    config: &RulesScheme,
+    matches: &[BooleanArray],
+    customers: usize,
+) -> Result<RulesLint, SegmentError> {
+    if matches.len() != config.rules.len() {
+        return Err(SegmentError::RuleMatchesCount {
+            found: matches.len(),
+            expected: config.rules.len(),
+        });
+    }
+    match matches.iter().find(|column| column.len() != customers) {
+        Some(column) => Err(SegmentError::RuleHitsLength {
+            found: column.len(),
+            expected: customers,
+        }),
+        None => Ok(RulesLint::of(matches, customers)),
+    }
+}
+
+/// Per customer the first rule that is true, else the number of rules; and how many customers each of these decides.
+fn first_true(matches: &[BooleanArray], customers: usize) -> (Vec<u32>, Vec<u64>) {
+    let mut codes = vec![matches.len() as u32; customers];
+    let mut decided = vec![0u64; matches.len() + 1];
+    // From the last rule to the first, so that earlier ones overwrite later ones.
+    for (rule, column) in matches.iter().enumerate().rev() {
+        for row in true_rows(column).set_indices() {
+            codes[row] = rule as u32;
+        }
+    }
+    codes.iter().for_each(|&code| decided[code as usize] += 1);
+    (codes, decided)
+}
+
+/// The same from the caller's own list of first rules.
+fn checked_hits(
+    config: &RulesScheme,
+    hits: &[Option<u32>],
+    customers: usize,
+) -> Result<(Vec<u32>, Vec<u64>), SegmentError> {
+    if hits.len() != customers {
         return Err(SegmentError::RuleHitsLength {
             found: hits.len(),
-            expected: customers.len(),
+            expected: customers,
         });
     }
     let otherwise = config.rules.len() as u32;
@@ -52,23 +134,7 @@ fn divide(
         decided[code as usize] += 1;
         codes.push(code);
     }
-
-    let name = scheme.name.value.as_str();
-    let (segments, of_code) = segments(name, config);
-    Ok(Assignment {
-        scheme: name.to_owned(),
-        kind: KIND.name,
-        segments,
-        segment_of: codes.iter().map(|&code| of_code[code as usize]).collect(),
-        reasons: Reasons::PerCode {
-            codes,
-            texts: reasons(config),
-        },
-        assigned_by: AssignedBy::Rule,
-        columns: Vec::new(),
-        parameters: parameters(config, &decided),
-        warnings: Vec::new(),
-    })
+    Ok((codes, decided))
 }
 
 /// The segments in the order of the rules, and the segment of each rule (`otherwise` last). Rules that name the same segment
@@ -129,4 +195,71 @@ fn parameters(config: &RulesScheme, decided: &[u64]) -> Vec<Parameter> {
         text: Some(config.otherwise.clone()),
     });
     rows
+}
+
+fn lint_parameters(config: &RulesScheme, lint: &RulesLint) -> Vec<Parameter> {
+    let row = |name: String, value: u64, text: &str| Parameter {
+        model: KIND.name.to_owned(),
+        name,
+        value: Some(value as f64),
+        text: Some(text.to_owned()),
+    };
+    let mut rows = Vec::with_capacity(2 * config.rules.len() + lint.overlaps.len() + 1);
+    for (index, rule) in config.rules.iter().enumerate() {
+        let (number, segment) = (index + 1, &rule.segment.value);
+        rows.push(row(
+            format!("rule_{number}_matched"),
+            lint.matched[index],
+            segment,
+        ));
+        rows.push(row(
+            format!("rule_{number}_reached"),
+            lint.reached[index],
+            segment,
+        ));
+    }
+    for &(first, second, both) in &lint.overlaps {
+        let winner = &config.rules[first].segment.value;
+        rows.push(row(
+            format!("overlap_{}_{}", first + 1, second + 1),
+            both,
+            winner,
+        ));
+    }
+    rows.push(row(
+        "uncovered".to_owned(),
+        lint.uncovered,
+        &config.otherwise,
+    ));
+    rows
+}
+
+/// Every rule decides somebody, or it can go.
+fn judged(config: &RulesScheme, lint: &RulesLint) -> Vec<Quality> {
+    if lint.customers == 0 {
+        return Vec::new();
+    }
+    let warnings = lint.warnings(config);
+    let why_dead = |number: usize| {
+        let of_rule = |warning: &&RulesWarning| match warning {
+            RulesWarning::MatchesNobody { rule } | RulesWarning::AlwaysTaken { rule, .. } => {
+                rule.number == number
+            }
+            _ => false,
+        };
+        warnings.iter().find(of_rule).map(ToString::to_string)
+    };
+    (1..)
+        .zip(&config.rules)
+        .zip(&lint.reached)
+        .map(|((number, rule), &reached)| {
+            Quality::judged(
+                &rule.segment.value,
+                "rule decides",
+                format!("rule_{number}_reached"),
+                (reached as f64, 1.0),
+                why_dead(number),
+            )
+        })
+        .collect()
 }

@@ -8,4 +8,5 @@ mod customer_base;
 mod profile_identities;
 mod published_tables;
 mod rfm_reference;
+mod rules_lint;
 mod scheme_kinds;

@@ -1,7 +1,11 @@
 //! What each kind decides and says, on bases small enough to check by hand.
 
-use tessera_segments::{Assignment, Extra, SegmentError, Warning, divide, segment_id};
-use tessera_spec::pipeline::{Grid, GridInterval, KChoice, SchemeKind, ScoreMethod, Transform};
+use tessera_segments::{
+    Assignment, Extra, NamedFeature, QualityStatus, SegmentError, Warning, divide, segment_id,
+};
+use tessera_spec::pipeline::{
+    Grid, GridInterval, KChoice, SchemeKind, ScoreMethod, Transform, Unit,
+};
 
 use crate::customer_base::{
     Row, attribute, believable, customers, kmeans, rfm, rules, scheme, tiers,
@@ -399,15 +403,39 @@ fn planted() -> Vec<Row> {
 #[test]
 fn kmeans_recovers_planted_groups_numbers_them_and_says_why() {
     let rows = planted();
-    let found = run(kmeans(KChoice::Fixed(3)), &rows);
-    // By falling recency, the first feature: the lapsed are cluster 1.
+    let features = [
+        ("recency_days", Unit::Days),
+        ("order_count", Unit::Count),
+        ("spend_total", Unit::Currency),
+    ]
+    .map(|(name, unit)| NamedFeature {
+        name: name.to_owned(),
+        unit,
+    });
+    let extra = Extra {
+        named_features: &features,
+        ..Extra::default()
+    };
+    let found = divide(
+        &scheme("s", kmeans(KChoice::Fixed(3))),
+        &customers(&rows),
+        &extra,
+    )
+    .unwrap();
+    // By falling recency, the first feature: the lapsed come first.
+    let of_group = [
+        "lapsing, few orders",
+        "low spend, few orders",
+        "many orders, high spend",
+    ];
+    assert_eq!(names(&found)[..3], of_group);
     for (row, name) in names(&found).into_iter().enumerate() {
-        assert_eq!(name, ["cluster 1", "cluster 2", "cluster 3"][row % 3]);
+        assert_eq!(name, of_group[row % 3]);
     }
     assert_eq!(found.assigned_by.as_str(), "model");
     let reason = found.reason(2);
     assert!(
-        reason.starts_with("nearest to cluster 3; the next, cluster 2, is "),
+        reason.starts_with("nearest to 'many orders, high spend'; the next, 'low spend, few orders', is "),
         "{reason}"
     );
     assert!(
@@ -416,7 +444,7 @@ fn kmeans_recovers_planted_groups_numbers_them_and_says_why() {
     );
     let rule = found.segments[0].rule.as_deref().unwrap();
     assert!(
-        rule.starts_with("nearest to the centre recency_days 40"),
+        rule.ends_with(" (balanced accuracy 1.00 on 150 held-out customers)"),
         "{rule}"
     );
 
@@ -431,6 +459,22 @@ fn kmeans_recovers_planted_groups_numbers_them_and_says_why() {
         (value("k"), value("cluster_1"), value("missing_spend_total")),
         (Some(3.0), Some(100.0), Some(1.0))
     );
+    // The surrogate rule of each group is one limit on one feature, which every customer held out agrees with.
+    for group in 1..=3 {
+        assert_eq!(value(&format!("surrogate_{group}")), Some(1.0));
+        assert!(value(&format!("stability_{group}")).unwrap() > 0.99);
+    }
+    assert_eq!(
+        (value("structure"), value("stability_rows")),
+        (Some(1.0), Some(300.0))
+    );
+    assert!(
+        found
+            .quality
+            .iter()
+            .all(|row| row.status == QualityStatus::Ok)
+    );
+    assert_eq!(found.quality.len(), 4, "structure, and stability of each");
     assert!(value("silhouette").unwrap() > 0.8 && value("inertia").unwrap() > 0.0);
     assert!(value("centroid_1_recency_days").unwrap() > 1.0);
     assert!((400.0..=411.0).contains(&value("centroid_units_1_recency_days").unwrap()));
@@ -459,6 +503,62 @@ fn kmeans_chooses_k_by_silhouette_and_publishes_what_it_tried() {
 }
 
 #[test]
+fn kmeans_says_so_where_there_are_no_clusters() {
+    // Points strewn evenly over a square (the R2 sequence of Roberts 2018): four clusters cut a continuum.
+    let evenly = |key: i64, step: f64| (key as f64 * step).fract();
+    let rows: Vec<Row> = (1..=600)
+        .map(|key| Row {
+            key,
+            recency: Some(1.0 + 100.0 * evenly(key, 0.754_877_666_246_692_7)),
+            orders: Some(1),
+            spend: Some(1.0 + 100.0 * evenly(key, 0.569_840_290_998_053_3)),
+            ..Row::default()
+        })
+        .collect();
+    let mut kind = kmeans(KChoice::Fixed(5));
+    if let SchemeKind::Kmeans(config) = &mut kind {
+        config.features.remove(1);
+        config.transform = Transform::None;
+    }
+    let found = run(kind, &rows);
+    let structure = found
+        .quality
+        .iter()
+        .find(|row| row.criterion == "clustered")
+        .unwrap();
+    assert_eq!(structure.status, QualityStatus::Flagged);
+    assert_eq!(
+        (structure.segment.as_str(), structure.threshold),
+        ("", Some(0.05))
+    );
+    assert!(structure.value.unwrap() > 0.05 && structure.reason.is_some());
+    assert!(
+        found
+            .warnings
+            .iter()
+            .any(|warning| warning.to_string().starts_with("no clusters: 5 of them"))
+    );
+    let unstable: Vec<&str> = found
+        .quality
+        .iter()
+        .filter(|row| row.criterion == "stable" && row.status == QualityStatus::Flagged)
+        .map(|row| row.segment.as_str())
+        .collect();
+    let warned = found
+        .warnings
+        .iter()
+        .find_map(|warning| match warning {
+            Warning::UnstableClusters { clusters } => Some(clusters.clone()),
+            _ => None,
+        })
+        .unwrap_or_default();
+    assert_eq!(
+        warned.iter().map(|cluster| &cluster.0).collect::<Vec<_>>(),
+        unstable
+    );
+}
+
+#[test]
 fn kmeans_takes_the_names_of_the_scheme() {
     let mut kind = kmeans(KChoice::Fixed(3));
     if let SchemeKind::Kmeans(config) = &mut kind {
@@ -469,7 +569,7 @@ fn kmeans_takes_the_names_of_the_scheme() {
     assert!(
         found
             .reason(0)
-            .starts_with("nearest to lapsed; the next, steady, is ")
+            .starts_with("nearest to 'lapsed'; the next, 'steady', is ")
     );
     assert_eq!(
         found

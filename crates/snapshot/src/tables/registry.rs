@@ -38,7 +38,7 @@ const AS_OF: Column = must(
 pub static TABLES: &[Table] = &[
     Table {
         name: "calibration",
-        doc: "What the models of a score foretold against what then happened, by bins of equally many customers; absent \
+        doc: "What the models of a score foretold against what then happened, gathered by prediction; absent \
               without scores that have a backtest.",
         version: "1.0",
         row: "score x model x bin",
@@ -51,9 +51,14 @@ pub static TABLES: &[Table] = &[
             must(
                 "bin",
                 Ty::Int,
-                "The bin, from 1, which holds the customers with the lowest predictions.",
+                "The bin, from 1, in the order of the model's own backtest; bands for a health score.",
             ),
-            must("predicted", Ty::Float, "Mean prediction in the bin.").counts("as the score"),
+            must(
+                "predicted",
+                Ty::Float,
+                "Mean prediction in the bin; the number of the band for a health score.",
+            )
+            .counts("as the score"),
             must(
                 "observed",
                 Ty::Float,

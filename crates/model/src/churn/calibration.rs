@@ -1,0 +1,65 @@
+//! Mending of probabilities on customers that the model did not learn from.
+
+use serde::{Deserialize, Serialize};
+
+use super::curve::RisingCurve;
+use super::plan::CalibrationKind;
+use crate::metrics::{LogitLine, logit, logit_line};
+use crate::special::logistic;
+
+/// Probabilities are kept this far from 0 and 1 before the log-odds are taken.
+const APART: f64 = 1e-9;
+
+/// From a model's probability to the calibrated one; never falls.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Calibrator {
+    Identity,
+    Platt(LogitLine),
+    Isotonic(RisingCurve),
+}
+
+impl Calibrator {
+    /// Learns from held-out rows, at least one; `targets` are 0 or 1.
+    pub(super) fn fit(kind: CalibrationKind, probabilities: &[f64], targets: &[f64]) -> Self {
+        match kind {
+            CalibrationKind::None => Self::Identity,
+            CalibrationKind::Isotonic => Self::Isotonic(RisingCurve::fit(probabilities, targets)),
+            CalibrationKind::Platt => {
+                let logits: Vec<f64> = probabilities.iter().map(|&p| apart(p)).collect();
+                let softened = softened(targets);
+                let line = logit_line(&logits, &softened);
+                match line {
+                    Some(line) if line.slope >= 0.0 => Self::Platt(line),
+                    // The ranking is upside down on held-out customers: better none than that one, or its reverse.
+                    Some(_) => Self::Platt(LogitLine {
+                        intercept: logit(softened.iter().sum::<f64>() / softened.len() as f64),
+                        slope: 0.0,
+                    }),
+                    None => Self::Identity,
+                }
+            }
+        }
+    }
+
+    pub(super) fn apply(&self, probability: f64) -> f64 {
+        match self {
+            Self::Identity => probability,
+            Self::Platt(line) => logistic(line.intercept + line.slope * apart(probability)),
+            Self::Isotonic(curve) => curve.at(probability),
+        }
+    }
+}
+
+fn apart(probability: f64) -> f64 {
+    logit(probability.clamp(APART, 1.0 - APART))
+}
+
+/// Platt's targets (1999, section 2.2): (n1 + 1) / (n1 + 2) and 1 / (n0 + 2) in place of 1 and 0.
+fn softened(targets: &[f64]) -> Vec<f64> {
+    let ones: f64 = targets.iter().sum();
+    let zeros = targets.len() as f64 - ones;
+    let (high, low) = ((ones + 1.0) / (ones + 2.0), 1.0 / (zeros + 2.0));
+    let soft = |&target: &f64| if target > 0.5 { high } else { low };
+    targets.iter().map(soft).collect()
+}

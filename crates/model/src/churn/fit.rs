@@ -1,0 +1,263 @@
+//! The fit: split, trial, and the served kind fitted again to all that may be learnt from; and the scores of customers.
+
+use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
+
+use super::calibration::Calibrator;
+use super::encoding::{Encoding, Origin};
+use super::error::ChurnError;
+use super::inputs::{Inputs, Panel};
+use super::plan::ChurnPlan;
+use super::predictor::{ChurnServed, Predictor};
+use super::split::{Fold, Split, SplitKind, sample};
+use super::trial::{Candidate, Trial, calibrator};
+
+/// Rows scored at a time.
+const CHUNK: usize = 32_768;
+
+/// Reasons given per customer.
+const REASONS: usize = 3;
+
+/// A fitted churn model: what serves, how it was judged, and everything that scoring needs. Stored and loaded, it scores
+/// the same bits.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ChurnFit {
+    pub(super) plan: ChurnPlan,
+    pub(super) encoding: Encoding,
+    pub(super) predictor: Predictor,
+    pub(super) calibrator: Calibrator,
+    pub(super) base_rate: f64,
+    pub(super) out_of_time: bool,
+    pub(super) sizes: Vec<SliceSize>,
+    pub(super) learnt_from: (i32, i32),
+    pub(super) tested_on: i32,
+    pub(super) candidates: Vec<Candidate>,
+    pub(super) unfitted: Vec<(ChurnServed, String)>,
+    pub(super) reason: String,
+}
+
+/// Rows of a slice, and how many of them churned.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(super) struct SliceSize {
+    pub(super) slice: String,
+    pub(super) rows: u64,
+    pub(super) churned: u64,
+}
+
+impl SliceSize {
+    fn of(slice: &str, panel: &Panel) -> Self {
+        Self {
+            slice: slice.to_owned(),
+            rows: panel.rows() as u64,
+            churned: panel.churners() as u64,
+        }
+    }
+}
+
+/// Why a customer's probability is raised.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Reason {
+    /// The input column.
+    pub column: String,
+    /// Its value for the customer, in its own unit; `None` where it is missing or a label.
+    pub value: Option<f64>,
+    /// In words: "recency_days is high: 210", "plan = basic".
+    pub text: String,
+    /// By how much it raises: the log-odds (logistic regression) or the probability before calibration; above 0.
+    pub contribution: f64,
+}
+
+impl ChurnFit {
+    /// Fits, tests on the newest observation date, and chooses what serves.
+    ///
+    /// The test is the newest date of the customers of the test fold; what is learnt from are the dates at least the horizon
+    /// before it, of the customers of the training fold; calibrated on those dates of the calibration fold
+    /// ([`Fold::of`](super::Fold::of)). What serves is then fitted again to all dates of all but the calibration
+    /// customers, and calibrated on these. The same panel, in any order, and plan give the same fit for any number of
+    /// threads.
+    ///
+    /// # Errors
+    /// An impossible plan, a recency column that is not there, fewer than two usable dates, fewer than 50 churned or 50
+    /// staying rows to learn from, or 10 to calibrate or test on.
+    pub fn fit(panel: &Panel, plan: &ChurnPlan) -> Result<Self, ChurnError> {
+        Self::fit_split(panel, plan, SplitKind::Time)
+    }
+
+    /// As [`ChurnFit::fit`] for a table without time: all dates are used alike, and only customers part the test from the
+    /// rest. What it reports is not proven out of time.
+    ///
+    /// # Errors
+    /// As [`ChurnFit::fit`], without dates.
+    pub fn fit_static(panel: &Panel, plan: &ChurnPlan) -> Result<Self, ChurnError> {
+        Self::fit_split(panel, plan, SplitKind::Customers)
+    }
+
+    fn fit_split(panel: &Panel, plan: &ChurnPlan, kind: SplitKind) -> Result<Self, ChurnError> {
+        plan.check()?;
+        if let Some(column) = &plan.recency {
+            panel.inputs.number_named(column)?;
+        }
+        let split = Split::new(panel, plan, kind)?;
+        let trial = Trial::run(plan, &split)?;
+        let held = |row: usize| Fold::of(panel.customer[row], plan.seed) == Fold::Calibration;
+        let learnt = sample(panel, plan, &|row| !held(row));
+        let calibration = sample(panel, plan, &held);
+        let sizes = [
+            ("train", &split.train),
+            ("calibration", &split.calibration),
+            ("test", &split.test),
+            ("refit", &learnt),
+            ("refit_calibration", &calibration),
+        ];
+        let sizes = sizes.map(|(slice, panel)| SliceSize::of(slice, panel));
+        let rows = (learnt.rows() + calibration.rows()) as f64;
+        let base_rate = (learnt.churners() + calibration.churners()) as f64 / rows;
+        let (encoding, design) = Encoding::fit(&learnt.inputs)?;
+        let predictor = Predictor::fit(trial.served, plan, &learnt, &design, base_rate)?;
+        let encoded = encoding.encode(&calibration.inputs)?;
+        let raw = predictor.probabilities(&calibration.inputs, &encoded)?;
+        let calibrator = calibrator(plan, trial.served, &raw, &calibration);
+        Ok(Self {
+            plan: plan.clone(),
+            encoding,
+            predictor,
+            calibrator,
+            base_rate,
+            out_of_time: kind == SplitKind::Time,
+            sizes: sizes.to_vec(),
+            learnt_from: split.learnt_from,
+            tested_on: split.tested_on,
+            candidates: trial.candidates,
+            unfitted: trial.unfitted,
+            reason: trial.reason,
+        })
+    }
+
+    /// What serves.
+    pub fn served(&self) -> ChurnServed {
+        self.predictor.kind()
+    }
+
+    /// Why, in one sentence.
+    pub fn reason(&self) -> &str {
+        &self.reason
+    }
+
+    /// Share of all rows that churned, in (0, 1).
+    pub fn base_rate(&self) -> f64 {
+        self.base_rate
+    }
+
+    /// Every candidate that could be fitted, judged on the test slice: the models as planned, the rule, the base rate.
+    pub fn candidates(&self) -> &[Candidate] {
+        &self.candidates
+    }
+
+    /// The calibrated probability to churn within the horizon, one per row, in (0, 1); no rows give none.
+    ///
+    /// Columns are found by name; others are ignored. Missing numbers count as the training median (and as missing, where
+    /// training knew that), labels that training did not hold as another; a number below 0 counts as 0 where training took
+    /// the logarithm of a column that never fell below 0.
+    ///
+    /// # Errors
+    /// A column of the fit is not there.
+    pub fn probabilities(&self, inputs: &Inputs) -> Result<Vec<f64>, ChurnError> {
+        let chunks: Vec<Vec<f64>> = chunks(inputs)
+            .map(|rows| {
+                let inputs = inputs.gather(&rows);
+                let design = self.encoding.encode(&inputs)?;
+                let raw = self.predictor.probabilities(&inputs, &design)?;
+                Ok(raw.into_iter().map(|p| self.calibrator.apply(p)).collect())
+            })
+            .collect::<Result<_, ChurnError>>()?;
+        Ok(chunks.concat())
+    }
+
+    /// Up to three inputs that raise each customer's probability most above the average's, the strongest first: of the
+    /// logistic regression by weight times standardised value, of the forest by the path through its trees (Saabas 2014),
+    /// of the recency rule the recency. All columns that one input was turned into count together. The base rate has none.
+    ///
+    /// # Errors
+    /// A column of the fit is not there.
+    pub fn reasons(&self, inputs: &Inputs) -> Result<Vec<[Option<Reason>; REASONS]>, ChurnError> {
+        let chunks: Vec<Vec<[Option<Reason>; REASONS]>> = chunks(inputs)
+            .map(|rows| self.chunk_reasons(&inputs.gather(&rows)))
+            .collect::<Result<_, ChurnError>>()?;
+        Ok(chunks.into_iter().flatten().collect())
+    }
+
+    fn chunk_reasons(&self, inputs: &Inputs) -> Result<Vec<[Option<Reason>; REASONS]>, ChurnError> {
+        let design = self.encoding.encode(inputs)?;
+        let origins: Vec<Origin> = self
+            .encoding
+            .columns
+            .iter()
+            .map(|c| c.source.origin())
+            .collect();
+        let together = |columns: Vec<f64>| -> Vec<(Origin, f64)> {
+            let mut sums: Vec<(Origin, f64)> = Vec::new();
+            for (&origin, amount) in origins.iter().zip(columns) {
+                match sums.last_mut().filter(|(last, _)| *last == origin) {
+                    Some((_, sum)) => *sum += amount,
+                    None => sums.push((origin, amount)),
+                }
+            }
+            sums
+        };
+        let rows = (0..inputs.rows()).into_par_iter();
+        match &self.predictor {
+            Predictor::Logistic(model) => Ok(rows
+                .map(|row| {
+                    let terms = design.columns.iter().zip(&model.weights);
+                    let terms = terms.map(|(column, weight)| weight * column[row]).collect();
+                    self.strongest(inputs, row, together(terms))
+                })
+                .collect()),
+            Predictor::RandomForest(forest) => Ok(rows
+                .map(|row| {
+                    let terms = forest.contributions(&design, row);
+                    self.strongest(inputs, row, together(terms))
+                })
+                .collect()),
+            Predictor::RecencyRule(rule) => {
+                let raised = rule.contributions(inputs)?;
+                let position = self.encoding.position_of_number(rule.column());
+                let origin = position.map(Origin::Number);
+                Ok(rows
+                    .map(|row| {
+                        let term = origin.map(|origin| (origin, raised[row]));
+                        self.strongest(inputs, row, term.into_iter().collect())
+                    })
+                    .collect())
+            }
+            Predictor::BaseRate(_) => Ok(rows.map(|_| [const { None }; REASONS]).collect()),
+        }
+    }
+
+    fn strongest(
+        &self,
+        inputs: &Inputs,
+        row: usize,
+        mut terms: Vec<(Origin, f64)>,
+    ) -> [Option<Reason>; REASONS] {
+        terms.retain(|(_, amount)| *amount > 0.0);
+        terms.sort_by(|a, b| b.1.total_cmp(&a.1));
+        let mut terms = terms.into_iter().filter_map(|(origin, contribution)| {
+            let described = self.encoding.describe(inputs, row, origin)?;
+            Some(Reason {
+                column: described.column,
+                value: described.value,
+                text: described.text,
+                contribution,
+            })
+        });
+        std::array::from_fn(|_| terms.next())
+    }
+}
+
+/// The rows in pieces, so that the encoded columns of many customers are never held at once.
+fn chunks(inputs: &Inputs) -> impl Iterator<Item = Vec<usize>> {
+    let rows = inputs.rows();
+    let starts = (0..rows).step_by(CHUNK);
+    starts.map(move |from| (from..(from + CHUNK).min(rows)).collect())
+}

@@ -1,0 +1,184 @@
+//! A fit as rows of tables: parameters, and the calibration of every candidate.
+
+use serde::{Deserialize, Serialize};
+
+use super::dates::iso;
+use super::fit::ChurnFit;
+use super::predictor::Predictor;
+use super::trial::Candidate;
+use crate::metrics::PairedGain;
+
+/// The `model` of parameters that belong to the fit as a whole.
+const WHOLE: &str = "churn";
+
+/// One fact of a fit. Either `value` or `text` is there.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Parameter {
+    /// `churn` for the whole, or the candidate: `logistic`, `random_forest`, `recency_rule`, `base_rate`.
+    pub model: String,
+    /// What it is, such as `test_auc` or `coefficient recency_days`.
+    pub name: String,
+    /// A number.
+    pub value: Option<f64>,
+    /// Words, or an ISO date.
+    pub text: Option<String>,
+}
+
+/// One row of the calibration table of a candidate, on the test slice.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct CalibrationRow {
+    /// The candidate: `logistic`, `random_forest`, `recency_rule`, `base_rate`.
+    pub model: String,
+    /// Tenth of the predictions, from 1, the lowest, to 10; equal predictions stay together, so there may be fewer.
+    pub bin: u32,
+    /// Mean predicted probability.
+    pub predicted: f64,
+    /// Share that churned.
+    pub observed: f64,
+    /// Rows: customers at the test's date.
+    pub customers: u64,
+    /// `observed` over the share of all that churned; `None` where nobody did.
+    pub lift: Option<f64>,
+}
+
+/// Collects the parameters of one model.
+struct Sheet<'a> {
+    model: &'a str,
+    rows: Vec<Parameter>,
+}
+
+impl<'a> Sheet<'a> {
+    fn new(model: &'a str) -> Self {
+        Self {
+            model,
+            rows: Vec::new(),
+        }
+    }
+
+    fn add(&mut self, name: impl Into<String>, value: Option<f64>, text: Option<String>) {
+        self.rows.push(Parameter {
+            model: self.model.to_owned(),
+            name: name.into(),
+            value,
+            text,
+        });
+    }
+
+    fn number(&mut self, name: impl Into<String>, value: f64) {
+        self.add(name, Some(value), None);
+    }
+
+    fn words(&mut self, name: impl Into<String>, text: impl Into<String>) {
+        self.add(name, None, Some(text.into()));
+    }
+
+    fn gain(&mut self, rival: &str, gain: Option<PairedGain>) {
+        if let Some(gain) = gain {
+            self.number(format!("test_log_loss_gain_over_{rival}"), gain.mean);
+            self.number(
+                format!("test_log_loss_gain_over_{rival}_low_95"),
+                gain.low_95,
+            );
+            self.number(
+                format!("test_log_loss_gain_over_{rival}_high_95"),
+                gain.high_95,
+            );
+        }
+    }
+}
+
+impl ChurnFit {
+    /// What was learnt, how it was judged, and what serves: first the whole, then each candidate, then the coefficients of
+    /// what serves. Coefficients are changes of the log-odds per standard deviation of the (transformed) column.
+    pub fn parameters(&self) -> Vec<Parameter> {
+        let mut whole = Sheet::new(WHOLE);
+        whole.words("served", self.served().name());
+        whole.words("reason", self.reason.clone());
+        whole.number("base_rate", self.base_rate);
+        whole.number("horizon_days", f64::from(self.plan.horizon_days));
+        whole.number("out_of_time", f64::from(u8::from(self.out_of_time)));
+        whole.words("train_first_date", iso(self.learnt_from.0));
+        whole.words("train_last_date", iso(self.learnt_from.1));
+        whole.words("test_date", iso(self.tested_on));
+        for size in &self.sizes {
+            whole.number(format!("{}_rows", size.slice), size.rows as f64);
+            whole.number(format!("{}_churned", size.slice), size.churned as f64);
+        }
+        let mut rows = whole.rows;
+        rows.extend(self.candidates.iter().flat_map(judgement));
+        for (model, reason) in &self.unfitted {
+            let mut sheet = Sheet::new(model.name());
+            sheet.words("not_fitted", reason.clone());
+            rows.extend(sheet.rows);
+        }
+        rows.extend(self.learnt());
+        rows
+    }
+
+    /// Predicted and observed by tenths of the predictions, of every candidate, on the test slice.
+    pub fn calibration(&self) -> Vec<CalibrationRow> {
+        let tables = self.candidates.iter().flat_map(|candidate| {
+            candidate.calibration.iter().map(|bin| CalibrationRow {
+                model: candidate.model.name().to_owned(),
+                bin: bin.bin,
+                predicted: bin.predicted,
+                observed: bin.observed,
+                customers: bin.rows,
+                lift: bin.lift,
+            })
+        });
+        tables.collect()
+    }
+
+    /// What the served model holds.
+    fn learnt(&self) -> Vec<Parameter> {
+        let mut sheet = Sheet::new(self.served().name());
+        match &self.predictor {
+            Predictor::Logistic(model) => {
+                let errors = &model.standard_errors;
+                sheet.number("intercept", model.intercept);
+                sheet.number("intercept_standard_error", errors[0]);
+                for ((column, weight), error) in self
+                    .encoding
+                    .columns
+                    .iter()
+                    .zip(&model.weights)
+                    .zip(&errors[1..])
+                {
+                    sheet.number(format!("coefficient {}", column.name), *weight);
+                    sheet.number(format!("standard_error {}", column.name), *error);
+                }
+                sheet.number("smartcore_gradient_norm", model.smartcore_gradient);
+                sheet.number("gradient_norm", model.gradient);
+                sheet.number("newton_steps", f64::from(model.newton_steps));
+            }
+            Predictor::RandomForest(forest) => sheet.number("trees", forest.trees() as f64),
+            Predictor::RecencyRule(rule) => sheet.words("recency", rule.column()),
+            Predictor::BaseRate(rate) => sheet.number("rate", *rate),
+        }
+        sheet.rows
+    }
+}
+
+/// The metrics of a candidate.
+fn judgement(candidate: &Candidate) -> Vec<Parameter> {
+    let mut sheet = Sheet::new(candidate.model.name());
+    sheet.number("test_auc", candidate.auc.value);
+    sheet.number("test_auc_low_95", candidate.auc.low_95);
+    sheet.number("test_auc_high_95", candidate.auc.high_95);
+    sheet.number("test_average_precision", candidate.average_precision);
+    sheet.number("test_log_loss", candidate.log_loss);
+    sheet.number("test_brier", candidate.brier);
+    sheet.number("test_calibration_error", candidate.calibration_error);
+    if let Some(line) = candidate.calibration_line {
+        sheet.number("test_calibration_slope", line.slope);
+        sheet.number("test_calibration_intercept", line.intercept);
+    }
+    sheet.number("test_top_decile_lift", candidate.top_decile_lift);
+    sheet.gain("recency_rule", candidate.gain_over_recency);
+    sheet.gain("base_rate", candidate.gain_over_base_rate);
+    for (column, importance) in &candidate.importances {
+        sheet.number(format!("importance {column}"), *importance);
+    }
+    sheet.rows
+}

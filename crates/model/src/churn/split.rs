@@ -1,0 +1,154 @@
+//! Who is learnt from, calibrated on, and tested on: by time, and no customer in two.
+//!
+//! The newest observation date is the test; what is learnt from lies at least the horizon before it, so that no outcome in
+//! training reaches past the test's date. Within that, a hash of the customer says to which fold it belongs, at every date.
+
+use rayon::prelude::*;
+
+use super::error::ChurnError;
+use super::inputs::Panel;
+use super::plan::ChurnPlan;
+use crate::cluster::mix;
+
+/// Rows of each kind, churned and stayed, without which nothing is learnt.
+pub(super) const LEAST_TRAINING: usize = 50;
+
+/// Rows of each kind without which nothing is calibrated or judged.
+pub(super) const LEAST_HELD_OUT: usize = 10;
+
+/// What a customer's rows are used for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fold {
+    /// To learn from.
+    Train,
+    /// To calibrate on.
+    Calibration,
+    /// To test on.
+    Test,
+}
+
+impl Fold {
+    /// The fold of a customer: 60% train, 20% calibration, 20% test. Depends on nothing but the customer and the seed:
+    /// h = mix(customer xor mix(seed)), by the top 53 bits of h as a share of 1, where mix is splitmix64's finaliser.
+    pub fn of(customer: u64, seed: u64) -> Self {
+        let share = (scattered(customer, seed) >> 11) as f64 / (1u64 << 53) as f64;
+        match share {
+            s if s < 0.6 => Self::Train,
+            s if s < 0.8 => Self::Calibration,
+            _ => Self::Test,
+        }
+    }
+}
+
+fn scattered(customer: u64, seed: u64) -> u64 {
+    mix(customer ^ mix(seed))
+}
+
+/// The rows of a panel by use, each in an order that is random by seed and does not depend on the panel's.
+pub(super) struct Split {
+    pub(super) train: Panel,
+    pub(super) calibration: Panel,
+    pub(super) test: Panel,
+    /// First and last date learnt from, days since 1970-01-01.
+    pub(super) learnt_from: (i32, i32),
+    /// The date tested on.
+    pub(super) tested_on: i32,
+}
+
+/// Whether time or only customers part the test from the rest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum SplitKind {
+    Time,
+    Customers,
+}
+
+impl Split {
+    pub(super) fn new(
+        panel: &Panel,
+        plan: &ChurnPlan,
+        kind: SplitKind,
+    ) -> Result<Self, ChurnError> {
+        let newest = panel.observed_on.iter().copied().max();
+        let newest = newest.ok_or(ChurnError::TooLittleData {
+            what: "churned",
+            slice: "training",
+            found: 0,
+            needed: LEAST_TRAINING,
+        })?;
+        let until = match kind {
+            SplitKind::Time => i64::from(newest) - i64::from(plan.horizon_days),
+            SplitKind::Customers => i64::from(newest),
+        };
+        let early = |row: usize| i64::from(panel.observed_on[row]) <= until;
+        let tested = |row: usize| kind == SplitKind::Customers || panel.observed_on[row] == newest;
+        let dates = (0..panel.rows()).filter(|&row| early(row));
+        let dates = dates.map(|row| panel.observed_on[row]);
+        let Some(learnt_from) = dates.fold(None, |range: Option<(i32, i32)>, date| {
+            Some(range.map_or((date, date), |(a, b)| (a.min(date), b.max(date))))
+        }) else {
+            return Err(ChurnError::Dates {
+                found: 1,
+                needed: 2,
+                horizon_days: plan.horizon_days,
+            });
+        };
+        let fold = |row: usize| Fold::of(panel.customer[row], plan.seed);
+        let slice = |wanted: Fold, usable: &(dyn Fn(usize) -> bool + Sync)| {
+            sample(panel, plan, &|row| usable(row) && fold(row) == wanted)
+        };
+        let split = Self {
+            train: slice(Fold::Train, &early),
+            calibration: slice(Fold::Calibration, &early),
+            test: slice(Fold::Test, &tested),
+            learnt_from,
+            tested_on: newest,
+        };
+        require(&split.train, "training", LEAST_TRAINING)?;
+        require(&split.calibration, "calibration", LEAST_HELD_OUT)?;
+        require(&split.test, "test", LEAST_HELD_OUT)?;
+        Ok(split)
+    }
+}
+
+/// At most `max_rows` of the rows that are wanted, in an order that is random by seed and the same for every order of the
+/// panel: by hash of customer and date, then by content.
+pub(super) fn sample(
+    panel: &Panel,
+    plan: &ChurnPlan,
+    wanted: &(dyn Fn(usize) -> bool + Sync),
+) -> Panel {
+    let rows = 0..panel.rows();
+    let mut keyed: Vec<(u64, usize)> = rows
+        .into_par_iter()
+        .filter(|&row| wanted(row))
+        .map(|row| {
+            let date = panel.observed_on[row] as u32;
+            let customer = scattered(panel.customer[row], plan.seed);
+            (mix(customer ^ u64::from(date)), row)
+        })
+        .collect();
+    keyed.par_sort_unstable_by(|&(a_key, a), &(b_key, b)| {
+        let by_key = a_key.cmp(&b_key);
+        let by_outcome = panel.churned[a].cmp(&panel.churned[b]);
+        by_key
+            .then(by_outcome)
+            .then_with(|| panel.inputs.compare_rows(a, b))
+    });
+    keyed.truncate(plan.max_rows);
+    panel.gather(&keyed.into_iter().map(|(_, row)| row).collect::<Vec<_>>())
+}
+
+fn require(panel: &Panel, slice: &'static str, needed: usize) -> Result<(), ChurnError> {
+    let churned = panel.churners();
+    for (what, found) in [("churned", churned), ("stayed", panel.rows() - churned)] {
+        if found < needed {
+            return Err(ChurnError::TooLittleData {
+                what,
+                slice,
+                found,
+                needed,
+            });
+        }
+    }
+    Ok(())
+}

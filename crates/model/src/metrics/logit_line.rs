@@ -1,0 +1,113 @@
+//! A straight line in the log-odds: the one fit behind calibration slopes and Platt scaling.
+
+use crate::special::logistic;
+
+/// Log-odds = intercept + slope x.
+#[derive(Debug, Clone, Copy, PartialEq, serde::Serialize, serde::Deserialize)]
+pub struct LogitLine {
+    /// Log-odds at x = 0.
+    pub intercept: f64,
+    /// Change of the log-odds per unit of x.
+    pub slope: f64,
+}
+
+/// Steps allowed; Newton's method needs about eight.
+const STEPS: usize = 100;
+
+/// Largest component of the gradient of the mean log loss at which the fit is accepted.
+const TOLERANCE: f64 = 1e-9;
+
+/// ln(p / (1 - p)) of a probability inside (0, 1).
+pub(crate) fn logit(probability: f64) -> f64 {
+    probability.ln() - (-probability).ln_1p()
+}
+
+/// The line of least log loss of `targets` (in [0, 1]) over `x` (finite), by Newton's method on the standardised x. `None`
+/// where all x are equal, the mean target is 0 or 1, or no finite line is best since x parts the targets.
+pub(crate) fn logit_line(x: &[f64], targets: &[f64]) -> Option<LogitLine> {
+    let n = x.len() as f64;
+    let center = x.iter().sum::<f64>() / n;
+    let spread = (x.iter().map(|x| (x - center).powi(2)).sum::<f64>() / n).sqrt();
+    let rate = targets.iter().sum::<f64>() / n;
+    let usable = spread.is_finite() && spread > 1e-12 * (1.0 + center.abs());
+    if !(usable && rate > 0.0 && rate < 1.0) || parted(x, targets) {
+        return None;
+    }
+    let z: Vec<f64> = x.iter().map(|x| (x - center) / spread).collect();
+    let (mut at, mut slope) = (logit(rate), 0.0);
+    let mut now = evaluate(&z, targets, at, slope);
+    for _ in 0..STEPS {
+        if now.gradient.0.abs().max(now.gradient.1.abs()) < TOLERANCE {
+            return Some(LogitLine {
+                intercept: at - slope * center / spread,
+                slope: slope / spread,
+            });
+        }
+        let (a, b, d) = now.curvature;
+        let determinant = a * d - b * b;
+        if determinant <= 1e-14 * a * d {
+            return None;
+        }
+        let (g, h) = now.gradient;
+        let step = ((d * g - b * h) / determinant, (a * h - b * g) / determinant);
+        let mut share = 1.0;
+        loop {
+            let next = evaluate(&z, targets, at - share * step.0, slope - share * step.1);
+            // The last steps change the value by less than its rounding.
+            if next.value <= now.value + 1e-14 {
+                (at, slope) = (at - share * step.0, slope - share * step.1);
+                now = next;
+                break;
+            }
+            share *= 0.5;
+            if share < 1e-9 {
+                return None;
+            }
+        }
+    }
+    None
+}
+
+/// Whether some x parts the rows whose target is above 0 from those whose target is below 1: then a steeper line is always
+/// better.
+fn parted(x: &[f64], targets: &[f64]) -> bool {
+    let range = |wanted: &dyn Fn(f64) -> bool| {
+        let rows = x.iter().zip(targets).filter(|(_, target)| wanted(**target));
+        rows.fold(
+            (f64::INFINITY, f64::NEG_INFINITY),
+            |(low, high), (&x, _)| (low.min(x), high.max(x)),
+        )
+    };
+    let (with, without) = (range(&|t| t > 0.0), range(&|t| t < 1.0));
+    with.0 >= without.1 || with.1 <= without.0
+}
+
+struct Evaluation {
+    value: f64,
+    gradient: (f64, f64),
+    curvature: (f64, f64, f64),
+}
+
+/// Mean log loss, its gradient, and its second derivatives (intercept, mixed, slope).
+fn evaluate(z: &[f64], targets: &[f64], at: f64, slope: f64) -> Evaluation {
+    let n = z.len() as f64;
+    let mut sums = [0.0; 6];
+    for (&z, &target) in z.iter().zip(targets) {
+        let eta = at + slope * z;
+        let p = logistic(eta);
+        // ln(1 + e^eta) - target eta, without overflow.
+        sums[0] += eta.max(0.0) + (-eta.abs()).exp().ln_1p() - target * eta;
+        sums[1] += p - target;
+        sums[2] += (p - target) * z;
+        let weight = p * (1.0 - p);
+        sums[3] += weight;
+        sums[4] += weight * z;
+        sums[5] += weight * z * z;
+    }
+    let [value, g0, g1, a, b, d] = sums.map(|sum| sum / n);
+    Evaluation {
+        value,
+        gradient: (g0, g1),
+        curvature: (a, b, d),
+    }
+}

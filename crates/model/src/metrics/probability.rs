@@ -1,0 +1,233 @@
+//! How good predicted probabilities are: log loss, Brier, average precision, calibration by bins, lift.
+//!
+//! Every function takes the predicted probabilities and what happened, row by row, and answers `None` where the lengths
+//! differ, there are no rows, or a probability is NaN; what else makes it undefined is said at each.
+
+use super::logit_line::{LogitLine, logit, logit_line};
+
+/// Bins of the calibration table: deciles.
+const BINS: usize = 10;
+
+/// 97.5% point of the normal distribution.
+const Z_95: f64 = 1.959_963_984_540_054;
+
+/// One bin of predictions that are near each other.
+#[derive(Debug, Clone, Copy, PartialEq, serde::Serialize, serde::Deserialize)]
+pub struct CalibrationBin {
+    /// From 1, lowest predictions, to 10, highest. Bins without rows are left out.
+    pub bin: u32,
+    /// Mean predicted probability, in [0, 1].
+    pub predicted: f64,
+    /// Share of rows to which it happened, in [0, 1].
+    pub observed: f64,
+    /// Rows of the bin, at least 1.
+    pub rows: u64,
+    /// `observed` over the share among all rows; `None` where it happened to nobody.
+    pub lift: Option<f64>,
+}
+
+/// A mean of paired differences with its 95% interval.
+#[derive(Debug, Clone, Copy, PartialEq, serde::Serialize, serde::Deserialize)]
+pub struct PairedGain {
+    /// Mean over rows of the loss of the rival minus the loss of the candidate, nats; above 0 the candidate is better.
+    pub mean: f64,
+    /// Its standard error: standard deviation of the differences (n - 1) over the root of n.
+    pub standard_error: f64,
+    /// mean - 1.96 standard errors.
+    pub low_95: f64,
+    /// mean + 1.96 standard errors.
+    pub high_95: f64,
+}
+
+/// Mean of -ln(probability given to what happened), nats, at least 0. Probabilities are kept 2.2e-16 away from 0 and 1, as
+/// scikit-learn does.
+pub fn log_loss(probabilities: &[f64], happened: &[bool]) -> Option<f64> {
+    checked(probabilities, happened)?;
+    Some(mean(&row_log_losses(probabilities, happened)))
+}
+
+/// Mean of (probability - outcome)^2, in [0, 1] (Brier 1950, for two classes counted once).
+pub fn brier(probabilities: &[f64], happened: &[bool]) -> Option<f64> {
+    checked(probabilities, happened)?;
+    let squares = probabilities.iter().zip(happened);
+    Some(mean(
+        &squares
+            .map(|(p, y)| (p - outcome(*y)).powi(2))
+            .collect::<Vec<_>>(),
+    ))
+}
+
+/// Sum over thresholds of (recall gained) x precision, in (0, 1]; rows of equal score enter together. `None` where it
+/// happened to nobody.
+pub fn average_precision(scores: &[f64], happened: &[bool]) -> Option<f64> {
+    checked(scores, happened)?;
+    let positives = count(happened);
+    if positives == 0 {
+        return None;
+    }
+    let (mut found, mut seen, mut sum) = (0u64, 0u64, 0.0);
+    for run in descending_runs(scores, happened) {
+        found += run.positives;
+        seen += run.rows;
+        sum += run.positives as f64 / positives as f64 * (found as f64 / seen as f64);
+    }
+    Some(sum)
+}
+
+/// The rate among the `share` (in (0, 1]) of rows with the highest scores over the rate among all; where the border falls
+/// among equal scores, its rows count in proportion. `None` where it happened to nobody or the share is out of range.
+pub fn lift_at(scores: &[f64], happened: &[bool], share: f64) -> Option<f64> {
+    checked(scores, happened)?;
+    let positives = count(happened);
+    if positives == 0 || !(share > 0.0 && share <= 1.0) {
+        return None;
+    }
+    let wanted = share * scores.len() as f64;
+    let (mut taken, mut found) = (0.0, 0.0);
+    for run in descending_runs(scores, happened) {
+        let part = ((wanted - taken) / run.rows as f64).clamp(0.0, 1.0);
+        found += part * run.positives as f64;
+        taken += part * run.rows as f64;
+    }
+    Some(found / wanted / (positives as f64 / scores.len() as f64))
+}
+
+/// Ten bins of as equal counts as equal predictions allow: a row's bin is floor(10 (rank - 1/2) / n), where equal
+/// predictions share their mean rank, so that the table does not depend on the order of rows.
+pub fn calibration_table(probabilities: &[f64], happened: &[bool]) -> Option<Vec<CalibrationBin>> {
+    checked(probabilities, happened)?;
+    let n = probabilities.len();
+    let base = count(happened) as f64 / n as f64;
+    let mut runs = descending_runs(probabilities, happened);
+    runs.reverse();
+    let (mut bins, mut before) = ([(0u64, 0u64, 0.0); BINS], 0u64);
+    for run in runs {
+        // Twice the mean rank from 0 plus 1 is an integer, so the bin is exact.
+        let twice = 2 * before + run.rows;
+        let bin = (BINS as u64 * twice / (2 * n as u64)).min(BINS as u64 - 1) as usize;
+        before += run.rows;
+        bins[bin].0 += run.rows;
+        bins[bin].1 += run.positives;
+        bins[bin].2 += run.score * run.rows as f64;
+    }
+    let held = bins
+        .iter()
+        .enumerate()
+        .filter(|(_, (rows, _, _))| *rows > 0);
+    Some(
+        held.map(|(bin, &(rows, positives, sum))| {
+            let observed = positives as f64 / rows as f64;
+            CalibrationBin {
+                bin: bin as u32 + 1,
+                predicted: sum / rows as f64,
+                observed,
+                rows,
+                lift: (base > 0.0).then(|| observed / base),
+            }
+        })
+        .collect(),
+    )
+}
+
+/// Mean over rows of |predicted - observed| of their bin in [`calibration_table`], in [0, 1].
+pub fn expected_calibration_error(probabilities: &[f64], happened: &[bool]) -> Option<f64> {
+    let table = calibration_table(probabilities, happened)?;
+    let weighted = table
+        .iter()
+        .map(|bin| bin.rows as f64 * (bin.predicted - bin.observed).abs());
+    Some(weighted.sum::<f64>() / probabilities.len() as f64)
+}
+
+/// Intercept and slope of logit(rate) over logit(probability) by maximum likelihood (Cox 1958); 0 and 1 where calibrated.
+/// A slope below 1: predictions too extreme. `None` where all predictions are equal, only one outcome occurs, or predictions
+/// part the outcomes completely.
+pub fn calibration_line(probabilities: &[f64], happened: &[bool]) -> Option<LogitLine> {
+    checked(probabilities, happened)?;
+    let logits: Vec<f64> = probabilities
+        .iter()
+        .map(|&p| logit(kept_apart(p)))
+        .collect();
+    let targets: Vec<f64> = happened.iter().map(|&y| outcome(y)).collect();
+    logit_line(&logits, &targets)
+}
+
+/// By how much the candidate's log loss is below the rival's, on the same rows. The interval holds for rows that are
+/// independent of each other: one row per customer. `None` with fewer than two rows.
+pub fn log_loss_gain(candidate: &[f64], rival: &[f64], happened: &[bool]) -> Option<PairedGain> {
+    checked(candidate, happened)?;
+    checked(rival, happened)?;
+    let n = happened.len() as f64;
+    if n < 2.0 {
+        return None;
+    }
+    let losses = row_log_losses(rival, happened)
+        .into_iter()
+        .zip(row_log_losses(candidate, happened));
+    let differences: Vec<f64> = losses.map(|(rival, own)| rival - own).collect();
+    let average = mean(&differences);
+    let squares: f64 = differences.iter().map(|d| (d - average).powi(2)).sum();
+    let error = (squares / (n - 1.0) / n).sqrt();
+    Some(PairedGain {
+        mean: average,
+        standard_error: error,
+        low_95: average - Z_95 * error,
+        high_95: average + Z_95 * error,
+    })
+}
+
+fn checked(scores: &[f64], happened: &[bool]) -> Option<()> {
+    let usable = scores.len() == happened.len()
+        && !scores.is_empty()
+        && !scores.iter().any(|score| score.is_nan());
+    usable.then_some(())
+}
+
+fn outcome(happened: bool) -> f64 {
+    f64::from(u8::from(happened))
+}
+
+fn count(happened: &[bool]) -> u64 {
+    happened.iter().filter(|is| **is).count() as u64
+}
+
+fn mean(values: &[f64]) -> f64 {
+    values.iter().sum::<f64>() / values.len() as f64
+}
+
+fn kept_apart(probability: f64) -> f64 {
+    probability.clamp(f64::EPSILON, 1.0 - f64::EPSILON)
+}
+
+fn row_log_losses(probabilities: &[f64], happened: &[bool]) -> Vec<f64> {
+    let rows = probabilities.iter().zip(happened);
+    rows.map(|(&p, &y)| {
+        let p = kept_apart(p);
+        if y { -p.ln() } else { -(-p).ln_1p() }
+    })
+    .collect()
+}
+
+/// Rows of one score.
+struct Run {
+    score: f64,
+    rows: u64,
+    positives: u64,
+}
+
+/// The rows by falling score, equal scores together.
+fn descending_runs(scores: &[f64], happened: &[bool]) -> Vec<Run> {
+    let mut rows: Vec<(f64, bool)> = scores
+        .iter()
+        .zip(happened)
+        // Adding zero makes -0.0 and 0.0 the same score.
+        .map(|(score, y)| (score + 0.0, *y))
+        .collect();
+    rows.sort_unstable_by(|a, b| b.0.total_cmp(&a.0));
+    let runs = rows.chunk_by(|a, b| a.0 == b.0);
+    runs.map(|run| Run {
+        score: run[0].0,
+        rows: run.len() as u64,
+        positives: run.iter().filter(|(_, y)| *y).count() as u64,
+    })
+    .collect()
+}

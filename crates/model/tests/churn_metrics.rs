@@ -1,0 +1,107 @@
+//! Metrics of probabilities against scikit-learn 1.9.1 and numpy: `tests/oracle/churn.py metrics` prints the constants.
+
+use tessera_model::metrics::{
+    auc, average_precision, brier, calibration_line, calibration_table, expected_calibration_error,
+    lift_at, log_loss, log_loss_gain,
+};
+
+/// 400 rows with ties: p = k / 103 with k = 37 i mod 101 + 1; it happened where 7919 i mod 1000 < 600 p + 100.
+fn rows() -> (Vec<f64>, Vec<bool>) {
+    (0..400u64)
+        .map(|i| {
+            let k = 37 * i % 101 + 1;
+            (k as f64 / 103.0, (7919 * i % 1000) * 103 < 600 * k + 10_300)
+        })
+        .unzip()
+}
+
+fn near(got: Option<f64>, expected: f64, tolerance: f64) {
+    let got = got.unwrap();
+    assert!((got - expected).abs() < tolerance, "{got} and {expected}");
+}
+
+#[test]
+fn equal_to_scikit_learn() {
+    let (p, y) = rows();
+    near(auc(&p, &y).map(|auc| auc.value), 0.6987837521765117, 1e-12);
+    near(average_precision(&p, &y), 0.5934171255698741, 1e-12);
+    near(log_loss(&p, &y), 0.6932749665441189, 1e-12);
+    near(brier(&p, &y), 0.2353588933924027, 1e-12);
+    near(
+        calibration_line(&p, &y).map(|line| line.intercept),
+        -0.42547547872553393,
+        1e-6,
+    );
+    near(
+        calibration_line(&p, &y).map(|line| line.slope),
+        0.46207568887735795,
+        1e-6,
+    );
+}
+
+#[test]
+fn bins_lift_and_gain_equal_numpy() {
+    let (p, y) = rows();
+    near(
+        expected_calibration_error(&p, &y),
+        0.12099514563106797,
+        1e-12,
+    );
+    let table = calibration_table(&p, &y).unwrap();
+    let rows: Vec<u64> = table.iter().map(|bin| bin.rows).collect();
+    assert_eq!(rows, [40, 40, 39, 40, 40, 39, 43, 40, 40, 39]);
+    near(Some(table[0].predicted), 0.05339805825242718, 1e-12);
+    near(Some(table[0].observed), 0.15, 1e-12);
+    near(lift_at(&p, &y, 0.1), 1.6459627329192545, 1e-12);
+    near(lift_at(&p, &y, 1.0), 1.0, 1e-12);
+    let base = vec![y.iter().filter(|y| **y).count() as f64 / 400.0; 400];
+    let gain = log_loss_gain(&p, &base, &y).unwrap();
+    near(Some(gain.mean), -0.019262648621460907, 1e-12);
+    near(Some(gain.standard_error), 0.03745943985891391, 1e-12);
+    assert!(gain.low_95 < 0.0 && gain.high_95 > 0.0);
+}
+
+#[test]
+fn the_order_of_rows_does_not_matter() {
+    let (p, y) = rows();
+    let (back_p, back_y): (Vec<f64>, Vec<bool>) = p.iter().zip(&y).rev().unzip();
+    assert_eq!(lift_at(&p, &y, 0.13), lift_at(&back_p, &back_y, 0.13));
+    assert_eq!(
+        average_precision(&p, &y),
+        average_precision(&back_p, &back_y)
+    );
+    assert_eq!(
+        calibration_table(&p, &y),
+        calibration_table(&back_p, &back_y)
+    );
+}
+
+#[test]
+fn a_constant_prediction_has_one_bin_and_no_line() {
+    let y: Vec<bool> = (0..50).map(|i| i % 5 == 0).collect();
+    let p = vec![0.2; 50];
+    let table = calibration_table(&p, &y).unwrap();
+    assert_eq!(
+        (table.len(), table[0].rows, table[0].lift),
+        (1, 50, Some(1.0))
+    );
+    near(expected_calibration_error(&p, &y), 0.0, 1e-12);
+    near(lift_at(&p, &y, 0.1), 1.0, 1e-12);
+    assert_eq!(calibration_line(&p, &y), None);
+}
+
+#[test]
+fn what_has_no_answer_is_none() {
+    assert_eq!(log_loss(&[], &[]), None);
+    assert_eq!(log_loss(&[0.5], &[true, false]), None);
+    assert_eq!(brier(&[f64::NAN], &[true]), None);
+    assert_eq!(average_precision(&[0.1, 0.2], &[false, false]), None);
+    assert_eq!(lift_at(&[0.1, 0.2], &[true, false], 0.0), None);
+    assert_eq!(log_loss_gain(&[0.5], &[0.5], &[true]), None);
+    // Parted outcomes have no finite line; certain and wrong is a large but finite loss.
+    assert_eq!(
+        calibration_line(&[0.1, 0.2, 0.8, 0.9], &[false, false, true, true]),
+        None
+    );
+    assert!(log_loss(&[0.0, 1.0], &[true, false]).unwrap() < 40.0);
+}

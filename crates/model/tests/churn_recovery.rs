@@ -1,0 +1,135 @@
+//! A planted logistic truth is found again.
+
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use tessera_model::churn::{
+    ChurnFit, ChurnModel, ChurnPlan, ChurnServed, Inputs, Observation, Panel,
+};
+
+const TRUE_INTERCEPT: f64 = -1.2;
+const TRUE_WEIGHTS: [f64; 3] = [0.8, -0.5, 0.0];
+
+/// Uniform columns on (-sqrt 3, sqrt 3), so that their mean is 0 and their deviation 1.
+fn observation(date: i32, customers: u64) -> Observation {
+    let mut random = ChaCha8Rng::seed_from_u64(date as u64);
+    let mut columns = vec![Vec::new(); 3];
+    let mut churned = Vec::new();
+    for _ in 0..customers {
+        let z: Vec<f64> = (0..3)
+            .map(|_| (random.random::<f64>() - 0.5) * 12f64.sqrt())
+            .collect();
+        let eta = TRUE_INTERCEPT + z.iter().zip(TRUE_WEIGHTS).map(|(z, w)| z * w).sum::<f64>();
+        churned.push(random.random::<f64>() < 1.0 / (1.0 + (-eta).exp()));
+        columns
+            .iter_mut()
+            .zip(z)
+            .for_each(|(column, z)| column.push(z));
+    }
+    let inputs = columns.into_iter().zip(["a", "b", "c"]);
+    let inputs = inputs.fold(Inputs::new(customers as usize), |inputs, (column, name)| {
+        inputs.number(name, column).unwrap()
+    });
+    Observation {
+        inputs,
+        churned,
+        customer: (0..customers).collect(),
+        observed_on: date,
+    }
+}
+
+#[test]
+fn coefficients_lie_within_three_standard_errors_of_the_planted_ones() {
+    let panel = Panel::stack([100, 200, 300].map(|date| observation(date, 12_000))).unwrap();
+    let plan = ChurnPlan {
+        models: vec![ChurnModel::Logistic],
+        ..ChurnPlan::new(90)
+    };
+    let fit = ChurnFit::fit(&panel, &plan).unwrap();
+    assert_eq!(fit.served(), ChurnServed::Logistic, "{}", fit.reason());
+    let parameters = fit.parameters();
+    let value = |name: &str| {
+        let found = parameters
+            .iter()
+            .find(|p| p.model == "logistic" && p.name == name);
+        found.unwrap().value.unwrap()
+    };
+    let planted = TRUE_WEIGHTS.into_iter().zip(["a", "b", "c"]);
+    for (truth, name) in planted {
+        let (got, error) = (
+            value(&format!("coefficient {name}")),
+            value(&format!("standard_error {name}")),
+        );
+        assert!(
+            (got - truth).abs() < 3.0 * error,
+            "{name}: {got} +- {error}, planted {truth}"
+        );
+        assert!(error < 0.03, "{name}: {error}");
+    }
+    let (got, error) = (value("intercept"), value("intercept_standard_error"));
+    assert!(
+        (got - TRUE_INTERCEPT).abs() < 3.0 * error,
+        "{got} +- {error}"
+    );
+    assert!(value("gradient_norm") < 1e-8);
+}
+
+/// The forest finds what no line can: churn where two numbers have the same sign.
+#[test]
+fn the_forest_serves_where_the_truth_is_an_interaction() {
+    let observations = [100, 200].map(|date| {
+        let mut observation = observation(date, 8_000);
+        let mut random = ChaCha8Rng::seed_from_u64(date as u64 + 1);
+        let (a, b) = (
+            observation.inputs.number_named("a").unwrap().to_vec(),
+            observation.inputs.number_named("b").unwrap().to_vec(),
+        );
+        let pairs = a.iter().zip(&b);
+        observation.churned = pairs
+            .map(|(a, b)| random.random::<f64>() < if a * b > 0.0 { 0.6 } else { 0.1 })
+            .collect();
+        observation
+    });
+    let fit = ChurnFit::fit(&Panel::stack(observations).unwrap(), &ChurnPlan::new(90)).unwrap();
+    assert_eq!(fit.served(), ChurnServed::RandomForest, "{}", fit.reason());
+    let forest = fit
+        .candidates()
+        .iter()
+        .find(|c| c.model == ChurnServed::RandomForest)
+        .unwrap();
+    // The best possible: entropy of the two rates, meaned; and its area, 1/2 + (share of pairs told apart) / 2.
+    let entropy = |p: f64| -p * p.ln() - (1.0 - p) * (1.0 - p).ln();
+    let best = 0.5 * (entropy(0.6) + entropy(0.1));
+    assert!(
+        forest.log_loss < best + 0.03,
+        "{} and {best}",
+        forest.log_loss
+    );
+    let importance = |name: &str| {
+        forest
+            .importances
+            .iter()
+            .find(|(n, _)| n == name)
+            .unwrap()
+            .1
+    };
+    assert!(importance("a") > 0.05 && importance("b") > 0.05 && importance("c").abs() < 0.01);
+    let score = Inputs::new(2)
+        .number("a", vec![1.0, 1.0])
+        .unwrap()
+        .number("b", vec![1.0, -1.0])
+        .unwrap()
+        .number("c", vec![0.0, 0.0])
+        .unwrap();
+    let p = fit.probabilities(&score).unwrap();
+    assert!(
+        (p[0] - 0.6).abs() < 0.1 && (p[1] - 0.1).abs() < 0.1,
+        "{p:?}"
+    );
+    let named = fit.reasons(&score).unwrap()[0].clone();
+    assert!(
+        named
+            .iter()
+            .flatten()
+            .any(|r| r.column == "a" || r.column == "b")
+    );
+}

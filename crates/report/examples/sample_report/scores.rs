@@ -1,0 +1,304 @@
+//! Scores of a made-up company: churn that is foretold well, a lifetime value that tracks, a health score that says nothing.
+
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, Date32Array, Float64Array, Int64Array, RecordBatch, StringArray};
+use tessera_report::ReportInput;
+
+/// Day of every row, in days since 1970.
+const AS_OF: i32 = 20_779;
+
+struct ModelRow {
+    score: String,
+    model: &'static str,
+    name: String,
+    value: Option<f64>,
+    text: Option<String>,
+}
+
+/// Adds `calibration`, `quality` and further rows of `models`. The name of the churn score and what is said of it are
+/// parameters, since names are what can be hostile.
+pub fn add(input: &mut ReportInput, churn: &str, said: &str) {
+    let mut tables = vec![("models", models(churn, said))];
+    tables.push(("calibration", calibration(churn)));
+    tables.push(("quality", quality(churn, said)));
+    for (table, batch) in tables {
+        input
+            .tables
+            .entry(table.to_owned())
+            .or_default()
+            .push(batch);
+    }
+}
+
+fn batch(columns: Vec<(&str, ArrayRef)>) -> RecordBatch {
+    let as_of: ArrayRef = Arc::new(Date32Array::from(vec![AS_OF; columns[0].1.len()]));
+    let columns = [("as_of", as_of)].into_iter().chain(columns);
+    RecordBatch::try_from_iter_with_nullable(
+        columns.map(|(name, column)| (name, column, name != "as_of")),
+    )
+    .unwrap_or_else(|error| unreachable!("columns of equal length: {error}"))
+}
+
+fn texts<'t>(values: impl IntoIterator<Item = Option<&'t str>>) -> ArrayRef {
+    Arc::new(values.into_iter().collect::<StringArray>())
+}
+
+fn floats(values: impl IntoIterator<Item = Option<f64>>) -> ArrayRef {
+    Arc::new(values.into_iter().collect::<Float64Array>())
+}
+
+fn models(churn: &str, said: &str) -> RecordBatch {
+    let mut rows: Vec<ModelRow> = Vec::new();
+    let mut row = |score: &str, model, name: &str, value, text: Option<&str>| {
+        rows.push(ModelRow {
+            score: score.to_owned(),
+            model,
+            name: name.to_owned(),
+            value,
+            text: text.map(str::to_owned),
+        });
+    };
+    row(churn, "choice", "served", None, Some("logistic"));
+    row(churn, "choice", "reason", None, Some(said));
+    for (model, auc, precision, log_loss, brier, error) in [
+        ("base_rate", 0.5, 0.243, 0.555, 0.184, 0.004),
+        ("logistic", 0.812, 0.581, 0.431, 0.139, 0.011),
+        ("random_forest", 0.806, 0.574, 0.437, 0.141, 0.019),
+        ("recency_rule", 0.741, 0.468, 0.482, 0.156, 0.015),
+    ] {
+        row(churn, model, "test_auc", Some(auc), None);
+        row(churn, model, "test_auc_low_95", Some(auc - 0.013), None);
+        row(churn, model, "test_auc_high_95", Some(auc + 0.012), None);
+        row(
+            churn,
+            model,
+            "test_average_precision",
+            Some(precision),
+            None,
+        );
+        row(churn, model, "test_log_loss", Some(log_loss), None);
+        row(churn, model, "test_brier", Some(brier), None);
+        row(churn, model, "test_ece", Some(error), None);
+    }
+    row("health", "choice", "served", None, Some("health"));
+    for (days, auc) in [(30, 0.527), (60, 0.519), (90, 0.508)] {
+        let name = |what: &str| format!("backtest_{days}d_{what}");
+        row("health", "health", &name("auc"), Some(auc), None);
+        row(
+            "health",
+            "health",
+            &name("auc_low_95"),
+            Some(auc - 0.034),
+            None,
+        );
+        row(
+            "health",
+            "health",
+            &name("auc_high_95"),
+            Some(auc + 0.033),
+            None,
+        );
+        row("health", "health", &name("customers"), Some(5_120.0), None);
+    }
+    row("value", "choice", "served", None, Some("mbg_nbd"));
+    row(
+        "value",
+        "choice",
+        "reason",
+        None,
+        Some("declared first, and it converged"),
+    );
+    for (name, value, error) in [
+        ("r", 0.5247, 0.0433),
+        ("alpha", 6.1829, 0.5124),
+        ("a", 0.8909, 0.1607),
+        ("b", 1.6138, 0.3721),
+    ] {
+        row("value", "mbg_nbd", name, Some(value), None);
+        row(
+            "value",
+            "mbg_nbd",
+            &format!("{name}_standard_error"),
+            Some(error),
+            None,
+        );
+    }
+    for (model, tracking, correlation, mae) in [
+        ("mbg_nbd", 0.973, 0.628, 0.761),
+        ("naive_rate", 1.344, 0.551, 1.018),
+    ] {
+        row("value", model, "backtest_tracking", Some(tracking), None);
+        row(
+            "value",
+            model,
+            "backtest_correlation",
+            Some(correlation),
+            None,
+        );
+        row("value", model, "backtest_mae", Some(mae), None);
+    }
+    for week in 1..=26 {
+        let weeks = f64::from(week);
+        let actual = 240.0 * weeks.powf(0.93) + 90.0 * (weeks / 3.0).sin();
+        let predicted = 238.0 * weeks.powf(0.925);
+        let name = |what: &str| format!("tracking_week_{week}_{what}");
+        row("value", "mbg_nbd", &name("actual"), Some(actual), None);
+        row(
+            "value",
+            "mbg_nbd",
+            &name("predicted"),
+            Some(predicted),
+            None,
+        );
+    }
+    rows.sort_by(|a, b| (&a.score, a.model, &a.name).cmp(&(&b.score, b.model, &b.name)));
+    batch(vec![
+        ("score", texts(rows.iter().map(|r| Some(r.score.as_str())))),
+        ("model", texts(rows.iter().map(|r| Some(r.model)))),
+        ("name", texts(rows.iter().map(|r| Some(r.name.as_str())))),
+        ("value", floats(rows.iter().map(|r| r.value))),
+        ("text", texts(rows.iter().map(|r| r.text.as_deref()))),
+    ])
+}
+
+fn calibration(churn: &str) -> RecordBatch {
+    let mut rows: Vec<(&str, &str, i64, f64, f64, i64, Option<f64>)> = Vec::new();
+    let risen = [
+        0.021, 0.043, 0.072, 0.108, 0.155, 0.213, 0.286, 0.379, 0.502, 0.671,
+    ];
+    let happened = [
+        0.018, 0.047, 0.069, 0.117, 0.149, 0.221, 0.279, 0.391, 0.489, 0.662,
+    ];
+    for (bin, (predicted, observed)) in (1..).zip(risen.into_iter().zip(happened)) {
+        let lift = Some(observed / 0.2442);
+        rows.push((churn, "logistic", bin, predicted, observed, 1_991, lift));
+    }
+    for (bin, (predicted, observed)) in (1..).zip([(0.09, 0.08), (0.24, 0.26), (0.47, 0.41)]) {
+        let customers = [11_200, 5_300, 3_410][bin as usize - 1];
+        let lift = Some(observed / 0.2442);
+        rows.push((
+            churn,
+            "recency_rule",
+            bin,
+            predicted,
+            observed,
+            customers,
+            lift,
+        ));
+    }
+    for (band, (churned, customers)) in (1..).zip([(0.061, 812), (0.058, 2_406), (0.057, 1_902)]) {
+        let lift = Some(churned / 0.0581);
+        rows.push((
+            "health",
+            "health_30d",
+            band,
+            band as f64,
+            churned,
+            customers,
+            lift,
+        ));
+    }
+    // Purchases: more than one each, counted from the highest prediction.
+    let bought = [7.92, 3.61, 2.04, 1.31, 0.88, 0.57, 0.35, 0.22, 0.14, 0.0];
+    for (decile, predicted) in (1..).zip(bought) {
+        let observed = predicted * 1.03;
+        rows.push((
+            "value",
+            "mbg_nbd",
+            decile,
+            predicted,
+            observed,
+            236,
+            Some(observed / 1.755),
+        ));
+    }
+    rows.sort_by(|a, b| (a.0, a.1, a.2).cmp(&(b.0, b.1, b.2)));
+    batch(vec![
+        ("score", texts(rows.iter().map(|r| Some(r.0)))),
+        ("model", texts(rows.iter().map(|r| Some(r.1)))),
+        (
+            "bin",
+            Arc::new(Int64Array::from_iter_values(rows.iter().map(|r| r.2))),
+        ),
+        ("predicted", floats(rows.iter().map(|r| Some(r.3)))),
+        ("observed", floats(rows.iter().map(|r| Some(r.4)))),
+        (
+            "customers",
+            Arc::new(Int64Array::from_iter_values(rows.iter().map(|r| r.5))),
+        ),
+        ("lift", floats(rows.iter().map(|r| r.6))),
+    ])
+}
+
+fn quality(churn: &str, said: &str) -> RecordBatch {
+    type Row<'t> = (
+        &'t str,
+        &'t str,
+        &'t str,
+        Option<f64>,
+        Option<f64>,
+        &'t str,
+        Option<&'t str>,
+    );
+    let mut rows: Vec<Row<'_>> = vec![
+        (
+            churn,
+            "beats the rule",
+            "log loss below the recency rule's",
+            Some(0.431),
+            Some(0.482),
+            "ok",
+            None,
+        ),
+        (
+            churn,
+            "computed",
+            "gradient boosting",
+            None,
+            None,
+            "not computed",
+            Some(said),
+        ),
+        (
+            "health",
+            "discriminates",
+            "least AUC at 30, 60 and 90 days",
+            Some(0.508),
+            Some(0.5),
+            "flagged",
+            Some(
+                "at none of the horizons does the interval lie above chance; components that react to churn would help",
+            ),
+        ),
+        (
+            "value",
+            "calibrated",
+            "predicted over actual purchases in the holdout",
+            Some(0.973),
+            Some(1.1),
+            "ok",
+            None,
+        ),
+        (
+            "value",
+            "computed",
+            "expected spend",
+            None,
+            None,
+            "not computed",
+            Some("spend and frequency correlate at 0.41, which Gamma-Gamma rules out"),
+        ),
+    ];
+    rows.sort_by(|a, b| (a.0, a.1, a.2).cmp(&(b.0, b.1, b.2)));
+    batch(vec![
+        ("scheme", texts(rows.iter().map(|r| Some(r.0)))),
+        ("segment", texts(rows.iter().map(|_| Some("")))),
+        ("criterion", texts(rows.iter().map(|r| Some(r.1)))),
+        ("metric", texts(rows.iter().map(|r| Some(r.2)))),
+        ("value", floats(rows.iter().map(|r| r.3))),
+        ("threshold", floats(rows.iter().map(|r| r.4))),
+        ("status", texts(rows.iter().map(|r| Some(r.5)))),
+        ("reason", texts(rows.iter().map(|r| r.6))),
+    ])
+}

@@ -1,0 +1,201 @@
+//! Scores as the tables tell of them: which model serves and why, how it fared, what is flagged.
+
+use std::collections::BTreeSet;
+
+use crate::facts::Facts;
+use crate::record::{CalibrationRow, ModelRow, QualityRow, QualityStatus};
+
+/// The model under which `models` says which one serves and why.
+const CHOICE: &str = "choice";
+
+/// Beginnings of names that hold a result on data the model had not seen.
+const BACKTESTS: [&str; 2] = ["test_", "backtest_"];
+
+/// Ends of names that hold the standard error of a parameter.
+const ERRORS: [&str; 2] = ["_standard_error", "_se"];
+
+/// One score.
+pub(crate) struct Score<'a> {
+    pub(crate) name: &'a str,
+    /// The model that serves.
+    pub(crate) served: Option<&'a str>,
+    /// Why it does.
+    pub(crate) reason: Option<&'a str>,
+    /// Rows of `models`, but those of the choice.
+    pub(crate) rows: Vec<&'a ModelRow>,
+    /// Bins of the calibration.
+    pub(crate) bins: Vec<&'a CalibrationRow>,
+    /// Criteria on it.
+    pub(crate) quality: Vec<&'a QualityRow>,
+}
+
+/// A parameter with its standard error.
+pub(crate) struct Fitted<'a> {
+    pub(crate) name: &'a str,
+    pub(crate) value: f64,
+    pub(crate) error: f64,
+}
+
+/// A result on data the model had not seen: `test_auc`, `backtest_30d_auc`.
+pub(crate) struct Tested<'a> {
+    pub(crate) model: &'a str,
+    /// The horizon, where the model was tested at several.
+    pub(crate) days: Option<u32>,
+    pub(crate) metric: &'a str,
+    pub(crate) value: f64,
+}
+
+/// Every score that `models`, `calibration` or `quality` speaks of, by name. Schemes are none.
+pub(crate) fn scores<'a>(facts: &'a Facts<'_>) -> Vec<Score<'a>> {
+    let models = facts.models.as_deref().unwrap_or_default();
+    let bins = facts.calibration.as_deref().unwrap_or_default();
+    let quality = facts.quality.as_deref().unwrap_or_default();
+    let declared = facts.meta.schemes.iter().map(|scheme| scheme.name.as_str());
+    let found = facts
+        .schemes
+        .iter()
+        .flatten()
+        .map(|scheme| scheme.name.as_str());
+    let schemes: BTreeSet<&str> = declared.chain(found).collect();
+    let is_of_score = |row: &&ModelRow| {
+        (row.model == CHOICE && row.name == "served")
+            || tested(row).is_some()
+            || tracked(row).is_some()
+    };
+    let mut names: BTreeSet<&str> = models
+        .iter()
+        .filter(is_of_score)
+        .map(|row| row.score.as_str())
+        .collect();
+    names.extend(bins.iter().map(|row| row.score.as_str()));
+    names.extend(quality.iter().map(|row| row.scheme.as_str()));
+    let score = |name: &'a str| {
+        let of_score = || models.iter().filter(move |row| row.score == name);
+        let choice = |what: &str| {
+            let row = of_score().find(|row| row.model == CHOICE && row.name == what);
+            row.and_then(|row| row.text.as_deref())
+        };
+        Score {
+            name,
+            served: choice("served"),
+            reason: choice("reason"),
+            rows: of_score().filter(|row| row.model != CHOICE).collect(),
+            bins: bins.iter().filter(|row| row.score == name).collect(),
+            quality: quality.iter().filter(|row| row.scheme == name).collect(),
+        }
+    };
+    names
+        .into_iter()
+        .filter(|name| !schemes.contains(name))
+        .map(score)
+        .collect()
+}
+
+impl<'a> Score<'a> {
+    /// Criteria that came out so.
+    pub(crate) fn criteria(&self, status: QualityStatus) -> impl Iterator<Item = &'a QualityRow> {
+        self.quality
+            .iter()
+            .copied()
+            .filter(move |row| row.status == status)
+    }
+
+    /// Models with something to show: the one that serves first, then by name.
+    pub(crate) fn models(&self, names: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
+        let sorted: BTreeSet<&str> = names.collect();
+        let mut models: Vec<&str> = sorted.into_iter().collect();
+        models.sort_by_key(|model| Some(*model) != self.served);
+        models
+    }
+
+    /// Whether what it predicts are probabilities: they are judged as such.
+    pub(crate) fn is_probability(&self) -> bool {
+        let judged = |row: &&ModelRow| {
+            tested(row).is_some_and(|found| matches!(found.metric, "auc" | "log_loss" | "brier"))
+        };
+        self.rows.iter().any(judged)
+            && self
+                .bins
+                .iter()
+                .all(|bin| (0.0..=1.0).contains(&bin.predicted))
+    }
+
+    /// Results on data that the models had not seen.
+    pub(crate) fn tested(&self) -> Vec<Tested<'a>> {
+        self.rows.iter().filter_map(|row| tested(row)).collect()
+    }
+
+    /// Parameters of a model that have a standard error, in the order of the table.
+    pub(crate) fn fitted(&self, model: &str) -> Vec<Fitted<'a>> {
+        let of_model = || self.rows.iter().filter(move |row| row.model == model);
+        let error = |name: &str| {
+            of_model()
+                .find(|row| {
+                    ERRORS
+                        .iter()
+                        .any(|end| row.name.strip_suffix(end) == Some(name))
+                })
+                .and_then(|row| row.value)
+        };
+        of_model()
+            .filter_map(|row| {
+                Some(Fitted {
+                    name: &row.name,
+                    value: row.value?,
+                    error: error(&row.name)?,
+                })
+            })
+            .collect()
+    }
+
+    /// Week with actual and predicted sums since the beginning of the holdout, by week; weeks that lack either are left out.
+    pub(crate) fn tracking(&self, model: &str) -> Vec<(u32, f64, f64)> {
+        let weeks = || {
+            self.rows
+                .iter()
+                .filter(move |row| row.model == model)
+                .filter_map(|row| Some((tracked(row)?, row.value?)))
+        };
+        let predicted = |week: u32| {
+            weeks()
+                .find(|((of, is_actual), _)| *of == week && !is_actual)
+                .map(|(_, value)| value)
+        };
+        let mut points: Vec<(u32, f64, f64)> = weeks()
+            .filter(|((_, is_actual), _)| *is_actual)
+            .filter_map(|((week, _), actual)| Some((week, actual, predicted(week)?)))
+            .collect();
+        points.sort_by_key(|point| point.0);
+        points
+    }
+}
+
+fn tested(row: &ModelRow) -> Option<Tested<'_>> {
+    let rest = BACKTESTS
+        .iter()
+        .find_map(|begin| row.name.strip_prefix(begin))?;
+    let horizon = rest.split_once("d_").and_then(|(days, metric)| {
+        let days: u32 = days.parse().ok()?;
+        Some((days, metric))
+    });
+    let (days, metric) = match horizon {
+        Some((days, metric)) => (Some(days), metric),
+        None => (None, rest),
+    };
+    Some(Tested {
+        model: &row.model,
+        days,
+        metric,
+        value: row.value?,
+    })
+}
+
+/// Week of `tracking_week_<n>_actual` (true) or `tracking_week_<n>_predicted` (false).
+fn tracked(row: &ModelRow) -> Option<(u32, bool)> {
+    let (week, kind) = row.name.strip_prefix("tracking_week_")?.split_once('_')?;
+    match kind {
+        "actual" => Some((week.parse().ok()?, true)),
+        "predicted" => Some((week.parse().ok()?, false)),
+        _ => None,
+    }
+}

@@ -1,0 +1,298 @@
+//! Scores: which model serves and why, how every model did on data it had not seen, its parameters, what is flagged and what
+//! was not computed.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use super::{Build, Part, Section};
+use crate::ReportError;
+use crate::facts::Facts;
+use crate::number::NONE;
+use crate::record::{QualityRow, QualityStatus};
+use crate::score::{Score, Tested, scores};
+use crate::text::{Name, printable, shortened, title, words};
+
+pub(super) const SECTION: Section = Section {
+    name: "scores",
+    title: "How far the scores can be trusted",
+    template: include_str!("../../templates/sections/scores.html"),
+    build: Build::Closing(build),
+};
+
+/// Longest reason shown, in characters.
+const LONGEST_REASON: usize = 400;
+
+/// Scores shown; the rest is counted.
+const MOST_SCORES: usize = 40;
+
+/// Figures of a backtest: name in `models` (and another that means the same), heading, and which way is better.
+const FIGURES: [(&str, &str, &str, &str); 10] = [
+    ("auc", "", "AUC", "higher is better, 0.5 is chance"),
+    (
+        "average_precision",
+        "",
+        "Average precision",
+        "higher is better",
+    ),
+    ("log_loss", "", "Log loss", "lower is better"),
+    ("brier", "brier_score", "Brier score", "lower is better"),
+    (
+        "ece",
+        "expected_calibration_error",
+        "Calibration error",
+        "lower is better",
+    ),
+    ("tracking", "", "Predicted over actual", "1 is exact"),
+    ("correlation", "", "Correlation", "higher is better"),
+    ("mae", "", "Mean absolute error", "lower is better"),
+    ("naive_mae", "", "… of the naive rate", "lower is better"),
+    ("rmse", "", "Root mean square error", "lower is better"),
+];
+
+/// Ends of the names of an interval's ends.
+const INTERVALS: [[&str; 2]; 2] = [["_low_95", "_high_95"], ["_low", "_high"]];
+
+#[derive(Serialize)]
+struct View {
+    scores: Vec<ScoreView>,
+    left_out: usize,
+}
+
+#[derive(Serialize)]
+struct ScoreView {
+    title: String,
+    name: Name,
+    served: Option<String>,
+    reason: Option<String>,
+    flags: Vec<Criterion>,
+    /// Criteria that hold.
+    passed: Vec<Criterion>,
+    not_computed: Vec<Criterion>,
+    columns: Vec<Column>,
+    models: Vec<Line>,
+    fitted: Vec<Fit>,
+}
+
+#[derive(Serialize)]
+struct Column {
+    title: &'static str,
+    better: &'static str,
+}
+
+#[derive(Serialize)]
+struct Line {
+    model: String,
+    serves: bool,
+    horizon: Option<String>,
+    cells: Vec<Cell>,
+}
+
+#[derive(Serialize)]
+struct Cell {
+    value: String,
+    interval: Option<String>,
+}
+
+#[derive(Serialize)]
+struct Fit {
+    model: String,
+    serves: bool,
+    parameters: Vec<Fitted>,
+}
+
+#[derive(Serialize)]
+struct Fitted {
+    name: Name,
+    value: String,
+    error: String,
+}
+
+#[derive(Serialize)]
+struct Criterion {
+    criterion: String,
+    metric: String,
+    figures: Option<String>,
+    reason: Option<String>,
+}
+
+fn build(facts: &Facts<'_>) -> Result<Part, ReportError> {
+    let found = scores(facts);
+    if found.is_empty() {
+        return Ok(Part::NotApplicable);
+    }
+    Part::ready(View {
+        left_out: found.len().saturating_sub(MOST_SCORES),
+        scores: found.iter().take(MOST_SCORES).map(view).collect(),
+    })
+}
+
+fn view(score: &Score<'_>) -> ScoreView {
+    let criteria = |status| score.criteria(status).map(criterion).collect();
+    let tested = score.tested();
+    let shown: Vec<usize> = (0..FIGURES.len())
+        .filter(|&figure| tested.iter().any(|found| is_figure(found.metric, figure)))
+        .collect();
+    let fit = |model: &str| Fit {
+        model: words(model),
+        serves: score.served == Some(model),
+        parameters: score
+            .fitted(model)
+            .into_iter()
+            .map(|found| Fitted {
+                name: Name::new(found.name),
+                value: significant(found.value),
+                error: significant(found.error),
+            })
+            .collect(),
+    };
+    ScoreView {
+        title: title(score.name),
+        name: Name::new(score.name),
+        served: score.served.map(words),
+        reason: score.reason.map(sentence),
+        flags: criteria(QualityStatus::Flagged),
+        passed: criteria(QualityStatus::Ok),
+        not_computed: criteria(QualityStatus::NotComputed),
+        columns: shown
+            .iter()
+            .map(|&figure| Column {
+                title: FIGURES[figure].2,
+                better: FIGURES[figure].3,
+            })
+            .collect(),
+        models: lines(score, &tested, &shown),
+        fitted: score
+            .models(score.rows.iter().map(|row| row.model.as_str()))
+            .into_iter()
+            .map(fit)
+            .filter(|fit| !fit.parameters.is_empty())
+            .collect(),
+    }
+}
+
+/// One line per model and horizon that has any of the figures.
+fn lines(score: &Score<'_>, tested: &[Tested<'_>], shown: &[usize]) -> Vec<Line> {
+    let mut lines = Vec::new();
+    for model in score.models(tested.iter().map(|found| found.model)) {
+        let mut by_horizon: BTreeMap<Option<u32>, Vec<&Tested<'_>>> = BTreeMap::new();
+        for found in tested.iter().filter(|found| found.model == model) {
+            by_horizon.entry(found.days).or_default().push(found);
+        }
+        for (days, of_horizon) in by_horizon {
+            if !of_horizon
+                .iter()
+                .any(|found| shown.iter().any(|&figure| is_figure(found.metric, figure)))
+            {
+                continue;
+            }
+            lines.push(Line {
+                model: words(model),
+                serves: score.served == Some(model),
+                horizon: days.map(|days| format!("{days} days")),
+                cells: shown
+                    .iter()
+                    .map(|&figure| cell(&of_horizon, figure))
+                    .collect(),
+            });
+        }
+    }
+    lines
+}
+
+fn is_figure(metric: &str, figure: usize) -> bool {
+    let (name, alias, ..) = FIGURES[figure];
+    metric == name || (!alias.is_empty() && metric == alias)
+}
+
+fn cell(tested: &[&Tested<'_>], figure: usize) -> Cell {
+    let Some(found) = tested.iter().find(|found| is_figure(found.metric, figure)) else {
+        return Cell {
+            value: NONE.to_owned(),
+            interval: None,
+        };
+    };
+    let end = |end: &str| {
+        tested
+            .iter()
+            .find(|other| other.metric.strip_suffix(end) == Some(found.metric))
+            .map(|other| other.value)
+    };
+    let interval = INTERVALS
+        .iter()
+        .find_map(|[low, high]| Some((end(low)?, end(high)?)));
+    Cell {
+        value: three(found.value),
+        interval: interval.map(|(low, high)| format!("{} to {}", three(low), three(high))),
+    }
+}
+
+fn criterion(row: &QualityRow) -> Criterion {
+    let figures = row.value.map(|value| match row.threshold {
+        Some(threshold) => format!("{}, limit {}", three(value), three(threshold)),
+        None => three(value),
+    });
+    Criterion {
+        criterion: title(&row.criterion),
+        metric: title(&row.metric),
+        figures,
+        reason: row
+            .reason
+            .as_deref()
+            .map(sentence)
+            .map(|text| capital(&text)),
+    }
+}
+
+/// A text of the tables as the end of a sentence.
+fn sentence(text: &str) -> String {
+    let text = shortened(&printable(text), LONGEST_REASON);
+    text.trim_end_matches('.').to_owned()
+}
+
+/// The text with a capital at its beginning.
+fn capital(text: &str) -> String {
+    let mut chars = text.chars();
+    match chars.next() {
+        Some(first) => first.to_uppercase().chain(chars).collect(),
+        None => String::new(),
+    }
+}
+
+/// A figure with three decimals; the very large and the very small by their size.
+fn three(value: f64) -> String {
+    let size = value.abs();
+    if size >= 1e6 || (size > 0.0 && size < 5e-4) {
+        format!("{value:.2e}")
+    } else {
+        format!("{value:.3}")
+    }
+}
+
+/// A parameter with four significant digits.
+fn significant(value: f64) -> String {
+    if value == 0.0 {
+        return "0".to_owned();
+    }
+    let magnitude = value.abs().log10().floor();
+    if !(-4.0..9.0).contains(&magnitude) {
+        return format!("{value:.3e}");
+    }
+    let decimals = (3.0 - magnitude).clamp(0.0, 8.0) as usize;
+    format!("{value:.decimals$}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parameters_keep_four_digits() {
+        assert_eq!(significant(0.242_594_6), "0.2426");
+        assert_eq!(significant(4.413_6), "4.414");
+        assert_eq!(significant(-9_582.4), "-9582");
+        assert_eq!(significant(1e-9), "1.000e-9");
+        assert_eq!(three(0.781_49), "0.781");
+        assert_eq!(three(0.000_1), "1.00e-4");
+    }
+}

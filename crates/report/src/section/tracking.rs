@@ -1,0 +1,156 @@
+//! Tracking: purchases week by week after the models stopped learning, as they came and as they were predicted.
+
+use serde::Serialize;
+
+use super::{Build, Part, Section};
+use crate::ReportError;
+use crate::chart::{Axis, Tick, place, trimmed};
+use crate::facts::Facts;
+use crate::number::{NONE, count, percent, plain};
+use crate::score::{Score, scores};
+use crate::text::{title, words};
+
+pub(super) const SECTION: Section = Section {
+    name: "tracking",
+    title: "Week by week",
+    template: include_str!("../../templates/sections/tracking.html"),
+    build: Build::Closing(build),
+};
+
+/// Scores shown.
+const MOST_SCORES: usize = 40;
+
+/// Edges of the field of a drawing, in units of its sheet.
+const LEFT: f64 = 50.0;
+const RIGHT: f64 = 408.0;
+const TOP: f64 = 14.0;
+const BOTTOM: f64 = 196.0;
+
+#[derive(Serialize)]
+struct View {
+    scores: Vec<ScoreView>,
+}
+
+#[derive(Serialize)]
+struct ScoreView {
+    title: String,
+    models: Vec<Model>,
+}
+
+#[derive(Serialize)]
+struct Model {
+    name: String,
+    serves: bool,
+    weeks: u32,
+    /// Predicted over actual at the last week.
+    ended: Option<String>,
+    up: Vec<Tick>,
+    across: Vec<Tick>,
+    actual: String,
+    predicted: String,
+    rows: Vec<Line>,
+}
+
+#[derive(Serialize)]
+struct Line {
+    week: u32,
+    actual: String,
+    predicted: String,
+    ratio: String,
+}
+
+fn build(facts: &Facts<'_>) -> Result<Part, ReportError> {
+    let shown: Vec<ScoreView> = scores(facts)
+        .iter()
+        .take(MOST_SCORES)
+        .filter_map(view)
+        .collect();
+    if shown.is_empty() {
+        return Ok(Part::NotApplicable);
+    }
+    Part::ready(View { scores: shown })
+}
+
+fn view(score: &Score<'_>) -> Option<ScoreView> {
+    let models: Vec<Model> = score
+        .models(score.rows.iter().map(|row| row.model.as_str()))
+        .into_iter()
+        .filter_map(|name| model(score, name))
+        .collect();
+    (!models.is_empty()).then(|| ScoreView {
+        title: title(score.name),
+        models,
+    })
+}
+
+fn model(score: &Score<'_>, name: &str) -> Option<Model> {
+    let points = score.tracking(name);
+    let &(last, actual, predicted) = points.last()?;
+    let largest = points.iter().map(|p| p.1.max(p.2)).fold(0.0, f64::max);
+    let up = Axis::new(largest, BOTTOM, TOP);
+    let across = |week: u32| LEFT + (RIGHT - LEFT) * f64::from(week) / f64::from(last.max(1));
+    // Both lines begin at 0: nothing was bought before the first week.
+    let line = |value: fn(&(u32, f64, f64)) -> f64| {
+        let first = format!("{},{}", place(LEFT), place(BOTTOM));
+        let rest = points
+            .iter()
+            .map(|point| format!("{},{}", place(across(point.0)), place(up.at(value(point)))));
+        std::iter::once(first)
+            .chain(rest)
+            .collect::<Vec<_>>()
+            .join(" ")
+    };
+    let marked = weeks_marked(last);
+    Some(Model {
+        name: words(name),
+        serves: score.served == Some(name),
+        weeks: last,
+        ended: ratio(actual, predicted),
+        up: up.ticks(|sum| trimmed(plain(sum))),
+        across: marked
+            .into_iter()
+            .map(|week| Tick {
+                at: place(across(week)),
+                label: week.to_string(),
+            })
+            .collect(),
+        actual: line(|point| point.1),
+        predicted: line(|point| point.2),
+        rows: points
+            .iter()
+            .map(|&(week, actual, predicted)| Line {
+                week,
+                actual: count(actual.round() as i64),
+                predicted: count(predicted.round() as i64),
+                ratio: ratio(actual, predicted).unwrap_or_else(|| NONE.to_owned()),
+            })
+            .collect(),
+    })
+}
+
+fn ratio(actual: f64, predicted: f64) -> Option<String> {
+    (actual > 0.0).then(|| percent(predicted / actual))
+}
+
+/// 0, the last week, and round weeks between, about five in all.
+fn weeks_marked(last: u32) -> Vec<u32> {
+    let step = [1, 2, 4, 5, 10, 13, 26, 52]
+        .into_iter()
+        .find(|step| last.div_ceil(*step) <= 6)
+        .unwrap_or_else(|| last.div_ceil(6).max(1));
+    (0..=last).step_by(step as usize).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_few_weeks_are_marked() {
+        assert_eq!(weeks_marked(4), [0, 1, 2, 3, 4]);
+        assert_eq!(weeks_marked(39), [0, 10, 20, 30]);
+        assert_eq!(weeks_marked(52), [0, 10, 20, 30, 40, 50]);
+        assert_eq!(weeks_marked(1), [0, 1]);
+        assert!(weeks_marked(5_000).len() <= 7);
+    }
+}

@@ -1,0 +1,372 @@
+//! What explains clusters and how far they can be trusted: a short rule for each, whether other draws of customers give it
+//! again, and whether there are clusters at all.
+//!
+//! All of it runs on samples of fixed size, so that it costs a million customers little more than ten thousand.
+
+use tessera_model::Matrix;
+use tessera_model::cluster::{
+    self, ClusterError, ClusterStability, NamedFeature, NullModel, NullTest, StabilityGrade,
+    StabilityParams, StructureParams, StructureVerdict, SurrogateParams, SurrogateRule,
+};
+use tessera_spec::pipeline::Unit;
+
+use crate::assignment::{Parameter, STABLE, Warning};
+use crate::quality::Quality;
+use crate::wording::grouped;
+
+/// Draws with replacement on which clusters are sought again.
+const STABILITY_RESAMPLES: u32 = 20;
+
+/// Customers of each draw at most.
+const STABILITY_ROWS: usize = 10_000;
+
+/// Sets of rows without clusters, per null model.
+const STRUCTURE_REFERENCES: u32 = 39;
+
+/// Customers that are compared with them at most; the silhouette compares all with all.
+const STRUCTURE_ROWS: usize = 1_500;
+
+/// Largest p value that counts as evidence of clusters.
+const STRUCTURE_LEVEL: f64 = 0.05;
+
+/// The kind whose rows these are.
+const MODEL: &str = "kmeans";
+
+/// What was found out about the clusters of one scheme.
+#[derive(Debug, Clone)]
+pub(crate) struct Evidence {
+    clusters: usize,
+    rows: usize,
+    rules: Vec<SurrogateRule>,
+    stability: Vec<ClusterStability>,
+    /// None for a single cluster.
+    structure: Option<StructureVerdict>,
+}
+
+impl Evidence {
+    /// Looks for it in raw features (NaN = missing), the prepared ones, and each customer's cluster below `clusters`.
+    ///
+    /// # Errors
+    /// Infinite raw values, or labels of other rows.
+    pub(crate) fn gather(
+        raw: &Matrix<'_>,
+        prepared: &Matrix<'_>,
+        labels: &[u32],
+        clusters: usize,
+        seed: u64,
+    ) -> Result<Self, ClusterError> {
+        let mut found = Self {
+            clusters,
+            rows: prepared.rows(),
+            rules: Vec::new(),
+            stability: Vec::new(),
+            structure: None,
+        };
+        if clusters < 2 {
+            return Ok(found);
+        }
+        found.rules = cluster::surrogate_rules(
+            raw,
+            labels,
+            &SurrogateParams {
+                seed,
+                ..SurrogateParams::default()
+            },
+        )?;
+        found.stability = cluster::cluster_stability(
+            prepared,
+            labels,
+            &StabilityParams {
+                resamples: STABILITY_RESAMPLES,
+                sample: STABILITY_ROWS,
+                seed,
+                ..StabilityParams::default()
+            },
+        )?;
+        found.structure = Some(cluster::test_structure(
+            prepared,
+            clusters,
+            &StructureParams {
+                references: STRUCTURE_REFERENCES,
+                sample: STRUCTURE_ROWS,
+                level: STRUCTURE_LEVEL,
+                seed,
+                ..StructureParams::default()
+            },
+        )?);
+        Ok(found)
+    }
+
+    /// The rule that stands in for a cluster, with its fidelity; none where nothing tells the cluster apart.
+    pub(crate) fn rule(&self, cluster: usize) -> Option<String> {
+        let rule = self
+            .rules
+            .iter()
+            .find(|rule| rule.cluster as usize == cluster)?;
+        if rule.alternatives.is_empty() {
+            return None;
+        }
+        Some(match rule.balanced_accuracy {
+            Some(fidelity) => format!(
+                "{rule} (balanced accuracy {fidelity:.2} on {} held-out customers)",
+                grouped(rule.held_out as u64)
+            ),
+            None => rule.to_string(),
+        })
+    }
+
+    /// Rows for the `models` table. Clusters are counted from 1.
+    pub(crate) fn parameters(&self) -> Vec<Parameter> {
+        if self.clusters < 2 {
+            return Vec::new();
+        }
+        let mut rows = Vec::new();
+        let number = |name: String, value: f64| Parameter::number(MODEL, name, value);
+        if let Some(rule) = self.rules.first() {
+            rows.push(number(
+                "surrogate_held_out_rows".to_owned(),
+                rule.held_out as f64,
+            ));
+        }
+        for rule in &self.rules {
+            rows.push(Parameter {
+                model: MODEL.to_owned(),
+                name: format!("surrogate_{}", rule.cluster + 1),
+                value: rule.balanced_accuracy,
+                text: Some(rule.to_string()),
+            });
+        }
+        rows.push(number(
+            "stability_resamples".to_owned(),
+            f64::from(STABILITY_RESAMPLES),
+        ));
+        rows.push(number(
+            "stability_rows".to_owned(),
+            self.rows.min(STABILITY_ROWS) as f64,
+        ));
+        for found in &self.stability {
+            let name = format!("stability_{}", found.cluster + 1);
+            rows.push(number(format!("{name}_sd"), found.sd_jaccard));
+            rows.push(number(format!("{name}_recovered"), found.recovered));
+            rows.push(number(format!("{name}_dissolved"), found.dissolved));
+            rows.push(Parameter {
+                text: Some(grade(found.grade).to_owned()),
+                ..number(name, found.mean_jaccard)
+            });
+        }
+        rows.extend(
+            self.structure
+                .as_ref()
+                .map(|verdict| self.structure_parameters(verdict))
+                .unwrap_or_default(),
+        );
+        rows
+    }
+
+    fn structure_parameters(&self, verdict: &StructureVerdict) -> Vec<Parameter> {
+        let number = |name: String, value: f64| Parameter::number(MODEL, name, value);
+        let mut rows = vec![
+            number(
+                "structure_rows".to_owned(),
+                self.rows.min(STRUCTURE_ROWS) as f64,
+            ),
+            number(
+                "structure_references".to_owned(),
+                f64::from(STRUCTURE_REFERENCES),
+            ),
+        ];
+        if verdict.tests.is_empty() {
+            return rows;
+        }
+        rows.push(number(
+            "structure_silhouette".to_owned(),
+            verdict.silhouette,
+        ));
+        rows.push(Parameter {
+            text: Some(
+                if verdict.clustered {
+                    "clusters"
+                } else {
+                    "no clusters"
+                }
+                .to_owned(),
+            ),
+            ..number(
+                "structure".to_owned(),
+                f64::from(u8::from(verdict.clustered)),
+            )
+        });
+        for test in &verdict.tests {
+            let null = match test.model {
+                NullModel::ColumnsPermuted => "columns_permuted",
+                NullModel::PrincipalUniform => "principal_uniform",
+            };
+            rows.push(number(format!("structure_{null}_p"), test.p_value));
+            rows.push(number(format!("structure_{null}_mean"), test.null_mean));
+            rows.push(number(format!("structure_{null}_sd"), test.null_sd));
+        }
+        rows
+    }
+
+    /// What the reader should know.
+    pub(crate) fn warnings(&self, names: &[String]) -> Vec<Warning> {
+        let mut warnings = Vec::new();
+        if let Some((verdict, test)) = self.closest_null()
+            && !verdict.clustered
+        {
+            warnings.push(Warning::NoClusters {
+                k: verdict.k,
+                silhouette: verdict.silhouette,
+                without_clusters: test.null_mean,
+                p_value: test.p_value,
+            });
+        }
+        let unstable: Vec<(String, f64)> = self
+            .stability
+            .iter()
+            .filter(|found| found.mean_jaccard < STABLE)
+            .map(|found| (names[found.cluster as usize].clone(), found.mean_jaccard))
+            .collect();
+        if !unstable.is_empty() {
+            warnings.push(Warning::UnstableClusters { clusters: unstable });
+        }
+        warnings
+    }
+
+    /// Rows for the `quality` table.
+    pub(crate) fn quality(&self, names: &[String]) -> Vec<Quality> {
+        if self.clusters < 2 {
+            let reason = "there is one cluster, and it takes two to compare".to_owned();
+            return vec![Quality::not_computed("", "clustered", "p_value", reason)];
+        }
+        let mut rows = vec![match self.closest_null() {
+            Some((verdict, test)) => Quality::judged(
+                "",
+                "clustered",
+                "p_value",
+                (test.p_value, STRUCTURE_LEVEL),
+                (!verdict.clustered).then(|| {
+                    "customers are no more grouped than rows made without clusters; other features or a scheme with stated \
+                     borders would say more"
+                        .to_owned()
+                }),
+            ),
+            None => Quality::not_computed(
+                "",
+                "clustered",
+                "p_value",
+                format!("there are too few different customers for {} clusters", self.clusters),
+            ),
+        }];
+        for (cluster, name) in names.iter().enumerate() {
+            let found = self
+                .stability
+                .iter()
+                .find(|found| found.cluster as usize == cluster);
+            rows.push(match found {
+                Some(found) => Quality::judged(
+                    name,
+                    "stable",
+                    "mean_jaccard",
+                    (found.mean_jaccard, STABLE),
+                    (found.mean_jaccard < STABLE).then(|| {
+                        format!(
+                            "{:.0}% of other draws of customers give it again; fewer clusters or other features would hold better",
+                            100.0 * found.recovered
+                        )
+                    }),
+                ),
+                None => Quality::not_computed(
+                    name,
+                    "stable",
+                    "mean_jaccard",
+                    "the cluster has too few customers to be drawn".to_owned(),
+                ),
+            });
+        }
+        rows
+    }
+
+    /// The null model that explains the customers best.
+    fn closest_null(&self) -> Option<(&StructureVerdict, &NullTest)> {
+        let verdict = self.structure.as_ref()?;
+        let closest = verdict
+            .tests
+            .iter()
+            .max_by(|a, b| a.p_value.total_cmp(&b.p_value))?;
+        Some((verdict, closest))
+    }
+}
+
+/// A name per cluster: the one that the scheme gives, else what sets the cluster apart, else its number.
+pub(crate) fn names(
+    given: &[String],
+    columns: &[String],
+    features: &[NamedFeature],
+    centroids: &[Vec<f64>],
+) -> Vec<String> {
+    let named: Vec<NamedFeature> = columns
+        .iter()
+        .map(|column| NamedFeature {
+            name: column.clone(),
+            unit: features
+                .iter()
+                .find(|feature| feature.name == *column)
+                .map_or(Unit::Number, |feature| feature.unit),
+        })
+        .collect();
+    // One cluster is all customers, and nothing sets it apart.
+    let telling = if centroids.len() > 1 {
+        cluster::cluster_names(&named, centroids)
+    } else {
+        Vec::new()
+    };
+    let name = |place: usize| match (given.get(place), telling.get(place)) {
+        (Some(given), _) => given.clone(),
+        (None, Some(telling)) if !given.contains(telling) => telling.clone(),
+        (None, _) => format!("cluster {}", place + 1),
+    };
+    (0..centroids.len()).map(name).collect()
+}
+
+fn grade(grade: StabilityGrade) -> &'static str {
+    match grade {
+        StabilityGrade::Dissolved => "dissolved",
+        StabilityGrade::Untrustworthy => "untrustworthy",
+        StabilityGrade::Pattern => "pattern",
+        StabilityGrade::Stable => "stable",
+        StabilityGrade::HighlyStable => "highly stable",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_given_win_and_numbers_are_the_last_resort() {
+        let columns = ["recency_days".to_owned(), "spend_total".to_owned()];
+        let features = [NamedFeature {
+            name: "recency_days".to_owned(),
+            unit: Unit::Days,
+        }];
+        let centroids = vec![vec![1.5, 0.0], vec![-0.7, 0.0], vec![-0.1, 2.0]];
+        let named = |given: &[&str], centroids: &[Vec<f64>]| {
+            let given: Vec<String> = given.iter().map(|name| (*name).to_owned()).collect();
+            names(&given, &columns, &features, centroids)
+        };
+        assert_eq!(
+            named(&[], &centroids),
+            ["lapsing", "recently active", "high spend"]
+        );
+        assert_eq!(
+            named(&["gone"], &centroids),
+            ["gone", "recently active", "high spend"]
+        );
+        assert_eq!(
+            named(&["high spend"], &centroids),
+            ["high spend", "recently active", "cluster 3"]
+        );
+        assert_eq!(named(&[], &centroids[..1]), ["cluster 1"]);
+    }
+}

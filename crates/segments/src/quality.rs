@@ -1,0 +1,91 @@
+//! Whether a scheme and its segments can be relied on: one criterion a row of the `quality` table.
+
+use crate::wording::percent;
+
+/// One criterion held against one scheme or segment.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Quality {
+    /// Name of the segment; empty for the scheme as a whole.
+    pub segment: String,
+    /// What is asked, such as `stable`.
+    pub criterion: &'static str,
+    /// What was measured, such as `mean_jaccard`; no two rows of a segment and criterion share it.
+    pub metric: String,
+    /// The measure.
+    pub value: Option<f64>,
+    /// The limit it is held against.
+    pub threshold: Option<f64>,
+    /// How it came out.
+    pub status: QualityStatus,
+    /// What would make it pass, or why it was not computed; nothing where it passes.
+    pub reason: Option<String>,
+}
+
+/// How a criterion came out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum QualityStatus {
+    /// It holds.
+    Ok,
+    /// It does not hold.
+    Flagged,
+    /// The data cannot say.
+    NotComputed,
+}
+
+impl QualityStatus {
+    /// The word in the `quality` table.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::Flagged => "flagged",
+            Self::NotComputed => "not computed",
+        }
+    }
+}
+
+impl Quality {
+    /// A measure that holds or is flagged, with what would make it pass.
+    pub(crate) fn judged(
+        segment: &str,
+        criterion: &'static str,
+        metric: impl Into<String>,
+        (value, threshold): (f64, f64),
+        flagged: Option<String>,
+    ) -> Self {
+        Self {
+            segment: segment.to_owned(),
+            criterion,
+            metric: metric.into(),
+            value: value.is_finite().then_some(value),
+            threshold: Some(threshold),
+            status: match flagged {
+                Some(_) => QualityStatus::Flagged,
+                None => QualityStatus::Ok,
+            },
+            reason: flagged,
+        }
+    }
+
+    /// What the data cannot say, and why.
+    pub(crate) fn not_computed(
+        segment: &str,
+        criterion: &'static str,
+        metric: &str,
+        reason: String,
+    ) -> Self {
+        Self {
+            segment: segment.to_owned(),
+            criterion,
+            metric: metric.to_owned(),
+            value: None,
+            threshold: None,
+            status: QualityStatus::NotComputed,
+            reason: Some(reason),
+        }
+    }
+}
+
+/// A count as a share of all, in words: `12.5% of all`.
+pub(crate) fn share_of_all(part: u64, all: u64) -> String {
+    format!("{} of all", percent(part as f64 / all.max(1) as f64))
+}
