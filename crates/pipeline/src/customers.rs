@@ -3,20 +3,20 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, AsArray, RecordBatch};
+use arrow::array::{ArrayRef, AsArray, BooleanArray, RecordBatch};
 use arrow::datatypes::{Field, Int64Type, Schema};
 use tessera_engine::{Engine, TableRef};
 use tessera_expr::rel::{Project, Rel};
 use tessera_expr::{Expr, Literal, Node, Type};
 use tessera_features::{BASE_GAP_DAYS, BaseGap, PRIOR_GAPS};
-use tessera_segments::{Assignment, Customers, Extra, FrozenEdges};
+use tessera_segments::{Assignment, Customers, Extra, FrozenEdges, NamedFeature};
 use tessera_spec::pipeline::Scheme;
 
 use crate::error::PipelineError;
 use crate::prepare::Prepared;
 
-/// Name of the column with the number of the first rule that is true.
-const FIRST_RULE: &str = "__first_rule";
+/// Beginning of the names of columns that say where a rule is true.
+const RULE: &str = "__rule_";
 
 /// The mean gap between occasions over the base and its weight, as constants for the late features.
 pub(crate) fn base_gap(
@@ -56,6 +56,8 @@ pub(crate) struct Divided {
     assignments: Vec<Assignment>,
     /// Columns of the schemes so far.
     columns: Vec<(Field, ArrayRef)>,
+    /// What the features count, for names of clusters.
+    named_features: Vec<NamedFeature>,
 }
 
 impl Divided {
@@ -67,7 +69,12 @@ impl Divided {
             wanted.push(schema.index_of(&info.name)?);
         }
         let table = all.project(&wanted)?;
+        let named = prepared.published().map(|info| NamedFeature {
+            name: info.name.clone(),
+            unit: info.unit,
+        });
         Ok(Self {
+            named_features: named.collect(),
             customers: Customers::new(table.clone())?,
             table,
             assignments: Vec::new(),
@@ -85,7 +92,7 @@ impl Divided {
         &mut self,
         scheme: &Scheme,
         seed: u64,
-        rule_hits: Option<&[Option<u32>]>,
+        rule_matches: Option<&[BooleanArray]>,
         frozen_edges: Option<&FrozenEdges>,
     ) -> Result<(), PipelineError> {
         let assignment = tessera_segments::divide(
@@ -93,7 +100,8 @@ impl Divided {
             &self.customers,
             &Extra {
                 seed,
-                rule_hits,
+                rule_matches,
+                named_features: &self.named_features,
                 frozen_edges,
                 ..Extra::default()
             },
@@ -107,45 +115,37 @@ impl Divided {
         Ok(())
     }
 
-    /// Per customer the index of the first rule that is true.
-    pub(crate) fn first_rules(
+    /// Per rule whether it is true for each customer.
+    pub(crate) fn rule_matches(
         &self,
         prepared: &Prepared,
         rules: &[Expr],
         engine: &dyn Engine,
         work: &Path,
-    ) -> Result<Vec<Option<u32>>, PipelineError> {
+    ) -> Result<Vec<BooleanArray>, PipelineError> {
         let table = self.with_schemes()?;
+        let columns = table.num_columns();
         let input = TableRef::write(&work.join("rules.parquet"), table.schema(), &[table])?;
-        let int = |value: i64| Expr {
-            node: Node::Literal(Literal::Int(value)),
-            ty: Type::Int,
-            span: 0..0,
-        };
-        let branches = rules.iter().cloned().zip((0..).map(int)).collect();
-        let first = Expr {
-            node: Node::Case {
-                branches,
-                otherwise: None,
-            },
-            ty: Type::Int,
-            span: 0..0,
-        };
+        let name = |number: usize| format!("{RULE}{number}");
         let plan = Project {
             table: input.path,
             as_of: prepared.as_of,
-            columns: vec![(FIRST_RULE.to_owned(), first)],
+            columns: rules
+                .iter()
+                .enumerate()
+                .map(|(number, rule)| (name(number), rule.clone()))
+                .collect(),
         };
         let made = engine
             .materialize(&Rel::Project(plan), &work.join("ruled.parquet"))?
             .table
             .read()?;
-        let column = made.column(made.num_columns() - 1);
-        Ok(column
-            .as_primitive::<Int64Type>()
-            .iter()
-            .map(|rule| rule.map(|rule| rule as u32))
-            .collect())
+        let truth = |column: &ArrayRef| {
+            // A rule that is nothing but null is never true.
+            let nowhere = || BooleanArray::from(vec![false; made.num_rows()]);
+            column.as_boolean_opt().cloned().unwrap_or_else(nowhere)
+        };
+        Ok(made.columns()[columns..].iter().map(truth).collect())
     }
 
     /// The table with the columns of the schemes so far behind it.

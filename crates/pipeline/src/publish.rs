@@ -10,7 +10,7 @@ use chrono::NaiveDate;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use tessera_report::{FeatureMeta, GoalMeta, Options, ReportMeta, SchemeMeta, TargetMeta};
-use tessera_segments::{CellMap, FrozenEdges};
+use tessera_segments::{Assignment, CellMap, FrozenEdges, Quality};
 use tessera_snapshot::{RunIdentity, Store, StoreError, Version};
 use tessera_spec::pipeline::{RfmGrid, SchemeKind, ScoreMethod, Target};
 
@@ -284,9 +284,9 @@ pub(crate) struct Tables {
     segments: RecordBatch,
     profiles: RecordBatch,
     models: RecordBatch,
-    /// Tables that only scores fill.
+    /// Only where there are scores.
     calibration: Option<RecordBatch>,
-    quality: Option<RecordBatch>,
+    quality: RecordBatch,
     rejects: Vec<RecordBatch>,
     sources: RecordBatch,
     counts: Value,
@@ -316,7 +316,14 @@ impl Tables {
         let profiles = tessera_segments::profiles(divided.customers(), assignments)?;
         let mut model_rows = tessera_segments::model_rows(assignments);
         let has_scores = !scored.is_empty();
-        let (mut calibration, mut quality) = (Vec::new(), Vec::new());
+        let mut calibration = Vec::new();
+        let judged = |assignment: &Assignment| {
+            let scheme = assignment.scheme.clone();
+            let rows = assignment.quality.clone().into_iter();
+            rows.map(move |row| (scheme.clone(), row))
+                .collect::<Vec<_>>()
+        };
+        let mut quality: Vec<(String, Quality)> = assignments.iter().flat_map(judged).collect();
         for (score, rows) in scored {
             model_rows.extend(rows.parameters.into_iter().map(|row| (score.clone(), row)));
             calibration.extend(rows.calibration.into_iter().map(|row| (score.clone(), row)));
@@ -331,9 +338,7 @@ impl Tables {
             calibration: has_scores
                 .then(|| calibration_table(as_of, calibration))
                 .transpose()?,
-            quality: has_scores
-                .then(|| quality_table(as_of, quality))
-                .transpose()?,
+            quality: quality_table(as_of, quality)?,
             rejects: rejects_tables(prepared.as_of, rejects)?,
             sources: sources_table(prepared.as_of, outcomes)?,
             counts: outcomes
@@ -384,18 +389,15 @@ pub(crate) fn publish(
         ("customers", &tables.customers),
         ("models", &tables.models),
         ("profiles", &tables.profiles),
+        ("quality", &tables.quality),
         ("segments", &tables.segments),
         ("sources", &tables.sources),
     ] {
         staging.write(name, &batch.schema(), std::iter::once(Ok(batch.clone())))?;
     }
-    for (name, batch) in [
-        ("calibration", &tables.calibration),
-        ("quality", &tables.quality),
-    ] {
-        if let Some(batch) = batch {
-            staging.write(name, &batch.schema(), std::iter::once(Ok(batch.clone())))?;
-        }
+    if let Some(batch) = &tables.calibration {
+        let rows = std::iter::once(Ok(batch.clone()));
+        staging.write("calibration", &batch.schema(), rows)?;
     }
     staging.write(
         "rejects",

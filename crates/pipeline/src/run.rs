@@ -255,14 +255,16 @@ impl Job<'_> {
         let mut divided = Divided::new(prepared, features)?;
         for scheme in &prepared.pipeline.schemes {
             divided = self.stage(|job| {
-                let hits = match prepared.rules.get(&scheme.name.value) {
-                    Some(rules) => Some(divided.first_rules(prepared, rules, &job.engine, work)?),
+                let matches = match prepared.rules.get(&scheme.name.value) {
+                    Some(rules) => {
+                        Some(divided.rule_matches(prepared, rules, &job.engine, work)?)
+                    }
                     None => None,
                 };
                 divided.divide(
                     scheme,
                     prepared.pipeline.seed,
-                    hits.as_deref(),
+                    matches.as_deref(),
                     frozen.get(&scheme.name.value),
                 )?;
                 let rows = divided.len() as u64;

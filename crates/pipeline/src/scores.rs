@@ -10,6 +10,7 @@ mod clv;
 mod columns;
 mod contractual;
 mod health;
+mod supervised;
 mod tables;
 
 use std::collections::BTreeMap;
@@ -21,7 +22,7 @@ use chrono::NaiveDate;
 use tessera_expr::Type;
 use tessera_expr::rel::Agg;
 use tessera_features::{FeatureInfo, SourceInput};
-use tessera_segments::Parameter;
+use tessera_segments::{Parameter, Quality, QualityStatus};
 use tessera_spec::Pipeline;
 use tessera_spec::pipeline::{Base, Score, ScoreKind};
 
@@ -79,7 +80,7 @@ pub(crate) struct Scored {
     /// Rows of `calibration`.
     pub(crate) calibration: Vec<CalibrationRow>,
     /// Rows of `quality`.
-    pub(crate) quality: Vec<QualityRow>,
+    pub(crate) quality: Vec<Quality>,
 }
 
 /// One bin of predictions against what happened.
@@ -93,66 +94,16 @@ pub(crate) struct CalibrationRow {
     pub(crate) lift: Option<f64>,
 }
 
-/// One criterion on a score.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) struct QualityRow {
-    pub(crate) criterion: &'static str,
-    pub(crate) metric: String,
-    pub(crate) value: Option<f64>,
-    pub(crate) threshold: Option<f64>,
-    pub(crate) status: Status,
-    pub(crate) reason: Option<String>,
-}
-
-/// How a criterion was met.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Status {
-    Ok,
-    Flagged,
-    NotComputed,
-}
-
-impl Status {
-    /// The word in the table `quality`.
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            Self::Ok => "ok",
-            Self::Flagged => "flagged",
-            Self::NotComputed => "not computed",
-        }
-    }
-}
-
-impl QualityRow {
-    /// Something that was not computed, and why.
-    pub(crate) fn not_computed(metric: &str, reason: impl ToString) -> Self {
-        Self {
-            criterion: "computable",
-            metric: metric.to_owned(),
-            value: None,
-            threshold: None,
-            status: Status::NotComputed,
-            reason: Some(reason.to_string()),
-        }
-    }
-
-    /// A metric against the least that is good.
-    pub(crate) fn at_least(
-        criterion: &'static str,
-        metric: &str,
-        value: f64,
-        threshold: f64,
-        otherwise: &str,
-    ) -> Self {
-        let good = value >= threshold;
-        Self {
-            criterion,
-            metric: metric.to_owned(),
-            value: Some(value),
-            threshold: Some(threshold),
-            status: if good { Status::Ok } else { Status::Flagged },
-            reason: (!good).then(|| otherwise.to_owned()),
-        }
+/// Something that was not computed, and why.
+pub(crate) fn not_computed(metric: &str, reason: impl ToString) -> Quality {
+    Quality {
+        segment: String::new(),
+        criterion: "computable",
+        metric: metric.to_owned(),
+        value: None,
+        threshold: None,
+        status: QualityStatus::NotComputed,
+        reason: Some(reason.to_string()),
     }
 }
 
@@ -182,7 +133,7 @@ pub(crate) fn of(kind: &ScoreKind) -> &dyn ScoreModel {
     match kind {
         ScoreKind::Clv(clv) => clv,
         ScoreKind::Contractual(contractual) => contractual,
-        ScoreKind::Supervised(_) => unreachable!(),
+        ScoreKind::Supervised(supervised) => supervised,
         ScoreKind::Health(health) => health,
     }
 }
@@ -229,7 +180,7 @@ pub(crate) fn compute(
         Err(NotComputed::Data(reason)) => {
             tracing::warn!(score = score.name.value, "not computed: {reason}");
             Scored {
-                quality: vec![QualityRow::not_computed("score", reason)],
+                quality: vec![not_computed("score", reason)],
                 ..Scored::default()
             }
         }

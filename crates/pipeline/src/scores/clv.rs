@@ -14,13 +14,13 @@ use tessera_model::btyd::{
 };
 use tessera_model::laplace::Estimate;
 use tessera_model::spend::{SpendFit, SpendHistory};
-use tessera_segments::Parameter;
+use tessera_segments::{Parameter, Quality, QualityStatus};
 use tessera_spec::pipeline::{
     CLV_ESTIMATES, ClvScore, INTERVAL_ENDS, PurchaseModel, PurchaseTimeUnit,
 };
 
 use super::columns::{days, floats};
-use super::{Asked, CalibrationRow, Given, NotComputed, QualityRow, ScoreModel, Scored, Status};
+use super::{Asked, CalibrationRow, Given, NotComputed, ScoreModel, Scored, not_computed};
 
 /// Parameter draws behind the intervals.
 const DRAWS: usize = 200;
@@ -276,7 +276,7 @@ impl<'s> Report<'s> {
     }
 
     fn not_computed(&mut self, metric: &str, reason: &str) {
-        let row = QualityRow::not_computed(metric, reason);
+        let row = not_computed(metric, reason);
         self.scored.quality.push(row);
     }
 
@@ -365,12 +365,17 @@ impl Fitting for ClvScore {
         if let Some(correlation) = history.correlation() {
             report.number(fit.name(), "correlation", correlation);
             let strong = correlation.abs() > CORRELATION_LIMIT;
-            report.scored.quality.push(QualityRow {
+            report.scored.quality.push(Quality {
+                segment: String::new(),
                 criterion: "assumption",
                 metric: "correlation of frequency and spend".to_owned(),
                 value: Some(correlation),
                 threshold: Some(CORRELATION_LIMIT),
-                status: if strong { Status::Flagged } else { Status::Ok },
+                status: if strong {
+                    QualityStatus::Flagged
+                } else {
+                    QualityStatus::Ok
+                },
                 reason: strong.then(|| {
                     "the spend model takes frequency and spend to be independent".to_owned()
                 }),
@@ -560,12 +565,13 @@ impl Report<'_> {
         if serves {
             let tracking = result.tracking.unwrap_or(f64::NAN);
             let off = !((tracking - 1.0).abs() <= TRACKING_LIMIT);
-            self.scored.quality.push(QualityRow {
+            self.scored.quality.push(Quality {
+                segment: String::new(),
                 criterion: "calibrated",
                 metric: "predicted over actual purchases in the holdout".to_owned(),
                 value: result.tracking,
                 threshold: Some(1.0 + TRACKING_LIMIT),
-                status: if off { Status::Flagged } else { Status::Ok },
+                status: if off { QualityStatus::Flagged } else { QualityStatus::Ok },
                 reason: off.then(|| {
                     "predicted and actual purchases differ by more than a tenth; buying may be seasonal, or the holdout too short"
                         .to_owned()

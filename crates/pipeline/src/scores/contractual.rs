@@ -16,7 +16,7 @@ use tessera_segments::Parameter;
 use tessera_spec::pipeline::{ContractualScore, RenewalKind};
 
 use super::columns::{days, floats};
-use super::{Asked, Given, NotComputed, QualityRow, ScoreModel, Scored};
+use super::{Asked, Given, NotComputed, ScoreModel, Scored, not_computed};
 
 /// Periods whose survival is published, by model and by Kaplan and Meier.
 const PUBLISHED_PERIODS: u32 = 12;
@@ -67,17 +67,14 @@ impl ScoreModel for ContractualScore {
                     publish(&fit, &mut scored);
                     served.get_or_insert(fit);
                 }
-                Err(error) => scored
-                    .quality
-                    .push(QualityRow::not_computed(model.name(), error)),
+                Err(error) => scored.quality.push(not_computed(model.name(), error)),
             }
         }
         kaplan_meier(&contracts, &mut scored);
         let Some(fit) = served else {
-            scored.quality.push(QualityRow::not_computed(
-                "score",
-                "no renewal model could be fitted",
-            ));
+            scored
+                .quality
+                .push(not_computed("score", "no renewal model could be fitted"));
             return Ok(scored);
         };
         let first = self.models.first().map(|model| model.value);
@@ -196,7 +193,7 @@ fn kaplan_meier(contracts: &[Option<Contract>], scored: &mut Scored) {
                     .push(Parameter::number(MODEL, name, survival));
             }
         }
-        Err(error) => scored.quality.push(QualityRow::not_computed(MODEL, error)),
+        Err(error) => scored.quality.push(not_computed(MODEL, error)),
     }
 }
 

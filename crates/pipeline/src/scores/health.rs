@@ -10,12 +10,12 @@ use tessera_model::Matrix;
 use tessera_model::health::{
     HealthBacktest, HealthError, HealthFit, HealthPlan, HealthTrial, HorizonOutcome,
 };
-use tessera_segments::Parameter;
+use tessera_segments::{Parameter, Quality, QualityStatus};
 use tessera_spec::pipeline::HealthScore;
 
 use super::churned::{self, Span};
 use super::columns::floats;
-use super::{Asked, Given, NotComputed, QualityRow, ScoreModel, Scored, Status};
+use super::{Asked, Given, NotComputed, ScoreModel, Scored, not_computed};
 
 /// Days between a score and the outcome it is held against.
 const HORIZONS: [u32; 3] = [30, 60, 90];
@@ -115,9 +115,7 @@ impl Judged for HealthScore {
             let Some(then) = given.past.get(&span.observed) else {
                 let metric = format!("backtest at {} days", span.days);
                 let reason = format!("there was no customer on {}", span.observed);
-                scored
-                    .quality
-                    .push(QualityRow::not_computed(&metric, reason));
+                scored.quality.push(not_computed(&metric, reason));
                 continue;
             };
             // What was known then: percentiles among the customers of that day.
@@ -142,15 +140,16 @@ impl Judged for HealthScore {
         for horizon in &backtest.horizons {
             publish(horizon, scored);
         }
-        scored.quality.push(QualityRow {
+        scored.quality.push(Quality {
+            segment: String::new(),
             criterion: "discriminates",
             metric: "area under the ROC curve at 30, 60 and 90 days".to_owned(),
             value: worst_auc(&backtest),
             threshold: Some(0.5),
             status: if backtest.discriminates {
-                Status::Ok
+                QualityStatus::Ok
             } else {
-                Status::Flagged
+                QualityStatus::Flagged
             },
             reason: Some(backtest.reason.clone()),
         });

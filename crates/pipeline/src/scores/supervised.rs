@@ -12,15 +12,13 @@ use tessera_features::FeatureInfo;
 use tessera_model::churn::{
     CalibrationKind, ChurnError, ChurnFit, ChurnModel, ChurnPlan, Inputs, Observation, Panel,
 };
-use tessera_segments::Parameter;
+use tessera_segments::{Parameter, Quality, QualityStatus};
 use tessera_spec::pipeline::{Calibration, SourceKind, SupervisedModel, SupervisedScore};
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::churned::{self, Span};
 use super::columns::{days, floats, texts};
-use super::{
-    Asked, CalibrationRow, Given, NotComputed, QualityRow, ScoreModel, Scored, Status,
-};
+use super::{Asked, CalibrationRow, Given, NotComputed, ScoreModel, Scored};
 use crate::prepare::Prepared;
 use crate::sources::epoch_day;
 
@@ -81,7 +79,7 @@ impl ScoreModel for SupervisedScore {
                 .zip(&eligible)
                 .map(|(reasons, eligible)| {
                     let reason = reasons[rank].as_ref().filter(|_| *eligible)?;
-                    Some(reason.to_string())
+                    Some(reason.text.clone())
                 })
                 .collect();
             columns.insert(format!("{name}_reason_{}", rank + 1), Arc::new(texts));
@@ -261,18 +259,20 @@ fn customer_hashes(keys: &ArrayRef) -> Vec<u64> {
 }
 
 /// Whether a model serves, or only a rule or the base rate.
-fn quality(fit: &ChurnFit) -> QualityRow {
-    let auc = fit.served_auc();
+fn quality(fit: &ChurnFit) -> Quality {
+    let served = fit.candidates().iter().find(|c| c.model == fit.served());
+    let auc = served.map(|candidate| candidate.auc);
     let discriminates = auc.is_some_and(|auc| auc.low_95 > 0.5);
-    QualityRow {
+    Quality {
+        segment: String::new(),
         criterion: "discriminates",
         metric: "area under the ROC curve out of time".to_owned(),
         value: auc.map(|auc| auc.value),
         threshold: Some(0.5),
         status: if discriminates {
-            Status::Ok
+            QualityStatus::Ok
         } else {
-            Status::Flagged
+            QualityStatus::Flagged
         },
         reason: Some(fit.reason().to_owned()),
     }

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use arrow::array::{ArrayRef, Date32Array, Float64Array, Int64Array, RecordBatch, StringArray};
 use arrow::datatypes::{DataType, Field, Schema};
 
-use super::{CalibrationRow, QualityRow};
+use tessera_segments::Quality;
+
+use super::CalibrationRow;
 
 /// Predictions against what happened, by score, model and bin.
 pub(crate) fn calibration_table(
@@ -48,12 +50,15 @@ pub(crate) fn calibration_table(
     RecordBatch::try_new(Arc::new(Schema::new(fields)), columns)
 }
 
-/// Criteria on scores: the score stands in the column `scheme`, and there is no segment.
+/// Criteria on schemes and their segments, and on scores: a score stands in the column `scheme`, without a segment.
 pub(crate) fn quality_table(
     as_of: i32,
-    mut rows: Vec<(String, QualityRow)>,
+    mut rows: Vec<(String, Quality)>,
 ) -> Result<RecordBatch, arrow::error::ArrowError> {
-    rows.sort_by(|(a, x), (b, y)| (a, x.criterion, &x.metric).cmp(&(b, y.criterion, &y.metric)));
+    rows.sort_by(|(a, x), (b, y)| {
+        let of = |row: &Quality| (row.segment.clone(), row.criterion, row.metric.clone());
+        a.cmp(b).then_with(|| of(x).cmp(&of(y)))
+    });
     let fields = vec![
         Field::new("as_of", DataType::Date32, false),
         Field::new("scheme", DataType::Utf8, false),
@@ -65,7 +70,7 @@ pub(crate) fn quality_table(
         Field::new("status", DataType::Utf8, false),
         Field::new("reason", DataType::Utf8, true),
     ];
-    let floats = |value: fn(&QualityRow) -> Option<f64>| -> ArrayRef {
+    let floats = |value: fn(&Quality) -> Option<f64>| -> ArrayRef {
         Arc::new(
             rows.iter()
                 .map(|(_, row)| value(row))
@@ -75,12 +80,12 @@ pub(crate) fn quality_table(
     let columns: Vec<ArrayRef> = vec![
         Arc::new(Date32Array::from(vec![as_of; rows.len()])),
         text(rows.iter().map(|(score, _)| Some(score.as_str()))),
-        text(rows.iter().map(|_| Some(""))),
+        text(rows.iter().map(|(_, row)| Some(row.segment.as_str()))),
         text(rows.iter().map(|(_, row)| Some(row.criterion))),
         text(rows.iter().map(|(_, row)| Some(row.metric.as_str()))),
         floats(|row| row.value),
         floats(|row| row.threshold),
-        text(rows.iter().map(|(_, row)| Some(row.status.name()))),
+        text(rows.iter().map(|(_, row)| Some(row.status.as_str()))),
         text(rows.iter().map(|(_, row)| row.reason.as_deref())),
     ];
     RecordBatch::try_new(Arc::new(Schema::new(fields)), columns)

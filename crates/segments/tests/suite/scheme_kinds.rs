@@ -435,7 +435,9 @@ fn kmeans_recovers_planted_groups_numbers_them_and_says_why() {
     assert_eq!(found.assigned_by.as_str(), "model");
     let reason = found.reason(2);
     assert!(
-        reason.starts_with("nearest to 'many orders, high spend'; the next, 'low spend, few orders', is "),
+        reason.starts_with(
+            "nearest to 'many orders, high spend'; the next, 'low spend, few orders', is "
+        ),
         "{reason}"
     );
     assert!(
