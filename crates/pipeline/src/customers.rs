@@ -96,6 +96,7 @@ impl Divided {
                 seed,
                 rule_hits,
                 frozen_edges,
+                ..Extra::default()
             },
         )?;
         for warning in &assignment.warnings {
