@@ -51,6 +51,9 @@ pub struct RenewalHistory {
 }
 
 impl RenewalHistory {
+    /// Latest period that is accepted: two hundred years of weeks. Counts are kept for every period up to the latest.
+    pub const LATEST_PERIOD: u32 = 10_000;
+
     /// A history without customers.
     pub fn new() -> Self {
         Self::default()
@@ -75,7 +78,8 @@ impl RenewalHistory {
     /// renewals (>= 0) and may leave later.
     ///
     /// # Errors
-    /// [`LifetimeError::OutOfRange`] for a weight that is negative or not finite, or a customer who left in period 0.
+    /// [`LifetimeError::OutOfRange`] for a weight that is negative or not finite, a customer who left in period 0, or a
+    /// period after [`Self::LATEST_PERIOD`].
     pub fn add(&mut self, period: u32, left: bool, weight: f64) -> Result<(), LifetimeError> {
         let bad = |what, value, range| {
             Err(LifetimeError::OutOfRange {
@@ -90,6 +94,9 @@ impl RenewalHistory {
         }
         if left && period == 0 {
             return bad("the period in which a customer left", 0.0, ">= 1");
+        }
+        if period > Self::LATEST_PERIOD {
+            return bad("a period", f64::from(period), "at most 10000");
         }
         let (counts, place) = if left {
             (&mut self.left, period as usize - 1)

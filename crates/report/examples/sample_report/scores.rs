@@ -48,110 +48,38 @@ fn floats(values: impl IntoIterator<Item = Option<f64>>) -> ArrayRef {
     Arc::new(values.into_iter().collect::<Float64Array>())
 }
 
-fn models(churn: &str, said: &str) -> RecordBatch {
-    let mut rows: Vec<ModelRow> = Vec::new();
-    let mut row = |score: &str, model, name: &str, value, text: Option<&str>| {
-        rows.push(ModelRow {
-            score: score.to_owned(),
+/// Rows of `models` for one score.
+struct Rows<'t> {
+    score: &'t str,
+    rows: Vec<ModelRow>,
+}
+
+impl Rows<'_> {
+    fn number(&mut self, model: &'static str, name: &str, value: f64) {
+        self.rows.push(ModelRow {
+            score: self.score.to_owned(),
             model,
             name: name.to_owned(),
-            value,
-            text: text.map(str::to_owned),
+            value: Some(value),
+            text: None,
         });
-    };
-    row(churn, "choice", "served", None, Some("logistic"));
-    row(churn, "choice", "reason", None, Some(said));
-    for (model, auc, precision, log_loss, brier, error) in [
-        ("base_rate", 0.5, 0.243, 0.555, 0.184, 0.004),
-        ("logistic", 0.812, 0.581, 0.431, 0.139, 0.011),
-        ("random_forest", 0.806, 0.574, 0.437, 0.141, 0.019),
-        ("recency_rule", 0.741, 0.468, 0.482, 0.156, 0.015),
-    ] {
-        row(churn, model, "test_auc", Some(auc), None);
-        row(churn, model, "test_auc_low_95", Some(auc - 0.013), None);
-        row(churn, model, "test_auc_high_95", Some(auc + 0.012), None);
-        row(
-            churn,
-            model,
-            "test_average_precision",
-            Some(precision),
-            None,
-        );
-        row(churn, model, "test_log_loss", Some(log_loss), None);
-        row(churn, model, "test_brier", Some(brier), None);
-        row(churn, model, "test_ece", Some(error), None);
     }
-    row("health", "choice", "served", None, Some("health"));
-    for (days, auc) in [(30, 0.527), (60, 0.519), (90, 0.508)] {
-        let name = |what: &str| format!("backtest_{days}d_{what}");
-        row("health", "health", &name("auc"), Some(auc), None);
-        row(
-            "health",
-            "health",
-            &name("auc_low_95"),
-            Some(auc - 0.034),
-            None,
-        );
-        row(
-            "health",
-            "health",
-            &name("auc_high_95"),
-            Some(auc + 0.033),
-            None,
-        );
-        row("health", "health", &name("customers"), Some(5_120.0), None);
+
+    fn choice(&mut self, name: &str, text: &str) {
+        self.rows.push(ModelRow {
+            score: self.score.to_owned(),
+            model: "choice",
+            name: name.to_owned(),
+            value: None,
+            text: Some(text.to_owned()),
+        });
     }
-    row("value", "choice", "served", None, Some("mbg_nbd"));
-    row(
-        "value",
-        "choice",
-        "reason",
-        None,
-        Some("declared first, and it converged"),
-    );
-    for (name, value, error) in [
-        ("r", 0.5247, 0.0433),
-        ("alpha", 6.1829, 0.5124),
-        ("a", 0.8909, 0.1607),
-        ("b", 1.6138, 0.3721),
-    ] {
-        row("value", "mbg_nbd", name, Some(value), None);
-        row(
-            "value",
-            "mbg_nbd",
-            &format!("{name}_standard_error"),
-            Some(error),
-            None,
-        );
-    }
-    for (model, tracking, correlation, mae) in [
-        ("mbg_nbd", 0.973, 0.628, 0.761),
-        ("naive_rate", 1.344, 0.551, 1.018),
-    ] {
-        row("value", model, "backtest_tracking", Some(tracking), None);
-        row(
-            "value",
-            model,
-            "backtest_correlation",
-            Some(correlation),
-            None,
-        );
-        row("value", model, "backtest_mae", Some(mae), None);
-    }
-    for week in 1..=26 {
-        let weeks = f64::from(week);
-        let actual = 240.0 * weeks.powf(0.93) + 90.0 * (weeks / 3.0).sin();
-        let predicted = 238.0 * weeks.powf(0.925);
-        let name = |what: &str| format!("tracking_week_{week}_{what}");
-        row("value", "mbg_nbd", &name("actual"), Some(actual), None);
-        row(
-            "value",
-            "mbg_nbd",
-            &name("predicted"),
-            Some(predicted),
-            None,
-        );
-    }
+}
+
+fn models(churn: &str, said: &str) -> RecordBatch {
+    let mut rows = churn_models(churn, said);
+    rows.extend(health_models());
+    rows.extend(value_models());
     rows.sort_by(|a, b| (&a.score, a.model, &a.name).cmp(&(&b.score, b.model, &b.name)));
     batch(vec![
         ("score", texts(rows.iter().map(|r| Some(r.score.as_str())))),
@@ -162,8 +90,86 @@ fn models(churn: &str, said: &str) -> RecordBatch {
     ])
 }
 
+fn churn_models(churn: &str, said: &str) -> Vec<ModelRow> {
+    let mut of = Rows {
+        score: churn,
+        rows: Vec::new(),
+    };
+    of.choice("served", "logistic");
+    of.choice("reason", said);
+    for (model, auc, precision, log_loss, brier, error) in [
+        ("base_rate", 0.5, 0.243, 0.555, 0.184, 0.004),
+        ("logistic", 0.812, 0.581, 0.431, 0.139, 0.011),
+        ("random_forest", 0.806, 0.574, 0.437, 0.141, 0.019),
+        ("recency_rule", 0.741, 0.468, 0.482, 0.156, 0.015),
+    ] {
+        of.number(model, "test_auc", auc);
+        of.number(model, "test_auc_low_95", auc - 0.013);
+        of.number(model, "test_auc_high_95", auc + 0.012);
+        of.number(model, "test_average_precision", precision);
+        of.number(model, "test_log_loss", log_loss);
+        of.number(model, "test_brier", brier);
+        of.number(model, "test_ece", error);
+    }
+    of.rows
+}
+
+fn health_models() -> Vec<ModelRow> {
+    let mut of = Rows {
+        score: "health",
+        rows: Vec::new(),
+    };
+    of.choice("served", "health");
+    for (days, auc) in [(30, 0.527), (60, 0.519), (90, 0.508)] {
+        let name = |what: &str| format!("backtest_{days}d_{what}");
+        of.number("health", &name("auc"), auc);
+        of.number("health", &name("auc_low_95"), auc - 0.034);
+        of.number("health", &name("auc_high_95"), auc + 0.033);
+        of.number("health", &name("customers"), 5_120.0);
+    }
+    of.rows
+}
+
+fn value_models() -> Vec<ModelRow> {
+    let mut of = Rows {
+        score: "value",
+        rows: Vec::new(),
+    };
+    of.choice("served", "mbg_nbd");
+    of.choice("reason", "declared first, and it converged");
+    for (name, value, error) in [
+        ("r", 0.5247, 0.0433),
+        ("alpha", 6.1829, 0.5124),
+        ("a", 0.8909, 0.1607),
+        ("b", 1.6138, 0.3721),
+    ] {
+        of.number("mbg_nbd", name, value);
+        of.number("mbg_nbd", &format!("{name}_standard_error"), error);
+    }
+    for (model, tracking, correlation, mae) in [
+        ("mbg_nbd", 0.973, 0.628, 0.761),
+        ("naive_rate", 1.344, 0.551, 1.018),
+    ] {
+        of.number(model, "backtest_tracking", tracking);
+        of.number(model, "backtest_correlation", correlation);
+        of.number(model, "backtest_mae", mae);
+    }
+    for week in 1..=26 {
+        let weeks = f64::from(week);
+        let actual = 240.0 * weeks.powf(0.93) + 90.0 * (weeks / 3.0).sin();
+        let predicted = 238.0 * weeks.powf(0.925);
+        let name = |what: &str| format!("tracking_week_{week}_{what}");
+        of.number("mbg_nbd", &name("actual"), actual);
+        of.number("mbg_nbd", &name("predicted"), predicted);
+    }
+    of.rows
+}
+
+/// Score, model, bin, predicted, observed, customers, lift.
+type Bin<'t> = (&'t str, &'t str, i64, f64, f64, i64, Option<f64>);
+
 fn calibration(churn: &str) -> RecordBatch {
-    let mut rows: Vec<(&str, &str, i64, f64, f64, i64, Option<f64>)> = Vec::new();
+    let mut rows: Vec<Bin<'_>> = Vec::new();
     let risen = [
         0.021, 0.043, 0.072, 0.108, 0.155, 0.213, 0.286, 0.379, 0.502, 0.671,
     ];

@@ -91,36 +91,19 @@ fn divide(
         fit.sizes.len(),
         extra.seed,
     )?;
-    let silhouette = match cluster::sampled_silhouette(
-        &prepared,
-        &fit.assignment.cluster,
-        SILHOUETTE_ROWS,
-        extra.seed,
-    ) {
-        Ok(silhouette) => Some(silhouette),
-        Err(ClusterError::Undefined { .. }) => None,
-        Err(other) => return Err(other.into()),
-    };
+    let silhouette = silhouette(&prepared, &fit, extra.seed)?;
     let mut parameters = fit_parameters(config, &fit, &names, silhouette, extra.seed);
-    parameters.extend(preparation_parameters(&preparation));
-    parameters.extend(centre_parameters(&preparation, &fit));
-    parameters.extend(
-        fit.choice
-            .as_ref()
-            .map(choice_parameters)
-            .unwrap_or_default(),
-    );
-    parameters.extend(evidence.parameters());
-    // A figure that could not be computed is left out rather than published as NaN.
-    parameters.retain(|row| row.value.is_none_or(f64::is_finite));
+    parameters.extend(found_parameters(&preparation, &fit, &evidence));
+    // A figure that could not be computed is left out rather than published as nothing.
+    parameters.retain(|row| row.value.is_some_and(f64::is_finite) || row.text.is_some());
 
-    let segments = names.iter().enumerate().map(|(index, segment)| {
+    let segment = |(index, segment): (usize, &String)| {
         let rule = evidence
             .rule(index)
             .unwrap_or_else(|| centre_words(&preparation, &fit.model.centroids[index]));
         SegmentInfo::new(name, segment, Some(rule))
-    });
-    let segments = segments.collect();
+    };
+    let segments = names.iter().enumerate().map(segment).collect();
     let warnings = preparation
         .warnings
         .iter()
@@ -152,6 +135,19 @@ fn divide(
         warnings,
         quality,
     })
+}
+
+/// Mean silhouette on a sample; none where the clusters leave it undefined.
+fn silhouette(
+    prepared: &Matrix<'_>,
+    fit: &KmeansFit,
+    seed: u64,
+) -> Result<Option<f64>, SegmentError> {
+    match cluster::sampled_silhouette(prepared, &fit.assignment.cluster, SILHOUETTE_ROWS, seed) {
+        Ok(silhouette) => Ok(Some(silhouette)),
+        Err(ClusterError::Undefined { .. }) => Ok(None),
+        Err(other) => Err(other.into()),
+    }
 }
 
 /// The features in the order of the customers' keys: sums in the fit run over rows, and so cannot depend on the table's order.
@@ -328,6 +324,24 @@ fn fit_parameters(
             ..number(format!("cluster_{}", index + 1), size as f64)
         });
     }
+    rows
+}
+
+/// What was learnt of the features, the clusters and their choice.
+fn found_parameters(
+    preparation: &Preparation,
+    fit: &KmeansFit,
+    evidence: &Evidence,
+) -> Vec<Parameter> {
+    let mut rows = preparation_parameters(preparation);
+    rows.extend(centre_parameters(preparation, fit));
+    rows.extend(
+        fit.choice
+            .as_ref()
+            .map(choice_parameters)
+            .unwrap_or_default(),
+    );
+    rows.extend(evidence.parameters());
     rows
 }
 

@@ -400,10 +400,9 @@ fn planted() -> Vec<Row> {
     (1..=300).map(row).collect()
 }
 
-#[test]
-fn kmeans_recovers_planted_groups_numbers_them_and_says_why() {
-    let rows = planted();
-    let features = [
+/// What the features of the clusters count.
+fn units() -> [NamedFeature; 3] {
+    [
         ("recency_days", Unit::Days),
         ("order_count", Unit::Count),
         ("spend_total", Unit::Currency),
@@ -411,7 +410,13 @@ fn kmeans_recovers_planted_groups_numbers_them_and_says_why() {
     .map(|(name, unit)| NamedFeature {
         name: name.to_owned(),
         unit,
-    });
+    })
+}
+
+#[test]
+fn kmeans_recovers_planted_groups_numbers_them_and_says_why() {
+    let rows = planted();
+    let features = units();
     let extra = Extra {
         named_features: &features,
         ..Extra::default()
