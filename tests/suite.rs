@@ -23,6 +23,8 @@ mod oracle;
 mod program;
 #[path = "suite/rfm_reference.rs"]
 mod rfm_reference;
+#[path = "suite/scores.rs"]
+mod scores;
 #[path = "suite/table.rs"]
 mod table;
 #[path = "suite/threads.rs"]

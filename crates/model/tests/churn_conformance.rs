@@ -236,7 +236,7 @@ fn parameters_and_calibration_hold_every_candidate() {
             "test_auc_low_95",
             "test_log_loss",
             "test_brier",
-            "test_calibration_error",
+            "test_expected_calibration_error",
         ] {
             let found = parameters
                 .iter()

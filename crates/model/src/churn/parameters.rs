@@ -169,7 +169,10 @@ fn judgement(candidate: &Candidate) -> Vec<Parameter> {
     sheet.number("test_average_precision", candidate.average_precision);
     sheet.number("test_log_loss", candidate.log_loss);
     sheet.number("test_brier", candidate.brier);
-    sheet.number("test_calibration_error", candidate.calibration_error);
+    sheet.number(
+        "test_expected_calibration_error",
+        candidate.calibration_error,
+    );
     if let Some(line) = candidate.calibration_line {
         sheet.number("test_calibration_slope", line.slope);
         sheet.number("test_calibration_intercept", line.intercept);

@@ -22,8 +22,8 @@ use super::{Asked, CalibrationRow, Given, NotComputed, ScoreModel, Scored};
 use crate::prepare::Prepared;
 use crate::sources::epoch_day;
 
-/// Largest number of rows that one fit sees.
-const FIT_ROWS: usize = 100_000;
+/// Largest number of rows that one fit sees: what a forest learns from more shows in the third digit, and takes minutes.
+const FIT_ROWS: usize = 30_000;
 
 /// Largest number of rows kept of all observation dates together; beyond, a sample of customers.
 const PANEL_ROWS: usize = 4 * FIT_ROWS;
@@ -85,7 +85,11 @@ impl ScoreModel for SupervisedScore {
             columns.insert(format!("{name}_reason_{}", rank + 1), Arc::new(texts));
         }
         let parameters = fit.parameters().into_iter().map(|row| Parameter {
-            model: row.model,
+            // Every score says under the same name what serves.
+            model: match row.name.as_str() {
+                "served" | "reason" => "choice".to_owned(),
+                _ => row.model,
+            },
             name: row.name,
             value: row.value.filter(|value| value.is_finite()),
             text: row.text,

@@ -1,0 +1,243 @@
+//! Scores through the pipeline: what the literature says, what was planted, and what the data cannot carry.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use crate::program::{public_data, run};
+use crate::table::Table;
+
+/// Runs a pipeline file; its store lies in `out`.
+fn run_pipeline(file: &str, as_of: &str, lake: &Path, out: &Path) {
+    let (lake, store) = (
+        format!("lake={}", lake.display()),
+        format!("out={}", out.display()),
+    );
+    let arguments = [
+        "run", file, "--as-of", as_of, "--var", &lake, "--var", &store, "--quiet",
+    ];
+    run(&arguments, 0);
+}
+
+/// The rows of `models` of one score, by model and name.
+fn parameters(
+    store: &Path,
+    score: &str,
+) -> BTreeMap<(String, String), (Option<f64>, Option<String>)> {
+    let models = Table::read(&store.join("latest/models.parquet"));
+    let (scores, names) = (models.texts("score"), models.texts("name"));
+    let (model, values, texts) = (
+        models.texts("model"),
+        models.floats("value"),
+        models.texts("text"),
+    );
+    (0..models.rows())
+        .filter(|&row| scores[row].as_deref() == Some(score))
+        .map(|row| {
+            let key = (model[row].clone().unwrap(), names[row].clone().unwrap());
+            (key, (values[row], texts[row].clone()))
+        })
+        .collect()
+}
+
+#[test]
+fn cdnow_models_hold_the_published_parameters_in_weeks() {
+    let Some(data) = public_data("cdnow") else {
+        return;
+    };
+    let out = tempfile::tempdir().unwrap();
+    run_pipeline("pipelines/cdnow.toml", "1997-09-30", &data, out.path());
+    let found = parameters(&out.path().join("cdnow"), "value");
+    // Fader, Hardie & Lee 2005; Batislam et al. 2007; Schmittlein et al. 1987; Fader & Hardie 2013, on the unrounded table.
+    let published = [
+        ("bg_nbd", "r", 0.24259, 1e-3),
+        ("bg_nbd", "alpha", 4.4136, 1e-3),
+        ("bg_nbd", "a", 0.79292, 1e-3),
+        ("bg_nbd", "b", 2.4259, 1e-3),
+        ("mbg_nbd", "r", 0.52484, 1e-3),
+        ("mbg_nbd", "alpha", 6.18309, 1e-3),
+        ("mbg_nbd", "a", 0.89136, 1e-3),
+        ("mbg_nbd", "b", 1.61400, 1e-3),
+        ("pareto_nbd", "r", 0.55328, 1e-3),
+        ("pareto_nbd", "alpha", 10.5777, 1e-3),
+        ("pareto_nbd", "s", 0.60624, 1e-3),
+        ("pareto_nbd", "beta", 11.6687, 1e-2),
+        ("gamma_gamma", "p", 6.2496, 1e-3),
+        ("gamma_gamma", "q", 3.7442, 1e-3),
+        ("gamma_gamma", "gamma", 15.4435, 1e-3),
+        ("gamma_gamma", "correlation", 0.11388, 1e-3),
+    ];
+    for (model, name, value, relative) in published {
+        let found = found[&(model.to_owned(), name.to_owned())].0.unwrap();
+        assert!(
+            (found / value - 1.0).abs() <= relative,
+            "{model} {name}: {found} is not {value}"
+        );
+    }
+    for (model, value) in [
+        ("bg_nbd", -9_582.429),
+        ("mbg_nbd", -9_582.136),
+        ("pareto_nbd", -9_594.976),
+        ("gamma_gamma", -4_055.918),
+    ] {
+        let key = (model.to_owned(), "log_likelihood".to_owned());
+        let found = found[&key].0.unwrap();
+        assert!(
+            (found - value).abs() <= 1e-2,
+            "{model}: {found} is not {value}"
+        );
+    }
+    let unit = &found[&("mbg_nbd".to_owned(), "time_unit".to_owned())].1;
+    assert_eq!(unit.as_deref(), Some("weeks"));
+}
+
+/// The customer of DEFINITIONS §9: x = 2, t_x = 30.43 weeks, T = 38.86 weeks under MBG/NBD.
+#[test]
+fn cdnow_customers_have_the_published_expectations() {
+    let Some(data) = public_data("cdnow") else {
+        return;
+    };
+    let out = tempfile::tempdir().unwrap();
+    run_pipeline("pipelines/cdnow.toml", "1997-09-30", &data, out.path());
+    let customers = Table::read(&out.path().join("cdnow/latest/customers.parquet"));
+    let (x, t_x, tenure) = (
+        customers.ints("repeat_occasions"),
+        customers.ints("t_x_days"),
+        customers.ints("tenure_days"),
+    );
+    let row = (0..customers.rows())
+        .find(|&row| (x[row], t_x[row], tenure[row]) == (Some(2), Some(213), Some(272)))
+        .unwrap();
+    let alive = customers.floats("alive_probability")[row].unwrap();
+    let purchases = customers.floats("expected_purchases")[row].unwrap();
+    assert!((alive - 0.70620).abs() < 1e-3, "{alive}");
+    assert!((purchases - 1.26296).abs() < 1e-3, "{purchases}");
+    let once = (0..customers.rows())
+        .find(|&row| (x[row], tenure[row]) == (Some(0), Some(272)))
+        .unwrap();
+    let alive = customers.floats("alive_probability")[once].unwrap();
+    assert!((alive - 0.38974).abs() < 1e-3, "{alive}");
+    // Every estimate lies in its intervals, and the 80% interval in the 95% one.
+    for name in [
+        "alive_probability",
+        "expected_purchases",
+        "expected_spend",
+        "clv",
+    ] {
+        let of = |end: &str| customers.floats(&format!("{name}{end}"));
+        let (value, ends) = (
+            of(""),
+            [of("_low_95"), of("_low_80"), of("_high_80"), of("_high_95")],
+        );
+        for row in 0..customers.rows() {
+            let ends = ends.each_ref().map(|end| end[row].unwrap());
+            assert!(ends.is_sorted(), "{name} of row {row}: {ends:?}");
+            let value = value[row].unwrap();
+            assert!(ends[0] <= value && value <= ends[3], "{name} of row {row}");
+        }
+    }
+}
+
+#[test]
+fn ravenstack_the_base_rate_serves_and_the_report_says_why() {
+    let Some(data) = public_data("ravenstack") else {
+        return;
+    };
+    let out = tempfile::tempdir().unwrap();
+    run_pipeline("pipelines/ravenstack.toml", "2024-12-31", &data, out.path());
+    let store = out.path().join("ravenstack");
+    let found = parameters(&store, "churn");
+    let text = |name: &str| {
+        let key = ("choice".to_owned(), name.to_owned());
+        found[&key].1.clone().unwrap()
+    };
+    assert_eq!(text("served"), "base_rate", "{}", text("reason"));
+    let customers = Table::read(&store.join("latest/customers.parquet"));
+    let mut probabilities = customers.floats("churn_probability");
+    probabilities.retain(Option::is_some);
+    probabilities.dedup();
+    assert_eq!(
+        probabilities.len(),
+        1,
+        "everyone still there has the base rate"
+    );
+    let report = std::fs::read_to_string(store.join("reports/version-1.html")).unwrap();
+    let said = text("reason").replace('\'', "&#x27;");
+    assert!(report.contains("base rate"), "the report names what serves");
+    assert!(
+        report.contains(&said) || report.contains(said.trim_end_matches('.')),
+        "the report gives the reason: {said}"
+    );
+    // The health score is decoration here, and is marked so.
+    let quality = Table::read(&store.join("latest/quality.parquet"));
+    let (schemes, status) = (quality.texts("scheme"), quality.texts("status"));
+    let health = (0..quality.rows()).find(|&row| schemes[row].as_deref() == Some("health"));
+    assert_eq!(status[health.unwrap()].as_deref(), Some("flagged"));
+}
+
+#[test]
+fn what_the_data_cannot_carry_is_null_and_explained() {
+    let folder = tempfile::tempdir().unwrap();
+    let lake = folder.path().join("orders.csv");
+    std::fs::write(
+        &lake,
+        "customer_id,ordered_at,amount\na,2026-01-02,10\nb,2026-01-03,20\n",
+    )
+    .unwrap();
+    let pipeline = folder.path().join("tiny.toml");
+    let text = r#"
+spec_version = 1
+name = "tiny"
+timezone = "UTC"
+currency = "EUR"
+store = "${out}/tiny"
+[vars]
+lake = "."
+out = "."
+[customer]
+key = "customer_id"
+[sources.orders]
+kind = "events"
+path = "${lake}/orders.csv"
+key = "customer_id"
+time = "ordered_at"
+[sources.orders.contract]
+columns = { customer_id = "string", ordered_at = "date", amount = "f64" }
+missing_key = "fail"
+[features]
+use = ["rfm"]
+[scores.churn]
+kind = "supervised"
+from = "orders"
+horizon = "30d"
+[scores.value]
+kind = "clv"
+from = "orders"
+models = ["pareto_nbd", "gamma_gamma"]
+horizon = "90d"
+"#;
+    std::fs::write(&pipeline, text).unwrap();
+    let file = pipeline.display().to_string();
+    run_pipeline(&file, "2026-01-31", folder.path(), folder.path());
+    let store = folder.path().join("tiny");
+    let customers = Table::read(&store.join("latest/customers.parquet"));
+    assert_eq!(customers.floats("churn_probability"), [None, None]);
+    assert_eq!(customers.floats("clv"), [None, None]);
+    let quality = Table::read(&store.join("latest/quality.parquet"));
+    let (schemes, status, reasons) = (
+        quality.texts("scheme"),
+        quality.texts("status"),
+        quality.texts("reason"),
+    );
+    for score in ["churn", "value"] {
+        let said = (0..quality.rows()).any(|row| {
+            schemes[row].as_deref() == Some(score)
+                && status[row].as_deref() == Some("not computed")
+                && reasons[row]
+                    .as_ref()
+                    .is_some_and(|reason| reason.len() > 20)
+        });
+        assert!(said, "{score} says why it was not computed");
+    }
+    let report = std::fs::read_to_string(store.join("reports/version-1.html")).unwrap();
+    assert!(report.contains("not computed") || report.contains("Not computed"));
+}
