@@ -5,6 +5,31 @@
 //! was known of customers at several dates and who left after each, [`ChurnPlan`] what is asked, and [`ChurnFit`] what
 //! serves, with its report.
 //!
+//! ```
+//! use tessera_model::churn::{ChurnFit, ChurnPlan, ChurnServed, Inputs, Observation, Panel};
+//!
+//! // A thousand customers at two dates, 90 days apart; who has been away longer is likelier to leave.
+//! let observe = |observed_on: i32| -> Result<Observation, tessera_model::churn::ChurnError> {
+//!     let recency: Vec<f64> = (0..1_000).map(|i| f64::from(i * 7 % 200)).collect();
+//!     let plans = (0..1_000).map(|i| Some(if i % 2 == 0 { "basic" } else { "pro" }));
+//!     let churned = (0..1_000).map(|i| i * 7 % 200 > i * 13 % 300);
+//!     Ok(Observation {
+//!         inputs: Inputs::new(1_000).number("recency_days", recency)?.label("plan", plans)?,
+//!         churned: churned.collect(),
+//!         customer: (0..1_000).collect(),
+//!         observed_on,
+//!     })
+//! };
+//! let panel = Panel::stack([observe(15_000)?, observe(15_090)?])?;
+//! let fit = ChurnFit::fit(&panel, &ChurnPlan::new(90).with_recency("recency_days"))?;
+//! assert_ne!(fit.served(), ChurnServed::BaseRate);
+//!
+//! let today = Inputs::new(1).number("recency_days", vec![190.0])?.label("plan", [Some("basic")])?;
+//! assert!(fit.probabilities(&today)?[0] > fit.base_rate());
+//! assert_eq!(fit.reasons(&today)?[0][0].as_ref().map(|r| r.text.as_str()), Some("recency_days is high: 190"));
+//! # Ok::<(), tessera_model::churn::ChurnError>(())
+//! ```
+//!
 //! Where to look:
 //! - columns, labels, stacked observations: `churn/inputs.rs`
 //! - who is learnt from and tested on: `churn/split.rs`

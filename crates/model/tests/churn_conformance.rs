@@ -188,6 +188,21 @@ fn without_structure_the_base_rate_serves() {
     );
 }
 
+/// Two intervals of 95% stand between noise and the customers: by chance a model or the rule should get past both rarely.
+#[test]
+fn of_forty_panels_without_structure_at_most_three_get_a_model() {
+    let served = (0..40).map(|trial| {
+        let dates = DATES.map(|date| date + 1_000 * trial);
+        let panel = Panel::stack(dates.map(|date| observation(date, 700, 0.0))).unwrap();
+        ChurnFit::fit(&panel, &plan()).unwrap().served()
+    });
+    let models = served
+        .filter(|served| *served != ChurnServed::BaseRate)
+        .count();
+    println!("{models} of 40");
+    assert!(models <= 3, "{models}");
+}
+
 #[test]
 fn reasons_are_in_words_and_raise() {
     let fit = ChurnFit::fit(&panel(1_500, 1.0), &plan()).unwrap();

@@ -161,33 +161,47 @@ fn ordinary() -> Vec<Row> {
 }
 
 fn cases() -> Vec<Case> {
-    let base = ordinary();
-    let place = base.iter().position(|row| row.x > 1).unwrap();
-    let one = base[place];
-    let case = |name, rows| Case {
+    let mut all = vec![Case {
+        name: "ordinary",
+        rows: ordinary(),
+        ordinary: true,
+    }];
+    all.extend(odd_tables());
+    all.extend(odd_sizes());
+    all
+}
+
+fn case(name: &'static str, rows: Vec<Row>) -> Case {
+    Case {
         name,
         rows,
         ordinary: false,
-    };
-    // One change, to a customer who bought again or to all.
-    let with = |change: fn(&mut Row)| {
-        let mut rows = base.clone();
-        change(&mut rows[place]);
-        rows
-    };
-    let all = |change: fn(&mut Row)| {
-        let mut rows = base.clone();
-        rows.iter_mut().for_each(change);
-        rows
-    };
+    }
+}
+
+/// The ordinary table after one change to a customer who bought again.
+fn with(change: fn(&mut Row)) -> Vec<Row> {
+    let mut rows = ordinary();
+    if let Some(row) = rows.iter_mut().find(|row| row.x > 1) {
+        change(row);
+    }
+    rows
+}
+
+/// The ordinary table after the same change to all rows.
+fn all(change: fn(&mut Row)) -> Vec<Row> {
+    let mut rows = ordinary();
+    rows.iter_mut().for_each(change);
+    rows
+}
+
+/// Too few rows, too much alike, missing or impossible values.
+fn odd_tables() -> Vec<Case> {
+    let base = ordinary();
+    let one = base.iter().find(|row| row.x > 1).copied().unwrap();
     let never = |row: &mut Row| (row.x, row.t_x) = (0, 0.0);
     let one_purchase = |row: &mut Row| (row.x, row.t_x) = (row.x.min(1), row.t_x);
     vec![
-        Case {
-            name: "ordinary",
-            rows: base.clone(),
-            ordinary: true,
-        },
         case("empty", vec![]),
         case("one customer", vec![one]),
         case("two customers", base[..2].to_vec()),
@@ -219,6 +233,12 @@ fn cases() -> Vec<Case> {
             "every tenure zero",
             all(|row| (row.stay, row.tenure, row.t_x, row.x) = (0.0, 0.0, 0.0, 0)),
         ),
+    ]
+}
+
+/// Weights, money and times far from what is usual.
+fn odd_sizes() -> Vec<Case> {
+    vec![
         case("one weight NaN", with(|row| row.weight = f64::NAN)),
         case("one weight zero", with(|row| row.weight = 0.0)),
         case("every weight huge", all(|row| row.weight = 1e12)),
@@ -246,7 +266,7 @@ fn cases() -> Vec<Case> {
                 stay: row.stay * 1e-9,
                 ..*row
             };
-            base[..150].iter().map(tiny).collect()
+            ordinary()[..150].iter().map(tiny).collect()
         }),
         case(
             "times huge",

@@ -194,7 +194,7 @@ impl ChurnFit {
             .iter()
             .map(|c| c.source.origin())
             .collect();
-        let together = |columns: Vec<f64>| -> Vec<(Origin, f64)> {
+        let together = |columns: &mut dyn Iterator<Item = f64>| {
             let mut sums: Vec<(Origin, f64)> = Vec::new();
             for (&origin, amount) in origins.iter().zip(columns) {
                 match sums.last_mut().filter(|(last, _)| *last == origin) {
@@ -209,16 +209,19 @@ impl ChurnFit {
             Predictor::Logistic(model) => Ok(rows
                 .map(|row| {
                     let terms = design.columns.iter().zip(&model.weights);
-                    let terms = terms.map(|(column, weight)| weight * column[row]).collect();
-                    self.strongest(inputs, row, together(terms))
+                    let mut terms = terms.map(|(column, weight)| weight * column[row]);
+                    self.strongest(inputs, row, together(&mut terms))
                 })
                 .collect()),
-            Predictor::RandomForest(forest) => Ok(rows
-                .map(|row| {
-                    let terms = forest.contributions(&design, row);
-                    self.strongest(inputs, row, together(terms))
-                })
-                .collect()),
+            Predictor::RandomForest(forest) => {
+                let moved = forest.contributions(&design);
+                let terms = moved.par_chunks_exact(origins.len()).enumerate();
+                Ok(terms
+                    .map(|(row, terms)| {
+                        self.strongest(inputs, row, together(&mut terms.iter().copied()))
+                    })
+                    .collect())
+            }
             Predictor::RecencyRule(rule) => {
                 let raised = rule.contributions(inputs)?;
                 let position = self.encoding.position_of_number(rule.column());

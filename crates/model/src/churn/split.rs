@@ -152,3 +152,67 @@ fn require(panel: &Panel, slice: &'static str, needed: usize) -> Result<(), Chur
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+    use crate::churn::Inputs;
+
+    /// Customers at dates 30 days apart, each with its own number as input.
+    fn panel(customers: u64, dates: i32) -> Panel {
+        let rows: Vec<(u64, i32)> = (0..dates)
+            .flat_map(|date| (0..customers).map(move |customer| (customer, 30 * date)))
+            .collect();
+        let inputs = Inputs::new(rows.len())
+            .number("x", rows.iter().map(|row| row.0 as f64).collect())
+            .unwrap();
+        let churned = rows.iter().map(|row| row.0 % 3 == 0).collect();
+        let (customer, observed_on) = rows.into_iter().unzip();
+        Panel::new(inputs, churned, customer, observed_on).unwrap()
+    }
+
+    #[test]
+    fn no_customer_is_in_two_slices_and_outcomes_end_before_the_test() {
+        let plan = ChurnPlan::new(75);
+        let split = Split::new(&panel(2_000, 8), &plan, SplitKind::Time).unwrap();
+        let customers = |panel: &Panel| panel.customer.iter().copied().collect::<BTreeSet<u64>>();
+        let slices = [&split.train, &split.calibration, &split.test].map(customers);
+        for (a, b) in [(0, 1), (0, 2), (1, 2)] {
+            assert!(slices[a].is_disjoint(&slices[b]));
+        }
+        assert_eq!(slices.iter().map(BTreeSet::len).sum::<usize>(), 2_000);
+        assert!(
+            (slices[0].len() as f64 - 1_200.0).abs() < 80.0,
+            "{}",
+            slices[0].len()
+        );
+        assert!(split.test.observed_on.iter().all(|&date| date == 210));
+        // Dates 120 and before: 150 + 75 would reach past 210.
+        let last = |panel: &Panel| panel.observed_on.iter().copied().max();
+        assert_eq!(
+            (last(&split.train), last(&split.calibration)),
+            (Some(120), Some(120))
+        );
+        assert_eq!((split.learnt_from, split.tested_on), ((0, 120), 210));
+    }
+
+    #[test]
+    fn a_sample_is_of_the_asked_size_and_by_seed() {
+        let panel = panel(3_000, 2);
+        let taken = |seed| {
+            let plan = ChurnPlan {
+                seed,
+                max_rows: 1_000,
+                ..ChurnPlan::new(30)
+            };
+            sample(&panel, &plan, &|_| true)
+        };
+        assert_eq!(taken(1).rows(), 1_000);
+        assert_eq!(taken(1), taken(1));
+        assert_ne!(taken(1), taken(2));
+        let share = taken(1).churners() as f64 / 1_000.0;
+        assert!((share - 1.0 / 3.0).abs() < 0.06, "{share}");
+    }
+}

@@ -11,6 +11,9 @@ use super::predictor::{ChurnServed, Predictor};
 use super::split::Split;
 use crate::metrics::{self, Auc, CalibrationBin, LogitLine, PairedGain};
 
+/// Test rows that importances are measured on.
+const IMPORTANCE_ROWS: usize = 4_000;
+
 /// How a candidate did on the test slice.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Candidate {
@@ -141,10 +144,11 @@ impl<'a> Slices<'a> {
         let probabilities: Vec<f64> = calibrated(test);
         let mut importances = Vec::new();
         if matches!(kind, ChurnServed::Logistic | ChurnServed::RandomForest) {
-            let happened = &split.test.churned;
-            let own = metrics::log_loss(&probabilities, happened);
+            let rows = self.test.rows.min(IMPORTANCE_ROWS);
+            let happened = &split.test.churned[..rows];
+            let own = metrics::log_loss(&probabilities[..rows], happened);
             for origin in self.encoding.origins() {
-                let exchanged = self.exchanged(origin);
+                let exchanged = self.exchanged(origin, rows);
                 let without = fitted.probabilities(&split.test.inputs, &exchanged)?;
                 let loss = metrics::log_loss(&calibrated(without), happened);
                 if let (Some(own), Some(loss)) = (own, loss) {
@@ -160,16 +164,21 @@ impl<'a> Slices<'a> {
         })
     }
 
-    /// The test rows with the columns of one input taken from other customers. The rows are in random order, so that half a
-    /// turn is a random exchange.
-    fn exchanged(&self, origin: Origin) -> Design {
-        let mut design = self.test.clone();
-        for (column, values) in self.encoding.columns.iter().zip(&mut design.columns) {
+    /// The first test rows with the columns of one input taken from others of them. The rows are in random order, so that
+    /// half a turn is a random exchange.
+    fn exchanged(&self, origin: Origin, rows: usize) -> Design {
+        let columns = self.encoding.columns.iter().zip(&self.test.columns);
+        let columns = columns.map(|(column, values)| {
+            let mut values = values[..rows].to_vec();
             if column.source.origin() == origin {
-                values.rotate_left(self.test.rows / 2);
+                values.rotate_left(rows / 2);
             }
+            values
+        });
+        Design {
+            columns: columns.collect(),
+            rows,
         }
-        design
     }
 }
 
