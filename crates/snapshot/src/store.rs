@@ -263,7 +263,8 @@ impl Store {
         }
     }
 
-    /// The newest version that a run with this key published and that has not expired.
+    /// The newest version that a run with this key published, unless it has expired or a later version of the same date has
+    /// taken its place: then an equal run has something to publish again.
     ///
     /// # Errors
     /// A commit that cannot be read.
@@ -273,12 +274,18 @@ impl Store {
         let fits = |known: &&Arc<Digested>| {
             known.idempotency_key == idempotency_key && !expired.contains(&known.version)
         };
-        digests
-            .iter()
-            .rev()
-            .find(fits)
-            .map(|found| self.version(found.version))
-            .transpose()
+        let Some(found) = digests.iter().rev().find(fits) else {
+            return Ok(None);
+        };
+        let replaces = |later: &Arc<Digested>| {
+            later.version > found.version
+                && later.as_of == found.as_of
+                && !expired.contains(&later.version)
+        };
+        if digests.iter().any(replaces) {
+            return Ok(None);
+        }
+        self.version(found.version).map(Some)
     }
 
     /// Versions whose data may be gone.

@@ -91,6 +91,26 @@ fn the_same_run_twice_is_one_version() {
 }
 
 #[test]
+fn a_run_whose_version_was_replaced_publishes_again() {
+    let folder = tempdir().unwrap();
+    let store = Store::open_or_create(folder.path()).unwrap();
+    let first = Run::new(1);
+    let edited = Run {
+        seed: 2,
+        ..Run::new(1)
+    };
+    first.publish(&store).unwrap();
+    edited.publish(&store).unwrap();
+    assert!(store.find(&first.key()).unwrap().is_none());
+    let back = first.publish(&store).unwrap();
+    assert!(!back.already, "the edit was taken back");
+    assert_eq!(back.version.number(), 3);
+    assert_eq!(store.latest().unwrap().unwrap().txid(), back.version.txid());
+    assert!(first.publish(&store).unwrap().already);
+    assert_complete(folder.path());
+}
+
+#[test]
 fn a_run_that_is_given_up_leaves_nothing() {
     let folder = tempdir().unwrap();
     let store = Store::open_or_create(folder.path()).unwrap();
