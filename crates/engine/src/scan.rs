@@ -74,12 +74,24 @@ pub(crate) fn visible_rows(
         let known = col(until.as_str())
             .cast(DataType::Date)
             .lt_eq(date_literal(rows.as_of));
-        frame = frame.with_column(
-            when(known)
-                .then(col(until.as_str()))
+        let while_known = |name: &str| {
+            when(known.clone())
+                .then(col(name))
                 .otherwise(lit(NULL))
-                .alias(until.as_str()),
-        );
+                .alias(name)
+        };
+        let mut columns = vec![while_known(until)];
+        let column = scan.columns.iter().find(|c| &c.name == until);
+        if column.is_some_and(is_converted) {
+            // An end that is not known yet is no text that did not convert.
+            let raw = raw_name(until);
+            let broken = col(until.as_str()).is_null();
+            let kept = when(known.clone().or(broken))
+                .then(col(raw.as_str()))
+                .otherwise(lit(NULL));
+            columns.push(kept.alias(raw.as_str()));
+        }
+        frame = frame.with_columns(columns);
     }
     for (name, expr) in &scan.derive {
         frame = frame.with_column(lower(expr, rows.as_of).alias(name.as_str()));
