@@ -174,6 +174,32 @@ fn ravenstack_the_base_rate_serves_and_the_report_says_why() {
     assert_eq!(status[health.unwrap()].as_deref(), Some("flagged"));
 }
 
+/// An end that lies after `as_of` is not known yet: its row is in order, and the interval still runs.
+#[test]
+fn ravenstack_contracts_that_end_later_are_running() {
+    let Some(data) = public_data("ravenstack") else {
+        return;
+    };
+    let out = tempfile::tempdir().unwrap();
+    run_pipeline("pipelines/ravenstack.toml", "2024-06-30", &data, out.path());
+    let store = out.path().join("ravenstack");
+    let sources = Table::read(&store.join("latest/sources.parquet"));
+    let names = sources.texts("source");
+    let row = names
+        .iter()
+        .position(|name| name.as_deref() == Some("subscriptions"));
+    assert_eq!(sources.ints("quarantined")[row.unwrap()], Some(0));
+    let text = std::fs::read_to_string(data.join("ravenstack_subscriptions.csv")).unwrap();
+    let running = text.lines().skip(1).filter(|line| {
+        let mut fields = line.split(',').skip(2);
+        let (start, end) = (fields.next().unwrap(), fields.next().unwrap());
+        start <= "2024-06-30" && (end.is_empty() || end > "2024-06-30")
+    });
+    let customers = Table::read(&store.join("latest/customers.parquet"));
+    let forecast = customers.floats("renewal_survival_probability");
+    assert_eq!(forecast.iter().flatten().count(), running.count());
+}
+
 #[test]
 fn what_the_data_cannot_carry_is_null_and_explained() {
     let folder = tempfile::tempdir().unwrap();

@@ -19,6 +19,7 @@ const SHIPPED: &[(&str, &str, &str)] = &[
         "../shared/data/online_retail",
         "2011-12-10",
     ),
+    ("ravenstack", "../shared/data/ravenstack", "2024-12-31"),
     ("rfm_reference", "../shared/data/rfm", "2006-12-31"),
 ];
 
