@@ -320,6 +320,25 @@ def differs(expected, got):
     return expected != got
 
 
+def score_columns(name, score):
+    """What a score adds to the customers; its values are tested against the literature, not here."""
+    match score["kind"]:
+        case "supervised":
+            return [f"{name}_probability", *(f"{name}_reason_{rank}" for rank in (1, 2, 3))]
+        case "contractual":
+            value = [f"{name}_residual_value"] if "value" in score else []
+            return [f"{name}_survival_probability", f"{name}_remaining_days", *value]
+        case "health":
+            return [name, f"{name}_band", f"{name}_coverage"]
+        case "clv":
+            spend = "gamma_gamma" in score["models"]
+            estimates = ["alive_probability", "expected_purchases", "no_purchase_probability"]
+            estimates += ["expected_spend", "clv"] if spend else []
+            ends = ["", "_low_95", "_low_80", "_high_80", "_high_95"]
+            columns = [estimate + end for estimate in estimates for end in ends] + ["model_rung"]
+            return [score.get("prefix", "") + column for column in columns + (["past_value"] if spend else [])]
+
+
 def compare(db, pipeline, wanted, published, as_of):
     key = quoted(pipeline["customer"]["key"])
     db.execute(f"create temp view published as select * from read_parquet('{published}')")
@@ -345,6 +364,7 @@ def compare(db, pipeline, wanted, published, as_of):
         failures += bool(wrong)
     schemes = set(pipeline.get("schemes", {}))
     known = {"as_of", pipeline["customer"]["key"], *wanted, *schemes, *(f"{scheme}_score" for scheme in schemes)}
+    known |= {column for name, score in pipeline.get("scores", {}).items() for column in score_columns(name, score)}
     for name in sorted(set(columns) - known):
         print(f"FAIL {name}: published but not declared")
         failures += 1

@@ -16,9 +16,16 @@ time = "began"
 until = "ended"
 contract = { missing_key = "drop" }
 
-[scores.risk]
+[sources.purchases]
+kind = "events"
+path = "purchases/*.parquet"
+key = "customer_id"
+time = "bought_on"
+contract = { missing_key = "drop" }
+
+[scores.more_risk]
 kind = "supervised"
-from = "orders"
+from = "purchases"
 horizon = "90d"
 every = "13w"
 features = ["recency_days"]
@@ -26,9 +33,9 @@ models = ["logistic", "random_forest", "recency_rule"]
 observations = 6
 calibration = "isotonic"
 
-[scores.worth]
+[scores.more_worth]
 kind = "clv"
-from = "orders"
+from = "purchases"
 models = ["pareto_nbd", "bg_nbd", "gamma_gamma"]
 time_unit = "days"
 horizon = "52w"
@@ -37,7 +44,7 @@ discount_per_year = 0.1
 margin = 0.3
 prefix = "worth_"
 
-[scores.renewal]
+[scores.more_renewal]
 kind = "contractual"
 from = "agreements"
 models = ["sbg", "bdw"]
@@ -46,13 +53,13 @@ horizon = "365d"
 discount_per_year = 0
 value = "recency_days"
 
-[scores.fitness]
+[scores.more_fitness]
 kind = "health"
-from = "orders"
+from = "purchases"
 min_coverage = 0.5
 bands = { poor = 40, fair = 75, good = 100 }
 
-[scores.fitness.components]
+[scores.more_fitness.components]
 recency = { feature = "recency_days", weight = 40, worst = 180, best = 7 }
 spend = { feature = "spend_total", weight = 30, percentile = "low" }
 orders = { feature = "order_count", weight = 30.5, steps = [{ below = 1, points = 0 }, { points = 100 }] }
