@@ -22,6 +22,9 @@ use crate::sources::{
     RejectRow, SourceOutcome, epoch_day, rejects_schema, rejects_tables, sources_table,
 };
 
+/// Batches of memberships that may wait to be written.
+const BATCHES_AHEAD: usize = 2;
+
 /// Changes when the same inputs give other bytes.
 const FORMAT: &str = "tessera-tables 1";
 
@@ -414,11 +417,18 @@ pub(crate) fn publish(
         table: "memberships".to_owned(),
         reason: error.to_string(),
     };
-    staging.write(
-        "memberships",
-        &schema,
-        memberships.map(|batch| batch.map_err(failed)),
-    )?;
+    // Reasons are written in words while the batch before is compressed.
+    std::thread::scope(|scope| {
+        let (sender, ready) = std::sync::mpsc::sync_channel(BATCHES_AHEAD);
+        scope.spawn(move || {
+            for batch in memberships {
+                if sender.send(batch.map_err(failed)).is_err() {
+                    break;
+                }
+            }
+        });
+        staging.write("memberships", &schema, ready.into_iter())
+    })?;
     let done = staging.publish(tables.counts)?;
     let mut published = published(store, &done.version, done.already);
     published.summary = summary(&done.version)?;

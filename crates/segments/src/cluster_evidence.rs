@@ -18,13 +18,13 @@ use crate::wording::grouped;
 const STABILITY_RESAMPLES: u32 = 20;
 
 /// Customers of each draw at most.
-const STABILITY_ROWS: usize = 10_000;
+const STABILITY_ROWS: usize = 5_000;
 
 /// Sets of rows without clusters, per null model.
 const STRUCTURE_REFERENCES: u32 = 39;
 
 /// Customers that are compared with them at most; the silhouette compares all with all.
-const STRUCTURE_ROWS: usize = 1_500;
+const STRUCTURE_ROWS: usize = 1_000;
 
 /// Largest p value that counts as evidence of clusters.
 const STRUCTURE_LEVEL: f64 = 0.05;
