@@ -109,12 +109,22 @@ fn guarded<T>(work: impl FnOnce() -> Result<T, EngineError>) -> Result<T, Engine
         .unwrap_or_else(|panic| Err(EngineError::Query(panic_text(panic.as_ref()))))
 }
 
+/// What a panic said: of one that another thread passed on, the words of the first.
 fn panic_text(panic: &(dyn Any + Send)) -> String {
-    panic
+    let said = panic
         .downcast_ref::<String>()
-        .cloned()
-        .or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()))
-        .unwrap_or_else(|| "it stopped without a word".to_owned())
+        .map(String::as_str)
+        .or_else(|| panic.downcast_ref::<&str>().copied())
+        .unwrap_or("it stopped without a word");
+    let first = said
+        .split_once("JoinError::Panic")
+        .and_then(|(_, passed_on)| {
+            let (_, words) = passed_on.split_once('"')?;
+            words.rsplit_once('"').map(|(words, _)| words)
+        })
+        .unwrap_or(said);
+    let words = first.trim_start_matches("internal error: entered unreachable code: ");
+    format!("the reader gave up: {words}")
 }
 
 /// Finds the file that cannot be read, by reading each alone.
@@ -147,4 +157,21 @@ fn blame(rows: &SourceRows, error: EngineError) -> EngineError {
 pub fn set_threads(threads: usize) {
     // SAFETY: called by the program's main thread before it starts any other.
     unsafe { std::env::set_var("POLARS_MAX_THREADS", threads.to_string()) };
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_is_told_in_its_own_words() {
+        let told = |text: &str| panic_text(&text.to_owned());
+        assert_eq!(told("index 3 of 2"), "the reader gave up: index 3 of 2");
+        assert_eq!(
+            told(
+                "called `Result::unwrap()` on an `Err` value: JoinError::Panic(Id(262), \"internal error: entered unreachable code: invalid num_bits 131\", ...)"
+            ),
+            "the reader gave up: invalid num_bits 131"
+        );
+    }
 }

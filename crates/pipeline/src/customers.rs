@@ -1,5 +1,6 @@
 //! The customers with their features while they are divided.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -10,7 +11,7 @@ use tessera_expr::rel::{Project, Rel};
 use tessera_expr::{Expr, Literal, Node, Type};
 use tessera_features::{BASE_GAP_DAYS, BaseGap, PRIOR_GAPS};
 use tessera_segments::{Assignment, Customers, Extra, FrozenEdges, NamedFeature};
-use tessera_spec::pipeline::Scheme;
+use tessera_spec::pipeline::{Scheme, Score};
 
 use crate::error::PipelineError;
 use crate::prepare::Prepared;
@@ -160,6 +161,23 @@ impl Divided {
             Arc::new(Schema::new(fields)),
             columns,
         )?)
+    }
+
+    /// The customers with what segments are profiled by: all but columns that only qualify others.
+    pub(crate) fn profiled(&self, prepared: &Prepared) -> Result<Customers, PipelineError> {
+        let details: BTreeSet<String> = prepared
+            .pipeline
+            .scores
+            .iter()
+            .flat_map(Score::columns)
+            .filter(|column| column.detail)
+            .map(|column| column.name)
+            .collect();
+        let schema = self.table.schema();
+        let kept: Vec<usize> = (0..schema.fields().len())
+            .filter(|&column| !details.contains(schema.field(column).name()))
+            .collect();
+        Ok(Customers::new(self.table.project(&kept)?)?)
     }
 
     /// The customers as schemes see them.

@@ -316,7 +316,7 @@ impl Tables {
             prepared.value_feature(),
             kpi,
         )?;
-        let profiles = tessera_segments::profiles(divided.customers(), assignments)?;
+        let profiles = tessera_segments::profiles(&divided.profiled(prepared)?, assignments)?;
         let mut model_rows = tessera_segments::model_rows(assignments);
         let has_scores = !scored.is_empty();
         let mut calibration = Vec::new();

@@ -151,7 +151,7 @@ impl Judged for HealthScore {
             } else {
                 QualityStatus::Flagged
             },
-            reason: Some(backtest.reason.clone()),
+            reason: (!backtest.discriminates).then(|| backtest.reason.clone()),
         });
         for (name, text) in [("served", MODEL), ("reason", backtest.reason.as_str())] {
             let row = Parameter::text("choice", name, text);

@@ -278,6 +278,6 @@ fn quality(fit: &ChurnFit) -> Quality {
         } else {
             QualityStatus::Flagged
         },
-        reason: Some(fit.reason().to_owned()),
+        reason: (!discriminates).then(|| fit.reason().to_owned()),
     }
 }

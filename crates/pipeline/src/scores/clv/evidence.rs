@@ -246,8 +246,10 @@ impl Evidence<'_> {
             });
         }
         if serves {
-            let tracking = result.tracking.unwrap_or(f64::NAN);
-            let off = !((tracking - 1.0).abs() <= TRACKING_LIMIT);
+            // Without a purchase in the holdout there is no ratio: that is off as well.
+            let off = result
+                .tracking
+                .is_none_or(|tracking| (tracking - 1.0).abs() > TRACKING_LIMIT);
             self.scored.quality.push(Quality {
                 segment: String::new(),
                 criterion: "calibrated",

@@ -1,0 +1,341 @@
+//! What `[scores.NAME]` means, and the columns that a score adds to the customers.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{At, Unit};
+
+/// `[scores.NAME]`: a model's output per customer.
+#[derive(Debug, Clone, Serialize)]
+pub struct Score {
+    /// Name of the score: its rows in `models` and `calibration`, and the beginning of its columns.
+    pub name: At<String>,
+    /// What is modelled, and how.
+    pub kind: ScoreKind,
+}
+
+/// Kinds of scores.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "snake_case", tag = "kind")]
+pub enum ScoreKind {
+    /// Probability of no event, or of the end of the contract, within a horizon; learnt from the past.
+    Supervised(SupervisedScore),
+    /// Buy till you die, and spend: alive, purchases, lifetime value.
+    Clv(ClvScore),
+    /// Renewal of contracts: survival and remaining lifetime.
+    Contractual(ContractualScore),
+    /// Weighted components from 0 to 100.
+    Health(HealthScore),
+}
+
+/// `kind = "supervised"`.
+#[derive(Debug, Clone, Serialize)]
+pub struct SupervisedScore {
+    /// Events: churned is who has no row within the horizon. Intervals: whose last interval ends within it.
+    pub from: At<String>,
+    /// Days after an observation date in which churn is looked for.
+    pub horizon_days: u32,
+    /// Features the models see; every published feature when empty.
+    pub features: Vec<At<String>>,
+    /// Models that compete; the recency rule and the base rate are always among them.
+    pub models: Vec<At<SupervisedModel>>,
+    /// Observation dates before `as_of`, the newest a horizon before it; 4 by default.
+    pub observations: u32,
+    /// Days between observation dates; the horizon by default, so that labels do not overlap.
+    pub every_days: u32,
+    /// How raw probabilities are corrected on a held-out slice.
+    pub calibration: Calibration,
+}
+
+/// Models of churn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum SupervisedModel {
+    /// Logistic regression.
+    Logistic,
+    /// Random forest.
+    RandomForest,
+    /// Days since the last event alone.
+    RecencyRule,
+}
+
+/// Correction of raw probabilities.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Calibration {
+    /// A logistic curve through the log-odds (Platt 1999).
+    Platt,
+    /// A rising step function (pool adjacent violators).
+    Isotonic,
+    /// As the model says.
+    None,
+}
+
+/// `kind = "clv"`.
+#[derive(Debug, Clone, Serialize)]
+pub struct ClvScore {
+    /// Events source whose rows are purchases.
+    pub from: At<String>,
+    /// Purchase models, one at least: the first serves, the others are fitted and reported beside it.
+    pub purchases: Vec<At<PurchaseModel>>,
+    /// Whether spend and lifetime value are modelled (Gamma-Gamma).
+    pub spend: bool,
+    /// Unit in which time is counted; weeks by default.
+    pub time_unit: PurchaseTimeUnit,
+    /// Days that are forecast.
+    pub horizon_days: u32,
+    /// Days held out before `as_of` for the backtest; half of what is observed, at most the horizon, when absent.
+    pub holdout_days: Option<u32>,
+    /// Discount per year; 0.1 by default.
+    pub discount_per_year: f64,
+    /// Share of spend that is margin; 1 by default, so that lifetime value is spend.
+    pub margin: f64,
+    /// Put before the names of its columns; empty by default.
+    pub prefix: String,
+}
+
+/// Models of how often customers buy.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum PurchaseModel {
+    /// Fader, Hardie & Lee 2005.
+    BgNbd,
+    /// Batislam, Denizel & Filiztekin 2007.
+    MbgNbd,
+    /// Schmittlein, Morrison & Colombo 1987.
+    ParetoNbd,
+}
+
+/// Time unit of a purchase model.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+#[allow(missing_docs)]
+pub enum PurchaseTimeUnit {
+    Days,
+    Weeks,
+}
+
+/// `kind = "contractual"`.
+#[derive(Debug, Clone, Serialize)]
+pub struct ContractualScore {
+    /// Intervals source with the contracts.
+    pub from: At<String>,
+    /// Renewal models, one at least: the first serves, the others are fitted and reported beside it.
+    pub models: Vec<At<RenewalKind>>,
+    /// Days of one renewal period; 30 by default.
+    pub period_days: u32,
+    /// Days that are forecast.
+    pub horizon_days: u32,
+    /// Discount per year; 0.1 by default.
+    pub discount_per_year: f64,
+    /// Numeric feature with the money of one period; without it only time is forecast.
+    pub value: Option<At<String>>,
+}
+
+/// Models of renewal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum RenewalKind {
+    /// Shifted beta-geometric (Fader & Hardie 2007).
+    Sbg,
+    /// Beta discrete Weibull: hazards may rise or fall (Fader, Hardie et al. 2018).
+    Bdw,
+}
+
+/// `kind = "health"` (DEFINITIONS §7).
+#[derive(Debug, Clone, Serialize)]
+pub struct HealthScore {
+    /// Components in file order.
+    pub components: Vec<HealthComponent>,
+    /// Least share of the weight that must be present, else the score is null; 0.6 by default.
+    pub min_coverage: f64,
+    /// Bands from worst to best with the upper limit (exclusive) of each but the last, whose limit is 100 and belongs to it;
+    /// red 36, yellow 71, green 100 by default.
+    pub bands: Vec<(String, f64)>,
+    /// Source whose events or intervals say who churned, for the backtest at 30, 60 and 90 days.
+    pub from: At<String>,
+}
+
+/// One component of a health score.
+#[derive(Debug, Clone, Serialize)]
+pub struct HealthComponent {
+    /// Name of the component.
+    pub name: At<String>,
+    /// The numeric feature it is made from.
+    pub feature: At<String>,
+    /// Weight, > 0.
+    pub weight: f64,
+    /// How the feature becomes 0 to 100.
+    pub scale: HealthScale,
+}
+
+/// How a number becomes a component of 0 to 100.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum HealthScale {
+    /// `worst` is 0, `best` is 100, a straight line between, flat outside; `worst` may lie above `best`.
+    Linear {
+        /// The value of 0.
+        worst: f64,
+        /// The value of 100.
+        best: f64,
+    },
+    /// 100 times the mid-distribution rank among the customers; reversed where small is good.
+    Percentile {
+        /// Small values are good.
+        small_is_good: bool,
+    },
+    /// Steps of limit and points, limits rising: a value has the points of the first step whose limit lies above it; the
+    /// limit of the last is infinite.
+    Steps(Vec<(f64, f64)>),
+}
+
+/// A column that a score adds to `customers`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ScoreColumn {
+    /// Its name.
+    pub name: String,
+    /// What it holds.
+    pub unit: Unit,
+    /// What it says, in words.
+    pub about: &'static str,
+    /// It only qualifies another column (the end of an interval, a reason): segments are not profiled by it.
+    pub detail: bool,
+}
+
+impl ScoreColumn {
+    /// Whether it holds text rather than a float.
+    pub fn is_text(&self) -> bool {
+        self.unit == Unit::Label
+    }
+}
+
+/// The expected values of a `clv` score, each published with its 80 and 95% interval.
+pub const CLV_ESTIMATES: [(&str, Unit, &str); 5] = [
+    (
+        "alive_probability",
+        Unit::Ratio,
+        "probability that the customer will buy again at all",
+    ),
+    (
+        "expected_purchases",
+        Unit::Count,
+        "expected purchases within the horizon",
+    ),
+    (
+        "no_purchase_probability",
+        Unit::Ratio,
+        "probability of no purchase within the horizon",
+    ),
+    (
+        "expected_spend",
+        Unit::Currency,
+        "expected spend per purchase",
+    ),
+    (
+        "clv",
+        Unit::Currency,
+        "residual lifetime value within the horizon: margin, discounted",
+    ),
+];
+
+/// Ends of the 80 and 95% intervals, as the ends of column names.
+pub const INTERVAL_ENDS: [&str; 4] = ["low_95", "low_80", "high_80", "high_95"];
+
+impl Score {
+    /// The columns that the score adds to `customers`, in order.
+    pub fn columns(&self) -> Vec<ScoreColumn> {
+        let name = &self.name.value;
+        let column = |name: String, unit, about| ScoreColumn {
+            name,
+            unit,
+            about,
+            detail: false,
+        };
+        match &self.kind {
+            ScoreKind::Supervised(_) => {
+                let mut columns = vec![column(
+                    format!("{name}_probability"),
+                    Unit::Ratio,
+                    "probability of churn within the horizon",
+                )];
+                columns.extend((1..=3).map(|rank| ScoreColumn {
+                    name: format!("{name}_reason_{rank}"),
+                    unit: Unit::Label,
+                    about: "what raises the probability most",
+                    detail: true,
+                }));
+                columns
+            }
+            ScoreKind::Clv(clv) => clv.columns(),
+            ScoreKind::Contractual(contractual) => {
+                let mut columns = vec![
+                    column(
+                        format!("{name}_survival_probability"),
+                        Unit::Ratio,
+                        "probability that a current contract outlasts the horizon",
+                    ),
+                    column(
+                        format!("{name}_remaining_days"),
+                        Unit::Days,
+                        "expected remaining lifetime within the horizon",
+                    ),
+                ];
+                if contractual.value.is_some() {
+                    columns.push(column(
+                        format!("{name}_residual_value"),
+                        Unit::Currency,
+                        "expected discounted value of the remaining lifetime",
+                    ));
+                }
+                columns
+            }
+            ScoreKind::Health(_) => vec![
+                column(name.clone(), Unit::Score, "health from 0 to 100"),
+                column(format!("{name}_band"), Unit::Label, "band of the health"),
+                column(
+                    format!("{name}_coverage"),
+                    Unit::Ratio,
+                    "share of the weight that is present",
+                ),
+            ],
+        }
+    }
+}
+
+impl ClvScore {
+    fn columns(&self) -> Vec<ScoreColumn> {
+        let prefix = &self.prefix;
+        let modelled = if self.spend { 5 } else { 3 };
+        let mut columns = Vec::new();
+        for (name, unit, about) in &CLV_ESTIMATES[..modelled] {
+            let mut push = |name: String, detail: bool| {
+                columns.push(ScoreColumn {
+                    name,
+                    unit: *unit,
+                    about,
+                    detail,
+                });
+            };
+            push(format!("{prefix}{name}"), false);
+            for end in INTERVAL_ENDS {
+                push(format!("{prefix}{name}_{end}"), true);
+            }
+        }
+        if self.spend {
+            columns.push(ScoreColumn {
+                name: format!("{prefix}past_value"),
+                unit: Unit::Currency,
+                about: "margin of what was spent so far",
+                detail: false,
+            });
+        }
+        columns.push(ScoreColumn {
+            name: format!("{prefix}model_rung"),
+            unit: Unit::Label,
+            about: "the model of the ladder that served",
+            detail: true,
+        });
+        columns
+    }
+}
