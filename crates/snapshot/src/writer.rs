@@ -31,6 +31,9 @@ use order::Order;
 /// Rows per row group: enough to compress well, few enough that a reader of one customer skips most of a table.
 const ROW_GROUP_ROWS: usize = 131_072;
 
+/// Row groups that are encoded at the same time: one column of long texts would else keep all other threads waiting.
+const GROUPS_AT_ONCE: usize = 4;
+
 /// Stated by every file, with no version of a library in it.
 const CREATED_BY: &str = "tessera";
 
@@ -90,6 +93,8 @@ struct TableWriter<'a, W: Write + Send> {
     file: SerializedFileWriter<Hashed<W>>,
     columns: ArrowRowGroupWriterFactory,
     ledger: Arc<Ledger>,
+    /// Row groups that wait to be encoded together.
+    waiting: Vec<RecordBatch>,
     groups: usize,
     rows: u64,
 }
@@ -119,6 +124,7 @@ impl<'a, W: Write + Send> TableWriter<'a, W> {
             file,
             columns,
             ledger,
+            waiting: Vec::new(),
             groups: 0,
             rows: 0,
         })
@@ -147,28 +153,45 @@ impl<'a, W: Write + Send> TableWriter<'a, W> {
 
     fn write_groups(&mut self) -> Result<(), StoreError> {
         while let Some(group) = self.coalescer.next_completed_batch() {
-            self.write_group(&group)
-                .map_err(|error| failed(self.layout, self.path, error))?;
+            self.waiting.push(group);
+            if self.waiting.len() == GROUPS_AT_ONCE {
+                self.write_waiting()?;
+            }
         }
         Ok(())
     }
 
-    fn write_group(&mut self, rows: &RecordBatch) -> Result<(), ParquetError> {
-        let writers = self.columns.create_column_writers(self.groups)?;
-        let pages = self.ledger.take();
-        let chunks = writers
-            .into_par_iter()
-            .zip(pages)
-            .zip(rows.columns())
-            .zip(rows.schema_ref().fields().par_iter())
-            .map(|(((writer, pages), column), field)| encode(writer, &pages, field, column))
-            .collect::<Result<Vec<_>, ParquetError>>()?;
-        let mut group = self.file.next_row_group()?;
-        for (bytes, noted) in chunks {
-            group.append_column(&bytes, noted)?;
+    fn write_waiting(&mut self) -> Result<(), StoreError> {
+        let groups = std::mem::take(&mut self.waiting);
+        self.encode_groups(&groups)
+            .map_err(|error| failed(self.layout, self.path, error))
+    }
+
+    /// Encodes all columns of the groups at the same time, and writes the groups in order.
+    fn encode_groups(&mut self, groups: &[RecordBatch]) -> Result<(), ParquetError> {
+        let mut columns = Vec::new();
+        for (number, rows) in groups.iter().enumerate() {
+            let writers = self
+                .columns
+                .create_column_writers(self.groups + number)?
+                .into_iter()
+                .zip(self.ledger.take());
+            let fields = self.layout.schema.fields().iter().zip(rows.columns());
+            columns.extend(writers.zip(fields));
         }
-        group.close()?;
-        self.groups += 1;
+        let mut chunks = columns
+            .into_par_iter()
+            .map(|((writer, pages), (field, column))| encode(writer, &pages, field, column))
+            .collect::<Result<Vec<_>, ParquetError>>()?
+            .into_iter();
+        for rows in groups {
+            let mut group = self.file.next_row_group()?;
+            for (bytes, noted) in chunks.by_ref().take(rows.num_columns()) {
+                group.append_column(&bytes, noted)?;
+            }
+            group.close()?;
+            self.groups += 1;
+        }
         Ok(())
     }
 
@@ -177,6 +200,7 @@ impl<'a, W: Write + Send> TableWriter<'a, W> {
             .finish_buffered_batch()
             .map_err(|error| bad(self.layout, error))?;
         self.write_groups()?;
+        self.write_waiting()?;
         let hashed = self
             .file
             .into_inner()
