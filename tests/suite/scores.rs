@@ -200,6 +200,103 @@ fn ravenstack_contracts_that_end_later_are_running() {
     assert_eq!(forecast.iter().flatten().count(), running.count());
 }
 
+/// The demo's truth: who is still a customer when the lake ends, and what an order of theirs is worth. Chance would give an
+/// area of 0.5 and a correlation of 0.
+#[test]
+fn demo_scores_recover_the_planted_truth() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().display().to_string();
+    run(&["demo", &path, "--customers", "5000", "--quiet"], 0);
+    let customers = Table::read(&dir.path().join("store/demo/latest/customers.parquet"));
+    let truth = Table::read(&dir.path().join("lake/truth/customers.parquet"));
+    let stays: BTreeMap<_, _> = truth
+        .texts("customer_id")
+        .into_iter()
+        .zip(
+            truth
+                .numbers("alive_at_end")
+                .into_iter()
+                .zip(truth.floats("order_value_expected")),
+        )
+        .collect();
+    let keys = customers.texts("customer_id");
+    let (alive, churn, spend) = (
+        customers.floats("alive_probability"),
+        customers.floats("churn_probability"),
+        customers.floats("expected_spend"),
+    );
+    let (mut by_alive, mut by_churn, mut spends) = (Vec::new(), Vec::new(), Vec::new());
+    for row in 0..customers.rows() {
+        let Some(&(Some(stayed), Some(worth))) = stays.get(&keys[row]) else {
+            continue;
+        };
+        if let (Some(alive), Some(churn), Some(spend)) = (alive[row], churn[row], spend[row]) {
+            by_alive.push((alive, stayed == 1.0));
+            by_churn.push((-churn, stayed == 1.0));
+            spends.push((spend, worth));
+        }
+    }
+    assert!(by_alive.len() > 4_000);
+    assert!(area(&by_alive) > 0.8, "alive: {}", area(&by_alive));
+    assert!(area(&by_churn) > 0.85, "churn: {}", area(&by_churn));
+    assert!(
+        correlation(&spends) > 0.75,
+        "spend: {}",
+        correlation(&spends)
+    );
+}
+
+/// Share of pairs of one who stayed and one who left in which the first scores higher; ties count half.
+fn area(scored: &[(f64, bool)]) -> f64 {
+    let mut sorted = scored.to_vec();
+    sorted.sort_by(|a, b| a.0.total_cmp(&b.0));
+    let (mut left, mut won, mut stayed) = (0.0, 0.0, 0.0);
+    for tie in sorted.chunk_by(|a, b| a.0 == b.0) {
+        let good = tie.iter().filter(|row| row.1).count() as f64;
+        let bad = tie.len() as f64 - good;
+        won += good * (left + bad / 2.0);
+        (left, stayed) = (left + bad, stayed + good);
+    }
+    won / (left * stayed)
+}
+
+fn correlation(pairs: &[(f64, f64)]) -> f64 {
+    let n = pairs.len() as f64;
+    let mean = |of: fn(&(f64, f64)) -> f64| pairs.iter().map(of).sum::<f64>() / n;
+    let (a, b) = (mean(|p| p.0), mean(|p| p.1));
+    let sum = |of: &dyn Fn(&(f64, f64)) -> f64| pairs.iter().map(of).sum::<f64>();
+    let both = sum(&|p| (p.0 - a) * (p.1 - b));
+    both / (sum(&|p| (p.0 - a).powi(2)) * sum(&|p| (p.1 - b).powi(2))).sqrt()
+}
+
+#[test]
+fn rows_after_as_of_change_no_byte_of_a_score() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().display().to_string();
+    run(&["demo", &path, "--customers", "2000", "--quiet"], 0);
+    let lake = dir.path().join("lake");
+    let tables = |out: &str| -> Vec<Vec<u8>> {
+        let out = dir.path().join(out);
+        run_pipeline("pipelines/demo.toml", "2026-08-31", &lake, &out);
+        [
+            "customers",
+            "memberships",
+            "segments",
+            "profiles",
+            "models",
+            "calibration",
+            "quality",
+        ]
+        .map(|table| std::fs::read(out.join(format!("demo/latest/{table}.parquet"))).unwrap())
+        .into()
+    };
+    let before = tables("before");
+    for month in ["2026-09", "2026-10"] {
+        std::fs::remove_dir_all(lake.join(format!("orders/month={month}"))).unwrap();
+    }
+    assert!(before == tables("after"), "the future shows in a table");
+}
+
 #[test]
 fn what_the_data_cannot_carry_is_null_and_explained() {
     let folder = tempfile::tempdir().unwrap();

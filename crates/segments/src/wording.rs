@@ -32,20 +32,22 @@ pub(crate) fn write_number(number: f64, to: &mut String) {
     let size = number.abs();
     if !number.is_finite() {
         to.push_str("missing");
-    } else if size >= 999.5 {
-        if number < 0.0 {
-            to.push('-');
-        }
-        to.push_str(&grouped(size.round() as u64));
-    } else {
-        let decimals = if size >= 99.5 || number.fract() == 0.0 {
-            0
-        } else {
-            2
-        };
-        // Writing to a String cannot fail.
-        let _ = write!(to, "{number:.decimals$}");
+        return;
     }
+    if number < 0.0 {
+        to.push('-');
+    }
+    // Whole numbers are written several times faster than floats, and a base has a million reasons.
+    // Writing to a String cannot fail.
+    let _ = if size >= 999.5 {
+        to.push_str(&grouped(size.round() as u64));
+        Ok(())
+    } else if size >= 99.5 || size.fract() == 0.0 {
+        write!(to, "{}", size.round() as u64)
+    } else {
+        let hundredths = (size * 100.0).round() as u64;
+        write!(to, "{}.{:02}", hundredths / 100, hundredths % 100)
+    };
 }
 
 #[cfg(test)]

@@ -19,7 +19,7 @@ use crate::error::SegmentError;
 use crate::wording::write_number;
 
 /// Rows that the published silhouette looks at; it compares all with all, which a whole base does not allow.
-const SILHOUETTE_ROWS: usize = 10_000;
+const SILHOUETTE_ROWS: usize = 5_000;
 
 /// Features that a reason names.
 const NAMED_FEATURES: usize = 2;
