@@ -107,6 +107,11 @@ pub(crate) fn not_computed(metric: &str, reason: impl ToString) -> Quality {
     }
 }
 
+/// Name of a hidden aggregate of a score.
+pub(crate) fn hidden_name(score: &str, what: &str) -> String {
+    format!("__{score}_{what}")
+}
+
 /// Why a score has no values.
 #[derive(Debug)]
 pub(crate) enum NotComputed {

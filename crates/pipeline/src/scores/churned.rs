@@ -11,7 +11,7 @@ use tessera_expr::rel::{Agg, AggOp, Window};
 use tessera_spec::pipeline::SourceKind;
 
 use super::columns::floats;
-use super::{Asked, Given, NotComputed};
+use super::{Asked, Given, NotComputed, hidden_name};
 use crate::error::PipelineError;
 
 /// Days after an earlier date, in which churn is looked for.
@@ -72,7 +72,7 @@ pub(crate) fn hidden(asked: &Asked<'_>, from: &str, spans: &[Span]) -> Vec<Agg> 
 }
 
 fn name(score: &str, what: &str, span: Span) -> String {
-    format!("__{score}_{what}_{}_{}", span.observed, span.days)
+    hidden_name(score, &format!("{what}_{}_{}", span.observed, span.days))
 }
 
 /// True for intervals that have begun by the close of `date` and end after it.

@@ -13,7 +13,7 @@ use tessera_expr::{Expr, Node, Type};
 use tessera_model::btyd::{BtydFit, BtydModel, Ladder, Served, TimeUnit};
 use tessera_spec::pipeline::{ClvScore, PurchaseModel, PurchaseTimeUnit};
 
-use super::{Asked, Given, NotComputed, ScoreModel, Scored};
+use super::{Asked, Given, NotComputed, ScoreModel, Scored, hidden_name};
 use buyers::Buyers;
 use evidence::Evidence;
 
@@ -30,7 +30,7 @@ impl ScoreModel for ClvScore {
             offset_days: holdout(self),
         });
         let agg = |what: &str, func, window| Agg {
-            name: hidden(asked.name, what),
+            name: hidden_name(asked.name, what),
             func,
             window,
             filter: None,
@@ -87,11 +87,6 @@ impl ScoreModel for ClvScore {
         scored.columns = columns;
         Ok(scored)
     }
-}
-
-/// Name of a hidden aggregate.
-fn hidden(score: &str, what: &str) -> String {
-    format!("__{score}_{what}")
 }
 
 fn model_of(model: PurchaseModel) -> BtydModel {

@@ -16,7 +16,7 @@ use tessera_segments::Parameter;
 use tessera_spec::pipeline::{ContractualScore, RenewalKind};
 
 use super::columns::{days, floats};
-use super::{Asked, Given, NotComputed, ScoreModel, Scored, not_computed};
+use super::{Asked, Given, NotComputed, ScoreModel, Scored, hidden_name, not_computed};
 
 /// Periods whose survival is published, by model and by Kaplan and Meier.
 const PUBLISHED_PERIODS: u32 = 12;
@@ -24,7 +24,7 @@ const PUBLISHED_PERIODS: u32 = 12;
 impl ScoreModel for ContractualScore {
     fn hidden(&self, asked: &Asked<'_>) -> Vec<(String, Vec<Agg>)> {
         let agg = |what: &str, func| Agg {
-            name: hidden(asked.name, what),
+            name: hidden_name(asked.name, what),
             func,
             window: None,
             filter: None,
@@ -94,10 +94,6 @@ impl ScoreModel for ContractualScore {
     }
 }
 
-fn hidden(score: &str, what: &str) -> String {
-    format!("__{score}_{what}")
-}
-
 /// What is known of a customer's contract.
 struct Contract {
     /// Current: whole periods so far. Ended: the period at whose end the customer left, from 1.
@@ -106,7 +102,7 @@ struct Contract {
 }
 
 fn contracts(given: &Given<'_>, period_days: u32) -> Result<Vec<Option<Contract>>, NotComputed> {
-    let name = |what: &str| hidden(given.name, what);
+    let name = |what: &str| hidden_name(given.name, what);
     let first = days(given.table, &name("first"))?;
     let intervals = floats(given.table, &name("intervals"))?;
     let known_ends = given.table.schema().index_of(&name("ended")).is_ok();

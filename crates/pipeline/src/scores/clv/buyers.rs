@@ -2,9 +2,8 @@
 
 use tessera_model::btyd::{PurchaseHistory, TimeUnit};
 
-use super::hidden;
 use crate::scores::columns::{days, floats};
-use crate::scores::{Given, NotComputed};
+use crate::scores::{Given, NotComputed, hidden_name};
 use crate::sources::epoch_day;
 
 /// Who has bought at least once, one entry a customer.
@@ -26,7 +25,7 @@ impl Buyers {
         if !with_spend {
             return Ok(buyers);
         }
-        let name = |what| hidden(given.name, what);
+        let name = |what| hidden_name(given.name, what);
         if given.table.schema().index_of(&name("spend")).is_err() {
             let reason =
                 "spend cannot be modelled without an amount: add `amount = \"…\"` to the source";
@@ -48,7 +47,7 @@ impl Buyers {
 
     /// The state `ago` days before the date of the run, from the aggregates whose names end in `suffix`.
     pub(super) fn at(given: &Given<'_>, suffix: &str, ago: u32) -> Result<Self, NotComputed> {
-        let name = |what: &str| hidden(given.name, &format!("{what}{suffix}"));
+        let name = |what: &str| hidden_name(given.name, &format!("{what}{suffix}"));
         let occasions = floats(given.table, &name("occasions"))?;
         let (first, last) = (
             days(given.table, &name("first"))?,

@@ -8,9 +8,9 @@ use tessera_segments::{Parameter, Quality, QualityStatus};
 use tessera_spec::pipeline::ClvScore;
 
 use super::buyers::Buyers;
-use super::{checkpoints, hidden, holdout, unit};
+use super::{checkpoints, holdout, unit};
 use crate::scores::columns::floats;
-use crate::scores::{CalibrationRow, Given, NotComputed, Scored, not_computed};
+use crate::scores::{CalibrationRow, Given, NotComputed, Scored, hidden_name, not_computed};
 
 /// Correlation of frequency and spend above which Gamma-Gamma's assumption is doubtful.
 const CORRELATION_LIMIT: f64 = 0.3;
@@ -144,7 +144,7 @@ pub(super) fn backtest(
         .iter()
         .enumerate()
         .map(|(number, _)| {
-            let name = hidden(given.name, &format!("held_out_{number}"));
+            let name = hidden_name(given.name, &format!("held_out_{number}"));
             let all = floats(given.table, &name)?;
             Ok(before
                 .rows
