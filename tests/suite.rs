@@ -15,6 +15,8 @@ mod damage;
 mod demo;
 #[path = "suite/kill.rs"]
 mod kill;
+#[path = "suite/known_at.rs"]
+mod known_at;
 #[path = "suite/online_retail.rs"]
 mod online_retail;
 #[path = "suite/oracle.rs"]

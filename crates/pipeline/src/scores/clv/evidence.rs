@@ -1,7 +1,10 @@
 //! What was fitted, and how it did: rows of `models`, `calibration` and `quality`.
 
+use std::collections::BTreeSet;
+
 use tessera_model::btyd::{
-    Backtest, BtydFit, ForecastPlan, Forecaster, Ladder, PurchaseHistory, naive_purchases,
+    Backtest, BtydFit, BtydModel, ForecastPlan, Forecaster, Ladder, PurchaseHistory, Served,
+    naive_purchases,
 };
 use tessera_model::spend::{SpendFit, SpendHistory};
 use tessera_segments::{Parameter, Quality, QualityStatus};
@@ -165,15 +168,15 @@ pub(super) fn backtest(
             return Ok(());
         }
     };
+    let mut judged = BTreeSet::new();
     for (rank, fit) in fits.iter().enumerate() {
-        let model = fit.model.name();
-        let earlier = match BtydFit::fit(fit.model, &history) {
-            Ok(earlier) => earlier,
-            Err(error) => {
-                evidence.not_computed(&format!("backtest of {model}"), &error.to_string());
-                continue;
-            }
+        let Some(earlier) = earlier_fit(fit.model, rank == 0, &history, evidence) else {
+            continue;
         };
+        let model = earlier.model.name();
+        if !judged.insert(model) {
+            continue;
+        }
         let predicted = purchases_within(&earlier, &history, horizon)?;
         let result = Backtest::new(&before.x, &predicted, &actual)?;
         evidence.judged(model, &result, rank == 0);
@@ -198,6 +201,37 @@ pub(super) fn backtest(
     let result = Backtest::new(&before.x, &naive, &actual)?;
     evidence.judged("naive_rate", &result, false);
     Ok(())
+}
+
+/// The model fitted on what was known before the holdout; for the one that serves, the next rung where it cannot be fitted.
+fn earlier_fit(
+    model: BtydModel,
+    serves: bool,
+    history: &PurchaseHistory,
+    evidence: &mut Evidence<'_>,
+) -> Option<BtydFit> {
+    let missed = |model: &str| format!("backtest of {model}");
+    if !serves {
+        let fit = BtydFit::fit(model, history);
+        return fit
+            .map_err(|error| evidence.not_computed(&missed(model.name()), &error.to_string()))
+            .ok();
+    }
+    match Ladder::fit(model, history) {
+        Ok(ladder) => {
+            for failed in &ladder.failed {
+                evidence.not_computed(&missed(&failed.rung), &failed.reason);
+            }
+            match ladder.served {
+                Served::Model(fit) => Some(fit),
+                Served::Heuristic(_) => None,
+            }
+        }
+        Err(error) => {
+            evidence.not_computed(&missed(model.name()), &error.to_string());
+            None
+        }
+    }
 }
 
 /// Expected purchases of every customer of `history` within `horizon` units.
