@@ -605,7 +605,7 @@ pub struct KmeansScheme {
     pub winsorise: Option<f64>,
     /// Restarts of the fit; 10 by default.
     pub restarts: u32,
-    /// Largest number of customers the fit sees before it is refined on all; 50,000 by default.
+    /// Largest number of customers the fit sees before it is refined on all; 20,000 by default.
     pub sample: u32,
     /// Names of the clusters, by falling size of the first feature's mean; `cluster 1` … by default.
     pub names: Vec<String>,

@@ -22,7 +22,7 @@ pub struct KmeansParams {
     pub k: KChoice,
     /// Starts of each kind (smartcore, own k-means++), at least 1; 10 by default.
     pub restarts: u32,
-    /// Largest number of rows the starts see, at least 1; 50,000 by default.
+    /// Largest number of rows the starts see, at least 1; 20,000 by default.
     pub sample: usize,
     /// Seed of every random step.
     pub seed: u64,
@@ -40,7 +40,7 @@ impl KmeansParams {
         Self {
             k,
             restarts: 10,
-            sample: 50_000,
+            sample: 20_000,
             seed: 0,
             max_iterations: 300,
             tolerance: 1e-4,

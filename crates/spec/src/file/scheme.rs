@@ -243,7 +243,7 @@ fn kmeans(table: &Reader<'_>) -> Option<SchemeKind> {
         transform: transform.map_or(Transform::Auto, |transform| transform.value),
         winsorise: share(table, "winsorise"),
         restarts: whole("restarts", 1..=1_000, 10),
-        sample: whole("sample", 1_000..=10_000_000, 50_000),
+        sample: whole("sample", 1_000..=10_000_000, 20_000),
         names: names(table, k),
         k: k?,
     };

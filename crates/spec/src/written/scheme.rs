@@ -77,7 +77,7 @@ pub(super) enum SchemeTable {
         /// Restarts of the fit; 10 by default.
         #[schemars(range(min = 1, max = 1_000))]
         restarts: Option<u32>,
-        /// Largest number of customers the fit sees before it is refined on all; 50000 by default.
+        /// Largest number of customers the fit sees before it is refined on all; 20000 by default.
         #[schemars(range(min = 1_000, max = 10_000_000))]
         sample: Option<u32>,
         /// Names of the clusters, by falling mean of the first feature; `cluster 1` … by default.
