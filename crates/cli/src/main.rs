@@ -2,6 +2,7 @@
 //!
 //! Each command parses its arguments, calls one library function and renders what comes back: see `commands/`.
 
+mod allocator;
 mod arguments;
 mod commands;
 mod output;
@@ -12,10 +13,6 @@ mod telemetry;
 use std::process::ExitCode;
 
 use clap::Parser;
-
-/// Steady memory behaviour: measured against the system's allocator and mimalloc.
-#[global_allocator]
-static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 fn main() -> ExitCode {
     // Before anything else: the rest of the program may use these instructions anywhere.
