@@ -43,7 +43,7 @@ pub(crate) enum Op {
     First(usize),
     /// 2 words: time, value
     Last(usize),
-    /// 3 words: bits of common values, count of the others, the last one seen
+    /// 3 words: bits of common values, count of the others, the last of these seen
     Distinct(usize),
     /// 3 words, as above, of local days
     DistinctDays,

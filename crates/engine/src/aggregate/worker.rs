@@ -540,23 +540,24 @@ fn payload(side: &mut Side, column: &Column, row: usize) -> u64 {
 /// others go through a set.
 #[inline]
 fn note(side: &mut Side, words: &mut [u64], number: u32, code: u64) {
-    // Rows of one order or day tend to stand together: the last value spares the search.
-    let seen_any = words[0] != 0 || words[1] != 0;
-    if seen_any && words[2] == code {
-        return;
-    }
-    words[2] = code;
     let hint = &mut side.hints[((code ^ (code >> 6)) % 64) as usize];
     if side.common.get(usize::from(*hint)) == Some(&code) {
         words[0] |= 1 << *hint;
-    } else if let Some(bit) = side.common.iter().position(|&known| known == code) {
+        return;
+    }
+    // Rows of one order or day tend to stand together: the last value spares the search.
+    if words[1] != 0 && words[2] == code {
+        return;
+    }
+    if let Some(bit) = side.common.iter().position(|&known| known == code) {
         *hint = bit as u8;
         words[0] |= 1 << bit;
     } else if side.common.len() < 64 {
         words[0] |= 1 << side.common.len();
         side.common.push(code);
-    } else if side.others.insert((number, code)) {
-        words[1] += 1;
+    } else {
+        words[1] += u64::from(side.others.insert((number, code)));
+        words[2] = code;
     }
 }
 
