@@ -9,13 +9,14 @@ use tikv_jemallocator::Jemalloc;
 static ALLOCATOR: Jemalloc = Jemalloc;
 
 /// Memory once freed is kept for the next stage: a run ends within minutes, each stage needs about as much as the one before,
-/// and giving pages back only to be given new, zeroed ones took a tenth of the time of a run. Large blocks come from the same
-/// place as small ones, so that they are used again as well. `_RJEM_MALLOC_CONF` in the environment overrules this.
+/// and giving pages back only to be given new, zeroed ones took a tenth of the time of a run. For the same reason there are but
+/// two arenas, since what one arena has freed serves no other, and large blocks come from them like small ones; the threads of a
+/// run allocate few and large blocks and so hardly wait for each other. `_RJEM_MALLOC_CONF` in the environment overrules this.
 // SAFETY: the allocator reads the symbol of this name as a pointer to a text that ends with a zero byte, or null; an optional
 // reference has that layout, and the text lives as long as the program.
 #[unsafe(export_name = "_rjem_malloc_conf")]
 pub static SETTINGS: Option<&'static c_char> = Some(first(
-    c"dirty_decay_ms:-1,muzzy_decay_ms:-1,oversize_threshold:0",
+    c"narenas:2,dirty_decay_ms:-1,muzzy_decay_ms:-1,oversize_threshold:0",
 ));
 
 /// Reference to the first character of a text.

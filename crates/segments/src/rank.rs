@@ -113,7 +113,8 @@ fn sort(pairs: &mut Vec<Pair>) {
             counts[digit(pair.0, place)] += 1;
         }
     }
-    let mut sorted: Vec<Pair> = vec![(0, 0); pairs.len()];
+    // A copy, since zeroed memory of this size is fetched from the system page by page.
+    let mut sorted = pairs.clone();
     for (place, counts) in counts.iter_mut().enumerate() {
         if counts[digit(pairs[0].0, place)] as usize == pairs.len() {
             continue;

@@ -4,15 +4,22 @@ use std::fmt::Write as _;
 
 /// A whole number with a comma every three digits: `4,338`.
 pub(crate) fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
-    for (place, digit) in digits.chars().enumerate() {
-        if place > 0 && (digits.len() - place).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
+    let mut text = String::new();
+    write_grouped(number, &mut text);
     text
+}
+
+fn write_grouped(number: u64, to: &mut String) {
+    let mut group = 1;
+    while number / group >= 1_000 {
+        group *= 1_000;
+    }
+    // Writing to a String cannot fail.
+    let _ = write!(to, "{}", number / group);
+    while group > 1 {
+        group /= 1_000;
+        let _ = write!(to, ",{:03}", number / group % 1_000);
+    }
 }
 
 /// So many of a thing: `1 customer`, `4,338 customers`.
@@ -40,7 +47,7 @@ pub(crate) fn write_number(number: f64, to: &mut String) {
     // Whole numbers are written several times faster than floats, and a base has a million reasons.
     // Writing to a String cannot fail.
     let _ = if size >= 999.5 {
-        to.push_str(&grouped(size.round() as u64));
+        write_grouped(size.round() as u64, to);
         Ok(())
     } else if size >= 99.5 || size.fract() == 0.0 {
         write!(to, "{}", size.round() as u64)

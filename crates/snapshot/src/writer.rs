@@ -9,7 +9,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use arrow::array::{Array, ArrayRef, RecordBatch};
-use arrow::compute::BatchCoalescer;
+use arrow::compute::concat;
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
 use parquet::arrow::ArrowSchemaConverter;
 use parquet::arrow::arrow_writer::{ArrowColumnWriter, ArrowRowGroupWriterFactory, compute_leaves};
@@ -83,18 +83,29 @@ pub(crate) fn write_parquet<W: Write + Send>(
     writer.finish()
 }
 
-/// A table on its way into a file.
+/// Rows of one row group, in parts as they came.
+type Group = Vec<RecordBatch>;
+
+/// Encoded columns of one row group.
+type Encoded = Vec<(bytes::Bytes, ColumnCloseResult)>;
+
+/// A table on its way into a file. Row groups are filled, then encoded some at a time while those before them are written.
 struct TableWriter<'a, W: Write + Send> {
     layout: &'a Layout,
     path: &'a Path,
     order: Order,
-    /// Cuts the rows into row groups.
-    coalescer: BatchCoalescer,
+    /// The row group that is being filled.
+    filling: Group,
+    /// Rows in it.
+    filled: usize,
+    /// Row groups that wait to be encoded together.
+    waiting: Vec<Group>,
+    /// Row groups that wait to be written.
+    encoded: Vec<Encoded>,
     file: SerializedFileWriter<Hashed<W>>,
     columns: ArrowRowGroupWriterFactory,
     ledger: Arc<Ledger>,
-    /// Row groups that wait to be encoded together.
-    waiting: Vec<RecordBatch>,
+    /// Row groups encoded so far.
     groups: usize,
     rows: u64,
 }
@@ -120,11 +131,13 @@ impl<'a, W: Write + Send> TableWriter<'a, W> {
             layout,
             path,
             order: Order::new(&layout.sorted_by, layout.unique),
-            coalescer: BatchCoalescer::new(layout.schema.clone(), ROW_GROUP_ROWS),
+            filling: Group::new(),
+            filled: 0,
+            waiting: Vec::new(),
+            encoded: Vec::new(),
             file,
             columns,
             ledger,
-            waiting: Vec::new(),
             groups: 0,
             rows: 0,
         })
@@ -145,66 +158,71 @@ impl<'a, W: Write + Send> TableWriter<'a, W> {
             return Err(bad(self.layout, format!("row {} {what}", found.row)));
         }
         self.rows += batch.num_rows() as u64;
-        self.coalescer
-            .push_batch(batch)
-            .map_err(|error| bad(self.layout, error))?;
-        self.write_groups()
-    }
-
-    fn write_groups(&mut self) -> Result<(), StoreError> {
-        while let Some(group) = self.coalescer.next_completed_batch() {
-            self.waiting.push(group);
-            if self.waiting.len() == GROUPS_AT_ONCE {
-                self.write_waiting()?;
+        let mut taken = 0;
+        while taken < batch.num_rows() {
+            let rows = (batch.num_rows() - taken).min(ROW_GROUP_ROWS - self.filled);
+            self.filling.push(batch.slice(taken, rows));
+            taken += rows;
+            self.filled += rows;
+            if self.filled == ROW_GROUP_ROWS {
+                self.close_group();
             }
+        }
+        if self.waiting.len() >= GROUPS_AT_ONCE {
+            self.encode_waiting()?;
         }
         Ok(())
     }
 
-    fn write_waiting(&mut self) -> Result<(), StoreError> {
-        let groups = std::mem::take(&mut self.waiting);
-        self.encode_groups(&groups)
-            .map_err(|error| failed(self.layout, self.path, error))
+    fn close_group(&mut self) {
+        self.waiting.push(std::mem::take(&mut self.filling));
+        self.filled = 0;
     }
 
-    /// Encodes all columns of the groups at the same time, and writes the groups in order.
-    fn encode_groups(&mut self, groups: &[RecordBatch]) -> Result<(), ParquetError> {
+    /// Encodes the groups that wait while those encoded before are written.
+    fn encode_waiting(&mut self) -> Result<(), StoreError> {
+        let failed = |error| failed(self.layout, self.path, error);
+        let groups = std::mem::take(&mut self.waiting);
+        let before = std::mem::take(&mut self.encoded);
         let mut columns = Vec::new();
-        for (number, rows) in groups.iter().enumerate() {
+        for (number, group) in groups.iter().enumerate() {
             let writers = self
                 .columns
-                .create_column_writers(self.groups + number)?
-                .into_iter()
-                .zip(self.ledger.take());
-            let fields = self.layout.schema.fields().iter().zip(rows.columns());
-            columns.extend(writers.zip(fields));
+                .create_column_writers(self.groups + number)
+                .map_err(failed)?;
+            let writers = writers.into_iter().zip(self.ledger.take());
+            let fields = self.layout.schema.fields().iter().enumerate();
+            columns.extend(writers.zip(fields).map(|of_column| (group, of_column)));
         }
-        let mut chunks = columns
-            .into_par_iter()
-            .map(|((writer, pages), (field, column))| encode(writer, &pages, field, column))
-            .collect::<Result<Vec<_>, ParquetError>>()?
-            .into_iter();
-        for rows in groups {
-            let mut group = self.file.next_row_group()?;
-            for (bytes, noted) in chunks.by_ref().take(rows.num_columns()) {
-                group.append_column(&bytes, noted)?;
-            }
-            group.close()?;
-            self.groups += 1;
-        }
+        let encode = || {
+            columns
+                .into_par_iter()
+                .map(|(group, ((writer, pages), (column, field)))| {
+                    encode(writer, &pages, field, group, column)
+                })
+                .collect::<Result<Vec<_>, ParquetError>>()
+        };
+        let file = &mut self.file;
+        let (encoded, written) = rayon::join(encode, || write(file, before));
+        written.map_err(failed)?;
+        let mut encoded = encoded.map_err(failed)?.into_iter();
+        let width = self.layout.schema.fields().len();
+        self.encoded = groups
+            .iter()
+            .map(|_| encoded.by_ref().take(width).collect())
+            .collect();
+        self.groups += groups.len();
         Ok(())
     }
 
     fn finish(mut self) -> Result<(W, Written), StoreError> {
-        self.coalescer
-            .finish_buffered_batch()
-            .map_err(|error| bad(self.layout, error))?;
-        self.write_groups()?;
-        self.write_waiting()?;
-        let hashed = self
-            .file
-            .into_inner()
-            .map_err(|error| failed(self.layout, self.path, error))?;
+        if self.filled > 0 {
+            self.close_group();
+        }
+        self.encode_waiting()?;
+        let failed = |error| failed(self.layout, self.path, error);
+        write(&mut self.file, std::mem::take(&mut self.encoded)).map_err(failed)?;
+        let hashed = self.file.into_inner().map_err(failed)?;
         let written = Written {
             bytes: hashed.bytes,
             sha256: hex(&hashed.hash.finalize()),
@@ -214,14 +232,34 @@ impl<'a, W: Write + Send> TableWriter<'a, W> {
     }
 }
 
-/// One column chunk.
+/// Writes row groups, in order.
+fn write<W: Write + Send>(
+    file: &mut SerializedFileWriter<Hashed<W>>,
+    groups: Vec<Encoded>,
+) -> Result<(), ParquetError> {
+    for columns in groups {
+        let mut group = file.next_row_group()?;
+        for (bytes, noted) in columns {
+            group.append_column(&bytes, noted)?;
+        }
+        group.close()?;
+    }
+    Ok(())
+}
+
+/// One column chunk. The parts are joined first, so that how the rows came does not show in the pages.
 fn encode(
     mut writer: ArrowColumnWriter,
     pages: &Mutex<Pages>,
     field: &Field,
-    column: &ArrayRef,
+    group: &Group,
+    column: usize,
 ) -> Result<(bytes::Bytes, ColumnCloseResult), ParquetError> {
-    for leaf in compute_leaves(field, column)? {
+    let parts: Vec<&dyn Array> = group
+        .iter()
+        .map(|part| part.column(column).as_ref())
+        .collect();
+    for leaf in compute_leaves(field, &concat(&parts)?)? {
         writer.write(&leaf)?;
     }
     let chunk = writer.close()?;

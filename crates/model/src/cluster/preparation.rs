@@ -158,12 +158,18 @@ impl Preparation {
         if raw.rows() == 0 {
             return Err(ClusterError::NoRows);
         }
-        let fit =
-            |position: usize| fit_column(&raw.names()[position], raw.column(position), params);
-        let columns = (0..raw.width())
+        let fit = |position: usize| {
+            let (name, values) = (&raw.names()[position], raw.column(position));
+            let (learnt, transformed) = fit_column(name, values, params)?;
+            let prepared = learnt.companions(values, learnt.standardise(transformed));
+            Ok((learnt, prepared))
+        };
+        let (columns, prepared): (_, Vec<_>) = (0..raw.width())
             .into_par_iter()
             .map(fit)
-            .collect::<Result<Vec<_>, _>>()?;
+            .collect::<Result<Vec<_>, ClusterError>>()?
+            .into_iter()
+            .unzip();
         let mut preparation = Self {
             columns,
             warnings: Vec::new(),
@@ -173,7 +179,7 @@ impl Preparation {
             .iter()
             .flat_map(column_warnings)
             .collect();
-        let prepared = preparation.apply(raw)?;
+        let prepared = joined(prepared)?;
         let dropped = preparation.mark_correlated(&prepared, params.drop_correlated_above);
         let prepared = if dropped {
             preparation.apply(raw)?
@@ -195,18 +201,13 @@ impl Preparation {
             |column: &&ColumnPreparation| -> Result<Vec<(String, Vec<f64>)>, ClusterError> {
                 let values = raw.column_named(&column.name)?;
                 require_transformable(&column.name, values, column.transform)?;
-                let mut prepared = vec![(column.name.clone(), column.prepare(values))];
-                if let Some(indicator) = &column.indicator {
-                    prepared.push((indicator_name(&column.name), indicator.prepare(values)));
-                }
-                Ok(prepared)
+                Ok(column.companions(values, column.standardise(column.transformed(values))))
             };
         let prepared = used
             .par_iter()
             .map(prepare)
             .collect::<Result<Vec<_>, _>>()?;
-        let (names, columns) = prepared.into_iter().flatten().unzip();
-        Ok(Matrix::from_columns(names, columns)?)
+        joined(prepared)
     }
 
     /// Reports pairs of columns that say the same; with a limit, marks the later of each as unused. True if any was.
@@ -245,28 +246,44 @@ impl Preparation {
 }
 
 impl ColumnPreparation {
-    /// The prepared values of raw ones.
-    fn prepare(&self, values: &[f64]) -> Vec<f64> {
+    /// Raw values transformed, missing ones replaced, tails cut.
+    fn transformed(&self, values: &[f64]) -> Vec<f64> {
         let fill = self.transform.apply(self.median);
         let (lower, upper) = (
             self.lower.unwrap_or(f64::NEG_INFINITY),
             self.upper.unwrap_or(f64::INFINITY),
         );
-        let scale = |x: f64| {
-            if self.sd > 0.0 {
-                (x.clamp(lower, upper) - self.mean) / self.sd
-            } else {
-                0.0
-            }
-        };
-        let prepared = |&x: &f64| {
-            scale(if x.is_nan() {
+        let transformed = |&x: &f64| {
+            let x = if x.is_nan() {
                 fill
             } else {
                 self.transform.apply(x)
-            })
+            };
+            x.clamp(lower, upper)
         };
-        values.par_iter().map(prepared).collect()
+        values.par_iter().map(transformed).collect()
+    }
+
+    /// Transformed values to mean 0 and deviation 1.
+    fn standardise(&self, mut transformed: Vec<f64>) -> Vec<f64> {
+        let scale = |x: &mut f64| {
+            *x = if self.sd > 0.0 {
+                (*x - self.mean) / self.sd
+            } else {
+                0.0
+            };
+        };
+        transformed.par_iter_mut().for_each(scale);
+        transformed
+    }
+
+    /// The prepared column, followed by that of missing values where there is one, each with its name.
+    fn companions(&self, raw: &[f64], prepared: Vec<f64>) -> Vec<(String, Vec<f64>)> {
+        let mut columns = vec![(self.name.clone(), prepared)];
+        if let Some(indicator) = &self.indicator {
+            columns.push((indicator_name(&self.name), indicator.prepare(raw)));
+        }
+        columns
     }
 
     /// The raw value of a prepared one, such as a coordinate of a centre; for a column that counts 0, its one value.
@@ -293,11 +310,17 @@ fn indicator_name(column: &str) -> String {
     format!("{column}_missing")
 }
 
+fn joined(columns: Vec<Vec<(String, Vec<f64>)>>) -> Result<Matrix<'static>, ClusterError> {
+    let (names, columns) = columns.into_iter().flatten().unzip();
+    Ok(Matrix::from_columns(names, columns)?)
+}
+
+/// What is learnt of a column, and its values transformed, filled and winsorised.
 fn fit_column(
     name: &str,
     raw: &[f64],
     params: &PreparationParams,
-) -> Result<ColumnPreparation, ClusterError> {
+) -> Result<(ColumnPreparation, Vec<f64>), ClusterError> {
     let mut present: Vec<f64> = raw.iter().copied().filter(|x| !x.is_nan()).collect();
     let missing = raw.len() - present.len();
     require_transformable(name, raw, ColumnTransform::None)?;
@@ -339,7 +362,7 @@ fn fit_column(
         let (mean, sd) = moments::mean_sd(&flags);
         MissingIndicator { mean, sd }
     });
-    Ok(ColumnPreparation {
+    let learnt = ColumnPreparation {
         name: name.to_owned(),
         transform,
         skewness,
@@ -352,7 +375,8 @@ fn fit_column(
         sd,
         used: true,
         indicator,
-    })
+    };
+    Ok((learnt, values))
 }
 
 /// Mean and deviation; the deviation of equal values is exactly 0, which rounding alone would not give.

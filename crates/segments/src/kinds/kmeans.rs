@@ -124,9 +124,9 @@ fn divide(
         reasons: reasons(Explained {
             places,
             names,
+            features: preparation.columns.iter().map(FeatureWords::new).collect(),
             raw,
             prepared,
-            preparation,
             assignment: fit.assignment,
         }),
         assigned_by: AssignedBy::Model,
@@ -212,14 +212,39 @@ impl Places {
     }
 }
 
-/// What a reason is written from. Everything but `names` and `preparation` is in the order of keys.
+/// What a reason is written from. Everything but `names` and `features` is in the order of keys.
 struct Explained {
     places: Places,
     names: Vec<String>,
+    features: Vec<FeatureWords>,
     raw: Matrix<'static>,
     prepared: Matrix<'static>,
-    preparation: Preparation,
     assignment: cluster::Assignment,
+}
+
+/// What reasons say of a feature whoever the customer is.
+struct FeatureWords {
+    name: String,
+    /// After a value.
+    typical: String,
+    /// After a value that is missing.
+    counts_as: String,
+}
+
+impl FeatureWords {
+    fn new(column: &cluster::ColumnPreparation) -> Self {
+        let in_brackets = |words: &str, value: f64| {
+            let mut text = format!(" ({words} ");
+            write_number(value, &mut text);
+            text.push(')');
+            text
+        };
+        Self {
+            name: column.name.clone(),
+            typical: in_brackets("typical", column.raw(0.0)),
+            counts_as: in_brackets("counts as", column.median),
+        }
+    }
 }
 
 fn reasons(explained: Explained) -> Reasons {
@@ -271,26 +296,17 @@ impl Explained {
         }
         let known = named.iter().filter(|slot| slot.1 != usize::MAX);
         for (index, &(_, column)) in known.enumerate() {
-            let learnt = &self.preparation.columns[column];
+            let feature = &self.features[column];
             let value = self.raw.column(column)[place];
             to.push_str(if index == 0 { ": " } else { ", " });
-            to.push_str(&learnt.name);
+            to.push_str(&feature.name);
             to.push(' ');
             write_number(value, to);
             to.push_str(if value.is_nan() {
-                " (counts as "
+                &feature.counts_as
             } else {
-                " (typical "
+                &feature.typical
             });
-            write_number(
-                if value.is_nan() {
-                    learnt.median
-                } else {
-                    learnt.raw(0.0)
-                },
-                to,
-            );
-            to.push(')');
         }
     }
 }
