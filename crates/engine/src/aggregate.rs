@@ -10,11 +10,10 @@ mod keys;
 mod layout;
 mod worker;
 
+use std::path::Path;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex};
 
-use arrow::array::RecordBatch;
-use arrow::datatypes::SchemaRef;
 use polars::prelude::*;
 use tessera_expr::rel::{Aggregate, RowCounts, RowFate, SourceRows};
 use tessera_expr::{Node, Type};
@@ -23,6 +22,7 @@ use crate::duplicates::Duplicates;
 use crate::error::EngineError;
 use crate::lower::lower;
 use crate::scan::{broken_text, code_name, epoch_day, has_codes, is_converted, visible_rows};
+use crate::table::TableRef;
 use batch::{Batch, names};
 pub(crate) use finish::arrow_type;
 use layout::Layout;
@@ -34,16 +34,12 @@ const SCAN_ROWS: usize = 1 << 16;
 /// Batches that may wait for a worker: enough to level out, few enough to bound memory.
 const QUEUE: usize = 4;
 
-/// The result of a pass.
-pub(crate) struct Aggregated {
-    pub(crate) schema: SchemaRef,
-    /// Sorted by key.
-    pub(crate) batches: Vec<RecordBatch>,
-    pub(crate) counts: RowCounts,
-}
-
-/// Runs the pass with this many workers; their number does not show in the result.
-pub(crate) fn run(plan: &Aggregate, workers: usize) -> Result<Aggregated, EngineError> {
+/// Runs the pass with this many workers, whose number does not show in the result, and writes the table, sorted by key.
+pub(crate) fn run(
+    plan: &Aggregate,
+    workers: usize,
+    to: &Path,
+) -> Result<(TableRef, RowCounts), EngineError> {
     let layout = Layout::new(&plan.aggs);
     let duplicates = plan
         .rows
@@ -98,14 +94,10 @@ pub(crate) fn run(plan: &Aggregate, workers: usize) -> Result<Aggregated, Engine
             value: number,
         });
     }
-    let (schema, batches) =
-        finish::finish(&mut parts, &layout, &plan.rows.key, key_is_text, as_of_day)?;
+    let key = &plan.rows.key;
+    let table = finish::finish(&mut parts, &layout, key, key_is_text, as_of_day, to)?;
     let counts = lock(&scanner).counts.clone();
-    Ok(Aggregated {
-        schema,
-        batches,
-        counts,
-    })
+    Ok((table, counts))
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {

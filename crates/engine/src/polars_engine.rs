@@ -58,12 +58,11 @@ impl Engine for PolarsEngine {
     fn materialize(&self, plan: &Rel, to: &Path) -> Result<Materialized, EngineError> {
         match plan {
             Rel::Aggregate(plan) => {
-                let made = guarded(|| aggregate::run(plan, self.workers))
+                let (table, counts) = guarded(|| aggregate::run(plan, self.workers, to))
                     .map_err(|error| blame(&plan.rows, error))?;
-                let table = TableRef::write(to, made.schema, &made.batches)?;
                 Ok(Materialized {
                     table,
-                    counts: Some(made.counts),
+                    counts: Some(counts),
                 })
             }
             Rel::Assemble(plan) => {

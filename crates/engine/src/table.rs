@@ -3,12 +3,15 @@
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
-use arrow::array::RecordBatch;
+use arrow::array::{Array, RecordBatch};
+use arrow::compute::concat;
 use arrow::datatypes::SchemaRef;
 use parquet::arrow::ArrowWriter;
-use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ParquetRecordBatchReaderBuilder};
 use parquet::basic::Compression;
-use parquet::file::properties::WriterProperties;
+use parquet::errors::ParquetError;
+use parquet::file::properties::{EnabledStatistics, WriterProperties};
+use rayon::prelude::*;
 
 use crate::error::EngineError;
 
@@ -23,30 +26,21 @@ pub struct TableRef {
     pub rows: u64,
 }
 
+/// Rows per row group: groups are read at the same time.
+const ROW_GROUP_ROWS: usize = 1 << 17;
+
 impl TableRef {
-    /// Writes batches as a stage file: uncompressed, since it is read once and soon.
+    /// Writes batches as a stage file.
     pub fn write(
         path: &Path,
         schema: SchemaRef,
         batches: &[RecordBatch],
     ) -> Result<Self, EngineError> {
-        let file = File::create(path).map_err(|error| EngineError::io(path, error))?;
-        let properties = WriterProperties::builder()
-            .set_compression(Compression::UNCOMPRESSED)
-            .set_dictionary_enabled(false)
-            .set_statistics_enabled(parquet::file::properties::EnabledStatistics::None)
-            .build();
-        let mut writer = ArrowWriter::try_new(file, schema.clone(), Some(properties))
-            .map_err(|e| broken(path, &e))?;
+        let mut writer = TableWriter::new(path, schema)?;
         for batch in batches {
-            writer.write(batch).map_err(|e| broken(path, &e))?;
+            writer.push(batch)?;
         }
-        writer.close().map_err(|e| broken(path, &e))?;
-        Ok(Self {
-            path: path.to_owned(),
-            schema,
-            rows: batches.iter().map(|b| b.num_rows() as u64).sum(),
-        })
+        writer.finish()
     }
 
     /// Reads the whole table.
@@ -55,19 +49,84 @@ impl TableRef {
     }
 }
 
-fn broken(path: &Path, error: &parquet::errors::ParquetError) -> EngineError {
+/// A stage file that is being written: uncompressed, since it is read once and soon.
+pub(crate) struct TableWriter {
+    path: PathBuf,
+    schema: SchemaRef,
+    file: ArrowWriter<File>,
+    rows: u64,
+}
+
+impl TableWriter {
+    pub(crate) fn new(path: &Path, schema: SchemaRef) -> Result<Self, EngineError> {
+        let file = File::create(path).map_err(|error| EngineError::io(path, error))?;
+        let properties = WriterProperties::builder()
+            .set_compression(Compression::UNCOMPRESSED)
+            .set_dictionary_enabled(false)
+            .set_statistics_enabled(EnabledStatistics::None)
+            .set_max_row_group_row_count(Some(ROW_GROUP_ROWS))
+            .build();
+        Ok(Self {
+            path: path.to_owned(),
+            file: ArrowWriter::try_new(file, schema.clone(), Some(properties))
+                .map_err(|e| broken(path, &e))?,
+            schema,
+            rows: 0,
+        })
+    }
+
+    pub(crate) fn push(&mut self, batch: &RecordBatch) -> Result<(), EngineError> {
+        self.rows += batch.num_rows() as u64;
+        self.file.write(batch).map_err(|e| broken(&self.path, &e))
+    }
+
+    pub(crate) fn finish(self) -> Result<TableRef, EngineError> {
+        self.file.close().map_err(|e| broken(&self.path, &e))?;
+        Ok(TableRef {
+            path: self.path,
+            schema: self.schema,
+            rows: self.rows,
+        })
+    }
+}
+
+fn broken(path: &Path, error: &ParquetError) -> EngineError {
     EngineError::io(path, std::io::Error::other(error.to_string()))
 }
 
-/// Reads a whole stage file.
+/// Reads a whole stage file, its row groups and then its columns at the same time.
 pub(crate) fn read_file(path: &Path) -> Result<RecordBatch, EngineError> {
-    let file = File::open(path).map_err(|error| EngineError::io(path, error))?;
-    let builder = ParquetRecordBatchReaderBuilder::try_new(file).map_err(|e| broken(path, &e))?;
-    let schema = builder.schema().clone();
-    let reader = builder
-        .with_batch_size(1 << 16)
-        .build()
-        .map_err(|e| broken(path, &e))?;
-    let batches = reader.collect::<Result<Vec<_>, _>>()?;
-    Ok(arrow::compute::concat_batches(&schema, &batches)?)
+    let open = || File::open(path).map_err(|error| EngineError::io(path, error));
+    let footer =
+        ArrowReaderMetadata::load(&open()?, Default::default()).map_err(|e| broken(path, &e))?;
+    let group = |group: usize| -> Result<Vec<RecordBatch>, EngineError> {
+        let reader = ParquetRecordBatchReaderBuilder::new_with_metadata(open()?, footer.clone())
+            .with_row_groups(vec![group])
+            .with_batch_size(ROW_GROUP_ROWS)
+            .build()
+            .map_err(|e| broken(path, &e))?;
+        Ok(reader.collect::<Result<_, _>>()?)
+    };
+    let groups = 0..footer.metadata().num_row_groups();
+    let parts: Vec<RecordBatch> = groups
+        .into_par_iter()
+        .map(group)
+        .collect::<Result<Vec<_>, _>>()?
+        .concat();
+    let schema = footer.schema();
+    if parts.is_empty() {
+        return Ok(RecordBatch::new_empty(schema.clone()));
+    }
+    let column = |column: usize| {
+        let parts: Vec<&dyn Array> = parts
+            .iter()
+            .map(|part| part.column(column).as_ref())
+            .collect();
+        concat(&parts)
+    };
+    let columns = (0..schema.fields().len())
+        .into_par_iter()
+        .map(column)
+        .collect::<Result<Vec<_>, _>>()?;
+    Ok(RecordBatch::try_new(schema.clone(), columns)?)
 }

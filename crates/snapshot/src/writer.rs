@@ -34,6 +34,10 @@ const ROW_GROUP_ROWS: usize = 131_072;
 /// Row groups that are encoded at the same time: one column of long texts would else keep all other threads waiting.
 const GROUPS_AT_ONCE: usize = 4;
 
+/// Values of a column chunk that a dictionary may take: beyond, most values come once, and the dictionary neither saves room
+/// nor is worth building.
+const DICTIONARY_BYTES: usize = 1 << 17;
+
 /// Stated by every file, with no version of a library in it.
 const CREATED_BY: &str = "tessera";
 
@@ -280,6 +284,7 @@ fn properties(layout: &Layout) -> WriterProperties {
         .set_created_by(CREATED_BY.to_owned())
         .set_compression(Compression::ZSTD(ZstdLevel::default()))
         .set_statistics_enabled(EnabledStatistics::Page)
+        .set_dictionary_page_size_limit(DICTIONARY_BYTES)
         .set_max_row_group_row_count(Some(ROW_GROUP_ROWS))
         .set_sorting_columns(Some(sorting));
     if let ([key], true) = (layout.sorted_by.as_slice(), layout.unique) {

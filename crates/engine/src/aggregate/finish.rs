@@ -1,6 +1,8 @@
 //! From the workers' states to one table, sorted by key.
 
+use std::path::Path;
 use std::sync::Arc;
+use std::sync::mpsc::sync_channel;
 
 use arrow::array::{
     ArrayRef, BooleanArray, Date32Array, Float64Array, Int64Array, RecordBatch, StringBuilder,
@@ -12,10 +14,15 @@ use tessera_expr::Type;
 
 use super::layout::{Layout, NULL, Output};
 use super::worker::{Worker, get};
+use crate::error::EngineError;
 use crate::fixed::{sample_variance, to_float};
+use crate::table::{TableRef, TableWriter};
 
 /// Rows per batch of the output: few enough for their states to stay in the second-level cache from column to column.
 const BATCH_ROWS: usize = 1 << 13;
+
+/// Batches that are made at the same time.
+const BATCHES_AT_ONCE: usize = 16;
 
 /// Where a customer stands: worker and number there.
 #[derive(Clone, Copy)]
@@ -36,14 +43,16 @@ pub(crate) fn arrow_type(ty: Type) -> DataType {
     }
 }
 
-/// Key column and aggregates of all workers, sorted by key.
+/// Writes key column and aggregates of all workers to a stage file, sorted by key. Batches are made while those before them
+/// are written.
 pub(crate) fn finish(
     workers: &mut [Worker<'_>],
     layout: &Layout,
     key: &str,
     key_is_text: bool,
     as_of_day: i32,
-) -> Result<(SchemaRef, Vec<RecordBatch>), arrow::error::ArrowError> {
+    to: &Path,
+) -> Result<TableRef, EngineError> {
     let order = sorted(workers, key_is_text);
     let medians: Vec<Vec<Vec<Option<f64>>>> = workers
         .iter_mut()
@@ -63,23 +72,39 @@ pub(crate) fn finish(
             .map(|(name, _, ty)| Field::new(name, arrow_type(*ty), true)),
     );
     let schema: SchemaRef = Arc::new(Schema::new(fields));
-    let batches = order
-        .par_chunks(BATCH_ROWS)
-        .map(|places| {
-            let mut columns = vec![keys(workers, places, key_is_text)];
-            columns.extend(layout.outputs.iter().map(|(_, output, ty)| {
-                let made = Making {
-                    workers,
-                    layout,
-                    medians: &medians,
-                    as_of_day,
-                };
-                made.column(*output, *ty, places)
-            }));
-            RecordBatch::try_new(schema.clone(), columns)
-        })
-        .collect::<Result<Vec<_>, _>>()?;
-    Ok((schema, batches))
+    let made = Making {
+        workers,
+        layout,
+        medians: &medians,
+        as_of_day,
+    };
+    let batch = |places: &[Place]| {
+        let mut columns = vec![keys(workers, places, key_is_text)];
+        let outputs = layout.outputs.iter();
+        columns.extend(outputs.map(|(_, output, ty)| made.column(*output, *ty, places)));
+        RecordBatch::try_new(schema.clone(), columns)
+    };
+    let mut writer = TableWriter::new(to, schema.clone())?;
+    std::thread::scope(|scope| {
+        let (sender, receiver) = sync_channel::<Vec<RecordBatch>>(1);
+        let written = scope.spawn(move || {
+            for batch in receiver.iter().flatten() {
+                writer.push(&batch)?;
+            }
+            writer.finish()
+        });
+        for places in order.chunks(BATCHES_AT_ONCE * BATCH_ROWS) {
+            let batches = places.par_chunks(BATCH_ROWS).map(batch);
+            if sender.send(batches.collect::<Result<_, _>>()?).is_err() {
+                // Writing has failed; it says why.
+                break;
+            }
+        }
+        drop(sender);
+        written
+            .join()
+            .map_err(|_| EngineError::internal("the writer of a stage stopped".to_owned()))?
+    })
 }
 
 fn sorted(workers: &[Worker<'_>], key_is_text: bool) -> Vec<Place> {
