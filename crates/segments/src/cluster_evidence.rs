@@ -65,35 +65,38 @@ impl Evidence {
         if clusters < 2 {
             return Ok(found);
         }
-        found.rules = cluster::surrogate_rules(
-            raw,
-            labels,
-            &SurrogateParams {
+        let rules = || {
+            let params = SurrogateParams {
                 seed,
                 ..SurrogateParams::default()
-            },
-        )?;
-        found.stability = cluster::cluster_stability(
-            prepared,
-            labels,
-            &StabilityParams {
+            };
+            cluster::surrogate_rules(raw, labels, &params)
+        };
+        let stability = || {
+            let params = StabilityParams {
                 resamples: STABILITY_RESAMPLES,
                 sample: STABILITY_ROWS,
                 seed,
                 ..StabilityParams::default()
-            },
-        )?;
-        found.structure = Some(cluster::test_structure(
-            prepared,
-            clusters,
-            &StructureParams {
+            };
+            cluster::cluster_stability(prepared, labels, &params)
+        };
+        let structure = || {
+            let params = StructureParams {
                 references: STRUCTURE_REFERENCES,
                 sample: STRUCTURE_ROWS,
                 level: STRUCTURE_LEVEL,
                 seed,
                 ..StructureParams::default()
-            },
-        )?);
+            };
+            cluster::test_structure(prepared, clusters, &params)
+        };
+        // At the same time, since each ends with threads that wait for the last of its samples.
+        let (structure, (stability, rules)) =
+            rayon::join(structure, || rayon::join(stability, rules));
+        found.rules = rules?;
+        found.stability = stability?;
+        found.structure = Some(structure?);
         Ok(found)
     }
 

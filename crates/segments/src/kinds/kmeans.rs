@@ -268,18 +268,16 @@ impl Explained {
             &self.names[of.cluster[place] as usize],
             &self.names[of.runner_up[place] as usize],
         );
+        to.push_str("nearest to '");
+        to.push_str(name);
+        to.push_str("'; the next, '");
+        to.push_str(next_name);
         // Writing to a String cannot fail.
         let _ = if next > MUCH_FARTHER * own {
-            write!(
-                to,
-                "nearest to '{name}'; the next, '{next_name}', is more than {MUCH_FARTHER} times as far"
-            )
+            write!(to, "', is more than {MUCH_FARTHER} times as far")
         } else {
-            write!(
-                to,
-                "nearest to '{name}'; the next, '{next_name}', is {:.1} times as far",
-                next / own.max(f64::MIN_POSITIVE)
-            )
+            let tenths = (10.0 * next / own.max(f64::MIN_POSITIVE)).round() as u64;
+            write!(to, "', is {}.{} times as far", tenths / 10, tenths % 10)
         };
     }
 

@@ -5,6 +5,10 @@ use std::cmp::Ordering;
 use arrow::array::{RecordBatch, make_comparator};
 use arrow::compute::SortOptions;
 use arrow::error::ArrowError;
+use rayon::prelude::*;
+
+/// Rows below which another thread is not worth its start.
+const ROWS_A_THREAD: usize = 8_192;
 
 /// Rising, nulls last: how every published table is sorted.
 const RISING: SortOptions = SortOptions {
@@ -39,14 +43,17 @@ impl Order {
             return Ok(None);
         }
         if let Some(last) = &self.last
-            && let Some(found) = self.first_misplaced(last, batch, std::iter::once((0, 0)))?
+            && let Some(found) = self.first_misplaced(last, batch, rayon::iter::once((0, 0)))?
         {
             return Ok(Some(found));
         }
         let found = self.first_misplaced(
             batch,
             batch,
-            (1..batch.num_rows()).map(|row| (row - 1, row)),
+            (1..batch.num_rows())
+                .into_par_iter()
+                .with_min_len(ROWS_A_THREAD)
+                .map(|row| (row - 1, row)),
         )?;
         self.rows += batch.num_rows() as u64;
         self.last = Some(batch.slice(batch.num_rows() - 1, 1));
@@ -57,14 +64,14 @@ impl Order {
         &self,
         before: &RecordBatch,
         after: &RecordBatch,
-        mut pairs: impl Iterator<Item = (usize, usize)>,
+        pairs: impl IndexedParallelIterator<Item = (usize, usize)>,
     ) -> Result<Option<Misplaced>, ArrowError> {
         let compare = self
             .columns
             .iter()
             .map(|&column| make_comparator(before.column(column), after.column(column), RISING))
             .collect::<Result<Vec<_>, _>>()?;
-        let found = pairs.find_map(|(left, right)| {
+        let found = pairs.find_map_first(|(left, right)| {
             let order = compare
                 .iter()
                 .map(|compare| compare(left, right))
