@@ -6,14 +6,14 @@ use arrow::array::{
     Array, ArrayRef, AsArray, Float64Array, Int64Array, RecordBatch, StringArray, UInt32Array,
 };
 use arrow::compute::{SortOptions, take};
-use arrow::datatypes::{DataType, Field, Float64Type, Int64Type, Schema, SchemaRef};
+use arrow::datatypes::{DataType, Field, Float64Type, Int64Type, Schema};
 use tessera_expr::rel::Assemble;
 
 use crate::error::EngineError;
 use crate::table::read_file;
 
 /// The customers and everything known of them, sorted by key.
-pub(crate) fn run(plan: &Assemble) -> Result<(SchemaRef, RecordBatch), EngineError> {
+pub(crate) fn run(plan: &Assemble) -> Result<RecordBatch, EngineError> {
     let tables = plan
         .tables
         .iter()
@@ -49,7 +49,7 @@ pub(crate) fn run(plan: &Assemble) -> Result<(SchemaRef, RecordBatch), EngineErr
         }
     }
     let schema = Arc::new(Schema::new(fields));
-    Ok((schema.clone(), RecordBatch::try_new(schema, columns)?))
+    Ok(RecordBatch::try_new(schema, columns)?)
 }
 
 /// All keys of sorted key columns, each once, sorted.

@@ -10,7 +10,7 @@ use tessera_expr::rel::{Rel, SourceRows};
 
 use crate::error::EngineError;
 use crate::scan::visible_rows;
-use crate::table::TableRef;
+use crate::table::read_file;
 use crate::{Engine, Materialized, Reject, aggregate, assemble, project, rejects};
 
 /// Polars on this machine.
@@ -66,19 +66,22 @@ impl Engine for PolarsEngine {
                 })
             }
             Rel::Assemble(plan) => {
-                let (schema, batch) = guarded(|| {
-                    let (_, side_by_side) = assemble::run(plan)?;
-                    project::extend(side_by_side, &plan.columns, plan.as_of)
+                let table = guarded(|| {
+                    let side_by_side = assemble::run(plan)?;
+                    project::extend(&side_by_side, &plan.columns, plan.as_of, to)
                 })?;
                 Ok(Materialized {
-                    table: TableRef::write(to, schema, &[batch])?,
+                    table,
                     counts: None,
                 })
             }
             Rel::Project(plan) => {
-                let (schema, batch) = guarded(|| project::run(plan))?;
+                let table = guarded(|| {
+                    let table = read_file(&plan.table)?;
+                    project::extend(&table, &plan.columns, plan.as_of, to)
+                })?;
                 Ok(Materialized {
-                    table: TableRef::write(to, schema, &[batch])?,
+                    table,
                     counts: None,
                 })
             }

@@ -1,6 +1,7 @@
 //! Columns computed from the columns of one table.
 
 use std::collections::BTreeSet;
+use std::path::Path;
 use std::sync::Arc;
 
 use arrow::array::{
@@ -8,34 +9,54 @@ use arrow::array::{
     StringArray, TimestampMicrosecondArray,
 };
 use arrow::datatypes::{
-    DataType as ArrowType, Date32Type, Field, Float64Type, Int64Type, Schema, SchemaRef,
+    DataType as ArrowType, Date32Type, Field, Float64Type, Int64Type, Schema,
     TimestampMicrosecondType,
 };
 use chrono::NaiveDate;
 use polars::prelude::*;
-use tessera_expr::rel::Project;
 use tessera_expr::{Expr as TypedExpr, Type};
 
 use crate::aggregate::arrow_type;
 use crate::error::EngineError;
 use crate::lower::lower;
 use crate::scan::polars_type;
-use crate::table::read_file;
+use crate::table::{ROW_GROUP_ROWS, TableRef};
 
-/// The table with the new columns behind its own.
-pub(crate) fn run(plan: &Project) -> Result<(SchemaRef, RecordBatch), EngineError> {
-    let table = read_file(&plan.table)?;
-    extend(table, &plan.columns, plan.as_of)
-}
+/// Slices that are computed at the same time.
+const SLICES_AT_ONCE: usize = 4;
 
-/// Computes columns, each from those before it, and puts them behind those of the table.
+/// Writes a table with computed columns behind its own, each from those before it. Every column is a function of its row, so
+/// slices are computed side by side, while those before them are written.
 pub(crate) fn extend(
-    table: RecordBatch,
+    table: &RecordBatch,
     columns: &[(String, TypedExpr)],
     as_of: NaiveDate,
-) -> Result<(SchemaRef, RecordBatch), EngineError> {
+    to: &Path,
+) -> Result<TableRef, EngineError> {
+    let mut fields: Vec<Arc<Field>> = table.schema().fields().iter().cloned().collect();
+    fields.extend(columns.iter().map(|(name, expr)| {
+        let ty = arrow_type(stored(expr.ty));
+        Arc::new(Field::new(name, ty, true))
+    }));
+    let schema = Arc::new(Schema::new(fields));
+    let slice = |start: usize| table.slice(start, ROW_GROUP_ROWS.min(table.num_rows() - start));
+    let starts = (0..table.num_rows()).step_by(ROW_GROUP_ROWS);
+    let slices: Vec<RecordBatch> = starts.map(slice).collect();
+    TableRef::write_parts(to, schema.clone(), &slices, SLICES_AT_ONCE, |slice| {
+        let mut all = slice.columns().to_vec();
+        all.extend(compute(slice, columns, as_of)?);
+        Ok(RecordBatch::try_new(schema.clone(), all)?)
+    })
+}
+
+/// The new columns.
+fn compute(
+    table: &RecordBatch,
+    columns: &[(String, TypedExpr)],
+    as_of: NaiveDate,
+) -> Result<Vec<ArrayRef>, EngineError> {
     if columns.is_empty() {
-        return Ok((table.schema(), table));
+        return Ok(Vec::new());
     }
     let used: BTreeSet<&str> = columns
         .iter()
@@ -53,16 +74,11 @@ pub(crate) fn extend(
     }
     let wanted: Vec<Expr> = columns.iter().map(|(name, _)| col(name.as_str())).collect();
     let made = frame.select(wanted).collect()?;
-    let mut fields: Vec<Arc<Field>> = table.schema().fields().iter().cloned().collect();
-    let mut all = table.columns().to_vec();
-    for (name, expr) in columns {
-        let ty = stored(expr.ty);
+    let finished = |(name, expr): &(String, TypedExpr)| {
         let series = made.column(name)?.as_materialized_series();
-        fields.push(Arc::new(Field::new(name, arrow_type(ty), true)));
-        all.push(spread(to_arrow(series, ty)?, table.num_rows())?);
-    }
-    let schema = Arc::new(Schema::new(fields));
-    Ok((schema.clone(), RecordBatch::try_new(schema, all)?))
+        spread(to_arrow(series, stored(expr.ty))?, table.num_rows())
+    };
+    columns.iter().map(finished).collect()
 }
 
 /// A column of a stage file for polars.

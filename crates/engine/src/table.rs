@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
+use std::sync::mpsc::sync_channel;
 
 use arrow::array::{Array, RecordBatch};
 use arrow::compute::concat;
@@ -27,7 +28,7 @@ pub struct TableRef {
 }
 
 /// Rows per row group: groups are read at the same time.
-const ROW_GROUP_ROWS: usize = 1 << 17;
+pub(crate) const ROW_GROUP_ROWS: usize = 1 << 17;
 
 impl TableRef {
     /// Writes batches as a stage file.
@@ -43,6 +44,38 @@ impl TableRef {
         writer.finish()
     }
 
+    /// Writes a stage file from `parts`, each of which `make` turns into a batch: some at the same time, while those before
+    /// them are written.
+    pub(crate) fn write_parts<P: Sync>(
+        path: &Path,
+        schema: SchemaRef,
+        parts: &[P],
+        at_once: usize,
+        make: impl Fn(&P) -> Result<RecordBatch, EngineError> + Sync,
+    ) -> Result<Self, EngineError> {
+        let mut writer = TableWriter::new(path, schema)?;
+        std::thread::scope(|scope| {
+            let (sender, receiver) = sync_channel::<Vec<RecordBatch>>(1);
+            let written = scope.spawn(move || {
+                for batch in receiver.iter().flatten() {
+                    writer.push(&batch)?;
+                }
+                writer.finish()
+            });
+            for parts in parts.chunks(at_once) {
+                let batches = parts.par_iter().map(&make);
+                if sender.send(batches.collect::<Result<_, _>>()?).is_err() {
+                    // Writing has failed; it says why.
+                    break;
+                }
+            }
+            drop(sender);
+            written
+                .join()
+                .map_err(|_| EngineError::internal("the writer of a stage stopped".to_owned()))?
+        })
+    }
+
     /// Reads the whole table.
     pub fn read(&self) -> Result<RecordBatch, EngineError> {
         read_file(&self.path)
@@ -50,7 +83,7 @@ impl TableRef {
 }
 
 /// A stage file that is being written: uncompressed, since it is read once and soon.
-pub(crate) struct TableWriter {
+struct TableWriter {
     path: PathBuf,
     schema: SchemaRef,
     file: ArrowWriter<File>,
@@ -58,7 +91,7 @@ pub(crate) struct TableWriter {
 }
 
 impl TableWriter {
-    pub(crate) fn new(path: &Path, schema: SchemaRef) -> Result<Self, EngineError> {
+    fn new(path: &Path, schema: SchemaRef) -> Result<Self, EngineError> {
         let file = File::create(path).map_err(|error| EngineError::io(path, error))?;
         let properties = WriterProperties::builder()
             .set_compression(Compression::UNCOMPRESSED)
@@ -75,12 +108,12 @@ impl TableWriter {
         })
     }
 
-    pub(crate) fn push(&mut self, batch: &RecordBatch) -> Result<(), EngineError> {
+    fn push(&mut self, batch: &RecordBatch) -> Result<(), EngineError> {
         self.rows += batch.num_rows() as u64;
         self.file.write(batch).map_err(|e| broken(&self.path, &e))
     }
 
-    pub(crate) fn finish(self) -> Result<TableRef, EngineError> {
+    fn finish(self) -> Result<TableRef, EngineError> {
         self.file.close().map_err(|e| broken(&self.path, &e))?;
         Ok(TableRef {
             path: self.path,

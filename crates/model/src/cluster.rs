@@ -35,7 +35,8 @@ pub use customers::{CustomerClusters, cluster_customers};
 pub use density::density_clusters;
 pub use error::ClusterError;
 pub use kmeans::{
-    Assignment, Candidate, CandidateOrigin, KmeansConfig, KmeansFit, KmeansModel, KmeansParams, fit,
+    Assignment, Candidate, CandidateOrigin, KmeansConfig, KmeansFit, KmeansModel, KmeansParams,
+    fit, fit_ordered,
 };
 pub use linkage::{Linkage, merge_clusters};
 pub use names::{ClusterProfile, NamedFeature, cluster_names};
@@ -47,6 +48,7 @@ pub use quality::{
     Agreement, adjusted_rand, agreement, calinski_harabasz, davies_bouldin, mean_silhouette,
     sampled_silhouette, silhouettes,
 };
+pub use sample::ContentOrder;
 pub(crate) use sample::mix;
 pub use stability::{
     ClusterStability, Resampling, StabilityGrade, StabilityParams, cluster_stability,

@@ -4,8 +4,9 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use tessera_model::Matrix;
 use tessera_model::cluster::{
-    ClusterError, KmeansParams, NullModel, Resampling, StabilityGrade, StabilityParams,
-    StructureParams, SurrogateParams, cluster_stability, fit, surrogate_rules, test_structure,
+    ClusterError, ContentOrder, KmeansParams, NullModel, Resampling, StabilityGrade,
+    StabilityParams, StructureParams, SurrogateParams, cluster_stability, fit, surrogate_rules,
+    test_structure,
 };
 use tessera_spec::pipeline::KChoice;
 
@@ -22,6 +23,10 @@ fn matrix(columns: Vec<Vec<f64>>) -> Matrix<'static> {
         columns,
     )
     .unwrap()
+}
+
+fn ordered<'m>(rows: &'m Matrix<'m>) -> ContentOrder<'m> {
+    ContentOrder::new(rows, 0)
 }
 
 /// Three clusters of 400 rows, five standard deviations apart.
@@ -75,7 +80,7 @@ fn planted_clusters_are_stable_and_beat_both_null_models() {
     };
     for resampling in [Resampling::Bootstrap, Resampling::Half] {
         let stability = cluster_stability(
-            &rows,
+            &ordered(&rows),
             &truth,
             &StabilityParams {
                 resampling,
@@ -94,7 +99,7 @@ fn planted_clusters_are_stable_and_beat_both_null_models() {
             "{stability:?}"
         );
     }
-    let verdict = test_structure(&rows, 3, &structure_params()).unwrap();
+    let verdict = test_structure(&ordered(&rows), 3, &structure_params()).unwrap();
     assert!(verdict.clustered, "{verdict:?}");
     assert_eq!(verdict.tests.len(), 2);
     assert!(
@@ -110,8 +115,12 @@ fn structureless_rows_have_no_clusters() {
     let mut found = 0;
     for seed in 0..10 {
         for uniform in [true, false] {
-            let verdict =
-                test_structure(&structureless(seed, uniform), 4, &structure_params()).unwrap();
+            let verdict = test_structure(
+                &ordered(&structureless(seed, uniform)),
+                4,
+                &structure_params(),
+            )
+            .unwrap();
             found += usize::from(verdict.clustered);
         }
     }
@@ -136,7 +145,7 @@ fn clusters_that_cut_a_continuum_do_not_come_back() {
         resamples: 40,
         ..StabilityParams::default()
     };
-    let stability = cluster_stability(&rows, &labels, &params).unwrap();
+    let stability = cluster_stability(&ordered(&rows), &labels, &params).unwrap();
     let weak = stability
         .iter()
         .filter(|s| s.grade < StabilityGrade::Stable)
@@ -153,7 +162,7 @@ fn a_column_alone_is_only_held_against_even_strewing() {
     let lumps = (0..500)
         .map(|row| f64::from(row % 2) * 8.0 + normal(&mut random))
         .collect();
-    let verdict = test_structure(&matrix(vec![lumps]), 2, &structure_params()).unwrap();
+    let verdict = test_structure(&ordered(&matrix(vec![lumps])), 2, &structure_params()).unwrap();
     assert!(verdict.clustered);
     assert_eq!(
         verdict.tests.iter().map(|t| t.model).collect::<Vec<_>>(),
@@ -175,8 +184,8 @@ fn evidence_is_the_same_for_any_number_of_threads() {
                 ..StabilityParams::default()
             };
             (
-                cluster_stability(&rows, &truth, &stability).unwrap(),
-                test_structure(&rows, 3, &structure_params()).unwrap(),
+                cluster_stability(&ordered(&rows), &truth, &stability).unwrap(),
+                test_structure(&ordered(&rows), 3, &structure_params()).unwrap(),
                 surrogate_rules(&rows, &truth, &SurrogateParams::default()).unwrap(),
             )
         })
@@ -189,15 +198,16 @@ fn evidence_is_the_same_for_any_number_of_threads() {
 #[test]
 fn equal_rows_have_no_clusters_and_bad_parameters_are_refused() {
     let same = matrix(vec![vec![1.0; 50]]);
-    let verdict = test_structure(&same, 2, &structure_params()).unwrap();
+    let verdict = test_structure(&ordered(&same), 2, &structure_params()).unwrap();
     assert!(!verdict.clustered && verdict.tests.is_empty());
-    let stability = cluster_stability(&same, &[0; 50], &StabilityParams::default()).unwrap();
+    let stability =
+        cluster_stability(&ordered(&same), &[0; 50], &StabilityParams::default()).unwrap();
     assert_eq!(stability[0].mean_jaccard, 1.0);
     let few = StructureParams {
         references: 10,
         ..StructureParams::default()
     };
-    let refused = test_structure(&same, 2, &few).unwrap_err();
+    let refused = test_structure(&ordered(&same), 2, &few).unwrap_err();
     assert!(matches!(
         refused,
         ClusterError::Parameter {
@@ -210,7 +220,7 @@ fn equal_rows_have_no_clusters_and_bad_parameters_are_refused() {
         ..StabilityParams::default()
     };
     assert!(matches!(
-        cluster_stability(&same, &[0; 50], &none),
+        cluster_stability(&ordered(&same), &[0; 50], &none),
         Err(ClusterError::Parameter { .. })
     ));
 }

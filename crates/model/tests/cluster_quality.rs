@@ -4,8 +4,8 @@
 use serde::Deserialize;
 use tessera_model::Matrix;
 use tessera_model::cluster::{
-    ClusterError, adjusted_rand, agreement, calinski_harabasz, davies_bouldin, mean_silhouette,
-    sampled_silhouette, silhouettes,
+    ClusterError, ContentOrder, adjusted_rand, agreement, calinski_harabasz, davies_bouldin,
+    mean_silhouette, sampled_silhouette, silhouettes,
 };
 
 #[derive(Deserialize)]
@@ -111,9 +111,10 @@ fn a_sampled_silhouette_is_near_the_whole_one() {
     let rows = matrix(case.columns.into_iter().map(repeat).collect());
     let labels = case.labels.repeat(20);
     let whole = mean_silhouette(&rows, &labels).unwrap();
-    let sampled = sampled_silhouette(&rows, &labels, 600, 1).unwrap();
+    let ordered = ContentOrder::new(&rows, 1);
+    let sampled = sampled_silhouette(&ordered, &labels, 600).unwrap();
     assert!((whole - sampled).abs() < 0.03, "{whole} {sampled}");
-    assert_eq!(sampled_silhouette(&rows, &labels, 3000, 1).unwrap(), whole);
+    assert_eq!(sampled_silhouette(&ordered, &labels, 3000).unwrap(), whole);
 }
 
 #[test]

@@ -5,8 +5,9 @@
 
 use tessera_model::Matrix;
 use tessera_model::cluster::{
-    self, ClusterError, ClusterStability, NamedFeature, NullModel, NullTest, StabilityGrade,
-    StabilityParams, StructureParams, StructureVerdict, SurrogateParams, SurrogateRule,
+    self, ClusterError, ClusterStability, ContentOrder, NamedFeature, NullModel, NullTest,
+    StabilityGrade, StabilityParams, StructureParams, StructureVerdict, SurrogateParams,
+    SurrogateRule,
 };
 use tessera_spec::pipeline::Unit;
 
@@ -44,20 +45,20 @@ pub(crate) struct Evidence {
 }
 
 impl Evidence {
-    /// Looks for it in raw features (NaN = missing), the prepared ones, and each customer's cluster below `clusters`.
+    /// Looks for it in raw features (NaN = missing), the prepared ones in order, and each customer's cluster below `clusters`.
     ///
     /// # Errors
     /// Infinite raw values, or labels of other rows.
     pub(crate) fn gather(
         raw: &Matrix<'_>,
-        prepared: &Matrix<'_>,
+        prepared: &ContentOrder<'_>,
         labels: &[u32],
         clusters: usize,
         seed: u64,
     ) -> Result<Self, ClusterError> {
         let mut found = Self {
             clusters,
-            rows: prepared.rows(),
+            rows: prepared.matrix().rows(),
             rules: Vec::new(),
             stability: Vec::new(),
             structure: None,

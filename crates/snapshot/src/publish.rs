@@ -7,6 +7,7 @@ use std::time::SystemTime;
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 use chrono::{DateTime, NaiveDate, SecondsFormat, Utc};
+use rayon::prelude::*;
 use serde_json::Value;
 
 use crate::commit::{Commit, CommittedColumn, CommittedFile, CommittedTable, FORMAT, file_name};
@@ -206,7 +207,8 @@ impl Staging<'_> {
 
     /// Step 3: every file is read again and compared.
     fn verify(&self) -> Result<(), StoreError> {
-        self.files().try_for_each(|file| {
+        let files: Vec<&CommittedFile> = self.files().collect();
+        files.into_par_iter().try_for_each(|file| {
             let path = self.run.join(&file.path);
             let open = self
                 .store

@@ -2,7 +2,6 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::mpsc::sync_channel;
 
 use arrow::array::{
     ArrayRef, BooleanArray, Date32Array, Float64Array, Int64Array, RecordBatch, StringBuilder,
@@ -16,19 +15,28 @@ use super::layout::{Layout, NULL, Output};
 use super::worker::{Worker, get};
 use crate::error::EngineError;
 use crate::fixed::{sample_variance, to_float};
-use crate::table::{TableRef, TableWriter};
+use crate::table::TableRef;
 
 /// Rows per batch of the output: few enough for their states to stay in the second-level cache from column to column.
-const BATCH_ROWS: usize = 1 << 13;
+const BATCH_ROWS: usize = 1 << 11;
 
-/// Batches that are made at the same time.
-const BATCHES_AT_ONCE: usize = 16;
+/// Batches between two hand-overs to the writer.
+const BATCHES_AT_ONCE: usize = 64;
+
+/// How many rows ahead a state is asked for.
+const AHEAD: usize = 16;
 
 /// Where a customer stands: worker and number there.
 #[derive(Clone, Copy)]
 struct Place {
     worker: u32,
     number: u32,
+}
+
+/// A customer of the output with the state that the columns are made from.
+struct Row<'a> {
+    place: Place,
+    state: &'a [u64],
 }
 
 /// The arrow type that stands for a type of the expression language.
@@ -78,33 +86,15 @@ pub(crate) fn finish(
         medians: &medians,
         as_of_day,
     };
-    let batch = |places: &[Place]| {
+    let batch = |places: &&[Place]| {
+        let rows = rows(workers, places);
         let mut columns = vec![keys(workers, places, key_is_text)];
         let outputs = layout.outputs.iter();
-        columns.extend(outputs.map(|(_, output, ty)| made.column(*output, *ty, places)));
-        RecordBatch::try_new(schema.clone(), columns)
+        columns.extend(outputs.map(|(_, output, ty)| made.column(*output, *ty, &rows)));
+        Ok(RecordBatch::try_new(schema.clone(), columns)?)
     };
-    let mut writer = TableWriter::new(to, schema.clone())?;
-    std::thread::scope(|scope| {
-        let (sender, receiver) = sync_channel::<Vec<RecordBatch>>(1);
-        let written = scope.spawn(move || {
-            for batch in receiver.iter().flatten() {
-                writer.push(&batch)?;
-            }
-            writer.finish()
-        });
-        for places in order.chunks(BATCHES_AT_ONCE * BATCH_ROWS) {
-            let batches = places.par_chunks(BATCH_ROWS).map(batch);
-            if sender.send(batches.collect::<Result<_, _>>()?).is_err() {
-                // Writing has failed; it says why.
-                break;
-            }
-        }
-        drop(sender);
-        written
-            .join()
-            .map_err(|_| EngineError::internal("the writer of a stage stopped".to_owned()))?
-    })
+    let parts: Vec<&[Place]> = order.chunks(BATCH_ROWS).collect();
+    TableRef::write_parts(to, schema.clone(), &parts, BATCHES_AT_ONCE, batch)
 }
 
 fn sorted(workers: &[Worker<'_>], key_is_text: bool) -> Vec<Place> {
@@ -147,6 +137,19 @@ fn text_of<'a>(workers: &'a [Worker<'_>], place: Place) -> &'a [u8] {
     workers[place.worker as usize]
         .customers
         .text(place.number as usize)
+}
+
+/// The states of the customers, which lie all over memory: each is asked for some rows before it is its turn.
+fn rows<'a>(workers: &'a [Worker<'_>], places: &[Place]) -> Vec<Row<'a>> {
+    let customers = |place: Place| &workers[place.worker as usize].customers;
+    let row = |(at, &place): (usize, &Place)| {
+        if let Some(&later) = places.get(at + AHEAD) {
+            customers(later).prefetch_record(later.number as usize);
+        }
+        let state = customers(place).state(place.number as usize);
+        Row { place, state }
+    };
+    places.iter().enumerate().map(row).collect()
 }
 
 fn keys(workers: &[Worker<'_>], places: &[Place], key_is_text: bool) -> ArrayRef {
@@ -208,102 +211,98 @@ struct Making<'a> {
 }
 
 impl Making<'_> {
-    fn column(&self, output: Output, ty: Type, places: &[Place]) -> ArrayRef {
+    fn column(&self, output: Output, ty: Type, rows: &[Row<'_>]) -> ArrayRef {
         match output {
-            Output::Count(slot) => self.ints(slot, places, |words| Some(words[0] as i64)),
-            Output::Distinct(slot) => self.ints(slot, places, |words| {
+            Output::Count(slot) => self.ints(slot, rows, |words| Some(words[0] as i64)),
+            Output::Distinct(slot) => self.ints(slot, rows, |words| {
                 Some(i64::from(words[0].count_ones()) + words[1] as i64)
             }),
-            Output::SumInt(slot) => self.ints(slot, places, |words| i64::try_from(get(words)).ok()),
+            Output::SumInt(slot) => self.ints(slot, rows, |words| i64::try_from(get(words)).ok()),
             Output::SumFloat(slot) => {
-                self.floats(places, |m, p| Some(to_float(get(m.words(slot, p)))))
+                self.floats(rows, |m, row| Some(to_float(get(m.words(slot, row)))))
             }
-            Output::MeanInt { sum, count } => self.floats(places, |m, p| {
-                let n = m.words(count, p)[0];
-                (n > 0).then(|| get(m.words(sum, p)) as f64 / n as f64)
+            Output::MeanInt { sum, count } => self.floats(rows, |m, row| {
+                let n = m.words(count, row)[0];
+                (n > 0).then(|| get(m.words(sum, row)) as f64 / n as f64)
             }),
-            Output::MeanFloat { sum, count } => self.floats(places, |m, p| {
-                let n = m.words(count, p)[0];
-                (n > 0).then(|| to_float(get(m.words(sum, p))) / n as f64)
+            Output::MeanFloat { sum, count } => self.floats(rows, |m, row| {
+                let n = m.words(count, row)[0];
+                (n > 0).then(|| to_float(get(m.words(sum, row))) / n as f64)
             }),
             Output::Std {
                 sum,
                 squares,
                 count,
-            } => self.floats(places, |m, p| {
-                let n = m.words(count, p)[0];
+            } => self.floats(rows, |m, row| {
+                let n = m.words(count, row)[0];
                 (n > 1).then(|| {
-                    sample_variance(n, get(m.words(sum, p)), get(m.words(squares, p))).sqrt()
+                    sample_variance(n, get(m.words(sum, row)), get(m.words(squares, row))).sqrt()
                 })
             }),
             Output::Day(slot) => {
-                let days = places.iter().map(|&p| {
-                    let age = self.words(slot, p)[0] as i64;
+                let days = rows.iter().map(|row| {
+                    let age = self.words(slot, row)[0] as i64;
                     (age != i64::MAX && age != i64::MIN).then(|| self.as_of_day - age as i32)
                 });
                 Arc::new(days.collect::<Date32Array>())
             }
             Output::SumOnFirstDay(slot) => {
-                self.floats(places, |m, p| Some(to_float(get(&m.words(slot, p)[1..]))))
+                self.floats(rows, |m, row| Some(to_float(get(&m.words(slot, row)[1..]))))
             }
             Output::Median(slot) => {
                 let side = self.layout.slots[slot].side;
-                self.floats(places, |m, p| {
-                    m.medians[p.worker as usize][side][p.number as usize]
+                self.floats(rows, |m, row| {
+                    m.medians[row.place.worker as usize][side][row.place.number as usize]
                 })
             }
-            Output::Extreme(slot) => self.typed(ty, places, |m, p| {
-                let words = m.words(slot, p);
+            Output::Extreme(slot) => self.typed(ty, rows, |m, row| {
+                let words = m.words(slot, row);
                 (words[1] != 0).then_some(words[0])
             }),
-            Output::Pick(slot) => self.picked(slot, ty, places),
+            Output::Pick(slot) => self.picked(slot, ty, rows),
         }
     }
 
-    fn words(&self, slot: usize, place: Place) -> &[u64] {
-        &self.workers[place.worker as usize]
-            .customers
-            .state(place.number as usize)[self.layout.slots[slot].at..]
+    fn words<'r>(&self, slot: usize, row: &Row<'r>) -> &'r [u64] {
+        &row.state[self.layout.slots[slot].at..]
     }
 
     fn ints(
         &self,
         slot: usize,
-        places: &[Place],
+        rows: &[Row<'_>],
         value: impl Fn(&[u64]) -> Option<i64>,
     ) -> ArrayRef {
         Arc::new(
-            places
-                .iter()
-                .map(|&p| value(self.words(slot, p)))
+            rows.iter()
+                .map(|row| value(self.words(slot, row)))
                 .collect::<Int64Array>(),
         )
     }
 
-    fn floats(&self, places: &[Place], value: impl Fn(&Self, Place) -> Option<f64>) -> ArrayRef {
+    fn floats(&self, rows: &[Row<'_>], value: impl Fn(&Self, &Row<'_>) -> Option<f64>) -> ArrayRef {
         Arc::new(
-            places
-                .iter()
-                .map(|&p| value(self, p))
+            rows.iter()
+                .map(|row| value(self, row))
                 .collect::<Float64Array>(),
         )
     }
 
-    fn picked(&self, slot: usize, ty: Type, places: &[Place]) -> ArrayRef {
-        let word = |p: Place| Some(self.words(slot, p)[1]).filter(|&word| word != NULL);
+    fn picked(&self, slot: usize, ty: Type, rows: &[Row<'_>]) -> ArrayRef {
+        let word = |row: &Row<'_>| Some(self.words(slot, row)[1]).filter(|&word| word != NULL);
         match ty {
             Type::String | Type::Null => {
                 let side = self.layout.slots[slot].side;
-                let mut builder = StringBuilder::with_capacity(places.len(), places.len() * 8);
-                for &place in places {
-                    let texts = &self.workers[place.worker as usize].sides[side].texts;
-                    builder.append_option(word(place).map(|code| &*texts[code as usize]));
+                let mut builder = StringBuilder::with_capacity(rows.len(), rows.len() * 8);
+                for row in rows {
+                    let texts = &self.workers[row.place.worker as usize].sides[side].texts;
+                    builder.append_option(word(row).map(|code| &*texts[code as usize]));
                 }
                 Arc::new(builder.finish())
             }
-            Type::Float => self.typed(ty, places, |_, p| word(p)),
+            Type::Float => self.typed(ty, rows, |_, p| word(p)),
             Type::Bool | Type::Int | Type::Date | Type::Timestamp => {
-                self.typed(ty, places, |_, p| word(p).map(|w| w ^ (1 << 63)))
+                self.typed(ty, rows, |_, p| word(p).map(|w| w ^ (1 << 63)))
             }
         }
     }
@@ -311,10 +310,10 @@ impl Making<'_> {
     fn typed(
         &self,
         ty: Type,
-        places: &[Place],
-        word: impl Fn(&Self, Place) -> Option<u64>,
+        rows: &[Row<'_>],
+        word: impl Fn(&Self, &Row<'_>) -> Option<u64>,
     ) -> ArrayRef {
-        let words = places.iter().map(|&p| word(self, p));
+        let words = rows.iter().map(|row| word(self, row));
         match ty {
             Type::Float => Arc::new(
                 words

@@ -77,13 +77,17 @@ impl Customers {
             }
             if slot.tag == tag {
                 let record = self.record(slot.number as usize - 1);
-                for line in record[..KEY_WORDS + words].chunks(LINE) {
-                    prefetch(line.as_ptr());
-                }
+                prefetch_all(&record[..KEY_WORDS + words]);
                 return;
             }
             position = (position + 1) & mask;
         }
+    }
+
+    /// Starts loading key and state of a customer.
+    #[inline]
+    pub(crate) fn prefetch_record(&self, number: usize) {
+        prefetch_all(self.record(number));
     }
 
     /// Number of the customer with this key, who is entered if new.
@@ -232,6 +236,14 @@ fn page(words: usize) -> Vec<u64> {
         }
     }
     page
+}
+
+/// Asks the processor to load these words.
+#[inline(always)]
+fn prefetch_all(words: &[u64]) {
+    for line in words.chunks(LINE) {
+        prefetch(line.as_ptr());
+    }
 }
 
 /// Asks the processor to load a cache line; without effect where the platform has no such instruction.

@@ -14,7 +14,7 @@ use hashbrown::HashSet;
 use super::batch::{Batch, Column, Values};
 use super::keys::Customers;
 use super::layout::{Layout, NULL, Op, Selection, Slot};
-use crate::fixed::{square, to_fixed};
+use crate::fixed::{square_to_fixed, to_fixed};
 
 /// Rows per chunk: small enough for the touched states to stay in the second-level cache.
 const CHUNK: usize = 1024;
@@ -454,11 +454,8 @@ fn sum_squares(chunk: &Chunk<'_>, value: usize, state: &mut State<'_>) {
     let column = &chunk.batch.values[value];
     chunk.each_value(column, |row, number| {
         let x = column.float(row);
-        let (high, low) = square(x);
-        let summed = match (to_fixed(high), to_fixed(low)) {
-            (Some(high), Some(low)) => add(state.words(chunk.slot, number), high + low),
-            _ => false,
-        };
+        let summed =
+            square_to_fixed(x).is_some_and(|square| add(state.words(chunk.slot, number), square));
         if !summed {
             *state.unsummable = Some((value, x));
         }

@@ -297,9 +297,20 @@ impl KmeansFit {
 /// # Errors
 /// No rows, a value that is not finite (missing values must have been replaced), or data that smartcore refuses.
 pub fn fit(matrix: &Matrix<'_>, config: &KmeansConfig) -> Result<KmeansFit, ClusterError> {
+    fit_ordered(&ContentOrder::new(matrix, config.params.seed), config)
+}
+
+/// As [`fit`], for rows that are in order already; the order's seed takes part in the result.
+///
+/// # Errors
+/// As [`fit`].
+pub fn fit_ordered(
+    order: &ContentOrder<'_>,
+    config: &KmeansConfig,
+) -> Result<KmeansFit, ClusterError> {
+    let matrix = order.matrix();
     require_finite(matrix)?;
     let params = &config.params;
-    let order = ContentOrder::new(matrix, params.seed);
     let sample = matrix.gather(&order.take(params.sample));
     let (asked, choice) = match params.k {
         KChoice::Fixed(k) => (k as usize, None),
@@ -312,7 +323,7 @@ pub fn fit(matrix: &Matrix<'_>, config: &KmeansConfig) -> Result<KmeansFit, Clus
     let mut warnings = Vec::new();
     let distinct = order.distinct();
     let k = asked.min(distinct);
-    let candidates = starts(matrix, &sample, &order, k, distinct, params)?;
+    let candidates = starts(matrix, &sample, order, k, distinct, params)?;
     let Some(best_candidate) = lowest(&candidates) else {
         return Err(ClusterError::NoRows);
     };
@@ -396,7 +407,7 @@ fn stop(params: &KmeansParams) -> Stop {
 fn starts(
     matrix: &Matrix<'_>,
     sample: &Matrix<'_>,
-    order: &ContentOrder,
+    order: &ContentOrder<'_>,
     k: usize,
     distinct: usize,
     params: &KmeansParams,

@@ -127,7 +127,8 @@ pub fn fit_prototypes(
         .try_for_each(|column| require_labels(numbers, &column.codes))?;
     let rows = Mixed::new(numbers, labels, params.gamma);
     // Codes enter as numbers, so that rows that differ in a label only are different rows.
-    let order = ContentOrder::new(&with_codes(numbers, labels), params.seed);
+    let coded = with_codes(numbers, labels);
+    let order = ContentOrder::new(&coded, params.seed);
     let drawn = order.take(params.sample);
     let sampled_numbers = numbers.gather(&drawn);
     let sampled_labels: Vec<LabelColumn> =

@@ -13,14 +13,18 @@ pub(super) fn generator(seed: u64, step: u64) -> ChaCha8Rng {
 }
 
 /// The rows in an order that is random by seed but belongs to their content: rows keep their place when the table is
-/// shuffled, up to exchange of equal rows.
-pub(super) struct ContentOrder {
+/// shuffled, up to exchange of equal rows. Made once, it serves every sample of a matrix: of a million rows, making it takes
+/// as long as much of what is done with the samples.
+#[derive(Debug)]
+pub struct ContentOrder<'m> {
+    matrix: &'m Matrix<'m>,
     /// Hash of the content and position of each row, by rising hash.
     rows: Vec<(u64, usize)>,
 }
 
-impl ContentOrder {
-    pub(super) fn new(matrix: &Matrix<'_>, seed: u64) -> Self {
+impl<'m> ContentOrder<'m> {
+    /// The order of the rows of `matrix` that belongs to `seed`. NaN is content like any other.
+    pub fn new(matrix: &'m Matrix<'m>, seed: u64) -> Self {
         let columns = matrix.columns();
         let mut rows = vec![(mix(seed), 0); matrix.rows()];
         rows.par_chunks_mut(CHUNK)
@@ -38,7 +42,12 @@ impl ContentOrder {
                 }
             });
         rows.par_sort_unstable();
-        Self { rows }
+        Self { matrix, rows }
+    }
+
+    /// The rows that are in order.
+    pub fn matrix(&self) -> &'m Matrix<'m> {
+        self.matrix
     }
 
     /// Number of different rows, taking two rows with the same 64-bit hash as equal.

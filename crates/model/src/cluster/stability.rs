@@ -120,14 +120,14 @@ pub struct ClusterStability {
 /// # Errors
 /// No rows, a value that is not finite, labels that do not cover the rows, or parameters outside their ranges.
 pub fn cluster_stability(
-    matrix: &Matrix<'_>,
+    order: &ContentOrder<'_>,
     labels: &[u32],
     params: &StabilityParams,
 ) -> Result<Vec<ClusterStability>, ClusterError> {
+    let matrix = order.matrix();
     params.check()?;
     require_finite(matrix)?;
     require_labels(matrix, labels)?;
-    let order = ContentOrder::new(matrix, params.seed);
     let rows = order.take_stratified(labels, params.sample.min(matrix.rows()), 1);
     let sample = matrix.gather(&rows);
     let sampled: Vec<u32> = rows.iter().map(|&row| labels[row]).collect();

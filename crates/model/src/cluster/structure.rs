@@ -111,10 +111,11 @@ pub struct StructureVerdict {
 /// # Errors
 /// No rows, a value that is not finite, or parameters outside their ranges.
 pub fn test_structure(
-    matrix: &Matrix<'_>,
+    order: &ContentOrder<'_>,
     k: usize,
     params: &StructureParams,
 ) -> Result<StructureVerdict, ClusterError> {
+    let matrix = order.matrix();
     params.check()?;
     require_finite(matrix)?;
     if k < 2 {
@@ -124,7 +125,6 @@ pub fn test_structure(
             allowed: "at least 2",
         });
     }
-    let order = ContentOrder::new(matrix, params.seed);
     let sample = matrix.gather(&order.take(params.sample));
     if ContentOrder::new(&sample, params.seed).distinct() <= k {
         return Ok(StructureVerdict {

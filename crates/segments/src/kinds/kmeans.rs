@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use tessera_model::Matrix;
 use tessera_model::cluster::{
-    self, ChoiceTable, ClusterError, ColumnTransform, KmeansFit, KmeansParams, Preparation,
-    PreparationParams,
+    self, ChoiceTable, ClusterError, ColumnTransform, ContentOrder, KmeansFit, KmeansParams,
+    Preparation, PreparationParams,
 };
 use tessera_spec::pipeline::{KmeansScheme, Scheme, SchemeKind};
 
@@ -75,7 +75,8 @@ fn divide(
         seed: extra.seed,
         ..KmeansParams::new(config.k)
     };
-    let mut fit = cluster::fit(&prepared, &params.check()?)?;
+    let order = ContentOrder::new(&prepared, extra.seed);
+    let mut fit = cluster::fit_ordered(&order, &params.check()?)?;
     fit.order_by(raw.column(0))?;
 
     let names = cluster_evidence::names(
@@ -86,12 +87,12 @@ fn divide(
     );
     let evidence = Evidence::gather(
         &raw,
-        &prepared,
+        &order,
         &fit.assignment.cluster,
         fit.sizes.len(),
         extra.seed,
     )?;
-    let silhouette = silhouette(&prepared, &fit, extra.seed)?;
+    let silhouette = silhouette(&order, &fit)?;
     let mut parameters = fit_parameters(config, &fit, &names, silhouette, extra.seed);
     parameters.extend(found_parameters(&preparation, &fit, &evidence));
     // A figure that could not be computed is left out rather than published as nothing.
@@ -138,12 +139,8 @@ fn divide(
 }
 
 /// Mean silhouette on a sample; none where the clusters leave it undefined.
-fn silhouette(
-    prepared: &Matrix<'_>,
-    fit: &KmeansFit,
-    seed: u64,
-) -> Result<Option<f64>, SegmentError> {
-    match cluster::sampled_silhouette(prepared, &fit.assignment.cluster, SILHOUETTE_ROWS, seed) {
+fn silhouette(order: &ContentOrder<'_>, fit: &KmeansFit) -> Result<Option<f64>, SegmentError> {
+    match cluster::sampled_silhouette(order, &fit.assignment.cluster, SILHOUETTE_ROWS) {
         Ok(silhouette) => Ok(Some(silhouette)),
         Err(ClusterError::Undefined { .. }) => Ok(None),
         Err(other) => Err(other.into()),

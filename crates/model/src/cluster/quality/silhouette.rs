@@ -60,17 +60,17 @@ pub fn mean_silhouette(matrix: &Matrix<'_>, labels: &[u32]) -> Result<f64, Clust
 /// # Errors
 /// As [`silhouettes`].
 pub fn sampled_silhouette(
-    matrix: &Matrix<'_>,
+    order: &ContentOrder<'_>,
     labels: &[u32],
     rows: usize,
-    seed: u64,
 ) -> Result<f64, ClusterError> {
+    let matrix = order.matrix();
     if matrix.rows() <= rows {
         return mean_silhouette(matrix, labels);
     }
     require_labels(matrix, labels)?;
     let (labels, clusters) = super::compact(labels);
-    let sample = ContentOrder::new(matrix, seed).take_stratified(&labels, rows, 2);
+    let sample = order.take_stratified(&labels, rows, 2);
     let drawn: Vec<u32> = sample.iter().map(|&row| labels[row]).collect();
     let scores = silhouettes(&matrix.gather(&sample), &drawn)?;
     let (mut sums, mut counts, mut sizes) = (
