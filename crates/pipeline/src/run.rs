@@ -187,12 +187,13 @@ impl Job<'_> {
             let plan = &prepared.features;
             let table =
                 table::assemble(&job.engine, prepared, plan, prepared.as_of, &passes, work)?;
+            let rows = table.num_rows() as u64;
             let report = StageReport {
-                rows_in: table.rows,
-                rows_out: table.rows,
+                rows_in: rows,
+                rows_out: rows,
                 ..StageReport::default()
             };
-            Ok((table.read()?, report))
+            Ok((table, report))
         })
     }
 

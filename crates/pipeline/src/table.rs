@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use arrow::array::RecordBatch;
 use chrono::NaiveDate;
-use tessera_engine::{Engine, TableRef};
+use tessera_engine::Engine;
 use tessera_expr::rel::{Assemble, KeyedTable, Project, Rel};
 use tessera_features::FeaturePlan;
 
@@ -13,7 +13,7 @@ use crate::customers;
 use crate::error::PipelineError;
 use crate::prepare::Prepared;
 
-/// Per-source tables side by side, then derived features; `passes` are the tables of the plan's passes.
+/// Per-source tables side by side, then derived features; `passes` are the tables of the plan's passes, which are discarded.
 pub(crate) fn assemble(
     engine: &dyn Engine,
     prepared: &Prepared,
@@ -21,7 +21,7 @@ pub(crate) fn assemble(
     as_of: NaiveDate,
     passes: &[PathBuf],
     work: &Path,
-) -> Result<TableRef, PipelineError> {
+) -> Result<RecordBatch, PipelineError> {
     let tables = plan
         .passes
         .iter()
@@ -42,6 +42,7 @@ pub(crate) fn assemble(
     let mut table = engine
         .materialize(&Rel::Assemble(side_by_side), &assembled)?
         .table;
+    passes.iter().for_each(|pass| discard(pass));
     if table.rows == 0 {
         return Err(PipelineError::NoCustomers { as_of });
     }
@@ -55,8 +56,18 @@ pub(crate) fn assemble(
         };
         let computed = work.join("late.parquet");
         table = engine.materialize(&Rel::Project(late), &computed)?.table;
+        discard(&assembled);
     }
-    Ok(table)
+    let made = table.read()?;
+    discard(&table.path);
+    Ok(made)
+}
+
+/// Removes a table that is not needed any more: a large one fills the memory that later stages want for their files.
+fn discard(table: &Path) {
+    if let Err(error) = std::fs::remove_file(table) {
+        tracing::debug!("{}: {error}", table.display());
+    }
 }
 
 /// The customers and their published features as they were at the close of an earlier day.
@@ -78,7 +89,7 @@ pub(crate) fn at(
         engine.materialize(&Rel::Aggregate(pass.aggregate.clone()), &table)?;
         passes.push(table);
     }
-    let table = assemble(engine, prepared, &plan, as_of, &passes, &folder)?.read()?;
+    let table = assemble(engine, prepared, &plan, as_of, &passes, &folder)?;
     let wanted: Vec<usize> = std::iter::once(Ok(0))
         .chain(
             plan.published

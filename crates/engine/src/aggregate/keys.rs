@@ -40,7 +40,7 @@ impl Customers {
     pub(crate) fn new(empty: Vec<u64>) -> Self {
         let stride = (KEY_WORDS + empty.len()).next_multiple_of(LINE);
         Self {
-            slots: vec![Slot::default(); 1 << 12],
+            slots: free_slots(1 << 12),
             count: 0,
             long_starts: Vec::new(),
             texts: Vec::new(),
@@ -122,7 +122,7 @@ impl Customers {
             self.texts.extend_from_slice(text);
         }
         if number.is_multiple_of(1 << self.page_bits) {
-            self.pages.push(page(self.stride << self.page_bits));
+            self.pages.push(room(self.stride << self.page_bits));
         }
         if let Some(page) = self.pages.last_mut() {
             let next = page.len() + self.stride;
@@ -141,7 +141,7 @@ impl Customers {
     }
 
     fn grow(&mut self) {
-        let mut slots = vec![Slot::default(); self.slots.len() * 2];
+        let mut slots = free_slots(self.slots.len() * 2);
         let mask = slots.len() - 1;
         for number in 0..self.count {
             let hash = self.hash(number);
@@ -219,23 +219,30 @@ impl Customers {
     }
 }
 
-/// Room for so many words, in large pages where the system gives them: records are reached in no order, and with small pages
+/// Room for so many items, in large pages where the system gives them: they are reached in no order, and with small pages
 /// every other access would wait for a page table as well.
-fn page(words: usize) -> Vec<u64> {
-    let page: Vec<u64> = Vec::with_capacity(words);
+fn room<T>(items: usize) -> Vec<T> {
+    let room: Vec<T> = Vec::with_capacity(items);
     #[cfg(target_os = "linux")]
     {
         const LARGE: usize = 2 << 20;
-        let first = page.as_ptr() as usize;
+        let first = room.as_ptr() as usize;
         let begin = first.next_multiple_of(LARGE);
-        let end = (first + page.capacity() * size_of::<u64>()) / LARGE * LARGE;
+        let end = (first + room.capacity() * size_of::<T>()) / LARGE * LARGE;
         if begin < end {
             // SAFETY: the range lies within memory that this vector owns. The call is a hint about how the memory is mapped:
             // it changes no content, and where it fails, small pages remain.
             unsafe { libc::madvise(begin as *mut _, end - begin, libc::MADV_HUGEPAGE) };
         }
     }
-    page
+    room
+}
+
+/// A table of so many free slots.
+fn free_slots(count: usize) -> Vec<Slot> {
+    let mut slots = room(count);
+    slots.resize(count, Slot::default());
+    slots
 }
 
 /// Asks the processor to load these words.
