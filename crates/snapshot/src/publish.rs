@@ -207,20 +207,20 @@ impl Staging<'_> {
 
     /// Step 3: every file is read again and compared.
     fn verify(&self) -> Result<(), StoreError> {
-        let files: Vec<&CommittedFile> = self.files().collect();
-        files.into_par_iter().try_for_each(|file| {
+        let open = |file: &CommittedFile| {
             let path = self.run.join(&file.path);
-            let open = self
-                .store
-                .steps
-                .reach(Step::ReadBack)
-                .and_then(|()| self.run.file(&file.path));
-            verify_file(
-                open.map_err(|error| StoreError::io("open table", &path, error))?,
-                &path,
-                file,
-            )
-        })
+            let reached = self.store.steps.reach(Step::ReadBack);
+            reached
+                .and_then(|()| self.run.file(&file.path))
+                .map_err(|error| StoreError::io("open table", &path, error))
+        };
+        let opened = self
+            .files()
+            .map(|file| Ok((open(file)?, file)))
+            .collect::<Result<Vec<_>, StoreError>>()?;
+        opened
+            .into_par_iter()
+            .try_for_each(|(open, file)| verify_file(open, &self.run.join(&file.path), file))
     }
 
     /// Step 4: the names survive a power loss.

@@ -1,9 +1,9 @@
 //! The system refuses at one step after the other, by an error or by power lost to the process.
 
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use tempfile::tempdir;
 
@@ -30,6 +30,15 @@ fn store_with(path: &Path, hook: Hook) -> Store {
     let mut store = Store::open(path).unwrap();
     store.steps.hook = Some(hook);
     store
+}
+
+/// Folder of the one run of a store.
+fn only_run(store: &Path) -> PathBuf {
+    let only = |folder: &Path| {
+        let mut entries = std::fs::read_dir(folder).unwrap();
+        entries.next().unwrap().unwrap().path()
+    };
+    only(&only(&store.join("data")))
 }
 
 /// Number of steps of one undisturbed run on a store of `before` versions.
@@ -168,19 +177,7 @@ fn files_that_vanish_before_the_commit_are_missed() {
         folder.path(),
         Arc::new(move |step| {
             if step == Step::Lock {
-                let day = std::fs::read_dir(path.join("data"))
-                    .unwrap()
-                    .next()
-                    .unwrap()
-                    .unwrap()
-                    .path();
-                let run = std::fs::read_dir(day)
-                    .unwrap()
-                    .next()
-                    .unwrap()
-                    .unwrap()
-                    .path();
-                std::fs::remove_file(run.join("models.parquet")).unwrap();
+                std::fs::remove_file(only_run(&path).join("models.parquet")).unwrap();
             }
             Ok(())
         }),
@@ -199,23 +196,12 @@ fn a_staged_file_that_was_changed_is_not_published() {
     let folder = tempdir().unwrap();
     Store::open_or_create(folder.path()).unwrap();
     let path = folder.path().to_owned();
+    let changed = AtomicBool::new(false);
     let store = store_with(
         folder.path(),
         Arc::new(move |step| {
-            if step == Step::ReadBack {
-                let day = std::fs::read_dir(path.join("data"))
-                    .unwrap()
-                    .next()
-                    .unwrap()
-                    .unwrap()
-                    .path();
-                let run = std::fs::read_dir(day)
-                    .unwrap()
-                    .next()
-                    .unwrap()
-                    .unwrap()
-                    .path();
-                let file = run.join("customers.parquet");
+            if step == Step::ReadBack && !changed.swap(true, Ordering::SeqCst) {
+                let file = only_run(&path).join("customers.parquet");
                 let mut bytes = std::fs::read(&file).unwrap();
                 bytes[10] ^= 1;
                 std::fs::write(file, bytes).unwrap();
