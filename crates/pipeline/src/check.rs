@@ -24,8 +24,9 @@ pub fn check(file: &Path, reading: &Reading, lake: bool) -> Result<Checked, Pipe
         .map_err(|found| PipelineError::Invalid(Box::new(found)))?;
     let pipeline = &loaded.pipeline;
     let declared = format!(
-        "{} sources, {} schemes, {} playbooks",
+        "{} sources, {} scores, {} schemes, {} playbooks",
         pipeline.sources.len(),
+        pipeline.scores.len(),
         pipeline.schemes.len(),
         pipeline.playbooks.len()
     );

@@ -15,6 +15,7 @@
 //! `number.rs` says how numbers read; `chart.rs` where marks stand; `templates/style.css` says how everything looks; `version.rs` opens a version of a
 //! store.
 
+mod by_model;
 mod chart;
 mod column;
 mod error;

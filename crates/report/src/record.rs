@@ -7,7 +7,7 @@ use crate::ReportError;
 use crate::column::Table;
 
 /// One row of `segments`.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct SegmentRow {
     pub(crate) scheme: String,
     pub(crate) name: String,
@@ -31,6 +31,8 @@ pub(crate) struct ProfileRow {
     pub(crate) feature: String,
     /// Value of a label feature; absent for numbers.
     pub(crate) label: Option<String>,
+    /// Customers with a value; of a label, with this one.
+    pub(crate) customers: Option<i64>,
     pub(crate) mean: Option<f64>,
     pub(crate) population_mean: Option<f64>,
     /// 100 = all customers.
@@ -174,6 +176,7 @@ pub(crate) fn profiles(table: Table<'_>) -> Result<Vec<ProfileRow>, ReportError>
     table.require(&["scheme", "segment", "feature"])?;
     let (scheme, segment) = (table.text("scheme")?, table.text("segment")?);
     let (feature, label) = (table.text("feature")?, table.text("label")?);
+    let customers = table.integers("customers")?;
     let (mean, population_mean) = (table.numbers("mean")?, table.numbers("population_mean")?);
     let (index, effect_size) = (table.numbers("index")?, table.numbers("effect_size")?);
     let (share, population_share) = (table.numbers("share")?, table.numbers("population_share")?);
@@ -182,6 +185,7 @@ pub(crate) fn profiles(table: Table<'_>) -> Result<Vec<ProfileRow>, ReportError>
         segment: or_empty(segment[i]),
         feature: or_empty(feature[i]),
         label: owned(label[i]),
+        customers: customers[i],
         mean: mean[i],
         population_mean: population_mean[i],
         index: index[i],

@@ -4,12 +4,12 @@ use serde::Serialize;
 
 use super::{Build, Part, Section};
 use crate::ReportError;
+use crate::by_model::{ByModel, by_model};
 use crate::chart::{Axis, Tick, place, trimmed};
 use crate::facts::Facts;
 use crate::number::{NONE, count, percent, plain};
 use crate::record::CalibrationRow;
 use crate::score::{Score, scores};
-use crate::text::{title, words};
 
 pub(super) const SECTION: Section = Section {
     name: "calibration",
@@ -17,9 +17,6 @@ pub(super) const SECTION: Section = Section {
     template: include_str!("../../templates/sections/calibration.html"),
     build: Build::Closing(build),
 };
-
-/// Scores shown.
-const MOST_SCORES: usize = 40;
 
 /// Bins of one model that are drawn.
 const MOST_BINS: usize = 20;
@@ -41,19 +38,11 @@ const SMALLEST_DOT: f64 = 2.0;
 
 #[derive(Serialize)]
 struct View {
-    scores: Vec<ScoreView>,
-}
-
-#[derive(Serialize)]
-struct ScoreView {
-    title: String,
-    models: Vec<Model>,
+    scores: Vec<ByModel<Model>>,
 }
 
 #[derive(Serialize)]
 struct Model {
-    name: String,
-    serves: bool,
     plot: Option<Plot>,
     lift: Option<Lift>,
     rows: Vec<Line>,
@@ -106,31 +95,18 @@ fn build(facts: &Facts<'_>) -> Result<Part, ReportError> {
     if facts.calibration.is_none() {
         return Ok(Part::NotApplicable);
     }
-    let shown: Vec<ScoreView> = scores(facts)
-        .iter()
-        .filter(|score| !score.bins.is_empty())
-        .take(MOST_SCORES)
-        .map(view)
-        .collect();
+    let shown = by_model(&scores(facts), models, model);
     if shown.is_empty() {
         return Part::not_computed("no score of this version could be tried on later data");
     }
     Part::ready(View { scores: shown })
 }
 
-fn view(score: &Score<'_>) -> ScoreView {
-    let names = score.bins.iter().map(|bin| bin.model.as_str());
-    ScoreView {
-        title: title(score.name),
-        models: score
-            .models(names)
-            .into_iter()
-            .map(|name| model(score, name))
-            .collect(),
-    }
+fn models<'a>(score: &Score<'a>) -> Vec<&'a str> {
+    score.bins.iter().map(|bin| bin.model.as_str()).collect()
 }
 
-fn model(score: &Score<'_>, name: &str) -> Model {
+fn model(score: &Score<'_>, name: &str) -> Option<Model> {
     let mut bins: Vec<&CalibrationRow> = score
         .bins
         .iter()
@@ -160,9 +136,7 @@ fn model(score: &Score<'_>, name: &str) -> Model {
             trimmed(plain(value))
         }
     };
-    Model {
-        name: words(name),
-        serves: score.served == Some(name),
+    Some(Model {
         plot: is_forecast.then(|| plot(&bins, &mark)),
         lift: lift(&bins),
         rows: (1..)
@@ -183,7 +157,7 @@ fn model(score: &Score<'_>, name: &str) -> Model {
                 lift: bin.lift.map_or_else(|| NONE.to_owned(), times),
             })
             .collect(),
-    }
+    })
 }
 
 fn plot(bins: &[&CalibrationRow], mark: &dyn Fn(f64) -> String) -> Plot {

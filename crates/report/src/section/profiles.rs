@@ -7,7 +7,7 @@ use super::{Build, Part, Section};
 use crate::ReportError;
 use crate::facts::{Facts, Scheme};
 use crate::number::{Measure, NONE, one_decimal, percent, plain, position};
-use crate::record::ProfileRow;
+use crate::record::{ProfileRow, SegmentRow};
 use crate::text::{Name, title, words};
 
 pub(super) const SECTION: Section = Section {
@@ -25,6 +25,8 @@ const TELLING: usize = 4;
 const MOST_LABELS: usize = 6;
 /// Cohen's d below which a difference is called hardly any.
 const HARDLY: f64 = 0.2;
+/// Share of a segment's customers that must have a number for it to stand in the segment's card: less would tell of a few.
+const LEAST_KNOWN: f64 = 0.25;
 /// Index at which a bar ends, as a multiple of the base and its inverse.
 const FULL_BAR: f64 = 4.0;
 
@@ -86,9 +88,7 @@ fn build(facts: &Facts<'_>, scheme: &Scheme) -> Result<Part, ReportError> {
         return Part::not_computed("the `profiles` table has no rows for this scheme");
     }
     let mut order: Vec<_> = scheme.segments.iter().collect();
-    let largest_first = |a: &&crate::record::SegmentRow, b: &&crate::record::SegmentRow| {
-        b.customers.cmp(&a.customers)
-    };
+    let largest_first = |a: &&SegmentRow, b: &&SegmentRow| b.customers.cmp(&a.customers);
     if order.len() > MOST_SEGMENTS {
         order.sort_by(largest_first);
     }
@@ -96,9 +96,9 @@ fn build(facts: &Facts<'_>, scheme: &Scheme) -> Result<Part, ReportError> {
     let names: Vec<&str> = order.iter().map(|s| s.name.as_str()).collect();
     let hidden = scheme.segments.len() - names.len();
     Part::ready(View {
-        cards: names
+        cards: order
             .iter()
-            .filter_map(|name| card(facts, name, &rows))
+            .filter_map(|segment| card(facts, segment, &rows))
             .collect(),
         left_out: (hidden > 0).then(|| {
             format!(
@@ -119,11 +119,17 @@ fn distance(row: &ProfileRow) -> Option<f64> {
         .or_else(|| Some(angle(row.share?) - angle(row.population_share?)))
 }
 
-fn card(facts: &Facts<'_>, segment: &str, rows: &[&ProfileRow]) -> Option<Card> {
+/// Whether enough of the segment's customers have a value for their mean to tell of the segment.
+fn is_known(row: &ProfileRow, segment: &SegmentRow) -> bool {
+    let least = LEAST_KNOWN * segment.customers as f64;
+    row.label.is_some() || row.customers.is_none_or(|known| known as f64 >= least)
+}
+
+fn card(facts: &Facts<'_>, segment: &SegmentRow, rows: &[&ProfileRow]) -> Option<Card> {
     let own: Vec<&ProfileRow> = rows
         .iter()
         .copied()
-        .filter(|r| r.segment == segment && r.index.is_some())
+        .filter(|r| r.segment == segment.name && r.index.is_some() && is_known(r, segment))
         .collect();
     if own.is_empty() {
         return None;
@@ -142,7 +148,7 @@ fn card(facts: &Facts<'_>, segment: &str, rows: &[&ProfileRow]) -> Option<Card> 
         .filter_map(|(row, _)| telling(facts, row))
         .collect();
     Some(Card {
-        name: Name::new(segment),
+        name: Name::new(&segment.name),
         features,
     })
 }
@@ -291,6 +297,7 @@ mod tests {
             segment: "Champions".into(),
             feature: "spend_total".into(),
             label: None,
+            customers: Some(40),
             mean: Some(index),
             population_mean: Some(100.0),
             index: Some(index),
@@ -306,6 +313,22 @@ mod tests {
         let h = distance(&row(200.0, None)).unwrap();
         assert!((h - std::f64::consts::PI / 6.0).abs() < 1e-12, "{h}");
         assert_eq!(distance(&row(200.0, Some(1.5))), Some(1.5));
+    }
+
+    #[test]
+    fn the_few_that_have_a_number_do_not_stand_for_their_segment() {
+        let segment = |customers: i64| SegmentRow {
+            customers,
+            ..SegmentRow::default()
+        };
+        let number = row(200.0, Some(1.5));
+        assert!(is_known(&number, &segment(160)));
+        assert!(!is_known(&number, &segment(161)));
+        let label = ProfileRow {
+            label: Some("retail".into()),
+            ..row(200.0, None)
+        };
+        assert!(is_known(&label, &segment(161)));
     }
 
     #[test]

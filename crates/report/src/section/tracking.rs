@@ -4,11 +4,11 @@ use serde::Serialize;
 
 use super::{Build, Part, Section};
 use crate::ReportError;
+use crate::by_model::{ByModel, by_model};
 use crate::chart::{Axis, Tick, place, trimmed};
 use crate::facts::Facts;
 use crate::number::{NONE, count, percent, plain};
 use crate::score::{Score, scores};
-use crate::text::{title, words};
 
 pub(super) const SECTION: Section = Section {
     name: "tracking",
@@ -16,9 +16,6 @@ pub(super) const SECTION: Section = Section {
     template: include_str!("../../templates/sections/tracking.html"),
     build: Build::Closing(build),
 };
-
-/// Scores shown.
-const MOST_SCORES: usize = 40;
 
 /// Edges of the field of a drawing, in units of its sheet.
 const LEFT: f64 = 50.0;
@@ -28,19 +25,11 @@ const BOTTOM: f64 = 196.0;
 
 #[derive(Serialize)]
 struct View {
-    scores: Vec<ScoreView>,
-}
-
-#[derive(Serialize)]
-struct ScoreView {
-    title: String,
-    models: Vec<Model>,
+    scores: Vec<ByModel<Model>>,
 }
 
 #[derive(Serialize)]
 struct Model {
-    name: String,
-    serves: bool,
     weeks: u32,
     /// Predicted over actual at the last week.
     ended: Option<String>,
@@ -60,27 +49,15 @@ struct Line {
 }
 
 fn build(facts: &Facts<'_>) -> Result<Part, ReportError> {
-    let shown: Vec<ScoreView> = scores(facts)
-        .iter()
-        .take(MOST_SCORES)
-        .filter_map(view)
-        .collect();
+    let shown = by_model(&scores(facts), models, model);
     if shown.is_empty() {
         return Ok(Part::NotApplicable);
     }
     Part::ready(View { scores: shown })
 }
 
-fn view(score: &Score<'_>) -> Option<ScoreView> {
-    let models: Vec<Model> = score
-        .models(score.rows.iter().map(|row| row.model.as_str()))
-        .into_iter()
-        .filter_map(|name| model(score, name))
-        .collect();
-    (!models.is_empty()).then(|| ScoreView {
-        title: title(score.name),
-        models,
-    })
+fn models<'a>(score: &Score<'a>) -> Vec<&'a str> {
+    score.rows.iter().map(|row| row.model.as_str()).collect()
 }
 
 fn model(score: &Score<'_>, name: &str) -> Option<Model> {
@@ -102,8 +79,6 @@ fn model(score: &Score<'_>, name: &str) -> Option<Model> {
     };
     let marked = weeks_marked(last);
     Some(Model {
-        name: words(name),
-        serves: score.served == Some(name),
         weeks: last,
         ended: ratio(actual, predicted),
         up: up.ticks(|sum| trimmed(plain(sum))),

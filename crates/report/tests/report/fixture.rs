@@ -166,6 +166,7 @@ fn profiles(first: &'static str, second: &'static str) -> RecordBatch {
             "label",
             texts([None, None, Some("team"), None, None, Some("team")]),
         ),
+        ("customers", whole([2, 2, 1, 2, 2, 1])),
         (
             "mean",
             floats([

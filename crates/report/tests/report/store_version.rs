@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray, new_null_array};
 use arrow::datatypes::{DataType, Field, Schema};
-use tessera_report::{Options, from_version, render};
+use tessera_report::{Options, ReportInput, ReportMeta, from_version, render};
 use tessera_snapshot::tables::{self, Ty};
 use tessera_snapshot::{RunIdentity, Store};
 
@@ -36,15 +36,11 @@ fn published(table: &tables::Table, batch: &RecordBatch) -> RecordBatch {
     RecordBatch::try_new(Arc::new(Schema::new(fields)), values).unwrap()
 }
 
-#[test]
-fn a_published_version_renders_like_its_tables() {
-    let folder = tempfile::tempdir().unwrap();
-    let store = Store::open_or_create(folder.path()).unwrap();
-    let mut input = fixture::version("Champions", "At Risk");
-    input.meta.version = Some(1);
+/// Publishes the tables of an input as a run of this key.
+fn publish(store: &Store, input: &ReportInput, key: &str) {
     let mut staging = store
         .stage(RunIdentity {
-            idempotency_key: "one".into(),
+            idempotency_key: key.into(),
             as_of: input.meta.as_of,
             pipeline: serde_json::to_value(&input.meta).unwrap(),
             inputs: serde_json::Value::Null,
@@ -57,6 +53,15 @@ fn a_published_version_renders_like_its_tables() {
             .unwrap();
     }
     staging.publish(serde_json::Value::Null).unwrap();
+}
+
+#[test]
+fn a_published_version_renders_like_its_tables() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open_or_create(folder.path()).unwrap();
+    let mut input = fixture::version("Champions", "At Risk");
+    input.meta.version = Some(1);
+    publish(&store, &input, "one");
 
     let version = store.version(1).unwrap();
     let read = from_version(&version).unwrap();
@@ -82,27 +87,13 @@ fn a_published_version_renders_like_its_tables() {
 fn tables_of_scores_are_read_back() {
     let folder = tempfile::tempdir().unwrap();
     let store = Store::open_or_create(folder.path()).unwrap();
-    let mut input = tessera_report::ReportInput {
+    let mut input = ReportInput {
         tables: Default::default(),
-        meta: tessera_report::ReportMeta::new("scored", fixture::day(2026, 11, 22)),
+        meta: ReportMeta::new("scored", fixture::day(2026, 11, 22)),
     };
     input.meta.version = Some(1);
     scores::add(&mut input, "churn", "lowest log loss");
-    let mut staging = store
-        .stage(RunIdentity {
-            idempotency_key: "scored".into(),
-            as_of: input.meta.as_of,
-            pipeline: serde_json::to_value(&input.meta).unwrap(),
-            inputs: serde_json::Value::Null,
-        })
-        .unwrap();
-    for (name, batches) in &input.tables {
-        let batch = published(tables::find(name).unwrap(), &batches[0]);
-        staging
-            .write(name, &batch.schema(), std::iter::once(Ok(batch.clone())))
-            .unwrap();
-    }
-    staging.publish(serde_json::Value::Null).unwrap();
+    publish(&store, &input, "scored");
     let read = from_version(&store.version(1).unwrap()).unwrap();
     assert_eq!(read.tables.len(), 3);
     assert_eq!(
