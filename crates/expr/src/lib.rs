@@ -9,6 +9,7 @@
 //! `print` (tree to text), `analysis` (columns, order of named expressions), `error` (what can be wrong).
 
 mod analysis;
+mod build;
 mod catalogue;
 mod check;
 mod error;

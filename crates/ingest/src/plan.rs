@@ -4,7 +4,7 @@ use chrono::NaiveDate;
 use tessera_expr::rel::{
     Dedup, RowCheck, RowFate, Scan, ScanColumn, ScanFormat, SourceRows, Stored,
 };
-use tessera_expr::{BinaryOp, Expr, Literal, Node, Schema, Type, condition_at, parse_at};
+use tessera_expr::{BinaryOp, Expr, Literal, Schema, Type, condition_at, parse_at};
 use tessera_spec::Pipeline;
 use tessera_spec::diagnostic::{Diagnostic, unknown_name};
 use tessera_spec::pipeline::{At, Duplicates, ExprText, Format, OnBadRow, Source, SourceKind};
@@ -200,7 +200,7 @@ fn checks(source: &Source, schema: &Schema, problems: &mut Vec<Diagnostic>) -> V
     if let (Some(time), SourceKind::Events | SourceKind::Intervals) = (&source.time, source.kind)
         && let Some(ty) = schema.get(&time.value)
     {
-        let bad_when = is_null(column(&time.value, ty));
+        let bad_when = Expr::column(&time.value, ty).is_null();
         checks.push(RowCheck {
             rule: format!("{} is present", time.value),
             bad_when,
@@ -211,7 +211,7 @@ fn checks(source: &Source, schema: &Schema, problems: &mut Vec<Diagnostic>) -> V
         match condition_at(&rule.check, schema) {
             Ok(check) => checks.push(RowCheck {
                 rule: rule.name.value.clone(),
-                bad_when: node(Node::Not(Box::new(check))),
+                bad_when: check.negated(),
                 fate: fate(rule.on_fail),
             }),
             Err(found) => problems.extend(found),
@@ -220,12 +220,8 @@ fn checks(source: &Source, schema: &Schema, problems: &mut Vec<Diagnostic>) -> V
     if let Some(filter) = &source.filter {
         match condition_at(filter, schema) {
             Ok(filter) => {
-                let yes = node(Node::Literal(Literal::Bool(true)));
-                let bad_when = node(Node::Binary(
-                    BinaryOp::IsDistinctFrom,
-                    Box::new(filter),
-                    Box::new(yes),
-                ));
+                let yes = Expr::literal(Literal::Bool(true), Type::Bool);
+                let bad_when = filter.condition(BinaryOp::IsDistinctFrom, yes);
                 checks.push(RowCheck {
                     rule: "filter".to_owned(),
                     bad_when,
@@ -240,44 +236,13 @@ fn checks(source: &Source, schema: &Schema, problems: &mut Vec<Diagnostic>) -> V
 
 /// Null, or an empty text.
 fn missing(name: &str, ty: Type) -> Expr {
-    let null = is_null(column(name, ty));
+    let column = Expr::column(name, ty);
+    let null = column.clone().is_null();
     if ty != Type::String {
         return null;
     }
-    let empty = Expr {
-        node: Node::Literal(Literal::String(String::new())),
-        ty: Type::String,
-        span: 0..0,
-    };
-    let blank = node(Node::Binary(
-        BinaryOp::Equal,
-        Box::new(column(name, ty)),
-        Box::new(empty),
-    ));
-    node(Node::Binary(BinaryOp::Or, Box::new(null), Box::new(blank)))
-}
-
-fn column(name: &str, ty: Type) -> Expr {
-    Expr {
-        node: Node::Column(name.to_owned()),
-        ty,
-        span: 0..0,
-    }
-}
-
-fn is_null(of: Expr) -> Expr {
-    node(Node::IsNull {
-        of: Box::new(of),
-        negated: false,
-    })
-}
-
-fn node(node: Node) -> Expr {
-    Expr {
-        node,
-        ty: Type::Bool,
-        span: 0..0,
-    }
+    let empty = Expr::literal(Literal::String(String::new()), ty);
+    null.condition(BinaryOp::Or, column.condition(BinaryOp::Equal, empty))
 }
 
 fn fate(on_bad_row: OnBadRow) -> RowFate {

@@ -8,7 +8,7 @@ use arrow::array::{ArrayRef, AsArray, BooleanArray, RecordBatch};
 use arrow::datatypes::{Field, Int64Type, Schema};
 use tessera_engine::{Engine, TableRef};
 use tessera_expr::rel::{Project, Rel};
-use tessera_expr::{Expr, Literal, Node, Type};
+use tessera_expr::{Expr, Literal, Type};
 use tessera_features::{BASE_GAP_DAYS, BaseGap, PRIOR_GAPS};
 use tessera_segments::{Assignment, Customers, Extra, FrozenEdges, NamedFeature};
 use tessera_spec::pipeline::{Scheme, Score};
@@ -36,11 +36,7 @@ pub(crate) fn base_gap(
     } else {
         Literal::Null
     };
-    let constant = |literal: Literal| Expr {
-        node: Node::Literal(literal),
-        ty: Type::Float,
-        span: 0..0,
-    };
+    let constant = |literal| Expr::literal(literal, Type::Float);
     Ok(vec![
         (BASE_GAP_DAYS.to_owned(), constant(mean)),
         (

@@ -75,7 +75,7 @@ impl Checker<'_> {
             _ => None,
         };
         match target {
-            Some(ty) => Some(fit(expr, ty)),
+            Some(ty) => Some(expr.cast(ty)),
             None => {
                 let help = wrong_type_help(want, expr.ty, self.source.slice(&expr.span));
                 let kind = ErrorKind::WrongType {
@@ -119,7 +119,7 @@ impl Checker<'_> {
                 }
             }
         }
-        Some((operands.into_iter().map(|o| fit(o, ty)).collect(), ty))
+        Some((operands.into_iter().map(|o| o.cast(ty)).collect(), ty))
     }
 
     /// Text constants beside dates and timestamps are dates and timestamps.
@@ -173,41 +173,6 @@ fn join(a: Type, b: Type) -> Option<Type> {
         (Type::Date, Type::Timestamp) | (Type::Timestamp, Type::Date) => Some(Type::Timestamp),
         (a, b) if a == b => Some(a),
         _ => None,
-    }
-}
-
-/// The same value in another type: constants directly, the rest by a cast.
-pub(super) fn fit(expr: Expr, ty: Type) -> Expr {
-    if expr.ty == ty {
-        return expr;
-    }
-    let span = expr.span.clone();
-    match expr.node {
-        // whatever has the type of a bare null is null
-        _ if expr.ty == Type::Null => Expr {
-            node: Node::Literal(Literal::Null),
-            ty,
-            span,
-        },
-        #[allow(clippy::cast_precision_loss)] // documented: integers beside floats are floats
-        Node::Literal(Literal::Int(value)) if ty == Type::Float => Expr {
-            node: Node::Literal(Literal::Float(value as f64)),
-            ty,
-            span,
-        },
-        Node::Literal(Literal::Date(day)) if ty == Type::Timestamp => {
-            let micros = i64::from(day) * temporal::DAY_MICROS;
-            Expr {
-                node: Node::Literal(Literal::Timestamp(micros)),
-                ty,
-                span,
-            }
-        }
-        _ => Expr {
-            node: Node::Cast(Box::new(expr)),
-            ty,
-            span,
-        },
     }
 }
 

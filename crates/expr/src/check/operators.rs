@@ -5,7 +5,7 @@ use std::ops::Range;
 use sqlparser::ast::{self, BinaryOperator};
 
 use super::Checker;
-use super::operands::{Want, fit};
+use super::operands::Want;
 use crate::error::{ErrorKind, ExprError};
 use crate::source::union;
 use crate::tree::{BinaryOp, Expr, Literal, Node, Type};
@@ -100,7 +100,7 @@ impl Checker<'_> {
         } else {
             Type::Int
         };
-        Some(node(op, fit(left, ty), fit(right, ty), ty, span))
+        Some(node(op, left.cast(ty), right.cast(ty), ty, span))
     }
 
     /// `date + days`, `days + date`, `date - days`, `date - date` (whole days).
@@ -115,16 +115,16 @@ impl Checker<'_> {
         let days = |ty: Type| matches!(ty, Type::Int | Type::Null);
         match (op, left.ty, right.ty) {
             (BinaryOp::Add | BinaryOp::Subtract, Type::Date, ty) if days(ty) => {
-                Some(node(op, left, fit(right, Type::Int), Type::Date, span))
+                Some(node(op, left, right.cast(Type::Int), Type::Date, span))
             }
             (BinaryOp::Add, ty, Type::Date) if days(ty) => {
-                Some(node(op, fit(left, Type::Int), right, Type::Date, span))
+                Some(node(op, left.cast(Type::Int), right, Type::Date, span))
             }
             (BinaryOp::Subtract, Type::Date, Type::Date) => {
                 Some(node(op, left, right, Type::Int, span))
             }
             (BinaryOp::Subtract, Type::Null, Type::Date) => {
-                Some(node(op, fit(left, Type::Date), right, Type::Int, span))
+                Some(node(op, left.cast(Type::Date), right, Type::Int, span))
             }
             (BinaryOp::Subtract, Type::Date, Type::String) if text(&right) => {
                 let right = self.expect(right, Want::Day, String::new)?;

@@ -9,7 +9,7 @@ mod evidence;
 mod forecast;
 
 use tessera_expr::rel::{Agg, AggOp, Window};
-use tessera_expr::{Expr, Node, Type};
+use tessera_expr::{Expr, Type};
 use tessera_model::btyd::{BtydFit, BtydModel, Ladder, Served, TimeUnit};
 use tessera_spec::pipeline::{ClvScore, PurchaseModel, PurchaseTimeUnit};
 
@@ -134,18 +134,5 @@ fn amount(score: &ClvScore, asked: &Asked<'_>) -> Option<Expr> {
         .as_ref()
         .map_or("amount", |amount| amount.value.as_str());
     let ty = asked.inputs.get(&score.from.value)?.schema.get(name)?;
-    let column = Expr {
-        node: Node::Column(name.to_owned()),
-        ty,
-        span: 0..0,
-    };
-    match ty {
-        Type::Float => Some(column),
-        Type::Int => Some(Expr {
-            node: Node::Cast(Box::new(column)),
-            ty: Type::Float,
-            span: 0..0,
-        }),
-        _ => None,
-    }
+    matches!(ty, Type::Int | Type::Float).then(|| Expr::column(name, ty).cast(Type::Float))
 }

@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, Float64Array};
+use tessera_expr::Expr;
 use tessera_expr::rel::{Agg, AggOp};
-use tessera_expr::{Expr, Node};
 use tessera_model::contractual::{
     Lifetime, RenewalFit, RenewalHistory, RenewalModel, SurvivalCurve,
 };
@@ -34,13 +34,9 @@ impl ScoreModel for ContractualScore {
             agg("intervals", AggOp::CountRows),
         ];
         let until = asked.pipeline.source(&self.from.value).and_then(|source| {
-            let name = source.until.as_ref()?.value.clone();
-            let ty = asked.inputs.get(&self.from.value)?.schema.get(&name)?;
-            Some(Expr {
-                node: Node::Column(name),
-                ty,
-                span: 0..0,
-            })
+            let name = source.until.as_ref()?.value.as_str();
+            let ty = asked.inputs.get(&self.from.value)?.schema.get(name)?;
+            Some(Expr::column(name, ty))
         });
         if let Some(until) = until {
             aggs.push(agg("ended", AggOp::Count(until.clone())));

@@ -1,0 +1,271 @@
+//! Features of the catalogue: those that are asked for and those that these need.
+
+use std::collections::BTreeMap;
+
+use tessera_expr::rel::{Agg, AggOp};
+use tessera_expr::{Expr, Type};
+use tessera_spec::diagnostic::{Diagnostic, unknown_name};
+use tessera_spec::pipeline::{At, LifecycleLimits, Source, SourceKind, Span};
+
+use super::derived::Pending;
+use super::{Planner, output_type};
+use crate::catalogue::{self, CATALOGUE, Definition};
+
+impl Planner<'_> {
+    /// Catalogue features that are used, and those that they need.
+    pub(super) fn catalogue(&mut self) {
+        let mut wanted: Vec<(&'static str, bool)> = Vec::new();
+        for entry in &self.pipeline.features.catalogue {
+            let members: Vec<&'static str> = CATALOGUE
+                .iter()
+                .filter(|f| f.group == Some(entry.value.as_str()) || f.name == entry.value)
+                .map(|f| f.name)
+                .collect();
+            if members.is_empty() {
+                let mut names = catalogue::groups();
+                names.extend(CATALOGUE.iter().map(|f| f.name));
+                self.problems.push(unknown_name(
+                    "TS-F001",
+                    "catalogue feature",
+                    &entry.value,
+                    entry.span.clone(),
+                    &names,
+                ));
+            }
+            wanted.extend(members.into_iter().map(|name| (name, true)));
+        }
+        if wanted.is_empty() {
+            return;
+        }
+        let place = self.pipeline.features.catalogue[0].span.clone();
+        let Some(orders) = self.orders(&place) else {
+            return;
+        };
+        let mut done: BTreeMap<&'static str, bool> = BTreeMap::new();
+        while let Some((name, published)) = wanted.pop() {
+            let entry = done.entry(name).or_insert(false);
+            *entry |= published;
+            for needed in needs(name, &self.pipeline.features.lifecycle) {
+                if !done.contains_key(needed) && !wanted.iter().any(|(n, _)| *n == needed) {
+                    wanted.push((needed, false));
+                }
+            }
+        }
+        for feature in CATALOGUE {
+            if let Some(&published) = done.get(feature.name) {
+                self.catalogue_feature(feature, published, &orders, &place);
+            }
+        }
+    }
+
+    /// The source that catalogue features read.
+    fn orders(&mut self, place: &Span) -> Option<Source> {
+        let events: Vec<&Source> = self
+            .pipeline
+            .sources
+            .iter()
+            .filter(|s| s.kind == SourceKind::Events)
+            .collect();
+        match (&self.pipeline.features.orders, events.as_slice()) {
+            (Some(name), _) => match self.pipeline.source(&name.value) {
+                Some(source) if source.kind == SourceKind::Events => Some(source.clone()),
+                _ => {
+                    let names: Vec<&str> = events.iter().map(|s| s.name.value.as_str()).collect();
+                    self.problems.push(unknown_name(
+                        "TS-F002",
+                        "events source",
+                        &name.value,
+                        name.span.clone(),
+                        &names,
+                    ));
+                    None
+                }
+            },
+            (None, [only]) => Some((*only).clone()),
+            (None, many) => {
+                let named = many
+                    .iter()
+                    .find(|s| s.name.value == "orders")
+                    .map(|s| (*s).clone());
+                if named.is_none() {
+                    let help = match many {
+                        [] => "declare a source with `kind = \"events\"`".to_owned(),
+                        [first, ..] => format!(
+                            "say which one: `orders = \"{}\"` in [features]",
+                            first.name.value
+                        ),
+                    };
+                    self.problems.push(
+                        Diagnostic::error(
+                            "TS-F003",
+                            format!(
+                                "catalogue features need one events source, found {}",
+                                many.len()
+                            ),
+                            place.clone(),
+                        )
+                        .with_help(help),
+                    );
+                }
+                named
+            }
+        }
+    }
+
+    fn catalogue_feature(
+        &mut self,
+        feature: &'static catalogue::Feature,
+        published: bool,
+        orders: &Source,
+        place: &Span,
+    ) {
+        let source = &orders.name.value;
+        match feature.definition {
+            Definition::Aggregate(what) => {
+                let Some(func) = self.catalogue_aggregate(what, orders, place) else {
+                    return;
+                };
+                let ty = output_type(&func);
+                self.add_agg(
+                    source,
+                    Agg {
+                        name: feature.name.to_owned(),
+                        func,
+                        window: None,
+                        filter: None,
+                    },
+                    ty,
+                );
+                if published {
+                    self.publish(
+                        feature.name,
+                        ty,
+                        feature.unit,
+                        feature.base,
+                        format!("{} From `{source}`.", feature.doc),
+                    );
+                }
+            }
+            Definition::Derived(sql) => {
+                self.catalogue_expression(feature, sql.to_owned(), false, published)
+            }
+            Definition::Late(sql) => {
+                self.catalogue_expression(feature, sql.to_owned(), true, published)
+            }
+            Definition::Stage => {
+                let (sql, late) = stage(&self.pipeline.features.lifecycle);
+                self.catalogue_expression(feature, sql, late, published);
+            }
+        }
+    }
+
+    fn catalogue_expression(
+        &mut self,
+        feature: &'static catalogue::Feature,
+        sql: String,
+        late: bool,
+        published: bool,
+    ) {
+        self.pending.push(Pending {
+            name: feature.name.to_owned(),
+            text: At::new(sql, 0..0),
+            late,
+            unit: Some(feature.unit),
+            base: feature.base,
+            published,
+        });
+    }
+
+    fn catalogue_aggregate(
+        &mut self,
+        what: catalogue::Aggregate,
+        orders: &Source,
+        place: &Span,
+    ) -> Option<AggOp> {
+        use catalogue::Aggregate as A;
+        let input = self.inputs.get(&orders.name.value)?;
+        Some(match what {
+            A::Days => AggOp::CountDistinctDays,
+            A::FirstDay => AggOp::FirstDay,
+            A::LastDay => AggOp::LastDay,
+            A::Orders => match &orders.order_id {
+                Some(id) => {
+                    AggOp::CountDistinct(Expr::column(&id.value, input.schema.get(&id.value)?))
+                }
+                None => AggOp::CountRows,
+            },
+            A::Spend | A::FirstDaySpend => {
+                let name = orders
+                    .amount
+                    .as_ref()
+                    .map_or("amount", |amount| amount.value.as_str());
+                let ty = input.schema.get(name);
+                let Some(ty @ (Type::Int | Type::Float)) = ty else {
+                    let found = ty.map_or_else(
+                        || format!("source `{}` has no column `{name}`", orders.name.value),
+                        |ty| format!("`{name}` is {ty}"),
+                    );
+                    let problem = Diagnostic::error("TS-F004", format!("features of money need an amount, but {found}"), place.clone())
+                        .with_help(format!(
+                            "add `amount = \"…\"` to [sources.{0}] with the name of a column, or a derived column such as `derive = {{ amount = \"quantity * unit_price\" }}`",
+                            orders.name.value
+                        ));
+                    if !self.problems.iter().any(|p| p.code == "TS-F004") {
+                        self.problems.push(problem);
+                    }
+                    return None;
+                };
+                let of = Expr::column(name, ty).cast(Type::Float);
+                if what == A::Spend {
+                    AggOp::Sum(of)
+                } else {
+                    AggOp::SumOnFirstDay(of)
+                }
+            }
+        })
+    }
+}
+
+/// What a catalogue feature needs, itself aside.
+fn needs(name: &str, limits: &LifecycleLimits) -> Vec<&'static str> {
+    let Some(feature) = catalogue::find(name) else {
+        return Vec::new();
+    };
+    let sql = match feature.definition {
+        Definition::Aggregate(_) => return Vec::new(),
+        Definition::Derived(sql) | Definition::Late(sql) => sql.to_owned(),
+        Definition::Stage => stage(limits).0,
+    };
+    let words: Vec<&str> = sql
+        .split(|c: char| !c.is_alphanumeric() && c != '_')
+        .collect();
+    let mut needed: Vec<&'static str> = CATALOGUE
+        .iter()
+        .map(|f| f.name)
+        .filter(|candidate| *candidate != name && words.contains(candidate))
+        .collect();
+    if matches!(feature.definition, Definition::Late(_)) {
+        needed.extend(["t_x_days", "repeat_occasions"]);
+    }
+    needed
+}
+
+/// The lifecycle stage as an expression, and whether it needs the base's mean gap.
+fn stage(limits: &LifecycleLimits) -> (String, bool) {
+    match limits {
+        LifecycleLimits::Fixed { active_days, at_risk_days, dormant_days } => (
+            format!(
+                "case when recency_days is null then null when tenure_days <= {active_days} then 'new' \
+                 when recency_days <= {active_days} then 'active' when recency_days <= {at_risk_days} then 'at risk' \
+                 when recency_days <= {dormant_days} then 'dormant' else 'churned' end"
+            ),
+            false,
+        ),
+        LifecycleLimits::Cadence { .. } => (
+            "case when overdue_ratio is null then null when overdue_ratio <= 1 then 'active' when overdue_ratio <= 2 then 'slipping' \
+             when overdue_ratio <= 3 then 'at risk' else 'lapsed' end"
+                .to_owned(),
+            true,
+        ),
+    }
+}

@@ -1,0 +1,113 @@
+//! Features computed from other features, in an order that works.
+
+use tessera_expr::{ErrorKind, Expr, Type};
+use tessera_spec::diagnostic::Diagnostic;
+use tessera_spec::pipeline::{Base, ExprText, Unit};
+
+use super::{BASE_GAP_DAYS, PRIOR_GAPS, Planner, default_unit};
+use crate::catalogue;
+
+/// Expressions by the name of what they compute, in order.
+type Named = Vec<(String, Expr)>;
+
+/// A feature that waits for its expression to be parsed.
+pub(super) struct Pending {
+    pub(super) name: String,
+    pub(super) text: ExprText,
+    pub(super) late: bool,
+    pub(super) unit: Option<Unit>,
+    pub(super) base: Base,
+    pub(super) published: bool,
+}
+
+impl Planner<'_> {
+    /// Parses the waiting expressions as soon as all they use is known; what never becomes known is unknown or a circle.
+    pub(super) fn resolve(&mut self) -> (Named, Named) {
+        self.known
+            .columns
+            .push((BASE_GAP_DAYS.to_owned(), Type::Float));
+        self.known
+            .columns
+            .push((PRIOR_GAPS.to_owned(), Type::Float));
+        let (mut derived, mut late): (Named, Named) = (Vec::new(), Vec::new());
+        let mut waiting = std::mem::take(&mut self.pending);
+        loop {
+            let names: Vec<String> = waiting.iter().map(|p| p.name.clone()).collect();
+            let mut rest = Vec::new();
+            for mut pending in waiting {
+                match tessera_expr::parse(&pending.text.value, &self.known) {
+                    Ok(expr) => {
+                        pending.late |= tessera_expr::columns(&expr)
+                            .iter()
+                            .any(|c| late.iter().any(|(name, _)| name == c));
+                        self.known.columns.push((pending.name.clone(), expr.ty));
+                        self.publish_derived(&pending, &expr);
+                        if pending.late {
+                            &mut late
+                        } else {
+                            &mut derived
+                        }
+                        .push((pending.name, expr));
+                    }
+                    Err(errors) if errors.iter().all(|e| waits_for(e, &names)) => {
+                        rest.push(pending)
+                    }
+                    Err(_) => {
+                        // The names that will be known later are not what is wrong.
+                        self.report(&pending, &names);
+                    }
+                }
+            }
+            if rest.len() == names.len() || rest.is_empty() {
+                self.report_circle(&rest);
+                return (derived, late);
+            }
+            waiting = rest;
+        }
+    }
+
+    fn publish_derived(&mut self, pending: &Pending, expr: &Expr) {
+        if pending.published {
+            let unit = pending.unit.unwrap_or(default_unit(expr.ty));
+            let definition = catalogue::find(&pending.name)
+                .map_or_else(|| format!("`{}`", pending.text.value), |f| f.doc.to_owned());
+            self.publish(&pending.name, expr.ty, unit, pending.base, definition);
+        }
+    }
+
+    fn report(&mut self, pending: &Pending, waiting: &[String]) {
+        let mut schema = self.known.clone();
+        schema.columns.retain(|(name, _)| !name.starts_with("__"));
+        schema
+            .columns
+            .extend(waiting.iter().map(|name| (name.clone(), Type::Null)));
+        if let Err(problems) = tessera_expr::parse_at(&pending.text, &schema) {
+            self.problems.extend(problems);
+        } else if let Err(problems) = tessera_expr::parse_at(&pending.text, &self.known) {
+            self.problems.extend(problems);
+        }
+    }
+
+    fn report_circle(&mut self, rest: &[Pending]) {
+        // Expressions that only wait for a broken one are not reported again.
+        if let (Some(first), true) = (rest.first(), self.problems.is_empty()) {
+            let names: Vec<&str> = rest.iter().map(|p| p.name.as_str()).collect();
+            self.problems.push(
+                Diagnostic::error(
+                    "TS-F006",
+                    format!("features need each other: {}", names.join(", ")),
+                    first.text.span.clone(),
+                )
+                .with_label(format!(
+                    "`{}` cannot be computed before the others",
+                    first.name
+                ))
+                .with_help("write one of them without the others"),
+            );
+        }
+    }
+}
+
+fn waits_for(error: &tessera_expr::ExprError, names: &[String]) -> bool {
+    matches!(&error.kind, ErrorKind::UnknownColumn { name, .. } if names.contains(name))
+}

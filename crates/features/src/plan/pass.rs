@@ -1,0 +1,85 @@
+//! One pass over one source.
+
+use chrono::{Days, NaiveDate};
+use tessera_expr::rel::{Agg, AggOp, Aggregate};
+use tessera_spec::pipeline::{Source, SourceKind};
+
+use super::{FeaturePlan, Pass, Planner};
+
+impl FeaturePlan {
+    /// Adds aggregates to the pass over `source`, whose columns are computed beside the features and not published. Sources
+    /// without a pass are left alone.
+    pub fn add_hidden(&mut self, source: &str, aggs: Vec<Agg>) {
+        let Some(pass) = self.passes.iter_mut().find(|pass| pass.source == source) else {
+            return;
+        };
+        let zeros = aggs.iter().filter(|agg| is_zero_when_absent(&agg.func));
+        pass.zero_when_absent
+            .extend(zeros.map(|agg| agg.name.clone()));
+        let all = &mut pass.aggregate;
+        all.aggs.extend(aggs);
+        if all.rows.not_before.is_some() {
+            all.rows.not_before = oldest_day(&all.aggs, all.rows.as_of);
+        }
+    }
+}
+
+impl Planner<'_> {
+    /// What is computed from the rows of a source.
+    pub(super) fn pass(&self, source: &Source) -> Option<Pass> {
+        let input = self.inputs.get(&source.name.value)?;
+        let aggs = self
+            .aggs
+            .get(&source.name.value)
+            .cloned()
+            .unwrap_or_default();
+        let in_base = self.pipeline.customer.from.is_empty()
+            || self
+                .pipeline
+                .customer
+                .from
+                .iter()
+                .any(|name| name.value == source.name.value);
+        let zero_when_absent = aggs
+            .iter()
+            .filter(|agg| is_zero_when_absent(&agg.func))
+            .map(|agg| agg.name.clone())
+            .collect();
+        let mut rows = input.rows.clone();
+        if !in_base && source.kind == SourceKind::Events {
+            rows.not_before = oldest_day(&aggs, rows.as_of);
+        }
+        Some(Pass {
+            source: source.name.value.clone(),
+            aggregate: Aggregate { rows, aggs },
+            in_base,
+            zero_when_absent,
+        })
+    }
+}
+
+/// The first day that any aggregate looks at; none where one looks at all of history.
+fn oldest_day(aggs: &[Agg], as_of: NaiveDate) -> Option<NaiveDate> {
+    let reach = aggs
+        .iter()
+        .map(|agg| {
+            agg.window.and_then(|w| {
+                w.days
+                    .map(|days| u64::from(days) + u64::from(w.offset_days))
+            })
+        })
+        .collect::<Option<Vec<_>>>()?;
+    as_of.checked_sub_days(Days::new(reach.into_iter().max()? - 1))
+}
+
+fn is_zero_when_absent(func: &AggOp) -> bool {
+    matches!(
+        func,
+        AggOp::CountRows
+            | AggOp::Count(_)
+            | AggOp::CountDistinct(_)
+            | AggOp::CountDistinctDays
+            | AggOp::Sum(_)
+            | AggOp::SumOnFirstDay(_)
+    )
+}

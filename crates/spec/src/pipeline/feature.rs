@@ -1,0 +1,152 @@
+//! The features of a pipeline: those of the catalogue and its own.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{At, ExprText};
+
+/// What kind of knowledge a feature is.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
+#[serde(rename_all = "snake_case")]
+#[allow(missing_docs)]
+pub enum Base {
+    Behavioural,
+    Value,
+    Lifecycle,
+    Engagement,
+    Demographic,
+    Firmographic,
+    Geographic,
+    Psychographic,
+    Needs,
+}
+
+/// What a feature's number counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Unit {
+    /// Whole calendar days.
+    Days,
+    /// A number of things.
+    Count,
+    /// Money in the pipeline's currency.
+    Currency,
+    /// A quotient or rate.
+    Ratio,
+    /// A position on a scale, such as a survey answer.
+    Score,
+    /// A calendar date.
+    Date,
+    /// A name.
+    Label,
+    /// A number without a declared unit.
+    Number,
+}
+
+/// `[features]`.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct Features {
+    /// Catalogue groups and single catalogue features to compute: `rfm`, `lifecycle`, `recency_days`.
+    pub catalogue: Vec<At<String>>,
+    /// The events source that catalogue features read; the only `events` source when not stated.
+    pub orders: Option<At<String>>,
+    /// Limits of the lifecycle stages.
+    pub lifecycle: LifecycleLimits,
+    /// Declared features in file order.
+    pub declared: Vec<FeatureDecl>,
+}
+
+/// How lifecycle stages are told apart (DEFINITIONS §3).
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LifecycleLimits {
+    /// Days since the last activity: `active_days` < `at_risk_days` < `dormant_days`.
+    Fixed {
+        /// Active up to here; 30 by default.
+        active_days: u32,
+        /// At risk up to here; 90 by default.
+        at_risk_days: u32,
+        /// Dormant up to here, then churned; 365 by default.
+        dormant_days: u32,
+    },
+    /// Overdue = recency / expected inter-purchase time, shrunk towards the base's by `prior_gaps` gaps:
+    /// active ≤ 1 < slipping ≤ 2 < at risk ≤ 3 < lapsed.
+    Cadence {
+        /// Weight κ of the base's mean gap, in gaps; 3 by default.
+        prior_gaps: f64,
+    },
+}
+
+impl Default for LifecycleLimits {
+    fn default() -> Self {
+        Self::Fixed {
+            active_days: 30,
+            at_risk_days: 90,
+            dormant_days: 365,
+        }
+    }
+}
+
+/// `[features] NAME = { … }`.
+#[derive(Debug, Clone, Serialize)]
+pub struct FeatureDecl {
+    /// Name of the feature.
+    pub name: At<String>,
+    /// What kind of knowledge it is.
+    pub base: Base,
+    /// Unit of the number, if stated.
+    pub unit: Option<Unit>,
+    /// How it is computed.
+    pub body: FeatureBody,
+}
+
+/// How a declared feature is computed.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FeatureBody {
+    /// One aggregate over a source.
+    Aggregate {
+        /// The source.
+        from: At<String>,
+        /// The function.
+        agg: At<AggFunc>,
+        /// Expression over the source's columns; not for `count`.
+        of: Option<ExprText>,
+        /// Days of the window ending at `as_of`; all of history when absent.
+        window_days: Option<At<u32>>,
+        /// Days by which the window's end lies before `as_of`.
+        offset_days: u32,
+        /// Rows that count.
+        filter: Option<ExprText>,
+    },
+    /// An expression over other features.
+    Expr(ExprText),
+}
+
+/// Aggregates over the rows of a customer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum AggFunc {
+    /// Rows, or rows where `of` is not null. No rows: 0.
+    Count,
+    /// Distinct non-null values. No rows: 0.
+    CountDistinct,
+    /// Sum of non-null values. No rows: 0.
+    Sum,
+    /// Mean of non-null values. None: null.
+    Mean,
+    /// Smallest non-null value. None: null.
+    Min,
+    /// Largest non-null value. None: null.
+    Max,
+    /// Sample standard deviation (n - 1). Fewer than two values: null.
+    Std,
+    /// Median (mean of the middle two). None: null.
+    Median,
+    /// Value of the earliest row by time, then by position. None: null.
+    First,
+    /// Value of the latest row by time, then by position. None: null.
+    Last,
+}

@@ -1,0 +1,205 @@
+//! Ways of dividing the customers.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{At, ExprText};
+
+/// `[schemes.NAME]`.
+#[derive(Debug, Clone, Serialize)]
+pub struct Scheme {
+    /// Name of the scheme, and of its column in `customers`.
+    pub name: At<String>,
+    /// How customers are divided.
+    pub kind: SchemeKind,
+}
+
+/// Ways of dividing the customers.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "snake_case", tag = "kind")]
+pub enum SchemeKind {
+    /// Scores for recency, frequency and monetary value, then a grid of named cells.
+    RfmGrid(RfmGrid),
+    /// Cumulative shares of customers by a number.
+    Quantile(QuantileScheme),
+    /// First matching predicate.
+    Rules(RulesScheme),
+    /// The values of a label.
+    Attribute(AttributeScheme),
+    /// The lifecycle stages.
+    Lifecycle,
+    /// k-means clusters.
+    Kmeans(KmeansScheme),
+}
+
+/// `kind = "rfm_grid"`.
+#[derive(Debug, Clone, Serialize)]
+pub struct RfmGrid {
+    /// Feature of recency (small is good); `recency_days` by default.
+    pub recency: At<String>,
+    /// Feature of frequency; `order_count` by default.
+    pub frequency: At<String>,
+    /// Feature of monetary value; `spend_total` by default.
+    pub monetary: At<String>,
+    /// How values become scores.
+    pub score_method: ScoreMethod,
+    /// Highest score; 5 by default, and what the named grids need.
+    pub scores: u8,
+    /// Cells and their names.
+    pub grid: At<Grid>,
+    /// Weights of R, F, M in the weighted score; 100, 10, 1 by default (R package `rfm`).
+    pub weights: [f64; 3],
+}
+
+/// How values become scores 1..=k (DEFINITIONS §2).
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ScoreMethod {
+    /// Mid-distribution rank.
+    Midrank,
+    /// Type-7 quantile edges of this run, reported in `models`.
+    Quantile {
+        /// Which side of an edge belongs to the bin.
+        closed: Closed,
+        /// Added to each type-7 quantile before it is used as an edge (the R package `rfm` adds 1); 0 by default.
+        edge_offset: f64,
+    },
+    /// Edges as given, right-closed.
+    Threshold {
+        /// k - 1 rising edges of recency.
+        recency: Vec<f64>,
+        /// k - 1 rising edges of frequency.
+        frequency: Vec<f64>,
+        /// k - 1 rising edges of monetary value.
+        monetary: Vec<f64>,
+    },
+    /// Edges of an earlier version of this store; the first run computes type-7 quantiles and later runs reuse them.
+    Frozen {
+        /// Version whose edges are used; the earliest version that has them when absent.
+        version: Option<u64>,
+    },
+}
+
+/// Which side of an edge belongs to the bin.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Closed {
+    /// `lower < v <= upper` (pandas and R `cut`).
+    Right,
+    /// `lower <= v < upper` (R package `rfm`).
+    Left,
+}
+
+/// Cells of an RFM grid.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Grid {
+    /// The 11-segment map over all 125 cells.
+    Eleven,
+    /// The 10-segment R x F grid.
+    Ten,
+    /// First matching intervals, from the R package's documentation.
+    IntervalDocs,
+    /// First matching intervals, from the R package's README.
+    IntervalReadme,
+    /// Own intervals, first match wins.
+    Own(Vec<GridInterval>),
+}
+
+/// One line of an interval grid: inclusive score ranges.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct GridInterval {
+    /// Name of the segment.
+    pub segment: String,
+    /// Recency scores from, to.
+    pub r: [u8; 2],
+    /// Frequency scores from, to.
+    pub f: [u8; 2],
+    /// Monetary scores from, to.
+    pub m: [u8; 2],
+}
+
+/// `kind = "quantile"`.
+#[derive(Debug, Clone, Serialize)]
+pub struct QuantileScheme {
+    /// The number to rank by, highest first.
+    pub by: At<String>,
+    /// Tier names with the cumulative share of customers, rising, the last 1.0.
+    pub tiers: Vec<(String, f64)>,
+    /// Segment of customers whose number is null.
+    pub missing: String,
+}
+
+/// `kind = "rules"`.
+#[derive(Debug, Clone, Serialize)]
+pub struct RulesScheme {
+    /// Rules in order.
+    pub rules: Vec<SegmentRule>,
+    /// Segment where no rule holds.
+    pub otherwise: String,
+}
+
+/// One rule of a `rules` scheme.
+#[derive(Debug, Clone, Serialize)]
+pub struct SegmentRule {
+    /// Segment of the customers for whom `when` is true.
+    pub segment: At<String>,
+    /// Predicate over features, and over schemes declared earlier.
+    pub when: ExprText,
+}
+
+/// `kind = "attribute"`.
+#[derive(Debug, Clone, Serialize)]
+pub struct AttributeScheme {
+    /// The label feature.
+    pub by: At<String>,
+    /// Segment of customers without a value.
+    pub missing: String,
+    /// Values rarer than this share of customers fall into `other`; 0 by default.
+    pub min_share: f64,
+    /// Name of the segment of rare values.
+    pub other: String,
+}
+
+/// `kind = "kmeans"`.
+#[derive(Debug, Clone, Serialize)]
+pub struct KmeansScheme {
+    /// Numeric features.
+    pub features: Vec<At<String>>,
+    /// Number of clusters.
+    pub k: KChoice,
+    /// What is done to each number before it is standardised.
+    pub transform: Transform,
+    /// Share cut at each tail after the transform, 0.01 = p1 and p99; none by default.
+    pub winsorise: Option<f64>,
+    /// Restarts of the fit; 10 by default.
+    pub restarts: u32,
+    /// Largest number of customers the fit sees before it is refined on all; 20,000 by default.
+    pub sample: u32,
+    /// Names of the clusters, by falling size of the first feature's mean; `cluster 1` … by default.
+    pub names: Vec<String>,
+}
+
+/// How many clusters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum KChoice {
+    /// That many.
+    Fixed(u32),
+    /// The best mean silhouette from, to (inclusive); `"auto"` is 2 to 10.
+    Range(u32, u32),
+}
+
+/// Transform of a number before it is standardised.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Transform {
+    /// `log1p` where skewness is above 4 and nothing is negative, `asinh` where skewed with negatives, else none.
+    Auto,
+    /// Values as they are.
+    None,
+    /// ln(1 + x); refused where x < 0.
+    Log1p,
+    /// asinh(x).
+    Asinh,
+}

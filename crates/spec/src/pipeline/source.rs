@@ -1,0 +1,170 @@
+//! Where rows come from and what they must satisfy.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize, Serializer};
+
+use super::{At, Base, ExprText, Unit};
+
+/// `[sources.NAME]`.
+#[derive(Debug, Clone, Serialize)]
+pub struct Source {
+    /// The name in the pipeline file.
+    pub name: At<String>,
+    /// What its rows are.
+    pub kind: SourceKind,
+    /// File, folder or glob; variables resolved. Not part of the canonical form: a moved lake is the same lake.
+    #[serde(skip)]
+    pub path: At<String>,
+    /// How the files are encoded; from the extension when not stated.
+    pub format: Option<Format>,
+    /// Column that holds the customer's key.
+    pub key: At<String>,
+    /// Events: when it happened. Attributes: since when the row holds (`valid_from`). Intervals: when it began.
+    pub time: Option<At<String>>,
+    /// Attributes: until when the row holds (`valid_to`, exclusive). Intervals: when it ended (exclusive).
+    pub until: Option<At<String>>,
+    /// When the row became known.
+    pub known_at: Option<At<String>>,
+    /// What naive timestamps mean.
+    #[serde(serialize_with = "zone_name")]
+    pub time_zone: Option<At<chrono_tz::Tz>>,
+    /// Column that identifies the order a row belongs to; the row itself when absent.
+    pub order_id: Option<At<String>>,
+    /// Column or derived column with the money of a row; `amount` where such a column exists and nothing is stated.
+    pub amount: Option<At<String>>,
+    /// Derived columns in file order: name and expression over the source's columns.
+    pub derive: Vec<(At<String>, ExprText)>,
+    /// Rows for which this is not true do not concern the pipeline; they are counted.
+    pub filter: Option<ExprText>,
+    /// How old the newest event may be at `as_of`.
+    pub freshness: Option<Freshness>,
+    /// What rows must satisfy.
+    pub contract: Contract,
+    /// `attributes` sources: the columns taken as features.
+    pub attributes: Vec<Attribute>,
+}
+
+/// What the rows of a source are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum SourceKind {
+    /// Rows in time.
+    Events,
+    /// What is known of a customer.
+    Attributes,
+    /// Rows with a beginning and an end.
+    Intervals,
+}
+
+/// File formats of sources.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+#[allow(missing_docs)]
+pub enum Format {
+    Parquet,
+    Csv,
+    Ndjson,
+}
+
+/// `freshness = { warn, fail }`, in hours from the newest event to the end of `as_of`.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Freshness {
+    /// Older than this is flagged.
+    pub warn_hours: Option<f64>,
+    /// Older than this fails the run with exit code 3.
+    pub fail_hours: Option<f64>,
+}
+
+/// `[sources.NAME.contract]`.
+#[derive(Debug, Clone, Serialize)]
+pub struct Contract {
+    /// Declared columns and types; a file may hold more columns, and narrower types that widen without loss.
+    pub columns: Vec<(At<String>, At<ColumnType>)>,
+    /// What happens to rows without a key.
+    pub missing_key: OnBadRow,
+    /// What happens to repeated rows.
+    pub duplicates: Duplicates,
+    /// Row checks in file order.
+    pub rules: Vec<Rule>,
+}
+
+/// Column types a contract can declare.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+#[allow(missing_docs)]
+pub enum ColumnType {
+    Bool,
+    I8,
+    I16,
+    I32,
+    I64,
+    U8,
+    U16,
+    U32,
+    F32,
+    F64,
+    Decimal,
+    String,
+    Date,
+    Timestamp,
+}
+
+/// What happens to a row that breaks the contract.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum OnBadRow {
+    /// Set aside in `rejects`, with the reason.
+    Quarantine,
+    /// Left out and counted.
+    Drop,
+    /// The run fails with exit code 3.
+    Fail,
+}
+
+/// What happens to repeated rows.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Duplicates {
+    /// All are kept.
+    Keep,
+    /// The first of rows equal in every column is kept.
+    DropExact,
+    /// Rows equal in every column fail the run.
+    Fail,
+    /// These columns identify a row; the first is kept, later ones meet `on_fail`.
+    Unique {
+        /// The identifying columns.
+        columns: Vec<At<String>>,
+        /// What happens to the later ones.
+        on_fail: OnBadRow,
+    },
+}
+
+/// A row check of a contract.
+#[derive(Debug, Clone, Serialize)]
+pub struct Rule {
+    /// Name shown in `rejects`.
+    pub name: At<String>,
+    /// A row passes where this is not false (null passes, as in an SQL CHECK).
+    pub check: ExprText,
+    /// What happens to rows that do not pass.
+    pub on_fail: OnBadRow,
+}
+
+/// A column of an `attributes` source taken as a feature.
+#[derive(Debug, Clone, Serialize)]
+pub struct Attribute {
+    /// Column, and name of the feature.
+    pub column: At<String>,
+    /// What kind of knowledge it is.
+    pub base: Base,
+    /// Unit of a number.
+    pub unit: Option<Unit>,
+}
+
+fn zone_name<S: Serializer>(value: &Option<At<chrono_tz::Tz>>, to: S) -> Result<S::Ok, S::Error> {
+    match value {
+        Some(zone) => to.collect_str(&zone.value),
+        None => to.serialize_none(),
+    }
+}
