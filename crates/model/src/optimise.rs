@@ -24,6 +24,27 @@ pub trait Objective {
     fn evaluate(&self, theta: &[f64]) -> (f64, Vec<f64>);
 }
 
+/// Compares a gradient with fourth-order differences of the value.
+#[cfg(test)]
+#[allow(clippy::panic)] // how a test fails
+pub(crate) fn assert_gradient(objective: &dyn Objective, theta: &[f64], tolerance: f64) {
+    const STEP: f64 = 1e-3;
+    let gradient = objective.evaluate(theta).1;
+    for (i, component) in gradient.iter().enumerate() {
+        let shifted = |steps: f64| {
+            let mut place = theta.to_vec();
+            place[i] += steps * STEP;
+            objective.evaluate(&place).0
+        };
+        let slope =
+            (8.0 * (shifted(1.0) - shifted(-1.0)) - shifted(2.0) + shifted(-2.0)) / (12.0 * STEP);
+        assert!(
+            (slope - component).abs() < tolerance,
+            "at {theta:?}, component {i}: {slope} {component}"
+        );
+    }
+}
+
 /// An accepted minimum.
 #[derive(Debug, Clone)]
 pub struct Optimum {

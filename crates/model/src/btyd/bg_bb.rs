@@ -253,6 +253,7 @@ impl Objective for BgBbObjective<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::optimise::assert_gradient;
 
     fn model() -> BgBbFit {
         BgBbFit {
@@ -303,22 +304,7 @@ mod tests {
             rows: &rows,
             customers: 8.0,
         };
-        let theta = [0.2, -0.3, -0.4, 1.0];
-        let gradient = objective.evaluate(&theta).1;
-        for i in 0..4 {
-            let shifted = |h: f64| {
-                let mut place = theta;
-                place[i] += h;
-                objective.evaluate(&place).0
-            };
-            let slope =
-                (8.0 * (shifted(1e-3) - shifted(-1e-3)) - shifted(2e-3) + shifted(-2e-3)) / 12e-3;
-            assert!(
-                (slope - gradient[i]).abs() < 1e-9,
-                "{i}: {slope} {}",
-                gradient[i]
-            );
-        }
+        assert_gradient(&objective, &[0.2, -0.3, -0.4, 1.0], 1e-9);
     }
 
     #[test]

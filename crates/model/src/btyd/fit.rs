@@ -331,6 +331,7 @@ fn starts(model: BtydModel, history: &PurchaseHistory, scale: f64) -> Vec<Vec<f6
 mod tests {
     use super::*;
     use crate::btyd::history::Summary;
+    use crate::optimise::assert_gradient;
 
     fn rows() -> PurchaseHistory {
         let row = |x, t_x, tenure, weight| Summary {
@@ -358,24 +359,7 @@ mod tests {
                 [0.7, 1.5, 1.0, -0.8],
                 [-3.0, -2.0, 0.1, 2.0],
             ] {
-                let (_, gradient) = objective.evaluate(&theta);
-                for i in 0..4 {
-                    let shifted = |h: f64| {
-                        let mut place = theta;
-                        place[i] += h;
-                        objective.evaluate(&place).0
-                    };
-                    // Fourth-order differences: error about h^4.
-                    let h = 1e-3;
-                    let slope = (8.0 * (shifted(h) - shifted(-h)) - shifted(2.0 * h)
-                        + shifted(-2.0 * h))
-                        / (12.0 * h);
-                    assert!(
-                        (slope - gradient[i]).abs() < 1e-8 * (1.0 + slope.abs()),
-                        "{model:?} {i}: {slope} {}",
-                        gradient[i]
-                    );
-                }
+                assert_gradient(&*objective, &theta, 1e-8);
             }
         }
     }

@@ -4,7 +4,7 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::axes::PrincipalBox;
-use super::error::{ClusterError, require_finite};
+use super::error::{ClusterError, refuse, require_finite};
 use super::kmeans::quick_fit;
 use super::lloyd;
 use super::quality::{calinski_harabasz, davies_bouldin, mean_silhouette};
@@ -62,13 +62,6 @@ impl Default for ChoiceParams {
 
 impl ChoiceParams {
     pub(super) fn check(&self) -> Result<(), ClusterError> {
-        let refuse = |parameter, value, allowed| {
-            Err(ClusterError::Parameter {
-                parameter,
-                value,
-                allowed,
-            })
-        };
         match self {
             Self { sample: 0..3, .. } => refuse("choice.sample", self.sample as f64, "at least 3"),
             Self { resample: 0..6, .. } => {
@@ -113,18 +106,10 @@ impl KRange {
     pub fn new(from: u32, to: u32) -> Result<Self, ClusterError> {
         if from < 2 {
             let allowed = "at least 2: one cluster cannot be compared";
-            return Err(ClusterError::Parameter {
-                parameter: "k.from",
-                value: f64::from(from),
-                allowed,
-            });
+            return refuse("k.from", f64::from(from), allowed);
         }
         if to < from {
-            return Err(ClusterError::Parameter {
-                parameter: "k.to",
-                value: f64::from(to),
-                allowed: "at least `from`",
-            });
+            return refuse("k.to", f64::from(to), "at least `from`");
         }
         Ok(Self {
             from: from as usize,

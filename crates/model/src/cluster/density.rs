@@ -5,7 +5,7 @@
 
 use rayon::prelude::*;
 
-use super::error::{ClusterError, require_finite};
+use super::error::{ClusterError, refuse, require_finite};
 use super::lloyd::{self, LANES};
 use crate::Matrix;
 
@@ -38,18 +38,10 @@ pub fn density_clusters(
         });
     }
     if !(radius > 0.0 && radius.is_finite()) {
-        return Err(ClusterError::Parameter {
-            parameter: "radius",
-            value: radius,
-            allowed: "a finite number above 0",
-        });
+        return refuse("radius", radius, "a finite number above 0");
     }
     if least_neighbours == 0 {
-        return Err(ClusterError::Parameter {
-            parameter: "least_neighbours",
-            value: 0.0,
-            allowed: "at least 1",
-        });
+        return refuse("least_neighbours", 0.0, "at least 1");
     }
     let limit = radius * radius;
     let counts = neighbour_counts(matrix, limit);

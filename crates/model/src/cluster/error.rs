@@ -111,6 +111,19 @@ pub enum ClusterError {
     },
 }
 
+/// [`ClusterError::Parameter`].
+pub(super) fn refuse<T>(
+    parameter: &'static str,
+    value: f64,
+    allowed: &'static str,
+) -> Result<T, ClusterError> {
+    Err(ClusterError::Parameter {
+        parameter,
+        value,
+        allowed,
+    })
+}
+
 /// Refuses a matrix without rows or with a value that is not finite.
 pub(super) fn require_finite(matrix: &crate::Matrix<'_>) -> Result<(), ClusterError> {
     use rayon::prelude::*;

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use tessera_spec::pipeline::KChoice;
 
 use super::choice::{self, ChoiceParams, ChoiceTable, KRange};
-use super::error::{ClusterError, require_finite};
+use super::error::{ClusterError, refuse, require_finite};
 use super::lloyd::{self, Centroids, Nearest, Stop};
 use super::sample::{ContentOrder, generator, mix};
 use super::seeding;
@@ -53,13 +53,6 @@ impl KmeansParams {
     /// # Errors
     /// [`ClusterError::Parameter`] names the first that is out of its range.
     pub fn check(self) -> Result<KmeansConfig, ClusterError> {
-        let refuse = |parameter, value, allowed| {
-            Err(ClusterError::Parameter {
-                parameter,
-                value,
-                allowed,
-            })
-        };
         match self.k {
             KChoice::Fixed(0) => return refuse("k", 0.0, "at least 1"),
             KChoice::Range(from, to) => {

@@ -6,7 +6,7 @@ use smartcore::cluster::agglomerative::{
 };
 use smartcore::linalg::basic::matrix::DenseMatrix;
 
-use super::error::{ClusterError, require_finite};
+use super::error::{ClusterError, refuse, require_finite};
 use crate::Matrix;
 
 /// Rows that can be merged pair by pair: the distances of more would not fit into modest memory.
@@ -42,11 +42,7 @@ pub fn merge_clusters(
         });
     }
     if k == 0 || k > rows {
-        return Err(ClusterError::Parameter {
-            parameter: "k",
-            value: k as f64,
-            allowed: "within 1 and the number of rows",
-        });
+        return refuse("k", k as f64, "within 1 and the number of rows");
     }
     let roots = match linkage {
         Linkage::Single => single(matrix, k)?,

@@ -6,7 +6,7 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use tessera_spec::pipeline::Transform;
 
-use super::error::ClusterError;
+use super::error::{ClusterError, refuse};
 use super::moments;
 use super::warning::ClusterWarning;
 use crate::Matrix;
@@ -45,22 +45,14 @@ impl PreparationParams {
     fn check(&self) -> Result<(), ClusterError> {
         let outside = |value: f64, to: f64| !(value >= 0.0 && value < to);
         if let Some(value) = self.winsorise.filter(|&share| outside(share, 0.5)) {
-            return Err(ClusterError::Parameter {
-                parameter: "winsorise",
-                value,
-                allowed: "at least 0 and below 0.5",
-            });
+            return refuse("winsorise", value, "at least 0 and below 0.5");
         }
         if let Some(value) = self
             .drop_correlated_above
             .filter(|&limit| outside(limit, 1.0))
         {
             let allowed = "at least 0 and below 1";
-            return Err(ClusterError::Parameter {
-                parameter: "drop_correlated_above",
-                value,
-                allowed,
-            });
+            return refuse("drop_correlated_above", value, allowed);
         }
         Ok(())
     }

@@ -8,7 +8,7 @@ use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use super::error::{ClusterError, require_finite, require_labels};
+use super::error::{ClusterError, refuse, require_finite, require_labels};
 use super::lloyd::CHUNK;
 use super::moments;
 use super::sample::{ContentOrder, generator};
@@ -58,13 +58,6 @@ impl PrototypesParams {
     }
 
     fn check(&self) -> Result<(), ClusterError> {
-        let refuse = |parameter, value, allowed| {
-            Err(ClusterError::Parameter {
-                parameter,
-                value,
-                allowed,
-            })
-        };
         match self {
             Self { k: 0, .. } => refuse("k", 0.0, "at least 1"),
             Self { restarts: 0, .. } => refuse("restarts", 0.0, "at least 1"),

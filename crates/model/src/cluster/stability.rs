@@ -3,7 +3,7 @@
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use super::error::{ClusterError, require_finite, require_labels};
+use super::error::{ClusterError, refuse, require_finite, require_labels};
 use super::kmeans::quick_fit;
 use super::lloyd;
 use super::quality::compact;
@@ -49,13 +49,6 @@ impl Default for StabilityParams {
 
 impl StabilityParams {
     fn check(&self) -> Result<(), ClusterError> {
-        let refuse = |parameter, value, allowed| {
-            Err(ClusterError::Parameter {
-                parameter,
-                value,
-                allowed,
-            })
-        };
         match self {
             Self { resamples: 0, .. } => refuse("stability.resamples", 0.0, "at least 1"),
             Self { sample: 0..2, .. } => {

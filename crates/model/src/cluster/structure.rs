@@ -5,7 +5,7 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::axes::PrincipalBox;
-use super::error::{ClusterError, require_finite};
+use super::error::{ClusterError, refuse, require_finite};
 use super::kmeans::quick_fit;
 use super::lloyd;
 use super::quality::mean_silhouette;
@@ -51,13 +51,6 @@ impl Default for StructureParams {
 
 impl StructureParams {
     fn check(&self) -> Result<(), ClusterError> {
-        let refuse = |parameter, value, allowed| {
-            Err(ClusterError::Parameter {
-                parameter,
-                value,
-                allowed,
-            })
-        };
         if self.sample < 3 {
             return refuse("structure.sample", self.sample as f64, "at least 3");
         }
@@ -119,11 +112,7 @@ pub fn test_structure(
     params.check()?;
     require_finite(matrix)?;
     if k < 2 {
-        return Err(ClusterError::Parameter {
-            parameter: "k",
-            value: k as f64,
-            allowed: "at least 2",
-        });
+        return refuse("k", k as f64, "at least 2");
     }
     let sample = matrix.gather(&order.take(params.sample));
     if ContentOrder::new(&sample, params.seed).distinct() <= k {

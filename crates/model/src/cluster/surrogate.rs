@@ -9,7 +9,7 @@ mod tree;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use super::error::{ClusterError, require_labels};
+use super::error::{ClusterError, refuse, require_labels};
 use super::quality::compact;
 use super::sample::ContentOrder;
 use crate::Matrix;
@@ -139,13 +139,6 @@ pub fn surrogate_rules(
     labels: &[u32],
     params: &SurrogateParams,
 ) -> Result<Vec<SurrogateRule>, ClusterError> {
-    let refuse = |parameter, value, allowed| {
-        Err(ClusterError::Parameter {
-            parameter,
-            value,
-            allowed,
-        })
-    };
     if !(1..=6).contains(&params.depth) {
         return refuse("surrogate.depth", f64::from(params.depth), "within 1 to 6");
     }

@@ -4,11 +4,13 @@
 //! within *bands* of age, joined so that each holds enough departures; it is fitted by iteratively reweighted least squares on
 //! one row per customer and band, not per customer and period.
 
+mod scoring;
+
 use serde::{Deserialize, Serialize};
 
 use crate::lifetime_error::LifetimeError;
-use crate::optimise::{Cholesky, OptimiseFailure};
 use crate::special::logistic;
+use scoring::{Cell, Design, Solved};
 
 /// How the linear predictor becomes a probability.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -88,14 +90,6 @@ const BAND_DEPARTURES: f64 = 10.0;
 const MAX_BANDS: usize = 60;
 /// The spread of a standardised covariate below which it counts as constant.
 const CONSTANT: f64 = 1e-12;
-
-/// Exposure of one customer in one band.
-struct Cell {
-    band: usize,
-    spell: usize,
-    periods: f64,
-    left: f64,
-}
 
 impl HazardFit {
     /// Fits by maximum likelihood.
@@ -306,137 +300,7 @@ fn standardisation(
     Ok((means, spreads))
 }
 
-struct Design<'a> {
-    link: HazardLink,
-    spells: &'a [Spell],
-    cells: Vec<Cell>,
-    bands: usize,
-    means: Vec<f64>,
-    spreads: Vec<f64>,
-    customers: f64,
-}
-
-struct Solved {
-    theta: Vec<f64>,
-    value: f64,
-    gradient_norm: f64,
-    information: Cholesky,
-}
-
-/// Log-likelihood, gradient and expected information.
-struct Evaluation {
-    value: f64,
-    gradient: Vec<f64>,
-    information: Vec<Vec<f64>>,
-}
-
 impl Design<'_> {
-    fn evaluate(&self, theta: &[f64]) -> Evaluation {
-        let size = theta.len();
-        let mut e = Evaluation {
-            value: 0.0,
-            gradient: vec![0.0; size],
-            information: vec![vec![0.0; size]; size],
-        };
-        let mut z = vec![0.0; self.means.len()];
-        for cell in &self.cells {
-            let spell = &self.spells[cell.spell];
-            let mut eta = theta[cell.band];
-            for (k, z) in z.iter_mut().enumerate() {
-                *z = (spell.covariates[k] - self.means[k]) / self.spreads[k];
-                eta += theta[self.bands + k] * *z;
-            }
-            let (h, slope) = self.link.hazard(eta);
-            let h = h.clamp(1e-15, 1.0 - 1e-15);
-            let stayed = cell.periods - cell.left;
-            e.value += spell.weight * (cell.left * h.ln() + stayed * (-h).ln_1p());
-            let score = spell.weight * (cell.left / h - stayed / (1.0 - h)) * slope;
-            let weight = spell.weight * cell.periods * slope * slope / (h * (1.0 - h));
-            e.gradient[cell.band] += score;
-            e.information[cell.band][cell.band] += weight;
-            for (k, zk) in z.iter().enumerate() {
-                let row = self.bands + k;
-                e.gradient[row] += score * zk;
-                e.information[row][cell.band] += weight * zk;
-                for (l, zl) in z.iter().enumerate().take(k + 1) {
-                    e.information[row][self.bands + l] += weight * zk * zl;
-                }
-            }
-        }
-        for i in 0..size {
-            for j in 0..i {
-                e.information[j][i] = e.information[i][j];
-            }
-        }
-        e
-    }
-
-    /// Fisher scoring with halved steps.
-    fn solve(&self) -> Result<Solved, OptimiseFailure> {
-        let (periods, left) = self.cells.iter().fold((0.0, 0.0), |(periods, left), cell| {
-            let weight = self.spells[cell.spell].weight;
-            (periods + weight * cell.periods, left + weight * cell.left)
-        });
-        let mut theta = vec![0.0; self.bands + self.means.len()];
-        theta[..self.bands].fill(self.link.eta((left / periods).clamp(1e-6, 1.0 - 1e-6)));
-        let mut now = self.evaluate(&theta);
-        for _ in 0..100 {
-            let factor = Cholesky::new(&now.information).ok_or(OptimiseFailure::Curvature)?;
-            if self.norm(&now.gradient) < 1e-10 {
-                break;
-            }
-            let step = factor.solve(&now.gradient);
-            let mut share = 1.0;
-            let better = loop {
-                let next: Vec<f64> = theta
-                    .iter()
-                    .zip(&step)
-                    .map(|(t, s)| t + share * s)
-                    .collect();
-                let then = self.evaluate(&next);
-                if then.value >= now.value - 1e-12 * now.value.abs() {
-                    break Some((next, then));
-                }
-                share *= 0.5;
-                if share < 1e-6 {
-                    break None;
-                }
-            };
-            let Some((next, then)) = better else { break };
-            (theta, now) = (next, then);
-        }
-        self.accept(theta, now)
-    }
-
-    fn norm(&self, gradient: &[f64]) -> f64 {
-        gradient.iter().fold(0.0, |most: f64, g| most.max(g.abs())) / self.customers
-    }
-
-    fn accept(&self, theta: Vec<f64>, at: Evaluation) -> Result<Solved, OptimiseFailure> {
-        // Covariates that separate leavers from stayers drive their coefficients away without end.
-        if let Some((index, &value)) = theta.iter().enumerate().find(|(_, t)| t.abs() > 20.0) {
-            return Err(OptimiseFailure::Edge { index, value });
-        }
-        let gradient_norm = self.norm(&at.gradient);
-        if gradient_norm.is_nan() || gradient_norm >= crate::optimise::GRADIENT_TOLERANCE {
-            return Err(OptimiseFailure::Gradient {
-                norm: gradient_norm,
-            });
-        }
-        let information = Cholesky::new(&at.information).ok_or(OptimiseFailure::Curvature)?;
-        // Collinear covariates: the variance of one explodes against that of its own column alone.
-        let inverse = information.inverse();
-        if (0..theta.len()).any(|i| inverse[i][i] * at.information[i][i] > 1e9) {
-            return Err(OptimiseFailure::Curvature);
-        }
-        Ok(Solved {
-            theta,
-            value: at.value,
-            gradient_norm,
-            information,
-        })
-    }
-
     /// Back to the covariates as given: b = b* / spread, alpha = alpha* - sum of b mean.
     fn published(&self, solved: &Solved, band_starts: Vec<u32>, departures: f64) -> HazardFit {
         let covariance = solved.information.inverse();

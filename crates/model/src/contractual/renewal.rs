@@ -361,6 +361,7 @@ impl Objective for RenewalObjective<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::optimise::assert_gradient;
     use crate::special::hypergeometric_series;
 
     fn sbg(alpha: f64, beta: f64) -> RenewalFit {
@@ -385,22 +386,7 @@ mod tests {
                 customers: 1000.0,
             };
             let theta = &[-0.3, 0.9, 0.2][..model.parameter_names().len()];
-            let gradient = objective.evaluate(theta).1;
-            for i in 0..theta.len() {
-                let shifted = |h: f64| {
-                    let mut place = theta.to_vec();
-                    place[i] += h;
-                    objective.evaluate(&place).0
-                };
-                let slope = (8.0 * (shifted(1e-3) - shifted(-1e-3)) - shifted(2e-3)
-                    + shifted(-2e-3))
-                    / 12e-3;
-                assert!(
-                    (slope - gradient[i]).abs() < 1e-9,
-                    "{model:?} {i}: {slope} {}",
-                    gradient[i]
-                );
-            }
+            assert_gradient(&objective, theta, 1e-9);
         }
     }
 
