@@ -1,65 +1,75 @@
 //! Repeated rows: a pass over the identifying columns before the pass that computes.
 
-use std::collections::HashSet;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use polars::prelude::*;
+use rayon::prelude::*;
 use tessera_expr::rel::{Dedup, RowFate, SourceRows};
-use xxhash_rust::xxh3::Xxh3;
+use xxhash_rust::xxh3::xxh3_128;
 
 use crate::aggregate::status;
 use crate::error::EngineError;
-use crate::scan::visible_rows;
+use crate::scan::{as_stored, visible_rows};
 
 const STATUS: &str = "__status";
 
-/// Positions, among the visible rows that pass the checks, of rows that repeat an earlier one. Rows are compared by a 128-bit
-/// hash of their values: two different rows among a thousand million collide with a probability below 1e-20.
+/// Bits of a position; the rest of a [`Search`]'s entries is hash.
+const POSITION_BITS: u32 = 40;
+const POSITION: u128 = (1 << POSITION_BITS) - 1;
+
+/// Bits of a hash that choose where an entry goes: enough parts to sort each within a cache.
+const PART_BITS: u32 = 10;
+
+/// Rows that one thread hashes at a time, so that what it writes stays in its cache.
+const HASHED_ROWS: usize = 1 << 12;
+
+/// Positions, among the visible rows that pass the checks, of rows that repeat an earlier one.
+///
+/// Rows are compared by 88 bits of a hash of their values: that two different ones among a thousand million are taken for
+/// one another has a probability below 1e-8. The search needs 16 bytes a row.
 #[derive(Debug, Clone)]
 pub(crate) struct Duplicates {
     fate: RowFate,
-    positions: HashSet<u64>,
+    /// A bit per position.
+    repeated: Vec<u64>,
 }
 
 impl Duplicates {
     /// Reads the identifying columns and finds the repetitions.
     pub(crate) fn find(rows: &SourceRows, dedup: &Dedup) -> Result<Self, EngineError> {
-        let names: Vec<String> = if dedup.columns.is_empty() {
-            rows.scan.columns.iter().map(|c| c.name.clone()).collect()
+        let names: Vec<&str> = if dedup.columns.is_empty() {
+            rows.scan.columns.iter().map(|c| c.name.as_str()).collect()
         } else {
-            dedup.columns.clone()
+            dedup.columns.iter().map(String::as_str).collect()
         };
-        let mut columns: Vec<Expr> = names.iter().map(|name| col(name.as_str())).collect();
-        if let Some(status) = status(rows) {
-            columns.push(status.alias(STATUS));
-        }
+        let mut columns: Vec<Expr> = names
+            .iter()
+            .map(|name| as_stored(rows, name).alias(identity(name)))
+            .collect();
+        columns.extend(status(rows).map(|status| status.alias(STATUS)));
         let frame = visible_rows(rows, &rows.scan.files, false)?.select(columns);
-        let search: Arc<Mutex<Search>> = Arc::default();
+        let search = Arc::new(Mutex::new(Search::default()));
         let inner = search.clone();
         let callback = PlanCallback::new(move |frame: DataFrame| -> PolarsResult<bool> {
-            let mut search = inner
-                .lock()
-                .unwrap_or_else(std::sync::PoisonError::into_inner);
-            search.take(&frame, &names)?;
+            let hashes = row_hashes(&frame)?;
+            let mut search = inner.lock().unwrap_or_else(PoisonError::into_inner);
+            search.take(&hashes, frame.column(STATUS).ok())?;
             Ok(false)
         });
         frame
             .sink_batches(callback, true, None)?
             .collect_with_engine(Engine::Streaming)?;
-        let search = std::mem::take(
-            &mut *search
-                .lock()
-                .unwrap_or_else(std::sync::PoisonError::into_inner),
-        );
+        let search = std::mem::take(&mut *search.lock().unwrap_or_else(PoisonError::into_inner));
         Ok(Self {
             fate: dedup.fate,
-            positions: search.repeated,
+            repeated: search.repeated(),
         })
     }
 
     /// Whether the row at this position repeats an earlier one.
     pub(crate) fn contains(&self, position: u64) -> bool {
-        self.positions.contains(&position)
+        let word = self.repeated.get(position as usize / 64);
+        word.is_some_and(|word| word >> (position % 64) & 1 == 1)
     }
 
     /// What happens to repeated rows.
@@ -68,71 +78,194 @@ impl Duplicates {
     }
 }
 
-#[derive(Default)]
+/// Name of an identifying column in the frames of the search; every other column is none.
+fn identity(name: &str) -> String {
+    format!("__identity_{name}")
+}
+
+/// The rows so far: hash and position of each, in parts by the first bits of the hash.
 struct Search {
-    seen: HashSet<u128>,
-    repeated: HashSet<u64>,
+    parts: Vec<Vec<u128>>,
     position: u64,
 }
 
-impl Search {
-    fn take(&mut self, frame: &DataFrame, names: &[String]) -> PolarsResult<()> {
-        let mut hashes = vec![Xxh3::new(); frame.height()];
-        for name in names {
-            hash_column(frame.column(name)?.as_materialized_series(), &mut hashes)?;
+impl Default for Search {
+    fn default() -> Self {
+        Self {
+            parts: vec![Vec::new(); 1 << PART_BITS],
+            position: 0,
         }
-        let passing = match frame.column(STATUS) {
-            Ok(status) => status
-                .as_materialized_series()
-                .u32()?
-                .iter()
-                .map(|s| s == Some(0))
-                .collect(),
-            Err(_) => vec![true; frame.height()],
-        };
-        for (hash, passes) in hashes.iter().zip(passing) {
-            if passes {
-                if !self.seen.insert(hash.digest128()) {
-                    self.repeated.insert(self.position);
-                }
-                self.position += 1;
-            }
-        }
-        Ok(())
     }
 }
 
-/// Feeds each row's value into its hash: a mark for null, the length before a text.
-fn hash_column(series: &Series, hashes: &mut [Xxh3]) -> PolarsResult<()> {
-    let physical = series.to_physical_repr();
-    match physical.dtype() {
-        DataType::String => {
-            for (hash, text) in hashes.iter_mut().zip(physical.str()?.iter()) {
-                match text {
-                    Some(text) => {
-                        hash.update(&(text.len() as u64).to_le_bytes());
-                        hash.update(text.as_bytes());
+impl Search {
+    /// Adds the rows whose status is 0, or all where there is none.
+    fn take(&mut self, hashes: &[u128], status: Option<&Column>) -> PolarsResult<()> {
+        match status {
+            None => hashes.iter().for_each(|hash| self.add(*hash)),
+            Some(status) => {
+                let status = status.as_materialized_series().u32()?;
+                for (hash, status) in hashes.iter().zip(status.iter()) {
+                    if status == Some(0) {
+                        self.add(*hash);
                     }
-                    None => hash.update(&u64::MAX.to_le_bytes()),
                 }
             }
         }
+        polars_ensure!(
+            self.position >> POSITION_BITS == 0,
+            ComputeError: "repeated rows are only found among fewer than a million million"
+        );
+        Ok(())
+    }
+
+    fn add(&mut self, hash: u128) {
+        let part = &mut self.parts[(hash >> (u128::BITS - PART_BITS)) as usize];
+        if part.len() == part.capacity() {
+            // Less than by doubling: this is what the memory of a large source goes to.
+            part.reserve_exact((part.len() / 4).max(64));
+        }
+        part.push(hash & !POSITION | u128::from(self.position));
+        self.position += 1;
+    }
+
+    /// A bit per position, set for all but the first row of each hash.
+    fn repeated(self) -> Vec<u64> {
+        let mut bits = vec![0; self.position.div_ceil(64) as usize];
+        let repeats = |mut part: Vec<u128>| {
+            part.sort_unstable();
+            let pairs = part.windows(2);
+            let same = pairs.filter(|pair| (pair[0] ^ pair[1]) >> POSITION_BITS == 0);
+            same.map(|pair| (pair[1] & POSITION) as u64)
+                .collect::<Vec<_>>()
+        };
+        let found: Vec<Vec<u64>> = self.parts.into_par_iter().map(repeats).collect();
+        for position in found.into_iter().flatten() {
+            bits[position as usize / 64] |= 1_u64 << (position % 64);
+        }
+        bits
+    }
+}
+
+/// A hash of the identifying columns of each row.
+fn row_hashes(frame: &DataFrame) -> PolarsResult<Vec<u128>> {
+    let mut hashes = vec![0; frame.height()];
+    hashes
+        .par_chunks_mut(HASHED_ROWS)
+        .enumerate()
+        .try_for_each(|(chunk, hashes)| {
+            let rows = frame.slice((chunk * HASHED_ROWS) as i64, hashes.len());
+            rows.columns()
+                .iter()
+                .filter(|column| column.name() != STATUS)
+                .try_for_each(|column| absorb(column.as_materialized_series(), hashes))
+        })?;
+    Ok(hashes)
+}
+
+/// Mixes the values of a column into the hashes of their rows.
+fn absorb(series: &Series, hashes: &mut [u128]) -> PolarsResult<()> {
+    let physical = series.to_physical_repr();
+    match physical.dtype() {
+        DataType::String => {
+            let digest = |text: &str| xxh3_128(text.as_bytes());
+            mix(physical.str()?.iter().map(|t| t.map(digest)), hashes);
+        }
         DataType::Float64 => {
-            for (hash, number) in hashes.iter_mut().zip(physical.f64()?.iter()) {
-                feed(hash, number.map(|n| (n + 0.0).to_bits() as i64));
-            }
+            // Zero has two signs and is one number.
+            let bits = |number: f64| marked((number + 0.0).to_bits());
+            mix(physical.f64()?.iter().map(|n| n.map(bits)), hashes);
         }
         _ => {
             let numbers = physical.cast(&DataType::Int64)?;
-            for (hash, number) in hashes.iter_mut().zip(numbers.i64()?.iter()) {
-                feed(hash, number);
-            }
+            let bits = |number: i64| marked(number as u64);
+            mix(numbers.i64()?.iter().map(|n| n.map(bits)), hashes);
         }
     }
     Ok(())
 }
 
-fn feed(hash: &mut Xxh3, number: Option<i64>) {
-    hash.update(&[u8::from(number.is_some())]);
-    hash.update(&number.unwrap_or(0).to_le_bytes());
+/// A number as no null looks.
+fn marked(bits: u64) -> u128 {
+    1 << 64 | u128::from(bits)
+}
+
+fn mix(values: impl Iterator<Item = Option<u128>>, hashes: &mut [u128]) {
+    for (hash, value) in hashes.iter_mut().zip(values) {
+        let mut bytes = [0; 32];
+        bytes[..16].copy_from_slice(&hash.to_le_bytes());
+        bytes[16..].copy_from_slice(&value.unwrap_or(0).to_le_bytes());
+        *hash = xxh3_128(&bytes);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    type Row = (Option<&'static str>, Option<i64>, u32);
+
+    fn found(batches: &[Vec<Row>]) -> Vec<u64> {
+        let mut search = Search::default();
+        for rows in batches {
+            let text: Vec<Option<&str>> = rows.iter().map(|row| row.0).collect();
+            let number: Vec<Option<i64>> = rows.iter().map(|row| row.1).collect();
+            let status: Vec<u32> = rows.iter().map(|row| row.2).collect();
+            let frame = df!("text" => text, "number" => number, STATUS => status).unwrap();
+            let hashes = row_hashes(&frame).unwrap();
+            search.take(&hashes, frame.column(STATUS).ok()).unwrap();
+        }
+        let (fate, rows) = (RowFate::Drop, search.position);
+        let repeated = search.repeated();
+        let duplicates = Duplicates { fate, repeated };
+        (0..rows + 64).filter(|p| duplicates.contains(*p)).collect()
+    }
+
+    /// What a set of rows seen says.
+    fn expected(batches: &[Vec<Row>]) -> Vec<u64> {
+        let mut seen = BTreeSet::new();
+        let passing = batches.iter().flatten().filter(|row| row.2 == 0);
+        (0..)
+            .zip(passing)
+            .filter_map(|(position, row)| (!seen.insert((row.0, row.1))).then_some(position))
+            .collect()
+    }
+
+    proptest! {
+        #[test]
+        fn rows_that_a_set_has_seen_are_found(
+            batches in prop::collection::vec(
+                prop::collection::vec(
+                    (
+                        prop::sample::select(vec![None, Some(""), Some("a"), Some("ab"), Some("b")]),
+                        prop::option::of(-1..3_i64),
+                        0..2_u32,
+                    ),
+                    0..40,
+                ),
+                0..4,
+            )
+        ) {
+            prop_assert_eq!(found(&batches), expected(&batches));
+        }
+    }
+
+    #[test]
+    fn rows_of_many_chunks_are_found() {
+        let rows = |from: i64| (from..from + 10_000).map(|n| (Some("x"), Some(n), 0));
+        let batches = [rows(0).collect(), rows(5_000).collect::<Vec<_>>()];
+        assert_eq!(found(&batches), (10_000..15_000).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn zeros_of_both_signs_are_one_number_and_null_is_none() {
+        let values = [Some(0.0), Some(-0.0), None, Some(1.0)];
+        let hashes = row_hashes(&df!("x" => values).unwrap()).unwrap();
+        assert_eq!(hashes[0], hashes[1]);
+        assert_eq!(hashes.iter().collect::<BTreeSet<_>>().len(), 3);
+    }
 }

@@ -4,13 +4,14 @@
 //! else a kernel of ours runs over whole columns. Every operand appears once in the result: a tree of n nodes becomes an
 //! expression of the order of n, however it is nested.
 //!
-//! Where to look: `kernels` (one column or two to one), `numbers`, `texts`, `calendar`, `casts` (what the kernels compute).
+//! Where to look: `kernels` (one column or two to one), `numbers`, `texts`, `calendar`, `casts`, `zones` (what the kernels compute).
 
 mod calendar;
 mod casts;
 mod kernels;
 mod numbers;
 mod texts;
+mod zones;
 
 #[cfg(test)]
 mod document;
@@ -23,6 +24,7 @@ use polars::prelude::{AnyValue, DataType, TimeUnit};
 use tessera_expr::{BinaryOp, Expr, Function, Literal, Node, Type};
 
 pub(crate) use numbers::finite;
+pub(crate) use zones::wall_clock;
 
 /// The polars expression of a checked expression; `as_of` is what `as_of()` stands for.
 ///

@@ -14,7 +14,7 @@ use tessera_expr::Type;
 use tessera_expr::rel::{Scan, ScanColumn, ScanFormat, SourceRows, Stored};
 
 use crate::error::EngineError;
-use crate::lower::{finite, lower};
+use crate::lower::{finite, lower, wall_clock};
 
 /// Prefix of columns that only the engine sees.
 const RAW: &str = "__raw_";
@@ -59,7 +59,8 @@ pub(crate) fn visible_rows(
     if let Some(predicate) = raw_bounds(rows)? {
         frame = frame.filter(predicate);
     }
-    let codes = scan.columns.iter().filter(|c| has_codes(c)).map(|c| {
+    let stands_for = |c: &ScanColumn| has_codes(c) || has_ticks(c);
+    let codes = scan.columns.iter().filter(|c| stands_for(c)).map(|c| {
         let codes = col(c.name.as_str()).to_physical();
         codes.cast(DataType::Int64).alias(code_name(&c.name))
     });
@@ -116,7 +117,24 @@ pub(crate) fn has_codes(column: &ScanColumn) -> bool {
     column.stored == Stored::Dictionary
 }
 
-/// The codes of a column's texts: equal for equal texts in all files of a scan.
+/// Whether the column's times are told apart as the files hold them: local times are not, in the hour that comes twice.
+fn has_ticks(column: &ScanColumn) -> bool {
+    matches!(column.stored, Stored::Timestamp { .. })
+}
+
+/// A column by which rows are the same or not. What is derived, and ends that are not known yet, have no
+/// stored form.
+pub(crate) fn as_stored(rows: &SourceRows, name: &str) -> Expr {
+    let scan = &rows.scan;
+    let column = scan.columns.iter().find(|c| c.name == name);
+    let changed = rows.until.as_deref() == Some(name) || scan.derive.iter().any(|(d, _)| d == name);
+    match column.filter(|c| !changed && (has_codes(c) || has_ticks(c))) {
+        Some(column) => col(code_name(&column.name)),
+        None => col(name),
+    }
+}
+
+/// The codes of a column's texts, equal for equal texts in all files of a scan, or the ticks of its times.
 pub(crate) fn code_name(name: &str) -> String {
     format!("{RAW}code_{name}")
 }
@@ -308,22 +326,17 @@ fn normalised(scan: &Scan) -> impl Iterator<Item = Expr> + '_ {
 
 fn local_time(scan: &Scan, time: Expr, zoned: bool) -> Expr {
     let micros = time.dt().cast_time_unit(TimeUnit::Microseconds);
-    let target = polars_zone(scan.timezone);
     if zoned {
-        return micros
-            .dt()
-            .convert_time_zone(target)
-            .dt()
-            .replace_time_zone(None, lit("earliest"), NonExistent::Null);
+        return wall_clock(micros, scan.timezone);
     }
     match scan.naive_zone {
-        Some(zone) if zone != scan.timezone => micros
-            .dt()
-            .replace_time_zone(Some(polars_zone(zone)), lit("earliest"), NonExistent::Null)
-            .dt()
-            .convert_time_zone(target)
-            .dt()
-            .replace_time_zone(None, lit("earliest"), NonExistent::Null),
+        Some(zone) if zone != scan.timezone => {
+            let zone = Some(polars_zone(zone));
+            let instants = micros
+                .dt()
+                .replace_time_zone(zone, lit("earliest"), NonExistent::Null);
+            wall_clock(instants, scan.timezone)
+        }
         _ => micros,
     }
 }
