@@ -29,5 +29,7 @@ mod rfm_reference;
 mod scores;
 #[path = "suite/table.rs"]
 mod table;
+#[path = "suite/text_files.rs"]
+mod text_files;
 #[path = "suite/threads.rs"]
 mod threads;

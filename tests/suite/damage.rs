@@ -6,7 +6,7 @@ use rand_chacha::ChaCha8Rng;
 use crate::program::{root, run, tessera};
 
 /// Number of mutants of each kind; `TESSERA_MUTANTS` takes another.
-fn mutants() -> usize {
+pub(crate) fn mutants() -> usize {
     std::env::var("TESSERA_MUTANTS")
         .ok()
         .and_then(|text| text.parse().ok())
@@ -14,7 +14,7 @@ fn mutants() -> usize {
 }
 
 /// Changes, removes, repeats or inserts a few bytes.
-fn mutate(bytes: &mut Vec<u8>, random: &mut ChaCha8Rng) {
+pub(crate) fn mutate(bytes: &mut Vec<u8>, random: &mut ChaCha8Rng) {
     for _ in 0..random.random_range(1..6) {
         if bytes.is_empty() {
             return;

@@ -25,6 +25,14 @@ pub fn expression_type(declared: ColumnType) -> Type {
     }
 }
 
+/// A column that the source does not have, with those it has.
+pub(crate) fn unknown_column(source: &Source, name: &At<String>, there_are: &[&str]) -> Diagnostic {
+    let span = name.span.clone();
+    let mut found = unknown_name("TS-D001", "column", &name.value, span, there_are);
+    found.message = format!("{} of source `{}`", found.message, source.name.value);
+    found
+}
+
 fn natural_type(stored: &Stored) -> Type {
     match stored {
         Stored::Bool => Type::Bool,
@@ -88,14 +96,7 @@ pub(crate) fn resolve(
         .collect();
     for (name, _) in &source.contract.columns {
         if !names.contains(&name.value.as_str()) {
-            let what = format!("column of source `{}`", source.name.value);
-            problems.push(unknown_name(
-                "TS-D001",
-                &what,
-                &name.value,
-                name.span.clone(),
-                &names,
-            ));
+            problems.push(unknown_column(source, name, &names));
         }
     }
     let mut columns = Vec::new();

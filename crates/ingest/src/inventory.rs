@@ -1,24 +1,17 @@
-//! What lies in the lake for one source: files, columns, sizes and fingerprints. Reads footers, never rows.
+//! What lies in the lake for one source: files, columns, sizes and fingerprints. Of Parquet, footers are read, never rows.
 
 use std::collections::HashSet;
-use std::fs::{self, File};
-use std::io::{BufRead, BufReader, Read};
+use std::fs;
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
-use sha2::{Digest, Sha256};
 use tessera_expr::rel::Stored;
 use tessera_spec::pipeline::{Format, Source};
 
 use crate::error::IngestError;
 use crate::files::{io, list};
-use crate::footer::{self, Footer, Found, hex};
-
-/// Files that are not Parquet are fingerprinted by content up to this many bytes, then by size.
-const HASHED_BYTES: u64 = 64 << 20;
-
-/// Lines of an NDJSON file that are read to learn its keys.
-const SAMPLED_LINES: usize = 1_000;
+use crate::footer::{self, Footer, Found};
+use crate::text;
 
 /// A file of the lake.
 #[derive(Debug, Clone, Serialize)]
@@ -90,16 +83,17 @@ pub fn take(source: &Source, hash_inputs: bool) -> Result<Inventory, IngestError
         };
         let footer = match listing.format {
             Format::Parquet => footer::read(&path).map_err(bad)?,
-            Format::Csv => text_footer(&path, csv_header(&path)).map_err(bad)?,
-            Format::Ndjson => text_footer(&path, ndjson_keys(&path)).map_err(bad)?,
+            Format::Csv => text::csv(&path).map_err(bad)?,
+            Format::Ndjson => text::ndjson(&path).map_err(bad)?,
         };
         columns.merge(source, &footer, &path, listing.format)?;
-        let fingerprint = if hash_inputs {
-            content_hash(&path, u64::MAX).map_err(bad)?
+        let parquet = listing.format == Format::Parquet;
+        let fingerprint = if parquet && hash_inputs {
+            text::content_hash(&path).map_err(bad)?
         } else {
             footer.fingerprint.clone()
         };
-        let rows = (listing.format == Format::Parquet).then_some(footer.rows);
+        let rows = parquet.then_some(footer.rows);
         let relative = path
             .strip_prefix(&listing.root)
             .unwrap_or(&path)
@@ -284,74 +278,4 @@ fn add_partitions(columns: &mut Vec<LakeColumn>, files: &[LakeFile]) {
             }
         }
     }
-}
-
-fn text_footer(path: &Path, names: Result<Vec<String>, String>) -> Result<Footer, String> {
-    let columns = names?
-        .into_iter()
-        .map(|name| (name, Found::Flat(Stored::Text)))
-        .collect();
-    Ok(Footer {
-        columns,
-        rows: 0,
-        fingerprint: content_hash(path, HASHED_BYTES)?,
-    })
-}
-
-fn csv_header(path: &Path) -> Result<Vec<String>, String> {
-    let mut reader = csv::ReaderBuilder::new()
-        .from_path(path)
-        .map_err(|error| error.to_string())?;
-    let header = reader
-        .headers()
-        .map_err(|error| format!("its header cannot be read ({error})"))?;
-    if header.is_empty() {
-        return Err("the file is empty".to_owned());
-    }
-    let mut seen = HashSet::new();
-    match header.iter().find(|name| !seen.insert(*name)) {
-        Some(twice) => Err(format!("its header names the column `{twice}` twice")),
-        None => Ok(header.iter().map(str::to_owned).collect()),
-    }
-}
-
-fn ndjson_keys(path: &Path) -> Result<Vec<String>, String> {
-    let file = File::open(path).map_err(|error| error.to_string())?;
-    let mut names: Vec<String> = Vec::new();
-    for (number, line) in BufReader::new(file).lines().take(SAMPLED_LINES).enumerate() {
-        let line = line.map_err(|error| format!("line {}: {error}", number + 1))?;
-        if line.trim().is_empty() {
-            continue;
-        }
-        let object: serde_json::Map<String, serde_json::Value> = serde_json::from_str(&line)
-            .map_err(|error| format!("line {}: not a JSON object ({error})", number + 1))?;
-        for name in object.keys() {
-            if !names.contains(name) {
-                names.push(name.clone());
-            }
-        }
-    }
-    if names.is_empty() {
-        Err("the file is empty".to_owned())
-    } else {
-        Ok(names)
-    }
-}
-
-fn content_hash(path: &Path, limit: u64) -> Result<String, String> {
-    let file = File::open(path).map_err(|error| error.to_string())?;
-    let size = file.metadata().map_err(|error| error.to_string())?.len();
-    let mut reader = BufReader::with_capacity(1 << 20, file).take(limit);
-    let mut hash = Sha256::new();
-    hash.update(size.to_le_bytes());
-    loop {
-        let buffer = reader.fill_buf().map_err(|error| error.to_string())?;
-        if buffer.is_empty() {
-            break;
-        }
-        hash.update(buffer);
-        let length = buffer.len();
-        reader.consume(length);
-    }
-    Ok(hex(&hash.finalize()))
 }

@@ -6,7 +6,7 @@ use tessera_expr::rel::{
 };
 use tessera_expr::{BinaryOp, Expr, Literal, Schema, Type, condition_at, parse_at};
 use tessera_spec::Pipeline;
-use tessera_spec::diagnostic::{Diagnostic, unknown_name};
+use tessera_spec::diagnostic::Diagnostic;
 use tessera_spec::pipeline::{At, Duplicates, ExprText, Format, OnBadRow, Source, SourceKind};
 
 use crate::columns;
@@ -93,17 +93,10 @@ fn check_references(
         .iter()
         .map(|(name, _)| name.as_str())
         .collect();
-    let what = format!("column of source `{}`", source.name.value);
     let mut find = |name: &At<String>| -> Option<Type> {
         let ty = schema.get(&name.value);
         if ty.is_none() {
-            problems.push(unknown_name(
-                "TS-D001",
-                &what,
-                &name.value,
-                name.span.clone(),
-                &names,
-            ));
+            problems.push(columns::unknown_column(source, name, &names));
         }
         ty
     };

@@ -47,11 +47,13 @@ pub enum PipelineError {
     },
     /// No customer is left to be divided.
     #[error(
-        "there is no customer up to {as_of}: every row was filtered, set aside, or lies later; see the table `sources` of an earlier version, or `tessera check`"
+        "there is no customer up to {as_of}: {}; choose another date, or change what the pipeline file says of these rows", .sources.join("; ")
     )]
     NoCustomers {
         /// The date of the run.
         as_of: chrono::NaiveDate,
+        /// What became of the rows of each source.
+        sources: Vec<String>,
     },
     /// Keys of different types cannot be one customer.
     #[error(

@@ -15,7 +15,7 @@ use crate::error::PipelineError;
 use crate::prepare::Prepared;
 use crate::publish::{self, Published};
 use crate::scores::{self, Scored};
-use crate::sources::{RejectRow, SourceOutcome, broken_contract, outcome};
+use crate::sources::{RejectRow, SourceOutcome, broken_contract, fate, outcome};
 use crate::stage::{Observer, Stage, StageReport, stages};
 use crate::table;
 
@@ -183,10 +183,16 @@ impl Job<'_> {
     fn features(&mut self, passes: &[PassDone], work: &Path) -> Result<RecordBatch, PipelineError> {
         let prepared = self.prepared;
         self.stage(|job| {
-            let passes: Vec<PathBuf> = passes.iter().map(|pass| pass.table.clone()).collect();
+            let paths: Vec<PathBuf> = passes.iter().map(|pass| pass.table.clone()).collect();
             let plan = &prepared.features;
-            let table =
-                table::assemble(&job.engine, prepared, plan, prepared.as_of, &passes, work)?;
+            let table = table::assemble(&job.engine, prepared, plan, prepared.as_of, &paths, work);
+            let table = table.map_err(|error| match error {
+                PipelineError::NoCustomers { as_of, .. } => PipelineError::NoCustomers {
+                    as_of,
+                    sources: fates(&job.engine, prepared, passes),
+                },
+                other => other,
+            })?;
             let rows = table.num_rows() as u64;
             let report = StageReport {
                 rows_in: rows,
@@ -333,6 +339,14 @@ impl Job<'_> {
             ))
         })
     }
+}
+
+/// What became of the rows of each source, in words.
+fn fates(engine: &PolarsEngine, prepared: &Prepared, passes: &[PassDone]) -> Vec<String> {
+    let planned = prepared.features.passes.iter().zip(passes);
+    planned
+        .map(|(pass, done)| fate(engine, &pass.aggregate.rows, &done.outcome.counts))
+        .collect()
 }
 
 /// Sets the number of threads of every pool. Must be called before anything runs.

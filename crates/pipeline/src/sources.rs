@@ -86,6 +86,23 @@ pub(crate) fn outcome(
     })
 }
 
+/// What became of the rows of a source, in words; of the rules, by which of them it was most often.
+pub(crate) fn fate(engine: &dyn Engine, rows: &SourceRows, counts: &RowCounts) -> String {
+    let name = &rows.scan.source;
+    if counts.rows == 0 {
+        return format!("source `{name}` has no row up to then");
+    }
+    let refused = counts.quarantined + counts.dropped;
+    let rules = engine.check_names(rows);
+    let most = counts.by_check.iter().zip(&rules).max_by_key(|(n, _)| **n);
+    let most = most.filter(|(n, _)| **n > 0);
+    let most = most.map_or_else(String::new, |(n, rule)| format!(" ({n} for `{rule}`)"));
+    format!(
+        "of {} rows of source `{name}`, {} were used, {} filtered, {refused} set aside or dropped{most}",
+        counts.rows, counts.used, counts.filtered
+    )
+}
+
 /// The first rule with `on_fail = "fail"` that rows broke, as an error with the first such row.
 pub(crate) fn broken_contract(
     engine: &dyn Engine,

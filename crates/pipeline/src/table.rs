@@ -44,7 +44,10 @@ pub(crate) fn assemble(
         .table;
     passes.iter().for_each(|pass| discard(pass));
     if table.rows == 0 {
-        return Err(PipelineError::NoCustomers { as_of });
+        return Err(PipelineError::NoCustomers {
+            as_of,
+            sources: Vec::new(),
+        });
     }
     if let Some(gap) = &plan.base_gap {
         let mut columns = customers::base_gap(gap, &table.read()?)?;

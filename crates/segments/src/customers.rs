@@ -5,9 +5,14 @@ use std::cmp::Ordering;
 use std::collections::HashMap;
 
 use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
-use arrow::datatypes::{DataType, Date32Type, Float64Type, Int64Type};
+use arrow::datatypes::{
+    DataType, Date32Type, Float64Type, Int64Type, TimeUnit, TimestampMicrosecondType,
+};
 
 use crate::error::SegmentError;
+
+/// Microseconds of a day.
+const DAY: f64 = 86_400e6;
 
 /// Row numbers and label codes are 32 bits wide; the largest marks a missing label.
 const LARGEST: usize = u32::MAX as usize - 1;
@@ -25,7 +30,7 @@ pub struct Customers {
 pub enum ColumnKind {
     /// Int64 or Float64: a number.
     Number,
-    /// Date32: a number of days since 1970-01-01, without a natural zero.
+    /// Date32, or timestamps in microseconds: a number of days since 1970-01-01, without a natural zero.
     Date,
     /// Utf8 or Boolean: a label.
     Label,
@@ -33,7 +38,7 @@ pub enum ColumnKind {
 
 /// A feature as numbers, one per customer.
 ///
-/// Missing values, NaN and infinities are all missing; a date is its days since 1970-01-01; false is 0 and true is 1.
+/// Missing values, NaN and infinities are all missing; a date or a time is its days since 1970-01-01; false is 0 and true is 1.
 #[derive(Debug, Clone)]
 pub struct Numeric {
     values: Vec<f64>,
@@ -51,7 +56,7 @@ impl Customers {
     ///
     /// # Errors
     /// A key that is not the first column, not Utf8 or Int64, null somewhere or repeated; a feature of another type than
-    /// Int64, Float64, Date32, Boolean or Utf8; more than 2^32 - 2 rows.
+    /// Int64, Float64, Date32, timestamps in microseconds, Boolean or Utf8; more than 2^32 - 2 rows.
     pub fn new(batch: RecordBatch) -> Result<Self, SegmentError> {
         let schema = batch.schema();
         let Some(key) = schema.fields().first() else {
@@ -151,6 +156,13 @@ impl Customers {
                     .map(|v| v.map_or(f64::NAN, f64::from))
                     .collect()
             }
+            DataType::Timestamp(TimeUnit::Microsecond, _) => {
+                let array = column.as_primitive::<TimestampMicrosecondType>();
+                array
+                    .iter()
+                    .map(|v| v.map_or(f64::NAN, |v| v as f64 / DAY))
+                    .collect()
+            }
             DataType::Boolean => {
                 let array = column.as_boolean();
                 array
@@ -171,7 +183,7 @@ impl Customers {
     /// A feature as labels. Utf8 as it stands (an empty text is a value), Boolean as `true` and `false`, Int64 in digits.
     ///
     /// # Errors
-    /// The feature does not exist, or is a fraction or a date.
+    /// The feature does not exist, or is a fraction, a date or a time.
     pub fn labels(&self, feature: &str) -> Result<Labels<'_>, SegmentError> {
         let column = self.column(feature)?;
         match column.data_type() {
@@ -305,7 +317,7 @@ impl<'a> Labels<'a> {
 fn kind_of(data_type: &DataType) -> Option<ColumnKind> {
     match data_type {
         DataType::Int64 | DataType::Float64 => Some(ColumnKind::Number),
-        DataType::Date32 => Some(ColumnKind::Date),
+        DataType::Date32 | DataType::Timestamp(TimeUnit::Microsecond, _) => Some(ColumnKind::Date),
         DataType::Utf8 | DataType::Boolean => Some(ColumnKind::Label),
         _ => None,
     }

@@ -55,7 +55,9 @@ pub enum SegmentError {
         limit: usize,
     },
     /// A feature column of a type that is not published.
-    #[error("feature `{feature}` is {found}; features are Int64, Float64, Date32, Boolean or Utf8")]
+    #[error(
+        "feature `{feature}` is {found}; features are integers, floats, dates, timestamps in microseconds, booleans or texts"
+    )]
     ColumnType {
         /// The feature.
         feature: String,

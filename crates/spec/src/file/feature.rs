@@ -14,6 +14,9 @@ use super::source::check_source;
 /// Keys of `[features]` that are no features.
 const KEYS: [&str; 3] = ["use", "orders", "lifecycle"];
 
+const NAMES: &str =
+    "every key of [features] but `use`, `orders` and `lifecycle` is the name of a feature";
+
 /// Keys that only an aggregate has.
 const OF_AGGREGATES: [&str; 6] = ["from", "agg", "of", "window", "offset", "where"];
 
@@ -22,10 +25,16 @@ pub(super) fn features(file: &Reader<'_>, sources: &[Source]) -> Features {
     let Some(table) = file.table("features") else {
         return Features::default();
     };
-    let lifecycle = table.table("lifecycle");
+    let free = |key: &str| !is_feature_by_mistake(&table, key);
+    let lifecycle = free("lifecycle")
+        .then(|| table.table("lifecycle"))
+        .flatten();
     let mut features = Features {
-        catalogue: table.texts("use").unwrap_or_default(),
-        orders: orders(&table, sources),
+        catalogue: free("use")
+            .then(|| table.texts("use"))
+            .flatten()
+            .unwrap_or_default(),
+        orders: free("orders").then(|| orders(&table, sources)).flatten(),
         lifecycle: lifecycle
             .map_or_else(LifecycleLimits::default, |inner| lifecycle_limits(&inner)),
         declared: Vec::new(),
@@ -36,6 +45,22 @@ pub(super) fn features(file: &Reader<'_>, sources: &[Source]) -> Features {
         }
     }
     features
+}
+
+/// Whether a feature was written under one of the keys that are none, which is noted.
+fn is_feature_by_mistake(table: &Reader<'_>, key: &str) -> bool {
+    let written = table.get(key).and_then(|value| value.get_ref().as_table());
+    let meant = written.is_some_and(|t| ["from", "agg", "expr"].iter().any(|k| t.contains_key(*k)));
+    if meant {
+        let message = format!("`{key}` cannot be the name of a feature");
+        table.notes.add(
+            Diagnostic::error("TS-P007", message, table.key_span(key))
+                .with_label("a setting of the catalogue")
+                .with_note(NAMES)
+                .with_help(format!("choose another name, such as `all_{key}`")),
+        );
+    }
+    meant
 }
 
 /// The events source that catalogue features read.
@@ -154,9 +179,7 @@ fn both_or_neither(message: String, span: std::ops::Range<usize>) -> Diagnostic 
 /// A value that is no feature: perhaps one of the keys of the table was meant.
 fn not_a_table(features: &Reader<'_>, name: &At<String>) {
     let message = format!("feature `{}` must be a table", name.value);
-    let found = Diagnostic::error("TS-P002", message, name.span.clone()).with_note(
-        "every key of [features] but `use`, `orders` and `lifecycle` is the name of a feature",
-    );
+    let found = Diagnostic::error("TS-P002", message, name.span.clone()).with_note(NAMES);
     features.notes.add(match suggest(&name.value, &KEYS) {
         Some(near) => found.with_help(format!("did you mean `{near}`?")),
         None => found.with_help("write { from = \"orders\", agg = \"count\" } or { expr = \"…\" }"),

@@ -34,6 +34,11 @@ fn declared_features() {
         ("no function", "agg = \"sum\", ", ""),
         ("nothing to sum", "of = \"amount\", ", ""),
         (
+            "a feature under the name of a setting",
+            "orders = \"orders\"",
+            "orders = { from = \"orders\", agg = \"count\" }"
+        ),
+        (
             "an unknown source of orders",
             "orders = \"orders\"",
             "orders = \"accounts\""

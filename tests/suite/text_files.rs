@@ -1,0 +1,240 @@
+//! Sources in CSV and NDJSON: what their lines say, and what is said of lines that are none.
+
+use std::path::Path;
+use std::process::Output;
+
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
+use tempfile::TempDir;
+
+use crate::damage::{mutants, mutate};
+use crate::program::tessera;
+use crate::table::Table;
+
+const PIPELINE: &str = r#"
+spec_version = 1
+name = "letters"
+timezone = "Europe/Berlin"
+currency = "EUR"
+store = "${out}/letters"
+[vars]
+file = "letters.csv"
+out = "."
+[customer]
+key = "id"
+[sources.letters]
+kind = "events"
+path = "${out}/${file}"
+key = "id"
+time = "sent_at"
+time_zone = "UTC"
+[sources.letters.contract]
+columns = { id = "string", sent_at = "timestamp", pages = "i64", note = "string" }
+missing_key = "quarantine"
+duplicates = "keep"
+[features]
+letters = { from = "letters", agg = "count" }
+pages = { from = "letters", agg = "sum", of = "pages" }
+note = { from = "letters", agg = "last", of = "note" }
+last_sent_at = { from = "letters", agg = "max", of = "sent_at" }
+[schemes.freshness]
+kind = "rules"
+rules = [{ segment = "late", when = "last_sent_at > timestamp '2026-06-01 00:00:00'" }]
+otherwise = "early"
+"#;
+
+/// Runs the pipeline over one file of these bytes.
+fn outcome(dir: &TempDir, name: &str, bytes: &[u8]) -> Output {
+    let pipeline = dir.path().join("letters.toml");
+    std::fs::write(&pipeline, PIPELINE).unwrap();
+    std::fs::write(dir.path().join(name), bytes).unwrap();
+    let (file, out) = (
+        format!("file={name}"),
+        format!("out={}", dir.path().display()),
+    );
+    let pipeline = pipeline.display().to_string();
+    let arguments = [
+        "run",
+        &pipeline,
+        "--as-of",
+        "2026-10-31",
+        "--var",
+        &file,
+        "--var",
+        &out,
+        "--quiet",
+    ];
+    tessera().args(arguments).output().unwrap()
+}
+
+/// A published table.
+fn table(dir: &TempDir, name: &str) -> Table {
+    let latest = Path::new("letters/latest").join(format!("{name}.parquet"));
+    Table::read(&dir.path().join(latest))
+}
+
+fn stderr(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+/// Marks, line ends and quoting as programs write them; a time is a feature like any other.
+#[test]
+fn lines_are_read_and_those_that_break_the_contract_are_set_aside() {
+    let csv = "\u{feff}id,sent_at,pages,note\r\n\
+        a,2026-05-01 10:00:00,2,\"hello, \"\"x\"\"\"\r\n\
+        b,2026-06-01 23:30:00,,\"two\r\nlines\"\r\n\
+        c,yesterday,3,\r\n\
+        ,2026-05-02 00:00:00,4,nobody's\r\n";
+    let ndjson = r#"{"id":"a","sent_at":"2026-05-01T10:00:00","pages":2,"note":"hello, \"x\""}
+{"id":"b","sent_at":"2026-06-01T23:30:00","note":"two\r\nlines"}
+
+{"id":"c","sent_at":"yesterday","pages":3}
+{"sent_at":"2026-05-02T00:00:00","pages":4,"note":"nobody's","more":[1,{}]}
+"#;
+    for (name, text) in [("letters.csv", csv), ("letters.ndjson", ndjson)] {
+        let dir = tempfile::tempdir().unwrap();
+        let output = outcome(&dir, name, text.as_bytes());
+        assert_eq!(output.status.code(), Some(0), "{name}: {}", stderr(&output));
+        let customers = table(&dir, "customers");
+        let text = |text: &str| Some(text.to_owned());
+        assert_eq!(customers.texts("id"), [text("a"), text("b")]);
+        assert_eq!(customers.ints("pages"), [Some(2), Some(0)]);
+        let notes = [text("hello, \"x\""), text("two\r\nlines")];
+        assert_eq!(customers.texts("note"), notes);
+        // 10:00 in UTC is noon in Berlin's summer.
+        assert_eq!(customers.shown("last_sent_at"), "2026-05-01T12:00:00");
+        assert_eq!(customers.texts("freshness"), [text("early"), text("late")]);
+        let rejects = table(&dir, "rejects");
+        let rules = [text("sent_at is a timestamp"), text("id is present")];
+        assert_eq!(rejects.texts("rule"), rules);
+        assert_eq!(rejects.texts("file"), [text(name), text(name)]);
+    }
+}
+
+#[test]
+fn a_line_that_is_none_is_told_with_its_number() {
+    let many = "a,2026-05-01 10:00:00,2,x\n".repeat(50_000);
+    let header = "id,sent_at,pages,note\n";
+    let object = "{\"id\":\"a\",\"sent_at\":\"2026-05-01T10:00:00\",\"pages\":2,\"note\":\"x\"}\n";
+    let objects = object.repeat(50_000);
+    let latin = [object.as_bytes(), b"{\"id\":\"caf\xe9\"}\n"].concat();
+    for (name, bytes, said) in [
+        (
+            "cut.csv",
+            format!("{header}{many}b,2026-05-01 10:0"),
+            "line 50002: 2 fields, where the header has 4",
+        ),
+        (
+            "long.csv",
+            format!("{header}{many}b,2026-05-01,1,x,y\n{many}"),
+            "line 50002: 5 fields, where the header has 4",
+        ),
+        (
+            "open.csv",
+            format!("{header}b,2026-05-01,1,\"x\n{many}"),
+            "line 2: a quotation mark that nothing closes",
+        ),
+        (
+            "semicolons.csv",
+            "id;sent_at;pages;note\n".to_owned(),
+            "its header has no comma but ';'",
+        ),
+        ("nothing.csv", String::new(), "the file is empty"),
+        (
+            "cut.ndjson",
+            format!("{objects}{{\"id\":\"b\",\"sen"),
+            "line 50001: not a JSON object",
+        ),
+        (
+            "list.ndjson",
+            format!("{objects}[1, 2]\n{objects}"),
+            "line 50001: not a JSON object",
+        ),
+        (
+            "two.ndjson",
+            format!("{object}{}{}", object.trim_end(), object),
+            "line 2: not a JSON object",
+        ),
+    ]
+    .map(|(name, text, said)| (name, text.into_bytes(), said))
+    .into_iter()
+    .chain([
+        (
+            "latin.csv",
+            [header.as_bytes(), b"caf\xe9,2026-05-01,1,x\n"].concat(),
+            "line 2: not UTF-8",
+        ),
+        ("latin.ndjson", latin, "line 2: not UTF-8"),
+    ]) {
+        let dir = tempfile::tempdir().unwrap();
+        let output = outcome(&dir, name, &bytes);
+        let told = stderr(&output);
+        assert_eq!(output.status.code(), Some(3), "{name}: {told}");
+        assert!(told.contains(name) && told.contains(said), "{name}: {told}");
+    }
+}
+
+/// A key that only a late line has is a column; text of which only the end differs is another input.
+#[test]
+fn the_whole_file_counts() {
+    let dir = tempfile::tempdir().unwrap();
+    let object = "{\"id\":\"a\",\"sent_at\":\"2026-05-01T10:00:00\",\"pages\":2}\n";
+    let text = format!(
+        "{}{}",
+        object.repeat(5_000),
+        object.replace('}', ",\"note\":\"x\"}")
+    );
+    for (text, versions) in [
+        (text.replace("\"x\"", "\"y\""), 1),
+        (text.clone(), 2),
+        (text, 2),
+    ] {
+        let output = outcome(&dir, "letters.ndjson", text.as_bytes());
+        assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+        assert_eq!(table(&dir, "customers").ints("letters"), [Some(5_001)]);
+        let commits = std::fs::read_dir(dir.path().join("letters/commits")).unwrap();
+        assert_eq!(commits.count(), versions);
+    }
+}
+
+/// Nobody left to be divided: what became of the rows is said.
+#[test]
+fn a_run_without_customers_tells_why() {
+    let dir = tempfile::tempdir().unwrap();
+    let csv = "id,sent_at,pages,note\na,yesterday,2,x\nb,tomorrow,2,x\n,2026-05-01 00:00:00,2,x\n";
+    let output = outcome(&dir, "letters.csv", csv.as_bytes());
+    assert_eq!(output.status.code(), Some(3));
+    let told = stderr(&output);
+    let said = "of 3 rows of source `letters`, 0 were used, 0 filtered, 3 set aside or dropped \
+        (2 for `sent_at is a timestamp`)";
+    assert!(told.contains(said), "{told}");
+}
+
+#[test]
+fn mutated_text_files_are_read_or_named() {
+    let csv = format!(
+        "id,sent_at,pages,note\n{}",
+        "a,2026-05-01 10:00:00,2,\"hello, \"\"x\"\"\"\nb,2026-05-01,,y\n".repeat(20)
+    );
+    let object = "{\"id\":\"a\",\"sent_at\":\"2026-05-01T10:00:00\",\"pages\":2,\"note\":\"x\"}\n";
+    let mut random = ChaCha8Rng::seed_from_u64(3);
+    for (name, text) in [("letters.csv", csv), ("letters.ndjson", object.repeat(30))] {
+        for number in 0..mutants() {
+            let mut bytes = text.clone().into_bytes();
+            mutate(&mut bytes, &mut random);
+            let dir = tempfile::tempdir().unwrap();
+            let output = outcome(&dir, name, &bytes);
+            let told = stderr(&output);
+            match output.status.code() {
+                Some(0) => {}
+                // Mutated names of columns are told at their place in the pipeline file.
+                Some(2) => assert!(told.contains("letters.toml"), "mutant {number}: {told}"),
+                Some(3) => assert!(
+                    told.contains("`letters`") && !told.contains("internal"),
+                    "mutant {number}: {told}"
+                ),
+                code => panic!("mutant {number}: {code:?}\n{told}"),
+            }
+        }
+    }
+}
