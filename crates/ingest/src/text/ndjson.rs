@@ -55,7 +55,7 @@ impl<'de> Visitor<'de> for Keys<'_> {
 
     fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<(), M::Error> {
         while let Some(key) = map.next_key::<String>()? {
-            if !self.names.iter().any(|name| *name == key) {
+            if !self.names.contains(&key) {
                 self.names.push(key);
             }
             map.next_value::<IgnoredAny>()?;
