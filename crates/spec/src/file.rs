@@ -119,7 +119,7 @@ fn pipeline(file: &Reader<'_>) -> Pipeline {
         timezone: locale::required_zone(file),
         currency: locale::currency(file),
         store: file
-            .required_text(
+            .required_path(
                 "store",
                 "add `store = \"data/store/NAME\"`, the folder of the snapshot store",
             )

@@ -225,6 +225,23 @@ impl<'a> Reader<'a> {
             .unwrap_or_else(|| At::new(String::new(), self.span.clone()))
     }
 
+    /// A path of the file system; an address of an object store is none.
+    pub(crate) fn required_path(&self, key: &str, help: &str) -> At<String> {
+        let path = self.required_text(key, help);
+        if path.value.contains("://") {
+            self.notes.add(
+                Diagnostic::error(
+                    "TS-P004",
+                    "object stores are not supported by this version of tessera",
+                    path.span.clone(),
+                )
+                .with_label(format!("the address {}", path.value))
+                .with_help("copy the files to a disk, or mount the store, and give the path"),
+            );
+        }
+        path
+    }
+
     /// An expression: its span is that of the text inside the quotes.
     pub(crate) fn expression(&self, key: &str) -> Option<At<String>> {
         self.text(key).map(|text| self.notes.inside_quotes(text))

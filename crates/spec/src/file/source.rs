@@ -50,7 +50,7 @@ fn source(table: &Reader<'_>, name: At<String>) -> Source {
     check_times(table, kind);
     let source = Source {
         kind: kind.unwrap_or(SourceKind::Events),
-        path: table.required_text("path", "add `path = \"…\"`: a file, a folder or a glob"),
+        path: table.required_path("path", "add `path = \"…\"`: a file, a folder or a glob"),
         format: table.word("format").map(|format| format.value),
         key: table.required_text(
             "key",

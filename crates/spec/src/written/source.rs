@@ -19,7 +19,8 @@ pub(super) struct SourceTable {
     kind: SourceKind,
     /// A file, a folder (Hive partitions understood) or a glob, relative to the current directory.
     path: String,
-    /// How the files are encoded; from their extension by default.
+    /// How the files are encoded; from their extension by default. CSV: UTF-8, a header, commas, in every record a field for
+    /// each column. NDJSON: an object a line, whose keys are columns. Either is read whole by `tessera check`, too.
     format: Option<Format>,
     /// Column with the customer's key.
     key: String,

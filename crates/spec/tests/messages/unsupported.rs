@@ -26,6 +26,16 @@ fn tables_and_keys_of_later_versions() {
             "touch = \"high\"\nexport = { format = \"csv\" }"
         ),
         (
+            "lakes in object stores",
+            "path = \"${lake}/orders\"",
+            "path = \"s3://lake/orders\""
+        ),
+        (
+            "snapshots in object stores",
+            "out = \"data/store\"",
+            "out = \"gs://bucket/store\""
+        ),
+        (
             "ages of attributes",
             "base = \"geographic\"",
             "base = \"geographic\", max_age_days = 30"
