@@ -13,6 +13,8 @@ mod commands;
 mod damage;
 #[path = "suite/demo.rs"]
 mod demo;
+#[path = "suite/duplicates.rs"]
+mod duplicates;
 #[path = "suite/kill.rs"]
 mod kill;
 #[path = "suite/known_at.rs"]

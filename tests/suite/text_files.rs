@@ -104,6 +104,14 @@ fn lines_are_read_and_those_that_break_the_contract_are_set_aside() {
         // 10:00 in UTC is noon in Berlin's summer.
         assert_eq!(customers.shown("last_sent_at"), "2026-05-01T12:00:00");
         assert_eq!(customers.texts("freshness"), [text("early"), text("late")]);
+        // Profiles hold times as days since 1970-01-01: noon of day 20,574, half past one of day 20,606.
+        let profiles = table(&dir, "profiles");
+        let features = profiles.texts("feature").into_iter();
+        let means = features.zip(profiles.floats("mean"));
+        let means = means.filter(|(feature, _)| feature.as_deref() == Some("last_sent_at"));
+        let mut means: Vec<f64> = means.filter_map(|(_, mean)| mean).collect();
+        means.sort_unstable_by(f64::total_cmp);
+        assert_eq!(means, [20_574.5, 20_606.0 + 1.5 / 24.0]);
         let rejects = table(&dir, "rejects");
         let rules = [text("sent_at is a timestamp"), text("id is present")];
         assert_eq!(rejects.texts("rule"), rules);
@@ -179,9 +187,11 @@ fn a_line_that_is_none_is_told_with_its_number() {
 fn the_whole_file_counts() {
     let dir = tempfile::tempdir().unwrap();
     let object = "{\"id\":\"a\",\"sent_at\":\"2026-05-01T10:00:00\",\"pages\":2}\n";
+    // More than 64 MiB.
+    let repeated = 1_200_000;
     let text = format!(
         "{}{}",
-        object.repeat(5_000),
+        object.repeat(repeated),
         object.replace('}', ",\"note\":\"x\"}")
     );
     for (text, versions) in [
@@ -191,7 +201,10 @@ fn the_whole_file_counts() {
     ] {
         let output = outcome(&dir, "letters.ndjson", text.as_bytes());
         assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
-        assert_eq!(table(&dir, "customers").ints("letters"), [Some(5_001)]);
+        assert_eq!(
+            table(&dir, "customers").ints("letters"),
+            [Some(repeated as i64 + 1)]
+        );
         let commits = std::fs::read_dir(dir.path().join("letters/commits")).unwrap();
         assert_eq!(commits.count(), versions);
     }

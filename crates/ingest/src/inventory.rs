@@ -8,6 +8,7 @@ use serde::Serialize;
 use tessera_expr::rel::Stored;
 use tessera_spec::pipeline::{Format, Source};
 
+use crate::digest;
 use crate::error::IngestError;
 use crate::files::{io, list};
 use crate::footer::{self, Footer, Found};
@@ -89,7 +90,7 @@ pub fn take(source: &Source, hash_inputs: bool) -> Result<Inventory, IngestError
         columns.merge(source, &footer, &path, listing.format)?;
         let parquet = listing.format == Format::Parquet;
         let fingerprint = if parquet && hash_inputs {
-            text::content_hash(&path).map_err(bad)?
+            digest::of_file(&path).map_err(bad)?
         } else {
             footer.fingerprint.clone()
         };

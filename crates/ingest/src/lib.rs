@@ -7,6 +7,7 @@
 //! holds the contract against it, `plan` makes the checks.
 
 mod columns;
+mod digest;
 mod error;
 mod files;
 mod footer;

@@ -9,10 +9,9 @@ use arrow::datatypes::{
     DataType, Date32Type, Float64Type, Int64Type, TimeUnit, TimestampMicrosecondType,
 };
 
-use crate::error::SegmentError;
+use tessera_expr::temporal::DAY_MICROS;
 
-/// Microseconds of a day.
-const DAY: f64 = 86_400e6;
+use crate::error::SegmentError;
 
 /// Row numbers and label codes are 32 bits wide; the largest marks a missing label.
 const LARGEST: usize = u32::MAX as usize - 1;
@@ -160,7 +159,7 @@ impl Customers {
                 let array = column.as_primitive::<TimestampMicrosecondType>();
                 array
                     .iter()
-                    .map(|v| v.map_or(f64::NAN, |v| v as f64 / DAY))
+                    .map(|v| v.map_or(f64::NAN, |v| v as f64 / DAY_MICROS as f64))
                     .collect()
             }
             DataType::Boolean => {

@@ -6,8 +6,9 @@ use std::path::Path;
 
 use ::csv::{Error, ErrorKind, ReaderBuilder, StringRecord};
 
+use super::footer;
 use super::quotes::Quotes;
-use super::{BUFFER, Digested};
+use crate::digest::{BUFFER, Digested};
 use crate::footer::Footer;
 
 /// Reads the file. The error is a sentence about it, with the line.
@@ -32,7 +33,7 @@ pub(crate) fn csv(path: &Path) -> Result<Footer, String> {
         return Err(fault);
     }
     match outcome {
-        Ok(_) => Ok(file.footer(names)),
+        Ok(_) => Ok(footer(file, names)),
         Err(error) => Err(fault(&error)),
     }
 }

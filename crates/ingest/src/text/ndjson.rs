@@ -7,7 +7,8 @@ use std::path::Path;
 use serde::Deserializer as _;
 use serde::de::{IgnoredAny, MapAccess, Visitor};
 
-use super::{BUFFER, Digested};
+use super::footer;
+use crate::digest::{BUFFER, Digested};
 use crate::footer::Footer;
 
 /// Reads the file. The error is a sentence about it, with the line.
@@ -32,7 +33,7 @@ pub(crate) fn ndjson(path: &Path) -> Result<Footer, String> {
     if names.is_empty() {
         return Err("the file is empty".to_owned());
     }
-    Ok(input.into_inner().footer(names))
+    Ok(footer(input.into_inner(), names))
 }
 
 /// Adds the keys of an object that are new.

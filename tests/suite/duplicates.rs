@@ -1,0 +1,68 @@
+//! Repeated rows of a Parquet source.
+
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, Int64Array, RecordBatch, TimestampMicrosecondArray};
+use parquet::arrow::ArrowWriter;
+
+use crate::program::run;
+use crate::table::Table;
+
+const PIPELINE: &str = r#"
+spec_version = 1
+name = "calls"
+timezone = "Europe/Berlin"
+currency = "EUR"
+store = "${out}/calls"
+[vars]
+out = "."
+[customer]
+key = "id"
+[sources.calls]
+kind = "events"
+path = "${out}/calls.parquet"
+key = "id"
+time = "called_at"
+contract = { missing_key = "fail", duplicates = "drop_exact" }
+[features]
+all_calls = { from = "calls", agg = "count" }
+last_called_at = { from = "calls", agg = "max", of = "called_at" }
+"#;
+
+/// On 25 October 2026 clocks in Berlin show 02:30 twice, at 00:30 and at 01:30 UTC: two calls, of which one is delivered twice.
+#[test]
+fn calls_in_the_hour_that_comes_twice_are_two() {
+    let dir = tempfile::tempdir().unwrap();
+    let midnight = 1_792_886_400_000_000;
+    let half_hours = [1, 3, 3].map(|n| midnight + n * 1_800_000_000);
+    let times = TimestampMicrosecondArray::from(half_hours.to_vec()).with_timezone("UTC");
+    let ids: ArrayRef = Arc::new(Int64Array::from(vec![7, 7, 7]));
+    let columns = [("id", ids), ("called_at", Arc::new(times) as ArrayRef)];
+    let batch = RecordBatch::try_from_iter(columns).unwrap();
+    let file = std::fs::File::create(dir.path().join("calls.parquet")).unwrap();
+    let mut writer = ArrowWriter::try_new(file, batch.schema(), None).unwrap();
+    writer.write(&batch).unwrap();
+    writer.close().unwrap();
+    let pipeline = dir.path().join("calls.toml");
+    std::fs::write(&pipeline, PIPELINE).unwrap();
+    let (pipeline, out) = (
+        pipeline.display().to_string(),
+        format!("out={}", dir.path().display()),
+    );
+    let arguments = [
+        "run",
+        &pipeline,
+        "--as-of",
+        "2026-10-31",
+        "--var",
+        &out,
+        "--quiet",
+    ];
+    run(&arguments, 0);
+    let latest = dir.path().join("calls/latest");
+    let customers = Table::read(&latest.join("customers.parquet"));
+    assert_eq!(customers.ints("all_calls"), [Some(2)]);
+    assert_eq!(customers.shown("last_called_at"), "2026-10-25T02:30:00");
+    let sources = Table::read(&latest.join("sources.parquet"));
+    assert_eq!(sources.ints("dropped"), [Some(1)]);
+}
