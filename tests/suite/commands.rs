@@ -1,6 +1,6 @@
 //! Commands, streams and exit codes.
 
-use crate::program::{json, root, run};
+use crate::program::{json, root, run, tessera};
 
 #[test]
 fn exit_code_2_for_a_wrong_file_with_every_mistake_at_its_place() {
@@ -136,4 +136,20 @@ fn a_scheduler_reads_one_json_object_a_line() {
             .all(|line| line["span"]["rows_in"].is_u64() && line["span"]["elapsed_ms"].is_u64()),
         "{stderr}"
     );
+}
+
+/// A log collector that dies takes no run with it.
+#[test]
+fn a_run_goes_on_when_nobody_reads_its_messages() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().display().to_string();
+    let mut child = tessera()
+        .args(["demo", &path, "--customers", "100"])
+        .stdout(std::process::Stdio::null())
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(child.stderr.take());
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+    run(&["verify", &format!("{path}/store/demo")], 0);
 }

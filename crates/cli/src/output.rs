@@ -64,7 +64,7 @@ impl From<serde_json::Error> for Failure {
 
 /// Says why, and returns the exit code.
 pub(crate) fn fail(failure: &Failure) -> ExitCode {
-    eprintln!("{}", failure.message.trim_end());
+    say(failure.message.trim_end());
     ExitCode::from(failure.code)
 }
 
@@ -79,4 +79,9 @@ pub(crate) fn print(text: &str) -> Result<(), Failure> {
 /// Writes a JSON value to stdout.
 pub(crate) fn print_json(value: &serde_json::Value) -> Result<(), Failure> {
     print(&format!("{}\n", serde_json::to_string_pretty(value)?))
+}
+
+/// Says a line on stderr. A reader that has gone away is no reason to stop.
+pub(crate) fn say(text: &str) {
+    let _ = writeln!(std::io::stderr(), "{text}");
 }

@@ -20,7 +20,9 @@ pub(crate) fn start(output: &Output) {
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
-        .with_span_events(FmtSpan::NONE);
+        .with_span_events(FmtSpan::NONE)
+        // Told on stderr as well, where a reader that has gone away would end the run.
+        .log_internal_errors(false);
     match output.log_format {
         LogFormat::Json => builder
             .json()

@@ -25,11 +25,8 @@ pub(crate) fn run(demo: &Demo, output: &Output) -> Result<ExitCode, Failure> {
     };
     let started = std::time::Instant::now();
     if !output.quiet {
-        eprintln!(
-            "making a lake of {} customers in {}",
-            demo.customers,
-            lake.display()
-        );
+        let (customers, lake) = (demo.customers, lake.display());
+        crate::output::say(&format!("making a lake of {customers} customers in {lake}"));
     }
     tessera_demo::generate(&lake, &config).map_err(|error| Failure::new(error, 4))?;
     tracing::info!(

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use tessera_pipeline::{Published, Reading, RunOptions};
 
 use crate::arguments::{Output, Run};
-use crate::output::{Failure, print, print_json};
+use crate::output::{Failure, print, print_json, say};
 use crate::progress::Progress;
 
 /// Set by an interrupt.
@@ -34,14 +34,14 @@ fn publish(arguments: &Run, reading: &Reading, output: &Output) -> Result<Publis
         if INTERRUPTED.swap(true, Ordering::SeqCst) {
             std::process::exit(130);
         }
-        eprintln!("interrupted: stopping after this stage (again to stop at once)");
+        say("interrupted: stopping after this stage (again to stop at once)");
     });
     if let Err(error) = handler {
         tracing::debug!("no interrupt handler: {error}");
     }
     let prepared = tessera_pipeline::prepare(&arguments.pipeline.file, as_of, reading)?;
     if !prepared.warnings.is_empty() && !output.quiet {
-        eprintln!("{}", prepared.warnings.render(false).trim_end());
+        say(prepared.warnings.render(false).trim_end());
     }
     let progress = Progress::new(output);
     let options = RunOptions {
@@ -68,7 +68,7 @@ pub(crate) fn show(published: &Published, output: &Output) -> Result<(), Failure
         return print_json(&published.to_json());
     }
     if !output.quiet {
-        eprint!("{}", published.summary);
+        say(published.summary.trim_end_matches('\n'));
     }
     let state = if published.already {
         "already published"
