@@ -6,7 +6,7 @@ use serde_json::json;
 use tessera_pipeline::Reading;
 
 use crate::arguments::{Check, Output};
-use crate::output::{Failure, print, print_json};
+use crate::output::{Failure, print, print_json, say};
 
 /// Checks every file; the exit code is 2 where one has mistakes.
 pub(crate) fn run(check: &Check, output: &Output) -> Result<ExitCode, Failure> {
@@ -22,7 +22,7 @@ pub(crate) fn run(check: &Check, output: &Output) -> Result<ExitCode, Failure> {
                 if output.json {
                     results.push(json!({"file": file, "ok": true, "summary": checked.summary, "diagnostics": checked.warnings.to_json()}));
                 } else {
-                    eprint!("{}", checked.warnings.render(false));
+                    say(checked.warnings.render(false).trim_end());
                     print(&format!("{}: ok: {}\n", file.display(), checked.summary))?;
                 }
             }

@@ -6,7 +6,7 @@ use serde_json::json;
 use tessera_snapshot::Store;
 
 use crate::arguments::{Output, StoreOnly, Verify};
-use crate::output::{Failure, print, print_json};
+use crate::output::{Failure, print, print_json, say};
 
 /// Checks a store; the exit code is 4 where something is not as committed.
 pub(crate) fn run(arguments: &Verify, output: &Output) -> Result<ExitCode, Failure> {
@@ -25,13 +25,13 @@ pub(crate) fn run(arguments: &Verify, output: &Output) -> Result<ExitCode, Failu
     } else {
         for (version, found) in &report.problems {
             for problem in found {
-                eprintln!("error: version {version}: {problem}");
+                say(&format!("error: version {version}: {problem}"));
             }
         }
         for hint in &report.stale_hints {
-            eprintln!(
+            say(&format!(
                 "warning: `{hint}` lags behind the commits; the next run or `tessera repair` completes it"
-            );
+            ));
         }
         let state = if report.is_sound() {
             "sound"
