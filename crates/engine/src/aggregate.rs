@@ -15,7 +15,7 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex};
 
 use polars::prelude::*;
-use tessera_expr::rel::{Aggregate, RowCounts, RowFate, SourceRows};
+use tessera_expr::rel::{Aggregate, RowCounts, RowOutcome, SourceRows};
 use tessera_expr::{Node, Type};
 
 use crate::duplicates::Duplicates;
@@ -53,10 +53,10 @@ pub(crate) fn run(
 
     let scanner = Arc::new(Mutex::new(Scanner {
         counts: RowCounts {
-            by_check: vec![0; fates(&plan.rows).len()],
+            by_check: vec![0; outcomes(&plan.rows).len()],
             ..RowCounts::default()
         },
-        fates: fates(&plan.rows),
+        outcomes: outcomes(&plan.rows),
         duplicates,
         position: 0,
         as_of_day,
@@ -227,22 +227,22 @@ pub(crate) fn status(rows: &SourceRows) -> Option<Expr> {
 }
 
 /// What happens to rows of each status from 1 on.
-pub(crate) fn fates(rows: &SourceRows) -> Vec<RowFate> {
+pub(crate) fn outcomes(rows: &SourceRows) -> Vec<RowOutcome> {
     let broken = rows
         .scan
         .columns
         .iter()
         .filter(|c| is_converted(c))
-        .map(|_| RowFate::Quarantine);
+        .map(|_| RowOutcome::Quarantine);
     broken
-        .chain(rows.checks.iter().map(|check| check.fate))
+        .chain(rows.checks.iter().map(|check| check.outcome))
         .collect()
 }
 
 /// Counts what becomes of the rows and keeps those that take part.
 struct Scanner {
     counts: RowCounts,
-    fates: Vec<RowFate>,
+    outcomes: Vec<RowOutcome>,
     duplicates: Option<Duplicates>,
     /// Position of the next row among those that pass the checks.
     position: u64,
@@ -262,7 +262,7 @@ impl Scanner {
                 *position += 1;
                 if repeated {
                     counts.duplicates += 1;
-                    count_fate(counts, duplicates.fate());
+                    count_outcome(counts, duplicates.outcome());
                 }
                 !repeated
             });
@@ -299,7 +299,7 @@ impl Scanner {
                 check => {
                     let check = check as usize - 1;
                     self.counts.by_check[check] += 1;
-                    count_fate(&mut self.counts, self.fates[check]);
+                    count_outcome(&mut self.counts, self.outcomes[check]);
                 }
             }
         }
@@ -308,10 +308,10 @@ impl Scanner {
 }
 
 /// Counts one row taken out. Rows that fail the run are counted with those set aside, since both are shown.
-fn count_fate(counts: &mut RowCounts, fate: RowFate) {
-    match fate {
-        RowFate::Quarantine | RowFate::Fail => counts.quarantined += 1,
-        RowFate::Drop => counts.dropped += 1,
-        RowFate::Filter => counts.filtered += 1,
+fn count_outcome(counts: &mut RowCounts, outcome: RowOutcome) {
+    match outcome {
+        RowOutcome::Quarantine | RowOutcome::Fail => counts.quarantined += 1,
+        RowOutcome::Drop => counts.dropped += 1,
+        RowOutcome::Filter => counts.filtered += 1,
     }
 }

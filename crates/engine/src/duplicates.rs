@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use polars::prelude::*;
 use rayon::prelude::*;
-use tessera_expr::rel::{Dedup, RowFate, SourceRows};
+use tessera_expr::rel::{Dedup, RowOutcome, SourceRows};
 use xxhash_rust::xxh3::xxh3_128;
 
 use crate::aggregate::status;
@@ -29,7 +29,7 @@ const HASHED_ROWS: usize = 1 << 12;
 /// one another has a probability below 1e-8. The search needs 16 bytes a row.
 #[derive(Debug, Clone)]
 pub(crate) struct Duplicates {
-    fate: RowFate,
+    outcome: RowOutcome,
     /// A bit per position.
     repeated: Vec<u64>,
 }
@@ -61,7 +61,7 @@ impl Duplicates {
             .collect_with_engine(Engine::Streaming)?;
         let search = std::mem::take(&mut *search.lock().unwrap_or_else(PoisonError::into_inner));
         Ok(Self {
-            fate: dedup.fate,
+            outcome: dedup.outcome,
             repeated: search.repeated(),
         })
     }
@@ -73,8 +73,8 @@ impl Duplicates {
     }
 
     /// What happens to repeated rows.
-    pub(crate) fn fate(&self) -> RowFate {
-        self.fate
+    pub(crate) fn outcome(&self) -> RowOutcome {
+        self.outcome
     }
 }
 
@@ -219,9 +219,9 @@ mod tests {
             let hashes = row_hashes(&frame).unwrap();
             search.take(&hashes, frame.column(STATUS).ok()).unwrap();
         }
-        let (fate, rows) = (RowFate::Drop, search.position);
+        let (outcome, rows) = (RowOutcome::Drop, search.position);
         let repeated = search.repeated();
-        let duplicates = Duplicates { fate, repeated };
+        let duplicates = Duplicates { outcome, repeated };
         (0..rows + 64).filter(|p| duplicates.contains(*p)).collect()
     }
 

@@ -3,9 +3,9 @@
 use std::path::PathBuf;
 
 use polars::prelude::*;
-use tessera_expr::rel::{RowFate, SourceRows, Stored};
+use tessera_expr::rel::{RowOutcome, SourceRows, Stored};
 
-use crate::aggregate::{fates, status};
+use crate::aggregate::{outcomes, status};
 use crate::duplicates::Duplicates;
 use crate::error::EngineError;
 use crate::scan::{ROW, is_converted, raw_name, visible_rows};
@@ -51,12 +51,12 @@ pub(crate) fn rule_names(rows: &SourceRows) -> Vec<String> {
 /// Reads the source again, file by file, and hands over the rows set aside, in file and row order.
 pub(crate) fn collect(rows: &SourceRows, mut take: impl FnMut(Reject)) -> Result<(), EngineError> {
     let rules = rule_names(rows);
-    let shown: Vec<bool> = fates(rows)
+    let shown: Vec<bool> = outcomes(rows)
         .iter()
-        .map(|fate| matches!(fate, RowFate::Quarantine | RowFate::Fail))
+        .map(|outcome| matches!(outcome, RowOutcome::Quarantine | RowOutcome::Fail))
         .collect();
     let duplicates = match &rows.dedup {
-        Some(dedup) if matches!(dedup.fate, RowFate::Quarantine | RowFate::Fail) => {
+        Some(dedup) if matches!(dedup.outcome, RowOutcome::Quarantine | RowOutcome::Fail) => {
             Some(Duplicates::find(rows, dedup)?)
         }
         _ => None,

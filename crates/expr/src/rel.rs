@@ -94,7 +94,7 @@ pub enum Stored {
 /// What happens to a row that meets a check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[allow(missing_docs)]
-pub enum RowFate {
+pub enum RowOutcome {
     Quarantine,
     Drop,
     Fail,
@@ -110,7 +110,7 @@ pub struct RowCheck {
     /// The row is taken out where this is true (null does not take it out).
     pub bad_when: Expr,
     /// What happens to it.
-    pub fate: RowFate,
+    pub outcome: RowOutcome,
 }
 
 /// How repeated rows are found.
@@ -119,7 +119,7 @@ pub struct Dedup {
     /// Identifying columns; every column of the scan when empty.
     pub columns: Vec<String>,
     /// What happens to all but the first in file and row order.
-    pub fate: RowFate,
+    pub outcome: RowOutcome,
 }
 
 /// The rows of one source that are visible at `as_of` and take part.

@@ -2,7 +2,7 @@
 
 use chrono::NaiveDate;
 use tessera_expr::rel::{
-    Dedup, RowCheck, RowFate, Scan, ScanColumn, ScanFormat, SourceRows, Stored,
+    Dedup, RowCheck, RowOutcome, Scan, ScanColumn, ScanFormat, SourceRows, Stored,
 };
 use tessera_expr::{BinaryOp, Expr, Literal, Schema, Type, condition_at, parse_at};
 use tessera_spec::Pipeline;
@@ -187,7 +187,7 @@ fn checks(source: &Source, schema: &Schema, problems: &mut Vec<Diagnostic>) -> V
         checks.push(RowCheck {
             rule: format!("{} is present", source.key.value),
             bad_when: missing(&source.key.value, ty),
-            fate: fate(source.contract.missing_key),
+            outcome: outcome(source.contract.missing_key),
         });
     }
     if let (Some(time), SourceKind::Events | SourceKind::Intervals) = (&source.time, source.kind)
@@ -197,7 +197,7 @@ fn checks(source: &Source, schema: &Schema, problems: &mut Vec<Diagnostic>) -> V
         checks.push(RowCheck {
             rule: format!("{} is present", time.value),
             bad_when,
-            fate: RowFate::Quarantine,
+            outcome: RowOutcome::Quarantine,
         });
     }
     for rule in &source.contract.rules {
@@ -205,7 +205,7 @@ fn checks(source: &Source, schema: &Schema, problems: &mut Vec<Diagnostic>) -> V
             Ok(check) => checks.push(RowCheck {
                 rule: rule.name.value.clone(),
                 bad_when: check.negated(),
-                fate: fate(rule.on_fail),
+                outcome: outcome(rule.on_fail),
             }),
             Err(found) => problems.extend(found),
         }
@@ -218,7 +218,7 @@ fn checks(source: &Source, schema: &Schema, problems: &mut Vec<Diagnostic>) -> V
                 checks.push(RowCheck {
                     rule: "filter".to_owned(),
                     bad_when,
-                    fate: RowFate::Filter,
+                    outcome: RowOutcome::Filter,
                 });
             }
             Err(found) => problems.extend(found),
@@ -238,11 +238,11 @@ fn missing(name: &str, ty: Type) -> Expr {
     null.condition(BinaryOp::Or, column.condition(BinaryOp::Equal, empty))
 }
 
-fn fate(on_bad_row: OnBadRow) -> RowFate {
+fn outcome(on_bad_row: OnBadRow) -> RowOutcome {
     match on_bad_row {
-        OnBadRow::Quarantine => RowFate::Quarantine,
-        OnBadRow::Drop => RowFate::Drop,
-        OnBadRow::Fail => RowFate::Fail,
+        OnBadRow::Quarantine => RowOutcome::Quarantine,
+        OnBadRow::Drop => RowOutcome::Drop,
+        OnBadRow::Fail => RowOutcome::Fail,
     }
 }
 
@@ -251,15 +251,15 @@ fn dedup(duplicates: &Duplicates) -> Option<Dedup> {
         Duplicates::Keep => None,
         Duplicates::DropExact => Some(Dedup {
             columns: Vec::new(),
-            fate: RowFate::Drop,
+            outcome: RowOutcome::Drop,
         }),
         Duplicates::Fail => Some(Dedup {
             columns: Vec::new(),
-            fate: RowFate::Fail,
+            outcome: RowOutcome::Fail,
         }),
         Duplicates::Unique { columns, on_fail } => Some(Dedup {
             columns: columns.iter().map(|column| column.value.clone()).collect(),
-            fate: fate(*on_fail),
+            outcome: outcome(*on_fail),
         }),
     }
 }

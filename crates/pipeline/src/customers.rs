@@ -1,4 +1,4 @@
-//! The customers with their features while they are divided.
+//! The customers with their features while they are assigned.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -46,8 +46,8 @@ pub(crate) fn base_gap(
     ])
 }
 
-/// Customers, their published features, and the schemes they have been divided by so far.
-pub(crate) struct Divided {
+/// Customers, their published features, and the schemes they have been assigned by so far.
+pub(crate) struct Assigned {
     customers: Customers,
     table: RecordBatch,
     assignments: Vec<Assignment>,
@@ -57,7 +57,7 @@ pub(crate) struct Divided {
     named_features: Vec<NamedFeature>,
 }
 
-impl Divided {
+impl Assigned {
     /// Takes the published features and scores out of all columns.
     pub(crate) fn new(prepared: &Prepared, all: &RecordBatch) -> Result<Self, PipelineError> {
         let schema = all.schema();
@@ -84,15 +84,15 @@ impl Divided {
         self.table.num_rows()
     }
 
-    /// Divides by one more scheme.
-    pub(crate) fn divide(
+    /// Assigns by one more scheme.
+    pub(crate) fn assign(
         &mut self,
         scheme: &Scheme,
         seed: u64,
         rule_matches: Option<&[BooleanArray]>,
         frozen_edges: Option<&FrozenEdges>,
     ) -> Result<(), PipelineError> {
-        let assignment = tessera_segments::divide(
+        let assignment = tessera_segments::assign(
             scheme,
             &self.customers,
             &Extra {

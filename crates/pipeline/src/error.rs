@@ -45,7 +45,7 @@ pub enum PipelineError {
         /// The limit.
         limit_hours: f64,
     },
-    /// No customer is left to be divided.
+    /// No customer is left to be assigned.
     #[error(
         "there is no customer up to {as_of}: {}; choose another date, or change what the pipeline file says of these rows", .sources.join("; ")
     )]
@@ -69,7 +69,7 @@ pub enum PipelineError {
         /// The second source.
         second_source: String,
     },
-    /// Customers could not be divided.
+    /// Customers could not be assigned.
     #[error(transparent)]
     Segments(#[from] SegmentError),
     /// The store refused or failed.

@@ -329,7 +329,7 @@ fn check_input(
             Wanted::Number | Wanted::Any => ("a number", "choose a numeric feature, or derive one"),
             Wanted::Label => (
                 "a label",
-                "choose a feature of text, or divide numbers with kind = \"quantile\"",
+                "choose a feature of text, or assign numbers with kind = \"quantile\"",
             ),
         };
         found.extend([Diagnostic::error(

@@ -1,4 +1,4 @@
-//! From divided customers to a published version and its report.
+//! From assigned customers to a published version and its report.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -14,7 +14,7 @@ use tessera_segments::{Assignment, CellMap, FrozenEdges, Quality};
 use tessera_snapshot::{RunIdentity, Store, StoreError, Version};
 use tessera_spec::pipeline::{RfmGrid, SchemeKind, ScoreMethod, Target};
 
-use crate::customers::Divided;
+use crate::customers::Assigned;
 use crate::error::PipelineError;
 use crate::prepare::Prepared;
 use crate::scores::{Scored, calibration_table, quality_table};
@@ -283,7 +283,7 @@ fn edges_of(version: &Version, scheme: &str) -> Result<Option<FrozenEdges>, Pipe
 pub(crate) struct Tables {
     as_of: i32,
     customers: RecordBatch,
-    divided: Divided,
+    assigned: Assigned,
     segments: RecordBatch,
     profiles: RecordBatch,
     models: RecordBatch,
@@ -298,7 +298,7 @@ pub(crate) struct Tables {
 impl Tables {
     pub(crate) fn new(
         prepared: &Prepared,
-        divided: Divided,
+        assigned: Assigned,
         outcomes: &[SourceOutcome],
         rejects: Vec<RejectRow>,
         scored: Vec<(String, Scored)>,
@@ -309,14 +309,14 @@ impl Tables {
             .goal
             .as_ref()
             .map(|goal| goal.kpi.value.as_str());
-        let assignments = divided.assignments();
+        let assignments = assigned.assignments();
         let summaries = tessera_segments::summarise(
-            divided.customers(),
+            assigned.customers(),
             assignments,
             prepared.value_feature(),
             kpi,
         )?;
-        let profiles = tessera_segments::profiles(&divided.profiled(prepared)?, assignments)?;
+        let profiles = tessera_segments::profiles(&assigned.profiled(prepared)?, assignments)?;
         let mut model_rows = tessera_segments::model_rows(assignments);
         let has_scores = !scored.is_empty();
         let mut calibration = Vec::new();
@@ -334,7 +334,7 @@ impl Tables {
         }
         Ok(Self {
             as_of,
-            customers: dated(as_of, &divided.with_schemes()?)?,
+            customers: dated(as_of, &assigned.with_schemes()?)?,
             segments: tessera_segments::segments_table(as_of, &summaries, &prepared.pipeline.playbooks)?,
             profiles: tessera_segments::profiles_table(as_of, &profiles)?,
             models: tessera_segments::models_table(as_of, model_rows)?,
@@ -353,7 +353,7 @@ impl Tables {
                     })
                 })
                 .collect(),
-            divided,
+            assigned,
         })
     }
 
@@ -409,8 +409,8 @@ pub(crate) fn publish(
     )?;
     let memberships = tessera_segments::memberships(
         tables.as_of,
-        tables.divided.customers(),
-        tables.divided.assignments(),
+        tables.assigned.customers(),
+        tables.assigned.assignments(),
     )?;
     let schema = memberships.schema().clone();
     let failed = |error: tessera_segments::SegmentError| StoreError::BadTable {

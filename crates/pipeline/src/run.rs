@@ -10,12 +10,12 @@ use chrono::NaiveDate;
 use tessera_engine::{Engine, Materialized, PolarsEngine};
 use tessera_expr::rel::Rel;
 
-use crate::customers::Divided;
+use crate::customers::Assigned;
 use crate::error::PipelineError;
 use crate::prepare::Prepared;
 use crate::publish::{self, Published};
 use crate::scores::{self, Scored};
-use crate::sources::{RejectRow, SourceOutcome, broken_contract, fate, outcome};
+use crate::sources::{RejectRow, SourceOutcome, broken_contract, outcome, outcome_text};
 use crate::stage::{Observer, Stage, StageReport, stages};
 use crate::table;
 
@@ -57,9 +57,9 @@ pub fn run(
     let (scored_table, scored) = job.scores(features, &past)?;
     drop(past);
     let frozen = publish::frozen_edges(&store, prepared)?;
-    let divided = job.divide(&scored_table, &frozen, work.path())?;
+    let assigned = job.assign(&scored_table, &frozen, work.path())?;
     let outcomes: Vec<SourceOutcome> = passes.into_iter().map(|pass| pass.outcome).collect();
-    let tables = job.profile(divided, &outcomes, rejects, scored)?;
+    let tables = job.profile(assigned, &outcomes, rejects, scored)?;
     job.publish(&store, &identity, tables)
 }
 
@@ -189,7 +189,7 @@ impl Job<'_> {
             let table = table.map_err(|error| match error {
                 PipelineError::NoCustomers { as_of, .. } => PipelineError::NoCustomers {
                     as_of,
-                    sources: fates(&job.engine, prepared, passes),
+                    sources: outcome_texts(&job.engine, prepared, passes),
                 },
                 other => other,
             })?;
@@ -252,31 +252,31 @@ impl Job<'_> {
         Ok((table, all))
     }
 
-    fn divide(
+    fn assign(
         &mut self,
         features: &RecordBatch,
         frozen: &publish::Frozen,
         work: &Path,
-    ) -> Result<Divided, PipelineError> {
+    ) -> Result<Assigned, PipelineError> {
         let prepared = self.prepared;
-        let mut divided = Divided::new(prepared, features)?;
+        let mut assigned = Assigned::new(prepared, features)?;
         for scheme in &prepared.pipeline.schemes {
-            divided = self.stage(|job| {
+            assigned = self.stage(|job| {
                 let matches = match prepared.rules.get(&scheme.name.value) {
                     Some(rules) => {
-                        Some(divided.rule_matches(prepared, rules, &job.engine, work)?)
+                        Some(assigned.rule_matches(prepared, rules, &job.engine, work)?)
                     }
                     None => None,
                 };
-                divided.divide(
+                assigned.assign(
                     scheme,
                     prepared.pipeline.seed,
                     matches.as_deref(),
                     frozen.get(&scheme.name.value),
                 )?;
-                let rows = divided.len() as u64;
+                let rows = assigned.len() as u64;
                 Ok((
-                    divided,
+                    assigned,
                     StageReport {
                         rows_in: rows,
                         rows_out: rows,
@@ -285,20 +285,20 @@ impl Job<'_> {
                 ))
             })?;
         }
-        Ok(divided)
+        Ok(assigned)
     }
 
     fn profile(
         &mut self,
-        divided: Divided,
+        assigned: Assigned,
         outcomes: &[SourceOutcome],
         rejects: Vec<RejectRow>,
         scored: Vec<(String, Scored)>,
     ) -> Result<publish::Tables, PipelineError> {
         let prepared = self.prepared;
         self.stage(|_| {
-            let rows_in = divided.len() as u64;
-            let tables = publish::Tables::new(prepared, divided, outcomes, rejects, scored)?;
+            let rows_in = assigned.len() as u64;
+            let tables = publish::Tables::new(prepared, assigned, outcomes, rejects, scored)?;
             let rows_out = tables.profile_rows();
             Ok((
                 tables,
@@ -342,10 +342,10 @@ impl Job<'_> {
 }
 
 /// What became of the rows of each source, in words.
-fn fates(engine: &PolarsEngine, prepared: &Prepared, passes: &[PassDone]) -> Vec<String> {
+fn outcome_texts(engine: &PolarsEngine, prepared: &Prepared, passes: &[PassDone]) -> Vec<String> {
     let planned = prepared.features.passes.iter().zip(passes);
     planned
-        .map(|(pass, done)| fate(engine, &pass.aggregate.rows, &done.outcome.counts))
+        .map(|(pass, done)| outcome_text(engine, &pass.aggregate.rows, &done.outcome.counts))
         .collect()
 }
 

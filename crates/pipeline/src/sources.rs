@@ -9,7 +9,7 @@ use arrow::array::{
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use chrono::{Days, NaiveDate, NaiveTime};
 use tessera_engine::{Engine, Reject};
-use tessera_expr::rel::{RowCounts, RowFate, SourceRows};
+use tessera_expr::rel::{RowCounts, RowOutcome, SourceRows};
 use tessera_ingest::Inventory;
 use tessera_spec::pipeline::{Freshness, Source, SourceKind};
 
@@ -87,7 +87,7 @@ pub(crate) fn outcome(
 }
 
 /// What became of the rows of a source, in words; of the rules, by which of them it was most often.
-pub(crate) fn fate(engine: &dyn Engine, rows: &SourceRows, counts: &RowCounts) -> String {
+pub(crate) fn outcome_text(engine: &dyn Engine, rows: &SourceRows, counts: &RowCounts) -> String {
     let name = &rows.scan.source;
     if counts.rows == 0 {
         return format!("source `{name}` has no row up to then");
@@ -115,7 +115,7 @@ pub(crate) fn broken_contract(
         .checks
         .iter()
         .enumerate()
-        .filter(|(_, check)| check.fate == RowFate::Fail);
+        .filter(|(_, check)| check.outcome == RowOutcome::Fail);
     let mut broken = by_check
         .map(|(i, check)| {
             (
@@ -128,7 +128,7 @@ pub(crate) fn broken_contract(
         && rows
             .dedup
             .as_ref()
-            .is_some_and(|dedup| dedup.fate == RowFate::Fail)
+            .is_some_and(|dedup| dedup.outcome == RowOutcome::Fail)
         && counts.duplicates > 0
     {
         broken = Some(("not a duplicate".to_owned(), counts.duplicates));

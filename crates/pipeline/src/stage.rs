@@ -28,7 +28,7 @@ pub enum Stage {
         score: String,
     },
     /// Every customer into one segment.
-    Divide {
+    Assign {
         /// The scheme.
         scheme: String,
     },
@@ -48,7 +48,7 @@ impl fmt::Display for Stage {
             Self::Features => f.write_str("compute features"),
             Self::Past { as_of } => write!(f, "look back to {as_of}"),
             Self::Score { score } => write!(f, "score {score}"),
-            Self::Divide { scheme } => write!(f, "divide by {scheme}"),
+            Self::Assign { scheme } => write!(f, "assign by {scheme}"),
             Self::Profiles => f.write_str("profile segments"),
             Self::Publish => f.write_str("publish"),
             Self::Report => f.write_str("write report"),
@@ -65,11 +65,11 @@ pub fn stages(prepared: &Prepared) -> Vec<Stage> {
         .map(|pass| Stage::Aggregate {
             source: pass.source.clone(),
         });
-    let divides = prepared
+    let assigns = prepared
         .pipeline
         .schemes
         .iter()
-        .map(|scheme| Stage::Divide {
+        .map(|scheme| Stage::Assign {
             scheme: scheme.name.value.clone(),
         });
     let past = prepared.observations().into_iter();
@@ -81,7 +81,7 @@ pub fn stages(prepared: &Prepared) -> Vec<Stage> {
         .chain([Stage::Rejects, Stage::Features])
         .chain(past)
         .chain(scores)
-        .chain(divides)
+        .chain(assigns)
         .chain([Stage::Profiles, Stage::Publish, Stage::Report])
         .collect()
 }

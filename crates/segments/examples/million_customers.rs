@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use arrow::array::{ArrayRef, Float64Array, Int64Array, RecordBatch, StringArray};
 use arrow::error::ArrowError;
-use tessera_segments::{Customers, Extra, divide, memberships, profiles, summarise};
+use tessera_segments::{Customers, Extra, assign, memberships, profiles, summarise};
 use tessera_spec::pipeline::{
     At, AttributeScheme, Grid, KChoice, KmeansScheme, QuantileScheme, RfmGrid, Scheme, SchemeKind,
     ScoreMethod, Transform,
@@ -137,7 +137,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut assignments = Vec::new();
     for scheme in schemes() {
         let start = Instant::now();
-        assignments.push(divide(&scheme, &customers, &Extra::default())?);
+        assignments.push(assign(&scheme, &customers, &Extra::default())?);
         timed(&scheme.name.value, start);
     }
     let start = Instant::now();

@@ -20,7 +20,7 @@ pub(crate) const STABLE: f64 = 0.75;
 pub struct Extra<'a> {
     /// Seed of every random step.
     pub seed: u64,
-    /// `rules`: per customer the index (from 0) of the first rule that is true, `None` where no rule is. Enough to divide,
+    /// `rules`: per customer the index (from 0) of the first rule that is true, `None` where no rule is. Enough to assign,
     /// not enough to tell rules that overlap.
     pub rule_hits: Option<&'a [Option<u32>]>,
     /// `rules`: per rule, in order, whether it is true for each customer; null is not true. Takes the place of `rule_hits`
@@ -171,7 +171,7 @@ pub enum Warning {
 }
 
 impl Assignment {
-    /// Number of customers divided.
+    /// Number of customers assigned.
     pub fn len(&self) -> usize {
         self.segment_of.len()
     }

@@ -1,4 +1,4 @@
-//! The customers to divide: one row each, the key first, features beside it.
+//! The customers to assign: one row each, the key first, features beside it.
 
 use std::borrow::Cow;
 use std::cmp::Ordering;

@@ -1,10 +1,10 @@
-//! What can go wrong when customers are divided.
+//! What can go wrong when customers are assigned.
 
 use arrow::datatypes::DataType;
 use arrow::error::ArrowError;
 use tessera_model::cluster::ClusterError;
 
-/// Why customers could not be divided or tables not be built.
+/// Why customers could not be assigned or tables not be built.
 #[derive(Debug, thiserror::Error)]
 pub enum SegmentError {
     /// Anything that happened inside one scheme.
@@ -47,7 +47,7 @@ pub enum SegmentError {
         key: String,
     },
     /// More rows than row numbers.
-    #[error("{rows} customers in one table; at most {limit} can be divided at once")]
+    #[error("{rows} customers in one table; at most {limit} can be assigned at once")]
     TooManyCustomers {
         /// Rows of the table.
         rows: usize,
@@ -230,11 +230,11 @@ pub enum SegmentError {
     #[error(transparent)]
     Cluster(#[from] ClusterError),
     /// Assignments and customers of different tables were put together.
-    #[error("scheme `{scheme}` divides {found} customers, and the table has {expected}")]
+    #[error("scheme `{scheme}` assigns {found} customers, and the table has {expected}")]
     Mismatch {
         /// The scheme.
         scheme: String,
-        /// Customers it divides.
+        /// Customers it assigns.
         found: usize,
         /// Customers of the table.
         expected: usize,

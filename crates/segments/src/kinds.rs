@@ -1,4 +1,4 @@
-//! Ways of dividing the customers. One file per kind, one line each in [`KINDS`].
+//! Ways of assigning the customers. One file per kind, one line each in [`KINDS`].
 
 mod attribute;
 mod kmeans;
@@ -13,7 +13,7 @@ use crate::assignment::{Assignment, Extra};
 use crate::customers::Customers;
 use crate::error::SegmentError;
 
-/// One way of dividing the customers: everything there is to know about it.
+/// One way of assigning the customers: everything there is to know about it.
 #[derive(Debug, Clone, Copy)]
 pub struct Kind {
     /// `kind = "…"` in the pipeline file, and the name of its source file.
@@ -26,8 +26,8 @@ pub struct Kind {
     pub accepts: fn(&SchemeKind) -> bool,
     /// Features the settings read; those that a predicate names are known to the caller only.
     pub inputs: fn(&SchemeKind) -> Vec<&str>,
-    /// Divides the customers.
-    pub(crate) divide: fn(&Scheme, &Customers, &Extra<'_>) -> Result<Assignment, SegmentError>,
+    /// Assigns the customers to segments.
+    pub(crate) assign: fn(&Scheme, &Customers, &Extra<'_>) -> Result<Assignment, SegmentError>,
 }
 
 /// Every kind, by name.
@@ -40,20 +40,20 @@ pub static KINDS: &[&Kind] = &[
     &rules::KIND,
 ];
 
-/// Divides the customers by a scheme: every customer gets exactly one segment, with the reason.
+/// Assigns the customers to segments by a scheme: every customer gets exactly one segment, with the reason.
 ///
 /// The result does not depend on the order of rows (beyond following it) nor on the number of threads.
 ///
 /// # Errors
 /// A feature that is missing or of another type, settings that contradict each other, rule outcomes of another table, frozen
 /// edges of other features. Every error names the scheme.
-pub fn divide(
+pub fn assign(
     scheme: &Scheme,
     customers: &Customers,
     extra: &Extra<'_>,
 ) -> Result<Assignment, SegmentError> {
     kind_of(&scheme.kind)
-        .and_then(|kind| (kind.divide)(scheme, customers, extra))
+        .and_then(|kind| (kind.assign)(scheme, customers, extra))
         .and_then(Assignment::checked)
         .map_err(|error| error.in_scheme(&scheme.name.value))
 }

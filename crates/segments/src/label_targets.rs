@@ -1,4 +1,4 @@
-//! Dividing by a label: where the customers with one value go, and why.
+//! Assigning by a label: where the customers with one value go, and why.
 
 use std::collections::HashMap;
 
@@ -16,8 +16,8 @@ pub(crate) struct Target {
     pub reason: String,
 }
 
-/// Customers divided by a label.
-pub(crate) struct Divided {
+/// Customers assigned by a label.
+pub(crate) struct Assigned {
     /// The segments, each where its first value stands among the rising values; that of missing values last.
     pub segments: Vec<SegmentInfo>,
     /// Per customer: index into `segments`.
@@ -35,12 +35,12 @@ pub(crate) fn is_blank(label: &str) -> bool {
 
 /// Sends the customers of every value to its target; blank values go where the missing ones go. Values with the same segment
 /// share it and its first rule.
-pub(crate) fn divide_by_label(
+pub(crate) fn assign_by_label(
     scheme: &str,
     labels: &Labels<'_>,
     target: impl Fn(usize, &str) -> Target,
     missing: Target,
-) -> Divided {
+) -> Assigned {
     let values = labels.values();
     let blank = |code: u32| {
         code == Labels::MISSING
@@ -90,7 +90,7 @@ pub(crate) fn divide_by_label(
         .iter()
         .map(|&code| segment_at[code as usize])
         .collect();
-    Divided {
+    Assigned {
         segments,
         segment_of,
         codes,

@@ -1,10 +1,10 @@
-//! Dividing the customers: schemes, the segment of every customer with its reason, and what the segments are like.
+//! Assigning the customers: schemes, the segment of every customer with its reason, and what the segments are like.
 //!
 //! Everything here is a pure function over Arrow columns: one row per customer goes in, an [`Assignment`] comes out. Nothing
 //! reads files, evaluates expressions or names an engine.
 //!
 //! The types that matter: [`Customers`] (the checked input), [`Assignment`] (one scheme applied to every customer) and
-//! [`Kind`] (one way of dividing, a row of [`KINDS`]).
+//! [`Kind`] (one way of assigning, a row of [`KINDS`]).
 //!
 //! Where to look:
 //!
@@ -44,7 +44,7 @@ pub use customers::{ColumnKind, Customers, Labels, Numeric};
 pub use edges::FrozenEdges;
 pub use error::SegmentError;
 pub use grid::{CellMap, GridLint, lint};
-pub use kinds::{KINDS, Kind, divide, inputs};
+pub use kinds::{KINDS, Kind, assign, inputs};
 pub use profiles::{LABEL_VALUES, OTHER_LABEL, Profile, profiles};
 pub use quality::{Quality, QualityStatus};
 pub use rules_lint::{RuleName, RulesLint, RulesWarning, repeated_rules};

@@ -89,7 +89,7 @@ pub fn profiles(
     Ok(profiles)
 }
 
-/// Refuses assignments that divide another table.
+/// Refuses assignments that assign another table.
 pub(crate) fn check_lengths(
     customers: &Customers,
     assignments: &[Assignment],

@@ -6,7 +6,7 @@ use super::Kind;
 use crate::assignment::{AssignedBy, Assignment, Extra, Parameter, Reasons};
 use crate::customers::Customers;
 use crate::error::SegmentError;
-use crate::label_targets::{Target, divide_by_label, is_blank};
+use crate::label_targets::{Target, assign_by_label, is_blank};
 use crate::wording::percent;
 
 /// More segments than this say nothing to anyone; the label is an identifier rather than an attribute.
@@ -24,10 +24,10 @@ pub(super) static KIND: Kind = Kind {
         SchemeKind::Attribute(config) => vec![config.by.value.as_str()],
         _ => Vec::new(),
     },
-    divide,
+    assign,
 };
 
-fn divide(
+fn assign(
     scheme: &Scheme,
     customers: &Customers,
     _: &Extra<'_>,
@@ -54,7 +54,7 @@ fn divide(
         rule: words.clone(),
         reason: words,
     };
-    let divided = divide_by_label(
+    let assigned = assign_by_label(
         name,
         &labels,
         |code, value| target(config, value, rare(code)),
@@ -63,11 +63,11 @@ fn divide(
     Ok(Assignment {
         scheme: name.to_owned(),
         kind: KIND.name,
-        segments: divided.segments,
-        segment_of: divided.segment_of,
+        segments: assigned.segments,
+        segment_of: assigned.segment_of,
         reasons: Reasons::PerCode {
-            codes: divided.codes,
-            texts: divided.texts,
+            codes: assigned.codes,
+            texts: assigned.texts,
         },
         assigned_by: AssignedBy::Rule,
         columns: Vec::new(),

@@ -48,10 +48,10 @@ pub(super) static KIND: Kind = Kind {
             .collect(),
         _ => Vec::new(),
     },
-    divide,
+    assign,
 };
 
-fn divide(
+fn assign(
     scheme: &Scheme,
     customers: &Customers,
     extra: &Extra<'_>,

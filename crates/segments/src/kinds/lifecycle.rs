@@ -8,7 +8,7 @@ use super::Kind;
 use crate::assignment::{AssignedBy, Assignment, Extra, Parameter, Reasons};
 use crate::customers::{Customers, Numeric};
 use crate::error::SegmentError;
-use crate::label_targets::{Target, divide_by_label};
+use crate::label_targets::{Target, assign_by_label};
 use crate::wording::write_number;
 
 /// The catalogue feature that holds the stage.
@@ -28,10 +28,10 @@ pub(super) static KIND: Kind = Kind {
            Publishes: in `models` the feature and its number of stages.",
     accepts: |kind| matches!(kind, SchemeKind::Lifecycle),
     inputs: |_| vec![STAGE],
-    divide,
+    assign,
 };
 
-fn divide(
+fn assign(
     scheme: &Scheme,
     customers: &Customers,
     _: &Extra<'_>,
@@ -52,15 +52,15 @@ fn divide(
             reason: words,
         }
     };
-    let divided = divide_by_label(name, &labels, target, missing);
+    let assigned = assign_by_label(name, &labels, target, missing);
     Ok(Assignment {
         scheme: name.to_owned(),
         kind: KIND.name,
-        segments: divided.segments,
-        segment_of: divided.segment_of,
+        segments: assigned.segments,
+        segment_of: assigned.segment_of,
         reasons: reasons(
-            divided.codes,
-            divided.texts,
+            assigned.codes,
+            assigned.texts,
             customers.numeric(RECENCY).ok(),
         ),
         assigned_by: AssignedBy::Rule,

@@ -28,13 +28,13 @@ pub(super) static KIND: Kind = Kind {
         SchemeKind::Quantile(config) => vec![config.by.value.as_str()],
         _ => Vec::new(),
     },
-    divide,
+    assign,
 };
 
 /// Rank of a customer without a value.
 const NO_RANK: u32 = 0;
 
-fn divide(
+fn assign(
     scheme: &Scheme,
     customers: &Customers,
     _: &Extra<'_>,

@@ -38,7 +38,7 @@ pub(super) static KIND: Kind = Kind {
         SchemeKind::RfmGrid(config) => features(config).to_vec(),
         _ => Vec::new(),
     },
-    divide,
+    assign,
 };
 
 /// Scores of the three dimensions, per customer, and the edges they were cut at.
@@ -47,7 +47,7 @@ struct Scored {
     edges: Option<FrozenEdges>,
 }
 
-fn divide(
+fn assign(
     scheme: &Scheme,
     customers: &Customers,
     extra: &Extra<'_>,

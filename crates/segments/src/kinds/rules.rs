@@ -21,10 +21,10 @@ pub(super) static KIND: Kind = Kind {
            overlap or decide nobody.",
     accepts: |kind| matches!(kind, SchemeKind::Rules(_)),
     inputs: |_| Vec::new(),
-    divide,
+    assign,
 };
 
-fn divide(
+fn assign(
     scheme: &Scheme,
     customers: &Customers,
     extra: &Extra<'_>,

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use proptest::prelude::*;
-use tessera_segments::{Assignment, Customers, Extra, KINDS, SegmentError, divide, inputs};
+use tessera_segments::{Assignment, Customers, Extra, KINDS, SegmentError, assign, inputs};
 use tessera_spec::pipeline::Scheme;
 
 use crate::customer_base::{Row, believable, customers, one_of_each, touch_hits};
@@ -15,7 +15,7 @@ fn attempt(scheme: &Scheme, rows: &[Row]) -> Result<Assignment, SegmentError> {
         seed: 7,
         ..Extra::default()
     };
-    divide(scheme, &customers(rows), &extra)
+    assign(scheme, &customers(rows), &extra)
 }
 
 fn run(scheme: &Scheme, rows: &[Row]) -> Assignment {

@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 use tessera_segments::{
-    Assignment, Extra, OTHER_LABEL, Profile, SegmentSummary, divide, profiles, summarise,
+    Assignment, Extra, OTHER_LABEL, Profile, SegmentSummary, assign, profiles, summarise,
 };
 use tessera_spec::pipeline::SchemeKind;
 
@@ -14,7 +14,7 @@ fn near(a: f64, b: f64) -> bool {
     (a - b).abs() <= 1e-9 * (1.0 + a.abs().max(b.abs()))
 }
 
-fn divided(rows: &[Row]) -> Vec<Assignment> {
+fn assigned(rows: &[Row]) -> Vec<Assignment> {
     let hits = touch_hits(rows);
     let extra = Extra {
         rule_hits: Some(&hits),
@@ -22,7 +22,7 @@ fn divided(rows: &[Row]) -> Vec<Assignment> {
     };
     one_of_each()
         .iter()
-        .map(|scheme| divide(scheme, &customers(rows), &extra).unwrap())
+        .map(|scheme| assign(scheme, &customers(rows), &extra).unwrap())
         .collect()
 }
 
@@ -111,7 +111,7 @@ fn identities_hold_on_a_believable_base_and_on_degenerate_ones() {
             })
             .collect(),
     ] {
-        let assignments = divided(&rows);
+        let assignments = assigned(&rows);
         check_profiles(
             &profiles(&customers(&rows), &assignments).unwrap(),
             &assignments,
@@ -133,7 +133,7 @@ proptest! {
     #[test]
     fn identities_hold_on_any_base(spend in prop::collection::vec(prop::option::of(-1e6f64..1e6), 0..80)) {
         let rows: Vec<Row> = spend.iter().zip(believable(80)).map(|(&spend, row)| Row { spend, ..row }).collect();
-        let assignments = divided(&rows);
+        let assignments = assigned(&rows);
         check_profiles(&profiles(&customers(&rows), &assignments).unwrap(), &assignments);
     }
 }
@@ -143,12 +143,12 @@ fn profiles_do_not_depend_on_the_order_of_rows() {
     let rows = believable(700);
     let mut turned = rows.clone();
     turned.reverse();
-    let of = |rows: &[Row]| profiles(&customers(rows), &divided(rows)).unwrap();
+    let of = |rows: &[Row]| profiles(&customers(rows), &assigned(rows)).unwrap();
     assert_eq!(of(&rows), of(&turned));
     let sums = |rows: &[Row]| {
         summarise(
             &customers(rows),
-            &divided(rows),
+            &assigned(rows),
             Some("spend_total"),
             Some("recency_days"),
         )
@@ -182,7 +182,7 @@ fn by_hand() -> Vec<Row> {
 #[test]
 fn figures_by_hand() {
     let rows = by_hand();
-    let assignment = divide(
+    let assignment = assign(
         &scheme("country", attribute("country", 0.0)),
         &customers(&rows),
         &Extra::default(),
@@ -255,7 +255,7 @@ fn rare_labels_are_summed_up() {
             ..Row::default()
         })
         .collect();
-    let assignment = divide(
+    let assignment = assign(
         &scheme("all", tiers(&[("all", 1.0)])),
         &customers(&rows),
         &Extra::default(),
@@ -274,7 +274,7 @@ fn rare_labels_are_summed_up() {
 #[test]
 fn a_date_has_no_index() {
     let rows = believable(50);
-    let assignment = divide(
+    let assignment = assign(
         &scheme("stage", SchemeKind::Lifecycle),
         &customers(&rows),
         &Extra::default(),
@@ -292,12 +292,12 @@ fn a_date_has_no_index() {
 
 #[test]
 fn an_assignment_of_another_base_is_refused() {
-    let assignments = divided(&believable(5));
+    let assignments = assigned(&believable(5));
     let message = profiles(&customers(&believable(6)), &assignments)
         .unwrap_err()
         .to_string();
     assert!(
-        message.contains("divides 5 customers, and the table has 6"),
+        message.contains("assigns 5 customers, and the table has 6"),
         "{message}"
     );
 }

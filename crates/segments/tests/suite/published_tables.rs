@@ -3,7 +3,7 @@
 use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::datatypes::{DataType, Date32Type, Int64Type};
 use tessera_segments::{
-    Assignment, Extra, customer_columns, divide, memberships, model_rows, models_table, profiles,
+    Assignment, Extra, customer_columns, assign, memberships, model_rows, models_table, profiles,
     profiles_table, segment_id, segments_table, summarise,
 };
 use tessera_spec::pipeline::Playbook;
@@ -12,7 +12,7 @@ use crate::customer_base::{Row, at, believable, customers, one_of_each, touch_hi
 
 const AS_OF: i32 = 13_513;
 
-fn divided(rows: &[Row]) -> Vec<Assignment> {
+fn assigned(rows: &[Row]) -> Vec<Assignment> {
     let hits = touch_hits(rows);
     let extra = Extra {
         rule_hits: Some(&hits),
@@ -20,7 +20,7 @@ fn divided(rows: &[Row]) -> Vec<Assignment> {
     };
     one_of_each()
         .iter()
-        .map(|scheme| divide(scheme, &customers(rows), &extra).unwrap())
+        .map(|scheme| assign(scheme, &customers(rows), &extra).unwrap())
         .collect()
 }
 
@@ -38,7 +38,7 @@ fn memberships_hold_every_customer_in_every_scheme_by_key_and_scheme() {
     let mut rows = believable(9_000);
     rows.reverse();
     let table = customers(&rows);
-    let assignments = divided(&rows);
+    let assignments = assigned(&rows);
     let batches = memberships(AS_OF, &table, &assignments).unwrap();
     assert_eq!(batches.rows(), 9_000 * assignments.len());
     let whole: Vec<RecordBatch> = batches.map(Result::unwrap).collect();
@@ -98,7 +98,7 @@ fn memberships_hold_every_customer_in_every_scheme_by_key_and_scheme() {
 #[test]
 fn tables_without_rows_keep_their_columns() {
     let table = customers(&[]);
-    let assignments = divided(&[]);
+    let assignments = assigned(&[]);
     assert_eq!(
         memberships(AS_OF, &table, &assignments).unwrap().batches(),
         0
@@ -117,7 +117,7 @@ fn tables_without_rows_keep_their_columns() {
 #[test]
 fn segments_carry_their_playbook() {
     let rows = believable(300);
-    let assignments = divided(&rows);
+    let assignments = assigned(&rows);
     let summaries = summarise(&customers(&rows), &assignments, Some("spend_total"), None).unwrap();
     let playbook = |name: &str, owner: &str| Playbook {
         name: at(name.to_owned()),
@@ -186,7 +186,7 @@ fn segments_carry_their_playbook() {
 #[test]
 fn profiles_and_models_are_sorted_and_typed() {
     let rows = believable(300);
-    let assignments = divided(&rows);
+    let assignments = assigned(&rows);
     let found = profiles(&customers(&rows), &assignments).unwrap();
     let batch = profiles_table(AS_OF, &found).unwrap();
     assert_eq!(batch.num_rows(), found.len());
@@ -245,7 +245,7 @@ fn profiles_and_models_are_sorted_and_typed() {
 #[test]
 fn customer_columns_are_named_after_the_scheme() {
     let rows = believable(20);
-    for assignment in divided(&rows) {
+    for assignment in assigned(&rows) {
         let columns = customer_columns(&assignment).unwrap();
         assert_eq!(columns[0].0.name(), &assignment.scheme);
         for row in 0..20 {

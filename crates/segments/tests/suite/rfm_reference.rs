@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use arrow::array::{ArrayRef, AsArray, Float64Array, Int64Array, RecordBatch, StringArray};
 use chrono::NaiveDate;
-use tessera_segments::{Assignment, Customers, Extra, FrozenEdges, divide};
+use tessera_segments::{Assignment, Customers, Extra, FrozenEdges, assign};
 use tessera_spec::pipeline::{Closed, Grid, ScoreMethod};
 
 use crate::customer_base::{rfm, scheme};
@@ -121,7 +121,7 @@ fn rfm_package_thresholds_and_all_995_segments() {
         edge_offset: 1.0,
     };
     let scheme = scheme("rfm", rfm(method, Grid::IntervalReadme, 5));
-    let assignment = divide(&scheme, &customers, &Extra::default()).unwrap();
+    let assignment = assign(&scheme, &customers, &Extra::default()).unwrap();
 
     assert!(close(
         &edges(&assignment, "recency"),
@@ -195,7 +195,7 @@ fn frozen_edges_from_a_models_table_give_the_same_segments() {
         closed: Closed::Left,
         edge_offset: 1.0,
     };
-    let first = divide(
+    let first = assign(
         &scheme("rfm", rfm(method, Grid::Eleven, 5)),
         &customers,
         &Extra::default(),
@@ -214,7 +214,7 @@ fn frozen_edges_from_a_models_table_give_the_same_segments() {
         frozen_edges: frozen.as_ref(),
         ..Extra::default()
     };
-    let second = divide(&again, &customers, &extra).unwrap();
+    let second = assign(&again, &customers, &extra).unwrap();
     assert_eq!(first.segment_of, second.segment_of);
     assert!(
         second

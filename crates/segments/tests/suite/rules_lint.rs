@@ -3,7 +3,7 @@
 use arrow::array::BooleanArray;
 use proptest::prelude::*;
 use tessera_segments::{
-    Assignment, Extra, QualityStatus, RulesLint, SegmentError, divide, repeated_rules,
+    Assignment, Extra, QualityStatus, RulesLint, SegmentError, assign, repeated_rules,
 };
 use tessera_spec::pipeline::SchemeKind;
 
@@ -18,7 +18,7 @@ fn run(
         rule_matches: Some(matches),
         ..Extra::default()
     };
-    divide(
+    assign(
         &scheme("touch", kind),
         &customers(&believable(rows as i64)),
         &extra,
@@ -129,7 +129,7 @@ fn first_rules_alone_divide_alike_and_say_only_what_they_can() {
         rule_hits: Some(&hits),
         ..Extra::default()
     };
-    let first = divide(&scheme("touch", kind), &customers(&believable(6)), &extra).unwrap();
+    let first = assign(&scheme("touch", kind), &customers(&believable(6)), &extra).unwrap();
     assert_eq!(all.segment_of, first.segment_of);
     assert!(first.quality.is_empty());
     assert_eq!(

@@ -1,7 +1,7 @@
 //! What each kind decides and says, on bases small enough to check by hand.
 
 use tessera_segments::{
-    Assignment, Extra, NamedFeature, QualityStatus, SegmentError, Warning, divide, segment_id,
+    Assignment, Extra, NamedFeature, QualityStatus, SegmentError, Warning, assign, segment_id,
 };
 use tessera_spec::pipeline::{
     Grid, GridInterval, KChoice, SchemeKind, ScoreMethod, Transform, Unit,
@@ -12,11 +12,11 @@ use crate::customer_base::{
 };
 
 fn run(kind: SchemeKind, rows: &[Row]) -> Assignment {
-    divide(&scheme("s", kind), &customers(rows), &Extra::default()).unwrap()
+    assign(&scheme("s", kind), &customers(rows), &Extra::default()).unwrap()
 }
 
 fn refusal(kind: SchemeKind, rows: &[Row], extra: &Extra<'_>) -> String {
-    divide(&scheme("s", kind), &customers(rows), extra)
+    assign(&scheme("s", kind), &customers(rows), extra)
         .unwrap_err()
         .to_string()
 }
@@ -176,7 +176,7 @@ fn rules_take_the_first_true_one_and_quote_it() {
         rule_hits: Some(&hits),
         ..Extra::default()
     };
-    let found = divide(&scheme("touch", touch.clone()), &customers(&rows), &extra).unwrap();
+    let found = assign(&scheme("touch", touch.clone()), &customers(&rows), &extra).unwrap();
     assert_eq!(names(&found), ["rescue", "care", "care", "rescue"]);
     assert_eq!(found.reason(0), "rule 3: nps < 3");
     assert_eq!(found.reason(1), "none of the 3 rules is true");
@@ -372,7 +372,7 @@ fn a_feature_that_is_missing_or_of_another_type_is_named() {
     if let SchemeKind::Quantile(config) = &mut by_country {
         config.by.value = "country".to_owned();
     }
-    let error = divide(
+    let error = assign(
         &scheme("s", by_country),
         &customers(&believable(3)),
         &Extra::default(),
@@ -421,7 +421,7 @@ fn kmeans_recovers_planted_groups_numbers_them_and_says_why() {
         named_features: &features,
         ..Extra::default()
     };
-    let found = divide(
+    let found = assign(
         &scheme("s", kmeans(KChoice::Fixed(3))),
         &customers(&rows),
         &extra,

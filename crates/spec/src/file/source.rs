@@ -158,7 +158,7 @@ fn contract(source: &Reader<'_>) -> Contract {
     );
     let contract = Contract {
         columns: columns(&table),
-        missing_key: missing_key.map_or(OnBadRow::Quarantine, |fate| fate.value),
+        missing_key: missing_key.map_or(OnBadRow::Quarantine, |outcome| outcome.value),
         duplicates: duplicates(&table),
         rules: rules(&table),
     };
@@ -247,8 +247,8 @@ fn unique(table: &Reader<'_>) -> Duplicates {
 }
 
 fn on_fail(table: &Reader<'_>) -> OnBadRow {
-    let fate = table.word("on_fail");
-    fate.map_or(OnBadRow::Quarantine, |fate| fate.value)
+    let outcome = table.word("on_fail");
+    outcome.map_or(OnBadRow::Quarantine, |outcome| outcome.value)
 }
 
 fn rules(table: &Reader<'_>) -> Vec<Rule> {

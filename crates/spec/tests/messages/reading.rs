@@ -115,7 +115,7 @@ fn words() {
         ("unit", "unit = \"currency\"", "unit = \"money\""),
         ("base", "base = \"geographic\"", "base = \"geography\""),
         (
-            "fate of rows",
+            "outcome of rows",
             "missing_key = \"quarantine\"",
             "missing_key = \"ignore\""
         ),
