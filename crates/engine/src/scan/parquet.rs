@@ -1,0 +1,116 @@
+//! Parquet files as a lazy frame of the types that the files hold.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use polars::io::HiveOptions;
+use polars::lazy::dsl::{
+    CastColumnsPolicy, DslBuilder, ExtraColumnsPolicy, MissingColumnsPolicy, UnifiedScanArgs,
+};
+use polars::prelude::*;
+use tessera_expr::rel::{Scan, Stored};
+
+use super::paths;
+use crate::error::EngineError;
+
+pub(super) fn parquet(scan: &Scan, files: &[PathBuf]) -> Result<LazyFrame, EngineError> {
+    let stored: SchemaRef = Arc::new(
+        scan.columns
+            .iter()
+            .filter(|c| c.stored != Stored::HivePath)
+            .map(|c| Field::new(c.name.as_str().into(), stored_type(&c.stored)))
+            .collect(),
+    );
+    let options = ParquetOptions {
+        schema: Some(stored.clone()),
+        parallel: ParallelStrategy::Auto,
+        low_memory: false,
+        use_statistics: true,
+    };
+    let unified = UnifiedScanArgs {
+        schema: Some(stored),
+        hive_options: hive(scan),
+        glob: false,
+        cast_columns_policy: CastColumnsPolicy {
+            integer_upcast: true,
+            integer_to_float_cast: true,
+            float_upcast: true,
+            datetime_nanoseconds_downcast: true,
+            datetime_milliseconds_upcast: true,
+            datetime_microseconds_upcast: true,
+            null_upcast: true,
+            categorical_to_string: true,
+            ..CastColumnsPolicy::ERROR_ON_MISMATCH
+        },
+        missing_columns_policy: MissingColumnsPolicy::Raise,
+        extra_columns_policy: ExtraColumnsPolicy::Ignore,
+        ..Default::default()
+    };
+    Ok(DslBuilder::scan_parquet(paths(files)?, options, unified)?
+        .build()
+        .into())
+}
+
+fn hive(scan: &Scan) -> HiveOptions {
+    let from_path: Schema = scan
+        .columns
+        .iter()
+        .filter(|c| c.stored == Stored::HivePath)
+        .map(|c| Field::new(c.name.as_str().into(), DataType::String))
+        .collect();
+    let enabled = !from_path.is_empty();
+    HiveOptions {
+        enabled: Some(enabled),
+        hive_start_idx: 0,
+        schema: enabled.then(|| Arc::new(from_path)),
+        try_parse_dates: false,
+    }
+}
+
+/// The polars type of a column as the files hold it.
+pub(super) fn stored_type(stored: &Stored) -> DataType {
+    match stored {
+        Stored::Bool => DataType::Boolean,
+        Stored::Int {
+            bits: 8,
+            signed: true,
+        } => DataType::Int8,
+        Stored::Int {
+            bits: 16,
+            signed: true,
+        } => DataType::Int16,
+        Stored::Int {
+            bits: 32,
+            signed: true,
+        } => DataType::Int32,
+        Stored::Int { signed: true, .. } => DataType::Int64,
+        Stored::Int { bits: 8, .. } => DataType::UInt8,
+        Stored::Int { bits: 16, .. } => DataType::UInt16,
+        Stored::Int { bits: 32, .. } => DataType::UInt32,
+        Stored::Int { .. } => DataType::UInt64,
+        Stored::Float { bits: 32 } => DataType::Float32,
+        Stored::Float { .. } => DataType::Float64,
+        Stored::Decimal { precision, scale } => {
+            DataType::Decimal(usize::from(*precision), usize::from(*scale))
+        }
+        Stored::String | Stored::Text | Stored::HivePath => DataType::String,
+        Stored::Dictionary => DataType::from_categories(Categories::global()),
+        Stored::Date => DataType::Date,
+        Stored::Timestamp {
+            ticks_per_second,
+            zone,
+        } => {
+            let unit = match ticks_per_second {
+                1_000 => TimeUnit::Milliseconds,
+                1_000_000_000 => TimeUnit::Nanoseconds,
+                _ => TimeUnit::Microseconds,
+            };
+            let zone = zone.as_deref().and_then(|zone| {
+                polars::prelude::TimeZone::opt_try_new(Some(zone))
+                    .ok()
+                    .flatten()
+            });
+            DataType::Datetime(unit, zone)
+        }
+    }
+}
