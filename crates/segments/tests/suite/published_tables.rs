@@ -3,7 +3,7 @@
 use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::datatypes::{DataType, Date32Type, Int64Type};
 use tessera_segments::{
-    Assignment, Extra, customer_columns, assign, memberships, model_rows, models_table, profiles,
+    Assignment, Extra, assign, customer_columns, memberships, model_rows, models_table, profiles,
     profiles_table, segment_id, segments_table, summarise,
 };
 use tessera_spec::pipeline::Playbook;
