@@ -15,10 +15,14 @@ mod damage;
 mod demo;
 #[path = "suite/duplicates.rs"]
 mod duplicates;
+#[path = "suite/identity.rs"]
+mod identity;
 #[path = "suite/kill.rs"]
 mod kill;
 #[path = "suite/known_at.rs"]
 mod known_at;
+#[path = "suite/latest.rs"]
+mod latest;
 #[path = "suite/online_retail.rs"]
 mod online_retail;
 #[path = "suite/oracle.rs"]

@@ -77,7 +77,8 @@ pub struct FeaturePlan {
     pub base_gap: Option<BaseGap>,
     /// Expressions that also use [`BASE_GAP_DAYS`] and [`PRIOR_GAPS`], in order.
     pub late: Vec<(String, Expr)>,
-    /// Published features, in the order of their columns.
+    /// Published features, in the order of their columns: those of the catalogue in its order, then attributes, aggregates and
+    /// expressions by name.
     pub published: Vec<FeatureInfo>,
 }
 

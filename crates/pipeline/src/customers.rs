@@ -145,11 +145,13 @@ impl Assigned {
         Ok(made.columns()[columns..].iter().map(truth).collect())
     }
 
-    /// The table with the columns of the schemes so far behind it.
+    /// The table with the columns of the schemes so far behind it, by name: the order of the file means nothing.
     pub(crate) fn with_schemes(&self) -> Result<RecordBatch, PipelineError> {
         let mut fields: Vec<Arc<Field>> = self.table.schema().fields().iter().cloned().collect();
         let mut columns = self.table.columns().to_vec();
-        for (field, column) in &self.columns {
+        let mut schemes: Vec<&(Field, ArrayRef)> = self.columns.iter().collect();
+        schemes.sort_by(|a, b| a.0.name().cmp(b.0.name()));
+        for (field, column) in schemes {
             fields.push(Arc::new(field.clone()));
             columns.push(column.clone());
         }

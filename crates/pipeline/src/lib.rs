@@ -4,11 +4,14 @@
 //! [`Published`] (the version that came of it), [`PipelineError`] (with its exit code).
 //!
 //! Where to look: `prepare` checks everything before a row is read, `stage` lists the steps, `run` walks them, `table` computes
-//! the features at any date, `scores` what models say, `publish` makes tables, version and report.
+//! the features at any date, `scores` what models say, `identity` is what makes two runs the same, `publish` makes tables,
+//! version and report.
 
 mod check;
 mod customers;
 mod error;
+mod frozen;
+mod identity;
 mod prepare;
 mod publish;
 mod run;

@@ -13,6 +13,7 @@ use tessera_spec::diagnostic::{Diagnostic, Diagnostics, unknown_name};
 use tessera_spec::pipeline::{At, Scheme, SchemeKind, ScoreKind, Unit};
 
 use crate::error::PipelineError;
+use crate::frozen::{Frozen, frozen_edges};
 use crate::scores;
 
 /// A pipeline that is ready to run on one date.
@@ -30,6 +31,8 @@ pub struct Prepared {
     pub scored: Vec<FeatureInfo>,
     /// Predicates of each `rules` scheme, in order.
     pub rules: BTreeMap<String, Vec<Expr>>,
+    /// Edges that schemes take from earlier versions.
+    pub(crate) frozen: Frozen,
     /// What is odd without being wrong.
     pub warnings: Diagnostics,
 }
@@ -133,6 +136,7 @@ pub fn prepare(
     let published: Vec<FeatureInfo> = features.published.iter().chain(&scored).cloned().collect();
     let rules = schemes(&pipeline, &published, &mut found);
     kpi(&pipeline, &published, &mut found);
+    let frozen = frozen_edges(&pipeline, as_of, &mut found)?;
     if found.has_errors() {
         return Err(PipelineError::Invalid(Box::new(found)));
     }
@@ -144,6 +148,7 @@ pub fn prepare(
         features,
         scored,
         rules,
+        frozen,
         warnings: found,
     })
 }

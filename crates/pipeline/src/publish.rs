@@ -4,15 +4,14 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, AsArray, Date32Array, RecordBatch};
-use arrow::datatypes::{DataType, Field, Float64Type, Schema};
+use arrow::array::{ArrayRef, Date32Array, RecordBatch};
+use arrow::datatypes::{DataType, Field, Schema};
 use chrono::NaiveDate;
 use serde_json::{Value, json};
-use sha2::{Digest, Sha256};
 use tessera_report::{FeatureMeta, GoalMeta, Options, ReportMeta, SchemeMeta, TargetMeta};
-use tessera_segments::{Assignment, CellMap, FrozenEdges, Quality};
+use tessera_segments::{Assignment, CellMap, Quality};
 use tessera_snapshot::{RunIdentity, Store, StoreError, Version};
-use tessera_spec::pipeline::{RfmGrid, SchemeKind, ScoreMethod, Target};
+use tessera_spec::pipeline::{SchemeKind, Target};
 
 use crate::customers::Assigned;
 use crate::error::PipelineError;
@@ -25,15 +24,6 @@ use crate::sources::{
 /// Batches of memberships that may wait to be written.
 const BATCHES_AHEAD: usize = 2;
 
-/// Changes when the same inputs give other bytes.
-const FORMAT: &str = "tessera-tables 1";
-
-/// What identifies a run.
-pub(crate) type Identity = RunIdentity;
-
-/// Frozen edges by scheme.
-pub(crate) type Frozen = BTreeMap<String, FrozenEdges>;
-
 /// A version that a run published, or found published already.
 #[derive(Debug, Clone)]
 pub struct Published {
@@ -43,6 +33,10 @@ pub struct Published {
     pub as_of: NaiveDate,
     /// An equal run had published it before.
     pub already: bool,
+    /// The version that `latest` names: that of the greatest `as_of`, so not this one where this is an older day.
+    pub latest: u64,
+    /// Day of that version.
+    pub latest_as_of: NaiveDate,
     /// Folder of its tables.
     pub tables: PathBuf,
     /// Its report.
@@ -60,6 +54,7 @@ impl Published {
     pub fn to_json(&self) -> Value {
         json!({
             "version": self.version, "as_of": self.as_of.to_string(), "already_published": self.already,
+            "latest": {"version": self.latest, "as_of": self.latest_as_of.to_string()},
             "tables": self.tables, "report": self.report, "bytes": self.bytes, "rows": self.rows,
         })
     }
@@ -70,31 +65,8 @@ pub(crate) fn open(prepared: &Prepared) -> Result<Store, PipelineError> {
     Ok(Store::open_or_create(Path::new(&prepared.pipeline.store))?)
 }
 
-/// Everything that decides the published bytes.
-pub(crate) fn identity(prepared: &Prepared) -> Identity {
-    let inputs: Value = prepared
-        .inventories
-        .iter()
-        .map(|inventory| json!({"source": inventory.source, "files": inventory.files}))
-        .collect();
-    let parts = json!([
-        FORMAT,
-        env!("CARGO_PKG_VERSION"),
-        tessera_spec::canonical(&prepared.pipeline),
-        prepared.as_of.to_string(),
-        inputs
-    ]);
-    let hash = Sha256::digest(parts.to_string().as_bytes());
-    RunIdentity {
-        idempotency_key: hash.iter().map(|byte| format!("{byte:02x}")).collect(),
-        as_of: prepared.as_of,
-        pipeline: serde_json::to_value(meta(prepared)).unwrap_or(Value::Null),
-        inputs,
-    }
-}
-
 /// What the report needs to know of the pipeline.
-fn meta(prepared: &Prepared) -> ReportMeta {
+pub(crate) fn meta(prepared: &Prepared) -> ReportMeta {
     let pipeline = &prepared.pipeline;
     ReportMeta {
         timezone: Some(pipeline.timezone.to_string()),
@@ -176,7 +148,7 @@ fn kind_name(kind: &SchemeKind) -> &'static str {
     }
 }
 
-/// The word of the pipeline file for a value of one of its enums.
+/// How the pipeline file writes a value of one of its enums.
 fn word(value: &impl serde::Serialize) -> String {
     serde_json::to_value(value)
         .ok()
@@ -187,13 +159,13 @@ fn word(value: &impl serde::Serialize) -> String {
 /// The version that an equal run published before, with its hints completed and its report at hand.
 pub(crate) fn already(
     store: &Store,
-    identity: &Identity,
+    identity: &RunIdentity,
 ) -> Result<Option<Published>, PipelineError> {
-    let Some(version) = store.find(&identity.idempotency_key)? else {
+    let Some(version) = store.find(identity)? else {
         return Ok(None);
     };
     store.repair()?;
-    let mut published = published(store, &version, true);
+    let mut published = published(store, &version, true)?;
     if !published.report.exists() {
         write_report(store, &published)?;
     }
@@ -201,11 +173,15 @@ pub(crate) fn already(
     Ok(Some(published))
 }
 
-fn published(store: &Store, version: &Version, already: bool) -> Published {
-    Published {
+fn published(store: &Store, version: &Version, already: bool) -> Result<Published, PipelineError> {
+    let latest = store.latest()?;
+    let latest = latest.as_ref().unwrap_or(version);
+    Ok(Published {
         version: version.number(),
         as_of: version.as_of(),
         already,
+        latest: latest.number(),
+        latest_as_of: latest.as_of(),
         tables: version.folder().to_owned(),
         report: report_path(store, version.number()),
         bytes: version.bytes(),
@@ -216,67 +192,7 @@ fn published(store: &Store, version: &Version, already: bool) -> Published {
             .map(|table| (table.name.clone(), table.rows()))
             .collect(),
         summary: String::new(),
-    }
-}
-
-/// Edges that `rfm_grid` schemes with frozen scores take from an earlier version.
-pub(crate) fn frozen_edges(store: &Store, prepared: &Prepared) -> Result<Frozen, PipelineError> {
-    let mut frozen = Frozen::new();
-    for scheme in &prepared.pipeline.schemes {
-        let SchemeKind::RfmGrid(RfmGrid {
-            score_method: ScoreMethod::Frozen { version },
-            ..
-        }) = &scheme.kind
-        else {
-            continue;
-        };
-        let candidates = match version {
-            Some(number) => vec![store.version(*number)?],
-            None => store.versions()?,
-        };
-        for candidate in candidates {
-            if let Some(edges) = edges_of(&candidate, &scheme.name.value)? {
-                frozen.insert(scheme.name.value.clone(), edges);
-                break;
-            }
-        }
-    }
-    Ok(frozen)
-}
-
-fn edges_of(version: &Version, scheme: &str) -> Result<Option<FrozenEdges>, PipelineError> {
-    let mut rows: Vec<(String, Option<f64>, Option<String>)> = Vec::new();
-    for batch in version.read("models")? {
-        let text = |name: &str| {
-            batch
-                .column_by_name(name)
-                .and_then(|column| column.as_string_opt::<i32>())
-        };
-        let (Some(scores), Some(models), Some(names), Some(texts)) =
-            (text("score"), text("model"), text("name"), text("text"))
-        else {
-            continue;
-        };
-        let values = batch
-            .column_by_name("value")
-            .and_then(|column| column.as_primitive_opt::<Float64Type>());
-        for row in 0..batch.num_rows() {
-            if scores.value(row) == scheme && models.value(row) == "rfm_grid" {
-                let value = values.and_then(|values| values.iter().nth(row).flatten());
-                rows.push((
-                    names.value(row).to_owned(),
-                    value,
-                    texts.iter().nth(row).flatten().map(str::to_owned),
-                ));
-            }
-        }
-    }
-    let edges = FrozenEdges::from_parameters(
-        Some(version.number()),
-        rows.iter()
-            .map(|(name, value, text)| (name.as_str(), *value, text.as_deref())),
-    )?;
-    Ok(edges)
+    })
 }
 
 /// All tables of a version, ready to be written.
@@ -384,7 +300,7 @@ fn dated(as_of: i32, table: &RecordBatch) -> Result<RecordBatch, PipelineError> 
 /// Publishes the tables as one version.
 pub(crate) fn publish(
     store: &Store,
-    identity: &Identity,
+    identity: &RunIdentity,
     tables: Tables,
 ) -> Result<Published, PipelineError> {
     let mut staging = store.stage(identity.clone())?;
@@ -430,7 +346,7 @@ pub(crate) fn publish(
         staging.write("memberships", &schema, ready.into_iter())
     })?;
     let done = staging.publish(tables.counts)?;
-    let mut published = published(store, &done.version, done.already);
+    let mut published = published(store, &done.version, done.already)?;
     published.summary = summary(&done.version)?;
     Ok(published)
 }

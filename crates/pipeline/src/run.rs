@@ -12,6 +12,7 @@ use tessera_expr::rel::Rel;
 
 use crate::customers::Assigned;
 use crate::error::PipelineError;
+use crate::identity;
 use crate::prepare::Prepared;
 use crate::publish::{self, Published};
 use crate::scores::{self, Scored};
@@ -37,7 +38,7 @@ pub fn run(
     observer: &dyn Observer,
 ) -> Result<Published, PipelineError> {
     let store = publish::open(prepared)?;
-    let identity = publish::identity(prepared);
+    let identity = identity::identity(prepared);
     if let Some(found) = publish::already(&store, &identity)? {
         return Ok(found);
     }
@@ -56,8 +57,7 @@ pub fn run(
     let past = job.past(work.path())?;
     let (scored_table, scored) = job.scores(features, &past)?;
     drop(past);
-    let frozen = publish::frozen_edges(&store, prepared)?;
-    let assigned = job.assign(&scored_table, &frozen, work.path())?;
+    let assigned = job.assign(&scored_table, work.path())?;
     let outcomes: Vec<SourceOutcome> = passes.into_iter().map(|pass| pass.outcome).collect();
     let tables = job.profile(assigned, &outcomes, rejects, scored)?;
     job.publish(&store, &identity, tables)
@@ -252,12 +252,7 @@ impl Job<'_> {
         Ok((table, all))
     }
 
-    fn assign(
-        &mut self,
-        features: &RecordBatch,
-        frozen: &publish::Frozen,
-        work: &Path,
-    ) -> Result<Assigned, PipelineError> {
+    fn assign(&mut self, features: &RecordBatch, work: &Path) -> Result<Assigned, PipelineError> {
         let prepared = self.prepared;
         let mut assigned = Assigned::new(prepared, features)?;
         for scheme in &prepared.pipeline.schemes {
@@ -272,7 +267,7 @@ impl Job<'_> {
                     scheme,
                     prepared.pipeline.seed,
                     matches.as_deref(),
-                    frozen.get(&scheme.name.value),
+                    prepared.frozen.get(&scheme.name.value),
                 )?;
                 let rows = assigned.len() as u64;
                 Ok((
@@ -314,7 +309,7 @@ impl Job<'_> {
     fn publish(
         &mut self,
         store: &tessera_snapshot::Store,
-        identity: &publish::Identity,
+        identity: &tessera_snapshot::RunIdentity,
         tables: publish::Tables,
     ) -> Result<Published, PipelineError> {
         let published = self.stage(|_| {

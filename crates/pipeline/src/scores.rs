@@ -143,7 +143,7 @@ pub(crate) fn of(kind: &ScoreKind) -> &dyn ScoreModel {
     }
 }
 
-/// What is published of the columns of all scores.
+/// What is published of the columns of all scores, by the name of the score: the order of the file means nothing.
 pub(crate) fn published(pipeline: &Pipeline) -> Vec<FeatureInfo> {
     let info = |score: &Score| {
         let base = match score.kind {
@@ -164,7 +164,9 @@ pub(crate) fn published(pipeline: &Pipeline) -> Vec<FeatureInfo> {
             definition: format!("Score `{name}`: {}.", column.about),
         })
     };
-    pipeline.scores.iter().flat_map(info).collect()
+    let mut scores: Vec<&Score> = pipeline.scores.iter().collect();
+    scores.sort_by(|a, b| a.name.value.cmp(&b.name.value));
+    scores.into_iter().flat_map(info).collect()
 }
 
 /// Computes one score and puts its columns behind those of the table.

@@ -1,46 +1,37 @@
 //! What makes a store easy to query as a whole: `catalog.parquet` and `views/duckdb.sql`. Both follow from the commits alone.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, Date32Array, Int64Array, RecordBatch, StringArray};
+use arrow::array::{ArrayRef, BooleanArray, Date32Array, Int64Array, RecordBatch, StringArray};
 use arrow::datatypes::{DataType, Field, Schema};
 use chrono::NaiveDate;
 
 use crate::commit::CommittedTable;
 use crate::error::StoreError;
 use crate::store::{Digested, run_path};
+use crate::succession::{self, Standing, newest};
 use crate::writer::{Layout, write_parquet};
 
-/// The newest version of every `as_of`.
-fn newest<'a>(
-    versions: impl Iterator<Item = &'a Arc<Digested>>,
-) -> BTreeMap<NaiveDate, &'a Digested> {
-    // Versions come in rising order, so that later ones replace earlier ones.
-    versions
-        .map(|known| (known.as_of, known.as_ref()))
-        .collect()
-}
-
-/// `catalog.parquet`: one row per committed version.
+/// `catalog.parquet`: one row per committed version. `superseded_by` is the newest version of the same day, `previous` the
+/// version that this one was made after, `outdated` whether a run of its day would follow another version today.
 pub(crate) fn parquet(versions: &[Arc<Digested>]) -> Result<Vec<u8>, StoreError> {
-    let newest = newest(versions.iter());
-    let superseded_by = |known: &Arc<Digested>| {
-        newest
-            .get(&known.as_of)
-            .map(|by| by.version as i64)
-            .filter(|&by| by != known.version as i64)
-    };
+    let standings = succession::standings(versions);
+    let superseded_by = |standing: &Standing| standing.superseded_by.map(|by| by as i64);
+    let outdated = |standing: &Standing| Some(standing.outdated);
     let schema = Arc::new(Schema::new(vec![
         Field::new("version", DataType::Int64, false),
         Field::new("as_of", DataType::Date32, false),
         Field::new("txid", DataType::Utf8, false),
         Field::new("superseded_by", DataType::Int64, true),
         Field::new("rows", DataType::Int64, false),
+        Field::new("previous", DataType::Int64, true),
+        Field::new("outdated", DataType::Boolean, false),
     ]));
     let rows =
         |known: &Arc<Digested>| known.tables.iter().map(CommittedTable::rows).sum::<u64>() as i64;
+    let previous = |known: &Arc<Digested>| (known.previous > 0).then_some(known.previous as i64);
     let day = |known: &Arc<Digested>| {
         known
             .as_of
@@ -55,8 +46,10 @@ pub(crate) fn parquet(versions: &[Arc<Digested>]) -> Result<Vec<u8>, StoreError>
         Arc::new(StringArray::from_iter_values(
             versions.iter().map(|known| &known.txid),
         )),
-        Arc::new(versions.iter().map(superseded_by).collect::<Int64Array>()),
+        Arc::new(standings.iter().map(superseded_by).collect::<Int64Array>()),
         Arc::new(Int64Array::from_iter_values(versions.iter().map(rows))),
+        Arc::new(versions.iter().map(previous).collect::<Int64Array>()),
+        Arc::new(standings.iter().map(outdated).collect::<BooleanArray>()),
     ];
     let layout = Layout {
         table: "catalog".to_owned(),
@@ -77,9 +70,13 @@ pub(crate) fn parquet(versions: &[Arc<Digested>]) -> Result<Vec<u8>, StoreError>
     Ok(bytes)
 }
 
-/// `views/duckdb.sql`: one view per table over the newest unexpired version of every `as_of`. Paths are relative to the
-/// store's folder, so that a store can be moved or mounted elsewhere.
-pub(crate) fn duckdb(versions: &[Arc<Digested>], expired: &BTreeSet<u64>) -> String {
+/// Name of the DuckDB macro with the store's folder, and of the variable that replaces it.
+const FOLDER: &str = "tessera_store";
+
+/// `views/duckdb.sql`: one view per table over the newest unexpired version of every `as_of`. A DuckDB started in any folder
+/// can read the file: paths begin at the store's folder, which stands in one place, a macro, so that the views also work in a
+/// database that was saved. A store that was moved needs a repair, or a variable with its new folder.
+pub(crate) fn duckdb(versions: &[Arc<Digested>], expired: &BTreeSet<u64>, store: &Path) -> String {
     let current = newest(
         versions
             .iter()
@@ -89,11 +86,12 @@ pub(crate) fn duckdb(versions: &[Arc<Digested>], expired: &BTreeSet<u64>) -> Str
         .values()
         .flat_map(|known| known.tables.iter().map(|table| table.name.as_str()))
         .collect();
-    let mut text = String::from(
-        "-- Views over the newest version of every as_of: whole histories in one query.\n\
-         -- Written anew by every run and by `tessera repair`.\n\
-         -- Paths are relative to the store: start DuckDB in its folder (duckdb -init views/duckdb.sql), or name it first:\n\
-         --   SET file_search_path = '/path/of/the/store';\n",
+    let store = quoted(&store.to_string_lossy());
+    let mut text = format!(
+        "-- Views over the newest version of every as_of: whole histories in one query. For DuckDB 1.1 or newer.\n\
+         -- Every run writes this file anew, and so does `tessera repair`: run that after moving the store. Where the store is\n\
+         -- mounted at another place, name that place first: SET VARIABLE {FOLDER} = '/its/folder';\n\
+         create or replace macro {FOLDER}() as coalesce(getvariable('{FOLDER}'), {store});\n"
     );
     for table in tables {
         let files: Vec<String> = current
@@ -106,10 +104,10 @@ pub(crate) fn duckdb(versions: &[Arc<Digested>], expired: &BTreeSet<u64>) -> Str
             })
             .flat_map(|(known, found)| {
                 let folder = run_path(known.as_of, &known.txid);
-                found
-                    .files
-                    .iter()
-                    .map(move |file| format!("'{folder}/{}'", file.path.replace('\'', "''")))
+                found.files.iter().map(move |file| {
+                    let path = quoted(&format!("/{folder}/{}", file.path));
+                    format!("{FOLDER}() || {path}")
+                })
             })
             .collect();
         text.push_str(&format!(
@@ -118,4 +116,9 @@ pub(crate) fn duckdb(versions: &[Arc<Digested>], expired: &BTreeSet<u64>) -> Str
         ));
     }
     text
+}
+
+/// A text as an SQL literal.
+fn quoted(text: &str) -> String {
+    format!("'{}'", text.replace('\'', "''"))
 }

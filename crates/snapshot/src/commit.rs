@@ -23,8 +23,15 @@ pub struct Commit {
     pub parent_sha256: String,
     /// Name of the run's folder.
     pub txid: String,
-    /// sha256 over everything that decides the published bytes.
+    /// sha256 over everything that decides the published bytes, the version before this day among it.
     pub idempotency_key: String,
+    /// The version that came before this day when this one was committed: the newest commit of the greatest earlier `as_of`;
+    /// 0 where there was none.
+    #[serde(default)]
+    pub previous: u64,
+    /// The program that made the version.
+    #[serde(default)]
+    pub program: String,
     /// State of the customer base at the close of this day.
     #[serde(serialize_with = "date::write", deserialize_with = "date::read")]
     pub as_of: NaiveDate,
@@ -205,6 +212,8 @@ mod tests {
             parent_sha256: sha256(b"parent"),
             txid: crate::txid::new(),
             idempotency_key: sha256(b"key"),
+            previous: 2,
+            program: "tessera".into(),
             as_of: NaiveDate::from_ymd_opt(2026, 11, 22).unwrap(),
             pipeline: json!({"z": 1.5, "a": "\"body_sha256\": \"x\"\n}"}),
             inputs: json!([]),

@@ -2,6 +2,7 @@
 //! can be lost and rebuilt, and none of them is ever trusted for correctness.
 
 use std::io;
+use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
@@ -9,7 +10,7 @@ use crate::error::StoreError;
 use crate::folder::Folder;
 use crate::step::Step;
 use crate::store::{Store, run_path};
-use crate::{catalogue, txid};
+use crate::{catalogue, succession, txid};
 
 /// Content of `LATEST`.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -19,7 +20,7 @@ pub(crate) struct Latest {
     pub(crate) sha256: String,
 }
 
-/// The hints as the commits want them.
+/// The hints as they follow from the commits.
 struct Wanted {
     latest: Vec<u8>,
     target: String,
@@ -33,27 +34,28 @@ impl Store {
         serde_json::from_slice(&self.root.read("LATEST").ok()??).ok()
     }
 
-    /// The hints for the highest commit, by listing; `None` before the first.
+    /// The hints that the commits ask for, by listing; `None` before the first commit.
     fn wanted(&self) -> Result<Option<Wanted>, StoreError> {
         let digests = self.digests()?;
-        let Some(highest) = digests.last() else {
+        let expired = self.expired()?;
+        let Some(shown) = succession::shown(&digests, &expired) else {
             return Ok(None);
         };
         let hint = Latest {
-            version: highest.version,
-            sha256: highest.sha256.clone(),
+            version: shown.version,
+            sha256: shown.sha256.clone(),
         };
         Ok(Some(Wanted {
             latest: serde_json::to_vec(&hint)
                 .map_err(|error| StoreError::io("write LATEST", self.path(), error))?,
-            target: run_path(highest.as_of, &highest.txid),
+            target: run_path(shown.as_of, &shown.txid),
             catalogue: catalogue::parquet(&digests)?,
-            views: catalogue::duckdb(&digests, &self.expired()?),
+            views: catalogue::duckdb(&digests, &expired, &self.absolute_path()),
         }))
     }
 
-    /// Makes every hint what the commits say, and the highest commit durable before anything points to it. What is right
-    /// already is left alone. The caller holds the lock, so hints never move back.
+    /// Makes every hint what the commits say, after all commits are durable. What is right already is left alone, so that an
+    /// older day published later does not touch `LATEST`. The caller holds the lock, so hints never move back.
     pub(crate) fn refresh_hints(&self) -> Result<(), StoreError> {
         self.commits
             .sync()
@@ -81,6 +83,14 @@ impl Store {
             .sync()
             .map_err(|error| StoreError::io("fsync views", views.path(), error))?;
         self.sync_root()
+    }
+
+    /// The store's folder from the root of the file system, without links.
+    fn absolute_path(&self) -> PathBuf {
+        let path = self.path();
+        path.canonicalize()
+            .or_else(|_| std::path::absolute(path))
+            .unwrap_or_else(|_| path.to_owned())
     }
 
     fn sync_root(&self) -> Result<(), StoreError> {

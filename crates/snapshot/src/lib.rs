@@ -7,8 +7,8 @@
 //! whose data may be gone), `LATEST` and `latest` (hints), `catalog.parquet` and `views/duckdb.sql` (rebuildable), `LOCK`,
 //! `tmp/`.
 //!
-//! Where to look: `publish` is the protocol step by step, `format` founds a store, `store` finds versions, `hints` and
-//! `catalogue` make them easy to find, `verify` checks, `writer` makes the Parquet files, `step` is where tests break things.
+//! Where to look: `publish` is the protocol step by step, `format` founds a store, `store` finds versions, `succession` relates
+//! them, `hints` and `catalogue` make them easy to find, `verify` checks, `writer` makes the Parquet files, `step` is where tests break things.
 
 mod catalogue;
 mod commit;
@@ -19,6 +19,7 @@ mod hints;
 mod publish;
 mod step;
 mod store;
+mod succession;
 pub mod tables;
 mod txid;
 mod verify;
@@ -32,5 +33,6 @@ pub use commit::{Commit, CommittedColumn, CommittedFile, CommittedTable};
 pub use error::StoreError;
 pub use publish::{Published, RunIdentity, Staging};
 pub use store::{Options, Store};
+pub use succession::Standing;
 pub use verify::VerifyReport;
 pub use version::{OpenVersion, Version};

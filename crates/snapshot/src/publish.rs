@@ -2,6 +2,7 @@
 //! protocol, in its order; a run that dies anywhere leaves the old version or the new one, never a mix.
 
 use std::io;
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use arrow::array::RecordBatch;
@@ -10,14 +11,16 @@ use chrono::{DateTime, NaiveDate, SecondsFormat, Utc};
 use rayon::prelude::*;
 use serde_json::Value;
 
-use crate::commit::{Commit, CommittedColumn, CommittedFile, CommittedTable, FORMAT, file_name};
+use crate::commit::{
+    Commit, CommittedColumn, CommittedFile, CommittedTable, FORMAT, file_name, sha256,
+};
 use crate::error::StoreError;
 use crate::folder::Folder;
 use crate::step::Step;
-use crate::store::Store;
+use crate::store::{Digested, Store};
 use crate::version::{Version, read_file, verify_file};
 use crate::writer::{Layout, write_parquet};
-use crate::{tables, txid};
+use crate::{succession, tables, txid};
 
 /// A run older than this may have lost its staged files to garbage collection, so it gives up.
 const OLDEST_RUN_MILLIS: u64 = 24 * 3_600 * 1_000;
@@ -28,14 +31,26 @@ const TRIES: u32 = 10;
 /// What decides the published bytes, and what is committed beside the tables.
 #[derive(Debug, Clone)]
 pub struct RunIdentity {
-    /// sha256 over format, engine version, canonical pipeline, date, zone and inputs.
-    pub idempotency_key: String,
+    /// sha256 over everything that decides the published bytes but the version before: format, program, canonical pipeline,
+    /// dates, inputs.
+    pub run_key: String,
     /// State of the customer base at the close of this day.
     pub as_of: NaiveDate,
+    /// Name of the program, its version, and what its sources are known by.
+    pub program: String,
     /// What a report needs to know of the pipeline.
     pub pipeline: Value,
     /// Inputs with their fingerprints.
     pub inputs: Value,
+}
+
+impl RunIdentity {
+    /// The idempotency key of this run on top of the version that comes before its day, and the number of that version.
+    pub(crate) fn key_after(&self, previous: Option<&Arc<Digested>>) -> (String, u64) {
+        let before = previous.map_or("", |before| before.idempotency_key.as_str());
+        let key = sha256(format!("{}\n{before}", self.run_key).as_bytes());
+        (key, previous.map_or(0, |before| before.version))
+    }
 }
 
 /// A version that was published, or had been already.
@@ -246,7 +261,7 @@ impl Staging<'_> {
         let _lock = store.lock()?;
         // A predecessor that died after its commit is completed first.
         store.refresh_hints()?;
-        if let Some(version) = store.find(&self.identity.idempotency_key)? {
+        if let Some(version) = store.find(&self.identity)? {
             return Ok(Some(Published {
                 version,
                 already: true,
@@ -355,6 +370,8 @@ impl Staging<'_> {
         let (parent, parent_sha256) = digests.last().map_or((0, String::new()), |last| {
             (last.version, last.sha256.clone())
         });
+        let before = succession::previous(&digests, self.identity.as_of);
+        let (idempotency_key, previous) = self.identity.key_after(before);
         let time = |time: SystemTime| {
             DateTime::<Utc>::from(time).to_rfc3339_opts(SecondsFormat::Millis, true)
         };
@@ -364,7 +381,9 @@ impl Staging<'_> {
             parent,
             parent_sha256,
             txid: self.txid.clone(),
-            idempotency_key: self.identity.idempotency_key.clone(),
+            idempotency_key,
+            previous,
+            program: self.identity.program.clone(),
             as_of: self.identity.as_of,
             pipeline: self.identity.pipeline.clone(),
             inputs: self.identity.inputs.clone(),
@@ -381,7 +400,7 @@ impl Staging<'_> {
 }
 
 impl Drop for Staging<'_> {
-    /// What no commit names is nobody's; a run that dies leaves it to garbage collection.
+    /// Removes the files that no commit references; those of a run that dies are left to garbage collection.
     fn drop(&mut self) {
         if self.referenced {
             return;

@@ -13,7 +13,9 @@ use crate::commit::{Commit, CommittedTable, file_name, sha256, version_of};
 use crate::error::StoreError;
 use crate::folder::Folder;
 use crate::format;
+use crate::publish::RunIdentity;
 use crate::step::{Step, Steps};
+use crate::succession;
 use crate::version::{OpenVersion, Version};
 
 /// How often a reader looks again for a version whose files went away while it opened them.
@@ -57,6 +59,8 @@ pub(crate) struct Digested {
     pub(crate) as_of: NaiveDate,
     pub(crate) txid: String,
     pub(crate) idempotency_key: String,
+    /// The version that this one was made after, 0 for none.
+    pub(crate) previous: u64,
     pub(crate) tables: Vec<CommittedTable>,
     /// sha256 of the commit's file.
     pub(crate) sha256: String,
@@ -180,6 +184,7 @@ impl Store {
             as_of,
             txid,
             idempotency_key,
+            previous,
             tables,
             ..
         } = self.parse(number, &bytes)?;
@@ -188,6 +193,7 @@ impl Store {
             as_of,
             txid,
             idempotency_key,
+            previous,
             tables,
             sha256: sha256(&bytes),
         };
@@ -228,7 +234,8 @@ impl Store {
         Ok(self.version_from(self.commit(number)?))
     }
 
-    /// The version that readers see: that of `LATEST` where it verifies, else the highest commit.
+    /// The version that readers see: that of `LATEST` where it verifies, else the one that `LATEST` should name, which is the
+    /// version of the greatest `as_of` and of several of that day the newest commit.
     ///
     /// # Errors
     /// The commit cannot be read or has expired.
@@ -239,7 +246,9 @@ impl Store {
         });
         let number = match hinted {
             Some(latest) => Some(latest.version),
-            None => self.numbers()?.last().copied(),
+            None => {
+                succession::shown(&self.digests()?, &self.expired()?).map(|found| found.version)
+            }
         };
         number.map(|number| self.version(number)).transpose()
     }
@@ -263,16 +272,17 @@ impl Store {
         }
     }
 
-    /// The newest version that a run with this key published, unless it has expired or a later version of the same date has
-    /// taken its place: then an equal run has something to publish again.
+    /// The newest version that an equal run published after the same version, unless it has expired or a later version of the
+    /// same date has taken its place: then the run has something to publish again.
     ///
     /// # Errors
     /// A commit that cannot be read.
-    pub fn find(&self, idempotency_key: &str) -> Result<Option<Version>, StoreError> {
+    pub fn find(&self, identity: &RunIdentity) -> Result<Option<Version>, StoreError> {
         let expired = self.expired()?;
         let digests = self.digests()?;
+        let (key, _) = identity.key_after(succession::previous(&digests, identity.as_of));
         let fits = |known: &&Arc<Digested>| {
-            known.idempotency_key == idempotency_key && !expired.contains(&known.version)
+            known.idempotency_key == key && !expired.contains(&known.version)
         };
         let Some(found) = digests.iter().rev().find(fits) else {
             return Ok(None);
@@ -286,6 +296,14 @@ impl Store {
             return Ok(None);
         }
         self.version(found.version).map(Some)
+    }
+
+    /// Whether the data of a version may be gone.
+    ///
+    /// # Errors
+    /// The folder of expired versions cannot be read.
+    pub fn is_expired(&self, number: u64) -> Result<bool, StoreError> {
+        Ok(self.expired()?.contains(&number))
     }
 
     /// Versions whose data may be gone.

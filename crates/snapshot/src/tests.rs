@@ -41,14 +41,11 @@ impl Run {
         NaiveDate::from_ymd_opt(2026, 1, 1).unwrap() + Days::new(self.day)
     }
 
-    fn key(self) -> String {
-        sha256(format!("run {}", self.seed).as_bytes())
-    }
-
     fn identity(self) -> RunIdentity {
         RunIdentity {
-            idempotency_key: self.key(),
+            run_key: sha256(format!("run {}", self.seed).as_bytes()),
             as_of: self.as_of(),
+            program: "tessera".to_owned(),
             pipeline: json!({"seed": self.seed, "rows": self.rows, "day": self.day}),
             inputs: json!([{"path": "orders.parquet", "size": 1, "fingerprint": "00"}]),
         }
@@ -213,14 +210,19 @@ fn assert_complete(path: &Path) {
         report.is_sound() && report.stale_hints.is_empty(),
         "{report:?}"
     );
-    let highest = store
+    let newest = store
         .versions()
         .unwrap()
-        .pop()
-        .map(|version| version.number());
+        .iter()
+        .map(|version| (version.as_of(), version.number()))
+        .max();
     assert_eq!(
-        store.latest().unwrap().map(|version| version.number()),
-        highest
+        store
+            .latest()
+            .unwrap()
+            .map(|version| (version.as_of(), version.number())),
+        newest,
+        "H6: the greatest as_of, its newest commit"
     );
 }
 

@@ -75,8 +75,16 @@ pub(crate) fn show(published: &Published, output: &Output) -> Result<(), Failure
     } else {
         "published"
     };
+    let latest = if published.latest == published.version {
+        String::new()
+    } else {
+        format!(
+            "; latest stays at {} (version {})",
+            published.latest_as_of, published.latest
+        )
+    };
     print(&format!(
-        "{state}: version {} of {}\ntables: {}\nreport: {}\n",
+        "{state}: version {} of {}{latest}\ntables: {}\nreport: {}\n",
         published.version,
         published.as_of,
         published.tables.display(),

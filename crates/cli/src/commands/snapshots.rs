@@ -13,6 +13,8 @@ pub(crate) fn list(arguments: &StoreOnly, output: &Output) -> Result<ExitCode, F
     let store = Store::open(&arguments.store)?;
     let latest = store.latest()?.map(|version| version.number());
     let versions = store.versions()?;
+    let standings = store.standings()?;
+    let standing = |number: u64| standings.get(&number).copied().unwrap_or_default();
     if output.json {
         let list: Vec<Value> = versions
             .iter()
@@ -20,7 +22,8 @@ pub(crate) fn list(arguments: &StoreOnly, output: &Output) -> Result<ExitCode, F
                 json!({
                     "version": v.number(), "as_of": v.as_of().to_string(), "latest": latest == Some(v.number()),
                     "customers": v.rows("customers"), "bytes": v.bytes(), "folder": v.folder(),
-                    "committed": v.commit().finished_at,
+                    "committed": v.commit().finished_at, "program": v.commit().program,
+                    "superseded_by": standing(v.number()).superseded_by, "outdated": standing(v.number()).outdated,
                 })
             })
             .collect();
@@ -31,11 +34,16 @@ pub(crate) fn list(arguments: &StoreOnly, output: &Output) -> Result<ExitCode, F
             "version", "as of", "customers", "bytes", "committed"
         );
         for version in &versions {
-            let mark = if latest == Some(version.number()) {
-                "  <- latest"
-            } else {
-                ""
-            };
+            let standing = standing(version.number());
+            let mut mark = String::new();
+            if latest == Some(version.number()) {
+                mark.push_str("  <- latest");
+            }
+            if let Some(by) = standing.superseded_by {
+                mark.push_str(&format!("  superseded by version {by}"));
+            } else if standing.outdated {
+                mark.push_str("  outdated: the version before it changed");
+            }
             text.push_str(&format!(
                 "{:>8}  {:<10}  {:>12}  {:>14}  {}{mark}\n",
                 version.number(),

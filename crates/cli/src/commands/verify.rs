@@ -30,7 +30,7 @@ pub(crate) fn run(arguments: &Verify, output: &Output) -> Result<ExitCode, Failu
         }
         for hint in &report.stale_hints {
             say(&format!(
-                "warning: `{hint}` lags behind the commits; the next run or `tessera repair` completes it"
+                "warning: `{hint}` is not what the commits and the store's folder ask for; the next run or `tessera repair` writes it anew"
             ));
         }
         let state = if report.is_sound() {
@@ -54,13 +54,20 @@ pub(crate) fn run(arguments: &Verify, output: &Output) -> Result<ExitCode, Failu
 pub(crate) fn repair(arguments: &StoreOnly, output: &Output) -> Result<ExitCode, Failure> {
     let store = Store::open(&arguments.store)?;
     store.repair()?;
-    let latest = store.latest()?.map(|version| version.number());
+    let latest = store.latest()?;
     if output.json {
+        let latest = latest.map(|version| version.number());
         print_json(&json!({"latest": latest}))?;
     } else {
         print(&latest.map_or_else(
             || "no version yet\n".to_owned(),
-            |number| format!("latest is version {number}\n"),
+            |version| {
+                format!(
+                    "latest is version {} of {}\n",
+                    version.number(),
+                    version.as_of()
+                )
+            },
         ))?;
     }
     Ok(ExitCode::SUCCESS)

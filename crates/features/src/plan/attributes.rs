@@ -2,19 +2,22 @@
 
 use tessera_expr::rel::{Agg, AggOp};
 use tessera_expr::{BinaryOp, Expr, Type};
-use tessera_spec::pipeline::SourceKind;
+use tessera_spec::pipeline::{Attribute, Source, SourceKind};
 
 use super::{Planner, default_unit};
 
 impl Planner<'_> {
-    /// Columns of attribute sources: the latest row that holds at `as_of`.
+    /// Columns of attribute sources: the latest row that holds at `as_of`. By source and column, so that the order of the file
+    /// shows in no published column.
     pub(super) fn attributes(&mut self) {
         let pipeline = self.pipeline;
-        for source in pipeline
+        let mut sources: Vec<&Source> = pipeline
             .sources
             .iter()
             .filter(|s| s.kind == SourceKind::Attributes)
-        {
+            .collect();
+        sources.sort_by(|a, b| a.name.value.cmp(&b.name.value));
+        for source in sources {
             let Some(input) = self.inputs.get(&source.name.value) else {
                 continue;
             };
@@ -22,7 +25,9 @@ impl Planner<'_> {
                 let ty = input.schema.get(&until.value)?;
                 Some(holds_at_as_of(&until.value, ty))
             });
-            for attribute in &source.attributes {
+            let mut attributes: Vec<&Attribute> = source.attributes.iter().collect();
+            attributes.sort_by(|a, b| a.column.value.cmp(&b.column.value));
+            for attribute in attributes {
                 let name = &attribute.column.value;
                 let Some(ty) = input.schema.get(name) else {
                     continue;

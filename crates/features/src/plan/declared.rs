@@ -9,10 +9,13 @@ use super::derived::Pending;
 use super::{Planner, default_unit, output_type};
 
 impl Planner<'_> {
-    /// Aggregates join the pass over their source, expressions wait for what they use.
+    /// Aggregates join the pass over their source, expressions wait for what they use. By name, so that the order of the file
+    /// shows in no published column.
     pub(super) fn declared(&mut self) {
         let pipeline = self.pipeline;
-        for feature in &pipeline.features.declared {
+        let mut features: Vec<&FeatureDecl> = pipeline.features.declared.iter().collect();
+        features.sort_by(|a, b| a.name.value.cmp(&b.name.value));
+        for feature in features {
             let name = &feature.name;
             if self.known.get(&name.value).is_some()
                 || self.pending.iter().any(|p| p.name == name.value)

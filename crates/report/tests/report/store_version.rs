@@ -40,8 +40,9 @@ fn published(table: &tables::Table, batch: &RecordBatch) -> RecordBatch {
 fn publish(store: &Store, input: &ReportInput, key: &str) {
     let mut staging = store
         .stage(RunIdentity {
-            idempotency_key: key.into(),
+            run_key: key.into(),
             as_of: input.meta.as_of,
+            program: "tessera".into(),
             pipeline: serde_json::to_value(&input.meta).unwrap(),
             inputs: serde_json::Value::Null,
         })
@@ -108,8 +109,9 @@ fn a_version_without_tables_renders_too() {
     let store = Store::open_or_create(folder.path()).unwrap();
     let staging = store
         .stage(RunIdentity {
-            idempotency_key: "one".into(),
+            run_key: "one".into(),
             as_of: fixture::day(2026, 11, 22),
+            program: "tessera".into(),
             pipeline: serde_json::Value::Null,
             inputs: serde_json::Value::Null,
         })

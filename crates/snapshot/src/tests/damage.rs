@@ -151,7 +151,7 @@ fn an_expired_version_is_said_to_be_so_and_its_data_may_be_gone() {
     assert!(matches!(error, StoreError::Expired { version: 2 }));
     assert!(store.verify(None).unwrap().is_sound());
     assert!(
-        store.find(&Run::new(1).key()).unwrap().is_none(),
+        store.find(&Run::new(1).identity()).unwrap().is_none(),
         "an expired version does not count as published"
     );
     store.repair().unwrap();

@@ -1,4 +1,4 @@
-//! Hints are hints: lost or wrong, readers still find the latest version, and the next run mends them.
+//! Hints are hints: lost or wrong, readers still find the latest version, and the next run restores them.
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -9,7 +9,7 @@ use tempfile::tempdir;
 use super::{Run, assert_complete, assert_invariants};
 use crate::Store;
 
-/// What can befall the hints of a store of two versions, and which of them it makes stale.
+/// A loss or change of hints of a store of two versions, and which hints it makes stale.
 type Mishap = (&'static str, fn(&Path), &'static [&'static str]);
 
 const MISHAPS: &[Mishap] = &[
@@ -80,8 +80,8 @@ const MISHAPS: &[Mishap] = &[
     ),
 ];
 
-/// What mends them.
-type Mend = (&'static str, fn(&Store));
+/// What restores them.
+type Restore = (&'static str, fn(&Store));
 
 fn rewrite_latest(store: &Path, version: u64) {
     let text = fs::read_to_string(store.join("LATEST")).unwrap();
@@ -93,9 +93,9 @@ fn rewrite_latest(store: &Path, version: u64) {
 }
 
 #[test]
-fn readers_find_the_latest_version_and_the_next_run_mends() {
+fn readers_find_the_latest_version_and_the_next_run_restores_the_hints() {
     for (name, mishap, stale) in MISHAPS {
-        let mend: [Mend; 3] = [
+        let restore: [Restore; 3] = [
             ("repair", |store| store.repair().unwrap()),
             ("the same run", |store| {
                 assert!(Run::new(1).publish(store).unwrap().already)
@@ -104,7 +104,7 @@ fn readers_find_the_latest_version_and_the_next_run_mends() {
                 assert!(!Run::new(2).publish(store).unwrap().already)
             }),
         ];
-        for (by, mend) in mend {
+        for (by, restore) in restore {
             let folder = tempdir().unwrap();
             let store = Store::open_or_create(folder.path()).unwrap();
             (0..2).for_each(|seed| drop(Run::new(seed).publish(&store).unwrap()));
@@ -114,13 +114,13 @@ fn readers_find_the_latest_version_and_the_next_run_mends() {
             if !stale.contains(&"latest") {
                 assert_invariants(folder.path());
             }
-            mend(&store);
+            restore(&store);
             assert_invariants(folder.path());
             assert_complete(folder.path());
             assert_eq!(
                 store.verify(None).unwrap().stale_hints,
                 Vec::<&str>::new(),
-                "{name}, mended by {by}"
+                "{name}, restored by {by}"
             );
         }
     }
@@ -146,4 +146,86 @@ fn a_version_that_is_committed_but_not_hinted_is_hidden_until_the_next_run() {
     assert!(Run::new(1).publish(&store).unwrap().already);
     assert_eq!(store.latest().unwrap().unwrap().number(), 2);
     assert_complete(folder.path());
+}
+
+/// The day that readers see by the hints, and by the truth.
+fn shown(path: &Path) -> (u64, String, String) {
+    let latest = Store::open(path).unwrap().latest().unwrap().unwrap();
+    let target = fs::read_link(path.join("latest")).unwrap();
+    let target = target.display().to_string();
+    (
+        latest.number(),
+        latest.as_of().to_string(),
+        target[.."data/as_of=2026-01-01".len()].to_owned(),
+    )
+}
+
+#[test]
+fn an_older_day_run_later_moves_no_hint_back() {
+    let folder = tempdir().unwrap();
+    let store = Store::open_or_create(folder.path()).unwrap();
+    let day = |seed, day| Run {
+        day,
+        ..Run::new(seed)
+    };
+    let expected = |version, day: &str| {
+        (
+            version,
+            format!("2026-01-{day}"),
+            format!("data/as_of=2026-01-{day}"),
+        )
+    };
+    day(1, 20).publish(&store).unwrap();
+    let inode = || {
+        use std::os::unix::fs::MetadataExt;
+        fs::symlink_metadata(folder.path().join("LATEST"))
+            .unwrap()
+            .ino()
+    };
+    let before = inode();
+    day(2, 10).publish(&store).unwrap();
+    assert_eq!(shown(folder.path()), expected(1, "21"));
+    assert_eq!(inode(), before, "LATEST is not even written again");
+    assert_complete(folder.path());
+    // Its day again moves nothing either; the shown day again does; a newer day does.
+    day(3, 10).publish(&store).unwrap();
+    assert_eq!(shown(folder.path()), expected(1, "21"));
+    day(4, 20).publish(&store).unwrap();
+    assert_eq!(shown(folder.path()), expected(4, "21"));
+    day(5, 21).publish(&store).unwrap();
+    assert_eq!(shown(folder.path()), expected(5, "22"));
+    // Without any hint, readers and `repair` follow the same rule.
+    day(6, 1).publish(&store).unwrap();
+    for hint in ["LATEST", "latest", "catalog.parquet", "views/duckdb.sql"] {
+        fs::remove_file(folder.path().join(hint)).unwrap();
+    }
+    assert_eq!(store.latest().unwrap().unwrap().number(), 5);
+    store.repair().unwrap();
+    assert_eq!(shown(folder.path()), expected(5, "22"));
+    assert_complete(folder.path());
+}
+
+#[test]
+fn a_run_knows_whether_the_version_before_it_changed() {
+    let folder = tempdir().unwrap();
+    let store = Store::open_or_create(folder.path()).unwrap();
+    let day = |seed, day| Run {
+        day,
+        ..Run::new(seed)
+    };
+    day(1, 20).publish(&store).unwrap();
+    assert!(day(1, 20).publish(&store).unwrap().already);
+    day(2, 10).publish(&store).unwrap();
+    assert!(store.standings().unwrap()[&1].outdated);
+    let again = day(1, 20).publish(&store).unwrap();
+    assert!(!again.already, "another version comes before it now");
+    assert_eq!(again.version.commit().previous, 2);
+    let standings = store.standings().unwrap();
+    assert_eq!(standings[&1].superseded_by, Some(3));
+    assert!(!standings[&3].outdated);
+    assert!(day(1, 20).publish(&store).unwrap().already);
+    assert!(
+        day(2, 10).publish(&store).unwrap().already,
+        "later days do not concern it"
+    );
 }

@@ -14,8 +14,8 @@ use super::{Run, assert_complete, assert_invariants};
 use crate::Store;
 use crate::commit::sha256;
 
-/// Version, day, txid, superseded by, rows.
-type Row = (i64, i32, String, Option<i64>, i64);
+/// Version, day, txid, superseded by, rows, previous, outdated.
+type Row = (i64, i32, String, Option<i64>, i64, Option<i64>, bool);
 
 fn catalogue(path: &std::path::Path) -> Vec<Row> {
     let file = File::open(path.join("catalog.parquet")).unwrap();
@@ -34,6 +34,8 @@ fn catalogue(path: &std::path::Path) -> Vec<Row> {
                 .clone()
         };
         let (version, by, count) = (number("version"), number("superseded_by"), number("rows"));
+        let previous = number("previous");
+        let outdated = batch.column_by_name("outdated").unwrap().as_boolean();
         let days = batch
             .column_by_name("as_of")
             .unwrap()
@@ -46,6 +48,8 @@ fn catalogue(path: &std::path::Path) -> Vec<Row> {
                 txid.value(row).to_owned(),
                 by,
                 count.value(row),
+                previous.iter().nth(row).flatten(),
+                outdated.value(row),
             ));
         }
     }
@@ -77,7 +81,12 @@ proptest! {
         let expected: Vec<Row> = runs.iter().zip(&versions).zip(1..).map(|((run, version), number)| {
             let day = run.as_of().signed_duration_since(NaiveDate::default()).num_days() as i32;
             let by = newest[&run.as_of()];
-            (number, day, version.txid().to_owned(), (by != number).then_some(by), run.rows as i64 + 3)
+            let before = |runs: &[Run]| {
+                let earlier = runs.iter().zip(1..).filter(|(other, _)| other.day < run.day);
+                earlier.map(|(other, number)| (other.day, number)).max().map(|(_, number)| number)
+            };
+            let (then, now) = (before(&runs[..number as usize - 1]), before(&runs));
+            (number, day, version.txid().to_owned(), (by != number).then_some(by), run.rows as i64 + 3, then, then != now)
         }).collect();
         prop_assert_eq!(catalogue(folder.path()), expected);
 
@@ -97,10 +106,16 @@ fn a_copied_store_is_the_same_store() {
     (0..3).for_each(|seed| drop(Run::new(seed).publish(&store).unwrap()));
     fs::rename(&here, &there).unwrap();
     assert_eq!(assert_invariants(&there), 3);
-    assert_complete(&there);
-    let views = fs::read_to_string(there.join("views/duckdb.sql")).unwrap();
-    assert!(
-        !views.contains(&*folder.path().to_string_lossy()),
-        "views hold no path of this machine"
+    let moved = Store::open(&there).unwrap();
+    assert_eq!(moved.latest().unwrap().unwrap().number(), 3);
+    assert_eq!(
+        moved.verify(None).unwrap().stale_hints,
+        ["views/duckdb.sql"],
+        "the views name the store's folder, in one place"
     );
+    let views = || fs::read_to_string(there.join("views/duckdb.sql")).unwrap();
+    assert_eq!(views().matches(here.to_str().unwrap()).count(), 1);
+    moved.repair().unwrap();
+    assert_eq!(views().matches(there.to_str().unwrap()).count(), 1);
+    assert_complete(&there);
 }

@@ -80,8 +80,15 @@ fn the_same_run_twice_is_one_version() {
     let again = Run::new(1).publish(&store).unwrap();
     assert!(again.already);
     assert_eq!(again.version.txid(), first.version.txid());
-    assert_eq!(store.find(&Run::new(1).key()).unwrap().unwrap().number(), 1);
-    assert!(store.find(&Run::new(9).key()).unwrap().is_none());
+    assert_eq!(
+        store
+            .find(&Run::new(1).identity())
+            .unwrap()
+            .unwrap()
+            .number(),
+        1
+    );
+    assert!(store.find(&Run::new(9).identity()).unwrap().is_none());
     assert_eq!(assert_invariants(folder.path()), 2);
     assert_eq!(
         leftovers(folder.path()),
@@ -101,7 +108,7 @@ fn a_run_whose_version_was_replaced_publishes_again() {
     };
     first.publish(&store).unwrap();
     edited.publish(&store).unwrap();
-    assert!(store.find(&first.key()).unwrap().is_none());
+    assert!(store.find(&first.identity()).unwrap().is_none());
     let back = first.publish(&store).unwrap();
     assert!(!back.already, "the edit was taken back");
     assert_eq!(back.version.number(), 3);

@@ -1,0 +1,172 @@
+//! Edges that `rfm_grid` schemes with frozen scores take from an earlier version.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use arrow::array::AsArray;
+use arrow::datatypes::Float64Type;
+use chrono::NaiveDate;
+use serde_json::{Value, json};
+use tessera_segments::FrozenEdges;
+use tessera_snapshot::{Store, StoreError, Version};
+use tessera_spec::Pipeline;
+use tessera_spec::diagnostic::{Diagnostic, Diagnostics};
+use tessera_spec::pipeline::{RfmGrid, Scheme, SchemeKind, ScoreMethod};
+
+use crate::error::PipelineError;
+
+/// Name, number and text of a parameter.
+type Row = (String, Option<f64>, Option<String>);
+
+/// Frozen edges by scheme.
+#[derive(Debug, Default)]
+pub(crate) struct Frozen(BTreeMap<String, Taken>);
+
+#[derive(Debug)]
+struct Taken {
+    edges: FrozenEdges,
+    version: u64,
+    rows: Vec<Row>,
+}
+
+impl Frozen {
+    /// The edges of a scheme.
+    pub(crate) fn get(&self, scheme: &str) -> Option<&FrozenEdges> {
+        self.0.get(scheme).map(|taken| &taken.edges)
+    }
+
+    /// The edges and the versions they come from: both show in published tables.
+    pub(crate) fn identity(&self) -> Value {
+        self.0
+            .iter()
+            .map(|(scheme, taken)| json!([scheme, taken.version, taken.rows]))
+            .collect()
+    }
+}
+
+/// Takes the edges of every scheme with frozen scores from the pipeline's store, if there is one.
+pub(crate) fn frozen_edges(
+    pipeline: &Pipeline,
+    as_of: NaiveDate,
+    found: &mut Diagnostics,
+) -> Result<Frozen, PipelineError> {
+    let mut frozen = Frozen::default();
+    let schemes: Vec<(&Scheme, Option<u64>)> = pipeline
+        .schemes
+        .iter()
+        .filter_map(|scheme| frozen_version(&scheme.kind).map(|version| (scheme, version)))
+        .collect();
+    if schemes.is_empty() {
+        return Ok(frozen);
+    }
+    let path = Path::new(&pipeline.store);
+    let store = path
+        .join("FORMAT")
+        .exists()
+        .then(|| Store::open(path))
+        .transpose()?;
+    for (scheme, wanted) in schemes {
+        let name = &scheme.name.value;
+        let taken = match (&store, wanted) {
+            (Some(store), Some(number)) => match store.version(number) {
+                Ok(version) => {
+                    let taken = edges_of(&version, name)?;
+                    if taken.is_none() {
+                        let what = format!("version {number} has no edges of the scheme `{name}`");
+                        found.extend([missing(scheme, what)]);
+                    }
+                    taken
+                }
+                Err(error @ (StoreError::NoVersion { .. } | StoreError::Expired { .. })) => {
+                    found.extend([missing(scheme, error.to_string())]);
+                    None
+                }
+                Err(error) => return Err(error.into()),
+            },
+            (None, Some(number)) => {
+                let what = format!(
+                    "there is no store in {} and so no version {number}",
+                    path.display()
+                );
+                found.extend([missing(scheme, what)]);
+                None
+            }
+            (Some(store), None) => first_edges(store, name, as_of)?,
+            (None, None) => None,
+        };
+        frozen.0.extend(taken.map(|taken| (name.clone(), taken)));
+    }
+    Ok(frozen)
+}
+
+/// The version that a scheme names for its edges, `Some(None)` where it takes the first that has some.
+fn frozen_version(kind: &SchemeKind) -> Option<Option<u64>> {
+    match kind {
+        SchemeKind::RfmGrid(RfmGrid {
+            score_method: ScoreMethod::Frozen { version },
+            ..
+        }) => Some(*version),
+        _ => None,
+    }
+}
+
+fn missing(scheme: &Scheme, what: String) -> Diagnostic {
+    Diagnostic::error("TS-G006", what, scheme.name.span.clone()).with_help(
+        "choose one of `tessera snapshots STORE` that assigned customers by this scheme, or write \
+         `score_method = \"frozen\"` without a version: the first run then makes the edges",
+    )
+}
+
+/// The edges of the oldest version that has some. Versions of the same day do not count: running a day again must not depend
+/// on what that day published before.
+fn first_edges(
+    store: &Store,
+    scheme: &str,
+    as_of: NaiveDate,
+) -> Result<Option<Taken>, PipelineError> {
+    for version in store.versions()? {
+        if version.as_of() == as_of || store.is_expired(version.number())? {
+            continue;
+        }
+        if let Some(taken) = edges_of(&version, scheme)? {
+            return Ok(Some(taken));
+        }
+    }
+    Ok(None)
+}
+
+fn edges_of(version: &Version, scheme: &str) -> Result<Option<Taken>, PipelineError> {
+    let mut rows: Vec<Row> = Vec::new();
+    for batch in version.read("models")? {
+        let text = |name: &str| {
+            batch
+                .column_by_name(name)
+                .and_then(|column| column.as_string_opt::<i32>())
+        };
+        let (Some(scores), Some(models), Some(names), Some(texts)) =
+            (text("score"), text("model"), text("name"), text("text"))
+        else {
+            continue;
+        };
+        let values = batch
+            .column_by_name("value")
+            .and_then(|column| column.as_primitive_opt::<Float64Type>());
+        for row in 0..batch.num_rows() {
+            if scores.value(row) == scheme && models.value(row) == "rfm_grid" {
+                let value = values.and_then(|values| values.iter().nth(row).flatten());
+                let text = texts.iter().nth(row).flatten().map(str::to_owned);
+                rows.push((names.value(row).to_owned(), value, text));
+            }
+        }
+    }
+    let edges = FrozenEdges::from_parameters(
+        Some(version.number()),
+        rows.iter()
+            .map(|(name, value, text)| (name.as_str(), *value, text.as_deref())),
+    )?;
+    Ok(edges.map(|edges| Taken {
+        edges,
+        version: version.number(),
+        rows,
+    }))
+}

@@ -1,0 +1,49 @@
+//! What identifies a run: everything that decides its published bytes.
+
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+use tessera_snapshot::RunIdentity;
+
+use crate::prepare::Prepared;
+use crate::publish;
+
+/// Changes when the published tables change in a way that the sources of the program do not show.
+const FORMAT: &str = "tessera-tables 2";
+
+/// sha256 over the program's own sources, templates and locked dependencies; see `build.rs`.
+const SOURCES_SHA256: &str = env!("TESSERA_SOURCES_SHA256");
+
+/// The identity of a run: format, program, canonical pipeline, date, frozen edges and inputs. The store adds the version that
+/// comes before. Nothing in it depends on the order of tables and keys in the pipeline file, or on where lake and store lie.
+pub(crate) fn identity(prepared: &Prepared) -> RunIdentity {
+    let inputs = inputs(prepared);
+    let parts = json!([
+        FORMAT,
+        SOURCES_SHA256,
+        tessera_spec::canonical(&prepared.pipeline),
+        prepared.as_of.to_string(),
+        prepared.frozen.identity(),
+        inputs
+    ]);
+    let hash = Sha256::digest(parts.to_string().as_bytes());
+    RunIdentity {
+        run_key: hash.iter().map(|byte| format!("{byte:02x}")).collect(),
+        as_of: prepared.as_of,
+        program: format!(
+            "tessera {}, sources {SOURCES_SHA256}",
+            env!("CARGO_PKG_VERSION")
+        ),
+        pipeline: serde_json::to_value(publish::meta(prepared)).unwrap_or(Value::Null),
+        inputs,
+    }
+}
+
+/// The files of every source, by its name.
+fn inputs(prepared: &Prepared) -> Value {
+    let mut inventories: Vec<_> = prepared.inventories.iter().collect();
+    inventories.sort_by(|a, b| a.source.cmp(&b.source));
+    inventories
+        .into_iter()
+        .map(|inventory| json!({"source": inventory.source, "files": inventory.files}))
+        .collect()
+}

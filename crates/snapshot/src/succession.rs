@@ -1,0 +1,145 @@
+//! How versions relate: which one readers are shown, which one comes before another, which ones a later commit replaced.
+//! All of it follows from the commits alone: their number, their `as_of`, and the version that each was made after.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use chrono::NaiveDate;
+
+use crate::error::StoreError;
+use crate::store::{Digested, Store};
+
+/// What later commits mean for a version.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Standing {
+    /// The newest version of the same `as_of`, where that is a later commit.
+    pub superseded_by: Option<u64>,
+    /// A run of the same day would follow another version today than the one this version followed, so an equal run
+    /// publishes again.
+    pub outdated: bool,
+}
+
+/// The version that `LATEST` and `latest` name: the greatest `as_of`, and of several versions of that day the highest. Expired
+/// versions count only where every version has expired.
+pub(crate) fn shown<'a>(
+    versions: &'a [Arc<Digested>],
+    expired: &BTreeSet<u64>,
+) -> Option<&'a Arc<Digested>> {
+    let greatest = |found: &&Arc<Digested>| (found.as_of, found.version);
+    versions
+        .iter()
+        .filter(|known| !expired.contains(&known.version))
+        .max_by_key(greatest)
+        .or_else(|| versions.iter().max_by_key(greatest))
+}
+
+/// The version that comes before a run of this day: the greatest earlier `as_of`, and of several versions of that day the
+/// highest. Expired versions count: their commits still say what they were.
+pub(crate) fn previous(versions: &[Arc<Digested>], as_of: NaiveDate) -> Option<&Arc<Digested>> {
+    versions
+        .iter()
+        .filter(|known| known.as_of < as_of)
+        .max_by_key(|known| (known.as_of, known.version))
+}
+
+/// The newest version of every `as_of`.
+pub(crate) fn newest<'a>(
+    versions: impl Iterator<Item = &'a Arc<Digested>>,
+) -> BTreeMap<NaiveDate, &'a Digested> {
+    // Versions come in rising order, so that later ones replace earlier ones.
+    versions
+        .map(|known| (known.as_of, known.as_ref()))
+        .collect()
+}
+
+/// What the commits mean for each other, in the order of the versions.
+pub(crate) fn standings(versions: &[Arc<Digested>]) -> Vec<Standing> {
+    let newest = newest(versions.iter());
+    let standing = |known: &Arc<Digested>| {
+        let superseded_by = newest
+            .get(&known.as_of)
+            .map(|by| by.version)
+            .filter(|&by| by != known.version);
+        let before = newest.range(..known.as_of).next_back();
+        Standing {
+            superseded_by,
+            outdated: before.map_or(0, |(_, before)| before.version) != known.previous,
+        }
+    };
+    versions.iter().map(standing).collect()
+}
+
+impl Store {
+    /// What later commits mean for each version, by its number.
+    ///
+    /// # Errors
+    /// A commit that cannot be read.
+    pub fn standings(&self) -> Result<BTreeMap<u64, Standing>, StoreError> {
+        let versions = self.digests()?;
+        let numbers = versions.iter().map(|known| known.version);
+        Ok(numbers.zip(standings(&versions)).collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Versions 1, 2, … of these days, each made after the version that came before it then.
+    fn history(days: &[u32]) -> Vec<Arc<Digested>> {
+        let mut versions = Vec::new();
+        for (&day, version) in days.iter().zip(1..) {
+            let as_of = NaiveDate::from_ymd_opt(2026, 1, day).unwrap();
+            let previous = previous(&versions, as_of).map_or(0, |before| before.version);
+            versions.push(Arc::new(Digested {
+                version,
+                as_of,
+                txid: version.to_string(),
+                idempotency_key: String::new(),
+                previous,
+                tables: Vec::new(),
+                sha256: String::new(),
+            }));
+        }
+        versions
+    }
+
+    fn shown_of(days: &[u32], expired: &[u64]) -> Option<u64> {
+        shown(&history(days), &expired.iter().copied().collect()).map(|found| found.version)
+    }
+
+    #[test]
+    fn readers_are_shown_the_newest_day_and_its_newest_commit() {
+        assert_eq!(shown_of(&[], &[]), None);
+        assert_eq!(shown_of(&[31, 1], &[]), Some(1));
+        assert_eq!(shown_of(&[1, 31, 2, 31, 30], &[]), Some(4));
+        assert_eq!(shown_of(&[1, 31, 2, 31, 30], &[4]), Some(2));
+        assert_eq!(shown_of(&[1, 31], &[1, 2]), Some(2));
+    }
+
+    #[test]
+    fn a_version_is_superseded_by_its_day_and_outdated_by_what_now_comes_before_it() {
+        let found = standings(&history(&[10, 20, 10, 15, 20]));
+        let by = |superseded_by, outdated| Standing {
+            superseded_by,
+            outdated,
+        };
+        assert_eq!(
+            found,
+            [
+                by(Some(3), false),
+                by(Some(5), true),
+                by(None, false),
+                by(None, false),
+                by(None, false)
+            ]
+        );
+        // The day before is made again: both later days follow a version that no longer counts.
+        let found = standings(&history(&[10, 20, 30, 10]));
+        assert_eq!(
+            found.iter().map(|one| one.outdated).collect::<Vec<_>>(),
+            [false, true, false, false],
+            "only the direct successor follows a version that was replaced"
+        );
+    }
+}
