@@ -24,12 +24,12 @@ def spell_partition(value, rng):
     return quote(text, safe=" ',+" if rng.random() < 0.5 else "")
 
 
-def write_parquet(path, columns, rows, rng, world, plain=()):
-    """One Parquet file. `columns` in the file's order; those of `plain` are held in the type that their values have by nature."""
+def write_parquet(path, columns, rows, rng, world, undeclared):
+    """One Parquet file with its columns in this order; undeclared ones have the type that expressions rely on."""
     arrays, names = [], []
     for column in columns:
-        values = [row[column.name] for row in rows]
-        made = column.plain(values, world) if column.name in plain else physical(column, values, rng, world)
+        values = [row["_text"].get(column.name, row[column.name]) for row in rows]
+        made = pa.array(values, column.arrow()) if column.name in undeclared else physical(column, values, rng, world)
         arrays.append(made)
         names.append(column.name)
     table = pa.table(arrays, names=names)
@@ -71,8 +71,8 @@ class TextForm:
     def encodable(self, rows):
         return all(v.encode(self.encoding, "ignore").decode(self.encoding) == v for row in rows for v in row.values() if isinstance(v, str))
 
-    def settings(self):
-        """The lines of [sources.NAME.text]; empty where everything is as by default."""
+    def settings(self, names):
+        """The lines of [sources.NAME.text]; empty where everything is as by default. `names` are the columns of a file without a header."""
         lines = []
         if self.delimiter != ",":
             lines.append(f"delimiter = {json.dumps(self.delimiter)}")
@@ -87,7 +87,7 @@ class TextForm:
         if self.encoding != "utf-8":
             lines.append(f'encoding = "{self.encoding}"')
         if not self.header:
-            lines.append("header = false")
+            lines.append(f"header = {json.dumps(names)}")
         if self.skip_lines:
             lines.append(f"skip_lines = {self.skip_lines}")
         return lines

@@ -3,7 +3,7 @@
 import json
 import os
 import random
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pyarrow as pa
 
@@ -13,6 +13,13 @@ from lake_values import Column, World, key_maker, wall
 NUMBERS = ("i64", "u64", "f64", "decimal")
 GARBAGE = {"i64": ["abc", "1e", "--1"], "u64": ["abc", "x1"], "f64": ["abc", "1.2.3x", "?"], "decimal": ["abc", "x"], "bool": ["maybe"],
            "date": ["yesterday", "2026-13-45"], "timestamp": ["yesterday", "2026-13-45 00:00:00"]}
+# How a time that the pipeline converts itself lies in the files: kind of its column, and the expression.
+CONVERTED = {
+    "date": [("string", "%Y-%m-%d", "cast(t_raw as date)"), ("string", "%d.%m.%Y", "strptime(t_raw, '%d.%m.%Y')")],
+    "timestamp": [("string", "%Y-%m-%d %H:%M:%S", "cast(t_raw as timestamp)"), ("string", "Z", "cast(t_raw as timestamp)"),
+                  ("string", "%d.%m.%Y %H:%M:%S", "strptime(t_raw, '%d.%m.%Y %H:%M:%S')"), ("i64", "ms", "to_timestamp(t_raw, 'ms')"),
+                  ("i64", "s", "to_timestamp(t_raw, 's')")],
+}
 LABELS = ["United Kingdom", "Côte d'Ivoire", "A+B", "100%", "DE", None, "x=y"]
 
 
@@ -20,7 +27,7 @@ class File:
     """A file of a source: its rows, the columns that it lacks, its values of the path's columns."""
 
     def __init__(self, path, partition, absent):
-        self.path, self.partition, self.absent, self.rows = path, partition, absent, []
+        self.path, self.partition, self.absent, self.rows, self.columns = path, partition, absent, [], []
 
 
 class Source:
@@ -31,8 +38,13 @@ class Source:
         self.columns, self.files, self.rows = [], [], []
         self.partitions, self.settings, self.rules = [], {}, []
         self.filter, self.derive, self.duplicates = None, {}, "keep"
-        self.plain, self.undeclared, self.passed_over = set(), set(), []
+        self.undeclared, self.passed_over = set(), []
+        self.raw, self.form, self.converted = None, None, None
         self.missing_key = rng.choice(["quarantine", "drop"])
+
+    def held(self):
+        """The columns that lie in the files: without those of the path, and times that the pipeline converts as they are there."""
+        return [self.raw if self.raw and c.name == "t" else c for c in self.columns if c not in self.partitions]
 
     def column(self, name):
         return next(c for c in self.columns if c.name == name)
@@ -66,6 +78,9 @@ def draw_columns(source, lake):
     source.columns = [Column("customer_id", "string" if lake.key_kind == "uuid" else lake.key_kind, rng)]
     time_kind = rng.choice(["date", "timestamp", "timestamp"])
     source.columns.append(Column("t", time_kind, rng))
+    if rng.random() < 0.25:
+        kind, form, text = rng.choice(CONVERTED[time_kind])
+        source.raw, source.converted = Column("t_raw", kind, rng), (form, text)
     amount = rng.choice(["f64", "decimal", "decimal", "i64", "u64"])
     source.columns.append(Column("amount", amount, rng, nulls=rng.choice([0, 0.2]), digits=rng.choice([9, 18, 38]), scale=rng.choice([0, 2, 2, 4]),
                                  wide=rng.random() < 0.2))
@@ -87,6 +102,8 @@ def orders(lake):
     if rng.random() < 0.3:
         source.partitions = rng.sample([Column("region", "string", rng), Column("yr", "i64", rng), Column("day", "date", rng)], rng.randint(1, 2))
         source.columns += source.partitions
+    if source.format == "parquet" and rng.random() < 0.2:
+        source.undeclared = {c.name for c in source.columns[2:] if c.kind != "timestamp" and c not in source.partitions and rng.random() < 0.5}
     draw_rules(source)
     draw_rows(source, lake, rng.randint(1, 60))
     return source
@@ -153,14 +170,33 @@ def draw_rows(source, lake, count):
         if "known" in names:
             row["known"] = world.as_of - timedelta(days=rng.choice([ago, ago - 2, 0, -3]))
         row["_text"] = {}
+        if source.raw and source.raw.kind == "string" and ago >= 0 and rng.random() < 0.03:
+            row["_text"] |= {"t": None, "t_raw": rng.choice(GARBAGE["date"])}
         if text and ago >= 0 and rng.random() < 0.05:
             broken = rng.choice([c for c in source.columns if c not in source.partitions and c.kind != "string" and c.name != "customer_id"])
             row["_text"][broken.name] = rng.choice(GARBAGE[broken.kind])
-            if "known" in names:
-                row["known"] = world.as_of
+            if broken.name == "t" and source.raw:
+                row["_text"]["t_raw"] = row["_text"]["t"]
+        if row["_text"] and "known" in names:
+            row["known"] = world.as_of
+        if source.raw:
+            row["t_raw"] = raw_time(source, row["t"])
         source.rows.append(row)
     spread(source, rng, lacking=True)
     repeat_rows(source)
+
+
+def raw_time(source, value):
+    """A time as the text or number from which the pipeline converts it."""
+    form = source.converted[0]
+    if value is None:
+        return None
+    if form in ("ms", "s"):
+        seconds = (value - datetime(1970, 1, 1)) // timedelta(seconds=1)
+        return seconds * 1000 if form == "ms" else seconds
+    if form == "Z":
+        return value.strftime("%Y-%m-%dT%H:%M:%SZ")
+    return (value if source.column("t").kind == "date" else wall(value, source.world.naive)).strftime(form)
 
 
 def spread(source, rng, lacking):
@@ -227,21 +263,22 @@ def write(source, folder):
     rng, world = source.rng, source.world
     root = os.path.join(folder, "lake", source.name)
     os.makedirs(root)
-    source.form = TextForm(rng, world, source.format, source.columns) if source.format != "parquet" else None
+    source.form = TextForm(rng, world, source.format, source.held() + source.partitions) if source.format != "parquet" else None
     if source.form and not source.form.encodable(source.rows):
         source.form.encoding = "utf-8"
     settle_text(source)
-    held = [c for c in source.columns if c not in source.partitions]
+    held = source.held()
     repeated = [c for c in source.partitions if source.format == "parquet" and rng.random() < 0.3]
     shared_order = source.form is not None and not source.form.header
     for file in source.files:
         columns = [c for c in held + repeated if c.name not in file.absent or shared_order]
         if not shared_order:
             rng.shuffle(columns)
+        file.columns = columns
         path = os.path.join(root, file.path)
         os.makedirs(os.path.dirname(path), exist_ok=True)
         if source.format == "parquet":
-            write_parquet(path, columns, file.rows, rng, world)
+            write_parquet(path, columns, file.rows, rng, world, source.undeclared)
         elif source.format == "csv":
             write_csv(path, source.form, columns, file.rows, rng)
         else:
@@ -333,17 +370,19 @@ def source_lines(source):
         lines += ['time = "t"', f'time_zone = "{source.world.naive_name}"']
     if "known" in names:
         lines.append('known_at = "known"')
-    if source.derive:
-        lines.append("derive = { " + ", ".join(f"{k} = {json.dumps(v)}" for k, v in source.derive.items()) + " }")
+    derive = ({"t": source.converted[1]} if source.raw else {}) | source.derive
+    if derive:
+        lines.append("derive = { " + ", ".join(f"{k} = {json.dumps(v)}" for k, v in derive.items()) + " }")
     if source.filter:
         lines.append(f"filter = {json.dumps(source.filter)}")
     if source.kind == "attributes":
         lines += ['attributes.tier = { base = "needs" }', 'attributes.seats = { base = "firmographic" }']
-    if source.form and source.form.settings():
-        lines += [f"[sources.{source.name}.text]", *source.form.settings()]
+    settings = source.form.settings([c.name for c in source.held()]) if source.form else []
+    if settings:
+        lines += [f"[sources.{source.name}.text]", *settings]
     lines.append(f"[sources.{source.name}.contract]")
     declared = [f"{c.name} = {source.form.contract(c) if source.form else json.dumps(c.contract())}"
-                for c in source.columns if c.name not in source.undeclared]
+                for c in source.held() + source.partitions if c.name not in source.undeclared]
     lines += ["columns = { " + ", ".join(declared) + " }", f'missing_key = "{source.missing_key}"']
     if source.duplicates == "unique":
         lines.append('duplicates = { unique = ["customer_id", "t"], on_fail = "drop" }')

@@ -13,7 +13,7 @@ def differences(db, lake, folder):
     for source in lake.sources:
         for file in source.files:
             path = os.path.join(folder, source.path, file.path)
-            columns = [c for c in source.columns if c not in source.partitions and c.name not in file.absent]
+            columns = [c for c in file.columns if c not in source.partitions]
             read = parquet(db, path, columns, lake.world) if source.format == "parquet" else text(db, path, source, columns, file)
             if read is None:
                 continue
@@ -26,7 +26,7 @@ def differences(db, lake, folder):
 
 
 def told(column, row, world):
-    value = row[column.name]
+    value = row["_text"].get(column.name, row[column.name])
     if column.kind == "timestamp" and value is not None:
         return wall(value, world.zone)
     return value

@@ -127,7 +127,7 @@ def refused(answers, code, said):
         return "nobody", []
     if "overflow" in said or "beyond" in said:
         return "overflow", []
-    return "refused", [said]
+    return "refused", [said[max(said.find("error"), 0):]]
 
 
 def main():
