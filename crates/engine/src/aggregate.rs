@@ -24,6 +24,7 @@ use crate::lower::lower;
 use crate::scan::{broken_text, code_name, epoch_day, has_codes, is_converted, visible_rows};
 use crate::table::TableRef;
 use batch::{Batch, names};
+use finish::Naming;
 pub(crate) use finish::arrow_type;
 use layout::Layout;
 use worker::Worker;
@@ -94,8 +95,12 @@ pub(crate) fn run(
             value: number,
         });
     }
-    let key = &plan.rows.key;
-    let table = finish::finish(&mut parts, &layout, key, key_is_text, as_of_day, to)?;
+    let naming = Naming {
+        source: &plan.rows.scan.source,
+        key: &plan.rows.key,
+        key_is_text,
+    };
+    let table = finish::finish(&mut parts, &layout, &naming, as_of_day, to)?;
     let counts = lock(&scanner).counts.clone();
     Ok((table, counts))
 }

@@ -15,9 +15,23 @@ pub enum EngineError {
         /// What the reader said.
         reason: String,
     },
-    /// A number that cannot be summed exactly: infinite, or 2^63 and more in magnitude.
+    /// An aggregate of one customer that its type cannot hold.
     #[error(
-        "source `{name}`: `{expression}` has the value {value}, which cannot be summed; exclude such rows with `filter`, or set them aside with a rule of the contract"
+        "source `{name}`: `{column}` of customer `{key}` does not fit into {limit}; take out rows with wrong values by `filter` or a rule of the contract, or cast to double before summing integers"
+    )]
+    Overflow {
+        /// Name of the source.
+        name: String,
+        /// The aggregate.
+        column: String,
+        /// The customer.
+        key: String,
+        /// The type.
+        limit: &'static str,
+    },
+    /// A number that cannot be summed, because it is infinite or none.
+    #[error(
+        "source `{name}`: `{expression}` has the value {value}, which cannot be summed; exclude such rows with `filter`, or quarantine them with a rule of the contract"
     )]
     Unsummable {
         /// Name of the source.
@@ -32,7 +46,7 @@ pub enum EngineError {
     Io {
         /// The file.
         path: PathBuf,
-        /// The system's word.
+        /// The operating system error.
         error: std::io::Error,
     },
     /// The query engine refused or failed.

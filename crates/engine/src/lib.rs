@@ -10,7 +10,6 @@ mod aggregate;
 mod assemble;
 mod duplicates;
 mod error;
-mod fixed;
 mod lower;
 mod polars_engine;
 mod project;

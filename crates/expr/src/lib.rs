@@ -13,6 +13,7 @@ mod build;
 mod catalogue;
 mod check;
 mod error;
+pub mod exact;
 mod parse;
 mod place;
 mod print;

@@ -103,7 +103,11 @@ impl PipelineError {
             Self::Ingest(IngestError::BadPattern { .. } | IngestError::NoFiles { .. }) => 2,
             Self::Ingest(_) => 3,
             Self::Contract { .. } | Self::Stale { .. } | Self::NoCustomers { .. } => 3,
-            Self::Engine(EngineError::UnreadableFile { .. } | EngineError::Unsummable { .. }) => 3,
+            Self::Engine(
+                EngineError::UnreadableFile { .. }
+                | EngineError::Unsummable { .. }
+                | EngineError::Overflow { .. },
+            ) => 3,
             Self::Engine(EngineError::Io { .. }) | Self::Io { .. } => 4,
             Self::Segments(_) => 3,
             Self::Store(error) => error.exit_code(),

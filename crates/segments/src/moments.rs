@@ -1,46 +1,43 @@
-//! Sums, means and spreads that come out the same whatever the threads and the order of rows.
+//! Sums, means and spreads that come out the same whatever the threads and the order of rows, since they are exact.
 
-/// Number, mean and sum of squared deviations of some values.
-#[derive(Debug, Clone, Copy, PartialEq, Default)]
+use tessera_expr::exact::{Squares, Sum};
+
+/// Number, sum and sum of squares of some values.
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Moments {
     /// Number of values.
     pub count: u64,
-    /// Their mean; 0 without values.
-    pub mean: f64,
-    /// Sum of the squared deviations from the mean.
-    pub squares: f64,
+    sum: Sum,
+    squares: Squares,
 }
 
 impl Moments {
-    /// Moments of values in rising order, in two passes.
+    /// Moments of values in any order.
     pub fn of(values: &[f64]) -> Self {
-        if values.is_empty() {
-            return Self::default();
+        let mut moments = Self::default();
+        for &value in values {
+            moments.count += 1;
+            moments.sum.add(value);
+            moments.squares.add(value);
         }
-        let mean = exact_order_sum(values) / values.len() as f64;
-        let squares = values
-            .iter()
-            .map(|value| (value - mean) * (value - mean))
-            .sum();
-        Self {
-            count: values.len() as u64,
-            mean,
-            squares,
-        }
+        moments
     }
 
-    /// Moments of two sets of values together (Chan, Golub and LeVeque 1979).
-    fn with(self, other: Self) -> Self {
-        if self.count == 0 || other.count == 0 {
-            return if self.count == 0 { other } else { self };
-        }
-        let (own, others) = (self.count as f64, other.count as f64);
-        let (apart, all) = (other.mean - self.mean, own + others);
-        Self {
-            count: self.count + other.count,
-            mean: self.mean + apart * (others / all),
-            squares: self.squares + other.squares + apart * apart * (own * others / all),
-        }
+    /// Adds the moments of other values.
+    fn merge(&mut self, other: &Self) {
+        self.count += other.count;
+        self.sum.merge(&other.sum);
+        self.squares.merge(&other.squares);
+    }
+
+    /// The mean; absent without values.
+    pub fn mean(&self) -> Option<f64> {
+        (self.count > 0).then(|| self.sum.mean(self.count))
+    }
+
+    /// Sum of the squared deviations from the mean; 0 without values.
+    fn deviations(&self) -> f64 {
+        self.squares.deviations(self.count, &self.sum)
     }
 
     /// Cohen's d: difference of the means over the pooled standard deviation, positive where this mean is larger.
@@ -49,45 +46,31 @@ impl Moments {
         let freedom = (self.count + other.count)
             .checked_sub(2)
             .filter(|n| *n > 0)?;
-        let pooled = ((self.squares + other.squares) / freedom as f64).sqrt();
-        let d = (self.mean - other.mean) / pooled;
-        (self.count > 0 && other.count > 0 && d.is_finite()).then_some(d)
+        let pooled = ((self.deviations() + other.deviations()) / freedom as f64).sqrt();
+        let d = (self.mean()? - other.mean()?) / pooled;
+        d.is_finite().then_some(d)
     }
 }
 
-/// For each of the parts the moments of all others together: merged from the left and from the right, since subtracting a
-/// dominant part from the whole would leave rounding errors only.
+/// For each of the parts the moments of all others together.
 pub(crate) fn rests(parts: &[Moments]) -> Vec<Moments> {
     let mut rests = vec![Moments::default(); parts.len()];
     let mut before = Moments::default();
     for (rest, part) in rests.iter_mut().zip(parts) {
-        *rest = before;
-        before = before.with(*part);
+        rest.merge(&before);
+        before.merge(part);
     }
     let mut after = Moments::default();
     for (rest, part) in rests.iter_mut().zip(parts).rev() {
-        *rest = rest.with(after);
-        after = part.with(after);
+        rest.merge(&after);
+        after.merge(part);
     }
     rests
 }
 
-/// Sum with the rounding error carried along (Neumaier 1974). Called with rising values, so the result is a function of the
-/// values alone.
-pub(crate) fn exact_order_sum(rising: &[f64]) -> f64 {
-    let (mut sum, mut lost) = (0.0f64, 0.0f64);
-    for &value in rising {
-        let next = sum + value;
-        lost += if sum.abs() >= value.abs() {
-            (sum - next) + value
-        } else {
-            (value - next) + sum
-        };
-        sum = next;
-    }
-    let total = sum + lost;
-    // Beyond the range of f64 the carried error is not a number.
-    if total.is_nan() { sum } else { total }
+/// The sum of values, whatever their order: exact, then rounded once.
+pub(crate) fn sum(values: &[f64]) -> f64 {
+    values.iter().copied().collect::<Sum>().value()
 }
 
 #[cfg(test)]
@@ -96,9 +79,20 @@ mod tests {
 
     #[test]
     fn sum_keeps_what_plain_addition_loses() {
-        assert_eq!(exact_order_sum(&[-1e16, 1.0, 1.0, 1e16]), 2.0);
-        assert_eq!(exact_order_sum(&[]), 0.0);
-        assert_eq!(exact_order_sum(&[f64::MAX, f64::MAX]), f64::INFINITY);
+        assert_eq!(sum(&[-1e16, 1.0, 1.0, 1e16]), 2.0);
+        assert_eq!(sum(&[]), 0.0);
+        assert_eq!(sum(&[f64::MAX, f64::MAX]), f64::INFINITY);
+    }
+
+    #[test]
+    fn order_does_not_matter() {
+        let values = [0.1, 1e17, -0.3, 1e-9, -1e17, 7.7];
+        let mut turned = values;
+        turned.reverse();
+        assert_eq!(sum(&values), sum(&turned));
+        let (one, other) = (Moments::of(&values), Moments::of(&turned));
+        assert_eq!(one.mean(), other.mean());
+        assert_eq!(one.deviations(), other.deviations());
     }
 
     #[test]
@@ -127,9 +121,9 @@ mod tests {
             Moments::of(&[1e15, 2e15]),
             Moments::of(&[4.0, 5.0]),
         ];
-        let rest = rests(&parts)[1];
-        assert_eq!((rest.count, rest.mean), (5, 3.0));
-        assert!((rest.squares - 10.0).abs() < 1e-12);
+        let rest = &rests(&parts)[1];
+        assert_eq!((rest.count, rest.mean()), (5, Some(3.0)));
+        assert_eq!(rest.deviations(), 10.0);
         assert_eq!(rests(&parts)[0].count, 4);
     }
 }

@@ -3,11 +3,12 @@
 use std::cmp::Reverse;
 
 use rayon::prelude::*;
+use tessera_expr::exact::Sum;
 
 use crate::assignment::Assignment;
 use crate::customers::{ColumnKind, Customers, Labels, Numeric};
 use crate::error::SegmentError;
-use crate::moments::{Moments, exact_order_sum, rests};
+use crate::moments::{Moments, rests};
 use crate::rank::{Ranking, quantile_of};
 
 /// A label feature shows this many of its values, the most frequent first; the others are summed up as [`OTHER_LABEL`].
@@ -58,8 +59,8 @@ pub struct Profile {
 
 /// Profiles of every segment of every scheme by every feature of the table, by scheme, segment id, feature and label.
 ///
-/// Each feature is sorted once and serves every scheme from that order; sums run in the order of the values, so neither the
-/// number of threads nor the order of rows changes a bit. Segments without customers have profiles too, without figures.
+/// Each feature is sorted once and serves every scheme from that order; sums are exact, so neither the number of threads nor the
+/// order of rows changes a bit. Segments without customers have profiles too, without figures.
 ///
 /// # Errors
 /// An assignment of another number of customers than the table has.
@@ -133,7 +134,7 @@ fn of_numbers(
         for (segment, (own, rest)) in moments.iter().zip(rests(&moments)).enumerate() {
             let values = groups.values(segment);
             let quantile = |share| quantile_of(values.len(), share, |place| values[place]);
-            let mean = (own.count > 0).then_some(own.mean);
+            let mean = own.mean();
             let base = population_mean.filter(|base| has_zero && *base > 0.0);
             profiles.push(Profile {
                 customers: own.count,
@@ -291,7 +292,8 @@ fn share_of(part: u64, all: u64) -> Option<f64> {
     (all > 0).then(|| part as f64 / all as f64)
 }
 
-/// Mean of rising values, absent without any.
+/// Mean of values, absent without any: the exact sum divided by their number, rounded once.
 pub(crate) fn mean(values: &[f64]) -> Option<f64> {
-    (!values.is_empty()).then(|| exact_order_sum(values) / values.len() as f64)
+    let sum: Sum = values.iter().copied().collect();
+    (!values.is_empty()).then(|| sum.mean(values.len() as u64))
 }

@@ -12,11 +12,11 @@ pub(crate) struct Ranking {
 }
 
 impl Ranking {
-    /// Ranks values; NaN is missing and left out. Infinities and negative zeros must not occur ([`crate::Numeric`] has none).
+    /// Ranks values; NaN is missing and left out, and -0.0 is 0.0.
     pub fn new(values: &[f64]) -> Self {
         let mut pairs: Vec<Pair> = Vec::with_capacity(values.len());
         let present = values.iter().zip(0..).filter(|(value, _)| !value.is_nan());
-        pairs.extend(present.map(|(&value, row)| (ordered_bits(value), row)));
+        pairs.extend(present.map(|(&value, row)| (ordered_bits(value + 0.0), row)));
         sort(&mut pairs);
         Self {
             rows: pairs.iter().map(|pair| pair.1).collect(),

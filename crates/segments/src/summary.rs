@@ -5,7 +5,7 @@ use rayon::prelude::*;
 use crate::assignment::Assignment;
 use crate::customers::Customers;
 use crate::error::SegmentError;
-use crate::moments::exact_order_sum;
+use crate::moments;
 use crate::profiles::{Groups, check_lengths, mean};
 use crate::rank::Ranking;
 
@@ -55,7 +55,7 @@ pub fn summarise(
     };
     let (value, kpi) = rayon::join(|| rank(value), || rank(kpi));
     let (value, kpi) = (value?, kpi?);
-    let total = value.as_ref().map(|value| exact_order_sum(value.values()));
+    let total = value.as_ref().map(|value| moments::sum(value.values()));
 
     let of_assignment = |assignment: &Assignment| -> Vec<SegmentSummary> {
         let values = value
@@ -67,7 +67,7 @@ pub fn summarise(
             let info = &assignment.segments[index];
             let value = values
                 .as_ref()
-                .map(|groups| exact_order_sum(groups.values(index)));
+                .map(|groups| moments::sum(groups.values(index)));
             SegmentSummary {
                 scheme: assignment.scheme.clone(),
                 segment_id: info.id,

@@ -3,7 +3,7 @@
 use polars::prelude::*;
 use polars_arrow::array::{Array, BinaryViewArray, PrimitiveArray, Utf8ViewArray};
 use polars_arrow::bitmap::Bitmap;
-use xxhash_rust::xxh3::xxh3_64;
+use xxhash_rust::xxh3::{xxh3_64, xxh3_128};
 
 use crate::error::EngineError;
 
@@ -17,6 +17,40 @@ pub(crate) struct KeyWords {
     pub(crate) words: u128,
     /// The text does not fit into `words`.
     pub(crate) long: bool,
+}
+
+/// What stands for a value where only equality counts.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Code {
+    /// The value itself.
+    Exact(u64),
+    /// A hash of the value: among n different values some two have the same one with a probability of about n² / 2^129, which
+    /// is below 1e-20 for a thousand million.
+    Hash(u128),
+}
+
+impl Code {
+    /// The 128 bits by which values of one column are told apart.
+    #[inline]
+    pub(crate) fn bits(self) -> u128 {
+        match self {
+            Self::Exact(value) => u128::from(value),
+            Self::Hash(hash) => hash,
+        }
+    }
+
+    /// A number for the pair of a customer and a value, other for other pairs: by construction where the value is exact;
+    /// otherwise two pairs are taken for one another as seldom as two hashes, since a hash moved by a fixed amount is as
+    /// evenly spread as before.
+    #[inline]
+    pub(crate) fn of_customer(self, number: u32) -> u128 {
+        /// Odd, so that no two customers move a hash by the same amount.
+        const STEP: u128 = 0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835;
+        match self {
+            Self::Exact(value) => u128::from(number) << 64 | u128::from(value),
+            Self::Hash(hash) => hash.wrapping_add(u128::from(number).wrapping_mul(STEP)),
+        }
+    }
 }
 
 /// Values of one column.
@@ -42,14 +76,14 @@ impl Column {
         self.validity.as_ref().is_none_or(|bits| bits.get_bit(row))
     }
 
-    /// A number that stands for the value, equal for equal values; texts by a 64-bit hash.
+    /// A number that stands for the value, equal for equal values. Numbers are their 64 bits; texts have a hash of 128.
     #[inline]
-    pub(crate) fn code(&self, row: usize) -> u64 {
+    pub(crate) fn code(&self, row: usize) -> Code {
         match &self.values {
-            Values::Int(values) => values.value(row) as u64,
+            Values::Int(values) => Code::Exact(values.value(row) as u64),
             // Both zeros are one value.
-            Values::Float(values) => (values.value(row) + 0.0).to_bits(),
-            Values::Text(texts) => xxh3_64(texts.value(row).as_bytes()),
+            Values::Float(values) => Code::Exact((values.value(row) + 0.0).to_bits()),
+            Values::Text(texts) => Code::Hash(xxh3_128(texts.value(row).as_bytes())),
         }
     }
 

@@ -10,11 +10,11 @@ use arrow::array::{
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
 use rayon::prelude::*;
 use tessera_expr::Type;
+use tessera_expr::exact::{SquaresOf, SumOf, Wide, standard_deviation};
 
 use super::layout::{Layout, NULL, Output};
-use super::worker::{Worker, get};
+use super::worker::{Worker, distinct, get};
 use crate::error::EngineError;
-use crate::fixed::{sample_variance, to_float};
 use crate::table::TableRef;
 
 /// Rows per batch of the output: few enough for their states to stay in the second-level cache from column to column.
@@ -51,16 +51,26 @@ pub(crate) fn arrow_type(ty: Type) -> DataType {
     }
 }
 
+/// What the table of a source is called in messages and how it is keyed.
+pub(crate) struct Naming<'a> {
+    /// The source.
+    pub(crate) source: &'a str,
+    /// Name of the key column.
+    pub(crate) key: &'a str,
+    /// Keys are texts, otherwise integers.
+    pub(crate) key_is_text: bool,
+}
+
 /// Writes key column and aggregates of all workers to a stage file, sorted by key. Batches are made while those before them
 /// are written.
 pub(crate) fn finish(
     workers: &mut [Worker<'_>],
     layout: &Layout,
-    key: &str,
-    key_is_text: bool,
+    naming: &Naming<'_>,
     as_of_day: i32,
     to: &Path,
 ) -> Result<TableRef, EngineError> {
+    let key_is_text = naming.key_is_text;
     let order = sorted(workers, key_is_text);
     let medians: Vec<Vec<Vec<Option<f64>>>> = workers
         .iter_mut()
@@ -72,7 +82,7 @@ pub(crate) fn finish(
     } else {
         DataType::Int64
     };
-    let mut fields = vec![Field::new(key, key_type, false)];
+    let mut fields = vec![Field::new(naming.key, key_type, false)];
     fields.extend(
         layout
             .outputs
@@ -85,12 +95,14 @@ pub(crate) fn finish(
         layout,
         medians: &medians,
         as_of_day,
+        naming,
     };
     let batch = |places: &&[Place]| {
         let rows = rows(workers, places);
-        let mut columns = vec![keys(workers, places, key_is_text)];
-        let outputs = layout.outputs.iter();
-        columns.extend(outputs.map(|(_, output, ty)| made.column(*output, *ty, &rows)));
+        let mut columns = vec![keys(workers, places, key_is_text)?];
+        for (name, output, ty) in &layout.outputs {
+            columns.push(made.column(name, *output, *ty, &rows)?);
+        }
         Ok(RecordBatch::try_new(schema.clone(), columns)?)
     };
     let parts: Vec<&[Place]> = order.chunks(BATCH_ROWS).collect();
@@ -152,29 +164,38 @@ fn rows<'a>(workers: &'a [Worker<'_>], places: &[Place]) -> Vec<Row<'a>> {
     places.iter().enumerate().map(row).collect()
 }
 
-fn keys(workers: &[Worker<'_>], places: &[Place], key_is_text: bool) -> ArrayRef {
+fn keys(
+    workers: &[Worker<'_>],
+    places: &[Place],
+    key_is_text: bool,
+) -> Result<ArrayRef, EngineError> {
     if !key_is_text {
         let values = places.iter().map(|p| {
             workers[p.worker as usize]
                 .customers
                 .words(p.number as usize) as u64 as i64
         });
-        return Arc::new(Int64Array::from_iter_values(values));
+        return Ok(Arc::new(Int64Array::from_iter_values(values)));
     }
     let mut builder = StringBuilder::with_capacity(places.len(), places.len() * 16);
     for place in places {
-        let customers = &workers[place.worker as usize].customers;
-        let number = place.number as usize;
-        let inline = customers.words(number).to_le_bytes();
-        let bytes = if customers.is_long(number) {
-            customers.text(number)
-        } else {
-            &inline[4..4 + inline[0] as usize]
-        };
-        // The bytes came out of a text column; `lossy` only spares an unsafe conversion.
-        builder.append_value(String::from_utf8_lossy(bytes));
+        let mut inline = [0; 16];
+        let text = std::str::from_utf8(key_bytes(workers, *place, &mut inline))
+            .map_err(|_| EngineError::internal("a key that is no text".to_owned()))?;
+        builder.append_value(text);
     }
-    Arc::new(builder.finish())
+    Ok(Arc::new(builder.finish()))
+}
+
+/// The text of a key; `inline` holds it where it is short.
+fn key_bytes<'a>(workers: &'a [Worker<'_>], place: Place, inline: &'a mut [u8; 16]) -> &'a [u8] {
+    let customers = &workers[place.worker as usize].customers;
+    let number = place.number as usize;
+    if customers.is_long(number) {
+        return customers.text(number);
+    }
+    *inline = customers.words(number).to_le_bytes();
+    &inline[4..4 + usize::from(inline[0])]
 }
 
 /// Median per customer number, for every median slot by its side.
@@ -208,58 +229,114 @@ struct Making<'a> {
     layout: &'a Layout,
     medians: &'a [Vec<Vec<Option<f64>>>],
     as_of_day: i32,
+    naming: &'a Naming<'a>,
 }
 
 impl Making<'_> {
-    fn column(&self, output: Output, ty: Type, rows: &[Row<'_>]) -> ArrayRef {
+    fn column(
+        &self,
+        name: &str,
+        output: Output,
+        ty: Type,
+        rows: &[Row<'_>],
+    ) -> Result<ArrayRef, EngineError> {
+        let finite = |row: &Row<'_>, value: f64| match value.is_finite() {
+            true => Ok(value),
+            false => Err(self.overflow(name, row, "a float of 64 bits")),
+        };
         match output {
-            Output::Count(slot) => self.ints(slot, rows, |words| Some(words[0] as i64)),
-            Output::Distinct(slot) => self.ints(slot, rows, |words| {
-                Some(i64::from(words[0].count_ones()) + words[1] as i64)
-            }),
-            Output::SumInt(slot) => self.ints(slot, rows, |words| i64::try_from(get(words)).ok()),
-            Output::SumFloat(slot) => {
-                self.floats(rows, |m, row| Some(to_float(get(m.words(slot, row)))))
+            Output::Count(slot) => self.ints(rows, |row| Ok(self.words(slot, row)[0] as i64)),
+            Output::Distinct(slot) => {
+                self.ints(rows, |row| Ok(distinct(self.words(slot, row)) as i64))
             }
-            Output::MeanInt { sum, count } => self.floats(rows, |m, row| {
-                let n = m.words(count, row)[0];
-                (n > 0).then(|| get(m.words(sum, row)) as f64 / n as f64)
+            Output::SumInt(slot) => self.ints(rows, |row| {
+                let sum = self.sum(slot, 0, row).to_integer();
+                sum.ok_or_else(|| self.overflow(name, row, "an integer of 64 bits"))
             }),
-            Output::MeanFloat { sum, count } => self.floats(rows, |m, row| {
-                let n = m.words(count, row)[0];
-                (n > 0).then(|| to_float(get(m.words(sum, row))) / n as f64)
+            Output::SumFloat(slot, unit) => self.floats(rows, |row| {
+                finite(row, self.sum(slot, 0, row).to_float(unit)).map(Some)
             }),
+            Output::SumOnFirstDay(slot, unit) => self.floats(rows, |row| {
+                finite(row, self.sum(slot, 1, row).to_float(unit)).map(Some)
+            }),
+            Output::Mean { sum, count, unit } => {
+                self.floats(rows, |row| match self.words(count, row)[0] {
+                    0 => Ok(None),
+                    n => finite(row, self.sum(sum, 0, row).mean(n, unit)).map(Some),
+                })
+            }
             Output::Std {
                 sum,
                 squares,
                 count,
-            } => self.floats(rows, |m, row| {
-                let n = m.words(count, row)[0];
-                (n > 1).then(|| {
-                    sample_variance(n, get(m.words(sum, row)), get(m.words(squares, row))).sqrt()
-                })
+                unit,
+            } => self.floats(rows, |row| match self.words(count, row)[0] {
+                0 | 1 => Ok(None),
+                n => {
+                    let (sum, squares) = (self.sum(sum, 0, row), self.squares(squares, row));
+                    finite(row, standard_deviation(n, sum, squares, unit)).map(Some)
+                }
             }),
             Output::Day(slot) => {
                 let days = rows.iter().map(|row| {
                     let age = self.words(slot, row)[0] as i64;
                     (age != i64::MAX && age != i64::MIN).then(|| self.as_of_day - age as i32)
                 });
-                Arc::new(days.collect::<Date32Array>())
-            }
-            Output::SumOnFirstDay(slot) => {
-                self.floats(rows, |m, row| Some(to_float(get(&m.words(slot, row)[1..]))))
+                Ok(Arc::new(days.collect::<Date32Array>()))
             }
             Output::Median(slot) => {
                 let side = self.layout.slots[slot].side;
-                self.floats(rows, |m, row| {
-                    m.medians[row.place.worker as usize][side][row.place.number as usize]
+                self.floats(rows, |row| {
+                    Ok(self.medians[row.place.worker as usize][side][row.place.number as usize])
                 })
             }
-            Output::Extreme(slot) => self.typed(ty, rows, |m, row| {
-                let words = m.words(slot, row);
+            Output::Extreme(slot) => Ok(self.typed(ty, rows, |row| {
+                let words = self.words(slot, row);
                 (words[1] != 0).then_some(words[0])
-            }),
-            Output::Pick(slot) => self.picked(slot, ty, rows),
+            })),
+            Output::Pick(slot) => Ok(self.picked(slot, ty, rows)),
+        }
+    }
+
+    /// The sum in the words of a slot from `at` on, with what they could not hold.
+    fn sum(&self, slot: usize, at: usize, row: &Row<'_>) -> SumOf<'_> {
+        SumOf {
+            fixed: get(&self.words(slot, row)[at..]),
+            beyond: self.beyond(slot, row),
+        }
+    }
+
+    fn squares(&self, slot: usize, row: &Row<'_>) -> SquaresOf<'_> {
+        let words = self.words(slot, row);
+        SquaresOf {
+            fixed: [words[0], words[1], words[2], words[3]],
+            beyond: self.beyond(slot, row),
+        }
+    }
+
+    fn beyond(&self, slot: usize, row: &Row<'_>) -> Option<&Wide> {
+        let worker = &self.workers[row.place.worker as usize];
+        let beyond = &worker.sides[self.layout.slots[slot].side].beyond;
+        // Hardly any column has such values.
+        if beyond.is_empty() {
+            return None;
+        }
+        beyond.get(&row.place.number)
+    }
+
+    fn overflow(&self, name: &str, row: &Row<'_>, limit: &'static str) -> EngineError {
+        let key = if self.naming.key_is_text {
+            let mut inline = [0; 16];
+            String::from_utf8_lossy(key_bytes(self.workers, row.place, &mut inline)).into_owned()
+        } else {
+            let customers = &self.workers[row.place.worker as usize].customers;
+            (customers.words(row.place.number as usize) as u64 as i64).to_string()
+        };
+        EngineError::Overflow {
+            name: self.naming.source.to_owned(),
+            column: name.to_owned(),
+            key,
+            limit,
         }
     }
 
@@ -269,27 +346,32 @@ impl Making<'_> {
 
     fn ints(
         &self,
-        slot: usize,
         rows: &[Row<'_>],
-        value: impl Fn(&[u64]) -> Option<i64>,
-    ) -> ArrayRef {
-        Arc::new(
-            rows.iter()
-                .map(|row| value(self.words(slot, row)))
-                .collect::<Int64Array>(),
-        )
+        value: impl Fn(&Row<'_>) -> Result<i64, EngineError>,
+    ) -> Result<ArrayRef, EngineError> {
+        let values: Vec<i64> = rows.iter().map(value).collect::<Result<_, _>>()?;
+        Ok(Arc::new(Int64Array::from(values)))
     }
 
-    fn floats(&self, rows: &[Row<'_>], value: impl Fn(&Self, &Row<'_>) -> Option<f64>) -> ArrayRef {
-        Arc::new(
-            rows.iter()
-                .map(|row| value(self, row))
-                .collect::<Float64Array>(),
-        )
+    fn floats(
+        &self,
+        rows: &[Row<'_>],
+        value: impl Fn(&Row<'_>) -> Result<Option<f64>, EngineError>,
+    ) -> Result<ArrayRef, EngineError> {
+        let values = rows.iter().map(value);
+        Ok(Arc::new(values.collect::<Result<Float64Array, _>>()?))
     }
 
     fn picked(&self, slot: usize, ty: Type, rows: &[Row<'_>]) -> ArrayRef {
-        let word = |row: &Row<'_>| Some(self.words(slot, row)[1]).filter(|&word| word != NULL);
+        let largest = |row: &Row<'_>| {
+            let side = self.layout.slots[slot].side;
+            let largest = &self.workers[row.place.worker as usize].sides[side].largest;
+            !largest.is_empty() && largest.contains(&row.place.number)
+        };
+        let word = |row: &Row<'_>| {
+            let word = self.words(slot, row)[1];
+            (word != NULL || largest(row)).then_some(word)
+        };
         match ty {
             Type::String | Type::Null => {
                 let side = self.layout.slots[slot].side;
@@ -300,9 +382,9 @@ impl Making<'_> {
                 }
                 Arc::new(builder.finish())
             }
-            Type::Float => self.typed(ty, rows, |_, p| word(p)),
+            Type::Float => self.typed(ty, rows, word),
             Type::Bool | Type::Int | Type::Date | Type::Timestamp => {
-                self.typed(ty, rows, |_, p| word(p).map(|w| w ^ (1 << 63)))
+                self.typed(ty, rows, |row| word(row).map(|w| w ^ (1 << 63)))
             }
         }
     }
@@ -311,9 +393,9 @@ impl Making<'_> {
         &self,
         ty: Type,
         rows: &[Row<'_>],
-        word: impl Fn(&Self, &Row<'_>) -> Option<u64>,
+        word: impl Fn(&Row<'_>) -> Option<u64>,
     ) -> ArrayRef {
-        let words = rows.iter().map(|row| word(self, row));
+        let words = rows.iter().map(word);
         match ty {
             Type::Float => Arc::new(
                 words

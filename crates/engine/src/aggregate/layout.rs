@@ -1,6 +1,7 @@
 //! Which words of a customer's state each aggregate needs. Aggregates share what they have in common: a mean and a sum over
 //! the same rows are one sum and one count.
 
+use tessera_expr::exact::Unit;
 use tessera_expr::rel::{Agg, AggOp, Window};
 use tessera_expr::{Expr, Type};
 
@@ -23,11 +24,9 @@ pub(crate) enum Op {
     CountRows,
     /// 1 word: rows with a value
     CountValues(usize),
-    /// 2 words: exact sum of integers
-    SumInt(usize),
-    /// 2 words: exact sum of floats in fixed point
-    SumFixed(usize),
-    /// 2 words: exact sum of squares in fixed point
+    /// 2 words: exact sum
+    Sum(usize),
+    /// 4 words: exact sum of squares
     SumSquares(usize),
     /// 2 words: smallest value, and whether there is one
     Min(usize),
@@ -43,7 +42,7 @@ pub(crate) enum Op {
     First(usize),
     /// 2 words: time, value
     Last(usize),
-    /// 3 words: bits of common values, count of the others, the last of these seen
+    /// 3 words: bits of common values, count of the others with the upper digits of the last of these seen, its lower ones
     Distinct(usize),
     /// 3 words, as above, of local days
     DistinctDays,
@@ -57,11 +56,8 @@ impl Op {
         const NONE: u64 = NO_DAY as u64;
         match self {
             Self::CountRows | Self::CountValues(_) => &[0],
-            Self::SumInt(_)
-            | Self::SumFixed(_)
-            | Self::SumSquares(_)
-            | Self::Min(_)
-            | Self::Max(_) => &[0, 0],
+            Self::Sum(_) | Self::Min(_) | Self::Max(_) => &[0, 0],
+            Self::SumSquares(_) => &[0, 0, 0, 0],
             Self::FirstDay => &[i64::MIN as u64],
             Self::LastDay => &[NONE],
             Self::SumOnFirstDay(_) => &[i64::MIN as u64, 0, 0],
@@ -73,8 +69,8 @@ impl Op {
     }
 }
 
-/// The payload of [`Op::First`] and [`Op::Last`] that stands for null. As a float it is a NaN, which scans never deliver;
-/// integers and text codes are stored so that they cannot collide with it (see `worker`).
+/// The payload of [`Op::First`] and [`Op::Last`] that stands for null. As a float it is a NaN, which scans never deliver; no
+/// text has this code; the one integer that is stored so is noted beside the states (see `worker`).
 pub(crate) const NULL: u64 = u64::MAX;
 
 /// One accumulator.
@@ -95,25 +91,23 @@ pub(crate) enum Output {
     Count(usize),
     Distinct(usize),
     SumInt(usize),
-    SumFloat(usize),
-    MeanInt {
+    SumFloat(usize, Unit),
+    Mean {
         sum: usize,
         count: usize,
-    },
-    MeanFloat {
-        sum: usize,
-        count: usize,
+        unit: Unit,
     },
     Std {
         sum: usize,
         squares: usize,
         count: usize,
+        unit: Unit,
     },
     /// Smallest or largest value.
     Extreme(usize),
     /// `as_of` less the age.
     Day(usize),
-    SumOnFirstDay(usize),
+    SumOnFirstDay(usize, Unit),
     /// First or last value.
     Pick(usize),
     Median(usize),
@@ -123,7 +117,7 @@ pub(crate) enum Output {
 #[derive(Debug, Default)]
 pub(crate) struct Layout {
     pub(crate) values: Vec<Expr>,
-    /// Values that are summed in fixed point.
+    /// Values that are summed in fixed point, as floats or as whole numbers.
     pub(crate) summed: Vec<usize>,
     pub(crate) filters: Vec<Expr>,
     pub(crate) selections: Vec<Selection>,
@@ -174,9 +168,12 @@ impl Layout {
             self.empty.extend_from_slice(self.slots[i].op.empty());
         }
         for slot in &self.slots {
-            if let Op::SumFixed(value) | Op::SumOnFirstDay(value) = slot.op
-                && !self.summed.contains(&value)
-            {
+            let value = match slot.op {
+                Op::Sum(value) if self.values[value].ty == Type::Float => value,
+                Op::SumOnFirstDay(value) => value,
+                _ => continue,
+            };
+            if !self.summed.contains(&value) {
                 self.summed.push(value);
             }
         }
@@ -202,7 +199,14 @@ impl Layout {
         }
         let keeps_beside = matches!(
             op,
-            Op::First(_) | Op::Last(_) | Op::Distinct(_) | Op::DistinctDays | Op::Median(_)
+            Op::First(_)
+                | Op::Last(_)
+                | Op::Distinct(_)
+                | Op::DistinctDays
+                | Op::Median(_)
+                | Op::Sum(_)
+                | Op::SumSquares(_)
+                | Op::SumOnFirstDay(_)
         );
         let side = self.sides;
         self.sides += usize::from(keeps_beside);
@@ -251,22 +255,19 @@ impl Layout {
             AggOp::FirstDay => (Output::Day(self.slot(Op::FirstDay, selection)), Type::Date),
             AggOp::LastDay => (Output::Day(self.slot(Op::LastDay, selection)), Type::Date),
             AggOp::Sum(of) => {
-                let value = self.value(of);
+                let sum = self.sum(of, selection);
                 match of.ty {
-                    Type::Float => (
-                        Output::SumFloat(self.slot(Op::SumFixed(value), selection)),
-                        Type::Float,
-                    ),
-                    _ => (
-                        Output::SumInt(self.slot(Op::SumInt(value), selection)),
-                        Type::Int,
-                    ),
+                    Type::Float => (Output::SumFloat(sum, unit(of.ty)), Type::Float),
+                    _ => (Output::SumInt(sum), Type::Int),
                 }
             }
             AggOp::SumOnFirstDay(of) => {
                 let value = self.value(of);
                 (
-                    Output::SumOnFirstDay(self.slot(Op::SumOnFirstDay(value), selection)),
+                    Output::SumOnFirstDay(
+                        self.slot(Op::SumOnFirstDay(value), selection),
+                        unit(of.ty),
+                    ),
                     Type::Float,
                 )
             }
@@ -298,28 +299,27 @@ impl Layout {
         }
     }
 
+    fn sum(&mut self, of: &Expr, selection: usize) -> usize {
+        let value = self.value(of);
+        self.slot(Op::Sum(value), selection)
+    }
+
     fn std(&mut self, of: &Expr, selection: usize) -> Output {
         let value = self.value(of);
         Output::Std {
-            sum: self.slot(Op::SumFixed(value), selection),
+            sum: self.slot(Op::Sum(value), selection),
             squares: self.slot(Op::SumSquares(value), selection),
             count: self.slot(Op::CountValues(value), selection),
+            unit: unit(of.ty),
         }
     }
 
     fn mean(&mut self, of: &Expr, selection: usize) -> Output {
         let value = self.value(of);
-        let count = self.slot(Op::CountValues(value), selection);
-        if of.ty == Type::Float {
-            Output::MeanFloat {
-                sum: self.slot(Op::SumFixed(value), selection),
-                count,
-            }
-        } else {
-            Output::MeanInt {
-                sum: self.slot(Op::SumInt(value), selection),
-                count,
-            }
+        Output::Mean {
+            sum: self.slot(Op::Sum(value), selection),
+            count: self.slot(Op::CountValues(value), selection),
+            unit: unit(of.ty),
         }
     }
 
@@ -328,8 +328,7 @@ impl Layout {
         let reads = |op: Op| match op {
             Op::CountRows | Op::FirstDay | Op::LastDay | Op::DistinctDays => None,
             Op::CountValues(of) | Op::Distinct(of) => (of == value).then_some(true),
-            Op::SumInt(of)
-            | Op::SumFixed(of)
+            Op::Sum(of)
             | Op::SumSquares(of)
             | Op::Min(of)
             | Op::Max(of)
@@ -346,6 +345,15 @@ impl Layout {
 
     fn value(&mut self, of: &Expr) -> usize {
         position(&mut self.values, of)
+    }
+}
+
+/// What a sum of values of this type counts in.
+fn unit(ty: Type) -> Unit {
+    if ty == Type::Float {
+        Unit::Binary
+    } else {
+        Unit::Decimal { scale: 0 }
     }
 }
 

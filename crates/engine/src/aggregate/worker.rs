@@ -10,11 +10,11 @@ use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
 
 use hashbrown::HashSet;
+use tessera_expr::exact::{Wide, add_square, add_whole_square, add_wide_square, to_fixed};
 
-use super::batch::{Batch, Column, Values};
+use super::batch::{Batch, Code, Column, Values};
 use super::keys::Customers;
 use super::layout::{Layout, NULL, Op, Selection, Slot};
-use crate::fixed::{square_to_fixed, to_fixed};
 
 /// Rows per chunk: small enough for the touched states to stay in the second-level cache.
 const CHUNK: usize = 1024;
@@ -24,12 +24,16 @@ const BLOCK: usize = 64;
 
 /// What a slot keeps beside the states.
 pub(crate) struct Side {
-    /// Common values of a distinct count: code and bit number.
-    common: Vec<u64>,
+    /// Common values of a distinct count: the bits of their codes, by bit number.
+    common: Vec<u128>,
     /// Where a common value was found last, by the low bits of its code.
     hints: [u8; 64],
-    /// Further values of a distinct count: customer and code.
-    others: HashSet<(u32, u64), BuildHasherDefault<PairHasher>>,
+    /// Further values of a distinct count, each with its customer.
+    others: HashSet<u128, BuildHasherDefault<PairHasher>>,
+    /// What the words of a customer's sum cannot hold.
+    pub(crate) beyond: HashMap<u32, Wide>,
+    /// Customers whose first or last value is the largest integer, which is stored as null is.
+    pub(crate) largest: std::collections::HashSet<u32>,
     /// Texts of first and last values.
     text_codes: HashMap<Box<str>, u64>,
     /// The texts by code.
@@ -44,6 +48,8 @@ impl Default for Side {
             common: Vec::new(),
             hints: [0; 64],
             others: HashSet::default(),
+            beyond: HashMap::new(),
+            largest: std::collections::HashSet::new(),
             text_codes: HashMap::new(),
             texts: Vec::new(),
             list: Vec::new(),
@@ -59,7 +65,7 @@ pub(crate) struct Worker<'a> {
     parts: usize,
     pub(crate) customers: Customers,
     pub(crate) sides: Vec<Side>,
-    /// A value column with a number that cannot be summed, and that number.
+    /// A value column with a number that cannot be summed because it is not finite, and that number.
     pub(crate) unsummable: Option<(usize, f64)>,
     rows: Vec<u32>,
     numbers: Vec<u32>,
@@ -84,16 +90,16 @@ enum Taken {
     Some,
 }
 
-/// The values of a column in a chunk in fixed point; 0 where null.
+/// The values of a column in a chunk as they are summed: floats in fixed point, integers as they are; 0 where null.
 #[derive(Default)]
 struct Fixed {
     values: Vec<i128>,
-    /// Some value does not fit, and stands as [`UNSUMMABLE`].
-    broken: bool,
+    /// Some value does not fit, and stands as [`BEYOND`].
+    beyond: bool,
 }
 
 /// Stands for a value that does not fit into fixed point; no value that fits is as small.
-const UNSUMMABLE: i128 = i128::MIN;
+const BEYOND: i128 = i128::MIN;
 
 impl<'a> Worker<'a> {
     pub(crate) fn new(layout: &'a Layout, part: usize, parts: usize) -> Self {
@@ -257,15 +263,16 @@ impl Mask {
 impl Fixed {
     fn read(&mut self, column: &Column, rows: &[u32]) {
         self.values.clear();
-        self.broken = false;
+        self.beyond = false;
         for &row in rows {
             let row = row as usize;
-            let fixed = if column.is_valid(row) {
-                to_fixed(column.float(row)).unwrap_or(UNSUMMABLE)
-            } else {
-                0
+            let fixed = match &column.values {
+                _ if !column.is_valid(row) => 0,
+                Values::Int(values) => i128::from(values.value(row)),
+                Values::Float(values) => to_fixed(values.value(row)).unwrap_or(BEYOND),
+                Values::Text(_) => 0,
             };
-            self.broken |= fixed == UNSUMMABLE;
+            self.beyond |= fixed == BEYOND;
             self.values.push(fixed);
         }
     }
@@ -331,26 +338,26 @@ impl Chunk<'_> {
         }
     }
 
-    /// Adds the values in fixed point; `words` finds the sum of a customer.
+    /// Adds the values in fixed point to the words from `at` on, for rows that `takes(state, place, number)` lets through.
     #[inline(always)]
     fn each_fixed(
         &self,
         value: usize,
+        at: usize,
         state: &mut State<'_>,
-        mut add_to: impl FnMut(&mut State<'_>, usize, u32, i128) -> bool,
+        mut takes: impl FnMut(&mut State<'_>, usize, u32) -> bool,
     ) {
         let sums = &self.sums[value];
-        let mut failed = None;
         self.each(|place, number| {
+            if !takes(state, place, number) {
+                return;
+            }
             let fixed = sums.values[place];
-            if (sums.broken && fixed == UNSUMMABLE) || !add_to(state, place, number, fixed) {
-                failed = Some(place);
+            let beyond = sums.beyond && fixed == BEYOND;
+            if beyond || !add(&mut state.words(self.slot, number)[at..], fixed) {
+                state.add_beyond(self, value, place, number);
             }
         });
-        if let Some(place) = failed {
-            let x = self.batch.values[value].float(self.rows[place] as usize);
-            *state.unsummable = Some((value, x));
-        }
     }
 }
 
@@ -359,6 +366,32 @@ impl State<'_> {
     #[inline(always)]
     fn words(&mut self, slot: &Slot, number: u32) -> &mut [u64] {
         &mut self.customers.state_mut(number as usize)[slot.at..]
+    }
+
+    /// What the words of a customer's sum cannot hold.
+    fn beyond(&mut self, slot: &Slot, number: u32) -> &mut Wide {
+        self.sides[slot.side].beyond.entry(number).or_default()
+    }
+
+    /// Adds a value that does not fit into the words of a customer's sum.
+    #[cold]
+    fn add_beyond(&mut self, chunk: &Chunk<'_>, value: usize, place: usize, number: u32) {
+        let row = chunk.rows[place] as usize;
+        match &chunk.batch.values[value].values {
+            Values::Int(values) => {
+                let whole = i128::from(values.value(row));
+                self.beyond(chunk.slot, number).add_whole(whole, 0);
+            }
+            Values::Float(values) => {
+                let x = values.value(row);
+                if x.is_finite() {
+                    self.beyond(chunk.slot, number).add(x);
+                } else {
+                    *self.unsummable = Some((value, x));
+                }
+            }
+            Values::Text(_) => {}
+        }
     }
 }
 
@@ -371,12 +404,7 @@ fn accumulate(chunk: &Chunk<'_>, state: &mut State<'_>) {
                 state.words(slot, number)[0] += 1
             });
         }
-        Op::SumInt(value) => sum_int(chunk, value, state),
-        Op::SumFixed(value) => {
-            chunk.each_fixed(value, state, |state, _, number, fixed| {
-                add(state.words(slot, number), fixed)
-            });
-        }
+        Op::Sum(value) => sum(chunk, value, state),
         Op::SumSquares(value) => sum_squares(chunk, value, state),
         Op::Min(value) => extreme(chunk, value, state, Ordering::Less),
         Op::Max(value) => extreme(chunk, value, state, Ordering::Greater),
@@ -405,7 +433,8 @@ fn accumulate(chunk: &Chunk<'_>, state: &mut State<'_>) {
             let customers = &mut *state.customers;
             chunk.each(|place, number| {
                 let words = &mut customers.state_mut(number as usize)[slot.at..];
-                note(side, words, number, u64::from(chunk.ages[place] as u32));
+                let age = Code::Exact(u64::from(chunk.ages[place] as u32));
+                note(side, words, number, age);
             });
         }
         Op::Median(value) => {
@@ -416,12 +445,14 @@ fn accumulate(chunk: &Chunk<'_>, state: &mut State<'_>) {
     }
 }
 
-/// Adds to the 128-bit number in the first two words; false where the sum does not fit.
+/// Adds to the 128-bit number in the first two words; false, and nothing is added, where the sum does not fit.
 #[inline(always)]
 fn add(words: &mut [u64], amount: i128) -> bool {
-    let (sum, overflow) = get(words).overflowing_add(amount);
-    set(words, sum);
-    !overflow
+    let sum = get(words).checked_add(amount);
+    if let Some(sum) = sum {
+        set(words, sum);
+    }
+    sum.is_some()
 }
 
 /// The 128-bit number in the first two words.
@@ -436,41 +467,61 @@ fn set(words: &mut [u64], number: i128) {
     words[1] = (number >> 64) as u64;
 }
 
-fn sum_int(chunk: &Chunk<'_>, value: usize, state: &mut State<'_>) {
+fn sum(chunk: &Chunk<'_>, value: usize, state: &mut State<'_>) {
     let column = &chunk.batch.values[value];
-    let Values::Int(values) = &column.values else {
-        return;
-    };
-    // A customer would need 2^63 rows for such a sum to overflow.
-    chunk.each_value(column, |row, number| {
-        add(
-            state.words(chunk.slot, number),
-            i128::from(values.value(row)),
-        );
-    });
+    match &column.values {
+        // A customer would need 2^63 rows for such a sum to overflow.
+        Values::Int(values) => chunk.each_value(column, |row, number| {
+            add(
+                state.words(chunk.slot, number),
+                i128::from(values.value(row)),
+            );
+        }),
+        Values::Float(_) => chunk.each_fixed(value, 0, state, |_, _, _| true),
+        Values::Text(_) => {}
+    }
 }
 
 fn sum_squares(chunk: &Chunk<'_>, value: usize, state: &mut State<'_>) {
     let column = &chunk.batch.values[value];
-    chunk.each_value(column, |row, number| {
-        let x = column.float(row);
-        let summed =
-            square_to_fixed(x).is_some_and(|square| add(state.words(chunk.slot, number), square));
-        if !summed {
-            *state.unsummable = Some((value, x));
-        }
-    });
+    let slot = chunk.slot;
+    match &column.values {
+        Values::Int(values) => chunk.each_value(column, |row, number| {
+            let whole = i128::from(values.value(row));
+            let sum = state.words(slot, number).first_chunk_mut();
+            if !sum.is_some_and(|sum| add_whole_square(sum, whole)) {
+                add_wide_square(state.beyond(slot, number), whole);
+            }
+        }),
+        Values::Float(values) => chunk.each_value(column, |row, number| {
+            let x = values.value(row);
+            let sum = state.words(slot, number).first_chunk_mut();
+            if !sum.is_some_and(|sum| add_square(sum, x)) {
+                if x.is_finite() {
+                    state.beyond(slot, number).add_square(x);
+                } else {
+                    *state.unsummable = Some((value, x));
+                }
+            }
+        }),
+        Values::Text(_) => {}
+    }
 }
 
 fn sum_on_first_day(chunk: &Chunk<'_>, value: usize, state: &mut State<'_>) {
-    chunk.each_fixed(value, state, |state, place, number, fixed| {
+    chunk.each_fixed(value, 1, state, |state, place, number| {
         let words = state.words(chunk.slot, number);
         let age = i64::from(chunk.ages[place]);
-        if age > words[0] as i64 {
+        let (earlier, same) = (age > words[0] as i64, age == words[0] as i64);
+        if earlier {
             words[0] = age as u64;
             set(&mut words[1..], 0);
+            let beyond = &mut state.sides[chunk.slot.side].beyond;
+            if !beyond.is_empty() {
+                beyond.remove(&number);
+            }
         }
-        age != words[0] as i64 || add(&mut words[1..], fixed)
+        earlier || same
     });
 }
 
@@ -510,12 +561,19 @@ fn pick(chunk: &Chunk<'_>, value: usize, state: &mut State<'_>, better: impl Fn(
             } else {
                 NULL
             };
+            if words[1] == NULL {
+                if column.is_valid(row) {
+                    side.largest.insert(number);
+                } else {
+                    side.largest.remove(&number);
+                }
+            }
         }
     });
 }
 
 /// The word that stands for a first or last value. Integers are rotated so that -1, the word of all ones, is not taken for
-/// null; the one integer that then is, `i64::MAX`, is published as null.
+/// null; the one integer that then looks like it, `i64::MAX`, is noted by the caller.
 fn payload(side: &mut Side, column: &Column, row: usize) -> u64 {
     match &column.values {
         Values::Int(values) => values.value(row) as u64 ^ (1 << 63),
@@ -533,32 +591,46 @@ fn payload(side: &mut Side, column: &Column, row: usize) -> u64 {
     }
 }
 
+/// Binary digits of a distinct count; those above hold a part of the code seen last.
+const COUNT_BITS: u32 = 40;
+
+/// The distinct values that the words of a customer count.
+pub(crate) fn distinct(words: &[u64]) -> u64 {
+    u64::from(words[0].count_ones()) + (words[1] & ((1 << COUNT_BITS) - 1))
+}
+
 /// Notes a value of a distinct count. The first 64 different values of a column have a bit each in the customer's state;
-/// others go through a set.
+/// others go through a set. A value is taken for the one seen last by 88 bits of its code: all bits of an exact one, and by
+/// chance once in 2^88 rows for a hash, which is below 1e-17 for a thousand million rows.
 #[inline]
-fn note(side: &mut Side, words: &mut [u64], number: u32, code: u64) {
-    let hint = &mut side.hints[((code ^ (code >> 6)) % 64) as usize];
-    if side.common.get(usize::from(*hint)) == Some(&code) {
+fn note(side: &mut Side, words: &mut [u64], number: u32, code: Code) {
+    let bits = code.bits();
+    let low = bits as u64;
+    let hint = &mut side.hints[((low ^ (low >> 6)) % 64) as usize];
+    if side.common.get(usize::from(*hint)) == Some(&bits) {
         words[0] |= 1 << *hint;
         return;
     }
     // Rows of one order or day tend to stand together: the last value spares the search.
-    if words[1] != 0 && words[2] == code {
+    let high = (bits >> 64) as u64 & ((1 << (64 - COUNT_BITS)) - 1);
+    if words[1] != 0 && words[2] == low && words[1] >> COUNT_BITS == high {
         return;
     }
-    if let Some(bit) = side.common.iter().position(|&known| known == code) {
+    if let Some(bit) = side.common.iter().position(|&known| known == bits) {
         *hint = bit as u8;
         words[0] |= 1 << bit;
     } else if side.common.len() < 64 {
         words[0] |= 1 << side.common.len();
-        side.common.push(code);
+        side.common.push(bits);
     } else {
-        words[1] += u64::from(side.others.insert((number, code)));
-        words[2] = code;
+        let count = (words[1] & ((1 << COUNT_BITS) - 1))
+            + u64::from(side.others.insert(code.of_customer(number)));
+        words[1] = count | high << COUNT_BITS;
+        words[2] = low;
     }
 }
 
-/// Hashes a pair of customer and code.
+/// Hashes a pair of customer and value.
 #[derive(Default)]
 pub(crate) struct PairHasher(u64);
 
@@ -569,15 +641,11 @@ impl Hasher for PairHasher {
 
     fn write(&mut self, bytes: &[u8]) {
         for byte in bytes {
-            self.write_u64(u64::from(*byte));
+            self.0 = super::batch::mix((u128::from(self.0) << 64) | u128::from(*byte));
         }
     }
 
-    fn write_u32(&mut self, value: u32) {
-        self.write_u64(u64::from(value));
-    }
-
-    fn write_u64(&mut self, value: u64) {
-        self.0 = super::batch::mix((u128::from(self.0) << 64) | u128::from(value));
+    fn write_u128(&mut self, pair: u128) {
+        self.0 = super::batch::mix(pair);
     }
 }
