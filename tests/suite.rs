@@ -23,6 +23,8 @@ mod kill;
 mod known_at;
 #[path = "suite/latest.rs"]
 mod latest;
+#[path = "suite/lifetime_always.rs"]
+mod lifetime_always;
 #[path = "suite/online_retail.rs"]
 mod online_retail;
 #[path = "suite/oracle.rs"]

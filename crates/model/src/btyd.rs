@@ -7,17 +7,20 @@
 //! Where to look:
 //! - likelihoods and closed forms: `btyd/bg_family.rs`, `btyd/pareto.rs`, `btyd/expectation.rs`
 //! - intervals and lifetime value for many customers: `btyd/score.rs`, `btyd/scorer.rs`
+//! - purchases without dropout, and what serves when a model cannot be fitted: `btyd/nbd.rs`, `btyd/fallback.rs`
 //! - convergence, starts, standard errors: `btyd/fit.rs` and [`crate::optimise`]
 
 mod backtest;
 mod bg_bb;
 mod bg_family;
 mod expectation;
+mod fallback;
 mod fit;
 mod history;
 mod interpolation;
-mod ladder;
+mod nbd;
 mod pareto;
+mod purchase;
 mod regularity;
 mod score;
 mod scorer;
@@ -25,9 +28,11 @@ mod simulation;
 
 pub use backtest::{Backtest, CalibrationBin, naive_purchases, tracking_curve};
 pub use bg_bb::{BgBbFit, Opportunities, OpportunityHistory};
+pub use fallback::{DropoutTest, FailedModel, Fallback, RateHeuristic, Served};
 pub use fit::{BtydFit, BtydModel};
 pub use history::{PurchaseHistory, Summary, TimeUnit};
-pub use ladder::{FailedRung, Ladder, RateHeuristic, Served};
+pub use nbd::NbdFit;
+pub use purchase::{PurchaseFit, PurchaseModel};
 pub use regularity::Regularity;
 pub use score::{Forecast, ForecastPlan, Forecaster, LifetimeValue};
 pub use scorer::Scorer;

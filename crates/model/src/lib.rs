@@ -5,6 +5,7 @@ pub mod churn;
 pub mod cluster;
 pub mod contractual;
 pub mod health;
+pub mod interrupt;
 pub mod laplace;
 pub mod lifetime_error;
 pub mod metrics;

@@ -63,12 +63,35 @@ pub enum LifetimeError {
     },
     /// The optimiser found no point that satisfies gradient and curvature.
     #[error(
-        "{model} was not fitted: {failure}; the data may not identify it, use the next model of the ladder"
+        "{model} was not fitted: {failure}; the data may not identify it, use one of its fallback models"
     )]
     NotFitted {
         /// The model.
         model: &'static str,
         /// Why.
         failure: OptimiseFailure,
+        /// The largest log-likelihood that the search reached, where it is known.
+        reached: Option<f64>,
     },
+    /// The user asked to stop.
+    #[error("interrupted")]
+    Interrupted,
+}
+
+impl LifetimeError {
+    /// What a failed search means for `model`.
+    pub(crate) fn not_fitted(
+        model: &'static str,
+        failure: OptimiseFailure,
+        reached: Option<f64>,
+    ) -> Self {
+        match failure {
+            OptimiseFailure::Interrupted => Self::Interrupted,
+            failure => Self::NotFitted {
+                model,
+                failure,
+                reached,
+            },
+        }
+    }
 }

@@ -11,12 +11,17 @@ use argmin::core::{CostFunction, Executor, Gradient};
 use argmin::solver::linesearch::MoreThuenteLineSearch;
 use argmin::solver::quasinewton::LBFGS;
 
+use crate::interrupt::Interrupt;
+
 /// Parameters are searched within [-`BOUND`, `BOUND`]; a fit that ends there is not identified by the data.
 pub const BOUND: f64 = 12.0;
 /// A fit is accepted when no component of the gradient of the mean log-likelihood exceeds this.
 pub const GRADIENT_TOLERANCE: f64 = 1e-5;
 /// Newton steps stop here: well below the tolerance, so that equal data in another order or unit give equal parameters.
 const GRADIENT_TARGET: f64 = 1e-10;
+
+/// Evaluations from one start before the search ends where it is.
+const MOST_EVALUATIONS: usize = 1000;
 
 /// A smooth function to minimise: the *mean* negative log-likelihood, so that tolerances do not depend on the sample size.
 pub trait Objective {
@@ -85,12 +90,16 @@ pub enum OptimiseFailure {
         "the curvature is not positive definite: a combination of parameters is not identified"
     )]
     Curvature,
+    /// The user asked to stop.
+    #[error("interrupted")]
+    Interrupted,
 }
 
 /// The objective as argmin sees it: clamped to the box, each evaluation kept so that cost and gradient cost one call.
 struct Problem<'a> {
     objective: &'a dyn Objective,
     memo: &'a RefCell<Memo>,
+    interrupt: Interrupt<'a>,
 }
 
 #[derive(Default)]
@@ -101,6 +110,14 @@ struct Memo {
 }
 
 impl Problem<'_> {
+    /// Ends the search by an error when it was interrupted, or has taken more evaluations than any search that converges.
+    fn spent(&self) -> Result<(), argmin::core::Error> {
+        if self.interrupt.requested() || self.memo.borrow().evaluations >= MOST_EVALUATIONS {
+            return Err(argmin::core::Error::msg("stopped"));
+        }
+        Ok(())
+    }
+
     fn at(&self, theta: &[f64]) -> (f64, Vec<f64>) {
         let mut memo = self.memo.borrow_mut();
         if let Some((place, value, gradient)) = &memo.last
@@ -140,6 +157,7 @@ impl CostFunction for Problem<'_> {
     type Param = Vec<f64>;
     type Output = f64;
     fn cost(&self, theta: &Self::Param) -> Result<f64, argmin::core::Error> {
+        self.spent()?;
         Ok(self.at(theta).0)
     }
 }
@@ -148,6 +166,7 @@ impl Gradient for Problem<'_> {
     type Param = Vec<f64>;
     type Gradient = Vec<f64>;
     fn gradient(&self, theta: &Self::Param) -> Result<Vec<f64>, argmin::core::Error> {
+        self.spent()?;
         Ok(self.at(theta).1)
     }
 }
@@ -156,14 +175,19 @@ impl Gradient for Problem<'_> {
 pub fn search(
     objective: &dyn Objective,
     starts: &[Vec<f64>],
+    interrupt: Interrupt<'_>,
 ) -> Result<(Vec<f64>, f64, usize), OptimiseFailure> {
     let mut best: Option<(Vec<f64>, f64)> = None;
     let mut evaluations = 0;
     for start in starts {
+        if interrupt.requested() {
+            return Err(OptimiseFailure::Interrupted);
+        }
         let memo = RefCell::new(Memo::default());
         let problem = Problem {
             objective,
             memo: &memo,
+            interrupt,
         };
         let solver = LBFGS::new(MoreThuenteLineSearch::new(), 7).with_tolerance_grad(1e-6);
         if let Ok(solver) = solver {
@@ -192,22 +216,30 @@ pub fn search(
 pub fn minimise(
     objective: &dyn Objective,
     starts: &[Vec<f64>],
+    interrupt: Interrupt<'_>,
 ) -> Result<Optimum, OptimiseFailure> {
-    let (theta, _, evaluations) = search(objective, starts)?;
-    polish(objective, theta, evaluations)
+    let (theta, _, evaluations) = search(objective, starts, interrupt)?;
+    polish(objective, theta, evaluations, interrupt)
 }
 
-/// Newton steps from `theta`, then the three checks.
-fn polish(
+/// Newton steps from `theta`, where a search ended after so many evaluations, then the three checks.
+///
+/// # Errors
+/// As [`minimise`].
+pub fn polish(
     objective: &dyn Objective,
     mut theta: Vec<f64>,
     mut evaluations: usize,
+    interrupt: Interrupt<'_>,
 ) -> Result<Optimum, OptimiseFailure> {
     let (mut value, mut gradient) = evaluate_in_box(objective, &theta);
     evaluations += 1;
     let mut hessian = difference_hessian(objective, &theta);
     evaluations += 2 * theta.len();
     for _ in 0..30 {
+        if interrupt.requested() {
+            return Err(OptimiseFailure::Interrupted);
+        }
         if largest(&gradient) < GRADIENT_TARGET {
             break;
         }
@@ -475,7 +507,12 @@ mod tests {
 
     #[test]
     fn rosenbrock_is_minimised_with_its_analytic_inverse_hessian() {
-        let found = minimise(&Rosenbrock, &[vec![-1.2, 1.0], vec![2.0, 2.0]]).unwrap();
+        let found = minimise(
+            &Rosenbrock,
+            &[vec![-1.2, 1.0], vec![2.0, 2.0]],
+            Interrupt::NEVER,
+        )
+        .unwrap();
         assert!((found.theta[0] - 1.0).abs() < 1e-8 && (found.theta[1] - 1.0).abs() < 1e-8);
         // At (1, 1) the Hessian is [[802, -400], [-400, 200]], whose inverse is [[0.5, 1], [1, 2.005]].
         assert!((found.inverse_hessian[0][0] - 0.5).abs() < 1e-3);
@@ -485,11 +522,11 @@ mod tests {
     #[test]
     fn unidentified_unbounded_and_undefined_objectives_are_refused() {
         assert!(matches!(
-            minimise(&Flat, &[vec![0.0, 0.0]]),
+            minimise(&Flat, &[vec![0.0, 0.0]], Interrupt::NEVER),
             Err(OptimiseFailure::Curvature)
         ));
-        assert!(minimise(&Slope, &[vec![0.0]]).is_err());
-        assert!(minimise(&NeverFinite, &[vec![0.0]]).is_err());
+        assert!(minimise(&Slope, &[vec![0.0]], Interrupt::NEVER).is_err());
+        assert!(minimise(&NeverFinite, &[vec![0.0]], Interrupt::NEVER).is_err());
     }
 
     #[test]

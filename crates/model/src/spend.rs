@@ -13,6 +13,7 @@ pub use credibility::CredibilityMean;
 pub use gamma_gamma::GammaGammaFit;
 pub use history::SpendHistory;
 
+use crate::interrupt::Interrupt;
 use crate::laplace;
 use crate::lifetime_error::LifetimeError;
 
@@ -37,8 +38,20 @@ impl SpendFit {
     /// # Errors
     /// [`LifetimeError::TooLittleData`] when no customer has a repeat occasion with positive spend.
     pub fn fit(history: &SpendHistory) -> Result<Self, LifetimeError> {
-        match GammaGammaFit::fit(history) {
+        Self::fit_unless(history, Interrupt::NEVER)
+    }
+
+    /// As [`SpendFit::fit`], unless `interrupt` is requested.
+    ///
+    /// # Errors
+    /// As [`SpendFit::fit`]; [`LifetimeError::Interrupted`].
+    pub fn fit_unless(
+        history: &SpendHistory,
+        interrupt: Interrupt<'_>,
+    ) -> Result<Self, LifetimeError> {
+        match GammaGammaFit::fit_unless(history, interrupt) {
             Ok(fit) => Ok(Self::GammaGamma(fit)),
+            Err(LifetimeError::Interrupted) => Err(LifetimeError::Interrupted),
             Err(reason) => Ok(Self::CredibilityMean {
                 fit: CredibilityMean::fit(history)?,
                 reason: reason.to_string(),

@@ -1,9 +1,10 @@
 //! Every model of the registries meets hard inputs with a typed error or a finite answer, never with a panic or a NaN.
 
 use tessera_model::btyd::{
-    BgBbFit, BtydFit, BtydModel, ForecastPlan, Forecaster, Ladder, Opportunities,
-    OpportunityHistory, PurchaseHistory, Simulator, Summary, TimeUnit,
+    BgBbFit, BtydFit, BtydModel, Fallback, ForecastPlan, Forecaster, Opportunities,
+    OpportunityHistory, PurchaseHistory, PurchaseModel, Simulator, Summary, TimeUnit,
 };
+use tessera_model::interrupt::Interrupt;
 use tessera_model::lifetime_error::LifetimeError;
 
 fn history(rows: &[(u32, f64, f64, f64)]) -> PurchaseHistory {
@@ -165,16 +166,17 @@ fn customers_of_the_last_day_change_no_fit() {
 }
 
 #[test]
-fn the_ladder_always_serves_when_somebody_was_observed() {
-    for rows in [
-        &[(0, 0.0, 90.0, 3.0)][..],
-        &[(3, 50.0, 90.0, 500.0)],
-        &[(1, 1.0, 2.0, 1.0)],
+fn the_heuristic_serves_whenever_a_customer_was_seen_to_buy_again() {
+    for (rows, serves) in [
+        (&[(0, 0.0, 90.0, 3.0)][..], None),
+        (&[(3, 50.0, 90.0, 500.0)], Some("heuristic")),
+        (&[(1, 1.0, 2.0, 1.0)], Some("heuristic")),
     ] {
         for model in BtydModel::ALL {
-            let ladder = Ladder::fit(model, &history(rows)).unwrap();
-            assert_eq!(ladder.rung(), "heuristic");
-            assert_eq!(ladder.failed[0].rung, model.name());
+            let requested = PurchaseModel::Btyd(model);
+            let fallback = Fallback::fit(requested, &history(rows), Interrupt::NEVER).unwrap();
+            assert_eq!(fallback.name(), serves);
+            assert_eq!(fallback.failed[0].model, model.name());
         }
     }
 }

@@ -11,8 +11,8 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tessera_model::Matrix;
 use tessera_model::btyd::{
-    BgBbFit, BtydFit, BtydModel, ForecastPlan, Forecaster, Ladder, Opportunities,
-    OpportunityHistory, PurchaseHistory, Served, Simulator, TimeUnit,
+    BgBbFit, BtydFit, BtydModel, Fallback, ForecastPlan, Forecaster, NbdFit, Opportunities,
+    OpportunityHistory, PurchaseFit, PurchaseHistory, PurchaseModel, Served, Simulator, TimeUnit,
 };
 use tessera_model::churn::{ChurnFit, ChurnPlan, Inputs, Panel};
 use tessera_model::cluster::{
@@ -22,6 +22,7 @@ use tessera_model::contractual::{
     HazardFit, HazardLink, Lifetime, RenewalFit, RenewalHistory, RenewalModel, Spell, SurvivalCurve,
 };
 use tessera_model::health::{HealthBand, HealthComponent, HealthFit, HealthPlan, HealthScale};
+use tessera_model::interrupt::Interrupt;
 use tessera_model::laplace::Estimate;
 use tessera_model::spend::{CredibilityMean, GammaGammaFit, SpendFit, SpendHistory};
 use tessera_spec::pipeline::{KChoice, Transform};
@@ -68,8 +69,12 @@ const MODELS: &[Model] = &[
         run: |rows| btyd(BtydModel::ParetoNbd, rows),
     },
     Model {
-        name: "ladder",
-        run: ladder,
+        name: "nbd",
+        run: nbd,
+    },
+    Model {
+        name: "fallback",
+        run: fallback,
     },
     Model {
         name: "bg_bb",
@@ -318,7 +323,10 @@ fn ends(e: &Estimate) -> [Option<f64>; 5] {
     [e.value, e.low_80, e.high_80, e.low_95, e.high_95].map(Some)
 }
 
-fn forecasts(fit: &BtydFit, history: &PurchaseHistory) -> Result<Vec<Option<f64>>, String> {
+fn forecasts(
+    fit: impl Into<PurchaseFit>,
+    history: &PurchaseHistory,
+) -> Result<Vec<Option<f64>>, String> {
     let all = Forecaster::new(fit, PLAN).map_err(said)?.forecast(history);
     let values = all.iter().flat_map(|f| {
         [
@@ -337,15 +345,23 @@ fn btyd(model: BtydModel, rows: &[Row]) -> Outcome {
     answer(&fit, |fit| forecasts(fit, &history))
 }
 
-fn ladder(rows: &[Row]) -> Outcome {
+fn nbd(rows: &[Row]) -> Outcome {
     let history = histories(rows)?;
-    let fit = Ladder::fit(BtydModel::ParetoNbd, &history).map_err(said)?;
+    let fit = NbdFit::fit(&history, Interrupt::NEVER).map_err(said)?;
+    answer(&fit, |fit| forecasts(fit, &history))
+}
+
+fn fallback(rows: &[Row]) -> Outcome {
+    let history = histories(rows)?;
+    let requested = PurchaseModel::Btyd(BtydModel::ParetoNbd);
+    let fit = Fallback::fit(requested, &history, Interrupt::NEVER).map_err(said)?;
     answer(&fit, |fit| match &fit.served {
         Served::Model(fit) => forecasts(fit, &history),
         Served::Heuristic(rate) => Ok(history
             .summaries()
             .map(|s| Some(rate.expected_purchases(s.x, s.tenure, 26.0)))
             .collect()),
+        Served::Nothing => Ok(history.summaries().map(|_| None).collect()),
     })
 }
 

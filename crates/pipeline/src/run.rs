@@ -9,6 +9,7 @@ use arrow::array::RecordBatch;
 use chrono::NaiveDate;
 use tessera_engine::{Engine, Materialized, PolarsEngine};
 use tessera_expr::rel::Rel;
+use tessera_model::interrupt::Interrupt;
 
 use crate::customers::Assigned;
 use crate::error::PipelineError;
@@ -236,8 +237,9 @@ impl Job<'_> {
         let prepared = self.prepared;
         let mut all = Vec::new();
         for score in &prepared.pipeline.scores {
-            let (made, scored) = self.stage(|_| {
-                let made = scores::compute(score, prepared, &table, past)?;
+            let (made, scored) = self.stage(|job| {
+                let interrupt = Interrupt::new(job.interrupted);
+                let made = scores::compute(score, prepared, &table, past, interrupt)?;
                 let rows = table.num_rows() as u64;
                 let report = StageReport {
                     rows_in: rows,

@@ -22,6 +22,7 @@ use chrono::NaiveDate;
 use tessera_expr::Type;
 use tessera_expr::rel::Agg;
 use tessera_features::{FeatureInfo, SourceInput};
+use tessera_model::interrupt::Interrupt;
 use tessera_segments::{Parameter, Quality, QualityStatus};
 use tessera_spec::Pipeline;
 use tessera_spec::pipeline::{Base, Score, ScoreKind};
@@ -68,6 +69,8 @@ pub(crate) struct Given<'a> {
     pub(crate) table: &'a RecordBatch,
     /// The customers at earlier dates.
     pub(crate) past: &'a BTreeMap<NaiveDate, RecordBatch>,
+    /// Whether to stop: long loops look at it, and what they return then is not used.
+    pub(crate) interrupt: Interrupt<'a>,
 }
 
 /// A score of all customers.
@@ -175,14 +178,21 @@ pub(crate) fn compute(
     prepared: &Prepared,
     table: &RecordBatch,
     past: &BTreeMap<NaiveDate, RecordBatch>,
+    interrupt: Interrupt<'_>,
 ) -> Result<(RecordBatch, Scored), PipelineError> {
     let given = Given {
         name: &score.name.value,
         prepared,
         table,
         past,
+        interrupt,
     };
-    let scored = match of(&score.kind).compute(&given) {
+    let computed = of(&score.kind).compute(&given);
+    // Whatever an interrupted model returned is unfinished.
+    if interrupt.requested() {
+        return Err(PipelineError::Interrupted);
+    }
+    let scored = match computed {
         Ok(scored) => scored,
         Err(NotComputed::Data(reason)) => {
             tracing::warn!(score = score.name.value, "not computed: {reason}");

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::fit::require;
+use crate::interrupt::Interrupt;
 use crate::lifetime_error::LifetimeError;
 use crate::optimise::{self, Objective};
 use crate::special::{digamma, exp_ratio, ln_beta, ln_gamma};
@@ -131,8 +132,8 @@ impl BgBbFit {
             start([0.5, 2.0, 0.3, 5.0]),
             start([3.0, 3.0, 1.5, 8.0]),
         ];
-        let optimum = optimise::minimise(&objective, &starts)
-            .map_err(|failure| LifetimeError::NotFitted { model, failure })?;
+        let optimum = optimise::minimise(&objective, &starts, Interrupt::NEVER)
+            .map_err(|failure| LifetimeError::not_fitted(model, failure, None))?;
         let mut fit = Self {
             parameters: [0.0; 4],
             standard_errors: [0.0; 4],

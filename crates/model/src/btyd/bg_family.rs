@@ -9,7 +9,7 @@ use rayon::prelude::*;
 use super::expectation::alive_purchases;
 use super::history::PurchaseHistory;
 use crate::optimise::Objective;
-use crate::special::{digamma, ln_gamma};
+use crate::special::{digamma, ln_rising};
 
 /// When a customer may drop out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -129,9 +129,7 @@ impl<'a> BgObjective<'a> {
         let BgFamily { r, alpha, a, b, .. } = *model;
         let coins = self.dropout.coins(x);
         let value =
-            ln_gamma(r + x) - ln_gamma(r) + r * alpha.ln() + ln_gamma(a + b) + ln_gamma(b + coins)
-                - ln_gamma(b)
-                - ln_gamma(a + b + coins);
+            ln_rising(r, x) + r * alpha.ln() + ln_rising(b, coins) - ln_rising(a + b, coins);
         let both = digamma(a + b) - digamma(a + b + coins);
         XTerm {
             shape: r + x,

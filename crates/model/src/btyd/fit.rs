@@ -4,7 +4,9 @@ use serde::{Deserialize, Serialize};
 
 use super::bg_family::{BgFamily, BgObjective, Dropout};
 use super::history::{PurchaseHistory, TimeUnit};
+use super::nbd::Nbd;
 use super::pareto::{ParetoNbd, ParetoObjective};
+use crate::interrupt::Interrupt;
 use crate::lifetime_error::LifetimeError;
 use crate::optimise::{self, Objective, Optimum};
 use crate::special::logistic;
@@ -57,6 +59,7 @@ impl BtydModel {
 pub(crate) enum ClosedForms {
     Bg(BgFamily),
     Pareto(ParetoNbd),
+    Nbd(Nbd),
 }
 
 impl ClosedForms {
@@ -86,6 +89,7 @@ impl ClosedForms {
         logistic(-match self {
             Self::Bg(m) => m.ln_dead_odds(x, t_x, tenure),
             Self::Pareto(m) => m.ln_dead_odds(x, t_x, tenure),
+            Self::Nbd(_) => f64::NEG_INFINITY,
         })
     }
 
@@ -93,6 +97,7 @@ impl ClosedForms {
         match self {
             Self::Bg(m) => m.alive_purchases(x, tenure, t),
             Self::Pareto(m) => m.alive_purchases(x, tenure, t),
+            Self::Nbd(m) => m.purchases(x, tenure, t),
         }
     }
 
@@ -100,6 +105,7 @@ impl ClosedForms {
         match self {
             Self::Bg(m) => m.alive_silence(x, tenure, t),
             Self::Pareto(m) => m.alive_silence(x, tenure, t),
+            Self::Nbd(m) => m.silence(x, tenure, t),
         }
     }
 }
@@ -134,7 +140,7 @@ const THIN_ABOVE: usize = 20_000;
 /// About how many histories the thinned table has.
 const THIN_TO: usize = 10_000;
 /// Largest time after scaling: keeps log-parameters near zero whatever the unit.
-const SCALED_SPAN: f64 = 10.0;
+pub(super) const SCALED_SPAN: f64 = 10.0;
 
 impl BtydFit {
     /// Fits `model` by maximum likelihood.
@@ -147,12 +153,20 @@ impl BtydFit {
     /// [`LifetimeError::TooLittleData`] without repeat customers or with fewer than ten customers,
     /// [`LifetimeError::NotFitted`] when no start converges to an identified optimum.
     pub fn fit(model: BtydModel, history: &PurchaseHistory) -> Result<Self, LifetimeError> {
+        Self::fit_unless(model, history, Interrupt::NEVER)
+    }
+
+    /// As [`BtydFit::fit`], unless `interrupt` is requested.
+    ///
+    /// # Errors
+    /// As [`BtydFit::fit`]; [`LifetimeError::Interrupted`].
+    pub fn fit_unless(
+        model: BtydModel,
+        history: &PurchaseHistory,
+        interrupt: Interrupt<'_>,
+    ) -> Result<Self, LifetimeError> {
         let customers = history.observed_customers();
-        let repeaters: f64 = history
-            .summaries()
-            .filter(|s| s.x > 0)
-            .map(|s| s.weight)
-            .sum();
+        let repeaters = history.repeat_customers();
         require(
             model.name(),
             "customers observed for some time",
@@ -172,18 +186,20 @@ impl BtydFit {
         if history.len() > THIN_ABOVE {
             let thinned = history.thinned(history.len() / THIN_TO);
             let objective = objective(model, &thinned, scale);
-            if let Ok((theta, _, evaluations)) = optimise::search(objective.as_ref(), &starts) {
+            let searched = optimise::search(objective.as_ref(), &starts, interrupt);
+            if let Ok((theta, _, evaluations)) = searched {
                 starts = vec![theta];
                 spent = evaluations;
             }
         }
         let objective = objective(model, history, scale);
-        let optimum = optimise::minimise(objective.as_ref(), &starts).map_err(|failure| {
-            LifetimeError::NotFitted {
-                model: model.name(),
-                failure,
-            }
-        })?;
+        // The density of x purchase times carries the unit to the power -x.
+        let unscaled = |value: f64| -value * customers - history.repeat_occasions() * scale.ln();
+        let (theta, value, evaluations) = optimise::search(objective.as_ref(), &starts, interrupt)
+            .map_err(|failure| LifetimeError::not_fitted(model.name(), failure, None))?;
+        let optimum = optimise::polish(objective.as_ref(), theta, evaluations, interrupt).map_err(
+            |failure| LifetimeError::not_fitted(model.name(), failure, Some(unscaled(value))),
+        )?;
         tracing::debug!(
             model = model.name(),
             evaluations = optimum.evaluations,
@@ -255,6 +271,7 @@ impl BtydFit {
         match self.closed_forms() {
             ClosedForms::Bg(m) => m.new_customer_purchases(t),
             ClosedForms::Pareto(m) => m.new_customer_purchases(t),
+            ClosedForms::Nbd(m) => m.purchases(0.0, 0.0, t),
         }
     }
 
@@ -275,7 +292,7 @@ impl BtydFit {
                         * m.alive_residual(x, tenure, discount),
                 )
             }
-            ClosedForms::Pareto(_) | ClosedForms::Bg(_) => None,
+            ClosedForms::Pareto(_) | ClosedForms::Bg(_) | ClosedForms::Nbd(_) => None,
         }
     }
 }

@@ -279,6 +279,11 @@ impl PurchaseHistory {
             .sum()
     }
 
+    /// Customers who have bought again.
+    pub fn repeat_customers(&self) -> f64 {
+        self.summaries().filter(|s| s.x > 0).map(|s| s.weight).sum()
+    }
+
     /// Sum of repeat occasions over customers.
     pub fn repeat_occasions(&self) -> f64 {
         self.summaries().map(|s| s.weight * f64::from(s.x)).sum()

@@ -4,10 +4,12 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::fit::{BtydFit, ClosedForms};
+use super::fit::ClosedForms;
 use super::history::PurchaseHistory;
 use super::interpolation::DiscountedSum;
+use super::purchase::PurchaseFit;
 use super::scorer::Scorer;
+use crate::interrupt::Interrupt;
 use crate::laplace::{self, Estimate};
 use crate::lifetime_error::LifetimeError;
 use crate::spend::SpendFit;
@@ -44,7 +46,7 @@ pub struct Forecast {
 }
 
 /// A fitted model made ready to score many customers.
-pub struct Forecaster {
+pub struct Forecaster<'i> {
     pub(super) forms: ClosedForms,
     pub(super) draws: Vec<ClosedForms>,
     pub(super) horizon: f64,
@@ -52,16 +54,21 @@ pub struct Forecaster {
     /// alpha at the estimate: the scale of time on which the model's curves bend.
     pub(super) scale: f64,
     pub(super) plan: ForecastPlan,
+    pub(super) interrupt: Interrupt<'i>,
 }
 
-impl Forecaster {
+/// Draws of poorly identified parameters are kept within e to the power of this: the closed forms serve no further.
+const LOG_LIMIT: f64 = 25.0;
+
+impl<'i> Forecaster<'i> {
     /// Prepares `fit` for `plan`.
     ///
     /// # Errors
     /// [`LifetimeError::OutOfRange`] for a horizon, discount or number of draws outside its range, or a stored fit whose
     /// covariance is not positive definite.
-    pub fn new(fit: &BtydFit, plan: ForecastPlan) -> Result<Self, LifetimeError> {
-        let model = fit.model.name();
+    pub fn new(fit: impl Into<PurchaseFit>, plan: ForecastPlan) -> Result<Self, LifetimeError> {
+        let fit = fit.into();
+        let model = fit.name();
         let bad = |what, value, range| {
             Err(LifetimeError::OutOfRange {
                 model,
@@ -87,24 +94,31 @@ impl Forecaster {
                 "0 or at least 200",
             );
         }
-        let theta: Vec<f64> = fit.parameters.iter().map(|p| p.ln()).collect();
-        let covariance: Vec<Vec<f64>> = fit.log_covariance.iter().map(|row| row.to_vec()).collect();
+        let (theta, covariance) = fit.log_normal();
         let Some(drawn) = laplace::draws(&theta, &covariance, plan.draws, plan.seed) else {
             return bad("the smallest eigenvalue of the covariance", 0.0, "positive");
         };
-        let form = |t: &Vec<f64>| {
-            ClosedForms::new(fit.model, [t[0].exp(), t[1].exp(), t[2].exp(), t[3].exp()])
+        let form = |drawn: &Vec<f64>| {
+            let kept = drawn.iter().map(|log| log.clamp(-LOG_LIMIT, LOG_LIMIT));
+            fit.forms_at(&kept.collect::<Vec<f64>>())
         };
-        let scale = fit.parameters[1];
-        let per_period = (fit.unit.days() / 365.0 * plan.discount_per_year.ln_1p()).exp_m1();
+        let scale = theta[1].exp();
+        let per_period = (fit.unit().days() / 365.0 * plan.discount_per_year.ln_1p()).exp_m1();
         Ok(Self {
-            forms: fit.closed_forms(),
+            forms: fit.forms_at(&theta),
             draws: drawn.iter().map(form).collect(),
             horizon: plan.horizon,
             sum: DiscountedSum::new(plan.horizon, per_period, scale),
             scale,
             plan,
+            interrupt: Interrupt::NEVER,
         })
+    }
+
+    /// The same, looking at `interrupt` while it scores. Forecasts after a request are unfinished: look at the flag before
+    /// using them.
+    pub fn watching(self, interrupt: Interrupt<'i>) -> Self {
+        Self { interrupt, ..self }
     }
 
     /// Makes ready to score the customers of `history`, which must be in the model's time unit: all at once or part by part.

@@ -29,7 +29,7 @@ const BATCH: usize = 1 << 20;
 /// A forecaster with what it needs to score the customers of one history. Memory: under a megabyte per ten distinct x, and at
 /// most 64 MB for logarithms.
 pub struct Scorer<'a> {
-    forecaster: &'a Forecaster,
+    forecaster: &'a Forecaster<'a>,
     history: &'a PurchaseHistory,
     logs: Option<Vec<f64>>,
     /// By place of x.
@@ -71,7 +71,7 @@ struct Point {
 type Member = (u32, u32);
 
 impl<'a> Scorer<'a> {
-    pub(super) fn new(forecaster: &'a Forecaster, history: &'a PurchaseHistory) -> Self {
+    pub(super) fn new(forecaster: &'a Forecaster<'a>, history: &'a PurchaseHistory) -> Self {
         let tables = history
             .rows
             .chunk_by(|a, b| a.x_place == b.x_place)
@@ -106,6 +106,9 @@ impl<'a> Scorer<'a> {
         runs.par_iter_mut()
             .with_min_len(4)
             .for_each_init(Draws::default, |draws, (start, out)| {
+                if self.forecaster.interrupt.requested() {
+                    return;
+                }
                 let mut point = self.living(*start, draws);
                 for (row, slot) in (*start..).zip(out.iter_mut()) {
                     self.alive(row, &mut point, draws);
@@ -170,6 +173,9 @@ impl<'a> Scorer<'a> {
         let given = row_of.chunks(BATCH).zip(mean_spend.chunks(BATCH));
         for (out, (rows, means)) in batches.zip(given) {
             self.value_batch(rows, means, &money, out);
+            if self.forecaster.interrupt.requested() {
+                return Err(LifetimeError::Interrupted);
+            }
         }
         Ok(values)
     }
@@ -191,6 +197,9 @@ impl<'a> Scorer<'a> {
         runs.par_iter_mut()
             .with_min_len(4)
             .for_each_init(Draws::default, |draws, (run, slots)| {
+                if self.forecaster.interrupt.requested() {
+                    return;
+                }
                 let mut point = self.living(run[0].0 as usize, draws);
                 let mut from = 0;
                 for same in run.chunk_by(|a, b| a.0 == b.0) {
@@ -370,7 +379,7 @@ fn summarise(point: &Point, draws: &mut Draws) -> Forecast {
 }
 
 /// ln(alpha + t) for every distinct time and draw, where that is small enough to keep.
-fn log_table(forecaster: &Forecaster, history: &PurchaseHistory) -> Option<Vec<f64>> {
+fn log_table(forecaster: &Forecaster<'_>, history: &PurchaseHistory) -> Option<Vec<f64>> {
     let drawn = &forecaster.draws;
     if history.times.len().saturating_mul(drawn.len()) > TABLE_LIMIT {
         return None;
@@ -385,7 +394,7 @@ fn log_table(forecaster: &Forecaster, history: &PurchaseHistory) -> Option<Vec<f
 
 impl XTable {
     /// `rows`: all rows of one x.
-    fn new(forecaster: &Forecaster, history: &PurchaseHistory, rows: &[Row]) -> Self {
+    fn new(forecaster: &Forecaster<'_>, history: &PurchaseHistory, rows: &[Row]) -> Self {
         let x = f64::from(history.xs[rows[0].x_place as usize]);
         let mut tenures: Vec<f64> = rows
             .iter()
@@ -407,6 +416,9 @@ impl XTable {
         let values: Vec<[f64; 3]> = cells
             .par_iter()
             .map(|(node, forms)| {
+                if forecaster.interrupt.requested() {
+                    return [0.0; 3];
+                }
                 [
                     forms.alive_purchases(x, *node, forecaster.horizon),
                     forms.alive_silence(x, *node, forecaster.horizon),
@@ -417,7 +429,7 @@ impl XTable {
         let column = |k: usize| values.iter().map(|v| v[k]).collect();
         let dropout = drawn.iter().filter_map(|forms| match forms {
             ClosedForms::Bg(m) => Some((m.ln_dropout_odds(x), m.r + x)),
-            ClosedForms::Pareto(_) => None,
+            ClosedForms::Pareto(_) | ClosedForms::Nbd(_) => None,
         });
         Self {
             purchases: column(0),
@@ -433,8 +445,8 @@ impl ClosedForms {
     fn ln_alpha(&self, t: f64) -> f64 {
         match self {
             Self::Bg(m) => (m.alpha + t).ln(),
-            // P(alive) of Pareto/NBD takes no table of logarithms.
-            Self::Pareto(_) => 0.0,
+            // P(alive) of the others takes no table of logarithms.
+            Self::Pareto(_) | Self::Nbd(_) => 0.0,
         }
     }
 }

@@ -128,7 +128,7 @@ impl HazardFit {
         };
         let solved = design
             .solve()
-            .map_err(|failure| LifetimeError::NotFitted { model, failure })?;
+            .map_err(|failure| LifetimeError::not_fitted(model, failure, None))?;
         Ok(design.published(&solved, band_starts, departures))
     }
 

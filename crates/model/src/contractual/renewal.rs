@@ -5,6 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::interrupt::Interrupt;
 use crate::laplace::{self, Estimate};
 use crate::lifetime_error::LifetimeError;
 use crate::optimise::{self, Objective};
@@ -180,12 +181,9 @@ impl RenewalFit {
             start([0.5, 0.5, 1.5]),
             start([3.0, 10.0, 0.7]),
         ];
-        let optimum = optimise::minimise(&objective, &starts).map_err(|failure| {
-            LifetimeError::NotFitted {
-                model: name,
-                failure,
-            }
-        })?;
+        // A table of periods: too short a work to be interrupted.
+        let optimum = optimise::minimise(&objective, &starts, Interrupt::NEVER)
+            .map_err(|failure| LifetimeError::not_fitted(name, failure, None))?;
         let scale = |row: &Vec<f64>| row.iter().map(|v| v / customers).collect::<Vec<_>>();
         let log_covariance: Vec<Vec<f64>> = optimum.inverse_hessian.iter().map(scale).collect();
         let parameters: Vec<f64> = optimum.theta.iter().map(|t| t.exp()).collect();

@@ -6,6 +6,7 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::history::SpendHistory;
+use crate::interrupt::Interrupt;
 use crate::lifetime_error::LifetimeError;
 use crate::optimise::{self, Objective};
 use crate::special::{digamma, ln_gamma};
@@ -40,6 +41,17 @@ impl GammaGammaFit {
     /// [`LifetimeError::TooLittleData`] with fewer than ten such customers; [`LifetimeError::NotFitted`] when the optimum is
     /// not identified, in particular when q would fall to 1 and the mean spend would be infinite.
     pub fn fit(history: &SpendHistory) -> Result<Self, LifetimeError> {
+        Self::fit_unless(history, Interrupt::NEVER)
+    }
+
+    /// As [`GammaGammaFit::fit`], unless `interrupt` is requested.
+    ///
+    /// # Errors
+    /// As [`GammaGammaFit::fit`]; [`LifetimeError::Interrupted`].
+    pub fn fit_unless(
+        history: &SpendHistory,
+        interrupt: Interrupt<'_>,
+    ) -> Result<Self, LifetimeError> {
         let customers = history.customers();
         let model = "gamma_gamma";
         if customers < 10.0 {
@@ -56,8 +68,8 @@ impl GammaGammaFit {
         // ln p, ln(q - 1), ln v: population mean p v / (q - 1) is 1 in scaled money.
         let start = |p: f64, q: f64| vec![p.ln(), (q - 1.0_f64).ln(), ((q - 1.0) / p).ln()];
         let starts = [start(5.0, 4.0), start(1.5, 2.0), start(30.0, 10.0)];
-        let optimum = optimise::minimise(&objective, &starts)
-            .map_err(|failure| LifetimeError::NotFitted { model, failure })?;
+        let optimum = optimise::minimise(&objective, &starts, interrupt)
+            .map_err(|failure| LifetimeError::not_fitted(model, failure, None))?;
         let theta = &optimum.theta;
         let (p, above_one, v) = (theta[0].exp(), theta[1].exp(), theta[2].exp() * scale);
         let mut log_covariance = [[0.0; 3]; 3];

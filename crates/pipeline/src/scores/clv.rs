@@ -10,8 +10,8 @@ mod forecast;
 
 use tessera_expr::rel::{Agg, AggOp, Window};
 use tessera_expr::{Expr, Type};
-use tessera_model::btyd::{BtydFit, BtydModel, Ladder, Served, TimeUnit};
-use tessera_spec::pipeline::{ClvScore, PurchaseModel, PurchaseTimeUnit};
+use tessera_model::btyd::{BtydModel, Fallback, PurchaseModel, Served, TimeUnit};
+use tessera_spec::pipeline::{ClvScore, PurchaseModel as Listed, PurchaseTimeUnit};
 
 use super::{Asked, Given, NotComputed, ScoreModel, Scored, hidden_name};
 use buyers::Buyers;
@@ -65,35 +65,45 @@ impl ScoreModel for ClvScore {
         let history = buyers.history(unit(self))?;
         let mut scored = Scored::default();
         let mut evidence = Evidence::new(&mut scored);
-        let ladder = Ladder::fit(model_of(self.purchases[0].value), &history)?;
-        evidence.ladder(&ladder);
+        let requested = model_of(self.purchases[0].value);
+        let fallback = Fallback::fit(requested, &history, given.interrupt)?;
+        evidence.fallback(given.name, requested.name(), &fallback);
+        evidence.repeat_customers(history.repeat_customers());
         let mut fits = Vec::new();
-        if let Served::Model(fit) = &ladder.served {
+        if let Served::Model(fit) = &fallback.served {
             fits.push(fit.clone());
         }
         for model in self.purchases.iter().skip(1).map(|m| model_of(m.value)) {
-            match BtydFit::fit(model, &history) {
-                Ok(fit) if !fits.iter().any(|known| known.model == fit.model) => fits.push(fit),
-                Ok(_) => {}
+            // What serves, or was tried before it, is known already.
+            let tried = fallback
+                .failed
+                .iter()
+                .any(|failed| failed.model == model.name());
+            if tried || fits.iter().any(|known| known.model() == model) {
+                continue;
+            }
+            match model.fit(&history, given.interrupt) {
+                Ok(fit) => fits.push(fit),
                 Err(error) => evidence.not_computed(model.name(), &error.to_string()),
             }
         }
         for fit in &fits {
             evidence.purchases(fit);
         }
-        let spend = evidence::spend(self, &buyers, &mut evidence);
+        let spend = evidence::spend(self, &buyers, &mut evidence, given.interrupt);
         evidence::backtest(self, given, &fits, &mut evidence)?;
-        let columns = forecast::columns(self, given, &buyers, &history, (&ladder, spend.as_ref()))?;
-        scored.columns = columns;
+        scored.columns =
+            forecast::columns(self, given, &buyers, &history, (&fallback, spend.as_ref()))?;
         Ok(scored)
     }
 }
 
-fn model_of(model: PurchaseModel) -> BtydModel {
+fn model_of(model: Listed) -> PurchaseModel {
     match model {
-        PurchaseModel::BgNbd => BtydModel::BgNbd,
-        PurchaseModel::MbgNbd => BtydModel::MbgNbd,
-        PurchaseModel::ParetoNbd => BtydModel::ParetoNbd,
+        Listed::BgNbd => PurchaseModel::Btyd(BtydModel::BgNbd),
+        Listed::MbgNbd => PurchaseModel::Btyd(BtydModel::MbgNbd),
+        Listed::ParetoNbd => PurchaseModel::Btyd(BtydModel::ParetoNbd),
+        Listed::Nbd => PurchaseModel::Nbd,
     }
 }
 

@@ -77,7 +77,7 @@ pub static TABLES: &[Table] = &[
     Table {
         name: "customers",
         doc: "The wide table that dashboards start from: features, scores and segments side by side.",
-        version: "1.0",
+        version: "2.0",
         row: "customer",
         sorted_by: &["<key>"],
         unique: true,

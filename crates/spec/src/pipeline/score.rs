@@ -104,6 +104,8 @@ pub enum PurchaseModel {
     MbgNbd,
     /// Schmittlein, Morrison & Colombo 1987.
     ParetoNbd,
+    /// Ehrenberg 1959: nobody leaves.
+    Nbd,
 }
 
 /// Time unit of a purchase model.
@@ -331,9 +333,9 @@ impl ClvScore {
             });
         }
         columns.push(ScoreColumn {
-            name: format!("{prefix}model_rung"),
+            name: format!("{prefix}model_fallback"),
             unit: Unit::Label,
-            about: "the model of the ladder that served",
+            about: "the model of purchases that served: the first of the pipeline, or its fallback model",
             detail: true,
         });
         columns

@@ -61,6 +61,8 @@ pub(crate) enum ClvModel {
     MbgNbd,
     /// Purchases: Schmittlein, Morrison & Colombo 1987.
     ParetoNbd,
+    /// Purchases: Ehrenberg 1959; nobody leaves.
+    Nbd,
     /// Spend per purchase: Fader & Hardie 2013.
     GammaGamma,
 }

@@ -3,9 +3,10 @@
 use std::collections::BTreeSet;
 
 use tessera_model::btyd::{
-    Backtest, BtydFit, BtydModel, ForecastPlan, Forecaster, Ladder, PurchaseHistory, Served,
-    naive_purchases,
+    Backtest, DropoutTest, Fallback, ForecastPlan, Forecaster, PurchaseFit, PurchaseHistory,
+    PurchaseModel, RateHeuristic, Served, naive_purchases,
 };
+use tessera_model::interrupt::Interrupt;
 use tessera_model::spend::{SpendFit, SpendHistory};
 use tessera_segments::{Parameter, Quality, QualityStatus};
 use tessera_spec::pipeline::ClvScore;
@@ -20,6 +21,9 @@ const CORRELATION_LIMIT: f64 = 0.3;
 
 /// Predicted over actual purchases in the holdout: further from 1 is flagged.
 const TRACKING_LIMIT: f64 = 0.1;
+
+/// With fewer customers who have bought again, the parameters of a purchase model are mostly chance.
+const FEW_REPEAT_CUSTOMERS: f64 = 30.0;
 
 /// Writes what was fitted into the rows of the published tables.
 pub(super) struct Evidence<'s> {
@@ -41,38 +45,101 @@ impl<'s> Evidence<'s> {
         self.scored.parameters.push(parameter);
     }
 
+    /// States once why something was not computed.
     pub(super) fn not_computed(&mut self, metric: &str, reason: &str) {
         let row = not_computed(metric, reason);
-        self.scored.quality.push(row);
+        let same =
+            |known: &Quality| (known.criterion, &known.metric) == (row.criterion, &row.metric);
+        if !self.scored.quality.iter().any(same) {
+            self.scored.quality.push(row);
+        }
     }
 
-    pub(super) fn ladder(&mut self, ladder: &Ladder) {
-        self.text("choice", "served", ladder.rung());
-        let reason = match ladder.failed.as_slice() {
+    fn flag(&mut self, metric: &str, value: f64, threshold: f64, reason: Option<String>) {
+        self.scored.quality.push(Quality {
+            segment: String::new(),
+            criterion: "assumption",
+            metric: metric.to_owned(),
+            value: Some(value),
+            threshold: Some(threshold),
+            status: if reason.is_some() {
+                QualityStatus::Flagged
+            } else {
+                QualityStatus::Ok
+            },
+            reason,
+        });
+    }
+
+    /// The model that serves, and why it is another than the requested one.
+    pub(super) fn fallback(&mut self, score: &str, requested: &str, fallback: &Fallback) {
+        let served = fallback.name().unwrap_or("none");
+        self.text("choice", "served", served);
+        let reason = match fallback.failed.as_slice() {
             [] => "the first purchase model of the pipeline; its fit converged".to_owned(),
             failed => {
-                let tried = failed.iter().map(|f| format!("{}: {}", f.rung, f.reason));
+                let tried = failed.iter().map(|f| f.reason.as_str());
                 tried.collect::<Vec<_>>().join("; ")
             }
         };
         self.text("choice", "reason", &reason);
-        for failed in &ladder.failed {
-            self.not_computed(&failed.rung, &failed.reason);
+        for failed in &fallback.failed {
+            self.not_computed(&failed.model, &failed.reason);
+        }
+        if served != requested {
+            tracing::warn!(
+                score,
+                "score `{score}`: {requested} was not fitted, the fallback model {served} serves: {reason}"
+            );
+        }
+        if let Some(test) = fallback.dropout {
+            let ratio = test.likelihood_ratio;
+            self.number("nbd", "likelihood_ratio", ratio);
+            let reason = (!test.nobody_leaves()).then(|| {
+                format!(
+                    "some customers leave, which {served} leaves out: expectations of customers who have long been silent are too high"
+                )
+            });
+            let metric = format!("likelihood ratio of {requested} over {served}");
+            self.flag(&metric, ratio, DropoutTest::LIMIT, reason);
+        }
+        match &fallback.served {
+            Served::Model(PurchaseFit::Btyd(_)) => {}
+            Served::Model(PurchaseFit::Nbd(_)) => {
+                self.not_computed("alive_probability", "nbd assumes that nobody leaves");
+            }
+            Served::Heuristic(_) => {
+                let reason = "the heuristic is a rate and no model: it gives no probability, no interval and no lifetime value";
+                self.not_computed("alive_probability", reason);
+            }
+            Served::Nothing => {
+                self.not_computed("expected_purchases", "no customer has bought again");
+            }
         }
     }
 
-    pub(super) fn purchases(&mut self, fit: &BtydFit) {
-        let model = fit.model.name();
-        let names = fit.model.parameter_names();
-        for ((name, value), error) in names.iter().zip(fit.parameters).zip(fit.standard_errors) {
-            self.number(model, *name, value);
+    /// Flags a fit that rests on few customers.
+    pub(super) fn repeat_customers(&mut self, customers: f64) {
+        if (1.0..FEW_REPEAT_CUSTOMERS).contains(&customers) {
+            let reason = format!(
+                "{customers} customers have bought again: too few to trust a model of purchases; use a longer history"
+            );
+            let metric = "customers with a repeat purchase";
+            self.flag(metric, customers, FEW_REPEAT_CUSTOMERS, Some(reason));
+        }
+    }
+
+    pub(super) fn purchases(&mut self, fit: &PurchaseFit) {
+        let model = fit.name();
+        for (name, value, error) in fit.parameters() {
+            self.number(model, name, value);
             self.number(model, format!("{name}_standard_error"), error);
         }
-        self.number(model, "log_likelihood", fit.log_likelihood);
-        self.number(model, "customers", fit.customers);
-        self.number(model, "distinct_histories", fit.distinct_histories as f64);
-        self.number(model, "gradient_norm", fit.gradient_norm);
-        self.text(model, "time_unit", fit.unit.name());
+        self.number(model, "log_likelihood", fit.log_likelihood());
+        self.number(model, "customers", fit.customers());
+        self.number(model, "distinct_histories", fit.distinct_histories() as f64);
+        self.number(model, "gradient_norm", fit.gradient_norm());
+        self.text(model, "time_unit", fit.unit().name());
     }
 }
 
@@ -81,12 +148,13 @@ pub(super) fn spend(
     score: &ClvScore,
     buyers: &Buyers,
     evidence: &mut Evidence<'_>,
+    interrupt: Interrupt<'_>,
 ) -> Option<SpendFit> {
     if !score.spend {
         return None;
     }
     let fitted = SpendHistory::from_columns(&buyers.x, &buyers.mean_spend, None)
-        .and_then(|history| Ok((SpendFit::fit(&history)?, history)));
+        .and_then(|history| Ok((SpendFit::fit_unless(&history, interrupt)?, history)));
     let (fit, history) = match fitted {
         Ok(fitted) => fitted,
         Err(error) => {
@@ -116,20 +184,13 @@ pub(super) fn spend(
     if let Some(correlation) = history.correlation() {
         evidence.number(fit.name(), "correlation", correlation);
         let strong = correlation.abs() > CORRELATION_LIMIT;
-        evidence.scored.quality.push(Quality {
-            segment: String::new(),
-            criterion: "assumption",
-            metric: "correlation of frequency and spend".to_owned(),
-            value: Some(correlation),
-            threshold: Some(CORRELATION_LIMIT),
-            status: if strong {
-                QualityStatus::Flagged
-            } else {
-                QualityStatus::Ok
-            },
-            reason: strong
-                .then(|| "the spend model takes frequency and spend to be independent".to_owned()),
-        });
+        let reason = "the spend model takes frequency and spend to be independent";
+        evidence.flag(
+            "correlation of frequency and spend",
+            correlation,
+            CORRELATION_LIMIT,
+            strong.then(|| reason.to_owned()),
+        );
     }
     Some(fit)
 }
@@ -138,7 +199,7 @@ pub(super) fn spend(
 pub(super) fn backtest(
     score: &ClvScore,
     given: &Given<'_>,
-    fits: &[BtydFit],
+    fits: &[PurchaseFit],
     evidence: &mut Evidence<'_>,
 ) -> Result<(), NotComputed> {
     let before = Buyers::at(given, "_before", holdout(score))?;
@@ -170,10 +231,10 @@ pub(super) fn backtest(
     };
     let mut judged = BTreeSet::new();
     for (rank, fit) in fits.iter().enumerate() {
-        let Some(earlier) = earlier_fit(fit.model, rank == 0, &history, evidence) else {
+        let Some(earlier) = earlier_fit(fit.model(), rank == 0, &history, given, evidence) else {
             continue;
         };
-        let model = earlier.model.name();
+        let model = earlier.name();
         if !judged.insert(model) {
             continue;
         }
@@ -203,40 +264,53 @@ pub(super) fn backtest(
     Ok(())
 }
 
-/// The model fitted on what was known before the holdout; for the one that serves, the next rung where it cannot be fitted.
+/// The model fitted on what was known before the holdout; for the one that serves, a fallback model where it cannot be fitted.
 fn earlier_fit(
-    model: BtydModel,
+    model: PurchaseModel,
     serves: bool,
     history: &PurchaseHistory,
+    given: &Given<'_>,
     evidence: &mut Evidence<'_>,
-) -> Option<BtydFit> {
+) -> Option<PurchaseFit> {
     let missed = |model: &str| format!("backtest of {model}");
     if !serves {
-        let fit = BtydFit::fit(model, history);
+        let fit = model.fit(history, given.interrupt);
         return fit
             .map_err(|error| evidence.not_computed(&missed(model.name()), &error.to_string()))
             .ok();
     }
-    match Ladder::fit(model, history) {
-        Ok(ladder) => {
-            for failed in &ladder.failed {
-                evidence.not_computed(&missed(&failed.rung), &failed.reason);
-            }
-            match ladder.served {
-                Served::Model(fit) => Some(fit),
-                Served::Heuristic(_) => None,
-            }
-        }
+    let fallback = match Fallback::fit(model, history, given.interrupt) {
+        Ok(fallback) => fallback,
         Err(error) => {
             evidence.not_computed(&missed(model.name()), &error.to_string());
-            None
+            return None;
         }
+    };
+    for failed in &fallback.failed {
+        evidence.not_computed(&missed(&failed.model), &failed.reason);
+    }
+    if let Some(first) = fallback.failed.first() {
+        tracing::warn!(
+            score = given.name,
+            "backtest of score `{}`: on what was known before the holdout, {} was not fitted, {} is judged instead: {}",
+            given.name,
+            first.model,
+            fallback
+                .name()
+                .filter(|name| *name != RateHeuristic::NAME)
+                .unwrap_or("nothing"),
+            first.reason
+        );
+    }
+    match fallback.served {
+        Served::Model(fit) => Some(fit),
+        Served::Heuristic(_) | Served::Nothing => None,
     }
 }
 
 /// Expected purchases of every customer of `history` within `horizon` units.
 fn purchases_within(
-    fit: &BtydFit,
+    fit: &PurchaseFit,
     history: &PurchaseHistory,
     horizon: f64,
 ) -> Result<Vec<f64>, NotComputed> {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use arrow::array::{ArrayRef, Float64Array, RecordBatch, StringArray};
 use rayon::prelude::*;
 use tessera_model::btyd::{
-    ForecastPlan, Forecaster, Ladder, LifetimeValue, PurchaseHistory, Served,
+    Fallback, ForecastPlan, Forecaster, LifetimeValue, PurchaseFit, PurchaseHistory, Served,
 };
 use tessera_model::laplace::Estimate;
 use tessera_model::spend::SpendFit;
@@ -25,12 +25,12 @@ pub(super) fn columns(
     given: &Given<'_>,
     buyers: &Buyers,
     history: &PurchaseHistory,
-    (ladder, spend): (&Ladder, Option<&SpendFit>),
+    (fallback, spend): (&Fallback, Option<&SpendFit>),
 ) -> Result<BTreeMap<String, ArrayRef>, NotComputed> {
     let table = given.table;
     let mut columns = Columns::new(&score.prefix, buyers, table);
     let horizon = f64::from(score.horizon_days) / unit(score).days();
-    match &ladder.served {
+    match &fallback.served {
         Served::Model(fit) => {
             let plan = ForecastPlan {
                 horizon,
@@ -38,10 +38,13 @@ pub(super) fn columns(
                 draws: DRAWS,
                 seed: given.prepared.pipeline.seed,
             };
-            let forecaster = Forecaster::new(fit, plan)?;
+            let forecaster = Forecaster::new(fit, plan)?.watching(given.interrupt);
             let forecasts = forecaster.forecast(history);
             let of = |place: usize| &forecasts[history.row_of()[place] as usize];
-            columns.estimates(0, |place| of(place).p_alive);
+            // NBD assumes that nobody leaves: a 1 for everyone would look like a result.
+            if matches!(fit, PurchaseFit::Btyd(_)) {
+                columns.estimates(0, |place| of(place).p_alive);
+            }
             columns.estimates(1, |place| of(place).purchases);
             columns.estimates(2, |place| of(place).p_no_purchase);
             if let Some(spend) = spend {
@@ -50,6 +53,7 @@ pub(super) fn columns(
                 columns.estimates(4, |place| values[place]);
             }
         }
+        Served::Nothing => {}
         Served::Heuristic(rate) => {
             let tenure = unit(score).days();
             columns.numbers("expected_purchases", |place| {
@@ -75,7 +79,9 @@ pub(super) fn columns(
             LifetimeValue::new(buyers.past_spend[place], score.margin, nothing).past
         });
     }
-    columns.texts("model_rung", ladder.rung());
+    if let Some(name) = fallback.name() {
+        columns.texts("model_fallback", name);
+    }
     Ok(columns.made)
 }
 

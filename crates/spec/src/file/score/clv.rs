@@ -57,7 +57,7 @@ fn models(table: &Reader<'_>) -> Option<Vec<At<ClvModel>>> {
     if !table.has("models") {
         table.missing(
             "models",
-            "add `models = [\"mbg_nbd\", \"gamma_gamma\"]`, or bg_nbd, pareto_nbd for purchases",
+            "add `models = [\"mbg_nbd\", \"gamma_gamma\"]`, or bg_nbd, pareto_nbd, nbd for purchases",
         );
     }
     let models: Vec<At<ClvModel>> = table.words("models")?;
@@ -66,7 +66,7 @@ fn models(table: &Reader<'_>) -> Option<Vec<At<ClvModel>>> {
         table.notes.add(
             Diagnostic::error("TS-P045", message, table.value_span("models"))
                 .with_label("gamma_gamma models spend per purchase, not how often customers buy")
-                .with_help("put \"mbg_nbd\", \"bg_nbd\" or \"pareto_nbd\" before it"),
+                .with_help("put \"mbg_nbd\", \"bg_nbd\", \"pareto_nbd\" or \"nbd\" before it"),
         );
         return None;
     }
@@ -80,6 +80,7 @@ fn purchases(models: Vec<At<ClvModel>>) -> Vec<At<PurchaseModel>> {
             ClvModel::BgNbd => PurchaseModel::BgNbd,
             ClvModel::MbgNbd => PurchaseModel::MbgNbd,
             ClvModel::ParetoNbd => PurchaseModel::ParetoNbd,
+            ClvModel::Nbd => PurchaseModel::Nbd,
             ClvModel::GammaGamma => return None,
         };
         Some(At::new(value, model.span))
