@@ -1,9 +1,11 @@
 //! `tessera run`
 
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
-use tessera_pipeline::{Published, Reading, RunOptions};
+use tessera_pipeline::{PipelineError, Published, Reading, RunOptions};
 
 use crate::arguments::{Output, Run};
 use crate::output::{Failure, print, print_json, say};
@@ -11,6 +13,9 @@ use crate::progress::Progress;
 
 /// Set by an interrupt.
 static INTERRUPTED: AtomicBool = AtomicBool::new(false);
+
+/// How long a run may take to end by itself after an interrupt.
+const PATIENCE: Duration = Duration::from_millis(700);
 
 /// Runs the pipeline and says where the version lies.
 pub(crate) fn run(arguments: &Run, output: &Output) -> Result<ExitCode, Failure> {
@@ -29,16 +34,8 @@ fn publish(arguments: &Run, reading: &Reading, output: &Output) -> Result<Publis
         Some(as_of) => as_of,
         None => tessera_pipeline::yesterday(&arguments.pipeline.file, reading)?,
     };
-    // A second interrupt ends the program at once: every state of the store is one that a rerun completes.
-    let handler = ctrlc::set_handler(|| {
-        if INTERRUPTED.swap(true, Ordering::SeqCst) {
-            std::process::exit(130);
-        }
-        say("interrupted: stopping after this stage (again to stop at once)");
-    });
-    if let Err(error) = handler {
-        tracing::debug!("no interrupt handler: {error}");
-    }
+    let work = work_folder(arguments.work.as_deref())?;
+    watch_interrupts(work.path().to_owned());
     let prepared = tessera_pipeline::prepare(&arguments.pipeline.file, as_of, reading)?;
     if !prepared.warnings.is_empty() && !output.quiet {
         say(prepared.warnings.render(false).trim_end());
@@ -46,12 +43,43 @@ fn publish(arguments: &Run, reading: &Reading, output: &Output) -> Result<Publis
     let progress = Progress::new(output);
     let options = RunOptions {
         threads,
-        work: arguments.work.clone(),
+        work: Some(work.path().to_owned()),
         interrupted: &INTERRUPTED,
     };
     let published = tessera_pipeline::run(&prepared, &options, &progress);
     progress.clear();
     Ok(published?)
+}
+
+/// Stage files: apart from the run itself, so that an interrupt can remove them whatever the run is doing.
+fn work_folder(parent: Option<&Path>) -> Result<tempfile::TempDir, PipelineError> {
+    let parent = parent.map_or_else(std::env::temp_dir, Path::to_path_buf);
+    tempfile::Builder::new()
+        .prefix("tessera-")
+        .tempdir_in(&parent)
+        .map_err(|error| PipelineError::Io {
+            path: parent,
+            error,
+        })
+}
+
+/// Ends the run at an interrupt: by itself where it looks at [`INTERRUPTED`], else the program ends after [`PATIENCE`]. Every
+/// state of the store is one that a rerun completes.
+fn watch_interrupts(work: PathBuf) {
+    let handler = ctrlc::set_handler(move || {
+        INTERRUPTED.store(true, Ordering::SeqCst);
+        say("interrupted: stopping");
+        std::thread::sleep(PATIENCE);
+        // What cannot be removed stays in the temporary folder.
+        let _removed = std::fs::remove_dir_all(&work);
+        say(
+            "nothing was published, unless the tables were being written: `tessera verify` states which",
+        );
+        std::process::exit(130);
+    });
+    if let Err(error) = handler {
+        tracing::debug!("no interrupt handler: {error}");
+    }
 }
 
 /// Sets the number of threads everywhere, before anything starts one.
