@@ -3,6 +3,8 @@
 
 #[path = "suite/architecture.rs"]
 mod architecture;
+#[path = "suite/as_of.rs"]
+mod as_of;
 #[path = "suite/catalogue.rs"]
 mod catalogue;
 #[path = "suite/cdnow.rs"]
@@ -13,6 +15,8 @@ mod commands;
 mod damage;
 #[path = "suite/demo.rs"]
 mod demo;
+#[path = "suite/derived_times.rs"]
+mod derived_times;
 #[path = "suite/duplicates.rs"]
 mod duplicates;
 #[path = "suite/identity.rs"]
@@ -29,6 +33,8 @@ mod lifetime_always;
 mod online_retail;
 #[path = "suite/oracle.rs"]
 mod oracle;
+#[path = "suite/out_of_range.rs"]
+mod out_of_range;
 #[path = "suite/program.rs"]
 mod program;
 #[path = "suite/rfm_reference.rs"]

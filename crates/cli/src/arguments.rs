@@ -155,6 +155,9 @@ pub(crate) struct Run {
     /// State of the customer base at the close of this day; yesterday in the pipeline's time zone by default.
     #[arg(long, value_name = "YYYY-MM-DD")]
     pub(crate) as_of: Option<NaiveDate>,
+    /// Allow a day that has not come yet.
+    #[arg(long)]
+    pub(crate) allow_future: bool,
     /// Fingerprint inputs by their whole content instead of their footers.
     #[arg(long)]
     pub(crate) hash_inputs: bool,

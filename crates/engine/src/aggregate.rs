@@ -5,6 +5,7 @@
 //! The types that matter: [`layout::Layout`] (what is accumulated), [`worker::Worker`] (the loop), [`batch::Batch`].
 
 mod batch;
+mod days;
 mod finish;
 mod keys;
 mod layout;
@@ -21,9 +22,13 @@ use tessera_expr::{Node, Type};
 use crate::duplicates::Duplicates;
 use crate::error::EngineError;
 use crate::lower::lower;
-use crate::scan::{broken_text, code_name, epoch_day, has_codes, is_converted, visible_rows};
+use crate::scan::{
+    broken_text, broken_time, code_name, epoch_day, has_codes, is_converted, skipped_times,
+    times_in_range, visible_rows,
+};
 use crate::table::TableRef;
 use batch::{Batch, names};
+use days::Days;
 use finish::Naming;
 pub(crate) use finish::arrow_type;
 use layout::Layout;
@@ -55,9 +60,14 @@ pub(crate) fn run(
     let scanner = Arc::new(Mutex::new(Scanner {
         counts: RowCounts {
             by_check: vec![0; outcomes(&plan.rows).len()],
+            skipped: skipped_times(&plan.rows)
+                .into_iter()
+                .map(|(name, _)| (name, 0))
+                .collect(),
             ..RowCounts::default()
         },
         outcomes: outcomes(&plan.rows),
+        days: Days::default(),
         duplicates,
         position: 0,
         as_of_day,
@@ -101,7 +111,11 @@ pub(crate) fn run(
         key_is_text,
     };
     let table = finish::finish(&mut parts, &layout, &naming, as_of_day, to)?;
-    let counts = lock(&scanner).counts.clone();
+    let scanner = lock(&scanner);
+    let counts = RowCounts {
+        usual_gap_days: scanner.days.usual_gap(),
+        ..scanner.counts.clone()
+    };
     Ok((table, counts))
 }
 
@@ -161,12 +175,15 @@ fn selected(plan: &Aggregate, layout: &Layout) -> Result<LazyFrame, EngineError>
     if let Some(status) = status(rows) {
         columns.push(status.alias(names::STATUS));
     }
+    for (i, (_, skipped)) in skipped_times(rows).into_iter().enumerate() {
+        columns.push(skipped.alias(names::skipped(i)));
+    }
     for (i, value) in layout.values.iter().enumerate() {
         let column = value_column(plan, value, layout.only_compared(i));
         columns.push(column.alias(names::value(i)));
     }
     for (i, filter) in layout.filters.iter().enumerate() {
-        columns.push(lower(filter, rows.as_of).alias(names::filter(i)));
+        columns.push(lower(filter, rows).alias(names::filter(i)));
     }
     Ok(frame.select(columns))
 }
@@ -182,7 +199,7 @@ fn value_column(plan: &Aggregate, value: &tessera_expr::Expr, only_compared: boo
     {
         return col(code_name(name));
     }
-    let lowered = lower(value, plan.rows.as_of);
+    let lowered = lower(value, &plan.rows);
     match value.ty {
         Type::Float | Type::String => lowered,
         Type::Bool | Type::Int => lowered.cast(DataType::Int64),
@@ -209,18 +226,18 @@ pub(crate) fn key_type(rows: &SourceRows) -> Type {
     derived.or(stored).unwrap_or(Type::String)
 }
 
-/// 1 + number of the first check that takes the row out, 0 for rows that pass. Texts that did not convert come first.
+/// 1 + number of the first check that takes the row out, 0 for rows that pass. Texts that did not convert and times that cannot
+/// be represented come first.
 pub(crate) fn status(rows: &SourceRows) -> Option<Expr> {
     let broken = rows
         .scan
         .columns
         .iter()
         .filter(|c| is_converted(c))
-        .map(broken_text);
-    let checks = rows
-        .checks
-        .iter()
-        .map(|check| lower(&check.bad_when, rows.as_of));
+        .map(|c| broken_text(&rows.scan, c));
+    let times = times_in_range(rows).map(|c| broken_time(&rows.scan, c));
+    let broken = broken.chain(times);
+    let checks = rows.checks.iter().map(|check| lower(&check.bad_when, rows));
     let conditions: Vec<Expr> = broken.chain(checks).collect();
     let mut status = None;
     for (i, condition) in conditions.into_iter().enumerate().rev() {
@@ -239,7 +256,9 @@ pub(crate) fn outcomes(rows: &SourceRows) -> Vec<RowOutcome> {
         .iter()
         .filter(|c| is_converted(c))
         .map(|_| RowOutcome::Quarantine);
+    let times = times_in_range(rows).map(|_| RowOutcome::Quarantine);
     broken
+        .chain(times)
         .chain(rows.checks.iter().map(|check| check.outcome))
         .collect()
 }
@@ -247,6 +266,7 @@ pub(crate) fn outcomes(rows: &SourceRows) -> Vec<RowOutcome> {
 /// Counts what becomes of the rows and keeps those that take part.
 struct Scanner {
     counts: RowCounts,
+    days: Days,
     outcomes: Vec<RowOutcome>,
     duplicates: Option<Duplicates>,
     /// Position of the next row among those that pass the checks.
@@ -273,6 +293,14 @@ impl Scanner {
             });
         }
         self.counts.used += used.len() as u64;
+        for (i, (_, count)) in self.counts.skipped.iter_mut().enumerate() {
+            let skipped = frame.column(&names::skipped(i))?.as_materialized_series();
+            let skipped = skipped.bool()?;
+            if skipped.any() {
+                let is_skipped = |row: &&u32| skipped.get(**row as usize) == Some(true);
+                *count += used.iter().filter(is_skipped).count() as u64;
+            }
+        }
         let batch = Batch::new(
             frame,
             self.as_of_day,
@@ -280,6 +308,7 @@ impl Scanner {
             self.filter_count,
             used,
         )?;
+        self.days.take(&batch);
         let newest = batch
             .used
             .iter()

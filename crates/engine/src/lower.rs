@@ -4,13 +4,15 @@
 //! else a kernel of ours runs over whole columns. Every operand appears once in the result: a tree of n nodes becomes an
 //! expression of the order of n, however it is nested.
 //!
-//! Where to look: `kernels` (one column or two to one), `numbers`, `texts`, `calendar`, `casts`, `zones` (what the kernels compute).
+//! Where to look: `kernels` (one column or two to one), `numbers`, `texts`, `regex`, `calendar`, `casts`, `times`, `zones` (what the kernels compute).
 
 mod calendar;
 mod casts;
 mod kernels;
 mod numbers;
+mod regex;
 mod texts;
+mod times;
 mod zones;
 
 #[cfg(test)]
@@ -18,19 +20,42 @@ mod document;
 #[cfg(test)]
 mod oracle;
 
-use chrono::NaiveDate;
 use polars::prelude as pl;
 use polars::prelude::{AnyValue, DataType, TimeUnit};
 use tessera_expr::{BinaryOp, Expr, Function, Literal, Node, Type};
 
 pub(crate) use numbers::finite;
-pub(crate) use zones::wall_clock;
+pub(crate) use times::{days_in_range, micros_in_range, text_skipped, tick_range};
+pub(crate) use zones::{Clock, local_of, skipped, wall_clock};
 
-/// The polars expression of a checked expression; `as_of` is what `as_of()` stands for.
+/// The polars expression of a checked expression.
 ///
 /// Columns must have the types of [`dtype`]. The result has the type of the expression; a bare null is a boolean.
-pub(crate) fn lower(expr: &Expr, as_of: NaiveDate) -> pl::Expr {
-    Lowering { as_of }.value(expr)
+pub(crate) fn lower(expr: &Expr, clock: impl Into<Clock>) -> pl::Expr {
+    let clock = clock.into();
+    Lowering { clock }.value(expr)
+}
+
+/// Whether the time that a conversion of text reads, `cast` or `strptime`, is one that the clocks skipped; none for other
+/// expressions.
+pub(crate) fn reads_skipped(expr: &Expr, clock: Clock) -> Option<pl::Expr> {
+    if expr.ty != Type::Timestamp {
+        return None;
+    }
+    let lowering = Lowering { clock };
+    match &expr.node {
+        Node::Cast(of) | Node::TryCast(of) if of.ty == Type::String => {
+            Some(times::text_skipped(lowering.value(of), clock))
+        }
+        Node::Call(Function::Strptime | Function::TryStrptime, args) => match args.as_slice() {
+            [of, format] => {
+                let format = quoted(format);
+                Some(times::format_skipped(lowering.value(of), format, clock))
+            }
+            _ => None,
+        },
+        _ => None,
+    }
 }
 
 /// The polars type of a value.
@@ -46,7 +71,7 @@ fn dtype(ty: Type) -> DataType {
 }
 
 struct Lowering {
-    as_of: NaiveDate,
+    clock: Clock,
 }
 
 impl Lowering {
@@ -55,7 +80,7 @@ impl Lowering {
             // not `col`, which takes some names for patterns
             Node::Column(name) => pl::Expr::Column(name.as_str().into()),
             Node::Literal(literal) => constant(expr.ty, any_value(literal)),
-            Node::AsOf => constant(Type::Date, AnyValue::Date(self.as_of.to_epoch_days())),
+            Node::AsOf => constant(Type::Date, AnyValue::Date(self.clock.as_of.to_epoch_days())),
             Node::Not(of) => self.value(of).not(),
             Node::Negate(of) => match expr.ty {
                 Type::Int => numbers::negate(self.value(of)),
@@ -89,7 +114,9 @@ impl Lowering {
                 })
             }
             Node::Call(function, args) => self.call(expr.ty, *function, args),
-            Node::Cast(of) => casts::cast(self.value(of), of.ty, expr.ty),
+            Node::Cast(of) | Node::TryCast(of) => {
+                casts::cast(self.value(of), of.ty, expr.ty, self.clock)
+            }
         }
     }
 
@@ -150,7 +177,8 @@ impl Lowering {
             | Node::Like { .. }
             | Node::Case { .. }
             | Node::Call(..)
-            | Node::Cast(_) => self.value(expr),
+            | Node::Cast(_)
+            | Node::TryCast(_) => self.value(expr),
         }
     }
 
@@ -212,9 +240,37 @@ impl Lowering {
             Function::Length => texts::length(one()),
             Function::Substring => texts::substring(values()),
             Function::Concat => texts::concat(values()),
+            Function::Replace => texts::replace(values()),
+            Function::SplitPart => texts::split_part(values()),
+            Function::RegexpExtract => {
+                regex::extract(one(), args.get(1).map_or("", quoted), group(args))
+            }
+            Function::Strptime | Function::TryStrptime => {
+                times::strptime(one(), args.get(1).map_or("", quoted), ty, self.clock)
+            }
+            Function::ToTimestamp(unit) => {
+                let float = args.first().is_some_and(|of| of.ty == Type::Float);
+                times::from_epoch(one(), float, unit, self.clock)
+            }
             Function::DateDiff(unit) => calendar::diff(unit, values()),
             Function::DateTrunc(unit) => calendar::trunc(unit, one(), ty == Type::Timestamp),
         }
+    }
+}
+
+/// A constant in quotes, as the checker asks for it in its place.
+fn quoted(arg: &Expr) -> &str {
+    match &arg.node {
+        Node::Literal(Literal::String(text)) => text,
+        _ => "",
+    }
+}
+
+/// Third argument of `regexp_extract`, which the checker made a constant.
+fn group(args: &[Expr]) -> usize {
+    match args.get(2).map(|group| &group.node) {
+        Some(Node::Literal(Literal::Int(group))) => usize::try_from(*group).unwrap_or(0),
+        _ => 0,
     }
 }
 

@@ -9,6 +9,7 @@ use tessera_expr::Expr;
 use tessera_expr::rel::{Rel, SourceRows};
 
 use crate::error::EngineError;
+use crate::lower::Clock;
 use crate::scan::visible_rows;
 use crate::table::read_file;
 use crate::{Engine, Materialized, Reject, aggregate, assemble, project, rejects};
@@ -68,7 +69,12 @@ impl Engine for PolarsEngine {
             Rel::Assemble(plan) => {
                 let table = guarded(|| {
                     let side_by_side = assemble::run(plan)?;
-                    project::extend(&side_by_side, &plan.columns, plan.as_of, to)
+                    project::extend(
+                        &side_by_side,
+                        &plan.columns,
+                        Clock::local(plan.as_of, plan.timezone),
+                        to,
+                    )
                 })?;
                 Ok(Materialized {
                     table,
@@ -78,7 +84,12 @@ impl Engine for PolarsEngine {
             Rel::Project(plan) => {
                 let table = guarded(|| {
                     let table = read_file(&plan.table)?;
-                    project::extend(&table, &plan.columns, plan.as_of, to)
+                    project::extend(
+                        &table,
+                        &plan.columns,
+                        Clock::local(plan.as_of, plan.timezone),
+                        to,
+                    )
                 })?;
                 Ok(Materialized {
                     table,

@@ -12,13 +12,12 @@ use arrow::datatypes::{
     DataType as ArrowType, Date32Type, Field, Float64Type, Int64Type, Schema,
     TimestampMicrosecondType,
 };
-use chrono::NaiveDate;
 use polars::prelude::*;
 use tessera_expr::{Expr as TypedExpr, Type};
 
 use crate::aggregate::arrow_type;
 use crate::error::EngineError;
-use crate::lower::lower;
+use crate::lower::{Clock, lower};
 use crate::scan::polars_type;
 use crate::table::{ROW_GROUP_ROWS, TableRef};
 
@@ -30,7 +29,7 @@ const SLICES_AT_ONCE: usize = 4;
 pub(crate) fn extend(
     table: &RecordBatch,
     columns: &[(String, TypedExpr)],
-    as_of: NaiveDate,
+    clock: Clock,
     to: &Path,
 ) -> Result<TableRef, EngineError> {
     let mut fields: Vec<Arc<Field>> = table.schema().fields().iter().cloned().collect();
@@ -44,7 +43,7 @@ pub(crate) fn extend(
     let slices: Vec<RecordBatch> = starts.map(slice).collect();
     TableRef::write_parts(to, schema.clone(), &slices, SLICES_AT_ONCE, |slice| {
         let mut all = slice.columns().to_vec();
-        all.extend(compute(slice, columns, as_of)?);
+        all.extend(compute(slice, columns, clock)?);
         Ok(RecordBatch::try_new(schema.clone(), all)?)
     })
 }
@@ -53,7 +52,7 @@ pub(crate) fn extend(
 fn compute(
     table: &RecordBatch,
     columns: &[(String, TypedExpr)],
-    as_of: NaiveDate,
+    clock: Clock,
 ) -> Result<Vec<ArrayRef>, EngineError> {
     if columns.is_empty() {
         return Ok(Vec::new());
@@ -69,7 +68,7 @@ fn compute(
         .collect::<Result<Vec<_>, EngineError>>()?;
     let mut frame = DataFrame::new(table.num_rows(), inputs)?.lazy();
     for (name, expr) in columns {
-        let made = lower(expr, as_of).cast(polars_type(stored(expr.ty)));
+        let made = lower(expr, clock).cast(polars_type(stored(expr.ty)));
         frame = frame.with_column(made.alias(name.as_str()));
     }
     let wanted: Vec<Expr> = columns.iter().map(|(name, _)| col(name.as_str())).collect();

@@ -8,7 +8,7 @@ use tessera_expr::rel::{RowOutcome, SourceRows, Stored};
 use crate::aggregate::{outcomes, status};
 use crate::duplicates::Duplicates;
 use crate::error::EngineError;
-use crate::scan::{ROW, is_converted, raw_name, visible_rows};
+use crate::scan::{ROW, in_file, is_converted, raw_name, times_in_range, visible_rows};
 
 const STATUS: &str = "__status";
 
@@ -43,7 +43,15 @@ pub(crate) fn rule_names(rows: &SourceRows) -> Vec<String> {
             };
             format!("{} is {wanted}", c.name)
         });
+    let times = times_in_range(rows).map(|c| match &c.stored {
+        Stored::Timestamp {
+            ticks_per_second: 1_000_000_000,
+            ..
+        } => format!("{} is a time of the years 1677 to 2262", c.name),
+        _ => format!("{} is a time of the years 1 to 9999", c.name),
+    });
     broken
+        .chain(times)
         .chain(rows.checks.iter().map(|check| check.rule.clone()))
         .collect()
 }
@@ -115,7 +123,7 @@ fn content(rows: &SourceRows) -> Vec<Expr> {
             if is_converted(c) {
                 col(raw_name(&c.name)).alias(c.name.as_str())
             } else {
-                col(c.name.as_str())
+                in_file(&rows.scan, &c.name).alias(c.name.as_str())
             }
         });
     [col(ROW), col(STATUS)].into_iter().chain(columns).collect()

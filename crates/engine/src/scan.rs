@@ -17,12 +17,13 @@ use tessera_expr::Type;
 use tessera_expr::rel::{Scan, ScanColumn, ScanFormat, SourceRows, Stored};
 
 use crate::error::EngineError;
-use crate::lower::{finite, lower};
-use local::local_time;
+use crate::lower::{days_in_range, finite, lower, reads_skipped};
+pub(crate) use local::skipped_times;
+use local::{local_time, skipped_name};
 use parquet::parquet;
 pub(crate) use texts::{broken_text, is_converted, raw_name};
 use texts::{csv, from_text, ndjson};
-use visible::{local_bound, raw_bounds};
+use visible::{known_ends, local_bound, raw_bounds, stored_column};
 
 /// Prefix of columns that only the engine sees.
 const RAW: &str = "__raw_";
@@ -64,7 +65,7 @@ pub(crate) fn visible_rows(
     if row_numbers {
         frame = frame.with_row_index(ROW, None);
     }
-    if let Some(predicate) = raw_bounds(rows)? {
+    if let Some(predicate) = raw_bounds(rows) {
         frame = frame.filter(predicate);
     }
     let stands_for = |c: &ScanColumn| has_codes(c) || has_ticks(c);
@@ -74,38 +75,59 @@ pub(crate) fn visible_rows(
     });
     // What nobody asks for is not computed: projections are pushed down.
     frame = frame.with_columns(codes.chain(normalised(scan)).collect::<Vec<_>>());
+    let until = rows.until.as_deref();
+    if let Some(until) = until.filter(|until| stored_column(scan, until).is_some()) {
+        frame = frame.with_columns(known_ends(rows, until));
+    }
+    let replaced = scan.columns.iter().filter(|c| is_derived(scan, &c.name));
+    let kept = replaced.map(|c| col(c.name.as_str()).alias(file_name(&c.name)));
+    frame = frame.with_columns(kept.collect::<Vec<_>>());
+    for (name, expr) in &scan.derive {
+        let mut made = vec![lower(expr, rows).alias(name.as_str())];
+        let skipped = reads_skipped(expr, rows.into());
+        made.extend(skipped.map(|skipped| skipped.alias(skipped_name(name))));
+        frame = frame.with_columns(made);
+        if until == Some(name) {
+            frame = frame.with_columns(known_ends(rows, name));
+        }
+    }
     for name in [&rows.time, &rows.known_at].into_iter().flatten() {
-        if let Some(bound) = local_bound(scan, name, rows.as_of) {
+        if let Some(bound) = local_bound(rows, name) {
             frame = frame.filter(col(name.as_str()).is_null().or(bound));
         }
     }
-    if let Some(until) = &rows.until {
-        let known = col(until.as_str())
-            .cast(DataType::Date)
-            .lt_eq(date_literal(rows.as_of));
-        let while_known = |name: &str| {
-            when(known.clone())
-                .then(col(name))
-                .otherwise(lit(NULL))
-                .alias(name)
-        };
-        let mut columns = vec![while_known(until)];
-        let column = scan.columns.iter().find(|c| &c.name == until);
-        if column.is_some_and(is_converted) {
-            // An end that is not known yet is no text that did not convert.
-            let raw = raw_name(until);
-            let broken = col(until.as_str()).is_null();
-            let kept = when(known.clone().or(broken))
-                .then(col(raw.as_str()))
-                .otherwise(lit(NULL));
-            columns.push(kept.alias(raw.as_str()));
-        }
-        frame = frame.with_columns(columns);
-    }
-    for (name, expr) in &scan.derive {
-        frame = frame.with_column(lower(expr, rows.as_of).alias(name.as_str()));
-    }
     Ok(frame)
+}
+
+/// Whether a derived column has this name, also where the files have a column of it.
+fn is_derived(scan: &Scan, name: &str) -> bool {
+    scan.derive.iter().any(|(derived, _)| derived == name)
+}
+
+/// Name of a file's column behind a derived one of the same name.
+fn file_name(name: &str) -> String {
+    format!("{RAW}file_{name}")
+}
+
+/// A column of the files in the type of the plan, also where a derived one has taken its name.
+pub(crate) fn in_file(scan: &Scan, name: &str) -> Expr {
+    if is_derived(scan, name) {
+        col(file_name(name))
+    } else {
+        col(name)
+    }
+}
+
+/// True where a time of a Parquet file is none that can be represented.
+pub(crate) fn broken_time(scan: &Scan, column: &ScanColumn) -> Expr {
+    let stored = col(code_name(&column.name)).is_not_null();
+    stored.and(in_file(scan, &column.name).is_null())
+}
+
+/// Columns of times whose values must be ones that can be represented, since the plan uses them.
+pub(crate) fn times_in_range(rows: &SourceRows) -> impl Iterator<Item = &ScanColumn> {
+    let used = |column: &&ScanColumn| has_ticks(column) && rows.in_range.contains(&column.name);
+    rows.scan.columns.iter().filter(used)
 }
 
 /// Whether the column's texts have codes, by which they can be told apart at less cost.
@@ -113,13 +135,13 @@ pub(crate) fn has_codes(column: &ScanColumn) -> bool {
     column.stored == Stored::Dictionary
 }
 
-/// Whether the column's times are told apart as the files hold them: local times are not, in the hour that comes twice.
+/// Whether the column's times are compared as the files hold them: local times are not, in the hour that comes twice, and
+/// those that cannot be represented have no local time.
 fn has_ticks(column: &ScanColumn) -> bool {
-    matches!(column.stored, Stored::Timestamp { .. })
+    matches!(column.stored, Stored::Timestamp { .. } | Stored::Date)
 }
 
-/// A column by which rows are the same or not. What is derived, and ends that are not known yet, have no
-/// stored form.
+/// A column by which rows are the same or not. What is derived, and ends that are not known yet, have no stored form.
 pub(crate) fn as_stored(rows: &SourceRows, name: &str) -> Expr {
     let scan = &rows.scan;
     let column = scan.columns.iter().find(|c| c.name == name);
@@ -149,8 +171,11 @@ fn normalised(scan: &Scan) -> impl Iterator<Item = Expr> + '_ {
     scan.columns.iter().filter_map(move |column| {
         let name = column.name.as_str();
         let made = match (&column.stored, column.ty) {
-            (Stored::Date, Type::Timestamp) => col(name).cast(polars_type(Type::Timestamp)),
-            (Stored::Bool | Stored::String | Stored::Date, _) => return None,
+            (Stored::Date, Type::Timestamp) => {
+                days_in_range(col(name)).cast(polars_type(Type::Timestamp))
+            }
+            (Stored::Date, _) => days_in_range(col(name)),
+            (Stored::Bool | Stored::String, _) => return None,
             (
                 Stored::Int {
                     bits: 64,

@@ -31,10 +31,10 @@ fn visit<'a>(expr: &'a Expr, seen: &mut impl FnMut(&'a Expr)) {
 }
 
 /// Operands, in the order of the text.
-pub(crate) fn children(expr: &Expr) -> Vec<&Expr> {
+pub fn children(expr: &Expr) -> Vec<&Expr> {
     match &expr.node {
         Node::Column(_) | Node::Literal(_) | Node::AsOf => Vec::new(),
-        Node::Not(of) | Node::Negate(of) | Node::Cast(of) => vec![of],
+        Node::Not(of) | Node::Negate(of) | Node::Cast(of) | Node::TryCast(of) => vec![of],
         Node::IsNull { of, .. } | Node::Like { of, .. } => vec![of],
         Node::Binary(_, left, right) => vec![left, right],
         Node::In { of, list, .. } => std::iter::once(&**of).chain(list).collect(),

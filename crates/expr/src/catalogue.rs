@@ -1,11 +1,16 @@
 //! The functions: one row each. To add one: a row here, a variant of [`Function`], its lowering in the engine, and an
 //! example in `docs/expressions.md`.
 
+mod arguments;
+
 use std::ops::{Range, RangeInclusive};
 
-use crate::check::{Checker, Want};
-use crate::error::{ErrorKind, ExprError};
-use crate::tree::{DateUnit, Expr, Function, Literal, Node, Type};
+use crate::check::Checker;
+use crate::tree::{DateUnit, EpochUnit, Expr, Function, Type};
+use arguments::{
+    as_of, date_diff, date_trunc, extreme, floats, joint, number, regexp_extract, round,
+    split_part, strptime, substring, texts, to_timestamp,
+};
 
 /// What a reader needs to know of a function.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -167,11 +172,32 @@ static ENTRIES: &[Entry] = &[
         "x to the power of y; null where it is not a finite number",
     ),
     row(
+        "regexp_extract(s, 'pattern', group)",
+        "regexp_extract",
+        2..=3,
+        regexp_extract,
+        "what the group of the first match holds, the whole match without group; '' without a match",
+    ),
+    row(
+        "replace(s, from, to)",
+        "replace",
+        3..=3,
+        |c, s, a| texts(c, s, a, Function::Replace, Type::String),
+        "s with every `from` in it replaced by `to`",
+    ),
+    row(
         "round(x, digits)",
         "round",
         1..=2,
         round,
         "nearest, halves away from 0; digits 0 to 15, default 0; type of x",
+    ),
+    row(
+        "split_part(s, separator, place)",
+        "split_part",
+        3..=3,
+        split_part,
+        "the place-th of the parts that separators leave, from 1, or from the end where negative; '' where there is none",
     ),
     row(
         "sqrt(x)",
@@ -181,6 +207,13 @@ static ENTRIES: &[Entry] = &[
         "square root; null where x < 0",
     ),
     row(
+        "strptime(s, 'format')",
+        "strptime",
+        2..=2,
+        |c, s, a| strptime(c, s, a, Function::Strptime),
+        "text of this format as a timestamp, as a date where the format has no time of the day",
+    ),
+    row(
         "substring(s, start, length)",
         "substring",
         2..=3,
@@ -188,11 +221,25 @@ static ENTRIES: &[Entry] = &[
         "characters from the start-th, counted from 1; to the end without length",
     ),
     row(
+        "to_timestamp(epoch, 'unit')",
+        "to_timestamp",
+        2..=2,
+        to_timestamp,
+        "a number of seconds ('s'), 'ms', 'us' or 'ns' since 1970-01-01T00:00:00Z as a timestamp",
+    ),
+    row(
         "trim(s)",
         "trim",
         1..=1,
         |c, s, a| texts(c, s, a, Function::Trim, Type::String),
         "without white space at both ends",
+    ),
+    row(
+        "try_strptime(s, 'format')",
+        "try_strptime",
+        2..=2,
+        |c, s, a| strptime(c, s, a, Function::TryStrptime),
+        "as `strptime`, but null where the text has another format",
     ),
     row(
         "upper(s)",
@@ -228,6 +275,10 @@ pub(crate) fn synonym(name: &str) -> Option<&'static str> {
         "lcase" => "lower",
         "ucase" => "upper",
         "concat_ws" => "concat",
+        "to_date" | "str_to_date" | "parse_date" | "parse_datetime" | "date_parse" => "strptime",
+        "from_unixtime" | "epoch_ms" | "make_timestamp" | "timestamp_millis" => "to_timestamp",
+        "regexp_substr" | "regexp_match" | "regexp_matches" => "regexp_extract",
+        "split" | "split_index" => "split_part",
         _ => return None,
     })
 }
@@ -286,8 +337,44 @@ impl Function {
             Function::Length => "length",
             Function::Substring => "substring",
             Function::Concat => "concat",
+            Function::Replace => "replace",
+            Function::SplitPart => "split_part",
+            Function::RegexpExtract => "regexp_extract",
+            Function::Strptime => "strptime",
+            Function::TryStrptime => "try_strptime",
+            Function::ToTimestamp(_) => "to_timestamp",
             Function::DateDiff(_) => "date_diff",
             Function::DateTrunc(_) => "date_trunc",
+        }
+    }
+}
+
+impl EpochUnit {
+    /// Every unit.
+    pub(crate) const ALL: [EpochUnit; 4] = [
+        EpochUnit::Second,
+        EpochUnit::Millisecond,
+        EpochUnit::Microsecond,
+        EpochUnit::Nanosecond,
+    ];
+
+    /// As written in quotes.
+    pub fn name(self) -> &'static str {
+        match self {
+            EpochUnit::Second => "s",
+            EpochUnit::Millisecond => "ms",
+            EpochUnit::Microsecond => "us",
+            EpochUnit::Nanosecond => "ns",
+        }
+    }
+
+    /// Units in a second.
+    pub fn per_second(self) -> i64 {
+        match self {
+            EpochUnit::Second => 1,
+            EpochUnit::Millisecond => 1_000,
+            EpochUnit::Microsecond => 1_000_000,
+            EpochUnit::Nanosecond => 1_000_000_000,
         }
     }
 }
@@ -316,151 +403,6 @@ impl DateUnit {
             DateUnit::Year => "year",
         }
     }
-}
-
-fn call(function: Function, args: Vec<Expr>, ty: Type, span: Range<usize>) -> Option<Expr> {
-    Some(Expr {
-        node: Node::Call(function, args),
-        ty,
-        span,
-    })
-}
-
-fn expect_all(c: &mut Checker<'_>, site: &Site, args: Vec<Expr>, want: Want) -> Option<Vec<Expr>> {
-    let checked: Vec<Option<Expr>> = args
-        .into_iter()
-        .enumerate()
-        .map(|(i, arg)| {
-            c.expect(arg, want, || {
-                format!("argument {} of `{}`", i + 1, site.doc.name)
-            })
-        })
-        .collect();
-    checked.into_iter().collect()
-}
-
-/// One number, whose type stays.
-fn number(c: &mut Checker<'_>, site: Site, args: Vec<Expr>, function: Function) -> Option<Expr> {
-    let args = expect_all(c, &site, args, Want::Number)?;
-    let ty = args.first()?.ty;
-    call(function, args, ty, site.span)
-}
-
-/// Floats to a float.
-fn floats(c: &mut Checker<'_>, site: Site, args: Vec<Expr>, function: Function) -> Option<Expr> {
-    let args = expect_all(c, &site, args, Want::Float)?;
-    call(function, args, Type::Float, site.span)
-}
-
-fn texts(
-    c: &mut Checker<'_>,
-    site: Site,
-    args: Vec<Expr>,
-    function: Function,
-    ty: Type,
-) -> Option<Expr> {
-    let args = expect_all(c, &site, args, Want::String)?;
-    call(function, args, ty, site.span)
-}
-
-/// Values of one type to that type.
-fn joint(c: &mut Checker<'_>, site: Site, args: Vec<Expr>, function: Function) -> Option<Expr> {
-    let (args, ty) = c.unify(&format!("`{}`", site.doc.name), args)?;
-    call(function, args, ty, site.span)
-}
-
-fn extreme(c: &mut Checker<'_>, site: Site, args: Vec<Expr>, function: Function) -> Option<Expr> {
-    let (args, ty) = c.unify(&format!("`{}`", site.doc.name), args)?;
-    c.ordered(
-        ty,
-        || format!("an argument of `{}`", site.doc.name),
-        site.span.clone(),
-    )?;
-    call(function, args, ty, site.span)
-}
-
-fn as_of(_: &mut Checker<'_>, site: Site, _: Vec<Expr>) -> Option<Expr> {
-    Some(Expr {
-        node: Node::AsOf,
-        ty: Type::Date,
-        span: site.span,
-    })
-}
-
-fn round(c: &mut Checker<'_>, site: Site, mut args: Vec<Expr>) -> Option<Expr> {
-    let digits = args.split_off(1);
-    let mut args = expect_all(c, &site, args, Want::Number)?;
-    let ty = args.first()?.ty;
-    if let Some(digits) = digits.first() {
-        let valid = matches!(digits.node, Node::Literal(Literal::Int(0..=15)));
-        if !valid {
-            let kind = ErrorKind::Arguments {
-                function: "round",
-                expected: "digits as an integer constant from 0 to 15".to_owned(),
-            };
-            return c.refuse(ExprError::new(kind, digits.span.clone()));
-        }
-    }
-    args.extend(digits);
-    call(Function::Round, args, ty, site.span)
-}
-
-fn substring(c: &mut Checker<'_>, site: Site, mut args: Vec<Expr>) -> Option<Expr> {
-    let places = args.split_off(1);
-    let text = expect_all(c, &site, args, Want::String);
-    let places: Vec<Option<Expr>> = places
-        .into_iter()
-        .zip(["the start", "the length"])
-        .map(|(arg, name)| c.expect(arg, Want::Int, || format!("{name} of `substring`")))
-        .collect();
-    let mut args = text?;
-    for place in places {
-        args.push(place?);
-    }
-    call(Function::Substring, args, Type::String, site.span)
-}
-
-/// The unit of a date function: a constant in quotes.
-fn unit(c: &mut Checker<'_>, site: &Site, arg: &Expr) -> Option<DateUnit> {
-    let named = match &arg.node {
-        Node::Literal(Literal::String(text)) => DateUnit::named(text),
-        _ => None,
-    };
-    if named.is_some() {
-        return named;
-    }
-    let kind = ErrorKind::Arguments {
-        function: site.doc.name,
-        expected: "'day', 'week', 'month', 'quarter' or 'year' as its first argument".to_owned(),
-    };
-    let help = format!("write `{}`", site.doc.signature);
-    c.refuse(ExprError::new(kind, arg.span.clone()).help(help))
-}
-
-fn date_diff(c: &mut Checker<'_>, site: Site, mut args: Vec<Expr>) -> Option<Expr> {
-    let dates = args.split_off(1);
-    let unit = unit(c, &site, args.first()?);
-    let dates: Vec<Option<Expr>> = dates
-        .into_iter()
-        .enumerate()
-        .map(|(i, arg)| {
-            c.expect(arg, Want::Day, || {
-                format!("argument {} of `date_diff`", i + 2)
-            })
-        })
-        .collect();
-    let dates: Option<Vec<Expr>> = dates.into_iter().collect();
-    call(Function::DateDiff(unit?), dates?, Type::Int, site.span)
-}
-
-fn date_trunc(c: &mut Checker<'_>, site: Site, mut args: Vec<Expr>) -> Option<Expr> {
-    let value = args.pop()?;
-    let unit = unit(c, &site, args.first()?);
-    let value = c.expect(value, Want::Temporal, || {
-        "argument 2 of `date_trunc`".to_owned()
-    })?;
-    let ty = value.ty;
-    call(Function::DateTrunc(unit?), vec![value], ty, site.span)
 }
 
 #[cfg(test)]
@@ -493,6 +435,10 @@ mod tests {
             "lcase",
             "ucase",
             "concat_ws",
+            "to_date",
+            "epoch_ms",
+            "regexp_matches",
+            "split",
         ] {
             assert!(find(synonym(name).unwrap()).is_some(), "{name}");
         }
@@ -517,6 +463,12 @@ mod tests {
             Length,
             Substring,
             Concat,
+            Replace,
+            SplitPart,
+            RegexpExtract,
+            Strptime,
+            TryStrptime,
+            ToTimestamp(EpochUnit::Second),
             DateDiff(DateUnit::Day),
             DateTrunc(DateUnit::Day),
         ];

@@ -123,11 +123,11 @@ impl<'a> Checker<'a> {
                 )
             }
             ast::Expr::Cast {
-                kind: ast::CastKind::Cast,
+                kind: kind @ (ast::CastKind::Cast | ast::CastKind::TryCast),
                 expr,
                 data_type,
                 format: None,
-            } => self.cast(expr, data_type, depth),
+            } => self.cast(expr, data_type, *kind == ast::CastKind::TryCast, depth),
             ast::Expr::Function(function) => self.function(function, depth),
             ast::Expr::Floor { .. }
             | ast::Expr::Ceil { .. }
@@ -293,18 +293,21 @@ fn form_name(syntax: &ast::Expr) -> (&'static str, Option<&'static str>) {
             Some("the escape character of a pattern is always `\\`"),
         ),
         E::ILike { .. } => ("`ilike` is", Some("write `lower(x) like '…'`")),
-        E::SimilarTo { .. } | E::RLike { .. } => ("regular expressions are", Some("use `like`")),
+        E::SimilarTo { .. } | E::RLike { .. } => (
+            "these regular expressions are",
+            Some("use `like`, or `regexp_extract(s, 'pattern')`"),
+        ),
         E::AnyOp { .. } | E::AllOp { .. } => ("`any` and `all` are", Some("use `in (…)`")),
         E::Cast {
             kind: ast::CastKind::DoubleColon,
             ..
         } => ("`::` is", Some("write `cast(x as type)`")),
         E::Cast {
-            kind: ast::CastKind::TryCast | ast::CastKind::SafeCast,
+            kind: ast::CastKind::SafeCast,
             ..
         } => (
-            "`try_cast` is",
-            Some("`cast` already gives null where a value does not convert"),
+            "`safe_cast` is",
+            Some("`try_cast(x as type)` gives null where a value does not convert"),
         ),
         E::Cast { .. } | E::Convert { .. } => {
             ("this form of cast is", Some("write `cast(x as type)`"))

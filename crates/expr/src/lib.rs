@@ -6,6 +6,7 @@
 //! What an expression means is `docs/expressions.md`: null, division by zero, overflow, dates, casts, every function.
 //!
 //! Where to look: `parse` (text to syntax), `check` (syntax to typed tree), `catalogue` (one row per function),
+//! `failures` (where a value does not convert, or becomes null), `zone` (days and times of a zone), `format` (`strptime`),
 //! `print` (tree to text), `analysis` (columns, order of named expressions), `error` (what can be wrong).
 
 mod analysis;
@@ -14,6 +15,8 @@ mod catalogue;
 mod check;
 mod error;
 pub mod exact;
+mod failures;
+pub mod format;
 mod parse;
 mod place;
 mod print;
@@ -21,10 +24,12 @@ pub mod rel;
 mod source;
 pub mod temporal;
 mod tree;
+pub mod zone;
 
-pub use analysis::{Cycle, columns, order, uses_as_of};
+pub use analysis::{Cycle, children, columns, order, uses_as_of};
 pub use catalogue::{FunctionDoc, functions};
 pub use error::{ErrorKind, ExprError};
+pub use failures::{Failure, failures, unexpected_null};
 pub use parse::{MAX_DEPTH, parse};
 pub use place::{condition_at, parse_at};
-pub use tree::{BinaryOp, DateUnit, Expr, Function, Literal, Node, Schema, Type};
+pub use tree::{BinaryOp, DateUnit, EpochUnit, Expr, Function, Literal, Node, Schema, Type};

@@ -128,15 +128,19 @@ impl Display for Expr {
             }
             Node::Call(function, args) => call(f, *function, args),
             Node::Cast(of) => write!(f, "cast({of} as {})", self.ty.cast_name()),
+            Node::TryCast(of) => write!(f, "try_cast({of} as {})", self.ty.cast_name()),
         }
     }
 }
 
 fn binding(expr: &Expr) -> Binding {
     match &expr.node {
-        Node::Column(_) | Node::AsOf | Node::Case { .. } | Node::Call(..) | Node::Cast(_) => {
-            Binding::Atom
-        }
+        Node::Column(_)
+        | Node::AsOf
+        | Node::Case { .. }
+        | Node::Call(..)
+        | Node::Cast(_)
+        | Node::TryCast(_) => Binding::Atom,
         Node::Literal(Literal::Int(value)) if *value < 0 => Binding::Unary,
         Node::Literal(Literal::Float(value)) if value.is_sign_negative() => Binding::Unary,
         Node::Literal(_) => Binding::Atom,
@@ -186,6 +190,9 @@ fn call(f: &mut Formatter<'_>, function: Function, args: &[Expr]) -> fmt::Result
         write!(f, "'{}', ", unit.name())?;
     }
     listed(f, args)?;
+    if let Function::ToTimestamp(unit) = function {
+        write!(f, ", '{}'", unit.name())?;
+    }
     f.write_char(')')
 }
 

@@ -3,6 +3,7 @@
 //! Three shapes suffice: [`Aggregate`] turns the rows of one source into one row per customer in a single pass,
 //! [`Assemble`] puts the per-source tables side by side for a base of customers, [`Project`] computes columns from columns.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use chrono::NaiveDate;
@@ -10,6 +11,17 @@ use chrono::NaiveDate;
 use crate::tree::{Expr, Type};
 
 /// Files of one source, read as one table. All files hold the columns; types are widened to those given here.
+///
+/// Row order: files in the order of `files`, rows in the order of their file; whatever says "first", "last" or "earlier" means it.
+/// Nulls: a value that the files do not hold, that does not convert to its type, or that cannot be represented. Invariants: times
+/// are local times of `timezone`; floats are finite; derived columns are made from top to bottom, and one that has the name of a
+/// column of the files stands in its place from there on.
+///
+/// ```text
+/// in   id | day        | amount     derive   t = cast(day as date)     out  id | day        | amount | t
+///      a  | 2026-01-01 | 10                                                 a  | 2026-01-01 | 10     | 2026-01-01
+///      a  | 01.02.2026 | 20                                                 a  | 01.02.2026 | 20     | null
+/// ```
 #[derive(Debug, Clone, PartialEq)]
 pub struct Scan {
     /// Name of the source, for messages.
@@ -124,8 +136,8 @@ pub struct Dedup {
 
 /// The rows of one source that are visible at `as_of` and take part.
 ///
-/// A row is visible where `time` is null or its local date is at most `as_of` (and likewise `known_at`). Visible rows pass
-/// the checks in order, then the search for duplicates. What is left is used.
+/// A row is visible where `time` is null or its local date is at most `as_of` (and likewise `known_at`), whether these are
+/// columns of the files, of the path, or derived. Visible rows pass the checks in order, then the search for duplicates. What is left is used.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SourceRows {
     /// Files and columns.
@@ -142,16 +154,25 @@ pub struct SourceRows {
     pub as_of: NaiveDate,
     /// Rows on earlier local days need not be read, because no aggregate uses them and no key depends on them.
     pub not_before: Option<NaiveDate>,
+    /// Columns of the files that the plan uses: a time in one of them that cannot be represented makes a broken row.
+    pub in_range: BTreeSet<String>,
     /// Contract, then filter.
     pub checks: Vec<RowCheck>,
     /// Search for repeated rows among those that passed.
     pub dedup: Option<Dedup>,
 }
 
-/// One row per key: every aggregate in one pass over the rows. Output: the key, then the aggregates, sorted by key.
+/// One row per key: every aggregate in one pass over the rows. Output: the key, then the aggregates.
+///
+/// Row order of the output: by key, integers by value, texts byte by byte. Nulls: as each [`AggOp`] says; the key has none.
+/// Invariants: every key with a used row has one row, also where no window holds any of its rows; the order of rows shows in `First`
+/// and `Last` alone; the number of threads shows nowhere.
 ///
 /// ```text
-/// in   key | day | …      out  key | agg 1 | agg 2 | …
+/// in   key | day        | amount    as_of 2026-01-31   count, sum(amount) of 30d     out  key | count | sum
+///      b   | 2026-01-30 | 5                                                               a   | 1     | 10.0
+///      a   | 2026-01-02 | 10                                                              b   | 1     | 5.0
+///      c   | 2025-06-01 | 7                                                               c   | 0     | 0.0
 /// ```
 #[derive(Debug, Clone, PartialEq)]
 pub struct Aggregate {
@@ -218,7 +239,36 @@ pub enum AggOp {
     Last(Expr),
 }
 
-/// Keys of the base with the columns of several per-key tables beside them, and columns computed from those; sorted by key.
+impl AggOp {
+    /// What is aggregated, where it is not the rows or their days.
+    pub fn of(&self) -> Option<&Expr> {
+        match self {
+            Self::CountRows | Self::CountDistinctDays | Self::FirstDay | Self::LastDay => None,
+            Self::Count(of)
+            | Self::CountDistinct(of)
+            | Self::Sum(of)
+            | Self::SumOnFirstDay(of)
+            | Self::Mean(of)
+            | Self::Min(of)
+            | Self::Max(of)
+            | Self::Std(of)
+            | Self::Median(of)
+            | Self::First(of)
+            | Self::Last(of) => Some(of),
+        }
+    }
+}
+
+/// Keys of the base with the columns of several per-key tables beside them, and columns computed from those.
+///
+/// Row order: by key. Nulls: where a table has no row of a key, but 0 in the columns of `zero_when_absent`. Invariants: the keys are
+/// those of the tables `in_base`, each once; no row of a table counts twice, since each has one row per key.
+///
+/// ```text
+/// in   key | orders  (in base)     key | tickets       out  key | orders | tickets
+///      a   | 3                     a   | 1                  a   | 3      | 1
+///      b   | 1                     c   | 2                  b   | 1      | 0
+/// ```
 #[derive(Debug, Clone, PartialEq)]
 pub struct Assemble {
     /// Name of the key column in the output.
@@ -227,6 +277,8 @@ pub struct Assemble {
     pub tables: Vec<KeyedTable>,
     /// Date that `as_of()` stands for.
     pub as_of: NaiveDate,
+    /// Zone of timestamps.
+    pub timezone: chrono_tz::Tz,
     /// Columns to add: name and expression. Later columns may use earlier ones.
     pub columns: Vec<(String, Expr)>,
 }
@@ -243,12 +295,23 @@ pub struct KeyedTable {
 }
 
 /// Columns computed from the columns of one table, row by row. Later columns may use earlier ones.
+///
+/// Row order and rows: those of the table. Nulls: as the expressions say; a conversion that fails is null. Invariants: no row sees
+/// another one.
+///
+/// ```text
+/// in   key | orders | spend     aov = spend / orders     out  key | orders | spend | aov
+///      a   | 3      | 30.0                                    a   | 3      | 30.0  | 10.0
+///      b   | 0      | 0.0                                     b   | 0      | 0.0   | null
+/// ```
 #[derive(Debug, Clone, PartialEq)]
 pub struct Project {
     /// Table to read.
     pub table: PathBuf,
     /// Date that `as_of()` stands for.
     pub as_of: NaiveDate,
+    /// Zone of timestamps.
+    pub timezone: chrono_tz::Tz,
     /// Columns to add: name and expression.
     pub columns: Vec<(String, Expr)>,
 }
@@ -282,6 +345,10 @@ pub struct RowCounts {
     pub duplicates: u64,
     /// Rows met by each check, in the order of `checks`.
     pub by_check: Vec<u64>,
+    /// Local times of used rows that the clocks skipped, by column: they were moved forward by the gap.
+    pub skipped: Vec<(String, u64)>,
+    /// How far apart successive local days with used rows usually are: the 95th percentile, in days; none below three such days.
+    pub usual_gap_days: Option<u32>,
     /// Newest local time of a used row, in microseconds.
     pub newest_micros: Option<i64>,
 }

@@ -36,6 +36,66 @@ pub fn parse_date(text: &str) -> Option<i32> {
     day_in_range(i64::from(date.to_epoch_days()))
 }
 
+/// What a text says about a time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stated {
+    /// A day without a time: the same day in every zone.
+    Day(i32),
+    /// A time without a zone, in microseconds.
+    Local(i64),
+    /// A time with its distance from UTC, as microseconds of UTC.
+    Instant(i64),
+}
+
+/// Text as a time: what [`parse_timestamp`] reads, with up to nine decimals (those beyond six are dropped), and optionally `Z`
+/// or a distance from UTC behind the time: `+02`, `+02:00` or `+0200`, after a blank or not.
+pub fn read_timestamp(text: &str) -> Option<Stated> {
+    let date = parse_date(text.get(..10)?)?;
+    let rest = text.get(10..)?;
+    if rest.is_empty() {
+        return Some(Stated::Day(date));
+    }
+    let rest = rest.strip_prefix([' ', 'T'])?;
+    let (clock, offset) = match rest.find(['Z', 'z', '+', '-']) {
+        Some(at) => (rest[..at].trim_end(), Some(parse_offset(&rest[at..])?)),
+        None => (rest, None),
+    };
+    let micros = i64::from(date) * DAY_MICROS + parse_time(clock, 9)?;
+    match offset {
+        Some(seconds) => in_range(micros - seconds * 1_000_000).map(Stated::Instant),
+        None => Some(Stated::Local(micros)),
+    }
+}
+
+/// Seconds ahead of UTC of `Z`, `+02`, `+02:00` or `+0200`.
+pub(crate) fn parse_offset(text: &str) -> Option<i64> {
+    if text.eq_ignore_ascii_case("z") {
+        return Some(0);
+    }
+    let (sign, digits) = match text.as_bytes().first()? {
+        b'+' => (1, &text[1..]),
+        b'-' => (-1, &text[1..]),
+        _ => return None,
+    };
+    let (hours, minutes) = match digits.len() {
+        2 => (digits, "00"),
+        4 => (digits.get(..2)?, digits.get(2..)?),
+        5 if digits.as_bytes()[2] == b':' => (digits.get(..2)?, digits.get(3..)?),
+        _ => return None,
+    };
+    let number = |part: &str| -> Option<i64> {
+        let digits = part.bytes().all(|b| b.is_ascii_digit());
+        digits.then(|| part.parse().ok()).flatten()
+    };
+    let (hours, minutes) = (number(hours)?, number(minutes)?);
+    (hours <= 18 && minutes < 60).then_some(sign * (hours * 3_600 + minutes * 60))
+}
+
+/// Microseconds of a time within the years 1 to 9999.
+pub fn in_range(micros: i64) -> Option<i64> {
+    day_in_range(micros.div_euclid(DAY_MICROS)).map(|_| micros)
+}
+
 /// Timestamp written `YYYY-MM-DD`, optionally followed by a blank or `T` and `HH:MM`, `HH:MM:SS` or `HH:MM:SS.ffffff`
 /// (one to six decimals).
 pub fn parse_timestamp(text: &str) -> Option<i64> {
@@ -44,13 +104,13 @@ pub fn parse_timestamp(text: &str) -> Option<i64> {
     let micros = if rest.is_empty() {
         0
     } else {
-        parse_time(rest.strip_prefix([' ', 'T'])?)?
+        parse_time(rest.strip_prefix([' ', 'T'])?, 6)?
     };
     Some(i64::from(date) * DAY_MICROS + micros)
 }
 
-/// Microseconds since midnight.
-fn parse_time(text: &str) -> Option<i64> {
+/// Microseconds since midnight; the text may have this many decimals, of which those beyond six are dropped.
+fn parse_time(text: &str, decimals: usize) -> Option<i64> {
     let (clock, fraction) = match text.split_once('.') {
         Some((clock, fraction)) if clock.len() == 8 => (clock, fraction),
         Some(_) => return None,
@@ -64,7 +124,7 @@ fn parse_time(text: &str) -> Option<i64> {
                 b.is_ascii_digit()
             }
         })
-        && (1..=6).contains(&fraction.len())
+        && (1..=decimals).contains(&fraction.len())
         && fraction.bytes().all(|b| b.is_ascii_digit());
     if !shaped {
         return None;
@@ -72,7 +132,7 @@ fn parse_time(text: &str) -> Option<i64> {
     let part = |range: std::ops::Range<usize>| clock.get(range).map_or(Some(0), |p| p.parse().ok());
     let seconds = if clock.len() == 8 { part(6..8)? } else { 0 };
     let time = NaiveTime::from_hms_opt(part(0..2)?, part(3..5)?, seconds)?;
-    let micros: i64 = format!("{fraction:0<6}").parse().ok()?;
+    let micros: i64 = format!("{fraction:0<6}").get(..6)?.parse().ok()?;
     Some(i64::from(chrono::Timelike::num_seconds_from_midnight(&time)) * 1_000_000 + micros)
 }
 
@@ -142,6 +202,37 @@ mod tests {
             "1970-01-01 00:00:01.1234567",
         ] {
             assert_eq!(parse_timestamp(wrong), None, "{wrong}");
+        }
+    }
+
+    #[test]
+    fn texts_with_a_distance_from_utc_are_instants() {
+        let hour = 3_600_000_000;
+        for (text, stated) in [
+            ("1970-01-02", Stated::Day(1)),
+            ("1970-01-01 01:00", Stated::Local(hour)),
+            (
+                "1970-01-01T01:00:00.123456789",
+                Stated::Local(hour + 123_456),
+            ),
+            ("1970-01-01T01:00:00Z", Stated::Instant(hour)),
+            ("1970-01-01 01:00:00.5z", Stated::Instant(hour + 500_000)),
+            ("1970-01-01T01:00:00+01:00", Stated::Instant(0)),
+            ("1970-01-01 01:00:00 +0100", Stated::Instant(0)),
+            ("1970-01-01T01:00-05", Stated::Instant(6 * hour)),
+        ] {
+            assert_eq!(read_timestamp(text), Some(stated), "{text}");
+        }
+        for wrong in [
+            "1970-01-01Z",
+            "1970-01-01T01:00:00+1",
+            "1970-01-01T01:00:00+01:60",
+            "1970-01-01T01:00:00+ 1:00",
+            "1970-01-01T01:00:00.1234567890",
+            "0001-01-01T01:00:00+02:00",
+            "31.10.2026",
+        ] {
+            assert_eq!(read_timestamp(wrong), None, "{wrong}");
         }
     }
 

@@ -113,8 +113,11 @@ pub enum Node {
     },
     /// A function of the catalogue.
     Call(Function, Vec<Expr>),
-    /// `cast(x as type)`, or inserted by the checker
+    /// `cast(x as type)`, or inserted by the checker. Over the rows of a source, a value that does not convert makes a broken
+    /// row.
     Cast(Box<Expr>),
+    /// `try_cast(x as type)`: null where the value does not convert
+    TryCast(Box<Expr>),
 }
 
 /// Constants.
@@ -182,10 +185,32 @@ pub enum Function {
     Length,
     Substring,
     Concat,
+    /// `replace(s, from, to)`
+    Replace,
+    /// `split_part(s, separator, place)`
+    SplitPart,
+    /// `regexp_extract(s, 'pattern', group)`; pattern and group are constants that the checker has seen
+    RegexpExtract,
+    /// `strptime(s, 'format')`; the format is a constant that the checker has seen
+    Strptime,
+    /// `try_strptime(s, 'format')`
+    TryStrptime,
+    /// `to_timestamp(epoch, 'unit')`
+    ToTimestamp(EpochUnit),
     /// `date_diff('day', from, to)`
     DateDiff(DateUnit),
     /// `date_trunc('month', x)`
     DateTrunc(DateUnit),
+}
+
+/// Units of time since 1970-01-01T00:00:00Z.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[allow(missing_docs)]
+pub enum EpochUnit {
+    Second,
+    Millisecond,
+    Microsecond,
+    Nanosecond,
 }
 
 /// Units of date functions.

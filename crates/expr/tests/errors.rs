@@ -75,7 +75,7 @@ const WRONG: &[&str] = &[
     "country in (select country from accounts)",
     "exists (select 1)",
     "quantity::double",
-    "try_cast(country as bigint)",
+    "safe_cast(country as bigint)",
     "extract(year from signed_up) = 2026",
     "signed_up + interval '1' month",
     "invoiced_at at time zone 'UTC'",

@@ -51,6 +51,7 @@ fn bare(mut expr: Expr) -> Expr {
         },
         Node::Call(function, args) => Node::Call(function, all(args)),
         Node::Cast(of) => Node::Cast(boxed(of)),
+        Node::TryCast(of) => Node::TryCast(boxed(of)),
     };
     expr
 }

@@ -1,13 +1,15 @@
 //! From a source and what lies in the lake to the rows that take part.
 
+use std::collections::BTreeSet;
+
 use chrono::NaiveDate;
 use tessera_expr::rel::{
     Dedup, RowCheck, RowOutcome, Scan, ScanColumn, ScanFormat, SourceRows, Stored,
 };
-use tessera_expr::{BinaryOp, Expr, Literal, Schema, Type, condition_at, parse_at};
+use tessera_expr::{BinaryOp, Expr, Literal, Node, Schema, Type, condition_at, failures, parse_at};
 use tessera_spec::Pipeline;
 use tessera_spec::diagnostic::Diagnostic;
-use tessera_spec::pipeline::{At, Duplicates, ExprText, Format, OnBadRow, Source, SourceKind};
+use tessera_spec::pipeline::{At, Duplicates, Format, OnBadRow, Source, SourceKind};
 
 use crate::columns;
 use crate::inventory::Inventory;
@@ -30,22 +32,15 @@ pub fn plan(
 ) -> Result<Planned, Vec<Diagnostic>> {
     let (columns, mut problems) = columns::resolve(source, inventory);
     let mut schema = columns::schema(&columns);
-    let mut derive = Vec::new();
-    for (name, text) in &source.derive {
-        match parse_at(text, &schema) {
-            Ok(expr) => {
-                schema.columns.retain(|(known, _)| *known != name.value);
-                schema.columns.push((name.value.clone(), expr.ty));
-                derive.push((name.value.clone(), expr));
-            }
-            Err(found) => {
-                problems.extend(found);
-                schema.columns.push((name.value.clone(), Type::Null));
-            }
-        }
-    }
-    check_references(source, &schema, &columns, &mut problems);
-    let checks = checks(source, &schema, &mut problems);
+    let (derive, failed) = derived(source, &mut schema, &mut problems);
+    check_references(source, &schema, &mut problems);
+    let rules = rules(source, &schema, &mut problems);
+    let uses = Uses::new(source, &columns, &derive, &rules);
+    uses.check_zone(source, &columns, &derive, &mut problems);
+    let checks = failed
+        .into_iter()
+        .chain(checks(source, &schema, rules))
+        .collect();
     if !problems.is_empty() {
         return Err(problems);
     }
@@ -75,6 +70,7 @@ pub fn plan(
         known_at: text(&source.known_at),
         as_of,
         not_before: None,
+        in_range: uses.names,
         checks,
         dedup: dedup(&source.contract.duplicates),
     };
@@ -82,12 +78,7 @@ pub fn plan(
 }
 
 /// Key, times and identifying columns must exist and have fitting types.
-fn check_references(
-    source: &Source,
-    schema: &Schema,
-    columns: &[ScanColumn],
-    problems: &mut Vec<Diagnostic>,
-) {
+fn check_references(source: &Source, schema: &Schema, problems: &mut Vec<Diagnostic>) {
     let names: Vec<&str> = schema
         .columns
         .iter()
@@ -137,51 +128,194 @@ fn check_references(
             );
         }
     }
-    check_zone(source, columns, problems);
 }
 
-/// Naive timestamps are refused unless the source says what they mean.
-fn check_zone(source: &Source, columns: &[ScanColumn], problems: &mut Vec<Diagnostic>) {
-    if source.time_zone.is_some() {
-        return;
-    }
-    let naive = columns.iter().find(|column| {
-        let naive = match &column.stored {
-            Stored::Timestamp { zone, .. } => zone.is_none(),
-            Stored::Text | Stored::HivePath => column.ty == Type::Timestamp,
-            _ => false,
+/// The derived columns in order, and checks that take out rows whose values do not convert. `schema` gains the columns.
+fn derived(
+    source: &Source,
+    schema: &mut Schema,
+    problems: &mut Vec<Diagnostic>,
+) -> (Vec<(String, Expr)>, Vec<RowCheck>) {
+    let mut derive = Vec::new();
+    let mut checks = Vec::new();
+    for (name, text) in &source.derive {
+        let expr = match parse_at(text, schema) {
+            Ok(expr) => expr,
+            Err(found) => {
+                problems.extend(found);
+                schema.columns.push((name.value.clone(), Type::Null));
+                continue;
+            }
         };
-        let mentions = |text: &ExprText| text.value.contains(&column.name);
-        naive
-            && ([&source.time, &source.until, &source.known_at]
-                .into_iter()
-                .flatten()
-                .any(|name| name.value == column.name)
-                || source.derive.iter().any(|(_, text)| mentions(text))
-                || source.filter.iter().any(mentions))
-    });
-    if let Some(column) = naive {
+        let place = format!("derive `{}`", name.value);
+        let masked = source
+            .until
+            .as_ref()
+            .is_some_and(|until| until.value == name.value);
+        if masked || tessera_expr::columns(&expr).contains(name.value.as_str()) {
+            // The column will not hold what the conversion made, or has the name of what it reads: look before it is made.
+            for (number, mut check) in failed(&place, &expr, None).into_iter().enumerate() {
+                let flag = format!("__failed_{}_{number}", name.value);
+                let taken = Expr::column(&flag, Type::Bool);
+                derive.push((flag, std::mem::replace(&mut check.bad_when, taken)));
+                checks.push(check);
+            }
+        } else {
+            let made = Expr::column(&name.value, expr.ty);
+            checks.extend(failed(&place, &expr, Some(&made)));
+        }
+        schema.columns.retain(|(known, _)| *known != name.value);
+        schema.columns.push((name.value.clone(), expr.ty));
+        derive.push((name.value.clone(), expr));
+    }
+    (derive, checks)
+}
+
+/// Checks that take out rows for which a conversion within an expression fails. `place` says where it stands.
+fn failed(place: &str, expr: &Expr, made: Option<&Expr>) -> Vec<RowCheck> {
+    let found = failures(expr, made).into_iter();
+    found
+        .map(|failure| RowCheck {
+            rule: format!("{place}: {} is not {}", failure.of, failure.wanted),
+            bad_when: failure.when,
+            outcome: RowOutcome::Quarantine,
+        })
+        .collect()
+}
+
+/// What the pipeline uses of a source's columns.
+struct Uses {
+    /// Columns that are named, or read by an expression.
+    names: BTreeSet<String>,
+    /// Of those, the ones by which days are told: times of rows, and whatever an expression reads.
+    dated: BTreeSet<String>,
+}
+
+impl Uses {
+    fn new(
+        source: &Source,
+        columns: &[ScanColumn],
+        derive: &[(String, Expr)],
+        rules: &Rules,
+    ) -> Self {
+        let owned = |names: &mut dyn Iterator<Item = &str>| -> BTreeSet<String> {
+            let there = |name: &&str| columns.iter().any(|column| column.name == *name);
+            names.filter(there).map(str::to_owned).collect()
+        };
+        let times = [&source.time, &source.until, &source.known_at];
+        let times = times.into_iter().flatten().map(|name| name.value.as_str());
+        let exprs = derive.iter().map(|(_, expr)| expr).chain(rules.exprs());
+        let dated = owned(&mut times.chain(exprs.flat_map(tessera_expr::columns)));
+        let named = [&source.order_id, &source.amount];
+        let named = named.into_iter().flatten().map(|name| &name.value);
+        let attributes = source.attributes.iter().map(|a| &a.column.value);
+        let declared = source.contract.columns.iter().map(|(name, _)| &name.value);
+        let unique = match &source.contract.duplicates {
+            Duplicates::Unique { columns, .. } => columns.as_slice(),
+            Duplicates::Keep | Duplicates::DropExact | Duplicates::Fail => &[],
+        };
+        let named = named
+            .chain(std::iter::once(&source.key.value))
+            .chain(attributes)
+            .chain(declared)
+            .chain(unique.iter().map(|name| &name.value));
+        let mut names = owned(&mut named.map(String::as_str));
+        names.extend(dated.iter().cloned());
+        Self { names, dated }
+    }
+
+    /// Naive timestamps are refused unless the source says what they mean.
+    fn check_zone(
+        &self,
+        source: &Source,
+        columns: &[ScanColumn],
+        derive: &[(String, Expr)],
+        problems: &mut Vec<Diagnostic>,
+    ) {
+        if source.time_zone.is_some() {
+            return;
+        }
+        let stored = columns.iter().find(|column| {
+            let naive = match &column.stored {
+                Stored::Timestamp { zone, .. } => zone.is_none(),
+                Stored::Text | Stored::HivePath => column.ty == Type::Timestamp,
+                _ => false,
+            };
+            naive && self.dated.contains(&column.name)
+        });
+        let read = || derive.iter().find(|(_, expr)| reads_local_time(expr));
+        let (name, what) = match (stored, read()) {
+            (Some(column), _) => (&column.name, "holds timestamps"),
+            (None, Some((name, _))) => (name, "reads timestamps from text"),
+            (None, None) => return,
+        };
         let place = source
             .time
             .as_ref()
             .map_or_else(|| source.name.span.clone(), |time| time.span.clone());
         problems.push(
-            Diagnostic::error(
-                "TS-D006",
-                format!("`{}` holds timestamps without a zone", column.name),
-                place,
-            )
-            .with_label("day boundaries depend on what these mean")
-            .with_help(format!(
-                "say it: `time_zone = \"Europe/London\"` in [sources.{}]",
-                source.name.value
-            )),
+            Diagnostic::error("TS-D006", format!("`{name}` {what} without a zone"), place)
+                .with_label("day boundaries depend on what these mean")
+                .with_help(format!(
+                    "say it: `time_zone = \"Europe/London\"` in [sources.{}]",
+                    source.name.value
+                )),
         );
     }
 }
 
-/// The contract's checks, then the filter.
-fn checks(source: &Source, schema: &Schema, problems: &mut Vec<Diagnostic>) -> Vec<RowCheck> {
+/// Whether some text is read as a timestamp, which may have no zone.
+fn reads_local_time(expr: &Expr) -> bool {
+    let reads = match &expr.node {
+        Node::Cast(of) | Node::TryCast(of) => of.ty == Type::String,
+        Node::Call(function, _) => matches!(
+            function,
+            tessera_expr::Function::Strptime | tessera_expr::Function::TryStrptime
+        ),
+        _ => false,
+    };
+    reads && expr.ty == Type::Timestamp
+        || tessera_expr::children(expr)
+            .into_iter()
+            .any(reads_local_time)
+}
+
+/// The parsed rules of the contract, in order, and the filter.
+struct Rules {
+    contract: Vec<(String, Expr, RowOutcome)>,
+    filter: Option<Expr>,
+}
+
+impl Rules {
+    fn exprs(&self) -> impl Iterator<Item = &Expr> {
+        self.contract
+            .iter()
+            .map(|(_, expr, _)| expr)
+            .chain(&self.filter)
+    }
+}
+
+fn rules(source: &Source, schema: &Schema, problems: &mut Vec<Diagnostic>) -> Rules {
+    let mut contract = Vec::new();
+    for rule in &source.contract.rules {
+        match condition_at(&rule.check, schema) {
+            Ok(check) => contract.push((rule.name.value.clone(), check, outcome(rule.on_fail))),
+            Err(found) => problems.extend(found),
+        }
+    }
+    let filter = source.filter.as_ref();
+    let filter = filter.and_then(|filter| match condition_at(filter, schema) {
+        Ok(filter) => Some(filter),
+        Err(found) => {
+            problems.extend(found);
+            None
+        }
+    });
+    Rules { contract, filter }
+}
+
+/// Conversions within rules and filter, then the contract's checks, then the filter.
+fn checks(source: &Source, schema: &Schema, rules: Rules) -> Vec<RowCheck> {
     let mut checks = Vec::new();
     if let Some(ty) = schema.get(&source.key.value) {
         checks.push(RowCheck {
@@ -200,29 +334,27 @@ fn checks(source: &Source, schema: &Schema, problems: &mut Vec<Diagnostic>) -> V
             outcome: RowOutcome::Quarantine,
         });
     }
-    for rule in &source.contract.rules {
-        match condition_at(&rule.check, schema) {
-            Ok(check) => checks.push(RowCheck {
-                rule: rule.name.value.clone(),
-                bad_when: check.negated(),
-                outcome: outcome(rule.on_fail),
-            }),
-            Err(found) => problems.extend(found),
-        }
+    for (name, check, _) in &rules.contract {
+        checks.extend(failed(&format!("rule `{name}`"), check, None));
     }
-    if let Some(filter) = &source.filter {
-        match condition_at(filter, schema) {
-            Ok(filter) => {
-                let yes = Expr::literal(Literal::Bool(true), Type::Bool);
-                let bad_when = filter.condition(BinaryOp::IsDistinctFrom, yes);
-                checks.push(RowCheck {
-                    rule: "filter".to_owned(),
-                    bad_when,
-                    outcome: RowOutcome::Filter,
-                });
-            }
-            Err(found) => problems.extend(found),
-        }
+    if let Some(filter) = &rules.filter {
+        checks.extend(failed("filter", filter, None));
+    }
+    for (rule, check, outcome) in rules.contract {
+        let bad_when = check.negated();
+        checks.push(RowCheck {
+            rule,
+            bad_when,
+            outcome,
+        });
+    }
+    if let Some(filter) = rules.filter {
+        let yes = Expr::literal(Literal::Bool(true), Type::Bool);
+        checks.push(RowCheck {
+            rule: "filter".to_owned(),
+            bad_when: filter.condition(BinaryOp::IsDistinctFrom, yes),
+            outcome: RowOutcome::Filter,
+        });
     }
     checks
 }

@@ -74,7 +74,31 @@ pub fn yesterday(file: &Path, reading: &Reading) -> Result<NaiveDate, PipelineEr
     Ok(yesterday_in(loaded.pipeline.timezone))
 }
 
+/// Refuses a date later than today in the pipeline's time zone.
+pub fn refuse_future(
+    file: &Path,
+    reading: &Reading,
+    as_of: NaiveDate,
+) -> Result<(), PipelineError> {
+    let loaded = tessera_spec::load(file, &reading.vars)
+        .map_err(|found| PipelineError::Invalid(Box::new(found)))?;
+    let zone = loaded.pipeline.timezone;
+    let today = today_in(zone);
+    if as_of <= today {
+        return Ok(());
+    }
+    Err(PipelineError::Future {
+        as_of,
+        today,
+        zone: zone.to_string(),
+    })
+}
+
+fn today_in(zone: chrono_tz::Tz) -> NaiveDate {
+    Utc::now().with_timezone(&zone).date_naive()
+}
+
 fn yesterday_in(zone: chrono_tz::Tz) -> NaiveDate {
-    let today = Utc::now().with_timezone(&zone).date_naive();
+    let today = today_in(zone);
     today.checked_sub_days(Days::new(1)).unwrap_or(today)
 }

@@ -127,6 +127,7 @@ impl Assigned {
         let plan = Project {
             table: input.path,
             as_of: prepared.as_of,
+            timezone: prepared.pipeline.timezone,
             columns: rules
                 .iter()
                 .enumerate()

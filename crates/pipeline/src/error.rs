@@ -89,6 +89,18 @@ pub enum PipelineError {
     /// Arrow refused to build a table.
     #[error("internal error: {0}")]
     Arrow(#[from] arrow::error::ArrowError),
+    /// The date of the run has not come yet.
+    #[error(
+        "{as_of} is later than today ({today} in {zone}): the lake cannot know what happens until then; choose an earlier `--as-of`, or add `--allow-future` if this is meant"
+    )]
+    Future {
+        /// The date of the run.
+        as_of: chrono::NaiveDate,
+        /// The current day.
+        today: chrono::NaiveDate,
+        /// Zone of the pipeline.
+        zone: String,
+    },
     /// The user interrupted the run.
     #[error("interrupted; nothing was published")]
     Interrupted,
@@ -98,7 +110,7 @@ impl PipelineError {
     /// The exit code of the program: 1 internal, 2 pipeline file, 3 data, 4 store or I/O, 5 locked, 6 in doubt, 130 interrupted.
     pub fn exit_code(&self) -> u8 {
         match self {
-            Self::Invalid(_) | Self::KeyTypes { .. } => 2,
+            Self::Invalid(_) | Self::KeyTypes { .. } | Self::Future { .. } => 2,
             Self::Ingest(IngestError::Io { .. }) => 4,
             Self::Ingest(IngestError::BadPattern { .. } | IngestError::NoFiles { .. }) => 2,
             Self::Ingest(_) => 3,

@@ -19,8 +19,9 @@ mod scores;
 mod sources;
 mod stage;
 mod table;
+mod times;
 
-pub use check::{Checked, check, yesterday};
+pub use check::{Checked, check, refuse_future, yesterday};
 pub use error::PipelineError;
 pub use prepare::{Prepared, Reading, prepare};
 pub use publish::{Published, render};

@@ -19,7 +19,7 @@ use crate::publish::{self, Published};
 use crate::scores::{self, Scored};
 use crate::sources::{RejectRow, SourceOutcome, broken_contract, outcome, outcome_text};
 use crate::stage::{Observer, Stage, StageReport, stages};
-use crate::table;
+use crate::{table, times};
 
 /// How a run is done.
 #[derive(Debug)]
@@ -137,6 +137,7 @@ impl Job<'_> {
                     .engine
                     .materialize(&Rel::Aggregate(pass.aggregate.clone()), &table)?;
                 let counts = counts.unwrap_or_default();
+                times::warn(source, &counts, prepared.as_of);
                 broken_contract(&job.engine, &pass.aggregate.rows, &counts)?;
                 let outcome = outcome(source, inventory, counts, prepared.as_of)?;
                 let report = StageReport {
@@ -194,6 +195,7 @@ impl Job<'_> {
                 },
                 other => other,
             })?;
+            table::warn_of_failures(&table);
             let rows = table.num_rows() as u64;
             let report = StageReport {
                 rows_in: rows,

@@ -3,10 +3,11 @@
 
 use std::path::{Path, PathBuf};
 
-use arrow::array::RecordBatch;
+use arrow::array::{AsArray, RecordBatch};
 use chrono::NaiveDate;
 use tessera_engine::Engine;
 use tessera_expr::rel::{Assemble, KeyedTable, Project, Rel};
+use tessera_expr::{BinaryOp, Expr, failures};
 use tessera_features::FeaturePlan;
 
 use crate::customers;
@@ -36,7 +37,8 @@ pub(crate) fn assemble(
         key: prepared.pipeline.customer.key.clone(),
         tables,
         as_of,
-        columns: plan.derived.clone(),
+        timezone: prepared.pipeline.timezone,
+        columns: with_flags(&plan.derived),
     };
     let assembled = work.join("assembled.parquet");
     let mut table = engine
@@ -51,10 +53,11 @@ pub(crate) fn assemble(
     }
     if let Some(gap) = &plan.base_gap {
         let mut columns = customers::base_gap(gap, &table.read()?)?;
-        columns.extend(plan.late.iter().cloned());
+        columns.extend(with_flags(&plan.late));
         let late = Project {
             table: table.path.clone(),
             as_of,
+            timezone: prepared.pipeline.timezone,
             columns,
         };
         let computed = work.join("late.parquet");
@@ -64,6 +67,38 @@ pub(crate) fn assemble(
     let made = table.read()?;
     discard(&table.path);
     Ok(made)
+}
+
+/// Beginning of the names of columns that say where a conversion within a feature's expression fails.
+const FAILED: &str = "__failed_";
+
+/// The columns, and behind each that may fail to convert a value one that says where it did: such a value is null.
+pub(crate) fn with_flags(columns: &[(String, Expr)]) -> Vec<(String, Expr)> {
+    let mut all = Vec::with_capacity(columns.len());
+    for (name, expr) in columns {
+        all.push((name.clone(), expr.clone()));
+        let fails = failures(expr, None).into_iter().map(|failure| failure.when);
+        let fails = fails.reduce(|a, b| a.condition(BinaryOp::Or, b));
+        all.extend(fails.map(|fails| (format!("{FAILED}{name}"), fails)));
+    }
+    all
+}
+
+/// Warns of features with values that did not convert.
+pub(crate) fn warn_of_failures(table: &RecordBatch) {
+    for (field, column) in table.schema().fields().iter().zip(table.columns()) {
+        let name = field.name().strip_prefix(FAILED);
+        let failed = column
+            .as_boolean_opt()
+            .map_or(0, |flags| flags.true_count());
+        if let Some(name) = name.filter(|_| failed > 0) {
+            tracing::warn!(
+                feature = name,
+                customers = failed,
+                "`{name}` is null for {failed} customers because a value in it does not convert; `try_cast` says that this is meant"
+            );
+        }
+    }
 }
 
 /// Removes a table that is not needed any more: a large one fills the memory that later stages want for their files.

@@ -31,7 +31,12 @@ pub(crate) fn run(arguments: &Run, output: &Output) -> Result<ExitCode, Failure>
 fn publish(arguments: &Run, reading: &Reading, output: &Output) -> Result<Published, Failure> {
     let threads = use_threads(output);
     let as_of = match arguments.as_of {
-        Some(as_of) => as_of,
+        Some(as_of) => {
+            if !arguments.allow_future {
+                tessera_pipeline::refuse_future(&arguments.pipeline.file, reading, as_of)?;
+            }
+            as_of
+        }
         None => tessera_pipeline::yesterday(&arguments.pipeline.file, reading)?,
     };
     let work = work_folder(arguments.work.as_deref())?;

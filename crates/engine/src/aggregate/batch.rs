@@ -151,6 +151,10 @@ pub(crate) mod names {
         format!("__value_{index}")
     }
 
+    pub(crate) fn skipped(index: usize) -> String {
+        format!("__skipped_{index}")
+    }
+
     pub(crate) fn filter(index: usize) -> String {
         format!("__filter_{index}")
     }

@@ -1,4 +1,5 @@
-//! `cast(x as type)`: a value that does not convert is null.
+//! `cast(x as type)` and `try_cast`: a value that does not convert is null. That a `cast` which fails makes a broken row is
+//! planned by checks over the same conversion.
 
 use polars::prelude as pl;
 use polars::prelude::arity::unary_elementwise;
@@ -7,14 +8,13 @@ use polars::prelude::{
     StringChunked, TimeUnit,
 };
 use tessera_expr::Type;
-use tessera_expr::temporal::{
-    DAY_MICROS, day_in_range, format_date, format_timestamp, parse_date, parse_timestamp,
-};
+use tessera_expr::temporal::{DAY_MICROS, day_in_range, format_date, format_timestamp, parse_date};
 
 use super::kernels::{dates, days, micros, timestamps, unary};
+use super::{Clock, times};
 
 /// The operand in another type.
-pub(super) fn cast(of: Expr, from: Type, to: Type) -> Expr {
+pub(super) fn cast(of: Expr, from: Type, to: Type, clock: Clock) -> Expr {
     match (from, to) {
         // whatever has the type of a bare null is null
         (Type::Null, _) | (_, Type::Null) => pl::lit(pl::NULL).cast(super::dtype(to)),
@@ -23,6 +23,7 @@ pub(super) fn cast(of: Expr, from: Type, to: Type) -> Expr {
         (Type::Int, Type::Float | Type::String) => of.cast(super::dtype(to)),
         (Type::Float, Type::Int) => float_to_integer(of),
         (Type::Float, Type::String) => float_to_text(of),
+        (Type::String, Type::Timestamp) => times::from_text(of, clock),
         (Type::String, _) => read(of, to),
         (Type::Date, Type::String) => unary(of, DataType::String, |s| {
             let done: StringChunked =
@@ -116,12 +117,7 @@ fn read(of: Expr, to: Type) -> Expr {
                     unary_elementwise(text, |x: Option<&str>| parse_date(x?.trim()));
                 dates(done)
             }
-            Type::Timestamp => {
-                let done: Int64Chunked =
-                    unary_elementwise(text, |x: Option<&str>| parse_timestamp(x?.trim()));
-                timestamps(done)
-            }
-            Type::String | Type::Null => s.clone(),
+            Type::Timestamp | Type::String | Type::Null => s.clone(),
         })
     })
 }

@@ -5,7 +5,9 @@ use chrono::{Datelike, Days, NaiveDate, NaiveDateTime, NaiveTime, TimeDelta};
 use polars::prelude as pl;
 use polars::prelude::{AnyValue, DataFrame, IntoColumn, IntoLazy, Series, TimeUnit};
 use proptest::prelude::*;
-use tessera_expr::{BinaryOp, DateUnit, Expr, Function, Literal, Node, Schema, Type, parse};
+use tessera_expr::{
+    BinaryOp, DateUnit, EpochUnit, Expr, Function, Literal, Node, Schema, Type, parse,
+};
 
 use super::{dtype, lower};
 
@@ -144,7 +146,7 @@ impl Interpreter<'_> {
                 let args: Vec<Maybe> = args.iter().map(|a| self.value(a)).collect();
                 call(*function, &args)
             }
-            Node::Cast(of) => cast(self.value(of)?, expr.ty),
+            Node::Cast(of) | Node::TryCast(of) => cast(self.value(of)?, expr.ty),
         }
     }
 
@@ -323,6 +325,71 @@ fn call(function: Function, args: &[Maybe]) -> Maybe {
             ))
         }
         Function::Concat => Some(Text(args.iter().map(|a| text(a).unwrap_or("")).collect())),
+        Function::Replace => {
+            let (of, from, to) = (text(&args[0])?, text(&args[1])?, text(&args[2])?);
+            let mut done = String::new();
+            let mut rest = of;
+            while let Some(at) = rest.find(from).filter(|_| !from.is_empty()) {
+                done.push_str(&rest[..at]);
+                done.push_str(to);
+                rest = &rest[at + from.len()..];
+            }
+            Some(Text(done + rest))
+        }
+        Function::SplitPart => {
+            let (of, separator, place) = (text(&args[0])?, text(&args[1])?, whole(&args[2])?);
+            let parts: Vec<String> = match separator {
+                "" => of.chars().map(String::from).collect(),
+                separator => of.split(separator).map(str::to_owned).collect(),
+            };
+            let place = match place {
+                place if place < 0 => parts.len() as i128 + i128::from(place),
+                place => i128::from(place) - 1,
+            };
+            let part = usize::try_from(place)
+                .ok()
+                .and_then(|place| parts.get(place));
+            Some(Text(part.cloned().unwrap_or_default()))
+        }
+        Function::RegexpExtract => {
+            let regex = regex::Regex::new(text(&args[1])?).unwrap();
+            let group = args.get(2).map_or(0, |group| whole(group).unwrap());
+            let held = regex
+                .captures(text(&args[0])?)
+                .and_then(|c| c.get(group as usize));
+            Some(Text(
+                held.map_or(String::new(), |held| held.as_str().to_owned()),
+            ))
+        }
+        Function::Strptime | Function::TryStrptime => {
+            assert_eq!(text(&args[1]), Some("%d.%m.%Y"));
+            let parts: Vec<&str> = text(&args[0])?.trim().split('.').collect();
+            let number = |part: &str, most: usize| {
+                let shaped = part.len() <= most && part.bytes().all(|b| b.is_ascii_digit());
+                shaped.then(|| part.parse::<u32>().ok()).flatten()
+            };
+            let [d, m, y] = parts.as_slice() else {
+                return None;
+            };
+            let (d, m, y) = (number(d, 2)?, number(m, 2)?, number(y, 4)?);
+            let date = NaiveDate::from_ymd_opt(y as i32, m, d)?;
+            (date.year() >= 1).then_some(Date(date))
+        }
+        Function::ToTimestamp(unit) => {
+            let (up, down) = match unit {
+                EpochUnit::Second => (1_000_000_i128, 1),
+                EpochUnit::Millisecond => (1_000, 1),
+                EpochUnit::Microsecond => (1, 1),
+                EpochUnit::Nanosecond => (1, 1_000),
+            };
+            let micros = match args[0].clone()? {
+                Int(i) => (i128::from(i) * up).div_euclid(down),
+                Float(x) if down > 1 => (x / 1e3).round() as i128,
+                Float(x) => (x * up as f64).round() as i128,
+                other => panic!("{other:?}"),
+            };
+            time(i64::try_from(micros).ok()?).map(Time)
+        }
         Function::DateDiff(unit) => match (args[0].clone()?, args[1].clone()?) {
             (Date(from), Date(to)) => Some(Int(boundaries(unit, from, to))),
             other => panic!("{other:?}"),
@@ -415,6 +482,12 @@ fn read(s: &str, to: Type) -> Maybe {
         Type::Timestamp => format!("timestamp '{s}'"),
         Type::String | Type::Null => panic!("{to}"),
     };
+    if to == Type::Timestamp
+        && [Some(b'T'), Some(b' ')].contains(&s.bytes().nth(10))
+        && let Ok(instant) = chrono::DateTime::parse_from_rfc3339(s)
+    {
+        return Some(Time(instant.naive_utc()));
+    }
     // a date is read where the constant of that text is accepted
     match parse(&literal, &Schema::default()).ok()?.node {
         Node::Literal(literal) => constant(&literal),
@@ -471,6 +544,11 @@ fn pool(ty: Type) -> Vec<Maybe> {
             "2023-02-29",
             " 2024-02-29 23:59 ",
             "2024-02-29T23:59:59.5",
+            "2024-02-29T23:59:59+02:00",
+            "2024-02-29T23:59:59.25Z",
+            "31.10.2026",
+            " 1.2.2024",
+            "30.2.2024",
             "1e400",
             "inf",
             "a\nb",

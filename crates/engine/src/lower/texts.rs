@@ -101,6 +101,81 @@ pub(super) fn substring(args: Vec<Expr>) -> Expr {
     })
 }
 
+/// `replace(s, from, to)`; an empty `from` is nowhere.
+pub(super) fn replace(args: Vec<Expr>) -> Expr {
+    many(args, DataType::String, |columns| {
+        let [of, from, to] = columns else {
+            return Ok(polars::prelude::Series::default());
+        };
+        let (of, from, to) = (
+            of.str()?.rechunk(),
+            from.str()?.rechunk(),
+            to.str()?.rechunk(),
+        );
+        let replaced = |row: usize| {
+            let text = of.get(place(of.len(), row))?;
+            let from = from.get(place(from.len(), row))?;
+            let to = to.get(place(to.len(), row))?;
+            Some(if from.is_empty() {
+                text.to_owned()
+            } else {
+                text.replace(from, to)
+            })
+        };
+        let mut done: StringChunked = (0..height(columns)).map(replaced).collect();
+        done.rename(columns[0].name().clone());
+        Ok(done.into_series())
+    })
+}
+
+/// `split_part(s, separator, place)`: an empty separator leaves single characters.
+pub(super) fn split_part(args: Vec<Expr>) -> Expr {
+    many(args, DataType::String, |columns| {
+        let [of, separator, number] = columns else {
+            return Ok(polars::prelude::Series::default());
+        };
+        let (of, separator) = (of.str()?.rechunk(), separator.str()?.rechunk());
+        let number = number.i64()?.rechunk();
+        let part = |row: usize| {
+            let text = of.get(place(of.len(), row))?;
+            let separator = separator.get(place(separator.len(), row))?;
+            Some(nth_part(
+                text,
+                separator,
+                number.get(place(number.len(), row))?,
+            ))
+        };
+        let mut done: StringChunked = (0..height(columns)).map(part).collect();
+        done.rename(columns[0].name().clone());
+        Ok(done.into_series())
+    })
+}
+
+/// The part at a place counted from 1, or from the end where it is negative; empty where there is none.
+fn nth_part<'a>(text: &'a str, separator: &str, number: i64) -> &'a str {
+    let Some(skip) = number.unsigned_abs().checked_sub(1) else {
+        return "";
+    };
+    let skip = usize::try_from(skip).unwrap_or(usize::MAX);
+    let found = match (separator.is_empty(), number > 0) {
+        (false, true) => text.split(separator).nth(skip),
+        (false, false) => {
+            let parts = text.split(separator).count();
+            let before = parts.checked_sub(skip.saturating_add(1));
+            before.and_then(|before| text.split(separator).nth(before))
+        }
+        (true, true) => {
+            let mut chars = text.char_indices();
+            chars.nth(skip).map(|(at, c)| &text[at..at + c.len_utf8()])
+        }
+        (true, false) => {
+            let mut chars = text.char_indices().rev();
+            chars.nth(skip).map(|(at, c)| &text[at..at + c.len_utf8()])
+        }
+    };
+    found.unwrap_or_default()
+}
+
 /// Characters at places `start..end`, counted from 1.
 fn between(text: &str, start: i64, end: i64) -> &str {
     let from = usize::try_from(start.max(1) - 1).unwrap_or(usize::MAX);

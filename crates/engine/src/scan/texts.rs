@@ -9,7 +9,7 @@ use tessera_expr::Type;
 use tessera_expr::rel::{Scan, ScanColumn, Stored};
 
 use super::local::{local_time, polars_zone};
-use super::{RAW, paths};
+use super::{RAW, in_file, paths};
 use crate::error::EngineError;
 use crate::lower::finite;
 
@@ -122,10 +122,10 @@ fn strptime(format: &str) -> StrptimeOptions {
 }
 
 /// True where a text of a CSV or NDJSON file did not convert to its column's type.
-pub(crate) fn broken_text(column: &ScanColumn) -> Expr {
+pub(crate) fn broken_text(scan: &Scan, column: &ScanColumn) -> Expr {
     col(raw_name(&column.name))
         .is_not_null()
-        .and(col(column.name.as_str()).is_null())
+        .and(in_file(scan, &column.name).is_null())
 }
 
 /// Whether the column is converted from text.

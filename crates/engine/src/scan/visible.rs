@@ -1,87 +1,179 @@
-//! Which rows are visible at `as_of`: bounds on times as the files hold them, and after conversion.
+//! Which rows are visible at `as_of`: bounds on times as the files hold them, and on local times, wherever they come from.
 
 use std::sync::Arc;
 
-use chrono::{NaiveDate, NaiveTime, TimeZone};
+use chrono::NaiveDate;
 use polars::prelude::*;
 use tessera_expr::rel::{Scan, ScanColumn, SourceRows, Stored};
+use tessera_expr::temporal::{DAY_MICROS, LAST_DAY};
+use tessera_expr::zone;
 
-use super::date_literal;
 use super::parquet::stored_type;
-use crate::error::EngineError;
+use super::{code_name, date_literal, epoch_day, is_converted, is_derived, raw_name};
+use crate::lower::tick_range;
 
-/// Bounds on times as the files hold them, so that row groups can be skipped by their statistics. Exact for instants, dates
-/// and wall-clock times of the pipeline's own zone; other zones are bounded after conversion.
-pub(super) fn raw_bounds(rows: &SourceRows) -> Result<Option<Expr>, EngineError> {
+/// The column of the files with this name, unless a derived column has taken the name.
+pub(super) fn stored_column<'a>(scan: &'a Scan, name: &str) -> Option<&'a ScanColumn> {
+    let columns = &scan.columns;
+    columns
+        .iter()
+        .find(|c| c.name == name && !is_derived(scan, name))
+}
+
+/// Bounds on times as the files hold them, so that row groups can be skipped by their statistics. They keep every visible row,
+/// and every row whose time cannot be represented: that is a broken row. What they cannot decide, [`local_bound`] does.
+pub(super) fn raw_bounds(rows: &SourceRows) -> Option<Expr> {
     let mut all: Option<Expr> = None;
     for name in [&rows.time, &rows.known_at].into_iter().flatten() {
-        let Some(column) = rows.scan.columns.iter().find(|c| &c.name == name) else {
+        let Some(column) = stored_column(&rows.scan, name) else {
             continue;
         };
-        let Some(after) = raw_midnight(&rows.scan, column, rows.as_of.succ_opt()) else {
+        let Some(after) = raw_edge(&rows.scan, column, rows.as_of.succ_opt()) else {
             continue;
         };
-        let mut bound = col(name.as_str()).lt(after);
-        if let (Some(first), true) = (rows.not_before, rows.time.as_ref() == Some(name))
-            && let Some(from) = raw_midnight(&rows.scan, column, Some(first))
-        {
-            bound = bound.and(col(name.as_str()).gt_eq(from));
+        let ty = stored_type(&column.stored);
+        let time = || col(name.as_str());
+        let mut bound = time().lt(time_literal(after.settled_micros, &ty));
+        if let Some(from) = first_edge(rows, column) {
+            bound = bound.and(time().gt_eq(time_literal(from.first_micros, &ty)));
         }
-        let visible = col(name.as_str()).is_null().or(bound);
+        let visible = time().is_null().or(bound).or(beyond(name, &ty));
         all = Some(match all {
             Some(others) => others.and(visible),
             None => visible,
         });
     }
-    Ok(all)
+    all
 }
 
-/// The beginning of a local day as a literal of the stored type.
-fn raw_midnight(scan: &Scan, column: &ScanColumn, day: Option<NaiveDate>) -> Option<Expr> {
+/// The beginning of a local day among the times of a column, as the files hold them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Edge {
+    /// No time of this day or a later one lies before it.
+    first_micros: i64,
+    /// No time of an earlier day lies at or after it.
+    settled_micros: i64,
+}
+
+impl Edge {
+    /// Whether the times of the file alone say on which side a row is.
+    fn is_exact(&self) -> bool {
+        self.first_micros == self.settled_micros
+    }
+}
+
+/// Where the local day begins; none where texts would have to be converted first.
+fn raw_edge(scan: &Scan, column: &ScanColumn, day: Option<NaiveDate>) -> Option<Edge> {
     let day = day?;
-    let ty = stored_type(&column.stored);
+    let midnight = i64::from(epoch_day(day)) * DAY_MICROS;
+    let around = |before: i64, after: i64| Edge {
+        first_micros: midnight - before,
+        settled_micros: midnight + after,
+    };
     match &column.stored {
-        Stored::Date => Some(date_literal(day)),
-        Stored::Timestamp { zone: None, .. }
-            if scan.naive_zone.is_none_or(|zone| zone == scan.timezone) =>
-        {
-            Some(time_literal(
-                day.and_time(NaiveTime::MIN).and_utc().timestamp_micros(),
-                ty,
-            ))
-        }
+        Stored::Date => Some(around(0, 0)),
         Stored::Timestamp { zone: Some(_), .. } => {
-            let local = day.and_time(NaiveTime::MIN);
-            let instant = scan
-                .timezone
-                .from_local_datetime(&local)
-                .earliest()
-                .unwrap_or_else(|| scan.timezone.from_utc_datetime(&local));
-            Some(time_literal(instant.timestamp_micros(), ty))
+            let start = zone::day_start(scan.timezone, day)?;
+            Some(Edge {
+                first_micros: start.first,
+                settled_micros: start.settled,
+            })
         }
+        Stored::Timestamp { zone: None, .. } => match scan.naive_zone {
+            // No two zones are more than two days apart.
+            Some(other) if other != scan.timezone => Some(around(2 * DAY_MICROS, 2 * DAY_MICROS)),
+            // Times that the clocks skipped before midnight are moved into the day.
+            Some(own) if zone::instant(own, midnight - 1)?.skipped => Some(around(DAY_MICROS, 0)),
+            _ => Some(around(0, 0)),
+        },
         _ => None,
     }
 }
 
-/// A literal of the type `ty` itself: a cast around it would hide it from the statistics.
-fn time_literal(micros: i64, ty: DataType) -> Expr {
-    let DataType::Datetime(unit, zone) = &ty else {
-        return lit(micros).cast(ty);
-    };
-    let ticks = match unit {
-        TimeUnit::Milliseconds => micros.div_euclid(1_000),
-        TimeUnit::Microseconds => micros,
-        TimeUnit::Nanoseconds => micros.saturating_mul(1_000),
-    };
-    let value = AnyValue::DatetimeOwned(ticks, *unit, zone.clone().map(Arc::new));
-    lit(Scalar::new(ty, value))
+/// The beginning of the first day that is read, where that is bounded by this column.
+fn first_edge(rows: &SourceRows, column: &ScanColumn) -> Option<Edge> {
+    let bounded = rows.time.as_ref() == Some(&column.name);
+    let day = rows.not_before.filter(|_| bounded)?;
+    raw_edge(&rows.scan, column, Some(day))
 }
 
-/// The bound on a local time where [`raw_bounds`] could not give one.
-pub(super) fn local_bound(scan: &Scan, name: &str, as_of: NaiveDate) -> Option<Expr> {
-    let column = scan.columns.iter().find(|c| c.name == name)?;
-    if raw_midnight(scan, column, as_of.succ_opt()).is_some() {
+/// True for times that cannot be represented.
+fn beyond(name: &str, ty: &DataType) -> Expr {
+    let time = || col(name);
+    match ty {
+        DataType::Datetime(unit, _) => {
+            let (low, high) = tick_range(*unit);
+            let early = time().lt(tick_literal(low, ty));
+            early.or(time().gt(tick_literal(high, ty)))
+        }
+        _ => time().gt(lit(LAST_DAY).cast(DataType::Date)),
+    }
+}
+
+/// A literal of the type `ty` itself: a cast around it would hide it from the statistics.
+fn time_literal(micros: i64, ty: &DataType) -> Expr {
+    let ticks = match ty {
+        DataType::Datetime(TimeUnit::Milliseconds, _) => micros.div_euclid(1_000),
+        DataType::Datetime(TimeUnit::Nanoseconds, _) => micros.saturating_mul(1_000),
+        _ => micros,
+    };
+    tick_literal(ticks, ty)
+}
+
+fn tick_literal(ticks: i64, ty: &DataType) -> Expr {
+    match ty {
+        DataType::Datetime(unit, zone) => {
+            let value = AnyValue::DatetimeOwned(ticks, *unit, zone.clone().map(Arc::new));
+            lit(Scalar::new(ty.clone(), value))
+        }
+        _ => {
+            let day = i32::try_from(ticks.div_euclid(DAY_MICROS)).unwrap_or(i32::MAX);
+            lit(day).cast(DataType::Date)
+        }
+    }
+}
+
+/// The bound on a local time, of the files or derived, where [`raw_bounds`] could not decide.
+pub(super) fn local_bound(rows: &SourceRows, name: &str) -> Option<Expr> {
+    let first_day = rows
+        .not_before
+        .filter(|_| rows.time.as_deref() == Some(name));
+    let decided = stored_column(&rows.scan, name).is_some_and(|column| {
+        let after = raw_edge(&rows.scan, column, rows.as_of.succ_opt());
+        let from = first_day.map(|_| first_edge(rows, column));
+        let exact = |edge: Option<Edge>| edge.is_some_and(|edge| edge.is_exact());
+        exact(after) && from.is_none_or(exact)
+    });
+    if decided {
         return None;
     }
-    Some(col(name).cast(DataType::Date).lt_eq(date_literal(as_of)))
+    let day = || col(name).cast(DataType::Date);
+    let bound = day().lt_eq(date_literal(rows.as_of));
+    Some(match first_day {
+        Some(first) => bound.and(day().gt_eq(date_literal(first))),
+        None => bound,
+    })
+}
+
+/// The ends of validity with nulls for those that are not known yet at `as_of`.
+pub(super) fn known_ends(rows: &SourceRows, until: &str) -> Vec<Expr> {
+    let known = col(until)
+        .cast(DataType::Date)
+        .lt_eq(date_literal(rows.as_of));
+    let while_known = when(known.clone()).then(col(until)).otherwise(lit(NULL));
+    let mut columns = vec![while_known.alias(until)];
+    if let Some(column) = stored_column(&rows.scan, until) {
+        // An end that is not known yet is no value that did not convert.
+        let stored = if is_converted(column) {
+            Some(raw_name(until))
+        } else {
+            super::has_ticks(column).then(|| code_name(until))
+        };
+        columns.extend(stored.map(|stored| {
+            let broken = col(until).is_null();
+            let kept = when(known.or(broken)).then(col(stored.as_str()));
+            kept.otherwise(lit(NULL)).alias(stored.as_str())
+        }));
+    }
+    columns
 }

@@ -184,6 +184,7 @@ impl Checker<'_> {
         &mut self,
         of: &ast::Expr,
         to: &ast::DataType,
+        or_null: bool,
         depth: usize,
     ) -> Option<Expr> {
         let of = self.expr(of, depth);
@@ -226,11 +227,11 @@ impl Checker<'_> {
                 None => error,
             });
         }
-        Some(Expr {
-            node: Node::Cast(Box::new(of)),
-            ty,
-            span,
-        })
+        let node = match or_null {
+            true => Node::TryCast(Box::new(of)),
+            false => Node::Cast(Box::new(of)),
+        };
+        Some(Expr { node, ty, span })
     }
 }
 
@@ -251,9 +252,12 @@ fn no_cast_help(from: Type, to: Type) -> Option<&'static str> {
         (Type::Date | Type::Timestamp, Type::Int | Type::Float) => {
             Some("`date_diff('day', date '1970-01-01', x)` counts days")
         }
-        (Type::Int | Type::Float, Type::Date | Type::Timestamp) => {
-            Some("`date '1970-01-01' + x` makes a date of a number of days")
+        (Type::Int | Type::Float, Type::Timestamp) => {
+            Some("`to_timestamp(x, 's')` reads seconds since 1970; there are also 'ms', 'us', 'ns'")
         }
+        (Type::Int | Type::Float, Type::Date) => Some(
+            "`date '1970-01-01' + x` makes a date of a number of days, `to_timestamp(x, 's')` a timestamp of seconds",
+        ),
         _ => None,
     }
 }

@@ -190,7 +190,8 @@ impl Generator {
 
     fn cast(&mut self, from: &[Type], to: &str, n: u32) -> String {
         let from = self.pick(from);
-        format!("cast({} as {to})", self.text(from, n))
+        let name = self.pick(&["cast", "try_cast"]);
+        format!("{name}({} as {to})", self.text(from, n))
     }
 
     fn boolean(&mut self, n: u32) -> String {
@@ -335,7 +336,31 @@ impl Generator {
     }
 
     fn string(&mut self, n: u32) -> String {
-        match self.below(8) {
+        match self.below(11) {
+            8 => format!(
+                "replace({}, {}, {})",
+                self.text(Type::String, n),
+                self.text(Type::String, n),
+                self.text(Type::String, n)
+            ),
+            9 => format!(
+                "split_part({}, {}, {})",
+                self.text(Type::String, n),
+                self.text(Type::String, n),
+                self.text(Type::Int, n)
+            ),
+            10 => {
+                let (pattern, group) = self.pick(&[
+                    ("a", 0),
+                    ("([a-z])(.?)", 2),
+                    ("^(b)?a", 1),
+                    ("[0-9]+", 0),
+                    ("\\s", 0),
+                    ("é|ß", 0),
+                ]);
+                let of = self.text(Type::String, n);
+                format!("regexp_extract({of}, '{pattern}', {group})")
+            }
             0 => format!(
                 "{}({})",
                 self.pick(&["lower", "upper", "trim"]),
@@ -379,7 +404,12 @@ impl Generator {
     }
 
     fn date(&mut self, n: u32) -> String {
-        match self.below(6) {
+        match self.below(7) {
+            6 => format!(
+                "{}({}, '%d.%m.%Y')",
+                self.pick(&["strptime", "try_strptime"]),
+                self.text(Type::String, n)
+            ),
             0 | 1 => format!(
                 "({}) {} ({})",
                 self.text(Type::Date, n),
@@ -407,7 +437,14 @@ impl Generator {
     }
 
     fn timestamp(&mut self, n: u32) -> String {
-        match self.below(3) {
+        match self.below(4) {
+            3 => {
+                let (ty, unit) = (
+                    self.pick(&[Type::Int, Type::Float]),
+                    self.pick(&["s", "ms", "us", "ns"]),
+                );
+                format!("to_timestamp({}, '{unit}')", self.text(ty, n))
+            }
             0 => format!(
                 "date_trunc('{}', {})",
                 self.pick(UNITS),

@@ -1,7 +1,8 @@
 //! One pass over one source.
 
 use chrono::{Days, NaiveDate};
-use tessera_expr::rel::{Agg, AggOp, Aggregate};
+use tessera_expr::rel::{Agg, AggOp, Aggregate, RowCheck, RowOutcome, SourceRows};
+use tessera_expr::{BinaryOp, columns, failures};
 use tessera_spec::pipeline::{Source, SourceKind};
 
 use super::{FeaturePlan, Pass, Planner};
@@ -46,6 +47,7 @@ impl Planner<'_> {
             .map(|agg| agg.name.clone())
             .collect();
         let mut rows = input.rows.clone();
+        read_by(&aggs, &mut rows);
         if !in_base && source.kind == SourceKind::Events {
             rows.not_before = oldest_day(&aggs, rows.as_of);
         }
@@ -56,6 +58,45 @@ impl Planner<'_> {
             zero_when_absent,
         })
     }
+}
+
+/// Adds what the aggregates ask of the rows: conversions within them that fail make broken rows, and so do times that cannot
+/// be represented in columns that they read. They come last: rows that the filter leaves out are not looked at.
+fn read_by(aggs: &[Agg], rows: &mut SourceRows) {
+    let mut checks: Vec<RowCheck> = Vec::new();
+    for agg in aggs {
+        let of = agg.func.of().into_iter();
+        let filter = agg.filter.as_ref();
+        for name in of.clone().chain(filter).flat_map(columns) {
+            if rows.scan.columns.iter().any(|column| column.name == name) {
+                rows.in_range.insert(name.to_owned());
+            }
+        }
+        let within = of.flat_map(|of| failures(of, None)).map(|mut failure| {
+            if let Some(filter) = filter {
+                failure.when = filter.clone().condition(BinaryOp::And, failure.when);
+            }
+            failure
+        });
+        let all = filter
+            .into_iter()
+            .flat_map(|filter| failures(filter, None))
+            .chain(within);
+        for failure in all {
+            let known = |check: &RowCheck| check.bad_when.to_string() == failure.when.to_string();
+            if !checks.iter().any(known) {
+                checks.push(RowCheck {
+                    rule: format!(
+                        "feature `{}`: {} is not {}",
+                        agg.name, failure.of, failure.wanted
+                    ),
+                    bad_when: failure.when,
+                    outcome: RowOutcome::Quarantine,
+                });
+            }
+        }
+    }
+    rows.checks.extend(checks);
 }
 
 /// The first day that any aggregate looks at; none where one looks at all of history.

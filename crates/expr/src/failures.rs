@@ -1,0 +1,366 @@
+//! Where the value of an expression fails to convert, and where it becomes null though nothing it was made of is null.
+//!
+//! An expression gives a value for every row; these conditions say for which rows that value is no honest one. Both respect
+//! what is not reached: the branch that a `case` does not take, what follows the first value of a `coalesce`, the right side
+//! of an `and` whose left side is false and of an `or` whose left side is true.
+
+use crate::analysis::children;
+use crate::tree::{BinaryOp, Expr, Function, Literal, Node, Type};
+
+/// A conversion that may fail.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Failure {
+    /// True for rows where the conversion is reached, has something to convert, and fails.
+    pub when: Expr,
+    /// What is converted.
+    pub of: Expr,
+    /// What it should be: "a date", "a date of the form `%d.%m.%Y`".
+    pub wanted: String,
+}
+
+/// The conversions of the expression that may fail, in the order of the text, each once. `made` is a column that holds the
+/// value of the whole expression, where there is one.
+pub fn failures(expr: &Expr, made: Option<&Expr>) -> Vec<Failure> {
+    let mut found: Vec<Failure> = Vec::new();
+    reach(expr, &None, &mut |node, guard| {
+        let Some((of, wanted)) = conversion(node) else {
+            return;
+        };
+        let whole = std::ptr::eq(node, expr);
+        let value = made.filter(|_| whole).unwrap_or(node).clone();
+        let fails = and(of.clone().is_null().negated(), value.is_null());
+        let when = both(guard, fails);
+        let known = |failure: &Failure| failure.when.to_string() == when.to_string();
+        if !found.iter().any(known) {
+            let of = of.clone();
+            found.push(Failure { when, of, wanted });
+        }
+    });
+    found
+}
+
+/// True for rows where the expression is null because arithmetic or a `try_` conversion gave null for operands that are not:
+/// a division by zero, an overflow, a text that is no date. None where no part of it can do that. A value that is null because
+/// a `case` without `else` or a `nullif` says so is not meant. `made` is a column that holds the value, where there is one.
+pub fn unexpected_null(expr: &Expr, made: Option<&Expr>) -> Option<Expr> {
+    let value = made.unwrap_or(expr).clone().is_null();
+    let mut makers: Vec<(Expr, Option<Expr>)> = Vec::new();
+    let mut strict = true;
+    reach(expr, &None, &mut |node, guard| {
+        strict &= is_strict(node);
+        if makes_null(node) {
+            makers.push((node.clone(), guard.clone()));
+        }
+    });
+    if makers.is_empty() {
+        return None;
+    }
+    if strict {
+        // Null comes from a column or is made here.
+        let mut columns: Vec<Expr> = Vec::new();
+        inputs(expr, &mut columns);
+        let given = columns.into_iter().map(|column| column.is_null().negated());
+        return Some(given.fold(value, and));
+    }
+    let made_here = makers.into_iter().map(|(node, guard)| {
+        let given = children(&node)
+            .into_iter()
+            .map(|of| of.clone().is_null().negated());
+        both(&guard, given.fold(node.clone().is_null(), and))
+    });
+    let any = made_here.reduce(|a, b| a.condition(BinaryOp::Or, b))?;
+    Some(and(value, any))
+}
+
+/// Calls `seen` for every node, operands first, with the condition under which its value counts.
+fn reach(expr: &Expr, guard: &Option<Expr>, seen: &mut impl FnMut(&Expr, &Option<Expr>)) {
+    match &expr.node {
+        Node::Case {
+            branches,
+            otherwise,
+        } => {
+            let mut untaken = guard.clone();
+            for (when, then) in branches {
+                reach(when, &untaken, seen);
+                reach(then, &Some(both(&untaken, when.clone())), seen);
+                untaken = Some(both(&untaken, isnt(when, true)));
+            }
+            if let Some(otherwise) = otherwise {
+                reach(otherwise, &untaken, seen);
+            }
+        }
+        Node::Call(Function::Coalesce, args) => {
+            let mut missing = guard.clone();
+            for arg in args {
+                reach(arg, &missing, seen);
+                missing = Some(both(&missing, arg.clone().is_null()));
+            }
+        }
+        Node::Binary(op @ (BinaryOp::And | BinaryOp::Or), left, right) => {
+            reach(left, guard, seen);
+            let open = isnt(left, *op == BinaryOp::Or);
+            reach(right, &Some(both(guard, open)), seen);
+        }
+        _ => {
+            for child in children(expr) {
+                reach(child, guard, seen);
+            }
+        }
+    }
+    seen(expr, guard);
+}
+
+/// The operand of a conversion that may fail, and what it should be.
+fn conversion(expr: &Expr) -> Option<(&Expr, String)> {
+    match &expr.node {
+        Node::Cast(of) if may_fail(of.ty, expr.ty) => Some((of, named(expr.ty).to_owned())),
+        Node::Call(Function::Strptime, args) => {
+            let [of, format] = args.as_slice() else {
+                return None;
+            };
+            let form = match &format.node {
+                Node::Literal(Literal::String(text)) => format!(" of the form `{text}`"),
+                _ => String::new(),
+            };
+            Some((of, format!("{}{form}", named(expr.ty))))
+        }
+        Node::Call(Function::ToTimestamp(_), args) => {
+            Some((args.first()?, "a time of the years 1 to 9999".to_owned()))
+        }
+        _ => None,
+    }
+}
+
+/// Whether some value of a type has none of the other.
+fn may_fail(from: Type, to: Type) -> bool {
+    matches!((from, to), (Type::String, _) | (Type::Float, Type::Int)) && to != Type::Null
+}
+
+fn named(ty: Type) -> &'static str {
+    match ty {
+        Type::Bool => "true or false",
+        Type::Int => "an integer",
+        Type::Float => "a number",
+        Type::String | Type::Null => "text",
+        Type::Date => "a date",
+        Type::Timestamp => "a timestamp",
+    }
+}
+
+/// Whether the node can give null for operands that are not null, other than by saying so.
+fn makes_null(expr: &Expr) -> bool {
+    match &expr.node {
+        Node::Binary(op, ..) => matches!(
+            op,
+            BinaryOp::Add
+                | BinaryOp::Subtract
+                | BinaryOp::Multiply
+                | BinaryOp::Divide
+                | BinaryOp::Modulo
+        ),
+        Node::Negate(_) => true,
+        Node::TryCast(of) => may_fail(of.ty, expr.ty),
+        Node::Call(function, _) => matches!(
+            function,
+            Function::Abs
+                | Function::Ln
+                | Function::Log10
+                | Function::Exp
+                | Function::Power
+                | Function::Sqrt
+                | Function::TryStrptime
+        ),
+        Node::Column(_)
+        | Node::Literal(_)
+        | Node::AsOf
+        | Node::Not(_)
+        | Node::IsNull { .. }
+        | Node::In { .. }
+        | Node::Like { .. }
+        | Node::Case { .. }
+        | Node::Cast(_) => false,
+    }
+}
+
+/// Whether the node is null wherever an operand is null, and nowhere else but where [`makes_null`] says.
+fn is_strict(expr: &Expr) -> bool {
+    match &expr.node {
+        Node::Case { .. } | Node::IsNull { .. } | Node::In { .. } => false,
+        Node::Binary(op, ..) => !matches!(
+            op,
+            BinaryOp::And | BinaryOp::Or | BinaryOp::IsDistinctFrom | BinaryOp::IsNotDistinctFrom
+        ),
+        Node::Call(function, _) => !matches!(
+            function,
+            Function::Coalesce
+                | Function::NullIf
+                | Function::Least
+                | Function::Greatest
+                | Function::Concat
+        ),
+        Node::Literal(literal) => *literal != Literal::Null,
+        Node::Column(_)
+        | Node::AsOf
+        | Node::Not(_)
+        | Node::Negate(_)
+        | Node::Like { .. }
+        | Node::Cast(_)
+        | Node::TryCast(_) => true,
+    }
+}
+
+/// The columns that an expression reads, each once.
+fn inputs(expr: &Expr, found: &mut Vec<Expr>) {
+    if let Node::Column(name) = &expr.node {
+        let known = |other: &Expr| matches!(&other.node, Node::Column(n) if n == name);
+        if !found.iter().any(known) {
+            found.push(Expr::column(name, expr.ty));
+        }
+    }
+    for child in children(expr) {
+        inputs(child, found);
+    }
+}
+
+fn and(a: Expr, b: Expr) -> Expr {
+    a.condition(BinaryOp::And, b)
+}
+
+fn both(guard: &Option<Expr>, condition: Expr) -> Expr {
+    match guard {
+        Some(guard) => and(guard.clone(), condition),
+        None => condition,
+    }
+}
+
+/// The condition is false or null, where `value` is true; true or null, where it is false.
+fn isnt(condition: &Expr, value: bool) -> Expr {
+    let value = Expr::literal(Literal::Bool(value), Type::Bool);
+    condition.clone().condition(BinaryOp::IsDistinctFrom, value)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Schema, parse};
+
+    fn expr(text: &str) -> Expr {
+        let columns = [
+            ("s", Type::String),
+            ("t", Type::String),
+            ("a", Type::Int),
+            ("b", Type::Int),
+            ("x", Type::Float),
+        ];
+        let schema = Schema {
+            columns: columns.map(|(name, ty)| (name.to_owned(), ty)).into(),
+        };
+        parse(text, &schema).unwrap()
+    }
+
+    fn conditions(text: &str) -> Vec<String> {
+        let found = failures(&expr(text), None);
+        found
+            .iter()
+            .map(|failure| failure.when.to_string())
+            .collect()
+    }
+
+    #[test]
+    fn casts_that_cannot_fail_and_try_casts_are_no_failures() {
+        for text in [
+            "cast(a as double)",
+            "try_cast(s as date)",
+            "cast(a as string)",
+            "try_strptime(s, '%F')",
+            "a + 1",
+        ] {
+            assert_eq!(conditions(text), Vec::<String>::new(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_failure_names_its_operand_and_what_it_should_be() {
+        let found = failures(&expr("cast(trim(s) as date)"), None);
+        assert_eq!(found.len(), 1);
+        assert_eq!(found[0].of.to_string(), "trim(s)");
+        assert_eq!(found[0].wanted, "a date");
+        assert_eq!(
+            found[0].when.to_string(),
+            "not (trim(s) is null) and cast(trim(s) as date) is null"
+        );
+        let form = failures(&expr("strptime(s, '%d.%m.%Y')"), None);
+        assert_eq!(form[0].wanted, "a date of the form `%d.%m.%Y`");
+        let made = Expr::column("day", Type::Date);
+        let found = failures(&expr("cast(s as date)"), Some(&made));
+        assert_eq!(
+            found[0].when.to_string(),
+            "not (s is null) and \"day\" is null"
+        );
+    }
+
+    #[test]
+    fn what_is_not_reached_does_not_fail() {
+        assert_eq!(
+            conditions("case when a > 0 then cast(s as date) when b > 0 then cast(t as date) end"),
+            [
+                "a > 0 and (not (s is null) and cast(s as date) is null)",
+                "(a > 0) is distinct from true and b > 0 and (not (t is null) and cast(t as date) is null)",
+            ]
+        );
+        assert_eq!(
+            conditions("coalesce(cast(s as date), cast(t as date))"),
+            [
+                "not (s is null) and cast(s as date) is null",
+                "cast(s as date) is null and (not (t is null) and cast(t as date) is null)",
+            ]
+        );
+        assert_eq!(
+            conditions("s like '2%' and cast(s as bigint) > 3"),
+            [
+                "(s like '2%') is distinct from false and (not (s is null) and cast(s as bigint) is null)"
+            ]
+        );
+        assert_eq!(
+            conditions("s = '' or cast(s as bigint) between 3 and 5"),
+            [
+                "(s = '') is distinct from true and (not (s is null) and cast(s as bigint) is null)",
+                "(s = '') is distinct from true and (cast(s as bigint) >= 3) is distinct from false and (not (s is null) and cast(s as bigint) is null)"
+            ]
+        );
+    }
+
+    fn null(text: &str) -> Option<String> {
+        unexpected_null(&expr(text), None).map(|when| when.to_string())
+    }
+
+    #[test]
+    fn nulls_that_arithmetic_makes_are_unexpected_and_nulls_that_were_asked_for_are_not() {
+        for text in [
+            "a > 3",
+            "nullif(a, 0)",
+            "case when a > 1 then b end",
+            "coalesce(s, t)",
+            "lower(s)",
+            "cast(s as date)",
+        ] {
+            assert_eq!(null(text), None, "{text}");
+        }
+        assert_eq!(
+            null("a / b").as_deref(),
+            Some(
+                "cast(a as double) / cast(b as double) is null and not (a is null) and not (b is null)"
+            )
+        );
+        assert_eq!(
+            null("a * nullif(b, 0)").as_deref(),
+            Some(
+                "a * nullif(b, 0) is null and (a * nullif(b, 0) is null and not (a is null) and not (nullif(b, 0) is null))"
+            )
+        );
+        assert_eq!(
+            null("try_cast(s as date)").as_deref(),
+            Some("try_cast(s as date) is null and not (s is null)")
+        );
+    }
+}

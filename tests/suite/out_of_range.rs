@@ -1,0 +1,193 @@
+//! Times that cannot be represented are broken values, not other dates.
+
+use std::fs::{self, File};
+use std::path::Path;
+use std::sync::Arc;
+
+use arrow::array::{
+    ArrayRef, Date32Array, Float64Array, RecordBatch, StringArray, TimestampMillisecondArray,
+};
+use parquet::arrow::ArrowWriter;
+use parquet::data_type::{ByteArrayType, DoubleType, Int96, Int96Type};
+use parquet::file::writer::SerializedFileWriter;
+use parquet::schema::parser::parse_message_type;
+
+use crate::program::run;
+use crate::table::Table;
+
+fn pipeline(dir: &Path) -> String {
+    let at = dir.display();
+    let text = format!(
+        "spec_version = 1\nname = \"range\"\ntimezone = \"Europe/Paris\"\ncurrency = \"EUR\"\nstore = \"{at}/store\"\n\
+                [customer]\nkey = \"id\"\n[sources.orders]\nkind = \"events\"\npath = \"{at}/lake\"\nkey = \"id\"\ntime = \"t\"\ntime_zone = \"UTC\"\n\
+                contract = {{ missing_key = \"fail\" }}\n[features]\nuse = [\"spend_total\", \"recency_days\"]\n"
+    );
+    let file = dir.join("range.toml");
+    fs::write(&file, text).unwrap();
+    fs::create_dir(dir.join("lake")).unwrap();
+    file.display().to_string()
+}
+
+/// Spend and recency of the customers, and the rules that took rows out.
+fn outcome(dir: &Path, file: &str) -> (Vec<Option<f64>>, Vec<Option<f64>>, Vec<String>) {
+    run(&["run", file, "--as-of", "2026-10-31", "--quiet"], 0);
+    let latest = dir.join("store/latest");
+    let customers = Table::read(&latest.join("customers.parquet"));
+    let rejects = Table::read(&latest.join("rejects.parquet"));
+    (
+        customers.floats("spend_total"),
+        customers.numbers("recency_days"),
+        rejects.texts("rule").into_iter().flatten().collect(),
+    )
+}
+
+/// Nanoseconds of a day and its Julian number.
+fn int96(day: i64, seconds: u64) -> Int96 {
+    let nanos = seconds * 1_000_000_000;
+    let julian = u32::try_from(day + 2_440_588).unwrap();
+    Int96::from(vec![
+        (nanos & 0xffff_ffff) as u32,
+        (nanos >> 32) as u32,
+        julian,
+    ])
+}
+
+#[test]
+fn int96_of_year_1_and_after_2262_is_broken() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = pipeline(dir.path());
+    let schema = parse_message_type(
+        "message m { required binary id (UTF8); required int96 t; required double amount; }",
+    )
+    .unwrap();
+    let path = File::create(dir.path().join("lake/a.parquet")).unwrap();
+    let mut writer = SerializedFileWriter::new(path, Arc::new(schema), Arc::default()).unwrap();
+    let mut group = writer.next_row_group().unwrap();
+    let mut column = group.next_column().unwrap().unwrap();
+    let ids = ["a", "a", "a", "a"].map(Into::into);
+    column
+        .typed::<ByteArrayType>()
+        .write_batch(&ids, None, None)
+        .unwrap();
+    column.close().unwrap();
+    // 2026-10-30, 2026-10-31 22:30 UTC (23:30 in Paris), 0001-01-01, 2300-01-01
+    let times = [
+        int96(20_756, 0),
+        int96(20_757, 81_000),
+        int96(-719_162, 0),
+        int96(120_530, 0),
+    ];
+    let mut column = group.next_column().unwrap().unwrap();
+    column
+        .typed::<Int96Type>()
+        .write_batch(&times, None, None)
+        .unwrap();
+    column.close().unwrap();
+    let mut column = group.next_column().unwrap().unwrap();
+    column
+        .typed::<DoubleType>()
+        .write_batch(&[1.0, 2.0, 4.0, 8.0], None, None)
+        .unwrap();
+    column.close().unwrap();
+    group.close().unwrap();
+    writer.close().unwrap();
+    let (spend, recency, rules) = outcome(dir.path(), &file);
+    assert_eq!((spend, recency), (vec![Some(3.0)], vec![Some(0.0)]));
+    assert_eq!(rules, ["t is a time of the years 1677 to 2262"; 2]);
+}
+
+#[test]
+fn milliseconds_of_the_year_200000_and_days_beyond_9999_are_broken() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = pipeline(dir.path());
+    let year = 31_556_952_000_i64;
+    let times = vec![
+        Some(1_790_000_000_000),
+        Some(198_030 * year),
+        Some(-3_000 * year),
+        Some(i64::MAX),
+    ];
+    write(dir.path(), Arc::new(TimestampMillisecondArray::from(times)));
+    let (spend, _, rules) = outcome(dir.path(), &file);
+    assert_eq!(spend, [Some(1.0)]);
+    assert_eq!(rules, ["t is a time of the years 1 to 9999"; 3]);
+    fs::remove_dir_all(dir.path().join("store")).unwrap();
+    let days = vec![
+        Some(20_000),
+        Some(2_932_897),
+        Some(i32::MAX),
+        Some(-719_163),
+    ];
+    write(dir.path(), Arc::new(Date32Array::from(days)));
+    let (spend, _, rules) = outcome(dir.path(), &file);
+    assert_eq!(spend, [Some(1.0)]);
+    assert_eq!(rules, ["t is a time of the years 1 to 9999"; 3]);
+}
+
+fn write(dir: &Path, times: ArrayRef) {
+    let ids: ArrayRef = Arc::new(StringArray::from(vec!["a"; 4]));
+    let amounts: ArrayRef = Arc::new(Float64Array::from(vec![1.0, 2.0, 4.0, 8.0]));
+    let batch =
+        RecordBatch::try_from_iter([("id", ids), ("t", times), ("amount", amounts)]).unwrap();
+    let file = File::create(dir.join("lake/a.parquet")).unwrap();
+    let mut writer = ArrowWriter::try_new(file, batch.schema(), None).unwrap();
+    writer.write(&batch).unwrap();
+    writer.close().unwrap();
+}
+
+/// Naive times in the hour that clocks skipped are moved forward by it, and said.
+#[test]
+fn times_that_clocks_skipped_are_moved_and_counted() {
+    let dir = tempfile::tempdir().unwrap();
+    for (zone, own, day) in [
+        // 23:30 of the 5th of September 2026 is the last half hour before the gap; 0:30 is in it.
+        ("America/Santiago", "America/Santiago", "2026-09-06"),
+        // 2:30 in Berlin moves to 3:30, which is the evening before in New York.
+        ("Europe/Berlin", "America/New_York", "2026-03-28"),
+    ] {
+        let (at, name) = (dir.path().display(), zone.replace('/', "_"));
+        let local = if zone == own {
+            "2026-09-06 00:30:00"
+        } else {
+            "2026-03-29 02:30:00"
+        };
+        fs::write(
+            dir.path().join(format!("{name}.csv")),
+            format!("id,t,amount\na,{local},1\n"),
+        )
+        .unwrap();
+        for derived in [false, true] {
+            let (ty, derive, time) = match derived {
+                false => ("timestamp", String::new(), "t"),
+                true => (
+                    "string",
+                    "derive = { d = \"cast(t as timestamp)\" }\n".to_owned(),
+                    "d",
+                ),
+            };
+            let text = format!(
+                "spec_version = 1\nname = \"{name}{derived}\"\ntimezone = \"{own}\"\ncurrency = \"EUR\"\nstore = \"{at}/store/{name}{derived}\"\n\
+                 [customer]\nkey = \"id\"\n[sources.orders]\nkind = \"events\"\npath = \"{at}/{name}.csv\"\nkey = \"id\"\ntime = \"{time}\"\n\
+                 time_zone = \"{zone}\"\n{derive}[sources.orders.contract]\nmissing_key = \"fail\"\n\
+                 columns = {{ id = \"string\", t = \"{ty}\", amount = \"f64\" }}\n[features]\nuse = [\"last_order_day\"]\n"
+            );
+            let file = dir.path().join(format!("{name}{derived}.toml"));
+            fs::write(&file, text).unwrap();
+            let said = run(
+                &["run", &file.display().to_string(), "--as-of", "2026-10-31"],
+                0,
+            );
+            let said = String::from_utf8_lossy(&said.stderr);
+            assert!(
+                said.contains(&format!("1 times of `{time}` are ones that clocks skipped")),
+                "{said}"
+            );
+            let latest = dir
+                .path()
+                .join("store")
+                .join(format!("{name}{derived}/latest"));
+            let customers = Table::read(&latest.join("customers.parquet"));
+            assert_eq!(customers.shown("last_order_day"), day, "{name} {derived}");
+        }
+    }
+}
