@@ -17,10 +17,14 @@ mod damage;
 mod demo;
 #[path = "suite/derived_times.rs"]
 mod derived_times;
+#[path = "suite/documented_commands.rs"]
+mod documented_commands;
 #[path = "suite/duplicates.rs"]
 mod duplicates;
 #[path = "suite/identity.rs"]
 mod identity;
+#[path = "suite/interrupt.rs"]
+mod interrupt;
 #[path = "suite/kill.rs"]
 mod kill;
 #[path = "suite/known_at.rs"]
@@ -29,6 +33,8 @@ mod known_at;
 mod latest;
 #[path = "suite/lifetime_always.rs"]
 mod lifetime_always;
+#[path = "suite/messages.rs"]
+mod messages;
 #[path = "suite/online_retail.rs"]
 mod online_retail;
 #[path = "suite/oracle.rs"]

@@ -10,7 +10,8 @@ use sha2::{Digest, Sha256};
 const NOT_BUILT: [&str; 3] = ["tests", "examples", "benches"];
 
 fn main() -> std::io::Result<()> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    // Relative to the crate, in which cargo runs this: a build folder may serve several clones.
+    let root = Path::new("../..");
     let mut files = vec![root.join("Cargo.toml"), root.join("Cargo.lock")];
     for entry in fs::read_dir(root.join("crates"))? {
         let folder = entry?.path();
@@ -27,7 +28,7 @@ fn main() -> std::io::Result<()> {
     }
     let mut named: Vec<(String, PathBuf)> = files
         .into_iter()
-        .map(|file| (relative(&file, &root), file))
+        .map(|file| (relative(&file, root), file))
         .collect();
     named.sort();
     let mut hash = Sha256::new();

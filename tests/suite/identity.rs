@@ -152,11 +152,7 @@ fn whatever_changes_bytes_changes_the_identity() {
             "window = \"28d\", base".to_owned(),
             "window = \"29d\", base".to_owned(),
         ),
-        (
-            "value",
-            "base = \"value\", unit = \"currency\" }\nspend_prev_90d".to_owned(),
-            "base = \"value\" }\nspend_prev_90d".to_owned(),
-        ),
+        ("tiers", "top = 0.05,".to_owned(), "top = 0.06,".to_owned()),
         (
             "filter",
             "quantity > 0 and unit_price".to_owned(),
@@ -235,6 +231,7 @@ contract = {{ columns = {{ customer_id = "string", ordered_at = "date", amount =
 use = ["rfm"]
 [schemes.rfm]
 kind = "rfm_grid"
+grid = "eleven"
 score_method = {method}
 "#,
         dir = dir.display()

@@ -3,10 +3,13 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::program::{public_data, root, run};
+use crate::program::{public_data, root, run, skipped};
 
-/// A Python with the oracle's packages; made once in the build folder. Says so where it cannot be had.
-fn python() -> Option<PathBuf> {
+/// A Python with the oracle's packages: that of `TESSERA_PYTHON`, which `.ci/run` makes, or one made once in the build folder.
+pub(crate) fn python() -> Option<PathBuf> {
+    if let Some(python) = std::env::var_os("TESSERA_PYTHON") {
+        return Some(PathBuf::from(python));
+    }
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("oracle-venv");
     let python = folder.join("bin/python");
     let requirements = root().join("tests/oracle/requirements.txt");
@@ -33,10 +36,9 @@ fn python() -> Option<PathBuf> {
             .output()
             .is_ok_and(|o| o.status.success());
     if !installed {
-        println!(
-            "skipped: python3 with the packages of tests/oracle/requirements.txt cannot be had"
+        return skipped(
+            "python3 with the packages of tests/oracle/requirements.txt could not be made",
         );
-        return None;
     }
     std::fs::write(&ready, wanted).unwrap();
     Some(python)

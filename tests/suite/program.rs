@@ -1,7 +1,9 @@
 //! The built program, and where the data lies.
 
+use std::io::Read;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
+use std::time::{Duration, Instant};
 
 /// Root of the repository.
 pub(crate) fn root() -> PathBuf {
@@ -11,14 +13,24 @@ pub(crate) fn root() -> PathBuf {
         .unwrap()
 }
 
-/// Folder of the public data sets beside the repository; says so where it is missing, and the caller returns.
+/// How long a command of the program may take before a test gives up.
+const LIMIT: Duration = Duration::from_secs(300);
+
+/// Says that a test cannot be done here, and the caller returns. With `CI=true` nothing is skipped: the test fails.
+pub(crate) fn skipped<T>(why: &str) -> Option<T> {
+    let strict = std::env::var("CI").is_ok_and(|ci| ci == "true");
+    assert!(!strict, "CI=true, and {why}");
+    println!("skipped: {why}");
+    None
+}
+
+/// Folder of the public data sets beside the repository.
 pub(crate) fn public_data(folder: &str) -> Option<PathBuf> {
     let path = root().join("../shared/data").join(folder);
     if path.exists() {
         return Some(path);
     }
-    println!("skipped: no ../shared/data");
-    None
+    skipped(&format!("there is no ../shared/data/{folder}"))
 }
 
 /// The program, built once for all tests with the profile they run in.
@@ -36,7 +48,7 @@ pub(crate) fn tessera() -> Command {
 /// # Panics
 /// The program cannot be started, or ends with another code.
 pub(crate) fn run(arguments: &[&str], code: i32) -> Output {
-    let output = tessera().args(arguments).output().unwrap();
+    let output = bounded(tessera().args(arguments));
     assert_eq!(
         output.status.code(),
         Some(code),
@@ -46,6 +58,45 @@ pub(crate) fn run(arguments: &[&str], code: i32) -> Output {
         String::from_utf8_lossy(&output.stderr)
     );
     output
+}
+
+/// Runs a command to its end, and no longer than the limit.
+///
+/// # Panics
+/// The command cannot be started, or takes too long.
+pub(crate) fn bounded(command: &mut Command) -> Output {
+    let mut child = command
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let read = |mut from: Box<dyn Read + Send>| {
+        std::thread::spawn(move || {
+            let mut bytes = Vec::new();
+            from.read_to_end(&mut bytes).unwrap();
+            bytes
+        })
+    };
+    let stdout = read(Box::new(child.stdout.take().unwrap()));
+    let stderr = read(Box::new(child.stderr.take().unwrap()));
+    let started = Instant::now();
+    let status = loop {
+        if let Some(status) = child.try_wait().unwrap() {
+            break status;
+        }
+        if started.elapsed() > LIMIT {
+            child.kill().unwrap();
+            child.wait().unwrap();
+            panic!("{command:?} took longer than {LIMIT:?}");
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    };
+    Output {
+        status,
+        stdout: stdout.join().unwrap(),
+        stderr: stderr.join().unwrap(),
+    }
 }
 
 /// stdout of a run as JSON.

@@ -1,4 +1,4 @@
-//! What can be said on the command line.
+//! Arguments of the command line.
 
 use std::path::PathBuf;
 
@@ -12,7 +12,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
     version,
     max_term_width = 100,
     after_help = "Exit codes:\n  0 done (also: already published)   1 internal error   2 pipeline file or arguments\n  \
-                  3 data broke a contract            4 store or I/O     5 another run holds the lock\n  \
+                  3 data or lake                     4 store or I/O     5 another run holds the lock\n  \
                   6 in doubt                         130 interrupted\n\nStart with:\n  tessera demo"
 )]
 pub(crate) struct Arguments {
@@ -58,19 +58,19 @@ pub(crate) enum Command {
     Demo(Demo),
     /// Validate pipeline files, with the lake at hand also their columns and types; all errors at once.
     #[command(
-        after_help = "Examples:\n  tessera check pipelines/*.toml\n  tessera check pipelines/nightly.toml --var lake=/data/lake"
+        after_help = "Examples:\n  tessera check pipelines/*.toml\n  tessera check pipelines/demo.toml --var lake=data/lake"
     )]
     Check(Check),
-    /// The job: read the lake, divide the customers, publish a version, write the report.
+    /// The job: read the lake, assign the customers to segments, publish a version, write the report.
     #[command(
-        after_help = "Examples:\n  tessera run pipelines/nightly.toml --as-of 2026-11-22\n  \
+        after_help = "Examples:\n  tessera run pipelines/demo.toml --as-of 2026-10-31\n  \
                             tessera run pipelines/cdnow.toml --as-of 1997-09-30 --var out=/var/tmp/store\n  \
-                            tessera run pipelines/nightly.toml --as-of 2026-11-22 --log-format json"
+                            tessera run pipelines/demo.toml --as-of 2026-10-31 --log-format json"
     )]
     Run(Run),
     /// Render the report of a published version again.
     #[command(
-        after_help = "Examples:\n  tessera report pipelines/demo.toml\n  tessera report pipelines/demo.toml --version 3 --to report.html"
+        after_help = "Examples:\n  tessera report pipelines/demo.toml\n  tessera report pipelines/demo.toml --version 1 --to report.html"
     )]
     Report(Report),
     /// List the published versions of a store.
@@ -80,7 +80,7 @@ pub(crate) enum Command {
     Snapshots(StoreOnly),
     /// Check every file of a store against its commit: checksums, footers, rows, the chain of commits.
     #[command(
-        after_help = "Examples:\n  tessera verify data/store/demo\n  tessera verify data/store/demo --version 3"
+        after_help = "Examples:\n  tessera verify data/store/demo\n  tessera verify data/store/demo --version 1"
     )]
     Verify(Verify),
     /// Complete what an interrupted run left, and rebuild hints, catalogue and views.

@@ -12,7 +12,7 @@ pub enum EngineError {
         name: String,
         /// The file.
         file: PathBuf,
-        /// What the reader said.
+        /// What is wrong with it.
         reason: String,
     },
     /// An aggregate of one customer that its type cannot hold.
@@ -42,18 +42,26 @@ pub enum EngineError {
         value: f64,
     },
     /// A stage file could not be read or written.
-    #[error("{}: {error}", path.display())]
+    #[error("{}: operating system error: {error}", path.display())]
     Io {
         /// The file.
         path: PathBuf,
         /// The operating system error.
         error: std::io::Error,
     },
-    /// The query engine refused or failed.
-    #[error("the query engine failed: {0}")]
+    /// The library that reads files and evaluates expressions failed where no file can be named.
+    #[error("internal error: a table could not be computed{}; please report it, with TESSERA_LOG=debug", cause(.0))]
     Query(String),
+    /// Each file of a source can be read, but not all of them together.
+    #[error("source `{name}`: its files cannot be read as one table: {reason}")]
+    UnreadableSource {
+        /// Name of the source in the pipeline file.
+        name: String,
+        /// What is wrong.
+        reason: String,
+    },
     /// An assumption of the engine itself did not hold.
-    #[error("internal error of the engine: {0}")]
+    #[error("internal error: {0}; please report it, with TESSERA_LOG=debug")]
     Internal(String),
 }
 
@@ -72,12 +80,86 @@ impl EngineError {
 
 impl From<polars::error::PolarsError> for EngineError {
     fn from(error: polars::error::PolarsError) -> Self {
-        Self::Query(error.to_string())
+        tracing::debug!("polars: {error}");
+        Self::Query(plain_words(&error.to_string()))
     }
+}
+
+/// What stands in place of words that only developers understand.
+const DAMAGED: &str = "its content is damaged";
+
+fn cause(words: &str) -> String {
+    if words == DAMAGED {
+        String::new()
+    } else {
+        format!(": {words}")
+    }
+}
+
+/// What a library said, without what only its developers understand: plans, code and places in sources. Nothing is lost: the
+/// whole text is logged at level debug.
+pub(crate) fn plain_words(said: &str) -> String {
+    const CODE: [&str; 9] = [
+        "::",
+        "unreachable",
+        "unwrap()",
+        ".rs:",
+        "panicked",
+        "out of bounds",
+        "range end index",
+        "range start index",
+        "slice index",
+    ];
+    let words = said.split("Resolved plan until failure").next();
+    let words = words.unwrap_or_default().lines().next().unwrap_or_default();
+    let words = words.trim().trim_end_matches(['.', ';', ':']);
+    // An operating system error is whole, whatever stands before it.
+    if let Some(at) = words.find(" (os error ") {
+        let start = words[..at].rfind(": ").map_or(0, |at| at + 2);
+        return format!("operating system error: {}", &words[start..]);
+    }
+    if words.is_empty() || CODE.iter().any(|code| words.contains(code)) {
+        return DAMAGED.to_owned();
+    }
+    words.to_owned()
 }
 
 impl From<arrow::error::ArrowError> for EngineError {
     fn from(error: arrow::error::ArrowError) -> Self {
         Self::Internal(error.to_string())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::plain_words;
+
+    #[test]
+    fn no_plan_and_no_code_reaches_the_user() {
+        for (said, words) in [
+            (
+                "could not parse `x` as dtype `i64`\n\nResolved plan until failure:\n\n\t---> FAILED HERE",
+                "could not parse `x` as dtype `i64`",
+            ),
+            (
+                "internal error: entered unreachable code: invalid num_bits 131",
+                "its content is damaged",
+            ),
+            (
+                "index out of bounds: the len is 2 but the index is 3",
+                "its content is damaged",
+            ),
+            (
+                "called `Result::unwrap()` on an `Err` value: ...",
+                "its content is damaged",
+            ),
+            ("", "its content is damaged"),
+            (
+                "failed to open: /lake/a.csv: Permission denied (os error 13)",
+                "operating system error: Permission denied (os error 13)",
+            ),
+        ] {
+            assert_eq!(plain_words(said), words, "{said}");
+        }
     }
 }

@@ -8,7 +8,7 @@ use polars::prelude::Engine as PolarsMode;
 use tessera_expr::Expr;
 use tessera_expr::rel::{Rel, SourceRows};
 
-use crate::error::EngineError;
+use crate::error::{EngineError, plain_words};
 use crate::lower::Clock;
 use crate::scan::visible_rows;
 use crate::table::read_file;
@@ -122,29 +122,22 @@ fn guarded<T>(work: impl FnOnce() -> Result<T, EngineError>) -> Result<T, Engine
         .unwrap_or_else(|panic| Err(EngineError::Query(panic_text(panic.as_ref()))))
 }
 
-/// What a panic said: of one that another thread passed on, the words of the first.
+/// What a panic means to the user; what it said is logged.
 fn panic_text(panic: &(dyn Any + Send)) -> String {
     let said = panic
         .downcast_ref::<String>()
         .map(String::as_str)
         .or_else(|| panic.downcast_ref::<&str>().copied())
-        .unwrap_or("it stopped without a word");
-    let first = said
-        .split_once("JoinError::Panic")
-        .and_then(|(_, passed_on)| {
-            let (_, words) = passed_on.split_once('"')?;
-            words.rsplit_once('"').map(|(words, _)| words)
-        })
-        .unwrap_or(said);
-    let words = first.trim_start_matches("internal error: entered unreachable code: ");
-    format!("the reader gave up: {words}")
+        .unwrap_or_default();
+    tracing::debug!("a reader stopped: {said}");
+    plain_words(if said.is_empty() { "panicked" } else { said })
 }
 
 /// Finds the file that cannot be read, by reading each alone.
 fn blame(rows: &SourceRows, error: EngineError) -> EngineError {
-    if !matches!(error, EngineError::Query(_)) {
+    let EngineError::Query(together) = error else {
         return error;
-    }
+    };
     for file in &rows.scan.files {
         let alone = guarded(|| {
             visible_rows(rows, std::slice::from_ref(file), false)?
@@ -163,28 +156,14 @@ fn blame(rows: &SourceRows, error: EngineError) -> EngineError {
             };
         }
     }
-    error
+    EngineError::UnreadableSource {
+        name: rows.scan.source.clone(),
+        reason: together,
+    }
 }
 
 /// Sets the number of polars' threads. Polars reads it once, when its pool is made, so this must come before anything runs.
 pub fn set_threads(threads: usize) {
     // SAFETY: called by the program's main thread before it starts any other.
     unsafe { std::env::set_var("POLARS_MAX_THREADS", threads.to_string()) };
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_panic_is_told_in_its_own_words() {
-        let told = |text: &str| panic_text(&text.to_owned());
-        assert_eq!(told("index 3 of 2"), "the reader gave up: index 3 of 2");
-        assert_eq!(
-            told(
-                "called `Result::unwrap()` on an `Err` value: JoinError::Panic(Id(262), \"internal error: entered unreachable code: invalid num_bits 131\", ...)"
-            ),
-            "the reader gave up: invalid num_bits 131"
-        );
-    }
 }

@@ -3,22 +3,22 @@
 use std::path::Path;
 
 use chrono::{Days, NaiveDate, Utc};
-use tessera_ingest::IngestError;
 use tessera_spec::diagnostic::Diagnostics;
 
 use crate::error::PipelineError;
+use crate::labels;
 use crate::prepare::{Reading, prepare};
 
 /// A pipeline file without mistakes.
 #[derive(Debug)]
 pub struct Checked {
-    /// What is odd without being wrong.
+    /// Warnings.
     pub warnings: Diagnostics,
     /// What it consists of, in one line.
     pub summary: String,
 }
 
-/// Checks a pipeline file; with `lake` also against the files of its sources, where they are at hand.
+/// Checks a pipeline file; with `lake` also against the files of its sources and its store, as a run would.
 pub fn check(file: &Path, reading: &Reading, lake: bool) -> Result<Checked, PipelineError> {
     let loaded = tessera_spec::load(file, &reading.vars)
         .map_err(|found| PipelineError::Invalid(Box::new(found)))?;
@@ -31,6 +31,11 @@ pub fn check(file: &Path, reading: &Reading, lake: bool) -> Result<Checked, Pipe
         pipeline.playbooks.len()
     );
     if !lake {
+        let mut found = loaded.warnings.clone();
+        labels::playbooks(pipeline, &mut found);
+        if found.has_errors() {
+            return Err(PipelineError::Invalid(Box::new(found)));
+        }
         return Ok(Checked {
             summary: format!("{declared}; the lake was not looked at"),
             warnings: loaded.warnings,
@@ -50,17 +55,6 @@ pub fn check(file: &Path, reading: &Reading, lake: bool) -> Result<Checked, Pipe
             Ok(Checked {
                 summary,
                 warnings: prepared.warnings,
-            })
-        }
-        Err(PipelineError::Ingest(IngestError::Io { path, error, .. }))
-            if error.kind() == std::io::ErrorKind::NotFound =>
-        {
-            Ok(Checked {
-                summary: format!(
-                    "{declared}; the lake is not at hand ({} does not exist), so columns and types were not checked",
-                    path.display()
-                ),
-                warnings: loaded.warnings,
             })
         }
         Err(error) => Err(error),

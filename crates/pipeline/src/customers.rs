@@ -139,7 +139,7 @@ impl Assigned {
             .table
             .read()?;
         let truth = |column: &ArrayRef| {
-            // A rule that is nothing but null is never true.
+            // A rule that is always null is never true.
             let nowhere = || BooleanArray::from(vec![false; made.num_rows()]);
             column.as_boolean_opt().cloned().unwrap_or_else(nowhere)
         };

@@ -10,12 +10,12 @@ use tessera_spec::diagnostic::Diagnostics;
 /// Why a command did not do what it was asked for.
 #[derive(Debug, thiserror::Error)]
 pub enum PipelineError {
-    /// The pipeline file is wrong; the diagnostics say where and how to mend it.
+    /// The pipeline file is wrong; the diagnostics say where, and how to correct it.
     #[error("the pipeline file has mistakes")]
     Invalid(Box<Diagnostics>),
-    /// The files of a source cannot be used.
-    #[error(transparent)]
-    Ingest(#[from] IngestError),
+    /// Files of sources cannot be used: one problem a source.
+    #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("\nerror: "))]
+    Lake(Vec<IngestError>),
     /// A plan failed.
     #[error(transparent)]
     Engine(#[from] EngineError),
@@ -52,7 +52,7 @@ pub enum PipelineError {
     NoCustomers {
         /// The date of the run.
         as_of: chrono::NaiveDate,
-        /// What became of the rows of each source.
+        /// How many rows of each source were used, filtered, quarantined and dropped.
         sources: Vec<String>,
     },
     /// Keys of different types cannot be one customer.
@@ -79,11 +79,11 @@ pub enum PipelineError {
     #[error(transparent)]
     Report(#[from] ReportError),
     /// A file could not be written.
-    #[error("{}: {error}", path.display())]
+    #[error("{}: operating system error: {error}", path.display())]
     Io {
         /// The file.
         path: std::path::PathBuf,
-        /// The system's word.
+        /// The operating system's error.
         error: std::io::Error,
     },
     /// Arrow refused to build a table.
@@ -107,16 +107,15 @@ pub enum PipelineError {
 }
 
 impl PipelineError {
-    /// The exit code of the program: 1 internal, 2 pipeline file, 3 data, 4 store or I/O, 5 locked, 6 in doubt, 130 interrupted.
+    /// The exit code of the program: 1 internal, 2 pipeline file, 3 data and lake, 4 store or I/O, 5 locked, 6 in doubt, 130 interrupted.
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::Invalid(_) | Self::KeyTypes { .. } | Self::Future { .. } => 2,
-            Self::Ingest(IngestError::Io { .. }) => 4,
-            Self::Ingest(IngestError::BadPattern { .. } | IngestError::NoFiles { .. }) => 2,
-            Self::Ingest(_) => 3,
+            Self::Lake(problems) => lake_code(problems),
             Self::Contract { .. } | Self::Stale { .. } | Self::NoCustomers { .. } => 3,
             Self::Engine(
                 EngineError::UnreadableFile { .. }
+                | EngineError::UnreadableSource { .. }
                 | EngineError::Unsummable { .. }
                 | EngineError::Overflow { .. },
             ) => 3,
@@ -127,5 +126,17 @@ impl PipelineError {
             Self::Engine(_) | Self::Arrow(_) => 1,
             Self::Interrupted => 130,
         }
+    }
+}
+
+/// A lake that is missing, empty, unreadable or damaged has one code; only a pattern that is none is a mistake of the file.
+fn lake_code(problems: &[IngestError]) -> u8 {
+    let of_file = |problem: &IngestError| matches!(problem, IngestError::BadPattern { .. });
+    if problems.iter().all(of_file) { 2 } else { 3 }
+}
+
+impl From<IngestError> for PipelineError {
+    fn from(error: IngestError) -> Self {
+        Self::Lake(vec![error])
     }
 }

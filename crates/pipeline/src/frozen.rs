@@ -68,35 +68,47 @@ pub(crate) fn frozen_edges(
     for (scheme, wanted) in schemes {
         let name = &scheme.name.value;
         let taken = match (&store, wanted) {
-            (Some(store), Some(number)) => match store.version(number) {
-                Ok(version) => {
-                    let taken = edges_of(&version, name)?;
-                    if taken.is_none() {
-                        let what = format!("version {number} has no edges of the scheme `{name}`");
-                        found.extend([missing(scheme, what)]);
-                    }
-                    taken
-                }
-                Err(error @ (StoreError::NoVersion { .. } | StoreError::Expired { .. })) => {
-                    found.extend([missing(scheme, error.to_string())]);
-                    None
-                }
-                Err(error) => return Err(error.into()),
-            },
+            (Some(store), Some(number)) => edges_of_version(store, scheme, number, found)?,
+            (Some(store), None) => first_edges(store, name, as_of)?,
             (None, Some(number)) => {
-                let what = format!(
-                    "there is no store in {} and so no version {number}",
-                    path.display()
-                );
+                let place = path.display();
+                let what = format!("there is no store in {place} and so no version {number}");
                 found.extend([missing(scheme, what)]);
                 None
             }
-            (Some(store), None) => first_edges(store, name, as_of)?,
             (None, None) => None,
         };
+        if let (Some(taken), SchemeKind::RfmGrid(rfm)) = (&taken, &scheme.kind)
+            && let Err(error) = taken.edges.fits(rfm)
+        {
+            let span = scheme.name.span.clone();
+            found.extend([Diagnostic::error("TS-G006", error.to_string(), span)]);
+        }
         frozen.0.extend(taken.map(|taken| (name.clone(), taken)));
     }
     Ok(frozen)
+}
+
+/// The edges of the version that a scheme names, which must have some.
+fn edges_of_version(
+    store: &Store,
+    scheme: &Scheme,
+    number: u64,
+    found: &mut Diagnostics,
+) -> Result<Option<Taken>, PipelineError> {
+    let name = &scheme.name.value;
+    let what = match store.version(number) {
+        Ok(version) => match edges_of(&version, name)? {
+            Some(taken) => return Ok(Some(taken)),
+            None => format!("version {number} has no edges of the scheme `{name}`"),
+        },
+        Err(error @ (StoreError::NoVersion { .. } | StoreError::Expired { .. })) => {
+            error.to_string()
+        }
+        Err(error) => return Err(error.into()),
+    };
+    found.extend([missing(scheme, what)]);
+    Ok(None)
 }
 
 /// The version that a scheme names for its edges, `Some(None)` where it takes the first that has some.

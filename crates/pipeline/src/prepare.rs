@@ -8,22 +8,24 @@ use tessera_engine::PolarsEngine;
 use tessera_expr::{Expr, Schema, Type, condition_at};
 use tessera_features::{FeatureInfo, FeaturePlan, SourceInput};
 use tessera_ingest::Inventory;
+use tessera_snapshot::Store;
 use tessera_spec::Pipeline;
 use tessera_spec::diagnostic::{Diagnostic, Diagnostics, unknown_name};
-use tessera_spec::pipeline::{At, Scheme, SchemeKind, ScoreKind, Unit};
+use tessera_spec::pipeline::{At, FeatureBody, Scheme, SchemeKind, ScoreKind, Unit};
 
 use crate::error::PipelineError;
 use crate::frozen::{Frozen, frozen_edges};
+use crate::labels::{self, Labels};
 use crate::scores;
 
 /// A pipeline that is ready to run on one date.
 #[derive(Debug)]
 pub struct Prepared {
-    /// What the file says.
+    /// The checked pipeline.
     pub pipeline: Pipeline,
     /// State of the customer base at the close of this day.
     pub as_of: NaiveDate,
-    /// What lies in the lake, per source in file order.
+    /// The files of the lake, per source in file order.
     pub inventories: Vec<Inventory>,
     /// What computes the features, and what scores need beside them.
     pub features: FeaturePlan,
@@ -33,7 +35,7 @@ pub struct Prepared {
     pub rules: BTreeMap<String, Vec<Expr>>,
     /// Edges that schemes take from earlier versions.
     pub(crate) frozen: Frozen,
-    /// What is odd without being wrong.
+    /// Warnings.
     pub warnings: Diagnostics,
 }
 
@@ -104,11 +106,8 @@ pub fn prepare(
         .map_err(|found| PipelineError::Invalid(Box::new(found)))?;
     let mut found = loaded.warnings;
     let pipeline = loaded.pipeline;
-    let mut inventories = Vec::new();
-    for source in &pipeline.sources {
-        inventories.push(tessera_ingest::take(source, reading.hash_inputs)?);
-    }
-    // Features over a source that is itself wrong would only repeat its mistakes.
+    let inventories = inventories(&pipeline, reading)?;
+    // Features over a wrong source would only repeat its mistakes.
     let planned = source_inputs(&pipeline, &inventories, as_of).and_then(|inputs| {
         let features = tessera_features::plan(&pipeline, &inputs)?;
         Ok((inputs, features))
@@ -134,13 +133,17 @@ pub fn prepare(
     let scored = scores::published(&pipeline);
     score_inputs(&pipeline, &features.published, &mut found);
     let published: Vec<FeatureInfo> = features.published.iter().chain(&scored).cloned().collect();
-    let rules = schemes(&pipeline, &published, &mut found);
+    let mut labels = Labels::new(&pipeline, features.derived.iter().chain(&features.late));
+    expressions(&pipeline, &features, &labels, &mut found);
+    let rules = schemes(&pipeline, &published, &mut labels, &mut found);
+    labels::playbooks(&pipeline, &mut found);
     kpi(&pipeline, &published, &mut found);
     let frozen = frozen_edges(&pipeline, as_of, &mut found)?;
     if found.has_errors() {
         return Err(PipelineError::Invalid(Box::new(found)));
     }
     one_key_type(&features)?;
+    Store::check(Path::new(&pipeline.store))?;
     Ok(Prepared {
         pipeline,
         as_of,
@@ -153,7 +156,24 @@ pub fn prepare(
     })
 }
 
-/// What the sources hold as of a date, or all that is wrong with them.
+/// Takes stock of every source; all that is wrong with any of them is one error.
+fn inventories(pipeline: &Pipeline, reading: &Reading) -> Result<Vec<Inventory>, PipelineError> {
+    let mut inventories = Vec::new();
+    let mut problems = Vec::new();
+    for source in &pipeline.sources {
+        match tessera_ingest::take(source, reading.hash_inputs) {
+            Ok(inventory) => inventories.push(inventory),
+            Err(problem) => problems.push(problem),
+        }
+    }
+    if problems.is_empty() {
+        Ok(inventories)
+    } else {
+        Err(PipelineError::Lake(problems))
+    }
+}
+
+/// What the sources hold as of a date, or every mistake in them.
 fn source_inputs(
     pipeline: &Pipeline,
     inventories: &[Inventory],
@@ -246,6 +266,7 @@ fn inputs(kind: &SchemeKind) -> Vec<(&At<String>, Wanted)> {
 fn schemes(
     pipeline: &Pipeline,
     published: &[FeatureInfo],
+    labels: &mut Labels,
     found: &mut Diagnostics,
 ) -> BTreeMap<String, Vec<Expr>> {
     let mut known = Schema {
@@ -266,7 +287,7 @@ fn schemes(
             )
             .with_help("add \"lifecycle\" to `use` in [features]")]);
         }
-        if let Some(exprs) = predicates(scheme, &known, found) {
+        if let Some(exprs) = predicates(scheme, &known, labels, found) {
             rules.insert(scheme.name.value.clone(), exprs);
         }
         if published.iter().any(|f| f.name == scheme.name.value) {
@@ -280,6 +301,7 @@ fn schemes(
             )
             .with_help("rename the scheme")]);
         }
+        labels.take_scheme(scheme, &pipeline.features.lifecycle);
         known
             .columns
             .push((scheme.name.value.clone(), Type::String));
@@ -292,14 +314,40 @@ fn schemes(
     rules
 }
 
-fn predicates(scheme: &Scheme, known: &Schema, found: &mut Diagnostics) -> Option<Vec<Expr>> {
+/// Checks the texts that declared features compare labels with.
+fn expressions(
+    pipeline: &Pipeline,
+    features: &FeaturePlan,
+    labels: &Labels,
+    found: &mut Diagnostics,
+) {
+    let planned = features.derived.iter().chain(&features.late);
+    let planned: BTreeMap<&str, &Expr> = planned.map(|(name, e)| (name.as_str(), e)).collect();
+    for feature in &pipeline.features.declared {
+        if let FeatureBody::Expr(text) = &feature.body
+            && let Some(expr) = planned.get(feature.name.value.as_str())
+        {
+            labels.check(text, expr, found);
+        }
+    }
+}
+
+fn predicates(
+    scheme: &Scheme,
+    known: &Schema,
+    labels: &Labels,
+    found: &mut Diagnostics,
+) -> Option<Vec<Expr>> {
     let SchemeKind::Rules(rules) = &scheme.kind else {
         return None;
     };
     let mut exprs = Vec::new();
     for rule in &rules.rules {
         match condition_at(&rule.when, known) {
-            Ok(expr) => exprs.push(expr),
+            Ok(expr) => {
+                labels.check(&rule.when, &expr, found);
+                exprs.push(expr);
+            }
             Err(problems) => found.extend(problems),
         }
     }
@@ -352,7 +400,7 @@ fn kpi(pipeline: &Pipeline, published: &[FeatureInfo], found: &mut Diagnostics) 
     }
 }
 
-/// Sources that are put side by side must agree about the type of the key.
+/// All sources must have the same type of key.
 fn one_key_type(features: &FeaturePlan) -> Result<(), PipelineError> {
     let mut first: Option<(&str, Type)> = None;
     for pass in &features.passes {

@@ -333,7 +333,7 @@ pub(crate) fn publish(
         table: "memberships".to_owned(),
         reason: error.to_string(),
     };
-    // Reasons are written in words while the batch before is compressed.
+    // Reasons are formatted while the batch before is compressed.
     std::thread::scope(|scope| {
         let (sender, ready) = std::sync::mpsc::sync_channel(BATCHES_AHEAD);
         scope.spawn(move || {
@@ -351,7 +351,7 @@ pub(crate) fn publish(
     Ok(published)
 }
 
-/// Where the report of a version lies.
+/// Path of the report of a version.
 fn report_path(store: &Store, version: u64) -> PathBuf {
     store
         .path()

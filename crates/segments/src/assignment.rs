@@ -26,7 +26,7 @@ pub struct Extra<'a> {
     /// `rules`: per rule, in order, whether it is true for each customer; null is not true. Takes the place of `rule_hits`
     /// and lets the rules be checked, see [`crate::RulesLint`].
     pub rule_matches: Option<&'a [BooleanArray]>,
-    /// `kmeans`: what the features count, so that clusters can be named in words; a feature that is not among them counts
+    /// `kmeans`: what the features count, so that clusters can be named; a feature that is not among them counts
     /// as a plain number.
     pub named_features: &'a [NamedFeature],
     /// `rfm_grid` with frozen edges: those of an earlier version; without them this run computes its own.
@@ -65,7 +65,7 @@ pub struct SegmentInfo {
     pub id: i64,
     /// Name shown.
     pub name: String,
-    /// The rule in words, where there is one.
+    /// The rule as text, where there is one.
     pub rule: Option<String>,
 }
 
@@ -272,7 +272,7 @@ pub fn segment_id(scheme: &str, segment: &str) -> i64 {
 }
 
 impl AssignedBy {
-    /// The word in the `memberships` table.
+    /// The value in the `memberships` table.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Rule => "rule",

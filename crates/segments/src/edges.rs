@@ -1,6 +1,6 @@
 //! Edges of an earlier version, read back from its `models` rows.
 
-use tessera_spec::pipeline::Closed;
+use tessera_spec::pipeline::{Closed, RfmGrid};
 
 use crate::assignment::Parameter;
 use crate::error::SegmentError;
@@ -34,7 +34,7 @@ pub struct FrozenEdges {
 
 impl FrozenEdges {
     /// Reads the edges from `(name, value, text)` of the `models` rows whose `score` is the scheme; other names are ignored, the
-    /// order does not matter. `None` where the version published no edges (scores by midrank, or nobody to score).
+    /// order does not matter. `None` where the version published no edges (scores by midrank, or no customer to score).
     ///
     /// # Errors
     /// An edge without a number, missing among its neighbours, or falling; dimensions with unequal numbers of edges; an unknown
@@ -101,6 +101,25 @@ impl FrozenEdges {
             features: names,
             version,
         }))
+    }
+
+    /// Whether a scheme can be scored by these edges.
+    ///
+    /// # Errors
+    /// They are those of other features, or of another number of scores.
+    pub fn fits(&self, scheme: &RfmGrid) -> Result<(), SegmentError> {
+        let now = [&scheme.recency, &scheme.frequency, &scheme.monetary];
+        for (index, now) in now.into_iter().enumerate() {
+            if self.features[index] != now.value {
+                return Err(SegmentError::FrozenFeature {
+                    dimension: DIMENSIONS[index],
+                    frozen: self.features[index].clone(),
+                    now: now.value.clone(),
+                });
+            }
+            check_edges(index, &self.edges[index], usize::from(scheme.scores) - 1)?;
+        }
+        Ok(())
     }
 
     /// The rows of the `models` table that [`FrozenEdges::from_parameters`] reads.

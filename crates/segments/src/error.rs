@@ -244,7 +244,7 @@ pub enum SegmentError {
     Table {
         /// The published table.
         table: &'static str,
-        /// What Arrow said.
+        /// Arrow's message.
         source: ArrowError,
     },
 }

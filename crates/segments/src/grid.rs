@@ -109,7 +109,7 @@ impl CellMap {
         &self.segments
     }
 
-    /// The rule of each segment in words.
+    /// The rule of each segment as text.
     pub(crate) fn rules(&self) -> &[String] {
         &self.rules
     }

@@ -9,6 +9,9 @@ mod rules;
 
 use tessera_spec::pipeline::{Scheme, SchemeKind};
 
+pub use lifecycle::NO_STAGE;
+pub use rfm_grid::NOT_SCORED;
+
 use crate::assignment::{Assignment, Extra};
 use crate::customers::Customers;
 use crate::error::SegmentError;

@@ -10,7 +10,7 @@ use crate::customers::Labels;
 pub(crate) struct Target {
     /// Name of the segment.
     pub segment: String,
-    /// Its rule in words.
+    /// Its rule as text.
     pub rule: String,
     /// Why a customer with this value is in it.
     pub reason: String,

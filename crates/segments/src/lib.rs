@@ -13,7 +13,7 @@
 //! | how does one kind of scheme decide? | `kinds/KIND.rs` |
 //! | which cells belong to which RFM segment? do a grid's intervals overlap? | `grid.rs`, `grid/` |
 //! | how does a value become a score from 1 to k? | `score.rs` |
-//! | which rules overlap, which decide nobody? | `rules_lint.rs` |
+//! | which rules overlap, which decide no customer? | `rules_lint.rs` |
 //! | can a scheme be relied on? | `quality.rs`, `cluster_evidence.rs` |
 //! | how are frozen edges read back? | `edges.rs` |
 //! | what is published per segment? | `profiles.rs`, `summary.rs`, `tables.rs` |
@@ -44,7 +44,7 @@ pub use customers::{ColumnKind, Customers, Labels, Numeric};
 pub use edges::FrozenEdges;
 pub use error::SegmentError;
 pub use grid::{CellMap, GridLint, lint};
-pub use kinds::{KINDS, Kind, assign, inputs};
+pub use kinds::{KINDS, Kind, NO_STAGE, NOT_SCORED, assign, inputs};
 pub use profiles::{LABEL_VALUES, OTHER_LABEL, Profile, profiles};
 pub use quality::{Quality, QualityStatus};
 pub use rules_lint::{RuleName, RulesLint, RulesWarning, repeated_rules};

@@ -33,7 +33,7 @@ pub enum QualityStatus {
 }
 
 impl QualityStatus {
-    /// The word in the `quality` table.
+    /// The value in the `quality` table.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Ok => "ok",
@@ -85,7 +85,7 @@ impl Quality {
     }
 }
 
-/// A count as a share of all, in words: `12.5% of all`.
+/// A count as a share of all, as text: `12.5% of all`.
 pub(crate) fn share_of_all(part: u64, all: u64) -> String {
     format!("{} of all", percent(part as f64 / all.max(1) as f64))
 }

@@ -1,5 +1,5 @@
 //! What is odd about a list of rules: customers that no rule is true for, customers that two rules are true for, rules that
-//! decide nobody, rules that say the same.
+//! decide no customer, rules that are equal.
 
 use std::fmt;
 
@@ -45,7 +45,7 @@ pub enum RulesWarning {
         /// Every pair: number of both rules (from 1) with their segments, and the customers; most customers first.
         pairs: Vec<(RuleName, RuleName, u64)>,
     },
-    /// A rule that is true for nobody.
+    /// A rule that is true for no customer.
     MatchesNobody {
         /// The rule.
         rule: RuleName,
@@ -109,8 +109,8 @@ impl RulesLint {
         }
     }
 
-    /// What of it a reader should know. Overlaps of rules that name the same segment are left out: nobody's segment hangs on
-    /// them. Without customers there is nothing to say.
+    /// What a reader should know of it. Overlaps of rules that name the same segment are left out: they change no customer's
+    /// segment. Without customers there are no warnings.
     pub fn warnings(&self, config: &RulesScheme) -> Vec<RulesWarning> {
         let mut warnings = Vec::new();
         if self.customers == 0 {
@@ -156,7 +156,7 @@ impl RulesLint {
     }
 }
 
-/// What can be said of rules before any customer is seen: predicates that repeat an earlier one, blanks aside.
+/// What is known of rules without customers: predicates that repeat an earlier one, apart from blanks.
 pub fn repeated_rules(config: &RulesScheme) -> Vec<RulesWarning> {
     let texts: Vec<String> = config
         .rules

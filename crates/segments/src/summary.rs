@@ -18,7 +18,7 @@ pub struct SegmentSummary {
     pub segment_id: i64,
     /// Name of the segment.
     pub segment: String,
-    /// The rule in words, where there is one.
+    /// The rule as text, where there is one.
     pub rule: Option<String>,
     /// Number of customers.
     pub customers: u64,

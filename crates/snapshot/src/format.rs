@@ -19,23 +19,43 @@ pub(crate) fn found(path: &Path) -> Result<Folder, StoreError> {
     make_folders(path)?;
     let root = Folder::open(path)?;
     if root.read("FORMAT")?.is_none() {
-        let strangers = root
-            .list()?
-            .into_iter()
-            .find(|name| !BEFORE_FORMAT.contains(&name.as_str()));
-        // Another process may have made the store since we looked.
-        if let Some(stranger) =
-            strangers.filter(|_| root.read("FORMAT").is_ok_and(|format| format.is_none()))
-        {
-            let reason = format!("it holds `{stranger}` but no FORMAT; choose an empty folder");
-            return Err(StoreError::NotAStore {
-                path: path.to_owned(),
-                reason,
-            });
-        }
+        check_empty(&root)?;
         initialise(&root)?;
     }
     Ok(root)
+}
+
+/// Refuses a folder that holds something else and is not a store.
+fn check_empty(root: &Folder) -> Result<(), StoreError> {
+    let strangers = root
+        .list()?
+        .into_iter()
+        .find(|name| !BEFORE_FORMAT.contains(&name.as_str()));
+    // Another process may have made the store since we looked.
+    let stranger = strangers.filter(|_| root.read("FORMAT").is_ok_and(|format| format.is_none()));
+    match stranger {
+        Some(stranger) => Err(StoreError::NotAStore {
+            path: root.path().to_owned(),
+            reason: format!("it holds `{stranger}` but no FORMAT; choose an empty folder"),
+        }),
+        None => Ok(()),
+    }
+}
+
+/// What making a store in this folder would refuse; the folder, where it exists.
+pub(crate) fn check_place(path: &Path) -> Result<Option<Folder>, StoreError> {
+    let exists = path
+        .try_exists()
+        .map_err(|error| StoreError::io("open folder", path, error))?;
+    if !exists {
+        return Ok(None);
+    }
+    let root = Folder::open(path)?;
+    match root.read("FORMAT")? {
+        Some(_) => check(&root)?,
+        None => check_empty(&root)?,
+    }
+    Ok(Some(root))
 }
 
 /// Checks that a folder is a store of a known format.

@@ -86,6 +86,23 @@ impl Store {
         Ok(store)
     }
 
+    /// Whether a run could publish into this folder, as far as that can be known without writing to it.
+    ///
+    /// # Errors
+    /// The folder holds something else, a store of an unknown format, or lies on a network file system.
+    pub fn check(path: &Path) -> Result<(), StoreError> {
+        let Some(root) = format::check_place(path)? else {
+            return Ok(());
+        };
+        match root.unsupported()? {
+            Some(kind) => Err(StoreError::Unsupported {
+                path: path.to_owned(),
+                kind: kind.to_owned(),
+            }),
+            None => Ok(()),
+        }
+    }
+
     /// Opens an existing store.
     ///
     /// # Errors

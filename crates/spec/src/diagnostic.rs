@@ -5,7 +5,7 @@ use std::ops::Range;
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 use serde_json::{Value, json};
 
-/// How bad it is.
+/// Severity of a mistake.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Severity {
     /// The pipeline cannot run.
@@ -19,7 +19,7 @@ pub enum Severity {
 pub struct Diagnostic {
     /// Stable code: `TS-P…` the file, `TS-D…` the data, `TS-E…` expressions, `TS-F…` features, `TS-G…` schemes and goal.
     pub code: &'static str,
-    /// How bad it is.
+    /// Severity of a mistake.
     pub severity: Severity,
     /// What is wrong, in one sentence without a final stop.
     pub message: String,
@@ -55,7 +55,13 @@ impl Diagnostic {
         }
     }
 
-    /// With words at the place itself.
+    /// Whether the other is the same mistake at another place.
+    fn says_as(&self, other: &Self) -> bool {
+        let words = |d: &Self| (d.code, d.severity, d.message.clone(), d.help.clone());
+        words(self) == words(other)
+    }
+
+    /// With a label at the place itself.
     #[must_use]
     pub fn with_label(mut self, label: impl Into<String>) -> Self {
         self.label = Some(label.into());
@@ -169,14 +175,15 @@ impl Diagnostics {
             Renderer::plain()
         };
         let mut text = String::new();
-        for diagnostic in &self.list {
-            text.push_str(&renderer.render(&self.report(diagnostic)));
+        let groups = self.groups();
+        for (diagnostic, again) in &groups {
+            let again = self.again(again);
+            text.push_str(&renderer.render(&self.report(diagnostic, again.as_deref())));
             text.push_str("\n\n");
         }
-        let errors = self
-            .list
+        let errors = groups
             .iter()
-            .filter(|d| d.severity == Severity::Error)
+            .filter(|(d, _)| d.severity == Severity::Error)
             .count();
         if errors > 0 {
             let plural = if errors == 1 { "" } else { "s" };
@@ -185,7 +192,48 @@ impl Diagnostics {
         text
     }
 
-    fn report<'a>(&'a self, diagnostic: &'a Diagnostic) -> Vec<Group<'a>> {
+    /// One mistake is one message: equal messages about several places become one, at the first place, that names the others.
+    fn groups(&self) -> Vec<(&Diagnostic, Vec<&Diagnostic>)> {
+        let mut groups: Vec<(&Diagnostic, Vec<&Diagnostic>)> = Vec::new();
+        for diagnostic in &self.list {
+            match groups
+                .iter_mut()
+                .find(|(first, _)| first.says_as(diagnostic))
+            {
+                Some((_, again)) => again.push(diagnostic),
+                None => groups.push((diagnostic, Vec::new())),
+            }
+        }
+        groups
+    }
+
+    /// The further places of a mistake, as text.
+    fn again(&self, again: &[&Diagnostic]) -> Option<String> {
+        const SHOWN: usize = 8;
+        if again.is_empty() {
+            return None;
+        }
+        let mut lines: Vec<String> = again
+            .iter()
+            .take(SHOWN)
+            .map(|d| self.place(d.span.start).0.to_string())
+            .collect();
+        lines.dedup();
+        let more = again.len().saturating_sub(SHOWN);
+        let more = if more > 0 {
+            format!(" and {more} more")
+        } else {
+            String::new()
+        };
+        let plural = if lines.len() == 1 { "" } else { "s" };
+        Some(format!(
+            "the same in {} places: also at line{plural} {}{more}",
+            again.len() + 1,
+            lines.join(", ")
+        ))
+    }
+
+    fn report<'a>(&'a self, diagnostic: &'a Diagnostic, again: Option<&'a str>) -> Vec<Group<'a>> {
         let level = match diagnostic.severity {
             Severity::Error => Level::ERROR,
             Severity::Warning => Level::WARNING,
@@ -208,6 +256,9 @@ impl Diagnostics {
         for note in &diagnostic.notes {
             group = group.element(Level::NOTE.message(note.as_str()));
         }
+        if let Some(again) = again {
+            group = group.element(Level::NOTE.message(again));
+        }
         if let Some(help) = &diagnostic.help {
             group = group.element(Level::HELP.message(help.as_str()));
         }
@@ -227,16 +278,22 @@ impl Diagnostics {
         start..floor(span.end).max(start)
     }
 
-    /// For machines: file, line and column (from 1), code, severity, message, label, notes, help.
+    /// For machines: file, line and column (from 1), code, severity, message, label, notes, help, and the further places of
+    /// the same mistake.
     pub fn to_json(&self) -> Value {
-        self.list
-            .iter()
-            .map(|d| {
+        let place = |d: &Diagnostic| {
+            let (line, column) = self.place(d.span.start);
+            json!({"line": line, "column": column})
+        };
+        self.groups()
+            .into_iter()
+            .map(|(d, again)| {
                 let (line, column) = self.place(d.span.start);
+                let also: Vec<Value> = again.into_iter().map(place).collect();
                 json!({
                     "file": self.file_name, "line": line, "column": column, "code": d.code,
                     "severity": if d.severity == Severity::Error { "error" } else { "warning" },
-                    "message": d.message, "label": d.label, "notes": d.notes, "help": d.help,
+                    "message": d.message, "label": d.label, "notes": d.notes, "help": d.help, "also": also,
                 })
             })
             .collect()

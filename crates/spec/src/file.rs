@@ -8,6 +8,7 @@ mod playbook;
 mod scheme;
 mod score;
 mod source;
+mod syntax;
 
 use std::path::Path;
 
@@ -81,7 +82,7 @@ pub fn parse(
     let (table, syntax) = DeTable::parse_recoverable(text);
     if !syntax.is_empty() {
         // What could be read around a syntax error would only lead to complaints about what could not.
-        found.extend(syntax.iter().map(syntax_error));
+        found.extend(syntax::syntax_error(text, &syntax));
         return (None, found);
     }
     let notes = Notes::new(text);
@@ -92,16 +93,6 @@ pub fn parse(
     drop(reader);
     found.extend(notes.into_found());
     ((!found.has_errors()).then_some(pipeline), found)
-}
-
-fn syntax_error(error: &toml::de::Error) -> Diagnostic {
-    let span = error.span().unwrap_or(0..0);
-    let found = Diagnostic::error("TS-P006", format!("not TOML: {}", error.message()), span);
-    if error.message() == "duplicate key" {
-        found.with_help("each key and each table stands once; rename or remove one")
-    } else {
-        found
-    }
 }
 
 fn pipeline(file: &Reader<'_>) -> Pipeline {

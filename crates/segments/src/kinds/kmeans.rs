@@ -24,7 +24,7 @@ const SILHOUETTE_ROWS: usize = 5_000;
 /// Features that a reason names.
 const NAMED_FEATURES: usize = 2;
 
-/// Ratios of distances above this are not told apart in a reason.
+/// Ratios of distances above this are written alike in a reason.
 const MUCH_FARTHER: f64 = 10.0;
 
 pub(super) static KIND: Kind = Kind {
@@ -219,7 +219,7 @@ struct Explained {
     assignment: cluster::Assignment,
 }
 
-/// What reasons say of a feature whoever the customer is.
+/// The part of a reason that is the same for every customer.
 struct FeatureWords {
     name: String,
     /// After a value.

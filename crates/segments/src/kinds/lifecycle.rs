@@ -18,7 +18,7 @@ const STAGE: &str = "lifecycle_stage";
 const RECENCY: &str = "recency_days";
 
 /// Segment of customers without a stage.
-const NO_STAGE: &str = "no stage";
+pub const NO_STAGE: &str = "no stage";
 
 pub(super) static KIND: Kind = Kind {
     name: "lifecycle",

@@ -18,7 +18,7 @@ use crate::rank::Ranking;
 use crate::score::{Good, NO_SCORE, by_edges, midrank, quantile_edges};
 
 /// Segment of customers of whom recency, frequency or monetary value is missing.
-pub(super) const NOT_SCORED: &str = "Not Scored";
+pub const NOT_SCORED: &str = "Not Scored";
 
 /// Weights of R, F, M that give the score code read as a number; a weighted score adds nothing to it.
 const CODE_WEIGHTS: [f64; 3] = [100.0, 10.0, 1.0];
@@ -103,7 +103,7 @@ fn features(config: &RfmGrid) -> [&str; 3] {
     [&config.recency, &config.frequency, &config.monetary].map(|feature| feature.value.as_str())
 }
 
-/// The three features, NaN for customers of whom any of the three is missing: nobody is ranked among customers that get no score.
+/// The three features, NaN for customers of whom any of the three is missing: only customers that get a score are ranked.
 fn complete_values(config: &RfmGrid, customers: &Customers) -> Result<[Vec<f64>; 3], SegmentError> {
     let [mut r, mut f, mut m] = {
         let [r, f, m] = features(config);
@@ -148,17 +148,7 @@ fn score(
         }
         ScoreMethod::Frozen { .. } => match frozen {
             Some(frozen) => {
-                for (index, now) in features(config).into_iter().enumerate() {
-                    if frozen.features[index] != now {
-                        let (dimension, frozen) =
-                            (DIMENSIONS[index], frozen.features[index].clone());
-                        return Err(SegmentError::FrozenFeature {
-                            dimension,
-                            frozen,
-                            now: now.to_owned(),
-                        });
-                    }
-                }
+                frozen.fits(config)?;
                 Some(frozen.clone())
             }
             None => computed(Closed::Right, 0.0),

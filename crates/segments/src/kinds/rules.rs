@@ -18,7 +18,7 @@ pub(super) static KIND: Kind = Kind {
            Missing values: a predicate that is null is not true, so the next rule is tried.\n\
            Publishes: in `models` every rule and how many customers it decided; where the engine says all rules that are true, also \
            `rule_N_matched`, `rule_N_reached`, `overlap_N_M` and `uncovered`, a row of `quality` per rule, and warnings about rules that \
-           overlap or decide nobody.",
+           overlap or decide no customer.",
     accepts: |kind| matches!(kind, SchemeKind::Rules(_)),
     inputs: |_| Vec::new(),
     assign,
@@ -138,7 +138,7 @@ fn checked_hits(
 }
 
 /// The segments in the order of the rules, and the segment of each rule (`otherwise` last). Rules that name the same segment
-/// share it; its rule in words joins theirs.
+/// share it; its rule joins theirs.
 fn segments(scheme: &str, config: &RulesScheme) -> (Vec<SegmentInfo>, Vec<u32>) {
     let mut segments: Vec<SegmentInfo> = Vec::new();
     let mut of_code = Vec::with_capacity(config.rules.len() + 1);

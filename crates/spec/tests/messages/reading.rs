@@ -195,7 +195,7 @@ fn names_and_places() {
 }
 
 #[test]
-fn several_mistakes_are_told_at_once_by_place() {
+fn several_mistakes_are_shown_at_once_by_place() {
     let text = changed("currency = \"GBP\"", "currency = \"Euro\"")
         .replace("agg = \"sum\"", "agg = \"summ\"")
         .replace("time = \"invoiced_at\"\n", "")

@@ -1,0 +1,212 @@
+//! Labels that can occur: texts that rules and expressions compare with, and segments that playbooks name, must be among them.
+//!
+//! A column's labels are known where they follow from the pipeline file: segments of schemes, and features and stages that are
+//! computed by `case` with constant texts. Columns of the lake have whatever the lake holds.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use tessera_expr::{BinaryOp, Expr, Function, Literal, Node, Type};
+use tessera_segments::{CellMap, NO_STAGE, NOT_SCORED};
+use tessera_spec::Pipeline;
+use tessera_spec::diagnostic::{Diagnostic, Diagnostics, unknown_name};
+use tessera_spec::pipeline::{ExprText, LifecycleLimits, Playbook, Scheme, SchemeKind, ScoreKind};
+
+/// The labels of each column whose labels are known.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Labels(BTreeMap<String, Vec<String>>);
+
+impl Labels {
+    /// The labels of computed features and of scores.
+    pub(crate) fn new<'a>(
+        pipeline: &Pipeline,
+        computed: impl Iterator<Item = &'a (String, Expr)>,
+    ) -> Self {
+        let mut labels = Self::default();
+        for (name, expr) in computed {
+            labels.take(name, labels.of(expr));
+        }
+        for score in &pipeline.scores {
+            if let ScoreKind::Health(health) = &score.kind {
+                let bands = health.bands.iter().map(|(band, _)| band.clone());
+                labels.take(&format!("{}_band", score.name.value), Some(bands.collect()));
+            }
+        }
+        labels
+    }
+
+    fn take(&mut self, column: &str, labels: Option<Vec<String>>) {
+        if let Some(labels) = labels {
+            self.0.insert(column.to_owned(), labels);
+        }
+    }
+
+    /// Adds the segments of a scheme, whose column later rules may use.
+    pub(crate) fn take_scheme(&mut self, scheme: &Scheme, limits: &LifecycleLimits) {
+        self.take(&scheme.name.value, segments(scheme, limits));
+    }
+
+    /// The labels that an expression can have; `None` where they depend on the data.
+    fn of(&self, expr: &Expr) -> Option<Vec<String>> {
+        if expr.ty != Type::String && expr.ty != Type::Null {
+            return None;
+        }
+        let of_all = |parts: &mut dyn Iterator<Item = &Expr>| {
+            let mut all: Vec<String> = Vec::new();
+            for part in parts {
+                for label in self.of(part)? {
+                    if !all.contains(&label) {
+                        all.push(label);
+                    }
+                }
+            }
+            Some(all)
+        };
+        match &expr.node {
+            Node::Literal(Literal::String(text)) => Some(vec![text.clone()]),
+            Node::Literal(Literal::Null) => Some(Vec::new()),
+            Node::Column(name) => self.0.get(name).cloned(),
+            Node::Case {
+                branches,
+                otherwise,
+            } => {
+                let otherwise = otherwise.as_deref();
+                of_all(&mut branches.iter().map(|(_, value)| value).chain(otherwise))
+            }
+            Node::Call(Function::Coalesce, parts) => of_all(&mut parts.iter()),
+            Node::Cast(inner) => self.of(inner),
+            _ => None,
+        }
+    }
+
+    /// Notes every text that a column is compared with and cannot have.
+    pub(crate) fn check(&self, text: &ExprText, expr: &Expr, found: &mut Diagnostics) {
+        let mut pending = vec![expr];
+        while let Some(expr) = pending.pop() {
+            match &expr.node {
+                Node::Binary(op, left, right) => {
+                    if is_equality(*op) {
+                        self.check_pair(text, left, right, found);
+                        self.check_pair(text, right, left, found);
+                    }
+                    pending.push(left);
+                    pending.push(right);
+                }
+                Node::In { of, list, .. } => {
+                    for candidate in list {
+                        self.check_pair(text, of, candidate, found);
+                    }
+                    pending.push(of);
+                    pending.extend(list);
+                }
+                Node::Case {
+                    branches,
+                    otherwise,
+                } => {
+                    pending.extend(branches.iter().flat_map(|(when, then)| [when, then]));
+                    pending.extend(otherwise.as_deref());
+                }
+                Node::Call(_, parts) => pending.extend(parts),
+                Node::Not(of) | Node::Negate(of) | Node::Cast(of) => pending.push(of),
+                Node::IsNull { of, .. } | Node::Like { of, .. } => pending.push(of),
+                _ => {}
+            }
+        }
+    }
+
+    fn check_pair(&self, text: &ExprText, of: &Expr, with: &Expr, found: &mut Diagnostics) {
+        let (Node::Column(column), Node::Literal(Literal::String(label))) = (&of.node, &with.node)
+        else {
+            return;
+        };
+        let Some(known) = self.0.get(column).filter(|known| !known.contains(label)) else {
+            return;
+        };
+        let names: Vec<&str> = known.iter().map(String::as_str).collect();
+        let at = |offset: usize| (text.span.start + offset).min(text.span.end);
+        let span = at(with.span.start)..at(with.span.end);
+        let what = format!("value of `{column}`");
+        found.extend([unknown_name("TS-G007", &what, label, span, &names)
+            .with_label(format!("`{column}` never has this value"))]);
+    }
+}
+
+fn is_equality(op: BinaryOp) -> bool {
+    matches!(
+        op,
+        BinaryOp::Equal
+            | BinaryOp::NotEqual
+            | BinaryOp::IsDistinctFrom
+            | BinaryOp::IsNotDistinctFrom
+    )
+}
+
+/// The segments that a scheme can give; `None` where they depend on the data.
+fn segments(scheme: &Scheme, limits: &LifecycleLimits) -> Option<Vec<String>> {
+    let mut segments: Vec<String> = match &scheme.kind {
+        SchemeKind::RfmGrid(rfm) => {
+            let cells = CellMap::new(&rfm.grid.value, rfm.scores).ok()?;
+            let named = cells.segments().iter().cloned();
+            named.chain([NOT_SCORED.to_owned()]).collect()
+        }
+        SchemeKind::Quantile(ranked) => ranked
+            .tiers
+            .iter()
+            .map(|(tier, _)| tier)
+            .chain([&ranked.missing])
+            .cloned()
+            .collect(),
+        SchemeKind::Rules(rules) => rules
+            .rules
+            .iter()
+            .map(|rule| &rule.segment.value)
+            .chain([&rules.otherwise])
+            .cloned()
+            .collect(),
+        SchemeKind::Lifecycle => stages(limits)
+            .iter()
+            .chain([&NO_STAGE])
+            .map(|stage| (*stage).to_owned())
+            .collect(),
+        SchemeKind::Kmeans(_) | SchemeKind::Attribute(_) => return None,
+    };
+    let mut seen = BTreeSet::new();
+    segments.retain(|name| seen.insert(name.clone()));
+    Some(segments)
+}
+
+fn stages(limits: &LifecycleLimits) -> &'static [&'static str] {
+    match limits {
+        LifecycleLimits::Fixed { .. } => &["new", "active", "at risk", "dormant", "churned"],
+        LifecycleLimits::Cadence { .. } => &["active", "slipping", "at risk", "lapsed"],
+    }
+}
+
+/// Notes playbooks whose segment no customer can have, where the parser of the file could not know: segments of grids and of
+/// lifecycle schemes.
+pub(crate) fn playbooks(pipeline: &Pipeline, found: &mut Diagnostics) {
+    for playbook in &pipeline.playbooks {
+        let scheme = pipeline.scheme(&playbook.scheme.value);
+        let Some(scheme) = scheme
+            .filter(|scheme| matches!(scheme.kind, SchemeKind::RfmGrid(_) | SchemeKind::Lifecycle))
+        else {
+            continue;
+        };
+        let known = segments(scheme, &pipeline.features.lifecycle);
+        if let Some(known) = known.filter(|known| !known.contains(&playbook.segment.value)) {
+            found.extend([unknown_segment(playbook, &known)]);
+        }
+    }
+}
+
+fn unknown_segment(playbook: &Playbook, known: &[String]) -> Diagnostic {
+    let names: Vec<&str> = known.iter().map(String::as_str).collect();
+    let what = format!("segment of scheme `{}`", playbook.scheme.value);
+    let (name, span) = (&playbook.segment.value, playbook.segment.span.clone());
+    let missing = unknown_name("TS-P019", &what, name, span, &names);
+    if missing.help.is_none() && playbook.segment.span == playbook.name.span {
+        return missing.with_help(
+            "a playbook is for the segment of its own name unless `segment = \"…\"` names another",
+        );
+    }
+    missing
+}
