@@ -9,11 +9,11 @@ check:
 
 # All tests.
 test:
-    cargo nextest run --release --workspace
+    cargo test --release --workspace
 
 # Accept changed snapshots and regenerate the JSON Schema.
 bless:
-    INSTA_UPDATE=always cargo nextest run --release --workspace --no-fail-fast
+    INSTA_UPDATE=always cargo test --release --workspace --no-fail-fast
     cargo run --release -p tessera-cli -- schema > schema/pipeline.schema.json
 
 # The demo lake, its pipeline, its report.

@@ -42,6 +42,6 @@ fn panic_text(panic: &(dyn Any + Send)) -> String {
         .or_else(|| panic.downcast_ref::<&str>().copied());
     format!(
         "{}; please report it, with TESSERA_LOG=debug",
-        text.unwrap_or("the program stopped without a word")
+        text.unwrap_or("the program stopped without a message")
     )
 }

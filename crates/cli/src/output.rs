@@ -1,4 +1,4 @@
-//! stdout is data, stderr is talk.
+//! Results go to stdout, messages to stderr.
 
 use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
@@ -62,13 +62,13 @@ impl From<serde_json::Error> for Failure {
     }
 }
 
-/// Says why, and returns the exit code.
+/// Prints the message, and returns the exit code.
 pub(crate) fn fail(failure: &Failure) -> ExitCode {
     say(failure.message.trim_end());
     ExitCode::from(failure.code)
 }
 
-/// Writes to stdout. A reader that went away, as `head` does, is no error.
+/// Writes to stdout. A closed pipe, as behind `head`, is no error.
 pub(crate) fn print(text: &str) -> Result<(), Failure> {
     match std::io::stdout().lock().write_all(text.as_bytes()) {
         Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(error.into()),
@@ -81,7 +81,7 @@ pub(crate) fn print_json(value: &serde_json::Value) -> Result<(), Failure> {
     print(&format!("{}\n", serde_json::to_string_pretty(value)?))
 }
 
-/// Says something on stderr, if it is not empty. A reader that has gone away is no reason to stop.
+/// Prints a message on stderr, if it is not empty. A closed pipe is no reason to stop.
 pub(crate) fn say(text: &str) {
     if !text.is_empty() {
         let _ = writeln!(std::io::stderr(), "{text}");

@@ -14,7 +14,7 @@ pub(crate) struct Progress {
 }
 
 impl Progress {
-    /// A bar on a terminal; nothing elsewhere, where log lines tell the same.
+    /// A bar on a terminal; nothing elsewhere, where log lines say the same.
     pub(crate) fn new(output: &Output) -> Self {
         let shown = std::io::stderr().is_terminal()
             && !output.quiet

@@ -9,9 +9,9 @@ use crate::arguments::{LogFormat, Output};
 
 /// Starts logging. `TESSERA_LOG` takes a filter such as `debug` or `tessera_engine=trace`.
 pub(crate) fn start(output: &Output) {
-    // On a terminal the progress bar tells of the stages; a scheduler reads their log lines.
-    let told_by_bar = std::io::stderr().is_terminal() && output.log_format == LogFormat::Text;
-    let default = if output.quiet || told_by_bar {
+    // On a terminal the progress bar shows the stages; a scheduler reads their log lines.
+    let shown_by_bar = std::io::stderr().is_terminal() && output.log_format == LogFormat::Text;
+    let default = if output.quiet || shown_by_bar {
         "warn"
     } else {
         "warn,tessera=info,tessera_pipeline=info"
@@ -21,7 +21,7 @@ pub(crate) fn start(output: &Output) {
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
         .with_span_events(FmtSpan::NONE)
-        // Told on stderr as well, where a reader that has gone away would end the run.
+        // They would be written to stderr as well, where a closed pipe would end the run.
         .log_internal_errors(false);
     match output.log_format {
         LogFormat::Json => builder
@@ -35,6 +35,6 @@ pub(crate) fn start(output: &Output) {
             .with_ansi(std::io::stderr().is_terminal())
             .init(),
     }
-    // Damaged input can make a library panic; it is caught and told as an error that names the file.
+    // Damaged input can make a library panic; it is caught and becomes an error that names the file.
     std::panic::set_hook(Box::new(|panic| tracing::debug!("{panic}")));
 }

@@ -18,7 +18,7 @@ pub enum DemoError {
     Io {
         /// The folder or file.
         path: PathBuf,
-        /// What the system said.
+        /// The operating system's error.
         source: std::io::Error,
     },
     /// The Parquet writer failed.
@@ -26,7 +26,7 @@ pub enum DemoError {
     Parquet {
         /// The file.
         path: PathBuf,
-        /// What the writer said.
+        /// The writer's message.
         source: parquet::errors::ParquetError,
     },
     /// The columns of a table do not fit its schema: a defect of the generator.
@@ -34,7 +34,7 @@ pub enum DemoError {
     Columns {
         /// The file.
         path: PathBuf,
-        /// What arrow said.
+        /// Arrow's message.
         source: arrow::error::ArrowError,
     },
     /// A distribution was given impossible parameters: a defect of the archetype table.

@@ -27,7 +27,7 @@ pub(crate) struct Facts<'a> {
     pub(crate) kpi: Option<Kpi>,
 }
 
-/// One way of dividing the customers, with its segments.
+/// One scheme, with its segments.
 #[derive(Debug, Clone)]
 pub(crate) struct Scheme {
     pub(crate) name: String,

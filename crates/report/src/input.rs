@@ -177,7 +177,7 @@ pub struct FeatureMeta {
     /// What kind of knowledge it is: behavioural, value, lifecycle, …
     #[serde(default)]
     pub base: Option<String>,
-    /// What it means, in words.
+    /// What it means, as text.
     #[serde(default)]
     pub notes: Option<String>,
 }

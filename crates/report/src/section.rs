@@ -68,9 +68,9 @@ pub(crate) enum Build {
 pub(crate) enum Part {
     /// The template's values.
     Ready(Value),
-    /// Nothing, and the reader is told why.
+    /// Nothing, with the reason.
     NotComputed(String),
-    /// Nothing, and nobody would miss it: an RFM grid of a scheme that has no scores.
+    /// Nothing, because it does not apply: an RFM grid of a scheme that has no scores.
     NotApplicable,
 }
 

@@ -39,15 +39,15 @@ impl Name {
     }
 }
 
-/// The text without characters that a document or a terminal would obey instead of showing: control characters and the
+/// The text without characters that a document or a terminal would act on instead of showing: control characters and the
 /// marks that switch the writing direction.
 pub(crate) fn printable(text: &str) -> String {
-    let obeyed = |c: char| {
+    let acted_on = |c: char| {
         c.is_control()
             || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{fffe}' | '\u{ffff}')
     };
     text.chars()
-        .map(|c| if obeyed(c) { '\u{fffd}' } else { c })
+        .map(|c| if acted_on(c) { '\u{fffd}' } else { c })
         .collect()
 }
 
@@ -131,7 +131,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_are_never_empty_endless_or_obeyed() {
+    fn names_are_never_empty_endless_or_acted_on() {
         assert_eq!(Name::new("").shown, "(no name)");
         assert_eq!(
             Name::new("Champions"),

@@ -41,7 +41,7 @@ pub struct Commit {
     pub inputs: Value,
     /// Rows per source: used, filtered, quarantined, dropped.
     pub counts: Value,
-    /// What the contracts said of the staged tables.
+    /// Results of the contracts on the staged tables.
     #[serde(default)]
     pub contracts: Value,
     /// The published tables.

@@ -3,17 +3,17 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// An error of the store. Messages name the step, the file and the system's word, never a customer.
+/// An error of the store. Messages name the step, the file and the operating system's error, never a customer.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    /// The system refused.
+    /// An operating system call failed.
     #[error("store: {step}: {}: {error}", path.display())]
     Io {
         /// What was being done.
         step: &'static str,
         /// The file or folder.
         path: PathBuf,
-        /// The system's word.
+        /// The operating system's error.
         error: io::Error,
     },
     /// The folder is not a store of this format.
@@ -49,7 +49,7 @@ pub enum StoreError {
         version: u64,
         /// The step that failed.
         step: &'static str,
-        /// The system's word.
+        /// The operating system's error.
         error: io::Error,
     },
     /// Committed, but readers that follow `latest` do not see it yet.
@@ -77,7 +77,7 @@ pub enum StoreError {
         path: PathBuf,
         /// The version asked for.
         version: u64,
-        /// The versions there are, in words.
+        /// The versions that exist, as text.
         available: String,
     },
     /// The version has been expired by its owner.

@@ -192,7 +192,7 @@ impl Staging<'_> {
         Ok(batches)
     }
 
-    /// Keeps what contracts said of the staged tables for the commit.
+    /// Keeps the results of the contracts on the staged tables for the commit.
     pub fn record_contracts(&mut self, results: Value) {
         self.contracts = results;
     }

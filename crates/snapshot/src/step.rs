@@ -41,7 +41,7 @@ pub(crate) enum Step {
 #[cfg(test)]
 pub(crate) type Hook = std::sync::Arc<dyn Fn(Step) -> io::Result<()> + Send + Sync>;
 
-/// Where tests look in on a store. Nothing but a trace event otherwise.
+/// Where tests observe a store. Otherwise a trace event.
 #[derive(Clone, Default)]
 pub(crate) struct Steps {
     #[cfg(test)]

@@ -79,7 +79,7 @@ impl Ty {
         }
     }
 
-    /// The type in words.
+    /// The type as text.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Text => "string",

@@ -353,7 +353,7 @@ fn bad(layout: &Layout, reason: impl ToString) -> StoreError {
     }
 }
 
-/// A full disk is the system's error, anything else the table's.
+/// A full disk is an operating system error, anything else is an error of the table.
 fn failed(layout: &Layout, path: &Path, error: ParquetError) -> StoreError {
     match error {
         ParquetError::External(cause) => match cause.downcast::<io::Error>() {

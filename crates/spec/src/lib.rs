@@ -4,7 +4,7 @@
 //! is wrong with one). Nothing here touches data.
 //!
 //! Where to look: `written` (what may be written: the JSON Schema), `file` (each table: keys, checks, meaning), `reader` (keys,
-//! types, variables), `diagnostic` (how mistakes are told), `pipeline` (the meaning), `canonical` (its form for hashing).
+//! types, variables), `diagnostic` (how mistakes are shown), `pipeline` (the meaning), `canonical` (its form for hashing).
 //!
 //! To add a key: its field in `written`, its line in `file`, its place in [`pipeline`]; `tests/schema.rs` sees to it that the
 //! first two agree.

@@ -3,7 +3,7 @@
 //! [`Pipeline`] holds no TOML and touches no data. Everything that a later check may complain about (a column that the lake
 //! lacks, an expression that does not parse) carries its [`Span`], so that the complaint can point at the file again.
 //! Comments and spans are no part of what serialises; [`crate::canonical`] also takes out the order of tables.
-//! The words of its plain enums are those of the file: parser, JSON Schema and canonical form read them from here.
+//! Its plain enums are written as in the file: parser, JSON Schema and canonical form read their values from here.
 
 mod feature;
 mod scheme;
@@ -99,7 +99,7 @@ impl Pipeline {
     }
 }
 
-/// `[goal]`: why the customers are divided.
+/// `[goal]`: the goal of the segmentation.
 #[derive(Debug, Clone, Serialize)]
 pub struct Goal {
     /// What is to be achieved.

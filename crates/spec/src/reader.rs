@@ -166,7 +166,7 @@ impl<'a> Reader<'a> {
             .map(|entry| entry.key.value)
     }
 
-    /// Notes keys that nobody asked for.
+    /// Notes keys that are unknown.
     pub(crate) fn finish(&self) {
         let asked = self.asked.borrow();
         let mut known: Vec<&str> = asked.iter().map(String::as_str).collect();
@@ -196,7 +196,7 @@ impl<'a> Reader<'a> {
                     format!("{what} not supported by this version of tessera"),
                     self.key_span(key),
                 )
-                .with_help("take it out: a pipeline file is never obeyed only in part"),
+                .with_help("take it out: a pipeline file is never followed only in part"),
             );
         } else {
             self.asked.borrow_mut().retain(|asked| asked != key);
@@ -327,7 +327,7 @@ impl<'a> Reader<'a> {
         Some(texts)
     }
 
-    /// Several words of an enum, none twice, at least one; nothing where one is unknown, so that no later check judges a part.
+    /// Several values of an enum, none twice, at least one; nothing where one is unknown, so that no later check judges a part.
     pub(crate) fn words<T: DeserializeOwned>(&self, key: &str) -> Option<Vec<At<T>>> {
         let (texts, items) = (self.texts(key)?, self.array(key)?);
         if items.is_empty() {
@@ -341,7 +341,7 @@ impl<'a> Reader<'a> {
             return None;
         }
         let words = texts.iter().map(|text| word_of(self.notes, text, key));
-        // All are read before one can spoil the list, so that all mistakes are noted.
+        // All are read before the list is given up, so that all mistakes are noted.
         let words: Vec<Option<At<T>>> = words.collect();
         words.into_iter().collect()
     }
@@ -352,17 +352,17 @@ impl<'a> Reader<'a> {
         let numbers = items
             .into_iter()
             .map(|item| number_of(self.notes, item, &what));
-        // All are read before one can spoil the list, so that all mistakes are noted.
+        // All are read before the list is given up, so that all mistakes are noted.
         let numbers: Vec<Option<At<f64>>> = numbers.collect();
         numbers.into_iter().collect()
     }
 
-    /// One of the words of an enum.
+    /// A value of an enum.
     pub(crate) fn word<T: DeserializeOwned>(&self, key: &str) -> Option<At<T>> {
         word_of(self.notes, &self.text(key)?, key)
     }
 
-    /// One of the words of an enum, which must be there.
+    /// A value of an enum, which must be there.
     pub(crate) fn required_word<T: DeserializeOwned>(
         &self,
         key: &str,

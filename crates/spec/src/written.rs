@@ -2,7 +2,7 @@
 //!
 //! The parser in `file` reads the same keys; `tests/schema.rs` compares the two, table by table. Words come from the enums of
 //! [`crate::pipeline`] and of [`word`], which the parser reads as well. What only the parser checks (references between
-//! tables, rising limits, expressions) is said in the descriptions.
+//! tables, rising limits, expressions) is stated in the descriptions.
 
 mod feature;
 mod scheme;
@@ -100,7 +100,7 @@ struct PipelineFile {
     features: Option<FeaturesTable>,
     /// Models of what customers will do, and how healthy they are.
     scores: Option<BTreeMap<String, ScoreTable>>,
-    /// Ways of dividing the customers; each puts every customer into exactly one segment.
+    /// Schemes: each assigns every customer to exactly one segment.
     schemes: Option<BTreeMap<String, SchemeTable>>,
     /// What to do with a segment; named after it unless `segment` is stated.
     playbooks: Option<BTreeMap<String, PlaybookTable>>,

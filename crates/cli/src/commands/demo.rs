@@ -10,7 +10,7 @@ use super::run;
 use crate::arguments::{self, Demo, Output};
 use crate::output::Failure;
 
-/// The pipeline that the demo runs: the very file that the project ships.
+/// The pipeline that the demo runs: the file that the project ships.
 const PIPELINE: &str = include_str!("../../../../pipelines/demo.toml");
 
 /// Last day of the demo lake.

@@ -191,7 +191,7 @@ fn midrank_scores(rows: &[[f64; 6]], feature: usize, small_is_good: bool) -> Vec
         .collect()
 }
 
-/// The ten-segment grid of recency and frequency, with `Lost` told apart by money.
+/// The ten-segment grid of recency and frequency, with `Lost` split by money.
 fn rfm(r: u8, f: u8, m: u8) -> &'static str {
     match (r, f) {
         (1, 1) | (1, 2) if m <= 2 => "Lost",

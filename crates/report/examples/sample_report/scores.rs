@@ -1,4 +1,4 @@
-//! Scores of a made-up company: churn that is foretold well, a lifetime value that tracks, a health score that says nothing.
+//! Scores of a made-up company: churn that is predicted well, a lifetime value that tracks, a health score without information.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! What the words and features of the report mean.
+//! The terms and features of the report.
 
 use std::collections::BTreeSet;
 

@@ -36,7 +36,7 @@ struct Figure {
     label: String,
     number: String,
     note: String,
-    /// good, bad or neutral; the note says the same in words.
+    /// good, bad or neutral; the note says the same as text.
     tone: &'static str,
 }
 

@@ -63,7 +63,7 @@ fn build(facts: &Facts<'_>) -> Result<Part, ReportError> {
     let sentence = match all {
         0 => "No row was refused.".to_owned(),
         n => format!(
-            "{} set aside and not used.",
+            "{} quarantined and not used.",
             counted(n, "row was", "rows were")
         ),
     };

@@ -1,4 +1,4 @@
-//! A version of an older or newer program, or of a pipeline that computes little: what is missing is said, not guessed.
+//! A version of an older or newer program, or of a pipeline that computes little: what is missing is stated, not guessed.
 
 use std::collections::BTreeMap;
 

@@ -38,7 +38,7 @@ const AS_OF: Column = must(
 pub static TABLES: &[Table] = &[
     Table {
         name: "calibration",
-        doc: "What the models of a score foretold against what then happened, gathered by prediction; absent \
+        doc: "What the models of a score predicted and what then happened, by bins of the prediction; absent \
               without scores that have a backtest.",
         version: "1.0",
         row: "score x model x bin",
@@ -237,9 +237,9 @@ pub static TABLES: &[Table] = &[
     },
     Table {
         name: "rejects",
-        doc: "What broke a source's contract, so that its owner can mend it.",
+        doc: "Rows that broke a source's contract, so that the owner of the source can correct them.",
         version: "1.0",
-        row: "row set aside",
+        row: "quarantined row",
         sorted_by: &["source", "file", "row_number"],
         unique: false,
         columns: &[
@@ -272,12 +272,12 @@ pub static TABLES: &[Table] = &[
             may("touch", Ty::Text, "`high`, `low` or `tech`."),
             may("channel", Ty::Text, "Through what channel."),
             may("owner", Ty::Text, "Who acts."),
-            may("rule", Ty::Text, "The rule in words."),
+            may("rule", Ty::Text, "The rule as text."),
         ],
     },
     Table {
         name: "sources",
-        doc: "What came in, and what became of it: rows = used + filtered + quarantined + dropped.",
+        doc: "Rows of each source by their outcome: rows = used + filtered + quarantined + dropped.",
         version: "1.0",
         row: "source",
         sorted_by: &["source"],
@@ -301,7 +301,7 @@ pub static TABLES: &[Table] = &[
                 "Rows that do not concern the pipeline.",
             )
             .counts("rows"),
-            must("quarantined", Ty::Int, "Rows set aside, see `rejects`.").counts("rows"),
+            must("quarantined", Ty::Int, "Rows quarantined, see `rejects`.").counts("rows"),
             must("dropped", Ty::Int, "Rows left out as the contract says.").counts("rows"),
             must("duplicates", Ty::Int, "Of those above, repeated rows.").counts("rows"),
             may(

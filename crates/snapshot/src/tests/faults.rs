@@ -1,4 +1,4 @@
-//! The system refuses at one step after the other, by an error or by power lost to the process.
+//! One step after the other fails, by an error of the operating system or because the process loses power.
 
 use std::io;
 use std::path::{Path, PathBuf};

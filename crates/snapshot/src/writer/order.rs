@@ -36,8 +36,8 @@ impl Order {
         }
     }
 
-    /// Checks the next rows. The answer is the 1-based number of the first row that is out of place; its content is
-    /// nobody's business.
+    /// Checks the next rows. The answer is the 1-based number of the first row that is out of place, without its
+    /// content, which may be personal.
     pub(crate) fn check(&mut self, batch: &RecordBatch) -> Result<Option<Misplaced>, ArrowError> {
         if batch.num_rows() == 0 || self.columns.is_empty() {
             return Ok(None);

@@ -175,7 +175,7 @@ fn score_place(score: &Score) -> String {
     format!("[scores.{}]", score.name.value)
 }
 
-/// With a word on case, where that is all that tells the two names apart.
+/// With a note on case, where the two names differ in nothing else.
 fn with_case(found: Diagnostic, one: &str, other: &str) -> Diagnostic {
     if one == other {
         return found;

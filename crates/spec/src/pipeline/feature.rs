@@ -58,7 +58,7 @@ pub struct Features {
     pub declared: Vec<FeatureDecl>,
 }
 
-/// How lifecycle stages are told apart (DEFINITIONS §3).
+/// How lifecycle stages are defined (DEFINITIONS §3).
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum LifecycleLimits {

@@ -1,4 +1,4 @@
-//! Ways of dividing the customers.
+//! Schemes: how customers are assigned to segments.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -14,7 +14,7 @@ pub struct Scheme {
     pub kind: SchemeKind,
 }
 
-/// Ways of dividing the customers.
+/// How a scheme assigns the customers.
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "snake_case", tag = "kind")]
 pub enum SchemeKind {

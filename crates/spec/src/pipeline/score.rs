@@ -199,7 +199,7 @@ pub struct ScoreColumn {
     pub name: String,
     /// What it holds.
     pub unit: Unit,
-    /// What it says, in words.
+    /// What it means, as text.
     pub about: &'static str,
     /// It only qualifies another column (the end of an interval, a reason): segments are not profiled by it.
     pub detail: bool,

@@ -113,7 +113,7 @@ pub enum ColumnType {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum OnBadRow {
-    /// Set aside in `rejects`, with the reason.
+    /// Quarantined in `rejects`, with the reason.
     Quarantine,
     /// Left out and counted.
     Drop,

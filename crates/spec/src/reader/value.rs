@@ -1,4 +1,4 @@
-//! Single values: texts, numbers, words.
+//! Single values: texts, numbers, values of enums.
 
 use std::fmt::Display;
 
@@ -11,7 +11,7 @@ use super::Notes;
 use crate::diagnostic::{Diagnostic, unknown_name};
 use crate::pipeline::At;
 
-/// What serde says of a word that an enum does not have: the words that it has.
+/// serde's error for a value that an enum does not have: the values that it has.
 #[derive(Debug)]
 struct NotAWord(&'static [&'static str]);
 
@@ -33,7 +33,7 @@ impl serde::de::Error for NotAWord {
     }
 }
 
-/// The variant of an enum that has this word for its serde name.
+/// The variant of an enum whose serde name is this text.
 pub(crate) fn word_of<T: DeserializeOwned>(
     notes: &Notes,
     text: &At<String>,

@@ -22,7 +22,7 @@ pub(super) struct FeaturesTable {
     declared: BTreeMap<String, FeatureTable>,
 }
 
-/// How lifecycle stages are told apart.
+/// How lifecycle stages are defined.
 #[derive(JsonSchema)]
 #[schemars(untagged)]
 #[expect(dead_code, reason = "the shape of a value; never filled")]

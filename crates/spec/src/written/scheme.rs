@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use super::word::GridName;
 use crate::pipeline::{Closed, Transform};
 
-/// A way of dividing the customers.
+/// A scheme: how the customers are assigned to segments.
 #[derive(JsonSchema)]
 #[schemars(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
 #[expect(dead_code, reason = "the shape of a table; never filled")]

@@ -61,7 +61,7 @@ struct FreshnessTable {
     fail: Option<String>,
 }
 
-/// What rows must satisfy; those that do not are set aside with the reason.
+/// What rows must satisfy; those that do not are quarantined with the reason.
 #[derive(JsonSchema)]
 #[schemars(deny_unknown_fields)]
 #[expect(dead_code, reason = "the shape of a table; never filled")]

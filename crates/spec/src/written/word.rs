@@ -1,4 +1,4 @@
-//! Words of the file that the meaning does not keep as words.
+//! TOML values that the checked pipeline represents otherwise.
 
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -27,7 +27,7 @@ pub(crate) enum RepeatedRows {
     Fail,
 }
 
-/// How lifecycle stages are told apart.
+/// How lifecycle stages are defined.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum LifecycleKind {

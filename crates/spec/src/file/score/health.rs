@@ -114,7 +114,7 @@ fn components(table: &Reader<'_>) -> Option<Vec<HealthComponent>> {
             .notes
             .add(Diagnostic::error("TS-P009", message, inner.span.clone()).with_help(HELP));
     }
-    // All are read before one can spoil the list, so that all mistakes are noted.
+    // All are read before the list is given up, so that all mistakes are noted.
     let read: Vec<Option<HealthComponent>> = entries
         .into_iter()
         .map(|entry| {
