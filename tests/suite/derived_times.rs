@@ -424,7 +424,7 @@ fn a_conversion_that_fails_breaks_its_row() {
         rules,
         [
             "derive `t`: \"day\" is not a date",
-            "derive `p`: plan is not an integer"
+            "derive `p`: \"plan\" is not an integer"
         ]
     );
     let rows: Vec<String> = rejects.texts("row").into_iter().flatten().collect();

@@ -135,3 +135,9 @@ fn every_feature_of_online_retail_equals_duckdbs() {
         ],
     );
 }
+
+#[test]
+fn functions_that_duckdb_has_too_give_what_the_document_states() {
+    let Some(python) = python() else { return };
+    script(&python, "expressions.py", &["docs/expressions.md"]);
+}

@@ -8,7 +8,7 @@ use polars::prelude::{
     StringChunked, TimeUnit,
 };
 use tessera_expr::Type;
-use tessera_expr::temporal::{DAY_MICROS, day_in_range, format_date, format_timestamp, parse_date};
+use tessera_expr::temporal::{DAY_MICROS, day_in_range, format_date, format_timestamp};
 
 use super::kernels::{dates, days, micros, timestamps, unary};
 use super::{Clock, times};
@@ -24,6 +24,7 @@ pub(super) fn cast(of: Expr, from: Type, to: Type, clock: Clock) -> Expr {
         (Type::Float, Type::Int) => float_to_integer(of),
         (Type::Float, Type::String) => float_to_text(of),
         (Type::String, Type::Timestamp) => times::from_text(of, clock),
+        (Type::String, Type::Date) => times::day_from_text(of, clock),
         (Type::String, _) => read(of, to),
         (Type::Date, Type::String) => unary(of, DataType::String, |s| {
             let done: StringChunked =
@@ -112,12 +113,7 @@ fn read(of: Expr, to: Type) -> Expr {
                 });
                 done.into_series()
             }
-            Type::Date => {
-                let done: Int32Chunked =
-                    unary_elementwise(text, |x: Option<&str>| parse_date(x?.trim()));
-                dates(done)
-            }
-            Type::Timestamp | Type::String | Type::Null => s.clone(),
+            Type::Date | Type::Timestamp | Type::String | Type::Null => s.clone(),
         })
     })
 }

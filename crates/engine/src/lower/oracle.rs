@@ -488,8 +488,12 @@ fn read(s: &str, to: Type) -> Maybe {
     {
         return Some(Time(instant.naive_utc()));
     }
-    // a date is read where the constant of that text is accepted
-    match parse(&literal, &Schema::default()).ok()?.node {
+    // a date or timestamp is read where the constant of that text is accepted; a date also where a timestamp is
+    let parsed = match parse(&literal, &Schema::default()) {
+        Err(_) if to == Type::Date => return cast(read(s, Type::Timestamp)?, Type::Date),
+        parsed => parsed.ok()?,
+    };
+    match parsed.node {
         Node::Literal(literal) => constant(&literal),
         other => panic!("{other:?}"),
     }

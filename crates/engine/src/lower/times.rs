@@ -24,6 +24,19 @@ pub(super) fn from_text(of: Expr, clock: Clock) -> Expr {
     })
 }
 
+/// `cast(text as date)`: a date, or the day of a timestamp on the local clock.
+pub(super) fn day_from_text(of: Expr, clock: Clock) -> Expr {
+    let stating = Stating::new(clock);
+    let read = move |text: &str| match read_timestamp(text.trim())? {
+        Stated::Day(day) => Some(day),
+        stated => i32::try_from(stating.timestamp(stated)?.div_euclid(DAY_MICROS)).ok(),
+    };
+    unary(of, DataType::Date, move |s| {
+        let done: Int32Chunked = unary_elementwise(s.str()?, |x: Option<&str>| read(x?));
+        Ok(dates(done))
+    })
+}
+
 /// Times of a file, of any unit and with a zone or without, in microseconds; null outside the years 1 to 9999, and where
 /// nanoseconds are the largest or smallest number there is, as which readers hand over what nanoseconds cannot count.
 pub(crate) fn micros_in_range(of: Expr) -> Expr {
