@@ -13,6 +13,8 @@ mod cdnow;
 mod commands;
 #[path = "suite/damage.rs"]
 mod damage;
+#[path = "suite/delta.rs"]
+mod delta;
 #[path = "suite/demo.rs"]
 mod demo;
 #[path = "suite/derived_times.rs"]
@@ -21,6 +23,8 @@ mod derived_times;
 mod documented_commands;
 #[path = "suite/duplicates.rs"]
 mod duplicates;
+#[path = "suite/evolution.rs"]
+mod evolution;
 #[path = "suite/identity.rs"]
 mod identity;
 #[path = "suite/interrupt.rs"]
@@ -29,6 +33,10 @@ mod interrupt;
 mod kill;
 #[path = "suite/known_at.rs"]
 mod known_at;
+#[path = "suite/lake_files.rs"]
+mod lake_files;
+#[path = "suite/latest.rs"]
+mod latest;
 #[path = "suite/latest.rs"]
 mod latest;
 #[path = "suite/lifetime_always.rs"]
@@ -41,6 +49,8 @@ mod online_retail;
 mod oracle;
 #[path = "suite/out_of_range.rs"]
 mod out_of_range;
+#[path = "suite/partitions.rs"]
+mod partitions;
 #[path = "suite/program.rs"]
 mod program;
 #[path = "suite/rfm_reference.rs"]

@@ -44,7 +44,7 @@ pub(crate) fn python() -> Option<PathBuf> {
     Some(python)
 }
 
-fn script(python: &Path, name: &str, arguments: &[&str]) {
+pub(crate) fn script(python: &Path, name: &str, arguments: &[&str]) {
     let output = Command::new(python)
         .arg(root().join("tests/oracle").join(name))
         .args(arguments)

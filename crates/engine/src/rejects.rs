@@ -121,7 +121,8 @@ fn content(rows: &SourceRows) -> Vec<Expr> {
         .filter(|c| c.stored != Stored::HivePath)
         .map(|c| {
             if is_converted(c) {
-                col(raw_name(&c.name)).alias(c.name.as_str())
+                let value = col(c.name.as_str()).cast(DataType::String);
+                coalesce(&[col(raw_name(&c.name)), value]).alias(c.name.as_str())
             } else {
                 in_file(&rows.scan, &c.name).alias(c.name.as_str())
             }

@@ -3,8 +3,10 @@
 //! Where to look: `parquet` and `texts` (how each format is read), `local` (instants and naive times to the pipeline's local
 //! times), `visible` (which rows are visible at `as_of`).
 
+mod convert;
 mod local;
 mod parquet;
+mod path_values;
 mod texts;
 mod visible;
 
@@ -14,15 +16,17 @@ use chrono::{Datelike, NaiveDate};
 use polars::lazy::dsl::ScanSources;
 use polars::prelude::*;
 use tessera_expr::Type;
-use tessera_expr::rel::{Scan, ScanColumn, ScanFormat, SourceRows, Stored};
+use tessera_expr::rel::{FileGroup, Scan, ScanColumn, ScanFormat, SourceRows, Stored};
 
 use crate::error::EngineError;
-use crate::lower::{days_in_range, finite, lower, reads_skipped};
+use crate::lower::{lower, reads_skipped};
+use convert::{codes, normalised, raw};
+use local::skipped_name;
 pub(crate) use local::skipped_times;
-use local::{local_time, skipped_name};
 use parquet::parquet;
+use path_values::path_columns;
 pub(crate) use texts::{broken_text, is_converted, raw_name};
-use texts::{csv, from_text, ndjson};
+use texts::{csv, ndjson};
 use visible::{known_ends, local_bound, raw_bounds, stored_column};
 
 /// Prefix of columns that only the engine sees.
@@ -57,24 +61,7 @@ pub(crate) fn visible_rows(
     row_numbers: bool,
 ) -> Result<LazyFrame, EngineError> {
     let scan = &rows.scan;
-    let mut frame = match scan.format {
-        ScanFormat::Parquet => parquet(scan, files)?,
-        ScanFormat::Csv => csv(scan, files)?,
-        ScanFormat::Ndjson => ndjson(scan, files)?,
-    };
-    if row_numbers {
-        frame = frame.with_row_index(ROW, None);
-    }
-    if let Some(predicate) = raw_bounds(rows) {
-        frame = frame.filter(predicate);
-    }
-    let stands_for = |c: &ScanColumn| has_codes(c) || has_ticks(c);
-    let codes = scan.columns.iter().filter(|c| stands_for(c)).map(|c| {
-        let codes = col(c.name.as_str()).to_physical();
-        codes.cast(DataType::Int64).alias(code_name(&c.name))
-    });
-    // What nobody asks for is not computed: projections are pushed down.
-    frame = frame.with_columns(codes.chain(normalised(scan)).collect::<Vec<_>>());
+    let mut frame = typed_rows(rows, files, row_numbers)?;
     let until = rows.until.as_deref();
     if let Some(until) = until.filter(|until| stored_column(scan, until).is_some()) {
         frame = frame.with_columns(known_ends(rows, until));
@@ -97,6 +84,119 @@ pub(crate) fn visible_rows(
         }
     }
     Ok(frame)
+}
+
+/// The rows of these files with columns in the types of the expression language: one scan for each group of files that are read
+/// alike, one after the other.
+fn typed_rows(
+    rows: &SourceRows,
+    files: &[PathBuf],
+    row_numbers: bool,
+) -> Result<LazyFrame, EngineError> {
+    let all = &rows.scan.files;
+    // The files are some of those of the scan, most often all of them.
+    let place = |file: &PathBuf| all.iter().position(|known| std::ptr::eq(known, file));
+    let first = files
+        .first()
+        .and_then(|file| place(file).or_else(|| all.iter().position(|known| known == file)))
+        .unwrap_or(0);
+    let end = first + files.len();
+    let mut begins = 0;
+    let mut parts = Vec::new();
+    for group in &rows.scan.groups {
+        let (from, to) = (begins.max(first), (begins + group.files).min(end));
+        begins += group.files;
+        if from < to {
+            let files = &files[from - first..to - first];
+            parts.push((group, from, files));
+        }
+    }
+    if let [(group, from, files)] = parts.as_slice() {
+        return group_rows(rows, group, *from, files, row_numbers);
+    }
+    let mut frames = Vec::with_capacity(parts.len());
+    for (group, from, files) in parts {
+        let frame = group_rows(rows, group, from, files, row_numbers)?;
+        frames.push(frame.select(same_columns(&rows.scan, row_numbers)));
+    }
+    let in_order = UnionArgs {
+        rechunk: false,
+        parallel: true,
+        maintain_order: true,
+        ..UnionArgs::default()
+    };
+    Ok(concat(frames, in_order)?)
+}
+
+/// The columns that every group must have, in one order.
+fn same_columns(scan: &Scan, row_numbers: bool) -> Vec<Expr> {
+    let mut names = Vec::new();
+    if row_numbers {
+        names.push(ROW.to_owned());
+    }
+    for column in &scan.columns {
+        names.push(column.name.clone());
+        if has_codes(column) || has_ticks(column) {
+            names.push(code_name(&column.name));
+        }
+        if is_converted(column) {
+            names.push(raw_name(&column.name));
+        }
+    }
+    names.iter().map(|name| col(name.as_str())).collect()
+}
+
+/// The rows of consecutive files of one group, the first of which has this place in the scan.
+fn group_rows(
+    rows: &SourceRows,
+    group: &FileGroup,
+    first_file: usize,
+    files: &[PathBuf],
+    row_numbers: bool,
+) -> Result<LazyFrame, EngineError> {
+    let mut held = rows.clone();
+    let mut absent = Vec::new();
+    held.scan.columns.clear();
+    for (column, stored) in rows.scan.columns.iter().zip(&group.stored) {
+        match stored {
+            Some(stored) => held.scan.columns.push(ScanColumn {
+                stored: stored.clone(),
+                ..column.clone()
+            }),
+            None => absent.push(column),
+        }
+    }
+    let scan = &held.scan;
+    let mut frame = match scan.format {
+        ScanFormat::Parquet => parquet(scan, files, group.has_gaps)?,
+        ScanFormat::Csv => csv(scan, files)?,
+        ScanFormat::Ndjson => ndjson(scan, files)?,
+    };
+    if row_numbers {
+        frame = frame.with_row_index(ROW, None);
+    }
+    if let Some(predicate) = raw_bounds(&held) {
+        frame = frame.filter(predicate);
+    }
+    // What nobody asks for is not computed: projections are pushed down.
+    let mut made = path_columns(scan, first_file, files)?;
+    for column in &scan.columns {
+        let common = rows.scan.columns.iter().find(|c| c.name == column.name);
+        made.extend(codes(column, common.unwrap_or(column)));
+        made.extend(raw(scan, column));
+        made.extend(normalised(scan, column));
+    }
+    for column in absent {
+        let null = |ty: DataType, name: &str| lit(NULL).cast(ty).alias(name);
+        made.push(null(polars_type(column.ty), &column.name));
+        if has_codes(column) || has_ticks(column) {
+            made.push(null(DataType::Int64, &code_name(&column.name)));
+        }
+        if is_converted(column) {
+            made.push(null(DataType::String, &raw_name(&column.name)));
+        }
+    }
+    Ok(frame.with_columns(made))
 }
 
 /// Whether a derived column has this name, also where the files have a column of it.
@@ -164,33 +264,6 @@ fn paths(files: &[PathBuf]) -> Result<ScanSources, EngineError> {
             .map(|file| PlRefPath::try_from_path(file))
             .collect::<PolarsResult<_>>()?,
     ))
-}
-
-/// Columns in the types of the expression language: integers of 64 bits, finite floats, local wall-clock times.
-fn normalised(scan: &Scan) -> impl Iterator<Item = Expr> + '_ {
-    scan.columns.iter().filter_map(move |column| {
-        let name = column.name.as_str();
-        let made = match (&column.stored, column.ty) {
-            (Stored::Date, Type::Timestamp) => {
-                days_in_range(col(name)).cast(polars_type(Type::Timestamp))
-            }
-            (Stored::Date, _) => days_in_range(col(name)),
-            (Stored::Bool | Stored::String, _) => return None,
-            (
-                Stored::Int {
-                    bits: 64,
-                    signed: true,
-                },
-                Type::Int,
-            ) => return None,
-            (Stored::Int { .. } | Stored::Decimal { .. }, ty) => col(name).cast(polars_type(ty)),
-            (Stored::Float { .. }, _) => finite(col(name).cast(DataType::Float64)),
-            (Stored::Dictionary, _) => col(name).cast(DataType::String),
-            (Stored::Timestamp { zone, .. }, _) => local_time(scan, col(name), zone.is_some()),
-            (Stored::Text | Stored::HivePath, ty) => from_text(scan, name, ty),
-        };
-        Some(made.alias(name))
-    })
 }
 
 pub(crate) fn date_literal(date: NaiveDate) -> Expr {

@@ -8,9 +8,10 @@ use std::path::PathBuf;
 
 use chrono::NaiveDate;
 
-use crate::tree::{Expr, Type};
+use crate::tree::{Expr, Literal, Type};
 
-/// Files of one source, read as one table. All files hold the columns; types are widened to those given here.
+/// Files of one source, read as one table. Columns are matched by name; what a file holds is brought to the types given here,
+/// and a column that it does not hold is null in its rows.
 ///
 /// Row order: files in the order of `files`, rows in the order of their file; whatever says "first", "last" or "earlier" means it.
 /// Nulls: a value that the files do not hold, that does not convert to its type, or that cannot be represented. Invariants: times
@@ -32,6 +33,10 @@ pub struct Scan {
     pub format: ScanFormat,
     /// Columns the plan may use.
     pub columns: Vec<ScanColumn>,
+    /// The files in their order, as groups that are read alike.
+    pub groups: Vec<FileGroup>,
+    /// For each file, the values of the columns that stand in its path ([`Stored::HivePath`]), in the order of `columns`.
+    pub path_values: Vec<Vec<Literal>>,
     /// Zone that local times are expressed in.
     pub timezone: chrono_tz::Tz,
     /// Zone that naive timestamps are in.
@@ -56,12 +61,25 @@ pub struct ScanColumn {
     pub name: String,
     /// Type the plan sees.
     pub ty: Type,
-    /// How the files hold it, widened over all files.
+    /// How the files hold it: one form for all groups, or [`Stored::Mixed`].
     pub stored: Stored,
+    /// Some files hold it in a form of which not every value converts: a value that does not makes its row a broken one.
+    pub may_break: bool,
+}
+
+/// Consecutive files whose columns are read in one form each.
+#[derive(Debug, Clone, PartialEq)]
+pub struct FileGroup {
+    /// Number of files.
+    pub files: usize,
+    /// How these hold each column of the scan, widened over them; `None` where none of them has it, or has more than nulls.
+    pub stored: Vec<Option<Stored>>,
+    /// Some of these files lack a column that others of them have.
+    pub has_gaps: bool,
 }
 
 /// How files hold a column.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Stored {
     /// true or false
     Bool,
@@ -99,8 +117,36 @@ pub enum Stored {
     },
     /// Text of a CSV or NDJSON file that is converted to the column's type; text that does not convert is a broken row.
     Text,
-    /// Text taken from the path (`name=value`).
+    /// A value that the path states (`name=value`).
     HivePath,
+    /// Bytes that are taken for UTF-8 text; those that are none make a broken row.
+    Bytes,
+    /// 16 bytes, read as the text of a UUID.
+    Uuid,
+    /// Several of these forms.
+    Mixed,
+}
+
+impl Stored {
+    /// Whether a value held like this may have no place in the type, so that it is decided value by value: a float that is no
+    /// integer, an integer that no float stands for.
+    pub fn may_break(&self, ty: Type) -> bool {
+        match self {
+            Self::Text => ty != Type::String,
+            Self::Float { .. } | Self::Decimal { .. } => ty == Type::Int,
+            Self::Int { bits: 64, signed } => ty == Type::Float || ty == Type::Int && !signed,
+            Self::Bytes => true,
+            Self::Timestamp { .. } => ty == Type::Date,
+            Self::Bool
+            | Self::Int { .. }
+            | Self::String
+            | Self::Dictionary
+            | Self::Date
+            | Self::HivePath
+            | Self::Uuid
+            | Self::Mixed => false,
+        }
+    }
 }
 
 /// What happens to a row that meets a check.

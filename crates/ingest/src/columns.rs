@@ -1,11 +1,20 @@
 //! The columns of a source as the pipeline sees them: the lake's, checked against the contract.
 
-use tessera_expr::rel::{ScanColumn, Stored};
-use tessera_expr::{Schema, Type};
-use tessera_spec::diagnostic::{Diagnostic, unknown_name};
-use tessera_spec::pipeline::{At, ColumnType, Source};
+use std::collections::BTreeMap;
+use std::ops::Range;
 
-use crate::inventory::{Inventory, LakeColumn, describe};
+use tessera_expr::rel::{FileGroup, ScanColumn, Stored};
+use tessera_expr::{Literal, Schema, Type};
+use tessera_spec::Pipeline;
+use tessera_spec::diagnostic::{Diagnostic, unknown_name};
+use tessera_spec::pipeline::{At, ColumnType, Duplicates, Source};
+
+use crate::evolution::{LakeColumn, common, groups};
+use crate::footer::Found;
+use crate::found::Names;
+use crate::inventory::{Inventory, LakeFile, describe};
+use crate::mentioned::Mentioned;
+use crate::partitions::{Zones, value};
 
 /// Type of a declared column in expressions.
 pub fn expression_type(declared: ColumnType) -> Type {
@@ -38,34 +47,44 @@ fn natural_type(stored: &Stored) -> Type {
         Stored::Bool => Type::Bool,
         Stored::Int { .. } => Type::Int,
         Stored::Float { .. } | Stored::Decimal { .. } => Type::Float,
-        Stored::String | Stored::Dictionary | Stored::Text | Stored::HivePath => Type::String,
+        Stored::String
+        | Stored::Dictionary
+        | Stored::Text
+        | Stored::HivePath
+        | Stored::Bytes
+        | Stored::Uuid
+        | Stored::Mixed => Type::String,
         Stored::Date => Type::Date,
         Stored::Timestamp { .. } => Type::Timestamp,
     }
 }
 
-/// Whether a declared type holds every value of the stored one.
+/// Whether every value of the stored type has a place in the declared one. What does not is refused, unless it is decided value
+/// by value ([`Stored::may_break`]): a value without a place is then a broken row.
 fn widens(stored: &Stored, declared: ColumnType) -> bool {
     use ColumnType as C;
     match (stored, declared) {
-        // Text is converted row by row; rows that do not convert are set aside.
-        (Stored::Text | Stored::HivePath, _) => true,
+        // Text is converted row by row; rows that do not convert are rejected.
+        (Stored::Text | Stored::HivePath | Stored::Mixed, _) => true,
         (Stored::Bool, C::Bool) => true,
         (Stored::Int { bits, signed }, declared) => match integer(declared) {
+            Some((64, true)) => true,
             Some((wanted, true)) => *bits < wanted || (*signed && *bits == wanted),
             Some((wanted, false)) => !signed && *bits <= wanted,
             None => match declared {
                 C::F32 => *bits <= 16,
-                C::F64 => *bits <= 32,
+                C::F64 | C::String => true,
                 _ => false,
             },
         },
         (Stored::Float { bits }, C::F32) => *bits == 32,
         (Stored::Float { .. }, C::F64) => true,
+        // Ids of which some are missing are floats where pandas wrote them.
+        (Stored::Float { .. } | Stored::Decimal { .. }, C::I64) => true,
         (Stored::Decimal { .. }, C::Decimal | C::F64) => true,
-        (Stored::String | Stored::Dictionary, C::String) => true,
+        (Stored::String | Stored::Dictionary | Stored::Bytes | Stored::Uuid, C::String) => true,
         (Stored::Date, C::Date | C::Timestamp) => true,
-        (Stored::Timestamp { .. }, C::Timestamp) => true,
+        (Stored::Timestamp { .. }, C::Timestamp | C::Date) => true,
         _ => false,
     }
 }
@@ -83,12 +102,19 @@ fn integer(declared: ColumnType) -> Option<(u8, bool)> {
     })
 }
 
+/// The columns of a source, and how its files hold them.
+#[derive(Debug, Default)]
+pub(crate) struct Resolved {
+    pub(crate) columns: Vec<ScanColumn>,
+    pub(crate) groups: Vec<FileGroup>,
+    /// For each file, the values of the columns that stand in its path.
+    pub(crate) path_values: Vec<Vec<Literal>>,
+    pub(crate) problems: Vec<Diagnostic>,
+}
+
 /// The scan's columns, or what of the contract the lake does not keep.
-pub(crate) fn resolve(
-    source: &Source,
-    inventory: &Inventory,
-) -> (Vec<ScanColumn>, Vec<Diagnostic>) {
-    let mut problems = Vec::new();
+pub(crate) fn resolve(pipeline: &Pipeline, source: &Source, inventory: &Inventory) -> Resolved {
+    let mut resolved = Resolved::default();
     let names: Vec<&str> = inventory
         .columns
         .iter()
@@ -96,77 +122,326 @@ pub(crate) fn resolve(
         .collect();
     for (name, _) in &source.contract.columns {
         if !names.contains(&name.value.as_str()) {
-            problems.push(unknown_column(source, name, &names));
+            resolved.problems.push(unknown_column(source, name, &names));
         }
     }
-    let mut columns = Vec::new();
+    let mentioned = Mentioned::of(pipeline, source);
     for column in &inventory.columns {
-        let declared = source
-            .contract
-            .columns
-            .iter()
-            .find(|(name, _)| name.value == column.name);
-        match scan_column(column, declared.map(|(_, ty)| ty)) {
-            Ok(Some(made)) => columns.push(made),
-            Ok(None) => {}
-            Err(problem) => problems.push(problem),
+        let judge = Judge {
+            source,
+            column,
+            declared: declared(source, &column.name),
+            mentioned: mentioned.contains(&column.name),
+            by_name: mentioned.by_name(&column.name),
+        };
+        match judge.scan_column() {
+            Ok(made) => resolved.columns.extend(made),
+            Err(problem) => resolved.problems.push(problem),
         }
     }
-    (columns, problems)
+    path_values(pipeline, source, inventory, &mut resolved);
+    if !resolved.problems.is_empty() {
+        return resolved;
+    }
+    let forms = |file: &LakeFile| {
+        let columns = resolved.columns.iter();
+        columns.map(|c| form(inventory, file, c)).collect()
+    };
+    let groups = groups(inventory.files.iter().map(forms));
+    for (number, column) in resolved.columns.iter_mut().enumerate() {
+        let mut held: Vec<&Stored> = Vec::new();
+        for stored in groups
+            .iter()
+            .filter_map(|group| group.stored[number].as_ref())
+        {
+            if !held.contains(&stored) {
+                held.push(stored);
+            }
+        }
+        column.may_break = held.iter().any(|stored| stored.may_break(column.ty));
+        if !held.is_empty() {
+            column.stored = common(&held);
+        }
+    }
+    resolved.groups = groups;
+    resolved
 }
 
-fn scan_column(
-    column: &LakeColumn,
-    declared: Option<&At<ColumnType>>,
-) -> Result<Option<ScanColumn>, Diagnostic> {
-    if let Some(ty) = &column.unusable {
-        return match declared {
-            None => Ok(None),
-            Some(declared) => Err(Diagnostic::error(
-                "TS-D002",
-                format!(
-                    "column `{}` holds {ty}, which a pipeline cannot use",
-                    column.name
-                ),
-                declared.span.clone(),
-            )
-            .with_help("only flat columns can be used; unnest it where the lake is written")),
-        };
+/// How a file holds a column of the scan.
+fn form(inventory: &Inventory, file: &LakeFile, column: &ScanColumn) -> Option<Stored> {
+    if column.stored == Stored::HivePath {
+        return Some(Stored::HivePath);
     }
-    let ty = declared.map(|declared| expression_type(declared.value));
-    let Some(stored) = &column.stored else {
-        // Nothing but nulls: any type will do.
-        return Ok(Some(ScanColumn {
-            name: column.name.clone(),
-            ty: ty.unwrap_or(Type::String),
-            stored: untyped(ty),
-        }));
-    };
-    if let Some(declared) = declared
-        && !widens(stored, declared.value)
-    {
-        return Err(Diagnostic::error(
+    match inventory.layouts.get(file.layout, &column.name) {
+        Some(Found::Flat(stored)) => Some(stored.clone()),
+        Some(Found::Untyped | Found::Unusable(_)) | None => None,
+    }
+}
+
+/// The type that the contract declares for a column.
+pub(crate) fn declared<'s>(source: &'s Source, name: &str) -> Option<&'s At<ColumnType>> {
+    let columns = &source.contract.columns;
+    let found = columns.iter().find(|(known, _)| known.value == name);
+    found.map(|(_, ty)| ty)
+}
+
+/// A column that is held against the pipeline.
+struct Judge<'a> {
+    source: &'a Source,
+    column: &'a LakeColumn,
+    declared: Option<&'a At<ColumnType>>,
+    /// The pipeline uses it; others are left out where they cannot be read.
+    mentioned: bool,
+    /// The pipeline names it, so that a nested or binary column is a mistake.
+    by_name: bool,
+}
+
+impl Judge<'_> {
+    fn scan_column(&self) -> Result<Option<ScanColumn>, Diagnostic> {
+        let made = |ty: Type, stored: Stored| {
+            Ok(Some(ScanColumn {
+                name: self.column.name.clone(),
+                ty,
+                may_break: stored.may_break(ty),
+                stored,
+            }))
+        };
+        let wanted = self
+            .declared
+            .map(|declared| expression_type(declared.value));
+        if self.column.in_path {
+            let natural = self.column.path_type.unwrap_or(Type::String);
+            return made(wanted.unwrap_or(natural), Stored::HivePath);
+        }
+        let forms: Vec<&Stored> = self.column.forms().map(|(stored, _)| stored).collect();
+        let unusable = self.column.unusable().next().is_some();
+        let bytes = forms
+            .iter()
+            .any(|stored| matches!(stored, Stored::Bytes | Stored::Uuid));
+        if self.by_name && unusable {
+            return Err(self.unusable());
+        }
+        // Bytes are text only where the pipeline takes them for text.
+        if unusable || bytes && !self.by_name {
+            return Ok(None);
+        }
+        let Some(first) = forms.first() else {
+            // Nothing but nulls: any type will do.
+            return made(wanted.unwrap_or(Type::String), untyped(wanted));
+        };
+        match self.declared {
+            Some(declared) => {
+                if forms.iter().all(|stored| widens(stored, declared.value)) {
+                    return made(expression_type(declared.value), (*first).clone());
+                }
+                Err(self.narrower(declared))
+            }
+            None => match self.widest(&forms) {
+                Some(ty) => made(ty, (*first).clone()),
+                None if !self.mentioned => Ok(None),
+                None => Err(self.disagreement()),
+            },
+        }
+    }
+
+    /// The type that holds what all files hold; that of an id where both integers and floats stand for one.
+    fn widest(&self, forms: &[&Stored]) -> Option<Type> {
+        let mut types: Vec<Type> = Vec::new();
+        for ty in forms.iter().map(|stored| natural_type(stored)) {
+            if !types.contains(&ty) {
+                types.push(ty);
+            }
+        }
+        let within = |allowed: [Type; 2]| types.iter().all(|ty| allowed.contains(ty));
+        match types.as_slice() {
+            [one] => Some(*one),
+            _ if within([Type::Int, Type::Float]) => {
+                Some(if self.is_id() { Type::Int } else { Type::Float })
+            }
+            _ if within([Type::Date, Type::Timestamp]) => Some(Type::Timestamp),
+            _ => None,
+        }
+    }
+
+    fn is_id(&self) -> bool {
+        let name = &self.column.name;
+        let ids = [Some(&self.source.key), self.source.order_id.as_ref()];
+        ids.into_iter().flatten().any(|id| id.value == *name)
+            || matches!(&self.source.contract.duplicates, Duplicates::Unique { columns, .. }
+                if columns.iter().any(|column| column.value == *name))
+    }
+
+    /// Where the pipeline names the column, as near as it is known.
+    fn span(&self) -> Range<usize> {
+        let source = self.source;
+        let single = [
+            &source.time,
+            &source.until,
+            &source.known_at,
+            &source.order_id,
+        ];
+        let single = single.into_iter().flatten().chain([&source.key]);
+        let named = single.chain(source.attributes.iter().map(|a| &a.column));
+        let mut named = named.filter(|name| name.value == self.column.name);
+        match (self.declared, named.next()) {
+            (Some(declared), _) => declared.span.clone(),
+            (None, Some(name)) => name.span.clone(),
+            (None, None) => source.name.span.clone(),
+        }
+    }
+
+    fn unusable(&self) -> Diagnostic {
+        let forms: Vec<String> = self
+            .column
+            .unusable()
+            .map(|(what, files)| format!("{what} in {}", files.text()))
+            .collect();
+        Diagnostic::error(
+            "TS-D002",
+            format!(
+                "column `{}` of source `{}` holds {}, which a pipeline cannot use",
+                self.column.name,
+                self.source.name.value,
+                forms.join(", ")
+            ),
+            self.span(),
+        )
+        .with_help("only flat columns can be used; unnest it where the lake is written")
+    }
+
+    fn forms_text(&self) -> String {
+        let forms: Vec<String> = self
+            .column
+            .forms()
+            .map(|(stored, files)| format!("{} in {}", describe(stored), files.text()))
+            .collect();
+        forms.join(", ")
+    }
+
+    fn narrower(&self, declared: &At<ColumnType>) -> Diagnostic {
+        let bad = self
+            .column
+            .forms()
+            .find(|(stored, _)| !widens(stored, declared.value))
+            .map(|(stored, _)| stored);
+        let found = bad.map_or_else(String::new, describe);
+        let diagnostic = Diagnostic::error(
             "TS-D003",
             format!(
-                "column `{}` is {} in the lake, which does not widen to the declared type",
-                column.name,
-                describe(stored)
+                "column `{}` is {found} in the lake, which does not widen to the declared type",
+                self.column.name,
             ),
             declared.span.clone(),
         )
-        .with_label(format!("the files hold {}", describe(stored)))
+        .with_label(format!("the files hold {found}"))
         .with_help(format!(
             "declare it as {}, or convert it in `derive` with `cast`",
-            suggestion(stored)
-        )));
+            bad.map_or_else(String::new, suggestion)
+        ));
+        if self.column.forms().count() > 1 {
+            return diagnostic.with_note(format!("it is {}", self.forms_text()));
+        }
+        diagnostic
     }
-    Ok(Some(ScanColumn {
-        name: column.name.clone(),
-        ty: ty.unwrap_or(natural_type(stored)),
-        stored: stored.clone(),
-    }))
+
+    fn disagreement(&self) -> Diagnostic {
+        Diagnostic::error(
+            "TS-D010",
+            format!(
+                "column `{}` of source `{}` has types over its files that no type holds without loss: {}",
+                self.column.name,
+                self.source.name.value,
+                self.forms_text()
+            ),
+            self.span(),
+        )
+        .with_help("declare it as \"string\" where these are integers and texts; otherwise rewrite the files, or make them a source of their own")
+    }
 }
 
+/// The values of columns that stand in the path. A folder whose value is none of the declared type is an error.
+fn path_values(
+    pipeline: &Pipeline,
+    source: &Source,
+    inventory: &Inventory,
+    resolved: &mut Resolved,
+) {
+    let columns: Vec<(String, Type)> = resolved
+        .columns
+        .iter()
+        .filter(|column| column.stored == Stored::HivePath)
+        .map(|column| (column.name.clone(), column.ty))
+        .collect();
+    let zones = Zones {
+        naive: source.time_zone.as_ref().map(|zone| zone.value),
+        local: pipeline.timezone,
+    };
+    let mut wrong: BTreeMap<&str, (Names, &str, Type)> = BTreeMap::new();
+    for file in &inventory.files {
+        let mut values = Vec::with_capacity(columns.len());
+        for (name, ty) in &columns {
+            let stated = file.partitions.iter().find(|(known, _)| known == name);
+            let text = stated.and_then(|(_, text)| text.as_deref());
+            match value(text, *ty, zones) {
+                Some(value) => values.push(value),
+                None => {
+                    let first = text.unwrap_or_default();
+                    let entry = wrong.entry(name).or_insert((Names::default(), first, *ty));
+                    entry.0.add(&file.relative);
+                    values.push(Literal::Null);
+                }
+            }
+        }
+        resolved.path_values.push(values);
+    }
+    for (name, (files, first, ty)) in wrong {
+        let span = declared(source, name).map_or(source.name.span.clone(), |d| d.span.clone());
+        resolved.problems.push(
+            Diagnostic::error(
+                "TS-D011",
+                format!("the folder `{name}={first}` of source `{}` is no {ty}", source.name.value),
+                span,
+            )
+            .with_label(format!("of {}", files.text()))
+            .with_help("dates are written as 2026-10-01 or 20261001; declare another type, or rename the folders"),
+        );
+    }
+}
+
+/// What the user must know of columns that the pipeline names: files without them, and files that contradict their path.
+pub fn warnings(pipeline: &Pipeline, source: &Source, inventory: &Inventory) -> Vec<Diagnostic> {
+    let mentioned = Mentioned::of(pipeline, source);
+    let mut found = Vec::new();
+    for column in inventory
+        .columns
+        .iter()
+        .filter(|c| mentioned.contains(&c.name))
+    {
+        let span = declared(source, &column.name)
+            .map_or(source.name.span.clone(), |declared| declared.span.clone());
+        if column.absent.count > 0 && !column.held.is_empty() && !column.in_path {
+            let message = format!(
+                "column `{}` of source `{}` is missing in {}; it is null there",
+                column.name,
+                source.name.value,
+                column.absent.text()
+            );
+            found.push(Diagnostic::warning("TS-L003", message, span.clone()));
+        }
+        if column.differs_from_path.count > 0 {
+            let message = format!(
+                "column `{}` of source `{}` has other values than the path in {}; those of the path are used",
+                column.name,
+                source.name.value,
+                column.differs_from_path.text()
+            );
+            found.push(Diagnostic::warning("TS-L004", message, span));
+        }
+    }
+    found
+}
+
+/// How a column without a type in any file is taken.
 fn untyped(ty: Option<Type>) -> Stored {
     match ty.unwrap_or(Type::String) {
         Type::Bool => Stored::Bool,
@@ -178,7 +453,7 @@ fn untyped(ty: Option<Type>) -> Stored {
         Type::Date => Stored::Date,
         Type::Timestamp => Stored::Timestamp {
             ticks_per_second: 1_000_000,
-            zone: None,
+            zone: Some("UTC".to_owned()),
         },
         Type::String | Type::Null => Stored::String,
     }

@@ -12,12 +12,12 @@ pub enum IngestError {
         source_name: String,
         /// The path.
         path: PathBuf,
-        /// The system's word.
+        /// The operating system error.
         error: std::io::Error,
     },
-    /// A folder or glob without a file of the format.
+    /// A folder or pattern without a file of the format.
     #[error(
-        "source `{source_name}`: no {format} file at `{path}`; check the path, the variables it is made of, and `format`"
+        "source `{source_name}`: no {format} file at `{path}`; check the path, the variables it is made of, and `format`{there}"
     )]
     NoFiles {
         /// Name of the source.
@@ -26,8 +26,46 @@ pub enum IngestError {
         path: String,
         /// The format searched for.
         format: &'static str,
+        /// What is there instead, and what to do about it; empty, or begins with a semicolon.
+        there: String,
     },
-    /// A glob that is not one.
+    /// Files of several formats, and none is stated.
+    #[error(
+        "source `{source_name}`: `{path}` holds files of several formats ({found}); state the one to read, such as `format = \"parquet\"`, or make each a source of its own"
+    )]
+    SeveralFormats {
+        /// Name of the source.
+        source_name: String,
+        /// The path as resolved.
+        path: String,
+        /// The formats, each with its files.
+        found: String,
+    },
+    /// A folder whose files belong to a table, the log of which says which of them count.
+    #[error(
+        "source `{source_name}`: {} is a table in the format {format}, whose log says which of its files count; {advice}", folder.display()
+    )]
+    Table {
+        /// Name of the source.
+        source_name: String,
+        /// The folder.
+        folder: PathBuf,
+        /// Name of the table format.
+        format: &'static str,
+        /// What to do.
+        advice: &'static str,
+    },
+    /// The log of a Delta table that cannot be followed.
+    #[error("source `{source_name}`: the Delta table {} cannot be read: {reason}", folder.display())]
+    DeltaLog {
+        /// Name of the source.
+        source_name: String,
+        /// The table.
+        folder: PathBuf,
+        /// What is wrong, and what to do.
+        reason: String,
+    },
+    /// A pattern that is not one.
     #[error("source `{source_name}`: `{pattern}` is not a file pattern: {reason}")]
     BadPattern {
         /// Name of the source.
@@ -46,34 +84,5 @@ pub enum IngestError {
         file: PathBuf,
         /// What is wrong.
         reason: String,
-    },
-    /// Two files that cannot be one table.
-    #[error(
-        "source `{source_name}`: column `{column}` is {first} in {} but {second} in {}; rewrite one of the files",
-        first_file.display(), second_file.display()
-    )]
-    Disagreement {
-        /// Name of the source.
-        source_name: String,
-        /// The column.
-        column: String,
-        /// Type in the first file.
-        first: String,
-        /// The first file.
-        first_file: PathBuf,
-        /// Type in the second file.
-        second: String,
-        /// The second file.
-        second_file: PathBuf,
-    },
-    /// A column that the other files have is missing in one.
-    #[error("source `{source_name}`: column `{column}` is missing in {}, which other files of the source have", file.display())]
-    MissingInFile {
-        /// Name of the source.
-        source_name: String,
-        /// The column.
-        column: String,
-        /// The file without it.
-        file: PathBuf,
     },
 }

@@ -1,62 +1,322 @@
-//! The files of a source: one file, a folder, or a glob.
+//! The files of a source: one file, a folder, or a pattern. Everything that is found is sorted before anything is decided.
 
-use std::fs;
+mod names;
+mod walk;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::File;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
+use tessera_expr::Type;
 use tessera_spec::pipeline::{Format, Source};
 
+use crate::delta;
 use crate::error::IngestError;
+use crate::found::{Found, Reason};
+use crate::partitions::Partition;
+pub use names::Compression;
+use names::{extension, fits, is_silent, named};
+pub(crate) use walk::TableFormat;
+use walk::{Entry, Walk};
+
+const ANY_FORMAT: &str = "Parquet, CSV or NDJSON";
 
 /// Files of a source with the folder that their names are relative to.
 #[derive(Debug)]
 pub(crate) struct Listing {
-    /// The folder, or the folder of the single file, or the part of a glob before its first wildcard.
+    /// The folder, or the folder of the single file, or the part of a pattern before its first wildcard.
     pub(crate) root: PathBuf,
-    /// Files in reading order: sorted by path, byte by byte.
-    pub(crate) files: Vec<PathBuf>,
+    /// Files in reading order: sorted by path, byte by byte. None where there is a table.
+    pub(crate) files: Vec<Listed>,
     /// Format of all of them.
     pub(crate) format: Format,
+    /// What else was found.
+    pub(crate) found: Found,
+    /// Types that the log of a table states for columns of the path.
+    pub(crate) path_types: BTreeMap<String, Type>,
 }
 
-/// Lists the files. Names that begin with `.` or `_` are passed over, as every engine does.
+/// A file that is read.
+#[derive(Debug)]
+pub(crate) struct Listed {
+    pub(crate) path: PathBuf,
+    pub(crate) bytes: u64,
+    pub(crate) compression: Option<Compression>,
+    /// Columns that the log of its table states beside it; by its path where there is no log.
+    pub(crate) partitions: Option<Vec<Partition>>,
+}
+
+/// Lists the files of a source.
 pub(crate) fn list(source: &Source) -> Result<Listing, IngestError> {
     let text = source.path.value.as_str();
     let path = Path::new(text);
-    let (root, mut files) = if text.contains(['*', '?', '[']) {
-        (glob_root(text), globbed(source, text)?)
+    let mut walk = Walk::default();
+    let at = |(path, error): walk::At| io(source, &path, error);
+    let root = if is_pattern(text) && !matches_itself_only(source, text)? {
+        for path in globbed(source, text)? {
+            walk.matched(&path).map_err(at)?;
+        }
+        glob_root(text)
     } else {
-        let meta = fs::metadata(path).map_err(|error| io(source, path, error))?;
-        if meta.is_dir() {
-            let mut files = Vec::new();
-            walk(source, path, &mut files)?;
-            (path.to_owned(), files)
+        walk.root(path).map_err(at)?;
+        if path.is_dir() {
+            path.to_owned()
         } else {
-            (
-                path.parent().map(Path::to_owned).unwrap_or_default(),
-                vec![path.to_owned()],
-            )
+            path.parent().map(Path::to_owned).unwrap_or_default()
         }
     };
-    let format = source
-        .format
-        .or_else(|| files.iter().find_map(|file| format_of(file)))
-        .unwrap_or(Format::Parquet);
-    if files.len() > 1 {
-        files.retain(|file| format_of(file).is_none_or(|found| found == format));
+    walk.follow_links().map_err(at)?;
+    if table(source, &root, &walk)? {
+        return delta_table(source, root);
     }
-    files.sort_by(|a, b| a.as_os_str().cmp(b.as_os_str()));
-    if files.is_empty() {
-        return Err(IngestError::NoFiles {
-            source_name: source.name.value.clone(),
-            path: text.to_owned(),
-            format: format_name(format),
+    let single = path.is_file();
+    choose(source, root, walk, single)
+}
+
+/// Which of the files are read; the others are recorded.
+fn choose(
+    source: &Source,
+    root: PathBuf,
+    walk: Walk,
+    single: bool,
+) -> Result<Listing, IngestError> {
+    let mut found = Found::default();
+    let mut second_names: Vec<String> = walk
+        .second_names
+        .iter()
+        .map(|path| relative(&root, path))
+        .collect();
+    second_names.sort();
+    second_names
+        .iter()
+        .for_each(|name| found.second_names.add(name));
+    let entries: Vec<Entry> = walk.files.into_values().collect();
+    let format = match source.format {
+        Some(format) => format,
+        None => format_of(source, &root, &entries, single)?,
+    };
+    let mut files = Vec::new();
+    for entry in entries {
+        let name = file_name(&entry.path);
+        let named = named(&name);
+        let reason = if entry.underscore && !single {
+            Some(Reason::Underscore)
+        } else if named.format.is_some_and(|named| named != format) && !single {
+            Some(Reason::OtherFormat)
+        } else if named.format == Some(format)
+            || single
+            || source.format.is_some() && fits(&name, format)
+        {
+            None
+        } else if entry.irregular.is_some() {
+            Some(Reason::NotRegular)
+        } else {
+            Some(Reason::UnknownFormat)
+        };
+        if let Some(reason) = reason {
+            found.pass_over(&extension(&name), reason, &relative(&root, &entry.path));
+            continue;
+        }
+        if let Some(what) = entry.irregular {
+            return Err(IngestError::BadFile {
+                source_name: source.name.value.clone(),
+                file: entry.path,
+                reason: format!("it is {what}, not a file"),
+            });
+        }
+        found.links_followed += u64::from(entry.linked);
+        files.push(Listed {
+            path: entry.path,
+            bytes: entry.bytes,
+            compression: named.compression,
+            partitions: None,
         });
     }
+    if files.is_empty() {
+        return Err(no_files(source, format, &found));
+    }
+    files.sort_by(|a, b| a.path.as_os_str().cmp(b.path.as_os_str()));
     Ok(Listing {
         root,
         files,
         format,
+        found,
+        path_types: BTreeMap::new(),
     })
+}
+
+/// The files of a Delta table's current version.
+fn delta_table(source: &Source, root: PathBuf) -> Result<Listing, IngestError> {
+    let table = delta::read(&root).map_err(|reason| IngestError::DeltaLog {
+        source_name: source.name.value.clone(),
+        folder: root.clone(),
+        reason,
+    })?;
+    if source
+        .format
+        .is_some_and(|format| format != Format::Parquet)
+    {
+        return Err(IngestError::Table {
+            source_name: source.name.value.clone(),
+            folder: root,
+            format: TableFormat::Delta.name(),
+            advice: "and Delta tables consist of Parquet files: take `format` out",
+        });
+    }
+    let mut walk = Walk::inside_table();
+    let at = |(path, error): walk::At| io(source, &path, error);
+    walk.root(&root).map_err(at)?;
+    let mut found = Found::default();
+    for path in walk.files.keys() {
+        if !table.files.contains_key(path) {
+            let extension = extension(&file_name(path));
+            found.pass_over(&extension, Reason::NotInTable, &relative(&root, path));
+        }
+    }
+    let mut files = Vec::with_capacity(table.files.len());
+    for (path, partitions) in table.files {
+        let meta = std::fs::metadata(&path).map_err(|error| io(source, &path, error))?;
+        files.push(Listed {
+            bytes: meta.len(),
+            path,
+            compression: None,
+            partitions: Some(partitions),
+        });
+    }
+    if files.is_empty() {
+        return Err(no_files(source, Format::Parquet, &found));
+    }
+    files.sort_by(|a, b| a.path.as_os_str().cmp(b.path.as_os_str()));
+    Ok(Listing {
+        root,
+        files,
+        format: Format::Parquet,
+        found,
+        path_types: table.types,
+    })
+}
+
+/// The one format that the names state. Several formats at one path are refused: which of them counts is not for us to say.
+fn format_of(
+    source: &Source,
+    root: &Path,
+    entries: &[Entry],
+    single: bool,
+) -> Result<Format, IngestError> {
+    let mut formats: Vec<(Format, Found)> = Vec::new();
+    for entry in entries.iter().filter(|entry| !entry.underscore || single) {
+        let name = file_name(&entry.path);
+        let Some(format) = named(&name).format else {
+            continue;
+        };
+        let at = match formats.iter().position(|(known, _)| *known == format) {
+            Some(at) => at,
+            None => {
+                formats.push((format, Found::default()));
+                formats.len() - 1
+            }
+        };
+        let shown = relative(root, &entry.path);
+        formats[at].1.second_names.add(&shown);
+    }
+    match formats.as_slice() {
+        [(format, _)] => Ok(*format),
+        [] => match entries {
+            [only] if single && only.irregular.is_none() && begins_as_parquet(&only.path) => {
+                Ok(Format::Parquet)
+            }
+            _ => {
+                let mut found = Found::default();
+                for entry in entries {
+                    let reason = if entry.underscore {
+                        Reason::Underscore
+                    } else {
+                        Reason::UnknownFormat
+                    };
+                    let name = file_name(&entry.path);
+                    found.pass_over(&extension(&name), reason, &relative(root, &entry.path));
+                }
+                Err(no_files(source, Format::Parquet, &found))
+            }
+        },
+        several => {
+            let found: Vec<String> = several
+                .iter()
+                .map(|(format, files)| {
+                    format!("{}: {}", format_name(*format), files.second_names.text())
+                })
+                .collect();
+            Err(IngestError::SeveralFormats {
+                source_name: source.name.value.clone(),
+                path: source.path.value.clone(),
+                found: found.join("; "),
+            })
+        }
+    }
+}
+
+fn no_files(source: &Source, format: Format, found: &Found) -> IngestError {
+    let mut there = String::new();
+    for alike in &found.passed_over {
+        there.push_str(&format!("; passed over {}", alike.text()));
+    }
+    if source.format.is_none() && !found.passed_over.is_empty() {
+        there.push_str("; if these are data, state their format: `format = \"parquet\"`, \"csv\" or \"ndjson\"");
+    }
+    IngestError::NoFiles {
+        source_name: source.name.value.clone(),
+        path: source.path.value.clone(),
+        format: match source.format {
+            Some(_) => format_name(format),
+            None => ANY_FORMAT,
+        },
+        there,
+    }
+}
+
+/// Whether the path is that of a Delta table. Other tables, and parts of tables, are refused: their logs say which files count.
+fn table(source: &Source, root: &Path, walk: &Walk) -> Result<bool, IngestError> {
+    let refused = |folder: &Path, format: TableFormat| IngestError::Table {
+        source_name: source.name.value.clone(),
+        folder: folder.to_owned(),
+        format: format.name(),
+        advice: match format {
+            TableFormat::Delta => {
+                "make this folder the `path` of a source, to read its current version"
+            }
+            TableFormat::Iceberg | TableFormat::Hudi => {
+                "export its current state to Parquet files where it is written, and read those"
+            }
+        },
+    };
+    if let [(folder, TableFormat::Delta)] = walk.tables.as_slice()
+        && folder == root
+        && walk.files.is_empty()
+    {
+        return Ok(true);
+    }
+    if let Some((folder, format)) = walk.tables.first() {
+        return Err(refused(folder, *format));
+    }
+    // Files below a table's folder, whether the path names a part of it or a pattern its files.
+    let mut folders: BTreeSet<&Path> = walk.files.keys().filter_map(|p| p.parent()).collect();
+    let inner: Vec<&Path> = folders.iter().copied().collect();
+    for folder in inner {
+        folders.extend(
+            folder
+                .ancestors()
+                .take_while(|above| above.starts_with(root)),
+        );
+    }
+    let whole = std::fs::canonicalize(root).unwrap_or_else(|_| root.to_owned());
+    folders.extend(whole.ancestors());
+    for folder in folders {
+        if let Some(format) = TableFormat::of(folder) {
+            return Err(refused(folder, format));
+        }
+    }
+    Ok(false)
 }
 
 /// The name of a format as users know it.
@@ -68,57 +328,114 @@ pub(crate) fn format_name(format: Format) -> &'static str {
     }
 }
 
-fn format_of(file: &Path) -> Option<Format> {
-    match file.extension()?.to_str()?.to_ascii_lowercase().as_str() {
-        "parquet" | "pq" => Some(Format::Parquet),
-        "csv" => Some(Format::Csv),
-        "ndjson" | "jsonl" | "json" => Some(Format::Ndjson),
-        _ => None,
-    }
+fn file_name(path: &Path) -> String {
+    path.file_name()
+        .map(|name| name.to_string_lossy().into_owned())
+        .unwrap_or_default()
 }
 
-fn walk(source: &Source, folder: &Path, files: &mut Vec<PathBuf>) -> Result<(), IngestError> {
-    let entries = fs::read_dir(folder).map_err(|error| io(source, folder, error))?;
-    for entry in entries {
-        let entry = entry.map_err(|error| io(source, folder, error))?;
-        let name = entry.file_name();
-        if name.to_string_lossy().starts_with(['.', '_']) {
-            continue;
-        }
-        let path = entry.path();
-        let meta = fs::metadata(&path).map_err(|error| io(source, &path, error))?;
-        if meta.is_dir() {
-            walk(source, &path, files)?;
-        } else if format_of(&path).is_some() {
-            files.push(path);
-        }
-    }
-    Ok(())
+/// The path within the source, as it is shown.
+pub(crate) fn relative(root: &Path, path: &Path) -> String {
+    path.strip_prefix(root)
+        .unwrap_or(path)
+        .display()
+        .to_string()
 }
 
+fn begins_as_parquet(path: &Path) -> bool {
+    let mut magic = [0; 4];
+    File::open(path)
+        .and_then(|mut file| file.read_exact(&mut magic))
+        .is_ok_and(|()| &magic == b"PAR1")
+}
+
+fn is_pattern(text: &str) -> bool {
+    text.contains(['*', '?', '['])
+}
+
+/// Whether a path with `*`, `?` or brackets in it exists as it stands, while as a pattern it matches nothing else.
+fn matches_itself_only(source: &Source, text: &str) -> Result<bool, IngestError> {
+    let path = Path::new(text);
+    if !path.exists() {
+        return Ok(false);
+    }
+    Ok(globbed(source, text)?.iter().all(|found| found == path))
+}
+
+/// Files and folders that the pattern matches, by name; those whose names are passed over in silence are not among them.
 fn globbed(source: &Source, pattern: &str) -> Result<Vec<PathBuf>, IngestError> {
-    let paths = glob::glob(pattern).map_err(|error| IngestError::BadPattern {
+    let bad = |reason: String| IngestError::BadPattern {
         source_name: source.name.value.clone(),
         pattern: pattern.to_owned(),
-        reason: error.to_string(),
-    })?;
+        reason,
+    };
+    let whole = glob::Pattern::new(pattern).map_err(|error| bad(error.to_string()))?;
+    // Folders below `**` are walked here: links that lead in circles would not end otherwise.
+    let parts: Vec<&str> = pattern.split('/').collect();
+    let deep = parts.iter().position(|part| *part == "**");
+    let shallow = match deep {
+        Some(0) => ".".to_owned(),
+        Some(at) => parts[..at].join("/"),
+        None => pattern.to_owned(),
+    };
+    let paths = glob::glob(&shallow).map_err(|error| bad(error.to_string()))?;
     let mut files = Vec::new();
     for path in paths {
         let path = path.map_err(|error| {
             let at = error.path().to_owned();
             io(source, &at, error.into())
         })?;
-        if path.is_file() {
+        if deep.is_some() {
+            files.extend(below(source, &path, &whole, parts.last() == Some(&"**"))?);
+        } else if !is_silent(&file_name(&path)) {
             files.push(path);
         }
     }
+    if files.is_empty() && !Path::new(pattern).exists() {
+        return Err(IngestError::NoFiles {
+            source_name: source.name.value.clone(),
+            path: pattern.to_owned(),
+            format: source.format.map_or(ANY_FORMAT, format_name),
+            there: "; the path is a pattern, in which `*`, `?` and `[…]` stand for other characters: write `[[]` for a bracket, `[*]` and `[?]` for the others".to_owned(),
+        });
+    }
+    files.sort();
+    files.dedup();
     Ok(files)
+}
+
+/// Files below a folder that match a pattern with `**`, or lie in a folder that does; all of them where it ends with `**`.
+fn below(
+    source: &Source,
+    folder: &Path,
+    pattern: &glob::Pattern,
+    all: bool,
+) -> Result<Vec<PathBuf>, IngestError> {
+    let mut walk = Walk::default();
+    let at = |(path, error): walk::At| io(source, &path, error);
+    walk.root(folder).map_err(at)?;
+    walk.follow_links().map_err(at)?;
+    let options = glob::MatchOptions {
+        require_literal_separator: true,
+        ..glob::MatchOptions::default()
+    };
+    let matches = |path: &Path| {
+        let mut above = path
+            .ancestors()
+            .take_while(|above| above.starts_with(folder));
+        all || above.any(|above| pattern.matches_path_with(above, options))
+    };
+    let tables = walk.tables.into_iter().map(|(folder, _)| folder);
+    // Links to folders add no file: these folders are walked under their own names, or were just now.
+    let second = walk.second_names.into_iter().filter(|path| !path.is_dir());
+    let names = walk.files.into_keys().chain(second);
+    Ok(tables.chain(names.filter(|path| matches(path))).collect())
 }
 
 fn glob_root(pattern: &str) -> PathBuf {
     Path::new(pattern)
         .components()
-        .take_while(|part| !part.as_os_str().to_string_lossy().contains(['*', '?', '[']))
+        .take_while(|part| !is_pattern(&part.as_os_str().to_string_lossy()))
         .collect()
 }
 

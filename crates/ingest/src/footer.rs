@@ -1,11 +1,14 @@
 //! What a Parquet file says of itself: columns, rows, and a fingerprint that costs next to nothing.
 
+use std::collections::HashSet;
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::path::Path;
+use std::sync::Arc;
 
 use arrow::datatypes::{DataType, TimeUnit};
 use parquet::arrow::arrow_reader::ArrowReaderMetadata;
+use parquet::file::metadata::ParquetMetaData;
 use sha2::{Digest, Sha256};
 use tessera_expr::rel::Stored;
 
@@ -13,7 +16,7 @@ use tessera_expr::rel::Stored;
 const MAX_FOOTER_BYTES: u64 = 1 << 30;
 
 /// What a file holds under a column's name.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) enum Found {
     /// A flat column.
     Flat(Stored),
@@ -31,6 +34,8 @@ pub(crate) struct Footer {
     pub(crate) rows: u64,
     /// sha256 of the footer, which holds offsets, sizes and statistics of every chunk.
     pub(crate) fingerprint: String,
+    /// Of a Parquet file: row groups and their statistics.
+    pub(crate) metadata: Option<Arc<ParquetMetaData>>,
 }
 
 /// Reads the footer. The error is a sentence about the file.
@@ -42,12 +47,17 @@ pub(crate) fn read(path: &Path) -> Result<Footer, String> {
         std::panic::catch_unwind(|| ArrowReaderMetadata::load(&file, Default::default()))
             .map_err(|_| "its footer is damaged".to_owned())?
             .map_err(|error| format!("its footer is damaged ({error})"))?;
-    let columns = metadata
+    let columns: Vec<(String, Found)> = metadata
         .schema()
         .fields()
         .iter()
         .map(|field| (field.name().clone(), found(field.data_type())))
         .collect();
+    let mut seen = HashSet::new();
+    let mut names = columns.iter().map(|(name, _)| name);
+    if let Some(twice) = names.find(|name| !seen.insert(*name)) {
+        return Err(format!("it has two columns of the name `{twice}`"));
+    }
     let rows = metadata.metadata().file_metadata().num_rows();
     let rows = u64::try_from(rows)
         .map_err(|_| "its footer states a negative number of rows".to_owned())?;
@@ -55,6 +65,7 @@ pub(crate) fn read(path: &Path) -> Result<Footer, String> {
         columns,
         rows,
         fingerprint,
+        metadata: Some(metadata.metadata().clone()),
     })
 }
 
@@ -146,7 +157,9 @@ fn stored(ty: &DataType) -> Option<Stored> {
         },
         DataType::Float32 => Stored::Float { bits: 32 },
         DataType::Float64 => Stored::Float { bits: 64 },
-        DataType::Decimal128(precision, scale) => Stored::Decimal {
+        DataType::Decimal32(precision, scale)
+        | DataType::Decimal64(precision, scale)
+        | DataType::Decimal128(precision, scale) => Stored::Decimal {
             precision: *precision,
             scale: u8::try_from(*scale).ok()?,
         },
@@ -159,6 +172,8 @@ fn stored(ty: &DataType) -> Option<Stored> {
         {
             Stored::Dictionary
         }
+        DataType::Binary | DataType::LargeBinary | DataType::BinaryView => Stored::Bytes,
+        DataType::FixedSizeBinary(16) => Stored::Uuid,
         DataType::Date32 => Stored::Date,
         DataType::Timestamp(unit, zone) => Stored::Timestamp {
             ticks_per_second: match unit {

@@ -1,17 +1,20 @@
 //! What lies in the lake for one source: files, columns, sizes and fingerprints. Of Parquet, footers are read, never rows.
 
-use std::collections::HashSet;
-use std::fs;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 use tessera_expr::rel::Stored;
+use tessera_spec::diagnostic::Diagnostic;
 use tessera_spec::pipeline::{Format, Source};
 
 use crate::digest;
 use crate::error::IngestError;
-use crate::files::{io, list};
-use crate::footer::{self, Footer, Found};
+use crate::evolution::{LakeColumn, Layouts};
+use crate::files::{Compression, Listed, list, relative};
+use crate::footer;
+use crate::found::{self, Names};
+use crate::partitions::{self, Partition};
 use crate::text;
 
 /// A file of the lake.
@@ -25,21 +28,18 @@ pub struct LakeFile {
     pub relative: String,
     /// Its size.
     pub bytes: u64,
-    /// Its rows, where the format states them.
-    pub rows: Option<u64>,
+    /// Its rows.
+    pub rows: u64,
+    /// How it is compressed as a whole: text files only.
+    pub compression: Option<Compression>,
     /// sha256 of the footer (Parquet) or of the content.
     pub fingerprint: String,
-}
-
-/// A column of a source as its files hold it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LakeColumn {
-    /// Its name.
-    pub name: String,
-    /// How it is held, widened over all files; `None` where no file gives it a type.
-    pub stored: Option<Stored>,
-    /// Why it cannot be used, for nested and binary columns.
-    pub unusable: Option<String>,
+    /// Columns that stand in its path, with their values.
+    #[serde(skip)]
+    pub(crate) partitions: Vec<Partition>,
+    /// Number of its schema.
+    #[serde(skip)]
+    pub(crate) layout: usize,
 }
 
 /// Files and columns of one source.
@@ -51,14 +51,62 @@ pub struct Inventory {
     pub format: Format,
     /// Files in reading order.
     pub files: Vec<LakeFile>,
-    /// Columns in the order of the first file, then those of the path.
+    /// Columns of the files, those of earlier files first, then columns that only paths have.
     pub columns: Vec<LakeColumn>,
+    /// The schemas of the files.
+    pub(crate) layouts: Layouts,
+    /// What lies at the path and is not read as a file of its own.
+    pub found: found::Found,
 }
 
 impl Inventory {
     /// Size of all files.
     pub fn bytes(&self) -> u64 {
         self.files.iter().map(|file| file.bytes).sum()
+    }
+
+    /// Rows of all files, whatever becomes of them.
+    pub fn rows(&self) -> u64 {
+        self.files.iter().map(|file| file.rows).sum()
+    }
+
+    /// Files that hold no row.
+    pub fn files_without_rows(&self) -> u64 {
+        self.files.iter().filter(|file| file.rows == 0).count() as u64
+    }
+
+    /// What the user must know of the files: those that are passed over, and those that have several names.
+    pub fn warnings(&self, source: &Source) -> Vec<Diagnostic> {
+        let span = || source.path.span.clone();
+        let name = &self.source;
+        let mut warnings = Vec::new();
+        let rows_missed = self.found.passed_over.iter();
+        let rows_missed = rows_missed.filter(|alike| alike.reason != found::Reason::NotInTable);
+        for alike in rows_missed {
+            let message = format!("source `{name}`: files passed over: {}", alike.text());
+            let help = match alike.reason {
+                found::Reason::UnknownFormat if source.format.is_none() => {
+                    "if these are data, state their format: `format = \"parquet\"`, \"csv\" or \"ndjson\"; otherwise move them out of the lake"
+                }
+                found::Reason::OtherFormat => {
+                    "make these a source of their own, or move them out of the lake"
+                }
+                _ => "if these are data, rename them; otherwise move them out of the lake",
+            };
+            warnings.push(Diagnostic::warning("TS-L001", message, span()).with_help(help));
+        }
+        let second = &self.found.second_names;
+        if second.count > 0 {
+            let message = format!(
+                "source `{name}`: files that have several names count once; further names: {}",
+                second.text()
+            );
+            warnings.push(
+                Diagnostic::warning("TS-L002", message, span())
+                    .with_help("remove the links if they are not meant to be there"),
+            );
+        }
+        warnings
     }
 
     /// The path of a file within the source.
@@ -72,177 +120,70 @@ impl Inventory {
 pub fn take(source: &Source, hash_inputs: bool) -> Result<Inventory, IngestError> {
     let listing = list(source)?;
     let mut files = Vec::with_capacity(listing.files.len());
-    let mut columns = Columns::default();
-    for path in listing.files {
-        let bytes = fs::metadata(&path)
-            .map_err(|error| io(source, &path, error))?
-            .len();
+    let mut layouts = Layouts::default();
+    let mut contradictions: BTreeMap<String, Names> = BTreeMap::new();
+    for listed in listing.files {
+        let Listed {
+            path,
+            bytes,
+            compression,
+            partitions,
+        } = listed;
         let bad = |reason: String| IngestError::BadFile {
             source_name: source.name.value.clone(),
             file: path.clone(),
             reason,
         };
+        if compression.is_some() {
+            return Err(bad(
+                "it is compressed, and compressed text files are not read; decompress it"
+                    .to_owned(),
+            ));
+        }
         let footer = match listing.format {
             Format::Parquet => footer::read(&path).map_err(bad)?,
             Format::Csv => text::csv(&path).map_err(bad)?,
             Format::Ndjson => text::ndjson(&path).map_err(bad)?,
         };
-        columns.merge(source, &footer, &path, listing.format)?;
-        let parquet = listing.format == Format::Parquet;
-        let fingerprint = if parquet && hash_inputs {
+        let relative = relative(&listing.root, &path);
+        let partitions = match partitions {
+            Some(stated) => stated,
+            None => partitions::of_path(&relative).map_err(bad)?,
+        };
+        for (name, text) in &partitions {
+            if footer.contradicts(name, text.as_deref()) {
+                let files = contradictions.entry(name.clone()).or_default();
+                files.add(&relative);
+            }
+        }
+        let fingerprint = if listing.format == Format::Parquet && hash_inputs {
             digest::of_file(&path).map_err(bad)?
         } else {
             footer.fingerprint.clone()
         };
-        let rows = parquet.then_some(footer.rows);
-        let relative = path
-            .strip_prefix(&listing.root)
-            .unwrap_or(&path)
-            .display()
-            .to_string();
         files.push(LakeFile {
-            path,
             relative,
+            path,
             bytes,
-            rows,
+            rows: footer.rows,
+            compression,
             fingerprint,
+            partitions,
+            layout: layouts.number(footer.columns),
         });
     }
-    let mut columns = columns.list;
-    add_partitions(&mut columns, &files);
+    let mut columns = layouts.columns(files.iter().map(|f| (f.layout, f.relative.as_str())));
+    add_partitions(&mut columns, &files, &contradictions);
+    for column in columns.iter_mut().filter(|column| column.in_path) {
+        column.path_type = listing.path_types.get(&column.name).copied();
+    }
     Ok(Inventory {
         source: source.name.value.clone(),
         format: listing.format,
         files,
         columns,
-    })
-}
-
-/// Columns met so far, and the file each was first met in.
-#[derive(Default)]
-struct Columns {
-    list: Vec<LakeColumn>,
-    first_files: Vec<PathBuf>,
-    /// The first file, once it has been merged.
-    first: Option<PathBuf>,
-}
-
-impl Columns {
-    fn merge(
-        &mut self,
-        source: &Source,
-        footer: &Footer,
-        path: &Path,
-        format: Format,
-    ) -> Result<(), IngestError> {
-        for (name, found) in &footer.columns {
-            let (stored, unusable) = match found {
-                Found::Flat(stored) => (Some(stored.clone()), None),
-                Found::Untyped => (None, None),
-                Found::Unusable(ty) => (None, Some(ty.clone())),
-            };
-            let Some(index) = self.list.iter().position(|column| &column.name == name) else {
-                if let (Some(first), false) = (&self.first, format == Format::Ndjson) {
-                    return Err(missing(source, name, first));
-                }
-                self.list.push(LakeColumn {
-                    name: name.clone(),
-                    stored,
-                    unusable,
-                });
-                self.first_files.push(path.to_owned());
-                continue;
-            };
-            let known = &mut self.list[index];
-            match (&known.stored, stored) {
-                (Some(a), Some(b)) => match wider(a, &b) {
-                    Some(wide) => known.stored = Some(wide),
-                    None => {
-                        return Err(IngestError::Disagreement {
-                            source_name: source.name.value.clone(),
-                            column: name.clone(),
-                            first: describe(a),
-                            first_file: self.first_files[index].clone(),
-                            second: describe(&b),
-                            second_file: path.to_owned(),
-                        });
-                    }
-                },
-                (None, Some(b)) => known.stored = Some(b),
-                (_, None) => {}
-            }
-        }
-        let names: HashSet<&str> = footer
-            .columns
-            .iter()
-            .map(|(name, _)| name.as_str())
-            .collect();
-        match self
-            .list
-            .iter()
-            .find(|column| format != Format::Ndjson && !names.contains(column.name.as_str()))
-        {
-            Some(column) => Err(missing(source, &column.name, path)),
-            None => {
-                self.first.get_or_insert_with(|| path.to_owned());
-                Ok(())
-            }
-        }
-    }
-}
-
-fn missing(source: &Source, column: &str, file: &Path) -> IngestError {
-    IngestError::MissingInFile {
-        source_name: source.name.value.clone(),
-        column: column.to_owned(),
-        file: file.to_owned(),
-    }
-}
-
-/// The narrowest way to hold both without loss.
-fn wider(a: &Stored, b: &Stored) -> Option<Stored> {
-    use Stored::{Dictionary, Float, Int, String, Timestamp};
-    if a == b {
-        return Some(a.clone());
-    }
-    Some(match (a, b) {
-        (Int { bits: x, signed: s }, Int { bits: y, signed: t }) if s == t => Int {
-            bits: *x.max(y),
-            signed: *s,
-        },
-        (
-            Int {
-                bits: unsigned,
-                signed: false,
-            },
-            Int {
-                bits: other,
-                signed: true,
-            },
-        )
-        | (
-            Int {
-                bits: other,
-                signed: true,
-            },
-            Int {
-                bits: unsigned,
-                signed: false,
-            },
-        ) if *unsigned < 64 => Int {
-            bits: (*unsigned * 2).max(*other),
-            signed: true,
-        },
-        (Float { .. }, Float { .. }) => Float { bits: 64 },
-        (Int { bits, .. }, Float { .. }) | (Float { .. }, Int { bits, .. }) if *bits <= 32 => {
-            Float { bits: 64 }
-        }
-        (String, Dictionary) | (Dictionary, String) => String,
-        (Timestamp { zone: x, .. }, Timestamp { zone: y, .. }) if x == y => Timestamp {
-            ticks_per_second: 1_000_000,
-            zone: x.clone(),
-        },
-        _ => return None,
+        layouts,
+        found: listing.found,
     })
 }
 
@@ -256,6 +197,9 @@ pub(crate) fn describe(stored: &Stored) -> String {
         Stored::String | Stored::Dictionary | Stored::Text | Stored::HivePath => {
             "string".to_owned()
         }
+        Stored::Bytes => "bytes".to_owned(),
+        Stored::Uuid => "bytes of fixed size 16".to_owned(),
+        Stored::Mixed => "several types".to_owned(),
         Stored::Date => "date".to_owned(),
         Stored::Timestamp {
             zone: Some(zone), ..
@@ -264,19 +208,23 @@ pub(crate) fn describe(stored: &Stored) -> String {
     }
 }
 
-/// Columns that stand in the path as `name=value`, where no file has one of that name.
-fn add_partitions(columns: &mut Vec<LakeColumn>, files: &[LakeFile]) {
-    for file in files {
-        for part in file.relative.split('/') {
-            if let Some((name, _)) = part.split_once('=')
-                && !columns.iter().any(|column| column.name == name)
-            {
-                columns.push(LakeColumn {
-                    name: name.to_owned(),
-                    stored: Some(Stored::HivePath),
-                    unusable: None,
-                });
+/// Marks the columns that stand in the path of a file, and adds those that no file has.
+fn add_partitions(
+    columns: &mut Vec<LakeColumn>,
+    files: &[LakeFile],
+    contradictions: &BTreeMap<String, Names>,
+) {
+    for (name, _) in files.iter().flat_map(|file| &file.partitions) {
+        let column = match columns.iter_mut().find(|column| column.name == *name) {
+            Some(column) => column,
+            None => {
+                columns.push(LakeColumn::of_path(name));
+                continue;
             }
+        };
+        if !column.in_path {
+            column.in_path = true;
+            column.differs_from_path = contradictions.get(name).cloned().unwrap_or_default();
         }
     }
 }

@@ -3,19 +3,28 @@
 //! The types that matter: [`Inventory`] (files, columns and fingerprints of a source), [`Planned`] (its rows as a plan),
 //! [`IngestError`]. Nothing here computes a row: plans are run by an engine.
 //!
-//! Where to look: `files` lists, `footer` reads Parquet's own description, `text` the files of formats that have none, `columns`
-//! holds the contract against it, `plan` makes the checks.
+//! Where to look: `files` lists, `found` records what is not read, `footer` reads Parquet's own description, `text` the files of formats that have none, `columns`
+//! holds the contract against it, `evolution` sees changing schemas as one table, `partitions` reads paths, `plan` makes the checks.
 
+mod agreement;
 mod columns;
+mod delta;
 mod digest;
 mod error;
+mod evolution;
 mod files;
 mod footer;
+mod found;
 mod inventory;
+mod mentioned;
+mod partitions;
 mod plan;
 mod text;
 
-pub use columns::expression_type;
+pub use columns::{expression_type, warnings as column_warnings};
 pub use error::IngestError;
-pub use inventory::{Inventory, LakeColumn, LakeFile, take};
+pub use evolution::LakeColumn;
+pub use files::Compression;
+pub use found::{Found, Names, PassedOver, Reason};
+pub use inventory::{Inventory, LakeFile, take};
 pub use plan::{Planned, plan};

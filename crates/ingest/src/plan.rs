@@ -4,14 +4,14 @@ use std::collections::BTreeSet;
 
 use chrono::NaiveDate;
 use tessera_expr::rel::{
-    Dedup, RowCheck, RowOutcome, Scan, ScanColumn, ScanFormat, SourceRows, Stored,
+    Dedup, FileGroup, RowCheck, RowOutcome, Scan, ScanColumn, ScanFormat, SourceRows, Stored,
 };
 use tessera_expr::{BinaryOp, Expr, Literal, Node, Schema, Type, condition_at, failures, parse_at};
 use tessera_spec::Pipeline;
 use tessera_spec::diagnostic::Diagnostic;
 use tessera_spec::pipeline::{At, Duplicates, Format, OnBadRow, Source, SourceKind};
 
-use crate::columns;
+use crate::columns::{self, Resolved};
 use crate::inventory::Inventory;
 
 /// The rows of a source, and the names that expressions over them may use.
@@ -30,13 +30,18 @@ pub fn plan(
     inventory: &Inventory,
     as_of: NaiveDate,
 ) -> Result<Planned, Vec<Diagnostic>> {
-    let (columns, mut problems) = columns::resolve(source, inventory);
+    let Resolved {
+        columns,
+        groups,
+        path_values,
+        mut problems,
+    } = columns::resolve(pipeline, source, inventory);
     let mut schema = columns::schema(&columns);
     let (derive, failed) = derived(source, &mut schema, &mut problems);
     check_references(source, &schema, &mut problems);
     let rules = rules(source, &schema, &mut problems);
     let uses = Uses::new(source, &columns, &derive, &rules);
-    uses.check_zone(source, &columns, &derive, &mut problems);
+    uses.check_zone(source, (&columns, &groups), &derive, &mut problems);
     let checks = failed
         .into_iter()
         .chain(checks(source, &schema, rules))
@@ -57,6 +62,8 @@ pub fn plan(
             Format::Ndjson => ScanFormat::Ndjson,
         },
         columns,
+        groups,
+        path_values,
         timezone: pipeline.timezone,
         naive_zone: source.time_zone.as_ref().map(|zone| zone.value),
         derive,
@@ -228,21 +235,23 @@ impl Uses {
     fn check_zone(
         &self,
         source: &Source,
-        columns: &[ScanColumn],
+        (columns, groups): (&[ScanColumn], &[FileGroup]),
         derive: &[(String, Expr)],
         problems: &mut Vec<Diagnostic>,
     ) {
         if source.time_zone.is_some() {
             return;
         }
-        let stored = columns.iter().find(|column| {
-            let naive = match &column.stored {
+        let stored = columns.iter().enumerate().find(|(number, column)| {
+            let held = groups.iter().filter_map(|g| g.stored[*number].as_ref());
+            let naive = held.chain([&column.stored]).any(|stored| match stored {
                 Stored::Timestamp { zone, .. } => zone.is_none(),
                 Stored::Text | Stored::HivePath => column.ty == Type::Timestamp,
                 _ => false,
-            };
+            });
             naive && self.dated.contains(&column.name)
         });
+        let stored = stored.map(|(_, column)| column);
         let read = || derive.iter().find(|(_, expr)| reads_local_time(expr));
         let (name, what) = match (stored, read()) {
             (Some(column), _) => (&column.name, "holds timestamps"),

@@ -13,14 +13,15 @@ pub(crate) use csv::csv;
 pub(crate) use ndjson::ndjson;
 
 /// What a footer would say of a file that was read to its end.
-fn footer(file: Digested, names: Vec<String>) -> Footer {
+fn footer(file: Digested, names: Vec<String>, rows: u64) -> Footer {
     let columns = names
         .into_iter()
         .map(|name| (name, Found::Flat(Stored::Text)))
         .collect();
     Footer {
         columns,
-        rows: 0,
+        rows,
         fingerprint: file.finish(),
+        metadata: None,
     }
 }

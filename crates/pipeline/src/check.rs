@@ -18,7 +18,7 @@ pub struct Checked {
     pub summary: String,
 }
 
-/// Checks a pipeline file; with `lake` also against the files of its sources and its store, as a run would.
+/// Checks a pipeline file; with `lake` also against the files of its sources, which must be there, and its store, as a run would.
 pub fn check(file: &Path, reading: &Reading, lake: bool) -> Result<Checked, PipelineError> {
     let loaded = tessera_spec::load(file, &reading.vars)
         .map_err(|found| PipelineError::Invalid(Box::new(found)))?;
@@ -41,24 +41,29 @@ pub fn check(file: &Path, reading: &Reading, lake: bool) -> Result<Checked, Pipe
             warnings: loaded.warnings,
         });
     }
-    match prepare(file, yesterday_in(pipeline.timezone), reading) {
-        Ok(prepared) => {
-            let files: usize = prepared
-                .inventories
-                .iter()
-                .map(|inventory| inventory.files.len())
-                .sum();
-            let summary = format!(
-                "{declared}, {} features; {files} files of the lake fit it",
-                prepared.features.published.len()
-            );
-            Ok(Checked {
-                summary,
-                warnings: prepared.warnings,
-            })
-        }
-        Err(error) => Err(error),
-    }
+    let prepared = prepare(file, yesterday_in(pipeline.timezone), reading)?;
+    let files: usize = prepared
+        .inventories
+        .iter()
+        .map(|inventory| inventory.files.len())
+        .sum();
+    let without_rows: u64 = prepared
+        .inventories
+        .iter()
+        .map(|inventory| inventory.files_without_rows())
+        .sum();
+    let empty = match without_rows {
+        0 => String::new(),
+        number => format!(" ({number} of them without a row)"),
+    };
+    let summary = format!(
+        "{declared}, {} features; {files} files of the lake fit it{empty}",
+        prepared.features.published.len()
+    );
+    Ok(Checked {
+        summary,
+        warnings: prepared.warnings,
+    })
 }
 
 /// Yesterday in the pipeline's time zone: the last day that is over.

@@ -107,6 +107,12 @@ pub fn prepare(
     let mut found = loaded.warnings;
     let pipeline = loaded.pipeline;
     let inventories = inventories(&pipeline, reading)?;
+    for (source, inventory) in pipeline.sources.iter().zip(&inventories) {
+        found.extend(inventory.warnings(source));
+        found.extend(tessera_ingest::column_warnings(
+            &pipeline, source, inventory,
+        ));
+    }
     // Features over a wrong source would only repeat its mistakes.
     let planned = source_inputs(&pipeline, &inventories, as_of).and_then(|inputs| {
         let features = tessera_features::plan(&pipeline, &inputs)?;

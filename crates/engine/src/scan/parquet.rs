@@ -10,10 +10,16 @@ use polars::lazy::dsl::{
 use polars::prelude::*;
 use tessera_expr::rel::{Scan, Stored};
 
+use super::path_values::path_column;
 use super::paths;
 use crate::error::EngineError;
 
-pub(super) fn parquet(scan: &Scan, files: &[PathBuf]) -> Result<LazyFrame, EngineError> {
+/// Reads files that hold the columns of `scan` in one form each. With `has_gaps`, some files lack some of the columns.
+pub(super) fn parquet(
+    scan: &Scan,
+    files: &[PathBuf],
+    has_gaps: bool,
+) -> Result<LazyFrame, EngineError> {
     let stored: SchemaRef = Arc::new(
         scan.columns
             .iter()
@@ -29,7 +35,8 @@ pub(super) fn parquet(scan: &Scan, files: &[PathBuf]) -> Result<LazyFrame, Engin
     };
     let unified = UnifiedScanArgs {
         schema: Some(stored),
-        hive_options: hive(scan),
+        hive_options: HiveOptions::new_disabled(),
+        include_file_paths: path_column(scan),
         glob: false,
         cast_columns_policy: CastColumnsPolicy {
             integer_upcast: true,
@@ -42,29 +49,17 @@ pub(super) fn parquet(scan: &Scan, files: &[PathBuf]) -> Result<LazyFrame, Engin
             categorical_to_string: true,
             ..CastColumnsPolicy::ERROR_ON_MISMATCH
         },
-        missing_columns_policy: MissingColumnsPolicy::Raise,
+        missing_columns_policy: if has_gaps {
+            MissingColumnsPolicy::Insert
+        } else {
+            MissingColumnsPolicy::Raise
+        },
         extra_columns_policy: ExtraColumnsPolicy::Ignore,
         ..Default::default()
     };
     Ok(DslBuilder::scan_parquet(paths(files)?, options, unified)?
         .build()
         .into())
-}
-
-fn hive(scan: &Scan) -> HiveOptions {
-    let from_path: Schema = scan
-        .columns
-        .iter()
-        .filter(|c| c.stored == Stored::HivePath)
-        .map(|c| Field::new(c.name.as_str().into(), DataType::String))
-        .collect();
-    let enabled = !from_path.is_empty();
-    HiveOptions {
-        enabled: Some(enabled),
-        hive_start_idx: 0,
-        schema: enabled.then(|| Arc::new(from_path)),
-        try_parse_dates: false,
-    }
 }
 
 /// The polars type of a column as the files hold it.
@@ -93,7 +88,8 @@ pub(super) fn stored_type(stored: &Stored) -> DataType {
         Stored::Decimal { precision, scale } => {
             DataType::Decimal(usize::from(*precision), usize::from(*scale))
         }
-        Stored::String | Stored::Text | Stored::HivePath => DataType::String,
+        Stored::String | Stored::Text | Stored::HivePath | Stored::Mixed => DataType::String,
+        Stored::Bytes | Stored::Uuid => DataType::Binary,
         Stored::Dictionary => DataType::from_categories(Categories::global()),
         Stored::Date => DataType::Date,
         Stored::Timestamp {

@@ -9,6 +9,7 @@ use tessera_expr::Type;
 use tessera_expr::rel::{Scan, ScanColumn, Stored};
 
 use super::local::{local_time, polars_zone};
+use super::path_values::path_column;
 use super::{RAW, in_file, paths};
 use crate::error::EngineError;
 use crate::lower::finite;
@@ -23,6 +24,7 @@ pub(super) fn csv(scan: &Scan, files: &[PathBuf]) -> Result<LazyFrame, EngineErr
         .with_missing_is_null(true)
         .with_raise_if_empty(false)
         .with_glob(false)
+        .with_include_file_paths(path_column(scan))
         .finish()?;
     Ok(raw_texts(scan, frame))
 }
@@ -34,11 +36,13 @@ pub(super) fn ndjson(scan: &Scan, files: &[PathBuf]) -> Result<LazyFrame, Engine
     let schema: SchemaRef = Arc::new(
         scan.columns
             .iter()
+            .filter(|c| c.stored == Stored::Text)
             .map(|c| Field::new(c.name.as_str().into(), DataType::String))
             .collect(),
     );
     let frame = LazyJsonLineReader::new_paths(paths)
         .with_schema(Some(schema))
+        .with_include_file_paths(path_column(scan))
         .finish()?;
     Ok(raw_texts(scan, frame))
 }
@@ -48,7 +52,7 @@ fn raw_texts(scan: &Scan, frame: LazyFrame) -> LazyFrame {
     let raws: Vec<Expr> = scan
         .columns
         .iter()
-        .filter(|c| is_converted(c))
+        .filter(|c| c.stored == Stored::Text && is_converted(c))
         .map(|c| col(c.name.as_str()).alias(raw_name(&c.name)))
         .collect();
     if raws.is_empty() {
@@ -121,19 +125,19 @@ fn strptime(format: &str) -> StrptimeOptions {
     }
 }
 
-/// True where a text of a CSV or NDJSON file did not convert to its column's type.
+/// True where what a file holds did not convert to the column's type.
 pub(crate) fn broken_text(scan: &Scan, column: &ScanColumn) -> Expr {
     col(raw_name(&column.name))
         .is_not_null()
         .and(in_file(scan, &column.name).is_null())
 }
 
-/// Whether the column is converted from text.
+/// Whether the column is converted value by value, and a value may not convert.
 pub(crate) fn is_converted(column: &ScanColumn) -> bool {
-    column.stored == Stored::Text && column.ty != Type::String
+    column.may_break
 }
 
-/// The text of a converted column as it stands in the file.
+/// The text of a converted column as it stands in the file; for a form that is no text, only where it did not convert.
 pub(crate) fn raw_name(name: &str) -> String {
     format!("{RAW}{name}")
 }

@@ -24,8 +24,10 @@ pub(crate) fn csv(path: &Path) -> Result<Footer, String> {
     let names = header(reader.headers())?;
     let mut record = StringRecord::new();
     let mut outcome = Ok(true);
+    let mut rows = 0;
     while let Ok(true) = outcome {
         outcome = reader.read_record(&mut record);
+        rows += u64::from(matches!(outcome, Ok(true)));
     }
     let Watched { file, quotes } = reader.into_inner();
     // Quotation marks that do not pair up move the ends of records, so they are told first.
@@ -33,7 +35,7 @@ pub(crate) fn csv(path: &Path) -> Result<Footer, String> {
         return Err(fault);
     }
     match outcome {
-        Ok(_) => Ok(footer(file, names)),
+        Ok(_) => Ok(footer(file, names, rows)),
         Err(error) => Err(fault(&error)),
     }
 }

@@ -16,6 +16,7 @@ pub(crate) fn ndjson(path: &Path) -> Result<Footer, String> {
     let mut input = BufReader::with_capacity(BUFFER, Digested::open(path)?);
     let mut names: Vec<String> = Vec::new();
     let mut line = Vec::new();
+    let mut rows = 0;
     for number in 1_u64.. {
         line.clear();
         let length = input
@@ -26,6 +27,7 @@ pub(crate) fn ndjson(path: &Path) -> Result<Footer, String> {
         }
         let text = str::from_utf8(&line).map_err(|_| format!("line {number}: not UTF-8"))?;
         if !text.trim().is_empty() {
+            rows += 1;
             keys(text, &mut names)
                 .map_err(|error| format!("line {number}: not a JSON object ({error})"))?;
         }
@@ -33,7 +35,7 @@ pub(crate) fn ndjson(path: &Path) -> Result<Footer, String> {
     if names.is_empty() {
         return Err("the file is empty".to_owned());
     }
-    Ok(footer(input.into_inner(), names))
+    Ok(footer(input.into_inner(), names, rows))
 }
 
 /// Adds the keys of an object that are new.

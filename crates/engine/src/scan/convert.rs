@@ -1,0 +1,190 @@
+//! Columns from the form in which files hold them to the types of the expression language.
+
+use polars::prelude::*;
+use tessera_expr::Type;
+use tessera_expr::rel::{Scan, ScanColumn, Stored};
+
+use super::local::local_time;
+use super::texts::{from_text, raw_name};
+use super::{code_name, has_codes, has_ticks, polars_type};
+use crate::lower::{days_in_range, finite};
+
+/// The largest integer up to which every integer is a float of its own.
+const MAX_EXACT: f64 = 9_007_199_254_740_992.0;
+
+/// The column in its type: integers of 64 bits, finite floats, local wall-clock times. None where it is that already.
+pub(super) fn normalised(scan: &Scan, column: &ScanColumn) -> Option<Expr> {
+    let name = column.name.as_str();
+    let made = match (&column.stored, column.ty) {
+        (Stored::Date, Type::Timestamp) => {
+            days_in_range(col(name)).cast(polars_type(Type::Timestamp))
+        }
+        (Stored::Date, _) => days_in_range(col(name)),
+        (Stored::Bool | Stored::String | Stored::HivePath | Stored::Mixed, _) => return None,
+        (
+            Stored::Int {
+                bits: 64,
+                signed: true,
+            },
+            Type::Int,
+        ) => return None,
+        (Stored::Int { bits: 64, .. }, Type::Float) => exact_float(col(name)),
+        (Stored::Float { .. }, Type::Int) => whole(col(name).cast(DataType::Float64)),
+        (Stored::Decimal { .. }, Type::Int) => {
+            let whole = col(name).cast(DataType::Int64);
+            let same = col(name).eq(whole.clone().cast(stored_decimal(&column.stored)));
+            when(same).then(whole).otherwise(lit(NULL))
+        }
+        (Stored::Int { .. } | Stored::Decimal { .. }, ty) => col(name).cast(polars_type(ty)),
+        (Stored::Float { .. }, _) => finite(col(name).cast(DataType::Float64)),
+        (Stored::Dictionary | Stored::Bytes, _) => col(name).cast(DataType::String),
+        (Stored::Uuid, _) => uuid_text(col(name)),
+        (Stored::Timestamp { zone, .. }, Type::Date) => {
+            let local = local_time(scan, col(name), zone.is_some());
+            let date = local.clone().cast(DataType::Date);
+            let midnight = date.clone().cast(polars_type(Type::Timestamp));
+            when(local.eq(midnight)).then(date).otherwise(lit(NULL))
+        }
+        (Stored::Timestamp { zone, .. }, _) => local_time(scan, col(name), zone.is_some()),
+        (Stored::Text, ty) => from_text(scan, name, ty),
+    };
+    Some(made.alias(name))
+}
+
+fn stored_decimal(stored: &Stored) -> DataType {
+    super::parquet::stored_type(stored)
+}
+
+/// Integers of floats that are integers of which no digit can be missing; null for others.
+fn whole(float: Expr) -> Expr {
+    let is_whole = float
+        .clone()
+        .floor()
+        .eq(float.clone())
+        .and(float.clone().lt_eq(lit(MAX_EXACT)))
+        .and(float.clone().gt_eq(lit(-MAX_EXACT)));
+    let kept = when(is_whole).then(float).otherwise(lit(NULL));
+    kept.cast(DataType::Int64)
+}
+
+/// Floats of integers for which there is one; null for others.
+fn exact_float(integer: Expr) -> Expr {
+    let integer = integer.cast(DataType::Int64);
+    let within = integer
+        .clone()
+        .lt_eq(lit(MAX_EXACT as i64))
+        .and(integer.clone().gt_eq(lit(-(MAX_EXACT as i64))));
+    let kept = when(within).then(integer).otherwise(lit(NULL));
+    kept.cast(DataType::Float64)
+}
+
+/// The text of UUIDs in 16 bytes: `0f8fad5b-d9cb-469f-a165-70867728950e`.
+fn uuid_text(bytes: Expr) -> Expr {
+    bytes_text(bytes, hyphenated)
+}
+
+fn bytes_text(bytes: Expr, text: fn(&[u8]) -> String) -> Expr {
+    let texts = move |column: Column| {
+        let bytes = column.as_materialized_series().binary()?;
+        let texts: StringChunked = bytes.iter().map(|bytes| bytes.map(text)).collect();
+        Ok(texts.with_name(column.name().clone()).into_column())
+    };
+    let field = |_: &Schema, field: &Field| Ok(Field::new(field.name().clone(), DataType::String));
+    bytes.map(texts, field)
+}
+
+fn hyphenated(bytes: &[u8]) -> String {
+    let mut text = String::with_capacity(36);
+    for (place, byte) in bytes.iter().enumerate() {
+        if matches!(place, 4 | 6 | 8 | 10) {
+            text.push('-');
+        }
+        text.push_str(&format!("{byte:02x}"));
+    }
+    text
+}
+
+/// What the files hold of a column of which not every value converts, as text; of forms that are no text, only where the value
+/// did not convert. None for other columns.
+pub(super) fn raw(scan: &Scan, column: &ScanColumn) -> Option<Expr> {
+    if column.stored == Stored::Text || !column.may_break {
+        return None;
+    }
+    let raw = raw_name(&column.name);
+    if !column.stored.may_break(column.ty) {
+        return Some(lit(NULL).cast(DataType::String).alias(raw));
+    }
+    let value = col(column.name.as_str());
+    let shown = match column.stored {
+        Stored::Bytes => bytes_text(value.clone(), |bytes| {
+            String::from_utf8_lossy(bytes).into_owned()
+        }),
+        _ => value.clone().cast(DataType::String),
+    };
+    let made = normalised(scan, column)?;
+    let broken = value.is_not_null().and(made.is_null());
+    Some(when(broken).then(shown).otherwise(lit(NULL)).alias(raw))
+}
+
+/// What stands for the values of a column as the files hold them: the codes of its texts, the ticks of its times.
+pub(super) fn codes(column: &ScanColumn, common: &ScanColumn) -> Option<Expr> {
+    if !has_codes(common) && !has_ticks(common) {
+        return None;
+    }
+    let value = col(column.name.as_str());
+    let value = match (&column.stored, &common.stored) {
+        (
+            Stored::Timestamp {
+                ticks_per_second: held,
+                ..
+            },
+            Stored::Timestamp {
+                ticks_per_second: wanted,
+                ..
+            },
+        ) if held != wanted => value.dt().cast_time_unit(TimeUnit::Microseconds),
+        _ => value,
+    };
+    let codes = value.to_physical().cast(DataType::Int64);
+    Some(codes.alias(code_name(&column.name)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sixteen_bytes_are_a_uuid() {
+        let bytes: Vec<u8> = (0..16).map(|n| n * 17).collect();
+        assert_eq!(hyphenated(&bytes), "00112233-4455-6677-8899-aabbccddeeff");
+    }
+
+    fn made(expr: Expr, series: Series) -> Series {
+        let frame = DataFrame::new(series.len(), vec![series.into_column()]).unwrap();
+        let made = frame.lazy().select([expr]).collect().unwrap();
+        made.columns()[0].as_materialized_series().clone()
+    }
+
+    #[test]
+    fn floats_are_integers_where_no_digit_is_missing() {
+        let held = [
+            17_850.0,
+            -0.0,
+            1.5,
+            9_007_199_254_740_994.0,
+            f64::NAN,
+            f64::INFINITY,
+        ];
+        let found = made(whole(col("x")), Series::new("x".into(), held));
+        let found: Vec<Option<i64>> = found.i64().unwrap().iter().collect();
+        assert_eq!(found, [Some(17_850), Some(0), None, None, None, None]);
+    }
+
+    #[test]
+    fn integers_are_floats_where_there_is_one() {
+        let held = [17_850_i64, -3, 9_007_199_254_740_993, i64::MIN];
+        let found = made(exact_float(col("x")), Series::new("x".into(), held));
+        let found: Vec<Option<f64>> = found.f64().unwrap().iter().collect();
+        assert_eq!(found, [Some(17_850.0), Some(-3.0), None, None]);
+    }
+}

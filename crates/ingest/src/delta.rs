@@ -1,0 +1,389 @@
+//! Delta tables: which files are part of the current version, by the log in `_delta_log`.
+//!
+//! The log is a list of commits, each a file of JSON actions, and of checkpoints, each of which holds what the commits up to it
+//! amount to. What a reader must understand and this one does not is refused by name: deletion vectors, column mapping, and
+//! reader features that are not in [`HARMLESS_FEATURES`].
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+
+use parquet::file::reader::{FileReader, SerializedFileReader};
+use parquet::record::{Field, Row};
+use serde_json::{Map, Value};
+use tessera_expr::Type;
+
+use crate::partitions::{Partition, decoded};
+
+/// Reader features that change nothing for a reader of the current version: those whose use is seen, and refused, in the actions
+/// themselves, and types that Parquet states.
+const HARMLESS_FEATURES: &[&str] = &[
+    "columnMapping",
+    "deletionVectors",
+    "timestampNtz",
+    "v2Checkpoint",
+    "vacuumProtocolCheck",
+];
+
+/// The current version of a table.
+#[derive(Debug, Default)]
+pub(crate) struct Table {
+    /// Its files by path, each with the values of the partition columns.
+    pub(crate) files: BTreeMap<PathBuf, Vec<Partition>>,
+    /// Types of the partition columns.
+    pub(crate) types: BTreeMap<String, Type>,
+}
+
+/// Reads the log of the table in `root`. The error is a sentence about the table.
+pub(crate) fn read(root: &Path) -> Result<Table, String> {
+    let folder = root.join("_delta_log");
+    let log = Log::list(&folder)?;
+    let mut state = State::default();
+    let mut next = 0;
+    if let Some((version, parts)) = &log.checkpoint {
+        for part in parts {
+            for action in checkpoint(part)? {
+                state.apply(&action)?;
+            }
+        }
+        next = version + 1;
+    }
+    for (version, path) in log.commits.range(next..) {
+        if *version != next {
+            return Err(format!("its log lacks version {next}"));
+        }
+        let text = fs::read_to_string(path).map_err(|error| at(path, error))?;
+        let lines = text.lines().filter(|line| !line.trim().is_empty());
+        let actions: Vec<Value> = lines
+            .map(serde_json::from_str)
+            .collect::<Result<_, _>>()
+            .map_err(|error| at(path, error))?;
+        // A commit may replace a file by one of the same name.
+        let (removes, others): (Vec<_>, Vec<_>) = actions
+            .iter()
+            .partition(|action| action.get("remove").is_some());
+        for action in removes.into_iter().chain(others) {
+            state.apply(action)?;
+        }
+        next += 1;
+    }
+    state.table(root)
+}
+
+fn at(path: &Path, error: impl std::fmt::Display) -> String {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    format!("`_delta_log/{name}` cannot be read ({error})")
+}
+
+/// The files of the log.
+#[derive(Debug, Default)]
+struct Log {
+    commits: BTreeMap<u64, PathBuf>,
+    /// The newest complete checkpoint: its version and its parts.
+    checkpoint: Option<(u64, Vec<PathBuf>)>,
+}
+
+impl Log {
+    fn list(folder: &Path) -> Result<Self, String> {
+        let mut log = Self::default();
+        let mut parts: BTreeMap<(u64, u64), BTreeSet<PathBuf>> = BTreeMap::new();
+        let mut by_uuid = None;
+        let entries = fs::read_dir(folder).map_err(|error| at(folder, error))?;
+        for entry in entries {
+            let path = entry.map_err(|error| at(folder, error))?.path();
+            let name = path.file_name().unwrap_or_default().to_string_lossy();
+            let pieces: Vec<&str> = name.split('.').collect();
+            let Some(version) = pieces.first().and_then(|text| version(text)) else {
+                continue;
+            };
+            match pieces.as_slice() {
+                [_, "json"] => {
+                    log.commits.insert(version, path.clone());
+                }
+                [_, "checkpoint", "parquet"] => {
+                    parts.entry((version, 1)).or_default().insert(path.clone());
+                }
+                [_, "checkpoint", _, count, "parquet"] => {
+                    let count = count.parse().unwrap_or(0);
+                    parts
+                        .entry((version, count))
+                        .or_default()
+                        .insert(path.clone());
+                }
+                [_, "checkpoint", ..] => by_uuid = by_uuid.max(Some(version)),
+                _ => {}
+            }
+        }
+        let complete = parts
+            .into_iter()
+            .filter(|((_, count), parts)| parts.len() as u64 == *count);
+        log.checkpoint = complete
+            .map(|((version, _), parts)| (version, parts.into_iter().collect()))
+            .next_back();
+        let begins = log
+            .checkpoint
+            .as_ref()
+            .map_or(0, |(version, _)| version + 1);
+        let last = log.commits.last_key_value().map(|(version, _)| *version);
+        let whole = last.is_none_or(|last| {
+            last < begins || (begins..=last).all(|version| log.commits.contains_key(&version))
+        });
+        if let (Some(version), false) = (by_uuid, whole) {
+            return Err(format!(
+                "its checkpoint of version {version} has the form of the reader feature `v2Checkpoint`, which is not read"
+            ));
+        }
+        if log.checkpoint.is_none() && log.commits.is_empty() {
+            return Err("its log holds no version".to_owned());
+        }
+        Ok(log)
+    }
+}
+
+/// The version in the name of a file of the log: 20 digits.
+fn version(text: &str) -> Option<u64> {
+    let digits = text.len() == 20 && text.bytes().all(|b| b.is_ascii_digit());
+    digits.then(|| text.parse().ok()).flatten()
+}
+
+/// What the actions so far amount to.
+#[derive(Debug, Default)]
+struct State {
+    protocol: Option<Value>,
+    metadata: Option<Value>,
+    files: BTreeMap<String, Value>,
+}
+
+impl State {
+    fn apply(&mut self, action: &Value) -> Result<(), String> {
+        let part = |name: &str| action.get(name).filter(|value| value.is_object());
+        if let Some(add) = part("add") {
+            self.files.insert(text(add, "path")?, add.clone());
+        } else if let Some(remove) = part("remove") {
+            self.files.remove(&text(remove, "path")?);
+        } else if let Some(metadata) = part("metaData") {
+            self.metadata = Some(metadata.clone());
+        } else if let Some(protocol) = part("protocol") {
+            self.protocol = Some(protocol.clone());
+        }
+        Ok(())
+    }
+
+    fn table(self, root: &Path) -> Result<Table, String> {
+        let protocol = self.protocol.ok_or("its log states no protocol")?;
+        let metadata = self.metadata.ok_or("its log states no schema")?;
+        check_protocol(&protocol)?;
+        let mode = &metadata["configuration"]["delta.columnMapping.mode"];
+        if mode.as_str().is_some_and(|mode| mode != "none") {
+            return Err("it uses the reader feature `columnMapping`, which is not read; export it to plain Parquet files".to_owned());
+        }
+        let provider = &metadata["format"]["provider"];
+        if provider
+            .as_str()
+            .is_some_and(|provider| provider != "parquet")
+        {
+            return Err(format!("its files are {provider}, not Parquet"));
+        }
+        let columns: Vec<String> = match &metadata["partitionColumns"] {
+            Value::Array(names) => names
+                .iter()
+                .filter_map(|name| name.as_str().map(str::to_owned))
+                .collect(),
+            _ => Vec::new(),
+        };
+        let mut table = Table {
+            types: partition_types(&metadata, &columns),
+            ..Table::default()
+        };
+        for (path, add) in self.files {
+            if add.get("deletionVector").is_some_and(Value::is_object) {
+                return Err("it has deletion vectors (reader feature `deletionVectors`), which are not read; run `REORG TABLE … APPLY (PURGE)` where it is written".to_owned());
+            }
+            let values = &add["partitionValues"];
+            let value = |name: &String| {
+                let text = values.get(name).and_then(Value::as_str);
+                let text = text.filter(|text| !text.is_empty());
+                (name.clone(), text.map(str::to_owned))
+            };
+            let partitions = columns.iter().map(value).collect();
+            table.files.insert(file_path(root, &path)?, partitions);
+        }
+        Ok(table)
+    }
+}
+
+fn text(action: &Value, name: &str) -> Result<String, String> {
+    let text = action.get(name).and_then(Value::as_str).map(str::to_owned);
+    text.ok_or_else(|| format!("an action of its log has no `{name}`"))
+}
+
+fn check_protocol(protocol: &Value) -> Result<(), String> {
+    let reader = protocol["minReaderVersion"].as_i64().unwrap_or(1);
+    if reader > 3 {
+        return Err(format!(
+            "it needs a reader of version {reader}; the highest known here is 3"
+        ));
+    }
+    let features = protocol["readerFeatures"].as_array();
+    let unknown = features
+        .into_iter()
+        .flatten()
+        .filter_map(Value::as_str)
+        .find(|feature| !HARMLESS_FEATURES.contains(feature));
+    match unknown {
+        Some(feature) => Err(format!(
+            "it needs the reader feature `{feature}`, which is not known here; export it to plain Parquet files"
+        )),
+        None => Ok(()),
+    }
+}
+
+/// Paths in the log are percent-encoded, and relative to the table unless they say otherwise.
+fn file_path(root: &Path, path: &str) -> Result<PathBuf, String> {
+    let local = path
+        .strip_prefix("file://")
+        .or_else(|| path.strip_prefix("file:"))
+        .unwrap_or(path);
+    if local.contains("://") {
+        return Err(format!("its file `{path}` lies elsewhere"));
+    }
+    Ok(root.join(decoded(local).as_ref()))
+}
+
+/// Types of the partition columns, by the schema in the log.
+fn partition_types(metadata: &Value, columns: &[String]) -> BTreeMap<String, Type> {
+    let schema = metadata["schemaString"].as_str().unwrap_or_default();
+    let schema: Value = serde_json::from_str(schema).unwrap_or_default();
+    let fields = schema["fields"].as_array();
+    fields
+        .into_iter()
+        .flatten()
+        .filter_map(|field| {
+            let name = field["name"].as_str()?.to_owned();
+            let ty = match field["type"].as_str()? {
+                "byte" | "short" | "integer" | "long" => Type::Int,
+                "float" | "double" => Type::Float,
+                "boolean" => Type::Bool,
+                "date" => Type::Date,
+                "timestamp" | "timestamp_ntz" => Type::Timestamp,
+                _ => Type::String,
+            };
+            columns.contains(&name).then_some((name, ty))
+        })
+        .collect()
+}
+
+/// The actions of a checkpoint, as a commit would hold them.
+fn checkpoint(path: &Path) -> Result<Vec<Value>, String> {
+    let file = File::open(path).map_err(|error| at(path, error))?;
+    let reader = SerializedFileReader::new(file).map_err(|error| at(path, error))?;
+    let rows = reader.get_row_iter(None).map_err(|error| at(path, error))?;
+    rows.map(|row| row.map(|row| object(&row)).map_err(|error| at(path, error)))
+        .collect()
+}
+
+fn object(row: &Row) -> Value {
+    let fields = row.get_column_iter();
+    Value::Object(
+        fields
+            .map(|(name, field)| (name.clone(), value(field)))
+            .collect(),
+    )
+}
+
+/// Strings, integers, lists, maps and groups: what the log is made of. Statistics of other types are not needed.
+fn value(field: &Field) -> Value {
+    match field {
+        Field::Bool(value) => (*value).into(),
+        Field::Int(value) => (*value).into(),
+        Field::Long(value) => (*value).into(),
+        Field::Str(text) => text.as_str().into(),
+        Field::Group(row) => object(row),
+        Field::ListInternal(list) => list.elements().iter().map(value).collect(),
+        Field::MapInternal(map) => {
+            let mut object = Map::new();
+            for (key, of) in map.entries() {
+                if let Field::Str(key) = key {
+                    object.insert(key.clone(), value(of));
+                }
+            }
+            Value::Object(object)
+        }
+        _ => Value::Null,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PROTOCOL: &str = r#"{"protocol":{"minReaderVersion":1,"minWriterVersion":2}}"#;
+    const METADATA: &str = r#"{"metaData":{"partitionColumns":["day"],"configuration":{},"format":{"provider":"parquet"},
+        "schemaString":"{\"fields\":[{\"name\":\"day\",\"type\":\"date\"}]}"}}"#;
+
+    fn add(path: &str, day: &str) -> String {
+        format!(r#"{{"add":{{"path":"{path}","partitionValues":{{"day":{day}}},"size":1}}}}"#)
+    }
+
+    fn log(commits: &[&[&str]]) -> (tempfile::TempDir, Result<Table, String>) {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = dir.path().join("_delta_log");
+        fs::create_dir(&folder).unwrap();
+        for (version, actions) in commits.iter().enumerate() {
+            let text: Vec<String> = actions.iter().map(|a| a.replace('\n', "")).collect();
+            fs::write(folder.join(format!("{version:020}.json")), text.join("\n")).unwrap();
+        }
+        let read = read(dir.path());
+        (dir, read)
+    }
+
+    #[test]
+    fn removed_files_are_no_part_and_values_come_from_the_log() {
+        let (first, second) = (
+            add("day=x/a%20b.parquet", "\"2026-10-01\""),
+            add("c.parquet", "null"),
+        );
+        let removed = r#"{"remove":{"path":"old.parquet"}}"#;
+        let old = add("old.parquet", "\"\"");
+        let (dir, table) = log(&[&[PROTOCOL, METADATA, &old, &first], &[&second, removed]]);
+        let table = table.unwrap();
+        let found: Vec<_> = table.files.into_iter().collect();
+        let of = |text: Option<&str>| vec![("day".to_owned(), text.map(str::to_owned))];
+        assert_eq!(
+            found,
+            [
+                (dir.path().join("c.parquet"), of(None)),
+                (dir.path().join("day=x/a b.parquet"), of(Some("2026-10-01"))),
+            ]
+        );
+        assert_eq!(table.types["day"], Type::Date);
+    }
+
+    #[test]
+    fn what_a_reader_must_know_is_refused_by_name() {
+        let said = |commits: &[&[&str]]| log(commits).1.unwrap_err();
+        let feature = r#"{"protocol":{"minReaderVersion":3,"readerFeatures":["timestampNtz","variantType"]}}"#;
+        assert!(said(&[&[feature, METADATA]]).contains("`variantType`"));
+        let mapped = METADATA.replace(
+            r#""configuration":{}"#,
+            r#""configuration":{"delta.columnMapping.mode":"name"}"#,
+        );
+        assert!(said(&[&[PROTOCOL, &mapped]]).contains("`columnMapping`"));
+        let vector =
+            r#"{"add":{"path":"a","partitionValues":{},"deletionVector":{"storageType":"u"}}}"#;
+        assert!(said(&[&[PROTOCOL, METADATA, vector]]).contains("deletion vectors"));
+        assert!(said(&[&[METADATA]]).contains("no protocol"));
+    }
+
+    #[test]
+    fn a_gap_in_the_log_is_told() {
+        let (dir, _) = log(&[&[PROTOCOL, METADATA], &[], &[]]);
+        fs::remove_file(
+            dir.path()
+                .join("_delta_log")
+                .join(format!("{:020}.json", 1)),
+        )
+        .unwrap();
+        assert_eq!(read(dir.path()).unwrap_err(), "its log lacks version 1");
+    }
+}

@@ -1,0 +1,277 @@
+//! How the files of a source hold its columns: schemas that change from file to file, seen as one table.
+//!
+//! The types that matter: [`Layouts`] (the distinct schemas of the files), [`LakeColumn`] (one column over all of them).
+
+use std::collections::HashMap;
+
+use tessera_expr::Type;
+use tessera_expr::rel::{FileGroup, Stored};
+
+use crate::footer::Found;
+use crate::found::Names;
+
+/// The distinct schemas of the files, in the order in which they are met.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Layouts {
+    list: Vec<Vec<(String, Found)>>,
+    known: HashMap<Vec<(String, Found)>, usize>,
+}
+
+impl Layouts {
+    /// The number of a file's schema.
+    pub(crate) fn number(&mut self, columns: Vec<(String, Found)>) -> usize {
+        let next = self.list.len();
+        let number = *self.known.entry(columns.clone()).or_insert(next);
+        if number == next {
+            self.list.push(columns);
+        }
+        number
+    }
+
+    /// What a layout holds under a name.
+    pub(crate) fn get(&self, layout: usize, name: &str) -> Option<&Found> {
+        let columns = self.list.get(layout)?;
+        columns
+            .iter()
+            .find(|(known, _)| known == name)
+            .map(|(_, found)| found)
+    }
+
+    /// The columns of all layouts, those of earlier ones first. `files` gives the layout and the name of each file.
+    pub(crate) fn columns<'f>(
+        &self,
+        files: impl Iterator<Item = (usize, &'f str)> + Clone,
+    ) -> Vec<LakeColumn> {
+        let mut columns: Vec<LakeColumn> = Vec::new();
+        let mut places: HashMap<&str, usize> = HashMap::new();
+        for (name, _) in self.list.iter().flatten() {
+            places.entry(name).or_insert_with(|| {
+                columns.push(LakeColumn {
+                    name: name.clone(),
+                    held: Vec::new(),
+                    absent: Names::default(),
+                    in_path: false,
+                    path_type: None,
+                    differs_from_path: Names::default(),
+                });
+                columns.len() - 1
+            });
+        }
+        for (layout, file) in files {
+            for column in &mut columns {
+                match self.get(layout, &column.name) {
+                    None => column.absent.add(file),
+                    Some(found) => column.add(found, file),
+                }
+            }
+        }
+        columns
+    }
+}
+
+/// A column of a source as its files hold it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LakeColumn {
+    /// Its name.
+    pub name: String,
+    /// The forms in which files hold it, each with its files.
+    pub(crate) held: Vec<(Found, Names)>,
+    /// Files without the column.
+    pub(crate) absent: Names,
+    /// It stands in the path.
+    pub(crate) in_path: bool,
+    /// The type that the log of a table states for it.
+    pub(crate) path_type: Option<Type>,
+    /// Files that hold other values than their path states.
+    pub(crate) differs_from_path: Names,
+}
+
+impl LakeColumn {
+    /// A column that only paths have.
+    pub(crate) fn of_path(name: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            held: Vec::new(),
+            absent: Names::default(),
+            in_path: true,
+            path_type: None,
+            differs_from_path: Names::default(),
+        }
+    }
+
+    fn add(&mut self, found: &Found, file: &str) {
+        let at = match self.held.iter().position(|(known, _)| known == found) {
+            Some(at) => at,
+            None => {
+                self.held.push((found.clone(), Names::default()));
+                self.held.len() - 1
+            }
+        };
+        self.held[at].1.add(file);
+    }
+
+    /// The forms that have a type: columns of nothing but nulls have none.
+    pub(crate) fn forms(&self) -> impl Iterator<Item = (&Stored, &Names)> {
+        self.held.iter().filter_map(|(found, files)| match found {
+            Found::Flat(stored) => Some((stored, files)),
+            Found::Untyped | Found::Unusable(_) => None,
+        })
+    }
+
+    /// Forms that no pipeline can use, with their files.
+    pub(crate) fn unusable(&self) -> impl Iterator<Item = (&str, &Names)> {
+        self.held.iter().filter_map(|(found, files)| match found {
+            Found::Unusable(what) => Some((what.as_str(), files)),
+            Found::Flat(_) | Found::Untyped => None,
+        })
+    }
+}
+
+/// Files as groups of consecutive ones that are read alike: `forms` gives, for each file, the form of each column of the scan.
+pub(crate) fn groups(files: impl Iterator<Item = Vec<Option<Stored>>>) -> Vec<FileGroup> {
+    let mut groups: Vec<FileGroup> = Vec::new();
+    for forms in files {
+        if let Some(last) = groups.last_mut()
+            && let Some(stored) = merged(&last.stored, &forms)
+        {
+            last.has_gaps |= gaps(&last.stored, &forms);
+            last.stored = stored;
+            last.files += 1;
+            continue;
+        }
+        groups.push(FileGroup {
+            files: 1,
+            has_gaps: false,
+            stored: forms,
+        });
+    }
+    groups
+}
+
+fn gaps(a: &[Option<Stored>], b: &[Option<Stored>]) -> bool {
+    a.iter().zip(b).any(|(a, b)| a.is_some() != b.is_some())
+}
+
+fn merged(a: &[Option<Stored>], b: &[Option<Stored>]) -> Option<Vec<Option<Stored>>> {
+    let one = |(a, b): (&Option<Stored>, &Option<Stored>)| match (a, b) {
+        (Some(a), Some(b)) => read_alike(a, b).map(Some),
+        (Some(one), None) | (None, Some(one)) => Some(Some(one.clone())),
+        (None, None) => Some(None),
+    };
+    a.iter().zip(b).map(one).collect()
+}
+
+/// The form in which one scan reads both without loss; `None` where a scan cannot.
+pub(crate) fn read_alike(a: &Stored, b: &Stored) -> Option<Stored> {
+    use Stored::{Dictionary, Float, Int, String, Timestamp};
+    if a == b {
+        return Some(a.clone());
+    }
+    Some(match (a, b) {
+        (Int { bits: x, signed: s }, Int { bits: y, signed: t }) if s == t => Int {
+            bits: *x.max(y),
+            signed: *s,
+        },
+        (
+            Int {
+                bits,
+                signed: false,
+            },
+            Int {
+                bits: other,
+                signed: true,
+            },
+        )
+        | (
+            Int {
+                bits: other,
+                signed: true,
+            },
+            Int {
+                bits,
+                signed: false,
+            },
+        ) if *bits < 64 => Int {
+            bits: (*bits * 2).max(*other),
+            signed: true,
+        },
+        (Float { .. }, Float { .. }) => Float { bits: 64 },
+        (String, Dictionary) | (Dictionary, String) => String,
+        (Timestamp { zone: x, .. }, Timestamp { zone: y, .. }) if x == y => Timestamp {
+            ticks_per_second: 1_000_000,
+            zone: x.clone(),
+        },
+        _ => return None,
+    })
+}
+
+/// One form for what several groups hold, where there is one by which values can be told apart as the files hold them.
+pub(crate) fn common(forms: &[&Stored]) -> Stored {
+    let instants = forms
+        .iter()
+        .all(|stored| matches!(stored, Stored::Timestamp { zone: Some(_), .. }));
+    let mut merged = forms.first().map(|first| (*first).clone());
+    for form in forms {
+        merged = merged.and_then(|known| read_alike(&known, form));
+    }
+    match merged {
+        Some(stored) => stored,
+        None if instants => Stored::Timestamp {
+            ticks_per_second: 1_000_000,
+            zone: Some("UTC".to_owned()),
+        },
+        None => Stored::Mixed,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn int(bits: u8) -> Option<Stored> {
+        Some(Stored::Int { bits, signed: true })
+    }
+
+    fn instant(zone: &str) -> Stored {
+        Stored::Timestamp {
+            ticks_per_second: 1_000,
+            zone: Some(zone.to_owned()),
+        }
+    }
+
+    #[test]
+    fn files_that_one_scan_reads_are_one_group() {
+        let float = Some(Stored::Float { bits: 64 });
+        let files = [
+            vec![int(32), None],
+            vec![int(64), int(8)],
+            vec![None, int(8)],
+            vec![float.clone(), int(8)],
+            vec![float.clone(), int(8)],
+            vec![int(64), int(8)],
+        ];
+        let found = groups(files.into_iter());
+        let sizes: Vec<usize> = found.iter().map(|group| group.files).collect();
+        assert_eq!(sizes, [3, 2, 1]);
+        assert_eq!(found[0].stored, [int(64), int(8)]);
+        let gaps: Vec<bool> = found.iter().map(|group| group.has_gaps).collect();
+        assert_eq!(gaps, [true, false, false]);
+        assert_eq!(found[1].stored, [float, int(8)]);
+    }
+
+    #[test]
+    fn what_several_groups_have_in_common_is_told_from_what_they_have_not() {
+        let day = Stored::Date;
+        assert_eq!(common(&[&day, &day]), day);
+        assert_eq!(common(&[&day, &instant("UTC")]), Stored::Mixed);
+        let micros = Stored::Timestamp {
+            ticks_per_second: 1_000_000,
+            zone: Some("UTC".to_owned()),
+        };
+        assert_eq!(common(&[&instant("UTC"), &instant("Z")]), micros);
+        assert_eq!(
+            common(&[&Stored::Dictionary, &Stored::String]),
+            Stored::String
+        );
+    }
+}

@@ -1,0 +1,169 @@
+//! What the name of a file says: its format, its compression, or that it is no data.
+
+use serde::Serialize;
+use tessera_spec::pipeline::Format;
+
+/// How a text file is compressed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[allow(missing_docs)]
+#[serde(rename_all = "snake_case")]
+pub enum Compression {
+    Gzip,
+    Zstd,
+    Bzip2,
+}
+
+/// What a name says of a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Named {
+    pub(crate) format: Option<Format>,
+    pub(crate) compression: Option<Compression>,
+}
+
+/// Format and compression by the extension, in letters of any case.
+pub(crate) fn named(name: &str) -> Named {
+    let name = name.to_lowercase();
+    let (inner, compression) = match name.rsplit_once('.') {
+        Some((inner, "gz" | "gzip")) => (inner, Some(Compression::Gzip)),
+        Some((inner, "zst" | "zstd")) => (inner, Some(Compression::Zstd)),
+        Some((inner, "bz2")) => (inner, Some(Compression::Bzip2)),
+        _ => (name.as_str(), None),
+    };
+    let format = match inner.rsplit_once('.').map(|(_, extension)| extension) {
+        Some("parquet" | "parq" | "pq") => Some(Format::Parquet),
+        Some("csv" | "tsv") => Some(Format::Csv),
+        Some("ndjson" | "jsonl" | "json") => Some(Format::Ndjson),
+        _ => None,
+    };
+    // Parquet compresses its pages; `x.parquet.gz` is no Parquet file.
+    let format = format.filter(|f| *f != Format::Parquet || compression.is_none());
+    Named {
+        format,
+        compression,
+    }
+}
+
+/// Whether a file whose name says nothing of a format is read once `format` states it: files without an extension, as Hive
+/// and UNLOAD write them, and text files under the names that programs give them.
+pub(crate) fn fits(name: &str, stated: Format) -> bool {
+    let name = name.to_lowercase();
+    let inner = ["gz", "gzip", "zst", "zstd", "bz2"]
+        .iter()
+        .find_map(|end| name.strip_suffix(end)?.strip_suffix('.'));
+    if inner.is_some() && stated == Format::Parquet {
+        return false;
+    }
+    match inner.unwrap_or(&name).rsplit_once('.') {
+        None => true,
+        // `part-00000-….c000` is how Spark numbers its files.
+        Some((_, extension)) if is_part_number(extension) => true,
+        Some((_, "txt" | "text" | "log")) => stated != Format::Parquet,
+        Some((_, "dat" | "tab" | "psv")) => stated == Format::Csv,
+        Some(_) => false,
+    }
+}
+
+fn is_part_number(extension: &str) -> bool {
+    let digits = extension.strip_prefix('c').unwrap_or(extension);
+    !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+/// The extension under which a file that is not read is counted, in lower case; with the one before it where it is compressed.
+pub(crate) fn extension(name: &str) -> String {
+    let name = name.to_lowercase();
+    let Some((inner, extension)) = name.rsplit_once('.') else {
+        return String::new();
+    };
+    match inner.rsplit_once('.') {
+        Some((_, before)) if matches!(extension, "gz" | "gzip" | "zst" | "zstd" | "bz2") => {
+            format!("{before}.{extension}")
+        }
+        _ => extension.to_owned(),
+    }
+}
+
+/// Names that are passed over in silence; docs/lakes.md lists them.
+pub(crate) fn is_silent(name: &str) -> bool {
+    let lower = name.to_lowercase();
+    if lower.starts_with('.') {
+        return true;
+    }
+    if matches!(
+        lower.as_str(),
+        "_success"
+            | "_metadata"
+            | "_common_metadata"
+            | "_delta_log"
+            | "_symlink_format_manifest"
+            | "_spark_metadata"
+            | "_temporary"
+    ) || lower.starts_with("_committed_")
+        || lower.starts_with("_started_")
+    {
+        return true;
+    }
+    match lower.rsplit_once('.') {
+        Some((_, "crc" | "md5" | "sha1" | "sha256" | "sha512")) => true,
+        Some((stem, "json")) => is_sidecar(stem),
+        _ => false,
+    }
+}
+
+/// Whether a `.json` file describes data instead of holding it: `orders.parquet.json`, `manifest.json`, `orders.schema.json`.
+fn is_sidecar(stem: &str) -> bool {
+    let last = stem.rsplit(['.', '_', '-']).next().unwrap_or(stem);
+    matches!(last, "manifest" | "schema" | "metadata" | "meta") || named(stem).format.is_some()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn formats_and_compressions_follow_from_the_extension() {
+        let of = |name: &str| {
+            let named = named(name);
+            (named.format, named.compression)
+        };
+        assert_eq!(of("a.PARQ"), (Some(Format::Parquet), None));
+        assert_eq!(of("a.snappy.parquet"), (Some(Format::Parquet), None));
+        assert_eq!(of("a.csv.gz"), (Some(Format::Csv), Some(Compression::Gzip)));
+        assert_eq!(
+            of("a.NDJSON.bz2"),
+            (Some(Format::Ndjson), Some(Compression::Bzip2))
+        );
+        assert_eq!(of("a.parquet.gz").0, None);
+        assert_eq!(of("000001_0"), (None, None));
+        assert_eq!(of("backup.csv.old"), (None, None));
+    }
+
+    #[test]
+    fn a_stated_format_takes_files_without_an_extension() {
+        assert!(fits("000001_0", Format::Parquet));
+        assert!(fits("part-00000-1.c000", Format::Parquet));
+        assert!(fits("0001_part_00.gz", Format::Csv));
+        assert!(fits("orders.TXT", Format::Csv));
+        assert!(!fits("0001_part_00.gz", Format::Parquet));
+        assert!(!fits("README.md", Format::Csv));
+    }
+
+    #[test]
+    fn sidecars_and_checksums_are_silent_and_data_is_not() {
+        for name in [
+            ".part-0.parquet.crc",
+            "part-0.parquet.crc",
+            "_SUCCESS",
+            "_metadata",
+            "orders.parquet.json",
+            "manifest.json",
+            "orders_schema.json",
+        ] {
+            assert!(is_silent(name), "{name}");
+        }
+        for name in ["orders.json", "_orders.parquet", "README.md", "json"] {
+            assert!(!is_silent(name), "{name}");
+        }
+        assert_eq!(extension("a.csv.GZ"), "csv.gz");
+        assert_eq!(extension("README"), "");
+    }
+}

@@ -1,0 +1,105 @@
+//! The columns of a source that its pipeline names: only these are judged, and no other can stop a run.
+
+use std::collections::BTreeSet;
+
+use tessera_spec::Pipeline;
+use tessera_spec::pipeline::{Duplicates, ExprText, FeatureBody, Source};
+
+/// Names that the pipeline uses of a source.
+#[derive(Debug, Default)]
+pub(crate) struct Mentioned {
+    names: BTreeSet<String>,
+    /// Rows are compared in every column.
+    all: bool,
+}
+
+impl Mentioned {
+    /// The names of the source's own keys, of its expressions, and of features and scores over it.
+    pub(crate) fn of(pipeline: &Pipeline, source: &Source) -> Self {
+        let mut mentioned = Self {
+            all: matches!(
+                source.contract.duplicates,
+                Duplicates::DropExact | Duplicates::Fail
+            ),
+            ..Self::default()
+        };
+        mentioned.source(source);
+        for feature in &pipeline.features.declared {
+            if let FeatureBody::Aggregate {
+                from, of, filter, ..
+            } = &feature.body
+                && from.value == source.name.value
+            {
+                of.iter()
+                    .chain(filter)
+                    .for_each(|text| mentioned.text(text));
+            }
+        }
+        // Scores name few columns; that a name of theirs belongs to another source does no harm.
+        if let Ok(scores) = serde_json::to_value(&pipeline.scores) {
+            mentioned.values(&scores);
+        }
+        mentioned
+    }
+
+    /// Whether the pipeline uses the column.
+    pub(crate) fn contains(&self, name: &str) -> bool {
+        self.all || self.names.contains(name)
+    }
+
+    /// Whether the pipeline uses the column by its name, not only in a comparison of whole rows.
+    pub(crate) fn by_name(&self, name: &str) -> bool {
+        self.names.contains(name)
+    }
+
+    fn source(&mut self, source: &Source) {
+        let single = [
+            &source.time,
+            &source.until,
+            &source.known_at,
+            &source.order_id,
+            &source.amount,
+        ];
+        let single = single.into_iter().flatten().chain([&source.key]);
+        let attributes = source.attributes.iter().map(|a| &a.column);
+        let columns = source.contract.columns.iter().map(|(name, _)| name);
+        for name in single.chain(attributes).chain(columns) {
+            self.names.insert(name.value.clone());
+        }
+        if source.amount.is_none() {
+            self.names.insert("amount".to_owned());
+        }
+        if let Duplicates::Unique { columns, .. } = &source.contract.duplicates {
+            self.names.extend(columns.iter().map(|c| c.value.clone()));
+        }
+        let rules = source.contract.rules.iter().map(|rule| &rule.check);
+        let derive = source.derive.iter().map(|(_, text)| text);
+        for text in rules.chain(derive).chain(&source.filter) {
+            self.text(text);
+        }
+    }
+
+    /// The names in an expression. Those of functions and words within literals are taken too, which does no harm.
+    fn text(&mut self, text: &ExprText) {
+        for (quoted, part) in (0..).zip(text.value.split('"')) {
+            if quoted % 2 == 1 {
+                self.names.insert(part.to_owned());
+                continue;
+            }
+            let words = part.split(|c: char| !c.is_alphanumeric() && c != '_');
+            self.names
+                .extend(words.filter(|w| !w.is_empty()).map(str::to_owned));
+        }
+    }
+
+    fn values(&mut self, value: &serde_json::Value) {
+        match value {
+            serde_json::Value::String(text) => {
+                self.names.insert(text.clone());
+            }
+            serde_json::Value::Array(values) => values.iter().for_each(|v| self.values(v)),
+            serde_json::Value::Object(map) => map.values().for_each(|v| self.values(v)),
+            _ => {}
+        }
+    }
+}

@@ -1,0 +1,383 @@
+//! Files of one source whose schemas differ: columns that come and go, and types that change.
+
+use std::fs::{self, File};
+use std::path::Path;
+use std::process::Output;
+use std::sync::Arc;
+
+use arrow::array::{
+    ArrayRef, BinaryArray, Date32Array, Decimal128Array, DictionaryArray, FixedSizeBinaryArray,
+    Float64Array, Int8Array, Int64Array, LargeStringArray, NullArray, RecordBatch, StringArray,
+    StringViewArray, TimestampMicrosecondArray, TimestampMillisecondArray,
+    TimestampNanosecondArray, UInt32Array, UInt64Array,
+};
+use arrow::datatypes::{Field, Int32Type, Schema};
+use parquet::arrow::ArrowWriter;
+use tempfile::TempDir;
+
+use crate::program::tessera;
+use crate::table::Table;
+
+const PIPELINE: &str = r#"
+spec_version = 1
+name = "shop"
+timezone = "Europe/Berlin"
+currency = "EUR"
+store = "${out}/shop"
+[vars]
+out = "."
+[customer]
+key = "id"
+[sources.orders]
+kind = "events"
+path = "${out}/lake"
+key = "id"
+time = "at"
+time_zone = "Europe/Berlin"
+[sources.orders.contract]
+columns = { COLUMNS }
+missing_key = "quarantine"
+duplicates = "DUPLICATES"
+[features]
+order_rows = { from = "orders", agg = "count" }
+FEATURES
+[schemes.size]
+kind = "rules"
+rules = [{ segment = "large", when = "order_rows > 10" }]
+otherwise = "small"
+"#;
+
+/// Noon of 2026-10-01 in Berlin, in seconds.
+const NOON: i64 = 1_790_848_800;
+
+type Columns<'a> = &'a [(&'a str, ArrayRef)];
+
+/// A lake of files in Parquet.
+struct Lake {
+    dir: TempDir,
+    duplicates: &'static str,
+}
+
+impl Lake {
+    fn of(files: &[Columns<'_>]) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        fs::create_dir(dir.path().join("lake")).unwrap();
+        for (number, columns) in files.iter().enumerate() {
+            write(&dir.path().join(format!("lake/{number}.parquet")), columns);
+        }
+        Self {
+            dir,
+            duplicates: "keep",
+        }
+    }
+
+    fn call(&self, command: &str, columns: &str, features: &str) -> Output {
+        let pipeline = self.dir.path().join("shop.toml");
+        let text = PIPELINE
+            .replace("COLUMNS", columns)
+            .replace("FEATURES", features)
+            .replace("DUPLICATES", self.duplicates);
+        fs::write(&pipeline, text).unwrap();
+        let mut call = tessera();
+        call.arg(command).arg(&pipeline);
+        if command == "run" {
+            call.args(["--as-of", "2026-10-31"]);
+        }
+        let out = format!("out={}", self.dir.path().display());
+        call.args(["--var", &out]).output().unwrap()
+    }
+
+    /// The customers, and what was said.
+    fn run(&self, columns: &str, features: &str) -> (Table, String) {
+        let output = self.call("run", columns, features);
+        let said = stderr(&output);
+        assert_eq!(output.status.code(), Some(0), "{said}");
+        (self.table("customers"), said)
+    }
+
+    fn table(&self, name: &str) -> Table {
+        let latest = format!("shop/latest/{name}.parquet");
+        Table::read(&self.dir.path().join(latest))
+    }
+
+    /// What `check` refuses with.
+    fn refused(&self, columns: &str, features: &str) -> String {
+        let output = self.call("check", columns, features);
+        let said = stderr(&output);
+        assert_eq!(output.status.code(), Some(2), "{said}");
+        said
+    }
+}
+
+fn write(path: &Path, columns: Columns<'_>) {
+    let fields: Vec<Field> = columns
+        .iter()
+        .map(|(name, array)| Field::new(*name, array.data_type().clone(), true))
+        .collect();
+    let schema = Arc::new(Schema::new(fields));
+    let arrays = columns.iter().map(|(_, array)| array.clone()).collect();
+    let batch = RecordBatch::try_new(schema.clone(), arrays).unwrap();
+    let mut writer = ArrowWriter::try_new(File::create(path).unwrap(), schema, None).unwrap();
+    writer.write(&batch).unwrap();
+    writer.close().unwrap();
+}
+
+fn stderr(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+fn texts(values: &[&str]) -> ArrayRef {
+    Arc::new(StringArray::from(values.to_vec()))
+}
+
+fn floats(values: &[f64]) -> ArrayRef {
+    Arc::new(Float64Array::from(values.to_vec()))
+}
+
+/// Noon of the first day, as often as there are rows.
+fn noon(rows: usize) -> ArrayRef {
+    Arc::new(TimestampMicrosecondArray::from(vec![NOON * 1_000_000; rows]).with_timezone("UTC"))
+}
+
+const BASE: &str = r#"id = "string", at = "timestamp""#;
+
+#[test]
+fn a_column_that_some_files_lack_is_null_there_and_said_where_it_is_used() {
+    let lake = Lake::of(&[
+        &[
+            ("id", texts(&["a"])),
+            ("at", noon(1)),
+            ("x", texts(&["old"])),
+            ("gone", texts(&["1"])),
+        ],
+        &[
+            ("at", noon(2)),
+            ("id", texts(&["a", "b"])),
+            ("channel", texts(&["app", "web"])),
+        ],
+    ]);
+    let (customers, said) = lake.run(
+        &format!("{BASE}, channel = \"string\""),
+        r#"apps = { from = "orders", agg = "count", where = "channel = 'app'" }
+           channels = { from = "orders", agg = "count", of = "channel" }"#,
+    );
+    assert_eq!(customers.ints("order_rows"), [Some(2), Some(1)]);
+    assert_eq!(customers.ints("apps"), [Some(1), Some(0)]);
+    assert_eq!(customers.ints("channels"), [Some(1), Some(1)]);
+    assert!(
+        said.contains("`channel` of source `orders` is missing in 1 file (0.parquet)"),
+        "{said}"
+    );
+    assert!(!said.contains("gone"), "{said}");
+}
+
+/// Daily files of pandas: whole numbers are floats on days with gaps, and have no type on days with nothing else.
+#[test]
+fn ids_and_numbers_are_read_from_integers_floats_and_nothing() {
+    let id =
+        |array: ArrayRef, amount: ArrayRef| [("id", array), ("at", noon(2)), ("items", amount)];
+    let nothing: ArrayRef = Arc::new(NullArray::new(2));
+    let gaps = Float64Array::from(vec![Some(17_850.0), None]);
+    let files = [
+        id(
+            Arc::new(Int64Array::from(vec![17_850, 13_047])),
+            floats(&[1.5, 2.0]),
+        ),
+        id(Arc::new(gaps), nothing),
+        id(
+            Arc::new(UInt32Array::from(vec![13_047, 7])),
+            Arc::new(Int64Array::from(vec![4, (1 << 53) + 1])),
+        ),
+        id(floats(&[7.0, 7.5]), Arc::new(Int8Array::from(vec![-1, 1]))),
+    ];
+    let lake = Lake::of(&[&files[0], &files[1], &files[2], &files[3]]);
+    let (customers, _) = lake.run(
+        r#"id = "i64", at = "timestamp", items = "f64""#,
+        r#"items = { from = "orders", agg = "sum", of = "items" }"#,
+    );
+    assert_eq!(customers.ints("id"), [Some(7), Some(13_047), Some(17_850)]);
+    assert_eq!(
+        customers.floats("items"),
+        [Some(-1.0), Some(6.0), Some(1.5)]
+    );
+    assert_eq!(customers.ints("order_rows"), [Some(1), Some(2), Some(2)]);
+    // A missing key, 2^53 + 1 as a float, and 7.5 as an id.
+    let rejects = lake.table("rejects");
+    let text = |text: &str| Some(text.to_owned());
+    assert_eq!(
+        rejects.texts("file"),
+        [text("1.parquet"), text("2.parquet"), text("3.parquet")]
+    );
+    assert!(
+        rejects
+            .texts("row")
+            .iter()
+            .flatten()
+            .any(|row| row.contains("7.5"))
+    );
+}
+
+/// A float is no detour for integers: neighbours beyond 2^53 stay two customers.
+#[test]
+fn an_undeclared_id_that_is_integer_and_float_stays_an_integer() {
+    let big = (1_i64 << 53) + 1;
+    let lake = Lake::of(&[
+        &[
+            ("id", Arc::new(Int64Array::from(vec![big, big + 1]))),
+            ("at", noon(2)),
+        ],
+        &[("id", floats(&[3.0])), ("at", noon(1))],
+    ]);
+    let (customers, _) = lake.run(r#"at = "timestamp""#, "");
+    assert_eq!(customers.ints("id"), [Some(3), Some(big), Some(big + 1)]);
+}
+
+#[test]
+fn times_of_all_units_zones_and_days_are_one_time() {
+    let millis = |zone: &str| -> ArrayRef {
+        Arc::new(TimestampMillisecondArray::from(vec![NOON * 1_000]).with_timezone(zone))
+    };
+    let nanos = TimestampNanosecondArray::from(vec![NOON * 1_000_000_000]).with_timezone("Etc/UTC");
+    // Berlin's noon is 10:00 in UTC; without a zone the source's applies.
+    let naive = TimestampMicrosecondArray::from(vec![(NOON + 7_200) * 1_000_000]);
+    let at: [ArrayRef; 8] = [
+        noon(1),
+        millis("+00:00"),
+        millis("Z"),
+        millis("UTC"),
+        Arc::new(nanos),
+        millis("America/New_York"),
+        Arc::new(naive),
+        Arc::new(Date32Array::from(vec![20_727])),
+    ];
+    let files: Vec<Vec<(&str, ArrayRef)>> = at
+        .into_iter()
+        .map(|at| vec![("id", texts(&["a"])), ("at", at)])
+        .collect();
+    let files: Vec<Columns<'_>> = files.iter().map(Vec::as_slice).collect();
+    let lake = Lake::of(&files);
+    let features = r#"first_at = { from = "orders", agg = "min", of = "at" }
+        last_at = { from = "orders", agg = "max", of = "at" }
+        times = { from = "orders", agg = "count_distinct", of = "at" }"#;
+    let (customers, _) = lake.run(BASE, features);
+    assert_eq!(customers.ints("order_rows"), [Some(8)]);
+    assert_eq!(customers.ints("times"), [Some(2)]);
+    assert_eq!(customers.shown("last_at"), "2026-10-01T12:00:00");
+    assert_eq!(customers.shown("first_at"), "2026-10-01T00:00:00");
+}
+
+#[test]
+fn texts_of_all_kinds_are_one_text() {
+    let uuid = "00112233-4455-6677-8899-aabbccddeeff";
+    let bytes: Vec<u8> = (0..16).map(|n| n * 17).collect();
+    let dictionary: DictionaryArray<Int32Type> = vec![uuid].into_iter().collect();
+    let ids: [ArrayRef; 6] = [
+        texts(&[uuid]),
+        Arc::new(LargeStringArray::from(vec![uuid])),
+        Arc::new(StringViewArray::from(vec![uuid])),
+        Arc::new(dictionary),
+        Arc::new(BinaryArray::from(vec![uuid.as_bytes()])),
+        Arc::new(FixedSizeBinaryArray::try_from_iter(std::iter::once(&bytes)).unwrap()),
+    ];
+    let mut files: Vec<Vec<(&str, ArrayRef)>> = ids
+        .into_iter()
+        .map(|id| vec![("id", id), ("at", noon(1))])
+        .collect();
+    let invalid: ArrayRef = Arc::new(BinaryArray::from(vec![[0xff_u8].as_slice()]));
+    files.push(vec![("id", invalid), ("at", noon(1))]);
+    let numbers: ArrayRef = Arc::new(Int64Array::from(vec![17]));
+    files.push(vec![("id", numbers), ("at", noon(1))]);
+    let files: Vec<Columns<'_>> = files.iter().map(Vec::as_slice).collect();
+    let lake = Lake::of(&files);
+    let (customers, _) = lake.run(BASE, "");
+    let text = |text: &str| Some(text.to_owned());
+    assert_eq!(customers.texts("id"), [text(uuid), text("17")]);
+    assert_eq!(customers.ints("order_rows"), [Some(6), Some(1)]);
+    assert_eq!(lake.table("rejects").texts("file"), [text("6.parquet")]);
+}
+
+#[test]
+fn decimals_of_any_scale_and_large_integers_are_numbers() {
+    let decimals = |value: i128, scale: i8| -> ArrayRef {
+        let array = Decimal128Array::from(vec![value]);
+        Arc::new(array.with_precision_and_scale(38, scale).unwrap())
+    };
+    let amounts = [
+        decimals(1_050, 2),
+        decimals(3, 0),
+        decimals(25_000, 4),
+        floats(&[0.25]),
+        Arc::new(UInt64Array::from(vec![4])),
+    ];
+    let files: Vec<Vec<(&str, ArrayRef)>> = amounts
+        .into_iter()
+        .map(|amount| vec![("id", texts(&["a"])), ("at", noon(1)), ("amount", amount)])
+        .collect();
+    let files: Vec<Columns<'_>> = files.iter().map(Vec::as_slice).collect();
+    let lake = Lake::of(&files);
+    let (customers, _) = lake.run(
+        &format!("{BASE}, amount = \"f64\""),
+        r#"spend = { from = "orders", agg = "sum", of = "amount" }"#,
+    );
+    assert_eq!(customers.floats("spend"), [Some(20.25)]);
+}
+
+/// What no type holds is refused once, with every kind of file; where the pipeline does not name it, it does not matter.
+#[test]
+fn types_that_contradict_each_other_are_refused_where_they_are_used() {
+    let plan = |array: ArrayRef| [("id", texts(&["a"])), ("at", noon(1)), ("plan", array)];
+    let files = [
+        plan(texts(&["x"])),
+        plan(floats(&[1.0])),
+        plan(texts(&["y"])),
+    ];
+    let mut lake = Lake::of(&[&files[0], &files[1], &files[2]]);
+    let (customers, said) = lake.run(BASE, "");
+    assert_eq!(customers.ints("order_rows"), [Some(3)]);
+    assert!(!said.contains("plan"), "{said}");
+    let said = lake.refused(
+        BASE,
+        r#"plan = { from = "orders", agg = "last", of = "plan" }"#,
+    );
+    assert_eq!(said.matches("error[").count(), 1, "{said}");
+    let kinds = "string in 2 files (0.parquet, 2.parquet), f64 in 1 file (1.parquet)";
+    assert!(said.contains(kinds), "{said}");
+    lake.duplicates = "drop_exact";
+    assert!(lake.refused(BASE, "").contains(kinds));
+}
+
+/// Rows are told apart across files that hold their columns in different forms.
+#[test]
+fn repeated_rows_are_found_across_forms() {
+    let millis = TimestampMillisecondArray::from(vec![NOON * 1_000; 2]).with_timezone("Z");
+    let ids: DictionaryArray<Int32Type> = vec!["a", "b"].into_iter().collect();
+    let mut lake = Lake::of(&[
+        &[
+            ("id", texts(&["a", "a"])),
+            ("at", noon(2)),
+            ("x", floats(&[1.0, 2.0])),
+        ],
+        &[
+            ("id", Arc::new(ids)),
+            ("at", Arc::new(millis)),
+            ("x", Arc::new(Int64Array::from(vec![1, 1]))),
+        ],
+    ]);
+    lake.duplicates = "drop_exact";
+    let (customers, _) = lake.run(BASE, "");
+    assert_eq!(customers.ints("order_rows"), [Some(2), Some(1)]);
+}
+
+#[test]
+fn columns_that_differ_in_capital_letters_are_two_and_repeated_names_are_refused() {
+    let lake = Lake::of(&[&[
+        ("id", texts(&["a"])),
+        ("ID", texts(&["z"])),
+        ("at", noon(1)),
+    ]]);
+    let (customers, _) = lake.run(
+        BASE,
+        r#"other = { from = "orders", agg = "last", of = "\"ID\"" }"#,
+    );
+    assert_eq!(customers.texts("other"), [Some("z".to_owned())]);
+}

@@ -1,0 +1,266 @@
+//! Which files of a lake are read, and what is said of the others.
+
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::os::unix::net::UnixListener;
+use std::path::Path;
+use std::process::Output;
+
+use tempfile::TempDir;
+
+use crate::program::tessera;
+use crate::table::Table;
+
+const PIPELINE: &str = r#"
+spec_version = 1
+name = "shop"
+timezone = "UTC"
+currency = "EUR"
+store = "${out}/shop"
+[vars]
+out = "."
+[customer]
+key = "id"
+[sources.orders]
+kind = "events"
+path = "${out}/PATH"
+key = "id"
+time = "day"
+MORE
+[sources.orders.contract]
+columns = { id = "string", day = "date", amount = "f64" }
+missing_key = "quarantine"
+[features]
+spend = { from = "orders", agg = "sum", of = "amount" }
+[schemes.size]
+kind = "rules"
+rules = [{ segment = "large", when = "spend > 10" }]
+otherwise = "small"
+"#;
+
+/// A folder with a lake, and the pipeline over it.
+struct Lake {
+    dir: TempDir,
+}
+
+impl Lake {
+    /// A lake of files with one order each: `name`, customer, amount.
+    fn of(files: &[(&str, &str, u32)]) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        fs::create_dir(dir.path().join("lake")).unwrap();
+        let lake = Self { dir };
+        for (name, customer, amount) in files {
+            let text = format!("id,day,amount\n{customer},2026-10-01,{amount}\n");
+            lake.put(name, text.as_bytes());
+        }
+        lake
+    }
+
+    fn path(&self, name: &str) -> std::path::PathBuf {
+        self.dir.path().join("lake").join(name)
+    }
+
+    fn put(&self, name: &str, bytes: &[u8]) {
+        let path = self.path(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, bytes).unwrap();
+    }
+
+    fn call(&self, command: &str, path: &str, more: &str) -> Output {
+        let pipeline = self.dir.path().join("shop.toml");
+        let text = PIPELINE.replace("PATH", path).replace("MORE", more);
+        fs::write(&pipeline, text).unwrap();
+        let mut call = tessera();
+        call.arg(command).arg(&pipeline);
+        if command == "run" {
+            call.args(["--as-of", "2026-10-31"]);
+        }
+        let out = format!("out={}", self.dir.path().display());
+        call.args(["--var", &out]).output().unwrap()
+    }
+
+    /// Spend per customer, and what was said.
+    fn spend(&self, path: &str, more: &str) -> (Vec<(String, f64)>, String) {
+        let output = self.call("run", path, more);
+        let said = stderr(&output);
+        assert_eq!(output.status.code(), Some(0), "{said}");
+        let customers = Table::read(&self.dir.path().join("shop/latest/customers.parquet"));
+        let ids = customers.texts("id").into_iter().flatten();
+        let spend = customers.floats("spend").into_iter().flatten();
+        (ids.zip(spend).collect(), said)
+    }
+
+    /// What `check` and `run` both refuse with, under the same exit code.
+    fn refused(&self, path: &str, more: &str, code: i32) -> String {
+        let [check, run] = ["check", "run"].map(|command| self.call(command, path, more));
+        assert_eq!(check.status.code(), Some(code), "{}", stderr(&check));
+        assert_eq!(run.status.code(), Some(code), "{}", stderr(&run));
+        let last = |output: &Output| stderr(output).trim().to_owned();
+        assert_eq!(last(&check), last(&run));
+        last(&run)
+    }
+}
+
+fn stderr(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+fn spent(list: &[(&str, f64)]) -> Vec<(String, f64)> {
+    list.iter().map(|(id, x)| ((*id).to_owned(), *x)).collect()
+}
+
+#[test]
+fn files_that_are_not_read_are_named_in_check_and_run_and_sidecars_are_not() {
+    let lake = Lake::of(&[("a.csv", "a", 1), ("b.CSV", "b", 2), ("000001_0", "c", 4)]);
+    lake.put("README.md", b"orders");
+    lake.put("NOTES.md", b"orders");
+    lake.put("_old/x.csv", b"damaged");
+    for silent in [
+        "_SUCCESS",
+        ".a.csv.crc",
+        "a.csv.md5",
+        "a.csv.json",
+        "manifest.json",
+    ] {
+        lake.put(silent, b"{}");
+    }
+    let (spend, said) = lake.spend("lake", "");
+    assert_eq!(spend, spent(&[("a", 1.0), ("b", 2.0)]));
+    let check = lake.call("check", "lake", "");
+    assert_eq!(check.status.code(), Some(0));
+    for said in [said, stderr(&check)] {
+        for expected in [
+            "without an extension: 1 file (000001_0)",
+            "`.md`: 2 files (NOTES.md, README.md)",
+            "`.csv`: 1 file (_old/x.csv); their names or folders begin with `_`",
+            "state their format",
+        ] {
+            assert!(said.contains(expected), "{expected}\n{said}");
+        }
+        for silent in ["_SUCCESS", "crc", "md5", "a.csv.json", "manifest"] {
+            assert!(!said.contains(silent), "{silent}\n{said}");
+        }
+    }
+    let (spend, said) = lake.spend("lake", "format = \"csv\"");
+    assert_eq!(spend, spent(&[("a", 1.0), ("b", 2.0), ("c", 4.0)]));
+    assert!(
+        said.contains("README.md") && !said.contains("000001_0"),
+        "{said}"
+    );
+}
+
+#[test]
+fn several_formats_are_refused_until_one_is_stated() {
+    let lake = Lake::of(&[("a.csv", "a", 1)]);
+    lake.put(
+        "b.ndjson",
+        b"{\"id\":\"b\",\"day\":\"2026-10-01\",\"amount\":2}\n",
+    );
+    let said = lake.refused("lake", "", 2);
+    for expected in [
+        "CSV: 1 file (a.csv)",
+        "NDJSON: 1 file (b.ndjson)",
+        "format = ",
+    ] {
+        assert!(said.contains(expected), "{said}");
+    }
+    let (spend, said) = lake.spend("lake", "format = \"ndjson\"");
+    assert_eq!(spend, spent(&[("b", 2.0)]));
+    assert!(
+        said.contains("`.csv`: 1 file (a.csv); of another format"),
+        "{said}"
+    );
+}
+
+/// A file by several names counts once, under a name that needs no link; links that lead in circles end.
+#[test]
+fn links_are_followed_once() {
+    let lake = Lake::of(&[("2026/a.csv", "a", 1), ("2026/b.csv", "b", 2)]);
+    let elsewhere = Lake::of(&[("c.csv", "c", 4)]);
+    fs::hard_link(lake.path("2026/a.csv"), lake.path("2026/again.csv")).unwrap();
+    symlink(lake.path("2026/b.csv"), lake.path("2025.csv")).unwrap();
+    symlink(lake.path("2026"), lake.path("0-latest")).unwrap();
+    symlink(lake.path(""), lake.path("2026/up")).unwrap();
+    symlink(elsewhere.path(""), lake.path("more")).unwrap();
+    for path in ["lake", "lake/**", "lake/*"] {
+        let (spend, said) = lake.spend(path, "");
+        let all = spent(&[("a", 1.0), ("b", 2.0), ("c", 4.0)]);
+        assert_eq!(spend, all, "{path}: {said}");
+        assert!(said.contains("count once"), "{path}: {said}");
+        assert!(said.contains("2026/again.csv"), "{path}: {said}");
+    }
+}
+
+#[test]
+fn what_is_no_file_is_not_opened() {
+    let lake = Lake::of(&[("a.csv", "a", 1)]);
+    let _socket = UnixListener::bind(lake.path("b.csv")).unwrap();
+    let said = lake.refused("lake", "", 3);
+    assert!(said.contains("b.csv: it is a socket, not a file"), "{said}");
+    fs::remove_file(lake.path("b.csv")).unwrap();
+    let _socket = UnixListener::bind(lake.path("control")).unwrap();
+    let (spend, said) = lake.spend("lake", "");
+    assert_eq!(spend, spent(&[("a", 1.0)]));
+    assert!(
+        said.contains("1 file (control); no regular files"),
+        "{said}"
+    );
+}
+
+#[test]
+fn a_lake_that_is_missing_or_empty_has_one_exit_code() {
+    let lake = Lake::of(&[("a.csv", "a", 1)]);
+    fs::create_dir(lake.path("empty")).unwrap();
+    for (path, expected) in [
+        ("lakes", "lakes: No such file"),
+        ("lake/empty", "no Parquet, CSV or NDJSON file at"),
+        ("lake/[b]*", "the path is a pattern"),
+    ] {
+        let said = lake.refused(path, "", 4);
+        assert!(said.contains(expected), "{path}: {said}");
+    }
+    let mut call = tessera();
+    call.arg("check").arg(lake.dir.path().join("shop.toml"));
+    let unseen = call.arg("--no-lake").output().unwrap();
+    assert_eq!(unseen.status.code(), Some(0), "{}", stderr(&unseen));
+}
+
+/// A path with brackets that exists as it stands is that path; as a part of a pattern it is not.
+#[test]
+fn brackets_that_are_part_of_a_name_are_understood() {
+    let lake = Lake::of(&[
+        ("[2026] orders/a.csv", "a", 1),
+        ("x/b*.csv", "b", 2),
+        ("x/bc.csv", "c", 4),
+    ]);
+    assert_eq!(lake.spend("lake/[2026] orders", "").0, spent(&[("a", 1.0)]));
+    assert_eq!(lake.spend("lake/x/b[*].csv", "").0, spent(&[("b", 2.0)]));
+    let all = spent(&[("b", 2.0), ("c", 4.0)]);
+    assert_eq!(lake.spend("lake/x/b*.csv", "").0, all);
+    let said = lake.refused("lake/[2026] orders/*.csv", "", 4);
+    assert!(said.contains("write `[[]` for a bracket"), "{said}");
+}
+
+#[test]
+fn tables_with_a_log_are_not_read_as_plain_files() {
+    for (log, name) in [
+        (".hoodie/hoodie.properties", "Hudi"),
+        ("metadata/v1.metadata.json", "Iceberg"),
+    ] {
+        let lake = Lake::of(&[("orders/data/a.csv", "a", 1)]);
+        lake.put(&Path::new("orders").join(log).display().to_string(), b"{}");
+        for path in [
+            "lake/orders",
+            "lake",
+            "lake/orders/data",
+            "lake/orders/data/*.csv",
+            "lake/**/*.csv",
+        ] {
+            let said = lake.refused(path, "", 2);
+            assert!(
+                said.contains(&format!("a table in the format {name}")),
+                "{path}: {said}"
+            );
+        }
+    }
+}
