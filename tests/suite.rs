@@ -37,8 +37,6 @@ mod known_at;
 mod lake_files;
 #[path = "suite/latest.rs"]
 mod latest;
-#[path = "suite/latest.rs"]
-mod latest;
 #[path = "suite/lifetime_always.rs"]
 mod lifetime_always;
 #[path = "suite/messages.rs"]
