@@ -169,7 +169,7 @@ fn every_command_of_the_readme_works_in_its_order() {
     let query = |store: &Path| {
         let views = store.join("views/duckdb.sql");
         clone.succeeds(&format!(
-            "cd / && duckdb -csv -init '{}' -c 'select count(*) from customers' 2>/dev/null",
+            "cd / && duckdb -csv -init \"{}\" -c 'select count(*) from customers' 2>/dev/null",
             views.display()
         ))
     };
