@@ -25,6 +25,8 @@ mod documented_commands;
 mod duplicates;
 #[path = "suite/evolution.rs"]
 mod evolution;
+#[path = "suite/exact_values.rs"]
+mod exact_values;
 #[path = "suite/identity.rs"]
 mod identity;
 #[path = "suite/interrupt.rs"]

@@ -9,6 +9,7 @@ mod days;
 mod finish;
 mod keys;
 mod layout;
+mod overflow;
 mod worker;
 
 use std::path::Path;
@@ -32,6 +33,7 @@ use days::Days;
 use finish::Naming;
 pub(crate) use finish::arrow_type;
 use layout::Layout;
+use overflow::overflows;
 use worker::Worker;
 
 /// Rows per batch handed from the scan to the workers.
@@ -54,7 +56,7 @@ pub(crate) fn run(
         .map(|dedup| Duplicates::find(&plan.rows, dedup))
         .transpose()?;
     let frame = selected(plan, &layout)?;
-    let key_is_text = key_type(&plan.rows) == Type::String;
+    let key_is_text = key_type(&plan.rows) != Type::Int;
     let as_of_day = epoch_day(plan.rows.as_of);
 
     let scanner = Arc::new(Mutex::new(Scanner {
@@ -72,6 +74,11 @@ pub(crate) fn run(
         position: 0,
         as_of_day,
         value_count: layout.values.len(),
+        overflows: overflows(plan, &layout.values)
+            .into_iter()
+            .map(|(expression, _)| expression)
+            .collect(),
+        source: plan.rows.scan.source.clone(),
         filter_count: layout.filters.len(),
     }));
     let mut parts: Vec<Worker<'_>> = (0..workers.max(1))
@@ -164,7 +171,7 @@ fn drain(
 fn selected(plan: &Aggregate, layout: &Layout) -> Result<LazyFrame, EngineError> {
     let rows = &plan.rows;
     let frame = visible_rows(rows, &rows.scan.files, false)?;
-    let mut columns = vec![col(rows.key.as_str()).alias(names::KEY)];
+    let mut columns = vec![key(rows).alias(names::KEY)];
     if let Some(time) = &rows.time {
         columns.push(
             col(time.as_str())
@@ -185,6 +192,8 @@ fn selected(plan: &Aggregate, layout: &Layout) -> Result<LazyFrame, EngineError>
     for (i, filter) in layout.filters.iter().enumerate() {
         columns.push(lower(filter, rows).alias(names::filter(i)));
     }
+    let overflows = overflows(plan, &layout.values).into_iter().enumerate();
+    columns.extend(overflows.map(|(i, (_, overflowed))| overflowed.alias(names::overflow(i))));
     Ok(frame.select(columns))
 }
 
@@ -201,11 +210,26 @@ fn value_column(plan: &Aggregate, value: &tessera_expr::Expr, only_compared: boo
     }
     let lowered = lower(value, &plan.rows);
     match value.ty {
-        Type::Float | Type::String => lowered,
+        Type::Float | Type::String | Type::Decimal { .. } => lowered,
         Type::Bool | Type::Int => lowered.cast(DataType::Int64),
         Type::Date => lowered.cast(DataType::Int32).cast(DataType::Int64),
         Type::Timestamp => lowered.cast(DataType::Int64),
         Type::Null => lowered.cast(DataType::Float64),
+    }
+}
+
+/// The key as it tells customers apart: integers as they are, other numbers as the text of their digits, which is also how an
+/// integer is written beside keys that are texts.
+fn key(rows: &SourceRows) -> Expr {
+    let ty = key_type(rows);
+    match ty {
+        Type::Decimal { .. } | Type::Float => {
+            let whole = tessera_expr::Expr::column(&rows.key, ty)
+                .cast(Type::Decimal { scale: 0 })
+                .cast(Type::String);
+            lower(&whole, rows)
+        }
+        _ => col(rows.key.as_str()),
     }
 }
 
@@ -274,6 +298,9 @@ struct Scanner {
     as_of_day: i32,
     value_count: usize,
     filter_count: usize,
+    /// Expressions that may overflow, in the order of their columns.
+    overflows: Vec<String>,
+    source: String,
 }
 
 impl Scanner {
@@ -293,6 +320,7 @@ impl Scanner {
             });
         }
         self.counts.used += used.len() as u64;
+        self.refuse_overflow(frame, &used)?;
         for (i, (_, count)) in self.counts.skipped.iter_mut().enumerate() {
             let skipped = frame.column(&names::skipped(i))?.as_materialized_series();
             let skipped = skipped.bool()?;
@@ -320,6 +348,24 @@ impl Scanner {
             .newest_micros
             .max(newest.filter(|&micros| micros != i64::MIN));
         Ok(batch)
+    }
+
+    fn refuse_overflow(&self, frame: &DataFrame, used: &[u32]) -> Result<(), EngineError> {
+        for (i, expression) in self.overflows.iter().enumerate() {
+            let column = frame.column(&names::overflow(i))?;
+            let flags = column.as_materialized_series().bool()?;
+            if flags.any()
+                && used
+                    .iter()
+                    .any(|&row| flags.get(row as usize) == Some(true))
+            {
+                return Err(EngineError::RowOverflow {
+                    name: self.source.clone(),
+                    expression: expression.clone(),
+                });
+            }
+        }
+        Ok(())
     }
 
     fn passing(&mut self, frame: &DataFrame) -> Result<Vec<u32>, EngineError> {

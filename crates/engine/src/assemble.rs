@@ -5,20 +5,22 @@ use std::sync::Arc;
 use arrow::array::{
     Array, ArrayRef, AsArray, Float64Array, Int64Array, RecordBatch, StringArray, UInt32Array,
 };
-use arrow::compute::{SortOptions, take};
+use arrow::compute::{SortOptions, cast, sort_to_indices, take};
 use arrow::datatypes::{DataType, Field, Float64Type, Int64Type, Schema};
-use tessera_expr::rel::Assemble;
+use tessera_expr::rel::{Assemble, KeyedTable};
 
+use crate::Outside;
 use crate::error::EngineError;
 use crate::table::read_file;
 
-/// The customers and everything known of them, sorted by key.
-pub(crate) fn run(plan: &Assemble) -> Result<RecordBatch, EngineError> {
+/// The customers and everything known of them, sorted by key; and what each table holds of other keys.
+pub(crate) fn run(plan: &Assemble) -> Result<(RecordBatch, Vec<Outside>), EngineError> {
     let tables = plan
         .tables
         .iter()
         .map(|table| read_file(&table.path))
         .collect::<Result<Vec<_>, _>>()?;
+    let tables = in_one_form(tables)?;
     let base: Vec<&ArrayRef> = plan
         .tables
         .iter()
@@ -29,6 +31,7 @@ pub(crate) fn run(plan: &Assemble) -> Result<RecordBatch, EngineError> {
     let keys = union(&base)?;
     let mut fields = vec![Field::new(&plan.key, keys.data_type().clone(), false)];
     let mut columns = vec![keys.clone()];
+    let mut outside = Vec::new();
     for (table, batch) in plan.tables.iter().zip(&tables) {
         // A table that is the whole base is in its order already.
         let places = if Arc::ptr_eq(&keys, batch.column(0)) {
@@ -36,7 +39,11 @@ pub(crate) fn run(plan: &Assemble) -> Result<RecordBatch, EngineError> {
         } else {
             Some(positions(&keys, batch.column(0))?)
         };
+        outside.push(outside_of(table, batch, places.as_ref()));
         for (field, column) in batch.schema().fields().iter().zip(batch.columns()).skip(1) {
+            if table.rows.as_ref() == Some(field.name()) {
+                continue;
+            }
             let mut placed = match &places {
                 Some(places) => take(column, places, None)?,
                 None => column.clone(),
@@ -49,7 +56,62 @@ pub(crate) fn run(plan: &Assemble) -> Result<RecordBatch, EngineError> {
         }
     }
     let schema = Arc::new(Schema::new(fields));
-    Ok(RecordBatch::try_new(schema, columns)?)
+    Ok((RecordBatch::try_new(schema, columns)?, outside))
+}
+
+/// Tables whose keys are all integers or all texts; integers beside texts become the text of their digits.
+fn in_one_form(tables: Vec<RecordBatch>) -> Result<Vec<RecordBatch>, EngineError> {
+    let is_text = |table: &RecordBatch| *table.column(0).data_type() == DataType::Utf8;
+    if tables.iter().all(is_text) || !tables.iter().any(is_text) {
+        return Ok(tables);
+    }
+    let in_text = |table: RecordBatch| {
+        if is_text(&table) {
+            return Ok(table);
+        }
+        let texts = cast(table.column(0), &DataType::Utf8)?;
+        let order = sort_to_indices(&texts, None, None)?;
+        let mut fields: Vec<Arc<Field>> = table.schema().fields().iter().cloned().collect();
+        fields[0] = Arc::new(Field::new(fields[0].name(), DataType::Utf8, false));
+        let mut columns = table.columns().to_vec();
+        columns[0] = texts;
+        let columns = columns
+            .iter()
+            .map(|column| take(column, &order, None))
+            .collect::<Result<Vec<_>, _>>()?;
+        Ok(RecordBatch::try_new(
+            Arc::new(Schema::new(fields)),
+            columns,
+        )?)
+    };
+    tables.into_iter().map(in_text).collect()
+}
+
+/// What a table holds of keys that are no customers. `places` are the rows of the customers.
+fn outside_of(table: &KeyedTable, batch: &RecordBatch, places: Option<&UInt32Array>) -> Outside {
+    let keys = batch.num_rows() as u64;
+    let inside = places.map_or(batch.num_rows(), |places| {
+        places.len() - places.null_count()
+    });
+    let rows = table.rows.as_ref().and_then(|name| {
+        let rows = batch.column_by_name(name)?;
+        let rows = rows.as_primitive_opt::<Int64Type>()?;
+        let all: i64 = rows.values().iter().sum();
+        let inside: i64 = match places {
+            Some(places) => places
+                .iter()
+                .flatten()
+                .map(|row| rows.value(row as usize))
+                .sum(),
+            None => all,
+        };
+        u64::try_from(all - inside).ok()
+    });
+    Outside {
+        keys,
+        keys_outside: keys - inside as u64,
+        rows_outside: rows,
+    }
 }
 
 /// All keys of sorted key columns, each once, sorted.

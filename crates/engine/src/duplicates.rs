@@ -172,18 +172,90 @@ fn absorb(series: &Series, hashes: &mut [u128]) -> PolarsResult<()> {
             let digest = |text: &str| xxh3_128(text.as_bytes());
             mix(physical.str()?.iter().map(|t| t.map(digest)), hashes);
         }
-        DataType::Float64 => {
-            // Zero has two signs and is one number.
-            let bits = |number: f64| marked((number + 0.0).to_bits());
-            mix(physical.f64()?.iter().map(|n| n.map(bits)), hashes);
+        DataType::Binary => {
+            mix(physical.binary()?.iter().map(|b| b.map(xxh3_128)), hashes);
+        }
+        DataType::Float32 | DataType::Float64 => {
+            let floats = physical.cast(&DataType::Float64)?;
+            let bits = |number: f64| marked(float_bits(number));
+            mix(floats.f64()?.iter().map(|n| n.map(bits)), hashes);
+        }
+        DataType::Int128 => {
+            let bits = |number: i128| xxh3_128(&number.to_le_bytes());
+            mix(physical.i128()?.iter().map(|n| n.map(bits)), hashes);
+        }
+        DataType::UInt64 => {
+            mix(physical.u64()?.iter().map(|n| n.map(marked)), hashes);
+        }
+        DataType::List(_) | DataType::Array(..) | DataType::Struct(_) => {
+            let whole = series.rechunk();
+            let mut bytes = Vec::new();
+            let mut digests = Vec::with_capacity(whole.len());
+            for value in whole.iter() {
+                bytes.clear();
+                encode(&value, &mut bytes);
+                digests.push((!value.is_null()).then(|| xxh3_128(&bytes)));
+            }
+            mix(digests.into_iter(), hashes);
         }
         _ => {
-            let numbers = physical.cast(&DataType::Int64)?;
+            let numbers = physical.strict_cast(&DataType::Int64)?;
             let bits = |number: i64| marked(number as u64);
             mix(numbers.i64()?.iter().map(|n| n.map(bits)), hashes);
         }
     }
     Ok(())
+}
+
+/// A value within a list or a structure as bytes: equal for equal values, other for others. Each begins with its kind, and what has
+/// a length states it, so that no two values run into one another.
+fn encode(value: &AnyValue<'_>, bytes: &mut Vec<u8>) {
+    let mut sized = |kind: u8, content: &[u8]| {
+        bytes.push(kind);
+        bytes.extend_from_slice(&(content.len() as u64).to_le_bytes());
+        bytes.extend_from_slice(content);
+    };
+    match value {
+        AnyValue::Null => bytes.push(0),
+        AnyValue::String(text) => sized(1, text.as_bytes()),
+        AnyValue::StringOwned(text) => sized(1, text.as_bytes()),
+        AnyValue::Binary(content) => sized(2, content),
+        AnyValue::BinaryOwned(content) => sized(2, content),
+        AnyValue::List(values) | AnyValue::Array(values, _) => {
+            bytes.push(3);
+            bytes.extend_from_slice(&(values.len() as u64).to_le_bytes());
+            values.iter().for_each(|value| encode(&value, bytes));
+        }
+        AnyValue::Struct(..) => {
+            bytes.push(4);
+            value
+                ._iter_struct_av()
+                .for_each(|value| encode(&value, bytes));
+        }
+        AnyValue::StructOwned(fields) => {
+            bytes.push(4);
+            fields.0.iter().for_each(|value| encode(value, bytes));
+        }
+        AnyValue::Float32(number) => {
+            bytes.push(5);
+            bytes.extend_from_slice(&float_bits(f64::from(*number)).to_le_bytes());
+        }
+        AnyValue::Float64(number) => {
+            bytes.push(5);
+            bytes.extend_from_slice(&float_bits(*number).to_le_bytes());
+        }
+        // Numbers, times and words print in full.
+        other => sized(6, other.to_string().as_bytes()),
+    }
+}
+
+/// The bits of a float, of which 0 and NaN have several that mean the same.
+fn float_bits(number: f64) -> u64 {
+    if number.is_nan() {
+        f64::NAN.to_bits()
+    } else {
+        (number + 0.0).to_bits()
+    }
 }
 
 /// A number as no null looks.
@@ -260,6 +332,30 @@ mod tests {
         let rows = |from: i64| (from..from + 10_000).map(|n| (Some("x"), Some(n), 0));
         let batches = [rows(0).collect(), rows(5_000).collect::<Vec<_>>()];
         assert_eq!(found(&batches), (10_000..15_000).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn every_kind_of_value_is_compared() {
+        let list = |values: &[i64]| Series::new("".into(), values);
+        let lists = Series::new(
+            "list".into(),
+            [list(&[1]), list(&[1, 2]), list(&[1]), list(&[])],
+        );
+        let binary = Series::new("binary".into(), [b"a".as_slice(), b"b", b"a", b"a"]);
+        let unsigned = Series::new("unsigned".into(), [u64::MAX, 1, u64::MAX, u64::MAX]);
+        let wide = Series::new("wide".into(), [1i128 << 100, 1 << 100, 1 << 100, 1 << 101]);
+        let fields = [lists.clone(), binary.clone()];
+        let structs = StructChunked::from_series("struct".into(), 4, fields.iter()).unwrap();
+        for series in [lists, binary, unsigned, wide, structs.into_series()] {
+            let name = series.name().clone();
+            let hashes = row_hashes(&series.into_frame()).unwrap();
+            assert_eq!(hashes[0], hashes[2], "{name}");
+            assert!(hashes.iter().collect::<BTreeSet<_>>().len() > 1, "{name}");
+        }
+        let floats = Series::new("x".into(), [Some(f64::NAN), None, Some(f64::NAN)]);
+        let hashes = row_hashes(&floats.into_frame()).unwrap();
+        assert_eq!(hashes[0], hashes[2]);
+        assert_ne!(hashes[0], hashes[1], "NaN is not null");
     }
 
     #[test]

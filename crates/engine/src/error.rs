@@ -29,6 +29,16 @@ pub enum EngineError {
         /// The type.
         limit: &'static str,
     },
+    /// Arithmetic within a row that takes part, whose result its type cannot hold.
+    #[error(
+        "source `{name}`: `{expression}` does not fit into 64 bits (integers) or 38 digits (decimals) in some row; cast an operand to double, or take such rows out by `filter` or a rule of the contract"
+    )]
+    RowOverflow {
+        /// Name of the source.
+        name: String,
+        /// The expression.
+        expression: String,
+    },
     /// A number that cannot be summed, because it is infinite or none.
     #[error(
         "source `{name}`: `{expression}` has the value {value}, which cannot be summed; exclude such rows with `filter`, or quarantine them with a rule of the contract"

@@ -8,6 +8,7 @@
 
 mod aggregate;
 mod assemble;
+mod bridge;
 mod duplicates;
 mod error;
 mod lower;
@@ -33,6 +34,19 @@ pub struct Materialized {
     pub table: TableRef,
     /// What became of the rows that were read; for plans that read a source.
     pub counts: Option<RowCounts>,
+    /// For plans that put tables side by side: what each of them holds of keys that are no customers.
+    pub outside: Vec<Outside>,
+}
+
+/// Keys of a table that the base of customers lacks.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Outside {
+    /// Keys of the table.
+    pub keys: u64,
+    /// Keys that are no customers; 0 for tables of the base.
+    pub keys_outside: u64,
+    /// Used rows of these keys, where the table counts them ([`tessera_expr::rel::KeyedTable::rows`]).
+    pub rows_outside: Option<u64>,
 }
 
 /// Runs relational plans. An engine reads what the plan names and writes one Parquet file.

@@ -8,6 +8,7 @@
 
 mod calendar;
 mod casts;
+mod decimals;
 mod kernels;
 mod numbers;
 mod regex;
@@ -24,6 +25,7 @@ use polars::prelude as pl;
 use polars::prelude::{AnyValue, DataType, TimeUnit};
 use tessera_expr::{BinaryOp, Expr, Function, Literal, Node, Type};
 
+pub(crate) use decimals::{decimal_type, from_decimal, to_decimal, whole_number, widened};
 pub(crate) use numbers::finite;
 pub(crate) use times::{days_in_range, micros_in_range, text_skipped, tick_range};
 pub(crate) use zones::{Clock, local_of, skipped, wall_clock};
@@ -64,6 +66,7 @@ fn dtype(ty: Type) -> DataType {
         Type::Bool | Type::Null => DataType::Boolean,
         Type::Int => DataType::Int64,
         Type::Float => DataType::Float64,
+        Type::Decimal { scale } => decimal_type(scale),
         Type::String => DataType::String,
         Type::Date => DataType::Date,
         Type::Timestamp => DataType::Datetime(TimeUnit::Microseconds, None),
@@ -79,11 +82,13 @@ impl Lowering {
         match &expr.node {
             // not `col`, which takes some names for patterns
             Node::Column(name) => pl::Expr::Column(name.as_str().into()),
+            Node::Literal(Literal::Decimal(whole)) => constant(expr.ty, decimal(*whole, expr.ty)),
             Node::Literal(literal) => constant(expr.ty, any_value(literal)),
             Node::AsOf => constant(Type::Date, AnyValue::Date(self.clock.as_of.to_epoch_days())),
             Node::Not(of) => self.value(of).not(),
             Node::Negate(of) => match expr.ty {
                 Type::Int => numbers::negate(self.value(of)),
+                Type::Decimal { scale } => decimals::negate(self.value(of), scale),
                 _ => self.float(expr),
             },
             Node::Binary(op, left, right) => self.binary(expr, *op, left, right),
@@ -125,6 +130,7 @@ impl Lowering {
         match op {
             BinaryOp::Add | BinaryOp::Subtract | BinaryOp::Multiply => match (left.ty, whole.ty) {
                 (_, Type::Float) => self.float(whole),
+                (_, Type::Decimal { scale }) => decimals::arithmetic(op, a(), b(), scale),
                 (_, Type::Date) if left.ty == Type::Int => calendar::shift(b(), a(), 1),
                 (_, Type::Date) => {
                     calendar::shift(a(), b(), if op == BinaryOp::Add { 1 } else { -1 })
@@ -134,8 +140,18 @@ impl Lowering {
             },
             BinaryOp::Divide => numbers::divide(a(), b()),
             BinaryOp::Modulo if whole.ty == Type::Float => numbers::float_remainder(a(), b()),
-            BinaryOp::Modulo => numbers::integers(op, a(), b()),
-            BinaryOp::Equal => a().eq(b()),
+            BinaryOp::Modulo => match whole.ty {
+                Type::Decimal { scale } => decimals::arithmetic(op, a(), b(), scale),
+                _ => numbers::integers(op, a(), b()),
+            },
+            BinaryOp::Equal => match (&left.node, &right.node) {
+                (Node::Call(Function::Trim, of), Node::Literal(Literal::String(text)))
+                    if text.is_empty() && of.len() == 1 =>
+                {
+                    texts::is_blank(self.value(&of[0]))
+                }
+                _ => a().eq(b()),
+            },
             BinaryOp::NotEqual => a().neq(b()),
             BinaryOp::Less => a().lt(b()),
             BinaryOp::LessOrEqual => a().lt_eq(b()),
@@ -187,6 +203,7 @@ impl Lowering {
         let constants: Option<Vec<AnyValue<'static>>> = list
             .iter()
             .map(|item| match &item.node {
+                Node::Literal(_) if matches!(of.ty, Type::Decimal { .. }) => None,
                 Node::Literal(literal) => Some(any_value(literal)),
                 _ => None,
             })
@@ -218,6 +235,12 @@ impl Lowering {
                 .map_or_else(|| constant(ty, AnyValue::Null), |arg| self.value(arg))
         };
         let whole = ty == Type::Int;
+        if let Type::Decimal { scale } = ty {
+            let digits = u8::try_from(digits(args)).unwrap_or(0);
+            if let Some(done) = decimals::call(function, one(), scale, digits) {
+                return done;
+            }
+        }
         match function {
             Function::Abs if whole => numbers::abs(one()),
             Function::Round | Function::Floor | Function::Ceil if whole => one(),
@@ -288,9 +311,18 @@ fn any_value(literal: &Literal) -> AnyValue<'static> {
         Literal::Bool(value) => AnyValue::Boolean(*value),
         Literal::Int(value) => AnyValue::Int64(*value),
         Literal::Float(value) => AnyValue::Float64(*value),
+        // which needs its type
+        Literal::Decimal(_) => AnyValue::Null,
         Literal::String(value) => AnyValue::StringOwned(value.as_str().into()),
         Literal::Date(day) => AnyValue::Date(*day),
         Literal::Timestamp(micros) => AnyValue::Datetime(*micros, TimeUnit::Microseconds, None),
+    }
+}
+
+fn decimal(whole: i128, ty: Type) -> AnyValue<'static> {
+    match dtype(ty) {
+        DataType::Decimal(precision, scale) => AnyValue::Decimal(whole, precision, scale),
+        _ => AnyValue::Null,
     }
 }
 

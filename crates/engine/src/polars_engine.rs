@@ -64,21 +64,20 @@ impl Engine for PolarsEngine {
                 Ok(Materialized {
                     table,
                     counts: Some(counts),
+                    outside: Vec::new(),
                 })
             }
             Rel::Assemble(plan) => {
-                let table = guarded(|| {
-                    let side_by_side = assemble::run(plan)?;
-                    project::extend(
-                        &side_by_side,
-                        &plan.columns,
-                        Clock::local(plan.as_of, plan.timezone),
-                        to,
-                    )
+                let (table, outside) = guarded(|| {
+                    let (side_by_side, outside) = assemble::run(plan)?;
+                    let clock = Clock::local(plan.as_of, plan.timezone);
+                    let table = project::extend(&side_by_side, &plan.columns, clock, to)?;
+                    Ok((table, outside))
                 })?;
                 Ok(Materialized {
                     table,
                     counts: None,
+                    outside,
                 })
             }
             Rel::Project(plan) => {
@@ -94,6 +93,7 @@ impl Engine for PolarsEngine {
                 Ok(Materialized {
                     table,
                     counts: None,
+                    outside: Vec::new(),
                 })
             }
         }
@@ -163,7 +163,10 @@ fn blame(rows: &SourceRows, error: EngineError) -> EngineError {
 }
 
 /// Sets the number of polars' threads. Polars reads it once, when its pool is made, so this must come before anything runs.
-pub fn set_threads(threads: usize) {
-    // SAFETY: called by the program's main thread before it starts any other.
+///
+/// # Safety
+/// No other thread runs yet: the number goes through the environment, which is not safe to change while another thread reads it.
+pub unsafe fn set_threads(threads: usize) {
+    // SAFETY: as the caller promises.
     unsafe { std::env::set_var("POLARS_MAX_THREADS", threads.to_string()) };
 }

@@ -4,18 +4,13 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 
-use arrow::array::{
-    Array, ArrayRef, AsArray, BooleanArray, Date32Array, Float64Array, Int64Array, RecordBatch,
-    StringArray, TimestampMicrosecondArray,
-};
-use arrow::datatypes::{
-    DataType as ArrowType, Date32Type, Field, Float64Type, Int64Type, Schema,
-    TimestampMicrosecondType,
-};
-use polars::prelude::*;
+use arrow::array::{Array, ArrayRef, RecordBatch};
+use arrow::datatypes::{Field, Schema};
+use polars::prelude::{DataFrame, Expr, IntoColumn, IntoLazy, col};
 use tessera_expr::{Expr as TypedExpr, Type};
 
 use crate::aggregate::arrow_type;
+use crate::bridge::{to_arrow, to_polars};
 use crate::error::EngineError;
 use crate::lower::{Clock, lower};
 use crate::scan::polars_type;
@@ -64,7 +59,7 @@ fn compute(
     let inputs = used
         .iter()
         .filter_map(|name| Some((*name, table.column_by_name(name)?)))
-        .map(|(name, column)| Ok(to_series(name, column)?.into_column()))
+        .map(|(name, column)| Ok(to_polars(name, column)?.into_column()))
         .collect::<Result<Vec<_>, EngineError>>()?;
     let mut frame = DataFrame::new(table.num_rows(), inputs)?.lazy();
     for (name, expr) in columns {
@@ -75,59 +70,18 @@ fn compute(
     let made = frame.select(wanted).collect()?;
     let finished = |(name, expr): &(String, TypedExpr)| {
         let series = made.column(name)?.as_materialized_series();
-        spread(to_arrow(series, stored(expr.ty))?, table.num_rows())
+        let ty = arrow_type(stored(expr.ty));
+        spread(to_arrow(series, &ty)?, table.num_rows())
     };
     columns.iter().map(finished).collect()
 }
 
-/// A column of a stage file for polars.
-fn to_series(name: &str, column: &ArrayRef) -> Result<Series, EngineError> {
-    let name = PlSmallStr::from_str(name);
-    Ok(match column.data_type() {
-        ArrowType::Int64 => {
-            let values = column.as_primitive::<Int64Type>();
-            if values.null_count() == 0 {
-                Series::new(name, &values.values()[..])
-            } else {
-                Series::new(name, values.iter().collect::<Vec<_>>())
-            }
-        }
-        ArrowType::Float64 => {
-            let values = column.as_primitive::<Float64Type>();
-            if values.null_count() == 0 {
-                Series::new(name, &values.values()[..])
-            } else {
-                Series::new(name, values.iter().collect::<Vec<_>>())
-            }
-        }
-        ArrowType::Utf8 => {
-            let texts: StringChunked = column.as_string::<i32>().iter().collect_ca(name);
-            texts.into_series()
-        }
-        ArrowType::Boolean => Series::new(
-            name,
-            column.as_boolean().iter().collect::<Vec<Option<bool>>>(),
-        ),
-        ArrowType::Date32 => {
-            let days = column.as_primitive::<Date32Type>().iter();
-            Series::new(name, days.collect::<Vec<_>>()).cast(&DataType::Date)?
-        }
-        ArrowType::Timestamp(_, _) => {
-            let micros = column.as_primitive::<TimestampMicrosecondType>().iter();
-            Series::new(name, micros.collect::<Vec<_>>())
-                .cast(&DataType::Datetime(TimeUnit::Microseconds, None))?
-        }
-        other => {
-            return Err(EngineError::internal(format!(
-                "a stage column of type {other}"
-            )));
-        }
-    })
-}
-
-/// A bare `null` is published as text.
+/// A bare `null` is published as text, a decimal as what features of it are.
 fn stored(ty: Type) -> Type {
-    if ty == Type::Null { Type::String } else { ty }
+    match ty {
+        Type::Null => Type::String,
+        other => other.published(),
+    }
 }
 
 /// A constant expression yields one value; it holds for every row.
@@ -137,27 +91,4 @@ fn spread(column: ArrayRef, rows: usize) -> Result<ArrayRef, EngineError> {
     }
     let zeros = arrow::array::UInt32Array::from(vec![0; rows]);
     Ok(arrow::compute::take(&column, &zeros, None)?)
-}
-
-fn to_arrow(series: &Series, ty: Type) -> Result<ArrayRef, EngineError> {
-    Ok(match ty {
-        Type::Bool => Arc::new(series.bool()?.iter().collect::<BooleanArray>()),
-        Type::Int => Arc::new(series.i64()?.iter().collect::<Int64Array>()),
-        Type::Float => Arc::new(series.f64()?.iter().collect::<Float64Array>()),
-        Type::String | Type::Null => Arc::new(series.str()?.iter().collect::<StringArray>()),
-        Type::Date => Arc::new(
-            series
-                .to_physical_repr()
-                .i32()?
-                .iter()
-                .collect::<Date32Array>(),
-        ),
-        Type::Timestamp => Arc::new(
-            series
-                .to_physical_repr()
-                .i64()?
-                .iter()
-                .collect::<TimestampMicrosecondArray>(),
-        ),
-    })
 }

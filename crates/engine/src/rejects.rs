@@ -36,7 +36,7 @@ pub(crate) fn rule_names(rows: &SourceRows) -> Vec<String> {
             let wanted = match c.ty {
                 tessera_expr::Type::Bool => "true or false",
                 tessera_expr::Type::Int => "an integer",
-                tessera_expr::Type::Float => "a number",
+                tessera_expr::Type::Float | tessera_expr::Type::Decimal { .. } => "a number",
                 tessera_expr::Type::Date => "a date",
                 tessera_expr::Type::Timestamp => "a timestamp",
                 tessera_expr::Type::String | tessera_expr::Type::Null => "a text",

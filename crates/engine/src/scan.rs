@@ -19,7 +19,7 @@ use tessera_expr::Type;
 use tessera_expr::rel::{FileGroup, Scan, ScanColumn, ScanFormat, SourceRows, Stored};
 
 use crate::error::EngineError;
-use crate::lower::{lower, reads_skipped};
+use crate::lower::{decimal_type, lower, reads_skipped};
 use convert::{codes, normalised, raw};
 use local::skipped_name;
 pub(crate) use local::skipped_times;
@@ -46,6 +46,7 @@ pub(crate) fn polars_type(ty: Type) -> DataType {
         Type::Bool => DataType::Boolean,
         Type::Int => DataType::Int64,
         Type::Float => DataType::Float64,
+        Type::Decimal { scale } => decimal_type(scale),
         Type::String => DataType::String,
         Type::Date => DataType::Date,
         Type::Timestamp => DataType::Datetime(TimeUnit::Microseconds, None),
@@ -136,7 +137,7 @@ fn same_columns(scan: &Scan, row_numbers: bool) -> Vec<Expr> {
     }
     for column in &scan.columns {
         names.push(column.name.clone());
-        if has_codes(column) || has_ticks(column) {
+        if has_codes(column) || is_told_apart_raw(column) {
             names.push(code_name(&column.name));
         }
         if is_converted(column) {
@@ -189,8 +190,12 @@ fn group_rows(
     for column in absent {
         let null = |ty: DataType, name: &str| lit(NULL).cast(ty).alias(name);
         made.push(null(polars_type(column.ty), &column.name));
-        if has_codes(column) || has_ticks(column) {
-            made.push(null(DataType::Int64, &code_name(&column.name)));
+        if has_codes(column) || is_told_apart_raw(column) {
+            let ty = match column.stored {
+                Stored::Float { .. } => DataType::Float64,
+                _ => DataType::Int64,
+            };
+            made.push(null(ty, &code_name(&column.name)));
         }
         if is_converted(column) {
             made.push(null(DataType::String, &raw_name(&column.name)));
@@ -226,8 +231,13 @@ pub(crate) fn broken_time(scan: &Scan, column: &ScanColumn) -> Expr {
 
 /// Columns of times whose values must be ones that can be represented, since the plan uses them.
 pub(crate) fn times_in_range(rows: &SourceRows) -> impl Iterator<Item = &ScanColumn> {
-    let used = |column: &&ScanColumn| has_ticks(column) && rows.in_range.contains(&column.name);
+    let used = |column: &&ScanColumn| is_time(column) && rows.in_range.contains(&column.name);
     rows.scan.columns.iter().filter(used)
+}
+
+/// Whether the files hold days or times.
+fn is_time(column: &ScanColumn) -> bool {
+    matches!(column.stored, Stored::Timestamp { .. } | Stored::Date)
 }
 
 /// Whether the column's texts have codes, by which they can be told apart at less cost.
@@ -235,10 +245,10 @@ pub(crate) fn has_codes(column: &ScanColumn) -> bool {
     column.stored == Stored::Dictionary
 }
 
-/// Whether the column's times are compared as the files hold them: local times are not, in the hour that comes twice, and
-/// those that cannot be represented have no local time.
-fn has_ticks(column: &ScanColumn) -> bool {
-    matches!(column.stored, Stored::Timestamp { .. } | Stored::Date)
+/// Whether rows are compared by the column's values as the files hold them: local times are the same in the hour that comes twice,
+/// times that cannot be represented have no local time, and NaN is read as null.
+fn is_told_apart_raw(column: &ScanColumn) -> bool {
+    is_time(column) || matches!(column.stored, Stored::Float { .. })
 }
 
 /// A column by which rows are the same or not. What is derived, and ends that are not known yet, have no stored form.
@@ -246,13 +256,13 @@ pub(crate) fn as_stored(rows: &SourceRows, name: &str) -> Expr {
     let scan = &rows.scan;
     let column = scan.columns.iter().find(|c| c.name == name);
     let changed = rows.until.as_deref() == Some(name) || scan.derive.iter().any(|(d, _)| d == name);
-    match column.filter(|c| !changed && (has_codes(c) || has_ticks(c))) {
+    match column.filter(|c| !changed && (has_codes(c) || is_told_apart_raw(c))) {
         Some(column) => col(code_name(&column.name)),
         None => col(name),
     }
 }
 
-/// The codes of a column's texts, equal for equal texts in all files of a scan, or the ticks of its times.
+/// The codes of a column's texts, equal for equal texts in all files of a scan, the ticks of its times, or its floats.
 pub(crate) fn code_name(name: &str) -> String {
     format!("{RAW}code_{name}")
 }

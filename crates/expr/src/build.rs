@@ -1,7 +1,8 @@
 //! Expressions that the program writes itself.
 
+use crate::decimal;
 use crate::temporal;
-use crate::tree::{BinaryOp, Expr, Literal, Node, Type};
+use crate::tree::{BinaryOp, Expr, Function, Literal, Node, Type};
 
 impl Expr {
     /// An expression that stands in no text.
@@ -23,6 +24,11 @@ impl Expr {
     /// The day of the run.
     pub fn as_of() -> Self {
         Self::made(Node::AsOf, Type::Date)
+    }
+
+    /// A function of expressions, whose value has the type `ty`.
+    pub fn function(function: Function, args: Vec<Self>, ty: Type) -> Self {
+        Self::made(Node::Call(function, args), ty)
     }
 
     /// Whether it has no value.
@@ -62,6 +68,22 @@ impl Expr {
                 ty,
                 span,
             },
+            Node::Literal(Literal::Int(value)) if rescaled(value.into(), 0, ty).is_some() => Expr {
+                node: Node::Literal(Literal::Decimal(
+                    rescaled(value.into(), 0, ty).unwrap_or_default(),
+                )),
+                ty,
+                span,
+            },
+            Node::Literal(Literal::Decimal(value)) if widened(value, self.ty, ty).is_some() => {
+                Expr {
+                    node: Node::Literal(Literal::Decimal(
+                        widened(value, self.ty, ty).unwrap_or_default(),
+                    )),
+                    ty,
+                    span,
+                }
+            }
             Node::Literal(Literal::Date(day)) if ty == Type::Timestamp => {
                 let micros = i64::from(day) * temporal::DAY_MICROS;
                 Expr {
@@ -76,5 +98,23 @@ impl Expr {
                 span,
             },
         }
+    }
+}
+
+/// A whole number with the decimals of `ty`, where that is a decimal that has room for it.
+fn rescaled(whole: i128, scale: u8, ty: Type) -> Option<i128> {
+    match ty {
+        Type::Decimal { scale: wanted } if wanted >= scale => {
+            decimal::rescale(whole, scale, wanted)
+        }
+        _ => None,
+    }
+}
+
+/// The same of a constant of type `from`.
+fn widened(whole: i128, from: Type, ty: Type) -> Option<i128> {
+    match from {
+        Type::Decimal { scale } => rescaled(whole, scale, ty),
+        _ => None,
     }
 }

@@ -218,6 +218,7 @@ impl<'a> Checker<'a> {
                 Node::Literal(Literal::Int(-value))
             }
             Node::Literal(Literal::Float(value)) => Node::Literal(Literal::Float(-value)),
+            Node::Literal(Literal::Decimal(value)) => Node::Literal(Literal::Decimal(-value)),
             _ => Node::Negate(Box::new(of)),
         };
         Some(Expr { node, ty, span })

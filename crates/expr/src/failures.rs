@@ -133,7 +133,13 @@ fn conversion(expr: &Expr) -> Option<(&Expr, String)> {
 
 /// Whether some value of a type has none of the other.
 fn may_fail(from: Type, to: Type) -> bool {
-    matches!((from, to), (Type::String, _) | (Type::Float, Type::Int)) && to != Type::Null
+    to != Type::Null
+        && matches!(
+            (from, to),
+            (Type::String, _)
+                | (Type::Float | Type::Decimal { .. }, Type::Int)
+                | (Type::Float, Type::Decimal { .. })
+        )
 }
 
 fn named(ty: Type) -> &'static str {
@@ -141,6 +147,7 @@ fn named(ty: Type) -> &'static str {
         Type::Bool => "true or false",
         Type::Int => "an integer",
         Type::Float => "a number",
+        Type::Decimal { .. } => "a decimal of at most 38 digits",
         Type::String | Type::Null => "text",
         Type::Date => "a date",
         Type::Timestamp => "a timestamp",

@@ -13,6 +13,7 @@ mod analysis;
 mod build;
 mod catalogue;
 mod check;
+pub mod decimal;
 mod error;
 pub mod exact;
 mod failures;

@@ -1,9 +1,11 @@
 //! A tree as canonical text: what the parser reads back to the same tree.
 
+use std::borrow::Cow;
 use std::fmt::{self, Display, Formatter, Write};
 
 use sqlparser::keywords::ALL_KEYWORDS;
 
+use crate::decimal::{self, MAX_DIGITS};
 use crate::temporal;
 use crate::tree::{BinaryOp, Expr, Function, Literal, Node, Type};
 
@@ -65,8 +67,11 @@ impl BinaryOp {
 
 impl Type {
     /// Name in a cast.
-    fn cast_name(self) -> &'static str {
-        match self {
+    fn cast_name(self) -> Cow<'static, str> {
+        let name = match self {
+            Type::Decimal { scale } => {
+                return Cow::Owned(format!("decimal({MAX_DIGITS}, {scale})"));
+            }
             Type::Bool => "boolean",
             Type::Int => "bigint",
             Type::Float => "double",
@@ -74,7 +79,8 @@ impl Type {
             Type::Date => "date",
             Type::Timestamp => "timestamp",
             Type::Null => "null",
-        }
+        };
+        Cow::Borrowed(name)
     }
 }
 
@@ -83,6 +89,7 @@ impl Display for Expr {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         match &self.node {
             Node::Column(name) => column(f, name),
+            Node::Literal(Literal::Decimal(whole)) => f.write_str(&decimal::text(*whole, self.ty)),
             Node::Literal(literal) => constant(f, literal),
             Node::AsOf => f.write_str("as_of()"),
             Node::Not(of) => {
@@ -143,6 +150,7 @@ fn binding(expr: &Expr) -> Binding {
         | Node::TryCast(_) => Binding::Atom,
         Node::Literal(Literal::Int(value)) if *value < 0 => Binding::Unary,
         Node::Literal(Literal::Float(value)) if value.is_sign_negative() => Binding::Unary,
+        Node::Literal(Literal::Decimal(value)) if *value < 0 => Binding::Unary,
         Node::Literal(_) => Binding::Atom,
         Node::Negate(_) => Binding::Unary,
         Node::Not(_) => Binding::Not,
@@ -223,6 +231,8 @@ fn constant(f: &mut Formatter<'_>, literal: &Literal) -> fmt::Result {
         Literal::Null => f.write_str("null"),
         Literal::Bool(value) => write!(f, "{value}"),
         Literal::Int(value) => write!(f, "{value}"),
+        // without its type it is the whole number
+        Literal::Decimal(value) => write!(f, "{value}"),
         // the shortest text that reads back as the same float; no other float can be written
         Literal::Float(value) if value.is_finite() => write!(f, "{value:?}"),
         Literal::Float(_) => f.write_str("cast(null as double)"),

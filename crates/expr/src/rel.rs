@@ -8,6 +8,7 @@ use std::path::PathBuf;
 
 use chrono::NaiveDate;
 
+use crate::decimal::MAX_DIGITS;
 use crate::tree::{Expr, Literal, Type};
 
 /// Files of one source, read as one table. Columns are matched by name; what a file holds is brought to the types given here,
@@ -95,7 +96,7 @@ pub enum Stored {
         /// 32 or 64
         bits: u8,
     },
-    /// An exact decimal, read as the nearest float.
+    /// An exact decimal.
     Decimal {
         /// digits
         precision: u8,
@@ -133,8 +134,20 @@ impl Stored {
     pub fn may_break(&self, ty: Type) -> bool {
         match self {
             Self::Text => ty != Type::String,
-            Self::Float { .. } | Self::Decimal { .. } => ty == Type::Int,
-            Self::Int { bits: 64, signed } => ty == Type::Float || ty == Type::Int && !signed,
+            Self::Float { .. } => ty == Type::Int,
+            Self::Decimal { precision, scale } => match ty {
+                Type::Decimal { scale: wanted } => {
+                    u16::from(*precision) + u16::from(wanted.saturating_sub(*scale))
+                        > u16::from(MAX_DIGITS)
+                        || wanted < *scale
+                }
+                _ => ty == Type::Int,
+            },
+            Self::Int { bits: 64, signed } => match ty {
+                // 20 digits
+                Type::Decimal { scale } => scale > MAX_DIGITS - 20,
+                _ => ty == Type::Float || ty == Type::Int && !signed,
+            },
             Self::Bytes => true,
             Self::Timestamp { .. } => ty == Type::Date,
             Self::Bool
@@ -265,9 +278,11 @@ pub enum AggOp {
     FirstDay,
     /// Last local day: date, null when none.
     LastDay,
-    /// Sum: type of the operand, 0 when none.
+    /// Sum of numbers: type of the operand as it is published, 0 when none. Exact, and an error where the type cannot hold it.
     Sum(Expr),
-    /// Sum over the rows of the first local day with a row: float, 0 when none.
+    /// Sum of numbers: the exact sum as the nearest float, 0 when none.
+    SumAsFloat(Expr),
+    /// Sum of numbers over the rows of the first local day with a row: float, 0 when none.
     SumOnFirstDay(Expr),
     /// Mean: float, null when none.
     Mean(Expr),
@@ -293,6 +308,7 @@ impl AggOp {
             Self::Count(of)
             | Self::CountDistinct(of)
             | Self::Sum(of)
+            | Self::SumAsFloat(of)
             | Self::SumOnFirstDay(of)
             | Self::Mean(of)
             | Self::Min(of)
@@ -303,9 +319,35 @@ impl AggOp {
             | Self::Last(of) => Some(of),
         }
     }
+
+    /// Type of the aggregate's values.
+    pub fn output_type(&self) -> Type {
+        match self {
+            AggOp::CountRows
+            | AggOp::Count(_)
+            | AggOp::CountDistinct(_)
+            | AggOp::CountDistinctDays => Type::Int,
+            AggOp::FirstDay | AggOp::LastDay => Type::Date,
+            AggOp::SumAsFloat(_)
+            | AggOp::SumOnFirstDay(_)
+            | AggOp::Mean(_)
+            | AggOp::Std(_)
+            | AggOp::Median(_) => Type::Float,
+            AggOp::Sum(of) => match of.ty.published() {
+                Type::Float => Type::Float,
+                _ => Type::Int,
+            },
+            AggOp::Min(of) | AggOp::Max(of) | AggOp::First(of) | AggOp::Last(of) => {
+                of.ty.published()
+            }
+        }
+    }
 }
 
 /// Keys of the base with the columns of several per-key tables beside them, and columns computed from those.
+///
+/// Keys are integers where they are so in every table. Otherwise they are texts, and an integer is the text of its digits: the
+/// customer `17850` of one table is the customer 17850 of another. Texts are compared as they are: `0017850` is somebody else.
 ///
 /// Row order: by key. Nulls: where a table has no row of a key, but 0 in the columns of `zero_when_absent`. Invariants: the keys are
 /// those of the tables `in_base`, each once; no row of a table counts twice, since each has one row per key.
@@ -338,6 +380,8 @@ pub struct KeyedTable {
     pub in_base: bool,
     /// Columns that are 0, not null, for a customer without rows here: counts and sums.
     pub zero_when_absent: Vec<String>,
+    /// The column that counts the used rows of a key; it is no column of the output.
+    pub rows: Option<String>,
 }
 
 /// Columns computed from the columns of one table, row by row. Later columns may use earlier ones.

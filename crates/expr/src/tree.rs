@@ -10,8 +10,14 @@ pub enum Type {
     Bool,
     /// 64-bit integer; narrower integers of a file are widened
     Int,
-    /// 64-bit float; decimals of a file are read as floats
+    /// 64-bit float
     Float,
+    /// exact number with so many digits behind the point, at most 38 digits in all; unsigned integers of 64 bits are decimals
+    /// without any
+    Decimal {
+        /// digits behind the point, at most 38
+        scale: u8,
+    },
     /// UTF-8 text, compared byte by byte
     String,
     /// calendar date
@@ -28,11 +34,29 @@ impl fmt::Display for Type {
             Type::Bool => "boolean",
             Type::Int => "integer",
             Type::Float => "float",
+            Type::Decimal { .. } => "decimal",
             Type::String => "string",
             Type::Date => "date",
             Type::Timestamp => "timestamp",
             Type::Null => "null",
         })
+    }
+}
+
+impl Type {
+    /// Whether values of the type are numbers.
+    pub fn is_number(self) -> bool {
+        matches!(self, Type::Int | Type::Float | Type::Decimal { .. })
+    }
+
+    /// The type that a feature of this type is published as: decimals as the nearest float, without digits behind the point as
+    /// integers.
+    pub fn published(self) -> Type {
+        match self {
+            Type::Decimal { scale: 0 } => Type::Int,
+            Type::Decimal { .. } => Type::Float,
+            other => other,
+        }
     }
 }
 
@@ -64,7 +88,8 @@ pub struct Expr {
     pub span: Range<usize>,
 }
 
-/// Node of an expression. Numeric operands of one operation have one type: the checker inserts [`Node::Cast`].
+/// Node of an expression. Numeric operands of one operation have one type: the checker inserts [`Node::Cast`]. Only the factors
+/// of decimals keep a number of decimals each.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Node {
     /// A column by name.
@@ -128,6 +153,8 @@ pub enum Literal {
     Bool(bool),
     Int(i64),
     Float(f64),
+    /// A whole number of units of the last decimal of the expression's type.
+    Decimal(i128),
     String(String),
     /// Days since 1970-01-01.
     Date(i32),
@@ -144,7 +171,7 @@ pub enum BinaryOp {
     Multiply,
     /// Always in floats; null where the divisor is 0.
     Divide,
-    /// Remainder of integers or floats with the sign of the dividend; null where the divisor is 0.
+    /// Remainder of integers, decimals or floats with the sign of the dividend; null where the divisor is 0.
     Modulo,
     Equal,
     NotEqual,

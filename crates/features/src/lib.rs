@@ -7,6 +7,5 @@ pub mod catalogue;
 mod plan;
 
 pub use plan::{
-    BASE_GAP_DAYS, BaseGap, FeatureInfo, FeaturePlan, PRIOR_GAPS, Pass, SourceInput, output_type,
-    plan,
+    BASE_GAP_DAYS, BaseGap, FeatureInfo, FeaturePlan, PRIOR_GAPS, Pass, SourceInput, plan,
 };

@@ -8,7 +8,7 @@ mod pass;
 
 use std::collections::BTreeMap;
 
-use tessera_expr::rel::{Agg, AggOp, Aggregate, SourceRows};
+use tessera_expr::rel::{Agg, Aggregate, SourceRows};
 use tessera_expr::{Expr, Schema, Type};
 use tessera_spec::Pipeline;
 use tessera_spec::diagnostic::Diagnostic;
@@ -57,6 +57,8 @@ pub struct Pass {
     pub in_base: bool,
     /// Counts and sums, which are 0 for a customer without rows.
     pub zero_when_absent: Vec<String>,
+    /// The aggregate that counts the used rows of a key, for sources outside the base.
+    pub rows: Option<String>,
 }
 
 /// The mean gap between occasions over the whole base, Σ t_x_days / Σ repeat_occasions, which cadence-relative features need.
@@ -150,28 +152,9 @@ impl Planner<'_> {
     }
 }
 
-/// Type of an aggregate's values.
-pub fn output_type(func: &AggOp) -> Type {
-    match func {
-        AggOp::CountRows | AggOp::Count(_) | AggOp::CountDistinct(_) | AggOp::CountDistinctDays => {
-            Type::Int
-        }
-        AggOp::FirstDay | AggOp::LastDay => Type::Date,
-        AggOp::SumOnFirstDay(_) | AggOp::Mean(_) | AggOp::Std(_) | AggOp::Median(_) => Type::Float,
-        AggOp::Sum(of) => {
-            if of.ty == Type::Float {
-                Type::Float
-            } else {
-                Type::Int
-            }
-        }
-        AggOp::Min(of) | AggOp::Max(of) | AggOp::First(of) | AggOp::Last(of) => of.ty,
-    }
-}
-
 fn default_unit(ty: Type) -> Unit {
     match ty {
-        Type::Int | Type::Float => Unit::Number,
+        Type::Int | Type::Float | Type::Decimal { .. } => Unit::Number,
         Type::Date | Type::Timestamp => Unit::Date,
         Type::String | Type::Bool | Type::Null => Unit::Label,
     }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
+use tessera_expr::decimal::MAX_DIGITS;
 use tessera_expr::rel::{FileGroup, ScanColumn, Stored};
 use tessera_expr::{Literal, Schema, Type};
 use tessera_spec::Pipeline;
@@ -16,9 +17,13 @@ use crate::inventory::{Inventory, LakeFile, describe};
 use crate::mentioned::Mentioned;
 use crate::partitions::{Zones, value};
 
-/// Type of a declared column in expressions.
-pub fn expression_type(declared: ColumnType) -> Type {
+/// Type of a declared column in expressions. Decimals have as many digits behind the point as the files hold at most; texts that
+/// are declared as decimals are floats.
+pub fn expression_type(declared: ColumnType, forms: &[&Stored]) -> Type {
     match declared {
+        ColumnType::Decimal => {
+            exact(forms.iter().map(|stored| natural_type(stored))).unwrap_or(Type::Float)
+        }
         ColumnType::Bool => Type::Bool,
         ColumnType::I8
         | ColumnType::I16
@@ -27,7 +32,7 @@ pub fn expression_type(declared: ColumnType) -> Type {
         | ColumnType::U8
         | ColumnType::U16
         | ColumnType::U32 => Type::Int,
-        ColumnType::F32 | ColumnType::F64 | ColumnType::Decimal => Type::Float,
+        ColumnType::F32 | ColumnType::F64 => Type::Float,
         ColumnType::String => Type::String,
         ColumnType::Date => Type::Date,
         ColumnType::Timestamp => Type::Timestamp,
@@ -42,11 +47,29 @@ pub(crate) fn unknown_column(source: &Source, name: &At<String>, there_are: &[&s
     found
 }
 
+/// The decimals that hold integers and decimals of these types; none where there is another type, or no type at all.
+fn exact(types: impl Iterator<Item = Type>) -> Option<Type> {
+    let scales: Option<Vec<u8>> = types
+        .map(|ty| match ty {
+            Type::Int => Some(0),
+            Type::Decimal { scale } => Some(scale),
+            _ => None,
+        })
+        .collect();
+    let scale = scales?.into_iter().max()?;
+    Some(Type::Decimal { scale })
+}
+
 fn natural_type(stored: &Stored) -> Type {
     match stored {
         Stored::Bool => Type::Bool,
+        Stored::Int {
+            bits: 64,
+            signed: false,
+        } => Type::Decimal { scale: 0 },
         Stored::Int { .. } => Type::Int,
-        Stored::Float { .. } | Stored::Decimal { .. } => Type::Float,
+        Stored::Float { .. } => Type::Float,
+        Stored::Decimal { scale, .. } => Type::Decimal { scale: *scale },
         Stored::String
         | Stored::Dictionary
         | Stored::Text
@@ -73,7 +96,7 @@ fn widens(stored: &Stored, declared: ColumnType) -> bool {
             Some((wanted, false)) => !signed && *bits <= wanted,
             None => match declared {
                 C::F32 => *bits <= 16,
-                C::F64 | C::String => true,
+                C::F64 | C::String | C::Decimal => true,
                 _ => false,
             },
         },
@@ -206,14 +229,14 @@ impl Judge<'_> {
                 stored,
             }))
         };
+        let forms: Vec<&Stored> = self.column.forms().map(|(stored, _)| stored).collect();
         let wanted = self
             .declared
-            .map(|declared| expression_type(declared.value));
+            .map(|declared| expression_type(declared.value, &forms));
         if self.column.in_path {
             let natural = self.column.path_type.unwrap_or(Type::String);
             return made(wanted.unwrap_or(natural), Stored::HivePath);
         }
-        let forms: Vec<&Stored> = self.column.forms().map(|(stored, _)| stored).collect();
         let unusable = self.column.unusable().next().is_some();
         let bytes = forms
             .iter()
@@ -232,7 +255,7 @@ impl Judge<'_> {
         match self.declared {
             Some(declared) => {
                 if forms.iter().all(|stored| widens(stored, declared.value)) {
-                    return made(expression_type(declared.value), (*first).clone());
+                    return made(expression_type(declared.value, &forms), (*first).clone());
                 }
                 Err(self.narrower(declared))
             }
@@ -255,6 +278,7 @@ impl Judge<'_> {
         let within = |allowed: [Type; 2]| types.iter().all(|ty| allowed.contains(ty));
         match types.as_slice() {
             [one] => Some(*one),
+            _ if exact(types.iter().copied()).is_some() => exact(types.iter().copied()),
             _ if within([Type::Int, Type::Float]) => {
                 Some(if self.is_id() { Type::Int } else { Type::Float })
             }
@@ -450,6 +474,10 @@ fn untyped(ty: Option<Type>) -> Stored {
             signed: true,
         },
         Type::Float => Stored::Float { bits: 64 },
+        Type::Decimal { scale } => Stored::Decimal {
+            precision: MAX_DIGITS,
+            scale,
+        },
         Type::Date => Stored::Date,
         Type::Timestamp => Stored::Timestamp {
             ticks_per_second: 1_000_000,
@@ -466,7 +494,7 @@ fn suggestion(stored: &Stored) -> String {
         Stored::Int {
             bits: 64,
             signed: false,
-        } => "\"i64\" after a cast where the lake is written".to_owned(),
+        } => "\"i64\" or \"decimal\"".to_owned(),
         other => format!("\"{}\"", describe(other)),
     }
 }

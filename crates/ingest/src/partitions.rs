@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use chrono::{DateTime, NaiveDate, NaiveDateTime, TimeZone};
 use chrono_tz::Tz;
+use tessera_expr::decimal;
 use tessera_expr::{Literal, Type};
 
 /// What Hive and Spark write for null.
@@ -80,6 +81,7 @@ pub(crate) fn value(text: Option<&str>, ty: Type, zones: Zones) -> Option<Litera
     Some(match ty {
         Type::Int => Literal::Int(text.parse().ok()?),
         Type::Float => Literal::Float(text.parse().ok().filter(|x: &f64| x.is_finite())?),
+        Type::Decimal { scale } => Literal::Decimal(decimal::parse(text, scale)?),
         Type::Bool => match text.to_lowercase().as_str() {
             "true" | "1" => Literal::Bool(true),
             "false" | "0" => Literal::Bool(false),

@@ -6,7 +6,9 @@ use chrono::NaiveDate;
 use tessera_expr::rel::{
     Dedup, FileGroup, RowCheck, RowOutcome, Scan, ScanColumn, ScanFormat, SourceRows, Stored,
 };
-use tessera_expr::{BinaryOp, Expr, Literal, Node, Schema, Type, condition_at, failures, parse_at};
+use tessera_expr::{
+    BinaryOp, Expr, Function, Literal, Node, Schema, Type, condition_at, failures, parse_at,
+};
 use tessera_spec::Pipeline;
 use tessera_spec::diagnostic::Diagnostic;
 use tessera_spec::pipeline::{At, Duplicates, Format, OnBadRow, Source, SourceKind};
@@ -118,11 +120,11 @@ fn check_references(source: &Source, schema: &Schema, problems: &mut Vec<Diagnos
         }
     }
     if let Some(ty) = key
-        && !matches!(ty, Type::String | Type::Int | Type::Null)
+        && !(ty.is_number() || matches!(ty, Type::String | Type::Null))
     {
         problems.push(
             Diagnostic::error("TS-D004", format!("the key `{}` is {ty}", source.key.value), source.key.span.clone())
-                .with_label("a key is text or an integer")
+                .with_label("a key is text or a whole number")
                 .with_help(format!("add a derived column, such as `derive = {{ id = \"cast({} as bigint)\" }}`, and name it as key", source.key.value)),
         );
     }
@@ -332,6 +334,13 @@ fn checks(source: &Source, schema: &Schema, rules: Rules) -> Vec<RowCheck> {
             bad_when: missing(&source.key.value, ty),
             outcome: outcome(source.contract.missing_key),
         });
+        if let Some(bad_when) = broken_key(&source.key.value, ty) {
+            checks.push(RowCheck {
+                rule: format!("{} is a whole number", source.key.value),
+                bad_when,
+                outcome: RowOutcome::Quarantine,
+            });
+        }
     }
     if let (Some(time), SourceKind::Events | SourceKind::Intervals) = (&source.time, source.kind)
         && let Some(ty) = schema.get(&time.value)
@@ -368,7 +377,26 @@ fn checks(source: &Source, schema: &Schema, rules: Rules) -> Vec<RowCheck> {
     checks
 }
 
-/// Null, or an empty text.
+/// A number with a fraction, or a float so large that it may stand for several whole numbers: no key.
+fn broken_key(name: &str, ty: Type) -> Option<Expr> {
+    /// The first float whose neighbour is 2 away.
+    const LIMIT: f64 = 9_007_199_254_740_992.0;
+    let column = || Expr::column(name, ty);
+    let whole = |of: Expr| Expr::function(Function::Floor, vec![of], ty);
+    let fraction = column().condition(BinaryOp::NotEqual, whole(column()));
+    match ty {
+        Type::Decimal { scale: 1.. } => Some(fraction),
+        Type::Float => {
+            let size = Expr::function(Function::Abs, vec![column()], ty);
+            let limit = Expr::literal(Literal::Float(LIMIT), ty);
+            let large = size.condition(BinaryOp::GreaterOrEqual, limit);
+            Some(fraction.condition(BinaryOp::Or, large))
+        }
+        _ => None,
+    }
+}
+
+/// Null, or a text of nothing but white space.
 fn missing(name: &str, ty: Type) -> Expr {
     let column = Expr::column(name, ty);
     let null = column.clone().is_null();
@@ -376,7 +404,8 @@ fn missing(name: &str, ty: Type) -> Expr {
         return null;
     }
     let empty = Expr::literal(Literal::String(String::new()), ty);
-    null.condition(BinaryOp::Or, column.condition(BinaryOp::Equal, empty))
+    let trimmed = Expr::function(Function::Trim, vec![column], ty);
+    null.condition(BinaryOp::Or, trimmed.condition(BinaryOp::Equal, empty))
 }
 
 fn outcome(on_bad_row: OnBadRow) -> RowOutcome {

@@ -55,20 +55,6 @@ pub enum PipelineError {
         /// How many rows of each source were used, filtered, quarantined and dropped.
         sources: Vec<String>,
     },
-    /// Keys of different types cannot be one customer.
-    #[error(
-        "the customer's key is {first} in source `{first_source}` but {second} in source `{second_source}`; convert one of them in `derive` with `cast`"
-    )]
-    KeyTypes {
-        /// Type in the first source.
-        first: String,
-        /// The first source.
-        first_source: String,
-        /// Type in the second source.
-        second: String,
-        /// The second source.
-        second_source: String,
-    },
     /// Customers could not be assigned.
     #[error(transparent)]
     Segments(#[from] SegmentError),
@@ -110,14 +96,15 @@ impl PipelineError {
     /// The exit code of the program: 1 internal, 2 pipeline file, 3 data and lake, 4 store or I/O, 5 locked, 6 in doubt, 130 interrupted.
     pub fn exit_code(&self) -> u8 {
         match self {
-            Self::Invalid(_) | Self::KeyTypes { .. } | Self::Future { .. } => 2,
+            Self::Invalid(_) | Self::Future { .. } => 2,
             Self::Lake(problems) => lake_code(problems),
             Self::Contract { .. } | Self::Stale { .. } | Self::NoCustomers { .. } => 3,
             Self::Engine(
                 EngineError::UnreadableFile { .. }
                 | EngineError::UnreadableSource { .. }
                 | EngineError::Unsummable { .. }
-                | EngineError::Overflow { .. },
+                | EngineError::Overflow { .. }
+                | EngineError::RowOverflow { .. },
             ) => 3,
             Self::Engine(EngineError::Io { .. }) | Self::Io { .. } => 4,
             Self::Segments(_) => 3,

@@ -52,7 +52,7 @@ impl Prepared {
     /// The feature whose sum is a segment's value: `spend_total` where it is published, else the first of money.
     pub fn value_feature(&self) -> Option<&str> {
         let published = &self.features.published;
-        let number = |f: &&FeatureInfo| matches!(f.ty, Type::Int | Type::Float);
+        let number = |f: &&FeatureInfo| f.ty.is_number();
         published
             .iter()
             .find(|f| f.name == "spend_total")
@@ -148,7 +148,6 @@ pub fn prepare(
     if found.has_errors() {
         return Err(PipelineError::Invalid(Box::new(found)));
     }
-    one_key_type(&features)?;
     Store::check(Path::new(&pipeline.store))?;
     Ok(Prepared {
         pipeline,
@@ -377,7 +376,7 @@ fn check_input(
         )]);
         return;
     };
-    let number = matches!(info.ty, Type::Int | Type::Float);
+    let number = info.ty.is_number();
     let fits = match wanted {
         Wanted::Number => number,
         Wanted::Label => matches!(info.ty, Type::String | Type::Bool | Type::Int),
@@ -404,41 +403,4 @@ fn kpi(pipeline: &Pipeline, published: &[FeatureInfo], found: &mut Diagnostics) 
     if let Some(goal) = &pipeline.goal {
         check_input(&goal.kpi, Wanted::Number, published, found);
     }
-}
-
-/// All sources must have the same type of key.
-fn one_key_type(features: &FeaturePlan) -> Result<(), PipelineError> {
-    let mut first: Option<(&str, Type)> = None;
-    for pass in &features.passes {
-        let rows = &pass.aggregate.rows;
-        let stated = rows
-            .scan
-            .columns
-            .iter()
-            .find(|c| c.name == rows.key)
-            .map(|c| c.ty);
-        let derived = || {
-            rows.scan
-                .derive
-                .iter()
-                .find(|(name, _)| *name == rows.key)
-                .map(|(_, e)| e.ty)
-        };
-        let Some(ty) = derived().or(stated) else {
-            continue;
-        };
-        match first {
-            None => first = Some((&pass.source, ty)),
-            Some((source, known)) if known != ty => {
-                return Err(PipelineError::KeyTypes {
-                    first: known.to_string(),
-                    first_source: source.to_owned(),
-                    second: ty.to_string(),
-                    second_source: pass.source.clone(),
-                });
-            }
-            Some(_) => {}
-        }
-    }
-    Ok(())
 }

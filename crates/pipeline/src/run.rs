@@ -133,6 +133,7 @@ impl Job<'_> {
                 let Materialized {
                     table: made,
                     counts,
+                    outside: _,
                 } = job
                     .engine
                     .materialize(&Rel::Aggregate(pass.aggregate.clone()), &table)?;
@@ -349,8 +350,12 @@ fn outcome_texts(engine: &PolarsEngine, prepared: &Prepared, passes: &[PassDone]
 }
 
 /// Sets the number of threads of every pool. Must be called before anything runs.
-pub fn set_threads(threads: usize) {
-    tessera_engine::set_threads(threads);
+///
+/// # Safety
+/// No other thread runs yet, as [`tessera_engine::set_threads`] states.
+pub unsafe fn set_threads(threads: usize) {
+    // SAFETY: as the caller promises.
+    unsafe { tessera_engine::set_threads(threads) };
     if let Err(error) = rayon::ThreadPoolBuilder::new()
         .num_threads(threads)
         .build_global()

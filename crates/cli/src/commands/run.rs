@@ -91,7 +91,8 @@ fn watch_interrupts(work: PathBuf) {
 pub(crate) fn use_threads(output: &Output) -> usize {
     let available = std::thread::available_parallelism().map_or(1, usize::from);
     let threads = output.threads.map_or(available, usize::from);
-    tessera_pipeline::set_threads(threads);
+    // SAFETY: commands call this first, on the thread that `main` runs on, and the program starts no other before.
+    unsafe { tessera_pipeline::set_threads(threads) };
     threads
 }
 

@@ -57,6 +57,8 @@ impl Code {
 pub(crate) enum Values {
     /// Integers, dates as days, booleans as 0 and 1, dictionary codes.
     Int(PrimitiveArray<i64>),
+    /// Decimals, as whole numbers of their last digit.
+    Wide(PrimitiveArray<i128>),
     /// Floats.
     Float(PrimitiveArray<f64>),
     /// Texts.
@@ -76,24 +78,32 @@ impl Column {
         self.validity.as_ref().is_none_or(|bits| bits.get_bit(row))
     }
 
-    /// A number that stands for the value, equal for equal values. Numbers are their 64 bits; texts have a hash of 128.
+    /// A number that stands for the value, equal for equal values. Numbers are their 64 bits; texts, and decimals that need
+    /// more, have a hash of 128.
     #[inline]
     pub(crate) fn code(&self, row: usize) -> Code {
         match &self.values {
             Values::Int(values) => Code::Exact(values.value(row) as u64),
+            Values::Wide(values) => {
+                let whole = values.value(row);
+                match i64::try_from(whole) {
+                    Ok(short) => Code::Exact(short as u64),
+                    Err(_) => Code::Hash(xxh3_128(&whole.to_le_bytes())),
+                }
+            }
             // Both zeros are one value.
             Values::Float(values) => Code::Exact((values.value(row) + 0.0).to_bits()),
             Values::Text(texts) => Code::Hash(xxh3_128(texts.value(row).as_bytes())),
         }
     }
 
-    /// The value as a float; texts have none.
+    /// The value as a whole number of its last digit; floats and texts are none.
     #[inline]
-    pub(crate) fn float(&self, row: usize) -> f64 {
+    pub(crate) fn whole(&self, row: usize) -> Option<i128> {
         match &self.values {
-            Values::Int(values) => values.value(row) as f64,
-            Values::Float(values) => values.value(row),
-            Values::Text(_) => f64::NAN,
+            Values::Int(values) => Some(i128::from(values.value(row))),
+            Values::Wide(values) => Some(values.value(row)),
+            Values::Float(_) | Values::Text(_) => None,
         }
     }
 
@@ -105,6 +115,10 @@ impl Column {
             .and_then(|chunk| chunk.validity().cloned());
         let values = match series.dtype() {
             DataType::Int64 => Values::Int(first_chunk(series.i64()?.downcast_iter())?.clone()),
+            DataType::Decimal(_, _) => {
+                let wholes = series.decimal()?.physical();
+                Values::Wide(first_chunk(wholes.downcast_iter())?.clone())
+            }
             DataType::Float64 => Values::Float(first_chunk(series.f64()?.downcast_iter())?.clone()),
             DataType::String => Values::Text(first_chunk(series.str()?.downcast_iter())?.clone()),
             other => {
@@ -153,6 +167,10 @@ pub(crate) mod names {
 
     pub(crate) fn skipped(index: usize) -> String {
         format!("__skipped_{index}")
+    }
+
+    pub(crate) fn overflow(index: usize) -> String {
+        format!("__overflow_{index}")
     }
 
     pub(crate) fn filter(index: usize) -> String {

@@ -1,5 +1,6 @@
 //! From the workers' states to one table, sorted by key.
 
+use std::cmp::Ordering;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -10,10 +11,11 @@ use arrow::array::{
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
 use rayon::prelude::*;
 use tessera_expr::Type;
-use tessera_expr::exact::{SquaresOf, SumOf, Wide, standard_deviation};
+use tessera_expr::decimal::MAX_DIGITS;
+use tessera_expr::exact::{SquaresOf, SumOf, Wide, decimal_to_float, standard_deviation};
 
-use super::layout::{Layout, NULL, Output};
-use super::worker::{Worker, distinct, get};
+use super::layout::{Layout, NULL, Output, unit};
+use super::worker::{Worker, distinct_count, get};
 use crate::error::EngineError;
 use crate::table::TableRef;
 
@@ -45,6 +47,7 @@ pub(crate) fn arrow_type(ty: Type) -> DataType {
         Type::Bool => DataType::Boolean,
         Type::Int => DataType::Int64,
         Type::Float => DataType::Float64,
+        Type::Decimal { scale } => DataType::Decimal128(MAX_DIGITS, scale as i8),
         Type::String | Type::Null => DataType::Utf8,
         Type::Date => DataType::Date32,
         Type::Timestamp => DataType::Timestamp(TimeUnit::Microsecond, None),
@@ -203,24 +206,52 @@ fn medians(worker: &mut Worker<'_>, layout: &Layout) -> Vec<Vec<Option<f64>>> {
     let count = worker.customers.len();
     let mut by_side = vec![Vec::new(); layout.sides];
     for slot in &layout.slots {
-        if !matches!(slot.op, super::layout::Op::Median(_)) {
+        let super::layout::Op::Median(value) = slot.op else {
             continue;
-        }
-        let mut list = std::mem::take(&mut worker.sides[slot.side].list);
-        list.par_sort_unstable_by(|a, b| a.0.cmp(&b.0).then(a.1.total_cmp(&b.1)));
-        let mut result = vec![None; count];
-        for group in list.chunk_by(|a, b| a.0 == b.0) {
-            let middle = group.len() / 2;
-            let median = if group.len() % 2 == 1 {
-                group[middle].1
-            } else {
-                f64::midpoint(group[middle - 1].1, group[middle].1)
-            };
-            result[group[0].0 as usize] = Some(median);
-        }
-        by_side[slot.side] = result;
+        };
+        let side = &mut worker.sides[slot.side];
+        let floats = std::mem::take(&mut side.floats);
+        let (wholes, wide) = (
+            std::mem::take(&mut side.wholes),
+            std::mem::take(&mut side.wide),
+        );
+        let unit = unit(layout.values[value].ty);
+        let middle = |a: i128, b: i128| {
+            let sum = a.checked_add(b);
+            let both = sum.map(|fixed| SumOf {
+                fixed,
+                beyond: None,
+            });
+            // Decimals have 38 digits, so the sum of two fits.
+            both.map_or(f64::NAN, |sum| sum.mean(2, unit))
+        };
+        by_side[slot.side] = if !floats.is_empty() {
+            middles(floats, count, f64::total_cmp, f64::midpoint)
+        } else if wide.is_empty() {
+            let middle = |a: i64, b: i64| middle(i128::from(a), i128::from(b));
+            middles(wholes, count, i64::cmp, middle)
+        } else {
+            let wholes = wholes.into_iter().map(|(n, whole)| (n, i128::from(whole)));
+            middles(wholes.chain(wide).collect(), count, i128::cmp, middle)
+        };
     }
     by_side
+}
+
+/// The median of each customer's values; `middle` makes it of the two in the middle, which are the same for an odd number.
+fn middles<T: Copy + Send>(
+    mut list: Vec<(u32, T)>,
+    count: usize,
+    compare: impl Fn(&T, &T) -> Ordering + Sync,
+    middle: impl Fn(T, T) -> f64,
+) -> Vec<Option<f64>> {
+    list.par_sort_unstable_by(|a, b| a.0.cmp(&b.0).then_with(|| compare(&a.1, &b.1)));
+    let mut result = vec![None; count];
+    for group in list.chunk_by(|a, b| a.0 == b.0) {
+        let (low, high) = (group[(group.len() - 1) / 2].1, group[group.len() / 2].1);
+        result[group[0].0 as usize] = Some(middle(low, high));
+    }
+    result
 }
 
 /// What output columns are made from.
@@ -247,7 +278,7 @@ impl Making<'_> {
         match output {
             Output::Count(slot) => self.ints(rows, |row| Ok(self.words(slot, row)[0] as i64)),
             Output::Distinct(slot) => {
-                self.ints(rows, |row| Ok(distinct(self.words(slot, row)) as i64))
+                self.ints(rows, |row| Ok(distinct_count(self.words(slot, row)) as i64))
             }
             Output::SumInt(slot) => self.ints(rows, |row| {
                 let sum = self.sum(slot, 0, row).to_integer();
@@ -295,6 +326,14 @@ impl Making<'_> {
                 (words[1] != 0).then_some(words[0])
             })),
             Output::Pick(slot) => Ok(self.picked(slot, ty, rows)),
+            Output::ExtremeWide(slot, scale) => self.decimals(name, ty, scale, rows, |row| {
+                let words = self.words(slot, row);
+                (words[2] != 0).then(|| get(words))
+            }),
+            Output::PickWide(slot, scale) => self.decimals(name, ty, scale, rows, |row| {
+                let words = self.words(slot, row);
+                (words[3] != 0).then(|| get(&words[1..]))
+            }),
         }
     }
 
@@ -362,6 +401,28 @@ impl Making<'_> {
         Ok(Arc::new(values.collect::<Result<Float64Array, _>>()?))
     }
 
+    /// Decimals as they are published.
+    fn decimals(
+        &self,
+        name: &str,
+        ty: Type,
+        scale: u8,
+        rows: &[Row<'_>],
+        whole: impl Fn(&Row<'_>) -> Option<i128>,
+    ) -> Result<ArrayRef, EngineError> {
+        if ty == Type::Float {
+            return self.floats(rows, |row| {
+                Ok(whole(row).map(|whole| decimal_to_float(whole, scale)))
+            });
+        }
+        let short = |row: &Row<'_>| {
+            let short = whole(row).map(i64::try_from).transpose();
+            short.map_err(|_| self.overflow(name, row, "an integer of 64 bits"))
+        };
+        let values = rows.iter().map(short);
+        Ok(Arc::new(values.collect::<Result<Int64Array, _>>()?))
+    }
+
     fn picked(&self, slot: usize, ty: Type, rows: &[Row<'_>]) -> ArrayRef {
         let largest = |row: &Row<'_>| {
             let side = self.layout.slots[slot].side;
@@ -382,7 +443,7 @@ impl Making<'_> {
                 }
                 Arc::new(builder.finish())
             }
-            Type::Float => self.typed(ty, rows, word),
+            Type::Float | Type::Decimal { .. } => self.typed(ty, rows, word),
             Type::Bool | Type::Int | Type::Date | Type::Timestamp => {
                 self.typed(ty, rows, |row| word(row).map(|w| w ^ (1 << 63)))
             }
@@ -397,7 +458,7 @@ impl Making<'_> {
     ) -> ArrayRef {
         let words = rows.iter().map(word);
         match ty {
-            Type::Float => Arc::new(
+            Type::Float | Type::Decimal { .. } => Arc::new(
                 words
                     .map(|w| w.map(f64::from_bits))
                     .collect::<Float64Array>(),

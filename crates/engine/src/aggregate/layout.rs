@@ -32,6 +32,10 @@ pub(crate) enum Op {
     Min(usize),
     /// 2 words: largest value, and whether there is one
     Max(usize),
+    /// 3 words: smallest decimal, and whether there is one
+    MinWide(usize),
+    /// 3 words: largest decimal, and whether there is one
+    MaxWide(usize),
     /// 1 word: largest age in days, which is that of the first day
     FirstDay,
     /// 1 word: smallest age in days
@@ -42,6 +46,10 @@ pub(crate) enum Op {
     First(usize),
     /// 2 words: time, value
     Last(usize),
+    /// 4 words: time, decimal, and whether there is one
+    FirstWide(usize),
+    /// 4 words: time, decimal, and whether there is one
+    LastWide(usize),
     /// 3 words: bits of common values, count of the others with the upper digits of the last of these seen, its lower ones
     Distinct(usize),
     /// 3 words, as above, of local days
@@ -58,6 +66,9 @@ impl Op {
             Self::CountRows | Self::CountValues(_) => &[0],
             Self::Sum(_) | Self::Min(_) | Self::Max(_) => &[0, 0],
             Self::SumSquares(_) => &[0, 0, 0, 0],
+            Self::MinWide(_) | Self::MaxWide(_) => &[0, 0, 0],
+            Self::FirstWide(_) => &[i64::MAX as u64, 0, 0, 0],
+            Self::LastWide(_) => &[i64::MIN as u64, 0, 0, 0],
             Self::FirstDay => &[i64::MIN as u64],
             Self::LastDay => &[NONE],
             Self::SumOnFirstDay(_) => &[i64::MIN as u64, 0, 0],
@@ -105,11 +116,15 @@ pub(crate) enum Output {
     },
     /// Smallest or largest value.
     Extreme(usize),
+    /// Smallest or largest decimal, with so many digits behind the point.
+    ExtremeWide(usize, u8),
     /// `as_of` less the age.
     Day(usize),
     SumOnFirstDay(usize, Unit),
     /// First or last value.
     Pick(usize),
+    /// First or last decimal, with so many digits behind the point.
+    PickWide(usize, u8),
     Median(usize),
 }
 
@@ -146,7 +161,8 @@ impl Layout {
                 window: agg.window,
                 filter,
             });
-            let (output, ty) = layout.output(&agg.func, selection);
+            let output = layout.output(&agg.func, selection);
+            let ty = agg.func.output_type();
             layout.outputs.push((agg.name.clone(), output, ty));
         }
         layout.arrange();
@@ -218,6 +234,8 @@ impl Layout {
                 | Op::DistinctDays
                 | Op::First(_)
                 | Op::Last(_)
+                | Op::FirstWide(_)
+                | Op::LastWide(_)
         );
         self.slots.push(Slot {
             op,
@@ -228,74 +246,72 @@ impl Layout {
         self.slots.len() - 1
     }
 
-    fn output(&mut self, op: &AggOp, selection: usize) -> (Output, Type) {
+    fn output(&mut self, op: &AggOp, selection: usize) -> Output {
         match op {
-            AggOp::CountRows => (
-                Output::Count(self.slot(Op::CountRows, selection)),
-                Type::Int,
-            ),
+            AggOp::CountRows => Output::Count(self.slot(Op::CountRows, selection)),
             AggOp::Count(of) => {
                 let value = self.value(of);
-                (
-                    Output::Count(self.slot(Op::CountValues(value), selection)),
-                    Type::Int,
-                )
+                Output::Count(self.slot(Op::CountValues(value), selection))
             }
             AggOp::CountDistinct(of) => {
                 let value = self.value(of);
-                (
-                    Output::Distinct(self.slot(Op::Distinct(value), selection)),
-                    Type::Int,
-                )
+                Output::Distinct(self.slot(Op::Distinct(value), selection))
             }
-            AggOp::CountDistinctDays => (
-                Output::Distinct(self.slot(Op::DistinctDays, selection)),
-                Type::Int,
-            ),
-            AggOp::FirstDay => (Output::Day(self.slot(Op::FirstDay, selection)), Type::Date),
-            AggOp::LastDay => (Output::Day(self.slot(Op::LastDay, selection)), Type::Date),
+            AggOp::CountDistinctDays => Output::Distinct(self.slot(Op::DistinctDays, selection)),
+            AggOp::FirstDay => Output::Day(self.slot(Op::FirstDay, selection)),
+            AggOp::LastDay => Output::Day(self.slot(Op::LastDay, selection)),
             AggOp::Sum(of) => {
                 let sum = self.sum(of, selection);
-                match of.ty {
-                    Type::Float => (Output::SumFloat(sum, unit(of.ty)), Type::Float),
-                    _ => (Output::SumInt(sum), Type::Int),
+                match op.output_type() {
+                    Type::Float => Output::SumFloat(sum, unit(of.ty)),
+                    _ => Output::SumInt(sum),
                 }
             }
+            AggOp::SumAsFloat(of) => Output::SumFloat(self.sum(of, selection), unit(of.ty)),
             AggOp::SumOnFirstDay(of) => {
                 let value = self.value(of);
-                (
-                    Output::SumOnFirstDay(
-                        self.slot(Op::SumOnFirstDay(value), selection),
-                        unit(of.ty),
-                    ),
-                    Type::Float,
-                )
+                Output::SumOnFirstDay(self.slot(Op::SumOnFirstDay(value), selection), unit(of.ty))
             }
-            AggOp::Mean(of) => (self.mean(of, selection), Type::Float),
-            AggOp::Std(of) => (self.std(of, selection), Type::Float),
-            AggOp::Min(of) => {
-                let value = self.value(of);
-                (Output::Extreme(self.slot(Op::Min(value), selection)), of.ty)
-            }
-            AggOp::Max(of) => {
-                let value = self.value(of);
-                (Output::Extreme(self.slot(Op::Max(value), selection)), of.ty)
-            }
+            AggOp::Mean(of) => self.mean(of, selection),
+            AggOp::Std(of) => self.std(of, selection),
+            AggOp::Min(of) => self.extreme(of, selection, Op::Min, Op::MinWide),
+            AggOp::Max(of) => self.extreme(of, selection, Op::Max, Op::MaxWide),
             AggOp::Median(of) => {
                 let value = self.value(of);
-                (
-                    Output::Median(self.slot(Op::Median(value), selection)),
-                    Type::Float,
-                )
+                Output::Median(self.slot(Op::Median(value), selection))
             }
-            AggOp::First(of) => {
-                let value = self.value(of);
-                (Output::Pick(self.slot(Op::First(value), selection)), of.ty)
+            AggOp::First(of) => self.pick(of, selection, Op::First, Op::FirstWide),
+            AggOp::Last(of) => self.pick(of, selection, Op::Last, Op::LastWide),
+        }
+    }
+
+    fn extreme(
+        &mut self,
+        of: &Expr,
+        selection: usize,
+        narrow: fn(usize) -> Op,
+        wide: fn(usize) -> Op,
+    ) -> Output {
+        let value = self.value(of);
+        match of.ty {
+            Type::Decimal { scale } => {
+                Output::ExtremeWide(self.slot(wide(value), selection), scale)
             }
-            AggOp::Last(of) => {
-                let value = self.value(of);
-                (Output::Pick(self.slot(Op::Last(value), selection)), of.ty)
-            }
+            _ => Output::Extreme(self.slot(narrow(value), selection)),
+        }
+    }
+
+    fn pick(
+        &mut self,
+        of: &Expr,
+        selection: usize,
+        narrow: fn(usize) -> Op,
+        wide: fn(usize) -> Op,
+    ) -> Output {
+        let value = self.value(of);
+        match of.ty {
+            Type::Decimal { scale } => Output::PickWide(self.slot(wide(value), selection), scale),
+            _ => Output::Pick(self.slot(narrow(value), selection)),
         }
     }
 
@@ -332,6 +348,10 @@ impl Layout {
             | Op::SumSquares(of)
             | Op::Min(of)
             | Op::Max(of)
+            | Op::MinWide(of)
+            | Op::MaxWide(of)
+            | Op::FirstWide(of)
+            | Op::LastWide(of)
             | Op::SumOnFirstDay(of)
             | Op::First(of)
             | Op::Last(of)
@@ -349,11 +369,13 @@ impl Layout {
 }
 
 /// What a sum of values of this type counts in.
-fn unit(ty: Type) -> Unit {
-    if ty == Type::Float {
-        Unit::Binary
-    } else {
-        Unit::Decimal { scale: 0 }
+pub(crate) fn unit(ty: Type) -> Unit {
+    match ty {
+        Type::Float => Unit::Binary,
+        Type::Decimal { scale } => Unit::Decimal { scale },
+        Type::Bool | Type::Int | Type::String | Type::Date | Type::Timestamp | Type::Null => {
+            Unit::Decimal { scale: 0 }
+        }
     }
 }
 

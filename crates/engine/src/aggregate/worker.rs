@@ -5,16 +5,20 @@
 //! the whole chunk. Whatever the number of workers, a customer's rows are seen by one worker in the order of the scan.
 //! Rows tend to come in the order of time, so most chunks lie within a window or outside it as a whole.
 
-use std::cmp::Ordering;
-use std::collections::HashMap;
-use std::hash::{BuildHasherDefault, Hasher};
+mod distinct;
+mod picks;
 
-use hashbrown::HashSet;
+use std::cmp::Ordering;
+use std::collections::{HashMap, HashSet};
+
 use tessera_expr::exact::{Wide, add_square, add_whole_square, add_wide_square, to_fixed};
 
 use super::batch::{Batch, Code, Column, Values};
 use super::keys::Customers;
-use super::layout::{Layout, NULL, Op, Selection, Slot};
+use super::layout::{Layout, Op, Selection, Slot};
+use distinct::Distinct;
+pub(crate) use distinct::count as distinct_count;
+use picks::{extreme, extreme_wide, pick, pick_wide};
 
 /// Rows per chunk: small enough for the touched states to stay in the second-level cache.
 const CHUNK: usize = 1024;
@@ -23,38 +27,24 @@ const CHUNK: usize = 1024;
 const BLOCK: usize = 64;
 
 /// What a slot keeps beside the states.
+#[derive(Default)]
 pub(crate) struct Side {
-    /// Common values of a distinct count: the bits of their codes, by bit number.
-    common: Vec<u128>,
-    /// Where a common value was found last, by the low bits of its code.
-    hints: [u8; 64],
-    /// Further values of a distinct count, each with its customer.
-    others: HashSet<u128, BuildHasherDefault<PairHasher>>,
+    /// Values of a distinct count.
+    distinct: Distinct,
     /// What the words of a customer's sum cannot hold.
     pub(crate) beyond: HashMap<u32, Wide>,
     /// Customers whose first or last value is the largest integer, which is stored as null is.
-    pub(crate) largest: std::collections::HashSet<u32>,
+    pub(crate) largest: HashSet<u32>,
     /// Texts of first and last values.
     text_codes: HashMap<Box<str>, u64>,
     /// The texts by code.
     pub(crate) texts: Vec<Box<str>>,
-    /// Values of a median.
-    pub(crate) list: Vec<(u32, f64)>,
-}
-
-impl Default for Side {
-    fn default() -> Self {
-        Self {
-            common: Vec::new(),
-            hints: [0; 64],
-            others: HashSet::default(),
-            beyond: HashMap::new(),
-            largest: std::collections::HashSet::new(),
-            text_codes: HashMap::new(),
-            texts: Vec::new(),
-            list: Vec::new(),
-        }
-    }
+    /// Values of a median: floats.
+    pub(crate) floats: Vec<(u32, f64)>,
+    /// Values of a median: whole numbers, and decimals by their last digit.
+    pub(crate) wholes: Vec<(u32, i64)>,
+    /// Those that need more than 64 bits.
+    pub(crate) wide: Vec<(u32, i128)>,
 }
 
 /// One worker's part of the customers.
@@ -269,6 +259,7 @@ impl Fixed {
             let fixed = match &column.values {
                 _ if !column.is_valid(row) => 0,
                 Values::Int(values) => i128::from(values.value(row)),
+                Values::Wide(values) => values.value(row),
                 Values::Float(values) => to_fixed(values.value(row)).unwrap_or(BEYOND),
                 Values::Text(_) => 0,
             };
@@ -382,6 +373,9 @@ impl State<'_> {
                 let whole = i128::from(values.value(row));
                 self.beyond(chunk.slot, number).add_whole(whole, 0);
             }
+            Values::Wide(values) => self
+                .beyond(chunk.slot, number)
+                .add_whole(values.value(row), 0),
             Values::Float(values) => {
                 let x = values.value(row);
                 if x.is_finite() {
@@ -416,31 +410,46 @@ fn accumulate(chunk: &Chunk<'_>, state: &mut State<'_>) {
             let word = &mut state.words(slot, number)[0];
             *word = (*word as i64).min(i64::from(chunk.ages[place])) as u64;
         }),
+        Op::MinWide(value) => extreme_wide(chunk, value, state, Ordering::Less),
+        Op::MaxWide(value) => extreme_wide(chunk, value, state, Ordering::Greater),
         Op::SumOnFirstDay(value) => sum_on_first_day(chunk, value, state),
         Op::First(value) => pick(chunk, value, state, |time, known| time < known),
         Op::Last(value) => pick(chunk, value, state, |time, known| time >= known),
+        Op::FirstWide(value) => pick_wide(chunk, value, state, |time, known| time < known),
+        Op::LastWide(value) => pick_wide(chunk, value, state, |time, known| time >= known),
         Op::Distinct(value) => {
             let column = &chunk.batch.values[value];
-            let side = &mut state.sides[slot.side];
+            let distinct = &mut state.sides[slot.side].distinct;
             let customers = &mut *state.customers;
             chunk.each_value(column, |row, number| {
                 let words = &mut customers.state_mut(number as usize)[slot.at..];
-                note(side, words, number, column.code(row));
+                distinct.note(words, number, column.code(row));
             });
         }
         Op::DistinctDays => {
-            let side = &mut state.sides[slot.side];
+            let distinct = &mut state.sides[slot.side].distinct;
             let customers = &mut *state.customers;
             chunk.each(|place, number| {
                 let words = &mut customers.state_mut(number as usize)[slot.at..];
                 let age = Code::Exact(u64::from(chunk.ages[place] as u32));
-                note(side, words, number, age);
+                distinct.note(words, number, age);
             });
         }
         Op::Median(value) => {
             let column = &chunk.batch.values[value];
-            let list = &mut state.sides[slot.side].list;
-            chunk.each_value(column, |row, number| list.push((number, column.float(row))));
+            let side = &mut state.sides[slot.side];
+            match &column.values {
+                Values::Float(values) => chunk.each_value(column, |row, number| {
+                    side.floats.push((number, values.value(row) + 0.0));
+                }),
+                _ => chunk.each_value(column, |row, number| {
+                    let whole = column.whole(row).unwrap_or(0);
+                    match i64::try_from(whole) {
+                        Ok(short) => side.wholes.push((number, short)),
+                        Err(_) => side.wide.push((number, whole)),
+                    }
+                }),
+            }
         }
     }
 }
@@ -477,6 +486,12 @@ fn sum(chunk: &Chunk<'_>, value: usize, state: &mut State<'_>) {
                 i128::from(values.value(row)),
             );
         }),
+        Values::Wide(values) => chunk.each_value(column, |row, number| {
+            let whole = values.value(row);
+            if !add(state.words(chunk.slot, number), whole) {
+                state.beyond(chunk.slot, number).add_whole(whole, 0);
+            }
+        }),
         Values::Float(_) => chunk.each_fixed(value, 0, state, |_, _, _| true),
         Values::Text(_) => {}
     }
@@ -486,8 +501,8 @@ fn sum_squares(chunk: &Chunk<'_>, value: usize, state: &mut State<'_>) {
     let column = &chunk.batch.values[value];
     let slot = chunk.slot;
     match &column.values {
-        Values::Int(values) => chunk.each_value(column, |row, number| {
-            let whole = i128::from(values.value(row));
+        Values::Int(_) | Values::Wide(_) => chunk.each_value(column, |row, number| {
+            let whole = column.whole(row).unwrap_or(0);
             let sum = state.words(slot, number).first_chunk_mut();
             if !sum.is_some_and(|sum| add_whole_square(sum, whole)) {
                 add_wide_square(state.beyond(slot, number), whole);
@@ -523,129 +538,4 @@ fn sum_on_first_day(chunk: &Chunk<'_>, value: usize, state: &mut State<'_>) {
         }
         earlier || same
     });
-}
-
-fn extreme(chunk: &Chunk<'_>, value: usize, state: &mut State<'_>, wanted: Ordering) {
-    let column = &chunk.batch.values[value];
-    chunk.each_value(column, |row, number| {
-        let words = state.words(chunk.slot, number);
-        let (candidate, order) = match &column.values {
-            Values::Float(values) => {
-                let x = values.value(row) + 0.0;
-                (x.to_bits(), x.total_cmp(&f64::from_bits(words[0])))
-            }
-            Values::Int(values) => (
-                values.value(row) as u64,
-                values.value(row).cmp(&(words[0] as i64)),
-            ),
-            Values::Text(_) => return,
-        };
-        if words[1] == 0 || order == wanted {
-            words[0] = candidate;
-            words[1] = 1;
-        }
-    });
-}
-
-fn pick(chunk: &Chunk<'_>, value: usize, state: &mut State<'_>, better: impl Fn(i64, i64) -> bool) {
-    let column = &chunk.batch.values[value];
-    let side = &mut state.sides[chunk.slot.side];
-    let customers = &mut *state.customers;
-    chunk.each_row(|row, number| {
-        let words = &mut customers.state_mut(number as usize)[chunk.slot.at..];
-        let time = chunk.batch.micros.get(row).copied().unwrap_or(0);
-        if better(time, words[0] as i64) {
-            words[0] = time as u64;
-            words[1] = if column.is_valid(row) {
-                payload(side, column, row)
-            } else {
-                NULL
-            };
-            if words[1] == NULL {
-                if column.is_valid(row) {
-                    side.largest.insert(number);
-                } else {
-                    side.largest.remove(&number);
-                }
-            }
-        }
-    });
-}
-
-/// The word that stands for a first or last value. Integers are rotated so that -1, the word of all ones, is not taken for
-/// null; the one integer that then looks like it, `i64::MAX`, is noted by the caller.
-fn payload(side: &mut Side, column: &Column, row: usize) -> u64 {
-    match &column.values {
-        Values::Int(values) => values.value(row) as u64 ^ (1 << 63),
-        Values::Float(values) => values.value(row).to_bits(),
-        Values::Text(texts) => {
-            let text = texts.value(row);
-            if let Some(&code) = side.text_codes.get(text) {
-                return code;
-            }
-            let code = side.texts.len() as u64;
-            side.texts.push(text.into());
-            side.text_codes.insert(text.into(), code);
-            code
-        }
-    }
-}
-
-/// Binary digits of a distinct count; those above hold a part of the code seen last.
-const COUNT_BITS: u32 = 40;
-
-/// The distinct values that the words of a customer count.
-pub(crate) fn distinct(words: &[u64]) -> u64 {
-    u64::from(words[0].count_ones()) + (words[1] & ((1 << COUNT_BITS) - 1))
-}
-
-/// Notes a value of a distinct count. The first 64 different values of a column have a bit each in the customer's state;
-/// others go through a set. A value is taken for the one seen last by 88 bits of its code: all bits of an exact one, and by
-/// chance once in 2^88 rows for a hash, which is below 1e-17 for a thousand million rows.
-#[inline]
-fn note(side: &mut Side, words: &mut [u64], number: u32, code: Code) {
-    let bits = code.bits();
-    let low = bits as u64;
-    let hint = &mut side.hints[((low ^ (low >> 6)) % 64) as usize];
-    if side.common.get(usize::from(*hint)) == Some(&bits) {
-        words[0] |= 1 << *hint;
-        return;
-    }
-    // Rows of one order or day tend to stand together: the last value spares the search.
-    let high = (bits >> 64) as u64 & ((1 << (64 - COUNT_BITS)) - 1);
-    if words[1] != 0 && words[2] == low && words[1] >> COUNT_BITS == high {
-        return;
-    }
-    if let Some(bit) = side.common.iter().position(|&known| known == bits) {
-        *hint = bit as u8;
-        words[0] |= 1 << bit;
-    } else if side.common.len() < 64 {
-        words[0] |= 1 << side.common.len();
-        side.common.push(bits);
-    } else {
-        let count = (words[1] & ((1 << COUNT_BITS) - 1))
-            + u64::from(side.others.insert(code.of_customer(number)));
-        words[1] = count | high << COUNT_BITS;
-        words[2] = low;
-    }
-}
-
-/// Hashes a pair of customer and value.
-#[derive(Default)]
-pub(crate) struct PairHasher(u64);
-
-impl Hasher for PairHasher {
-    fn finish(&self) -> u64 {
-        self.0
-    }
-
-    fn write(&mut self, bytes: &[u8]) {
-        for byte in bytes {
-            self.0 = super::batch::mix((u128::from(self.0) << 64) | u128::from(*byte));
-        }
-    }
-
-    fn write_u128(&mut self, pair: u128) {
-        self.0 = super::batch::mix(pair);
-    }
 }

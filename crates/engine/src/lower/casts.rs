@@ -10,11 +10,15 @@ use polars::prelude::{
 use tessera_expr::Type;
 use tessera_expr::temporal::{DAY_MICROS, day_in_range, format_date, format_timestamp};
 
+use super::decimals;
 use super::kernels::{dates, days, micros, timestamps, unary};
 use super::{Clock, times};
 
 /// The operand in another type.
 pub(super) fn cast(of: Expr, from: Type, to: Type, clock: Clock) -> Expr {
+    if let Some(done) = decimals::cast(&of, from, to) {
+        return done;
+    }
     match (from, to) {
         // whatever has the type of a bare null is null
         (Type::Null, _) | (_, Type::Null) => pl::lit(pl::NULL).cast(super::dtype(to)),
@@ -51,7 +55,9 @@ pub(super) fn cast(of: Expr, from: Type, to: Type, clock: Clock) -> Expr {
             Ok(dates(done))
         }),
         // the same type, or a pair that the checker refuses
-        (Type::Bool, Type::Bool | Type::Date | Type::Timestamp)
+        (Type::Decimal { .. }, _)
+        | (_, Type::Decimal { .. })
+        | (Type::Bool, Type::Bool | Type::Date | Type::Timestamp)
         | (Type::Int, Type::Int | Type::Date | Type::Timestamp)
         | (Type::Float, Type::Float | Type::Date | Type::Timestamp)
         | (Type::Date, Type::Bool | Type::Int | Type::Float | Type::Date)
@@ -113,7 +119,9 @@ fn read(of: Expr, to: Type) -> Expr {
                 });
                 done.into_series()
             }
-            Type::Date | Type::Timestamp | Type::String | Type::Null => s.clone(),
+            Type::Date | Type::Timestamp | Type::Decimal { .. } | Type::String | Type::Null => {
+                s.clone()
+            }
         })
     })
 }

@@ -58,6 +58,7 @@ fn constant(literal: &Literal) -> Maybe {
         Literal::Bool(b) => Bool(*b),
         Literal::Int(i) => Int(*i),
         Literal::Float(x) => Float(*x),
+        Literal::Decimal(_) => panic!("no expression here has decimals"),
         Literal::String(s) => Text(s.clone()),
         Literal::Date(d) => Date(day(i64::from(*d))?),
         Literal::Timestamp(t) => Time(time(*t)?),
@@ -480,7 +481,7 @@ fn read(s: &str, to: Type) -> Maybe {
         Type::Float => return s.parse().ok().and_then(float),
         Type::Date => format!("date '{s}'"),
         Type::Timestamp => format!("timestamp '{s}'"),
-        Type::String | Type::Null => panic!("{to}"),
+        Type::String | Type::Null | Type::Decimal { .. } => panic!("{to}"),
     };
     if to == Type::Timestamp
         && [Some(b'T'), Some(b' ')].contains(&s.bytes().nth(10))
@@ -569,7 +570,7 @@ fn pool(ty: Type) -> Vec<Maybe> {
                     .map(|m| Time(time(d * 86_400_000_000 + m).unwrap()))
             })
             .collect(),
-        Type::Null => Vec::new(),
+        Type::Null | Type::Decimal { .. } => Vec::new(),
     };
     known.into_iter().map(Some).chain([None, None]).collect()
 }

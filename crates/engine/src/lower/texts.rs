@@ -30,6 +30,15 @@ pub(super) fn trim(of: Expr) -> Expr {
     text(of, |s| s.trim().to_owned())
 }
 
+/// `trim(s) = ''`, without making the texts.
+pub(super) fn is_blank(of: Expr) -> Expr {
+    unary(of, DataType::Boolean, |s| {
+        let blank = |x: &str| x.chars().all(char::is_whitespace);
+        let done: BooleanChunked = unary_elementwise(s.str()?, |x: Option<&str>| x.map(blank));
+        Ok(done.into_series())
+    })
+}
+
 /// `length(s)`.
 pub(super) fn length(of: Expr) -> Expr {
     unary(of, DataType::Int64, |s| {

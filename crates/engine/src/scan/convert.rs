@@ -6,8 +6,8 @@ use tessera_expr::rel::{Scan, ScanColumn, Stored};
 
 use super::local::local_time;
 use super::texts::{from_text, raw_name};
-use super::{code_name, has_codes, has_ticks, polars_type};
-use crate::lower::{days_in_range, finite};
+use super::{code_name, has_codes, is_told_apart_raw, polars_type};
+use crate::lower::{days_in_range, finite, from_decimal, whole_number, widened};
 
 /// The largest integer up to which every integer is a float of its own.
 const MAX_EXACT: f64 = 9_007_199_254_740_992.0;
@@ -29,11 +29,20 @@ pub(super) fn normalised(scan: &Scan, column: &ScanColumn) -> Option<Expr> {
             Type::Int,
         ) => return None,
         (Stored::Int { bits: 64, .. }, Type::Float) => exact_float(col(name)),
-        (Stored::Float { .. }, Type::Int) => whole(col(name).cast(DataType::Float64)),
-        (Stored::Decimal { .. }, Type::Int) => {
-            let whole = col(name).cast(DataType::Int64);
-            let same = col(name).eq(whole.clone().cast(stored_decimal(&column.stored)));
-            when(same).then(whole).otherwise(lit(NULL))
+        (Stored::Int { .. } | Stored::Decimal { .. }, Type::Decimal { scale }) => {
+            widened(col(name), scale)
+        }
+        (
+            Stored::Float { .. }
+            | Stored::Decimal { .. }
+            | Stored::Int {
+                bits: 64,
+                signed: false,
+            },
+            Type::Int,
+        ) => whole_number(col(name)),
+        (Stored::Decimal { scale, .. }, Type::Float) => {
+            from_decimal(col(name), *scale, Type::Float)
         }
         (Stored::Int { .. } | Stored::Decimal { .. }, ty) => col(name).cast(polars_type(ty)),
         (Stored::Float { .. }, _) => finite(col(name).cast(DataType::Float64)),
@@ -49,22 +58,6 @@ pub(super) fn normalised(scan: &Scan, column: &ScanColumn) -> Option<Expr> {
         (Stored::Text, ty) => from_text(scan, name, ty),
     };
     Some(made.alias(name))
-}
-
-fn stored_decimal(stored: &Stored) -> DataType {
-    super::parquet::stored_type(stored)
-}
-
-/// Integers of floats that are integers of which no digit can be missing; null for others.
-fn whole(float: Expr) -> Expr {
-    let is_whole = float
-        .clone()
-        .floor()
-        .eq(float.clone())
-        .and(float.clone().lt_eq(lit(MAX_EXACT)))
-        .and(float.clone().gt_eq(lit(-MAX_EXACT)));
-    let kept = when(is_whole).then(float).otherwise(lit(NULL));
-    kept.cast(DataType::Int64)
 }
 
 /// Floats of integers for which there is one; null for others.
@@ -128,10 +121,14 @@ pub(super) fn raw(scan: &Scan, column: &ScanColumn) -> Option<Expr> {
 
 /// What stands for the values of a column as the files hold them: the codes of its texts, the ticks of its times.
 pub(super) fn codes(column: &ScanColumn, common: &ScanColumn) -> Option<Expr> {
-    if !has_codes(common) && !has_ticks(common) {
+    if !has_codes(common) && !is_told_apart_raw(common) {
         return None;
     }
     let value = col(column.name.as_str());
+    if let Stored::Float { .. } = common.stored {
+        let floats = value.cast(DataType::Float64);
+        return Some(floats.alias(code_name(&column.name)));
+    }
     let value = match (&column.stored, &common.stored) {
         (
             Stored::Timestamp {
@@ -175,7 +172,7 @@ mod tests {
             f64::NAN,
             f64::INFINITY,
         ];
-        let found = made(whole(col("x")), Series::new("x".into(), held));
+        let found = made(whole_number(col("x")), Series::new("x".into(), held));
         let found: Vec<Option<i64>> = found.i64().unwrap().iter().collect();
         assert_eq!(found, [Some(17_850), Some(0), None, None, None, None]);
     }

@@ -34,7 +34,7 @@ pub(super) fn path_columns(
         for (file, path) in (first_file..).zip(files) {
             let value = scan.path_values.get(file).and_then(|v| v.get(number));
             let path = PlRefPath::try_from_path(path)?.as_str().to_owned();
-            values.insert(path, any_value(value.unwrap_or(&Literal::Null)));
+            values.insert(path, any_value(value.unwrap_or(&Literal::Null), &ty));
         }
         let values = Arc::new(values);
         let out = ty.clone();
@@ -79,12 +79,16 @@ fn value_of_each(
     Ok(series.into_column())
 }
 
-fn any_value(value: &Literal) -> AnyValue<'static> {
+fn any_value(value: &Literal, ty: &DataType) -> AnyValue<'static> {
     match value {
         Literal::Null => AnyValue::Null,
         Literal::Bool(value) => AnyValue::Boolean(*value),
         Literal::Int(value) => AnyValue::Int64(*value),
         Literal::Float(value) => AnyValue::Float64(*value),
+        Literal::Decimal(value) => match ty {
+            DataType::Decimal(precision, scale) => AnyValue::Decimal(*value, *precision, *scale),
+            _ => AnyValue::Null,
+        },
         Literal::String(value) => AnyValue::StringOwned(value.as_str().into()),
         Literal::Date(value) => AnyValue::Date(*value),
         Literal::Timestamp(value) => AnyValue::DatetimeOwned(*value, TimeUnit::Microseconds, None),

@@ -12,7 +12,7 @@ use super::local::{local_time, polars_zone};
 use super::path_values::path_column;
 use super::{RAW, in_file, paths};
 use crate::error::EngineError;
-use crate::lower::finite;
+use crate::lower::{finite, to_decimal};
 
 pub(super) fn csv(scan: &Scan, files: &[PathBuf]) -> Result<LazyFrame, EngineError> {
     let ScanSources::Paths(paths) = paths(files)? else {
@@ -47,7 +47,7 @@ pub(super) fn ndjson(scan: &Scan, files: &[PathBuf]) -> Result<LazyFrame, Engine
     Ok(raw_texts(scan, frame))
 }
 
-/// Keeps the text of columns that are about to be converted.
+/// Keeps the texts of columns that are about to be converted.
 fn raw_texts(scan: &Scan, frame: LazyFrame) -> LazyFrame {
     let raws: Vec<Expr> = scan
         .columns
@@ -68,6 +68,7 @@ pub(super) fn from_text(scan: &Scan, name: &str, ty: Type) -> Expr {
         Type::String | Type::Null => col(name),
         Type::Int => text.cast(DataType::Int64),
         Type::Float => finite(text.cast(DataType::Float64)),
+        Type::Decimal { scale } => to_decimal(col(name), Type::String, scale),
         Type::Bool => {
             let lower = text.str().to_lowercase();
             when(lower.clone().eq(lit("true")).or(lower.clone().eq(lit("1"))))

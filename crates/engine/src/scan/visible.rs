@@ -167,7 +167,7 @@ pub(super) fn known_ends(rows: &SourceRows, until: &str) -> Vec<Expr> {
         let stored = if is_converted(column) {
             Some(raw_name(until))
         } else {
-            super::has_ticks(column).then(|| code_name(until))
+            super::is_told_apart_raw(column).then(|| code_name(until))
         };
         columns.extend(stored.map(|stored| {
             let broken = col(until).is_null();

@@ -6,6 +6,7 @@ use sqlparser::ast;
 
 use super::Checker;
 use super::operands::Want;
+use crate::decimal::MAX_DIGITS;
 use crate::error::{ErrorKind, ExprError};
 use crate::source::union;
 use crate::tree::{BinaryOp, Expr, Literal, Node, Type};
@@ -196,6 +197,9 @@ impl Checker<'_> {
             "date" => Type::Date,
             "timestamp" => Type::Timestamp,
             "boolean" | "bool" => Type::Bool,
+            decimal if decimal_scale(decimal).is_some() => Type::Decimal {
+                scale: decimal_scale(decimal).unwrap_or_default(),
+            },
             _ => {
                 let span = of.map_or_else(
                     || 0..self.source.end().end,
@@ -204,7 +208,7 @@ impl Checker<'_> {
                 return self.unsupported(
                     &format!("casts to {name} are"),
                     span,
-                    Some("types: bigint, double, string, date, timestamp, boolean"),
+                    Some("types: bigint, double, decimal(38, 2), string, date, timestamp, boolean"),
                 );
             }
         };
@@ -235,13 +239,36 @@ impl Checker<'_> {
     }
 }
 
+/// Decimals behind the point of `decimal(precision, scale)` or `numeric(precision, scale)`; a precision alone has none.
+fn decimal_scale(name: &str) -> Option<u8> {
+    let sizes = name
+        .strip_prefix("decimal")
+        .or_else(|| name.strip_prefix("numeric"))?
+        .strip_prefix('(')?
+        .strip_suffix(')')?;
+    let (precision, scale) = sizes.split_once(',').unwrap_or((sizes, "0"));
+    let precision: u8 = precision.trim().parse().ok()?;
+    let scale: u8 = scale.trim().parse().ok()?;
+    (precision <= MAX_DIGITS && scale <= precision).then_some(scale)
+}
+
 /// Casts that mean something, between different types.
 fn castable(from: Type, to: Type) -> bool {
     match from {
         Type::Null | Type::String => true,
         Type::Bool => matches!(to, Type::Int | Type::Float | Type::String),
-        Type::Int => matches!(to, Type::Bool | Type::Float | Type::String),
-        Type::Float => matches!(to, Type::Bool | Type::Int | Type::String),
+        Type::Int => matches!(
+            to,
+            Type::Bool | Type::Float | Type::String | Type::Decimal { .. }
+        ),
+        Type::Float => matches!(
+            to,
+            Type::Bool | Type::Int | Type::String | Type::Decimal { .. }
+        ),
+        Type::Decimal { .. } => matches!(
+            to,
+            Type::Bool | Type::Int | Type::Float | Type::String | Type::Decimal { .. }
+        ),
         Type::Date => matches!(to, Type::Timestamp | Type::String),
         Type::Timestamp => matches!(to, Type::Date | Type::String),
     }
@@ -249,10 +276,10 @@ fn castable(from: Type, to: Type) -> bool {
 
 fn no_cast_help(from: Type, to: Type) -> Option<&'static str> {
     match (from, to) {
-        (Type::Date | Type::Timestamp, Type::Int | Type::Float) => {
+        (Type::Date | Type::Timestamp, Type::Int | Type::Float | Type::Decimal { .. }) => {
             Some("`date_diff('day', date '1970-01-01', x)` counts days")
         }
-        (Type::Int | Type::Float, Type::Timestamp) => {
+        (Type::Int | Type::Float | Type::Decimal { .. }, Type::Timestamp) => {
             Some("`to_timestamp(x, 's')` reads seconds since 1970; there are also 'ms', 'us', 'ns'")
         }
         (Type::Int | Type::Float, Type::Date) => Some(

@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use super::Checker;
+use crate::decimal;
 use crate::error::{ErrorKind, ExprError};
 use crate::temporal;
 use crate::tree::{Expr, Literal, Node, Type};
@@ -12,7 +13,7 @@ use crate::tree::{Expr, Literal, Node, Type};
 pub(crate) enum Want {
     /// Boolean.
     Bool,
-    /// Integer or float, as it is.
+    /// Integer, decimal or float, as it is.
     Number,
     /// A number, cast to float.
     Float,
@@ -60,11 +61,11 @@ impl Checker<'_> {
         let target = match (want, expr.ty) {
             (want, Type::Null) => Some(want.of_null()),
             (Want::Bool, Type::Bool)
-            | (Want::Number, Type::Int | Type::Float)
+            | (Want::Number, Type::Int | Type::Float | Type::Decimal { .. })
             | (Want::Int, Type::Int)
             | (Want::String, Type::String)
             | (Want::Temporal, Type::Date | Type::Timestamp) => Some(expr.ty),
-            (Want::Float, Type::Int | Type::Float) => Some(Type::Float),
+            (Want::Float, Type::Int | Type::Float | Type::Decimal { .. }) => Some(Type::Float),
             (Want::Day, Type::Date | Type::Timestamp) => Some(Type::Date),
             (Want::Day | Want::Temporal, Type::String) => {
                 if let Node::Literal(Literal::String(text)) = &expr.node {
@@ -92,10 +93,11 @@ impl Checker<'_> {
         }
     }
 
-    /// One type for operands that are compared or stand for each other; integers become floats beside floats, dates
-    /// become timestamps beside timestamps, text constants become dates or timestamps beside either.
+    /// One type for operands that are compared or stand for each other; integers become decimals beside decimals, both become
+    /// floats beside floats, dates become timestamps beside timestamps, text constants become dates or timestamps beside
+    /// either. Constants beside decimals are the decimals that they are written as.
     pub(crate) fn unify(&mut self, place: &str, operands: Vec<Expr>) -> Option<(Vec<Expr>, Type)> {
-        let operands = self.date_constants(operands)?;
+        let operands = decimal_constants(self.date_constants(operands)?);
         let mut joint: Option<&Expr> = None;
         let mut ty = Type::Null;
         for operand in &operands {
@@ -165,11 +167,44 @@ impl Checker<'_> {
     }
 }
 
+/// Constants with a point are decimals beside decimals, unless a float stands there as well.
+pub(super) fn decimal_constants(operands: Vec<Expr>) -> Vec<Expr> {
+    let constant = |e: &Expr| match e.node {
+        Node::Literal(Literal::Float(value)) => decimal::of_constant(value),
+        _ => None,
+    };
+    let decimals = operands
+        .iter()
+        .any(|o| matches!(o.ty, Type::Decimal { .. }));
+    let floats = operands
+        .iter()
+        .any(|o| o.ty == Type::Float && constant(o).is_none());
+    if !decimals || floats {
+        return operands;
+    }
+    let exact = |operand: Expr| match constant(&operand) {
+        Some((whole, scale)) => Expr {
+            node: Node::Literal(Literal::Decimal(whole)),
+            ty: Type::Decimal { scale },
+            span: operand.span,
+        },
+        None => operand,
+    };
+    operands.into_iter().map(exact).collect()
+}
+
 /// The type that holds the values of both.
-fn join(a: Type, b: Type) -> Option<Type> {
+pub(super) fn join(a: Type, b: Type) -> Option<Type> {
     match (a, b) {
         (Type::Null, other) | (other, Type::Null) => Some(other),
-        (Type::Int, Type::Float) | (Type::Float, Type::Int) => Some(Type::Float),
+        (Type::Int | Type::Decimal { .. }, Type::Float)
+        | (Type::Float, Type::Int | Type::Decimal { .. }) => Some(Type::Float),
+        (Type::Int, Type::Decimal { scale }) | (Type::Decimal { scale }, Type::Int) => {
+            Some(Type::Decimal { scale })
+        }
+        (Type::Decimal { scale: a }, Type::Decimal { scale: b }) => {
+            Some(Type::Decimal { scale: a.max(b) })
+        }
         (Type::Date, Type::Timestamp) | (Type::Timestamp, Type::Date) => Some(Type::Timestamp),
         (a, b) if a == b => Some(a),
         _ => None,
@@ -184,7 +219,9 @@ fn wrong_type_help(want: Want, found: Type, text: &str) -> Option<String> {
         (Want::Number | Want::Float | Want::Int, Type::String) => {
             Some(format!("`cast({text} as double)` reads text as a number"))
         }
-        (Want::Int, Type::Float) => Some(format!("`cast({text} as bigint)` drops the decimals")),
+        (Want::Int, Type::Float | Type::Decimal { .. }) => {
+            Some(format!("`cast({text} as bigint)` drops the decimals"))
+        }
         (Want::Number | Want::Float, Type::Date | Type::Timestamp) => {
             Some("`date_diff('day', a, b)` makes a number of two dates".to_owned())
         }
@@ -202,7 +239,7 @@ fn mismatch_help(left: &Expr, right: &Expr, right_text: &str) -> String {
         Node::Literal(Literal::Int(value)) => Some(format!("write '{value}' in quotes")),
         _ => None,
     };
-    let number = |ty: Type| matches!(ty, Type::Int | Type::Float);
+    let number = Type::is_number;
     match (left.ty, right.ty) {
         (Type::String, ty) | (ty, Type::String) if number(ty) => constant(right)
             .or_else(|| constant(left))

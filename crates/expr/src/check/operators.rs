@@ -5,7 +5,8 @@ use std::ops::Range;
 use sqlparser::ast::{self, BinaryOperator};
 
 use super::Checker;
-use super::operands::Want;
+use super::operands::{Want, decimal_constants, join};
+use crate::decimal::MAX_DIGITS;
 use crate::error::{ErrorKind, ExprError};
 use crate::source::union;
 use crate::tree::{BinaryOp, Expr, Literal, Node, Type};
@@ -94,11 +95,19 @@ impl Checker<'_> {
         let sign = op.sign();
         let left = self.expect(left, want, || format!("the left side of `{sign}`"));
         let right = self.expect(right, want, || format!("the right side of `{sign}`"));
-        let (left, right) = (left?, right?);
-        let ty = if left.ty == Type::Float || right.ty == Type::Float {
-            Type::Float
-        } else {
-            Type::Int
+        let [left, right] = <[Expr; 2]>::try_from(decimal_constants(vec![left?, right?])).ok()?;
+        if let (BinaryOp::Multiply, Some(scale)) = (op, product_scale(left.ty, right.ty)) {
+            let factor = |of: Expr| match of.ty {
+                Type::Decimal { .. } => of,
+                _ => of.cast(Type::Decimal { scale: 0 }),
+            };
+            let ty = Type::Decimal { scale };
+            return Some(node(op, factor(left), factor(right), ty, span));
+        }
+        let ty = match (op, join(left.ty, right.ty)?) {
+            // more decimals than a decimal has
+            (BinaryOp::Multiply, Type::Decimal { .. }) => Type::Float,
+            (_, ty) => ty,
         };
         Some(node(op, left.cast(ty), right.cast(ty), ty, span))
     }
@@ -139,7 +148,10 @@ impl Checker<'_> {
                     (Type::Timestamp, _) | (_, Type::Timestamp) => {
                         "take the day first, `cast(x as date)`, or use `date_diff('day', a, b)`"
                     }
-                    (Type::Float, _) | (_, Type::Float) => "whole days only: `cast(x as bigint)`",
+                    (Type::Float | Type::Decimal { .. }, _)
+                    | (_, Type::Float | Type::Decimal { .. }) => {
+                        "whole days only: `cast(x as bigint)`"
+                    }
                     _ => "dates take `d + days`, `d - days` and `d - d`, which is in days",
                 };
                 let kind = ErrorKind::Mismatch {
@@ -190,6 +202,17 @@ impl Checker<'_> {
         let (operands, _) = self.unify("comparison", vec![left, right])?;
         pair(op, operands, Type::Bool, span)
     }
+}
+
+/// Decimals of a product of decimals, or of a decimal and an integer: those of both factors. `None` for other factors, and
+/// where a decimal cannot have as many.
+fn product_scale(left: Type, right: Type) -> Option<u8> {
+    let (a, b) = match (left, right) {
+        (Type::Decimal { scale: a }, Type::Decimal { scale: b }) => (a, b),
+        (Type::Decimal { scale }, Type::Int) | (Type::Int, Type::Decimal { scale }) => (scale, 0),
+        _ => return None,
+    };
+    Some(a + b).filter(|scale| *scale <= MAX_DIGITS)
 }
 
 fn node(op: BinaryOp, left: Expr, right: Expr, ty: Type, span: Range<usize>) -> Expr {

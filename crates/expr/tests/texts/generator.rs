@@ -78,7 +78,7 @@ impl Generator {
                 Type::String => self.string(levels - 1),
                 Type::Date => self.date(levels - 1),
                 Type::Timestamp => self.timestamp(levels - 1),
-                Type::Null => "null".to_owned(),
+                Type::Null | Type::Decimal { .. } => "null".to_owned(),
             },
         }
     }
@@ -91,7 +91,7 @@ impl Generator {
             Type::String => &["s", "t"],
             Type::Date => &["d", "\"Order Date\"", "as_of()"],
             Type::Timestamp => &["m", "n"],
-            Type::Null => &["null"],
+            Type::Null | Type::Decimal { .. } => &["null"],
         };
         match self.below(4) {
             3 => self.constant(ty),
@@ -137,7 +137,7 @@ impl Generator {
                 "timestamp '1969-12-31T00:00:01'",
                 "timestamp '2000-01-01'",
             ],
-            Type::Null => &["null"],
+            Type::Null | Type::Decimal { .. } => &["null"],
         };
         self.pick(list).to_owned()
     }

@@ -33,6 +33,7 @@ impl Planner<'_> {
                     continue;
                 };
                 let func = AggOp::Last(Expr::column(name, ty));
+                let ty = func.output_type();
                 self.add_agg(
                     &source.name.value,
                     Agg {

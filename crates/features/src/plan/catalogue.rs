@@ -2,13 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use tessera_expr::Expr;
 use tessera_expr::rel::{Agg, AggOp};
-use tessera_expr::{Expr, Type};
 use tessera_spec::diagnostic::{Diagnostic, unknown_name};
 use tessera_spec::pipeline::{At, LifecycleLimits, Source, SourceKind, Span};
 
+use super::Planner;
 use super::derived::Pending;
-use super::{Planner, output_type};
 use crate::catalogue::{self, CATALOGUE, Definition};
 
 impl Planner<'_> {
@@ -125,7 +125,7 @@ impl Planner<'_> {
                 let Some(func) = self.catalogue_aggregate(what, orders, place) else {
                     return;
                 };
-                let ty = output_type(&func);
+                let ty = func.output_type();
                 self.add_agg(
                     source,
                     Agg {
@@ -200,7 +200,7 @@ impl Planner<'_> {
                     .as_ref()
                     .map_or("amount", |amount| amount.value.as_str());
                 let ty = input.schema.get(name);
-                let Some(ty @ (Type::Int | Type::Float)) = ty else {
+                let Some(ty) = ty.filter(|ty| ty.is_number()) else {
                     let found = ty.map_or_else(
                         || format!("source `{}` has no column `{name}`", orders.name.value),
                         |ty| format!("`{name}` is {ty}"),
@@ -215,9 +215,9 @@ impl Planner<'_> {
                     }
                     return None;
                 };
-                let of = Expr::column(name, ty).cast(Type::Float);
+                let of = Expr::column(name, ty);
                 if what == A::Spend {
-                    AggOp::Sum(of)
+                    AggOp::SumAsFloat(of)
                 } else {
                     AggOp::SumOnFirstDay(of)
                 }

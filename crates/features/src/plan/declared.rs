@@ -6,7 +6,7 @@ use tessera_spec::diagnostic::Diagnostic;
 use tessera_spec::pipeline::{AggFunc, At, FeatureBody, FeatureDecl, Span, Unit};
 
 use super::derived::Pending;
-use super::{Planner, default_unit, output_type};
+use super::{Planner, default_unit};
 
 impl Planner<'_> {
     /// Aggregates join the pass over their source, expressions wait for what they use. By name, so that the order of the file
@@ -68,7 +68,7 @@ impl Planner<'_> {
                 return;
             }
         };
-        let ty = output_type(&func);
+        let ty = func.output_type();
         let days = window_days.as_ref().map(|days| days.value);
         let unit = feature.unit.unwrap_or(aggregate_unit(agg.value, ty));
         let definition = words(agg.value, &from.value, days, *offset_days);
@@ -103,7 +103,7 @@ fn aggregate(agg: &At<AggFunc>, of: Option<Expr>, from: &Span) -> Result<AggOp, 
         AggFunc::Sum | AggFunc::Mean | AggFunc::Std | AggFunc::Median
     );
     let needs_order = matches!(agg.value, AggFunc::Min | AggFunc::Max);
-    let number = matches!(of.ty, Type::Int | Type::Float);
+    let number = of.ty.is_number();
     if (needs_number && !number)
         || (needs_order && matches!(of.ty, Type::String | Type::Bool | Type::Null))
     {
@@ -128,8 +128,8 @@ fn aggregate(agg: &At<AggFunc>, of: Option<Expr>, from: &Span) -> Result<AggOp, 
         AggFunc::Mean => AggOp::Mean(of),
         AggFunc::Min => AggOp::Min(of),
         AggFunc::Max => AggOp::Max(of),
-        AggFunc::Std => AggOp::Std(of.cast(Type::Float)),
-        AggFunc::Median => AggOp::Median(of.cast(Type::Float)),
+        AggFunc::Std => AggOp::Std(of),
+        AggFunc::Median => AggOp::Median(of),
         AggFunc::First => AggOp::First(of),
         AggFunc::Last => AggOp::Last(of),
     })

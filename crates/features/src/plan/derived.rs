@@ -37,6 +37,8 @@ impl Planner<'_> {
             for mut pending in waiting {
                 match tessera_expr::parse(&pending.text.value, &self.known) {
                     Ok(expr) => {
+                        let published = expr.ty.published();
+                        let expr = expr.cast(published);
                         pending.late |= tessera_expr::columns(&expr)
                             .iter()
                             .any(|c| late.iter().any(|(name, _)| name == c));

@@ -7,6 +7,9 @@ use tessera_spec::pipeline::{Source, SourceKind};
 
 use super::{FeaturePlan, Pass, Planner};
 
+/// Beginning of the names of columns that count the used rows of a key.
+const ROWS: &str = "__rows_of_";
+
 impl FeaturePlan {
     /// Adds aggregates to the pass over `source`, whose columns are computed beside the features and not published. Sources
     /// without a pass are left alone.
@@ -29,7 +32,7 @@ impl Planner<'_> {
     /// What is computed from the rows of a source.
     pub(super) fn pass(&self, source: &Source) -> Option<Pass> {
         let input = self.inputs.get(&source.name.value)?;
-        let aggs = self
+        let mut aggs = self
             .aggs
             .get(&source.name.value)
             .cloned()
@@ -51,7 +54,19 @@ impl Planner<'_> {
         if !in_base && source.kind == SourceKind::Events {
             rows.not_before = oldest_day(&aggs, rows.as_of);
         }
+        let mut counted = None;
+        if !in_base {
+            let name = format!("{ROWS}{}", source.name.value);
+            counted = Some(name.clone());
+            aggs.push(Agg {
+                name,
+                func: AggOp::CountRows,
+                window: None,
+                filter: None,
+            });
+        }
         Some(Pass {
+            rows: counted,
             source: source.name.value.clone(),
             aggregate: Aggregate { rows, aggs },
             in_base,
@@ -103,6 +118,8 @@ fn read_by(aggs: &[Agg], rows: &mut SourceRows) {
 fn oldest_day(aggs: &[Agg], as_of: NaiveDate) -> Option<NaiveDate> {
     let reach = aggs
         .iter()
+        // which counts what is read, whatever that is
+        .filter(|agg| !agg.name.starts_with(ROWS))
         .map(|agg| {
             agg.window.and_then(|w| {
                 w.days
@@ -121,6 +138,7 @@ fn is_zero_when_absent(func: &AggOp) -> bool {
             | AggOp::CountDistinct(_)
             | AggOp::CountDistinctDays
             | AggOp::Sum(_)
+            | AggOp::SumAsFloat(_)
             | AggOp::SumOnFirstDay(_)
     )
 }

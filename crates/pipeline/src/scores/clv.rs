@@ -8,8 +8,8 @@ mod buyers;
 mod evidence;
 mod forecast;
 
+use tessera_expr::Expr;
 use tessera_expr::rel::{Agg, AggOp, Window};
-use tessera_expr::{Expr, Type};
 use tessera_model::btyd::{BtydModel, Fallback, PurchaseModel, Served, TimeUnit};
 use tessera_spec::pipeline::{ClvScore, PurchaseModel as Listed, PurchaseTimeUnit};
 
@@ -48,7 +48,7 @@ impl ScoreModel for ClvScore {
             aggs.push(agg(&name, AggOp::CountDistinctDays, Some(window)));
         }
         if let (true, Some(amount)) = (self.spend, amount(self, asked)) {
-            aggs.push(agg("spend", AggOp::Sum(amount.clone()), None));
+            aggs.push(agg("spend", AggOp::SumAsFloat(amount.clone()), None));
             aggs.push(agg("first_spend", AggOp::SumOnFirstDay(amount), None));
         }
         vec![(self.from.value.clone(), aggs)]
@@ -144,5 +144,5 @@ fn amount(score: &ClvScore, asked: &Asked<'_>) -> Option<Expr> {
         .as_ref()
         .map_or("amount", |amount| amount.value.as_str());
     let ty = asked.inputs.get(&score.from.value)?.schema.get(name)?;
-    matches!(ty, Type::Int | Type::Float).then(|| Expr::column(name, ty).cast(Type::Float))
+    ty.is_number().then(|| Expr::column(name, ty))
 }

@@ -228,7 +228,7 @@ fn inputs(
                 let ages = days(table, name)?.into_iter().map(age).collect();
                 inputs.number(name, ages)?
             }
-            Type::Bool | Type::Int | Type::Float | Type::Null => {
+            Type::Bool | Type::Int | Type::Float | Type::Decimal { .. } | Type::Null => {
                 inputs.number(name, floats(table, name)?)?
             }
         };
