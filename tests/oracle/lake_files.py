@@ -29,7 +29,7 @@ def write_parquet(path, columns, rows, rng, world, undeclared):
     arrays, names = [], []
     for column in columns:
         values = [row["_text"].get(column.name, row[column.name]) for row in rows]
-        made = pa.array(values, column.arrow()) if column.name in undeclared else physical(column, values, rng, world)
+        made = settled(column, values) if column.name in undeclared else physical(column, values, rng, world)
         arrays.append(made)
         names.append(column.name)
     table = pa.table(arrays, names=names)
@@ -47,6 +47,40 @@ def write_parquet(path, columns, rows, rng, world, undeclared):
         "store_decimal_as_integer": rng.random() < 0.3,
     }
     pq.write_table(table, path, **options)
+
+
+def settled(column, values):
+    """The values in the one type that a column has in every file."""
+    return pa.array(values, pa.timestamp("us", tz="UTC") if column.kind == "timestamp" else column.arrow())
+
+
+def write_delta(root, columns, partitions, files, rng):
+    """The log of a Delta table over files that are there, and two files that are no part of its current version."""
+    types = {"i64": "long", "f64": "double", "string": "string", "bool": "boolean", "date": "date", "timestamp": "timestamp"}
+    fields = [{"name": c.name, "type": types.get(c.kind) or f"decimal(38,{c.scale})", "nullable": True, "metadata": {}} for c in columns + partitions]
+    meta = {"id": "5e1f", "format": {"provider": "parquet", "options": {}}, "schemaString": json.dumps({"type": "struct", "fields": fields}),
+            "partitionColumns": [c.name for c in partitions], "configuration": {}, "createdTime": 0}
+    folder = os.path.join(root, "_delta_log")
+    os.makedirs(folder)
+    stale = os.path.relpath(os.path.join(os.path.dirname(os.path.join(root, files[0].path)), "stale.parquet"), root)
+    orphan = os.path.join(os.path.dirname(stale), "orphan.parquet")
+    with open(os.path.join(root, files[0].path), "rb") as file:
+        raw = file.read()
+    for path in (stale, orphan):
+        write_bytes(os.path.join(root, path), raw)
+
+    def add(path, partition):
+        spelled = {k: None if v is None else str(v) for k, v in partition.items()}
+        size = os.path.getsize(os.path.join(root, path))
+        return {"add": {"path": quote(path), "partitionValues": spelled, "size": size, "modificationTime": 0, "dataChange": True}}
+
+    first = [{"protocol": {"minReaderVersion": 1, "minWriterVersion": 2}}, {"metaData": meta}, add(stale, files[0].partition)]
+    later = [{"remove": {"path": quote(stale), "dataChange": True, "deletionTimestamp": 0}}]
+    for file in files:
+        (first if rng.random() < 0.5 else later).append(add(file.path, file.partition))
+    for version, actions in enumerate((first, later)):
+        with open(os.path.join(folder, f"{version:020}.json"), "w", encoding="utf-8") as file:
+            file.write("".join(json.dumps(action) + "\n" for action in actions))
 
 
 class TextForm:

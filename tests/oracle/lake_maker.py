@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 import pyarrow as pa
 
-from lake_files import TextForm, spell_partition, write_beside, write_csv, write_ndjson, write_parquet
+from lake_files import TextForm, spell_partition, write_beside, write_csv, write_delta, write_ndjson, write_parquet
 from lake_values import Column, World, key_maker, wall
 
 NUMBERS = ("i64", "u64", "f64", "decimal")
@@ -39,7 +39,7 @@ class Source:
         self.partitions, self.settings, self.rules = [], {}, []
         self.filter, self.derive, self.duplicates = None, {}, "keep"
         self.undeclared, self.passed_over = set(), []
-        self.raw, self.form, self.converted = None, None, None
+        self.raw, self.form, self.converted, self.delta = None, None, None, False
         self.missing_key = rng.choice(["quarantine", "drop"])
 
     def held(self):
@@ -104,6 +104,7 @@ def orders(lake):
         source.columns += source.partitions
     if source.format == "parquet" and rng.random() < 0.2:
         source.undeclared = {c.name for c in source.columns[2:] if c.kind != "timestamp" and c not in source.partitions and rng.random() < 0.5}
+    source.delta = source.format == "parquet" and all(c.kind != "u64" for c in source.columns) and rng.random() < 0.12
     draw_rules(source)
     draw_rows(source, lake, rng.randint(1, 60))
     return source
@@ -268,7 +269,7 @@ def write(source, folder):
         source.form.encoding = "utf-8"
     settle_text(source)
     held = source.held()
-    repeated = [c for c in source.partitions if source.format == "parquet" and rng.random() < 0.3]
+    repeated = [c for c in source.partitions if source.format == "parquet" and not source.delta and rng.random() < 0.3]
     shared_order = source.form is not None and not source.form.header
     for file in source.files:
         columns = [c for c in held + repeated if c.name not in file.absent or shared_order]
@@ -278,13 +279,16 @@ def write(source, folder):
         path = os.path.join(root, file.path)
         os.makedirs(os.path.dirname(path), exist_ok=True)
         if source.format == "parquet":
-            write_parquet(path, columns, file.rows, rng, world, source.undeclared)
+            write_parquet(path, columns, file.rows, rng, world, {c.name for c in held} if source.delta else source.undeclared)
         elif source.format == "csv":
             write_csv(path, source.form, columns, file.rows, rng)
         else:
             write_ndjson(path, source.form, columns, file.rows, rng)
-    source.passed_over = write_beside(root, rng)
-    link(source, root, rng)
+    source.passed_over = [] if source.delta else write_beside(root, rng)
+    if source.delta:
+        write_delta(root, held, source.partitions, source.files, rng)
+    else:
+        link(source, root, rng)
     source.files.sort(key=lambda f: os.path.join(root, f.path).encode())
     source.rows = [row for file in source.files for row in file.rows]
     source.path = f"lake/{source.name}"
