@@ -63,3 +63,7 @@ mod table;
 mod text_files;
 #[path = "suite/threads.rs"]
 mod threads;
+#[path = "suite/untimed.rs"]
+mod untimed;
+#[path = "suite/zones.rs"]
+mod zones;

@@ -111,7 +111,7 @@ def try_seed(tessera, seed, folder):
         file.write(f"exit {ended.returncode}\n{ended.stdout}\n{ended.stderr}")
     said = ended.stdout + ended.stderr
     if ended.returncode != 0:
-        return refused(answers, ended.returncode, said)
+        return refused(lake, answers, ended.returncode, said)
     problems = compare(answers.db, lake, answers, folder)
     problems += [f"passed over, not named: .{end}" for source in lake.sources for end in source.passed_over if end not in said]
     if not problems and seed % 16 == 0:
@@ -119,13 +119,16 @@ def try_seed(tessera, seed, folder):
     return ("differs" if problems else "same"), problems
 
 
-def refused(answers, code, said):
-    """A run that does not publish is right where nobody is left, or where a sum is beyond every type; it names what."""
+def refused(lake, answers, code, said):
+    """A run that does not publish is right where nobody is left, or where a sum of integers is beyond 64 bits; it names what."""
     if "panicked" in said or code not in (2, 3, 4):
         return "crash", [f"exit {code}", said]
     if not answers.customers() and code == 3:
         return "nobody", []
-    if "overflow" in said or "beyond" in said:
+    sums = [f["name"] for f in lake.features if f["agg"] == "sum"]
+    beyond = [name for row in answers.expected().values() for f, value in zip(lake.features, row)
+              if (name := f["name"]) in sums and isinstance(value, int) and not -2**63 <= value < 2**63]
+    if code == 3 and any(f"`{name}`" in said for name in beyond):
         return "overflow", []
     return "refused", [said[max(said.find("error"), 0):]]
 

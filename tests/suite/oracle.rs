@@ -44,6 +44,10 @@ pub(crate) fn python() -> Option<PathBuf> {
     Some(python)
 }
 
+/// Runs a script of `tests/oracle` from the root of the repository.
+///
+/// # Panics
+/// It fails.
 pub(crate) fn script(python: &Path, name: &str, arguments: &[&str]) {
     let output = Command::new(python)
         .arg(root().join("tests/oracle").join(name))

@@ -21,6 +21,7 @@ mod sources;
 mod stage;
 mod table;
 mod times;
+mod untimed;
 
 pub use check::{Checked, check, refuse_future, yesterday};
 pub use error::PipelineError;

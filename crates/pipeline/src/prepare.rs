@@ -138,6 +138,7 @@ pub fn prepare(
     }
     let scored = scores::published(&pipeline);
     score_inputs(&pipeline, &features.published, &mut found);
+    crate::untimed::warn(&pipeline, &features, &mut found);
     let published: Vec<FeatureInfo> = features.published.iter().chain(&scored).cloned().collect();
     let mut labels = Labels::new(&pipeline, features.derived.iter().chain(&features.late));
     expressions(&pipeline, &features, &labels, &mut found);
