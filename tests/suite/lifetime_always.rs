@@ -1,5 +1,6 @@
 //! A lifetime score always ends and always publishes: with dropout, without, and where the data says nothing. Histories come
-//! from the generator of `tests/oracle/lifetime.py`, whose scipy fits are the expected figures.
+//! from the generator of `tests/oracle/lifetime.py`, whose scipy fits are the expected figures; where all customers share one
+//! dropout probability, those of `crates/model/tests/oracle/shared_dropout.py`.
 
 use std::path::Path;
 
@@ -26,13 +27,18 @@ impl Uniform {
     }
 }
 
-/// Days before the end on which each customer bought.
-fn simulated(seed: u64, count: usize, mean_gap_days: f64, dropout: f64) -> Vec<Vec<u64>> {
+/// Days before the end on which each customer bought. `dropout`: a customer's dropout probability from a uniform number.
+fn simulated(
+    seed: u64,
+    count: usize,
+    mean_gap_days: f64,
+    dropout: impl Fn(f64) -> f64,
+) -> Vec<Vec<u64>> {
     let mut u = Uniform(seed);
     let customer = |_| {
         let tenure = 30.0 + (u.next() * 600.0).floor();
         let rate = -u.next().ln() / mean_gap_days;
-        let chance = dropout * u.next();
+        let chance = dropout(u.next());
         let (mut days, mut time) = (vec![tenure as u64], 0.0);
         while u.next() >= chance {
             time -= u.next().ln() / rate;
@@ -142,7 +148,7 @@ fn assert_sound(customers: &Table) {
 #[test]
 fn with_dropout_every_customer_has_the_expectation_of_scipy() {
     let folder = tempfile::tempdir().unwrap();
-    let histories = simulated(1, 800, 20.0, 1.0);
+    let histories = simulated(1, 800, 20.0, |u| u);
     let models = r#"["mbg_nbd", "bg_nbd", "pareto_nbd", "nbd", "gamma_gamma"]"#;
     let (customers, _, _) = publish(folder.path(), &histories, 10.0, models);
     assert_sound(&customers);
@@ -173,7 +179,7 @@ fn with_dropout_every_customer_has_the_expectation_of_scipy() {
 #[test]
 fn near_the_boundary_without_dropout_the_model_still_serves() {
     let folder = tempfile::tempdir().unwrap();
-    let histories = simulated(4, 900, 60.0, 0.0);
+    let histories = simulated(4, 900, 60.0, |_| 0.0);
     let (customers, _, _) = publish(folder.path(), &histories, 10.0, r#"["mbg_nbd"]"#);
     assert_sound(&customers);
     assert!((sum(&customers, "expected_purchases") - 1_408.222).abs() < 0.05);
@@ -182,7 +188,7 @@ fn near_the_boundary_without_dropout_the_model_still_serves() {
 #[test]
 fn without_dropout_nbd_serves_in_place_of_two_listed_models() {
     let folder = tempfile::tempdir().unwrap();
-    let histories = simulated(8, 900, 60.0, 0.0);
+    let histories = simulated(8, 900, 60.0, |_| 0.0);
     for models in [r#"["mbg_nbd", "bg_nbd"]"#, r#"["nbd", "gamma_gamma"]"#] {
         let (customers, quality, table) = publish(folder.path(), &histories, 10.0, models);
         assert_sound(&customers);
@@ -211,6 +217,47 @@ fn without_dropout_nbd_serves_in_place_of_two_listed_models() {
             }
         }
         std::fs::remove_dir_all(folder.path().join("store")).unwrap();
+    }
+}
+
+#[test]
+fn customers_who_do_not_differ_in_how_they_leave_are_served_by_the_requested_model() {
+    let folder = tempfile::tempdir().unwrap();
+    let histories = simulated(8, 900, 10.0, |_| 0.05);
+    let models = r#"["mbg_nbd", "bg_nbd"]"#;
+    let (customers, quality, table) = publish(folder.path(), &histories, 10.0, models);
+    assert_sound(&customers);
+    let names = customers.texts("model_fallback");
+    assert!(names.iter().all(|name| name.as_deref() == Some("mbg_nbd")));
+    assert!((sum(&customers, "expected_purchases") - 1_226.923_507).abs() < 1e-2);
+    assert!((sum(&customers, "alive_probability") - 375.140_933).abs() < 1e-2);
+    let (model, name, value) = (
+        table.texts("model"),
+        table.texts("name"),
+        table.floats("value"),
+    );
+    let fitted = |model_name: &str, parameter: &str| {
+        let row = (0..table.rows()).find(|&row| {
+            model[row].as_deref() == Some(model_name) && name[row].as_deref() == Some(parameter)
+        });
+        row.and_then(|row| value[row])
+    };
+    for (model, p, error, likelihood) in [
+        ("mbg_nbd", 0.052_850_57, 0.002_491_83, -33_617.493_7),
+        ("bg_nbd", 0.052_594_36, 0.002_538_95, -33_626.325_4),
+    ] {
+        assert!((fitted(model, "p").unwrap() - p).abs() < 1e-6, "{model}");
+        let found = fitted(model, "p_standard_error").unwrap();
+        assert!((found - error).abs() < 1e-5, "{model}");
+        let found = fitted(model, "log_likelihood").unwrap();
+        assert!((found - likelihood).abs() < 1e-2, "{model}");
+        assert_eq!(fitted(model, "a"), None);
+        let metric = format!("{model} with one dropout probability for all");
+        let why = reason(&quality, &metric).unwrap();
+        assert!(
+            why.contains("all customers share one dropout probability"),
+            "{why}"
+        );
     }
 }
 

@@ -8,6 +8,7 @@
 //! - likelihoods and closed forms: `btyd/bg_family.rs`, `btyd/pareto.rs`, `btyd/expectation.rs`
 //! - intervals and lifetime value for many customers: `btyd/score.rs`, `btyd/scorer.rs`
 //! - purchases without dropout, and what serves when a model cannot be fitted: `btyd/nbd.rs`, `btyd/fallback.rs`
+//! - one dropout probability for all, where a and b have no estimate: `btyd/shared_dropout.rs`
 //! - convergence, starts, standard errors: `btyd/fit.rs` and [`crate::optimise`]
 
 mod backtest;
@@ -24,6 +25,7 @@ mod purchase;
 mod regularity;
 mod score;
 mod scorer;
+mod shared_dropout;
 mod simulation;
 
 pub use backtest::{Backtest, CalibrationBin, naive_purchases, tracking_curve};
@@ -36,4 +38,5 @@ pub use purchase::{PurchaseFit, PurchaseModel};
 pub use regularity::Regularity;
 pub use score::{Forecast, ForecastPlan, Forecaster, LifetimeValue};
 pub use scorer::Scorer;
+pub use shared_dropout::SharedDropoutFit;
 pub use simulation::{SimulatedCustomer, Simulator};

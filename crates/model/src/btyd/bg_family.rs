@@ -85,14 +85,20 @@ impl BgFamily {
     }
 }
 
-/// What the likelihood needs of one x: constants of the row, and their derivatives in log-parameters.
+/// What every row of one x shares.
+pub(super) struct RowTerm {
+    /// r + x.
+    pub shape: f64,
+    /// ln of the odds of having dropped out at the last purchase, before silence is counted.
+    pub ln_dropout_odds: f64,
+    /// 1 / (b + coins - 1); 0 where no coin was tossed.
+    pub odds_slope: f64,
+}
+
+/// What the likelihood adds once per customer of one x: the value, and its derivatives in r, alpha, a, b.
 struct XTerm {
-    shape: f64,
-    ln_dropout_odds: f64,
     value: f64,
     slope: [f64; 4],
-    /// 1 / (b + coins - 1); 0 where no coin was tossed.
-    odds_slope: f64,
 }
 
 /// The mean negative log-likelihood of the family over a history, in log-parameters (r, alpha, a, b) and scaled time.
@@ -110,17 +116,12 @@ const CHUNK: usize = 8192;
 impl<'a> BgObjective<'a> {
     /// `scale`: units of the history's time per unit of scaled time.
     pub(crate) fn new(history: &'a PurchaseHistory, dropout: Dropout, scale: f64) -> Self {
-        let mut weight_by_x = vec![0.0; history.xs.len()];
-        for (row, weight) in history.rows.iter().zip(&history.weights) {
-            // A customer with T = 0 has likelihood one in both models: it adds nothing, so its weight may stay.
-            weight_by_x[row.x_place as usize] += weight;
-        }
         let times = history.times.iter().map(|t| t / scale).collect();
         Self {
             history,
             dropout,
             times,
-            weight_by_x,
+            weight_by_x: weight_by_x(history),
             customers: history.observed_customers(),
         }
     }
@@ -132,8 +133,6 @@ impl<'a> BgObjective<'a> {
             ln_rising(r, x) + r * alpha.ln() + ln_rising(b, coins) - ln_rising(a + b, coins);
         let both = digamma(a + b) - digamma(a + b + coins);
         XTerm {
-            shape: r + x,
-            ln_dropout_odds: model.ln_dropout_odds(x),
             value,
             slope: [
                 digamma(r + x) - digamma(r) + alpha.ln(),
@@ -141,13 +140,76 @@ impl<'a> BgObjective<'a> {
                 both,
                 both + digamma(b + coins) - digamma(b),
             ],
+        }
+    }
+
+    fn row_term(&self, model: &BgFamily, x: f64) -> RowTerm {
+        let coins = self.dropout.coins(x);
+        RowTerm {
+            shape: model.r + x,
+            ln_dropout_odds: model.ln_dropout_odds(x),
             odds_slope: if coins == 0.0 {
                 0.0
             } else {
-                1.0 / (b + coins - 1.0)
+                1.0 / (model.b + coins - 1.0)
             },
         }
     }
+}
+
+/// Customers by place of x. One with T = 0 has likelihood one in both models: it adds nothing, so its weight may stay.
+pub(super) fn weight_by_x(history: &PurchaseHistory) -> Vec<f64> {
+    let mut sums = vec![0.0; history.xs.len()];
+    for (row, weight) in history.rows.iter().zip(&history.weights) {
+        sums[row.x_place as usize] += weight;
+    }
+    sums
+}
+
+/// What depends on t_x and T, summed over the rows: the log-likelihood without its terms by x; its derivatives in r and alpha;
+/// P(dead); and minus P(dead) times the odds' slope in b. `terms`: by place of x.
+pub(super) fn row_sums(
+    history: &PurchaseHistory,
+    times: &[f64],
+    terms: &[RowTerm],
+    alpha: f64,
+) -> [f64; 5] {
+    let logs: Vec<(f64, f64)> = times
+        .iter()
+        .map(|t| ((alpha + t).ln(), 1.0 / (alpha + t)))
+        .collect();
+    let chunks: Vec<[f64; 5]> = history
+        .rows
+        .par_chunks(CHUNK)
+        .zip(history.weights.par_chunks(CHUNK))
+        .map(|(rows, weights)| {
+            let mut sum = [0.0; 5];
+            for (row, weight) in rows.iter().zip(weights) {
+                let term = &terms[row.x_place as usize];
+                let (ln_tenure, inv_tenure) = logs[row.tenure_place as usize];
+                let (ln_last, inv_last) = logs[row.t_x_place as usize];
+                let (silence, n) = (ln_tenure - ln_last, term.shape);
+                let odds = term.ln_dropout_odds + n * silence;
+                // One exponential serves both softplus(odds) and P(dead) = logistic(odds).
+                let e = (-odds.abs()).exp();
+                let soft = odds.max(0.0) + (1.0 + e).ln();
+                let dead = if odds >= 0.0 { 1.0 } else { e } / (1.0 + e);
+                sum[0] += weight * (soft - n * ln_tenure);
+                sum[1] += weight * (dead * silence - ln_tenure);
+                sum[2] += weight * n * (dead * (inv_tenure - inv_last) - inv_tenure);
+                sum[3] += weight * dead;
+                sum[4] -= weight * dead * term.odds_slope;
+            }
+            sum
+        })
+        .collect();
+    let mut total = [0.0; 5];
+    for chunk in &chunks {
+        for (t, c) in total.iter_mut().zip(chunk) {
+            *t += c;
+        }
+    }
+    total
 }
 
 impl Objective for BgObjective<'_> {
@@ -165,50 +227,11 @@ impl Objective for BgObjective<'_> {
             b,
             dropout: self.dropout,
         };
-        let terms: Vec<XTerm> = self
-            .history
-            .xs
-            .iter()
-            .map(|&x| self.x_term(&model, f64::from(x)))
-            .collect();
-        let logs: Vec<(f64, f64)> = self
-            .times
-            .iter()
-            .map(|t| ((alpha + t).ln(), 1.0 / (alpha + t)))
-            .collect();
-        let chunks: Vec<[f64; 5]> = self
-            .history
-            .rows
-            .par_chunks(CHUNK)
-            .zip(self.history.weights.par_chunks(CHUNK))
-            .map(|(rows, weights)| {
-                let mut sum = [0.0; 5];
-                for (row, weight) in rows.iter().zip(weights) {
-                    let term = &terms[row.x_place as usize];
-                    let (ln_tenure, inv_tenure) = logs[row.tenure_place as usize];
-                    let (ln_last, inv_last) = logs[row.t_x_place as usize];
-                    let (silence, n) = (ln_tenure - ln_last, term.shape);
-                    let odds = term.ln_dropout_odds + n * silence;
-                    // One exponential serves both softplus(odds) and P(dead) = logistic(odds).
-                    let e = (-odds.abs()).exp();
-                    let soft = odds.max(0.0) + (1.0 + e).ln();
-                    let dead = if odds >= 0.0 { 1.0 } else { e } / (1.0 + e);
-                    sum[0] += weight * (soft - n * ln_tenure);
-                    sum[1] += weight * (dead * silence - ln_tenure);
-                    sum[2] += weight * n * (dead * (inv_tenure - inv_last) - inv_tenure);
-                    sum[3] += weight * dead;
-                    sum[4] -= weight * dead * term.odds_slope;
-                }
-                sum
-            })
-            .collect();
-        let mut total = [0.0; 5];
-        for chunk in &chunks {
-            for (t, c) in total.iter_mut().zip(chunk) {
-                *t += c;
-            }
-        }
-        let [mut value, mut by_r, mut by_alpha, dead, mut by_b] = total;
+        let xs = self.history.xs.iter().map(|&x| f64::from(x));
+        let terms: Vec<XTerm> = xs.clone().map(|x| self.x_term(&model, x)).collect();
+        let row_terms: Vec<RowTerm> = xs.map(|x| self.row_term(&model, x)).collect();
+        let [mut value, mut by_r, mut by_alpha, dead, mut by_b] =
+            row_sums(self.history, &self.times, &row_terms, alpha);
         let mut by_a = dead / a;
         for (term, weight) in terms.iter().zip(&self.weight_by_x) {
             value += weight * term.value;

@@ -6,6 +6,7 @@ use super::bg_family::{BgFamily, BgObjective, Dropout};
 use super::history::{PurchaseHistory, TimeUnit};
 use super::nbd::Nbd;
 use super::pareto::{ParetoNbd, ParetoObjective};
+use super::shared_dropout::SharedDropout;
 use crate::interrupt::Interrupt;
 use crate::lifetime_error::LifetimeError;
 use crate::optimise::{self, Objective, Optimum};
@@ -44,6 +45,15 @@ impl BtydModel {
         }
     }
 
+    /// When a customer of BG/NBD or MBG/NBD may drop out; `None` for Pareto/NBD, where it may at any time.
+    pub(super) fn dropout(self) -> Option<Dropout> {
+        match self {
+            Self::BgNbd => Some(Dropout::AfterRepeat),
+            Self::MbgNbd => Some(Dropout::AfterEvery),
+            Self::ParetoNbd => None,
+        }
+    }
+
     /// Which parameters are times and scale with the unit.
     fn is_time(self) -> [bool; 4] {
         match self {
@@ -58,6 +68,7 @@ impl BtydModel {
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum ClosedForms {
     Bg(BgFamily),
+    SharedDropout(SharedDropout),
     Pareto(ParetoNbd),
     Nbd(Nbd),
 }
@@ -88,6 +99,7 @@ impl ClosedForms {
     pub(crate) fn p_alive(&self, x: f64, t_x: f64, tenure: f64) -> f64 {
         logistic(-match self {
             Self::Bg(m) => m.ln_dead_odds(x, t_x, tenure),
+            Self::SharedDropout(m) => m.ln_dead_odds(x, t_x, tenure),
             Self::Pareto(m) => m.ln_dead_odds(x, t_x, tenure),
             Self::Nbd(_) => f64::NEG_INFINITY,
         })
@@ -96,6 +108,7 @@ impl ClosedForms {
     pub(crate) fn alive_purchases(&self, x: f64, tenure: f64, t: f64) -> f64 {
         match self {
             Self::Bg(m) => m.alive_purchases(x, tenure, t),
+            Self::SharedDropout(m) => m.alive_purchases(x, tenure, t),
             Self::Pareto(m) => m.alive_purchases(x, tenure, t),
             Self::Nbd(m) => m.purchases(x, tenure, t),
         }
@@ -104,6 +117,7 @@ impl ClosedForms {
     pub(crate) fn alive_silence(&self, x: f64, tenure: f64, t: f64) -> f64 {
         match self {
             Self::Bg(m) => m.alive_silence(x, tenure, t),
+            Self::SharedDropout(m) => m.alive_silence(x, tenure, t),
             Self::Pareto(m) => m.alive_silence(x, tenure, t),
             Self::Nbd(m) => m.silence(x, tenure, t),
         }
@@ -271,6 +285,9 @@ impl BtydFit {
         match self.closed_forms() {
             ClosedForms::Bg(m) => m.new_customer_purchases(t),
             ClosedForms::Pareto(m) => m.new_customer_purchases(t),
+            ClosedForms::SharedDropout(m) => {
+                logistic(-m.ln_dropout_odds(0.0)) * m.alive_purchases(0.0, 0.0, t)
+            }
             ClosedForms::Nbd(m) => m.purchases(0.0, 0.0, t),
         }
     }
@@ -292,7 +309,10 @@ impl BtydFit {
                         * m.alive_residual(x, tenure, discount),
                 )
             }
-            ClosedForms::Pareto(_) | ClosedForms::Bg(_) | ClosedForms::Nbd(_) => None,
+            ClosedForms::Pareto(_)
+            | ClosedForms::Bg(_)
+            | ClosedForms::SharedDropout(_)
+            | ClosedForms::Nbd(_) => None,
         }
     }
 }

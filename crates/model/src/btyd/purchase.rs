@@ -2,9 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::bg_family::Dropout;
 use super::fit::{BtydFit, BtydModel, ClosedForms};
 use super::history::{PurchaseHistory, TimeUnit};
 use super::nbd::NbdFit;
+use super::shared_dropout::{SharedDropout, SharedDropoutFit};
 use crate::interrupt::Interrupt;
 use crate::lifetime_error::LifetimeError;
 
@@ -27,7 +29,8 @@ impl PurchaseModel {
         }
     }
 
-    /// Fits the model by maximum likelihood.
+    /// Fits the model by maximum likelihood; BG/NBD and MBG/NBD, where that finds no optimum, with one dropout probability for
+    /// all customers, if no likelihood found before is higher.
     ///
     /// # Errors
     /// As [`BtydFit::fit`] and [`NbdFit::fit`].
@@ -37,9 +40,37 @@ impl PurchaseModel {
         interrupt: Interrupt<'_>,
     ) -> Result<PurchaseFit, LifetimeError> {
         Ok(match self {
-            Self::Btyd(model) => PurchaseFit::Btyd(BtydFit::fit_unless(model, history, interrupt)?),
+            Self::Btyd(model) => fit_with_dropout(model, history, interrupt)?,
             Self::Nbd => PurchaseFit::Nbd(NbdFit::fit(history, interrupt)?),
         })
+    }
+}
+
+/// A log-likelihood lower by this is as good: no data distinguishes the two.
+const SAME_LIKELIHOOD: f64 = 1e-3;
+
+fn fit_with_dropout(
+    model: BtydModel,
+    history: &PurchaseHistory,
+    interrupt: Interrupt<'_>,
+) -> Result<PurchaseFit, LifetimeError> {
+    let failure = match BtydFit::fit_unless(model, history, interrupt) {
+        Ok(fit) => return Ok(PurchaseFit::Btyd(fit)),
+        Err(failure) => failure,
+    };
+    let reached = match failure {
+        LifetimeError::NotFitted {
+            reached: Some(reached),
+            ..
+        } if model.dropout().is_some() => reached,
+        failure => return Err(failure),
+    };
+    match SharedDropoutFit::fit(model, history, interrupt) {
+        Ok(fit) if fit.log_likelihood >= reached - SAME_LIKELIHOOD => {
+            Ok(PurchaseFit::SharedDropout(fit))
+        }
+        Err(LifetimeError::Interrupted) => Err(LifetimeError::Interrupted),
+        Ok(_) | Err(_) => Err(failure),
     }
 }
 
@@ -49,6 +80,8 @@ impl PurchaseModel {
 pub enum PurchaseFit {
     /// With dropout.
     Btyd(BtydFit),
+    /// With dropout whose probability is the same for all customers: BG/NBD or MBG/NBD at the edge of their parameters.
+    SharedDropout(SharedDropoutFit),
     /// Without.
     Nbd(NbdFit),
 }
@@ -58,6 +91,7 @@ impl PurchaseFit {
     pub fn model(&self) -> PurchaseModel {
         match self {
             Self::Btyd(fit) => PurchaseModel::Btyd(fit.model),
+            Self::SharedDropout(fit) => PurchaseModel::Btyd(fit.model),
             Self::Nbd(_) => PurchaseModel::Nbd,
         }
     }
@@ -76,6 +110,12 @@ impl PurchaseFit {
                 let values = named.iter().zip(&fit.parameters);
                 values.zip(&fit.standard_errors).map(row).collect()
             }
+            Self::SharedDropout(fit) => {
+                let values = SharedDropoutFit::PARAMETER_NAMES
+                    .iter()
+                    .zip(&fit.parameters);
+                values.zip(&fit.standard_errors).map(row).collect()
+            }
             Self::Nbd(fit) => {
                 let values = NbdFit::PARAMETER_NAMES.iter().zip(&fit.parameters);
                 values.zip(&fit.standard_errors).map(row).collect()
@@ -87,6 +127,7 @@ impl PurchaseFit {
     pub fn unit(&self) -> TimeUnit {
         match self {
             Self::Btyd(fit) => fit.unit,
+            Self::SharedDropout(fit) => fit.unit,
             Self::Nbd(fit) => fit.unit,
         }
     }
@@ -95,6 +136,7 @@ impl PurchaseFit {
     pub fn log_likelihood(&self) -> f64 {
         match self {
             Self::Btyd(fit) => fit.log_likelihood,
+            Self::SharedDropout(fit) => fit.log_likelihood,
             Self::Nbd(fit) => fit.log_likelihood,
         }
     }
@@ -103,6 +145,7 @@ impl PurchaseFit {
     pub fn customers(&self) -> f64 {
         match self {
             Self::Btyd(fit) => fit.customers,
+            Self::SharedDropout(fit) => fit.customers,
             Self::Nbd(fit) => fit.customers,
         }
     }
@@ -111,6 +154,7 @@ impl PurchaseFit {
     pub fn distinct_histories(&self) -> usize {
         match self {
             Self::Btyd(fit) => fit.distinct_histories,
+            Self::SharedDropout(fit) => fit.distinct_histories,
             Self::Nbd(fit) => fit.distinct_histories,
         }
     }
@@ -119,17 +163,23 @@ impl PurchaseFit {
     pub fn gradient_norm(&self) -> f64 {
         match self {
             Self::Btyd(fit) => fit.gradient_norm,
+            Self::SharedDropout(fit) => fit.gradient_norm,
             Self::Nbd(fit) => fit.gradient_norm,
         }
     }
 
-    /// Logarithms of the parameters, and their covariance by rows.
-    pub(super) fn log_normal(&self) -> (Vec<f64>, Vec<Vec<f64>>) {
+    /// The free parameters, which take any value and are drawn from a normal distribution, and their covariance by rows: the
+    /// logarithms of the parameters; of a shared dropout probability, the logarithm of its odds.
+    pub(super) fn free_normal(&self) -> (Vec<f64>, Vec<Vec<f64>>) {
         let logs = |values: &[f64]| values.iter().map(|value| value.ln()).collect();
         match self {
             Self::Btyd(fit) => (
                 logs(&fit.parameters),
                 fit.log_covariance.iter().map(|row| row.to_vec()).collect(),
+            ),
+            Self::SharedDropout(fit) => (
+                fit.free_parameters().to_vec(),
+                fit.free_covariance.iter().map(|row| row.to_vec()).collect(),
             ),
             Self::Nbd(fit) => (
                 logs(&fit.parameters),
@@ -138,11 +188,18 @@ impl PurchaseFit {
         }
     }
 
-    /// The model at other parameters, given by their logarithms.
-    pub(super) fn forms_at(&self, logs: &[f64]) -> ClosedForms {
-        let of = |k: usize| logs.get(k).map_or(f64::NAN, |log| log.exp());
+    /// The model at other parameters, given by the free ones.
+    pub(super) fn forms_at(&self, free: &[f64]) -> ClosedForms {
+        let of = |k: usize| free.get(k).map_or(f64::NAN, |log| log.exp());
         match self {
             Self::Btyd(fit) => ClosedForms::new(fit.model, [of(0), of(1), of(2), of(3)]),
+            Self::SharedDropout(fit) => ClosedForms::SharedDropout(SharedDropout {
+                r: of(0),
+                alpha: of(1),
+                logit: free.get(2).copied().unwrap_or(f64::NAN),
+                // Only models with a coin after a purchase are fitted in this form.
+                dropout: fit.model.dropout().unwrap_or(Dropout::AfterEvery),
+            }),
             Self::Nbd(_) => ClosedForms::Nbd(super::nbd::Nbd {
                 r: of(0),
                 alpha: of(1),
@@ -154,6 +211,12 @@ impl PurchaseFit {
 impl From<&BtydFit> for PurchaseFit {
     fn from(fit: &BtydFit) -> Self {
         Self::Btyd(fit.clone())
+    }
+}
+
+impl From<&SharedDropoutFit> for PurchaseFit {
+    fn from(fit: &SharedDropoutFit) -> Self {
+        Self::SharedDropout(fit.clone())
     }
 }
 

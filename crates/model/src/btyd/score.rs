@@ -94,7 +94,7 @@ impl<'i> Forecaster<'i> {
                 "0 or at least 200",
             );
         }
-        let (theta, covariance) = fit.log_normal();
+        let (theta, covariance) = fit.free_normal();
         let Some(drawn) = laplace::draws(&theta, &covariance, plan.draws, plan.seed) else {
             return bad("the smallest eigenvalue of the covariance", 0.0, "positive");
         };

@@ -429,6 +429,7 @@ impl XTable {
         let column = |k: usize| values.iter().map(|v| v[k]).collect();
         let dropout = drawn.iter().filter_map(|forms| match forms {
             ClosedForms::Bg(m) => Some((m.ln_dropout_odds(x), m.r + x)),
+            ClosedForms::SharedDropout(m) => Some((m.ln_dropout_odds(x), m.r + x)),
             ClosedForms::Pareto(_) | ClosedForms::Nbd(_) => None,
         });
         Self {
@@ -445,6 +446,7 @@ impl ClosedForms {
     fn ln_alpha(&self, t: f64) -> f64 {
         match self {
             Self::Bg(m) => (m.alpha + t).ln(),
+            Self::SharedDropout(m) => (m.alpha + t).ln(),
             // P(alive) of the others takes no table of logarithms.
             Self::Pareto(_) | Self::Nbd(_) => 0.0,
         }

@@ -76,7 +76,13 @@ impl<'s> Evidence<'s> {
         let served = fallback.name().unwrap_or("none");
         self.text("choice", "served", served);
         let reason = match fallback.failed.as_slice() {
-            [] => "the first purchase model of the pipeline; its fit converged".to_owned(),
+            [] => match &fallback.served {
+                Served::Model(PurchaseFit::SharedDropout(_)) => {
+                    "the first purchase model of the pipeline; its likelihood is highest where all customers share one dropout probability"
+                }
+                _ => "the first purchase model of the pipeline; its fit converged",
+            }
+            .to_owned(),
             failed => {
                 let tried = failed.iter().map(|f| f.reason.as_str());
                 tried.collect::<Vec<_>>().join("; ")
@@ -104,7 +110,7 @@ impl<'s> Evidence<'s> {
             self.flag(&metric, ratio, DropoutTest::LIMIT, reason);
         }
         match &fallback.served {
-            Served::Model(PurchaseFit::Btyd(_)) => {}
+            Served::Model(PurchaseFit::Btyd(_) | PurchaseFit::SharedDropout(_)) => {}
             Served::Model(PurchaseFit::Nbd(_)) => {
                 self.not_computed("alive_probability", "nbd assumes that nobody leaves");
             }
@@ -140,6 +146,26 @@ impl<'s> Evidence<'s> {
         self.number(model, "distinct_histories", fit.distinct_histories() as f64);
         self.number(model, "gradient_norm", fit.gradient_norm());
         self.text(model, "time_unit", fit.unit().name());
+        self.shared_dropout("", fit);
+    }
+
+    /// Flags a fit at the edge of its model, where customers do not differ in how they leave. `of`: before the metric.
+    fn shared_dropout(&mut self, of: &str, fit: &PurchaseFit) {
+        let PurchaseFit::SharedDropout(shared) = fit else {
+            return;
+        };
+        let (model, [_, _, p]) = (fit.name(), shared.parameters);
+        self.scored.quality.push(Quality {
+            segment: String::new(),
+            criterion: "assumption",
+            metric: format!("{of}{model} with one dropout probability for all"),
+            value: Some(p),
+            threshold: None,
+            status: QualityStatus::Flagged,
+            reason: Some(format!(
+                "the likelihood of {model} is highest where all customers share one dropout probability, {p:.4} after a purchase: the data shows no difference between customers in how they leave; a and b have no estimate, p stands in their place"
+            )),
+        });
     }
 }
 
@@ -303,7 +329,10 @@ fn earlier_fit(
         );
     }
     match fallback.served {
-        Served::Model(fit) => Some(fit),
+        Served::Model(fit) => {
+            evidence.shared_dropout("backtest of ", &fit);
+            Some(fit)
+        }
         Served::Heuristic(_) | Served::Nothing => None,
     }
 }

@@ -42,7 +42,7 @@ pub(super) fn columns(
             let forecasts = forecaster.forecast(history);
             let of = |place: usize| &forecasts[history.row_of()[place] as usize];
             // NBD assumes that nobody leaves: a 1 for everyone would look like a result.
-            if matches!(fit, PurchaseFit::Btyd(_)) {
+            if !matches!(fit, PurchaseFit::Nbd(_)) {
                 columns.estimates(0, |place| of(place).p_alive);
             }
             columns.estimates(1, |place| of(place).purchases);
