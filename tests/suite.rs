@@ -5,6 +5,10 @@
 mod architecture;
 #[path = "suite/as_of.rs"]
 mod as_of;
+#[path = "suite/attribute_rows.rs"]
+mod attribute_rows;
+#[path = "suite/brakes.rs"]
+mod brakes;
 #[path = "suite/catalogue.rs"]
 mod catalogue;
 #[path = "suite/cdnow.rs"]
@@ -27,6 +31,8 @@ mod duplicates;
 mod evolution;
 #[path = "suite/exact_values.rs"]
 mod exact_values;
+#[path = "suite/freshness.rs"]
+mod freshness;
 #[path = "suite/identity.rs"]
 mod identity;
 #[path = "suite/interrupt.rs"]
@@ -53,10 +59,16 @@ mod out_of_range;
 mod partitions;
 #[path = "suite/program.rs"]
 mod program;
+#[path = "suite/refunds.rs"]
+mod refunds;
 #[path = "suite/rfm_reference.rs"]
 mod rfm_reference;
+#[path = "suite/row_accounting.rs"]
+mod row_accounting;
 #[path = "suite/scores.rs"]
 mod scores;
+#[path = "suite/shop.rs"]
+mod shop;
 #[path = "suite/table.rs"]
 mod table;
 #[path = "suite/text_files.rs"]

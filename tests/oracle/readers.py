@@ -32,9 +32,13 @@ TABLES = {
     "quality": "as_of date, scheme text, segment text, criterion text, metric text, value float, threshold float, status text, "
                "reason text",
     "models": "as_of date, score text, model text, name text, value float, text text",
+    "reject_rules": "as_of date, source text, rule text, outcome text, rows int, share float, limit float, kept int, example text, "
+                    "file text, row_number int",
     "rejects": "as_of date, source text, file text, row_number int, rule text, row text",
     "sources": "as_of date, source text, kind text, files int, bytes int, rows int, used int, filtered int, quarantined int, "
-               "dropped int, duplicates int, newest_event timestamp, age_hours float, status text",
+               "dropped int, duplicates int, newest_event timestamp, age_hours float, status text, file_rows int, future int, unknown int, "
+               "pruned int, nulled int, rejected_share float, negative_share float, negative_value_share float, "
+               "keys_without_customer int, rows_without_customer int, customers_with_several int, notes text",
 }
 # Published where the pipeline has what they speak of.
 OPTIONAL = {"calibration", "quality"}

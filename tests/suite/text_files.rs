@@ -113,7 +113,7 @@ fn lines_are_read_and_those_that_break_the_contract_are_set_aside() {
         means.sort_unstable_by(f64::total_cmp);
         assert_eq!(means, [20_574.5, 20_606.0 + 1.5 / 24.0]);
         let rejects = table(&dir, "rejects");
-        let rules = [text("sent_at is a timestamp"), text("id is present")];
+        let rules = [text("sent_at is not a timestamp"), text("id is missing")];
         assert_eq!(rejects.texts("rule"), rules);
         assert_eq!(rejects.texts("file"), [text(name), text(name)]);
     }
@@ -218,8 +218,8 @@ fn a_run_without_customers_tells_why() {
     let output = outcome(&dir, "letters.csv", csv.as_bytes());
     assert_eq!(output.status.code(), Some(3));
     let told = stderr(&output);
-    let said = "of 3 rows of source `letters`, 0 were used, 0 filtered, 3 set aside or dropped \
-        (2 for `sent_at is a timestamp`)";
+    let said = "of 3 rows of source `letters`, 0 were used, 0 filtered, 3 quarantined or dropped \
+        (2 by `sent_at is not a timestamp`)";
     assert!(told.contains(said), "{told}");
 }
 

@@ -2,6 +2,7 @@
 
 use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use tessera_pipeline::PipelineError;
 use tessera_snapshot::StoreError;
@@ -64,7 +65,7 @@ impl From<serde_json::Error> for Failure {
 
 /// Prints the message, and returns the exit code.
 pub(crate) fn fail(failure: &Failure) -> ExitCode {
-    say(failure.message.trim_end());
+    say_as("ERROR", failure.message.trim_end());
     ExitCode::from(failure.code)
 }
 
@@ -81,9 +82,28 @@ pub(crate) fn print_json(value: &serde_json::Value) -> Result<(), Failure> {
     print(&format!("{}\n", serde_json::to_string_pretty(value)?))
 }
 
+/// Whether every line of stderr is a JSON object.
+static JSON_LINES: AtomicBool = AtomicBool::new(false);
+
+/// From now on every line of stderr is a JSON object.
+pub(crate) fn use_json_lines() {
+    JSON_LINES.store(true, Ordering::Relaxed);
+}
+
 /// Prints a message on stderr, if it is not empty. A closed pipe is no reason to stop.
 pub(crate) fn say(text: &str) {
-    if !text.is_empty() {
-        let _ = writeln!(std::io::stderr(), "{text}");
+    say_as("INFO", text);
+}
+
+fn say_as(level: &str, text: &str) {
+    if text.is_empty() {
+        return;
     }
+    let _ = if JSON_LINES.load(Ordering::Relaxed) {
+        let now = chrono::Utc::now().to_rfc3339_opts(chrono::SecondsFormat::Micros, true);
+        let line = serde_json::json!({"timestamp": now, "level": level, "message": text});
+        writeln!(std::io::stderr(), "{line}")
+    } else {
+        writeln!(std::io::stderr(), "{text}")
+    };
 }

@@ -6,6 +6,7 @@ use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::format::FmtSpan;
 
 use crate::arguments::{LogFormat, Output};
+use crate::output::use_json_lines;
 
 /// Starts logging. `TESSERA_LOG` takes a filter such as `debug` or `tessera_engine=trace`.
 pub(crate) fn start(output: &Output) {
@@ -24,12 +25,15 @@ pub(crate) fn start(output: &Output) {
         // They would be written to stderr as well, where a closed pipe would end the run.
         .log_internal_errors(false);
     match output.log_format {
-        LogFormat::Json => builder
-            .json()
-            .flatten_event(true)
-            .with_current_span(true)
-            .with_span_list(false)
-            .init(),
+        LogFormat::Json => {
+            use_json_lines();
+            builder
+                .json()
+                .flatten_event(true)
+                .with_current_span(true)
+                .with_span_list(false)
+                .init()
+        }
         LogFormat::Text => builder
             .with_target(false)
             .with_ansi(std::io::stderr().is_terminal())

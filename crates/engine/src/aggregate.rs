@@ -17,15 +17,15 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex};
 
 use polars::prelude::*;
-use tessera_expr::rel::{Aggregate, RowCounts, RowOutcome, SourceRows};
+use tessera_expr::rel::{Aggregate, Money, RowCounts, ScanColumn, SourceRows, Unconverted, Unseen};
 use tessera_expr::{Node, Type};
 
 use crate::duplicates::Duplicates;
 use crate::error::EngineError;
 use crate::lower::lower;
 use crate::scan::{
-    broken_text, broken_time, code_name, epoch_day, has_codes, is_converted, skipped_times,
-    times_in_range, visible_rows,
+    FUTURE, PRUNED, UNKNOWN, UNSEEN, broken_text, broken_time, code_name, epoch_day, has_codes,
+    has_unseen, is_converted, nulled_name, skipped_times, source_rows, times_in_range, unseen_rows,
 };
 use crate::table::TableRef;
 use batch::{Batch, names};
@@ -61,14 +61,18 @@ pub(crate) fn run(
 
     let scanner = Arc::new(Mutex::new(Scanner {
         counts: RowCounts {
-            by_check: vec![0; outcomes(&plan.rows).len()],
+            by_check: vec![0; conversion_rules(&plan.rows).len() + plan.rows.checks.len()],
+            nulled: nulled(&plan.rows)
+                .into_iter()
+                .map(|(name, _)| (name, 0))
+                .collect(),
+            money: counted_money(plan).map(|_| Money::default()),
             skipped: skipped_times(&plan.rows)
                 .into_iter()
                 .map(|(name, _)| (name, 0))
                 .collect(),
             ..RowCounts::default()
         },
-        outcomes: outcomes(&plan.rows),
         days: Days::default(),
         duplicates,
         position: 0,
@@ -167,10 +171,10 @@ fn drain(
     Ok(())
 }
 
-/// The columns that the accumulators need, from the visible rows.
+/// The columns that the accumulators need, of the rows of the source.
 fn selected(plan: &Aggregate, layout: &Layout) -> Result<LazyFrame, EngineError> {
     let rows = &plan.rows;
-    let frame = visible_rows(rows, &rows.scan.files, false)?;
+    let frame = source_rows(rows, &rows.scan.files, false)?;
     let mut columns = vec![key(rows).alias(names::KEY)];
     if let Some(time) = &rows.time {
         columns.push(
@@ -184,6 +188,13 @@ fn selected(plan: &Aggregate, layout: &Layout) -> Result<LazyFrame, EngineError>
     }
     for (i, (_, skipped)) in skipped_times(rows).into_iter().enumerate() {
         columns.push(skipped.alias(names::skipped(i)));
+    }
+    for (i, (_, is_null)) in nulled(rows).into_iter().enumerate() {
+        columns.push(is_null.alias(names::nulled(i)));
+    }
+    if let Some(amount) = counted_money(plan) {
+        let amount = lower(amount, rows).cast(DataType::Float64);
+        columns.push(amount.alias(names::AMOUNT));
     }
     for (i, value) in layout.values.iter().enumerate() {
         let column = value_column(plan, value, layout.only_compared(i));
@@ -250,17 +261,10 @@ pub(crate) fn key_type(rows: &SourceRows) -> Type {
     derived.or(stored).unwrap_or(Type::String)
 }
 
-/// 1 + number of the first check that takes the row out, 0 for rows that pass. Texts that did not convert and times that cannot
-/// be represented come first.
+/// Status of rows that pass; that of others is 1 + the number of the first rule that takes them out, and of rows that are not
+/// visible [`FUTURE`], [`UNKNOWN`] or [`PRUNED`].
 pub(crate) fn status(rows: &SourceRows) -> Option<Expr> {
-    let broken = rows
-        .scan
-        .columns
-        .iter()
-        .filter(|c| is_converted(c))
-        .map(|c| broken_text(&rows.scan, c));
-    let times = times_in_range(rows).map(|c| broken_time(&rows.scan, c));
-    let broken = broken.chain(times);
+    let broken = conversion_rules(rows).into_iter().map(|rule| rule.broken);
     let checks = rows.checks.iter().map(|check| lower(&check.bad_when, rows));
     let conditions: Vec<Expr> = broken.chain(checks).collect();
     let mut status = None;
@@ -269,29 +273,80 @@ pub(crate) fn status(rows: &SourceRows) -> Option<Expr> {
         let otherwise = status.unwrap_or_else(|| lit(0u32));
         status = Some(when(condition).then(code).otherwise(otherwise));
     }
+    if has_unseen(rows) {
+        let unseen = col(UNSEEN);
+        let otherwise = status.unwrap_or_else(|| lit(0u32));
+        let is_unseen = unseen.clone().neq(lit(0u32));
+        status = Some(when(is_unseen).then(unseen).otherwise(otherwise));
+    }
     status.map(|status| status.cast(DataType::UInt32))
 }
 
-/// What happens to rows of each status from 1 on.
-pub(crate) fn outcomes(rows: &SourceRows) -> Vec<RowOutcome> {
-    let broken = rows
+/// A column whose values may be such that its type cannot hold them.
+pub(crate) struct Conversion<'a> {
+    pub(crate) column: &'a ScanColumn,
+    /// The column is converted from text; else its times may be ones that cannot be represented.
+    pub(crate) from_text: bool,
+    /// Where a value does not convert.
+    pub(crate) broken: Expr,
+}
+
+/// Columns of text first, then columns of times.
+fn conversions(rows: &SourceRows) -> Vec<Conversion<'_>> {
+    let texts = rows.scan.columns.iter().filter(|c| is_converted(c));
+    let texts = texts.map(|column| Conversion {
+        column,
+        from_text: true,
+        broken: broken_text(&rows.scan, column),
+    });
+    let times = times_in_range(rows).map(|column| Conversion {
+        column,
+        from_text: false,
+        broken: broken_time(&rows.scan, column),
+    });
+    texts.chain(times).collect()
+}
+
+/// Columns with a rule of their own: a value that does not convert takes its row out.
+pub(crate) fn conversion_rules(rows: &SourceRows) -> Vec<Conversion<'_>> {
+    match rows.unconverted {
+        Unconverted::TakesOut(_) => conversions(rows),
+        Unconverted::Null => Vec::new(),
+    }
+}
+
+/// Columns whose values can become null though what they are made from is not: name, and where that is so.
+fn nulled(rows: &SourceRows) -> Vec<(String, Expr)> {
+    let converted = match rows.unconverted {
+        Unconverted::TakesOut(_) => Vec::new(),
+        Unconverted::Null => conversions(rows),
+    };
+    let converted = converted
+        .into_iter()
+        .map(|c| (c.column.name.clone(), c.broken));
+    // Names that begin so are the plan's own, which no user has derived.
+    let derived = rows
         .scan
-        .columns
+        .derive
         .iter()
-        .filter(|c| is_converted(c))
-        .map(|_| RowOutcome::Quarantine);
-    let times = times_in_range(rows).map(|_| RowOutcome::Quarantine);
-    broken
-        .chain(times)
-        .chain(rows.checks.iter().map(|check| check.outcome))
-        .collect()
+        .filter(|(name, _)| !name.starts_with("__"));
+    let derived = derived.map(|(name, _)| (name.clone(), col(nulled_name(name))));
+    converted.chain(derived).collect()
+}
+
+/// The money of a row, where the plan reads it for its aggregates.
+fn counted_money(plan: &Aggregate) -> Option<&tessera_expr::Expr> {
+    let amount = plan.rows.amount.as_ref()?;
+    let wanted = tessera_expr::columns(amount);
+    let reads = |expr: &tessera_expr::Expr| !tessera_expr::columns(expr).is_disjoint(&wanted);
+    let layout = Layout::new(&plan.aggs);
+    layout.values.iter().any(reads).then_some(amount)
 }
 
 /// Counts what becomes of the rows and keeps those that take part.
 struct Scanner {
     counts: RowCounts,
     days: Days,
-    outcomes: Vec<RowOutcome>,
     duplicates: Option<Duplicates>,
     /// Position of the next row among those that pass the checks.
     position: u64,
@@ -306,16 +361,13 @@ struct Scanner {
 impl Scanner {
     fn batch(&mut self, frame: &DataFrame) -> Result<Batch, EngineError> {
         let mut used = self.passing(frame)?;
-        self.counts.rows += frame.height() as u64;
+        self.count_nulled(frame, &used)?;
         if let Some(duplicates) = &self.duplicates {
             let (position, counts) = (&mut self.position, &mut self.counts);
             used.retain(|_| {
                 let repeated = duplicates.contains(*position);
                 *position += 1;
-                if repeated {
-                    counts.duplicates += 1;
-                    count_outcome(counts, duplicates.outcome());
-                }
+                counts.repeated += u64::from(repeated);
                 !repeated
             });
         }
@@ -329,6 +381,7 @@ impl Scanner {
                 *count += used.iter().filter(is_skipped).count() as u64;
             }
         }
+        self.count_money(frame, &used)?;
         let batch = Batch::new(
             frame,
             self.as_of_day,
@@ -368,30 +421,97 @@ impl Scanner {
         Ok(())
     }
 
+    /// Rows that are visible and that no check takes out.
     fn passing(&mut self, frame: &DataFrame) -> Result<Vec<u32>, EngineError> {
         let Ok(status) = frame.column(names::STATUS) else {
             return Ok((0..frame.height() as u32).collect());
         };
         let mut passing = Vec::with_capacity(frame.height());
+        let unseen = &mut self.counts.unseen;
         for (row, status) in status.as_materialized_series().u32()?.iter().enumerate() {
             match status.unwrap_or(0) {
                 0 => passing.push(row as u32),
-                check => {
-                    let check = check as usize - 1;
-                    self.counts.by_check[check] += 1;
-                    count_outcome(&mut self.counts, self.outcomes[check]);
-                }
+                FUTURE => unseen.future += 1,
+                UNKNOWN => unseen.unknown += 1,
+                PRUNED => unseen.pruned += 1,
+                check => self.counts.by_check[check as usize - 1] += 1,
             }
         }
         Ok(passing)
     }
+
+    fn count_nulled(&mut self, frame: &DataFrame, passing: &[u32]) -> Result<(), EngineError> {
+        for (i, (_, count)) in self.counts.nulled.iter_mut().enumerate() {
+            let nulled = frame.column(&names::nulled(i))?.as_materialized_series();
+            let nulled = nulled.bool()?;
+            let all = nulled.sum().unwrap_or(0);
+            *count += if all == 0 || passing.len() == frame.height() {
+                u64::from(all)
+            } else {
+                let is_null = |row: &&u32| nulled.get(**row as usize) == Some(true);
+                passing.iter().filter(is_null).count() as u64
+            };
+        }
+        Ok(())
+    }
+
+    fn count_money(&mut self, frame: &DataFrame, used: &[u32]) -> Result<(), EngineError> {
+        let Some(money) = &mut self.counts.money else {
+            return Ok(());
+        };
+        let amounts = frame
+            .column(names::AMOUNT)?
+            .as_materialized_series()
+            .rechunk();
+        let amounts = amounts.f64()?;
+        let mut add = |amount: f64| {
+            if amount < 0.0 {
+                money.negative_rows += 1;
+                money.negative -= amount;
+            } else {
+                money.positive += amount;
+            }
+        };
+        match amounts.cont_slice() {
+            Ok(values) => used.iter().for_each(|&row| add(values[row as usize])),
+            Err(_) => {
+                let known = used.iter().filter_map(|&row| amounts.get(row as usize));
+                known.for_each(&mut add);
+            }
+        }
+        Ok(())
+    }
 }
 
-/// Counts one row taken out. Rows that fail the run are counted with those set aside, since both are shown.
-fn count_outcome(counts: &mut RowCounts, outcome: RowOutcome) {
-    match outcome {
-        RowOutcome::Quarantine | RowOutcome::Fail => counts.quarantined += 1,
-        RowOutcome::Drop => counts.dropped += 1,
-        RowOutcome::Filter => counts.filtered += 1,
+/// Counts the rows that bounds on the files' own columns keep out of the pass, by reading nothing but the columns of time, and
+/// of those only the row groups that their statistics do not keep out.
+pub(crate) fn unseen(rows: &SourceRows) -> Result<Unseen, EngineError> {
+    let Some(frame) = unseen_rows(rows)? else {
+        return Ok(Unseen::default());
+    };
+    let counted = frame
+        .group_by([col(UNSEEN)])
+        .agg([len().cast(DataType::UInt64).alias("rows")])
+        .collect_with_engine(Engine::Streaming)?
+        .unwrap_single();
+    let reasons = counted
+        .column(UNSEEN)?
+        .as_materialized_series()
+        .u32()?
+        .clone();
+    let counts = counted
+        .column("rows")?
+        .as_materialized_series()
+        .u64()?
+        .clone();
+    let mut unseen = Unseen::default();
+    for (reason, count) in reasons.iter().zip(counts.iter()) {
+        let count = count.unwrap_or(0);
+        match reason {
+            Some(UNKNOWN) => unseen.unknown += count,
+            Some(PRUNED) => unseen.pruned += count,
+            _ => unseen.future += count,
+        }
     }
+    Ok(unseen)
 }

@@ -4,12 +4,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use polars::prelude::*;
 use rayon::prelude::*;
-use tessera_expr::rel::{Dedup, RowOutcome, SourceRows};
+use tessera_expr::rel::{Dedup, SourceRows};
 use xxhash_rust::xxh3::xxh3_128;
 
 use crate::aggregate::status;
 use crate::error::EngineError;
-use crate::scan::{as_stored, visible_rows};
+use crate::scan::{as_stored, source_rows};
 
 const STATUS: &str = "__status";
 
@@ -30,7 +30,6 @@ const HASHED_ROWS: usize = 1 << 12;
 /// 16 bytes a row. In the comparison null is a value of its own, NaN is not null, and -0.0 is 0.0.
 #[derive(Debug, Clone)]
 pub(crate) struct Duplicates {
-    outcome: RowOutcome,
     /// A bit per position.
     repeated: Vec<u64>,
 }
@@ -48,7 +47,7 @@ impl Duplicates {
             .map(|name| as_stored(rows, name).alias(identity(name)))
             .collect();
         columns.extend(status(rows).map(|status| status.alias(STATUS)));
-        let frame = visible_rows(rows, &rows.scan.files, false)?.select(columns);
+        let frame = source_rows(rows, &rows.scan.files, false)?.select(columns);
         let search = Arc::new(Mutex::new(Search::default()));
         let inner = search.clone();
         let callback = PlanCallback::new(move |frame: DataFrame| -> PolarsResult<bool> {
@@ -62,7 +61,6 @@ impl Duplicates {
             .collect_with_engine(Engine::Streaming)?;
         let search = std::mem::take(&mut *search.lock().unwrap_or_else(PoisonError::into_inner));
         Ok(Self {
-            outcome: dedup.outcome,
             repeated: search.repeated(),
         })
     }
@@ -71,11 +69,6 @@ impl Duplicates {
     pub(crate) fn contains(&self, position: u64) -> bool {
         let word = self.repeated.get(position as usize / 64);
         word.is_some_and(|word| word >> (position % 64) & 1 == 1)
-    }
-
-    /// What happens to repeated rows.
-    pub(crate) fn outcome(&self) -> RowOutcome {
-        self.outcome
     }
 }
 
@@ -292,9 +285,9 @@ mod tests {
             let hashes = row_hashes(&frame).unwrap();
             search.take(&hashes, frame.column(STATUS).ok()).unwrap();
         }
-        let (outcome, rows) = (RowOutcome::Drop, search.position);
+        let rows = search.position;
         let repeated = search.repeated();
-        let duplicates = Duplicates { outcome, repeated };
+        let duplicates = Duplicates { repeated };
         (0..rows + 64).filter(|p| duplicates.contains(*p)).collect()
     }
 

@@ -4,7 +4,7 @@
 //! stage file, the boundary between stages).
 //!
 //! Where to look: `scan` reads files, `aggregate` makes one row per customer, `assemble` puts tables side by side, `project`
-//! computes columns, `rejects` fetches rows that were set aside, `lower` translates expressions.
+//! computes columns, `rejects` fetches rows that rules took out, `per_key` compares the rows of a key, `lower` translates expressions.
 
 mod aggregate;
 mod assemble;
@@ -12,6 +12,7 @@ mod bridge;
 mod duplicates;
 mod error;
 mod lower;
+mod per_key;
 mod polars_engine;
 mod project;
 mod rejects;
@@ -20,9 +21,11 @@ mod table;
 
 use std::path::Path;
 
-use tessera_expr::rel::{Rel, RowCounts, SourceRows};
+use tessera_expr::Expr;
+use tessera_expr::rel::{Rel, RowCounts, SourceRows, Unseen};
 
 pub use error::EngineError;
+pub use per_key::Several;
 pub use polars_engine::{PolarsEngine, set_threads};
 pub use rejects::Reject;
 pub use table::TableRef;
@@ -60,9 +63,31 @@ pub trait Engine {
     /// Runs the plan and writes its table to `to`.
     fn materialize(&self, plan: &Rel, to: &Path) -> Result<Materialized, EngineError>;
 
-    /// Hands over the rows that a source's checks set aside, in file and row order.
-    fn rejects(&self, rows: &SourceRows, take: &mut dyn FnMut(Reject)) -> Result<(), EngineError>;
+    /// Counts the rows of a source that bounds on the files' own columns keep out of [`Engine::materialize`], which does not
+    /// read them: with its counts, every row of the files is counted once.
+    fn unseen(&self, rows: &SourceRows) -> Result<Unseen, EngineError>;
 
-    /// Names of a source's checks, in the order of [`RowCounts::by_check`].
+    /// Hands over the first rows that each rule of a source took out, in file and row order: `wanted` says how many, in the
+    /// order of [`Engine::check_names`]. It reads no further than to the last of them.
+    fn rejects(
+        &self,
+        rows: &SourceRows,
+        wanted: &[u64],
+        take: &mut dyn FnMut(Reject),
+    ) -> Result<(), EngineError>;
+
+    /// Finds keys with several rows that pass the checks and for which `valid` holds, and compares those in these columns.
+    fn several(
+        &self,
+        rows: &SourceRows,
+        valid: Option<&Expr>,
+        columns: &[String],
+    ) -> Result<Several, EngineError>;
+
+    /// Counts the keys whose newest used row has a negative amount while no other row of that day or later has none.
+    fn newest_negative(&self, rows: &SourceRows, amount: &Expr) -> Result<u64, EngineError>;
+
+    /// Names of a source's rules, in the order of [`RowCounts::by_check`]; where repeated rows are looked for, theirs is the
+    /// last.
     fn check_names(&self, rows: &SourceRows) -> Vec<String>;
 }

@@ -6,13 +6,15 @@ use std::path::Path;
 
 use polars::prelude::Engine as PolarsMode;
 use tessera_expr::Expr;
-use tessera_expr::rel::{Rel, SourceRows};
+use tessera_expr::rel::{Rel, SourceRows, Unseen};
 
 use crate::error::{EngineError, plain_words};
 use crate::lower::Clock;
-use crate::scan::visible_rows;
+use crate::scan::source_rows;
 use crate::table::read_file;
-use crate::{Engine, Materialized, Reject, aggregate, assemble, project, rejects};
+use crate::{
+    Engine, Materialized, Reject, Several, aggregate, assemble, per_key, project, rejects,
+};
 
 /// Polars on this machine.
 #[derive(Debug, Clone)]
@@ -37,7 +39,7 @@ impl Engine for PolarsEngine {
     fn explain(&self, plan: &Rel) -> Result<String, EngineError> {
         match plan {
             Rel::Aggregate(plan) => {
-                let frame = visible_rows(&plan.rows, &plan.rows.scan.files, false)?;
+                let frame = source_rows(&plan.rows, &plan.rows.scan.files, false)?;
                 let names: Vec<&str> = plan.aggs.iter().map(|agg| agg.name.as_str()).collect();
                 Ok(format!(
                     "aggregate by {} in one pass: {}\n{}",
@@ -99,8 +101,30 @@ impl Engine for PolarsEngine {
         }
     }
 
-    fn rejects(&self, rows: &SourceRows, take: &mut dyn FnMut(Reject)) -> Result<(), EngineError> {
-        guarded(|| rejects::collect(rows, take)).map_err(|error| blame(rows, error))
+    fn unseen(&self, rows: &SourceRows) -> Result<Unseen, EngineError> {
+        guarded(|| aggregate::unseen(rows)).map_err(|error| blame(rows, error))
+    }
+
+    fn rejects(
+        &self,
+        rows: &SourceRows,
+        wanted: &[u64],
+        take: &mut dyn FnMut(Reject),
+    ) -> Result<(), EngineError> {
+        guarded(|| rejects::collect(rows, wanted, take)).map_err(|error| blame(rows, error))
+    }
+
+    fn several(
+        &self,
+        rows: &SourceRows,
+        valid: Option<&Expr>,
+        columns: &[String],
+    ) -> Result<Several, EngineError> {
+        guarded(|| per_key::several(rows, valid, columns)).map_err(|error| blame(rows, error))
+    }
+
+    fn newest_negative(&self, rows: &SourceRows, amount: &Expr) -> Result<u64, EngineError> {
+        guarded(|| per_key::newest_negative(rows, amount)).map_err(|error| blame(rows, error))
     }
 
     fn check_names(&self, rows: &SourceRows) -> Vec<String> {
@@ -140,7 +164,7 @@ fn blame(rows: &SourceRows, error: EngineError) -> EngineError {
     };
     for file in &rows.scan.files {
         let alone = guarded(|| {
-            visible_rows(rows, std::slice::from_ref(file), false)?
+            source_rows(rows, std::slice::from_ref(file), false)?
                 .collect_with_engine(PolarsMode::Streaming)?;
             Ok(())
         });

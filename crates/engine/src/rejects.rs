@@ -1,82 +1,151 @@
-//! The rows that were set aside, each with its file, its position and its content.
+//! The rows that rules took out, each with its file, its position, its content and the value that the rule met.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use polars::prelude::*;
-use tessera_expr::rel::{RowOutcome, SourceRows, Stored};
+use tessera_expr::rel::{SourceRows, Stored};
+use tessera_expr::{Node, Type};
 
-use crate::aggregate::{outcomes, status};
+use crate::aggregate::{conversion_rules, status};
 use crate::duplicates::Duplicates;
 use crate::error::EngineError;
-use crate::scan::{ROW, in_file, is_converted, raw_name, times_in_range, visible_rows};
+use crate::scan::{PRUNED, ROW, in_file, is_converted, raw_name, source_rows};
 
 const STATUS: &str = "__status";
 
-/// A row that was set aside.
+/// Rows that are looked at together: what a pass holds in memory beside the rows it hands over.
+const BATCH_ROWS: usize = 1 << 14;
+
+/// Longest value of an example, in characters.
+const LONGEST_VALUE: usize = 60;
+
+/// A row that a rule took out.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reject {
     /// The file.
     pub file: PathBuf,
     /// Position within the file, from 1.
     pub row_number: u64,
-    /// Name of the rule it broke.
-    pub rule: String,
+    /// Number of the rule, in the order of `Engine::check_names`.
+    pub rule: usize,
     /// The row as a JSON object.
     pub row: String,
+    /// What the rule met: the text that does not convert, or the columns of a check with their values. Never the key.
+    pub found: Option<String>,
 }
 
-/// Names of the checks in the order of [`tessera_expr::rel::RowCounts::by_check`].
+/// Names of the rules: values that do not convert, the checks, repeated rows.
 pub(crate) fn rule_names(rows: &SourceRows) -> Vec<String> {
-    let broken = rows
-        .scan
-        .columns
-        .iter()
-        .filter(|c| is_converted(c))
-        .map(|c| {
-            let wanted = match c.ty {
-                tessera_expr::Type::Bool => "true or false",
-                tessera_expr::Type::Int => "an integer",
-                tessera_expr::Type::Float | tessera_expr::Type::Decimal { .. } => "a number",
-                tessera_expr::Type::Date => "a date",
-                tessera_expr::Type::Timestamp => "a timestamp",
-                tessera_expr::Type::String | tessera_expr::Type::Null => "a text",
-            };
-            format!("{} is {wanted}", c.name)
-        });
-    let times = times_in_range(rows).map(|c| match &c.stored {
-        Stored::Timestamp {
-            ticks_per_second: 1_000_000_000,
-            ..
-        } => format!("{} is a time of the years 1677 to 2262", c.name),
-        _ => format!("{} is a time of the years 1 to 9999", c.name),
+    let broken = conversion_rules(rows).into_iter().map(|rule| {
+        let c = rule.column;
+        let wanted = match c.ty {
+            _ if !rule.from_text => match &c.stored {
+                Stored::Timestamp {
+                    ticks_per_second: 1_000_000_000,
+                    ..
+                } => "a time of the years 1677 to 2262",
+                _ => "a time of the years 1 to 9999",
+            },
+            Type::Bool => "true or false",
+            Type::Int => "an integer",
+            Type::Float | Type::Decimal { .. } => "a number",
+            Type::Date => "a date",
+            Type::Timestamp => "a timestamp",
+            Type::String | Type::Null => "a text",
+        };
+        format!("{} is not {wanted}", c.name)
     });
-    broken
-        .chain(times)
-        .chain(rows.checks.iter().map(|check| check.rule.clone()))
-        .collect()
+    let checks = rows.checks.iter().map(|check| check.rule.clone());
+    let repeated = rows
+        .dedup
+        .iter()
+        .map(|_| "repeats an earlier row".to_owned());
+    broken.chain(checks).chain(repeated).collect()
 }
 
-/// Reads the source again, file by file, and hands over the rows set aside, in file and row order.
-pub(crate) fn collect(rows: &SourceRows, mut take: impl FnMut(Reject)) -> Result<(), EngineError> {
-    let rules = rule_names(rows);
-    let shown: Vec<bool> = outcomes(rows)
-        .iter()
-        .map(|outcome| matches!(outcome, RowOutcome::Quarantine | RowOutcome::Fail))
-        .collect();
+/// Reads the source again, file by file, and hands over the first `wanted` rows of each rule, in file and row order; it stops
+/// where all are found.
+pub(crate) fn collect(
+    rows: &SourceRows,
+    wanted: &[u64],
+    take: &mut dyn FnMut(Reject),
+) -> Result<(), EngineError> {
+    let repeated = rows.dedup.as_ref().map(|_| rule_names(rows).len() - 1);
+    let wants_repeated = repeated.is_some_and(|rule| wanted.get(rule).is_some_and(|n| *n > 0));
     let duplicates = match &rows.dedup {
-        Some(dedup) if matches!(dedup.outcome, RowOutcome::Quarantine | RowOutcome::Fail) => {
-            Some(Duplicates::find(rows, dedup)?)
-        }
+        Some(dedup) if wants_repeated => Some(Duplicates::find(rows, dedup)?),
         _ => None,
     };
-    let mut position = 0;
+    let mut search = Search {
+        wanted: wanted.to_vec(),
+        found: found_columns(rows),
+        duplicates: duplicates.zip(repeated),
+        position: 0,
+        rejects: Vec::new(),
+        failure: None,
+    };
     for file in &rows.scan.files {
-        let mut frame = visible_rows(rows, std::slice::from_ref(file), true)?;
+        if search.is_done() {
+            break;
+        }
+        let mut frame = source_rows(rows, std::slice::from_ref(file), true)?;
         frame = frame.with_column(status(rows).unwrap_or_else(|| lit(0u32)).alias(STATUS));
-        if duplicates.is_none() {
+        if search.duplicates.is_none() {
             frame = frame.filter(col(STATUS).neq(lit(0u32)));
         }
-        let frame = frame.select(content(rows)).collect()?;
+        let frame = frame
+            .filter(col(STATUS).lt(lit(PRUNED)))
+            .select(content(rows));
+        search = search_file(frame, file, search)?;
+        search.rejects.drain(..).for_each(&mut *take);
+    }
+    Ok(())
+}
+
+/// Goes through one file, batch by batch.
+fn search_file(frame: LazyFrame, file: &Path, search: Search) -> Result<Search, EngineError> {
+    let shared = Arc::new(Mutex::new(search));
+    let (inner, file) = (shared.clone(), file.to_owned());
+    let callback = PlanCallback::new(move |frame: DataFrame| -> PolarsResult<bool> {
+        let mut search = inner.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Err(error) = search.batch(&frame, &file) {
+            search.failure = Some(error);
+        }
+        Ok(search.failure.is_some() || search.is_done())
+    });
+    let size = std::num::NonZeroUsize::new(BATCH_ROWS);
+    frame
+        .sink_batches(callback, true, size)?
+        .collect_with_engine(Engine::Streaming)?;
+    let mut search = shared.lock().unwrap_or_else(PoisonError::into_inner);
+    match search.failure.take() {
+        Some(error) => Err(error),
+        None => Ok(std::mem::take(&mut *search)),
+    }
+}
+
+/// The state of a search over the files of a source.
+#[derive(Default)]
+struct Search {
+    /// Rows still wanted, by rule.
+    wanted: Vec<u64>,
+    /// Columns that show what a rule met, by rule.
+    found: Vec<Vec<String>>,
+    /// Repeated rows, and the number of their rule.
+    duplicates: Option<(Duplicates, usize)>,
+    /// Position of the next row among those that pass the checks.
+    position: u64,
+    rejects: Vec<Reject>,
+    failure: Option<EngineError>,
+}
+
+impl Search {
+    fn is_done(&self) -> bool {
+        self.wanted.iter().all(|n| *n == 0)
+    }
+
+    fn batch(&mut self, frame: &DataFrame, file: &Path) -> Result<(), EngineError> {
         let statuses = frame
             .column(STATUS)?
             .as_materialized_series()
@@ -90,26 +159,99 @@ pub(crate) fn collect(rows: &SourceRows, mut take: impl FnMut(Reject)) -> Result
         for row in 0..frame.height() {
             let rule = match statuses.get(row).unwrap_or(0) {
                 0 => {
-                    let repeated = duplicates
-                        .as_ref()
-                        .is_some_and(|found| found.contains(position));
-                    position += 1;
-                    repeated.then(|| "not a duplicate".to_owned())
+                    let position = self.position;
+                    self.position += 1;
+                    let repeated = self.duplicates.as_ref();
+                    repeated
+                        .filter(|(found, _)| found.contains(position))
+                        .map(|(_, rule)| *rule)
                 }
-                status => shown[status as usize - 1].then(|| rules[status as usize - 1].clone()),
+                status => Some(status as usize - 1),
             };
-            if let Some(rule) = rule {
-                let row_number = numbers.get(row).unwrap_or(0) + 1;
-                take(Reject {
-                    file: file.clone(),
-                    row_number,
-                    rule,
-                    row: json(&frame, row)?,
-                });
+            let Some(rule) = rule else { continue };
+            let Some(wanted) = self.wanted.get_mut(rule).filter(|wanted| **wanted > 0) else {
+                continue;
+            };
+            *wanted -= 1;
+            let found = self.found.get(rule).map_or(&[][..], Vec::as_slice);
+            self.rejects.push(Reject {
+                file: file.to_owned(),
+                row_number: numbers.get(row).unwrap_or(0) + 1,
+                rule,
+                row: json(frame, row)?,
+                found: found_values(frame, row, found)?,
+            });
+        }
+        Ok(())
+    }
+}
+
+/// The columns of the files that each rule looks at, the key aside.
+fn found_columns(rows: &SourceRows) -> Vec<Vec<String>> {
+    let broken = conversion_rules(rows).into_iter();
+    let broken = broken.map(|rule| vec![rule.column.name.clone()]);
+    let checks = rows.checks.iter().map(|check| {
+        let mut names = Vec::new();
+        inputs(rows, &check.bad_when, &mut names);
+        names
+    });
+    let all = broken
+        .chain(checks)
+        .chain(rows.dedup.iter().map(|_| Vec::new()));
+    let shown = all.map(|names| names.into_iter().filter(|n| *n != rows.key).collect());
+    shown.collect()
+}
+
+/// The columns of the files behind an expression, through what is derived.
+fn inputs(rows: &SourceRows, expr: &tessera_expr::Expr, into: &mut Vec<String>) {
+    for name in tessera_expr::columns(expr) {
+        let derived = rows.scan.derive.iter().find(|(derived, _)| derived == name);
+        match derived {
+            // A derived column that stands for one of the files reads that one.
+            Some((_, made))
+                if made.node != Node::Column(name.to_owned())
+                    && !tessera_expr::columns(made).contains(name) =>
+            {
+                inputs(rows, made, into)
+            }
+            _ => {
+                let stored = rows.scan.columns.iter();
+                let stored = stored.filter(|c| c.name == name && c.stored != Stored::HivePath);
+                into.extend(stored.map(|c| c.name.clone()));
             }
         }
     }
-    Ok(())
+    into.sort();
+    into.dedup();
+}
+
+/// One value as it stands in the file; of several columns each with its name.
+fn found_values(
+    frame: &DataFrame,
+    row: usize,
+    columns: &[String],
+) -> Result<Option<String>, EngineError> {
+    let value = |name: &String| -> Result<String, EngineError> {
+        let value = json_value(&frame.column(name)?.get(row)?);
+        let text = match value {
+            serde_json::Value::String(text) => text,
+            other => other.to_string(),
+        };
+        let short: String = text.chars().take(LONGEST_VALUE).collect();
+        let cut = if short.len() < text.len() { "…" } else { "" };
+        Ok(format!("{short}{cut}"))
+    };
+    match columns {
+        [] => Ok(None),
+        [one] => Ok(Some(value(one)?)),
+        several => {
+            let values = several
+                .iter()
+                .map(|name| Ok(format!("{name} = {}", value(name)?)))
+                .collect::<Result<Vec<_>, EngineError>>()?;
+            Ok(Some(values.join(", ")))
+        }
+    }
 }
 
 /// Position, status, and every column of the file; texts as they stand there.

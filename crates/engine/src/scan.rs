@@ -27,7 +27,8 @@ use parquet::parquet;
 use path_values::path_columns;
 pub(crate) use texts::{broken_text, is_converted, raw_name};
 use texts::{csv, ndjson};
-use visible::{known_ends, local_bound, raw_bounds, stored_column};
+pub(crate) use visible::{FUTURE, PRUNED, UNKNOWN};
+use visible::{is_decided, known_ends, raw_bounds, stored_column, unseen};
 
 /// Prefix of columns that only the engine sees.
 const RAW: &str = "__raw_";
@@ -54,15 +55,59 @@ pub(crate) fn polars_type(ty: Type) -> DataType {
     }
 }
 
-/// The rows of these files that are visible at `as_of`, with normalised and derived columns, in file and row order. With
-/// `row_numbers`, a column [`ROW`] holds the position in the file, from 0 (one file only).
-pub(crate) fn visible_rows(
+/// Name of the column that says why a row is not visible, 0 for one that is. It is there where [`has_unseen`] says so; else
+/// every row of [`source_rows`] is visible.
+pub(crate) const UNSEEN: &str = "__unseen";
+
+/// The rows of these files with normalised and derived columns, in file and row order. Rows that bounds on the files' own
+/// columns keep out are not there; [`unseen_rows`] has them. With `row_numbers`, a column [`ROW`] holds the position in the
+/// file, from 0 (one file only).
+pub(crate) fn source_rows(
     rows: &SourceRows,
     files: &[PathBuf],
     row_numbers: bool,
 ) -> Result<LazyFrame, EngineError> {
+    let frame = typed_rows(rows, files, row_numbers, Side::Inside)?;
+    let frame = with_all_columns(rows, frame);
+    Ok(if has_unseen(rows) {
+        frame.with_column(unseen(rows).alias(UNSEEN))
+    } else {
+        frame
+    })
+}
+
+/// Why each row that [`source_rows`] does not have is not visible, in a column [`UNSEEN`]; nothing where it has them all.
+pub(crate) fn unseen_rows(rows: &SourceRows) -> Result<Option<LazyFrame>, EngineError> {
+    let mut groups = rows.scan.groups.iter();
+    if groups.all(|group| raw_bounds(&held_by(rows, group).0).is_none()) {
+        return Ok(None);
+    }
+    let frame = typed_rows(rows, &rows.scan.files, false, Side::Outside)?;
+    let frame = with_all_columns(rows, frame);
+    Ok(Some(frame.select([unseen(rows).alias(UNSEEN)])))
+}
+
+/// Whether the bounds on the columns of some files leave rows in that are not visible.
+pub(crate) fn has_unseen(rows: &SourceRows) -> bool {
+    let mut names = [&rows.time, &rows.known_at].into_iter().flatten();
+    names.any(|name| {
+        let decided = |group| is_decided(&held_by(rows, group).0, name);
+        !rows.scan.groups.iter().all(decided)
+    })
+}
+
+/// Which rows of files a frame holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Side {
+    /// All but those that bounds on the files' own columns keep out.
+    Inside,
+    /// Those.
+    Outside,
+}
+
+/// Adds what is derived from the columns of the files.
+fn with_all_columns(rows: &SourceRows, mut frame: LazyFrame) -> LazyFrame {
     let scan = &rows.scan;
-    let mut frame = typed_rows(rows, files, row_numbers)?;
     let until = rows.until.as_deref();
     if let Some(until) = until.filter(|until| stored_column(scan, until).is_some()) {
         frame = frame.with_columns(known_ends(rows, until));
@@ -72,6 +117,9 @@ pub(crate) fn visible_rows(
     frame = frame.with_columns(kept.collect::<Vec<_>>());
     for (name, expr) in &scan.derive {
         let mut made = vec![lower(expr, rows).alias(name.as_str())];
+        // Of the columns as they are before the derived one can take the place of one of them.
+        let nulled = inputs_present(expr).and(made[0].clone().is_null());
+        made.push(nulled.alias(nulled_name(name)));
         let skipped = reads_skipped(expr, rows.into());
         made.extend(skipped.map(|skipped| skipped.alias(skipped_name(name))));
         frame = frame.with_columns(made);
@@ -79,12 +127,19 @@ pub(crate) fn visible_rows(
             frame = frame.with_columns(known_ends(rows, name));
         }
     }
-    for name in [&rows.time, &rows.known_at].into_iter().flatten() {
-        if let Some(bound) = local_bound(rows, name) {
-            frame = frame.filter(col(name.as_str()).is_null().or(bound));
-        }
-    }
-    Ok(frame)
+    frame
+}
+
+/// True where no column that the expression reads is null.
+fn inputs_present(expr: &tessera_expr::Expr) -> Expr {
+    let inputs = tessera_expr::columns(expr);
+    let present = inputs.into_iter().map(|name| col(name).is_not_null());
+    present.reduce(Expr::and).unwrap_or_else(|| lit(false))
+}
+
+/// Name of the column that is true where a derived value is null although what it is made from is not.
+pub(crate) fn nulled_name(name: &str) -> String {
+    format!("{RAW}nulled_{name}")
 }
 
 /// The rows of these files with columns in the types of the expression language: one scan for each group of files that are read
@@ -93,6 +148,7 @@ fn typed_rows(
     rows: &SourceRows,
     files: &[PathBuf],
     row_numbers: bool,
+    side: Side,
 ) -> Result<LazyFrame, EngineError> {
     let all = &rows.scan.files;
     // The files are some of those of the scan, most often all of them.
@@ -113,11 +169,11 @@ fn typed_rows(
         }
     }
     if let [(group, from, files)] = parts.as_slice() {
-        return group_rows(rows, group, *from, files, row_numbers);
+        return group_rows(rows, group, (*from, files), row_numbers, side);
     }
     let mut frames = Vec::with_capacity(parts.len());
     for (group, from, files) in parts {
-        let frame = group_rows(rows, group, from, files, row_numbers)?;
+        let frame = group_rows(rows, group, (from, files), row_numbers, side)?;
         frames.push(frame.select(same_columns(&rows.scan, row_numbers)));
     }
     let in_order = UnionArgs {
@@ -151,22 +207,11 @@ fn same_columns(scan: &Scan, row_numbers: bool) -> Vec<Expr> {
 fn group_rows(
     rows: &SourceRows,
     group: &FileGroup,
-    first_file: usize,
-    files: &[PathBuf],
+    (first_file, files): (usize, &[PathBuf]),
     row_numbers: bool,
+    side: Side,
 ) -> Result<LazyFrame, EngineError> {
-    let mut held = rows.clone();
-    let mut absent = Vec::new();
-    held.scan.columns.clear();
-    for (column, stored) in rows.scan.columns.iter().zip(&group.stored) {
-        match stored {
-            Some(stored) => held.scan.columns.push(ScanColumn {
-                stored: stored.clone(),
-                ..column.clone()
-            }),
-            None => absent.push(column),
-        }
-    }
+    let (held, absent) = held_by(rows, group);
     let scan = &held.scan;
     let mut frame = match scan.format {
         ScanFormat::Parquet => parquet(scan, files, group.has_gaps)?,
@@ -176,9 +221,12 @@ fn group_rows(
     if row_numbers {
         frame = frame.with_row_index(ROW, None);
     }
-    if let Some(predicate) = raw_bounds(&held) {
-        frame = frame.filter(predicate);
-    }
+    frame = match (raw_bounds(&held), side) {
+        (Some(bounds), Side::Inside) => frame.filter(bounds.inside),
+        (Some(bounds), Side::Outside) => frame.filter(bounds.outside),
+        (None, Side::Inside) => frame,
+        (None, Side::Outside) => frame.filter(lit(false)),
+    };
     // What nobody asks for is not computed: projections are pushed down.
     let mut made = path_columns(scan, first_file, files)?;
     for column in &scan.columns {
@@ -202,6 +250,23 @@ fn group_rows(
         }
     }
     Ok(frame.with_columns(made))
+}
+
+/// The rows with their columns as the files of a group hold them, and the columns that these files lack.
+fn held_by<'a>(rows: &'a SourceRows, group: &FileGroup) -> (SourceRows, Vec<&'a ScanColumn>) {
+    let mut held = rows.clone();
+    let mut absent = Vec::new();
+    held.scan.columns.clear();
+    for (column, stored) in rows.scan.columns.iter().zip(&group.stored) {
+        match stored {
+            Some(stored) => held.scan.columns.push(ScanColumn {
+                stored: stored.clone(),
+                ..column.clone()
+            }),
+            None => absent.push(column),
+        }
+    }
+    (held, absent)
 }
 
 /// Whether a derived column has this name, also where the files have a column of it.

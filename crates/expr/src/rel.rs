@@ -162,7 +162,7 @@ impl Stored {
     }
 }
 
-/// What happens to a row that meets a check.
+/// What the contract says of a row that meets a check. Engines carry it and do not look at it: they classify and count.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[allow(missing_docs)]
 pub enum RowOutcome {
@@ -171,6 +171,15 @@ pub enum RowOutcome {
     Fail,
     /// Does not concern the pipeline.
     Filter,
+}
+
+/// What becomes of a value that does not convert to the type of its column.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unconverted {
+    /// It takes its row out, by a rule that stands before all checks.
+    TakesOut(RowOutcome),
+    /// It reads as null and is counted.
+    Null,
 }
 
 /// A named condition that takes a row out. Checks apply in order; the first that is true decides.
@@ -182,6 +191,8 @@ pub struct RowCheck {
     pub bad_when: Expr,
     /// What happens to it.
     pub outcome: RowOutcome,
+    /// It takes out rows with a value that does not convert, as [`Unconverted`] says.
+    pub conversion: bool,
 }
 
 /// How repeated rows are found.
@@ -195,8 +206,20 @@ pub struct Dedup {
 
 /// The rows of one source that are visible at `as_of` and take part.
 ///
-/// A row is visible where `time` is null or its local date is at most `as_of` (and likewise `known_at`), whether these are
-/// columns of the files, of the path, or derived. Visible rows pass the checks in order, then the search for duplicates. What is left is used.
+/// A row is visible where `time` is null or its local date is at most `as_of` (and likewise `known_at`), and not before
+/// `not_before`, whether these are columns of the files, of the path, or derived. Visible rows pass the conversions of their
+/// values, the checks in order, then the search for repeated rows. What is left is used. Rows keep the order of files and of
+/// rows in a file.
+///
+/// ```text
+/// time 2026-11-02, as_of 2026-11-01   not visible: future
+/// known_at 2026-11-02                 not visible: unknown
+/// day before not_before               not visible: pruned
+/// text `x` in a column of numbers     visible, taken out by the rule of that column
+/// bad_when is true                    visible, taken out by the first such check
+/// bad_when is false or null           visible, passes
+/// equal to an earlier row that passed visible, repeated
+/// ```
 #[derive(Debug, Clone, PartialEq)]
 pub struct SourceRows {
     /// Files and columns.
@@ -215,10 +238,14 @@ pub struct SourceRows {
     pub not_before: Option<NaiveDate>,
     /// Columns of the files that the plan uses: a time in one of them that cannot be represented makes a broken row.
     pub in_range: BTreeSet<String>,
+    /// Values of these that do not convert, and texts.
+    pub unconverted: Unconverted,
     /// Contract, then filter.
     pub checks: Vec<RowCheck>,
     /// Search for repeated rows among those that passed.
     pub dedup: Option<Dedup>,
+    /// The money of a row, whose signs are counted where the plan reads it anyway.
+    pub amount: Option<Expr>,
 }
 
 /// One row per key: every aggregate in one pass over the rows. Output: the key, then the aggregates.
@@ -418,27 +445,72 @@ pub enum Rel {
     Project(Project),
 }
 
-/// What became of the visible rows of a source: `rows = used + filtered + quarantined + dropped`, always.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+/// Rows that are not visible, each counted once, by the first reason that holds.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Unseen {
+    /// Their time is after `as_of`.
+    pub future: u64,
+    /// They were not known at `as_of`.
+    pub unknown: u64,
+    /// No aggregate uses them: their time is before `not_before`.
+    pub pruned: u64,
+}
+
+impl Unseen {
+    /// All of them.
+    pub fn total(&self) -> u64 {
+        self.future + self.unknown + self.pruned
+    }
+
+    /// These and others.
+    pub fn plus(self, other: Self) -> Self {
+        Self {
+            future: self.future + other.future,
+            unknown: self.unknown + other.unknown,
+            pruned: self.pruned + other.pruned,
+        }
+    }
+}
+
+/// Signs of the money of the used rows.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Money {
+    /// Used rows with a negative amount.
+    pub negative_rows: u64,
+    /// Sum of the negative amounts, as a positive number.
+    pub negative: f64,
+    /// Sum of the positive amounts.
+    pub positive: f64,
+}
+
+/// What an engine counted of the rows of a source. Every row that it read is in exactly one of `unseen`, `by_check`,
+/// `repeated` and `used`.
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct RowCounts {
-    /// Visible rows.
-    pub rows: u64,
+    /// Rows that are not visible. Those that bounds on the files' own columns keep out are not among them: see
+    /// `Engine::unseen`.
+    pub unseen: Unseen,
     /// Took part.
     pub used: u64,
-    /// Taken out by the filter.
-    pub filtered: u64,
-    /// Set aside with a reason.
-    pub quarantined: u64,
-    /// Left out as the contract says.
-    pub dropped: u64,
-    /// Of those above, repeated rows.
-    pub duplicates: u64,
-    /// Rows met by each check, in the order of `checks`.
+    /// Rows taken out by each rule: values that do not convert, column by column, then the checks in order.
     pub by_check: Vec<u64>,
+    /// Rows that repeat an earlier one.
+    pub repeated: u64,
+    /// Values that became null although what they were made from was not, by column, among the rows that pass the checks.
+    pub nulled: Vec<(String, u64)>,
+    /// Signs of the amounts, where the plan reads them.
+    pub money: Option<Money>,
     /// Local times of used rows that the clocks skipped, by column: they were moved forward by the gap.
     pub skipped: Vec<(String, u64)>,
     /// How far apart successive local days with used rows usually are: the 95th percentile, in days; none below three such days.
     pub usual_gap_days: Option<u32>,
     /// Newest local time of a used row, in microseconds.
     pub newest_micros: Option<i64>,
+}
+
+impl RowCounts {
+    /// Visible rows.
+    pub fn visible(&self) -> u64 {
+        self.used + self.repeated + self.by_check.iter().sum::<u64>()
+    }
 }

@@ -9,11 +9,12 @@ mod pass;
 use std::collections::BTreeMap;
 
 use tessera_expr::rel::{Agg, Aggregate, SourceRows};
-use tessera_expr::{Expr, Schema, Type};
+use tessera_expr::{Expr, Schema, Type, condition_at};
 use tessera_spec::Pipeline;
 use tessera_spec::diagnostic::Diagnostic;
-use tessera_spec::pipeline::{Base, LifecycleLimits, Unit};
+use tessera_spec::pipeline::{Base, LifecycleLimits, Source, Unit};
 
+pub use attributes::holds_at_as_of;
 use derived::Pending;
 
 /// Name of the constant with the base's mean gap between occasions.
@@ -92,6 +93,15 @@ struct Planner<'a> {
     pending: Vec<Pending>,
     published: Vec<FeatureInfo>,
     problems: Vec<Diagnostic>,
+}
+
+/// Which rows of an events source are purchases, parsed; none where every row is one.
+///
+/// # Errors
+/// What is wrong with the condition.
+pub fn purchase(source: &Source, schema: &Schema) -> Result<Option<Expr>, Vec<Diagnostic>> {
+    let purchase = source.purchase.as_ref();
+    purchase.map(|text| condition_at(text, schema)).transpose()
 }
 
 /// Plans the features of `pipeline` over the sources in `inputs`, or says all that is wrong with them.

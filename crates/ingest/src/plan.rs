@@ -5,13 +5,14 @@ use std::collections::BTreeSet;
 use chrono::NaiveDate;
 use tessera_expr::rel::{
     Dedup, FileGroup, RowCheck, RowOutcome, Scan, ScanColumn, ScanFormat, SourceRows, Stored,
+    Unconverted,
 };
 use tessera_expr::{
     BinaryOp, Expr, Function, Literal, Node, Schema, Type, condition_at, failures, parse_at,
 };
 use tessera_spec::Pipeline;
 use tessera_spec::diagnostic::Diagnostic;
-use tessera_spec::pipeline::{At, Duplicates, Format, OnBadRow, Source, SourceKind};
+use tessera_spec::pipeline::{At, Duplicates, Format, OnBadRow, OnBadValue, Source, SourceKind};
 
 use crate::columns::{self, Resolved};
 use crate::inventory::Inventory;
@@ -44,10 +45,8 @@ pub fn plan(
     let rules = rules(source, &schema, &mut problems);
     let uses = Uses::new(source, &columns, &derive, &rules);
     uses.check_zone(source, (&columns, &groups), &derive, &mut problems);
-    let checks = failed
-        .into_iter()
-        .chain(checks(source, &schema, rules))
-        .collect();
+    let checks = failed.into_iter().chain(checks(source, &schema, rules));
+    let checks = by_contract(source, checks);
     if !problems.is_empty() {
         return Err(problems);
     }
@@ -80,7 +79,9 @@ pub fn plan(
         as_of,
         not_before: None,
         in_range: uses.names,
+        unconverted: unconverted(source.contract.conversions),
         checks,
+        amount: amount(source, &schema),
         dedup: dedup(&source.contract.duplicates),
     };
     Ok(Planned { rows, schema })
@@ -188,6 +189,7 @@ fn failed(place: &str, expr: &Expr, made: Option<&Expr>) -> Vec<RowCheck> {
             rule: format!("{place}: {} is not {}", failure.of, failure.wanted),
             bad_when: failure.when,
             outcome: RowOutcome::Quarantine,
+            conversion: true,
         })
         .collect()
 }
@@ -295,6 +297,7 @@ fn reads_local_time(expr: &Expr) -> bool {
 struct Rules {
     contract: Vec<(String, Expr, RowOutcome)>,
     filter: Option<Expr>,
+    purchase: Option<Expr>,
 }
 
 impl Rules {
@@ -303,6 +306,7 @@ impl Rules {
             .iter()
             .map(|(_, expr, _)| expr)
             .chain(&self.filter)
+            .chain(&self.purchase)
     }
 }
 
@@ -322,7 +326,30 @@ fn rules(source: &Source, schema: &Schema, problems: &mut Vec<Diagnostic>) -> Ru
             None
         }
     });
-    Rules { contract, filter }
+    let purchase = source.purchase.as_ref();
+    let purchase = purchase.and_then(|purchase| match condition_at(purchase, schema) {
+        Ok(purchase) => Some(purchase),
+        Err(found) => {
+            problems.extend(found);
+            None
+        }
+    });
+    Rules {
+        contract,
+        filter,
+        purchase,
+    }
+}
+
+/// The checks with what the contract says of values that do not convert; where they read as null, nothing looks for them.
+fn by_contract(source: &Source, checks: impl Iterator<Item = RowCheck>) -> Vec<RowCheck> {
+    let conversions = unconverted(source.contract.conversions);
+    let planned = checks.filter_map(|check| match conversions {
+        _ if !check.conversion => Some(check),
+        Unconverted::TakesOut(outcome) => Some(RowCheck { outcome, ..check }),
+        Unconverted::Null => None,
+    });
+    planned.collect()
 }
 
 /// Conversions within rules and filter, then the contract's checks, then the filter.
@@ -330,9 +357,10 @@ fn checks(source: &Source, schema: &Schema, rules: Rules) -> Vec<RowCheck> {
     let mut checks = Vec::new();
     if let Some(ty) = schema.get(&source.key.value) {
         checks.push(RowCheck {
-            rule: format!("{} is present", source.key.value),
+            rule: format!("{} is missing", source.key.value),
             bad_when: missing(&source.key.value, ty),
             outcome: outcome(source.contract.missing_key),
+            conversion: false,
         });
         if let Some(bad_when) = broken_key(&source.key.value, ty) {
             checks.push(RowCheck {
@@ -347,9 +375,10 @@ fn checks(source: &Source, schema: &Schema, rules: Rules) -> Vec<RowCheck> {
     {
         let bad_when = Expr::column(&time.value, ty).is_null();
         checks.push(RowCheck {
-            rule: format!("{} is present", time.value),
+            rule: format!("{} is missing", time.value),
             bad_when,
             outcome: RowOutcome::Quarantine,
+            conversion: false,
         });
     }
     for (name, check, _) in &rules.contract {
@@ -364,6 +393,7 @@ fn checks(source: &Source, schema: &Schema, rules: Rules) -> Vec<RowCheck> {
             rule,
             bad_when,
             outcome,
+            conversion: false,
         });
     }
     if let Some(filter) = rules.filter {
@@ -372,6 +402,7 @@ fn checks(source: &Source, schema: &Schema, rules: Rules) -> Vec<RowCheck> {
             rule: "filter".to_owned(),
             bad_when: filter.condition(BinaryOp::IsDistinctFrom, yes),
             outcome: RowOutcome::Filter,
+            conversion: false,
         });
     }
     checks
@@ -414,6 +445,24 @@ fn outcome(on_bad_row: OnBadRow) -> RowOutcome {
         OnBadRow::Drop => RowOutcome::Drop,
         OnBadRow::Fail => RowOutcome::Fail,
     }
+}
+
+fn unconverted(on_bad_value: OnBadValue) -> Unconverted {
+    Unconverted::TakesOut(match on_bad_value {
+        OnBadValue::Quarantine => RowOutcome::Quarantine,
+        OnBadValue::Drop => RowOutcome::Drop,
+        OnBadValue::Fail => RowOutcome::Fail,
+        OnBadValue::Null => return Unconverted::Null,
+    })
+}
+
+/// The money of an event, where the source has such a column.
+fn amount(source: &Source, schema: &Schema) -> Option<Expr> {
+    let name = source.amount.as_ref();
+    let name = name.map_or("amount", |amount| amount.value.as_str());
+    let ty = schema.get(name)?;
+    let number = matches!(ty, Type::Int | Type::Float | Type::Decimal { .. });
+    (source.kind == SourceKind::Events && number).then(|| Expr::column(name, ty))
 }
 
 fn dedup(duplicates: &Duplicates) -> Option<Dedup> {

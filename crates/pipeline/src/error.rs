@@ -21,29 +21,71 @@ pub enum PipelineError {
     Engine(#[from] EngineError),
     /// Rows broke a rule whose `on_fail` is `fail`.
     #[error(
-        "source `{name}`: {rows} rows break the rule \"{rule}\", which fails the run; nothing was published{example}"
+        "source `{name}`: {rule} in {rows}, {example}; the contract says that this fails the run, so nothing was published. Correct the rows, or change `on_fail` of the rule"
     )]
     Contract {
         /// Name of the source.
         name: String,
-        /// The rule.
+        /// What was found; the name of a rule that the pipeline file states.
         rule: String,
-        /// Rows that broke it.
-        rows: u64,
-        /// The first such row: file, row number and content.
+        /// Rows that broke it, of how many.
+        rows: String,
+        /// The first such row: what the rule met, file and row number.
         example: String,
     },
-    /// The newest event of a source is older than its `freshness.fail`.
+    /// More rows were rejected than the contract allows.
     #[error(
-        "source `{name}`: its newest event is {age_hours:.1} hours old at the close of the day, the limit is {limit_hours:.1}; nothing was published"
+        "source `{name}`: {rows} are rejected, more than the limit of {limit}: {because}; nothing was published. Correct the files or the contract, or {setting}"
+    )]
+    TooManyRejected {
+        /// Name of the source.
+        name: String,
+        /// How many of how many rows.
+        rows: String,
+        /// The rule that rejected most of them, with an example.
+        because: String,
+        /// The limit in words.
+        limit: String,
+        /// What allows as many.
+        setting: String,
+    },
+    /// The newest used row of a source is older than its `freshness.fail`, or there is none.
+    #[error(
+        "source `{name}`: {age} at the close of the day; `freshness.fail` allows {limit}, so nothing was published"
     )]
     Stale {
         /// Name of the source.
         name: String,
-        /// Age of the newest event.
-        age_hours: f64,
+        /// Age of the newest used row, or that there is none.
+        age: String,
         /// The limit.
-        limit_hours: f64,
+        limit: String,
+    },
+    /// Customers have several valid rows in an attributes source, and nothing says which one counts.
+    #[error(
+        "source `{name}`: {customers} several rows that hold at the same time and differ in a used attribute, such as {example}; nothing says which counts, so nothing was published. {}", capital(.help)
+    )]
+    SeveralRows {
+        /// Name of the source.
+        name: String,
+        /// Customers concerned, such as "2 customers have".
+        customers: String,
+        /// Files and rows of one of them.
+        example: String,
+        /// What to do.
+        help: String,
+    },
+    /// The rows of a source's files are not all accounted for: a fault of the program.
+    #[error(
+        "internal error: source `{name}` has {file_rows} rows in its files, but {accounted} were accounted for; please report this"
+    )]
+    Unaccounted {
+        /// Name of the source.
+        name: String,
+        /// Rows that the files hold.
+        file_rows: u64,
+        /// Rows that were counted as not visible, used, filtered, quarantined or dropped.
+        accounted: u64,
     },
     /// No customer is left to be assigned.
     #[error(
@@ -98,7 +140,12 @@ impl PipelineError {
         match self {
             Self::Invalid(_) | Self::Future { .. } => 2,
             Self::Lake(problems) => lake_code(problems),
-            Self::Contract { .. } | Self::Stale { .. } | Self::NoCustomers { .. } => 3,
+            Self::Contract { .. }
+            | Self::TooManyRejected { .. }
+            | Self::Stale { .. }
+            | Self::SeveralRows { .. }
+            | Self::NoCustomers { .. } => 3,
+            Self::Unaccounted { .. } => 1,
             Self::Engine(
                 EngineError::UnreadableFile { .. }
                 | EngineError::UnreadableSource { .. }
@@ -133,4 +180,11 @@ impl From<IngestError> for PipelineError {
     fn from(error: IngestError) -> Self {
         Self::Lake(vec![error])
     }
+}
+
+/// A sentence with its first letter in upper case.
+fn capital(text: &str) -> String {
+    let mut letters = text.chars();
+    let first = letters.next().map(|first| first.to_uppercase().to_string());
+    first.unwrap_or_default() + letters.as_str()
 }

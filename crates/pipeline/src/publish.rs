@@ -18,7 +18,8 @@ use crate::error::PipelineError;
 use crate::prepare::Prepared;
 use crate::scores::{Scored, calibration_table, quality_table};
 use crate::sources::{
-    RejectRow, SourceOutcome, epoch_day, rejects_schema, rejects_tables, sources_table,
+    RejectRow, SourceOutcome, epoch_day, reject_rules_table, rejects_schema, rejects_tables,
+    sources_table,
 };
 
 /// Batches of memberships that may wait to be written.
@@ -207,6 +208,7 @@ pub(crate) struct Tables {
     calibration: Option<RecordBatch>,
     quality: RecordBatch,
     rejects: Vec<RecordBatch>,
+    reject_rules: RecordBatch,
     sources: RecordBatch,
     counts: Value,
 }
@@ -259,13 +261,16 @@ impl Tables {
                 .transpose()?,
             quality: quality_table(as_of, quality)?,
             rejects: rejects_tables(prepared.as_of, rejects)?,
+            reject_rules: reject_rules_table(prepared.as_of, outcomes)?,
             sources: sources_table(prepared.as_of, outcomes)?,
             counts: outcomes
                 .iter()
                 .map(|o| {
                     json!({
-                        "source": o.name, "rows": o.counts.rows, "used": o.counts.used, "filtered": o.counts.filtered,
-                        "quarantined": o.counts.quarantined, "dropped": o.counts.dropped, "duplicates": o.counts.duplicates,
+                        "source": o.name, "file_rows": o.file_rows, "future": o.counts.unseen.future,
+                        "unknown": o.counts.unseen.unknown, "pruned": o.counts.unseen.pruned, "rows": o.rows(),
+                        "used": o.counts.used, "filtered": o.filtered, "quarantined": o.quarantined,
+                        "dropped": o.dropped, "duplicates": o.counts.repeated,
                     })
                 })
                 .collect(),
@@ -309,6 +314,7 @@ pub(crate) fn publish(
         ("models", &tables.models),
         ("profiles", &tables.profiles),
         ("quality", &tables.quality),
+        ("reject_rules", &tables.reject_rules),
         ("segments", &tables.segments),
         ("sources", &tables.sources),
     ] {

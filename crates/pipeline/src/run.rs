@@ -17,7 +17,7 @@ use crate::identity;
 use crate::prepare::Prepared;
 use crate::publish::{self, Published};
 use crate::scores::{self, Scored};
-use crate::sources::{RejectRow, SourceOutcome, broken_contract, outcome, outcome_text};
+use crate::sources::{self, RejectRow, SourceOutcome};
 use crate::stage::{Observer, Stage, StageReport, stages};
 use crate::{table, times};
 
@@ -52,9 +52,9 @@ pub fn run(
         stages: stages(prepared),
         next: 0,
     };
-    let passes = job.passes(work.path())?;
-    let rejects = job.rejects(&passes)?;
-    let features = job.features(&passes, work.path())?;
+    let mut passes = job.passes(work.path())?;
+    let rejects = job.rejects(&mut passes)?;
+    let features = job.features(&mut passes, work.path())?;
     let past = job.past(work.path())?;
     let (scored_table, scored) = job.scores(features, &past)?;
     drop(past);
@@ -130,19 +130,23 @@ impl Job<'_> {
             let inventory = &prepared.inventories[number];
             done.push(self.stage(|job| {
                 let table = work.join(format!("{number}-{}.parquet", pass.source));
+                let aggregate = Rel::Aggregate(pass.aggregate.clone());
                 let Materialized {
                     table: made,
                     counts,
-                    outside: _,
-                } = job
-                    .engine
-                    .materialize(&Rel::Aggregate(pass.aggregate.clone()), &table)?;
-                let counts = counts.unwrap_or_default();
+                    ..
+                } = job.engine.materialize(&aggregate, &table)?;
+                let rows = &pass.aggregate.rows;
+                let mut counts = counts.unwrap_or_default();
+                counts.unseen = counts.unseen.plus(job.engine.unseen(rows)?);
                 times::warn(source, &counts, prepared.as_of);
-                broken_contract(&job.engine, &pass.aggregate.rows, &counts)?;
-                let outcome = outcome(source, inventory, counts, prepared.as_of)?;
+                let from = (source, inventory);
+                let mut outcome = sources::outcome(&job.engine, from, rows, counts)?;
+                sources::judge(&job.engine, from, rows, &mut outcome, prepared.as_of)?;
+                sources::one_row_each(&job.engine, from, rows, &mut outcome, made.rows)?;
+                sources::refunds(&job.engine, source, rows, &mut outcome)?;
                 let report = StageReport {
-                    rows_in: outcome.counts.rows,
+                    rows_in: outcome.file_rows,
                     rows_out: made.rows,
                     bytes: outcome.bytes,
                     ..StageReport::default()
@@ -153,37 +157,35 @@ impl Job<'_> {
         Ok(done)
     }
 
-    fn rejects(&mut self, passes: &[PassDone]) -> Result<Vec<RejectRow>, PipelineError> {
+    fn rejects(&mut self, passes: &mut [PassDone]) -> Result<Vec<RejectRow>, PipelineError> {
         let prepared = self.prepared;
         self.stage(|job| {
-            let mut rows = Vec::new();
-            for ((pass, done), inventory) in prepared
-                .features
-                .passes
-                .iter()
-                .zip(passes)
-                .zip(&prepared.inventories)
-            {
-                if done.outcome.counts.quarantined > 0 {
-                    job.engine.rejects(&pass.aggregate.rows, &mut |reject| {
-                        rows.push(RejectRow::new(inventory, reject))
-                    })?;
-                }
+            let mut kept = Vec::new();
+            let mut rejected = 0;
+            for (number, (pass, done)) in prepared.features.passes.iter().zip(passes).enumerate() {
+                let source = (
+                    &prepared.pipeline.sources[number],
+                    &prepared.inventories[number],
+                );
+                let (rows, outcome) = (&pass.aggregate.rows, &mut done.outcome);
+                kept.extend(sources::rejects(&job.engine, source, rows, outcome)?);
+                rejected += outcome.rejected();
             }
-            let count = rows.len() as u64;
-            Ok((
-                rows,
-                StageReport {
-                    rows_in: count,
-                    rows_out: count,
-                    ..StageReport::default()
-                },
-            ))
+            let report = StageReport {
+                rows_in: rejected,
+                rows_out: kept.len() as u64,
+                ..StageReport::default()
+            };
+            Ok((kept, report))
         })
     }
 
     /// The table of customers with every feature, hidden ones too.
-    fn features(&mut self, passes: &[PassDone], work: &Path) -> Result<RecordBatch, PipelineError> {
+    fn features(
+        &mut self,
+        passes: &mut [PassDone],
+        work: &Path,
+    ) -> Result<RecordBatch, PipelineError> {
         let prepared = self.prepared;
         self.stage(|job| {
             let paths: Vec<PathBuf> = passes.iter().map(|pass| pass.table.clone()).collect();
@@ -192,11 +194,20 @@ impl Job<'_> {
             let table = table.map_err(|error| match error {
                 PipelineError::NoCustomers { as_of, .. } => PipelineError::NoCustomers {
                     as_of,
-                    sources: outcome_texts(&job.engine, prepared, passes),
+                    sources: passes
+                        .iter()
+                        .map(|pass| sources::outcome_text(&pass.outcome))
+                        .collect(),
                 },
                 other => other,
             })?;
+            let (table, outside) = table;
             table::warn_of_failures(&table);
+            for ((pass, done), outside) in plan.passes.iter().zip(passes).zip(outside) {
+                if !pass.in_base {
+                    sources::outside_the_base(&mut done.outcome, outside);
+                }
+            }
             let rows = table.num_rows() as u64;
             let report = StageReport {
                 rows_in: rows,
@@ -339,14 +350,6 @@ impl Job<'_> {
             ))
         })
     }
-}
-
-/// What became of the rows of each source, in words.
-fn outcome_texts(engine: &PolarsEngine, prepared: &Prepared, passes: &[PassDone]) -> Vec<String> {
-    let planned = prepared.features.passes.iter().zip(passes);
-    planned
-        .map(|(pass, done)| outcome_text(engine, &pass.aggregate.rows, &done.outcome.counts))
-        .collect()
 }
 
 /// Sets the number of threads of every pool. Must be called before anything runs.

@@ -19,8 +19,8 @@ use std::sync::Arc;
 use arrow::array::{ArrayRef, RecordBatch, new_null_array};
 use arrow::datatypes::{DataType, Field, Schema};
 use chrono::NaiveDate;
-use tessera_expr::Type;
 use tessera_expr::rel::Agg;
+use tessera_expr::{Expr, Type};
 use tessera_features::{FeatureInfo, SourceInput};
 use tessera_model::interrupt::Interrupt;
 use tessera_segments::{Parameter, Quality, QualityStatus};
@@ -57,6 +57,16 @@ pub(crate) struct Asked<'a> {
     pub(crate) inputs: &'a BTreeMap<String, SourceInput>,
     /// Date of the run.
     pub(crate) as_of: NaiveDate,
+}
+
+impl Asked<'_> {
+    /// Which rows of a source are purchases; none where every row is one.
+    pub(crate) fn purchase(&self, source: &str) -> Option<Expr> {
+        let declared = self.pipeline.source(source)?;
+        let schema = &self.inputs.get(source)?.schema;
+        // The condition was checked when the source was planned.
+        tessera_features::purchase(declared, schema).ok().flatten()
+    }
 }
 
 /// What is known when a score is computed.

@@ -1,23 +1,75 @@
-//! What came in: the tables `sources` and `rejects`, and the rules that stop a run.
+//! What came in: every row of every source accounted for, and the rules that stop a run.
+//!
+//! The engine classifies and counts rows; what the contract makes of each class is decided here. Where to look: `brakes` (how
+//! many rows may be rejected), `freshness` (how old the data may be), `customers` (rows of one customer, rows of nobody,
+//! refunds), `tables` (`sources`, `reject_rules`, `rejects`).
 
-use std::sync::Arc;
+mod brakes;
+mod customers;
+mod freshness;
+mod tables;
 
-use arrow::array::{
-    ArrayRef, Date32Array, Float64Array, Int64Array, RecordBatch, StringArray,
-    TimestampMicrosecondArray,
-};
-use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
-use chrono::{Days, NaiveDate, NaiveTime};
-use tessera_engine::{Engine, Reject};
-use tessera_expr::rel::{RowCounts, RowOutcome, SourceRows};
+use chrono::NaiveDate;
+use tessera_engine::{Engine, Outside, Reject, Several};
+use tessera_expr::rel::{RowCounts, RowOutcome, SourceRows, Unconverted, Unseen};
 use tessera_ingest::Inventory;
-use tessera_spec::pipeline::{Freshness, Source, SourceKind};
+use tessera_spec::pipeline::{Limit, Source, SourceKind};
 
 use crate::error::PipelineError;
 
-/// Days since 1970-01-01.
-pub(crate) fn epoch_day(date: NaiveDate) -> i32 {
-    date.signed_duration_since(NaiveDate::default()).num_days() as i32
+pub(crate) use brakes::rejects;
+pub(crate) use customers::{one_row_each, outside_the_base, refunds};
+pub(crate) use tables::{
+    RejectRow, epoch_day, reject_rules_table, rejects_schema, rejects_tables, sources_table,
+};
+
+/// What one rule of a contract did.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RuleCount {
+    /// What was found, such as `amount is not a number`; the name of a rule that the pipeline file states.
+    pub rule: String,
+    /// What happens to its rows.
+    pub outcome: RowOutcome,
+    /// Rows.
+    pub rows: u64,
+    /// Most rows that the contract allows.
+    pub limit: Option<Limit>,
+    /// Its rows are exact repetitions that the contract drops, which are no rejects.
+    pub is_repetition: bool,
+    /// Rows kept in `rejects`.
+    pub kept: u64,
+    /// The first of its rows.
+    pub first: Option<Example>,
+}
+
+/// The first row that a rule took out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Example {
+    /// Path within the source.
+    pub file: String,
+    /// Position in the file, from 1.
+    pub row_number: u64,
+    /// What the rule met; never the key.
+    pub found: Option<String>,
+}
+
+impl Example {
+    fn new(inventory: &Inventory, reject: &Reject) -> Self {
+        Self {
+            file: inventory.relative(&reject.file),
+            row_number: reject.row_number,
+            found: reject.found.clone(),
+        }
+    }
+
+    /// "such as `x` (file, row 3)".
+    fn words(&self) -> String {
+        let place = format!("{}, row {}", self.file, self.row_number);
+        match &self.found {
+            Some(found) => format!("such as `{found}` ({place})"),
+            None => format!("such as {place}"),
+        }
+    }
 }
 
 /// What became of one source.
@@ -31,264 +83,234 @@ pub struct SourceOutcome {
     pub files: u64,
     /// Their size.
     pub bytes: u64,
-    /// What became of the visible rows.
+    /// Rows of the files: those not visible, used, filtered, quarantined and dropped together.
+    pub file_rows: u64,
+    /// What was counted of them.
     pub counts: RowCounts,
+    /// Visible rows taken out by the filter.
+    pub filtered: u64,
+    /// Visible rows kept out with a reason; also rows of rules that fail the run.
+    pub quarantined: u64,
+    /// Visible rows left out as the contract says.
+    pub dropped: u64,
+    /// What each rule did, in the order in which rules apply.
+    pub rules: Vec<RuleCount>,
+    /// Keys and rows that no customer of the base has; for sources that do not make up the base.
+    pub outside: Option<Outside>,
+    /// Customers with several valid rows, where one counts.
+    pub several: Option<Several>,
+    /// Customers whose newest row is a refund, where refunds count as purchases.
+    pub refunded: Option<u64>,
     /// Hours from the newest used row to the end of `as_of`.
     pub age_hours: Option<f64>,
-    /// `ok`, `stale` or `empty`.
+    /// `ok`, `stale`, `empty` or `unjudged`.
     pub status: &'static str,
+    /// What the user should know of it, in sentences.
+    pub notes: Vec<String>,
 }
 
-/// Counts and freshness of a source, or the limit that it breaks.
+impl SourceOutcome {
+    /// Visible rows.
+    pub fn rows(&self) -> u64 {
+        self.counts.visible()
+    }
+
+    /// Rows that a rule rejected: quarantined or dropped, exact repetitions that are dropped aside.
+    pub fn rejected(&self) -> u64 {
+        let rejecting = self.rules.iter().filter(|rule| rule.is_reject());
+        rejecting.map(|rule| rule.rows).sum()
+    }
+
+    /// Notes something that the user must hear of, whatever the log level: it is logged and published.
+    pub(crate) fn warn(&mut self, note: String) {
+        tracing::warn!(source = self.name, "source `{}`: {note}", self.name);
+        self.notes.push(note);
+    }
+}
+
+impl RuleCount {
+    fn is_reject(&self) -> bool {
+        self.outcome != RowOutcome::Filter && !self.is_repetition
+    }
+}
+
+/// What the contract makes of the rows that were counted.
 pub(crate) fn outcome(
-    source: &Source,
-    inventory: &Inventory,
+    engine: &dyn Engine,
+    (source, inventory): (&Source, &Inventory),
+    rows: &SourceRows,
     counts: RowCounts,
-    as_of: NaiveDate,
 ) -> Result<SourceOutcome, PipelineError> {
-    let age_hours = counts.newest_micros.and_then(|newest| {
-        let end = as_of
-            .checked_add_days(Days::new(1))?
-            .and_time(NaiveTime::MIN)
-            .and_utc()
-            .timestamp_micros();
-        (source.kind == SourceKind::Events).then(|| (end - newest) as f64 / 3.6e9)
-    });
-    let name = source.name.value.clone();
-    let mut status = if counts.used == 0 { "empty" } else { "ok" };
-    if let (
-        Some(age_hours),
-        Some(Freshness {
-            warn_hours,
-            fail_hours,
-        }),
-    ) = (age_hours, source.freshness)
-    {
-        if let Some(limit_hours) = fail_hours.filter(|limit| age_hours > *limit) {
-            return Err(PipelineError::Stale {
-                name,
-                age_hours,
-                limit_hours,
-            });
-        }
-        if warn_hours.is_some_and(|limit| age_hours > limit) {
-            status = "stale";
-        }
+    let rules = rules(engine, source, rows, &counts);
+    let total = |wanted: &[RowOutcome]| -> u64 {
+        let those = rules.iter().filter(|rule| wanted.contains(&rule.outcome));
+        those.map(|rule| rule.rows).sum()
+    };
+    let (filtered, dropped) = (total(&[RowOutcome::Filter]), total(&[RowOutcome::Drop]));
+    let quarantined = total(&[RowOutcome::Quarantine, RowOutcome::Fail]);
+    let read = counts.unseen.total() + counts.visible();
+    let stated = inventory.files.iter().map(|file| file.rows);
+    let file_rows = stated.sum::<Option<u64>>().unwrap_or(read);
+    let accounted = counts.unseen.total() + counts.used + filtered + quarantined + dropped;
+    if file_rows != accounted {
+        return Err(PipelineError::Unaccounted {
+            name: source.name.value.clone(),
+            file_rows,
+            accounted,
+        });
     }
     Ok(SourceOutcome {
-        name,
+        name: source.name.value.clone(),
         kind: source.kind,
         files: inventory.files.len() as u64,
         bytes: inventory.bytes(),
+        file_rows,
         counts,
-        age_hours,
-        status,
+        filtered,
+        quarantined,
+        dropped,
+        rules,
+        outside: None,
+        several: None,
+        refunded: None,
+        age_hours: None,
+        status: "unjudged",
+        notes: Vec::new(),
     })
 }
 
-/// What became of the rows of a source, in words; of the rules, by which of them it was most often.
-pub(crate) fn outcome_text(engine: &dyn Engine, rows: &SourceRows, counts: &RowCounts) -> String {
-    let name = &rows.scan.source;
-    if counts.rows == 0 {
-        return format!("source `{name}` has no row up to then");
+/// Every rule with its rows, in the order in which rules apply.
+fn rules(
+    engine: &dyn Engine,
+    source: &Source,
+    rows: &SourceRows,
+    counts: &RowCounts,
+) -> Vec<RuleCount> {
+    let names = engine.check_names(rows);
+    let conversions = counts.by_check.len() - rows.checks.len().min(counts.by_check.len());
+    let contract = &source.contract;
+    let missing_key = format!("{} is missing", source.key.value);
+    let counted = counts.by_check.iter().copied();
+    let all = counted.chain(rows.dedup.iter().map(|_| counts.repeated));
+    let rule = |(number, (rule, rows_met)): (usize, (String, u64))| {
+        let check = number
+            .checked_sub(conversions)
+            .and_then(|n| rows.checks.get(n));
+        let (outcome, limit) = match (check, &rows.dedup, rows.unconverted) {
+            (Some(check), ..) => {
+                let stated = contract
+                    .rules
+                    .iter()
+                    .find(|stated| stated.name.value == rule);
+                let limit = match stated {
+                    _ if check.conversion => contract.limits.conversions,
+                    Some(stated) => stated.max_rejected,
+                    None if rule == missing_key => contract.limits.missing_key,
+                    None => None,
+                };
+                (check.outcome, limit)
+            }
+            (None, _, Unconverted::TakesOut(outcome)) if number < conversions => {
+                (outcome, contract.limits.conversions)
+            }
+            (None, Some(dedup), _) => (dedup.outcome, contract.limits.duplicates),
+            (None, None, _) => (RowOutcome::Quarantine, None),
+        };
+        let exact = rows
+            .dedup
+            .as_ref()
+            .is_some_and(|dedup| dedup.columns.is_empty());
+        RuleCount {
+            is_repetition: number == counts.by_check.len() && exact && outcome == RowOutcome::Drop,
+            rule,
+            outcome,
+            rows: rows_met,
+            limit,
+            kept: 0,
+            first: None,
+        }
+    };
+    names.into_iter().zip(all).enumerate().map(rule).collect()
+}
+
+/// Judges what is known once a source is read: limits, freshness, values that became null.
+pub(crate) fn judge(
+    engine: &dyn Engine,
+    (source, inventory): (&Source, &Inventory),
+    rows: &SourceRows,
+    outcome: &mut SourceOutcome,
+    as_of: NaiveDate,
+) -> Result<(), PipelineError> {
+    brakes::broken_contract(engine, inventory, rows, outcome)?;
+    brakes::check(engine, (source, inventory), rows, outcome)?;
+    freshness::judge(source, outcome, as_of)?;
+    for (column, count) in outcome.counts.nulled.clone() {
+        if count > 0 {
+            let of = outcome.rows();
+            outcome.warn(format!(
+                "`{column}` became null in {} although what it is made from is not null; if that is meant, say so with `coalesce` or a rule of the contract",
+                share_words(count, of)
+            ));
+        }
     }
-    let refused = counts.quarantined + counts.dropped;
-    let rules = engine.check_names(rows);
-    let most = counts.by_check.iter().zip(&rules).max_by_key(|(n, _)| **n);
-    let most = most.filter(|(n, _)| **n > 0);
-    let most = most.map_or_else(String::new, |(n, rule)| format!(" ({n} for `{rule}`)"));
+    Ok(())
+}
+
+/// What became of the rows of a source, in words; of the rules, which of them took out most.
+pub(crate) fn outcome_text(outcome: &SourceOutcome) -> String {
+    let name = &outcome.name;
+    if outcome.rows() == 0 {
+        let Unseen {
+            future, unknown, ..
+        } = outcome.counts.unseen;
+        let later = if future + unknown > 0 {
+            format!(" ({} later ones)", future + unknown)
+        } else {
+            String::new()
+        };
+        return format!("source `{name}` has no row up to then{later}");
+    }
+    let most = outcome.rules.iter().max_by_key(|rule| rule.rows);
+    let most = most.filter(|rule| rule.rows > 0);
+    let most = most.map_or_else(String::new, |rule| {
+        format!(" ({} by `{}`)", rule.rows, rule.rule)
+    });
     format!(
-        "of {} rows of source `{name}`, {} were used, {} filtered, {refused} set aside or dropped{most}",
-        counts.rows, counts.used, counts.filtered
+        "of {} rows of source `{name}`, {} were used, {} filtered, {} quarantined or dropped{most}",
+        outcome.rows(),
+        outcome.counts.used,
+        outcome.filtered,
+        outcome.quarantined + outcome.dropped
     )
 }
 
-/// The first rule with `on_fail = "fail"` that rows broke, as an error with the first such row.
-pub(crate) fn broken_contract(
-    engine: &dyn Engine,
-    rows: &SourceRows,
-    counts: &RowCounts,
-) -> Result<(), PipelineError> {
-    let names = engine.check_names(rows);
-    let offset = names.len() - rows.checks.len();
-    let by_check = rows
-        .checks
-        .iter()
-        .enumerate()
-        .filter(|(_, check)| check.outcome == RowOutcome::Fail);
-    let mut broken = by_check
-        .map(|(i, check)| {
-            (
-                check.rule.clone(),
-                counts.by_check.get(offset + i).copied().unwrap_or(0),
-            )
-        })
-        .find(|(_, count)| *count > 0);
-    if broken.is_none()
-        && rows
-            .dedup
-            .as_ref()
-            .is_some_and(|dedup| dedup.outcome == RowOutcome::Fail)
-        && counts.duplicates > 0
-    {
-        broken = Some(("not a duplicate".to_owned(), counts.duplicates));
-    }
-    let Some((rule, count)) = broken else {
-        return Ok(());
-    };
-    let mut first: Option<Reject> = None;
-    engine.rejects(rows, &mut |reject| {
-        if first.is_none() && reject.rule == rule {
-            first = Some(reject);
-        }
-    })?;
-    let example = first.map_or_else(String::new, |r| {
-        format!(
-            "; the first is {} row {}: {}",
-            r.file.display(),
-            r.row_number,
-            r.row
-        )
-    });
-    Err(PipelineError::Contract {
-        name: rows.scan.source.clone(),
-        rule,
-        rows: count,
-        example,
-    })
+/// "12 of 400 rows (3.0%)".
+fn share_words(rows: u64, of: u64) -> String {
+    let noun = if of == 1 { "row" } else { "rows" };
+    format!("{rows} of {of} {noun} ({})", percent(rows, of))
 }
 
-/// The table `sources`, by name.
-pub(crate) fn sources_table(
-    as_of: NaiveDate,
-    outcomes: &[SourceOutcome],
-) -> Result<RecordBatch, PipelineError> {
-    let mut rows: Vec<&SourceOutcome> = outcomes.iter().collect();
-    rows.sort_by(|a, b| a.name.cmp(&b.name));
-    let ints = |value: fn(&SourceOutcome) -> u64| -> ArrayRef {
-        Arc::new(Int64Array::from_iter_values(
-            rows.iter().map(|row| value(row) as i64),
-        ))
-    };
-    let kind = |kind: SourceKind| match kind {
-        SourceKind::Events => "events",
-        SourceKind::Attributes => "attributes",
-        SourceKind::Intervals => "intervals",
-    };
-    let columns: Vec<(&str, bool, ArrayRef)> = vec![
-        (
-            "as_of",
-            false,
-            Arc::new(Date32Array::from(vec![epoch_day(as_of); rows.len()])),
-        ),
-        (
-            "source",
-            false,
-            Arc::new(StringArray::from_iter_values(rows.iter().map(|r| &r.name))),
-        ),
-        (
-            "kind",
-            false,
-            Arc::new(StringArray::from_iter_values(
-                rows.iter().map(|r| kind(r.kind)),
-            )),
-        ),
-        ("files", false, ints(|r| r.files)),
-        ("bytes", false, ints(|r| r.bytes)),
-        ("rows", false, ints(|r| r.counts.rows)),
-        ("used", false, ints(|r| r.counts.used)),
-        ("filtered", false, ints(|r| r.counts.filtered)),
-        ("quarantined", false, ints(|r| r.counts.quarantined)),
-        ("dropped", false, ints(|r| r.counts.dropped)),
-        ("duplicates", false, ints(|r| r.counts.duplicates)),
-        (
-            "newest_event",
-            true,
-            Arc::new(
-                rows.iter()
-                    .map(|r| r.counts.newest_micros)
-                    .collect::<TimestampMicrosecondArray>(),
-            ),
-        ),
-        (
-            "age_hours",
-            true,
-            Arc::new(rows.iter().map(|r| r.age_hours).collect::<Float64Array>()),
-        ),
-        (
-            "status",
-            false,
-            Arc::new(StringArray::from_iter_values(rows.iter().map(|r| r.status))),
-        ),
-    ];
-    let fields: Vec<Field> = columns
-        .iter()
-        .map(|(name, null, column)| Field::new(*name, column.data_type().clone(), *null))
-        .collect();
-    Ok(RecordBatch::try_new(
-        Arc::new(Schema::new(fields)),
-        columns.into_iter().map(|(_, _, column)| column).collect(),
-    )?)
-}
-
-/// A row set aside, on its way into `rejects`.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct RejectRow {
-    source: String,
-    file: String,
-    row_number: i64,
-    rule: String,
-    row: String,
-}
-
-impl RejectRow {
-    pub(crate) fn new(inventory: &Inventory, reject: Reject) -> Self {
-        Self {
-            source: inventory.source.clone(),
-            file: inventory.relative(&reject.file),
-            row_number: reject.row_number as i64,
-            rule: reject.rule,
-            row: reject.row,
-        }
+/// A share in percent that never reads as none or all where it is neither.
+fn percent(part: u64, whole: u64) -> String {
+    let share = 100.0 * part as f64 / whole.max(1) as f64;
+    match format!("{share:.1}").as_str() {
+        "0.0" if part > 0 => "less than 0.1%".to_owned(),
+        "100.0" if part < whole => "more than 99.9%".to_owned(),
+        shown => format!("{shown}%"),
     }
 }
 
-/// Schema of the table `rejects`.
-pub(crate) fn rejects_schema() -> SchemaRef {
-    let text = |name: &str| Field::new(name, DataType::Utf8, false);
-    Arc::new(Schema::new(vec![
-        Field::new("as_of", DataType::Date32, false),
-        text("source"),
-        text("file"),
-        Field::new("row_number", DataType::Int64, false),
-        text("rule"),
-        text("row"),
-    ]))
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-/// The table `rejects`, by source, file and row number.
-pub(crate) fn rejects_tables(
-    as_of: NaiveDate,
-    mut rows: Vec<RejectRow>,
-) -> Result<Vec<RecordBatch>, PipelineError> {
-    rows.sort();
-    let batch = |rows: &[RejectRow]| -> Result<RecordBatch, PipelineError> {
-        let texts = |value: fn(&RejectRow) -> &str| -> ArrayRef {
-            Arc::new(StringArray::from_iter_values(rows.iter().map(value)))
-        };
-        Ok(RecordBatch::try_new(
-            rejects_schema(),
-            vec![
-                Arc::new(Date32Array::from(vec![epoch_day(as_of); rows.len()])),
-                texts(|r| &r.source),
-                texts(|r| &r.file),
-                Arc::new(Int64Array::from_iter_values(
-                    rows.iter().map(|r| r.row_number),
-                )),
-                texts(|r| &r.rule),
-                texts(|r| &r.row),
-            ],
-        )?)
-    };
-    rows.chunks(1 << 16).map(batch).collect()
+    #[test]
+    fn shares_never_read_as_none_or_all_where_they_are_neither() {
+        assert_eq!(percent(0, 10), "0.0%");
+        assert_eq!(percent(1, 3), "33.3%");
+        assert_eq!(percent(1, 1_000_000), "less than 0.1%");
+        assert_eq!(percent(999_999, 1_000_000), "more than 99.9%");
+        assert_eq!(percent(7, 7), "100.0%");
+        assert_eq!(share_words(1, 1), "1 of 1 row (100.0%)");
+    }
 }

@@ -13,7 +13,7 @@ pub enum Stage {
         /// The source.
         source: String,
     },
-    /// The rows that a source's contract set aside.
+    /// The first rows that each rule of a contract rejected.
     Rejects,
     /// Per-source tables side by side, then derived features.
     Features,
@@ -44,7 +44,7 @@ impl fmt::Display for Stage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Aggregate { source } => write!(f, "read {source}"),
-            Self::Rejects => f.write_str("set rejects aside"),
+            Self::Rejects => f.write_str("collect rejects"),
             Self::Features => f.write_str("compute features"),
             Self::Past { as_of } => write!(f, "look back to {as_of}"),
             Self::Score { score } => write!(f, "score {score}"),

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use arrow::array::{AsArray, RecordBatch};
 use chrono::NaiveDate;
-use tessera_engine::Engine;
+use tessera_engine::{Engine, Outside};
 use tessera_expr::rel::{Assemble, KeyedTable, Project, Rel};
 use tessera_expr::{BinaryOp, Expr, failures};
 use tessera_features::FeaturePlan;
@@ -14,7 +14,8 @@ use crate::customers;
 use crate::error::PipelineError;
 use crate::prepare::Prepared;
 
-/// Per-source tables side by side, then derived features; `passes` are the tables of the plan's passes, which are discarded.
+/// Per-source tables side by side, then derived features; and what of each table lies outside the base. `passes` are the tables
+/// of the plan's passes, which are discarded.
 pub(crate) fn assemble(
     engine: &dyn Engine,
     prepared: &Prepared,
@@ -22,7 +23,7 @@ pub(crate) fn assemble(
     as_of: NaiveDate,
     passes: &[PathBuf],
     work: &Path,
-) -> Result<RecordBatch, PipelineError> {
+) -> Result<(RecordBatch, Vec<Outside>), PipelineError> {
     let tables = plan
         .passes
         .iter()
@@ -42,9 +43,8 @@ pub(crate) fn assemble(
         columns: with_flags(&plan.derived),
     };
     let assembled = work.join("assembled.parquet");
-    let mut table = engine
-        .materialize(&Rel::Assemble(side_by_side), &assembled)?
-        .table;
+    let made = engine.materialize(&Rel::Assemble(side_by_side), &assembled)?;
+    let (mut table, outside) = (made.table, made.outside);
     passes.iter().for_each(|pass| discard(pass));
     if table.rows == 0 {
         return Err(PipelineError::NoCustomers {
@@ -67,7 +67,7 @@ pub(crate) fn assemble(
     }
     let made = table.read()?;
     discard(&table.path);
-    Ok(made)
+    Ok((made, outside))
 }
 
 /// Beginning of the names of columns that say where a conversion within a feature's expression fails.
@@ -128,7 +128,7 @@ pub(crate) fn at(
         engine.materialize(&Rel::Aggregate(pass.aggregate.clone()), &table)?;
         passes.push(table);
     }
-    let table = assemble(engine, prepared, &plan, as_of, &passes, &folder)?;
+    let (table, _) = assemble(engine, prepared, &plan, as_of, &passes, &folder)?;
     let wanted: Vec<usize> = std::iter::once(Ok(0))
         .chain(
             plan.published

@@ -133,9 +133,11 @@ impl<'a> Facts<'a> {
             calibration: open("calibration").map(record::calibration).transpose()?,
             quality: open("quality").map(record::quality).transpose()?,
             sources: open("sources").map(record::sources).transpose()?,
-            rejects: open("rejects")
-                .map(|table| record::rejects(table, reject_examples))
-                .transpose()?,
+            rejects: match (open("reject_rules"), open("rejects")) {
+                (Some(rules), _) => Some(record::reject_rules(rules, reject_examples)?),
+                (None, Some(rows)) => Some(record::rejects(rows, reject_examples)?),
+                (None, None) => None,
+            },
             customers,
             value,
             schemes,

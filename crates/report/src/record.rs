@@ -102,24 +102,39 @@ pub(crate) struct SourceRow {
     pub(crate) duplicates: Option<i64>,
     pub(crate) age_hours: Option<f64>,
     pub(crate) status: Option<String>,
+    /// Rows of its files; versions before it was counted have none.
+    pub(crate) file_rows: Option<i64>,
+    /// Rows after `as_of`.
+    pub(crate) future: i64,
+    /// Rows that were not known at `as_of`.
+    pub(crate) unknown: i64,
+    /// Rows that nothing uses.
+    pub(crate) pruned: i64,
+    /// What is to be known of it, a sentence each.
+    pub(crate) notes: Vec<String>,
 }
 
 impl SourceRow {
-    /// Whether every row read is accounted for: rows = used + filtered + quarantined + dropped.
+    /// Whether every row is accounted for: file rows = future + unknown + pruned + rows, and rows = used + filtered +
+    /// quarantined + dropped.
     pub(crate) fn adds_up(&self) -> bool {
-        let parts = [self.used, self.filtered, self.quarantined, self.dropped];
-        parts
-            .iter()
-            .try_fold(0_i64, |sum, part| sum.checked_add(*part))
-            == Some(self.rows)
+        let sum = |parts: &[i64]| {
+            let mut parts = parts.iter();
+            parts.try_fold(0_i64, |sum, part| sum.checked_add(*part))
+        };
+        let visible = sum(&[self.used, self.filtered, self.quarantined, self.dropped]);
+        let all = sum(&[self.rows, self.future, self.unknown, self.pruned]);
+        visible == Some(self.rows) && self.file_rows.is_none_or(|rows| all == Some(rows))
     }
 }
 
-/// Rows of `rejects` that broke the same rule of the same source.
+/// Rows that a rule of a source rejected.
 #[derive(Debug, Clone)]
 pub(crate) struct RejectGroup {
     pub(crate) source: String,
     pub(crate) rule: String,
+    /// `quarantined` or `dropped`.
+    pub(crate) outcome: String,
     pub(crate) rows: i64,
     /// The first of them by file and row number.
     pub(crate) examples: Vec<RejectExample>,
@@ -130,6 +145,7 @@ pub(crate) struct RejectGroup {
 pub(crate) struct RejectExample {
     pub(crate) file: String,
     pub(crate) row_number: Option<i64>,
+    /// What the rule met; of versions that do not publish that, the whole row.
     pub(crate) row: String,
 }
 
@@ -282,6 +298,9 @@ pub(crate) fn sources(table: Table<'_>) -> Result<Vec<SourceRow>, ReportError> {
     let (filtered, quarantined) = (table.integers("filtered")?, table.integers("quarantined")?);
     let (dropped, duplicates) = (table.integers("dropped")?, table.integers("duplicates")?);
     let age_hours = table.numbers("age_hours")?;
+    let (file_rows, future) = (table.integers("file_rows")?, table.integers("future")?);
+    let (unknown, pruned) = (table.integers("unknown")?, table.integers("pruned")?);
+    let notes = table.text("notes")?;
     let row = |i: usize| SourceRow {
         source: or_empty(source[i]),
         kind: owned(kind[i]),
@@ -295,11 +314,58 @@ pub(crate) fn sources(table: Table<'_>) -> Result<Vec<SourceRow>, ReportError> {
         duplicates: duplicates[i],
         age_hours: age_hours[i],
         status: owned(status[i]),
+        file_rows: file_rows[i],
+        future: future[i].unwrap_or(0),
+        unknown: unknown[i].unwrap_or(0),
+        pruned: pruned[i].unwrap_or(0),
+        notes: notes[i]
+            .unwrap_or_default()
+            .lines()
+            .map(str::to_owned)
+            .collect(),
     };
     Ok((0..table.rows()).map(row).collect())
 }
 
-/// Counts `rejects` by source and rule, most rows first, keeping that many examples of each.
+/// Reads `reject_rules`, most rows first, with that many examples of each; rows that a filter takes out are no rejects.
+pub(crate) fn reject_rules(
+    table: Table<'_>,
+    examples: usize,
+) -> Result<Vec<RejectGroup>, ReportError> {
+    table.require(&["source", "rule", "outcome", "rows"])?;
+    let (source, rule) = (table.text("source")?, table.text("rule")?);
+    let (outcome, rows) = (table.text("outcome")?, table.integers("rows")?);
+    let (example, file) = (table.text("example")?, table.text("file")?);
+    let row_number = table.integers("row_number")?;
+    let group = |i: usize| {
+        let first = file[i].map(|file| RejectExample {
+            file: file.to_owned(),
+            row_number: row_number[i],
+            row: or_empty(example[i]),
+        });
+        RejectGroup {
+            source: or_empty(source[i]),
+            rule: or_empty(rule[i]),
+            outcome: or_empty(outcome[i]),
+            rows: rows[i].unwrap_or(0),
+            examples: first.into_iter().take(examples).collect(),
+        }
+    };
+    let rejecting = (0..table.rows()).filter(|&i| outcome[i] != Some("filtered"));
+    let mut out: Vec<RejectGroup> = rejecting.map(group).collect();
+    sort_groups(&mut out);
+    Ok(out)
+}
+
+fn sort_groups(groups: &mut [RejectGroup]) {
+    groups.sort_by(|a, b| {
+        let more = b.rows.cmp(&a.rows);
+        more.then_with(|| (&a.source, &a.rule).cmp(&(&b.source, &b.rule)))
+    });
+}
+
+/// Counts `rejects` by source and rule, most rows first, keeping that many examples of each: for versions from before rules
+/// were counted in a table of their own.
 pub(crate) fn rejects(table: Table<'_>, examples: usize) -> Result<Vec<RejectGroup>, ReportError> {
     table.require(&["source", "rule"])?;
     let (source, rule) = (table.text("source")?, table.text("rule")?);
@@ -327,15 +393,12 @@ pub(crate) fn rejects(table: Table<'_>, examples: usize) -> Result<Vec<RejectGro
             RejectGroup {
                 source: source.to_owned(),
                 rule: rule.to_owned(),
+                outcome: "quarantined".to_owned(),
                 rows: rows.len() as i64,
                 examples: rows.iter().take(examples).map(example).collect(),
             }
         })
         .collect();
-    out.sort_by(|a, b| {
-        b.rows
-            .cmp(&a.rows)
-            .then_with(|| (&a.source, &a.rule).cmp(&(&b.source, &b.rule)))
-    });
+    sort_groups(&mut out);
     Ok(out)
 }

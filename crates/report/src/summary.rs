@@ -1,8 +1,8 @@
-//! What a run ends with on the terminal: the segments of every scheme, the scores, the sources, what was refused. Plain text, no colour.
+//! What a run ends with on the terminal: the segments of every scheme, the scores, the sources, what was rejected. Plain text, no colour.
 
 use crate::facts::{Facts, Scheme};
 use crate::number::{NONE, count, counted, percent};
-use crate::record::QualityStatus;
+use crate::record::{QualityStatus, SourceRow};
 use crate::score::{Score, scores};
 use crate::text::{self, printable, shortened, title, words};
 use crate::{ReportError, ReportInput};
@@ -13,8 +13,8 @@ const LONGEST_NAME: usize = 34;
 const MOST_SEGMENTS: usize = 15;
 /// Scores that are listed; the rest is counted.
 const MOST_SCORES: usize = 12;
-/// Rules in the list of refusals; the rest is counted.
-const MOST_REFUSALS: usize = 10;
+/// Rules in the list of rejections; the rest is counted.
+const MOST_REJECTIONS: usize = 10;
 
 /// The summary of a version for a terminal: plain text, at most about 100 columns wide, with a newline at its end.
 ///
@@ -29,7 +29,7 @@ pub fn summary(input: &ReportInput) -> Result<String, ReportError> {
     }
     blocks.extend(scored(&facts));
     blocks.extend(sources(&facts));
-    blocks.extend(refusals(&facts));
+    blocks.extend(rejections(&facts));
     Ok(blocks.join("\n"))
 }
 
@@ -190,26 +190,41 @@ fn sources(facts: &Facts<'_>) -> Option<String> {
                 .collect(),
         );
     }
-    Some(format!("Sources\n{}", table.draw()))
+    let lost: String = sources.iter().filter_map(lost).collect();
+    Some(format!("Sources\n{}{lost}", table.draw()))
 }
 
-fn refusals(facts: &Facts<'_>) -> Option<String> {
+/// What a source lost to its contract, in one line.
+fn lost(source: &SourceRow) -> Option<String> {
+    let rows = source.quarantined.saturating_add(source.dropped);
+    (rows > 0).then(|| {
+        format!(
+            "  {} lost {} of {} ({})\n",
+            shortened(&printable(&source.source), LONGEST_NAME),
+            count(rows),
+            counted(source.rows, "row", "rows"),
+            percent(rows as f64 / source.rows.max(1) as f64)
+        )
+    })
+}
+
+fn rejections(facts: &Facts<'_>) -> Option<String> {
     let groups = facts.rejects.as_deref().filter(|g| !g.is_empty())?;
-    let mut table = Grid::new(&["refused because", "rows", "source"]);
-    for group in groups.iter().take(MOST_REFUSALS) {
+    let mut table = Grid::new(&["rejected because", "rows", "source"]);
+    for group in groups.iter().take(MOST_REJECTIONS) {
         table.rows.push(vec![
             printable(&group.rule),
             count(group.rows),
             printable(&group.source),
         ]);
     }
-    let hidden = groups.len().saturating_sub(MOST_REFUSALS);
+    let hidden = groups.len().saturating_sub(MOST_REJECTIONS);
     let more = if hidden > 0 {
-        format!("  … and {hidden} more in the table `rejects`\n")
+        format!("  … and {hidden} more in the table `reject_rules`\n")
     } else {
         String::new()
     };
-    Some(format!("Refused\n{}{more}", table.draw()))
+    Some(format!("Rejected\n{}{more}", table.draw()))
 }
 
 /// A table of text: the first column to the left, numbers to the right.

@@ -7,7 +7,7 @@ use tessera_snapshot::{StoreError, Version};
 use crate::column::Table;
 use crate::{ReportError, ReportInput, ReportMeta};
 
-/// Tables that are read whole.
+/// Tables that are read whole, each of a size that the pipeline file bounds.
 const WHOLE: [&str; 7] = [
     "segments",
     "profiles",
@@ -15,7 +15,7 @@ const WHOLE: [&str; 7] = [
     "calibration",
     "quality",
     "sources",
-    "rejects",
+    "reject_rules",
 ];
 
 /// Reads what a report shows of a version: its tables, of `customers` only the KPI, the schemes and their scores, and the
@@ -37,6 +37,14 @@ pub fn from_version(version: &Version) -> Result<ReportInput, ReportError> {
     for table in WHOLE {
         match version.read(table) {
             Ok(batches) => input.tables.insert(table.to_owned(), batches),
+            Err(StoreError::NoTable { .. }) => None,
+            Err(error) => return Err(error.into()),
+        };
+    }
+    // Versions from before rules were counted in a table of their own: the rows themselves are counted.
+    if !input.tables.contains_key("reject_rules") {
+        match version.read("rejects") {
+            Ok(batches) => input.tables.insert("rejects".to_owned(), batches),
             Err(StoreError::NoTable { .. }) => None,
             Err(error) => return Err(error.into()),
         };

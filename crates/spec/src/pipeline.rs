@@ -27,8 +27,9 @@ pub use score::{
     ScoreKind, SupervisedModel, SupervisedScore,
 };
 pub use source::{
-    Attribute, ColumnType, Contract, Duplicates, Format, Freshness, OnBadRow, Rule, Source,
-    SourceKind,
+    Attribute, ColumnType, Contract, DEFAULT_KEEP_REJECTS, DEFAULT_LIMIT_FROM_ROWS,
+    DEFAULT_MAX_REJECTED, Duplicates, Format, Freshness, Limit, Limits, OnBadRow, OnBadValue, Rule,
+    Several, Source, SourceKind,
 };
 
 /// Byte range in the text of the pipeline file.

@@ -160,6 +160,11 @@ pub(crate) mod names {
     pub(crate) const KEY: &str = "__key";
     pub(crate) const MICROS: &str = "__micros";
     pub(crate) const STATUS: &str = "__status";
+    pub(crate) const AMOUNT: &str = "__amount";
+
+    pub(crate) fn nulled(index: usize) -> String {
+        format!("__nulled_{index}")
+    }
 
     pub(crate) fn value(index: usize) -> String {
         format!("__value_{index}")

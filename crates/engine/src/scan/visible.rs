@@ -20,10 +20,25 @@ pub(super) fn stored_column<'a>(scan: &'a Scan, name: &str) -> Option<&'a ScanCo
         .find(|c| c.name == name && !is_derived(scan, name))
 }
 
+/// The row's time is after `as_of`.
+pub(crate) const FUTURE: u32 = u32::MAX;
+/// The row was not known at `as_of`.
+pub(crate) const UNKNOWN: u32 = u32::MAX - 1;
+/// No aggregate uses the row.
+pub(crate) const PRUNED: u32 = u32::MAX - 2;
+
+/// Bounds on times as the files hold them.
+pub(super) struct RawBounds {
+    /// True for every visible row, and for others that the bounds cannot decide.
+    pub(super) inside: Expr,
+    /// True for every other row; null and false are inside.
+    pub(super) outside: Expr,
+}
+
 /// Bounds on times as the files hold them, so that row groups can be skipped by their statistics. They keep every visible row,
-/// and every row whose time cannot be represented: that is a broken row. What they cannot decide, [`local_bound`] does.
-pub(super) fn raw_bounds(rows: &SourceRows) -> Option<Expr> {
-    let mut all: Option<Expr> = None;
+/// and every row whose time cannot be represented: that is a broken row. What they cannot decide, [`unseen`] does.
+pub(super) fn raw_bounds(rows: &SourceRows) -> Option<RawBounds> {
+    let mut all: Option<RawBounds> = None;
     for name in [&rows.time, &rows.known_at].into_iter().flatten() {
         let Some(column) = stored_column(&rows.scan, name) else {
             continue;
@@ -33,14 +48,22 @@ pub(super) fn raw_bounds(rows: &SourceRows) -> Option<Expr> {
         };
         let ty = stored_type(&column.stored);
         let time = || col(name.as_str());
-        let mut bound = time().lt(time_literal(after.settled_micros, &ty));
+        let after = time_literal(after.settled_micros, &ty);
+        let mut bound = time().lt(after.clone());
+        let mut past = time().gt_eq(after);
         if let Some(from) = first_edge(rows, column) {
-            bound = bound.and(time().gt_eq(time_literal(from.first_micros, &ty)));
+            let from = time_literal(from.first_micros, &ty);
+            bound = bound.and(time().gt_eq(from.clone()));
+            past = past.or(time().lt(from));
         }
-        let visible = time().is_null().or(bound).or(beyond(name, &ty));
+        let inside = time().is_null().or(bound).or(beyond(name, &ty));
+        let outside = past.and(beyond(name, &ty).not());
         all = Some(match all {
-            Some(others) => others.and(visible),
-            None => visible,
+            Some(others) => RawBounds {
+                inside: others.inside.and(inside),
+                outside: others.outside.or(outside),
+            },
+            None => RawBounds { inside, outside },
         });
     }
     all
@@ -133,26 +156,35 @@ fn tick_literal(ticks: i64, ty: &DataType) -> Expr {
     }
 }
 
-/// The bound on a local time, of the files or derived, where [`raw_bounds`] could not decide.
-pub(super) fn local_bound(rows: &SourceRows, name: &str) -> Option<Expr> {
+/// Whether [`raw_bounds`] decide which rows are visible by this time.
+pub(super) fn is_decided(rows: &SourceRows, name: &str) -> bool {
     let first_day = rows
         .not_before
         .filter(|_| rows.time.as_deref() == Some(name));
-    let decided = stored_column(&rows.scan, name).is_some_and(|column| {
+    stored_column(&rows.scan, name).is_some_and(|column| {
         let after = raw_edge(&rows.scan, column, rows.as_of.succ_opt());
         let from = first_day.map(|_| first_edge(rows, column));
         let exact = |edge: Option<Edge>| edge.is_some_and(|edge| edge.is_exact());
         exact(after) && from.is_none_or(exact)
-    });
-    if decided {
-        return None;
-    }
-    let day = || col(name).cast(DataType::Date);
-    let bound = day().lt_eq(date_literal(rows.as_of));
-    Some(match first_day {
-        Some(first) => bound.and(day().gt_eq(date_literal(first))),
-        None => bound,
     })
+}
+
+/// Why a row is not visible, from its local times, of the files or derived: [`FUTURE`], [`UNKNOWN`], [`PRUNED`], or 0 where it
+/// is visible.
+pub(super) fn unseen(rows: &SourceRows) -> Expr {
+    let day = |name: &String| col(name.as_str()).cast(DataType::Date);
+    let after = |name: &String| day(name).gt(date_literal(rows.as_of));
+    let mut reasons: Vec<(Expr, u32)> = Vec::new();
+    reasons.extend(rows.time.as_ref().map(|time| (after(time), FUTURE)));
+    reasons.extend(rows.known_at.as_ref().map(|known| (after(known), UNKNOWN)));
+    if let (Some(time), Some(first)) = (&rows.time, rows.not_before) {
+        reasons.push((day(time).lt(date_literal(first)), PRUNED));
+    }
+    let classes = reasons.into_iter().rev();
+    let class = classes.fold(lit(0_u32), |otherwise, (reason, code)| {
+        when(reason).then(lit(code)).otherwise(otherwise)
+    });
+    class.cast(DataType::UInt32)
 }
 
 /// The ends of validity with nulls for those that are not known yet at `as_of`.

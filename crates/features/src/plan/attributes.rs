@@ -1,8 +1,8 @@
 //! Columns of attribute sources.
 
 use tessera_expr::rel::{Agg, AggOp};
-use tessera_expr::{BinaryOp, Expr, Type};
-use tessera_spec::pipeline::{Attribute, Source, SourceKind};
+use tessera_expr::{BinaryOp, Expr, Schema, Type};
+use tessera_spec::pipeline::{At, Attribute, Several, Source, SourceKind};
 
 use super::{Planner, default_unit};
 
@@ -21,10 +21,7 @@ impl Planner<'_> {
             let Some(input) = self.inputs.get(&source.name.value) else {
                 continue;
             };
-            let holds = source.until.as_ref().and_then(|until| {
-                let ty = input.schema.get(&until.value)?;
-                Some(holds_at_as_of(&until.value, ty))
-            });
+            let holds = holds_at_as_of(source, &input.schema);
             let mut attributes: Vec<&Attribute> = source.attributes.iter().collect();
             attributes.sort_by(|a, b| a.column.value.cmp(&b.column.value));
             for attribute in attributes {
@@ -32,7 +29,14 @@ impl Planner<'_> {
                 let Some(ty) = input.schema.get(name) else {
                     continue;
                 };
-                let func = AggOp::Last(Expr::column(name, ty));
+                let of = Expr::column(name, ty);
+                let func = match &source.contract.several {
+                    Some(At {
+                        value: Several::First,
+                        ..
+                    }) => AggOp::First(of),
+                    _ => AggOp::Last(of),
+                };
                 let ty = func.output_type();
                 self.add_agg(
                     &source.name.value,
@@ -60,10 +64,11 @@ impl Planner<'_> {
     }
 }
 
-/// `until is null or until > as_of()`
-fn holds_at_as_of(until: &str, ty: Type) -> Expr {
-    let until = Expr::column(until, ty);
+/// Which rows of an attributes source hold at `as_of`: `until is null or until > as_of()`; all without `until`.
+pub fn holds_at_as_of(source: &Source, schema: &Schema) -> Option<Expr> {
+    let until = source.until.as_ref()?;
+    let until = Expr::column(&until.value, schema.get(&until.value)?);
     let day = until.clone().cast(Type::Date);
     let later = day.condition(BinaryOp::Greater, Expr::as_of());
-    until.is_null().condition(BinaryOp::Or, later)
+    Some(until.is_null().condition(BinaryOp::Or, later))
 }

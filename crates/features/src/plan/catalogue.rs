@@ -41,6 +41,16 @@ impl Planner<'_> {
         let Some(orders) = self.orders(&place) else {
             return;
         };
+        let Some(input) = self.inputs.get(&orders.name.value) else {
+            return;
+        };
+        let purchase = match super::purchase(&orders, &input.schema) {
+            Ok(purchase) => purchase,
+            Err(problems) => {
+                self.problems.extend(problems);
+                return;
+            }
+        };
         let mut done: BTreeMap<&'static str, bool> = BTreeMap::new();
         while let Some((name, published)) = wanted.pop() {
             let entry = done.entry(name).or_insert(false);
@@ -53,7 +63,7 @@ impl Planner<'_> {
         }
         for feature in CATALOGUE {
             if let Some(&published) = done.get(feature.name) {
-                self.catalogue_feature(feature, published, &orders, &place);
+                self.catalogue_feature(feature, published, (&orders, &purchase), &place);
             }
         }
     }
@@ -116,7 +126,7 @@ impl Planner<'_> {
         &mut self,
         feature: &'static catalogue::Feature,
         published: bool,
-        orders: &Source,
+        (orders, purchase): (&Source, &Option<Expr>),
         place: &Span,
     ) {
         let source = &orders.name.value;
@@ -126,13 +136,16 @@ impl Planner<'_> {
                     return;
                 };
                 let ty = func.output_type();
+                // Refunds are netted; all else is of purchases.
+                let of_purchases = what != catalogue::Aggregate::Spend;
+                let filter = purchase.clone().filter(|_| of_purchases);
                 self.add_agg(
                     source,
                     Agg {
                         name: feature.name.to_owned(),
                         func,
                         window: None,
-                        filter: None,
+                        filter,
                     },
                     ty,
                 );

@@ -1,7 +1,7 @@
 //! One pass over one source.
 
 use chrono::{Days, NaiveDate};
-use tessera_expr::rel::{Agg, AggOp, Aggregate, RowCheck, RowOutcome, SourceRows};
+use tessera_expr::rel::{Agg, AggOp, Aggregate, RowCheck, SourceRows, Unconverted};
 use tessera_expr::{BinaryOp, columns, failures};
 use tessera_spec::pipeline::{Source, SourceKind};
 
@@ -79,6 +79,7 @@ impl Planner<'_> {
 /// be represented in columns that they read. They come last: rows that the filter leaves out are not looked at.
 fn read_by(aggs: &[Agg], rows: &mut SourceRows) {
     let mut checks: Vec<RowCheck> = Vec::new();
+    let unconverted = rows.unconverted;
     for agg in aggs {
         let of = agg.func.of().into_iter();
         let filter = agg.filter.as_ref();
@@ -87,6 +88,10 @@ fn read_by(aggs: &[Agg], rows: &mut SourceRows) {
                 rows.in_range.insert(name.to_owned());
             }
         }
+        // Where values that do not convert read as null, nothing looks for them.
+        let Unconverted::TakesOut(outcome) = unconverted else {
+            continue;
+        };
         let within = of.flat_map(|of| failures(of, None)).map(|mut failure| {
             if let Some(filter) = filter {
                 failure.when = filter.clone().condition(BinaryOp::And, failure.when);
@@ -106,7 +111,8 @@ fn read_by(aggs: &[Agg], rows: &mut SourceRows) {
                         agg.name, failure.of, failure.wanted
                     ),
                     bad_when: failure.when,
-                    outcome: RowOutcome::Quarantine,
+                    outcome,
+                    conversion: true,
                 });
             }
         }

@@ -65,7 +65,7 @@ pub(crate) fn hidden(asked: &Asked<'_>, from: &str, spans: &[Span]) -> Vec<Agg> 
                 days: Some(span.days),
                 offset_days: u32::try_from(offset).unwrap_or(0),
             };
-            count("events", Some(window), None);
+            count("events", Some(window), asked.purchase(from));
         }
     }
     aggs

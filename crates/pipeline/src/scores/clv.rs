@@ -29,11 +29,12 @@ impl ScoreModel for ClvScore {
             days: None,
             offset_days: holdout(self),
         });
+        let purchase = asked.purchase(&self.from.value);
         let agg = |what: &str, func, window| Agg {
             name: hidden_name(asked.name, what),
             func,
             window,
-            filter: None,
+            filter: purchase.clone(),
         };
         let mut aggs = vec![
             agg("occasions", AggOp::CountDistinctDays, None),
@@ -48,7 +49,12 @@ impl ScoreModel for ClvScore {
             aggs.push(agg(&name, AggOp::CountDistinctDays, Some(window)));
         }
         if let (true, Some(amount)) = (self.spend, amount(self, asked)) {
-            aggs.push(agg("spend", AggOp::SumAsFloat(amount.clone()), None));
+            // Refunds are netted, whatever counts as a purchase.
+            let spend = agg("spend", AggOp::SumAsFloat(amount.clone()), None);
+            aggs.push(Agg {
+                filter: None,
+                ..spend
+            });
             aggs.push(agg("first_spend", AggOp::SumOnFirstDay(amount), None));
         }
         vec![(self.from.value.clone(), aggs)]

@@ -1,4 +1,4 @@
-//! What was refused and why: rejected rows by source and rule, with the first of each.
+//! What was rejected and why: rows by source and rule, with the first of each.
 
 use serde::Serialize;
 
@@ -11,7 +11,7 @@ use crate::text::{Name, printable, shortened};
 
 pub(super) const SECTION: Section = Section {
     name: "rejects",
-    title: "What was refused, and why",
+    title: "What was rejected, and why",
     template: include_str!("../../templates/sections/rejects.html"),
     build: Build::Closing(build),
 };
@@ -29,6 +29,7 @@ struct View {
 struct Group {
     source: Name,
     rule: Name,
+    outcome: String,
     rows: String,
     /// Share of the source's rows, where the source is known.
     share: Option<String>,
@@ -43,7 +44,7 @@ struct Example {
 
 fn build(facts: &Facts<'_>) -> Result<Part, ReportError> {
     let Some(rejects) = &facts.rejects else {
-        return Part::no_table("rejects");
+        return Part::no_table("reject_rules");
     };
     let all: i64 = rejects.iter().map(|g| g.rows).sum();
     let groups = rejects.iter().map(|group| {
@@ -55,15 +56,16 @@ fn build(facts: &Facts<'_>) -> Result<Part, ReportError> {
         Group {
             source: Name::new(&group.source),
             rule: Name::new(&group.rule),
+            outcome: printable(&group.outcome),
             rows: count(group.rows),
             share: source.map(|s| percent(group.rows as f64 / s.rows as f64)),
             examples: group.examples.iter().map(example).collect(),
         }
     });
     let sentence = match all {
-        0 => "No row was refused.".to_owned(),
+        0 => "No row was rejected.".to_owned(),
         n => format!(
-            "{} quarantined and not used.",
+            "{} rejected and not used.",
             counted(n, "row was", "rows were")
         ),
     };

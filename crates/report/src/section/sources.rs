@@ -37,7 +37,11 @@ struct Row {
     parts: Vec<(&'static str, String, String)>,
     adds_up: bool,
     status: String,
-    healthy: bool,
+    /// `good`, `bad` or empty, where nothing was judged.
+    judged: &'static str,
+    /// Rows of the files that are not visible, in words.
+    unseen: Option<String>,
+    notes: Vec<String>,
     age: Option<String>,
     volume: String,
 }
@@ -95,10 +99,30 @@ fn row(s: &SourceRow) -> Row {
         parts: parts(s),
         adds_up: s.adds_up(),
         status: printable(status),
-        healthy: status == "ok",
+        judged: match status {
+            "ok" => "good",
+            "unjudged" => "",
+            _ => "bad",
+        },
+        unseen: unseen(s),
+        notes: s.notes.iter().map(|note| printable(note)).collect(),
         age: s.age_hours.map(age),
         volume,
     }
+}
+
+/// "120 rows are after this day, 3 were not known yet".
+fn unseen(s: &SourceRow) -> Option<String> {
+    let parts = [
+        (s.future, "after this day"),
+        (s.unknown, "not known yet"),
+        (s.pruned, "too old to be used"),
+    ];
+    let shown = parts.into_iter().filter(|(rows, _)| *rows > 0);
+    let shown: Vec<String> = shown
+        .map(|(rows, why)| format!("{} {why}", counted(rows, "row", "rows")))
+        .collect();
+    (!shown.is_empty()).then(|| shown.join(", "))
 }
 
 fn parts(s: &SourceRow) -> Vec<(&'static str, String, String)> {
@@ -121,11 +145,11 @@ fn parts(s: &SourceRow) -> Vec<(&'static str, String, String)> {
         .collect()
 }
 
-/// Age of the newest event at the close of the day.
+/// Age of the newest used row at the close of the day.
 fn age(hours: f64) -> String {
     if hours.abs() < 48.0 {
-        format!("newest event {} h old", plain(hours.round()))
+        format!("newest row {} h old", plain(hours.round()))
     } else {
-        format!("newest event {} days old", plain((hours / 24.0).round()))
+        format!("newest row {} days old", plain((hours / 24.0).round()))
     }
 }

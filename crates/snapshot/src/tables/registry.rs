@@ -236,8 +236,43 @@ pub static TABLES: &[Table] = &[
         ],
     },
     Table {
+        name: "reject_rules",
+        doc: "What took rows of a source out, rule by rule, with all of their rows counted.",
+        version: "1.0",
+        row: "source x rule that met a row",
+        sorted_by: &["source", "rule"],
+        unique: true,
+        columns: &[
+            AS_OF,
+            must("source", Ty::Text, "The source."),
+            must(
+                "rule",
+                Ty::Text,
+                "What was found, such as `amount is not a number`; the name of a rule that the pipeline file states.",
+            ),
+            must("outcome", Ty::Text, "`quarantined`, `dropped` or `filtered`."),
+            must("rows", Ty::Int, "Rows that the rule took out.").counts("rows"),
+            may("share", Ty::Float, "Their share of the visible rows.").counts("share"),
+            may(
+                "limit",
+                Ty::Float,
+                "Largest share that the contract allows the rule; null where it states none.",
+            )
+            .counts("share"),
+            must("kept", Ty::Int, "Rows of the rule in `rejects`.").counts("rows"),
+            may(
+                "example",
+                Ty::Text,
+                "What the rule met in the first of its rows; never the customer's key.",
+            ),
+            may("file", Ty::Text, "File of that row, within the source."),
+            may("row_number", Ty::Int, "Position of that row in the file, from 1.").counts("rows"),
+        ],
+    },
+    Table {
         name: "rejects",
-        doc: "Rows that broke a source's contract, so that the owner of the source can correct them.",
+        doc: "Rows that broke a source's contract, so that its owner can correct them: of each rule the first, as many as \
+              the contract keeps; `reject_rules` counts all.",
         version: "1.0",
         row: "quarantined row",
         sorted_by: &["source", "file", "row_number"],
@@ -277,8 +312,9 @@ pub static TABLES: &[Table] = &[
     },
     Table {
         name: "sources",
-        doc: "Rows of each source by their outcome: rows = used + filtered + quarantined + dropped.",
-        version: "1.0",
+        doc: "What came in, and what became of it: file_rows = future + unknown + pruned + rows, and rows = used + filtered + \
+              quarantined + dropped.",
+        version: "1.1",
         row: "source",
         sorted_by: &["source"],
         unique: true,
@@ -301,13 +337,13 @@ pub static TABLES: &[Table] = &[
                 "Rows that do not concern the pipeline.",
             )
             .counts("rows"),
-            must("quarantined", Ty::Int, "Rows quarantined, see `rejects`.").counts("rows"),
+            must("quarantined", Ty::Int, "Rows kept out with a reason, see `reject_rules`.").counts("rows"),
             must("dropped", Ty::Int, "Rows left out as the contract says.").counts("rows"),
             must("duplicates", Ty::Int, "Of those above, repeated rows.").counts("rows"),
             may(
                 "newest_event",
                 Ty::Timestamp,
-                "Local time of the newest used row.",
+                "Local time of the newest used row, for every kind of source with a `time`.",
             ),
             may(
                 "age_hours",
@@ -315,7 +351,62 @@ pub static TABLES: &[Table] = &[
                 "Hours from then to the close of `as_of`.",
             )
             .counts("hours"),
-            must("status", Ty::Text, "`ok`, `stale` or `empty`."),
+            must(
+                "status",
+                Ty::Text,
+                "`ok`, `stale` or, without a used row, `empty`; `unjudged` where no `freshness` is stated.",
+            ),
+            may(
+                "file_rows",
+                Ty::Int,
+                "Rows of its files: future + unknown + pruned + rows.",
+            )
+            .counts("rows"),
+            may("future", Ty::Int, "Rows whose time is after `as_of`.").counts("rows"),
+            may("unknown", Ty::Int, "Rows that were not known at `as_of`.").counts("rows"),
+            may("pruned", Ty::Int, "Rows so old that nothing uses them.").counts("rows"),
+            may(
+                "nulled",
+                Ty::Int,
+                "Values that became null although what they are made from is not, over all columns.",
+            )
+            .counts("values"),
+            may(
+                "rejected_share",
+                Ty::Float,
+                "Share of the visible rows that a rule rejected; exact repetitions that are dropped do not count.",
+            )
+            .counts("share"),
+            may(
+                "negative_share",
+                Ty::Float,
+                "Share of the used rows with a negative amount; null where no amount is read.",
+            )
+            .counts("share"),
+            may(
+                "negative_value_share",
+                Ty::Float,
+                "Sum of the negative amounts over the sum of the positive ones.",
+            )
+            .counts("share"),
+            may(
+                "keys_without_customer",
+                Ty::Int,
+                "Keys with a used row that are not in the base; null for sources that make up the base.",
+            )
+            .counts("keys"),
+            may("rows_without_customer", Ty::Int, "Used rows of these keys.").counts("rows"),
+            may(
+                "customers_with_several",
+                Ty::Int,
+                "Customers with several valid rows of which one counts; null where that cannot be.",
+            )
+            .counts("customers"),
+            may(
+                "notes",
+                Ty::Text,
+                "What is to be known of the source, a sentence a line.",
+            ),
         ],
     },
 ];

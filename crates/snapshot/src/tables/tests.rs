@@ -57,6 +57,7 @@ fn every_table_of_the_release_is_declared() {
             "models",
             "profiles",
             "quality",
+            "reject_rules",
             "rejects",
             "segments",
             "sources"

@@ -2,11 +2,13 @@
 
 use crate::diagnostic::{Diagnostic, unknown_name};
 use crate::duration;
+use serde::de::DeserializeOwned;
+
 use crate::pipeline::{
-    At, Attribute, Base, ColumnType, Contract, Duplicates, ExprText, Freshness, OnBadRow, Rule,
-    Source, SourceKind,
+    At, Attribute, Base, ColumnType, Contract, DEFAULT_KEEP_REJECTS, Duplicates, ExprText,
+    Freshness, Limit, Limits, OnBadRow, OnBadValue, Rule, Several, Source, SourceKind,
 };
-use crate::reader::{Reader, text_of, word_of, wrong_type};
+use crate::reader::{Reader, integer_of, text_of, word_of, wrong_type};
 use crate::written::word::RepeatedRows;
 
 use super::locale::zone;
@@ -62,10 +64,11 @@ fn source(table: &Reader<'_>, name: At<String>) -> Source {
         time_zone: zone(table, "time_zone"),
         order_id: table.text("order_id"),
         amount: table.text("amount"),
+        purchase: purchase(table, kind),
         derive: derived(table),
         filter: table.expression("filter"),
         freshness: table.table("freshness").map(|inner| freshness(&inner)),
-        contract: contract(table),
+        contract: contract(table, kind),
         attributes: attributes(table, kind),
         name,
     };
@@ -136,7 +139,19 @@ fn freshness(table: &Reader<'_>) -> Freshness {
     }
 }
 
-fn contract(source: &Reader<'_>) -> Contract {
+fn purchase(table: &Reader<'_>, kind: Option<SourceKind>) -> Option<ExprText> {
+    let purchase = table.expression("purchase")?;
+    if matches!(kind, Some(SourceKind::Attributes | SourceKind::Intervals)) {
+        let message = "only a source of kind \"events\" has purchases";
+        table.notes.add(
+            Diagnostic::error("TS-P060", message, table.key_span("purchase"))
+                .with_help("take `purchase` out; rows that do not concern the pipeline are left out by `filter`"),
+        );
+    }
+    Some(purchase)
+}
+
+fn contract(source: &Reader<'_>, kind: Option<SourceKind>) -> Contract {
     let Some(table) = source.table("contract") else {
         if !source.has("contract") {
             let name = source.name.trim_matches(['[', ']']);
@@ -148,22 +163,117 @@ fn contract(source: &Reader<'_>) -> Contract {
         return Contract {
             columns: Vec::new(),
             missing_key: OnBadRow::Quarantine,
+            conversions: OnBadValue::Quarantine,
+            several: None,
+            limits: Limits::default(),
+            keep_rejects: DEFAULT_KEEP_REJECTS,
             duplicates: Duplicates::Keep,
             rules: Vec::new(),
         };
     };
-    let missing_key = table.required_word(
-        "missing_key",
-        "say what happens to rows without a key: `missing_key = \"quarantine\"`, or drop, fail",
-    );
+    if !table.has("missing_key") {
+        table.missing(
+            "missing_key",
+            "say what happens to rows without a key: `missing_key = \"quarantine\"`, or drop, fail",
+        );
+    }
+    let (missing_key, missing_key_limit) = outcome_and_limit(&table, "missing_key");
+    let (conversions, conversions_limit) = outcome_and_limit(&table, "conversions");
+    let (duplicates, duplicates_limit) = duplicates(&table);
+    let keep = table.integer("keep_rejects", 0..=1_000_000);
     let contract = Contract {
         columns: columns(&table),
-        missing_key: missing_key.map_or(OnBadRow::Quarantine, |outcome| outcome.value),
-        duplicates: duplicates(&table),
+        missing_key: missing_key.unwrap_or(OnBadRow::Quarantine),
+        conversions: conversions.unwrap_or(OnBadValue::Quarantine),
+        several: several(&table, source, kind),
+        limits: Limits {
+            source: limit(&table),
+            missing_key: missing_key_limit,
+            conversions: conversions_limit,
+            duplicates: duplicates_limit,
+        },
+        keep_rejects: keep.map_or(DEFAULT_KEEP_REJECTS, |keep| keep.value as u32),
+        duplicates,
         rules: rules(&table),
     };
     table.finish();
     contract
+}
+
+/// `key = "quarantine"` or `key = { on_fail = "quarantine", max_rejected = "1%" }`.
+fn outcome_and_limit<T: DeserializeOwned>(
+    table: &Reader<'_>,
+    key: &str,
+) -> (Option<T>, Option<Limit>) {
+    let Some(value) = table.get(key) else {
+        return (None, None);
+    };
+    let Some(inner) = value.get_ref().as_table() else {
+        return (table.word(key).map(|word| word.value), None);
+    };
+    let inner = Reader::new(inner, value.span(), format!("`{key}`"), table.notes);
+    let help = "add `on_fail = \"…\"`: what happens to such rows";
+    let outcome = inner.required_word("on_fail", help);
+    let limit = limit(&inner);
+    inner.finish();
+    (outcome.map(|outcome| outcome.value), limit)
+}
+
+/// `max_rejected = "1%"` or a number of rows.
+fn limit(table: &Reader<'_>) -> Option<Limit> {
+    let value = table.get("max_rejected")?;
+    let wanted = "a share such as \"1%\", or a number of rows";
+    if let Some(rows) = integer_of(value.get_ref()) {
+        if let Ok(rows) = u64::try_from(rows) {
+            return Some(Limit::Rows(rows));
+        }
+    } else if let Some(text) = value.get_ref().as_str() {
+        let percent = text.trim().strip_suffix('%').map(str::trim);
+        let percent = percent.and_then(|percent| percent.parse::<f64>().ok());
+        if let Some(percent) = percent.filter(|percent| (0.0..=100.0).contains(percent)) {
+            return Some(Limit::Share(percent / 100.0));
+        }
+        let message = format!("bad limit \"{text}\" for `max_rejected`");
+        table.notes.add(
+            Diagnostic::error("TS-P061", message, value.span())
+                .with_label(format!("expected {wanted}")),
+        );
+        return None;
+    }
+    wrong_type(table.notes, value, "`max_rejected`", wanted);
+    None
+}
+
+/// Which of several valid rows of a customer counts.
+fn several(
+    table: &Reader<'_>,
+    source: &Reader<'_>,
+    kind: Option<SourceKind>,
+) -> Option<At<Several>> {
+    let several = table.word::<Several>("several")?;
+    if matches!(kind, Some(SourceKind::Events | SourceKind::Intervals)) {
+        let message = "only in a source of kind \"attributes\" one row of a customer counts";
+        table.notes.add(
+            Diagnostic::error("TS-P062", message, table.key_span("several")).with_help(
+                "take `several` out; features say what they make of many rows with `agg`",
+            ),
+        );
+    } else if several.value == Several::First && source.has("time") {
+        let message = "\"first\" is for sources without `time`: with it the newest row counts";
+        table.notes.add(
+            Diagnostic::error("TS-P064", message, several.span.clone()).with_help(
+                "write \"newest\"; of rows equally new keep the first with `duplicates = { unique = [key, time], on_fail = \"drop\" }`",
+            ),
+        );
+    } else if several.value == Several::Newest && !source.has("time") {
+        let message = format!("{} has no `time`, so no row is the newest", source.name);
+        table.notes.add(
+            Diagnostic::error("TS-P063", message, several.span.clone()).with_help(
+                "state `time`, the column since when a row holds, or write \"first\" or \"fail\"",
+            ),
+        );
+    }
+    Some(several)
 }
 
 fn columns(table: &Reader<'_>) -> Vec<(At<String>, At<ColumnType>)> {
@@ -202,9 +312,9 @@ fn is_sized_decimal(text: &str) -> bool {
     })
 }
 
-fn duplicates(table: &Reader<'_>) -> Duplicates {
+fn duplicates(table: &Reader<'_>) -> (Duplicates, Option<Limit>) {
     let Some(value) = table.get("duplicates") else {
-        return Duplicates::Keep;
+        return (Duplicates::Keep, None);
     };
     if let Some(inner) = value.get_ref().as_table() {
         let inner = Reader::new(inner, value.span(), "`duplicates`", table.notes);
@@ -214,16 +324,17 @@ fn duplicates(table: &Reader<'_>) -> Duplicates {
         let wanted = "\"keep\", \"drop_exact\", \"fail\" or { unique = [\"line_id\"] }";
         wrong_type(table.notes, value, "`duplicates`", wanted);
     } else if let Some(word) = table.word::<RepeatedRows>("duplicates") {
-        return match word.value {
+        let duplicates = match word.value {
             RepeatedRows::Keep => Duplicates::Keep,
             RepeatedRows::DropExact => Duplicates::DropExact,
             RepeatedRows::Fail => Duplicates::Fail,
         };
+        return (duplicates, None);
     }
-    Duplicates::Keep
+    (Duplicates::Keep, None)
 }
 
-fn unique(table: &Reader<'_>) -> Duplicates {
+fn unique(table: &Reader<'_>) -> (Duplicates, Option<Limit>) {
     if !table.has("unique") {
         table.missing(
             "unique",
@@ -239,11 +350,13 @@ fn unique(table: &Reader<'_>) -> Duplicates {
         );
     }
     let on_fail = on_fail(table);
+    let limit = limit(table);
     table.finish();
-    Duplicates::Unique {
+    let duplicates = Duplicates::Unique {
         columns: columns.unwrap_or_default(),
         on_fail,
-    }
+    };
+    (duplicates, limit)
 }
 
 fn on_fail(table: &Reader<'_>) -> OnBadRow {
@@ -281,11 +394,13 @@ fn rules(table: &Reader<'_>) -> Vec<Rule> {
         }
         let check = inner.expression("check");
         let on_fail = on_fail(&inner);
+        let max_rejected = limit(&inner);
         inner.finish();
         rules.extend(check.map(|check| Rule {
             name,
             check,
             on_fail,
+            max_rejected,
         }));
     }
     rules

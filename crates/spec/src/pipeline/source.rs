@@ -32,6 +32,8 @@ pub struct Source {
     pub order_id: Option<At<String>>,
     /// Column or derived column with the money of a row; `amount` where such a column exists and nothing is stated.
     pub amount: Option<At<String>>,
+    /// Events: rows for which this is true are purchases; every row is one when absent.
+    pub purchase: Option<ExprText>,
     /// Derived columns in file order: name and expression over the source's columns.
     pub derive: Vec<(At<String>, ExprText)>,
     /// Rows for which this is not true do not concern the pipeline; they are counted.
@@ -66,7 +68,7 @@ pub enum Format {
     Ndjson,
 }
 
-/// `freshness = { warn, fail }`, in hours from the newest event to the end of `as_of`.
+/// `freshness = { warn, fail }`, in hours from the newest used row to the end of `as_of`.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Freshness {
     /// Older than this is flagged.
@@ -82,6 +84,15 @@ pub struct Contract {
     pub columns: Vec<(At<String>, At<ColumnType>)>,
     /// What happens to rows without a key.
     pub missing_key: OnBadRow,
+    /// What happens to rows with a value that does not convert to its column's type.
+    pub conversions: OnBadValue,
+    /// `attributes` sources: which of several valid rows of a customer counts; by default the newest where there is a `time`,
+    /// otherwise rows that differ fail the run.
+    pub several: Option<At<Several>>,
+    /// How many rows may be rejected.
+    pub limits: Limits,
+    /// Rejected rows that `rejects` keeps of each rule.
+    pub keep_rejects: u32,
     /// What happens to repeated rows.
     pub duplicates: Duplicates,
     /// Row checks in file order.
@@ -121,6 +132,65 @@ pub enum OnBadRow {
     Fail,
 }
 
+/// What happens to a row with a value that does not convert to its column's type.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum OnBadValue {
+    /// Set aside in `rejects`, with the reason.
+    Quarantine,
+    /// Left out and counted.
+    Drop,
+    /// The run fails with exit code 3.
+    Fail,
+    /// The value reads as null and is counted; the row takes part.
+    Null,
+}
+
+/// Which of several valid rows of a customer counts in an `attributes` source.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Several {
+    /// The newest by `time`; equally new rows that differ fail the run.
+    Newest,
+    /// The first in the order of files and rows, in a source without `time`.
+    First,
+    /// Rows that differ fail the run with exit code 3.
+    Fail,
+}
+
+/// Most rows that may be rejected: a share of the visible rows, such as `"1%"`, or a number.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Limit {
+    /// In [0, 1].
+    Share(f64),
+    /// Rows.
+    Rows(u64),
+}
+
+/// Limits of rejected rows; above one the run fails with exit code 3.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
+pub struct Limits {
+    /// Of all rules of the source together; [`DEFAULT_MAX_REJECTED`] where nothing is stated.
+    pub source: Option<Limit>,
+    /// Of rows without a key.
+    pub missing_key: Option<Limit>,
+    /// Of rows with a value that does not convert.
+    pub conversions: Option<Limit>,
+    /// Of repeated rows.
+    pub duplicates: Option<Limit>,
+}
+
+/// Share of a source's visible rows that may be rejected where nothing is stated, in sources of at least
+/// [`DEFAULT_LIMIT_FROM_ROWS`] rows: above it, the export has changed rather than a few of its rows.
+pub const DEFAULT_MAX_REJECTED: f64 = 0.4;
+
+/// Visible rows from which [`DEFAULT_MAX_REJECTED`] applies.
+pub const DEFAULT_LIMIT_FROM_ROWS: u64 = 100;
+
+/// Rejected rows that are kept of each rule where nothing is stated.
+pub const DEFAULT_KEEP_REJECTS: u32 = 1_000;
+
 /// What happens to repeated rows.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -149,6 +219,8 @@ pub struct Rule {
     pub check: ExprText,
     /// What happens to rows that do not pass.
     pub on_fail: OnBadRow,
+    /// How many rows may break it.
+    pub max_rejected: Option<Limit>,
 }
 
 /// A column of an `attributes` source taken as a feature.

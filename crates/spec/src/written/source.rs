@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 
 use super::word::RepeatedRows;
-use crate::pipeline::{Base, ColumnType, Format, OnBadRow, SourceKind, Unit};
+use crate::pipeline::{Base, ColumnType, Format, OnBadRow, OnBadValue, Several, SourceKind, Unit};
 
 /// A table of the lake.
 #[derive(JsonSchema)]
@@ -36,11 +36,15 @@ pub(super) struct SourceTable {
     order_id: Option<String>,
     /// Column, given or derived, with the money of a row; `amount` by default.
     amount: Option<String>,
+    /// Events: an SQL condition over the source's columns, true for rows that are purchases, such as `amount > 0`. Orders,
+    /// days and recency of the catalogue and of scores count purchases only; sums of money take every row, so that refunds
+    /// are netted. Every row is a purchase without it.
+    purchase: Option<String>,
     /// Derived columns: name and SQL expression over the source's columns.
     derive: Option<BTreeMap<String, String>>,
     /// Rows for which this SQL condition is not true do not concern the pipeline; they are counted.
     filter: Option<String>,
-    /// How old the newest event may be at the close of `as_of`.
+    /// How old the newest used row may be at the close of `as_of`, by `time`. Without it the age is shown and not judged.
     freshness: Option<FreshnessTable>,
     /// What rows must satisfy.
     contract: ContractTable,
@@ -48,7 +52,7 @@ pub(super) struct SourceTable {
     attributes: Option<BTreeMap<String, AttributeTable>>,
 }
 
-/// How old the newest event may be: hours, days or weeks, such as `36h`, `7d`, `2w`.
+/// How old the newest used row may be: hours, days or weeks, such as `36h`, `7d`, `2w`.
 #[derive(JsonSchema)]
 #[schemars(deny_unknown_fields)]
 #[expect(dead_code, reason = "the shape of a table; never filled")]
@@ -56,7 +60,7 @@ struct FreshnessTable {
     /// Older than this is flagged.
     #[schemars(regex(pattern = r"^[0-9]+[hdw]$"))]
     warn: Option<String>,
-    /// Older than this fails the run with exit code 3.
+    /// Older than this fails the run with exit code 3; so does a source without a used row.
     #[schemars(regex(pattern = r"^[0-9]+[hdw]$"))]
     fail: Option<String>,
 }
@@ -69,11 +73,72 @@ struct ContractTable {
     /// Columns and their types. Files may hold more columns, and narrower types that widen without loss.
     columns: Option<BTreeMap<String, ColumnTypeText>>,
     /// What happens to rows without a key.
-    missing_key: OnBadRow,
+    missing_key: OnBadRowValue,
+    /// What happens to rows with a value that does not convert to the type of its column; `quarantine` by default.
+    conversions: Option<OnBadValueValue>,
+    /// Most rows that may be rejected (quarantined or dropped by a rule; dropped exact repetitions aside): above it the run
+    /// fails with exit code 3 and publishes nothing. `40%` of a source of 100 visible rows or more by default.
+    max_rejected: Option<LimitValue>,
+    /// Rejected rows that the table `rejects` keeps of each rule: the first in the order of files and rows. All are counted.
+    /// 1000 by default.
+    #[schemars(range(min = 0, max = 1_000_000))]
+    keep_rejects: Option<u32>,
+    /// Attributes: which of several rows of a customer that hold at `as_of` counts; `newest` by default where the source has
+    /// a `time`, else `fail`.
+    several: Option<Several>,
     /// What happens to repeated rows; `keep` by default.
     duplicates: Option<DuplicatesValue>,
     /// Row checks in order; the first that fails is the reason.
     rules: Option<Vec<RuleTable>>,
+}
+
+/// Most rows that may be rejected: a share of the visible rows, such as `"1%"`, or a number.
+#[derive(JsonSchema)]
+#[schemars(untagged)]
+#[expect(dead_code, reason = "the shape of a value; never filled")]
+enum LimitValue {
+    Share(#[schemars(regex(pattern = r"^ *[0-9]+(\.[0-9]+)? *% *$"))] String),
+    Rows(u64),
+}
+
+/// What happens to rows, and how many may be.
+#[derive(JsonSchema)]
+#[schemars(untagged)]
+#[expect(dead_code, reason = "the shape of a value; never filled")]
+enum OnBadRowValue {
+    Word(OnBadRow),
+    Limited(OnBadRowTable),
+}
+
+/// What happens to rows, and how many may be.
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
+#[expect(dead_code, reason = "the shape of a table; never filled")]
+struct OnBadRowTable {
+    /// What happens to them.
+    on_fail: OnBadRow,
+    /// Most rows: above it the run fails.
+    max_rejected: Option<LimitValue>,
+}
+
+/// What happens to rows with a value that does not convert, and how many may be.
+#[derive(JsonSchema)]
+#[schemars(untagged)]
+#[expect(dead_code, reason = "the shape of a value; never filled")]
+enum OnBadValueValue {
+    Word(OnBadValue),
+    Limited(OnBadValueTable),
+}
+
+/// What happens to rows with a value that does not convert, and how many may be.
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
+#[expect(dead_code, reason = "the shape of a table; never filled")]
+struct OnBadValueTable {
+    /// What happens to them.
+    on_fail: OnBadValue,
+    /// Most rows: above it the run fails.
+    max_rejected: Option<LimitValue>,
 }
 
 /// Type of a column.
@@ -104,6 +169,8 @@ struct UniqueTable {
     unique: Vec<String>,
     /// What happens to the later ones; `quarantine` by default.
     on_fail: Option<OnBadRow>,
+    /// Most rows that may be repeated: above it the run fails.
+    max_rejected: Option<LimitValue>,
 }
 
 /// A check of every row.
@@ -117,6 +184,8 @@ struct RuleTable {
     check: String,
     /// What happens to rows that do not pass; `quarantine` by default.
     on_fail: Option<OnBadRow>,
+    /// Most rows that may break the rule: above it the run fails.
+    max_rejected: Option<LimitValue>,
 }
 
 /// A column taken as a feature.

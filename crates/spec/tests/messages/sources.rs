@@ -91,6 +91,58 @@ fn contracts() {
 }
 
 #[test]
+fn limits_and_choices() {
+    let kind = "kind = \"attributes\"";
+    let timed = "kind = \"attributes\"\ntime = \"since\"";
+    assert_told!(family(&[
+        (
+            "purchases of attributes",
+            kind,
+            "kind = \"attributes\"\npurchase = \"amount > 0\""
+        ),
+        (
+            "a limit without a unit",
+            "duplicates = \"keep\"",
+            "max_rejected = \"0.01\""
+        ),
+        (
+            "a limit above all",
+            "duplicates = \"keep\"",
+            "max_rejected = \"101%\""
+        ),
+        (
+            "a limit that is no number of rows",
+            "duplicates = \"keep\"",
+            "max_rejected = -1"
+        ),
+        (
+            "a limit without an outcome",
+            "missing_key = \"quarantine\"",
+            "missing_key = { max_rejected = 1 }"
+        ),
+        (
+            "an unknown outcome of conversions",
+            "duplicates = \"keep\"",
+            "conversions = \"ignore\""
+        ),
+        (
+            "a choice among events",
+            "duplicates = \"keep\"",
+            "several = \"newest\""
+        ),
+        (
+            "the newest without a time",
+            "contract = { missing_key = \"drop\" }",
+            "contract = { missing_key = \"drop\", several = \"newest\" }"
+        ),
+    ]));
+    let first = GOOD
+        .replace(kind, timed)
+        .replace("\"drop\" }\n", "\"drop\", several = \"first\" }\n");
+    assert_told!("the_first_with_a_time", messages(&first, &[]));
+}
+
+#[test]
 fn no_sources() {
     let (head, rest) = GOOD.split_once("[sources.orders]").unwrap();
     let (_, tail) = rest.split_once("[features]").unwrap();

@@ -1,0 +1,226 @@
+//! How many rows may be rejected, and the rejects themselves.
+
+use tessera_engine::Engine;
+use tessera_expr::rel::{RowOutcome, SourceRows};
+use tessera_ingest::Inventory;
+use tessera_spec::pipeline::{DEFAULT_LIMIT_FROM_ROWS, DEFAULT_MAX_REJECTED, Limit, Source};
+
+use super::{Example, RejectRow, RuleCount, SourceOutcome, percent, share_words};
+use crate::error::PipelineError;
+
+/// The first rule with `on_fail = "fail"` that rows broke, as an error with the first such row.
+pub(super) fn broken_contract(
+    engine: &dyn Engine,
+    inventory: &Inventory,
+    rows: &SourceRows,
+    outcome: &mut SourceOutcome,
+) -> Result<(), PipelineError> {
+    let broken = |rule: &RuleCount| rule.outcome == RowOutcome::Fail && rule.rows > 0;
+    let Some(number) = outcome.rules.iter().position(broken) else {
+        return Ok(());
+    };
+    let example = example(engine, inventory, rows, outcome, number)?;
+    let rule = &outcome.rules[number];
+    Err(PipelineError::Contract {
+        name: outcome.name.clone(),
+        rule: rule.rule.clone(),
+        rows: share_words(rule.rows, outcome.rows()),
+        example,
+    })
+}
+
+/// The first limit that is passed, as an error.
+pub(super) fn check(
+    engine: &dyn Engine,
+    (source, inventory): (&Source, &Inventory),
+    rows: &SourceRows,
+    outcome: &mut SourceOutcome,
+) -> Result<(), PipelineError> {
+    let visible = outcome.rows();
+    let table = format!("[sources.{}.contract]", outcome.name);
+    let passed = |rule: &RuleCount| {
+        let limit = rule.limit.filter(|_| rule.outcome != RowOutcome::Filter);
+        limit.is_some_and(|limit| exceeds(rule.rows, visible, limit))
+    };
+    if let Some(number) = outcome.rules.iter().position(passed) {
+        let example = example(engine, inventory, rows, outcome, number)?;
+        let rule = &outcome.rules[number];
+        return Err(PipelineError::TooManyRejected {
+            name: outcome.name.clone(),
+            rows: share_words(rule.rows, visible),
+            because: format!("{}, {example}", rule.rule),
+            limit: rule.limit.map(limit_words).unwrap_or_default(),
+            setting: format!("raise the rule's `max_rejected` in {table}"),
+        });
+    }
+    let stated = source.contract.limits.source;
+    let default =
+        (visible >= DEFAULT_LIMIT_FROM_ROWS).then_some(Limit::Share(DEFAULT_MAX_REJECTED));
+    let Some(limit) = stated.or(default) else {
+        return Ok(());
+    };
+    // What a rule drops is left out by intent, which only a limit that is stated speaks of.
+    let rejected = match stated {
+        Some(_) => outcome.rejected(),
+        None => outcome.quarantined,
+    };
+    if !exceeds(rejected, visible, limit) {
+        return Ok(());
+    }
+    let worst = (0..outcome.rules.len())
+        .filter(|&n| outcome.rules[n].is_reject())
+        .max_by_key(|&n| (outcome.rules[n].rows, usize::MAX - n))
+        .unwrap_or(0);
+    let example = example(engine, inventory, rows, outcome, worst)?;
+    let rule = &outcome.rules[worst];
+    let most = if rule.rows < rejected {
+        format!("most of them, {}, because ", rule.rows)
+    } else {
+        String::new()
+    };
+    let share = (100.0 * rejected as f64 / visible.max(1) as f64).ceil();
+    let by_default = if stated.is_none() {
+        ", which holds where nothing is stated"
+    } else {
+        ""
+    };
+    Err(PipelineError::TooManyRejected {
+        name: outcome.name.clone(),
+        rows: share_words(rejected, visible),
+        because: format!("{most}{}, {example}", rule.rule),
+        limit: format!("{}{by_default}", limit_words(limit)),
+        setting: format!("allow it: `max_rejected = \"{share:.0}%\"` in {table}"),
+    })
+}
+
+fn exceeds(rows: u64, of: u64, limit: Limit) -> bool {
+    match limit {
+        Limit::Share(share) => rows as f64 > share * of as f64,
+        Limit::Rows(most) => rows > most,
+    }
+}
+
+fn limit_words(limit: Limit) -> String {
+    match limit {
+        Limit::Share(share) => format!("{}%", (share * 1e4).round() / 1e2),
+        Limit::Rows(rows) => format!("{rows} rows"),
+    }
+}
+
+/// The first row of a rule, in words.
+fn example(
+    engine: &dyn Engine,
+    inventory: &Inventory,
+    rows: &SourceRows,
+    outcome: &SourceOutcome,
+    number: usize,
+) -> Result<String, PipelineError> {
+    let mut wanted = vec![0; outcome.rules.len()];
+    wanted[number] = 1;
+    let mut words = String::from("without an example");
+    engine.rejects(rows, &wanted, &mut |reject| {
+        words = Example::new(inventory, &reject).words();
+    })?;
+    Ok(words)
+}
+
+/// The rejects that are kept: of every rule that quarantines the first, as many as the contract says. All rules that took rows
+/// out are logged with their number and an example, and noted.
+pub(crate) fn rejects(
+    engine: &dyn Engine,
+    (source, inventory): (&Source, &Inventory),
+    rows: &SourceRows,
+    outcome: &mut SourceOutcome,
+) -> Result<Vec<RejectRow>, PipelineError> {
+    let keep = u64::from(source.contract.keep_rejects);
+    let kept_of = |rule: &RuleCount| match rule.outcome {
+        RowOutcome::Quarantine | RowOutcome::Fail => rule.rows.min(keep),
+        RowOutcome::Drop | RowOutcome::Filter => 0,
+    };
+    // One row of each rule that rejects is an example, whether it is kept or not.
+    let wanted_of = |rule: &RuleCount| {
+        let example = u64::from(rule.is_reject() && rule.rows > 0);
+        kept_of(rule).max(example)
+    };
+    let wanted: Vec<u64> = outcome.rules.iter().map(wanted_of).collect();
+    let mut kept = Vec::new();
+    if wanted.iter().any(|wanted| *wanted > 0) {
+        engine.rejects(rows, &wanted, &mut |reject| {
+            let Some(rule) = outcome.rules.get_mut(reject.rule) else {
+                return;
+            };
+            if rule.first.is_none() {
+                rule.first = Some(Example::new(inventory, &reject));
+            }
+            if rule.kept < kept_of(rule) {
+                rule.kept += 1;
+                kept.push(RejectRow::new(inventory, rule, reject));
+            }
+        })?;
+    }
+    log(outcome);
+    Ok(kept)
+}
+
+fn log(outcome: &mut SourceOutcome) {
+    let visible = outcome.rows();
+    for rule in outcome.rules.clone() {
+        let found = rule.first.as_ref().and_then(|first| first.found.clone());
+        let (source, name, rows) = (&outcome.name, &rule.rule, rule.rows);
+        let share = percent(rows, visible);
+        match (rows, rule.outcome) {
+            (0, _) => {}
+            (_, RowOutcome::Quarantine | RowOutcome::Fail) => {
+                let example = rule
+                    .first
+                    .as_ref()
+                    .map_or_else(String::new, |first| format!(", {}", first.words()));
+                let all = share_words(rows, visible);
+                tracing::warn!(
+                    source,
+                    rule = name,
+                    rows,
+                    share,
+                    example = found,
+                    "source `{source}`: {all} quarantined: {name}{example}"
+                );
+                outcome
+                    .notes
+                    .push(format!("{all} quarantined: {name}{example}"));
+            }
+            (_, RowOutcome::Drop) => tracing::info!(
+                source,
+                rule = name,
+                rows,
+                share,
+                example = found,
+                "source `{source}`: {} dropped, as the contract says: {name}",
+                share_words(rows, visible)
+            ),
+            (_, RowOutcome::Filter) => tracing::info!(
+                source,
+                rows,
+                share,
+                "source `{source}`: {} filtered",
+                share_words(rows, visible)
+            ),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_limit_is_passed_by_more_than_it_allows() {
+        assert!(!exceeds(3, 100, Limit::Share(0.03)));
+        assert!(exceeds(4, 100, Limit::Share(0.03)));
+        assert!(!exceeds(0, 0, Limit::Share(0.0)));
+        assert!(exceeds(1, 100, Limit::Share(0.0)));
+        assert!(!exceeds(3, 100, Limit::Rows(3)));
+        assert!(exceeds(4, 100, Limit::Rows(3)));
+        assert_eq!(limit_words(Limit::Share(0.005)), "0.5%");
+        assert_eq!(limit_words(Limit::Rows(3)), "3 rows");
+    }
+}

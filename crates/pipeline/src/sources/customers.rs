@@ -1,0 +1,188 @@
+//! What rows say of customers that they should not: several valid rows of one, rows of nobody, refunds as purchases.
+
+use std::path::PathBuf;
+
+use tessera_engine::{Engine, Outside};
+use tessera_expr::Schema;
+use tessera_expr::rel::SourceRows;
+use tessera_ingest::Inventory;
+use tessera_spec::pipeline::{Several, Source, SourceKind};
+
+use super::{SourceOutcome, percent};
+use crate::error::PipelineError;
+
+/// Share of a source's keys without a customer in the base above which a warning says so.
+pub(crate) const MOST_OUTSIDE: f64 = 0.01;
+
+/// Holds what the contract says of several valid rows of one customer against the rows of an attributes source. `keys` is the
+/// number of keys with a used row.
+pub(crate) fn one_row_each(
+    engine: &dyn Engine,
+    (source, inventory): (&Source, &Inventory),
+    rows: &SourceRows,
+    outcome: &mut SourceOutcome,
+    keys: u64,
+) -> Result<(), PipelineError> {
+    let one_each = outcome.counts.used <= keys;
+    if source.kind != SourceKind::Attributes || source.attributes.is_empty() || one_each {
+        return Ok(());
+    }
+    let schema = types(rows);
+    let holds = tessera_features::holds_at_as_of(source, &schema);
+    let columns: Vec<String> = source
+        .attributes
+        .iter()
+        .map(|attribute| attribute.column.value.clone())
+        .collect();
+    let found = engine.several(rows, holds.as_ref(), &columns)?;
+    let stated = source
+        .contract
+        .several
+        .as_ref()
+        .map(|several| several.value);
+    let choice = stated.unwrap_or(if source.time.is_some() {
+        Several::Newest
+    } else {
+        Several::Fail
+    });
+    // In a history without ends the rows before the newest are superseded, and not valid beside it.
+    let is_history = source.time.is_some() && source.until.is_none();
+    let undecided = match choice {
+        Several::First => 0,
+        Several::Newest => found.tied,
+        Several::Fail if is_history => found.tied,
+        Several::Fail => found.differing,
+    };
+    if undecided > 0 {
+        return Err(PipelineError::SeveralRows {
+            name: source.name.value.clone(),
+            customers: customers_words(undecided),
+            example: places(inventory, &found.example),
+            help: help(source, choice),
+        });
+    }
+    if !is_history && found.keys > 0 {
+        let which = match choice {
+            Several::First => "the first in the order of files and rows counts",
+            Several::Newest => "the newest counts",
+            Several::Fail => "they do not differ in a used attribute",
+        };
+        let note = format!(
+            "{} several rows that hold at the same time, {} of them with different values; {which}",
+            customers_words(found.keys),
+            found.differing
+        );
+        if found.differing > 0 {
+            let example = places(inventory, &found.example);
+            outcome.warn(format!("{note}, such as {example}"));
+        } else {
+            outcome.notes.push(note);
+        }
+    }
+    outcome.several = Some(found);
+    Ok(())
+}
+
+/// Names and types of the columns, those of the files and those derived.
+fn types(rows: &SourceRows) -> Schema {
+    let derived = rows
+        .scan
+        .derive
+        .iter()
+        .map(|(name, expr)| (name.clone(), expr.ty));
+    let stored = rows.scan.columns.iter().map(|c| (c.name.clone(), c.ty));
+    Schema {
+        columns: derived.chain(stored).collect(),
+    }
+}
+
+fn help(source: &Source, choice: Several) -> String {
+    let table = format!("[sources.{}.contract]", source.name.value);
+    match (&source.time, choice) {
+        (Some(time), Several::Newest | Several::First) => format!(
+            "correct the rows, or keep the first of them: `duplicates = {{ unique = [\"{}\", \"{}\"], on_fail = \"drop\" }}` in {table}",
+            source.key.value, time.value
+        ),
+        (Some(_), Several::Fail) => {
+            format!("correct the rows, or let the newest count: `several = \"newest\"` in {table}")
+        }
+        (None, _) => format!(
+            "correct the rows, state the column since when a row holds with `time`, or let the first in the order of files and rows count: `several = \"first\"` in {table}"
+        ),
+    }
+}
+
+/// "1 customer has", "2 customers have".
+fn customers_words(customers: u64) -> String {
+    match customers {
+        1 => "1 customer has".to_owned(),
+        n => format!("{n} customers have"),
+    }
+}
+
+fn places(inventory: &Inventory, rows: &[(PathBuf, u64)]) -> String {
+    let place = |(file, row): &(PathBuf, u64)| format!("{} row {row}", inventory.relative(file));
+    rows.iter().map(place).collect::<Vec<_>>().join(" and ")
+}
+
+/// Notes keys without a customer in the base; above [`MOST_OUTSIDE`] of the source's keys that is a warning.
+pub(crate) fn outside_the_base(outcome: &mut SourceOutcome, outside: Outside) {
+    outcome.outside = Some(outside);
+    if outside.keys_outside == 0 {
+        return;
+    }
+    let rows = outside.rows_outside.map_or_else(String::new, |rows| {
+        let share = percent(rows, outcome.counts.used);
+        format!(", with {rows} used rows ({share})")
+    });
+    let note = format!(
+        "{} of {} keys ({}) have no customer in the base{rows}",
+        outside.keys_outside,
+        outside.keys,
+        percent(outside.keys_outside, outside.keys)
+    );
+    if outside.keys_outside as f64 > MOST_OUTSIDE * outside.keys as f64 {
+        outcome.warn(format!(
+            "{note}; are the keys of both written the same way? `from` in [customer] says whose keys make up the base"
+        ));
+    } else {
+        outcome.notes.push(note);
+    }
+}
+
+/// Notes negative amounts; where nothing says which rows are purchases, that is a warning with the customers it concerns.
+pub(crate) fn refunds(
+    engine: &dyn Engine,
+    source: &Source,
+    rows: &SourceRows,
+    outcome: &mut SourceOutcome,
+) -> Result<(), PipelineError> {
+    let Some(money) = outcome.counts.money.filter(|money| money.negative_rows > 0) else {
+        return Ok(());
+    };
+    let share = 100.0 * money.negative / money.positive.max(f64::MIN_POSITIVE);
+    let of_value = if money.positive > 0.0 {
+        format!("; they take back {share:.1}% of the positive amounts")
+    } else {
+        String::new()
+    };
+    let note = format!(
+        "{} of {} used rows ({}) have a negative amount{of_value}",
+        money.negative_rows,
+        outcome.counts.used,
+        percent(money.negative_rows, outcome.counts.used)
+    );
+    let Some(amount) = rows.amount.as_ref().filter(|_| source.purchase.is_none()) else {
+        outcome.notes.push(note);
+        return Ok(());
+    };
+    let customers = engine.newest_negative(rows, amount)?;
+    outcome.refunded = Some(customers);
+    outcome.warn(format!(
+        "{note}. Orders, days and recency count such rows as purchases; of {customers} customers the newest or only row is one. \
+         Say which rows are purchases: `purchase = \"{} > 0\"` in [sources.{}]; sums of money stay net",
+        source.amount.as_ref().map_or("amount", |amount| amount.value.as_str()),
+        source.name.value
+    ));
+    Ok(())
+}

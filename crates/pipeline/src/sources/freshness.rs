@@ -1,0 +1,98 @@
+//! How old the data of a source is, and how old it may be.
+
+use chrono::{Days, NaiveDate, NaiveTime};
+use tessera_spec::pipeline::Source;
+
+use super::SourceOutcome;
+use crate::error::PipelineError;
+
+/// States the age of a source's newest used row and holds it against the limits that the pipeline file sets. Every kind of
+/// source with a `time` has an age; a source without a used row has none, which is as bad as the worst age.
+pub(super) fn judge(
+    source: &Source,
+    outcome: &mut SourceOutcome,
+    as_of: NaiveDate,
+) -> Result<(), PipelineError> {
+    outcome.age_hours = outcome
+        .counts
+        .newest_micros
+        .and_then(|newest| age(newest, as_of));
+    let limits = source.freshness;
+    let fail = limits.and_then(|limits| limits.fail_hours);
+    let warn = limits.and_then(|limits| limits.warn_hours);
+    let stale = |age: String, limit: f64| {
+        Err(PipelineError::Stale {
+            name: source.name.value.clone(),
+            age,
+            limit: hours_words(limit),
+        })
+    };
+    let Some(age_hours) = outcome.age_hours else {
+        let used = outcome.counts.used;
+        let without = if used == 0 {
+            "it has no used row"
+        } else {
+            "no used row has a time"
+        };
+        if let Some(limit) = fail {
+            return stale(format!("{without}, so it is not fresh"), limit);
+        }
+        outcome.status = if used == 0 { "empty" } else { "unjudged" };
+        if used == 0 || limits.is_some() {
+            outcome.warn(format!("{without} at the close of {as_of}"));
+        }
+        return Ok(());
+    };
+    let age = hours_words(age_hours);
+    if let Some(limit) = fail.filter(|limit| age_hours > *limit) {
+        return stale(format!("its newest used row is {age} old"), limit);
+    }
+    if let Some(limit) = warn.filter(|limit| age_hours > *limit) {
+        outcome.status = "stale";
+        outcome.warn(format!(
+            "its newest used row is {age} old at the close of {as_of}, more than the {} of `freshness.warn`",
+            hours_words(limit)
+        ));
+    } else if limits.is_some() {
+        outcome.status = "ok";
+    } else {
+        outcome.status = "unjudged";
+        outcome.notes.push(format!(
+            "its newest used row is {age} old at the close of {as_of}; no `freshness` is stated to judge that by"
+        ));
+    }
+    Ok(())
+}
+
+/// Hours from a local time to the end of a day.
+fn age(newest_micros: i64, as_of: NaiveDate) -> Option<f64> {
+    let end = as_of.checked_add_days(Days::new(1))?;
+    let end = end.and_time(NaiveTime::MIN).and_utc().timestamp_micros();
+    Some((end - newest_micros) as f64 / 3.6e9)
+}
+
+/// "36 hours", "12 days".
+fn hours_words(hours: f64) -> String {
+    let (number, unit) = if hours.abs() < 72.0 {
+        (hours, "hours")
+    } else {
+        (hours / 24.0, "days")
+    };
+    let rounded = (number * 10.0).round() / 10.0;
+    format!("{rounded} {unit}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ages_are_counted_to_the_close_of_the_day_and_read_as_hours_or_days() {
+        let day = NaiveDate::from_ymd_opt(2026, 10, 31).unwrap();
+        let noon = day.and_hms_opt(12, 0, 0).unwrap().and_utc();
+        assert_eq!(age(noon.timestamp_micros(), day), Some(12.0));
+        assert_eq!(hours_words(12.0), "12 hours");
+        assert_eq!(hours_words(71.96), "72 hours");
+        assert_eq!(hours_words(24.0 * 30.0 + 12.0), "30.5 days");
+    }
+}

@@ -1,0 +1,80 @@
+//! Refunds as negative rows: money is net, and what counts as a purchase is the pipeline's to say.
+
+use crate::shop::{CONTRACT, ORDERS, RFM, Shop, said};
+
+const ROWS: &str = "customer_id,ordered_at,amount\n\
+    kept,2026-01-10,100\n\
+    back,2026-01-10,100\n\
+    back,2026-10-20,-100\n\
+    part,2026-01-10,100\n\
+    part,2026-02-01,-30\n\
+    neg,2026-05-05,-50\n\
+    free,2026-03-01,0\n\
+    free,2026-04-01,0\n";
+
+fn shop() -> Shop {
+    let shop = Shop::new();
+    shop.file("orders/o.csv", ROWS);
+    shop
+}
+
+#[test]
+fn purchases_alone_make_orders_and_recency_where_that_is_declared() {
+    let shop = shop();
+    let source = format!("{ORDERS}purchase = \"amount > 0\"\n");
+    let told = said(
+        &shop.run(&[&source, CONTRACT, RFM], "2026-10-31", &["--quiet"]),
+        0,
+    );
+    assert!(!told.contains("purchases"), "{told}");
+    let customers = shop.table("customers");
+    let keys: Vec<String> = customers
+        .texts("customer_id")
+        .into_iter()
+        .flatten()
+        .collect();
+    assert_eq!(keys, ["back", "free", "kept", "neg", "part"]);
+    let spend = [0.0, 0.0, 100.0, -50.0, 70.0].map(Some);
+    assert_eq!(customers.numbers("spend_total"), spend);
+    assert_eq!(customers.ints("order_count"), [1, 0, 1, 0, 1].map(Some));
+    let recency = [Some(294), None, Some(294), None, Some(294)];
+    assert_eq!(customers.ints("recency_days"), recency);
+    let sources = shop.table("sources");
+    assert_eq!(sources.floats("negative_share"), [Some(3.0 / 8.0)]);
+    assert_eq!(sources.floats("negative_value_share"), [Some(0.6)]);
+}
+
+#[test]
+fn without_it_the_customers_concerned_are_counted_and_the_key_is_named() {
+    let shop = shop();
+    let told = said(
+        &shop.run(&[ORDERS, CONTRACT, RFM], "2026-10-31", &["--quiet"]),
+        0,
+    );
+    for part in [
+        "3 of 8 used rows (37.5%) have a negative amount",
+        "60.0% of the positive amounts",
+        "of 3 customers the newest or only row is one",
+        "`purchase = \"amount > 0\"` in [sources.orders]",
+    ] {
+        assert!(told.contains(part), "{part}: {told}");
+    }
+    let notes = shop.table("sources").texts("notes")[0].clone().unwrap();
+    assert!(notes.contains("negative amount"), "{notes}");
+}
+
+#[test]
+fn a_purchase_is_a_condition_over_an_events_source() {
+    let shop = shop();
+    let source = format!("{ORDERS}purchase = \"amount\"\n");
+    said(
+        &shop.run(&[&source, CONTRACT, RFM], "2026-10-31", &["--quiet"]),
+        2,
+    );
+    let source = format!("{ORDERS}purchase = \"amuont > 0\"\n");
+    let told = said(
+        &shop.run(&[&source, CONTRACT, RFM], "2026-10-31", &["--quiet"]),
+        2,
+    );
+    assert!(told.contains("amuont") && told.contains("amount"), "{told}");
+}
