@@ -367,6 +367,7 @@ fn checks(source: &Source, schema: &Schema, rules: Rules) -> Vec<RowCheck> {
                 rule: format!("{} is a whole number", source.key.value),
                 bad_when,
                 outcome: RowOutcome::Quarantine,
+                conversion: false,
             });
         }
     }

@@ -148,9 +148,7 @@ pub(crate) fn outcome(
     };
     let (filtered, dropped) = (total(&[RowOutcome::Filter]), total(&[RowOutcome::Drop]));
     let quarantined = total(&[RowOutcome::Quarantine, RowOutcome::Fail]);
-    let read = counts.unseen.total() + counts.visible();
-    let stated = inventory.files.iter().map(|file| file.rows);
-    let file_rows = stated.sum::<Option<u64>>().unwrap_or(read);
+    let file_rows = inventory.rows();
     let accounted = counts.unseen.total() + counts.used + filtered + quarantined + dropped;
     if file_rows != accounted {
         return Err(PipelineError::Unaccounted {
