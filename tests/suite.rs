@@ -73,6 +73,8 @@ mod shop;
 mod table;
 #[path = "suite/text_files.rs"]
 mod text_files;
+#[path = "suite/text_forms.rs"]
+mod text_forms;
 #[path = "suite/threads.rs"]
 mod threads;
 #[path = "suite/untimed.rs"]

@@ -119,67 +119,173 @@ fn lines_are_read_and_those_that_break_the_contract_are_set_aside() {
     }
 }
 
+/// A record that cannot be split into its fields is a broken row like any other: counted, and kept with its line.
 #[test]
-fn a_line_that_is_none_is_told_with_its_number() {
+fn records_that_are_none_are_quarantined_with_their_line() {
     let many = "a,2026-05-01 10:00:00,2,x\n".repeat(50_000);
     let header = "id,sent_at,pages,note\n";
     let object = "{\"id\":\"a\",\"sent_at\":\"2026-05-01T10:00:00\",\"pages\":2,\"note\":\"x\"}\n";
     let objects = object.repeat(50_000);
-    let latin = [object.as_bytes(), b"{\"id\":\"caf\xe9\"}\n"].concat();
-    for (name, bytes, said) in [
+    let deep = format!("{{\"id\":{}1{}}}\n", "[".repeat(200), "]".repeat(200));
+    for (name, bytes, line, said) in [
         (
             "cut.csv",
             format!("{header}{many}b,2026-05-01 10:0"),
-            "line 50002: 2 fields, where the header has 4",
+            50_002,
+            "2 fields, where the header has 4",
         ),
         (
             "long.csv",
-            format!("{header}{many}b,2026-05-01,1,x,y\n{many}"),
-            "line 50002: 5 fields, where the header has 4",
+            format!("{header}{many}b,2026-05-01,1,x,y\n"),
+            50_002,
+            "5 fields, where the header has 4",
         ),
         (
-            "open.csv",
-            format!("{header}b,2026-05-01,1,\"x\n{many}"),
-            "line 2: a quotation mark that nothing closes",
+            "trailing.csv",
+            format!("{header}{many}b,2026-05-01,1,\"x\" y\n"),
+            50_002,
+            "a field goes on after its quotation marks",
         ),
-        (
-            "semicolons.csv",
-            "id;sent_at;pages;note\n".to_owned(),
-            "its header has no comma but ';'",
-        ),
-        ("nothing.csv", String::new(), "the file is empty"),
         (
             "cut.ndjson",
             format!("{objects}{{\"id\":\"b\",\"sen"),
-            "line 50001: not a JSON object",
+            50_001,
+            "not a JSON object",
         ),
         (
             "list.ndjson",
-            format!("{objects}[1, 2]\n{objects}"),
-            "line 50001: not a JSON object",
+            format!("{objects}[1, 2]\n"),
+            50_001,
+            "not a JSON object",
         ),
         (
             "two.ndjson",
-            format!("{object}{}{}", object.trim_end(), object),
-            "line 2: not a JSON object",
+            format!("{objects}{}{object}", object.trim_end()),
+            50_001,
+            "not a JSON object",
+        ),
+        (
+            "twice.ndjson",
+            format!("{objects}{{\"id\":\"b\",\"id\":\"c\"}}\n"),
+            50_001,
+            "the key `id` stands twice",
+        ),
+        (
+            "surrogate.ndjson",
+            format!("{objects}{{\"id\":\"\\ud800\"}}\n"),
+            50_001,
+            "a lone surrogate",
+        ),
+        (
+            "deep.ndjson",
+            format!("{objects}{deep}"),
+            50_001,
+            "nested deeper than 128",
         ),
     ]
-    .map(|(name, text, said)| (name, text.into_bytes(), said))
+    .map(|(name, text, line, said)| (name, text.into_bytes(), line, said))
     .into_iter()
     .chain([
         (
             "latin.csv",
-            [header.as_bytes(), b"caf\xe9,2026-05-01,1,x\n"].concat(),
-            "line 2: not UTF-8",
+            [
+                header.as_bytes(),
+                many.as_bytes(),
+                b"caf\xe9,2026-05-01,1,x\n",
+            ]
+            .concat(),
+            50_002,
+            "its byte 4 (0xe9) is not UTF-8",
         ),
-        ("latin.ndjson", latin, "line 2: not UTF-8"),
+        (
+            "latin.ndjson",
+            [objects.as_bytes(), b"{\"id\":\"caf\xe9\"}\n"].concat(),
+            50_001,
+            "its byte 11 (0xe9) is not UTF-8",
+        ),
     ]) {
         let dir = tempfile::tempdir().unwrap();
         let output = outcome(&dir, name, &bytes);
-        let told = stderr(&output);
-        assert_eq!(output.status.code(), Some(3), "{name}: {told}");
-        assert!(told.contains(name) && told.contains(said), "{name}: {told}");
+        assert_eq!(output.status.code(), Some(0), "{name}: {}", stderr(&output));
+        assert_eq!(
+            table(&dir, "customers").ints("letters"),
+            [Some(50_000)],
+            "{name}"
+        );
+        let rejects = table(&dir, "rejects");
+        assert_eq!(
+            rejects.texts("rule"),
+            [Some("the record is broken".to_owned())],
+            "{name}"
+        );
+        assert_eq!(rejects.ints("row_number"), [Some(50_001)], "{name}");
+        let row = rejects.texts("row")[0].clone().unwrap();
+        let row: serde_json::Value = serde_json::from_str(&row).unwrap();
+        assert_eq!(row["line"], line, "{name}: {row}");
+        let problem = row["problem"].as_str().unwrap();
+        assert!(problem.contains(said), "{name}: {row}");
     }
+}
+
+/// What leaves the rest of a file without meaning ends the run, with the file and the line.
+#[test]
+fn files_that_cannot_be_read_on_end_the_run() {
+    let many = "a,2026-05-01 10:00:00,2,x\n".repeat(50_000);
+    let header = "id,sent_at,pages,note\n";
+    let open = format!("{header}b,2026-05-01,1,\"x\n{many}");
+    let long = format!("{header}b,2026-05-01,1,\"{}", "x".repeat(17 << 20));
+    let mut packed = gzip(format!("{header}{many}").as_bytes());
+    packed.truncate(packed.len() / 2);
+    for (name, bytes, said) in [
+        (
+            "open.csv",
+            open.into_bytes(),
+            "line 2: a quotation mark that nothing closes",
+        ),
+        (
+            "long.csv",
+            long.into_bytes(),
+            "line 2: a quotation mark that nothing closes within 16 MiB",
+        ),
+        ("cut.csv.gz", packed, "its gzip compression is damaged"),
+        (
+            "semicolons.csv",
+            b"id;sent_at;pages;note\n".to_vec(),
+            "its header has no comma but ';': set `delimiter = \";\"`",
+        ),
+        ("nothing.csv", Vec::new(), "the file is empty"),
+        (
+            "array.ndjson",
+            b"[\n{\"id\":\"a\"}\n]\n".to_vec(),
+            "it begins with `[`, as a JSON array does",
+        ),
+        (
+            "none.ndjson",
+            b"a\nb\n".to_vec(),
+            "no line of it is a JSON object",
+        ),
+        (
+            "old.csv",
+            b"\xfd7zXZ\0xxxxxxxxxxxxx".to_vec(),
+            "compressed with xz, which is not read",
+        ),
+    ] {
+        let dir = tempfile::tempdir().unwrap();
+        let output = outcome(&dir, name, &bytes);
+        let said_here = stderr(&output);
+        assert_eq!(output.status.code(), Some(3), "{name}: {said_here}");
+        assert!(
+            said_here.contains(name) && said_here.contains(said),
+            "{name}: {said_here}"
+        );
+    }
+}
+
+fn gzip(bytes: &[u8]) -> Vec<u8> {
+    use std::io::Write;
+    let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    packed.write_all(bytes).unwrap();
+    packed.finish().unwrap()
 }
 
 /// A key that only a late line has is a column; text of which only the end differs is another input.

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use polars::prelude::*;
-use tessera_expr::rel::{SourceRows, Stored};
+use tessera_expr::rel::{FAULT, ScanFormat, SourceRows, Stored};
 use tessera_expr::{Node, Type};
 
 use crate::aggregate::{conversion_rules, status};
@@ -97,7 +97,7 @@ pub(crate) fn collect(
         let frame = frame
             .filter(col(STATUS).lt(lit(PRUNED)))
             .select(content(rows));
-        search = search_file(frame, file, search)?;
+        search = search_file(frame, rows.scan.lake_file(file), search)?;
         search.rejects.drain(..).for_each(&mut *take);
     }
     Ok(())
@@ -179,7 +179,10 @@ impl Search {
                 row_number: numbers.get(row).unwrap_or(0) + 1,
                 rule,
                 row: json(frame, row)?,
-                found: found_values(frame, row, found)?,
+                found: match fault(frame, row)? {
+                    Some(fault) => problem(&fault),
+                    None => found_values(frame, row, found)?,
+                },
             });
         }
         Ok(())
@@ -269,15 +272,35 @@ fn content(rows: &SourceRows) -> Vec<Expr> {
                 in_file(&rows.scan, &c.name).alias(c.name.as_str())
             }
         });
-    [col(ROW), col(STATUS)].into_iter().chain(columns).collect()
+    let fault = (rows.scan.format == ScanFormat::Text).then(|| col(FAULT));
+    let own = [col(ROW), col(STATUS)].into_iter().chain(fault);
+    own.chain(columns).collect()
+}
+
+/// What is wrong with the record of a text file that has no fields, as JSON.
+fn fault(frame: &DataFrame, row: usize) -> Result<Option<String>, EngineError> {
+    let Ok(faults) = frame.column(FAULT) else {
+        return Ok(None);
+    };
+    Ok(faults.str()?.get(row).map(str::to_owned))
+}
+
+/// The line of a broken record and what is wrong with it.
+fn problem(fault: &str) -> Option<String> {
+    let fault: serde_json::Value = serde_json::from_str(fault).ok()?;
+    let (line, problem) = (fault.get("line")?, fault.get("problem")?.as_str()?);
+    Some(format!("line {line}: {problem}"))
 }
 
 fn json(frame: &DataFrame, row: usize) -> Result<String, EngineError> {
+    if let Some(fault) = fault(frame, row)? {
+        return Ok(fault);
+    }
     let mut object = serde_json::Map::new();
     for column in frame
         .columns()
         .iter()
-        .filter(|c| ![ROW, STATUS].contains(&c.name().as_str()))
+        .filter(|c| ![ROW, STATUS, FAULT].contains(&c.name().as_str()))
     {
         object.insert(column.name().to_string(), json_value(&column.get(row)?));
     }

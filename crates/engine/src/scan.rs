@@ -1,6 +1,6 @@
 //! Files of a source as a lazy frame whose columns have the types of the expression language.
 //!
-//! Where to look: `parquet` and `texts` (how each format is read), `local` (instants and naive times to the pipeline's local
+//! Where to look: `parquet` (what files hold), `convert` and `texts` (values in the types of the plan), `local` (instants and naive times to the pipeline's local
 //! times), `visible` (which rows are visible at `as_of`).
 
 mod convert;
@@ -16,7 +16,7 @@ use chrono::{Datelike, NaiveDate};
 use polars::lazy::dsl::ScanSources;
 use polars::prelude::*;
 use tessera_expr::Type;
-use tessera_expr::rel::{FileGroup, Scan, ScanColumn, ScanFormat, SourceRows, Stored};
+use tessera_expr::rel::{FAULT, FileGroup, Scan, ScanColumn, ScanFormat, SourceRows, Stored};
 
 use crate::error::EngineError;
 use crate::lower::{decimal_type, lower, reads_skipped};
@@ -26,7 +26,6 @@ pub(crate) use local::skipped_times;
 use parquet::parquet;
 use path_values::path_columns;
 pub(crate) use texts::{broken_text, is_converted, raw_name};
-use texts::{csv, ndjson};
 pub(crate) use visible::{FUTURE, PRUNED, UNKNOWN};
 use visible::{is_decided, known_ends, raw_bounds, stored_column, unseen};
 
@@ -191,6 +190,9 @@ fn same_columns(scan: &Scan, row_numbers: bool) -> Vec<Expr> {
     if row_numbers {
         names.push(ROW.to_owned());
     }
+    if scan.format == ScanFormat::Text {
+        names.push(FAULT.to_owned());
+    }
     for column in &scan.columns {
         names.push(column.name.clone());
         if has_codes(column) || is_told_apart_raw(column) {
@@ -213,11 +215,7 @@ fn group_rows(
 ) -> Result<LazyFrame, EngineError> {
     let (held, absent) = held_by(rows, group);
     let scan = &held.scan;
-    let mut frame = match scan.format {
-        ScanFormat::Parquet => parquet(scan, files, group.has_gaps)?,
-        ScanFormat::Csv => csv(scan, files)?,
-        ScanFormat::Ndjson => ndjson(scan, files)?,
-    };
+    let mut frame = parquet(scan, files, group.has_gaps)?;
     if row_numbers {
         frame = frame.with_row_index(ROW, None);
     }

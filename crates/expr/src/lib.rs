@@ -7,7 +7,8 @@
 //!
 //! Where to look: `parse` (text to syntax), `check` (syntax to typed tree), `catalogue` (one row per function),
 //! `failures` (where a value does not convert, or becomes null), `zone` (days and times of a zone), `format` (`strptime`),
-//! `print` (tree to text), `analysis` (columns, order of named expressions), `error` (what can be wrong).
+//! `forms` (texts of a lake as values), `print` (tree to text), `analysis` (columns, order of named expressions), `error` (what
+//! can be wrong).
 
 mod analysis;
 mod build;
@@ -18,6 +19,7 @@ mod error;
 pub mod exact;
 mod failures;
 pub mod format;
+pub mod forms;
 mod parse;
 mod place;
 mod print;

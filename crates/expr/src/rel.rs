@@ -4,9 +4,10 @@
 //! [`Assemble`] puts the per-source tables side by side for a base of customers, [`Project`] computes columns from columns.
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use chrono::NaiveDate;
+use tessera_spec::pipeline::ColumnForm;
 
 use crate::decimal::MAX_DIGITS;
 use crate::tree::{Expr, Literal, Type};
@@ -30,6 +31,8 @@ pub struct Scan {
     pub source: String,
     /// Files in reading order (sorted by path).
     pub files: Vec<PathBuf>,
+    /// The files of the lake that `files` were made from, one each; empty where they are the lake's own.
+    pub origins: Vec<PathBuf>,
     /// Encoding of every file.
     pub format: ScanFormat,
     /// Columns the plan may use.
@@ -46,14 +49,31 @@ pub struct Scan {
     pub derive: Vec<(String, Expr)>,
 }
 
+impl Scan {
+    /// The file of the lake that a file of the scan holds.
+    pub fn lake_file<'a>(&'a self, file: &'a Path) -> &'a Path {
+        let place = self.files.iter().position(|known| known == file);
+        let origin = place.and_then(|place| self.origins.get(place));
+        origin.map_or(file, PathBuf::as_path)
+    }
+}
+
 /// Encodings an engine reads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[allow(missing_docs)]
 pub enum ScanFormat {
+    /// Parquet files of the lake.
     Parquet,
-    Csv,
-    Ndjson,
+    /// Parquet files made from text files of the lake: a row for each record, in their order; every column text, beside the
+    /// column [`FAULT`].
+    Text,
 }
+
+/// Of a scan of text: what is wrong with a record that has no fields, as a JSON object with `line`, `problem` and `record`;
+/// null for sound records. All other columns of a broken record are null.
+pub const FAULT: &str = "__fault";
+
+/// The rule that broken records of text files break.
+pub const RECORD_RULE: &str = "the record is broken";
 
 /// A column of a scan.
 #[derive(Debug, Clone, PartialEq)]
@@ -66,6 +86,8 @@ pub struct ScanColumn {
     pub stored: Stored,
     /// Some files hold it in a form of which not every value converts: a value that does not makes its row a broken one.
     pub may_break: bool,
+    /// How its texts or integers stand for values of the type.
+    pub form: ColumnForm,
 }
 
 /// Consecutive files whose columns are read in one form each.
@@ -116,7 +138,7 @@ pub enum Stored {
         /// The zone the file states.
         zone: Option<String>,
     },
-    /// Text of a CSV or NDJSON file that is converted to the column's type; text that does not convert is a broken row.
+    /// Text that is converted to the column's type; text that does not convert is a broken row.
     Text,
     /// A value that the path states (`name=value`).
     HivePath,
@@ -143,6 +165,8 @@ impl Stored {
                 }
                 _ => ty == Type::Int,
             },
+            // Numbers since 1970, which may lie beyond the years of a calendar.
+            Self::Int { .. } if matches!(ty, Type::Date | Type::Timestamp) => true,
             Self::Int { bits: 64, signed } => match ty {
                 // 20 digits
                 Type::Decimal { scale } => scale > MAX_DIGITS - 20,

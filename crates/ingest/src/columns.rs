@@ -8,7 +8,7 @@ use tessera_expr::rel::{FileGroup, ScanColumn, Stored};
 use tessera_expr::{Literal, Schema, Type};
 use tessera_spec::Pipeline;
 use tessera_spec::diagnostic::{Diagnostic, unknown_name};
-use tessera_spec::pipeline::{At, ColumnType, Duplicates, Source};
+use tessera_spec::pipeline::{At, Column, ColumnForm, ColumnType, Duplicates, Source};
 
 use crate::evolution::{LakeColumn, common, groups};
 use crate::footer::Found;
@@ -32,7 +32,7 @@ pub fn expression_type(declared: ColumnType, forms: &[&Stored]) -> Type {
         | ColumnType::U8
         | ColumnType::U16
         | ColumnType::U32 => Type::Int,
-        ColumnType::F32 | ColumnType::F64 => Type::Float,
+        ColumnType::F32 | ColumnType::F64 | ColumnType::Money => Type::Float,
         ColumnType::String => Type::String,
         ColumnType::Date => Type::Date,
         ColumnType::Timestamp => Type::Timestamp,
@@ -96,15 +96,15 @@ fn widens(stored: &Stored, declared: ColumnType) -> bool {
             Some((wanted, false)) => !signed && *bits <= wanted,
             None => match declared {
                 C::F32 => *bits <= 16,
-                C::F64 | C::String | C::Decimal => true,
+                C::F64 | C::Money | C::String | C::Decimal => true,
                 _ => false,
             },
         },
         (Stored::Float { bits }, C::F32) => *bits == 32,
-        (Stored::Float { .. }, C::F64) => true,
+        (Stored::Float { .. }, C::F64 | C::Money) => true,
         // Ids of which some are missing are floats where pandas wrote them.
         (Stored::Float { .. } | Stored::Decimal { .. }, C::I64) => true,
-        (Stored::Decimal { .. }, C::Decimal | C::F64) => true,
+        (Stored::Decimal { .. }, C::Decimal | C::F64 | C::Money) => true,
         (Stored::String | Stored::Dictionary | Stored::Bytes | Stored::Uuid, C::String) => true,
         (Stored::Date, C::Date | C::Timestamp) => true,
         (Stored::Timestamp { .. }, C::Timestamp | C::Date) => true,
@@ -143,7 +143,7 @@ pub(crate) fn resolve(pipeline: &Pipeline, source: &Source, inventory: &Inventor
         .iter()
         .map(|column| column.name.as_str())
         .collect();
-    for (name, _) in &source.contract.columns {
+    for Column { name, .. } in &source.contract.columns {
         if !names.contains(&name.value.as_str()) {
             resolved.problems.push(unknown_column(source, name, &names));
         }
@@ -168,7 +168,7 @@ pub(crate) fn resolve(pipeline: &Pipeline, source: &Source, inventory: &Inventor
     }
     let forms = |file: &LakeFile| {
         let columns = resolved.columns.iter();
-        columns.map(|c| form(inventory, file, c)).collect()
+        columns.map(|c| form(source, inventory, file, c)).collect()
     };
     let groups = groups(inventory.files.iter().map(forms));
     for (number, column) in resolved.columns.iter_mut().enumerate() {
@@ -191,21 +191,45 @@ pub(crate) fn resolve(pipeline: &Pipeline, source: &Source, inventory: &Inventor
 }
 
 /// How a file holds a column of the scan.
-fn form(inventory: &Inventory, file: &LakeFile, column: &ScanColumn) -> Option<Stored> {
+fn form(
+    source: &Source,
+    inventory: &Inventory,
+    file: &LakeFile,
+    column: &ScanColumn,
+) -> Option<Stored> {
     if column.stored == Stored::HivePath {
         return Some(Stored::HivePath);
     }
     match inventory.layouts.get(file.layout, &column.name) {
-        Some(Found::Flat(stored)) => Some(stored.clone()),
+        Some(Found::Flat(stored)) => Some(as_read(source, &column.name, stored)),
         Some(Found::Untyped | Found::Unusable(_)) | None => None,
     }
 }
 
 /// The type that the contract declares for a column.
 pub(crate) fn declared<'s>(source: &'s Source, name: &str) -> Option<&'s At<ColumnType>> {
+    declared_column(source, name).map(|column| &column.ty)
+}
+
+fn declared_column<'s>(source: &'s Source, name: &str) -> Option<&'s Column> {
     let columns = &source.contract.columns;
-    let found = columns.iter().find(|(known, _)| known.value == name);
-    found.map(|(_, ty)| ty)
+    columns.iter().find(|column| column.name.value == name)
+}
+
+/// How a column is read: texts of Parquet files are converted where the contract states their form.
+fn as_read(source: &Source, name: &str, stored: &Stored) -> Stored {
+    let stated = declared_column(source, name).is_some_and(|column| !column.form.is_default());
+    match stored {
+        Stored::String | Stored::Dictionary if stated => Stored::Text,
+        other => other.clone(),
+    }
+}
+
+/// The form of a column's values: its own, and what it does not state from the source.
+fn column_form(source: &Source, name: &str) -> ColumnForm {
+    let outer = source.text.as_ref().map(|text| text.form.clone());
+    let outer = outer.unwrap_or_default();
+    declared_column(source, name).map_or_else(|| outer.clone(), |c| c.form.within(&outer))
 }
 
 /// A column that is held against the pipeline.
@@ -227,9 +251,11 @@ impl Judge<'_> {
                 ty,
                 may_break: stored.may_break(ty),
                 stored,
+                form: column_form(self.source, &self.column.name),
             }))
         };
-        let forms: Vec<&Stored> = self.column.forms().map(|(stored, _)| stored).collect();
+        let held: Vec<Stored> = self.column.forms().map(|(s, _)| self.as_read(s)).collect();
+        let forms: Vec<&Stored> = held.iter().collect();
         let wanted = self
             .declared
             .map(|declared| expression_type(declared.value, &forms));
@@ -254,7 +280,7 @@ impl Judge<'_> {
         };
         match self.declared {
             Some(declared) => {
-                if forms.iter().all(|stored| widens(stored, declared.value)) {
+                if forms.iter().all(|stored| self.fits(stored, declared.value)) {
                     return made(expression_type(declared.value, &forms), (*first).clone());
                 }
                 Err(self.narrower(declared))
@@ -265,6 +291,18 @@ impl Judge<'_> {
                 None => Err(self.disagreement()),
             },
         }
+    }
+
+    fn as_read(&self, stored: &Stored) -> Stored {
+        as_read(self.source, &self.column.name, stored)
+    }
+
+    /// Whether every value of a form, as it is read, has a place in the declared type.
+    fn fits(&self, stored: &Stored, declared: ColumnType) -> bool {
+        let temporal = matches!(declared, ColumnType::Date | ColumnType::Timestamp);
+        let column = declared_column(self.source, &self.column.name);
+        let epoch = column.is_some_and(|column| column.form.epoch.is_some());
+        widens(stored, declared) || epoch && temporal && matches!(stored, Stored::Int { .. })
     }
 
     /// The type that holds what all files hold; that of an id where both integers and floats stand for one.
@@ -346,7 +384,7 @@ impl Judge<'_> {
         let bad = self
             .column
             .forms()
-            .find(|(stored, _)| !widens(stored, declared.value))
+            .find(|(stored, _)| !self.fits(&self.as_read(stored), declared.value))
             .map(|(stored, _)| stored);
         let found = bad.map_or_else(String::new, describe);
         let diagnostic = Diagnostic::error(

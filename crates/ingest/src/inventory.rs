@@ -40,6 +40,9 @@ pub struct LakeFile {
     /// Number of its schema.
     #[serde(skip)]
     pub(crate) layout: usize,
+    /// The Parquet file of texts that holds its records, of a text file that was read for a run.
+    #[serde(skip)]
+    pub(crate) staged: Option<PathBuf>,
 }
 
 /// Files and columns of one source.
@@ -57,6 +60,8 @@ pub struct Inventory {
     pub(crate) layouts: Layouts,
     /// What lies at the path and is not read as a file of its own.
     pub found: found::Found,
+    /// What was tried of the values of text files that were read for a check.
+    pub(crate) trial: Option<text::Trial>,
 }
 
 impl Inventory {
@@ -116,9 +121,16 @@ impl Inventory {
     }
 }
 
-/// Takes stock of a source. With `hash_inputs` the fingerprints cover the whole content of every file.
-pub fn take(source: &Source, hash_inputs: bool) -> Result<Inventory, IngestError> {
+/// Takes stock of a source. With `hash_inputs` the fingerprints cover the whole content of every file. With a `stage` folder
+/// the records of text files are kept there for a run; without one the values of declared columns are tried.
+pub fn take(
+    source: &Source,
+    hash_inputs: bool,
+    stage: Option<&Path>,
+) -> Result<Inventory, IngestError> {
     let listing = list(source)?;
+    let settings = source.text.clone().unwrap_or_default();
+    let mut trial = stage.is_none().then(|| text::Trial::of(source));
     let mut files = Vec::with_capacity(listing.files.len());
     let mut layouts = Layouts::default();
     let mut contradictions: BTreeMap<String, Names> = BTreeMap::new();
@@ -134,16 +146,21 @@ pub fn take(source: &Source, hash_inputs: bool) -> Result<Inventory, IngestError
             file: path.clone(),
             reason,
         };
-        if compression.is_some() {
-            return Err(bad(
-                "it is compressed, and compressed text files are not read; decompress it"
-                    .to_owned(),
-            ));
-        }
+        let number = files.len();
+        let staged = stage.filter(|_| listing.format != Format::Parquet);
+        let staged =
+            staged.map(|folder| folder.join(format!("{}-{number}.parquet", source.name.value)));
         let footer = match listing.format {
             Format::Parquet => footer::read(&path).map_err(bad)?,
-            Format::Csv => text::csv(&path).map_err(bad)?,
-            Format::Ndjson => text::ndjson(&path).map_err(bad)?,
+            format @ (Format::Csv | Format::Ndjson) => text::read(text::Task {
+                path: &path,
+                format,
+                settings: &settings,
+                declared: &source.contract.columns,
+                stage: staged.clone(),
+                trial: trial.as_mut(),
+            })
+            .map_err(bad)?,
         };
         let relative = relative(&listing.root, &path);
         let partitions = match partitions {
@@ -170,6 +187,7 @@ pub fn take(source: &Source, hash_inputs: bool) -> Result<Inventory, IngestError
             fingerprint,
             partitions,
             layout: layouts.number(footer.columns),
+            staged,
         });
     }
     let mut columns = layouts.columns(files.iter().map(|f| (f.layout, f.relative.as_str())));
@@ -184,6 +202,7 @@ pub fn take(source: &Source, hash_inputs: bool) -> Result<Inventory, IngestError
         columns,
         layouts,
         found: listing.found,
+        trial,
     })
 }
 

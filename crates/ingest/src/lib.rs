@@ -20,6 +20,7 @@ mod mentioned;
 mod partitions;
 mod plan;
 mod text;
+mod text_findings;
 
 pub use columns::{expression_type, warnings as column_warnings};
 pub use error::IngestError;
@@ -28,3 +29,4 @@ pub use files::Compression;
 pub use found::{Found, Names, PassedOver, Reason};
 pub use inventory::{Inventory, LakeFile, take};
 pub use plan::{Planned, plan};
+pub use text_findings::text_findings;

@@ -62,7 +62,7 @@ impl Mentioned {
         ];
         let single = single.into_iter().flatten().chain([&source.key]);
         let attributes = source.attributes.iter().map(|a| &a.column);
-        let columns = source.contract.columns.iter().map(|(name, _)| name);
+        let columns = source.contract.columns.iter().map(|column| &column.name);
         for name in single.chain(attributes).chain(columns) {
             self.names.insert(name.value.clone());
         }

@@ -4,15 +4,17 @@ use std::collections::BTreeSet;
 
 use chrono::NaiveDate;
 use tessera_expr::rel::{
-    Dedup, FileGroup, RowCheck, RowOutcome, Scan, ScanColumn, ScanFormat, SourceRows, Stored,
-    Unconverted,
+    Dedup, FAULT, FileGroup, RECORD_RULE, RowCheck, RowOutcome, Scan, ScanColumn, ScanFormat,
+    SourceRows, Stored, Unconverted,
 };
 use tessera_expr::{
     BinaryOp, Expr, Function, Literal, Node, Schema, Type, condition_at, failures, parse_at,
 };
 use tessera_spec::Pipeline;
 use tessera_spec::diagnostic::Diagnostic;
-use tessera_spec::pipeline::{At, Duplicates, Format, OnBadRow, OnBadValue, Source, SourceKind};
+use tessera_spec::pipeline::{
+    At, Duplicates, Format, OnBadRow, OnBadValue, Source, SourceKind, TimeFormat,
+};
 
 use crate::columns::{self, Resolved};
 use crate::inventory::Inventory;
@@ -46,7 +48,10 @@ pub fn plan(
     let uses = Uses::new(source, &columns, &derive, &rules);
     uses.check_zone(source, (&columns, &groups), &derive, &mut problems);
     let checks = failed.into_iter().chain(checks(source, &schema, rules));
-    let checks = by_contract(source, checks);
+    let mut checks = by_contract(source, checks);
+    if inventory.format != Format::Parquet {
+        checks.insert(0, whole_record());
+    }
     if !problems.is_empty() {
         return Err(problems);
     }
@@ -55,12 +60,16 @@ pub fn plan(
         files: inventory
             .files
             .iter()
+            .map(|file| file.staged.as_ref().unwrap_or(&file.path).clone())
+            .collect(),
+        origins: inventory
+            .files
+            .iter()
             .map(|file| file.path.clone())
             .collect(),
         format: match inventory.format {
             Format::Parquet => ScanFormat::Parquet,
-            Format::Csv => ScanFormat::Csv,
-            Format::Ndjson => ScanFormat::Ndjson,
+            Format::Csv | Format::Ndjson => ScanFormat::Text,
         },
         columns,
         groups,
@@ -220,7 +229,7 @@ impl Uses {
         let named = [&source.order_id, &source.amount];
         let named = named.into_iter().flatten().map(|name| &name.value);
         let attributes = source.attributes.iter().map(|a| &a.column.value);
-        let declared = source.contract.columns.iter().map(|(name, _)| &name.value);
+        let declared = source.contract.columns.iter().map(|c| &c.name.value);
         let unique = match &source.contract.duplicates {
             Duplicates::Unique { columns, .. } => columns.as_slice(),
             Duplicates::Keep | Duplicates::DropExact | Duplicates::Fail => &[],
@@ -250,7 +259,11 @@ impl Uses {
             let held = groups.iter().filter_map(|g| g.stored[*number].as_ref());
             let naive = held.chain([&column.stored]).any(|stored| match stored {
                 Stored::Timestamp { zone, .. } => zone.is_none(),
-                Stored::Text | Stored::HivePath => column.ty == Type::Timestamp,
+                Stored::Text | Stored::HivePath => {
+                    let formats = &column.form.formats;
+                    let offsets = !formats.is_empty() && formats.iter().all(TimeFormat::has_offset);
+                    column.ty == Type::Timestamp && column.form.epoch.is_none() && !offsets
+                }
                 _ => false,
             });
             naive && self.dated.contains(&column.name)
@@ -350,6 +363,16 @@ fn by_contract(source: &Source, checks: impl Iterator<Item = RowCheck>) -> Vec<R
         Unconverted::Null => None,
     });
     planned.collect()
+}
+
+/// Takes out records of text files that could not be split into fields.
+fn whole_record() -> RowCheck {
+    RowCheck {
+        rule: RECORD_RULE.to_owned(),
+        bad_when: Expr::column(FAULT, Type::String).is_null().negated(),
+        outcome: RowOutcome::Quarantine,
+        conversion: false,
+    }
 }
 
 /// Conversions within rules and filter, then the contract's checks, then the filter.

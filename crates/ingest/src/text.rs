@@ -1,27 +1,120 @@
-//! What a CSV or NDJSON file holds, and that it is whole. Neither format says so in a footer, so the file is read.
+//! What a CSV or NDJSON file holds. Neither format has a footer, so the file is read to its end, once: for a run, its records are
+//! kept in a stage file of texts on the way.
+//!
+//! A record that cannot be split into its fields is a broken row like any other, with its line and what is wrong. Only what
+//! leaves the rest of the file without meaning ends the reading: damaged compression, a quotation mark that nothing closes,
+//! a record beyond [`MAX_RECORD_BYTES`].
+//!
+//! Where to look: `input` (compression, encoding), `csv` (records of fields), `quotes` (marks that do not pair up), `ndjson` and
+//! `json` (objects by column), `stage` (what is kept), `trial` (which values do not convert, for `tessera check`).
 
 mod csv;
+mod input;
+mod json;
 mod ndjson;
 mod quotes;
+mod stage;
+mod trial;
 
-use tessera_expr::rel::Stored;
+use std::path::{Path, PathBuf};
 
-use crate::digest::Digested;
+use tessera_expr::rel::{FAULT, Stored};
+use tessera_spec::pipeline::{Column, Format, TextSettings};
+
 use crate::footer::{Footer, Found};
+pub(crate) use trial::{Trial, Tried};
 
-pub(crate) use csv::csv;
-pub(crate) use ndjson::ndjson;
+/// Largest record: 16 MiB.
+pub(crate) const MAX_RECORD_BYTES: usize = 16 << 20;
+
+/// Most columns of a file.
+const MAX_COLUMNS: usize = 10_000;
+
+/// What is done with the records of a file.
+pub(crate) struct Task<'a> {
+    /// The file.
+    pub(crate) path: &'a Path,
+    /// CSV or NDJSON.
+    pub(crate) format: Format,
+    /// How it is written.
+    pub(crate) settings: &'a TextSettings,
+    /// Columns of the contract in its order: the names of fields where a CSV file has no header.
+    pub(crate) declared: &'a [Column],
+    /// Where its records are kept, if they are.
+    pub(crate) stage: Option<PathBuf>,
+    /// Columns whose values are tried, if any.
+    pub(crate) trial: Option<&'a mut Trial>,
+}
+
+/// Reads the file. The error is a sentence about it, with the line.
+pub(crate) fn read(mut task: Task<'_>) -> Result<Footer, String> {
+    match task.format {
+        Format::Csv => csv::read(&mut task),
+        Format::Ndjson | Format::Parquet => ndjson::read(&mut task),
+    }
+}
 
 /// What a footer would say of a file that was read to its end.
-fn footer(file: Digested, names: Vec<String>, rows: u64) -> Footer {
+fn footer(names: &[String], rows: u64, fingerprint: String) -> Footer {
     let columns = names
-        .into_iter()
-        .map(|name| (name, Found::Flat(Stored::Text)))
+        .iter()
+        .map(|name| (name.clone(), Found::Flat(Stored::Text)))
         .collect();
     Footer {
         columns,
         rows,
-        fingerprint: file.finish(),
+        fingerprint,
         metadata: None,
     }
+}
+
+/// What is wrong with the names of columns, if anything.
+fn check_names(names: &[String]) -> Result<(), String> {
+    if names.len() > MAX_COLUMNS {
+        return Err(format!("it has more than {MAX_COLUMNS} columns"));
+    }
+    let mut seen = std::collections::HashSet::new();
+    for name in names {
+        if name == FAULT {
+            return Err(format!("a column has the reserved name `{FAULT}`"));
+        }
+        if !seen.insert(name) {
+            return Err(format!("its header names the column `{name}` twice"));
+        }
+    }
+    Ok(())
+}
+
+/// A record without fields, for the column [`FAULT`].
+struct Fault<'a> {
+    /// Line of the file on which the record begins.
+    line: u64,
+    problem: &'a str,
+    record: &'a [u8],
+}
+
+impl Fault<'_> {
+    /// Most of a record that is kept.
+    const SHOWN_BYTES: usize = 4_096;
+
+    fn json(&self) -> String {
+        let shown = &self.record[..self.record.len().min(Self::SHOWN_BYTES)];
+        serde_json::json!({
+            "line": self.line,
+            "problem": self.problem,
+            "record": String::from_utf8_lossy(shown).trim_end(),
+        })
+        .to_string()
+    }
+}
+
+/// What a byte that is no UTF-8 is called in messages; positions count from 1.
+fn not_utf8(record: &[u8]) -> Option<String> {
+    let error = str::from_utf8(record).err()?;
+    let at = error.valid_up_to();
+    Some(format!(
+        "its byte {} (0x{:02x}) is not UTF-8: set the encoding, such as `text = {{ encoding = \"latin1\" }}`",
+        at + 1,
+        record.get(at).copied().unwrap_or_default()
+    ))
 }

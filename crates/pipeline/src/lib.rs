@@ -25,7 +25,7 @@ mod untimed;
 
 pub use check::{Checked, check, refuse_future, yesterday};
 pub use error::PipelineError;
-pub use prepare::{Prepared, Reading, prepare};
+pub use prepare::{Prepared, Reading, Records, prepare};
 pub use publish::{Published, render};
 pub use run::{RunOptions, run, set_threads};
 pub use sources::SourceOutcome;

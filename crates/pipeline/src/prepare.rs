@@ -1,7 +1,7 @@
 //! From a pipeline file to everything that must be known before a row is read: all mistakes at once, then the plans.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use chrono::NaiveDate;
 use tessera_engine::PolarsEngine;
@@ -37,6 +37,8 @@ pub struct Prepared {
     pub(crate) frozen: Frozen,
     /// Warnings.
     pub warnings: Diagnostics,
+    /// Holds the records of text files, for a run.
+    pub kept: Option<tempfile::TempDir>,
 }
 
 /// How a pipeline file is read.
@@ -46,6 +48,18 @@ pub struct Reading {
     pub vars: Vec<(String, String)>,
     /// Fingerprints over whole files instead of footers.
     pub hash_inputs: bool,
+    /// What is done with the records of text files, which are read once.
+    pub records: Records,
+}
+
+/// What is done with the records of text files.
+#[derive(Debug, Clone, Default)]
+pub enum Records {
+    /// Values of declared columns are tried, so that a check finds those that do not convert.
+    #[default]
+    Tried,
+    /// They are kept for a run, in a folder within this one; the operating system's temporary folder when absent.
+    Kept(Option<PathBuf>),
 }
 
 impl Prepared {
@@ -96,6 +110,18 @@ impl Prepared {
     }
 }
 
+/// A folder for files of one run, which vanishes with it.
+pub(crate) fn work_folder(parent: Option<&Path>) -> Result<tempfile::TempDir, PipelineError> {
+    let parent = parent.map_or_else(std::env::temp_dir, Path::to_owned);
+    tempfile::Builder::new()
+        .prefix("tessera-")
+        .tempdir_in(&parent)
+        .map_err(|error| PipelineError::Io {
+            path: parent,
+            error,
+        })
+}
+
 /// Reads, checks and plans the pipeline file against its lake.
 pub fn prepare(
     file: &Path,
@@ -106,9 +132,15 @@ pub fn prepare(
         .map_err(|found| PipelineError::Invalid(Box::new(found)))?;
     let mut found = loaded.warnings;
     let pipeline = loaded.pipeline;
-    let inventories = inventories(&pipeline, reading)?;
+    let kept = match &reading.records {
+        Records::Tried => None,
+        Records::Kept(work) => Some(work_folder(work.as_deref())?),
+    };
+    let stage = kept.as_ref().map(tempfile::TempDir::path);
+    let inventories = inventories(&pipeline, reading, stage)?;
     for (source, inventory) in pipeline.sources.iter().zip(&inventories) {
         found.extend(inventory.warnings(source));
+        found.extend(tessera_ingest::text_findings(source, inventory));
         found.extend(tessera_ingest::column_warnings(
             &pipeline, source, inventory,
         ));
@@ -159,15 +191,20 @@ pub fn prepare(
         rules,
         frozen,
         warnings: found,
+        kept,
     })
 }
 
 /// Takes stock of every source; all that is wrong with any of them is one error.
-fn inventories(pipeline: &Pipeline, reading: &Reading) -> Result<Vec<Inventory>, PipelineError> {
+fn inventories(
+    pipeline: &Pipeline,
+    reading: &Reading,
+    stage: Option<&Path>,
+) -> Result<Vec<Inventory>, PipelineError> {
     let mut inventories = Vec::new();
     let mut problems = Vec::new();
     for source in &pipeline.sources {
-        match tessera_ingest::take(source, reading.hash_inputs) {
+        match tessera_ingest::take(source, reading.hash_inputs, stage) {
             Ok(inventory) => inventories.push(inventory),
             Err(problem) => problems.push(problem),
         }

@@ -14,7 +14,7 @@ use tessera_model::interrupt::Interrupt;
 use crate::customers::Assigned;
 use crate::error::PipelineError;
 use crate::identity;
-use crate::prepare::Prepared;
+use crate::prepare::{Prepared, work_folder};
 use crate::publish::{self, Published};
 use crate::scores::{self, Scored};
 use crate::sources::{self, RejectRow, SourceOutcome};
@@ -43,7 +43,7 @@ pub fn run(
     if let Some(found) = publish::already(&store, &identity)? {
         return Ok(found);
     }
-    let work = work_folder(options)?;
+    let work = work_folder(options.work.as_deref())?;
     let mut job = Job {
         prepared,
         engine: Prepared::engine(options.threads),
@@ -62,17 +62,6 @@ pub fn run(
     let outcomes: Vec<SourceOutcome> = passes.into_iter().map(|pass| pass.outcome).collect();
     let tables = job.profile(assigned, &outcomes, rejects, scored)?;
     job.publish(&store, &identity, tables)
-}
-
-fn work_folder(options: &RunOptions<'_>) -> Result<tempfile::TempDir, PipelineError> {
-    let parent = options.work.clone().unwrap_or_else(std::env::temp_dir);
-    tempfile::Builder::new()
-        .prefix("tessera-")
-        .tempdir_in(&parent)
-        .map_err(|error| PipelineError::Io {
-            path: parent,
-            error,
-        })
 }
 
 /// A pass that was run.

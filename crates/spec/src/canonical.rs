@@ -16,7 +16,9 @@ pub fn canonical(pipeline: &Pipeline) -> String {
         .sort_by(|a, b| a.name.value.cmp(&b.name.value));
     for source in &mut sorted.sources {
         let contract = &mut source.contract;
-        contract.columns.sort_by(|a, b| a.0.value.cmp(&b.0.value));
+        contract
+            .columns
+            .sort_by(|a, b| a.name.value.cmp(&b.name.value));
         if let Duplicates::Unique { columns, .. } = &mut contract.duplicates {
             columns.sort_by(|a, b| a.value.cmp(&b.value));
         }

@@ -1,6 +1,7 @@
 //! The file as a whole: from text to a checked pipeline.
 
 mod feature;
+mod form;
 mod goal;
 mod locale;
 mod name;

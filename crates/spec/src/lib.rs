@@ -15,6 +15,7 @@ mod duration;
 mod file;
 pub mod pipeline;
 mod reader;
+pub mod time_format;
 mod written;
 
 pub use canonical::canonical;

@@ -6,6 +6,7 @@
 //! Its plain enums are written as in the file: parser, JSON Schema and canonical form read their values from here.
 
 mod feature;
+mod form;
 mod scheme;
 mod score;
 mod source;
@@ -16,7 +17,9 @@ use chrono::NaiveDate;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize, Serializer};
 
+pub use crate::time_format::TimeFormat;
 pub use feature::{AggFunc, Base, FeatureBody, FeatureDecl, Features, LifecycleLimits, Unit};
+pub use form::{Column, ColumnForm, DecimalSign, EpochUnit, Header, TextSettings, ThousandsSign};
 pub use scheme::{
     AttributeScheme, Closed, Grid, GridInterval, KChoice, KmeansScheme, QuantileScheme, RfmGrid,
     RulesScheme, Scheme, SchemeKind, ScoreMethod, SegmentRule, Transform,

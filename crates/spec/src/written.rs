@@ -5,6 +5,7 @@
 //! tables, rising limits, expressions) is stated in the descriptions.
 
 mod feature;
+mod form;
 mod scheme;
 mod score;
 mod source;

@@ -12,7 +12,7 @@ use crate::output::{Failure, print, print_json, say};
 pub(crate) fn run(check: &Check, output: &Output) -> Result<ExitCode, Failure> {
     let reading = Reading {
         vars: check.vars.vars.clone(),
-        hash_inputs: false,
+        ..Reading::default()
     };
     let mut worst = 0;
     let mut results = Vec::new();

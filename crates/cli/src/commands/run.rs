@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use tessera_pipeline::{PipelineError, Published, Reading, RunOptions};
+use tessera_pipeline::{PipelineError, Published, Reading, Records, RunOptions};
 
 use crate::arguments::{Output, Run};
 use crate::output::{Failure, print, print_json, say};
@@ -22,6 +22,7 @@ pub(crate) fn run(arguments: &Run, output: &Output) -> Result<ExitCode, Failure>
     let reading = Reading {
         vars: arguments.pipeline.vars.vars.clone(),
         hash_inputs: arguments.hash_inputs,
+        records: Records::Kept(arguments.work.clone()),
     };
     let published = publish(arguments, &reading, output)?;
     show(&published, output)?;

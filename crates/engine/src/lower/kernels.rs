@@ -8,7 +8,7 @@ use polars::prelude::{
 };
 
 /// An expression that runs a function over one column.
-pub(super) fn unary(
+pub(crate) fn unary(
     input: Expr,
     out: DataType,
     kernel: impl Fn(&Series) -> PolarsResult<Series> + Send + Sync + 'static,

@@ -5,7 +5,7 @@ use tessera_expr::Type;
 use tessera_expr::rel::{Scan, ScanColumn, Stored};
 
 use super::local::local_time;
-use super::texts::{from_text, raw_name};
+use super::texts::{from_epoch, from_text, raw_name, raw_texts};
 use super::{code_name, has_codes, is_told_apart_raw, polars_type};
 use crate::lower::{days_in_range, finite, from_decimal, whole_number, widened};
 
@@ -28,6 +28,7 @@ pub(super) fn normalised(scan: &Scan, column: &ScanColumn) -> Option<Expr> {
             },
             Type::Int,
         ) => return None,
+        (Stored::Int { .. }, Type::Date | Type::Timestamp) => from_epoch(scan, column),
         (Stored::Int { bits: 64, .. }, Type::Float) => exact_float(col(name)),
         (Stored::Int { .. } | Stored::Decimal { .. }, Type::Decimal { scale }) => {
             widened(col(name), scale)
@@ -55,7 +56,7 @@ pub(super) fn normalised(scan: &Scan, column: &ScanColumn) -> Option<Expr> {
             when(local.eq(midnight)).then(date).otherwise(lit(NULL))
         }
         (Stored::Timestamp { zone, .. }, _) => local_time(scan, col(name), zone.is_some()),
-        (Stored::Text, ty) => from_text(scan, name, ty),
+        (Stored::Text, _) => from_text(scan, column),
     };
     Some(made.alias(name))
 }
@@ -100,10 +101,13 @@ fn hyphenated(bytes: &[u8]) -> String {
 /// What the files hold of a column of which not every value converts, as text; of forms that are no text, only where the value
 /// did not convert. None for other columns.
 pub(super) fn raw(scan: &Scan, column: &ScanColumn) -> Option<Expr> {
-    if column.stored == Stored::Text || !column.may_break {
+    if !column.may_break {
         return None;
     }
     let raw = raw_name(&column.name);
+    if column.stored == Stored::Text {
+        return Some(raw_texts(column).alias(raw));
+    }
     if !column.stored.may_break(column.ty) {
         return Some(lit(NULL).cast(DataType::String).alias(raw));
     }

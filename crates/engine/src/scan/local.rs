@@ -6,8 +6,9 @@ use tessera_expr::Type;
 use tessera_expr::rel::{Scan, SourceRows, Stored};
 
 use super::parquet::stored_type;
+use super::texts::naive_times;
 use super::{RAW, code_name, raw_name};
-use crate::lower::{local_of, micros_in_range, reads_skipped, skipped, text_skipped, wall_clock};
+use crate::lower::{local_of, micros_in_range, reads_skipped, skipped, wall_clock};
 
 /// The local time of an instant (`zoned`) or of a naive time, in microseconds; null outside the years 1 to 9999. Naive times
 /// that the clocks of the source's zone skipped are moved forward by the gap; of two instants the earlier is meant.
@@ -39,7 +40,9 @@ pub(crate) fn skipped_times(rows: &SourceRows) -> Vec<(String, Expr)> {
                 let times = col(code_name(name)).cast(stored_type(&column.stored));
                 skipped(micros_in_range(times), zone)
             }
-            (Stored::Text, Type::Timestamp) => text_skipped(col(raw_name(name)), rows.into()),
+            (Stored::Text, Type::Timestamp) if column.form.epoch.is_none() => {
+                skipped(naive_times(col(raw_name(name)), &column.form), zone)
+            }
             _ => return None,
         };
         Some((name.to_owned(), skips))
@@ -53,8 +56,4 @@ pub(crate) fn skipped_times(rows: &SourceRows) -> Vec<(String, Expr)> {
 /// Name of the column that is true where a derived time is read from one that the clocks skipped.
 pub(super) fn skipped_name(name: &str) -> String {
     format!("{RAW}skipped_{name}")
-}
-
-pub(super) fn polars_zone(zone: chrono_tz::Tz) -> polars::prelude::TimeZone {
-    polars::prelude::TimeZone::from_chrono(&zone)
 }

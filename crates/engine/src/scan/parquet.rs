@@ -8,7 +8,7 @@ use polars::lazy::dsl::{
     CastColumnsPolicy, DslBuilder, ExtraColumnsPolicy, MissingColumnsPolicy, UnifiedScanArgs,
 };
 use polars::prelude::*;
-use tessera_expr::rel::{Scan, Stored};
+use tessera_expr::rel::{FAULT, Scan, ScanFormat, Stored};
 
 use super::path_values::path_column;
 use super::paths;
@@ -20,13 +20,16 @@ pub(super) fn parquet(
     files: &[PathBuf],
     has_gaps: bool,
 ) -> Result<LazyFrame, EngineError> {
-    let stored: SchemaRef = Arc::new(
-        scan.columns
-            .iter()
-            .filter(|c| c.stored != Stored::HivePath)
-            .map(|c| Field::new(c.name.as_str().into(), stored_type(&c.stored)))
-            .collect(),
-    );
+    let mut stored: Schema = scan
+        .columns
+        .iter()
+        .filter(|c| c.stored != Stored::HivePath)
+        .map(|c| Field::new(c.name.as_str().into(), stored_type(&c.stored)))
+        .collect();
+    if scan.format == ScanFormat::Text {
+        stored.with_column(FAULT.into(), DataType::String);
+    }
+    let stored: SchemaRef = Arc::new(stored);
     let options = ParquetOptions {
         schema: Some(stored.clone()),
         parallel: ParallelStrategy::Auto,

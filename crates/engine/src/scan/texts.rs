@@ -1,130 +1,15 @@
-//! Text files: every column as the text that the file holds, and the conversion of texts to the types of the plan.
+//! Texts and epoch numbers of a lake as values of the expression language, by the settings of their column.
 
-use std::path::PathBuf;
-use std::sync::Arc;
-
-use polars::lazy::dsl::ScanSources;
+use polars::prelude::arity::unary_elementwise;
 use polars::prelude::*;
 use tessera_expr::Type;
-use tessera_expr::rel::{Scan, ScanColumn, Stored};
+use tessera_expr::forms::{self, Moment, trimmed};
+use tessera_expr::rel::{Scan, ScanColumn};
+use tessera_spec::pipeline::{ColumnForm, EpochUnit};
 
-use super::local::{local_time, polars_zone};
-use super::path_values::path_column;
-use super::{RAW, in_file, paths};
-use crate::error::EngineError;
-use crate::lower::{finite, to_decimal};
-
-pub(super) fn csv(scan: &Scan, files: &[PathBuf]) -> Result<LazyFrame, EngineError> {
-    let ScanSources::Paths(paths) = paths(files)? else {
-        return Err(EngineError::internal("paths".to_owned()));
-    };
-    let frame = LazyCsvReader::new_paths(paths)
-        .with_has_header(true)
-        .with_infer_schema_length(Some(0))
-        .with_missing_is_null(true)
-        .with_raise_if_empty(false)
-        .with_glob(false)
-        .with_include_file_paths(path_column(scan))
-        .finish()?;
-    Ok(raw_texts(scan, frame))
-}
-
-pub(super) fn ndjson(scan: &Scan, files: &[PathBuf]) -> Result<LazyFrame, EngineError> {
-    let ScanSources::Paths(paths) = paths(files)? else {
-        return Err(EngineError::internal("paths".to_owned()));
-    };
-    let schema: SchemaRef = Arc::new(
-        scan.columns
-            .iter()
-            .filter(|c| c.stored == Stored::Text)
-            .map(|c| Field::new(c.name.as_str().into(), DataType::String))
-            .collect(),
-    );
-    let frame = LazyJsonLineReader::new_paths(paths)
-        .with_schema(Some(schema))
-        .with_include_file_paths(path_column(scan))
-        .finish()?;
-    Ok(raw_texts(scan, frame))
-}
-
-/// Keeps the texts of columns that are about to be converted.
-fn raw_texts(scan: &Scan, frame: LazyFrame) -> LazyFrame {
-    let raws: Vec<Expr> = scan
-        .columns
-        .iter()
-        .filter(|c| c.stored == Stored::Text && is_converted(c))
-        .map(|c| col(c.name.as_str()).alias(raw_name(&c.name)))
-        .collect();
-    if raws.is_empty() {
-        frame
-    } else {
-        frame.with_columns(raws)
-    }
-}
-
-pub(super) fn from_text(scan: &Scan, name: &str, ty: Type) -> Expr {
-    let text = col(name).str().strip_chars(lit(NULL));
-    match ty {
-        Type::String | Type::Null => col(name),
-        Type::Int => text.cast(DataType::Int64),
-        Type::Float => finite(text.cast(DataType::Float64)),
-        Type::Decimal { scale } => to_decimal(col(name), Type::String, scale),
-        Type::Bool => {
-            let lower = text.str().to_lowercase();
-            when(lower.clone().eq(lit("true")).or(lower.clone().eq(lit("1"))))
-                .then(lit(true))
-                .when(lower.clone().eq(lit("false")).or(lower.eq(lit("0"))))
-                .then(lit(false))
-                .otherwise(lit(NULL).cast(DataType::Boolean))
-        }
-        Type::Date => text.str().to_date(strptime("%Y-%m-%d")),
-        Type::Timestamp => {
-            let attempt = |format: &str| {
-                text.clone().str().to_datetime(
-                    Some(TimeUnit::Microseconds),
-                    None,
-                    strptime(format),
-                    lit("raise"),
-                )
-            };
-            let naive = coalesce(&[
-                attempt("%Y-%m-%dT%H:%M:%S%.f"),
-                attempt("%Y-%m-%d %H:%M:%S%.f"),
-                attempt("%Y-%m-%dT%H:%M"),
-                attempt("%Y-%m-%d %H:%M"),
-                text.clone()
-                    .str()
-                    .to_date(strptime("%Y-%m-%d"))
-                    .cast(DataType::Datetime(TimeUnit::Microseconds, None)),
-            ]);
-            let utc = text.str().to_datetime(
-                Some(TimeUnit::Microseconds),
-                None,
-                strptime("%Y-%m-%dT%H:%M:%S%.fZ"),
-                lit("raise"),
-            );
-            let instant = local_time(
-                scan,
-                utc.dt().replace_time_zone(
-                    Some(polars_zone(chrono_tz::UTC)),
-                    lit("earliest"),
-                    NonExistent::Null,
-                ),
-                true,
-            );
-            coalesce(&[local_time(scan, naive, false), instant])
-        }
-    }
-}
-
-fn strptime(format: &str) -> StrptimeOptions {
-    StrptimeOptions {
-        format: Some(format.into()),
-        strict: false,
-        exact: true,
-        cache: true,
-    }
-}
+use super::local::local_time;
+use super::{RAW, in_file, polars_type};
+use crate::lower::{to_decimal, unary, wall_clock};
 
 /// True where what a file holds did not convert to the column's type.
 pub(crate) fn broken_text(scan: &Scan, column: &ScanColumn) -> Expr {
@@ -141,4 +26,166 @@ pub(crate) fn is_converted(column: &ScanColumn) -> bool {
 /// The text of a converted column as it stands in the file; for a form that is no text, only where it did not convert.
 pub(crate) fn raw_name(name: &str) -> String {
     format!("{RAW}{name}")
+}
+
+/// The texts of a column that is converted, without those that stand for a missing value.
+pub(super) fn raw_texts(column: &ScanColumn) -> Expr {
+    let texts = col(column.name.as_str());
+    if column.ty == Type::String {
+        return absent_taken_out(texts, &column.form);
+    }
+    present(texts, &column.form)
+}
+
+/// Texts without those that stand for a missing value.
+fn present(texts: Expr, form: &ColumnForm) -> Expr {
+    let form = form.clone();
+    unary(texts, DataType::String, move |series| {
+        let texts = series.str()?;
+        let missing = |text: &str| forms::is_null(trimmed(text), &form);
+        if !texts.iter().flatten().any(missing) {
+            return Ok(series.clone());
+        }
+        let kept = texts.iter().map(|text| text.filter(|text| !missing(text)));
+        let kept: StringChunked = kept.collect();
+        Ok(kept.with_name(texts.name().clone()).into_series())
+    })
+}
+
+/// [`present`] for a column that is text: an empty text is one, and white space counts.
+fn absent_taken_out(texts: Expr, form: &ColumnForm) -> Expr {
+    let Some(nulls) = form.nulls.clone() else {
+        return texts;
+    };
+    unary(texts, DataType::String, move |series| {
+        let texts = series.str()?;
+        let listed = |text: &str| nulls.iter().any(|null| null == text);
+        let kept = texts.iter().map(|text| text.filter(|text| !listed(text)));
+        let kept: StringChunked = kept.collect();
+        Ok(kept.with_name(texts.name().clone()).into_series())
+    })
+}
+
+/// Integers since 1970-01-01T00:00:00Z as times.
+pub(super) fn from_epoch(scan: &Scan, column: &ScanColumn) -> Expr {
+    let unit = column.form.epoch.unwrap_or(EpochUnit::S);
+    let numbers = col(column.name.as_str()).cast(DataType::Int64);
+    let instants = unary(numbers, polars_type(Type::Timestamp), move |series| {
+        let micros: Int64Chunked = unary_elementwise(series.i64()?, |number: Option<i64>| {
+            forms::read_epoch_number(number?, unit)
+        });
+        Ok(times(micros))
+    });
+    of_instants(scan, instants, column.ty)
+}
+
+/// Texts as values of the column's type; null where they are none.
+pub(super) fn from_text(scan: &Scan, column: &ScanColumn) -> Expr {
+    let raw = col(column.name.as_str());
+    let form = column.form.clone();
+    let ty = column.ty;
+    match ty {
+        Type::String | Type::Null => absent_taken_out(raw, &form),
+        Type::Bool => convert(raw, ty, |texts| {
+            let done: BooleanChunked =
+                unary_elementwise(texts, |x: Option<&str>| forms::read_bool(trimmed(x?)));
+            done.into_series()
+        }),
+        Type::Int => convert(raw, ty, move |texts| {
+            let read = |x: Option<&str>| forms::read_integer(trimmed(x?), &form);
+            let done: Int64Chunked = unary_elementwise(texts, read);
+            done.into_series()
+        }),
+        Type::Float => convert(raw, ty, move |texts| {
+            let read = |x: Option<&str>| {
+                let text = trimmed(x?);
+                if form.money {
+                    forms::read_money(text, &form)
+                } else {
+                    forms::read_float(text, &form)
+                }
+            };
+            let done: Float64Chunked = unary_elementwise(texts, read);
+            done.into_series()
+        }),
+        Type::Decimal { scale } => {
+            let plain = unary(raw, DataType::String, move |series| {
+                let plain = |text: &str| forms::plain_number(trimmed(text), &form);
+                let texts = series.str()?;
+                let made: StringChunked = texts.iter().map(|text| plain(text?)).collect();
+                Ok(made.with_name(texts.name().clone()).into_series())
+            });
+            to_decimal(plain, Type::String, scale)
+        }
+        Type::Date | Type::Timestamp if form.epoch.is_some() => {
+            let unit = form.epoch.unwrap_or(EpochUnit::S);
+            let instants = convert(raw, Type::Timestamp, move |texts| {
+                let read = |x: Option<&str>| forms::read_epoch(trimmed(x?), unit);
+                let done: Int64Chunked = unary_elementwise(texts, read);
+                times(done)
+            });
+            of_instants(scan, instants, ty)
+        }
+        Type::Date => convert(raw, ty, move |texts| {
+            let read = |x: Option<&str>| forms::read_date(trimmed(x?), &form);
+            let done: Int32Chunked = unary_elementwise(texts, read);
+            done.into_date().into_series()
+        }),
+        Type::Timestamp => moments(scan, raw, &form),
+    }
+}
+
+/// Local times by the source's zone, instants by their offset.
+fn moments(scan: &Scan, texts: Expr, form: &ColumnForm) -> Expr {
+    let instants = moments_of(texts.clone(), form, |moment| match moment {
+        Moment::Instant(micros) => Some(micros),
+        Moment::Local(_) => None,
+    });
+    coalesce(&[
+        local_time(scan, naive_times(texts, form), false),
+        of_instants(scan, instants, Type::Timestamp),
+    ])
+}
+
+/// Times of texts that state no offset, as they stand there; null for all others.
+pub(super) fn naive_times(texts: Expr, form: &ColumnForm) -> Expr {
+    moments_of(texts, form, |moment| match moment {
+        Moment::Local(micros) => Some(micros),
+        Moment::Instant(_) => None,
+    })
+}
+
+fn moments_of(texts: Expr, form: &ColumnForm, wanted: fn(Moment) -> Option<i64>) -> Expr {
+    let form = form.clone();
+    convert(texts, Type::Timestamp, move |texts| {
+        let read = |x: Option<&str>| wanted(forms::read_moment(trimmed(x?), &form)?);
+        let done: Int64Chunked = unary_elementwise(texts, read);
+        times(done)
+    })
+}
+
+/// Instants, held as times without a zone, on the pipeline's clock.
+fn of_instants(scan: &Scan, instants: Expr, ty: Type) -> Expr {
+    let local = wall_clock(instants, scan.timezone);
+    if ty == Type::Date {
+        local.cast(DataType::Date)
+    } else {
+        local
+    }
+}
+
+fn convert(
+    texts: Expr,
+    to: Type,
+    kernel: impl Fn(&StringChunked) -> Series + Send + Sync + 'static,
+) -> Expr {
+    unary(texts, polars_type(to), move |series| {
+        Ok(kernel(series.str()?))
+    })
+}
+
+fn times(micros: Int64Chunked) -> Series {
+    micros
+        .into_datetime(TimeUnit::Microseconds, None)
+        .into_series()
 }

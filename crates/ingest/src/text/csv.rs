@@ -1,93 +1,215 @@
-//! CSV: UTF-8, a header, commas, and in every record a field for each column.
+//! CSV: records of fields (RFC 4180), by the delimiter, quotation mark and header of the settings.
 
-use std::collections::HashSet;
 use std::io::{self, Read};
 use std::path::Path;
 
-use ::csv::{Error, ErrorKind, ReaderBuilder, StringRecord};
+use ::csv::{ByteRecord, ErrorKind, Reader, ReaderBuilder};
+use memchr::memchr;
+use tessera_spec::pipeline::Header;
 
-use super::footer;
+use super::input::Input;
 use super::quotes::Quotes;
-use crate::digest::{BUFFER, Digested};
+use super::stage::Keeper;
+use super::{Fault, Task, check_names, footer, not_utf8};
+use crate::digest::BUFFER;
 use crate::footer::Footer;
 
-/// Reads the file. The error is a sentence about it, with the line.
-pub(crate) fn csv(path: &Path) -> Result<Footer, String> {
-    let quotes = Quotes::default();
-    let input = Watched {
-        file: Digested::open(path)?,
-        quotes,
+/// Reads the file.
+pub(super) fn read(task: &mut Task<'_>) -> Result<Footer, String> {
+    let settings = task.settings;
+    let stated = settings.delimiter.as_ref().map(|c| c.value as u8);
+    let delimiter = stated.unwrap_or_else(|| if is_tsv(task.path) { b'\t' } else { b',' });
+    let quote = settings.quote.unwrap_or(Some('"')).map(|c| c as u8);
+    let mut input = Input::open(task.path, settings.encoding.as_deref())?;
+    skip(&mut input, settings.skip_lines)?;
+    let mut records = Records {
+        first_line: input.line,
+        before: input.position(),
+        delimiter,
+        reader: ReaderBuilder::new()
+            .has_headers(false)
+            .flexible(true)
+            .delimiter(delimiter)
+            .quoting(quote.is_some())
+            .quote(quote.unwrap_or(b'"'))
+            .buffer_capacity(BUFFER)
+            .from_reader(Watched {
+                quotes: Quotes::new(delimiter, quote, input.line),
+                input,
+            }),
     };
-    let mut reader = ReaderBuilder::new()
-        .buffer_capacity(BUFFER)
-        .from_reader(input);
-    let names = header(reader.headers())?;
-    let mut record = StringRecord::new();
-    let mut outcome = Ok(true);
-    let mut rows = 0;
-    while let Ok(true) = outcome {
-        outcome = reader.read_record(&mut record);
-        rows += u64::from(matches!(outcome, Ok(true)));
-    }
-    let Watched { file, quotes } = reader.into_inner();
-    // Quotation marks that do not pair up move the ends of records, so they are told first.
-    if let Some(fault) = quotes.fault() {
-        return Err(fault);
-    }
-    match outcome {
-        Ok(_) => Ok(footer(file, names, rows)),
-        Err(error) => Err(fault(&error)),
-    }
-}
-
-fn header(read: Result<&StringRecord, Error>) -> Result<Vec<String>, String> {
-    let header = read.map_err(|error| format!("its header cannot be read ({})", fault(&error)))?;
-    if header.is_empty() {
-        return Err("the file is empty".to_owned());
-    }
-    if let (1, Some(only)) = (header.len(), header.get(0))
-        && let Some(separator) = only.chars().find(|c| matches!(c, ';' | '\t' | '|'))
-    {
-        return Err(format!(
-            "its header has no comma but {separator:?}; fields of a CSV file are separated by commas"
-        ));
-    }
-    let mut seen = HashSet::new();
-    match header.iter().find(|name| !seen.insert(*name)) {
-        Some(twice) => Err(format!("its header names the column `{twice}` twice")),
-        None => Ok(header.iter().map(str::to_owned).collect()),
-    }
-}
-
-fn fault(error: &Error) -> String {
-    let line = |position: &Option<::csv::Position>| {
-        let line = position.as_ref().map(::csv::Position::line);
-        line.map_or_else(String::new, |line| format!("line {line}: "))
+    let mut record = ByteRecord::new();
+    let mut there = records.next(&mut record)?;
+    let names = match &settings.header {
+        Header::Names(names) => names.clone(),
+        _ if !there => return Err("the file is empty".to_owned()),
+        Header::Absent if task.declared.is_empty() => {
+            (1..=record.len()).map(|n| format!("column_{n}")).collect()
+        }
+        Header::Absent => task.declared.iter().map(|c| c.name.value.clone()).collect(),
+        Header::FirstRecord => {
+            let names = records.header(&record)?;
+            there = records.next(&mut record)?;
+            names
+        }
     };
-    match error.kind() {
-        ErrorKind::UnequalLengths {
-            pos,
-            expected_len,
-            len,
-        } => format!(
-            "{}{len} fields, where the header has {expected_len}",
-            line(pos)
-        ),
-        ErrorKind::Utf8 { pos, .. } => format!("{}not UTF-8", line(pos)),
-        _ => error.to_string(),
+    check_names(&names)?;
+    let mut keeper = Keeper::new(task, names)?;
+    while there {
+        records.keep(&record, &mut keeper);
+        keeper.flush_if_full()?;
+        there = records.next(&mut record)?;
+    }
+    let Watched { input, quotes } = records.reader.into_inner();
+    quotes.unclosed()?;
+    let (names, rows) = keeper.finish()?;
+    Ok(footer(&names, rows, input.finish()?))
+}
+
+/// The records of a file, one after the other.
+struct Records {
+    reader: Reader<Watched>,
+    delimiter: u8,
+    /// Line of the file in which the text begins that the reader sees.
+    first_line: u64,
+    /// Bytes of text before it.
+    before: u64,
+}
+
+impl Records {
+    /// Reads the next record; false at the end.
+    fn next(&mut self, record: &mut ByteRecord) -> Result<bool, String> {
+        self.reader
+            .read_byte_record(record)
+            .map_err(|error| match error.into_kind() {
+                ErrorKind::Io(error) => error.to_string(),
+                other => format!("{other:?}"),
+            })
+    }
+
+    fn line(&self, record: &ByteRecord) -> u64 {
+        let line = record.position().map_or(1, ::csv::Position::line);
+        line + self.first_line - 1
+    }
+
+    /// What is wrong with a record as a piece of text, if anything.
+    fn fault(&mut self, record: &ByteRecord) -> Option<String> {
+        let end = self.reader.position().byte();
+        let Watched { input, quotes } = self.reader.get_mut();
+        let undecoded = input.undecoded_before(self.before + end);
+        if let Some(fault) = quotes.fault_before(end) {
+            return Some(fault);
+        }
+        if undecoded {
+            return Some(
+                "bytes that the stated encoding does not have (shown as U+FFFD)".to_owned(),
+            );
+        }
+        not_utf8(record.as_slice())
+    }
+
+    fn keep(&mut self, record: &ByteRecord, keeper: &mut Keeper<'_>) {
+        let line = self.line(record);
+        let (found, wanted) = (record.len(), keeper.width());
+        let problem = self.fault(record).or_else(|| {
+            (found != wanted).then(|| format!("{found} fields, where the header has {wanted}"))
+        });
+        if let Some(problem) = problem {
+            let fields: Vec<&[u8]> = record.iter().collect();
+            keeper.broken(&Fault {
+                line,
+                problem: &problem,
+                record: &fields.join(&self.delimiter),
+            });
+            return;
+        }
+        for (column, field) in record.iter().enumerate() {
+            // The whole record is UTF-8, and so is each field of it.
+            let value = str::from_utf8(field).ok().filter(|value| !value.is_empty());
+            keeper.value(column, value, line);
+        }
+        keeper.end_row();
+    }
+
+    /// The names of the columns.
+    fn header(&mut self, record: &ByteRecord) -> Result<Vec<String>, String> {
+        let line = self.line(record);
+        if let Some(fault) = self.fault(record) {
+            return Err(format!("line {line}: its header cannot be read: {fault}"));
+        }
+        let names: Vec<String> = record
+            .iter()
+            .map(|name| String::from_utf8_lossy(name).trim().to_owned())
+            .collect();
+        if let [only] = names.as_slice()
+            && let Some(found) = only.chars().find(|c| matches!(c, ',' | ';' | '\t' | '|'))
+        {
+            let stated = match self.delimiter {
+                b',' => "comma".to_owned(),
+                other => format!("{:?}", char::from(other)),
+            };
+            let setting = serde_json::Value::from(found.to_string());
+            return Err(format!(
+                "its header has no {stated} but {found:?}: set `delimiter = {setting}`, as in `text = {{ delimiter = {setting} }}`"
+            ));
+        }
+        let nameless = names.iter().filter(|name| name.is_empty()).count();
+        if nameless > 1 {
+            return Err(format!(
+                "line {line}: {nameless} columns of its header have no name; where the names stand further down, set `skip_lines`"
+            ));
+        }
+        Ok(names)
     }
 }
 
-/// A file whose quotation marks are watched as it is read.
+/// Whether a file's name says that tabs separate its fields.
+fn is_tsv(path: &Path) -> bool {
+    let name = path
+        .file_name()
+        .unwrap_or_default()
+        .to_string_lossy()
+        .to_ascii_lowercase();
+    name.ends_with(".tsv") || name.contains(".tsv.")
+}
+
+/// Passes over the first lines.
+fn skip(input: &mut Input, lines: u64) -> Result<(), String> {
+    for _ in 0..lines {
+        loop {
+            if let Some(end) = memchr(b'\n', input.rest()) {
+                input.consume(end + 1, 1);
+                break;
+            }
+            if input.ended() {
+                return Err(format!(
+                    "it has fewer than the {lines} lines of `skip_lines`"
+                ));
+            }
+            input.more()?;
+        }
+    }
+    Ok(())
+}
+
+/// A text whose quotation marks are watched as it is read.
 struct Watched {
-    file: Digested,
+    input: Input,
     quotes: Quotes,
 }
 
 impl Read for Watched {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let length = self.file.read(buffer)?;
-        self.quotes.take(&buffer[..length]);
+        while self.input.rest().is_empty() && !self.input.ended() {
+            self.input.more().map_err(io::Error::other)?;
+        }
+        let rest = self.input.rest();
+        let length = rest.len().min(buffer.len());
+        buffer[..length].copy_from_slice(&rest[..length]);
+        self.quotes
+            .take(&buffer[..length])
+            .map_err(io::Error::other)?;
+        self.input.consume(length, 0);
         Ok(length)
     }
 }

@@ -1,68 +1,173 @@
 //! NDJSON: one JSON object a line; a column is a key of any of them.
 
-use std::fmt;
-use std::io::{BufRead, BufReader};
-use std::path::Path;
+use std::borrow::Cow;
+use std::collections::HashMap;
 
-use serde::Deserializer as _;
-use serde::de::{IgnoredAny, MapAccess, Visitor};
+use memchr::memchr;
 
-use super::footer;
-use crate::digest::{BUFFER, Digested};
+use super::input::Input;
+use super::json::{Value, object};
+use super::stage::Keeper;
+use super::{Fault, MAX_COLUMNS, Task, check_names, footer, not_utf8};
 use crate::footer::Footer;
 
-/// Reads the file. The error is a sentence about it, with the line.
-pub(crate) fn ndjson(path: &Path) -> Result<Footer, String> {
-    let mut input = BufReader::with_capacity(BUFFER, Digested::open(path)?);
-    let mut names: Vec<String> = Vec::new();
-    let mut line = Vec::new();
-    let mut rows = 0;
-    for number in 1_u64.. {
-        line.clear();
-        let length = input
-            .read_until(b'\n', &mut line)
-            .map_err(|error| error.to_string())?;
-        if length == 0 {
-            break;
+/// How a reading ended.
+enum Reading {
+    Done(Footer),
+    /// A key that no earlier object has, after rows were written without it.
+    LateKey(Vec<String>),
+}
+
+/// Reads the file. Where a key turns up late, the file is read again for all keys first and then kept with them.
+pub(super) fn read(task: &mut Task<'_>) -> Result<Footer, String> {
+    let known = match once(task, Vec::new())? {
+        Reading::Done(footer) => return Ok(footer),
+        Reading::LateKey(known) => known,
+    };
+    let stage = task.stage.take();
+    let trial = task.trial.take();
+    let names = match once(task, known)? {
+        Reading::Done(footer) => footer.columns.into_iter().map(|(name, _)| name).collect(),
+        Reading::LateKey(names) => names,
+    };
+    task.stage = stage;
+    task.trial = trial;
+    match once(task, names)? {
+        Reading::Done(footer) => Ok(footer),
+        Reading::LateKey(_) => Err("it changed while it was read".to_owned()),
+    }
+}
+
+fn once(task: &mut Task<'_>, known: Vec<String>) -> Result<Reading, String> {
+    let mut input = Input::open(task.path, task.settings.encoding.as_deref())?;
+    let mut columns = Columns::new(&known);
+    let mut keeper = Keeper::new(task, known)?;
+    let mut values: Vec<Value<'static>> = Vec::new();
+    let mut first = true;
+    while let Some(length) = next_line(&mut input)? {
+        let undecoded = input.undecoded_before(input.position() + length as u64);
+        let line = input.line;
+        let bytes = &input.rest()[..length];
+        if bytes.iter().all(u8::is_ascii_whitespace) {
+            input.consume(length, 1);
+            continue;
         }
-        let text = str::from_utf8(&line).map_err(|_| format!("line {number}: not UTF-8"))?;
-        if !text.trim().is_empty() {
-            rows += 1;
-            keys(text, &mut names)
-                .map_err(|error| format!("line {number}: not a JSON object ({error})"))?;
+        if first && bytes.trim_ascii_start().starts_with(b"[") {
+            return Err("it begins with `[`, as a JSON array does; NDJSON has an object on each line: convert it, such as with `jq -c '.[]'`".to_owned());
         }
-    }
-    if names.is_empty() {
-        return Err("the file is empty".to_owned());
-    }
-    Ok(footer(input.into_inner(), names, rows))
-}
-
-/// Adds the keys of an object that are new.
-fn keys(text: &str, names: &mut Vec<String>) -> serde_json::Result<()> {
-    let mut parser = serde_json::Deserializer::from_str(text);
-    parser.deserialize_map(Keys { names })?;
-    parser.end()
-}
-
-struct Keys<'n> {
-    names: &'n mut Vec<String>,
-}
-
-impl<'de> Visitor<'de> for Keys<'_> {
-    type Value = ();
-
-    fn expecting(&self, words: &mut fmt::Formatter<'_>) -> fmt::Result {
-        words.write_str("an object")
-    }
-
-    fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<(), M::Error> {
-        while let Some(key) = map.next_key::<String>()? {
-            if !self.names.contains(&key) {
-                self.names.push(key);
+        first = false;
+        match fields(bytes, undecoded, &mut columns, &mut values) {
+            Ok(()) => {
+                for name in columns.names.iter().skip(keeper.width()) {
+                    if keeper.is_written() {
+                        return Ok(Reading::LateKey(columns.names));
+                    }
+                    keeper.add_column(name.clone());
+                }
+                for (column, value) in values.iter().enumerate() {
+                    keeper.value(column, value.as_deref(), line);
+                }
+                keeper.end_row();
             }
-            map.next_value::<IgnoredAny>()?;
+            Err(problem) => keeper.broken(&Fault {
+                line,
+                problem: &problem,
+                record: bytes,
+            }),
         }
-        Ok(())
+        input.consume(length, 1);
+        keeper.flush_if_full()?;
     }
+    if columns.names.is_empty() {
+        return Err(if first {
+            "the file is empty".to_owned()
+        } else {
+            "no line of it is a JSON object with keys".to_owned()
+        });
+    }
+    check_names(&columns.names)?;
+    let (names, rows) = keeper.finish()?;
+    Ok(Reading::Done(footer(&names, rows, input.finish()?)))
+}
+
+/// Length of the next line with its end.
+fn next_line(input: &mut Input) -> Result<Option<usize>, String> {
+    loop {
+        if let Some(end) = memchr(b'\n', input.rest()) {
+            return Ok(Some(end + 1));
+        }
+        if input.ended() {
+            return Ok(Some(input.rest().len()).filter(|length| *length > 0));
+        }
+        input.more()?;
+    }
+}
+
+/// Keys of the objects so far.
+struct Columns {
+    names: Vec<String>,
+    places: HashMap<String, usize>,
+    /// For each column the last object that has it.
+    last: Vec<u64>,
+    object: u64,
+}
+
+impl Columns {
+    fn new(known: &[String]) -> Self {
+        Self {
+            names: known.to_vec(),
+            places: known.iter().cloned().zip(0..).collect(),
+            last: vec![0; known.len()],
+            object: 0,
+        }
+    }
+
+    /// Place of a key of the present object.
+    fn place(&mut self, key: &str) -> Result<usize, String> {
+        let place = match self.places.get(key) {
+            Some(place) => *place,
+            None if self.names.len() >= MAX_COLUMNS => {
+                return Err(format!(
+                    "a key beyond the first {MAX_COLUMNS} different ones"
+                ));
+            }
+            None => {
+                let place = self.names.len();
+                self.names.push(key.to_owned());
+                self.places.insert(key.to_owned(), place);
+                self.last.push(0);
+                place
+            }
+        };
+        if self.last[place] == self.object {
+            let shown: String = key.chars().take(60).collect();
+            return Err(format!("the key `{shown}` stands twice in the object"));
+        }
+        self.last[place] = self.object;
+        Ok(place)
+    }
+}
+
+/// The values of an object by column.
+fn fields(
+    bytes: &[u8],
+    undecoded: bool,
+    columns: &mut Columns,
+    values: &mut Vec<Value<'static>>,
+) -> Result<(), String> {
+    if undecoded {
+        return Err("bytes that the stated encoding does not have (shown as U+FFFD)".to_owned());
+    }
+    let text = str::from_utf8(bytes).map_err(|_| not_utf8(bytes).unwrap_or_default())?;
+    columns.object += 1;
+    values.iter_mut().for_each(|value| *value = None);
+    values.resize(columns.names.len(), None);
+    object(text, |key, value| {
+        let place = columns.place(&key)?;
+        if place >= values.len() {
+            values.resize(place + 1, None);
+        }
+        values[place] = value.map(|text| Cow::Owned(text.into_owned()));
+        Ok(())
+    })
 }

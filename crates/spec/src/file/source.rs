@@ -5,12 +5,13 @@ use crate::duration;
 use serde::de::DeserializeOwned;
 
 use crate::pipeline::{
-    At, Attribute, Base, ColumnType, Contract, DEFAULT_KEEP_REJECTS, Duplicates, ExprText,
-    Freshness, Limit, Limits, OnBadRow, OnBadValue, Rule, Several, Source, SourceKind,
+    At, Attribute, Base, Contract, DEFAULT_KEEP_REJECTS, Duplicates, ExprText, Freshness, Limit,
+    Limits, OnBadRow, OnBadValue, Rule, Several, Source, SourceKind,
 };
-use crate::reader::{Reader, integer_of, text_of, word_of, wrong_type};
+use crate::reader::{Reader, integer_of, wrong_type};
 use crate::written::word::RepeatedRows;
 
+use super::form::{columns, text_settings};
 use super::locale::zone;
 use super::name::{Names, check_name};
 
@@ -65,6 +66,7 @@ fn source(table: &Reader<'_>, name: At<String>) -> Source {
         order_id: table.text("order_id"),
         amount: table.text("amount"),
         purchase: purchase(table, kind),
+        text: text_settings(table),
         derive: derived(table),
         filter: table.expression("filter"),
         freshness: table.table("freshness").map(|inner| freshness(&inner)),
@@ -274,42 +276,6 @@ fn several(
         );
     }
     Some(several)
-}
-
-fn columns(table: &Reader<'_>) -> Vec<(At<String>, At<ColumnType>)> {
-    let Some(columns) = table.table("columns") else {
-        return Vec::new();
-    };
-    let mut types = Vec::new();
-    for entry in columns.entries() {
-        let what = format!("the type of column `{}`", entry.key.value);
-        let Some(mut text) = text_of(table.notes, entry.value, &what) else {
-            continue;
-        };
-        if is_sized_decimal(&text.value) {
-            text.value = "decimal".to_owned();
-        }
-        let key = format!("columns.{}", entry.key.value);
-        if let Some(ty) = word_of(table.notes, &text, &key) {
-            types.push((entry.key, ty));
-        }
-    }
-    types
-}
-
-/// `decimal(12)` or `decimal(12, 2)`: widths are the file's business, and decimals of all widths are read.
-fn is_sized_decimal(text: &str) -> bool {
-    let inner = text
-        .strip_prefix("decimal(")
-        .and_then(|t| t.strip_suffix(')'));
-    let number = |part: &str| {
-        let part = part.trim();
-        !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit())
-    };
-    inner.is_some_and(|inner| {
-        let parts: Vec<&str> = inner.split(',').collect();
-        parts.len() <= 2 && parts.into_iter().all(number)
-    })
 }
 
 fn duplicates(table: &Reader<'_>) -> (Duplicates, Option<Limit>) {

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize, Serializer};
 
-use super::{At, Base, ExprText, Unit};
+use super::{At, Base, Column, ExprText, TextSettings, Unit};
 
 /// `[sources.NAME]`.
 #[derive(Debug, Clone, Serialize)]
@@ -34,6 +34,9 @@ pub struct Source {
     pub amount: Option<At<String>>,
     /// Events: rows for which this is true are purchases; every row is one when absent.
     pub purchase: Option<ExprText>,
+    /// How text files are written; as their format says when not stated.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub text: Option<TextSettings>,
     /// Derived columns in file order: name and expression over the source's columns.
     pub derive: Vec<(At<String>, ExprText)>,
     /// Rows for which this is not true do not concern the pipeline; they are counted.
@@ -81,7 +84,7 @@ pub struct Freshness {
 #[derive(Debug, Clone, Serialize)]
 pub struct Contract {
     /// Declared columns and types; a file may hold more columns, and narrower types that widen without loss.
-    pub columns: Vec<(At<String>, At<ColumnType>)>,
+    pub columns: Vec<Column>,
     /// What happens to rows without a key.
     pub missing_key: OnBadRow,
     /// What happens to rows with a value that does not convert to its column's type.
@@ -115,6 +118,7 @@ pub enum ColumnType {
     F32,
     F64,
     Decimal,
+    Money,
     String,
     Date,
     Timestamp,

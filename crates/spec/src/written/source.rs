@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
 
+use super::form::{ColumnValue, TextTable};
 use super::word::RepeatedRows;
-use crate::pipeline::{Base, ColumnType, Format, OnBadRow, OnBadValue, Several, SourceKind, Unit};
+use crate::pipeline::{Base, Format, OnBadRow, OnBadValue, Several, SourceKind, Unit};
 
 /// A table of the lake.
 #[derive(JsonSchema)]
@@ -19,8 +20,9 @@ pub(super) struct SourceTable {
     kind: SourceKind,
     /// A file, a folder (Hive partitions understood) or a glob, relative to the current directory.
     path: String,
-    /// How the files are encoded; from their extension by default. CSV: UTF-8, a header, commas, in every record a field for
-    /// each column. NDJSON: an object a line, whose keys are columns. Either is read whole by `tessera check`, too.
+    /// How the files are encoded; from their extension by default. CSV: a header, commas, in every record a field for each
+    /// column, unless `text` says otherwise. NDJSON: an object a line, whose keys are columns. Either may be compressed (gzip,
+    /// zstd, bzip2).
     format: Option<Format>,
     /// Column with the customer's key.
     key: String,
@@ -40,6 +42,8 @@ pub(super) struct SourceTable {
     /// days and recency of the catalogue and of scores count purchases only; sums of money take every row, so that refunds
     /// are netted. Every row is a purchase without it.
     purchase: Option<String>,
+    /// How text files (CSV, NDJSON) are written.
+    text: Option<TextTable>,
     /// Derived columns: name and SQL expression over the source's columns.
     derive: Option<BTreeMap<String, String>>,
     /// Rows for which this SQL condition is not true do not concern the pipeline; they are counted.
@@ -71,7 +75,7 @@ struct FreshnessTable {
 #[expect(dead_code, reason = "the shape of a table; never filled")]
 struct ContractTable {
     /// Columns and their types. Files may hold more columns, and narrower types that widen without loss.
-    columns: Option<BTreeMap<String, ColumnTypeText>>,
+    columns: Option<BTreeMap<String, ColumnValue>>,
     /// What happens to rows without a key.
     missing_key: OnBadRowValue,
     /// What happens to rows with a value that does not convert to the type of its column; `quarantine` by default.
@@ -139,15 +143,6 @@ struct OnBadValueTable {
     on_fail: OnBadValue,
     /// Most rows: above it the run fails.
     max_rejected: Option<LimitValue>,
-}
-
-/// Type of a column.
-#[derive(JsonSchema)]
-#[schemars(untagged)]
-#[expect(dead_code, reason = "the shape of a value; never filled")]
-enum ColumnTypeText {
-    Plain(ColumnType),
-    Decimal(#[schemars(regex(pattern = r"^decimal\([0-9]+(, ?[0-9]+)?\)$"))] String),
 }
 
 /// What happens to repeated rows.

@@ -153,3 +153,62 @@ fn no_sources() {
     let empty = format!("{head}[sources]\n[features]{tail}");
     assert_told!("an_empty_table", messages(&empty, &[]));
 }
+
+#[test]
+fn text_settings() {
+    let text = |lines: &str| format!("[sources.orders.text]\n{lines}\n[sources.orders.contract]");
+    let cases = [
+        ("a delimiter of two characters", "delimiter = \"||\""),
+        (
+            "one delimiter and quote",
+            "delimiter = \"|\"\nquote = \"|\"",
+        ),
+        ("an unknown encoding", "encoding = \"latin-one\""),
+        ("one sign for both", "decimal = \",\"\nthousands = \",\""),
+        ("a header that is a number", "header = 1"),
+    ];
+    let cases = cases.map(|(title, lines)| (title, text(lines)));
+    let cases: Vec<(&str, &str, &str)> = cases
+        .iter()
+        .map(|(title, to)| (*title, "[sources.orders.contract]", to.as_str()))
+        .collect();
+    assert_told!(family(&cases));
+}
+
+#[test]
+fn forms_of_columns() {
+    let from = "quantity = \"i32\"";
+    assert_told!(family(&[
+        (
+            "a form of no date",
+            from,
+            "quantity = { type = \"date\", format = \"%d.%m\" }"
+        ),
+        (
+            "a format of an integer",
+            from,
+            "quantity = { type = \"i32\", format = \"%Y-%m-%d\" }"
+        ),
+        (
+            "two forms",
+            from,
+            "quantity = { type = \"date\", format = \"%Y-%m-%d\", epoch = \"s\" }"
+        ),
+        (
+            "an offset of a date",
+            from,
+            "quantity = { type = \"date\", format = \"%Y-%m-%d %H %z\" }"
+        ),
+        (
+            "a decimal sign of a text",
+            from,
+            "quantity = { type = \"string\", decimal = \",\" }"
+        ),
+        ("no type", from, "quantity = { decimal = \",\" }"),
+        (
+            "an unknown unit",
+            from,
+            "quantity = { type = \"date\", epoch = \"min\" }"
+        ),
+    ]));
+}

@@ -1,0 +1,188 @@
+//! Records of one text file on their way: into a stage file of texts, into a trial of their values, or only counted.
+
+use std::fs::File;
+use std::path::Path;
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, RecordBatch, StringBuilder};
+use arrow::datatypes::{DataType, Field, Schema};
+use parquet::arrow::ArrowWriter;
+use parquet::basic::Compression;
+use parquet::file::properties::{EnabledStatistics, WriterProperties};
+use tessera_expr::rel::FAULT;
+
+use super::trial::Trial;
+use super::{Fault, Task};
+
+/// Text that is collected before it is written, in bytes.
+const BATCH_BYTES: usize = 16 << 20;
+
+/// Rows that are collected at most before they are written.
+const BATCH_ROWS: usize = 1 << 17;
+
+/// Where the records of one file go.
+pub(super) struct Keeper<'a> {
+    names: Vec<String>,
+    stage: Option<Stage>,
+    trial: Option<&'a mut Trial>,
+    rows: u64,
+}
+
+impl<'a> Keeper<'a> {
+    pub(super) fn new(task: &'a mut Task<'_>, names: Vec<String>) -> Result<Self, String> {
+        let stage = match &task.stage {
+            Some(path) => Some(Stage::create(path, &names)?),
+            None => None,
+        };
+        let mut trial = task.trial.as_deref_mut();
+        if let Some(trial) = &mut trial {
+            trial.begin(task.path, &names);
+        }
+        Ok(Self {
+            names,
+            stage,
+            trial,
+            rows: 0,
+        })
+    }
+
+    /// Number of columns.
+    pub(super) fn width(&self) -> usize {
+        self.names.len()
+    }
+
+    /// Whether rows have been written, so that no column can be added.
+    pub(super) fn is_written(&self) -> bool {
+        self.stage
+            .as_ref()
+            .is_some_and(|stage| stage.writer.is_some())
+    }
+
+    /// Adds a column that is null in all rows so far, the present one excluded.
+    pub(super) fn add_column(&mut self, name: String) {
+        if let Some(stage) = &mut self.stage {
+            let mut column = StringBuilder::new();
+            (0..stage.rows).for_each(|_| column.append_null());
+            stage.columns.push(column);
+        }
+        if let Some(trial) = &mut self.trial {
+            trial.add_column(&name);
+        }
+        self.names.push(name);
+    }
+
+    /// The value of a column in the present row, which begins on this line; each column has one, in any order.
+    pub(super) fn value(&mut self, column: usize, value: Option<&str>, line: u64) {
+        if let Some(stage) = &mut self.stage {
+            stage.bytes += value.map_or(0, str::len);
+            stage.columns[column].append_option(value);
+        }
+        if let (Some(trial), Some(value)) = (&mut self.trial, value) {
+            trial.value(column, value, line);
+        }
+    }
+
+    /// Ends the present row.
+    pub(super) fn end_row(&mut self) {
+        if let Some(stage) = &mut self.stage {
+            stage.faults.append_null();
+            stage.rows += 1;
+        }
+        self.rows += 1;
+    }
+
+    /// A row without fields.
+    pub(super) fn broken(&mut self, fault: &Fault<'_>) {
+        if let Some(stage) = &mut self.stage {
+            let json = fault.json();
+            stage.bytes += json.len();
+            stage.faults.append_value(json);
+            stage
+                .columns
+                .iter_mut()
+                .for_each(StringBuilder::append_null);
+            stage.rows += 1;
+        }
+        if let Some(trial) = &mut self.trial {
+            trial.broken(fault.line, fault.problem);
+        }
+        self.rows += 1;
+    }
+
+    /// Writes what is collected, where that is enough.
+    pub(super) fn flush_if_full(&mut self) -> Result<(), String> {
+        match &mut self.stage {
+            Some(stage) if stage.bytes >= BATCH_BYTES || stage.rows >= BATCH_ROWS => {
+                stage.flush(&self.names)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Ends the file; names of its columns and number of its rows.
+    pub(super) fn finish(self) -> Result<(Vec<String>, u64), String> {
+        if let Some(mut stage) = self.stage {
+            stage.flush(&self.names)?;
+            if let Some(writer) = stage.writer {
+                writer.close().map_err(|error| not_written(&error))?;
+            }
+        }
+        Ok((self.names, self.rows))
+    }
+}
+
+/// A stage file.
+struct Stage {
+    file: Option<File>,
+    /// Made with the first rows, when the columns are known.
+    writer: Option<ArrowWriter<File>>,
+    columns: Vec<StringBuilder>,
+    faults: StringBuilder,
+    rows: usize,
+    bytes: usize,
+}
+
+impl Stage {
+    fn create(path: &Path, names: &[String]) -> Result<Self, String> {
+        let file = File::create(path).map_err(|error| not_written(&error))?;
+        Ok(Self {
+            file: Some(file),
+            writer: None,
+            columns: names.iter().map(|_| StringBuilder::new()).collect(),
+            faults: StringBuilder::new(),
+            rows: 0,
+            bytes: 0,
+        })
+    }
+
+    fn flush(&mut self, names: &[String]) -> Result<(), String> {
+        let names = names.iter().map(String::as_str).chain([FAULT]);
+        let fields = names.map(|name| Field::new(name, DataType::Utf8, true));
+        let schema = Arc::new(Schema::new(fields.collect::<Vec<_>>()));
+        if let Some(file) = self.file.take() {
+            // Statistics and indexes serve pruning, and no bound is ever put on a text.
+            let properties = WriterProperties::builder()
+                .set_compression(Compression::SNAPPY)
+                .set_statistics_enabled(EnabledStatistics::None)
+                .set_offset_index_disabled(true)
+                .build();
+            let writer = ArrowWriter::try_new(file, schema.clone(), Some(properties));
+            self.writer = Some(writer.map_err(|error| not_written(&error))?);
+        }
+        let columns = self.columns.iter_mut().chain([&mut self.faults]);
+        let columns: Vec<ArrayRef> = columns
+            .map(|column| Arc::new(column.finish()) as ArrayRef)
+            .collect();
+        (self.rows, self.bytes) = (0, 0);
+        let batch = RecordBatch::try_new(schema, columns).map_err(|error| not_written(&error))?;
+        if let Some(writer) = &mut self.writer {
+            let written = writer.write(&batch).and_then(|()| writer.flush());
+            written.map_err(|error| not_written(&error))?;
+        }
+        Ok(())
+    }
+}
+
+fn not_written(error: &dyn std::fmt::Display) -> String {
+    format!("its stage file cannot be written ({error}); choose another folder with --work")
+}

@@ -1,0 +1,156 @@
+//! Which values of text files do not convert, and which setting would read them: for `tessera check`, which reads the files but
+//! runs no plan.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+
+use tessera_expr::Type;
+use tessera_expr::forms::{advice, is_null, reads, trimmed};
+use tessera_expr::rel::Stored;
+use tessera_spec::pipeline::{ColumnForm, Source};
+
+use crate::columns::expression_type;
+
+/// What was tried of one column.
+#[derive(Debug, Clone)]
+pub(crate) struct Tried {
+    pub(crate) name: String,
+    pub(crate) ty: Type,
+    form: ColumnForm,
+    /// Values that are not missing.
+    pub(crate) values: u64,
+    /// Of those, that do not convert.
+    pub(crate) broken: u64,
+    /// The first that does not.
+    pub(crate) example: Option<Example>,
+    /// Settings that would read those that do not, each with the number it is right for; a few.
+    advice: Vec<(String, u64)>,
+}
+
+/// A value or record with its place.
+#[derive(Debug, Clone)]
+pub(crate) struct Example {
+    pub(crate) text: String,
+    pub(crate) file: PathBuf,
+    pub(crate) line: u64,
+}
+
+/// Values of declared columns, and broken records.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Trial {
+    pub(crate) columns: Vec<Tried>,
+    pub(crate) rows_broken: u64,
+    /// The first broken record, and what is wrong with it.
+    pub(crate) record: Option<Example>,
+    file: PathBuf,
+    /// For each column of the present file its place in `columns`.
+    places: Vec<Option<usize>>,
+}
+
+/// Settings that are remembered for a column.
+const MAX_ADVICE: usize = 8;
+
+impl Trial {
+    /// A trial of the declared columns of a source.
+    pub(crate) fn of(source: &Source) -> Self {
+        let outer = source.text.as_ref().map(|text| text.form.clone());
+        let outer = outer.unwrap_or_default();
+        let declared = source.contract.columns.iter();
+        let columns = declared.map(|column| Tried {
+            name: column.name.value.clone(),
+            ty: expression_type(column.ty.value, &[&Stored::Text]),
+            form: column.form.within(&outer),
+            values: 0,
+            broken: 0,
+            example: None,
+            advice: Vec::new(),
+        });
+        Self {
+            columns: columns.filter(|column| column.ty != Type::String).collect(),
+            ..Self::default()
+        }
+    }
+
+    /// The next file, with these columns.
+    pub(super) fn begin(&mut self, file: &Path, names: &[String]) {
+        file.clone_into(&mut self.file);
+        let by_name: HashMap<&str, usize> = self
+            .columns
+            .iter()
+            .enumerate()
+            .map(|(place, column)| (column.name.as_str(), place))
+            .collect();
+        let places = names.iter().map(|name| by_name.get(name.as_str()).copied());
+        self.places = places.collect();
+    }
+
+    /// A column of the present file that was not there at its start.
+    pub(super) fn add_column(&mut self, name: &str) {
+        let place = self.columns.iter().position(|column| column.name == name);
+        self.places.push(place);
+    }
+
+    pub(super) fn value(&mut self, column: usize, text: &str, line: u64) {
+        let Some(place) = self.places.get(column).copied().flatten() else {
+            return;
+        };
+        let tried = &mut self.columns[place];
+        let bare = trimmed(text);
+        if is_null(bare, &tried.form) {
+            return;
+        }
+        tried.values += 1;
+        if reads(bare, tried.ty, &tried.form) {
+            return;
+        }
+        tried.broken += 1;
+        let file = &self.file;
+        tried.example.get_or_insert_with(|| Example {
+            text: text.to_owned(),
+            file: file.clone(),
+            line,
+        });
+        tried.advise(bare);
+    }
+
+    pub(super) fn broken(&mut self, line: u64, problem: &str) {
+        self.rows_broken += 1;
+        let file = &self.file;
+        self.record.get_or_insert_with(|| Example {
+            text: problem.to_owned(),
+            file: file.clone(),
+            line,
+        });
+    }
+}
+
+impl Tried {
+    fn advise(&mut self, text: &str) {
+        let Some(found) = advice(text, self.ty, &self.form) else {
+            return;
+        };
+        let known = self.advice.iter_mut().find(|(known, _)| *known == found);
+        if let Some((_, count)) = known {
+            *count += 1;
+        } else if self.advice.len() < MAX_ADVICE {
+            self.advice.push((found, 1));
+        }
+    }
+
+    /// The setting that most of the broken values ask for, if one does; all words for a missing value are one setting.
+    pub(crate) fn advice(&self) -> Option<String> {
+        let word = |advice: &str| {
+            let word = advice.strip_prefix("nulls = [")?.strip_suffix(']');
+            word.map(str::to_owned)
+        };
+        let most = self
+            .advice
+            .iter()
+            .max_by_key(|(a, count)| (*count, a.len()))?;
+        if word(&most.0).is_none() {
+            return Some(most.0.clone());
+        }
+        let words: Vec<String> = self.advice.iter().filter_map(|(a, _)| word(a)).collect();
+        Some(format!("nulls = [{}]", words.join(", ")))
+    }
+}

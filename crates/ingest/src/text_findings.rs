@@ -1,0 +1,71 @@
+//! What `tessera check` says of the values of text files.
+
+use tessera_expr::Type;
+use tessera_spec::diagnostic::Diagnostic;
+use tessera_spec::pipeline::Source;
+
+use crate::inventory::Inventory;
+use crate::text::Tried;
+
+/// Broken records and values that do not convert: how many, the first with its place, and the setting that would read them.
+pub fn text_findings(source: &Source, inventory: &Inventory) -> Vec<Diagnostic> {
+    let Some(trial) = &inventory.trial else {
+        return Vec::new();
+    };
+    let mut found = Vec::new();
+    if let Some(first) = &trial.record {
+        let message = format!(
+            "source `{}`: {} records are broken and would be quarantined; the first is {} line {}: {}",
+            source.name.value,
+            trial.rows_broken,
+            inventory.relative(&first.file),
+            first.line,
+            first.text
+        );
+        found.push(Diagnostic::warning(
+            "TS-D020",
+            message,
+            source.path.span.clone(),
+        ));
+    }
+    let broken = trial.columns.iter().filter(|column| column.broken > 0);
+    found.extend(broken.filter_map(|column| of_column(source, inventory, column)));
+    found
+}
+
+fn of_column(source: &Source, inventory: &Inventory, tried: &Tried) -> Option<Diagnostic> {
+    let example = tried.example.as_ref()?;
+    let declared = source
+        .contract
+        .columns
+        .iter()
+        .find(|column| column.name.value == tried.name)?;
+    let shown: String = example.text.chars().take(60).collect();
+    let message = format!(
+        "source `{}`: {} of {} values of `{}` are not {}; the first is `{shown}` ({} line {})",
+        source.name.value,
+        tried.broken,
+        tried.values,
+        tried.name,
+        wanted(tried.ty),
+        inventory.relative(&example.file),
+        example.line
+    );
+    let found = Diagnostic::warning("TS-D021", message, declared.ty.span.clone())
+        .with_label("their rows would be quarantined");
+    Some(match tried.advice() {
+        Some(advice) => found.with_help(format!("for `{}`: {advice}", tried.name)),
+        None => found,
+    })
+}
+
+fn wanted(ty: Type) -> &'static str {
+    match ty {
+        Type::Bool => "true or false",
+        Type::Int => "an integer",
+        Type::Float | Type::Decimal { .. } => "a number",
+        Type::Date => "a date",
+        Type::Timestamp => "a timestamp",
+        Type::String | Type::Null => "a text",
+    }
+}

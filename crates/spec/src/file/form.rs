@@ -1,0 +1,274 @@
+//! `[sources.NAME.text]` and the columns of a contract: how texts stand for values.
+
+use toml::Spanned;
+use toml::de::DeValue;
+
+use crate::diagnostic::Diagnostic;
+use crate::pipeline::{
+    At, Column, ColumnForm, ColumnType, DecimalSign, EpochUnit, Header, TextSettings, ThousandsSign,
+};
+use crate::reader::{Notes, Reader, text_of, word_of, wrong_type};
+use crate::time_format::TimeFormat;
+
+/// Most lines that may stand before a header.
+const MAX_SKIPPED_LINES: i64 = 1_000_000;
+
+/// `[sources.NAME.text]`.
+pub(super) fn text_settings(source: &Reader<'_>) -> Option<TextSettings> {
+    let table = source.table("text")?;
+    let delimiter = character(&table, "delimiter", false);
+    let quote = character(&table, "quote", true);
+    if let (Some(delimiter), Some(quote)) = (&delimiter, &quote)
+        && delimiter.value == quote.value
+    {
+        let message = "`delimiter` and `quote` are the same character";
+        table
+            .notes
+            .add(Diagnostic::error("TS-P027", message, quote.span.clone()));
+    }
+    let settings = TextSettings {
+        delimiter: delimiter.and_then(|found| Some(At::new(found.value?, found.span))),
+        quote: quote.map(|found| found.value),
+        encoding: encoding(&table),
+        header: header(&table),
+        skip_lines: table
+            .integer("skip_lines", 0..=MAX_SKIPPED_LINES)
+            .map_or(0, |lines| lines.value.unsigned_abs()),
+        form: ColumnForm {
+            decimal: sign(&table, "decimal"),
+            thousands: sign(&table, "thousands"),
+            nulls: nulls(&table),
+            ..ColumnForm::default()
+        },
+    };
+    check_signs(&table, &settings.form);
+    table.finish();
+    Some(settings)
+}
+
+/// One ASCII character; with `none`, the empty text for no character.
+fn character(table: &Reader<'_>, key: &str, none: bool) -> Option<At<Option<char>>> {
+    let text = text_of(table.notes, table.get(key)?, &format!("`{key}`"))?;
+    let mut characters = text.value.chars();
+    match (characters.next(), characters.next()) {
+        (None, _) if none => return Some(At::new(None, text.span)),
+        (Some(one), None) if one.is_ascii() && !matches!(one, '\n' | '\r' | '\0') => {
+            return Some(At::new(Some(one), text.span));
+        }
+        _ => {}
+    }
+    let wanted = if none {
+        "one ASCII character, or \"\" for none"
+    } else {
+        "one ASCII character, such as \";\", \"\\t\" or \"|\""
+    };
+    let message = format!("`{key}` must be {wanted}");
+    table
+        .notes
+        .add(Diagnostic::error("TS-P027", message, text.span));
+    None
+}
+
+fn encoding(table: &Reader<'_>) -> Option<String> {
+    let text = table.text("encoding")?;
+    if encoding_rs::Encoding::for_label(text.value.as_bytes()).is_none() {
+        let message = format!("unknown encoding `{}`", text.value);
+        table.notes.add(
+            Diagnostic::error("TS-P027", message, text.span).with_help(
+                "there are utf-8, latin1 (read as windows-1252), windows-1250, iso-8859-2, utf-16le, shift_jis, gbk and the other names of the WHATWG encoding standard",
+            ),
+        );
+        return None;
+    }
+    Some(text.value)
+}
+
+/// `true`, `false` or a list of names.
+fn header(table: &Reader<'_>) -> Header {
+    let Some(value) = table.get("header") else {
+        return Header::FirstRecord;
+    };
+    match value.get_ref() {
+        DeValue::Boolean(true) => Header::FirstRecord,
+        DeValue::Boolean(false) => Header::Absent,
+        DeValue::Array(_) => {
+            let names = table.texts("header").unwrap_or_default();
+            if names.is_empty() {
+                let message = "`header` names no column";
+                table
+                    .notes
+                    .add(Diagnostic::error("TS-P009", message, value.span()));
+            }
+            Header::Names(names.into_iter().map(|name| name.value).collect())
+        }
+        _ => {
+            let wanted = "true, false (the contract's columns, in its order) or a list of names";
+            wrong_type(table.notes, value, "`header`", wanted);
+            Header::FirstRecord
+        }
+    }
+}
+
+/// A sign of numbers; not trimmed, since one of them is a blank.
+fn sign<T: serde::de::DeserializeOwned>(table: &Reader<'_>, key: &str) -> Option<T> {
+    let text = text_of(table.notes, table.get(key)?, &format!("`{key}`"))?;
+    word_of(table.notes, &text, key).map(|sign| sign.value)
+}
+
+fn nulls(table: &Reader<'_>) -> Option<Vec<String>> {
+    let texts = table.texts("nulls")?;
+    Some(texts.into_iter().map(|text| text.value).collect())
+}
+
+fn check_signs(table: &Reader<'_>, form: &ColumnForm) {
+    let clash = match (form.decimal, form.thousands) {
+        (Some(DecimalSign::Comma), Some(ThousandsSign::Comma)) => true,
+        (Some(DecimalSign::Point) | None, Some(ThousandsSign::Point)) => true,
+        _ => false,
+    };
+    if clash {
+        let message = "`thousands` is the sign before the decimals, too";
+        table.notes.add(
+            Diagnostic::error("TS-P028", message, table.value_span("thousands"))
+                .with_help("state both, such as `decimal = \",\", thousands = \".\"`"),
+        );
+    }
+}
+
+/// `columns` of a contract: a type, or a table with it and the form of the values.
+pub(super) fn columns(table: &Reader<'_>) -> Vec<Column> {
+    let Some(columns) = table.table("columns") else {
+        return Vec::new();
+    };
+    let mut declared = Vec::new();
+    for entry in columns.entries() {
+        let name = entry.key;
+        let made = match entry.value.get_ref() {
+            DeValue::Table(inner) => {
+                let title = format!("column `{}`", name.value);
+                let inner = Reader::new(inner, entry.value.span(), title, table.notes);
+                let made = formed(&inner, &name.value);
+                inner.finish();
+                made
+            }
+            _ => column_type(table.notes, entry.value, &name.value)
+                .map(|ty| (ty, ColumnForm::default())),
+        };
+        if let Some((ty, mut form)) = made {
+            form.money |= ty.value == ColumnType::Money;
+            declared.push(Column { name, ty, form });
+        }
+    }
+    declared
+}
+
+fn formed(table: &Reader<'_>, column: &str) -> Option<(At<ColumnType>, ColumnForm)> {
+    if !table.has("type") {
+        table.missing("type", "add `type = \"date\"`, or another type");
+    }
+    let ty = table
+        .get("type")
+        .and_then(|value| column_type(table.notes, value, column));
+    let form = ColumnForm {
+        formats: formats(table),
+        epoch: table.word::<EpochUnit>("epoch").map(|unit| unit.value),
+        decimal: sign(table, "decimal"),
+        thousands: sign(table, "thousands"),
+        nulls: nulls(table),
+        money: false,
+    };
+    let ty = ty?;
+    check_form(table, &ty, &form);
+    Some((ty, form))
+}
+
+fn column_type(
+    notes: &Notes,
+    value: &Spanned<DeValue<'_>>,
+    column: &str,
+) -> Option<At<ColumnType>> {
+    let mut text = text_of(notes, value, &format!("the type of column `{column}`"))?;
+    if is_sized_decimal(&text.value) {
+        text.value = "decimal".to_owned();
+    }
+    word_of(notes, &text, &format!("columns.{column}"))
+}
+
+/// `decimal(12)` or `decimal(12, 2)`: the files state widths, and decimals of all widths are read.
+fn is_sized_decimal(text: &str) -> bool {
+    let inner = text
+        .strip_prefix("decimal(")
+        .and_then(|t| t.strip_suffix(')'));
+    let number = |part: &str| {
+        let part = part.trim();
+        !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit())
+    };
+    inner.is_some_and(|inner| {
+        let parts: Vec<&str> = inner.split(',').collect();
+        parts.len() <= 2 && parts.into_iter().all(number)
+    })
+}
+
+/// `format`: a text or a list of texts.
+fn formats(table: &Reader<'_>) -> Vec<TimeFormat> {
+    let texts = match table.get("format").map(Spanned::get_ref) {
+        None => return Vec::new(),
+        Some(DeValue::Array(_)) => table.texts("format").unwrap_or_default(),
+        Some(_) => table.text("format").into_iter().collect(),
+    };
+    let mut formats = Vec::new();
+    for text in texts {
+        match TimeFormat::parse(&text.value) {
+            Ok(format) => formats.push(format),
+            Err(reason) => {
+                let message = format!("`{}` is no form of a date: {reason}", text.value);
+                table.notes.add(
+                    Diagnostic::error("TS-P029", message, text.span)
+                        .with_help("write it such as `%d.%m.%Y` or `%Y-%m-%d %H:%M:%S`"),
+                );
+            }
+        }
+    }
+    formats
+}
+
+/// What is stated must have a meaning for the type.
+fn check_form(table: &Reader<'_>, ty: &At<ColumnType>, form: &ColumnForm) {
+    let refuse = |key: &str, message: String| {
+        table
+            .notes
+            .add(Diagnostic::error("TS-P028", message, table.key_span(key)));
+    };
+    let temporal = matches!(ty.value, ColumnType::Date | ColumnType::Timestamp);
+    for (key, stated) in [
+        ("format", !form.formats.is_empty()),
+        ("epoch", form.epoch.is_some()),
+    ] {
+        if stated && !temporal {
+            refuse(
+                key,
+                format!("`{key}` is for columns of type date or timestamp"),
+            );
+        }
+    }
+    let number = !temporal && !matches!(ty.value, ColumnType::Bool | ColumnType::String);
+    for (key, stated) in [
+        ("decimal", form.decimal.is_some()),
+        ("thousands", form.thousands.is_some()),
+    ] {
+        if stated && !number {
+            refuse(key, format!("`{key}` is for columns of numbers"));
+        }
+    }
+    if form.epoch.is_some() && !form.formats.is_empty() {
+        refuse(
+            "epoch",
+            "`epoch` and `format` exclude each other".to_owned(),
+        );
+    }
+    if ty.value == ColumnType::Date && form.formats.iter().any(TimeFormat::has_offset) {
+        let message = "a date has no offset from UTC (`%z`): declare the column as \"timestamp\"";
+        refuse("format", message.to_owned());
+    }
+    check_signs(table, form);
+}

@@ -1,0 +1,254 @@
+//! Forms of text files and of their values, from the file to the published table.
+
+use std::io::Write;
+use std::process::Output;
+
+use tempfile::TempDir;
+
+use crate::program::tessera;
+use crate::table::Table;
+
+/// A pipeline over `lake`, with these lines in the source and these columns.
+fn pipeline(text: &str, columns: &str) -> String {
+    format!(
+        r#"
+spec_version = 1
+name = "shop"
+timezone = "Europe/Berlin"
+currency = "EUR"
+store = "${{out}}/shop"
+[vars]
+out = "."
+[customer]
+key = "id"
+[sources.orders]
+kind = "events"
+path = "${{out}}/lake"
+key = "id"
+time = "at"
+time_zone = "Europe/Berlin"
+{text}
+[sources.orders.contract]
+columns = {{ {columns} }}
+missing_key = "quarantine"
+duplicates = "keep"
+[features]
+orders = {{ from = "orders", agg = "count" }}
+spend = {{ from = "orders", agg = "sum", of = "amount" }}
+last_at = {{ from = "orders", agg = "max", of = "at" }}
+"#
+    )
+}
+
+struct Lake {
+    dir: TempDir,
+}
+
+impl Lake {
+    fn new(pipeline: &str, files: &[(&str, &[u8])]) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join("shop.toml"), pipeline).unwrap();
+        std::fs::create_dir(dir.path().join("lake")).unwrap();
+        for (name, bytes) in files {
+            std::fs::write(dir.path().join("lake").join(name), bytes).unwrap();
+        }
+        Self { dir }
+    }
+
+    fn tessera(&self, command: &str) -> Output {
+        let pipeline = self.dir.path().join("shop.toml");
+        let out = format!("out={}", self.dir.path().display());
+        let mut program = tessera();
+        program.arg(command).arg(pipeline).args(["--var", &out]);
+        if command == "run" {
+            program.args(["--as-of", "2026-10-31", "--quiet"]);
+        }
+        program.output().unwrap()
+    }
+
+    fn run(&self) -> Table {
+        let output = self.tessera("run");
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(0), "{said}");
+        self.table("customers")
+    }
+
+    fn table(&self, name: &str) -> Table {
+        let path = self.dir.path().join("shop/latest");
+        Table::read(&path.join(format!("{name}.parquet")))
+    }
+
+    /// What a check says, with its exit code.
+    fn check(&self) -> (Option<i32>, String) {
+        let output = self.tessera("check");
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        (output.status.code(), said)
+    }
+}
+
+const PLAIN: &str = r#"id = "string", at = "timestamp", amount = "f64""#;
+
+fn texts(texts: &[&str]) -> Vec<Option<String>> {
+    texts.iter().map(|text| Some((*text).to_owned())).collect()
+}
+
+/// As Excel saves it in much of Europe.
+#[test]
+fn semicolons_decimal_commas_dotted_dates_and_latin_1() {
+    let settings = "[sources.orders.text]\ndelimiter = \";\"\ndecimal = \",\"\nthousands = \".\"\nencoding = \"latin1\"\n";
+    let columns =
+        r#"id = "string", at = { type = "timestamp", format = "%d.%m.%Y" }, amount = "f64""#;
+    let text =
+        b"id;at;amount;city\r\nK\xfcster;01.10.2026;1.299,99;K\xf6ln\r\nb;13.10.2026;12,50;Ulm\r\n";
+    let lake = Lake::new(&pipeline(settings, columns), &[("o.csv", text)]);
+    let customers = lake.run();
+    assert_eq!(customers.texts("id"), texts(&["Küster", "b"]));
+    assert_eq!(customers.floats("spend"), [Some(1299.99), Some(12.5)]);
+    assert_eq!(customers.shown("last_at"), "2026-10-01T00:00:00");
+
+    // Without the settings each is named, one after the other.
+    let plain = Lake::new(&pipeline("", PLAIN), &[("o.csv", text)]);
+    let (code, said) = plain.check();
+    assert_eq!(code, Some(3));
+    assert!(said.contains("set `delimiter = \";\"`"), "{said}");
+    let delimited = pipeline("[sources.orders.text]\ndelimiter = \";\"", PLAIN);
+    let (code, said) = Lake::new(&delimited, &[("o.csv", text)]).check();
+    assert_eq!(code, Some(0), "{said}");
+    for part in [
+        "1 records are broken",
+        "o.csv line 2: its byte 2 (0xfc) is not UTF-8",
+        "encoding = \"latin1\"",
+        "1 of 1 values of `at` are not a timestamp; the first is `13.10.2026` (o.csv line 3)",
+        "format = \"%d.%m.%Y\"",
+        "1 of 1 values of `amount` are not a number; the first is `12,50`",
+        "decimal = \",\"",
+    ] {
+        assert!(said.contains(part), "{part}\n{said}");
+    }
+}
+
+fn packed(name: &str, bytes: &[u8]) -> Vec<u8> {
+    let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    let mut bzip2 = bzip2::write::BzEncoder::new(Vec::new(), bzip2::Compression::fast());
+    match name.rsplit('.').next() {
+        Some("gz") => {
+            gzip.write_all(bytes).unwrap();
+            gzip.finish().unwrap()
+        }
+        Some("bz2") => {
+            bzip2.write_all(bytes).unwrap();
+            bzip2.finish().unwrap()
+        }
+        Some("zst") => zstd::encode_all(bytes, 1).unwrap(),
+        _ => bytes.to_vec(),
+    }
+}
+
+#[test]
+fn compressed_files_in_several_parts_and_under_other_names() {
+    let part = |day: u32| format!("id,at,amount\na,2026-10-0{day},{day}\n").into_bytes();
+    let mut twice = packed("x.gz", &part(4));
+    twice.extend(packed("x.gz", b"b,2026-10-04,40\n"));
+    let lake = Lake::new(
+        &pipeline("", PLAIN),
+        &[
+            ("1.csv.gz", &packed("1.csv.gz", &part(1))),
+            ("2.csv.zst", &packed("2.csv.zst", &part(2))),
+            ("3.csv.bz2", &packed("3.csv.bz2", &part(3))),
+            ("4.csv", &twice),
+            ("5.csv", &part(5)),
+        ],
+    );
+    let customers = lake.run();
+    assert_eq!(customers.texts("id"), texts(&["a", "b"]));
+    assert_eq!(customers.floats("spend"), [Some(15.0), Some(40.0)]);
+    let object = br#"{"id":"a","at":"2026-10-01","amount":1}"#;
+    let name = "1.ndjson.gz";
+    let lake = Lake::new(&pipeline("", PLAIN), &[(name, &packed(name, object))]);
+    assert_eq!(lake.run().floats("spend"), [Some(1.0)]);
+}
+
+#[test]
+fn columns_are_matched_by_name() {
+    let lake = Lake::new(
+        &pipeline("", PLAIN),
+        &[
+            ("1.csv", b"id,at,amount\na,2026-10-01,1\n"),
+            ("2.csv", b"amount, at,id\n2,2026-10-02,a\n4,2026-10-02,b\n"),
+        ],
+    );
+    assert_eq!(lake.run().floats("spend"), [Some(3.0), Some(4.0)]);
+}
+
+/// Words for a missing value are missing only where they are listed, and never in a column of text that does not list them.
+#[test]
+fn missing_values_are_those_that_are_listed() {
+    let text = "id,at,amount\na,2026-10-01,NA\na,2026-10-02,5\nNA,2026-10-01,\\N\nb,2026-10-01,\n";
+    let columns = r#"id = { type = "string", nulls = [] }, at = "timestamp", amount = "f64""#;
+    let settings = "[sources.orders.text]\nnulls = [\"NA\", \"\\\\N\"]";
+    let lake = Lake::new(&pipeline(settings, columns), &[("o.csv", text.as_bytes())]);
+    let customers = lake.run();
+    assert_eq!(customers.texts("id"), texts(&["NA", "a", "b"]));
+    assert_eq!(customers.floats("spend"), [Some(0.0), Some(5.0), Some(0.0)]);
+    assert_eq!(lake.table("rejects").rows(), 0);
+
+    let lake = Lake::new(&pipeline("", PLAIN), &[("o.csv", text.as_bytes())]);
+    let (code, said) = lake.check();
+    assert_eq!(code, Some(0));
+    assert!(
+        said.contains("2 of 3 values of `amount` are not a number; the first is `NA`"),
+        "{said}"
+    );
+    assert!(said.contains("nulls = [\"NA\", \"\\\\N\"]"), "{said}");
+    let customers = lake.run();
+    assert_eq!(customers.floats("spend"), [Some(5.0), Some(0.0)]);
+    assert_eq!(lake.table("rejects").rows(), 2);
+}
+
+#[test]
+fn times_as_epochs_and_with_offsets() {
+    let columns = |at: &str| format!(r#"id = "string", at = {at}, amount = "i64""#);
+    for (at, text) in [
+        (r#"{ type = "timestamp", epoch = "ms" }"#, "1791016506500"),
+        (r#"{ type = "timestamp", epoch = "s" }"#, "1791016506.5"),
+        (r#""timestamp""#, "2026-10-03T08:35:06.5Z"),
+        (r#""timestamp""#, "2026-10-03 14:05:06.5+0530"),
+        (r#""timestamp""#, "2026-10-03 10:35:06.500"),
+        (
+            r#"{ type = "timestamp", format = ["%d/%b/%Y %H:%M:%S.%f %z", "%Y"] }"#,
+            "03/Oct/2026 01:35:06.5 -0700",
+        ),
+    ] {
+        let at = at.replace(", \"%Y\"", "");
+        let file = format!("id,at,amount\na,{text},9007199254740993.0\n");
+        let lake = Lake::new(&pipeline("", &columns(&at)), &[("o.csv", file.as_bytes())]);
+        let customers = lake.run();
+        assert_eq!(
+            customers.shown("last_at"),
+            "2026-10-03T10:35:06.500",
+            "{text}"
+        );
+        assert_eq!(customers.ints("spend"), [Some(9_007_199_254_740_993)]);
+    }
+}
+
+/// Money as a shop shows it, marks of Excel, lines before the header, and files without one.
+#[test]
+fn money_byte_order_marks_and_headers() {
+    let columns =
+        r#"id = "string", at = "timestamp", amount = { type = "money", thousands = "," }"#;
+    let text = "\u{feff}Report of orders\n\nid,at,amount\na,2026-10-01,\"$1,234.50\"\na,2026-10-02,99.50\nb,2026-10-01,(20.00)\n";
+    let settings = "[sources.orders.text]\nskip_lines = 2";
+    let lake = Lake::new(&pipeline(settings, columns), &[("o.csv", text.as_bytes())]);
+    assert_eq!(lake.run().floats("spend"), [Some(1334.0), Some(-20.0)]);
+    let without = "a\t2026-10-01\t7\n";
+    let utf16: Vec<u8> = [0xff, 0xfe]
+        .into_iter()
+        .chain(without.encode_utf16().flat_map(u16::to_le_bytes))
+        .collect();
+    for header in ["false", "[\"id\", \"at\", \"amount\"]"] {
+        let settings = format!("[sources.orders.text]\ndelimiter = \"\\t\"\nheader = {header}");
+        let lake = Lake::new(&pipeline(&settings, PLAIN), &[("o.csv", &utf16)]);
+        assert_eq!(lake.run().floats("spend"), [Some(7.0)]);
+    }
+}
