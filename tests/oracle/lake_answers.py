@@ -54,7 +54,7 @@ class Answers:
         missing = "customer_id is null" + (" or trim(customer_id) = ''" if key.kind == "string" else "")
         steps = [("future", f"cast(t as date) > {self.day}" if events else "false")]
         if any(c.name == "known" for c in source.columns):
-            steps.append(("unseen", f"known > {self.day}"))
+            steps.append(("unknown", f"known > {self.day}"))
         steps += [("quarantined", "_broken"), (outcome(source.missing_key), missing)]
         if events:
             steps.append(("quarantined", "t is null"))
@@ -76,7 +76,7 @@ class Answers:
             (select min(_row) from all_{source.name} where _outcome = 'used' group by {by})""")
 
     def customers(self):
-        return [k for (k,) in self.db.execute(" union ".join(f"select customer_id from used_{s.name}" for s in self.lake.sources) + " order by 1").fetchall()]
+        return [k for (k,) in self.db.execute(" union ".join(f"select customer_id from used_{name}" for name in self.lake.base) + " order by 1").fetchall()]
 
     def feature(self, feature):
         """The value of a feature for each customer that has one."""

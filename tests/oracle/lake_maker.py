@@ -59,6 +59,9 @@ def make(seed, folder):
     lake.sources.append(orders(lake))
     if rng.random() < 0.3:
         lake.sources.append(attributes(lake))
+    lake.base = [s.name for s in lake.sources]
+    if len(lake.sources) > 1 and rng.random() < 0.3:
+        lake.base = ["crm"]
     for source in lake.sources:
         write(source, folder)
     lake.features = features(lake)
@@ -70,7 +73,7 @@ def make(seed, folder):
 class Lake:
     def __init__(self, rng, world, key_kind, keys):
         self.rng, self.world, self.key_kind, self.keys = rng, world, key_kind, keys
-        self.sources, self.features = [], []
+        self.sources, self.features, self.base = [], [], []
 
 
 def draw_columns(source, lake):
@@ -358,6 +361,8 @@ def conditions(columns):
 def pipeline(lake):
     world = lake.world
     lines = ["spec_version = 1", 'name = "lake"', f'timezone = "{world.zone_name}"', 'currency = "EUR"', 'store = "store"', "[customer]", 'key = "customer_id"']
+    if len(lake.base) < len(lake.sources):
+        lines.append(f"from = {json.dumps(lake.base)}")
     for source in lake.sources:
         lines += source_lines(source)
     lines.append("[features]")

@@ -25,7 +25,7 @@ import lake_reading
 from lake_answers import Answers
 
 TOLERANCE = 1e-9
-OUTCOMES = ("future", "unseen", "filtered", "quarantined", "dropped", "used")
+VISIBLE = ("used", "filtered", "quarantined", "dropped")
 
 
 def same(agg, expected, got):
@@ -74,12 +74,16 @@ def account(db, lake, answers, folder):
     for row in table.fetchall():
         row = dict(zip(columns, row))
         source = next(s for s in lake.sources if s.name == row["source"])
-        counts = answers.counts[source.name]
-        for outcome in OUTCOMES:
-            if outcome in row and row[outcome] != counts.get(outcome, 0):
-                problems.append(f"source {source.name}: {row[outcome]} rows {outcome}, expected {counts.get(outcome, 0)}")
-        if "file_rows" in row and row["file_rows"] != len(source.rows):
+        counts = collections.Counter(answers.counts[source.name])
+        if row["rows"] != sum(row[outcome] for outcome in VISIBLE) or row["file_rows"] != row["future"] + row["unknown"] + row["pruned"] + row["rows"]:
+            problems.append(f"source {source.name}: outcomes do not add up to the rows: {row}")
+        if row["file_rows"] != len(source.rows):
             problems.append(f"source {source.name}: {row['file_rows']} rows in its files, expected {len(source.rows)}")
+        # Pruned rows are old ones whatever would have become of them.
+        exact = ("future", "unknown") + (VISIBLE if row["pruned"] == 0 else ())
+        for outcome in exact:
+            if row[outcome] != counts[outcome]:
+                problems.append(f"source {source.name}: {row[outcome]} rows {outcome}, expected {counts[outcome]}")
         if row["files"] != len(source.files):
             problems.append(f"source {source.name}: {row['files']} files, expected {len(source.files)}")
     return problems
