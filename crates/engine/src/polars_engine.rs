@@ -192,5 +192,9 @@ fn blame(rows: &SourceRows, error: EngineError) -> EngineError {
 /// No other thread runs yet: the number goes through the environment, which is not safe to change while another thread reads it.
 pub unsafe fn set_threads(threads: usize) {
     // SAFETY: as the caller promises.
-    unsafe { std::env::set_var("POLARS_MAX_THREADS", threads.to_string()) };
+    unsafe {
+        std::env::set_var("POLARS_MAX_THREADS", threads.to_string());
+        // Files state UTC under names that are no zones, such as `Z`. Only their instants are used, never the zone.
+        std::env::set_var("POLARS_IGNORE_TIMEZONE_PARSE_ERROR", "1");
+    }
 }

@@ -47,7 +47,8 @@ pub(super) fn normalised(scan: &Scan, column: &ScanColumn) -> Option<Expr> {
         }
         (Stored::Int { .. } | Stored::Decimal { .. }, ty) => col(name).cast(polars_type(ty)),
         (Stored::Float { .. }, _) => finite(col(name).cast(DataType::Float64)),
-        (Stored::Dictionary | Stored::Bytes, _) => col(name).cast(DataType::String),
+        (Stored::Dictionary, _) => col(name).cast(DataType::String),
+        (Stored::Bytes, _) => bytes_text(col(name), utf8),
         (Stored::Uuid, _) => uuid_text(col(name)),
         (Stored::Timestamp { zone, .. }, Type::Date) => {
             let local = local_time(scan, col(name), zone.is_some());
@@ -74,13 +75,18 @@ fn exact_float(integer: Expr) -> Expr {
 
 /// The text of UUIDs in 16 bytes: `0f8fad5b-d9cb-469f-a165-70867728950e`.
 fn uuid_text(bytes: Expr) -> Expr {
-    bytes_text(bytes, hyphenated)
+    bytes_text(bytes, |bytes| Some(hyphenated(bytes)))
 }
 
-fn bytes_text(bytes: Expr, text: fn(&[u8]) -> String) -> Expr {
+/// The text of bytes that are UTF-8.
+fn utf8(bytes: &[u8]) -> Option<String> {
+    str::from_utf8(bytes).ok().map(str::to_owned)
+}
+
+fn bytes_text(bytes: Expr, text: fn(&[u8]) -> Option<String>) -> Expr {
     let texts = move |column: Column| {
         let bytes = column.as_materialized_series().binary()?;
-        let texts: StringChunked = bytes.iter().map(|bytes| bytes.map(text)).collect();
+        let texts: StringChunked = bytes.iter().map(|bytes| bytes.and_then(text)).collect();
         Ok(texts.with_name(column.name().clone()).into_column())
     };
     let field = |_: &Schema, field: &Field| Ok(Field::new(field.name().clone(), DataType::String));
@@ -114,7 +120,7 @@ pub(super) fn raw(scan: &Scan, column: &ScanColumn) -> Option<Expr> {
     let value = col(column.name.as_str());
     let shown = match column.stored {
         Stored::Bytes => bytes_text(value.clone(), |bytes| {
-            String::from_utf8_lossy(bytes).into_owned()
+            Some(String::from_utf8_lossy(bytes).into_owned())
         }),
         _ => value.clone().cast(DataType::String),
     };
