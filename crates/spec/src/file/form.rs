@@ -121,11 +121,11 @@ fn nulls(table: &Reader<'_>) -> Option<Vec<String>> {
 }
 
 fn check_signs(table: &Reader<'_>, form: &ColumnForm) {
-    let clash = match (form.decimal, form.thousands) {
-        (Some(DecimalSign::Comma), Some(ThousandsSign::Comma)) => true,
-        (Some(DecimalSign::Point) | None, Some(ThousandsSign::Point)) => true,
-        _ => false,
-    };
+    let clash = matches!(
+        (form.decimal, form.thousands),
+        (Some(DecimalSign::Comma), Some(ThousandsSign::Comma))
+            | (Some(DecimalSign::Point) | None, Some(ThousandsSign::Point))
+    );
     if clash {
         let message = "`thousands` is the sign before the decimals, too";
         table.notes.add(
