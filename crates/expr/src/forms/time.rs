@@ -160,9 +160,7 @@ impl<'t> Cursor<'t> {
             return None;
         };
         let hours = self.number(2, 2)?;
-        let minutes = if self.take(':') {
-            self.number(2, 2)?
-        } else if self.rest.starts_with(|c: char| c.is_ascii_digit()) {
+        let minutes = if self.take(':') || self.rest.starts_with(|c: char| c.is_ascii_digit()) {
             self.number(2, 2)?
         } else {
             0

@@ -129,11 +129,11 @@ impl SharedDropoutFit {
         };
         // Derivatives of r, alpha and p in the free parameters.
         let slopes = [parameters[0], parameters[1], p * (1.0 - p)];
-        for i in 0..3 {
+        for (i, slope) in slopes.into_iter().enumerate() {
             for j in 0..3 {
                 fit.free_covariance[i][j] = optimum.inverse_hessian[i][j] / customers;
             }
-            fit.standard_errors[i] = slopes[i] * fit.free_covariance[i][i].sqrt();
+            fit.standard_errors[i] = slope * fit.free_covariance[i][i].sqrt();
         }
         Ok(fit)
     }
