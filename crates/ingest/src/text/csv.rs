@@ -36,6 +36,8 @@ pub(super) fn read(task: &mut Task<'_>) -> Result<Footer, String> {
             .from_reader(Watched {
                 quotes: Quotes::new(delimiter, quote, input.line),
                 input,
+                ends: None,
+                last: 0,
             }),
     };
     let mut record = ByteRecord::new();
@@ -60,7 +62,7 @@ pub(super) fn read(task: &mut Task<'_>) -> Result<Footer, String> {
         keeper.flush_if_full()?;
         there = records.next(&mut record)?;
     }
-    let Watched { input, quotes } = records.reader.into_inner();
+    let Watched { input, quotes, .. } = records.reader.into_inner();
     quotes.unclosed()?;
     let (names, rows) = keeper.finish()?;
     Ok(footer(&names, rows, input.finish()?))
@@ -88,14 +90,18 @@ impl Records {
     }
 
     fn line(&self, record: &ByteRecord) -> u64 {
-        let line = record.position().map_or(1, ::csv::Position::line);
-        line + self.first_line - 1
+        let Some(position) = record.position() else {
+            return self.first_line;
+        };
+        // The reader takes the line feed behind a carriage return for the first byte of the next record.
+        let behind = self.reader.get_ref().ends == Some(LineEnd::CarriageReturn) && position.byte() > 0;
+        position.line() + u64::from(behind) + self.first_line - 1
     }
 
     /// What is wrong with a record as a piece of text, if anything.
     fn fault(&mut self, record: &ByteRecord) -> Option<String> {
         let end = self.reader.position().byte();
-        let Watched { input, quotes } = self.reader.get_mut();
+        let Watched { input, quotes, .. } = self.reader.get_mut();
         let undecoded = input.undecoded_before(self.before + end);
         if let Some(fault) = quotes.fault_before(end) {
             return Some(fault);
@@ -196,6 +202,31 @@ fn skip(input: &mut Input, lines: u64) -> Result<(), String> {
 struct Watched {
     input: Input,
     quotes: Quotes,
+    /// How the first line ends.
+    ends: Option<LineEnd>,
+    /// The last byte of the piece before.
+    last: u8,
+}
+
+/// What stands at the end of a line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum LineEnd {
+    LineFeed,
+    /// With a line feed behind it.
+    CarriageReturn,
+}
+
+impl Watched {
+    fn watch_line_end(&mut self, piece: &[u8]) {
+        if let (None, Some(at)) = (self.ends, memchr(b'\n', piece)) {
+            let before = at.checked_sub(1).map_or(self.last, |before| piece[before]);
+            self.ends = Some(match before {
+                b'\r' => LineEnd::CarriageReturn,
+                _ => LineEnd::LineFeed,
+            });
+        }
+        self.last = piece.last().copied().unwrap_or(self.last);
+    }
 }
 
 impl Read for Watched {
@@ -209,6 +240,7 @@ impl Read for Watched {
         self.quotes
             .take(&buffer[..length])
             .map_err(io::Error::other)?;
+        self.watch_line_end(&buffer[..length]);
         self.input.consume(length, 0);
         Ok(length)
     }
