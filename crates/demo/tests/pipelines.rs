@@ -231,7 +231,7 @@ fn schema(source: &Source) -> Schema {
         .contract
         .columns
         .iter()
-        .map(|(name, column)| (name.value.clone(), ty(column.value)));
+        .map(|column| (column.name.value.clone(), ty(column.ty.value)));
     let mut schema = Schema {
         columns: declared.collect(),
     };

@@ -165,7 +165,7 @@ fn passing(rows: &SourceRows, files: &[PathBuf], numbered: bool) -> Result<LazyF
         [] => rows.scan.columns.iter().map(|c| c.name.as_str()).collect(),
         named => named.iter().map(String::as_str).collect(),
     };
-    let identity = names.into_iter().map(|name| col(name)).collect();
+    let identity = names.into_iter().map(col).collect();
     Ok(frame.unique_stable_generic(Some(identity), UniqueKeepStrategy::First))
 }
 

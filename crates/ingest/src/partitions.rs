@@ -125,7 +125,7 @@ fn timestamp(text: &str, zones: Zones) -> Option<i64> {
     let naive = FORMS
         .iter()
         .find_map(|form| NaiveDateTime::parse_from_str(text, form).ok())
-        .or_else(|| Some(date(text)?.and_hms_opt(0, 0, 0)?))?;
+        .or_else(|| date(text)?.and_hms_opt(0, 0, 0))?;
     match zones.naive.filter(|zone| *zone != zones.local) {
         None => Some(naive.and_utc().timestamp_micros()),
         Some(zone) => Some(local(zone.from_local_datetime(&naive).earliest()?.to_utc())),

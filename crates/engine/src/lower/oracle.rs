@@ -268,6 +268,7 @@ fn whole(value: &Maybe) -> Option<i64> {
     }
 }
 
+#[expect(clippy::too_many_lines, reason = "one arm a function")]
 fn call(function: Function, args: &[Maybe]) -> Maybe {
     let same_or = |f: fn(f64) -> f64| match args[0].clone()? {
         Int(i) => Some(Int(i)),
@@ -484,7 +485,7 @@ fn read(s: &str, to: Type) -> Maybe {
         Type::String | Type::Null | Type::Decimal { .. } => panic!("{to}"),
     };
     if to == Type::Timestamp
-        && [Some(b'T'), Some(b' ')].contains(&s.bytes().nth(10))
+        && [Some(b'T'), Some(b' ')].contains(&s.as_bytes().get(10).copied())
         && let Ok(instant) = chrono::DateTime::parse_from_rfc3339(s)
     {
         return Some(Time(instant.naive_utc()));

@@ -94,7 +94,8 @@ impl Records {
             return self.first_line;
         };
         // The reader takes the line feed behind a carriage return for the first byte of the next record.
-        let behind = self.reader.get_ref().ends == Some(LineEnd::CarriageReturn) && position.byte() > 0;
+        let behind =
+            self.reader.get_ref().ends == Some(LineEnd::CarriageReturn) && position.byte() > 0;
         position.line() + u64::from(behind) + self.first_line - 1
     }
 
