@@ -124,14 +124,13 @@ def try_seed(tessera, seed, folder):
 
 
 def refused(lake, answers, code, said):
-    """A run that does not publish is right where nobody is left, or where a sum of integers is beyond 64 bits; it names what."""
+    """A run that does not publish is right where nobody is left, or where an integer to publish is beyond 64 bits; it names what."""
     if "panicked" in said or code not in (2, 3, 4):
         return "crash", [f"exit {code}", said]
     if not answers.customers() and code == 3:
         return "nobody", []
-    sums = [f["name"] for f in lake.features if f["agg"] == "sum"]
-    beyond = [name for row in answers.expected().values() for f, value in zip(lake.features, row)
-              if (name := f["name"]) in sums and isinstance(value, int) and not -2**63 <= value < 2**63]
+    beyond = {f["name"] for row in answers.expected().values() for f, value in zip(lake.features, row)
+              if isinstance(value, (int, Decimal)) and value == int(value) and not -2**63 <= value < 2**63}
     if code == 3 and any(f"`{name}`" in said for name in beyond):
         return "overflow", []
     return "refused", [said[max(said.find("error"), 0):]]
