@@ -20,7 +20,7 @@ fn without_tables_every_section_says_so() {
         "Not computed: the pipeline declares no [goal]",
         "Not computed: this version has no `models` table.",
         "Not computed: this version has no `sources` table.",
-        "Not computed: this version has no `rejects` table.",
+        "Not computed: this version has no `reject_rules` table.",
     ] {
         assert!(text.contains(reason), "{reason}");
     }
