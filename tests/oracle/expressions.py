@@ -19,6 +19,7 @@ OTHERWISE = {
     r"^-a$|^a \+ b$|a \* b|1\.0 / |^exp\(|^power\(|^ln\(|^log10\(|^sqrt\(|^d \+ 1$": "an error there where there is no value here",
     r"null": "the type of a bare null",
     r"cast\(x as (bigint|double|boolean)\)": "rounds, and reads more forms of text",
+    r"^cast\(cast\(x as decimal\(12, 2\)\) as bigint\)$": "rounds; here the decimals are cut off, as of floats",
     r"cast\(x as string\)": "floats are written otherwise",
     r"cast\((x|s) as (timestamp|date)\)": "an error there where there is no value here; distances from UTC are kept",
     r"^cast\(to_timestamp": "takes seconds only",

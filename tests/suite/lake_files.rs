@@ -216,7 +216,7 @@ fn a_lake_that_is_missing_or_empty_has_one_exit_code() {
         ("lake/empty", "no Parquet, CSV or NDJSON file at"),
         ("lake/[b]*", "the path is a pattern"),
     ] {
-        let said = lake.refused(path, "", 4);
+        let said = lake.refused(path, "", 3);
         assert!(said.contains(expected), "{path}: {said}");
     }
     let mut call = tessera();
@@ -237,7 +237,7 @@ fn brackets_that_are_part_of_a_name_are_understood() {
     assert_eq!(lake.spend("lake/x/b[*].csv", "").0, spent(&[("b", 2.0)]));
     let all = spent(&[("b", 2.0), ("c", 4.0)]);
     assert_eq!(lake.spend("lake/x/b*.csv", "").0, all);
-    let said = lake.refused("lake/[2026] orders/*.csv", "", 4);
+    let said = lake.refused("lake/[2026] orders/*.csv", "", 3);
     assert!(said.contains("write `[[]` for a bracket"), "{said}");
 }
 

@@ -136,7 +136,11 @@ fn rules_expressions_and_playbooks_name_only_labels_that_exist() {
         ),
     ] {
         let edited = changed(&text, from, to);
-        let all = found(dir.path(), &edited, &lake);
+        // The demo's lake has values that do not convert, which are warned of.
+        let all: Vec<_> = found(dir.path(), &edited, &lake)
+            .into_iter()
+            .filter(|one| one["severity"] == "error")
+            .collect();
         assert_eq!(all.len(), 1, "{to}: {all:#?}");
         assert_eq!(all[0]["message"], message);
         assert_eq!(

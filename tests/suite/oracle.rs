@@ -85,7 +85,14 @@ fn every_feature_of_the_demo_equals_duckdbs_and_every_reader_reads_every_table()
         ],
         0,
     );
-    let customers = format!("{path}/store/demo/latest/customers.parquet");
+    // `latest` stays with the newer day that the demo published.
+    let older = std::fs::read_dir(format!("{path}/store/demo/data/as_of=2026-08-31"))
+        .unwrap()
+        .next()
+        .unwrap()
+        .unwrap()
+        .path();
+    let customers = older.join("customers.parquet").display().to_string();
     script(
         &python,
         "features.py",

@@ -33,7 +33,7 @@ columns = {{ {columns} }}
 missing_key = "quarantine"
 duplicates = "keep"
 [features]
-orders = {{ from = "orders", agg = "count" }}
+row_count = {{ from = "orders", agg = "count" }}
 spend = {{ from = "orders", agg = "sum", of = "amount" }}
 last_at = {{ from = "orders", agg = "max", of = "at" }}
 "#

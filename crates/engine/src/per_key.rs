@@ -112,7 +112,9 @@ pub(crate) fn several(
             .unwrap_single();
         let numbers = numbers.column(ROW)?.as_materialized_series().u64()?.clone();
         for number in numbers.iter().flatten() {
-            several.example.push((file.clone(), number + 1));
+            several
+                .example
+                .push((rows.scan.lake_file(file).to_owned(), number + 1));
             if several.example.len() == EXAMPLE_ROWS {
                 return Ok(several);
             }

@@ -175,7 +175,7 @@ fn blame(rows: &SourceRows, error: EngineError) -> EngineError {
             };
             return EngineError::UnreadableFile {
                 name: rows.scan.source.clone(),
-                file: file.clone(),
+                file: rows.scan.lake_file(file).to_owned(),
                 reason,
             };
         }

@@ -28,6 +28,18 @@ pub struct Planned {
     pub schema: Schema,
 }
 
+/// Enters columns that were refused without a type, so that what names them is not reported as unknown as well.
+fn name_refused(source: &Source, inventory: &Inventory, schema: &mut Schema) {
+    let declared = source.contract.columns.iter();
+    let declared = declared.map(|column| &column.name.value);
+    let in_files = inventory.columns.iter().map(|column| &column.name);
+    for name in declared.chain(in_files) {
+        if schema.get(name).is_none() {
+            schema.columns.push((name.clone(), Type::Null));
+        }
+    }
+}
+
 /// Plans the rows of a source that are visible at the close of `as_of`.
 pub fn plan(
     pipeline: &Pipeline,
@@ -42,6 +54,9 @@ pub fn plan(
         mut problems,
     } = columns::resolve(pipeline, source, inventory);
     let mut schema = columns::schema(&columns);
+    if !problems.is_empty() {
+        name_refused(source, inventory, &mut schema);
+    }
     let (derive, failed) = derived(source, &mut schema, &mut problems);
     check_references(source, &schema, &mut problems);
     let rules = rules(source, &schema, &mut problems);

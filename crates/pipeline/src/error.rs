@@ -166,11 +166,10 @@ impl PipelineError {
 /// A lake that is missing, empty, unreadable or damaged has one code; only a pattern that is none is a mistake of the file.
 fn lake_code(problems: &[IngestError]) -> u8 {
     let code = |problem: &IngestError| match problem {
-        // A lake that is missing, unreadable or empty is one and the same to a scheduler.
-        IngestError::Io { .. } | IngestError::NoFiles { .. } => 4,
         IngestError::BadPattern { .. }
         | IngestError::SeveralFormats { .. }
         | IngestError::Table { .. } => 2,
+        // A lake that is missing, unreadable, damaged or empty is one and the same to a scheduler.
         _ => 3,
     };
     problems.iter().map(code).max().unwrap_or(3)
