@@ -101,6 +101,7 @@ pub(crate) fn several(
         return Ok(several);
     }
     for file in &rows.scan.files {
+        let origin = rows.scan.lake_file(file);
         let wanted = col(rows.key.as_str()).eq(lit(Scalar::new(
             example.dtype().clone(),
             example.get(0)?.into_static(),
@@ -110,11 +111,9 @@ pub(crate) fn several(
             .select([col(ROW).cast(DataType::UInt64)])
             .collect_with_engine(Engine::Streaming)?
             .unwrap_single();
-        let numbers = numbers.column(ROW)?.as_materialized_series().u64()?.clone();
-        for number in numbers.iter().flatten() {
-            several
-                .example
-                .push((rows.scan.lake_file(file).to_owned(), number + 1));
+        let numbers = numbers.column(ROW)?.as_materialized_series();
+        for number in numbers.u64()?.iter().flatten() {
+            several.example.push((origin.to_owned(), number + 1));
             if several.example.len() == EXAMPLE_ROWS {
                 return Ok(several);
             }
