@@ -341,7 +341,7 @@ def score_columns(name, score):
 
 def compare(db, pipeline, wanted, published, as_of):
     key = quoted(pipeline["customer"]["key"])
-    db.execute(f"create temp view published as select * from read_parquet('{published}')")
+    db.execute(f"create temp view published as select * from read_parquet('{published}', hive_partitioning = false)")
     columns = {row[0]: row[1] for row in db.execute("describe published").fetchall()}
     failures = 0
     sizes = db.execute(f"""select (select count(*) from customers), (select count(*) from published),
