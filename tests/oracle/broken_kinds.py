@@ -503,7 +503,7 @@ def schemes_over_what_is_not_there(bench):
         ('[schemes.s]\nkind = "rules"\nrules = [{ segment = "a", when = "spnd > 1" }]\notherwise = "b"\n', "spnd"),
         ('[schemes.s]\nkind = "quantile"\nby = "spnd"\ntiers = { a = 0.5, b = 1.0 }\n', "spnd"),
         ('[schemes.s]\nkind = "quantile"\nby = "last_label"\ntiers = { a = 0.5, b = 1.0 }\n', "last_label"),
-        ('[schemes.s]\nkind = "rules"\nrules = [{ segment = "a", when = "spend > 1" }]\notherwise = "b"\n[playbooks.nobody]\nscheme = "s"\nplay = "call"\n', "nobody"),
+        ('[schemes.s]\nkind = "rules"\nrules = [{ segment = "a", when = "spend > 1" }]\notherwise = "b"\n[playbooks.nobody]\nscheme = "s"\ntouch = "high"\n', "nobody"),
         ('[goal]\nobjective = "retention"\nkpi = "happiness"\n', "happiness"),
         ('[schemes.s]\nkind = "rules"\nrules = [{ segment = "a", when = "spend > 1" }]\notherwise = "b"\n[schemes.q]\nkind = "rules"\n'
          "rules = [{ segment = \"x\", when = \"s = 'aa'\" }]\notherwise = \"y\"\n", "aa"),
