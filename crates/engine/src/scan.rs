@@ -300,7 +300,10 @@ pub(crate) fn times_in_range(rows: &SourceRows) -> impl Iterator<Item = &ScanCol
 
 /// Whether the files hold days or times.
 fn is_time(column: &ScanColumn) -> bool {
-    matches!(column.stored, Stored::Timestamp { .. } | Stored::Date)
+    matches!(
+        column.stored,
+        Stored::Timestamp { .. } | Stored::Date | Stored::DateMillis
+    )
 }
 
 /// Whether the column's texts have codes, by which they can be told apart at less cost.

@@ -13,7 +13,7 @@ use tessera_spec::pipeline::ColumnForm;
 use crate::Type;
 
 pub use advice::advice;
-pub use number::{plain_number, read_float, read_integer, read_money};
+pub use number::{exact_decimal, plain_number, read_float, read_integer, read_money};
 pub use time::{Moment, read_date, read_epoch, read_epoch_number, read_moment, read_with};
 
 /// A text without the white space around it.
@@ -49,7 +49,7 @@ pub fn reads(text: &str, ty: Type, form: &ColumnForm) -> bool {
         Type::Int => read_integer(text, form).is_some(),
         Type::Float if form.money => read_money(text, form).is_some(),
         Type::Float => read_float(text, form).is_some(),
-        Type::Decimal { .. } => plain_number(text, form).is_some(),
+        Type::Decimal { scale } => exact_decimal(text, scale, form).is_some(),
         Type::Date | Type::Timestamp if form.epoch.is_some() => form
             .epoch
             .is_some_and(|unit| read_epoch(text, unit).is_some()),

@@ -131,6 +131,8 @@ pub enum Stored {
     Dictionary,
     /// Days.
     Date,
+    /// Days that a reader hands over as milliseconds (ARROW's type Date64).
+    DateMillis,
     /// An instant where it has a zone, otherwise a wall-clock time in the source's zone.
     Timestamp {
         /// 1,000 (ms), 1,000,000 (µs) or 1,000,000,000 (ns)
@@ -179,6 +181,7 @@ impl Stored {
             | Self::String
             | Self::Dictionary
             | Self::Date
+            | Self::DateMillis
             | Self::HivePath
             | Self::Uuid
             | Self::Mixed => false,

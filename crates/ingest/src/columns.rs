@@ -17,12 +17,17 @@ use crate::inventory::{Inventory, LakeFile, describe};
 use crate::mentioned::Mentioned;
 use crate::partitions::{Zones, value};
 
-/// Type of a declared column in expressions. Decimals have as many digits behind the point as the files hold at most; texts that
-/// are declared as decimals are floats.
-pub fn expression_type(declared: ColumnType, forms: &[&Stored]) -> Type {
+/// Type of a declared column in expressions. Decimals have as many digits behind the point as the files hold at most. Texts have as
+/// many as `decimal(p, s)` states; without a statement they are floats, since nothing says how many digits to keep.
+pub fn expression_type(declared: ColumnType, scale: Option<u8>, forms: &[&Stored]) -> Type {
     match declared {
         ColumnType::Decimal => {
-            exact(forms.iter().map(|stored| natural_type(stored))).unwrap_or(Type::Float)
+            let in_files = exact(forms.iter().map(|stored| natural_type(stored)));
+            let of_texts = forms.iter().all(|stored| is_text(stored));
+            let stated = scale.filter(|_| of_texts);
+            in_files
+                .or(stated.map(|scale| Type::Decimal { scale }))
+                .unwrap_or(Type::Float)
         }
         ColumnType::Bool => Type::Bool,
         ColumnType::I8
@@ -45,6 +50,13 @@ pub(crate) fn unknown_column(source: &Source, name: &At<String>, there_are: &[&s
     let mut found = unknown_name("TS-D001", "column", &name.value, span, there_are);
     found.message = format!("{} of source `{}`", found.message, source.name.value);
     found
+}
+
+fn is_text(stored: &Stored) -> bool {
+    matches!(
+        stored,
+        Stored::Text | Stored::String | Stored::Dictionary | Stored::Bytes
+    )
 }
 
 /// The decimals that hold integers and decimals of these types; none where there is another type, or no type at all.
@@ -77,7 +89,7 @@ fn natural_type(stored: &Stored) -> Type {
         | Stored::Bytes
         | Stored::Uuid
         | Stored::Mixed => Type::String,
-        Stored::Date => Type::Date,
+        Stored::Date | Stored::DateMillis => Type::Date,
         Stored::Timestamp { .. } => Type::Timestamp,
     }
 }
@@ -106,7 +118,7 @@ fn widens(stored: &Stored, declared: ColumnType) -> bool {
         (Stored::Float { .. } | Stored::Decimal { .. }, C::I64) => true,
         (Stored::Decimal { .. }, C::Decimal | C::F64 | C::Money) => true,
         (Stored::String | Stored::Dictionary | Stored::Bytes | Stored::Uuid, C::String) => true,
-        (Stored::Date, C::Date | C::Timestamp) => true,
+        (Stored::Date | Stored::DateMillis, C::Date | C::Timestamp) => true,
         (Stored::Timestamp { .. }, C::Timestamp | C::Date) => true,
         _ => false,
     }
@@ -256,9 +268,10 @@ impl Judge<'_> {
         };
         let held: Vec<Stored> = self.column.forms().map(|(s, _)| self.as_read(s)).collect();
         let forms: Vec<&Stored> = held.iter().collect();
+        let scale = declared_column(self.source, &self.column.name).and_then(|column| column.scale);
         let wanted = self
             .declared
-            .map(|declared| expression_type(declared.value, &forms));
+            .map(|declared| expression_type(declared.value, scale, &forms));
         if self.column.in_path {
             let natural = self.column.path_type.unwrap_or(Type::String);
             return made(wanted.unwrap_or(natural), Stored::HivePath);
@@ -281,7 +294,10 @@ impl Judge<'_> {
         match self.declared {
             Some(declared) => {
                 if forms.iter().all(|stored| self.fits(stored, declared.value)) {
-                    return made(expression_type(declared.value, &forms), (*first).clone());
+                    return made(
+                        expression_type(declared.value, scale, &forms),
+                        (*first).clone(),
+                    );
                 }
                 Err(self.narrower(declared))
             }

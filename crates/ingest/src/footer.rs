@@ -175,6 +175,7 @@ fn stored(ty: &DataType) -> Option<Stored> {
         DataType::Binary | DataType::LargeBinary | DataType::BinaryView => Stored::Bytes,
         DataType::FixedSizeBinary(16) => Stored::Uuid,
         DataType::Date32 => Stored::Date,
+        DataType::Date64 => Stored::DateMillis,
         DataType::Timestamp(unit, zone) => Stored::Timestamp {
             ticks_per_second: match unit {
                 TimeUnit::Second | TimeUnit::Millisecond => 1_000,

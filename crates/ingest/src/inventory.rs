@@ -219,7 +219,7 @@ pub(crate) fn describe(stored: &Stored) -> String {
         Stored::Bytes => "bytes".to_owned(),
         Stored::Uuid => "bytes of fixed size 16".to_owned(),
         Stored::Mixed => "several types".to_owned(),
-        Stored::Date => "date".to_owned(),
+        Stored::Date | Stored::DateMillis => "date".to_owned(),
         Stored::Timestamp {
             zone: Some(zone), ..
         } => format!("timestamp in {zone}"),

@@ -20,6 +20,9 @@ pub(super) fn normalised(scan: &Scan, column: &ScanColumn) -> Option<Expr> {
             days_in_range(col(name)).cast(polars_type(Type::Timestamp))
         }
         (Stored::Date, _) => days_in_range(col(name)),
+        (Stored::DateMillis, ty) => {
+            days_in_range(col(name).cast(DataType::Date)).cast(polars_type(ty))
+        }
         (Stored::Bool | Stored::String | Stored::HivePath | Stored::Mixed, _) => return None,
         (
             Stored::Int {

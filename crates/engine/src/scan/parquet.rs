@@ -46,6 +46,8 @@ pub(super) fn parquet(
             integer_to_float_cast: true,
             float_upcast: true,
             datetime_nanoseconds_downcast: true,
+            // The instant stays what it is; UTC has many spellings.
+            datetime_convert_timezone: true,
             datetime_milliseconds_upcast: true,
             datetime_microseconds_upcast: true,
             null_upcast: true,
@@ -95,6 +97,7 @@ pub(super) fn stored_type(stored: &Stored) -> DataType {
         Stored::Bytes | Stored::Uuid => DataType::Binary,
         Stored::Dictionary => DataType::from_categories(Categories::global()),
         Stored::Date => DataType::Date,
+        Stored::DateMillis => DataType::Datetime(TimeUnit::Milliseconds, None),
         Stored::Timestamp {
             ticks_per_second,
             zone,

@@ -110,7 +110,7 @@ pub(super) fn from_text(scan: &Scan, column: &ScanColumn) -> Expr {
         }),
         Type::Decimal { scale } => {
             let plain = unary(raw, DataType::String, move |series| {
-                let plain = |text: &str| forms::plain_number(trimmed(text), &form);
+                let plain = |text: &str| forms::exact_decimal(trimmed(text), scale, &form);
                 let texts = series.str()?;
                 let made: StringChunked = texts.iter().map(|text| plain(text?)).collect();
                 Ok(made.with_name(texts.name().clone()).into_series())

@@ -46,6 +46,21 @@ pub fn plain_number(text: &str, form: &ColumnForm) -> Option<String> {
     Some(if negative { format!("-{plain}") } else { plain })
 }
 
+/// As [`plain_number`], where `scale` digits behind the point and 38 digits in all hold the number to the last digit. What needs more
+/// is no number of that type, instead of a rounded one.
+pub fn exact_decimal(text: &str, scale: u8, form: &ColumnForm) -> Option<String> {
+    let plain = plain_number(text, form)?;
+    let (mantissa, exponent) = match plain.split_once(['e', 'E']) {
+        Some((mantissa, exponent)) => (mantissa, exponent.parse::<i64>().ok()?),
+        None => (plain.as_str(), 0),
+    };
+    let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+    let fraction = fraction.trim_end_matches('0').len() as i64;
+    let whole = whole.trim_start_matches(['+', '-', '0']).len() as i64;
+    let fits = whole + exponent <= 38 - i64::from(scale) && fraction - exponent <= i64::from(scale);
+    fits.then_some(plain)
+}
+
 /// Only what is written with digits, so that words and hexadecimal numbers are none.
 fn plain_float(text: &str) -> Option<f64> {
     let shaped = text

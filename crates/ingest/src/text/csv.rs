@@ -44,11 +44,12 @@ pub(super) fn read(task: &mut Task<'_>) -> Result<Footer, String> {
     let mut there = records.next(&mut record)?;
     let names = match &settings.header {
         Header::Names(names) => names.clone(),
-        _ if !there => return Err("the file is empty".to_owned()),
-        Header::Absent if task.declared.is_empty() => {
-            (1..=record.len()).map(|n| format!("column_{n}")).collect()
+        Header::Absent if !task.declared.is_empty() => {
+            task.declared.iter().map(|c| c.name.value.clone()).collect()
         }
-        Header::Absent => task.declared.iter().map(|c| c.name.value.clone()).collect(),
+        // Nothing else says which columns there are.
+        _ if !there => return Err("the file is empty".to_owned()),
+        Header::Absent => (1..=record.len()).map(|n| format!("column_{n}")).collect(),
         Header::FirstRecord => {
             let names = records.header(&record)?;
             there = records.next(&mut record)?;

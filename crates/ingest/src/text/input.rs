@@ -24,9 +24,6 @@ impl Packed {
         let mut file = BufReader::with_capacity(BUFFER, Digested::open(path)?);
         let head = file.fill_buf().map_err(|error| error.to_string())?;
         let is = |magic: &[u8]| head.starts_with(magic);
-        if head.is_empty() {
-            return Err("the file is empty".to_owned());
-        }
         for (magic, what) in [
             (&b"\xfd7zXZ\0"[..], "compressed with xz"),
             (b"PK\x03\x04", "a zip archive"),

@@ -41,6 +41,7 @@ pub(super) fn read(task: &mut Task<'_>) -> Result<Footer, String> {
 fn once(task: &mut Task<'_>, known: Vec<String>) -> Result<Reading, String> {
     let mut input = Input::open(task.path, task.settings.encoding.as_deref())?;
     let mut columns = Columns::new(&known);
+    let declared = task.declared;
     let mut keeper = Keeper::new(task, known)?;
     let mut values: Vec<Value<'static>> = Vec::new();
     let mut first = true;
@@ -77,6 +78,15 @@ fn once(task: &mut Task<'_>, known: Vec<String>) -> Result<Reading, String> {
         }
         input.consume(length, 1);
         keeper.flush_if_full()?;
+    }
+    if columns.names.is_empty() && first && !declared.is_empty() {
+        // A file without a line has no rows, and whatever columns the contract names.
+        return Ok(Reading::LateKey(
+            declared
+                .iter()
+                .map(|column| column.name.value.clone())
+                .collect(),
+        ));
     }
     if columns.names.is_empty() {
         return Err(if first {

@@ -58,7 +58,7 @@ impl Trial {
         let declared = source.contract.columns.iter();
         let columns = declared.map(|column| Tried {
             name: column.name.value.clone(),
-            ty: expression_type(column.ty.value, &[&Stored::Text]),
+            ty: expression_type(column.ty.value, column.scale, &[&Stored::Text]),
             form: column.form.within(&outer),
             values: 0,
             broken: 0,

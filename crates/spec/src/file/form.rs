@@ -152,17 +152,22 @@ pub(super) fn columns(table: &Reader<'_>) -> Vec<Column> {
                 made
             }
             _ => column_type(table.notes, entry.value, &name.value)
-                .map(|ty| (ty, ColumnForm::default())),
+                .map(|(ty, scale)| (ty, scale, ColumnForm::default())),
         };
-        if let Some((ty, mut form)) = made {
+        if let Some((ty, scale, mut form)) = made {
             form.money |= ty.value == ColumnType::Money;
-            declared.push(Column { name, ty, form });
+            declared.push(Column {
+                name,
+                ty,
+                scale,
+                form,
+            });
         }
     }
     declared
 }
 
-fn formed(table: &Reader<'_>, column: &str) -> Option<(At<ColumnType>, ColumnForm)> {
+fn formed(table: &Reader<'_>, column: &str) -> Option<(At<ColumnType>, Option<u8>, ColumnForm)> {
     if !table.has("type") {
         table.missing("type", "add `type = \"date\"`, or another type");
     }
@@ -177,36 +182,34 @@ fn formed(table: &Reader<'_>, column: &str) -> Option<(At<ColumnType>, ColumnFor
         nulls: nulls(table),
         money: false,
     };
-    let ty = ty?;
+    let (ty, scale) = ty?;
     check_form(table, &ty, &form);
-    Some((ty, form))
+    Some((ty, scale, form))
 }
 
+/// The type, and the digits behind the point where a decimal states them.
 fn column_type(
     notes: &Notes,
     value: &Spanned<DeValue<'_>>,
     column: &str,
-) -> Option<At<ColumnType>> {
+) -> Option<(At<ColumnType>, Option<u8>)> {
     let mut text = text_of(notes, value, &format!("the type of column `{column}`"))?;
-    if is_sized_decimal(&text.value) {
+    let scale = stated_scale(&text.value);
+    if scale.is_some() {
         text.value = "decimal".to_owned();
     }
-    word_of(notes, &text, &format!("columns.{column}"))
+    let ty = word_of(notes, &text, &format!("columns.{column}"))?;
+    Some((ty, scale))
 }
 
-/// `decimal(12)` or `decimal(12, 2)`: the files state widths, and decimals of all widths are read.
-fn is_sized_decimal(text: &str) -> bool {
-    let inner = text
-        .strip_prefix("decimal(")
-        .and_then(|t| t.strip_suffix(')'));
-    let number = |part: &str| {
-        let part = part.trim();
-        !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit())
-    };
-    inner.is_some_and(|inner| {
-        let parts: Vec<&str> = inner.split(',').collect();
-        parts.len() <= 2 && parts.into_iter().all(number)
-    })
+/// The digits behind the point of `decimal(12)`, which has none, or of `decimal(12, 2)`: at most as many as digits in all, and at most
+/// 38. Of Parquet files the files state them.
+fn stated_scale(text: &str) -> Option<u8> {
+    let inner = text.strip_prefix("decimal(")?.strip_suffix(')')?;
+    let (precision, scale) = inner.split_once(',').unwrap_or((inner, "0"));
+    let digits = |part: &str| part.trim().parse::<u8>().ok();
+    let (precision, scale) = (digits(precision)?, digits(scale)?);
+    (scale <= precision && precision <= 38).then_some(scale)
 }
 
 /// `format`: a text or a list of texts.

@@ -45,6 +45,9 @@ pub struct Column {
     /// Its type.
     #[serde(rename = "type")]
     pub ty: At<ColumnType>,
+    /// Digits behind the point that `decimal(p, s)` states; texts are exact decimals where they are stated.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub scale: Option<u8>,
     /// How its texts or integers stand for values.
     #[serde(flatten)]
     pub form: ColumnForm,
