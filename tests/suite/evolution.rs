@@ -6,10 +6,10 @@ use std::process::Output;
 use std::sync::Arc;
 
 use arrow::array::{
-    ArrayRef, BinaryArray, Date32Array, Decimal128Array, DictionaryArray, FixedSizeBinaryArray,
-    Float64Array, Int8Array, Int64Array, LargeStringArray, NullArray, RecordBatch, StringArray,
-    StringViewArray, TimestampMicrosecondArray, TimestampMillisecondArray,
-    TimestampNanosecondArray, UInt32Array, UInt64Array,
+    ArrayRef, BinaryArray, Date32Array, Date64Array, Decimal128Array, DictionaryArray,
+    FixedSizeBinaryArray, Float64Array, Int8Array, Int64Array, LargeStringArray, NullArray,
+    RecordBatch, StringArray, StringViewArray, TimestampMicrosecondArray,
+    TimestampMillisecondArray, TimestampNanosecondArray, UInt32Array, UInt64Array,
 };
 use arrow::datatypes::{Field, Int32Type, Schema};
 use parquet::arrow::ArrowWriter;
@@ -240,7 +240,8 @@ fn times_of_all_units_zones_and_days_are_one_time() {
     let nanos = TimestampNanosecondArray::from(vec![NOON * 1_000_000_000]).with_timezone("Etc/UTC");
     // Berlin's noon is 10:00 in UTC; without a zone the source's applies.
     let naive = TimestampMicrosecondArray::from(vec![(NOON + 7_200) * 1_000_000]);
-    let at: [ArrayRef; 8] = [
+    let zulu = TimestampNanosecondArray::from(vec![NOON * 1_000_000_000]).with_timezone("Zulu");
+    let at: [ArrayRef; 10] = [
         noon(1),
         millis("+00:00"),
         millis("Z"),
@@ -249,6 +250,8 @@ fn times_of_all_units_zones_and_days_are_one_time() {
         millis("America/New_York"),
         Arc::new(naive),
         Arc::new(Date32Array::from(vec![20_727])),
+        Arc::new(Date64Array::from(vec![20_727 * 86_400_000])),
+        Arc::new(zulu),
     ];
     let files: Vec<Vec<(&str, ArrayRef)>> = at
         .into_iter()
@@ -260,7 +263,7 @@ fn times_of_all_units_zones_and_days_are_one_time() {
         last_at = { from = "orders", agg = "max", of = "at" }
         times = { from = "orders", agg = "count_distinct", of = "at" }"#;
     let (customers, _) = lake.run(BASE, features);
-    assert_eq!(customers.ints("order_rows"), [Some(8)]);
+    assert_eq!(customers.ints("order_rows"), [Some(10)]);
     assert_eq!(customers.ints("times"), [Some(2)]);
     assert_eq!(customers.shown("last_at"), "2026-10-01T12:00:00");
     assert_eq!(customers.shown("first_at"), "2026-10-01T00:00:00");

@@ -252,3 +252,62 @@ fn money_byte_order_marks_and_headers() {
         assert_eq!(lake.run().floats("spend"), [Some(7.0)]);
     }
 }
+
+/// The sum is that of the decimals as written, which no sum of floats gives; a digit too many is no value of the type.
+#[test]
+fn decimals_keep_every_digit() {
+    let columns = r#"id = "string", at = "date", amount = "decimal(30, 2)""#;
+    let csv = "id,at,amount\na,2026-10-01,9007199254740993.01\na,2026-10-02,-9007199254740992.00\n\
+               b,2026-10-01,1.1e1\nc,2026-10-01,0.005\nc,2026-10-02,7.500\n";
+    let ndjson = b"{\"id\": \"d\", \"at\": \"2026-10-01\", \"amount\": 9007199254740993.01}\n\
+                   {\"id\": \"d\", \"at\": \"2026-10-02\", \"amount\": -9007199254740992}\n";
+    let lake = Lake::new(&pipeline("", columns), &[("o.csv", csv.as_bytes())]);
+    let customers = lake.run();
+    assert_eq!(customers.texts("id"), texts(&["a", "b", "c"]));
+    assert_eq!(
+        customers.floats("spend"),
+        [Some(1.01), Some(11.0), Some(7.5)]
+    );
+    assert_eq!(lake.table("rejects").ints("row_number"), [Some(4)]);
+    let (_, said) = lake.check();
+    assert!(said.contains("`0.005`"), "{said}");
+    let lines = Lake::new(&pipeline("", columns), &[("o.ndjson", ndjson)]);
+    assert_eq!(lines.run().floats("spend"), [Some(1.01)]);
+}
+
+/// A day without rows is a file without a line; only a header that is missing leaves nothing to read by.
+#[test]
+fn files_without_a_line_have_no_rows() {
+    let line = b"{\"id\": \"a\", \"at\": \"2026-10-01\", \"amount\": 2.5}\n";
+    let files: [(&str, &[u8]); 3] = [
+        ("1.ndjson", b""),
+        ("2.ndjson", line),
+        ("3.ndjson", b"\n \n"),
+    ];
+    let customers = Lake::new(&pipeline("", PLAIN), &files).run();
+    assert_eq!(customers.floats("spend"), [Some(2.5)]);
+
+    let files: [(&str, &[u8]); 2] = [("1.csv", b""), ("2.csv", b"a,2026-10-01,2.5\n")];
+    let named = pipeline("[sources.orders.text]\nheader = false", PLAIN);
+    assert_eq!(Lake::new(&named, &files).run().floats("spend"), [Some(2.5)]);
+    let (code, said) = Lake::new(&pipeline("", PLAIN), &files).check();
+    assert_eq!(code, Some(3));
+    assert!(said.contains("1.csv: the file is empty"), "{said}");
+}
+
+/// The first row in the place of the header is one mistake, not one for every column.
+#[test]
+fn a_missing_header_is_one_message() {
+    let csv = b"a,2026-10-01,2.5\nb,2026-10-01,3.5\n";
+    let lake = Lake::new(&pipeline("", PLAIN), &[("o.csv", csv)]);
+    let (code, said) = lake.check();
+    assert_eq!(code, Some(2), "{said}");
+    assert_eq!(said.matches("error[").count(), 1, "{said}");
+    for part in [
+        "has none of the 3 columns of the contract",
+        "a, 2026-10-01, 2.5",
+        "header = false",
+    ] {
+        assert!(said.contains(part), "{part}\n{said}");
+    }
+}

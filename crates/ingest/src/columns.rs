@@ -8,7 +8,7 @@ use tessera_expr::rel::{FileGroup, ScanColumn, Stored};
 use tessera_expr::{Literal, Schema, Type};
 use tessera_spec::Pipeline;
 use tessera_spec::diagnostic::{Diagnostic, unknown_name};
-use tessera_spec::pipeline::{At, Column, ColumnForm, ColumnType, Duplicates, Source};
+use tessera_spec::pipeline::{At, Column, ColumnForm, ColumnType, Duplicates, Format, Source};
 
 use crate::evolution::{LakeColumn, common, groups};
 use crate::footer::Found;
@@ -147,6 +147,41 @@ pub(crate) struct Resolved {
     pub(crate) problems: Vec<Diagnostic>,
 }
 
+/// The columns of the contract that the lake does not have. Where it has none of several, that is one mistake: the files are others than
+/// was thought, or text without a header.
+fn missing_columns(source: &Source, inventory: &Inventory, there_are: &[&str]) -> Vec<Diagnostic> {
+    let declared = &source.contract.columns;
+    let missing: Vec<&At<String>> = declared
+        .iter()
+        .map(|column| &column.name)
+        .filter(|name| !there_are.contains(&name.value.as_str()))
+        .collect();
+    let all = missing.len() == declared.len() && !there_are.is_empty();
+    let (true, [first, .., last]) = (all, missing.as_slice()) else {
+        let unknown = missing.into_iter();
+        return unknown
+            .map(|name| unknown_column(source, name, there_are))
+            .collect();
+    };
+    let name = &source.name.value;
+    let help = if inventory.format == Format::Csv {
+        format!(
+            "if these are values, the files have no header: state `header = false` in [sources.{name}.text], which takes the contract's columns in their order, or `header = [\"…\"]`"
+        )
+    } else {
+        "look whether `path` leads to the files of this source".to_owned()
+    };
+    let message = format!(
+        "source `{name}` has none of the {} columns of the contract",
+        declared.len()
+    );
+    vec![
+        Diagnostic::error("TS-D007", message, first.span.start..last.span.end)
+            .with_note(format!("there are: {}", there_are.join(", ")))
+            .with_help(help),
+    ]
+}
+
 /// The scan's columns, or what of the contract the lake does not keep.
 pub(crate) fn resolve(pipeline: &Pipeline, source: &Source, inventory: &Inventory) -> Resolved {
     let mut resolved = Resolved::default();
@@ -155,11 +190,7 @@ pub(crate) fn resolve(pipeline: &Pipeline, source: &Source, inventory: &Inventor
         .iter()
         .map(|column| column.name.as_str())
         .collect();
-    for Column { name, .. } in &source.contract.columns {
-        if !names.contains(&name.value.as_str()) {
-            resolved.problems.push(unknown_column(source, name, &names));
-        }
-    }
+    resolved.problems = missing_columns(source, inventory, &names);
     let mentioned = Mentioned::of(pipeline, source);
     for column in &inventory.columns {
         let judge = Judge {
