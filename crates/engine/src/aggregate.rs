@@ -58,33 +58,7 @@ pub(crate) fn run(
     let frame = selected(plan, &layout)?;
     let key_is_text = key_type(&plan.rows) != Type::Int;
     let as_of_day = epoch_day(plan.rows.as_of);
-
-    let scanner = Arc::new(Mutex::new(Scanner {
-        counts: RowCounts {
-            by_check: vec![0; conversion_rules(&plan.rows).len() + plan.rows.checks.len()],
-            nulled: nulled(&plan.rows)
-                .into_iter()
-                .map(|(name, _)| (name, 0))
-                .collect(),
-            money: counted_money(plan).map(|_| Money::default()),
-            skipped: skipped_times(&plan.rows)
-                .into_iter()
-                .map(|(name, _)| (name, 0))
-                .collect(),
-            ..RowCounts::default()
-        },
-        days: Days::default(),
-        duplicates,
-        position: 0,
-        as_of_day,
-        value_count: layout.values.len(),
-        overflows: overflows(plan, &layout.values)
-            .into_iter()
-            .map(|(expression, _)| expression)
-            .collect(),
-        source: plan.rows.scan.source.clone(),
-        filter_count: layout.filters.len(),
-    }));
+    let scanner = Arc::new(Mutex::new(Scanner::new(plan, &layout, duplicates)));
     let mut parts: Vec<Worker<'_>> = (0..workers.max(1))
         .map(|part| Worker::new(&layout, part, workers.max(1)))
         .collect();
@@ -359,6 +333,35 @@ struct Scanner {
 }
 
 impl Scanner {
+    fn new(plan: &Aggregate, layout: &Layout, duplicates: Option<Duplicates>) -> Self {
+        Self {
+            counts: RowCounts {
+                by_check: vec![0; conversion_rules(&plan.rows).len() + plan.rows.checks.len()],
+                nulled: nulled(&plan.rows)
+                    .into_iter()
+                    .map(|(name, _)| (name, 0))
+                    .collect(),
+                money: counted_money(plan).map(|_| Money::default()),
+                skipped: skipped_times(&plan.rows)
+                    .into_iter()
+                    .map(|(name, _)| (name, 0))
+                    .collect(),
+                ..RowCounts::default()
+            },
+            days: Days::default(),
+            duplicates,
+            position: 0,
+            as_of_day: epoch_day(plan.rows.as_of),
+            value_count: layout.values.len(),
+            overflows: overflows(plan, &layout.values)
+                .into_iter()
+                .map(|(expression, _)| expression)
+                .collect(),
+            source: plan.rows.scan.source.clone(),
+            filter_count: layout.filters.len(),
+        }
+    }
+
     fn batch(&mut self, frame: &DataFrame) -> Result<Batch, EngineError> {
         let mut used = self.passing(frame)?;
         self.count_nulled(frame, &used)?;

@@ -60,22 +60,11 @@ pub(crate) fn several(
             .iter()
             .map(|name| col(name.as_str()).alias(value(name))),
     );
-    let newest = || col(MICROS).eq(col(MICROS).max());
-    let mut found = vec![len().cast(DataType::UInt64).alias(ROWS)];
-    let mut differ = lit(false);
-    let mut tied = lit(false);
-    for name in columns {
-        let values = || col(value(name));
-        found.push(values().n_unique().alias(format!("{DIFFER}_{name}")));
-        found.push(
-            values()
-                .filter(newest())
-                .n_unique()
-                .alias(format!("__tied_{name}")),
-        );
-        differ = differ.or(col(format!("{DIFFER}_{name}")).gt(lit(1)));
-        tied = tied.or(col(format!("__tied_{name}")).gt(lit(1)));
-    }
+    let Comparison {
+        found,
+        differ,
+        tied,
+    } = comparison(columns);
     let keys = valid_rows(&rows.scan.files, false)?
         .select(selected)
         .group_by([col(KEY)])
@@ -120,6 +109,40 @@ pub(crate) fn several(
         }
     }
     Ok(several)
+}
+
+/// What is found of each key, and how it shows that rows differ.
+struct Comparison {
+    /// Counts of rows and of distinct values.
+    found: Vec<Expr>,
+    /// Its rows differ in a column.
+    differ: Expr,
+    /// Its newest rows differ in a column.
+    tied: Expr,
+}
+
+fn comparison(columns: &[String]) -> Comparison {
+    let newest = || col(MICROS).eq(col(MICROS).max());
+    let mut found = vec![len().cast(DataType::UInt64).alias(ROWS)];
+    let mut differ = lit(false);
+    let mut tied = lit(false);
+    for name in columns {
+        let values = || col(value(name));
+        found.push(values().n_unique().alias(format!("{DIFFER}_{name}")));
+        found.push(
+            values()
+                .filter(newest())
+                .n_unique()
+                .alias(format!("__tied_{name}")),
+        );
+        differ = differ.or(col(format!("{DIFFER}_{name}")).gt(lit(1)));
+        tied = tied.or(col(format!("__tied_{name}")).gt(lit(1)));
+    }
+    Comparison {
+        found,
+        differ,
+        tied,
+    }
 }
 
 /// Keys whose newest used day is later than the newest day with an amount that is not negative, or that have no such day.

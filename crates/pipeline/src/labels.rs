@@ -140,8 +140,8 @@ fn is_equality(op: BinaryOp) -> bool {
     )
 }
 
-/// The segments that a scheme can give; `None` where they depend on the data.
-fn segments(scheme: &Scheme, limits: &LifecycleLimits) -> Option<Vec<String>> {
+/// The segments that a scheme can give, in the order in which a report shows them; `None` where they depend on the data.
+pub(crate) fn segments(scheme: &Scheme, limits: &LifecycleLimits) -> Option<Vec<String>> {
     let mut segments: Vec<String> = match &scheme.kind {
         SchemeKind::RfmGrid(rfm) => {
             let cells = CellMap::new(&rfm.grid.value, rfm.scores).ok()?;

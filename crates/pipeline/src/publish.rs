@@ -9,12 +9,13 @@ use arrow::datatypes::{DataType, Field, Schema};
 use chrono::NaiveDate;
 use serde_json::{Value, json};
 use tessera_report::{FeatureMeta, GoalMeta, Options, ReportMeta, SchemeMeta, TargetMeta};
-use tessera_segments::{Assignment, CellMap, Quality};
+use tessera_segments::{Assignment, Quality};
 use tessera_snapshot::{RunIdentity, Store, StoreError, Version};
 use tessera_spec::pipeline::{SchemeKind, Target};
 
 use crate::customers::Assigned;
 use crate::error::PipelineError;
+use crate::labels;
 use crate::prepare::Prepared;
 use crate::scores::{Scored, calibration_table, quality_table};
 use crate::sources::{
@@ -94,7 +95,8 @@ pub(crate) fn meta(prepared: &Prepared) -> ReportMeta {
                     SchemeKind::RfmGrid(grid) => Some(grid.scores),
                     _ => None,
                 },
-                segments: segment_order(&scheme.kind),
+                segments: labels::segments(scheme, &prepared.pipeline.features.lifecycle)
+                    .unwrap_or_default(),
             })
             .collect(),
         features: prepared
@@ -107,34 +109,6 @@ pub(crate) fn meta(prepared: &Prepared) -> ReportMeta {
             })
             .collect(),
         ..ReportMeta::new(pipeline.name.clone(), prepared.as_of)
-    }
-}
-
-/// Segments in the order in which a report shows them; empty where only the data can tell.
-fn segment_order(kind: &SchemeKind) -> Vec<String> {
-    const STAGES: [&str; 7] = [
-        "new", "active", "slipping", "at risk", "dormant", "lapsed", "churned",
-    ];
-    match kind {
-        SchemeKind::RfmGrid(rfm) => CellMap::new(&rfm.grid.value, rfm.scores)
-            .map(|cells| cells.segments().to_vec())
-            .unwrap_or_default(),
-        SchemeKind::Quantile(ranked) => ranked
-            .tiers
-            .iter()
-            .map(|(tier, _)| tier)
-            .chain([&ranked.missing])
-            .cloned()
-            .collect(),
-        SchemeKind::Rules(rules) => rules
-            .rules
-            .iter()
-            .map(|rule| &rule.segment.value)
-            .chain([&rules.otherwise])
-            .cloned()
-            .collect(),
-        SchemeKind::Lifecycle => STAGES.map(str::to_owned).to_vec(),
-        SchemeKind::Attribute(_) | SchemeKind::Kmeans(_) => Vec::new(),
     }
 }
 
