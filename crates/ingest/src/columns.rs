@@ -10,7 +10,7 @@ use tessera_spec::Pipeline;
 use tessera_spec::diagnostic::{Diagnostic, unknown_name};
 use tessera_spec::pipeline::{At, Column, ColumnForm, ColumnType, Duplicates, Format, Source};
 
-use crate::evolution::{LakeColumn, common, groups};
+use crate::evolution::{Held, LakeColumn, common, groups};
 use crate::footer::Found;
 use crate::found::Names;
 use crate::inventory::{Inventory, LakeFile, describe};
@@ -234,18 +234,14 @@ pub(crate) fn resolve(pipeline: &Pipeline, source: &Source, inventory: &Inventor
 }
 
 /// How a file holds a column of the scan.
-fn form(
-    source: &Source,
-    inventory: &Inventory,
-    file: &LakeFile,
-    column: &ScanColumn,
-) -> Option<Stored> {
+fn form(source: &Source, inventory: &Inventory, file: &LakeFile, column: &ScanColumn) -> Held {
     if column.stored == Stored::HivePath {
-        return Some(Stored::HivePath);
+        return Held::As(Stored::HivePath);
     }
     match inventory.layouts.get(file.layout, &column.name) {
-        Some(Found::Flat(stored)) => Some(as_read(source, &column.name, stored)),
-        Some(Found::Untyped | Found::Unusable(_)) | None => None,
+        Some(Found::Flat(stored)) => Held::As(as_read(source, &column.name, stored)),
+        Some(Found::Untyped | Found::Unusable(_)) => Held::Nulls,
+        None => Held::Absent,
     }
 }
 

@@ -127,36 +127,62 @@ impl LakeColumn {
     }
 }
 
+/// How one file holds a column.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Held {
+    /// It has no such column.
+    Absent,
+    /// It has one whose form says nothing of the values: nothing but nulls, in whatever form the writer chose.
+    Nulls,
+    /// In this form.
+    As(Stored),
+}
+
 /// Files as groups of consecutive ones that are read alike: `forms` gives, for each file, the form of each column of the scan.
-pub(crate) fn groups(files: impl Iterator<Item = Vec<Option<Stored>>>) -> Vec<FileGroup> {
-    let mut groups: Vec<FileGroup> = Vec::new();
+pub(crate) fn groups(files: impl Iterator<Item = Vec<Held>>) -> Vec<FileGroup> {
+    let mut groups: Vec<(FileGroup, Vec<Held>)> = Vec::new();
     for forms in files {
-        if let Some(last) = groups.last_mut()
-            && let Some(stored) = merged(&last.stored, &forms)
+        if let Some((last, held)) = groups.last_mut()
+            && let Some(both) = merged(held, &forms)
         {
-            last.has_gaps |= gaps(&last.stored, &forms);
-            last.stored = stored;
+            last.has_gaps |= gaps(held, &forms);
+            *held = both;
             last.files += 1;
             continue;
         }
-        groups.push(FileGroup {
+        let group = FileGroup {
             files: 1,
             has_gaps: false,
-            stored: forms,
-        });
+            stored: Vec::new(),
+        };
+        groups.push((group, forms));
     }
-    groups
+    let read = |held: Held| match held {
+        Held::As(stored) => Some(stored),
+        Held::Absent | Held::Nulls => None,
+    };
+    let finished = |(group, held): (FileGroup, Vec<Held>)| FileGroup {
+        stored: held.into_iter().map(read).collect(),
+        ..group
+    };
+    groups.into_iter().map(finished).collect()
 }
 
-fn gaps(a: &[Option<Stored>], b: &[Option<Stored>]) -> bool {
-    a.iter().zip(b).any(|(a, b)| a.is_some() != b.is_some())
+fn gaps(a: &[Held], b: &[Held]) -> bool {
+    let absent = |held: &Held| *held == Held::Absent;
+    a.iter().zip(b).any(|(a, b)| absent(a) != absent(b))
 }
 
-fn merged(a: &[Option<Stored>], b: &[Option<Stored>]) -> Option<Vec<Option<Stored>>> {
-    let one = |(a, b): (&Option<Stored>, &Option<Stored>)| match (a, b) {
-        (Some(a), Some(b)) => read_alike(a, b).map(Some),
-        (Some(one), None) | (None, Some(one)) => Some(Some(one.clone())),
-        (None, None) => Some(None),
+/// One scan fills in columns that are absent, and reads a column that is there in one form: one of nothing but nulls has none to give.
+fn merged(a: &[Held], b: &[Held]) -> Option<Vec<Held>> {
+    let one = |(a, b): (&Held, &Held)| match (a, b) {
+        (Held::As(a), Held::As(b)) => read_alike(a, b).map(Held::As),
+        (Held::As(one), Held::Absent) | (Held::Absent, Held::As(one)) => {
+            Some(Held::As(one.clone()))
+        }
+        (Held::As(_), Held::Nulls) | (Held::Nulls, Held::As(_)) => None,
+        (Held::Nulls, _) | (_, Held::Nulls) => Some(Held::Nulls),
+        (Held::Absent, Held::Absent) => Some(Held::Absent),
     };
     a.iter().zip(b).map(one).collect()
 }
@@ -228,8 +254,8 @@ pub(crate) fn common(forms: &[&Stored]) -> Stored {
 mod tests {
     use super::*;
 
-    fn int(bits: u8) -> Option<Stored> {
-        Some(Stored::Int { bits, signed: true })
+    fn int(bits: u8) -> Held {
+        Held::As(Stored::Int { bits, signed: true })
     }
 
     fn instant(zone: &str) -> Stored {
@@ -241,11 +267,11 @@ mod tests {
 
     #[test]
     fn files_that_one_scan_reads_are_one_group() {
-        let float = Some(Stored::Float { bits: 64 });
+        let float = Held::As(Stored::Float { bits: 64 });
         let files = [
-            vec![int(32), None],
+            vec![int(32), Held::Absent],
             vec![int(64), int(8)],
-            vec![None, int(8)],
+            vec![Held::Absent, int(8)],
             vec![float.clone(), int(8)],
             vec![float.clone(), int(8)],
             vec![int(64), int(8)],
@@ -253,10 +279,28 @@ mod tests {
         let found = groups(files.into_iter());
         let sizes: Vec<usize> = found.iter().map(|group| group.files).collect();
         assert_eq!(sizes, [3, 2, 1]);
-        assert_eq!(found[0].stored, [int(64), int(8)]);
+        let stored = |held: [Held; 2]| {
+            held.map(|held| match held {
+                Held::As(stored) => Some(stored),
+                Held::Absent | Held::Nulls => None,
+            })
+        };
+        assert_eq!(found[0].stored, stored([int(64), int(8)]));
         let gaps: Vec<bool> = found.iter().map(|group| group.has_gaps).collect();
         assert_eq!(gaps, [true, false, false]);
-        assert_eq!(found[1].stored, [float, int(8)]);
+        assert_eq!(found[1].stored, stored([float, int(8)]));
+    }
+
+    /// A writer that knows no type writes integers: one form for them and for decimals would be read from neither.
+    #[test]
+    fn columns_of_nulls_are_not_read_in_the_form_of_others() {
+        let sizes = |files: Vec<Held>| -> Vec<usize> {
+            let found = groups(files.into_iter().map(|held| vec![held]));
+            found.iter().map(|group| group.files).collect()
+        };
+        assert_eq!(sizes(vec![int(8), Held::Nulls, int(8)]), [1, 1, 1]);
+        assert_eq!(sizes(vec![Held::Nulls, Held::Absent, Held::Nulls]), [3]);
+        assert_eq!(sizes(vec![Held::Absent, Held::Nulls, int(8)]), [2, 1]);
     }
 
     #[test]
