@@ -64,4 +64,4 @@ python = sys.executable
 # The peer's own clock: without the start of Python and its imports, which tessera does not have either.
 stage("features", ("read", "compute"), [python, f"{peers}/polars_features.py", lake], lambda b: json.loads(b[2][-1])["features"])
 steps = lambda b: sum(json.loads(b[2][-1])[key] for key in ("features", "kmeans", "write"))
-stage("kmeans", ("read", "compute", "divide", "profile", "publish"), [python, f"{peers}/duckdb_sklearn.py", lake, f"{out}/peer.parquet"], steps)
+stage("kmeans", ("read", "compute", "assign", "profile", "publish"), [python, f"{peers}/duckdb_sklearn.py", lake, f"{out}/peer.parquet"], steps)
