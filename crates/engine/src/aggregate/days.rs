@@ -12,6 +12,8 @@ const SHARE: f64 = 0.95;
 #[derive(Debug, Default)]
 pub(super) struct Days {
     seen: Vec<u64>,
+    /// The day added last: rows of one day most often lie together.
+    last: Option<i32>,
 }
 
 impl Days {
@@ -22,13 +24,14 @@ impl Days {
         }
         for &row in &batch.used {
             let row = row as usize;
-            if batch.micros[row] == i64::MIN {
+            let age_days = batch.age_days[row];
+            if self.last == Some(age_days) || batch.micros[row] == i64::MIN {
                 continue;
             }
-            let Ok(age) = usize::try_from(batch.age_days[row]) else {
-                continue;
-            };
-            self.add(age);
+            self.last = Some(age_days);
+            if let Ok(age) = usize::try_from(age_days) {
+                self.add(age);
+            }
         }
     }
 
