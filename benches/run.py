@@ -37,8 +37,8 @@ def ours(name):
 
 def stages(lines, wanted):
     """Seconds of the stages whose names begin so."""
-    spans = [json.loads(line).get("span", {}) for line in lines if line.startswith("{")]
-    return sum(span["elapsed_ms"] for span in spans if "elapsed_ms" in span and span["stage"].startswith(wanted)) / 1000
+    done = [json.loads(line) for line in lines if line.startswith("{")]
+    return sum(line["elapsed_ms"] for line in done if line.get("stage", "").startswith(wanted)) / 1000
 
 
 def stage(name, wanted, peer, peer_seconds):

@@ -57,6 +57,8 @@ mod oracle;
 mod out_of_range;
 #[path = "suite/partitions.rs"]
 mod partitions;
+#[path = "suite/private_rows.rs"]
+mod private_rows;
 #[path = "suite/program.rs"]
 mod program;
 #[path = "suite/refunds.rs"]

@@ -366,7 +366,7 @@ fn unsigned_integers_keep_every_digit_or_are_refused_by_name() {
     write(vec![u64::MAX]);
     let message = refused(&arguments);
     assert!(
-        message.contains("source `orders`") && message.contains("of customer `a`"),
+        message.contains("source `orders`") && message.contains("` of a customer"),
         "{message}"
     );
 }
@@ -420,7 +420,7 @@ fn integers_beyond_64_bits_are_refused_by_name() {
         ],
     );
     let message = refused(&pipeline(dir.path(), KEYED, &features(&["x"], &["sum"])));
-    assert!(message.contains("`x_sum` of customer `a`"), "{message}");
+    assert!(message.contains("`x_sum` of a customer"), "{message}");
     let arguments = pipeline(dir.path(), KEYED, &features(&["x"], &["last", "mean"]));
     let customers = published(dir.path(), &arguments);
     assert_eq!(customers.ints("x_last"), [Some(i64::MAX); 2]);

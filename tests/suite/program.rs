@@ -38,6 +38,7 @@ pub(crate) fn tessera() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_tessera"));
     command
         .current_dir(root())
+        .env("TMPDIR", env!("CARGO_TARGET_TMPDIR"))
         .env_remove("TESSERA_LOG")
         .env_remove("TESSERA_THREADS");
     command

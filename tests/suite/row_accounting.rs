@@ -67,11 +67,11 @@ fn rows_of_every_outcome_are_counted() {
     }
     // Rejected rows are said even where only warnings are asked for, with what was found, and never with the key.
     assert!(
-        told.contains("ordered_at is not a date, such as `soon` (o.csv, row 9)"),
+        told.contains("ordered_at is not a date, such as `xxxx` (o.csv, row 9)"),
         "{told}"
     );
     assert!(
-        told.contains("amount is negative, such as `-1` (o.csv, row 8)"),
+        told.contains("amount is negative, such as `-9` (o.csv, row 8)"),
         "{told}"
     );
     let rules = shop.table("reject_rules");

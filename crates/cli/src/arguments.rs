@@ -161,7 +161,7 @@ pub(crate) struct Run {
     /// Fingerprint inputs by their whole content instead of their footers.
     #[arg(long)]
     pub(crate) hash_inputs: bool,
-    /// Folder for temporary stage files; the system's by default.
+    /// Folder for temporary files, and for the rejected rows of a run that fails; the system's by default.
     #[arg(long, value_name = "DIR")]
     pub(crate) work: Option<PathBuf>,
 }

@@ -10,20 +10,28 @@ mod processor;
 mod progress;
 mod telemetry;
 
+use std::ffi::OsString;
 use std::process::ExitCode;
 
 use clap::Parser;
 
 fn main() -> ExitCode {
+    let given: Vec<OsString> = std::env::args_os().collect();
+    telemetry::prepare(&given);
     // Before anything else: the rest of the program may use these instructions anywhere.
     if let Some(missing) = processor::missing_feature() {
-        eprintln!(
-            "error: this build of tessera needs a processor with {missing} (x86-64-v3, as made since 2013 by Intel and 2015 by AMD)\n  \
-             help: build it for this machine: RUSTFLAGS=\"-C target-cpu=x86-64\" cargo build --release -p tessera-cli"
-        );
-        return ExitCode::from(1);
+        return output::fail(&output::Failure::new(
+            format!(
+                "this build of tessera needs a processor with {missing} (x86-64-v3, as made since 2013 by Intel and 2015 by AMD)\n  \
+                 help: build it for this machine: RUSTFLAGS=\"-C target-cpu=x86-64\" cargo build --release -p tessera-cli"
+            ),
+            1,
+        ));
     }
-    let arguments = arguments::Arguments::parse();
+    let arguments = match arguments::Arguments::try_parse_from(given) {
+        Ok(arguments) => arguments,
+        Err(error) => return output::usage(&error),
+    };
     telemetry::start(&arguments.output);
     match commands::dispatch(arguments) {
         Ok(code) => code,

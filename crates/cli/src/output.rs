@@ -6,12 +6,15 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use tessera_pipeline::PipelineError;
 use tessera_snapshot::StoreError;
+use tessera_spec::shown;
 
 /// Why a command failed: what stderr says, and the exit code.
 #[derive(Debug)]
 pub(crate) struct Failure {
     message: String,
     code: u8,
+    /// The message has colours of its own, and what it shows of files is escaped.
+    rendered: bool,
 }
 
 impl Failure {
@@ -20,6 +23,7 @@ impl Failure {
         Self {
             message: format!("error: internal: {message}"),
             code: 1,
+            rendered: false,
         }
     }
 
@@ -28,6 +32,7 @@ impl Failure {
         Self {
             message: format!("error: {message}"),
             code,
+            rendered: false,
         }
     }
 }
@@ -35,19 +40,27 @@ impl Failure {
 impl From<PipelineError> for Failure {
     fn from(error: PipelineError) -> Self {
         let code = error.exit_code();
+        // Names of files stand in messages, and a name may hold a line break.
         let message = match &error {
-            PipelineError::Invalid(diagnostics) => {
-                diagnostics.render(std::io::stderr().is_terminal())
+            PipelineError::Invalid(diagnostics) => diagnostics.render(is_for_terminal()),
+            PipelineError::Lake(problems) => {
+                let lines = problems.iter().map(ToString::to_string);
+                let lines = lines.map(|line| format!("error: {}", shown::one_line(&line)));
+                lines.collect::<Vec<_>>().join("\n")
             }
-            other => format!("error: {other}"),
+            other => format!("error: {}", shown::one_line(&other.to_string())),
         };
-        Self { message, code }
+        Self {
+            message,
+            code,
+            rendered: matches!(error, PipelineError::Invalid(_)),
+        }
     }
 }
 
 impl From<StoreError> for Failure {
     fn from(error: StoreError) -> Self {
-        Self::new(&error, error.exit_code())
+        Self::new(shown::one_line(&error.to_string()), error.exit_code())
     }
 }
 
@@ -65,12 +78,45 @@ impl From<serde_json::Error> for Failure {
 
 /// Prints the message, and returns the exit code.
 pub(crate) fn fail(failure: &Failure) -> ExitCode {
-    say_as("ERROR", failure.message.trim_end());
+    let message = failure.message.trim_end();
+    if failure.rendered {
+        write_line("ERROR", message);
+    } else {
+        say_as("ERROR", message);
+    }
     ExitCode::from(failure.code)
 }
 
-/// Writes to stdout. A closed pipe, as behind `head`, is no error.
+/// Says what is wrong with the arguments, or what was asked for with `--help` and `--version`.
+pub(crate) fn usage(error: &clap::Error) -> ExitCode {
+    let text = error.render();
+    if !error.use_stderr() {
+        // Help and version are results; a closed pipe is no error.
+        let _ = error.print();
+        return ExitCode::SUCCESS;
+    }
+    let plain = text.to_string();
+    let is_clean = shown::lines(&plain) == plain;
+    if is_for_terminal() && is_clean {
+        write_line("ERROR", text.ansi().to_string().trim_end());
+    } else {
+        say_as("ERROR", plain.trim_end());
+    }
+    ExitCode::from(2)
+}
+
+/// Whether stderr is read by a person.
+fn is_for_terminal() -> bool {
+    std::io::stderr().is_terminal() && !JSON_LINES.load(Ordering::Relaxed)
+}
+
+/// Writes text for people to stdout, without what a terminal would act on.
 pub(crate) fn print(text: &str) -> Result<(), Failure> {
+    print_document(&shown::lines(text))
+}
+
+/// Writes to stdout as it is. A closed pipe, as behind `head`, is no error.
+pub(crate) fn print_document(text: &str) -> Result<(), Failure> {
     match std::io::stdout().lock().write_all(text.as_bytes()) {
         Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(error.into()),
         _ => Ok(()),
@@ -79,7 +125,8 @@ pub(crate) fn print(text: &str) -> Result<(), Failure> {
 
 /// Writes a JSON value to stdout.
 pub(crate) fn print_json(value: &serde_json::Value) -> Result<(), Failure> {
-    print(&format!("{}\n", serde_json::to_string_pretty(value)?))
+    let text = serde_json::to_string_pretty(value)?;
+    print_document(&format!("{}\n", shown::json(&text)))
 }
 
 /// Whether every line of stderr is a JSON object.
@@ -96,13 +143,21 @@ pub(crate) fn say(text: &str) {
 }
 
 fn say_as(level: &str, text: &str) {
+    write_line(level, &shown::lines(text));
+}
+
+/// The time, as log lines begin with it.
+pub(crate) fn now() -> String {
+    chrono::Utc::now().to_rfc3339_opts(chrono::SecondsFormat::Micros, true)
+}
+
+fn write_line(level: &str, text: &str) {
     if text.is_empty() {
         return;
     }
     let _ = if JSON_LINES.load(Ordering::Relaxed) {
-        let now = chrono::Utc::now().to_rfc3339_opts(chrono::SecondsFormat::Micros, true);
-        let line = serde_json::json!({"timestamp": now, "level": level, "message": text});
-        writeln!(std::io::stderr(), "{line}")
+        let line = serde_json::json!({"timestamp": now(), "level": level, "message": text});
+        writeln!(std::io::stderr(), "{}", shown::json(&line.to_string()))
     } else {
         writeln!(std::io::stderr(), "{text}")
     };

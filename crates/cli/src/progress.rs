@@ -3,7 +3,7 @@
 use std::io::IsTerminal;
 use std::time::Duration;
 
-use indicatif::{HumanBytes, HumanCount, ProgressBar, ProgressStyle};
+use indicatif::{ProgressBar, ProgressStyle};
 use tessera_pipeline::{Observer, Stage, StageReport};
 
 use crate::arguments::{LogFormat, Output};
@@ -49,18 +49,7 @@ impl Observer for Progress {
     }
 
     fn finished(&self, stage: &Stage, report: &StageReport) {
-        let bytes = if report.bytes > 0 {
-            format!(", {}", HumanBytes(report.bytes))
-        } else {
-            String::new()
-        };
-        self.bar.println(format!(
-            "{:>24}  {} -> {} rows{bytes}  {:.2} s",
-            stage.to_string(),
-            HumanCount(report.rows_in),
-            HumanCount(report.rows_out),
-            report.elapsed.as_secs_f64()
-        ));
+        self.bar.println(stage.words(report));
         self.bar.inc(1);
     }
 }

@@ -17,14 +17,14 @@ pub enum EngineError {
     },
     /// An aggregate of one customer that its type cannot hold.
     #[error(
-        "source `{name}`: `{column}` of customer `{key}` does not fit into {limit}; take out rows with wrong values by `filter` or a rule of the contract, or cast to double before summing integers"
+        "source `{name}`: `{column}` of a customer does not fit into {limit}; take out rows with wrong values by `filter` or a rule of the contract, or cast to double before summing integers"
     )]
     Overflow {
         /// Name of the source.
         name: String,
         /// The aggregate.
         column: String,
-        /// The customer.
+        /// The customer: for files that only their owner reads, no part of the message.
         key: String,
         /// The type.
         limit: &'static str,

@@ -27,7 +27,7 @@ use tessera_expr::rel::{Rel, RowCounts, SourceRows, Unseen};
 pub use error::EngineError;
 pub use per_key::Several;
 pub use polars_engine::{PolarsEngine, set_threads};
-pub use rejects::Reject;
+pub use rejects::{Found, Reject};
 pub use table::TableRef;
 
 /// What a plan made.

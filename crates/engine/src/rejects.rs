@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use polars::prelude::*;
 use tessera_expr::rel::{FAULT, ScanFormat, SourceRows, Stored};
 use tessera_expr::{Node, Type};
+use tessera_spec::shown::masked;
 
 use crate::aggregate::{conversion_rules, status};
 use crate::duplicates::Duplicates;
@@ -32,7 +33,16 @@ pub struct Reject {
     /// The row as a JSON object.
     pub row: String,
     /// What the rule met: the text that does not convert, or the columns of a check with their values. Never the key.
-    pub found: Option<String>,
+    pub found: Option<Found>,
+}
+
+/// What a rule met in a row.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Found {
+    /// The values as they stand in the file.
+    pub values: String,
+    /// The same with the form of each value in its place: what messages and logs may show.
+    pub masked: String,
 }
 
 /// Names of the rules: values that do not convert, the checks, repeated rows.
@@ -180,7 +190,11 @@ impl Search {
                 rule,
                 row: json(frame, row)?,
                 found: match fault(frame, row)? {
-                    Some(fault) => problem(&fault),
+                    // States places and names, no values.
+                    Some(fault) => problem(&fault).map(|problem| Found {
+                        masked: problem.clone(),
+                        values: problem,
+                    }),
                     None => found_values(frame, row, found)?,
                 },
             });
@@ -233,28 +247,46 @@ fn found_values(
     frame: &DataFrame,
     row: usize,
     columns: &[String],
-) -> Result<Option<String>, EngineError> {
-    let value = |name: &String| -> Result<String, EngineError> {
+) -> Result<Option<Found>, EngineError> {
+    let mut found = Vec::with_capacity(columns.len());
+    for name in columns {
         let value = json_value(&frame.column(name)?.get(row)?);
-        let text = match value {
-            serde_json::Value::String(text) => text,
-            other => other.to_string(),
+        let (text, masked) = match value {
+            serde_json::Value::String(text) => {
+                let masked = masked(&text);
+                (text, masked)
+            }
+            serde_json::Value::Null => ("null".to_owned(), "null".to_owned()),
+            other => (other.to_string(), masked(&other.to_string())),
         };
-        let short: String = text.chars().take(LONGEST_VALUE).collect();
-        let cut = if short.len() < text.len() { "…" } else { "" };
-        Ok(format!("{short}{cut}"))
-    };
-    match columns {
-        [] => Ok(None),
-        [one] => Ok(Some(value(one)?)),
-        several => {
-            let values = several
-                .iter()
-                .map(|name| Ok(format!("{name} = {}", value(name)?)))
-                .collect::<Result<Vec<_>, EngineError>>()?;
-            Ok(Some(values.join(", ")))
-        }
+        found.push((name, cut(&text), cut(&masked)));
     }
+    Ok(match found.as_slice() {
+        [] => None,
+        [(_, value, masked)] => Some(Found {
+            values: value.clone(),
+            masked: masked.clone(),
+        }),
+        several => Some(Found {
+            values: listed(several.iter().map(|(name, value, _)| (*name, value))),
+            masked: listed(several.iter().map(|(name, _, masked)| (*name, masked))),
+        }),
+    })
+}
+
+/// The first characters of a value.
+fn cut(text: &str) -> String {
+    let short: String = text.chars().take(LONGEST_VALUE).collect();
+    let ellipsis = if short.len() < text.len() { "…" } else { "" };
+    format!("{short}{ellipsis}")
+}
+
+/// "amount = -5, currency = EUR".
+fn listed<'a>(values: impl Iterator<Item = (&'a String, &'a String)>) -> String {
+    let parts: Vec<String> = values
+        .map(|(name, value)| format!("{name} = {value}"))
+        .collect();
+    parts.join(", ")
 }
 
 /// Position, status, and every column of the file; texts as they stand there.

@@ -13,6 +13,7 @@ use parquet::basic::Compression;
 use parquet::errors::ParquetError;
 use parquet::file::properties::{EnabledStatistics, WriterProperties};
 use rayon::prelude::*;
+use tessera_spec::private;
 
 use crate::error::EngineError;
 
@@ -92,7 +93,7 @@ struct TableWriter {
 
 impl TableWriter {
     fn new(path: &Path, schema: SchemaRef) -> Result<Self, EngineError> {
-        let file = File::create(path).map_err(|error| EngineError::io(path, error))?;
+        let file = private::create(path).map_err(|error| EngineError::io(path, error))?;
         let properties = WriterProperties::builder()
             .set_compression(Compression::UNCOMPRESSED)
             .set_dictionary_enabled(false)

@@ -9,6 +9,7 @@ use tessera_expr::{Literal, Schema, Type};
 use tessera_spec::Pipeline;
 use tessera_spec::diagnostic::{Diagnostic, unknown_name};
 use tessera_spec::pipeline::{At, Column, ColumnForm, ColumnType, Duplicates, Format, Source};
+use tessera_spec::shown::masked;
 
 use crate::evolution::{Held, LakeColumn, common, groups};
 use crate::footer::Found;
@@ -16,6 +17,7 @@ use crate::found::Names;
 use crate::inventory::{Inventory, LakeFile, describe};
 use crate::mentioned::Mentioned;
 use crate::partitions::{Zones, value};
+use crate::text;
 
 /// Type of a declared column in expressions. Decimals have as many digits behind the point as the files hold at most. Texts have as
 /// many as `decimal(p, s)` states; without a statement they are floats, since nothing says how many digits to keep.
@@ -164,7 +166,15 @@ fn missing_columns(source: &Source, inventory: &Inventory, there_are: &[&str]) -
             .collect();
     };
     let name = &source.name.value;
-    let help = if inventory.format == Format::Csv {
+    let is_csv = inventory.format == Format::Csv;
+    // Then the first line is a row of a customer.
+    let are_values = is_csv && text::are_values(there_are);
+    let shown = |name: &&str| match are_values {
+        true => masked(name),
+        false => (*name).to_owned(),
+    };
+    let shown: Vec<String> = there_are.iter().map(shown).collect();
+    let help = if is_csv {
         format!(
             "if these are values, the files have no header: state `header = false` in [sources.{name}.text], which takes the contract's columns in their order, or `header = [\"…\"]`"
         )
@@ -177,7 +187,7 @@ fn missing_columns(source: &Source, inventory: &Inventory, there_are: &[&str]) -
     );
     vec![
         Diagnostic::error("TS-D007", message, first.span.start..last.span.end)
-            .with_note(format!("there are: {}", there_are.join(", ")))
+            .with_note(format!("there are: {}", shown.join(", ")))
             .with_help(help),
     ]
 }

@@ -20,6 +20,7 @@ use std::path::{Path, PathBuf};
 
 use tessera_expr::rel::{FAULT, Stored};
 use tessera_spec::pipeline::{Column, Format, TextSettings};
+use tessera_spec::shown::masked;
 
 use crate::footer::{Footer, Found};
 pub(crate) use trial::{Trial, Tried};
@@ -68,6 +69,15 @@ fn footer(names: &[String], rows: u64, fingerprint: String) -> Footer {
     }
 }
 
+/// Whether the names of columns are values of a row, as where a file has no header: one begins as a number does, or is an
+/// address.
+pub(crate) fn are_values(names: &[&str]) -> bool {
+    names.iter().any(|name| {
+        let number = name.trim_start_matches(['-', '+', '"', ' ']);
+        number.starts_with(|c: char| c.is_ascii_digit()) || name.contains('@')
+    })
+}
+
 /// What is wrong with the names of columns, if anything.
 fn check_names(names: &[String]) -> Result<(), String> {
     if names.len() > MAX_COLUMNS {
@@ -79,7 +89,12 @@ fn check_names(names: &[String]) -> Result<(), String> {
             return Err(format!("a column has the reserved name `{FAULT}`"));
         }
         if !seen.insert(name) {
-            return Err(format!("its header names the column `{name}` twice"));
+            let texts: Vec<&str> = names.iter().map(String::as_str).collect();
+            let shown = match are_values(&texts) {
+                true => masked(name),
+                false => name.clone(),
+            };
+            return Err(format!("its header names the column `{shown}` twice"));
         }
     }
     Ok(())

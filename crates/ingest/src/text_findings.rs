@@ -2,13 +2,15 @@
 
 use tessera_expr::Type;
 use tessera_spec::diagnostic::Diagnostic;
-use tessera_spec::pipeline::Source;
+use tessera_spec::pipeline::{Log, Source};
+use tessera_spec::shown::masked;
 
 use crate::inventory::Inventory;
 use crate::text::Tried;
 
-/// Broken records and values that do not convert: how many, the first with its place, and the setting that would read them.
-pub fn text_findings(source: &Source, inventory: &Inventory) -> Vec<Diagnostic> {
+/// Broken records and values that do not convert: how many, the first with its place, and the setting that would read them. Of
+/// values the form is shown, or with `log.values` the value itself.
+pub fn text_findings(source: &Source, inventory: &Inventory, log: Log) -> Vec<Diagnostic> {
     let Some(trial) = &inventory.trial else {
         return Vec::new();
     };
@@ -29,11 +31,16 @@ pub fn text_findings(source: &Source, inventory: &Inventory) -> Vec<Diagnostic> 
         ));
     }
     let broken = trial.columns.iter().filter(|column| column.broken > 0);
-    found.extend(broken.filter_map(|column| of_column(source, inventory, column)));
+    found.extend(broken.filter_map(|column| of_column(source, inventory, column, log)));
     found
 }
 
-fn of_column(source: &Source, inventory: &Inventory, tried: &Tried) -> Option<Diagnostic> {
+fn of_column(
+    source: &Source,
+    inventory: &Inventory,
+    tried: &Tried,
+    log: Log,
+) -> Option<Diagnostic> {
     let example = tried.example.as_ref()?;
     let declared = source
         .contract
@@ -41,6 +48,7 @@ fn of_column(source: &Source, inventory: &Inventory, tried: &Tried) -> Option<Di
         .iter()
         .find(|column| column.name.value == tried.name)?;
     let shown: String = example.text.chars().take(60).collect();
+    let shown = if log.values { shown } else { masked(&shown) };
     let message = format!(
         "source `{}`: {} of {} values of `{}` are not {}; the first is `{shown}` ({} line {})",
         source.name.value,

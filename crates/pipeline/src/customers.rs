@@ -104,7 +104,11 @@ impl Assigned {
             },
         )?;
         for warning in &assignment.warnings {
-            tracing::warn!(scheme = scheme.name.value, "{warning}");
+            tracing::warn!(
+                scheme = scheme.name.value,
+                "scheme `{}`: {warning}",
+                scheme.name.value
+            );
         }
         self.columns
             .extend(tessera_segments::customer_columns(&assignment)?);

@@ -106,9 +106,19 @@ pub enum PipelineError {
     /// The report could not be made.
     #[error(transparent)]
     Report(#[from] ReportError),
+    /// Why a run ended, and where the rows are that its message must not hold.
+    #[error("{error}; {rows}")]
+    WithRows {
+        /// Why it ended.
+        error: Box<PipelineError>,
+        /// A sentence that names their file.
+        rows: String,
+    },
     /// A file could not be written.
-    #[error("{}: operating system error: {error}", path.display())]
+    #[error("{step} {}: operating system error: {error}", path.display())]
     Io {
+        /// What was being done.
+        step: &'static str,
         /// The file.
         path: std::path::PathBuf,
         /// The operating system's error.
@@ -138,6 +148,7 @@ impl PipelineError {
     /// The exit code of the program: 1 internal, 2 pipeline file, 3 data and lake, 4 store or I/O, 5 locked, 6 in doubt, 130 interrupted.
     pub fn exit_code(&self) -> u8 {
         match self {
+            Self::WithRows { error, .. } => error.exit_code(),
             Self::Invalid(_) | Self::Future { .. } => 2,
             Self::Lake(problems) => lake_code(problems),
             Self::Contract { .. }

@@ -5,7 +5,7 @@
 //!
 //! Where to look: `prepare` checks everything before a row is read, `stage` lists the steps, `run` walks them, `table` computes
 //! the features at any date, `scores` what models predict, `labels` which texts columns can have, `identity` is what makes two runs the same, `publish` makes tables,
-//! version and report.
+//! version and report, `work` holds the files of a run outside the store.
 
 mod check;
 mod customers;
@@ -22,6 +22,7 @@ mod stage;
 mod table;
 mod times;
 mod untimed;
+mod work;
 
 pub use check::{Checked, check, refuse_future, yesterday};
 pub use error::PipelineError;
@@ -31,3 +32,4 @@ pub use run::{RunOptions, run, set_threads};
 pub use sources::SourceOutcome;
 pub use stage::{Observer, Silent, Stage, StageReport, stages};
 pub use tessera_features::catalogue;
+pub use work::WorkFolder;

@@ -17,6 +17,7 @@ use crate::error::PipelineError;
 use crate::frozen::{Frozen, frozen_edges};
 use crate::labels::{self, Labels};
 use crate::scores;
+use crate::work::private_folder;
 
 /// A pipeline that is ready to run on one date.
 #[derive(Debug)]
@@ -58,8 +59,8 @@ pub enum Records {
     /// Values of declared columns are tried, so that a check finds those that do not convert.
     #[default]
     Tried,
-    /// They are kept for a run, in a folder within this one; the operating system's temporary folder when absent.
-    Kept(Option<PathBuf>),
+    /// They are kept for a run, in a folder within this one, which belongs to the run.
+    Kept(PathBuf),
 }
 
 impl Prepared {
@@ -110,18 +111,6 @@ impl Prepared {
     }
 }
 
-/// A folder for files of one run, which vanishes with it.
-pub(crate) fn work_folder(parent: Option<&Path>) -> Result<tempfile::TempDir, PipelineError> {
-    let parent = parent.map_or_else(std::env::temp_dir, Path::to_owned);
-    tempfile::Builder::new()
-        .prefix("tessera-")
-        .tempdir_in(&parent)
-        .map_err(|error| PipelineError::Io {
-            path: parent,
-            error,
-        })
-}
-
 /// Reads, checks and plans the pipeline file against its lake.
 pub fn prepare(
     file: &Path,
@@ -134,13 +123,24 @@ pub fn prepare(
     let pipeline = loaded.pipeline;
     let kept = match &reading.records {
         Records::Tried => None,
-        Records::Kept(work) => Some(work_folder(work.as_deref())?),
+        Records::Kept(work) => {
+            let made = private_folder(work, "records-");
+            Some(made.map_err(|error| PipelineError::Io {
+                step: "cannot make a folder for temporary files in",
+                path: work.clone(),
+                error,
+            })?)
+        }
     };
     let stage = kept.as_ref().map(tempfile::TempDir::path);
     let inventories = inventories(&pipeline, reading, stage)?;
     for (source, inventory) in pipeline.sources.iter().zip(&inventories) {
         found.extend(inventory.warnings(source));
-        found.extend(tessera_ingest::text_findings(source, inventory));
+        found.extend(tessera_ingest::text_findings(
+            source,
+            inventory,
+            pipeline.log,
+        ));
         found.extend(tessera_ingest::column_warnings(
             &pipeline, source, inventory,
         ));

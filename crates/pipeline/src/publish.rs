@@ -344,6 +344,7 @@ pub(crate) fn write_report(store: &Store, published: &Published) -> Result<u64, 
     let version = store.version(published.version)?;
     let html = render(&version)?;
     let io = |error| PipelineError::Io {
+        step: "cannot write",
         path: published.report.clone(),
         error,
     };

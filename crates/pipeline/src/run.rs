@@ -14,11 +14,12 @@ use tessera_model::interrupt::Interrupt;
 use crate::customers::Assigned;
 use crate::error::PipelineError;
 use crate::identity;
-use crate::prepare::{Prepared, work_folder};
+use crate::prepare::Prepared;
 use crate::publish::{self, Published};
 use crate::scores::{self, Scored};
 use crate::sources::{self, RejectRow, SourceOutcome};
 use crate::stage::{Observer, Stage, StageReport, stages};
+use crate::work::{Disclosure, WorkFolder};
 use crate::{table, times};
 
 /// How a run is done.
@@ -26,8 +27,8 @@ use crate::{table, times};
 pub struct RunOptions<'a> {
     /// Threads of the engine; their number does not show in any published byte.
     pub threads: usize,
-    /// Folder for stage files; the system's temporary folder when absent.
-    pub work: Option<PathBuf>,
+    /// Folder of stage files.
+    pub work: &'a WorkFolder,
     /// Set by an interrupt.
     pub interrupted: &'a AtomicBool,
 }
@@ -43,12 +44,18 @@ pub fn run(
     if let Some(found) = publish::already(&store, &identity)? {
         return Ok(found);
     }
-    let work = work_folder(options.work.as_deref())?;
+    let work = options.work;
+    let disclosure = Disclosure {
+        values: prepared.pipeline.log.values,
+        folder: work.parent(),
+        pipeline: &prepared.pipeline.name,
+    };
     let mut job = Job {
         prepared,
         engine: Prepared::engine(options.threads),
         observer,
         interrupted: options.interrupted,
+        disclosure,
         stages: stages(prepared),
         next: 0,
     };
@@ -61,7 +68,11 @@ pub fn run(
     let assigned = job.assign(&scored_table, work.path())?;
     let outcomes: Vec<SourceOutcome> = passes.into_iter().map(|pass| pass.outcome).collect();
     let tables = job.profile(assigned, &outcomes, rejects, scored)?;
-    job.publish(&store, &identity, tables)
+    let published = job.publish(&store, &identity, tables)?;
+    for source in &prepared.pipeline.sources {
+        disclosure.forget(&source.name.value);
+    }
+    Ok(published)
 }
 
 /// A pass that was run.
@@ -75,6 +86,7 @@ struct Job<'a> {
     engine: PolarsEngine,
     observer: &'a dyn Observer,
     interrupted: &'a AtomicBool,
+    disclosure: Disclosure<'a>,
     stages: Vec<Stage>,
     next: usize,
 }
@@ -90,22 +102,18 @@ impl Job<'_> {
         }
         let stage = self.stages[self.next].clone();
         self.observer.started(&stage, self.next, self.stages.len());
-        let span = tracing::info_span!(
-            "stage",
-            stage = %stage,
-            rows_in = tracing::field::Empty,
-            rows_out = tracing::field::Empty,
-            bytes = tracing::field::Empty,
-            elapsed_ms = tracing::field::Empty,
-        );
         let started = Instant::now();
-        let (made, mut report) = span.in_scope(|| work(self))?;
+        let (made, mut report) = work(self)?;
         report.elapsed = started.elapsed();
-        span.record("rows_in", report.rows_in);
-        span.record("rows_out", report.rows_out);
-        span.record("bytes", report.bytes);
-        span.record("elapsed_ms", report.elapsed.as_millis() as u64);
-        span.in_scope(|| tracing::info!("done"));
+        tracing::info!(
+            stage = %stage,
+            rows_in = report.rows_in,
+            rows_out = report.rows_out,
+            bytes = report.bytes,
+            elapsed_ms = report.elapsed.as_millis() as u64,
+            "{}",
+            stage.words(&report)
+        );
         self.next += 1;
         self.observer.finished(&stage, &report);
         Ok(made)
@@ -124,14 +132,23 @@ impl Job<'_> {
                     table: made,
                     counts,
                     ..
-                } = job.engine.materialize(&aggregate, &table)?;
+                } = job
+                    .engine
+                    .materialize(&aggregate, &table)
+                    .map_err(|error| sources::without_key(error, job.disclosure))?;
                 let rows = &pass.aggregate.rows;
                 let mut counts = counts.unwrap_or_default();
                 counts.unseen = counts.unseen.plus(job.engine.unseen(rows)?);
                 times::warn(source, &counts, prepared.as_of);
                 let from = (source, inventory);
                 let mut outcome = sources::outcome(&job.engine, from, rows, counts)?;
-                sources::judge(&job.engine, from, rows, &mut outcome, prepared.as_of)?;
+                let case = sources::Case {
+                    engine: &job.engine,
+                    from,
+                    rows,
+                    disclosure: job.disclosure,
+                };
+                sources::judge(&case, &mut outcome, prepared.as_of)?;
                 sources::one_row_each(&job.engine, from, rows, &mut outcome, made.rows)?;
                 sources::refunds(&job.engine, source, rows, &mut outcome)?;
                 let report = StageReport {
@@ -157,7 +174,13 @@ impl Job<'_> {
                     &prepared.inventories[number],
                 );
                 let (rows, outcome) = (&pass.aggregate.rows, &mut done.outcome);
-                kept.extend(sources::rejects(&job.engine, source, rows, outcome)?);
+                let case = sources::Case {
+                    engine: &job.engine,
+                    from: source,
+                    rows,
+                    disclosure: job.disclosure,
+                };
+                kept.extend(sources::rejects(&case, outcome)?);
                 rejected += outcome.rejected();
             }
             let report = StageReport {

@@ -205,7 +205,11 @@ pub(crate) fn compute(
     let scored = match computed {
         Ok(scored) => scored,
         Err(NotComputed::Data(reason)) => {
-            tracing::warn!(score = score.name.value, "not computed: {reason}");
+            tracing::warn!(
+                score = score.name.value,
+                "score `{}` is not computed: {reason}",
+                score.name.value
+            );
             Scored {
                 quality: vec![not_computed("score", reason)],
                 ..Scored::default()

@@ -10,12 +10,14 @@ mod freshness;
 mod tables;
 
 use chrono::NaiveDate;
-use tessera_engine::{Engine, Outside, Reject, Several};
+use serde_json::json;
+use tessera_engine::{Engine, EngineError, Found, Outside, Reject, Several};
 use tessera_expr::rel::{RowCounts, RowOutcome, SourceRows, Unconverted, Unseen};
 use tessera_ingest::Inventory;
 use tessera_spec::pipeline::{Limit, Source, SourceKind};
 
 use crate::error::PipelineError;
+use crate::work::Disclosure;
 
 pub(crate) use brakes::rejects;
 pub(crate) use customers::{one_row_each, outside_the_base, refunds};
@@ -50,7 +52,7 @@ pub struct Example {
     /// Position in the file, from 1.
     pub row_number: u64,
     /// What the rule met; never the key.
-    pub found: Option<String>,
+    pub found: Option<Found>,
 }
 
 impl Example {
@@ -62,13 +64,19 @@ impl Example {
         }
     }
 
-    /// "such as `x` (file, row 3)".
-    fn words(&self) -> String {
+    /// "such as `x` (file, row 3)", with the form of the value or the value itself.
+    fn words(&self, values: bool) -> String {
         let place = format!("{}, row {}", self.file, self.row_number);
-        match &self.found {
+        match self.shown(values) {
             Some(found) => format!("such as `{found}` ({place})"),
             None => format!("such as {place}"),
         }
+    }
+
+    /// What the rule met: the form of the value, or the value itself.
+    fn shown(&self, values: bool) -> Option<&str> {
+        let found = self.found.as_ref()?;
+        Some(if values { &found.values } else { &found.masked })
     }
 }
 
@@ -231,17 +239,28 @@ fn rules(
     names.into_iter().zip(all).enumerate().map(rule).collect()
 }
 
+/// A source whose rows are judged.
+#[derive(Clone, Copy)]
+pub(crate) struct Case<'a> {
+    /// What reads its rows again.
+    pub(crate) engine: &'a dyn Engine,
+    /// The source and its files.
+    pub(crate) from: (&'a Source, &'a Inventory),
+    /// The plan of its rows.
+    pub(crate) rows: &'a SourceRows,
+    /// What messages may show of them.
+    pub(crate) disclosure: Disclosure<'a>,
+}
+
 /// Judges what is known once a source is read: limits, freshness, values that became null.
 pub(crate) fn judge(
-    engine: &dyn Engine,
-    (source, inventory): (&Source, &Inventory),
-    rows: &SourceRows,
+    case: &Case<'_>,
     outcome: &mut SourceOutcome,
     as_of: NaiveDate,
 ) -> Result<(), PipelineError> {
-    brakes::broken_contract(engine, inventory, rows, outcome)?;
-    brakes::check(engine, (source, inventory), rows, outcome)?;
-    freshness::judge(source, outcome, as_of)?;
+    brakes::broken_contract(case, outcome)?;
+    brakes::check(case, outcome)?;
+    freshness::judge(case.from.0, outcome, as_of)?;
     for (column, count) in outcome.counts.nulled.clone() {
         if count > 0 {
             let of = outcome.rows();
@@ -252,6 +271,22 @@ pub(crate) fn judge(
         }
     }
     Ok(())
+}
+
+/// An error of the engine as it may be shown: the key of a customer goes to a file that only its owner reads.
+pub(crate) fn without_key(error: EngineError, disclosure: Disclosure<'_>) -> PipelineError {
+    let EngineError::Overflow {
+        name, column, key, ..
+    } = &error
+    else {
+        return error.into();
+    };
+    let line = json!({"source": name, "column": column, "key": key});
+    let rows = disclosure.keep(name, &[line.to_string()]);
+    PipelineError::WithRows {
+        error: Box::new(error.into()),
+        rows: rows.replacen("the first row", "the customer", 1),
+    }
 }
 
 /// What became of the rows of a source, in words; of the rules, which of them took out most.

@@ -56,6 +56,61 @@ impl fmt::Display for Stage {
     }
 }
 
+impl Stage {
+    /// What the stage did, in one line: "read orders: 12,345 rows give 400 customers, 1.2 MB, 0.52 s".
+    pub fn words(&self, report: &StageReport) -> String {
+        let (rows_in, rows_out) = (grouped(report.rows_in), grouped(report.rows_out));
+        let done = match self {
+            Self::Aggregate { .. } => format!("{rows_in} rows give {rows_out} customers"),
+            Self::Rejects => format!("{rows_out} of {rows_in} rejected rows are kept"),
+            Self::Features
+            | Self::Past { .. }
+            | Self::Score { .. }
+            | Self::Assign { .. }
+            | Self::Publish => format!("{rows_out} customers"),
+            Self::Profiles => format!("{rows_in} customers give {rows_out} rows"),
+            Self::Report => String::new(),
+        };
+        let bytes = (report.bytes > 0).then(|| bytes_words(report.bytes));
+        let seconds = format!("{:.2} s", report.elapsed.as_secs_f64());
+        let parts = [
+            Some(done).filter(|done| !done.is_empty()),
+            bytes,
+            Some(seconds),
+        ];
+        let parts: Vec<String> = parts.into_iter().flatten().collect();
+        format!("{self}: {}", parts.join(", "))
+    }
+}
+
+/// "1,234,567".
+pub(crate) fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
+    for (place, digit) in digits.chars().enumerate() {
+        if place > 0 && (digits.len() - place) % 3 == 0 {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// "1.2 MB".
+pub(crate) fn bytes_words(bytes: u64) -> String {
+    const UNITS: [&str; 4] = ["kB", "MB", "GB", "TB"];
+    if bytes < 1_000 {
+        return format!("{bytes} bytes");
+    }
+    let mut size = bytes as f64 / 1e3;
+    let mut unit = 0;
+    while size >= 999.95 && unit + 1 < UNITS.len() {
+        size /= 1e3;
+        unit += 1;
+    }
+    format!("{size:.1} {}", UNITS[unit])
+}
+
 /// The stages of a run, in order.
 pub fn stages(prepared: &Prepared) -> Vec<Stage> {
     let reads = prepared
@@ -107,11 +162,44 @@ pub trait Observer {
     fn finished(&self, stage: &Stage, report: &StageReport);
 }
 
-/// An observer that looks away.
+/// A no-op observer.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Silent;
 
 impl Observer for Silent {
     fn started(&self, _: &Stage, _: usize, _: usize) {}
     fn finished(&self, _: &Stage, _: &StageReport) {}
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stage_says_in_one_line_what_it_did() {
+        let report = StageReport {
+            rows_in: 1_234_567,
+            rows_out: 400,
+            bytes: 999_960,
+            elapsed: Duration::from_millis(520),
+        };
+        let read = Stage::Aggregate {
+            source: "orders".to_owned(),
+        };
+        assert_eq!(
+            read.words(&report),
+            "read orders: 1,234,567 rows give 400 customers, 1.0 MB, 0.52 s"
+        );
+        let bytes = StageReport {
+            bytes: 999,
+            ..StageReport::default()
+        };
+        assert_eq!(
+            Stage::Report.words(&bytes),
+            "write report: 999 bytes, 0.00 s"
+        );
+        assert_eq!(grouped(0), "0");
+        assert_eq!(grouped(1_000), "1,000");
+        assert_eq!(bytes_words(2_500_000_000_000_000), "2500.0 TB");
+    }
 }

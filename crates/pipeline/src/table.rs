@@ -9,6 +9,7 @@ use tessera_engine::{Engine, Outside};
 use tessera_expr::rel::{Assemble, KeyedTable, Project, Rel};
 use tessera_expr::{BinaryOp, Expr, failures};
 use tessera_features::FeaturePlan;
+use tessera_spec::private;
 
 use crate::customers;
 use crate::error::PipelineError;
@@ -118,7 +119,8 @@ pub(crate) fn at(
 ) -> Result<RecordBatch, PipelineError> {
     let plan = prepared.features_at(as_of)?;
     let folder = work.join(as_of.to_string());
-    std::fs::create_dir_all(&folder).map_err(|error| PipelineError::Io {
+    private::create_folder(&folder).map_err(|error| PipelineError::Io {
+        step: "cannot create",
         path: folder.clone(),
         error,
     })?;

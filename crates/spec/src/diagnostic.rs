@@ -5,6 +5,8 @@ use std::ops::Range;
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 use serde_json::{Value, json};
 
+use crate::shown;
+
 /// Severity of a mistake.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Severity {
@@ -59,6 +61,20 @@ impl Diagnostic {
     fn says_as(&self, other: &Self) -> bool {
         let words = |d: &Self| (d.code, d.severity, d.message.clone(), d.help.clone());
         words(self) == words(other)
+    }
+
+    /// As a terminal may show it: names of files and columns stand in its texts.
+    fn shown(&self) -> Self {
+        let text = |text: &String| shown::one_line(text).into_owned();
+        Self {
+            code: self.code,
+            severity: self.severity,
+            message: text(&self.message),
+            span: self.span.clone(),
+            label: self.label.as_ref().map(text),
+            help: self.help.as_ref().map(text),
+            notes: self.notes.iter().map(text).collect(),
+        }
     }
 
     /// With a label at the place itself.
@@ -176,9 +192,11 @@ impl Diagnostics {
         };
         let mut text = String::new();
         let groups = self.groups();
+        let file = shown::one_line(&self.file_name);
         for (diagnostic, again) in &groups {
             let again = self.again(again);
-            text.push_str(&renderer.render(&self.report(diagnostic, again.as_deref())));
+            let shown = diagnostic.shown();
+            text.push_str(&renderer.render(&self.report(&file, &shown, again.as_deref())));
             text.push_str("\n\n");
         }
         let errors = groups
@@ -187,7 +205,7 @@ impl Diagnostics {
             .count();
         if errors > 0 {
             let plural = if errors == 1 { "" } else { "s" };
-            text.push_str(&format!("{}: {errors} error{plural}\n", self.file_name));
+            text.push_str(&format!("{file}: {errors} error{plural}\n"));
         }
         text
     }
@@ -233,7 +251,12 @@ impl Diagnostics {
         ))
     }
 
-    fn report<'a>(&'a self, diagnostic: &'a Diagnostic, again: Option<&'a str>) -> Vec<Group<'a>> {
+    fn report<'a>(
+        &'a self,
+        file: &'a str,
+        diagnostic: &'a Diagnostic,
+        again: Option<&'a str>,
+    ) -> Vec<Group<'a>> {
         let level = match diagnostic.severity {
             Severity::Error => Level::ERROR,
             Severity::Warning => Level::WARNING,
@@ -245,7 +268,7 @@ impl Diagnostics {
             None => annotation,
         };
         let snippet = Snippet::source(self.text.as_str())
-            .path(self.file_name.as_str())
+            .path(file)
             .annotation(annotation);
         let mut group = Group::with_title(
             level

@@ -16,7 +16,7 @@ use std::path::Path;
 use toml::de::DeTable;
 
 use crate::diagnostic::{Diagnostic, Diagnostics};
-use crate::pipeline::{Customer, Pipeline, Source};
+use crate::pipeline::{Customer, Log, Pipeline, Source};
 use crate::reader::{Notes, ROOT, Reader, integer_of, variables, wrong_type};
 use name::{Names, check_name, check_unique_columns};
 
@@ -121,6 +121,9 @@ fn pipeline(file: &Reader<'_>) -> Pipeline {
             .map_or(DEFAULT_SEED, |seed| seed.value.unsigned_abs()),
         goal: file.table("goal").map(|table| goal::goal(&table)),
         customer: customer(file, &sources),
+        log: file
+            .table("log")
+            .map_or_else(Log::default, |table| log(&table)),
         playbooks: playbook::playbooks(file, &schemes),
         features,
         scores,
@@ -136,6 +139,13 @@ fn pipeline(file: &Reader<'_>) -> Pipeline {
     }
     check_unique_columns(file.notes, &pipeline);
     pipeline
+}
+
+/// `[log]`
+fn log(table: &Reader<'_>) -> Log {
+    let values = table.boolean("values").is_some_and(|values| values.value);
+    table.finish();
+    Log { values }
 }
 
 fn spec_version(file: &Reader<'_>) {

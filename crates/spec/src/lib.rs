@@ -4,7 +4,8 @@
 //! is wrong with one). Nothing here touches data.
 //!
 //! Where to look: `written` (what may be written: the JSON Schema), `file` (each table: keys, checks, meaning), `reader` (keys,
-//! types, variables), `diagnostic` (how mistakes are shown), `pipeline` (the meaning), `canonical` (its form for hashing).
+//! types, variables), `diagnostic` (how mistakes are shown), `shown` (how names and values of files are shown), `pipeline` (the
+//! meaning), `canonical` (its form for hashing), `private` (files that only their owner reads).
 //!
 //! To add a key: its field in `written`, its line in `file`, its place in [`pipeline`]; `tests/schema.rs` sees to it that the
 //! first two agree.
@@ -14,7 +15,9 @@ pub mod diagnostic;
 mod duration;
 mod file;
 pub mod pipeline;
+pub mod private;
 mod reader;
+pub mod shown;
 pub mod time_format;
 mod written;
 

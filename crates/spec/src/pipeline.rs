@@ -89,6 +89,9 @@ pub struct Pipeline {
     pub schemes: Vec<Scheme>,
     /// Playbooks in file order.
     pub playbooks: Vec<Playbook>,
+    /// What messages and logs may show. No part of the canonical form: it decides no published byte.
+    #[serde(skip)]
+    pub log: Log,
 }
 
 impl Pipeline {
@@ -101,6 +104,13 @@ impl Pipeline {
     pub fn scheme(&self, name: &str) -> Option<&Scheme> {
         self.schemes.iter().find(|s| s.name.value == name)
     }
+}
+
+/// `[log]`: what messages and logs may show.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Log {
+    /// Values of customers' rows as they are; otherwise their form only.
+    pub values: bool,
 }
 
 /// `[goal]`: the goal of the segmentation.

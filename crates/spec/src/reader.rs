@@ -269,6 +269,18 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// `true` or `false`.
+    pub(crate) fn boolean(&self, key: &str) -> Option<At<bool>> {
+        let value = self.get(key)?;
+        match value.get_ref() {
+            DeValue::Boolean(truth) => Some(At::new(*truth, value.span())),
+            _ => {
+                wrong_type(self.notes, value, &format!("`{key}`"), "true or false");
+                None
+            }
+        }
+    }
+
     /// A table inside this one.
     pub(crate) fn table(&self, key: &str) -> Option<Reader<'a>> {
         let value = self.get(key)?;

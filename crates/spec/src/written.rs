@@ -105,6 +105,18 @@ struct PipelineFile {
     schemes: Option<BTreeMap<String, SchemeTable>>,
     /// What to do with a segment; named after it unless `segment` is stated.
     playbooks: Option<BTreeMap<String, PlaybookTable>>,
+    /// What messages and logs may show.
+    log: Option<LogTable>,
+}
+
+/// What messages and logs may show.
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
+#[expect(dead_code, reason = "the shape of a table; never filled")]
+struct LogTable {
+    /// Whether messages and logs show values of customers' rows as they are; false by default: they show the form of a value
+    /// only, such as `99.99.9999`.
+    values: Option<bool>,
 }
 
 /// Why the customers are divided.

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use clap::CommandFactory;
 
 use crate::arguments::{Arguments, Completions};
-use crate::output::{Failure, print};
+use crate::output::{Failure, print_document};
 
 /// Writes the completions of a shell to stdout.
 pub(crate) fn run(arguments: &Completions) -> Result<ExitCode, Failure> {
@@ -16,6 +16,6 @@ pub(crate) fn run(arguments: &Completions) -> Result<ExitCode, Failure> {
         "tessera",
         &mut text,
     );
-    print(&String::from_utf8_lossy(&text))?;
+    print_document(&String::from_utf8_lossy(&text))?;
     Ok(ExitCode::SUCCESS)
 }

@@ -31,7 +31,8 @@ pub(crate) fn run(demo: &Demo, output: &Output) -> Result<ExitCode, Failure> {
     tessera_demo::generate(&lake, &config).map_err(|error| Failure::new(error, 4))?;
     tracing::info!(
         elapsed_ms = started.elapsed().as_millis() as u64,
-        "lake made"
+        "lake made: {:.2} s",
+        started.elapsed().as_secs_f64()
     );
     let file = demo.dir.join("demo.toml");
     std::fs::write(&file, PIPELINE)?;

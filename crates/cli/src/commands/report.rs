@@ -7,7 +7,7 @@ use tessera_pipeline::PipelineError;
 use tessera_snapshot::{Store, StoreError};
 
 use crate::arguments::Report;
-use crate::output::{Failure, print};
+use crate::output::{Failure, print, print_document};
 
 /// Renders the report of a version again.
 pub(crate) fn run(arguments: &Report) -> Result<ExitCode, Failure> {
@@ -24,7 +24,7 @@ pub(crate) fn run(arguments: &Report) -> Result<ExitCode, Failure> {
     };
     let html = tessera_pipeline::render(&version)?;
     match &arguments.to {
-        Some(to) if to.as_os_str() == "-" => print(&html)?,
+        Some(to) if to.as_os_str() == "-" => print_document(&html)?,
         Some(to) => {
             std::fs::write(to, html)
                 .map_err(|error| Failure::new(format!("{}: {error}", to.display()), 4))?;

@@ -1,11 +1,11 @@
 //! `tessera run`
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use tessera_pipeline::{PipelineError, Published, Reading, Records, RunOptions};
+use tessera_pipeline::{Published, Reading, Records, RunOptions, WorkFolder};
 
 use crate::arguments::{Output, Run};
 use crate::output::{Failure, print, print_json, say};
@@ -19,18 +19,25 @@ const PATIENCE: Duration = Duration::from_millis(700);
 
 /// Runs the pipeline and says where the version lies.
 pub(crate) fn run(arguments: &Run, output: &Output) -> Result<ExitCode, Failure> {
+    let threads = use_threads(output);
+    let work = WorkFolder::new(arguments.work.as_deref())?;
     let reading = Reading {
         vars: arguments.pipeline.vars.vars.clone(),
         hash_inputs: arguments.hash_inputs,
-        records: Records::Kept(arguments.work.clone()),
+        records: Records::Kept(work.path().to_owned()),
     };
-    let published = publish(arguments, &reading, output)?;
+    let published = publish(arguments, &reading, threads, &work, output)?;
     show(&published, output)?;
     Ok(ExitCode::SUCCESS)
 }
 
-fn publish(arguments: &Run, reading: &Reading, output: &Output) -> Result<Published, Failure> {
-    let threads = use_threads(output);
+fn publish(
+    arguments: &Run,
+    reading: &Reading,
+    threads: usize,
+    work: &WorkFolder,
+    output: &Output,
+) -> Result<Published, Failure> {
     let as_of = match arguments.as_of {
         Some(as_of) => {
             if !arguments.allow_future {
@@ -40,7 +47,6 @@ fn publish(arguments: &Run, reading: &Reading, output: &Output) -> Result<Publis
         }
         None => tessera_pipeline::yesterday(&arguments.pipeline.file, reading)?,
     };
-    let work = work_folder(arguments.work.as_deref())?;
     watch_interrupts(work.path().to_owned());
     let prepared = tessera_pipeline::prepare(&arguments.pipeline.file, as_of, reading)?;
     if !prepared.warnings.is_empty() && !output.quiet {
@@ -49,24 +55,12 @@ fn publish(arguments: &Run, reading: &Reading, output: &Output) -> Result<Publis
     let progress = Progress::new(output);
     let options = RunOptions {
         threads,
-        work: Some(work.path().to_owned()),
+        work,
         interrupted: &INTERRUPTED,
     };
     let published = tessera_pipeline::run(&prepared, &options, &progress);
     progress.clear();
     Ok(published?)
-}
-
-/// Stage files: apart from the run itself, so that an interrupt can remove them whatever the run is doing.
-fn work_folder(parent: Option<&Path>) -> Result<tempfile::TempDir, PipelineError> {
-    let parent = parent.map_or_else(std::env::temp_dir, Path::to_path_buf);
-    tempfile::Builder::new()
-        .prefix("tessera-")
-        .tempdir_in(&parent)
-        .map_err(|error| PipelineError::Io {
-            path: parent,
-            error,
-        })
 }
 
 /// Ends the run at an interrupt: by itself where it looks at [`INTERRUPTED`], else the program ends after [`PATIENCE`]. Every

@@ -10,6 +10,7 @@ use parquet::arrow::ArrowWriter;
 use parquet::basic::Compression;
 use parquet::file::properties::{EnabledStatistics, WriterProperties};
 use tessera_expr::rel::FAULT;
+use tessera_spec::private;
 
 use super::trial::Trial;
 use super::{Fault, Task};
@@ -144,7 +145,7 @@ struct Stage {
 
 impl Stage {
     fn create(path: &Path, names: &[String]) -> Result<Self, String> {
-        let file = File::create(path).map_err(|error| not_written(&error))?;
+        let file = private::create(path).map_err(|error| not_written(&error))?;
         Ok(Self {
             file: Some(file),
             writer: None,

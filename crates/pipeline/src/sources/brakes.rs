@@ -1,41 +1,35 @@
 //! How many rows may be rejected, and the rejects themselves.
 
-use tessera_engine::Engine;
-use tessera_expr::rel::{RowOutcome, SourceRows};
-use tessera_ingest::Inventory;
-use tessera_spec::pipeline::{DEFAULT_LIMIT_FROM_ROWS, DEFAULT_MAX_REJECTED, Limit, Source};
+use tessera_expr::rel::RowOutcome;
+use tessera_spec::pipeline::{DEFAULT_LIMIT_FROM_ROWS, DEFAULT_MAX_REJECTED, Limit};
 
-use super::{Example, RejectRow, RuleCount, SourceOutcome, percent, share_words};
+use super::{Case, Example, RejectRow, RuleCount, SourceOutcome, percent, share_words};
 use crate::error::PipelineError;
 
 /// The first rule with `on_fail = "fail"` that rows broke, as an error with the first such row.
 pub(super) fn broken_contract(
-    engine: &dyn Engine,
-    inventory: &Inventory,
-    rows: &SourceRows,
+    case: &Case<'_>,
     outcome: &mut SourceOutcome,
 ) -> Result<(), PipelineError> {
     let broken = |rule: &RuleCount| rule.outcome == RowOutcome::Fail && rule.rows > 0;
     let Some(number) = outcome.rules.iter().position(broken) else {
         return Ok(());
     };
-    let example = example(engine, inventory, rows, outcome, number)?;
+    let Kept { example, rows } = keep(case, outcome, number)?;
     let rule = &outcome.rules[number];
-    Err(PipelineError::Contract {
-        name: outcome.name.clone(),
-        rule: rule.rule.clone(),
-        rows: share_words(rule.rows, outcome.rows()),
-        example,
-    })
+    Err(with_rows(
+        PipelineError::Contract {
+            name: outcome.name.clone(),
+            rule: rule.rule.clone(),
+            rows: share_words(rule.rows, outcome.rows()),
+            example,
+        },
+        rows,
+    ))
 }
 
 /// The first limit that is passed, as an error.
-pub(super) fn check(
-    engine: &dyn Engine,
-    (source, inventory): (&Source, &Inventory),
-    rows: &SourceRows,
-    outcome: &mut SourceOutcome,
-) -> Result<(), PipelineError> {
+pub(super) fn check(case: &Case<'_>, outcome: &mut SourceOutcome) -> Result<(), PipelineError> {
     let visible = outcome.rows();
     let table = format!("[sources.{}.contract]", outcome.name);
     let passed = |rule: &RuleCount| {
@@ -43,17 +37,18 @@ pub(super) fn check(
         limit.is_some_and(|limit| exceeds(rule.rows, visible, limit))
     };
     if let Some(number) = outcome.rules.iter().position(passed) {
-        let example = example(engine, inventory, rows, outcome, number)?;
+        let Kept { example, rows } = keep(case, outcome, number)?;
         let rule = &outcome.rules[number];
-        return Err(PipelineError::TooManyRejected {
+        let error = PipelineError::TooManyRejected {
             name: outcome.name.clone(),
             rows: share_words(rule.rows, visible),
             because: format!("{}, {example}", rule.rule),
             limit: rule.limit.map(limit_words).unwrap_or_default(),
             setting: format!("raise the rule's `max_rejected` in {table}"),
-        });
+        };
+        return Err(with_rows(error, rows));
     }
-    let stated = source.contract.limits.source;
+    let stated = case.from.0.contract.limits.source;
     let default =
         (visible >= DEFAULT_LIMIT_FROM_ROWS).then_some(Limit::Share(DEFAULT_MAX_REJECTED));
     let Some(limit) = stated.or(default) else {
@@ -71,7 +66,7 @@ pub(super) fn check(
         .filter(|&n| outcome.rules[n].is_reject())
         .max_by_key(|&n| (outcome.rules[n].rows, usize::MAX - n))
         .unwrap_or(0);
-    let example = example(engine, inventory, rows, outcome, worst)?;
+    let Kept { example, rows } = keep(case, outcome, worst)?;
     let rule = &outcome.rules[worst];
     let most = if rule.rows < rejected {
         format!("most of them, {}, because ", rule.rows)
@@ -84,13 +79,24 @@ pub(super) fn check(
     } else {
         ""
     };
-    Err(PipelineError::TooManyRejected {
+    let error = PipelineError::TooManyRejected {
         name: outcome.name.clone(),
         rows: share_words(rejected, visible),
         because: format!("{most}{}, {example}", rule.rule),
         limit: format!("{}{by_default}", limit_words(limit)),
         setting: format!("allow it: `max_rejected = \"{share:.0}%\"` in {table}"),
-    })
+    };
+    Err(with_rows(error, rows))
+}
+
+fn with_rows(error: PipelineError, rows: Option<String>) -> PipelineError {
+    match rows {
+        Some(rows) => PipelineError::WithRows {
+            error: Box::new(error),
+            rows,
+        },
+        None => error,
+    }
 }
 
 fn exceeds(rows: u64, of: u64, limit: Limit) -> bool {
@@ -107,31 +113,51 @@ fn limit_words(limit: Limit) -> String {
     }
 }
 
-/// The first row of a rule, in words.
-fn example(
-    engine: &dyn Engine,
-    inventory: &Inventory,
-    rows: &SourceRows,
-    outcome: &SourceOutcome,
-    number: usize,
-) -> Result<String, PipelineError> {
-    let mut wanted = vec![0; outcome.rules.len()];
-    wanted[number] = 1;
-    let mut words = String::from("without an example");
-    engine.rejects(rows, &wanted, &mut |reject| {
-        words = Example::new(inventory, &reject).words();
+/// What a run that fails says of the rows it fails for.
+struct Kept {
+    /// The first row of the rule, in words.
+    example: String,
+    /// The file that holds the rows; nothing where the contract keeps none.
+    rows: Option<String>,
+}
+
+/// Keeps the first rows of every rule that rejected some, as many as the contract says, in a file that only its owner reads.
+fn keep(case: &Case<'_>, outcome: &SourceOutcome, number: usize) -> Result<Kept, PipelineError> {
+    let (source, inventory) = case.from;
+    let most = u64::from(source.contract.keep_rejects);
+    let mut wanted: Vec<u64> = outcome
+        .rules
+        .iter()
+        .map(|rule| match rule.is_reject() {
+            true => rule.rows.min(most),
+            false => 0,
+        })
+        .collect();
+    wanted[number] = wanted[number].max(1);
+    let mut example = None;
+    let mut lines = Vec::new();
+    case.engine.rejects(case.rows, &wanted, &mut |reject| {
+        let rule = &outcome.rules[reject.rule];
+        if reject.rule == number && example.is_none() {
+            example = Some(Example::new(inventory, &reject).words(case.disclosure.values));
+        }
+        if most > 0 {
+            lines.push(RejectRow::new(inventory, rule, reject).line());
+        }
     })?;
-    Ok(words)
+    Ok(Kept {
+        example: example.unwrap_or_else(|| "without an example".to_owned()),
+        rows: (!lines.is_empty()).then(|| case.disclosure.keep(&source.name.value, &lines)),
+    })
 }
 
 /// The rejects that are kept: of every rule that quarantines the first, as many as the contract says. All rules that took rows
 /// out are logged with their number and an example, and noted.
 pub(crate) fn rejects(
-    engine: &dyn Engine,
-    (source, inventory): (&Source, &Inventory),
-    rows: &SourceRows,
+    case: &Case<'_>,
     outcome: &mut SourceOutcome,
 ) -> Result<Vec<RejectRow>, PipelineError> {
+    let (source, inventory) = case.from;
     let keep = u64::from(source.contract.keep_rejects);
     let kept_of = |rule: &RuleCount| match rule.outcome {
         RowOutcome::Quarantine | RowOutcome::Fail => rule.rows.min(keep),
@@ -145,7 +171,7 @@ pub(crate) fn rejects(
     let wanted: Vec<u64> = outcome.rules.iter().map(wanted_of).collect();
     let mut kept = Vec::new();
     if wanted.iter().any(|wanted| *wanted > 0) {
-        engine.rejects(rows, &wanted, &mut |reject| {
+        case.engine.rejects(case.rows, &wanted, &mut |reject| {
             let Some(rule) = outcome.rules.get_mut(reject.rule) else {
                 return;
             };
@@ -158,23 +184,25 @@ pub(crate) fn rejects(
             }
         })?;
     }
-    log(outcome);
+    log(outcome, case.disclosure.values);
     Ok(kept)
 }
 
-fn log(outcome: &mut SourceOutcome) {
+/// `values` says whether the log shows values; what is published beside the counts shows their form, so that the setting decides
+/// no published byte.
+fn log(outcome: &mut SourceOutcome, values: bool) {
     let visible = outcome.rows();
     for rule in outcome.rules.clone() {
-        let found = rule.first.as_ref().and_then(|first| first.found.clone());
+        let first = rule.first.as_ref();
+        let found = first.and_then(|first| first.shown(values));
         let (source, name, rows) = (&outcome.name, &rule.rule, rule.rows);
         let share = percent(rows, visible);
         match (rows, rule.outcome) {
             (0, _) => {}
             (_, RowOutcome::Quarantine | RowOutcome::Fail) => {
-                let example = rule
-                    .first
-                    .as_ref()
-                    .map_or_else(String::new, |first| format!(", {}", first.words()));
+                let example = |values| {
+                    first.map_or_else(String::new, |first| format!(", {}", first.words(values)))
+                };
                 let all = share_words(rows, visible);
                 tracing::warn!(
                     source,
@@ -182,11 +210,11 @@ fn log(outcome: &mut SourceOutcome) {
                     rows,
                     share,
                     example = found,
-                    "source `{source}`: {all} quarantined: {name}{example}"
+                    "source `{source}`: {all} quarantined: {name}{}",
+                    example(values)
                 );
-                outcome
-                    .notes
-                    .push(format!("{all} quarantined: {name}{example}"));
+                let note = format!("{all} quarantined: {name}{}", example(false));
+                outcome.notes.push(note);
             }
             (_, RowOutcome::Drop) => tracing::info!(
                 source,

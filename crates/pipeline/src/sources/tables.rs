@@ -8,6 +8,7 @@ use arrow::array::{
 };
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use chrono::NaiveDate;
+use serde_json::{Value, json};
 use tessera_engine::Reject;
 use tessera_expr::rel::RowOutcome;
 use tessera_ingest::Inventory;
@@ -173,7 +174,7 @@ pub(crate) fn reject_rules_table(
     let first = rows.iter().map(|(_, rule)| rule.first.as_ref());
     let found = first
         .clone()
-        .map(|first| first.and_then(|f| f.found.clone()));
+        .map(|first| first.and_then(|f| Some(f.found.as_ref()?.values.clone())));
     let file = first.clone().map(|first| first.map(|f| f.file.clone()));
     let row_number = first.map(|first| first.map(|f| f.row_number as i64));
     let ints = |value: fn(&RuleCount) -> u64| -> ArrayRef {
@@ -240,6 +241,16 @@ impl RejectRow {
             rule: rule.rule.clone(),
             row: reject.row,
         }
+    }
+
+    /// The row as a line of NDJSON.
+    pub(super) fn line(&self) -> String {
+        let row: Value =
+            serde_json::from_str(&self.row).unwrap_or_else(|_| self.row.clone().into());
+        json!({
+            "source": self.source, "file": self.file, "row_number": self.row_number, "rule": self.rule, "row": row,
+        })
+        .to_string()
     }
 }
 
