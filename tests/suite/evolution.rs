@@ -171,6 +171,30 @@ fn a_column_that_some_files_lack_is_null_there_and_said_where_it_is_used() {
     assert!(!said.contains("gone"), "{said}");
 }
 
+#[test]
+fn a_required_column_is_in_every_file() {
+    let day = |channel: Option<&str>| {
+        let mut columns = vec![("id", texts(&["a"])), ("at", noon(1))];
+        columns.extend(channel.map(|channel| ("channel", texts(&[channel]))));
+        columns
+    };
+    let (with, without) = (day(Some("app")), day(None));
+    let columns = format!("{BASE}, channel = {{ type = \"string\", required = true }}");
+    let features = r#"channels = { from = "orders", agg = "count", of = "channel" }"#;
+
+    let said = Lake::of(&[&with, &without]).refused(&columns, features);
+    assert!(said.contains("error[TS-D008]"), "{said}");
+    assert!(
+        said.contains("`channel` of source `orders` is missing in 1 file (1.parquet)"),
+        "{said}"
+    );
+    assert!(!said.contains("TS-L003"), "said twice: {said}");
+
+    let (customers, said) = Lake::of(&[&with, &with]).run(&columns, features);
+    assert_eq!(customers.ints("channels"), [Some(1)]);
+    assert!(!said.contains("missing in"), "{said}");
+}
+
 /// Daily files of pandas: whole numbers are floats on days with gaps, and have no type on days with nothing else.
 #[test]
 fn ids_and_numbers_are_read_from_integers_floats_and_nothing() {

@@ -210,6 +210,7 @@ pub(crate) fn resolve(pipeline: &Pipeline, source: &Source, inventory: &Inventor
             mentioned: mentioned.contains(&column.name),
             by_name: mentioned.by_name(&column.name),
         };
+        resolved.problems.extend(judge.lacking());
         match judge.scan_column() {
             Ok(made) => resolved.columns.extend(made),
             Err(problem) => resolved.problems.push(problem),
@@ -348,6 +349,24 @@ impl Judge<'_> {
 
     fn as_read(&self, stored: &Stored) -> Stored {
         as_read(self.source, &self.column.name, stored)
+    }
+
+    /// Files without a column that the contract requires in each.
+    fn lacking(&self) -> Option<Diagnostic> {
+        let (name, absent) = (&self.column.name, &self.column.absent);
+        let column = declared_column(self.source, name)?;
+        if !column.required || absent.count == 0 || self.column.in_path {
+            return None;
+        }
+        let message = format!(
+            "column `{name}` of source `{}` is missing in {}, and the contract requires it",
+            self.source.name.value,
+            absent.text()
+        );
+        let found = Diagnostic::error("TS-D008", message, column.name.span.clone());
+        Some(found.with_help(
+            "write these files anew with the column; without `required = true` it is null there",
+        ))
     }
 
     /// Whether every value of a form, as it is read, has a place in the declared type.
@@ -534,7 +553,8 @@ pub fn warnings(pipeline: &Pipeline, source: &Source, inventory: &Inventory) -> 
     {
         let span = declared(source, &column.name)
             .map_or(source.name.span.clone(), |declared| declared.span.clone());
-        if column.absent.count > 0 && !column.held.is_empty() && !column.in_path {
+        let required = declared_column(source, &column.name).is_some_and(|c| c.required);
+        if column.absent.count > 0 && !required && !column.held.is_empty() && !column.in_path {
             let message = format!(
                 "column `{}` of source `{}` is missing in {}; it is null there",
                 column.name,

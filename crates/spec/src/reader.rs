@@ -252,6 +252,16 @@ impl<'a> Reader<'a> {
         number_of(self.notes, self.get(key)?, &format!("`{key}`"))
     }
 
+    /// `true` or `false`.
+    pub(crate) fn flag(&self, key: &str) -> Option<bool> {
+        let value = self.get(key)?;
+        let flag = value.get_ref().as_bool();
+        if flag.is_none() {
+            wrong_type(self.notes, value, &format!("`{key}`"), "true or false");
+        }
+        flag
+    }
+
     /// A whole number in a range.
     pub(crate) fn integer(&self, key: &str, range: RangeInclusive<i64>) -> Option<At<i64>> {
         let value = self.get(key)?;

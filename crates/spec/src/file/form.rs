@@ -151,15 +151,26 @@ pub(super) fn columns(table: &Reader<'_>) -> Vec<Column> {
                 inner.finish();
                 made
             }
-            _ => column_type(table.notes, entry.value, &name.value)
-                .map(|(ty, scale)| (ty, scale, ColumnForm::default())),
+            _ => column_type(table.notes, entry.value, &name.value).map(|(ty, scale)| Formed {
+                ty,
+                scale,
+                required: false,
+                form: ColumnForm::default(),
+            }),
         };
-        if let Some((ty, scale, mut form)) = made {
+        if let Some(Formed {
+            ty,
+            scale,
+            required,
+            mut form,
+        }) = made
+        {
             form.money |= ty.value == ColumnType::Money;
             declared.push(Column {
                 name,
                 ty,
                 scale,
+                required,
                 form,
             });
         }
@@ -167,7 +178,15 @@ pub(super) fn columns(table: &Reader<'_>) -> Vec<Column> {
     declared
 }
 
-fn formed(table: &Reader<'_>, column: &str) -> Option<(At<ColumnType>, Option<u8>, ColumnForm)> {
+/// What a contract says of a column.
+struct Formed {
+    ty: At<ColumnType>,
+    scale: Option<u8>,
+    required: bool,
+    form: ColumnForm,
+}
+
+fn formed(table: &Reader<'_>, column: &str) -> Option<Formed> {
     if !table.has("type") {
         table.missing("type", "add `type = \"date\"`, or another type");
     }
@@ -182,9 +201,15 @@ fn formed(table: &Reader<'_>, column: &str) -> Option<(At<ColumnType>, Option<u8
         nulls: nulls(table),
         money: false,
     };
+    let required = table.flag("required").unwrap_or(false);
     let (ty, scale) = ty?;
     check_form(table, &ty, &form);
-    Some((ty, scale, form))
+    Some(Formed {
+        ty,
+        scale,
+        required,
+        form,
+    })
 }
 
 /// The type, and the digits behind the point where a decimal states them.

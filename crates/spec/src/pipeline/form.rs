@@ -48,6 +48,9 @@ pub struct Column {
     /// Digits behind the point that `decimal(p, s)` states; texts are exact decimals where they are stated.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub scale: Option<u8>,
+    /// Every file must have it; without this it is null where a file lacks it.
+    #[serde(skip_serializing_if = "is_false")]
+    pub required: bool,
     /// How its texts or integers stand for values.
     #[serde(flatten)]
     pub form: ColumnForm,

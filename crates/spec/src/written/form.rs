@@ -77,6 +77,8 @@ pub(super) struct ColumnTable {
     /// Texts that stand for a missing value in this column; those of the source by default.
     #[schemars(extend("uniqueItems" = true))]
     nulls: Option<Vec<String>>,
+    /// Every file must have the column; otherwise it is null where a file lacks it.
+    required: Option<bool>,
 }
 
 /// One form, or several of which a text must have one.
