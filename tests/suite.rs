@@ -43,6 +43,8 @@ mod kill;
 mod known_at;
 #[path = "suite/lake_files.rs"]
 mod lake_files;
+#[path = "suite/lakes.rs"]
+mod lakes;
 #[path = "suite/latest.rs"]
 mod latest;
 #[path = "suite/lifetime_always.rs"]
