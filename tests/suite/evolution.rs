@@ -169,6 +169,13 @@ fn a_column_that_some_files_lack_is_null_there_and_said_where_it_is_used() {
         "{said}"
     );
     assert!(!said.contains("gone"), "{said}");
+    let sources = lake.table("sources");
+    assert_eq!(sources.ints("columns_absent"), [Some(1)]);
+    let notes = sources.texts("notes")[0].clone().unwrap();
+    assert!(
+        notes.contains("`channel`") && notes.contains("0.parquet"),
+        "{notes}"
+    );
 }
 
 #[test]
@@ -191,7 +198,7 @@ fn a_required_column_is_in_every_file() {
     assert!(!said.contains("TS-L003"), "said twice: {said}");
 
     let (customers, said) = Lake::of(&[&with, &with]).run(&columns, features);
-    assert_eq!(customers.ints("channels"), [Some(1)]);
+    assert_eq!(customers.ints("channels"), [Some(2)]);
     assert!(!said.contains("missing in"), "{said}");
 }
 

@@ -141,6 +141,19 @@ fn files_that_are_not_read_are_named_in_check_and_run_and_sidecars_are_not() {
             assert!(!said.contains(silent), "{silent}\n{said}");
         }
     }
+    let sources = Table::read(&lake.dir.path().join("shop/latest/sources.parquet"));
+    assert_eq!(sources.ints("files_passed_over"), [Some(4)]);
+    let notes = sources.texts("notes")[0].clone().unwrap();
+    assert!(
+        notes.contains("`.md`: 2 files (NOTES.md, README.md)"),
+        "{notes}"
+    );
+    let report = fs::read_to_string(lake.dir.path().join("shop/reports/version-1.html"));
+    let report = report.unwrap();
+    assert!(
+        report.contains("4 files not read") && report.contains("README.md"),
+        "the report names files that are passed over"
+    );
     let (spend, said) = lake.spend("lake", "format = \"csv\"");
     assert_eq!(spend, spent(&[("a", 1.0), ("b", 2.0), ("c", 4.0)]));
     assert!(

@@ -542,27 +542,50 @@ fn path_values(
     }
 }
 
+/// Columns that the pipeline names and that some files lack, where they are null.
+fn partly_absent<'a>(
+    source: &'a Source,
+    mentioned: &'a Mentioned,
+    inventory: &'a Inventory,
+) -> impl Iterator<Item = &'a LakeColumn> {
+    let required =
+        |column: &LakeColumn| declared_column(source, &column.name).is_some_and(|c| c.required);
+    inventory.columns.iter().filter(move |column| {
+        mentioned.contains(&column.name)
+            && column.absent.count > 0
+            && !column.held.is_empty()
+            && !column.in_path
+            && !required(column)
+    })
+}
+
+/// How many columns that the pipeline names are null in the files that lack them.
+pub fn absent_columns(pipeline: &Pipeline, source: &Source, inventory: &Inventory) -> u64 {
+    let mentioned = Mentioned::of(pipeline, source);
+    partly_absent(source, &mentioned, inventory).count() as u64
+}
+
 /// What the user must know of columns that the pipeline names: files without them, and files that contradict their path.
 pub fn warnings(pipeline: &Pipeline, source: &Source, inventory: &Inventory) -> Vec<Diagnostic> {
     let mentioned = Mentioned::of(pipeline, source);
+    let span = |column: &LakeColumn| {
+        declared(source, &column.name).map_or(source.name.span.clone(), |named| named.span.clone())
+    };
     let mut found = Vec::new();
+    for column in partly_absent(source, &mentioned, inventory) {
+        let message = format!(
+            "column `{}` of source `{}` is missing in {}; it is null there",
+            column.name,
+            source.name.value,
+            column.absent.text()
+        );
+        found.push(Diagnostic::warning("TS-L003", message, span(column)));
+    }
     for column in inventory
         .columns
         .iter()
         .filter(|c| mentioned.contains(&c.name))
     {
-        let span = declared(source, &column.name)
-            .map_or(source.name.span.clone(), |declared| declared.span.clone());
-        let required = declared_column(source, &column.name).is_some_and(|c| c.required);
-        if column.absent.count > 0 && !required && !column.held.is_empty() && !column.in_path {
-            let message = format!(
-                "column `{}` of source `{}` is missing in {}; it is null there",
-                column.name,
-                source.name.value,
-                column.absent.text()
-            );
-            found.push(Diagnostic::warning("TS-L003", message, span.clone()));
-        }
         if column.differs_from_path.count > 0 {
             let message = format!(
                 "column `{}` of source `{}` has other values than the path in {}; those of the path are used",
@@ -570,7 +593,7 @@ pub fn warnings(pipeline: &Pipeline, source: &Source, inventory: &Inventory) -> 
                 source.name.value,
                 column.differs_from_path.text()
             );
-            found.push(Diagnostic::warning("TS-L004", message, span));
+            found.push(Diagnostic::warning("TS-L004", message, span(column)));
         }
     }
     found

@@ -88,9 +88,15 @@ impl Names {
 }
 
 impl Found {
-    /// Files that are not read, second names not counted.
+    /// Files that are not read; second names, and files that a table has left behind, are none of them.
     pub fn files_passed_over(&self) -> u64 {
-        self.passed_over.iter().map(|alike| alike.names.count).sum()
+        self.missed().map(|alike| alike.names.count).sum()
+    }
+
+    /// Files that are not read and may be data.
+    pub(crate) fn missed(&self) -> impl Iterator<Item = &PassedOver> {
+        let files = self.passed_over.iter();
+        files.filter(|alike| alike.reason != Reason::NotInTable)
     }
 
     /// Adds a file that is passed over.

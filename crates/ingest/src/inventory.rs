@@ -85,9 +85,7 @@ impl Inventory {
         let span = || source.path.span.clone();
         let name = &self.source;
         let mut warnings = Vec::new();
-        let rows_missed = self.found.passed_over.iter();
-        let rows_missed = rows_missed.filter(|alike| alike.reason != found::Reason::NotInTable);
-        for alike in rows_missed {
+        for alike in self.found.missed() {
             let message = format!("source `{name}`: files passed over: {}", alike.text());
             let help = match alike.reason {
                 found::Reason::UnknownFormat if source.format.is_none() => {

@@ -22,7 +22,7 @@ mod plan;
 mod text;
 mod text_findings;
 
-pub use columns::{expression_type, warnings as column_warnings};
+pub use columns::{absent_columns, expression_type, warnings as column_warnings};
 pub use error::IngestError;
 pub use evolution::LakeColumn;
 pub use files::Compression;

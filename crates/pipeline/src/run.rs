@@ -142,6 +142,7 @@ impl Job<'_> {
                 times::warn(source, &counts, prepared.as_of);
                 let from = (source, inventory);
                 let mut outcome = sources::outcome(&job.engine, from, rows, counts)?;
+                sources::findings_of_the_lake(&prepared.pipeline, from, &mut outcome);
                 let case = sources::Case {
                     engine: &job.engine,
                     from,

@@ -14,6 +14,7 @@ use serde_json::json;
 use tessera_engine::{Engine, EngineError, Found, Outside, Reject, Several};
 use tessera_expr::rel::{RowCounts, RowOutcome, SourceRows, Unconverted, Unseen};
 use tessera_ingest::Inventory;
+use tessera_spec::Pipeline;
 use tessera_spec::pipeline::{Limit, Source, SourceKind};
 
 use crate::error::PipelineError;
@@ -91,6 +92,10 @@ pub struct SourceOutcome {
     pub files: u64,
     /// Their size.
     pub bytes: u64,
+    /// Files at its path that are not read.
+    pub files_passed_over: u64,
+    /// Columns that the pipeline names and that some of its files lack.
+    pub columns_absent: u64,
     /// Rows of the files: those not visible, used, filtered, quarantined and dropped together.
     pub file_rows: u64,
     /// What was counted of them.
@@ -170,6 +175,8 @@ pub(crate) fn outcome(
         kind: source.kind,
         files: inventory.files.len() as u64,
         bytes: inventory.bytes(),
+        files_passed_over: inventory.found.files_passed_over(),
+        columns_absent: 0,
         file_rows,
         counts,
         filtered,
@@ -183,6 +190,24 @@ pub(crate) fn outcome(
         status: "unjudged",
         notes: Vec::new(),
     })
+}
+
+/// Publishes what taking stock of the lake warned of: the user has heard it, the readers of the tables and of the report have not.
+pub(crate) fn findings_of_the_lake(
+    pipeline: &Pipeline,
+    (source, inventory): (&Source, &Inventory),
+    outcome: &mut SourceOutcome,
+) {
+    let files = inventory.warnings(source);
+    let columns = tessera_ingest::column_warnings(pipeline, source, inventory);
+    let of_source = format!("source `{}`: ", source.name.value);
+    let notes = files.into_iter().chain(columns).map(|found| {
+        let note = found.message;
+        note.strip_prefix(&of_source)
+            .map_or(note.clone(), str::to_owned)
+    });
+    outcome.notes.extend(notes);
+    outcome.columns_absent = tessera_ingest::absent_columns(pipeline, source, inventory);
 }
 
 /// Every rule with its rows, in the order in which rules apply.

@@ -94,6 +94,8 @@ pub(crate) struct SourceRow {
     pub(crate) kind: Option<String>,
     pub(crate) files: Option<i64>,
     pub(crate) bytes: Option<i64>,
+    /// Files at its path that were not read.
+    pub(crate) files_passed_over: i64,
     pub(crate) rows: i64,
     pub(crate) used: i64,
     pub(crate) filtered: i64,
@@ -294,6 +296,7 @@ pub(crate) fn sources(table: Table<'_>) -> Result<Vec<SourceRow>, ReportError> {
         table.text("status")?,
     );
     let (files, bytes) = (table.integers("files")?, table.integers("bytes")?);
+    let files_passed_over = table.integers("files_passed_over")?;
     let (rows, used) = (table.integers("rows")?, table.integers("used")?);
     let (filtered, quarantined) = (table.integers("filtered")?, table.integers("quarantined")?);
     let (dropped, duplicates) = (table.integers("dropped")?, table.integers("duplicates")?);
@@ -306,6 +309,7 @@ pub(crate) fn sources(table: Table<'_>) -> Result<Vec<SourceRow>, ReportError> {
         kind: owned(kind[i]),
         files: files[i],
         bytes: bytes[i],
+        files_passed_over: files_passed_over[i].unwrap_or(0),
         rows: rows[i].unwrap_or(0),
         used: used[i].unwrap_or(0),
         filtered: filtered[i].unwrap_or(0),

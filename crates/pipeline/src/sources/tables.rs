@@ -98,6 +98,12 @@ fn accounts(rows: &[&SourceOutcome]) -> Columns {
         (!notes.is_empty()).then_some(notes)
     });
     vec![
+        (
+            "files_passed_over",
+            true,
+            ints(|r| Some(r.files_passed_over)),
+        ),
+        ("columns_absent", true, ints(|r| Some(r.columns_absent))),
         ("file_rows", true, ints(|r| Some(r.file_rows))),
         ("future", true, ints(|r| Some(r.counts.unseen.future))),
         ("unknown", true, ints(|r| Some(r.counts.unseen.unknown))),

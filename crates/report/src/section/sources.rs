@@ -77,13 +77,17 @@ fn build(facts: &Facts<'_>) -> Result<Part, ReportError> {
 
 fn row(s: &SourceRow) -> Row {
     let status = s.status.as_deref().unwrap_or("ok");
-    let volume = match (s.files, s.bytes) {
+    let mut volume = match (s.files, s.bytes) {
         (Some(files), Some(size)) => {
             format!("{}, {}", counted(files, "file", "files"), bytes(size))
         }
         (Some(files), None) => counted(files, "file", "files"),
         _ => String::new(),
     };
+    if s.files_passed_over > 0 {
+        let missed = counted(s.files_passed_over, "file", "files");
+        volume.push_str(&format!("; {missed} not read"));
+    }
     Row {
         name: Name::new(&s.source),
         kind: s.kind.as_deref().map(printable).unwrap_or_default(),

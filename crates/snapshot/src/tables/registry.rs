@@ -314,7 +314,7 @@ pub static TABLES: &[Table] = &[
         name: "sources",
         doc: "What came in, and what became of it: file_rows = future + unknown + pruned + rows, and rows = used + filtered + \
               quarantined + dropped.",
-        version: "1.1",
+        version: "1.2",
         row: "source",
         sorted_by: &["source"],
         unique: true,
@@ -356,6 +356,18 @@ pub static TABLES: &[Table] = &[
                 Ty::Text,
                 "`ok`, `stale` or, without a used row, `empty`; `unjudged` where no `freshness` is stated.",
             ),
+            may(
+                "files_passed_over",
+                Ty::Int,
+                "Files at its path that were not read, and may be data; see `notes`.",
+            )
+            .counts("files"),
+            may(
+                "columns_absent",
+                Ty::Int,
+                "Columns that the pipeline names and that some of its files lack, where they are null; see `notes`.",
+            )
+            .counts("columns"),
             may(
                 "file_rows",
                 Ty::Int,
