@@ -31,10 +31,14 @@ mod duplicates;
 mod evolution;
 #[path = "suite/exact_values.rs"]
 mod exact_values;
+#[path = "suite/faults.rs"]
+mod faults;
 #[path = "suite/freshness.rs"]
 mod freshness;
 #[path = "suite/identity.rs"]
 mod identity;
+#[path = "suite/inject.rs"]
+mod inject;
 #[path = "suite/interrupt.rs"]
 mod interrupt;
 #[path = "suite/kill.rs"]

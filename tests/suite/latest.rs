@@ -6,7 +6,7 @@ use crate::program::{json, run};
 use crate::table::Table;
 
 /// A pipeline over a few orders; returns its file.
-fn shop(dir: &Path) -> String {
+pub(crate) fn shop(dir: &Path) -> String {
     std::fs::create_dir_all(dir.join("lake")).unwrap();
     std::fs::write(
         dir.join("lake/orders.csv"),

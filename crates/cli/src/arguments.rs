@@ -1,9 +1,11 @@
 //! Arguments of the command line.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use chrono::NaiveDate;
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use tessera_snapshot::Options;
 
 /// Customer segments from a Parquet lake: reproducible, versioned, evaluated; one TOML file a pipeline.
 #[derive(Debug, Parser)]
@@ -85,7 +87,7 @@ pub(crate) enum Command {
     Verify(Verify),
     /// Complete what an interrupted run left, and rebuild hints, catalogue and views.
     #[command(after_help = "Example:\n  tessera repair data/store/demo")]
-    Repair(StoreOnly),
+    Repair(Repair),
     /// The feature catalogue: names, units, formulas, missing values, examples.
     #[command(after_help = "Examples:\n  tessera features\n  tessera features recency_days")]
     Features(Features),
@@ -164,6 +166,60 @@ pub(crate) struct Run {
     /// Folder for temporary files, and for the rejected rows of a run that fails; the system's by default.
     #[arg(long, value_name = "DIR")]
     pub(crate) work: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) store: StoreAccess,
+}
+
+/// How a store is written to.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct StoreAccess {
+    /// How long to wait for another run to release the store's lock, such as 90s, 10m or 1h; runs hold it for milliseconds.
+    #[arg(long, value_name = "TIME", value_parser = duration, default_value = "30s")]
+    pub(crate) lock_wait: Duration,
+    /// Publish to a store on NFS, SMB, FUSE or 9P, whose locks and fsync may not keep what a store promises.
+    #[arg(long)]
+    pub(crate) allow_network_store: bool,
+}
+
+impl Default for StoreAccess {
+    fn default() -> Self {
+        let Options {
+            allow_network,
+            lock_wait,
+        } = Options::default();
+        Self {
+            lock_wait,
+            allow_network_store: allow_network,
+        }
+    }
+}
+
+impl StoreAccess {
+    /// The same for the store.
+    pub(crate) fn options(&self) -> Options {
+        Options {
+            allow_network: self.allow_network_store,
+            lock_wait: self.lock_wait,
+        }
+    }
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    let unit_at = text.find(|c: char| !c.is_ascii_digit());
+    let (number, unit) = text.split_at(unit_at.unwrap_or(text.len()));
+    let seconds = match unit {
+        "s" => 1,
+        "m" => 60,
+        "h" => 3_600,
+        _ => return Err("expected a number and s, m or h, such as 10m".to_owned()),
+    };
+    let number: u64 = number
+        .parse()
+        .map_err(|_| "expected a number and s, m or h, such as 10m".to_owned())?;
+    number
+        .checked_mul(seconds)
+        .map(Duration::from_secs)
+        .ok_or_else(|| "too long".to_owned())
 }
 
 #[derive(Debug, Args)]
@@ -182,6 +238,14 @@ pub(crate) struct Report {
 pub(crate) struct StoreOnly {
     /// Folder of the store.
     pub(crate) store: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Repair {
+    /// Folder of the store.
+    pub(crate) store: PathBuf,
+    #[command(flatten)]
+    pub(crate) access: StoreAccess,
 }
 
 #[derive(Debug, Args)]

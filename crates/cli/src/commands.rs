@@ -10,7 +10,6 @@ mod schema;
 mod snapshots;
 mod verify;
 
-use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
 
@@ -32,16 +31,5 @@ pub(crate) fn dispatch(arguments: Arguments) -> Result<ExitCode, Failure> {
         Command::Schema(schema) => schema::run(&schema, &output),
         Command::Completions(completions) => completions::run(&completions),
     }))
-    .unwrap_or_else(|panic| Err(Failure::internal(panic_text(panic.as_ref()))))
-}
-
-fn panic_text(panic: &(dyn Any + Send)) -> String {
-    let text = panic
-        .downcast_ref::<String>()
-        .map(String::as_str)
-        .or_else(|| panic.downcast_ref::<&str>().copied());
-    format!(
-        "{}; please report it, with TESSERA_LOG=debug",
-        text.unwrap_or("the program stopped without a message")
-    )
+    .unwrap_or_else(|_| Err(Failure::panicked()))
 }

@@ -5,6 +5,7 @@
 mod allocator;
 mod arguments;
 mod commands;
+mod interrupt;
 mod output;
 mod processor;
 mod progress;

@@ -27,6 +27,28 @@ impl Failure {
         }
     }
 
+    /// A fault of the program, after which a version may still have been published.
+    pub(crate) fn panicked() -> Self {
+        let place = crate::telemetry::panic_place();
+        let fault = format!(
+            "internal error{place}; please report it with what TESSERA_LOG=debug writes to stderr"
+        );
+        match crate::interrupt::GATE.committed() {
+            Some(version) => Self::new(
+                format!(
+                    "version {version} is published, but what follows failed: {fault}; the same run again completes it"
+                ),
+                6,
+            ),
+            None => Self::new(fault, 1),
+        }
+    }
+
+    /// An error of the disk: what was being done, where, and what the operating system said.
+    pub(crate) fn io(operation: &str, path: &std::path::Path, error: &std::io::Error) -> Self {
+        Self::new(format!("{operation}: {}: {error}", path.display()), 4)
+    }
+
     /// An error with this exit code.
     pub(crate) fn new(message: impl std::fmt::Display, code: u8) -> Self {
         Self {
@@ -34,6 +56,25 @@ impl Failure {
             code,
             rendered: false,
         }
+    }
+}
+
+impl Failure {
+    /// States that nothing was published, where the failure leaves that open.
+    pub(crate) fn nothing_published(mut self) -> Self {
+        let said = "nothing was published";
+        if self.code == 4 && !self.message.contains(said) {
+            self.message = format!("{}; {said}", self.message.trim_end());
+        }
+        self
+    }
+
+    /// The message without the word that marks it as an error.
+    pub(crate) fn text(&self) -> String {
+        self.message
+            .strip_prefix("error: ")
+            .unwrap_or(&self.message)
+            .to_owned()
     }
 }
 
@@ -61,12 +102,6 @@ impl From<PipelineError> for Failure {
 impl From<StoreError> for Failure {
     fn from(error: StoreError) -> Self {
         Self::new(shown::one_line(&error.to_string()), error.exit_code())
-    }
-}
-
-impl From<std::io::Error> for Failure {
-    fn from(error: std::io::Error) -> Self {
-        Self::new(error, 4)
     }
 }
 
@@ -117,8 +152,15 @@ pub(crate) fn print(text: &str) -> Result<(), Failure> {
 
 /// Writes to stdout as it is. A closed pipe, as behind `head`, is no error.
 pub(crate) fn print_document(text: &str) -> Result<(), Failure> {
-    match std::io::stdout().lock().write_all(text.as_bytes()) {
-        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(error.into()),
+    let mut stdout = std::io::stdout().lock();
+    let written = stdout
+        .write_all(text.as_bytes())
+        .and_then(|()| stdout.flush());
+    match written {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(Failure::new(
+            format!("the result could not be written to stdout: {error}"),
+            4,
+        )),
         _ => Ok(()),
     }
 }

@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::fmt::{self, Write};
 use std::io::IsTerminal;
+use std::sync::Mutex;
 
 use serde_json::{Map, Value};
 use tessera_spec::shown;
@@ -39,7 +40,12 @@ pub(crate) fn prepare(arguments: &[OsString]) {
         use_json_lines();
     }
     // Damaged input can make a library panic; it is caught and becomes an error that names the file.
-    std::panic::set_hook(Box::new(|panic| tracing::debug!("{panic}")));
+    std::panic::set_hook(Box::new(|panic| {
+        if let (Some(place), Ok(mut kept)) = (panic.location(), PLACE.lock()) {
+            *kept = format!(" at {}:{}", place.file(), place.line());
+        }
+        tracing::debug!("{panic}");
+    }));
 }
 
 /// Starts logging. `TESSERA_LOG` takes a filter such as `debug` or `tessera_engine=trace`.
@@ -157,4 +163,12 @@ impl Visit for Fields {
     fn record_bool(&mut self, field: &Field, value: bool) {
         self.add(field, value.into());
     }
+}
+
+/// Where the newest panic was.
+static PLACE: Mutex<String> = Mutex::new(String::new());
+
+/// The place of the newest panic in the program's sources, for a message.
+pub(crate) fn panic_place() -> String {
+    PLACE.lock().map(|place| place.clone()).unwrap_or_default()
 }

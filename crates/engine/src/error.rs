@@ -52,8 +52,10 @@ pub enum EngineError {
         value: f64,
     },
     /// A stage file could not be read or written.
-    #[error("{}: operating system error: {error}", path.display())]
+    #[error("{operation}: {}: {error}; `--work DIR` puts stage files into another folder", path.display())]
     Io {
+        /// What was being done.
+        operation: &'static str,
         /// The file.
         path: PathBuf,
         /// The operating system error.
@@ -80,8 +82,13 @@ impl EngineError {
         Self::Internal(what)
     }
 
-    pub(crate) fn io(path: &std::path::Path, error: std::io::Error) -> Self {
+    pub(crate) fn io(
+        operation: &'static str,
+        path: &std::path::Path,
+        error: std::io::Error,
+    ) -> Self {
         Self::Io {
+            operation,
             path: path.to_owned(),
             error,
         }

@@ -1,8 +1,10 @@
 //! Stage files: the Parquet tables that stages hand to one another.
 
 use std::fs::File;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::sync_channel;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use arrow::array::{Array, RecordBatch};
 use arrow::compute::concat;
@@ -87,13 +89,20 @@ impl TableRef {
 struct TableWriter {
     path: PathBuf,
     schema: SchemaRef,
-    file: ArrowWriter<File>,
+    file: ArrowWriter<StageFile>,
+    failure: Failure,
     rows: u64,
 }
 
 impl TableWriter {
     fn new(path: &Path, schema: SchemaRef) -> Result<Self, EngineError> {
-        let file = private::create(path).map_err(|error| EngineError::io(path, error))?;
+        let file = private::create(path)
+            .map_err(|error| EngineError::io("create stage file", path, error))?;
+        let failure = Failure::default();
+        let file = StageFile {
+            file,
+            failure: failure.clone(),
+        };
         let properties = WriterProperties::builder()
             .set_compression(Compression::UNCOMPRESSED)
             .set_dictionary_enabled(false)
@@ -103,7 +112,8 @@ impl TableWriter {
         Ok(Self {
             path: path.to_owned(),
             file: ArrowWriter::try_new(file, schema.clone(), Some(properties))
-                .map_err(|e| broken(path, &e))?,
+                .map_err(|e| not_written(path, &failure, &e))?,
+            failure,
             schema,
             rows: 0,
         })
@@ -111,11 +121,13 @@ impl TableWriter {
 
     fn push(&mut self, batch: &RecordBatch) -> Result<(), EngineError> {
         self.rows += batch.num_rows() as u64;
-        self.file.write(batch).map_err(|e| broken(&self.path, &e))
+        let written = self.file.write(batch);
+        written.map_err(|e| not_written(&self.path, &self.failure, &e))
     }
 
     fn finish(self) -> Result<TableRef, EngineError> {
-        self.file.close().map_err(|e| broken(&self.path, &e))?;
+        let closed = self.file.close();
+        closed.map_err(|e| not_written(&self.path, &self.failure, &e))?;
         Ok(TableRef {
             path: self.path,
             schema: self.schema,
@@ -124,13 +136,57 @@ impl TableWriter {
     }
 }
 
+/// The disk's error where there was one: the library hides some behind texts of its own.
+fn not_written(path: &Path, failure: &Failure, error: &ParquetError) -> EngineError {
+    let found = failure
+        .0
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .take();
+    let found = found.unwrap_or_else(|| io::Error::other(error.to_string()));
+    EngineError::io("write stage file", path, found)
+}
+
 fn broken(path: &Path, error: &ParquetError) -> EngineError {
-    EngineError::io(path, std::io::Error::other(error.to_string()))
+    EngineError::io("read stage file", path, io::Error::other(error.to_string()))
+}
+
+/// The first error of a stage file.
+#[derive(Debug, Clone, Default)]
+struct Failure(Arc<Mutex<Option<io::Error>>>);
+
+/// A stage file that keeps its first error.
+struct StageFile {
+    file: File,
+    failure: Failure,
+}
+
+impl Write for StageFile {
+    fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
+        self.file.write(buffer).map_err(|error| {
+            let same = error
+                .raw_os_error()
+                .map_or_else(|| error.kind().into(), io::Error::from_raw_os_error);
+            let mut kept = self
+                .failure
+                .0
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner);
+            if error.kind() != io::ErrorKind::Interrupted {
+                kept.get_or_insert(error);
+            }
+            same
+        })
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
+    }
 }
 
 /// Reads a whole stage file, its row groups and then its columns at the same time.
 pub(crate) fn read_file(path: &Path) -> Result<RecordBatch, EngineError> {
-    let open = || File::open(path).map_err(|error| EngineError::io(path, error));
+    let open = || File::open(path).map_err(|error| EngineError::io("open stage file", path, error));
     let footer =
         ArrowReaderMetadata::load(&open()?, Default::default()).map_err(|e| broken(path, &e))?;
     let group = |group: usize| -> Result<Vec<RecordBatch>, EngineError> {

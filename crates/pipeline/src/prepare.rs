@@ -38,6 +38,8 @@ pub struct Prepared {
     pub(crate) frozen: Frozen,
     /// Warnings.
     pub warnings: Diagnostics,
+    /// How the store is written to.
+    pub(crate) store: tessera_snapshot::Options,
     /// Holds the records of text files, for a run.
     pub kept: Option<tempfile::TempDir>,
 }
@@ -51,6 +53,8 @@ pub struct Reading {
     pub hash_inputs: bool,
     /// What is done with the records of text files, which are read once.
     pub records: Records,
+    /// How the store is written to.
+    pub store: tessera_snapshot::Options,
 }
 
 /// What is done with the records of text files.
@@ -181,7 +185,7 @@ pub fn prepare(
     if found.has_errors() {
         return Err(PipelineError::Invalid(Box::new(found)));
     }
-    Store::check(Path::new(&pipeline.store))?;
+    Store::check(Path::new(&pipeline.store), &reading.store)?;
     Ok(Prepared {
         pipeline,
         as_of,
@@ -191,6 +195,7 @@ pub fn prepare(
         rules,
         frozen,
         warnings: found,
+        store: reading.store.clone(),
         kept,
     })
 }

@@ -10,7 +10,7 @@ use chrono::NaiveDate;
 use serde_json::{Value, json};
 use tessera_report::{FeatureMeta, GoalMeta, Options, ReportMeta, SchemeMeta, TargetMeta};
 use tessera_segments::{Assignment, Quality};
-use tessera_snapshot::{RunIdentity, Store, StoreError, Version};
+use tessera_snapshot::{Gate, RunIdentity, Store, StoreError, Version};
 use tessera_spec::pipeline::{SchemeKind, Target};
 
 use crate::customers::Assigned;
@@ -49,6 +49,8 @@ pub struct Published {
     pub rows: BTreeMap<String, u64>,
     /// What a terminal shows of it.
     pub summary: String,
+    /// What could not be done after the version existed, in words; the same run again completes it.
+    pub incomplete: Vec<String>,
 }
 
 impl Published {
@@ -58,13 +60,17 @@ impl Published {
             "version": self.version, "as_of": self.as_of.to_string(), "already_published": self.already,
             "latest": {"version": self.latest, "as_of": self.latest_as_of.to_string()},
             "tables": self.tables, "report": self.report, "bytes": self.bytes, "rows": self.rows,
+            "incomplete": self.incomplete,
         })
     }
 }
 
 /// Opens the pipeline's store, which is made if it does not exist.
 pub(crate) fn open(prepared: &Prepared) -> Result<Store, PipelineError> {
-    Ok(Store::open_or_create(Path::new(&prepared.pipeline.store))?)
+    Ok(Store::open_or_create_with(
+        Path::new(&prepared.pipeline.store),
+        prepared.store.clone(),
+    )?)
 }
 
 /// What the report needs to know of the pipeline.
@@ -139,26 +145,44 @@ pub(crate) fn already(
     let Some(version) = store.find(identity)? else {
         return Ok(None);
     };
-    store.repair()?;
-    let mut published = published(store, &version, true)?;
-    if !published.report.exists() {
-        write_report(store, &published)?;
-    }
-    published.summary = summary(&version)?;
+    let repaired = store.repair();
+    let mut published = published(store, &version, true);
+    published.note(NOT_SHOWN, repaired);
+    let written = write_report(store, published.version);
+    published.note(NO_REPORT, written);
     Ok(Some(published))
 }
 
-fn published(store: &Store, version: &Version, already: bool) -> Result<Published, PipelineError> {
-    let latest = store.latest()?;
+/// What is said where `LATEST`, `latest`, the catalogue or the views fail.
+const NOT_SHOWN: &str = "what leads readers to it could not be completed";
+
+/// What is said where the report fails.
+pub(crate) const NO_REPORT: &str = "the report could not be written";
+
+impl Published {
+    /// Keeps an error that came after the version existed.
+    pub(crate) fn note<T, E: std::fmt::Display>(&mut self, what: &str, done: Result<T, E>) {
+        if let Err(error) = done {
+            self.incomplete.push(format!("{what}: {error}"));
+        }
+    }
+}
+
+/// What is known of a version that exists; whatever fails here is noted.
+fn published(store: &Store, version: &Version, already: bool) -> Published {
+    let (latest, latest_error) = match store.latest() {
+        Ok(latest) => (latest, None),
+        Err(error) => (None, Some(error)),
+    };
     let latest = latest.as_ref().unwrap_or(version);
-    Ok(Published {
+    let mut published = Published {
         version: version.number(),
         as_of: version.as_of(),
         already,
         latest: latest.number(),
         latest_as_of: latest.as_of(),
         tables: version.folder().to_owned(),
-        report: report_path(store, version.number()),
+        report: store.report_path(version.number()),
         bytes: version.bytes(),
         rows: version
             .commit()
@@ -167,7 +191,15 @@ fn published(store: &Store, version: &Version, already: bool) -> Result<Publishe
             .map(|table| (table.name.clone(), table.rows()))
             .collect(),
         summary: String::new(),
-    })
+        incomplete: Vec::new(),
+    };
+    let latest_known = latest_error.map_or(Ok(()), Err);
+    published.note("the latest version is not known", latest_known);
+    match summary(version) {
+        Ok(text) => published.summary = text,
+        failed => published.note("its summary could not be made", failed),
+    }
+    published
 }
 
 /// All tables of a version, ready to be written.
@@ -281,8 +313,10 @@ pub(crate) fn publish(
     store: &Store,
     identity: &RunIdentity,
     tables: Tables,
+    gate: &Gate,
 ) -> Result<Published, PipelineError> {
     let mut staging = store.stage(identity.clone())?;
+    staging.stop_at(gate);
     for (name, batch) in [
         ("customers", &tables.customers),
         ("models", &tables.models),
@@ -325,36 +359,22 @@ pub(crate) fn publish(
         });
         staging.write("memberships", &schema, ready.into_iter())
     })?;
-    let done = staging.publish(tables.counts)?;
-    let mut published = published(store, &done.version, done.already)?;
-    published.summary = summary(&done.version)?;
-    Ok(published)
+    match staging.publish(tables.counts) {
+        Ok(done) => Ok(published(store, &done.version, done.already)),
+        // The version exists, so that the run goes on to its report.
+        Err(StoreError::NotYetVisible { version, error, .. }) => {
+            let mut published = published(store, &store.version(version)?, false);
+            published.note(NOT_SHOWN, Err::<(), _>(error));
+            Ok(published)
+        }
+        Err(error) => Err(error.into()),
+    }
 }
 
-/// Path of the report of a version.
-fn report_path(store: &Store, version: u64) -> PathBuf {
-    store
-        .path()
-        .join("reports")
-        .join(format!("version-{version}.html"))
-}
-
-/// Renders the report of a version and puts it beside the others of the store; returns its size.
-pub(crate) fn write_report(store: &Store, published: &Published) -> Result<u64, PipelineError> {
-    let version = store.version(published.version)?;
-    let html = render(&version)?;
-    let io = |error| PipelineError::Io {
-        step: "cannot write",
-        path: published.report.clone(),
-        error,
-    };
-    let folder = store.path().join("reports");
-    std::fs::create_dir_all(&folder).map_err(io)?;
-    let mut draft = tempfile::NamedTempFile::new_in(&folder).map_err(io)?;
-    std::io::Write::write_all(&mut draft, html.as_bytes()).map_err(io)?;
-    draft
-        .persist(&published.report)
-        .map_err(|error| io(error.error))?;
+/// Renders the report of a version and puts it beside the others of the store, unless it is there; returns its size.
+pub(crate) fn write_report(store: &Store, version: u64) -> Result<u64, PipelineError> {
+    let html = render(&store.version(version)?)?;
+    store.write_report(version, &html)?;
     Ok(html.len() as u64)
 }
 

@@ -10,6 +10,7 @@ use chrono::NaiveDate;
 use tessera_engine::{Engine, Materialized, PolarsEngine};
 use tessera_expr::rel::Rel;
 use tessera_model::interrupt::Interrupt;
+use tessera_snapshot::Gate;
 
 use crate::customers::Assigned;
 use crate::error::PipelineError;
@@ -31,6 +32,8 @@ pub struct RunOptions<'a> {
     pub work: &'a WorkFolder,
     /// Set by an interrupt.
     pub interrupted: &'a AtomicBool,
+    /// Whether the run has committed, and where it is stopped before it does.
+    pub gate: &'a Gate,
 }
 
 /// Runs the pipeline and publishes one version, unless the very same run has been published before.
@@ -56,6 +59,7 @@ pub fn run(
         observer,
         interrupted: options.interrupted,
         disclosure,
+        gate: options.gate,
         stages: stages(prepared),
         next: 0,
     };
@@ -87,6 +91,7 @@ struct Job<'a> {
     observer: &'a dyn Observer,
     interrupted: &'a AtomicBool,
     disclosure: Disclosure<'a>,
+    gate: &'a Gate,
     stages: Vec<Stage>,
     next: usize,
 }
@@ -97,7 +102,8 @@ impl Job<'_> {
         &mut self,
         work: impl FnOnce(&Self) -> Result<(T, StageReport), PipelineError>,
     ) -> Result<T, PipelineError> {
-        if self.interrupted.load(Ordering::Relaxed) {
+        // A version that exists gets its report, whoever interrupts.
+        if self.gate.committed().is_none() && self.interrupted.load(Ordering::Relaxed) {
             return Err(PipelineError::Interrupted);
         }
         let stage = self.stages[self.next].clone();
@@ -341,9 +347,9 @@ impl Job<'_> {
         identity: &tessera_snapshot::RunIdentity,
         tables: publish::Tables,
     ) -> Result<Published, PipelineError> {
-        let published = self.stage(|_| {
+        let mut published = self.stage(|job| {
             let rows_in = tables.rows();
-            let published = publish::publish(store, identity, tables)?;
+            let published = publish::publish(store, identity, tables, job.gate)?;
             let report = StageReport {
                 rows_in,
                 rows_out: rows_in,
@@ -352,16 +358,19 @@ impl Job<'_> {
             };
             Ok((published, report))
         })?;
-        self.stage(|_| {
-            let bytes = publish::write_report(store, &published)?;
+        // The version exists: nothing from here on is an error of its publication.
+        let written = self.stage(|_| {
+            let bytes = publish::write_report(store, published.version)?;
             Ok((
-                published,
+                (),
                 StageReport {
                     bytes,
                     ..StageReport::default()
                 },
             ))
-        })
+        });
+        published.note(publish::NO_REPORT, written);
+        Ok(published)
     }
 }
 

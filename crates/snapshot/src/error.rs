@@ -25,7 +25,7 @@ pub enum StoreError {
         reason: String,
     },
     /// The file system cannot keep what a store promises.
-    #[error("{} lies on {kind}, where the store cannot promise atomic publishing; use a local disk, or accept the risk with `allow_network`", path.display())]
+    #[error("{} lies on {kind}, where the store cannot promise atomic publishing; use a local disk, or accept the risk with `tessera run --allow-network-store`", path.display())]
     Unsupported {
         /// The folder.
         path: PathBuf,
@@ -33,12 +33,14 @@ pub enum StoreError {
         kind: String,
     },
     /// Another run holds the lock.
-    #[error("another run holds the lock of {} (waited {waited_seconds} s); try again when it is done", path.display())]
+    #[error("the lock of {} is held by {holder} (waited {waited_seconds} s); nothing was published. Try again when it is done, or wait longer with `--lock-wait`", path.display())]
     Locked {
         /// The store.
         path: PathBuf,
         /// How long this run waited.
         waited_seconds: u64,
+        /// The process that holds it, in words.
+        holder: String,
     },
     /// The commit may or may not survive a power loss.
     #[error("in doubt: version {version} was linked but {step} failed ({error}); run `tessera repair {}` and see `tessera snapshots`", path.display())]
@@ -110,9 +112,17 @@ pub enum StoreError {
         /// Number of tries.
         tries: u32,
     },
+    /// The run was stopped before it committed.
+    #[error("interrupted; nothing was published")]
+    Stopped,
 }
 
 impl StoreError {
+    /// Whether the version exists, or may exist, although the run failed.
+    pub fn is_after_commit(&self) -> bool {
+        matches!(self, Self::InDoubt { .. } | Self::NotYetVisible { .. })
+    }
+
     pub(crate) fn io(step: &'static str, path: &Path, error: impl Into<io::Error>) -> Self {
         Self::Io {
             step,
@@ -128,9 +138,10 @@ impl StoreError {
         }
     }
 
-    /// The exit code of the program: 4 store or I/O, 5 locked, 6 in doubt, 2 for a version or table that is not there.
+    /// The exit code of the program: 4 store or I/O, 5 locked, 6 in doubt, 130 stopped, 2 for a version or table that is not there.
     pub fn exit_code(&self) -> u8 {
         match self {
+            Self::Stopped => 130,
             Self::Locked { .. } => 5,
             Self::InDoubt { .. } | Self::NotYetVisible { .. } => 6,
             Self::NoVersion { .. } | Self::Expired { .. } | Self::NoTable { .. } => 2,

@@ -104,11 +104,19 @@ impl Folder {
         }
     }
 
-    /// Opens a file that is locked and never deleted.
+    /// Opens a file that is locked and never deleted. Only those who may write to this folder may open it, as everybody who
+    /// can open it can lock it.
     pub(crate) fn lock_file(&self, name: &str) -> Result<File, StoreError> {
+        let failed = |error: Errno| StoreError::io("open lock", &self.join(name), error);
+        let writers = fs::fstat(&self.fd).map_err(failed)?.st_mode & 0o222;
+        let mode = Mode::from_raw_mode(0o600 | writers | (writers << 1));
         let flags = OFlags::CREATE | OFlags::RDWR | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let fd = fs::openat(&self.fd, name, flags, FILE_MODE)
-            .map_err(|error| StoreError::io("open lock", &self.join(name), error))?;
+        let fd = fs::openat(&self.fd, name, flags, mode).map_err(failed)?;
+        let found = fs::fstat(&fd).map_err(failed)?;
+        let ours = found.st_uid == rustix::process::geteuid().as_raw();
+        if ours && found.st_mode & 0o777 != mode.as_raw_mode() {
+            fs::fchmod(&fd, mode).map_err(failed)?;
+        }
         Ok(File::from(fd))
     }
 

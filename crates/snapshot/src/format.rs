@@ -4,12 +4,23 @@ use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use rustix::io::Errno;
+
 use crate::error::StoreError;
 use crate::folder::Folder;
 use crate::txid;
 
 /// First line of `FORMAT`; the second is the store's own name.
 const FORMAT_LINE: &str = "tessera-store 1";
+
+/// Errors of a file system that lacks an operation.
+const LACKS: [Errno; 5] = [
+    Errno::PERM,
+    Errno::OPNOTSUPP,
+    Errno::NOSYS,
+    Errno::INVAL,
+    Errno::MLINK,
+];
 
 /// What an interrupted attempt may have left in a folder that is not a store yet.
 const BEFORE_FORMAT: [&str; 2] = ["tmp", "LOCK"];
@@ -112,27 +123,35 @@ fn make_folders(path: &Path) -> Result<(), StoreError> {
 
 /// Tries what publishing relies on, then marks the folder as a store.
 fn initialise(root: &Folder) -> Result<(), StoreError> {
-    let unsupported = |what: &str| StoreError::Unsupported {
-        path: root.path().to_owned(),
-        kind: format!("a file system without {what}"),
+    // A disk that is full or broken is one thing, a file system that cannot do what is asked another.
+    let failed = |step: &'static str, what: &str, error: io::Error| match error.raw_os_error() {
+        Some(code) if LACKS.contains(&Errno::from_raw_os_error(code)) => StoreError::Unsupported {
+            path: root.path().to_owned(),
+            kind: format!("a file system without {what} ({error})"),
+        },
+        _ => StoreError::io(step, root.path(), error),
     };
+    let naming = |error| failed("try to name a file", "create-if-absent names", error);
     let tmp = root.enter_or_make("tmp")?;
     let [first, second, third] = [0, 1, 2].map(|_| format!("probe-{}", txid::new()));
     let content = format!("{FORMAT_LINE}\n{first}\n");
-    for name in [&first, &second] {
-        tmp.write_new(name, content.as_bytes())?;
-    }
-    let tried = tmp
-        .name_new(&first, &tmp, &third)
-        .map_err(|_| unsupported("create-if-absent names"))
+    let written = [&first, &second]
+        .into_iter()
+        .try_for_each(|name| tmp.write_new(name, content.as_bytes()));
+    let tried = written
+        .and_then(|()| tmp.name_new(&first, &tmp, &third).map_err(naming))
         .and_then(|()| match tmp.name_new(&second, &tmp, &third) {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
-            _ => Err(unsupported("create-if-absent names")),
+            Err(error) => Err(naming(error)),
+            Ok(()) => Err(StoreError::Unsupported {
+                path: root.path().to_owned(),
+                kind: "a file system that names a file over another".to_owned(),
+            }),
         })
         .and_then(|()| {
             tmp.sync()
                 .and_then(|()| root.sync())
-                .map_err(|_| unsupported("durable folders"))
+                .map_err(|error| failed("fsync folder", "durable folders", error))
         })
         .and_then(|()| match tmp.name_new(&third, root, "FORMAT") {
             Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {

@@ -4,19 +4,22 @@
 //! is published), [`StoreError`] (with its exit code).
 //!
 //! Layout of a store: `FORMAT`, `commits/` (the truth), `data/as_of=…/run=…/TABLE.parquet` (immutable), `expired/` (versions
-//! whose data may be gone), `LATEST` and `latest` (hints), `catalog.parquet` and `views/duckdb.sql` (rebuildable), `LOCK`,
+//! whose data may be gone), `LATEST` and `latest` (hints), `catalog.parquet`, `views/` and `reports/` (rebuildable), `LOCK`,
 //! `tmp/`.
 //!
-//! Where to look: `publish` is the protocol step by step, `format` founds a store, `store` finds versions, `succession` relates
-//! them, `hints` and `catalogue` make them easy to find, `verify` checks, `writer` makes the Parquet files, `step` is where tests break things.
+//! Where to look: `publish` is the protocol step by step, `gate` is where an interrupt and a commit meet, `format` founds a store, `store` finds versions, `succession` relates
+//! them, `lock` is taken by publishers, `hints` and `catalogue` make them easy to find, `verify` checks, `reports` keeps pages for people, `writer` makes the Parquet files, `step` is where tests break things.
 
 mod catalogue;
 mod commit;
 mod error;
 mod folder;
 mod format;
+mod gate;
 mod hints;
+mod lock;
 mod publish;
+mod reports;
 mod step;
 mod store;
 mod succession;
@@ -31,6 +34,7 @@ mod tests;
 
 pub use commit::{Commit, CommittedColumn, CommittedFile, CommittedTable};
 pub use error::StoreError;
+pub use gate::{Gate, Stopped};
 pub use publish::{Published, RunIdentity, Staging};
 pub use store::{Options, Store};
 pub use succession::Standing;

@@ -16,6 +16,7 @@ use crate::commit::{
 };
 use crate::error::StoreError;
 use crate::folder::Folder;
+use crate::gate::Gate;
 use crate::step::Step;
 use crate::store::{Digested, Store};
 use crate::version::{Version, read_file, verify_file};
@@ -73,6 +74,8 @@ pub struct Staging<'a> {
     tables: Vec<CommittedTable>,
     contracts: Value,
     started: SystemTime,
+    /// Where the run can be stopped from outside.
+    gate: Option<&'a Gate>,
     /// A commit may name the staged files, so that they must stay.
     referenced: bool,
 }
@@ -110,13 +113,27 @@ impl Store {
                 tables: Vec::new(),
                 contracts: Value::Null,
                 started: SystemTime::now(),
+                gate: None,
                 referenced: false,
             });
         }
     }
 }
 
-impl Staging<'_> {
+impl<'a> Staging<'a> {
+    /// Lets others stop the run until it commits.
+    pub fn stop_at(&mut self, gate: &'a Gate) {
+        self.gate = Some(gate);
+    }
+
+    /// An error where the run was stopped.
+    fn go_on(&self) -> Result<(), StoreError> {
+        if self.gate.is_some_and(Gate::is_stopped) {
+            return Err(StoreError::Stopped);
+        }
+        Ok(())
+    }
+
     /// Says when the run began, if that was before it staged its tables.
     pub fn began(&mut self, at: SystemTime) {
         self.started = at;
@@ -158,6 +175,7 @@ impl Staging<'_> {
         steps
             .reach(Step::CreateTable)
             .map_err(|error| StoreError::io("create table", &path, error))?;
+        let batches = batches.map(|batch| self.go_on().and(batch));
         let (file, written) = write_parquet(layout, batches, self.run.create(name)?, &path)?;
         // Once fsync has failed, a later one may succeed without the lost pages: it is never tried again.
         let synced = steps.reach(Step::SyncTable).and_then(|()| file.sync_all());
@@ -233,9 +251,10 @@ impl Staging<'_> {
             .files()
             .map(|file| Ok((open(file)?, file)))
             .collect::<Result<Vec<_>, StoreError>>()?;
-        opened
-            .into_par_iter()
-            .try_for_each(|(open, file)| verify_file(open, &self.run.join(&file.path), file))
+        opened.into_par_iter().try_for_each(|(open, file)| {
+            self.go_on()?;
+            verify_file(open, &self.run.join(&file.path), file)
+        })
     }
 
     /// Step 4: the names survive a power loss.
@@ -258,7 +277,7 @@ impl Staging<'_> {
         self.check_age()?;
         // Read before the lock is taken, so that others wait for milliseconds whatever the length of the history.
         store.digests()?;
-        let _lock = store.lock()?;
+        let _lock = store.lock_unless(&|| self.go_on())?;
         // A predecessor that died after its commit is completed first.
         store.refresh_hints()?;
         if let Some(version) = store.find(&self.identity)? {
@@ -283,6 +302,9 @@ impl Staging<'_> {
                 step: "fsync of commits",
                 error,
             });
+        }
+        if let Some(gate) = self.gate {
+            gate.close(commit.version);
         }
         store
             .refresh_hints()
@@ -339,6 +361,11 @@ impl Staging<'_> {
             store.tmp.remove(&draft);
             return Err(error);
         }
+        // From here to the end of the commit nobody can stop the run.
+        if !self.gate.is_none_or(Gate::enter) {
+            store.tmp.remove(&draft);
+            return Err(StoreError::Stopped);
+        }
         self.referenced = true;
         let named = store
             .steps
@@ -351,6 +378,9 @@ impl Staging<'_> {
             Ok(Some(found)) if found == bytes => Ok(true),
             Ok(found) => {
                 self.referenced = false;
+                if let Some(gate) = self.gate {
+                    gate.leave();
+                }
                 match found {
                     Some(_) if error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
                     _ => Err(StoreError::io("link commit", &path, error)),

@@ -5,7 +5,7 @@ use std::fs::File;
 use std::io;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use chrono::NaiveDate;
 
@@ -13,6 +13,7 @@ use crate::commit::{Commit, CommittedTable, file_name, sha256, version_of};
 use crate::error::StoreError;
 use crate::folder::Folder;
 use crate::format;
+use crate::lock;
 use crate::publish::RunIdentity;
 use crate::step::{Step, Steps};
 use crate::succession;
@@ -90,16 +91,16 @@ impl Store {
     ///
     /// # Errors
     /// The folder holds something else, a store of an unknown format, or lies on a network file system.
-    pub fn check(path: &Path) -> Result<(), StoreError> {
+    pub fn check(path: &Path, options: &Options) -> Result<(), StoreError> {
         let Some(root) = format::check_place(path)? else {
             return Ok(());
         };
         match root.unsupported()? {
-            Some(kind) => Err(StoreError::Unsupported {
+            Some(kind) if !options.allow_network => Err(StoreError::Unsupported {
                 path: path.to_owned(),
                 kind: kind.to_owned(),
             }),
-            None => Ok(()),
+            _ => Ok(()),
         }
     }
 
@@ -344,30 +345,19 @@ impl Store {
 
     /// Waits for the lock; it is free again when the file is dropped.
     pub(crate) fn lock(&self) -> Result<File, StoreError> {
+        self.lock_unless(&|| Ok(()))
+    }
+
+    /// Waits for the lock as long as `go_on` is no error.
+    pub(crate) fn lock_unless(
+        &self,
+        go_on: &dyn Fn() -> Result<(), StoreError>,
+    ) -> Result<File, StoreError> {
         self.check_file_system()?;
         let failed =
             |error: io::Error| StoreError::io("lock store", &self.root.join("LOCK"), error);
         self.steps.reach(Step::Lock).map_err(failed)?;
-        let file = self.root.lock_file("LOCK")?;
-        let started = Instant::now();
-        loop {
-            match file.try_lock() {
-                Ok(()) => return Ok(file),
-                Err(std::fs::TryLockError::WouldBlock)
-                    if started.elapsed() < self.options.lock_wait =>
-                {
-                    std::thread::sleep(Duration::from_millis(20));
-                }
-                Err(std::fs::TryLockError::WouldBlock) => {
-                    let waited_seconds = started.elapsed().as_secs();
-                    return Err(StoreError::Locked {
-                        path: self.path().to_owned(),
-                        waited_seconds,
-                    });
-                }
-                Err(std::fs::TryLockError::Error(error)) => return Err(failed(error)),
-            }
-        }
+        lock::take(&self.root, self.options.lock_wait, go_on)
     }
 }
 

@@ -6,7 +6,7 @@ mod order;
 
 use std::io::{self, Write};
 use std::path::Path;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use arrow::array::{Array, ArrayRef, RecordBatch};
 use arrow::compute::concat;
@@ -109,6 +109,7 @@ struct TableWriter<'a, W: Write + Send> {
     file: SerializedFileWriter<Hashed<W>>,
     columns: ArrowRowGroupWriterFactory,
     ledger: Arc<Ledger>,
+    failure: Failure,
     /// Row groups encoded so far.
     groups: usize,
     rows: u64,
@@ -116,7 +117,8 @@ struct TableWriter<'a, W: Write + Send> {
 
 impl<'a, W: Write + Send> TableWriter<'a, W> {
     fn new(layout: &'a Layout, sink: W, path: &'a Path) -> Result<Self, StoreError> {
-        let failed = |error| failed(layout, path, error);
+        let failure = Failure::default();
+        let failed = |error| failed(layout, path, &failure, error);
         let schema = ArrowSchemaConverter::new()
             .convert(&layout.schema)
             .map_err(failed)?;
@@ -125,6 +127,7 @@ impl<'a, W: Write + Send> TableWriter<'a, W> {
             sink,
             hash: Sha256::new(),
             bytes: 0,
+            failure: failure.clone(),
         };
         let file = SerializedFileWriter::new(hashed, schema.root_schema_ptr(), properties)
             .map_err(failed)?;
@@ -142,6 +145,7 @@ impl<'a, W: Write + Send> TableWriter<'a, W> {
             file,
             columns,
             ledger,
+            failure,
             groups: 0,
             rows: 0,
         })
@@ -185,7 +189,7 @@ impl<'a, W: Write + Send> TableWriter<'a, W> {
 
     /// Encodes the groups that wait while those encoded before are written.
     fn encode_waiting(&mut self) -> Result<(), StoreError> {
-        let failed = |error| failed(self.layout, self.path, error);
+        let failed = |error| failed(self.layout, self.path, &self.failure, error);
         let groups = std::mem::take(&mut self.waiting);
         let before = std::mem::take(&mut self.encoded);
         let mut columns = Vec::new();
@@ -224,7 +228,7 @@ impl<'a, W: Write + Send> TableWriter<'a, W> {
             self.close_group();
         }
         self.encode_waiting()?;
-        let failed = |error| failed(self.layout, self.path, error);
+        let failed = |error| failed(self.layout, self.path, &self.failure, error);
         write(&mut self.file, std::mem::take(&mut self.encoded)).map_err(failed)?;
         let hashed = self.file.into_inner().map_err(failed)?;
         let written = Written {
@@ -353,14 +357,34 @@ fn bad(layout: &Layout, reason: impl ToString) -> StoreError {
     }
 }
 
-/// A full disk is an operating system error, anything else is an error of the table.
-fn failed(layout: &Layout, path: &Path, error: ParquetError) -> StoreError {
-    match error {
-        ParquetError::External(cause) => match cause.downcast::<io::Error>() {
-            Ok(error) => StoreError::io("write table", path, *error),
-            Err(other) => bad(layout, other),
-        },
-        other => bad(layout, other),
+/// An error of the disk where there was one, whatever the library made of it; else an error of the table.
+fn failed(layout: &Layout, path: &Path, failure: &Failure, error: ParquetError) -> StoreError {
+    match failure.take() {
+        Some(error) => StoreError::io("write table", path, error),
+        None => bad(layout, error),
+    }
+}
+
+/// The first error of a sink. The library hides some behind texts of its own.
+#[derive(Debug, Clone, Default)]
+struct Failure(Arc<Mutex<Option<io::Error>>>);
+
+impl Failure {
+    /// Keeps the error, and returns one like it.
+    fn note(&self, error: io::Error) -> io::Error {
+        let same = error
+            .raw_os_error()
+            .map_or_else(|| error.kind().into(), io::Error::from_raw_os_error);
+        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if error.kind() != io::ErrorKind::Interrupted {
+            kept.get_or_insert(error);
+        }
+        same
+    }
+
+    fn take(&self) -> Option<io::Error> {
+        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.take()
     }
 }
 
@@ -369,18 +393,20 @@ struct Hashed<W> {
     sink: W,
     hash: Sha256,
     bytes: u64,
+    failure: Failure,
 }
 
 impl<W: Write> Write for Hashed<W> {
     fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
-        let written = self.sink.write(buffer)?;
+        let written = self.sink.write(buffer);
+        let written = written.map_err(|error| self.failure.note(error))?;
         self.hash.update(&buffer[..written]);
         self.bytes += written as u64;
         Ok(written)
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        self.sink.flush()
+        self.sink.flush().map_err(|error| self.failure.note(error))
     }
 }
 

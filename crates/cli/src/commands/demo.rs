@@ -35,7 +35,8 @@ pub(crate) fn run(demo: &Demo, output: &Output) -> Result<ExitCode, Failure> {
         started.elapsed().as_secs_f64()
     );
     let file = demo.dir.join("demo.toml");
-    std::fs::write(&file, PIPELINE)?;
+    std::fs::write(&file, PIPELINE)
+        .map_err(|error| Failure::io("write pipeline file", &file, &error))?;
     let var = |name: &str, path: &Path| (name.to_owned(), path.display().to_string());
     let arguments = arguments::Run {
         pipeline: arguments::Pipeline {
@@ -48,6 +49,7 @@ pub(crate) fn run(demo: &Demo, output: &Output) -> Result<ExitCode, Failure> {
         hash_inputs: false,
         allow_future: false,
         work: None,
+        store: arguments::StoreAccess::default(),
     };
     run::run(&arguments, output)
 }

@@ -26,20 +26,12 @@ pub(crate) fn run(arguments: &Report) -> Result<ExitCode, Failure> {
     match &arguments.to {
         Some(to) if to.as_os_str() == "-" => print_document(&html)?,
         Some(to) => {
-            std::fs::write(to, html)
-                .map_err(|error| Failure::new(format!("{}: {error}", to.display()), 4))?;
+            std::fs::write(to, html).map_err(|error| Failure::io("write report", to, &error))?;
             print(&format!("{}\n", to.display()))?;
         }
         None => {
-            let to = store
-                .path()
-                .join("reports")
-                .join(format!("version-{}.html", version.number()));
-            if let Some(folder) = to.parent() {
-                std::fs::create_dir_all(folder)?;
-            }
-            std::fs::write(&to, html)
-                .map_err(|error| Failure::new(format!("{}: {error}", to.display()), 4))?;
+            store.write_report(version.number(), &html)?;
+            let to = store.report_path(version.number());
             print(&format!("{}\n", to.display()))?;
         }
     }

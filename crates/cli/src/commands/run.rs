@@ -1,85 +1,73 @@
 //! `tessera run`
 
-use std::path::PathBuf;
 use std::process::ExitCode;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
 
 use tessera_pipeline::{Published, Reading, Records, RunOptions, WorkFolder};
 
 use crate::arguments::{Output, Run};
+use crate::interrupt::{self, GATE, INTERRUPTED};
 use crate::output::{Failure, print, print_json, say};
 use crate::progress::Progress;
 
-/// Set by an interrupt.
-static INTERRUPTED: AtomicBool = AtomicBool::new(false);
-
-/// How long a run may take to end by itself after an interrupt.
-const PATIENCE: Duration = Duration::from_millis(700);
-
 /// Runs the pipeline and says where the version lies.
 pub(crate) fn run(arguments: &Run, output: &Output) -> Result<ExitCode, Failure> {
-    let threads = use_threads(output);
-    let work = WorkFolder::new(arguments.work.as_deref())?;
-    let reading = Reading {
-        vars: arguments.pipeline.vars.vars.clone(),
-        hash_inputs: arguments.hash_inputs,
-        records: Records::Kept(work.path().to_owned()),
+    let published = publish(arguments, output).map_err(Failure::nothing_published)?;
+    let shown = show(&published, output).map_err(|failure| failure.text());
+    let mut incomplete = published.incomplete.clone();
+    incomplete.extend(shown.err());
+    if incomplete.is_empty() {
+        return Ok(ExitCode::SUCCESS);
+    }
+    let state = if published.already {
+        "was published already"
+    } else {
+        "is published"
     };
-    let published = publish(arguments, &reading, threads, &work, output)?;
-    show(&published, output)?;
-    Ok(ExitCode::SUCCESS)
+    Err(Failure::new(
+        format!(
+            "version {} {state}; {}; the same run again completes it",
+            published.version,
+            incomplete.join("; ")
+        ),
+        6,
+    ))
 }
 
-fn publish(
-    arguments: &Run,
-    reading: &Reading,
-    threads: usize,
-    work: &WorkFolder,
-    output: &Output,
-) -> Result<Published, Failure> {
+fn publish(arguments: &Run, output: &Output) -> Result<Published, Failure> {
+    let mut reading = Reading {
+        vars: arguments.pipeline.vars.vars.clone(),
+        hash_inputs: arguments.hash_inputs,
+        records: Records::default(),
+        store: arguments.store.options(),
+    };
+    let threads = use_threads(output);
     let as_of = match arguments.as_of {
         Some(as_of) => {
             if !arguments.allow_future {
-                tessera_pipeline::refuse_future(&arguments.pipeline.file, reading, as_of)?;
+                tessera_pipeline::refuse_future(&arguments.pipeline.file, &reading, as_of)?;
             }
             as_of
         }
-        None => tessera_pipeline::yesterday(&arguments.pipeline.file, reading)?,
+        None => tessera_pipeline::yesterday(&arguments.pipeline.file, &reading)?,
     };
-    watch_interrupts(work.path().to_owned());
-    let prepared = tessera_pipeline::prepare(&arguments.pipeline.file, as_of, reading)?;
+    interrupt::watch();
+    let work = WorkFolder::new(arguments.work.as_deref())?;
+    interrupt::remove_at_end(work.path());
+    reading.records = Records::Kept(work.path().to_owned());
+    let prepared = tessera_pipeline::prepare(&arguments.pipeline.file, as_of, &reading)?;
     if !prepared.warnings.is_empty() && !output.quiet {
         say(prepared.warnings.render(false).trim_end());
     }
     let progress = Progress::new(output);
     let options = RunOptions {
         threads,
-        work,
+        work: &work,
         interrupted: &INTERRUPTED,
+        gate: &GATE,
     };
     let published = tessera_pipeline::run(&prepared, &options, &progress);
     progress.clear();
     Ok(published?)
-}
-
-/// Ends the run at an interrupt: by itself where it looks at [`INTERRUPTED`], else the program ends after [`PATIENCE`]. Every
-/// state of the store is one that a rerun completes.
-fn watch_interrupts(work: PathBuf) {
-    let handler = ctrlc::set_handler(move || {
-        INTERRUPTED.store(true, Ordering::SeqCst);
-        say("interrupted: stopping");
-        std::thread::sleep(PATIENCE);
-        // What cannot be removed stays in the temporary folder.
-        let _removed = std::fs::remove_dir_all(&work);
-        say(
-            "nothing was published, unless the tables were being written: `tessera verify` states which",
-        );
-        std::process::exit(130);
-    });
-    if let Err(error) = handler {
-        tracing::debug!("no interrupt handler: {error}");
-    }
 }
 
 /// Sets the number of threads everywhere, before anything starts one.

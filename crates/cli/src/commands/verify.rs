@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use serde_json::json;
 use tessera_snapshot::Store;
 
-use crate::arguments::{Output, StoreOnly, Verify};
+use crate::arguments::{Output, Repair, Verify};
 use crate::output::{Failure, print, print_json, say};
 
 /// Checks a store; the exit code is 4 where something is not as committed.
@@ -51,8 +51,8 @@ pub(crate) fn run(arguments: &Verify, output: &Output) -> Result<ExitCode, Failu
 }
 
 /// Completes what an interrupted run left.
-pub(crate) fn repair(arguments: &StoreOnly, output: &Output) -> Result<ExitCode, Failure> {
-    let store = Store::open(&arguments.store)?;
+pub(crate) fn repair(arguments: &Repair, output: &Output) -> Result<ExitCode, Failure> {
+    let store = Store::open_with(&arguments.store, arguments.access.options())?;
     store.repair()?;
     let latest = store.latest()?;
     if output.json {

@@ -1,0 +1,102 @@
+//! SIGINT, SIGTERM and SIGHUP: a run ends within a second and publishes nothing, or, once it has begun to commit, completes
+//! its version. A second signal ends it at once. Files of the run are removed in either case.
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use tessera_snapshot::{Gate, Stopped};
+
+use crate::output::say;
+
+/// Set by an interrupt.
+pub(crate) static INTERRUPTED: AtomicBool = AtomicBool::new(false);
+
+/// Where an interrupt and the commit meet.
+pub(crate) static GATE: Gate = Gate::new();
+
+/// The folder of the run's files, removed however the run ends.
+static WORK: Mutex<Option<PathBuf>> = Mutex::new(None);
+
+/// How long a run may take to end by itself after an interrupt.
+const PATIENCE: Duration = Duration::from_millis(700);
+
+/// How often the folder is removed while the run may still write into it.
+const REMOVALS: usize = 20;
+
+/// Names the folder that is removed at an interrupt.
+pub(crate) fn remove_at_end(work: &Path) {
+    *WORK.lock().unwrap_or_else(PoisonError::into_inner) = Some(work.to_owned());
+}
+
+/// Watches for signals from now on. Before the commit a run that does not end by itself is ended after [`PATIENCE`]: every
+/// state of the store is one that a rerun completes.
+pub(crate) fn watch() {
+    let mut asked = false;
+    let handler = ctrlc::set_handler(move || {
+        if std::mem::replace(&mut asked, true) {
+            end();
+        }
+        INTERRUPTED.store(true, Ordering::SeqCst);
+        match GATE.stop() {
+            Stopped::Before => {
+                say("interrupted: stopping; nothing is published");
+                // The handler returns, so that a second signal is seen.
+                std::thread::spawn(|| {
+                    std::thread::sleep(PATIENCE);
+                    end();
+                });
+            }
+            Stopped::Committing => say(
+                "interrupted while the version is being published: the run completes it; interrupt again to end at once",
+            ),
+            Stopped::After(version) => say(&format!(
+                "interrupted, but version {version} is published: the run completes its report; interrupt again to end at once"
+            )),
+        }
+    });
+    if let Err(error) = handler {
+        tracing::debug!("no interrupt handler: {error}");
+    }
+}
+
+/// Ends the program, and says what was published.
+fn end() -> ! {
+    remove_work();
+    let code = match GATE.stop() {
+        Stopped::Before => {
+            say("interrupted; nothing was published");
+            130
+        }
+        Stopped::Committing => {
+            say(
+                "interrupted while the version was being published; `tessera snapshots STORE` lists it if it exists, and the \
+                 same run again completes it",
+            );
+            6
+        }
+        Stopped::After(version) => {
+            say(&format!(
+                "interrupted; version {version} is published, but what leads readers to it or its report may be missing; the \
+                 same run again completes it"
+            ));
+            6
+        }
+    };
+    std::process::exit(code);
+}
+
+/// Removes the folder, again where the run wrote into it meanwhile. What cannot be removed stays in the temporary folder.
+fn remove_work() {
+    let work = WORK.lock().unwrap_or_else(PoisonError::into_inner).take();
+    let Some(work) = work else { return };
+    for _ in 0..REMOVALS {
+        match std::fs::remove_dir_all(&work) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                std::thread::sleep(Duration::from_millis(5));
+            }
+            _ => return,
+        }
+    }
+}
