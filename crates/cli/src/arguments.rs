@@ -15,7 +15,7 @@ use tessera_snapshot::Options;
     max_term_width = 100,
     after_help = "Exit codes:\n  0 done (also: already published)   1 internal error   2 pipeline file or arguments\n  \
                   3 data or lake                     4 store or I/O     5 another run holds the lock\n  \
-                  6 in doubt                         130 interrupted\n\nStart with:\n  tessera demo"
+                  6 published, but incomplete or in doubt: run again\n  130 interrupted, nothing published\n\nStart with:\n  tessera demo"
 )]
 pub(crate) struct Arguments {
     #[command(flatten)]
