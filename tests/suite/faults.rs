@@ -275,9 +275,7 @@ fn a_full_disk_of_any_size_is_named_and_a_larger_one_helps() {
     let lake = shop.dir.path().join("lake/orders.csv");
     let header = "customer_id,ordered_at,amount\n".to_owned();
     std::fs::write(lake, header + &orders.collect::<String>()).unwrap();
-    for (place, sizes) in [
-        (&store, [4, 16, 32, 64, 128, 192, 256, 512]),
-    ] {
+    for (place, sizes) in [(&store, [4, 16, 32, 64, 128, 192, 256, 512])] {
         let other = if *place == work { "--work \"$1\"" } else { "" };
         let script = format!(
             "\"$2\" run '{file}' --as-of 2026-10-31 --quiet {other}\ncode=$?\n\
