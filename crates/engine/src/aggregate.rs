@@ -24,8 +24,8 @@ use crate::duplicates::Duplicates;
 use crate::error::EngineError;
 use crate::lower::lower;
 use crate::scan::{
-    FUTURE, PRUNED, UNKNOWN, UNSEEN, broken_text, broken_time, code_name, epoch_day, has_codes,
-    has_unseen, is_converted, nulled_name, skipped_times, source_rows, times_in_range, unseen_rows,
+    FUTURE, PRUNED, UNKNOWN, UNSEEN, broken_text, broken_time, code_name, each_unseen, each_window,
+    epoch_day, has_codes, has_unseen, is_converted, nulled_name, skipped_times, times_in_range,
 };
 use crate::table::TableRef;
 use batch::{Batch, names};
@@ -55,7 +55,6 @@ pub(crate) fn run(
         .as_ref()
         .map(|dedup| Duplicates::find(&plan.rows, dedup))
         .transpose()?;
-    let frame = selected(plan, &layout)?;
     let key_is_text = key_type(&plan.rows) != Type::Int;
     let as_of_day = epoch_day(plan.rows.as_of);
     let scanner = Arc::new(Mutex::new(Scanner::new(plan, &layout, duplicates)));
@@ -75,7 +74,14 @@ pub(crate) fn run(
                 }
             }));
         }
-        let scanned = drain(frame, scanner.clone(), senders);
+        let senders = Arc::new(Mutex::new(senders));
+        let files = 0..plan.rows.scan.files.len();
+        let columns = |frame| Ok(selected(frame, plan, &layout));
+        let scanned = each_window(&plan.rows, files, false, &columns, &mut |frame| {
+            drain(frame, &scanner, &senders)
+        });
+        // The senders close, and the workers end.
+        drop(senders);
         for worker in running {
             worker
                 .join()
@@ -110,15 +116,14 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
         .unwrap_or_else(std::sync::PoisonError::into_inner)
 }
 
-/// Sends every batch of the scan to every worker; the senders close when the scan ends.
+/// Sends every batch of a frame to every worker. Whether they take more.
 fn drain(
     frame: LazyFrame,
-    scanner: Arc<Mutex<Scanner>>,
-    senders: Vec<SyncSender<Arc<Batch>>>,
-) -> Result<(), EngineError> {
+    scanner: &Arc<Mutex<Scanner>>,
+    senders: &Arc<Mutex<Vec<SyncSender<Arc<Batch>>>>>,
+) -> Result<bool, EngineError> {
     let failure: Arc<Mutex<Option<EngineError>>> = Arc::default();
-    let seen = failure.clone();
-    let senders = Mutex::new(senders);
+    let (seen, scanner, senders) = (failure.clone(), scanner.clone(), senders.clone());
     let callback = PlanCallback::new(move |frame: DataFrame| -> PolarsResult<bool> {
         match lock(&scanner).batch(&frame) {
             Ok(batch) => {
@@ -142,13 +147,12 @@ fn drain(
         return Err(error);
     }
     result?;
-    Ok(())
+    Ok(true)
 }
 
 /// The columns that the accumulators need, of the rows of the source.
-fn selected(plan: &Aggregate, layout: &Layout) -> Result<LazyFrame, EngineError> {
+fn selected(frame: LazyFrame, plan: &Aggregate, layout: &Layout) -> LazyFrame {
     let rows = &plan.rows;
-    let frame = source_rows(rows, &rows.scan.files, false)?;
     let mut columns = vec![key(rows).alias(names::KEY)];
     if let Some(time) = &rows.time {
         columns.push(
@@ -179,7 +183,7 @@ fn selected(plan: &Aggregate, layout: &Layout) -> Result<LazyFrame, EngineError>
     }
     let overflows = overflows(plan, &layout.values).into_iter().enumerate();
     columns.extend(overflows.map(|(i, (_, overflowed))| overflowed.alias(names::overflow(i))));
-    Ok(frame.select(columns))
+    frame.select(columns)
 }
 
 /// A value in one of the three types that accumulators know. Texts that are only told apart come as their codes.
@@ -493,32 +497,28 @@ impl Scanner {
 /// Counts the rows that bounds on the files' own columns keep out of the pass, by reading nothing but the columns of time, and
 /// of those only the row groups that their statistics do not keep out.
 pub(crate) fn unseen(rows: &SourceRows) -> Result<Unseen, EngineError> {
-    let Some(frame) = unseen_rows(rows)? else {
-        return Ok(Unseen::default());
-    };
-    let counted = frame
-        .group_by([col(UNSEEN)])
-        .agg([len().cast(DataType::UInt64).alias("rows")])
-        .collect_with_engine(Engine::Streaming)?
-        .unwrap_single();
-    let reasons = counted
-        .column(UNSEEN)?
-        .as_materialized_series()
-        .u32()?
-        .clone();
-    let counts = counted
-        .column("rows")?
-        .as_materialized_series()
-        .u64()?
-        .clone();
     let mut unseen = Unseen::default();
-    for (reason, count) in reasons.iter().zip(counts.iter()) {
-        let count = count.unwrap_or(0);
-        match reason {
-            Some(UNKNOWN) => unseen.unknown += count,
-            Some(PRUNED) => unseen.pruned += count,
-            _ => unseen.future += count,
+    let count = |frame: LazyFrame| {
+        let counts = len().cast(DataType::UInt64).alias("rows");
+        Ok(frame.group_by([col(UNSEEN)]).agg([counts]))
+    };
+    each_unseen(rows, &count, &mut |frame| {
+        let counted = frame
+            .collect_with_engine(Engine::Streaming)?
+            .unwrap_single();
+        let column = |name: &str| -> Result<Series, EngineError> {
+            Ok(counted.column(name)?.as_materialized_series().clone())
+        };
+        let (reasons, counts) = (column(UNSEEN)?, column("rows")?);
+        for (reason, count) in reasons.u32()?.iter().zip(counts.u64()?.iter()) {
+            let count = count.unwrap_or(0);
+            match reason {
+                Some(UNKNOWN) => unseen.unknown += count,
+                Some(PRUNED) => unseen.pruned += count,
+                _ => unseen.future += count,
+            }
         }
-    }
+        Ok(true)
+    })?;
     Ok(unseen)
 }

@@ -9,7 +9,7 @@ use xxhash_rust::xxh3::xxh3_128;
 
 use crate::aggregate::status;
 use crate::error::EngineError;
-use crate::scan::{as_stored, source_rows};
+use crate::scan::{as_stored, each_window};
 
 const STATUS: &str = "__status";
 
@@ -47,18 +47,22 @@ impl Duplicates {
             .map(|name| as_stored(rows, name).alias(identity(name)))
             .collect();
         columns.extend(status(rows).map(|status| status.alias(STATUS)));
-        let frame = source_rows(rows, &rows.scan.files, false)?.select(columns);
         let search = Arc::new(Mutex::new(Search::default()));
-        let inner = search.clone();
-        let callback = PlanCallback::new(move |frame: DataFrame| -> PolarsResult<bool> {
-            let hashes = row_hashes(&frame)?;
-            let mut search = inner.lock().unwrap_or_else(PoisonError::into_inner);
-            search.take(&hashes, frame.column(STATUS).ok())?;
-            Ok(false)
-        });
-        frame
-            .sink_batches(callback, true, None)?
-            .collect_with_engine(Engine::Streaming)?;
+        let select = |frame: LazyFrame| Ok(frame.select(columns.clone()));
+        let files = 0..rows.scan.files.len();
+        each_window(rows, files, false, &select, &mut |frame| {
+            let inner = search.clone();
+            let callback = PlanCallback::new(move |frame: DataFrame| -> PolarsResult<bool> {
+                let hashes = row_hashes(&frame)?;
+                let mut search = inner.lock().unwrap_or_else(PoisonError::into_inner);
+                search.take(&hashes, frame.column(STATUS).ok())?;
+                Ok(false)
+            });
+            frame
+                .sink_batches(callback, true, None)?
+                .collect_with_engine(Engine::Streaming)?;
+            Ok(true)
+        })?;
         let search = std::mem::take(&mut *search.lock().unwrap_or_else(PoisonError::into_inner));
         Ok(Self {
             repeated: search.repeated(),

@@ -1,6 +1,12 @@
 //! What can go wrong while a plan runs.
 
-use std::path::PathBuf;
+use std::any::Any;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+
+use tessera_expr::rel::Scan;
+
+use crate::lake::Fault;
 
 /// An error of the engine.
 #[derive(Debug, thiserror::Error)]
@@ -14,6 +20,18 @@ pub enum EngineError {
         file: PathBuf,
         /// What is wrong with it.
         reason: String,
+    },
+    /// The operating system did not let a file of a source be read.
+    #[error("source `{name}`: cannot {operation} {}: {error}", file.display())]
+    LakeIo {
+        /// Name of the source in the pipeline file.
+        name: String,
+        /// What was tried, such as `open`.
+        operation: &'static str,
+        /// The file.
+        file: PathBuf,
+        /// The operating system error.
+        error: std::io::Error,
     },
     /// An aggregate of one customer that its type cannot hold.
     #[error(
@@ -82,11 +100,21 @@ impl EngineError {
         Self::Internal(what)
     }
 
-    pub(crate) fn io(
-        operation: &'static str,
-        path: &std::path::Path,
-        error: std::io::Error,
-    ) -> Self {
+    /// What is wrong with a file that a scan reads, told of the file of the lake.
+    pub(crate) fn of_lake_file(scan: &Scan, path: &Path, fault: Fault) -> Self {
+        let (name, file) = (scan.source.clone(), scan.lake_file(path).to_owned());
+        match fault {
+            Fault::Damaged(reason) => Self::UnreadableFile { name, file, reason },
+            Fault::System(operation, error) => Self::LakeIo {
+                name,
+                operation,
+                file,
+                error,
+            },
+        }
+    }
+
+    pub(crate) fn io(operation: &'static str, path: &Path, error: std::io::Error) -> Self {
         Self::Io {
             operation,
             path: path.to_owned(),
@@ -139,6 +167,23 @@ pub(crate) fn plain_words(said: &str) -> String {
         return DAMAGED.to_owned();
     }
     words.to_owned()
+}
+
+/// Runs `work`; a panic inside the query engine, as damaged files can cause, becomes an error.
+pub(crate) fn guarded<T>(work: impl FnOnce() -> Result<T, EngineError>) -> Result<T, EngineError> {
+    catch_unwind(AssertUnwindSafe(work))
+        .unwrap_or_else(|panic| Err(EngineError::Query(panic_text(panic.as_ref()))))
+}
+
+/// What a panic means to the user; what it said is logged.
+fn panic_text(panic: &(dyn Any + Send)) -> String {
+    let said = panic
+        .downcast_ref::<String>()
+        .map(String::as_str)
+        .or_else(|| panic.downcast_ref::<&str>().copied())
+        .unwrap_or_default();
+    tracing::debug!("a reader stopped: {said}");
+    plain_words(if said.is_empty() { "panicked" } else { said })
 }
 
 impl From<arrow::error::ArrowError> for EngineError {

@@ -3,7 +3,7 @@
 //! The types that matter: [`Engine`] (what an engine can do), [`PolarsEngine`] (the one that is built in), [`TableRef`] (a
 //! stage file, the boundary between stages).
 //!
-//! Where to look: `scan` reads files, `aggregate` makes one row per customer, `assemble` puts tables side by side, `project`
+//! Where to look: `lake` reads files, `scan` makes rows of them, `aggregate` makes one row per customer, `assemble` puts tables side by side, `project`
 //! computes columns, `rejects` fetches rows that rules took out, `per_key` compares the rows of a key, `lower` translates expressions.
 
 mod aggregate;
@@ -11,6 +11,7 @@ mod assemble;
 mod bridge;
 mod duplicates;
 mod error;
+mod lake;
 mod lower;
 mod per_key;
 mod polars_engine;

@@ -1,6 +1,7 @@
 //! Questions about the rows of each key that no aggregate of a feature answers: which keys have several valid rows, and whose
 //! newest row has a negative amount.
 
+use std::ops::Range;
 use std::path::PathBuf;
 
 use polars::prelude::*;
@@ -9,13 +10,14 @@ use tessera_expr::rel::SourceRows;
 use crate::aggregate::status;
 use crate::error::EngineError;
 use crate::lower::lower;
-use crate::scan::{ROW, source_rows};
+use crate::scan::{ROW, each_window};
 
 const STATUS: &str = "__status";
 const KEY: &str = "__key";
 const MICROS: &str = "__micros";
 const ROWS: &str = "__rows";
 const DIFFER: &str = "__differ";
+const KEPT: &str = "__kept_row";
 
 /// Rows of one key that are shown as an example.
 const EXAMPLE_ROWS: usize = 3;
@@ -40,13 +42,6 @@ pub(crate) fn several(
     valid: Option<&tessera_expr::Expr>,
     columns: &[String],
 ) -> Result<Several, EngineError> {
-    let valid_rows = |files: &[PathBuf], numbered: bool| -> Result<LazyFrame, EngineError> {
-        let mut frame = passing(rows, files, numbered)?;
-        if let Some(valid) = valid {
-            frame = frame.filter(lower(valid, rows));
-        }
-        Ok(frame)
-    };
     let micros = match &rows.time {
         Some(time) => col(time.as_str())
             .cast(DataType::Datetime(TimeUnit::Microseconds, None))
@@ -65,8 +60,17 @@ pub(crate) fn several(
         differ,
         tied,
     } = comparison(columns);
-    let keys = valid_rows(&rows.scan.files, false)?
-        .select(selected)
+    let valid = valid.map(|valid| lower(valid, rows));
+    let all = Passing {
+        rows,
+        columns: &selected,
+        kept: valid.clone(),
+        files: 0..rows.scan.files.len(),
+        numbered: false,
+    };
+    let keys = all
+        .collect(&|frame| frame)?
+        .lazy()
         .group_by([col(KEY)])
         .agg(found)
         .filter(col(ROWS).gt(lit(1)))
@@ -89,17 +93,21 @@ pub(crate) fn several(
     if example.is_empty() {
         return Ok(several);
     }
-    for file in &rows.scan.files {
+    let wanted = col(rows.key.as_str()).eq(lit(Scalar::new(
+        example.dtype().clone(),
+        example.get(0)?.into_static(),
+    )));
+    let kept = valid.map_or(wanted.clone(), |valid| wanted.clone().and(valid));
+    for (number, file) in rows.scan.files.iter().enumerate() {
         let origin = rows.scan.lake_file(file);
-        let wanted = col(rows.key.as_str()).eq(lit(Scalar::new(
-            example.dtype().clone(),
-            example.get(0)?.into_static(),
-        )));
-        let numbers = valid_rows(std::slice::from_ref(file), true)?
-            .filter(wanted)
-            .select([col(ROW).cast(DataType::UInt64)])
-            .collect_with_engine(Engine::Streaming)?
-            .unwrap_single();
+        let of_key = Passing {
+            rows,
+            columns: &[col(ROW).cast(DataType::UInt64)],
+            kept: Some(kept.clone()),
+            files: number..number + 1,
+            numbered: true,
+        };
+        let numbers = of_key.collect(&|frame| frame)?;
         let numbers = numbers.column(ROW)?.as_materialized_series();
         for number in numbers.u64()?.iter().flatten() {
             several.example.push((origin.to_owned(), number + 1));
@@ -155,17 +163,27 @@ pub(crate) fn newest_negative(
     };
     let day = || col(time.as_str()).cast(DataType::Date);
     let negative = lower(amount, rows).lt(lit(0)).fill_null(lit(false));
-    let keys = passing(rows, &rows.scan.files, false)?
-        .select([
-            col(rows.key.as_str()).alias(KEY),
-            day().alias("__day"),
-            when(negative)
-                .then(lit(NULL))
-                .otherwise(day())
-                .alias("__kept"),
-        ])
-        .group_by([col(KEY)])
-        .agg([col("__day").max(), col("__kept").max()])
+    let columns = [
+        col(rows.key.as_str()).alias(KEY),
+        day().alias("__day"),
+        when(negative)
+            .then(lit(NULL))
+            .otherwise(day())
+            .alias("__kept"),
+    ];
+    let newest = |frame: LazyFrame| {
+        frame
+            .group_by([col(KEY)])
+            .agg([col("__day").max(), col("__kept").max()])
+    };
+    let all = Passing {
+        rows,
+        columns: &columns,
+        kept: None,
+        files: 0..rows.scan.files.len(),
+        numbered: false,
+    };
+    let keys = newest(all.collect(&newest)?.lazy())
         .filter(col("__kept").is_null().or(col("__kept").lt(col("__day"))))
         .select([len().cast(DataType::UInt64).alias(ROWS)])
         .collect_with_engine(Engine::Streaming)?
@@ -175,22 +193,87 @@ pub(crate) fn newest_negative(
 }
 
 /// Visible rows that take part, but for keys of repeated rows that only their stored form tells apart.
-fn passing(rows: &SourceRows, files: &[PathBuf], numbered: bool) -> Result<LazyFrame, EngineError> {
-    let mut frame = source_rows(rows, files, numbered)?;
-    if let Some(status) = status(rows) {
-        frame = frame
-            .with_column(status.alias(STATUS))
-            .filter(col(STATUS).eq(lit(0_u32)));
+struct Passing<'a> {
+    rows: &'a SourceRows,
+    /// What is wanted of each row.
+    columns: &'a [Expr],
+    /// Rows that are wanted; all without it.
+    kept: Option<Expr>,
+    /// Places of the files.
+    files: Range<usize>,
+    /// The rows have their numbers.
+    numbered: bool,
+}
+
+impl Passing<'_> {
+    /// The rows; where no row repeats another, those of each window are first reduced.
+    fn collect(&self, reduce: &dyn Fn(LazyFrame) -> LazyFrame) -> Result<DataFrame, EngineError> {
+        let rows = self.rows;
+        let identity = identity(rows);
+        let names: Vec<Expr> = (0..identity.len()).map(|n| col(identity_name(n))).collect();
+        let first = |frame: LazyFrame| {
+            frame.unique_stable_generic(Some(names.clone()), UniqueKeepStrategy::First)
+        };
+        let kept = || self.kept.clone().unwrap_or_else(|| lit(true));
+        let make = |mut frame: LazyFrame| {
+            if let Some(status) = status(rows) {
+                frame = frame
+                    .with_column(status.alias(STATUS))
+                    .filter(col(STATUS).eq(lit(0_u32)));
+            }
+            if identity.is_empty() {
+                return Ok(reduce(frame.filter(kept()).select(self.columns)));
+            }
+            let mut columns = self.columns.to_vec();
+            columns.extend(identity.iter().cloned());
+            columns.push(kept().alias(KEPT));
+            Ok(first(frame.select(columns)))
+        };
+        let mut found: Option<DataFrame> = None;
+        each_window(
+            rows,
+            self.files.clone(),
+            self.numbered,
+            &make,
+            &mut |frame| {
+                let frame = frame
+                    .collect_with_engine(Engine::Streaming)?
+                    .unwrap_single();
+                match &mut found {
+                    Some(found) => {
+                        found.vstack_mut_owned(frame)?;
+                    }
+                    None => found = Some(frame),
+                }
+                Ok(true)
+            },
+        )?;
+        let found = found.unwrap_or_default();
+        if identity.is_empty() {
+            return Ok(found);
+        }
+        let kept = first(found.lazy()).filter(col(KEPT));
+        Ok(kept.collect_with_engine(Engine::Streaming)?.unwrap_single())
     }
+}
+
+/// The columns by which a row repeats another; none where rows may be repeated.
+fn identity(rows: &SourceRows) -> Vec<Expr> {
     let Some(dedup) = &rows.dedup else {
-        return Ok(frame);
+        return Vec::new();
     };
     let names: Vec<&str> = match dedup.columns.as_slice() {
         [] => rows.scan.columns.iter().map(|c| c.name.as_str()).collect(),
         named => named.iter().map(String::as_str).collect(),
     };
-    let identity = names.into_iter().map(col).collect();
-    Ok(frame.unique_stable_generic(Some(identity), UniqueKeepStrategy::First))
+    let named = names.into_iter().enumerate();
+    named
+        .map(|(number, name)| col(name).alias(identity_name(number)))
+        .collect()
+}
+
+fn identity_name(number: usize) -> String {
+    format!("__identity_{number}")
 }
 
 fn value(name: &str) -> String {

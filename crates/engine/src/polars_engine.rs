@@ -1,16 +1,13 @@
 //! The built-in engine: polars' streaming scans with our own accumulators behind them.
 
-use std::any::Any;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
-use polars::prelude::Engine as PolarsMode;
 use tessera_expr::Expr;
 use tessera_expr::rel::{Rel, SourceRows, Unseen};
 
-use crate::error::{EngineError, plain_words};
+use crate::error::{EngineError, guarded};
 use crate::lower::Clock;
-use crate::scan::source_rows;
+use crate::scan::unread;
 use crate::table::read_file;
 use crate::{
     Engine, Materialized, Reject, Several, aggregate, assemble, per_key, project, rejects,
@@ -39,7 +36,7 @@ impl Engine for PolarsEngine {
     fn explain(&self, plan: &Rel) -> Result<String, EngineError> {
         match plan {
             Rel::Aggregate(plan) => {
-                let frame = source_rows(&plan.rows, &plan.rows.scan.files, false)?;
+                let frame = unread(&plan.rows)?;
                 let names: Vec<&str> = plan.aggs.iter().map(|agg| agg.name.as_str()).collect();
                 Ok(format!(
                     "aggregate by {} in one pass: {}\n{}",
@@ -61,8 +58,7 @@ impl Engine for PolarsEngine {
     fn materialize(&self, plan: &Rel, to: &Path) -> Result<Materialized, EngineError> {
         match plan {
             Rel::Aggregate(plan) => {
-                let (table, counts) = guarded(|| aggregate::run(plan, self.workers, to))
-                    .map_err(|error| blame(&plan.rows, error))?;
+                let (table, counts) = guarded(|| aggregate::run(plan, self.workers, to))?;
                 Ok(Materialized {
                     table,
                     counts: Some(counts),
@@ -102,7 +98,7 @@ impl Engine for PolarsEngine {
     }
 
     fn unseen(&self, rows: &SourceRows) -> Result<Unseen, EngineError> {
-        guarded(|| aggregate::unseen(rows)).map_err(|error| blame(rows, error))
+        guarded(|| aggregate::unseen(rows))
     }
 
     fn rejects(
@@ -111,7 +107,7 @@ impl Engine for PolarsEngine {
         wanted: &[u64],
         take: &mut dyn FnMut(Reject),
     ) -> Result<(), EngineError> {
-        guarded(|| rejects::collect(rows, wanted, take)).map_err(|error| blame(rows, error))
+        guarded(|| rejects::collect(rows, wanted, take))
     }
 
     fn several(
@@ -120,11 +116,11 @@ impl Engine for PolarsEngine {
         valid: Option<&Expr>,
         columns: &[String],
     ) -> Result<Several, EngineError> {
-        guarded(|| per_key::several(rows, valid, columns)).map_err(|error| blame(rows, error))
+        guarded(|| per_key::several(rows, valid, columns))
     }
 
     fn newest_negative(&self, rows: &SourceRows, amount: &Expr) -> Result<u64, EngineError> {
-        guarded(|| per_key::newest_negative(rows, amount)).map_err(|error| blame(rows, error))
+        guarded(|| per_key::newest_negative(rows, amount))
     }
 
     fn check_names(&self, rows: &SourceRows) -> Vec<String> {
@@ -138,52 +134,6 @@ fn computed(columns: &[(String, Expr)]) -> String {
         .map(|(name, expr)| format!("  {name} = {expr}"));
     let lines: Vec<String> = lines.collect();
     format!("compute\n{}", lines.join("\n"))
-}
-
-/// Runs `work`; a panic inside the query engine, as damaged files can cause, becomes an error.
-fn guarded<T>(work: impl FnOnce() -> Result<T, EngineError>) -> Result<T, EngineError> {
-    catch_unwind(AssertUnwindSafe(work))
-        .unwrap_or_else(|panic| Err(EngineError::Query(panic_text(panic.as_ref()))))
-}
-
-/// What a panic means to the user; what it said is logged.
-fn panic_text(panic: &(dyn Any + Send)) -> String {
-    let said = panic
-        .downcast_ref::<String>()
-        .map(String::as_str)
-        .or_else(|| panic.downcast_ref::<&str>().copied())
-        .unwrap_or_default();
-    tracing::debug!("a reader stopped: {said}");
-    plain_words(if said.is_empty() { "panicked" } else { said })
-}
-
-/// Finds the file that cannot be read, by reading each alone.
-fn blame(rows: &SourceRows, error: EngineError) -> EngineError {
-    let EngineError::Query(together) = error else {
-        return error;
-    };
-    for file in &rows.scan.files {
-        let alone = guarded(|| {
-            source_rows(rows, std::slice::from_ref(file), false)?
-                .collect_with_engine(PolarsMode::Streaming)?;
-            Ok(())
-        });
-        if let Err(cause) = alone {
-            let reason = match cause {
-                EngineError::Query(text) => text,
-                other => other.to_string(),
-            };
-            return EngineError::UnreadableFile {
-                name: rows.scan.source.clone(),
-                file: rows.scan.lake_file(file).to_owned(),
-                reason,
-            };
-        }
-    }
-    EngineError::UnreadableSource {
-        name: rows.scan.source.clone(),
-        reason: together,
-    }
 }
 
 /// Sets the number of polars' threads. Polars reads it once, when its pool is made, so this must come before anything runs.

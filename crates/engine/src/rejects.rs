@@ -11,7 +11,7 @@ use tessera_spec::shown::masked;
 use crate::aggregate::{conversion_rules, status};
 use crate::duplicates::Duplicates;
 use crate::error::EngineError;
-use crate::scan::{PRUNED, ROW, in_file, is_converted, raw_name, source_rows};
+use crate::scan::{PRUNED, ROW, each_window, in_file, is_converted, raw_name};
 
 const STATUS: &str = "__status";
 
@@ -95,26 +95,31 @@ pub(crate) fn collect(
         rejects: Vec::new(),
         failure: None,
     };
-    for file in &rows.scan.files {
+    let only_rejected = search.duplicates.is_none();
+    let make = |frame: LazyFrame| {
+        let mut frame = frame.with_column(status(rows).unwrap_or_else(|| lit(0u32)).alias(STATUS));
+        if only_rejected {
+            frame = frame.filter(col(STATUS).neq(lit(0u32)));
+        }
+        let frame = frame.filter(col(STATUS).lt(lit(PRUNED)));
+        Ok(frame.select(content(rows)))
+    };
+    for (number, file) in rows.scan.files.iter().enumerate() {
         if search.is_done() {
             break;
         }
-        let mut frame = source_rows(rows, std::slice::from_ref(file), true)?;
-        frame = frame.with_column(status(rows).unwrap_or_else(|| lit(0u32)).alias(STATUS));
-        if search.duplicates.is_none() {
-            frame = frame.filter(col(STATUS).neq(lit(0u32)));
-        }
-        let frame = frame
-            .filter(col(STATUS).lt(lit(PRUNED)))
-            .select(content(rows));
-        search = search_file(frame, rows.scan.lake_file(file), search)?;
-        search.rejects.drain(..).for_each(&mut *take);
+        let file = rows.scan.lake_file(file);
+        each_window(rows, number..number + 1, true, &make, &mut |frame| {
+            search = search_window(frame, file, std::mem::take(&mut search))?;
+            search.rejects.drain(..).for_each(&mut *take);
+            Ok(!search.is_done())
+        })?;
     }
     Ok(())
 }
 
-/// Goes through one file, batch by batch.
-fn search_file(frame: LazyFrame, file: &Path, search: Search) -> Result<Search, EngineError> {
+/// Goes through a window of one file, batch by batch.
+fn search_window(frame: LazyFrame, file: &Path, search: Search) -> Result<Search, EngineError> {
     let shared = Arc::new(Mutex::new(search));
     let (inner, file) = (shared.clone(), file.to_owned());
     let callback = PlanCallback::new(move |frame: DataFrame| -> PolarsResult<bool> {

@@ -10,15 +10,18 @@ mod path_values;
 mod texts;
 mod visible;
 
-use std::path::PathBuf;
+use std::collections::BTreeSet;
+use std::ops::Range;
 
 use chrono::{Datelike, NaiveDate};
-use polars::lazy::dsl::ScanSources;
 use polars::prelude::*;
+use polars_buffer::Buffer;
+use polars_plan::plans::IR;
 use tessera_expr::Type;
 use tessera_expr::rel::{FAULT, FileGroup, Scan, ScanColumn, ScanFormat, SourceRows, Stored};
 
-use crate::error::EngineError;
+use crate::error::{EngineError, guarded};
+use crate::lake::{self, Fault, Piece, Reading, Side};
 use crate::lower::{decimal_type, lower, reads_skipped};
 use convert::{codes, normalised, raw};
 use local::skipped_name;
@@ -27,7 +30,7 @@ use parquet::parquet;
 use path_values::path_columns;
 pub(crate) use texts::{broken_text, is_converted, raw_name};
 pub(crate) use visible::{FUTURE, PRUNED, UNKNOWN};
-use visible::{is_decided, known_ends, raw_bounds, stored_column, unseen};
+use visible::{is_decided, known_ends, raw_bounds, stored_column, time_bounds, unseen};
 
 /// Prefix of columns that only the engine sees.
 const RAW: &str = "__raw_";
@@ -55,18 +58,56 @@ pub(crate) fn polars_type(ty: Type) -> DataType {
 }
 
 /// Name of the column that says why a row is not visible, 0 for one that is. It is there where [`has_unseen`] says so; else
-/// every row of [`source_rows`] is visible.
+/// every row of [`each_window`] is visible.
 pub(crate) const UNSEEN: &str = "__unseen";
 
-/// The rows of these files with normalised and derived columns, in file and row order. Rows that bounds on the files' own
-/// columns keep out are not there; [`unseen_rows`] has them. With `row_numbers`, a column [`ROW`] holds the position in the
-/// file, from 0 (one file only).
-pub(crate) fn source_rows(
+/// How a frame of rows becomes the one that is run.
+pub(crate) type Make<'m> = &'m dyn Fn(LazyFrame) -> Result<LazyFrame, EngineError>;
+
+/// Reads rows of these files of the scan, by their places, with normalised and derived columns, in file and row order: window
+/// after window, each made by `make` into a frame that `run` runs, until it says that no more is wanted (false). Rows that bounds
+/// on the files' own columns keep out are not there; [`each_unseen`] has them. With `row_numbers`, a column [`ROW`] holds the
+/// position in the file, from 0. There is at least one window.
+pub(crate) fn each_window(
     rows: &SourceRows,
-    files: &[PathBuf],
+    files: Range<usize>,
+    row_numbers: bool,
+    make: Make<'_>,
+    run: &mut dyn FnMut(LazyFrame) -> Result<bool, EngineError>,
+) -> Result<(), EngineError> {
+    let frame = |window: &[Piece]| make(inside(rows, window, row_numbers)?);
+    windows(rows, files, Side::Inside, &frame, run)
+}
+
+/// Why each row that [`each_window`] does not have is not visible, in a column [`UNSEEN`]; nothing where it has them all.
+pub(crate) fn each_unseen(
+    rows: &SourceRows,
+    make: Make<'_>,
+    run: &mut dyn FnMut(LazyFrame) -> Result<bool, EngineError>,
+) -> Result<(), EngineError> {
+    let mut groups = rows.scan.groups.iter();
+    if groups.all(|group| raw_bounds(&held_by(rows, group).0).is_none()) {
+        return Ok(());
+    }
+    let frame = |window: &[Piece]| {
+        let frame = typed_rows(rows, window, false, Side::Outside)?;
+        let frame = with_all_columns(rows, frame);
+        make(frame.select([unseen(rows).alias(UNSEEN)]))
+    };
+    windows(rows, 0..rows.scan.files.len(), Side::Outside, &frame, run)
+}
+
+/// The plan over no file, to be shown.
+pub(crate) fn unread(rows: &SourceRows) -> Result<LazyFrame, EngineError> {
+    inside(rows, &[], false)
+}
+
+fn inside(
+    rows: &SourceRows,
+    window: &[Piece],
     row_numbers: bool,
 ) -> Result<LazyFrame, EngineError> {
-    let frame = typed_rows(rows, files, row_numbers, Side::Inside)?;
+    let frame = typed_rows(rows, window, row_numbers, Side::Inside)?;
     let frame = with_all_columns(rows, frame);
     Ok(if has_unseen(rows) {
         frame.with_column(unseen(rows).alias(UNSEEN))
@@ -75,15 +116,98 @@ pub(crate) fn source_rows(
     })
 }
 
-/// Why each row that [`source_rows`] does not have is not visible, in a column [`UNSEEN`]; nothing where it has them all.
-pub(crate) fn unseen_rows(rows: &SourceRows) -> Result<Option<LazyFrame>, EngineError> {
-    let mut groups = rows.scan.groups.iter();
-    if groups.all(|group| raw_bounds(&held_by(rows, group).0).is_none()) {
-        return Ok(None);
+/// Reads what `frame` needs of the files and runs the frame of each window.
+fn windows(
+    rows: &SourceRows,
+    files: Range<usize>,
+    side: Side,
+    frame: &dyn Fn(&[Piece]) -> Result<LazyFrame, EngineError>,
+    run: &mut dyn FnMut(LazyFrame) -> Result<bool, EngineError>,
+) -> Result<(), EngineError> {
+    // The codes of texts are the same in all windows only as long as somebody holds them.
+    let codes = Categories::global().mapping();
+    let mut reading = Vec::with_capacity(rows.scan.groups.len());
+    for (group, files_of_group) in places(&rows.scan.groups) {
+        if files_of_group.end <= files.start || files_of_group.start >= files.end {
+            reading.push(Reading::default());
+            continue;
+        }
+        let nothing = Piece {
+            file: files_of_group.start,
+            first_row: 0,
+            image: Buffer::new(),
+        };
+        reading.push(Reading {
+            columns: columns_read(frame(std::slice::from_ref(&nothing))?)?,
+            bounds: time_bounds(&held_by(rows, group).0),
+        });
     }
-    let frame = typed_rows(rows, &rows.scan.files, false, Side::Outside)?;
-    let frame = with_all_columns(rows, frame);
-    Ok(Some(frame.select([unseen(rows).alias(UNSEEN)])))
+    let done = lake::read(&rows.scan, files, &reading, side, &mut |window| {
+        let made = frame(&window)?;
+        guarded(|| run(made)).map_err(|error| blame(rows, &window, frame, error))
+    });
+    drop(codes);
+    done
+}
+
+/// The file of a window that cannot be decoded, found by decoding each alone.
+fn blame(
+    rows: &SourceRows,
+    window: &[Piece],
+    frame: &dyn Fn(&[Piece]) -> Result<LazyFrame, EngineError>,
+    error: EngineError,
+) -> EngineError {
+    let EngineError::Query(together) = error else {
+        return error;
+    };
+    for piece in window {
+        let alone = guarded(|| {
+            frame(std::slice::from_ref(piece))?.collect_with_engine(Engine::Streaming)?;
+            Ok(())
+        });
+        if let Err(cause) = alone {
+            let reason = match cause {
+                EngineError::Query(text) => text,
+                other => other.to_string(),
+            };
+            let path = &rows.scan.files[piece.file];
+            return EngineError::of_lake_file(&rows.scan, path, Fault::Damaged(reason));
+        }
+    }
+    EngineError::UnreadableSource {
+        name: rows.scan.source.clone(),
+        reason: together,
+    }
+}
+
+/// The columns of files that a plan reads.
+fn columns_read(frame: LazyFrame) -> Result<BTreeSet<String>, EngineError> {
+    let plan = frame.to_alp_optimized()?;
+    let mut names = BTreeSet::new();
+    let mut open = vec![plan.lp_top];
+    while let Some(node) = open.pop() {
+        let node = plan.lp_arena.get(node);
+        if let IR::DataFrameScan {
+            schema,
+            output_schema,
+            ..
+        } = node
+        {
+            let read = output_schema.as_ref().unwrap_or(schema);
+            names.extend(read.iter_names().map(ToString::to_string));
+        }
+        open.extend(node.inputs());
+    }
+    Ok(names)
+}
+
+/// The groups with the places of their files.
+fn places(groups: &[FileGroup]) -> impl Iterator<Item = (&FileGroup, Range<usize>)> {
+    groups.iter().scan(0, |begins, group| {
+        let files = *begins..*begins + group.files;
+        *begins = files.end;
+        Some((group, files))
+    })
 }
 
 /// Whether the bounds on the columns of some files leave rows in that are not visible.
@@ -93,15 +217,6 @@ pub(crate) fn has_unseen(rows: &SourceRows) -> bool {
         let decided = |group| is_decided(&held_by(rows, group).0, name);
         !rows.scan.groups.iter().all(decided)
     })
-}
-
-/// Which rows of files a frame holds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Side {
-    /// All but those that bounds on the files' own columns keep out.
-    Inside,
-    /// Those.
-    Outside,
 }
 
 /// Adds what is derived from the columns of the files.
@@ -141,40 +256,43 @@ pub(crate) fn nulled_name(name: &str) -> String {
     format!("{RAW}nulled_{name}")
 }
 
-/// The rows of these files with columns in the types of the expression language: one scan for each group of files that are read
-/// alike, one after the other.
+/// The rows of a window with columns in the types of the expression language: one scan for consecutive pieces that are read alike,
+/// one after the other.
 fn typed_rows(
     rows: &SourceRows,
-    files: &[PathBuf],
+    window: &[Piece],
     row_numbers: bool,
     side: Side,
 ) -> Result<LazyFrame, EngineError> {
-    let all = &rows.scan.files;
-    // The files are some of those of the scan, most often all of them.
-    let place = |file: &PathBuf| all.iter().position(|known| std::ptr::eq(known, file));
-    let first = files
-        .first()
-        .and_then(|file| place(file).or_else(|| all.iter().position(|known| known == file)))
-        .unwrap_or(0);
-    let end = first + files.len();
-    let mut begins = 0;
-    let mut parts = Vec::new();
-    for group in &rows.scan.groups {
-        let (from, to) = (begins.max(first), (begins + group.files).min(end));
-        begins += group.files;
-        if from < to {
-            let files = &files[from - first..to - first];
-            parts.push((group, from, files));
-        }
-    }
-    if let [(group, from, files)] = parts.as_slice() {
-        return group_rows(rows, group, (*from, files), row_numbers, side);
+    let scan = &rows.scan;
+    let group_of = |file: usize| places(&scan.groups).position(|(_, files)| files.contains(&file));
+    let alike = |a: &Piece, b: &Piece| {
+        !row_numbers
+            && group_of(a.file) == group_of(b.file)
+            && scan.path_values.get(a.file) == scan.path_values.get(b.file)
+    };
+    let mut parts: Vec<&[Piece]> = window.chunk_by(alike).collect();
+    if parts.is_empty() {
+        parts.push(&[]);
     }
     let mut frames = Vec::with_capacity(parts.len());
-    for (group, from, files) in parts {
-        let frame = group_rows(rows, group, (from, files), row_numbers, side)?;
-        frames.push(frame.select(same_columns(&rows.scan, row_numbers)));
+    for &part in &parts {
+        let group = part.first().and_then(|piece| group_of(piece.file));
+        let group = scan.groups.get(group.unwrap_or(0));
+        let group =
+            group.ok_or_else(|| EngineError::internal("a scan without files".to_owned()))?;
+        frames.push(group_rows(rows, group, part, row_numbers, side)?);
     }
+    if frames.len() == 1
+        && let Some(frame) = frames.pop()
+    {
+        return Ok(frame);
+    }
+    let columns = same_columns(scan, row_numbers);
+    let frames: Vec<LazyFrame> = frames
+        .into_iter()
+        .map(|frame| frame.select(columns.clone()))
+        .collect();
     let in_order = UnionArgs {
         rechunk: false,
         parallel: true,
@@ -205,19 +323,25 @@ fn same_columns(scan: &Scan, row_numbers: bool) -> Vec<Expr> {
     names.iter().map(|name| col(name.as_str())).collect()
 }
 
-/// The rows of consecutive files of one group, the first of which has this place in the scan.
+/// The rows of consecutive pieces of one group, whose paths state the same values.
 fn group_rows(
     rows: &SourceRows,
     group: &FileGroup,
-    (first_file, files): (usize, &[PathBuf]),
+    pieces: &[Piece],
     row_numbers: bool,
     side: Side,
 ) -> Result<LazyFrame, EngineError> {
     let (held, absent) = held_by(rows, group);
     let scan = &held.scan;
-    let mut frame = parquet(scan, files, group.has_gaps)?;
+    // A piece without bytes stands for a file that is not read.
+    let images = pieces.iter().map(|piece| &piece.image);
+    let images = images.filter(|image| !image.is_empty()).cloned().collect();
+    let mut frame = parquet(scan, images, group.has_gaps)?;
     if row_numbers {
-        frame = frame.with_row_index(ROW, None);
+        let first = pieces.first().map(|piece| piece.first_row);
+        let first = IdxSize::try_from(first.unwrap_or(0))
+            .map_err(|_| EngineError::internal("a file has more than 2^32 rows".to_owned()))?;
+        frame = frame.with_row_index(ROW, Some(first));
     }
     frame = match (raw_bounds(&held), side) {
         (Some(bounds), Side::Inside) => frame.filter(bounds.inside),
@@ -226,7 +350,7 @@ fn group_rows(
         (None, Side::Outside) => frame.filter(lit(false)),
     };
     // What nobody asks for is not computed: projections are pushed down.
-    let mut made = path_columns(scan, first_file, files)?;
+    let mut made = path_columns(scan, pieces.first().map_or(0, |piece| piece.file));
     for column in &scan.columns {
         let common = rows.scan.columns.iter().find(|c| c.name == column.name);
         made.extend(codes(column, common.unwrap_or(column)));
@@ -331,15 +455,6 @@ pub(crate) fn as_stored(rows: &SourceRows, name: &str) -> Expr {
 /// The codes of a column's texts, equal for equal texts in all files of a scan, the ticks of its times, or its floats.
 pub(crate) fn code_name(name: &str) -> String {
     format!("{RAW}code_{name}")
-}
-
-fn paths(files: &[PathBuf]) -> Result<ScanSources, EngineError> {
-    Ok(ScanSources::Paths(
-        files
-            .iter()
-            .map(|file| PlRefPath::try_from_path(file))
-            .collect::<PolarsResult<_>>()?,
-    ))
 }
 
 pub(crate) fn date_literal(date: NaiveDate) -> Expr {

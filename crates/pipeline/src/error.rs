@@ -164,7 +164,9 @@ impl PipelineError {
                 | EngineError::Overflow { .. }
                 | EngineError::RowOverflow { .. },
             ) => 3,
-            Self::Engine(EngineError::Io { .. }) | Self::Io { .. } => 4,
+            Self::Engine(EngineError::Io { .. } | EngineError::LakeIo { .. }) | Self::Io { .. } => {
+                4
+            }
             Self::Segments(_) => 3,
             Self::Store(error) => error.exit_code(),
             Self::Report(_) => 4,

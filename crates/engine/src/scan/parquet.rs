@@ -1,23 +1,22 @@
 //! Parquet files as a lazy frame of the types that the files hold.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use polars::io::HiveOptions;
 use polars::lazy::dsl::{
-    CastColumnsPolicy, DslBuilder, ExtraColumnsPolicy, MissingColumnsPolicy, UnifiedScanArgs,
+    CastColumnsPolicy, DslBuilder, ExtraColumnsPolicy, MissingColumnsPolicy, ScanSources,
+    UnifiedScanArgs,
 };
 use polars::prelude::*;
+use polars_buffer::Buffer;
 use tessera_expr::rel::{FAULT, Scan, ScanFormat, Stored};
 
-use super::path_values::path_column;
-use super::paths;
 use crate::error::EngineError;
 
-/// Reads files that hold the columns of `scan` in one form each. With `has_gaps`, some files lack some of the columns.
+/// Reads files in memory that hold the columns of `scan` in one form each. With `has_gaps`, some lack some of the columns.
 pub(super) fn parquet(
     scan: &Scan,
-    files: &[PathBuf],
+    files: Vec<Buffer<u8>>,
     has_gaps: bool,
 ) -> Result<LazyFrame, EngineError> {
     let mut stored: Schema = scan
@@ -39,7 +38,6 @@ pub(super) fn parquet(
     let unified = UnifiedScanArgs {
         schema: Some(stored),
         hive_options: HiveOptions::new_disabled(),
-        include_file_paths: path_column(scan),
         glob: false,
         cast_columns_policy: CastColumnsPolicy {
             integer_upcast: true,
@@ -62,7 +60,8 @@ pub(super) fn parquet(
         extra_columns_policy: ExtraColumnsPolicy::Ignore,
         ..Default::default()
     };
-    Ok(DslBuilder::scan_parquet(paths(files)?, options, unified)?
+    let files = ScanSources::Buffers(files.into());
+    Ok(DslBuilder::scan_parquet(files, options, unified)?
         .build()
         .into())
 }

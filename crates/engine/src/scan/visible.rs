@@ -10,6 +10,7 @@ use tessera_expr::zone;
 
 use super::parquet::stored_type;
 use super::{code_name, date_literal, epoch_day, is_converted, is_derived, raw_name};
+use crate::lake::{TimeBound, Unit};
 use crate::lower::tick_range;
 
 /// The column of the files with this name, unless a derived column has taken the name.
@@ -67,6 +68,44 @@ pub(super) fn raw_bounds(rows: &SourceRows) -> Option<RawBounds> {
         });
     }
     all
+}
+
+/// The same bounds for the statistics of row groups.
+pub(super) fn time_bounds(rows: &SourceRows) -> Vec<TimeBound> {
+    let names = [&rows.time, &rows.known_at].into_iter().flatten();
+    let bound = |name: &String| {
+        let column = stored_column(&rows.scan, name)?;
+        let after = raw_edge(&rows.scan, column, rows.as_of.succ_opt())?;
+        let ty = stored_type(&column.stored);
+        let (unit, representable) = match &ty {
+            DataType::Date => (Unit::Day, (i64::MIN, i64::from(LAST_DAY))),
+            DataType::Datetime(unit, _) if column.stored != Stored::DateMillis => {
+                let counted = match unit {
+                    TimeUnit::Milliseconds => Unit::Milli,
+                    TimeUnit::Microseconds => Unit::Micro,
+                    TimeUnit::Nanoseconds => Unit::Nano,
+                };
+                (counted, tick_range(*unit))
+            }
+            _ => return None,
+        };
+        Some(TimeBound {
+            name: name.clone(),
+            unit,
+            from: first_edge(rows, column).map(|from| ticks(from.first_micros, &ty)),
+            after: ticks(after.settled_micros, &ty),
+            representable,
+        })
+    };
+    // Rows outside of one bound are outside, so that a bound which is not known here leaves all groups to be read.
+    let bounds: Option<Vec<TimeBound>> = names
+        .filter(|name| {
+            let column = stored_column(&rows.scan, name);
+            column.is_some_and(|c| raw_edge(&rows.scan, c, rows.as_of.succ_opt()).is_some())
+        })
+        .map(bound)
+        .collect();
+    bounds.unwrap_or_default()
 }
 
 /// The beginning of a local day among the times of a column, as the files hold them.
@@ -135,12 +174,20 @@ fn beyond(name: &str, ty: &DataType) -> Expr {
 
 /// A literal of the type `ty` itself: a cast around it would hide it from the statistics.
 fn time_literal(micros: i64, ty: &DataType) -> Expr {
-    let ticks = match ty {
+    match ty {
+        DataType::Datetime(..) => tick_literal(ticks(micros, ty), ty),
+        _ => tick_literal(micros, ty),
+    }
+}
+
+/// A time in the unit of a type.
+fn ticks(micros: i64, ty: &DataType) -> i64 {
+    match ty {
         DataType::Datetime(TimeUnit::Milliseconds, _) => micros.div_euclid(1_000),
         DataType::Datetime(TimeUnit::Nanoseconds, _) => micros.saturating_mul(1_000),
-        _ => micros,
-    };
-    tick_literal(ticks, ty)
+        DataType::Datetime(TimeUnit::Microseconds, _) => micros,
+        _ => micros.div_euclid(DAY_MICROS),
+    }
 }
 
 fn tick_literal(ticks: i64, ty: &DataType) -> Expr {

@@ -1,0 +1,33 @@
+//! Parquet files of the lake, read by descriptor and never mapped into memory: a file that is cut off while it is read is an
+//! error, not a signal. polars decodes images: Parquet files in memory that hold the row groups and columns that a plan reads.
+//!
+//! The types that matter: [`Window`] (what is decoded at a time), [`Piece`] (consecutive row groups of one file).
+//!
+//! Where to look: `file` (descriptors), `footer` (what a file says of itself, and whether it can be so), `pages` (headers and
+//! checksums of pages), `thrift` (how both are written), `image` (what polars is given), `prune` (row groups that bounds keep out), `windows` (reading ahead).
+
+mod file;
+mod footer;
+mod image;
+mod pages;
+mod prune;
+mod thrift;
+mod windows;
+
+pub(crate) use prune::{TimeBound, Unit};
+pub(crate) use windows::{Piece, Reading, Side, read};
+
+/// Why a file of the lake cannot be read.
+#[derive(Debug)]
+pub(crate) enum Fault {
+    /// Its content is not what it must be: a sentence about the file.
+    Damaged(String),
+    /// The operating system refused: what was tried, and why not.
+    System(&'static str, std::io::Error),
+}
+
+impl From<String> for Fault {
+    fn from(reason: String) -> Self {
+        Self::Damaged(reason)
+    }
+}

@@ -1,0 +1,128 @@
+//! The pages of a column chunk: whether their headers fit the chunk and one another, and their checksums where they have one.
+
+use super::footer::field::column;
+use super::thrift::Struct;
+
+/// Numbers of the fields of `PageHeader`.
+mod page {
+    pub(super) const KIND: i16 = 1;
+    pub(super) const UNCOMPRESSED: i16 = 2;
+    pub(super) const COMPRESSED: i16 = 3;
+    pub(super) const CHECKSUM: i16 = 4;
+    pub(super) const DATA: i16 = 5;
+    pub(super) const DICTIONARY: i16 = 7;
+    pub(super) const DATA_V2: i16 = 8;
+}
+
+/// Number of the field that states how many values a page has, in the header of each kind.
+const VALUES: i16 = 1;
+
+/// Checks the pages of a chunk of a flat column with this many rows. The error is what is wrong, of the column.
+pub(super) fn check(meta: &Struct<'_>, rows: u64, chunk: &[u8]) -> Result<(), String> {
+    let stated = meta.int(column::VALUES).unwrap_or(0).unsigned_abs();
+    if stated != rows {
+        return Err(format!("has {stated} values, its row group {rows} rows"));
+    }
+    let mut rest = chunk;
+    let mut values = 0_u64;
+    let mut first = true;
+    while values < stated {
+        if rest.is_empty() {
+            return Err(format!("has {values} values in its pages, not {stated}"));
+        }
+        let header = Struct::take(&mut rest)
+            .ok_or_else(|| "has a page whose header is damaged".to_owned())?;
+        let length = header.int(page::COMPRESSED);
+        let length = length.and_then(|length| usize::try_from(length).ok());
+        let Some((bytes, after)) = length.and_then(|length| rest.split_at_checked(length)) else {
+            return Err("has a page that ends outside of the column".to_owned());
+        };
+        rest = after;
+        sizes(meta, &header, bytes.len())?;
+        if let Some(stated) = header.int(page::CHECKSUM)
+            && i64::from(crc32fast::hash(bytes).cast_signed()) != stated
+        {
+            return Err("has a page whose checksum does not match its bytes".to_owned());
+        }
+        let held = held(&header, first)?;
+        values = values.saturating_add(held);
+        first = false;
+    }
+    if values != stated {
+        return Err(format!("has {values} values in its pages, not {stated}"));
+    }
+    Ok(())
+}
+
+/// Values of a page of data; 0 of others.
+fn held(header: &Struct<'_>, first: bool) -> Result<u64, String> {
+    let of = |number: i16| header.structure(number).and_then(|of| of.int(VALUES));
+    let values = match header.int(page::KIND) {
+        Some(0) => of(page::DATA),
+        Some(1) => return Ok(0),
+        Some(2) => {
+            if !first || of(page::DICTIONARY).is_none_or(|values| values < 0) {
+                return Err("has a dictionary out of place".to_owned());
+            }
+            return Ok(0);
+        }
+        Some(3) => {
+            if !header
+                .structure(page::DATA_V2)
+                .is_some_and(|data| is_consistent(header, data))
+            {
+                return Err("has a page whose header contradicts itself".to_owned());
+            }
+            of(page::DATA_V2)
+        }
+        _ => return Err("has a page of an unknown kind".to_owned()),
+    };
+    let values = values.and_then(|values| u64::try_from(values).ok());
+    values.ok_or_else(|| "has a page with no number of values, or one below zero".to_owned())
+}
+
+/// Whether the header of a page of the second version can be true, of a flat column.
+fn is_consistent(header: &Struct<'_>, data: &Struct<'_>) -> bool {
+    const NULLS: i16 = 2;
+    const ROWS: i16 = 3;
+    const LEVELS: [i16; 2] = [5, 6];
+    let (values, nulls, rows) = (data.int(VALUES), data.int(NULLS), data.int(ROWS));
+    let levels = LEVELS.map(|level| data.int(level).unwrap_or(0));
+    let size = header.int(page::COMPRESSED).unwrap_or(0);
+    values == rows
+        && nulls.is_some_and(|nulls| nulls >= 0 && Some(nulls) <= values)
+        && levels.iter().all(|level| (0..=size).contains(level))
+        && levels.iter().sum::<i64>() <= size
+}
+
+/// What a page claims to hold must fit what it was compressed to.
+fn sizes(meta: &Struct<'_>, header: &Struct<'_>, compressed: usize) -> Result<(), String> {
+    /// Headers of streams, and windows of compressors.
+    const SLACK: u64 = 1 << 17;
+    const IS_COMPRESSED: i16 = 7;
+    let wrong = || Err("has a page of an impossible size".to_owned());
+    let size = header.int(page::UNCOMPRESSED);
+    let Some(size) = size.and_then(|size| u64::try_from(size).ok()) else {
+        return wrong();
+    };
+    let data = header.structure(page::DATA_V2);
+    let plain = data.and_then(|data| data.bool(IS_COMPRESSED)) == Some(false);
+    // The most that a byte can stand for, by the limits of the formats: none, Snappy, gzip, LZO, LZ4, Zstandard, raw LZ4.
+    let expansion = match meta.int(column::CODEC) {
+        _ if plain => 1,
+        Some(0) => 1,
+        Some(1) => 64,
+        Some(2 | 3) => 1_100,
+        Some(5 | 7) => 256,
+        Some(6) => 1 << 16,
+        _ => return Ok(()),
+    };
+    let slack = if expansion == 1 { 0 } else { SLACK };
+    let most = (compressed as u64)
+        .saturating_mul(expansion)
+        .saturating_add(slack);
+    if size > most {
+        return wrong();
+    }
+    Ok(())
+}
