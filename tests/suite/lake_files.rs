@@ -185,6 +185,24 @@ fn several_formats_are_refused_until_one_is_stated() {
     );
 }
 
+#[test]
+fn settings_that_the_format_does_not_have_are_said() {
+    let lake = Lake::of(&[("a.csv", "a", 1)]);
+    let settings = "text = { delimiter = \",\", skip_lines = 0, nulls = [\"-\"] }";
+    let (_, said) = lake.spend("lake", settings);
+    assert!(!said.contains("without effect"), "{said}");
+    fs::remove_file(lake.path("a.csv")).unwrap();
+    let order = b"{\"id\":\"b\",\"day\":\"2026-10-01\",\"amount\":2}\n";
+    lake.put("b.ndjson", order);
+    let (_, said) = lake.spend("lake", settings);
+    assert!(
+        said.contains(
+            "source `orders` is NDJSON, where `delimiter` of its `text` settings is without effect"
+        ),
+        "{said}"
+    );
+}
+
 /// A file by several names counts once, under a name that needs no link; links that lead in circles end.
 #[test]
 fn links_are_followed_once() {

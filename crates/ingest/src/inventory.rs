@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 use tessera_expr::rel::Stored;
 use tessera_spec::diagnostic::Diagnostic;
-use tessera_spec::pipeline::{Format, Source};
+use tessera_spec::pipeline::{Format, Header, Source};
 
 use crate::digest;
 use crate::error::IngestError;
@@ -109,7 +109,38 @@ impl Inventory {
                     .with_help("remove the links if they are not meant to be there"),
             );
         }
+        warnings.extend(self.settings_without_effect(source));
         warnings
+    }
+
+    /// Settings of text files that this format does not have.
+    fn settings_without_effect(&self, source: &Source) -> Option<Diagnostic> {
+        let text = source.text.as_ref()?;
+        let of_csv = [
+            ("delimiter", text.delimiter.is_some()),
+            ("quote", text.quote.is_some()),
+            ("header", text.header != Header::FirstRecord),
+            ("skip_lines", text.skip_lines > 0),
+        ];
+        let (format, stated): (_, Vec<String>) = match self.format {
+            Format::Csv => return None,
+            Format::Ndjson => ("NDJSON", named(of_csv)),
+            Format::Parquet => {
+                let encoding = ("encoding", text.encoding.is_some());
+                ("Parquet", named(of_csv.into_iter().chain([encoding])))
+            }
+        };
+        if stated.is_empty() {
+            return None;
+        }
+        let message = format!(
+            "source `{}` is {format}, where {} of its `text` settings {} without effect",
+            self.source,
+            stated.join(", "),
+            if stated.len() == 1 { "is" } else { "are" },
+        );
+        let found = Diagnostic::warning("TS-L005", message, source.path.span.clone());
+        Some(found.with_help("remove the settings, or state the `format` that they are meant for"))
     }
 
     /// The path of a file within the source.
@@ -117,6 +148,12 @@ impl Inventory {
         let found = self.files.iter().find(|file| file.path == path);
         found.map_or_else(|| path.display().to_string(), |file| file.relative.clone())
     }
+}
+
+/// The names of what is stated, as code.
+fn named<'a>(settings: impl IntoIterator<Item = (&'a str, bool)>) -> Vec<String> {
+    let stated = settings.into_iter().filter(|(_, is_stated)| *is_stated);
+    stated.map(|(name, _)| format!("`{name}`")).collect()
 }
 
 /// Takes stock of a source. With `hash_inputs` the fingerprints cover the whole content of every file. With a `stage` folder
