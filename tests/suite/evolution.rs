@@ -357,6 +357,32 @@ fn decimals_of_any_scale_and_large_integers_are_numbers() {
 }
 
 /// What no type holds is refused once, with every kind of file; where the pipeline does not name it, it does not matter.
+/// A declared type of fewer than 64 bits holds for every value, whatever width the files have, and for texts and paths as well.
+#[test]
+fn integers_outside_of_the_declared_type_are_rejected() {
+    let file = |items: ArrayRef, rows: usize| {
+        let ids = texts(&vec!["a"; rows]);
+        [("id", ids), ("at", noon(rows)), ("items", items)]
+    };
+    let wide = file(Arc::new(Int64Array::from(vec![127, 128, -128, -129])), 4);
+    let unsigned = file(Arc::new(UInt64Array::from(vec![1, u64::MAX])), 2);
+    let narrow = file(Arc::new(Int8Array::from(vec![5])), 1);
+    let written = file(floats(&[2.0, 300.0, 0.5]), 3);
+    let lake = Lake::of(&[&wide, &unsigned, &narrow, &written]);
+    let columns = format!("{BASE}, items = \"i8\"");
+    let (customers, said) = lake.run(
+        &columns,
+        r#"total = { from = "orders", agg = "sum", of = "items" }"#,
+    );
+    assert_eq!(customers.ints("total"), [Some(127 - 128 + 1 + 5 + 2)]);
+    assert_eq!(lake.table("sources").ints("quarantined"), [Some(5)]);
+    let rule = "items is not an integer from -128 to 127";
+    assert!(said.contains(rule), "{said}");
+    let rules = lake.table("reject_rules");
+    assert_eq!(rules.texts("rule"), [Some(rule.to_owned())]);
+    assert_eq!(rules.ints("rows"), [Some(5)]);
+}
+
 #[test]
 fn types_that_contradict_each_other_are_refused_where_they_are_used() {
     let plan = |array: ArrayRef| [("id", texts(&["a"])), ("at", noon(1)), ("plan", array)];

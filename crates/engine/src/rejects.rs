@@ -58,7 +58,12 @@ pub(crate) fn rule_names(rows: &SourceRows) -> Vec<String> {
                 _ => "a time of the years 1 to 9999",
             },
             Type::Bool => "true or false",
-            Type::Int => "an integer",
+            Type::Int => match c.bounds {
+                Some((least, most)) => {
+                    return format!("{} is not an integer from {least} to {most}", c.name);
+                }
+                None => "an integer",
+            },
             Type::Float | Type::Decimal { .. } => "a number",
             Type::Date => "a date",
             Type::Timestamp => "a timestamp",

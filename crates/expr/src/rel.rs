@@ -86,8 +86,18 @@ pub struct ScanColumn {
     pub stored: Stored,
     /// Some files hold it in a form of which not every value converts: a value that does not makes its row a broken one.
     pub may_break: bool,
+    /// Smallest and largest integer of the declared type, where that has fewer than 64 bits; others do not convert.
+    pub bounds: Option<(i64, i64)>,
     /// How its texts or integers stand for values of the type.
     pub form: ColumnForm,
+}
+
+impl ScanColumn {
+    /// Whether a value that files hold like this may not convert.
+    pub fn breaks_as(&self, stored: &Stored) -> bool {
+        let exceeds = |bounds| self.ty == Type::Int && stored.exceeds(bounds);
+        stored.may_break(self.ty) || self.bounds.is_some_and(exceeds)
+    }
 }
 
 /// Consecutive files whose columns are read in one form each.
@@ -153,6 +163,22 @@ pub enum Stored {
 }
 
 impl Stored {
+    /// Whether a value held like this may be an integer outside of these bounds. Values of the path are held against them when
+    /// the path is read.
+    fn exceeds(&self, (least, greatest): (i64, i64)) -> bool {
+        match *self {
+            Self::Int { bits, signed } => {
+                let (negative, positive) = match signed {
+                    true => (-(1_i128 << (bits - 1)), (1_i128 << (bits - 1)) - 1),
+                    false => (0, (1_i128 << bits) - 1),
+                };
+                negative < i128::from(least) || positive > i128::from(greatest)
+            }
+            Self::Float { .. } | Self::Decimal { .. } | Self::Text => true,
+            _ => false,
+        }
+    }
+
     /// Whether a value held like this may have no place in the type, so that it is decided value by value: a float that is no
     /// integer, an integer that no float stands for.
     pub fn may_break(&self, ty: Type) -> bool {

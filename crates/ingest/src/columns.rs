@@ -104,11 +104,10 @@ fn widens(stored: &Stored, declared: ColumnType) -> bool {
         // Text is converted row by row; rows that do not convert are rejected.
         (Stored::Text | Stored::HivePath | Stored::Mixed, _) => true,
         (Stored::Bool, C::Bool) => true,
-        (Stored::Int { bits, signed }, declared) => match integer(declared) {
-            Some((64, true)) => true,
-            Some((wanted, true)) => *bits < wanted || (*signed && *bits == wanted),
-            Some((wanted, false)) => !signed && *bits <= wanted,
+        (Stored::Int { bits, .. }, declared) => match bounds(declared) {
+            Some(_) => true,
             None => match declared {
+                C::I64 => true,
                 C::F32 => *bits <= 16,
                 C::F64 | C::Money | C::String | C::Decimal => true,
                 _ => false,
@@ -117,7 +116,11 @@ fn widens(stored: &Stored, declared: ColumnType) -> bool {
         (Stored::Float { bits }, C::F32) => *bits == 32,
         (Stored::Float { .. }, C::F64 | C::Money) => true,
         // Ids of which some are missing are floats where pandas wrote them.
-        (Stored::Float { .. } | Stored::Decimal { .. }, C::I64) => true,
+        (Stored::Float { .. } | Stored::Decimal { .. }, declared)
+            if declared == C::I64 || bounds(declared).is_some() =>
+        {
+            true
+        }
         (Stored::Decimal { .. }, C::Decimal | C::F64 | C::Money) => true,
         (Stored::String | Stored::Dictionary | Stored::Bytes | Stored::Uuid, C::String) => true,
         (Stored::Date | Stored::DateMillis, C::Date | C::Timestamp) => true,
@@ -126,15 +129,15 @@ fn widens(stored: &Stored, declared: ColumnType) -> bool {
     }
 }
 
-fn integer(declared: ColumnType) -> Option<(u8, bool)> {
+/// Smallest and largest integer of a type of fewer than 64 bits.
+pub(crate) fn bounds(declared: ColumnType) -> Option<(i64, i64)> {
     Some(match declared {
-        ColumnType::I8 => (8, true),
-        ColumnType::I16 => (16, true),
-        ColumnType::I32 => (32, true),
-        ColumnType::I64 => (64, true),
-        ColumnType::U8 => (8, false),
-        ColumnType::U16 => (16, false),
-        ColumnType::U32 => (32, false),
+        ColumnType::I8 => (i8::MIN.into(), i8::MAX.into()),
+        ColumnType::I16 => (i16::MIN.into(), i16::MAX.into()),
+        ColumnType::I32 => (i32::MIN.into(), i32::MAX.into()),
+        ColumnType::U8 => (0, u8::MAX.into()),
+        ColumnType::U16 => (0, u16::MAX.into()),
+        ColumnType::U32 => (0, u32::MAX.into()),
         _ => return None,
     })
 }
@@ -235,7 +238,7 @@ pub(crate) fn resolve(pipeline: &Pipeline, source: &Source, inventory: &Inventor
                 held.push(stored);
             }
         }
-        column.may_break = held.iter().any(|stored| stored.may_break(column.ty));
+        column.may_break = held.iter().any(|stored| column.breaks_as(stored));
         if !held.is_empty() {
             column.stored = common(&held);
         }
@@ -296,13 +299,16 @@ struct Judge<'a> {
 impl Judge<'_> {
     fn scan_column(&self) -> Result<Option<ScanColumn>, Diagnostic> {
         let made = |ty: Type, stored: Stored| {
-            Ok(Some(ScanColumn {
+            let mut column = ScanColumn {
                 name: self.column.name.clone(),
                 ty,
-                may_break: stored.may_break(ty),
+                may_break: false,
+                bounds: self.declared.and_then(|declared| bounds(declared.value)),
                 stored,
                 form: column_form(self.source, &self.column.name),
-            }))
+            };
+            column.may_break = column.breaks_as(&column.stored);
+            Ok(Some(column))
         };
         let held: Vec<Stored> = self.column.forms().map(|(s, _)| self.as_read(s)).collect();
         let forms: Vec<&Stored> = held.iter().collect();
@@ -500,11 +506,11 @@ fn path_values(
     inventory: &Inventory,
     resolved: &mut Resolved,
 ) {
-    let columns: Vec<(String, Type)> = resolved
+    let columns: Vec<ScanColumn> = resolved
         .columns
         .iter()
         .filter(|column| column.stored == Stored::HivePath)
-        .map(|column| (column.name.clone(), column.ty))
+        .cloned()
         .collect();
     let zones = Zones {
         naive: source.time_zone.as_ref().map(|zone| zone.value),
@@ -513,10 +519,17 @@ fn path_values(
     let mut wrong: BTreeMap<&str, (Names, &str, Type)> = BTreeMap::new();
     for file in &inventory.files {
         let mut values = Vec::with_capacity(columns.len());
-        for (name, ty) in &columns {
+        for ScanColumn {
+            name, ty, bounds, ..
+        } in &columns
+        {
             let stated = file.partitions.iter().find(|(known, _)| known == name);
             let text = stated.and_then(|(_, text)| text.as_deref());
-            match value(text, *ty, zones) {
+            let within = |value: &Literal| match (value, bounds) {
+                (Literal::Int(value), Some((least, most))) => (least..=most).contains(&value),
+                _ => true,
+            };
+            match value(text, *ty, zones).filter(within) {
                 Some(value) => values.push(value),
                 None => {
                     let first = text.unwrap_or_default();

@@ -55,7 +55,7 @@ fn of_column(
         tried.broken,
         tried.values,
         tried.name,
-        wanted(tried.ty),
+        wanted(tried),
         inventory.relative(&example.file),
         example.line
     );
@@ -67,13 +67,17 @@ fn of_column(
     })
 }
 
-fn wanted(ty: Type) -> &'static str {
-    match ty {
+fn wanted(tried: &Tried) -> String {
+    let wanted = match tried.ty {
         Type::Bool => "true or false",
-        Type::Int => "an integer",
+        Type::Int => match tried.bounds {
+            Some((least, most)) => return format!("an integer from {least} to {most}"),
+            None => "an integer",
+        },
         Type::Float | Type::Decimal { .. } => "a number",
         Type::Date => "a date",
         Type::Timestamp => "a timestamp",
         Type::String | Type::Null => "a text",
-    }
+    };
+    wanted.to_owned()
 }

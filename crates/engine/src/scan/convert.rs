@@ -14,6 +14,28 @@ const MAX_EXACT: f64 = 9_007_199_254_740_992.0;
 
 /// The column in its type: integers of 64 bits, finite floats, local wall-clock times. None where it is that already.
 pub(super) fn normalised(scan: &Scan, column: &ScanColumn) -> Option<Expr> {
+    let made = in_its_type(scan, column);
+    let made = match column.bounds {
+        Some(bounds) if column.breaks_as(&column.stored) => {
+            let value = made.unwrap_or_else(|| col(column.name.as_str()));
+            Some(within(value, bounds))
+        }
+        _ => made,
+    };
+    made.map(|made| made.alias(column.name.as_str()))
+}
+
+/// Integers within bounds; null for others.
+fn within(integer: Expr, (least, greatest): (i64, i64)) -> Expr {
+    let inside = integer
+        .clone()
+        .gt_eq(lit(least))
+        .and(integer.clone().lt_eq(lit(greatest)));
+    when(inside).then(integer).otherwise(lit(NULL))
+}
+
+/// [`normalised`] for a type of 64 bits.
+fn in_its_type(scan: &Scan, column: &ScanColumn) -> Option<Expr> {
     let name = column.name.as_str();
     let made = match (&column.stored, column.ty) {
         (Stored::Date, Type::Timestamp) => {
@@ -62,7 +84,7 @@ pub(super) fn normalised(scan: &Scan, column: &ScanColumn) -> Option<Expr> {
         (Stored::Timestamp { zone, .. }, _) => local_time(scan, col(name), zone.is_some()),
         (Stored::Text, _) => from_text(scan, column),
     };
-    Some(made.alias(name))
+    Some(made)
 }
 
 /// Floats of integers for which there is one; null for others.
@@ -117,7 +139,7 @@ pub(super) fn raw(scan: &Scan, column: &ScanColumn) -> Option<Expr> {
     if column.stored == Stored::Text {
         return Some(raw_texts(column).alias(raw));
     }
-    if !column.stored.may_break(column.ty) {
+    if !column.breaks_as(&column.stored) {
         return Some(lit(NULL).cast(DataType::String).alias(raw));
     }
     let value = col(column.name.as_str());

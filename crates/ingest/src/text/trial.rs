@@ -5,17 +5,19 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use tessera_expr::Type;
-use tessera_expr::forms::{advice, is_null, reads, trimmed};
+use tessera_expr::forms::{advice, is_null, read_integer, reads, trimmed};
 use tessera_expr::rel::Stored;
 use tessera_spec::pipeline::{ColumnForm, Source};
 
-use crate::columns::expression_type;
+use crate::columns::{bounds, expression_type};
 
 /// What was tried of one column.
 #[derive(Debug, Clone)]
 pub(crate) struct Tried {
     pub(crate) name: String,
     pub(crate) ty: Type,
+    /// Smallest and largest integer of its type.
+    pub(crate) bounds: Option<(i64, i64)>,
     form: ColumnForm,
     /// Values that are not missing.
     pub(crate) values: u64,
@@ -59,6 +61,7 @@ impl Trial {
         let columns = declared.map(|column| Tried {
             name: column.name.value.clone(),
             ty: expression_type(column.ty.value, column.scale, &[&Stored::Text]),
+            bounds: bounds(column.ty.value),
             form: column.form.within(&outer),
             values: 0,
             broken: 0,
@@ -100,7 +103,10 @@ impl Trial {
             return;
         }
         tried.values += 1;
-        if reads(bare, tried.ty, &tried.form) {
+        let in_bounds = |(least, most)| {
+            read_integer(bare, &tried.form).is_none_or(|value| (least..=most).contains(&value))
+        };
+        if reads(bare, tried.ty, &tried.form) && tried.bounds.is_none_or(in_bounds) {
             return;
         }
         tried.broken += 1;
