@@ -13,6 +13,8 @@ mod brakes;
 mod catalogue;
 #[path = "suite/cdnow.rs"]
 mod cdnow;
+#[path = "suite/changing_lake.rs"]
+mod changing_lake;
 #[path = "suite/commands.rs"]
 mod commands;
 #[path = "suite/damage.rs"]

@@ -21,6 +21,18 @@ pub enum EngineError {
         /// What is wrong with it.
         reason: String,
     },
+    /// A file of a source is not any more what it was when the stock of the lake was taken.
+    #[error(
+        "source `{name}`: {} changed while it was read: {what}; run again when nothing writes to the lake", file.display()
+    )]
+    ChangedFile {
+        /// Name of the source in the pipeline file.
+        name: String,
+        /// The file.
+        file: PathBuf,
+        /// How it differs.
+        what: String,
+    },
     /// The operating system did not let a file of a source be read.
     #[error("source `{name}`: cannot {operation} {}: {error}", file.display())]
     LakeIo {
@@ -105,6 +117,7 @@ impl EngineError {
         let (name, file) = (scan.source.clone(), scan.lake_file(path).to_owned());
         match fault {
             Fault::Damaged(reason) => Self::UnreadableFile { name, file, reason },
+            Fault::Changed(what) => Self::ChangedFile { name, file, what },
             Fault::System(operation, error) => Self::LakeIo {
                 name,
                 operation,

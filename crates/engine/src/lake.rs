@@ -22,6 +22,8 @@ pub(crate) use windows::{Piece, Reading, Side, read};
 pub(crate) enum Fault {
     /// Its content is not what it must be: a sentence about the file.
     Damaged(String),
+    /// It is not the file any more that it was: how it differs.
+    Changed(String),
     /// The operating system refused: what was tried, and why not.
     System(&'static str, std::io::Error),
 }

@@ -33,6 +33,10 @@ pub struct Scan {
     pub files: Vec<PathBuf>,
     /// The files of the lake that `files` were made from, one each; empty where they are the lake's own.
     pub origins: Vec<PathBuf>,
+    /// What each of `files` was when the stock of the lake was taken; empty where they are the program's own.
+    pub stamps: Vec<FileStamp>,
+    /// sha256 of the footer of each of `files`, in hexadecimal digits; empty where they are the program's own.
+    pub footers: Vec<String>,
     /// Encoding of every file.
     pub format: ScanFormat,
     /// Columns the plan may use.
@@ -55,6 +59,48 @@ impl Scan {
         let place = self.files.iter().position(|known| known == file);
         let origin = place.and_then(|place| self.origins.get(place));
         origin.map_or(file, PathBuf::as_path)
+    }
+}
+
+/// What tells a file from what it was before, without its content.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FileStamp {
+    /// Its size.
+    pub bytes: u64,
+    /// When its content was last changed, in nanoseconds since 1970; programs can set it to what they like.
+    pub modified_ns: i128,
+    /// When anything of it was last changed; only the system sets it.
+    pub changed_ns: i128,
+    /// The file system, and the number of the file in it.
+    pub identity: (u64, u64),
+}
+
+impl FileStamp {
+    /// The stamp by what the operating system says of the file.
+    pub fn of(metadata: &std::fs::Metadata) -> Self {
+        use std::os::unix::fs::MetadataExt;
+        let nanos =
+            |seconds: i64, nanos: i64| i128::from(seconds) * 1_000_000_000 + i128::from(nanos);
+        Self {
+            bytes: metadata.len(),
+            modified_ns: nanos(metadata.mtime(), metadata.mtime_nsec()),
+            changed_ns: nanos(metadata.ctime(), metadata.ctime_nsec()),
+            identity: (metadata.dev(), metadata.ino()),
+        }
+    }
+
+    /// How the file of a later stamp differs; none where nothing says that it does.
+    pub fn difference(&self, later: &Self) -> Option<String> {
+        if self.identity != later.identity {
+            return Some("another file has taken its place".to_owned());
+        }
+        if self.bytes != later.bytes {
+            return Some(format!(
+                "it had {} bytes and now has {}",
+                self.bytes, later.bytes
+            ));
+        }
+        (self != later).then(|| "it was written to".to_owned())
     }
 }
 

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 #[derive(Debug, thiserror::Error)]
 pub enum IngestError {
     /// The path leads nowhere.
-    #[error("source `{source_name}`: {}: {error}", path.display())]
+    #[error("source `{source_name}`: cannot list {}: {error}", path.display())]
     Io {
         /// Name of the source.
         source_name: String,
@@ -74,6 +74,28 @@ pub enum IngestError {
         pattern: String,
         /// What is wrong with it.
         reason: String,
+    },
+    /// The operating system did not let a file be read.
+    #[error("source `{source_name}`: cannot {operation} {}: {error}", file.display())]
+    Unreadable {
+        /// Name of the source.
+        source_name: String,
+        /// What was tried, such as `open`.
+        operation: &'static str,
+        /// The file.
+        file: PathBuf,
+        /// The operating system error.
+        error: std::io::Error,
+    },
+    /// A file is not any more what it was.
+    #[error("source `{source_name}`: {} changed while it was read: {what}; run again when nothing writes to the lake", file.display())]
+    Changed {
+        /// Name of the source.
+        source_name: String,
+        /// The file.
+        file: PathBuf,
+        /// How it differs.
+        what: String,
     },
     /// A file that is not what it claims to be: truncated, damaged, empty, encrypted, or another format.
     #[error("source `{source_name}`: {}: {reason}; replace the file, or move it out of the lake", file.display())]

@@ -35,6 +35,8 @@ pub(crate) struct Listing {
     pub(crate) found: Found,
     /// Types that the log of a table states for columns of the path.
     pub(crate) path_types: BTreeMap<String, Type>,
+    /// The log of a table says which files there are.
+    pub(crate) of_table: bool,
 }
 
 /// A file that is read.
@@ -143,6 +145,7 @@ fn choose(
         format,
         found,
         path_types: BTreeMap::new(),
+        of_table: false,
     })
 }
 
@@ -194,6 +197,7 @@ fn delta_table(source: &Source, root: PathBuf) -> Result<Listing, IngestError> {
         format: Format::Parquet,
         found,
         path_types: table.types,
+        of_table: true,
     })
 }
 

@@ -8,9 +8,12 @@ use std::sync::Arc;
 
 use arrow::datatypes::{DataType, TimeUnit};
 use parquet::arrow::arrow_reader::ArrowReaderMetadata;
+use parquet::errors::ParquetError;
 use parquet::file::metadata::ParquetMetaData;
 use sha2::{Digest, Sha256};
-use tessera_expr::rel::Stored;
+use tessera_expr::rel::{FileStamp, Stored};
+
+use crate::open::{Unread, Watch, open};
 
 /// Largest footer accepted: 1 GiB.
 const MAX_FOOTER_BYTES: u64 = 1 << 30;
@@ -36,17 +39,34 @@ pub(crate) struct Footer {
     pub(crate) fingerprint: String,
     /// Of a Parquet file: row groups and their statistics.
     pub(crate) metadata: Option<Arc<ParquetMetaData>>,
+    /// What the file was when it was opened.
+    pub(crate) stamp: Option<FileStamp>,
 }
 
-/// Reads the footer. The error is a sentence about the file.
-pub(crate) fn read(path: &Path) -> Result<Footer, String> {
-    let mut file = File::open(path).map_err(|error| error.to_string())?;
-    let bytes = tail(&mut file)?;
+/// Reads the footer.
+pub(crate) fn read(path: &Path) -> Result<Footer, Unread> {
+    let (mut file, stamp) = open(path)?;
+    let footer = of_file(&mut file, stamp);
+    let watch = Watch::new(stamp);
+    watch.compare(&file);
+    watch.trouble().map_or(footer, Err)
+}
+
+fn of_file(file: &mut File, stamp: FileStamp) -> Result<Footer, Unread> {
+    let file = &mut *file;
+    let bytes = tail(file)?;
     let fingerprint = hex(&Sha256::digest(&bytes));
-    let metadata =
-        std::panic::catch_unwind(|| ArrowReaderMetadata::load(&file, Default::default()))
-            .map_err(|_| "its footer is damaged".to_owned())?
-            .map_err(|error| format!("its footer is damaged ({error})"))?;
+    let metadata = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+        ArrowReaderMetadata::load(&*file, Default::default())
+    }))
+    .map_err(|_| "its footer is damaged".to_owned())?
+    .map_err(|error| match error {
+        ParquetError::External(error) => match error.downcast::<std::io::Error>() {
+            Ok(error) if error.raw_os_error().is_some() => Unread::System("read", *error),
+            _ => "its footer is damaged".to_owned().into(),
+        },
+        error => format!("its footer is damaged ({error})").into(),
+    })?;
     let columns: Vec<(String, Found)> = metadata
         .schema()
         .fields()
@@ -56,7 +76,7 @@ pub(crate) fn read(path: &Path) -> Result<Footer, String> {
     let mut seen = HashSet::new();
     let mut names = columns.iter().map(|(name, _)| name);
     if let Some(twice) = names.find(|name| !seen.insert(*name)) {
-        return Err(format!("it has two columns of the name `{twice}`"));
+        return Err(format!("it has two columns of the name `{twice}`").into());
     }
     let rows = metadata.metadata().file_metadata().num_rows();
     let rows = u64::try_from(rows)
@@ -66,48 +86,50 @@ pub(crate) fn read(path: &Path) -> Result<Footer, String> {
         rows,
         fingerprint,
         metadata: Some(metadata.metadata().clone()),
+        stamp: Some(stamp),
     })
 }
 
 /// The footer's bytes, found from the end of the file.
-fn tail(file: &mut File) -> Result<Vec<u8>, String> {
+fn tail(file: &mut File) -> Result<Vec<u8>, Unread> {
     let size = file
         .seek(SeekFrom::End(0))
-        .map_err(|error| error.to_string())?;
+        .map_err(|error| Unread::System("read", error))?;
     if size == 0 {
-        return Err("the file is empty".to_owned());
+        return Err("the file is empty".to_owned().into());
     }
     if size < 12 {
-        return Err(format!(
-            "the file has {size} bytes, too few for a Parquet file"
-        ));
+        return Err(format!("the file has {size} bytes, too few for a Parquet file").into());
     }
     let mut end = [0u8; 8];
     file.seek(SeekFrom::End(-8))
         .and_then(|_| file.read_exact(&mut end))
-        .map_err(|error| error.to_string())?;
+        .map_err(|error| Unread::System("read", error))?;
     match &end[4..] {
         b"PAR1" => {}
-        b"PARE" => return Err("the file is encrypted, which is not supported".to_owned()),
+        b"PARE" => {
+            return Err("the file is encrypted, which is not supported"
+                .to_owned()
+                .into());
+        }
         _ => {
             return Err(
                 "it does not end as a Parquet file does: it is truncated, or another format"
-                    .to_owned(),
+                    .to_owned()
+                    .into(),
             );
         }
     }
     let length = u64::from(u32::from_le_bytes([end[0], end[1], end[2], end[3]]));
     if length > MAX_FOOTER_BYTES || length + 12 > size {
-        return Err(format!(
-            "its footer claims {length} bytes of a file of {size}"
-        ));
+        return Err(format!("its footer claims {length} bytes of a file of {size}").into());
     }
     let mut bytes = vec![0; length as usize];
     file.seek(SeekFrom::End(-8 - length as i64))
         .and_then(|_| file.read_exact(&mut bytes))
-        .map_err(|error| error.to_string())?;
+        .map_err(|error| Unread::System("read", error))?;
     file.seek(SeekFrom::Start(0))
-        .map_err(|error| error.to_string())?;
+        .map_err(|error| Unread::System("read", error))?;
     Ok(bytes)
 }
 

@@ -1,10 +1,11 @@
 //! What lies in the lake for one source: files, columns, sizes and fingerprints. Of Parquet, footers are read, never rows.
 
 use std::collections::BTreeMap;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
-use tessera_expr::rel::Stored;
+use tessera_expr::rel::{FileStamp, Stored};
 use tessera_spec::diagnostic::Diagnostic;
 use tessera_spec::pipeline::{Format, Header, Source};
 
@@ -14,6 +15,7 @@ use crate::evolution::{LakeColumn, Layouts};
 use crate::files::{Compression, Listed, list, relative};
 use crate::footer;
 use crate::found::{self, Names};
+use crate::open::Unread;
 use crate::partitions::{self, Partition};
 use crate::text;
 
@@ -34,6 +36,12 @@ pub struct LakeFile {
     pub compression: Option<Compression>,
     /// sha256 of the footer (Parquet) or of the content.
     pub fingerprint: String,
+    /// What it was when it was opened.
+    #[serde(skip)]
+    pub(crate) stamp: Option<FileStamp>,
+    /// sha256 of the footer, of Parquet files.
+    #[serde(skip)]
+    pub(crate) footer: String,
     /// Columns that stand in its path, with their values.
     #[serde(skip)]
     pub(crate) partitions: Vec<Partition>,
@@ -56,6 +64,8 @@ pub struct Inventory {
     pub files: Vec<LakeFile>,
     /// Columns of the files, those of earlier files first, then columns that only paths have.
     pub columns: Vec<LakeColumn>,
+    /// The log of a table says which files there are.
+    pub(crate) of_table: bool,
     /// The schemas of the files.
     pub(crate) layouts: Layouts,
     /// What lies at the path and is not read as a file of its own.
@@ -181,21 +191,43 @@ pub fn take(
             file: path.clone(),
             reason,
         };
+        let unread = |why: Unread| match why {
+            Unread::Damaged(reason) => bad(reason),
+            Unread::Changed(what) => IngestError::Changed {
+                source_name: source.name.value.clone(),
+                file: path.clone(),
+                what,
+            },
+            Unread::System(_, error) if error.kind() == ErrorKind::NotFound => {
+                IngestError::Changed {
+                    source_name: source.name.value.clone(),
+                    file: path.clone(),
+                    what: "it is gone".to_owned(),
+                }
+            }
+            Unread::System(operation, error) => IngestError::Unreadable {
+                source_name: source.name.value.clone(),
+                operation,
+                file: path.clone(),
+                error,
+            },
+        };
         let number = files.len();
         let staged = stage.filter(|_| listing.format != Format::Parquet);
         let staged =
             staged.map(|folder| folder.join(format!("{}-{number}.parquet", source.name.value)));
         let footer = match listing.format {
-            Format::Parquet => footer::read(&path).map_err(bad)?,
+            Format::Parquet => footer::read(&path).map_err(unread)?,
             format @ (Format::Csv | Format::Ndjson) => text::read(text::Task {
                 path: &path,
+                watch: text::watch(&path).map_err(unread)?,
                 format,
                 settings: &settings,
                 declared: &source.contract.columns,
                 stage: staged.clone(),
                 trial: trial.as_mut(),
             })
-            .map_err(bad)?,
+            .map_err(unread)?,
         };
         let relative = relative(&listing.root, &path);
         let partitions = match partitions {
@@ -209,7 +241,7 @@ pub fn take(
             }
         }
         let fingerprint = if listing.format == Format::Parquet && hash_inputs {
-            digest::of_file(&path).map_err(bad)?
+            digest::of_file(&path).map_err(unread)?
         } else {
             footer.fingerprint.clone()
         };
@@ -219,6 +251,8 @@ pub fn take(
             bytes,
             rows: footer.rows,
             compression,
+            stamp: footer.stamp,
+            footer: footer.fingerprint,
             fingerprint,
             partitions,
             layout: layouts.number(footer.columns),
@@ -235,6 +269,7 @@ pub fn take(
         format: listing.format,
         files,
         columns,
+        of_table: listing.of_table,
         layouts,
         found: listing.found,
         trial,

@@ -3,7 +3,7 @@
 //! The types that matter: [`Inventory`] (files, columns and fingerprints of a source), [`Planned`] (its rows as a plan),
 //! [`IngestError`]. Nothing here computes a row: plans are run by an engine.
 //!
-//! Where to look: `files` lists, `found` records what is not read, `footer` reads Parquet's own description, `text` the files of formats that have none, `columns`
+//! Where to look: `files` lists, `open` opens, `unchanged` looks again, `found` records what is not read, `footer` reads Parquet's own description, `text` the files of formats that have none, `columns`
 //! holds the contract against it, `evolution` sees changing schemas as one table, `partitions` reads paths, `plan` makes the checks.
 
 mod agreement;
@@ -17,10 +17,12 @@ mod footer;
 mod found;
 mod inventory;
 mod mentioned;
+mod open;
 mod partitions;
 mod plan;
 mod text;
 mod text_findings;
+mod unchanged;
 
 pub use columns::{absent_columns, expression_type, warnings as column_warnings};
 pub use error::IngestError;
@@ -30,3 +32,4 @@ pub use found::{Found, Names, PassedOver, Reason};
 pub use inventory::{Inventory, LakeFile, take};
 pub use plan::{Planned, plan};
 pub use text_findings::text_findings;
+pub use unchanged::unchanged;

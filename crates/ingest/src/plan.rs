@@ -70,6 +70,10 @@ pub fn plan(
     if !problems.is_empty() {
         return Err(problems);
     }
+    let parquet = || {
+        let own = inventory.format != Format::Parquet;
+        inventory.files.iter().filter(move |_| !own)
+    };
     let scan = Scan {
         source: source.name.value.clone(),
         files: inventory
@@ -82,6 +86,8 @@ pub fn plan(
             .iter()
             .map(|file| file.path.clone())
             .collect(),
+        stamps: parquet().filter_map(|file| file.stamp).collect(),
+        footers: parquet().map(|file| file.footer.clone()).collect(),
         format: match inventory.format {
             Format::Parquet => ScanFormat::Parquet,
             Format::Csv | Format::Ndjson => ScanFormat::Text,

@@ -23,6 +23,7 @@ use tessera_spec::pipeline::{Column, Format, TextSettings};
 use tessera_spec::shown::masked;
 
 use crate::footer::{Footer, Found};
+use crate::open::{Unread, Watch, open};
 pub(crate) use trial::{Trial, Tried};
 
 /// Largest record: 16 MiB.
@@ -35,6 +36,8 @@ const MAX_COLUMNS: usize = 10_000;
 pub(crate) struct Task<'a> {
     /// The file.
     pub(crate) path: &'a Path,
+    /// What is noticed of it.
+    pub(crate) watch: Watch,
     /// CSV or NDJSON.
     pub(crate) format: Format,
     /// How it is written.
@@ -47,12 +50,25 @@ pub(crate) struct Task<'a> {
     pub(crate) trial: Option<&'a mut Trial>,
 }
 
-/// Reads the file. The error is a sentence about it, with the line.
-pub(crate) fn read(mut task: Task<'_>) -> Result<Footer, String> {
-    match task.format {
+/// Opens a file to be read by a task.
+pub(crate) fn watch(path: &Path) -> Result<Watch, Unread> {
+    let (_, stamp) = open(path)?;
+    Ok(Watch::new(stamp))
+}
+
+/// Reads the file. What is wrong with its content is a sentence about it, with the line.
+pub(crate) fn read(mut task: Task<'_>) -> Result<Footer, Unread> {
+    let read = match task.format {
         Format::Csv => csv::read(&mut task),
         Format::Ndjson | Format::Parquet => ndjson::read(&mut task),
+    };
+    if let Some(trouble) = task.watch.trouble() {
+        return Err(trouble);
     }
+    Ok(Footer {
+        stamp: Some(task.watch.stamp),
+        ..read?
+    })
 }
 
 /// What a footer would say of a file that was read to its end.
@@ -66,6 +82,7 @@ fn footer(names: &[String], rows: u64, fingerprint: String) -> Footer {
         rows,
         fingerprint,
         metadata: None,
+        stamp: None,
     }
 }
 

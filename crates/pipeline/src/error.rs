@@ -1,5 +1,7 @@
 //! What can end a run, and the exit code that says so to a scheduler.
 
+use std::io::ErrorKind;
+
 use tessera_engine::EngineError;
 use tessera_ingest::IngestError;
 use tessera_report::ReportError;
@@ -145,6 +147,22 @@ pub enum PipelineError {
 }
 
 impl PipelineError {
+    /// The sources whose files changed while they were read, where that is all that is wrong.
+    pub fn changed(&self) -> Vec<&str> {
+        match self {
+            Self::WithRows { error, .. } => error.changed(),
+            Self::Engine(EngineError::ChangedFile { name, .. }) => vec![name],
+            Self::Lake(problems) => {
+                let changed = problems.iter().map(|problem| match problem {
+                    IngestError::Changed { source_name, .. } => Some(source_name.as_str()),
+                    _ => None,
+                });
+                changed.collect::<Option<_>>().unwrap_or_default()
+            }
+            _ => Vec::new(),
+        }
+    }
+
     /// The exit code of the program: 1 internal, 2 pipeline file, 3 data and lake, 4 store or I/O, 5 locked, 6 in doubt, 130 interrupted.
     pub fn exit_code(&self) -> u8 {
         match self {
@@ -159,6 +177,7 @@ impl PipelineError {
             Self::Unaccounted { .. } => 1,
             Self::Engine(
                 EngineError::UnreadableFile { .. }
+                | EngineError::ChangedFile { .. }
                 | EngineError::UnreadableSource { .. }
                 | EngineError::Unsummable { .. }
                 | EngineError::Overflow { .. }
@@ -176,13 +195,16 @@ impl PipelineError {
     }
 }
 
-/// A lake that is missing, empty, unreadable or damaged has one code; only a pattern that is none is a mistake of the file.
+/// A lake that is missing, empty or damaged has one code, one that the operating system does not let be read that of I/O; only a
+/// pattern that is none is a mistake of the file.
 fn lake_code(problems: &[IngestError]) -> u8 {
     let code = |problem: &IngestError| match problem {
         IngestError::BadPattern { .. }
         | IngestError::SeveralFormats { .. }
         | IngestError::Table { .. } => 2,
-        // A lake that is missing, unreadable, damaged or empty is one and the same to a scheduler.
+        IngestError::Unreadable { .. } => 4,
+        IngestError::Io { error, .. } if error.kind() != ErrorKind::NotFound => 4,
+        // A lake that is missing, damaged or empty is one and the same to a scheduler.
         _ => 3,
     };
     problems.iter().map(code).max().unwrap_or(3)

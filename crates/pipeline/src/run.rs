@@ -67,6 +67,10 @@ pub fn run(
     let rejects = job.rejects(&mut passes)?;
     let features = job.features(&mut passes, work.path())?;
     let past = job.past(work.path())?;
+    // Nothing is read of the lake after this.
+    for (source, inventory) in prepared.pipeline.sources.iter().zip(&prepared.inventories) {
+        tessera_ingest::unchanged(source, inventory)?;
+    }
     let (scored_table, scored) = job.scores(features, &past)?;
     drop(past);
     let assigned = job.assign(&scored_table, work.path())?;

@@ -1,8 +1,11 @@
 //! `tessera run`
 
+use std::collections::BTreeSet;
 use std::process::ExitCode;
+use std::sync::atomic::Ordering;
 
-use tessera_pipeline::{Published, Reading, Records, RunOptions, WorkFolder};
+use chrono::NaiveDate;
+use tessera_pipeline::{PipelineError, Published, Reading, Records, RunOptions, WorkFolder};
 
 use crate::arguments::{Output, Run};
 use crate::interrupt::{self, GATE, INTERRUPTED};
@@ -54,20 +57,45 @@ fn publish(arguments: &Run, output: &Output) -> Result<Published, Failure> {
     let work = WorkFolder::new(arguments.work.as_deref())?;
     interrupt::remove_at_end(work.path());
     reading.records = Records::Kept(work.path().to_owned());
-    let prepared = tessera_pipeline::prepare(&arguments.pipeline.file, as_of, &reading)?;
+    let mut retried = BTreeSet::new();
+    loop {
+        let error = match attempt(arguments, as_of, &reading, (threads, &work), output) {
+            Ok(published) => return Ok(published),
+            Err(error) => error,
+        };
+        // One more attempt for each source whose files change.
+        let changed = error.changed();
+        let again = !changed.is_empty() && changed.iter().all(|name| !retried.contains(*name));
+        if !again || INTERRUPTED.load(Ordering::SeqCst) {
+            return Err(error.into());
+        }
+        tracing::warn!("{error}; the run begins again");
+        retried.extend(changed.into_iter().map(str::to_owned));
+    }
+}
+
+/// Takes stock of the lake and runs.
+fn attempt(
+    arguments: &Run,
+    as_of: NaiveDate,
+    reading: &Reading,
+    (threads, work): (usize, &WorkFolder),
+    output: &Output,
+) -> Result<Published, PipelineError> {
+    let prepared = tessera_pipeline::prepare(&arguments.pipeline.file, as_of, reading)?;
     if !prepared.warnings.is_empty() && !output.quiet {
         say(prepared.warnings.render(false).trim_end());
     }
     let progress = Progress::new(output);
     let options = RunOptions {
         threads,
-        work: &work,
+        work,
         interrupted: &INTERRUPTED,
         gate: &GATE,
     };
     let published = tessera_pipeline::run(&prepared, &options, &progress);
     progress.clear();
-    Ok(published?)
+    published
 }
 
 /// Sets the number of threads everywhere, before anything starts one.

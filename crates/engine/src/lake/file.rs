@@ -1,36 +1,57 @@
 //! A file of the lake by its descriptor.
 
 use std::fs::{File, OpenOptions};
-use std::io::{Read, Seek, SeekFrom};
+use std::io::{ErrorKind, Read, Seek, SeekFrom};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
+use tessera_expr::rel::FileStamp;
+
 use super::Fault;
 
-/// An open file and its size when it was opened.
+/// An open file and what it was when it was first seen.
 pub(super) struct LakeFile {
     file: File,
     pub(super) bytes: u64,
+    stamp: FileStamp,
 }
 
 impl LakeFile {
     /// Opens a regular file; whatever else has its name now is refused without waiting for it.
-    pub(super) fn open(path: &Path) -> Result<Self, Fault> {
+    /// `known` is what it was when the stock of the lake was taken.
+    pub(super) fn open(path: &Path, known: Option<&FileStamp>) -> Result<Self, Fault> {
         let file = OpenOptions::new()
             .read(true)
             .custom_flags(libc::O_NONBLOCK)
             .open(path)
-            .map_err(|error| Fault::System("open", error))?;
+            .map_err(|error| match error.kind() {
+                ErrorKind::NotFound => Fault::Changed("it is gone".to_owned()),
+                _ => Fault::System("open", error),
+            })?;
         let metadata = file
             .metadata()
             .map_err(|error| Fault::System("stat", error))?;
         if !metadata.is_file() {
             return Err("it is not a regular file".to_owned().into());
         }
-        Ok(Self {
+        let now = FileStamp::of(&metadata);
+        let opened = Self {
             bytes: metadata.len(),
+            stamp: known.copied().unwrap_or(now),
             file,
-        })
+        };
+        opened.unchanged()?;
+        Ok(opened)
+    }
+
+    /// An error where the file is not any more what it was.
+    pub(super) fn unchanged(&self) -> Result<(), Fault> {
+        let metadata = self.file.metadata();
+        let metadata = metadata.map_err(|error| Fault::System("stat", error))?;
+        match self.stamp.difference(&FileStamp::of(&metadata)) {
+            Some(what) => Err(Fault::Changed(what)),
+            None => Ok(()),
+        }
     }
 
     /// Appends `length` bytes from `start` to `to`.
@@ -47,6 +68,7 @@ impl LakeFile {
             .read_to_end(to)
             .map_err(|error| Fault::System("read", error))?;
         if got < wanted {
+            self.unchanged()?;
             let end = start + got as u64;
             return Err(format!("it was cut off at {end} bytes while it was read").into());
         }

@@ -3,6 +3,8 @@
 use std::collections::HashMap;
 use std::ops::Range;
 
+use sha2::{Digest, Sha256};
+
 use super::Fault;
 use super::file::LakeFile;
 use super::thrift::{Struct, Value};
@@ -49,6 +51,12 @@ pub(super) mod field {
     }
 }
 use field::{chunk, column, element, file, group};
+
+/// sha256 of a footer in hexadecimal digits.
+pub(super) fn digest(bytes: &[u8]) -> String {
+    let digest = Sha256::digest(bytes);
+    digest.iter().map(|byte| format!("{byte:02x}")).collect()
+}
 
 /// What a file says of itself.
 pub(super) struct Footer<'a> {

@@ -140,8 +140,27 @@ impl Reader<'_> {
     }
 
     fn file(&mut self, number: usize, path: &Path, reading: &Reading) -> Result<(), Stop> {
-        let mut file = LakeFile::open(path)?;
-        let (bytes, start) = footer::bytes(&mut file)?;
+        let mut file = LakeFile::open(path, self.scan.stamps.get(number))?;
+        let read = self.groups(number, &mut file, reading);
+        if let Err(Stop::Fault(Fault::Damaged(_))) = &read {
+            // What is damaged may be half written.
+            file.unchanged()?;
+        }
+        read
+    }
+
+    fn groups(
+        &mut self,
+        number: usize,
+        file: &mut LakeFile,
+        reading: &Reading,
+    ) -> Result<(), Stop> {
+        let (bytes, start) = footer::bytes(file)?;
+        if let Some(known) = self.scan.footers.get(number)
+            && *known != footer::digest(&bytes)
+        {
+            return Err(Fault::Changed("it has another footer".to_owned()).into());
+        }
         let footer = Footer::read(&bytes, start)?;
         let leaves = image::wanted(&footer, &reading.columns);
         let groups = footer.groups();
@@ -164,7 +183,8 @@ impl Reader<'_> {
                 if self.bytes + bytes > WINDOW_BYTES {
                     self.send()?;
                 }
-                let image = image::make(&mut file, &footer, start..next, &leaves)?;
+                let image = image::make(file, &footer, start..next, &leaves)?;
+                file.unchanged()?;
                 self.add(number, first_row, image, bytes)?;
                 first_row += held;
             } else {
@@ -173,7 +193,7 @@ impl Reader<'_> {
             }
         }
         if !self.sent && self.window.is_empty() {
-            let none = image::make(&mut file, &footer, 0..0, &leaves)?;
+            let none = image::make(file, &footer, 0..0, &leaves)?;
             self.add(number, 0, none, 0)?;
         }
         Ok(())

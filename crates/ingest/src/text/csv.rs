@@ -20,7 +20,7 @@ pub(super) fn read(task: &mut Task<'_>) -> Result<Footer, String> {
     let stated = settings.delimiter.as_ref().map(|c| c.value as u8);
     let delimiter = stated.unwrap_or_else(|| if is_tsv(task.path) { b'\t' } else { b',' });
     let quote = settings.quote.unwrap_or(Some('"')).map(|c| c as u8);
-    let mut input = Input::open(task.path, settings.encoding.as_deref())?;
+    let mut input = Input::open(task.path, &task.watch, settings.encoding.as_deref())?;
     skip(&mut input, settings.skip_lines)?;
     let mut records = Records {
         first_line: input.line,

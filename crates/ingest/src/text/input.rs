@@ -10,6 +10,7 @@ use flate2::bufread::MultiGzDecoder;
 
 use super::MAX_RECORD_BYTES;
 use crate::digest::{BUFFER, Digested};
+use crate::open::Watch;
 
 /// A file by its compression, which its first bytes state whatever its name says.
 enum Packed {
@@ -20,8 +21,8 @@ enum Packed {
 }
 
 impl Packed {
-    fn open(path: &Path) -> Result<Self, String> {
-        let mut file = BufReader::with_capacity(BUFFER, Digested::open(path)?);
+    fn open(path: &Path, watch: &Watch) -> Result<Self, String> {
+        let mut file = BufReader::with_capacity(BUFFER, Digested::open(path, watch)?);
         let head = file.fill_buf().map_err(|error| error.to_string())?;
         let is = |magic: &[u8]| head.starts_with(magic);
         for (magic, what) in [
@@ -111,9 +112,9 @@ pub(super) struct Input {
 
 impl Input {
     /// Opens a file; `encoding` is the stated one.
-    pub(super) fn open(path: &Path, encoding: Option<&str>) -> Result<Self, String> {
+    pub(super) fn open(path: &Path, watch: &Watch, encoding: Option<&str>) -> Result<Self, String> {
         let mut input = Self {
-            packed: Packed::open(path)?,
+            packed: Packed::open(path, watch)?,
             decoding: None,
             window: vec![0; BUFFER],
             start: 0,

@@ -39,7 +39,7 @@ pub(super) fn read(task: &mut Task<'_>) -> Result<Footer, String> {
 }
 
 fn once(task: &mut Task<'_>, known: Vec<String>) -> Result<Reading, String> {
-    let mut input = Input::open(task.path, task.settings.encoding.as_deref())?;
+    let mut input = Input::open(task.path, &task.watch, task.settings.encoding.as_deref())?;
     let mut columns = Columns::new(&known);
     let declared = task.declared;
     let mut keeper = Keeper::new(task, known)?;

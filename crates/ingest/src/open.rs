@@ -1,0 +1,106 @@
+//! How files of the lake are opened, and what is noticed of them until they are read.
+
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use rustix::fs::OFlags;
+use tessera_expr::rel::FileStamp;
+
+/// Why a file cannot be used.
+#[derive(Debug)]
+pub(crate) enum Unread {
+    /// Its content is not what it must be: a sentence about the file.
+    Damaged(String),
+    /// The operating system refused: what was tried, and why not.
+    System(&'static str, io::Error),
+    /// It is not the file any more that it was: how it differs.
+    Changed(String),
+}
+
+impl From<String> for Unread {
+    fn from(reason: String) -> Self {
+        Self::Damaged(reason)
+    }
+}
+
+/// Times of files are no finer than this on any system that is used.
+const CLOCK_STEP: Duration = Duration::from_millis(25);
+
+/// Opens a regular file; whatever else has its name now is refused without waiting for it. A change after this shows in its stamp.
+pub(crate) fn open(path: &Path) -> Result<(File, FileStamp), Unread> {
+    let nonblocking = OFlags::NONBLOCK.bits().cast_signed();
+    let file = OpenOptions::new()
+        .read(true)
+        .custom_flags(nonblocking)
+        .open(path)
+        .map_err(|error| Unread::System("open", error))?;
+    let stat = || {
+        file.metadata()
+            .map_err(|error| Unread::System("stat", error))
+    };
+    let mut metadata = stat()?;
+    if !metadata.is_file() {
+        return Err("it is not a regular file".to_owned().into());
+    }
+    // A file that was written just now could be written again without a new time.
+    let now = SystemTime::now().duration_since(UNIX_EPOCH);
+    let now_ns = now.map_or(0, |now| now.as_nanos().cast_signed());
+    let age_ns = now_ns - FileStamp::of(&metadata).changed_ns;
+    if (0..CLOCK_STEP.as_nanos().cast_signed()).contains(&age_ns) {
+        std::thread::sleep(CLOCK_STEP);
+        metadata = stat()?;
+    }
+    let stamp = FileStamp::of(&metadata);
+    Ok((file, stamp))
+}
+
+/// What is noticed of a file while it is read, perhaps several times.
+#[derive(Debug, Clone)]
+pub(crate) struct Watch {
+    /// What it was at first.
+    pub(crate) stamp: FileStamp,
+    trouble: Arc<Mutex<Option<Unread>>>,
+}
+
+impl Watch {
+    pub(crate) fn new(stamp: FileStamp) -> Self {
+        Self {
+            stamp,
+            trouble: Arc::default(),
+        }
+    }
+
+    /// Looks whether the open file is what it was.
+    pub(crate) fn compare(&self, file: &File) {
+        match file.metadata() {
+            Ok(now) => {
+                if let Some(what) = self.stamp.difference(&FileStamp::of(&now)) {
+                    self.note(Unread::Changed(what));
+                }
+            }
+            Err(error) => self.note(Unread::System("stat", error)),
+        }
+    }
+
+    /// Keeps an error of the operating system, whatever becomes of its words on the way up.
+    pub(crate) fn failed(&self, error: &io::Error) {
+        if let Some(code) = error.raw_os_error() {
+            self.note(Unread::System("read", io::Error::from_raw_os_error(code)));
+        }
+    }
+
+    fn note(&self, trouble: Unread) {
+        let mut kept = self.trouble.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.get_or_insert(trouble);
+    }
+
+    /// What was noticed first.
+    pub(crate) fn trouble(&self) -> Option<Unread> {
+        let mut kept = self.trouble.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.take()
+    }
+}

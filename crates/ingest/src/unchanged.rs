@@ -1,0 +1,68 @@
+//! Whether the lake is still what it was when the stock was taken.
+
+use std::collections::BTreeSet;
+use std::io::ErrorKind;
+use std::path::Path;
+
+use tessera_expr::rel::FileStamp;
+use tessera_spec::pipeline::Source;
+
+use crate::error::IngestError;
+use crate::files::list;
+use crate::inventory::{Inventory, LakeFile};
+
+/// Looks at the files of a source once more, after they were read: those of the inventory are what they were, and no other came.
+/// Of a Delta table only the former: what is committed later is another version of it.
+pub fn unchanged(source: &Source, inventory: &Inventory) -> Result<(), IngestError> {
+    for file in &inventory.files {
+        same(source, file)?;
+    }
+    if inventory.of_table {
+        return Ok(());
+    }
+    let changed = |path: &Path, what: &str| IngestError::Changed {
+        source_name: source.name.value.clone(),
+        file: path.to_owned(),
+        what: what.to_owned(),
+    };
+    let listing = list(source).map_err(|error| match error {
+        IngestError::Io { path, error, .. } if error.kind() == ErrorKind::NotFound => {
+            changed(&path, "it is gone")
+        }
+        other => other,
+    })?;
+    let known: BTreeSet<&Path> = inventory.files.iter().map(|f| f.path.as_path()).collect();
+    let now: BTreeSet<&Path> = listing.files.iter().map(|f| f.path.as_path()).collect();
+    if let Some(path) = now.difference(&known).next() {
+        return Err(changed(path, "it came meanwhile"));
+    }
+    match known.difference(&now).next() {
+        Some(path) => Err(changed(path, "it is not part of the source any more")),
+        None => Ok(()),
+    }
+}
+
+fn same(source: &Source, file: &LakeFile) -> Result<(), IngestError> {
+    let what = match std::fs::metadata(&file.path) {
+        Ok(now) => file
+            .stamp
+            .and_then(|stamp| stamp.difference(&FileStamp::of(&now))),
+        Err(error) if error.kind() == ErrorKind::NotFound => Some("it is gone".to_owned()),
+        Err(error) => {
+            return Err(IngestError::Unreadable {
+                source_name: source.name.value.clone(),
+                operation: "stat",
+                file: file.path.clone(),
+                error,
+            });
+        }
+    };
+    match what {
+        Some(what) => Err(IngestError::Changed {
+            source_name: source.name.value.clone(),
+            file: file.path.clone(),
+            what,
+        }),
+        None => Ok(()),
+    }
+}
