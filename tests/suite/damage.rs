@@ -155,3 +155,69 @@ fn empty_foreign_truncated_and_encrypted_files_each_give_one_clear_error() {
         );
     }
 }
+
+/// A published table has checksums. Read as a source of another pipeline, a flipped bit is named or changes nothing.
+#[test]
+fn flipped_bits_of_files_with_checksums_are_never_published() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().display().to_string();
+    run(&["demo", &path, "--customers", "100", "--quiet"], 0);
+    let original = std::fs::read(dir.path().join("store/demo/latest/customers.parquet")).unwrap();
+    let pipeline = dir.path().join("again.toml");
+    let text = r#"
+spec_version = 1
+name = "again"
+timezone = "UTC"
+currency = "EUR"
+store = "${out}"
+[vars]
+out = "."
+lake = "."
+[customer]
+key = "customer_id"
+[sources.customers]
+kind = "attributes"
+path = "${lake}"
+key = "customer_id"
+attributes = { spend_total = { base = "value" }, order_count = { base = "behavioural" }, recency_days = { base = "behavioural" } }
+contract = { missing_key = "quarantine" }
+"#;
+    std::fs::write(&pipeline, text).unwrap();
+    let victim = dir.path().join("victim.parquet");
+    let lake = format!("lake={}", victim.display());
+    let publish = |name: &str, bytes: &[u8]| {
+        std::fs::write(&victim, bytes).unwrap();
+        let out = format!("out={path}/{name}");
+        let file = pipeline.to_str().unwrap();
+        let day = ["run", file, "--as-of", "2026-10-31", "--quiet"];
+        let output = tessera()
+            .args(day)
+            .args(["--var", &lake, "--var", &out])
+            .output()
+            .unwrap();
+        let table = dir.path().join(name).join("latest/customers.parquet");
+        (output, std::fs::read(table).ok())
+    };
+    let (output, right) = publish("right", &original);
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(0), "{said}");
+    let mut random = ChaCha8Rng::seed_from_u64(3);
+    let mut named = 0;
+    for number in 0..mutants() {
+        let mut bytes = original.clone();
+        let at = random.random_range(0..bytes.len());
+        bytes[at] ^= 1 << random.random_range(0..8);
+        let (output, found) = publish(&format!("mutant-{number}"), &bytes);
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        match output.status.code() {
+            Some(0) => assert_eq!(found, right, "mutant {number}, byte {at}"),
+            Some(2 | 3) => {
+                named += 1;
+                assert!(said.contains("customers"), "mutant {number}: {said}");
+                assert!(found.is_none(), "mutant {number}: {said}");
+            }
+            code => panic!("mutant {number}, byte {at}: {code:?}: {said}"),
+        }
+    }
+    assert!(named > 0, "no flipped bit was noticed");
+}

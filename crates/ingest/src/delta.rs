@@ -6,6 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use parquet::file::reader::{FileReader, SerializedFileReader};
@@ -13,6 +14,7 @@ use parquet::record::{Field, Row};
 use serde_json::{Map, Value};
 use tessera_expr::Type;
 
+use crate::open::{Unread, open};
 use crate::partitions::{Partition, decoded};
 
 /// Reader features that change nothing for a reader of the current version: those whose use is seen, and refused, in the actions
@@ -52,7 +54,7 @@ pub(crate) fn read(root: &Path) -> Result<Table, String> {
         if *version != next {
             return Err(format!("its log lacks version {next}"));
         }
-        let text = fs::read_to_string(path).map_err(|error| at(path, error))?;
+        let text = read_text(path)?;
         let lines = text.lines().filter(|line| !line.trim().is_empty());
         let actions: Vec<Value> = lines
             .map(serde_json::from_str)
@@ -68,6 +70,20 @@ pub(crate) fn read(root: &Path) -> Result<Table, String> {
         next += 1;
     }
     state.table(root)
+}
+
+/// A file of the log; whatever else has its name is refused without waiting for it.
+fn opened(path: &Path) -> Result<File, String> {
+    match open(path) {
+        Ok((file, _)) => Ok(file),
+        Err(Unread::Damaged(reason) | Unread::Changed(reason)) => Err(at(path, reason)),
+        Err(Unread::System(_, error)) => Err(at(path, error)),
+    }
+}
+
+fn read_text(path: &Path) -> Result<String, String> {
+    let text = io::read_to_string(opened(path)?);
+    text.map_err(|error| at(path, error))
 }
 
 fn at(path: &Path, error: impl std::fmt::Display) -> String {
@@ -275,7 +291,7 @@ fn partition_types(metadata: &Value, columns: &[String]) -> BTreeMap<String, Typ
 
 /// The actions of a checkpoint, as a commit would hold them.
 fn checkpoint(path: &Path) -> Result<Vec<Value>, String> {
-    let file = File::open(path).map_err(|error| at(path, error))?;
+    let file = opened(path)?;
     let reader = SerializedFileReader::new(file).map_err(|error| at(path, error))?;
     let rows = reader.get_row_iter(None).map_err(|error| at(path, error))?;
     rows.map(|row| row.map(|row| object(&row)).map_err(|error| at(path, error)))

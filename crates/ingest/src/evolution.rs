@@ -57,9 +57,18 @@ impl Layouts {
                 columns.len() - 1
             });
         }
+        let found: Vec<HashMap<&str, &Found>> = self
+            .list
+            .iter()
+            .map(|layout| layout.iter().map(|(name, held)| (name.as_str(), held)))
+            .map(Iterator::collect)
+            .collect();
         for (layout, file) in files {
             for column in &mut columns {
-                match self.get(layout, &column.name) {
+                let held = found
+                    .get(layout)
+                    .and_then(|found| found.get(column.name.as_str()));
+                match held.copied() {
                     None => column.absent.add(file),
                     Some(found) => column.add(found, file),
                 }
