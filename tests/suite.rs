@@ -15,6 +15,8 @@ mod catalogue;
 mod cdnow;
 #[path = "suite/changing_lake.rs"]
 mod changing_lake;
+#[path = "suite/churn.rs"]
+mod churn;
 #[path = "suite/commands.rs"]
 mod commands;
 #[path = "suite/damage.rs"]

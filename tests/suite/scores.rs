@@ -230,15 +230,17 @@ fn demo_scores_recover_the_planted_truth() {
         let Some(&(Some(stayed), Some(worth))) = stays.get(&keys[row]) else {
             continue;
         };
-        if let (Some(alive), Some(churn), Some(spend)) = (alive[row], churn[row], spend[row]) {
+        if let (Some(alive), Some(spend)) = (alive[row], spend[row]) {
             by_alive.push((alive, stayed == 1.0));
-            by_churn.push((-churn, stayed == 1.0));
             spends.push((spend, worth));
         }
+        // Of those who can churn.
+        by_churn.extend(churn[row].map(|churn| (-churn, stayed == 1.0)));
     }
     assert!(by_alive.len() > 4_000);
     assert!(area(&by_alive) > 0.8, "alive: {}", area(&by_alive));
-    assert!(area(&by_churn) > 0.85, "churn: {}", area(&by_churn));
+    assert!(by_churn.len() > 1_500 && by_churn.len() < by_alive.len());
+    assert!(area(&by_churn) > 0.7, "churn: {}", area(&by_churn));
     assert!(
         correlation(&spends) > 0.75,
         "spend: {}",

@@ -83,6 +83,8 @@ pub struct FeaturePlan {
     /// Published features, in the order of their columns: those of the catalogue in its order, then attributes, aggregates and
     /// expressions by name.
     pub published: Vec<FeatureInfo>,
+    /// Columns that are computed at every date the features are wanted at, and not published.
+    pub kept: Vec<String>,
 }
 
 struct Planner<'a> {
@@ -142,6 +144,7 @@ pub fn plan(
         base_gap,
         late,
         published: planner.published,
+        kept: Vec::new(),
     })
 }
 

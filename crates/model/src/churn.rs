@@ -62,4 +62,4 @@ pub use parameters::{CalibrationRow, Parameter};
 pub use plan::{CalibrationKind, ChurnModel, ChurnPlan};
 pub use predictor::ChurnServed;
 pub use split::Fold;
-pub use trial::Candidate;
+pub use trial::{Backtest, Candidate};

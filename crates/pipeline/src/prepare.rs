@@ -100,8 +100,11 @@ impl Prepared {
 
     /// What computes the features as of another date; the same code over the same files.
     pub(crate) fn features_at(&self, as_of: NaiveDate) -> Result<FeaturePlan, PipelineError> {
-        let planned = source_inputs(&self.pipeline, &self.inventories, as_of)
-            .and_then(|inputs| tessera_features::plan(&self.pipeline, &inputs));
+        let planned = source_inputs(&self.pipeline, &self.inventories, as_of).and_then(|inputs| {
+            let mut features = tessera_features::plan(&self.pipeline, &inputs)?;
+            populations(&self.pipeline, &inputs, as_of, &mut features)?;
+            Ok(features)
+        });
         planned.map_err(|problems| {
             let mut found = self.warnings.clone();
             found.extend(problems);
@@ -171,6 +174,9 @@ pub fn prepare(
         for (source, aggs) in scores::of(&score.kind).hidden(&asked) {
             features.add_hidden(&source, aggs);
         }
+    }
+    if let Err(problems) = populations(&pipeline, &inputs, as_of, &mut features) {
+        found.extend(problems);
     }
     let scored = scores::published(&pipeline);
     score_inputs(&pipeline, &features.published, &mut found);
@@ -243,6 +249,49 @@ fn source_inputs(
     }
     if problems.is_empty() {
         Ok(inputs)
+    } else {
+        Err(problems)
+    }
+}
+
+/// Adds what says at a date of whom each score is: the same at the date of the run and at earlier ones.
+fn populations(
+    pipeline: &Pipeline,
+    inputs: &BTreeMap<String, SourceInput>,
+    as_of: NaiveDate,
+    features: &mut FeaturePlan,
+) -> Result<(), Vec<Diagnostic>> {
+    let known = Schema {
+        columns: features
+            .published
+            .iter()
+            .map(|f| (f.name.clone(), f.ty))
+            .collect(),
+    };
+    let mut problems = Vec::new();
+    for score in &pipeline.scores {
+        let (name, model) = (&score.name.value, scores::of(&score.kind));
+        let asked = scores::Asked {
+            name,
+            pipeline,
+            inputs,
+            as_of,
+        };
+        for (source, aggs) in model.at_each_date(&asked) {
+            features.keep_hidden(&source, aggs);
+        }
+        match model
+            .population()
+            .map(|text| condition_at(text, &known))
+            .transpose()
+        {
+            Ok(Some(expr)) => features.keep_derived(scores::condition_name(name), expr),
+            Ok(None) => {}
+            Err(found) => problems.extend(found),
+        }
+    }
+    if problems.is_empty() {
+        Ok(())
     } else {
         Err(problems)
     }
@@ -362,7 +411,7 @@ fn schemes(
     rules
 }
 
-/// Checks the texts that declared features compare labels with.
+/// Checks the texts that declared features and populations of scores compare labels with.
 fn expressions(
     pipeline: &Pipeline,
     features: &FeaturePlan,
@@ -374,6 +423,14 @@ fn expressions(
     for feature in &pipeline.features.declared {
         if let FeatureBody::Expr(text) = &feature.body
             && let Some(expr) = planned.get(feature.name.value.as_str())
+        {
+            labels.check(text, expr, found);
+        }
+    }
+    for score in &pipeline.scores {
+        let condition = scores::condition_name(&score.name.value);
+        if let Some(text) = scores::of(&score.kind).population()
+            && let Some(expr) = planned.get(condition.as_str())
         {
             labels.check(text, expr, found);
         }

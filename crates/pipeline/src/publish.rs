@@ -17,7 +17,7 @@ use crate::customers::Assigned;
 use crate::error::PipelineError;
 use crate::labels;
 use crate::prepare::Prepared;
-use crate::scores::{Scored, calibration_table, quality_table};
+use crate::scores::{Scored, backtest_table, calibration_table, quality_table};
 use crate::sources::{
     RejectRow, SourceOutcome, epoch_day, reject_rules_table, rejects_schema, rejects_tables,
     sources_table,
@@ -212,6 +212,8 @@ pub(crate) struct Tables {
     models: RecordBatch,
     /// Only where there are scores.
     calibration: Option<RecordBatch>,
+    /// Only where a score has a backtest of single customers.
+    backtest: Option<RecordBatch>,
     quality: RecordBatch,
     rejects: Vec<RecordBatch>,
     reject_rules: RecordBatch,
@@ -243,7 +245,7 @@ impl Tables {
         let profiles = tessera_segments::profiles(&assigned.profiled(prepared)?, assignments)?;
         let mut model_rows = tessera_segments::model_rows(assignments);
         let has_scores = !scored.is_empty();
-        let mut calibration = Vec::new();
+        let (mut calibration, mut backtests) = (Vec::new(), Vec::new());
         let judged = |assignment: &Assignment| {
             let scheme = assignment.scheme.clone();
             let rows = assignment.quality.clone().into_iter();
@@ -253,6 +255,7 @@ impl Tables {
         let mut quality: Vec<(String, Quality)> = assignments.iter().flat_map(judged).collect();
         for (score, rows) in scored {
             model_rows.extend(rows.parameters.into_iter().map(|row| (score.clone(), row)));
+            backtests.extend(rows.backtest.map(|backtest| (score.clone(), backtest)));
             calibration.extend(rows.calibration.into_iter().map(|row| (score.clone(), row)));
             quality.extend(rows.quality.into_iter().map(|row| (score.clone(), row)));
         }
@@ -265,6 +268,7 @@ impl Tables {
             calibration: has_scores
                 .then(|| calibration_table(as_of, calibration))
                 .transpose()?,
+            backtest: backtest_table(as_of, &prepared.pipeline.customer.key, &backtests)?,
             quality: quality_table(as_of, quality)?,
             rejects: rejects_tables(prepared.as_of, rejects)?,
             reject_rules: reject_rules_table(prepared.as_of, outcomes)?,
@@ -328,9 +332,15 @@ pub(crate) fn publish(
     ] {
         staging.write(name, &batch.schema(), std::iter::once(Ok(batch.clone())))?;
     }
-    if let Some(batch) = &tables.calibration {
-        let rows = std::iter::once(Ok(batch.clone()));
-        staging.write("calibration", &batch.schema(), rows)?;
+    let optional = [
+        ("backtest", &tables.backtest),
+        ("calibration", &tables.calibration),
+    ];
+    for (name, batch) in optional {
+        if let Some(batch) = batch {
+            let rows = std::iter::once(Ok(batch.clone()));
+            staging.write(name, &batch.schema(), rows)?;
+        }
     }
     staging.write(
         "rejects",

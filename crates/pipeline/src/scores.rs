@@ -10,6 +10,7 @@ mod clv;
 mod columns;
 mod contractual;
 mod health;
+mod population;
 mod supervised;
 mod tables;
 
@@ -25,17 +26,29 @@ use tessera_features::{FeatureInfo, SourceInput};
 use tessera_model::interrupt::Interrupt;
 use tessera_segments::{Parameter, Quality, QualityStatus};
 use tessera_spec::Pipeline;
-use tessera_spec::pipeline::{Base, Score, ScoreKind};
+use tessera_spec::pipeline::{Base, ExprText, Score, ScoreKind};
 
 use crate::error::PipelineError;
 use crate::prepare::Prepared;
 
-pub(crate) use tables::{calibration_table, quality_table};
+pub(crate) use population::condition_name;
+pub(crate) use tables::{Backtest, backtest_table, calibration_table, quality_table};
 
 /// What one kind of score needs and does.
 pub(crate) trait ScoreModel {
     /// Aggregates over a source that the score needs at the date of the run, by source.
     fn hidden(&self, asked: &Asked<'_>) -> Vec<(String, Vec<Agg>)>;
+
+    /// Aggregates over a source that the score needs at the date of the run and at each earlier date: `asked` is of that date.
+    fn at_each_date(&self, asked: &Asked<'_>) -> Vec<(String, Vec<Agg>)> {
+        let _ = asked;
+        Vec::new()
+    }
+
+    /// The condition over features that says of whom the score is, if the pipeline states one.
+    fn population(&self) -> Option<&ExprText> {
+        None
+    }
 
     /// Earlier dates at which the features are needed.
     fn observations(&self, as_of: NaiveDate) -> Vec<NaiveDate> {
@@ -94,6 +107,8 @@ pub(crate) struct Scored {
     pub(crate) calibration: Vec<CalibrationRow>,
     /// Rows of `quality`.
     pub(crate) quality: Vec<Quality>,
+    /// Rows of `backtest`.
+    pub(crate) backtest: Option<Backtest>,
 }
 
 /// One bin of predictions against what happened.

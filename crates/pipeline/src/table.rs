@@ -110,7 +110,7 @@ fn discard(table: &Path) {
     }
 }
 
-/// The customers and their published features as they were at the close of an earlier day.
+/// The customers, their published features and what scores need of every date, as they were at the close of an earlier day.
 pub(crate) fn at(
     engine: &dyn Engine,
     prepared: &Prepared,
@@ -135,7 +135,9 @@ pub(crate) fn at(
         .chain(
             plan.published
                 .iter()
-                .map(|info| table.schema().index_of(&info.name)),
+                .map(|info| &info.name)
+                .chain(&plan.kept)
+                .map(|name| table.schema().index_of(name)),
         )
         .collect::<Result<_, _>>()?;
     // The files are not needed any more, and history may be long.

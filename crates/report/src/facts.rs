@@ -2,7 +2,7 @@
 
 use crate::column::Table;
 use crate::input::{GoalMeta, ReportMeta, TargetMeta};
-use crate::number::Measure;
+use crate::number::{Measure, counted};
 use crate::record::{
     self, CalibrationRow, ModelRow, ProfileRow, QualityRow, RejectGroup, SegmentRow, SourceRow,
 };
@@ -87,6 +87,8 @@ pub(crate) struct Kpi {
     pub(crate) target: Option<TargetMeta>,
     /// Mean over all customers with a value.
     pub(crate) overall: Option<f64>,
+    /// Customers with a value, where the table of customers says so.
+    pub(crate) known: Option<i64>,
 }
 
 impl Kpi {
@@ -96,6 +98,12 @@ impl Kpi {
             TargetMeta::Below(limit) => format!("below {}", self.measure.show(limit, meta)),
             TargetMeta::Above(limit) => format!("above {}", self.measure.show(limit, meta)),
         })
+    }
+
+    /// "of 8,813 customers", where not every customer has a value.
+    pub(crate) fn of_whom(&self, customers: Option<i64>) -> Option<String> {
+        let known = self.known.filter(|known| Some(*known) != customers)?;
+        Some(format!("of {}", counted(known, "customer", "customers")))
     }
 
     /// Whether a mean meets the target; `None` without target or mean.
@@ -269,18 +277,21 @@ fn kpi(
             .find(|r| r.feature == goal.kpi && r.label.is_none())
             .and_then(|r| r.population_mean)
     });
-    let overall = match (profiled, customers) {
-        (Some(mean), _) => Some(mean),
-        (None, Some(table)) if table.has(&goal.kpi) => {
-            let known: Vec<f64> = table.numbers(&goal.kpi)?.into_iter().flatten().collect();
-            (!known.is_empty()).then(|| known.iter().sum::<f64>() / known.len() as f64)
+    let known: Option<Vec<f64>> = match customers {
+        Some(table) if table.has(&goal.kpi) => {
+            Some(table.numbers(&goal.kpi)?.into_iter().flatten().collect())
         }
         _ => None,
     };
+    let mean = |known: &Vec<f64>| {
+        (!known.is_empty()).then(|| known.iter().sum::<f64>() / known.len() as f64)
+    };
+    let overall = profiled.or_else(|| known.as_ref().and_then(mean));
     Ok(Kpi {
         name: goal.kpi.clone(),
         measure: Measure::of(meta, &goal.kpi),
         target: goal.target,
         overall,
+        known: known.map(|known| known.len() as i64),
     })
 }

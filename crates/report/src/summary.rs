@@ -44,6 +44,8 @@ fn heading(facts: &Facts<'_>) -> String {
     let mut out = format!("{}\n", parts.join(" · "));
     if let Some(kpi) = &facts.kpi {
         let mean = kpi.measure.show_opt(kpi.overall, meta);
+        let whom = kpi.of_whom(facts.customers);
+        let whom = whom.map(|whom| format!(" {whom}")).unwrap_or_default();
         let target = kpi
             .target_words(meta)
             .map(|t| format!(", target {t}"))
@@ -58,7 +60,7 @@ fn heading(facts: &Facts<'_>) -> String {
             .map(|on| format!(" · review {}", text::due(on, meta.as_of).0))
             .unwrap_or_default();
         out.push_str(&format!(
-            "mean {} {mean}{target}{met}{review}\n",
+            "mean {} {mean}{whom}{target}{met}{review}\n",
             words(&kpi.name)
         ));
     }

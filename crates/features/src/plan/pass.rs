@@ -2,7 +2,7 @@
 
 use chrono::{Days, NaiveDate};
 use tessera_expr::rel::{Agg, AggOp, Aggregate, RowCheck, SourceRows, Unconverted};
-use tessera_expr::{BinaryOp, columns, failures};
+use tessera_expr::{BinaryOp, Expr, columns, failures};
 use tessera_spec::pipeline::{Source, SourceKind};
 
 use super::{FeaturePlan, Pass, Planner};
@@ -24,6 +24,26 @@ impl FeaturePlan {
         all.aggs.extend(aggs);
         if all.rows.not_before.is_some() {
             all.rows.not_before = oldest_day(&all.aggs, all.rows.as_of);
+        }
+    }
+}
+
+impl FeaturePlan {
+    /// As [`FeaturePlan::add_hidden`], for columns that tables of earlier dates hold too.
+    pub fn keep_hidden(&mut self, source: &str, aggs: Vec<Agg>) {
+        if self.passes.iter().any(|pass| pass.source == source) {
+            self.kept.extend(aggs.iter().map(|agg| agg.name.clone()));
+            self.add_hidden(source, aggs);
+        }
+    }
+
+    /// Adds a column over the published features that is not published, and that tables of earlier dates hold too.
+    pub fn keep_derived(&mut self, name: String, expr: Expr) {
+        self.kept.push(name.clone());
+        if self.base_gap.is_some() {
+            self.late.push((name, expr));
+        } else {
+            self.derived.push((name, expr));
         }
     }
 }

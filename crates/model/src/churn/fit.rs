@@ -10,7 +10,7 @@ use super::inputs::{Inputs, Panel};
 use super::plan::ChurnPlan;
 use super::predictor::{ChurnServed, Predictor};
 use super::split::{Fold, Split, SplitKind, sample};
-use super::trial::{Candidate, Trial, calibrator};
+use super::trial::{Backtest, Candidate, Trial, calibrator};
 
 /// Rows scored at a time.
 const CHUNK: usize = 32_768;
@@ -80,6 +80,14 @@ impl ChurnFit {
     /// An impossible plan, a recency column that is not there, fewer than two usable dates, fewer than 50 churned or 50
     /// staying rows to learn from, or 10 to calibrate or test on.
     pub fn fit(panel: &Panel, plan: &ChurnPlan) -> Result<Self, ChurnError> {
+        Self::fit_tested(panel, plan).map(|(fit, _)| fit)
+    }
+
+    /// As [`ChurnFit::fit`], with what every candidate predicted for each customer of the test slice.
+    ///
+    /// # Errors
+    /// As [`ChurnFit::fit`].
+    pub fn fit_tested(panel: &Panel, plan: &ChurnPlan) -> Result<(Self, Backtest), ChurnError> {
         Self::fit_split(panel, plan, SplitKind::Time)
     }
 
@@ -89,10 +97,14 @@ impl ChurnFit {
     /// # Errors
     /// As [`ChurnFit::fit`], without dates.
     pub fn fit_static(panel: &Panel, plan: &ChurnPlan) -> Result<Self, ChurnError> {
-        Self::fit_split(panel, plan, SplitKind::Customers)
+        Self::fit_split(panel, plan, SplitKind::Customers).map(|(fit, _)| fit)
     }
 
-    fn fit_split(panel: &Panel, plan: &ChurnPlan, kind: SplitKind) -> Result<Self, ChurnError> {
+    fn fit_split(
+        panel: &Panel,
+        plan: &ChurnPlan,
+        kind: SplitKind,
+    ) -> Result<(Self, Backtest), ChurnError> {
         plan.check()?;
         if let Some(column) = &plan.recency {
             panel.inputs.number_named(column)?;
@@ -117,7 +129,7 @@ impl ChurnFit {
         let encoded = encoding.encode(&calibration.inputs)?;
         let raw = predictor.probabilities(&calibration.inputs, &encoded)?;
         let calibrator = calibrator(plan, trial.served, &raw, &calibration);
-        Ok(Self {
+        let fit = Self {
             plan: plan.clone(),
             encoding,
             predictor,
@@ -130,7 +142,8 @@ impl ChurnFit {
             candidates: trial.candidates,
             unfitted: trial.unfitted,
             reason: trial.reason,
-        })
+        };
+        Ok((fit, trial.backtest))
     }
 
     /// What serves.

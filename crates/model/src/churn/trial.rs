@@ -44,8 +44,22 @@ pub struct Candidate {
     pub importances: Vec<(String, f64)>,
 }
 
+/// What the candidates predicted for the test rows, and what happened: the rows that every figure of a trial is of.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Backtest {
+    /// Number of the customer, one per row.
+    pub customer: Vec<u64>,
+    /// Date of the prediction, days since 1970-01-01.
+    pub observed_on: Vec<i32>,
+    /// Whether the customer left within the horizon.
+    pub churned: Vec<bool>,
+    /// The calibrated probabilities of each candidate, one per row.
+    pub predictions: Vec<(ChurnServed, Vec<f64>)>,
+}
+
 /// The candidates, which serves, and why.
 pub(super) struct Trial {
+    pub(super) backtest: Backtest,
     pub(super) candidates: Vec<Candidate>,
     /// Models that could not be fitted, with what they said.
     pub(super) unfitted: Vec<(ChurnServed, String)>,
@@ -91,7 +105,14 @@ impl Trial {
         });
         let candidates = candidates.collect::<Result<Vec<_>, _>>()?;
         let (served, reason) = chosen(&candidates, split.test.rows());
+        let predictions = contenders.into_iter().map(|c| (c.kind, c.probabilities));
         Ok(Self {
+            backtest: Backtest {
+                customer: split.test.customer.clone(),
+                observed_on: split.test.observed_on.clone(),
+                churned: split.test.churned.clone(),
+                predictions: predictions.collect(),
+            },
             candidates,
             unfitted,
             served,

@@ -76,7 +76,7 @@ fn name(score: &str, what: &str, span: Span) -> String {
 }
 
 /// True for intervals that have begun by the close of `date` and end after it.
-fn running_at(asked: &Asked<'_>, from: &str, date: NaiveDate) -> Option<Expr> {
+pub(super) fn running_at(asked: &Asked<'_>, from: &str, date: NaiveDate) -> Option<Expr> {
     let source = asked.pipeline.source(from)?;
     let schema = &asked.inputs.get(from)?.schema;
     let begin = &source.time.as_ref()?.value;

@@ -1,4 +1,5 @@
-//! `kind = "health"`: weighted components from 0 to 100, held against who churned 30, 60 and 90 days later.
+//! `kind = "health"`: weighted components from 0 to 100, held against who of those who could churn
+//! did so 30, 60 and 90 days later.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -11,10 +12,11 @@ use tessera_model::health::{
     HealthBacktest, HealthError, HealthFit, HealthPlan, HealthTrial, HorizonOutcome,
 };
 use tessera_segments::{Parameter, Quality, QualityStatus};
-use tessera_spec::pipeline::HealthScore;
+use tessera_spec::pipeline::{HealthScore, SourceKind};
 
 use super::churned::{self, Span};
 use super::columns::floats;
+use super::population::{self, Population};
 use super::{Asked, Given, NotComputed, ScoreModel, Scored, not_computed};
 
 /// Days between a score and the outcome it is held against.
@@ -34,6 +36,11 @@ impl ScoreModel for HealthScore {
         let from = &self.from.value;
         let aggs = churned::hidden(asked, from, &spans(asked.as_of));
         vec![(from.clone(), aggs)]
+    }
+
+    fn at_each_date(&self, asked: &Asked<'_>) -> Vec<(String, Vec<Agg>)> {
+        let from = &self.from.value;
+        vec![(from.clone(), population::hidden(asked, from, &HORIZONS))]
     }
 
     fn observations(&self, as_of: NaiveDate) -> Vec<NaiveDate> {
@@ -122,9 +129,18 @@ impl Judged for HealthScore {
             let columns = components(self, then)?;
             let scores = HealthFit::fit(plan, &columns)?.score(&columns)?.score;
             let outcomes = churned::outcomes(given, span, then)?;
-            let judged = scores.iter().zip(outcomes);
+            let source = given.prepared.pipeline.source(&self.from.value);
+            let living = Population {
+                score: given.name,
+                days: span.days,
+                stated: false,
+                intervals: source.is_some_and(|source| source.kind == SourceKind::Intervals),
+            };
+            let standings = living.standings(then)?;
+            let judged = scores.iter().zip(outcomes).zip(standings);
             let (scores, churned) = judged
-                .filter_map(|(score, churned)| Some((*score, churned?)))
+                .filter(|(_, standing)| standing.lives())
+                .filter_map(|((score, churned), _)| Some((*score, churned?)))
                 .unzip();
             earlier.push((span.days, scores, churned));
         }

@@ -1,24 +1,29 @@
 //! `kind = "supervised"`: the probability of churn, learnt from the features at earlier dates and from who churned after them.
 
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, Float64Array, RecordBatch, StringArray};
+use arrow::array::{
+    Array, ArrayRef, AsArray, BooleanArray, Float64Array, RecordBatch, StringArray, UInt32Array,
+};
 use arrow::datatypes::{DataType, Int64Type};
 use chrono::NaiveDate;
 use tessera_expr::Type;
 use tessera_expr::rel::Agg;
 use tessera_features::FeatureInfo;
 use tessera_model::churn::{
-    CalibrationKind, ChurnError, ChurnFit, ChurnModel, ChurnPlan, Inputs, Observation, Panel,
+    Backtest, CalibrationKind, ChurnError, ChurnFit, ChurnModel, ChurnPlan, Inputs, Observation,
+    Panel,
 };
 use tessera_segments::{Parameter, Quality, QualityStatus};
-use tessera_spec::pipeline::{Calibration, SourceKind, SupervisedModel, SupervisedScore};
+use tessera_spec::pipeline::{Calibration, ExprText, SourceKind, SupervisedModel, SupervisedScore};
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::churned::{self, Span};
 use super::columns::{days, floats, texts};
-use super::{Asked, CalibrationRow, Given, NotComputed, ScoreModel, Scored};
+use super::population::{self, Population, Standing};
+use super::{Asked, CalibrationRow, Given, NotComputed, ScoreModel, Scored, not_computed};
+use crate::error::PipelineError;
 use crate::prepare::Prepared;
 use crate::sources::epoch_day;
 
@@ -27,6 +32,9 @@ const FIT_ROWS: usize = 30_000;
 
 /// Largest number of rows kept of all observation dates together; beyond, a sample of customers.
 const PANEL_ROWS: usize = 4 * FIT_ROWS;
+
+/// Under which the table `models` says of whom a score is.
+const POPULATION: &str = "population";
 
 /// The catalogue feature that the recency rule reads.
 const RECENCY: &str = "recency_days";
@@ -40,12 +48,18 @@ impl From<ChurnError> for NotComputed {
 impl ScoreModel for SupervisedScore {
     fn hidden(&self, asked: &Asked<'_>) -> Vec<(String, Vec<Agg>)> {
         let from = &self.from.value;
-        let mut wanted = spans(self, asked.as_of);
-        let source = asked.pipeline.source(from);
-        if source.is_some_and(|source| source.kind == SourceKind::Intervals) {
-            wanted.push(today(asked.as_of));
-        }
-        vec![(from.clone(), churned::hidden(asked, from, &wanted))]
+        let aggs = churned::hidden(asked, from, &spans(self, asked.as_of));
+        vec![(from.clone(), aggs)]
+    }
+
+    fn at_each_date(&self, asked: &Asked<'_>) -> Vec<(String, Vec<Agg>)> {
+        let from = &self.from.value;
+        let aggs = population::hidden(asked, from, &[self.horizon_days]);
+        vec![(from.clone(), aggs)]
+    }
+
+    fn population(&self) -> Option<&ExprText> {
+        self.population.as_ref()
     }
 
     fn observations(&self, as_of: NaiveDate) -> Vec<NaiveDate> {
@@ -57,58 +71,197 @@ impl ScoreModel for SupervisedScore {
 
     fn compute(&self, given: &Given<'_>) -> Result<Scored, NotComputed> {
         let features = features(self, given.prepared);
-        let panel = panel(self, given, &features)?;
-        let plan = plan(self, &features, given.prepared.pipeline.seed);
-        let fit = ChurnFit::fit(&panel, &plan)?;
-        drop(panel);
-        let inputs = inputs(given.table, &features, given.prepared.as_of, None)?;
+        let standings = living(self, given).standings(given.table)?;
+        let mut scored = Scored {
+            parameters: population_rows(self, &standings),
+            ..Scored::default()
+        };
+        let reasons = standings.iter().map(|standing| standing.excluded());
+        let excluded: StringArray = reasons.collect();
+        let name = given.name;
+        scored
+            .columns
+            .insert(format!("{name}_excluded"), Arc::new(excluded));
+        let fitted = fitted(self, given, &features, &mut scored.parameters);
+        let (fit, backtest) = match fitted {
+            Ok(fitted) => fitted,
+            // Who can churn is known all the same.
+            Err(NotComputed::Data(reason)) => {
+                tracing::warn!(score = name, "not computed: {reason}");
+                scored.quality.push(not_computed("score", reason));
+                return Ok(scored);
+            }
+            Err(failed) => return Err(failed),
+        };
+        let (living, places) = living_rows(given.table, &standings)?;
+        let inputs = inputs(&living, &features, given.prepared.as_of, None)?;
         let probabilities = fit.probabilities(&inputs)?;
         let reasons = fit.reasons(&inputs)?;
-        let eligible = eligible(self, given)?;
-        let name = given.name;
-        let probability: Float64Array = probabilities
+        let probability: Float64Array = places
             .iter()
-            .zip(&eligible)
-            .map(|(p, eligible)| eligible.then_some(*p))
+            .map(|place| place.map(|row| probabilities[row]))
             .collect();
-        let mut columns: BTreeMap<String, ArrayRef> = BTreeMap::new();
-        columns.insert(format!("{name}_probability"), Arc::new(probability));
+        scored
+            .columns
+            .insert(format!("{name}_probability"), Arc::new(probability));
         for rank in 0..3 {
-            let texts: StringArray = reasons
-                .iter()
-                .zip(&eligible)
-                .map(|(reasons, eligible)| {
-                    let reason = reasons[rank].as_ref().filter(|_| *eligible)?;
-                    Some(reason.text.clone())
-                })
-                .collect();
-            columns.insert(format!("{name}_reason_{}", rank + 1), Arc::new(texts));
+            let text = |place: &Option<usize>| reasons[(*place)?][rank].as_ref().map(|r| &r.text);
+            let texts: StringArray = places.iter().map(text).collect();
+            scored
+                .columns
+                .insert(format!("{name}_reason_{}", rank + 1), Arc::new(texts));
         }
-        let parameters = fit.parameters().into_iter().map(|row| Parameter {
-            // Every score says under the same name what serves.
-            model: match row.name.as_str() {
-                "served" | "reason" => "choice".to_owned(),
-                _ => row.model,
-            },
-            name: row.name,
-            value: row.value.filter(|value| value.is_finite()),
-            text: row.text,
-        });
-        let calibration = fit.calibration().into_iter().map(|row| CalibrationRow {
-            model: row.model,
-            bin: i64::from(row.bin),
-            predicted: row.predicted,
-            observed: row.observed,
-            customers: row.customers as i64,
-            lift: row.lift,
-        });
-        Ok(Scored {
-            columns,
-            parameters: parameters.collect(),
-            calibration: calibration.collect(),
-            quality: vec![quality(&fit)],
-        })
+        publish(&fit, &mut scored);
+        scored
+            .quality
+            .push(population_quality(self, &standings, given));
+        scored.backtest = tested(&backtest, given)?;
+        Ok(scored)
     }
+}
+
+/// What of a fit goes into the tables `models`, `calibration` and `quality`.
+fn publish(fit: &ChurnFit, scored: &mut Scored) {
+    let parameters = fit.parameters().into_iter().map(|row| Parameter {
+        // Every score says under the same name what serves.
+        model: match row.name.as_str() {
+            "served" | "reason" => "choice".to_owned(),
+            _ => row.model,
+        },
+        name: row.name,
+        value: row.value.filter(|value| value.is_finite()),
+        text: row.text,
+    });
+    scored.parameters.extend(parameters);
+    let calibration = fit.calibration().into_iter().map(|row| CalibrationRow {
+        model: row.model,
+        bin: i64::from(row.bin),
+        predicted: row.predicted,
+        observed: row.observed,
+        customers: row.customers as i64,
+        lift: row.lift,
+    });
+    scored.calibration.extend(calibration);
+    scored.quality.push(quality(fit));
+}
+
+/// The fit, with what it predicted for the customers it was tested on.
+fn fitted(
+    score: &SupervisedScore,
+    given: &Given<'_>,
+    features: &[&FeatureInfo],
+    parameters: &mut Vec<Parameter>,
+) -> Result<(ChurnFit, Backtest), NotComputed> {
+    let panel = panel(score, given, features, parameters)?;
+    let plan = plan(score, features, given.prepared.pipeline.seed);
+    Ok(ChurnFit::fit_tested(&panel, &plan)?)
+}
+
+/// Who can churn, at any date.
+fn living<'a>(score: &SupervisedScore, given: &Given<'a>) -> Population<'a> {
+    let source = given.prepared.pipeline.source(&score.from.value);
+    Population {
+        score: given.name,
+        days: score.horizon_days,
+        stated: score.population.is_some(),
+        intervals: source.is_some_and(|source| source.kind == SourceKind::Intervals),
+    }
+}
+
+/// The rows of those who can churn, and for each row of the table its place among them.
+fn living_rows(
+    table: &RecordBatch,
+    standings: &[Standing],
+) -> Result<(RecordBatch, Vec<Option<usize>>), NotComputed> {
+    let mut rows = 0;
+    let place = |standing: &Standing| {
+        standing.lives().then(|| {
+            rows += 1;
+            rows - 1
+        })
+    };
+    let places = standings.iter().map(place).collect();
+    let lives: BooleanArray = standings.iter().map(|s| Some(s.lives())).collect();
+    let living = arrow::compute::filter_record_batch(table, &lives).map_err(PipelineError::from)?;
+    Ok((living, places))
+}
+
+/// Of whom the score is, and who is left out for which reason.
+fn population_rows(score: &SupervisedScore, standings: &[Standing]) -> Vec<Parameter> {
+    let of = |wanted: Standing| standings.iter().filter(|s| **s == wanted).count() as f64;
+    let mut rows = vec![Parameter::number(
+        POPULATION,
+        "customers",
+        of(Standing::Living),
+    )];
+    let stated = score.population.as_ref().map(|text| text.value.trim());
+    rows.extend(stated.map(|text| Parameter::text(POPULATION, "condition", text)));
+    for excluded in Standing::EXCLUDED {
+        let why = excluded.excluded().unwrap_or_default();
+        let name = format!("excluded: {why}");
+        rows.push(Parameter::number(POPULATION, name, of(excluded)));
+    }
+    rows
+}
+
+/// How many customers the score is of.
+fn population_quality(
+    score: &SupervisedScore,
+    standings: &[Standing],
+    given: &Given<'_>,
+) -> Quality {
+    let living = standings.iter().filter(|s| s.lives()).count();
+    let rule = match (&score.population, living > 0) {
+        (_, true) => None,
+        (Some(text), false) => Some(format!("`{}` is true for nobody", text.value.trim())),
+        (None, false) => Some(format!(
+            "nobody has a row of `{}` within {} days before {}, or one that runs",
+            score.from.value, score.horizon_days, given.prepared.as_of
+        )),
+    };
+    Quality {
+        segment: String::new(),
+        criterion: "population",
+        metric: "customers who can churn".to_owned(),
+        value: Some(living as f64),
+        threshold: Some(1.0),
+        status: if living > 0 {
+            QualityStatus::Ok
+        } else {
+            QualityStatus::Flagged
+        },
+        reason: rule,
+    }
+}
+
+/// What the candidates predicted of single customers, under their keys.
+fn tested(found: &Backtest, given: &Given<'_>) -> Result<Option<super::Backtest>, NotComputed> {
+    let day = |date: &NaiveDate| epoch_day(*date);
+    let wanted = found.observed_on.first();
+    let then = given
+        .past
+        .iter()
+        .find(|(date, _)| Some(&day(date)) == wanted);
+    let Some((_, then)) = then else {
+        return Ok(None);
+    };
+    let hashes = customer_hashes(then.column(0));
+    let places: HashMap<u64, u32> = hashes.into_iter().zip(0..).collect();
+    let rows: UInt32Array = found
+        .customer
+        .iter()
+        .map(|c| places.get(c).copied())
+        .collect();
+    let keys = arrow::compute::take(then.column(0), &rows, None).map_err(PipelineError::from)?;
+    let predictions = found.predictions.iter();
+    Ok(Some(super::Backtest {
+        keys,
+        observed_on: found.observed_on.clone(),
+        churned: found.churned.clone(),
+        predictions: predictions
+            .map(|(model, probabilities)| (model.name().to_owned(), probabilities.clone()))
+            .collect(),
+    }))
 }
 
 /// The observation dates with the days after them: the newest a horizon before the date of the run, oldest first.
@@ -117,13 +270,6 @@ fn spans(score: &SupervisedScore, as_of: NaiveDate) -> Vec<Span> {
         .rev()
         .filter_map(|back| Span::ending(as_of, back * score.every_days, score.horizon_days))
         .collect()
-}
-
-fn today(as_of: NaiveDate) -> Span {
-    Span {
-        observed: as_of,
-        days: 0,
-    }
 }
 
 /// The features that the models see.
@@ -156,11 +302,12 @@ fn plan(score: &SupervisedScore, features: &[&FeatureInfo], seed: u64) -> ChurnP
     }
 }
 
-/// What was known at each observation date, and who churned after it.
+/// What was known at each observation date of those who could churn, and who of them did.
 fn panel(
     score: &SupervisedScore,
     given: &Given<'_>,
     features: &[&FeatureInfo],
+    parameters: &mut Vec<Parameter>,
 ) -> Result<Panel, NotComputed> {
     let dates = spans(score, given.prepared.as_of);
     let most = PANEL_ROWS / dates.len().max(1);
@@ -170,12 +317,24 @@ fn panel(
             continue;
         };
         let outcomes = churned::outcomes(given, span, then)?;
+        let standings = living(score, given).standings(then)?;
+        let could = outcomes.iter().zip(&standings);
+        let known: Vec<bool> = could
+            .filter_map(|(outcome, standing)| outcome.filter(|_| standing.lives()))
+            .collect();
+        let left = known.iter().filter(|churned| **churned).count();
+        for (what, number) in [("customers", known.len()), ("churned", left)] {
+            let name = format!("{} {what}", span.observed);
+            parameters.push(Parameter::number(POPULATION, name, number as f64));
+        }
         let customers = customer_hashes(then.column(0));
-        let share = most as f64 / then.num_rows().max(1) as f64;
+        let share = most as f64 / known.len().max(1) as f64;
         let mut rows = Vec::new();
         let (mut churned, mut customer) = (Vec::new(), Vec::new());
         for (row, outcome) in outcomes.into_iter().enumerate() {
-            let Some(outcome) = outcome else { continue };
+            let Some(outcome) = outcome.filter(|_| standings[row].lives()) else {
+                continue;
+            };
             // The same customers at every date, whatever the order of rows.
             if (customers[row] >> 11) as f64 / (1u64 << 53) as f64 <= share {
                 rows.push(row as u32);
@@ -194,7 +353,7 @@ fn panel(
         });
     }
     if observations.is_empty() {
-        let reason = "no earlier date has customers whose outcome is known: the lake does not reach back far enough for the horizon";
+        let reason = "no earlier date has customers who could churn and whose outcome is known: the lake does not reach back far enough for the horizon, or `population` is true for nobody";
         return Err(NotComputed::Data(reason.to_owned()));
     }
     Ok(Panel::stack(observations)?)
@@ -210,9 +369,9 @@ fn inputs(
     let chosen;
     let table = match rows {
         Some(rows) => {
-            let rows = arrow::array::UInt32Array::from(rows.to_vec());
-            chosen = arrow::compute::take_record_batch(table, &rows)
-                .map_err(crate::error::PipelineError::from)?;
+            let rows = UInt32Array::from(rows.to_vec());
+            chosen =
+                arrow::compute::take_record_batch(table, &rows).map_err(PipelineError::from)?;
             &chosen
         }
         None => table,
@@ -234,16 +393,6 @@ fn inputs(
         };
     }
     Ok(inputs)
-}
-
-/// Who can churn at the date of the run: everybody, or those with a running interval.
-fn eligible(score: &SupervisedScore, given: &Given<'_>) -> Result<Vec<bool>, NotComputed> {
-    let source = given.prepared.pipeline.source(&score.from.value);
-    if source.is_none_or(|source| source.kind != SourceKind::Intervals) {
-        return Ok(vec![true; given.table.num_rows()]);
-    }
-    let outcomes = churned::outcomes(given, today(given.prepared.as_of), given.table)?;
-    Ok(outcomes.iter().map(Option::is_some).collect())
 }
 
 /// A number per key that never changes.

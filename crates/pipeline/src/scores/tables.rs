@@ -1,13 +1,80 @@
-//! The published tables `calibration` and `quality`.
+//! The published tables `backtest`, `calibration` and `quality`.
 
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, Date32Array, Float64Array, Int64Array, RecordBatch, StringArray};
+use arrow::array::{
+    Array, ArrayRef, Date32Array, Float64Array, Int64Array, RecordBatch, StringArray,
+};
+use arrow::compute::{SortColumn, concat, lexsort_to_indices, take_record_batch};
 use arrow::datatypes::{DataType, Field, Schema};
 
 use tessera_segments::Quality;
 
 use super::CalibrationRow;
+
+/// What the models of a score predicted of single customers, and what happened.
+#[derive(Debug)]
+pub(crate) struct Backtest {
+    /// Keys of the customers.
+    pub(crate) keys: ArrayRef,
+    /// Dates of the predictions, days since 1970-01-01.
+    pub(crate) observed_on: Vec<i32>,
+    /// Whether the customer churned.
+    pub(crate) churned: Vec<bool>,
+    /// Model and prediction, one per key.
+    pub(crate) predictions: Vec<(String, Vec<f64>)>,
+}
+
+/// Predictions of single customers, by key, score and model; none where no score has a backtest of single customers.
+pub(crate) fn backtest_table(
+    as_of: i32,
+    key: &str,
+    found: &[(String, Backtest)],
+) -> Result<Option<RecordBatch>, arrow::error::ArrowError> {
+    let mut keys: Vec<&dyn Array> = Vec::new();
+    let (mut scores, mut models): (Vec<&str>, Vec<&str>) = (Vec::new(), Vec::new());
+    let (mut dates, mut happened): (Vec<i32>, Vec<i64>) = (Vec::new(), Vec::new());
+    let mut predicted: Vec<f64> = Vec::new();
+    for (score, backtest) in found {
+        for (model, probabilities) in &backtest.predictions {
+            keys.push(&backtest.keys);
+            scores.extend(probabilities.iter().map(|_| score.as_str()));
+            models.extend(probabilities.iter().map(|_| model.as_str()));
+            dates.extend(&backtest.observed_on);
+            predicted.extend(probabilities);
+            happened.extend(backtest.churned.iter().map(|&churned| i64::from(churned)));
+        }
+    }
+    if keys.is_empty() {
+        return Ok(None);
+    }
+    let keys = concat(&keys)?;
+    let fields = vec![
+        Field::new("as_of", DataType::Date32, false),
+        Field::new(key, keys.data_type().clone(), false),
+        Field::new("score", DataType::Utf8, false),
+        Field::new("model", DataType::Utf8, false),
+        Field::new("observed_on", DataType::Date32, false),
+        Field::new("predicted", DataType::Float64, false),
+        Field::new("churned", DataType::Int64, false),
+    ];
+    let columns: Vec<ArrayRef> = vec![
+        Arc::new(Date32Array::from(vec![as_of; keys.len()])),
+        keys,
+        Arc::new(StringArray::from(scores)),
+        Arc::new(StringArray::from(models)),
+        Arc::new(Date32Array::from(dates)),
+        Arc::new(Float64Array::from(predicted)),
+        Arc::new(Int64Array::from(happened)),
+    ];
+    let table = RecordBatch::try_new(Arc::new(Schema::new(fields)), columns)?;
+    let by = |column: usize| SortColumn {
+        values: table.column(column).clone(),
+        options: None,
+    };
+    let order = lexsort_to_indices(&[by(1), by(2), by(3)], None)?;
+    take_record_batch(&table, &order).map(Some)
+}
 
 /// Predictions against what happened, by score, model and bin.
 pub(crate) fn calibration_table(

@@ -93,6 +93,10 @@ fn kpi(facts: &Facts<'_>) -> Option<Figure> {
         (_, None) => ("no target declared".to_owned(), "neutral"),
     };
     let label = format!("Mean {}", words(&kpi.name));
+    let note = match kpi.of_whom(facts.customers) {
+        Some(whom) => format!("{whom}; {note}"),
+        None => note,
+    };
     Some(Figure {
         label,
         number: kpi.measure.show_opt(kpi.overall, facts.meta),

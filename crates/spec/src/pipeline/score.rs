@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{At, Unit};
+use super::{At, ExprText, Unit};
 
 /// `[scores.NAME]`: a model's output per customer.
 #[derive(Debug, Clone, Serialize)]
@@ -35,6 +35,9 @@ pub struct SupervisedScore {
     pub from: At<String>,
     /// Days after an observation date in which churn is looked for.
     pub horizon_days: u32,
+    /// Condition over features that says who can churn at a date; when absent, who is alive by the label's own definition: an
+    /// event within the horizon before the date, or a running interval.
+    pub population: Option<ExprText>,
     /// Features the models see; every published feature when empty.
     pub features: Vec<At<String>>,
     /// Models that compete; the recency rule and the base rate are always among them.
@@ -256,11 +259,19 @@ impl Score {
         };
         match &self.kind {
             ScoreKind::Supervised(_) => {
-                let mut columns = vec![column(
-                    format!("{name}_probability"),
-                    Unit::Ratio,
-                    "probability of churn within the horizon",
-                )];
+                let mut columns = vec![
+                    column(
+                        format!("{name}_probability"),
+                        Unit::Ratio,
+                        "probability of churn within the horizon; null for who cannot churn",
+                    ),
+                    ScoreColumn {
+                        name: format!("{name}_excluded"),
+                        unit: Unit::Label,
+                        about: "why there is no probability: who never bought or churned before cannot churn",
+                        detail: true,
+                    },
+                ];
                 columns.extend((1..=3).map(|rank| ScoreColumn {
                     name: format!("{name}_reason_{rank}"),
                     unit: Unit::Label,

@@ -19,6 +19,9 @@ pub(super) enum ScoreTable {
         /// How far ahead it looks: whole days or weeks, such as `90d`, `12w`.
         #[schemars(regex(pattern = r"^[0-9]+[dw]$"))]
         horizon: String,
+        /// Condition over features that says who can churn, at the date of the run and at each observation date: by default
+        /// who had an event within one horizon before the date, or has a running interval. Who never bought is never among them.
+        population: Option<String>,
         /// Features the models see; every published feature by default.
         #[schemars(extend("uniqueItems" = true))]
         features: Option<Vec<String>>,

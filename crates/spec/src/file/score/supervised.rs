@@ -51,10 +51,12 @@ pub(super) fn supervised(table: &Reader<'_>, sources: &[Source]) -> Option<Score
     let observations = observations.and_then(|number| u32::try_from(number.value).ok());
     let calibration = table.word("calibration");
     let features = table.texts("features").unwrap_or_default();
+    let population = table.expression("population");
     let horizon_days = horizon?.value;
     Some(ScoreKind::Supervised(SupervisedScore {
         from,
         horizon_days,
+        population,
         features,
         models,
         observations: observations.unwrap_or(DEFAULT_OBSERVATIONS),

@@ -1,0 +1,138 @@
+//! Who can churn at a date, by what was known at that date: who has left already cannot leave again, and who never bought
+//! has nothing to leave.
+
+use arrow::array::{AsArray, RecordBatch};
+use tessera_expr::rel::{Agg, AggOp, Window};
+use tessera_spec::pipeline::SourceKind;
+
+use super::churned::running_at;
+use super::columns::floats;
+use super::{Asked, NotComputed, hidden_name};
+use crate::error::PipelineError;
+
+/// Whether a customer can churn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Standing {
+    /// It can.
+    Living,
+    /// No event within the horizon before the date, or no running interval.
+    ChurnedBefore,
+    /// No event and no interval up to the date.
+    NeverBought,
+    /// It lives, and the pipeline's own condition leaves it out.
+    Outside,
+}
+
+impl Standing {
+    /// Those that cannot churn, in the order of tables.
+    pub(crate) const EXCLUDED: [Self; 3] = [Self::ChurnedBefore, Self::NeverBought, Self::Outside];
+
+    /// Whether the customer can churn.
+    pub(crate) fn lives(self) -> bool {
+        self == Self::Living
+    }
+
+    /// Why there is no probability; nothing where there is one.
+    pub(crate) fn excluded(self) -> Option<&'static str> {
+        match self {
+            Self::Living => None,
+            Self::ChurnedBefore => Some("churned before"),
+            Self::NeverBought => Some("never bought"),
+            Self::Outside => Some("outside the population"),
+        }
+    }
+}
+
+/// The aggregates that say who lives at `asked.as_of`: events of `days` up to the date, or running intervals; and whether
+/// there was ever one.
+pub(crate) fn hidden(asked: &Asked<'_>, from: &str, days: &[u32]) -> Vec<Agg> {
+    let Some(source) = asked.pipeline.source(from) else {
+        return Vec::new();
+    };
+    let count = |name: String, window, filter| Agg {
+        name,
+        func: AggOp::CountRows,
+        window,
+        filter,
+    };
+    let intervals = source.kind == SourceKind::Intervals;
+    let purchase = || (!intervals).then(|| asked.purchase(from)).flatten();
+    let mut aggs = vec![count(hidden_name(asked.name, EVER), None, purchase())];
+    for &days in days {
+        let name = alive_name(asked.name, days);
+        if intervals {
+            let running = running_at(asked, from, asked.as_of);
+            aggs.extend(running.map(|running| count(name, None, Some(running))));
+        } else {
+            let window = Window {
+                days: Some(days),
+                offset_days: 0,
+            };
+            aggs.push(count(name, Some(window), purchase()));
+        }
+    }
+    aggs
+}
+
+const EVER: &str = "ever";
+
+fn alive_name(score: &str, days: u32) -> String {
+    hidden_name(score, &format!("alive_{days}"))
+}
+
+/// Name of the hidden column that holds the pipeline's own condition.
+pub(crate) fn condition_name(score: &str) -> String {
+    hidden_name(score, "population")
+}
+
+/// What the population of a score is made from.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Population<'a> {
+    /// The score.
+    pub(crate) score: &'a str,
+    /// Days before the date within which an event shows that a customer lives.
+    pub(crate) days: u32,
+    /// Whether `population` is stated; for events it takes the place of `days`.
+    pub(crate) stated: bool,
+    /// Whether the score is over intervals, of which one must run in any case.
+    pub(crate) intervals: bool,
+}
+
+impl Population<'_> {
+    /// Whether each customer of a table can churn at its date.
+    pub(crate) fn standings(self, table: &RecordBatch) -> Result<Vec<Standing>, NotComputed> {
+        let ever = floats(table, &hidden_name(self.score, EVER))?;
+        let alive = floats(table, &alive_name(self.score, self.days))?;
+        let condition = match self.stated {
+            true => Some(self.condition(table)?),
+            false => None,
+        };
+        let standing = |row: usize| {
+            let (ever, alive) = (ever[row] > 0.0, alive[row] > 0.0);
+            let fits = condition.as_ref().map(|fits| fits[row]);
+            let lives = match fits {
+                Some(fits) => fits && (alive || !self.intervals),
+                None => alive,
+            };
+            match (ever, lives, alive) {
+                (false, _, _) => Standing::NeverBought,
+                (true, true, _) => Standing::Living,
+                (true, false, true) => Standing::Outside,
+                (true, false, false) => Standing::ChurnedBefore,
+            }
+        };
+        Ok((0..table.num_rows()).map(standing).collect())
+    }
+
+    /// Where the condition is true; null is not true.
+    fn condition(self, table: &RecordBatch) -> Result<Vec<bool>, NotComputed> {
+        let place = table.schema().index_of(&condition_name(self.score));
+        let column = table.column(place.map_err(PipelineError::from)?);
+        let fits = column.as_boolean_opt().map(|fits| {
+            let fits = fits.iter().map(|fits| fits == Some(true));
+            fits.collect::<Vec<bool>>()
+        });
+        // A condition that is always null is never true.
+        Ok(fits.unwrap_or_else(|| vec![false; table.num_rows()]))
+    }
+}

@@ -1,0 +1,128 @@
+"""Of whom a churn score is, and how good it is: computed a second time with DuckDB and scikit-learn from the lake itself.
+
+Usage: churn.py PIPELINE LAKE VERSION_FOLDER AS_OF      (needs Python 3.11 and duckdb, pyarrow, scikit-learn)
+
+Written from the definitions and the pipeline's text; shares no code with tessera. For every supervised score over events:
+who can churn at `as_of` and at each observation date, and why others cannot; who of them churned; on the published rows of
+`backtest` area under the curve, average precision, log loss, Brier score and calibration by tenths; the mean in `segments`.
+Counts must be equal, figures within 1e-9. Exit code 1 on any difference.
+"""
+
+import math
+import sys
+from datetime import date, timedelta
+
+import duckdb
+from sklearn.metrics import average_precision_score, brier_score_loss, log_loss, roc_auc_score
+
+from features import Source, days, load_pipeline, quoted
+
+failures = 0
+
+
+def check(what, expected, found, tolerance=0.0):
+    global failures
+    if isinstance(expected, float) and found is not None:
+        same = abs(expected - found) <= tolerance
+    else:
+        same = expected == found
+    failures += not same
+    print(f"{'ok  ' if same else 'FAIL'} {what}: {found}" + ("" if same else f", expected {expected}"))
+
+
+def living(db, source, on, horizon):
+    """Keys with an event in the horizon before the close of a day, and keys with one ever."""
+    key = f"select distinct _key from {source.table} where _day <= date '{on}'"
+    alive = {row[0] for row in db.execute(f"{key} and _day > date '{on - timedelta(horizon)}'").fetchall()}
+    return alive, {row[0] for row in db.execute(key).fetchall()}
+
+
+def tenths(rows):
+    """Predicted and observed by tenths of mid-ranks; equal predictions stay together."""
+    rows, bins, before = sorted(rows), {}, 0
+    while before < len(rows):
+        end = before
+        while end < len(rows) and rows[end][0] == rows[before][0]:
+            end += 1
+        run = rows[before:end]
+        place = min(10 * (2 * before + len(run)) // (2 * len(rows)), 9)
+        bins.setdefault(place + 1, []).extend(run)
+        before += len(run)
+    return {number: (len(bin), math.fsum(p for p, _ in bin) / len(bin), sum(y for _, y in bin) / len(bin))
+            for number, bin in bins.items()}
+
+
+def score(db, pipeline, name, spec, folder, as_of):
+    horizon, observations = days(spec["horizon"]), spec.get("observations", 4)
+    every = days(spec.get("every")) or horizon
+    source = Source(db, spec["from"], pipeline["sources"][spec["from"]], pipeline["timezone"], as_of)
+    key = quoted(pipeline["customer"]["key"])
+
+    alive, ever = living(db, source, as_of, horizon)
+    rows = db.execute(f"select {key}, {quoted(name + '_probability')}, {quoted(name + '_excluded')} "
+                      f"from '{folder}/customers.parquet'").fetchall()
+    check(f"{name}: customers with a probability", len(alive), sum(p is not None for _, p, _ in rows))
+    why = lambda k: None if k in alive else "churned before" if k in ever else "never bought"
+    check(f"{name}: customers with another standing", 0, sum((p is not None) != (k in alive) or e != why(k) for k, p, e in rows))
+    models = {(m, n): v for m, n, v in db.execute(
+        f"select model, name, value from '{folder}/models.parquet' where score = '{name}'").fetchall()}
+    check(f"{name}: size of the population", float(len(alive)), models["population", "customers"])
+    check(f"{name}: churned before", float(len({k for k, _, _ in rows} & ever - alive)), models["population", "excluded: churned before"])
+
+    outcome = {}
+    for back in range(observations):
+        on = as_of - timedelta(horizon + back * every)
+        then, _ = living(db, source, on, horizon)
+        later, _ = living(db, source, on + timedelta(horizon), horizon)
+        outcome[on] = {k: int(k not in later) for k in then}
+        if then:
+            check(f"{name}: could churn on {on}", float(len(then)), models["population", f"{on} customers"])
+            check(f"{name}: churned after {on}", float(sum(outcome[on].values())), models["population", f"{on} churned"])
+
+    tested = db.execute(f"select {key}, model, observed_on, predicted, churned from '{folder}/backtest.parquet' "
+                        f"where score = '{name}'").fetchall()
+    newest = as_of - timedelta(horizon)
+    check(f"{name}: tested rows of another date, or of who could not churn", 0,
+          sum(on != newest or k not in outcome[newest] for k, _, on, _, _ in tested))
+    check(f"{name}: tested rows with another outcome", 0, sum(outcome[newest].get(k) != y for k, _, _, _, y in tested))
+    for model in sorted({row[1] for row in tested}):
+        p, y = [r[3] for r in tested if r[1] == model], [r[4] for r in tested if r[1] == model]
+        check(f"{model}: tested customers", models["churn", "test_rows"], float(len(p)))
+        figures = {"test_auc": roc_auc_score(y, p), "test_average_precision": average_precision_score(y, p),
+                   "test_log_loss": log_loss(y, p), "test_brier": brier_score_loss(y, p)}
+        for figure, expected in figures.items():
+            check(f"{model}: {figure}", float(expected), models[model, figure], 1e-9)
+        bins = tenths(list(zip(p, y)))
+        published = {b: (n, pr, ob) for b, n, pr, ob in db.execute(
+            f"select bin, customers, predicted, observed from '{folder}/calibration.parquet' "
+            f"where score = '{name}' and model = '{model}'").fetchall()}
+        same = bins.keys() == published.keys() and all(
+            bins[b][0] == published[b][0] and max(abs(bins[b][i] - published[b][i]) for i in (1, 2)) < 1e-9 for b in bins)
+        check(f"{model}: calibration of {len(bins)} bins", True, same)
+
+    goal = pipeline.get("goal", {}).get("kpi")
+    if goal == f"{name}_probability":
+        for scheme in pipeline["schemes"]:
+            wrong = db.execute(f"""
+                select count(*) from '{folder}/segments.parquet' s left join (
+                  select {quoted(scheme)} as segment, avg({quoted(goal)}) as kpi from '{folder}/customers.parquet' group by 1) c
+                using (segment) where s.scheme = '{scheme}' and
+                (s.kpi is null) <> (c.kpi is null) or abs(s.kpi - c.kpi) > 1e-9""").fetchone()[0]
+            check(f"segments of {scheme} with another mean of the living", 0, wrong)
+
+
+def main():
+    if len(sys.argv) != 5:
+        sys.exit(__doc__)
+    path, lake, folder, day = sys.argv[1:]
+    pipeline = load_pipeline(path, lake)
+    db = duckdb.connect()
+    supervised = {name: spec for name, spec in pipeline["scores"].items() if spec["kind"] == "supervised"}
+    for name, spec in supervised.items():
+        if pipeline["sources"][spec["from"]]["kind"] == "events" and "population" not in spec:
+            score(db, pipeline, name, spec, folder, date.fromisoformat(day))
+    sys.exit(1 if failures else 0)
+
+
+if __name__ == "__main__":
+    main()
