@@ -91,5 +91,7 @@ mod text_forms;
 mod threads;
 #[path = "suite/untimed.rs"]
 mod untimed;
+#[path = "suite/value.rs"]
+mod value;
 #[path = "suite/zones.rs"]
 mod zones;

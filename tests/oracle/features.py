@@ -365,6 +365,9 @@ def compare(db, pipeline, wanted, published, as_of):
     schemes = set(pipeline.get("schemes", {}))
     known = {"as_of", pipeline["customer"]["key"], *wanted, *schemes, *(f"{scheme}_score" for scheme in schemes)}
     known |= {column for name, score in pipeline.get("scores", {}).items() for column in score_columns(name, score)}
+    value = pipeline.get("value", {})
+    known |= {f"value_{tense}" for tense in ("now", "future", "past") if tense in value}
+    known |= {"value_at_risk"} if "future" in value else set()
     for name in sorted(set(columns) - known):
         print(f"FAIL {name}: published but not declared")
         failures += 1

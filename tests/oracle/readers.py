@@ -25,7 +25,8 @@ TABLES = {
     "calibration": "as_of date, score text, model text, bin int, predicted float, observed float, customers int, lift float",
     "memberships": "as_of date, key key, scheme text, segment_id int, segment text, reason text, assigned_by text",
     "segments": "as_of date, scheme text, segment_id int, segment text, customers int, share float, value float, value_share float, "
-                "kpi float, playbook text, touch text, channel text, owner text, rule text",
+                "kpi float, playbook text, touch text, channel text, owner text, rule text, "
+                "goal text, kpi_customers int, value_now float, value_future float, value_past float, value_at_risk float",
     "profiles": "as_of date, scheme text, segment_id int, segment text, feature text, label text, customers int, mean float, "
                 "median float, p10 float, p90 float, population_mean float, index float, effect_size float, share float, "
                 "population_share float",

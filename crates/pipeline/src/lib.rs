@@ -22,6 +22,7 @@ mod stage;
 mod table;
 mod times;
 mod untimed;
+mod value;
 mod work;
 
 pub use check::{Checked, check, refuse_future, yesterday};

@@ -17,6 +17,7 @@ use crate::error::PipelineError;
 use crate::frozen::{Frozen, frozen_edges};
 use crate::labels::{self, Labels};
 use crate::scores;
+use crate::value;
 use crate::work::private_folder;
 
 /// A pipeline that is ready to run on one date.
@@ -32,6 +33,8 @@ pub struct Prepared {
     pub features: FeaturePlan,
     /// The columns of the scores.
     pub scored: Vec<FeatureInfo>,
+    /// The columns of `[value]`.
+    pub(crate) value: value::Planned,
     /// Predicates of each `rules` scheme, in order.
     pub rules: BTreeMap<String, Vec<Expr>>,
     /// Edges that schemes take from earlier versions.
@@ -68,8 +71,12 @@ pub enum Records {
 }
 
 impl Prepared {
-    /// The feature whose sum is a segment's value: `spend_total` where it is published, else the first of money.
+    /// The column whose sum is a segment's value: the first that `[value]` states; without it `spend_total` where it is
+    /// published, else the first feature of money.
     pub fn value_feature(&self) -> Option<&str> {
+        if let Some((info, _)) = self.value.first() {
+            return Some(&info.name);
+        }
         let published = &self.features.published;
         let number = |f: &&FeatureInfo| f.ty.is_number();
         published
@@ -84,9 +91,14 @@ impl Prepared {
             .map(|f| f.name.as_str())
     }
 
-    /// Features and scores, in the order of their columns.
+    /// Features, scores and values, in the order of their columns.
     pub fn published(&self) -> impl Iterator<Item = &FeatureInfo> {
-        self.features.published.iter().chain(&self.scored)
+        let values = self.value.iter().map(|(info, _)| info);
+        self.features
+            .published
+            .iter()
+            .chain(&self.scored)
+            .chain(values)
     }
 
     /// The earlier dates that scores learn from, oldest first.
@@ -181,7 +193,10 @@ pub fn prepare(
     let scored = scores::published(&pipeline);
     score_inputs(&pipeline, &features.published, &mut found);
     crate::untimed::warn(&pipeline, &features, &mut found);
-    let published: Vec<FeatureInfo> = features.published.iter().chain(&scored).cloned().collect();
+    let mut published: Vec<FeatureInfo> =
+        features.published.iter().chain(&scored).cloned().collect();
+    let value = value::plan(&pipeline, &published, &mut found);
+    published.extend(value.iter().map(|(info, _)| info.clone()));
     let mut labels = Labels::new(&pipeline, features.derived.iter().chain(&features.late));
     expressions(&pipeline, &features, &labels, &mut found);
     let rules = schemes(&pipeline, &published, &mut labels, &mut found);
@@ -198,6 +213,7 @@ pub fn prepare(
         inventories,
         features,
         scored,
+        value,
         rules,
         frozen,
         warnings: found,

@@ -81,6 +81,10 @@ pub(crate) fn meta(prepared: &Prepared) -> ReportMeta {
         currency: Some(pipeline.currency.clone()),
         key: Some(pipeline.customer.key.clone()),
         value: prepared.value_feature().map(str::to_owned),
+        value_per: pipeline.value.as_ref().and_then(|value| {
+            let now = value.now.as_ref();
+            now.and_then(|_| value.per.clone())
+        }),
         goal: pipeline.goal.as_ref().map(|goal| GoalMeta {
             objective: Some(word(&goal.objective)),
             kpi: goal.kpi.value.clone(),

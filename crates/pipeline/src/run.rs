@@ -21,7 +21,7 @@ use crate::scores::{self, Scored};
 use crate::sources::{self, RejectRow, SourceOutcome};
 use crate::stage::{Observer, Stage, StageReport, stages};
 use crate::work::{Disclosure, WorkFolder};
-use crate::{table, times};
+use crate::{table, times, value};
 
 /// How a run is done.
 #[derive(Debug)]
@@ -73,6 +73,7 @@ pub fn run(
     }
     let (scored_table, scored) = job.scores(features, &past)?;
     drop(past);
+    let scored_table = value::add(prepared, &scored_table, &job.engine, work.path())?;
     let assigned = job.assign(&scored_table, work.path())?;
     let outcomes: Vec<SourceOutcome> = passes.into_iter().map(|pass| pass.outcome).collect();
     let tables = job.profile(assigned, &outcomes, rejects, scored)?;
@@ -331,6 +332,9 @@ impl Job<'_> {
     ) -> Result<publish::Tables, PipelineError> {
         let prepared = self.prepared;
         self.stage(|_| {
+            if let Some(warning) = value::undeclared(prepared) {
+                tracing::warn!("{warning}");
+            }
             let rows_in = assigned.len() as u64;
             let tables = publish::Tables::new(prepared, assigned, outcomes, rejects, scored)?;
             let rows_out = tables.profile_rows();

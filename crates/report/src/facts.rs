@@ -193,6 +193,20 @@ impl Scheme {
         (!known.is_empty()).then(|| known.iter().sum())
     }
 
+    /// Value at risk over all segments, where any has one.
+    pub(crate) fn at_risk(&self) -> Option<f64> {
+        self.segments
+            .iter()
+            .filter_map(|s| s.value_at_risk)
+            .reduce(|a, b| a + b)
+    }
+
+    /// The largest value at risk of a segment, to set the column by.
+    pub(crate) fn largest_at_risk(&self) -> f64 {
+        let sizes = self.segments.iter().filter_map(|s| s.value_at_risk);
+        sizes.fold(0.0, f64::max)
+    }
+
     /// The largest value of a segment, to set the column by.
     pub(crate) fn largest_value(&self) -> f64 {
         let sizes = self.segments.iter().filter_map(|s| s.value).map(f64::abs);

@@ -46,6 +46,9 @@ pub struct ReportMeta {
     /// The feature summed up as `value` in `segments`.
     #[serde(default)]
     pub value: Option<String>,
+    /// The period of that value, if it is one of a period: `month`.
+    #[serde(default)]
+    pub value_per: Option<String>,
     /// Why the customers are divided.
     #[serde(default)]
     pub goal: Option<GoalMeta>,
@@ -68,6 +71,7 @@ impl ReportMeta {
             currency: None,
             key: None,
             value: None,
+            value_per: None,
             goal: None,
             schemes: Vec::new(),
             features: Vec::new(),

@@ -21,6 +21,9 @@ pub(crate) struct SegmentRow {
     pub(crate) channel: Option<String>,
     pub(crate) owner: Option<String>,
     pub(crate) rule: Option<String>,
+    pub(crate) goal: Option<String>,
+    /// Probability of churn x future value, summed.
+    pub(crate) value_at_risk: Option<f64>,
 }
 
 /// One row of `profiles`.
@@ -172,6 +175,7 @@ pub(crate) fn segments(table: Table<'_>) -> Result<Vec<SegmentRow>, ReportError>
         table.text("owner")?,
         table.text("rule")?,
     );
+    let (goal, value_at_risk) = (table.text("goal")?, table.numbers("value_at_risk")?);
     let row = |i: usize| SegmentRow {
         scheme: or_empty(scheme[i]),
         name: or_empty(name[i]),
@@ -185,6 +189,8 @@ pub(crate) fn segments(table: Table<'_>) -> Result<Vec<SegmentRow>, ReportError>
         channel: owned(channel[i]),
         owner: owned(owner[i]),
         rule: owned(rule[i]),
+        goal: owned(goal[i]),
+        value_at_risk: value_at_risk[i],
     };
     Ok((0..table.rows()).map(row).collect())
 }

@@ -1,7 +1,7 @@
 //! What a run ends with on the terminal: the segments of every scheme, the scores, the sources, what was rejected. Plain text, no colour.
 
 use crate::facts::{Facts, Scheme};
-use crate::number::{NONE, count, counted, percent};
+use crate::number::{Measure, NONE, count, counted, percent};
 use crate::record::{QualityStatus, SourceRow};
 use crate::score::{Score, scores};
 use crate::text::{self, printable, shortened, title, words};
@@ -78,6 +78,9 @@ fn segments(facts: &Facts<'_>, scheme: &Scheme) -> String {
             .head
             .extend(["value".to_owned(), "of value".to_owned()]);
     }
+    if scheme.at_risk().is_some() {
+        table.head.push("at risk".to_owned());
+    }
     table.head.extend(kpi.map(|k| words(&k.name)));
     for s in scheme.segments.iter().take(MOST_SEGMENTS) {
         let mut row = vec![
@@ -92,6 +95,10 @@ fn segments(facts: &Facts<'_>, scheme: &Scheme) -> String {
                 facts.meta,
             ));
             row.push(s.value_share.map_or_else(|| NONE.to_owned(), percent));
+        }
+        if scheme.at_risk().is_some() {
+            let largest = scheme.largest_at_risk();
+            row.push(Measure::Money.show_beside(s.value_at_risk, largest, facts.meta));
         }
         row.extend(kpi.map(|k| {
             let sign = match k.met(s.kpi) {

@@ -8,6 +8,7 @@ use crate::error::SegmentError;
 use crate::moments;
 use crate::profiles::{Groups, check_lengths, mean};
 use crate::rank::Ranking;
+use tessera_spec::pipeline::VALUE_COLUMNS;
 
 /// One segment: its size, its value and the goal's KPI in it.
 #[derive(Debug, Clone, PartialEq)]
@@ -30,6 +31,11 @@ pub struct SegmentSummary {
     pub value_share: Option<f64>,
     /// Mean of the KPI over the customers that have one; absent where none has, or no KPI is named.
     pub kpi: Option<f64>,
+    /// Customers with a KPI; absent where none is named.
+    pub kpi_customers: Option<u64>,
+    /// Sums of the columns of [`VALUE_COLUMNS`] over the customers that have one; absent where the table has no such column,
+    /// or none of the customers a value.
+    pub values: [Option<f64>; 4],
 }
 
 /// Sums up every segment of every scheme, by scheme and segment id.
@@ -55,6 +61,17 @@ pub fn summarise(
     };
     let (value, kpi) = rayon::join(|| rank(value), || rank(kpi));
     let (value, kpi) = (value?, kpi?);
+    let worth: Vec<Option<Ranking>> = VALUE_COLUMNS
+        .iter()
+        .map(|name| {
+            rank(
+                customers
+                    .features()
+                    .any(|(own, _)| own == *name)
+                    .then_some(name),
+            )
+        })
+        .collect::<Result<_, _>>()?;
     let total = value.as_ref().map(|value| moments::sum(value.values()));
 
     let of_assignment = |assignment: &Assignment| -> Vec<SegmentSummary> {
@@ -62,6 +79,14 @@ pub fn summarise(
             .as_ref()
             .map(|ranking| Groups::new(ranking, assignment));
         let kpis = kpi.as_ref().map(|ranking| Groups::new(ranking, assignment));
+        let worths: Vec<Option<Groups>> = worth
+            .iter()
+            .map(|ranking| {
+                ranking
+                    .as_ref()
+                    .map(|ranking| Groups::new(ranking, assignment))
+            })
+            .collect();
         let all = customers.len().max(1) as f64;
         let of_segment = |(index, count): (usize, u64)| {
             let info = &assignment.segments[index];
@@ -80,6 +105,13 @@ pub fn summarise(
                     .zip(total.filter(|total| *total > 0.0))
                     .map(|(value, total)| value / total),
                 kpi: kpis.as_ref().and_then(|groups| mean(groups.values(index))),
+                kpi_customers: kpis
+                    .as_ref()
+                    .map(|groups| groups.values(index).len() as u64),
+                values: std::array::from_fn(|place| {
+                    let values = worths[place].as_ref()?.values(index);
+                    (!values.is_empty()).then(|| moments::sum(values))
+                }),
             }
         };
         assignment

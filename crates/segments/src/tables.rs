@@ -213,6 +213,12 @@ pub fn segments_schema() -> SchemaRef {
         Field::new("channel", DataType::Utf8, true),
         Field::new("owner", DataType::Utf8, true),
         Field::new("rule", DataType::Utf8, true),
+        Field::new("goal", DataType::Utf8, true),
+        Field::new("kpi_customers", DataType::Int64, true),
+        Field::new("value_now", DataType::Float64, true),
+        Field::new("value_future", DataType::Float64, true),
+        Field::new("value_past", DataType::Float64, true),
+        Field::new("value_at_risk", DataType::Float64, true),
     ]))
 }
 
@@ -240,6 +246,13 @@ pub fn segments_table(
             .iter()
             .map(|book| book.and_then(pick))
             .collect::<StringArray>()
+    };
+    let worth = |place: usize| -> ArrayRef {
+        Arc::new(
+            rows.iter()
+                .map(|row| row.values[place])
+                .collect::<Float64Array>(),
+        )
     };
     let columns: Vec<ArrayRef> = vec![
         dates(as_of, rows.len()),
@@ -270,6 +283,16 @@ pub fn segments_table(
                 .map(|row| row.rule.as_deref())
                 .collect::<StringArray>(),
         ),
+        Arc::new(of_playbook(|book| book.goal.as_deref())),
+        Arc::new(
+            rows.iter()
+                .map(|row| row.kpi_customers.map(|n| n as i64))
+                .collect::<Int64Array>(),
+        ),
+        worth(0),
+        worth(1),
+        worth(2),
+        worth(3),
     ];
     table("segments", segments_schema(), columns)
 }

@@ -10,6 +10,7 @@ mod scheme;
 mod score;
 mod source;
 mod syntax;
+mod value;
 
 use std::path::Path;
 
@@ -120,6 +121,7 @@ fn pipeline(file: &Reader<'_>) -> Pipeline {
             .integer("seed", 0..=i64::MAX)
             .map_or(DEFAULT_SEED, |seed| seed.value.unsigned_abs()),
         goal: file.table("goal").map(|table| goal::goal(&table)),
+        value: value::value(file),
         customer: customer(file, &sources),
         log: file
             .table("log")

@@ -10,6 +10,7 @@ mod form;
 mod scheme;
 mod score;
 mod source;
+mod value;
 
 use std::ops::Range;
 
@@ -33,6 +34,9 @@ pub use source::{
     Attribute, ColumnType, Contract, DEFAULT_KEEP_REJECTS, DEFAULT_LIMIT_FROM_ROWS,
     DEFAULT_MAX_REJECTED, Duplicates, Format, Freshness, Limit, Limits, OnBadRow, OnBadValue, Rule,
     Several, Source, SourceKind,
+};
+pub use value::{
+    VALUE_AT_RISK, VALUE_COLUMNS, VALUE_FUTURE, VALUE_NOW, VALUE_PAST, Value, ValueColumn,
 };
 
 /// Byte range in the text of the pipeline file.
@@ -83,6 +87,8 @@ pub struct Pipeline {
     pub sources: Vec<Source>,
     /// Catalogue groups and declared features.
     pub features: Features,
+    /// What customers are worth.
+    pub value: Option<Value>,
     /// Scores in file order.
     pub scores: Vec<Score>,
     /// Schemes in file order.

@@ -99,6 +99,8 @@ struct PipelineFile {
     sources: BTreeMap<String, SourceTable>,
     /// Numbers and labels per customer: from the catalogue, and declared here.
     features: Option<FeaturesTable>,
+    /// What customers are worth: each a feature, a score or an expression over them, in the pipeline's currency.
+    value: Option<ValueTable>,
     /// Models of what customers will do, and how healthy they are.
     scores: Option<BTreeMap<String, ScoreTable>>,
     /// Schemes: each assigns every customer to exactly one segment.
@@ -146,6 +148,23 @@ struct TargetTable {
     below: Option<f64>,
     /// It should lie above this.
     above: Option<f64>,
+}
+
+/// What customers are worth; at least one of `now`, `future` and `past`.
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
+#[expect(dead_code, reason = "the shape of a table; never filled")]
+struct ValueTable {
+    /// What a customer pays or spends per period now, such as `mrr_now`: the column `value_now`.
+    now: Option<String>,
+    /// The period of `now`, such as `month`; shown in the report.
+    per: Option<String>,
+    /// What a customer will bring, such as `clv`: the column `value_future`.
+    future: Option<String>,
+    /// What a customer has brought, such as `spend_total`: the column `value_past`.
+    past: Option<String>,
+    /// Probability of losing a customer; that of the first supervised score by default. Times `future` it is `value_at_risk`.
+    risk: Option<String>,
 }
 
 /// The entity whose segments are published.

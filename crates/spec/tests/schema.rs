@@ -44,6 +44,7 @@ const SHAPES: &[Shape] = &[
         "[goal.target]",
         "[goal]\ntarget = { zzz = 1 }",
     ),
+    shape("ValueTable", None, "[value]", "[value]\nzzz = 1"),
     shape("CustomerTable", None, "[customer]", "[customer]\nzzz = 1"),
     shape("LogTable", None, "[log]", "[log]\nzzz = 1"),
     shape("SourceTable", None, "[sources.a]", "[sources.a]\nzzz = 1"),

@@ -16,6 +16,9 @@ pub(super) const SECTION: Section = Section {
     build: Build::Opening(build),
 };
 
+/// Columns that `[value]` of a pipeline adds to `customers`.
+const DECLARED_VALUES: [&str; 3] = ["value_now", "value_future", "value_past"];
+
 #[derive(Serialize)]
 struct View {
     figures: Vec<Figure>,
@@ -52,6 +55,7 @@ fn build(facts: &Facts<'_>) -> Result<Part, ReportError> {
     let mut figures = vec![customers(facts)];
     figures.extend(kpi(facts));
     figures.extend(value(facts));
+    figures.extend(at_risk(facts));
     figures.extend(data(facts));
     let scheme = facts.leading_scheme();
     let findings = scheme
@@ -111,15 +115,35 @@ fn value(facts: &Facts<'_>) -> Option<Figure> {
     let each = facts
         .value_measure()
         .show(value / customers as f64, facts.meta);
-    let name = facts
-        .meta
-        .value
-        .as_deref()
-        .map_or_else(|| "value".to_owned(), words);
+    let name = facts.meta.value.as_deref();
+    let declared = name.filter(|name| DECLARED_VALUES.contains(name));
+    let label = match (declared, name) {
+        (Some(declared), _) => title(declared),
+        (None, Some(name)) => format!("Value ({})", words(name)),
+        (None, None) => "Value (value)".to_owned(),
+    };
+    let per = facts.meta.value_per.as_deref().map(printable);
+    let note = match (declared, per) {
+        (Some(_), Some(per)) => format!("per {per}; {each} a customer"),
+        (Some(_), None) => format!("{each} a customer"),
+        (None, _) => format!("{each} a customer; the pipeline declares no [value]"),
+    };
     Some(Figure {
-        label: format!("Value ({name})"),
+        label,
         number: facts.value_short(value),
-        note: format!("{each} a customer"),
+        note,
+        tone: "neutral",
+    })
+}
+
+/// What of the future value is expected to be lost.
+fn at_risk(facts: &Facts<'_>) -> Option<Figure> {
+    let scheme = facts.leading_scheme()?;
+    let at_risk = scheme.at_risk()?;
+    Some(Figure {
+        label: "Value at risk".to_owned(),
+        number: crate::number::money_short(at_risk, facts.meta.currency.as_deref()),
+        note: "probability of churn x future value, of those who can churn".to_owned(),
         tone: "neutral",
     })
 }
@@ -178,8 +202,24 @@ fn most_valuable(facts: &Facts<'_>, scheme: &Scheme) -> Option<Finding> {
     })
 }
 
-/// The segment that misses the target with the most value, or with the most customers where no value is known.
+/// The segment with the most value at risk; where none is known, the one that misses the target with the most value, or with
+/// the most customers.
 fn most_at_stake(facts: &Facts<'_>, scheme: &Scheme) -> Option<Finding> {
+    if let Some(all) = scheme.at_risk().filter(|all| *all > 0.0) {
+        let worst = max_by(&scheme.segments, |s| s.value_at_risk)?;
+        let own = worst.value_at_risk?;
+        return Some(Finding {
+            lead: "Most at stake:",
+            name: Name::new(&worst.name),
+            text: format!(
+                ", {} of the {} at risk, with {}.{}",
+                crate::number::money_short(own, facts.meta.currency.as_deref()),
+                crate::number::money_short(all, facts.meta.currency.as_deref()),
+                counted(worst.customers, "customer", "customers"),
+                action(worst)
+            ),
+        });
+    }
     let kpi = facts.kpi.as_ref()?;
     let missing: Vec<SegmentRow> = scheme
         .segments
@@ -192,27 +232,36 @@ fn most_at_stake(facts: &Facts<'_>, scheme: &Scheme) -> Option<Finding> {
         .value
         .map(|v| format!(" and {}", facts.value_short(v)))
         .unwrap_or_default();
-    let action = match (&worst.playbook, &worst.owner) {
-        (Some(playbook), Some(owner)) => format!(
-            " Playbook: {}, owner: {}.",
-            words(playbook),
-            printable(owner)
-        ),
-        (Some(playbook), None) => format!(" Playbook: {}.", words(playbook)),
-        (None, _) => " It has no playbook.".to_owned(),
-    };
     let text = format!(
-        ", {}{value}, at a mean {} of {} against a target {}.{action}",
+        ", {}{value}, at a mean {} of {} against a target {}.{}",
         counted(worst.customers, "customer", "customers"),
         words(&kpi.name),
         kpi.measure.show_opt(worst.kpi, facts.meta),
         kpi.target_words(facts.meta).unwrap_or_default(),
+        action(worst)
     );
     Some(Finding {
         lead: "Most at stake off target:",
         name: Name::new(&worst.name),
         text,
     })
+}
+
+/// What is done with a segment.
+fn action(segment: &SegmentRow) -> String {
+    let goal = segment.goal.as_deref();
+    let goal = goal
+        .map(|goal| format!(" ({})", printable(goal)))
+        .unwrap_or_default();
+    match (&segment.playbook, &segment.owner) {
+        (Some(playbook), Some(owner)) => format!(
+            " Playbook: {}{goal}, owner: {}.",
+            words(playbook),
+            printable(owner)
+        ),
+        (Some(playbook), None) => format!(" Playbook: {}{goal}.", words(playbook)),
+        (None, _) => " It has no playbook.".to_owned(),
+    }
 }
 
 fn largest(scheme: &Scheme, said: &[Finding]) -> Option<Finding> {

@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::{Build, Part, Section};
 use crate::ReportError;
 use crate::facts::{Facts, Scheme};
-use crate::number::{count, counted, percent, position};
+use crate::number::{Measure, count, counted, percent, position};
 use crate::record::SegmentRow;
 use crate::text::{Name, printable, shortened, title, words};
 
@@ -27,6 +27,7 @@ struct View {
     has_value: bool,
     value: String,
     has_playbooks: bool,
+    has_risk: bool,
     rows: Vec<Row>,
     rules: Vec<Rule>,
     unserved: Option<String>,
@@ -53,9 +54,13 @@ struct Row {
     value: String,
     value_share: String,
     value_bar: String,
+    /// Value at risk.
+    risk: String,
     kpi: String,
     meets: Option<bool>,
     playbook: Option<String>,
+    /// What the playbook is to achieve.
+    goal: Option<String>,
     /// Owner, touch and channel.
     duty: Vec<String>,
 }
@@ -103,6 +108,7 @@ fn build(facts: &Facts<'_>, scheme: &Scheme) -> Result<Part, ReportError> {
             .as_deref()
             .map_or_else(|| "value".to_owned(), words),
         has_playbooks,
+        has_risk: scheme.at_risk().is_some(),
         rows: scheme.segments.iter().map(row).collect(),
         rules: scheme.segments.iter().filter_map(rule).collect(),
         unserved: match unserved as i64 {
@@ -132,12 +138,14 @@ fn row(facts: &Facts<'_>, scheme: &Scheme, s: &SegmentRow, widest: f64, richest:
             .show_beside(s.value, scheme.largest_value(), facts.meta),
         value_share: s.value_share.map_or_else(String::new, percent),
         value_bar: bar(s.value_share.unwrap_or(0.0), richest),
+        risk: Measure::Money.show_beside(s.value_at_risk, scheme.largest_at_risk(), facts.meta),
         kpi: kpi.map_or_else(String::new, |k| {
             k.measure
                 .show_beside(s.kpi, scheme.largest_kpi(), facts.meta)
         }),
         meets: kpi.and_then(|k| k.met(s.kpi)),
         playbook: s.playbook.as_deref().map(words),
+        goal: s.goal.as_deref().map(printable),
         duty: duty
             .into_iter()
             .flatten()

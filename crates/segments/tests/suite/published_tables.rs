@@ -109,7 +109,7 @@ fn tables_without_rows_keep_their_columns() {
             .count(),
         0
     );
-    assert_eq!(segments_table(AS_OF, &[], &[]).unwrap().num_columns(), 14);
+    assert_eq!(segments_table(AS_OF, &[], &[]).unwrap().num_columns(), 20);
     assert_eq!(profiles_table(AS_OF, &[]).unwrap().num_columns(), 16);
     assert_eq!(models_table(AS_OF, Vec::new()).unwrap().num_columns(), 6);
 }
@@ -150,7 +150,13 @@ fn segments_carry_their_playbook() {
             "touch",
             "channel",
             "owner",
-            "rule"
+            "rule",
+            "goal",
+            "kpi_customers",
+            "value_now",
+            "value_future",
+            "value_past",
+            "value_at_risk"
         ]
     );
     assert_eq!(

@@ -307,7 +307,7 @@ pub static TABLES: &[Table] = &[
     Table {
         name: "segments",
         doc: "The segments of every scheme with their size, value and playbook.",
-        version: "1.0",
+        version: "1.1",
         row: "scheme x segment",
         sorted_by: &["scheme", "segment_id"],
         unique: true,
@@ -318,7 +318,12 @@ pub static TABLES: &[Table] = &[
             must("segment", Ty::Text, "Name of the segment."),
             must("customers", Ty::Int, "Its customers.").counts("customers"),
             must("share", Ty::Float, "Their share of all customers.").counts("share"),
-            may("value", Ty::Float, "Sum of the pipeline's money feature.").counts("currency"),
+            may(
+                "value",
+                Ty::Float,
+                "Sum of the first value that `[value]` states; without it of the pipeline's money feature.",
+            )
+            .counts("currency"),
             may("value_share", Ty::Float, "Its share of the whole base's.").counts("share"),
             may("kpi", Ty::Float, "Mean of the goal's KPI.").counts("as the KPI"),
             may("playbook", Ty::Text, "What is done with the segment."),
@@ -326,6 +331,17 @@ pub static TABLES: &[Table] = &[
             may("channel", Ty::Text, "Through what channel."),
             may("owner", Ty::Text, "Who acts."),
             may("rule", Ty::Text, "The rule as text."),
+            may("goal", Ty::Text, "What the playbook is to achieve."),
+            may("kpi_customers", Ty::Int, "Customers with a KPI, over whom `kpi` is the mean.").counts("customers"),
+            may("value_now", Ty::Float, "Sum of what they pay or spend per period now.").counts("currency"),
+            may("value_future", Ty::Float, "Sum of what they will bring.").counts("currency"),
+            may("value_past", Ty::Float, "Sum of what they have brought.").counts("currency"),
+            may(
+                "value_at_risk",
+                Ty::Float,
+                "Sum of probability of churn x future value, over the customers with both.",
+            )
+            .counts("currency"),
         ],
     },
     Table {

@@ -86,6 +86,9 @@ pub(super) fn check_unique_columns(notes: &Notes, pipeline: &Pipeline) {
     seen.take("as_of", "the date of every table", "every table".to_owned());
     let key = &pipeline.customer.key;
     seen.take(key, "the customer's key", "[customer]".to_owned());
+    for column in pipeline.value_columns() {
+        seen.take(column.name, "a value", "[value]".to_owned());
+    }
     let attributes = pipeline.sources.iter().flat_map(|source| {
         let place = format!("[sources.{}.attributes]", source.name.value);
         let columns = source.attributes.iter();

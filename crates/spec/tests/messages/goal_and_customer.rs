@@ -21,6 +21,28 @@ fn goal() {
 }
 
 #[test]
+fn value() {
+    assert_told!(family(&[
+        ("no tense", "[customer]\n", "[value]\n\n[customer]\n"),
+        (
+            "a period of nothing",
+            "[customer]\n",
+            "[value]\npast = \"spend_90d\"\nper = \"month\"\n\n[customer]\n"
+        ),
+        (
+            "an unknown tense",
+            "[customer]\n",
+            "[value]\nfutur = \"spend_90d\"\n\n[customer]\n"
+        ),
+        (
+            "a feature of the same name",
+            "[customer]\n",
+            "[value]\npast = \"spend_90d\"\n\n[features.value_past]\nexpr = \"1\"\n\n[customer]\n"
+        ),
+    ]));
+}
+
+#[test]
 fn customer() {
     assert_told!(family(&[
         ("no key", "[customer]\nkey = \"customer_id\"", "[customer]"),

@@ -1,0 +1,139 @@
+//! What customers are worth: the columns that `[value]` adds behind features and scores.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::sync::Arc;
+
+use arrow::array::RecordBatch;
+use arrow::datatypes::{Field, Schema as Columns};
+use tessera_engine::{Engine, TableRef};
+use tessera_expr::rel::{Project, Rel};
+use tessera_expr::{Expr, Schema, Type, columns, parse, parse_at};
+use tessera_features::FeatureInfo;
+use tessera_spec::Pipeline;
+use tessera_spec::diagnostic::{Diagnostic, Diagnostics};
+use tessera_spec::pipeline::{Base, ExprText};
+
+use crate::error::PipelineError;
+use crate::prepare::Prepared;
+
+/// The columns of `[value]`, planned.
+pub(crate) type Planned = Vec<(FeatureInfo, Expr)>;
+
+/// Plans the columns of `[value]` over features and scores; adds what is wrong with them.
+pub(crate) fn plan(
+    pipeline: &Pipeline,
+    published: &[FeatureInfo],
+    found: &mut Diagnostics,
+) -> Planned {
+    let Some(value) = &pipeline.value else {
+        return Planned::new();
+    };
+    let known = Schema {
+        columns: published.iter().map(|f| (f.name.clone(), f.ty)).collect(),
+    };
+    let stated = [&value.now, &value.future, &value.past, &value.risk];
+    let problems: Vec<Diagnostic> = stated
+        .into_iter()
+        .flatten()
+        .flat_map(|text| wrong(text, &known))
+        .collect();
+    if !problems.is_empty() {
+        found.extend(problems);
+        return Planned::new();
+    }
+    let column = |column: tessera_spec::pipeline::ValueColumn| {
+        // Each part was parsed on its own, so that the whole parses too.
+        let text = format!("cast({} as double)", column.text);
+        let expr = parse(&text, &known).ok()?;
+        let info = FeatureInfo {
+            name: column.name.to_owned(),
+            ty: Type::Float,
+            unit: column.unit,
+            base: Base::Value,
+            definition: column.about,
+        };
+        Some((info, expr))
+    };
+    pipeline
+        .value_columns()
+        .into_iter()
+        .filter_map(column)
+        .collect()
+}
+
+fn wrong(text: &ExprText, known: &Schema) -> Vec<Diagnostic> {
+    match parse_at(text, known) {
+        Ok(expr) if expr.ty.is_number() || expr.ty == Type::Null => Vec::new(),
+        Ok(expr) => {
+            let message = format!("a value is a number, but this is {}", expr.ty);
+            let problem = Diagnostic::error("TS-G013", message, text.span.clone());
+            vec![problem.with_help("name a numeric feature or score, or an expression over them")]
+        }
+        Err(problems) => problems,
+    }
+}
+
+/// The table with the columns of `[value]` behind it.
+pub(crate) fn add(
+    prepared: &Prepared,
+    table: &RecordBatch,
+    engine: &dyn Engine,
+    work: &Path,
+) -> Result<RecordBatch, PipelineError> {
+    if prepared.value.is_empty() {
+        return Ok(table.clone());
+    }
+    let schema = table.schema();
+    let exprs = prepared.value.iter().map(|(_, expr)| expr);
+    let read: BTreeSet<&str> = exprs.flat_map(columns).collect();
+    let used = (0..table.num_columns())
+        .filter(|&column| column == 0 || read.contains(schema.field(column).name().as_str()));
+    let input = table.project(&used.collect::<Vec<_>>())?;
+    let before = input.num_columns();
+    let file = TableRef::write(&work.join("worth.parquet"), input.schema(), &[input])?;
+    let plan = Project {
+        table: file.path,
+        as_of: prepared.as_of,
+        timezone: prepared.pipeline.timezone,
+        columns: prepared
+            .value
+            .iter()
+            .map(|(info, expr)| (info.name.clone(), expr.clone()))
+            .collect(),
+    };
+    let made = engine
+        .materialize(&Rel::Project(plan), &work.join("valued.parquet"))?
+        .table
+        .read()?;
+    let mut fields: Vec<Arc<Field>> = schema.fields().iter().cloned().collect();
+    let mut values = table.columns().to_vec();
+    for (place, (info, _)) in prepared.value.iter().enumerate() {
+        let column = arrow::compute::cast(
+            made.column(before + place),
+            &arrow::datatypes::DataType::Float64,
+        )?;
+        fields.push(Arc::new(Field::new(
+            &info.name,
+            arrow::datatypes::DataType::Float64,
+            true,
+        )));
+        values.push(column);
+    }
+    Ok(RecordBatch::try_new(
+        Arc::new(Columns::new(fields)),
+        values,
+    )?)
+}
+
+/// What to write where a pipeline does not say what its customers are worth; nothing where it does.
+pub(crate) fn undeclared(prepared: &Prepared) -> Option<String> {
+    if prepared.pipeline.value.is_some() {
+        return None;
+    }
+    let taken = prepared.value_feature()?;
+    Some(format!(
+        "no [value] is declared, so the value of customers is `{taken}`, and nothing is at risk: write [value] with \
+         `now` (what they pay or spend per period), `future` (what they will bring, such as `clv`) and `past = \"{taken}\"`"
+    ))
+}

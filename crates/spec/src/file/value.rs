@@ -1,0 +1,39 @@
+//! `[value]`
+
+use crate::diagnostic::Diagnostic;
+use crate::pipeline::Value;
+use crate::reader::Reader;
+
+/// What customers are worth, if the file says so.
+pub(super) fn value(file: &Reader<'_>) -> Option<Value> {
+    let table = file.table("value")?;
+    let value = Value {
+        now: table.expression("now"),
+        per: table.text("per").map(|text| text.value),
+        future: table.expression("future"),
+        past: table.expression("past"),
+        risk: table.expression("risk"),
+    };
+    // A key that is misspelt has its own message.
+    let only = |keys: &[&str]| {
+        let mut entries = table.entries().into_iter();
+        entries.all(|entry| keys.contains(&entry.key.value.as_str()))
+    };
+    if only(&["per", "risk"]) {
+        table.notes.add(
+            Diagnostic::error("TS-P016", "[value] states no value", table.span.clone())
+                .with_help("add `now = \"…\"`, `future = \"…\"` or `past = \"…\"`, each a feature, a score or an expression"),
+        );
+    }
+    for (key, of) in [("per", "now"), ("risk", "future")] {
+        if table.has(key) && !table.has(of) {
+            let message = format!("`{key}` has no effect without `{of}`");
+            table.notes.add(
+                Diagnostic::error("TS-P043", message, table.key_span(key))
+                    .with_help(format!("add `{of} = \"…\"`, or take this out")),
+            );
+        }
+    }
+    table.finish();
+    Some(value)
+}

@@ -1,0 +1,92 @@
+//! What `[value]` means: what customers are worth now, in the future and in the past, and what of it is at risk.
+
+use serde::Serialize;
+
+use super::{ExprText, Pipeline, ScoreKind, Unit};
+
+/// `[value]`: each an expression over features and scores; the unit is money.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct Value {
+    /// What a customer pays or spends per period at `as_of`.
+    pub now: Option<ExprText>,
+    /// The period of `now`, as text: `month`.
+    pub per: Option<String>,
+    /// What a customer will bring.
+    pub future: Option<ExprText>,
+    /// What a customer has brought.
+    pub past: Option<ExprText>,
+    /// Probability of losing a customer; that of the first supervised score when absent.
+    pub risk: Option<ExprText>,
+}
+
+/// A column of `customers` that says what a customer is worth.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ValueColumn {
+    /// Its name.
+    pub name: &'static str,
+    /// What it counts.
+    pub unit: Unit,
+    /// What it means, as text.
+    pub about: String,
+    /// The expression.
+    pub text: String,
+}
+
+/// What is paid or spent per period now.
+pub const VALUE_NOW: &str = "value_now";
+/// What will be brought.
+pub const VALUE_FUTURE: &str = "value_future";
+/// What was brought.
+pub const VALUE_PAST: &str = "value_past";
+/// What of the future is expected to be lost.
+pub const VALUE_AT_RISK: &str = "value_at_risk";
+
+/// The columns in the order of tables.
+pub const VALUE_COLUMNS: [&str; 4] = [VALUE_NOW, VALUE_FUTURE, VALUE_PAST, VALUE_AT_RISK];
+
+impl Pipeline {
+    /// The probability of losing a customer, as an expression: that of `[value]`, else that of the first supervised score.
+    pub fn risk(&self) -> Option<String> {
+        if let Some(stated) = self.value.as_ref().and_then(|value| value.risk.as_ref()) {
+            return Some(stated.value.clone());
+        }
+        let supervised = self
+            .scores
+            .iter()
+            .find(|score| matches!(score.kind, ScoreKind::Supervised(_)));
+        supervised.map(|score| format!("{}_probability", score.name.value))
+    }
+
+    /// The columns that `[value]` adds to `customers`; none without it.
+    pub fn value_columns(&self) -> Vec<ValueColumn> {
+        let Some(value) = &self.value else {
+            return Vec::new();
+        };
+        let per = value.per.as_deref().unwrap_or("period");
+        let stated = [
+            (VALUE_NOW, &value.now, format!("paid or spent per {per}")),
+            (VALUE_FUTURE, &value.future, "to be expected".to_owned()),
+            (VALUE_PAST, &value.past, "brought so far".to_owned()),
+        ];
+        let column = |(name, text, about): (&'static str, &Option<ExprText>, String)| {
+            let text = text.as_ref()?.value.trim().to_owned();
+            Some(ValueColumn {
+                name,
+                unit: Unit::Currency,
+                about: format!("Value {about}: {text}."),
+                text,
+            })
+        };
+        let mut columns: Vec<ValueColumn> = stated.into_iter().filter_map(column).collect();
+        if let (Some(future), Some(risk)) = (&value.future, self.risk()) {
+            let future = future.value.trim();
+            columns.push(ValueColumn {
+                name: VALUE_AT_RISK,
+                unit: Unit::Currency,
+                about: format!("Probability of churn ({risk}) x future value ({future})."),
+                text: format!("({risk}) * ({future})"),
+            });
+        }
+        columns
+    }
+}
