@@ -149,7 +149,8 @@ impl<'a> Footer<'a> {
         schema.iter().filter_map(Value::as_struct)
     }
 
-    /// Where the pages of a column of a row group lie.
+    /// Where the pages of a column of a row group lie. Of a column without values writers state no place, or that of an empty
+    /// dictionary: nothing of it need be read.
     pub(super) fn pages(&self, group: &Struct<'a>, leaf: usize) -> Result<Range<u64>, Fault> {
         let (chunk, meta) = described(group, leaf)?;
         let wrong = |what: &str| {
@@ -170,6 +171,9 @@ impl<'a> Footer<'a> {
         }
         let start = first_page(meta).and_then(|start| u64::try_from(start).ok());
         let length = meta.int(column::COMPRESSED).unwrap_or(0).unsigned_abs();
+        if meta.int(column::VALUES) == Some(0) {
+            return Ok(0..0);
+        }
         let end = start.and_then(|start| start.checked_add(length));
         match (start, end) {
             (Some(start), Some(end)) if start >= 4 && end <= self.start => Ok(start..end),

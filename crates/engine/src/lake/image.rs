@@ -69,7 +69,7 @@ pub(super) fn make(
                 pages::check(meta, rows(group)?, &image[start..]).map_err(|what| {
                     format!("column `{}` of row group {number} {what}", name(meta))
                 })?;
-                Some(range)
+                Some(range).filter(|range| !range.is_empty())
             } else {
                 None
             };
