@@ -6,7 +6,7 @@
 //! What an expression means is `docs/expressions.md`: null, division by zero, overflow, dates, casts, every function.
 //!
 //! Where to look: `parse` (text to syntax), `check` (syntax to typed tree), `catalogue` (one row per function),
-//! `failures` (where a value does not convert, or becomes null), `zone` (days and times of a zone), `format` (`strptime`),
+//! `failures` (where a value does not convert, or becomes null), `zone` (days and times of a zone),
 //! `forms` (texts of a lake as values), `print` (tree to text), `analysis` (columns, order of named expressions), `error` (what
 //! can be wrong).
 
@@ -18,7 +18,6 @@ pub mod decimal;
 mod error;
 pub mod exact;
 mod failures;
-pub mod format;
 pub mod forms;
 mod parse;
 mod place;

@@ -4,9 +4,10 @@ use polars::prelude::arity::unary_elementwise;
 use polars::prelude::{
     BooleanChunked, DataType, Expr, Int32Chunked, Int64Chunked, IntoSeries, TimeUnit,
 };
-use tessera_expr::format::TimeFormat;
+use tessera_expr::forms::{self, Moment, trimmed};
 use tessera_expr::temporal::{DAY_MICROS, FIRST_DAY, LAST_DAY, Stated, read_timestamp};
 use tessera_expr::{EpochUnit, Type};
+use tessera_spec::pipeline::TimeFormat;
 
 use super::Clock;
 use super::kernels::{dates, timestamps, unary};
@@ -103,10 +104,8 @@ pub(crate) fn days_in_range(of: Expr) -> Expr {
 
 /// `strptime(text, format)`: a date or a timestamp, as the checker has decided by the format.
 pub(super) fn strptime(of: Expr, format: &str, ty: Type, clock: Clock) -> Expr {
-    // The checker has seen the format.
-    let format = TimeFormat::new(format).ok();
+    let read = by_format(format);
     let stating = Stating::new(clock);
-    let read = move |text: &str| format.as_ref()?.read(text);
     if ty == Type::Date {
         return unary(of, DataType::Date, move |s| {
             let day = |text: Option<&str>| match read(text?)? {
@@ -171,8 +170,22 @@ pub(crate) fn text_skipped(of: Expr, clock: Clock) -> Expr {
 
 /// Whether the text states in this format a time that the clocks skipped.
 pub(super) fn format_skipped(of: Expr, format: &str, clock: Clock) -> Expr {
-    let format = TimeFormat::new(format).ok();
-    skipped(of, clock, move |text| format.as_ref()?.read(text))
+    skipped(of, clock, by_format(format))
+}
+
+/// What a text states in a format that the checker has seen.
+fn by_format(format: &str) -> impl Fn(&str) -> Option<Stated> + Send + Sync + 'static {
+    let format = TimeFormat::parse(format).ok();
+    move |text| {
+        let format = format.as_ref()?;
+        Some(match forms::read_with(trimmed(text), format)? {
+            Moment::Local(time) if !format.has_time() => {
+                Stated::Day(i32::try_from(time.div_euclid(DAY_MICROS)).ok()?)
+            }
+            Moment::Local(time) => Stated::Local(time),
+            Moment::Instant(at) => Stated::Instant(at),
+        })
+    }
 }
 
 fn skipped(

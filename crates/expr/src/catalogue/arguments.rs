@@ -2,10 +2,11 @@
 
 use std::ops::Range;
 
+use tessera_spec::pipeline::TimeFormat;
+
 use super::Site;
 use crate::check::{Checker, Want};
 use crate::error::{ErrorKind, ExprError};
-use crate::format::TimeFormat;
 use crate::tree::{DateUnit, EpochUnit, Expr, Function, Literal, Node, Type};
 
 fn call(function: Function, args: Vec<Expr>, ty: Type, span: Range<usize>) -> Option<Expr> {
@@ -209,7 +210,7 @@ pub(super) fn strptime(
         let expected = "a format in quotes as its second argument, such as '%d.%m.%Y'";
         return wrong_argument(c, &site, expected, format.span.clone());
     };
-    let ty = match TimeFormat::new(written) {
+    let ty = match TimeFormat::parse(written) {
         Ok(checked) if checked.has_time() => Type::Timestamp,
         Ok(_) => Type::Date,
         Err(reason) => {
