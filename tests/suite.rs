@@ -59,6 +59,8 @@ mod latest;
 mod lifetime_always;
 #[path = "suite/messages.rs"]
 mod messages;
+#[path = "suite/mixes.rs"]
+mod mixes;
 #[path = "suite/online_retail.rs"]
 mod online_retail;
 #[path = "suite/oracle.rs"]
@@ -81,6 +83,8 @@ mod row_accounting;
 mod scores;
 #[path = "suite/shop.rs"]
 mod shop;
+#[path = "suite/store_care.rs"]
+mod store_care;
 #[path = "suite/table.rs"]
 mod table;
 #[path = "suite/text_files.rs"]

@@ -90,6 +90,7 @@ fn catalogue_completions_and_help_are_on_stdout() {
         "run",
         "report",
         "snapshots",
+        "path",
         "verify",
         "repair",
         "features",

@@ -80,9 +80,14 @@ pub(crate) enum Command {
         after_help = "Examples:\n  tessera snapshots data/store/demo\n  tessera snapshots data/store/demo --json"
     )]
     Snapshots(StoreOnly),
+    /// Print the folder of the newest version's tables, so that a script reads all of them from one version.
+    #[command(
+        after_help = "Examples:\n  tessera path data/store/demo\n  tessera path data/store/demo --version 1"
+    )]
+    Path(FolderOf),
     /// Check every file of a store against its commit: checksums, footers, rows, the chain of commits.
     #[command(
-        after_help = "Examples:\n  tessera verify data/store/demo\n  tessera verify data/store/demo --version 1"
+        after_help = "Examples:\n  tessera verify data/store/demo\n  tessera verify data/store/demo --version 1 --deep"
     )]
     Verify(Verify),
     /// Complete what an interrupted run left, and rebuild hints, catalogue and views.
@@ -166,6 +171,10 @@ pub(crate) struct Run {
     /// Folder for temporary files, and for the rejected rows of a run that fails; the system's by default.
     #[arg(long, value_name = "DIR")]
     pub(crate) work: Option<PathBuf>,
+    /// Where an equal run published already, check the content of its version, page by page, and publish it again if it is
+    /// damaged. Missing files and wrong sizes are found and replaced without this.
+    #[arg(long)]
+    pub(crate) replace_damaged: bool,
     #[command(flatten)]
     pub(crate) store: StoreAccess,
 }
@@ -249,12 +258,27 @@ pub(crate) struct Repair {
 }
 
 #[derive(Debug, Args)]
+pub(crate) struct FolderOf {
+    /// Folder of the store.
+    pub(crate) store: PathBuf,
+    /// This version instead of the newest.
+    #[arg(long)]
+    pub(crate) version: Option<u64>,
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct Verify {
     /// Folder of the store.
     pub(crate) store: PathBuf,
     /// Only this version.
     #[arg(long)]
     pub(crate) version: Option<u64>,
+    /// Decode every page of every column, too, and compare its checksum.
+    #[arg(long, conflicts_with = "quick")]
+    pub(crate) deep: bool,
+    /// Only look whether files are there with their sizes.
+    #[arg(long)]
+    pub(crate) quick: bool,
 }
 
 #[derive(Debug, Args)]

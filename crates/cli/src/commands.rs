@@ -4,6 +4,7 @@ mod check;
 mod completions;
 mod demo;
 mod features;
+mod path;
 mod report;
 mod run;
 mod schema;
@@ -25,6 +26,7 @@ pub(crate) fn dispatch(arguments: Arguments) -> Result<ExitCode, Failure> {
         Command::Run(run) => run::run(&run, &output),
         Command::Report(report) => report::run(&report),
         Command::Snapshots(store) => snapshots::list(&store, &output),
+        Command::Path(folder) => path::run(&folder, &output),
         Command::Verify(verify) => verify::run(&verify, &output),
         Command::Repair(store) => verify::repair(&store, &output),
         Command::Features(features) => features::run(&features, &output),

@@ -136,10 +136,15 @@ fn first_edges(
     scheme: &str,
     as_of: NaiveDate,
 ) -> Result<Option<Taken>, PipelineError> {
-    for version in store.versions()? {
-        if version.as_of() == as_of || store.is_expired(version.number())? {
+    let standings = store.standings()?;
+    for listed in store.list()? {
+        let replaced = standings
+            .get(&listed.version)
+            .is_some_and(|standing| standing.damaged_replaced_by.is_some());
+        if listed.as_of == as_of || replaced || store.is_expired(listed.version)? {
             continue;
         }
+        let version = store.version(listed.version)?;
         if let Some(taken) = edges_of(&version, scheme)? {
             return Ok(Some(taken));
         }

@@ -8,9 +8,11 @@ use arrow::array::{ArrayRef, Date32Array, RecordBatch};
 use arrow::datatypes::{DataType, Field, Schema};
 use chrono::NaiveDate;
 use serde_json::{Value, json};
-use tessera_report::{FeatureMeta, GoalMeta, Options, ReportMeta, SchemeMeta, TargetMeta};
+use tessera_report::{
+    FeatureMeta, GoalMeta, Options, ReportError, ReportMeta, SchemeMeta, TargetMeta,
+};
 use tessera_segments::{Assignment, Quality};
-use tessera_snapshot::{Gate, RunIdentity, Store, StoreError, Version};
+use tessera_snapshot::{Gate, Owner, Replaced, RunIdentity, Store, StoreError, Version};
 use tessera_spec::pipeline::{SchemeKind, Target};
 
 use crate::customers::Assigned;
@@ -35,6 +37,8 @@ pub struct Published {
     pub as_of: NaiveDate,
     /// An equal run had published it before.
     pub already: bool,
+    /// The damaged version that it takes the place of.
+    pub replaces: Option<u64>,
     /// The version that `latest` names: that of the greatest `as_of`, so not this one where this is an older day.
     pub latest: u64,
     /// Day of that version.
@@ -58,6 +62,7 @@ impl Published {
     pub fn to_json(&self) -> Value {
         json!({
             "version": self.version, "as_of": self.as_of.to_string(), "already_published": self.already,
+            "replaces": self.replaces,
             "latest": {"version": self.latest, "as_of": self.latest_as_of.to_string()},
             "tables": self.tables, "report": self.report, "bytes": self.bytes, "rows": self.rows,
             "incomplete": self.incomplete,
@@ -67,10 +72,19 @@ impl Published {
 
 /// Opens the pipeline's store, which is made if it does not exist.
 pub(crate) fn open(prepared: &Prepared) -> Result<Store, PipelineError> {
-    Ok(Store::open_or_create_with(
-        Path::new(&prepared.pipeline.store),
-        prepared.store.clone(),
-    )?)
+    let store =
+        Store::open_or_create_with(Path::new(&prepared.pipeline.store), prepared.store.clone())?;
+    store.claim(&owner(prepared))?;
+    Ok(store)
+}
+
+/// What the store remembers of the pipeline.
+fn owner(prepared: &Prepared) -> Owner {
+    Owner {
+        name: prepared.pipeline.name.clone(),
+        shared: prepared.pipeline.shared_store,
+        was: prepared.pipeline.was.clone(),
+    }
 }
 
 /// What the report needs to know of the pipeline.
@@ -141,20 +155,57 @@ fn word(value: &impl serde::Serialize) -> String {
         .unwrap_or_default()
 }
 
-/// The version that an equal run published before, with its hints completed and its report at hand.
-pub(crate) fn already(
+/// What an equal run left in the store.
+pub(crate) enum Before {
+    /// No version.
+    Nothing,
+    /// A version that is as it was published, with its hints completed and its report at hand.
+    Done(Box<Published>),
+    /// A version that is damaged, to be published again.
+    Damaged(Replaced),
+}
+
+/// Looks for the version that an equal run published. Its files must be there with their sizes; where `thorough`, with their
+/// content, page by page.
+pub(crate) fn before(
     store: &Store,
     identity: &RunIdentity,
-) -> Result<Option<Published>, PipelineError> {
+    thorough: bool,
+) -> Result<Before, PipelineError> {
     let Some(version) = store.find(identity)? else {
-        return Ok(None);
+        return Ok(Before::Nothing);
     };
+    let found = match version.check() {
+        Ok(()) if thorough => version.verify_pages(),
+        checked => checked,
+    };
+    // The report reads most tables, and so finds what is wrong with their content.
+    let rendered = found.map(|()| match render(&version) {
+        Err(PipelineError::Report(ReportError::Store(error))) if error.is_damage() => Err(error),
+        rendered => Ok(rendered),
+    });
+    match rendered.and_then(|rendered| rendered) {
+        Ok(html) => Ok(Before::Done(Box::new(already(store, &version, html)))),
+        Err(error) if thorough || error.is_damage() => {
+            let version = version.number();
+            let reason = error.to_string();
+            tracing::warn!(
+                version,
+                "version {version} is damaged, so it is published again: {reason}"
+            );
+            Ok(Before::Damaged(Replaced { version, reason }))
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn already(store: &Store, version: &Version, html: Result<String, PipelineError>) -> Published {
     let repaired = store.repair();
-    let mut published = published(store, &version, true);
+    let mut published = published(store, version, true);
     published.note(NOT_SHOWN, repaired);
-    let written = write_report(store, published.version);
+    let written = html.and_then(|html| Ok(store.write_report(published.version, &html)?));
     published.note(NO_REPORT, written);
-    Ok(Some(published))
+    published
 }
 
 /// What is said where `LATEST`, `latest`, the catalogue or the views fail.
@@ -183,6 +234,11 @@ fn published(store: &Store, version: &Version, already: bool) -> Published {
         version: version.number(),
         as_of: version.as_of(),
         already,
+        replaces: version
+            .commit()
+            .replaces
+            .as_ref()
+            .map(|damaged| damaged.version),
         latest: latest.number(),
         latest_as_of: latest.as_of(),
         tables: version.folder().to_owned(),
@@ -321,9 +377,13 @@ pub(crate) fn publish(
     store: &Store,
     identity: &RunIdentity,
     tables: Tables,
+    replaces: Option<Replaced>,
     gate: &Gate,
 ) -> Result<Published, PipelineError> {
     let mut staging = store.stage(identity.clone())?;
+    if let Some(damaged) = replaces {
+        staging.replace(damaged);
+    }
     staging.stop_at(gate);
     for (name, batch) in [
         ("customers", &tables.customers),

@@ -30,6 +30,8 @@ pub struct RunOptions<'a> {
     pub threads: usize,
     /// Folder of stage files.
     pub work: &'a WorkFolder,
+    /// Whether the content of a version that an equal run published is checked, and published again where it is damaged.
+    pub replace_damaged: bool,
     /// Set by an interrupt.
     pub interrupted: &'a AtomicBool,
     /// Whether the run has committed, and where it is stopped before it does.
@@ -44,9 +46,11 @@ pub fn run(
 ) -> Result<Published, PipelineError> {
     let store = publish::open(prepared)?;
     let identity = identity::identity(prepared);
-    if let Some(found) = publish::already(&store, &identity)? {
-        return Ok(found);
-    }
+    let replaces = match publish::before(&store, &identity, options.replace_damaged)? {
+        publish::Before::Nothing => None,
+        publish::Before::Damaged(damaged) => Some(damaged),
+        publish::Before::Done(found) => return Ok(*found),
+    };
     let work = options.work;
     let disclosure = Disclosure {
         values: prepared.pipeline.log.values,
@@ -77,7 +81,7 @@ pub fn run(
     let assigned = job.assign(&scored_table, work.path())?;
     let outcomes: Vec<SourceOutcome> = passes.into_iter().map(|pass| pass.outcome).collect();
     let tables = job.profile(assigned, &outcomes, rejects, scored)?;
-    let published = job.publish(&store, &identity, tables)?;
+    let published = job.publish(&store, &identity, tables, replaces)?;
     for source in &prepared.pipeline.sources {
         disclosure.forget(&source.name.value);
     }
@@ -354,10 +358,11 @@ impl Job<'_> {
         store: &tessera_snapshot::Store,
         identity: &tessera_snapshot::RunIdentity,
         tables: publish::Tables,
+        replaces: Option<tessera_snapshot::Replaced>,
     ) -> Result<Published, PipelineError> {
         let mut published = self.stage(|job| {
             let rows_in = tables.rows();
-            let published = publish::publish(store, identity, tables, job.gate)?;
+            let published = publish::publish(store, identity, tables, replaces, job.gate)?;
             let report = StageReport {
                 rows_in,
                 rows_out: rows_in,

@@ -12,6 +12,7 @@ use crate::commit::CommittedTable;
 use crate::error::StoreError;
 use crate::store::{Digested, run_path};
 use crate::succession::{self, Standing, newest};
+use crate::tables::TABLES;
 use crate::writer::{Layout, write_parquet};
 
 /// `catalog.parquet`: one row per committed version. `superseded_by` is the newest version of the same day, `previous` the
@@ -73,49 +74,64 @@ pub(crate) fn parquet(versions: &[Arc<Digested>]) -> Result<Vec<u8>, StoreError>
 /// Name of the DuckDB macro with the store's folder, and of the variable that replaces it.
 const FOLDER: &str = "tessera_store";
 
-/// `views/duckdb.sql`: one view per table over the newest unexpired version of every `as_of`. A DuckDB started in any folder
-/// can read the file: paths begin at the store's folder, which stands in one place, a macro, so that the views also work in a
-/// database that was saved. A store that was moved needs a repair, or a variable with its new folder.
+/// Schema of the views over the newest day alone.
+const LATEST: &str = "latest";
+
+/// `views/duckdb.sql`: per table one view over the newest unexpired version of every `as_of`, and one in the schema `latest`
+/// over the version of the newest day. All views name files of versions, which never change, so that whatever is read through
+/// the views that one reading of this file made is of the same versions. A DuckDB started in any folder can read the file:
+/// paths begin at the store's folder, which stands in one place, a macro, so that the views also work in a database that was
+/// saved. A store that was moved needs a repair, or a variable with its new folder.
 pub(crate) fn duckdb(versions: &[Arc<Digested>], expired: &BTreeSet<u64>, store: &Path) -> String {
     let current = newest(
         versions
             .iter()
             .filter(|known| !expired.contains(&known.version)),
     );
-    let tables: BTreeSet<&str> = current
-        .values()
-        .flat_map(|known| known.tables.iter().map(|table| table.name.as_str()))
-        .collect();
+    let history: Vec<&Digested> = current.values().copied().collect();
+    let latest = history.last().map_or(&[][..], std::slice::from_ref);
     let store = quoted(&store.to_string_lossy());
     let mut text = format!(
-        "-- Views over the newest version of every as_of: whole histories in one query. For DuckDB 1.1 or newer.\n\
+        "-- Views over the newest version of every as_of: whole histories in one query. In the schema `{LATEST}`: the newest day\n\
+         -- alone. All views are bound to the versions of the moment at which this file was read, and change together when it\n\
+         -- is read again. For DuckDB 1.1 or newer.\n\
          -- Every run writes this file anew, and so does `tessera repair`: run that after moving the store. Where the store is\n\
          -- mounted at another place, name that place first: SET VARIABLE {FOLDER} = '/its/folder';\n\
-         create or replace macro {FOLDER}() as coalesce(getvariable('{FOLDER}'), {store});\n"
+         begin transaction;\n\
+         create or replace macro {FOLDER}() as coalesce(getvariable('{FOLDER}'), {store});\n\
+         create schema if not exists {LATEST};\n"
     );
-    for table in tables {
-        let files: Vec<String> = current
-            .values()
-            .filter_map(|known| {
-                Some((
-                    known,
-                    known.tables.iter().find(|found| found.name == table)?,
-                ))
-            })
-            .flat_map(|(known, found)| {
-                let folder = run_path(known.as_of, &known.txid);
-                found.files.iter().map(move |file| {
-                    let path = quoted(&format!("/{folder}/{}", file.path));
-                    format!("{FOLDER}() || {path}")
-                })
-            })
-            .collect();
-        text.push_str(&format!(
-            "\ncreate or replace view {table} as select * from read_parquet([\n  {}\n], union_by_name = true, hive_partitioning = false);\n",
-            files.join(",\n  ")
-        ));
+    for (schema, versions) in [("main", &history[..]), (LATEST, latest)] {
+        for table in TABLES {
+            text.push_str(&view(schema, table.name, versions));
+        }
     }
+    text.push_str("\ncommit;\n");
     text
+}
+
+/// One view, or none where no version has the table: a saved database must not keep that of an earlier reading.
+fn view(schema: &str, table: &str, versions: &[&Digested]) -> String {
+    let files: Vec<String> = versions
+        .iter()
+        .filter_map(|known| {
+            let found = known.tables.iter().find(|found| found.name == table)?;
+            Some((run_path(known.as_of, &known.txid), found))
+        })
+        .flat_map(|(folder, found)| {
+            found.files.iter().map(move |file| {
+                let path = quoted(&format!("/{folder}/{}", file.path));
+                format!("{FOLDER}() || {path}")
+            })
+        })
+        .collect();
+    if files.is_empty() {
+        return format!("\ndrop view if exists {schema}.{table};\n");
+    }
+    format!(
+        "\ncreate or replace view {schema}.{table} as select * from read_parquet([\n  {}\n], union_by_name = true, hive_partitioning = false);\n",
+        files.join(",\n  ")
+    )
 }
 
 /// A text as an SQL literal.

@@ -1,8 +1,9 @@
 //! A commit: the file that makes a version exist. Never rewritten, never deleted; no customer in it.
 
 use chrono::NaiveDate;
-use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde::de::{Error, IgnoredAny, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
 use crate::txid::is_txid;
@@ -29,6 +30,9 @@ pub struct Commit {
     /// 0 where there was none.
     #[serde(default)]
     pub previous: u64,
+    /// The damaged version of the same run that this one takes the place of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replaces: Option<Replaced>,
     /// The program that made the version.
     #[serde(default)]
     pub program: String,
@@ -37,7 +41,8 @@ pub struct Commit {
     pub as_of: NaiveDate,
     /// What a report needs to know of the pipeline.
     pub pipeline: Value,
-    /// The inputs: per source its files with size and fingerprint.
+    /// The inputs: per source its files with size and fingerprint, or the lists of `inputs/` that hold them.
+    #[serde(default)]
     pub inputs: Value,
     /// Rows per source: used, filtered, quarantined, dropped.
     pub counts: Value,
@@ -52,6 +57,15 @@ pub struct Commit {
     pub finished_at: String,
     /// sha256 of this text with nothing between the quotes of this last line.
     pub body_sha256: String,
+}
+
+/// A version whose files are not what its commit says.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Replaced {
+    /// Its number.
+    pub version: u64,
+    /// What was found.
+    pub reason: String,
 }
 
 /// A table of a version.
@@ -117,13 +131,27 @@ impl Commit {
     pub(crate) fn open(bytes: &[u8]) -> Result<Self, String> {
         let commit: Self =
             serde_json::from_slice(bytes).map_err(|error| format!("not a commit: {error}"))?;
+        commit.check(bytes)
+    }
+
+    /// As [`Commit::open`], but without the inputs, which may be many.
+    pub(crate) fn open_without_inputs(bytes: &[u8]) -> Result<Self, String> {
+        let mut json = serde_json::Deserializer::from_slice(bytes);
+        let commit = without_inputs(&mut json)
+            .and_then(|commit| json.end().map(|()| commit))
+            .map_err(|error| format!("not a commit: {error}"))?;
+        commit.check(bytes)
+    }
+
+    fn check(self, bytes: &[u8]) -> Result<Self, String> {
+        let commit = self;
         if commit.format != FORMAT {
             return Err(format!(
                 "format {} is not known to this program, which knows {FORMAT}",
                 commit.format
             ));
         }
-        if body(bytes).is_none_or(|body| sha256(&body) != commit.body_sha256) {
+        if body_sha256(bytes).is_none_or(|sum| sum != commit.body_sha256) {
             return Err("its checksum does not fit its content".to_owned());
         }
         if commit.parent + 1 != commit.version {
@@ -141,12 +169,45 @@ impl Commit {
     }
 }
 
-/// The text that was hashed.
-fn body(bytes: &[u8]) -> Option<Vec<u8>> {
+/// Reads a commit and skips its inputs.
+fn without_inputs<'de, D: Deserializer<'de>>(from: D) -> Result<Commit, D::Error> {
+    struct Fields;
+    impl<'de> Visitor<'de> for Fields {
+        type Value = Map<String, Value>;
+
+        fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            f.write_str("a commit")
+        }
+
+        fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+            let mut fields = Map::new();
+            while let Some(name) = map.next_key::<String>()? {
+                if name == "inputs" {
+                    map.next_value::<IgnoredAny>()?;
+                } else {
+                    let value = map.next_value()?;
+                    fields.insert(name, value);
+                }
+            }
+            Ok(fields)
+        }
+    }
+    let fields = from.deserialize_map(Fields)?;
+    serde_json::from_value(Value::Object(fields)).map_err(D::Error::custom)
+}
+
+/// sha256 of the text that was hashed: all but the checksum itself.
+fn body_sha256(bytes: &[u8]) -> Option<String> {
     let text = std::str::from_utf8(bytes).ok()?;
     let start = text.rfind(SEAL)? + SEAL.len();
     let stated = text[start..].strip_suffix(END)?;
-    (!stated.contains('"')).then(|| [&text[..start], END].concat().into_bytes())
+    if stated.contains('"') {
+        return None;
+    }
+    let mut hash = Sha256::new();
+    hash.update(&bytes[..start]);
+    hash.update(END);
+    Some(hex(&hash.finalize()))
 }
 
 /// Whether a path is a file, or a file in a folder, and nothing else.
@@ -213,6 +274,7 @@ mod tests {
             txid: crate::txid::new(),
             idempotency_key: sha256(b"key"),
             previous: 2,
+            replaces: None,
             program: "tessera".into(),
             as_of: NaiveDate::from_ymd_opt(2026, 11, 22).unwrap(),
             pipeline: json!({"z": 1.5, "a": "\"body_sha256\": \"x\"\n}"}),
@@ -234,6 +296,11 @@ mod tests {
     fn sealed_commits_open_again() {
         let (sealed, bytes) = commit().seal().unwrap();
         assert_eq!(Commit::open(&bytes).unwrap(), sealed);
+        let without = Commit {
+            inputs: Value::Null,
+            ..sealed.clone()
+        };
+        assert_eq!(Commit::open_without_inputs(&bytes).unwrap(), without);
         let text = String::from_utf8(bytes).unwrap();
         assert!(
             text.ends_with(&format!(

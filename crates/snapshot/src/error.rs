@@ -112,6 +112,16 @@ pub enum StoreError {
         /// Number of tries.
         tries: u32,
     },
+    /// The store holds versions of another pipeline.
+    #[error("{} holds versions of the pipeline `{other}`, and this one is `{own}`; in one store both would take turns as `latest`, so nothing was published. Give each its own `store`; where one is meant, write `shared_store = true` in both files and run `{other}` first; where `{other}` was renamed, write `was = \"{other}\"`", path.display())]
+    OtherPipeline {
+        /// The store.
+        path: PathBuf,
+        /// Name of the pipeline that the store remembers.
+        other: String,
+        /// Name of the pipeline of this run.
+        own: String,
+    },
     /// The run was stopped before it committed.
     #[error("interrupted; nothing was published")]
     Stopped,
@@ -138,13 +148,29 @@ impl StoreError {
         }
     }
 
-    /// The exit code of the program: 4 store or I/O, 5 locked, 6 in doubt, 130 stopped, 2 for a version or table that is not there.
+    /// Whether this says that a file is missing or not as committed, rather than that it could not be asked.
+    pub fn is_damage(&self) -> bool {
+        match self {
+            Self::Damaged { .. } => true,
+            Self::Io { error, .. } => matches!(
+                error.kind(),
+                io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
+            ),
+            _ => false,
+        }
+    }
+
+    /// The exit code of the program: 4 store or I/O, 5 locked, 6 in doubt, 130 stopped, 2 for a version or table that is not there
+    /// and for a store of another pipeline.
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::Stopped => 130,
             Self::Locked { .. } => 5,
             Self::InDoubt { .. } | Self::NotYetVisible { .. } => 6,
-            Self::NoVersion { .. } | Self::Expired { .. } | Self::NoTable { .. } => 2,
+            Self::NoVersion { .. }
+            | Self::Expired { .. }
+            | Self::NoTable { .. }
+            | Self::OtherPipeline { .. } => 2,
             Self::BadTable { .. } => 1,
             Self::Io { .. }
             | Self::NotAStore { .. }

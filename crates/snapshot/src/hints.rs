@@ -18,6 +18,9 @@ pub(crate) struct Latest {
     pub(crate) version: u64,
     /// sha256 of the commit's file.
     pub(crate) sha256: String,
+    /// Folder of the version's tables below the store: a reader that takes all paths from here sees one version.
+    #[serde(default)]
+    pub(crate) folder: String,
 }
 
 /// The hints as they follow from the commits.
@@ -44,6 +47,7 @@ impl Store {
         let hint = Latest {
             version: shown.version,
             sha256: shown.sha256.clone(),
+            folder: run_path(shown.as_of, &shown.txid),
         };
         Ok(Some(Wanted {
             latest: serde_json::to_vec(&hint)
@@ -102,7 +106,7 @@ impl Store {
     }
 
     /// Replaces a small file in one step, unless it holds these bytes.
-    fn replace(
+    pub(crate) fn replace(
         &self,
         step: Step,
         folder: &Folder,

@@ -3,12 +3,12 @@
 //! The types that matter: [`Store`], [`Version`] (one published state), [`Staging`] (tables on their way in), [`tables`] (what
 //! is published), [`StoreError`] (with its exit code).
 //!
-//! Layout of a store: `FORMAT`, `commits/` (the truth), `data/as_of=…/run=…/TABLE.parquet` (immutable), `expired/` (versions
+//! Layout of a store: `FORMAT`, `PIPELINES` (whose versions these are), `commits/` (the truth), `data/as_of=…/run=…/TABLE.parquet` (immutable), `inputs/` (what versions were made of, held once), `expired/` (versions
 //! whose data may be gone), `LATEST` and `latest` (hints), `catalog.parquet`, `views/` and `reports/` (rebuildable), `LOCK`,
 //! `tmp/`.
 //!
 //! Where to look: `publish` is the protocol step by step, `gate` is where an interrupt and a commit meet, `format` founds a store, `store` finds versions, `succession` relates
-//! them, `lock` is taken by publishers, `hints` and `catalogue` make them easy to find, `verify` checks, `reports` keeps pages for people, `writer` makes the Parquet files, `step` is where tests break things.
+//! them, `owners` says whose versions a store holds, `lock` is taken by publishers, `hints` and `catalogue` make them easy to find, `verify` checks, `reports` keeps pages for people, `writer` makes the Parquet files, `step` is where tests break things.
 
 mod catalogue;
 mod commit;
@@ -17,7 +17,9 @@ mod folder;
 mod format;
 mod gate;
 mod hints;
+mod inputs;
 mod lock;
+mod owners;
 mod publish;
 mod reports;
 mod step;
@@ -32,11 +34,12 @@ mod writer;
 #[cfg(test)]
 mod tests;
 
-pub use commit::{Commit, CommittedColumn, CommittedFile, CommittedTable};
+pub use commit::{Commit, CommittedColumn, CommittedFile, CommittedTable, Replaced};
 pub use error::StoreError;
 pub use gate::{Gate, Stopped};
+pub use owners::Owner;
 pub use publish::{Published, RunIdentity, Staging};
-pub use store::{Options, Store};
+pub use store::{Listed, Options, Store};
 pub use succession::Standing;
-pub use verify::VerifyReport;
+pub use verify::{Depth, Replacement, VerifyReport};
 pub use version::{OpenVersion, Version};

@@ -12,7 +12,7 @@ use rayon::prelude::*;
 use serde_json::Value;
 
 use crate::commit::{
-    Commit, CommittedColumn, CommittedFile, CommittedTable, FORMAT, file_name, sha256,
+    Commit, CommittedColumn, CommittedFile, CommittedTable, FORMAT, Replaced, file_name, sha256,
 };
 use crate::error::StoreError;
 use crate::folder::Folder;
@@ -74,6 +74,10 @@ pub struct Staging<'a> {
     tables: Vec<CommittedTable>,
     contracts: Value,
     started: SystemTime,
+    /// The damaged version that this one takes the place of.
+    replaces: Option<Replaced>,
+    /// The inputs as they are committed.
+    inputs: Value,
     /// Where the run can be stopped from outside.
     gate: Option<&'a Gate>,
     /// A commit may name the staged files, so that they must stay.
@@ -113,6 +117,8 @@ impl Store {
                 tables: Vec::new(),
                 contracts: Value::Null,
                 started: SystemTime::now(),
+                replaces: None,
+                inputs: Value::Null,
                 gate: None,
                 referenced: false,
             });
@@ -121,6 +127,11 @@ impl Store {
 }
 
 impl<'a> Staging<'a> {
+    /// Publishes although an equal run did before, because its version is damaged.
+    pub fn replace(&mut self, damaged: Replaced) {
+        self.replaces = Some(damaged);
+    }
+
     /// Lets others stop the run until it commits.
     pub fn stop_at(&mut self, gate: &'a Gate) {
         self.gate = Some(gate);
@@ -221,6 +232,7 @@ impl<'a> Staging<'a> {
     /// Nothing was published, unless the error is [`StoreError::InDoubt`] or [`StoreError::NotYetVisible`].
     pub fn publish(mut self, counts: Value) -> Result<Published, StoreError> {
         self.tables.sort_by(|a, b| a.name.cmp(&b.name));
+        self.inputs = self.store.keep_inputs(&self.identity.inputs)?;
         for _ in 0..TRIES {
             self.verify()?;
             self.make_durable()?;
@@ -280,7 +292,9 @@ impl<'a> Staging<'a> {
         let _lock = store.lock_unless(&|| self.go_on())?;
         // A predecessor that died after its commit is completed first.
         store.refresh_hints()?;
-        if let Some(version) = store.find(&self.identity)? {
+        let damaged = self.replaces.as_ref().map(|damaged| damaged.version);
+        let found = store.find(&self.identity)?;
+        if let Some(version) = found.filter(|found| Some(found.number()) != damaged) {
             return Ok(Some(Published {
                 version,
                 already: true,
@@ -413,10 +427,11 @@ impl<'a> Staging<'a> {
             txid: self.txid.clone(),
             idempotency_key,
             previous,
+            replaces: self.replaces.clone(),
             program: self.identity.program.clone(),
             as_of: self.identity.as_of,
             pipeline: self.identity.pipeline.clone(),
-            inputs: self.identity.inputs.clone(),
+            inputs: self.inputs.clone(),
             counts: counts.clone(),
             contracts: self.contracts.clone(),
             tables: self.tables.clone(),

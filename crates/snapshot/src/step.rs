@@ -5,6 +5,8 @@ use std::io;
 /// A step of the protocol, in its order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Step {
+    /// Before: the file that remembers the pipeline.
+    NamePipeline,
     /// 1: the run's folder.
     MakeRun,
     /// 2: a table's file, which must not exist.

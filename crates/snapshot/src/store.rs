@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -63,8 +63,43 @@ pub(crate) struct Digested {
     /// The version that this one was made after, 0 for none.
     pub(crate) previous: u64,
     pub(crate) tables: Vec<CommittedTable>,
+    pub(crate) program: String,
+    pub(crate) finished_at: String,
+    /// The damaged version that this one takes the place of.
+    pub(crate) replaces: Option<u64>,
     /// sha256 of the commit's file.
     pub(crate) sha256: String,
+}
+
+/// A version in a list: what is known of it without its inputs.
+#[derive(Debug, Clone)]
+pub struct Listed {
+    /// Its number.
+    pub version: u64,
+    /// The day at whose close it shows the customer base.
+    pub as_of: NaiveDate,
+    /// When it was committed.
+    pub finished_at: String,
+    /// The program that made it.
+    pub program: String,
+    /// Its tables.
+    pub tables: Vec<CommittedTable>,
+    /// Folder of its tables.
+    pub folder: PathBuf,
+}
+
+impl Listed {
+    /// Rows of a table, 0 where it has no such table.
+    pub fn rows(&self, table: &str) -> u64 {
+        let found = self.tables.iter().find(|known| known.name == table);
+        found.map_or(0, CommittedTable::rows)
+    }
+
+    /// Size of all its files.
+    pub fn bytes(&self) -> u64 {
+        let files = self.tables.iter().flat_map(|table| &table.files);
+        files.map(|file| file.bytes).sum()
+    }
 }
 
 impl Store {
@@ -168,8 +203,17 @@ impl Store {
 
     /// A commit from its bytes.
     pub(crate) fn parse(&self, number: u64, bytes: &[u8]) -> Result<Commit, StoreError> {
+        self.parse_with(number, bytes, Commit::open)
+    }
+
+    fn parse_with(
+        &self,
+        number: u64,
+        bytes: &[u8],
+        open: impl Fn(&[u8]) -> Result<Commit, String>,
+    ) -> Result<Commit, StoreError> {
         let path = self.commits.join(&file_name(number));
-        let commit = Commit::open(bytes).map_err(|reason| StoreError::damaged(&path, reason))?;
+        let commit = open(bytes).map_err(|reason| StoreError::damaged(&path, reason))?;
         if commit.version != number {
             return Err(StoreError::damaged(
                 &path,
@@ -204,8 +248,11 @@ impl Store {
             idempotency_key,
             previous,
             tables,
+            program,
+            finished_at,
+            replaces,
             ..
-        } = self.parse(number, &bytes)?;
+        } = self.parse_with(number, &bytes, Commit::open_without_inputs)?;
         let digested = Digested {
             version,
             as_of,
@@ -213,9 +260,28 @@ impl Store {
             idempotency_key,
             previous,
             tables,
+            program,
+            finished_at,
+            replaces: replaces.map(|damaged| damaged.version),
             sha256: sha256(&bytes),
         };
         Ok(known.entry(number).or_insert(Arc::new(digested)).clone())
+    }
+
+    /// Every version, oldest first, without what it was made of. Expired ones are among them.
+    ///
+    /// # Errors
+    /// A commit that cannot be read or does not fit its checksum.
+    pub fn list(&self) -> Result<Vec<Listed>, StoreError> {
+        let listed = |known: Arc<Digested>| Listed {
+            version: known.version,
+            as_of: known.as_of,
+            finished_at: known.finished_at.clone(),
+            program: known.program.clone(),
+            tables: known.tables.clone(),
+            folder: self.root.join(&run_path(known.as_of, &known.txid)),
+        };
+        Ok(self.digests()?.into_iter().map(listed).collect())
     }
 
     /// Every version, oldest first, by the commits themselves. Expired ones are among them.

@@ -17,6 +17,8 @@ pub struct Standing {
     /// A run of the same day would follow another version today than the one this version followed, so an equal run
     /// publishes again.
     pub outdated: bool,
+    /// The version that took the place of this one because it is damaged.
+    pub damaged_replaced_by: Option<u64>,
 }
 
 /// The version that `LATEST` and `latest` name: the greatest `as_of`, and of several versions of that day the highest. Expired
@@ -55,6 +57,17 @@ pub(crate) fn newest<'a>(
 /// What the commits mean for each other, in the order of the versions.
 pub(crate) fn standings(versions: &[Arc<Digested>]) -> Vec<Standing> {
     let newest = newest(versions.iter());
+    let replaced: BTreeMap<u64, u64> = versions
+        .iter()
+        .filter_map(|known| Some((known.replaces?, known.version)))
+        .collect();
+    // A version that was published again because it was damaged is the same for those that follow it.
+    let current = |mut version: u64| {
+        while let Some(&by) = replaced.get(&version).filter(|&&by| by > version) {
+            version = by;
+        }
+        version
+    };
     let standing = |known: &Arc<Digested>| {
         let superseded_by = newest
             .get(&known.as_of)
@@ -63,7 +76,8 @@ pub(crate) fn standings(versions: &[Arc<Digested>]) -> Vec<Standing> {
         let before = newest.range(..known.as_of).next_back();
         Standing {
             superseded_by,
-            outdated: before.map_or(0, |(_, before)| before.version) != known.previous,
+            outdated: before.map_or(0, |(_, before)| before.version) != current(known.previous),
+            damaged_replaced_by: replaced.get(&known.version).copied(),
         }
     };
     versions.iter().map(standing).collect()
@@ -98,6 +112,9 @@ mod tests {
                 idempotency_key: String::new(),
                 previous,
                 tables: Vec::new(),
+                program: String::new(),
+                finished_at: String::new(),
+                replaces: None,
                 sha256: String::new(),
             }));
         }
@@ -123,6 +140,7 @@ mod tests {
         let by = |superseded_by, outdated| Standing {
             superseded_by,
             outdated,
+            damaged_replaced_by: None,
         };
         assert_eq!(
             found,

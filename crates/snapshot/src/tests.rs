@@ -5,6 +5,7 @@ mod damage;
 mod faults;
 mod hints;
 mod history;
+mod inputs;
 mod kills;
 mod publishing;
 mod races;

@@ -1,10 +1,22 @@
 //! Is everything in the store what was committed?
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::commit::sha256;
 use crate::error::StoreError;
 use crate::store::Store;
+
+/// How far `verify` looks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Depth {
+    /// Files are there, with their sizes.
+    Quick,
+    /// Their content is hashed, and their footers are read.
+    #[default]
+    Content,
+    /// Every page of every column is decoded, too, and its checksum compared.
+    Pages,
+}
 
 /// What `verify` found.
 #[derive(Debug, Default)]
@@ -17,9 +29,30 @@ pub struct VerifyReport {
     pub bytes: u64,
     /// What is wrong, by version.
     pub problems: BTreeMap<u64, Vec<String>>,
+    /// What is wrong with versions whose place a later one took because they are damaged, by version.
+    pub replaced: BTreeMap<u64, Replacement>,
     /// Hints that are not what the commits say, as an interrupted run leaves them. Nothing is lost: the next run completes
     /// them, and so does [`Store::repair`].
     pub stale_hints: Vec<&'static str>,
+}
+
+/// A damaged version and the one that took its place.
+#[derive(Debug, Default)]
+pub struct Replacement {
+    /// The version that took its place.
+    pub by: u64,
+    /// What is wrong with the damaged one.
+    pub problems: Vec<String>,
+}
+
+/// What one check of a store carries along.
+struct Check {
+    depth: Depth,
+    report: VerifyReport,
+    /// What is wrong with files of tables, by version.
+    damaged: BTreeMap<u64, Vec<String>>,
+    /// Lists of inputs that were found right.
+    lists: BTreeSet<String>,
 }
 
 impl Store {
@@ -28,17 +61,32 @@ impl Store {
     /// # Errors
     /// Only where the store cannot be read at all, or lacks that one version; what is damaged is in the report.
     pub fn verify(&self, only: Option<u64>) -> Result<VerifyReport, StoreError> {
-        let mut report = VerifyReport::default();
+        self.verify_to(only, Depth::default())
+    }
+
+    /// As [`Store::verify`], to another depth.
+    ///
+    /// # Errors
+    /// As [`Store::verify`].
+    pub fn verify_to(&self, only: Option<u64>, depth: Depth) -> Result<VerifyReport, StoreError> {
+        let mut check = Check {
+            depth,
+            report: VerifyReport::default(),
+            damaged: BTreeMap::new(),
+            lists: BTreeSet::new(),
+        };
         if let Some(number) = only {
-            self.verify_commit(&mut report, self.version(number)?.number(), None, true)?;
-            return Ok(report);
+            self.verify_commit(&mut check, self.version(number)?.number(), None, true)?;
+            check.note_damage(&BTreeMap::new());
+            return Ok(check.report);
         }
+        let mut replaced = BTreeMap::new();
         let expired = self.expired()?;
         let mut next = 1;
         let mut parent = Some(String::new());
         for number in self.numbers()? {
             if number != next {
-                report.note(
+                check.report.note(
                     number,
                     format!("version {number} stands where {next} belongs: commits are missing"),
                 );
@@ -46,47 +94,92 @@ impl Store {
             }
             next = number + 1;
             let data = !expired.contains(&number);
-            parent = Some(self.verify_commit(&mut report, number, parent.as_deref(), data)?);
+            let known = self.verify_commit(&mut check, number, parent.as_deref(), data)?;
+            parent = Some(known.sha256);
+            replaced.extend(known.replaces.map(|damaged| (damaged, number)));
         }
+        check.note_damage(&replaced);
+        let mut report = check.report;
         if report.is_sound() {
             report.stale_hints = self.stale_hints()?;
         }
         Ok(report)
     }
 
-    /// Checks a commit, its place in the chain, and its files unless they may be gone; returns its sha256.
+    /// Checks a commit, its place in the chain, and its files unless they may be gone.
     fn verify_commit(
         &self,
-        report: &mut VerifyReport,
+        check: &mut Check,
         number: u64,
         parent: Option<&str>,
         data: bool,
-    ) -> Result<String, StoreError> {
-        report.versions += 1;
+    ) -> Result<Checked, StoreError> {
+        check.report.versions += 1;
         let bytes = self.commit_bytes(number)?;
-        let own = sha256(&bytes);
+        let mut own = Checked {
+            sha256: sha256(&bytes),
+            replaces: None,
+        };
         let commit = match self.parse(number, &bytes) {
             Ok(commit) => commit,
             Err(error) => {
-                report.note(number, error.to_string());
+                check.report.note(number, error.to_string());
                 return Ok(own);
             }
         };
         if parent.is_some_and(|parent| parent != commit.parent_sha256) {
-            report.note(number, "its parent is not the commit before it".to_owned());
+            check
+                .report
+                .note(number, "its parent is not the commit before it".to_owned());
         }
+        own.replaces = commit.replaces.as_ref().map(|damaged| damaged.version);
         if !data {
             return Ok(own);
         }
+        for problem in self.verify_inputs(&commit, &mut check.lists) {
+            check.report.note(number, problem);
+        }
         let version = self.version_from(commit);
         for file in version.tables().iter().flat_map(|table| &table.files) {
-            report.files += 1;
-            report.bytes += file.bytes;
-            if let Err(error) = version.verify_file(file) {
-                report.note(number, error.to_string());
+            check.report.files += 1;
+            check.report.bytes += file.bytes;
+            let checked = match check.depth {
+                Depth::Quick => version.check_file(file),
+                Depth::Content => version.verify_file(file),
+                Depth::Pages => version.decode_file(file),
+            };
+            if let Err(error) = checked {
+                let problems = check.damaged.entry(number).or_default();
+                problems.push(error.to_string());
             }
         }
         Ok(own)
+    }
+}
+
+/// What is known of a commit that was checked.
+struct Checked {
+    sha256: String,
+    replaces: Option<u64>,
+}
+
+impl Check {
+    /// Moves what is wrong with files of tables into the report: apart where another version took the damaged one's place.
+    fn note_damage(&mut self, replaced: &BTreeMap<u64, u64>) {
+        for (version, problems) in std::mem::take(&mut self.damaged) {
+            match replaced.get(&version) {
+                Some(&by) => {
+                    let found = Replacement { by, problems };
+                    self.report.replaced.insert(version, found);
+                }
+                None => self
+                    .report
+                    .problems
+                    .entry(version)
+                    .or_default()
+                    .extend(problems),
+            }
+        }
     }
 }
 

@@ -117,6 +117,8 @@ fn pipeline(file: &Reader<'_>) -> Pipeline {
                 "add `store = \"data/store/NAME\"`, the folder of the snapshot store",
             )
             .value,
+        shared_store: file.flag("shared_store").unwrap_or(false),
+        was: file.text("was").map(|was| was.value),
         seed: file
             .integer("seed", 0..=i64::MAX)
             .map_or(DEFAULT_SEED, |seed| seed.value.unsigned_abs()),

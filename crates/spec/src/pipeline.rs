@@ -77,6 +77,12 @@ pub struct Pipeline {
     /// Folder of the snapshot store, variables resolved.
     #[serde(skip)]
     pub store: String,
+    /// Whether the store may hold versions of other pipelines that say so too.
+    #[serde(skip)]
+    pub shared_store: bool,
+    /// The name under which the store knows the pipeline, where it was renamed.
+    #[serde(skip)]
+    pub was: Option<String>,
     /// Seed of every random step.
     pub seed: u64,
     /// Why the pipeline exists.

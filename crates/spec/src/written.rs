@@ -87,6 +87,11 @@ struct PipelineFile {
     currency: String,
     /// Folder of the snapshot store, relative to the current directory.
     store: String,
+    /// Whether other pipelines that say so too may publish into the same store; false by default. All of them take turns as
+    /// `latest`.
+    shared_store: Option<bool>,
+    /// The name under which the store knows the pipeline, where `name` was changed.
+    was: Option<String>,
     /// Seed of every random step; 20260101 by default.
     seed: Option<u64>,
     /// Variables: `${name}` in any text of the file. `--var name=value` overrides; a variable may use those above it.

@@ -49,6 +49,7 @@ pub(crate) fn run(demo: &Demo, output: &Output) -> Result<ExitCode, Failure> {
         hash_inputs: false,
         allow_future: false,
         work: None,
+        replace_damaged: false,
         store: arguments::StoreAccess::default(),
     };
     run::run(&arguments, output)

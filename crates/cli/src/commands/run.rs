@@ -92,6 +92,7 @@ fn attempt(
         work,
         interrupted: &INTERRUPTED,
         gate: &GATE,
+        replace_damaged: arguments.replace_damaged,
     };
     let published = tessera_pipeline::run(&prepared, &options, &progress);
     progress.clear();
@@ -120,6 +121,9 @@ pub(crate) fn show(published: &Published, output: &Output) -> Result<(), Failure
     } else {
         "published"
     };
+    let replaces = published.replaces.map_or_else(String::new, |damaged| {
+        format!(" in place of version {damaged}, which is damaged")
+    });
     let latest = if published.latest == published.version {
         String::new()
     } else {
@@ -129,7 +133,7 @@ pub(crate) fn show(published: &Published, output: &Output) -> Result<(), Failure
         )
     };
     print(&format!(
-        "{state}: version {} of {}{latest}\ntables: {}\nreport: {}\n",
+        "{state}: version {} of {}{replaces}{latest}\ntables: {}\nreport: {}\n",
         published.version,
         published.as_of,
         published.tables.display(),

@@ -12,7 +12,7 @@ use crate::output::{Failure, print, print_json};
 pub(crate) fn list(arguments: &StoreOnly, output: &Output) -> Result<ExitCode, Failure> {
     let store = Store::open(&arguments.store)?;
     let latest = store.latest()?.map(|version| version.number());
-    let versions = store.versions()?;
+    let versions = store.list()?;
     let standings = store.standings()?;
     let standing = |number: u64| standings.get(&number).copied().unwrap_or_default();
     if output.json {
@@ -20,10 +20,11 @@ pub(crate) fn list(arguments: &StoreOnly, output: &Output) -> Result<ExitCode, F
             .iter()
             .map(|v| {
                 json!({
-                    "version": v.number(), "as_of": v.as_of().to_string(), "latest": latest == Some(v.number()),
-                    "customers": v.rows("customers"), "bytes": v.bytes(), "folder": v.folder(),
-                    "committed": v.commit().finished_at, "program": v.commit().program,
-                    "superseded_by": standing(v.number()).superseded_by, "outdated": standing(v.number()).outdated,
+                    "version": v.version, "as_of": v.as_of.to_string(), "latest": latest == Some(v.version),
+                    "customers": v.rows("customers"), "bytes": v.bytes(), "folder": v.folder,
+                    "committed": v.finished_at, "program": v.program,
+                    "superseded_by": standing(v.version).superseded_by, "outdated": standing(v.version).outdated,
+                    "damaged_replaced_by": standing(v.version).damaged_replaced_by,
                 })
             })
             .collect();
@@ -34,23 +35,25 @@ pub(crate) fn list(arguments: &StoreOnly, output: &Output) -> Result<ExitCode, F
             "version", "as of", "customers", "bytes", "committed"
         );
         for version in &versions {
-            let standing = standing(version.number());
+            let standing = standing(version.version);
             let mut mark = String::new();
-            if latest == Some(version.number()) {
+            if latest == Some(version.version) {
                 mark.push_str("  <- latest");
             }
-            if let Some(by) = standing.superseded_by {
+            if let Some(by) = standing.damaged_replaced_by {
+                mark.push_str(&format!("  damaged: replaced by version {by}"));
+            } else if let Some(by) = standing.superseded_by {
                 mark.push_str(&format!("  superseded by version {by}"));
             } else if standing.outdated {
                 mark.push_str("  outdated: the version before it changed");
             }
             text.push_str(&format!(
                 "{:>8}  {:<10}  {:>12}  {:>14}  {}{mark}\n",
-                version.number(),
-                version.as_of(),
+                version.version,
+                version.as_of,
                 version.rows("customers"),
                 version.bytes(),
-                version.commit().finished_at
+                version.finished_at
             ));
         }
         print(&text)?;

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use serde_json::json;
-use tessera_snapshot::Store;
+use tessera_snapshot::{Depth, Store};
 
 use crate::arguments::{Output, Repair, Verify};
 use crate::output::{Failure, print, print_json, say};
@@ -11,7 +11,12 @@ use crate::output::{Failure, print, print_json, say};
 /// Checks a store; the exit code is 4 where something is not as committed.
 pub(crate) fn run(arguments: &Verify, output: &Output) -> Result<ExitCode, Failure> {
     let store = Store::open(&arguments.store)?;
-    let report = store.verify(arguments.version)?;
+    let depth = match (arguments.deep, arguments.quick) {
+        (true, _) => Depth::Pages,
+        (_, true) => Depth::Quick,
+        _ => Depth::Content,
+    };
+    let report = store.verify_to(arguments.version, depth)?;
     if output.json {
         let problems: Vec<_> = report
             .problems
@@ -20,12 +25,23 @@ pub(crate) fn run(arguments: &Verify, output: &Output) -> Result<ExitCode, Failu
             .collect();
         print_json(&json!({
             "sound": report.is_sound(), "versions": report.versions, "files": report.files, "bytes": report.bytes, "problems": problems,
+            "replaced": report.replaced.iter().map(|(version, found)| {
+                json!({"version": version, "by": found.by, "problems": found.problems})
+            }).collect::<Vec<_>>(),
             "stale_hints": report.stale_hints,
         }))?;
     } else {
         for (version, found) in &report.problems {
             for problem in found {
                 say(&format!("error: version {version}: {problem}"));
+            }
+        }
+        for (version, found) in &report.replaced {
+            for problem in &found.problems {
+                say(&format!(
+                    "note: version {version}: {problem}; version {} took its place",
+                    found.by
+                ));
             }
         }
         for hint in &report.stale_hints {

@@ -1,0 +1,35 @@
+//! `tessera path`
+
+use std::process::ExitCode;
+
+use serde_json::json;
+use tessera_snapshot::{Store, StoreError};
+
+use crate::arguments::{FolderOf, Output};
+use crate::output::{Failure, print_document, print_json};
+
+/// Prints the folder of a version's tables, without links, once its files are known to be there.
+pub(crate) fn run(arguments: &FolderOf, output: &Output) -> Result<ExitCode, Failure> {
+    let store = Store::open(&arguments.store)?;
+    let version = match arguments.version {
+        Some(number) => store.version(number)?,
+        None => store.latest()?.ok_or_else(|| StoreError::NoVersion {
+            path: store.path().to_owned(),
+            version: 1,
+            available: "none yet".to_owned(),
+        })?,
+    };
+    version.check()?;
+    let folder = version
+        .folder()
+        .canonicalize()
+        .map_err(|error| Failure::io("resolve folder", version.folder(), &error))?;
+    if output.json {
+        print_json(&json!({
+            "version": version.number(), "as_of": version.as_of().to_string(), "folder": folder,
+        }))?;
+    } else {
+        print_document(&format!("{}\n", folder.display()))?;
+    }
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,259 @@
+//! The files that versions were made of, held once: lists in `inputs/`, each named by the sha256 of its content, which the
+//! commits of many versions name.
+//!
+//! A source's files are cut into lists where the files themselves say so, so that a file that is added, changed or gone makes
+//! one or two lists new and leaves the others as they are.
+
+use std::collections::BTreeSet;
+use std::io;
+
+use serde_json::{Value, json};
+
+use crate::commit::{Commit, sha256};
+use crate::error::StoreError;
+use crate::folder::Folder;
+use crate::store::Store;
+use crate::txid;
+
+/// The folder of the lists.
+const FOLDER: &str = "inputs";
+
+/// A source with fewer files keeps them in the commit.
+const FEW: usize = 64;
+
+/// On average, a list ends after as many files.
+const TYPICAL: u32 = 256;
+
+/// No list has more files.
+const MOST: usize = 2_048;
+
+impl Store {
+    /// The inputs as they are committed: the files of large sources go to lists, which are durable when this returns.
+    pub(crate) fn keep_inputs(&self, inputs: &Value) -> Result<Value, StoreError> {
+        let Some(sources) = inputs.as_array() else {
+            return Ok(inputs.clone());
+        };
+        let mut folder = None;
+        let mut kept = Vec::new();
+        for source in sources {
+            match source["files"].as_array() {
+                Some(files) if files.len() >= FEW => {
+                    let folder = match &folder {
+                        Some(folder) => folder,
+                        None => folder.insert(self.root.enter_or_make(FOLDER)?),
+                    };
+                    kept.push(self.keep_source(folder, source, files)?);
+                }
+                _ => kept.push(source.clone()),
+            }
+        }
+        if let Some(folder) = folder {
+            for folder in [&folder, self.root.as_ref()] {
+                folder
+                    .sync()
+                    .map_err(|error| StoreError::io("fsync folder", folder.path(), error))?;
+            }
+        }
+        Ok(kept.into())
+    }
+
+    fn keep_source(
+        &self,
+        folder: &Folder,
+        source: &Value,
+        files: &[Value],
+    ) -> Result<Value, StoreError> {
+        let mut lists = Vec::new();
+        for list in cut(files) {
+            let bytes = list.into_bytes();
+            let name = sha256(&bytes);
+            if folder.read(&file_name(&name))?.as_deref() != Some(bytes.as_slice()) {
+                self.keep_list(folder, &file_name(&name), &bytes)?;
+            }
+            lists.push(name);
+        }
+        let mut kept = source.clone();
+        if let Some(fields) = kept.as_object_mut() {
+            fields.insert("files".to_owned(), json!(files.len()));
+            fields.insert("lists".to_owned(), json!(lists));
+        }
+        Ok(kept)
+    }
+
+    /// Writes a list that is not there, or is damaged. Its name is its content, so that whoever is first makes no difference.
+    fn keep_list(&self, folder: &Folder, name: &str, bytes: &[u8]) -> Result<(), StoreError> {
+        let draft = format!("{name}-{}", txid::new());
+        let placed = self.tmp.write_new(&draft, bytes).and_then(|()| {
+            self.tmp
+                .rename_over(&draft, folder, name)
+                .map_err(|error| StoreError::io("rename list of inputs", &folder.join(name), error))
+        });
+        if placed.is_err() {
+            self.tmp.remove(&draft);
+        }
+        placed
+    }
+
+    /// The inputs of a version: per source its files with size and fingerprint.
+    ///
+    /// # Errors
+    /// A list is missing or damaged.
+    pub fn inputs(&self, commit: &Commit) -> Result<Value, StoreError> {
+        let Some(sources) = commit.inputs.as_array() else {
+            return Ok(commit.inputs.clone());
+        };
+        let mut whole = Vec::new();
+        for source in sources {
+            let mut source = source.clone();
+            let lists = source["lists"].take();
+            if let Some(fields) = source.as_object_mut().filter(|_| lists.is_array()) {
+                let mut files = Vec::new();
+                for name in names(&lists) {
+                    files.extend(self.list_of_inputs(&name)?);
+                }
+                fields.remove("lists");
+                fields.insert("files".to_owned(), files.into());
+            }
+            if let Some(fields) = source.as_object_mut() {
+                fields.retain(|name, value| name != "lists" || !value.is_null());
+            }
+            whole.push(source);
+        }
+        Ok(whole.into())
+    }
+
+    fn list_of_inputs(&self, name: &str) -> Result<Vec<Value>, StoreError> {
+        let folder = self.root.enter(FOLDER)?;
+        let path = folder.join(&file_name(name));
+        let bytes = folder
+            .read(&file_name(name))?
+            .ok_or_else(|| StoreError::io("open list of inputs", &path, io::ErrorKind::NotFound))?;
+        if sha256(&bytes) != name {
+            return Err(StoreError::damaged(
+                &path,
+                "its content is not what its name says",
+            ));
+        }
+        serde_json::from_slice(&bytes)
+            .map_err(|error| StoreError::damaged(&path, error.to_string()))
+    }
+
+    /// What is wrong with the lists of a commit. `checked` holds lists that were found right.
+    pub(crate) fn verify_inputs(
+        &self,
+        commit: &Commit,
+        checked: &mut BTreeSet<String>,
+    ) -> Vec<String> {
+        let sources = commit.inputs.as_array().into_iter().flatten();
+        let mut problems = Vec::new();
+        for name in sources.flat_map(|source| names(&source["lists"])) {
+            if checked.contains(&name) {
+                continue;
+            }
+            match self.list_of_inputs(&name) {
+                Ok(_) => {
+                    checked.insert(name);
+                }
+                Err(error) => problems.push(error.to_string()),
+            }
+        }
+        problems
+    }
+}
+
+/// Names of lists; only what is a sha256, since they become paths.
+fn names(lists: &Value) -> Vec<String> {
+    let names = lists.as_array().into_iter().flatten();
+    names
+        .filter_map(Value::as_str)
+        .filter(|name| name.len() == 64 && name.bytes().all(|byte| byte.is_ascii_hexdigit()))
+        .map(str::to_owned)
+        .collect()
+}
+
+fn file_name(name: &str) -> String {
+    format!("{name}.json")
+}
+
+/// The files as texts of lists: JSON, a file a line. A list ends with a file whose own hash says so.
+fn cut(files: &[Value]) -> Vec<String> {
+    let mut lists = Vec::new();
+    let mut open = String::new();
+    let mut count = 0;
+    for file in files {
+        let line = file.to_string();
+        let ends = u32::from_str_radix(&sha256(line.as_bytes())[..8], 16)
+            .is_ok_and(|hash| hash % TYPICAL == 0);
+        open.push_str(if count == 0 { "[\n" } else { ",\n" });
+        open.push_str(&line);
+        count += 1;
+        if ends || count == MOST {
+            lists.push(std::mem::take(&mut open) + "\n]\n");
+            count = 0;
+        }
+    }
+    if count > 0 {
+        lists.push(open + "\n]\n");
+    }
+    lists
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn files(count: usize) -> Vec<Value> {
+        let file = |number: usize| json!({"path": format!("day={number:05}/part.parquet"), "bytes": number, "fingerprint": sha256(number.to_string().as_bytes())});
+        (0..count).map(file).collect()
+    }
+
+    #[test]
+    fn a_file_more_or_less_changes_one_or_two_lists() {
+        let before: BTreeSet<String> = cut(&files(20_000)).into_iter().collect();
+        assert!((40..160).contains(&before.len()), "{}", before.len());
+        let new = |files: &[Value]| {
+            let after: BTreeSet<String> = cut(files).into_iter().collect();
+            after.difference(&before).count()
+        };
+        assert!(new(&files(20_010)) <= 2, "files at the end");
+        let mut changed = files(20_000);
+        changed.remove(7_000);
+        assert!(new(&changed) <= 2, "a file in the middle");
+        for list in &before {
+            let read: Vec<Value> = serde_json::from_str(list).unwrap();
+            assert!(!read.is_empty());
+        }
+    }
+
+    #[test]
+    fn inputs_come_back_whole_and_damage_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open_or_create(folder.path()).unwrap();
+        let inputs = json!([
+            {"source": "few", "files": files(3)},
+            {"source": "many", "files": files(1_000)},
+        ]);
+        let kept = store.keep_inputs(&inputs).unwrap();
+        assert_eq!(kept[0], inputs[0]);
+        assert_eq!(kept[1]["files"], 1_000);
+        assert_eq!(store.keep_inputs(&inputs).unwrap(), kept);
+        let commit: Commit = serde_json::from_value(json!({
+            "format": 1, "version": 1, "parent": 0, "parent_sha256": "", "txid": "", "idempotency_key": "",
+            "as_of": "2026-01-01", "pipeline": null, "inputs": kept, "counts": null, "tables": [],
+            "started_at": "", "finished_at": "", "body_sha256": "",
+        }))
+        .unwrap();
+        assert_eq!(store.inputs(&commit).unwrap(), inputs);
+        let name = kept[1]["lists"][0].as_str().unwrap();
+        let path = folder.path().join(format!("inputs/{name}.json"));
+        std::fs::write(&path, "[]").unwrap();
+        let problems = store.verify_inputs(&commit, &mut BTreeSet::new());
+        assert!(problems[0].contains(name), "{problems:?}");
+        store.keep_inputs(&inputs).unwrap();
+        assert_eq!(
+            store.inputs(&commit).unwrap(),
+            inputs,
+            "the next run writes it anew"
+        );
+    }
+}

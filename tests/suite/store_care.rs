@@ -1,0 +1,260 @@
+//! What operators do to a store and with it: damaged versions, two pipelines, a lock that is held, reports that are gone.
+
+use std::fs;
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::{Path, PathBuf};
+
+use crate::latest::shop;
+use crate::program::{json, run};
+
+fn versions(store: &str) -> serde_json::Value {
+    json(&run(&["snapshots", store, "--json"], 0))
+}
+
+fn folder(store: &str, version: usize) -> PathBuf {
+    PathBuf::from(versions(store)[version - 1]["folder"].as_str().unwrap())
+}
+
+fn stderr(output: &std::process::Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+fn stdout(output: &std::process::Output) -> String {
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+/// The bytes of every table of a version.
+fn tables(folder: &Path) -> Vec<(String, Vec<u8>)> {
+    let mut found: Vec<_> = fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap())
+        .map(|entry| {
+            let name = entry.file_name().to_string_lossy().into_owned();
+            (name, fs::read(entry.path()).unwrap())
+        })
+        .collect();
+    found.sort();
+    found
+}
+
+#[test]
+fn a_version_with_missing_or_short_files_is_published_again_by_itself() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = shop(dir.path());
+    let store = dir.path().join("store").display().to_string();
+    let publish = |day: &str, code| run(&["run", &file, "--as-of", day, "--quiet"], code);
+    publish("2026-09-30", 0);
+    publish("2026-10-31", 0);
+    let whole = tables(&folder(&store, 1));
+    fs::remove_file(folder(&store, 1).join("segments.parquet")).unwrap();
+    assert_eq!(
+        json(&run(&["verify", &store, "--json", "--quick"], 4))["sound"],
+        false
+    );
+    assert!(
+        stdout(&publish("2026-09-30", 0))
+            .contains("version 3 of 2026-09-30 in place of version 1, which is damaged")
+    );
+    assert_eq!(tables(&folder(&store, 3)), whole, "the same bytes");
+    let listed = versions(&store);
+    assert_eq!(listed[0]["damaged_replaced_by"], 3);
+    assert_eq!(
+        listed[1]["outdated"], false,
+        "its previous version is the same"
+    );
+    assert_eq!(listed[1]["latest"], true);
+    assert!(stdout(&publish("2026-09-30", 0)).contains("already published: version 3"));
+    assert!(stdout(&publish("2026-10-31", 0)).contains("already published: version 2"));
+    for depth in [&[][..], &["--deep"], &["--quick"]] {
+        let verified = run(&[&["verify", &store, "--json"], depth].concat(), 0);
+        let verified = json(&verified);
+        assert_eq!(
+            (&verified["sound"], &verified["replaced"][0]["by"]),
+            (&true.into(), &3.into())
+        );
+    }
+    run(&["verify", &store, "--version", "1"], 4);
+    let sql = fs::read_to_string(dir.path().join("store/views/duckdb.sql")).unwrap();
+    let run_of = |version| {
+        folder(&store, version)
+            .file_name()
+            .unwrap()
+            .to_string_lossy()
+            .into_owned()
+    };
+    assert!(sql.contains(&run_of(3)) && !sql.contains(&run_of(1)));
+
+    // A file that lost its end is found, too; the newest day moves `latest` to its new version.
+    let path = folder(&store, 2).join("customers.parquet");
+    let bytes = fs::read(&path).unwrap();
+    fs::write(&path, &bytes[..bytes.len() - 9]).unwrap();
+    run(&["path", &store], 4);
+    assert!(
+        stdout(&publish("2026-10-31", 0)).contains("version 4 of 2026-10-31 in place of version 2")
+    );
+    let shown = PathBuf::from(stdout(&run(&["path", &store], 0)).trim_end());
+    assert_eq!(shown, folder(&store, 4).canonicalize().unwrap());
+}
+
+#[test]
+fn a_flipped_byte_is_found_by_verify_and_replaced_when_asked() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = shop(dir.path());
+    let store = dir.path().join("store").display().to_string();
+    let publish = |more: &[&str]| {
+        run(
+            &[&["run", &file, "--as-of", "2026-09-30", "--quiet"], more].concat(),
+            0,
+        )
+    };
+    publish(&[]);
+    assert!(stdout(&publish(&["--replace-damaged"])).contains("already published: version 1"));
+    // No report shows this table, so that the run itself does not meet the damage.
+    let flip = |version, table: &str| {
+        let path = folder(&store, version).join(format!("{table}.parquet"));
+        let mut bytes = fs::read(&path).unwrap();
+        bytes[60] ^= 1;
+        fs::write(&path, bytes).unwrap();
+    };
+    flip(1, "rejects");
+    run(&["verify", &store, "--quick"], 0);
+    for depth in [&[][..], &["--deep"]] {
+        let output = run(&[&["verify", &store], depth].concat(), 4);
+        assert!(stderr(&output).contains("its sha256 is not the committed one"));
+    }
+    assert!(
+        stdout(&publish(&[])).contains("already published: version 1"),
+        "only sizes are looked at"
+    );
+    let output = publish(&["--replace-damaged"]);
+    assert!(stdout(&output).contains("version 2 of 2026-09-30 in place of version 1"));
+    assert!(stderr(&output).contains("rejects.parquet"));
+    run(&["verify", &store, "--deep"], 0);
+    // What the report reads is met by every run, and replaced without being asked.
+    flip(2, "customers");
+    assert!(stdout(&publish(&[])).contains("version 3 of 2026-09-30 in place of version 2"));
+    run(&["verify", &store, "--deep"], 0);
+}
+
+#[test]
+fn a_second_pipeline_is_refused_unless_both_share_the_store() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = shop(dir.path());
+    let text = fs::read_to_string(&file).unwrap();
+    let pipeline = |name: &str, more: &str| {
+        let file = dir.path().join(format!("{name}.toml"));
+        let own = format!("name = \"{name}\"\n{more}");
+        fs::write(&file, text.replace("name = \"shop\"", &own)).unwrap();
+        file.display().to_string()
+    };
+    let publish = |file: &str, code| {
+        stderr(&run(
+            &["run", file, "--as-of", "2026-09-30", "--quiet"],
+            code,
+        ))
+    };
+    publish(&file, 0);
+    let other = pipeline("other", "");
+    let message = publish(&other, 2);
+    assert!(
+        message.contains("`shop`") && message.contains("shared_store = true"),
+        "{message}"
+    );
+    let shared = pipeline("other", "shared_store = true\n");
+    publish(&shared, 2);
+    let first = pipeline("shop", "shared_store = true\n");
+    publish(&first, 0);
+    publish(&shared, 0);
+    publish(&first, 0);
+    // A pipeline that was renamed says so once.
+    let dir = tempfile::tempdir().unwrap();
+    let file = shop(dir.path());
+    publish(&file, 0);
+    let text = fs::read_to_string(&file).unwrap();
+    fs::write(&file, text.replace("name = \"shop\"", "name = \"store\"")).unwrap();
+    publish(&file, 2);
+    fs::write(
+        &file,
+        text.replace("name = \"shop\"", "name = \"store\"\nwas = \"shop\""),
+    )
+    .unwrap();
+    publish(&file, 0);
+    fs::write(&file, text.replace("name = \"shop\"", "name = \"store\"")).unwrap();
+    publish(&file, 0);
+}
+
+#[test]
+fn a_store_of_an_earlier_program_knows_its_pipeline_by_its_newest_commit() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = shop(dir.path());
+    run(&["run", &file, "--as-of", "2026-09-30", "--quiet"], 0);
+    fs::remove_file(dir.path().join("store/PIPELINES")).unwrap();
+    let text = fs::read_to_string(&file).unwrap();
+    fs::write(&file, text.replace("name = \"shop\"", "name = \"other\"")).unwrap();
+    run(&["run", &file, "--as-of", "2026-10-31", "--quiet"], 2);
+}
+
+#[test]
+fn a_held_lock_is_named_and_only_writers_can_hold_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = shop(dir.path());
+    run(&["run", &file, "--as-of", "2026-09-30", "--quiet"], 0);
+    let path = dir.path().join("store/LOCK");
+    let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode(&path), 0o600);
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
+    let held = fs::File::open(&path).unwrap();
+    held.lock().unwrap();
+    let arguments = ["run", &file, "--as-of", "2026-10-31", "--lock-wait", "1s"];
+    let message = stderr(&run(&arguments, 5));
+    let own = format!("held by process {}", std::process::id());
+    assert!(
+        message.contains(&own) && message.contains("nothing was published"),
+        "{message}"
+    );
+    assert!(message.contains("--lock-wait"), "{message}");
+    drop(held);
+    run(&arguments, 0);
+    assert_eq!(
+        mode(&path),
+        0o600,
+        "a lock of an earlier program is closed to readers"
+    );
+}
+
+#[test]
+fn a_report_is_made_again_where_it_is_gone_empty_or_anothers() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = shop(dir.path());
+    let publish = |code| run(&["run", &file, "--as-of", "2026-09-30", "--quiet"], code);
+    publish(0);
+    let report = dir.path().join("store/reports/version-1.html");
+    let whole = fs::read(&report).unwrap();
+    let table = dir.path().join("store/latest/customers.parquet");
+    let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode(&report), mode(&table), "readable as the tables are");
+    for other in [
+        None,
+        Some(&b""[..]),
+        Some(b"<html>of another version</html>"),
+        Some(&whole[..999]),
+    ] {
+        fs::remove_file(&report).unwrap();
+        if let Some(other) = other {
+            fs::write(&report, other).unwrap();
+        }
+        publish(0);
+        assert!(fs::read(&report).unwrap() == whole);
+    }
+    // A folder of reports that is a link would put them anywhere.
+    let elsewhere = dir.path().join("elsewhere");
+    fs::rename(dir.path().join("store/reports"), &elsewhere).unwrap();
+    symlink(&elsewhere, dir.path().join("store/reports")).unwrap();
+    fs::remove_file(elsewhere.join("version-1.html")).unwrap();
+    let message = stderr(&publish(6));
+    assert!(
+        message.contains("version 1 was published already; the report could not be written"),
+        "{message}"
+    );
+    assert_eq!(fs::read_dir(&elsewhere).unwrap().count(), 0);
+}
