@@ -22,7 +22,8 @@ fn readers_by_the_documented_ways_never_mix_versions() {
         .unwrap_or(READS);
     let dir = tempfile::tempdir().unwrap();
     let file = crate::latest::shop(dir.path());
-    let scheme = "\n[schemes.rfm]\nkind = \"rfm_grid\"\nscore_method = \"midrank\"\n";
+    let scheme =
+        "\n[schemes.rfm]\nkind = \"rfm_grid\"\ngrid = \"eleven\"\nscore_method = \"midrank\"\n";
     let text = std::fs::read_to_string(&file).unwrap();
     std::fs::write(&file, text + scheme).unwrap();
     let store = dir.path().join("store").display().to_string();

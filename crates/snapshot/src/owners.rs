@@ -50,14 +50,6 @@ impl Store {
             .map_err(|error| StoreError::io("fsync store", self.path(), error))
     }
 
-    /// What a run could be refused for, where nothing is written yet.
-    ///
-    /// # Errors
-    /// As [`Store::claim`].
-    pub fn check_owner(&self, owner: &Owner) -> Result<(), StoreError> {
-        self.with(self.owners()?.as_ref(), owner).map(drop)
-    }
-
     /// The pipelines that the store remembers; nothing where it does not say.
     fn owners(&self) -> Result<Option<Owners>, StoreError> {
         let Some(bytes) = Folder::read(&self.root, FILE)? else {
