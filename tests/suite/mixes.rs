@@ -11,7 +11,7 @@ use crate::program::{json, run, tessera};
 const WRITERS: u64 = 8;
 
 /// Number of reads; `TESSERA_READS` takes another.
-const READS: u64 = 90;
+const READS: u64 = 60;
 
 #[test]
 fn readers_by_the_documented_ways_never_mix_versions() {
