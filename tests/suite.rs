@@ -63,6 +63,8 @@ mod messages;
 mod mixes;
 #[path = "suite/online_retail.rs"]
 mod online_retail;
+#[path = "suite/operation.rs"]
+mod operation;
 #[path = "suite/oracle.rs"]
 mod oracle;
 #[path = "suite/out_of_range.rs"]

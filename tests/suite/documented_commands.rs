@@ -13,13 +13,14 @@ use crate::oracle::python;
 use crate::program::{bounded, public_data, root, run, tessera};
 
 /// Texts whose commands are run, within the repository.
-const DOCUMENTS: [&str; 7] = [
+const DOCUMENTS: [&str; 8] = [
     "README.md",
     "ARCHITECTURE.md",
     "CONTRIBUTING.md",
     "data/README.md",
     "docs/data.md",
     "docs/expressions.md",
+    "docs/operating.md",
     "docs/scores.md",
 ];
 

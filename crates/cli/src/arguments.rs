@@ -168,6 +168,12 @@ pub(crate) struct Run {
     /// Fingerprint inputs by their whole content instead of their footers.
     #[arg(long)]
     pub(crate) hash_inputs: bool,
+    /// Write what the run did to this file, in the text format of Prometheus, also where the run fails.
+    #[arg(long, value_name = "FILE", env = "TESSERA_METRICS")]
+    pub(crate) metrics: Option<PathBuf>,
+    /// Append the run's OpenLineage events to this file, one JSON object a line, also where the run fails.
+    #[arg(long, value_name = "FILE", env = "TESSERA_LINEAGE")]
+    pub(crate) lineage: Option<PathBuf>,
     /// Folder for temporary files, and for the rejected rows of a run that fails; the system's by default.
     #[arg(long, value_name = "DIR")]
     pub(crate) work: Option<PathBuf>,

@@ -3,12 +3,14 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use tessera_pipeline::Monitor;
 use tessera_snapshot::{Gate, Stopped};
 
 use crate::output::say;
+use crate::telemetry;
 
 /// Set by an interrupt.
 pub(crate) static INTERRUPTED: AtomicBool = AtomicBool::new(false);
@@ -19,6 +21,9 @@ pub(crate) static GATE: Gate = Gate::new();
 /// The folder of the run's files, removed however the run ends.
 static WORK: Mutex<Option<PathBuf>> = Mutex::new(None);
 
+/// What is told how the run ended.
+static MONITOR: Mutex<Option<Arc<Monitor>>> = Mutex::new(None);
+
 /// How long a run may take to end by itself after an interrupt.
 const PATIENCE: Duration = Duration::from_millis(700);
 
@@ -28,6 +33,11 @@ const REMOVALS: usize = 20;
 /// Names the folder that is removed at an interrupt.
 pub(crate) fn remove_at_end(work: &Path) {
     *WORK.lock().unwrap_or_else(PoisonError::into_inner) = Some(work.to_owned());
+}
+
+/// Names who is told how the run ended, where it ends at an interrupt.
+pub(crate) fn tell_at_end(monitor: &Arc<Monitor>) {
+    *MONITOR.lock().unwrap_or_else(PoisonError::into_inner) = Some(monitor.clone());
 }
 
 /// Watches for signals from now on. Before the commit a run that does not end by itself is ended after [`PATIENCE`]: every
@@ -64,7 +74,7 @@ pub(crate) fn watch() {
 /// Ends the program, and says what was published.
 fn end() -> ! {
     remove_work();
-    let code = match GATE.stop() {
+    let code: u8 = match GATE.stop() {
         Stopped::Before => {
             say("interrupted; nothing was published");
             130
@@ -84,7 +94,16 @@ fn end() -> ! {
             6
         }
     };
-    std::process::exit(code);
+    let monitor = MONITOR
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .take();
+    if let Some(monitor) = monitor {
+        let finished = monitor.finish(code, Some("interrupted"), telemetry::warnings());
+        finished.problems.iter().for_each(|problem| say(problem));
+        say(&finished.summary);
+    }
+    std::process::exit(code.into());
 }
 
 /// Removes the folder, again where the run wrote into it meanwhile. What cannot be removed stays in the temporary folder.

@@ -8,6 +8,8 @@ use tessera_pipeline::PipelineError;
 use tessera_snapshot::StoreError;
 use tessera_spec::shown;
 
+use crate::arguments::Output;
+
 /// Why a command failed: what stderr says, and the exit code.
 #[derive(Debug)]
 pub(crate) struct Failure {
@@ -56,6 +58,18 @@ impl Failure {
             code,
             rendered: false,
         }
+    }
+
+    /// The exit code of the program.
+    pub(crate) fn code(&self) -> u8 {
+        self.code
+    }
+
+    /// The message without its beginning `error: `, for a summary.
+    pub(crate) fn first_line(&self) -> String {
+        let plain = strip_colours(&self.message);
+        let first = plain.lines().next().unwrap_or_default();
+        first.strip_prefix("error: ").unwrap_or(first).to_owned()
     }
 }
 
@@ -140,9 +154,30 @@ pub(crate) fn usage(error: &clap::Error) -> ExitCode {
     ExitCode::from(2)
 }
 
+/// Tells how a run goes: on a terminal as it is, else as a log line.
+pub(crate) fn tell(output: &Output, text: &str) {
+    if !is_for_terminal() {
+        tracing::info!("{text}");
+    } else if !output.quiet {
+        say(text);
+    }
+}
+
 /// Whether stderr is read by a person.
 fn is_for_terminal() -> bool {
     std::io::stderr().is_terminal() && !JSON_LINES.load(Ordering::Relaxed)
+}
+
+/// The text without the sequences that colour it.
+fn strip_colours(text: &str) -> String {
+    let mut plain = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find("\x1b[") {
+        plain.push_str(&rest[..at]);
+        rest = rest[at..].find('m').map_or("", |end| &rest[at + end + 1..]);
+    }
+    plain.push_str(rest);
+    plain
 }
 
 /// Writes text for people to stdout, without what a terminal would act on.

@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::fmt::{self, Write};
 use std::io::IsTerminal;
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use serde_json::{Map, Value};
 use tessera_spec::shown;
@@ -16,6 +17,14 @@ use tracing_subscriber::registry::LookupSpan;
 
 use crate::arguments::{LogFormat, Output};
 use crate::output::{now, use_json_lines};
+
+/// Warnings that were logged.
+static WARNINGS: AtomicU64 = AtomicU64::new(0);
+
+/// How many warnings were logged.
+pub(crate) fn warnings() -> u64 {
+    WARNINGS.load(Ordering::Relaxed)
+}
 
 /// Looks for `--log-format json` before the arguments are parsed, so that also what is wrong with them is said in JSON.
 pub(crate) fn prepare(arguments: &[OsString]) {
@@ -91,6 +100,9 @@ where
         event: &Event<'_>,
     ) -> fmt::Result {
         let level = *event.metadata().level();
+        if level == Level::WARN {
+            WARNINGS.fetch_add(1, Ordering::Relaxed);
+        }
         let mut fields = Fields::default();
         event.record(&mut fields);
         let message = fields.message;

@@ -66,30 +66,45 @@ pub fn check(file: &Path, reading: &Reading, lake: bool) -> Result<Checked, Pipe
     })
 }
 
-/// Yesterday in the pipeline's time zone: the last day that is over.
-pub fn yesterday(file: &Path, reading: &Reading) -> Result<NaiveDate, PipelineError> {
-    let loaded = tessera_spec::load(file, &reading.vars)
-        .map_err(|found| PipelineError::Invalid(Box::new(found)))?;
-    Ok(yesterday_in(loaded.pipeline.timezone))
+/// The day of a run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Day {
+    /// State of the customer base at the close of this day.
+    pub as_of: NaiveDate,
+    /// Name of the pipeline.
+    pub pipeline: String,
+    /// What a run begins with: pipeline, day, and where the day comes from.
+    pub words: String,
 }
 
-/// Refuses a date later than today in the pipeline's time zone.
-pub fn refuse_future(
+/// The day of a run: the one that is asked for, otherwise yesterday in the pipeline's time zone, the last day that is over. A day
+/// later than today is refused unless that is allowed.
+pub fn day(
     file: &Path,
     reading: &Reading,
-    as_of: NaiveDate,
-) -> Result<(), PipelineError> {
+    asked: Option<NaiveDate>,
+    allow_future: bool,
+) -> Result<Day, PipelineError> {
     let loaded = tessera_spec::load(file, &reading.vars)
         .map_err(|found| PipelineError::Invalid(Box::new(found)))?;
-    let zone = loaded.pipeline.timezone;
+    let pipeline = loaded.pipeline;
+    let zone = pipeline.timezone;
+    let (as_of, whence) = match asked {
+        Some(as_of) => (as_of, String::new()),
+        None => (yesterday_in(zone), format!(", yesterday in {zone}")),
+    };
     let today = today_in(zone);
-    if as_of <= today {
-        return Ok(());
+    if as_of > today && !allow_future {
+        return Err(PipelineError::Future {
+            as_of,
+            today,
+            zone: zone.to_string(),
+        });
     }
-    Err(PipelineError::Future {
+    Ok(Day {
+        words: format!("{}: as of {as_of}{whence}", pipeline.name),
         as_of,
-        today,
-        zone: zone.to_string(),
+        pipeline: pipeline.name,
     })
 }
 

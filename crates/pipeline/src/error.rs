@@ -63,6 +63,14 @@ pub enum PipelineError {
         /// The limit.
         limit: String,
     },
+    /// Sources are not complete through the day that `data_through` states: the run came before their data.
+    #[error(
+        "the data is not complete yet: {}; nothing was published. Wait until these sources are loaded and run again: nothing needs to be corrected. `data_through` in [run] or in a source says what is waited for", .sources.join("; ")
+    )]
+    Waiting {
+        /// What each source lacks.
+        sources: Vec<String>,
+    },
     /// Customers have several valid rows in an attributes source, and nothing says which one counts.
     #[error(
         "source `{name}`: {customers} several rows that hold at the same time and differ in a used attribute, such as {example}; nothing says which counts, so nothing was published. {}", capital(.help)
@@ -172,6 +180,7 @@ impl PipelineError {
             Self::Contract { .. }
             | Self::TooManyRejected { .. }
             | Self::Stale { .. }
+            | Self::Waiting { .. }
             | Self::SeveralRows { .. }
             | Self::NoCustomers { .. } => 3,
             Self::Unaccounted { .. } => 1,

@@ -5,7 +5,7 @@
 //!
 //! Where to look: `prepare` checks everything before a row is read, `stage` lists the steps, `run` walks them, `table` computes
 //! the features at any date, `scores` what models predict, `labels` which texts columns can have, `identity` is what makes two runs the same, `publish` makes tables,
-//! version and report, `work` holds the files of a run outside the store.
+//! version and report, `work` holds the files of a run outside the store, `monitor` tells those who watch a run.
 
 mod check;
 mod customers;
@@ -13,6 +13,7 @@ mod error;
 mod frozen;
 mod identity;
 mod labels;
+mod monitor;
 mod prepare;
 mod publish;
 mod run;
@@ -25,10 +26,11 @@ mod untimed;
 mod value;
 mod work;
 
-pub use check::{Checked, check, refuse_future, yesterday};
+pub use check::{Checked, Day, check, day};
 pub use error::PipelineError;
+pub use monitor::{Finished, Monitor};
 pub use prepare::{Prepared, Reading, Records, prepare};
-pub use publish::{Published, render};
+pub use publish::{Published, WrittenTable, render};
 pub use run::{RunOptions, run, set_threads};
 pub use sources::SourceOutcome;
 pub use stage::{Observer, Silent, Stage, StageReport, stages};

@@ -12,7 +12,9 @@ use tessera_report::{
     FeatureMeta, GoalMeta, Options, ReportError, ReportMeta, SchemeMeta, TargetMeta,
 };
 use tessera_segments::{Assignment, Quality};
-use tessera_snapshot::{Gate, Owner, Replaced, RunIdentity, Store, StoreError, Version};
+use tessera_snapshot::{
+    CommittedTable, Gate, Owner, Replaced, RunIdentity, Store, StoreError, Version,
+};
 use tessera_spec::pipeline::{SchemeKind, Target};
 
 use crate::customers::Assigned;
@@ -51,10 +53,27 @@ pub struct Published {
     pub bytes: u64,
     /// Rows per table.
     pub rows: BTreeMap<String, u64>,
+    /// The tables as they were written.
+    pub tables_written: Vec<WrittenTable>,
     /// What a terminal shows of it.
     pub summary: String,
     /// What could not be done after the version existed, in words; the same run again completes it.
     pub incomplete: Vec<String>,
+}
+
+/// A table of a published version.
+#[derive(Debug, Clone)]
+pub struct WrittenTable {
+    /// Its name.
+    pub name: String,
+    /// Rows.
+    pub rows: u64,
+    /// Size of its files.
+    pub bytes: u64,
+    /// Number of its files.
+    pub files: u64,
+    /// Name and type of its columns.
+    pub columns: Vec<(String, String)>,
 }
 
 impl Published {
@@ -250,6 +269,7 @@ fn published(store: &Store, version: &Version, already: bool) -> Published {
             .iter()
             .map(|table| (table.name.clone(), table.rows()))
             .collect(),
+        tables_written: version.commit().tables.iter().map(written).collect(),
         summary: String::new(),
         incomplete: Vec::new(),
     };
@@ -260,6 +280,17 @@ fn published(store: &Store, version: &Version, already: bool) -> Published {
         failed => published.note("its summary could not be made", failed),
     }
     published
+}
+
+fn written(table: &CommittedTable) -> WrittenTable {
+    let columns = table.schema.iter();
+    WrittenTable {
+        name: table.name.clone(),
+        rows: table.rows(),
+        bytes: table.files.iter().map(|file| file.bytes).sum(),
+        files: table.files.len() as u64,
+        columns: columns.map(|c| (c.name.clone(), c.ty.clone())).collect(),
+    }
 }
 
 /// All tables of a version, ready to be written.

@@ -49,7 +49,10 @@ pub fn run(
     let replaces = match publish::before(&store, &identity, options.replace_damaged)? {
         publish::Before::Nothing => None,
         publish::Before::Damaged(damaged) => Some(damaged),
-        publish::Before::Done(found) => return Ok(*found),
+        publish::Before::Done(found) => {
+            observer.published(&found);
+            return Ok(*found);
+        }
     };
     let work = options.work;
     let disclosure = Disclosure {
@@ -68,6 +71,8 @@ pub fn run(
         next: 0,
     };
     let mut passes = job.passes(work.path())?;
+    let outcomes = passes.iter().map(|pass| &pass.outcome);
+    sources::complete(&prepared.pipeline, outcomes, prepared.as_of)?;
     let rejects = job.rejects(&mut passes)?;
     let features = job.features(&mut passes, work.path())?;
     let past = job.past(work.path())?;
@@ -164,7 +169,9 @@ impl Job<'_> {
                     rows,
                     disclosure: job.disclosure,
                 };
-                sources::judge(&case, &mut outcome, prepared.as_of)?;
+                let judged = sources::judge(&case, &mut outcome, prepared.as_of);
+                job.observer.source(&outcome);
+                judged?;
                 sources::one_row_each(&job.engine, from, rows, &mut outcome, made.rows)?;
                 sources::refunds(&job.engine, source, rows, &mut outcome)?;
                 let report = StageReport {
@@ -363,6 +370,7 @@ impl Job<'_> {
         let mut published = self.stage(|job| {
             let rows_in = tables.rows();
             let published = publish::publish(store, identity, tables, replaces, job.gate)?;
+            job.observer.published(&published);
             let report = StageReport {
                 rows_in,
                 rows_out: rows_in,

@@ -264,6 +264,22 @@ fn rules(
     names.into_iter().zip(all).enumerate().map(rule).collect()
 }
 
+/// Holds what was read of every source against the day through which it must be complete.
+pub(crate) fn complete<'a>(
+    pipeline: &Pipeline,
+    outcomes: impl Iterator<Item = &'a SourceOutcome>,
+    as_of: NaiveDate,
+) -> Result<(), PipelineError> {
+    let mut waiting = Vec::new();
+    for (source, outcome) in pipeline.sources.iter().zip(outcomes) {
+        waiting.extend(freshness::incomplete(pipeline, source, outcome, as_of));
+    }
+    if waiting.is_empty() {
+        return Ok(());
+    }
+    Err(PipelineError::Waiting { sources: waiting })
+}
+
 /// A source whose rows are judged.
 #[derive(Clone, Copy)]
 pub(crate) struct Case<'a> {
@@ -349,7 +365,7 @@ fn share_words(rows: u64, of: u64) -> String {
 }
 
 /// A share in percent that never reads as none or all where it is neither.
-fn percent(part: u64, whole: u64) -> String {
+pub(crate) fn percent(part: u64, whole: u64) -> String {
     let share = 100.0 * part as f64 / whole.max(1) as f64;
     match format!("{share:.1}").as_str() {
         "0.0" if part > 0 => "less than 0.1%".to_owned(),

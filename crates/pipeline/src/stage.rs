@@ -4,6 +4,8 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::prepare::Prepared;
+use crate::publish::Published;
+use crate::sources::SourceOutcome;
 
 /// One step of a run.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -160,6 +162,10 @@ pub trait Observer {
     fn started(&self, stage: &Stage, index: usize, total: usize);
     /// It ended.
     fn finished(&self, stage: &Stage, report: &StageReport);
+    /// A source was read; the contract may still fail the run for it.
+    fn source(&self, _: &SourceOutcome) {}
+    /// A version is published, or was before; what comes after changes nothing of that.
+    fn published(&self, _: &Published) {}
 }
 
 /// A no-op observer.

@@ -17,7 +17,7 @@ use std::path::Path;
 use toml::de::DeTable;
 
 use crate::diagnostic::{Diagnostic, Diagnostics};
-use crate::pipeline::{Customer, Log, Pipeline, Source};
+use crate::pipeline::{Customer, Log, Pipeline, RunSettings, Source, Through};
 use crate::reader::{Notes, ROOT, Reader, integer_of, variables, wrong_type};
 use name::{Names, check_name, check_unique_columns};
 
@@ -125,6 +125,9 @@ fn pipeline(file: &Reader<'_>) -> Pipeline {
         goal: file.table("goal").map(|table| goal::goal(&table)),
         value: value::value(file),
         customer: customer(file, &sources),
+        run: file
+            .table("run")
+            .map_or_else(RunSettings::default, |table| run(&table)),
         log: file
             .table("log")
             .map_or_else(Log::default, |table| log(&table)),
@@ -143,6 +146,49 @@ fn pipeline(file: &Reader<'_>) -> Pipeline {
     }
     check_unique_columns(file.notes, &pipeline);
     pipeline
+}
+
+/// `[run]`
+fn run(table: &Reader<'_>) -> RunSettings {
+    let data_through = through(table);
+    if data_through == Some(Through::Any) {
+        table.notes.add(
+            Diagnostic::error(
+                "TS-P065",
+                "`data_through` in [run] waits for nothing",
+                table.value_span("data_through"),
+            )
+            .with_help("leave it out; \"any\" is for a source that is not waited for"),
+        );
+    }
+    table.finish();
+    RunSettings { data_through }
+}
+
+/// `data_through`: "as_of", "as_of - 2d" or "any".
+fn through(table: &Reader<'_>) -> Option<Through> {
+    let text = table.text("data_through")?;
+    let days = |rest: &str| {
+        let days = rest.trim().strip_prefix('-')?.trim();
+        days.strip_suffix('d')?.trim().parse::<u16>().ok()
+    };
+    let through = match text.value.trim() {
+        "any" => Some(Through::Any),
+        "as_of" => Some(Through::DaysBefore(0)),
+        other => other
+            .strip_prefix("as_of")
+            .and_then(days)
+            .map(|days| Through::DaysBefore(days.into())),
+    };
+    if through.is_none() {
+        let message = format!("`{}` is no day that data can be waited for", text.value);
+        table.notes.add(
+            Diagnostic::error("TS-P066", message, text.span).with_help(
+                "write \"as_of\", a number of days before it such as \"as_of - 1d\", or in a source \"any\"",
+            ),
+        );
+    }
+    through
 }
 
 /// `[log]`

@@ -101,6 +101,9 @@ pub struct Pipeline {
     pub schemes: Vec<Scheme>,
     /// Playbooks in file order.
     pub playbooks: Vec<Playbook>,
+    /// When a run may be done. No part of the canonical form: it decides whether there are bytes, not which.
+    #[serde(skip)]
+    pub run: RunSettings,
     /// What messages and logs may show. No part of the canonical form: it decides no published byte.
     #[serde(skip)]
     pub log: Log,
@@ -116,6 +119,22 @@ impl Pipeline {
     pub fn scheme(&self, name: &str) -> Option<&Scheme> {
         self.schemes.iter().find(|s| s.name.value == name)
     }
+}
+
+/// `[run]`: when a run may be done.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct RunSettings {
+    /// The day through which every source of events must be complete; a source may state its own.
+    pub data_through: Option<Through>,
+}
+
+/// The day through which a source must be complete.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Through {
+    /// So many days before the day of the run; 0 is the day itself.
+    DaysBefore(u32),
+    /// None is waited for.
+    Any,
 }
 
 /// `[log]`: what messages and logs may show.

@@ -112,8 +112,21 @@ struct PipelineFile {
     schemes: Option<BTreeMap<String, SchemeTable>>,
     /// What to do with a segment; named after it unless `segment` is stated.
     playbooks: Option<BTreeMap<String, PlaybookTable>>,
+    /// When a run may be done.
+    run: Option<RunTable>,
     /// What messages and logs may show.
     log: Option<LogTable>,
+}
+
+/// When a run may be done.
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
+#[expect(dead_code, reason = "the shape of a table; never filled")]
+struct RunTable {
+    /// The day through which every source of events must be complete, or the run ends with exit code 3 and asks to wait:
+    /// `as_of`, or a number of days before it such as `as_of - 1d`.
+    #[schemars(regex(pattern = r"^as_of( *- *[0-9]+ *d)?$"))]
+    data_through: Option<String>,
 }
 
 /// What messages and logs may show.

@@ -51,6 +51,8 @@ pub(crate) fn run(demo: &Demo, output: &Output) -> Result<ExitCode, Failure> {
         work: None,
         replace_damaged: false,
         store: arguments::StoreAccess::default(),
+        metrics: None,
+        lineage: None,
     };
     run::run(&arguments, output)
 }

@@ -1,25 +1,63 @@
 //! `tessera run`
 
 use std::collections::BTreeSet;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use chrono::NaiveDate;
-use tessera_pipeline::{PipelineError, Published, Reading, Records, RunOptions, WorkFolder};
+use tessera_pipeline::{
+    Monitor, Observer, PipelineError, Published, Reading, Records, RunOptions, SourceOutcome,
+    Stage, StageReport, WorkFolder,
+};
 
 use crate::arguments::{Output, Run};
 use crate::interrupt::{self, GATE, INTERRUPTED};
-use crate::output::{Failure, print, print_json, say};
+use crate::output::{Failure, fail, print, print_json, say, tell};
 use crate::progress::Progress;
+use crate::telemetry;
 
-/// Runs the pipeline and says where the version lies.
+/// Runs the pipeline and says where the version lies; ends with a summary of one line.
 pub(crate) fn run(arguments: &Run, output: &Output) -> Result<ExitCode, Failure> {
-    let published = publish(arguments, output).map_err(Failure::nothing_published)?;
-    let shown = show(&published, output).map_err(|failure| failure.text());
+    let threads = use_threads(output);
+    let (metrics, lineage) = (arguments.metrics.clone(), arguments.lineage.clone());
+    let monitor = Monitor::new(&arguments.pipeline.file, metrics, lineage)
+        .map_err(|error| Failure::from(error).nothing_published())?;
+    let monitor = Arc::new(monitor);
+    let work = || {
+        job(arguments, threads, &monitor, output)
+            .map_err(Failure::nothing_published)
+            .and_then(|published| complete(&published, output))
+    };
+    // Also a fault of the program is told to who watches the run.
+    let done = catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| Err(Failure::panicked()));
+    let (exit_code, message) = match &done {
+        Ok(()) => (0, None),
+        Err(failure) => {
+            fail(failure);
+            (failure.code(), Some(failure.first_line()))
+        }
+    };
+    let finished = monitor.finish(exit_code, message.as_deref(), telemetry::warnings());
+    for problem in &finished.problems {
+        tracing::warn!("{problem}");
+    }
+    if exit_code == 0 {
+        tell(output, &finished.summary);
+    } else {
+        say(&finished.summary);
+    }
+    Ok(ExitCode::from(exit_code))
+}
+
+/// Shows the version; whatever is left to do for it is no error of its publication.
+fn complete(published: &Published, output: &Output) -> Result<(), Failure> {
+    let shown = show(published, output).map_err(|failure| failure.text());
     let mut incomplete = published.incomplete.clone();
     incomplete.extend(shown.err());
     if incomplete.is_empty() {
-        return Ok(ExitCode::SUCCESS);
+        return Ok(());
     }
     let state = if published.already {
         "was published already"
@@ -36,30 +74,36 @@ pub(crate) fn run(arguments: &Run, output: &Output) -> Result<ExitCode, Failure>
     ))
 }
 
-fn publish(arguments: &Run, output: &Output) -> Result<Published, Failure> {
+fn job(
+    arguments: &Run,
+    threads: usize,
+    monitor: &Arc<Monitor>,
+    output: &Output,
+) -> Result<Published, Failure> {
+    let file = &arguments.pipeline.file;
     let mut reading = Reading {
         vars: arguments.pipeline.vars.vars.clone(),
         hash_inputs: arguments.hash_inputs,
         records: Records::default(),
         store: arguments.store.options(),
     };
-    let threads = use_threads(output);
-    let as_of = match arguments.as_of {
-        Some(as_of) => {
-            if !arguments.allow_future {
-                tessera_pipeline::refuse_future(&arguments.pipeline.file, &reading, as_of)?;
-            }
-            as_of
-        }
-        None => tessera_pipeline::yesterday(&arguments.pipeline.file, &reading)?,
-    };
+    let day = tessera_pipeline::day(file, &reading, arguments.as_of, arguments.allow_future)?;
+    monitor.day(&day.pipeline, day.as_of);
+    tell(output, &day.words);
     interrupt::watch();
+    interrupt::tell_at_end(monitor);
     let work = WorkFolder::new(arguments.work.as_deref())?;
     interrupt::remove_at_end(work.path());
     reading.records = Records::Kept(work.path().to_owned());
     let mut retried = BTreeSet::new();
     loop {
-        let error = match attempt(arguments, as_of, &reading, (threads, &work), output) {
+        let error = match attempt(
+            arguments,
+            day.as_of,
+            &reading,
+            (threads, &work),
+            (monitor, output),
+        ) {
             Ok(published) => return Ok(published),
             Err(error) => error,
         };
@@ -80,13 +124,17 @@ fn attempt(
     as_of: NaiveDate,
     reading: &Reading,
     (threads, work): (usize, &WorkFolder),
-    output: &Output,
+    (monitor, output): (&Monitor, &Output),
 ) -> Result<Published, PipelineError> {
     let prepared = tessera_pipeline::prepare(&arguments.pipeline.file, as_of, reading)?;
+    monitor.prepared(&prepared);
     if !prepared.warnings.is_empty() && !output.quiet {
         say(prepared.warnings.render(false).trim_end());
     }
-    let progress = Progress::new(output);
+    let watch = Watch {
+        progress: Progress::new(output),
+        monitor,
+    };
     let options = RunOptions {
         threads,
         work,
@@ -94,9 +142,35 @@ fn attempt(
         gate: &GATE,
         replace_damaged: arguments.replace_damaged,
     };
-    let published = tessera_pipeline::run(&prepared, &options, &progress);
-    progress.clear();
+    let published = tessera_pipeline::run(&prepared, &options, &watch);
+    watch.progress.clear();
     published
+}
+
+/// Both who look at the run: a person, and the files of `--metrics` and `--lineage`.
+struct Watch<'a> {
+    progress: Progress,
+    monitor: &'a Monitor,
+}
+
+impl Observer for Watch<'_> {
+    fn started(&self, stage: &Stage, index: usize, total: usize) {
+        self.progress.started(stage, index, total);
+        self.monitor.started(stage, index, total);
+    }
+
+    fn finished(&self, stage: &Stage, report: &StageReport) {
+        self.monitor.finished(stage, report);
+        self.progress.finished(stage, report);
+    }
+
+    fn source(&self, outcome: &SourceOutcome) {
+        self.monitor.source(outcome);
+    }
+
+    fn published(&self, published: &Published) {
+        self.monitor.published(published);
+    }
 }
 
 /// Sets the number of threads everywhere, before anything starts one.

@@ -1,7 +1,8 @@
 //! How old the data of a source is, and how old it may be.
 
-use chrono::{Days, NaiveDate, NaiveTime};
-use tessera_spec::pipeline::Source;
+use chrono::{DateTime, Days, NaiveDate, NaiveTime};
+use tessera_spec::Pipeline;
+use tessera_spec::pipeline::{Source, SourceKind, Through};
 
 use super::SourceOutcome;
 use crate::error::PipelineError;
@@ -62,6 +63,44 @@ pub(super) fn judge(
         ));
     }
     Ok(())
+}
+
+/// What a source lacks of the data through the day that the pipeline file states, in words; nothing where it is complete. It is
+/// where a used row lies on that day or after it, or any row after `as_of`: whoever delivers has gone beyond that day.
+pub(super) fn incomplete(
+    pipeline: &Pipeline,
+    source: &Source,
+    outcome: &SourceOutcome,
+    as_of: NaiveDate,
+) -> Option<String> {
+    let of_events = pipeline
+        .run
+        .data_through
+        .filter(|_| source.kind == SourceKind::Events);
+    let through = source.data_through.or(of_events)?;
+    let Through::DaysBefore(days) = through else {
+        return None;
+    };
+    let day = as_of.checked_sub_days(Days::new(days.into()))?;
+    if outcome.counts.unseen.future > 0 {
+        return None;
+    }
+    let newest = outcome.counts.newest_micros.and_then(local_day);
+    let name = &source.name.value;
+    match newest {
+        Some(newest) if newest >= day => None,
+        Some(newest) => Some(format!(
+            "source `{name}` must be complete through {day}, and its newest used row is of {newest}"
+        )),
+        None => Some(format!(
+            "source `{name}` must be complete through {day}, and it has no used row"
+        )),
+    }
+}
+
+/// The day of a local time.
+fn local_day(micros: i64) -> Option<NaiveDate> {
+    Some(DateTime::from_timestamp_micros(micros)?.date_naive())
 }
 
 /// Hours from a local time to the end of a day.

@@ -70,6 +70,7 @@ fn source(table: &Reader<'_>, name: At<String>) -> Source {
         derive: derived(table),
         filter: table.expression("filter"),
         freshness: table.table("freshness").map(|inner| freshness(&inner)),
+        data_through: super::through(table),
         contract: contract(table, kind),
         attributes: attributes(table, kind),
         name,
@@ -92,16 +93,17 @@ fn check_times(table: &Reader<'_>, kind: Option<SourceKind>) {
             "add `until = \"…\"`, the column that says when a row ended",
         );
     }
-    if kind == Some(SourceKind::Attributes) && table.has("freshness") && !table.has("time") {
+    for key in ["freshness", "data_through"] {
+        if kind != Some(SourceKind::Attributes) || !table.has(key) || table.has("time") {
+            continue;
+        }
         let message = format!(
             "{} has no `time`, so nothing says how fresh it is",
             table.name
         );
-        table.notes.add(
-            Diagnostic::error("TS-P026", message, table.key_span("freshness")).with_help(
-                "state `time`, the column since when a row holds, or take `freshness` out",
-            ),
-        );
+        let help = format!("state `time`, the column since when a row holds, or take `{key}` out");
+        let found = Diagnostic::error("TS-P026", message, table.key_span(key));
+        table.notes.add(found.with_help(help));
     }
 }
 

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize, Serializer};
 
-use super::{At, Base, Column, ExprText, TextSettings, Unit};
+use super::{At, Base, Column, ExprText, TextSettings, Through, Unit};
 
 /// `[sources.NAME]`.
 #[derive(Debug, Clone, Serialize)]
@@ -43,6 +43,9 @@ pub struct Source {
     pub filter: Option<ExprText>,
     /// How old the newest event may be at `as_of`.
     pub freshness: Option<Freshness>,
+    /// The day through which the source must be complete, in place of that of `[run]`. No part of the canonical form, as that.
+    #[serde(skip)]
+    pub data_through: Option<Through>,
     /// What rows must satisfy.
     pub contract: Contract,
     /// `attributes` sources: the columns taken as features.

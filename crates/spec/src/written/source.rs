@@ -50,6 +50,11 @@ pub(super) struct SourceTable {
     filter: Option<String>,
     /// How old the newest used row may be at the close of `as_of`, by `time`. Without it the age is shown and not judged.
     freshness: Option<FreshnessTable>,
+    /// The day through which the source must be complete, in place of that of `[run]`: `as_of`, a number of days before it such
+    /// as `as_of - 7d`, or `any` for a source that is not waited for. A source is complete where its newest used row is of that
+    /// day or later.
+    #[schemars(regex(pattern = r"^(any|as_of( *- *[0-9]+ *d)?)$"))]
+    data_through: Option<String>,
     /// What rows must satisfy.
     contract: ContractTable,
     /// Columns of an `attributes` source that are taken as features.

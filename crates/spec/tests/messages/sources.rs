@@ -21,6 +21,26 @@ fn sources() {
             "kind = \"attributes\"",
             "kind = \"attributes\"\nfreshness = { warn = \"2d\" }"
         ),
+        (
+            "waiting for a source without a time",
+            "kind = \"attributes\"",
+            "kind = \"attributes\"\ndata_through = \"as_of\""
+        ),
+        (
+            "waiting for no day",
+            "time = \"invoiced_at\"",
+            "time = \"invoiced_at\"\ndata_through = \"tomorrow\""
+        ),
+        (
+            "waiting for nothing",
+            "[goal]",
+            "[run]\ndata_through = \"any\"\n\n[goal]"
+        ),
+        (
+            "values that are no choice",
+            "[goal]",
+            "[log]\nvalues = \"yes\"\n\n[goal]"
+        ),
         ("an age without a unit", "warn = \"36h\"", "warn = \"36\""),
         ("an age in months", "fail = \"7d\"", "fail = \"1mo\""),
         ("ages that do not rise", "warn = \"36h\"", "warn = \"2w\""),

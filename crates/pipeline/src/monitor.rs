@@ -1,0 +1,337 @@
+//! What a run did, for those who watch it: the summary that its messages end with, and the files of `--metrics` and `--lineage`.
+//!
+//! A [`Monitor`] observes a run from before its pipeline file is read to its end, however it ends, and then writes its files once.
+
+mod lineage;
+mod memory;
+mod metrics;
+
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use chrono::{DateTime, NaiveDate, Utc};
+
+use crate::error::PipelineError;
+use crate::prepare::Prepared;
+use crate::publish::Published;
+use crate::sources::{SourceOutcome, percent};
+use crate::stage::{Observer, Stage, StageReport, grouped};
+
+/// Observes a run and writes what it was told to.
+#[derive(Debug)]
+pub struct Monitor {
+    metrics: Option<PathBuf>,
+    lineage: Option<PathBuf>,
+    record: Mutex<Record>,
+}
+
+/// What is known of a run.
+#[derive(Debug)]
+struct Record {
+    run_id: String,
+    started: DateTime<Utc>,
+    clock: Instant,
+    pipeline: String,
+    as_of: Option<NaiveDate>,
+    store: Option<PathBuf>,
+    inputs: Vec<Input>,
+    outcomes: Vec<SourceOutcome>,
+    stages: Vec<Done>,
+    running: Option<(Stage, Instant)>,
+    published: Option<Published>,
+    /// The event of the start is written.
+    announced: bool,
+    finished: bool,
+}
+
+/// A source as it was planned.
+#[derive(Debug)]
+struct Input {
+    name: String,
+    path: String,
+    files: u64,
+    bytes: u64,
+    rows: u64,
+    /// Name and type of the columns that are read.
+    columns: Vec<(String, String)>,
+}
+
+/// A stage that ended, or in which the run ended.
+#[derive(Debug)]
+struct Done {
+    stage: Stage,
+    report: StageReport,
+    peak_bytes: Option<u64>,
+}
+
+/// How a run ended.
+#[derive(Debug)]
+struct End<'a> {
+    exit_code: u8,
+    /// The first line of its error.
+    message: Option<&'a str>,
+    /// Warnings that it gave.
+    warnings: u64,
+    at: DateTime<Utc>,
+    elapsed: Duration,
+}
+
+/// What is left to say once a run has ended.
+#[derive(Debug)]
+pub struct Finished {
+    /// The run in one line, for a pager.
+    pub summary: String,
+    /// Files that could not be written.
+    pub problems: Vec<String>,
+}
+
+impl Monitor {
+    /// A monitor of a run that begins now. The name of the pipeline file stands for the pipeline's name until that is known.
+    ///
+    /// # Errors
+    /// A file that could not be written at the end either.
+    pub fn new(
+        file: &Path,
+        metrics: Option<PathBuf>,
+        lineage: Option<PathBuf>,
+    ) -> Result<Self, PipelineError> {
+        let failed = |path: &Path| {
+            let path = path.to_owned();
+            move |error| PipelineError::Io {
+                step: "cannot write",
+                path,
+                error,
+            }
+        };
+        if let Some(path) = &metrics {
+            draft(path).map_err(failed(path))?;
+        }
+        if let Some(path) = &lineage {
+            append(path, "").map_err(failed(path))?;
+        }
+        let stem = file.file_stem().map(|stem| stem.to_string_lossy());
+        Ok(Self {
+            record: Mutex::new(Record {
+                run_id: lineage::run_id(),
+                started: Utc::now(),
+                clock: Instant::now(),
+                pipeline: stem.unwrap_or_default().into_owned(),
+                as_of: None,
+                store: None,
+                inputs: Vec::new(),
+                outcomes: Vec::new(),
+                stages: Vec::new(),
+                running: None,
+                published: None,
+                announced: false,
+                finished: false,
+            }),
+            metrics,
+            lineage,
+        })
+    }
+
+    fn record(&self) -> MutexGuard<'_, Record> {
+        self.record.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The day of the run is known.
+    pub fn day(&self, pipeline: &str, as_of: NaiveDate) {
+        let mut record = self.record();
+        pipeline.clone_into(&mut record.pipeline);
+        record.as_of = Some(as_of);
+    }
+
+    /// The files of the lake are known; the event of the start is written. A run that begins again reads its sources anew.
+    pub fn prepared(&self, prepared: &Prepared) {
+        let mut record = self.record();
+        record.outcomes.clear();
+        let store = PathBuf::from(&prepared.pipeline.store);
+        record.store = Some(std::path::absolute(&store).unwrap_or(store));
+        record.inputs = inputs(prepared);
+        if let Err(error) = self.announce(&mut record) {
+            tracing::warn!("{error}");
+        }
+    }
+
+    /// Writes the event of the start, once.
+    fn announce(&self, record: &mut Record) -> Result<(), String> {
+        let Some(path) = self.lineage.as_ref().filter(|_| !record.announced) else {
+            return Ok(());
+        };
+        record.announced = true;
+        append(path, &lineage::start(record))
+            .map_err(|error| format!("cannot write {}: {error}", path.display()))
+    }
+
+    /// The run ended: writes the files, the first time that this is called. `message` is the first line of the error.
+    pub fn finish(&self, exit_code: u8, message: Option<&str>, warnings: u64) -> Finished {
+        let mut record = self.record();
+        let end = End {
+            exit_code,
+            message,
+            warnings,
+            at: Utc::now(),
+            elapsed: record.clock.elapsed(),
+        };
+        let summary = summary(&record, &end);
+        let mut problems = Vec::new();
+        if !std::mem::replace(&mut record.finished, true) {
+            if let Some((stage, since)) = record.running.take() {
+                let report = StageReport {
+                    elapsed: since.elapsed(),
+                    ..StageReport::default()
+                };
+                let peak_bytes = self.metrics.as_ref().and_then(|_| memory::peak_bytes());
+                record.stages.push(Done {
+                    stage,
+                    report,
+                    peak_bytes,
+                });
+            }
+            problems.extend(self.announce(&mut record).err());
+            if let Some(path) = &self.lineage {
+                let written = append(path, &lineage::end(&record, &end));
+                problems.extend(problem(path, written));
+            }
+            if let Some(path) = &self.metrics {
+                let text = metrics::text(&record, &end, metrics::last_success(path));
+                problems.extend(problem(path, replace(path, &text)));
+            }
+        }
+        Finished { summary, problems }
+    }
+}
+
+impl Observer for Monitor {
+    fn started(&self, stage: &Stage, _: usize, _: usize) {
+        if self.metrics.is_some() {
+            memory::begin();
+        }
+        self.record().running = Some((stage.clone(), Instant::now()));
+    }
+
+    fn finished(&self, stage: &Stage, report: &StageReport) {
+        let peak_bytes = self.metrics.as_ref().and_then(|_| memory::peak_bytes());
+        let mut record = self.record();
+        record.running = None;
+        record.stages.push(Done {
+            stage: stage.clone(),
+            report: *report,
+            peak_bytes,
+        });
+    }
+
+    fn source(&self, outcome: &SourceOutcome) {
+        self.record().outcomes.push(outcome.clone());
+    }
+
+    fn published(&self, published: &Published) {
+        self.record().published = Some(published.clone());
+    }
+}
+
+fn inputs(prepared: &Prepared) -> Vec<Input> {
+    let passes = prepared.features.passes.iter();
+    let sources = prepared.pipeline.sources.iter();
+    let all = sources.zip(&prepared.inventories).zip(passes);
+    all.map(|((source, inventory), pass)| {
+        let columns = pass.aggregate.rows.scan.columns.iter();
+        Input {
+            name: source.name.value.clone(),
+            path: source.path.value.clone(),
+            files: inventory.files.len() as u64,
+            bytes: inventory.bytes(),
+            rows: inventory.rows(),
+            columns: columns
+                .map(|c| (c.name.clone(), c.ty.to_string()))
+                .collect(),
+        }
+    })
+    .collect()
+}
+
+/// The run in one line: pipeline and day, what is published, how many rows were lost, how long it took, why it failed.
+fn summary(record: &Record, end: &End<'_>) -> String {
+    let mut name = record.pipeline.clone();
+    if let Some(as_of) = record.as_of {
+        name.push_str(&format!(" as of {as_of}"));
+    }
+    let mut parts = Vec::new();
+    match (&record.published, end.exit_code) {
+        (Some(published), _) => {
+            let word = if published.already {
+                "was already"
+            } else {
+                "is"
+            };
+            let customers = published.rows.get("customers").copied().unwrap_or(0);
+            parts.push(format!(
+                "version {} {word} published, {} customers",
+                published.version,
+                grouped(customers)
+            ));
+        }
+        (None, 6) => parts.push("in doubt whether a version is published".to_owned()),
+        (None, _) => parts.push("nothing is published".to_owned()),
+    }
+    if end.exit_code != 0 {
+        parts.push(format!("exit code {}", end.exit_code));
+    }
+    if !record.outcomes.is_empty() {
+        let sum = |rows: fn(&SourceOutcome) -> u64| record.outcomes.iter().map(rows).sum::<u64>();
+        let (rows, rejected) = (sum(SourceOutcome::rows), sum(SourceOutcome::rejected));
+        parts.push(format!(
+            "{} rows, {} rejected ({})",
+            grouped(rows),
+            grouped(rejected),
+            percent(rejected, rows)
+        ));
+    }
+    match end.warnings {
+        0 => {}
+        1 => parts.push("1 warning".to_owned()),
+        n => parts.push(format!("{n} warnings")),
+    }
+    parts.push(format!("{:.1} s", end.elapsed.as_secs_f64()));
+    parts.extend(end.message.map(str::to_owned));
+    format!("summary: {name}: {}", parts.join("; "))
+}
+
+fn problem(path: &Path, written: io::Result<()>) -> Option<String> {
+    let error = written.err()?;
+    Some(format!("cannot write {}: {error}", path.display()))
+}
+
+/// A file beside this one, to take its place; it vanishes if it does not.
+fn draft(path: &Path) -> io::Result<tempfile::NamedTempFile> {
+    let folder = match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    };
+    let mut builder = tempfile::Builder::new();
+    // Collectors of metrics read files that end with `.prom`, which a draft must not.
+    builder.prefix(".tessera-").suffix(".tmp");
+    // Collectors run as users of their own.
+    #[cfg(unix)]
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o644));
+    builder.tempfile_in(folder)
+}
+
+/// Replaces a file in one step, so that no reader sees a part of it.
+fn replace(path: &Path, text: &str) -> io::Result<()> {
+    let mut draft = draft(path)?;
+    draft.write_all(text.as_bytes())?;
+    draft.as_file().sync_all()?;
+    draft.persist(path).map_err(|error| error.error)?;
+    Ok(())
+}
+
+/// Appends lines to a file in one write, so that lines of runs at the same time do not mix.
+fn append(path: &Path, lines: &str) -> io::Result<()> {
+    let mut options = std::fs::OpenOptions::new();
+    let mut file = options.append(true).create(true).open(path)?;
+    file.write_all(lines.as_bytes())
+}
