@@ -57,6 +57,8 @@ mod lakes;
 mod latest;
 #[path = "suite/lifetime_always.rs"]
 mod lifetime_always;
+#[path = "suite/memory.rs"]
+mod memory;
 #[path = "suite/messages.rs"]
 mod messages;
 #[path = "suite/mixes.rs"]

@@ -40,6 +40,7 @@ pub(crate) fn tessera() -> Command {
         .current_dir(root())
         .env("TMPDIR", env!("CARGO_TARGET_TMPDIR"))
         .env_remove("TESSERA_LOG")
+        .env_remove("TESSERA_MEMORY")
         .env_remove("TESSERA_THREADS");
     command
 }

@@ -1,6 +1,6 @@
 //! The allocator of the program and its settings.
 
-use std::ffi::c_char;
+use std::ffi::{c_char, c_int, c_void};
 
 use tikv_jemallocator::Jemalloc;
 
@@ -18,6 +18,30 @@ static ALLOCATOR: Jemalloc = Jemalloc;
 pub static SETTINGS: Option<&'static c_char> = Some(first(
     c"narenas:2,dirty_decay_ms:-1,muzzy_decay_ms:-1,oversize_threshold:0",
 ));
+
+/// Gives freed memory back to the operating system: slow, and so only done where memory is scarce.
+pub(crate) fn release() {
+    unsafe extern "C" {
+        fn _rjem_mallctl(
+            name: *const c_char,
+            old: *mut c_void,
+            old_length: *mut usize,
+            new: *mut c_void,
+            new_length: usize,
+        ) -> c_int;
+    }
+    // SAFETY: the allocator of this program has this function, with the signature of `mallctl`. The command reads and writes
+    // nothing but freed memory of the allocator, of all arenas, and takes and gives no value.
+    let _done = unsafe {
+        _rjem_mallctl(
+            c"arena.4096.purge".as_ptr(),
+            std::ptr::null_mut(),
+            std::ptr::null_mut(),
+            std::ptr::null_mut(),
+            0,
+        )
+    };
+}
 
 /// Reference to the first character of a text.
 const fn first(text: &'static std::ffi::CStr) -> &'static c_char {

@@ -67,7 +67,7 @@ pub(crate) enum Command {
     #[command(
         after_help = "Examples:\n  tessera run pipelines/demo.toml --as-of 2026-10-31\n  \
                             tessera run pipelines/cdnow.toml --as-of 1997-09-30 --var out=/var/tmp/store\n  \
-                            tessera run pipelines/demo.toml --as-of 2026-10-31 --log-format json"
+                            tessera run pipelines/demo.toml --as-of 2026-10-31 --memory 2GiB --log-format json"
     )]
     Run(Run),
     /// Render the report of a published version again.
@@ -174,6 +174,11 @@ pub(crate) struct Run {
     /// Append the run's OpenLineage events to this file, one JSON object a line, also where the run fails.
     #[arg(long, value_name = "FILE", env = "TESSERA_LINEAGE")]
     pub(crate) lineage: Option<PathBuf>,
+    /// Most memory that the run takes, such as 2GiB; three quarters of what the machine or its control group allows by default.
+    /// It changes no published byte: what does not fit goes to files in the folder of `--work`, and what cannot go there ends
+    /// the run with exit code 3.
+    #[arg(long, value_name = "SIZE", value_parser = crate::memory::parse, env = "TESSERA_MEMORY")]
+    pub(crate) memory: Option<u64>,
     /// Folder for temporary files, and for the rejected rows of a run that fails; the system's by default.
     #[arg(long, value_name = "DIR")]
     pub(crate) work: Option<PathBuf>,

@@ -107,7 +107,7 @@ fn end() -> ! {
 }
 
 /// Removes the folder, again where the run wrote into it meanwhile. What cannot be removed stays in the temporary folder.
-fn remove_work() {
+pub(crate) fn remove_work() {
     let work = WORK.lock().unwrap_or_else(PoisonError::into_inner).take();
     let Some(work) = work else { return };
     for _ in 0..REMOVALS {

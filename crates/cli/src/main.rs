@@ -6,6 +6,7 @@ mod allocator;
 mod arguments;
 mod commands;
 mod interrupt;
+mod memory;
 mod output;
 mod processor;
 mod progress;

@@ -219,6 +219,11 @@ pub(crate) fn say(text: &str) {
     say_as("INFO", text);
 }
 
+/// Prints an error on stderr.
+pub(crate) fn say_error(text: &str) {
+    say_as("ERROR", text);
+}
+
 fn say_as(level: &str, text: &str) {
     write_line(level, &shown::lines(text));
 }

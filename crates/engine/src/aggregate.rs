@@ -10,9 +10,12 @@ mod finish;
 mod keys;
 mod layout;
 mod overflow;
+#[cfg(test)]
+mod tests;
 mod worker;
 
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex};
 
@@ -20,6 +23,7 @@ use polars::prelude::*;
 use tessera_expr::rel::{Aggregate, Money, RowCounts, ScanColumn, SourceRows, Unconverted, Unseen};
 use tessera_expr::{Node, Type};
 
+use crate::budget::Budget;
 use crate::duplicates::Duplicates;
 use crate::error::EngineError;
 use crate::lower::lower;
@@ -46,6 +50,7 @@ const QUEUE: usize = 4;
 pub(crate) fn run(
     plan: &Aggregate,
     workers: usize,
+    budget: &Budget,
     to: &Path,
 ) -> Result<(TableRef, RowCounts), EngineError> {
     let layout = Layout::new(&plan.aggs);
@@ -53,13 +58,13 @@ pub(crate) fn run(
         .rows
         .dedup
         .as_ref()
-        .map(|dedup| Duplicates::find(&plan.rows, dedup))
+        .map(|dedup| Duplicates::find(&plan.rows, dedup, budget))
         .transpose()?;
     let key_is_text = key_type(&plan.rows) != Type::Int;
     let as_of_day = epoch_day(plan.rows.as_of);
     let scanner = Arc::new(Mutex::new(Scanner::new(plan, &layout, duplicates)));
     let mut parts: Vec<Worker<'_>> = (0..workers.max(1))
-        .map(|part| Worker::new(&layout, part, workers.max(1)))
+        .map(|part| Worker::new(&layout, part, workers.max(1), budget))
         .collect();
     std::thread::scope(|scope| -> Result<(), EngineError> {
         let mut senders = Vec::new();
@@ -70,8 +75,9 @@ pub(crate) fn run(
             senders.push(sender);
             running.push(scope.spawn(move || {
                 for batch in receiver {
-                    worker.take(&batch);
+                    worker.take(&batch)?;
                 }
+                worker.close()
             }));
         }
         let senders = Arc::new(Mutex::new(senders));
@@ -85,7 +91,7 @@ pub(crate) fn run(
         for worker in running {
             worker
                 .join()
-                .map_err(|_| EngineError::internal("an aggregation worker stopped".to_owned()))?;
+                .map_err(|_| EngineError::internal("an aggregation worker stopped".to_owned()))??;
         }
         scanned
     })?;
@@ -101,7 +107,7 @@ pub(crate) fn run(
         key: &plan.rows.key,
         key_is_text,
     };
-    let table = finish::finish(&mut parts, &layout, &naming, as_of_day, to)?;
+    let table = finish::finish(&parts, &layout, &naming, as_of_day, to)?;
     let scanner = lock(&scanner);
     let counts = RowCounts {
         usual_gap_days: scanner.days.usual_gap(),
@@ -123,15 +129,18 @@ fn drain(
     senders: &Arc<Mutex<Vec<SyncSender<Arc<Batch>>>>>,
 ) -> Result<bool, EngineError> {
     let failure: Arc<Mutex<Option<EngineError>>> = Arc::default();
-    let (seen, scanner, senders) = (failure.clone(), scanner.clone(), senders.clone());
+    let stopped = Arc::new(AtomicBool::new(false));
+    let (seen, stops) = (failure.clone(), stopped.clone());
+    let (scanner, senders) = (scanner.clone(), senders.clone());
     let callback = PlanCallback::new(move |frame: DataFrame| -> PolarsResult<bool> {
         match lock(&scanner).batch(&frame) {
             Ok(batch) => {
                 let batch = Arc::new(batch);
-                let stopped = lock(&senders)
+                let has_stopped = lock(&senders)
                     .iter()
                     .any(|sender| sender.send(batch.clone()).is_err());
-                Ok(stopped)
+                stops.fetch_or(has_stopped, Ordering::Relaxed);
+                Ok(has_stopped)
             }
             Err(error) => {
                 *lock(&seen) = Some(error);
@@ -147,7 +156,7 @@ fn drain(
         return Err(error);
     }
     result?;
-    Ok(true)
+    Ok(!stopped.load(Ordering::Relaxed))
 }
 
 /// The columns that the accumulators need, of the rows of the source.

@@ -1,5 +1,6 @@
 //! Repeated rows: a pass over the identifying columns before the pass that computes.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use polars::prelude::*;
@@ -8,8 +9,10 @@ use tessera_expr::rel::{Dedup, SourceRows};
 use xxhash_rust::xxh3::xxh3_128;
 
 use crate::aggregate::status;
+use crate::budget::Budget;
 use crate::error::EngineError;
 use crate::scan::{as_stored, each_window};
+use crate::sorter::{Equal, Sorter};
 
 const STATUS: &str = "__status";
 
@@ -27,7 +30,7 @@ const HASHED_ROWS: usize = 1 << 12;
 ///
 /// Rows are compared by 102 bits of a hash of their values: 12 choose the part, 90 stand in its entries. Among n different rows
 /// some two have the same bits with a probability of about n² / 2^103, which is 1e-13 for a thousand million. The search needs
-/// 16 bytes a row. In the comparison null is a value of its own, NaN is not null, and -0.0 is 0.0.
+/// 16 bytes a row, in memory or in files. In the comparison null is a value of its own, NaN is not null, and -0.0 is 0.0.
 #[derive(Debug, Clone)]
 pub(crate) struct Duplicates {
     /// A bit per position.
@@ -36,7 +39,11 @@ pub(crate) struct Duplicates {
 
 impl Duplicates {
     /// Reads the identifying columns and finds the repetitions.
-    pub(crate) fn find(rows: &SourceRows, dedup: &Dedup) -> Result<Self, EngineError> {
+    pub(crate) fn find(
+        rows: &SourceRows,
+        dedup: &Dedup,
+        budget: &Budget,
+    ) -> Result<Self, EngineError> {
         let names: Vec<&str> = if dedup.columns.is_empty() {
             rows.scan.columns.iter().map(|c| c.name.as_str()).collect()
         } else {
@@ -47,7 +54,7 @@ impl Duplicates {
             .map(|name| as_stored(rows, name).alias(identity(name)))
             .collect();
         columns.extend(status(rows).map(|status| status.alias(STATUS)));
-        let search = Arc::new(Mutex::new(Search::default()));
+        let search = Arc::new(Mutex::new(Search::new(budget)));
         let select = |frame: LazyFrame| Ok(frame.select(columns.clone()));
         let files = 0..rows.scan.files.len();
         each_window(rows, files, false, &select, &mut |frame| {
@@ -56,16 +63,19 @@ impl Duplicates {
                 let hashes = row_hashes(&frame)?;
                 let mut search = inner.lock().unwrap_or_else(PoisonError::into_inner);
                 search.take(&hashes, frame.column(STATUS).ok())?;
-                Ok(false)
+                search.failure = search.entries.relieve().err();
+                Ok(search.failure.is_some())
             });
             frame
                 .sink_batches(callback, true, None)?
                 .collect_with_engine(Engine::Streaming)?;
-            Ok(true)
+            let search = search.lock().unwrap_or_else(PoisonError::into_inner);
+            Ok(search.failure.is_none())
         })?;
-        let search = std::mem::take(&mut *search.lock().unwrap_or_else(PoisonError::into_inner));
+        let mut search = search.lock().unwrap_or_else(PoisonError::into_inner);
+        let search = std::mem::replace(&mut *search, Search::new(budget));
         Ok(Self {
-            repeated: search.repeated(),
+            repeated: search.repeated()?,
         })
     }
 
@@ -83,20 +93,20 @@ fn identity(name: &str) -> String {
 
 /// The rows so far: hash and position of each, in parts by the first bits of the hash.
 struct Search {
-    parts: Vec<Vec<u128>>,
+    entries: Sorter<u128>,
     position: u64,
-}
-
-impl Default for Search {
-    fn default() -> Self {
-        Self {
-            parts: vec![Vec::new(); 1 << PART_BITS],
-            position: 0,
-        }
-    }
+    failure: Option<EngineError>,
 }
 
 impl Search {
+    fn new(budget: &Budget) -> Self {
+        Self {
+            entries: Sorter::new(1 << PART_BITS, Equal::Kept, budget),
+            position: 0,
+            failure: None,
+        }
+    }
+
     /// Adds the rows whose status is 0, or all where there is none.
     fn take(&mut self, hashes: &[u128], status: Option<&Column>) -> PolarsResult<()> {
         match status {
@@ -118,30 +128,33 @@ impl Search {
     }
 
     fn add(&mut self, hash: u128) {
-        let part = &mut self.parts[(hash >> (u128::BITS - PART_BITS)) as usize];
-        if part.len() == part.capacity() {
-            // Less than by doubling: this is what the memory of a large source goes to.
-            part.reserve_exact((part.len() / 4).max(64));
-        }
-        part.push(hash << PART_BITS & !POSITION | u128::from(self.position));
+        let part = (hash >> (u128::BITS - PART_BITS)) as usize;
+        let entry = hash << PART_BITS & !POSITION | u128::from(self.position);
+        self.entries.push(part, entry);
         self.position += 1;
     }
 
     /// A bit per position, set for all but the first row of each hash.
-    fn repeated(self) -> Vec<u64> {
-        let mut bits = vec![0; self.position.div_ceil(64) as usize];
-        let repeats = |mut part: Vec<u128>| {
-            part.sort_unstable();
-            let pairs = part.windows(2);
-            let same = pairs.filter(|pair| (pair[0] ^ pair[1]) >> POSITION_BITS == 0);
-            same.map(|pair| (pair[1] & POSITION) as u64)
-                .collect::<Vec<_>>()
-        };
-        let found: Vec<Vec<u64>> = self.parts.into_par_iter().map(repeats).collect();
-        for position in found.into_iter().flatten() {
-            bits[position as usize / 64] |= 1_u64 << (position % 64);
+    fn repeated(self) -> Result<Vec<u64>, EngineError> {
+        if let Some(failure) = self.failure {
+            return Err(failure);
         }
-        bits
+        let bits: Vec<AtomicU64> = (0..self.position.div_ceil(64))
+            .map(|_| AtomicU64::new(0))
+            .collect();
+        let parts = self.entries.into_parts().into_par_iter();
+        parts.try_for_each(|part| {
+            let mut last = None;
+            part.each(|entry| {
+                let hash = entry >> POSITION_BITS;
+                if last == Some(hash) {
+                    let position = (entry & POSITION) as u64;
+                    bits[position as usize / 64].fetch_or(1 << (position % 64), Ordering::Relaxed);
+                }
+                last = Some(hash);
+            })
+        })?;
+        Ok(bits.into_iter().map(AtomicU64::into_inner).collect())
     }
 }
 
@@ -279,8 +292,10 @@ mod tests {
 
     type Row = (Option<&'static str>, Option<i64>, u32);
 
-    fn found(batches: &[Vec<Row>]) -> Vec<u64> {
-        let mut search = Search::default();
+    fn found(batches: &[Vec<Row>], limit: u64) -> Vec<u64> {
+        let folder = tempfile::tempdir().unwrap();
+        let budget = Budget::spilling_at(limit, folder.path());
+        let mut search = Search::new(&budget);
         for rows in batches {
             let text: Vec<Option<&str>> = rows.iter().map(|row| row.0).collect();
             let number: Vec<Option<i64>> = rows.iter().map(|row| row.1).collect();
@@ -288,9 +303,10 @@ mod tests {
             let frame = df!("text" => text, "number" => number, STATUS => status).unwrap();
             let hashes = row_hashes(&frame).unwrap();
             search.take(&hashes, frame.column(STATUS).ok()).unwrap();
+            search.entries.relieve().unwrap();
         }
         let rows = search.position;
-        let repeated = search.repeated();
+        let repeated = search.repeated().unwrap();
         let duplicates = Duplicates { repeated };
         (0..rows + 64).filter(|p| duplicates.contains(*p)).collect()
     }
@@ -320,7 +336,8 @@ mod tests {
                 0..4,
             )
         ) {
-            prop_assert_eq!(found(&batches), expected(&batches));
+            prop_assert_eq!(found(&batches, u64::MAX), expected(&batches));
+            prop_assert_eq!(found(&batches, 1), expected(&batches));
         }
     }
 
@@ -328,7 +345,9 @@ mod tests {
     fn rows_of_many_chunks_are_found() {
         let rows = |from: i64| (from..from + 10_000).map(|n| (Some("x"), Some(n), 0));
         let batches = [rows(0).collect(), rows(5_000).collect::<Vec<_>>()];
-        assert_eq!(found(&batches), (10_000..15_000).collect::<Vec<_>>());
+        let expected: Vec<u64> = (10_000..15_000).collect();
+        assert_eq!(found(&batches, u64::MAX), expected);
+        assert_eq!(found(&batches, 1), expected);
     }
 
     #[test]

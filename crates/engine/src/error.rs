@@ -81,6 +81,18 @@ pub enum EngineError {
         /// The value met.
         value: f64,
     },
+    /// What cannot go to files needs more memory than the run may take.
+    #[error(
+        "{what} would need {}, but the run may take {}; nothing was published. Run it with `--memory {}` or more, or on fewer customers, rows or features", bytes_words(*.needed_bytes), bytes_words(*.limit_bytes), memory_setting(*.needed_bytes)
+    )]
+    Memory {
+        /// What needs it.
+        what: String,
+        /// Bytes that the run would take at that point, as far as they are known.
+        needed_bytes: u64,
+        /// Bytes that it may take.
+        limit_bytes: u64,
+    },
     /// A stage file could not be read or written.
     #[error("{operation}: {}: {error}; `--work DIR` puts stage files into another folder", path.display())]
     Io {
@@ -141,6 +153,21 @@ impl From<polars::error::PolarsError> for EngineError {
         tracing::debug!("polars: {error}");
         Self::Query(plain_words(&error.to_string()))
     }
+}
+
+/// Bytes in MiB or GiB.
+pub(crate) fn bytes_words(bytes: u64) -> String {
+    const GIB: u64 = 1 << 30;
+    if bytes < GIB {
+        format!("{:.1} MiB", bytes as f64 / f64::from(1 << 20))
+    } else {
+        format!("{:.1} GiB", bytes as f64 / GIB as f64)
+    }
+}
+
+/// A value of `--memory` that holds so many bytes: whole MiB, rounded up.
+fn memory_setting(bytes: u64) -> String {
+    format!("{}MiB", bytes.div_ceil(1 << 20))
 }
 
 /// What stands in place of words that only developers understand.

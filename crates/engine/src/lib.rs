@@ -1,14 +1,16 @@
 //! How a relational plan is run.
 //!
-//! The types that matter: [`Engine`] (what an engine can do), [`PolarsEngine`] (the one that is built in), [`TableRef`] (a
+//! The types that matter: [`Engine`] (what an engine can do), [`Budget`] (how much memory a run may take), [`PolarsEngine`] (the one that is built in), [`TableRef`] (a
 //! stage file, the boundary between stages).
 //!
 //! Where to look: `lake` reads files, `scan` makes rows of them, `aggregate` makes one row per customer, `assemble` puts tables side by side, `project`
-//! computes columns, `rejects` fetches rows that rules took out, `per_key` compares the rows of a key, `lower` translates expressions.
+//! computes columns, `rejects` fetches rows that rules took out, `per_key` compares the rows of a key, `lower` translates expressions,
+//! `sorter` orders entries in memory or by files.
 
 mod aggregate;
 mod assemble;
 mod bridge;
+mod budget;
 mod duplicates;
 mod error;
 mod lake;
@@ -18,6 +20,7 @@ mod polars_engine;
 mod project;
 mod rejects;
 mod scan;
+mod sorter;
 mod table;
 
 use std::path::Path;
@@ -25,6 +28,7 @@ use std::path::Path;
 use tessera_expr::Expr;
 use tessera_expr::rel::{Rel, RowCounts, SourceRows, Unseen};
 
+pub use budget::Budget;
 pub use error::EngineError;
 pub use per_key::Several;
 pub use polars_engine::{PolarsEngine, set_threads};

@@ -5,6 +5,7 @@ use std::path::Path;
 use tessera_expr::Expr;
 use tessera_expr::rel::{Rel, SourceRows, Unseen};
 
+use crate::budget::Budget;
 use crate::error::{EngineError, guarded};
 use crate::lower::Clock;
 use crate::scan::unread;
@@ -17,13 +18,15 @@ use crate::{
 #[derive(Debug, Clone)]
 pub struct PolarsEngine {
     workers: usize,
+    budget: Budget,
 }
 
 impl PolarsEngine {
-    /// An engine with this many aggregation workers. Their number does not show in any result.
-    pub fn new(workers: usize) -> Self {
+    /// An engine with this many aggregation workers that keeps to a budget of memory. Neither shows in any result.
+    pub fn new(workers: usize, budget: Budget) -> Self {
         Self {
             workers: workers.max(1),
+            budget,
         }
     }
 }
@@ -58,7 +61,8 @@ impl Engine for PolarsEngine {
     fn materialize(&self, plan: &Rel, to: &Path) -> Result<Materialized, EngineError> {
         match plan {
             Rel::Aggregate(plan) => {
-                let (table, counts) = guarded(|| aggregate::run(plan, self.workers, to))?;
+                let (table, counts) =
+                    guarded(|| aggregate::run(plan, self.workers, &self.budget, to))?;
                 Ok(Materialized {
                     table,
                     counts: Some(counts),
@@ -107,7 +111,7 @@ impl Engine for PolarsEngine {
         wanted: &[u64],
         take: &mut dyn FnMut(Reject),
     ) -> Result<(), EngineError> {
-        guarded(|| rejects::collect(rows, wanted, take))
+        guarded(|| rejects::collect(rows, wanted, &self.budget, take))
     }
 
     fn several(

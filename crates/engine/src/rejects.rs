@@ -9,6 +9,7 @@ use tessera_expr::{Node, Type};
 use tessera_spec::shown::masked;
 
 use crate::aggregate::{conversion_rules, status};
+use crate::budget::Budget;
 use crate::duplicates::Duplicates;
 use crate::error::EngineError;
 use crate::scan::{PRUNED, ROW, each_window, in_file, is_converted, raw_name};
@@ -84,12 +85,13 @@ pub(crate) fn rule_names(rows: &SourceRows) -> Vec<String> {
 pub(crate) fn collect(
     rows: &SourceRows,
     wanted: &[u64],
+    budget: &Budget,
     take: &mut dyn FnMut(Reject),
 ) -> Result<(), EngineError> {
     let repeated = rows.dedup.as_ref().map(|_| rule_names(rows).len() - 1);
     let wants_repeated = repeated.is_some_and(|rule| wanted.get(rule).is_some_and(|n| *n > 0));
     let duplicates = match &rows.dedup {
-        Some(dedup) if wants_repeated => Some(Duplicates::find(rows, dedup)?),
+        Some(dedup) if wants_repeated => Some(Duplicates::find(rows, dedup, budget)?),
         _ => None,
     };
     let mut search = Search {

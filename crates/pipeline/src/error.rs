@@ -190,7 +190,8 @@ impl PipelineError {
                 | EngineError::UnreadableSource { .. }
                 | EngineError::Unsummable { .. }
                 | EngineError::Overflow { .. }
-                | EngineError::RowOverflow { .. },
+                | EngineError::RowOverflow { .. }
+                | EngineError::Memory { .. },
             ) => 3,
             Self::Engine(EngineError::Io { .. } | EngineError::LakeIo { .. }) | Self::Io { .. } => {
                 4

@@ -13,6 +13,7 @@ mod error;
 mod frozen;
 mod identity;
 mod labels;
+mod memory;
 mod monitor;
 mod prepare;
 mod publish;
@@ -28,6 +29,7 @@ mod work;
 
 pub use check::{Checked, Day, check, day};
 pub use error::PipelineError;
+pub use memory::{Hooks, Memory};
 pub use monitor::{Finished, Monitor};
 pub use prepare::{Prepared, Reading, Records, prepare};
 pub use publish::{Published, WrittenTable, render};

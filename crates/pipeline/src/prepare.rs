@@ -16,6 +16,7 @@ use tessera_spec::pipeline::{At, FeatureBody, Scheme, SchemeKind, ScoreKind, Uni
 use crate::error::PipelineError;
 use crate::frozen::{Frozen, frozen_edges};
 use crate::labels::{self, Labels};
+use crate::memory::Memory;
 use crate::scores;
 use crate::value;
 use crate::work::private_folder;
@@ -125,8 +126,8 @@ impl Prepared {
     }
 
     /// An engine for this run.
-    pub(crate) fn engine(threads: usize) -> PolarsEngine {
-        PolarsEngine::new(threads)
+    pub(crate) fn engine(threads: usize, memory: &Memory) -> PolarsEngine {
+        PolarsEngine::new(threads, memory.budget().clone())
     }
 }
 

@@ -384,6 +384,11 @@ impl Tables {
         self.profiles.num_rows() as u64
     }
 
+    /// The table of the customers.
+    pub(crate) fn customers(&self) -> &RecordBatch {
+        &self.customers
+    }
+
     /// Rows of the table `customers`.
     pub(crate) fn rows(&self) -> u64 {
         self.customers.num_rows() as u64

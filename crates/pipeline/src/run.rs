@@ -15,6 +15,7 @@ use tessera_snapshot::Gate;
 use crate::customers::Assigned;
 use crate::error::PipelineError;
 use crate::identity;
+use crate::memory::Memory;
 use crate::prepare::Prepared;
 use crate::publish::{self, Published};
 use crate::scores::{self, Scored};
@@ -36,6 +37,8 @@ pub struct RunOptions<'a> {
     pub interrupted: &'a AtomicBool,
     /// Whether the run has committed, and where it is stopped before it does.
     pub gate: &'a Gate,
+    /// What the run may take; it does not show in any published byte.
+    pub memory: &'a Memory,
 }
 
 /// Runs the pipeline and publishes one version, unless the very same run has been published before.
@@ -62,11 +65,12 @@ pub fn run(
     };
     let mut job = Job {
         prepared,
-        engine: Prepared::engine(options.threads),
+        engine: Prepared::engine(options.threads, options.memory),
         observer,
         interrupted: options.interrupted,
         disclosure,
         gate: options.gate,
+        memory: options.memory,
         stages: stages(prepared),
         next: 0,
     };
@@ -106,11 +110,26 @@ struct Job<'a> {
     interrupted: &'a AtomicBool,
     disclosure: Disclosure<'a>,
     gate: &'a Gate,
+    memory: &'a Memory,
     stages: Vec<Stage>,
     next: usize,
 }
 
+/// How much a score takes beside the tables, in tables of the customers: its matrix, what it is fitted on, its columns.
+const SCORE_COPIES: f64 = 2.0;
+
+/// How much a scheme takes, in tables of the customers: the prepared features of a clustering are the most.
+const ASSIGN_COPIES: f64 = 2.0;
+
+/// How much the tables of a version take while they are written, in tables of the customers.
+const PUBLISH_COPIES: f64 = 1.0;
+
 impl Job<'_> {
+    /// The stage that is done.
+    fn current(&self) -> &Stage {
+        &self.stages[self.next]
+    }
+
     /// Runs `work` as the next stage of the list.
     fn stage<T>(
         &mut self,
@@ -122,14 +141,19 @@ impl Job<'_> {
         }
         let stage = self.stages[self.next].clone();
         self.observer.started(&stage, self.next, self.stages.len());
+        let spilled = self.memory.budget().spilled_bytes();
         let started = Instant::now();
         let (made, mut report) = work(self)?;
         report.elapsed = started.elapsed();
+        report.peak_bytes = self.memory.take_peak();
+        report.spilled_bytes = self.memory.budget().spilled_bytes() - spilled;
         tracing::info!(
             stage = %stage,
             rows_in = report.rows_in,
             rows_out = report.rows_out,
             bytes = report.bytes,
+            peak_bytes = report.peak_bytes,
+            spilled_bytes = report.spilled_bytes,
             elapsed_ms = report.elapsed.as_millis() as u64,
             "{}",
             stage.words(&report)
@@ -287,6 +311,8 @@ impl Job<'_> {
         let mut all = Vec::new();
         for score in &prepared.pipeline.scores {
             let (made, scored) = self.stage(|job| {
+                let held: Vec<&RecordBatch> = [&table].into_iter().chain(past.values()).collect();
+                job.memory.require(job.current(), &held, SCORE_COPIES)?;
                 let interrupt = Interrupt::new(job.interrupted);
                 let made = scores::compute(score, prepared, &table, past, interrupt)?;
                 let rows = table.num_rows() as u64;
@@ -308,6 +334,8 @@ impl Job<'_> {
         let mut assigned = Assigned::new(prepared, features)?;
         for scheme in &prepared.pipeline.schemes {
             assigned = self.stage(|job| {
+                job.memory
+                    .require(job.current(), &[features], ASSIGN_COPIES)?;
                 let matches = match prepared.rules.get(&scheme.name.value) {
                     Some(rules) => {
                         Some(assigned.rule_matches(prepared, rules, &job.engine, work)?)
@@ -369,6 +397,8 @@ impl Job<'_> {
     ) -> Result<Published, PipelineError> {
         let mut published = self.stage(|job| {
             let rows_in = tables.rows();
+            job.memory
+                .require(job.current(), &[tables.customers()], PUBLISH_COPIES)?;
             let published = publish::publish(store, identity, tables, replaces, job.gate)?;
             job.observer.published(&published);
             let report = StageReport {

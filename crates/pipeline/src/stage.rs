@@ -59,7 +59,7 @@ impl fmt::Display for Stage {
 }
 
 impl Stage {
-    /// What the stage did, in one line: "read orders: 12,345 rows give 400 customers, 1.2 MB, 0.52 s".
+    /// What the stage did, in one line: "read orders: 12,345 rows give 400 customers, 1.2 MB, 0.52 s, 80.1 MB of memory at most".
     pub fn words(&self, report: &StageReport) -> String {
         let (rows_in, rows_out) = (grouped(report.rows_in), grouped(report.rows_out));
         let done = match self {
@@ -75,10 +75,16 @@ impl Stage {
         };
         let bytes = (report.bytes > 0).then(|| bytes_words(report.bytes));
         let seconds = format!("{:.2} s", report.elapsed.as_secs_f64());
+        let memory = (report.peak_bytes > 0)
+            .then(|| format!("{} of memory at most", bytes_words(report.peak_bytes)));
+        let spilled = (report.spilled_bytes > 0)
+            .then(|| format!("{} in temporary files", bytes_words(report.spilled_bytes)));
         let parts = [
             Some(done).filter(|done| !done.is_empty()),
             bytes,
             Some(seconds),
+            memory,
+            spilled,
         ];
         let parts: Vec<String> = parts.into_iter().flatten().collect();
         format!("{self}: {}", parts.join(", "))
@@ -152,6 +158,10 @@ pub struct StageReport {
     pub rows_out: u64,
     /// Bytes read or written, where that is what the stage does.
     pub bytes: u64,
+    /// Most bytes of memory that the process took meanwhile.
+    pub peak_bytes: u64,
+    /// Bytes written to files because memory ended.
+    pub spilled_bytes: u64,
     /// Wall time.
     pub elapsed: Duration,
 }
@@ -187,6 +197,8 @@ mod tests {
             rows_in: 1_234_567,
             rows_out: 400,
             bytes: 999_960,
+            peak_bytes: 80_100_000,
+            spilled_bytes: 2_000,
             elapsed: Duration::from_millis(520),
         };
         let read = Stage::Aggregate {
@@ -194,7 +206,7 @@ mod tests {
         };
         assert_eq!(
             read.words(&report),
-            "read orders: 1,234,567 rows give 400 customers, 1.0 MB, 0.52 s"
+            "read orders: 1,234,567 rows give 400 customers, 1.0 MB, 0.52 s, 80.1 MB of memory at most, 2.0 kB in temporary files"
         );
         let bytes = StageReport {
             bytes: 999,

@@ -48,6 +48,7 @@ pub(crate) fn run(demo: &Demo, output: &Output) -> Result<ExitCode, Failure> {
         as_of: NaiveDate::from_ymd_opt(AS_OF.0, AS_OF.1, AS_OF.2),
         hash_inputs: false,
         allow_future: false,
+        memory: None,
         work: None,
         replace_damaged: false,
         store: arguments::StoreAccess::default(),

@@ -8,12 +8,13 @@ use std::sync::atomic::Ordering;
 
 use chrono::NaiveDate;
 use tessera_pipeline::{
-    Monitor, Observer, PipelineError, Published, Reading, Records, RunOptions, SourceOutcome,
-    Stage, StageReport, WorkFolder,
+    Memory, Monitor, Observer, PipelineError, Published, Reading, Records, RunOptions,
+    SourceOutcome, Stage, StageReport, WorkFolder,
 };
 
 use crate::arguments::{Output, Run};
 use crate::interrupt::{self, GATE, INTERRUPTED};
+use crate::memory;
 use crate::output::{Failure, fail, print, print_json, say, tell};
 use crate::progress::Progress;
 use crate::telemetry;
@@ -94,6 +95,11 @@ fn job(
     interrupt::tell_at_end(monitor);
     let work = WorkFolder::new(arguments.work.as_deref())?;
     interrupt::remove_at_end(work.path());
+    let limit_bytes = arguments.memory.unwrap_or_else(memory::default_bytes);
+    let limited = Memory::new(limit_bytes, work.path());
+    if let Err(error) = limited.watch(memory::HOOKS) {
+        tracing::warn!("the run's memory is not measured: {error}");
+    }
     reading.records = Records::Kept(work.path().to_owned());
     let mut retried = BTreeSet::new();
     loop {
@@ -101,7 +107,7 @@ fn job(
             arguments,
             day.as_of,
             &reading,
-            (threads, &work),
+            (threads, &work, &limited),
             (monitor, output),
         ) {
             Ok(published) => return Ok(published),
@@ -123,7 +129,7 @@ fn attempt(
     arguments: &Run,
     as_of: NaiveDate,
     reading: &Reading,
-    (threads, work): (usize, &WorkFolder),
+    (threads, work, limited): (usize, &WorkFolder, &Memory),
     (monitor, output): (&Monitor, &Output),
 ) -> Result<Published, PipelineError> {
     let prepared = tessera_pipeline::prepare(&arguments.pipeline.file, as_of, reading)?;
@@ -141,6 +147,7 @@ fn attempt(
         interrupted: &INTERRUPTED,
         gate: &GATE,
         replace_damaged: arguments.replace_damaged,
+        memory: limited,
     };
     let published = tessera_pipeline::run(&prepared, &options, &watch);
     watch.progress.clear();

@@ -38,19 +38,6 @@ impl Code {
             Self::Hash(hash) => hash,
         }
     }
-
-    /// A number for the pair of a customer and a value, other for other pairs: by construction where the value is exact;
-    /// otherwise two pairs are taken for one another as seldom as two hashes, since a hash moved by a fixed amount is as
-    /// evenly spread as before.
-    #[inline]
-    pub(crate) fn of_customer(self, number: u32) -> u128 {
-        /// Odd, so that no two customers move a hash by the same amount.
-        const STEP: u128 = 0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835;
-        match self {
-            Self::Exact(value) => u128::from(number) << 64 | u128::from(value),
-            Self::Hash(hash) => hash.wrapping_add(u128::from(number).wrapping_mul(STEP)),
-        }
-    }
 }
 
 /// Values of one column.

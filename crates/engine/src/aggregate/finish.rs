@@ -1,6 +1,5 @@
 //! From the workers' states to one table, sorted by key.
 
-use std::cmp::Ordering;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -14,7 +13,7 @@ use tessera_expr::Type;
 use tessera_expr::decimal::MAX_DIGITS;
 use tessera_expr::exact::{SquaresOf, SumOf, Wide, decimal_to_float, standard_deviation};
 
-use super::layout::{Layout, NULL, Output, unit};
+use super::layout::{Layout, NULL, Output};
 use super::worker::{Worker, distinct_count, get};
 use crate::error::EngineError;
 use crate::table::TableRef;
@@ -67,7 +66,7 @@ pub(crate) struct Naming<'a> {
 /// Writes key column and aggregates of all workers to a stage file, sorted by key. Batches are made while those before them
 /// are written.
 pub(crate) fn finish(
-    workers: &mut [Worker<'_>],
+    workers: &[Worker<'_>],
     layout: &Layout,
     naming: &Naming<'_>,
     as_of_day: i32,
@@ -75,11 +74,6 @@ pub(crate) fn finish(
 ) -> Result<TableRef, EngineError> {
     let key_is_text = naming.key_is_text;
     let order = sorted(workers, key_is_text);
-    let medians: Vec<Vec<Vec<Option<f64>>>> = workers
-        .iter_mut()
-        .map(|worker| medians(worker, layout))
-        .collect();
-    let workers = &*workers;
     let key_type = if key_is_text {
         DataType::Utf8
     } else {
@@ -96,7 +90,6 @@ pub(crate) fn finish(
     let made = Making {
         workers,
         layout,
-        medians: &medians,
         as_of_day,
         naming,
     };
@@ -201,64 +194,10 @@ fn key_bytes<'a>(workers: &'a [Worker<'_>], place: Place, inline: &'a mut [u8; 1
     &inline[4..4 + usize::from(inline[0])]
 }
 
-/// Median per customer number, for every median slot by its side.
-fn medians(worker: &mut Worker<'_>, layout: &Layout) -> Vec<Vec<Option<f64>>> {
-    let count = worker.customers.len();
-    let mut by_side = vec![Vec::new(); layout.sides];
-    for slot in &layout.slots {
-        let super::layout::Op::Median(value) = slot.op else {
-            continue;
-        };
-        let side = &mut worker.sides[slot.side];
-        let floats = std::mem::take(&mut side.floats);
-        let (wholes, wide) = (
-            std::mem::take(&mut side.wholes),
-            std::mem::take(&mut side.wide),
-        );
-        let unit = unit(layout.values[value].ty);
-        let middle = |a: i128, b: i128| {
-            let sum = a.checked_add(b);
-            let both = sum.map(|fixed| SumOf {
-                fixed,
-                beyond: None,
-            });
-            // Decimals have 38 digits, so the sum of two fits.
-            both.map_or(f64::NAN, |sum| sum.mean(2, unit))
-        };
-        by_side[slot.side] = if !floats.is_empty() {
-            middles(floats, count, f64::total_cmp, f64::midpoint)
-        } else if wide.is_empty() {
-            let middle = |a: i64, b: i64| middle(i128::from(a), i128::from(b));
-            middles(wholes, count, i64::cmp, middle)
-        } else {
-            let wholes = wholes.into_iter().map(|(n, whole)| (n, i128::from(whole)));
-            middles(wholes.chain(wide).collect(), count, i128::cmp, middle)
-        };
-    }
-    by_side
-}
-
-/// The median of each customer's values; `middle` makes it of the two in the middle, which are the same for an odd number.
-fn middles<T: Copy + Send>(
-    mut list: Vec<(u32, T)>,
-    count: usize,
-    compare: impl Fn(&T, &T) -> Ordering + Sync,
-    middle: impl Fn(T, T) -> f64,
-) -> Vec<Option<f64>> {
-    list.par_sort_unstable_by(|a, b| a.0.cmp(&b.0).then_with(|| compare(&a.1, &b.1)));
-    let mut result = vec![None; count];
-    for group in list.chunk_by(|a, b| a.0 == b.0) {
-        let (low, high) = (group[(group.len() - 1) / 2].1, group[group.len() / 2].1);
-        result[group[0].0 as usize] = Some(middle(low, high));
-    }
-    result
-}
-
 /// What output columns are made from.
 struct Making<'a> {
     workers: &'a [Worker<'a>],
     layout: &'a Layout,
-    medians: &'a [Vec<Vec<Option<f64>>>],
     as_of_day: i32,
     naming: &'a Naming<'a>,
 }
@@ -315,12 +254,10 @@ impl Making<'_> {
                 });
                 Ok(Arc::new(days.collect::<Date32Array>()))
             }
-            Output::Median(slot) => {
-                let side = self.layout.slots[slot].side;
-                self.floats(rows, |row| {
-                    Ok(self.medians[row.place.worker as usize][side][row.place.number as usize])
-                })
-            }
+            Output::Median(slot) => self.floats(rows, |row| {
+                let words = self.words(slot, row);
+                Ok((words[0] != 0).then(|| f64::from_bits(words[1])))
+            }),
             Output::Extreme(slot) => Ok(self.typed(ty, rows, |row| {
                 let words = self.words(slot, row);
                 (words[1] != 0).then_some(words[0])

@@ -57,6 +57,13 @@ impl Customers {
         self.count
     }
 
+    /// Bytes of keys and states, and of the table that leads to them.
+    pub(crate) fn bytes(&self) -> usize {
+        let pages = self.pages.len() * (self.stride << self.page_bits) * size_of::<u64>();
+        let long = self.long_starts.capacity() * size_of::<u64>() + self.texts.capacity();
+        pages + long + self.slots.len() * size_of::<Slot>()
+    }
+
     /// Starts loading the slot of a hash into the cache.
     #[inline]
     pub(crate) fn prefetch(&self, hash: u64) {

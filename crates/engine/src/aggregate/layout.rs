@@ -50,11 +50,11 @@ pub(crate) enum Op {
     FirstWide(usize),
     /// 4 words: time, decimal, and whether there is one
     LastWide(usize),
-    /// 3 words: bits of common values, count of the others with the upper digits of the last of these seen, its lower ones
+    /// 3 words: bits of common values, count of the others (made in the end) with the upper digits of the last of these seen, its lower ones
     Distinct(usize),
     /// 3 words, as above, of local days
     DistinctDays,
-    /// none: the values are kept in a list
+    /// 2 words: count of the values, which are kept beside the states; the median, made in the end
     Median(usize),
 }
 
@@ -64,7 +64,7 @@ impl Op {
         const NONE: u64 = NO_DAY as u64;
         match self {
             Self::CountRows | Self::CountValues(_) => &[0],
-            Self::Sum(_) | Self::Min(_) | Self::Max(_) => &[0, 0],
+            Self::Sum(_) | Self::Min(_) | Self::Max(_) | Self::Median(_) => &[0, 0],
             Self::SumSquares(_) => &[0, 0, 0, 0],
             Self::MinWide(_) | Self::MaxWide(_) => &[0, 0, 0],
             Self::FirstWide(_) => &[i64::MAX as u64, 0, 0, 0],
@@ -75,8 +75,22 @@ impl Op {
             Self::First(_) => &[i64::MAX as u64, NULL],
             Self::Last(_) => &[i64::MIN as u64, NULL],
             Self::Distinct(_) | Self::DistinctDays => &[0, 0, 0],
-            Self::Median(_) => &[],
         }
+    }
+
+    /// Whether something is kept beside the states.
+    pub(crate) fn keeps_beside(self) -> bool {
+        matches!(
+            self,
+            Self::First(_)
+                | Self::Last(_)
+                | Self::Distinct(_)
+                | Self::DistinctDays
+                | Self::Median(_)
+                | Self::Sum(_)
+                | Self::SumSquares(_)
+                | Self::SumOnFirstDay(_)
+        )
     }
 }
 
@@ -213,19 +227,8 @@ impl Layout {
         {
             return found;
         }
-        let keeps_beside = matches!(
-            op,
-            Op::First(_)
-                | Op::Last(_)
-                | Op::Distinct(_)
-                | Op::DistinctDays
-                | Op::Median(_)
-                | Op::Sum(_)
-                | Op::SumSquares(_)
-                | Op::SumOnFirstDay(_)
-        );
         let side = self.sides;
-        self.sides += usize::from(keeps_beside);
+        self.sides += usize::from(op.keeps_beside());
         self.needs_time |= matches!(
             op,
             Op::FirstDay

@@ -6,6 +6,8 @@
 //! Rows tend to come in the order of time, so most chunks lie within a window or outside it as a whole.
 
 mod distinct;
+mod entries;
+mod median;
 mod picks;
 
 use std::cmp::Ordering;
@@ -16,8 +18,11 @@ use tessera_expr::exact::{Wide, add_square, add_whole_square, add_wide_square, t
 use super::batch::{Batch, Code, Column, Values};
 use super::keys::Customers;
 use super::layout::{Layout, Op, Selection, Slot};
+use crate::budget::{Budget, States};
+use crate::error::EngineError;
 use distinct::Distinct;
 pub(crate) use distinct::count as distinct_count;
+use median::Median;
 use picks::{extreme, extreme_wide, pick, pick_wide};
 
 /// Rows per chunk: small enough for the touched states to stay in the second-level cache.
@@ -30,7 +35,9 @@ const BLOCK: usize = 64;
 #[derive(Default)]
 pub(crate) struct Side {
     /// Values of a distinct count.
-    distinct: Distinct,
+    distinct: Option<Distinct>,
+    /// Values of a median.
+    median: Option<Median>,
     /// What the words of a customer's sum cannot hold.
     pub(crate) beyond: HashMap<u32, Wide>,
     /// Customers whose first or last value is the largest integer, which is stored as null is.
@@ -39,12 +46,34 @@ pub(crate) struct Side {
     text_codes: HashMap<Box<str>, u64>,
     /// The texts by code.
     pub(crate) texts: Vec<Box<str>>,
-    /// Values of a median: floats.
-    pub(crate) floats: Vec<(u32, f64)>,
-    /// Values of a median: whole numbers, and decimals by their last digit.
-    pub(crate) wholes: Vec<(u32, i64)>,
-    /// Those that need more than 64 bits.
-    pub(crate) wide: Vec<(u32, i128)>,
+    /// Bytes of the texts.
+    text_bytes: usize,
+}
+
+/// About how many bytes an entry of a hash table takes beside what it points to.
+const TABLE_ENTRY_BYTES: usize = 64;
+
+impl Side {
+    fn new(op: Op, budget: &Budget) -> Self {
+        let is_distinct = matches!(op, Op::Distinct(_) | Op::DistinctDays);
+        let is_median = matches!(op, Op::Median(_));
+        Self {
+            distinct: is_distinct.then(|| Distinct::new(budget)),
+            median: is_median.then(|| Median::new(budget)),
+            ..Self::default()
+        }
+    }
+
+    fn relieve(&mut self) -> Result<(), EngineError> {
+        self.distinct.as_mut().map_or(Ok(()), Distinct::relieve)?;
+        self.median.as_mut().map_or(Ok(()), Median::relieve)
+    }
+
+    /// Bytes of what cannot go to files.
+    fn bytes(&self) -> usize {
+        let entries = self.beyond.len() + self.largest.len() + 2 * self.texts.len();
+        entries * TABLE_ENTRY_BYTES + 2 * self.text_bytes
+    }
 }
 
 /// One worker's part of the customers.
@@ -57,6 +86,7 @@ pub(crate) struct Worker<'a> {
     pub(crate) sides: Vec<Side>,
     /// A value column with a number that cannot be summed because it is not finite, and that number.
     pub(crate) unsummable: Option<(usize, f64)>,
+    states: States,
     rows: Vec<u32>,
     numbers: Vec<u32>,
     ages: Vec<i32>,
@@ -92,14 +122,21 @@ struct Fixed {
 const BEYOND: i128 = i128::MIN;
 
 impl<'a> Worker<'a> {
-    pub(crate) fn new(layout: &'a Layout, part: usize, parts: usize) -> Self {
+    pub(crate) fn new(layout: &'a Layout, part: usize, parts: usize, budget: &Budget) -> Self {
+        let beside = layout.slots.iter().filter(|slot| slot.op.keeps_beside());
+        let mut beside: Vec<&Slot> = beside.collect();
+        beside.sort_by_key(|slot| slot.side);
         Self {
             layout,
             part,
             parts,
             customers: Customers::new(layout.empty.clone()),
-            sides: (0..layout.sides).map(|_| Side::default()).collect(),
+            sides: beside
+                .into_iter()
+                .map(|slot| Side::new(slot.op, budget))
+                .collect(),
             unsummable: None,
+            states: budget.states(),
             rows: Vec::new(),
             numbers: Vec::with_capacity(CHUNK),
             ages: Vec::with_capacity(CHUNK),
@@ -109,13 +146,45 @@ impl<'a> Worker<'a> {
     }
 
     /// Takes this worker's rows of the batch.
-    pub(crate) fn take(&mut self, batch: &Batch) {
+    pub(crate) fn take(&mut self, batch: &Batch) -> Result<(), EngineError> {
         let mut own = std::mem::take(&mut self.rows);
         self.own_rows(batch, &mut own);
         for rows in own.chunks(CHUNK) {
             self.take_chunk(batch, rows);
         }
         self.rows = own;
+        self.sides.iter_mut().try_for_each(Side::relieve)?;
+        let beside: usize = self.sides.iter().map(Side::bytes).sum();
+        let bytes = (self.customers.bytes() + beside) as u64;
+        let customers = self.customers.len() * self.parts;
+        self.states.set(bytes, || {
+            format!("the aggregates of the customers, of whom there are about {customers} so far,")
+        })
+    }
+
+    /// Finds what needs all rows: distinct counts and medians.
+    pub(crate) fn close(&mut self) -> Result<(), EngineError> {
+        for slot in &self.layout.slots {
+            if !slot.op.keeps_beside() {
+                continue;
+            }
+            let side = &mut self.sides[slot.side];
+            let customers = &mut self.customers;
+            if let Some(distinct) = side.distinct.take() {
+                distinct.count(|number| customers.state_mut(number as usize)[slot.at + 1] += 1)?;
+            }
+            if let (Some(median), Op::Median(value)) = (side.median.take(), slot.op) {
+                median.find(
+                    self.layout.values[value].ty,
+                    customers,
+                    |customers, number| customers.state(number as usize)[slot.at],
+                    |customers, number, median| {
+                        customers.state_mut(number as usize)[slot.at + 1] = median.to_bits();
+                    },
+                )?;
+            }
+        }
+        Ok(())
     }
 
     fn own_rows(&self, batch: &Batch, own: &mut Vec<u32>) {
@@ -419,7 +488,9 @@ fn accumulate(chunk: &Chunk<'_>, state: &mut State<'_>) {
         Op::LastWide(value) => pick_wide(chunk, value, state, |time, known| time >= known),
         Op::Distinct(value) => {
             let column = &chunk.batch.values[value];
-            let distinct = &mut state.sides[slot.side].distinct;
+            let Some(distinct) = &mut state.sides[slot.side].distinct else {
+                return;
+            };
             let customers = &mut *state.customers;
             chunk.each_value(column, |row, number| {
                 let words = &mut customers.state_mut(number as usize)[slot.at..];
@@ -427,7 +498,9 @@ fn accumulate(chunk: &Chunk<'_>, state: &mut State<'_>) {
             });
         }
         Op::DistinctDays => {
-            let distinct = &mut state.sides[slot.side].distinct;
+            let Some(distinct) = &mut state.sides[slot.side].distinct else {
+                return;
+            };
             let customers = &mut *state.customers;
             chunk.each(|place, number| {
                 let words = &mut customers.state_mut(number as usize)[slot.at..];
@@ -437,19 +510,14 @@ fn accumulate(chunk: &Chunk<'_>, state: &mut State<'_>) {
         }
         Op::Median(value) => {
             let column = &chunk.batch.values[value];
-            let side = &mut state.sides[slot.side];
-            match &column.values {
-                Values::Float(values) => chunk.each_value(column, |row, number| {
-                    side.floats.push((number, values.value(row) + 0.0));
-                }),
-                _ => chunk.each_value(column, |row, number| {
-                    let whole = column.whole(row).unwrap_or(0);
-                    match i64::try_from(whole) {
-                        Ok(short) => side.wholes.push((number, short)),
-                        Err(_) => side.wide.push((number, whole)),
-                    }
-                }),
-            }
+            let Some(median) = &mut state.sides[slot.side].median else {
+                return;
+            };
+            let customers = &mut *state.customers;
+            chunk.each_value(column, |row, number| {
+                customers.state_mut(number as usize)[slot.at] += 1;
+                median.push(number, column, row);
+            });
         }
     }
 }

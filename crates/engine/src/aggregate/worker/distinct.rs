@@ -1,10 +1,10 @@
 //! Distinct values of a customer.
 
-use std::hash::{BuildHasherDefault, Hasher};
-
-use hashbrown::HashSet;
-
-use super::super::batch::{Code, mix};
+use super::super::batch::Code;
+use super::entries::Entries;
+use crate::budget::Budget;
+use crate::error::EngineError;
+use crate::sorter::Equal;
 
 /// What one distinct count keeps beside the states.
 pub(crate) struct Distinct {
@@ -12,31 +12,32 @@ pub(crate) struct Distinct {
     common: Vec<u128>,
     /// Where a common value was found last, by the low bits of its code.
     hints: [u8; 64],
-    /// Further values, each with its customer.
-    others: HashSet<u128, BuildHasherDefault<PairHasher>>,
+    /// Further values, each with its customer; repeated ones may be among them.
+    others: Entries,
 }
 
-impl Default for Distinct {
-    fn default() -> Self {
-        Self {
-            common: Vec::new(),
-            hints: [0; 64],
-            others: HashSet::default(),
-        }
-    }
-}
-
-/// Binary digits of a distinct count; those above hold a part of the code seen last.
+/// Binary digits below the part of the code seen last.
 const COUNT_BITS: u32 = 40;
+
+/// Set where there are further values. The digits below hold their number, which is counted in the end.
+const FURTHER: u64 = 1 << (COUNT_BITS - 1);
 
 /// The distinct values that the words of a customer count.
 pub(crate) fn count(words: &[u64]) -> u64 {
-    u64::from(words[0].count_ones()) + (words[1] & ((1 << COUNT_BITS) - 1))
+    u64::from(words[0].count_ones()) + (words[1] & (FURTHER - 1))
 }
 
 impl Distinct {
+    pub(super) fn new(budget: &Budget) -> Self {
+        Self {
+            common: Vec::new(),
+            hints: [0; 64],
+            others: Entries::new(Equal::Once, budget),
+        }
+    }
+
     /// Notes a value of a distinct count. The first 64 different values of a column have a bit each in the customer's state;
-    /// others go through a set. A value is taken for the one seen last by 88 bits of its code: all bits of an exact one, and by
+    /// others are counted in the end. A value is taken for the one seen last by 88 bits of its code: all bits of an exact one, and by
     /// chance once in 2^88 rows for a hash, which is below 1e-17 for a thousand million rows.
     #[inline]
     pub(super) fn note(&mut self, words: &mut [u64], number: u32, code: Code) {
@@ -59,31 +60,23 @@ impl Distinct {
             words[0] |= 1 << self.common.len();
             self.common.push(bits);
         } else {
-            let count = (words[1] & ((1 << COUNT_BITS) - 1))
-                + u64::from(self.others.insert(code.of_customer(number)));
-            words[1] = count | high << COUNT_BITS;
+            match code {
+                Code::Exact(value) => self.others.push(number, value),
+                Code::Hash(hash) => self.others.push_long(number, hash),
+            }
+            words[1] = FURTHER | high << COUNT_BITS;
             words[2] = low;
         }
     }
-}
 
-/// Hashes a pair of customer and value.
-#[derive(Default)]
-pub(crate) struct PairHasher(u64);
-
-impl Hasher for PairHasher {
-    fn finish(&self) -> u64 {
-        self.0
+    /// Makes room where memory has ended.
+    pub(super) fn relieve(&mut self) -> Result<(), EngineError> {
+        self.others.relieve()
     }
 
-    fn write(&mut self, bytes: &[u8]) {
-        for byte in bytes {
-            self.0 = mix((u128::from(self.0) << 64) | u128::from(*byte));
-        }
-    }
-
-    fn write_u128(&mut self, pair: u128) {
-        self.0 = mix(pair);
+    /// Counts the further values, of each of which `add` is told the customer.
+    pub(super) fn count(self, mut add: impl FnMut(u32)) -> Result<(), EngineError> {
+        self.others.each(|number, _| add(number))
     }
 }
 
@@ -101,8 +94,11 @@ mod tests {
         fn counts_are_those_of_sets(
             rows in prop::collection::vec((0u32..4, 0u64..200, any::<bool>()), 0..600),
             hashed in any::<bool>(),
+            spills in any::<bool>(),
         ) {
-            let mut distinct = Distinct::default();
+            let folder = tempfile::tempdir().unwrap();
+            let budget = Budget::spilling_at(if spills { 1 } else { u64::MAX }, folder.path());
+            let mut distinct = Distinct::new(&budget);
             let mut states: BTreeMap<u32, [u64; 3]> = BTreeMap::new();
             let mut sets: BTreeMap<u32, BTreeSet<u64>> = BTreeMap::new();
             for (customer, value, again) in rows {
@@ -115,7 +111,11 @@ mod tests {
                 for _ in 0..=u8::from(again) {
                     distinct.note(states.entry(customer).or_default(), customer, code);
                 }
+                distinct.relieve().unwrap();
             }
+            distinct
+                .count(|customer| states.get_mut(&customer).unwrap()[1] += 1)
+                .unwrap();
             for (customer, set) in sets {
                 prop_assert_eq!(count(&states[&customer]), set.len() as u64);
             }

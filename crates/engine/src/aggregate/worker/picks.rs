@@ -115,6 +115,7 @@ fn payload(side: &mut Side, column: &Column, row: usize) -> u64 {
             }
             let code = side.texts.len() as u64;
             side.texts.push(text.into());
+            side.text_bytes += text.len();
             side.text_codes.insert(text.into(), code);
             code
         }

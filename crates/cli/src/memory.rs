@@ -1,0 +1,161 @@
+//! How much memory a run may take: `--memory`, or a share of what the machine or its control group allows.
+
+use std::path::{Path, PathBuf};
+
+use tessera_pipeline::Hooks;
+use tessera_snapshot::Stopped;
+
+use crate::interrupt::{GATE, remove_work};
+use crate::output::say_error;
+
+/// Share of what the machine or its control group allows that a run takes where nothing is stated.
+const DEFAULT_SHARE: f64 = 0.75;
+
+/// Least that a run can be given: the program itself takes most of it.
+const LEAST_BYTES: u64 = 128 << 20;
+
+/// Reads a value of `--memory`: a number of bytes with a unit.
+pub(crate) fn parse(text: &str) -> Result<u64, String> {
+    const EXAMPLE: &str = "expected a number with a unit, such as 2GiB, 512MiB or 1.5GB";
+    const UNITS: [(&str, f64); 7] = [
+        ("KiB", 1024.0),
+        ("MiB", 1_048_576.0),
+        ("GiB", 1_073_741_824.0),
+        ("TiB", 1_099_511_627_776.0),
+        ("MB", 1e6),
+        ("GB", 1e9),
+        ("TB", 1e12),
+    ];
+    let text = text.trim();
+    let digits = text.find(|c: char| !c.is_ascii_digit() && c != '.');
+    let (number, unit) = text.split_at(digits.ok_or(EXAMPLE)?);
+    let unit = unit.trim();
+    let factor = UNITS
+        .iter()
+        .find(|(name, _)| name.eq_ignore_ascii_case(unit))
+        .map(|(_, factor)| factor)
+        .ok_or(EXAMPLE)?;
+    let number: f64 = number.parse().map_err(|_| EXAMPLE.to_owned())?;
+    let bytes = number * factor;
+    if bytes < LEAST_BYTES as f64 {
+        return Err(format!("at least {}MiB are needed", LEAST_BYTES >> 20));
+    }
+    Ok(bytes as u64)
+}
+
+/// Three quarters of what the machine or its control group allows; everything where neither says how much that is.
+pub(crate) fn default_bytes() -> u64 {
+    let allowed = allowed_bytes(Path::new("/"));
+    allowed.map_or(u64::MAX, |bytes| (bytes as f64 * DEFAULT_SHARE) as u64)
+}
+
+/// The least of the machine's memory and the limits of its control groups, of version 1 and 2, up to the root.
+fn allowed_bytes(root: &Path) -> Option<u64> {
+    let read = |path: PathBuf| std::fs::read_to_string(path).ok();
+    let mut found = Vec::new();
+    if let Some(text) = read(root.join("proc/meminfo")) {
+        let total = text.lines().find_map(|line| line.strip_prefix("MemTotal:"));
+        let kilobytes = total.and_then(|total| total.trim().strip_suffix("kB"));
+        let kilobytes: Option<u64> = kilobytes.and_then(|k| k.trim().parse().ok());
+        found.extend(kilobytes.map(|kilobytes| kilobytes << 10));
+    }
+    let groups = read(root.join("proc/self/cgroup")).unwrap_or_default();
+    for line in groups.lines() {
+        let mut fields = line.splitn(3, ':').skip(1);
+        let (Some(controllers), Some(path)) = (fields.next(), fields.next()) else {
+            continue;
+        };
+        let (mount, file) = match controllers {
+            "" => ("sys/fs/cgroup", "memory.max"),
+            named if named.split(',').any(|name| name == "memory") => {
+                ("sys/fs/cgroup/memory", "memory.limit_in_bytes")
+            }
+            _ => continue,
+        };
+        let mount = root.join(mount);
+        // In a container the path may be that of the host: its own limits then stand at the mount itself.
+        let folders = Path::new(path.trim_start_matches('/')).ancestors();
+        let limits = folders.filter_map(|folder| read(mount.join(folder).join(file)));
+        found.extend(limits.filter_map(|limit| limit.trim().parse::<u64>().ok()));
+    }
+    found.into_iter().min()
+}
+
+/// What is done about memory in a run.
+pub(crate) const HOOKS: Hooks = Hooks {
+    release: crate::allocator::release,
+    overrun: end,
+};
+
+/// Ends a run that takes more than it may. A run that has begun to commit goes on: little is left to do.
+fn end(taken_bytes: u64, limit_bytes: u64) {
+    if GATE.stop() != Stopped::Before {
+        return;
+    }
+    remove_work();
+    let mib = |bytes: u64| bytes.div_ceil(1 << 20);
+    say_error(&format!(
+        "error: the run needs more than the {} MiB of memory that it may take: it takes {} MiB, and was not done; nothing was published. \
+         Run it with a higher `--memory`, or on fewer customers, rows or features",
+        mib(limit_bytes),
+        mib(taken_bytes)
+    ));
+    std::process::exit(3);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn amounts_have_units() {
+        assert_eq!(parse("2GiB"), Ok(2 << 30));
+        assert_eq!(parse("512 mib"), Ok(512 << 20));
+        assert_eq!(parse("1.5GB"), Ok(1_500_000_000));
+        for wrong in ["", "2", "2 parsecs", "GiB", "1.2.3GiB", "-1GiB", "75%"] {
+            let error = parse(wrong).unwrap_err();
+            assert!(error.contains("2GiB"), "{wrong}: {error}");
+        }
+        assert!(parse("1MiB").unwrap_err().contains("128MiB"));
+    }
+
+    #[test]
+    fn the_least_limit_of_machine_and_groups_holds() {
+        let root = tempfile::tempdir().unwrap();
+        let write = |path: &str, text: &str| {
+            let path = root.path().join(path);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, text).unwrap();
+        };
+        assert_eq!(allowed_bytes(root.path()), None);
+        write(
+            "proc/meminfo",
+            "MemTotal:       8388608 kB\nMemFree: 1 kB\n",
+        );
+        assert_eq!(allowed_bytes(root.path()), Some(8 << 30));
+        // version 2: the limit of a group above holds as well
+        write("proc/self/cgroup", "0::/jobs/nightly\n");
+        write("sys/fs/cgroup/jobs/nightly/memory.max", "max\n");
+        assert_eq!(allowed_bytes(root.path()), Some(8 << 30));
+        write("sys/fs/cgroup/jobs/memory.max", "4294967296\n");
+        assert_eq!(allowed_bytes(root.path()), Some(4 << 30));
+        // in a container the group's own folder is the mount
+        write("proc/self/cgroup", "0::/../../elsewhere\n");
+        write("sys/fs/cgroup/memory.max", "3221225472\n");
+        assert_eq!(allowed_bytes(root.path()), Some(3 << 30));
+        // version 1
+        write(
+            "proc/self/cgroup",
+            "5:cpu:/x\n4:memory,hugetlb:/docker/abc\n",
+        );
+        write(
+            "sys/fs/cgroup/memory/docker/abc/memory.limit_in_bytes",
+            "1073741824\n",
+        );
+        write(
+            "sys/fs/cgroup/memory/memory.limit_in_bytes",
+            "9223372036854771712\n",
+        );
+        assert_eq!(allowed_bytes(root.path()), Some(1 << 30));
+    }
+}

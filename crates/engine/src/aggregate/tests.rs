@@ -1,0 +1,227 @@
+//! Whatever is aggregated: the table does not show whether entries went to files, nor how many workers there were.
+
+use std::path::Path;
+
+use chrono::NaiveDate;
+use polars::prelude::*;
+use proptest::prelude::*;
+use tessera_expr::rel::{Agg, AggOp, Window};
+use tessera_expr::{Expr as Typed, Type};
+
+use super::batch::{Batch, names};
+use super::finish::{Naming, finish};
+use super::layout::Layout;
+use super::worker::Worker;
+use crate::budget::Budget;
+use crate::scan::epoch_day;
+
+/// A row: customer, days before the day of the run, and a number that its values are made from.
+type Row = (u8, u8, Option<i16>);
+
+const VALUES: [(&str, Type); 6] = [
+    ("whole", Type::Int),
+    ("float", Type::Float),
+    ("price", Type::Decimal { scale: 2 }),
+    ("text", Type::String),
+    ("day", Type::Date),
+    ("flag", Type::Bool),
+];
+
+/// Every aggregate of every value that it takes, over all rows and in a window.
+fn aggregates() -> Vec<Agg> {
+    let mut ops = vec![
+        AggOp::CountRows,
+        AggOp::CountDistinctDays,
+        AggOp::FirstDay,
+        AggOp::LastDay,
+    ];
+    for (name, ty) in VALUES {
+        let of = || Typed::column(name, ty);
+        ops.extend([
+            AggOp::Count(of()),
+            AggOp::CountDistinct(of()),
+            AggOp::First(of()),
+            AggOp::Last(of()),
+        ]);
+        if matches!(ty, Type::Int | Type::Float | Type::Decimal { .. }) {
+            ops.extend([
+                AggOp::Sum(of()),
+                AggOp::SumAsFloat(of()),
+                AggOp::SumOnFirstDay(of()),
+                AggOp::Mean(of()),
+                AggOp::Std(of()),
+                AggOp::Median(of()),
+                AggOp::Min(of()),
+                AggOp::Max(of()),
+            ]);
+        }
+    }
+    let windows = [
+        None,
+        Some(Window {
+            days: Some(40),
+            offset_days: 3,
+        }),
+    ];
+    let all = windows.into_iter().flat_map(|window| {
+        ops.iter().map(move |func| Agg {
+            name: String::new(),
+            func: func.clone(),
+            window,
+            filter: None,
+        })
+    });
+    let numbered = all.enumerate().map(|(number, agg)| Agg {
+        name: format!("column_{number}"),
+        ..agg
+    });
+    numbered.collect()
+}
+
+/// A column of the values that an aggregate takes.
+fn column(ty: Type, seeds: &[Option<i16>]) -> Series {
+    let wholes = seeds.iter().map(|seed| seed.map(i64::from));
+    match ty {
+        Type::Float => {
+            let floats = wholes.map(|whole| whole.map(|whole| whole as f64 / 7.0));
+            Series::new("".into(), floats.collect::<Vec<_>>())
+        }
+        Type::Decimal { .. } => {
+            // Some need more than 64 bits.
+            let wide = |whole: i64| i128::from(whole) << if whole % 3 == 0 { 64 } else { 0 };
+            let wides = wholes.map(|whole| whole.map(wide));
+            let wides = Int128Chunked::from_iter_options("".into(), wides);
+            wides.into_decimal_unchecked(38, 2).into_series()
+        }
+        Type::String => {
+            let texts =
+                wholes.map(|whole| whole.map(|whole| format!("text {whole} of some length")));
+            Series::new("".into(), texts.collect::<Vec<_>>())
+        }
+        Type::Bool => {
+            let flags = wholes.map(|whole| whole.map(|whole| whole & 1));
+            Series::new("".into(), flags.collect::<Vec<_>>())
+        }
+        _ => Series::new("".into(), wholes.collect::<Vec<_>>()),
+    }
+}
+
+fn batch(layout: &Layout, rows: &[Row], as_of_day: i32) -> Batch {
+    let keys: Vec<String> = rows
+        .iter()
+        .map(|row| format!("customer {}", row.0))
+        .collect();
+    let micros: Vec<i64> = rows
+        .iter()
+        .map(|row| (i64::from(as_of_day) - i64::from(row.1)) * 86_400_000_000 + 7)
+        .collect();
+    let seeds: Vec<Option<i16>> = rows.iter().map(|row| row.2).collect();
+    let mut columns = vec![
+        Column::new(names::KEY.into(), keys),
+        Column::new(names::MICROS.into(), micros),
+    ];
+    for (number, value) in layout.values.iter().enumerate() {
+        let values = column(value.ty, &seeds).with_name(names::value(number).into());
+        columns.push(values.into_column());
+    }
+    let frame = DataFrame::new(rows.len(), columns).unwrap();
+    let used = (0..rows.len() as u32).collect();
+    Batch::new(&frame, as_of_day, layout.values.len(), 0, used).unwrap()
+}
+
+fn table(batches: &[Vec<Row>], workers: usize, budget: &Budget, to: &Path) -> Vec<u8> {
+    let as_of_day = epoch_day(NaiveDate::from_ymd_opt(2026, 10, 31).unwrap());
+    let layout = Layout::new(&aggregates());
+    let mut parts: Vec<Worker<'_>> = (0..workers)
+        .map(|part| Worker::new(&layout, part, workers, budget))
+        .collect();
+    for rows in batches {
+        let batch = batch(&layout, rows, as_of_day);
+        for worker in &mut parts {
+            worker.take(&batch).unwrap();
+        }
+    }
+    for worker in &mut parts {
+        worker.close().unwrap();
+        assert!(worker.unsummable.is_none());
+    }
+    let naming = Naming {
+        source: "orders",
+        key: "customer",
+        key_is_text: true,
+    };
+    finish(&parts, &layout, &naming, as_of_day, to).unwrap();
+    std::fs::read(to).unwrap()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+
+    #[test]
+    fn entries_in_files_change_no_byte(
+        batches in prop::collection::vec(
+            prop::collection::vec((0..9_u8, 0..90_u8, prop::option::weighted(0.95, -400..400_i16)), 1..400),
+            1..12,
+        )
+    ) {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("table.parquet");
+        let unlimited = Budget::unlimited(folder.path());
+        let expected = table(&batches, 1, &unlimited, &file);
+        prop_assert_eq!(unlimited.spilled_bytes(), 0);
+        for (workers, bytes) in [(1, 1), (2, 1 << 15), (3, 1 << 17), (2, u64::MAX)] {
+            let budget = Budget::spilling_at(bytes, folder.path());
+            let found = table(&batches, workers, &budget, &file);
+            prop_assert!(found == expected, "{workers} workers, {bytes} bytes");
+            let rows: usize = batches.iter().map(Vec::len).sum();
+            prop_assert!(bytes > 1 || rows < 2000 || budget.spilled_bytes() > 0);
+        }
+    }
+}
+
+#[test]
+fn medians_and_distinct_counts_are_those_of_sorted_lists_and_sets() {
+    let folder = tempfile::tempdir().unwrap();
+    let seeds: Vec<i16> = (0..3000)
+        .map(|n: i32| (n * 7919 % 701 - 350) as i16)
+        .collect();
+    let rows: Vec<Row> = seeds
+        .iter()
+        .enumerate()
+        .map(|(n, seed)| ((n % 4) as u8, 1, Some(*seed)))
+        .collect();
+    let batches: Vec<Vec<Row>> = rows.chunks(100).map(<[Row]>::to_vec).collect();
+    let file = folder.path().join("table.parquet");
+    table(
+        &batches,
+        2,
+        &Budget::spilling_at(1 << 12, folder.path()),
+        &file,
+    );
+    let found = crate::table::read_file(&file).unwrap();
+    let all = aggregates();
+    let column = |wanted: &dyn Fn(&AggOp) -> bool| {
+        let number = all.iter().position(|agg| wanted(&agg.func)).unwrap();
+        found
+            .column_by_name(&format!("column_{number}"))
+            .unwrap()
+            .clone()
+    };
+    let medians = column(&|op| matches!(op, AggOp::Median(of) if of.ty == Type::Float));
+    let distinct = column(&|op| matches!(op, AggOp::CountDistinct(of) if of.ty == Type::String));
+    for customer in 0..4_usize {
+        let mut own: Vec<i16> = seeds.iter().skip(customer).step_by(4).copied().collect();
+        own.sort_unstable();
+        let value = |at: usize| f64::from(own[at]) / 7.0;
+        let median = f64::midpoint(value((own.len() - 1) / 2), value(own.len() / 2));
+        own.dedup();
+        let as_floats: &arrow::array::Float64Array = medians.as_any().downcast_ref().unwrap();
+        let as_ints: &arrow::array::Int64Array = distinct.as_any().downcast_ref().unwrap();
+        assert_eq!(as_floats.value(customer), median, "customer {customer}");
+        assert_eq!(
+            as_ints.value(customer),
+            own.len() as i64,
+            "customer {customer}"
+        );
+    }
+}

@@ -1,0 +1,141 @@
+//! What a run takes of memory: measured all the time, compared with what it may take, and shown with every stage.
+
+use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Weak};
+use std::time::{Duration, Instant};
+
+use arrow::array::RecordBatch;
+use tessera_engine::Budget;
+
+use crate::error::PipelineError;
+use crate::stage::Stage;
+
+/// Time between two measurements: no more than some 10 MB are filled meanwhile.
+const INTERVAL: Duration = Duration::from_millis(3);
+
+/// Least time between two calls that give freed memory back to the operating system.
+const RELEASE_INTERVAL: Duration = Duration::from_millis(100);
+
+/// Share of what a run may take from which on freed memory is given back, and entries go to files.
+const SCARCE: f64 = 0.85;
+
+/// Share of what a run may take at which it ends.
+const OVERRUN: f64 = 1.01;
+
+/// The memory of a run.
+#[derive(Debug)]
+pub struct Memory {
+    budget: Budget,
+    /// Most that was measured since it was asked for last.
+    peak: AtomicU64,
+}
+
+/// What the program does about memory.
+#[derive(Debug, Clone, Copy)]
+pub struct Hooks {
+    /// Gives freed memory back to the operating system.
+    pub release: fn(),
+    /// Ends the program, which takes this many bytes of those that it may take, unless it has begun to commit.
+    pub overrun: fn(taken_bytes: u64, limit_bytes: u64),
+}
+
+impl Memory {
+    /// A run that may take this many bytes, and has its files in this folder.
+    pub fn new(limit_bytes: u64, folder: &Path) -> Arc<Self> {
+        Arc::new(Self {
+            budget: Budget::new(limit_bytes, folder),
+            peak: AtomicU64::new(0),
+        })
+    }
+
+    /// Measures until the run has ended. Where the system does not say how much a process takes, nothing is measured.
+    pub fn watch(self: &Arc<Self>, hooks: Hooks) -> std::io::Result<()> {
+        let memory = Arc::downgrade(self);
+        let named = std::thread::Builder::new().name("memory".to_owned());
+        named.spawn(move || watch(&memory, hooks)).map(|_| ())
+    }
+
+    /// Refuses a stage over a table of the customers where that would take more than the run may take. `tables` are what is
+    /// held; the stage makes `copies` of the first of them.
+    pub(crate) fn require(
+        &self,
+        stage: &Stage,
+        tables: &[&RecordBatch],
+        copies: f64,
+    ) -> Result<(), PipelineError> {
+        let bytes = |table: &&RecordBatch| table.get_array_memory_size() as u64;
+        let held: u64 = tables.iter().map(bytes).sum();
+        let made = tables
+            .first()
+            .map_or(0.0, |table| bytes(table) as f64 * copies);
+        let customers = tables.first().map_or(0, |table| table.num_rows());
+        let what = format!("the stage `{stage}` over {customers} customers");
+        Ok(self
+            .budget
+            .require(held.saturating_add(made as u64), &what)?)
+    }
+
+    pub(crate) fn budget(&self) -> &Budget {
+        &self.budget
+    }
+
+    /// Most bytes that the process took since the last call.
+    pub(crate) fn take_peak(&self) -> u64 {
+        let now = resident_bytes().unwrap_or(0);
+        self.peak.swap(0, Ordering::Relaxed).max(now)
+    }
+}
+
+fn watch(memory: &Weak<Memory>, hooks: Hooks) {
+    let mut released = Instant::now();
+    loop {
+        {
+            let Some(memory) = memory.upgrade() else {
+                return;
+            };
+            let Some(mut taken) = resident_bytes() else {
+                return;
+            };
+            memory.peak.fetch_max(taken, Ordering::Relaxed);
+            let limit = memory.budget.limit_bytes();
+            let beyond = |taken: u64, share: f64| taken as f64 > limit as f64 * share;
+            if beyond(taken, OVERRUN)
+                || beyond(taken, SCARCE) && released.elapsed() > RELEASE_INTERVAL
+            {
+                (hooks.release)();
+                released = Instant::now();
+                taken = resident_bytes().unwrap_or(taken);
+            }
+            memory.budget.set_scarce(beyond(taken, SCARCE));
+            if beyond(taken, OVERRUN) {
+                (hooks.overrun)(taken, limit);
+            }
+        }
+        std::thread::sleep(INTERVAL);
+    }
+}
+
+/// Bytes of memory that the process takes, as Linux counts them.
+fn resident_bytes() -> Option<u64> {
+    let text = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = text.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+    let kilobytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    Some(kilobytes << 10)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn what_the_process_takes_is_measured_and_noted() {
+        let memory = Memory::new(u64::MAX, Path::new("/tmp"));
+        let before = memory.take_peak();
+        let filled = std::hint::black_box(vec![1_u8; 64 << 20]);
+        let after = memory.take_peak();
+        assert!(after >= before + (60 << 20), "{before} {after}");
+        drop(filled);
+    }
+}
