@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 use tessera_expr::rel::{FileStamp, Stored};
 use tessera_spec::diagnostic::Diagnostic;
-use tessera_spec::pipeline::{Format, Header, Source};
+use tessera_spec::pipeline::{Format, Header, Source, TextSettings};
 
 use crate::digest;
 use crate::error::IngestError;
@@ -174,93 +174,24 @@ pub fn take(
     stage: Option<&Path>,
 ) -> Result<Inventory, IngestError> {
     let listing = list(source)?;
-    let settings = source.text.clone().unwrap_or_default();
-    let mut trial = stage.is_none().then(|| text::Trial::of(source));
-    let mut files = Vec::with_capacity(listing.files.len());
-    let mut layouts = Layouts::default();
-    let mut contradictions: BTreeMap<String, Names> = BTreeMap::new();
+    let mut stock = Stock {
+        source,
+        settings: source.text.clone().unwrap_or_default(),
+        format: listing.format,
+        hash_inputs,
+        stage: stage.filter(|_| listing.format != Format::Parquet),
+        trial: stage.is_none().then(|| text::Trial::of(source)),
+        files: Vec::with_capacity(listing.files.len()),
+        layouts: Layouts::default(),
+        contradictions: BTreeMap::new(),
+    };
     for listed in listing.files {
-        let Listed {
-            path,
-            bytes,
-            compression,
-            partitions,
-        } = listed;
-        let bad = |reason: String| IngestError::BadFile {
-            source_name: source.name.value.clone(),
-            file: path.clone(),
-            reason,
-        };
-        let unread = |why: Unread| match why {
-            Unread::Damaged(reason) => bad(reason),
-            Unread::Changed(what) => IngestError::Changed {
-                source_name: source.name.value.clone(),
-                file: path.clone(),
-                what,
-            },
-            Unread::System(_, error) if error.kind() == ErrorKind::NotFound => {
-                IngestError::Changed {
-                    source_name: source.name.value.clone(),
-                    file: path.clone(),
-                    what: "it is gone".to_owned(),
-                }
-            }
-            Unread::System(operation, error) => IngestError::Unreadable {
-                source_name: source.name.value.clone(),
-                operation,
-                file: path.clone(),
-                error,
-            },
-        };
-        let number = files.len();
-        let staged = stage.filter(|_| listing.format != Format::Parquet);
-        let staged =
-            staged.map(|folder| folder.join(format!("{}-{number}.parquet", source.name.value)));
-        let footer = match listing.format {
-            Format::Parquet => footer::read(&path).map_err(unread)?,
-            format @ (Format::Csv | Format::Ndjson) => text::read(text::Task {
-                path: &path,
-                watch: text::watch(&path).map_err(unread)?,
-                format,
-                settings: &settings,
-                declared: &source.contract.columns,
-                stage: staged.clone(),
-                trial: trial.as_mut(),
-            })
-            .map_err(unread)?,
-        };
-        let relative = relative(&listing.root, &path);
-        let partitions = match partitions {
-            Some(stated) => stated,
-            None => partitions::of_path(&relative).map_err(bad)?,
-        };
-        for (name, text) in &partitions {
-            if footer.contradicts(name, text.as_deref()) {
-                let files = contradictions.entry(name.clone()).or_default();
-                files.add(&relative);
-            }
-        }
-        let fingerprint = if listing.format == Format::Parquet && hash_inputs {
-            digest::of_file(&path).map_err(unread)?
-        } else {
-            footer.fingerprint.clone()
-        };
-        files.push(LakeFile {
-            relative,
-            path,
-            bytes,
-            rows: footer.rows,
-            compression,
-            stamp: footer.stamp,
-            footer: footer.fingerprint,
-            fingerprint,
-            partitions,
-            layout: layouts.number(footer.columns),
-            staged,
-        });
+        stock.add(listed, &listing.root)?;
     }
+    let files = stock.files;
+    let layouts = stock.layouts;
     let mut columns = layouts.columns(files.iter().map(|f| (f.layout, f.relative.as_str())));
-    add_partitions(&mut columns, &files, &contradictions);
+    add_partitions(&mut columns, &files, &stock.contradictions);
     for column in columns.iter_mut().filter(|column| column.in_path) {
         column.path_type = listing.path_types.get(&column.name).copied();
     }
@@ -272,8 +203,113 @@ pub fn take(
         of_table: listing.of_table,
         layouts,
         found: listing.found,
-        trial,
+        trial: stock.trial,
     })
+}
+
+/// What is known of the files so far.
+struct Stock<'a> {
+    source: &'a Source,
+    settings: TextSettings,
+    format: Format,
+    hash_inputs: bool,
+    /// Where the records of text files are kept.
+    stage: Option<&'a Path>,
+    trial: Option<text::Trial>,
+    files: Vec<LakeFile>,
+    layouts: Layouts,
+    /// Files whose own values of a column are not those of their path, by column.
+    contradictions: BTreeMap<String, Names>,
+}
+
+impl Stock<'_> {
+    /// Reads a file's footer, or all of a text file.
+    fn add(&mut self, listed: Listed, root: &Path) -> Result<(), IngestError> {
+        let Listed {
+            path,
+            bytes,
+            compression,
+            partitions,
+        } = listed;
+        let name = &self.source.name.value;
+        let unread = |why| unread(name, &path, why);
+        let number = self.files.len();
+        let staged = self.stage;
+        let staged = staged.map(|folder| folder.join(format!("{name}-{number}.parquet")));
+        let footer = match self.format {
+            Format::Parquet => footer::read(&path).map_err(unread)?,
+            format @ (Format::Csv | Format::Ndjson) => text::read(text::Task {
+                path: &path,
+                watch: text::watch(&path).map_err(unread)?,
+                format,
+                settings: &self.settings,
+                declared: &self.source.contract.columns,
+                stage: staged.clone(),
+                trial: self.trial.as_mut(),
+            })
+            .map_err(unread)?,
+        };
+        let relative = relative(root, &path);
+        let partitions = match partitions {
+            Some(stated) => stated,
+            None => {
+                partitions::of_path(&relative).map_err(|reason| unread(Unread::Damaged(reason)))?
+            }
+        };
+        for (name, text) in &partitions {
+            if footer.contradicts(name, text.as_deref()) {
+                let files = self.contradictions.entry(name.clone()).or_default();
+                files.add(&relative);
+            }
+        }
+        let fingerprint = if self.format == Format::Parquet && self.hash_inputs {
+            digest::of_file(&path).map_err(unread)?
+        } else {
+            footer.fingerprint.clone()
+        };
+        self.files.push(LakeFile {
+            relative,
+            bytes,
+            rows: footer.rows,
+            compression,
+            stamp: footer.stamp,
+            footer: footer.fingerprint,
+            fingerprint,
+            partitions,
+            layout: self.layouts.number(footer.columns),
+            staged,
+            path,
+        });
+        Ok(())
+    }
+}
+
+/// Why a file of a source could not be read.
+fn unread(source_name: &str, file: &Path, why: Unread) -> IngestError {
+    let (source_name, file) = (source_name.to_owned(), file.to_owned());
+    match why {
+        Unread::Damaged(reason) => IngestError::BadFile {
+            source_name,
+            file,
+            reason,
+        },
+        Unread::Changed(what) => IngestError::Changed {
+            source_name,
+            file,
+            what,
+        },
+        Unread::System(_, error) if error.kind() == ErrorKind::NotFound => IngestError::Changed {
+            source_name,
+            file,
+            what: "it is gone".to_owned(),
+        },
+        Unread::System(operation, error) => IngestError::Unreadable {
+            source_name,
+            operation,
+            file,
+            error,
+        },
+    }
 }
 
 /// A stored type in words.

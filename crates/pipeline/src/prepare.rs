@@ -177,17 +177,7 @@ pub fn prepare(
             return Err(PipelineError::Invalid(Box::new(found)));
         }
     };
-    for score in &pipeline.scores {
-        let asked = scores::Asked {
-            name: &score.name.value,
-            pipeline: &pipeline,
-            inputs: &inputs,
-            as_of,
-        };
-        for (source, aggs) in scores::of(&score.kind).hidden(&asked) {
-            features.add_hidden(&source, aggs);
-        }
-    }
+    hidden_aggregates(&pipeline, &inputs, as_of, &mut features);
     if let Err(problems) = populations(&pipeline, &inputs, as_of, &mut features) {
         found.extend(problems);
     }
@@ -221,6 +211,26 @@ pub fn prepare(
         store: reading.store.clone(),
         kept,
     })
+}
+
+/// Adds to the passes what only scores need.
+fn hidden_aggregates(
+    pipeline: &Pipeline,
+    inputs: &BTreeMap<String, SourceInput>,
+    as_of: NaiveDate,
+    features: &mut FeaturePlan,
+) {
+    for score in &pipeline.scores {
+        let asked = scores::Asked {
+            name: &score.name.value,
+            pipeline,
+            inputs,
+            as_of,
+        };
+        for (source, aggs) in scores::of(&score.kind).hidden(&asked) {
+            features.add_hidden(&source, aggs);
+        }
+    }
 }
 
 /// Takes stock of every source; all that is wrong with any of them is one error.

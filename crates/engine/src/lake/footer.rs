@@ -58,13 +58,16 @@ pub(super) fn digest(bytes: &[u8]) -> String {
     digest.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
+/// Numbers of leaf columns by the name of the column that they make up.
+type Leaves<'a> = HashMap<&'a [u8], Range<usize>>;
+
 /// What a file says of itself.
 pub(super) struct Footer<'a> {
     tree: Struct<'a>,
     /// The same without row groups, encryption and signature.
     pub(super) head: Struct<'a>,
     /// The leaf columns of each column of the table, by its name.
-    pub(super) leaves: HashMap<&'a [u8], Range<usize>>,
+    pub(super) leaves: Leaves<'a>,
     /// Where the footer begins; all pages lie before.
     pub(super) start: u64,
 }
@@ -221,7 +224,7 @@ pub(super) fn rows(group: &Struct<'_>) -> Result<u64, Fault> {
 }
 
 /// The leaf columns below each child of the root, and how many there are.
-fn leaves<'a>(schema: &[Value<'a>]) -> Result<(HashMap<&'a [u8], Range<usize>>, usize), Fault> {
+fn leaves<'a>(schema: &[Value<'a>]) -> Result<(Leaves<'a>, usize), Fault> {
     let damaged = || Fault::Damaged("the schema in its footer is damaged".to_owned());
     let children = |element: &Struct<'a>| {
         let count = element.int(element::CHILDREN).unwrap_or(0);

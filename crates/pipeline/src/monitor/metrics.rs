@@ -16,6 +16,9 @@ const LAST_SUCCESS: &str = "tessera_last_success_timestamp_seconds";
 /// Labels of a sample.
 type Labels<'a> = Vec<(&'a str, &'a str)>;
 
+/// A value with its labels.
+type Sample<'a> = (Labels<'a>, f64);
+
 /// Metrics under way to text.
 struct Text {
     pipeline: String,
@@ -172,7 +175,7 @@ fn version(to: &mut Text, record: &Record) {
 fn sources(to: &mut Text, outcomes: &[SourceOutcome]) {
     let mut rows = Vec::new();
     let mut rules = Vec::new();
-    let mut of_each: BTreeMap<&str, (&str, Vec<(Labels<'_>, f64)>)> = BTreeMap::new();
+    let mut of_each: BTreeMap<&str, (&str, Vec<Sample<'_>>)> = BTreeMap::new();
     for outcome in outcomes {
         let source = ("source", outcome.name.as_str());
         let unseen = &outcome.counts.unseen;

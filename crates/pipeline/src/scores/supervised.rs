@@ -104,12 +104,15 @@ impl ScoreModel for SupervisedScore {
         scored
             .columns
             .insert(format!("{name}_probability"), Arc::new(probability));
-        for rank in 0..3 {
-            let text = |place: &Option<usize>| reasons[(*place)?][rank].as_ref().map(|r| &r.text);
+        for rank in 1..=3 {
+            let text = |place: &Option<usize>| {
+                let reason = reasons[(*place)?].get(rank - 1)?.as_ref();
+                reason.map(|reason| &reason.text)
+            };
             let texts: StringArray = places.iter().map(text).collect();
             scored
                 .columns
-                .insert(format!("{name}_reason_{}", rank + 1), Arc::new(texts));
+                .insert(format!("{name}_reason_{rank}"), Arc::new(texts));
         }
         publish(&fit, &mut scored);
         scored
