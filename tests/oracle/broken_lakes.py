@@ -26,10 +26,10 @@ LOG = re.compile(r"^\d{4}-\d\d-\d\dT")
 
 
 def errors(said):
-    """The errors of a run in order, without log lines and warnings."""
+    """The errors of a run in order, without log lines, warnings and the summary."""
     blocks, current = [], None
     for line in said.splitlines():
-        if LOG.match(line):
+        if LOG.match(line) or line.startswith("summary: "):
             continue
         if line.startswith("error"):
             current = [line]

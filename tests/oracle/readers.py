@@ -37,7 +37,8 @@ TABLES = {
                     "file text, row_number int",
     "rejects": "as_of date, source text, file text, row_number int, rule text, row text",
     "sources": "as_of date, source text, kind text, files int, bytes int, rows int, used int, filtered int, quarantined int, "
-               "dropped int, duplicates int, newest_event timestamp, age_hours float, status text, file_rows int, future int, unknown int, "
+               "dropped int, duplicates int, newest_event timestamp, age_hours float, status text, files_passed_over int, "
+               "columns_absent int, file_rows int, future int, unknown int, "
                "pruned int, nulled int, rejected_share float, negative_share float, negative_value_share float, "
                "keys_without_customer int, rows_without_customer int, customers_with_several int, notes text",
 }

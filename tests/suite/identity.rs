@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
-use crate::program::{json, root, run};
+use crate::program::{findings, json, root, run};
 
 /// Runs a text of a pipeline in a store of its own: its key, and the bytes of every published table.
 fn publish(
@@ -301,7 +301,7 @@ fn a_version_of_frozen_edges_that_is_not_there_is_found_by_check_and_run() {
     let dir = tempfile::tempdir().unwrap();
     let plain = frozen(dir.path(), "\"midrank\"", [1, 2, 3, 4, 5, 6]);
     let said = |arguments: &[&str]| {
-        let text = String::from_utf8(run(arguments, 2).stderr).unwrap();
+        let text = findings(&run(arguments, 2));
         assert!(text.contains("TS-G006"), "{text}");
         text
     };

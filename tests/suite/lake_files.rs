@@ -8,7 +8,7 @@ use std::process::Output;
 
 use tempfile::TempDir;
 
-use crate::program::tessera;
+use crate::program::{findings, tessera};
 use crate::table::Table;
 
 const PIPELINE: &str = r#"
@@ -95,9 +95,8 @@ impl Lake {
         let [check, run] = ["check", "run"].map(|command| self.call(command, path, more));
         assert_eq!(check.status.code(), Some(code), "{}", stderr(&check));
         assert_eq!(run.status.code(), Some(code), "{}", stderr(&run));
-        let last = |output: &Output| stderr(output).trim().to_owned();
-        assert_eq!(last(&check), last(&run));
-        last(&run)
+        assert_eq!(findings(&check), findings(&run));
+        findings(&run)
     }
 }
 

@@ -45,6 +45,14 @@ pub(crate) fn tessera() -> Command {
     command
 }
 
+/// What a command found, without the lines that only a run logs and its summary.
+pub(crate) fn findings(output: &Output) -> String {
+    let said = String::from_utf8_lossy(&output.stderr);
+    let is_of_run = |line: &str| line.contains("Z  INFO ") || line.starts_with("summary: ");
+    let lines = said.lines().filter(|line| !is_of_run(line));
+    lines.collect::<Vec<_>>().join("\n").trim().to_owned()
+}
+
 /// Runs the program and returns what it said; the exit code must be this one.
 ///
 /// # Panics
