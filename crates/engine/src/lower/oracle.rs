@@ -475,13 +475,24 @@ fn cast(value: Value, to: Type) -> Maybe {
     })
 }
 
+/// A text whose seven to nine decimals of a second are cut to six, as casts do and literals do not.
+fn to_microseconds(s: &str) -> &str {
+    let is_long = |decimals: &str| {
+        (7..=9).contains(&decimals.len()) && decimals.bytes().all(|b| b.is_ascii_digit())
+    };
+    match s.rfind('.') {
+        Some(point) if is_long(&s[point + 1..]) => &s[..point + 7],
+        _ => s,
+    }
+}
+
 fn read(s: &str, to: Type) -> Maybe {
     let literal = match to {
         Type::Bool => return s.to_lowercase().parse().ok().map(Bool),
         Type::Int => return s.parse().ok().map(Int),
         Type::Float => return s.parse().ok().and_then(float),
         Type::Date => format!("date '{s}'"),
-        Type::Timestamp => format!("timestamp '{s}'"),
+        Type::Timestamp => format!("timestamp '{}'", to_microseconds(s)),
         Type::String | Type::Null | Type::Decimal { .. } => panic!("{to}"),
     };
     if to == Type::Timestamp
