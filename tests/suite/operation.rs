@@ -127,8 +127,11 @@ fn metrics_and_lineage_are_read_back_by_their_own_libraries() {
         third["last_success_timestamp_seconds"],
         first["last_success_timestamp_seconds"]
     );
+    lineage_of_three_runs(&shop, &read(&python, "lineage", &lineage));
+}
 
-    let events = read(&python, "lineage", &lineage);
+/// The events of a run that publishes and of two that fail.
+fn lineage_of_three_runs(shop: &Shop, events: &serde_json::Value) {
     let events = events.as_array().unwrap();
     let kinds: Vec<&str> = events
         .iter()
