@@ -11,13 +11,16 @@ use serde::de::DeserializeOwned;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use crate::diagnostic::{Diagnostic, unknown_name};
+use crate::diagnostic::{Diagnostic, suggest, unknown_name};
 use crate::pipeline::At;
 pub(crate) use value::{choice_of, integer_of, number_of, text_of, word_of, wrong_type};
 pub(crate) use variable::variables;
 
 /// Name of the table that is the whole file.
 pub(crate) const ROOT: &str = "the file";
+
+/// Code of a key that must be there and is not.
+const MISSING: &str = "TS-P003";
 
 /// What all readers of a file share.
 #[derive(Debug, Default)]
@@ -41,6 +44,12 @@ impl Notes {
     /// Notes a mistake.
     pub(crate) fn add(&self, diagnostic: Diagnostic) {
         self.found.borrow_mut().push(diagnostic);
+    }
+
+    /// Takes a mistake back that has another cause.
+    fn withdraw(&self, code: &str, message: &str) {
+        let is_it = |found: &Diagnostic| found.code == code && found.message == message;
+        self.found.borrow_mut().retain(|found| !is_it(found));
     }
 
     /// All that was noted.
@@ -144,14 +153,18 @@ impl<'a> Reader<'a> {
     /// Notes that a key is missing.
     pub(crate) fn missing(&self, key: &str, help: impl Into<String>) {
         self.asked.borrow_mut().push(key.to_owned());
-        let message = format!("missing key `{key}` in {}", self.name);
-        let found = Diagnostic::error("TS-P003", message, self.span.clone()).with_help(help);
+        let message = self.missing_message(key);
+        let found = Diagnostic::error(MISSING, message, self.span.clone()).with_help(help);
         self.notes.add(match self.strayed(key) {
             Some(table) => found.with_note(format!(
                 "there is a `{key}` in [{table}]: keys of the file itself stand above the first [table]"
             )),
             None => found,
         });
+    }
+
+    fn missing_message(&self, key: &str) -> String {
+        format!("missing key `{key}` in {}", self.name)
     }
 
     /// The table that swallowed a key of the file because it stands below that table's header.
@@ -166,7 +179,7 @@ impl<'a> Reader<'a> {
             .map(|entry| entry.key.value)
     }
 
-    /// Notes keys that are unknown.
+    /// Notes keys that are unknown. One that is probably a missing key, misspelled, is one mistake: the missing key is not noted too.
     pub(crate) fn finish(&self) {
         let asked = self.asked.borrow();
         let mut known: Vec<&str> = asked.iter().map(String::as_str).collect();
@@ -176,6 +189,9 @@ impl<'a> Reader<'a> {
             if !known.contains(&entry.key.value.as_str()) {
                 let what = format!("key in {}", self.name);
                 let span = entry.key.span;
+                if let Some(meant) = suggest(&entry.key.value, &known) {
+                    self.notes.withdraw(MISSING, &self.missing_message(meant));
+                }
                 self.notes.add(unknown_name(
                     "TS-P001",
                     &what,

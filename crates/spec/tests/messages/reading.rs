@@ -10,6 +10,11 @@ fn keys() {
             "currency = \"GBP\"",
             "currency = \"GBP\"\ncurency = \"EUR\""
         ),
+        (
+            "a required key of the file, misspelled",
+            "name = \"retail\"",
+            "nmae = \"retail\""
+        ),
         ("an unknown table", "[goal]", "[gaol]"),
         (
             "an unknown key of a source",
