@@ -357,7 +357,7 @@ fn decimals_of_any_scale_and_large_integers_are_numbers() {
 }
 
 /// What no type holds is refused once, with every kind of file; where the pipeline does not name it, it does not matter.
-/// A declared type of fewer than 64 bits holds for every value, whatever width the files have, and for texts and paths as well.
+/// A declared type of fewer than 64 bits holds for every value, whatever width the files have.
 #[test]
 fn integers_outside_of_the_declared_type_are_rejected() {
     let file = |items: ArrayRef, rows: usize| {

@@ -175,6 +175,22 @@ fn a_value_that_is_none_of_its_type_is_an_error_with_the_folder() {
 }
 
 #[test]
+fn a_number_of_the_path_fits_its_declared_type() {
+    let dir = lake(&[
+        ("lake/day=2026-10-01/part=127/1.parquet", &[("id", "a")]),
+        ("lake/day=2026-10-01/part=128/1.parquet", &[("id", "b")]),
+    ]);
+    let part = r#"part = { from = "visits", agg = "last", of = "part" }"#;
+    let (customers, _) = run(&dir, "lake", ", part = \"u8\"", part);
+    assert_eq!(customers.ints("part"), [Some(127), Some(128)]);
+    let output = call(&dir, "lake", ", part = \"i8\"", part);
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(2), "{said}");
+    let expected = "the folder `part=128` of source `visits` is no integer from -128 to 127";
+    assert!(said.contains(expected), "{said}");
+}
+
+#[test]
 fn the_path_wins_over_the_file_and_says_so_where_they_differ() {
     let dir = lake(&[
         (

@@ -275,6 +275,19 @@ fn decimals_keep_every_digit() {
     assert_eq!(lines.run().floats("spend"), [Some(1.01)]);
 }
 
+#[test]
+fn integers_fit_their_declared_type() {
+    let columns = r#"id = "string", at = "date", amount = "u8""#;
+    let csv = "id,at,amount\na,2026-10-01,255\na,2026-10-02,256\na,2026-10-03,-1\nb,2026-10-03,7\n";
+    let lake = Lake::new(&pipeline("", columns), &[("o.csv", csv.as_bytes())]);
+    assert_eq!(lake.run().ints("spend"), [Some(255), Some(7)]);
+    assert_eq!(lake.table("rejects").ints("row_number"), [Some(2), Some(3)]);
+    let (code, said) = lake.check();
+    assert_eq!(code, Some(0), "{said}");
+    let expected = "2 of 4 values of `amount` are not an integer from 0 to 255; the first is `999`";
+    assert!(said.contains(expected), "{said}");
+}
+
 /// A day without rows is a file without a line; only a header that is missing leaves nothing to read by.
 #[test]
 fn files_without_a_line_have_no_rows() {

@@ -1,9 +1,12 @@
 //! The columns of a source as the pipeline sees them: the lake's, checked against the contract.
+//!
+//! Where to look: `types` (which form has a place in which type), `path` (columns of the path).
 
-use std::collections::BTreeMap;
+mod path;
+mod types;
+
 use std::ops::Range;
 
-use tessera_expr::decimal::MAX_DIGITS;
 use tessera_expr::rel::{FileGroup, ScanColumn, Stored};
 use tessera_expr::{Literal, Schema, Type};
 use tessera_spec::Pipeline;
@@ -13,38 +16,15 @@ use tessera_spec::shown::masked;
 
 use crate::evolution::{Held, LakeColumn, common, groups};
 use crate::footer::Found;
-use crate::found::Names;
 use crate::inventory::{Inventory, LakeFile, describe};
 use crate::mentioned::Mentioned;
-use crate::partitions::{Zones, value};
 use crate::text;
 
-/// Type of a declared column in expressions. Decimals have as many digits behind the point as the files hold at most. Texts have as
-/// many as `decimal(p, s)` states; without a statement they are floats, since nothing says how many digits to keep.
-pub fn expression_type(declared: ColumnType, scale: Option<u8>, forms: &[&Stored]) -> Type {
-    match declared {
-        ColumnType::Decimal => {
-            let in_files = exact(forms.iter().map(|stored| natural_type(stored)));
-            let of_texts = forms.iter().all(|stored| is_text(stored));
-            let stated = scale.filter(|_| of_texts);
-            in_files
-                .or(stated.map(|scale| Type::Decimal { scale }))
-                .unwrap_or(Type::Float)
-        }
-        ColumnType::Bool => Type::Bool,
-        ColumnType::I8
-        | ColumnType::I16
-        | ColumnType::I32
-        | ColumnType::I64
-        | ColumnType::U8
-        | ColumnType::U16
-        | ColumnType::U32 => Type::Int,
-        ColumnType::F32 | ColumnType::F64 | ColumnType::Money => Type::Float,
-        ColumnType::String => Type::String,
-        ColumnType::Date => Type::Date,
-        ColumnType::Timestamp => Type::Timestamp,
-    }
-}
+use path::path_values;
+use types::{exact, natural_type, suggestion, untyped, widens};
+
+pub(crate) use types::bounds;
+pub use types::expression_type;
 
 /// A column that the source does not have, with those it has.
 pub(crate) fn unknown_column(source: &Source, name: &At<String>, there_are: &[&str]) -> Diagnostic {
@@ -52,94 +32,6 @@ pub(crate) fn unknown_column(source: &Source, name: &At<String>, there_are: &[&s
     let mut found = unknown_name("TS-D001", "column", &name.value, span, there_are);
     found.message = format!("{} of source `{}`", found.message, source.name.value);
     found
-}
-
-fn is_text(stored: &Stored) -> bool {
-    matches!(
-        stored,
-        Stored::Text | Stored::String | Stored::Dictionary | Stored::Bytes
-    )
-}
-
-/// The decimals that hold integers and decimals of these types; none where there is another type, or no type at all.
-fn exact(types: impl Iterator<Item = Type>) -> Option<Type> {
-    let scales: Option<Vec<u8>> = types
-        .map(|ty| match ty {
-            Type::Int => Some(0),
-            Type::Decimal { scale } => Some(scale),
-            _ => None,
-        })
-        .collect();
-    let scale = scales?.into_iter().max()?;
-    Some(Type::Decimal { scale })
-}
-
-fn natural_type(stored: &Stored) -> Type {
-    match stored {
-        Stored::Bool => Type::Bool,
-        Stored::Int {
-            bits: 64,
-            signed: false,
-        } => Type::Decimal { scale: 0 },
-        Stored::Int { .. } => Type::Int,
-        Stored::Float { .. } => Type::Float,
-        Stored::Decimal { scale, .. } => Type::Decimal { scale: *scale },
-        Stored::String
-        | Stored::Dictionary
-        | Stored::Text
-        | Stored::HivePath
-        | Stored::Bytes
-        | Stored::Uuid
-        | Stored::Mixed => Type::String,
-        Stored::Date | Stored::DateMillis => Type::Date,
-        Stored::Timestamp { .. } => Type::Timestamp,
-    }
-}
-
-/// Whether every value of the stored type has a place in the declared one. What does not is refused, unless it is decided value
-/// by value ([`Stored::may_break`]): a value without a place is then a broken row.
-fn widens(stored: &Stored, declared: ColumnType) -> bool {
-    use ColumnType as C;
-    match (stored, declared) {
-        // Text is converted row by row; rows that do not convert are rejected.
-        (Stored::Text | Stored::HivePath | Stored::Mixed, _) => true,
-        (Stored::Bool, C::Bool) => true,
-        (Stored::Int { bits, .. }, declared) => match bounds(declared) {
-            Some(_) => true,
-            None => match declared {
-                C::I64 => true,
-                C::F32 => *bits <= 16,
-                C::F64 | C::Money | C::String | C::Decimal => true,
-                _ => false,
-            },
-        },
-        (Stored::Float { bits }, C::F32) => *bits == 32,
-        (Stored::Float { .. }, C::F64 | C::Money) => true,
-        // Ids of which some are missing are floats where pandas wrote them.
-        (Stored::Float { .. } | Stored::Decimal { .. }, declared)
-            if declared == C::I64 || bounds(declared).is_some() =>
-        {
-            true
-        }
-        (Stored::Decimal { .. }, C::Decimal | C::F64 | C::Money) => true,
-        (Stored::String | Stored::Dictionary | Stored::Bytes | Stored::Uuid, C::String) => true,
-        (Stored::Date | Stored::DateMillis, C::Date | C::Timestamp) => true,
-        (Stored::Timestamp { .. }, C::Timestamp | C::Date) => true,
-        _ => false,
-    }
-}
-
-/// Smallest and largest integer of a type of fewer than 64 bits.
-pub(crate) fn bounds(declared: ColumnType) -> Option<(i64, i64)> {
-    Some(match declared {
-        ColumnType::I8 => (i8::MIN.into(), i8::MAX.into()),
-        ColumnType::I16 => (i16::MIN.into(), i16::MAX.into()),
-        ColumnType::I32 => (i32::MIN.into(), i32::MAX.into()),
-        ColumnType::U8 => (0, u8::MAX.into()),
-        ColumnType::U16 => (0, u16::MAX.into()),
-        ColumnType::U32 => (0, u32::MAX.into()),
-        _ => return None,
-    })
 }
 
 /// The columns of a source, and how its files hold them.
@@ -499,62 +391,6 @@ impl Judge<'_> {
     }
 }
 
-/// The values of columns that stand in the path. A folder whose value is none of the declared type is an error.
-fn path_values(
-    pipeline: &Pipeline,
-    source: &Source,
-    inventory: &Inventory,
-    resolved: &mut Resolved,
-) {
-    let columns: Vec<ScanColumn> = resolved
-        .columns
-        .iter()
-        .filter(|column| column.stored == Stored::HivePath)
-        .cloned()
-        .collect();
-    let zones = Zones {
-        naive: source.time_zone.as_ref().map(|zone| zone.value),
-        local: pipeline.timezone,
-    };
-    let mut wrong: BTreeMap<&str, (Names, &str, Type)> = BTreeMap::new();
-    for file in &inventory.files {
-        let mut values = Vec::with_capacity(columns.len());
-        for ScanColumn {
-            name, ty, bounds, ..
-        } in &columns
-        {
-            let stated = file.partitions.iter().find(|(known, _)| known == name);
-            let text = stated.and_then(|(_, text)| text.as_deref());
-            let within = |value: &Literal| match (value, bounds) {
-                (Literal::Int(value), Some((least, most))) => (least..=most).contains(&value),
-                _ => true,
-            };
-            match value(text, *ty, zones).filter(within) {
-                Some(value) => values.push(value),
-                None => {
-                    let first = text.unwrap_or_default();
-                    let entry = wrong.entry(name).or_insert((Names::default(), first, *ty));
-                    entry.0.add(&file.relative);
-                    values.push(Literal::Null);
-                }
-            }
-        }
-        resolved.path_values.push(values);
-    }
-    for (name, (files, first, ty)) in wrong {
-        let span = declared(source, name).map_or(source.name.span.clone(), |d| d.span.clone());
-        resolved.problems.push(
-            Diagnostic::error(
-                "TS-D011",
-                format!("the folder `{name}={first}` of source `{}` is no {ty}", source.name.value),
-                span,
-            )
-            .with_label(format!("of {}", files.text()))
-            .with_help("dates are written as 2026-10-01 or 20261001; declare another type, or rename the folders"),
-        );
-    }
-}
-
 /// Columns that the pipeline names and that some files lack, where they are null.
 fn partly_absent<'a>(
     source: &'a Source,
@@ -610,40 +446,6 @@ pub fn warnings(pipeline: &Pipeline, source: &Source, inventory: &Inventory) -> 
         }
     }
     found
-}
-
-/// How a column without a type in any file is taken.
-fn untyped(ty: Option<Type>) -> Stored {
-    match ty.unwrap_or(Type::String) {
-        Type::Bool => Stored::Bool,
-        Type::Int => Stored::Int {
-            bits: 64,
-            signed: true,
-        },
-        Type::Float => Stored::Float { bits: 64 },
-        Type::Decimal { scale } => Stored::Decimal {
-            precision: MAX_DIGITS,
-            scale,
-        },
-        Type::Date => Stored::Date,
-        Type::Timestamp => Stored::Timestamp {
-            ticks_per_second: 1_000_000,
-            zone: Some("UTC".to_owned()),
-        },
-        Type::String | Type::Null => Stored::String,
-    }
-}
-
-fn suggestion(stored: &Stored) -> String {
-    match stored {
-        Stored::Decimal { .. } => "\"decimal\"".to_owned(),
-        Stored::Timestamp { .. } => "\"timestamp\"".to_owned(),
-        Stored::Int {
-            bits: 64,
-            signed: false,
-        } => "\"i64\" or \"decimal\"".to_owned(),
-        other => format!("\"{}\"", describe(other)),
-    }
 }
 
 /// Names and types that expressions over the source may use.

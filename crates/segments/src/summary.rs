@@ -55,76 +55,77 @@ pub fn summarise(
         return Ok(Vec::new());
     }
     let rank = |feature: Option<&str>| -> Result<Option<Ranking>, SegmentError> {
-        feature
-            .map(|feature| Ok(Ranking::new(customers.numeric(feature)?.values())))
-            .transpose()
+        let values = |feature| Ok(Ranking::new(customers.numeric(feature)?.values()));
+        feature.map(values).transpose()
     };
     let (value, kpi) = rayon::join(|| rank(value), || rank(kpi));
-    let (value, kpi) = (value?, kpi?);
-    let worth: Vec<Option<Ranking>> = VALUE_COLUMNS
+    let is_there = |name: &&str| customers.features().any(|(own, _)| own == *name);
+    let worth = VALUE_COLUMNS
         .iter()
-        .map(|name| {
-            rank(
-                customers
-                    .features()
-                    .any(|(own, _)| own == *name)
-                    .then_some(name),
-            )
-        })
-        .collect::<Result<_, _>>()?;
-    let total = value.as_ref().map(|value| moments::sum(value.values()));
+        .map(|name| rank(Some(*name).filter(is_there)));
+    let measured = Measured {
+        customers: customers.len(),
+        value: value?,
+        kpi: kpi?,
+        worth: worth.collect::<Result<_, _>>()?,
+    };
+    let mut summaries: Vec<SegmentSummary> = assignments
+        .par_iter()
+        .flat_map_iter(|assignment| measured.of(assignment))
+        .collect();
+    summaries.sort_by(|a, b| (&a.scheme, a.segment_id).cmp(&(&b.scheme, b.segment_id)));
+    Ok(summaries)
+}
 
-    let of_assignment = |assignment: &Assignment| -> Vec<SegmentSummary> {
-        let values = value
+/// What is summed up, ranked once for all schemes.
+struct Measured {
+    /// Number of customers.
+    customers: usize,
+    value: Option<Ranking>,
+    kpi: Option<Ranking>,
+    /// The columns of [`VALUE_COLUMNS`] that the table has.
+    worth: Vec<Option<Ranking>>,
+}
+
+impl Measured {
+    /// The summaries of the segments of one scheme.
+    fn of(&self, assignment: &Assignment) -> Vec<SegmentSummary> {
+        let grouped = |ranking: &Option<Ranking>| {
+            let ranking = ranking.as_ref()?;
+            Some(Groups::new(ranking, assignment))
+        };
+        let (values, kpis) = (grouped(&self.value), grouped(&self.kpi));
+        let worths: Vec<Option<Groups>> = self.worth.iter().map(grouped).collect();
+        let total = self
+            .value
             .as_ref()
-            .map(|ranking| Groups::new(ranking, assignment));
-        let kpis = kpi.as_ref().map(|ranking| Groups::new(ranking, assignment));
-        let worths: Vec<Option<Groups>> = worth
-            .iter()
-            .map(|ranking| {
-                ranking
-                    .as_ref()
-                    .map(|ranking| Groups::new(ranking, assignment))
-            })
-            .collect();
-        let all = customers.len().max(1) as f64;
-        let of_segment = |(index, count): (usize, u64)| {
+            .map(|value| moments::sum(value.values()));
+        let total = total.filter(|total| *total > 0.0);
+        let all = self.customers.max(1) as f64;
+        let of_segment = |(index, customers): (usize, u64)| {
             let info = &assignment.segments[index];
             let value = values
                 .as_ref()
                 .map(|groups| moments::sum(groups.values(index)));
+            let kpis = kpis.as_ref().map(|groups| groups.values(index));
             SegmentSummary {
                 scheme: assignment.scheme.clone(),
                 segment_id: info.id,
                 segment: info.name.clone(),
                 rule: info.rule.clone(),
-                customers: count,
-                share: count as f64 / all,
+                customers,
+                share: customers as f64 / all,
                 value,
-                value_share: value
-                    .zip(total.filter(|total| *total > 0.0))
-                    .map(|(value, total)| value / total),
-                kpi: kpis.as_ref().and_then(|groups| mean(groups.values(index))),
-                kpi_customers: kpis
-                    .as_ref()
-                    .map(|groups| groups.values(index).len() as u64),
+                value_share: value.zip(total).map(|(value, total)| value / total),
+                kpi: kpis.and_then(mean),
+                kpi_customers: kpis.map(|values| values.len() as u64),
                 values: std::array::from_fn(|place| {
                     let values = worths[place].as_ref()?.values(index);
                     (!values.is_empty()).then(|| moments::sum(values))
                 }),
             }
         };
-        assignment
-            .counts()
-            .into_iter()
-            .enumerate()
-            .map(of_segment)
-            .collect()
-    };
-    let mut summaries: Vec<SegmentSummary> = assignments
-        .par_iter()
-        .flat_map_iter(of_assignment)
-        .collect();
-    summaries.sort_by(|a, b| (&a.scheme, a.segment_id).cmp(&(&b.scheme, b.segment_id)));
-    Ok(summaries)
+        let counts = assignment.counts().into_iter().enumerate();
+        counts.map(of_segment).collect()
+    }
 }

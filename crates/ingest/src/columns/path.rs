@@ -1,0 +1,76 @@
+//! Columns whose values stand in the path of a file.
+
+use std::collections::BTreeMap;
+
+use tessera_expr::Literal;
+use tessera_expr::rel::{ScanColumn, Stored};
+use tessera_spec::Pipeline;
+use tessera_spec::diagnostic::Diagnostic;
+use tessera_spec::pipeline::Source;
+
+use super::{Resolved, declared};
+use crate::found::Names;
+use crate::inventory::Inventory;
+use crate::partitions::{Zones, value};
+
+/// The values of columns that stand in the path. A folder whose value is none of the declared type is an error.
+pub(super) fn path_values(
+    pipeline: &Pipeline,
+    source: &Source,
+    inventory: &Inventory,
+    resolved: &mut Resolved,
+) {
+    let columns: Vec<ScanColumn> = resolved
+        .columns
+        .iter()
+        .filter(|column| column.stored == Stored::HivePath)
+        .cloned()
+        .collect();
+    let zones = Zones {
+        naive: source.time_zone.as_ref().map(|zone| zone.value),
+        local: pipeline.timezone,
+    };
+    let mut wrong: BTreeMap<&str, (Names, &str, String)> = BTreeMap::new();
+    for file in &inventory.files {
+        let mut values = Vec::with_capacity(columns.len());
+        for ScanColumn {
+            name, ty, bounds, ..
+        } in &columns
+        {
+            let stated = file.partitions.iter().find(|(known, _)| known == name);
+            let text = stated.and_then(|(_, text)| text.as_deref());
+            let within = |value: &Literal| match (value, bounds) {
+                (Literal::Int(value), Some((least, most))) => (least..=most).contains(&value),
+                _ => true,
+            };
+            match value(text, *ty, zones).filter(within) {
+                Some(value) => values.push(value),
+                None => {
+                    let first = text.unwrap_or_default();
+                    let entry = wrong.entry(name).or_insert_with(|| {
+                        let wanted = match bounds {
+                            Some((least, most)) => format!("{ty} from {least} to {most}"),
+                            None => ty.to_string(),
+                        };
+                        (Names::default(), first, wanted)
+                    });
+                    entry.0.add(&file.relative);
+                    values.push(Literal::Null);
+                }
+            }
+        }
+        resolved.path_values.push(values);
+    }
+    for (name, (files, first, wanted)) in wrong {
+        let span = declared(source, name).map_or(source.name.span.clone(), |d| d.span.clone());
+        resolved.problems.push(
+            Diagnostic::error(
+                "TS-D011",
+                format!("the folder `{name}={first}` of source `{}` is no {wanted}", source.name.value),
+                span,
+            )
+            .with_label(format!("of {}", files.text()))
+            .with_help("dates are written as 2026-10-01 or 20261001; declare another type, or rename the folders"),
+        );
+    }
+}
