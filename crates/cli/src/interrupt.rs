@@ -21,7 +21,7 @@ pub(crate) static GATE: Gate = Gate::new();
 /// The folder of the run's files, removed however the run ends.
 static WORK: Mutex<Option<PathBuf>> = Mutex::new(None);
 
-/// What is told how the run ended.
+/// Where the end of the run is written.
 static MONITOR: Mutex<Option<Arc<Monitor>>> = Mutex::new(None);
 
 /// How long a run may take to end by itself after an interrupt.
@@ -35,7 +35,7 @@ pub(crate) fn remove_at_end(work: &Path) {
     *WORK.lock().unwrap_or_else(PoisonError::into_inner) = Some(work.to_owned());
 }
 
-/// Names who is told how the run ended, where it ends at an interrupt.
+/// States where the end of the run is written when an interrupt ends it.
 pub(crate) fn tell_at_end(monitor: &Arc<Monitor>) {
     *MONITOR.lock().unwrap_or_else(PoisonError::into_inner) = Some(monitor.clone());
 }

@@ -89,9 +89,7 @@ impl Entry for Short {
     }
 
     fn write(self, to: &mut Vec<u8>) {
-        self.0
-            .iter()
-            .for_each(|word| to.extend_from_slice(&word.to_le_bytes()));
+        write_words(&self.0, to);
     }
 
     fn read(bytes: &[u8]) -> Self {
@@ -109,9 +107,7 @@ impl Entry for Long {
     }
 
     fn write(self, to: &mut Vec<u8>) {
-        self.0
-            .iter()
-            .for_each(|word| to.extend_from_slice(&word.to_le_bytes()));
+        write_words(&self.0, to);
     }
 
     fn read(bytes: &[u8]) -> Self {
@@ -136,6 +132,12 @@ impl Entry for u128 {
         let mut own = [0; 16];
         own.copy_from_slice(bytes);
         Self::from_le_bytes(own)
+    }
+}
+
+fn write_words(words: &[u32], to: &mut Vec<u8>) {
+    for word in words {
+        to.extend_from_slice(&word.to_le_bytes());
     }
 }
 

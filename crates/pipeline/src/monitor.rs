@@ -19,7 +19,7 @@ use crate::publish::Published;
 use crate::sources::{SourceOutcome, percent};
 use crate::stage::{Observer, Stage, StageReport, grouped};
 
-/// Observes a run and writes what it was told to.
+/// Observes a run and writes its metrics and lineage where they are asked for.
 #[derive(Debug)]
 pub struct Monitor {
     metrics: Option<PathBuf>,

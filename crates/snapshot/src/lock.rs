@@ -98,7 +98,7 @@ fn holder(file: &File) -> String {
     match (owner(file), stated) {
         (Some(pid), Some(stated)) if stated.pid == pid => named(&stated),
         (Some(pid), _) => format!("process {pid}{} of this machine", command(pid)),
-        (None, Some(stated)) => format!("{}, if nobody took it since", named(&stated)),
+        (None, Some(stated)) => format!("{}, unless another program took it since", named(&stated)),
         (None, None) => "a process that did not leave its name".to_owned(),
     }
 }

@@ -15,7 +15,26 @@ pub fn lines(text: &str) -> Cow<'_, str> {
     escaped(text, true)
 }
 
+/// JSON text with the same characters as escapes of JSON. Outside of its strings such characters are line breaks only, which
+/// are kept.
+pub fn json(text: &str) -> Cow<'_, str> {
+    replaced(text, true, |c, shown| {
+        let mut units = [0; 2];
+        for unit in c.encode_utf16(&mut units) {
+            // Writing to a text cannot fail.
+            let _ = write!(shown, "\\u{unit:04x}");
+        }
+    })
+}
+
 fn escaped(text: &str, keep_lines: bool) -> Cow<'_, str> {
+    replaced(text, keep_lines, |c, shown| {
+        shown.extend(c.escape_default());
+    })
+}
+
+/// The text with `escape` in the place of what a terminal acts on.
+fn replaced(text: &str, keep_lines: bool, escape: impl Fn(char, &mut String)) -> Cow<'_, str> {
     let kept = |c: char| !is_acted_on(c) || (keep_lines && c == '\n');
     if text.chars().all(kept) {
         return Cow::Borrowed(text);
@@ -25,29 +44,7 @@ fn escaped(text: &str, keep_lines: bool) -> Cow<'_, str> {
         if kept(c) {
             shown.push(c);
         } else {
-            shown.extend(c.escape_default());
-        }
-    }
-    Cow::Owned(shown)
-}
-
-/// JSON text with the same characters as escapes of JSON. Outside of its strings such characters are line breaks only, which
-/// are kept.
-pub fn json(text: &str) -> Cow<'_, str> {
-    let kept = |c: char| !is_acted_on(c) || c == '\n';
-    if text.chars().all(kept) {
-        return Cow::Borrowed(text);
-    }
-    let mut shown = String::with_capacity(text.len() + 8);
-    for c in text.chars() {
-        if kept(c) {
-            shown.push(c);
-        } else {
-            let mut units = [0; 2];
-            for unit in c.encode_utf16(&mut units) {
-                // Writing to a text cannot fail.
-                let _ = write!(shown, "\\u{unit:04x}");
-            }
+            escape(c, &mut shown);
         }
     }
     Cow::Owned(shown)

@@ -31,7 +31,7 @@ pub(crate) fn run(arguments: &Run, output: &Output) -> Result<ExitCode, Failure>
             .map_err(Failure::nothing_published)
             .and_then(|published| complete(&published, output))
     };
-    // Also a fault of the program is told to who watches the run.
+    // Metrics and lineage state a fault of the program as well.
     let done = catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| Err(Failure::panicked()));
     let (exit_code, message) = match &done {
         Ok(()) => (0, None),

@@ -216,9 +216,9 @@ fn population_quality(
     let living = standings.iter().filter(|s| s.lives()).count();
     let rule = match (&score.population, living > 0) {
         (_, true) => None,
-        (Some(text), false) => Some(format!("`{}` is true for nobody", text.value.trim())),
+        (Some(text), false) => Some(format!("`{}` is true for no customer", text.value.trim())),
         (None, false) => Some(format!(
-            "nobody has a row of `{}` within {} days before {}, or one that runs",
+            "no customer has a row of `{}` within {} days before {}, or one that runs",
             score.from.value, score.horizon_days, given.prepared.as_of
         )),
     };
@@ -356,7 +356,7 @@ fn panel(
         });
     }
     if observations.is_empty() {
-        let reason = "no earlier date has customers who could churn and whose outcome is known: the lake does not reach back far enough for the horizon, or `population` is true for nobody";
+        let reason = "no earlier date has customers who could churn and whose outcome is known: the lake does not reach back far enough for the horizon, or `population` is true for no customer";
         return Err(NotComputed::Data(reason.to_owned()));
     }
     Ok(Panel::stack(observations)?)
