@@ -6,7 +6,7 @@ use crate::number::{Measure, counted};
 use crate::record::{
     self, CalibrationRow, ModelRow, ProfileRow, QualityRow, RejectGroup, SegmentRow, SourceRow,
 };
-use crate::{ReportError, ReportInput, text};
+use crate::{ReportError, ReportInput, score, text};
 
 /// Everything the sections read. A table that the version does not have is `None`.
 pub(crate) struct Facts<'a> {
@@ -89,6 +89,9 @@ pub(crate) struct Kpi {
     pub(crate) overall: Option<f64>,
     /// Customers with a value, where the table of customers says so.
     pub(crate) known: Option<i64>,
+    /// It is a probability that is one base rate for every customer, since no model served: it says nothing of a segment, and
+    /// meets no target.
+    pub(crate) is_base_rate: bool,
 }
 
 impl Kpi {
@@ -106,9 +109,16 @@ impl Kpi {
         Some(format!("of {}", counted(known, "customer", "customers")))
     }
 
-    /// Whether a mean meets the target; `None` without target or mean.
+    /// Whether a mean meets the target; `None` without target or mean, and of a base rate.
     pub(crate) fn met(&self, mean: Option<f64>) -> Option<bool> {
-        Some(self.target?.met_by(mean?))
+        let target = self.target.filter(|_| !self.is_base_rate)?;
+        Some(target.met_by(mean?))
+    }
+
+    /// Why it cannot be held against the target.
+    pub(crate) fn unvalidated(&self) -> Option<&'static str> {
+        self.is_base_rate
+            .then_some("not validated: no model serves, and every customer has the base rate")
     }
 }
 
@@ -123,10 +133,14 @@ impl<'a> Facts<'a> {
         let segments = open("segments").map(record::segments).transpose()?;
         let schemes = segments.map(|rows| schemes(meta, rows, open("customers")));
         let profiles = open("profiles").map(record::profiles).transpose()?;
-        let kpi = match &meta.goal {
+        let models = open("models").map(record::models).transpose()?;
+        let mut kpi = match &meta.goal {
             Some(goal) => Some(kpi(goal, meta, profiles.as_deref(), open("customers"))?),
             None => None,
         };
+        if let (Some(kpi), Some(models)) = (&mut kpi, &models) {
+            kpi.is_base_rate = score::is_base_rate(models, &kpi.name);
+        }
         let largest = |schemes: &Vec<Scheme>| schemes.iter().map(Scheme::customers).max();
         let customers = match open("customers") {
             Some(table) => Some(table.rows() as i64),
@@ -137,7 +151,7 @@ impl<'a> Facts<'a> {
             input,
             meta,
             profiles,
-            models: open("models").map(record::models).transpose()?,
+            models,
             calibration: open("calibration").map(record::calibration).transpose()?,
             quality: open("quality").map(record::quality).transpose()?,
             sources: open("sources").map(record::sources).transpose()?,
@@ -307,5 +321,6 @@ fn kpi(
         target: goal.target,
         overall,
         known: known.map(|known| known.len() as i64),
+        is_base_rate: false,
     })
 }

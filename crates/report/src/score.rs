@@ -45,6 +45,17 @@ pub(crate) struct Tested<'a> {
     pub(crate) value: f64,
 }
 
+/// Whether this column of `customers` is the probability of a score that the base rate serves.
+pub(crate) fn is_base_rate(models: &[ModelRow], column: &str) -> bool {
+    let score = column.strip_suffix("_probability");
+    models.iter().any(|row| {
+        Some(row.score.as_str()) == score
+            && row.model == CHOICE
+            && row.name == "served"
+            && row.text.as_deref() == Some("base_rate")
+    })
+}
+
 /// Every score that `models`, `calibration` or `quality` speaks of, by name. Schemes are none.
 pub(crate) fn scores<'a>(facts: &'a Facts<'_>) -> Vec<Score<'a>> {
     let models = facts.models.as_deref().unwrap_or_default();

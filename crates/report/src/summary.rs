@@ -51,9 +51,11 @@ fn heading(facts: &Facts<'_>) -> String {
             .map(|t| format!(", target {t}"))
             .unwrap_or_default();
         let met = match kpi.met(kpi.overall) {
-            Some(true) => ": met",
-            Some(false) => ": not met",
-            None => "",
+            Some(true) => ": met".to_owned(),
+            Some(false) => ": not met".to_owned(),
+            None => kpi
+                .unvalidated()
+                .map_or_else(String::new, |why| format!(": {why}")),
         };
         let review = meta.goal.as_ref().and_then(|g| g.review_by);
         let review = review

@@ -23,6 +23,8 @@ struct View {
     overall: String,
     target: Option<String>,
     met: Option<bool>,
+    /// Why it cannot be held against the target.
+    unvalidated: Option<&'static str>,
     owner: Option<String>,
     review: Option<Review>,
     strips: Vec<Strip>,
@@ -98,6 +100,7 @@ fn build(facts: &Facts<'_>) -> Result<Part, ReportError> {
         overall: kpi.measure.show_opt(kpi.overall, facts.meta),
         target: kpi.target_words(facts.meta),
         met: kpi.met(kpi.overall),
+        unvalidated: kpi.unvalidated(),
         owner: goal.owner.as_deref().map(|owner| Name::new(owner).shown),
         review,
         strips: strips.unwrap_or_default(),

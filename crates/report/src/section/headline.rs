@@ -90,6 +90,10 @@ fn customers(facts: &Facts<'_>) -> Figure {
 fn kpi(facts: &Facts<'_>) -> Option<Figure> {
     let kpi = facts.kpi.as_ref()?;
     let target = kpi.target_words(facts.meta);
+    let target = target.map(|target| match kpi.unvalidated() {
+        Some(why) => format!("{target}; {why}"),
+        None => target,
+    });
     let (note, tone) = match (kpi.met(kpi.overall), target) {
         (Some(true), Some(target)) => (format!("✓ meets the target: {target}"), "good"),
         (Some(false), Some(target)) => (format!("✗ misses the target: {target}"), "bad"),
