@@ -153,6 +153,10 @@ fn files_that_are_not_read_are_named_in_check_and_run_and_sidecars_are_not() {
         report.contains("4 files not read") && report.contains("README.md"),
         "the report names files that are passed over"
     );
+    assert!(
+        !report.contains("in need of attention"),
+        "a source whose freshness is not declared is no alarm"
+    );
     let (spend, said) = lake.spend("lake", "format = \"csv\"");
     assert_eq!(spend, spent(&[("a", 1.0), ("b", 2.0), ("c", 4.0)]));
     assert!(

@@ -155,19 +155,21 @@ fn at_risk(facts: &Facts<'_>) -> Option<Figure> {
 fn data(facts: &Facts<'_>) -> Option<Figure> {
     let sources = facts.sources.as_deref().filter(|s| !s.is_empty())?;
     let rows: i64 = sources.iter().map(|s| s.rows).sum();
-    let refused: i64 = sources.iter().map(|s| s.quarantined + s.dropped).sum();
+    let left_out: i64 = sources.iter().map(|s| s.quarantined + s.dropped).sum();
+    // Where no freshness is declared, nothing is known to be wrong.
+    let is_wrong = |status: &str| !matches!(status, "ok" | "unjudged");
     let troubled = sources
         .iter()
-        .filter(|s| s.status.as_deref().is_some_and(|s| s != "ok") || !s.adds_up())
+        .filter(|s| s.status.as_deref().is_some_and(is_wrong) || !s.adds_up())
         .count();
-    let note = match (refused, troubled) {
+    let note = match (left_out, troubled) {
         (_, 1..) => format!(
             "✗ {} in need of attention",
             counted(troubled as i64, "source", "sources")
         ),
         (0, _) => "✓ every row was accepted or filtered".to_owned(),
         (n, _) => format!(
-            "{} refused ({})",
+            "{} quarantined or dropped ({})",
             count(n),
             percent(n as f64 / rows.max(1) as f64)
         ),
