@@ -3,6 +3,8 @@
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
+use parquet::file::reader::{FileReader, SerializedFileReader};
+
 use crate::program::{root, run, tessera};
 
 /// Number of mutants of each kind; `TESSERA_MUTANTS` takes another.
@@ -64,6 +66,59 @@ fn mutated_pipeline_files_are_told_with_their_place() {
             );
         }
     }
+}
+
+/// Row groups are chosen by the statistics of their times: where these say that all rows are of the next year, and no value is,
+/// the rows are neither counted as future nor left out in silence.
+#[test]
+fn statistics_that_contradict_the_values_are_named() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().display().to_string();
+    run(&["demo", &path, "--customers", "100", "--quiet"], 0);
+    let victim = dir.path().join("lake/orders/month=2026-01/part-0.parquet");
+    let mut bytes = std::fs::read(&victim).unwrap();
+    let reader = SerializedFileReader::new(std::fs::File::open(&victim).unwrap()).unwrap();
+    let groups = reader.metadata().row_groups();
+    let times = groups.iter().flat_map(|group| group.columns());
+    let times = times.filter(|column| column.column_path().string() == "ordered_at");
+    let footer = bytes.len() - 8 - u32_at_end(&bytes) as usize;
+    for statistics in times.filter_map(|column| column.statistics()) {
+        let edges = [statistics.min_bytes_opt(), statistics.max_bytes_opt()];
+        for edge in edges.into_iter().flatten() {
+            let year_later = i64::from_le_bytes(edge.try_into().unwrap()) + 366 * 86_400_000_000;
+            let places: Vec<usize> = (footer..bytes.len() - 8)
+                .filter(|at| bytes[*at..].starts_with(edge))
+                .collect();
+            assert!(!places.is_empty(), "the footer states the times");
+            for at in places {
+                bytes[at..at + 8].copy_from_slice(&year_later.to_le_bytes());
+            }
+        }
+    }
+    std::fs::write(&victim, &bytes).unwrap();
+    let (lake, out) = (format!("lake={path}/lake"), format!("out={path}/again"));
+    let day = "2026-10-31";
+    let arguments = [
+        "run",
+        "pipelines/demo.toml",
+        "--as-of",
+        day,
+        "--var",
+        &lake,
+        "--var",
+        &out,
+    ];
+    let said = String::from_utf8(run(&arguments, 3).stderr).unwrap();
+    assert!(
+        said.contains("month=2026-01/part-0.parquet")
+            && said.contains("the statistics of its row groups contradict its values"),
+        "{said}"
+    );
+}
+
+fn u32_at_end(bytes: &[u8]) -> u32 {
+    let length = &bytes[bytes.len() - 8..bytes.len() - 4];
+    u32::from_le_bytes(length.try_into().unwrap())
 }
 
 #[test]

@@ -26,6 +26,7 @@ use tessera_expr::{Node, Type};
 use crate::budget::Budget;
 use crate::duplicates::Duplicates;
 use crate::error::EngineError;
+use crate::lake::Fault;
 use crate::lower::lower;
 use crate::scan::{
     FUTURE, PRUNED, UNKNOWN, UNSEEN, broken_text, broken_time, code_name, each_unseen, each_window,
@@ -511,7 +512,7 @@ pub(crate) fn unseen(rows: &SourceRows) -> Result<Unseen, EngineError> {
         let counts = len().cast(DataType::UInt64).alias("rows");
         Ok(frame.group_by([col(UNSEEN)]).agg([counts]))
     };
-    each_unseen(rows, &count, &mut |frame| {
+    each_unseen(rows, 0..rows.scan.files.len(), &count, &mut |frame| {
         let counted = frame
             .collect_with_engine(Engine::Streaming)?
             .unwrap_single();
@@ -530,4 +531,29 @@ pub(crate) fn unseen(rows: &SourceRows) -> Result<Unseen, EngineError> {
         Ok(true)
     })?;
     Ok(unseen)
+}
+
+/// Names the first file of which not every row is read as one that is visible or as one that is not: its row groups were chosen
+/// by statistics that contradict its values. `held` are the rows of each file.
+pub(crate) fn contradiction(rows: &SourceRows, held: &[u64]) -> Result<(), EngineError> {
+    let count = |frame: LazyFrame| Ok(frame.select([len().cast(DataType::UInt64).alias("rows")]));
+    for (number, (file, held)) in rows.scan.files.iter().zip(held).enumerate() {
+        let mut found = 0;
+        let mut add = |frame: LazyFrame| {
+            let counted = frame
+                .collect_with_engine(Engine::Streaming)?
+                .unwrap_single();
+            found += counted.column("rows")?.u64()?.get(0).unwrap_or(0);
+            Ok(true)
+        };
+        let only = number..number + 1;
+        each_window(rows, only.clone(), false, &count, &mut add)?;
+        each_unseen(rows, only, &count, &mut add)?;
+        if found != *held {
+            let what = "the statistics of its row groups contradict its values";
+            let fault = Fault::Damaged(what.to_owned());
+            return Err(EngineError::of_lake_file(&rows.scan, file, fault));
+        }
+    }
+    Ok(())
 }

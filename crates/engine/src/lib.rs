@@ -72,6 +72,10 @@ pub trait Engine {
     /// read them: with its counts, every row of the files is counted once.
     fn unseen(&self, rows: &SourceRows) -> Result<Unseen, EngineError>;
 
+    /// Names the first file of a source of which not every row is counted, since it contradicts itself. `held` are the rows of
+    /// each file, in their order. It reads the source again: for sources whose rows do not add up.
+    fn contradiction(&self, rows: &SourceRows, held: &[u64]) -> Result<(), EngineError>;
+
     /// Hands over the first rows that each rule of a source took out, in file and row order: `wanted` says how many, in the
     /// order of [`Engine::check_names`]. It reads no further than to the last of them.
     fn rejects(

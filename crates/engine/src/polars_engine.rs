@@ -105,6 +105,10 @@ impl Engine for PolarsEngine {
         guarded(|| aggregate::unseen(rows))
     }
 
+    fn contradiction(&self, rows: &SourceRows, held: &[u64]) -> Result<(), EngineError> {
+        guarded(|| aggregate::contradiction(rows, held))
+    }
+
     fn rejects(
         &self,
         rows: &SourceRows,

@@ -79,9 +79,11 @@ pub(crate) fn each_window(
     windows(rows, files, Side::Inside, &frame, run)
 }
 
-/// Why each row that [`each_window`] does not have is not visible, in a column [`UNSEEN`]; nothing where it has them all.
+/// Why each row of these files that [`each_window`] does not have is not visible, in a column [`UNSEEN`]; nothing where it has
+/// them all.
 pub(crate) fn each_unseen(
     rows: &SourceRows,
+    files: Range<usize>,
     make: Make<'_>,
     run: &mut dyn FnMut(LazyFrame) -> Result<bool, EngineError>,
 ) -> Result<(), EngineError> {
@@ -94,7 +96,7 @@ pub(crate) fn each_unseen(
         let frame = with_all_columns(rows, frame);
         make(frame.select([unseen(rows).alias(UNSEEN)]))
     };
-    windows(rows, 0..rows.scan.files.len(), Side::Outside, &frame, run)
+    windows(rows, files, Side::Outside, &frame, run)
 }
 
 /// The plan over no file, to be shown.

@@ -164,6 +164,8 @@ pub(crate) fn outcome(
     let file_rows = inventory.rows();
     let accounted = counts.unseen.total() + counts.used + filtered + quarantined + dropped;
     if file_rows != accounted {
+        let held: Vec<u64> = inventory.files.iter().map(|file| file.rows).collect();
+        engine.contradiction(rows, &held)?;
         return Err(PipelineError::Unaccounted {
             name: source.name.value.clone(),
             file_rows,
