@@ -45,6 +45,8 @@ mod identity;
 mod inject;
 #[path = "suite/interrupt.rs"]
 mod interrupt;
+#[path = "suite/joins.rs"]
+mod joins;
 #[path = "suite/kill.rs"]
 mod kill;
 #[path = "suite/known_at.rs"]

@@ -40,7 +40,7 @@ TABLES = {
                "dropped int, duplicates int, newest_event timestamp, age_hours float, status text, files_passed_over int, "
                "columns_absent int, file_rows int, future int, unknown int, "
                "pruned int, nulled int, rejected_share float, negative_share float, negative_value_share float, "
-               "keys_without_customer int, rows_without_customer int, customers_with_several int, notes text",
+               "keys_without_customer int, rows_without_customer int, customers_with_several int, notes text, unmatched int",
 }
 # Published where the pipeline has what they speak of.
 OPTIONAL = {"calibration", "quality"}

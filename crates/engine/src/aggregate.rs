@@ -180,6 +180,9 @@ fn selected(frame: LazyFrame, plan: &Aggregate, layout: &Layout) -> LazyFrame {
     for (i, (_, is_null)) in nulled(rows).into_iter().enumerate() {
         columns.push(is_null.alias(names::nulled(i)));
     }
+    for (i, join) in rows.scan.joins.iter().enumerate() {
+        columns.push(col(join.matched()).not().alias(names::unmatched(i)));
+    }
     if let Some(amount) = counted_money(plan) {
         let amount = lower(amount, rows).cast(DataType::Float64);
         columns.push(amount.alias(names::AMOUNT));
@@ -234,19 +237,7 @@ fn key(rows: &SourceRows) -> Expr {
 
 /// Type of the key column.
 pub(crate) fn key_type(rows: &SourceRows) -> Type {
-    let derived = rows
-        .scan
-        .derive
-        .iter()
-        .find(|(name, _)| *name == rows.key)
-        .map(|(_, e)| e.ty);
-    let stored = rows
-        .scan
-        .columns
-        .iter()
-        .find(|c| c.name == rows.key)
-        .map(|c| c.ty);
-    derived.or(stored).unwrap_or(Type::String)
+    rows.scan.column_type(&rows.key).unwrap_or(Type::String)
 }
 
 /// Status of rows that pass; that of others is 1 + the number of the first rule that takes them out, and of rows that are not
@@ -331,6 +322,16 @@ fn counted_money(plan: &Aggregate) -> Option<&tessera_expr::Expr> {
     layout.values.iter().any(reads).then_some(amount)
 }
 
+/// How many of these rows have a flag.
+fn flagged(frame: &DataFrame, name: &str, rows: &[u32]) -> Result<u64, EngineError> {
+    let flags = frame.column(name)?.as_materialized_series().bool()?;
+    if !flags.any() {
+        return Ok(0);
+    }
+    let is_set = |row: &&u32| flags.get(**row as usize) == Some(true);
+    Ok(rows.iter().filter(is_set).count() as u64)
+}
+
 /// Counts what becomes of the rows and keeps those that take part.
 struct Scanner {
     counts: RowCounts,
@@ -354,6 +355,13 @@ impl Scanner {
                 nulled: nulled(&plan.rows)
                     .into_iter()
                     .map(|(name, _)| (name, 0))
+                    .collect(),
+                unmatched: plan
+                    .rows
+                    .scan
+                    .joins
+                    .iter()
+                    .map(|join| (join.name.clone(), 0))
                     .collect(),
                 money: counted_money(plan).map(|_| Money::default()),
                 skipped: skipped_times(&plan.rows)
@@ -391,12 +399,10 @@ impl Scanner {
         self.counts.used += used.len() as u64;
         self.refuse_overflow(frame, &used)?;
         for (i, (_, count)) in self.counts.skipped.iter_mut().enumerate() {
-            let skipped = frame.column(&names::skipped(i))?.as_materialized_series();
-            let skipped = skipped.bool()?;
-            if skipped.any() {
-                let is_skipped = |row: &&u32| skipped.get(**row as usize) == Some(true);
-                *count += used.iter().filter(is_skipped).count() as u64;
-            }
+            *count += flagged(frame, &names::skipped(i), &used)?;
+        }
+        for (i, (_, count)) in self.counts.unmatched.iter_mut().enumerate() {
+            *count += flagged(frame, &names::unmatched(i), &used)?;
         }
         self.count_money(frame, &used)?;
         let batch = Batch::new(

@@ -93,6 +93,32 @@ pub enum EngineError {
         /// Bytes that it may take.
         limit_bytes: u64,
     },
+    /// Several rows of a lookup have one key and differ, and nothing says which counts.
+    #[error(
+        "lookup `{name}`: {} several rows{} that differ in a joined column{}; {}", keys_words(*keys, columns), if *at_one_time { " of the same time" } else { "" }, places(example), several_help(*at_one_time, name)
+    )]
+    SeveralMatches {
+        /// Name of the source.
+        name: String,
+        /// Its key columns.
+        columns: Vec<String>,
+        /// Keys concerned.
+        keys: u64,
+        /// The rows have one time too; otherwise the lookup has no time.
+        at_one_time: bool,
+        /// Files and rows, from 1, of one of them.
+        example: Vec<(PathBuf, u64)>,
+    },
+    /// A lookup with more rows than can be told apart in memory.
+    #[error(
+        "lookup `{name}` has {rows} rows; at most 4,294,967,294 can be held in memory: leave out what no join needs with `filter`"
+    )]
+    LookupTooLarge {
+        /// Name of the source.
+        name: String,
+        /// Rows that pass its checks.
+        rows: u64,
+    },
     /// A stage file could not be read or written.
     #[error("{operation}: {}: {error}; `--work DIR` puts stage files into another folder", path.display())]
     Io {
@@ -172,6 +198,37 @@ fn memory_setting(bytes: u64) -> String {
 
 /// What stands in place of words that only developers understand.
 const DAMAGED: &str = "its content is damaged";
+
+/// "2 values of `currency`, `day` have".
+fn keys_words(keys: u64, columns: &[String]) -> String {
+    let columns = columns.join(", ");
+    match keys {
+        1 => format!("1 value of {columns} has"),
+        n => format!("{n} values of {columns} have"),
+    }
+}
+
+fn places(rows: &[(PathBuf, u64)]) -> String {
+    let place = |(file, row): &(PathBuf, u64)| format!("{} row {row}", file.display());
+    let places: Vec<String> = rows.iter().map(place).collect();
+    if places.is_empty() {
+        return String::new();
+    }
+    format!(", such as {}", places.join(" and "))
+}
+
+fn several_help(at_one_time: bool, name: &str) -> String {
+    let table = format!("[sources.{name}.contract]");
+    if at_one_time {
+        format!(
+            "correct the rows, or keep the first of them: `duplicates = {{ unique = [\"…\"], on_fail = \"drop\" }}` with the key columns and the time in {table}"
+        )
+    } else {
+        format!(
+            "correct the rows, state the column since when a row holds with `time`, or let the first in the order of files and rows count: `several = \"first\"` in {table}"
+        )
+    }
+}
 
 fn cause(words: &str) -> String {
     if words == DAMAGED {

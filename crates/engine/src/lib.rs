@@ -3,9 +3,9 @@
 //! The types that matter: [`Engine`] (what an engine can do), [`Budget`] (how much memory a run may take), [`PolarsEngine`] (the one that is built in), [`TableRef`] (a
 //! stage file, the boundary between stages).
 //!
-//! Where to look: `lake` reads files, `scan` makes rows of them, `aggregate` makes one row per customer, `assemble` puts tables side by side, `project`
-//! computes columns, `rejects` fetches rows that rules took out, `per_key` compares the rows of a key, `lower` translates expressions,
-//! `sorter` orders entries in memory or by files.
+//! Where to look: `lake` reads files, `scan` makes rows of them, `join` finds rows of lookups, `aggregate` makes one row per
+//! customer, `assemble` puts tables side by side, `project` computes columns, `rejects` fetches rows that rules took out, `per_key`
+//! compares the rows of a key, `lower` translates expressions, `sorter` orders entries in memory or by files.
 
 mod aggregate;
 mod assemble;
@@ -13,6 +13,7 @@ mod bridge;
 mod budget;
 mod duplicates;
 mod error;
+mod join;
 mod lake;
 mod lower;
 mod per_key;

@@ -26,7 +26,7 @@ use polars::prelude::{AnyValue, DataType, TimeUnit};
 use tessera_expr::{BinaryOp, Expr, Function, Literal, Node, Type};
 
 pub(crate) use decimals::{decimal_type, from_decimal, to_decimal, whole_number, widened};
-pub(crate) use kernels::unary;
+pub(crate) use kernels::{many, unary};
 pub(crate) use numbers::finite;
 pub(crate) use times::{days_in_range, micros_in_range, tick_range};
 pub(crate) use zones::{Clock, local_of, skipped, wall_clock};

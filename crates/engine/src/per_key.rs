@@ -193,21 +193,24 @@ pub(crate) fn newest_negative(
 }
 
 /// Visible rows that take part, but for keys of repeated rows that only their stored form tells apart.
-struct Passing<'a> {
-    rows: &'a SourceRows,
+pub(crate) struct Passing<'a> {
+    pub(crate) rows: &'a SourceRows,
     /// What is wanted of each row.
-    columns: &'a [Expr],
+    pub(crate) columns: &'a [Expr],
     /// Rows that are wanted; all without it.
-    kept: Option<Expr>,
+    pub(crate) kept: Option<Expr>,
     /// Places of the files.
-    files: Range<usize>,
+    pub(crate) files: Range<usize>,
     /// The rows have their numbers.
-    numbered: bool,
+    pub(crate) numbered: bool,
 }
 
 impl Passing<'_> {
     /// The rows; where no row repeats another, those of each window are first reduced.
-    fn collect(&self, reduce: &dyn Fn(LazyFrame) -> LazyFrame) -> Result<DataFrame, EngineError> {
+    pub(crate) fn collect(
+        &self,
+        reduce: &dyn Fn(LazyFrame) -> LazyFrame,
+    ) -> Result<DataFrame, EngineError> {
         let rows = self.rows;
         let identity = identity(rows);
         let names: Vec<Expr> = (0..identity.len()).map(|n| col(identity_name(n))).collect();

@@ -11,7 +11,7 @@ use crate::lower::Clock;
 use crate::scan::unread;
 use crate::table::read_file;
 use crate::{
-    Engine, Materialized, Reject, Several, aggregate, assemble, per_key, project, rejects,
+    Engine, Materialized, Reject, Several, aggregate, assemble, join, per_key, project, rejects,
 };
 
 /// Polars on this machine.
@@ -61,6 +61,7 @@ impl Engine for PolarsEngine {
     fn materialize(&self, plan: &Rel, to: &Path) -> Result<Materialized, EngineError> {
         match plan {
             Rel::Aggregate(plan) => {
+                let _lookups = guarded(|| join::hold(&plan.rows))?;
                 let (table, counts) =
                     guarded(|| aggregate::run(plan, self.workers, &self.budget, to))?;
                 Ok(Materialized {
@@ -102,6 +103,7 @@ impl Engine for PolarsEngine {
     }
 
     fn unseen(&self, rows: &SourceRows) -> Result<Unseen, EngineError> {
+        let _lookups = guarded(|| join::hold(rows))?;
         guarded(|| aggregate::unseen(rows))
     }
 
@@ -115,6 +117,7 @@ impl Engine for PolarsEngine {
         wanted: &[u64],
         take: &mut dyn FnMut(Reject),
     ) -> Result<(), EngineError> {
+        let _lookups = guarded(|| join::hold(rows))?;
         guarded(|| rejects::collect(rows, wanted, &self.budget, take))
     }
 
@@ -124,10 +127,12 @@ impl Engine for PolarsEngine {
         valid: Option<&Expr>,
         columns: &[String],
     ) -> Result<Several, EngineError> {
+        let _lookups = guarded(|| join::hold(rows))?;
         guarded(|| per_key::several(rows, valid, columns))
     }
 
     fn newest_negative(&self, rows: &SourceRows, amount: &Expr) -> Result<u64, EngineError> {
+        let _lookups = guarded(|| join::hold(rows))?;
         guarded(|| per_key::newest_negative(rows, amount))
     }
 

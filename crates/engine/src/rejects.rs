@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use polars::prelude::*;
-use tessera_expr::rel::{FAULT, ScanFormat, SourceRows, Stored};
+use tessera_expr::rel::{FAULT, Join, ScanFormat, SourceRows, Stored};
 use tessera_expr::{Node, Type};
 use tessera_spec::shown::masked;
 
@@ -244,6 +244,13 @@ fn inputs(rows: &SourceRows, expr: &tessera_expr::Expr, into: &mut Vec<String>) 
                 inputs(rows, made, into)
             }
             _ => {
+                // A joined column is what its keys make it.
+                let joined = |join: &&Join| {
+                    join.matched() == name || join.columns.iter().any(|c| c.name == name)
+                };
+                if let Some(join) = rows.scan.joins.iter().find(joined) {
+                    join.on.iter().for_each(|(own, _)| inputs(rows, own, into));
+                }
                 let stored = rows.scan.columns.iter();
                 let stored = stored.filter(|c| c.name == name && c.stored != Stored::HivePath);
                 into.extend(stored.map(|c| c.name.clone()));

@@ -18,9 +18,10 @@ use polars::prelude::*;
 use polars_buffer::Buffer;
 use polars_plan::plans::IR;
 use tessera_expr::Type;
-use tessera_expr::rel::{FAULT, FileGroup, Scan, ScanColumn, ScanFormat, SourceRows, Stored};
+use tessera_expr::rel::{FAULT, FileGroup, Join, Scan, ScanColumn, ScanFormat, SourceRows, Stored};
 
 use crate::error::{EngineError, guarded};
+use crate::join::with_joined;
 use crate::lake::{self, Fault, Piece, Reading, Side};
 use crate::lower::{decimal_type, lower, reads_skipped};
 use convert::{codes, normalised, raw};
@@ -93,7 +94,7 @@ pub(crate) fn each_unseen(
     }
     let frame = |window: &[Piece]| {
         let frame = typed_rows(rows, window, false, Side::Outside)?;
-        let frame = with_all_columns(rows, frame);
+        let frame = with_all_columns(rows, frame)?;
         make(frame.select([unseen(rows).alias(UNSEEN)]))
     };
     windows(rows, files, Side::Outside, &frame, run)
@@ -110,7 +111,7 @@ fn inside(
     row_numbers: bool,
 ) -> Result<LazyFrame, EngineError> {
     let frame = typed_rows(rows, window, row_numbers, Side::Inside)?;
-    let frame = with_all_columns(rows, frame);
+    let frame = with_all_columns(rows, frame)?;
     Ok(if has_unseen(rows) {
         frame.with_column(unseen(rows).alias(UNSEEN))
     } else {
@@ -221,8 +222,8 @@ pub(crate) fn has_unseen(rows: &SourceRows) -> bool {
     })
 }
 
-/// Adds what is derived from the columns of the files.
-fn with_all_columns(rows: &SourceRows, mut frame: LazyFrame) -> LazyFrame {
+/// Adds what is derived from the columns of the files, and what is joined to them.
+fn with_all_columns(rows: &SourceRows, mut frame: LazyFrame) -> Result<LazyFrame, EngineError> {
     let scan = &rows.scan;
     let until = rows.until.as_deref();
     if let Some(until) = until.filter(|until| stored_column(scan, until).is_some()) {
@@ -231,7 +232,11 @@ fn with_all_columns(rows: &SourceRows, mut frame: LazyFrame) -> LazyFrame {
     let replaced = scan.columns.iter().filter(|c| is_derived(scan, &c.name));
     let kept = replaced.map(|c| col(c.name.as_str()).alias(file_name(&c.name)));
     frame = frame.with_columns(kept.collect::<Vec<_>>());
-    for (name, expr) in &scan.derive {
+    let mut joins = scan.joins.iter().peekable();
+    for (number, (name, expr)) in scan.derive.iter().enumerate() {
+        while let Some(join) = joins.next_if(|join| join.after <= number) {
+            frame = with_join(frame, join, rows)?;
+        }
         let mut made = vec![lower(expr, rows).alias(name.as_str())];
         // Of the columns as they are before the derived one can take the place of one of them.
         let nulled = inputs_present(expr).and(made[0].clone().is_null());
@@ -243,7 +248,20 @@ fn with_all_columns(rows: &SourceRows, mut frame: LazyFrame) -> LazyFrame {
             frame = frame.with_columns(known_ends(rows, name));
         }
     }
-    frame
+    for join in joins {
+        frame = with_join(frame, join, rows)?;
+    }
+    Ok(frame)
+}
+
+/// Adds what a join adds.
+fn with_join(frame: LazyFrame, join: &Join, rows: &SourceRows) -> Result<LazyFrame, EngineError> {
+    let frame = with_joined(frame, join, rows)?;
+    let is_until = |name: &&str| join.columns.iter().any(|column| column.name == **name);
+    Ok(match rows.until.as_deref().filter(is_until) {
+        Some(until) => frame.with_columns(known_ends(rows, until)),
+        None => frame,
+    })
 }
 
 /// True where no column that the expression reads is null.

@@ -3,6 +3,8 @@
 //! Three shapes suffice: [`Aggregate`] turns the rows of one source into one row per customer in a single pass,
 //! [`Assemble`] puts the per-source tables side by side for a base of customers, [`Project`] computes columns from columns.
 
+mod join;
+
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
@@ -12,13 +14,15 @@ use tessera_spec::pipeline::ColumnForm;
 use crate::decimal::MAX_DIGITS;
 use crate::tree::{Expr, Literal, Type};
 
+pub use join::{Join, JoinedColumn};
+
 /// Files of one source, read as one table. Columns are matched by name; what a file holds is brought to the types given here,
 /// and a column that it does not hold is null in its rows.
 ///
 /// Row order: files in the order of `files`, rows in the order of their file; whatever says "first", "last" or "earlier" means it.
 /// Nulls: a value that the files do not hold, that does not convert to its type, or that cannot be represented. Invariants: times
-/// are local times of `timezone`; floats are finite; derived columns are made from top to bottom, and one that has the name of a
-/// column of the files stands in its place from there on.
+/// are local times of `timezone`; floats are finite; derived columns are made from top to bottom, each [`Join`] between two of them,
+/// and a derived column that has the name of a column of the files stands in its place from there on.
 ///
 /// ```text
 /// in   id | day        | amount     derive   t = cast(day as date)     out  id | day        | amount | t
@@ -51,6 +55,8 @@ pub struct Scan {
     pub naive_zone: Option<chrono_tz::Tz>,
     /// Columns computed from the columns above, in order; later ones may use earlier ones.
     pub derive: Vec<(String, Expr)>,
+    /// What is joined, in order; no joined column has the name of another column.
+    pub joins: Vec<Join>,
 }
 
 impl Scan {
@@ -59,6 +65,17 @@ impl Scan {
         let place = self.files.iter().position(|known| known == file);
         let origin = place.and_then(|place| self.origins.get(place));
         origin.map_or(file, PathBuf::as_path)
+    }
+
+    /// Type of a column: derived, joined, or of the files.
+    pub fn column_type(&self, name: &str) -> Option<Type> {
+        let derived = self.derive.iter().rev().find(|(made, _)| made == name);
+        let mut joined = self.joins.iter().flat_map(|join| &join.columns);
+        let joined = joined.find(|column| column.name == name);
+        let stored = self.columns.iter().find(|column| column.name == name);
+        let derived = derived.map(|(_, expr)| expr.ty);
+        let joined = joined.map(|column| column.ty);
+        derived.or(joined).or(stored.map(|column| column.ty))
     }
 }
 
@@ -323,7 +340,7 @@ pub struct Dedup {
 pub struct SourceRows {
     /// Files and columns.
     pub scan: Scan,
-    /// The customer's key.
+    /// The customer's key; of a lookup, whose rows are those of no customer, a constant.
     pub key: String,
     /// Time of a row, if the source has one.
     pub time: Option<String>,
@@ -597,6 +614,8 @@ pub struct RowCounts {
     pub repeated: u64,
     /// Values that became null although what they were made from was not, by column, among the rows that pass the checks.
     pub nulled: Vec<(String, u64)>,
+    /// Used rows for which a join found no row, by the join's name.
+    pub unmatched: Vec<(String, u64)>,
     /// Signs of the amounts, where the plan reads them.
     pub money: Option<Money>,
     /// Local times of used rows that the clocks skipped, by column: they were moved forward by the gap.

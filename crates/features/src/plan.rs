@@ -54,6 +54,8 @@ pub struct Pass {
     pub source: String,
     /// What is computed.
     pub aggregate: Aggregate,
+    /// Its rows are joined to those of other sources: they are counted, and their table is no part of the customers'.
+    pub is_lookup: bool,
     /// Its keys belong to the base of customers.
     pub in_base: bool,
     /// Counts and sums, which are 0 for a customer without rows.

@@ -297,8 +297,10 @@ impl Judge<'_> {
 
     fn is_id(&self) -> bool {
         let name = &self.column.name;
-        let ids = [Some(&self.source.key), self.source.order_id.as_ref()];
-        ids.into_iter().flatten().any(|id| id.value == *name)
+        let joined = self.source.joins.iter().flat_map(|join| &join.on);
+        let ids = self.source.keys().chain(&self.source.order_id);
+        let mut ids = ids.chain(joined.map(|(own, _)| own));
+        ids.any(|id| id.value == *name)
             || matches!(&self.source.contract.duplicates, Duplicates::Unique { columns, .. }
                 if columns.iter().any(|column| column.value == *name))
     }
@@ -312,7 +314,7 @@ impl Judge<'_> {
             &source.known_at,
             &source.order_id,
         ];
-        let single = single.into_iter().flatten().chain([&source.key]);
+        let single = single.into_iter().flatten().chain(source.keys());
         let named = single.chain(source.attributes.iter().map(|a| &a.column));
         let mut named = named.filter(|name| name.value == self.column.name);
         match (self.declared, named.next()) {

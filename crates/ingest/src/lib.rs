@@ -16,6 +16,7 @@ mod files;
 mod footer;
 mod found;
 mod inventory;
+mod joins;
 mod mentioned;
 mod open;
 mod partitions;

@@ -35,6 +35,12 @@ impl Mentioned {
                     .for_each(|text| mentioned.text(text));
             }
         }
+        let joins = pipeline.sources.iter().flat_map(|other| &other.joins);
+        for join in joins.filter(|join| join.from.value == source.name.value) {
+            let columns = join.on.iter().chain(&join.columns);
+            let columns = columns.map(|(_, of)| of.value.clone());
+            mentioned.names.extend(columns);
+        }
         // Scores name few columns; that a name of theirs belongs to another source does no harm.
         if let Ok(scores) = serde_json::to_value(&pipeline.scores) {
             mentioned.values(&scores);
@@ -60,7 +66,12 @@ impl Mentioned {
             &source.order_id,
             &source.amount,
         ];
-        let single = single.into_iter().flatten().chain([&source.key]);
+        let asked = source.joins.iter().flat_map(|join| {
+            let on = join.on.iter().map(|(own, _)| own);
+            on.chain(&join.as_of)
+        });
+        let single = single.into_iter().flatten().chain(source.keys());
+        let single = single.chain(asked);
         let attributes = source.attributes.iter().map(|a| &a.column);
         let columns = source.contract.columns.iter().map(|column| &column.name);
         for name in single.chain(attributes).chain(columns) {
@@ -79,17 +90,8 @@ impl Mentioned {
         }
     }
 
-    /// The names in an expression. Those of functions and words within literals are taken too, which does no harm.
     fn text(&mut self, text: &ExprText) {
-        for (quoted, part) in (0..).zip(text.value.split('"')) {
-            if quoted % 2 == 1 {
-                self.names.insert(part.to_owned());
-                continue;
-            }
-            let words = part.split(|c: char| !c.is_alphanumeric() && c != '_');
-            self.names
-                .extend(words.filter(|w| !w.is_empty()).map(str::to_owned));
-        }
+        self.names.extend(names_in(&text.value));
     }
 
     fn values(&mut self, value: &serde_json::Value) {
@@ -102,4 +104,18 @@ impl Mentioned {
             _ => {}
         }
     }
+}
+
+/// The names in an expression. Those of functions and words within literals are taken too, which does no harm.
+pub(crate) fn names_in(text: &str) -> BTreeSet<String> {
+    let mut names = BTreeSet::new();
+    for (quoted, part) in (0..).zip(text.split('"')) {
+        if quoted % 2 == 1 {
+            names.insert(part.to_owned());
+            continue;
+        }
+        let words = part.split(|c: char| !c.is_alphanumeric() && c != '_');
+        names.extend(words.filter(|w| !w.is_empty()).map(str::to_owned));
+    }
+    names
 }

@@ -1,6 +1,6 @@
 //! From a source and what lies in the lake to the rows that take part.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::NaiveDate;
 use tessera_expr::rel::{
@@ -18,6 +18,10 @@ use tessera_spec::pipeline::{
 
 use crate::columns::{self, Resolved};
 use crate::inventory::Inventory;
+use crate::joins::{Joins, Lookups};
+
+/// The key that all rows of a lookup have.
+const LOOKUP_KEY: &str = "__lookup";
 
 /// The rows of a source, and the names that expressions over them may use.
 #[derive(Debug, Clone)]
@@ -40,12 +44,50 @@ fn name_refused(source: &Source, inventory: &Inventory, schema: &mut Schema) {
     }
 }
 
-/// Plans the rows of a source that are visible at the close of `as_of`.
+/// Plans the rows of every source that are visible at the close of `as_of`, by its name; or says all that is wrong with them.
 pub fn plan(
     pipeline: &Pipeline,
-    source: &Source,
-    inventory: &Inventory,
+    inventories: &[Inventory],
     as_of: NaiveDate,
+) -> Result<BTreeMap<String, Planned>, Vec<Diagnostic>> {
+    let mut planned: BTreeMap<String, Planned> = BTreeMap::new();
+    let mut problems = Vec::new();
+    let all = || pipeline.sources.iter().zip(inventories);
+    let is_lookup = |source: &Source| source.kind == SourceKind::Lookup;
+    for (source, inventory) in all().filter(|(source, _)| is_lookup(source)) {
+        match plan_source(pipeline, (source, inventory), as_of, &Lookups::new()) {
+            Ok(rows) => drop(planned.insert(source.name.value.clone(), rows)),
+            Err(found) => problems.extend(found),
+        }
+    }
+    let names = all().filter(|(source, _)| is_lookup(source));
+    let names = names.map(|(source, _)| source.name.value.as_str());
+    let found: Vec<_> = names
+        .map(|name| (name, pipeline.source(name), planned.get(name).cloned()))
+        .collect();
+    let lookups: Lookups<'_> = found
+        .iter()
+        .filter_map(|(name, source, rows)| Some((*name, ((*source)?, rows.as_ref()))))
+        .collect();
+    for (source, inventory) in all().filter(|(source, _)| !is_lookup(source)) {
+        match plan_source(pipeline, (source, inventory), as_of, &lookups) {
+            Ok(rows) => drop(planned.insert(source.name.value.clone(), rows)),
+            Err(found) => problems.extend(found),
+        }
+    }
+    if problems.is_empty() {
+        Ok(planned)
+    } else {
+        Err(problems)
+    }
+}
+
+/// Plans the rows of one source, which may join rows of these lookups.
+fn plan_source(
+    pipeline: &Pipeline,
+    (source, inventory): (&Source, &Inventory),
+    as_of: NaiveDate,
+    lookups: &Lookups<'_>,
 ) -> Result<Planned, Vec<Diagnostic>> {
     let Resolved {
         columns,
@@ -57,7 +99,13 @@ pub fn plan(
     if !problems.is_empty() {
         name_refused(source, inventory, &mut schema);
     }
-    let (derive, failed) = derived(source, &mut schema, &mut problems);
+    let mut joins = Joins::new(source, lookups);
+    let (mut derive, failed) = derived(source, &mut joins, &mut schema, &mut problems);
+    joins.rest(derive.len(), &mut schema, &mut problems);
+    if source.kind == SourceKind::Lookup {
+        let one = Expr::literal(Literal::Int(1), Type::Int);
+        derive.push((LOOKUP_KEY.to_owned(), one));
+    }
     check_references(source, &schema, &mut problems);
     let rules = rules(source, &schema, &mut problems);
     let uses = Uses::new(source, &columns, &derive, &rules);
@@ -98,11 +146,15 @@ pub fn plan(
         timezone: pipeline.timezone,
         naive_zone: source.time_zone.as_ref().map(|zone| zone.value),
         derive,
+        joins: joins.planned,
     };
     let text = |name: &Option<At<String>>| name.as_ref().map(|name| name.value.clone());
     let rows = SourceRows {
         scan,
-        key: source.key.value.clone(),
+        key: match source.kind {
+            SourceKind::Lookup => LOOKUP_KEY.to_owned(),
+            _ => source.key.value.clone(),
+        },
         time: text(&source.time),
         until: text(&source.until),
         known_at: text(&source.known_at),
@@ -131,7 +183,7 @@ fn check_references(source: &Source, schema: &Schema, problems: &mut Vec<Diagnos
         }
         ty
     };
-    let key = find(&source.key);
+    let keys: Vec<Option<Type>> = source.keys().map(&mut find).collect();
     let times: Vec<(&At<String>, Option<Type>)> = [&source.time, &source.until, &source.known_at]
         .into_iter()
         .flatten()
@@ -150,7 +202,8 @@ fn check_references(source: &Source, schema: &Schema, problems: &mut Vec<Diagnos
             find(name);
         }
     }
-    if let Some(ty) = key
+    if let [Some(ty)] = keys.as_slice()
+        && source.kind != SourceKind::Lookup
         && !(ty.is_number() || matches!(ty, Type::String | Type::Null))
     {
         problems.push(
@@ -173,12 +226,14 @@ fn check_references(source: &Source, schema: &Schema, problems: &mut Vec<Diagnos
 /// The derived columns in order, and checks that take out rows whose values do not convert. `schema` gains the columns.
 fn derived(
     source: &Source,
+    joins: &mut Joins<'_>,
     schema: &mut Schema,
     problems: &mut Vec<Diagnostic>,
 ) -> (Vec<(String, Expr)>, Vec<RowCheck>) {
     let mut derive = Vec::new();
     let mut checks = Vec::new();
-    for (name, text) in &source.derive {
+    for (entry, (name, text)) in source.derive.iter().enumerate() {
+        joins.before(text, (entry, derive.len()), schema, problems);
         let expr = match parse_at(text, schema) {
             Ok(expr) => expr,
             Err(found) => {
@@ -246,6 +301,11 @@ impl Uses {
         let times = [&source.time, &source.until, &source.known_at];
         let times = times.into_iter().flatten().map(|name| name.value.as_str());
         let exprs = derive.iter().map(|(_, expr)| expr).chain(rules.exprs());
+        let asked = source.joins.iter().flat_map(|join| {
+            let on = join.on.iter().map(|(own, _)| own);
+            on.chain(&join.as_of).map(|own| own.value.as_str())
+        });
+        let times = times.chain(asked);
         let dated = owned(&mut times.chain(exprs.flat_map(tessera_expr::columns)));
         let named = [&source.order_id, &source.amount];
         let named = named.into_iter().flatten().map(|name| &name.value);
@@ -256,7 +316,7 @@ impl Uses {
             Duplicates::Keep | Duplicates::DropExact | Duplicates::Fail => &[],
         };
         let named = named
-            .chain(std::iter::once(&source.key.value))
+            .chain(source.keys().map(|key| &key.value))
             .chain(attributes)
             .chain(declared)
             .chain(unique.iter().map(|name| &name.value));
@@ -399,16 +459,20 @@ fn whole_record() -> RowCheck {
 /// Conversions within rules and filter, then the contract's checks, then the filter.
 fn checks(source: &Source, schema: &Schema, rules: Rules) -> Vec<RowCheck> {
     let mut checks = Vec::new();
-    if let Some(ty) = schema.get(&source.key.value) {
+    for key in source.keys() {
+        let Some(ty) = schema.get(&key.value) else {
+            continue;
+        };
         checks.push(RowCheck {
-            rule: format!("{} is missing", source.key.value),
-            bad_when: missing(&source.key.value, ty),
+            rule: format!("{} is missing", key.value),
+            bad_when: missing(&key.value, ty),
             outcome: outcome(source.contract.missing_key),
             conversion: false,
         });
-        if let Some(bad_when) = broken_key(&source.key.value, ty) {
+        let is_lookup = source.kind == SourceKind::Lookup;
+        if let Some(bad_when) = broken_key(&key.value, ty).filter(|_| !is_lookup) {
             checks.push(RowCheck {
-                rule: format!("{} is a whole number", source.key.value),
+                rule: format!("{} is a whole number", key.value),
                 bad_when,
                 outcome: RowOutcome::Quarantine,
                 conversion: false,

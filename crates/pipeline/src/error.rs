@@ -191,7 +191,9 @@ impl PipelineError {
                 | EngineError::Unsummable { .. }
                 | EngineError::Overflow { .. }
                 | EngineError::RowOverflow { .. }
-                | EngineError::Memory { .. },
+                | EngineError::Memory { .. }
+                | EngineError::SeveralMatches { .. }
+                | EngineError::LookupTooLarge { .. },
             ) => 3,
             Self::Engine(EngineError::Io { .. } | EngineError::LakeIo { .. }) | Self::Io { .. } => {
                 4

@@ -7,7 +7,7 @@ use chrono::NaiveDate;
 use tessera_engine::PolarsEngine;
 use tessera_expr::{Expr, Schema, Type, condition_at};
 use tessera_features::{FeatureInfo, FeaturePlan, SourceInput};
-use tessera_ingest::Inventory;
+use tessera_ingest::{Inventory, Planned};
 use tessera_snapshot::Store;
 use tessera_spec::Pipeline;
 use tessera_spec::diagnostic::{Diagnostic, Diagnostics, unknown_name};
@@ -260,25 +260,12 @@ fn source_inputs(
     inventories: &[Inventory],
     as_of: NaiveDate,
 ) -> Result<BTreeMap<String, SourceInput>, Vec<Diagnostic>> {
-    let mut inputs = BTreeMap::new();
-    let mut problems = Vec::new();
-    for (source, inventory) in pipeline.sources.iter().zip(inventories) {
-        match tessera_ingest::plan(pipeline, source, inventory, as_of) {
-            Ok(planned) => {
-                let input = SourceInput {
-                    rows: planned.rows,
-                    schema: planned.schema,
-                };
-                inputs.insert(source.name.value.clone(), input);
-            }
-            Err(found) => problems.extend(found),
-        }
-    }
-    if problems.is_empty() {
-        Ok(inputs)
-    } else {
-        Err(problems)
-    }
+    let planned = tessera_ingest::plan(pipeline, inventories, as_of)?.into_iter();
+    let input = |(name, planned): (String, Planned)| {
+        let Planned { rows, schema } = planned;
+        (name, SourceInput { rows, schema })
+    };
+    Ok(planned.map(input).collect())
 }
 
 /// Adds what says at a date of whom each score is: the same at the date of the run and at earlier ones.

@@ -262,7 +262,9 @@ impl Job<'_> {
             })?;
             let (table, outside) = table;
             table::warn_of_failures(&table);
-            for ((pass, done), outside) in plan.passes.iter().zip(passes).zip(outside) {
+            let customers = plan.passes.iter().zip(passes);
+            let customers = customers.filter(|(pass, _)| !pass.is_lookup);
+            for ((pass, done), outside) in customers.zip(outside) {
                 if !pass.in_base {
                     sources::outside_the_base(&mut done.outcome, outside);
                 }

@@ -304,6 +304,7 @@ pub(crate) fn judge(
     brakes::broken_contract(case, outcome)?;
     brakes::check(case, outcome)?;
     freshness::judge(case.from.0, outcome, as_of)?;
+    unmatched(case.from.0, outcome);
     for (column, count) in outcome.counts.nulled.clone() {
         if count > 0 {
             let of = outcome.rows();
@@ -329,6 +330,31 @@ pub(crate) fn without_key(error: EngineError, disclosure: Disclosure<'_>) -> Pip
     PipelineError::WithRows {
         error: Box::new(error.into()),
         rows: rows.replacen("the first row", "the customer", 1),
+    }
+}
+
+/// Warns of used rows for which a join found no row.
+fn unmatched(source: &Source, outcome: &mut SourceOutcome) {
+    let used = outcome.counts.used;
+    for (name, rows) in outcome.counts.unmatched.clone() {
+        let join = source.joins.iter().find(|join| join.name.value == name);
+        let Some(join) = join.filter(|_| rows > 0) else {
+            continue;
+        };
+        let columns: Vec<String> = join
+            .columns
+            .iter()
+            .map(|(column, _)| format!("`{}`", column.value))
+            .collect();
+        let (are, columns) = (
+            if columns.len() == 1 { "is" } else { "are" },
+            columns.join(", "),
+        );
+        let from = &join.from.value;
+        outcome.warn(format!(
+            "{} that take part find no row of lookup `{from}` (join `{name}`), so {columns} {are} null there",
+            share_words(rows, used)
+        ));
     }
 }
 

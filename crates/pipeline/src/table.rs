@@ -15,8 +15,8 @@ use crate::customers;
 use crate::error::PipelineError;
 use crate::prepare::Prepared;
 
-/// Per-source tables side by side, then derived features; and what of each table lies outside the base. `passes` are the tables
-/// of the plan's passes, which are discarded.
+/// Per-source tables side by side, then derived features; and what of each table lies outside the base, lookups aside. `passes`
+/// are the tables of the plan's passes, which are discarded.
 pub(crate) fn assemble(
     engine: &dyn Engine,
     prepared: &Prepared,
@@ -29,6 +29,7 @@ pub(crate) fn assemble(
         .passes
         .iter()
         .zip(passes)
+        .filter(|(pass, _)| !pass.is_lookup)
         .map(|(pass, table)| KeyedTable {
             path: table.clone(),
             in_base: pass.in_base,
@@ -127,7 +128,10 @@ pub(crate) fn at(
     let mut passes = Vec::new();
     for (number, pass) in plan.passes.iter().enumerate() {
         let table = folder.join(format!("{number}-{}.parquet", pass.source));
-        engine.materialize(&Rel::Aggregate(pass.aggregate.clone()), &table)?;
+        // The rows of a lookup are read by the joins.
+        if !pass.is_lookup {
+            engine.materialize(&Rel::Aggregate(pass.aggregate.clone()), &table)?;
+        }
         passes.push(table);
     }
     let (table, _) = assemble(engine, prepared, &plan, as_of, &passes, &folder)?;

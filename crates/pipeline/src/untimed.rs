@@ -1,8 +1,9 @@
 //! Features of which a run knows today's value only, among those that a model learns from.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
-use tessera_expr::columns;
+use tessera_expr::rel::{Join, Scan};
+use tessera_expr::{Type, columns};
 use tessera_features::FeaturePlan;
 use tessera_spec::Pipeline;
 use tessera_spec::diagnostic::{Diagnostic, Diagnostics};
@@ -31,11 +32,12 @@ pub(crate) fn warn(pipeline: &Pipeline, features: &FeaturePlan, found: &mut Diag
         };
         let seen = seen
             .into_iter()
-            .filter(|(name, _)| untimed.contains(name.as_str()));
+            .filter(|(name, _)| untimed.contains_key(name.as_str()));
         found.extend(seen.map(|(name, span)| {
             let message = format!(
-                "the score `{}` learns from `{name}`, of which only today's value is known: its source has no `time`",
-                score.name.value
+                "the score `{}` learns from `{name}`, of which only today's value is known: {} has no `time`",
+                score.name.value,
+                untimed[name.as_str()]
             );
             Diagnostic::warning("TS-G012", message, span.clone())
                 .with_label("at each observation date the model sees the value of today")
@@ -44,8 +46,9 @@ pub(crate) fn warn(pipeline: &Pipeline, features: &FeaturePlan, found: &mut Diag
     }
 }
 
-/// Features that rest on an attributes source whose rows say neither since when they hold nor when they became known.
-fn untimed<'a>(pipeline: &Pipeline, features: &'a FeaturePlan) -> BTreeSet<&'a str> {
+/// Features that rest on rows that say neither since when they hold nor when they became known: those of an attributes source, or
+/// of a lookup that is not asked by a day either. Each with what has no time, in words.
+fn untimed<'a>(pipeline: &Pipeline, features: &'a FeaturePlan) -> BTreeMap<&'a str, String> {
     let of_today = |name: &str| {
         let mut sources = pipeline.sources.iter();
         sources.any(|source| {
@@ -55,15 +58,52 @@ fn untimed<'a>(pipeline: &Pipeline, features: &'a FeaturePlan) -> BTreeSet<&'a s
                 && source.known_at.is_none()
         })
     };
-    let passes = features.passes.iter();
-    let passes = passes.filter(|pass| of_today(&pass.source));
-    let mut untimed: BTreeSet<&str> = passes
-        .flat_map(|pass| pass.aggregate.aggs.iter().map(|agg| agg.name.as_str()))
-        .collect();
+    let mut untimed = BTreeMap::new();
+    for pass in &features.passes {
+        let joined = joined_today(&pass.aggregate.rows.scan);
+        for agg in &pass.aggregate.aggs {
+            let read = agg.func.of().into_iter().chain(&agg.filter);
+            let lookup = read.flat_map(columns).find_map(|column| joined.get(column));
+            let what = match lookup {
+                _ if of_today(&pass.source) => "its source".to_owned(),
+                Some(lookup) => format!("the lookup `{lookup}`"),
+                None => continue,
+            };
+            untimed.insert(agg.name.as_str(), what);
+        }
+    }
     for (name, expr) in features.derived.iter().chain(&features.late) {
-        if columns(expr).iter().any(|column| untimed.contains(column)) {
-            untimed.insert(name.as_str());
+        let what = columns(expr)
+            .into_iter()
+            .find_map(|column| untimed.get(column).cloned());
+        if let Some(what) = what {
+            untimed.insert(name.as_str(), what);
         }
     }
     untimed
+}
+
+/// Columns that are joined from a lookup of which only today's rows are known, and columns derived from them, with the lookup.
+fn joined_today(scan: &Scan) -> BTreeMap<&str, &str> {
+    let has_day = |join: &Join| {
+        let mut keys = join.on.iter().map(|(_, key)| key.ty);
+        keys.any(|ty| matches!(ty, Type::Date | Type::Timestamp))
+    };
+    let of_today = |join: &&Join| {
+        join.lookup.time.is_none() && join.lookup.known_at.is_none() && !has_day(join)
+    };
+    let mut found: BTreeMap<&str, &str> = BTreeMap::new();
+    for join in scan.joins.iter().filter(of_today) {
+        let lookup = join.lookup.scan.source.as_str();
+        found.extend(join.columns.iter().map(|c| (c.name.as_str(), lookup)));
+    }
+    for (name, expr) in &scan.derive {
+        let lookup = columns(expr)
+            .into_iter()
+            .find_map(|column| found.get(column).copied());
+        if let Some(lookup) = lookup {
+            found.insert(name, lookup);
+        }
+    }
+    found
 }

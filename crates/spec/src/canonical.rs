@@ -22,6 +22,15 @@ pub fn canonical(pipeline: &Pipeline) -> String {
         if let Duplicates::Unique { columns, .. } = &mut contract.duplicates {
             columns.sort_by(|a, b| a.value.cmp(&b.value));
         }
+        let mut keys: Vec<_> = source.keys().cloned().collect();
+        keys.sort_by(|a, b| a.value.cmp(&b.value));
+        source.more_keys = keys.split_off(1);
+        source.key = keys.remove(0);
+        source.joins.sort_by(|a, b| a.name.value.cmp(&b.name.value));
+        for join in &mut source.joins {
+            join.on.sort_by(|a, b| a.1.value.cmp(&b.1.value));
+            join.columns.sort_by(|a, b| a.0.value.cmp(&b.0.value));
+        }
         let attributes = &mut source.attributes;
         attributes.sort_by(|a, b| a.column.value.cmp(&b.column.value));
     }

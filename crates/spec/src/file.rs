@@ -3,6 +3,7 @@
 mod feature;
 mod form;
 mod goal;
+mod join;
 mod locale;
 mod name;
 mod playbook;

@@ -7,6 +7,7 @@
 
 mod feature;
 mod form;
+mod join;
 mod scheme;
 mod score;
 mod source;
@@ -21,6 +22,7 @@ use serde::{Deserialize, Serialize, Serializer};
 pub use crate::time_format::TimeFormat;
 pub use feature::{AggFunc, Base, FeatureBody, FeatureDecl, Features, LifecycleLimits, Unit};
 pub use form::{Column, ColumnForm, DecimalSign, EpochUnit, Header, TextSettings, ThousandsSign};
+pub use join::Join;
 pub use scheme::{
     AttributeScheme, Closed, Grid, GridInterval, KChoice, KmeansScheme, QuantileScheme, RfmGrid,
     RulesScheme, Scheme, SchemeKind, ScoreMethod, SegmentRule, Transform,

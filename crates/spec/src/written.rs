@@ -6,6 +6,7 @@
 
 mod feature;
 mod form;
+mod join;
 mod scheme;
 mod score;
 mod source;

@@ -98,6 +98,12 @@ const SHAPES: &[Shape] = &[
         "[sources.a.contract]\nrules = [{ zzz = 1 }]",
     ),
     shape(
+        "JoinTable",
+        None,
+        "[sources.a.join.b]",
+        "[sources.a.join.b]\nzzz = 1",
+    ),
+    shape(
         "AttributeTable",
         None,
         "attribute `b`",
@@ -271,6 +277,8 @@ const NO_SHAPE: &[&str] = &[
     "GridValue",
     "ClustersValue",
     "DuplicatesValue",
+    "KeyValue",
+    "ColumnsValue",
     "LimitValue",
     "OnBadRowValue",
     "OnBadValueValue",

@@ -161,6 +161,10 @@ pub(crate) mod names {
         format!("__skipped_{index}")
     }
 
+    pub(crate) fn unmatched(index: usize) -> String {
+        format!("__unmatched_{index}")
+    }
+
     pub(crate) fn overflow(index: usize) -> String {
         format!("__overflow_{index}")
     }

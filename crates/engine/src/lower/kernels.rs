@@ -33,7 +33,7 @@ pub(super) fn binary(
 }
 
 /// An expression that runs a function over several columns, any of which may have one value for all rows.
-pub(super) fn many(
+pub(crate) fn many(
     inputs: Vec<Expr>,
     out: DataType,
     kernel: impl Fn(&[Series]) -> PolarsResult<Series> + Send + Sync + 'static,

@@ -57,13 +57,10 @@ impl Planner<'_> {
             .get(&source.name.value)
             .cloned()
             .unwrap_or_default();
-        let in_base = self.pipeline.customer.from.is_empty()
-            || self
-                .pipeline
-                .customer
-                .from
-                .iter()
-                .any(|name| name.value == source.name.value);
+        let is_lookup = source.kind == SourceKind::Lookup;
+        let from = &self.pipeline.customer.from;
+        let is_named = from.iter().any(|name| name.value == source.name.value);
+        let in_base = !is_lookup && (from.is_empty() || is_named);
         let zero_when_absent = aggs
             .iter()
             .filter(|agg| is_zero_when_absent(&agg.func))
@@ -89,6 +86,7 @@ impl Planner<'_> {
             rows: counted,
             source: source.name.value.clone(),
             aggregate: Aggregate { rows, aggs },
+            is_lookup,
             in_base,
             zero_when_absent,
         })

@@ -83,16 +83,18 @@ pub(crate) fn one_row_each(
     Ok(())
 }
 
-/// Names and types of the columns, those of the files and those derived.
+/// Names and types of the columns: of the files, joined and derived.
 fn types(rows: &SourceRows) -> Schema {
     let derived = rows
         .scan
         .derive
         .iter()
         .map(|(name, expr)| (name.clone(), expr.ty));
+    let joined = rows.scan.joins.iter().flat_map(|join| &join.columns);
+    let joined = joined.map(|c| (c.name.clone(), c.ty));
     let stored = rows.scan.columns.iter().map(|c| (c.name.clone(), c.ty));
     Schema {
-        columns: derived.chain(stored).collect(),
+        columns: derived.chain(joined).chain(stored).collect(),
     }
 }
 

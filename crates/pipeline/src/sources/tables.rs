@@ -147,6 +147,14 @@ fn accounts(rows: &[&SourceOutcome]) -> Columns {
             ints(|r| r.several.as_ref().map(|s| s.keys)),
         ),
         ("notes", true, Arc::new(notes.collect::<StringArray>())),
+        (
+            "unmatched",
+            true,
+            ints(|r| {
+                let unmatched = r.counts.unmatched.iter().map(|(_, n)| n).sum();
+                (!r.counts.unmatched.is_empty()).then_some(unmatched)
+            }),
+        ),
     ]
 }
 
@@ -159,6 +167,7 @@ fn kind(kind: SourceKind) -> &'static str {
         SourceKind::Events => "events",
         SourceKind::Attributes => "attributes",
         SourceKind::Intervals => "intervals",
+        SourceKind::Lookup => "lookup",
     }
 }
 

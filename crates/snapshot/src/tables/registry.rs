@@ -348,7 +348,7 @@ pub static TABLES: &[Table] = &[
         name: "sources",
         doc: "What came in, and what became of it: file_rows = future + unknown + pruned + rows, and rows = used + filtered + \
               quarantined + dropped.",
-        version: "1.2",
+        version: "1.3",
         row: "source",
         sorted_by: &["source"],
         unique: true,
@@ -453,6 +453,12 @@ pub static TABLES: &[Table] = &[
                 Ty::Text,
                 "What is to be known of the source, a sentence a line.",
             ),
+            may(
+                "unmatched",
+                Ty::Int,
+                "Used rows for which a join found no row of its lookup, summed over the joins; null without a join.",
+            )
+            .counts("rows"),
         ],
     },
 ];

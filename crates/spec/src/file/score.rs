@@ -91,6 +91,7 @@ fn word(kind: SourceKind) -> &'static str {
         SourceKind::Events => "events",
         SourceKind::Attributes => "attributes",
         SourceKind::Intervals => "intervals",
+        SourceKind::Lookup => "lookup",
     }
 }
 

@@ -12,6 +12,7 @@ use crate::reader::{Reader, integer_of, wrong_type};
 use crate::written::word::RepeatedRows;
 
 use super::form::{columns, text_settings};
+use super::join::{self, joins};
 use super::locale::zone;
 use super::name::{Names, check_name};
 
@@ -34,8 +35,10 @@ pub(super) fn sources(file: &Reader<'_>) -> Vec<Source> {
             sources.push(source(&table, entry.key));
         }
     }
-    if tables.entries().is_empty() {
-        let message = "a pipeline needs at least one source";
+    join::check(file.notes, &sources);
+    let lookups_only = sources.iter().all(|s| s.kind == SourceKind::Lookup);
+    if lookups_only {
+        let message = "a pipeline needs at least one source with the customer's key";
         file.notes.add(
             Diagnostic::error("TS-P021", message, tables.span)
                 .with_help("add a table [sources.orders]"),
@@ -47,18 +50,17 @@ pub(super) fn sources(file: &Reader<'_>) -> Vec<Source> {
 fn source(table: &Reader<'_>, name: At<String>) -> Source {
     let kind = table.required_word(
         "kind",
-        "add `kind = \"events\"`, or attributes, intervals: what its rows are",
+        "add `kind = \"events\"`, or attributes, intervals, lookup: what its rows are",
     );
     let kind: Option<SourceKind> = kind.map(|kind| kind.value);
     check_times(table, kind);
+    let (key, more_keys) = keys(table, kind);
     let source = Source {
         kind: kind.unwrap_or(SourceKind::Events),
         path: table.required_path("path", "add `path = \"…\"`: a file, a folder or a glob"),
         format: table.word("format").map(|format| format.value),
-        key: table.required_text(
-            "key",
-            "add `key = \"…\"`, the column with the customer's key",
-        ),
+        key,
+        more_keys,
         time: table.text("time"),
         until: table.text("until"),
         known_at: table.text("known_at"),
@@ -68,6 +70,7 @@ fn source(table: &Reader<'_>, name: At<String>) -> Source {
         purchase: purchase(table, kind),
         text: text_settings(table),
         derive: derived(table),
+        joins: joins(table, kind),
         filter: table.expression("filter"),
         freshness: table.table("freshness").map(|inner| freshness(&inner)),
         data_through: super::through(table),
@@ -77,6 +80,30 @@ fn source(table: &Reader<'_>, name: At<String>) -> Source {
     };
     table.finish();
     source
+}
+
+/// The column with the customer's key, or the several key columns of a lookup.
+fn keys(table: &Reader<'_>, kind: Option<SourceKind>) -> (At<String>, Vec<At<String>>) {
+    let is_array = table.has("key") && table.get("key").is_some_and(|key| key.get_ref().is_array());
+    if kind == Some(SourceKind::Lookup) && is_array {
+        let mut keys = table.texts("key").unwrap_or_default().into_iter();
+        if let Some(first) = keys.next() {
+            return (first, keys.collect());
+        }
+        let message = "`key` names no column";
+        table.notes.add(
+            Diagnostic::error("TS-P009", message, table.value_span("key"))
+                .with_help("name the columns that tell the rows of the lookup apart"),
+        );
+        return (At::new(String::new(), table.value_span("key")), Vec::new());
+    }
+    let help = match kind {
+        Some(SourceKind::Lookup) => {
+            "add `key = [\"…\"]`, the columns that tell the rows of the lookup apart"
+        }
+        _ => "add `key = \"…\"`, the column with the customer's key",
+    };
+    (table.required_text("key", help), Vec::new())
 }
 
 /// The columns of time that a kind of source needs.
@@ -93,8 +120,17 @@ fn check_times(table: &Reader<'_>, kind: Option<SourceKind>) {
             "add `until = \"…\"`, the column that says when a row ended",
         );
     }
+    if kind == Some(SourceKind::Lookup) && table.has("until") {
+        let message = "a row of a lookup holds until the next one of its key, and has no `until`";
+        table.notes.add(
+            Diagnostic::error("TS-P076", message, table.key_span("until")).with_help(
+                "take `until` out; where nothing holds after a row, the lake needs a row that says so",
+            ),
+        );
+    }
+    let since = matches!(kind, Some(SourceKind::Attributes | SourceKind::Lookup));
     for key in ["freshness", "data_through"] {
-        if kind != Some(SourceKind::Attributes) || !table.has(key) || table.has("time") {
+        if !since || !table.has(key) || table.has("time") {
             continue;
         }
         let message = format!(
@@ -145,7 +181,7 @@ fn freshness(table: &Reader<'_>) -> Freshness {
 
 fn purchase(table: &Reader<'_>, kind: Option<SourceKind>) -> Option<ExprText> {
     let purchase = table.expression("purchase")?;
-    if matches!(kind, Some(SourceKind::Attributes | SourceKind::Intervals)) {
+    if kind.is_some_and(|kind| kind != SourceKind::Events) {
         let message = "only a source of kind \"events\" has purchases";
         table.notes.add(
             Diagnostic::error("TS-P060", message, table.key_span("purchase"))
@@ -256,7 +292,8 @@ fn several(
 ) -> Option<At<Several>> {
     let several = table.word::<Several>("several")?;
     if matches!(kind, Some(SourceKind::Events | SourceKind::Intervals)) {
-        let message = "only in a source of kind \"attributes\" one row of a customer counts";
+        let message =
+            "only in a source of kind \"attributes\" or \"lookup\" one row of a key counts";
         table.notes.add(
             Diagnostic::error("TS-P062", message, table.key_span("several")).with_help(
                 "take `several` out; features say what they make of many rows with `agg`",
@@ -378,7 +415,7 @@ fn attributes(table: &Reader<'_>, kind: Option<SourceKind>) -> Vec<Attribute> {
     let Some(attributes) = table.table("attributes") else {
         return Vec::new();
     };
-    if matches!(kind, Some(SourceKind::Events | SourceKind::Intervals)) {
+    if kind.is_some_and(|kind| kind != SourceKind::Attributes) {
         let message = "only a source of kind \"attributes\" has attributes";
         table.notes.add(
             Diagnostic::error("TS-P023", message, table.key_span("attributes")).with_help(
@@ -411,12 +448,19 @@ fn attributes(table: &Reader<'_>, kind: Option<SourceKind>) -> Vec<Attribute> {
     list
 }
 
-/// Notes a name that is no source.
+/// Notes a name that is no source with rows of customers.
 pub(super) fn check_source(table: &Reader<'_>, name: &At<String>, sources: &[Source]) {
-    let names: Vec<&str> = sources.iter().map(|s| s.name.value.as_str()).collect();
+    let (lookups, others): (Vec<&Source>, Vec<&Source>) =
+        sources.iter().partition(|s| s.kind == SourceKind::Lookup);
+    let names: Vec<&str> = others.iter().map(|s| s.name.value.as_str()).collect();
     if !name.value.is_empty() && !names.contains(&name.value.as_str()) {
         let span = name.span.clone();
         let found = unknown_name("TS-P017", "source", &name.value, span, &names);
-        table.notes.add(found);
+        let is_lookup = lookups.iter().any(|s| s.name.value == name.value);
+        table.notes.add(if is_lookup {
+            found.with_label("a lookup has no rows of customers: join it to a source that has")
+        } else {
+            found
+        });
     }
 }

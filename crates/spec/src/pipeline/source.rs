@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize, Serializer};
 
-use super::{At, Base, Column, ExprText, TextSettings, Through, Unit};
+use super::{At, Base, Column, ExprText, Join, TextSettings, Through, Unit};
 
 /// `[sources.NAME]`.
 #[derive(Debug, Clone, Serialize)]
@@ -17,8 +17,11 @@ pub struct Source {
     pub path: At<String>,
     /// How the files are encoded; from the extension when not stated.
     pub format: Option<Format>,
-    /// Column that holds the customer's key.
+    /// Column that holds the customer's key; of a lookup the first of its key columns.
     pub key: At<String>,
+    /// The other key columns of a lookup.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub more_keys: Vec<At<String>>,
     /// Events: when it happened. Attributes: since when the row holds (`valid_from`). Intervals: when it began.
     pub time: Option<At<String>>,
     /// Attributes: until when the row holds (`valid_to`, exclusive). Intervals: when it ended (exclusive).
@@ -39,6 +42,9 @@ pub struct Source {
     pub text: Option<TextSettings>,
     /// Derived columns in file order: name and expression over the source's columns.
     pub derive: Vec<(At<String>, ExprText)>,
+    /// What is joined to each row, in file order.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub joins: Vec<Join>,
     /// Rows for which this is not true do not concern the pipeline; they are counted.
     pub filter: Option<ExprText>,
     /// How old the newest event may be at `as_of`.
@@ -52,6 +58,13 @@ pub struct Source {
     pub attributes: Vec<Attribute>,
 }
 
+impl Source {
+    /// The columns that hold its key: the customer's, or the several ones of a lookup.
+    pub fn keys(&self) -> impl Iterator<Item = &At<String>> {
+        std::iter::once(&self.key).chain(&self.more_keys)
+    }
+}
+
 /// What the rows of a source are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
@@ -62,6 +75,8 @@ pub enum SourceKind {
     Attributes,
     /// Rows with a beginning and an end.
     Intervals,
+    /// Rows that others are joined with: rates, links between ids, properties of products.
+    Lookup,
 }
 
 /// File formats of sources.
@@ -92,7 +107,7 @@ pub struct Contract {
     pub missing_key: OnBadRow,
     /// What happens to rows with a value that does not convert to its column's type.
     pub conversions: OnBadValue,
-    /// `attributes` sources: which of several valid rows of a customer counts; by default the newest where there is a `time`,
+    /// `attributes` and `lookup` sources: which of several valid rows of a key counts; by default the newest where there is a `time`,
     /// otherwise rows that differ fail the run.
     pub several: Option<At<Several>>,
     /// How many rows may be rejected.
@@ -153,7 +168,7 @@ pub enum OnBadValue {
     Null,
 }
 
-/// Which of several valid rows of a customer counts in an `attributes` source.
+/// Which of several valid rows of a key counts in an `attributes` or `lookup` source.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Several {

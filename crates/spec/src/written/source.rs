@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 
 use super::form::{ColumnValue, TextTable};
+use super::join::{JoinTable, KeyValue};
 use super::word::RepeatedRows;
 use crate::pipeline::{Base, Format, OnBadRow, OnBadValue, Several, SourceKind, Unit};
 
@@ -24,9 +25,9 @@ pub(super) struct SourceTable {
     /// column, unless `text` says otherwise. NDJSON: an object a line, whose keys are columns. Either may be compressed (gzip,
     /// zstd, bzip2).
     format: Option<Format>,
-    /// Column with the customer's key.
-    key: String,
-    /// Events: when it happened. Attributes: since when the row holds. Intervals: when it began.
+    /// Column with the customer's key, given, derived or joined. Lookup: the column or columns that tell its rows apart.
+    key: KeyValue,
+    /// Events: when it happened. Attributes, lookup: since when the row holds. Intervals: when it began.
     time: Option<String>,
     /// Attributes: until when the row holds. Intervals: when it ended. Exclusive; null while it lasts.
     until: Option<String>,
@@ -46,6 +47,9 @@ pub(super) struct SourceTable {
     text: Option<TextTable>,
     /// Derived columns: name and SQL expression over the source's columns.
     derive: Option<BTreeMap<String, String>>,
+    /// Joins: to each row at most one row of a source of kind `lookup`. Joined columns may be used like columns of the files,
+    /// also in `derive` and in later joins.
+    join: Option<BTreeMap<String, JoinTable>>,
     /// Rows for which this SQL condition is not true do not concern the pipeline; they are counted.
     filter: Option<String>,
     /// How old the newest used row may be at the close of `as_of`, by `time`. Without it the age is shown and not judged.
@@ -92,7 +96,7 @@ struct ContractTable {
     /// 1000 by default.
     #[schemars(range(min = 0, max = 1_000_000))]
     keep_rejects: Option<u32>,
-    /// Attributes: which of several rows of a customer that hold at `as_of` counts; `newest` by default where the source has
+    /// Attributes, lookup: which of several rows of a customer or key that hold at the same time counts; `newest` by default where the source has
     /// a `time`, else `fail`.
     several: Option<Several>,
     /// What happens to repeated rows; `keep` by default.

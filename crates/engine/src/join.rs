@@ -1,0 +1,74 @@
+//! Joins: the rows of a lookup, read once and held in memory, beside rows that stream past.
+//!
+//! Where to look: `keys` (key columns as bytes, and where they lie), `table` (one row of the lookup for each key and time).
+
+mod keys;
+mod table;
+
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+
+use polars::prelude::*;
+use tessera_expr::rel::{Join, SourceRows};
+
+use crate::error::EngineError;
+use crate::lower::{lower, many, unary};
+use crate::scan::polars_type;
+use table::Table;
+
+/// Tables that some frame or question still uses, each with the join it was read for.
+static HELD: Mutex<Vec<(Join, Weak<Table>)>> = Mutex::new(Vec::new());
+
+/// Reads the lookups of these rows, unless they are in memory already, and keeps them there as long as the result lives.
+pub(crate) fn hold(rows: &SourceRows) -> Result<Vec<Arc<Table>>, EngineError> {
+    rows.scan.joins.iter().map(held).collect()
+}
+
+fn held(join: &Join) -> Result<Arc<Table>, EngineError> {
+    let lock = || HELD.lock().unwrap_or_else(PoisonError::into_inner);
+    let known = |(other, table): &(Join, Weak<Table>)| {
+        let same = Table::is_shared(other, join);
+        same.then(|| table.upgrade()).flatten()
+    };
+    if let Some(table) = lock().iter().find_map(known) {
+        return Ok(table);
+    }
+    // Not under the lock: what is read may have joins of its own.
+    let table = Arc::new(Table::read(join)?);
+    let mut all = lock();
+    all.retain(|(_, table)| table.strong_count() > 0);
+    all.push((join.clone(), Arc::downgrade(&table)));
+    Ok(table)
+}
+
+/// The frame with the columns of the join beside those of `rows`. The place of the row that is found is looked up once a row;
+/// columns that nobody asks for are not gathered.
+pub(crate) fn with_joined(
+    frame: LazyFrame,
+    join: &Join,
+    rows: &SourceRows,
+) -> Result<LazyFrame, EngineError> {
+    let table = held(join)?;
+    let place = format!("__place_{}", join.name);
+    let mut inputs: Vec<Expr> = join.on.iter().map(|(own, _)| lower(own, rows)).collect();
+    inputs.extend(join.as_of.as_ref().map(|time| micros(lower(time, rows))));
+    let searched = table.clone();
+    let found = many(inputs, DataType::UInt32, move |columns| {
+        searched.places(columns).map(UInt32Chunked::into_series)
+    });
+    let frame = frame.with_column(found.alias(place.as_str()));
+    let mut made = vec![col(place.as_str()).is_not_null().alias(join.matched())];
+    for (number, column) in join.columns.iter().enumerate() {
+        let table = table.clone();
+        let gathered = unary(col(place.as_str()), polars_type(column.ty), move |places| {
+            table.gather(number, places.u32()?)
+        });
+        made.push(gathered.alias(column.name.as_str()));
+    }
+    Ok(frame.with_columns(made))
+}
+
+/// A date or timestamp as microseconds; a date is its midnight.
+fn micros(time: Expr) -> Expr {
+    let timestamp = DataType::Datetime(TimeUnit::Microseconds, None);
+    time.cast(timestamp).cast(DataType::Int64)
+}
