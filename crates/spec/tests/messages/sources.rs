@@ -232,3 +232,46 @@ fn forms_of_columns() {
         ),
     ]));
 }
+
+#[test]
+fn joins() {
+    const LOOKUP: &str =
+        "[sources.rates]\nkind = \"lookup\"\npath = \"rates\"\nkey = [\"currency\", \"day\"]\n";
+    let joined = |join: &str, lookup: &str| {
+        format!(
+            "[sources.orders.join.rates]\n{join}\ncolumns = [\"rate\"]\n{LOOKUP}{lookup}\n[sources.orders.contract]"
+        )
+    };
+    let on = "on = { currency = \"currency\", day = \"day\" }";
+    let cases = [
+        (
+            "a lookup that no source joins",
+            format!("{LOOKUP}[sources.orders.contract]"),
+        ),
+        (
+            "a join of a lookup",
+            joined(
+                on,
+                "[sources.rates.join.rates]\non = [\"currency\", \"day\"]\ncolumns = [\"rate\"]",
+            ),
+        ),
+        (
+            "a key column that is none",
+            joined(
+                "on = { currency = \"currency\", dai = \"dai\", day = \"day\" }",
+                "",
+            ),
+        ),
+        ("a key column left out", joined("on = [\"currency\"]", "")),
+        (
+            "as of a time that the lookup does not have",
+            joined(&format!("{on}\nas_of = \"day\""), ""),
+        ),
+        ("an end of validity", joined(on, "until = \"to\"")),
+    ];
+    let cases: Vec<(&str, &str, &str)> = cases
+        .iter()
+        .map(|(title, to)| (*title, "[sources.orders.contract]", to.as_str()))
+        .collect();
+    assert_told!(family(&cases));
+}
