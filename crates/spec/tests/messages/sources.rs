@@ -237,16 +237,17 @@ fn forms_of_columns() {
 fn joins() {
     const LOOKUP: &str =
         "[sources.rates]\nkind = \"lookup\"\npath = \"rates\"\nkey = [\"currency\", \"day\"]\n";
+    const CONTRACT: &str = "[sources.rates.contract]\nmissing_key = \"quarantine\"\n";
     let joined = |join: &str, lookup: &str| {
         format!(
-            "[sources.orders.join.rates]\n{join}\ncolumns = [\"rate\"]\n{LOOKUP}{lookup}\n[sources.orders.contract]"
+            "[sources.orders.join.rates]\n{join}\ncolumns = [\"rate\"]\n{LOOKUP}{lookup}\n{CONTRACT}[sources.orders.contract]"
         )
     };
     let on = "on = { currency = \"currency\", day = \"day\" }";
     let cases = [
         (
             "a lookup that no source joins",
-            format!("{LOOKUP}[sources.orders.contract]"),
+            format!("{LOOKUP}{CONTRACT}[sources.orders.contract]"),
         ),
         (
             "a join of a lookup",
