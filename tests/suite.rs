@@ -89,6 +89,8 @@ mod row_accounting;
 mod scores;
 #[path = "suite/shop.rs"]
 mod shop;
+#[path = "suite/some_customers.rs"]
+mod some_customers;
 #[path = "suite/store_care.rs"]
 mod store_care;
 #[path = "suite/table.rs"]

@@ -222,7 +222,7 @@ fn value_column(plan: &Aggregate, value: &tessera_expr::Expr, only_compared: boo
 
 /// The key as it tells customers apart: integers as they are, other numbers as the text of their digits, which is also how an
 /// integer is written beside keys that are texts.
-fn key(rows: &SourceRows) -> Expr {
+pub(crate) fn key(rows: &SourceRows) -> Expr {
     let ty = key_type(rows);
     match ty {
         Type::Decimal { .. } | Type::Float => {

@@ -47,7 +47,7 @@ pub enum EngineError {
     },
     /// An aggregate of one customer that its type cannot hold.
     #[error(
-        "source `{name}`: `{column}` of a customer does not fit into {limit}; take out rows with wrong values by `filter` or a rule of the contract, or cast to double before summing integers"
+        "source `{name}`: `{column}` of a customer does not fit into {limit}; take out rows with wrong values by `filter` or a rule of the contract, customers of no other source by `only_keys_of`, or cast to double before summing integers"
     )]
     Overflow {
         /// Name of the source.
@@ -61,7 +61,7 @@ pub enum EngineError {
     },
     /// Arithmetic within a row that takes part, whose result its type cannot hold.
     #[error(
-        "source `{name}`: `{expression}` does not fit into 64 bits (integers) or 38 digits (decimals) in some row; cast an operand to double, or take such rows out by `filter` or a rule of the contract"
+        "source `{name}`: `{expression}` does not fit into 64 bits (integers) or 38 digits (decimals) in some row; cast an operand to double, or take such rows out by `filter`, `only_keys_of` or a rule of the contract"
     )]
     RowOverflow {
         /// Name of the source.

@@ -18,12 +18,16 @@ use polars::prelude::*;
 use polars_buffer::Buffer;
 use polars_plan::plans::IR;
 use tessera_expr::Type;
-use tessera_expr::rel::{FAULT, FileGroup, Join, Scan, ScanColumn, ScanFormat, SourceRows, Stored};
+use tessera_expr::rel::{
+    FAULT, FileGroup, Join, Sample, Scan, ScanColumn, ScanFormat, SourceRows, Stored,
+};
+use xxhash_rust::xxh3::xxh3_64;
 
+use crate::aggregate::key;
 use crate::error::{EngineError, guarded};
 use crate::join::with_joined;
 use crate::lake::{self, Fault, Piece, Reading, Side};
-use crate::lower::{decimal_type, lower, reads_skipped};
+use crate::lower::{decimal_type, lower, reads_skipped, unary};
 use convert::{codes, normalised, raw};
 use local::skipped_name;
 pub(crate) use local::skipped_times;
@@ -251,7 +255,10 @@ fn with_all_columns(rows: &SourceRows, mut frame: LazyFrame) -> Result<LazyFrame
     for join in joins {
         frame = with_join(frame, join, rows)?;
     }
-    Ok(frame)
+    Ok(match rows.sample {
+        Some(sample) => frame.with_column(drawn(rows, sample).alias(Sample::DRAWN)),
+        None => frame,
+    })
 }
 
 /// Adds what a join adds.
@@ -261,6 +268,19 @@ fn with_join(frame: LazyFrame, join: &Join, rows: &SourceRows) -> Result<LazyFra
     Ok(match rows.until.as_deref().filter(is_until) {
         Some(until) => frame.with_columns(known_ends(rows, until)),
         None => frame,
+    })
+}
+
+/// Whether the customer of each row is drawn.
+fn drawn(rows: &SourceRows, sample: Sample) -> Expr {
+    let text = key(rows).cast(DataType::String);
+    unary(text, DataType::Boolean, move |keys| {
+        let keys = keys.str()?;
+        let drawn = keys
+            .iter()
+            .map(|key| key.is_some_and(|key| sample.draws(xxh3_64(key.as_bytes()))));
+        let drawn: BooleanChunked = drawn.collect();
+        Ok(drawn.with_name(keys.name().clone()).into_series())
     })
 }
 

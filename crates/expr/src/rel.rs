@@ -4,6 +4,7 @@
 //! [`Assemble`] puts the per-source tables side by side for a base of customers, [`Project`] computes columns from columns.
 
 mod join;
+mod sample;
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -15,6 +16,7 @@ use crate::decimal::MAX_DIGITS;
 use crate::tree::{Expr, Literal, Type};
 
 pub use join::{Join, JoinedColumn};
+pub use sample::Sample;
 
 /// Files of one source, read as one table. Columns are matched by name; what a file holds is brought to the types given here,
 /// and a column that it does not hold is null in its rows.
@@ -360,6 +362,8 @@ pub struct SourceRows {
     pub checks: Vec<RowCheck>,
     /// Search for repeated rows among those that passed.
     pub dedup: Option<Dedup>,
+    /// The part of the customers whose rows take part; all by default.
+    pub sample: Option<Sample>,
     /// The money of a row, whose signs are counted where the plan reads it anyway.
     pub amount: Option<Expr>,
 }

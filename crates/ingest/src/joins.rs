@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use tessera_expr::rel::{Join, JoinedColumn};
+use tessera_expr::rel::{Join, JoinedColumn, RowCheck, RowOutcome, SourceRows};
 use tessera_expr::{Expr, Schema, Type};
 use tessera_spec::diagnostic::{Diagnostic, unknown_name};
 use tessera_spec::pipeline::{self, At, ExprText, Several, Source};
@@ -267,4 +267,40 @@ fn equal(
     );
     problems.push(Diagnostic::error("TS-D032", message, own.span.clone()).with_help(help));
     None
+}
+
+/// Name of the join that finds keys of another source, and of the rule that filters rows without one.
+const KEYS: &str = "only_keys_of";
+
+/// A semi-join: only rows whose key a used row of `other` has take part; it adds no column. Keys are compared as customers are:
+/// integers by value, and an integer beside a text as the text of its digits.
+pub(crate) fn keep_keys(rows: &mut SourceRows, other: SourceRows) {
+    let own = rows.scan.column_type(&rows.key).unwrap_or(Type::String);
+    let of = other.scan.column_type(&other.key).unwrap_or(Type::String);
+    let key = |name: &str, ty: Type| {
+        let column = Expr::column(name, ty);
+        match ty {
+            _ if own == Type::Int && of == Type::Int => column,
+            Type::Decimal { .. } | Type::Float => {
+                column.cast(Type::Decimal { scale: 0 }).cast(Type::String)
+            }
+            _ => column.cast(Type::String),
+        }
+    };
+    let join = Join {
+        name: KEYS.to_owned(),
+        after: rows.scan.derive.len(),
+        on: vec![(key(&rows.key, own), key(&other.key, of))],
+        lookup: std::sync::Arc::new(other),
+        as_of: None,
+        several: Several::First,
+        columns: Vec::new(),
+    };
+    rows.checks.push(RowCheck {
+        rule: KEYS.to_owned(),
+        bad_when: Expr::column(&join.matched(), Type::Bool).negated(),
+        outcome: RowOutcome::Filter,
+        conversion: false,
+    });
+    rows.scan.joins.push(join);
 }

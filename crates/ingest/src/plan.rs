@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::NaiveDate;
 use tessera_expr::rel::{
-    Dedup, FAULT, FileGroup, RECORD_RULE, RowCheck, RowOutcome, Scan, ScanColumn, ScanFormat,
-    SourceRows, Stored, Unconverted,
+    Dedup, FAULT, FileGroup, RECORD_RULE, RowCheck, RowOutcome, Sample, Scan, ScanColumn,
+    ScanFormat, SourceRows, Stored, Unconverted,
 };
 use tessera_expr::{
     BinaryOp, Expr, Function, Literal, Node, Schema, Type, condition_at, failures, parse_at,
@@ -18,7 +18,7 @@ use tessera_spec::pipeline::{
 
 use crate::columns::{self, Resolved};
 use crate::inventory::Inventory;
-use crate::joins::{Joins, Lookups};
+use crate::joins::{Joins, Lookups, keep_keys};
 
 /// The key that all rows of a lookup have.
 const LOOKUP_KEY: &str = "__lookup";
@@ -73,6 +73,13 @@ pub fn plan(
         match plan_source(pipeline, (source, inventory), as_of, &lookups) {
             Ok(rows) => drop(planned.insert(source.name.value.clone(), rows)),
             Err(found) => problems.extend(found),
+        }
+    }
+    let keys_of = all().filter_map(|(source, _)| Some((source, source.only_keys_of.as_ref()?)));
+    for (source, of) in keys_of {
+        let other = planned.get(&of.value).cloned();
+        if let (Some(other), Some(rows)) = (other, planned.get_mut(&source.name.value)) {
+            keep_keys(&mut rows.rows, other.rows);
         }
     }
     if problems.is_empty() {
@@ -148,6 +155,13 @@ fn plan_source(
         derive,
         joins: joins.planned,
     };
+    let sample = match source.kind {
+        SourceKind::Lookup => None,
+        _ => pipeline.customer.sample.map(|share| Sample { share }),
+    };
+    if sample.is_some() {
+        checks.push(only_drawn());
+    }
     let text = |name: &Option<At<String>>| name.as_ref().map(|name| name.value.clone());
     let rows = SourceRows {
         scan,
@@ -165,8 +179,19 @@ fn plan_source(
         checks,
         amount: amount(source, &schema),
         dedup: dedup(&source.contract.duplicates),
+        sample,
     };
     Ok(Planned { rows, schema })
+}
+
+/// Leaves out the rows of customers who are not in the sample.
+fn only_drawn() -> RowCheck {
+    RowCheck {
+        rule: "sample".to_owned(),
+        bad_when: Expr::column(Sample::DRAWN, Type::Bool).negated(),
+        outcome: RowOutcome::Filter,
+        conversion: false,
+    }
 }
 
 /// Key, times and identifying columns must exist and have fitting types.

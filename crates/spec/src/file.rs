@@ -229,6 +229,7 @@ fn customer(file: &Reader<'_>, sources: &[Source]) -> Customer {
         return Customer {
             key: String::new(),
             from: Vec::new(),
+            sample: None,
         };
     };
     let key = table.required_text(
@@ -248,9 +249,33 @@ fn customer(file: &Reader<'_>, sources: &[Source]) -> Customer {
     for name in &from {
         source::check_source(&table, name, sources);
     }
+    let sample = sample(&table);
     table.finish();
     Customer {
         key: key.value,
         from,
+        sample,
     }
+}
+
+/// A share of the customers; what is published then is not what the pipeline says of all of them.
+fn sample(table: &Reader<'_>) -> Option<f64> {
+    let share = table.number("sample")?;
+    if !(share.value > 0.0 && share.value < 1.0) {
+        let message = "`sample` must be a share above 0 and below 1";
+        table.notes.add(
+            Diagnostic::error("TS-P078", message, share.span)
+                .with_help("0.01 is one customer in a hundred; without the key all take part"),
+        );
+        return None;
+    }
+    let message = format!(
+        "a share of {} of the customers takes part: every number is that of this sample",
+        share.value
+    );
+    table.notes.add(
+        Diagnostic::warning("TS-P079", message, share.span)
+            .with_help("take `sample` out when the pipeline does what it should"),
+    );
+    Some(share.value)
 }

@@ -190,6 +190,9 @@ pub struct Customer {
     pub key: String,
     /// Sources whose keys make up the base, in file order; all sources by default.
     pub from: Vec<At<String>>,
+    /// Share of the customers that the run is limited to, above 0 and below 1; all customers by default.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sample: Option<f64>,
 }
 
 /// `[playbooks.NAME]`: what to do with a segment.

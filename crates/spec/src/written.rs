@@ -197,6 +197,10 @@ struct CustomerTable {
     /// Sources whose keys make up the base; all sources by default.
     #[schemars(length(min = 1), extend("uniqueItems" = true))]
     from: Option<Vec<String>>,
+    /// Share of the customers that the run is limited to, to try out a pipeline: drawn by a hash of the key, the same customers in
+    /// every source and run.
+    #[schemars(extend("exclusiveMinimum" = 0, "exclusiveMaximum" = 1))]
+    sample: Option<f64>,
 }
 
 /// What to do with a segment.

@@ -188,3 +188,36 @@ fn check_keys(notes: &Notes, join: &Join, lookup: &Source) {
         );
     }
 }
+
+/// Holds `only_keys_of` against the sources that it names: another one with keys of customers, that takes all of its own.
+pub(super) fn check_keys_of(notes: &Notes, sources: &[Source]) {
+    for source in sources {
+        let Some(of) = &source.only_keys_of else {
+            continue;
+        };
+        if source.kind == SourceKind::Lookup {
+            let message =
+                "a lookup has no keys of customers, so `only_keys_of` says nothing of its rows";
+            notes.add(
+                Diagnostic::error("TS-P077", message, of.span.clone())
+                    .with_help("take it out; `filter` leaves rows of a lookup out"),
+            );
+            continue;
+        }
+        let fits = |other: &&Source| {
+            other.kind != SourceKind::Lookup
+                && other.only_keys_of.is_none()
+                && other.name.value != source.name.value
+        };
+        let names: Vec<&str> = sources
+            .iter()
+            .filter(fits)
+            .map(|other| other.name.value.as_str())
+            .collect();
+        if !names.contains(&of.value.as_str()) {
+            let what = "source with keys of customers and without `only_keys_of`";
+            let span = of.span.clone();
+            notes.add(unknown_name("TS-P017", what, &of.value, span, &names));
+        }
+    }
+}

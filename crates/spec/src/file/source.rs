@@ -36,6 +36,7 @@ pub(super) fn sources(file: &Reader<'_>) -> Vec<Source> {
         }
     }
     join::check(file.notes, &sources);
+    join::check_keys_of(file.notes, &sources);
     let lookups_only = sources.iter().all(|s| s.kind == SourceKind::Lookup);
     if lookups_only {
         let message = "a pipeline needs at least one source with the customer's key";
@@ -71,6 +72,7 @@ fn source(table: &Reader<'_>, name: At<String>) -> Source {
         text: text_settings(table),
         derive: derived(table),
         joins: joins(table, kind),
+        only_keys_of: table.text("only_keys_of"),
         filter: table.expression("filter"),
         freshness: table.table("freshness").map(|inner| freshness(&inner)),
         data_through: super::through(table),

@@ -45,6 +45,9 @@ pub struct Source {
     /// What is joined to each row, in file order.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub joins: Vec<Join>,
+    /// A source whose customers alone concern the pipeline here; rows of others are counted as filtered.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub only_keys_of: Option<At<String>>,
     /// Rows for which this is not true do not concern the pipeline; they are counted.
     pub filter: Option<ExprText>,
     /// How old the newest event may be at `as_of`.

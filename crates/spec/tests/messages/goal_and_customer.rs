@@ -62,6 +62,8 @@ fn customer() {
             "from = [\"orders\", \"orders\"]"
         ),
         ("no source", "from = [\"orders\"]", "from = []"),
+        ("a sample", "from = [\"orders\"]", "sample = 0.01"),
+        ("a sample of all", "from = [\"orders\"]", "sample = 1"),
     ]));
 }
 

@@ -269,6 +269,14 @@ fn joins() {
             joined(&format!("{on}\nas_of = \"day\""), ""),
         ),
         ("an end of validity", joined(on, "until = \"to\"")),
+        (
+            "the keys of a lookup",
+            joined(on, "only_keys_of = \"orders\""),
+        ),
+        (
+            "the source's own keys",
+            "only_keys_of = \"orders\"\n[sources.orders.contract]".to_owned(),
+        ),
     ];
     let cases: Vec<(&str, &str, &str)> = cases
         .iter()

@@ -1,0 +1,195 @@
+//! Runs that are limited to some customers: those of another source, or a sample.
+
+use std::collections::BTreeSet;
+use std::fmt::Write;
+
+use crate::shop::{CONTRACT, ORDERS, RFM, Shop, said};
+use crate::table::Table;
+
+const CRM: &str = r#"
+[sources.crm]
+kind = "attributes"
+path = "${lake}/crm"
+key = "customer_id"
+filter = "tier <> 'none' or tier is null"
+attributes.tier = { base = "needs" }
+[sources.crm.contract]
+columns = { customer_id = "string", tier = "string" }
+missing_key = "fail"
+"#;
+
+fn texts(values: &[&str]) -> Vec<Option<String>> {
+    values.iter().map(|text| Some((*text).to_owned())).collect()
+}
+
+/// Numbers of a source's row in `sources`, which must add up.
+fn outcomes(shop: &Shop, source: &str) -> [i64; 3] {
+    let sources = shop.table("sources");
+    let row = sources
+        .texts("source")
+        .iter()
+        .position(|name| name.as_deref() == Some(source));
+    let number = |name: &str| sources.ints(name)[row.unwrap()].unwrap();
+    let [used, filtered, quarantined] = ["used", "filtered", "quarantined"].map(number);
+    assert_eq!(
+        number("rows"),
+        used + filtered + quarantined + number("dropped")
+    );
+    [used, filtered, quarantined]
+}
+
+/// Rows of customers that another source does not have are filtered, whether keys are integers or texts; a row that this source
+/// filters or takes out itself makes no customer of it.
+#[test]
+fn only_the_customers_of_another_source_take_part() {
+    let shop = Shop::new();
+    shop.file(
+        "orders/o.csv",
+        "customer_id,ordered_at,amount\n1,2026-10-01,10\n2,2026-10-02,20\n3,2026-10-02,30\n,2026-10-03,40\n1,2026-10-04,50\n5,2026-10-04,9\n",
+    );
+    shop.file(
+        "crm/c.csv",
+        "customer_id,tier\n1,gold\n3,\n01,silver\n4,gold\n5,none\n",
+    );
+    for (ty, kept) in [
+        ("i64", "only_keys_of = \"crm\""),
+        ("string", "only_keys_of = \"crm\""),
+    ] {
+        let contract = CONTRACT.replace(
+            "customer_id = \"string\"",
+            &format!("customer_id = \"{ty}\""),
+        );
+        let parts = ["from = [\"orders\"]\n", ORDERS, kept, &contract, CRM, RFM];
+        said(&shop.run(&parts, "2026-10-31", &[]), 0);
+        let customers = shop.table("customers");
+        assert_eq!(customers.texts("customer_id"), texts(&["1", "3"]));
+        assert_eq!(customers.ints("order_count"), [Some(2), Some(1)]);
+        assert_eq!(customers.floats("spend_total"), [Some(60.0), Some(30.0)]);
+        assert_eq!(outcomes(&shop, "orders"), [3, 2, 1]);
+        assert_eq!(outcomes(&shop, "crm"), [4, 1, 0]);
+    }
+    let itself = [
+        "from = [\"orders\"]\n",
+        ORDERS,
+        "only_keys_of = \"orders\"",
+        CONTRACT,
+        CRM,
+        RFM,
+    ];
+    let told = said(&shop.run(&itself, "2026-10-31", &[]), 2);
+    assert!(
+        told.contains("unknown source with keys of customers"),
+        "{told}"
+    );
+}
+
+/// An amount too large for its type ends the run only where its customer takes part.
+#[test]
+fn overflows_of_customers_who_do_not_take_part_do_not_matter() {
+    let shop = Shop::new();
+    let large = i64::MAX;
+    shop.file(
+        "orders/o.csv",
+        &format!("customer_id,ordered_at,amount\n1,2026-10-01,10\n2,2026-10-02,{large}\n2,2026-10-02,{large}\n"),
+    );
+    shop.file("crm/c.csv", "customer_id,tier\n1,gold\n");
+    let contract = CONTRACT.replace("amount = \"f64\"", "amount = \"i64\"");
+    let sum = "total = { from = \"orders\", agg = \"sum\", of = \"amount\" }\n";
+    let run = |keys: &str| {
+        shop.run(
+            &["from = [\"crm\"]\n", ORDERS, keys, &contract, CRM, RFM, sum],
+            "2026-10-31",
+            &[],
+        )
+    };
+    let told = said(&run(""), 3);
+    assert!(told.contains("only_keys_of"), "{told}");
+    said(&run("only_keys_of = \"crm\""), 0);
+    assert_eq!(shop.table("customers").ints("total"), [Some(10)]);
+}
+
+fn keys(customers: &Table) -> BTreeSet<String> {
+    customers
+        .texts("customer_id")
+        .into_iter()
+        .flatten()
+        .collect()
+}
+
+/// A sample has the whole history of each of its customers in every source, and the larger one holds the smaller.
+#[test]
+fn a_sample_has_all_rows_of_its_customers() {
+    const CUSTOMERS: usize = 4_000;
+    let shop = Shop::new();
+    let mut orders = "customer_id,ordered_at,amount\n".to_owned();
+    let mut crm = "customer_id,tier\n".to_owned();
+    for customer in 0..CUSTOMERS {
+        for order in 0..=customer % 3 {
+            writeln!(
+                orders,
+                "{customer},2026-10-{:02},{}",
+                1 + (customer + order) % 28,
+                customer + order
+            )
+            .unwrap();
+        }
+        writeln!(crm, "{customer},gold").unwrap();
+    }
+    shop.file("orders/o.csv", &orders).file("crm/c.csv", &crm);
+    let as_integers = CONTRACT.replace("customer_id = \"string\"", "customer_id = \"i64\"");
+    let run = |head: &str, contract: &str| {
+        let parts = [
+            "from = [\"orders\", \"crm\"]\n",
+            head,
+            ORDERS,
+            contract,
+            CRM,
+            RFM,
+        ];
+        let told = said(&shop.run(&parts, "2026-10-31", &[]), 0);
+        (told, shop.table("customers"))
+    };
+    let (_, all) = run("", CONTRACT);
+    let (told, tenth) = run("sample = 0.1\n", CONTRACT);
+    assert!(
+        told.contains("a share of 0.1 of the customers takes part"),
+        "{told}"
+    );
+    let [used, filtered, quarantined] = outcomes(&shop, "orders");
+    assert_eq!(
+        (used + filtered, quarantined),
+        (orders.lines().count() as i64 - 1, 0)
+    );
+    assert_eq!(outcomes(&shop, "crm")[0], tenth.rows() as i64);
+    // Five standard deviations of a binomial draw.
+    assert!(
+        (tenth.rows() as f64 - 400.0).abs() < 5.0 * 360.0_f64.sqrt(),
+        "{}",
+        tenth.rows()
+    );
+    let drawn = keys(&tenth);
+    let whole: Vec<_> = (all.texts("customer_id").into_iter().flatten())
+        .zip(all.ints("order_count"))
+        .zip(all.floats("spend_total"))
+        .filter(|((key, _), _)| drawn.contains(key))
+        .collect();
+    let sampled: Vec<_> = (tenth.texts("customer_id").into_iter().flatten())
+        .zip(tenth.ints("order_count"))
+        .zip(tenth.floats("spend_total"))
+        .collect();
+    assert_eq!(sampled, whole);
+    assert_eq!(keys(&run("sample = 0.1\n", &as_integers).1), drawn);
+    assert!(keys(&run("sample = 0.3\n", CONTRACT).1).is_superset(&drawn));
+    let told = said(
+        &shop.run(
+            &["from = [\"orders\"]\nsample = 1\n", ORDERS, CONTRACT, RFM],
+            "2026-10-31",
+            &[],
+        ),
+        2,
+    );
+    assert!(
+        told.contains("`sample` must be a share above 0 and below 1"),
+        "{told}"
+    );
+}
