@@ -78,7 +78,7 @@ fn only_the_customers_of_another_source_take_part() {
     ];
     let told = said(&shop.run(&itself, "2026-10-31", &[]), 2);
     assert!(
-        told.contains("unknown source with keys of customers"),
+        told.contains("another source is needed, with keys of customers"),
         "{told}"
     );
 }

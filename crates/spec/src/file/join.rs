@@ -215,9 +215,15 @@ pub(super) fn check_keys_of(notes: &Notes, sources: &[Source]) {
             .map(|other| other.name.value.as_str())
             .collect();
         if !names.contains(&of.value.as_str()) {
-            let what = "source with keys of customers and without `only_keys_of`";
-            let span = of.span.clone();
-            notes.add(unknown_name("TS-P017", what, &of.value, span, &names));
+            let found = unknown_name("TS-P017", "source", &of.value, of.span.clone(), &names);
+            let exists = sources.iter().any(|other| other.name.value == of.value);
+            notes.add(if exists {
+                found.with_label(
+                    "another source is needed, with keys of customers and without `only_keys_of`",
+                )
+            } else {
+                found
+            });
         }
     }
 }
