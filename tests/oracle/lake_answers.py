@@ -36,14 +36,14 @@ class Answers:
         self.db = duckdb.connect(config={"threads": 1})
         self.day = f"date '{lake.world.as_of}'"
         self.used, self.counts = {}, {}
-        for source in lake.sources:
+        for source in sorted(lake.sources, key=lambda source: source.only_keys_of is not None):
             self.classify(source)
 
     def sql(self, text):
         return text.replace("as_of()", self.day)
 
     def classify(self, source):
-        """Puts every row into one outcome, in the order: not visible, broken, key, time, rules, filter, repeated."""
+        """Puts every row into one outcome, in the order: not visible, broken, key, time, rules, filter, keys of another source, repeated."""
         db, raw = self.db, table_of(source, self.world.zone)
         db.register(f"raw_{source.name}", raw)
         relation = f"raw_{source.name}"
@@ -61,6 +61,8 @@ class Answers:
         steps += [(outcome(on_fail), f"not ({self.sql(check)})") for _, check, on_fail in source.rules]
         if source.filter:
             steps.append(("filtered", f"({self.sql(source.filter)}) is distinct from true"))
+        if source.only_keys_of:
+            steps.append(("filtered", f"customer_id not in (select customer_id from used_{source.only_keys_of})"))
         cases = " ".join(f"when {condition} then '{name}'" for name, condition in steps)
         db.execute(f"create table all_{source.name} as select *, case {cases} else 'used' end as _outcome from {relation}")
         self.repeated(source)
@@ -97,6 +99,11 @@ class Answers:
         for key, value in rows:
             values.setdefault(key, []).append(value)
         return {key: aggregate(feature["agg"], found) for key, found in values.items()}
+
+    def outside(self):
+        """The values of each feature for keys that are no customers: a run computes them before it knows the customers."""
+        customers = set(self.customers())
+        return [[value for key, value in self.feature(f).items() if key not in customers] for f in self.lake.features]
 
     def expected(self):
         """Customer to the values of all features, in order; counts and sums of no rows are 0."""

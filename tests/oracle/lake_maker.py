@@ -38,6 +38,7 @@ class Source:
         self.columns, self.files, self.rows = [], [], []
         self.partitions, self.settings, self.rules = [], {}, []
         self.filter, self.derive, self.duplicates = None, {}, "keep"
+        self.only_keys_of = None
         self.undeclared, self.passed_over = set(), []
         self.raw, self.form, self.converted, self.delta = None, None, None, False
         self.missing_key = rng.choice(["quarantine", "drop"])
@@ -62,6 +63,8 @@ def make(seed, folder):
     lake.base = [s.name for s in lake.sources]
     if len(lake.sources) > 1 and rng.random() < 0.3:
         lake.base = ["crm"]
+        if rng.random() < 0.5:
+            lake.sources[0].only_keys_of = "crm"
     for source in lake.sources:
         write(source, folder)
     lake.features = features(lake)
@@ -384,6 +387,8 @@ def source_lines(source):
         lines.append("derive = { " + ", ".join(f"{k} = {json.dumps(v)}" for k, v in derive.items()) + " }")
     if source.filter:
         lines.append(f"filter = {json.dumps(source.filter)}")
+    if source.only_keys_of:
+        lines.append(f'only_keys_of = "{source.only_keys_of}"')
     if source.kind == "attributes":
         lines += ['attributes.tier = { base = "needs" }', 'attributes.seats = { base = "firmographic" }']
     settings = source.form.settings([c.name for c in source.held()]) if source.form else []

@@ -129,7 +129,8 @@ def refused(lake, answers, code, said):
         return "crash", [f"exit {code}", said]
     if not answers.customers() and code == 3:
         return "nobody", []
-    beyond = {f["name"] for row in answers.expected().values() for f, value in zip(lake.features, row)
+    columns = [[*outside, *inside] for outside, inside in zip(answers.outside(), zip(*answers.expected().values()))]
+    beyond = {f["name"] for f, values in zip(lake.features, columns) for value in values
               if isinstance(value, (int, Decimal)) and value == int(value) and not -2**63 <= value < 2**63}
     if code == 3 and any(f"`{name}`" in said for name in beyond):
         return "overflow", []
