@@ -3,6 +3,8 @@
 use std::collections::BTreeSet;
 use std::fmt::Write;
 
+use chrono::{Days, NaiveDate};
+
 use crate::shop::{CONTRACT, ORDERS, RFM, Shop, said};
 use crate::table::Table;
 
@@ -192,4 +194,64 @@ fn a_sample_has_all_rows_of_its_customers() {
         told.contains("`sample` must be a share above 0 and below 1"),
         "{told}"
     );
+}
+
+/// A supervised score learns from a part of very many customers; `models` states which, and threads do not show.
+#[test]
+fn of_very_many_customers_a_part_is_read_at_earlier_dates() {
+    const CUSTOMERS: u32 = 12_000;
+    // 24 observation dates share 120,000 rows, and twice as many customers are read.
+    const ENOUGH: u32 = 2 * 120_000 / 24;
+    let shop = Shop::new();
+    let mut orders = "customer_id,ordered_at,amount\n".to_owned();
+    let start = NaiveDate::from_ymd_opt(2024, 4, 1).unwrap();
+    let days = |customer: u32| {
+        let gaps = (0..8).map(move |order| order * 100 + (customer * 7 + order * 31) % 90);
+        gaps.map(|gap| start + Days::new(u64::from(gap)))
+    };
+    for customer in 0..CUSTOMERS {
+        for day in days(customer) {
+            writeln!(orders, "{customer},{day},{}", 1 + customer % 50).unwrap();
+        }
+    }
+    shop.file("orders/o.csv", &orders);
+    let score = "[scores.churn]\nkind = \"supervised\"\nfrom = \"orders\"\nhorizon = \"30d\"\nobservations = 24\nmodels = [\"logistic\"]\n";
+    let run = |threads: &str| {
+        let ended = shop.run(
+            &[ORDERS, CONTRACT, RFM, score],
+            "2026-05-31",
+            &["--threads", threads],
+        );
+        said(&ended, 0);
+        std::fs::read(shop.path("store/latest/models.parquet")).unwrap()
+    };
+    let two = run("2");
+    let models = shop.table("models");
+    let names = models.texts("name");
+    let values = models.floats("value");
+    let dated = |what: &str| -> Vec<(NaiveDate, f64)> {
+        let named = names.iter().flatten().zip(&values);
+        let dates = named
+            .filter_map(|(name, value)| Some((name.strip_suffix(what)?.parse().ok()?, (*value)?)));
+        dates.collect()
+    };
+    let share = f64::from(ENOUGH) / f64::from(CUSTOMERS);
+    let shares = dated(" share of customers read");
+    assert_eq!(shares.len(), 24);
+    assert!(
+        shares.iter().all(|(_, found)| *found == share),
+        "{shares:?}"
+    );
+    for (date, found) in dated(" customers") {
+        // Who ordered within one horizon before the date can churn.
+        let living =
+            |customer: &u32| days(*customer).any(|day| day <= date && day > date - Days::new(30));
+        let living = (0..CUSTOMERS).filter(living).count() as f64;
+        let deviation = (living * share * (1.0 - share)).sqrt();
+        assert!(
+            (found - living * share).abs() < 5.0 * deviation + 1.0,
+            "{date}: {found} of {living}"
+        );
+    }
+    assert!(two == run("1"), "the number of threads shows in `models`");
 }

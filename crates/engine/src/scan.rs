@@ -115,7 +115,10 @@ fn inside(
     row_numbers: bool,
 ) -> Result<LazyFrame, EngineError> {
     let frame = typed_rows(rows, window, row_numbers, Side::Inside)?;
-    let frame = with_all_columns(rows, frame)?;
+    let mut frame = with_all_columns(rows, frame)?;
+    if let Some(only) = rows.only {
+        frame = frame.filter(drawn(rows, only));
+    }
     Ok(if has_unseen(rows) {
         frame.with_column(unseen(rows).alias(UNSEEN))
     } else {
@@ -273,14 +276,24 @@ fn with_join(frame: LazyFrame, join: &Join, rows: &SourceRows) -> Result<LazyFra
 
 /// Whether the customer of each row is drawn.
 fn drawn(rows: &SourceRows, sample: Sample) -> Expr {
-    let text = key(rows).cast(DataType::String);
-    unary(text, DataType::Boolean, move |keys| {
-        let keys = keys.str()?;
-        let drawn = keys
-            .iter()
-            .map(|key| key.is_some_and(|key| sample.draws(xxh3_64(key.as_bytes()))));
-        let drawn: BooleanChunked = drawn.collect();
-        Ok(drawn.with_name(keys.name().clone()).into_series())
+    let draws = move |text: &str| sample.draws(xxh3_64(text.as_bytes()));
+    unary(key(rows), DataType::Boolean, move |keys| {
+        let name = keys.name().clone();
+        let drawn: BooleanChunked = match keys.dtype() {
+            DataType::String => keys
+                .str()?
+                .iter()
+                .map(|key| key.is_some_and(draws))
+                .collect(),
+            _ => {
+                let keys = keys.strict_cast(&DataType::Int64)?;
+                let mut digits = itoa::Buffer::new();
+                let keys = keys.i64()?.iter();
+                keys.map(|key| key.is_some_and(|key| draws(digits.format(key))))
+                    .collect()
+            }
+        };
+        Ok(drawn.with_name(name).into_series())
     })
 }
 

@@ -364,6 +364,9 @@ pub struct SourceRows {
     pub dedup: Option<Dedup>,
     /// The part of the customers whose rows take part; all by default.
     pub sample: Option<Sample>,
+    /// The part of the customers whose rows are read: those of others are neither classified nor counted. For passes whose counts
+    /// nobody asks for, without a search for repeated rows of several customers.
+    pub only: Option<Sample>,
     /// The money of a row, whose signs are counted where the plan reads it anyway.
     pub amount: Option<Expr>,
 }

@@ -180,6 +180,7 @@ fn plan_source(
         amount: amount(source, &schema),
         dedup: dedup(&source.contract.duplicates),
         sample,
+        only: None,
     };
     Ok(Planned { rows, schema })
 }

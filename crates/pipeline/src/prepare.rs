@@ -1,6 +1,6 @@
 //! From a pipeline file to everything that must be known before a row is read: all mistakes at once, then the plans.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use chrono::NaiveDate;
@@ -102,13 +102,17 @@ impl Prepared {
             .chain(values)
     }
 
-    /// The earlier dates that scores learn from, oldest first.
-    pub(crate) fn observations(&self) -> Vec<NaiveDate> {
-        let scores = self.pipeline.scores.iter();
-        let dates: BTreeSet<NaiveDate> = scores
-            .flat_map(|score| scores::of(&score.kind).observations(self.as_of))
-            .collect();
-        dates.into_iter().collect()
+    /// The earlier dates that scores learn from, oldest first, each with how many customers are enough; none where all are needed.
+    pub(crate) fn observations(&self) -> BTreeMap<NaiveDate, Option<usize>> {
+        let mut dates = BTreeMap::new();
+        for score in &self.pipeline.scores {
+            let model = scores::of(&score.kind);
+            for date in model.observations(self.as_of) {
+                let enough = dates.entry(date).or_insert(Some(0));
+                *enough = enough.zip(model.enough()).map(|(a, b)| a.max(b));
+            }
+        }
+        dates
     }
 
     /// What computes the features as of another date; the same code over the same files.

@@ -8,7 +8,7 @@ use std::time::Instant;
 use arrow::array::RecordBatch;
 use chrono::NaiveDate;
 use tessera_engine::{Engine, Materialized, PolarsEngine};
-use tessera_expr::rel::Rel;
+use tessera_expr::rel::{Rel, Sample};
 use tessera_model::interrupt::Interrupt;
 use tessera_snapshot::Gate;
 
@@ -79,12 +79,12 @@ pub fn run(
     sources::complete(&prepared.pipeline, outcomes, prepared.as_of)?;
     let rejects = job.rejects(&mut passes)?;
     let features = job.features(&mut passes, work.path())?;
-    let past = job.past(work.path())?;
+    let (past, samples) = job.past(features.num_rows(), work.path())?;
     // Nothing is read of the lake after this.
     for (source, inventory) in prepared.pipeline.sources.iter().zip(&prepared.inventories) {
         tessera_ingest::unchanged(source, inventory)?;
     }
-    let (scored_table, scored) = job.scores(features, &past)?;
+    let (scored_table, scored) = job.scores(features, (&past, &samples))?;
     drop(past);
     let scored_table = value::add(prepared, &scored_table, &job.engine, work.path())?;
     let assigned = job.assign(&scored_table, work.path())?;
@@ -96,6 +96,12 @@ pub fn run(
     }
     Ok(published)
 }
+
+/// The customers at earlier dates.
+type Past = BTreeMap<NaiveDate, RecordBatch>;
+
+/// The earlier dates of which only a part of the customers was read.
+type Samples = BTreeMap<NaiveDate, Sample>;
 
 /// A pass that was run.
 struct PassDone {
@@ -279,13 +285,17 @@ impl Job<'_> {
         })
     }
 
-    /// The customers at the earlier dates that scores learn from.
-    fn past(&mut self, work: &Path) -> Result<BTreeMap<NaiveDate, RecordBatch>, PipelineError> {
+    /// The customers at the earlier dates that scores learn from: of very many, as many as are enough.
+    fn past(&mut self, customers: usize, work: &Path) -> Result<(Past, Samples), PipelineError> {
         let prepared = self.prepared;
-        let mut past = BTreeMap::new();
-        for date in prepared.observations() {
+        let (mut past, mut samples) = (BTreeMap::new(), BTreeMap::new());
+        for (date, enough) in prepared.observations() {
             let found = self.stage(|job| {
-                let found = match table::at(&job.engine, prepared, date, work) {
+                let plan = prepared.features_at(date)?;
+                let share = enough.map(|enough| enough as f64 / customers.max(1) as f64);
+                let sample = share.and_then(|share| table::sample(&plan, prepared, share));
+                samples.extend(sample.map(|sample| (date, sample)));
+                let found = match table::at(&job.engine, prepared, (date, plan), sample, work) {
                     Ok(found) => Some(found),
                     // Nobody was there yet: the score says what it makes of that.
                     Err(PipelineError::NoCustomers { .. }) => None,
@@ -300,14 +310,14 @@ impl Job<'_> {
             })?;
             past.extend(found.map(|found| (date, found)));
         }
-        Ok(past)
+        Ok((past, samples))
     }
 
     /// The table with the columns of every score behind it.
     fn scores(
         &mut self,
         mut table: RecordBatch,
-        past: &BTreeMap<NaiveDate, RecordBatch>,
+        (past, samples): (&Past, &Samples),
     ) -> Result<(RecordBatch, Vec<(String, Scored)>), PipelineError> {
         let prepared = self.prepared;
         let mut all = Vec::new();
@@ -316,7 +326,7 @@ impl Job<'_> {
                 let held: Vec<&RecordBatch> = [&table].into_iter().chain(past.values()).collect();
                 job.memory.require(job.current(), &held, SCORE_COPIES)?;
                 let interrupt = Interrupt::new(job.interrupted);
-                let made = scores::compute(score, prepared, &table, past, interrupt)?;
+                let made = scores::compute(score, prepared, &table, (past, samples), interrupt)?;
                 let rows = table.num_rows() as u64;
                 let report = StageReport {
                     rows_in: rows,

@@ -20,7 +20,7 @@ use std::sync::Arc;
 use arrow::array::{ArrayRef, RecordBatch, new_null_array};
 use arrow::datatypes::{DataType, Field, Schema};
 use chrono::NaiveDate;
-use tessera_expr::rel::Agg;
+use tessera_expr::rel::{Agg, Sample};
 use tessera_expr::{Expr, Type};
 use tessera_features::{FeatureInfo, SourceInput};
 use tessera_model::interrupt::Interrupt;
@@ -54,6 +54,11 @@ pub(crate) trait ScoreModel {
     fn observations(&self, as_of: NaiveDate) -> Vec<NaiveDate> {
         let _ = as_of;
         Vec::new()
+    }
+
+    /// So many customers are enough at each of these dates, drawn by their keys; all are needed where this is none.
+    fn enough(&self) -> Option<usize> {
+        None
     }
 
     /// Computes the score.
@@ -92,6 +97,8 @@ pub(crate) struct Given<'a> {
     pub(crate) table: &'a RecordBatch,
     /// The customers at earlier dates.
     pub(crate) past: &'a BTreeMap<NaiveDate, RecordBatch>,
+    /// The dates of which only a part of the customers was read.
+    pub(crate) samples: &'a BTreeMap<NaiveDate, Sample>,
     /// Whether to stop: long loops look at it, and what they return then is not used.
     pub(crate) interrupt: Interrupt<'a>,
 }
@@ -202,7 +209,10 @@ pub(crate) fn compute(
     score: &Score,
     prepared: &Prepared,
     table: &RecordBatch,
-    past: &BTreeMap<NaiveDate, RecordBatch>,
+    (past, samples): (
+        &BTreeMap<NaiveDate, RecordBatch>,
+        &BTreeMap<NaiveDate, Sample>,
+    ),
     interrupt: Interrupt<'_>,
 ) -> Result<(RecordBatch, Scored), PipelineError> {
     let given = Given {
@@ -210,6 +220,7 @@ pub(crate) fn compute(
         prepared,
         table,
         past,
+        samples,
         interrupt,
     };
     let computed = of(&score.kind).compute(&given);

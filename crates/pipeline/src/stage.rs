@@ -135,7 +135,7 @@ pub fn stages(prepared: &Prepared) -> Vec<Stage> {
         .map(|scheme| Stage::Assign {
             scheme: scheme.name.value.clone(),
         });
-    let past = prepared.observations().into_iter();
+    let past = prepared.observations().into_keys();
     let past = past.map(|as_of| Stage::Past { as_of });
     let scores = prepared.pipeline.scores.iter().map(|score| Stage::Score {
         score: score.name.value.clone(),

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use arrow::array::{AsArray, RecordBatch};
 use chrono::NaiveDate;
 use tessera_engine::{Engine, Outside};
-use tessera_expr::rel::{Assemble, KeyedTable, Project, Rel};
+use tessera_expr::rel::{Assemble, KeyedTable, Project, Rel, Sample};
 use tessera_expr::{BinaryOp, Expr, failures};
 use tessera_features::FeaturePlan;
 use tessera_spec::private;
@@ -111,14 +111,28 @@ fn discard(table: &Path) {
     }
 }
 
+/// The part of the customers that is enough at an earlier date, where these are a share of those at the date of the run; none where
+/// all have to be read: that rows of one customer repeat those of another is seen only where all are read.
+pub(crate) fn sample(plan: &FeaturePlan, prepared: &Prepared, share: f64) -> Option<Sample> {
+    let mut passes = plan.passes.iter().filter(|pass| !pass.is_lookup);
+    let alone = passes.all(|pass| {
+        let rows = &pass.aggregate.rows;
+        let repeated = rows.dedup.as_ref().map(|dedup| &dedup.columns);
+        repeated.is_none_or(|columns| columns.is_empty() || columns.contains(&rows.key))
+    });
+    // Customers at the date of the run are a sample themselves where the pipeline says so.
+    let share = share * prepared.pipeline.customer.sample.unwrap_or(1.0);
+    (alone && share < 1.0).then_some(Sample { share })
+}
+
 /// The customers, their published features and what scores need of every date, as they were at the close of an earlier day.
 pub(crate) fn at(
     engine: &dyn Engine,
     prepared: &Prepared,
-    as_of: NaiveDate,
+    (as_of, plan): (NaiveDate, FeaturePlan),
+    sample: Option<Sample>,
     work: &Path,
 ) -> Result<RecordBatch, PipelineError> {
-    let plan = prepared.features_at(as_of)?;
     let folder = work.join(as_of.to_string());
     private::create_folder(&folder).map_err(|error| PipelineError::Io {
         step: "cannot create",
@@ -130,7 +144,9 @@ pub(crate) fn at(
         let table = folder.join(format!("{number}-{}.parquet", pass.source));
         // The rows of a lookup are read by the joins.
         if !pass.is_lookup {
-            engine.materialize(&Rel::Aggregate(pass.aggregate.clone()), &table)?;
+            let mut aggregate = pass.aggregate.clone();
+            aggregate.rows.only = sample;
+            engine.materialize(&Rel::Aggregate(aggregate), &table)?;
         }
         passes.push(table);
     }

@@ -33,6 +33,9 @@ const FIT_ROWS: usize = 30_000;
 /// Largest number of rows kept of all observation dates together; beyond, a sample of customers.
 const PANEL_ROWS: usize = 4 * FIT_ROWS;
 
+/// Customers read at an earlier date for each that is learnt from: not all of them can churn.
+const SPARE: usize = 2;
+
 /// Under which the table `models` says of whom a score is.
 const POPULATION: &str = "population";
 
@@ -67,6 +70,10 @@ impl ScoreModel for SupervisedScore {
             .iter()
             .map(|span| span.observed)
             .collect()
+    }
+
+    fn enough(&self) -> Option<usize> {
+        Some(SPARE * most_rows(self))
     }
 
     fn compute(&self, given: &Given<'_>) -> Result<Scored, NotComputed> {
@@ -275,6 +282,11 @@ fn spans(score: &SupervisedScore, as_of: NaiveDate) -> Vec<Span> {
         .collect()
 }
 
+/// Rows kept of each observation date.
+fn most_rows(score: &SupervisedScore) -> usize {
+    PANEL_ROWS / (score.observations as usize).max(1)
+}
+
 /// The features that the models see.
 fn features<'p>(score: &SupervisedScore, prepared: &'p Prepared) -> Vec<&'p FeatureInfo> {
     let wanted = |info: &&FeatureInfo| {
@@ -313,7 +325,7 @@ fn panel(
     parameters: &mut Vec<Parameter>,
 ) -> Result<Panel, NotComputed> {
     let dates = spans(score, given.prepared.as_of);
-    let most = PANEL_ROWS / dates.len().max(1);
+    let most = most_rows(score);
     let mut observations = Vec::new();
     for span in dates {
         let Some(then) = given.past.get(&span.observed) else {
@@ -326,6 +338,10 @@ fn panel(
             .filter_map(|(outcome, standing)| outcome.filter(|_| standing.lives()))
             .collect();
         let left = known.iter().filter(|churned| **churned).count();
+        if let Some(sample) = given.samples.get(&span.observed) {
+            let name = format!("{} share of customers read", span.observed);
+            parameters.push(Parameter::number(POPULATION, name, sample.share));
+        }
         for (what, number) in [("customers", known.len()), ("churned", left)] {
             let name = format!("{} {what}", span.observed);
             parameters.push(Parameter::number(POPULATION, name, number as f64));
