@@ -25,6 +25,8 @@ mod damage;
 mod delta;
 #[path = "suite/demo.rs"]
 mod demo;
+#[path = "suite/dependencies.rs"]
+mod dependencies;
 #[path = "suite/derived_times.rs"]
 mod derived_times;
 #[path = "suite/documented_commands.rs"]

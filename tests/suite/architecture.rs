@@ -14,7 +14,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("features", &["expr", "spec"]),
     ("model", &["spec"]),
     ("segments", &["model", "expr", "spec"]),
-    ("snapshot", &["spec"]),
+    ("snapshot", &[]),
     ("report", &["snapshot", "spec"]),
     ("demo", &[]),
     (
@@ -24,7 +24,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "spec",
         ],
     ),
-    ("cli", &["pipeline", "report", "snapshot", "spec", "demo"]),
+    ("cli", &["pipeline", "snapshot", "spec", "demo"]),
 ];
 
 /// Libraries that only one crate may name.
