@@ -117,3 +117,35 @@ fn no_file_is_named_for_being_miscellaneous() {
         }
     }
 }
+
+/// Every `crates/….rs` that ARCHITECTURE.md names is there and defines what is named behind it.
+#[test]
+fn the_document_names_files_and_what_is_in_them() {
+    let text = std::fs::read_to_string(root().join("ARCHITECTURE.md")).unwrap();
+    let quoted: Vec<&str> = text.split('`').collect();
+    let mut named = 0;
+    for at in (1..quoted.len()).step_by(2) {
+        if !quoted[at].starts_with("crates/") {
+            continue;
+        }
+        let file = std::fs::read_to_string(root().join(quoted[at]));
+        let file = file.unwrap_or_else(|error| panic!("{}: {error}", quoted[at]));
+        named += 1;
+        // Nothing but a space or a line break between the file and a name in it.
+        let follows = quoted.get(at + 1).is_some_and(|gap| gap.trim().is_empty());
+        let Some(name) = quoted.get(at + 2).filter(|_| follows) else {
+            continue;
+        };
+        let defined = ["fn ", "struct ", "enum ", "const ", "trait "]
+            .iter()
+            .any(|kind| {
+                let definition = format!("{kind}{name}");
+                file.match_indices(&definition).any(|(at, _)| {
+                    let next = file[at + definition.len()..].chars().next();
+                    !next.is_some_and(|c| c.is_alphanumeric() || c == '_')
+                })
+            });
+        assert!(defined, "{} defines no `{name}`", quoted[at]);
+    }
+    assert!(named > 20, "{named}");
+}
