@@ -18,7 +18,7 @@ mod spend_total;
 mod t_x_days;
 mod tenure_days;
 
-use tessera_spec::pipeline::{Base, Unit};
+use tessera_spec::pipeline::{Base, Direction, Unit};
 
 /// Every catalogue feature, sorted by name.
 pub static CATALOGUE: &[&Feature] = &[
@@ -50,6 +50,10 @@ pub struct Feature {
     pub unit: Unit,
     /// What kind of knowledge it is.
     pub base: Base,
+    /// What people call it, where the pipeline states no `label`.
+    pub label: &'static str,
+    /// Which values are good, where the pipeline states no `direction`.
+    pub direction: Direction,
     /// What it is, in one sentence.
     pub doc: &'static str,
     /// What else there is to know, with the source.
@@ -183,7 +187,9 @@ mod tests {
                 feature.name
             );
             assert!(
-                feature.doc.ends_with('.') && !feature.missing.is_empty(),
+                feature.doc.ends_with('.')
+                    && !feature.missing.is_empty()
+                    && !feature.label.is_empty(),
                 "{} lacks documentation",
                 feature.name
             );

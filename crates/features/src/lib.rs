@@ -8,5 +8,5 @@ mod plan;
 
 pub use plan::{
     BASE_GAP_DAYS, BaseGap, FeatureInfo, FeaturePlan, PRIOR_GAPS, Pass, SourceInput,
-    holds_at_as_of, plan, purchase,
+    holds_at_as_of, label_of, plan, purchase,
 };

@@ -11,9 +11,10 @@ use std::collections::BTreeMap;
 use tessera_expr::rel::{Agg, Aggregate, SourceRows};
 use tessera_expr::{Expr, Schema, Type, condition_at};
 use tessera_spec::Pipeline;
-use tessera_spec::diagnostic::Diagnostic;
-use tessera_spec::pipeline::{Base, LifecycleLimits, Source, Unit};
+use tessera_spec::diagnostic::{Diagnostic, unknown_name};
+use tessera_spec::pipeline::{Base, Description, Direction, LifecycleLimits, Source, Span, Unit};
 
+use crate::catalogue::find;
 pub use attributes::holds_at_as_of;
 use derived::Pending;
 
@@ -43,8 +44,44 @@ pub struct FeatureInfo {
     pub unit: Unit,
     /// What kind of knowledge it is.
     pub base: Base,
+    /// What people call it.
+    pub label: String,
+    /// Which values are good.
+    pub direction: Direction,
     /// Where it comes from, in words.
     pub definition: String,
+    /// The source whose rows it is made of; none for what is made of other columns.
+    pub source: Option<String>,
+}
+
+impl FeatureInfo {
+    /// With the label and the direction that the pipeline states.
+    #[must_use]
+    pub fn described(mut self, description: &Description) -> Self {
+        if let Some(label) = &description.label {
+            self.label.clone_from(label);
+        }
+        if let Some(direction) = &description.direction {
+            self.direction = direction.value;
+        }
+        self
+    }
+}
+
+/// A name as people read it, where nobody states a label: `orders_90d` is "orders 90 days".
+pub fn label_of(name: &str) -> String {
+    let word = |word: &str| match word.strip_suffix('d') {
+        Some(days) if !days.is_empty() && days.bytes().all(|b| b.is_ascii_digit()) => {
+            format!("{days} days")
+        }
+        _ => word.to_owned(),
+    };
+    let words: Vec<String> = name
+        .split('_')
+        .filter(|w| !w.is_empty())
+        .map(word)
+        .collect();
+    words.join(" ")
 }
 
 /// One pass over one source.
@@ -126,6 +163,7 @@ pub fn plan(
     planner.attributes();
     planner.declared();
     let (derived, late) = planner.resolve();
+    planner.described();
     if !planner.problems.is_empty() {
         return Err(planner.problems);
     }
@@ -156,15 +194,50 @@ impl Planner<'_> {
         self.aggs.entry(source.to_owned()).or_default().push(agg);
     }
 
-    fn publish(&mut self, name: &str, ty: Type, unit: Unit, base: Base, definition: String) {
-        self.published.push(FeatureInfo {
-            name: name.to_owned(),
-            ty,
-            unit,
-            base,
-            definition,
-        });
+    fn publish(&mut self, info: FeatureInfo, description: &Description) {
+        if let Some(direction) = &description.direction {
+            self.problems
+                .extend(without_ends(&info, &direction.span, direction.value));
+        }
+        self.published.push(info.described(description));
     }
+
+    /// Labels and directions that the pipeline states of features of the catalogue.
+    fn described(&mut self) {
+        for (name, description) in &self.pipeline.features.described {
+            let published = self.published.iter().position(|f| f.name == name.value);
+            let in_catalogue = find(&name.value).is_some();
+            let Some(place) = published.filter(|_| in_catalogue) else {
+                let names: Vec<&str> = self.published.iter().map(|f| f.name.as_str()).collect();
+                let names: Vec<&str> = names
+                    .into_iter()
+                    .filter(|name| find(name).is_some())
+                    .collect();
+                let what = "published catalogue feature";
+                let problem = unknown_name("TS-F009", what, &name.value, name.span.clone(), &names);
+                self.problems.push(problem);
+                continue;
+            };
+            let info = &self.published[place];
+            if let Some(direction) = &description.direction {
+                self.problems
+                    .extend(without_ends(info, &direction.span, direction.value));
+            }
+            self.published[place] = info.clone().described(description);
+        }
+    }
+}
+
+/// What is wrong with a direction of something that is no number.
+fn without_ends(info: &FeatureInfo, place: &Span, direction: Direction) -> Option<Diagnostic> {
+    let wrong = direction != Direction::None && !info.ty.is_number();
+    wrong.then(|| {
+        let message = format!(
+            "`{}` is {}, and only numbers are high or low",
+            info.name, info.ty
+        );
+        Diagnostic::error("TS-F010", message, place.clone()).with_help("take `direction` out")
+    })
 }
 
 fn default_unit(ty: Type) -> Unit {

@@ -196,7 +196,10 @@ pub(crate) fn published(pipeline: &Pipeline) -> Vec<FeatureInfo> {
             name: column.name,
             unit: column.unit,
             base,
+            label: column.label.to_owned(),
+            direction: column.direction,
             definition: format!("Score `{name}`: {}.", column.about),
+            source: None,
         })
     };
     let mut scores: Vec<&Score> = pipeline.scores.iter().collect();

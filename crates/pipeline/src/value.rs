@@ -51,7 +51,10 @@ pub(crate) fn plan(
             ty: Type::Float,
             unit: column.unit,
             base: Base::Value,
+            label: column.label,
+            direction: column.direction,
             definition: column.about,
+            source: None,
         };
         Some((info, expr))
     };

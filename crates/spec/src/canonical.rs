@@ -39,6 +39,9 @@ pub fn canonical(pipeline: &Pipeline) -> String {
     features
         .declared
         .sort_by(|a, b| a.name.value.cmp(&b.name.value));
+    features
+        .described
+        .sort_by(|(a, _), (b, _)| a.value.cmp(&b.value));
     sorted
         .scores
         .sort_by(|a, b| a.name.value.cmp(&b.name.value));

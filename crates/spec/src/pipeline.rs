@@ -20,7 +20,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize, Serializer};
 
 pub use crate::time_format::TimeFormat;
-pub use feature::{AggFunc, Base, FeatureBody, FeatureDecl, Features, LifecycleLimits, Unit};
+pub use feature::{
+    AggFunc, Base, Description, Direction, FeatureBody, FeatureDecl, Features, LifecycleLimits,
+    Unit,
+};
 pub use form::{Column, ColumnForm, DecimalSign, EpochUnit, Header, TextSettings, ThousandsSign};
 pub use join::Join;
 pub use scheme::{
@@ -29,8 +32,8 @@ pub use scheme::{
 };
 pub use score::{
     CLV_ESTIMATES, Calibration, ClvScore, ContractualScore, HealthComponent, HealthScale,
-    HealthScore, INTERVAL_ENDS, PurchaseModel, PurchaseTimeUnit, RenewalKind, Score, ScoreColumn,
-    ScoreKind, SupervisedModel, SupervisedScore,
+    HealthScore, INTERVAL_ENDS, Meaning, PurchaseModel, PurchaseTimeUnit, RenewalKind, Score,
+    ScoreColumn, ScoreKind, SupervisedModel, SupervisedScore,
 };
 pub use source::{
     Attribute, ColumnType, Contract, DEFAULT_KEEP_REJECTS, DEFAULT_LIMIT_FROM_ROWS,

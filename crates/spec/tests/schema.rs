@@ -134,6 +134,12 @@ const SHAPES: &[Shape] = &[
         "[features]\nf = { expr = \"a\", zzz = 1 }",
     ),
     shape(
+        "DescribedTable",
+        None,
+        "feature `f`",
+        "[features]\nf = { label = \"a\", zzz = 1 }",
+    ),
+    shape(
         "SchemeTable",
         Some("rfm_grid"),
         "[schemes.s]",

@@ -37,6 +37,8 @@ fn as_json(feature: &Feature) -> Value {
         "group": feature.group,
         "unit": feature.unit,
         "base": feature.base,
+        "label": feature.label,
+        "direction": feature.direction,
         "doc": feature.doc,
         "notes": feature.notes,
         "missing": feature.missing,
@@ -50,10 +52,12 @@ fn as_text(feature: &Feature) -> String {
         .group
         .map_or_else(String::new, |group| format!("  [use = [\"{group}\"]]"));
     let mut text = format!(
-        "{}{group}\n  {}\n  formula: {}\n",
+        "{}{group}\n  {}\n  formula: {}\n  label: {}; direction: {}\n",
         feature.name,
         feature.doc,
-        feature.formula()
+        feature.formula(),
+        feature.label,
+        feature.direction.name()
     );
     if !feature.notes.is_empty() {
         text.push_str(&format!("  {}\n", feature.notes));

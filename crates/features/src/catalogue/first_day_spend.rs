@@ -1,6 +1,6 @@
 //! `first_day_spend`
 
-use super::{Aggregate, Base, Definition, Example, Feature, Unit};
+use super::{Aggregate, Base, Definition, Direction, Example, Feature, Unit};
 
 /// Money of the first occasion.
 pub(super) const FIRST_DAY_SPEND: Feature = Feature {
@@ -8,6 +8,8 @@ pub(super) const FIRST_DAY_SPEND: Feature = Feature {
     group: None,
     unit: Unit::Currency,
     base: Base::Value,
+    label: "money of the first day with an order",
+    direction: Direction::High,
     doc: "Money of the first occasion.",
     notes: "",
     missing: "no visible order: 0",

@@ -1,6 +1,6 @@
 //! `first_order_day`
 
-use super::{Aggregate, Base, Definition, Example, Feature, Unit};
+use super::{Aggregate, Base, Definition, Direction, Example, Feature, Unit};
 
 /// Local date of the first order.
 pub(super) const FIRST_ORDER_DAY: Feature = Feature {
@@ -8,6 +8,8 @@ pub(super) const FIRST_ORDER_DAY: Feature = Feature {
     group: None,
     unit: Unit::Date,
     base: Base::Lifecycle,
+    label: "date of the first order",
+    direction: Direction::None,
     doc: "Local date of the first order.",
     notes: "",
     missing: "no visible order: null",

@@ -1,6 +1,6 @@
 //! `gap_expected_days`
 
-use super::{Base, Definition, Feature, Unit};
+use super::{Base, Definition, Direction, Feature, Unit};
 
 /// Expected days between two occasions of this customer.
 pub(super) const GAP_EXPECTED_DAYS: Feature = Feature {
@@ -8,6 +8,8 @@ pub(super) const GAP_EXPECTED_DAYS: Feature = Feature {
     group: None,
     unit: Unit::Days,
     base: Base::Lifecycle,
+    label: "expected days between two orders",
+    direction: Direction::Low,
     doc: "Expected days between two occasions of this customer.",
     notes: "The customer's own gaps, shrunk towards the base's mean gap, which weighs as much as `prior_gaps` gaps (DEFINITIONS: cadence-relative lifecycle).",
     missing: "no visible order, or nobody in the base ordered twice: null",

@@ -1,6 +1,6 @@
 //! `last_order_day`
 
-use super::{Aggregate, Base, Definition, Example, Feature, Unit};
+use super::{Aggregate, Base, Definition, Direction, Example, Feature, Unit};
 
 /// Local date of the last order up to `as_of`.
 pub(super) const LAST_ORDER_DAY: Feature = Feature {
@@ -8,6 +8,8 @@ pub(super) const LAST_ORDER_DAY: Feature = Feature {
     group: None,
     unit: Unit::Date,
     base: Base::Lifecycle,
+    label: "date of the last order",
+    direction: Direction::None,
     doc: "Local date of the last order up to `as_of`.",
     notes: "",
     missing: "no visible order: null",

@@ -1,6 +1,6 @@
 //! `lifecycle_stage`
 
-use super::{Base, Definition, Feature, Unit};
+use super::{Base, Definition, Direction, Feature, Unit};
 
 /// Where the customer stands in its life with the company.
 pub(super) const LIFECYCLE_STAGE: Feature = Feature {
@@ -8,6 +8,8 @@ pub(super) const LIFECYCLE_STAGE: Feature = Feature {
     group: Some("lifecycle"),
     unit: Unit::Label,
     base: Base::Lifecycle,
+    label: "stage of the lifecycle",
+    direction: Direction::None,
     doc: "Where the customer stands in its life with the company.",
     notes: "Fixed limits: `new` (first order within `active_days`), `active`, `at risk`, `dormant`, `churned` by `recency_days`. Cadence: `active`, `slipping`, `at risk`, `lapsed` by `overdue_ratio`.",
     missing: "no visible order: null",

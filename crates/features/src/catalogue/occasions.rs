@@ -1,6 +1,6 @@
 //! `occasions`
 
-use super::{Aggregate, Base, Definition, Example, Feature, Unit};
+use super::{Aggregate, Base, Definition, Direction, Example, Feature, Unit};
 
 /// Number of distinct local days with an order.
 pub(super) const OCCASIONS: Feature = Feature {
@@ -8,6 +8,8 @@ pub(super) const OCCASIONS: Feature = Feature {
     group: Some("rfm"),
     unit: Unit::Count,
     base: Base::Behavioural,
+    label: "days with an order",
+    direction: Direction::High,
     doc: "Number of distinct local days with an order.",
     notes: "Several orders of one day are one occasion (Fader, Hardie and Lee 2005).",
     missing: "no visible order: 0",

@@ -1,6 +1,6 @@
 //! `order_count`
 
-use super::{Aggregate, Base, Definition, Example, Feature, Unit};
+use super::{Aggregate, Base, Definition, Direction, Example, Feature, Unit};
 
 /// Number of orders up to `as_of`.
 pub(super) const ORDER_COUNT: Feature = Feature {
@@ -8,6 +8,8 @@ pub(super) const ORDER_COUNT: Feature = Feature {
     group: Some("rfm"),
     unit: Unit::Count,
     base: Base::Behavioural,
+    label: "orders so far",
+    direction: Direction::High,
     doc: "Number of orders up to `as_of`.",
     notes: "Distinct values of the source's `order_id`; rows where the source states none.",
     missing: "no visible order: 0",

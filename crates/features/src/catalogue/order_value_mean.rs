@@ -1,6 +1,6 @@
 //! `order_value_mean`
 
-use super::{Base, Definition, Example, Feature, Unit};
+use super::{Base, Definition, Direction, Example, Feature, Unit};
 
 /// Mean money of an order.
 pub(super) const ORDER_VALUE_MEAN: Feature = Feature {
@@ -8,6 +8,8 @@ pub(super) const ORDER_VALUE_MEAN: Feature = Feature {
     group: Some("rfm"),
     unit: Unit::Currency,
     base: Base::Value,
+    label: "mean money of an order",
+    direction: Direction::High,
     doc: "Mean money of an order.",
     notes: "`spend_total` / `order_count`.",
     missing: "no visible order: null",

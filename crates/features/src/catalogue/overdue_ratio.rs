@@ -1,6 +1,6 @@
 //! `overdue_ratio`
 
-use super::{Base, Definition, Feature, Unit};
+use super::{Base, Definition, Direction, Feature, Unit};
 
 /// Days since the last order, in expected gaps.
 pub(super) const OVERDUE_RATIO: Feature = Feature {
@@ -8,6 +8,8 @@ pub(super) const OVERDUE_RATIO: Feature = Feature {
     group: None,
     unit: Unit::Ratio,
     base: Base::Lifecycle,
+    label: "days since the last order, in expected gaps",
+    direction: Direction::Low,
     doc: "Days since the last order, in expected gaps.",
     notes: "`recency_days` / `gap_expected_days`: up to 1 on time, above 3 lapsed.",
     missing: "as `gap_expected_days`",

@@ -1,6 +1,6 @@
 //! `recency_days`
 
-use super::{Base, Definition, Example, Feature, Unit};
+use super::{Base, Definition, Direction, Example, Feature, Unit};
 
 /// Days from the customer's last order to `as_of`.
 pub(super) const RECENCY_DAYS: Feature = Feature {
@@ -8,6 +8,8 @@ pub(super) const RECENCY_DAYS: Feature = Feature {
     group: Some("rfm"),
     unit: Unit::Days,
     base: Base::Behavioural,
+    label: "days since the last order",
+    direction: Direction::Low,
     doc: "Days from the customer's last order to `as_of`.",
     notes: "Marketing recency: small is good. Buy-till-you-die's t_x runs the other way, from first to last order: see `t_x_days`.",
     missing: "no visible order: null",

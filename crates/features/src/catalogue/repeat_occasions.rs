@@ -1,6 +1,6 @@
 //! `repeat_occasions`
 
-use super::{Base, Definition, Example, Feature, Unit};
+use super::{Base, Definition, Direction, Example, Feature, Unit};
 
 /// Occasions after the first: x of the buy-till-you-die literature.
 pub(super) const REPEAT_OCCASIONS: Feature = Feature {
@@ -8,6 +8,8 @@ pub(super) const REPEAT_OCCASIONS: Feature = Feature {
     group: Some("rfm"),
     unit: Unit::Count,
     base: Base::Behavioural,
+    label: "days with an order after the first",
+    direction: Direction::High,
     doc: "Occasions after the first: x of the buy-till-you-die literature.",
     notes: "`occasions` - 1.",
     missing: "no visible order: null",

@@ -1,6 +1,6 @@
 //! `repeat_spend_mean`
 
-use super::{Base, Definition, Example, Feature, Unit};
+use super::{Base, Definition, Direction, Example, Feature, Unit};
 
 /// Mean money of an occasion after the first: m of the Gamma-Gamma model.
 pub(super) const REPEAT_SPEND_MEAN: Feature = Feature {
@@ -8,6 +8,8 @@ pub(super) const REPEAT_SPEND_MEAN: Feature = Feature {
     group: Some("rfm"),
     unit: Unit::Currency,
     base: Base::Value,
+    label: "mean money of a day with an order after the first",
+    direction: Direction::High,
     doc: "Mean money of an occasion after the first: m of the Gamma-Gamma model.",
     notes: "(`spend_total` - `first_day_spend`) / `repeat_occasions` (Fader and Hardie 2013).",
     missing: "no repeat occasion: null",

@@ -1,6 +1,6 @@
 //! `spend_total`
 
-use super::{Aggregate, Base, Definition, Example, Feature, Unit};
+use super::{Aggregate, Base, Definition, Direction, Example, Feature, Unit};
 
 /// Money of all orders up to `as_of`.
 pub(super) const SPEND_TOTAL: Feature = Feature {
@@ -8,6 +8,8 @@ pub(super) const SPEND_TOTAL: Feature = Feature {
     group: Some("rfm"),
     unit: Unit::Currency,
     base: Base::Value,
+    label: "money of all orders so far",
+    direction: Direction::High,
     doc: "Money of all orders up to `as_of`.",
     notes: "Sum of the source's `amount`, exact and rounded once.",
     missing: "no visible order: 0",

@@ -1,6 +1,6 @@
 //! `t_x_days`
 
-use super::{Base, Definition, Example, Feature, Unit};
+use super::{Base, Definition, Direction, Example, Feature, Unit};
 
 /// Days from the first to the last occasion: t_x of the buy-till-you-die literature.
 pub(super) const T_X_DAYS: Feature = Feature {
@@ -8,6 +8,8 @@ pub(super) const T_X_DAYS: Feature = Feature {
     group: Some("rfm"),
     unit: Unit::Days,
     base: Base::Behavioural,
+    label: "days from the first to the last order",
+    direction: Direction::None,
     doc: "Days from the first to the last occasion: t_x of the buy-till-you-die literature.",
     notes: "Grows with activity, whereas `recency_days` shrinks.",
     missing: "no visible order: null",

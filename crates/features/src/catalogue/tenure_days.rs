@@ -1,6 +1,6 @@
 //! `tenure_days`
 
-use super::{Base, Definition, Example, Feature, Unit};
+use super::{Base, Definition, Direction, Example, Feature, Unit};
 
 /// Days from the customer's first order to `as_of`.
 pub(super) const TENURE_DAYS: Feature = Feature {
@@ -8,6 +8,8 @@ pub(super) const TENURE_DAYS: Feature = Feature {
     group: Some("rfm"),
     unit: Unit::Days,
     base: Base::Lifecycle,
+    label: "days since the first order",
+    direction: Direction::None,
     doc: "Days from the customer's first order to `as_of`.",
     notes: "T of the buy-till-you-die literature, in days.",
     missing: "no visible order: null",

@@ -2,9 +2,9 @@
 
 use tessera_expr::rel::{Agg, AggOp};
 use tessera_expr::{BinaryOp, Expr, Schema, Type};
-use tessera_spec::pipeline::{At, Attribute, Several, Source, SourceKind};
+use tessera_spec::pipeline::{At, Attribute, Direction, Several, Source, SourceKind};
 
-use super::{Planner, default_unit};
+use super::{FeatureInfo, Planner, default_unit, label_of};
 
 impl Planner<'_> {
     /// Columns of attribute sources: the latest row that holds at `as_of`. By source and column, so that the order of the file
@@ -49,16 +49,20 @@ impl Planner<'_> {
                     ty,
                 );
                 let unit = attribute.unit.unwrap_or(default_unit(ty));
-                self.publish(
-                    name,
+                let info = FeatureInfo {
+                    name: name.clone(),
                     ty,
                     unit,
-                    attribute.base,
-                    format!(
+                    base: attribute.base,
+                    label: label_of(name),
+                    direction: Direction::None,
+                    definition: format!(
                         "`{name}` of `{}`, the row that holds at `as_of`.",
                         source.name.value
                     ),
-                );
+                    source: Some(source.name.value.clone()),
+                };
+                self.publish(info, &attribute.description);
             }
         }
     }

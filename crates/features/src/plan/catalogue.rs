@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use tessera_expr::Expr;
 use tessera_expr::rel::{Agg, AggOp};
 use tessera_spec::diagnostic::{Diagnostic, unknown_name};
-use tessera_spec::pipeline::{At, LifecycleLimits, Source, SourceKind, Span};
+use tessera_spec::pipeline::{At, Description, LifecycleLimits, Source, SourceKind, Span};
 
-use super::Planner;
 use super::derived::Pending;
+use super::{FeatureInfo, Planner};
 use crate::catalogue::{self, CATALOGUE, Definition};
 
 impl Planner<'_> {
@@ -150,13 +150,17 @@ impl Planner<'_> {
                     ty,
                 );
                 if published {
-                    self.publish(
-                        feature.name,
+                    let info = FeatureInfo {
+                        name: feature.name.to_owned(),
                         ty,
-                        feature.unit,
-                        feature.base,
-                        format!("{} From `{source}`.", feature.doc),
-                    );
+                        unit: feature.unit,
+                        base: feature.base,
+                        label: feature.label.to_owned(),
+                        direction: feature.direction,
+                        definition: format!("{} From `{source}`.", feature.doc),
+                        source: Some(source.clone()),
+                    };
+                    self.publish(info, &Description::default());
                 }
             }
             Definition::Derived(sql) => {
@@ -185,6 +189,7 @@ impl Planner<'_> {
             late,
             unit: Some(feature.unit),
             base: feature.base,
+            description: Description::default(),
             published,
         });
     }

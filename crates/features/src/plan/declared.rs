@@ -3,10 +3,10 @@
 use tessera_expr::rel::{Agg, AggOp, Window};
 use tessera_expr::{Expr, Type, condition_at, parse_at};
 use tessera_spec::diagnostic::Diagnostic;
-use tessera_spec::pipeline::{AggFunc, At, FeatureBody, FeatureDecl, Span, Unit};
+use tessera_spec::pipeline::{AggFunc, At, Direction, FeatureBody, FeatureDecl, Span, Unit};
 
 use super::derived::Pending;
-use super::{Planner, default_unit};
+use super::{FeatureInfo, Planner, default_unit, label_of};
 
 impl Planner<'_> {
     /// Aggregates join the pass over their source, expressions wait for what they use. By name, so that the order of the file
@@ -33,6 +33,7 @@ impl Planner<'_> {
                     late: false,
                     unit: feature.unit,
                     base: feature.base,
+                    description: feature.description.clone(),
                     published: true,
                 }),
                 FeatureBody::Aggregate { .. } => self.declared_aggregate(feature),
@@ -83,7 +84,17 @@ impl Planner<'_> {
             },
             ty,
         );
-        self.publish(name, ty, unit, feature.base, definition);
+        let info = FeatureInfo {
+            name: name.clone(),
+            ty,
+            unit,
+            base: feature.base,
+            label: label_of(name),
+            direction: Direction::None,
+            definition,
+            source: Some(from.value.clone()),
+        };
+        self.publish(info, &feature.description);
     }
 }
 

@@ -2,9 +2,9 @@
 
 use tessera_expr::{ErrorKind, Expr, Type};
 use tessera_spec::diagnostic::Diagnostic;
-use tessera_spec::pipeline::{Base, ExprText, Unit};
+use tessera_spec::pipeline::{Base, Description, Direction, ExprText, Unit};
 
-use super::{BASE_GAP_DAYS, PRIOR_GAPS, Planner, default_unit};
+use super::{BASE_GAP_DAYS, FeatureInfo, PRIOR_GAPS, Planner, default_unit, label_of};
 use crate::catalogue;
 
 /// Expressions by the name of what they compute, in order.
@@ -17,6 +17,7 @@ pub(super) struct Pending {
     pub(super) late: bool,
     pub(super) unit: Option<Unit>,
     pub(super) base: Base,
+    pub(super) description: Description,
     pub(super) published: bool,
 }
 
@@ -71,9 +72,19 @@ impl Planner<'_> {
     fn publish_derived(&mut self, pending: &Pending, expr: &Expr) {
         if pending.published {
             let unit = pending.unit.unwrap_or(default_unit(expr.ty));
-            let definition = catalogue::find(&pending.name)
-                .map_or_else(|| format!("`{}`", pending.text.value), |f| f.doc.to_owned());
-            self.publish(&pending.name, expr.ty, unit, pending.base, definition);
+            let found = catalogue::find(&pending.name);
+            let info = FeatureInfo {
+                name: pending.name.clone(),
+                ty: expr.ty,
+                unit,
+                base: pending.base,
+                label: found.map_or_else(|| label_of(&pending.name), |f| f.label.to_owned()),
+                direction: found.map_or(Direction::None, |f| f.direction),
+                definition: found
+                    .map_or_else(|| format!("`{}`", pending.text.value), |f| f.doc.to_owned()),
+                source: None,
+            };
+            self.publish(info, &pending.description);
         }
     }
 

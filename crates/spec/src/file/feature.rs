@@ -3,7 +3,8 @@
 use crate::diagnostic::{Diagnostic, suggest, unknown_name};
 use crate::duration;
 use crate::pipeline::{
-    AggFunc, At, Base, FeatureBody, FeatureDecl, Features, LifecycleLimits, Source, SourceKind,
+    AggFunc, At, Base, Description, FeatureBody, FeatureDecl, Features, LifecycleLimits, Source,
+    SourceKind,
 };
 use crate::reader::{Entry, Reader};
 use crate::written::word::LifecycleKind;
@@ -38,10 +39,17 @@ pub(super) fn features(file: &Reader<'_>, sources: &[Source]) -> Features {
         lifecycle: lifecycle
             .map_or_else(LifecycleLimits::default, |inner| lifecycle_limits(&inner)),
         declared: Vec::new(),
+        described: Vec::new(),
     };
     for entry in table.entries() {
         if !KEYS.contains(&entry.key.value.as_str()) {
-            features.declared.extend(feature(&table, entry, sources));
+            match feature(&table, entry, sources) {
+                Some(Entered::Feature(feature)) => features.declared.push(feature),
+                Some(Entered::Described(name, description)) => {
+                    features.described.push((name, description));
+                }
+                None => {}
+            }
         }
     }
     features
@@ -131,7 +139,31 @@ fn fixed(table: &Reader<'_>) -> LifecycleLimits {
     }
 }
 
-fn feature(features: &Reader<'_>, entry: Entry<'_>, sources: &[Source]) -> Option<FeatureDecl> {
+/// What an entry of `[features]` states.
+enum Entered {
+    /// A feature.
+    Feature(FeatureDecl),
+    /// Label and direction of a feature of the catalogue.
+    Described(At<String>, Description),
+}
+
+/// `label` and `direction`: how people read a feature.
+pub(super) fn description(table: &Reader<'_>) -> Description {
+    Description {
+        label: table
+            .text("label")
+            .map(|label| label.value.trim().to_owned()),
+        direction: table.word("direction"),
+    }
+}
+
+/// Whether a table only says how people read a feature.
+fn is_described(table: &Reader<'_>) -> bool {
+    let states = |keys: &[&str]| keys.iter().any(|key| table.has(key));
+    states(&["label", "direction"]) && !states(&["expr", "base", "unit"]) && !states(&OF_AGGREGATES)
+}
+
+fn feature(features: &Reader<'_>, entry: Entry<'_>, sources: &[Source]) -> Option<Entered> {
     let name = entry.key;
     if entry.value.get_ref().as_table().is_none() {
         not_a_table(features, &name);
@@ -140,10 +172,16 @@ fn feature(features: &Reader<'_>, entry: Entry<'_>, sources: &[Source]) -> Optio
     check_name(features.notes, Names::Column, "feature", &name);
     let named = format!("feature `{}`", name.value);
     let table = features.as_table(entry.value, &named, &named)?;
+    if is_described(&table) {
+        let description = description(&table);
+        table.finish();
+        return Some(Entered::Described(name, description));
+    }
     let base = table
         .word("base")
         .map_or(Base::Behavioural, |base| base.value);
     let unit = table.word("unit").map(|unit| unit.value);
+    let description = description(&table);
     let stray = OF_AGGREGATES.into_iter().find(|key| table.has(key));
     let body = match (table.has("expr"), stray) {
         (true, Some(key)) => {
@@ -162,12 +200,13 @@ fn feature(features: &Reader<'_>, entry: Entry<'_>, sources: &[Source]) -> Optio
         }
     };
     table.finish();
-    Some(FeatureDecl {
+    Some(Entered::Feature(FeatureDecl {
         name,
         base,
         unit,
+        description,
         body: body?,
-    })
+    }))
 }
 
 fn both_or_neither(message: String, span: std::ops::Range<usize>) -> Diagnostic {

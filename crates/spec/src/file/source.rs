@@ -437,6 +437,7 @@ fn attributes(table: &Reader<'_>, kind: Option<SourceKind>) -> Vec<Attribute> {
             "say what kind of knowledge it is: `base = \"firmographic\"`, for instance",
         );
         let unit = inner.word("unit").map(|unit| unit.value);
+        let description = super::feature::description(&inner);
         for key in ["max_age_days", "consent_scope", "sensitive"] {
             inner.not_built(key, &format!("`{key}` of attributes is"));
         }
@@ -445,6 +446,7 @@ fn attributes(table: &Reader<'_>, kind: Option<SourceKind>) -> Vec<Attribute> {
             column: entry.key,
             base: base.map_or(Base::Firmographic, |base| base.value),
             unit,
+            description,
         });
     }
     list

@@ -45,6 +45,50 @@ pub enum Unit {
     Number,
 }
 
+/// Which values of a number are good.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+pub enum Direction {
+    /// High values are good.
+    #[serde(rename = "high is good")]
+    High,
+    /// Low values are good.
+    #[serde(rename = "low is good")]
+    Low,
+    /// Neither end is good by itself.
+    #[default]
+    #[serde(rename = "none")]
+    None,
+}
+
+impl Direction {
+    /// As TOML and tables write it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::High => "high is good",
+            Self::Low => "low is good",
+            Self::None => "none",
+        }
+    }
+}
+
+/// How people read a feature: `label` and `direction`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Description {
+    /// What people call it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub label: Option<String>,
+    /// Which values are good.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub direction: Option<At<Direction>>,
+}
+
+impl Description {
+    /// Whether nothing is stated.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
 /// `[features]`.
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct Features {
@@ -56,6 +100,9 @@ pub struct Features {
     pub lifecycle: LifecycleLimits,
     /// Declared features in file order.
     pub declared: Vec<FeatureDecl>,
+    /// Labels and directions of catalogue features.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub described: Vec<(At<String>, Description)>,
 }
 
 /// How lifecycle stages are defined (DEFINITIONS §3).
@@ -98,6 +145,9 @@ pub struct FeatureDecl {
     pub base: Base,
     /// Unit of the number, if stated.
     pub unit: Option<Unit>,
+    /// How people read it.
+    #[serde(flatten)]
+    pub description: Description,
     /// How it is computed.
     pub body: FeatureBody,
 }

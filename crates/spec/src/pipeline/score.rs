@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{At, ExprText, Unit};
+use super::{At, Direction, ExprText, Unit};
 
 /// `[scores.NAME]`: a model's output per customer.
 #[derive(Debug, Clone, Serialize)]
@@ -204,6 +204,10 @@ pub struct ScoreColumn {
     pub unit: Unit,
     /// What it means, as text.
     pub about: &'static str,
+    /// What people call it.
+    pub label: &'static str,
+    /// Which values are good.
+    pub direction: Direction,
     /// It only qualifies another column (the end of an interval, a reason): segments are not profiled by it.
     pub detail: bool,
 }
@@ -216,103 +220,186 @@ impl ScoreColumn {
 }
 
 /// The expected values of a `clv` score, each published with its 80 and 95% interval.
-pub const CLV_ESTIMATES: [(&str, Unit, &str); 5] = [
+pub const CLV_ESTIMATES: [(&str, Unit, Meaning); 5] = [
     (
         "alive_probability",
         Unit::Ratio,
-        "probability that the customer will buy again at all",
+        (
+            "probability that the customer will buy again at all",
+            "probability of buying again",
+            Direction::High,
+        ),
     ),
     (
         "expected_purchases",
         Unit::Count,
-        "expected purchases within the horizon",
+        (
+            "expected purchases within the horizon",
+            "expected purchases",
+            Direction::High,
+        ),
     ),
     (
         "no_purchase_probability",
         Unit::Ratio,
-        "probability of no purchase within the horizon",
+        (
+            "probability of no purchase within the horizon",
+            "probability of no purchase",
+            Direction::Low,
+        ),
     ),
     (
         "expected_spend",
         Unit::Currency,
-        "expected spend per purchase",
+        (
+            "expected spend per purchase",
+            "expected money of a purchase",
+            Direction::High,
+        ),
     ),
     (
         "clv",
         Unit::Currency,
-        "residual lifetime value within the horizon: margin, discounted",
+        (
+            "residual lifetime value within the horizon: margin, discounted",
+            "lifetime value",
+            Direction::High,
+        ),
     ),
 ];
 
+/// What a column means, what people call it, and which of its values are good.
+pub type Meaning = (&'static str, &'static str, Direction);
+
 /// Ends of the 80 and 95% intervals, as the ends of column names.
 pub const INTERVAL_ENDS: [&str; 4] = ["low_95", "low_80", "high_80", "high_95"];
+
+impl ScoreColumn {
+    fn new(name: String, unit: Unit, (about, label, direction): Meaning) -> Self {
+        Self {
+            name,
+            unit,
+            about,
+            label,
+            direction,
+            detail: false,
+        }
+    }
+
+    /// As one that only qualifies another column.
+    fn detail(mut self) -> Self {
+        self.detail = true;
+        self
+    }
+}
 
 impl Score {
     /// The columns that the score adds to `customers`, in order.
     pub fn columns(&self) -> Vec<ScoreColumn> {
         let name = &self.name.value;
-        let column = |name: String, unit, about| ScoreColumn {
-            name,
-            unit,
-            about,
-            detail: false,
-        };
         match &self.kind {
-            ScoreKind::Supervised(_) => {
-                let mut columns = vec![
-                    column(
-                        format!("{name}_probability"),
-                        Unit::Ratio,
-                        "probability of churn within the horizon; null for who cannot churn",
-                    ),
-                    ScoreColumn {
-                        name: format!("{name}_excluded"),
-                        unit: Unit::Label,
-                        about: "why there is no probability: who never bought or churned before cannot churn",
-                        detail: true,
-                    },
-                ];
-                columns.extend((1..=3).map(|rank| ScoreColumn {
-                    name: format!("{name}_reason_{rank}"),
-                    unit: Unit::Label,
-                    about: "what raises the probability most",
-                    detail: true,
-                }));
-                columns
-            }
+            ScoreKind::Supervised(_) => churn_columns(name),
             ScoreKind::Clv(clv) => clv.columns(),
-            ScoreKind::Contractual(contractual) => {
-                let mut columns = vec![
-                    column(
-                        format!("{name}_survival_probability"),
-                        Unit::Ratio,
-                        "probability that a current contract outlasts the horizon",
-                    ),
-                    column(
-                        format!("{name}_remaining_days"),
-                        Unit::Days,
-                        "expected remaining lifetime within the horizon",
-                    ),
-                ];
-                if contractual.value.is_some() {
-                    columns.push(column(
-                        format!("{name}_residual_value"),
-                        Unit::Currency,
-                        "expected discounted value of the remaining lifetime",
-                    ));
-                }
-                columns
-            }
-            ScoreKind::Health(_) => vec![
-                column(name.clone(), Unit::Score, "health from 0 to 100"),
-                column(format!("{name}_band"), Unit::Label, "band of the health"),
-                column(
-                    format!("{name}_coverage"),
-                    Unit::Ratio,
-                    "share of the weight that is present",
-                ),
-            ],
+            ScoreKind::Contractual(contractual) => contractual.columns(name),
+            ScoreKind::Health(_) => health_columns(name),
         }
+    }
+}
+
+fn churn_columns(name: &str) -> Vec<ScoreColumn> {
+    let mut columns = vec![
+        ScoreColumn::new(
+            format!("{name}_probability"),
+            Unit::Ratio,
+            (
+                "probability of churn within the horizon; null for who cannot churn",
+                "probability of churn",
+                Direction::Low,
+            ),
+        ),
+        ScoreColumn::new(
+            format!("{name}_excluded"),
+            Unit::Label,
+            (
+                "why there is no probability: who never bought or churned before cannot churn",
+                "why there is no probability of churn",
+                Direction::None,
+            ),
+        )
+        .detail(),
+    ];
+    columns.extend((1..=3).map(|rank| {
+        let name = format!("{name}_reason_{rank}");
+        let about = "what raises the probability most";
+        ScoreColumn::new(
+            name,
+            Unit::Label,
+            (about, "reason of churn", Direction::None),
+        )
+        .detail()
+    }));
+    columns
+}
+
+fn health_columns(name: &str) -> Vec<ScoreColumn> {
+    let column = |end: &str, unit, meaning| ScoreColumn::new(format!("{name}{end}"), unit, meaning);
+    vec![
+        column(
+            "",
+            Unit::Score,
+            ("health from 0 to 100", "health", Direction::High),
+        ),
+        column(
+            "_band",
+            Unit::Label,
+            ("band of the health", "band of the health", Direction::None),
+        ),
+        column(
+            "_coverage",
+            Unit::Ratio,
+            (
+                "share of the weight that is present",
+                "known share of the health's weight",
+                Direction::None,
+            ),
+        ),
+    ]
+}
+
+impl ContractualScore {
+    fn columns(&self, name: &str) -> Vec<ScoreColumn> {
+        let mut columns = vec![
+            ScoreColumn::new(
+                format!("{name}_survival_probability"),
+                Unit::Ratio,
+                (
+                    "probability that a current contract outlasts the horizon",
+                    "probability that the contract goes on",
+                    Direction::High,
+                ),
+            ),
+            ScoreColumn::new(
+                format!("{name}_remaining_days"),
+                Unit::Days,
+                (
+                    "expected remaining lifetime within the horizon",
+                    "expected remaining days of the contract",
+                    Direction::High,
+                ),
+            ),
+        ];
+        if self.value.is_some() {
+            columns.push(ScoreColumn::new(
+                format!("{name}_residual_value"),
+                Unit::Currency,
+                (
+                    "expected discounted value of the remaining lifetime",
+                    "expected value of the remaining contract",
+                    Direction::High,
+                ),
+            ));
+        }
+        columns
     }
 }
 
@@ -321,34 +408,35 @@ impl ClvScore {
         let prefix = &self.prefix;
         let modelled = if self.spend { 5 } else { 3 };
         let mut columns = Vec::new();
-        for (name, unit, about) in &CLV_ESTIMATES[..modelled] {
-            let mut push = |name: String, detail: bool| {
-                columns.push(ScoreColumn {
-                    name,
-                    unit: *unit,
-                    about,
-                    detail,
-                });
-            };
-            push(format!("{prefix}{name}"), false);
-            for end in INTERVAL_ENDS {
-                push(format!("{prefix}{name}_{end}"), true);
-            }
+        for (name, unit, meaning) in CLV_ESTIMATES[..modelled].iter().copied() {
+            let column = |name: String| ScoreColumn::new(name, unit, meaning);
+            columns.push(column(format!("{prefix}{name}")));
+            let ends = INTERVAL_ENDS.iter();
+            columns.extend(ends.map(|end| column(format!("{prefix}{name}_{end}")).detail()));
         }
         if self.spend {
-            columns.push(ScoreColumn {
-                name: format!("{prefix}past_value"),
-                unit: Unit::Currency,
-                about: "margin of what was spent so far",
-                detail: false,
-            });
+            columns.push(ScoreColumn::new(
+                format!("{prefix}past_value"),
+                Unit::Currency,
+                (
+                    "margin of what was spent so far",
+                    "margin so far",
+                    Direction::High,
+                ),
+            ));
         }
-        columns.push(ScoreColumn {
-            name: format!("{prefix}model_fallback"),
-            unit: Unit::Label,
-            about: "the model of purchases that served: the first of the pipeline, or its fallback model",
-            detail: true,
-        });
+        columns.push(
+            ScoreColumn::new(
+                format!("{prefix}model_fallback"),
+                Unit::Label,
+                (
+                    "the model of purchases that served: the first of the pipeline, or its fallback model",
+                    "model of purchases",
+                    Direction::None,
+                ),
+            )
+            .detail(),
+        );
         columns
     }
 }

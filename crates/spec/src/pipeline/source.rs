@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize, Serializer};
 
-use super::{At, Base, Column, ExprText, Join, TextSettings, Through, Unit};
+use super::{At, Base, Column, Description, ExprText, Join, TextSettings, Through, Unit};
 
 /// `[sources.NAME]`.
 #[derive(Debug, Clone, Serialize)]
@@ -257,6 +257,9 @@ pub struct Attribute {
     pub base: Base,
     /// Unit of a number.
     pub unit: Option<Unit>,
+    /// How people read it.
+    #[serde(flatten)]
+    pub description: Description,
 }
 
 fn zone_name<S: Serializer>(value: &Option<At<chrono_tz::Tz>>, to: S) -> Result<S::Ok, S::Error> {

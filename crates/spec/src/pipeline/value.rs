@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{ExprText, Pipeline, ScoreKind, Unit};
+use super::{Direction, ExprText, Pipeline, ScoreKind, Unit};
 
 /// `[value]`: each an expression over features and scores; the unit is money.
 #[derive(Debug, Clone, Default, Serialize)]
@@ -28,6 +28,10 @@ pub struct ValueColumn {
     pub unit: Unit,
     /// What it means, as text.
     pub about: String,
+    /// What people call it.
+    pub label: String,
+    /// Which values are good.
+    pub direction: Direction,
     /// The expression.
     pub text: String,
 }
@@ -64,16 +68,31 @@ impl Pipeline {
         };
         let per = value.per.as_deref().unwrap_or("period");
         let stated = [
-            (VALUE_NOW, &value.now, format!("paid or spent per {per}")),
-            (VALUE_FUTURE, &value.future, "to be expected".to_owned()),
-            (VALUE_PAST, &value.past, "brought so far".to_owned()),
+            (
+                VALUE_NOW,
+                &value.now,
+                "now",
+                format!("paid or spent per {per}"),
+            ),
+            (
+                VALUE_FUTURE,
+                &value.future,
+                "future",
+                "to be expected".to_owned(),
+            ),
+            (VALUE_PAST, &value.past, "past", "brought so far".to_owned()),
         ];
-        let column = |(name, text, about): (&'static str, &Option<ExprText>, String)| {
+        let column = |(name, text, tense, about): (_, &Option<ExprText>, &str, String)| {
             let text = text.as_ref()?.value.trim().to_owned();
             Some(ValueColumn {
                 name,
                 unit: Unit::Currency,
                 about: format!("Value {about}: {text}."),
+                label: match tense {
+                    "now" => format!("value per {per}"),
+                    _ => format!("{tense} value"),
+                },
+                direction: Direction::High,
                 text,
             })
         };
@@ -84,6 +103,8 @@ impl Pipeline {
                 name: VALUE_AT_RISK,
                 unit: Unit::Currency,
                 about: format!("Probability of churn ({risk}) x future value ({future})."),
+                label: "value at risk".to_owned(),
+                direction: Direction::Low,
                 text: format!("({risk}) * ({future})"),
             });
         }

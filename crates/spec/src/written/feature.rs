@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 
 use super::word::LifecycleKind;
-use crate::pipeline::{AggFunc, Base, Unit};
+use crate::pipeline::{AggFunc, Base, Direction, Unit};
 
 /// Features of the catalogue, and declared ones: every other key is the name of a feature.
 #[derive(JsonSchema)]
@@ -63,13 +63,15 @@ struct CadenceTable {
     prior_gaps: Option<f64>,
 }
 
-/// A declared feature: an aggregate over a source, or an expression over other features.
+/// A declared feature: an aggregate over a source, or an expression over other features. Or label and direction of a feature of
+/// the catalogue.
 #[derive(JsonSchema)]
 #[schemars(untagged)]
 #[expect(dead_code, reason = "the shape of a value; never filled")]
 enum FeatureTable {
     Aggregate(AggregateTable),
     Derived(DerivedTable),
+    Described(DescribedTable),
 }
 
 /// An aggregate over the rows of a customer.
@@ -96,6 +98,11 @@ struct AggregateTable {
     base: Option<Base>,
     /// What the number counts.
     unit: Option<Unit>,
+    /// What people call it, such as `days since the last order`: reasons and the report use it; the name, its underscores as
+    /// spaces, by default.
+    label: Option<String>,
+    /// Which values are good: colours of the report and the reading of changes follow it; `none` by default.
+    direction: Option<Direction>,
 }
 
 /// An expression over other features.
@@ -109,4 +116,20 @@ struct DerivedTable {
     base: Option<Base>,
     /// What the number counts.
     unit: Option<Unit>,
+    /// What people call it, such as `days since the last order`: reasons and the report use it; the name, its underscores as
+    /// spaces, by default.
+    label: Option<String>,
+    /// Which values are good: colours of the report and the reading of changes follow it; `none` by default.
+    direction: Option<Direction>,
+}
+
+/// How people read a feature of the catalogue.
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields, extend("minProperties" = 1))]
+#[expect(dead_code, reason = "the shape of a table; never filled")]
+struct DescribedTable {
+    /// What people call it; that of the catalogue by default.
+    label: Option<String>,
+    /// Which values are good; that of the catalogue by default.
+    direction: Option<Direction>,
 }

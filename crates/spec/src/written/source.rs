@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use super::form::{ColumnValue, TextTable};
 use super::join::{JoinTable, KeyValue};
 use super::word::RepeatedRows;
-use crate::pipeline::{Base, Format, OnBadRow, OnBadValue, Several, SourceKind, Unit};
+use crate::pipeline::{Base, Direction, Format, OnBadRow, OnBadValue, Several, SourceKind, Unit};
 
 /// A table of the lake.
 #[derive(JsonSchema)]
@@ -204,4 +204,9 @@ struct AttributeTable {
     base: Base,
     /// Unit of a number.
     unit: Option<Unit>,
+    /// What people call it, such as `days since the last order`: reasons and the report use it; the name, its underscores as
+    /// spaces, by default.
+    label: Option<String>,
+    /// Which values are good: colours of the report and the reading of changes follow it; `none` by default.
+    direction: Option<Direction>,
 }

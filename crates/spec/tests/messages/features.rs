@@ -47,6 +47,27 @@ fn declared_features() {
 }
 
 #[test]
+fn labels_and_directions() {
+    assert_told!(family(&[
+        (
+            "a label of nothing",
+            "expr = \"spend_90d / 90\",",
+            "expr = \"spend_90d / 90\", label = \" \","
+        ),
+        (
+            "an unknown direction",
+            "expr = \"spend_90d / 90\",",
+            "expr = \"spend_90d / 90\", direction = \"up\","
+        ),
+        (
+            "a unit of a feature that is only described",
+            "spend_rate = { expr = \"spend_90d / 90\", base = \"value\" }",
+            "recency_days = { label = \"days since the last visit\", unit = \"days\" }"
+        ),
+    ]));
+}
+
+#[test]
 fn windows() {
     assert_told!(family(&[
         ("hours", "window = \"90d\"", "window = \"36h\""),
