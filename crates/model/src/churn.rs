@@ -26,7 +26,8 @@
 //!
 //! let today = Inputs::new(1).number("recency_days", vec![190.0])?.label("plan", [Some("basic")])?;
 //! assert!(fit.probabilities(&today)?[0] > fit.base_rate());
-//! assert_eq!(fit.reasons(&today)?[0][0].as_ref().map(|r| r.text.as_str()), Some("recency_days is high: 190"));
+//! let reasons = fit.reasons(&today)?;
+//! assert!(reasons.customers[0].raised);
 //! # Ok::<(), tessera_model::churn::ChurnError>(())
 //! ```
 //!
@@ -37,7 +38,7 @@
 //! - the models: `churn/logistic.rs`, `churn/forest.rs`; the rule to beat: `churn/recency.rs`; all as one: `churn/predictor.rs`
 //! - calibration: `churn/calibration.rs`, with the rising curve of `churn/curve.rs`
 //! - the test, and who serves: `churn/trial.rs`
-//! - fit, scores, reasons: `churn/fit.rs`; as rows of tables: `churn/parameters.rs`
+//! - fit and scores: `churn/fit.rs`; why a probability is high or low: `churn/reasons.rs`; as rows of tables: `churn/parameters.rs`
 
 mod calibration;
 mod curve;
@@ -51,15 +52,17 @@ mod logistic;
 mod parameters;
 mod plan;
 mod predictor;
+mod reasons;
 mod recency;
 mod split;
 mod trial;
 
 pub use error::ChurnError;
-pub use fit::{ChurnFit, Reason};
+pub use fit::ChurnFit;
 pub use inputs::{Inputs, LabelColumn, Observation, Panel};
 pub use parameters::{CalibrationRow, Parameter};
 pub use plan::{CalibrationKind, ChurnModel, ChurnPlan};
 pub use predictor::ChurnServed;
+pub use reasons::{Contribution, CustomerReasons, InputValue, REASONS, Reasons, TypicalInput};
 pub use split::Fold;
 pub use trial::{Backtest, Candidate};

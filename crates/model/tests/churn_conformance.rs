@@ -4,8 +4,8 @@
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use tessera_model::churn::{
-    CalibrationKind, ChurnError, ChurnFit, ChurnModel, ChurnPlan, ChurnServed, Inputs, Observation,
-    Panel,
+    CalibrationKind, ChurnError, ChurnFit, ChurnModel, ChurnPlan, ChurnServed, InputValue, Inputs,
+    Observation, Panel, TypicalInput,
 };
 
 const DATES: [i32; 4] = [15_000, 15_030, 15_060, 15_120];
@@ -182,9 +182,10 @@ fn without_structure_the_base_rate_serves() {
     assert!(
         fit.reasons(&score)
             .unwrap()
+            .customers
             .iter()
-            .flatten()
-            .all(Option::is_none)
+            .flat_map(|customer| customer.strongest)
+            .all(|reason| reason.is_none())
     );
 }
 
@@ -203,42 +204,91 @@ fn of_forty_panels_without_structure_at_most_three_get_a_model() {
     assert!(models <= 3, "{models}");
 }
 
+/// The columns of a table with one of them exchanged for a typical value.
+fn with_typical(rows: &Rows, input: &TypicalInput) -> Inputs {
+    let n = rows.recency.len();
+    let number = |column: &str, own: &[f64]| match &input.typical {
+        InputValue::Number(typical) if input.column == column => vec![*typical; n],
+        InputValue::Missing if input.column == column => vec![f64::NAN; n],
+        _ => own.to_vec(),
+    };
+    let plan = match &input.typical {
+        InputValue::Label(typical) if input.column == "plan" => vec![Some(typical.as_str()); n],
+        _ => rows.plan.clone(),
+    };
+    Inputs::new(n)
+        .number("recency_days", number("recency_days", &rows.recency))
+        .unwrap()
+        .number("noise", number("noise", &rows.noise))
+        .unwrap()
+        .label("plan", plan)
+        .unwrap()
+        .number("constant", vec![4.0; n])
+        .unwrap()
+}
+
 #[test]
-fn reasons_are_in_words_and_raise() {
+fn a_reason_is_what_the_probability_would_lose_with_the_typical_value() {
+    for model in [
+        Some(ChurnModel::Logistic),
+        Some(ChurnModel::RandomForest),
+        None,
+    ] {
+        let models = model.into_iter().collect();
+        let fit = ChurnFit::fit(&panel(3_000, 1.0), &ChurnPlan { models, ..plan() }).unwrap();
+        let customers = rows(16_000, 400, 1.0);
+        let score = inputs(&customers);
+        let reasons = fit.reasons(&score).unwrap();
+        let own = fit.probabilities(&score).unwrap();
+        let exchanged = reasons.inputs.iter().map(|input| {
+            let exchanged = with_typical(&customers, input);
+            fit.probabilities(&exchanged).unwrap()
+        });
+        let exchanged: Vec<Vec<f64>> = exchanged.collect();
+        let mut given = 0;
+        for (row, customer) in reasons.customers.iter().enumerate() {
+            assert_eq!(customer.raised, own[row] >= fit.base_rate());
+            let mut last = f64::INFINITY;
+            for reason in customer.strongest.iter().flatten() {
+                let name = reasons.inputs[reason.input].column.as_str();
+                assert!(name == "recency_days" || name == "plan", "{name}");
+                let logit = |p: f64| (p / (1.0 - p)).ln();
+                let moved = logit(own[row]) - logit(exchanged[reason.input][row]);
+                assert_eq!(moved > 0.0, customer.raised, "{row} {name} {moved}");
+                assert_eq!(reason.log_odds > 0.0, customer.raised);
+                assert!(moved.abs() <= last + 1e-9, "{row}: not by strength");
+                last = moved.abs();
+                given += 1;
+            }
+        }
+        assert!(given >= 400, "{:?}: {given}", fit.served());
+    }
+}
+
+#[test]
+fn the_typical_customer_has_the_median_and_the_most_frequent_label() {
     let fit = ChurnFit::fit(&panel(1_500, 1.0), &plan()).unwrap();
-    assert_eq!(fit.served(), ChurnServed::Logistic, "{}", fit.reason());
-    let score = Inputs::new(2)
-        .number("recency_days", vec![290.0, 10.0])
+    let score = Inputs::new(4)
+        .number("recency_days", vec![290.0, 10.0, 20.0, f64::NAN])
         .unwrap()
-        .number("noise", vec![f64::NAN, 0.5])
+        .number("noise", vec![f64::NAN, f64::NAN, f64::NAN, 0.5])
         .unwrap()
-        .number("constant", vec![4.0, 9.0])
+        .number("constant", vec![4.0; 4])
         .unwrap()
-        .label("plan", [Some("basic"), Some("team")])
+        .label("plan", [Some("pro"), Some("basic"), Some("pro"), None])
         .unwrap();
     let reasons = fit.reasons(&score).unwrap();
-    let texts: Vec<&str> = reasons[0]
-        .iter()
-        .flatten()
-        .map(|r| r.text.as_str())
-        .collect();
-    assert!(texts.contains(&"recency_days is high: 290"), "{texts:?}");
-    assert!(texts.contains(&"plan = basic"), "{texts:?}");
-    assert!(
-        reasons
-            .iter()
-            .flatten()
-            .flatten()
-            .all(|r| r.contribution > 0.0)
-    );
-    assert!(
-        !reasons[1]
-            .iter()
-            .flatten()
-            .any(|r| r.column == "recency_days")
-    );
-    let p = fit.probabilities(&score).unwrap();
-    assert!(p[0] > p[1]);
+    let typical = |column: &str| {
+        let mut inputs = reasons.inputs.iter();
+        inputs
+            .find(|input| input.column == column)
+            .unwrap()
+            .typical
+            .clone()
+    };
+    assert_eq!(typical("recency_days"), InputValue::Number(20.0));
+    assert_eq!(typical("noise"), InputValue::Missing);
+    assert_eq!(typical("plan"), InputValue::Label("pro".to_owned()));
 }
 
 #[test]
@@ -317,7 +367,7 @@ fn unseen_labels_extreme_and_missing_numbers_score_within_0_and_1() {
             .unwrap();
         let p = fit.probabilities(&score).unwrap();
         assert!(p.iter().all(|p| (0.0..=1.0).contains(p)), "{p:?}");
-        assert_eq!(fit.reasons(&score).unwrap().len(), n);
+        assert_eq!(fit.reasons(&score).unwrap().customers.len(), n);
         assert!(
             fit.probabilities(&inputs(&rows(1, 0, 1.0)))
                 .unwrap()

@@ -125,11 +125,14 @@ fn the_forest_serves_where_the_truth_is_an_interaction() {
         (p[0] - 0.6).abs() < 0.1 && (p[1] - 0.1).abs() < 0.1,
         "{p:?}"
     );
-    let named = fit.reasons(&score).unwrap()[0].clone();
+    let reasons = fit.reasons(&score).unwrap();
+    let strongest = reasons
+        .customers
+        .iter()
+        .flat_map(|customer| customer.strongest);
     assert!(
-        named
-            .iter()
+        strongest
             .flatten()
-            .any(|r| r.column == "a" || r.column == "b")
+            .all(|reason| reasons.inputs[reason.input].column != "c")
     );
 }

@@ -10,9 +10,10 @@ use tessera_engine::{Engine, TableRef};
 use tessera_expr::rel::{Project, Rel};
 use tessera_expr::{Expr, Literal, Type};
 use tessera_features::{BASE_GAP_DAYS, BaseGap, PRIOR_GAPS};
-use tessera_segments::{Assignment, Customers, Extra, FrozenEdges, NamedFeature};
+use tessera_segments::{Assignment, Customers, Extra, FrozenEdges, NamedFeature, Quality};
 use tessera_spec::pipeline::{Scheme, Score};
 
+use crate::base::Closed;
 use crate::error::PipelineError;
 use crate::prepare::Prepared;
 
@@ -55,6 +56,8 @@ pub(crate) struct Assigned {
     columns: Vec<(Field, ArrayRef)>,
     /// What the features count, for names of clusters.
     named_features: Vec<NamedFeature>,
+    /// Accounts that are closed, where the pipeline says which are.
+    closed: Option<Closed>,
 }
 
 impl Assigned {
@@ -76,7 +79,29 @@ impl Assigned {
             table,
             assignments: Vec::new(),
             columns: Vec::new(),
+            closed: None,
         })
+    }
+
+    /// With the accounts that are closed, which no scheme assigns.
+    pub(crate) fn beside(mut self, closed: Option<Closed>) -> Self {
+        self.closed = closed;
+        self
+    }
+
+    /// The published table: customers with the columns of the schemes, closed accounts among them.
+    pub(crate) fn published(&self) -> Result<RecordBatch, PipelineError> {
+        let customers = self.with_schemes()?;
+        match &self.closed {
+            Some(closed) => closed.among(&customers),
+            None => Ok(customers),
+        }
+    }
+
+    /// How many customers there are, where not all of them are in the base.
+    pub(crate) fn counts(&self, prepared: &Prepared) -> Vec<(String, Quality)> {
+        let closed = self.closed.as_ref();
+        closed.map_or_else(Vec::new, |closed| closed.counts(prepared))
     }
 
     /// Number of customers.

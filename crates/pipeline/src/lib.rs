@@ -7,6 +7,7 @@
 //! the features at any date, `scores` what models predict, `labels` which texts columns can have, `identity` is what makes two runs the same, `publish` makes tables,
 //! version and report, `work` holds the files of a run outside the store, `monitor` tells those who watch a run.
 
+mod base;
 mod check;
 mod customers;
 mod error;

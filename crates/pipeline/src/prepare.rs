@@ -13,6 +13,7 @@ use tessera_spec::Pipeline;
 use tessera_spec::diagnostic::{Diagnostic, Diagnostics, unknown_name};
 use tessera_spec::pipeline::{At, FeatureBody, Scheme, SchemeKind, ScoreKind, Unit};
 
+use crate::base;
 use crate::error::PipelineError;
 use crate::frozen::{Frozen, frozen_edges};
 use crate::labels::{self, Labels};
@@ -34,6 +35,8 @@ pub struct Prepared {
     pub features: FeaturePlan,
     /// The columns of the scores.
     pub scored: Vec<FeatureInfo>,
+    /// Features of which only today's value is known.
+    pub(crate) untimed: BTreeMap<String, String>,
     /// The columns of `[value]`.
     pub(crate) value: value::Planned,
     /// Predicates of each `rules` scheme, in order.
@@ -119,7 +122,9 @@ impl Prepared {
     pub(crate) fn features_at(&self, as_of: NaiveDate) -> Result<FeaturePlan, PipelineError> {
         let planned = source_inputs(&self.pipeline, &self.inventories, as_of).and_then(|inputs| {
             let mut features = tessera_features::plan(&self.pipeline, &inputs)?;
-            populations(&self.pipeline, &inputs, as_of, &mut features)?;
+            // Of an earlier day nothing is known of it.
+            let active = !self.untimed.contains_key(base::CONDITION);
+            populations(&self.pipeline, &inputs, as_of, active, &mut features)?;
             Ok(features)
         });
         planned.map_err(|problems| {
@@ -182,16 +187,23 @@ pub fn prepare(
         }
     };
     hidden_aggregates(&pipeline, &inputs, as_of, &mut features);
-    if let Err(problems) = populations(&pipeline, &inputs, as_of, &mut features) {
+    if let Err(problems) = populations(&pipeline, &inputs, as_of, true, &mut features) {
         found.extend(problems);
     }
     let scored = scores::published(&pipeline);
     score_inputs(&pipeline, &features.published, &mut found);
-    crate::untimed::warn(&pipeline, &features, &mut found);
+    let untimed = crate::untimed::untimed(&pipeline, &features);
+    crate::untimed::check(&pipeline, &features, &untimed, &mut found);
     let mut published: Vec<FeatureInfo> =
         features.published.iter().chain(&scored).cloned().collect();
     let value = value::plan(&pipeline, &published, &mut found);
     published.extend(value.iter().map(|(info, _)| info.clone()));
+    let checked = base::Checked {
+        pipeline: &pipeline,
+        published: &published,
+        condition_is_untimed: untimed.contains_key(base::CONDITION),
+    };
+    base::check(&checked, &mut found);
     let mut labels = Labels::new(&pipeline, features.derived.iter().chain(&features.late));
     expressions(&pipeline, &features, &labels, &mut found);
     let rules = schemes(&pipeline, &published, &mut labels, &mut found);
@@ -208,6 +220,7 @@ pub fn prepare(
         inventories,
         features,
         scored,
+        untimed,
         value,
         rules,
         frozen,
@@ -272,11 +285,13 @@ fn source_inputs(
     Ok(planned.map(input).collect())
 }
 
-/// Adds what says at a date of whom each score is: the same at the date of the run and at earlier ones.
+/// Adds what says at a date of whom each score is, and where `active` who is in the base: the same at the date of the run and
+/// at earlier ones.
 fn populations(
     pipeline: &Pipeline,
     inputs: &BTreeMap<String, SourceInput>,
     as_of: NaiveDate,
+    active: bool,
     features: &mut FeaturePlan,
 ) -> Result<(), Vec<Diagnostic>> {
     let known = Schema {
@@ -287,6 +302,10 @@ fn populations(
             .collect(),
     };
     let mut problems = Vec::new();
+    if active {
+        let planned = base::plan(pipeline, &known, features);
+        problems.extend(planned.err().into_iter().flatten());
+    }
     for score in &pipeline.scores {
         let (name, model) = (&score.name.value, scores::of(&score.kind));
         let asked = scores::Asked {
@@ -444,6 +463,9 @@ fn expressions(
         {
             labels.check(text, expr, found);
         }
+    }
+    if let (Some(text), Some(expr)) = (&pipeline.customer.active, planned.get(base::CONDITION)) {
+        labels.check(text, expr, found);
     }
     for score in &pipeline.scores {
         let condition = scores::condition_name(&score.name.value);

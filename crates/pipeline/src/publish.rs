@@ -350,9 +350,10 @@ impl Tables {
             calibration.extend(rows.calibration.into_iter().map(|row| (score.clone(), row)));
             quality.extend(rows.quality.into_iter().map(|row| (score.clone(), row)));
         }
+        quality.extend(assigned.counts(prepared));
         Ok(Self {
             as_of,
-            customers: dated(as_of, &assigned.with_schemes()?)?,
+            customers: dated(as_of, &assigned.published()?)?,
             segments: tessera_segments::segments_table(as_of, &summaries, &prepared.pipeline.playbooks)?,
             profiles: tessera_segments::profiles_table(as_of, &profiles)?,
             models: tessera_segments::models_table(as_of, model_rows)?,

@@ -12,6 +12,7 @@ use tessera_expr::rel::{Rel, Sample};
 use tessera_model::interrupt::Interrupt;
 use tessera_snapshot::Gate;
 
+use crate::base::Base;
 use crate::customers::Assigned;
 use crate::error::PipelineError;
 use crate::identity;
@@ -87,7 +88,9 @@ pub fn run(
     let (scored_table, scored) = job.scores(features, (&past, &samples))?;
     drop(past);
     let scored_table = value::add(prepared, &scored_table, &job.engine, work.path())?;
-    let assigned = job.assign(&scored_table, work.path())?;
+    let Base { active, closed } = Base::part(prepared, scored_table)?;
+    let assigned = job.assign(&active, work.path())?.beside(closed);
+    drop(active);
     let outcomes: Vec<SourceOutcome> = passes.into_iter().map(|pass| pass.outcome).collect();
     let tables = job.profile(assigned, &outcomes, rejects, scored)?;
     let published = job.publish(&store, &identity, tables, replaces)?;

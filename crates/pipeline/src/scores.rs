@@ -11,6 +11,7 @@ mod columns;
 mod contractual;
 mod health;
 mod population;
+mod reasons;
 mod supervised;
 mod tables;
 
@@ -28,10 +29,11 @@ use tessera_segments::{Parameter, Quality, QualityStatus};
 use tessera_spec::Pipeline;
 use tessera_spec::pipeline::{Base, ExprText, Score, ScoreKind};
 
+use crate::base;
 use crate::error::PipelineError;
 use crate::prepare::Prepared;
 
-pub(crate) use population::condition_name;
+pub(crate) use population::{EXCLUDED, condition_name};
 pub(crate) use tables::{Backtest, backtest_table, calibration_table, quality_table};
 
 /// What one kind of score needs and does.
@@ -246,6 +248,7 @@ pub(crate) fn compute(
         }
         Err(NotComputed::Failed(error)) => return Err(error),
     };
+    let active = base::active(table);
     let mut fields: Vec<Arc<Field>> = table.schema().fields().iter().cloned().collect();
     let mut columns = table.columns().to_vec();
     for column in score.columns() {
@@ -255,7 +258,13 @@ pub(crate) fn compute(
             DataType::Float64
         };
         let values = scored.columns.get(&column.name).cloned();
-        columns.push(values.unwrap_or_else(|| new_null_array(&ty, table.num_rows())));
+        let values = values.unwrap_or_else(|| new_null_array(&ty, table.num_rows()));
+        // Why a customer has no score is known of closed accounts too.
+        let says_why = column.name.ends_with(EXCLUDED);
+        columns.push(match &active {
+            Some(active) if !says_why => base::without_closed(&values, active)?,
+            _ => values,
+        });
         fields.push(Arc::new(Field::new(&column.name, ty, true)));
     }
     let made = RecordBatch::try_new(Arc::new(Schema::new(fields)), columns)?;

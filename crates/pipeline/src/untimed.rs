@@ -1,86 +1,158 @@
-//! Features of which a run knows today's value only, among those that a model learns from.
+//! Features of which a run knows today's value only, and what depends on them.
+//!
+//! At an earlier date their value of today may tell what happened after it (a plan that reads `cancelled`), so that a model that
+//! learns from it looks better than it is: they take no part in supervised scores.
 
 use std::collections::BTreeMap;
 
 use tessera_expr::rel::{Join, Scan};
 use tessera_expr::{Type, columns};
-use tessera_features::FeaturePlan;
+use tessera_features::{FeaturePlan, Pass};
 use tessera_spec::Pipeline;
-use tessera_spec::diagnostic::{Diagnostic, Diagnostics};
-use tessera_spec::pipeline::{ScoreKind, SourceKind};
+use tessera_spec::diagnostic::{Diagnostic, Diagnostics, unknown_name};
+use tessera_spec::pipeline::{ScoreKind, Source, SourceKind, SupervisedScore};
 
-/// Warns of every supervised score that learns from a feature without a past: at each observation date the model sees the value
-/// of today, which may tell what happened after it (a plan that reads `cancelled`), so that its backtest is too good.
-pub(crate) fn warn(pipeline: &Pipeline, features: &FeaturePlan, found: &mut Diagnostics) {
-    let untimed = untimed(pipeline, features);
-    for score in &pipeline.scores {
-        let ScoreKind::Supervised(supervised) = &score.kind else {
-            continue;
-        };
-        let named = supervised
-            .features
-            .iter()
-            .map(|feature| (&feature.value, &feature.span));
-        let all = features
-            .published
-            .iter()
-            .map(|feature| (&feature.name, &supervised.from.span));
-        let seen: Vec<_> = if supervised.features.is_empty() {
-            all.collect()
-        } else {
-            named.collect()
-        };
-        let seen = seen
-            .into_iter()
-            .filter(|(name, _)| untimed.contains_key(name.as_str()));
-        found.extend(seen.map(|(name, span)| {
-            let message = format!(
-                "the score `{}` learns from `{name}`, of which only today's value is known: {} has no `time`",
-                score.name.value,
-                untimed[name.as_str()]
-            );
-            Diagnostic::warning("TS-G012", message, span.clone())
-                .with_label("at each observation date the model sees the value of today")
-                .with_help("state `time` (since when a row holds) in the source, or list the score's `features` without it")
-        }));
-    }
-}
+use crate::scores;
+
+const HELP: &str = "state `time` (since when a row holds) in the source, or list what never changes in its `unchanging`";
 
 /// Features that rest on rows that say neither since when they hold nor when they became known: those of an attributes source, or
-/// of a lookup that is not asked by a day either. Each with what has no time, in words.
-fn untimed<'a>(pipeline: &Pipeline, features: &'a FeaturePlan) -> BTreeMap<&'a str, String> {
-    let of_today = |name: &str| {
-        let mut sources = pipeline.sources.iter();
-        sources.any(|source| {
-            source.name.value == name
-                && source.kind == SourceKind::Attributes
-                && source.time.is_none()
-                && source.known_at.is_none()
-        })
-    };
+/// of a lookup that is not asked by a day either; those that their source lists as unchanging aside. Each with what has no time,
+/// in words.
+pub(crate) fn untimed(pipeline: &Pipeline, features: &FeaturePlan) -> BTreeMap<String, String> {
     let mut untimed = BTreeMap::new();
     for pass in &features.passes {
-        let joined = joined_today(&pass.aggregate.rows.scan);
-        for agg in &pass.aggregate.aggs {
-            let read = agg.func.of().into_iter().chain(&agg.filter);
-            let lookup = read.flat_map(columns).find_map(|column| joined.get(column));
-            let what = match lookup {
-                _ if of_today(&pass.source) => "its source".to_owned(),
-                Some(lookup) => format!("the lookup `{lookup}`"),
-                None => continue,
-            };
-            untimed.insert(agg.name.as_str(), what);
-        }
+        let Some(source) = pipeline.source(&pass.source) else {
+            continue;
+        };
+        let stays = |name: &str| source.unchanging.iter().any(|listed| listed.value == name);
+        let rests = of_today(source, pass).into_iter();
+        untimed.extend(
+            rests
+                .filter(|(name, _)| !stays(name))
+                .map(|(name, what)| (name.to_owned(), what)),
+        );
     }
     for (name, expr) in features.derived.iter().chain(&features.late) {
         let what = columns(expr)
             .into_iter()
             .find_map(|column| untimed.get(column).cloned());
         if let Some(what) = what {
-            untimed.insert(name.as_str(), what);
+            untimed.insert(name.clone(), what);
         }
     }
     untimed
+}
+
+/// The aggregates of a pass of which only today's value is known, with what has no time.
+fn of_today<'a>(source: &Source, pass: &'a Pass) -> Vec<(&'a str, String)> {
+    let attributes =
+        source.kind == SourceKind::Attributes && source.time.is_none() && source.known_at.is_none();
+    let joined = joined_today(&pass.aggregate.rows.scan);
+    let aggs = pass.aggregate.aggs.iter();
+    aggs.filter_map(|agg| {
+        let read = agg.func.of().into_iter().chain(&agg.filter);
+        let lookup = read.flat_map(columns).find_map(|column| joined.get(column));
+        let what = match lookup {
+            _ if attributes => "its source".to_owned(),
+            Some(lookup) => format!("the lookup `{lookup}`"),
+            None => return None,
+        };
+        Some((agg.name.as_str(), what))
+    })
+    .collect()
+}
+
+/// The untimed features that a supervised score would learn from, in the order of the published ones.
+pub(crate) fn left_out<'a>(
+    score: &SupervisedScore,
+    features: &'a FeaturePlan,
+    untimed: &BTreeMap<String, String>,
+) -> Vec<&'a str> {
+    let asked = |name: &str| {
+        score.features.is_empty() || score.features.iter().any(|feature| feature.value == name)
+    };
+    let published = features.published.iter().map(|info| info.name.as_str());
+    published
+        .filter(|name| asked(name) && untimed.contains_key(*name))
+        .collect()
+}
+
+/// Warns of the features that are left out of supervised scores, and finds what is wrong with `unchanging` and with populations
+/// that rest on such features.
+pub(crate) fn check(
+    pipeline: &Pipeline,
+    features: &FeaturePlan,
+    untimed: &BTreeMap<String, String>,
+    found: &mut Diagnostics,
+) {
+    unchanging(pipeline, features, found);
+    for score in &pipeline.scores {
+        let ScoreKind::Supervised(supervised) = &score.kind else {
+            continue;
+        };
+        let name = &score.name.value;
+        let left = left_out(supervised, features, untimed);
+        for feature in &supervised.features {
+            if left.contains(&feature.value.as_str()) {
+                let message = format!(
+                    "`{}` takes no part in the score `{name}`: only today's value of it is known, {} has no `time`",
+                    feature.value, untimed[&feature.value]
+                );
+                let warning = Diagnostic::warning("TS-G012", message, feature.span.clone())
+                    .with_label("at each observation date the model would see the value of today");
+                found.extend([warning.with_help(HELP)]);
+            }
+        }
+        if supervised.features.is_empty() && !left.is_empty() {
+            let message = format!(
+                "{} take no part in the score `{name}`: only today's value of them is known, what they rest on has no `time`",
+                named(&left)
+            );
+            let place = supervised.from.span.clone();
+            found.extend([Diagnostic::warning("TS-G012", message, place).with_help(HELP)]);
+        }
+        let condition = scores::condition_name(name);
+        if let Some(text) = &supervised.population
+            && untimed.contains_key(&condition)
+        {
+            let message = format!(
+                "the population of the score `{name}` rests on a feature of which only today's value is known"
+            );
+            let problem = Diagnostic::error("TS-G014", message, text.span.clone())
+                .with_label("who could churn at an earlier date is not known from it");
+            found.extend([problem.with_help(HELP)]);
+        }
+    }
+}
+
+/// Names in `unchanging` that are no features of their source, or whose earlier values are known.
+fn unchanging(pipeline: &Pipeline, features: &FeaturePlan, found: &mut Diagnostics) {
+    for source in &pipeline.sources {
+        let mut passes = features.passes.iter();
+        let pass = passes.find(|pass| pass.source == source.name.value);
+        let names = pass.map_or_else(Vec::new, |pass| of_today(source, pass));
+        let published = |name: &&str| features.published.iter().any(|info| info.name == **name);
+        let names: Vec<&str> = names
+            .iter()
+            .map(|(name, _)| *name)
+            .filter(published)
+            .collect();
+        for stays in &source.unchanging {
+            if !names.contains(&stays.value.as_str()) {
+                let name = &source.name.value;
+                let what = format!("feature of `{name}` of which only today's value is known");
+                let span = stays.span.clone();
+                found.extend([unknown_name("TS-G015", &what, &stays.value, span, &names)]);
+            }
+        }
+    }
+}
+
+/// Names in backticks, as a list.
+pub(crate) fn named(names: &[&str]) -> String {
+    let names: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
+    names.join(", ")
 }
 
 /// Columns that are joined from a lookup of which only today's rows are known, and columns derived from them, with the lookup.

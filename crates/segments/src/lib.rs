@@ -54,3 +54,4 @@ pub use tables::{
     profiles_schema, profiles_table, segments_schema, segments_table,
 };
 pub use tessera_model::cluster::NamedFeature;
+pub use wording::write_number;

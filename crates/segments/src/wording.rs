@@ -35,7 +35,7 @@ pub(crate) fn percent(share: f64) -> String {
 }
 
 /// Appends a number: whole and grouped from 1,000 on, else with three significant digits at most two of them decimals.
-pub(crate) fn write_number(number: f64, to: &mut String) {
+pub fn write_number(number: f64, to: &mut String) {
     let size = number.abs();
     if !number.is_finite() {
         to.push_str("missing");

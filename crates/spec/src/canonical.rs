@@ -33,6 +33,7 @@ pub fn canonical(pipeline: &Pipeline) -> String {
         }
         let attributes = &mut source.attributes;
         attributes.sort_by(|a, b| a.column.value.cmp(&b.column.value));
+        source.unchanging.sort_by(|a, b| a.value.cmp(&b.value));
     }
     let features = &mut sorted.features;
     features.catalogue.sort_by(|a, b| a.value.cmp(&b.value));

@@ -230,6 +230,7 @@ fn customer(file: &Reader<'_>, sources: &[Source]) -> Customer {
             key: String::new(),
             from: Vec::new(),
             sample: None,
+            active: None,
         };
     };
     let key = table.required_text(
@@ -250,11 +251,13 @@ fn customer(file: &Reader<'_>, sources: &[Source]) -> Customer {
         source::check_source(&table, name, sources);
     }
     let sample = sample(&table);
+    let active = table.expression("active");
     table.finish();
     Customer {
         key: key.value,
         from,
         sample,
+        active,
     }
 }
 

@@ -196,6 +196,9 @@ pub struct Customer {
     /// Share of the customers that the run is limited to, above 0 and below 1; all customers by default.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sample: Option<f64>,
+    /// Condition over features: where it is false, an account is closed and has left the base.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub active: Option<ExprText>,
 }
 
 /// `[playbooks.NAME]`: what to do with a segment.

@@ -201,6 +201,8 @@ struct CustomerTable {
     /// every source and run.
     #[schemars(extend("exclusiveMinimum" = 0, "exclusiveMaximum" = 1))]
     sample: Option<f64>,
+    /// SQL condition over features; where it is false the account is closed: a row of `customers` without scores and segments.
+    active: Option<String>,
 }
 
 /// What to do with a segment.

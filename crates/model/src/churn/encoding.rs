@@ -13,7 +13,7 @@ use tessera_spec::pipeline::Transform;
 use super::error::ChurnError;
 use super::inputs::{Inputs, LabelColumn};
 use crate::Matrix;
-use crate::cluster::{ColumnTransform, Preparation, PreparationParams};
+use crate::cluster::{ColumnPreparation, ColumnTransform, Preparation, PreparationParams};
 
 /// Share of the training rows below which a label joins the others.
 const RARE: f64 = 0.01;
@@ -45,9 +45,9 @@ pub(super) struct DesignColumn {
     pub(super) name: String,
     pub(super) source: Source,
     /// Mean in training before standardising; 0 for numbers, which are standardised already.
-    mean: f64,
+    pub(super) mean: f64,
     /// Deviation in training; 1 for numbers.
-    sd: f64,
+    pub(super) sd: f64,
 }
 
 /// Which input a design column comes from.
@@ -217,50 +217,6 @@ impl Encoding {
         Ok(Some(numbers.apply(&matrix)?))
     }
 
-    /// What a customer's input is, in words: "recency_days is high: 210", "plan = basic"; with the name and, of a number,
-    /// the value. `high` is whether the encoded value lies above the mean.
-    pub(super) fn describe(
-        &self,
-        inputs: &Inputs,
-        row: usize,
-        origin: Origin,
-    ) -> Option<Described> {
-        match origin {
-            Origin::Number(at) => {
-                let column = self.numbers.as_ref()?.columns.get(at)?;
-                let value = inputs.number_named(&column.name).ok()?[row];
-                let name = &column.name;
-                if value.is_nan() {
-                    return Some(Described {
-                        column: name.clone(),
-                        value: None,
-                        text: format!("{name} is missing"),
-                    });
-                }
-                let high =
-                    column.transform.apply(value.max(floor(column.transform))) >= column.mean;
-                let side = if high { "high" } else { "low" };
-                Some(Described {
-                    column: name.clone(),
-                    value: Some(value),
-                    text: format!("{name} is {side}: {}", short(value)),
-                })
-            }
-            Origin::Label(at) => {
-                let name = &self.labels.get(at)?.name;
-                let label = inputs.label_named(name).ok()?.label(row);
-                Some(Described {
-                    column: name.clone(),
-                    value: None,
-                    text: label.map_or_else(
-                        || format!("{name} is missing"),
-                        |label| format!("{name} = {label}"),
-                    ),
-                })
-            }
-        }
-    }
-
     /// Name of the input column.
     pub(super) fn origin_name(&self, origin: Origin) -> &str {
         match origin {
@@ -279,43 +235,30 @@ impl Encoding {
         columns.iter().position(|column| column.name == name)
     }
 
+    /// Of each design column the place of its input among `origins`.
+    pub(super) fn groups(&self, origins: &[Origin]) -> Vec<usize> {
+        let place = |column: &DesignColumn| {
+            let origin = column.source.origin();
+            origins
+                .iter()
+                .position(|o| *o == origin)
+                .unwrap_or_default()
+        };
+        self.columns.iter().map(place).collect()
+    }
+
+    /// How the numeric columns are prepared, in order.
+    pub(super) fn prepared_numbers(&self) -> &[ColumnPreparation] {
+        self.numbers
+            .as_ref()
+            .map_or(&[], |numbers| &numbers.columns)
+    }
+
     /// The inputs that design columns come from, each once, in order.
     pub(super) fn origins(&self) -> Vec<Origin> {
         let mut origins: Vec<Origin> = self.columns.iter().map(|c| c.source.origin()).collect();
         origins.dedup();
         origins
-    }
-}
-
-/// An input of one customer in words.
-pub(super) struct Described {
-    pub(super) column: String,
-    pub(super) value: Option<f64>,
-    pub(super) text: String,
-}
-
-fn floor(transform: ColumnTransform) -> f64 {
-    if transform == ColumnTransform::Log1p {
-        0.0
-    } else {
-        f64::NEG_INFINITY
-    }
-}
-
-/// At most four significant digits, or the whole number.
-pub(super) fn short(value: f64) -> String {
-    if value == 0.0 {
-        return "0".to_owned();
-    }
-    let digits = (3 - value.abs().log10().floor() as i32).clamp(0, 6) as usize;
-    if value.abs() >= 1e15 || value.abs() < 1e-6 {
-        return format!("{value:.3e}");
-    }
-    let text = format!("{value:.digits$}");
-    if text.contains('.') {
-        text.trim_end_matches('0').trim_end_matches('.').to_owned()
-    } else {
-        text
     }
 }
 

@@ -1,10 +1,9 @@
 //! The fit: split, trial, and the served kind fitted again to all that may be learnt from; and the scores of customers.
 
-use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::calibration::Calibrator;
-use super::encoding::{Encoding, Origin};
+use super::encoding::Encoding;
 use super::error::ChurnError;
 use super::inputs::{Inputs, Panel};
 use super::plan::ChurnPlan;
@@ -14,9 +13,6 @@ use super::trial::{Backtest, Candidate, Trial, calibrator};
 
 /// Rows scored at a time.
 const CHUNK: usize = 32_768;
-
-/// Reasons given per customer.
-const REASONS: usize = 3;
 
 /// A fitted churn model: what serves, how it was judged, and everything that scoring needs. Stored and loaded, it scores
 /// the same bits.
@@ -52,19 +48,6 @@ impl SliceSize {
             churned: panel.churners() as u64,
         }
     }
-}
-
-/// Why a customer's probability is raised.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Reason {
-    /// The input column.
-    pub column: String,
-    /// Its value for the customer, in its own unit; `None` where it is missing or a label.
-    pub value: Option<f64>,
-    /// In words: "recency_days is high: 210", "plan = basic".
-    pub text: String,
-    /// By how much it raises: the log-odds (logistic regression) or the probability before calibration; above 0.
-    pub contribution: f64,
 }
 
 impl ChurnFit {
@@ -185,94 +168,10 @@ impl ChurnFit {
             .collect::<Result<_, ChurnError>>()?;
         Ok(chunks.concat())
     }
-
-    /// Up to three inputs that raise each customer's probability most above the average's, the strongest first: of the
-    /// logistic regression by weight times standardised value, of the forest by the path through its trees (Saabas 2014),
-    /// of the recency rule the recency. All columns that one input was turned into count together. The base rate has none.
-    ///
-    /// # Errors
-    /// A column of the fit is not there.
-    pub fn reasons(&self, inputs: &Inputs) -> Result<Vec<[Option<Reason>; REASONS]>, ChurnError> {
-        let chunks: Vec<Vec<[Option<Reason>; REASONS]>> = chunks(inputs)
-            .map(|rows| self.chunk_reasons(&inputs.gather(&rows)))
-            .collect::<Result<_, ChurnError>>()?;
-        Ok(chunks.into_iter().flatten().collect())
-    }
-
-    fn chunk_reasons(&self, inputs: &Inputs) -> Result<Vec<[Option<Reason>; REASONS]>, ChurnError> {
-        let design = self.encoding.encode(inputs)?;
-        let origins: Vec<Origin> = self
-            .encoding
-            .columns
-            .iter()
-            .map(|c| c.source.origin())
-            .collect();
-        let together = |columns: &mut dyn Iterator<Item = f64>| {
-            let mut sums: Vec<(Origin, f64)> = Vec::new();
-            for (&origin, amount) in origins.iter().zip(columns) {
-                match sums.last_mut().filter(|(last, _)| *last == origin) {
-                    Some((_, sum)) => *sum += amount,
-                    None => sums.push((origin, amount)),
-                }
-            }
-            sums
-        };
-        let rows = (0..inputs.rows()).into_par_iter();
-        match &self.predictor {
-            Predictor::Logistic(model) => Ok(rows
-                .map(|row| {
-                    let terms = design.columns.iter().zip(&model.weights);
-                    let mut terms = terms.map(|(column, weight)| weight * column[row]);
-                    self.strongest(inputs, row, together(&mut terms))
-                })
-                .collect()),
-            Predictor::RandomForest(forest) => {
-                let moved = forest.contributions(&design);
-                let terms = moved.par_chunks_exact(origins.len()).enumerate();
-                Ok(terms
-                    .map(|(row, terms)| {
-                        self.strongest(inputs, row, together(&mut terms.iter().copied()))
-                    })
-                    .collect())
-            }
-            Predictor::RecencyRule(rule) => {
-                let raised = rule.contributions(inputs)?;
-                let position = self.encoding.position_of_number(rule.column());
-                let origin = position.map(Origin::Number);
-                Ok(rows
-                    .map(|row| {
-                        let term = origin.map(|origin| (origin, raised[row]));
-                        self.strongest(inputs, row, term.into_iter().collect())
-                    })
-                    .collect())
-            }
-            Predictor::BaseRate(_) => Ok(rows.map(|_| [const { None }; REASONS]).collect()),
-        }
-    }
-
-    fn strongest(
-        &self,
-        inputs: &Inputs,
-        row: usize,
-        mut terms: Vec<(Origin, f64)>,
-    ) -> [Option<Reason>; REASONS] {
-        terms.retain(|(_, amount)| *amount > 0.0);
-        terms.sort_by(|a, b| b.1.total_cmp(&a.1));
-        let mut terms = terms.into_iter().filter_map(|(origin, contribution)| {
-            let described = self.encoding.describe(inputs, row, origin)?;
-            Some(Reason {
-                column: described.column,
-                value: described.value,
-                text: described.text,
-                contribution,
-            })
-        });
-        std::array::from_fn(|_| terms.next())
-    }
 }
 
 /// The rows in pieces, so that the encoded columns of many customers are never held at once.
-fn chunks(inputs: &Inputs) -> impl Iterator<Item = Vec<usize>> {
+pub(super) fn chunks(inputs: &Inputs) -> impl Iterator<Item = Vec<usize>> {
     let rows = inputs.rows();
     let starts = (0..rows).step_by(CHUNK);
     starts.map(move |from| (from..(from + CHUNK).min(rows)).collect())

@@ -174,25 +174,33 @@ impl Forest {
         sums.map(|sum| sum / self.trees.len() as f64).collect()
     }
 
-    /// By how much each design column moved each row's probability on its way down, meaned over trees (Saabas 2014): the
-    /// sum over columns is the probability less the mean of the roots. Row after row, one number per column.
-    pub(super) fn contributions(&self, design: &Design) -> Vec<f64> {
+    /// Row after row, for each group of design columns the probability with the columns of the group exchanged for those of a
+    /// typical row. `groups` says of each column to which of `count` groups it belongs.
+    pub(super) fn exchanged(
+        &self,
+        design: &Design,
+        typical: &[f64],
+        groups: &[usize],
+        count: usize,
+    ) -> Vec<f64> {
         let rows = RowMajor::new(design);
         let blocks = rows.values.par_chunks(BLOCK * rows.width);
-        let moved = blocks.flat_map_iter(|block| {
-            let mut moved = vec![0.0; block.len()];
+        let sums = blocks.flat_map_iter(|block| {
+            let mut sums = vec![0.0; block.len() / rows.width * count];
+            let mut others = Vec::new();
             for tree in &self.trees {
-                let cells = moved.chunks_exact_mut(rows.width);
-                for (moved, row) in cells.zip(block.chunks_exact(rows.width)) {
-                    tree.follow(row, |from, to| {
-                        let (from, to) = (&tree.nodes[from], &tree.nodes[to]);
-                        moved[from.column as usize] += to.probability - from.probability;
-                    });
+                let cells = sums.chunks_exact_mut(count);
+                for (sums, row) in cells.zip(block.chunks_exact(rows.width)) {
+                    let own = tree.exchange(row, typical, groups, &mut others);
+                    sums.iter_mut().for_each(|sum| *sum += own);
+                    for &(group, other) in &others {
+                        sums[group] += other - own;
+                    }
                 }
             }
-            moved
+            sums
         });
-        moved.map(|sum| sum / self.trees.len() as f64).collect()
+        sums.map(|sum| sum / self.trees.len() as f64).collect()
     }
 
     pub(super) fn trees(&self) -> usize {
@@ -213,6 +221,57 @@ impl Tree {
             let next = if low { node.low } else { node.high } as usize;
             step(at, next);
             at = next;
+        }
+    }
+
+    /// The probability of a row's leaf; in `others` the groups of columns whose typical values lead to another leaf, with its
+    /// probability.
+    fn exchange(
+        &self,
+        row: &[f64],
+        typical: &[f64],
+        groups: &[usize],
+        others: &mut Vec<(usize, f64)>,
+    ) -> f64 {
+        others.clear();
+        let mut at = 0;
+        loop {
+            let node = &self.nodes[at];
+            if node.low == LEAF {
+                return node.probability;
+            }
+            let column = node.column as usize;
+            let (group, low) = (groups[column], row[column] <= node.threshold);
+            let (next, turn) = if low {
+                (node.low, node.high)
+            } else {
+                (node.high, node.low)
+            };
+            // Up to the first node at which a group turns, its way is that of the row.
+            let turns = (typical[column] <= node.threshold) != low;
+            if turns && !others.iter().any(|(other, _)| *other == group) {
+                let value = |column: usize| {
+                    let from = if groups[column] == group {
+                        typical
+                    } else {
+                        row
+                    };
+                    from[column]
+                };
+                others.push((group, self.leaf_below(turn as usize, value).probability));
+            }
+            at = next as usize;
+        }
+    }
+
+    fn leaf_below(&self, mut at: usize, value: impl Fn(usize) -> f64) -> &Node {
+        loop {
+            let node = &self.nodes[at];
+            if node.low == LEAF {
+                return node;
+            }
+            let low = value(node.column as usize) <= node.threshold;
+            at = if low { node.low } else { node.high } as usize;
         }
     }
 
@@ -340,25 +399,35 @@ mod tests {
     }
 
     #[test]
-    fn contributions_sum_to_the_probability() {
+    fn exchanged_probabilities_are_those_of_rows_with_typical_columns() {
         let a: Vec<f64> = (0..600).map(|i| f64::from(i % 24)).collect();
         let b: Vec<f64> = (0..600).map(|i| f64::from(i % 7)).collect();
-        let y: Vec<f64> = a
-            .iter()
-            .zip(&b)
-            .map(|(a, b)| f64::from(u8::from(a + b > 15.0)))
+        let c: Vec<f64> = (0..600).map(|i| f64::from(i * 37 % 11)).collect();
+        let y: Vec<f64> = (0..600)
+            .map(|i| f64::from(u8::from(a[i] + b[i] - c[i] > 10.0)))
             .collect();
-        let base = y.iter().sum::<f64>() / 600.0;
         let design = Design {
-            columns: vec![a, b],
+            columns: vec![a.clone(), b.clone(), c.clone()],
             rows: 600,
         };
         let forest = Forest::fit(&design, &y, 1).unwrap();
-        let p = forest.probabilities(&design);
-        let contributions = forest.contributions(&design);
-        for row in [0, 17, 313] {
-            let moved: f64 = contributions[2 * row..2 * row + 2].iter().sum();
-            assert!((base + moved - p[row]).abs() < 1e-9);
+        let typical = [12.0, 3.0, 5.0];
+        // The first and the last column are one group.
+        let groups = [1, 0, 1];
+        let exchanged = forest.exchanged(&design, &typical, &groups, 2);
+        let with = |columns: [Vec<f64>; 3]| {
+            let columns = columns.to_vec();
+            forest.probabilities(&Design { columns, rows: 600 })
+        };
+        let expected = [
+            with([a.clone(), vec![3.0; 600], c.clone()]),
+            with([vec![12.0; 600], b, vec![5.0; 600]]),
+        ];
+        for row in 0..600 {
+            for (group, expected) in expected.iter().enumerate() {
+                let found = exchanged[2 * row + group];
+                assert!((found - expected[row]).abs() < 1e-12, "{row} {group}");
+            }
         }
     }
 }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use rayon::prelude::*;
 
 use super::error::ChurnError;
+use super::reasons::InputValue;
 
 /// Columns over `rows()` customers at one date.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -163,6 +164,39 @@ impl Inputs {
         })
     }
 
+    /// The value of a column in a row; `None` where there is no such column.
+    pub fn value(&self, name: &str, row: usize) -> Option<InputValue> {
+        if let Ok(values) = self.number_named(name) {
+            let value = values[row];
+            return Some(match value.is_nan() {
+                true => InputValue::Missing,
+                false => InputValue::Number(value),
+            });
+        }
+        let label = self.label_named(name).ok()?.label(row);
+        Some(label.map_or(InputValue::Missing, |label| {
+            InputValue::Label(label.to_owned())
+        }))
+    }
+
+    /// One row: of every number the median of those that are known, of every label the most frequent one, the first by name of
+    /// several; missing where that is most frequent.
+    pub(super) fn typical(&self) -> Self {
+        let numbers = self.numbers.par_iter();
+        let labels = self.labels.iter().map(|column| LabelColumn {
+            name: column.name.clone(),
+            dictionary: column.dictionary.clone(),
+            codes: vec![column.most_frequent()],
+        });
+        Self {
+            rows: 1,
+            numbers: numbers
+                .map(|(name, values)| (name.clone(), vec![known_median(values)]))
+                .collect(),
+            labels: labels.collect(),
+        }
+    }
+
     /// The rows at these positions, in that order.
     pub(super) fn gather(&self, rows: &[usize]) -> Self {
         let numbers = self.numbers.par_iter();
@@ -229,6 +263,21 @@ impl LabelColumn {
         self.codes[row].map(|code| self.dictionary[code as usize].as_str())
     }
 
+    fn most_frequent(&self) -> Option<u32> {
+        let mut counts: BTreeMap<Option<&str>, (usize, Option<u32>)> = BTreeMap::new();
+        for (row, &code) in self.codes.iter().enumerate() {
+            let (count, _) = counts.entry(self.label(row)).or_insert((0, code));
+            *count += 1;
+        }
+        let mut best: (usize, Option<u32>) = (0, None);
+        for (count, code) in counts.into_values() {
+            if count > best.0 {
+                best = (count, code);
+            }
+        }
+        best.1
+    }
+
     fn append(&mut self, more: Self) {
         let mut known: BTreeMap<String, u32> = self.dictionary.iter().cloned().zip(0..).collect();
         let recoded: Vec<u32> = more
@@ -245,6 +294,21 @@ impl LabelColumn {
         let codes = more.codes.into_iter();
         self.codes
             .extend(codes.map(|code| code.map(|c| recoded[c as usize])));
+    }
+}
+
+/// The median of the values that are known; NaN where most are not.
+fn known_median(values: &[f64]) -> f64 {
+    let mut known: Vec<f64> = values.iter().copied().filter(|v| !v.is_nan()).collect();
+    if known.is_empty() || 2 * known.len() < values.len() {
+        return f64::NAN;
+    }
+    known.par_sort_unstable_by(f64::total_cmp);
+    let middle = known.len() / 2;
+    if known.len().is_multiple_of(2) {
+        f64::midpoint(known[middle - 1], known[middle])
+    } else {
+        known[middle]
     }
 }
 

@@ -3,9 +3,11 @@
 use serde::{Deserialize, Serialize};
 
 use super::dates::iso;
+use super::encoding::Source;
 use super::fit::ChurnFit;
 use super::predictor::Predictor;
 use super::trial::Candidate;
+use crate::cluster::ColumnTransform;
 use crate::metrics::PairedGain;
 
 /// The `model` of parameters that belong to the fit as a whole.
@@ -148,6 +150,7 @@ impl ChurnFit {
                     sheet.number(format!("coefficient {}", column.name), *weight);
                     sheet.number(format!("standard_error {}", column.name), *error);
                 }
+                self.preparation(&mut sheet);
                 sheet.number("smartcore_gradient_norm", model.smartcore_gradient);
                 sheet.number("gradient_norm", model.gradient);
                 sheet.number("newton_steps", f64::from(model.newton_steps));
@@ -157,6 +160,32 @@ impl ChurnFit {
             Predictor::BaseRate(rate) => sheet.number("rate", *rate),
         }
         sheet.rows
+    }
+}
+
+impl ChurnFit {
+    /// How inputs become the columns that coefficients weigh: (transformed value - mean) / deviation, missing numbers as the
+    /// median.
+    fn preparation(&self, sheet: &mut Sheet<'_>) {
+        let numbers = self.encoding.prepared_numbers();
+        for column in &self.encoding.columns {
+            let (mean, deviation) = match column.source {
+                Source::Number(at) => {
+                    let number = &numbers[at];
+                    let transform = match number.transform {
+                        ColumnTransform::None => "none",
+                        ColumnTransform::Log1p => "log1p",
+                        ColumnTransform::Asinh => "asinh",
+                    };
+                    sheet.words(format!("transform {}", column.name), transform);
+                    sheet.number(format!("median {}", column.name), number.median);
+                    (number.mean, number.sd)
+                }
+                Source::Missing(_) | Source::Level(..) => (column.mean, column.sd),
+            };
+            sheet.number(format!("mean {}", column.name), mean);
+            sheet.number(format!("deviation {}", column.name), deviation);
+        }
     }
 }
 

@@ -19,8 +19,6 @@ pub(super) struct RecencyRule {
     falling: bool,
     /// Of customers without a recency.
     missing: f64,
-    /// Share of the training rows that churned.
-    base: f64,
 }
 
 impl RecencyRule {
@@ -57,7 +55,6 @@ impl RecencyRule {
             curve: if falling { fallen } else { rising },
             falling,
             missing,
-            base,
         })
     }
 
@@ -73,12 +70,6 @@ impl RecencyRule {
                 }
             })
             .collect())
-    }
-
-    /// By how much each row's recency raises the probability above the base rate.
-    pub(super) fn contributions(&self, inputs: &Inputs) -> Result<Vec<f64>, ChurnError> {
-        let probabilities = self.probabilities(inputs)?.into_iter();
-        Ok(probabilities.map(|p| p - self.base).collect())
     }
 
     pub(super) fn column(&self) -> &str {

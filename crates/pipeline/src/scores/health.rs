@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, Float64Array, RecordBatch, StringArray};
+use arrow::compute::filter_record_batch;
 use chrono::NaiveDate;
 use tessera_expr::rel::Agg;
 use tessera_model::Matrix;
@@ -18,6 +19,8 @@ use super::churned::{self, Span};
 use super::columns::floats;
 use super::population::{self, Population};
 use super::{Asked, Given, NotComputed, ScoreModel, Scored, not_computed};
+use crate::base;
+use crate::error::PipelineError;
 
 /// Days between a score and the outcome it is held against.
 const HORIZONS: [u32; 3] = [30, 60, 90];
@@ -49,7 +52,13 @@ impl ScoreModel for HealthScore {
 
     fn compute(&self, given: &Given<'_>) -> Result<Scored, NotComputed> {
         let plan = HealthPlan::from_declared(self)?;
-        let fit = HealthFit::fit(&plan, &components(self, given.table)?)?;
+        let base = match base::active(given.table) {
+            Some(active) => {
+                &filter_record_batch(given.table, &active).map_err(PipelineError::from)?
+            }
+            None => given.table,
+        };
+        let fit = HealthFit::fit(&plan, &components(self, base)?)?;
         let scores = fit.score(&components(self, given.table)?)?;
         let name = given.name;
         let band = |band: &Option<u32>| {

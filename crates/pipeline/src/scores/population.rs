@@ -8,7 +8,11 @@ use tessera_spec::pipeline::SourceKind;
 use super::churned::running_at;
 use super::columns::floats;
 use super::{Asked, NotComputed, hidden_name};
+use crate::base;
 use crate::error::PipelineError;
+
+/// End of the name of the column that says why a customer has no probability.
+pub(crate) const EXCLUDED: &str = "_excluded";
 
 /// Whether a customer can churn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,11 +25,18 @@ pub(crate) enum Standing {
     NeverBought,
     /// It lives, and the pipeline's own condition leaves it out.
     Outside,
+    /// Its account is closed.
+    Closed,
 }
 
 impl Standing {
     /// Those that cannot churn, in the order of tables.
-    pub(crate) const EXCLUDED: [Self; 3] = [Self::ChurnedBefore, Self::NeverBought, Self::Outside];
+    pub(crate) const EXCLUDED: [Self; 4] = [
+        Self::ChurnedBefore,
+        Self::NeverBought,
+        Self::Outside,
+        Self::Closed,
+    ];
 
     /// Whether the customer can churn.
     pub(crate) fn lives(self) -> bool {
@@ -39,6 +50,7 @@ impl Standing {
             Self::ChurnedBefore => Some("churned before"),
             Self::NeverBought => Some("never bought"),
             Self::Outside => Some("outside the population"),
+            Self::Closed => Some("closed"),
         }
     }
 }
@@ -107,7 +119,11 @@ impl Population<'_> {
             true => Some(self.condition(table)?),
             false => None,
         };
+        let active = base::active(table);
         let standing = |row: usize| {
+            if active.as_ref().is_some_and(|active| !active.value(row)) {
+                return Standing::Closed;
+            }
             let (ever, alive) = (ever[row] > 0.0, alive[row] > 0.0);
             let fits = condition.as_ref().map(|fits| fits[row]);
             let lives = match fits {

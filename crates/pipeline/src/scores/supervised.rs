@@ -21,11 +21,13 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use super::churned::{self, Span};
 use super::columns::{days, floats, texts};
-use super::population::{self, Population, Standing};
+use super::population::{self, EXCLUDED, Population, Standing};
+use super::reasons::{self, Wording};
 use super::{Asked, CalibrationRow, Given, NotComputed, ScoreModel, Scored, not_computed};
 use crate::error::PipelineError;
 use crate::prepare::Prepared;
 use crate::sources::epoch_day;
+use crate::untimed::{left_out, named};
 
 /// Largest number of rows that one fit sees: what a forest learns from more shows in the third digit, and takes minutes.
 const FIT_ROWS: usize = 30_000;
@@ -78,9 +80,11 @@ impl ScoreModel for SupervisedScore {
 
     fn compute(&self, given: &Given<'_>) -> Result<Scored, NotComputed> {
         let features = features(self, given.prepared);
+        let unknown = left_out(self, &given.prepared.features, &given.prepared.untimed);
         let standings = living(self, given).standings(given.table)?;
         let mut scored = Scored {
             parameters: population_rows(self, &standings),
+            quality: known_then(&unknown),
             ..Scored::default()
         };
         let reasons = standings.iter().map(|standing| standing.excluded());
@@ -88,8 +92,16 @@ impl ScoreModel for SupervisedScore {
         let name = given.name;
         scored
             .columns
-            .insert(format!("{name}_excluded"), Arc::new(excluded));
-        let fitted = fitted(self, given, &features, &mut scored.parameters);
+            .insert(format!("{name}{EXCLUDED}"), Arc::new(excluded));
+        let fitted = if features.is_empty() {
+            let reason = format!(
+                "no feature is left to learn from: only today's value is known of {}",
+                named(&unknown)
+            );
+            Err(NotComputed::Data(reason))
+        } else {
+            fitted(self, given, &features, &mut scored.parameters)
+        };
         let (fit, backtest) = match fitted {
             Ok(fitted) => fitted,
             // Who can churn is known all the same.
@@ -111,16 +123,20 @@ impl ScoreModel for SupervisedScore {
         scored
             .columns
             .insert(format!("{name}_probability"), Arc::new(probability));
-        for rank in 1..=3 {
-            let text = |place: &Option<usize>| {
-                let reason = reasons[(*place)?].get(rank - 1)?.as_ref();
-                reason.map(|reason| &reason.text)
-            };
-            let texts: StringArray = places.iter().map(text).collect();
+        let wording = Wording {
+            features: &features,
+            as_of: given.prepared.as_of,
+            currency: &given.prepared.pipeline.currency,
+        };
+        let (ranked, sides) = reasons::columns(&reasons, &inputs, &places, &wording);
+        for (rank, texts) in (1..).zip(ranked) {
             scored
                 .columns
-                .insert(format!("{name}_reason_{rank}"), Arc::new(texts));
+                .insert(format!("{name}_reason_{rank}"), texts);
         }
+        scored
+            .columns
+            .insert(format!("{name}_reasons_direction"), sides);
         publish(&fit, &mut scored);
         scored
             .quality
@@ -209,9 +225,32 @@ fn population_rows(score: &SupervisedScore, standings: &[Standing]) -> Vec<Param
     for excluded in Standing::EXCLUDED {
         let why = excluded.excluded().unwrap_or_default();
         let name = format!("excluded: {why}");
-        rows.push(Parameter::number(POPULATION, name, of(excluded)));
+        let number = of(excluded);
+        if excluded != Standing::Closed || number > 0.0 {
+            rows.push(Parameter::number(POPULATION, name, number));
+        }
     }
     rows
+}
+
+/// Which features take no part because only today's value of them is known; nothing where none is left out.
+fn known_then(unknown: &[&str]) -> Vec<Quality> {
+    let reason = || {
+        format!(
+            "{} of a source without `time`: only today's value is known, so they are left out",
+            named(unknown)
+        )
+    };
+    let row = (!unknown.is_empty()).then(|| Quality {
+        segment: String::new(),
+        criterion: "known at earlier dates",
+        metric: "features left out".to_owned(),
+        value: Some(unknown.len() as f64),
+        threshold: None,
+        status: QualityStatus::Ok,
+        reason: Some(reason()),
+    });
+    row.into_iter().collect()
 }
 
 /// How many customers the score is of.
@@ -290,7 +329,9 @@ fn most_rows(score: &SupervisedScore) -> usize {
 /// The features that the models see.
 fn features<'p>(score: &SupervisedScore, prepared: &'p Prepared) -> Vec<&'p FeatureInfo> {
     let wanted = |info: &&FeatureInfo| {
-        score.features.is_empty() || score.features.iter().any(|f| f.value == info.name)
+        let asked =
+            score.features.is_empty() || score.features.iter().any(|f| f.value == info.name);
+        asked && !prepared.untimed.contains_key(&info.name)
     };
     prepared.features.published.iter().filter(wanted).collect()
 }

@@ -121,7 +121,13 @@ pub static TABLES: &[Table] = &[
             may(
                 "<scheme>",
                 Ty::Any,
-                "The customer's segment, for every scheme; `<scheme>_score` where it has scores.",
+                "The customer's segment, for every scheme; `<scheme>_score` where it has scores. Null for closed accounts.",
+            ),
+            may(
+                "active",
+                Ty::Any,
+                "Whether the account is in the base: scores, segments and KPIs are of active customers; only where the pipeline \
+                 states `active` in [customer].",
             ),
         ],
     },

@@ -78,6 +78,7 @@ fn source(table: &Reader<'_>, name: At<String>) -> Source {
         data_through: super::through(table),
         contract: contract(table, kind),
         attributes: attributes(table, kind),
+        unchanging: table.texts("unchanging").unwrap_or_default(),
         name,
     };
     table.finish();

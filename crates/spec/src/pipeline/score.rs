@@ -330,14 +330,26 @@ fn churn_columns(name: &str) -> Vec<ScoreColumn> {
     ];
     columns.extend((1..=3).map(|rank| {
         let name = format!("{name}_reason_{rank}");
-        let about = "what raises the probability most";
-        ScoreColumn::new(
-            name,
-            Unit::Label,
-            (about, "reason of churn", Direction::None),
-        )
-        .detail()
+        let about = "what moves the probability most away from that of a typical customer";
+        let label = match rank {
+            1 => "first reason of the probability of churn",
+            2 => "second reason of the probability of churn",
+            _ => "third reason of the probability of churn",
+        };
+        ScoreColumn::new(name, Unit::Label, (about, label, Direction::None)).detail()
     }));
+    columns.push(
+        ScoreColumn::new(
+            format!("{name}_reasons_direction"),
+            Unit::Label,
+            (
+                "`raises` where the probability is at least the base rate and the reasons raise it, else `lowers`",
+                "whether the reasons raise or lower the probability of churn",
+                Direction::None,
+            ),
+        )
+        .detail(),
+    );
     columns
 }
 

@@ -59,6 +59,9 @@ pub struct Source {
     pub contract: Contract,
     /// `attributes` sources: the columns taken as features.
     pub attributes: Vec<Attribute>,
+    /// Features of it whose values never change, so that today's were those of earlier dates too, where only today's are known.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub unchanging: Vec<At<String>>,
 }
 
 impl Source {

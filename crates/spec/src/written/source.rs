@@ -66,6 +66,10 @@ pub(super) struct SourceTable {
     contract: ContractTable,
     /// Columns of an `attributes` source that are taken as features.
     attributes: Option<BTreeMap<String, AttributeTable>>,
+    /// Features of the source whose values never change, where only today's are known: attributes without `time`, and what is
+    /// joined from a lookup without. All others of these take no part in supervised scores.
+    #[schemars(extend("uniqueItems" = true))]
+    unchanging: Option<Vec<String>>,
 }
 
 /// How old the newest used row may be: hours, days or weeks, such as `36h`, `7d`, `2w`.

@@ -1,0 +1,253 @@
+//! Why a customer's probability differs from that of a typical one.
+//!
+//! The typical customer has of every number the median of the customers who are scored, of every label the most frequent one.
+//! An input contributes what the log-odds before calibration lose when its value is exchanged for the typical one and all else
+//! is left. Calibration never falls, so that the exchange moves the calibrated probability the same way, or not at all.
+
+use rayon::prelude::*;
+
+use super::encoding::{Design, Encoding, Origin};
+use super::error::ChurnError;
+use super::fit::{ChurnFit, chunks};
+use super::inputs::Inputs;
+use super::predictor::Predictor;
+use crate::metrics::logit;
+
+/// Reasons given per customer.
+pub const REASONS: usize = 3;
+
+/// Least change of the log-odds that is a reason: the odds change by a tenth.
+const LEAST_LOG_ODDS: f64 = 0.1;
+
+/// Share of the largest importance below which a model hardly uses an input.
+const HARDLY_USED: f64 = 0.02;
+
+/// Probabilities are kept this far from 0 and 1 before the log-odds are taken.
+const APART: f64 = 1e-9;
+
+/// A value of an input.
+#[derive(Debug, Clone, PartialEq)]
+pub enum InputValue {
+    /// A number.
+    Number(f64),
+    /// A label.
+    Label(String),
+    /// None.
+    Missing,
+}
+
+/// An input that can be a reason.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TypicalInput {
+    /// Its column.
+    pub column: String,
+    /// What the typical customer has.
+    pub typical: InputValue,
+}
+
+/// An input that moves a customer's probability away from the typical one.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Contribution {
+    /// Its place in [`Reasons::inputs`].
+    pub input: usize,
+    /// What the log-odds before calibration lose when the customer's value is exchanged for the typical one: above 0 the value
+    /// raises the probability.
+    pub log_odds: f64,
+}
+
+/// The reasons of one customer.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct CustomerReasons {
+    /// Whether the probability is at least the base rate: the reasons then raise it, else they keep it low.
+    pub raised: bool,
+    /// The strongest first; all on the same side.
+    pub strongest: [Option<Contribution>; REASONS],
+}
+
+/// The reasons of all customers that were scored.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Reasons {
+    /// The inputs of the fit, with what is typical.
+    pub inputs: Vec<TypicalInput>,
+    /// One entry per row.
+    pub customers: Vec<CustomerReasons>,
+}
+
+/// What reasons are measured against.
+struct Typical {
+    /// One row.
+    inputs: Inputs,
+    design: Design,
+}
+
+impl ChurnFit {
+    /// Up to three inputs per customer that move its probability most: that raise it where it is at least the base rate, that
+    /// lower it where it is below. Inputs that the model hardly uses, by their importance on the test customers, and changes of
+    /// the odds below a tenth are no reasons. The base rate has none.
+    ///
+    /// # Errors
+    /// A column of the fit is not there.
+    pub fn reasons(&self, inputs: &Inputs) -> Result<Reasons, ChurnError> {
+        let origins = self.encoding.origins();
+        let typical = Typical::of(&self.encoding, inputs)?;
+        let used = self.used(&origins);
+        let mut customers = Vec::with_capacity(inputs.rows());
+        for rows in chunks(inputs) {
+            customers.extend(self.chunk_reasons(
+                &inputs.gather(&rows),
+                &typical,
+                &origins,
+                &used,
+            )?);
+        }
+        let named = origins.iter().map(|&origin| TypicalInput {
+            column: self.encoding.origin_name(origin).to_owned(),
+            typical: typical.value(&self.encoding, origin),
+        });
+        Ok(Reasons {
+            inputs: named.collect(),
+            customers,
+        })
+    }
+
+    /// Which inputs the served model uses, by importance; of the recency rule its own.
+    fn used(&self, origins: &[Origin]) -> Vec<bool> {
+        let name = |origin: &Origin| self.encoding.origin_name(*origin);
+        if let Predictor::RecencyRule(rule) = &self.predictor {
+            return origins.iter().map(|o| name(o) == rule.column()).collect();
+        }
+        let served = self.candidates.iter().find(|c| c.model == self.served());
+        let importances = served.map_or(&[][..], |candidate| &candidate.importances);
+        let largest = importances.iter().map(|(_, i)| *i).fold(0.0, f64::max);
+        let enough = |origin: &Origin| {
+            let found = importances
+                .iter()
+                .find(|(column, _)| column == name(origin));
+            found.is_none_or(|(_, importance)| *importance >= HARDLY_USED * largest)
+        };
+        origins.iter().map(enough).collect()
+    }
+
+    fn chunk_reasons(
+        &self,
+        inputs: &Inputs,
+        typical: &Typical,
+        origins: &[Origin],
+        used: &[bool],
+    ) -> Result<Vec<CustomerReasons>, ChurnError> {
+        let design = self.encoding.encode(inputs)?;
+        let raw = self.predictor.probabilities(inputs, &design)?;
+        let exchanged = self.contributions(&design, &raw, typical, origins)?;
+        let rows = raw
+            .par_iter()
+            .zip(exchanged.par_chunks_exact(origins.len().max(1)));
+        Ok(rows
+            .map(|(&raw, terms)| {
+                let raised = self.calibrator.apply(raw) >= self.base_rate;
+                CustomerReasons {
+                    raised,
+                    strongest: strongest(terms, used, raised),
+                }
+            })
+            .collect())
+    }
+
+    /// Row after row, what each input contributes.
+    fn contributions(
+        &self,
+        design: &Design,
+        raw: &[f64],
+        typical: &Typical,
+        origins: &[Origin],
+    ) -> Result<Vec<f64>, ChurnError> {
+        let groups = self.encoding.groups(origins);
+        let width = origins.len().max(1);
+        let mut terms = vec![0.0; raw.len() * width];
+        let base: Vec<f64> = typical.design.columns.iter().map(|c| c[0]).collect();
+        match &self.predictor {
+            Predictor::Logistic(model) => {
+                terms
+                    .par_chunks_exact_mut(width)
+                    .enumerate()
+                    .for_each(|(row, terms)| {
+                        let columns = design.columns.iter().zip(&base).zip(&model.weights);
+                        for (((column, base), weight), &group) in columns.zip(&groups) {
+                            terms[group] += weight * (column[row] - base);
+                        }
+                    });
+            }
+            Predictor::RandomForest(forest) => {
+                let exchanged = forest.exchanged(design, &base, &groups, width);
+                let rows = terms.par_chunks_exact_mut(width).zip(raw);
+                rows.zip(exchanged.par_chunks_exact(width)).for_each(
+                    |((terms, &raw), exchanged)| {
+                        for (term, &without) in terms.iter_mut().zip(exchanged) {
+                            *term = log_odds(raw) - log_odds(without);
+                        }
+                    },
+                );
+            }
+            Predictor::RecencyRule(rule) => {
+                let without = rule.probabilities(&typical.inputs)?[0];
+                let place = self.encoding.position_of_number(rule.column());
+                let origin = place.map(Origin::Number);
+                if let Some(at) = origins.iter().position(|o| Some(*o) == origin) {
+                    for (terms, &raw) in terms.chunks_exact_mut(width).zip(raw) {
+                        terms[at] = log_odds(raw) - log_odds(without);
+                    }
+                }
+            }
+            Predictor::BaseRate(_) => {}
+        }
+        Ok(terms)
+    }
+}
+
+impl Typical {
+    fn of(encoding: &Encoding, inputs: &Inputs) -> Result<Self, ChurnError> {
+        let inputs = inputs.typical();
+        let design = encoding.encode(&inputs)?;
+        Ok(Self { inputs, design })
+    }
+
+    fn value(&self, encoding: &Encoding, origin: Origin) -> InputValue {
+        let name = encoding.origin_name(origin);
+        self.inputs.value(name, 0).unwrap_or(InputValue::Missing)
+    }
+}
+
+fn log_odds(probability: f64) -> f64 {
+    logit(probability.clamp(APART, 1.0 - APART))
+}
+
+/// The terms that move to the wanted side, the strongest first; of equal ones the earlier input.
+fn strongest(terms: &[f64], used: &[bool], raised: bool) -> [Option<Contribution>; REASONS] {
+    let side = if raised { 1.0 } else { -1.0 };
+    let mut wanted: Vec<Contribution> = terms
+        .iter()
+        .zip(used)
+        .enumerate()
+        .filter(|(_, (term, used))| **used && side * **term >= LEAST_LOG_ODDS)
+        .map(|(input, (&log_odds, _))| Contribution { input, log_odds })
+        .collect();
+    wanted.sort_by(|a, b| b.log_odds.abs().total_cmp(&a.log_odds.abs()));
+    let mut wanted = wanted.into_iter();
+    std::array::from_fn(|_| wanted.next())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_terms_of_the_wanted_side_are_reasons_and_the_strongest_come_first() {
+        let terms = [0.5, -2.0, 0.05, 0.9, 3.0, -0.2, 0.6];
+        let used = [true, true, true, true, false, true, true];
+        let of = |raised| {
+            let found = strongest(&terms, &used, raised).into_iter().flatten();
+            found.map(|c| c.input).collect::<Vec<_>>()
+        };
+        assert_eq!(of(true), [3, 6, 0]);
+        assert_eq!(of(false), [1, 5]);
+    }
+}

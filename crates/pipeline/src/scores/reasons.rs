@@ -1,0 +1,240 @@
+//! Reasons of a churn score as sentences: what an input is, and what it is usually, in the words of the pipeline.
+
+use arrow::array::{ArrayRef, StringArray};
+use chrono::{Days, NaiveDate};
+use std::sync::Arc;
+use tessera_expr::Type;
+use tessera_features::FeatureInfo;
+use tessera_model::churn::{Contribution, InputValue, Inputs, Reasons};
+use tessera_segments::write_number;
+use tessera_spec::pipeline::Unit;
+
+/// What a label begins with that says how long ago something was.
+const SINCE: &str = "days since the last ";
+
+/// How values are written.
+pub(super) struct Wording<'a> {
+    /// The features that the model reads.
+    pub(super) features: &'a [&'a FeatureInfo],
+    /// The day at which they are known.
+    pub(super) as_of: NaiveDate,
+    /// The pipeline's currency.
+    pub(super) currency: &'a str,
+}
+
+/// The columns of reasons: for each rank the sentences, by the row of the table; then to which side they move.
+pub(super) fn columns(
+    reasons: &Reasons,
+    inputs: &Inputs,
+    places: &[Option<usize>],
+    wording: &Wording<'_>,
+) -> (Vec<ArrayRef>, ArrayRef) {
+    let sentence = |row: usize, contribution: &Contribution| {
+        let input = &reasons.inputs[contribution.input];
+        let info = wording
+            .features
+            .iter()
+            .find(|info| info.name == input.column)?;
+        let value = inputs.value(&input.column, row)?;
+        wording.sentence(info, &value, &input.typical)
+    };
+    let sentences: Vec<Vec<String>> = (0..inputs.rows())
+        .map(|row| {
+            let strongest = reasons.customers[row].strongest.iter().flatten();
+            strongest.filter_map(|found| sentence(row, found)).collect()
+        })
+        .collect();
+    let ranked = (0..tessera_model::churn::REASONS).map(|rank| {
+        let text = |place: &Option<usize>| sentences[(*place)?].get(rank).map(String::as_str);
+        let texts: StringArray = places.iter().map(text).collect();
+        Arc::new(texts) as ArrayRef
+    });
+    let side = |place: &Option<usize>| {
+        let row = (*place).filter(|row| !sentences[*row].is_empty())?;
+        Some(match reasons.customers[row].raised {
+            true => "raises",
+            false => "lowers",
+        })
+    };
+    let sides: StringArray = places.iter().map(side).collect();
+    (ranked.collect(), Arc::new(sides))
+}
+
+impl Wording<'_> {
+    /// "no order for 61 days, usually 12", "tickets of the last 180 days: 3, usually 0"; none where both read alike.
+    fn sentence(
+        &self,
+        info: &FeatureInfo,
+        value: &InputValue,
+        usual: &InputValue,
+    ) -> Option<String> {
+        let (own, typical) = (self.text(info, value), self.text(info, usual));
+        if own == typical {
+            return None;
+        }
+        if let (Some(what), InputValue::Number(days)) = (info.label.strip_prefix(SINCE), value) {
+            let longer = !matches!(usual, InputValue::Number(usual) if days < usual);
+            let s = if own == "1" { "" } else { "s" };
+            return Some(match longer {
+                true => format!("no {what} for {own} day{s}, usually {typical}"),
+                false => format!("last {what} {own} day{s} ago, usually {typical}"),
+            });
+        }
+        let unit = self.unit(info);
+        let with_unit = |text: &str, value: &InputValue| match value {
+            InputValue::Number(_) => format!("{text}{unit}"),
+            InputValue::Label(_) | InputValue::Missing => text.to_owned(),
+        };
+        // The unit stands once, at the end.
+        let typical = match usual {
+            InputValue::Number(_) => with_unit(&typical, usual),
+            _ => typical,
+        };
+        let own = match usual {
+            InputValue::Number(_) => own,
+            _ => with_unit(&own, value),
+        };
+        Some(format!("{}: {own}, usually {typical}", info.label))
+    }
+
+    fn unit(&self, info: &FeatureInfo) -> String {
+        match info.unit {
+            Unit::Currency => format!(" {}", self.currency),
+            _ => String::new(),
+        }
+    }
+
+    fn text(&self, info: &FeatureInfo, value: &InputValue) -> String {
+        let number = match value {
+            InputValue::Missing => return "unknown".to_owned(),
+            InputValue::Label(label) => return label.clone(),
+            InputValue::Number(number) => *number,
+        };
+        match info.ty {
+            Type::Bool => (if number == 0.0 { "no" } else { "yes" }).to_owned(),
+            // A model reads a date as days before the day of the run.
+            Type::Date | Type::Timestamp => {
+                let days = number.round();
+                let day = if days >= 0.0 {
+                    self.as_of.checked_sub_days(Days::new(days as u64))
+                } else {
+                    self.as_of.checked_add_days(Days::new(-days as u64))
+                };
+                day.map_or_else(|| "unknown".to_owned(), |day| day.to_string())
+            }
+            _ => {
+                let mut text = String::new();
+                write_number(number, &mut text);
+                text
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tessera_spec::pipeline::{Base, Direction};
+
+    use super::*;
+
+    fn info(name: &str, label: &str, ty: Type, unit: Unit) -> FeatureInfo {
+        FeatureInfo {
+            name: name.to_owned(),
+            ty,
+            unit,
+            base: Base::Behavioural,
+            label: label.to_owned(),
+            direction: Direction::None,
+            definition: String::new(),
+            source: None,
+        }
+    }
+
+    #[test]
+    fn sentences_say_the_value_and_what_is_usual() {
+        let wording = Wording {
+            features: &[],
+            as_of: NaiveDate::from_ymd_opt(2026, 10, 31).unwrap(),
+            currency: "EUR",
+        };
+        let number = InputValue::Number;
+        let label = |text: &str| InputValue::Label(text.to_owned());
+        let recency = info(
+            "recency_days",
+            "days since the last order",
+            Type::Int,
+            Unit::Days,
+        );
+        let spend = info(
+            "spend_90d",
+            "money of the last 90 days",
+            Type::Float,
+            Unit::Currency,
+        );
+        let plan = info("plan", "plan", Type::String, Unit::Label);
+        let seen = info(
+            "last_seen_on",
+            "last day with an event",
+            Type::Date,
+            Unit::Date,
+        );
+        let cases = [
+            (
+                &recency,
+                number(61.0),
+                number(12.0),
+                "no order for 61 days, usually 12",
+            ),
+            (
+                &recency,
+                number(1.0),
+                number(12.0),
+                "last order 1 day ago, usually 12",
+            ),
+            (
+                &recency,
+                InputValue::Missing,
+                number(12.0),
+                "days since the last order: unknown, usually 12",
+            ),
+            (
+                &recency,
+                number(61.0),
+                InputValue::Missing,
+                "no order for 61 days, usually unknown",
+            ),
+            (
+                &spend,
+                number(0.0),
+                number(1310.2),
+                "money of the last 90 days: 0, usually 1,310 EUR",
+            ),
+            (
+                &spend,
+                number(7.0),
+                InputValue::Missing,
+                "money of the last 90 days: 7 EUR, usually unknown",
+            ),
+            (
+                &plan,
+                label("none"),
+                label("pro"),
+                "plan: none, usually pro",
+            ),
+            (
+                &seen,
+                number(30.0),
+                number(1.0),
+                "last day with an event: 2026-10-01, usually 2026-10-30",
+            ),
+        ];
+        for (info, value, usual, expected) in cases {
+            let found = wording.sentence(info, &value, &usual);
+            assert_eq!(found.as_deref(), Some(expected));
+        }
+        assert_eq!(
+            wording.sentence(&recency, &number(12.2), &number(12.2)),
+            None
+        );
+    }
+}
