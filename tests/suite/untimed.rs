@@ -90,21 +90,21 @@ fn what_never_changes_takes_part() {
     );
 }
 
-/// A thousand customers over two years, who order every 30 days until they stop; the file of customers knows who has stopped.
+/// Two thousand customers over two years, who order every 30 days until they stop; the file of customers knows who has stopped.
 fn shop(folder: &std::path::Path) {
     let (mut orders, mut crm) = (
         String::from("k,day,amount\n"),
         String::from("k,plan,since\n"),
     );
     let first = chrono::NaiveDate::from_ymd_opt(2024, 1, 1).unwrap();
-    for customer in 0..1000u64 {
+    for customer in 0..2000u64 {
         let random = |salt: u64| {
             let mut x = (customer + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15)
                 ^ salt.wrapping_mul(0xbf58_476d_1ce4_e5b9);
             x = (x ^ (x >> 31)).wrapping_mul(0x94d0_49bb_1331_11eb);
             (x ^ (x >> 29)) % 1000
         };
-        let stops = 300 + random(1) * 2;
+        let stops = 250 + random(1) * 9 / 10;
         let mut day = random(2) % 90;
         while day < stops.min(720) {
             let date = first + chrono::Days::new(day);

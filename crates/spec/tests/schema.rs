@@ -275,6 +275,7 @@ const SHAPES: &[Shape] = &[
 
 /// Definitions whose keys are names, and those that are no tables.
 const NO_SHAPE: &[&str] = &[
+    "Direction",
     "FeaturesTable",
     "FeatureTable",
     "LifecycleTable",
