@@ -32,7 +32,7 @@ fn half_of_the_rows_are_not_published_unless_allowed() {
     for part in [
         "200 of 400 rows (50.0%)",
         "more than the limit of 40%",
-        "ordered_at is not a date, such as `99/99/9999` (2026-10.csv, row 1)",
+        "ordered_at is not a date, such as `01/10/2026` (2026-10.csv, row 1)",
         "`max_rejected = \"50%\"` in [sources.orders.contract]",
     ] {
         assert!(told.contains(part), "{part}: {told}");
@@ -52,7 +52,7 @@ fn half_of_the_rows_are_not_published_unless_allowed() {
     let shares = shop.table("reject_rules").floats("share");
     assert_eq!(shares, [Some(0.5)]);
     let notes = shop.table("sources").texts("notes")[0].clone().unwrap();
-    assert!(notes.contains("`99/99/9999`"), "{notes}");
+    assert!(notes.contains("`01/10/2026`"), "{notes}");
     let report = std::fs::read_to_string(shop.path("store/reports/version-1.html")).unwrap();
     let report = report.replace("&#x2f;", "/");
     assert!(report.contains("ordered_at is not a date") && report.contains("01/10/2026"));
@@ -207,7 +207,7 @@ fn every_line_of_stderr_is_json_where_that_is_asked_for() {
     let reject: serde_json::Value = serde_json::from_str(reject).unwrap();
     assert_eq!(reject["rule"], "ordered_at is not a date");
     assert_eq!(reject["rows"], 2);
-    assert_eq!(reject["example"], "99/99/9999");
+    assert_eq!(reject["example"], "01/10/2026");
     check(
         &shop.run(
             &[ORDERS, &contract("max_rejected = 1\n"), RFM],

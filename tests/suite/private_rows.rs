@@ -12,7 +12,7 @@ use crate::shop::{ORDERS, RFM, Shop, said};
 const SECRETS: [&str; 4] = [
     "anna.secret@shop.example",
     "Zacharias",
-    "31.12.1987",
+    "31. Dezember 1987",
     "4711-0815",
 ];
 
@@ -28,7 +28,7 @@ fn shop() -> Shop {
         "orders/o.csv",
         "customer_id,ordered_at,amount,name\n\
          anna.secret@shop.example,2026-10-01,10,x\n\
-         anna.secret@shop.example,31.12.1987,10,x\n\
+         anna.secret@shop.example,31. Dezember 1987,10,x\n\
          b,2026-10-02,4711-0815,x\n\
          c,2026-10-03,10,Zacharias\n\
          d,2026-10-03,10,y\n",
@@ -91,7 +91,10 @@ fn messages_logs_and_commits_hold_no_values() {
                 }
             }
             if code == 0 {
-                assert!(told.contains("`99.99.9999` (o.csv, row 2)"), "{told}");
+                assert!(
+                    told.contains("`99. Xxxxxxxx 9999` (o.csv, row 2)"),
+                    "{told}"
+                );
                 for commit in std::fs::read_dir(shop.path("store/commits")).unwrap() {
                     let text = std::fs::read_to_string(commit.unwrap().path()).unwrap();
                     shows_no_secret(&text);
@@ -112,7 +115,7 @@ fn a_pipeline_that_allows_it_shows_values_and_publishes_the_same() {
     let shop = shop();
     let published = |parts: &[&str], shown: bool| {
         let told = said(&shop.run(parts, "2026-10-31", &["--quiet"]), 0);
-        assert_eq!(told.contains("`31.12.1987`"), shown, "{told}");
+        assert_eq!(told.contains("`31. Dezember 1987`"), shown, "{told}");
         std::fs::read(shop.path("store/latest/sources.parquet")).unwrap()
     };
     let masked = published(&[ORDERS, CONTRACT, RFM], false);
@@ -135,11 +138,11 @@ fn check_shows_the_form_of_values() {
         said(&bounded(&mut command), code)
     };
     let told = check(0);
-    assert!(told.contains("`99.99.9999`"), "{told}");
+    assert!(told.contains("`99. Xxxxxxxx 9999`"), "{told}");
     shows_no_secret(&told);
     shop.file(
         "orders/o.csv",
-        "anna.secret@shop.example,31.12.1987,4711-0815,Zacharias\n",
+        "anna.secret@shop.example,31. Dezember 1987,4711-0815,Zacharias\n",
     );
     let told = check(2);
     assert!(told.contains("xxxx.xxxxxx@xxxx.xxxxxxx"), "{told}");

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use polars::prelude::*;
 use tessera_expr::rel::{FAULT, Join, ScanFormat, SourceRows, Stored};
 use tessera_expr::{Node, Type};
-use tessera_spec::shown::masked;
+use tessera_spec::shown::{example, masked};
 
 use crate::aggregate::{conversion_rules, status};
 use crate::budget::Budget;
@@ -42,7 +42,7 @@ pub struct Reject {
 pub struct Found {
     /// The values as they stand in the file.
     pub values: String,
-    /// The same with the form of each value in its place: what messages and logs may show.
+    /// What messages and logs may show: [`example`] of one value, of several the form of each.
     pub masked: String,
 }
 
@@ -282,9 +282,9 @@ fn found_values(
     }
     Ok(match found.as_slice() {
         [] => None,
-        [(_, value, masked)] => Some(Found {
+        [(_, value, _)] => Some(Found {
             values: value.clone(),
-            masked: masked.clone(),
+            masked: example(value),
         }),
         several => Some(Found {
             values: listed(several.iter().map(|(name, value, _)| (*name, value))),

@@ -3,13 +3,13 @@
 use tessera_expr::Type;
 use tessera_spec::diagnostic::Diagnostic;
 use tessera_spec::pipeline::{Log, Source};
-use tessera_spec::shown::masked;
+use tessera_spec::shown;
 
 use crate::inventory::Inventory;
 use crate::text::Tried;
 
 /// Broken records and values that do not convert: how many, the first with its place, and the setting that would read them. Of
-/// values the form is shown, or with `log.values` the value itself.
+/// values [`shown::example`] is shown, or with `log.values` the value itself.
 pub fn text_findings(source: &Source, inventory: &Inventory, log: Log) -> Vec<Diagnostic> {
     let Some(trial) = &inventory.trial else {
         return Vec::new();
@@ -48,7 +48,11 @@ fn of_column(
         .iter()
         .find(|column| column.name.value == tried.name)?;
     let shown: String = example.text.chars().take(60).collect();
-    let shown = if log.values { shown } else { masked(&shown) };
+    let shown = if log.values {
+        shown
+    } else {
+        shown::example(&shown)
+    };
     let message = format!(
         "source `{}`: {} of {} values of `{}` are not {}; the first is `{shown}` ({} line {})",
         source.name.value,

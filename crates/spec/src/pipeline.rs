@@ -145,7 +145,7 @@ pub enum Through {
 /// `[log]`: what messages and logs may show.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Log {
-    /// Values of customers' rows as they are; otherwise their form only.
+    /// Values of customers' rows as they are; otherwise as [`crate::shown::example`] has them.
     pub values: bool,
 }
 

@@ -68,6 +68,75 @@ pub fn masked(value: &str) -> String {
     value.chars().map(mask).collect()
 }
 
+/// A value that did not convert, as a message may show it: a date, a time, a number of up to [`MOST_DIGITS`] digits, or a word for
+/// a missing value as it is, since it alone leads to no person and the reader needs it to find the right setting; of anything else
+/// the form.
+pub fn example(value: &str) -> String {
+    if is_missing_word(value) || is_number(value) || is_date(value) {
+        value.to_owned()
+    } else {
+        masked(value)
+    }
+}
+
+/// More digits may be the number of a card, a telephone or an account.
+const MOST_DIGITS: usize = 8;
+
+fn is_missing_word(value: &str) -> bool {
+    const WORDS: [&str; 17] = [
+        "na",
+        "n/a",
+        "#n/a",
+        "n.a.",
+        "nan",
+        "nil",
+        "none",
+        "null",
+        "(null)",
+        "\\n",
+        "missing",
+        "unknown",
+        "undefined",
+        "inf",
+        "-inf",
+        "true",
+        "false",
+    ];
+    let value = value.trim().to_lowercase();
+    value.chars().all(|c| "-?.*#".contains(c)) || WORDS.contains(&value.as_str())
+}
+
+/// Digits with signs of thousands and decimals, and what may stand around an amount of money.
+fn is_number(value: &str) -> bool {
+    let around = |c: char| c.is_whitespace() || "+-()$€£¥₹%".contains(c);
+    let inner = value.trim_matches(around);
+    let digits = inner.chars().filter(char::is_ascii_digit).count();
+    let within = |c: char| c.is_ascii_digit() || ".,' \u{a0}\u{202f}".contains(c);
+    (1..=MOST_DIGITS).contains(&digits) && inner.chars().all(within)
+}
+
+/// Three groups of digits with one separator, and perhaps a time behind them.
+fn is_date(value: &str) -> bool {
+    let (date, time) = match value.trim().split_once([' ', 'T']) {
+        Some((date, time)) => (date, time),
+        None => (value.trim(), ""),
+    };
+    let groups = |separator: char| {
+        let groups: Vec<&str> = date.split(separator).collect();
+        let fits = |group: &&str| {
+            (1..=4).contains(&group.len()) && group.bytes().all(|b| b.is_ascii_digit())
+        };
+        groups.len() == 3 && groups.iter().all(fits)
+    };
+    let is_time = time
+        .chars()
+        .all(|c| c.is_ascii_digit() || ":.,+-Z ".contains(c));
+    is_time
+        && (time.is_empty() || time.contains(':'))
+        && time.len() <= "00:00:00.000000000 +00:00".len()
+        && ['.', '/', '-'].into_iter().any(groups)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -85,6 +154,45 @@ mod tests {
         assert!(!shown.chars().any(is_acted_on), "{shown}");
         let read: serde_json::Value = serde_json::from_str(&shown).unwrap();
         assert_eq!(read["name\u{9b}"], "a\nb\u{7f}\u{202e}");
+    }
+
+    #[test]
+    fn dates_numbers_and_words_for_nothing_are_shown_and_of_other_values_the_form() {
+        let plain = [
+            "31.10.2026",
+            "1/10/26",
+            "2026-10-31T25:00:00Z",
+            "2026-13-01",
+            "1,234.50",
+            "(20.00)",
+            "-1.299,99 €",
+            "NA",
+            " n/a ",
+            "null",
+            "-",
+            "",
+            "20261031",
+        ];
+        for value in plain {
+            assert_eq!(example(value), value);
+        }
+        let hidden = [
+            "Anna",
+            "anna@shop.de",
+            "4711-0815",
+            "0171 2345678",
+            "4111-1111-1111-1111",
+            "4111 1111 1111 1111",
+            "DE89 3704",
+            "31. Dezember 1987",
+            "12-34-56-78",
+            "1.2.3 Anna",
+            "$1,234,567.89",
+        ];
+        for value in hidden {
+            assert_ne!(example(value), value);
+            assert_eq!(example(value), masked(value));
+        }
     }
 
     #[test]

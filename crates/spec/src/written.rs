@@ -135,8 +135,8 @@ struct RunTable {
 #[schemars(deny_unknown_fields)]
 #[expect(dead_code, reason = "the shape of a table; never filled")]
 struct LogTable {
-    /// Whether messages and logs show values of customers' rows as they are; false by default: they show the form of a value
-    /// only, such as `99.99.9999`.
+    /// Whether messages and logs show values of customers' rows as they are; false by default: they show short numbers, dates
+    /// and words for missing values, and the form of any other value, such as `Xxxx.Xxxx@xxxx.xx`.
     values: Option<bool>,
 }
 
