@@ -1,6 +1,8 @@
 //! End to end over the built program, one file a behaviour.
 #![allow(missing_docs)]
 
+#[path = "suite/actions.rs"]
+mod actions;
 #[path = "suite/architecture.rs"]
 mod architecture;
 #[path = "suite/as_of.rs"]

@@ -20,8 +20,11 @@ import polars
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-# The published tables: column and type; `key` stands for the pipeline's key, which is text or an integer.
+# The published tables: column and type; `key` stands for the pipeline's key, which is text or an integer, `...` for columns
+# that a pipeline asks for.
 TABLES = {
+    "actions": "as_of date, key key, scheme text, segment text, playbook text, goal text, touch text, channel text, owner text, "
+               "reason text, value_now float, value_at_risk float, priority int, ...",
     "calibration": "as_of date, score text, model text, bin int, predicted float, observed float, customers int, lift float",
     "memberships": "as_of date, key key, scheme text, segment_id int, segment text, reason text, assigned_by text",
     "segments": "as_of date, scheme text, segment_id int, segment text, customers int, share float, value float, value_share float, "
@@ -43,7 +46,7 @@ TABLES = {
                "keys_without_customer int, rows_without_customer int, customers_with_several int, notes text, unmatched int",
 }
 # Published where the pipeline has what they speak of.
-OPTIONAL = {"calibration", "quality"}
+OPTIONAL = {"actions", "calibration", "quality"}
 ARROW = {pa.string(): "text", pa.int64(): "int", pa.float64(): "float", pa.date32(): "date", pa.bool_(): "bool",
          pa.timestamp("us"): "timestamp"}
 DUCKDB = {"VARCHAR": "text", "BIGINT": "int", "DOUBLE": "float", "DATE": "date", "BOOLEAN": "bool", "TIMESTAMP": "timestamp"}
@@ -77,8 +80,8 @@ def declared_problems(table, columns):
     unknown = [f"{name} is {kind}" for name, kind in columns.items() if kind not in set(DUCKDB.values())]
     if table not in TABLES:
         return unknown
-    declared = [entry.split() for entry in TABLES[table].split(", ")]
-    if len(declared) != len(columns):
+    declared = [entry.split() for entry in TABLES[table].removesuffix(", ...").split(", ")]
+    if len(declared) > len(columns) or len(declared) < len(columns) and not TABLES[table].endswith("..."):
         return unknown + [f"{len(columns)} columns instead of {len(declared)}: {', '.join(columns)}"]
     for (name, kind), (got_name, got_kind) in zip(declared, columns.items()):
         if name == "key":

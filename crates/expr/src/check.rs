@@ -226,7 +226,9 @@ impl<'a> Checker<'a> {
 
     fn is_null(&mut self, of: &ast::Expr, negated: bool, depth: usize) -> Option<Expr> {
         let of = self.expr(of, depth)?;
-        let span = of.span.clone();
+        // `is null`, or `is not null`.
+        let words = if negated { 3 } else { 2 };
+        let span = self.source.with_suffix(of.span.clone(), words);
         Some(Expr {
             node: Node::IsNull {
                 of: Box::new(of),

@@ -182,6 +182,13 @@ impl<'a> Source<'a> {
         range.start..end
     }
 
+    /// The range with so many tokens behind it: from the operand of `x is null` to the whole.
+    pub(crate) fn with_suffix(&self, range: Range<usize>, tokens: usize) -> Range<usize> {
+        let behind = self.marks.partition_point(|(r, _)| r.start < range.end);
+        let last = self.marks[behind..].iter().take(tokens).last();
+        range.start..last.map_or(range.end, |(token, _)| token.end)
+    }
+
     /// From the start of a name to the bracket that closes its arguments.
     pub(crate) fn call(&self, name: Range<usize>) -> Range<usize> {
         let next = self.marks.partition_point(|(r, _)| r.start < name.end);

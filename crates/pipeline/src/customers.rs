@@ -10,8 +10,10 @@ use tessera_engine::{Engine, TableRef};
 use tessera_expr::rel::{Project, Rel};
 use tessera_expr::{Expr, Literal, Type};
 use tessera_features::{BASE_GAP_DAYS, BaseGap, PRIOR_GAPS};
-use tessera_segments::{Assignment, Customers, Extra, FrozenEdges, NamedFeature, Quality};
-use tessera_spec::pipeline::{Scheme, Score};
+use tessera_segments::{
+    Assignment, Customers, Extra, FrozenEdges, NamedFeature, Quality, RuleClauses, RuleReasons,
+};
+use tessera_spec::pipeline::{Scheme, SchemeKind, Score};
 
 use crate::base::Closed;
 use crate::error::PipelineError;
@@ -45,6 +47,14 @@ pub(crate) fn base_gap(
             constant(Literal::Float(gap.prior_gaps)),
         ),
     ])
+}
+
+/// What the rules of a scheme say of each customer.
+pub(crate) struct Ruled {
+    /// Per rule whether it is true.
+    matches: Vec<BooleanArray>,
+    /// Why.
+    reasons: Arc<RuleReasons>,
 }
 
 /// Customers, their published features, and the schemes they have been assigned by so far.
@@ -114,7 +124,7 @@ impl Assigned {
         &mut self,
         scheme: &Scheme,
         seed: u64,
-        rule_matches: Option<&[BooleanArray]>,
+        ruled: Option<&Ruled>,
         frozen_edges: Option<&FrozenEdges>,
     ) -> Result<(), PipelineError> {
         let assignment = tessera_segments::assign(
@@ -122,7 +132,8 @@ impl Assigned {
             &self.customers,
             &Extra {
                 seed,
-                rule_matches,
+                rule_matches: ruled.map(|ruled| ruled.matches.as_slice()),
+                rule_reasons: ruled.map(|ruled| &ruled.reasons),
                 named_features: &self.named_features,
                 frozen_edges,
                 ..Extra::default()
@@ -141,16 +152,25 @@ impl Assigned {
         Ok(())
     }
 
-    /// Per rule whether it is true for each customer.
-    pub(crate) fn rule_matches(
+    /// What the rules of a scheme say of each customer.
+    pub(crate) fn ruled(
         &self,
         prepared: &Prepared,
-        rules: &[Expr],
+        (scheme, rules): (&Scheme, &[Expr]),
         engine: &dyn Engine,
         work: &Path,
-    ) -> Result<Vec<BooleanArray>, PipelineError> {
+    ) -> Result<Ruled, PipelineError> {
         let table = self.with_schemes()?;
         let columns = table.num_columns();
+        let written = match &scheme.kind {
+            SchemeKind::Rules(config) => config.rules.as_slice(),
+            _ => &[],
+        };
+        let clauses = RuleClauses::new(written.iter().zip(rules).map(|(rule, expr)| {
+            let (segment, when) = (rule.segment.value.as_str(), rule.when.value.as_str());
+            (segment, when, expr)
+        }));
+        let values = table.clone();
         let input = TableRef::write(&work.join("rules.parquet"), table.schema(), &[table])?;
         let name = |number: usize| format!("{RULE}{number}");
         let plan = Project {
@@ -159,6 +179,7 @@ impl Assigned {
             timezone: prepared.pipeline.timezone,
             columns: rules
                 .iter()
+                .chain(clauses.conditions())
                 .enumerate()
                 .map(|(number, rule)| (name(number), rule.clone()))
                 .collect(),
@@ -172,7 +193,12 @@ impl Assigned {
             let nowhere = || BooleanArray::from(vec![false; made.num_rows()]);
             column.as_boolean_opt().cloned().unwrap_or_else(nowhere)
         };
-        Ok(made.columns()[columns..].iter().map(truth).collect())
+        let mut matches: Vec<BooleanArray> = made.columns()[columns..].iter().map(truth).collect();
+        let truths = matches.split_off(rules.len());
+        Ok(Ruled {
+            matches,
+            reasons: Arc::new(clauses.with(truths, &values)),
+        })
     }
 
     /// The table with the columns of the schemes so far behind it, by name: the order of the file means nothing.

@@ -11,7 +11,9 @@ use tessera_ingest::{Inventory, Planned};
 use tessera_snapshot::Store;
 use tessera_spec::Pipeline;
 use tessera_spec::diagnostic::{Diagnostic, Diagnostics, unknown_name};
-use tessera_spec::pipeline::{At, FeatureBody, Scheme, SchemeKind, ScoreKind, Unit};
+use tessera_spec::pipeline::{
+    At, FeatureBody, Scheme, SchemeColumn, SchemeColumnKind, SchemeKind, ScoreKind, Unit,
+};
 
 use crate::base;
 use crate::error::PipelineError;
@@ -209,6 +211,7 @@ pub fn prepare(
     let rules = schemes(&pipeline, &published, &mut labels, &mut found);
     labels::playbooks(&pipeline, &mut found);
     kpi(&pipeline, &published, &mut found);
+    action_columns(&pipeline, &published, &mut found);
     let frozen = frozen_edges(&pipeline, as_of, &mut found)?;
     if found.has_errors() {
         return Err(PipelineError::Invalid(Box::new(found)));
@@ -436,14 +439,15 @@ fn schemes(
             .with_help("rename the scheme")]);
         }
         labels.take_scheme(scheme, &pipeline.features.lifecycle);
-        known
-            .columns
-            .push((scheme.name.value.clone(), Type::String));
-        if matches!(scheme.kind, SchemeKind::RfmGrid(_)) {
-            known
-                .columns
-                .push((format!("{}_score", scheme.name.value), Type::String));
-        }
+        let columns = scheme.columns().into_iter();
+        known.columns.extend(columns.map(|column| {
+            let ty = match column.holds {
+                SchemeColumnKind::Segment | SchemeColumnKind::Scores => Type::String,
+                SchemeColumnKind::SegmentId | SchemeColumnKind::Score => Type::Int,
+                SchemeColumnKind::Weighted => Type::Float,
+            };
+            (column.name, ty)
+        }));
     }
     rules
 }
@@ -537,6 +541,22 @@ fn check_input(
         )
         .with_help(help)]);
     }
+}
+
+/// Checks the columns of `[actions]`: features, scores, values and columns of schemes.
+fn action_columns(pipeline: &Pipeline, published: &[FeatureInfo], found: &mut Diagnostics) {
+    let schemes: Vec<SchemeColumn> = pipeline.schemes.iter().flat_map(Scheme::columns).collect();
+    let features = published.iter().map(|f| f.name.as_str());
+    let names: Vec<&str> = features
+        .chain(schemes.iter().map(|column| column.name.as_str()))
+        .collect();
+    let unknown = |column: &&At<String>| !names.contains(&column.value.as_str());
+    let missing = pipeline.action_columns.iter().filter(unknown);
+    let problem = |column: &At<String>| {
+        let what = "column of `customers`";
+        unknown_name("TS-G001", what, &column.value, column.span.clone(), &names)
+    };
+    found.extend(missing.map(problem));
 }
 
 fn kpi(pipeline: &Pipeline, published: &[FeatureInfo], found: &mut Diagnostics) {

@@ -11,11 +11,11 @@ use serde_json::{Value, json};
 use tessera_report::{
     FeatureMeta, GoalMeta, Options, ReportError, ReportMeta, SchemeMeta, TargetMeta,
 };
-use tessera_segments::{Assignment, Quality};
+use tessera_segments::{Assignment, Quality, SegmentError};
 use tessera_snapshot::{
-    CommittedTable, Gate, Owner, Replaced, RunIdentity, Store, StoreError, Version,
+    CommittedTable, Gate, Owner, Replaced, RunIdentity, Staging, Store, StoreError, Version,
 };
-use tessera_spec::pipeline::{SchemeKind, Target};
+use tessera_spec::pipeline::{Playbook, SchemeKind, Target};
 
 use crate::customers::Assigned;
 use crate::error::PipelineError;
@@ -310,6 +310,9 @@ pub(crate) struct Tables {
     reject_rules: RecordBatch,
     sources: RecordBatch,
     counts: Value,
+    playbooks: Vec<Playbook>,
+    /// Columns of the customers that `actions` shows.
+    action_columns: Vec<(Field, ArrayRef)>,
 }
 
 impl Tables {
@@ -335,6 +338,8 @@ impl Tables {
         )?;
         let profiles = tessera_segments::profiles(&assigned.profiled(prepared)?, assignments)?;
         let mut model_rows = tessera_segments::model_rows(assignments);
+        let playbooks = &prepared.pipeline.playbooks;
+        model_rows.extend(tessera_segments::without_playbook(assignments, playbooks));
         let has_scores = !scored.is_empty();
         let (mut calibration, mut backtests) = (Vec::new(), Vec::new());
         let judged = |assignment: &Assignment| {
@@ -351,8 +356,17 @@ impl Tables {
             quality.extend(rows.quality.into_iter().map(|row| (score.clone(), row)));
         }
         quality.extend(assigned.counts(prepared));
+        let customers = assigned.with_schemes()?;
+        let asked = prepared.pipeline.action_columns.iter().map(|column| {
+            let place = customers.schema().index_of(&column.value)?;
+            let field = customers.schema().field(place).clone();
+            Ok((field, customers.column(place).clone()))
+        });
+        let action_columns = asked.collect::<Result<_, PipelineError>>()?;
         Ok(Self {
             as_of,
+            action_columns,
+            playbooks: playbooks.clone(),
             customers: dated(as_of, &assigned.published()?)?,
             segments: tessera_segments::segments_table(as_of, &summaries, &prepared.pipeline.playbooks)?,
             profiles: tessera_segments::profiles_table(as_of, &profiles)?,
@@ -443,6 +457,7 @@ pub(crate) fn publish(
             staging.write(name, &batch.schema(), rows)?;
         }
     }
+    write_actions(&mut staging, &tables)?;
     staging.write(
         "rejects",
         &rejects_schema(),
@@ -480,6 +495,27 @@ pub(crate) fn publish(
         }
         Err(error) => Err(error.into()),
     }
+}
+
+/// Writes the table `actions`, where there are playbooks.
+fn write_actions(staging: &mut Staging, tables: &Tables) -> Result<(), PipelineError> {
+    if tables.playbooks.is_empty() {
+        return Ok(());
+    }
+    let actions = tessera_segments::actions(
+        tables.as_of,
+        tables.assigned.customers(),
+        tables.assigned.assignments(),
+        &tables.playbooks,
+        tables.action_columns.clone(),
+    )?;
+    let schema = actions.schema().clone();
+    let failed = |error: SegmentError| StoreError::BadTable {
+        table: "actions".to_owned(),
+        reason: error.to_string(),
+    };
+    let rows = actions.map(|batch| batch.map_err(failed));
+    Ok(staging.write("actions", &schema, rows)?)
 }
 
 /// Renders the report of a version and puts it beside the others of the store, unless it is there; returns its size.

@@ -353,14 +353,15 @@ impl Job<'_> {
                     .require(job.current(), &[features], ASSIGN_COPIES)?;
                 let matches = match prepared.rules.get(&scheme.name.value) {
                     Some(rules) => {
-                        Some(assigned.rule_matches(prepared, rules, &job.engine, work)?)
+                        let rules = (scheme, rules.as_slice());
+                        Some(assigned.ruled(prepared, rules, &job.engine, work)?)
                     }
                     None => None,
                 };
                 assigned.assign(
                     scheme,
                     prepared.pipeline.seed,
-                    matches.as_deref(),
+                    matches.as_ref(),
                     prepared.frozen.get(&scheme.name.value),
                 )?;
                 let rows = assigned.len() as u64;

@@ -10,6 +10,7 @@ use xxhash_rust::xxh3::xxh3_64;
 use crate::edges::FrozenEdges;
 use crate::error::SegmentError;
 use crate::quality::Quality;
+use crate::rule_reasons::RuleReasons;
 use crate::rules_lint::RulesWarning;
 
 /// Mean Jaccard similarity from which a cluster counts as stable (Hennig 2007).
@@ -26,6 +27,9 @@ pub struct Extra<'a> {
     /// `rules`: per rule, in order, whether it is true for each customer; null is not true. Takes the place of `rule_hits`
     /// and lets the rules be checked, see [`crate::RulesLint`].
     pub rule_matches: Option<&'a [BooleanArray]>,
+    /// `rules`: the conditions of the rules with what they say of each customer, for reasons with the customer's own values;
+    /// without them reasons are the rules as written.
+    pub rule_reasons: Option<&'a Arc<RuleReasons>>,
     /// `kmeans`: what the features count, so that clusters can be named; a feature that is not among them counts
     /// as a plain number.
     pub named_features: &'a [NamedFeature],
@@ -83,7 +87,7 @@ pub enum AssignedBy {
 pub struct ExtraColumn {
     /// Name of the column.
     pub name: String,
-    /// Utf8 or Float64.
+    /// Utf8, Int64 or Float64.
     pub values: ArrayRef,
 }
 

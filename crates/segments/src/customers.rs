@@ -205,7 +205,11 @@ impl Customers {
         }
     }
 
-    fn column(&self, feature: &str) -> Result<&ArrayRef, SegmentError> {
+    /// The column of a feature.
+    ///
+    /// # Errors
+    /// The feature does not exist.
+    pub(crate) fn column(&self, feature: &str) -> Result<&ArrayRef, SegmentError> {
         let fields = self.batch.schema_ref().fields();
         match fields
             .iter()

@@ -18,6 +18,7 @@
 //! | how are frozen edges read back? | `edges.rs` |
 //! | what is published per segment? | `profiles.rs`, `summary.rs`, `tables.rs` |
 
+mod actions;
 mod assignment;
 mod cluster_evidence;
 mod customers;
@@ -30,12 +31,14 @@ mod moments;
 mod profiles;
 mod quality;
 mod rank;
+mod rule_reasons;
 mod rules_lint;
 mod score;
 mod summary;
 mod tables;
 mod wording;
 
+pub use actions::{ActionBatches, actions, without_playbook};
 pub use assignment::{
     AssignedBy, Assignment, Extra, ExtraColumn, Parameter, Reasons, SegmentInfo, Warning,
     segment_id,
@@ -47,6 +50,7 @@ pub use grid::{CellMap, GridLint, lint};
 pub use kinds::{KINDS, Kind, NO_STAGE, NOT_SCORED, assign, inputs};
 pub use profiles::{LABEL_VALUES, OTHER_LABEL, Profile, profiles};
 pub use quality::{Quality, QualityStatus};
+pub use rule_reasons::{RuleClauses, RuleReasons};
 pub use rules_lint::{RuleName, RulesLint, RulesWarning, repeated_rules};
 pub use summary::{SegmentSummary, summarise};
 pub use tables::{

@@ -174,7 +174,7 @@ impl Iterator for MembershipBatches<'_> {
 }
 
 /// The columns that a scheme adds to the `customers` table, in table order of the customers: the segment's name under the
-/// scheme's name (Utf8, never null), then its further columns (nullable).
+/// scheme's name (Utf8, never null), its id under `<scheme>_segment_id` (Int64, never null), then its further columns (nullable).
 ///
 /// # Errors
 /// The names do not fit into one Arrow array (2 GiB).
@@ -183,10 +183,18 @@ pub fn customer_columns(assignment: &Assignment) -> Result<Vec<(Field, ArrayRef)
         .segment_of
         .iter()
         .map(|&segment| assignment.segments[segment as usize].name.as_str());
-    let mut columns = vec![(
-        Field::new(&assignment.scheme, DataType::Utf8, false),
-        texts("customers", names)?,
-    )];
+    let ids = (0..assignment.len()).map(|row| assignment.segment(row).id);
+    let id = format!("{}_segment_id", assignment.scheme);
+    let mut columns: Vec<(Field, ArrayRef)> = vec![
+        (
+            Field::new(&assignment.scheme, DataType::Utf8, false),
+            texts("customers", names)?,
+        ),
+        (
+            Field::new(id, DataType::Int64, false),
+            Arc::new(Int64Array::from_iter_values(ids)),
+        ),
+    ];
     for column in &assignment.columns {
         columns.push((
             Field::new(&column.name, column.values.data_type().clone(), true),

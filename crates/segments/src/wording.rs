@@ -57,6 +57,42 @@ pub fn write_number(number: f64, to: &mut String) {
     };
 }
 
+/// Appends a number of one customer: whole numbers grouped, others with up to three decimals below 10 and two above; in full
+/// where rounding would make it equal to a limit that it is held against.
+pub(crate) fn write_exact(number: f64, limit: Option<f64>, to: &mut String) {
+    if !number.is_finite() {
+        to.push_str("missing");
+        return;
+    }
+    if number.fract() == 0.0 && number.abs() < 1e15 {
+        if number < 0.0 {
+            to.push('-');
+        }
+        write_grouped(number.abs() as u64, to);
+        return;
+    }
+    let decimals = if number.abs() < 10.0 { 3 } else { 2 };
+    let rounded = format!("{number:.decimals$}");
+    let rounded = rounded.trim_end_matches('0').trim_end_matches('.');
+    let text = match rounded.parse::<f64>() {
+        Ok(shown) if Some(shown) != limit => rounded.to_owned(),
+        _ => number.to_string(),
+    };
+    let (sign, digits) = match text.strip_prefix('-') {
+        Some(digits) => ("-", digits),
+        None => ("", text.as_str()),
+    };
+    to.push_str(sign);
+    match digits.split_once('.') {
+        Some((whole, decimals)) if whole.parse::<u64>().is_ok() => {
+            write_grouped(whole.parse().unwrap_or_default(), to);
+            to.push('.');
+            to.push_str(decimals);
+        }
+        _ => to.push_str(digits),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -83,5 +119,17 @@ mod tests {
         assert_eq!(write(-4310.4), "-4,310");
         assert_eq!(write(999.7), "1,000");
         assert_eq!(write(f64::NAN), "missing");
+        let exact = |number, limit| {
+            let mut text = String::new();
+            write_exact(number, limit, &mut text);
+            text
+        };
+        assert_eq!(exact(0.6002, None), "0.6");
+        assert_eq!(exact(0.6002, Some(0.6)), "0.6002");
+        assert_eq!(exact(-1200.0, None), "-1,200");
+        assert_eq!(exact(12.346, None), "12.35");
+        assert_eq!(exact(-5181.98, None), "-5,181.98");
+        assert_eq!(exact(1999.999, Some(2000.0)), "1,999.999");
+        assert_eq!(exact(f64::NAN, None), "missing");
     }
 }

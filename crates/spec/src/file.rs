@@ -133,6 +133,7 @@ fn pipeline(file: &Reader<'_>) -> Pipeline {
             .table("log")
             .map_or_else(Log::default, |table| log(&table)),
         playbooks: playbook::playbooks(file, &schemes),
+        action_columns: playbook::action_columns(file),
         features,
         scores,
         schemes,

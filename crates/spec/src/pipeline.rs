@@ -27,8 +27,9 @@ pub use feature::{
 pub use form::{Column, ColumnForm, DecimalSign, EpochUnit, Header, TextSettings, ThousandsSign};
 pub use join::Join;
 pub use scheme::{
-    AttributeScheme, Closed, Grid, GridInterval, KChoice, KmeansScheme, QuantileScheme, RfmGrid,
-    RulesScheme, Scheme, SchemeKind, ScoreMethod, SegmentRule, Transform,
+    AttributeScheme, CODE_WEIGHTS, Closed, Grid, GridInterval, KChoice, KmeansScheme,
+    QuantileScheme, RFM_ENDINGS, RfmGrid, RulesScheme, Scheme, SchemeColumn, SchemeColumnKind,
+    SchemeKind, ScoreMethod, SegmentRule, Transform,
 };
 pub use score::{
     CLV_ESTIMATES, Calibration, ClvScore, ContractualScore, HealthComponent, HealthScale,
@@ -106,6 +107,8 @@ pub struct Pipeline {
     pub schemes: Vec<Scheme>,
     /// Playbooks in file order.
     pub playbooks: Vec<Playbook>,
+    /// Columns of `customers` that the table `actions` has beside its own, in file order.
+    pub action_columns: Vec<At<String>>,
     /// When a run may be done. No part of the canonical form: it decides whether there are bytes, not which.
     #[serde(skip)]
     pub run: RunSettings,

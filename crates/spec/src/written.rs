@@ -113,6 +113,8 @@ struct PipelineFile {
     schemes: Option<BTreeMap<String, SchemeTable>>,
     /// What to do with a segment; named after it unless `segment` is stated.
     playbooks: Option<BTreeMap<String, PlaybookTable>>,
+    /// The table of what is to be done with whom.
+    actions: Option<ActionsTable>,
     /// When a run may be done.
     run: Option<RunTable>,
     /// What messages and logs may show.
@@ -222,4 +224,14 @@ struct PlaybookTable {
     channel: Option<String>,
     /// Who acts.
     owner: Option<String>,
+}
+
+/// The table of what is to be done with whom: a row per customer and playbook.
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
+#[expect(dead_code, reason = "the shape of a table; never filled")]
+struct ActionsTable {
+    /// Columns of `customers` that it has beside its own: features, columns of scores and values, schemes.
+    #[schemars(extend("uniqueItems" = true))]
+    columns: Option<Vec<String>>,
 }

@@ -44,6 +44,7 @@ const SHAPES: &[Shape] = &[
         "[goal.target]",
         "[goal]\ntarget = { zzz = 1 }",
     ),
+    shape("ActionsTable", None, "[actions]", "[actions]\nzzz = 1"),
     shape("ValueTable", None, "[value]", "[value]\nzzz = 1"),
     shape("CustomerTable", None, "[customer]", "[customer]\nzzz = 1"),
     shape("RunTable", None, "[run]", "[run]\nzzz = 1"),

@@ -1,10 +1,13 @@
 //! `kind = "rfm_grid"`: scores for recency, frequency and monetary value, then a grid of named cells (DEFINITIONS §2).
 
+use std::fmt::Write as _;
 use std::sync::Arc;
 
-use arrow::array::{Float64Array, StringArray};
+use arrow::array::{Array as _, Float64Array, Int64Array, StringArray};
 use rayon::prelude::*;
-use tessera_spec::pipeline::{Closed, RfmGrid, Scheme, SchemeKind, ScoreMethod};
+use tessera_spec::pipeline::{
+    CODE_WEIGHTS, Closed, RFM_ENDINGS, RfmGrid, Scheme, SchemeKind, ScoreMethod,
+};
 
 use super::Kind;
 use crate::assignment::{
@@ -15,13 +18,11 @@ use crate::edges::{DIMENSIONS, FrozenEdges, MODEL, check_edges};
 use crate::error::SegmentError;
 use crate::grid::{CellMap, OTHERS, grid_name, grid_words, lint};
 use crate::rank::Ranking;
+use crate::rule_reasons::write_cell;
 use crate::score::{Good, NO_SCORE, by_edges, midrank, quantile_edges};
 
 /// Segment of customers of whom recency, frequency or monetary value is missing.
 pub const NOT_SCORED: &str = "Not Scored";
-
-/// Weights of R, F, M that give the score code read as a number; a weighted score adds nothing to it.
-const CODE_WEIGHTS: [f64; 3] = [100.0, 10.0, 1.0];
 
 pub(super) static KIND: Kind = Kind {
     name: "rfm_grid",
@@ -31,7 +32,7 @@ pub(super) static KIND: Kind = Kind {
            right), `threshold` (edges as given, right-closed), `frozen` (edges of an earlier version; the first run computes them). \
            Equal values always get equal scores. The grid then names the cell.\n\
            Missing values: a customer of whom one of the three is missing is `Not Scored` and does not take part in ranks and edges.\n\
-           Publishes: `<scheme>_score` (the digits R, F, M), `<scheme>_weighted` where weights are set, and in `models` the method, \
+           Publishes: `<scheme>_score` (the digits R, F, M), `<scheme>_r`, `<scheme>_f` and `<scheme>_m` (each alone), `<scheme>_weighted` where weights are set, and in `models` the method, \
            the features, the edges (`recency_edge_1` …, `edges_closed`) and the number of distinct values.",
     accepts: |kind| matches!(kind, SchemeKind::RfmGrid(_)),
     inputs: |kind| match kind {
@@ -87,16 +88,56 @@ fn assign(
         quality: Vec::new(),
         columns: cells.columns(name, &codes, config),
         parameters: parameters(config, &rankings, scored.edges.as_ref()),
-        reasons: Reasons::PerCode {
-            texts: cells.reasons(&map),
-            codes,
-        },
+        reasons: reasons(config, customers, &cells, &map, codes)?,
         segments,
         segment_of,
         assigned_by: AssignedBy::Rule,
     };
     uncovered_warning(config, &mut assignment)?;
     Ok(assignment)
+}
+
+/// The cell's reason with the three values: `R5 (recency_days 3) F4 (order_count 12) M5 (spend_total 4,310) is Champions in …`.
+fn reasons(
+    config: &RfmGrid,
+    customers: &Customers,
+    cells: &Cells,
+    map: &CellMap,
+    codes: Vec<u32>,
+) -> Result<Reasons, SegmentError> {
+    let texts = cells.endings(map);
+    let names = features(config).map(str::to_owned);
+    let [r, f, m] = features(config);
+    let values = [
+        customers.column(r)?.clone(),
+        customers.column(f)?.clone(),
+        customers.column(m)?.clone(),
+    ];
+    let digits: Vec<[u8; 3]> = (0..cells.count()).map(|code| cells.digits(code)).collect();
+    Ok(Reasons::Written(Arc::new(move |row, to| {
+        let code = codes[row] as usize;
+        let Some(digits) = digits.get(code) else {
+            to.push_str("not scored: ");
+            let missing = names.iter().zip(&values);
+            let missing = missing.filter(|(_, values)| values.is_null(row));
+            let missing: Vec<&str> = missing.map(|(name, _)| name.as_str()).collect();
+            to.push_str(&missing.join(", "));
+            to.push_str(if missing.len() == 1 {
+                " is missing"
+            } else {
+                " are missing"
+            });
+            return;
+        };
+        for (place, digit) in digits.iter().enumerate() {
+            let sign = ["R", "F", "M"][place];
+            // Writing to a String cannot fail.
+            let _ = write!(to, "{sign}{digit} ({} ", names[place]);
+            write_cell(&values[place], row, None, to);
+            to.push_str(") ");
+        }
+        to.push_str(&texts[code]);
+    })))
 }
 
 fn features(config: &RfmGrid) -> [&str; 3] {
@@ -259,24 +300,17 @@ impl Cells {
             .collect()
     }
 
-    fn reasons(&self, map: &CellMap) -> Vec<String> {
+    /// What every cell is, to be written behind its scores.
+    fn endings(&self, map: &CellMap) -> Vec<String> {
         let reason = |code| {
-            let ([r, f, m], segment) = (
-                self.digits(code),
-                &map.segments()[usize::from(self.segments[code as usize])],
-            );
+            let segment: &String = &map.segments()[usize::from(self.segments[code as usize])];
             if segment == OTHERS {
-                format!(
-                    "R{r} F{f} M{m} is in no line of {}, hence {OTHERS}",
-                    self.words
-                )
+                format!("is in no line of {}, hence {OTHERS}", self.words)
             } else {
-                format!("R{r} F{f} M{m} is {segment} in {}", self.words)
+                format!("is {segment} in {}", self.words)
             }
         };
-        let mut texts: Vec<String> = (0..self.count()).map(reason).collect();
-        texts.push(format!("not scored: {} is missing", self.features));
-        texts
+        (0..self.count()).map(|code: u32| reason(code)).collect()
     }
 
     fn columns(&self, scheme: &str, codes: &[u32], config: &RfmGrid) -> Vec<ExtraColumn> {
@@ -286,6 +320,15 @@ impl Cells {
             name: format!("{scheme}_score"),
             values: Arc::new(scores),
         }];
+        for (place, ending) in RFM_ENDINGS.iter().enumerate() {
+            let digit =
+                |code: &u32| (*code < self.count()).then(|| i64::from(self.digits(*code)[place]));
+            let digits: Int64Array = codes.iter().map(digit).collect();
+            columns.push(ExtraColumn {
+                name: format!("{scheme}{ending}"),
+                values: Arc::new(digits),
+            });
+        }
         if config.weights != CODE_WEIGHTS {
             let weighted = |code: &u32| {
                 let digits = (*code < self.count()).then(|| self.digits(*code))?;

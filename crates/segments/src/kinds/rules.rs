@@ -1,5 +1,7 @@
 //! `kind = "rules"`: the first predicate that is true.
 
+use std::sync::Arc;
+
 use arrow::array::{Array, BooleanArray};
 use tessera_spec::pipeline::{RulesScheme, Scheme, SchemeKind};
 
@@ -57,9 +59,17 @@ fn assign(
         kind: KIND.name,
         segments,
         segment_of: codes.iter().map(|&code| of_code[code as usize]).collect(),
-        reasons: Reasons::PerCode {
-            codes,
-            texts: reasons(config),
+        reasons: match extra.rule_reasons {
+            Some(reasons) => {
+                let reasons = Arc::clone(reasons);
+                Reasons::Written(Arc::new(move |row, to| {
+                    reasons.write(codes[row] as usize, row, to);
+                }))
+            }
+            None => Reasons::PerCode {
+                codes,
+                texts: reasons(config),
+            },
         },
         assigned_by: AssignedBy::Rule,
         columns: Vec::new(),

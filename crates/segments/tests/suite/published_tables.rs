@@ -1,7 +1,7 @@
 //! The published tables: columns, order, and that they say what the assignments say.
 
 use arrow::array::{Array, AsArray, RecordBatch};
-use arrow::datatypes::{DataType, Date32Type, Int64Type};
+use arrow::datatypes::{Date32Type, Int64Type};
 use tessera_segments::{
     Assignment, Extra, assign, customer_columns, memberships, model_rows, models_table, profiles,
     profiles_table, segment_id, segments_table, summarise,
@@ -260,9 +260,25 @@ fn customer_columns_are_named_after_the_scheme() {
                 assignment.segment(row).name
             );
         }
+        let id = format!("{}_segment_id", assignment.scheme);
+        assert_eq!(columns[1].0.name(), &id);
+        let ids = columns[1].1.as_primitive::<Int64Type>();
+        assert!((0..20).all(|row| ids.value(row) == assignment.segment(row).id));
         if assignment.kind == "rfm_grid" {
-            assert_eq!(columns[1].0.name(), &format!("{}_score", assignment.scheme));
-            assert_eq!(columns[1].0.data_type(), &DataType::Utf8);
+            assert_eq!(columns[2].0.name(), &format!("{}_score", assignment.scheme));
+            let scores = columns[2].1.as_string::<i32>();
+            for (place, ending) in ["_r", "_f", "_m"].into_iter().enumerate() {
+                let (field, digits) = &columns[3 + place];
+                assert_eq!(*field.name(), format!("{}{ending}", assignment.scheme));
+                let digits = digits.as_primitive::<Int64Type>();
+                for row in 0..20 {
+                    assert_eq!(digits.is_null(row), scores.is_null(row));
+                    if scores.is_valid(row) {
+                        let shown = digits.value(row).to_string();
+                        assert_eq!(shown, scores.value(row)[place..=place]);
+                    }
+                }
+            }
         }
     }
 }

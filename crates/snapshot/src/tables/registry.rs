@@ -37,6 +37,40 @@ const AS_OF: Column = must(
 /// Every published table, sorted by name.
 pub static TABLES: &[Table] = &[
     Table {
+        name: "actions",
+        doc: "What is to be done with whom: the members of every segment with a playbook, first with whom most is at risk; absent \
+              without playbooks. Customers whose segment has none are counted in `models`.",
+        version: "1.0",
+        row: "customer x playbook",
+        sorted_by: &["playbook", "priority"],
+        unique: true,
+        columns: &[
+            AS_OF,
+            must("<key>", Ty::Key, "The customer's key."),
+            must("scheme", Ty::Text, "The scheme of the playbook."),
+            must("segment", Ty::Text, "The customer's segment."),
+            must("playbook", Ty::Text, "The playbook."),
+            may("goal", Ty::Text, "What it is to achieve."),
+            may("touch", Ty::Text, "`high`, `low` or `tech`."),
+            may("channel", Ty::Text, "Through what channel."),
+            may("owner", Ty::Text, "Who acts."),
+            must("reason", Ty::Text, "Why the customer is in the segment, as in `memberships`."),
+            may("value_now", Ty::Float, "What the customer pays or spends per period now.").counts("currency"),
+            may("value_at_risk", Ty::Float, "Probability of churn x future value.").counts("currency"),
+            must(
+                "priority",
+                Ty::Int,
+                "Rank within the playbook, from 1: most value at risk first, then most value now, then by key.",
+            )
+            .counts("rank"),
+            may(
+                "<column>",
+                Ty::Any,
+                "Every column of `customers` that `[actions]` asks for.",
+            ),
+        ],
+    },
+    Table {
         name: "backtest",
         doc: "What each model of a churn score predicted of single customers at its test date, and whether they churned: \
               the rows behind the figures of `models` and `calibration`; absent without such a score.",
@@ -121,7 +155,8 @@ pub static TABLES: &[Table] = &[
             may(
                 "<scheme>",
                 Ty::Any,
-                "The customer's segment, for every scheme; `<scheme>_score` where it has scores. Null for closed accounts.",
+                "Of every scheme the customer's segment, and its permanent id as `<scheme>_segment_id`; of an RFM grid also \
+                 `<scheme>_score` and each score alone: `<scheme>_r`, `<scheme>_f`, `<scheme>_m`. Null for closed accounts.",
             ),
             may(
                 "active",

@@ -51,6 +51,7 @@ fn every_table_of_the_release_is_declared() {
     assert_eq!(
         names,
         [
+            "actions",
             "backtest",
             "calibration",
             "customers",

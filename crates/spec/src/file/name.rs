@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::diagnostic::Diagnostic;
-use crate::pipeline::{At, Pipeline, SchemeKind, Score, ScoreKind};
+use crate::pipeline::{At, Pipeline, SchemeColumn, SchemeColumnKind, Score, ScoreKind};
 use crate::reader::Notes;
 
 /// What a name may be made of.
@@ -97,15 +97,18 @@ pub(super) fn check_unique_columns(notes: &Notes, pipeline: &Pipeline) {
     let declared = pipeline.features.declared.iter();
     let declared = declared.map(|f| (&f.name, None, "a feature", "[features]".to_owned()));
     let place = |name: &str| format!("[schemes.{name}]");
-    let schemes = pipeline.schemes.iter();
-    let schemes = schemes.map(|s| (&s.name, None, "a scheme", place(&s.name.value)));
-    let grids = pipeline.schemes.iter();
-    let grids = grids.filter(|s| matches!(s.kind, SchemeKind::RfmGrid(_)));
-    let scores = grids.map(|s| {
-        let column = Some(format!("{}_score", s.name.value));
-        (&s.name, column, "a score", place(&s.name.value))
+    let schemes = pipeline.schemes.iter().flat_map(|scheme| {
+        let column = |column: SchemeColumn| {
+            let (name, what) = match column.holds {
+                SchemeColumnKind::Segment => (None, "a scheme"),
+                SchemeColumnKind::SegmentId => (Some(column.name), "an id"),
+                _ => (Some(column.name), "a score"),
+            };
+            (&scheme.name, name, what, place(&scheme.name.value))
+        };
+        scheme.columns().into_iter().map(column)
     });
-    for (at, column, what, place) in attributes.chain(declared).chain(schemes).chain(scores) {
+    for (at, column, what, place) in attributes.chain(declared).chain(schemes) {
         let name = column.as_deref().unwrap_or(&at.value);
         let Some(taken) = seen.take(name, what, place) else {
             continue;

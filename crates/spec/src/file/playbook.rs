@@ -27,6 +27,44 @@ pub(super) fn playbooks(file: &Reader<'_>, schemes: &[Scheme]) -> Vec<Playbook> 
     playbooks
 }
 
+/// Columns of the table `actions`.
+const ACTION_COLUMNS: [&str; 12] = [
+    "as_of",
+    "scheme",
+    "segment",
+    "playbook",
+    "goal",
+    "touch",
+    "channel",
+    "owner",
+    "reason",
+    "value_now",
+    "value_at_risk",
+    "priority",
+];
+
+/// `[actions]`: what the table of actions shows beside its own columns.
+pub(super) fn action_columns(file: &Reader<'_>) -> Vec<At<String>> {
+    let Some(table) = file.table("actions") else {
+        return Vec::new();
+    };
+    let columns = table.texts("columns").unwrap_or_default();
+    for column in &columns {
+        if ACTION_COLUMNS.contains(&column.value.as_str()) {
+            let message = format!(
+                "the table `actions` has a column `{}` already",
+                column.value
+            );
+            table.notes.add(
+                Diagnostic::error("TS-P007", message, column.span.clone())
+                    .with_help("take it out of `columns`"),
+            );
+        }
+    }
+    table.finish();
+    columns
+}
+
 fn playbook(table: &Reader<'_>, name: At<String>) -> Playbook {
     let playbook = Playbook {
         scheme: table.required_text(

@@ -14,6 +14,60 @@ pub struct Scheme {
     pub kind: SchemeKind,
 }
 
+/// A column that a scheme adds to `customers`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SchemeColumn {
+    /// Its name.
+    pub name: String,
+    /// What it holds.
+    pub holds: SchemeColumnKind,
+}
+
+/// What a column of a scheme holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SchemeColumnKind {
+    /// The name of the segment: text.
+    Segment,
+    /// The permanent id of the segment: an integer.
+    SegmentId,
+    /// The scores of recency, frequency and monetary value as one text, such as `545`.
+    Scores,
+    /// One of the three scores: an integer.
+    Score,
+    /// The weighted sum of the scores: a number.
+    Weighted,
+}
+
+impl Scheme {
+    /// The columns that the scheme adds to `customers`, its own first.
+    pub fn columns(&self) -> Vec<SchemeColumn> {
+        let column = |ending: &str, holds| SchemeColumn {
+            name: format!("{}{ending}", self.name.value),
+            holds,
+        };
+        let mut columns = vec![
+            column("", SchemeColumnKind::Segment),
+            column("_segment_id", SchemeColumnKind::SegmentId),
+        ];
+        if let SchemeKind::RfmGrid(grid) = &self.kind {
+            columns.push(column("_score", SchemeColumnKind::Scores));
+            for ending in RFM_ENDINGS {
+                columns.push(column(ending, SchemeColumnKind::Score));
+            }
+            if grid.weights != CODE_WEIGHTS {
+                columns.push(column("_weighted", SchemeColumnKind::Weighted));
+            }
+        }
+        columns
+    }
+}
+
+/// What the name of a grid's columns of single scores ends with: recency, frequency, monetary value.
+pub const RFM_ENDINGS: [&str; 3] = ["_r", "_f", "_m"];
+
+/// Weights of R, F, M that give the score code read as a number; a weighted score adds nothing to it.
+pub const CODE_WEIGHTS: [f64; 3] = [100.0, 10.0, 1.0];
+
 /// How a scheme assigns the customers.
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "snake_case", tag = "kind")]
