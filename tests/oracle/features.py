@@ -363,7 +363,8 @@ def compare(db, pipeline, wanted, published, as_of):
         print(f"{'FAIL' if wrong else 'ok  '} {name} ({columns[name]}): {len(rows)} customers, {nulls} null, {len(wrong)} differ{note}")
         failures += bool(wrong)
     schemes = set(pipeline.get("schemes", {}))
-    known = {"as_of", pipeline["customer"]["key"], *wanted, *schemes, *(f"{scheme}_score" for scheme in schemes)}
+    known = {"as_of", pipeline["customer"]["key"], *wanted, *schemes}
+    known |= {f"{scheme}_{ending}" for scheme in schemes for ending in ("segment_id", "score", "r", "f", "m")}
     known |= {column for name, score in pipeline.get("scores", {}).items() for column in score_columns(name, score)}
     value = pipeline.get("value", {})
     known |= {f"value_{tense}" for tense in ("now", "future", "past") if tense in value}

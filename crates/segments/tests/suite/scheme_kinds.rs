@@ -323,8 +323,9 @@ fn rfm_weighted_score_follows_the_weights() {
         config.weights = [0.5, 0.3, 0.2];
     }
     let found = run(kind, &believable(50));
-    assert_eq!(found.columns[1].name, "s_weighted");
-    let (codes, weighted) = (&found.columns[0].values, &found.columns[1].values);
+    let names: Vec<&str> = found.columns.iter().map(|c| c.name.as_str()).collect();
+    assert_eq!(names, ["s_score", "s_r", "s_f", "s_m", "s_weighted"]);
+    let (codes, weighted) = (&found.columns[0].values, &found.columns[4].values);
     let codes = arrow::array::AsArray::as_string::<i32>(codes);
     let weighted = arrow::array::AsArray::as_primitive::<arrow::datatypes::Float64Type>(weighted);
     for (code, weighted) in codes.iter().zip(weighted) {
