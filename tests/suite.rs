@@ -93,6 +93,8 @@ mod row_accounting;
 mod scores;
 #[path = "suite/shop.rs"]
 mod shop;
+#[path = "suite/situations.rs"]
+mod situations;
 #[path = "suite/some_customers.rs"]
 mod some_customers;
 #[path = "suite/store_care.rs"]

@@ -11,10 +11,12 @@
  *   inject LOG FOLDER twice:2    K -- COMMAND...    the same, with the signal again a little later
  *   inject LOG FOLDER kill       K -- COMMAND...    the command is killed before the K-th call
  *
+ * K may be followed by a pattern, as in `1:fsync *commits`: then only calls count whose name and path fit it.
  * LOG gets one line a call that was counted: number, name, path. The exit code is the command's, 128 + N for a signal.
  * x86-64 Linux only. */
 #define _GNU_SOURCE
 #include <errno.h>
+#include <fnmatch.h>
 #include <linux/audit.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
@@ -118,6 +120,7 @@ int main(int argc, char **argv) {
     const char *folder = argv[2], *mode = argv[3];
     size_t length = strlen(folder);
     long wanted = atol(argv[4]), seen = 0;
+    const char *pattern = strchr(argv[4], ':');
     const char *number = strchr(mode, ':');
     int value = number ? atoi(number + 1) : 0;
     pid_t main_pid = fork();
@@ -177,6 +180,11 @@ int main(int argc, char **argv) {
             char path[2 * PATH_MAX] = "";
             if (call && makes) path_of(tid, call, &regs, path, sizeof path);
             int inside = call && makes && !strncmp(path, folder, length) && (path[length] == '/' || !path[length]);
+            if (inside && pattern) {
+                char line[2 * PATH_MAX + 32];
+                snprintf(line, sizeof line, "%s %s", call->name, path);
+                inside = !fnmatch(pattern + 1, line, 0);
+            }
             if (inside) {
                 seen++;
                 fprintf(log, "%ld %s %s\n", seen, call->name, path);

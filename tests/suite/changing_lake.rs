@@ -41,7 +41,7 @@ otherwise = "small"
 "#;
 
 /// The library that changes files, or nothing where this machine cannot build it.
-fn library() -> Option<&'static Path> {
+pub(crate) fn library() -> Option<&'static Path> {
     static BUILT: OnceLock<Option<PathBuf>> = OnceLock::new();
     let build = || {
         let folder = Path::new(env!("CARGO_TARGET_TMPDIR"));

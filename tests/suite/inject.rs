@@ -61,6 +61,17 @@ pub(crate) fn run_with(
     number: usize,
     arguments: &[&str],
 ) -> (Output, Vec<Call>) {
+    run_at(folder, fault, &number.to_string(), arguments)
+}
+
+/// The same, where `at` is the number of a call, or a number and a pattern, as in `1:fsync *commits`: the first call of this
+/// name on a path that ends so.
+pub(crate) fn run_at(
+    folder: &Path,
+    fault: Fault,
+    at: &str,
+    arguments: &[&str],
+) -> (Output, Vec<Call>) {
     let injector = injector().expect("callers ask first");
     let log = tempfile::NamedTempFile::new().unwrap();
     let mode = match fault {
@@ -74,12 +85,7 @@ pub(crate) fn run_with(
     command
         .arg(log.path())
         .arg(folder)
-        .args([
-            &mode,
-            &number.to_string(),
-            "--",
-            env!("CARGO_BIN_EXE_tessera"),
-        ])
+        .args([&mode, at, "--", env!("CARGO_BIN_EXE_tessera")])
         .args(arguments)
         .current_dir(root());
     let output = bounded(&mut command);

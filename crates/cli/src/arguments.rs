@@ -123,6 +123,12 @@ pub(crate) struct Vars {
     pub(crate) vars: Vec<(String, String)>,
 }
 
+/// A day of the calendar.
+fn day(text: &str) -> Result<NaiveDate, String> {
+    NaiveDate::parse_from_str(text, "%Y-%m-%d")
+        .map_err(|_| "expected a day of the calendar, such as 2026-02-28".to_owned())
+}
+
 fn variable(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
         Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
@@ -160,7 +166,7 @@ pub(crate) struct Run {
     #[command(flatten)]
     pub(crate) pipeline: Pipeline,
     /// State of the customer base at the close of this day; yesterday in the pipeline's time zone by default.
-    #[arg(long, value_name = "YYYY-MM-DD")]
+    #[arg(long, value_name = "YYYY-MM-DD", value_parser = day)]
     pub(crate) as_of: Option<NaiveDate>,
     /// Allow a day that has not come yet.
     #[arg(long)]

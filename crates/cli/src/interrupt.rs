@@ -2,18 +2,15 @@
 //! its version. A second signal ends it at once. Files of the run are removed in either case.
 
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tessera_pipeline::Monitor;
 use tessera_snapshot::{Gate, Stopped};
+use tessera_spec::interrupt;
 
-use crate::output::say;
+use crate::output::{say, say_error};
 use crate::telemetry;
-
-/// Set by an interrupt.
-pub(crate) static INTERRUPTED: AtomicBool = AtomicBool::new(false);
 
 /// Where an interrupt and the commit meet.
 pub(crate) static GATE: Gate = Gate::new();
@@ -48,13 +45,14 @@ pub(crate) fn watch() {
         if std::mem::replace(&mut asked, true) {
             end();
         }
-        INTERRUPTED.store(true, Ordering::SeqCst);
         match GATE.stop() {
             Stopped::Before => {
+                interrupt::request();
                 say("interrupted: stopping; nothing is published");
                 // The handler returns, so that a second signal is seen.
                 std::thread::spawn(|| {
                     std::thread::sleep(PATIENCE);
+                    tracing::debug!("the run did not end by itself");
                     end();
                 });
             }
@@ -76,7 +74,7 @@ fn end() -> ! {
     remove_work();
     let code: u8 = match GATE.stop() {
         Stopped::Before => {
-            say("interrupted; nothing was published");
+            say_error("error: interrupted; nothing was published");
             130
         }
         Stopped::Committing => {

@@ -134,7 +134,8 @@ fn drain(
     let (seen, stops) = (failure.clone(), stopped.clone());
     let (scanner, senders) = (scanner.clone(), senders.clone());
     let callback = PlanCallback::new(move |frame: DataFrame| -> PolarsResult<bool> {
-        match lock(&scanner).batch(&frame) {
+        let batch = EngineError::go_on().and_then(|()| lock(&scanner).batch(&frame));
+        match batch {
             Ok(batch) => {
                 let batch = Arc::new(batch);
                 let has_stopped = lock(&senders)

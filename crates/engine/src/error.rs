@@ -5,6 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
 use tessera_expr::rel::Scan;
+use tessera_spec::interrupt;
 
 use crate::lake::Fault;
 
@@ -12,7 +13,7 @@ use crate::lake::Fault;
 #[derive(Debug, thiserror::Error)]
 pub enum EngineError {
     /// A file of a source could not be read: truncated, damaged, or not what its name says.
-    #[error("source `{name}`: cannot read {file}: {reason}")]
+    #[error("source `{name}`: cannot read {}: {reason}; replace the file, or move it out of the lake", file.display())]
     UnreadableFile {
         /// Name of the source in the pipeline file.
         name: String,
@@ -140,12 +141,23 @@ pub enum EngineError {
         /// What is wrong.
         reason: String,
     },
+    /// The process is asked to stop.
+    #[error("interrupted; nothing was published")]
+    Interrupted,
     /// An assumption of the engine itself did not hold.
     #[error("internal error: {0}; please report it, with TESSERA_LOG=debug")]
     Internal(String),
 }
 
 impl EngineError {
+    /// [`EngineError::Interrupted`] where the process is asked to stop.
+    pub(crate) fn go_on() -> Result<(), Self> {
+        if interrupt::requested() {
+            return Err(Self::Interrupted);
+        }
+        Ok(())
+    }
+
     pub(crate) fn internal(what: String) -> Self {
         Self::Internal(what)
     }

@@ -153,6 +153,7 @@ fn windows(
         });
     }
     let done = lake::read(&rows.scan, files, &reading, side, &mut |window| {
+        EngineError::go_on()?;
         let made = frame(&window)?;
         guarded(|| run(made)).map_err(|error| blame(rows, &window, frame, error))
     });

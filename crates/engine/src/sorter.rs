@@ -10,6 +10,8 @@ use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 
+use tessera_spec::noted::bare;
+
 use crate::budget::{Budget, Claim};
 use crate::error::EngineError;
 
@@ -290,7 +292,7 @@ impl<E: Entry> Sorter<E> {
     fn spill(&mut self) -> Result<(), EngineError> {
         let folder = self.budget.folder();
         let failed = |error| EngineError::io("write temporary file", folder, error);
-        let file = tempfile::tempfile_in(folder).map_err(failed)?;
+        let file = tempfile::tempfile_in(folder).map_err(|error| failed(bare(error)))?;
         let mut ends = Vec::with_capacity(self.part_count);
         let (mut sorted, mut bytes, mut at) = (Vec::new(), Vec::new(), 0);
         for blocks in &mut self.parts {
@@ -376,6 +378,7 @@ impl<E: Entry> Part<E> {
             return Ok(());
         }
         let failed = |error| EngineError::io("read temporary file", self.budget.folder(), error);
+        EngineError::go_on()?;
         let mut sources: Vec<Source<E>> = self.segments.into_iter().map(Source::file).collect();
         sources.push(Source::memory(sorted));
         let mut next = BinaryHeap::with_capacity(sources.len());

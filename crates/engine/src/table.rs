@@ -1,20 +1,21 @@
 //! Stage files: the Parquet tables that stages hand to one another.
 
 use std::fs::File;
-use std::io::{self, Write};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::sync_channel;
-use std::sync::{Arc, Mutex, PoisonError};
 
 use arrow::array::{Array, RecordBatch};
 use arrow::compute::concat;
 use arrow::datatypes::SchemaRef;
+use arrow::error::ArrowError;
 use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ParquetRecordBatchReaderBuilder};
 use parquet::basic::Compression;
 use parquet::errors::ParquetError;
 use parquet::file::properties::{EnabledStatistics, WriterProperties};
 use rayon::prelude::*;
+use tessera_spec::noted::{Failure, Noting, of_system};
 use tessera_spec::private;
 
 use crate::error::EngineError;
@@ -89,7 +90,7 @@ impl TableRef {
 struct TableWriter {
     path: PathBuf,
     schema: SchemaRef,
-    file: ArrowWriter<StageFile>,
+    file: ArrowWriter<Noting<File>>,
     failure: Failure,
     rows: u64,
 }
@@ -99,10 +100,7 @@ impl TableWriter {
         let file = private::create(path)
             .map_err(|error| EngineError::io("create stage file", path, error))?;
         let failure = Failure::default();
-        let file = StageFile {
-            file,
-            failure: failure.clone(),
-        };
+        let file = Noting::new(file, failure.clone());
         let properties = WriterProperties::builder()
             .set_compression(Compression::UNCOMPRESSED)
             .set_dictionary_enabled(false)
@@ -120,6 +118,7 @@ impl TableWriter {
     }
 
     fn push(&mut self, batch: &RecordBatch) -> Result<(), EngineError> {
+        EngineError::go_on()?;
         self.rows += batch.num_rows() as u64;
         let written = self.file.write(batch);
         written.map_err(|e| not_written(&self.path, &self.failure, &e))
@@ -138,50 +137,15 @@ impl TableWriter {
 
 /// The disk's error where there was one: the library hides some behind texts of its own.
 fn not_written(path: &Path, failure: &Failure, error: &ParquetError) -> EngineError {
-    let found = failure
-        .0
-        .lock()
-        .unwrap_or_else(PoisonError::into_inner)
-        .take();
+    let found = failure.take();
     let found = found.unwrap_or_else(|| io::Error::other(error.to_string()));
     EngineError::io("write stage file", path, found)
 }
 
-fn broken(path: &Path, error: &ParquetError) -> EngineError {
-    EngineError::io("read stage file", path, io::Error::other(error.to_string()))
-}
-
-/// The first error of a stage file.
-#[derive(Debug, Clone, Default)]
-struct Failure(Arc<Mutex<Option<io::Error>>>);
-
-/// A stage file that keeps its first error.
-struct StageFile {
-    file: File,
-    failure: Failure,
-}
-
-impl Write for StageFile {
-    fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
-        self.file.write(buffer).map_err(|error| {
-            let same = error
-                .raw_os_error()
-                .map_or_else(|| error.kind().into(), io::Error::from_raw_os_error);
-            let mut kept = self
-                .failure
-                .0
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner);
-            if error.kind() != io::ErrorKind::Interrupted {
-                kept.get_or_insert(error);
-            }
-            same
-        })
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.file.flush()
-    }
+fn broken(path: &Path, error: &dyn std::fmt::Display) -> EngineError {
+    let text = error.to_string();
+    let found = of_system(&text).unwrap_or_else(|| io::Error::other(text));
+    EngineError::io("read stage file", path, found)
 }
 
 /// Reads a whole stage file, its row groups and then its columns at the same time.
@@ -190,12 +154,14 @@ pub(crate) fn read_file(path: &Path) -> Result<RecordBatch, EngineError> {
     let footer =
         ArrowReaderMetadata::load(&open()?, Default::default()).map_err(|e| broken(path, &e))?;
     let group = |group: usize| -> Result<Vec<RecordBatch>, EngineError> {
+        EngineError::go_on()?;
         let reader = ParquetRecordBatchReaderBuilder::new_with_metadata(open()?, footer.clone())
             .with_row_groups(vec![group])
             .with_batch_size(ROW_GROUP_ROWS)
             .build()
             .map_err(|e| broken(path, &e))?;
-        Ok(reader.collect::<Result<_, _>>()?)
+        let batches: Result<_, ArrowError> = reader.collect();
+        batches.map_err(|e| broken(path, &e))
     };
     let groups = 0..footer.metadata().num_row_groups();
     let parts: Vec<RecordBatch> = groups

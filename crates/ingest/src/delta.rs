@@ -9,10 +9,12 @@ use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 
+use parquet::errors::ParquetError;
 use parquet::file::reader::{FileReader, SerializedFileReader};
 use parquet::record::{Field, Row};
 use serde_json::{Map, Value};
 use tessera_expr::Type;
+use tessera_spec::noted::of_system;
 
 use crate::open::{Unread, open};
 use crate::partitions::{Partition, decoded};
@@ -36,8 +38,23 @@ pub(crate) struct Table {
     pub(crate) types: BTreeMap<String, Type>,
 }
 
-/// Reads the log of the table in `root`. The error is a sentence about the table.
-pub(crate) fn read(root: &Path) -> Result<Table, String> {
+/// Why the log of a table cannot be followed.
+#[derive(Debug)]
+pub(crate) enum Trouble {
+    /// What it holds, or lacks: a sentence about the table.
+    Content(String),
+    /// The operating system refused: what was tried, with which file, and why not.
+    System(&'static str, PathBuf, io::Error),
+}
+
+impl From<String> for Trouble {
+    fn from(sentence: String) -> Self {
+        Self::Content(sentence)
+    }
+}
+
+/// Reads the log of the table in `root`.
+pub(crate) fn read(root: &Path) -> Result<Table, Trouble> {
     let folder = root.join("_delta_log");
     let log = Log::list(&folder)?;
     let mut state = State::default();
@@ -52,7 +69,7 @@ pub(crate) fn read(root: &Path) -> Result<Table, String> {
     }
     for (version, path) in log.commits.range(next..) {
         if *version != next {
-            return Err(format!("its log lacks version {next}"));
+            return Err(format!("its log lacks version {next}").into());
         }
         let text = read_text(path)?;
         let lines = text.lines().filter(|line| !line.trim().is_empty());
@@ -69,21 +86,42 @@ pub(crate) fn read(root: &Path) -> Result<Table, String> {
         }
         next += 1;
     }
-    state.table(root)
+    Ok(state.table(root)?)
 }
 
 /// A file of the log; whatever else has its name is refused without waiting for it.
-fn opened(path: &Path) -> Result<File, String> {
+fn opened(path: &Path) -> Result<File, Trouble> {
     match open(path) {
         Ok((file, _)) => Ok(file),
-        Err(Unread::Damaged(reason) | Unread::Changed(reason)) => Err(at(path, reason)),
-        Err(Unread::System(_, error)) => Err(at(path, error)),
+        Err(Unread::Damaged(reason) | Unread::Changed(reason)) => Err(at(path, reason).into()),
+        Err(Unread::Interrupted) => Err(at(path, "interrupted").into()),
+        Err(Unread::System(operation, error) | Unread::Unkept(operation, _, error)) => {
+            Err(refused(operation, path, error))
+        }
     }
 }
 
-fn read_text(path: &Path) -> Result<String, String> {
+fn read_text(path: &Path) -> Result<String, Trouble> {
     let text = io::read_to_string(opened(path)?);
-    text.map_err(|error| at(path, error))
+    text.map_err(|error| refused("read", path, error))
+}
+
+/// An error of the operating system; what is gone, or is no text, is one of the content.
+fn refused(operation: &'static str, path: &Path, error: io::Error) -> Trouble {
+    match error.raw_os_error() {
+        Some(_) if error.kind() != io::ErrorKind::NotFound => {
+            Trouble::System(operation, path.to_owned(), error)
+        }
+        _ => at(path, error).into(),
+    }
+}
+
+/// What a library says of a file, which may be an error of the operating system.
+fn unread(path: &Path, error: &dyn std::fmt::Display) -> Trouble {
+    match of_system(&error.to_string()) {
+        Some(error) => refused("read", path, error),
+        None => at(path, error).into(),
+    }
 }
 
 fn at(path: &Path, error: impl std::fmt::Display) -> String {
@@ -100,13 +138,14 @@ struct Log {
 }
 
 impl Log {
-    fn list(folder: &Path) -> Result<Self, String> {
+    fn list(folder: &Path) -> Result<Self, Trouble> {
         let mut log = Self::default();
         let mut parts: BTreeMap<(u64, u64), BTreeSet<PathBuf>> = BTreeMap::new();
         let mut by_uuid = None;
-        let entries = fs::read_dir(folder).map_err(|error| at(folder, error))?;
+        let entries = fs::read_dir(folder).map_err(|error| refused("list", folder, error))?;
         for entry in entries {
-            let path = entry.map_err(|error| at(folder, error))?.path();
+            let entry = entry.map_err(|error| refused("list", folder, error))?;
+            let path = entry.path();
             let name = path.file_name().unwrap_or_default().to_string_lossy();
             let pieces: Vec<&str> = name.split('.').collect();
             let Some(version) = pieces.first().and_then(|text| version(text)) else {
@@ -147,10 +186,11 @@ impl Log {
         if let (Some(version), false) = (by_uuid, whole) {
             return Err(format!(
                 "its checkpoint of version {version} has the form of the reader feature `v2Checkpoint`, which is not read"
-            ));
+            )
+            .into());
         }
         if log.checkpoint.is_none() && log.commits.is_empty() {
-            return Err("its log holds no version".to_owned());
+            return Err("its log holds no version".to_owned().into());
         }
         Ok(log)
     }
@@ -290,11 +330,14 @@ fn partition_types(metadata: &Value, columns: &[String]) -> BTreeMap<String, Typ
 }
 
 /// The actions of a checkpoint, as a commit would hold them.
-fn checkpoint(path: &Path) -> Result<Vec<Value>, String> {
+fn checkpoint(path: &Path) -> Result<Vec<Value>, Trouble> {
     let file = opened(path)?;
-    let reader = SerializedFileReader::new(file).map_err(|error| at(path, error))?;
-    let rows = reader.get_row_iter(None).map_err(|error| at(path, error))?;
-    rows.map(|row| row.map(|row| object(&row)).map_err(|error| at(path, error)))
+    let reader = SerializedFileReader::new(file).map_err(|error| unread(path, &error))?;
+    let rows = reader
+        .get_row_iter(None)
+        .map_err(|error| unread(path, &error))?;
+    let action = |row: Result<Row, ParquetError>| row.map(|row| object(&row));
+    rows.map(|row| action(row).map_err(|error| unread(path, &error)))
         .collect()
 }
 
@@ -341,7 +384,14 @@ mod tests {
         format!(r#"{{"add":{{"path":"{path}","partitionValues":{{"day":{day}}},"size":1}}}}"#)
     }
 
-    fn log(commits: &[&[&str]]) -> (tempfile::TempDir, Result<Table, String>) {
+    fn content(trouble: Trouble) -> String {
+        match trouble {
+            Trouble::Content(sentence) => sentence,
+            Trouble::System(..) => panic!("{trouble:?}"),
+        }
+    }
+
+    fn log(commits: &[&[&str]]) -> (tempfile::TempDir, Result<Table, Trouble>) {
         let dir = tempfile::tempdir().unwrap();
         let folder = dir.path().join("_delta_log");
         fs::create_dir(&folder).unwrap();
@@ -377,7 +427,7 @@ mod tests {
 
     #[test]
     fn what_a_reader_must_know_is_refused_by_name() {
-        let said = |commits: &[&[&str]]| log(commits).1.unwrap_err();
+        let said = |commits: &[&[&str]]| content(log(commits).1.unwrap_err());
         let feature = r#"{"protocol":{"minReaderVersion":3,"readerFeatures":["timestampNtz","variantType"]}}"#;
         assert!(said(&[&[feature, METADATA]]).contains("`variantType`"));
         let mapped = METADATA.replace(
@@ -400,6 +450,9 @@ mod tests {
                 .join(format!("{:020}.json", 1)),
         )
         .unwrap();
-        assert_eq!(read(dir.path()).unwrap_err(), "its log lacks version 1");
+        assert_eq!(
+            content(read(dir.path()).unwrap_err()),
+            "its log lacks version 1"
+        );
     }
 }

@@ -5,6 +5,7 @@ use std::io::{self, Read};
 use std::path::Path;
 
 use sha2::{Digest, Sha256};
+use tessera_spec::interrupt;
 
 use crate::footer::hex;
 use crate::open::{Unread, Watch, open};
@@ -43,6 +44,10 @@ impl Digested {
 
 impl Read for Digested {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if interrupt::requested() {
+            self.watch.interrupted();
+            return Err(io::Error::other("interrupted"));
+        }
         let length = self
             .file
             .read(buffer)

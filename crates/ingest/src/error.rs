@@ -65,6 +65,20 @@ pub enum IngestError {
         /// What is wrong, and what to do.
         reason: String,
     },
+    /// A file of a table's log that the operating system did not let be read.
+    #[error("source `{source_name}`: the log of the Delta table {} cannot be read: {operation} {}: {error}", folder.display(), file.display())]
+    UnreadableLog {
+        /// Name of the source.
+        source_name: String,
+        /// The table.
+        folder: PathBuf,
+        /// What was tried, such as `open`.
+        operation: &'static str,
+        /// The file of the log.
+        file: PathBuf,
+        /// The operating system error.
+        error: std::io::Error,
+    },
     /// A pattern that is not one.
     #[error("source `{source_name}`: `{pattern}` is not a file pattern: {reason}")]
     BadPattern {
@@ -87,6 +101,23 @@ pub enum IngestError {
         /// The operating system error.
         error: std::io::Error,
     },
+    /// The records of a text file could not be kept for the run.
+    #[error("source `{source_name}`: the records of {} cannot be kept: {operation} {}: {error}; free space there, or choose another folder with `--work`", file.display(), stage.display())]
+    Unkept {
+        /// Name of the source.
+        source_name: String,
+        /// The text file.
+        file: PathBuf,
+        /// What was tried, such as `write`.
+        operation: &'static str,
+        /// The stage file.
+        stage: PathBuf,
+        /// The operating system error.
+        error: std::io::Error,
+    },
+    /// The process is asked to stop.
+    #[error("interrupted; nothing was published")]
+    Interrupted,
     /// A file is not any more what it was.
     #[error("source `{source_name}`: {} changed while it was read: {what}; run again when nothing writes to the lake", file.display())]
     Changed {

@@ -151,10 +151,22 @@ fn choose(
 
 /// The files of a Delta table's current version.
 fn delta_table(source: &Source, root: PathBuf) -> Result<Listing, IngestError> {
-    let table = delta::read(&root).map_err(|reason| IngestError::DeltaLog {
-        source_name: source.name.value.clone(),
-        folder: root.clone(),
-        reason,
+    let table = delta::read(&root).map_err(|trouble| {
+        let (source_name, folder) = (source.name.value.clone(), root.clone());
+        match trouble {
+            delta::Trouble::Content(reason) => IngestError::DeltaLog {
+                source_name,
+                folder,
+                reason,
+            },
+            delta::Trouble::System(operation, file, error) => IngestError::UnreadableLog {
+                source_name,
+                folder,
+                operation,
+                file,
+                error,
+            },
+        }
     })?;
     if source
         .format

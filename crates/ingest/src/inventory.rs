@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 use tessera_expr::rel::{FileStamp, Stored};
 use tessera_spec::diagnostic::Diagnostic;
+use tessera_spec::interrupt;
 use tessera_spec::pipeline::{Format, Header, Source, TextSettings};
 
 use crate::digest;
@@ -186,6 +187,9 @@ pub fn take(
         contradictions: BTreeMap::new(),
     };
     for listed in listing.files {
+        if interrupt::requested() {
+            return Err(IngestError::Interrupted);
+        }
         stock.add(listed, &listing.root)?;
     }
     let files = stock.files;
@@ -307,6 +311,14 @@ fn unread(source_name: &str, file: &Path, why: Unread) -> IngestError {
             source_name,
             operation,
             file,
+            error,
+        },
+        Unread::Interrupted => IngestError::Interrupted,
+        Unread::Unkept(operation, stage, error) => IngestError::Unkept {
+            source_name,
+            file,
+            operation,
+            stage,
             error,
         },
     }

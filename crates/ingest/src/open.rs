@@ -3,7 +3,7 @@
 use std::fs::{File, OpenOptions};
 use std::io;
 use std::os::unix::fs::OpenOptionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -19,6 +19,10 @@ pub(crate) enum Unread {
     System(&'static str, io::Error),
     /// It is not the file any more that it was: how it differs.
     Changed(String),
+    /// The process is asked to stop.
+    Interrupted,
+    /// Its records could not be kept in a stage file: what was tried, the stage file, and why not.
+    Unkept(&'static str, PathBuf, io::Error),
 }
 
 impl From<String> for Unread {
@@ -91,6 +95,16 @@ impl Watch {
         if let Some(code) = error.raw_os_error() {
             self.note(Unread::System("read", io::Error::from_raw_os_error(code)));
         }
+    }
+
+    /// The reading was stopped because the process is asked to stop.
+    pub(crate) fn interrupted(&self) {
+        self.note(Unread::Interrupted);
+    }
+
+    /// Keeps an error of the stage file that holds the records of this one.
+    pub(crate) fn unkept(&self, operation: &'static str, stage: &Path, error: io::Error) {
+        self.note(Unread::Unkept(operation, stage.to_owned(), error));
     }
 
     fn note(&self, trouble: Unread) {

@@ -5,7 +5,6 @@ pub mod churn;
 pub mod cluster;
 pub mod contractual;
 pub mod health;
-pub mod interrupt;
 pub mod laplace;
 pub mod lifetime_error;
 pub mod metrics;
@@ -16,3 +15,4 @@ pub mod spend;
 mod matrix;
 
 pub use matrix::{Matrix, MatrixError};
+pub use tessera_spec::interrupt;

@@ -7,6 +7,7 @@ use tessera_spec::diagnostic::Diagnostics;
 
 use crate::error::PipelineError;
 use crate::labels;
+use crate::pipeline_file::load;
 use crate::prepare::{Reading, prepare};
 
 /// A pipeline file without mistakes.
@@ -20,8 +21,7 @@ pub struct Checked {
 
 /// Checks a pipeline file; with `lake` also against the files of its sources, which must be there, and its store, as a run would.
 pub fn check(file: &Path, reading: &Reading, lake: bool) -> Result<Checked, PipelineError> {
-    let loaded = tessera_spec::load(file, &reading.vars)
-        .map_err(|found| PipelineError::Invalid(Box::new(found)))?;
+    let loaded = load(file, &reading.vars)?;
     let pipeline = &loaded.pipeline;
     let declared = format!(
         "{} sources, {} scores, {} schemes, {} playbooks",
@@ -85,8 +85,7 @@ pub fn day(
     asked: Option<NaiveDate>,
     allow_future: bool,
 ) -> Result<Day, PipelineError> {
-    let loaded = tessera_spec::load(file, &reading.vars)
-        .map_err(|found| PipelineError::Invalid(Box::new(found)))?;
+    let loaded = load(file, &reading.vars)?;
     let pipeline = loaded.pipeline;
     let zone = pipeline.timezone;
     let (as_of, whence) = match asked {

@@ -125,7 +125,7 @@ pub enum PipelineError {
         rows: String,
     },
     /// A file could not be written.
-    #[error("{step} {}: operating system error: {error}", path.display())]
+    #[error("{step} {}: {error}", path.display())]
     Io {
         /// What was being done.
         step: &'static str,
@@ -201,8 +201,8 @@ impl PipelineError {
             Self::Segments(_) => 3,
             Self::Store(error) => error.exit_code(),
             Self::Report(_) => 4,
+            Self::Engine(EngineError::Interrupted) | Self::Interrupted => 130,
             Self::Engine(_) | Self::Arrow(_) => 1,
-            Self::Interrupted => 130,
         }
     }
 }
@@ -214,7 +214,10 @@ fn lake_code(problems: &[IngestError]) -> u8 {
         IngestError::BadPattern { .. }
         | IngestError::SeveralFormats { .. }
         | IngestError::Table { .. } => 2,
-        IngestError::Unreadable { .. } => 4,
+        IngestError::Interrupted => 130,
+        IngestError::Unreadable { .. }
+        | IngestError::UnreadableLog { .. }
+        | IngestError::Unkept { .. } => 4,
         IngestError::Io { error, .. } if error.kind() != ErrorKind::NotFound => 4,
         // A lake that is missing, damaged or empty is one and the same to a scheduler.
         _ => 3,

@@ -12,6 +12,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use chrono::{DateTime, NaiveDate, Utc};
+use tessera_spec::noted::bare;
 
 use crate::error::PipelineError;
 use crate::prepare::Prepared;
@@ -317,7 +318,7 @@ fn draft(path: &Path) -> io::Result<tempfile::NamedTempFile> {
     // Collectors run as users of their own.
     #[cfg(unix)]
     builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o644));
-    builder.tempfile_in(folder)
+    builder.tempfile_in(folder).map_err(bare)
 }
 
 /// Replaces a file in one step, so that no reader sees a part of it.

@@ -20,6 +20,7 @@ use crate::error::PipelineError;
 use crate::frozen::{Frozen, frozen_edges};
 use crate::labels::{self, Labels};
 use crate::memory::Memory;
+use crate::pipeline_file::load;
 use crate::scores;
 use crate::value;
 use crate::work::private_folder;
@@ -148,8 +149,7 @@ pub fn prepare(
     as_of: NaiveDate,
     reading: &Reading,
 ) -> Result<Prepared, PipelineError> {
-    let loaded = tessera_spec::load(file, &reading.vars)
-        .map_err(|found| PipelineError::Invalid(Box::new(found)))?;
+    let loaded = load(file, &reading.vars)?;
     let mut found = loaded.warnings;
     let pipeline = loaded.pipeline;
     let kept = match &reading.records {

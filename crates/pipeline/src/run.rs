@@ -2,14 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use arrow::array::RecordBatch;
 use chrono::NaiveDate;
 use tessera_engine::{Engine, Materialized, PolarsEngine};
 use tessera_expr::rel::{Rel, Sample};
-use tessera_model::interrupt::Interrupt;
+use tessera_model::interrupt::{self, Interrupt};
 use tessera_snapshot::Gate;
 
 use crate::base::Base;
@@ -34,8 +33,6 @@ pub struct RunOptions<'a> {
     pub work: &'a WorkFolder,
     /// Whether the content of a version that an equal run published is checked, and published again where it is damaged.
     pub replace_damaged: bool,
-    /// Set by an interrupt.
-    pub interrupted: &'a AtomicBool,
     /// Whether the run has committed, and where it is stopped before it does.
     pub gate: &'a Gate,
     /// What the run may take; it does not show in any published byte.
@@ -68,7 +65,6 @@ pub fn run(
         prepared,
         engine: Prepared::engine(options.threads, options.memory),
         observer,
-        interrupted: options.interrupted,
         disclosure,
         gate: options.gate,
         memory: options.memory,
@@ -116,7 +112,6 @@ struct Job<'a> {
     prepared: &'a Prepared,
     engine: PolarsEngine,
     observer: &'a dyn Observer,
-    interrupted: &'a AtomicBool,
     disclosure: Disclosure<'a>,
     gate: &'a Gate,
     memory: &'a Memory,
@@ -139,20 +134,25 @@ impl Job<'_> {
         &self.stages[self.next]
     }
 
-    /// Runs `work` as the next stage of the list.
+    /// Runs `work` as the next stage of the list, unless the process is asked to stop: it is only asked as long as the run can
+    /// be stopped, which is until it commits.
     fn stage<T>(
         &mut self,
         work: impl FnOnce(&Self) -> Result<(T, StageReport), PipelineError>,
     ) -> Result<T, PipelineError> {
-        // A version that exists gets its report, whoever interrupts.
-        if self.gate.committed().is_none() && self.interrupted.load(Ordering::Relaxed) {
+        if interrupt::requested() {
             return Err(PipelineError::Interrupted);
         }
         let stage = self.stages[self.next].clone();
         self.observer.started(&stage, self.next, self.stages.len());
         let spilled = self.memory.budget().spilled_bytes();
         let started = Instant::now();
-        let (made, mut report) = work(self)?;
+        let made = work(self);
+        // Whatever was done until then is unfinished, and what failed because of that is no error.
+        if interrupt::requested() {
+            return Err(PipelineError::Interrupted);
+        }
+        let (made, mut report) = made?;
         report.elapsed = started.elapsed();
         report.peak_bytes = self.memory.take_peak();
         report.spilled_bytes = self.memory.budget().spilled_bytes() - spilled;
@@ -328,8 +328,8 @@ impl Job<'_> {
             let (made, scored) = self.stage(|job| {
                 let held: Vec<&RecordBatch> = [&table].into_iter().chain(past.values()).collect();
                 job.memory.require(job.current(), &held, SCORE_COPIES)?;
-                let interrupt = Interrupt::new(job.interrupted);
-                let made = scores::compute(score, prepared, &table, (past, samples), interrupt)?;
+                let given = (past, samples);
+                let made = scores::compute(score, prepared, &table, given, Interrupt::PROCESS)?;
                 let rows = table.num_rows() as u64;
                 let report = StageReport {
                     rows_in: rows,

@@ -12,6 +12,7 @@ use std::time::{Duration, SystemTime};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 
 use tempfile::TempDir;
+use tessera_spec::noted::bare;
 use tessera_spec::private;
 
 use crate::error::PipelineError;
@@ -81,7 +82,7 @@ pub(crate) fn private_folder(parent: &Path, prefix: &str) -> io::Result<TempDir>
     builder.prefix(prefix);
     #[cfg(unix)]
     builder.permissions(Permissions::from_mode(0o700));
-    builder.tempdir_in(parent)
+    builder.tempdir_in(parent).map_err(bare)
 }
 
 /// Locks a new work folder. Nothing where another run just removed it; without a lock where the file system has none, so that

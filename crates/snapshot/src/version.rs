@@ -11,6 +11,7 @@ use chrono::NaiveDate;
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ParquetRecordBatchReaderBuilder};
 use sha2::{Digest, Sha256};
+use tessera_spec::noted::of_system;
 
 use crate::commit::{Commit, CommittedFile, CommittedTable, hex};
 use crate::error::StoreError;
@@ -262,9 +263,8 @@ fn scan_file(
     wanted: &impl Fn(&str) -> bool,
     take: &mut dyn FnMut(RecordBatch),
 ) -> Result<(), StoreError> {
-    let damaged = |reason: String| StoreError::damaged(path, reason);
-    let builder = ParquetRecordBatchReaderBuilder::try_new(file)
-        .map_err(|error| damaged(error.to_string()))?;
+    let builder =
+        ParquetRecordBatchReaderBuilder::try_new(file).map_err(|error| unread(path, &error))?;
     let fields = builder.schema().fields();
     let numbers: Vec<usize> = (0..fields.len())
         .filter(|&number| wanted(fields[number].name()))
@@ -274,11 +274,20 @@ fn scan_file(
         .with_projection(mask)
         .with_batch_size(1 << 16)
         .build()
-        .map_err(|error| damaged(error.to_string()))?;
+        .map_err(|error| unread(path, &error))?;
     for batch in reader {
-        take(batch.map_err(|error| damaged(error.to_string()))?);
+        take(batch.map_err(|error| unread(path, &error))?);
     }
     Ok(())
+}
+
+/// An error of the disk where there was one; else the content is wrong.
+fn unread(path: &Path, error: &dyn std::fmt::Display) -> StoreError {
+    let text = error.to_string();
+    match of_system(&text) {
+        Some(error) => StoreError::io("read table", path, error),
+        None => StoreError::damaged(path, text),
+    }
 }
 
 /// Checks one file against what was committed of it.
@@ -300,7 +309,7 @@ pub(crate) fn verify_file(
         return Err(damaged("its sha256 is not the committed one".to_owned()));
     }
     let metadata = ArrowReaderMetadata::load(&file, Default::default())
-        .map_err(|error| damaged(error.to_string()))?;
+        .map_err(|error| unread(path, &error))?;
     let rows = metadata.metadata().file_metadata().num_rows();
     if u64::try_from(rows).ok() != Some(stated.rows) {
         return Err(damaged(format!("{rows} rows instead of {}", stated.rows)));

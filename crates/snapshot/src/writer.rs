@@ -6,7 +6,7 @@ mod order;
 
 use std::io::{self, Write};
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use arrow::array::{Array, ArrayRef, RecordBatch};
 use arrow::compute::concat;
@@ -22,6 +22,7 @@ use parquet::file::writer::SerializedFileWriter;
 use parquet::schema::types::ColumnPath;
 use rayon::prelude::*;
 use sha2::{Digest, Sha256};
+use tessera_spec::noted::Failure;
 
 use crate::commit::hex;
 use crate::error::StoreError;
@@ -362,29 +363,6 @@ fn failed(layout: &Layout, path: &Path, failure: &Failure, error: ParquetError) 
     match failure.take() {
         Some(error) => StoreError::io("write table", path, error),
         None => bad(layout, error),
-    }
-}
-
-/// The first error of a sink. The library hides some behind texts of its own.
-#[derive(Debug, Clone, Default)]
-struct Failure(Arc<Mutex<Option<io::Error>>>);
-
-impl Failure {
-    /// Keeps the error, and returns one like it.
-    fn note(&self, error: io::Error) -> io::Error {
-        let same = error
-            .raw_os_error()
-            .map_or_else(|| error.kind().into(), io::Error::from_raw_os_error);
-        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if error.kind() != io::ErrorKind::Interrupted {
-            kept.get_or_insert(error);
-        }
-        same
-    }
-
-    fn take(&self) -> Option<io::Error> {
-        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        kept.take()
     }
 }
 

@@ -5,7 +5,8 @@
 //!
 //! Where to look: `written` (what may be written: the JSON Schema), `file` (each table: keys, checks, meaning), `reader` (keys,
 //! types, variables), `diagnostic` (how mistakes are shown), `shown` (how names and values of files are shown), `pipeline` (the
-//! meaning), `canonical` (its form for hashing), `private` (files that only their owner reads).
+//! meaning), `canonical` (its form for hashing), `private` (files that only their owner reads), `noted` (errors that
+//! libraries hide), `interrupt` (a request to stop, for every crate above).
 //!
 //! To add a key: its field in `written`, its line in `file`, its place in [`pipeline`]; `tests/schema.rs` sees to it that the
 //! first two agree.
@@ -14,6 +15,8 @@ mod canonical;
 pub mod diagnostic;
 mod duration;
 mod file;
+pub mod interrupt;
+pub mod noted;
 pub mod pipeline;
 pub mod private;
 mod reader;

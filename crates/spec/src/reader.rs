@@ -220,8 +220,13 @@ impl<'a> Reader<'a> {
     }
 
     pub(crate) fn text(&self, key: &str) -> Option<At<String>> {
+        let noted = self.notes.found.borrow().len();
         let text = text_of(self.notes, self.get(key)?, &format!("`{key}`"))?;
         if text.value.trim().is_empty() {
+            // A variable without a value is a mistake that was noted.
+            if self.notes.found.borrow().len() > noted {
+                return None;
+            }
             let message = format!("`{key}` in {} is empty", self.name);
             self.notes.add(
                 Diagnostic::error("TS-P009", message, text.span)

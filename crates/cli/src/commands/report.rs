@@ -3,7 +3,6 @@
 use std::path::Path;
 use std::process::ExitCode;
 
-use tessera_pipeline::PipelineError;
 use tessera_snapshot::{Store, StoreError};
 
 use crate::arguments::Report;
@@ -11,8 +10,7 @@ use crate::output::{Failure, print, print_document};
 
 /// Renders the report of a version again.
 pub(crate) fn run(arguments: &Report) -> Result<ExitCode, Failure> {
-    let loaded = tessera_spec::load(&arguments.pipeline.file, &arguments.pipeline.vars.vars)
-        .map_err(|found| PipelineError::Invalid(Box::new(found)))?;
+    let loaded = tessera_pipeline::load(&arguments.pipeline.file, &arguments.pipeline.vars.vars)?;
     let store = Store::open(Path::new(&loaded.pipeline.store))?;
     let version = match arguments.version {
         Some(number) => store.version(number)?,

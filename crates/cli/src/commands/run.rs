@@ -4,16 +4,16 @@ use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use chrono::NaiveDate;
 use tessera_pipeline::{
     Memory, Monitor, Observer, PipelineError, Published, Reading, Records, RunOptions,
     SourceOutcome, Stage, StageReport, WorkFolder,
 };
+use tessera_spec::interrupt::requested as interrupted;
 
 use crate::arguments::{Output, Run};
-use crate::interrupt::{self, GATE, INTERRUPTED};
+use crate::interrupt::{self, GATE};
 use crate::memory;
 use crate::output::{Failure, fail, print, print_json, say, tell};
 use crate::progress::Progress;
@@ -32,7 +32,13 @@ pub(crate) fn run(arguments: &Run, output: &Output) -> Result<ExitCode, Failure>
             .and_then(|published| complete(&published, output))
     };
     // Metrics and lineage state a fault of the program as well.
-    let done = catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| Err(Failure::panicked()));
+    let done = catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| {
+        // What is unfinished because of an interrupt may trip over itself.
+        Err(match interrupted() {
+            true => PipelineError::Interrupted.into(),
+            false => Failure::panicked(),
+        })
+    });
     let (exit_code, message) = match &done {
         Ok(()) => (0, None),
         Err(failure) => {
@@ -113,10 +119,13 @@ fn job(
             Ok(published) => return Ok(published),
             Err(error) => error,
         };
+        if interrupted() {
+            return Err(PipelineError::Interrupted.into());
+        }
         // One more attempt for each source whose files change.
         let changed = error.changed();
         let again = !changed.is_empty() && changed.iter().all(|name| !retried.contains(*name));
-        if !again || INTERRUPTED.load(Ordering::SeqCst) {
+        if !again {
             return Err(error.into());
         }
         tracing::warn!("{error}; the run begins again");
@@ -144,7 +153,6 @@ fn attempt(
     let options = RunOptions {
         threads,
         work,
-        interrupted: &INTERRUPTED,
         gate: &GATE,
         replace_damaged: arguments.replace_damaged,
         memory: limited,

@@ -1,7 +1,8 @@
 //! Records of one text file on their way: into a stage file of texts, into a trial of their values, or only counted.
 
 use std::fs::File;
-use std::path::Path;
+use std::io;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, RecordBatch, StringBuilder};
@@ -10,10 +11,12 @@ use parquet::arrow::ArrowWriter;
 use parquet::basic::Compression;
 use parquet::file::properties::{EnabledStatistics, WriterProperties};
 use tessera_expr::rel::FAULT;
+use tessera_spec::noted::{Failure, Noting};
 use tessera_spec::private;
 
 use super::trial::Trial;
 use super::{Fault, Task};
+use crate::open::Watch;
 
 /// Text that is collected before it is written, in bytes.
 const BATCH_BYTES: usize = 16 << 20;
@@ -32,7 +35,7 @@ pub(super) struct Keeper<'a> {
 impl<'a> Keeper<'a> {
     pub(super) fn new(task: &'a mut Task<'_>, names: Vec<String>) -> Result<Self, String> {
         let stage = match &task.stage {
-            Some(path) => Some(Stage::create(path, &names)?),
+            Some(path) => Some(Stage::create(path, &task.watch, &names)?),
             None => None,
         };
         let mut trial = task.trial.as_deref_mut();
@@ -125,7 +128,8 @@ impl<'a> Keeper<'a> {
         if let Some(mut stage) = self.stage {
             stage.flush(&self.names)?;
             if let Some(writer) = stage.writer {
-                writer.close().map_err(|error| not_written(&error))?;
+                let closed = writer.close();
+                closed.map_err(|error| stage.place.failed("write", &error))?;
             }
         }
         Ok((self.names, self.rows))
@@ -134,9 +138,10 @@ impl<'a> Keeper<'a> {
 
 /// A stage file.
 struct Stage {
+    place: Place,
     file: Option<File>,
     /// Made with the first rows, when the columns are known.
-    writer: Option<ArrowWriter<File>>,
+    writer: Option<ArrowWriter<Noting<File>>>,
     columns: Vec<StringBuilder>,
     faults: StringBuilder,
     rows: usize,
@@ -144,9 +149,18 @@ struct Stage {
 }
 
 impl Stage {
-    fn create(path: &Path, names: &[String]) -> Result<Self, String> {
-        let file = private::create(path).map_err(|error| not_written(&error))?;
+    fn create(path: &Path, watch: &Watch, names: &[String]) -> Result<Self, String> {
+        let place = Place {
+            path: path.to_owned(),
+            watch: watch.clone(),
+            failure: Failure::default(),
+        };
+        let file = private::create(path).map_err(|error| {
+            place.failure.note(error);
+            place.failed("create", &"")
+        })?;
         Ok(Self {
+            place,
             file: Some(file),
             writer: None,
             columns: names.iter().map(|_| StringBuilder::new()).collect(),
@@ -160,6 +174,7 @@ impl Stage {
         let names = names.iter().map(String::as_str).chain([FAULT]);
         let fields = names.map(|name| Field::new(name, DataType::Utf8, true));
         let schema = Arc::new(Schema::new(fields.collect::<Vec<_>>()));
+        let place = &self.place;
         if let Some(file) = self.file.take() {
             // Statistics and indexes serve pruning, and no bound is ever put on a text.
             let properties = WriterProperties::builder()
@@ -167,23 +182,39 @@ impl Stage {
                 .set_statistics_enabled(EnabledStatistics::None)
                 .set_offset_index_disabled(true)
                 .build();
+            let file = Noting::new(file, place.failure.clone());
             let writer = ArrowWriter::try_new(file, schema.clone(), Some(properties));
-            self.writer = Some(writer.map_err(|error| not_written(&error))?);
+            self.writer = Some(writer.map_err(|error| place.failed("write", &error))?);
         }
         let columns = self.columns.iter_mut().chain([&mut self.faults]);
         let columns: Vec<ArrayRef> = columns
             .map(|column| Arc::new(column.finish()) as ArrayRef)
             .collect();
         (self.rows, self.bytes) = (0, 0);
-        let batch = RecordBatch::try_new(schema, columns).map_err(|error| not_written(&error))?;
+        let batch =
+            RecordBatch::try_new(schema, columns).map_err(|error| place.failed("write", &error))?;
         if let Some(writer) = &mut self.writer {
             let written = writer.write(&batch).and_then(|()| writer.flush());
-            written.map_err(|error| not_written(&error))?;
+            written.map_err(|error| place.failed("write", &error))?;
         }
         Ok(())
     }
 }
 
-fn not_written(error: &dyn std::fmt::Display) -> String {
-    format!("its stage file cannot be written ({error}); choose another folder with --work")
+/// Where a stage file lies, and where its errors go.
+struct Place {
+    path: PathBuf,
+    watch: Watch,
+    failure: Failure,
+}
+
+impl Place {
+    /// Notes the error of the disk, or what else went wrong, as one of the stage file; the text ends the reading.
+    fn failed(&self, operation: &'static str, error: &dyn std::fmt::Display) -> String {
+        let found = self.failure.take();
+        let found = found.unwrap_or_else(|| io::Error::other(error.to_string()));
+        let text = found.to_string();
+        self.watch.unkept(operation, &self.path, found);
+        text
+    }
 }

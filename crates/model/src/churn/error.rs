@@ -1,6 +1,7 @@
 //! Why churn cannot be predicted.
 
 use crate::cluster::ClusterError;
+use crate::interrupt;
 
 /// Why a churn model cannot be fitted, or customers cannot be scored.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
@@ -123,4 +124,15 @@ pub enum ChurnError {
         /// What the library or the optimiser says.
         reason: String,
     },
+    /// The process is asked to stop.
+    #[error("interrupted")]
+    Interrupted,
+}
+
+/// [`ChurnError::Interrupted`] where the process is asked to stop.
+pub(super) fn go_on() -> Result<(), ChurnError> {
+    if interrupt::requested() {
+        return Err(ChurnError::Interrupted);
+    }
+    Ok(())
 }

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::calibration::Calibrator;
 use super::encoding::Encoding;
-use super::error::ChurnError;
+use super::error::{ChurnError, go_on};
 use super::inputs::{Inputs, Panel};
 use super::plan::ChurnPlan;
 use super::predictor::{ChurnServed, Predictor};
@@ -160,6 +160,7 @@ impl ChurnFit {
     pub fn probabilities(&self, inputs: &Inputs) -> Result<Vec<f64>, ChurnError> {
         let chunks: Vec<Vec<f64>> = chunks(inputs)
             .map(|rows| {
+                go_on()?;
                 let inputs = inputs.gather(&rows);
                 let design = self.encoding.encode(&inputs)?;
                 let raw = self.predictor.probabilities(&inputs, &design)?;

@@ -6,6 +6,9 @@
 //! of 0/1 columns. It keeps its nodes to itself, so they are read from its serialised form; the probability of a node is the
 //! share of all training rows passing it that churned, smoothed to the base rate.
 
+use std::sync::mpsc::{RecvTimeoutError, sync_channel};
+use std::time::Duration;
+
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use smartcore::ensemble::random_forest_regressor::{
@@ -14,7 +17,7 @@ use smartcore::ensemble::random_forest_regressor::{
 use smartcore::linalg::basic::matrix::DenseMatrix;
 
 use super::encoding::Design;
-use super::error::ChurnError;
+use super::error::{ChurnError, go_on};
 use crate::cluster::mix;
 
 /// Forests grown side by side, whatever the number of threads.
@@ -34,6 +37,9 @@ const LEAF_SHARE: f64 = 0.002;
 
 /// Weight, in rows at the base rate, that a node's share is smoothed with.
 const PRIOR_ROWS: f64 = 2.0;
+
+/// How often a request to stop is looked for while the library is at work.
+const LOOK: Duration = Duration::from_millis(20);
 
 /// Where a node that is a leaf says its children are.
 const LEAF: u32 = u32::MAX;
@@ -122,39 +128,9 @@ impl Forest {
         if design.columns.is_empty() {
             return Err(failed("no column varies".to_owned()));
         }
-        let (rows, width) = (design.rows, design.columns.len());
-        let dense = DenseMatrix::new(rows, width, design.columns.concat(), true);
-        let dense = dense.map_err(|reason| failed(reason.to_string()))?;
-        let outcomes = targets.to_vec();
-        let row_major = RowMajor::new(design);
-        let base = targets.iter().sum::<f64>() / rows as f64;
-        let leaf = LEAST_LEAF.max((rows as f64 * LEAF_SHARE) as usize);
-        let grow = |batch: u64| -> Result<Vec<Tree>, ChurnError> {
-            let parameters = RandomForestRegressorParameters {
-                max_depth: Some(LEVELS),
-                min_samples_leaf: leaf,
-                min_samples_split: 2 * leaf,
-                n_trees: TREES,
-                m: Some(((width as f64).sqrt().ceil() as usize).clamp(1, width)),
-                keep_samples: false,
-                seed: mix(seed ^ mix(batch + 1)),
-            };
-            let grown = RandomForestRegressor::<f64, f64, DenseMatrix<f64>, Vec<f64>>::fit(
-                &dense, &outcomes, parameters,
-            )
-            .map_err(|reason| failed(reason.to_string()))?;
-            let mut trees = read(&grown)?;
-            for tree in &mut trees {
-                tree.learn_probabilities(&row_major, targets, base);
-            }
-            Ok(trees)
-        };
-        let batches: Vec<Vec<Tree>> = (0..FORESTS)
-            .into_par_iter()
-            .map(grow)
-            .collect::<Result<_, _>>()?;
+        let growing = Growing::new(design, targets, seed)?;
         Ok(Self {
-            trees: batches.into_iter().flatten().collect(),
+            trees: unless_interrupted(move || growing.trees())?,
         })
     }
 
@@ -205,6 +181,86 @@ impl Forest {
 
     pub(super) fn trees(&self) -> usize {
         self.trees.len()
+    }
+}
+
+/// What a forest is grown from.
+struct Growing {
+    dense: DenseMatrix<f64>,
+    rows: RowMajor,
+    targets: Vec<f64>,
+    seed: u64,
+}
+
+impl Growing {
+    fn new(design: &Design, targets: &[f64], seed: u64) -> Result<Self, ChurnError> {
+        let (rows, width) = (design.rows, design.columns.len());
+        let dense = DenseMatrix::new(rows, width, design.columns.concat(), true);
+        Ok(Self {
+            dense: dense.map_err(|reason| failed(reason.to_string()))?,
+            rows: RowMajor::new(design),
+            targets: targets.to_vec(),
+            seed,
+        })
+    }
+
+    fn trees(&self) -> Result<Vec<Tree>, ChurnError> {
+        let batches: Vec<Vec<Tree>> = (0..FORESTS)
+            .into_par_iter()
+            .map(|batch| self.batch(batch))
+            .collect::<Result<_, _>>()?;
+        Ok(batches.into_iter().flatten().collect())
+    }
+
+    fn batch(&self, batch: u64) -> Result<Vec<Tree>, ChurnError> {
+        go_on()?;
+        let (rows, width) = (self.targets.len(), self.rows.width);
+        let leaf = LEAST_LEAF.max((rows as f64 * LEAF_SHARE) as usize);
+        let parameters = RandomForestRegressorParameters {
+            max_depth: Some(LEVELS),
+            min_samples_leaf: leaf,
+            min_samples_split: 2 * leaf,
+            n_trees: TREES,
+            m: Some(((width as f64).sqrt().ceil() as usize).clamp(1, width)),
+            keep_samples: false,
+            seed: mix(self.seed ^ mix(batch + 1)),
+        };
+        let grown = RandomForestRegressor::<f64, f64, DenseMatrix<f64>, Vec<f64>>::fit(
+            &self.dense,
+            &self.targets,
+            parameters,
+        )
+        .map_err(|reason| failed(reason.to_string()))?;
+        let base = self.targets.iter().sum::<f64>() / rows as f64;
+        let mut trees = read(&grown)?;
+        for tree in &mut trees {
+            tree.learn_probabilities(&self.rows, &self.targets, base);
+        }
+        Ok(trees)
+    }
+}
+
+/// Does the work on a thread of its own, and leaves it there when the process is asked to stop: the library grows its trees
+/// without looking up, and whoever waits for them has files to remove.
+fn unless_interrupted<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, ChurnError> + Send + 'static,
+) -> Result<T, ChurnError> {
+    let (sender, done) = sync_channel(1);
+    let worker = std::thread::spawn(move || {
+        // Nobody may be waiting any more.
+        let _ = sender.send(work());
+    });
+    loop {
+        match done.recv_timeout(LOOK) {
+            Ok(made) => return made,
+            Err(RecvTimeoutError::Timeout) => go_on()?,
+            Err(RecvTimeoutError::Disconnected) => {
+                return match worker.join() {
+                    Err(panic) => std::panic::resume_unwind(panic),
+                    Ok(()) => Err(failed("its thread ended".to_owned())),
+                };
+            }
+        }
     }
 }
 

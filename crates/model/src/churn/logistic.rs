@@ -10,7 +10,7 @@ use smartcore::linalg::basic::matrix::DenseMatrix;
 use smartcore::linear::logistic_regression::{LogisticRegression, LogisticRegressionParameters};
 
 use super::encoding::Design;
-use super::error::ChurnError;
+use super::error::{ChurnError, go_on};
 use crate::optimise::Cholesky;
 use crate::special::logistic;
 
@@ -153,6 +153,7 @@ impl Loss<'_> {
         }
         let mut steps = 0;
         for _ in 0..NEWTON_STEPS {
+            go_on()?;
             if largest(&now.gradient) < GRADIENT_TARGET {
                 break;
             }

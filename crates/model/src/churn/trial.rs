@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::calibration::Calibrator;
 use super::encoding::{Design, Encoding, Origin};
-use super::error::ChurnError;
+use super::error::{ChurnError, go_on};
 use super::inputs::Panel;
 use super::plan::{CalibrationKind, ChurnPlan};
 use super::predictor::{ChurnServed, Predictor};
@@ -169,6 +169,7 @@ impl<'a> Slices<'a> {
             let happened = &split.test.churned[..rows];
             let own = metrics::log_loss(&probabilities[..rows], happened);
             for origin in self.encoding.origins() {
+                go_on()?;
                 let exchanged = self.exchanged(origin, rows);
                 let without = fitted.probabilities(&split.test.inputs, &exchanged)?;
                 let loss = metrics::log_loss(&calibrated(without), happened);

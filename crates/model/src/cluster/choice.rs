@@ -4,12 +4,12 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::axes::PrincipalBox;
-use super::error::{ClusterError, refuse, require_finite};
+use super::error::{ClusterError, go_on, refuse, require_finite};
 use super::kmeans::quick_fit;
 use super::lloyd;
 use super::quality::{calinski_harabasz, davies_bouldin, mean_silhouette};
 use super::sample::{ContentOrder, generator, mix, permutation};
-use crate::Matrix;
+use crate::{Matrix, interrupt};
 
 /// Prediction strength from which clusters are taken as real (Tibshirani and Walther 2005, section 3).
 const STRONG: f64 = 0.8;
@@ -216,6 +216,7 @@ pub fn choose_k(
     let (distinct_sample, distinct_resample) = (distinct(&sample), distinct(&resample));
     let references = PrincipalBox::new(&resample);
     let row = |k: usize| -> Result<ChoiceRow, ClusterError> {
+        go_on()?;
         let centroids = quick_fit(&sample, k, params.starts, seed);
         let labels = lloyd::labels(&sample, &centroids);
         let resampled = distinct_resample > k;
@@ -248,6 +249,7 @@ pub fn choose_k(
         .into_par_iter()
         .map(row)
         .collect::<Result<Vec<_>, _>>()?;
+    go_on()?;
     Ok(ChoiceTable {
         rows,
         lowest: range.from,
@@ -275,6 +277,9 @@ fn gap(
     };
     let observed = log_inertia(rows, seed);
     let reference = |b: u32| {
+        if interrupt::requested() {
+            return 0.0;
+        }
         let strewn = references.strew(&mut generator(mix(seed ^ 0x6A70), u64::from(b)));
         log_inertia(&strewn, mix(seed ^ u64::from(b)))
     };
@@ -300,6 +305,9 @@ fn prediction_strength(
         return None;
     }
     let halving = |h: u32| {
+        if interrupt::requested() {
+            return 0.0;
+        }
         let order = permutation(
             rows.rows(),
             &mut generator(mix(seed ^ 0x7053), u64::from(h)),

@@ -1,5 +1,6 @@
 //! Why clusters cannot be found, or customers not assigned.
 
+use crate::interrupt;
 use crate::matrix::MatrixError;
 
 /// Why clusters cannot be found, judged, or customers assigned to them.
@@ -109,6 +110,17 @@ pub enum ClusterError {
         /// The library's words.
         reason: String,
     },
+    /// The process is asked to stop.
+    #[error("interrupted")]
+    Interrupted,
+}
+
+/// [`ClusterError::Interrupted`] where the process is asked to stop.
+pub(super) fn go_on() -> Result<(), ClusterError> {
+    if interrupt::requested() {
+        return Err(ClusterError::Interrupted);
+    }
+    Ok(())
 }
 
 /// [`ClusterError::Parameter`].

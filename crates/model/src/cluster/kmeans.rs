@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use tessera_spec::pipeline::KChoice;
 
 use super::choice::{self, ChoiceParams, ChoiceTable, KRange};
-use super::error::{ClusterError, refuse, require_finite};
+use super::error::{ClusterError, go_on, refuse, require_finite};
 use super::lloyd::{self, Centroids, Nearest, Stop};
 use super::sample::{ContentOrder, generator, mix};
 use super::seeding;
@@ -322,7 +322,9 @@ pub fn fit_ordered(
     };
     let best = &candidates[best_candidate].1;
 
+    go_on()?;
     let refined = lloyd::refine(matrix, completed(matrix, best.clone(), k), stop(params));
+    go_on()?;
     let mut centroids = sorted(&refined.centroids);
     let mut nearest = lloyd::nearest(matrix, &centroids);
     let mut sizes = sizes(&nearest.label, centroids.count());
@@ -432,6 +434,7 @@ fn starts(
         .collect();
     jobs.into_par_iter()
         .map(|(origin, start)| {
+            go_on()?;
             let centroids = match origin {
                 CandidateOrigin::Smartcore => {
                     seeding::smartcore(sample, k, mix(params.seed ^ mix(start)))?

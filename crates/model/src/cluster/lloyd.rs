@@ -5,7 +5,7 @@
 use rayon::prelude::*;
 
 use super::moments;
-use crate::Matrix;
+use crate::{Matrix, interrupt};
 
 /// Rows reduced together. Part of the definition of a result: another size rounds differently.
 pub(super) const CHUNK: usize = 4096;
@@ -109,7 +109,8 @@ pub(super) fn refine(matrix: &Matrix<'_>, start: Centroids, stop: Stop) -> Refin
         iterations: 0,
         converged: false,
     };
-    while refined.iterations < stop.max_iterations && !refined.converged {
+    while refined.iterations < stop.max_iterations && !refined.converged && !interrupt::requested()
+    {
         let mut tally = pass(&columns, &refined.centroids, &mut labels);
         if refined.iterations == 0 {
             refined.first_inertia = tally.inertia;
@@ -162,6 +163,9 @@ pub(super) fn nearest(matrix: &Matrix<'_>, centroids: &Centroids) -> Nearest {
         .zip(to.second_squared.par_chunks_mut(CHUNK));
     chunks.zip(seconds).enumerate().for_each(
         |(chunk, ((label, squared), (second, second_squared)))| {
+            if interrupt::requested() {
+                return;
+            }
             let from = chunk * CHUNK;
             for_each_block(&columns, from, label.len(), |at, length, block| {
                 let found = two_nearest(block, centroids);
@@ -241,6 +245,9 @@ fn pass(columns: &[&[f64]], centroids: &Centroids, labels: &mut [u32]) -> Tally 
 fn pass_chunk(columns: &[&[f64]], centroids: &Centroids, from: usize, labels: &mut [u32]) -> Tally {
     let width = centroids.width;
     let mut tally = Tally::new(centroids.count(), width);
+    if interrupt::requested() {
+        return tally;
+    }
     for_each_block(columns, from, labels.len(), |at, length, block| {
         let (label, squared) = one_nearest(block, centroids);
         for lane in 0..length {

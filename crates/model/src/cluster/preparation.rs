@@ -6,7 +6,7 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use tessera_spec::pipeline::Transform;
 
-use super::error::{ClusterError, refuse};
+use super::error::{ClusterError, go_on, refuse};
 use super::moments;
 use super::warning::ClusterWarning;
 use crate::Matrix;
@@ -151,6 +151,7 @@ impl Preparation {
             return Err(ClusterError::NoRows);
         }
         let fit = |position: usize| {
+            go_on()?;
             let (name, values) = (&raw.names()[position], raw.column(position));
             let (learnt, transformed) = fit_column(name, values, params)?;
             let prepared = learnt.companions(values, learnt.standardise(transformed));
@@ -191,6 +192,7 @@ impl Preparation {
             self.columns.iter().filter(|column| column.used).collect();
         let prepare =
             |column: &&ColumnPreparation| -> Result<Vec<(String, Vec<f64>)>, ClusterError> {
+                go_on()?;
                 let values = raw.column_named(&column.name)?;
                 require_transformable(&column.name, values, column.transform)?;
                 Ok(column.companions(values, column.standardise(column.transformed(values))))

@@ -7,7 +7,7 @@ use smartcore::linalg::basic::matrix::DenseMatrix;
 
 use super::error::ClusterError;
 use super::lloyd::Centroids;
-use crate::Matrix;
+use crate::{Matrix, interrupt};
 
 /// smartcore needs not converge, since our passes take over from its centres.
 const SMARTCORE_ITERATIONS: usize = 15;
@@ -55,7 +55,7 @@ pub(super) fn plus_plus(
     let mut centroids = Centroids::from_rows(sample, &[first]);
     let mut squared = distances_to(&columns, &sample.row(first));
     let trials = 2 + (clusters as f64).ln() as usize;
-    while centroids.count() < clusters {
+    while centroids.count() < clusters && !interrupt::requested() {
         let total: f64 = squared.iter().sum();
         if total <= 0.0 {
             break;

@@ -3,12 +3,12 @@
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use super::error::{ClusterError, refuse, require_finite, require_labels};
+use super::error::{ClusterError, go_on, refuse, require_finite, require_labels};
 use super::kmeans::quick_fit;
 use super::lloyd;
 use super::quality::compact;
 use super::sample::{ContentOrder, bootstrap, generator, mix, permutation};
-use crate::Matrix;
+use crate::{Matrix, interrupt};
 
 /// How the customers are drawn anew.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -133,6 +133,7 @@ pub fn cluster_stability(
         .into_par_iter()
         .map(resample)
         .collect();
+    go_on()?;
     let judge = |(position, &cluster): (usize, &u32)| {
         let found: Vec<f64> = similarities
             .iter()
@@ -162,6 +163,9 @@ fn one_resample(
     params: &StabilityParams,
     resample: u32,
 ) -> Vec<Option<f64>> {
+    if interrupt::requested() {
+        return vec![None; clusters];
+    }
     let mut random = generator(params.seed, u64::from(resample));
     let drawn = match params.resampling {
         Resampling::Bootstrap => bootstrap(sample.rows(), &mut random),

@@ -5,7 +5,7 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::axes::PrincipalBox;
-use super::error::{ClusterError, refuse, require_finite};
+use super::error::{ClusterError, go_on, refuse, require_finite};
 use super::kmeans::quick_fit;
 use super::lloyd;
 use super::quality::mean_silhouette;
@@ -131,6 +131,7 @@ pub fn test_structure(
         .filter(|model| matrix.width() > 1 || *model == NullModel::PrincipalUniform);
     let test = |model: NullModel| -> Result<NullTest, ClusterError> {
         let reference = |b: u32| {
+            go_on()?;
             let mut random = generator(mix(params.seed ^ (model as u64 + 1)), u64::from(b));
             let rows = match model {
                 NullModel::ColumnsPermuted => permuted(&sample, &mut random),

@@ -7,6 +7,7 @@ use crate::Matrix;
 use crate::cluster::error::{ClusterError, require_labels};
 use crate::cluster::lloyd::{self, LANES};
 use crate::cluster::sample::ContentOrder;
+use crate::interrupt;
 
 /// Rows whose silhouettes one thread computes at a time.
 const TASK: usize = 64;
@@ -33,6 +34,9 @@ pub fn silhouettes(matrix: &Matrix<'_>, labels: &[u32]) -> Result<Vec<f64>, Clus
         .par_chunks_mut(TASK)
         .enumerate()
         .for_each(|(task, scores)| {
+            if interrupt::requested() {
+                return;
+            }
             let from = task * TASK;
             lloyd::for_each_block(&columns, from, scores.len(), |at, length, block| {
                 let sums = distance_sums(block, &by_cluster, &sizes);
