@@ -85,6 +85,8 @@ mod private_rows;
 mod program;
 #[path = "suite/refunds.rs"]
 mod refunds;
+#[path = "suite/report_sql.rs"]
+mod report_sql;
 #[path = "suite/rfm_reference.rs"]
 mod rfm_reference;
 #[path = "suite/row_accounting.rs"]

@@ -15,7 +15,7 @@ use tessera_segments::{Assignment, Quality, SegmentError};
 use tessera_snapshot::{
     CommittedTable, Gate, Owner, Replaced, RunIdentity, Staging, Store, StoreError, Version,
 };
-use tessera_spec::pipeline::{Playbook, SchemeKind, Target};
+use tessera_spec::pipeline::{Playbook, SchemeKind, Target, VALUE_COLUMNS};
 
 use crate::customers::Assigned;
 use crate::error::PipelineError;
@@ -138,6 +138,7 @@ pub(crate) fn meta(prepared: &Prepared) -> ReportMeta {
                     SchemeKind::RfmGrid(grid) => Some(grid.scores),
                     _ => None,
                 },
+                by: made_of(pipeline, &scheme.kind),
                 segments: labels::segments(scheme, &prepared.pipeline.features.lifecycle)
                     .unwrap_or_default(),
             })
@@ -149,10 +150,69 @@ pub(crate) fn meta(prepared: &Prepared) -> ReportMeta {
                 unit: Some(word(&feature.unit)),
                 base: Some(word(&feature.base)),
                 notes: Some(feature.definition.clone()),
+                score: pipeline
+                    .scores
+                    .iter()
+                    .find(|score| score.columns().iter().any(|c| c.name == feature.name))
+                    .map(|score| score.name.value.clone()),
+                label: Some(feature.label.clone()),
+                direction: Some(feature.direction.name().to_owned()),
             })
             .collect(),
         ..ReportMeta::new(pipeline.name.clone(), prepared.as_of)
     }
+}
+
+/// The features that segments are made of: those of their rules, and the names in the expressions of `[value]` among them.
+/// Clusters are read by their features, so that they have none.
+fn made_of(pipeline: &tessera_spec::Pipeline, kind: &SchemeKind) -> Vec<String> {
+    let mut by: Vec<String> = match kind {
+        SchemeKind::RfmGrid(grid) => vec![
+            grid.recency.value.clone(),
+            grid.frequency.value.clone(),
+            grid.monetary.value.clone(),
+        ],
+        SchemeKind::Quantile(scheme) => vec![scheme.by.value.clone()],
+        SchemeKind::Attribute(scheme) => vec![scheme.by.value.clone()],
+        SchemeKind::Lifecycle => vec!["lifecycle_stage".to_owned(), "recency_days".to_owned()],
+        SchemeKind::Rules(scheme) => {
+            let rules = scheme.rules.iter();
+            let mut names: Vec<String> = rules.flat_map(|rule| names(&rule.when.value)).collect();
+            // Rules over another scheme are made of what that is made of. It was declared earlier, so that this ends.
+            let others = pipeline.schemes.iter();
+            let others: Vec<_> = others
+                .filter(|other| names.contains(&other.name.value))
+                .collect();
+            names.extend(
+                others
+                    .iter()
+                    .flat_map(|other| made_of(pipeline, &other.kind)),
+            );
+            names
+        }
+        SchemeKind::Kmeans(_) => return Vec::new(),
+    };
+    for column in pipeline.value_columns() {
+        if by.iter().any(|name| name == column.name) {
+            by.extend(names(&column.text));
+            // What follows from the same money says the same.
+            by.extend(VALUE_COLUMNS.map(str::to_owned));
+        }
+    }
+    by.sort();
+    by.dedup();
+    by
+}
+
+/// The words of an expression that can be columns: those outside of texts.
+fn names(expression: &str) -> Vec<String> {
+    let outside = expression.split('\'').step_by(2);
+    let is_part = |c: char| c.is_alphanumeric() || c == '_';
+    let words = outside.flat_map(|text| text.split(move |c| !is_part(c)));
+    words
+        .filter(|word| word.starts_with(|c: char| c.is_alphabetic()))
+        .map(str::to_owned)
+        .collect()
 }
 
 fn kind_name(kind: &SchemeKind) -> &'static str {
@@ -190,6 +250,7 @@ pub(crate) fn before(
     store: &Store,
     identity: &RunIdentity,
     thorough: bool,
+    settings: tessera_spec::Report,
 ) -> Result<Before, PipelineError> {
     let Some(version) = store.find(identity)? else {
         return Ok(Before::Nothing);
@@ -199,7 +260,7 @@ pub(crate) fn before(
         checked => checked,
     };
     // The report reads most tables, and so finds what is wrong with their content.
-    let rendered = found.map(|()| match render(&version) {
+    let rendered = found.map(|()| match render(store, &version, settings) {
         Err(PipelineError::Report(ReportError::Store(error))) if error.is_damage() => Err(error),
         rendered => Ok(rendered),
     });
@@ -519,23 +580,37 @@ fn write_actions(staging: &mut Staging, tables: &Tables) -> Result<(), PipelineE
 }
 
 /// Renders the report of a version and puts it beside the others of the store, unless it is there; returns its size.
-pub(crate) fn write_report(store: &Store, version: u64) -> Result<u64, PipelineError> {
-    let html = render(&store.version(version)?)?;
+pub(crate) fn write_report(
+    store: &Store,
+    version: u64,
+    settings: tessera_spec::Report,
+) -> Result<u64, PipelineError> {
+    let html = render(store, &store.version(version)?, settings)?;
     store.write_report(version, &html)?;
     Ok(html.len() as u64)
 }
 
-/// The report of a version as one HTML page.
-pub fn render(version: &Version) -> Result<String, PipelineError> {
+/// The report of a version as one HTML page. It compares with the version that the commit names as the one before.
+pub fn render(
+    store: &Store,
+    version: &Version,
+    settings: tessera_spec::Report,
+) -> Result<String, PipelineError> {
+    let previous = version.commit().previous;
+    let before = (previous > 0).then(|| store.version(previous));
+    let options = Options {
+        customers: settings.customers,
+        ..Options::default()
+    };
     Ok(tessera_report::render(
-        &tessera_report::from_version(version)?,
-        &Options::default(),
+        &tessera_report::from_version(version, before)?,
+        &options,
     )?)
 }
 
 /// The terminal's summary of a version.
 fn summary(version: &Version) -> Result<String, PipelineError> {
     Ok(tessera_report::summary(&tessera_report::from_version(
-        version,
+        version, None,
     )?)?)
 }

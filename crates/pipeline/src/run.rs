@@ -47,7 +47,12 @@ pub fn run(
 ) -> Result<Published, PipelineError> {
     let store = publish::open(prepared)?;
     let identity = identity::identity(prepared);
-    let replaces = match publish::before(&store, &identity, options.replace_damaged)? {
+    let replaces = match publish::before(
+        &store,
+        &identity,
+        options.replace_damaged,
+        prepared.pipeline.report,
+    )? {
         publish::Before::Nothing => None,
         publish::Before::Damaged(damaged) => Some(damaged),
         publish::Before::Done(found) => {
@@ -427,7 +432,8 @@ impl Job<'_> {
         })?;
         // The version exists: nothing from here on is an error of its publication.
         let written = self.stage(|_| {
-            let bytes = publish::write_report(store, published.version)?;
+            let bytes =
+                publish::write_report(store, published.version, self.prepared.pipeline.report)?;
             Ok((
                 (),
                 StageReport {

@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use crate::score::Score;
+use crate::sql::key;
 use crate::text::{title, words};
 
 /// Scores shown.
@@ -11,12 +12,14 @@ const MOST_SCORES: usize = 40;
 /// What is shown of a score; the macro `each_model` draws it.
 #[derive(Serialize)]
 pub(crate) struct ByModel<M> {
+    key: String,
     title: String,
     models: Vec<OfModel<M>>,
 }
 
 #[derive(Serialize)]
 struct OfModel<M> {
+    key: String,
     name: String,
     serves: bool,
     #[serde(flatten)]
@@ -35,6 +38,7 @@ pub(crate) fn by_model<'a, M>(
             .into_iter()
             .filter_map(|name| {
                 Some(OfModel {
+                    key: key(name),
                     name: words(name),
                     serves: score.served == Some(name),
                     shown: show(score, name)?,
@@ -42,6 +46,7 @@ pub(crate) fn by_model<'a, M>(
             })
             .collect();
         (!models.is_empty()).then(|| ByModel {
+            key: key(score.name),
             title: title(score.name),
             models,
         })

@@ -43,6 +43,11 @@ impl Axis {
         self.start + (self.end - self.start) * (value / self.largest).clamp(0.0, 1.0)
     }
 
+    /// The number at its end.
+    pub(crate) fn largest(self) -> f64 {
+        self.largest
+    }
+
     /// The marks, from 0.
     pub(crate) fn ticks(&self, label: impl Fn(f64) -> String) -> Vec<Tick> {
         let marks = (self.largest / self.step).round() as u32;

@@ -31,6 +31,44 @@ impl<'a> Table<'a> {
             .all(|batch| batch.column_by_name(column).is_some())
     }
 
+    /// Whether a column holds strings.
+    pub(crate) fn is_text(&self, column: &str) -> bool {
+        let is_text = |array: &ArrayRef| {
+            matches!(
+                array.data_type(),
+                DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View
+            )
+        };
+        let first = self.batches.first();
+        first
+            .and_then(|batch| batch.column_by_name(column))
+            .is_some_and(is_text)
+    }
+
+    /// Names of the columns that hold floating point numbers, in the order of the table.
+    pub(crate) fn number_columns(&self) -> Vec<&'a str> {
+        let first = self.batches.first();
+        let fields = first
+            .into_iter()
+            .flat_map(|batch| batch.schema_ref().fields());
+        fields
+            .filter(|field| matches!(field.data_type(), DataType::Float64 | DataType::Float32))
+            .map(|field| field.name().as_str())
+            .collect()
+    }
+
+    /// Sum of a column and how many rows have a number.
+    pub(crate) fn sum(&self, column: &str) -> Result<(f64, i64), ReportError> {
+        let known = self.numbers(column)?.into_iter().flatten();
+        Ok(known.fold((0.0, 0), |(sum, rows), value| (sum + value, rows + 1)))
+    }
+
+    /// Mean of a column over the rows that have a number.
+    pub(crate) fn mean(&self, column: &str) -> Result<Option<f64>, ReportError> {
+        let (sum, rows) = self.sum(column)?;
+        Ok((rows > 0).then(|| sum / rows as f64))
+    }
+
     /// Strings of a column; all null where the table has no such column.
     pub(crate) fn text(&self, column: &str) -> Result<Vec<Option<&'a str>>, ReportError> {
         self.read(column, "a string", |array, out| {

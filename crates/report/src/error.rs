@@ -57,6 +57,9 @@ pub enum ReportError {
         #[from]
         source: serde_json::Error,
     },
+    /// Rows of a published table could not be left out.
+    #[error("rows of a published table could not be left out: {0}; try `tessera verify`")]
+    Rows(#[from] arrow::error::ArrowError),
     /// The store could not be read.
     #[error(transparent)]
     Store(#[from] tessera_snapshot::StoreError),

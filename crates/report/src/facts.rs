@@ -6,7 +6,8 @@ use crate::number::{Measure, counted};
 use crate::record::{
     self, CalibrationRow, ModelRow, ProfileRow, QualityRow, RejectGroup, SegmentRow, SourceRow,
 };
-use crate::{ReportError, ReportInput, score, text};
+use crate::version::ACTIVE;
+use crate::{Before, Options, ReportError, ReportInput, score, sql, text};
 
 /// Everything the sections read. A table that the version does not have is `None`.
 pub(crate) struct Facts<'a> {
@@ -25,6 +26,15 @@ pub(crate) struct Facts<'a> {
     /// Sum of the value over all customers.
     pub(crate) value: Option<f64>,
     pub(crate) kpi: Option<Kpi>,
+    /// Customers on the first page.
+    pub(crate) on_first_page: usize,
+}
+
+/// `customers` of the version before.
+#[derive(Clone, Copy)]
+pub(crate) struct Earlier<'a> {
+    pub(crate) input: &'a ReportInput,
+    pub(crate) customers: Table<'a>,
 }
 
 /// One scheme, with its segments.
@@ -123,11 +133,10 @@ impl Kpi {
 }
 
 impl<'a> Facts<'a> {
-    /// Reads the tables. `reject_examples` is how many rejected rows of each rule are kept.
-    pub(crate) fn read(
-        input: &'a ReportInput,
-        reject_examples: usize,
-    ) -> Result<Self, ReportError> {
+    /// Reads the tables. Of the options it takes how many rejected rows of each rule are kept, and how many customers stand on
+    /// the first page.
+    pub(crate) fn read(input: &'a ReportInput, options: &Options) -> Result<Self, ReportError> {
+        let reject_examples = options.reject_examples;
         let open = |name| Table::open(input, name);
         let meta = &input.meta;
         let segments = open("segments").map(record::segments).transpose()?;
@@ -164,7 +173,69 @@ impl<'a> Facts<'a> {
             value,
             schemes,
             kpi,
+            on_first_page: options.customers,
         })
+    }
+
+    /// The table of customers.
+    pub(crate) fn people(&self) -> Option<Table<'a>> {
+        Table::open(self.input, "customers")
+    }
+
+    /// The customers of the version before.
+    pub(crate) fn earlier(&self) -> Option<Earlier<'a>> {
+        let Before::Known(input) = &self.input.before else {
+            return None;
+        };
+        let customers = Table::open(input, "customers")?;
+        Some(Earlier { input, customers })
+    }
+
+    /// A table as SQL reads it; of `customers` those that are in the base.
+    pub(crate) fn from(&self, table: &str) -> String {
+        from(self.input, table)
+    }
+
+    /// Whether `segments` has that column.
+    pub(crate) fn segments_have(&self, column: &str) -> bool {
+        Table::open(self.input, "segments").is_some_and(|table| table.has(column))
+    }
+
+    /// The column of `customers` that is summed up as value, where the table has it.
+    pub(crate) fn value_column(&self) -> Option<&'a str> {
+        let name = self.meta.value.as_deref()?;
+        self.people()?.has(name).then_some(name)
+    }
+
+    /// The scheme that people act by: the one with most segments that have a playbook; where none has one, the leading one.
+    pub(crate) fn action_scheme(&self) -> Option<&Scheme> {
+        let schemes = self.schemes.as_deref()?;
+        let playbooks = |scheme: &&Scheme| {
+            let with = scheme.segments.iter().filter(|s| s.playbook.is_some());
+            with.count()
+        };
+        let most = schemes.iter().map(|s| playbooks(&s)).max()?;
+        match most {
+            0 => self.leading_scheme(),
+            most => schemes.iter().find(|s| playbooks(s) == most),
+        }
+    }
+
+    /// Schemes as they are shown: the one that people act by, then those by value, lifecycle and RFM, then the others.
+    pub(crate) fn in_order(&self) -> Vec<&Scheme> {
+        let action = self.action_scheme().map(|scheme| scheme.name.as_str());
+        let place = |scheme: &&Scheme| match scheme.kind {
+            _ if Some(scheme.name.as_str()) == action => 0,
+            Kind::Quantile => 1,
+            Kind::Lifecycle => 2,
+            Kind::RfmGrid => 3,
+            Kind::Rules => 4,
+            Kind::Kmeans => 5,
+            Kind::Attribute | Kind::Other => 6,
+        };
+        let mut schemes: Vec<&Scheme> = self.schemes.iter().flatten().collect();
+        schemes.sort_by_key(place);
+        schemes
     }
 
     /// The scheme a reader should see first: the first RFM grid, else the first scheme.
@@ -192,6 +263,26 @@ impl<'a> Facts<'a> {
             }
             _ => Measure::Money,
         }
+    }
+}
+
+fn from(input: &ReportInput, table: &str) -> String {
+    let from = sql::from(table, input.files.get(table));
+    match table == "customers" && input.closed.is_some() {
+        true => format!("(select * from {from} where {ACTIVE})"),
+        false => from,
+    }
+}
+
+impl Earlier<'_> {
+    /// `customers` as SQL reads them.
+    pub(crate) fn from(&self) -> String {
+        from(self.input, "customers")
+    }
+
+    /// "30 September 2026".
+    pub(crate) fn date(&self) -> String {
+        text::date(self.input.meta.as_of)
     }
 }
 

@@ -15,8 +15,40 @@ pub struct ReportInput {
     /// and `quality`, which only scores have, there are no such sections. Of `customers` the report reads the
     /// scheme columns, their scores and the KPI; other columns may be left out.
     pub tables: BTreeMap<String, Vec<RecordBatch>>,
+    /// Files of each table, relative to the folder of the store, so that the SQL of a number can read them. Of a table without
+    /// files the SQL gives the name.
+    pub files: BTreeMap<String, Vec<String>>,
     /// The pipeline and the version.
     pub meta: ReportMeta,
+    /// Closed accounts, which `customers` here does not hold; `None` where the pipeline says nothing of them.
+    pub closed: Option<i64>,
+    /// The version before, as far as the report compares with it.
+    pub before: Before,
+}
+
+/// The version before, as the commit names it: that of the greatest earlier day.
+#[derive(Debug, Clone, Default)]
+pub enum Before {
+    /// There is none.
+    #[default]
+    None,
+    /// It cannot be read any more, for this reason.
+    Gone(String),
+    /// Its `customers`: key, KPI, value, value at risk, the schemes.
+    Known(Box<ReportInput>),
+}
+
+impl ReportInput {
+    /// The tables of a version of which nothing else is known.
+    pub fn new(meta: ReportMeta) -> Self {
+        Self {
+            tables: BTreeMap::new(),
+            files: BTreeMap::new(),
+            meta,
+            closed: None,
+            before: Before::None,
+        }
+    }
 }
 
 /// What the report says about the pipeline: the commit's `pipeline` object, plus version and date.
@@ -164,6 +196,9 @@ pub struct SchemeMeta {
     /// Highest score of an `rfm_grid`; 5 when absent.
     #[serde(default)]
     pub scores: Option<u8>,
+    /// Features that the segments are made of, and what these are computed from; empty where it is no few of them.
+    #[serde(default)]
+    pub by: Vec<String>,
     /// Segments in the order they are shown: from best to worst, from new to gone, from first to last rule. Segments that are
     /// not named follow, the largest first.
     #[serde(default)]
@@ -171,7 +206,7 @@ pub struct SchemeMeta {
 }
 
 /// One feature of the pipeline.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct FeatureMeta {
     /// Name of the feature and of its column in `customers`.
     pub name: String,
@@ -184,6 +219,15 @@ pub struct FeatureMeta {
     /// What it means, as text.
     #[serde(default)]
     pub notes: Option<String>,
+    /// What it is called where people read it.
+    #[serde(default)]
+    pub label: Option<String>,
+    /// `high is good`, `low is good` or `none`, where it is declared or known.
+    #[serde(default)]
+    pub direction: Option<String>,
+    /// The score that it is a column of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub score: Option<String>,
 }
 
 /// Dates as `2026-12-31`.
@@ -231,6 +275,7 @@ mod tests {
                 name: "rfm".into(),
                 kind: "rfm_grid".into(),
                 scores: Some(5),
+                by: vec!["recency_days".into()],
                 segments: vec!["Champions".into()],
             }],
             ..ReportMeta::new("retail", as_of)

@@ -18,20 +18,25 @@
 mod by_model;
 mod chart;
 mod column;
+mod doubt;
 mod error;
 mod facts;
 mod input;
+mod key;
+mod moves;
 mod number;
 mod page;
+mod profile;
 mod record;
 mod score;
 mod section;
+mod sql;
 mod summary;
 mod text;
 mod version;
 
 pub use error::ReportError;
-pub use input::{FeatureMeta, GoalMeta, ReportInput, ReportMeta, SchemeMeta, TargetMeta};
+pub use input::{Before, FeatureMeta, GoalMeta, ReportInput, ReportMeta, SchemeMeta, TargetMeta};
 pub use page::{Options, render, template_names};
 pub use summary::summary;
 pub use version::from_version;

@@ -20,6 +20,8 @@ pub(crate) enum Measure {
     Percent,
     /// Days.
     Days,
+    /// A day, as days since 1970-01-01.
+    Date,
     /// Any other number.
     Number,
 }
@@ -34,6 +36,7 @@ impl Measure {
         match unit {
             Some("currency") => Self::Money,
             Some("days") => Self::Days,
+            Some("date") => Self::Date,
             Some("ratio") | None if is_share => Self::Percent,
             _ => Self::Number,
         }
@@ -46,6 +49,7 @@ impl Measure {
             Self::Percent => percent(value),
             Self::Days if !value.is_finite() => NONE.to_owned(),
             Self::Days => format!("{}\u{a0}days", plain(value)),
+            Self::Date => day(value),
             Self::Number => plain(value),
         }
     }
@@ -63,6 +67,14 @@ impl Measure {
     pub(crate) fn show_opt(self, value: Option<f64>, meta: &ReportMeta) -> String {
         value.map_or_else(|| NONE.to_owned(), |v| self.show(v, meta))
     }
+}
+
+/// A day of the calendar, from days since 1970-01-01: a mean of days falls on one.
+fn day(days: f64) -> String {
+    let epoch = chrono::NaiveDate::default();
+    let days = days.is_finite().then(|| days.round() as i64);
+    let day = days.and_then(|days| epoch.checked_add_signed(chrono::TimeDelta::try_days(days)?));
+    day.map_or_else(|| NONE.to_owned(), |day| day.to_string())
 }
 
 /// A whole number with thousands separators.
@@ -250,6 +262,13 @@ mod tests {
         assert_eq!(money_short(1_240_000.0, Some("GBP")), "£1.24M");
         assert_eq!(money_short(38_100.0, Some("USD")), "$38.1k");
         assert_eq!(money_short(999.0, None), "999.00");
+    }
+
+    #[test]
+    fn dates_are_dates() {
+        assert_eq!(day(20_643.4), "2026-07-09");
+        assert_eq!(day(f64::NAN), NONE);
+        assert_eq!(day(1e300), NONE);
     }
 
     #[test]

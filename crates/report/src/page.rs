@@ -6,6 +6,7 @@ use minijinja::syntax::SyntaxConfig;
 use minijinja::value::{Serde, Value};
 use minijinja::{AutoEscape, Environment, UndefinedBehavior, context};
 use serde::Serialize;
+use sha2::{Digest, Sha256};
 
 use crate::facts::{Facts, Scheme};
 use crate::section::{Build, Part, SECTIONS, Section};
@@ -17,6 +18,7 @@ const FRAME: &[(&str, &str)] = &[
     ("page.html", include_str!("../templates/page.html")),
     ("style.css", include_str!("../templates/style.css")),
     ("draw.html", include_str!("../templates/draw.html")),
+    ("script.js", include_str!("../templates/script.js")),
 ];
 
 /// How a report is made.
@@ -26,6 +28,19 @@ pub struct Options {
     pub templates: BTreeMap<String, String>,
     /// Rejected rows shown for each rule; 0 shows none, for reports that may not hold personal data.
     pub reject_examples: usize,
+    /// Customers on the first page, those to act on first; 0 shows none, since reports get mailed.
+    pub customers: usize,
+}
+
+impl Options {
+    /// No row of a customer is shown.
+    pub(crate) fn without_persons() -> Self {
+        Self {
+            reject_examples: 0,
+            customers: 0,
+            ..Self::default()
+        }
+    }
 }
 
 impl Default for Options {
@@ -33,6 +48,7 @@ impl Default for Options {
         Self {
             templates: BTreeMap::new(),
             reject_examples: 3,
+            customers: 20,
         }
     }
 }
@@ -42,32 +58,31 @@ pub fn template_names() -> Vec<String> {
     embedded().map(|(name, _)| name).collect()
 }
 
-/// Renders one version as one HTML file without scripts and without references to anything outside. The same input gives the
-/// same bytes.
+/// Renders one version as one HTML file without references to anything outside. Its only script sorts, filters and copies; the
+/// page is whole without it. The same input gives the same bytes.
 ///
 /// # Errors
 /// [`ReportError::MissingColumn`] and [`ReportError::ColumnType`] where a published table is not what it should be,
 /// [`ReportError::Template`] and [`ReportError::UnknownTemplate`] where a replaced template is wrong.
 pub fn render(input: &ReportInput, options: &Options) -> Result<String, ReportError> {
-    let facts = Facts::read(input, options.reject_examples)?;
+    let facts = Facts::read(input, options)?;
     let templates = environment(options)?;
-    let mut opening = Vec::new();
-    let mut closing = Vec::new();
+    let (mut front, mut middle, mut appendix) = (Vec::new(), Vec::new(), Vec::new());
     for section in SECTIONS {
-        match section.build {
-            Build::Opening(build) => {
-                opening.extend(block(&templates, section, section.name, build(&facts)?)?)
-            }
-            Build::Closing(build) => {
-                closing.extend(block(&templates, section, section.name, build(&facts)?)?)
-            }
-            Build::Scheme(_) => {}
-        }
+        let (list, build) = match section.build {
+            Build::Front(build) => (&mut front, build),
+            Build::Middle(build) => (&mut middle, build),
+            Build::Appendix(build) => (&mut appendix, build),
+            Build::Scheme(_) => continue,
+        };
+        list.extend(block(&templates, section, section.name, build(&facts)?)?);
     }
     let mut schemes = Vec::new();
-    for scheme in facts.schemes.iter().flatten() {
+    for scheme in facts.in_order() {
         schemes.push(chapter(&templates, &facts, scheme)?);
     }
+    // The script runs only as it is: the page's policy names its hash.
+    let script = templates.get_template("script.js")?.render(())?;
     let meta = facts.meta;
     let page = context! {
         pipeline => text::title(&meta.name.replace('-', "_")),
@@ -75,9 +90,13 @@ pub fn render(input: &ReportInput, options: &Options) -> Result<String, ReportEr
         as_of_iso => meta.as_of.to_string(),
         version => meta.version,
         generator => concat!("tessera ", env!("CARGO_PKG_VERSION")),
-        opening => Serde(opening),
+        before => facts.earlier().map(|before| before.date()),
+        script_hash => Value::from_safe_string(base64(&Sha256::digest(script.as_bytes()))),
+        script => Value::from_safe_string(script),
+        front => Serde(front),
+        middle => Serde(middle),
         schemes => Serde(schemes),
-        closing => Serde(closing),
+        appendix => Serde(appendix),
     };
     Ok(templates.get_template("page.html")?.render(page)?)
 }
@@ -194,4 +213,43 @@ fn environment(options: &Options) -> Result<Environment<'static>, ReportError> {
         environment.add_template_owned(name, text)?;
     }
     Ok(environment)
+}
+
+/// RFC 4648.
+fn base64(bytes: &[u8]) -> String {
+    const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut out = String::new();
+    for three in bytes.chunks(3) {
+        let mut bits = [0_u8; 4];
+        bits[1..=three.len()].copy_from_slice(three);
+        let bits = u32::from_be_bytes(bits);
+        for place in 0..4 {
+            match place <= three.len() {
+                true => out.push(char::from(
+                    LETTERS[(bits >> (18 - 6 * place) & 63) as usize],
+                )),
+                false => out.push('='),
+            }
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn base64_of_rfc_4648() {
+        let vectors = [
+            ("", ""),
+            ("f", "Zg=="),
+            ("fo", "Zm8="),
+            ("foo", "Zm9v"),
+            ("foob", "Zm9vYg=="),
+        ];
+        for (bytes, text) in vectors {
+            assert_eq!(base64(bytes.as_bytes()), text);
+        }
+    }
 }

@@ -38,12 +38,8 @@ pub(crate) struct ProfileRow {
     pub(crate) customers: Option<i64>,
     pub(crate) mean: Option<f64>,
     pub(crate) population_mean: Option<f64>,
-    /// 100 = all customers.
-    pub(crate) index: Option<f64>,
     /// Cohen's d of the segment against the rest.
     pub(crate) effect_size: Option<f64>,
-    pub(crate) share: Option<f64>,
-    pub(crate) population_share: Option<f64>,
 }
 
 /// One row of `models`.
@@ -202,8 +198,7 @@ pub(crate) fn profiles(table: Table<'_>) -> Result<Vec<ProfileRow>, ReportError>
     let (feature, label) = (table.text("feature")?, table.text("label")?);
     let customers = table.integers("customers")?;
     let (mean, population_mean) = (table.numbers("mean")?, table.numbers("population_mean")?);
-    let (index, effect_size) = (table.numbers("index")?, table.numbers("effect_size")?);
-    let (share, population_share) = (table.numbers("share")?, table.numbers("population_share")?);
+    let effect_size = table.numbers("effect_size")?;
     let row = |i: usize| ProfileRow {
         scheme: or_empty(scheme[i]),
         segment: or_empty(segment[i]),
@@ -212,10 +207,7 @@ pub(crate) fn profiles(table: Table<'_>) -> Result<Vec<ProfileRow>, ReportError>
         customers: customers[i],
         mean: mean[i],
         population_mean: population_mean[i],
-        index: index[i],
         effect_size: effect_size[i],
-        share: share[i],
-        population_share: population_share[i],
     };
     Ok((0..table.rows()).map(row).collect())
 }

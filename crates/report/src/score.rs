@@ -33,11 +33,15 @@ pub(crate) struct Score<'a> {
 pub(crate) struct Fitted<'a> {
     pub(crate) name: &'a str,
     pub(crate) value: f64,
+    pub(crate) error_name: &'a str,
     pub(crate) error: f64,
 }
 
 /// A result on data the model had not seen: `test_auc`, `backtest_30d_auc`.
+#[derive(Clone, Copy)]
 pub(crate) struct Tested<'a> {
+    /// As `models` has it.
+    pub(crate) name: &'a str,
     pub(crate) model: &'a str,
     /// The horizon, where the model was tested at several.
     pub(crate) days: Option<u32>,
@@ -67,7 +71,8 @@ pub(crate) fn scores<'a>(facts: &'a Facts<'_>) -> Vec<Score<'a>> {
         .iter()
         .flatten()
         .map(|scheme| scheme.name.as_str());
-    let schemes: BTreeSet<&str> = declared.chain(found).collect();
+    // Under `customers`, `quality` counts the base.
+    let schemes: BTreeSet<&str> = declared.chain(found).chain(["customers"]).collect();
     let is_of_score = |row: &&ModelRow| {
         (row.model == CHOICE && row.name == "served")
             || tested(row).is_some()
@@ -146,14 +151,16 @@ impl<'a> Score<'a> {
                         .iter()
                         .any(|end| row.name.strip_suffix(end) == Some(name))
                 })
-                .and_then(|row| row.value)
+                .and_then(|row| Some((row.name.as_str(), row.value?)))
         };
         of_model()
             .filter_map(|row| {
+                let (error_name, error) = error(&row.name)?;
                 Some(Fitted {
                     name: &row.name,
                     value: row.value?,
-                    error: error(&row.name)?,
+                    error_name,
+                    error,
                 })
             })
             .collect()
@@ -194,6 +201,7 @@ fn tested(row: &ModelRow) -> Option<Tested<'_>> {
         None => (None, rest),
     };
     Some(Tested {
+        name: &row.name,
         model: &row.model,
         days,
         metric,

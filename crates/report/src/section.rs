@@ -1,22 +1,29 @@
 //! The parts of the report.
 //!
 //! A section is one file of `section/`, one template of the same name in `templates/sections/`, and one line in
-//! [`SECTIONS`]; tests check that none is forgotten. Sections appear in the order of the registry: those of
-//! [`Build::Opening`] first, then for every scheme those of [`Build::Scheme`], then those of [`Build::Closing`].
+//! [`SECTIONS`]; tests check that none is forgotten. Sections appear in the order of the registry: those of [`Build::Front`] on
+//! the first page, then the scheme that people act by with those of [`Build::Scheme`], then those of [`Build::Middle`], then the
+//! other schemes, then those of [`Build::Appendix`].
 
+mod act_on;
+mod acting;
 mod calibration;
+mod cross;
 mod dictionary;
-mod goal;
 mod headline;
 mod lifecycle;
 mod models;
+mod moves;
 mod profiles;
 mod rejects;
 mod rfm_grid;
 mod scores;
 mod sizes;
 mod sources;
+mod spread;
 mod tracking;
+mod value;
+mod warnings;
 
 use minijinja::value::{Serde, Value};
 use serde::Serialize;
@@ -27,11 +34,17 @@ use crate::facts::{Facts, Scheme};
 /// Every section, in the order of the report.
 pub(crate) const SECTIONS: &[Section] = &[
     headline::SECTION,
-    goal::SECTION,
+    warnings::SECTION,
+    acting::SECTION,
+    moves::SECTION,
+    act_on::SECTION,
     sizes::SECTION,
     lifecycle::SECTION,
     rfm_grid::SECTION,
+    cross::SECTION,
     profiles::SECTION,
+    value::SECTION,
+    spread::SECTION,
     scores::SECTION,
     calibration::SECTION,
     tracking::SECTION,
@@ -56,12 +69,14 @@ pub(crate) struct Section {
 /// Where a section stands, and the function that makes what its template shows.
 #[derive(Clone, Copy)]
 pub(crate) enum Build {
-    /// Once, before the schemes.
-    Opening(fn(&Facts<'_>) -> Result<Part, ReportError>),
+    /// Once, on the first page.
+    Front(fn(&Facts<'_>) -> Result<Part, ReportError>),
+    /// Once, after the scheme that people act by.
+    Middle(fn(&Facts<'_>) -> Result<Part, ReportError>),
     /// Once for every scheme.
     Scheme(fn(&Facts<'_>, &Scheme) -> Result<Part, ReportError>),
-    /// Once, after the schemes.
-    Closing(fn(&Facts<'_>) -> Result<Part, ReportError>),
+    /// Once, in the appendix.
+    Appendix(fn(&Facts<'_>) -> Result<Part, ReportError>),
 }
 
 /// What a section has to show.

@@ -5,7 +5,7 @@ use crate::number::{Measure, NONE, count, counted, percent};
 use crate::record::{QualityStatus, SourceRow};
 use crate::score::{Score, scores};
 use crate::text::{self, printable, shortened, title, words};
-use crate::{ReportError, ReportInput};
+use crate::{Options, ReportError, ReportInput};
 
 /// Longest name in a table of the terminal, in characters.
 const LONGEST_NAME: usize = 34;
@@ -21,7 +21,7 @@ const MOST_REJECTIONS: usize = 10;
 /// # Errors
 /// [`ReportError::MissingColumn`] and [`ReportError::ColumnType`] where a published table is not what it should be.
 pub fn summary(input: &ReportInput) -> Result<String, ReportError> {
-    let facts = Facts::read(input, 0)?;
+    let facts = Facts::read(input, &Options::without_persons())?;
     let mut blocks = vec![heading(&facts)];
     match facts.schemes.as_deref() {
         None | Some([]) => blocks.push("no segments in this version\n".to_owned()),

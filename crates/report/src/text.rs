@@ -42,13 +42,15 @@ impl Name {
 /// The text without characters that a document or a terminal would act on instead of showing: control characters and the
 /// marks that switch the writing direction.
 pub(crate) fn printable(text: &str) -> String {
-    let acted_on = |c: char| {
-        c.is_control()
-            || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{fffe}' | '\u{ffff}')
-    };
     text.chars()
-        .map(|c| if acted_on(c) { '\u{fffd}' } else { c })
+        .map(|c| if is_acted_on(c) { '\u{fffd}' } else { c })
         .collect()
+}
+
+/// Whether a document or a terminal would act on the character instead of showing it.
+pub(crate) fn is_acted_on(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{fffe}' | '\u{ffff}')
 }
 
 /// The first `longest` characters, with an ellipsis where something was cut.

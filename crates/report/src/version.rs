@@ -1,14 +1,16 @@
 //! A version of a store as the input of a report.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
+use arrow::array::AsArray;
+use arrow::record_batch::RecordBatch;
 use tessera_snapshot::{StoreError, Version};
 
 use crate::column::Table;
-use crate::{ReportError, ReportInput, ReportMeta};
+use crate::{Before, ReportError, ReportInput, ReportMeta};
 
 /// Tables that are read whole, each of a size that the pipeline file bounds.
-const WHOLE: [&str; 7] = [
+const WHOLE: [&str; 8] = [
     "segments",
     "profiles",
     "models",
@@ -16,52 +18,156 @@ const WHOLE: [&str; 7] = [
     "quality",
     "sources",
     "reject_rules",
+    "cohorts",
 ];
 
-/// Reads what a report shows of a version: its tables, of `customers` only the KPI, the schemes and their scores, and the
-/// commit's `pipeline` object. A table that the version does not have is left out.
+/// Columns of `actions` that a report shows, beside the key.
+const ACTIONS: [&str; 9] = [
+    "scheme",
+    "segment",
+    "playbook",
+    "goal",
+    "owner",
+    "reason",
+    "value_now",
+    "value_at_risk",
+    "priority",
+];
+
+/// Whether an account is in the base.
+pub(crate) const ACTIVE: &str = "active";
+
+/// What of a customer is at risk, in money.
+pub(crate) const AT_RISK: &str = "value_at_risk";
+
+/// Reads what a report shows of a version: its tables, of `customers` and `actions` the columns that are shown, and the
+/// commit's `pipeline` object; of the version `before`, which its commit names as `previous`, what it is compared with. A table
+/// that the version does not have is left out; a version before that cannot be read is one that the report says is gone.
 ///
 /// # Errors
 /// [`ReportError::Store`] where a table cannot be read, [`ReportError::Meta`] where the commit's `pipeline` object is not
 /// what [`ReportMeta`] writes.
-pub fn from_version(version: &Version) -> Result<ReportInput, ReportError> {
+pub fn from_version(
+    version: &Version,
+    before: Option<Result<Version, StoreError>>,
+) -> Result<ReportInput, ReportError> {
+    let mut input = opened(version)?;
+    for table in WHOLE {
+        let found = version.read(table);
+        insert(&mut input, table, found)?;
+    }
+    // Versions from before rules were counted in a table of their own: the rows themselves are counted.
+    if !input.tables.contains_key("reject_rules") {
+        insert(&mut input, "rejects", version.read("rejects"))?;
+    }
+    let key = input.meta.key.clone();
+    let actions = |column: &str| ACTIONS.contains(&column) || Some(column) == key.as_deref();
+    insert(
+        &mut input,
+        "actions",
+        version.read_columns("actions", actions),
+    )?;
+    let mut shown = shown_columns(&input)?;
+    let scores = input
+        .meta
+        .features
+        .iter()
+        .filter(|feature| feature.score.is_some());
+    shown.extend(scores.map(|feature| feature.name.clone()));
+    let customers = version.read_columns("customers", |column| shown.contains(column));
+    insert(&mut input, "customers", customers)?;
+    without_closed(&mut input)?;
+    input.before = match before {
+        None => Before::None,
+        Some(before) => earlier(before, &shown).unwrap_or_else(|error| Before::Gone(why(&error))),
+    };
+    Ok(input)
+}
+
+/// A version of which no table was read yet.
+fn opened(version: &Version) -> Result<ReportInput, ReportError> {
     let meta = ReportMeta::from_json(
         &version.commit().pipeline,
         Some(version.number()),
         version.as_of(),
     )?;
-    let mut input = ReportInput {
-        tables: BTreeMap::new(),
-        meta,
-    };
-    for table in WHOLE {
-        match version.read(table) {
-            Ok(batches) => input.tables.insert(table.to_owned(), batches),
-            Err(StoreError::NoTable { .. }) => None,
-            Err(error) => return Err(error.into()),
-        };
+    let mut input = ReportInput::new(meta);
+    let folder = version.folder_in_store();
+    for table in version.tables() {
+        let files = table
+            .files
+            .iter()
+            .map(|file| format!("{folder}/{}", file.path));
+        input.files.insert(table.name.clone(), files.collect());
     }
-    // Versions from before rules were counted in a table of their own: the rows themselves are counted.
-    if !input.tables.contains_key("reject_rules") {
-        match version.read("rejects") {
-            Ok(batches) => input.tables.insert("rejects".to_owned(), batches),
-            Err(StoreError::NoTable { .. }) => None,
-            Err(error) => return Err(error.into()),
-        };
-    }
-    let shown = shown_columns(&input)?;
-    match version.read_columns("customers", |column| shown.contains(column)) {
-        Ok(batches) => input.tables.insert("customers".to_owned(), batches),
+    Ok(input)
+}
+
+/// Takes a table that was read; one that the version does not have is left out.
+fn insert(
+    input: &mut ReportInput,
+    table: &str,
+    found: Result<Vec<RecordBatch>, StoreError>,
+) -> Result<(), ReportError> {
+    match found {
+        Ok(batches) => input.tables.insert(table.to_owned(), batches),
         Err(StoreError::NoTable { .. }) => None,
         Err(error) => return Err(error.into()),
     };
-    Ok(input)
+    Ok(())
+}
+
+/// What a report compares with.
+fn earlier(
+    before: Result<Version, StoreError>,
+    shown: &BTreeSet<String>,
+) -> Result<Before, ReportError> {
+    let before = before?;
+    let mut input = opened(&before)?;
+    let customers = before.read_columns("customers", |column| shown.contains(column));
+    insert(&mut input, "customers", customers)?;
+    without_closed(&mut input)?;
+    Ok(Before::Known(Box::new(input)))
+}
+
+/// Takes the rows of closed accounts out of `customers` and counts them, where the table says which they are.
+fn without_closed(input: &mut ReportInput) -> Result<(), ReportError> {
+    // A feature of that name says something else.
+    if input.meta.feature(ACTIVE).is_some() {
+        return Ok(());
+    }
+    let Some(batches) = input.tables.get_mut("customers") else {
+        return Ok(());
+    };
+    for batch in batches {
+        let active = batch
+            .column_by_name(ACTIVE)
+            .and_then(|c| c.as_boolean_opt());
+        let Some(active) = active.cloned() else {
+            continue;
+        };
+        let before = batch.num_rows();
+        *batch = arrow::compute::filter_record_batch(batch, &active)?;
+        *input.closed.get_or_insert(0) += (before - batch.num_rows()) as i64;
+    }
+    Ok(())
+}
+
+/// Why a version cannot be compared with, without paths, which are no part of a report.
+fn why(error: &ReportError) -> String {
+    match error {
+        ReportError::Store(StoreError::Expired { .. }) => "it has expired".to_owned(),
+        _ => "its tables cannot be read; `tessera verify` states what is wrong".to_owned(),
+    }
 }
 
 /// Columns of `customers` that a report shows; `as_of` is among them so that customers are counted where nothing else is.
 fn shown_columns(input: &ReportInput) -> Result<BTreeSet<String>, ReportError> {
     let mut shown = BTreeSet::from(["as_of".to_owned()]);
     shown.extend(input.meta.goal.iter().map(|goal| goal.kpi.clone()));
+    shown.extend(input.meta.key.clone());
+    shown.extend(input.meta.value.clone());
+    shown.extend([AT_RISK, ACTIVE].map(str::to_owned));
     let mut schemes: BTreeSet<&str> = input
         .meta
         .schemes

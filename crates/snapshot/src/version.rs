@@ -66,6 +66,11 @@ impl Version {
         &self.folder
     }
 
+    /// Folder of its tables, relative to that of the store.
+    pub fn folder_in_store(&self) -> String {
+        run_path(self.commit.as_of, &self.commit.txid)
+    }
+
     /// Rows of a table, 0 where it has no such table.
     pub fn rows(&self, table: &str) -> u64 {
         self.tables()

@@ -18,9 +18,12 @@ use std::path::Path;
 use toml::de::DeTable;
 
 use crate::diagnostic::{Diagnostic, Diagnostics};
-use crate::pipeline::{Customer, Log, Pipeline, RunSettings, Source, Through};
+use crate::pipeline::{Customer, Log, Pipeline, Report, RunSettings, Source, Through};
 use crate::reader::{Notes, ROOT, Reader, integer_of, variables, wrong_type};
 use name::{Names, check_name, check_unique_columns};
+
+/// Customers that the first page of a report can show.
+const MOST_ON_FIRST_PAGE: i64 = 200;
 
 /// Seed of pipelines that state none.
 const DEFAULT_SEED: u64 = 20_260_101;
@@ -132,6 +135,9 @@ fn pipeline(file: &Reader<'_>) -> Pipeline {
         log: file
             .table("log")
             .map_or_else(Log::default, |table| log(&table)),
+        report: file
+            .table("report")
+            .map_or_else(Report::default, |table| report(&table)),
         playbooks: playbook::playbooks(file, &schemes),
         action_columns: playbook::action_columns(file),
         features,
@@ -198,6 +204,17 @@ fn log(table: &Reader<'_>) -> Log {
     let values = table.boolean("values").is_some_and(|values| values.value);
     table.finish();
     Log { values }
+}
+
+/// `[report]`
+fn report(table: &Reader<'_>) -> Report {
+    let customers = table.integer("customers", 0..=MOST_ON_FIRST_PAGE);
+    table.finish();
+    Report {
+        customers: customers.map_or(Report::default().customers, |customers| {
+            usize::try_from(customers.value).unwrap_or(0)
+        }),
+    }
 }
 
 fn spec_version(file: &Reader<'_>) {

@@ -26,5 +26,5 @@ mod written;
 
 pub use canonical::canonical;
 pub use file::{Loaded, load, parse};
-pub use pipeline::Pipeline;
+pub use pipeline::{Pipeline, Report};
 pub use written::{schema, schema_text};

@@ -115,6 +115,9 @@ pub struct Pipeline {
     /// What messages and logs may show. No part of the canonical form: it decides no published byte.
     #[serde(skip)]
     pub log: Log,
+    /// What the report shows. No part of the canonical form: a version can be rendered again with other settings.
+    #[serde(skip)]
+    pub report: Report,
 }
 
 impl Pipeline {
@@ -150,6 +153,19 @@ pub enum Through {
 pub struct Log {
     /// Values of customers' rows as they are; otherwise as [`crate::shown::example`] has them.
     pub values: bool,
+}
+
+/// `[report]`: what the report shows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Report {
+    /// Customers on the first page; 0 shows none.
+    pub customers: usize,
+}
+
+impl Default for Report {
+    fn default() -> Self {
+        Self { customers: 20 }
+    }
 }
 
 /// `[goal]`: the goal of the segmentation.

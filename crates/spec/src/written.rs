@@ -119,6 +119,19 @@ struct PipelineFile {
     run: Option<RunTable>,
     /// What messages and logs may show.
     log: Option<LogTable>,
+    /// What the report shows.
+    report: Option<ReportTable>,
+}
+
+/// What the report shows. It decides no published table.
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
+#[expect(dead_code, reason = "the shape of a table; never filled")]
+struct ReportTable {
+    /// Customers on the first page of the report, those with the most value at risk first; 20 by default, and 0 shows none,
+    /// since reports get mailed.
+    #[schemars(range(min = 0, max = 200))]
+    customers: Option<u16>,
 }
 
 /// When a run may be done.

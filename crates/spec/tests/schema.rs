@@ -49,6 +49,7 @@ const SHAPES: &[Shape] = &[
     shape("CustomerTable", None, "[customer]", "[customer]\nzzz = 1"),
     shape("RunTable", None, "[run]", "[run]\nzzz = 1"),
     shape("LogTable", None, "[log]", "[log]\nzzz = 1"),
+    shape("ReportTable", None, "[report]", "[report]\nzzz = 1"),
     shape("SourceTable", None, "[sources.a]", "[sources.a]\nzzz = 1"),
     shape(
         "FreshnessTable",

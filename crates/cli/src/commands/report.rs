@@ -20,7 +20,7 @@ pub(crate) fn run(arguments: &Report) -> Result<ExitCode, Failure> {
             available: "none yet".to_owned(),
         })?,
     };
-    let html = tessera_pipeline::render(&version)?;
+    let html = tessera_pipeline::render(&store, &version, loaded.pipeline.report)?;
     match &arguments.to {
         Some(to) if to.as_os_str() == "-" => print_document(&html)?,
         Some(to) => {

@@ -69,7 +69,7 @@ pub fn input() -> ReportInput {
     ]);
     ReportInput {
         tables,
-        meta: meta(),
+        ..ReportInput::new(meta())
     }
 }
 
@@ -82,6 +82,7 @@ fn meta() -> ReportMeta {
         name: SCHEMES[place].into(),
         kind: kind.into(),
         scores: None,
+        by: Vec::new(),
         segments: match kind {
             "kmeans" => Vec::new(),
             _ => ORDER[place].iter().map(|name| (*name).to_owned()).collect(),
@@ -99,6 +100,7 @@ fn meta() -> ReportMeta {
             .into(),
         ),
         notes: Some(notes.into()),
+        ..FeatureMeta::default()
     };
     ReportMeta {
         version: Some(14),

@@ -10,12 +10,13 @@ use crate::facts::Facts;
 use crate::number::{NONE, count, percent, plain};
 use crate::record::CalibrationRow;
 use crate::score::{Score, scores};
+use crate::sql::{Num, Query};
 
 pub(super) const SECTION: Section = Section {
     name: "calibration",
     title: "Predicted and what happened",
     template: include_str!("../../templates/sections/calibration.html"),
-    build: Build::Closing(build),
+    build: Build::Appendix(build),
 };
 
 /// Bins of one model that are drawn.
@@ -39,6 +40,7 @@ const SMALLEST_DOT: f64 = 2.0;
 #[derive(Serialize)]
 struct View {
     scores: Vec<ByModel<Model>>,
+    query: Query,
 }
 
 #[derive(Serialize)]
@@ -55,6 +57,8 @@ struct Plot {
     /// End of the line on which predicted is what happened.
     end: [String; 2],
     dots: Vec<Dot>,
+    /// Where chance alone leaves 95 of 100 observations of a bin: across, low, high.
+    bands: Vec<[String; 3]>,
 }
 
 #[derive(Serialize)]
@@ -84,11 +88,12 @@ struct Bar {
 
 #[derive(Serialize)]
 struct Line {
+    key: String,
     label: String,
-    customers: String,
-    predicted: String,
-    observed: String,
-    lift: String,
+    customers: Num,
+    predicted: Num,
+    observed: Num,
+    lift: Num,
 }
 
 fn build(facts: &Facts<'_>) -> Result<Part, ReportError> {
@@ -99,7 +104,16 @@ fn build(facts: &Facts<'_>) -> Result<Part, ReportError> {
     if shown.is_empty() {
         return Part::not_computed("no score of this version could be tried on later data");
     }
-    Part::ready(View { scores: shown })
+    Part::ready(View {
+        scores: shown,
+        query: Query::by(
+            &["score", "model", "bin"],
+            format!(
+                "select score, model, bin, customers, predicted, observed, lift\nfrom {}",
+                facts.from("calibration")
+            ),
+        ),
+    })
 }
 
 fn models<'a>(score: &Score<'a>) -> Vec<&'a str> {
@@ -137,33 +151,44 @@ fn model(score: &Score<'_>, name: &str) -> Option<Model> {
         }
     };
     Some(Model {
-        plot: is_forecast.then(|| plot(&bins, &mark)),
+        plot: is_forecast.then(|| plot(&bins, &mark, probability)),
         lift: lift(&bins),
         rows: (1..)
             .zip(&bins)
             .map(|(rank, bin)| Line {
+                key: bin.bin.to_string(),
                 label: count(rank),
-                customers: count(bin.customers),
-                predicted: if is_forecast {
-                    show(bin.predicted)
-                } else {
-                    NONE.to_owned()
+                customers: Num::count(bin.customers, "customers"),
+                predicted: match is_forecast {
+                    true => Num::new(show(bin.predicted), bin.predicted, "predicted"),
+                    false => Num::opt(NONE, None, "predicted"),
                 },
-                observed: if is_forecast {
-                    show(bin.observed)
-                } else {
-                    percent(bin.observed)
-                },
-                lift: bin.lift.map_or_else(|| NONE.to_owned(), times),
+                observed: Num::new(
+                    match is_forecast {
+                        true => show(bin.observed),
+                        false => percent(bin.observed),
+                    },
+                    bin.observed,
+                    "observed",
+                ),
+                lift: Num::opt(
+                    bin.lift.map_or_else(|| NONE.to_owned(), times),
+                    bin.lift,
+                    "lift",
+                ),
             })
             .collect(),
     })
 }
 
-fn plot(bins: &[&CalibrationRow], mark: &dyn Fn(f64) -> String) -> Plot {
+fn plot(bins: &[&CalibrationRow], mark: &dyn Fn(f64) -> String, probability: bool) -> Plot {
+    let band_of = |bin: &CalibrationRow| probability.then(|| band(bin)).flatten();
     let largest = bins
         .iter()
-        .map(|bin| bin.predicted.max(bin.observed))
+        .map(|bin| {
+            let top = band_of(bin).map_or(0.0, |band| band.1);
+            bin.predicted.max(bin.observed).max(top)
+        })
         .fold(0.0, f64::max);
     let (across, up) = (
         Axis::new(largest, LEFT, RIGHT),
@@ -183,8 +208,32 @@ fn plot(bins: &[&CalibrationRow], mark: &dyn Fn(f64) -> String) -> Plot {
         across: across.ticks(mark),
         up: up.ticks(mark),
         end: [place(RIGHT), place(TOP)],
+        bands: bins
+            .iter()
+            .filter_map(|bin| {
+                let (low, high) = band_of(bin)?;
+                Some([
+                    place(across.at(bin.predicted)),
+                    place(up.at(low)),
+                    place(up.at(high)),
+                ])
+            })
+            .collect(),
         dots: bins.iter().map(dot).collect(),
     }
+}
+
+/// What a bin of customers with that probability shows in 95 of 100 cases (Wilson 1927, equation for the limits, around the
+/// prediction); for bins whose size is known.
+fn band(bin: &CalibrationRow) -> Option<(f64, f64)> {
+    const Z: f64 = 1.959_963_984_540_054;
+    let (p, n) = (bin.predicted, bin.customers as f64);
+    if n < 1.0 {
+        return None;
+    }
+    let middle = (p + Z * Z / (2.0 * n)) / (1.0 + Z * Z / n);
+    let half = Z / (1.0 + Z * Z / n) * (p * (1.0 - p) / n + Z * Z / (4.0 * n * n)).sqrt();
+    Some(((middle - half).max(0.0), (middle + half).min(1.0)))
 }
 
 /// Bars of the lift, where any bin has one.
@@ -215,4 +264,28 @@ fn lift(bins: &[&CalibrationRow]) -> Option<Lift> {
 
 fn times(lift: f64) -> String {
     format!("{}×", trimmed(plain(lift)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_band_is_wilsons() {
+        let bin = CalibrationRow {
+            score: String::new(),
+            model: String::new(),
+            bin: 1,
+            predicted: 0.2,
+            observed: 0.2,
+            customers: 100,
+            lift: None,
+        };
+        // statsmodels.stats.proportion.proportion_confint(20, 100, method="wilson")
+        let (low, high) = band(&bin).unwrap();
+        assert!(
+            (low - 0.133_367).abs() < 1e-5 && (high - 0.288_829).abs() < 1e-5,
+            "{low} {high}"
+        );
+    }
 }

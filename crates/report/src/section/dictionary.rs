@@ -13,7 +13,7 @@ pub(super) const SECTION: Section = Section {
     name: "dictionary",
     title: "What the words mean",
     template: include_str!("../../templates/sections/dictionary.html"),
-    build: Build::Closing(build),
+    build: Build::Appendix(build),
 };
 
 /// Longest explanation shown, in characters.

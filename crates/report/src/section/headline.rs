@@ -1,19 +1,24 @@
-//! The first screen: how many customers, how the KPI stands, which segments matter, whether the data can be relied on.
+//! The first thing seen: how many customers, how the KPI stands, what they are worth and what of it is at risk, each with its
+//! change since the version before.
 
 use serde::Serialize;
 
 use super::{Build, Part, Section};
 use crate::ReportError;
-use crate::facts::{Facts, Scheme};
-use crate::number::{count, counted, percent};
-use crate::record::SegmentRow;
-use crate::text::{Name, printable, title, words};
+use crate::column::Table;
+use crate::doubt::doubt_in_short;
+use crate::facts::Facts;
+use crate::input::TargetMeta;
+use crate::number::{Measure, count, counted, money_short, percent};
+use crate::sql::{self, Num, Piece, Query};
+use crate::text::{self, printable, title, words};
+use crate::version::{ACTIVE, AT_RISK};
 
 pub(super) const SECTION: Section = Section {
     name: "headline",
     title: "At a glance",
     template: include_str!("../../templates/sections/headline.html"),
-    build: Build::Opening(build),
+    build: Build::Front(build),
 };
 
 /// Columns that `[value]` of a pipeline adds to `customers`.
@@ -22,279 +27,280 @@ const DECLARED_VALUES: [&str; 3] = ["value_now", "value_future", "value_past"];
 #[derive(Serialize)]
 struct View {
     figures: Vec<Figure>,
-    /// The scheme the findings are about.
-    scheme: Option<Link>,
-    findings: Vec<Finding>,
-}
-
-#[derive(Serialize)]
-struct Link {
-    anchor: String,
-    title: String,
+    /// Objective, owner, review.
+    goal: Vec<Piece>,
+    overdue: bool,
 }
 
 /// A number worth a large font.
 #[derive(Serialize)]
 struct Figure {
     label: String,
-    number: String,
-    note: String,
+    number: Num,
+    /// Since the version before.
+    change: Option<Change>,
+    note: Vec<Piece>,
     /// good, bad or neutral; the note says the same as text.
+    tone: &'static str,
+    /// The number cannot carry what it seems to say, for this reason.
+    warning: Option<String>,
+    query: Query,
+}
+
+#[derive(Serialize)]
+struct Change {
+    number: Num,
     tone: &'static str,
 }
 
-/// A sentence about a segment: `lead`, its name, `text`.
-#[derive(Serialize)]
-struct Finding {
-    lead: &'static str,
-    name: Name,
-    text: String,
+/// Which way is good.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Good {
+    High,
+    Low,
+    Neither,
 }
 
 fn build(facts: &Facts<'_>) -> Result<Part, ReportError> {
-    let mut figures = vec![customers(facts)];
-    figures.extend(kpi(facts));
-    figures.extend(value(facts));
-    figures.extend(at_risk(facts));
-    figures.extend(data(facts));
-    let scheme = facts.leading_scheme();
-    let findings = scheme
-        .map(|scheme| findings(facts, scheme))
-        .unwrap_or_default();
-    let link = |s: &Scheme| Link {
-        anchor: s.anchor.clone(),
-        title: title(&s.name),
-    };
+    let mut figures = vec![customers(facts)?];
+    figures.extend(kpi(facts)?);
+    figures.extend(value(facts)?);
+    figures.extend(at_risk(facts)?);
+    let (goal, overdue) = goal(facts);
     Part::ready(View {
         figures,
-        scheme: scheme.map(link),
-        findings,
+        goal,
+        overdue,
     })
 }
 
-fn customers(facts: &Facts<'_>) -> Figure {
-    let schemes = facts.schemes.as_ref().map_or(0, Vec::len) as i64;
-    Figure {
-        label: "Customers".to_owned(),
-        number: facts
-            .customers
-            .map_or_else(|| crate::number::NONE.to_owned(), count),
-        note: match schemes {
-            0 => "not divided into segments".to_owned(),
-            n => format!("divided in {}", counted(n, "way", "ways")),
-        },
-        tone: "neutral",
-    }
+/// A query of one figure over `customers`, with the same of the version before.
+fn over_customers(facts: &Facts<'_>, name: &str, aggregate: &str, more: &str) -> Query {
+    let now = facts.from("customers");
+    Query::one(match facts.earlier() {
+        Some(before) => format!(
+            "with now as (select {aggregate} as {name}{more} from {now}),\n  before as (select {aggregate} as {name} from {})\n\
+             select now.*, now.{name} - before.{name} as change from now, before",
+            before.from()
+        ),
+        None => format!("select {aggregate} as {name}{more} from {now}"),
+    })
 }
 
-fn kpi(facts: &Facts<'_>) -> Option<Figure> {
-    let kpi = facts.kpi.as_ref()?;
+/// How a number changed, in words.
+fn change(
+    now: Option<f64>,
+    before: Option<f64>,
+    good: Good,
+    show: &dyn Fn(f64) -> String,
+) -> Option<Change> {
+    let change = now? - before?;
+    let shown = show(change.abs());
+    let (sign, tone) = match change {
+        c if c > 0.0 => ("▲ ", if good == Good::High { "good" } else { "bad" }),
+        c if c < 0.0 => ("▼ ", if good == Good::Low { "good" } else { "bad" }),
+        _ => ("± ", "neutral"),
+    };
+    Some(Change {
+        number: Num::new(format!("{sign}{shown}"), change, "change"),
+        tone: if good == Good::Neither {
+            "neutral"
+        } else {
+            tone
+        },
+    })
+}
+
+fn customers(facts: &Facts<'_>) -> Result<Figure, ReportError> {
+    let now = facts.customers;
+    let before = facts.earlier().map(|before| before.customers.rows() as f64);
+    let mut note = Vec::new();
+    let alive = facts.kpi.as_ref().and_then(|kpi| kpi.known);
+    let mut more = String::new();
+    if let (Some(kpi), Some(alive), Some(now)) = (&facts.kpi, alive, now)
+        && alive != now
+    {
+        let share = percent(alive as f64 / now.max(1) as f64);
+        note.push(Num::count(alive, "known").into());
+        note.push(format!(" ({share}) have a {}", words(&kpi.name)).into());
+        more = format!(", count({}) as known", sql::column(&kpi.name));
+    }
+    if let Some(closed) = facts.input.closed {
+        if !note.is_empty() {
+            note.push("; ".into());
+        }
+        let accounts = counted(closed, "closed account", "closed accounts");
+        note.push(Num::count(closed, "closed").shown_as(accounts).into());
+        note.push(" left out".into());
+        let all = sql::from("customers", facts.input.files.get("customers"));
+        more.push_str(&format!(
+            ", (select count(*) from {all} where not {ACTIVE}) as closed"
+        ));
+    }
+    Ok(Figure {
+        label: "Customers".to_owned(),
+        number: now.map_or_else(
+            || Num::opt(crate::number::NONE, None, "customers"),
+            |now| Num::count(now, "customers"),
+        ),
+        change: change(now.map(|n| n as f64), before, Good::Neither, &|c| {
+            count(c as i64)
+        }),
+        note,
+        tone: "neutral",
+        warning: None,
+        query: over_customers(facts, "customers", "count(*)", &more),
+    })
+}
+
+fn kpi(facts: &Facts<'_>) -> Result<Option<Figure>, ReportError> {
+    let Some(kpi) = &facts.kpi else {
+        return Ok(None);
+    };
     let target = kpi.target_words(facts.meta);
-    let target = target.map(|target| match kpi.unvalidated() {
-        Some(why) => format!("{target}; {why}"),
-        None => target,
-    });
+    let warning = doubt_in_short(facts, &kpi.name).or_else(|| kpi.unvalidated().map(str::to_owned));
     let (note, tone) = match (kpi.met(kpi.overall), target) {
+        // What is in doubt is compared with the target, and praised for nothing.
+        (Some(true), Some(target)) if warning.is_some() => {
+            (format!("would meet the target: {target}"), "neutral")
+        }
         (Some(true), Some(target)) => (format!("✓ meets the target: {target}"), "good"),
         (Some(false), Some(target)) => (format!("✗ misses the target: {target}"), "bad"),
         (_, Some(target)) => (format!("target: {target}"), "neutral"),
         (_, None) => ("no target declared".to_owned(), "neutral"),
     };
-    let label = format!("Mean {}", words(&kpi.name));
-    let note = match kpi.of_whom(facts.customers) {
-        Some(whom) => format!("{whom}; {note}"),
-        None => note,
+    let mean_of = |table: Table<'_>| match table.has(&kpi.name) {
+        true => table.mean(&kpi.name),
+        false => Ok(None),
     };
-    Some(Figure {
-        label,
-        number: kpi.measure.show_opt(kpi.overall, facts.meta),
-        note,
+    let before = facts.earlier().map(|before| mean_of(before.customers));
+    let before = before.transpose()?.flatten();
+    let good = match kpi.target {
+        _ if kpi.is_base_rate => Good::Neither,
+        Some(TargetMeta::Below(_)) => Good::Low,
+        Some(TargetMeta::Above(_)) => Good::High,
+        None => Good::Neither,
+    };
+    let show = |change: f64| match kpi.measure {
+        // The difference of two percentages is in points.
+        Measure::Percent => format!("{:.1} points", change * 100.0),
+        measure => measure.show(change, facts.meta),
+    };
+    let aggregate = format!("avg({})", sql::column(&kpi.name));
+    Ok(Some(Figure {
+        label: format!("Mean {}", words(&kpi.name)),
+        number: Num::opt(
+            kpi.measure.show_opt(kpi.overall, facts.meta),
+            kpi.overall,
+            "kpi",
+        ),
+        change: change(kpi.overall, before, good, &show),
+        note: vec![note.into()],
         tone,
-    })
+        warning,
+        query: over_customers(facts, "kpi", &aggregate, ""),
+    }))
 }
 
-fn value(facts: &Facts<'_>) -> Option<Figure> {
-    let value = facts.value?;
-    let customers = facts.customers.filter(|&n| n > 0)?;
-    let each = facts
-        .value_measure()
-        .show(value / customers as f64, facts.meta);
+/// The sum of a column, now and before.
+fn sums(facts: &Facts<'_>, column: &str) -> Result<(Option<f64>, Option<f64>), ReportError> {
+    let sum = |table: Table<'_>| -> Result<Option<f64>, ReportError> {
+        if !table.has(column) {
+            return Ok(None);
+        }
+        let (sum, known) = table.sum(column)?;
+        Ok((known > 0).then_some(sum))
+    };
+    let now = facts.people().map(sum).transpose()?.flatten();
+    let before = facts.earlier().map(|before| sum(before.customers));
+    Ok((now, before.transpose()?.flatten()))
+}
+
+fn value(facts: &Facts<'_>) -> Result<Option<Figure>, ReportError> {
+    let (mut now, mut before, mut query) = (facts.value, None, None);
+    if let Some(column) = facts.value_column() {
+        (now, before) = sums(facts, column)?;
+        let aggregate = format!("sum({})", sql::column(column));
+        query = Some(over_customers(facts, "value", &aggregate, ""));
+    }
+    let Some(value) = now else { return Ok(None) };
+    let query = query.unwrap_or_else(|| {
+        let scheme = facts.schemes.iter().flatten().find(|s| s.value().is_some());
+        Query::one(format!(
+            "select sum(value) as value from {} where scheme = {}",
+            facts.from("segments"),
+            sql::quoted(scheme.map_or("", |s| &s.name))
+        ))
+    });
     let name = facts.meta.value.as_deref();
     let declared = name.filter(|name| DECLARED_VALUES.contains(name));
     let label = match (declared, name) {
         (Some(declared), _) => title(declared),
         (None, Some(name)) => format!("Value ({})", words(name)),
-        (None, None) => "Value (value)".to_owned(),
+        (None, None) => "Value".to_owned(),
     };
     let per = facts.meta.value_per.as_deref().map(printable);
-    let note = match (declared, per) {
-        (Some(_), Some(per)) => format!("per {per}; {each} a customer"),
-        (Some(_), None) => format!("{each} a customer"),
-        (None, _) => format!("{each} a customer; the pipeline declares no [value]"),
-    };
-    Some(Figure {
+    let each = facts.customers.filter(|&n| n > 0).map(|n| {
+        let each = facts.value_measure().show(value / n as f64, facts.meta);
+        format!("{each} a customer")
+    });
+    let note: Vec<String> = per
+        .map(|per| format!("per {per}"))
+        .into_iter()
+        .chain(each)
+        .collect();
+    Ok(Some(Figure {
         label,
-        number: facts.value_short(value),
-        note,
+        number: Num::new(facts.value_short(value), value, "value"),
+        change: change(Some(value), before, Good::High, &|c| facts.value_short(c)),
+        note: vec![note.join("; ").into()],
         tone: "neutral",
-    })
+        warning: match declared {
+            None => Some("the pipeline declares no [value]".to_owned()),
+            Some(declared) => doubt_in_short(facts, declared),
+        },
+        query,
+    }))
 }
 
 /// What of the future value is expected to be lost.
-fn at_risk(facts: &Facts<'_>) -> Option<Figure> {
-    let scheme = facts.leading_scheme()?;
-    let at_risk = scheme.at_risk()?;
-    Some(Figure {
-        label: "Value at risk".to_owned(),
-        number: crate::number::money_short(at_risk, facts.meta.currency.as_deref()),
-        note: "probability of churn x future value, of those who can churn".to_owned(),
-        tone: "neutral",
-    })
-}
-
-fn data(facts: &Facts<'_>) -> Option<Figure> {
-    let sources = facts.sources.as_deref().filter(|s| !s.is_empty())?;
-    let rows: i64 = sources.iter().map(|s| s.rows).sum();
-    let left_out: i64 = sources.iter().map(|s| s.quarantined + s.dropped).sum();
-    // Where no freshness is declared, nothing is known to be wrong.
-    let is_wrong = |status: &str| !matches!(status, "ok" | "unjudged");
-    let troubled = sources
-        .iter()
-        .filter(|s| s.status.as_deref().is_some_and(is_wrong) || !s.adds_up())
-        .count();
-    let note = match (left_out, troubled) {
-        (_, 1..) => format!(
-            "✗ {} in need of attention",
-            counted(troubled as i64, "source", "sources")
-        ),
-        (0, _) => "✓ every row was accepted or filtered".to_owned(),
-        (n, _) => format!(
-            "{} quarantined or dropped ({})",
-            count(n),
-            percent(n as f64 / rows.max(1) as f64)
-        ),
+fn at_risk(facts: &Facts<'_>) -> Result<Option<Figure>, ReportError> {
+    let (Some(now), before) = sums(facts, AT_RISK)? else {
+        return Ok(None);
     };
-    let tone = if troubled > 0 { "bad" } else { "neutral" };
-    Some(Figure {
-        label: "Rows read".to_owned(),
-        number: count(rows),
-        note,
-        tone,
-    })
+    let short = |value: f64| money_short(value, facts.meta.currency.as_deref());
+    Ok(Some(Figure {
+        label: "Value at risk".to_owned(),
+        number: Num::new(short(now), now, AT_RISK),
+        change: change(Some(now), before, Good::Low, &short),
+        note: vec!["probability of churn × future value".into()],
+        tone: "neutral",
+        warning: doubt_in_short(facts, AT_RISK),
+        query: over_customers(facts, AT_RISK, &format!("sum({AT_RISK})"), ""),
+    }))
 }
 
-fn findings(facts: &Facts<'_>, scheme: &Scheme) -> Vec<Finding> {
-    let mut findings: Vec<Finding> = most_valuable(facts, scheme).into_iter().collect();
-    findings.extend(most_at_stake(facts, scheme));
-    findings.extend(largest(scheme, &findings));
-    findings
-}
-
-fn most_valuable(facts: &Facts<'_>, scheme: &Scheme) -> Option<Finding> {
-    let best = max_by(&scheme.segments, |s| s.value_share)?;
-    let value = best
-        .value
-        .map(|v| format!(" ({})", facts.value_short(v)))
-        .unwrap_or_default();
-    let share = percent(best.value_share?);
-    let text = format!(
-        ", {share} of the value{value} with {} of the customers.",
-        percent(scheme.share(best))
+/// The goal in a sentence, and whether its review is overdue.
+fn goal(facts: &Facts<'_>) -> (Vec<Piece>, bool) {
+    let Some(goal) = &facts.meta.goal else {
+        return (Vec::new(), false);
+    };
+    let mut parts = Vec::new();
+    parts.extend(
+        goal.objective
+            .as_deref()
+            .map(|objective| format!("Goal: {}", words(objective))),
     );
-    Some(Finding {
-        lead: "Most value:",
-        name: Name::new(&best.name),
-        text,
-    })
-}
-
-/// The segment with the most value at risk; where none is known, the one that misses the target with the most value, or with
-/// the most customers.
-fn most_at_stake(facts: &Facts<'_>, scheme: &Scheme) -> Option<Finding> {
-    if let Some(all) = scheme.at_risk().filter(|all| *all > 0.0) {
-        let worst = max_by(&scheme.segments, |s| s.value_at_risk)?;
-        let own = worst.value_at_risk?;
-        return Some(Finding {
-            lead: "Most at stake:",
-            name: Name::new(&worst.name),
-            text: format!(
-                ", {} of the {} at risk, with {}.{}",
-                crate::number::money_short(own, facts.meta.currency.as_deref()),
-                crate::number::money_short(all, facts.meta.currency.as_deref()),
-                counted(worst.customers, "customer", "customers"),
-                action(worst)
-            ),
-        });
-    }
-    let kpi = facts.kpi.as_ref()?;
-    let missing: Vec<SegmentRow> = scheme
-        .segments
-        .iter()
-        .filter(|s| kpi.met(s.kpi) == Some(false) && s.customers > 0)
-        .cloned()
-        .collect();
-    let worst = max_by(&missing, |s| s.value.or(Some(s.customers as f64)))?;
-    let value = worst
-        .value
-        .map(|v| format!(" and {}", facts.value_short(v)))
-        .unwrap_or_default();
-    let text = format!(
-        ", {}{value}, at a mean {} of {} against a target {}.{}",
-        counted(worst.customers, "customer", "customers"),
-        words(&kpi.name),
-        kpi.measure.show_opt(worst.kpi, facts.meta),
-        kpi.target_words(facts.meta).unwrap_or_default(),
-        action(worst)
+    parts.extend(
+        goal.owner
+            .as_deref()
+            .map(|owner| format!("owner: {}", text::Name::new(owner).shown)),
     );
-    Some(Finding {
-        lead: "Most at stake off target:",
-        name: Name::new(&worst.name),
-        text,
-    })
-}
-
-/// What is done with a segment.
-fn action(segment: &SegmentRow) -> String {
-    let goal = segment.goal.as_deref();
-    let goal = goal
-        .map(|goal| format!(" ({})", printable(goal)))
-        .unwrap_or_default();
-    match (&segment.playbook, &segment.owner) {
-        (Some(playbook), Some(owner)) => format!(
-            " Playbook: {}{goal}, owner: {}.",
-            words(playbook),
-            printable(owner)
-        ),
-        (Some(playbook), None) => format!(" Playbook: {}{goal}.", words(playbook)),
-        (None, _) => " It has no playbook.".to_owned(),
+    let mut overdue = false;
+    if let Some(on) = goal.review_by {
+        let (due, is_overdue) = text::due(on, facts.meta.as_of);
+        overdue = is_overdue;
+        parts.push(format!("review by {}: {due}", text::date(on)));
     }
-}
-
-fn largest(scheme: &Scheme, said: &[Finding]) -> Option<Finding> {
-    let largest = max_by(&scheme.segments, |s| Some(s.customers as f64))?;
-    let name = Name::new(&largest.name);
-    if said.iter().any(|finding| finding.name == name) {
-        return None;
-    }
-    let share = percent(scheme.share(largest));
-    let value = largest
-        .value_share
-        .map(|v| format!(" and {} of the value", percent(v)))
-        .unwrap_or_default();
-    Some(Finding {
-        lead: "Most customers:",
-        name,
-        text: format!(", {share} of them{value}."),
-    })
-}
-
-/// The first segment with the largest number.
-fn max_by(
-    segments: &[SegmentRow],
-    number: impl Fn(&SegmentRow) -> Option<f64>,
-) -> Option<&SegmentRow> {
-    let known = segments.iter().filter_map(|s| number(s).map(|n| (s, n)));
-    known
-        .reduce(|best, next| if next.1 > best.1 { next } else { best })
-        .map(|(s, _)| s)
+    (vec![parts.join("; ").into()], overdue)
 }

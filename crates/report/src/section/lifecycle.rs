@@ -2,10 +2,12 @@
 
 use serde::Serialize;
 
+use super::acting::segments_query;
 use super::{Build, Part, Section};
 use crate::ReportError;
 use crate::facts::{Facts, Kind, Scheme};
-use crate::number::{count, percent, position};
+use crate::number::{percent, position};
+use crate::sql::{self, Num, Query};
 use crate::text::Name;
 
 pub(super) const SECTION: Section = Section {
@@ -21,6 +23,7 @@ const SHADES: usize = 6;
 #[derive(Serialize)]
 struct View {
     stages: Vec<Stage>,
+    query: Query,
 }
 
 #[derive(Serialize)]
@@ -29,8 +32,9 @@ struct Stage {
     number: usize,
     shade: usize,
     name: Name,
-    customers: String,
-    share: String,
+    key: String,
+    customers: Num,
+    share: Num,
     /// Left edge, middle and width in percent of the bar.
     from: String,
     middle: String,
@@ -39,7 +43,7 @@ struct Stage {
     labelled: bool,
 }
 
-fn build(_: &Facts<'_>, scheme: &Scheme) -> Result<Part, ReportError> {
+fn build(facts: &Facts<'_>, scheme: &Scheme) -> Result<Part, ReportError> {
     let all = scheme.customers();
     if scheme.kind != Kind::Lifecycle {
         return Ok(Part::NotApplicable);
@@ -59,13 +63,17 @@ fn build(_: &Facts<'_>, scheme: &Scheme) -> Result<Part, ReportError> {
             number: i + 1,
             shade: i % SHADES,
             name: Name::new(&segment.name),
-            customers: count(segment.customers),
-            share: percent(width),
+            key: sql::key(&segment.name),
+            customers: Num::count(segment.customers, "customers"),
+            share: Num::new(percent(width), width, "share"),
             from: position(from),
             middle: position(from + width / 2.0),
             width: position(width),
             labelled: width >= 0.04,
         });
     }
-    Part::ready(View { stages })
+    Part::ready(View {
+        stages,
+        query: segments_query(facts, scheme),
+    })
 }

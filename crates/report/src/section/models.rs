@@ -7,13 +7,14 @@ use crate::ReportError;
 use crate::facts::Facts;
 use crate::number::{NONE, counted};
 use crate::record::ModelRow;
+use crate::sql::{self, Num, Query};
 use crate::text::{Name, printable, shortened, title, words};
 
 pub(super) const SECTION: Section = Section {
     name: "models",
     title: "How it was computed",
     template: include_str!("../../templates/sections/models.html"),
-    build: Build::Closing(build),
+    build: Build::Appendix(build),
 };
 
 /// Parameters shown of one model.
@@ -24,10 +25,13 @@ const LONGEST_TEXT: usize = 160;
 #[derive(Serialize)]
 struct View {
     models: Vec<Model>,
+    query: Query,
 }
 
 #[derive(Serialize)]
 struct Model {
+    score_key: String,
+    model_key: String,
     score: String,
     model: String,
     size: String,
@@ -38,7 +42,7 @@ struct Model {
 #[derive(Serialize)]
 struct Parameter {
     name: Name,
-    value: String,
+    value: Num,
     text: String,
 }
 
@@ -62,6 +66,8 @@ fn build(facts: &Facts<'_>) -> Result<Part, ReportError> {
             .collect();
         let hidden = of_model.len().saturating_sub(MOST_PARAMETERS);
         Model {
+            score_key: sql::key(score),
+            model_key: sql::key(model),
             score: title(score),
             model: words(model),
             size: counted(of_model.len() as i64, "entry", "entries"),
@@ -75,7 +81,19 @@ fn build(facts: &Facts<'_>) -> Result<Part, ReportError> {
     };
     Part::ready(View {
         models: keys.into_iter().map(model).collect(),
+        query: models_query(facts),
     })
+}
+
+/// Every number of `models`.
+pub(super) fn models_query(facts: &Facts<'_>) -> Query {
+    Query::by(
+        &["score", "model", "name"],
+        format!(
+            "select score, model, name, value\nfrom {}",
+            facts.from("models")
+        ),
+    )
 }
 
 fn parameter(row: &ModelRow) -> Parameter {
@@ -87,7 +105,12 @@ fn parameter(row: &ModelRow) -> Parameter {
     let missing = if text.is_empty() { NONE } else { "" };
     Parameter {
         name: Name::new(&row.name),
-        value: row.value.map_or_else(|| missing.to_owned(), precise),
+        value: Num::opt(
+            row.value.map_or_else(|| missing.to_owned(), precise),
+            row.value,
+            "value",
+        )
+        .at(&row.name),
         text,
     }
 }

@@ -1,13 +1,17 @@
-//! Per scheme: what sets each segment apart. Every feature as an index against all customers (100 = all customers), the most
-//! telling ones as bars, all of them as a table.
+//! Per scheme: what sets each segment apart from all customers, the most telling features as cards, all of them as a table. What
+//! the scheme is made of says nothing of its segments, and neither does what few customers have; both are left out of the cards.
+
+use std::collections::BTreeSet;
 
 use serde::Serialize;
 
 use super::{Build, Part, Section};
 use crate::ReportError;
-use crate::facts::{Facts, Scheme};
-use crate::number::{Measure, NONE, one_decimal, percent, plain, position};
-use crate::record::{ProfileRow, SegmentRow};
+use crate::facts::{Facts, Kind, Scheme};
+use crate::number::{Measure, NONE, one_decimal, percent, position};
+use crate::profile::{Entry, entries};
+use crate::record::SegmentRow;
+use crate::sql::{self, Num, Query};
 use crate::text::{Name, title, words};
 
 pub(super) const SECTION: Section = Section {
@@ -20,322 +24,336 @@ pub(super) const SECTION: Section = Section {
 /// Segments shown; the table holds them all.
 const MOST_SEGMENTS: usize = 12;
 /// Features named in a segment's card.
-const TELLING: usize = 4;
+const TELLING: usize = 3;
 /// Values of one label feature shown, the most frequent among all customers.
-const MOST_LABELS: usize = 6;
-/// Cohen's d below which a difference is called hardly any.
+const MOST_LABELS: usize = 5;
+/// Distance below which a difference is called hardly any.
 const HARDLY: f64 = 0.2;
-/// Share of a segment's customers that must have a number for it to stand in the segment's card: less would tell of a few.
-const LEAST_KNOWN: f64 = 0.25;
-/// Index at which a bar ends, as a multiple of the base and its inverse.
-const FULL_BAR: f64 = 4.0;
+/// Share of a segment's customers that must have a value for it to stand in the segment's card: less would tell of a few.
+const LEAST_KNOWN: f64 = 0.5;
+/// Distance at which a bar ends.
+const FULL_BAR: f64 = 2.0;
 
 #[derive(Serialize)]
 struct View {
     cards: Vec<Card>,
-    left_out: Option<String>,
+    left_out: Vec<String>,
     segments: Vec<Name>,
     lines: Vec<Line>,
+    by_segment: Query,
+    by_feature: Query,
 }
 
 /// The most telling features of one segment; a segment without customers has no card.
 #[derive(Serialize)]
 struct Card {
+    key: String,
     name: Name,
     features: Vec<Telling>,
 }
 
 #[derive(Serialize)]
 struct Telling {
+    key: String,
     feature: String,
-    index: String,
+    value: Num,
+    base: Num,
     above: bool,
-    /// The bar, in percent of the width; the base is at 50.
+    tone: &'static str,
+    /// The bar, in percent of the width; no difference is at 50.
     from: String,
     width: String,
-    /// "£2,311 against £740".
-    comparison: String,
-    /// "effect 1.8", where it is known.
-    effect: Option<String>,
 }
 
 /// One feature, or one value of a label, over the segments.
 #[derive(Serialize)]
 struct Line {
+    key: String,
+    label: String,
+    /// The segment whose row the base is taken from.
+    base_key: String,
     feature: String,
-    base: String,
+    base: Num,
     cells: Vec<Cell>,
 }
 
 #[derive(Serialize)]
 struct Cell {
-    index: String,
-    /// -3 (far below) to 3 (far above), 0 near the base.
-    shade: i8,
+    value: Num,
+    /// Class by sign, size and direction; empty near the base.
+    class: String,
     hardly: bool,
     detail: String,
 }
 
 fn build(facts: &Facts<'_>, scheme: &Scheme) -> Result<Part, ReportError> {
+    // The values of an attribute are many and alike; their table says what there is to say.
+    if scheme.kind == Kind::Attribute {
+        return Ok(Part::NotApplicable);
+    }
     let Some(profiles) = &facts.profiles else {
         return Part::no_table("profiles");
     };
-    let rows: Vec<&ProfileRow> = profiles
-        .iter()
-        .filter(|r| r.scheme == scheme.name)
-        .collect();
+    let rows = entries(profiles, scheme);
     if rows.is_empty() {
         return Part::not_computed("the `profiles` table has no rows for this scheme");
     }
+    let own = own_features(facts, scheme);
     let mut order: Vec<_> = scheme.segments.iter().collect();
-    let largest_first = |a: &&SegmentRow, b: &&SegmentRow| b.customers.cmp(&a.customers);
     if order.len() > MOST_SEGMENTS {
-        order.sort_by(largest_first);
+        order.sort_by(|a, b| b.customers.cmp(&a.customers));
     }
     order.truncate(MOST_SEGMENTS);
     let names: Vec<&str> = order.iter().map(|s| s.name.as_str()).collect();
     let hidden = scheme.segments.len() - names.len();
+    let mut left_out = Vec::new();
+    let mut own_shown = rows
+        .iter()
+        .map(|e| e.row.feature.as_str())
+        .collect::<BTreeSet<_>>();
+    own_shown.retain(|feature| own.contains(*feature));
+    if !own_shown.is_empty() {
+        let own: Vec<String> = own_shown
+            .iter()
+            .map(|feature| label_of(facts, feature))
+            .collect();
+        left_out.push(format!(
+            "Left out of the cards, since the segments are made of it or the other way round: {}.",
+            own.join(", ")
+        ));
+    }
+    if hidden > 0 {
+        left_out.push(format!(
+            "The {} largest segments are shown; {hidden} more are in the table `profiles`.",
+            names.len()
+        ));
+    }
+    let sql = query(facts, scheme);
     Part::ready(View {
         cards: order
             .iter()
-            .filter_map(|segment| card(facts, segment, &rows))
+            .map(|segment| card(facts, segment, &rows, &own))
+            .filter(|card| !card.features.is_empty())
             .collect(),
-        left_out: (hidden > 0).then(|| {
-            format!(
-                "The {} largest segments are shown; {hidden} more are in the `profiles` table.",
-                names.len()
-            )
-        }),
+        left_out,
         segments: names.iter().map(|name| Name::new(name)).collect(),
         lines: lines(facts, &names, &rows),
+        by_segment: Query::by(&["segment", "feature", "label"], sql.clone()),
+        by_feature: Query::by(&["feature", "label", "segment"], sql),
     })
 }
 
-/// How far the segment lies from the rest: Cohen's d where the table has it, and for shares Cohen's h,
-/// 2 asin √p - 2 asin √P (Cohen 1988, equation 6.2.1).
-fn distance(row: &ProfileRow) -> Option<f64> {
-    let angle = |share: f64| 2.0 * share.clamp(0.0, 1.0).sqrt().asin();
-    row.effect_size
-        .or_else(|| Some(angle(row.share?) - angle(row.population_share?)))
+/// Every mean, and of labels the share of all members, known or not.
+fn query(facts: &Facts<'_>, scheme: &Scheme) -> String {
+    let (profiles, segments) = (facts.from("profiles"), facts.from("segments"));
+    let scheme = sql::quoted(&scheme.name);
+    format!(
+        "with s as (select segment, customers as members, sum(customers) over () as everyone from {segments} where scheme = {scheme})\n\
+         select p.segment, p.feature, coalesce(p.label, '') as label, p.mean, p.population_mean,\n  \
+         p.customers / s.members as share, sum(p.customers) over (partition by p.feature, p.label) / s.everyone as population_share\n\
+         from {profiles} as p join s using (segment) where p.scheme = {scheme}"
+    )
 }
 
-/// Whether enough of the segment's customers have a value for their mean to tell of the segment.
-fn is_known(row: &ProfileRow, segment: &SegmentRow) -> bool {
-    let least = LEAST_KNOWN * segment.customers as f64;
-    row.label.is_some() || row.customers.is_none_or(|known| known as f64 >= least)
-}
-
-fn card(facts: &Facts<'_>, segment: &SegmentRow, rows: &[&ProfileRow]) -> Option<Card> {
-    let own: Vec<&ProfileRow> = rows
-        .iter()
-        .copied()
-        .filter(|r| r.segment == segment.name && r.index.is_some() && is_known(r, segment))
+/// The features that a scheme is made of, what they are computed from, and what is computed from them.
+fn own_features(facts: &Facts<'_>, scheme: &Scheme) -> BTreeSet<String> {
+    let declared = facts.meta.schemes.iter().find(|s| s.name == scheme.name);
+    let mut own: BTreeSet<String> = declared
+        .into_iter()
+        .flat_map(|s| s.by.iter().cloned())
         .collect();
     if own.is_empty() {
-        return None;
+        return own;
     }
-    let mut known: Vec<(&ProfileRow, f64)> = own
-        .into_iter()
-        .filter_map(|r| distance(r).filter(|d| d.abs() >= HARDLY).map(|d| (r, d)))
+    let mentions = |text: &str, name: &str| {
+        let is_part = |c: char| c.is_alphanumeric() || c == '_';
+        text.split(|c| !is_part(c)).any(|word| word == name)
+    };
+    loop {
+        let derived = facts.meta.features.iter().filter(|feature| {
+            let text = feature.notes.as_deref().unwrap_or_default();
+            own.iter().any(|name| mentions(text, name))
+        });
+        let more: Vec<String> = derived
+            .map(|feature| feature.name.clone())
+            .filter(|name| !own.contains(name))
+            .collect();
+        if more.is_empty() {
+            return own;
+        }
+        own.extend(more);
+    }
+}
+
+/// What a feature is called where people read it.
+fn label_of(facts: &Facts<'_>, feature: &str) -> String {
+    let label = facts.meta.feature(feature).and_then(|f| f.label.as_deref());
+    label.map_or_else(|| words(feature), |label| Name::new(label).shown)
+}
+
+fn card(
+    facts: &Facts<'_>,
+    segment: &SegmentRow,
+    rows: &[Entry<'_>],
+    own: &BTreeSet<String>,
+) -> Card {
+    let is_known = |entry: &Entry<'_>| entry.known_share(segment) >= LEAST_KNOWN;
+    let mut telling: Vec<(&Entry<'_>, f64)> = rows
+        .iter()
+        .filter(|e| e.row.segment == segment.name && !own.contains(&e.row.feature))
+        .filter(|e| is_known(e) && !e.is_tautology(rows))
+        .filter_map(|e| e.distance().filter(|d| d.abs() >= HARDLY).map(|d| (e, d)))
         .collect();
-    known.sort_by(|a, b| {
-        let by_name = || (&a.0.feature, &a.0.label).cmp(&(&b.0.feature, &b.0.label));
+    telling.sort_by(|a, b| {
+        let by_name =
+            || (&a.0.row.feature, &a.0.row.label).cmp(&(&b.0.row.feature, &b.0.row.label));
         b.1.abs().total_cmp(&a.1.abs()).then_with(by_name)
     });
-    known.truncate(TELLING);
-    let features: Vec<Telling> = known
-        .into_iter()
-        .filter_map(|(row, _)| telling(facts, row))
-        .collect();
-    Some(Card {
+    // One value of a label is enough.
+    let mut seen = BTreeSet::new();
+    telling.retain(|(e, _)| seen.insert(e.row.feature.as_str()));
+    telling.truncate(TELLING);
+    Card {
+        key: sql::key(&segment.name),
         name: Name::new(&segment.name),
-        features,
-    })
+        features: telling
+            .into_iter()
+            .map(|(e, d)| line_of_card(facts, e, d))
+            .collect(),
+    }
 }
 
-fn telling(facts: &Facts<'_>, row: &ProfileRow) -> Option<Telling> {
-    let index = row.index?;
-    let reach = (index / 100.0).max(1.0 / FULL_BAR).ln() / FULL_BAR.ln();
-    let reach = reach.clamp(-1.0, 1.0) / 2.0;
-    Some(Telling {
-        feature: feature_words(row),
-        index: plain(index.round()),
-        above: index >= 100.0,
+fn line_of_card(facts: &Facts<'_>, entry: &Entry<'_>, distance: f64) -> Telling {
+    let reach = (distance / FULL_BAR).clamp(-1.0, 1.0) / 2.0;
+    let label = entry.row.label.as_deref().unwrap_or_default();
+    Telling {
+        key: sql::key(&entry.row.feature),
+        feature: feature_words(facts, entry),
+        value: value(facts, entry).at(label),
+        base: base(facts, entry).at(label),
+        above: distance >= 0.0,
+        tone: tone(facts, entry, distance),
         from: position(0.5 + reach.min(0.0)),
         width: position(reach.abs()),
-        comparison: comparison(facts, row),
-        effect: row
-            .effect_size
-            .map(|d| format!("effect {}", one_decimal(d))),
-    })
-}
-
-fn feature_words(row: &ProfileRow) -> String {
-    match &row.label {
-        Some(label) => format!("{}: {}", title(&row.feature), Name::new(label).shown),
-        None => title(&row.feature),
     }
 }
 
-fn comparison(facts: &Facts<'_>, row: &ProfileRow) -> String {
-    let measure = Measure::of(facts.meta, &row.feature);
-    match (&row.label, row.mean, row.population_mean) {
-        (Some(_), _, _) => {
-            let share = |s: Option<f64>| s.map_or_else(|| NONE.to_owned(), percent);
-            format!(
-                "{} against {}",
-                share(row.share),
-                share(row.population_share)
-            )
-        }
-        (None, Some(mean), Some(base)) if measure == Measure::Days => {
-            format!("{} against {}", plain(mean), measure.show(base, facts.meta))
-        }
-        (None, Some(mean), Some(base)) => {
-            format!(
-                "{} against {}",
-                measure.show(mean, facts.meta),
-                measure.show(base, facts.meta)
-            )
-        }
-        (None, mean, _) => measure.show_opt(mean, facts.meta),
+/// Whether that end of the feature is good: only where the direction is known.
+fn tone(facts: &Facts<'_>, entry: &Entry<'_>, distance: f64) -> &'static str {
+    let feature = facts.meta.feature(&entry.row.feature);
+    match (
+        entry.row.label.is_some(),
+        feature.and_then(|f| f.direction.as_deref()),
+    ) {
+        (false, Some("high is good")) if distance > 0.0 => "good",
+        (false, Some("low is good")) if distance < 0.0 => "good",
+        (false, Some("high is good" | "low is good")) => "bad",
+        _ => "neutral",
     }
 }
 
-/// All features in the order of the table, the rare values of labels left out.
-fn lines(facts: &Facts<'_>, segments: &[&str], rows: &[&ProfileRow]) -> Vec<Line> {
-    let mut keys: Vec<(&str, Option<&str>)> = Vec::new();
-    for row in rows {
-        let key = (row.feature.as_str(), row.label.as_deref());
-        if !keys.contains(&key) && (row.label.is_none() || is_frequent(row, rows)) {
-            keys.push(key);
-        }
+fn feature_words(facts: &Facts<'_>, entry: &Entry<'_>) -> String {
+    let declared = facts.meta.feature(&entry.row.feature);
+    let feature = declared
+        .and_then(|f| f.label.as_deref())
+        .map_or_else(|| title(&entry.row.feature), |label| Name::new(label).shown);
+    match &entry.row.label {
+        Some(label) => format!("{feature}: {}", Name::new(label).shown),
+        None => feature,
     }
-    keys.into_iter()
-        .filter_map(|(feature, label)| {
-            let of_key = |r: &&&ProfileRow| r.feature == feature && r.label.as_deref() == label;
-            let first = rows.iter().find(of_key)?;
-            let cell = |segment: &&str| {
-                cell(
-                    facts,
-                    rows.iter()
-                        .filter(of_key)
-                        .find(|r| r.segment == **segment)
-                        .copied(),
-                )
-            };
-            let measure = Measure::of(facts.meta, feature);
-            Some(Line {
-                feature: feature_words(first),
-                base: match label {
-                    Some(_) => first
-                        .population_share
-                        .map_or_else(|| NONE.to_owned(), percent),
-                    None => measure.show_opt(first.population_mean, facts.meta),
-                },
-                cells: segments.iter().map(cell).collect(),
-            })
-        })
-        .collect()
 }
 
-/// Whether a label's value is among the most frequent of its feature.
-fn is_frequent(row: &ProfileRow, rows: &[&ProfileRow]) -> bool {
-    let more_frequent: std::collections::BTreeSet<&str> = rows
-        .iter()
-        .filter(|r| r.feature == row.feature && r.population_share > row.population_share)
-        .filter_map(|r| r.label.as_deref())
-        .collect();
-    more_frequent.len() < MOST_LABELS
-}
-
-fn cell(facts: &Facts<'_>, row: Option<&ProfileRow>) -> Cell {
-    let Some((row, index)) = row.and_then(|r| r.index.map(|i| (r, i))) else {
-        return Cell {
-            index: NONE.to_owned(),
-            shade: 0,
-            hardly: true,
-            detail: String::new(),
-        };
-    };
-    let distance = distance(row);
-    let hardly = distance.is_some_and(|d| d.abs() < HARDLY);
-    let effect = distance
-        .map(|d| format!(", effect {}", one_decimal(d)))
-        .unwrap_or_default();
-    Cell {
-        index: plain(index.round()),
-        shade: if hardly { 0 } else { shade(index) },
-        hardly,
-        detail: format!(
-            "{}: {}{effect}",
-            words(&row.segment),
-            comparison(facts, row)
+/// The segment's mean, or its members' share of a label.
+fn value(facts: &Facts<'_>, entry: &Entry<'_>) -> Num {
+    let measure = Measure::of(facts.meta, &entry.row.feature);
+    match entry.share {
+        Some(share) => Num::new(percent(share), share, "share"),
+        None => Num::opt(
+            measure.show_opt(entry.row.mean, facts.meta),
+            entry.row.mean,
+            "mean",
         ),
     }
 }
 
-fn shade(index: f64) -> i8 {
-    match index {
-        i if i >= 250.0 => 3,
-        i if i >= 150.0 => 2,
-        i if i >= 110.0 => 1,
-        i if i <= 40.0 => -3,
-        i if i <= 67.0 => -2,
-        i if i <= 91.0 => -1,
-        _ => 0,
+/// The same of all customers.
+fn base(facts: &Facts<'_>, entry: &Entry<'_>) -> Num {
+    let measure = Measure::of(facts.meta, &entry.row.feature);
+    let mean = entry.row.population_mean;
+    match entry.population_share {
+        Some(share) => Num::new(percent(share), share, "population_share"),
+        None => Num::opt(measure.show_opt(mean, facts.meta), mean, "population_mean"),
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn row(index: f64, effect_size: Option<f64>) -> ProfileRow {
-        ProfileRow {
-            scheme: "rfm".into(),
-            segment: "Champions".into(),
-            feature: "spend_total".into(),
-            label: None,
-            customers: Some(40),
-            mean: Some(index),
-            population_mean: Some(100.0),
-            index: Some(index),
-            effect_size,
-            share: Some(0.5),
-            population_share: Some(0.25),
+/// All features in the order of the table in which any segment differs, the rare values of labels left out.
+fn lines(facts: &Facts<'_>, segments: &[&str], rows: &[Entry<'_>]) -> Vec<Line> {
+    let mut keys: Vec<(&str, Option<&str>)> = Vec::new();
+    let mut known: BTreeSet<(&str, Option<&str>)> = BTreeSet::new();
+    for e in rows {
+        let key = (e.row.feature.as_str(), e.row.label.as_deref());
+        let differs = e.distance().is_some_and(|d| d.abs() >= HARDLY);
+        if differs
+            && (key.1.is_none() || e.rank_among_labels(rows) < MOST_LABELS)
+            && known.insert(key)
+        {
+            keys.push(key);
         }
     }
-
-    #[test]
-    fn cohens_h_of_one_half_against_one_quarter() {
-        // 2 asin(sqrt(0.5)) - 2 asin(sqrt(0.25)) = pi/2 - pi/3.
-        let h = distance(&row(200.0, None)).unwrap();
-        assert!((h - std::f64::consts::PI / 6.0).abs() < 1e-12, "{h}");
-        assert_eq!(distance(&row(200.0, Some(1.5))), Some(1.5));
-    }
-
-    #[test]
-    fn the_few_that_have_a_number_do_not_stand_for_their_segment() {
-        let segment = |customers: i64| SegmentRow {
-            customers,
-            ..SegmentRow::default()
+    let line = |(feature, label): (&str, Option<&str>)| {
+        let of_key = |e: &&Entry<'_>| e.row.feature == feature && e.row.label.as_deref() == label;
+        let first = rows.iter().find(of_key)?;
+        let cell = |segment: &&str| {
+            let own = rows
+                .iter()
+                .filter(of_key)
+                .find(|e| e.row.segment == **segment);
+            cell(facts, segment, own)
         };
-        let number = row(200.0, Some(1.5));
-        assert!(is_known(&number, &segment(160)));
-        assert!(!is_known(&number, &segment(161)));
-        let label = ProfileRow {
-            label: Some("retail".into()),
-            ..row(200.0, None)
-        };
-        assert!(is_known(&label, &segment(161)));
-    }
+        Some(Line {
+            key: sql::key(feature),
+            label: sql::key(label.unwrap_or_default()),
+            base_key: sql::key(&first.row.segment),
+            feature: feature_words(facts, first),
+            base: base(facts, first).at(&first.row.segment),
+            cells: segments.iter().map(cell).collect(),
+        })
+    };
+    keys.into_iter().filter_map(line).collect()
+}
 
-    #[test]
-    fn shades_are_symmetric_in_ratio() {
-        for (above, below) in [(400.0, 25.0), (200.0, 50.0), (120.0, 83.3)] {
-            assert_eq!(shade(above), -shade(below), "{above} and {below}");
-        }
-        assert_eq!(shade(100.0), 0);
+fn cell(facts: &Facts<'_>, segment: &str, entry: Option<&Entry<'_>>) -> Cell {
+    let Some(entry) = entry else {
+        return Cell {
+            value: Num::opt(NONE, None, "mean"),
+            class: String::new(),
+            hardly: true,
+            detail: String::new(),
+        };
+    };
+    let distance = entry.distance().unwrap_or(0.0);
+    let size = match distance.abs() {
+        d if d < HARDLY => 0,
+        d if d < 0.5 => 1,
+        d if d < 1.0 => 2,
+        _ => 3,
+    };
+    let side = match (tone(facts, entry, distance), distance >= 0.0) {
+        ("good", _) => "g",
+        ("bad", _) => "d",
+        (_, true) => "a",
+        (_, false) => "b",
+    };
+    Cell {
+        value: value(facts, entry).at(segment),
+        class: match size {
+            0 => String::new(),
+            size => format!("{side}{size}"),
+        },
+        hardly: size == 0,
+        detail: match entry.distance() {
+            Some(d) => format!("{}: effect {}", Name::new(segment).shown, one_decimal(d)),
+            None => String::new(),
+        },
     }
 }

@@ -10,6 +10,7 @@ use crate::ReportError;
 use crate::column::Table;
 use crate::facts::{Facts, Kind, Scheme};
 use crate::number::{count, counted, percent};
+use crate::sql::{self, Num, Query};
 use crate::text::{Name, words};
 
 pub(super) const SECTION: Section = Section {
@@ -32,14 +33,15 @@ struct View {
     recency_scores: Vec<u8>,
     unscored: Option<String>,
     fullest: Option<Fullest>,
+    query: Query,
 }
 
 #[derive(Serialize)]
 struct Fullest {
     recency: u8,
     frequency: u8,
-    customers: String,
-    share: String,
+    customers: Num,
+    share: Num,
     name: Name,
 }
 
@@ -51,7 +53,7 @@ struct Line {
 
 #[derive(Serialize)]
 struct Cell {
-    customers: String,
+    customers: Num,
     /// 0 for an empty cell, then 1 to 5 by the share of the fullest cell.
     shade: u8,
     name: Option<Name>,
@@ -95,10 +97,25 @@ fn build(facts: &Facts<'_>, scheme: &Scheme) -> Result<Part, ReportError> {
             words(&score_column)
         ));
     }
-    Part::ready(view(&cells, highest, unscored))
+    let query = query(facts, &scheme.name);
+    Part::ready(view(&cells, highest, unscored, query))
 }
 
-fn view(cells: &BTreeMap<(u8, u8), Counts<'_>>, highest: u8, unscored: i64) -> View {
+/// Customers by frequency and recency score.
+fn query(facts: &Facts<'_>, scheme: &str) -> Query {
+    let score = sql::column(&format!("{scheme}_score"));
+    Query::by(
+        &["frequency", "recency"],
+        format!(
+            "select cast({score}[2] as integer) as frequency, cast({score}[1] as integer) as recency,\n  \
+             count(*) as customers, count(*) / sum(count(*)) over () as share\nfrom {}\n\
+             where regexp_matches({score}, '^[1-9]{{3}}$')\ngroup by all",
+            facts.from("customers")
+        ),
+    )
+}
+
+fn view(cells: &BTreeMap<(u8, u8), Counts<'_>>, highest: u8, unscored: i64, query: Query) -> View {
     let size = |cell: &Counts<'_>| cell.values().sum::<i64>();
     let all: i64 = cells.values().map(size).sum();
     let most = cells.values().map(size).max().unwrap_or(0);
@@ -106,8 +123,15 @@ fn view(cells: &BTreeMap<(u8, u8), Counts<'_>>, highest: u8, unscored: i64) -> V
         |(&(recency, frequency), cell)| Fullest {
             recency,
             frequency,
-            customers: counted(most, "customer", "customers"),
-            share: percent(most as f64 / all.max(1) as f64),
+            customers: Num::count(most, "customers")
+                .shown_as(counted(most, "customer", "customers"))
+                .at(&recency.to_string()),
+            share: Num::new(
+                percent(most as f64 / all.max(1) as f64),
+                most as f64 / all.max(1) as f64,
+                "share",
+            )
+            .at(&recency.to_string()),
             name: Name::new(dominant(cell).unwrap_or_default()),
         },
     );
@@ -121,7 +145,8 @@ fn view(cells: &BTreeMap<(u8, u8), Counts<'_>>, highest: u8, unscored: i64) -> V
                     here.and_then(dominant) != other.and_then(dominant)
                 };
                 Cell {
-                    customers: count(here.map_or(0, size)),
+                    customers: Num::count(here.map_or(0, size), "customers")
+                        .at(&recency.to_string()),
                     shade: here.map_or(0, |c| {
                         (DARKEST * size(c) as f64 / most.max(1) as f64).ceil() as u8
                     }),
@@ -134,6 +159,7 @@ fn view(cells: &BTreeMap<(u8, u8), Counts<'_>>, highest: u8, unscored: i64) -> V
             .collect(),
     };
     View {
+        query,
         rows: (1..=highest).rev().map(line).collect(),
         recency_scores: (1..=highest).collect(),
         unscored: (unscored > 0).then(|| {
@@ -188,7 +214,7 @@ mod tests {
         cells.insert((1, 1), Counts::from([("Lost", 10), ("Hibernating", 3)]));
         cells.insert((2, 1), Counts::from([("Lost", 1)]));
         cells.insert((2, 2), Counts::from([("Loyal", 1)]));
-        let view = view(&cells, 2, 4);
+        let view = view(&cells, 2, 4, Query::one(""));
         let bottom = &view.rows[1].cells;
         assert_eq!(bottom[0].name.as_ref().unwrap().shown, "Lost");
         assert_eq!(bottom[0].detail, "Lost: 10, Hibernating: 3");

@@ -5,19 +5,21 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use super::models::models_query;
 use super::{Build, Part, Section};
 use crate::ReportError;
 use crate::facts::Facts;
-use crate::number::NONE;
+use crate::number::{NONE, count};
 use crate::record::{QualityRow, QualityStatus};
 use crate::score::{Score, Tested, scores};
+use crate::sql::{self, Num, Query};
 use crate::text::{Name, printable, shortened, title, words};
 
 pub(super) const SECTION: Section = Section {
     name: "scores",
     title: "How far the scores can be trusted",
     template: include_str!("../../templates/sections/scores.html"),
-    build: Build::Closing(build),
+    build: Build::Appendix(build),
 };
 
 /// Longest reason shown, in characters.
@@ -57,10 +59,13 @@ const INTERVALS: [[&str; 2]; 2] = [["_low_95", "_high_95"], ["_low", "_high"]];
 struct View {
     scores: Vec<ScoreView>,
     left_out: usize,
+    query: Query,
+    criteria: Query,
 }
 
 #[derive(Serialize)]
 struct ScoreView {
+    key: String,
     title: String,
     name: Name,
     served: Option<String>,
@@ -82,6 +87,7 @@ struct Column {
 
 #[derive(Serialize)]
 struct Line {
+    key: String,
     model: String,
     serves: bool,
     horizon: Option<String>,
@@ -90,12 +96,13 @@ struct Line {
 
 #[derive(Serialize)]
 struct Cell {
-    value: String,
-    interval: Option<String>,
+    value: Num,
+    interval: Option<(Num, Num)>,
 }
 
 #[derive(Serialize)]
 struct Fit {
+    key: String,
     model: String,
     serves: bool,
     parameters: Vec<Fitted>,
@@ -104,15 +111,17 @@ struct Fit {
 #[derive(Serialize)]
 struct Fitted {
     name: Name,
-    value: String,
-    error: String,
+    value: Num,
+    error: Num,
 }
 
 #[derive(Serialize)]
 struct Criterion {
     criterion: String,
+    key: String,
     metric: String,
-    figures: Option<String>,
+    metric_key: String,
+    figures: Option<(Num, Option<Num>)>,
     reason: Option<String>,
 }
 
@@ -122,6 +131,14 @@ fn build(facts: &Facts<'_>) -> Result<Part, ReportError> {
         return Ok(Part::NotApplicable);
     }
     Part::ready(View {
+        query: models_query(facts),
+        criteria: Query::by(
+            &["scheme", "criterion", "metric"],
+            format!(
+                "select scheme, criterion, metric, value, threshold\nfrom {}\nwhere segment = ''",
+                facts.from("quality")
+            ),
+        ),
         left_out: found.len().saturating_sub(MOST_SCORES),
         scores: found.iter().take(MOST_SCORES).map(view).collect(),
     })
@@ -134,6 +151,7 @@ fn view(score: &Score<'_>) -> ScoreView {
         .filter(|&figure| tested.iter().any(|found| is_figure(found.metric, figure)))
         .collect();
     let fit = |model: &str| Fit {
+        key: sql::key(model),
         model: words(model),
         serves: score.served == Some(model),
         parameters: score
@@ -141,12 +159,14 @@ fn view(score: &Score<'_>) -> ScoreView {
             .into_iter()
             .map(|found| Fitted {
                 name: Name::new(found.name),
-                value: significant(found.value),
-                error: significant(found.error),
+                value: Num::new(significant(found.value), found.value, "value").at(found.name),
+                error: Num::new(significant(found.error), found.error, "value")
+                    .at(found.error_name),
             })
             .collect(),
     };
     ScoreView {
+        key: sql::key(score.name),
         title: title(score.name),
         name: Name::new(score.name),
         served: score.served.map(words),
@@ -187,6 +207,7 @@ fn lines(score: &Score<'_>, tested: &[Tested<'_>], shown: &[usize]) -> Vec<Line>
                 continue;
             }
             lines.push(Line {
+                key: sql::key(model),
                 model: words(model),
                 serves: score.served == Some(model),
                 horizon: days.map(|days| format!("{days} days")),
@@ -208,7 +229,7 @@ fn is_figure(metric: &str, figure: usize) -> bool {
 fn cell(tested: &[&Tested<'_>], figure: usize) -> Cell {
     let Some(found) = tested.iter().find(|found| is_figure(found.metric, figure)) else {
         return Cell {
-            value: NONE.to_owned(),
+            value: Num::opt(NONE, None, "value"),
             interval: None,
         };
     };
@@ -216,25 +237,33 @@ fn cell(tested: &[&Tested<'_>], figure: usize) -> Cell {
         tested
             .iter()
             .find(|other| other.metric.strip_suffix(end) == Some(found.metric))
-            .map(|other| other.value)
+            .copied()
     };
     let interval = INTERVALS
         .iter()
         .find_map(|[low, high]| Some((end(low)?, end(high)?)));
     Cell {
-        value: three(found.value),
-        interval: interval.map(|(low, high)| format!("{} to {}", three(low), three(high))),
+        value: number(found),
+        interval: interval.map(|(low, high)| (number(low), number(high))),
     }
+}
+
+fn number(found: &Tested<'_>) -> Num {
+    Num::new(three(found.value), found.value, "value").at(found.name)
 }
 
 fn criterion(row: &QualityRow) -> Criterion {
     let figures = row.value.map(|value| match row.threshold {
-        Some(threshold) => format!("{}, limit {}", three(value), three(threshold)),
-        None => three(value),
+        threshold => (
+            Num::new(three(value), value, "value"),
+            threshold.map(|limit| Num::new(three(limit), limit, "threshold")),
+        ),
     });
     Criterion {
         criterion: title(&row.criterion),
+        key: sql::key(&row.criterion),
         metric: title(&row.metric),
+        metric_key: sql::key(&row.metric),
         figures,
         reason: row
             .reason
@@ -262,6 +291,9 @@ fn capital(text: &str) -> String {
 /// A figure with three decimals; the very large and the very small by their size.
 fn three(value: f64) -> String {
     let size = value.abs();
+    if value.fract() == 0.0 && (10.0..1e15).contains(&size) {
+        return count(value as i64);
+    }
     if size >= 1e6 || (size > 0.0 && size < 5e-4) {
         format!("{value:.2e}")
     } else {
@@ -293,6 +325,7 @@ mod tests {
         assert_eq!(significant(-9_582.4), "-9582");
         assert_eq!(significant(1e-9), "1.000e-9");
         assert_eq!(three(0.781_49), "0.781");
+        assert_eq!(three(8_813.0), "8,813");
         assert_eq!(three(0.000_1), "1.00e-4");
     }
 }

@@ -2,12 +2,14 @@
 
 use serde::Serialize;
 
+use super::acting::{Doubt, segments_query};
 use super::{Build, Part, Section};
 use crate::ReportError;
-use crate::facts::{Facts, Scheme};
-use crate::number::{Measure, count, counted, percent, position};
+use crate::facts::{Facts, Kind, Scheme};
+use crate::number::{Measure, counted, percent, position};
 use crate::record::SegmentRow;
-use crate::text::{Name, printable, shortened, title, words};
+use crate::sql::{self, Num, Query};
+use crate::text::{Name, printable, shortened, words};
 
 pub(super) const SECTION: Section = Section {
     name: "sizes",
@@ -27,9 +29,13 @@ struct View {
     has_value: bool,
     value: String,
     has_playbooks: bool,
+    /// The values of an attribute are many and alike.
+    small: bool,
     has_risk: bool,
+    doubt_of: Doubt,
     rows: Vec<Row>,
     rules: Vec<Rule>,
+    query: Query,
     unserved: Option<String>,
 }
 
@@ -37,26 +43,30 @@ struct View {
 #[derive(Serialize)]
 struct Sentence {
     largest: Name,
-    largest_share: String,
+    largest_share: Num,
+    largest_key: String,
     /// The largest segment's share of the value, where no other has more.
-    also_richest: Option<String>,
+    also_richest: Option<Num>,
     /// Another segment with the most value, its shares of value and customers.
-    richest: Option<(Name, String, String)>,
+    richest: Option<(Name, Num, Num)>,
+    richest_key: String,
 }
 
 #[derive(Serialize)]
 struct Row {
+    key: String,
     name: Name,
-    customers: String,
-    share: String,
+    customers: Num,
+    share: Num,
     /// Bar lengths in percent of the longest bar of the column.
     share_bar: String,
-    value: String,
-    value_share: String,
+    value: Num,
+    value_share: Num,
     value_bar: String,
     /// Value at risk.
-    risk: String,
-    kpi: String,
+    risk: Num,
+    risk_bar: String,
+    kpi: Num,
     meets: Option<bool>,
     playbook: Option<String>,
     /// What the playbook is to achieve.
@@ -99,7 +109,7 @@ fn build(facts: &Facts<'_>, scheme: &Scheme) -> Result<Part, ReportError> {
             .any(|s| s.kpi.is_some())
             .then_some(facts.kpi.as_ref())
             .flatten()
-            .map(|k| title(&k.name)),
+            .map(|k| words(&k.name)),
         target: facts.kpi.as_ref().and_then(|k| k.target_words(facts.meta)),
         has_value: scheme.value().is_some(),
         value: facts
@@ -108,8 +118,11 @@ fn build(facts: &Facts<'_>, scheme: &Scheme) -> Result<Part, ReportError> {
             .as_deref()
             .map_or_else(|| "value".to_owned(), words),
         has_playbooks,
+        small: scheme.kind == Kind::Attribute,
         has_risk: scheme.at_risk().is_some(),
+        doubt_of: Doubt::of(facts),
         rows: scheme.segments.iter().map(row).collect(),
+        query: segments_query(facts, scheme),
         rules: scheme.segments.iter().filter_map(rule).collect(),
         unserved: match unserved as i64 {
             0 => None,
@@ -128,21 +141,40 @@ fn row(facts: &Facts<'_>, scheme: &Scheme, s: &SegmentRow, widest: f64, richest:
     let bar =
         |share: f64, longest: f64| position(if longest > 0.0 { share / longest } else { 0.0 });
     let duty = [s.owner.as_deref(), s.touch.as_deref(), s.channel.as_deref()];
+    let most_risk = scheme.largest_at_risk();
     Row {
+        key: sql::key(&s.name),
         name: Name::new(&s.name),
-        customers: count(s.customers),
-        share: percent(share),
+        customers: Num::count(s.customers, "customers"),
+        share: Num::new(percent(share), share, "share"),
         share_bar: bar(share, widest),
-        value: facts
-            .value_measure()
-            .show_beside(s.value, scheme.largest_value(), facts.meta),
-        value_share: s.value_share.map_or_else(String::new, percent),
+        value: Num::opt(
+            facts
+                .value_measure()
+                .show_beside(s.value, scheme.largest_value(), facts.meta),
+            s.value,
+            "value",
+        ),
+        value_share: Num::opt(
+            s.value_share.map_or_else(String::new, percent),
+            s.value_share,
+            "value_share",
+        ),
         value_bar: bar(s.value_share.unwrap_or(0.0), richest),
-        risk: Measure::Money.show_beside(s.value_at_risk, scheme.largest_at_risk(), facts.meta),
-        kpi: kpi.map_or_else(String::new, |k| {
-            k.measure
-                .show_beside(s.kpi, scheme.largest_kpi(), facts.meta)
-        }),
+        risk: Num::opt(
+            Measure::Money.show_beside(s.value_at_risk, most_risk, facts.meta),
+            s.value_at_risk,
+            "value_at_risk",
+        ),
+        risk_bar: bar(s.value_at_risk.unwrap_or(0.0), most_risk),
+        kpi: Num::opt(
+            kpi.map_or_else(String::new, |k| {
+                k.measure
+                    .show_beside(s.kpi, scheme.largest_kpi(), facts.meta)
+            }),
+            s.kpi,
+            "kpi",
+        ),
         meets: kpi.and_then(|k| k.met(s.kpi)),
         playbook: s.playbook.as_deref().map(words),
         goal: s.goal.as_deref().map(printable),
@@ -167,14 +199,18 @@ fn sentence(scheme: &Scheme) -> Sentence {
     let (also, other): (Vec<&SegmentRow>, Vec<&SegmentRow>) = most_value
         .into_iter()
         .partition(|s| largest.is_some_and(|l| l.name == s.name));
+    let share = |share: f64| Num::new(percent(share), share, "share");
+    let value_share = |share: f64| Num::new(percent(share), share, "value_share");
     let named = |s: &&SegmentRow| {
-        s.value_share
-            .map(|v| (Name::new(&s.name), percent(v), percent(scheme.share(s))))
+        let own = s.value_share?;
+        Some((Name::new(&s.name), value_share(own), share(scheme.share(s))))
     };
     Sentence {
         largest: Name::new(largest.map_or("", |s| &s.name)),
-        largest_share: percent(largest.map_or(0.0, |s| scheme.share(s))),
-        also_richest: also.first().and_then(|s| s.value_share).map(percent),
+        largest_key: sql::key(largest.map_or("", |s| &s.name)),
+        largest_share: share(largest.map_or(0.0, |s| scheme.share(s))),
+        also_richest: also.first().and_then(|s| s.value_share).map(value_share),
         richest: other.first().and_then(named),
+        richest_key: sql::key(other.first().map_or("", |s| &s.name)),
     }
 }

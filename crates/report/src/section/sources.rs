@@ -5,34 +5,38 @@ use serde::Serialize;
 use super::{Build, Part, Section};
 use crate::ReportError;
 use crate::facts::Facts;
-use crate::number::{bytes, count, counted, percent, plain, position};
+use crate::number::{bytes, counted, percent, plain, position};
 use crate::record::SourceRow;
+use crate::sql::{self, Num, Piece, Query};
 use crate::text::{Name, printable};
 
 pub(super) const SECTION: Section = Section {
     name: "sources",
     title: "What came in",
     template: include_str!("../../templates/sections/sources.html"),
-    build: Build::Closing(build),
+    build: Build::Appendix(build),
 };
 
 #[derive(Serialize)]
 struct View {
-    sentence: String,
+    sentence: Vec<Piece>,
+    totals: Query,
     rows: Vec<Row>,
+    query: Query,
 }
 
 #[derive(Serialize)]
 struct Row {
     name: Name,
     kind: String,
-    rows: String,
-    used: String,
-    used_share: String,
-    filtered: String,
-    quarantined: String,
-    dropped: String,
-    duplicates: String,
+    key: String,
+    rows: Num,
+    used: Num,
+    used_share: Num,
+    filtered: Num,
+    quarantined: Num,
+    dropped: Num,
+    duplicates: Num,
     /// used, filtered, quarantined and dropped: left edge and width in percent.
     parts: Vec<(&'static str, String, String)>,
     adds_up: bool,
@@ -63,16 +67,37 @@ fn build(facts: &Facts<'_>) -> Result<Part, ReportError> {
             counted(n as i64, "source", "sources")
         ),
     };
-    let sentence = format!(
-        "{} read from {}, {} used; {account}.",
-        counted(rows, "row", "rows"),
-        counted(sources.len() as i64, "source", "sources"),
-        percent(used as f64 / rows.max(1) as f64),
-    );
+    let sentence = vec![
+        Num::count(rows, "rows")
+            .shown_as(counted(rows, "row", "rows"))
+            .into(),
+        format!(
+            " read from {}, ",
+            counted(sources.len() as i64, "source", "sources")
+        )
+        .into(),
+        share(used, rows, "used_share").into(),
+        format!(" used; {account}.").into(),
+    ];
+    let from = facts.from("sources");
     Part::ready(View {
         sentence,
+        totals: Query::one(format!(
+            "select sum(rows) as rows, sum(used) / greatest(sum(rows), 1) as used_share\nfrom {from}"
+        )),
+        query: Query::by(
+            &["source"],
+            format!(
+                "select source, rows, used, used / greatest(rows, 1) as used_share, filtered, quarantined, dropped, duplicates\nfrom {from}"
+            ),
+        ),
         rows: sources.iter().map(row).collect(),
     })
+}
+
+fn share(part: i64, all: i64, column: &'static str) -> Num {
+    let share = part as f64 / all.max(1) as f64;
+    Num::new(percent(share), share, column)
 }
 
 fn row(s: &SourceRow) -> Row {
@@ -91,15 +116,17 @@ fn row(s: &SourceRow) -> Row {
     Row {
         name: Name::new(&s.source),
         kind: s.kind.as_deref().map(printable).unwrap_or_default(),
-        rows: count(s.rows),
-        used: count(s.used),
-        used_share: percent(s.used as f64 / s.rows.max(1) as f64),
-        filtered: count(s.filtered),
-        quarantined: count(s.quarantined),
-        dropped: count(s.dropped),
-        duplicates: s
-            .duplicates
-            .map_or_else(|| crate::number::NONE.to_owned(), count),
+        key: sql::key(&s.source),
+        rows: Num::count(s.rows, "rows"),
+        used: Num::count(s.used, "used"),
+        used_share: share(s.used, s.rows, "used_share"),
+        filtered: Num::count(s.filtered, "filtered"),
+        quarantined: Num::count(s.quarantined, "quarantined"),
+        dropped: Num::count(s.dropped, "dropped"),
+        duplicates: s.duplicates.map_or_else(
+            || Num::opt(crate::number::NONE, None, "duplicates"),
+            |duplicates| Num::count(duplicates, "duplicates"),
+        ),
         parts: parts(s),
         adds_up: s.adds_up(),
         status: printable(status),

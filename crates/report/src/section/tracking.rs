@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use super::models::models_query;
 use super::{Build, Part, Section};
 use crate::ReportError;
 use crate::by_model::{ByModel, by_model};
@@ -9,12 +10,13 @@ use crate::chart::{Axis, Tick, place, trimmed};
 use crate::facts::Facts;
 use crate::number::{NONE, count, percent, plain};
 use crate::score::{Score, scores};
+use crate::sql::{Num, Query};
 
 pub(super) const SECTION: Section = Section {
     name: "tracking",
     title: "Week by week",
     template: include_str!("../../templates/sections/tracking.html"),
-    build: Build::Closing(build),
+    build: Build::Appendix(build),
 };
 
 /// Edges of the field of a drawing, in units of its sheet.
@@ -26,6 +28,7 @@ const BOTTOM: f64 = 196.0;
 #[derive(Serialize)]
 struct View {
     scores: Vec<ByModel<Model>>,
+    query: Query,
 }
 
 #[derive(Serialize)]
@@ -43,8 +46,8 @@ struct Model {
 #[derive(Serialize)]
 struct Line {
     week: u32,
-    actual: String,
-    predicted: String,
+    actual: Num,
+    predicted: Num,
     ratio: String,
 }
 
@@ -53,7 +56,10 @@ fn build(facts: &Facts<'_>) -> Result<Part, ReportError> {
     if shown.is_empty() {
         return Ok(Part::NotApplicable);
     }
-    Part::ready(View { scores: shown })
+    Part::ready(View {
+        scores: shown,
+        query: models_query(facts),
+    })
 }
 
 fn models<'a>(score: &Score<'a>) -> Vec<&'a str> {
@@ -95,12 +101,17 @@ fn model(score: &Score<'_>, name: &str) -> Option<Model> {
             .iter()
             .map(|&(week, actual, predicted)| Line {
                 week,
-                actual: count(actual.round() as i64),
-                predicted: count(predicted.round() as i64),
+                actual: number(week, actual, "actual"),
+                predicted: number(week, predicted, "predicted"),
                 ratio: ratio(actual, predicted).unwrap_or_else(|| NONE.to_owned()),
             })
             .collect(),
     })
+}
+
+fn number(week: u32, sum: f64, kind: &str) -> Num {
+    let name = format!("tracking_week_{week}_{kind}");
+    Num::new(count(sum.round() as i64), sum, "value").at(&name)
 }
 
 fn ratio(actual: f64, predicted: f64) -> Option<String> {

@@ -61,7 +61,10 @@ fn text_reaches_aa_in_both_themes() {
     pairs.extend(["h0", "h1", "h2", "h3"].map(|ground| ("h-ink".to_owned(), ground.to_owned())));
     pairs.extend(["h4", "h5"].map(|ground| ("h-ink-dark".to_owned(), ground.to_owned())));
     pairs.extend(
-        ["a1", "a2", "a3", "b1", "b2", "b3"].map(|ground| ("ink".to_owned(), ground.to_owned())),
+        [
+            "a1", "a2", "a3", "b1", "b2", "b3", "g1", "g2", "g3", "d1", "d2", "d3",
+        ]
+        .map(|ground| ("ink".to_owned(), ground.to_owned())),
     );
     pairs.extend((0..6).map(|i| (format!("s{i}-ink"), format!("s{i}"))));
     pairs.push(("soft".to_owned(), "h0".to_owned()));
@@ -79,6 +82,7 @@ fn bars_and_dots_stand_out_in_both_themes() {
         for mark in [
             "customers",
             "value",
+            "risk",
             "above",
             "below",
             "bad",

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use arrow::array::{ArrayRef, Date32Array, Float64Array, Int64Array, RecordBatch, StringArray};
 use chrono::NaiveDate;
 use tessera_report::{
-    FeatureMeta, GoalMeta, Options, ReportInput, ReportMeta, SchemeMeta, TargetMeta, render,
+    Before, FeatureMeta, GoalMeta, Options, ReportInput, ReportMeta, SchemeMeta, TargetMeta, render,
 };
 
 type Text = Option<&'static str>;
@@ -39,12 +39,13 @@ pub fn version(first: &'static str, second: &'static str) -> ReportInput {
         ("segments".to_owned(), vec![segments(first, second)]),
         ("profiles".to_owned(), vec![profiles(first, second)]),
         ("models".to_owned(), vec![models()]),
+        ("actions".to_owned(), vec![actions(second)]),
         ("sources".to_owned(), vec![sources()]),
         ("rejects".to_owned(), vec![rejects(first)]),
     ]);
     ReportInput {
         tables,
-        meta: meta(first, second),
+        ..ReportInput::new(meta(first, second))
     }
 }
 
@@ -53,6 +54,7 @@ fn meta(first: &str, second: &str) -> ReportMeta {
         name: name.into(),
         kind: kind.into(),
         scores: None,
+        by: Vec::new(),
         segments: segments.map(str::to_owned).to_vec(),
     };
     let feature = |name: &str, unit: &str, notes: &str| FeatureMeta {
@@ -60,6 +62,7 @@ fn meta(first: &str, second: &str) -> ReportMeta {
         unit: Some(unit.into()),
         base: Some("behavioural".into()),
         notes: Some(notes.into()),
+        ..FeatureMeta::default()
     };
     ReportMeta {
         version: Some(3),
@@ -139,6 +142,45 @@ fn segments(first: &'static str, second: &'static str) -> RecordBatch {
             texts([Some("R and F of 4 and 5"), None, None, None]),
         ),
     ])
+}
+
+fn actions(second: &'static str) -> RecordBatch {
+    let same = |text| texts([Some(text), Some(text)]);
+    batch(vec![
+        ("customer_id", texts([Some("c"), Some("d")])),
+        ("scheme", same("rfm")),
+        ("segment", same(second)),
+        ("playbook", texts([Some("call"), Some("win_back")])),
+        ("goal", same("one call")),
+        ("owner", same("crm-team")),
+        ("reason", texts([Some("R1 F1 M1"), Some("R1 F2 M1")])),
+        ("value_now", floats([Some(12.5), Some(40.0)])),
+        ("value_at_risk", floats([Some(30.0), Some(90.0)])),
+        ("priority", whole([1, 1])),
+    ])
+}
+
+/// The version before: `d` was in the first segment, `z` has left, `f` was not there yet.
+pub fn before(first: &'static str, second: &'static str) -> Before {
+    let mut input = version(first, second);
+    input.meta.version = Some(2);
+    input.meta.as_of = day(2026, 10, 31);
+    let columns = vec![
+        (
+            "customer_id",
+            texts(["a", "b", "c", "d", "e", "z"].map(Some)),
+        ),
+        (
+            "rfm",
+            texts([first, first, second, first, second, second].map(Some)),
+        ),
+        (
+            "churn_probability",
+            floats([0.1, 0.1, 0.4, 0.1, 0.4, 0.4].map(Some)),
+        ),
+    ];
+    input.tables = BTreeMap::from([("customers".to_owned(), vec![batch(columns)])]);
+    Before::Known(Box::new(input))
 }
 
 fn profiles(first: &'static str, second: &'static str) -> RecordBatch {
@@ -244,7 +286,7 @@ fn rejects(name: &'static str) -> RecordBatch {
 /// The HTML of one section, or of all sections of the schemes for `schemes`.
 pub fn section(input: &ReportInput, name: &str) -> String {
     let page = format!(
-        "{{% for list in [opening, closing] %}}{{% for b in list %}}{{% if b.name == '{name}' %}}{{{{ b.html }}}}\
+        "{{% for list in [front, middle, appendix] %}}{{% for b in list %}}{{% if b.name == '{name}' %}}{{{{ b.html }}}}\
          {{% endif %}}{{% endfor %}}{{% endfor %}}{{% for s in schemes %}}{{% for b in s.parts %}}\
          {{% if b.name == '{name}' %}}{{{{ b.html }}}}{{% endif %}}{{% endfor %}}{{% endfor %}}"
     );

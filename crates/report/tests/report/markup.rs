@@ -26,7 +26,7 @@ pub fn parse(html: &str) -> Result<Document, String> {
         let Some(tag) = rest.strip_prefix('<') else {
             let end = rest.find('<').unwrap_or(rest.len());
             let text = &rest[..end];
-            if text.contains('>') && open.last().is_none_or(|o| o != "style") {
+            if text.contains('>') && open.last().is_none_or(|o| o != "style" && o != "script") {
                 return Err(format!("stray > in {}", at(text)));
             }
             document.text.push_str(&entities(text)?);
@@ -50,8 +50,9 @@ pub fn parse(html: &str) -> Result<Document, String> {
             open.push(element.name.clone());
         }
         rest = after;
-        if element.name == "style" {
-            rest = &rest[rest.find("</style>").ok_or("style is not closed")?..];
+        if ["style", "script"].contains(&element.name.as_str()) {
+            let end = format!("</{}>", element.name);
+            rest = &rest[rest.find(&end).ok_or("style or script is not closed")?..];
         }
         document.elements.push(element);
     }

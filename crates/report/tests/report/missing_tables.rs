@@ -1,23 +1,18 @@
 //! A version of an older or newer program, or of a pipeline that computes little: what is missing is stated, not guessed.
 
-use std::collections::BTreeMap;
-
 use tessera_report::{Options, ReportError, ReportInput, ReportMeta, render, summary};
 
 use crate::{company, fixture, markup};
 
 #[test]
 fn without_tables_every_section_says_so() {
-    let input = ReportInput {
-        tables: BTreeMap::new(),
-        meta: ReportMeta::new("bare", fixture::day(2026, 11, 22)),
-    };
+    let input = ReportInput::new(ReportMeta::new("bare", fixture::day(2026, 11, 22)));
     let text = markup::parse(&render(&input, &Options::default()).unwrap())
         .unwrap()
         .text;
     for reason in [
         "Not computed: this version has no segments.",
-        "Not computed: the pipeline declares no [goal]",
+        "Goal is not declared",
         "Not computed: this version has no `models` table.",
         "Not computed: this version has no `sources` table.",
         "Not computed: this version has no `reject_rules` table.",

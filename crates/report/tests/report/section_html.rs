@@ -3,7 +3,9 @@
 use crate::fixture;
 
 fn section(name: &str) -> String {
-    fixture::section(&fixture::version("Champions", "At Risk"), name)
+    let mut input = fixture::version("Champions", "At Risk");
+    input.before = fixture::before("Champions", "At Risk");
+    fixture::section(&input, name)
 }
 
 macro_rules! shows {
@@ -16,5 +18,6 @@ macro_rules! shows {
 }
 
 shows!(
-    headline, goal, sizes, lifecycle, rfm_grid, profiles, sources, rejects, models, dictionary
+    headline, warnings, acting, moves, act_on, sizes, lifecycle, rfm_grid, cross, profiles, value,
+    spread, sources, rejects, models, dictionary
 );

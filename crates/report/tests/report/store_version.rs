@@ -62,10 +62,11 @@ fn a_published_version_renders_like_its_tables() {
     let store = Store::open_or_create(folder.path()).unwrap();
     let mut input = fixture::version("Champions", "At Risk");
     input.meta.version = Some(1);
+    input.tables.retain(|name, _| tables::find(name).is_some());
     publish(&store, &input, "one");
 
     let version = store.version(1).unwrap();
-    let read = from_version(&version).unwrap();
+    let read = from_version(&version, None).unwrap();
     assert_eq!(read.meta, input.meta);
     let customers = read.tables["customers"][0].schema();
     let columns: Vec<&str> = customers
@@ -75,12 +76,30 @@ fn a_published_version_renders_like_its_tables() {
         .collect();
     assert_eq!(
         columns,
-        ["as_of", "rfm", "rfm_score", "stage", "churn_probability"],
-        "the key is not read"
+        [
+            "as_of",
+            "customer_id",
+            "rfm",
+            "rfm_score",
+            "stage",
+            "churn_probability"
+        ]
     );
     let html = render(&read, &Options::default()).unwrap();
+    // Only of what was published the SQL can name files.
+    let folder_of_tables = version.folder_in_store();
+    assert_eq!(
+        read.files["segments"],
+        [format!("{folder_of_tables}/segments.parquet")]
+    );
+    assert!(html.contains(&folder_of_tables));
+    input.files = read.files.clone();
     assert_eq!(html, render(&input, &Options::default()).unwrap());
-    let again = from_version(&Store::open(folder.path()).unwrap().version(1).unwrap()).unwrap();
+    let again = from_version(
+        &Store::open(folder.path()).unwrap().version(1).unwrap(),
+        None,
+    )
+    .unwrap();
     assert_eq!(html, render(&again, &Options::default()).unwrap());
 }
 
@@ -88,15 +107,13 @@ fn a_published_version_renders_like_its_tables() {
 fn tables_of_scores_are_read_back() {
     let folder = tempfile::tempdir().unwrap();
     let store = Store::open_or_create(folder.path()).unwrap();
-    let mut input = ReportInput {
-        tables: Default::default(),
-        meta: ReportMeta::new("scored", fixture::day(2026, 11, 22)),
-    };
+    let mut input = ReportInput::new(ReportMeta::new("scored", fixture::day(2026, 11, 22)));
     input.meta.version = Some(1);
     scores::add(&mut input, "churn", "lowest log loss");
     publish(&store, &input, "scored");
-    let read = from_version(&store.version(1).unwrap()).unwrap();
+    let read = from_version(&store.version(1).unwrap(), None).unwrap();
     assert_eq!(read.tables.len(), 3);
+    input.files = read.files.clone();
     assert_eq!(
         render(&read, &Options::default()).unwrap(),
         render(&input, &Options::default()).unwrap()
@@ -118,7 +135,7 @@ fn a_version_without_tables_renders_too() {
         .unwrap();
     let published = staging.publish(serde_json::Value::Null).unwrap();
     let html = render(
-        &from_version(&published.version).unwrap(),
+        &from_version(&published.version, None).unwrap(),
         &Options::default(),
     )
     .unwrap();

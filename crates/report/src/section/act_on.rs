@@ -1,0 +1,209 @@
+//! The customers to act on first: those with the most value at risk among all that have a playbook. Keys that are names or
+//! addresses are hashed.
+
+use serde::Serialize;
+
+use super::acting::Doubt;
+use super::{Build, Part, Section};
+use crate::ReportError;
+use crate::column::Table;
+use crate::facts::Facts;
+use crate::key::{Key, hashed, is_personal, keys};
+use crate::number::{Measure, count};
+use crate::sql::{self, Num, Query};
+use crate::text::{Name, printable, shortened, words};
+
+pub(super) const SECTION: Section = Section {
+    name: "act_on",
+    title: "Whom to act on",
+    template: include_str!("../../templates/sections/act_on.html"),
+    build: Build::Front(build),
+};
+
+/// Longest reason and goal shown, in characters.
+const LONGEST_TEXT: usize = 160;
+
+#[derive(Serialize)]
+struct View {
+    rows: Vec<Row>,
+    customers: String,
+    has_risk: bool,
+    doubt_of: Doubt,
+    has_value: bool,
+    /// How to find a customer again, where keys are hashed.
+    find: Option<String>,
+    query: Query,
+}
+
+#[derive(Serialize)]
+struct Row {
+    key: String,
+    customer: String,
+    segment: Name,
+    playbook: String,
+    goal: Option<String>,
+    owner: Option<String>,
+    reason: String,
+    value: Num,
+    risk: Num,
+}
+
+/// The columns of `actions`.
+struct Actions<'a> {
+    keys: Vec<Option<Key<'a>>>,
+    segment: Vec<Option<&'a str>>,
+    playbook: Vec<Option<&'a str>>,
+    scheme: Vec<Option<&'a str>>,
+    goal: Vec<Option<&'a str>>,
+    owner: Vec<Option<&'a str>>,
+    reason: Vec<Option<&'a str>>,
+    value: Vec<Option<f64>>,
+    risk: Vec<Option<f64>>,
+}
+
+fn build(facts: &Facts<'_>) -> Result<Part, ReportError> {
+    if facts.on_first_page == 0 {
+        return Ok(Part::NotApplicable);
+    }
+    let Some(table) = Table::open(facts.input, "actions") else {
+        return Part::not_computed(
+            "this version has no `actions` table: no segment has a playbook",
+        );
+    };
+    let Some(key) = facts.meta.key.as_deref().filter(|key| table.has(key)) else {
+        return Part::not_computed("the `actions` table has no key");
+    };
+    let actions = Actions::read(table, key)?;
+    let first = actions.first(facts.on_first_page);
+    if first.is_empty() {
+        return Part::not_computed(
+            "no customer of a segment with a playbook has value at risk or value",
+        );
+    }
+    let personal = is_personal(key, &actions.keys);
+    let largest = |of: &[Option<f64>]| {
+        let known = first.iter().filter_map(|&i| of[i]);
+        known.map(f64::abs).fold(0.0, f64::max)
+    };
+    let (most_value, most_risk) = (largest(&actions.value), largest(&actions.risk));
+    let row = |&i: &usize| actions.row(facts, i, personal, most_value, most_risk);
+    Part::ready(View {
+        rows: first.iter().filter_map(row).collect(),
+        customers: count(first.len() as i64),
+        has_risk: most_risk > 0.0,
+        doubt_of: Doubt::of(facts),
+        has_value: most_value > 0.0,
+        find: personal.then(|| find(facts, key)),
+        query: query(facts, key, personal),
+    })
+}
+
+/// The key as the page shows it, in SQL.
+fn shown_key(key: &str, personal: bool) -> String {
+    let text = format!("cast({} as varchar)", sql::column(key));
+    match personal {
+        true => format!("left(sha256({text}), 12)"),
+        false => text,
+    }
+}
+
+fn find(facts: &Facts<'_>, key: &str) -> String {
+    format!(
+        "select {} from {} where {} = '…'",
+        sql::column(key),
+        facts.from("customers"),
+        shown_key(key, true)
+    )
+}
+
+fn query(facts: &Facts<'_>, key: &str, personal: bool) -> Query {
+    Query::by(
+        &["customer", "playbook"],
+        format!(
+            "select {} as customer, playbook, value_now, value_at_risk\nfrom {}\norder by value_at_risk desc nulls last, value_now desc nulls last, customer limit 200",
+            shown_key(key, personal),
+            facts.from("actions")
+        ),
+    )
+}
+
+impl<'a> Actions<'a> {
+    fn read(table: Table<'a>, key: &str) -> Result<Self, ReportError> {
+        Ok(Self {
+            keys: keys(table, key)?,
+            segment: table.text("segment")?,
+            playbook: table.text("playbook")?,
+            scheme: table.text("scheme")?,
+            goal: table.text("goal")?,
+            owner: table.text("owner")?,
+            reason: table.text("reason")?,
+            value: table.numbers("value_now")?,
+            risk: table.numbers("value_at_risk")?,
+        })
+    }
+
+    /// Rows of the customers with the most at risk, then with the most value, a customer once.
+    fn first(&self, most: usize) -> Vec<usize> {
+        let amount = |amount: Option<f64>| amount.unwrap_or(f64::NEG_INFINITY);
+        let mut rows: Vec<usize> = (0..self.keys.len())
+            .filter(|&i| {
+                self.keys[i].is_some() && self.risk[i].or(self.value[i]).is_some_and(|v| v > 0.0)
+            })
+            .collect();
+        rows.sort_by(|&a, &b| {
+            let by_risk = amount(self.risk[b]).total_cmp(&amount(self.risk[a]));
+            let by_value = || amount(self.value[b]).total_cmp(&amount(self.value[a]));
+            by_risk
+                .then_with(by_value)
+                .then_with(|| self.keys[a].cmp(&self.keys[b]))
+        });
+        let mut seen = std::collections::BTreeSet::new();
+        rows.retain(|&i| seen.len() < most && seen.insert(self.keys[i]));
+        rows
+    }
+
+    fn row(
+        &self,
+        facts: &Facts<'_>,
+        i: usize,
+        personal: bool,
+        most_value: f64,
+        most_risk: f64,
+    ) -> Option<Row> {
+        let key = self.keys[i]?;
+        let customer = match personal {
+            true => hashed(key),
+            false => key.text(),
+        };
+        let text = |text: Option<&str>| text.map(|text| shortened(&printable(text), LONGEST_TEXT));
+        let money = |value: Option<f64>, most: f64, column: &'static str| {
+            Num::opt(
+                Measure::Money.show_beside(value, most, facts.meta),
+                value,
+                column,
+            )
+        };
+        let several = facts.schemes.iter().flatten().count() > 1;
+        let scheme = self.scheme[i].filter(|scheme| {
+            several
+                && facts
+                    .action_scheme()
+                    .is_some_and(|action| action.name != **scheme)
+        });
+        let segment = self.segment[i].unwrap_or_default();
+        Some(Row {
+            key: sql::key(&customer),
+            customer: shortened(&printable(&customer), 40),
+            segment: Name::new(&match scheme {
+                Some(scheme) => format!("{segment} ({})", words(scheme)),
+                None => segment.to_owned(),
+            }),
+            playbook: sql::key(self.playbook[i].unwrap_or_default()),
+            goal: text(self.goal[i]),
+            owner: text(self.owner[i]),
+            reason: text(self.reason[i]).unwrap_or_default(),
+            value: money(self.value[i], most_value, "value_now"),
+            risk: money(self.risk[i], most_risk, "value_at_risk"),
+        })
+    }
+}

@@ -1,0 +1,264 @@
+//! Where the money is: how unequally customers share it, and which segments combine value with risk.
+
+use serde::Serialize;
+
+use super::acting::segments_query;
+use super::{Build, Part, Section};
+use crate::ReportError;
+use crate::chart::{Axis, Tick, place, trimmed};
+use crate::facts::{Facts, Scheme};
+use crate::number::{Measure, plain};
+use crate::sql::{self, Num, Query};
+use crate::text::{Name, title, words};
+
+pub(super) const SECTION: Section = Section {
+    name: "value",
+    title: "Value",
+    template: include_str!("../../templates/sections/value.html"),
+    build: Build::Middle(build),
+};
+
+/// Edges of the field of a drawing, in units of its sheet.
+const LEFT: f64 = 52.0;
+const RIGHT: f64 = 408.0;
+const TOP: f64 = 14.0;
+const BOTTOM: f64 = 216.0;
+
+/// Radius of the dot of all customers.
+const LARGEST_DOT: f64 = 22.0;
+const SMALLEST_DOT: f64 = 3.0;
+
+/// Points of the curve.
+const POINTS: usize = 100;
+
+/// The shares of customers, in percent, whose share of the value is written.
+const WRITTEN: [usize; 5] = [1, 5, 10, 20, 50];
+
+#[derive(Serialize)]
+struct View {
+    value: String,
+    lorenz: Option<Lorenz>,
+    scatter: Option<Scatter>,
+}
+
+#[derive(Serialize)]
+struct Lorenz {
+    /// The curve as points of a line.
+    curve: String,
+    ticks: Vec<Tick>,
+    up: Vec<Tick>,
+    rows: Vec<Top>,
+    query: Query,
+}
+
+/// What the first so many percent of customers hold.
+#[derive(Serialize)]
+struct Top {
+    percent: usize,
+    share: Num,
+}
+
+#[derive(Serialize)]
+struct Scatter {
+    scheme: String,
+    kpi: String,
+    across: Vec<Tick>,
+    up: Vec<Tick>,
+    dots: Vec<Dot>,
+    /// Place of the target across.
+    target: Option<String>,
+    rows: Vec<Line>,
+    query: Query,
+}
+
+#[derive(Serialize)]
+struct Dot {
+    x: String,
+    y: String,
+    r: String,
+    name: Name,
+    /// Whether the label stands to the left of the dot.
+    left: bool,
+    detail: String,
+    meets: Option<bool>,
+    #[serde(skip)]
+    at: (f64, f64),
+    /// Height of the label.
+    label: String,
+}
+
+#[derive(Serialize)]
+struct Line {
+    key: String,
+    name: Name,
+    value: Num,
+    kpi: Num,
+}
+
+fn build(facts: &Facts<'_>) -> Result<Part, ReportError> {
+    let lorenz = lorenz(facts)?;
+    let scatter = facts
+        .action_scheme()
+        .and_then(|scheme| scatter(facts, scheme));
+    if lorenz.is_none() && scatter.is_none() {
+        return Ok(Part::NotApplicable);
+    }
+    Part::ready(View {
+        value: facts
+            .meta
+            .value
+            .as_deref()
+            .map_or_else(|| "value".to_owned(), words),
+        lorenz,
+        scatter,
+    })
+}
+
+/// Values above nothing, the highest first; customers without a value hold none.
+fn lorenz(facts: &Facts<'_>) -> Result<Option<Lorenz>, ReportError> {
+    let (Some(people), Some(column)) = (facts.people(), facts.value_column()) else {
+        return Ok(None);
+    };
+    let mut values: Vec<f64> = people
+        .numbers(column)?
+        .into_iter()
+        .map(|value| value.unwrap_or(0.0).max(0.0))
+        .collect();
+    values.sort_by(|a, b| b.total_cmp(a));
+    let all: f64 = values.iter().sum();
+    if all <= 0.0 {
+        return Ok(None);
+    }
+    let mut held = Vec::with_capacity(POINTS + 1);
+    let (mut sum, mut taken) = (0.0, 0);
+    for point in 0..=POINTS {
+        let until = (values.len() * point).div_ceil(POINTS);
+        sum += values[taken..until].iter().sum::<f64>();
+        taken = until;
+        held.push(sum / all);
+    }
+    let (across, up) = (Axis::new(1.0, LEFT, RIGHT), Axis::new(1.0, BOTTOM, TOP));
+    let curve = held.iter().enumerate().map(|(point, held)| {
+        let x = across.at(point as f64 / POINTS as f64);
+        format!("{},{}", place(x), place(up.at(*held)))
+    });
+    let mark = |share: f64| format!("{}%", trimmed(plain(share * 100.0)));
+    let name = sql::column(column);
+    let rows = WRITTEN.map(|percent| Top {
+        percent,
+        share: Num::new(
+            crate::number::percent(held[percent]),
+            held[percent],
+            "share",
+        ),
+    });
+    Ok(Some(Lorenz {
+        curve: curve.collect::<Vec<_>>().join(" "),
+        ticks: across.ticks(mark),
+        up: up.ticks(mark),
+        rows: rows.into_iter().collect(),
+        query: Query::by(
+            &["top"],
+            format!(
+                "with v as (select greatest(coalesce({name}, 0), 0) as v from {}),\n  \
+                 ranked as (select v, row_number() over (order by v desc) as i, count(*) over () as n, sum(v) over () as everything from v)\n\
+                 select top, sum(v) filter (i <= ceil(n * top / 100)) / any_value(everything) as share\n\
+                 from ranked, unnest([1, 5, 10, 20, 50]) as t(top) group by top",
+                facts.from("customers")
+            ),
+        ),
+    }))
+}
+
+/// Segments by their mean KPI, across, and their value, up; the area of a dot says how many customers.
+fn scatter(facts: &Facts<'_>, scheme: &Scheme) -> Option<Scatter> {
+    let kpi = facts.kpi.as_ref().filter(|kpi| !kpi.is_base_rate)?;
+    let known: Vec<_> = scheme
+        .segments
+        .iter()
+        .filter_map(|s| Some((s, s.kpi?, s.value?)))
+        .filter(|(_, kpi, value)| *kpi >= 0.0 && *value >= 0.0)
+        .collect();
+    if known.len() < 2 {
+        return None;
+    }
+    let largest = |of: &dyn Fn(&(&crate::record::SegmentRow, f64, f64)) -> f64| {
+        known.iter().map(of).fold(0.0, f64::max)
+    };
+    let limit = kpi.target.map(crate::TargetMeta::limit);
+    let across = Axis::new(largest(&|s| s.1).max(limit.unwrap_or(0.0)), LEFT, RIGHT);
+    let up = Axis::new(largest(&|s| s.2), BOTTOM, TOP);
+    let dot = |&(s, mean, value): &(&crate::record::SegmentRow, f64, f64)| {
+        let x = across.at(mean);
+        Dot {
+            x: place(x),
+            y: place(up.at(value)),
+            r: place((LARGEST_DOT * scheme.share(s).max(0.0).sqrt()).max(SMALLEST_DOT)),
+            name: Name::new(&s.name),
+            left: x > (LEFT + RIGHT) / 2.0,
+            at: (x, up.at(value)),
+            label: String::new(),
+            detail: format!(
+                "{}: {}, {}",
+                Name::new(&s.name).shown,
+                facts.value_short(value),
+                kpi.measure.show(mean, facts.meta)
+            ),
+            meets: kpi.met(Some(mean)),
+        }
+    };
+    let mut dots: Vec<Dot> = known.iter().map(dot).collect();
+    keep_apart(&mut dots);
+    let row = |&(s, mean, value): &(&crate::record::SegmentRow, f64, f64)| Line {
+        key: sql::key(&s.name),
+        name: Name::new(&s.name),
+        value: Num::new(facts.value_short(value), value, "value"),
+        kpi: Num::new(kpi.measure.show(mean, facts.meta), mean, "kpi"),
+    };
+    let mark = |value: f64| match kpi.measure {
+        Measure::Percent => format!("{}%", trimmed(plain(value * 100.0))),
+        _ => trimmed(plain(value)),
+    };
+    Some(Scatter {
+        scheme: title(&scheme.name),
+        kpi: words(&kpi.name),
+        across: across.ticks(mark),
+        up: up.ticks(|value| facts.value_short(value).replace(".00", "")),
+        dots,
+        target: limit
+            .filter(|limit| *limit >= 0.0)
+            .map(|limit| place(across.at(limit))),
+        rows: known.iter().map(row).collect(),
+        query: segments_query(facts, scheme),
+    })
+}
+
+/// Gives labels heights at which none lies on another, the lowest first.
+fn keep_apart(dots: &mut [Dot]) {
+    const LINE: f64 = 12.0;
+    const LETTER: f64 = 6.0;
+    let mut order: Vec<usize> = (0..dots.len()).collect();
+    order.sort_by(|&a, &b| dots[b].at.1.total_cmp(&dots[a].at.1));
+    let mut placed: Vec<(f64, f64, f64)> = Vec::new();
+    for i in order {
+        let dot = &dots[i];
+        let width = LETTER * dot.name.shown.chars().count() as f64;
+        let from = match dot.left {
+            true => dot.at.0 - 10.0 - width,
+            false => dot.at.0 + 10.0,
+        };
+        let mut height = dot.at.1 - 6.0;
+        // Each round leaves at least one label behind, so that this ends.
+        for _ in 0..placed.len() {
+            let lies_on = |other: &&(f64, f64, f64)| {
+                (other.2 - height).abs() < LINE && from < other.1 && other.0 < from + width
+            };
+            let Some(other) = placed.iter().find(lies_on) else {
+                break;
+            };
+            height = other.2 - LINE;
+        }
+        placed.push((from, from + width, height));
+        dots[i].label = place(height);
+    }
+}

@@ -1,0 +1,152 @@
+//! What a reader must know before relying on the page: scores that are flagged, sources in trouble, what is not declared.
+
+use serde::Serialize;
+
+use super::{Build, Part, Section};
+use crate::ReportError;
+use crate::doubt::{doubt, first_clause};
+use crate::facts::Facts;
+use crate::input::Before;
+use crate::number::{count, counted, percent};
+use crate::record::{QualityStatus, SourceRow};
+use crate::text::{Name, printable, words};
+
+pub(super) const SECTION: Section = Section {
+    name: "warnings",
+    title: "Warnings",
+    template: include_str!("../../templates/sections/warnings.html"),
+    build: Build::Front(build),
+};
+
+/// Warnings on the first page; the rest is counted.
+const MOST: usize = 5;
+/// Share of a source's rows that is rejected without a warning.
+const USUAL_REJECTS: f64 = 0.01;
+
+#[derive(Serialize)]
+struct View {
+    warnings: Vec<Warning>,
+    left_out: Option<String>,
+}
+
+#[derive(Serialize)]
+struct Warning {
+    about: Name,
+    text: String,
+    /// Anchor of the section that tells more.
+    more: Option<&'static str>,
+}
+
+fn build(facts: &Facts<'_>) -> Result<Part, ReportError> {
+    let mut warnings = scores(facts);
+    warnings.extend(goal(facts));
+    warnings.extend(value(facts));
+    warnings.extend(sources(facts));
+    warnings.extend(schemes(facts));
+    if let Before::Gone(reason) = &facts.input.before {
+        warnings.push(Warning {
+            about: Name::new("The version before"),
+            text: format!(
+                "cannot be read, so that nothing is compared: {}",
+                printable(reason)
+            ),
+            more: None,
+        });
+    }
+    if warnings.is_empty() {
+        return Ok(Part::NotApplicable);
+    }
+    let hidden = warnings.len().saturating_sub(MOST);
+    warnings.truncate(MOST);
+    Part::ready(View {
+        warnings,
+        left_out: (hidden > 0).then(|| {
+            format!(
+                "{} in the appendix.",
+                counted(hidden as i64, "more warning is", "more warnings are")
+            )
+        }),
+    })
+}
+
+/// Scores in doubt.
+fn scores(facts: &Facts<'_>) -> Vec<Warning> {
+    let warning = |score: &crate::score::Score<'_>| {
+        let found = doubt(facts, score)?;
+        Some(Warning {
+            about: Name::new(&format!("Score {}", words(score.name))),
+            text: format!("is {}: {}", found.short, found.why),
+            more: Some("scores"),
+        })
+    };
+    crate::score::scores(facts)
+        .iter()
+        .filter_map(warning)
+        .collect()
+}
+
+fn goal(facts: &Facts<'_>) -> Option<Warning> {
+    facts.kpi.is_none().then(|| Warning {
+        about: Name::new("Goal"),
+        text: "is not declared, so that segments have nothing to be judged by: write [goal] with a `kpi`".to_owned(),
+        more: None,
+    })
+}
+
+fn value(facts: &Facts<'_>) -> Option<Warning> {
+    let name = facts.meta.value.as_deref()?;
+    (!name.starts_with("value_")).then(|| Warning {
+        about: Name::new("Value"),
+        text: format!(
+            "is {}, since the pipeline declares no [value]: write what customers pay or spend now as `now`, and what they will as `future`",
+            words(name)
+        ),
+        more: None,
+    })
+}
+
+fn sources(facts: &Facts<'_>) -> Vec<Warning> {
+    let warning = |source: &SourceRow| {
+        let rejected = source.quarantined + source.dropped;
+        let share = rejected as f64 / source.rows.max(1) as f64;
+        let text = match source.status.as_deref() {
+            _ if !source.adds_up() => {
+                "does not add up: its rows and their outcomes differ".to_owned()
+            }
+            // Where no freshness is declared, nothing is known to be wrong.
+            Some(status) if !matches!(status, "ok" | "unjudged") => printable(status),
+            _ if share > USUAL_REJECTS => {
+                format!("lost {} rows ({})", count(rejected), percent(share))
+            }
+            _ => return None,
+        };
+        Some(Warning {
+            about: Name::new(&format!("Source {}", source.source)),
+            text,
+            more: Some("sources"),
+        })
+    };
+    facts.sources.iter().flatten().filter_map(warning).collect()
+}
+
+/// Flagged criteria of schemes, counted.
+fn schemes(facts: &Facts<'_>) -> Vec<Warning> {
+    let warning = |scheme: &crate::facts::Scheme| {
+        let rows = facts.quality.iter().flatten();
+        let flagged: Vec<_> = rows
+            .filter(|row| row.scheme == scheme.name && row.status == QualityStatus::Flagged)
+            .collect();
+        let first = flagged.first()?;
+        let reason = first.reason.as_deref().unwrap_or(&first.metric);
+        Some(Warning {
+            about: Name::new(&format!("Scheme {}", words(&scheme.name))),
+            text: format!(
+                "{} flagged: {}",
+                counted(flagged.len() as i64, "criterion is", "criteria are"),
+                first_clause(reason)
+            ),
+            more: None,
+        })
+    };
+    facts.schemes.iter().flatten().filter_map(warning).collect()
+}
