@@ -41,6 +41,8 @@ fn heading(facts: &Facts<'_>) -> String {
     ];
     parts.extend(meta.version.map(|v| format!("version {v}")));
     parts.extend(facts.customers.map(|n| counted(n, "customer", "customers")));
+    let closed = facts.input.closed;
+    parts.extend(closed.map(|n| counted(n, "closed account", "closed accounts")));
     let mut out = format!("{}\n", parts.join(" · "));
     if let Some(kpi) = &facts.kpi {
         let mean = kpi.measure.show_opt(kpi.overall, meta);
