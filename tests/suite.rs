@@ -113,5 +113,7 @@ mod threads;
 mod untimed;
 #[path = "suite/value.rs"]
 mod value;
+#[path = "suite/versions.rs"]
+mod versions;
 #[path = "suite/zones.rs"]
 mod zones;

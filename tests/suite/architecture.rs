@@ -14,14 +14,15 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("features", &["expr", "spec"]),
     ("model", &["spec"]),
     ("segments", &["model", "expr", "spec"]),
+    ("history", &[]),
     ("snapshot", &[]),
     ("report", &["snapshot", "spec"]),
     ("demo", &[]),
     (
         "pipeline",
         &[
-            "ingest", "features", "engine", "model", "segments", "snapshot", "report", "expr",
-            "spec",
+            "ingest", "features", "engine", "model", "segments", "history", "snapshot", "report",
+            "expr", "spec",
         ],
     ),
     ("cli", &["pipeline", "snapshot", "spec", "demo"]),

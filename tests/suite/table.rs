@@ -41,6 +41,15 @@ impl Table {
         })
     }
 
+    /// Days as `YYYY-MM-DD`.
+    pub(crate) fn days(&self, name: &str) -> Vec<Option<String>> {
+        self.column(name, |column| {
+            let texts = arrow::compute::cast(column, &arrow::datatypes::DataType::Utf8).unwrap();
+            let texts = texts.as_string::<i32>().iter();
+            texts.map(|text| text.map(str::to_owned)).collect()
+        })
+    }
+
     /// A numeric column, whatever its width.
     pub(crate) fn numbers(&self, name: &str) -> Vec<Option<f64>> {
         self.column(name, |column| {

@@ -105,6 +105,7 @@ pub(crate) struct Base {
 }
 
 /// Accounts that are closed.
+#[derive(Clone)]
 pub(crate) struct Closed {
     rows: RecordBatch,
     /// Of every customer, in the order of keys.

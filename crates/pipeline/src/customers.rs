@@ -17,6 +17,7 @@ use tessera_spec::pipeline::{Scheme, SchemeKind, Score};
 
 use crate::base::Closed;
 use crate::error::PipelineError;
+use crate::history::History;
 use crate::prepare::Prepared;
 
 /// Beginning of the names of columns that say where a rule is true.
@@ -126,8 +127,9 @@ impl Assigned {
         seed: u64,
         ruled: Option<&Ruled>,
         frozen_edges: Option<&FrozenEdges>,
+        history: &mut History,
     ) -> Result<(), PipelineError> {
-        let assignment = tessera_segments::assign(
+        let mut assignment = tessera_segments::assign(
             scheme,
             &self.customers,
             &Extra {
@@ -136,9 +138,11 @@ impl Assigned {
                 rule_reasons: ruled.map(|ruled| &ruled.reasons),
                 named_features: &self.named_features,
                 frozen_edges,
+                identity: Some(&*history),
                 ..Extra::default()
             },
         )?;
+        history.settle(scheme, &mut assignment);
         for warning in &assignment.warnings {
             tracing::warn!(
                 scheme = scheme.name.value,

@@ -3,6 +3,7 @@
 use std::io::ErrorKind;
 
 use tessera_engine::EngineError;
+use tessera_history::HistoryError;
 use tessera_ingest::IngestError;
 use tessera_report::ReportError;
 use tessera_segments::SegmentError;
@@ -110,6 +111,9 @@ pub enum PipelineError {
     /// Customers could not be assigned.
     #[error(transparent)]
     Segments(#[from] SegmentError),
+    /// Tables of the previous version are not as they are published, or those of the history cannot be made.
+    #[error(transparent)]
+    History(#[from] HistoryError),
     /// The store refused or failed.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -200,6 +204,8 @@ impl PipelineError {
             }
             Self::Segments(_) => 3,
             Self::Store(error) => error.exit_code(),
+            Self::History(HistoryError::Column { .. } | HistoryError::Unsorted) => 4,
+            Self::History(HistoryError::Table { .. }) => 1,
             Self::Report(_) => 4,
             Self::Engine(EngineError::Interrupted) | Self::Interrupted => 130,
             Self::Engine(_) | Self::Arrow(_) => 1,

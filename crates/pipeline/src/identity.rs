@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use tessera_snapshot::RunIdentity;
 
+use crate::history;
 use crate::prepare::Prepared;
 use crate::publish;
 
@@ -29,13 +30,30 @@ pub(crate) fn identity(prepared: &Prepared) -> RunIdentity {
     RunIdentity {
         run_key: hash.iter().map(|byte| format!("{byte:02x}")).collect(),
         as_of: prepared.as_of,
-        program: format!(
-            "tessera {}, sources {SOURCES_SHA256}",
-            env!("CARGO_PKG_VERSION")
-        ),
-        pipeline: serde_json::to_value(publish::meta(prepared)).unwrap_or(Value::Null),
+        program: program(),
+        pipeline: pipeline(prepared),
         inputs,
     }
+}
+
+/// Name of the program, its version, and what its sources are known by.
+pub(crate) fn program() -> String {
+    format!(
+        "tessera {}, sources {SOURCES_SHA256}",
+        env!("CARGO_PKG_VERSION")
+    )
+}
+
+/// What a report and the next version need to know of the pipeline.
+fn pipeline(prepared: &Prepared) -> Value {
+    let mut meta = serde_json::to_value(publish::meta(prepared)).unwrap_or(Value::Null);
+    if let Some(meta) = meta.as_object_mut() {
+        meta.insert(
+            history::DEFINITIONS.to_owned(),
+            history::definitions(prepared),
+        );
+    }
+    meta
 }
 
 /// The files of every source, by its name.

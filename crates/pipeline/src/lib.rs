@@ -4,7 +4,7 @@
 //! [`Published`] (the version that came of it), [`PipelineError`] (with its exit code).
 //!
 //! Where to look: `prepare` checks everything before a row is read, `stage` lists the steps, `run` walks them, `table` computes
-//! the features at any date, `scores` what models predict, `labels` which texts columns can have, `identity` is what makes two runs the same, `publish` makes tables,
+//! the features at any date, `scores` what models predict, `labels` which texts columns can have, `identity` is what makes two runs the same, `history` what a run takes from the version before it, `publish` makes tables,
 //! version and report, `work` holds the files of a run outside the store, `monitor` tells those who watch a run.
 
 mod base;
@@ -12,6 +12,7 @@ mod check;
 mod customers;
 mod error;
 mod frozen;
+mod history;
 mod identity;
 mod labels;
 mod memory;

@@ -19,6 +19,7 @@ use tessera_spec::pipeline::{Playbook, SchemeKind, Target, VALUE_COLUMNS};
 
 use crate::customers::Assigned;
 use crate::error::PipelineError;
+use crate::history::Told;
 use crate::labels;
 use crate::prepare::Prepared;
 use crate::scores::{Scored, backtest_table, calibration_table, quality_table};
@@ -359,6 +360,7 @@ pub(crate) struct Tables {
     as_of: i32,
     customers: RecordBatch,
     assigned: Assigned,
+    told: Told,
     segments: RecordBatch,
     profiles: RecordBatch,
     models: RecordBatch,
@@ -380,6 +382,7 @@ impl Tables {
     pub(crate) fn new(
         prepared: &Prepared,
         assigned: Assigned,
+        told: Told,
         outcomes: &[SourceOutcome],
         rejects: Vec<RejectRow>,
         scored: Vec<(String, Scored)>,
@@ -452,6 +455,7 @@ impl Tables {
                 })
                 .collect(),
             assigned,
+            told,
         })
     }
 
@@ -497,12 +501,16 @@ pub(crate) fn publish(
         staging.replace(damaged);
     }
     staging.stop_at(gate);
+    staging.follow(tables.told.follows);
     for (name, batch) in [
         ("customers", &tables.customers),
+        ("migrations", &tables.told.migrations),
         ("models", &tables.models),
         ("profiles", &tables.profiles),
         ("quality", &tables.quality),
         ("reject_rules", &tables.reject_rules),
+        ("segment_events", &tables.told.events),
+        ("segment_ledger", &tables.told.ledger),
         ("segments", &tables.segments),
         ("sources", &tables.sources),
     ] {
@@ -528,6 +536,7 @@ pub(crate) fn publish(
         tables.as_of,
         tables.assigned.customers(),
         tables.assigned.assignments(),
+        &tables.told.stays,
     )?;
     let schema = memberships.schema().clone();
     let failed = |error: tessera_segments::SegmentError| StoreError::BadTable {

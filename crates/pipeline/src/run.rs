@@ -9,11 +9,12 @@ use chrono::NaiveDate;
 use tessera_engine::{Engine, Materialized, PolarsEngine};
 use tessera_expr::rel::{Rel, Sample};
 use tessera_model::interrupt::{self, Interrupt};
-use tessera_snapshot::Gate;
+use tessera_snapshot::{Gate, Replaced, RunIdentity, Store, StoreError};
 
-use crate::base::Base;
+use crate::base::{Base, Closed};
 use crate::customers::Assigned;
 use crate::error::PipelineError;
+use crate::history::History;
 use crate::identity;
 use crate::memory::Memory;
 use crate::prepare::Prepared;
@@ -90,11 +91,16 @@ pub fn run(
     drop(past);
     let scored_table = value::add(prepared, &scored_table, &job.engine, work.path())?;
     let Base { active, closed } = Base::part(prepared, scored_table)?;
-    let assigned = job.assign(&active, work.path())?.beside(closed);
-    drop(active);
     let outcomes: Vec<SourceOutcome> = passes.into_iter().map(|pass| pass.outcome).collect();
-    let tables = job.profile(assigned, &outcomes, rejects, scored)?;
-    let published = job.publish(&store, &identity, tables, replaces)?;
+    let found = Found {
+        active,
+        closed,
+        outcomes,
+        rejects,
+        scored,
+    };
+    let published =
+        job.after_previous(&store, &identity, &found, replaces.as_ref(), work.path())?;
     for source in &prepared.pipeline.sources {
         disclosure.forget(&source.name.value);
     }
@@ -106,6 +112,18 @@ type Past = BTreeMap<NaiveDate, RecordBatch>;
 
 /// The earlier dates of which only a part of the customers was read.
 type Samples = BTreeMap<NaiveDate, Sample>;
+
+/// What a run found before it looked at the previous version.
+struct Found {
+    active: RecordBatch,
+    closed: Option<Closed>,
+    outcomes: Vec<SourceOutcome>,
+    rejects: Vec<RejectRow>,
+    scored: Vec<(String, Scored)>,
+}
+
+/// How often a run compares itself again with the version before its day, where others publish one meanwhile.
+const COMPARISONS: u32 = 10;
 
 /// A pass that was run.
 struct PassDone {
@@ -349,9 +367,47 @@ impl Job<'_> {
         Ok((table, all))
     }
 
-    fn assign(&mut self, features: &RecordBatch, work: &Path) -> Result<Assigned, PipelineError> {
+    /// Everything that depends on the version before this day. Where another run publishes one meanwhile, it is done again.
+    fn after_previous(
+        &mut self,
+        store: &Store,
+        identity: &RunIdentity,
+        found: &Found,
+        replaces: Option<&Replaced>,
+        work: &Path,
+    ) -> Result<Published, PipelineError> {
+        let first = self.next;
+        let mut comparisons = 1;
+        loop {
+            let assigned = Assigned::new(self.prepared, &found.active)?;
+            let mut history = History::new(self.prepared, store, assigned.customers())?;
+            let assigned = self
+                .assign(assigned, &found.active, &mut history, work)?
+                .beside(found.closed.clone());
+            let tables = self.profile(assigned, history, found)?;
+            match self.publish(store, identity, tables, replaces.cloned()) {
+                Err(PipelineError::Store(StoreError::Overtaken { now, .. }))
+                    if comparisons < COMPARISONS =>
+                {
+                    tracing::info!(
+                        "version {now} was published meanwhile and now comes before this day: compared again"
+                    );
+                    comparisons += 1;
+                    self.next = first;
+                }
+                done => return done,
+            }
+        }
+    }
+
+    fn assign(
+        &mut self,
+        mut assigned: Assigned,
+        features: &RecordBatch,
+        history: &mut History,
+        work: &Path,
+    ) -> Result<Assigned, PipelineError> {
         let prepared = self.prepared;
-        let mut assigned = Assigned::new(prepared, features)?;
         for scheme in &prepared.pipeline.schemes {
             assigned = self.stage(|job| {
                 job.memory
@@ -368,6 +424,7 @@ impl Job<'_> {
                     prepared.pipeline.seed,
                     matches.as_ref(),
                     prepared.frozen.get(&scheme.name.value),
+                    history,
                 )?;
                 let rows = assigned.len() as u64;
                 Ok((
@@ -386,9 +443,8 @@ impl Job<'_> {
     fn profile(
         &mut self,
         assigned: Assigned,
-        outcomes: &[SourceOutcome],
-        rejects: Vec<RejectRow>,
-        scored: Vec<(String, Scored)>,
+        history: History,
+        found: &Found,
     ) -> Result<publish::Tables, PipelineError> {
         let prepared = self.prepared;
         self.stage(|_| {
@@ -396,7 +452,10 @@ impl Job<'_> {
                 tracing::warn!("{warning}");
             }
             let rows_in = assigned.len() as u64;
-            let tables = publish::Tables::new(prepared, assigned, outcomes, rejects, scored)?;
+            let told = history.tell(prepared, assigned.customers(), assigned.assignments())?;
+            let (rejects, scored) = (found.rejects.clone(), found.scored.clone());
+            let tables =
+                publish::Tables::new(prepared, assigned, told, &found.outcomes, rejects, scored)?;
             let rows_out = tables.profile_rows();
             Ok((
                 tables,
@@ -411,10 +470,10 @@ impl Job<'_> {
 
     fn publish(
         &mut self,
-        store: &tessera_snapshot::Store,
-        identity: &tessera_snapshot::RunIdentity,
+        store: &Store,
+        identity: &RunIdentity,
         tables: publish::Tables,
-        replaces: Option<tessera_snapshot::Replaced>,
+        replaces: Option<Replaced>,
     ) -> Result<Published, PipelineError> {
         let mut published = self.stage(|job| {
             let rows_in = tables.rows();

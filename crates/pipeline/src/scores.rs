@@ -106,7 +106,7 @@ pub(crate) struct Given<'a> {
 }
 
 /// A score of all customers.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(crate) struct Scored {
     /// The columns of [`Score::columns`], by name; those left out are null.
     pub(crate) columns: BTreeMap<String, ArrayRef>,

@@ -2,8 +2,8 @@
 
 use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
 use arrow::datatypes::{
-    DataType, Float32Type, Float64Type, Int32Type, Int64Type, TimeUnit, TimestampMicrosecondType,
-    UInt64Type,
+    DataType, Decimal128Type, Float32Type, Float64Type, Int32Type, Int64Type, TimeUnit,
+    TimestampMicrosecondType, UInt64Type,
 };
 
 use crate::{ReportError, ReportInput};
@@ -138,6 +138,11 @@ impl<'a> Table<'a> {
                         .iter()
                         .map(|v| v.map(f64::from)),
                 ),
+                DataType::Decimal128(_, scale) => {
+                    let unit = 10_f64.powi(i32::from(*scale));
+                    let decimals = array.as_primitive::<Decimal128Type>();
+                    out.extend(decimals.iter().map(|v| v.map(|v| v as f64 / unit)));
+                }
                 _ => return None,
             }
             Some(())

@@ -153,7 +153,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     timed("summaries", start);
     let start = Instant::now();
     let mut rows = 0;
-    for batch in memberships(20_000, &customers, &assignments)? {
+    for batch in memberships(20_000, &customers, &assignments, &[])? {
         rows += batch?.num_rows();
     }
     timed("memberships", start);

@@ -5,10 +5,12 @@ use std::sync::Arc;
 
 use arrow::array::{ArrayRef, BooleanArray};
 use tessera_model::cluster::{ClusterWarning, NamedFeature};
+use tessera_spec::pipeline::Scheme;
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::edges::FrozenEdges;
 use crate::error::SegmentError;
+use crate::fit::Fit;
 use crate::quality::Quality;
 use crate::rule_reasons::RuleReasons;
 use crate::rules_lint::RulesWarning;
@@ -35,6 +37,20 @@ pub struct Extra<'a> {
     pub named_features: &'a [NamedFeature],
     /// `rfm_grid` with frozen edges: those of an earlier version; without them this run computes its own.
     pub frozen_edges: Option<&'a FrozenEdges>,
+    /// `kmeans`: which clusters continue earlier ones; without it ids follow from names.
+    pub identity: Option<&'a dyn ClusterIdentity>,
+}
+
+/// Gives clusters the ids and names under which they are known.
+pub trait ClusterIdentity: fmt::Debug + Sync {
+    /// Id and name of each cluster. `cluster_of` is the cluster of every customer, in table order; `names` are what the clusters
+    /// would be called without a history.
+    fn clusters(
+        &self,
+        scheme: &Scheme,
+        cluster_of: &[u32],
+        names: Vec<String>,
+    ) -> Vec<(i64, String)>;
 }
 
 /// The segment of every customer under one scheme, with the reason.
@@ -60,6 +76,8 @@ pub struct Assignment {
     pub warnings: Vec<Warning>,
     /// Rows for the `quality` table.
     pub quality: Vec<Quality>,
+    /// What was learned from these customers.
+    pub fit: Fit,
 }
 
 /// One segment of a scheme.

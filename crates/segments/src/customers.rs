@@ -120,7 +120,7 @@ impl Customers {
     }
 
     /// Row of the customer at this place in the order of rising keys (bytes of a Utf8 key, value of an Int64 key).
-    pub(crate) fn row_by_key(&self, position: usize) -> usize {
+    pub fn row_by_key(&self, position: usize) -> usize {
         self.key_order
             .as_ref()
             .map_or(position, |order| order[position] as usize)

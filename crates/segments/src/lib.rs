@@ -16,6 +16,7 @@
 //! | which rules overlap, which decide no customer? | `rules_lint.rs` |
 //! | can a scheme be relied on? | `quality.rs`, `cluster_evidence.rs` |
 //! | how are frozen edges read back? | `edges.rs` |
+//! | what was learned from the customers, and how is it applied to others? | `fit.rs` |
 //! | what is published per segment? | `profiles.rs`, `summary.rs`, `tables.rs` |
 
 mod actions;
@@ -24,6 +25,7 @@ mod cluster_evidence;
 mod customers;
 mod edges;
 mod error;
+mod fit;
 mod grid;
 mod kinds;
 mod label_targets;
@@ -40,12 +42,13 @@ mod wording;
 
 pub use actions::{ActionBatches, actions, without_playbook};
 pub use assignment::{
-    AssignedBy, Assignment, Extra, ExtraColumn, Parameter, Reasons, SegmentInfo, Warning,
-    segment_id,
+    AssignedBy, Assignment, ClusterIdentity, Extra, ExtraColumn, Parameter, Reasons, SegmentInfo,
+    Warning, segment_id,
 };
 pub use customers::{ColumnKind, Customers, Labels, Numeric};
 pub use edges::FrozenEdges;
 pub use error::SegmentError;
+pub use fit::{Fit, Tiers};
 pub use grid::{CellMap, GridLint, lint};
 pub use kinds::{KINDS, Kind, NO_STAGE, NOT_SCORED, assign, inputs};
 pub use profiles::{LABEL_VALUES, OTHER_LABEL, Profile, profiles};
@@ -54,8 +57,8 @@ pub use rule_reasons::{RuleClauses, RuleReasons};
 pub use rules_lint::{RuleName, RulesLint, RulesWarning, repeated_rules};
 pub use summary::{SegmentSummary, summarise};
 pub use tables::{
-    MembershipBatches, customer_columns, memberships, model_rows, models_schema, models_table,
-    profiles_schema, profiles_table, segments_schema, segments_table,
+    MembershipBatches, Stay, customer_columns, memberships, model_rows, models_schema,
+    models_table, profiles_schema, profiles_table, segments_schema, segments_table,
 };
 pub use tessera_model::cluster::NamedFeature;
 pub use wording::write_number;

@@ -31,13 +31,31 @@ pub struct MembershipBatches<'a> {
     as_of: i32,
     customers: &'a Customers,
     /// By scheme name.
-    assignments: Vec<&'a Assignment>,
+    assignments: Vec<(&'a Assignment, Option<&'a Stay>)>,
     schema: SchemaRef,
     next: usize,
     ready: VecDeque<Result<RecordBatch, SegmentError>>,
 }
 
-/// The `memberships` table: as_of, key, scheme, segment_id, segment, reason, assigned_by; by key, then scheme.
+/// Since when customers are in their segments of a scheme, and where they were in the previous version; everything per customer
+/// is in table order.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Stay {
+    /// First day of the unbroken stay, in days since 1970-01-01.
+    pub entered_on: Vec<i32>,
+    /// Segments of the previous version: id and name.
+    pub segments_before: Vec<(i64, String)>,
+    /// Index into `segments_before`; none of them where the previous version did not have the customer.
+    pub before: Vec<u32>,
+    /// The causes of moves, in words.
+    pub causes: Vec<String>,
+    /// Index into `causes`; none of them for customers who did not move.
+    pub cause: Vec<u32>,
+}
+
+/// The `memberships` table: as_of, key, scheme, segment_id, segment, reason, assigned_by, entered_on, previous_segment_id,
+/// previous_segment, cause; by key, then scheme. `stays` are those of the assignments, in their order; without them these
+/// columns are null.
 ///
 /// # Errors
 /// An assignment of another number of customers than the table has.
@@ -45,10 +63,13 @@ pub fn memberships<'a>(
     as_of: i32,
     customers: &'a Customers,
     assignments: &'a [Assignment],
+    stays: &'a [Stay],
 ) -> Result<MembershipBatches<'a>, SegmentError> {
     check_lengths(customers, assignments)?;
-    let mut assignments: Vec<&Assignment> = assignments.iter().collect();
-    assignments.sort_by(|a, b| a.scheme.cmp(&b.scheme));
+    let stays = stays.iter().map(Some).chain(std::iter::repeat(None));
+    let mut assignments: Vec<(&Assignment, Option<&Stay>)> =
+        assignments.iter().zip(stays).collect();
+    assignments.sort_by(|a, b| a.0.scheme.cmp(&b.0.scheme));
     let schema = Schema::new(vec![
         Field::new("as_of", DataType::Date32, false),
         Field::new(
@@ -61,6 +82,10 @@ pub fn memberships<'a>(
         Field::new("segment", DataType::Utf8, false),
         Field::new("reason", DataType::Utf8, false),
         Field::new("assigned_by", DataType::Utf8, false),
+        Field::new("entered_on", DataType::Date32, true),
+        Field::new("previous_segment_id", DataType::Int64, true),
+        Field::new("previous_segment", DataType::Utf8, true),
+        Field::new("cause", DataType::Utf8, true),
     ]);
     Ok(MembershipBatches {
         as_of,
@@ -72,7 +97,7 @@ pub fn memberships<'a>(
     })
 }
 
-impl MembershipBatches<'_> {
+impl<'a> MembershipBatches<'a> {
     /// Schema of every batch.
     pub fn schema(&self) -> &SchemaRef {
         &self.schema
@@ -105,7 +130,18 @@ impl MembershipBatches<'_> {
         let schemes = &self.assignments;
         let pairs = || {
             rows.iter()
-                .flat_map(|&row| schemes.iter().map(move |assignment| (row, *assignment)))
+                .flat_map(|&row| schemes.iter().map(move |scheme| (row, scheme.0)))
+        };
+        let stays = || {
+            let of_row = |&row: &usize| {
+                let of = move |&(_, stay): &(_, Option<&'a Stay>)| stay.map(|stay| (row, stay));
+                schemes.iter().map(of)
+            };
+            rows.iter().flat_map(of_row)
+        };
+        let before = |at: Option<(usize, &'a Stay)>| -> Option<&'a (i64, String)> {
+            let (row, stay) = at?;
+            stay.segments_before.get(*stay.before.get(row)? as usize)
         };
         let count = rows.len() * schemes.len();
         let key: ArrayRef = match self.customers.key().data_type() {
@@ -146,6 +182,29 @@ impl MembershipBatches<'_> {
                 "memberships",
                 pairs().map(|(_, assignment)| assignment.assigned_by.as_str()),
             )?,
+            Arc::new(
+                stays()
+                    .map(|at| at.and_then(|(row, stay)| stay.entered_on.get(row).copied()))
+                    .collect::<Date32Array>(),
+            ),
+            Arc::new(
+                stays()
+                    .map(|at| before(at).map(|segment| segment.0))
+                    .collect::<Int64Array>(),
+            ),
+            Arc::new(
+                stays()
+                    .map(|at| before(at).map(|segment| segment.1.as_str()))
+                    .collect::<StringArray>(),
+            ),
+            Arc::new(
+                stays()
+                    .map(|at| {
+                        let (row, stay) = at?;
+                        stay.causes.get(*stay.cause.get(row)? as usize)
+                    })
+                    .collect::<StringArray>(),
+            ),
         ];
         table("memberships", self.schema.clone(), columns)
     }

@@ -112,6 +112,16 @@ pub enum StoreError {
         /// Number of tries.
         tries: u32,
     },
+    /// Another run published a version that comes between the one that the tables were made after and this day.
+    #[error(
+        "another run published version {now}, which now comes before this day instead of version {followed}; nothing was published. Run again"
+    )]
+    Overtaken {
+        /// The version that the tables were made after, 0 for none.
+        followed: u64,
+        /// The version that comes before this day now.
+        now: u64,
+    },
     /// The store holds versions of another pipeline.
     #[error("{} holds versions of the pipeline `{other}`, and this one is `{own}`; in one store both would take turns as `latest`, so nothing was published. Give each its own `store`; where one is meant, write `shared_store = true` in both files and run `{other}` first; where `{other}` was renamed, write `was = \"{other}\"`", path.display())]
     OtherPipeline {
@@ -176,6 +186,7 @@ impl StoreError {
             | Self::NotAStore { .. }
             | Self::Unsupported { .. }
             | Self::Damaged { .. }
+            | Self::Overtaken { .. }
             | Self::Contended { .. } => 4,
         }
     }

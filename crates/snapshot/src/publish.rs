@@ -78,6 +78,8 @@ pub struct Staging<'a> {
     replaces: Option<Replaced>,
     /// The inputs as they are committed.
     inputs: Value,
+    /// The version that the tables were made after, 0 for none; absent where they do not depend on it.
+    follows: Option<u64>,
     /// Where the run can be stopped from outside.
     gate: Option<&'a Gate>,
     /// A commit may name the staged files, so that they must stay.
@@ -119,6 +121,7 @@ impl Store {
                 started: SystemTime::now(),
                 replaces: None,
                 inputs: Value::Null,
+                follows: None,
                 gate: None,
                 referenced: false,
             });
@@ -130,6 +133,12 @@ impl<'a> Staging<'a> {
     /// Publishes although an equal run did before, because its version is damaged.
     pub fn replace(&mut self, damaged: Replaced) {
         self.replaces = Some(damaged);
+    }
+
+    /// States the version that the tables were made after, 0 for none. Where another one comes before this day when the run
+    /// commits, it does not: [`StoreError::Overtaken`].
+    pub fn follow(&mut self, version: u64) {
+        self.follows = Some(version);
     }
 
     /// Lets others stop the run until it commits.
@@ -302,6 +311,12 @@ impl<'a> Staging<'a> {
         }
         self.look_again()?;
         let (commit, bytes) = self.sealed(counts)?;
+        if let Some(followed) = self.follows.filter(|&followed| followed != commit.previous) {
+            return Err(StoreError::Overtaken {
+                followed,
+                now: commit.previous,
+            });
+        }
         if !self.name_commit(commit.version, &bytes)? {
             return Ok(None);
         }

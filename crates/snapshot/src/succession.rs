@@ -8,6 +8,7 @@ use chrono::NaiveDate;
 
 use crate::error::StoreError;
 use crate::store::{Digested, Store};
+use crate::version::Version;
 
 /// What later commits mean for a version.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -84,6 +85,16 @@ pub(crate) fn standings(versions: &[Arc<Digested>]) -> Vec<Standing> {
 }
 
 impl Store {
+    /// The version that comes before a run of this day: that of the greatest earlier `as_of`, and of several versions of that day
+    /// the newest commit.
+    ///
+    /// # Errors
+    /// A commit that cannot be read; [`StoreError::Expired`] where the version's tables may be gone.
+    pub fn previous(&self, as_of: NaiveDate) -> Result<Option<Version>, StoreError> {
+        let number = previous(&self.digests()?, as_of).map(|before| before.version);
+        number.map(|number| self.version(number)).transpose()
+    }
+
     /// What later commits mean for each version, by its number.
     ///
     /// # Errors

@@ -60,6 +60,8 @@ pub enum Ty {
     Float,
     Date,
     Timestamp,
+    /// Exact, with two digits behind the point.
+    Money,
     /// Text or integer.
     Key,
     /// Any published type.
@@ -74,6 +76,7 @@ impl Ty {
             Self::Float => *ty == DataType::Float64,
             Self::Date => *ty == DataType::Date32,
             Self::Timestamp => *ty == DataType::Timestamp(TimeUnit::Microsecond, None),
+            Self::Money => matches!(ty, DataType::Decimal128(_, 2)),
             Self::Key => matches!(ty, DataType::Utf8 | DataType::Int64),
             Self::Any => true,
         }
@@ -87,6 +90,7 @@ impl Ty {
             Self::Float => "f64",
             Self::Date => "date",
             Self::Timestamp => "timestamp (µs, local)",
+            Self::Money => "decimal(18, 2)",
             Self::Key => "string or i64",
             Self::Any => "i64, f64, decimal, string, date, timestamp or bool",
         }

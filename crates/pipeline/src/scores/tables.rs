@@ -13,7 +13,7 @@ use tessera_segments::Quality;
 use super::CalibrationRow;
 
 /// What the models of a score predicted of single customers, and what happened.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Backtest {
     /// Keys of the customers.
     pub(crate) keys: ArrayRef,

@@ -6,6 +6,7 @@ use super::Kind;
 use crate::assignment::{AssignedBy, Assignment, Extra, Parameter, Reasons};
 use crate::customers::Customers;
 use crate::error::SegmentError;
+use crate::fit::Fit;
 use crate::label_targets::{Target, assign_by_label, is_blank};
 use crate::wording::percent;
 
@@ -60,6 +61,20 @@ fn assign(
         |code, value| target(config, value, rare(code)),
         missing,
     );
+    let segment_of_label = |code: usize| {
+        let label = labels.values()[code].clone().into_owned();
+        let target = target(config, &label, rare(code));
+        (label, target.segment)
+    };
+    // Where no label is too rare, every label is a segment, whatever the customers.
+    let learned = match config.min_share > 0.0 {
+        true => Fit::Labels {
+            segments: named().map(segment_of_label).collect(),
+            other: config.other.clone(),
+            missing: config.missing.clone(),
+        },
+        false => Fit::None,
+    };
     Ok(Assignment {
         scheme: name.to_owned(),
         kind: KIND.name,
@@ -83,6 +98,7 @@ fn assign(
         ],
         warnings: Vec::new(),
         quality: Vec::new(),
+        fit: learned,
     })
 }
 

@@ -12,10 +12,13 @@ use tessera_model::cluster::{
 use tessera_spec::pipeline::{KmeansScheme, Scheme, SchemeKind};
 
 use super::Kind;
-use crate::assignment::{AssignedBy, Assignment, Extra, Parameter, Reasons, SegmentInfo, Warning};
+use crate::assignment::{
+    AssignedBy, Assignment, Extra, Parameter, Reasons, SegmentInfo, Warning, segment_id,
+};
 use crate::cluster_evidence::{self, Evidence};
 use crate::customers::Customers;
 use crate::error::SegmentError;
+use crate::fit::Fit;
 use crate::wording::write_number;
 
 /// Rows that the published silhouette looks at; it compares all with all, which a whole base does not allow.
@@ -85,6 +88,11 @@ fn assign(
         extra.named_features,
         &fit.model.centroids,
     );
+    let places = Places::new(customers);
+    let segment_of: Vec<u32> = (0..customers.len())
+        .map(|row| fit.assignment.cluster[places.of(row)])
+        .collect();
+    let (ids, names) = identified(scheme, &segment_of, names, extra);
     let evidence = Evidence::gather(
         &raw,
         &order,
@@ -102,7 +110,11 @@ fn assign(
         let rule = evidence
             .rule(index)
             .unwrap_or_else(|| centre_words(&preparation, &fit.model.centroids[index]));
-        SegmentInfo::new(name, segment, Some(rule))
+        SegmentInfo {
+            id: ids[index],
+            name: segment.clone(),
+            rule: Some(rule),
+        }
     };
     let segments = names.iter().enumerate().map(segment).collect();
     let warnings = preparation
@@ -114,14 +126,15 @@ fn assign(
         .chain(evidence.warnings(&names))
         .collect();
     let quality = evidence.quality(&names);
-    let places = Places::new(customers);
+    let learned = Fit::Clusters {
+        preparation: preparation.clone(),
+        model: fit.model.clone(),
+    };
     Ok(Assignment {
         scheme: name.to_owned(),
         kind: KIND.name,
         segments,
-        segment_of: (0..customers.len())
-            .map(|row| fit.assignment.cluster[places.of(row)])
-            .collect(),
+        segment_of,
         reasons: reasons(Explained {
             places,
             names,
@@ -135,7 +148,27 @@ fn assign(
         parameters,
         warnings,
         quality,
+        fit: learned,
     })
+}
+
+/// Ids and names of the clusters.
+fn identified(
+    scheme: &Scheme,
+    segment_of: &[u32],
+    names: Vec<String>,
+    extra: &Extra<'_>,
+) -> (Vec<i64>, Vec<String>) {
+    match extra.identity {
+        Some(identity) => identity
+            .clusters(scheme, segment_of, names)
+            .into_iter()
+            .unzip(),
+        None => {
+            let id = |name: &String| segment_id(&scheme.name.value, name);
+            (names.iter().map(id).collect(), names)
+        }
+    }
 }
 
 /// Mean silhouette on a sample; none where the clusters leave it undefined.
@@ -177,6 +210,7 @@ fn nobody(scheme: &str, config: &KmeansScheme) -> Assignment {
         parameters: Vec::new(),
         warnings: Vec::new(),
         quality: Vec::new(),
+        fit: Fit::None,
     }
 }
 

@@ -8,6 +8,7 @@ use super::Kind;
 use crate::assignment::{AssignedBy, Assignment, Extra, Parameter, Reasons};
 use crate::customers::{Customers, Numeric};
 use crate::error::SegmentError;
+use crate::fit::Fit;
 use crate::label_targets::{Target, assign_by_label};
 use crate::wording::write_number;
 
@@ -71,6 +72,7 @@ fn assign(
         ],
         warnings: Vec::new(),
         quality: Vec::new(),
+        fit: Fit::None,
     })
 }
 

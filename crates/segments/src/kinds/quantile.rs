@@ -9,6 +9,7 @@ use super::Kind;
 use crate::assignment::{AssignedBy, Assignment, Extra, Parameter, Reasons, SegmentInfo, Warning};
 use crate::customers::Customers;
 use crate::error::SegmentError;
+use crate::fit::{Fit, Tiers};
 use crate::rank::Ranking;
 use crate::wording::{grouped, percent};
 
@@ -94,6 +95,15 @@ fn assign(
         parameters: parameters(config, &lowest, &ranking),
         warnings: warnings(config, &lowest, &ranking),
         quality: Vec::new(),
+        fit: Fit::Tiers(Tiers {
+            lowest: config
+                .tiers
+                .iter()
+                .zip(&lowest)
+                .filter_map(|((tier, _), lowest)| Some(((*lowest)?, tier.clone())))
+                .collect(),
+            missing: config.missing.clone(),
+        }),
     })
 }
 

@@ -16,6 +16,7 @@ use crate::assignment::{
 use crate::customers::Customers;
 use crate::edges::{DIMENSIONS, FrozenEdges, MODEL, check_edges};
 use crate::error::SegmentError;
+use crate::fit::{self, Fit, edges_of_bins};
 use crate::grid::{CellMap, OTHERS, grid_name, grid_words, lint};
 use crate::rank::Ranking;
 use crate::rule_reasons::write_cell;
@@ -81,6 +82,7 @@ fn assign(
         .map(|&code| cells.segment(code).map_or(not_scored, |index| index as u32))
         .collect();
 
+    let learned = learned(config, &values, &scored);
     let mut assignment = Assignment {
         scheme: name.to_owned(),
         kind: KIND.name,
@@ -92,6 +94,7 @@ fn assign(
         segments,
         segment_of,
         assigned_by: AssignedBy::Rule,
+        fit: learned,
     };
     uncovered_warning(config, &mut assignment)?;
     Ok(assignment)
@@ -208,6 +211,28 @@ fn score(
         }
     });
     Ok(Scored { scores, edges })
+}
+
+/// The edges by which customers in another state get the scores of this one.
+fn learned(config: &RfmGrid, values: &[Vec<f64>; 3], scored: &Scored) -> Fit {
+    match (&config.score_method, &scored.edges) {
+        (ScoreMethod::Threshold { .. } | ScoreMethod::Frozen { .. }, _) => Fit::None,
+        (_, Some(edges)) => Fit::Edges(edges.clone()),
+        (_, None) if values[0].iter().all(|value| value.is_nan()) => Fit::None,
+        (_, None) => {
+            let edges = [0, 1, 2].map(|index| {
+                let score = &scored.scores[index];
+                // Scores of recency fall with the value.
+                let bin = |row: usize| match (values[index][row].is_nan(), index) {
+                    (true, _) => None,
+                    (false, 0) => Some(config.scores - score[row]),
+                    (false, _) => Some(score[row] - 1),
+                };
+                edges_of_bins(&values[index], bin, config.scores)
+            });
+            Fit::Edges(edges_of(config, edges, fit::CLOSED, None))
+        }
+    }
 }
 
 fn edges_of(

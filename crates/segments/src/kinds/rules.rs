@@ -9,6 +9,7 @@ use super::Kind;
 use crate::assignment::{AssignedBy, Assignment, Extra, Parameter, Reasons, SegmentInfo, Warning};
 use crate::customers::Customers;
 use crate::error::SegmentError;
+use crate::fit::Fit;
 use crate::quality::Quality;
 use crate::rules_lint::{RulesLint, RulesWarning, repeated_rules, true_rows};
 
@@ -76,6 +77,7 @@ fn assign(
         parameters,
         warnings: warnings.into_iter().map(Warning::Rules).collect(),
         quality,
+        fit: Fit::None,
     })
 }
 

@@ -39,7 +39,7 @@ fn memberships_hold_every_customer_in_every_scheme_by_key_and_scheme() {
     rows.reverse();
     let table = customers(&rows);
     let assignments = assigned(&rows);
-    let batches = memberships(AS_OF, &table, &assignments).unwrap();
+    let batches = memberships(AS_OF, &table, &assignments, &[]).unwrap();
     assert_eq!(batches.rows(), 9_000 * assignments.len());
     let whole: Vec<RecordBatch> = batches.map(Result::unwrap).collect();
     assert!(whole.len() > 1 && whole.iter().all(|batch| batch.num_rows() <= 65_536));
@@ -52,7 +52,11 @@ fn memberships_hold_every_customer_in_every_scheme_by_key_and_scheme() {
             "segment_id",
             "segment",
             "reason",
-            "assigned_by"
+            "assigned_by",
+            "entered_on",
+            "previous_segment_id",
+            "previous_segment",
+            "cause"
         ]
     );
 
@@ -86,7 +90,7 @@ fn memberships_hold_every_customer_in_every_scheme_by_key_and_scheme() {
         }
     }
     assert_eq!(seen, 9_000 * assignments.len());
-    let again = memberships(AS_OF, &table, &assignments).unwrap();
+    let again = memberships(AS_OF, &table, &assignments, &[]).unwrap();
     assert_eq!(
         again.batch(1).unwrap(),
         whole[1],
@@ -100,11 +104,13 @@ fn tables_without_rows_keep_their_columns() {
     let table = customers(&[]);
     let assignments = assigned(&[]);
     assert_eq!(
-        memberships(AS_OF, &table, &assignments).unwrap().batches(),
+        memberships(AS_OF, &table, &assignments, &[])
+            .unwrap()
+            .batches(),
         0
     );
     assert_eq!(
-        memberships(AS_OF, &customers(&believable(2)), &[])
+        memberships(AS_OF, &customers(&believable(2)), &[], &[])
             .unwrap()
             .count(),
         0

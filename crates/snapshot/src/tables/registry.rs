@@ -168,8 +168,8 @@ pub static TABLES: &[Table] = &[
     },
     Table {
         name: "memberships",
-        doc: "Who is in which segment, and why.",
-        version: "1.0",
+        doc: "Who is in which segment, why, and since when.",
+        version: "1.1",
         row: "customer x scheme",
         sorted_by: &["<key>", "scheme"],
         unique: true,
@@ -185,6 +185,50 @@ pub static TABLES: &[Table] = &[
             must("segment", Ty::Text, "Name of the segment."),
             must("reason", Ty::Text, "Why the customer is in it."),
             must("assigned_by", Ty::Text, "`rule` or `model`."),
+            may("entered_on", Ty::Date, "First day of the unbroken stay in this segment, by the versions there are."),
+            may(
+                "previous_segment_id",
+                Ty::Int,
+                "The customer's segment in the previous version; null where that had no such customer, or no such scheme.",
+            ),
+            may("previous_segment", Ty::Text, "Its name then."),
+            may(
+                "cause",
+                Ty::Text,
+                "Why the customer moved since the previous version, as in `migrations`; null for who did not.",
+            ),
+        ],
+    },
+    Table {
+        name: "migrations",
+        doc: "Who moved since the previous version, and why: customers and their value, step by step, so that the rows of a \
+              segment add up to its change. A customer who moves in several steps counts in each. Empty in a first version.",
+        version: "1.0",
+        row: "scheme x segment before x segment after x cause",
+        sorted_by: &["scheme", "from_segment_id", "to_segment_id", "cause"],
+        unique: true,
+        columns: &[
+            AS_OF,
+            must("previous_as_of", Ty::Date, "Day of the previous version."),
+            must("scheme", Ty::Text, "The scheme."),
+            may("from_segment_id", Ty::Int, "Id of the segment before; null for customers who were not there."),
+            may("from_segment", Ty::Text, "Its name, now where it still is."),
+            may("to_segment_id", Ty::Int, "Id of the segment after; null for customers who left the base."),
+            may("to_segment", Ty::Text, "Its name."),
+            must(
+                "cause",
+                Ty::Text,
+                "What changed in this step: `identity`, `late_data`, `definition`, `model`, `attribute`, `ageing` or `activity`; \
+                 several, joined by ` or `, where they could not be told apart.",
+            ),
+            must("customers", Ty::Int, "Customers who moved.").counts("customers"),
+            must(
+                "value",
+                Ty::Money,
+                "Their value in this version, of those who are gone in the previous one: what they will bring, else what they \
+                 have brought.",
+            )
+            .counts("currency"),
         ],
     },
     Table {
@@ -343,6 +387,60 @@ pub static TABLES: &[Table] = &[
             must("row_number", Ty::Int, "Position in the file, from 1.").counts("rows"),
             must("rule", Ty::Text, "The rule that the row broke."),
             must("row", Ty::Text, "The row as JSON."),
+        ],
+    },
+    Table {
+        name: "segment_events",
+        doc: "What happened to the segments since the previous version, with the overlap of their customers. Empty in a first \
+              version.",
+        version: "1.0",
+        row: "scheme x segment x event",
+        sorted_by: &["scheme", "segment_id", "event"],
+        unique: true,
+        columns: &[
+            AS_OF,
+            must("previous_as_of", Ty::Date, "Day of the previous version."),
+            must("scheme", Ty::Text, "The scheme."),
+            must("segment_id", Ty::Int, "Permanent id of the segment."),
+            must("segment", Ty::Text, "Name of the segment, the last one where it is gone."),
+            must(
+                "event",
+                Ty::Text,
+                "`continued`, `renamed`, `born` or `dissolved`; of clusters also `split` and `merged`.",
+            ),
+            may("name_before", Ty::Text, "Its name in the previous version, where that was another."),
+            may(
+                "jaccard",
+                Ty::Float,
+                "Customers in it then and now over customers in it then or now, of those in both versions.",
+            )
+            .counts("share"),
+            may("kept_share", Ty::Float, "Share of its earlier customers that are in it still, of those in both versions.")
+                .counts("share"),
+            may(
+                "evidence",
+                Ty::Text,
+                "The segments of a split with their share of the earlier one, or of a merge with their share of this one.",
+            ),
+        ],
+    },
+    Table {
+        name: "segment_ledger",
+        doc: "Every segment id ever given, with its names. Ids are never used again.",
+        version: "1.0",
+        row: "scheme x segment",
+        sorted_by: &["scheme", "segment_id"],
+        unique: true,
+        columns: &[
+            AS_OF,
+            must("scheme", Ty::Text, "The scheme."),
+            must("segment_id", Ty::Int, "Permanent id of the segment: of clusters a number from 1, else one that follows from its first name."),
+            must("segment", Ty::Text, "Its name, the last one where it has ended."),
+            may("declared_as", Ty::Text, "The name by which the pipeline declares it; null for clusters."),
+            may("names_before", Ty::Text, "Names that it had before, oldest first, as a JSON list."),
+            must("first_day", Ty::Date, "First day with the segment."),
+            must("last_day", Ty::Date, "Last day with it."),
+            must("status", Ty::Text, "`active`, or `ended` where this version does not have it."),
         ],
     },
     Table {

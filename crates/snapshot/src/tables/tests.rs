@@ -56,11 +56,14 @@ fn every_table_of_the_release_is_declared() {
             "calibration",
             "customers",
             "memberships",
+            "migrations",
             "models",
             "profiles",
             "quality",
             "reject_rules",
             "rejects",
+            "segment_events",
+            "segment_ledger",
             "segments",
             "sources"
         ]

@@ -225,3 +225,31 @@ fn a_table_that_breaks_its_definition_is_not_staged() {
     drop(staging);
     assert_eq!(leftovers(folder.path()), Vec::<String>::new());
 }
+
+#[test]
+fn what_was_made_after_another_version_is_not_committed() {
+    let folder = tempdir().unwrap();
+    let store = Store::open_or_create(folder.path()).unwrap();
+    let late = Run::new(9);
+    assert!(store.previous(late.as_of()).unwrap().is_none());
+    let mut staging = store.stage(late.identity()).unwrap();
+    for (name, batch) in late.tables() {
+        let rows = std::iter::once(Ok(batch.clone()));
+        staging.write(name, &batch.schema(), rows).unwrap();
+    }
+    staging.follow(0);
+    Run::new(3).publish(&store).unwrap();
+    let error = staging.publish(serde_json::json!([])).unwrap_err();
+    let overtaken = matches!(
+        error,
+        StoreError::Overtaken {
+            followed: 0,
+            now: 1
+        }
+    );
+    assert!(overtaken, "{error}");
+    assert_eq!(assert_invariants(folder.path()), 1);
+    assert_eq!(leftovers(folder.path()), Vec::<String>::new());
+    let before = store.previous(late.as_of()).unwrap().unwrap();
+    assert_eq!(before.number(), 1);
+}

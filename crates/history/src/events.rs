@@ -1,0 +1,264 @@
+//! What happened to the segments of a scheme since the previous version, with the overlaps as evidence.
+
+use crate::matching::Overlap;
+
+/// Share of a segment's customers from which another one counts as a part of it.
+const PART: f64 = 0.25;
+
+/// Share of the part's own customers that must come from there, or go there.
+const MOSTLY: f64 = 0.5;
+
+/// What happened to a segment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum EventKind {
+    /// It is in both versions.
+    Continued,
+    /// It is in both versions under another name.
+    Renamed,
+    /// A cluster whose customers are now mostly two or more.
+    Split,
+    /// A cluster that is made of two or more.
+    Merged,
+    /// It was not there before.
+    Born,
+    /// It is there no more.
+    Dissolved,
+}
+
+impl EventKind {
+    /// The value in `segment_events`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Continued => "continued",
+            Self::Renamed => "renamed",
+            Self::Split => "split",
+            Self::Merged => "merged",
+            Self::Born => "born",
+            Self::Dissolved => "dissolved",
+        }
+    }
+}
+
+/// One event of one segment.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Event {
+    /// The segment's id.
+    pub segment_id: i64,
+    /// Its name, the last one where it is gone.
+    pub segment: String,
+    /// What happened.
+    pub kind: EventKind,
+    /// Its name in the previous version, where that is another.
+    pub name_before: Option<String>,
+    /// Jaccard similarity of its customers then and now; none where it is in one version only.
+    pub jaccard: Option<f64>,
+    /// Share of its earlier customers that are in it still.
+    pub kept_share: Option<f64>,
+    /// The segments that took part in a split or a merge, with their share.
+    pub evidence: Option<String>,
+}
+
+/// The events of a scheme. `before` and `after` are its segments, in the order of the overlaps. Only clusters split and merge:
+/// of declared segments the same numbers say that customers moved.
+pub fn events(
+    overlap: &Overlap,
+    before: &[(i64, String)],
+    after: &[(i64, String)],
+    clusters: bool,
+) -> Vec<Event> {
+    let mut found = Vec::new();
+    let (mut told_before, mut told_after) = (vec![false; before.len()], vec![false; after.len()]);
+    let now = |id: i64| after.iter().position(|segment| segment.0 == id);
+    if clusters {
+        for (old, segment) in before.iter().enumerate() {
+            let is_part = |&new: &usize| {
+                overlap.of_before(old, new) >= PART && overlap.of_after(old, new) >= MOSTLY
+            };
+            let parts: Vec<usize> = (0..after.len()).filter(is_part).collect();
+            if parts.len() >= 2 {
+                let shares = parts
+                    .iter()
+                    .map(|&new| (&after[new], overlap.of_before(old, new)));
+                found.push(event(
+                    EventKind::Split,
+                    segment,
+                    overlap,
+                    old,
+                    now(segment.0),
+                    Some(words(shares)),
+                ));
+                told_before[old] = true;
+                parts.iter().for_each(|&new| told_after[new] = true);
+            }
+        }
+        for (new, segment) in after.iter().enumerate() {
+            let is_part = |&old: &usize| {
+                overlap.of_after(old, new) >= PART && overlap.of_before(old, new) >= MOSTLY
+            };
+            let parts: Vec<usize> = (0..before.len()).filter(is_part).collect();
+            if parts.len() >= 2 {
+                let shares = parts
+                    .iter()
+                    .map(|&old| (&before[old], overlap.of_after(old, new)));
+                let own = before.iter().position(|known| known.0 == segment.0);
+                let text = Some(words(shares));
+                found.push(match own {
+                    Some(old) => event(EventKind::Merged, segment, overlap, old, Some(new), text),
+                    None => Event {
+                        evidence: text,
+                        ..alone(EventKind::Merged, segment)
+                    },
+                });
+                told_after[new] = true;
+                parts.iter().for_each(|&old| told_before[old] = true);
+            }
+        }
+    }
+    for (old, segment) in before.iter().enumerate() {
+        match now(segment.0) {
+            Some(new) if !told_after[new] && !told_before[old] => {
+                let kind = match after[new].1 == segment.1 {
+                    true => EventKind::Continued,
+                    false => EventKind::Renamed,
+                };
+                let mut one = event(kind, &after[new], overlap, old, Some(new), None);
+                one.name_before = (kind == EventKind::Renamed).then(|| segment.1.clone());
+                found.push(one);
+            }
+            None if !told_before[old] => found.push(alone(EventKind::Dissolved, segment)),
+            _ => {}
+        }
+    }
+    for (new, segment) in after.iter().enumerate() {
+        if !told_after[new] && !before.iter().any(|known| known.0 == segment.0) {
+            found.push(alone(EventKind::Born, segment));
+        }
+    }
+    found.sort_by_key(|one| (one.segment_id, one.kind.as_str()));
+    found
+}
+
+fn alone(kind: EventKind, segment: &(i64, String)) -> Event {
+    Event {
+        segment_id: segment.0,
+        segment: segment.1.clone(),
+        kind,
+        name_before: None,
+        jaccard: None,
+        kept_share: None,
+        evidence: None,
+    }
+}
+
+fn event(
+    kind: EventKind,
+    segment: &(i64, String),
+    overlap: &Overlap,
+    old: usize,
+    new: Option<usize>,
+    evidence: Option<String>,
+) -> Event {
+    // Without customers in both versions there is nothing to compare.
+    let compared = new.filter(|&new| overlap.before[old] + overlap.after[new] > 0);
+    Event {
+        jaccard: compared.map(|new| overlap.jaccard(old, new)),
+        kept_share: compared
+            .filter(|_| overlap.before[old] > 0)
+            .map(|new| overlap.of_before(old, new)),
+        evidence,
+        ..alone(kind, segment)
+    }
+}
+
+/// `3 "weekenders" 0.52, 7 "lapsing" 0.31`.
+fn words<'a>(shares: impl Iterator<Item = (&'a (i64, String), f64)>) -> String {
+    let words: Vec<String> = shares
+        .map(|((id, name), share)| format!("{id} \"{name}\" {share:.2}"))
+        .collect();
+    words.join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn named(ids: &[i64]) -> Vec<(i64, String)> {
+        ids.iter().map(|id| (*id, format!("s{id}"))).collect()
+    }
+
+    /// Groups of customers: index before, index after, how many.
+    fn told(
+        groups: &[(u32, u32, usize)],
+        before: &[i64],
+        after: &[i64],
+        clusters: bool,
+    ) -> Vec<String> {
+        let pairs = groups
+            .iter()
+            .flat_map(|&(from, to, many)| std::iter::repeat_n((from, to), many));
+        let overlap = Overlap::count(pairs, before.len(), after.len());
+        let found = events(&overlap, &named(before), &named(after), clusters);
+        found
+            .iter()
+            .map(|one| format!("{} {}", one.segment_id, one.kind.as_str()))
+            .collect()
+    }
+
+    #[test]
+    fn a_planted_split_merge_birth_and_end_give_one_event_each() {
+        let split = told(
+            &[(0, 0, 60), (0, 1, 40), (1, 2, 50)],
+            &[1, 2],
+            &[1, 3, 2],
+            true,
+        );
+        assert_eq!(split, ["1 split", "2 continued"]);
+        let merged = told(
+            &[(0, 0, 60), (1, 0, 40), (2, 1, 50)],
+            &[1, 2, 3],
+            &[1, 3],
+            true,
+        );
+        assert_eq!(merged, ["1 merged", "3 continued"]);
+        let born = told(&[(0, 0, 60)], &[1], &[1, 2], true);
+        assert_eq!(born, ["1 continued", "2 born"]);
+        let ended = told(&[(0, 0, 60)], &[1, 2], &[1], true);
+        assert_eq!(ended, ["1 continued", "2 dissolved"]);
+    }
+
+    #[test]
+    fn customers_who_move_between_declared_segments_split_nothing() {
+        let moved = told(
+            &[(0, 0, 60), (0, 1, 40), (1, 1, 10)],
+            &[1, 2],
+            &[1, 2],
+            false,
+        );
+        assert_eq!(moved, ["1 continued", "2 continued"]);
+    }
+
+    #[test]
+    fn an_event_names_its_evidence() {
+        let pairs = [(0, 0); 6].into_iter().chain([(0, 1); 4]);
+        let overlap = Overlap::count(pairs, 1, 2);
+        let found = events(&overlap, &named(&[1]), &named(&[1, 2]), true);
+        assert_eq!(
+            found[0].evidence.as_deref(),
+            Some("1 \"s1\" 0.60, 2 \"s2\" 0.40")
+        );
+        assert_eq!(
+            (found[0].jaccard, found[0].kept_share),
+            (Some(0.6), Some(0.6))
+        );
+        let renamed = events(
+            &overlap,
+            &named(&[1]),
+            &[(1, "other".to_owned()), (5, "x".to_owned())],
+            false,
+        );
+        assert_eq!(
+            (renamed[0].kind, renamed[0].name_before.as_deref()),
+            (EventKind::Renamed, Some("s1"))
+        );
+    }
+}

@@ -1,0 +1,361 @@
+//! Every segment id ever given (HISTORY §3): its names, its first and last day. Ids are never used again.
+
+use std::collections::BTreeMap;
+
+use arrow::array::{Array, AsArray, RecordBatch};
+use arrow::datatypes::{Date32Type, Int64Type};
+
+use crate::error::HistoryError;
+
+/// The table that holds a ledger.
+const LEDGER: &str = "segment_ledger";
+
+/// Ids of clusters are counted from 1 and stay below this; ids that are derived from names are above, but for few.
+const COUNTED: i64 = 1 << 32;
+
+/// All segment ids of all schemes.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Ledger {
+    schemes: BTreeMap<String, BTreeMap<i64, Entry>>,
+}
+
+/// What is known of one id.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    /// The name shown last.
+    pub name: String,
+    /// The name by which the pipeline declares it; none for clusters, which are found by their customers.
+    pub declared: Option<String>,
+    /// Names shown before, oldest first.
+    pub names_before: Vec<String>,
+    /// First day with the segment, in days since 1970-01-01.
+    pub first_day: i32,
+    /// Last day with it.
+    pub last_day: i32,
+    /// The version of the last day has it.
+    pub active: bool,
+}
+
+/// A segment that the pipeline declares by name, or that a label gives.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Declared<'a> {
+    /// Its name.
+    pub name: &'a str,
+    /// The name it had before, where the pipeline states a rename.
+    pub was: Option<&'a str>,
+}
+
+impl Ledger {
+    /// Reads a ledger as it was published.
+    ///
+    /// # Errors
+    /// A column is missing.
+    pub fn from_batches(batches: &[RecordBatch]) -> Result<Self, HistoryError> {
+        let mut ledger = Self::default();
+        for batch in batches {
+            let missing = |column: &'static str| {
+                move || HistoryError::Column {
+                    table: LEDGER,
+                    column,
+                }
+            };
+            let text = |column: &'static str| {
+                let found = batch
+                    .column_by_name(column)
+                    .and_then(|array| array.as_string_opt::<i32>());
+                found.ok_or_else(missing(column))
+            };
+            let day = |column: &'static str| {
+                let found = batch
+                    .column_by_name(column)
+                    .and_then(|array| array.as_primitive_opt::<Date32Type>());
+                found.ok_or_else(missing(column))
+            };
+            let ids = batch
+                .column_by_name("segment_id")
+                .and_then(|array| array.as_primitive_opt::<Int64Type>());
+            let ids = ids.ok_or_else(missing("segment_id"))?;
+            let (schemes, names, status) = (text("scheme")?, text("segment")?, text("status")?);
+            let (declared, before) = (text("declared_as")?, text("names_before")?);
+            let (first, last) = (day("first_day")?, day("last_day")?);
+            for row in 0..batch.num_rows() {
+                let names_before = match before.is_null(row) {
+                    true => Vec::new(),
+                    false => serde_json::from_str(before.value(row)).unwrap_or_default(),
+                };
+                let entry = Entry {
+                    name: names.value(row).to_owned(),
+                    declared: (!declared.is_null(row)).then(|| declared.value(row).to_owned()),
+                    names_before,
+                    first_day: first.value(row),
+                    last_day: last.value(row),
+                    active: status.value(row) == ACTIVE,
+                };
+                let scheme = ledger
+                    .schemes
+                    .entry(schemes.value(row).to_owned())
+                    .or_default();
+                scheme.insert(ids.value(row), entry);
+            }
+        }
+        Ok(ledger)
+    }
+
+    /// A ledger of the table `segments` of a version whose program kept none.
+    ///
+    /// # Errors
+    /// A column is missing.
+    pub fn from_segments(day: i32, batches: &[RecordBatch]) -> Result<Self, HistoryError> {
+        let mut ledger = Self::default();
+        for batch in batches {
+            let missing = |column: &'static str| {
+                move || HistoryError::Column {
+                    table: "segments",
+                    column,
+                }
+            };
+            let text = |column: &'static str| {
+                let found = batch
+                    .column_by_name(column)
+                    .and_then(|array| array.as_string_opt::<i32>());
+                found.ok_or_else(missing(column))
+            };
+            let ids = batch
+                .column_by_name("segment_id")
+                .and_then(|array| array.as_primitive_opt::<Int64Type>());
+            let ids = ids.ok_or_else(missing("segment_id"))?;
+            let (schemes, names) = (text("scheme")?, text("segment")?);
+            for row in 0..batch.num_rows() {
+                let name = names.value(row);
+                let entry = Entry::new(name, Some(name), day);
+                let scheme = ledger
+                    .schemes
+                    .entry(schemes.value(row).to_owned())
+                    .or_default();
+                scheme.insert(ids.value(row), entry);
+            }
+        }
+        Ok(ledger)
+    }
+
+    /// Every entry, by scheme and id.
+    pub fn entries(&self) -> impl Iterator<Item = (&str, i64, &Entry)> {
+        let of_scheme = |(scheme, entries)| {
+            let scheme: &String = scheme;
+            let entries: &BTreeMap<i64, Entry> = entries;
+            entries
+                .iter()
+                .map(move |(id, entry)| (scheme.as_str(), *id, entry))
+        };
+        self.schemes.iter().flat_map(of_scheme)
+    }
+
+    /// The segments that the last version had of a scheme; none where it had no such scheme.
+    pub fn active(&self, scheme: &str) -> Vec<(i64, String)> {
+        let entries = self.schemes.get(scheme).into_iter().flatten();
+        let active = entries.filter(|(_, entry)| entry.active);
+        active
+            .map(|(id, entry)| (*id, entry.name.clone()))
+            .collect()
+    }
+
+    /// The ids of declared segments: that of the entry with the declared name; of the entry with the name before, where a rename
+    /// is stated; else a new one, which is `first(name)` unless another segment has it.
+    pub fn declare(
+        &self,
+        scheme: &str,
+        segments: &[Declared<'_>],
+        first: impl Fn(&str) -> i64,
+    ) -> Vec<i64> {
+        let none = BTreeMap::new();
+        let entries = self.schemes.get(scheme).unwrap_or(&none);
+        let by_name = |name: &str| {
+            let mut found = entries
+                .iter()
+                .filter(|(_, entry)| entry.declared.as_deref() == Some(name));
+            found.next().map(|(id, _)| *id)
+        };
+        let mut ids: Vec<Option<i64>> = vec![None; segments.len()];
+        let mut taken: Vec<i64> = Vec::new();
+        // A name that is given anew must not take the id of a segment that gave it up.
+        for renames in [true, false] {
+            for (place, segment) in segments.iter().enumerate() {
+                let own = by_name(segment.name);
+                let found = match (renames, own, segment.was) {
+                    (true, None, Some(was)) => by_name(was),
+                    (false, own, _) if ids[place].is_none() => own,
+                    _ => None,
+                };
+                if let Some(id) = found.filter(|id| !taken.contains(id)) {
+                    taken.push(id);
+                    ids[place] = Some(id);
+                }
+            }
+        }
+        let fresh = |(place, id): (usize, Option<i64>)| {
+            id.unwrap_or_else(|| {
+                let name = segments[place].name;
+                let mut id = first(name);
+                while entries.contains_key(&id) || taken.contains(&id) {
+                    id = first(&format!("{name}\u{0}{id}"));
+                }
+                taken.push(id);
+                id
+            })
+        };
+        ids.into_iter().enumerate().map(fresh).collect()
+    }
+
+    /// The ids of clusters: that of the earlier one each continues, else the next number that was never given.
+    pub fn number(&self, scheme: &str, continued: &[Option<i64>]) -> Vec<i64> {
+        let entries = self.schemes.get(scheme).into_iter().flatten();
+        let counted = entries.map(|(id, _)| *id).filter(|id| *id < COUNTED);
+        let mut last = counted.max().unwrap_or(0).max(0);
+        let mut next = || {
+            last += 1;
+            last
+        };
+        continued
+            .iter()
+            .map(|id| id.unwrap_or_else(&mut next))
+            .collect()
+    }
+
+    /// Notes the segments of a version. Those of the scheme that are not among them have ended.
+    pub fn note(&mut self, scheme: &str, day: i32, segments: &[(i64, &str, bool)]) {
+        let entries = self.schemes.entry(scheme.to_owned()).or_default();
+        for entry in entries.values_mut() {
+            entry.active = false;
+        }
+        for &(id, name, declared) in segments {
+            let declared = declared.then_some(name);
+            let entry = entries
+                .entry(id)
+                .or_insert_with(|| Entry::new(name, declared, day));
+            if entry.name != name {
+                let old = std::mem::replace(&mut entry.name, name.to_owned());
+                entry.names_before.retain(|known| *known != old);
+                entry.names_before.push(old);
+            }
+            entry.declared = declared.map(str::to_owned);
+            entry.last_day = day;
+            entry.active = true;
+        }
+    }
+
+    /// Ends every segment of schemes that a version does not have.
+    pub fn keep_schemes(&mut self, schemes: &[&str]) {
+        for (name, entries) in &mut self.schemes {
+            if !schemes.contains(&name.as_str()) {
+                entries.values_mut().for_each(|entry| entry.active = false);
+            }
+        }
+    }
+}
+
+/// Status of a segment that the version has.
+pub(crate) const ACTIVE: &str = "active";
+
+/// Status of a segment that it has no more.
+pub(crate) const ENDED: &str = "ended";
+
+impl Entry {
+    fn new(name: &str, declared: Option<&str>, day: i32) -> Self {
+        Self {
+            name: name.to_owned(),
+            declared: declared.map(str::to_owned),
+            names_before: Vec::new(),
+            first_day: day,
+            last_day: day,
+            active: true,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tables::ledger_table;
+
+    fn plain(name: &str) -> Declared<'_> {
+        Declared { name, was: None }
+    }
+
+    /// An id that depends on the name alone.
+    fn first(name: &str) -> i64 {
+        COUNTED + name.bytes().map(i64::from).sum::<i64>()
+    }
+
+    fn after(segments: &[(i64, &str, bool)]) -> Ledger {
+        let mut ledger = Ledger::default();
+        ledger.note("s", 10, segments);
+        ledger
+    }
+
+    #[test]
+    fn a_declared_name_keeps_its_id_and_so_does_a_stated_rename() {
+        let ids = Ledger::default().declare("s", &[plain("a"), plain("b")], first);
+        assert_eq!(ids, [first("a"), first("b")]);
+        let mut ledger = after(&[(ids[0], "a", true), (ids[1], "b", true)]);
+        let renamed = Declared {
+            name: "c",
+            was: Some("a"),
+        };
+        // Another segment takes the old name on the same day.
+        let later = ledger.declare("s", &[renamed.clone(), plain("b"), plain("a")], first);
+        assert_eq!(later[..2], ids[..]);
+        assert!(
+            !ids.contains(&later[2]),
+            "the id of a renamed segment is never used again"
+        );
+        ledger.note(
+            "s",
+            11,
+            &[
+                (later[0], "c", true),
+                (later[1], "b", true),
+                (later[2], "a", true),
+            ],
+        );
+        let again = ledger.declare("s", &[renamed, plain("b"), plain("a")], first);
+        assert_eq!(again, later, "the rename may stay in the file");
+        let entries: Vec<_> = ledger
+            .entries()
+            .filter(|entry| entry.1 == later[0])
+            .collect();
+        assert_eq!(entries[0].2.names_before, ["a"]);
+        assert_eq!((entries[0].2.first_day, entries[0].2.last_day), (10, 11));
+    }
+
+    #[test]
+    fn a_name_that_comes_back_has_its_id_again_and_others_never_do() {
+        let mut ledger = after(&[(first("a"), "a", true)]);
+        ledger.note("s", 11, &[(first("b"), "b", true)]);
+        assert_eq!(ledger.active("s"), [(first("b"), "b".to_owned())]);
+        assert_eq!(ledger.declare("s", &[plain("a")], first), [first("a")]);
+    }
+
+    #[test]
+    fn clusters_are_numbered_and_no_number_is_given_twice() {
+        let ledger = Ledger::default();
+        assert_eq!(ledger.number("s", &[None, None]), [1, 2]);
+        let mut ledger = after(&[(1, "x", false), (2, "y", false)]);
+        assert_eq!(ledger.number("s", &[Some(2), None]), [2, 3]);
+        ledger.note("s", 11, &[(2, "y", false), (3, "z", false)]);
+        ledger.note("s", 12, &[(2, "y", false)]);
+        assert_eq!(
+            ledger.number("s", &[None, Some(2)]),
+            [4, 2],
+            "3 has ended and is not used again"
+        );
+    }
+
+    #[test]
+    fn what_is_published_is_read_back() {
+        let mut ledger = after(&[(1, "x", false), (first("a"), "a", true)]);
+        ledger.note("s", 11, &[(1, "w \"quoted\"", false)]);
+        ledger.note("s", 12, &[(1, "x", false)]);
+        let table = ledger_table(12, &ledger).unwrap();
+        assert_eq!(Ledger::from_batches(&[table]).unwrap(), ledger);
+    }
+}

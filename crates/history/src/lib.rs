@@ -1,0 +1,32 @@
+//! How one version relates to the one before it: which segment is which, who moved, and why.
+//!
+//! Everything here is a pure function over columns of two versions. Nothing reads files, a store or a pipeline.
+//!
+//! The types that matter: [`Before`] (the segments of the previous version), [`Alignment`] (who is in both versions), [`Ledger`]
+//! (every segment id ever given), [`Moves`] (the steps by which customers came from there to here).
+//!
+//! Where to look:
+//!
+//! | question | file |
+//! |---|---|
+//! | which cluster is which earlier cluster? | `matching.rs` |
+//! | what id and name does a segment have? what happened to it? | `ledger.rs`, `events.rs` |
+//! | who was there before, and who is gone? | `before.rs` |
+//! | how many customers moved where, and why? | `moves.rs` |
+//! | what is published of it? | `tables.rs` |
+
+mod before;
+mod error;
+mod events;
+mod ledger;
+mod matching;
+mod moves;
+mod tables;
+
+pub use before::{Alignment, Before, SchemeBefore};
+pub use error::HistoryError;
+pub use events::{Event, EventKind, events};
+pub use ledger::{Declared, Entry, Ledger};
+pub use matching::{Overlap, match_clusters};
+pub use moves::{ABSENT, Cause, Causes, Migration, Moves, Step, migrations};
+pub use tables::{events_table, ledger_table, migrations_table};

@@ -1,0 +1,300 @@
+//! How customers came from their segment of the previous version to that of this one, one step at a time (HISTORY §4).
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+/// Marks a customer who is not there.
+pub const ABSENT: u32 = u32::MAX;
+
+/// What changes in one step of the replay, in the order of the steps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Cause {
+    /// Keys were merged or split.
+    Identity,
+    /// Rows dated before the previous day that were not known then.
+    LateData,
+    /// Features or schemes were edited.
+    Definition,
+    /// What is learned from data was learned again.
+    Model,
+    /// What is known of customers changed.
+    Attribute,
+    /// Time passed.
+    Ageing,
+    /// New rows of events.
+    Activity,
+}
+
+impl Cause {
+    /// All of them, in the order of the steps.
+    pub const ALL: [Self; 7] = [
+        Self::Identity,
+        Self::LateData,
+        Self::Definition,
+        Self::Model,
+        Self::Attribute,
+        Self::Ageing,
+        Self::Activity,
+    ];
+
+    /// The value in published tables.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Identity => "identity",
+            Self::LateData => "late_data",
+            Self::Definition => "definition",
+            Self::Model => "model",
+            Self::Attribute => "attribute",
+            Self::Ageing => "ageing",
+            Self::Activity => "activity",
+        }
+    }
+}
+
+/// The causes that one step stands for: one where the step was computed on its own, several where they could not be told apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct Causes(u8);
+
+impl Causes {
+    /// None yet.
+    pub const NONE: Self = Self(0);
+
+    /// These and one more.
+    #[must_use]
+    pub fn with(self, cause: Cause) -> Self {
+        Self(self.0 | 1 << cause as u8)
+    }
+
+    /// These and those.
+    #[must_use]
+    pub fn and(self, others: Self) -> Self {
+        Self(self.0 | others.0)
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+
+    /// The causes, in the order of the steps.
+    pub fn iter(self) -> impl Iterator<Item = Cause> {
+        Cause::ALL
+            .into_iter()
+            .filter(move |&cause| self.0 & (1 << cause as u8) != 0)
+    }
+}
+
+impl From<Cause> for Causes {
+    fn from(cause: Cause) -> Self {
+        Self::NONE.with(cause)
+    }
+}
+
+impl fmt::Display for Causes {
+    /// `ageing`, or `ageing or activity` where both could not be told apart.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (place, cause) in self.iter().enumerate() {
+            if place > 0 {
+                f.write_str(" or ")?;
+            }
+            f.write_str(cause.as_str())?;
+        }
+        Ok(())
+    }
+}
+
+/// One step of the replay.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Step {
+    /// What changes in it.
+    pub causes: Causes,
+    /// Per customer of either version: the segment after it, as an index into [`Moves::segments`], or [`ABSENT`].
+    pub after: Vec<u32>,
+}
+
+/// The steps of one scheme.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Moves {
+    /// The segments of both versions: id and name. A segment that is in both stands once, with the name it has now.
+    pub segments: Vec<(i64, String)>,
+    /// Per customer of either version: the segment of the previous version.
+    pub before: Vec<u32>,
+    /// The steps; the last one ends at the segments of this version.
+    pub steps: Vec<Step>,
+}
+
+/// Customers who moved from one segment to another in one step.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Migration {
+    /// The segment before, none for customers who were not there.
+    pub from: Option<(i64, String)>,
+    /// The segment after, none for customers who left the base.
+    pub to: Option<(i64, String)>,
+    /// What changed.
+    pub causes: Causes,
+    /// Customers.
+    pub customers: u64,
+    /// Their value, in hundredths of the currency.
+    pub value_cents: i128,
+}
+
+impl Moves {
+    /// Per customer the causes of the last step that changed the segment; none for those who are where they were.
+    pub fn causes(&self) -> Vec<Causes> {
+        let mut causes = vec![Causes::NONE; self.before.len()];
+        let mut at = &self.before;
+        for step in &self.steps {
+            for (cause, (from, to)) in causes.iter_mut().zip(at.iter().zip(&step.after)) {
+                if from != to {
+                    *cause = step.causes;
+                }
+            }
+            at = &step.after;
+        }
+        for (cause, (first, last)) in causes.iter_mut().zip(self.before.iter().zip(at)) {
+            if first == last {
+                *cause = Causes::NONE;
+            }
+        }
+        causes
+    }
+}
+
+/// How many customers moved where in each step, by segment before, segment after (none last) and cause. `value_cents` is what
+/// each customer counts in every step, so that the steps add up.
+pub fn migrations(moves: &Moves, value_cents: &[i64]) -> Vec<Migration> {
+    let mut counted: BTreeMap<(u32, u32, Causes), (u64, i128)> = BTreeMap::new();
+    let mut at = &moves.before;
+    for step in &moves.steps {
+        for (row, (&from, &to)) in at.iter().zip(&step.after).enumerate() {
+            if from != to {
+                let count = counted.entry((from, to, step.causes)).or_default();
+                count.0 += 1;
+                count.1 += i128::from(value_cents.get(row).copied().unwrap_or(0));
+            }
+        }
+        at = &step.after;
+    }
+    let named = |place: u32| moves.segments.get(place as usize).cloned();
+    let mut found: Vec<Migration> = counted
+        .into_iter()
+        .map(|((from, to, causes), (customers, value_cents))| Migration {
+            from: named(from),
+            to: named(to),
+            causes,
+            customers,
+            value_cents,
+        })
+        .collect();
+    let id = |end: &Option<(i64, String)>| end.as_ref().map_or((true, 0), |end| (false, end.0));
+    found.sort_by_cached_key(|one| (id(&one.from), id(&one.to), one.causes.to_string()));
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn moves(before: Vec<u32>, steps: Vec<(Cause, Vec<u32>)>) -> Moves {
+        Moves {
+            segments: (0..4)
+                .map(|place| (10 + place, format!("s{place}")))
+                .collect(),
+            before,
+            steps: steps
+                .into_iter()
+                .map(|(cause, after)| Step {
+                    causes: cause.into(),
+                    after,
+                })
+                .collect(),
+        }
+    }
+
+    #[test]
+    fn the_last_step_that_moves_a_customer_is_the_cause() {
+        let moves = moves(
+            vec![0, 0, 0, 0, ABSENT],
+            vec![
+                (Cause::Ageing, vec![0, 1, 1, 1, ABSENT]),
+                (Cause::Activity, vec![0, 1, 2, 0, 3]),
+            ],
+        );
+        let causes: Vec<String> = moves.causes().iter().map(ToString::to_string).collect();
+        assert_eq!(
+            causes,
+            ["", "ageing", "activity", "", "activity"],
+            "who came back is where it was"
+        );
+        let found = migrations(&moves, &[1, 20, 300, 4_000, 50_000]);
+        let words: Vec<String> = found
+            .iter()
+            .map(|one| {
+                let end = |end: &Option<(i64, String)>| {
+                    end.as_ref().map_or("-".to_owned(), |end| end.1.clone())
+                };
+                format!(
+                    "{} {} {} {} {}",
+                    end(&one.from),
+                    end(&one.to),
+                    one.causes,
+                    one.customers,
+                    one.value_cents
+                )
+            })
+            .collect();
+        assert_eq!(
+            words,
+            [
+                "s0 s1 ageing 3 4320",
+                "s1 s0 activity 1 4000",
+                "s1 s2 activity 1 300",
+                "- s3 activity 1 50000"
+            ]
+        );
+    }
+
+    #[test]
+    fn what_cannot_be_told_apart_names_all_it_may_be() {
+        let both = Causes::from(Cause::Activity).with(Cause::Ageing);
+        assert_eq!(both.to_string(), "ageing or activity");
+        assert!(Causes::NONE.is_empty() && !both.is_empty());
+    }
+
+    fn states() -> impl Strategy<Value = Vec<Vec<u32>>> {
+        let one = prop_oneof![4 => 0_u32..4, 1 => Just(ABSENT)];
+        (1_usize..40).prop_flat_map(move |customers| {
+            proptest::collection::vec(proptest::collection::vec(one.clone(), customers), 2..8)
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn steps_add_up_to_the_change_of_every_segment(states in states(), seed in 0_i64..1_000) {
+            let value = |row: usize| (seed * 7_919 + row as i64 * 104_729) % 100_000 - 20_000;
+            let values: Vec<i64> = (0..states[0].len()).map(value).collect();
+            let steps = states[1..].iter().zip(Cause::ALL).map(|(after, cause)| (cause, after.clone()));
+            let made = moves(states[0].clone(), steps.collect());
+            let last = &states[states.len() - 1];
+            let mut change: BTreeMap<Option<i64>, (i64, i128)> = BTreeMap::new();
+            for one in migrations(&made, &values) {
+                let from = change.entry(one.from.map(|end| end.0)).or_default();
+                *from = (from.0 - one.customers as i64, from.1 - one.value_cents);
+                let to = change.entry(one.to.map(|end| end.0)).or_default();
+                *to = (to.0 + one.customers as i64, to.1 + one.value_cents);
+            }
+            let sum = |state: &[u32], place: u32| -> (i64, i128) {
+                let rows = state.iter().zip(&values).filter(|(at, _)| **at == place);
+                rows.fold((0, 0), |sum, (_, value)| (sum.0 + 1, sum.1 + i128::from(*value)))
+            };
+            for place in (0..4).chain([ABSENT]) {
+                let (before, after) = (sum(&states[0], place), sum(last, place));
+                let id = made.segments.get(place as usize).map(|segment| segment.0);
+                let found = change.get(&id).copied().unwrap_or_default();
+                prop_assert_eq!((before.0 + found.0, before.1 + found.1), after);
+            }
+        }
+    }
+}

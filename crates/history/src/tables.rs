@@ -1,0 +1,280 @@
+//! The published tables of the history as Arrow record batches, sorted as they are published.
+
+use std::sync::Arc;
+
+use arrow::array::{
+    ArrayRef, Date32Array, Decimal128Array, Float64Array, Int64Array, RecordBatch, StringArray,
+};
+use arrow::datatypes::{DataType, Field, Schema};
+use arrow::error::ArrowError;
+
+use crate::error::HistoryError;
+use crate::events::Event;
+use crate::ledger::{ACTIVE, ENDED, Ledger};
+use crate::moves::Migration;
+
+/// Digits of a value in `migrations`, and digits behind its point.
+const VALUE: (u8, i8) = (18, 2);
+
+/// The table `segment_ledger`.
+///
+/// # Errors
+/// Arrow refuses the columns.
+pub fn ledger_table(as_of: i32, ledger: &Ledger) -> Result<RecordBatch, HistoryError> {
+    let rows: Vec<_> = ledger.entries().collect();
+    let names_before =
+        |names: &[String]| (!names.is_empty()).then(|| serde_json::json!(names).to_string());
+    let status = |active: bool| if active { ACTIVE } else { ENDED };
+    table(
+        "segment_ledger",
+        vec![
+            (
+                "as_of",
+                false,
+                dates(std::iter::repeat_n(as_of, rows.len())),
+            ),
+            ("scheme", false, texts(rows.iter().map(|row| row.0))),
+            (
+                "segment_id",
+                false,
+                Arc::new(Int64Array::from_iter_values(rows.iter().map(|row| row.1))),
+            ),
+            (
+                "segment",
+                false,
+                texts(rows.iter().map(|row| row.2.name.as_str())),
+            ),
+            (
+                "declared_as",
+                true,
+                Arc::new(
+                    rows.iter()
+                        .map(|row| row.2.declared.as_deref())
+                        .collect::<StringArray>(),
+                ),
+            ),
+            (
+                "names_before",
+                true,
+                Arc::new(
+                    rows.iter()
+                        .map(|row| names_before(&row.2.names_before))
+                        .collect::<StringArray>(),
+                ),
+            ),
+            (
+                "first_day",
+                false,
+                dates(rows.iter().map(|row| row.2.first_day)),
+            ),
+            (
+                "last_day",
+                false,
+                dates(rows.iter().map(|row| row.2.last_day)),
+            ),
+            (
+                "status",
+                false,
+                texts(rows.iter().map(|row| status(row.2.active))),
+            ),
+        ],
+    )
+}
+
+/// The table `segment_events`: the events of each scheme, sorted by scheme.
+///
+/// # Errors
+/// Arrow refuses the columns.
+pub fn events_table(
+    as_of: i32,
+    previous: Option<i32>,
+    events: &[(String, Vec<Event>)],
+) -> Result<RecordBatch, HistoryError> {
+    let mut events: Vec<&(String, Vec<Event>)> = events.iter().collect();
+    events.sort_by(|a, b| a.0.cmp(&b.0));
+    let of_scheme = |(scheme, events): &&_| {
+        let scheme: &String = scheme;
+        let events: &Vec<Event> = events;
+        events
+            .iter()
+            .map(|event| (scheme.clone(), event.clone()))
+            .collect::<Vec<_>>()
+    };
+    let rows: Vec<(String, Event)> = events.iter().flat_map(of_scheme).collect();
+    let optional = |of: fn(&Event) -> Option<f64>| -> ArrayRef {
+        Arc::new(rows.iter().map(|row| of(&row.1)).collect::<Float64Array>())
+    };
+    table(
+        "segment_events",
+        vec![
+            (
+                "as_of",
+                false,
+                dates(std::iter::repeat_n(as_of, rows.len())),
+            ),
+            (
+                "previous_as_of",
+                false,
+                dates(std::iter::repeat_n(previous.unwrap_or(as_of), rows.len())),
+            ),
+            (
+                "scheme",
+                false,
+                texts(rows.iter().map(|row| row.0.as_str())),
+            ),
+            (
+                "segment_id",
+                false,
+                Arc::new(Int64Array::from_iter_values(
+                    rows.iter().map(|row| row.1.segment_id),
+                )),
+            ),
+            (
+                "segment",
+                false,
+                texts(rows.iter().map(|row| row.1.segment.as_str())),
+            ),
+            (
+                "event",
+                false,
+                texts(rows.iter().map(|row| row.1.kind.as_str())),
+            ),
+            (
+                "name_before",
+                true,
+                Arc::new(
+                    rows.iter()
+                        .map(|row| row.1.name_before.as_deref())
+                        .collect::<StringArray>(),
+                ),
+            ),
+            ("jaccard", true, optional(|event| event.jaccard)),
+            ("kept_share", true, optional(|event| event.kept_share)),
+            (
+                "evidence",
+                true,
+                Arc::new(
+                    rows.iter()
+                        .map(|row| row.1.evidence.as_deref())
+                        .collect::<StringArray>(),
+                ),
+            ),
+        ],
+    )
+}
+
+/// The table `migrations`: the moves of each scheme, sorted by scheme.
+///
+/// # Errors
+/// A value has more digits than the table holds, or Arrow refuses the columns.
+pub fn migrations_table(
+    as_of: i32,
+    previous: Option<i32>,
+    migrations: &[(String, Vec<Migration>)],
+) -> Result<RecordBatch, HistoryError> {
+    let mut schemes: Vec<&(String, Vec<Migration>)> = migrations.iter().collect();
+    schemes.sort_by(|a, b| a.0.cmp(&b.0));
+    let rows: Vec<(&str, &Migration)> = schemes
+        .into_iter()
+        .flat_map(|(scheme, moves)| moves.iter().map(move |one| (scheme.as_str(), one)))
+        .collect();
+    let id = |end: &Option<(i64, String)>| end.as_ref().map(|end| end.0);
+    let name = |end: &Option<(i64, String)>| end.as_ref().map(|end| end.1.clone());
+    let values = Decimal128Array::from_iter_values(rows.iter().map(|row| row.1.value_cents));
+    let values = values.with_precision_and_scale(VALUE.0, VALUE.1);
+    let values =
+        values.and_then(|values| values.validate_decimal_precision(VALUE.0).map(|()| values));
+    let values = values.map_err(|source| HistoryError::Table {
+        table: "migrations",
+        source,
+    })?;
+    table(
+        "migrations",
+        vec![
+            (
+                "as_of",
+                false,
+                dates(std::iter::repeat_n(as_of, rows.len())),
+            ),
+            (
+                "previous_as_of",
+                false,
+                dates(std::iter::repeat_n(previous.unwrap_or(as_of), rows.len())),
+            ),
+            ("scheme", false, texts(rows.iter().map(|row| row.0))),
+            (
+                "from_segment_id",
+                true,
+                Arc::new(
+                    rows.iter()
+                        .map(|row| id(&row.1.from))
+                        .collect::<Int64Array>(),
+                ),
+            ),
+            (
+                "from_segment",
+                true,
+                Arc::new(
+                    rows.iter()
+                        .map(|row| name(&row.1.from))
+                        .collect::<StringArray>(),
+                ),
+            ),
+            (
+                "to_segment_id",
+                true,
+                Arc::new(rows.iter().map(|row| id(&row.1.to)).collect::<Int64Array>()),
+            ),
+            (
+                "to_segment",
+                true,
+                Arc::new(
+                    rows.iter()
+                        .map(|row| name(&row.1.to))
+                        .collect::<StringArray>(),
+                ),
+            ),
+            (
+                "cause",
+                false,
+                Arc::new(StringArray::from_iter_values(
+                    rows.iter().map(|row| row.1.causes.to_string()),
+                )),
+            ),
+            (
+                "customers",
+                false,
+                Arc::new(Int64Array::from_iter_values(
+                    rows.iter().map(|row| row.1.customers as i64),
+                )),
+            ),
+            ("value", false, Arc::new(values)),
+        ],
+    )
+}
+
+fn texts<'a>(texts: impl Iterator<Item = &'a str>) -> ArrayRef {
+    Arc::new(StringArray::from_iter_values(texts))
+}
+
+fn dates(days: impl Iterator<Item = i32>) -> ArrayRef {
+    Arc::new(Date32Array::from_iter_values(days))
+}
+
+fn table(
+    name: &'static str,
+    columns: Vec<(&str, bool, ArrayRef)>,
+) -> Result<RecordBatch, HistoryError> {
+    let field = |(name, nullable, array): &(&str, bool, ArrayRef)| {
+        let ty: DataType = array.data_type().clone();
+        Field::new(*name, ty, *nullable)
+    };
+    let schema = Schema::new(columns.iter().map(field).collect::<Vec<_>>());
+    let arrays = columns.into_iter().map(|(_, _, array)| array).collect();
+    RecordBatch::try_new(Arc::new(schema), arrays).map_err(|source: ArrowError| {
+        HistoryError::Table {
+            table: name,
+            source,
+        }
+    })
+}

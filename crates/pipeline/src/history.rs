@@ -1,0 +1,451 @@
+//! What a run takes from the version before it: ids of segments, stays, and why customers moved.
+
+mod definitions;
+
+use std::collections::BTreeMap;
+
+use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
+use arrow::datatypes::{Decimal128Type, Float64Type, Int64Type};
+use chrono::NaiveDate;
+use tessera_history::{
+    ABSENT, Alignment, Before, Causes, Declared, Event, Ledger, Migration, Moves, Overlap,
+    SchemeBefore, Step, events, match_clusters, migrations,
+};
+use tessera_segments::{Assignment, ClusterIdentity, Customers, Stay, segment_id};
+use tessera_snapshot::{Store, StoreError, Version};
+use tessera_spec::pipeline::{Scheme, SchemeKind, VALUE_COLUMNS};
+
+use crate::error::PipelineError;
+use crate::prepare::Prepared;
+use crate::sources::epoch_day;
+
+pub(crate) use definitions::{DEFINITIONS, definitions};
+
+/// The version before this run, and what has been found out about the segments of this one so far.
+#[derive(Debug)]
+pub(crate) struct History {
+    as_of: i32,
+    /// Number of the version that comes before this day by the commits, 0 for none.
+    follows: u64,
+    previous: Option<Previous>,
+    /// Rows of the customers in the order of their keys.
+    by_key: Vec<u32>,
+    ledger: Ledger,
+    events: Vec<(String, Vec<Event>)>,
+    /// Segments of each scheme in both versions.
+    schemes: BTreeMap<String, SchemeBefore>,
+}
+
+#[derive(Debug)]
+struct Previous {
+    version: Version,
+    before: Before,
+    ledger: Ledger,
+    alignment: Alignment,
+}
+
+/// The published tables of the history, and what `memberships` says of it.
+pub(crate) struct Told {
+    pub(crate) follows: u64,
+    pub(crate) ledger: RecordBatch,
+    pub(crate) events: RecordBatch,
+    pub(crate) migrations: RecordBatch,
+    /// One for each scheme, in the order of the assignments.
+    pub(crate) stays: Vec<Stay>,
+}
+
+impl History {
+    /// Reads what the version before this day says, and finds its customers among those of this run.
+    pub(crate) fn new(
+        prepared: &Prepared,
+        store: &Store,
+        customers: &Customers,
+    ) -> Result<Self, PipelineError> {
+        let mut history = Self {
+            as_of: epoch_day(prepared.as_of),
+            follows: 0,
+            previous: None,
+            by_key: (0..customers.len())
+                .map(|place| customers.row_by_key(place) as u32)
+                .collect(),
+            ledger: Ledger::default(),
+            events: Vec::new(),
+            schemes: BTreeMap::new(),
+        };
+        let Some(version) = before(store, prepared.as_of, &mut history.follows)? else {
+            return Ok(history);
+        };
+        if version.commit().pipeline["name"] != prepared.pipeline.name.as_str()
+            && prepared.pipeline.was.as_deref() != version.commit().pipeline["name"].as_str()
+        {
+            tracing::warn!(
+                "the version before this day is of another pipeline that shares the store, so nothing is compared with it"
+            );
+            return Ok(history);
+        }
+        let day = epoch_day(version.as_of());
+        let key = prepared.pipeline.customer.key.as_str();
+        let memberships =
+            version.read_columns("memberships", |column| Before::reads(key, column))?;
+        let before = Before::new(day, key, &memberships)?;
+        let ledger = match version
+            .tables()
+            .iter()
+            .any(|table| table.name == "segment_ledger")
+        {
+            true => Ledger::from_batches(&version.read("segment_ledger")?)?,
+            false => Ledger::from_segments(day, &version.read("segments")?)?,
+        };
+        let joined = Alignment::new(&before.keys, customers.key(), |place| {
+            customers.row_by_key(place)
+        });
+        let Some(alignment) = joined else {
+            tracing::warn!(
+                "keys of customers had another type in version {}, so that nobody is compared with it",
+                version.number()
+            );
+            return Ok(history);
+        };
+        history.ledger = ledger.clone();
+        history.previous = Some(Previous {
+            version,
+            before,
+            ledger,
+            alignment,
+        });
+        Ok(history)
+    }
+
+    /// The segments of a scheme in the previous version, also those without customers.
+    fn scheme_before(&self, scheme: &str) -> Option<SchemeBefore> {
+        let previous = self.previous.as_ref()?;
+        let mut found = previous.before.schemes.get(scheme)?.clone();
+        for segment in previous.ledger.active(scheme) {
+            if !found.segments.iter().any(|known| known.0 == segment.0) {
+                found.segments.push(segment);
+            }
+        }
+        Some(found)
+    }
+
+    /// Gives the segments of an assignment their permanent ids and notes what happened to them.
+    pub(crate) fn settle(&mut self, scheme: &Scheme, assignment: &mut Assignment) {
+        let name = scheme.name.value.as_str();
+        let clusters = matches!(scheme.kind, SchemeKind::Kmeans(_));
+        if !clusters {
+            let declared: Vec<Declared<'_>> = assignment
+                .segments
+                .iter()
+                .map(|segment| Declared {
+                    name: &segment.name,
+                    was: None,
+                })
+                .collect();
+            let ids = self
+                .ledger
+                .declare(name, &declared, |segment| segment_id(name, segment));
+            for (segment, id) in assignment.segments.iter_mut().zip(ids) {
+                segment.id = id;
+            }
+        }
+        let noted: Vec<(i64, &str, bool)> = assignment
+            .segments
+            .iter()
+            .map(|segment| (segment.id, segment.name.as_str(), !clusters))
+            .collect();
+        self.ledger.note(name, self.as_of, &noted);
+        if let (Some(before), Some(previous)) = (self.scheme_before(name), &self.previous) {
+            let now: Vec<(i64, String)> = assignment
+                .segments
+                .iter()
+                .map(|segment| (segment.id, segment.name.clone()))
+                .collect();
+            let overlap = overlap(previous, &before, &assignment.segment_of, now.len());
+            let found = events(&overlap, &before.segments, &now, clusters);
+            self.events.push((name.to_owned(), found));
+            self.schemes.insert(name.to_owned(), before);
+        }
+    }
+
+    /// The tables, once every scheme is settled.
+    pub(crate) fn tell(
+        mut self,
+        prepared: &Prepared,
+        customers: &Customers,
+        assignments: &[Assignment],
+    ) -> Result<Told, PipelineError> {
+        let schemes: Vec<&str> = assignments.iter().map(|one| one.scheme.as_str()).collect();
+        self.ledger.keep_schemes(&schemes);
+        let previous_day = self.previous.as_ref().map(|previous| previous.before.as_of);
+        let values = self.value_cents(prepared, customers)?;
+        let possible = self
+            .previous
+            .as_ref()
+            .map(|previous| definitions::possible(prepared, &previous.version));
+        let mut moved: Vec<(String, Vec<Migration>)> = Vec::new();
+        let mut stays = Vec::new();
+        for assignment in assignments {
+            let compared = self
+                .schemes
+                .get(&assignment.scheme)
+                .zip(self.previous.as_ref());
+            let Some((before, previous)) = compared else {
+                stays.push(first_stay(self.as_of, assignment));
+                continue;
+            };
+            let causes = possible
+                .as_ref()
+                .and_then(|of| of.get(&assignment.scheme).copied())
+                .unwrap_or_default();
+            let moves = moves(previous, before, assignment, causes);
+            stays.push(stay(self.as_of, previous, before, &moves));
+            moved.push((assignment.scheme.clone(), migrations(&moves, &values)));
+        }
+        Ok(Told {
+            follows: self.follows,
+            ledger: tessera_history::ledger_table(self.as_of, &self.ledger)?,
+            events: tessera_history::events_table(self.as_of, previous_day, &self.events)?,
+            migrations: tessera_history::migrations_table(self.as_of, previous_day, &moved)?,
+            stays,
+        })
+    }
+
+    /// What each customer of either version is worth: what they will bring where the pipeline says so, else what they have
+    /// brought; of those who are gone, as the previous version had it.
+    fn value_cents(
+        &self,
+        prepared: &Prepared,
+        customers: &Customers,
+    ) -> Result<Vec<i64>, PipelineError> {
+        let known = |name: &&str| customers.features().any(|(feature, _)| feature == *name);
+        let declared = [VALUE_COLUMNS[1], VALUE_COLUMNS[2]].into_iter().find(known);
+        let (Some(name), Some(previous)) = (declared.or(prepared.value_feature()), &self.previous)
+        else {
+            return Ok(Vec::new());
+        };
+        let mut values: Vec<i64> = customers
+            .numeric(name)?
+            .values()
+            .iter()
+            .map(|value| cents(*value))
+            .collect();
+        if previous.alignment.gone.is_empty() {
+            return Ok(values);
+        }
+        // Closed accounts are customers too, but in no segment.
+        let key = prepared.pipeline.customer.key.as_str();
+        let read = |column: &str| column == key || column == name;
+        let (mut keys, mut earlier) = (Vec::new(), Vec::new());
+        for batch in previous.version.read_columns("customers", read)? {
+            keys.extend(batch.column_by_name(key).cloned());
+            match batch.column_by_name(name) {
+                Some(column) => earlier.extend(numbers(column).into_iter().map(cents)),
+                None => earlier.extend(std::iter::repeat_n(0, batch.num_rows())),
+            }
+        }
+        let keys: Vec<&dyn Array> = keys.iter().map(AsRef::as_ref).collect();
+        let keys = arrow::compute::concat(&keys)?;
+        let rows = Alignment::new(&keys, &previous.before.keys, |place| place);
+        let rows = rows.map(|found| found.before).unwrap_or_default();
+        let of = |&gone: &u32| {
+            rows.get(gone as usize)
+                .and_then(|&row| earlier.get(row as usize))
+        };
+        let gone = previous.alignment.gone.iter();
+        values.extend(gone.map(|gone| of(gone).copied().unwrap_or(0)));
+        Ok(values)
+    }
+}
+
+/// The version before a day, and its number by the commits.
+fn before(
+    store: &Store,
+    as_of: NaiveDate,
+    follows: &mut u64,
+) -> Result<Option<Version>, PipelineError> {
+    match store.previous(as_of) {
+        Ok(found) => {
+            *follows = found.as_ref().map_or(0, Version::number);
+            Ok(found)
+        }
+        Err(StoreError::Expired { version }) => {
+            *follows = version;
+            tracing::warn!(
+                "version {version}, which comes before this day, has expired, so that nothing is compared with it"
+            );
+            Ok(None)
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Customers of the previous segments in those of this run.
+fn overlap(
+    previous: &Previous,
+    before: &SchemeBefore,
+    segment_of: &[u32],
+    segments: usize,
+) -> Overlap {
+    let then = previous.alignment.before.iter();
+    let then = then.map(|&row| {
+        before
+            .segment_of
+            .get(row as usize)
+            .copied()
+            .unwrap_or(ABSENT)
+    });
+    Overlap::count(
+        then.zip(segment_of.iter().copied()),
+        before.segments.len(),
+        segments,
+    )
+}
+
+/// The steps from the previous version to this one.
+fn moves(
+    previous: &Previous,
+    before: &SchemeBefore,
+    assignment: &Assignment,
+    causes: Causes,
+) -> Moves {
+    let mut segments: Vec<(i64, String)> = before.segments.clone();
+    let place =
+        |segment: &tessera_segments::SegmentInfo, segments: &mut Vec<(i64, String)>| match segments
+            .iter_mut()
+            .position(|known| known.0 == segment.id)
+        {
+            Some(place) => {
+                segments[place].1.clone_from(&segment.name);
+                place as u32
+            }
+            None => {
+                segments.push((segment.id, segment.name.clone()));
+                segments.len() as u32 - 1
+            }
+        };
+    let places: Vec<u32> = assignment
+        .segments
+        .iter()
+        .map(|segment| place(segment, &mut segments))
+        .collect();
+    let now: Vec<u32> = assignment
+        .segment_of
+        .iter()
+        .map(|&segment| places[segment as usize])
+        .collect();
+    Moves {
+        segments,
+        before: previous.alignment.of_before(&before.segment_of, ABSENT),
+        steps: vec![Step {
+            causes,
+            after: previous.alignment.of_now(&now, ABSENT),
+        }],
+    }
+}
+
+/// The stays of customers in a scheme that the previous version did not have.
+fn first_stay(as_of: i32, assignment: &Assignment) -> Stay {
+    Stay {
+        entered_on: vec![as_of; assignment.len()],
+        ..Stay::default()
+    }
+}
+
+/// The stays of customers in a scheme that both versions have.
+fn stay(as_of: i32, previous: &Previous, before: &SchemeBefore, moves: &Moves) -> Stay {
+    let last = moves.steps.last().map_or(&moves.before, |step| &step.after);
+    let rows = &previous.alignment.before;
+    let entered_on = rows.iter().enumerate().map(|(row, &old)| {
+        let stayed = moves.before[row] == last[row];
+        let since = before.entered_on.get(old as usize).copied();
+        since.filter(|_| stayed).unwrap_or(as_of)
+    });
+    let mut words: Vec<(Causes, String)> = Vec::new();
+    let cause = moves.causes().into_iter().take(rows.len()).map(|causes| {
+        if causes.is_empty() {
+            return ABSENT;
+        }
+        let known = words.iter().position(|known| known.0 == causes);
+        known.unwrap_or_else(|| {
+            words.push((causes, causes.to_string()));
+            words.len() - 1
+        }) as u32
+    });
+    let cause = cause.collect();
+    Stay {
+        entered_on: entered_on.collect(),
+        segments_before: before.segments.clone(),
+        before: moves.before[..rows.len()].to_vec(),
+        causes: words.into_iter().map(|word| word.1).collect(),
+        cause,
+    }
+}
+
+/// Money in hundredths, so that sums of it are exact; nothing where there is no number.
+fn cents(value: f64) -> i64 {
+    let cents = (value * 100.0).round();
+    // Beyond 2^53 hundredths a float has no hundredths.
+    if cents.abs() < 9e15 { cents as i64 } else { 0 }
+}
+
+/// A column as numbers, NaN where it is null or none.
+fn numbers(column: &ArrayRef) -> Vec<f64> {
+    if let Some(floats) = column.as_primitive_opt::<Float64Type>() {
+        return floats
+            .iter()
+            .map(|value| value.unwrap_or(f64::NAN))
+            .collect();
+    }
+    if let Some(integers) = column.as_primitive_opt::<Int64Type>() {
+        let number = |value: Option<i64>| value.map_or(f64::NAN, |value| value as f64);
+        return integers.iter().map(number).collect();
+    }
+    if let Some(decimals) = column.as_primitive_opt::<Decimal128Type>() {
+        let scale = 10_f64.powi(i32::from(decimals.scale()));
+        let number = |value: Option<i128>| value.map_or(f64::NAN, |value| value as f64 / scale);
+        return decimals.iter().map(number).collect();
+    }
+    vec![f64::NAN; column.len()]
+}
+
+impl ClusterIdentity for History {
+    /// A cluster that mostly has the customers of an earlier one keeps its id; others get numbers that were never given.
+    fn clusters(
+        &self,
+        scheme: &Scheme,
+        cluster_of: &[u32],
+        names: Vec<String>,
+    ) -> Vec<(i64, String)> {
+        let name = scheme.name.value.as_str();
+        let mut continued = vec![None; names.len()];
+        if let (Some(before), Some(previous)) = (self.scheme_before(name), &self.previous) {
+            let overlap = overlap(previous, &before, cluster_of, names.len());
+            let order = first_seen(
+                self.by_key.iter().map(|&row| cluster_of[row as usize]),
+                names.len(),
+            );
+            continued = match_clusters(&overlap, &order)
+                .into_iter()
+                .map(|row| row.map(|row| before.segments[row].0))
+                .collect();
+        }
+        let ids = self.ledger.number(name, &continued);
+        ids.into_iter().zip(names).collect()
+    }
+}
+
+/// Clusters in the order in which the customers' keys meet them, which does not depend on their labels.
+fn first_seen(clusters: impl Iterator<Item = u32>, count: usize) -> Vec<usize> {
+    let mut order = Vec::with_capacity(count);
+    let mut seen = vec![false; count];
+    for cluster in clusters {
+        if let Some(seen) = seen.get_mut(cluster as usize).filter(|seen| !**seen) {
+            *seen = true;
+            order.push(cluster as usize);
+            if order.len() == count {
+                break;
+            }
+        }
+    }
+    order
+}
