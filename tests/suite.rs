@@ -3,6 +3,8 @@
 
 #[path = "suite/actions.rs"]
 mod actions;
+#[path = "suite/active.rs"]
+mod active;
 #[path = "suite/architecture.rs"]
 mod architecture;
 #[path = "suite/as_of.rs"]

@@ -33,6 +33,11 @@ fn churn_of_the_demo_equals_duckdb_and_scikit_learn_at_two_dates() {
         let tables = tables_of(&dir.path().join("store/demo"), as_of);
         let arguments = ["pipelines/demo.toml", &lake, &tables, as_of];
         script(&python, "churn.py", &arguments);
+        script(
+            &python,
+            "reasons.py",
+            &["pipelines/demo.toml", &tables, "EUR"],
+        );
     }
 }
 
@@ -48,6 +53,8 @@ fn churn_of_online_retail_equals_duckdb_and_scikit_learn_at_two_dates() {
         let tables = tables_of(&out.path().join("online_retail"), as_of);
         let arguments = ["pipelines/online_retail.toml", &lake, &tables, as_of];
         script(&python, "churn.py", &arguments);
+        let pipeline = "pipelines/online_retail.toml";
+        script(&python, "reasons.py", &[pipeline, &tables, "GBP"]);
     }
 }
 

@@ -29,6 +29,17 @@ impl Table {
         self.batches.iter().map(RecordBatch::num_rows).sum()
     }
 
+    pub(crate) fn bools(&self, name: &str) -> Vec<Option<bool>> {
+        self.column(name, |column| column.as_boolean().iter().collect())
+    }
+
+    /// Where a column of any type has a value.
+    pub(crate) fn known(&self, name: &str) -> Vec<bool> {
+        self.column(name, |column| {
+            (0..column.len()).map(|row| column.is_valid(row)).collect()
+        })
+    }
+
     pub(crate) fn ints(&self, name: &str) -> Vec<Option<i64>> {
         self.column(name, |column| {
             column.as_primitive::<Int64Type>().iter().collect()
