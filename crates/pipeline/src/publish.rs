@@ -21,7 +21,9 @@ use crate::customers::Assigned;
 use crate::error::PipelineError;
 use crate::history::Told;
 use crate::labels;
+use crate::marks;
 use crate::prepare::Prepared;
+use crate::reliance::Reliance;
 use crate::scores::{Scored, backtest_table, calibration_table, quality_table};
 use crate::sources::{
     RejectRow, SourceOutcome, epoch_day, reject_rules_table, rejects_schema, rejects_tables,
@@ -413,6 +415,7 @@ impl Tables {
                 .collect::<Vec<_>>()
         };
         let mut quality: Vec<(String, Quality)> = assignments.iter().flat_map(judged).collect();
+        let reliance = Reliance::new(prepared, &scored);
         for (score, rows) in scored {
             model_rows.extend(rows.parameters.into_iter().map(|row| (score.clone(), row)));
             backtests.extend(rows.backtest.map(|backtest| (score.clone(), backtest)));
@@ -427,12 +430,16 @@ impl Tables {
             Ok((field, customers.column(place).clone()))
         });
         let action_columns = asked.collect::<Result<_, PipelineError>>()?;
+        quality.extend(reliance.quality(&prepared.pipeline));
+        let segments = tessera_segments::segments_table(as_of, &summaries, playbooks)?;
+        let of = (&customers, assignments);
+        let segments = marks::segments(&segments, prepared, of, &reliance)?;
         Ok(Self {
             as_of,
             action_columns,
             playbooks: playbooks.clone(),
             customers: dated(as_of, &assigned.published()?)?,
-            segments: tessera_segments::segments_table(as_of, &summaries, &prepared.pipeline.playbooks)?,
+            segments,
             profiles: tessera_segments::profiles_table(as_of, &profiles)?,
             models: tessera_segments::models_table(as_of, model_rows)?,
             calibration: has_scores

@@ -131,11 +131,17 @@ pub(crate) struct CalibrationRow {
     pub(crate) lift: Option<f64>,
 }
 
+/// The criterion of what was not computed.
+pub(crate) const COMPUTABLE: &str = "computable";
+
+/// What serves where no model does.
+pub(crate) const BASE_RATE: &str = "base_rate";
+
 /// Something that was not computed, and why.
 pub(crate) fn not_computed(metric: &str, reason: impl ToString) -> Quality {
     Quality {
         segment: String::new(),
-        criterion: "computable",
+        criterion: COMPUTABLE,
         metric: metric.to_owned(),
         value: None,
         threshold: None,

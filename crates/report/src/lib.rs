@@ -23,6 +23,7 @@ mod error;
 mod facts;
 mod input;
 mod key;
+mod mark;
 mod moves;
 mod number;
 mod page;

@@ -1,6 +1,7 @@
 //! What a run ends with on the terminal: the segments of every scheme, the scores, the sources, what was rejected. Plain text, no colour.
 
 use crate::facts::{Facts, Scheme};
+use crate::mark::{Mark, marks};
 use crate::number::{Measure, NONE, count, counted, percent};
 use crate::record::{QualityStatus, SourceRow};
 use crate::score::{Score, scores};
@@ -27,6 +28,7 @@ pub fn summary(input: &ReportInput) -> Result<String, ReportError> {
         None | Some([]) => blocks.push("no segments in this version\n".to_owned()),
         Some(schemes) => blocks.extend(schemes.iter().map(|scheme| segments(&facts, scheme))),
     }
+    blocks.extend(marked(&marks(input)?));
     blocks.extend(scored(&facts));
     blocks.extend(sources(&facts));
     blocks.extend(rejections(&facts));
@@ -130,6 +132,31 @@ fn segments(facts: &Facts<'_>, scheme: &Scheme) -> String {
         scheme.kind.words(),
         table.draw()
     )
+}
+
+/// Numbers above that are to be read with care, each status and reason once; nothing where there are none.
+fn marked(marks: &[Mark]) -> Option<String> {
+    if marks.is_empty() {
+        return None;
+    }
+    let mut reasons: Vec<(&str, &str, Vec<String>)> = Vec::new();
+    for mark in marks {
+        let (status, reason) = (mark.status.as_str(), mark.reason.as_str());
+        let known = reasons
+            .iter_mut()
+            .find(|(s, r, _)| (*s, *r) == (status, reason));
+        match known {
+            Some((_, _, names)) => names.push(words(&mark.name)),
+            None => reasons.push((status, reason, vec![words(&mark.name)])),
+        }
+    }
+    let lines = reasons.into_iter().map(|(status, reason, names)| {
+        format!("  {} ({status}): {}\n", names.join(", "), printable(reason))
+    });
+    Some(format!(
+        "To be read with care\n{}",
+        lines.collect::<String>()
+    ))
 }
 
 /// One line per score: what serves, how it did on later data, what is flagged or was not computed.

@@ -446,7 +446,7 @@ pub static TABLES: &[Table] = &[
     Table {
         name: "segments",
         doc: "The segments of every scheme with their size, value and playbook.",
-        version: "1.1",
+        version: "1.2",
         row: "scheme x segment",
         sorted_by: &["scheme", "segment_id"],
         unique: true,
@@ -479,6 +479,27 @@ pub static TABLES: &[Table] = &[
                 "value_at_risk",
                 Ty::Float,
                 "Sum of probability of churn x future value, over the customers with both.",
+            )
+            .counts("currency"),
+            may(
+                "kpi_status",
+                Ty::Text,
+                "How far `kpi` can be relied on: `ok`, `not validated`, `flagged`, `base rate`, `not computed`.",
+            ),
+            may("kpi_reason", Ty::Text, "What is known against it."),
+            may("scheme_status", Ty::Text, "The same of what the scheme assigns by."),
+            may("scheme_reason", Ty::Text, "What is known against it."),
+            may(
+                "standing",
+                Ty::Text,
+                "`lost` where more members have left than can churn by the first supervised score, else `living`.",
+            ),
+            may("left_customers", Ty::Int, "Members who have left.").counts("customers"),
+            may(
+                "win_back_value",
+                Ty::Float,
+                "What winning one of them back would be worth: mean of what they brought per period of `[value]` from the first \
+                 order to the last.",
             )
             .counts("currency"),
         ],

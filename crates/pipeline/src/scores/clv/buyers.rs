@@ -76,6 +76,12 @@ impl Buyers {
         Ok(buyers)
     }
 
+    /// Days since each customer's last purchase.
+    pub(super) fn silent_days(&self) -> Vec<f64> {
+        let tenure = self.tenure_days.iter().zip(&self.t_x_days);
+        tenure.map(|(tenure, t_x)| tenure - t_x).collect()
+    }
+
     pub(super) fn history(&self, unit: TimeUnit) -> Result<PurchaseHistory, NotComputed> {
         Ok(PurchaseHistory::from_days(
             unit,

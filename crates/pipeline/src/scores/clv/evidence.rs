@@ -25,6 +25,18 @@ const TRACKING_LIMIT: f64 = 0.1;
 /// With fewer customers who have bought again, the parameters of a purchase model are mostly chance.
 const FEW_REPEAT_CUSTOMERS: f64 = 30.0;
 
+/// Probability of being alive above which those who have long been silent are said to be alive.
+const SURELY_ALIVE: f64 = 0.9;
+
+/// Share of the buying of those who bought last, below which those who have long been silent buy much less.
+const BUYS_MUCH_LESS: f64 = 0.5;
+
+/// Groups by silence in which the probability of being alive is held against who bought.
+const SILENCE_GROUPS: usize = 4;
+
+/// Customers without whom a group says nothing.
+const LEAST_OF_GROUP: usize = 50;
+
 /// Writes what was fitted into the rows of the published tables.
 pub(super) struct Evidence<'s> {
     scored: &'s mut Scored,
@@ -267,6 +279,14 @@ pub(super) fn backtest(
         let predicted = purchases_within(&earlier, &history, horizon)?;
         let result = Backtest::new(&before.x, &predicted, &actual)?;
         evidence.judged(model, &result, rank == 0);
+        if rank == 0 && !matches!(earlier, PurchaseFit::Nbd(_)) {
+            let alive = alive_of(&earlier, &history)?;
+            evidence.alive(
+                model,
+                &groups_by_silence(&before.silent_days(), &alive, &actual),
+                holdout(score),
+            );
+        }
         let mut sum = 0.0;
         for (window, part) in windows.iter().zip(&held_out) {
             sum += part.iter().sum::<f64>();
@@ -337,6 +357,63 @@ fn earlier_fit(
     }
 }
 
+/// Probability that each customer of `history` is alive at its end.
+fn alive_of(fit: &PurchaseFit, history: &PurchaseHistory) -> Result<Vec<f64>, NotComputed> {
+    let plan = ForecastPlan {
+        horizon: 1.0,
+        discount_per_year: 0.0,
+        draws: 0,
+        seed: 0,
+    };
+    let forecasts = Forecaster::new(fit, plan)?.forecast(history);
+    let value = |&row: &u32| forecasts[row as usize].p_alive.value;
+    Ok(history.row_of().iter().map(value).collect())
+}
+
+/// Customers who have been silent about as long.
+struct SilenceGroup {
+    /// Shortest silence, days.
+    from_days: f64,
+    customers: usize,
+    /// Mean probability of being alive.
+    alive: f64,
+    /// Share who bought in the holdout.
+    bought: f64,
+}
+
+/// Groups of as equal size as equal silences allow, the shortest silence first.
+fn groups_by_silence(silent_days: &[f64], alive: &[f64], bought: &[f64]) -> Vec<SilenceGroup> {
+    let mut order: Vec<usize> = (0..silent_days.len()).collect();
+    order.sort_by(|&a, &b| {
+        silent_days[a]
+            .total_cmp(&silent_days[b])
+            .then(alive[a].total_cmp(&alive[b]))
+    });
+    let mut groups: Vec<Vec<usize>> = vec![Vec::new(); SILENCE_GROUPS];
+    let mut before = 0;
+    for run in order.chunk_by(|&a, &b| silent_days[a] == silent_days[b]) {
+        let place = SILENCE_GROUPS * (2 * before + run.len()) / (2 * order.len());
+        groups[place.min(SILENCE_GROUPS - 1)].extend(run);
+        before += run.len();
+    }
+    groups.retain(|group| !group.is_empty());
+    let summed = |group: Vec<usize>| {
+        let count = group.len() as f64;
+        let mean =
+            |of: &dyn Fn(usize) -> f64| group.iter().map(|&row| of(row)).sum::<f64>() / count;
+        SilenceGroup {
+            from_days: group
+                .iter()
+                .map(|&row| silent_days[row])
+                .fold(f64::INFINITY, f64::min),
+            customers: group.len(),
+            alive: mean(&|row| alive[row]),
+            bought: mean(&|row| f64::from(u8::from(bought[row] > 0.0))),
+        }
+    };
+    groups.into_iter().map(summed).collect()
+}
+
 /// Expected purchases of every customer of `history` within `horizon` units.
 fn purchases_within(
     fit: &PurchaseFit,
@@ -355,6 +432,41 @@ fn purchases_within(
 }
 
 impl Evidence<'_> {
+    /// The probability of being alive against who bought in the holdout, by how long customers had been silent before it.
+    fn alive(&mut self, model: &str, groups: &[SilenceGroup], holdout_days: u32) {
+        for (number, group) in (1..).zip(groups) {
+            let name = format!("backtest_silence_{number}");
+            self.number(model, format!("{name}_from_days"), group.from_days);
+            self.number(model, format!("{name}_customers"), group.customers as f64);
+            self.number(model, format!("{name}_alive"), group.alive);
+            self.number(model, format!("{name}_bought"), group.bought);
+        }
+        let (Some(first), Some(last)) = (groups.first(), groups.last()) else {
+            return;
+        };
+        if groups.len() < 2 || groups.iter().any(|group| group.customers < LEAST_OF_GROUP) {
+            return;
+        }
+        let doubtful = last.alive > SURELY_ALIVE && last.bought < BUYS_MUCH_LESS * first.bought;
+        let reason = || {
+            format!(
+                "of customers silent for {} days or more the model says that {:.1}% are alive, but {:.1}% bought in the next \
+                 {holdout_days} days, against {:.1}% of those who bought last: it does not tell who has left, so their expected \
+                 purchases and value are too high",
+                last.from_days,
+                100.0 * last.alive,
+                100.0 * last.bought,
+                100.0 * first.bought
+            )
+        };
+        self.flag(
+            "probability of being alive of those silent longest",
+            last.alive,
+            SURELY_ALIVE,
+            doubtful.then(reason),
+        );
+    }
+
     fn judged(&mut self, model: &str, result: &Backtest, serves: bool) {
         self.number(model, "backtest_customers", result.customers as f64);
         self.number(model, "backtest_predicted", result.predicted_total);

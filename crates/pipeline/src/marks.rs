@@ -1,0 +1,208 @@
+//! What `segments` says beside its numbers: how far they can be relied on, and who of the members has left.
+
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, AsArray, Float64Array, Int64Array, RecordBatch, StringArray};
+use arrow::datatypes::{DataType, Field, Float64Type, Schema};
+use tessera_segments::Assignment;
+use tessera_spec::pipeline::{ScoreKind, VALUE_PAST};
+
+use crate::error::PipelineError;
+use crate::prepare::Prepared;
+use crate::reliance::{Mark, OK, Reliance};
+use crate::scores::EXCLUDED;
+
+/// Of whom more have left than live is lost.
+const LOST: &str = "lost";
+
+/// A segment of which most can still leave.
+const LIVING: &str = "living";
+
+/// Days of the periods that `per` of `[value]` may name.
+const PERIODS: [(&str, f64); 5] = [
+    ("day", 1.0),
+    ("week", 7.0),
+    ("month", 365.25 / 12.0),
+    ("quarter", 365.25 / 4.0),
+    ("year", 365.25),
+];
+
+/// The table `segments` with its last columns: status of the KPI and of the scheme, with reasons; who has left, and what winning
+/// one of them back would be worth.
+pub(crate) fn segments(
+    segments: &RecordBatch,
+    prepared: &Prepared,
+    (customers, assignments): (&RecordBatch, &[Assignment]),
+    reliance: &Reliance,
+) -> Result<RecordBatch, PipelineError> {
+    let kpi = prepared
+        .pipeline
+        .goal
+        .as_ref()
+        .map(|goal| goal.kpi.value.as_str());
+    let rows = segments.num_rows();
+    let of_kpi = kpi.map(|kpi| reliance.of(kpi));
+    let status = |mark: Option<&Mark>| mark.map_or(OK, |mark| mark.against.name());
+    let kpi_status: StringArray = (0..rows).map(|_| of_kpi.map(status)).collect();
+    let kpi_reason: StringArray = (0..rows)
+        .map(|_| of_kpi.flatten().map(|mark| mark.reason.as_str()))
+        .collect();
+    let schemes = text_column(segments, "scheme")?;
+    let marks: Vec<Option<&Mark>> = schemes.iter().map(|s| reliance.of_scheme(s?)).collect();
+    let statuses: StringArray = marks.iter().map(|mark| Some(status(*mark))).collect();
+    let reasons: StringArray = marks
+        .iter()
+        .map(|mark| mark.map(|mark| mark.reason.as_str()))
+        .collect();
+    let left = Left::read(prepared, customers)?;
+    let ids = segments.column(segments.schema().index_of("segment_id")?);
+    let ids = ids.as_primitive::<arrow::datatypes::Int64Type>();
+    let of_segment = |row: usize| {
+        let left = left.as_ref()?;
+        let scheme = schemes.value(row);
+        let assignment = assignments.iter().find(|a| a.scheme == scheme)?;
+        let place = assignment
+            .segments
+            .iter()
+            .position(|s| s.id == ids.value(row))?;
+        Some(left.of(assignment, place as u32))
+    };
+    let found: Vec<Option<LeftOfSegment>> = (0..rows).map(of_segment).collect();
+    let standing: StringArray = found
+        .iter()
+        .map(|found| found.as_ref().map(LeftOfSegment::standing))
+        .collect();
+    let lost: Int64Array = found.iter().map(|f| f.as_ref().map(|f| f.left)).collect();
+    let worth: Float64Array = found
+        .iter()
+        .map(|f| f.as_ref().and_then(|f| f.win_back))
+        .collect();
+    let added: [(&str, ArrayRef); 7] = [
+        ("kpi_status", Arc::new(kpi_status)),
+        ("kpi_reason", Arc::new(kpi_reason)),
+        ("scheme_status", Arc::new(statuses)),
+        ("scheme_reason", Arc::new(reasons)),
+        ("standing", Arc::new(standing)),
+        ("left_customers", Arc::new(lost)),
+        ("win_back_value", Arc::new(worth)),
+    ];
+    let mut fields: Vec<Arc<Field>> = segments.schema().fields().iter().cloned().collect();
+    let mut columns = segments.columns().to_vec();
+    for (name, column) in added {
+        fields.push(Arc::new(Field::new(name, column.data_type().clone(), true)));
+        columns.push(column);
+    }
+    Ok(RecordBatch::try_new(
+        Arc::new(Schema::new(fields)),
+        columns,
+    )?)
+}
+
+fn text_column(table: &RecordBatch, name: &str) -> Result<StringArray, PipelineError> {
+    let column = table.column(table.schema().index_of(name)?);
+    Ok(column.as_string::<i32>().clone())
+}
+
+/// Who has left, by the first supervised score, and what each brought per period while it was a customer.
+struct Left {
+    /// Whether a customer has left; none for who never bought.
+    left: Vec<Option<bool>>,
+    /// Money per period; none where it is not known.
+    per_period: Vec<Option<f64>>,
+}
+
+/// Of the members of a segment.
+struct LeftOfSegment {
+    living: i64,
+    left: i64,
+    win_back: Option<f64>,
+}
+
+impl LeftOfSegment {
+    fn standing(&self) -> &'static str {
+        if self.left > self.living {
+            LOST
+        } else {
+            LIVING
+        }
+    }
+}
+
+impl Left {
+    /// Nothing where no score says who can churn.
+    fn read(prepared: &Prepared, customers: &RecordBatch) -> Result<Option<Self>, PipelineError> {
+        let mut scores = prepared.pipeline.scores.iter();
+        let supervised = scores.find(|score| matches!(score.kind, ScoreKind::Supervised(_)));
+        let Some(score) = supervised else {
+            return Ok(None);
+        };
+        let excluded = text_column(customers, &format!("{}{EXCLUDED}", score.name.value))?;
+        let left = excluded.iter().map(|why| match why {
+            None => Some(false),
+            Some("churned before") => Some(true),
+            Some(_) => None,
+        });
+        let numbers = |name: &str| -> Result<Option<Vec<Option<f64>>>, PipelineError> {
+            let Some(column) = customers.column_by_name(name) else {
+                return Ok(None);
+            };
+            let column = arrow::compute::cast(column, &DataType::Float64)?;
+            Ok(Some(column.as_primitive::<Float64Type>().iter().collect()))
+        };
+        let value = prepared.pipeline.value.as_ref();
+        let per = value
+            .and_then(|value| value.per.as_deref())
+            .unwrap_or("month");
+        let period = PERIODS
+            .iter()
+            .find(|(name, _)| *name == per)
+            .map(|(_, days)| *days);
+        let read = (
+            numbers(VALUE_PAST)?,
+            numbers("tenure_days")?,
+            numbers("recency_days")?,
+            period,
+        );
+        let per_period = match read {
+            (Some(past), Some(tenure), Some(recency), Some(period)) => (0..customers.num_rows())
+                .map(|row| {
+                    // From the first order to the last, one period at least.
+                    let stayed = (tenure[row]? - recency[row]?).max(period);
+                    Some(past[row]? * period / stayed)
+                })
+                .collect(),
+            _ => vec![None; customers.num_rows()],
+        };
+        Ok(Some(Self {
+            left: left.collect(),
+            per_period,
+        }))
+    }
+
+    fn of(&self, assignment: &Assignment, segment: u32) -> LeftOfSegment {
+        let members = assignment.segment_of.iter().enumerate();
+        let members = members
+            .filter(|(_, of)| **of == segment)
+            .map(|(row, _)| row);
+        let (mut living, mut left) = (0, 0);
+        let mut worth = Vec::new();
+        for row in members {
+            match self.left[row] {
+                Some(true) => {
+                    left += 1;
+                    worth.extend(self.per_period[row]);
+                }
+                Some(false) => living += 1,
+                None => {}
+            }
+        }
+        // By size, so that the order of rows changes no bit.
+        worth.sort_unstable_by(f64::total_cmp);
+        let sum: f64 = worth.iter().sum();
+        LeftOfSegment {
+            living,
+            left,
+            win_back: (!worth.is_empty()).then(|| sum / worth.len() as f64),
+        }
+    }
+}

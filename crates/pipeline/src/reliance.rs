@@ -1,0 +1,211 @@
+//! How far each column can be relied on: what is known against a score holds for every number that is made from it.
+//!
+//! [`Reliance::of`] answers for a column of `customers` by name, [`Reliance::of_scheme`] for a scheme. Tables, terminal and
+//! report take the answer from here, through the table `segments` and rows of `quality`.
+
+use std::collections::BTreeMap;
+
+use tessera_expr::columns;
+use tessera_segments::{Parameter, Quality, QualityStatus};
+use tessera_spec::Pipeline;
+use tessera_spec::pipeline::{Scheme, SchemeKind, Score, ScoreKind};
+
+use crate::prepare::Prepared;
+use crate::scores::{BASE_RATE, COMPUTABLE, Scored};
+
+/// What is known against a column, worst last.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Against {
+    /// It was never held against what happened.
+    NotValidated,
+    /// An assumption does not hold, or it was held against what happened and failed.
+    Flagged,
+    /// No model serves: every customer has the same probability.
+    BaseRate,
+    /// There are no values.
+    NotComputed,
+}
+
+impl Against {
+    /// As published tables write it.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::NotValidated => "not validated",
+            Self::Flagged => "flagged",
+            Self::BaseRate => "base rate",
+            Self::NotComputed => "not computed",
+        }
+    }
+}
+
+/// What a column that nothing is known against is called in published tables.
+pub(crate) const OK: &str = "ok";
+
+/// Something that is known against a column.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Mark {
+    pub(crate) against: Against,
+    /// Of which score, and why.
+    pub(crate) reason: String,
+}
+
+/// What is known against the columns that scores and values add to `customers`, and against schemes.
+#[derive(Debug, Default)]
+pub(crate) struct Reliance {
+    columns: BTreeMap<String, Mark>,
+    schemes: BTreeMap<String, Mark>,
+}
+
+impl Reliance {
+    /// From what the scores say of themselves; values and schemes take the worst of what they are made from.
+    pub(crate) fn new(prepared: &Prepared, scored: &[(String, Scored)]) -> Self {
+        let mut reliance = Self::default();
+        for score in &prepared.pipeline.scores {
+            let found = scored.iter().find(|(name, _)| *name == score.name.value);
+            if let Some(mark) = found.and_then(|(_, scored)| of_score(score, scored)) {
+                reliance.add_score(score, mark);
+            }
+        }
+        for (info, expr) in &prepared.value {
+            if let Some(mark) = reliance.worst(columns(expr)) {
+                reliance.columns.insert(info.name.clone(), mark);
+            }
+        }
+        for scheme in &prepared.pipeline.schemes {
+            let mark = reliance.worst(read_by(scheme, prepared));
+            if let Some(mark) = mark {
+                let name = &scheme.name.value;
+                reliance.schemes.insert(name.clone(), mark.clone());
+                // Later rules read the scheme as a column.
+                reliance.columns.insert(name.clone(), mark);
+            }
+        }
+        reliance
+    }
+
+    /// What is known against a column of `customers`; nothing where it can be relied on.
+    pub(crate) fn of(&self, column: &str) -> Option<&Mark> {
+        self.columns.get(column)
+    }
+
+    /// What is known against a scheme, from what it assigns by.
+    pub(crate) fn of_scheme(&self, scheme: &str) -> Option<&Mark> {
+        self.schemes.get(scheme)
+    }
+
+    fn add_score(&mut self, score: &Score, mark: Mark) {
+        let about_itself = |name: &str| name.ends_with("past_value");
+        let columns = score.columns().into_iter();
+        let estimates = columns.filter(|column| !column.detail && !about_itself(&column.name));
+        self.columns
+            .extend(estimates.map(|column| (column.name, mark.clone())));
+    }
+
+    /// The worst that is known against any of some columns; of equally bad ones the first.
+    fn worst<'c>(&self, columns: impl IntoIterator<Item = &'c str>) -> Option<Mark> {
+        let marks = columns.into_iter().filter_map(|column| self.of(column));
+        let worst = marks.reduce(|worst, mark| {
+            if mark.against > worst.against {
+                mark
+            } else {
+                worst
+            }
+        });
+        worst.cloned()
+    }
+
+    /// Rows of `quality` for values and schemes that are made from a score with something against it.
+    pub(crate) fn quality(&self, pipeline: &Pipeline) -> Vec<(String, Quality)> {
+        let values = pipeline.value_columns();
+        let values = values.iter().map(|column| column.name);
+        let marked = values.filter_map(|name| Some((name, self.of(name)?)));
+        let schemes = self
+            .schemes
+            .iter()
+            .map(|(name, mark)| (name.as_str(), mark));
+        let row = |(name, mark): (&str, &Mark)| {
+            let row = Quality {
+                segment: String::new(),
+                criterion: "made from scores",
+                metric: mark.against.name().to_owned(),
+                value: None,
+                threshold: None,
+                status: match mark.against {
+                    Against::NotComputed => QualityStatus::NotComputed,
+                    _ => QualityStatus::Flagged,
+                },
+                reason: Some(mark.reason.clone()),
+            };
+            (name.to_owned(), row)
+        };
+        marked.chain(schemes).map(row).collect()
+    }
+}
+
+/// The columns that a scheme assigns by.
+fn read_by<'a>(scheme: &'a Scheme, prepared: &'a Prepared) -> Vec<&'a str> {
+    match &scheme.kind {
+        SchemeKind::RfmGrid(grid) => vec![
+            &grid.recency.value,
+            &grid.frequency.value,
+            &grid.monetary.value,
+        ],
+        SchemeKind::Quantile(quantile) => vec![&quantile.by.value],
+        SchemeKind::Attribute(attribute) => vec![&attribute.by.value],
+        SchemeKind::Kmeans(kmeans) => kmeans.features.iter().map(|f| f.value.as_str()).collect(),
+        SchemeKind::Lifecycle => Vec::new(),
+        SchemeKind::Rules(_) => {
+            let rules = prepared.rules.get(&scheme.name.value);
+            rules.into_iter().flatten().flat_map(columns).collect()
+        }
+    }
+}
+
+/// What a score says against itself.
+fn of_score(score: &Score, scored: &Scored) -> Option<Mark> {
+    let name = &score.name.value;
+    let said = |row: &Quality| row.reason.clone().unwrap_or_else(|| row.metric.clone());
+    let mark = |against, reason: String| {
+        Some(Mark {
+            against,
+            reason: format!("score `{name}`: {reason}"),
+        })
+    };
+    let missing = |row: &&Quality| row.status == QualityStatus::NotComputed;
+    let whole = |row: &&Quality| row.criterion == COMPUTABLE && row.metric == "score";
+    if let Some(row) = scored.quality.iter().filter(missing).find(whole) {
+        return mark(Against::NotComputed, said(row));
+    }
+    let choice = |what: &str| {
+        let mut rows = scored.parameters.iter();
+        let found = rows.find(|row: &&Parameter| row.model == "choice" && row.name == what);
+        found.and_then(|row| row.text.as_deref())
+    };
+    if choice("served") == Some(BASE_RATE) {
+        let why = "no model serves, and every customer has the base rate";
+        return mark(Against::BaseRate, why.to_owned());
+    }
+    let mut flagged = scored
+        .quality
+        .iter()
+        .filter(|row| row.status == QualityStatus::Flagged);
+    if let Some(row) = flagged.next() {
+        return mark(Against::Flagged, said(row));
+    }
+    let backtest = |row: &&Quality| row.metric.starts_with("backtest");
+    if let Some(row) = scored.quality.iter().filter(missing).find(backtest) {
+        return mark(Against::NotValidated, said(row));
+    }
+    let never = matches!(score.kind, ScoreKind::Contractual(_))
+        && !scored
+            .quality
+            .iter()
+            .any(|row| row.criterion == "calibrated");
+    if never {
+        return mark(
+            Against::NotValidated,
+            "it was never held against what happened".to_owned(),
+        );
+    }
+    None
+}
