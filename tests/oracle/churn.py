@@ -4,7 +4,7 @@ Usage: churn.py PIPELINE LAKE VERSION_FOLDER AS_OF      (needs Python 3.11 and d
 
 Written from the definitions and the pipeline's text; shares no code with tessera. For every supervised score over events:
 who can churn at `as_of` and at each observation date, and why others cannot; who of them churned; on the published rows of
-`backtest` area under the curve, average precision, log loss, Brier score and calibration by tenths; the mean in `segments`.
+`backtest` area under the curve, average precision, log loss, Brier score and calibration by bins, every customer once; the mean in `segments`.
 Counts must be equal, figures within 1e-9. Exit code 1 on any difference.
 """
 
@@ -37,17 +37,26 @@ def living(db, source, on, horizon):
     return alive, {row[0] for row in db.execute(key).fetchall()}
 
 
-def tenths(rows):
-    """Predicted and observed by tenths of mid-ranks; equal predictions stay together."""
+def parts(rows):
+    """Predicted and observed by parts of mid-ranks of 200 rows each, ten at most; equal predictions stay together, and a part of
+    fewer than 200 rows joins the one before it."""
     rows, bins, before = sorted(rows), {}, 0
+    wanted = min(max(len(rows) // 200, 1), 10)
     while before < len(rows):
         end = before
         while end < len(rows) and rows[end][0] == rows[before][0]:
             end += 1
         run = rows[before:end]
-        place = min(10 * (2 * before + len(run)) // (2 * len(rows)), 9)
-        bins.setdefault(place + 1, []).extend(run)
+        place = min(wanted * (2 * before + len(run)) // (2 * len(rows)), wanted - 1)
+        bins.setdefault(place, []).extend(run)
         before += len(run)
+    joined = []
+    for place in sorted(bins):
+        if joined and min(len(joined[-1]), len(bins[place])) < 200:
+            joined[-1] += bins[place]
+        else:
+            joined.append(bins[place])
+    bins = dict(enumerate(joined, 1))
     return {number: (len(bin), math.fsum(p for p, _ in bin) / len(bin), sum(y for _, y in bin) / len(bin))
             for number, bin in bins.items()}
 
@@ -85,6 +94,8 @@ def score(db, pipeline, name, spec, folder, as_of):
     check(f"{name}: tested rows of another date, or of who could not churn", 0,
           sum(on != newest or k not in outcome[newest] for k, _, on, _, _ in tested))
     check(f"{name}: tested rows with another outcome", 0, sum(outcome[newest].get(k) != y for k, _, _, _, y in tested))
+    everyone = sum(k in outcome[newest] for k in outcome[newest])
+    check(f"{name}: every customer is tested on once", everyone, len({row[0] for row in tested}))
     for model in sorted({row[1] for row in tested}):
         p, y = [r[3] for r in tested if r[1] == model], [r[4] for r in tested if r[1] == model]
         check(f"{model}: tested customers", models["churn", "test_rows"], float(len(p)))
@@ -92,13 +103,18 @@ def score(db, pipeline, name, spec, folder, as_of):
                    "test_log_loss": log_loss(y, p), "test_brier": brier_score_loss(y, p)}
         for figure, expected in figures.items():
             check(f"{model}: {figure}", float(expected), models[model, figure], 1e-9)
-        bins = tenths(list(zip(p, y)))
+        bins = parts(list(zip(p, y)))
         published = {b: (n, pr, ob) for b, n, pr, ob in db.execute(
             f"select bin, customers, predicted, observed from '{folder}/calibration.parquet' "
             f"where score = '{name}' and model = '{model}'").fetchall()}
         same = bins.keys() == published.keys() and all(
             bins[b][0] == published[b][0] and max(abs(bins[b][i] - published[b][i]) for i in (1, 2)) < 1e-9 for b in bins)
         check(f"{model}: calibration of {len(bins)} bins", True, same)
+        error = math.fsum(n / len(p) * abs(pr - ob) for n, pr, ob in bins.values())
+        check(f"{model}: calibration error", error, models[model, "test_expected_calibration_error"], 1e-9)
+        spread = [n / len(p) * math.sqrt(pr * (1 - pr) / n) for n, pr, _ in bins.values()]
+        limit = math.sqrt(2 / math.pi) * sum(spread) + 1.6448536269514722 * math.sqrt((1 - 2 / math.pi) * sum(x * x for x in spread))
+        check(f"{model}: what chance allows", limit, models[model, "test_calibration_error_limit"], 1e-9)
 
     goal = pipeline.get("goal", {}).get("kpi")
     if goal == f"{name}_probability":

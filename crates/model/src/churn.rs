@@ -64,5 +64,5 @@ pub use parameters::{CalibrationRow, Parameter};
 pub use plan::{CalibrationKind, ChurnModel, ChurnPlan};
 pub use predictor::ChurnServed;
 pub use reasons::{Contribution, CustomerReasons, InputValue, REASONS, Reasons, TypicalInput};
-pub use split::Fold;
-pub use trial::{Backtest, Candidate};
+pub use split::{FOLDS, fold_of};
+pub use trial::{Backtest, CHOICE, Candidate};

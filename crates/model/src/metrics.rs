@@ -10,9 +10,11 @@ mod probability;
 pub use logit_line::LogitLine;
 pub(crate) use logit_line::{logit, logit_line};
 pub use probability::{
-    CalibrationBin, PairedGain, average_precision, brier, calibration_line, calibration_table,
-    expected_calibration_error, lift_at, log_loss, log_loss_gain,
+    CalibrationBin, PairedGain, average_precision, brier, calibration_error_limit,
+    calibration_line, calibration_table, expected_calibration_error, lift_at, log_loss,
+    log_loss_gain,
 };
+pub(crate) use probability::{mean, paired_gain, row_log_losses};
 
 /// The area under the ROC curve with its standard error and 95% interval.
 #[derive(Debug, Clone, Copy, PartialEq, serde::Serialize, serde::Deserialize)]

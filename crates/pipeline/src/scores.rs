@@ -5,6 +5,7 @@
 //! and says, in rows of `models`, `calibration` and `quality`, what they are worth. Where the data cannot carry a score, its
 //! columns are null and `quality` says why: that is no error.
 
+mod calibrated;
 mod churned;
 mod clv;
 mod columns;

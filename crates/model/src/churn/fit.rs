@@ -8,8 +8,8 @@ use super::error::{ChurnError, go_on};
 use super::inputs::{Inputs, Panel};
 use super::plan::ChurnPlan;
 use super::predictor::{ChurnServed, Predictor};
-use super::split::{Fold, Split, SplitKind, sample};
-use super::trial::{Backtest, Candidate, Trial, calibrator};
+use super::split::{Split, SplitKind, sample};
+use super::trial::{Backtest, Candidate, Trial};
 
 /// Rows scored at a time.
 const CHUNK: usize = 32_768;
@@ -28,6 +28,7 @@ pub struct ChurnFit {
     pub(super) learnt_from: (i32, i32),
     pub(super) tested_on: i32,
     pub(super) candidates: Vec<Candidate>,
+    pub(super) chosen: Candidate,
     pub(super) unfitted: Vec<(ChurnServed, String)>,
     pub(super) reason: String,
 }
@@ -53,15 +54,17 @@ impl SliceSize {
 impl ChurnFit {
     /// Fits, tests on the newest observation date, and chooses what serves.
     ///
-    /// The test is the newest date of the customers of the test fold; what is learnt from are the dates at least the horizon
-    /// before it, of the customers of the training fold; calibrated on those dates of the calibration fold
-    /// ([`Fold::of`](super::Fold::of)). What serves is then fitted again to all dates of all but the calibration
-    /// customers, and calibrated on these. The same panel, in any order, and plan give the same fit for any number of
-    /// threads.
+    /// The test is the newest date; what is learnt from are the dates at least the horizon before it. Each part of the customers
+    /// ([`fold_of`](super::fold_of)) is predicted by models that learnt from the others, and calibrated on what these predicted
+    /// of the others at the dates learnt from, so that all customers are tested on. What serves is chosen by ranking: what each
+    /// candidate predicted at the test's date, recalibrated on the other parts there. The figures of the choice are those of
+    /// models that were chosen without the customer. What serves is then fitted again to all dates and customers, and calibrated
+    /// on what was predicted of customers that were held out. The same panel, in any order, and plan give the same fit for any
+    /// number of threads.
     ///
     /// # Errors
     /// An impossible plan, a recency column that is not there, fewer than two usable dates, fewer than 50 churned or 50
-    /// staying rows to learn from, or 10 to calibrate or test on.
+    /// staying rows to learn from, or 10 to test on.
     pub fn fit(panel: &Panel, plan: &ChurnPlan) -> Result<Self, ChurnError> {
         Self::fit_tested(panel, plan).map(|(fit, _)| fit)
     }
@@ -94,24 +97,17 @@ impl ChurnFit {
         }
         let split = Split::new(panel, plan, kind)?;
         let trial = Trial::run(plan, &split)?;
-        let held = |row: usize| Fold::of(panel.customer[row], plan.seed) == Fold::Calibration;
-        let learnt = sample(panel, plan, &|row| !held(row));
-        let calibration = sample(panel, plan, &held);
+        let learnt = sample(panel, plan, &|_| true);
         let sizes = [
-            ("train", &split.train),
-            ("calibration", &split.calibration),
+            ("train", &split.early),
             ("test", &split.test),
             ("refit", &learnt),
-            ("refit_calibration", &calibration),
         ];
         let sizes = sizes.map(|(slice, panel)| SliceSize::of(slice, panel));
-        let rows = (learnt.rows() + calibration.rows()) as f64;
-        let base_rate = (learnt.churners() + calibration.churners()) as f64 / rows;
+        let base_rate = learnt.churners() as f64 / learnt.rows() as f64;
         let (encoding, design) = Encoding::fit(&learnt.inputs)?;
         let predictor = Predictor::fit(trial.served, plan, &learnt, &design, base_rate)?;
-        let encoded = encoding.encode(&calibration.inputs)?;
-        let raw = predictor.probabilities(&calibration.inputs, &encoded)?;
-        let calibrator = calibrator(plan, trial.served, &raw, &calibration);
+        let calibrator = trial.calibrator;
         let fit = Self {
             plan: plan.clone(),
             encoding,
@@ -123,6 +119,7 @@ impl ChurnFit {
             learnt_from: split.learnt_from,
             tested_on: split.tested_on,
             candidates: trial.candidates,
+            chosen: trial.chosen,
             unfitted: trial.unfitted,
             reason: trial.reason,
         };
@@ -147,6 +144,11 @@ impl ChurnFit {
     /// Every candidate that could be fitted, judged on the test slice: the models as planned, the rule, the base rate.
     pub fn candidates(&self) -> &[Candidate] {
         &self.candidates
+    }
+
+    /// What was chosen without the customer that it was tested on: how good the choice is; its model is what serves.
+    pub fn chosen(&self) -> &Candidate {
+        &self.chosen
     }
 
     /// The calibrated probability to churn within the horizon, one per row, in (0, 1); no rows give none.

@@ -6,7 +6,7 @@ use super::dates::iso;
 use super::encoding::Source;
 use super::fit::ChurnFit;
 use super::predictor::Predictor;
-use super::trial::Candidate;
+use super::trial::{CHOICE, Candidate};
 use crate::cluster::ColumnTransform;
 use crate::metrics::PairedGain;
 
@@ -31,7 +31,7 @@ pub struct Parameter {
 pub struct CalibrationRow {
     /// The candidate: `logistic`, `random_forest`, `recency_rule`, `base_rate`.
     pub model: String,
-    /// Tenth of the predictions, from 1, the lowest, to 10; equal predictions stay together, so there may be fewer.
+    /// Bin of the predictions, from 1, the lowest; each of 200 rows at least, where there are so many.
     pub bin: u32,
     /// Mean predicted probability.
     pub predicted: f64,
@@ -107,7 +107,9 @@ impl ChurnFit {
             whole.number(format!("{}_churned", size.slice), size.churned as f64);
         }
         let mut rows = whole.rows;
-        rows.extend(self.candidates.iter().flat_map(judgement));
+        rows.extend(judgement(CHOICE, &self.chosen));
+        let judged = self.candidates.iter();
+        rows.extend(judged.flat_map(|candidate| judgement(candidate.model.name(), candidate)));
         for (model, reason) in &self.unfitted {
             let mut sheet = Sheet::new(model.name());
             sheet.words("not_fitted", reason.clone());
@@ -117,11 +119,13 @@ impl ChurnFit {
         rows
     }
 
-    /// Predicted and observed by tenths of the predictions, of every candidate, on the test slice.
+    /// Predicted and observed by bins of the predictions, of the choice and every candidate, on the test slice.
     pub fn calibration(&self) -> Vec<CalibrationRow> {
-        let tables = self.candidates.iter().flat_map(|candidate| {
+        let named = self.candidates.iter().map(|c| (c.model.name(), c));
+        let all = [(CHOICE, &self.chosen)].into_iter().chain(named);
+        let tables = all.flat_map(|(model, candidate)| {
             candidate.calibration.iter().map(|bin| CalibrationRow {
-                model: candidate.model.name().to_owned(),
+                model: model.to_owned(),
                 bin: bin.bin,
                 predicted: bin.predicted,
                 observed: bin.observed,
@@ -190,17 +194,25 @@ impl ChurnFit {
 }
 
 /// The metrics of a candidate.
-fn judgement(candidate: &Candidate) -> Vec<Parameter> {
-    let mut sheet = Sheet::new(candidate.model.name());
+fn judgement(model: &str, candidate: &Candidate) -> Vec<Parameter> {
+    let mut sheet = Sheet::new(model);
     sheet.number("test_auc", candidate.auc.value);
     sheet.number("test_auc_low_95", candidate.auc.low_95);
     sheet.number("test_auc_high_95", candidate.auc.high_95);
     sheet.number("test_average_precision", candidate.average_precision);
     sheet.number("test_log_loss", candidate.log_loss);
+    sheet.number(
+        "test_recalibrated_log_loss",
+        candidate.recalibrated_log_loss,
+    );
     sheet.number("test_brier", candidate.brier);
     sheet.number(
         "test_expected_calibration_error",
         candidate.calibration_error,
+    );
+    sheet.number(
+        "test_calibration_error_limit",
+        candidate.calibration_error_limit,
     );
     if let Some(line) = candidate.calibration_line {
         sheet.number("test_calibration_slope", line.slope);

@@ -27,6 +27,11 @@ pub enum ChurnServed {
 }
 
 impl ChurnServed {
+    /// Whether it is a model over all columns.
+    pub(super) fn is_model(self) -> bool {
+        matches!(self, Self::Logistic | Self::RandomForest)
+    }
+
     /// As tables name it.
     pub fn name(self) -> &'static str {
         match self {

@@ -1,7 +1,8 @@
-//! Who is learnt from, calibrated on, and tested on: by time, and no customer in two.
+//! Who is learnt from, and who is tested on: by time, and no customer by a model that learnt from it.
 //!
 //! The newest observation date is the test; what is learnt from lies at least the horizon before it, so that no outcome in
-//! training reaches past the test's date. Within that, a hash of the customer says to which fold it belongs, at every date.
+//! training reaches past the test's date. A hash of the customer says to which of [`FOLDS`] parts it belongs, at every date: each
+//! part is predicted by models that learnt from the others, so that all customers are tested on.
 
 use rayon::prelude::*;
 
@@ -13,31 +14,17 @@ use crate::cluster::mix;
 /// Rows of each kind, churned and stayed, without which nothing is learnt.
 pub(super) const LEAST_TRAINING: usize = 50;
 
-/// Rows of each kind without which nothing is calibrated or judged.
+/// Rows of each kind without which nothing is judged.
 pub(super) const LEAST_HELD_OUT: usize = 10;
 
-/// What a customer's rows are used for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Fold {
-    /// To learn from.
-    Train,
-    /// To calibrate on.
-    Calibration,
-    /// To test on.
-    Test,
-}
+/// Parts of the customers that take turns in being held out.
+pub const FOLDS: usize = 3;
 
-impl Fold {
-    /// The fold of a customer: 60% train, 20% calibration, 20% test. Depends on nothing but the customer and the seed:
-    /// h = mix(customer xor mix(seed)), by the top 53 bits of h as a share of 1, where mix is splitmix64's finaliser.
-    pub fn of(customer: u64, seed: u64) -> Self {
-        let share = (scattered(customer, seed) >> 11) as f64 / (1u64 << 53) as f64;
-        match share {
-            s if s < 0.6 => Self::Train,
-            s if s < 0.8 => Self::Calibration,
-            _ => Self::Test,
-        }
-    }
+/// The part of a customer, below [`FOLDS`]. Depends on nothing but the customer and the seed: h = mix(customer xor mix(seed)), by
+/// the top 53 bits of h as a share of 1, where mix is splitmix64's finaliser.
+pub fn fold_of(customer: u64, seed: u64) -> usize {
+    let share = (scattered(customer, seed) >> 11) as f64 / (1u64 << 53) as f64;
+    ((share * FOLDS as f64) as usize).min(FOLDS - 1)
 }
 
 fn scattered(customer: u64, seed: u64) -> u64 {
@@ -46,8 +33,9 @@ fn scattered(customer: u64, seed: u64) -> u64 {
 
 /// The rows of a panel by use, each in an order that is random by seed and does not depend on the panel's.
 pub(super) struct Split {
-    pub(super) train: Panel,
-    pub(super) calibration: Panel,
+    /// At the dates that may be learnt from.
+    pub(super) early: Panel,
+    /// At the date tested on.
     pub(super) test: Panel,
     /// First and last date learnt from, days since 1970-01-01.
     pub(super) learnt_from: (i32, i32),
@@ -92,19 +80,13 @@ impl Split {
                 horizon_days: plan.horizon_days,
             });
         };
-        let fold = |row: usize| Fold::of(panel.customer[row], plan.seed);
-        let slice = |wanted: Fold, usable: &(dyn Fn(usize) -> bool + Sync)| {
-            sample(panel, plan, &|row| usable(row) && fold(row) == wanted)
-        };
         let split = Self {
-            train: slice(Fold::Train, &early),
-            calibration: slice(Fold::Calibration, &early),
-            test: slice(Fold::Test, &tested),
+            early: sample(panel, plan, &early),
+            test: sample(panel, plan, &tested),
             learnt_from,
             tested_on: newest,
         };
-        require(&split.train, "training", LEAST_TRAINING)?;
-        require(&split.calibration, "calibration", LEAST_HELD_OUT)?;
+        require(&split.early, "training", LEAST_TRAINING)?;
         require(&split.test, "test", LEAST_HELD_OUT)?;
         Ok(split)
     }
@@ -174,27 +156,21 @@ mod tests {
     }
 
     #[test]
-    fn no_customer_is_in_two_slices_and_outcomes_end_before_the_test() {
+    fn outcomes_end_before_the_test_and_parts_are_of_equal_size() {
         let plan = ChurnPlan::new(75);
         let split = Split::new(&panel(2_000, 8), &plan, SplitKind::Time).unwrap();
         let customers = |panel: &Panel| panel.customer.iter().copied().collect::<BTreeSet<u64>>();
-        let slices = [&split.train, &split.calibration, &split.test].map(customers);
-        for (a, b) in [(0, 1), (0, 2), (1, 2)] {
-            assert!(slices[a].is_disjoint(&slices[b]));
-        }
-        assert_eq!(slices.iter().map(BTreeSet::len).sum::<usize>(), 2_000);
+        assert_eq!(customers(&split.test).len(), 2_000);
+        assert_eq!(customers(&split.early).len(), 2_000);
+        let mut sizes = [0; FOLDS];
+        (0..2_000).for_each(|customer| sizes[fold_of(customer, plan.seed)] += 1);
         assert!(
-            (slices[0].len() as f64 - 1_200.0).abs() < 80.0,
-            "{}",
-            slices[0].len()
+            sizes.iter().all(|size| (600..740).contains(size)),
+            "{sizes:?}"
         );
         assert!(split.test.observed_on.iter().all(|&date| date == 210));
         // Dates 120 and before: 150 + 75 would reach past 210.
-        let last = |panel: &Panel| panel.observed_on.iter().copied().max();
-        assert_eq!(
-            (last(&split.train), last(&split.calibration)),
-            (Some(120), Some(120))
-        );
+        assert_eq!(split.early.observed_on.iter().copied().max(), Some(120));
         assert_eq!((split.learnt_from, split.tested_on), ((0, 120), 210));
     }
 

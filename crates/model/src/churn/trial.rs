@@ -5,14 +5,23 @@ use serde::{Deserialize, Serialize};
 use super::calibration::Calibrator;
 use super::encoding::{Design, Encoding, Origin};
 use super::error::{ChurnError, go_on};
-use super::inputs::Panel;
+use super::inputs::{Inputs, Panel};
 use super::plan::{CalibrationKind, ChurnPlan};
 use super::predictor::{ChurnServed, Predictor};
-use super::split::Split;
-use crate::metrics::{self, Auc, CalibrationBin, LogitLine, PairedGain};
+use super::split::{FOLDS, Split, fold_of};
+use crate::metrics::{
+    self, Auc, CalibrationBin, LogitLine, PairedGain, logit, logit_line, paired_gain,
+};
+use crate::special::logistic;
 
 /// Test rows that importances are measured on.
 const IMPORTANCE_ROWS: usize = 4_000;
+
+/// Probabilities are kept this far from 0 and 1 before the log-odds are taken.
+const APART: f64 = 1e-9;
+
+/// The name under which tables hold what was chosen without the customers it is judged on.
+pub const CHOICE: &str = "choice";
 
 /// How a candidate did on the test slice.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -25,10 +34,14 @@ pub struct Candidate {
     pub average_precision: f64,
     /// Mean log loss, nats.
     pub log_loss: f64,
+    /// The same where its ranking is recalibrated on other customers at the same date: what candidates are chosen by.
+    pub recalibrated_log_loss: f64,
     /// Mean squared error of the probability.
     pub brier: f64,
-    /// Expected calibration error over ten bins of equal counts.
+    /// Expected calibration error over the bins of [`Candidate::calibration`].
     pub calibration_error: f64,
+    /// What the error stays below in 95 of 100 samples of this size where the probabilities are right.
+    pub calibration_error_limit: f64,
     /// Line of the log-odds of what happened over those predicted; `None` where all predictions are equal.
     pub calibration_line: Option<LogitLine>,
     /// Rate among the tenth with the highest predictions over the rate among all.
@@ -37,7 +50,7 @@ pub struct Candidate {
     pub gain_over_recency: Option<PairedGain>,
     /// By how much its log loss is below the base rate's; `None` for the base rate itself.
     pub gain_over_base_rate: Option<PairedGain>,
-    /// Predicted and observed, by tenths of the predictions.
+    /// Predicted and observed, from the lowest predictions.
     pub calibration: Vec<CalibrationBin>,
     /// Increase of the log loss when the values of an input column are exchanged among the test customers (permutation
     /// importance), by column; empty for rule and base rate.
@@ -53,8 +66,8 @@ pub struct Backtest {
     pub observed_on: Vec<i32>,
     /// Whether the customer left within the horizon.
     pub churned: Vec<bool>,
-    /// The calibrated probabilities of each candidate, one per row.
-    pub predictions: Vec<(ChurnServed, Vec<f64>)>,
+    /// The calibrated probabilities of the choice ([`CHOICE`]) and of each candidate, one per row.
+    pub predictions: Vec<(String, Vec<f64>)>,
 }
 
 /// The candidates, which serves, and why.
@@ -65,21 +78,32 @@ pub(super) struct Trial {
     pub(super) unfitted: Vec<(ChurnServed, String)>,
     pub(super) served: ChurnServed,
     pub(super) reason: String,
+    /// What was chosen without the customers that it is judged on.
+    pub(super) chosen: Candidate,
+    /// Of what serves, from what was predicted of all customers that were held out.
+    pub(super) calibrator: Calibrator,
 }
 
-/// A candidate fitted on training rows and calibrated, with its probabilities on the test rows.
+/// A candidate's predictions of rows by models that did not learn from their customers.
 struct Contender {
     kind: ChurnServed,
+    /// Before calibration, at the dates learnt from and at the test's date.
+    early: Vec<f64>,
+    raw: Vec<f64>,
+    /// At the test's date, calibrated on the dates learnt from.
     probabilities: Vec<f64>,
+    /// Log losses of the test rows, recalibrated on the other parts of the customers at the same date: what the ranking is
+    /// worth, whatever the base rate of that date.
+    losses: Vec<f64>,
     importances: Vec<(String, f64)>,
 }
 
 impl Trial {
     pub(super) fn run(plan: &ChurnPlan, split: &Split) -> Result<Self, ChurnError> {
-        let slices = Slices::new(plan, split)?;
+        let parts = Parts::new(plan, split)?;
         let (mut contenders, mut unfitted) = (Vec::new(), Vec::new());
         for kind in kinds(plan) {
-            match slices.contend(kind) {
+            match parts.contend(kind) {
                 Ok(contender) => contenders.push(contender),
                 Err(error @ ChurnError::Fit { .. }) => unfitted.push((kind, error.to_string())),
                 Err(error) => return Err(error),
@@ -91,32 +115,39 @@ impl Trial {
             let rival = of(rival).filter(|rival| rival.kind != contender.kind)?;
             metrics::log_loss_gain(&contender.probabilities, &rival.probabilities, happened)
         };
+        let unusable = |kind: ChurnServed| ChurnError::Fit {
+            model: "candidate",
+            reason: format!("the {kind} predicts what is no number"),
+        };
         let candidates = contenders.iter().map(|contender| {
             let gains = [ChurnServed::RecencyRule, ChurnServed::BaseRate];
-            judged(
-                contender,
-                happened,
-                gains.map(|rival| gain(contender, rival)),
-            )
-            .ok_or_else(|| ChurnError::Fit {
-                model: "candidate",
-                reason: format!("the {} predicts what is no number", contender.kind),
-            })
+            let gains = gains.map(|rival| gain(contender, rival));
+            judged(contender, happened, gains).ok_or_else(|| unusable(contender.kind))
         });
         let candidates = candidates.collect::<Result<Vec<_>, _>>()?;
-        let (served, reason) = chosen(&candidates, split.test.rows());
-        let predictions = contenders.into_iter().map(|c| (c.kind, c.probabilities));
+        let everyone: Vec<usize> = (0..split.test.rows()).collect();
+        let choice = choose(&contenders, &everyone);
+        let served = of(choice.served).ok_or_else(|| unusable(choice.served))?;
+        let chosen = parts.chosen(&contenders, served);
+        let chosen_of = judged(&chosen, happened, [None, None]);
+        let calibrator = calibrator(plan, served, &parts);
+        let mut predictions: Vec<(String, Vec<f64>)> =
+            vec![(CHOICE.to_owned(), chosen.probabilities)];
+        let named = contenders.into_iter();
+        predictions.extend(named.map(|c| (c.kind.name().to_owned(), c.probabilities)));
         Ok(Self {
             backtest: Backtest {
                 customer: split.test.customer.clone(),
                 observed_on: split.test.observed_on.clone(),
                 churned: split.test.churned.clone(),
-                predictions: predictions.collect(),
+                predictions,
             },
             candidates,
             unfitted,
-            served,
-            reason,
+            served: choice.served,
+            reason: choice.reason(split.test.rows()),
+            chosen: chosen_of.ok_or_else(|| unusable(choice.served))?,
+            calibrator,
         })
     }
 }
@@ -128,71 +159,243 @@ fn kinds(plan: &ChurnPlan) -> Vec<ChurnServed> {
     models.chain(rule).chain([ChurnServed::BaseRate]).collect()
 }
 
-/// The split, encoded.
-struct Slices<'a> {
-    plan: &'a ChurnPlan,
-    split: &'a Split,
+/// One part of the customers, and what is learnt from the others.
+struct Part {
     encoding: Encoding,
-    train: Design,
-    calibration: Design,
-    test: Design,
+    train: Panel,
+    design: Design,
     base_rate: f64,
+    early: Held,
+    test: Held,
 }
 
-impl<'a> Slices<'a> {
+/// Rows that are held out.
+struct Held {
+    /// Their places in the panel.
+    rows: Vec<usize>,
+    inputs: Inputs,
+    design: Design,
+}
+
+impl Held {
+    fn new(encoding: &Encoding, panel: &Panel, rows: Vec<usize>) -> Result<Self, ChurnError> {
+        let inputs = panel.gather(&rows).inputs;
+        let design = encoding.encode(&inputs)?;
+        Ok(Self {
+            rows,
+            inputs,
+            design,
+        })
+    }
+
+    /// Predicts the rows into their places among those of the panel.
+    fn predict(&self, fitted: &Predictor, into: &mut [f64]) -> Result<(), ChurnError> {
+        let predicted = fitted.probabilities(&self.inputs, &self.design)?;
+        for (&row, p) in self.rows.iter().zip(predicted) {
+            into[row] = p;
+        }
+        Ok(())
+    }
+}
+
+/// The split, by parts of the customers.
+struct Parts<'a> {
+    plan: &'a ChurnPlan,
+    split: &'a Split,
+    parts: Vec<Part>,
+    /// The part of each row.
+    early: Vec<usize>,
+    test: Vec<usize>,
+}
+
+impl<'a> Parts<'a> {
     fn new(plan: &'a ChurnPlan, split: &'a Split) -> Result<Self, ChurnError> {
-        let (encoding, train) = Encoding::fit(&split.train.inputs)?;
-        let (learnt, held) = (&split.train, &split.calibration);
-        let churners = (learnt.churners() + held.churners()) as f64;
+        let of = |panel: &Panel| -> Vec<usize> {
+            let customers = panel.customer.iter();
+            customers
+                .map(|&customer| fold_of(customer, plan.seed))
+                .collect()
+        };
+        let (early, test) = (of(&split.early), of(&split.test));
+        let part = |number: usize| {
+            let rows = |parts: &[usize], own: bool| -> Vec<usize> {
+                let rows = parts.iter().enumerate();
+                rows.filter(|(_, part)| (**part == number) == own)
+                    .map(|(row, _)| row)
+                    .collect()
+            };
+            let train = split.early.gather(&rows(&early, false));
+            let (encoding, design) = Encoding::fit(&train.inputs)?;
+            Ok(Part {
+                base_rate: train.churners() as f64 / train.rows().max(1) as f64,
+                early: Held::new(&encoding, &split.early, rows(&early, true))?,
+                test: Held::new(&encoding, &split.test, rows(&test, true))?,
+                encoding,
+                train,
+                design,
+            })
+        };
+        let parts = (0..FOLDS).map(part).collect::<Result<_, ChurnError>>()?;
         Ok(Self {
             plan,
             split,
-            train,
-            calibration: encoding.encode(&held.inputs)?,
-            test: encoding.encode(&split.test.inputs)?,
-            encoding,
-            base_rate: churners / (learnt.rows() + held.rows()) as f64,
+            parts,
+            early,
+            test,
         })
     }
 
     fn contend(&self, kind: ChurnServed) -> Result<Contender, ChurnError> {
         let (plan, split) = (self.plan, self.split);
-        let fitted = Predictor::fit(kind, plan, &split.train, &self.train, self.base_rate)?;
-        let held = fitted.probabilities(&split.calibration.inputs, &self.calibration)?;
-        let calibrator = calibrator(plan, kind, &held, &split.calibration);
-        let test = fitted.probabilities(&split.test.inputs, &self.test)?;
-        let calibrated = |raw: Vec<f64>| raw.into_iter().map(|p| calibrator.apply(p)).collect();
-        let probabilities: Vec<f64> = calibrated(test);
-        let mut importances = Vec::new();
-        if matches!(kind, ChurnServed::Logistic | ChurnServed::RandomForest) {
-            let rows = self.test.rows.min(IMPORTANCE_ROWS);
-            let happened = &split.test.churned[..rows];
-            let own = metrics::log_loss(&probabilities[..rows], happened);
-            for origin in self.encoding.origins() {
-                go_on()?;
-                let exchanged = self.exchanged(origin, rows);
-                let without = fitted.probabilities(&split.test.inputs, &exchanged)?;
-                let loss = metrics::log_loss(&calibrated(without), happened);
-                if let (Some(own), Some(loss)) = (own, loss) {
-                    let name = self.encoding.origin_name(origin).to_owned();
-                    importances.push((name, loss - own));
-                }
-            }
+        let mut early = vec![f64::NAN; split.early.rows()];
+        let mut raw = vec![f64::NAN; split.test.rows()];
+        let mut first = None;
+        for part in &self.parts {
+            go_on()?;
+            let fitted = Predictor::fit(kind, plan, &part.train, &part.design, part.base_rate)?;
+            part.early.predict(&fitted, &mut early)?;
+            part.test.predict(&fitted, &mut raw)?;
+            first.get_or_insert(fitted);
         }
+        let calibrators: Vec<Calibrator> = (0..FOLDS)
+            .map(|part| self.calibrator_without(kind, &early, part))
+            .collect();
+        let calibrated = raw.iter().zip(&self.test);
+        let probabilities: Vec<f64> = calibrated
+            .map(|(&p, &part)| calibrators[part].apply(p))
+            .collect();
+        let importances = match (&first, self.parts.first()) {
+            (Some(fitted), Some(part)) if kind.is_model() => {
+                self.importances(fitted, part, &calibrators[0])?
+            }
+            _ => Vec::new(),
+        };
+        let losses = self.recalibrated_losses(kind, &probabilities);
         Ok(Contender {
             kind,
+            early,
+            raw,
             probabilities,
+            losses,
             importances,
         })
     }
 
-    /// The first test rows with the columns of one input taken from others of them. The rows are in random order, so that
-    /// half a turn is a random exchange.
-    fn exchanged(&self, origin: Origin, rows: usize) -> Design {
-        let columns = self.encoding.columns.iter().zip(&self.test.columns);
+    /// The calibrator from what was predicted, at the dates learnt from, of customers of the other parts.
+    fn calibrator_without(&self, kind: ChurnServed, early: &[f64], part: usize) -> Calibrator {
+        let rows = self.early.iter().enumerate();
+        let rows: Vec<usize> = rows
+            .filter(|(_, own)| **own != part)
+            .map(|(row, _)| row)
+            .collect();
+        let raw: Vec<f64> = rows.iter().map(|&row| early[row]).collect();
+        let churned = &self.split.early.churned;
+        let targets: Vec<f64> = rows
+            .iter()
+            .map(|&row| f64::from(u8::from(churned[row])))
+            .collect();
+        Calibrator::fit(asked(self.plan, kind), &raw, &targets)
+    }
+
+    /// Log losses of the test rows where each part is recalibrated on the others at the same date: by a line in the log-odds, or
+    /// by their rate where no line rises.
+    fn recalibrated_losses(&self, kind: ChurnServed, probabilities: &[f64]) -> Vec<f64> {
+        let happened = &self.split.test.churned;
+        let mut recalibrated = vec![f64::NAN; probabilities.len()];
+        for part in 0..FOLDS {
+            let others: Vec<usize> = (0..probabilities.len())
+                .filter(|&row| self.test[row] != part)
+                .collect();
+            let logits: Vec<f64> = others
+                .iter()
+                .map(|&row| apart(probabilities[row]))
+                .collect();
+            let targets: Vec<f64> = others
+                .iter()
+                .map(|&row| f64::from(u8::from(happened[row])))
+                .collect();
+            // A half keeps the rate inside 0 and 1.
+            let rate = (targets.iter().sum::<f64>() + 0.5) / (targets.len() as f64 + 1.0);
+            let line = logit_line(&logits, &targets)
+                .filter(|line| line.slope > 0.0 && kind != ChurnServed::BaseRate);
+            for (row, p) in recalibrated.iter_mut().enumerate() {
+                if self.test[row] == part {
+                    *p = line.map_or(rate, |line| {
+                        logistic(line.intercept + line.slope * apart(probabilities[row]))
+                    });
+                }
+            }
+        }
+        metrics::row_log_losses(&recalibrated, happened)
+    }
+
+    /// Increase of the log loss when the values of an input are exchanged among test customers of a part.
+    fn importances(
+        &self,
+        fitted: &Predictor,
+        part: &Part,
+        calibrator: &Calibrator,
+    ) -> Result<Vec<(String, f64)>, ChurnError> {
+        let rows = part.test.rows.len().min(IMPORTANCE_ROWS);
+        let happened: Vec<bool> = part.test.rows[..rows]
+            .iter()
+            .map(|&row| self.split.test.churned[row])
+            .collect();
+        let inputs = &part.test.inputs;
+        let loss = |design: &Design| -> Result<Option<f64>, ChurnError> {
+            let raw = fitted.probabilities(inputs, design)?.into_iter();
+            let calibrated: Vec<f64> = raw.take(rows).map(|p| calibrator.apply(p)).collect();
+            Ok(metrics::log_loss(&calibrated, &happened))
+        };
+        let own = loss(&part.exchanged(None, rows))?;
+        let mut importances = Vec::new();
+        for origin in part.encoding.origins() {
+            go_on()?;
+            if let (Some(own), Some(without)) = (own, loss(&part.exchanged(Some(origin), rows))?) {
+                let name = part.encoding.origin_name(origin).to_owned();
+                importances.push((name, without - own));
+            }
+        }
+        Ok(importances)
+    }
+
+    /// For each part what is chosen without it, as one contender.
+    fn chosen(&self, contenders: &[Contender], served: &Contender) -> Contender {
+        let mut chosen = Contender {
+            kind: served.kind,
+            early: Vec::new(),
+            raw: Vec::new(),
+            probabilities: served.probabilities.clone(),
+            losses: served.losses.clone(),
+            importances: Vec::new(),
+        };
+        for part in 0..FOLDS {
+            let others: Vec<usize> = (0..self.test.len())
+                .filter(|&row| self.test[row] != part)
+                .collect();
+            let kind = choose(contenders, &others).served;
+            let Some(found) = contenders.iter().find(|c| c.kind == kind) else {
+                continue;
+            };
+            for (row, own) in self.test.iter().enumerate() {
+                if *own == part {
+                    chosen.probabilities[row] = found.probabilities[row];
+                    chosen.losses[row] = found.losses[row];
+                }
+            }
+        }
+        chosen
+    }
+}
+
+impl Part {
+    /// The first test rows, with the columns of one input taken from others of them. The rows are in random order, so that half a
+    /// turn is a random exchange.
+    fn exchanged(&self, origin: Option<Origin>, rows: usize) -> Design {
+        let columns = self.encoding.columns.iter().zip(&self.test.design.columns);
         let columns = columns.map(|(column, values)| {
             let mut values = values[..rows].to_vec();
-            if column.source.origin() == origin {
+            if Some(column.source.origin()) == origin {
                 values.rotate_left(rows / 2);
             }
             values
@@ -204,18 +407,28 @@ impl<'a> Slices<'a> {
     }
 }
 
-/// The calibrator of a candidate from its probabilities on held-out rows; the base rate is a count already.
-pub(super) fn calibrator(
-    plan: &ChurnPlan,
-    kind: ChurnServed,
-    probabilities: &[f64],
-    panel: &Panel,
-) -> Calibrator {
-    let asked = match kind {
+fn apart(probability: f64) -> f64 {
+    logit(probability.clamp(APART, 1.0 - APART))
+}
+
+/// How a kind is calibrated; the base rate is a count already.
+fn asked(plan: &ChurnPlan, kind: ChurnServed) -> CalibrationKind {
+    match kind {
         ChurnServed::BaseRate => CalibrationKind::None,
         _ => plan.calibration,
-    };
-    Calibrator::fit(asked, probabilities, &panel.targets())
+    }
+}
+
+/// The calibrator of what serves, from what was predicted of held-out customers at all dates; of a table without time, whose test
+/// rows are those learnt from, each row once.
+fn calibrator(plan: &ChurnPlan, served: &Contender, parts: &Parts<'_>) -> Calibrator {
+    let split = parts.split;
+    let (mut raw, mut targets) = (served.early.clone(), split.early.targets());
+    if split.learnt_from.1 < split.tested_on {
+        raw.extend(&served.raw);
+        targets.extend(split.test.targets());
+    }
+    Calibrator::fit(asked(plan, served.kind), &raw, &targets)
 }
 
 fn judged(
@@ -229,8 +442,10 @@ fn judged(
         auc: metrics::auc(p, happened)?,
         average_precision: metrics::average_precision(p, happened)?,
         log_loss: metrics::log_loss(p, happened)?,
+        recalibrated_log_loss: metrics::mean(&contender.losses),
         brier: metrics::brier(p, happened)?,
         calibration_error: metrics::expected_calibration_error(p, happened)?,
+        calibration_error_limit: metrics::calibration_error_limit(p, happened)?,
         calibration_line: metrics::calibration_line(p, happened),
         top_decile_lift: metrics::lift_at(p, happened, 0.1)?,
         gain_over_recency,
@@ -240,72 +455,79 @@ fn judged(
     })
 }
 
-/// The best model by log loss if it beats rule and base rate by more than noise; else the rule if it beats the base rate so;
-/// else the base rate. With why, in one sentence.
-fn chosen(candidates: &[Candidate], rows: usize) -> (ChurnServed, String) {
-    let of = |kind: ChurnServed| candidates.iter().find(|c| c.model == kind);
-    let is_model =
-        |c: &&Candidate| matches!(c.model, ChurnServed::Logistic | ChurnServed::RandomForest);
-    let models = candidates.iter().filter(is_model);
-    let best = models.min_by(|a, b| a.log_loss.total_cmp(&b.log_loss));
-    let rule = of(ChurnServed::RecencyRule);
-    let beats = |gain: Option<PairedGain>| gain.is_none_or(|gain| gain.low_95 > 0.0);
-    let said = |gain: Option<PairedGain>, rival: &str| {
-        gain.map_or_else(String::new, |gain| {
-            format!(
-                "a gain of {:.4} nats over the {rival} (95% interval {:.4} to {:.4})",
-                gain.mean, gain.low_95, gain.high_95
-            )
-        })
+/// What serves by some test rows, and by how much its ranking gains, recalibrated log loss.
+struct Choice {
+    served: ChurnServed,
+    /// The best that does not serve, where nothing gains over the base rate.
+    best: Option<ChurnServed>,
+    log_loss: f64,
+    /// Of what serves, else of the best, over the base rate.
+    gain: Option<PairedGain>,
+    /// Of what serves over the recency rule, where a model serves beside a rule.
+    over_rule: Option<PairedGain>,
+}
+
+/// The candidate whose ranking has the lowest recalibrated log loss, if its gain over the base rate is more than noise; else the
+/// base rate. A shifted base rate is a matter of calibration, which is therefore left out of the comparison.
+fn choose(contenders: &[Contender], rows: &[usize]) -> Choice {
+    let of = |kind: ChurnServed| contenders.iter().find(|c| c.kind == kind);
+    let loss = |contender: &Contender| {
+        let losses: Vec<f64> = rows.iter().map(|&row| contender.losses[row]).collect();
+        metrics::mean(&losses)
     };
-    if let Some(best) = best
-        && beats(best.gain_over_recency)
-        && beats(best.gain_over_base_rate)
-    {
-        let (gain, rival) = match best.gain_over_recency {
-            Some(gain) => (Some(gain), "recency rule"),
-            None => (best.gain_over_base_rate, "base rate"),
-        };
-        let reason = format!(
-            "The {} serves: on {rows} held-out customers its log loss is {:.4}, {}.",
-            best.model,
-            best.log_loss,
-            said(gain, rival)
-        );
-        return (best.model, reason);
+    let gain = |own: &Contender, rival: &Contender| {
+        let differences = rows.iter().map(|&row| rival.losses[row] - own.losses[row]);
+        paired_gain(&differences.collect::<Vec<f64>>())
+    };
+    let base = of(ChurnServed::BaseRate);
+    let over_base = |own: &Contender| base.and_then(|base| gain(own, base));
+    let ranked = contenders
+        .iter()
+        .filter(|c| c.kind != ChurnServed::BaseRate);
+    let best = ranked.min_by(|a, b| loss(a).total_cmp(&loss(b)));
+    let better = best.filter(|best| over_base(best).is_some_and(|gain| gain.low_95 > 0.0));
+    let rule = of(ChurnServed::RecencyRule);
+    let over_rule = better.filter(|own| own.kind.is_model()).zip(rule);
+    Choice {
+        served: better.map_or(ChurnServed::BaseRate, |own| own.kind),
+        best: best.map(|best| best.kind),
+        log_loss: better.or(base).map_or(f64::NAN, loss),
+        gain: best.and_then(over_base),
+        over_rule: over_rule.and_then(|(own, rule)| gain(own, rule)),
     }
-    let no_model = best.map_or_else(
-        || "no model was fitted".to_owned(),
-        |best| {
-            let (gain, rival) = match best.gain_over_recency {
-                Some(gain) if gain.low_95 <= 0.0 => (Some(gain), "recency rule"),
-                _ => (best.gain_over_base_rate, "base rate"),
-            };
-            format!(
-                "no model beats the {rival} by more than noise on {rows} held-out customers; the best, the {}, makes {}",
-                best.model,
-                said(gain, rival)
-            )
-        },
-    );
-    match rule {
-        Some(rule) if beats(rule.gain_over_base_rate) => (
-            ChurnServed::RecencyRule,
-            format!(
-                "The recency rule serves: {no_model}; the rule makes {}.",
-                said(rule.gain_over_base_rate, "base rate")
+}
+
+impl Choice {
+    /// Why, in one sentence.
+    fn reason(&self, rows: usize) -> String {
+        let said = |gain: Option<PairedGain>, rival: &str| {
+            gain.map_or_else(String::new, |gain| {
+                format!(
+                    "a gain of {:.4} nats over the {rival} (95% interval {:.4} to {:.4})",
+                    gain.mean, gain.low_95, gain.high_95
+                )
+            })
+        };
+        let served = self.served;
+        match (served, self.best) {
+            (ChurnServed::BaseRate, Some(best)) => format!(
+                "The base rate serves: no ranking beats it by more than noise on {rows} customers; the best, that of the {best}, makes {}.",
+                said(self.gain, "base rate")
             ),
-        ),
-        Some(rule) => (
-            ChurnServed::BaseRate,
-            format!(
-                "The base rate serves: {no_model}; nor does the recency rule, which makes {}.",
-                said(rule.gain_over_base_rate, "base rate")
-            ),
-        ),
-        None => (
-            ChurnServed::BaseRate,
-            format!("The base rate serves: {no_model}."),
-        ),
+            (ChurnServed::BaseRate, None) => {
+                "The base rate serves: no model was fitted.".to_owned()
+            }
+            _ => {
+                let over_rule = match self.over_rule {
+                    Some(_) => format!(" and {}", said(self.over_rule, "recency rule")),
+                    None => String::new(),
+                };
+                format!(
+                    "The {served} serves: on {rows} customers its ranking has, recalibrated, a log loss of {:.4}, {}{over_rule}.",
+                    self.log_loss,
+                    said(self.gain, "base rate")
+                )
+            }
+        }
     }
 }

@@ -5,16 +5,22 @@
 
 use super::logit_line::{LogitLine, logit, logit_line};
 
-/// Bins of the calibration table: deciles.
+/// Most bins of the calibration table: deciles.
 const BINS: usize = 10;
+
+/// Rows that a bin of the calibration table holds at least, so that what happened in it is no chance; fewer rows are one bin.
+const LEAST_IN_BIN: u64 = 200;
 
 /// 97.5% point of the normal distribution.
 const Z_95: f64 = 1.959_963_984_540_054;
 
+/// 95% point of the normal distribution.
+const Z_95_ONE_SIDED: f64 = 1.644_853_626_951_472_2;
+
 /// One bin of predictions that are near each other.
 #[derive(Debug, Clone, Copy, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct CalibrationBin {
-    /// From 1, lowest predictions, to 10, highest. Bins without rows are left out.
+    /// From 1, the lowest predictions.
     pub bin: u32,
     /// Mean predicted probability, in [0, 1].
     pub predicted: f64,
@@ -92,41 +98,80 @@ pub fn lift_at(scores: &[f64], happened: &[bool], share: f64) -> Option<f64> {
     Some(found / wanted / (positives as f64 / scores.len() as f64))
 }
 
-/// Ten bins of as equal counts as equal predictions allow: a row's bin is floor(10 (rank - 1/2) / n), where equal
-/// predictions share their mean rank, so that the table does not depend on the order of rows.
+/// Bins of as equal counts as equal predictions allow, from the lowest predictions: of n rows as many as hold 200 rows each, ten
+/// at most. A row's bin is floor(bins (rank - 1/2) / n), where equal predictions share their mean rank, so that the table does not
+/// depend on the order of rows. A bin of fewer than 200 rows joins the one before it, the first the one after it.
 pub fn calibration_table(probabilities: &[f64], happened: &[bool]) -> Option<Vec<CalibrationBin>> {
     checked(probabilities, happened)?;
     let n = probabilities.len();
     let base = count(happened) as f64 / n as f64;
+    let wanted = (n as u64 / LEAST_IN_BIN).clamp(1, BINS as u64);
     let mut runs = descending_runs(probabilities, happened);
     runs.reverse();
-    let (mut bins, mut before) = ([(0u64, 0u64, 0.0); BINS], 0u64);
+    let (mut bins, mut before) = (vec![Counted::default(); wanted as usize], 0u64);
     for run in runs {
         // Twice the mean rank from 0 plus 1 is an integer, so the bin is exact.
         let twice = 2 * before + run.rows;
-        let bin = (BINS as u64 * twice / (2 * n as u64)).min(BINS as u64 - 1) as usize;
+        let bin = (wanted * twice / (2 * n as u64)).min(wanted - 1) as usize;
         before += run.rows;
-        bins[bin].0 += run.rows;
-        bins[bin].1 += run.positives;
-        bins[bin].2 += run.score * run.rows as f64;
+        bins[bin].add(&Counted {
+            rows: run.rows,
+            positives: run.positives,
+            sum: run.score * run.rows as f64,
+        });
     }
-    let held = bins
-        .iter()
-        .enumerate()
-        .filter(|(_, (rows, _, _))| *rows > 0);
-    Some(
-        held.map(|(bin, &(rows, positives, sum))| {
-            let observed = positives as f64 / rows as f64;
-            CalibrationBin {
-                bin: bin as u32 + 1,
-                predicted: sum / rows as f64,
-                observed,
-                rows,
-                lift: (base > 0.0).then(|| observed / base),
-            }
-        })
-        .collect(),
-    )
+    let mut joined: Vec<Counted> = Vec::new();
+    for bin in bins.into_iter().filter(|bin| bin.rows > 0) {
+        match joined.last_mut() {
+            Some(last) if last.rows < LEAST_IN_BIN || bin.rows < LEAST_IN_BIN => last.add(&bin),
+            _ => joined.push(bin),
+        }
+    }
+    let shown = joined.into_iter().zip(1..).map(|(bin, number)| {
+        let observed = bin.positives as f64 / bin.rows as f64;
+        CalibrationBin {
+            bin: number,
+            predicted: bin.sum / bin.rows as f64,
+            observed,
+            rows: bin.rows,
+            lift: (base > 0.0).then(|| observed / base),
+        }
+    });
+    Some(shown.collect())
+}
+
+/// Rows of a bin of the calibration table.
+#[derive(Clone, Default)]
+struct Counted {
+    rows: u64,
+    positives: u64,
+    /// Of the predictions.
+    sum: f64,
+}
+
+impl Counted {
+    fn add(&mut self, more: &Self) {
+        self.rows += more.rows;
+        self.positives += more.positives;
+        self.sum += more.sum;
+    }
+}
+
+/// What [`expected_calibration_error`] stays below in 95 of 100 samples of this size where the predictions are right: per bin the
+/// deviation of what happened is normal with variance p (1 - p) / rows, so that the mean of its size is sqrt(2 / pi) of its
+/// deviation.
+pub fn calibration_error_limit(probabilities: &[f64], happened: &[bool]) -> Option<f64> {
+    let table = calibration_table(probabilities, happened)?;
+    let n = probabilities.len() as f64;
+    let (mut mean, mut variance) = (0.0, 0.0);
+    for bin in &table {
+        let rows = bin.rows as f64;
+        let deviation = (bin.predicted * (1.0 - bin.predicted) / rows).sqrt();
+        let share = rows / n;
+        mean += share * deviation * (2.0 / std::f64::consts::PI).sqrt();
+        variance += (share * deviation).powi(2) * (1.0 - 2.0 / std::f64::consts::PI);
+    }
+    Some(mean + Z_95_ONE_SIDED * variance.sqrt())
 }
 
 /// Mean over rows of |predicted - observed| of their bin in [`calibration_table`], in [0, 1].
@@ -156,15 +201,19 @@ pub fn calibration_line(probabilities: &[f64], happened: &[bool]) -> Option<Logi
 pub fn log_loss_gain(candidate: &[f64], rival: &[f64], happened: &[bool]) -> Option<PairedGain> {
     checked(candidate, happened)?;
     checked(rival, happened)?;
-    let n = happened.len() as f64;
-    if n < 2.0 {
-        return None;
-    }
     let losses = row_log_losses(rival, happened)
         .into_iter()
         .zip(row_log_losses(candidate, happened));
-    let differences: Vec<f64> = losses.map(|(rival, own)| rival - own).collect();
-    let average = mean(&differences);
+    paired_gain(&losses.map(|(rival, own)| rival - own).collect::<Vec<f64>>())
+}
+
+/// A mean of differences with its interval; `None` with fewer than two.
+pub(crate) fn paired_gain(differences: &[f64]) -> Option<PairedGain> {
+    let n = differences.len() as f64;
+    if n < 2.0 {
+        return None;
+    }
+    let average = mean(differences);
     let squares: f64 = differences.iter().map(|d| (d - average).powi(2)).sum();
     let error = (squares / (n - 1.0) / n).sqrt();
     Some(PairedGain {
@@ -190,7 +239,7 @@ fn count(happened: &[bool]) -> u64 {
     happened.iter().filter(|is| **is).count() as u64
 }
 
-fn mean(values: &[f64]) -> f64 {
+pub(crate) fn mean(values: &[f64]) -> f64 {
     values.iter().sum::<f64>() / values.len() as f64
 }
 
@@ -198,7 +247,7 @@ fn kept_apart(probability: f64) -> f64 {
     probability.clamp(f64::EPSILON, 1.0 - f64::EPSILON)
 }
 
-fn row_log_losses(probabilities: &[f64], happened: &[bool]) -> Vec<f64> {
+pub(crate) fn row_log_losses(probabilities: &[f64], happened: &[bool]) -> Vec<f64> {
     let rows = probabilities.iter().zip(happened);
     rows.map(|(&p, &y)| {
         let p = kept_apart(p);

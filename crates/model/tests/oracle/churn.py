@@ -13,7 +13,6 @@ import numpy as np
 
 
 def metrics():
-    import scipy.stats
     from sklearn import metrics as m
     from sklearn.linear_model import LogisticRegression
 
@@ -22,11 +21,6 @@ def metrics():
     p = k / 103
     y = (7919 * i % 1000) * 103 < 600 * k + 10300
     rival = np.full(400, y.mean())
-    ranks = scipy.stats.rankdata(p, method="average")
-    bins = np.floor(10 * (ranks - 0.5) / len(p)).astype(int)
-    ece = sum(
-        abs(p[bins == b].mean() - y[bins == b].mean()) * (bins == b).mean() for b in range(10)
-    )
     logit = np.log(p / (1 - p))
     line = LogisticRegression(C=np.inf, tol=1e-12, max_iter=10_000).fit(logit[:, None], y)
     losses = lambda q: -np.where(y, np.log(q), np.log1p(-q))
@@ -38,8 +32,15 @@ def metrics():
     print("average_precision", m.average_precision_score(y, p))
     print("log_loss", m.log_loss(y, p))
     print("brier", m.brier_score_loss(y, p))
-    print("ece", ece)
-    print("bin counts", np.bincount(bins), "bin 1", p[bins == 0].mean(), y[bins == 0].mean())
+    i = np.arange(4000)
+    k = 37 * i % 101 + 1
+    many, happened = k / 103, (7919 * i % 1000) * 103 < 600 * k + 10300
+    bins = bins_of(many)
+    print("of 4000 rows: ece", ece(many, happened), "bin counts", np.bincount(bins))
+    print("bin 1", many[bins == 0].mean(), happened[bins == 0].mean())
+    random = np.random.default_rng(1)
+    errors = [ece(many, random.random(4000) < many) for _ in range(2000)]
+    print("95% of errors by chance are below", np.quantile(errors, 0.95))
     print("line", line.intercept_[0], line.coef_[0, 0])
     print("gain", gain.mean(), gain.std(ddof=1) / 20)
     print("lift", top / y.mean())
@@ -53,11 +54,11 @@ def mix(value):
 
 
 def folds(customer, seed=0):
-    """0 train, 1 calibration, 2 test, as `Fold::of`."""
+    """The part of each customer, as `fold_of`."""
     with np.errstate(over="ignore"):
         scattered = mix(customer.astype(np.uint64) ^ mix(np.array([seed], np.uint64)))
     share = (scattered >> np.uint64(11)).astype(float) / 2.0**53
-    return np.where(share < 0.6, 0, np.where(share < 0.8, 1, 2))
+    return np.minimum((share * 3).astype(int), 2)
 
 
 def fnv1a(text):
@@ -67,19 +68,48 @@ def fnv1a(text):
     return value
 
 
-def ece(p, y):
+def bins_of(p):
+    """Bins of 200 rows each, ten at most; equal predictions stay together, small bins join the one before."""
     import scipy.stats
 
-    bins = np.floor(10 * (scipy.stats.rankdata(p) - 0.5) / len(p)).astype(int)
+    wanted = min(max(len(p) // 200, 1), 10)
+    bins = np.minimum(np.floor(wanted * (scipy.stats.rankdata(p) - 0.5) / len(p)).astype(int), wanted - 1)
+    joined, last = np.zeros(len(p), int), []
+    for b in np.unique(bins):
+        rows = int((bins == b).sum())
+        if last and (last[-1] < 200 or rows < 200):
+            last[-1] += rows
+        else:
+            last.append(rows)
+        joined[bins == b] = len(last) - 1
+    return joined
+
+
+def ece(p, y):
+    bins = bins_of(p)
     return sum(
         abs(p[bins == b].mean() - y[bins == b].mean()) * (bins == b).mean() for b in np.unique(bins)
     )
 
 
-def judge(numbers, labels, y, train, test):
-    """Three models of scikit-learn, fitted on `train`, judged on `test` (masks). `numbers`, `labels`: data frames."""
-    import pandas as pd
+def judge(numbers, labels, y, train, test, fold):
+    """Models of scikit-learn, judged on `test`, each part of the customers by models fitted on `train` of the other parts (masks).
+    `numbers`, `labels`: data frames."""
     from sklearn import metrics as m
+
+    print(f"train {train.sum()} churned {y[train].sum()}, test {test.sum()} churned {y[test].sum()}")
+    predicted = {}
+    for part in range(3):
+        for name, p in predict(numbers, labels, y, train & (fold != part), test & (fold == part)).items():
+            predicted.setdefault(name, np.zeros(len(y)))[test & (fold == part)] = p
+    for name, p in predicted.items():
+        p = p[test]
+        print(f"{name}: auc {m.roc_auc_score(y[test], p):.6f} log_loss {m.log_loss(y[test], p):.6f} ece {ece(p, y[test]):.6f}")
+
+
+def predict(numbers, labels, y, train, test):
+    """What models fitted on `train` predict of `test`, by name."""
+    import pandas as pd
     from sklearn.ensemble import (
         GradientBoostingClassifier,
         HistGradientBoostingClassifier,
@@ -99,8 +129,7 @@ def judge(numbers, labels, y, train, test):
     features = pd.concat([numbers, pd.get_dummies(labels, dtype=float)], axis=1) if len(labels.columns) else numbers
     scaled = StandardScaler().fit(features[train])
     x, x_test = scaled.transform(features[train]), scaled.transform(features[test])
-    y, y_test = y[train], y[test]
-    print(f"train {len(y)} churned {y.sum()}, test {len(y_test)} churned {y_test.sum()}")
+    y = y[train]
     models = {
         "logistic": LogisticRegression(max_iter=10_000, tol=1e-8),
         "random_forest": RandomForestClassifier(500, min_samples_leaf=10, random_state=0, n_jobs=2),
@@ -112,9 +141,7 @@ def judge(numbers, labels, y, train, test):
             cv=KFold(4),
         ),
     }
-    for name, model in models.items():
-        p = model.fit(x, y).predict_proba(x_test)[:, 1]
-        print(f"{name}: auc {m.roc_auc_score(y_test, p):.6f} log_loss {m.log_loss(y_test, p):.6f} ece {ece(p, y_test):.6f}")
+    return {name: model.fit(x, y).predict_proba(x_test)[:, 1] for name, model in models.items()}
 
 
 def telco(folder):
@@ -126,7 +153,8 @@ def telco(folder):
     labels = data.drop(columns=["customerID", "tenure", "MonthlyCharges", "TotalCharges", "Churn"]).astype(str)
     fold = folds(np.array([fnv1a(key) for key in data["customerID"]], np.uint64))
     y = (data["Churn"] == "Yes").to_numpy()
-    judge(numbers, labels, y, fold == 0, fold == 2)
+    everyone = np.ones(len(y), bool)
+    judge(numbers, labels, y, everyone, everyone, fold)
 
 
 def features_at(orders, day, horizon):
@@ -158,7 +186,7 @@ def panel(orders, newest, dates, horizon=90, step=30):
     early = (data["observed"] <= newest - horizon).to_numpy()
     last = (data["observed"] == newest).to_numpy()
     numbers = data.drop(columns=["customer", "churned", "observed"]).astype(float).reset_index(drop=True)
-    judge(numbers, pd.DataFrame(), data["churned"].to_numpy(), early & (fold == 0), last & (fold == 2))
+    judge(numbers, pd.DataFrame(), data["churned"].to_numpy(), early, last, fold)
 
 
 def days(dates):

@@ -12,13 +12,14 @@ use tessera_expr::Type;
 use tessera_expr::rel::Agg;
 use tessera_features::FeatureInfo;
 use tessera_model::churn::{
-    Backtest, CalibrationKind, ChurnError, ChurnFit, ChurnModel, ChurnPlan, Inputs, Observation,
-    Panel,
+    Backtest, CalibrationKind, ChurnError, ChurnFit, ChurnModel, ChurnPlan, ChurnServed, Inputs,
+    Observation, Panel,
 };
 use tessera_segments::{Parameter, Quality, QualityStatus};
 use tessera_spec::pipeline::{Calibration, ExprText, SourceKind, SupervisedModel, SupervisedScore};
 use xxhash_rust::xxh3::xxh3_64;
 
+use super::calibrated::{Calibrated, status};
 use super::churned::{self, Span};
 use super::columns::{days, floats, texts};
 use super::population::{self, EXCLUDED, Population, Standing};
@@ -168,7 +169,7 @@ fn publish(fit: &ChurnFit, scored: &mut Scored) {
         lift: row.lift,
     });
     scored.calibration.extend(calibration);
-    scored.quality.push(quality(fit));
+    scored.quality.extend(quality(fit));
 }
 
 /// The fit, with what it predicted for the customers it was tested on.
@@ -307,9 +308,7 @@ fn tested(found: &Backtest, given: &Given<'_>) -> Result<Option<super::Backtest>
         keys,
         observed_on: found.observed_on.clone(),
         churned: found.churned.clone(),
-        predictions: predictions
-            .map(|(model, probabilities)| (model.name().to_owned(), probabilities.clone()))
-            .collect(),
+        predictions: predictions.cloned().collect(),
     }))
 }
 
@@ -471,22 +470,32 @@ fn customer_hashes(keys: &ArrayRef) -> Vec<u64> {
     }
 }
 
-/// Whether a model serves, or only a rule or the base rate.
-fn quality(fit: &ChurnFit) -> Quality {
-    let served = fit.candidates().iter().find(|c| c.model == fit.served());
-    let auc = served.map(|candidate| candidate.auc);
-    let discriminates = auc.is_some_and(|auc| auc.low_95 > 0.5);
-    Quality {
+/// Whether a model serves, or only a rule or the base rate: judged by what was chosen without the customers it is judged on.
+fn quality(fit: &ChurnFit) -> Vec<Quality> {
+    let chosen = fit.chosen();
+    let discriminates = chosen.auc.low_95 > 0.5 && fit.served() != ChurnServed::BaseRate;
+    let area = Quality {
         segment: String::new(),
         criterion: "discriminates",
         metric: "area under the ROC curve out of time".to_owned(),
-        value: auc.map(|auc| auc.value),
+        value: Some(chosen.auc.value),
         threshold: Some(0.5),
-        status: if discriminates {
-            QualityStatus::Ok
-        } else {
-            QualityStatus::Flagged
-        },
+        status: status(discriminates),
         reason: (!discriminates).then(|| fit.reason().to_owned()),
-    }
+    };
+    let table = chosen.calibration.iter();
+    let (predicted, observed, rows) = table.fold((0.0, 0.0, 0.0), |(p, o, n), bin| {
+        let rows = bin.rows as f64;
+        (p + bin.predicted * rows, o + bin.observed * rows, n + rows)
+    });
+    let calibration = Calibrated {
+        error: chosen.calibration_error,
+        limit: chosen.calibration_error_limit,
+        line: chosen.calibration_line,
+        means: [predicted / rows, observed / rows],
+        rows,
+    };
+    let mut found = vec![area];
+    found.extend(calibration.quality());
+    found
 }

@@ -1,0 +1,90 @@
+//! Whether probabilities can be taken at their word: their calibration error against what chance allows, slope and intercept.
+
+use tessera_model::metrics::LogitLine;
+use tessera_segments::{Quality, QualityStatus};
+
+/// Calibration error that is small enough to act on, whatever the sample says.
+const SMALL: f64 = 0.02;
+
+/// A slope within these is flagged by no interval.
+const SLOPES: [f64; 2] = [0.8, 1.25];
+
+/// How well probabilities agree with what happened.
+pub(super) struct Calibrated {
+    /// Mean distance of predicted and observed over bins.
+    pub(super) error: f64,
+    /// What the error stays below in 95 of 100 samples where the probabilities are right.
+    pub(super) limit: f64,
+    /// Log-odds of what happened over those predicted; none where all predictions are equal.
+    pub(super) line: Option<LogitLine>,
+    /// Means of predicted and observed.
+    pub(super) means: [f64; 2],
+    /// Customers.
+    pub(super) rows: f64,
+}
+
+/// Ok or flagged.
+pub(super) fn status(holds: bool) -> QualityStatus {
+    if holds {
+        QualityStatus::Ok
+    } else {
+        QualityStatus::Flagged
+    }
+}
+
+impl Calibrated {
+    /// Rows of `quality`.
+    pub(super) fn quality(&self) -> Vec<Quality> {
+        let row = |metric: &str, value: f64, threshold: f64, holds: bool, reason: String| Quality {
+            segment: String::new(),
+            criterion: "calibrated",
+            metric: metric.to_owned(),
+            value: Some(value).filter(|value| value.is_finite()),
+            threshold: Some(threshold),
+            status: status(holds),
+            reason: (!holds).then_some(reason),
+        };
+        let limit = self.limit.max(SMALL);
+        let [predicted, observed] = self.means.map(|mean| 100.0 * mean);
+        let mut rows = vec![row(
+            "calibration error",
+            self.error,
+            limit,
+            self.error <= limit,
+            format!(
+                "on {} customers {predicted:.1}% were predicted and {observed:.1}% happened; predicted and observed differ by {:.1} points \
+                 on average over bins, where chance allows {:.1}: the order of customers may hold, the level does not",
+                self.rows,
+                100.0 * self.error,
+                100.0 * self.limit
+            ),
+        )];
+        if let Some(line) = self.line {
+            let within = (SLOPES[0]..=SLOPES[1]).contains(&line.slope);
+            let how = if line.slope < 1.0 {
+                "too far apart"
+            } else {
+                "too close together"
+            };
+            rows.push(row(
+                "calibration slope",
+                line.slope,
+                1.0,
+                within,
+                format!(
+                    "predictions lie {how}: the slope of what happened over them is {:.2}",
+                    line.slope
+                ),
+            ));
+            // The level is judged by the error; the intercept of a line says it at even odds only.
+            rows.push(row(
+                "calibration intercept",
+                line.intercept,
+                0.0,
+                true,
+                String::new(),
+            ));
+        }
+        rows
+    }
+}
