@@ -324,7 +324,8 @@ def score_columns(name, score):
     """What a score adds to the customers; its values are tested against the literature, not here."""
     match score["kind"]:
         case "supervised":
-            return [f"{name}_probability", f"{name}_excluded", *(f"{name}_reason_{rank}" for rank in (1, 2, 3))]
+            return [f"{name}_probability", f"{name}_excluded", *(f"{name}_reason_{rank}" for rank in (1, 2, 3)),
+                    f"{name}_reasons_direction"]
         case "contractual":
             value = [f"{name}_residual_value"] if "value" in score else []
             return [f"{name}_survival_probability", f"{name}_remaining_days", *value]

@@ -12,7 +12,8 @@ use tessera_snapshot::Store;
 use tessera_spec::Pipeline;
 use tessera_spec::diagnostic::{Diagnostic, Diagnostics, unknown_name};
 use tessera_spec::pipeline::{
-    At, FeatureBody, Scheme, SchemeColumn, SchemeColumnKind, SchemeKind, ScoreKind, Unit,
+    At, Direction, FeatureBody, Scheme, SchemeColumn, SchemeColumnKind, SchemeKind, ScoreKind,
+    Target, Unit,
 };
 
 use crate::base;
@@ -562,5 +563,22 @@ fn action_columns(pipeline: &Pipeline, published: &[FeatureInfo], found: &mut Di
 fn kpi(pipeline: &Pipeline, published: &[FeatureInfo], found: &mut Diagnostics) {
     if let Some(goal) = &pipeline.goal {
         check_input(&goal.kpi, Wanted::Number, published, found);
+        let info = published.iter().find(|info| info.name == goal.kpi.value);
+        let against = match (goal.target, info.map(|info| info.direction)) {
+            (Some(Target::Below(_)), Some(Direction::High)) => Some("below"),
+            (Some(Target::Above(_)), Some(Direction::Low)) => Some("above"),
+            _ => None,
+        };
+        if let (Some(side), Some(info)) = (against, info) {
+            let message = format!(
+                "the target of `{}` is to be {side} a limit, but of it {}",
+                info.name,
+                info.direction.name()
+            );
+            let warning = Diagnostic::warning("TS-G018", message, goal.kpi.span.clone());
+            found
+                .extend([warning
+                    .with_help("turn the target round, or state the `direction` of the feature")]);
+        }
     }
 }

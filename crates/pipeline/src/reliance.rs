@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use tessera_expr::columns;
 use tessera_segments::{Parameter, Quality, QualityStatus};
 use tessera_spec::Pipeline;
-use tessera_spec::pipeline::{Scheme, SchemeKind, Score, ScoreKind};
+use tessera_spec::pipeline::{Scheme, SchemeKind, Score};
 
 use crate::prepare::Prepared;
 use crate::scores::{BASE_RATE, COMPUTABLE, Scored};
@@ -195,17 +195,6 @@ fn of_score(score: &Score, scored: &Scored) -> Option<Mark> {
     let backtest = |row: &&Quality| row.metric.starts_with("backtest");
     if let Some(row) = scored.quality.iter().filter(missing).find(backtest) {
         return mark(Against::NotValidated, said(row));
-    }
-    let never = matches!(score.kind, ScoreKind::Contractual(_))
-        && !scored
-            .quality
-            .iter()
-            .any(|row| row.criterion == "calibrated");
-    if never {
-        return mark(
-            Against::NotValidated,
-            "it was never held against what happened".to_owned(),
-        );
     }
     None
 }

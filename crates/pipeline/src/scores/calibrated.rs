@@ -1,6 +1,6 @@
 //! Whether probabilities can be taken at their word: their calibration error against what chance allows, slope and intercept.
 
-use tessera_model::metrics::LogitLine;
+use tessera_model::metrics::{self, LogitLine};
 use tessera_segments::{Quality, QualityStatus};
 
 /// Calibration error that is small enough to act on, whatever the sample says.
@@ -10,21 +10,21 @@ const SMALL: f64 = 0.02;
 const SLOPES: [f64; 2] = [0.8, 1.25];
 
 /// How well probabilities agree with what happened.
-pub(super) struct Calibrated {
+pub(in crate::scores) struct Calibrated {
     /// Mean distance of predicted and observed over bins.
-    pub(super) error: f64,
+    pub(in crate::scores) error: f64,
     /// What the error stays below in 95 of 100 samples where the probabilities are right.
-    pub(super) limit: f64,
+    pub(in crate::scores) limit: f64,
     /// Log-odds of what happened over those predicted; none where all predictions are equal.
-    pub(super) line: Option<LogitLine>,
+    pub(in crate::scores) line: Option<LogitLine>,
     /// Means of predicted and observed.
-    pub(super) means: [f64; 2],
+    pub(in crate::scores) means: [f64; 2],
     /// Customers.
-    pub(super) rows: f64,
+    pub(in crate::scores) rows: f64,
 }
 
 /// Ok or flagged.
-pub(super) fn status(holds: bool) -> QualityStatus {
+pub(in crate::scores) fn status(holds: bool) -> QualityStatus {
     if holds {
         QualityStatus::Ok
     } else {
@@ -33,12 +33,26 @@ pub(super) fn status(holds: bool) -> QualityStatus {
 }
 
 impl Calibrated {
-    /// Rows of `quality`.
-    pub(super) fn quality(&self) -> Vec<Quality> {
+    /// Of probabilities and what happened; nothing without rows.
+    pub(in crate::scores) fn of(probabilities: &[f64], happened: &[bool]) -> Option<Self> {
+        let rows = happened.len() as f64;
+        let mean = |sum: f64| sum / rows;
+        let observed = happened.iter().filter(|happened| **happened).count() as f64;
+        Some(Self {
+            error: metrics::expected_calibration_error(probabilities, happened)?,
+            limit: metrics::calibration_error_limit(probabilities, happened)?,
+            line: metrics::calibration_line(probabilities, happened),
+            means: [mean(probabilities.iter().sum()), mean(observed)],
+            rows,
+        })
+    }
+
+    /// Rows of `quality`; `of` stands behind the names of the metrics.
+    pub(in crate::scores) fn quality(&self, of: &str) -> Vec<Quality> {
         let row = |metric: &str, value: f64, threshold: f64, holds: bool, reason: String| Quality {
             segment: String::new(),
             criterion: "calibrated",
-            metric: metric.to_owned(),
+            metric: format!("{metric}{of}"),
             value: Some(value).filter(|value| value.is_finite()),
             threshold: Some(threshold),
             status: status(holds),

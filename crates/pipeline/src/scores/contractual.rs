@@ -15,6 +15,7 @@ use tessera_model::contractual::{
 use tessera_segments::Parameter;
 use tessera_spec::pipeline::{ContractualScore, RenewalKind};
 
+use super::calibrated::Calibrated;
 use super::columns::{days, floats};
 use super::{Asked, Given, NotComputed, ScoreModel, Scored, hidden_name, not_computed};
 
@@ -85,6 +86,10 @@ impl ScoreModel for ContractualScore {
             let parameter = Parameter::text("choice", name.to_owned(), text.to_owned());
             scored.parameters.push(parameter);
         }
+        match backtest(self, fit.model, given)? {
+            Ok(calibrated) => scored.quality.extend(calibrated.quality(" of renewal")),
+            Err(why) => scored.quality.push(not_computed("backtest", why)),
+        }
         scored.columns = self.columns_of(&fit, &contracts, given)?;
         Ok(scored)
     }
@@ -97,7 +102,15 @@ struct Contract {
     current: bool,
 }
 
-fn contracts(given: &Given<'_>, period_days: u32) -> Result<Vec<Option<Contract>>, NotComputed> {
+/// From the first day of a customer's first interval to the end of its last.
+struct Life {
+    first: i32,
+    /// None while an interval runs.
+    end: Option<i32>,
+}
+
+/// The life of each customer, in days since 1970-01-01; none without an interval.
+fn lives(given: &Given<'_>) -> Result<Vec<Option<Life>>, NotComputed> {
     let name = |what: &str| hidden_name(given.name, what);
     let first = days(given.table, &name("first"))?;
     let intervals = floats(given.table, &name("intervals"))?;
@@ -111,12 +124,22 @@ fn contracts(given: &Given<'_>, period_days: u32) -> Result<Vec<Option<Contract>
         (vec![0.0; first.len()], vec![None; first.len()])
     };
     let today = crate::sources::epoch_day(given.prepared.as_of);
-    let period = period_days.max(1);
-    let contract = |(row, first): (usize, &Option<i32>)| {
+    let life = |(row, first): (usize, &Option<i32>)| {
         let first = (*first)?;
         let current = intervals[row] > ended[row];
-        let end = ends[row].filter(|_| !current).unwrap_or(today);
-        let lasted = end.saturating_sub(first).max(0) as u32;
+        let end = (!current).then(|| ends[row].unwrap_or(today));
+        Some(Life { first, end })
+    };
+    Ok(first.iter().enumerate().map(life).collect())
+}
+
+fn contracts(given: &Given<'_>, period_days: u32) -> Result<Vec<Option<Contract>>, NotComputed> {
+    let today = crate::sources::epoch_day(given.prepared.as_of);
+    let period = period_days.max(1);
+    let contract = |life: Option<Life>| {
+        let life = life?;
+        let lasted = life.end.unwrap_or(today).saturating_sub(life.first).max(0) as u32;
+        let current = life.end.is_none();
         let periods = if current {
             lasted / period
         } else {
@@ -124,7 +147,53 @@ fn contracts(given: &Given<'_>, period_days: u32) -> Result<Vec<Option<Contract>
         };
         Some(Contract { periods, current })
     };
-    Ok(first.iter().enumerate().map(contract).collect())
+    Ok(lives(given)?.into_iter().map(contract).collect())
+}
+
+/// Least customers with a contract at the earlier date of a backtest.
+const LEAST_TESTED: usize = 50;
+
+/// The model fitted on what was known a horizon earlier, against who of those with a contract then had one at the end; or why that
+/// is not known. Gaps between intervals count as part of a contract, as everywhere here.
+fn backtest(
+    score: &ContractualScore,
+    model: RenewalModel,
+    given: &Given<'_>,
+) -> Result<Result<Calibrated, String>, NotComputed> {
+    let today = crate::sources::epoch_day(given.prepared.as_of);
+    let then = today - score.horizon_days as i32;
+    let lives = lives(given)?;
+    let period = score.period_days.max(1);
+    let mut history = RenewalHistory::new();
+    let (mut ages, mut stayed) = (Vec::new(), Vec::new());
+    for life in lives.iter().flatten().filter(|life| life.first <= then) {
+        let left = life.end.filter(|end| *end <= then);
+        let lasted = (left.unwrap_or(then) - life.first).max(0) as u32;
+        if left.is_some() {
+            history.add(lasted.div_ceil(period).max(1), true, 1.0)?;
+        } else {
+            history.add(lasted / period, false, 1.0)?;
+            ages.push(f64::from(lasted / period));
+            stayed.push(life.end.is_none());
+        }
+    }
+    if ages.len() < LEAST_TESTED {
+        return Ok(Err(format!(
+            "{} customers had a contract {} days ago, but {LEAST_TESTED} are needed to hold the model against what happened since; observe longer, or shorten the horizon",
+            ages.len(),
+            score.horizon_days
+        )));
+    }
+    let fit = match RenewalFit::fit(model, &history) {
+        Ok(fit) => fit,
+        Err(error) => return Ok(Err(format!("on what was known then: {error}"))),
+    };
+    let ahead = f64::from(score.horizon_days) / f64::from(period);
+    let predicted: Vec<f64> = ages
+        .iter()
+        .map(|&age| fit.conditional_survival(age, ahead))
+        .collect();
+    Ok(Calibrated::of(&predicted, &stayed).ok_or_else(|| "a prediction is no number".to_owned()))
 }
 
 fn publish(fit: &RenewalFit, scored: &mut Scored) {

@@ -496,6 +496,6 @@ fn quality(fit: &ChurnFit) -> Vec<Quality> {
         rows,
     };
     let mut found = vec![area];
-    found.extend(calibration.quality());
+    found.extend(calibration.quality(""));
     found
 }

@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use tessera_model::btyd::{
-    Backtest, DropoutTest, Fallback, ForecastPlan, Forecaster, PurchaseFit, PurchaseHistory,
-    PurchaseModel, RateHeuristic, Served, naive_purchases,
+    Backtest, CalibrationBin, DropoutTest, Fallback, Forecast, ForecastPlan, Forecaster,
+    PurchaseFit, PurchaseHistory, PurchaseModel, RateHeuristic, Served, naive_purchases,
 };
 use tessera_model::interrupt::Interrupt;
 use tessera_model::spend::{SpendFit, SpendHistory};
@@ -13,6 +13,7 @@ use tessera_spec::pipeline::ClvScore;
 
 use super::buyers::Buyers;
 use super::{checkpoints, holdout, unit};
+use crate::scores::calibrated::Calibrated;
 use crate::scores::columns::floats;
 use crate::scores::{CalibrationRow, Given, NotComputed, Scored, hidden_name, not_computed};
 
@@ -36,6 +37,9 @@ const SILENCE_GROUPS: usize = 4;
 
 /// Customers without whom a group says nothing.
 const LEAST_OF_GROUP: usize = 50;
+
+/// Customers that a bin of `calibration` holds at least.
+const LEAST_IN_BIN: f64 = 200.0;
 
 /// Writes what was fitted into the rows of the published tables.
 pub(super) struct Evidence<'s> {
@@ -279,8 +283,15 @@ pub(super) fn backtest(
         let predicted = purchases_within(&earlier, &history, horizon)?;
         let result = Backtest::new(&before.x, &predicted, &actual)?;
         evidence.judged(model, &result, rank == 0);
+        if rank == 0 {
+            let silent = forecast_of(&earlier, &history, horizon, |f| f.p_no_purchase.value)?;
+            let happened: Vec<bool> = actual.iter().map(|bought| *bought == 0.0).collect();
+            let calibrated = Calibrated::of(&silent, &happened);
+            let rows = calibrated.map(|found| found.quality(" of no purchase in the holdout"));
+            evidence.scored.quality.extend(rows.into_iter().flatten());
+        }
         if rank == 0 && !matches!(earlier, PurchaseFit::Nbd(_)) {
-            let alive = alive_of(&earlier, &history)?;
+            let alive = forecast_of(&earlier, &history, 1.0, |f| f.p_alive.value)?;
             evidence.alive(
                 model,
                 &groups_by_silence(&before.silent_days(), &alive, &actual),
@@ -357,16 +368,21 @@ fn earlier_fit(
     }
 }
 
-/// Probability that each customer of `history` is alive at its end.
-fn alive_of(fit: &PurchaseFit, history: &PurchaseHistory) -> Result<Vec<f64>, NotComputed> {
+/// A number of the forecast of every customer of `history` within `horizon` units.
+fn forecast_of(
+    fit: &PurchaseFit,
+    history: &PurchaseHistory,
+    horizon: f64,
+    number: fn(&Forecast) -> f64,
+) -> Result<Vec<f64>, NotComputed> {
     let plan = ForecastPlan {
-        horizon: 1.0,
+        horizon,
         discount_per_year: 0.0,
         draws: 0,
         seed: 0,
     };
     let forecasts = Forecaster::new(fit, plan)?.forecast(history);
-    let value = |&row: &u32| forecasts[row as usize].p_alive.value;
+    let value = |&row: &u32| number(&forecasts[row as usize]);
     Ok(history.row_of().iter().map(value).collect())
 }
 
@@ -414,21 +430,54 @@ fn groups_by_silence(silent_days: &[f64], alive: &[f64], bought: &[f64]) -> Vec<
     groups.into_iter().map(summed).collect()
 }
 
+/// Tenths of the prediction as bins of `calibration`: the lowest predictions first, 200 customers in each at least where there are
+/// so many, every customer once.
+fn lowest_first(model: &str, tenths: &[CalibrationBin]) -> Vec<CalibrationRow> {
+    // Customers, sums of predicted and actual.
+    let mut joined: Vec<[f64; 3]> = Vec::new();
+    for tenth in tenths.iter().rev() {
+        let n = tenth.customers;
+        let more = [n, tenth.predicted * n, tenth.actual * n];
+        match joined.last_mut() {
+            Some(last) if last[0].min(n) < LEAST_IN_BIN => {
+                last.iter_mut()
+                    .zip(more)
+                    .for_each(|(sum, more)| *sum += more);
+            }
+            _ => joined.push(more),
+        }
+    }
+    let total = joined
+        .iter()
+        .fold([0.0; 2], |[n, a], bin| [n + bin[0], a + bin[2]]);
+    let base = total[1] / total[0];
+    let mut before = 0.0;
+    let rows = joined
+        .into_iter()
+        .zip(1..)
+        .map(|([n, predicted, actual], bin)| {
+            // Shares of customers, where a boundary cuts through equal predictions, are rounded so that the sum stays.
+            let customers = (before + n).round() - f64::round(before);
+            before += n;
+            CalibrationRow {
+                model: model.to_owned(),
+                bin,
+                predicted: predicted / n,
+                observed: actual / n,
+                customers: customers as i64,
+                lift: (base > 0.0).then(|| actual / n / base),
+            }
+        });
+    rows.collect()
+}
+
 /// Expected purchases of every customer of `history` within `horizon` units.
 fn purchases_within(
     fit: &PurchaseFit,
     history: &PurchaseHistory,
     horizon: f64,
 ) -> Result<Vec<f64>, NotComputed> {
-    let plan = ForecastPlan {
-        horizon,
-        discount_per_year: 0.0,
-        draws: 0,
-        seed: 0,
-    };
-    let forecasts = Forecaster::new(fit, plan)?.forecast(history);
-    let value = |&row: &u32| forecasts[row as usize].purchases.value;
-    Ok(history.row_of().iter().map(value).collect())
+    forecast_of(fit, history, horizon, |forecast| forecast.purchases.value)
 }
 
 impl Evidence<'_> {
@@ -484,16 +533,8 @@ impl Evidence<'_> {
             self.number(model, format!("{name}_predicted"), bin.predicted);
             self.number(model, format!("{name}_actual"), bin.actual);
         }
-        for decile in &result.deciles {
-            self.scored.calibration.push(CalibrationRow {
-                model: model.to_owned(),
-                bin: i64::from(decile.bin),
-                predicted: decile.predicted,
-                observed: decile.actual,
-                customers: decile.customers.round() as i64,
-                lift: decile.lift,
-            });
-        }
+        let rows = lowest_first(model, &result.deciles);
+        self.scored.calibration.extend(rows);
         if serves {
             // Without a purchase in the holdout there is no ratio: that is off as well.
             let off = result
