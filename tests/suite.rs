@@ -87,6 +87,8 @@ mod private_rows;
 mod program;
 #[path = "suite/refunds.rs"]
 mod refunds;
+#[path = "suite/reliance.rs"]
+mod reliance;
 #[path = "suite/report_sql.rs"]
 mod report_sql;
 #[path = "suite/rfm_reference.rs"]

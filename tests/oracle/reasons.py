@@ -55,6 +55,8 @@ def sentence(label, own, usual, unit):
     a, b = shown(own), shown(usual)
     if label.startswith("days since the last ") and own is not None:
         what, s = label.removeprefix("days since the last "), "" if a == "1" else "s"
+        if a == "0":
+            return f"last {what} today, usually {b} days ago"
         if usual is not None and own < usual:
             return f"last {what} {a} day{s} ago, usually {b}"
         return f"no {what} for {a} day{s}, usually {b}"

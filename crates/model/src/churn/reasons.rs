@@ -7,7 +7,7 @@
 use rayon::prelude::*;
 
 use super::encoding::{Design, Encoding, Origin};
-use super::error::ChurnError;
+use super::error::{ChurnError, go_on};
 use super::fit::{ChurnFit, chunks};
 use super::inputs::Inputs;
 use super::predictor::Predictor;
@@ -93,6 +93,7 @@ impl ChurnFit {
         let used = self.used(&origins);
         let mut customers = Vec::with_capacity(inputs.rows());
         for rows in chunks(inputs) {
+            go_on()?;
             customers.extend(self.chunk_reasons(
                 &inputs.gather(&rows),
                 &typical,

@@ -112,11 +112,9 @@ def predict(numbers, labels, y, train, test):
     import pandas as pd
     from sklearn.ensemble import (
         GradientBoostingClassifier,
-        HistGradientBoostingClassifier,
         RandomForestClassifier,
     )
     from sklearn.linear_model import LogisticRegression
-    from sklearn.model_selection import GridSearchCV, KFold
     from sklearn.preprocessing import StandardScaler
 
     numbers = numbers.copy()
@@ -134,12 +132,6 @@ def predict(numbers, labels, y, train, test):
         "logistic": LogisticRegression(max_iter=10_000, tol=1e-8),
         "random_forest": RandomForestClassifier(500, min_samples_leaf=10, random_state=0, n_jobs=2),
         "gradient_boosting": GradientBoostingClassifier(random_state=0),
-        "gradient_boosting_tuned": GridSearchCV(
-            HistGradientBoostingClassifier(random_state=0, early_stopping=False),
-            {"learning_rate": [0.03, 0.1], "max_iter": [50, 150], "max_leaf_nodes": [4, 15]},
-            scoring="neg_log_loss",
-            cv=KFold(4),
-        ),
     }
     return {name: model.fit(x, y).predict_proba(x_test)[:, 1] for name, model in models.items()}
 

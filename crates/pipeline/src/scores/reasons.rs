@@ -75,6 +75,9 @@ impl Wording<'_> {
         if let (Some(what), InputValue::Number(days)) = (info.label.strip_prefix(SINCE), value) {
             let longer = !matches!(usual, InputValue::Number(usual) if days < usual);
             let s = if own == "1" { "" } else { "s" };
+            if own == "0" {
+                return Some(format!("last {what} today, usually {typical} days ago"));
+            }
             return Some(match longer {
                 true => format!("no {what} for {own} day{s}, usually {typical}"),
                 false => format!("last {what} {own} day{s} ago, usually {typical}"),
@@ -190,6 +193,12 @@ mod tests {
                 number(1.0),
                 number(12.0),
                 "last order 1 day ago, usually 12",
+            ),
+            (
+                &recency,
+                number(0.0),
+                number(12.0),
+                "last order today, usually 12 days ago",
             ),
             (
                 &recency,

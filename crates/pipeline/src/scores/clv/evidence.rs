@@ -272,6 +272,15 @@ pub(super) fn backtest(
         }
     };
     let mut judged = BTreeSet::new();
+    if let Some(fit) = fits
+        .first()
+        .filter(|fit| !matches!(fit, PurchaseFit::Nbd(_)))
+    {
+        // What is published, asked about the day before the holdout: it has even seen the holdout.
+        let alive = forecast_of(fit, &history, 1.0, |forecast| forecast.p_alive.value)?;
+        let groups = groups_by_silence(&before.silent_days(), &alive, &actual);
+        evidence.alive(fit.name(), &groups, holdout(score));
+    }
     for (rank, fit) in fits.iter().enumerate() {
         let Some(earlier) = earlier_fit(fit.model(), rank == 0, &history, given, evidence) else {
             continue;
@@ -289,14 +298,6 @@ pub(super) fn backtest(
             let calibrated = Calibrated::of(&silent, &happened);
             let rows = calibrated.map(|found| found.quality(" of no purchase in the holdout"));
             evidence.scored.quality.extend(rows.into_iter().flatten());
-        }
-        if rank == 0 && !matches!(earlier, PurchaseFit::Nbd(_)) {
-            let alive = forecast_of(&earlier, &history, 1.0, |f| f.p_alive.value)?;
-            evidence.alive(
-                model,
-                &groups_by_silence(&before.silent_days(), &alive, &actual),
-                holdout(score),
-            );
         }
         let mut sum = 0.0;
         for (window, part) in windows.iter().zip(&held_out) {

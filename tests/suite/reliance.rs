@@ -1,0 +1,145 @@
+//! What is known against a score stands at every number made from it; who has left is named, with what winning one back is worth.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use crate::program::{public_data, run};
+use crate::table::Table;
+
+/// Status and reason of each name under `made from scores` in `quality`.
+fn made_from_scores(latest: &Path) -> BTreeMap<String, (String, String)> {
+    let quality = Table::read(&latest.join("quality.parquet"));
+    let (schemes, criteria) = (quality.texts("scheme"), quality.texts("criterion"));
+    let (metrics, reasons) = (quality.texts("metric"), quality.texts("reason"));
+    (0..quality.rows())
+        .filter(|&row| criteria[row].as_deref() == Some("made from scores"))
+        .map(|row| {
+            let told = (metrics[row].clone().unwrap(), reasons[row].clone().unwrap());
+            (schemes[row].clone().unwrap(), told)
+        })
+        .collect()
+}
+
+/// Runs a shipped pipeline; the folder of its tables, and what the terminal shows.
+fn shipped(name: &str, as_of: &str, lake: &Path, out: &Path) -> (std::path::PathBuf, String) {
+    let (lake, store) = (lake.display().to_string(), out.display().to_string());
+    let (lake, store) = (format!("lake={lake}"), format!("out={store}"));
+    let file = format!("pipelines/{name}.toml");
+    let shown = run(
+        &[
+            "run", &file, "--as-of", as_of, "--var", &lake, "--var", &store,
+        ],
+        0,
+    );
+    let told = String::from_utf8_lossy(&shown.stdout).into_owned()
+        + &String::from_utf8_lossy(&shown.stderr);
+    (out.join(name).join("latest"), told)
+}
+
+#[test]
+fn a_lifetime_model_that_lets_everyone_live_marks_the_value_of_online_retail() {
+    let Some(data) = public_data("online_retail") else {
+        return;
+    };
+    let out = tempfile::tempdir().unwrap();
+    let (latest, told) = shipped("online_retail", "2011-12-09", &data, out.path());
+    let quality = Table::read(&latest.join("quality.parquet"));
+    let (metrics, values) = (quality.texts("metric"), quality.floats("value"));
+    let (status, reasons) = (quality.texts("status"), quality.texts("reason"));
+    let metric = "probability of being alive of those silent longest";
+    let row = metrics
+        .iter()
+        .position(|m| m.as_deref() == Some(metric))
+        .unwrap();
+    assert_eq!(status[row].as_deref(), Some("flagged"));
+    assert!(values[row].unwrap() > 0.95, "{:?}", values[row]);
+    println!("{}", reasons[row].as_ref().unwrap());
+    let made = made_from_scores(&latest);
+    assert_eq!(made["value_future"].0, "flagged");
+    assert_eq!(made["value_at_risk"].0, "flagged");
+    // Tiers are of what was spent: nothing is known against them.
+    assert!(!made.contains_key("value_tier"));
+    assert!(told.contains("To be read with care"), "{told}");
+}
+
+#[test]
+fn a_base_rate_marks_the_kpi_of_ravenstack_and_meets_no_target() {
+    let Some(data) = public_data("ravenstack") else {
+        return;
+    };
+    let out = tempfile::tempdir().unwrap();
+    let (latest, told) = shipped("ravenstack", "2024-12-31", &data, out.path());
+    let segments = Table::read(&latest.join("segments.parquet"));
+    let (status, reason) = (segments.texts("kpi_status"), segments.texts("kpi_reason"));
+    for row in 0..segments.rows() {
+        assert_eq!(status[row].as_deref(), Some("base rate"));
+        let reason = reason[row].as_deref().unwrap();
+        assert!(
+            reason.starts_with("score `churn`: no model serves"),
+            "{reason}"
+        );
+    }
+    assert!(!told.contains(": met"), "{told}");
+    assert!(made_from_scores(&latest)["value_at_risk"].0 == "base rate");
+}
+
+#[test]
+fn segments_of_the_demo_name_who_has_left_and_tiers_take_the_mark_of_their_score() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().display().to_string();
+    run(&["demo", &path, "--customers", "3000", "--quiet"], 0);
+    let latest = dir.path().join("store/demo/latest");
+    let customers = Table::read(&latest.join("customers.parquet"));
+    let excluded = customers.texts("churn_excluded");
+    let (past, tenure) = (
+        customers.floats("value_past"),
+        customers.ints("tenure_days"),
+    );
+    let recency = customers.ints("recency_days");
+    let segments = Table::read(&latest.join("segments.parquet"));
+    let (schemes, names) = (segments.texts("scheme"), segments.texts("segment"));
+    let (standing, left) = (segments.texts("standing"), segments.ints("left_customers"));
+    let worth = segments.floats("win_back_value");
+    let mut lost = 0;
+    for row in 0..segments.rows() {
+        let member = customers.texts(schemes[row].as_ref().unwrap());
+        let members = (0..customers.rows()).filter(|&c| member[c] == names[row]);
+        let (mut gone, mut living, mut brought) = (0, 0, 0.0);
+        for customer in members {
+            match excluded[customer].as_deref() {
+                None => living += 1,
+                Some("churned before") => {
+                    gone += 1;
+                    let days = (tenure[customer].unwrap() - recency[customer].unwrap()) as f64;
+                    let month = 365.25 / 12.0;
+                    brought += past[customer].unwrap() * month / days.max(month);
+                }
+                Some(_) => {}
+            }
+        }
+        let expected = if gone > living { "lost" } else { "living" };
+        assert_eq!(standing[row].as_deref(), Some(expected), "{:?}", names[row]);
+        assert_eq!(left[row], Some(gone));
+        match worth[row] {
+            Some(worth) => {
+                let mean = brought / gone as f64;
+                assert!(
+                    (worth - mean).abs() <= 1e-9 * mean.abs().max(1.0),
+                    "{worth} {mean}"
+                );
+            }
+            None => assert_eq!(gone, 0),
+        }
+        lost += i32::from(expected == "lost");
+    }
+    assert!(lost > 2, "{lost}");
+    let made = made_from_scores(&latest);
+    let status = segments.texts("scheme_status");
+    for row in 0..segments.rows() {
+        let expected = made.get(schemes[row].as_ref().unwrap());
+        let expected = expected.map_or("ok", |(status, _)| status.as_str());
+        assert_eq!(status[row].as_deref(), Some(expected));
+    }
+    // The tiers are by `value_future`, and the rules read the tiers.
+    assert_eq!(made.get("value_tier"), made.get("value_future"));
+}
