@@ -142,7 +142,7 @@ def refusals(program, folder, name):
     ):
         with open(os.path.join(log, f"{version:020}.json"), "w", encoding="utf-8") as file:
             file.write(json.dumps({"protocol": protocol}) + "\n")
-        expect(name, "variantType" if "readerFeatures" in protocol else "reader of version 9")
+        expect(name, "variantType" if "readerFeatures" in protocol else "reader version 9")
     return problems
 
 

@@ -55,7 +55,7 @@ fn without_a_time_rows_that_differ_fail_in_any_order_unless_the_first_counts() {
             0,
         );
         assert!(
-            told.contains("the first in the order of files and rows counts"),
+            told.contains("the first row in the order of files and rows counts"),
             "{told}"
         );
         let first = if rows.starts_with("a,silver") {

@@ -184,9 +184,9 @@ fn empty_foreign_truncated_and_encrypted_files_each_give_one_clear_error() {
         (Vec::new(), "the file is empty"),
         (
             b"a,b\n1,2\nthis is no Parquet".to_vec(),
-            "does not end as a Parquet file does",
+            "does not end like a Parquet file",
         ),
-        (half, "does not end as a Parquet file does"),
+        (half, "does not end like a Parquet file"),
         (encrypted, "encrypted"),
     ] {
         std::fs::write(&victim, &bytes).unwrap();

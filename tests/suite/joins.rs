@@ -334,7 +334,7 @@ fn what_a_join_cannot_be_is_refused_at_its_place() {
         ),
         2,
     );
-    assert!(told.contains("a lookup has no rows of customers"), "{told}");
+    assert!(told.contains("a lookup has no customer rows"), "{told}");
 }
 
 /// Lookups of integers, texts, dates, decimals, several columns, nulls, ties and as-of times, in Parquet and CSV, beside DuckDB's joins;

@@ -132,7 +132,7 @@ fn files_that_are_not_read_are_named_in_check_and_run_and_sidecars_are_not() {
             "without an extension: 1 file (000001_0)",
             "`.md`: 2 files (NOTES.md, README.md)",
             "`.csv`: 1 file (_old/x.csv); their names or folders begin with `_`",
-            "state their format",
+            "set their format",
         ] {
             assert!(said.contains(expected), "{expected}\n{said}");
         }
@@ -200,7 +200,7 @@ fn settings_that_the_format_does_not_have_are_said() {
     let (_, said) = lake.spend("lake", settings);
     assert!(
         said.contains(
-            "source `orders` is NDJSON, where `delimiter` of its `text` settings is without effect"
+            "source `orders` is NDJSON: `delimiter` of its `text` settings is without effect"
         ),
         "{said}"
     );

@@ -62,7 +62,7 @@ fn an_older_day_run_later_does_not_move_latest_and_says_so() {
         let customers = Table::read(&dir.path().join("store/latest/customers.parquet"));
         (customers.rows(), customers.floats("spend_total")[0])
     };
-    let stays = "version 2 of 2026-08-31; latest stays at 2026-10-31 (version 1)";
+    let stays = "version 2 of 2026-08-31; latest is still 2026-10-31 (version 1)";
     assert_eq!(day("2026-10-31"), "published: version 1 of 2026-10-31");
     assert_eq!(day("2026-08-31"), format!("published: {stays}"));
     assert_eq!(shown(), (3, Some(3.0)), "the dashboard still shows October");

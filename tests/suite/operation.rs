@@ -249,7 +249,7 @@ fn a_run_before_its_data_is_told_to_wait() {
         "{told}"
     );
     assert!(
-        told.contains("nothing was published. Wait until these sources are loaded"),
+        told.contains("nothing was published. Run again when these sources are loaded"),
         "{told}"
     );
     assert!(!shop.published());

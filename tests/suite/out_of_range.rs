@@ -154,7 +154,9 @@ fn times_that_clocks_skipped_are_moved_and_counted() {
             );
             let said = String::from_utf8_lossy(&said.stderr);
             assert!(
-                said.contains(&format!("1 times of `{time}` are ones that clocks skipped")),
+                said.contains(&format!(
+                    "1 times of `{time}` do not exist because of a clock change"
+                )),
                 "{said}"
             );
             let latest = dir

@@ -186,7 +186,7 @@ fn a_number_of_the_path_fits_its_declared_type() {
     let output = call(&dir, "lake", ", part = \"i8\"", part);
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!(output.status.code(), Some(2), "{said}");
-    let expected = "the folder `part=128` of source `visits` is no integer from -128 to 127";
+    let expected = "the value of the folder `part=128` of source `visits` is not of type integer from -128 to 127";
     assert!(said.contains(expected), "{said}");
 }
 
@@ -204,7 +204,7 @@ fn the_path_wins_over_the_file_and_says_so_where_they_differ() {
     ]);
     let (customers, said) = run(&dir, "lake", ", country = \"string\"", COUNTRY);
     assert_eq!(customers.texts("country"), shown(&[Some("DE"), Some("FR")]));
-    let file = "has other values than the path in 1 file (day=2026-10-02/country=FR/1.parquet)";
+    let file = "differ from the path in 1 file (day=2026-10-02/country=FR/1.parquet)";
     assert!(said.contains(file), "{said}");
 }
 

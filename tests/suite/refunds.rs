@@ -54,7 +54,7 @@ fn without_it_the_customers_concerned_are_counted_and_the_key_is_named() {
     for part in [
         "3 of 8 used rows (37.5%) have a negative amount",
         "60.0% of the positive amounts",
-        "of 3 customers the newest or only row is one",
+        "for 3 customers the newest or only row is one",
         "`purchase = \"amount > 0\"` in [sources.orders]",
     ] {
         assert!(told.contains(part), "{part}: {told}");

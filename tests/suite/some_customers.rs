@@ -80,7 +80,7 @@ fn only_the_customers_of_another_source_take_part() {
     ];
     let told = said(&shop.run(&itself, "2026-10-31", &[]), 2);
     assert!(
-        told.contains("another source is needed, with keys of customers"),
+        told.contains("name another source that has customer keys"),
         "{told}"
     );
 }
@@ -154,7 +154,7 @@ fn a_sample_has_all_rows_of_its_customers() {
     let (_, all) = run("", CONTRACT);
     let (told, tenth) = run("sample = 0.1\n", CONTRACT);
     assert!(
-        told.contains("a share of 0.1 of the customers takes part"),
+        told.contains("the run uses a sample of the customers (share 0.1)"),
         "{told}"
     );
     let [used, filtered, quarantined] = outcomes(&shop, "orders");

@@ -133,19 +133,19 @@ fn records_that_are_none_are_quarantined_with_their_line() {
             "cut.csv",
             format!("{header}{many}b,2026-05-01 10:0"),
             50_002,
-            "2 fields, where the header has 4",
+            "2 fields, but the header has 4",
         ),
         (
             "long.csv",
             format!("{header}{many}b,2026-05-01,1,x,y\n"),
             50_002,
-            "5 fields, where the header has 4",
+            "5 fields, but the header has 4",
         ),
         (
             "trailing.csv",
             format!("{header}{many}b,2026-05-01,1,\"x\" y\n"),
             50_002,
-            "a field goes on after its quotation marks",
+            "a field continues after its closing quotation mark",
         ),
         (
             "cut.ndjson",
@@ -169,7 +169,7 @@ fn records_that_are_none_are_quarantined_with_their_line() {
             "twice.ndjson",
             format!("{objects}{{\"id\":\"b\",\"id\":\"c\"}}\n"),
             50_001,
-            "the key `id` stands twice",
+            "the key `id` occurs twice",
         ),
         (
             "surrogate.ndjson",
@@ -241,29 +241,29 @@ fn files_that_cannot_be_read_on_end_the_run() {
         (
             "open.csv",
             open.into_bytes(),
-            "line 2: a quotation mark that nothing closes",
+            "line 2: a quotation mark is not closed",
         ),
         (
             "long.csv",
             long.into_bytes(),
-            "line 2: a quotation mark that nothing closes within 16 MiB",
+            "line 2: a quotation mark is not closed within 16 MiB",
         ),
         ("cut.csv.gz", packed, "its gzip compression is damaged"),
         (
             "semicolons.csv",
             b"id;sent_at;pages;note\n".to_vec(),
-            "its header has no comma but ';': set `delimiter = \";\"`",
+            "its header has ';' and no comma: set `delimiter = \";\"`",
         ),
         ("nothing.csv", Vec::new(), "the file is empty"),
         (
             "array.ndjson",
             b"[\n{\"id\":\"a\"}\n]\n".to_vec(),
-            "it begins with `[`, as a JSON array does",
+            "it begins with `[`, like a JSON array",
         ),
         (
             "none.ndjson",
             b"a\nb\n".to_vec(),
-            "no line of it is a JSON object",
+            "none of its lines is a JSON object",
         ),
         (
             "old.csv",

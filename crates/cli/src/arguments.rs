@@ -7,7 +7,8 @@ use chrono::NaiveDate;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use tessera_snapshot::Options;
 
-/// Customer segments from a Parquet lake: reproducible, versioned, evaluated; one TOML file a pipeline.
+/// Computes features, scores and segments of customers from Parquet, CSV or NDJSON files, as a TOML file describes, and publishes
+/// them as versioned Parquet tables with a report.
 #[derive(Debug, Parser)]
 #[command(
     name = "tessera",
@@ -15,7 +16,7 @@ use tessera_snapshot::Options;
     max_term_width = 100,
     after_help = "Exit codes:\n  0 done (also: already published)   1 internal error   2 pipeline file or arguments\n  \
                   3 data or lake                     4 store or I/O     5 another run holds the lock\n  \
-                  6 published, but incomplete or in doubt: run again\n  130 interrupted, nothing published\n\nStart with:\n  tessera demo"
+                  6 published but incomplete, or in doubt: run again\n  130 interrupted, nothing published\n\nStart with:\n  tessera demo"
 )]
 pub(crate) struct Arguments {
     #[command(flatten)]
@@ -30,13 +31,13 @@ pub(crate) struct Output {
     /// Print results as JSON on stdout.
     #[arg(long, global = true)]
     pub(crate) json: bool,
-    /// Form of the log lines on stderr.
+    /// Format of the log lines on stderr.
     #[arg(long, global = true, value_enum, default_value_t = LogFormat::Text, env = "TESSERA_LOG_FORMAT")]
     pub(crate) log_format: LogFormat,
     /// Only warnings and errors on stderr, no progress.
     #[arg(long, short, global = true)]
     pub(crate) quiet: bool,
-    /// Threads; all cores by default. Their number changes no published byte.
+    /// Number of threads; all cores by default. It changes no published byte.
     #[arg(long, global = true, value_parser = clap::value_parser!(u16).range(1..=1024), env = "TESSERA_THREADS")]
     pub(crate) threads: Option<u16>,
 }
@@ -46,24 +47,24 @@ pub(crate) struct Output {
 pub(crate) enum LogFormat {
     /// For people.
     Text,
-    /// One JSON object a line, for schedulers.
+    /// One JSON object per line, for schedulers.
     Json,
 }
 
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Make a seeded sample lake, run its pipeline, and print where the report and the tables lie.
+    /// Create a sample lake from a seed, run its pipeline, and print where the report and the tables are.
     #[command(
         after_help = "Examples:\n  tessera demo\n  tessera demo /var/tmp/tessera --customers 5000"
     )]
     Demo(Demo),
-    /// Validate pipeline files, with the lake at hand also their columns and types; all errors at once.
+    /// Validate pipeline files, and their columns and types against the lake; shows all errors at once.
     #[command(
         after_help = "Examples:\n  tessera check pipelines/*.toml\n  tessera check pipelines/demo.toml --var lake=data/lake"
     )]
     Check(Check),
-    /// The job: read the lake, assign the customers to segments, publish a version, write the report.
+    /// Run a pipeline: read the lake, assign the customers to segments, publish a version, write the report.
     #[command(
         after_help = "Examples:\n  tessera run pipelines/demo.toml --as-of 2026-10-31\n  \
                             tessera run pipelines/cdnow.toml --as-of 1997-09-30 --var out=/var/tmp/store\n  \
@@ -80,28 +81,28 @@ pub(crate) enum Command {
         after_help = "Examples:\n  tessera snapshots data/store/demo\n  tessera snapshots data/store/demo --json"
     )]
     Snapshots(StoreOnly),
-    /// Print the folder of the newest version's tables, so that a script reads all of them from one version.
+    /// Print the folder with the tables of the newest version, so that a script reads all of them from one version.
     #[command(
         after_help = "Examples:\n  tessera path data/store/demo\n  tessera path data/store/demo --version 1"
     )]
     Path(FolderOf),
-    /// Check every file of a store against its commit: checksums, footers, rows, the chain of commits.
+    /// Check every file of a store against its commit: checksums, footers, row counts, the chain of commits.
     #[command(
         after_help = "Examples:\n  tessera verify data/store/demo\n  tessera verify data/store/demo --version 1 --deep"
     )]
     Verify(Verify),
-    /// Complete what an interrupted run left, and rebuild hints, catalogue and views.
+    /// Complete an interrupted publication, and rewrite `latest`, the catalogue and the views.
     #[command(after_help = "Example:\n  tessera repair data/store/demo")]
     Repair(Repair),
-    /// The feature catalogue: names, units, formulas, missing values, examples.
+    /// Show the feature catalogue: names, units, formulas, missing values, examples.
     #[command(after_help = "Examples:\n  tessera features\n  tessera features recency_days")]
     Features(Features),
-    /// The JSON Schema of pipeline files, or the published tables.
+    /// Print the JSON Schema of pipeline files, or the published tables.
     #[command(
         after_help = "Examples:\n  tessera schema > schema/pipeline.schema.json\n  tessera schema --tables"
     )]
     Schema(Schema),
-    /// Completions for a shell.
+    /// Print completions for a shell.
     #[command(after_help = "Example:\n  tessera completions bash > /etc/bash_completion.d/tessera")]
     Completions(Completions),
 }
@@ -156,7 +157,7 @@ pub(crate) struct Check {
     pub(crate) files: Vec<PathBuf>,
     #[command(flatten)]
     pub(crate) vars: Vars,
-    /// Do not look at the lake.
+    /// Check only the pipeline file, not the lake.
     #[arg(long)]
     pub(crate) no_lake: bool,
 }
@@ -168,41 +169,42 @@ pub(crate) struct Run {
     /// State of the customer base at the close of this day; yesterday in the pipeline's time zone by default.
     #[arg(long, value_name = "YYYY-MM-DD", value_parser = day)]
     pub(crate) as_of: Option<NaiveDate>,
-    /// Allow a day that has not come yet.
+    /// Allow a day in the future.
     #[arg(long)]
     pub(crate) allow_future: bool,
     /// Fingerprint inputs by their whole content instead of their footers.
     #[arg(long)]
     pub(crate) hash_inputs: bool,
-    /// Write what the run did to this file, in the text format of Prometheus, also where the run fails.
+    /// Write metrics of the run to this file, in the text format of Prometheus, also if the run fails.
     #[arg(long, value_name = "FILE", env = "TESSERA_METRICS")]
     pub(crate) metrics: Option<PathBuf>,
-    /// Append the run's OpenLineage events to this file, one JSON object a line, also where the run fails.
+    /// Append the run's OpenLineage events to this file, one JSON object per line, also if the run fails.
     #[arg(long, value_name = "FILE", env = "TESSERA_LINEAGE")]
     pub(crate) lineage: Option<PathBuf>,
-    /// Most memory that the run takes, such as 2GiB; three quarters of what the machine or its control group allows by default.
-    /// It changes no published byte: what does not fit goes to files in the folder of `--work`, and what cannot go there ends
-    /// the run with exit code 3.
+    /// Memory limit of the run, such as 2GiB; three quarters of what the machine or its control group allows by default. It
+    /// changes no published byte: data beyond the limit is written to files in the folder of `--work`; if that is not possible,
+    /// the run ends with exit code 3.
     #[arg(long, value_name = "SIZE", value_parser = crate::memory::parse, env = "TESSERA_MEMORY")]
     pub(crate) memory: Option<u64>,
-    /// Folder for temporary files, and for the rejected rows of a run that fails; the system's by default.
+    /// Folder for temporary files, and for the rejected rows of a failed run; by default the temporary folder of the operating
+    /// system.
     #[arg(long, value_name = "DIR")]
     pub(crate) work: Option<PathBuf>,
-    /// Where an equal run published already, check the content of its version, page by page, and publish it again if it is
-    /// damaged. Missing files and wrong sizes are found and replaced without this.
+    /// If the same run has already published, check the content of its version, page by page, and publish it again if it is
+    /// damaged. Missing files and wrong sizes are found and replaced without this option.
     #[arg(long)]
     pub(crate) replace_damaged: bool,
     #[command(flatten)]
     pub(crate) store: StoreAccess,
 }
 
-/// How a store is written to.
+/// How a store is accessed.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct StoreAccess {
     /// How long to wait for another run to release the store's lock, such as 90s, 10m or 1h; runs hold it for milliseconds.
     #[arg(long, value_name = "TIME", value_parser = duration, default_value = "30s")]
     pub(crate) lock_wait: Duration,
-    /// Publish to a store on NFS, SMB, FUSE or 9P, whose locks and fsync may not keep what a store promises.
+    /// Publish to a store on NFS, SMB, FUSE or 9P, where locks and fsync may not be reliable.
     #[arg(long)]
     pub(crate) allow_network_store: bool,
 }
@@ -255,7 +257,7 @@ pub(crate) struct Report {
     /// Version to render; the latest by default.
     #[arg(long)]
     pub(crate) version: Option<u64>,
-    /// Where to write it; `-` for stdout. Beside the version's tables by default.
+    /// Where to write it; `-` for stdout. In the folder of the version's tables by default.
     #[arg(long, value_name = "FILE")]
     pub(crate) to: Option<PathBuf>,
 }
@@ -290,10 +292,10 @@ pub(crate) struct Verify {
     /// Only this version.
     #[arg(long)]
     pub(crate) version: Option<u64>,
-    /// Decode every page of every column, too, and compare its checksum.
+    /// Also decode every page of every column and compare its checksum.
     #[arg(long, conflicts_with = "quick")]
     pub(crate) deep: bool,
-    /// Only look whether files are there with their sizes.
+    /// Only check that files exist and have their sizes.
     #[arg(long)]
     pub(crate) quick: bool,
 }

@@ -60,7 +60,7 @@ pub(crate) fn watch() {
                 "interrupted while the version is being published: the run completes it; interrupt again to end at once",
             ),
             Stopped::After(version) => say(&format!(
-                "interrupted, but version {version} is published: the run completes its report; interrupt again to end at once"
+                "interrupted, but version {version} is published: the run completes the report; interrupt again to end at once"
             )),
         }
     });
@@ -86,8 +86,8 @@ fn end() -> ! {
         }
         Stopped::After(version) => {
             say(&format!(
-                "interrupted; version {version} is published, but what leads readers to it or its report may be missing; the \
-                 same run again completes it"
+                "interrupted; version {version} is published, but `latest`, the views or the report may be missing; the same \
+                 run again completes it"
             ));
             6
         }

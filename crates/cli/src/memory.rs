@@ -95,7 +95,7 @@ fn end(taken_bytes: u64, limit_bytes: u64) {
     remove_work();
     let mib = |bytes: u64| bytes.div_ceil(1 << 20);
     say_error(&format!(
-        "error: the run needs more than the {} MiB of memory that it may take: it takes {} MiB, and was not done; nothing was published. \
+        "error: the run needs more memory than its limit of {} MiB: it uses {} MiB and was not finished; nothing was published. \
          Run it with a higher `--memory`, or on fewer customers, rows or features",
         mib(limit_bytes),
         mib(taken_bytes)

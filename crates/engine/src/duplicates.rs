@@ -122,7 +122,7 @@ impl Search {
         }
         polars_ensure!(
             self.position >> POSITION_BITS == 0,
-            ComputeError: "repeated rows are only found among fewer than 270 thousand million rows"
+            ComputeError: "repeated rows can only be searched among fewer than 270,000,000,000 rows"
         );
         Ok(())
     }

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use tessera_expr::rel::Scan;
 use tessera_spec::interrupt;
+use tessera_spec::shown::grouped;
 
 use crate::lake::Fault;
 
@@ -22,7 +23,7 @@ pub enum EngineError {
         /// What is wrong with it.
         reason: String,
     },
-    /// A file of a source is not any more what it was when the stock of the lake was taken.
+    /// A file of a source is not the same as when the lake was listed.
     #[error(
         "source `{name}`: {} changed while it was read: {what}; run again when nothing writes to the lake", file.display()
     )]
@@ -46,9 +47,9 @@ pub enum EngineError {
         /// The operating system error.
         error: std::io::Error,
     },
-    /// An aggregate of one customer that its type cannot hold.
+    /// An aggregate of one customer that does not fit its type.
     #[error(
-        "source `{name}`: `{column}` of a customer does not fit into {limit}; take out rows with wrong values by `filter` or a rule of the contract, customers of no other source by `only_keys_of`, or cast to double before summing integers"
+        "source `{name}`: `{column}` of a customer does not fit into {limit}; exclude rows with wrong values with `filter` or a rule of the contract, exclude customers that another source does not have with `only_keys_of`, or cast integers to double before they are summed"
     )]
     Overflow {
         /// Name of the source.
@@ -60,9 +61,9 @@ pub enum EngineError {
         /// The type.
         limit: &'static str,
     },
-    /// Arithmetic within a row that takes part, whose result its type cannot hold.
+    /// Arithmetic in a used row whose result does not fit its type.
     #[error(
-        "source `{name}`: `{expression}` does not fit into 64 bits (integers) or 38 digits (decimals) in some row; cast an operand to double, or take such rows out by `filter`, `only_keys_of` or a rule of the contract"
+        "source `{name}`: `{expression}` does not fit into 64 bits (integers) or 38 digits (decimals) in some row; cast an operand to double, or exclude such rows with `filter`, `only_keys_of` or a rule of the contract"
     )]
     RowOverflow {
         /// Name of the source.
@@ -70,7 +71,7 @@ pub enum EngineError {
         /// The expression.
         expression: String,
     },
-    /// A number that cannot be summed, because it is infinite or none.
+    /// A number that cannot be summed, because it is infinite or not a number.
     #[error(
         "source `{name}`: `{expression}` has the value {value}, which cannot be summed; exclude such rows with `filter`, or quarantine them with a rule of the contract"
     )]
@@ -82,9 +83,9 @@ pub enum EngineError {
         /// The value met.
         value: f64,
     },
-    /// What cannot go to files needs more memory than the run may take.
+    /// Data that cannot be written to temporary files needs more memory than the limit of the run.
     #[error(
-        "{what} would need {}, but the run may take {}; nothing was published. Run it with `--memory {}` or more, or on fewer customers, rows or features", bytes_words(*.needed_bytes), bytes_words(*.limit_bytes), memory_setting(*.needed_bytes)
+        "{what} would need {}, but the memory limit of the run is {}; nothing was published. Run it with `--memory {}` or more, or on fewer customers, rows or features", bytes_words(*.needed_bytes), bytes_words(*.limit_bytes), memory_setting(*.needed_bytes)
     )]
     Memory {
         /// What needs it.
@@ -94,7 +95,7 @@ pub enum EngineError {
         /// Bytes that it may take.
         limit_bytes: u64,
     },
-    /// Several rows of a lookup have one key and differ, and nothing says which counts.
+    /// Several rows of a lookup have one key and differ, and no setting says which one counts.
     #[error(
         "lookup `{name}`: {} several rows{} that differ in a joined column{}; {}", keys_words(*keys, columns), if *at_one_time { " of the same time" } else { "" }, places(example), several_help(*at_one_time, name)
     )]
@@ -110,9 +111,9 @@ pub enum EngineError {
         /// Files and rows, from 1, of one of them.
         example: Vec<(PathBuf, u64)>,
     },
-    /// A lookup with more rows than can be told apart in memory.
+    /// A lookup with more rows than can be numbered in memory.
     #[error(
-        "lookup `{name}` has {rows} rows; at most 4,294,967,294 can be held in memory: leave out what no join needs with `filter`"
+        "lookup `{name}` has {} rows; at most 4,294,967,294 can be held in memory: exclude rows that no join needs with `filter`", grouped(*rows)
     )]
     LookupTooLarge {
         /// Name of the source.
@@ -216,7 +217,7 @@ fn keys_words(keys: u64, columns: &[String]) -> String {
     let columns = columns.join(", ");
     match keys {
         1 => format!("1 value of {columns} has"),
-        n => format!("{n} values of {columns} have"),
+        n => format!("{} values of {columns} have", grouped(n)),
     }
 }
 
@@ -237,7 +238,7 @@ fn several_help(at_one_time: bool, name: &str) -> String {
         )
     } else {
         format!(
-            "correct the rows, state the column since when a row holds with `time`, or let the first in the order of files and rows count: `several = \"first\"` in {table}"
+            "correct the rows, set `time` to the column that says since when a row is valid, or use the first row in the order of files and rows: `several = \"first\"` in {table}"
         )
     }
 }

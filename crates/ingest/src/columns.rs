@@ -71,10 +71,10 @@ fn missing_columns(source: &Source, inventory: &Inventory, there_are: &[&str]) -
     let shown: Vec<String> = there_are.iter().map(shown).collect();
     let help = if is_csv {
         format!(
-            "if these are values, the files have no header: state `header = false` in [sources.{name}.text], which takes the contract's columns in their order, or `header = [\"…\"]`"
+            "if these are values, the files have no header: set `header = false` in [sources.{name}.text], which uses the contract's columns in their order, or `header = [\"…\"]`"
         )
     } else {
-        "look whether `path` leads to the files of this source".to_owned()
+        "check that `path` is the path of this source's files".to_owned()
     };
     let message = format!(
         "source `{name}` has none of the {} columns of the contract",
@@ -82,7 +82,7 @@ fn missing_columns(source: &Source, inventory: &Inventory, there_are: &[&str]) -
     );
     vec![
         Diagnostic::error("TS-D007", message, first.span.start..last.span.end)
-            .with_note(format!("there are: {}", shown.join(", ")))
+            .with_note(format!("available: {}", shown.join(", ")))
             .with_help(help),
     ]
 }
@@ -263,7 +263,7 @@ impl Judge<'_> {
         );
         let found = Diagnostic::error("TS-D008", message, column.name.span.clone());
         Some(found.with_help(
-            "write these files anew with the column; without `required = true` it is null there",
+            "write these files again with the column, or remove `required = true`: then it is null there",
         ))
     }
 
@@ -340,7 +340,7 @@ impl Judge<'_> {
             ),
             self.span(),
         )
-        .with_help("only flat columns can be used; unnest it where the lake is written")
+        .with_help("only flat columns can be used; unnest it when the lake is written")
     }
 
     fn forms_text(&self) -> String {
@@ -362,7 +362,7 @@ impl Judge<'_> {
         let diagnostic = Diagnostic::error(
             "TS-D003",
             format!(
-                "column `{}` is {found} in the lake, which does not widen to the declared type",
+                "column `{}` is {found} in the lake, which cannot be converted to the declared type without loss",
                 self.column.name,
             ),
             declared.span.clone(),
@@ -382,14 +382,14 @@ impl Judge<'_> {
         Diagnostic::error(
             "TS-D010",
             format!(
-                "column `{}` of source `{}` has types over its files that no type holds without loss: {}",
+                "column `{}` of source `{}` has different types in its files, and no type holds all of them without loss: {}",
                 self.column.name,
                 self.source.name.value,
                 self.forms_text()
             ),
             self.span(),
         )
-        .with_help("declare it as \"string\" where these are integers and texts; otherwise rewrite the files, or make them a source of their own")
+        .with_help("declare it as \"string\" if these are integers and texts; otherwise rewrite the files, or put them into a separate source")
     }
 }
 
@@ -439,7 +439,7 @@ pub fn warnings(pipeline: &Pipeline, source: &Source, inventory: &Inventory) -> 
     {
         if column.differs_from_path.count > 0 {
             let message = format!(
-                "column `{}` of source `{}` has other values than the path in {}; those of the path are used",
+                "the values of column `{}` of source `{}` differ from the path in {}; the values of the path are used",
                 column.name,
                 source.name.value,
                 column.differs_from_path.text()

@@ -185,12 +185,12 @@ impl Log {
         });
         if let (Some(version), false) = (by_uuid, whole) {
             return Err(format!(
-                "its checkpoint of version {version} has the form of the reader feature `v2Checkpoint`, which is not read"
+                "its checkpoint of version {version} uses the reader feature `v2Checkpoint`, which is not supported"
             )
             .into());
         }
         if log.checkpoint.is_none() && log.commits.is_empty() {
-            return Err("its log holds no version".to_owned().into());
+            return Err("its log has no version".to_owned().into());
         }
         Ok(log)
     }
@@ -231,7 +231,7 @@ impl State {
         check_protocol(&protocol)?;
         let mode = &metadata["configuration"]["delta.columnMapping.mode"];
         if mode.as_str().is_some_and(|mode| mode != "none") {
-            return Err("it uses the reader feature `columnMapping`, which is not read; export it to plain Parquet files".to_owned());
+            return Err("it uses the reader feature `columnMapping`, which is not supported; export it to plain Parquet files".to_owned());
         }
         let provider = &metadata["format"]["provider"];
         if provider
@@ -253,7 +253,7 @@ impl State {
         };
         for (path, add) in self.files {
             if add.get("deletionVector").is_some_and(Value::is_object) {
-                return Err("it has deletion vectors (reader feature `deletionVectors`), which are not read; run `REORG TABLE … APPLY (PURGE)` where it is written".to_owned());
+                return Err("it has deletion vectors (reader feature `deletionVectors`), which are not supported; run `REORG TABLE … APPLY (PURGE)` in the system that writes it".to_owned());
             }
             let values = &add["partitionValues"];
             let value = |name: &String| {
@@ -277,7 +277,7 @@ fn check_protocol(protocol: &Value) -> Result<(), String> {
     let reader = protocol["minReaderVersion"].as_i64().unwrap_or(1);
     if reader > 3 {
         return Err(format!(
-            "it needs a reader of version {reader}; the highest known here is 3"
+            "it needs reader version {reader}; the highest supported version is 3"
         ));
     }
     let features = protocol["readerFeatures"].as_array();
@@ -288,7 +288,7 @@ fn check_protocol(protocol: &Value) -> Result<(), String> {
         .find(|feature| !HARMLESS_FEATURES.contains(feature));
     match unknown {
         Some(feature) => Err(format!(
-            "it needs the reader feature `{feature}`, which is not known here; export it to plain Parquet files"
+            "it needs the reader feature `{feature}`, which is not supported; export it to plain Parquet files"
         )),
         None => Ok(()),
     }
@@ -301,7 +301,7 @@ fn file_path(root: &Path, path: &str) -> Result<PathBuf, String> {
         .or_else(|| path.strip_prefix("file:"))
         .unwrap_or(path);
     if local.contains("://") {
-        return Err(format!("its file `{path}` lies elsewhere"));
+        return Err(format!("its file `{path}` is outside the table's folder"));
     }
     Ok(root.join(decoded(local).as_ref()))
 }

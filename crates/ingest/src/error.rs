@@ -17,7 +17,7 @@ pub enum IngestError {
     },
     /// A folder or pattern without a file of the format.
     #[error(
-        "source `{source_name}`: no {format} file at `{path}`; check the path, the variables it is made of, and `format`{there}"
+        "source `{source_name}`: no {format} file at `{path}`; check the path, its variables, and `format`{there}"
     )]
     NoFiles {
         /// Name of the source.
@@ -31,7 +31,7 @@ pub enum IngestError {
     },
     /// Files of several formats, and none is stated.
     #[error(
-        "source `{source_name}`: `{path}` holds files of several formats ({found}); state the one to read, such as `format = \"parquet\"`, or make each a source of its own"
+        "source `{source_name}`: `{path}` holds files of several formats ({found}); set the one to read, such as `format = \"parquet\"`, or make a separate source for each"
     )]
     SeveralFormats {
         /// Name of the source.

@@ -176,7 +176,7 @@ fn delta_table(source: &Source, root: PathBuf) -> Result<Listing, IngestError> {
             source_name: source.name.value.clone(),
             folder: root,
             format: TableFormat::Delta.name(),
-            advice: "and Delta tables consist of Parquet files: take `format` out",
+            advice: "and Delta tables consist of Parquet files: remove `format`",
         });
     }
     let mut walk = Walk::inside_table();
@@ -275,10 +275,12 @@ fn format_of(
 fn no_files(source: &Source, format: Format, found: &Found) -> IngestError {
     let mut there = String::new();
     for alike in &found.passed_over {
-        there.push_str(&format!("; passed over {}", alike.text()));
+        there.push_str(&format!("; not read: {}", alike.text()));
     }
     if source.format.is_none() && !found.passed_over.is_empty() {
-        there.push_str("; if these are data, state their format: `format = \"parquet\"`, \"csv\" or \"ndjson\"");
+        there.push_str(
+            "; if these are data, set their format: `format = \"parquet\"`, \"csv\" or \"ndjson\"",
+        );
     }
     IngestError::NoFiles {
         source_name: source.name.value.clone(),
@@ -302,7 +304,7 @@ fn table(source: &Source, root: &Path, walk: &Walk) -> Result<bool, IngestError>
                 "make this folder the `path` of a source, to read its current version"
             }
             TableFormat::Iceberg | TableFormat::Hudi => {
-                "export its current state to Parquet files where it is written, and read those"
+                "export its current state to Parquet files, and read those"
             }
         },
     };
@@ -412,7 +414,7 @@ fn globbed(source: &Source, pattern: &str) -> Result<Vec<PathBuf>, IngestError> 
             source_name: source.name.value.clone(),
             path: pattern.to_owned(),
             format: source.format.map_or(ANY_FORMAT, format_name),
-            there: "; the path is a pattern, in which `*`, `?` and `[…]` stand for other characters: write `[[]` for a bracket, `[*]` and `[?]` for the others".to_owned(),
+            there: "; the path is a pattern, in which `*`, `?` and `[…]` match other characters: write `[[]` for a bracket, `[*]` and `[?]` for these characters".to_owned(),
         });
     }
     files.sort();

@@ -76,7 +76,7 @@ fn of_file(file: &mut File, stamp: FileStamp) -> Result<Footer, Unread> {
     let mut seen = HashSet::new();
     let mut names = columns.iter().map(|(name, _)| name);
     if let Some(twice) = names.find(|name| !seen.insert(*name)) {
-        return Err(format!("it has two columns of the name `{twice}`").into());
+        return Err(format!("it has two columns with the name `{twice}`").into());
     }
     let rows = metadata.metadata().file_metadata().num_rows();
     let rows = u64::try_from(rows)
@@ -114,7 +114,7 @@ fn tail(file: &mut File) -> Result<Vec<u8>, Unread> {
         }
         _ => {
             return Err(
-                "it does not end as a Parquet file does: it is truncated, or another format"
+                "it does not end like a Parquet file: it is truncated, or has another format"
                     .to_owned()
                     .into(),
             );
@@ -122,7 +122,10 @@ fn tail(file: &mut File) -> Result<Vec<u8>, Unread> {
     }
     let length = u64::from(u32::from_le_bytes([end[0], end[1], end[2], end[3]]));
     if length > MAX_FOOTER_BYTES || length + 12 > size {
-        return Err(format!("its footer claims {length} bytes of a file of {size}").into());
+        return Err(format!(
+            "its footer states a length of {length} bytes, but the file has {size}"
+        )
+        .into());
     }
     let mut bytes = vec![0; length as usize];
     file.seek(SeekFrom::End(-8 - length as i64))

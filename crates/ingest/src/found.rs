@@ -47,7 +47,7 @@ impl Reason {
     /// The reason in words, after "passed over: ".
     pub fn text(self) -> &'static str {
         match self {
-            Self::OtherFormat => "of another format than the one stated",
+            Self::OtherFormat => "of another format than `format`",
             Self::UnknownFormat => "their names do not say that they are data",
             Self::Underscore => "their names or folders begin with `_`",
             Self::NotRegular => "no regular files",

@@ -97,13 +97,13 @@ impl Inventory {
         let name = &self.source;
         let mut warnings = Vec::new();
         for alike in self.found.missed() {
-            let message = format!("source `{name}`: files passed over: {}", alike.text());
+            let message = format!("source `{name}`: files that are not read: {}", alike.text());
             let help = match alike.reason {
                 found::Reason::UnknownFormat if source.format.is_none() => {
-                    "if these are data, state their format: `format = \"parquet\"`, \"csv\" or \"ndjson\"; otherwise move them out of the lake"
+                    "if these are data, set their format: `format = \"parquet\"`, \"csv\" or \"ndjson\"; otherwise move them out of the lake"
                 }
                 found::Reason::OtherFormat => {
-                    "make these a source of their own, or move them out of the lake"
+                    "make a separate source for these files, or move them out of the lake"
                 }
                 _ => "if these are data, rename them; otherwise move them out of the lake",
             };
@@ -112,12 +112,12 @@ impl Inventory {
         let second = &self.found.second_names;
         if second.count > 0 {
             let message = format!(
-                "source `{name}`: files that have several names count once; further names: {}",
+                "source `{name}`: files with several names count once; other names: {}",
                 second.text()
             );
             warnings.push(
                 Diagnostic::warning("TS-L002", message, span())
-                    .with_help("remove the links if they are not meant to be there"),
+                    .with_help("remove the links if they are there by mistake"),
             );
         }
         warnings.extend(self.settings_without_effect(source));
@@ -145,13 +145,13 @@ impl Inventory {
             return None;
         }
         let message = format!(
-            "source `{}` is {format}, where {} of its `text` settings {} without effect",
+            "source `{}` is {format}: {} of its `text` settings {} without effect",
             self.source,
             stated.join(", "),
             if stated.len() == 1 { "is" } else { "are" },
         );
         let found = Diagnostic::warning("TS-L005", message, source.path.span.clone());
-        Some(found.with_help("remove the settings, or state the `format` that they are meant for"))
+        Some(found.with_help("remove the settings, or set the `format` that they are for"))
     }
 
     /// The path of a file within the source.
@@ -305,7 +305,7 @@ fn unread(source_name: &str, file: &Path, why: Unread) -> IngestError {
         Unread::System(_, error) if error.kind() == ErrorKind::NotFound => IngestError::Changed {
             source_name,
             file,
-            what: "it is gone".to_owned(),
+            what: "it no longer exists".to_owned(),
         },
         Unread::System(operation, error) => IngestError::Unreadable {
             source_name,

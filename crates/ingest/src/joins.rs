@@ -197,7 +197,7 @@ impl<'a> Joins<'a> {
                     format!("`{}` is derived after the join that needs it", name.value),
                     name.span.clone(),
                 )
-                .with_help("derived columns are made from top to bottom: move it above those that read a joined column"),
+                .with_help("derived columns are computed from top to bottom: move it above those that read a joined column"),
             );
             return None;
         }
@@ -248,7 +248,7 @@ fn equal(
     let help = match (own_type, key_type) {
         (Type::Null, _) | (_, Type::Null) => return None,
         (Type::Float, _) | (_, Type::Float) => {
-            "a float is no key, since it may be rounded: declare the column as an integer, a decimal or a string in the contract's columns"
+            "a float cannot be a key, because it may be rounded: declare the column as an integer, a decimal or a string in the contract's columns"
         }
         (own_type, key_type) if own_type == key_type => return in_type(own_type),
         (own_type, key_type) => match (scale(own_type), scale(key_type)) {
@@ -257,7 +257,7 @@ fn equal(
                 return in_type(Type::Decimal { scale });
             }
             _ => {
-                "declare both as one type in the contracts' columns, or convert one in `derive`, such as `day = \"cast(ordered_at as date)\"`"
+                "declare both with the same type in the contracts' columns, or convert one in `derive`, for example `day = \"cast(ordered_at as date)\"`"
             }
         },
     };

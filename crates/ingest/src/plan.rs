@@ -234,7 +234,7 @@ fn check_references(source: &Source, schema: &Schema, problems: &mut Vec<Diagnos
     {
         problems.push(
             Diagnostic::error("TS-D004", format!("the key `{}` is {ty}", source.key.value), source.key.span.clone())
-                .with_label("a key is text or a whole number")
+                .with_label("a key must be text or a whole number")
                 .with_help(format!("add a derived column, such as `derive = {{ id = \"cast({} as bigint)\" }}`, and name it as key", source.key.value)),
         );
     }
@@ -388,9 +388,9 @@ impl Uses {
             .map_or_else(|| source.name.span.clone(), |time| time.span.clone());
         problems.push(
             Diagnostic::error("TS-D006", format!("`{name}` {what} without a zone"), place)
-                .with_label("day boundaries depend on what these mean")
+                .with_label("the day of a row depends on the zone")
                 .with_help(format!(
-                    "say it: `time_zone = \"Europe/London\"` in [sources.{}]",
+                    "add it, for example `time_zone = \"Europe/London\"`, in [sources.{}]",
                     source.name.value
                 )),
         );

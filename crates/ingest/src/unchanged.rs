@@ -27,17 +27,17 @@ pub fn unchanged(source: &Source, inventory: &Inventory) -> Result<(), IngestErr
     };
     let listing = list(source).map_err(|error| match error {
         IngestError::Io { path, error, .. } if error.kind() == ErrorKind::NotFound => {
-            changed(&path, "it is gone")
+            changed(&path, "it no longer exists")
         }
         other => other,
     })?;
     let known: BTreeSet<&Path> = inventory.files.iter().map(|f| f.path.as_path()).collect();
     let now: BTreeSet<&Path> = listing.files.iter().map(|f| f.path.as_path()).collect();
     if let Some(path) = now.difference(&known).next() {
-        return Err(changed(path, "it came meanwhile"));
+        return Err(changed(path, "it is new"));
     }
     match known.difference(&now).next() {
-        Some(path) => Err(changed(path, "it is not part of the source any more")),
+        Some(path) => Err(changed(path, "it is no longer part of the source")),
         None => Ok(()),
     }
 }
@@ -47,7 +47,7 @@ fn same(source: &Source, file: &LakeFile) -> Result<(), IngestError> {
         Ok(now) => file
             .stamp
             .and_then(|stamp| stamp.difference(&FileStamp::of(&now))),
-        Err(error) if error.kind() == ErrorKind::NotFound => Some("it is gone".to_owned()),
+        Err(error) if error.kind() == ErrorKind::NotFound => Some("it no longer exists".to_owned()),
         Err(error) => {
             return Err(IngestError::Unreadable {
                 source_name: source.name.value.clone(),

@@ -37,7 +37,7 @@ pub fn check(file: &Path, reading: &Reading, lake: bool) -> Result<Checked, Pipe
             return Err(PipelineError::Invalid(Box::new(found)));
         }
         return Ok(Checked {
-            summary: format!("{declared}; the lake was not looked at"),
+            summary: format!("{declared}; the lake was not checked"),
             warnings: loaded.warnings,
         });
     }
@@ -54,7 +54,7 @@ pub fn check(file: &Path, reading: &Reading, lake: bool) -> Result<Checked, Pipe
         .sum();
     let empty = match without_rows {
         0 => String::new(),
-        number => format!(" ({number} of them without a row)"),
+        number => format!(" ({number} of them without rows)"),
     };
     let summary = format!(
         "{declared}, {} features; {files} files of the lake fit it{empty}",

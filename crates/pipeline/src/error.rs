@@ -1,4 +1,4 @@
-//! What can end a run, and the exit code that says so to a scheduler.
+//! Errors that end a run, and their exit codes.
 
 use std::io::ErrorKind;
 
@@ -10,7 +10,7 @@ use tessera_segments::SegmentError;
 use tessera_snapshot::StoreError;
 use tessera_spec::diagnostic::Diagnostics;
 
-/// Why a command did not do what it was asked for.
+/// Why a command failed.
 #[derive(Debug, thiserror::Error)]
 pub enum PipelineError {
     /// The pipeline file is wrong; the diagnostics say where, and how to correct it.
@@ -24,7 +24,7 @@ pub enum PipelineError {
     Engine(#[from] EngineError),
     /// Rows broke a rule whose `on_fail` is `fail`.
     #[error(
-        "source `{name}`: {rule} in {rows}, {example}; the contract says that this fails the run, so nothing was published. Correct the rows, or change `on_fail` of the rule"
+        "source `{name}`: {rule} in {rows}, {example}; by the contract this fails the run, so nothing was published. Correct the rows, or change `on_fail` of the rule"
     )]
     Contract {
         /// Name of the source.
@@ -66,15 +66,15 @@ pub enum PipelineError {
     },
     /// Sources are not complete through the day that `data_through` states: the run came before their data.
     #[error(
-        "the data is not complete yet: {}; nothing was published. Wait until these sources are loaded and run again: nothing needs to be corrected. `data_through` in [run] or in a source says what is waited for", .sources.join("; ")
+        "the data is not complete yet: {}; nothing was published. Run again when these sources are loaded: nothing needs to be corrected. `data_through` in [run] or in a source sets the required day", .sources.join("; ")
     )]
     Waiting {
         /// What each source lacks.
         sources: Vec<String>,
     },
-    /// Customers have several valid rows in an attributes source, and nothing says which one counts.
+    /// Customers have several valid rows in an attributes source, and no setting says which one counts.
     #[error(
-        "source `{name}`: {customers} several rows that hold at the same time and differ in a used attribute, such as {example}; nothing says which counts, so nothing was published. {}", capital(.help)
+        "source `{name}`: {customers} several rows that are valid at the same time and differ in a used attribute, such as {example}; no setting says which one counts, so nothing was published. {}", capital(.help)
     )]
     SeveralRows {
         /// Name of the source.
@@ -100,7 +100,7 @@ pub enum PipelineError {
     },
     /// No customer is left to be assigned.
     #[error(
-        "there is no customer up to {as_of}: {}; choose another date, or change what the pipeline file says of these rows", .sources.join("; ")
+        "there are no customers up to {as_of}: {}; choose another date, or correct `filter` and the contract of these sources", .sources.join("; ")
     )]
     NoCustomers {
         /// The date of the run.
@@ -120,7 +120,7 @@ pub enum PipelineError {
     /// The report could not be made.
     #[error(transparent)]
     Report(#[from] ReportError),
-    /// Why a run ended, and where the rows are that its message must not hold.
+    /// Why a run ended, and where the rows are that its message must not show.
     #[error("{error}; {rows}")]
     WithRows {
         /// Why it ended.
@@ -159,7 +159,7 @@ pub enum PipelineError {
 }
 
 impl PipelineError {
-    /// The sources whose files changed while they were read, where that is all that is wrong.
+    /// The sources whose files changed while they were read, if that is the only error.
     pub fn changed(&self) -> Vec<&str> {
         match self {
             Self::WithRows { error, .. } => error.changed(),
@@ -213,8 +213,8 @@ impl PipelineError {
     }
 }
 
-/// A lake that is missing, empty or damaged has one code, one that the operating system does not let be read that of I/O; only a
-/// pattern that is none is a mistake of the file.
+/// A missing, empty or damaged lake has one code, a lake that the operating system does not let us read that of I/O; only an
+/// invalid pattern, several formats and unsupported table formats are mistakes of the pipeline file.
 fn lake_code(problems: &[IngestError]) -> u8 {
     let code = |problem: &IngestError| match problem {
         IngestError::BadPattern { .. }

@@ -72,7 +72,7 @@ pub(crate) fn frozen_edges(
             (Some(store), None) => first_edges(store, name, as_of)?,
             (None, Some(number)) => {
                 let place = path.display();
-                let what = format!("there is no store in {place} and so no version {number}");
+                let what = format!("there is no store in {place}, so there is no version {number}");
                 found.extend([missing(scheme, what)]);
                 None
             }
@@ -124,8 +124,8 @@ fn frozen_version(kind: &SchemeKind) -> Option<Option<u64>> {
 
 fn missing(scheme: &Scheme, what: String) -> Diagnostic {
     Diagnostic::error("TS-G006", what, scheme.name.span.clone()).with_help(
-        "choose one of `tessera snapshots STORE` that assigned customers by this scheme, or write \
-         `score_method = \"frozen\"` without a version: the first run then makes the edges",
+        "choose a version of `tessera snapshots STORE` that has this scheme, or write \
+         `score_method = \"frozen\"` without a version: then the first run computes the edges",
     )
 }
 

@@ -205,7 +205,7 @@ fn unknown_segment(playbook: &Playbook, known: &[String]) -> Diagnostic {
     let missing = unknown_name("TS-P019", &what, name, span, &names);
     if missing.help.is_none() && playbook.segment.span == playbook.name.span {
         return missing.with_help(
-            "a playbook is for the segment of its own name unless `segment = \"…\"` names another",
+            "a playbook is for the segment with its own name, unless `segment = \"…\"` names another",
         );
     }
     missing

@@ -1,4 +1,4 @@
-//! What a run takes of memory: measured all the time, compared with what it may take, and shown with every stage.
+//! The memory of a run: measured all the time, compared with the limit, and shown for every stage.
 
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -7,20 +7,21 @@ use std::time::{Duration, Instant};
 
 use arrow::array::RecordBatch;
 use tessera_engine::Budget;
+use tessera_spec::shown::grouped;
 
 use crate::error::PipelineError;
 use crate::stage::Stage;
 
-/// Time between two measurements: no more than some 10 MB are filled meanwhile.
+/// Time between two measurements, in which a run fills no more than about 10 MB.
 const INTERVAL: Duration = Duration::from_millis(3);
 
 /// Least time between two calls that give freed memory back to the operating system.
 const RELEASE_INTERVAL: Duration = Duration::from_millis(100);
 
-/// Share of what a run may take from which on freed memory is given back, and entries go to files.
+/// Share of the limit above which freed memory is returned to the operating system and entries are written to files.
 const SCARCE: f64 = 0.85;
 
-/// Share of what a run may take at which it ends.
+/// Share of the limit at which the run ends.
 const OVERRUN: f64 = 1.01;
 
 /// The memory of a run.
@@ -70,7 +71,10 @@ impl Memory {
             .first()
             .map_or(0.0, |table| bytes(table) as f64 * copies);
         let customers = tables.first().map_or(0, |table| table.num_rows());
-        let what = format!("the stage `{stage}` over {customers} customers");
+        let what = format!(
+            "the stage `{stage}` over {} customers",
+            grouped(customers as u64)
+        );
         Ok(self
             .budget
             .require(held.saturating_add(made as u64), &what)?)

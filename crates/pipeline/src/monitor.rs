@@ -14,11 +14,13 @@ use std::time::{Duration, Instant};
 use chrono::{DateTime, NaiveDate, Utc};
 use tessera_spec::noted::bare;
 
+use tessera_spec::shown::grouped;
+
 use crate::error::PipelineError;
 use crate::prepare::Prepared;
 use crate::publish::Published;
 use crate::sources::{SourceOutcome, percent};
-use crate::stage::{Observer, Stage, StageReport, grouped};
+use crate::stage::{Observer, Stage, StageReport};
 
 /// Observes a run and writes its metrics and lineage where they are asked for.
 #[derive(Debug)]
@@ -275,7 +277,7 @@ fn summary(record: &Record, end: &End<'_>) -> String {
                 grouped(customers)
             ));
         }
-        (None, 6) => parts.push("in doubt whether a version is published".to_owned()),
+        (None, 6) => parts.push("it is in doubt whether a version is published".to_owned()),
         (None, _) => parts.push("nothing is published".to_owned()),
     }
     if end.exit_code != 0 {

@@ -529,7 +529,9 @@ fn check_input(
     };
     if !fits {
         let (what, help) = match wanted {
-            Wanted::Number | Wanted::Any => ("a number", "choose a numeric feature, or derive one"),
+            Wanted::Number | Wanted::Any => {
+                ("a number", "choose a numeric feature, or declare one")
+            }
             Wanted::Label => (
                 "a label",
                 "choose a feature of text, or assign numbers with kind = \"quantile\"",

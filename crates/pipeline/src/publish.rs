@@ -292,7 +292,7 @@ fn already(store: &Store, version: &Version, html: Result<String, PipelineError>
 }
 
 /// What is said where `LATEST`, `latest`, the catalogue or the views fail.
-const NOT_SHOWN: &str = "what leads readers to it could not be completed";
+const NOT_SHOWN: &str = "`latest`, the catalogue or the views could not be updated";
 
 /// What is said where the report fails.
 pub(crate) const NO_REPORT: &str = "the report could not be written";

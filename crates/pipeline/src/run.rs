@@ -517,6 +517,6 @@ pub unsafe fn set_threads(threads: usize) {
         .num_threads(threads)
         .build_global()
     {
-        tracing::debug!("the thread pool is already there: {error}");
+        tracing::debug!("the thread pool already exists: {error}");
     }
 }

@@ -16,6 +16,7 @@ use tessera_expr::rel::{RowCounts, RowOutcome, SourceRows, Unconverted, Unseen};
 use tessera_ingest::Inventory;
 use tessera_spec::Pipeline;
 use tessera_spec::pipeline::{Limit, Source, SourceKind};
+use tessera_spec::shown::grouped;
 
 use crate::error::PipelineError;
 use crate::work::Disclosure;
@@ -309,7 +310,7 @@ pub(crate) fn judge(
         if count > 0 {
             let of = outcome.rows();
             outcome.warn(format!(
-                "`{column}` became null in {} although what it is made from is not null; if that is meant, say so with `coalesce` or a rule of the contract",
+                "`{column}` became null in {} although its inputs are not null; if that is intended, use `coalesce` or `try_cast`, or add a rule to the contract",
                 share_words(count, of)
             ));
         }
@@ -389,7 +390,8 @@ pub(crate) fn outcome_text(outcome: &SourceOutcome) -> String {
 /// "12 of 400 rows (3.0%)".
 fn share_words(rows: u64, of: u64) -> String {
     let noun = if of == 1 { "row" } else { "rows" };
-    format!("{rows} of {of} {noun} ({})", percent(rows, of))
+    let (rows_shown, of_shown) = (grouped(rows), grouped(of));
+    format!("{rows_shown} of {of_shown} {noun} ({})", percent(rows, of))
 }
 
 /// A share in percent that never reads as none or all where it is neither.

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::time::Duration;
 
+use tessera_spec::shown::grouped;
+
 use crate::prepare::Prepared;
 use crate::publish::Published;
 use crate::sources::SourceOutcome;
@@ -48,7 +50,7 @@ impl fmt::Display for Stage {
             Self::Aggregate { source } => write!(f, "read {source}"),
             Self::Rejects => f.write_str("collect rejects"),
             Self::Features => f.write_str("compute features"),
-            Self::Past { as_of } => write!(f, "look back to {as_of}"),
+            Self::Past { as_of } => write!(f, "compute features as of {as_of}"),
             Self::Score { score } => write!(f, "score {score}"),
             Self::Assign { scheme } => write!(f, "assign by {scheme}"),
             Self::Profiles => f.write_str("profile segments"),
@@ -89,19 +91,6 @@ impl Stage {
         let parts: Vec<String> = parts.into_iter().flatten().collect();
         format!("{self}: {}", parts.join(", "))
     }
-}
-
-/// "1,234,567".
-pub(crate) fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
-    for (place, digit) in digits.chars().enumerate() {
-        if place > 0 && (digits.len() - place).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
 }
 
 /// "1.2 MB".
@@ -216,8 +205,6 @@ mod tests {
             Stage::Report.words(&bytes),
             "write report: 999 bytes, 0.00 s"
         );
-        assert_eq!(grouped(0), "0");
-        assert_eq!(grouped(1_000), "1,000");
         assert_eq!(bytes_words(2_500_000_000_000_000), "2500.0 TB");
     }
 }

@@ -98,7 +98,7 @@ pub(crate) fn warn_of_failures(table: &RecordBatch) {
             tracing::warn!(
                 feature = name,
                 customers = failed,
-                "`{name}` is null for {failed} customers because a value in it does not convert; `try_cast` says that this is meant"
+                "`{name}` is null for {failed} customers because a value in it does not convert; if that is intended, use `try_cast`"
             );
         }
     }

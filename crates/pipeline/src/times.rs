@@ -3,11 +3,12 @@
 use chrono::{DateTime, NaiveDate};
 use tessera_expr::rel::RowCounts;
 use tessera_spec::pipeline::{Source, SourceKind};
+use tessera_spec::shown::grouped;
 
 /// A newest row this many times the usual gap before `as_of` is late.
 const LATE_GAPS: i64 = 3;
 
-/// No source is late by less, in days.
+/// A source is late only from this number of days on.
 const LEAST_DAYS: i64 = 2;
 
 /// Warns of times that the clocks skipped, and of events that end long before `as_of`.
@@ -18,7 +19,8 @@ pub(crate) fn warn(source: &Source, counts: &RowCounts, as_of: NaiveDate) {
             source = name,
             column,
             rows = skipped,
-            "source `{name}`: {skipped} times of `{column}` are ones that clocks skipped; they were moved forward by the gap"
+            "source `{name}`: {} times of `{column}` do not exist because of a clock change; they were moved forward by the gap",
+            grouped(*skipped)
         );
     }
     if let (SourceKind::Events, Some(late)) = (source.kind, late(counts, as_of)) {
@@ -27,7 +29,7 @@ pub(crate) fn warn(source: &Source, counts: &RowCounts, as_of: NaiveDate) {
             newest = %late.newest,
             days = late.days,
             "source `{name}`: its newest row is of {}, {} days before {as_of}, but days with rows are usually at most {} apart; \
-             recency and windows count those days as days without events",
+             recency and windows count the missing days as days without events",
             late.newest,
             late.days,
             late.usual_gap_days

@@ -14,7 +14,7 @@ use tessera_spec::pipeline::{ScoreKind, Source, SourceKind, SupervisedScore};
 
 use crate::scores;
 
-const HELP: &str = "state `time` (since when a row holds) in the source, or list what never changes in its `unchanging`";
+const HELP: &str = "set `time` (since when a row is valid) in the source, or list columns that never change in its `unchanging`";
 
 /// Features that rest on rows that say neither since when they hold nor when they became known: those of an attributes source, or
 /// of a lookup that is not asked by a day either; those that their source lists as unchanging aside. Each with what has no time,

@@ -69,7 +69,7 @@ fn wrong(text: &ExprText, known: &Schema) -> Vec<Diagnostic> {
     match parse_at(text, known) {
         Ok(expr) if expr.ty.is_number() || expr.ty == Type::Null => Vec::new(),
         Ok(expr) => {
-            let message = format!("a value is a number, but this is {}", expr.ty);
+            let message = format!("a value must be a number, but this is {}", expr.ty);
             let problem = Diagnostic::error("TS-G013", message, text.span.clone());
             vec![problem.with_help("name a numeric feature or score, or an expression over them")]
         }
@@ -136,7 +136,7 @@ pub(crate) fn undeclared(prepared: &Prepared) -> Option<String> {
     }
     let taken = prepared.value_feature()?;
     Some(format!(
-        "no [value] is declared, so the value of customers is `{taken}`, and nothing is at risk: write [value] with \
+        "no [value] is declared, so the value of customers is `{taken}`, and no value is at risk: add [value] with \
          `now` (what they pay or spend per period), `future` (what they will bring, such as `clv`) and `past = \"{taken}\"`"
     ))
 }

@@ -60,9 +60,7 @@ impl WorkFolder {
                 _lock: lock,
             });
         }
-        Err(failed(io::Error::other(
-            "other runs remove it again and again",
-        )))
+        Err(failed(io::Error::other("other runs keep removing it")))
     }
 
     /// The folder.
@@ -118,7 +116,7 @@ fn remove_leftovers(parent: &Path, own: &Path) {
         // Held until the folder is gone, so that its run, if one is just beginning, sees that.
         let Some(_lock) = dead(&path) else { continue };
         match std::fs::remove_dir_all(&path) {
-            Ok(()) => tracing::info!("removed {}, which a run that died had left", path.display()),
+            Ok(()) => tracing::info!("removed {}, which a killed run left", path.display()),
             Err(error) => tracing::debug!("{}: {error}", path.display()),
         }
     }
@@ -188,7 +186,7 @@ impl Disclosure<'_> {
                 path.display()
             ),
             Err(error) => format!(
-                "the rows could not be kept: cannot write {}: {error}",
+                "the rows were not kept: cannot write {}: {error}",
                 path.display()
             ),
         }
@@ -198,7 +196,7 @@ impl Disclosure<'_> {
     pub(crate) fn forget(&self, source: &str) {
         let path = self.path(source);
         match std::fs::remove_file(&path) {
-            Ok(()) => tracing::info!("removed {}, which an earlier run had kept", path.display()),
+            Ok(()) => tracing::info!("removed {}, which an earlier run left", path.display()),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => tracing::debug!("{}: {error}", path.display()),
         }

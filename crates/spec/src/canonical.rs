@@ -1,4 +1,4 @@
-//! The form of a pipeline that is hashed: what it means, whatever the order and the comments of the file.
+//! The form of a pipeline that is hashed: its meaning, without the comments and the order of the file.
 
 use crate::pipeline::{Duplicates, Pipeline};
 

@@ -31,7 +31,7 @@ pub struct Diagnostic {
     pub label: Option<String>,
     /// What to do about it.
     pub help: Option<String>,
-    /// What else is worth knowing, such as the names there are.
+    /// Further facts, such as the available names.
     pub notes: Vec<String>,
 }
 
@@ -63,7 +63,7 @@ impl Diagnostic {
         words(self) == words(other)
     }
 
-    /// As a terminal may show it: names of files and columns stand in its texts.
+    /// As a terminal may show it: its texts contain names of files and columns.
     fn shown(&self) -> Self {
         let text = |text: &String| shown::one_line(text).into_owned();
         Self {
@@ -99,7 +99,8 @@ impl Diagnostic {
     }
 }
 
-/// An unknown name, with the nearest of the names there are, and the names.
+/// An unknown name, with the nearest available name and all available names. `what` is a noun, or a noun and its place:
+/// `key in [goal]`.
 pub fn unknown_name(
     code: &'static str,
     what: &str,
@@ -108,22 +109,24 @@ pub fn unknown_name(
     available: &[&str],
 ) -> Diagnostic {
     const SHOWN: usize = 24;
-    let found = Diagnostic::error(code, format!("unknown {what} `{name}`"), span);
+    let place_at = what.find(" in ").or_else(|| what.find(" of "));
+    let (noun, place) = what.split_at(place_at.unwrap_or(what.len()));
+    let found = Diagnostic::error(code, format!("unknown {noun} `{name}`{place}"), span);
     let found = match suggest(name, available) {
         Some(near) => found.with_help(format!("did you mean `{near}`?")),
         None => found,
     };
     if available.is_empty() {
-        return found.with_note("there are none");
+        return found.with_note("none are available");
     }
     let mut names = available[..available.len().min(SHOWN)].join(", ");
     if available.len() > SHOWN {
         names.push_str(&format!(" and {} more", available.len() - SHOWN));
     }
-    found.with_note(format!("there are: {names}"))
+    found.with_note(format!("available: {names}"))
 }
 
-/// The candidate that was probably meant.
+/// The candidate that was probably meant, if one is similar.
 pub fn suggest<'a>(name: &str, candidates: &[&'a str]) -> Option<&'a str> {
     const NEAR: f64 = 0.8;
     let lower = name.to_lowercase();
@@ -140,7 +143,7 @@ pub fn suggest<'a>(name: &str, candidates: &[&'a str]) -> Option<&'a str> {
         .map(|(_, candidate)| candidate)
 }
 
-/// All that is wrong with one file, by place.
+/// All mistakes of one file, ordered by place.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Diagnostics {
     file_name: String,
@@ -149,7 +152,7 @@ pub struct Diagnostics {
 }
 
 impl Diagnostics {
-    /// Nothing wrong yet with this text.
+    /// No mistakes in this text yet.
     pub fn new(file_name: impl Into<String>, text: impl Into<String>) -> Self {
         Self {
             file_name: file_name.into(),
@@ -158,7 +161,7 @@ impl Diagnostics {
         }
     }
 
-    /// Adds mistakes; they are kept by place, and none twice.
+    /// Adds mistakes; they are kept in the order of places, without duplicates.
     pub fn extend(&mut self, found: impl IntoIterator<Item = Diagnostic>) {
         for diagnostic in found {
             if !self.list.contains(&diagnostic) {
@@ -173,17 +176,17 @@ impl Diagnostics {
         self.list.iter().any(|d| d.severity == Severity::Error)
     }
 
-    /// Whether there is nothing to say.
+    /// Whether there are no mistakes and no warnings.
     pub fn is_empty(&self) -> bool {
         self.list.is_empty()
     }
 
-    /// The mistakes, by place.
+    /// The mistakes, ordered by place.
     pub fn iter(&self) -> impl Iterator<Item = &Diagnostic> {
         self.list.iter()
     }
 
-    /// As a compiler would print them: place, source line, caret, advice; then how many there are.
+    /// As a compiler prints them: place, source line, caret, advice; then the number of errors.
     pub fn render(&self, coloured: bool) -> String {
         let renderer = if coloured {
             Renderer::styled()
@@ -245,7 +248,7 @@ impl Diagnostics {
         };
         let plural = if lines.len() == 1 { "" } else { "s" };
         Some(format!(
-            "the same in {} places: also at line{plural} {}{more}",
+            "the same mistake in {} places: also at line{plural} {}{more}",
             again.len() + 1,
             lines.join(", ")
         ))

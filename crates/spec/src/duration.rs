@@ -51,7 +51,7 @@ fn bad(what: &str, text: &At<String>, key: &str, wanted: &str, example: &str) ->
     let unit = text.value.trim_start_matches(|c: char| c.is_ascii_digit());
     match unit {
         "m" | "mo" | "y" | "months" | "years" | "month" | "year" => {
-            found.with_help("months and years differ in length; say it in days")
+            found.with_help("months and years have different lengths; write it in days")
         }
         "h" if what == "window" => found.with_help("windows are whole calendar days"),
         "" => found.with_help(format!("give the unit: \"{}d\"", text.value.trim())),

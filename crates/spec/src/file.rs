@@ -37,7 +37,7 @@ pub struct Loaded {
     pub text: String,
     /// Its name, as it was given.
     pub file_name: String,
-    /// What is odd about it; also the place where later checks add what they find.
+    /// Warnings; later checks add their findings here.
     pub warnings: Diagnostics,
 }
 
@@ -87,7 +87,7 @@ pub fn parse(
     let mut found = Diagnostics::new(file_name, text);
     let (table, syntax) = DeTable::parse_recoverable(text);
     if !syntax.is_empty() {
-        // What could be read around a syntax error would only lead to complaints about what could not.
+        // After a syntax error, what was read of the file would only give follow-up errors about what was not read.
         found.extend(syntax::syntax_error(text, &syntax));
         return (None, found);
     }
@@ -163,10 +163,10 @@ fn run(table: &Reader<'_>) -> RunSettings {
         table.notes.add(
             Diagnostic::error(
                 "TS-P065",
-                "`data_through` in [run] waits for nothing",
+                "`data_through = \"any\"` in [run] has no effect",
                 table.value_span("data_through"),
             )
-            .with_help("leave it out; \"any\" is for a source that is not waited for"),
+            .with_help("remove it; \"any\" is for single sources that need not be complete"),
         );
     }
     table.finish();
@@ -189,7 +189,7 @@ fn through(table: &Reader<'_>) -> Option<Through> {
             .map(|days| Through::DaysBefore(days.into())),
     };
     if through.is_none() {
-        let message = format!("`{}` is no day that data can be waited for", text.value);
+        let message = format!("`{}` is not a day for `data_through`", text.value);
         table.notes.add(
             Diagnostic::error("TS-P066", message, text.span).with_help(
                 "write \"as_of\", a number of days before it such as \"as_of - 1d\", or in a source \"any\"",
@@ -227,10 +227,10 @@ fn spec_version(file: &Reader<'_>) {
         Some(other) => file.notes.add(
             Diagnostic::error(
                 "TS-P040",
-                format!("spec_version {other} is not known to this version of tessera"),
+                format!("this version of tessera does not support spec_version {other}"),
                 value.span(),
             )
-            .with_help("this version reads `spec_version = 1`; a later tessera may read more"),
+            .with_help("it supports `spec_version = 1`; a newer version may support more"),
         ),
         None => wrong_type(file.notes, value, "`spec_version`", "the integer 1"),
     }
@@ -262,7 +262,7 @@ fn customer(file: &Reader<'_>, sources: &[Source]) -> Customer {
     if table.has("from") && from.is_empty() {
         table.notes.add(
             Diagnostic::error("TS-P009", "`from` in [customer] names no source", table.value_span("from"))
-                .with_help("name the sources whose keys make up the base, or leave the key out: all sources then do"),
+                .with_help("name the sources whose keys make up the customer base, or remove the key: then it is all sources"),
         );
     }
     for name in &from {
@@ -279,24 +279,25 @@ fn customer(file: &Reader<'_>, sources: &[Source]) -> Customer {
     }
 }
 
-/// A share of the customers; what is published then is not what the pipeline says of all of them.
+/// A share of the customers; then the published numbers are not those of all customers.
 fn sample(table: &Reader<'_>) -> Option<f64> {
     let share = table.number("sample")?;
     if !(share.value > 0.0 && share.value < 1.0) {
         let message = "`sample` must be a share above 0 and below 1";
-        table.notes.add(
-            Diagnostic::error("TS-P078", message, share.span)
-                .with_help("0.01 is one customer in a hundred; without the key all take part"),
-        );
+        table
+            .notes
+            .add(Diagnostic::error("TS-P078", message, share.span).with_help(
+                "0.01 is one customer in a hundred; without the key all customers are used",
+            ));
         return None;
     }
     let message = format!(
-        "a share of {} of the customers takes part: every number is that of this sample",
+        "the run uses a sample of the customers (share {}): all numbers are those of this sample",
         share.value
     );
     table.notes.add(
         Diagnostic::warning("TS-P079", message, share.span)
-            .with_help("take `sample` out when the pipeline does what it should"),
+            .with_help("remove `sample` when the pipeline works as intended"),
     );
     Some(share.value)
 }

@@ -109,7 +109,8 @@ pub struct Pipeline {
     pub playbooks: Vec<Playbook>,
     /// Columns of `customers` that the table `actions` has beside its own, in file order.
     pub action_columns: Vec<At<String>>,
-    /// When a run may be done. No part of the canonical form: it decides whether there are bytes, not which.
+    /// The conditions under which a run may publish. No part of the canonical form: it decides whether there are bytes, not
+    /// which.
     #[serde(skip)]
     pub run: RunSettings,
     /// What messages and logs may show. No part of the canonical form: it decides no published byte.
@@ -199,9 +200,9 @@ pub enum Objective {
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Target {
-    /// The mean should lie below this.
+    /// The mean should be below this.
     Below(f64),
-    /// The mean should lie above this.
+    /// The mean should be above this.
     Above(f64),
 }
 

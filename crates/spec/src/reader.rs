@@ -46,7 +46,7 @@ impl Notes {
         self.found.borrow_mut().push(diagnostic);
     }
 
-    /// Takes a mistake back that has another cause.
+    /// Removes a mistake that has another cause.
     fn withdraw(&self, code: &str, message: &str) {
         let is_it = |found: &Diagnostic| found.code == code && found.message == message;
         self.found.borrow_mut().retain(|found| !is_it(found));
@@ -157,7 +157,7 @@ impl<'a> Reader<'a> {
         let found = Diagnostic::error(MISSING, message, self.span.clone()).with_help(help);
         self.notes.add(match self.strayed(key) {
             Some(table) => found.with_note(format!(
-                "there is a `{key}` in [{table}]: keys of the file itself stand above the first [table]"
+                "there is a `{key}` in [{table}]: keys of the whole file must be above the first [table]"
             )),
             None => found,
         });
@@ -167,7 +167,7 @@ impl<'a> Reader<'a> {
         format!("missing key `{key}` in {}", self.name)
     }
 
-    /// The table that swallowed a key of the file because it stands below that table's header.
+    /// The table that holds a key of the file by mistake, because the key is below that table's header.
     fn strayed(&self, key: &str) -> Option<String> {
         let holds = |entry: &Entry<'_>| {
             let table = entry.value.get_ref().as_table();
@@ -212,7 +212,9 @@ impl<'a> Reader<'a> {
                     format!("{what} not supported by this version of tessera"),
                     self.key_span(key),
                 )
-                .with_help("take it out: a pipeline file is never followed only in part"),
+                .with_help(
+                    "remove it: tessera does not run a pipeline file of which it ignores a part",
+                ),
             );
         } else {
             self.asked.borrow_mut().retain(|asked| asked != key);
@@ -230,14 +232,14 @@ impl<'a> Reader<'a> {
             let message = format!("`{key}` in {} is empty", self.name);
             self.notes.add(
                 Diagnostic::error("TS-P009", message, text.span)
-                    .with_help(format!("say what `{key}` is, or leave the key out")),
+                    .with_help(format!("give `{key}` a value, or remove the key")),
             );
             return None;
         }
         Some(text)
     }
 
-    /// A text that must be there; empty, and noted, where it is not.
+    /// A required text; empty, and noted, if it is missing.
     pub(crate) fn required_text(&self, key: &str, help: &str) -> At<String> {
         if !self.has(key) {
             self.missing(key, help);
@@ -246,7 +248,7 @@ impl<'a> Reader<'a> {
             .unwrap_or_else(|| At::new(String::new(), self.span.clone()))
     }
 
-    /// A path of the file system; an address of an object store is none.
+    /// A path of the file system; an address of an object store is rejected.
     pub(crate) fn required_path(&self, key: &str, help: &str) -> At<String> {
         let path = self.required_text(key, help);
         if path.value.contains("://") {
@@ -256,7 +258,7 @@ impl<'a> Reader<'a> {
                     "object stores are not supported by this version of tessera",
                     path.span.clone(),
                 )
-                .with_label(format!("the address {}", path.value))
+                .with_label(format!("this is the address {}", path.value))
                 .with_help("copy the files to a disk, or mount the store, and give the path"),
             );
         }
@@ -358,10 +360,10 @@ impl<'a> Reader<'a> {
                 continue;
             };
             if texts.iter().any(|before| before.value == text.value) {
-                let message = format!("`{}` stands twice in `{key}`", text.value);
+                let message = format!("`{}` is listed twice in `{key}`", text.value);
                 self.notes.add(
                     Diagnostic::error("TS-P007", message, text.span)
-                        .with_help("take one of them out"),
+                        .with_help("remove one of them"),
                 );
             } else {
                 texts.push(text);
@@ -384,7 +386,7 @@ impl<'a> Reader<'a> {
             return None;
         }
         let words = texts.iter().map(|text| word_of(self.notes, text, key));
-        // All are read before the list is given up, so that all mistakes are noted.
+        // All are read before the list is rejected, so that all mistakes are noted.
         let words: Vec<Option<At<T>>> = words.collect();
         words.into_iter().collect()
     }
@@ -395,7 +397,7 @@ impl<'a> Reader<'a> {
         let numbers = items
             .into_iter()
             .map(|item| number_of(self.notes, item, &what));
-        // All are read before the list is given up, so that all mistakes are noted.
+        // All are read before the list is rejected, so that all mistakes are noted.
         let numbers: Vec<Option<At<f64>>> = numbers.collect();
         numbers.into_iter().collect()
     }

@@ -1,4 +1,4 @@
-//! How names and values that come from files are shown to a person: without what a terminal would act on, and of customers'
+//! How names and values that come from files are shown to a person: without characters that control a terminal, and of customers'
 //! values no more than their form.
 
 use std::borrow::Cow;
@@ -21,7 +21,7 @@ pub fn json(text: &str) -> Cow<'_, str> {
     replaced(text, true, |c, shown| {
         let mut units = [0; 2];
         for unit in c.encode_utf16(&mut units) {
-            // Writing to a text cannot fail.
+            // Writing to a `String` cannot fail.
             let _ = write!(shown, "\\u{unit:04x}");
         }
     })
@@ -33,7 +33,7 @@ fn escaped(text: &str, keep_lines: bool) -> Cow<'_, str> {
     })
 }
 
-/// The text with `escape` in the place of what a terminal acts on.
+/// The text with `escape` in place of the characters that control a terminal.
 fn replaced(text: &str, keep_lines: bool, escape: impl Fn(char, &mut String)) -> Cow<'_, str> {
     let kept = |c: char| !is_acted_on(c) || (keep_lines && c == '\n');
     if text.chars().all(kept) {
@@ -50,10 +50,23 @@ fn replaced(text: &str, keep_lines: bool, escape: impl Fn(char, &mut String)) ->
     Cow::Owned(shown)
 }
 
-/// Whether a terminal acts on the character instead of showing it.
+/// Whether the character controls a terminal instead of being shown.
 fn is_acted_on(c: char) -> bool {
     let separates_or_turns = matches!(c, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{200e}' | '\u{200f}' | '\u{61c}');
     c.is_control() || separates_or_turns
+}
+
+/// A whole number with a comma every three digits: `1,234,567`.
+pub fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
+    for (place, digit) in digits.chars().enumerate() {
+        if place > 0 && (digits.len() - place).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
 }
 
 /// The form of a value without the value: every digit as `9`, every letter as `x` or `X`, everything else as it is, so that
@@ -140,6 +153,13 @@ fn is_date(value: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn whole_numbers_are_grouped() {
+        assert_eq!(grouped(0), "0");
+        assert_eq!(grouped(1_000), "1,000");
+        assert_eq!(grouped(12_345_678), "12,345,678");
+    }
 
     #[test]
     fn what_a_terminal_would_act_on_is_escaped() {

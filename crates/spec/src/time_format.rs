@@ -15,7 +15,7 @@ pub struct TimeFormat {
 pub enum Part {
     /// This character.
     Literal(char),
-    /// White space, any amount but none.
+    /// White space, at least one character.
     Space,
     /// `%Y`: four digits.
     Year,
@@ -60,7 +60,7 @@ impl TimeFormat {
             } else if c != '%' {
                 parts.push(Part::Literal(c));
             } else {
-                // A mark against padding (`%-d`, `%_d`) changes nothing: digits that are left out are read anyway.
+                // A mark against padding (`%-d`, `%_d`) changes nothing: numbers without leading zeros are read anyway.
                 rest.next_if(|c| matches!(c, '-' | '_'));
                 let Some(code) = rest.next() else {
                     return Err("it ends with a single `%`".to_owned());
@@ -117,7 +117,7 @@ impl TimeFormat {
         let of_year = self.has(Part::DayOfYear);
         let month = numbers(&[Part::Month, Part::MonthName]);
         if of_year && (month > 0 || self.has(Part::Day)) {
-            return Err("`%j` is the day of the year; take month and day out".to_owned());
+            return Err("`%j` is the day of the year; remove month and day".to_owned());
         }
         if !of_year && (month != 1 || !self.has(Part::Day)) {
             return Err("it needs one month, `%m` or `%b`, and a day, `%d`".to_owned());
@@ -126,7 +126,9 @@ impl TimeFormat {
             return Err("it has two hours, `%H` and `%I`".to_owned());
         }
         if self.has(Part::HalfDayHour) != self.has(Part::HalfDay) {
-            return Err("`%I`, an hour of 12, and `%p`, AM or PM, need each other".to_owned());
+            return Err(
+                "`%I` (hours 1 to 12) and `%p` (AM or PM) must be used together".to_owned(),
+            );
         }
         if self.has(Part::Minute) && !self.has_time() {
             return Err("it has minutes but no hour".to_owned());
@@ -168,7 +170,7 @@ fn directive(code: char, parts: &mut Vec<Part>) -> Result<(), String> {
         '%' => parts.push(Part::Literal('%')),
         other => {
             return Err(format!(
-                "`%{other}` is not known; there are %Y %y %m %b %d %j %a %H %I %p %M %S %f %z %F %T %R %%"
+                "`%{other}` is not supported; available: %Y %y %m %b %d %j %a %H %I %p %M %S %f %z %F %T %R %%"
             ));
         }
     }

@@ -1,4 +1,4 @@
-//! What may be written in a pipeline file: the shape of every table, for the JSON Schema that editors read.
+//! What a pipeline file may contain: the shape of every table, for the JSON Schema that editors read.
 //!
 //! The parser in `file` reads the same keys; `tests/schema.rs` compares the two, table by table. Words come from the enums of
 //! [`crate::pipeline`] and of [`word`], which the parser reads as well. What only the parser checks (references between
@@ -40,7 +40,7 @@ pub fn schema_text() -> String {
     format!("{:#}\n", schema())
 }
 
-/// TOML has no null: a key that may be left out is simply not required.
+/// TOML has no null: an optional key is simply not required.
 #[derive(Debug, Clone)]
 struct WithoutNull;
 
@@ -88,8 +88,8 @@ struct PipelineFile {
     currency: String,
     /// Folder of the snapshot store, relative to the current directory.
     store: String,
-    /// Whether other pipelines that say so too may publish into the same store; false by default. All of them take turns as
-    /// `latest`.
+    /// Whether other pipelines that also set this may publish into the same store; false by default. `latest` is then the newest
+    /// version of any of them.
     shared_store: Option<bool>,
     /// The name under which the store knows the pipeline, where `name` was changed.
     was: Option<String>,
@@ -97,7 +97,7 @@ struct PipelineFile {
     seed: Option<u64>,
     /// Variables: `${name}` in any text of the file. `--var name=value` overrides; a variable may use those above it.
     vars: Option<BTreeMap<String, String>>,
-    /// Why the customers are divided.
+    /// The goal of the segmentation.
     goal: Option<GoalTable>,
     /// The entity whose segments are published.
     customer: CustomerTable,
@@ -111,11 +111,11 @@ struct PipelineFile {
     scores: Option<BTreeMap<String, ScoreTable>>,
     /// Schemes: each assigns every customer to exactly one segment.
     schemes: Option<BTreeMap<String, SchemeTable>>,
-    /// What to do with a segment; named after it unless `segment` is stated.
+    /// What to do with a segment; the table has the name of the segment unless `segment` is set.
     playbooks: Option<BTreeMap<String, PlaybookTable>>,
     /// The table of what is to be done with whom.
     actions: Option<ActionsTable>,
-    /// When a run may be done.
+    /// The conditions under which a run may publish.
     run: Option<RunTable>,
     /// What messages and logs may show.
     log: Option<LogTable>,
@@ -134,7 +134,7 @@ struct ReportTable {
     customers: Option<u16>,
 }
 
-/// When a run may be done.
+/// The conditions under which a run may publish.
 #[derive(JsonSchema)]
 #[schemars(deny_unknown_fields)]
 #[expect(dead_code, reason = "the shape of a table; never filled")]
@@ -155,7 +155,7 @@ struct LogTable {
     values: Option<bool>,
 }
 
-/// Why the customers are divided.
+/// The goal of the segmentation.
 #[derive(JsonSchema)]
 #[schemars(deny_unknown_fields)]
 #[expect(dead_code, reason = "the shape of a table; never filled")]
@@ -178,9 +178,9 @@ struct GoalTable {
 #[schemars(deny_unknown_fields, extend("minProperties" = 1, "maxProperties" = 1))]
 #[expect(dead_code, reason = "the shape of a table; never filled")]
 struct TargetTable {
-    /// It should lie below this.
+    /// It should be below this.
     below: Option<f64>,
-    /// It should lie above this.
+    /// It should be above this.
     above: Option<f64>,
 }
 
@@ -197,7 +197,7 @@ struct ValueTable {
     future: Option<String>,
     /// What a customer has brought, such as `spend_total`: the column `value_past`.
     past: Option<String>,
-    /// Probability of losing a customer; that of the first supervised score by default. Times `future` it is `value_at_risk`.
+    /// Probability of losing a customer; that of the first supervised score by default. `value_at_risk` is this times `future`.
     risk: Option<String>,
 }
 

@@ -359,7 +359,7 @@ fn offered(found: &Diagnostics, code: &str, message: &str) -> BTreeSet<String> {
         .find(|d| d.code == code && d.message == message);
     let diagnostic =
         diagnostic.unwrap_or_else(|| panic!("no `{message}` in:\n{}", found.render(false)));
-    let names = diagnostic.notes[0].strip_prefix("there are: ").unwrap();
+    let names = diagnostic.notes[0].strip_prefix("available: ").unwrap();
     set(names.split(", "))
 }
 
@@ -384,7 +384,7 @@ fn every_table_has_the_keys_of_the_parser() {
             .unwrap()
             .keys()
             .map(String::as_str));
-        let message = format!("unknown key in {} `zzz`", shape.name);
+        let message = format!("unknown key `zzz` in {}", shape.name);
         assert_eq!(
             offered(&found(shape.text), "TS-P001", &message),
             keys,
@@ -507,17 +507,17 @@ fn kinds_are_those_of_the_parser() {
     };
     let schemes = found("[schemes.s]\nkind = \"zzz\"");
     assert_eq!(
-        offered(&schemes, "TS-P005", "unknown value of `kind` `zzz`"),
+        offered(&schemes, "TS-P005", "unknown value `zzz` of `kind`"),
         kinds("SchemeTable")
     );
     let scores = found("[scores.s]\nkind = \"zzz\"");
     assert_eq!(
-        offered(&scores, "TS-P005", "unknown value of `kind` `zzz`"),
+        offered(&scores, "TS-P005", "unknown value `zzz` of `kind`"),
         kinds("ScoreTable")
     );
     let methods = found("[schemes.s]\nkind = \"rfm_grid\"\nscore_method = { kind = \"zzz\" }");
     assert_eq!(
-        offered(&methods, "TS-P005", "unknown value of `kind` `zzz`"),
+        offered(&methods, "TS-P005", "unknown value `zzz` of `kind`"),
         kinds("MethodTable")
     );
 }

@@ -26,12 +26,14 @@ pub(crate) fn run(demo: &Demo, output: &Output) -> Result<ExitCode, Failure> {
     let started = std::time::Instant::now();
     if !output.quiet {
         let (customers, lake) = (demo.customers, lake.display());
-        crate::output::say(&format!("making a lake of {customers} customers in {lake}"));
+        crate::output::say(&format!(
+            "creating a lake of {customers} customers in {lake}"
+        ));
     }
     tessera_demo::generate(&lake, &config).map_err(|error| Failure::new(error, 4))?;
     tracing::info!(
         elapsed_ms = started.elapsed().as_millis() as u64,
-        "lake made: {:.2} s",
+        "lake created: {:.2} s",
         started.elapsed().as_secs_f64()
     );
     let file = demo.dir.join("demo.toml");

@@ -16,7 +16,7 @@ pub(crate) fn run(arguments: &Features, output: &Output) -> Result<ExitCode, Fai
             let names: Vec<&str> = CATALOGUE.iter().map(|feature| feature.name).collect();
             vec![find(name).ok_or_else(|| {
                 Failure::new(
-                    format!("unknown feature `{name}`; there are: {}", names.join(", ")),
+                    format!("unknown feature `{name}`; available: {}", names.join(", ")),
                     2,
                 )
             })?]

@@ -19,7 +19,7 @@ use crate::output::{Failure, fail, print, print_json, say, tell};
 use crate::progress::Progress;
 use crate::telemetry;
 
-/// Runs the pipeline and says where the version lies; ends with a summary of one line.
+/// Runs the pipeline and prints where the version is; ends with a summary of one line.
 pub(crate) fn run(arguments: &Run, output: &Output) -> Result<ExitCode, Failure> {
     let threads = use_threads(output);
     let (metrics, lineage) = (arguments.metrics.clone(), arguments.lineage.clone());
@@ -58,7 +58,7 @@ pub(crate) fn run(arguments: &Run, output: &Output) -> Result<ExitCode, Failure>
     Ok(ExitCode::from(exit_code))
 }
 
-/// Shows the version; whatever is left to do for it is no error of its publication.
+/// Shows the version; a failure after publication is not an error of publication.
 fn complete(published: &Published, output: &Output) -> Result<(), Failure> {
     let shown = show(published, output).map_err(|failure| failure.text());
     let mut incomplete = published.incomplete.clone();
@@ -128,12 +128,12 @@ fn job(
         if !again {
             return Err(error.into());
         }
-        tracing::warn!("{error}; the run begins again");
+        tracing::warn!("{error}; the run starts again");
         retried.extend(changed.into_iter().map(str::to_owned));
     }
 }
 
-/// Takes stock of the lake and runs.
+/// Lists the lake and runs.
 fn attempt(
     arguments: &Run,
     as_of: NaiveDate,
@@ -162,7 +162,7 @@ fn attempt(
     published
 }
 
-/// Both who look at the run: a person, and the files of `--metrics` and `--lineage`.
+/// Both observers of the run: the progress display, and the files of `--metrics` and `--lineage`.
 struct Watch<'a> {
     progress: Progress,
     monitor: &'a Monitor,
@@ -217,7 +217,7 @@ pub(crate) fn show(published: &Published, output: &Output) -> Result<(), Failure
         String::new()
     } else {
         format!(
-            "; latest stays at {} (version {})",
+            "; latest is still {} (version {})",
             published.latest_as_of, published.latest
         )
     };

@@ -39,14 +39,14 @@ pub(crate) fn run(arguments: &Verify, output: &Output) -> Result<ExitCode, Failu
         for (version, found) in &report.replaced {
             for problem in &found.problems {
                 say(&format!(
-                    "note: version {version}: {problem}; version {} took its place",
+                    "note: version {version}: {problem}; version {} replaced it",
                     found.by
                 ));
             }
         }
         for hint in &report.stale_hints {
             say(&format!(
-                "warning: `{hint}` is not what the commits and the store's folder ask for; the next run or `tessera repair` writes it anew"
+                "warning: `{hint}` does not match the commits and the path of the store; the next run or `tessera repair` rewrites it"
             ));
         }
         let state = if report.is_sound() {
@@ -66,7 +66,7 @@ pub(crate) fn run(arguments: &Verify, output: &Output) -> Result<ExitCode, Failu
     })
 }
 
-/// Completes what an interrupted run left.
+/// Completes an interrupted publication.
 pub(crate) fn repair(arguments: &Repair, output: &Output) -> Result<ExitCode, Failure> {
     let store = Store::open_with(&arguments.store, arguments.access.options())?;
     store.repair()?;

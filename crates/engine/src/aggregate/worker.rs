@@ -15,6 +15,7 @@ use std::cmp::Ordering;
 use std::collections::{HashMap, HashSet};
 
 use tessera_expr::exact::{Wide, to_fixed};
+use tessera_spec::shown::grouped;
 
 use super::batch::{Batch, Code, Column, Values};
 use super::keys::Customers;
@@ -161,7 +162,10 @@ impl<'a> Worker<'a> {
         let bytes = (self.customers.bytes() + beside) as u64;
         let customers = self.customers.len() * self.parts;
         self.states.set(bytes, || {
-            format!("the aggregates of the customers, of whom there are about {customers} so far,")
+            format!(
+                "the aggregates of about {} customers so far",
+                grouped(customers as u64)
+            )
         })
     }
 

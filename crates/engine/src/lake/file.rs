@@ -25,7 +25,7 @@ impl LakeFile {
             .custom_flags(libc::O_NONBLOCK)
             .open(path)
             .map_err(|error| match error.kind() {
-                ErrorKind::NotFound => Fault::Changed("it is gone".to_owned()),
+                ErrorKind::NotFound => Fault::Changed("it no longer exists".to_owned()),
                 _ => Fault::System("open", error),
             })?;
         let metadata = file
@@ -58,7 +58,7 @@ impl LakeFile {
     pub(super) fn read(&mut self, start: u64, length: u64, to: &mut Vec<u8>) -> Result<(), Fault> {
         let wanted = usize::try_from(length).map_err(|_| "it is too large".to_owned())?;
         to.try_reserve_exact(wanted).map_err(|_| {
-            format!("{length} bytes of it are to be read at once, more than there is memory")
+            format!("{length} bytes of it must be read at once, more than the available memory")
         })?;
         self.file
             .seek(SeekFrom::Start(start))
@@ -70,7 +70,7 @@ impl LakeFile {
         if got < wanted {
             self.unchanged()?;
             let end = start + got as u64;
-            return Err(format!("it was cut off at {end} bytes while it was read").into());
+            return Err(format!("it was truncated to {end} bytes while it was read").into());
         }
         Ok(())
     }

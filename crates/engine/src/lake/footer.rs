@@ -83,7 +83,7 @@ pub(super) fn bytes(file: &mut LakeFile) -> Result<(Vec<u8>, u64), Fault> {
     let (length, magic) = end.split_at(4);
     if magic != b"PAR1" {
         return Err(
-            "it does not end as a Parquet file does: it is truncated, or another format"
+            "it does not end like a Parquet file: it is truncated, or has another format"
                 .to_owned()
                 .into(),
         );
@@ -92,7 +92,10 @@ pub(super) fn bytes(file: &mut LakeFile) -> Result<(Vec<u8>, u64), Fault> {
     let length = u64::from(u32::from_le_bytes(length));
     if length + 12 > file.bytes {
         let bytes = file.bytes;
-        return Err(format!("its footer claims {length} bytes of a file of {bytes}").into());
+        return Err(format!(
+            "its footer states a length of {length} bytes, but the file has {bytes}"
+        )
+        .into());
     }
     let start = file.bytes - 8 - length;
     let mut bytes = Vec::new();
@@ -115,7 +118,7 @@ impl<'a> Footer<'a> {
             let columns = group.list(group::COLUMNS).ok_or_else(damaged)?.len();
             if columns != count {
                 return Err(format!(
-                    "row group {number} has {columns} columns, the schema of the file has {count}"
+                    "row group {number} has {columns} columns, but the schema of the file has {count}"
                 )
                 .into());
             }
@@ -123,7 +126,7 @@ impl<'a> Footer<'a> {
         let stated = tree.int(file::ROWS).ok_or_else(damaged)?;
         if u64::try_from(stated) != Ok(held) {
             return Err(
-                format!("its footer states {stated} rows, its row groups have {held}").into(),
+                format!("its footer states {stated} rows, but its row groups have {held}").into(),
             );
         }
         let mut head = Struct::take(&mut &*bytes).ok_or_else(damaged)?;
@@ -163,14 +166,14 @@ impl<'a> Footer<'a> {
             ))
         };
         if chunk.has(chunk::FILE_PATH) {
-            return Err(wrong("lies in another file, which is not read"));
+            return Err(wrong("is in another file, which is not supported"));
         }
         let sizes = [column::VALUES, column::UNCOMPRESSED, column::COMPRESSED];
         if sizes
             .iter()
             .any(|size| meta.int(*size).is_none_or(|size| size < 0))
         {
-            return Err(wrong("has no size, or one below zero"));
+            return Err(wrong("has no size or a negative size"));
         }
         let start = first_page(meta).and_then(|start| u64::try_from(start).ok());
         let length = meta.int(column::COMPRESSED).unwrap_or(0).unsigned_abs();
@@ -180,7 +183,7 @@ impl<'a> Footer<'a> {
         let end = start.and_then(|start| start.checked_add(length));
         match (start, end) {
             (Some(start), Some(end)) if start >= 4 && end <= self.start => Ok(start..end),
-            _ => Err(wrong("lies outside of the file")),
+            _ => Err(wrong("is outside the file")),
         }
     }
 }
@@ -220,7 +223,7 @@ fn first_page(meta: &Struct<'_>) -> Option<i64> {
 /// Rows of a row group.
 pub(super) fn rows(group: &Struct<'_>) -> Result<u64, Fault> {
     let rows = group.int(group::ROWS).and_then(|n| u64::try_from(n).ok());
-    Ok(rows.ok_or_else(|| "its footer states no number of rows, or one below zero".to_owned())?)
+    Ok(rows.ok_or_else(|| "its footer states no number of rows, or a negative number".to_owned())?)
 }
 
 /// The leaf columns below each child of the root, and how many there are.

@@ -51,7 +51,7 @@ pub(super) fn make(
     let mut image = Vec::new();
     let room = usize::try_from(size).map_err(|_| "it is too large".to_owned())?;
     image.try_reserve(room).map_err(|_| {
-        format!("{size} bytes of it are to be read at once, more than there is memory")
+        format!("{size} bytes of it must be read at once, more than the available memory")
     })?;
     image.extend_from_slice(b"PAR1");
     let mut made = Vec::with_capacity(wanted.len());

@@ -21,7 +21,9 @@ const VALUES: i16 = 1;
 pub(super) fn check(meta: &Struct<'_>, rows: u64, chunk: &[u8]) -> Result<(), String> {
     let stated = meta.int(column::VALUES).unwrap_or(0).unsigned_abs();
     if stated != rows {
-        return Err(format!("has {stated} values, its row group {rows} rows"));
+        return Err(format!(
+            "has {stated} values, but its row group has {rows} rows"
+        ));
     }
     let mut rest = chunk;
     let mut values = 0_u64;
@@ -35,7 +37,7 @@ pub(super) fn check(meta: &Struct<'_>, rows: u64, chunk: &[u8]) -> Result<(), St
         let length = header.int(page::COMPRESSED);
         let length = length.and_then(|length| usize::try_from(length).ok());
         let Some((bytes, after)) = length.and_then(|length| rest.split_at_checked(length)) else {
-            return Err("has a page that ends outside of the column".to_owned());
+            return Err("has a page that ends outside the column".to_owned());
         };
         rest = after;
         sizes(meta, &header, bytes.len())?;
@@ -62,7 +64,7 @@ fn held(header: &Struct<'_>, first: bool) -> Result<u64, String> {
         Some(1) => return Ok(0),
         Some(2) => {
             if !first || of(page::DICTIONARY).is_none_or(|values| values < 0) {
-                return Err("has a dictionary out of place".to_owned());
+                return Err("has a dictionary page in the wrong place".to_owned());
             }
             return Ok(0);
         }
@@ -78,7 +80,7 @@ fn held(header: &Struct<'_>, first: bool) -> Result<u64, String> {
         _ => return Err("has a page of an unknown kind".to_owned()),
     };
     let values = values.and_then(|values| u64::try_from(values).ok());
-    values.ok_or_else(|| "has a page with no number of values, or one below zero".to_owned())
+    values.ok_or_else(|| "has a page with no number of values, or a negative number".to_owned())
 }
 
 /// Whether the header of a page of the second version can be true, of a flat column.

@@ -10,7 +10,7 @@ pub(super) const FIRST_DAY_SPEND: Feature = Feature {
     base: Base::Value,
     label: "money of the first day with an order",
     direction: Direction::High,
-    doc: "Money of the first occasion.",
+    doc: "Money of the first occasion (the first day with an order).",
     notes: "",
     missing: "no visible order: 0",
     definition: Definition::Aggregate(Aggregate::FirstDaySpend),

@@ -11,8 +11,8 @@ pub(super) const GAP_EXPECTED_DAYS: Feature = Feature {
     label: "expected days between two orders",
     direction: Direction::Low,
     doc: "Expected days between two occasions of this customer.",
-    notes: "The customer's own gaps, shrunk towards the base's mean gap, which weighs as much as `prior_gaps` gaps (DEFINITIONS: cadence-relative lifecycle).",
-    missing: "no visible order, or nobody in the base ordered twice: null",
+    notes: "The customer's own gaps, shrunk towards the mean gap of all customers, which has the weight of `prior_gaps` gaps.",
+    missing: "no visible order, or no customer ordered twice: null",
     definition: Definition::Late(
         "(t_x_days + __prior_gaps * __base_gap_days) / (repeat_occasions + __prior_gaps)",
     ),

@@ -2,7 +2,7 @@
 
 use super::{Base, Definition, Direction, Feature, Unit};
 
-/// Where the customer stands in its life with the company.
+/// The customer's lifecycle stage.
 pub(super) const LIFECYCLE_STAGE: Feature = Feature {
     name: "lifecycle_stage",
     group: Some("lifecycle"),
@@ -10,7 +10,7 @@ pub(super) const LIFECYCLE_STAGE: Feature = Feature {
     base: Base::Lifecycle,
     label: "stage of the lifecycle",
     direction: Direction::None,
-    doc: "Where the customer stands in its life with the company.",
+    doc: "The customer's lifecycle stage.",
     notes: "Fixed limits: `new` (first order within `active_days`), `active`, `at risk`, `dormant`, `churned` by `recency_days`. Cadence: `active`, `slipping`, `at risk`, `lapsed` by `overdue_ratio`.",
     missing: "no visible order: null",
     definition: Definition::Stage,

@@ -11,7 +11,7 @@ pub(super) const OCCASIONS: Feature = Feature {
     label: "days with an order",
     direction: Direction::High,
     doc: "Number of distinct local days with an order.",
-    notes: "Several orders of one day are one occasion (Fader, Hardie and Lee 2005).",
+    notes: "Several orders on one day are one occasion (Fader, Hardie and Lee 2005).",
     missing: "no visible order: 0",
     definition: Definition::Aggregate(Aggregate::Days),
     example: Some(Example {

@@ -11,7 +11,7 @@ pub(super) const ORDER_COUNT: Feature = Feature {
     label: "orders so far",
     direction: Direction::High,
     doc: "Number of orders up to `as_of`.",
-    notes: "Distinct values of the source's `order_id`; rows where the source states none.",
+    notes: "Distinct values of the source's `order_id`; rows if the source has none.",
     missing: "no visible order: 0",
     definition: Definition::Aggregate(Aggregate::Orders),
     example: Some(Example {

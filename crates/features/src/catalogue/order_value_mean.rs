@@ -2,7 +2,7 @@
 
 use super::{Base, Definition, Direction, Example, Feature, Unit};
 
-/// Mean money of an order.
+/// Mean money per order.
 pub(super) const ORDER_VALUE_MEAN: Feature = Feature {
     name: "order_value_mean",
     group: Some("rfm"),
@@ -10,7 +10,7 @@ pub(super) const ORDER_VALUE_MEAN: Feature = Feature {
     base: Base::Value,
     label: "mean money of an order",
     direction: Direction::High,
-    doc: "Mean money of an order.",
+    doc: "Mean money per order.",
     notes: "`spend_total` / `order_count`.",
     missing: "no visible order: null",
     definition: Definition::Derived("spend_total / nullif(order_count, 0)"),

@@ -11,7 +11,7 @@ pub(super) const RECENCY_DAYS: Feature = Feature {
     label: "days since the last order",
     direction: Direction::Low,
     doc: "Days from the customer's last order to `as_of`.",
-    notes: "Marketing recency: small is good. Buy-till-you-die's t_x runs the other way, from first to last order: see `t_x_days`.",
+    notes: "Marketing recency: small is good. The t_x of buy-till-you-die models is different, from first to last order: see `t_x_days`.",
     missing: "no visible order: null",
     definition: Definition::Derived("date_diff('day', last_order_day, as_of())"),
     example: Some(Example {

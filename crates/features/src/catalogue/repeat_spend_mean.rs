@@ -2,7 +2,7 @@
 
 use super::{Base, Definition, Direction, Example, Feature, Unit};
 
-/// Mean money of an occasion after the first: m of the Gamma-Gamma model.
+/// Mean money per occasion after the first: m of the Gamma-Gamma model.
 pub(super) const REPEAT_SPEND_MEAN: Feature = Feature {
     name: "repeat_spend_mean",
     group: Some("rfm"),
@@ -10,7 +10,7 @@ pub(super) const REPEAT_SPEND_MEAN: Feature = Feature {
     base: Base::Value,
     label: "mean money of a day with an order after the first",
     direction: Direction::High,
-    doc: "Mean money of an occasion after the first: m of the Gamma-Gamma model.",
+    doc: "Mean money per occasion after the first: m of the Gamma-Gamma model.",
     notes: "(`spend_total` - `first_day_spend`) / `repeat_occasions` (Fader and Hardie 2013).",
     missing: "no repeat occasion: null",
     definition: Definition::Derived(

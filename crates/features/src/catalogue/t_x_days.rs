@@ -11,7 +11,7 @@ pub(super) const T_X_DAYS: Feature = Feature {
     label: "days from the first to the last order",
     direction: Direction::None,
     doc: "Days from the first to the last occasion: t_x of the buy-till-you-die literature.",
-    notes: "Grows with activity, whereas `recency_days` shrinks.",
+    notes: "Grows with activity, while `recency_days` falls.",
     missing: "no visible order: null",
     definition: Definition::Derived("date_diff('day', first_order_day, last_order_day)"),
     example: Some(Example {

@@ -57,7 +57,7 @@ impl Planner<'_> {
                     label: label_of(name),
                     direction: Direction::None,
                     definition: format!(
-                        "`{name}` of `{}`, the row that holds at `as_of`.",
+                        "`{name}` of `{}`, from the row that is valid at `as_of`.",
                         source.name.value
                     ),
                     source: Some(source.name.value.clone()),

@@ -101,7 +101,7 @@ impl Planner<'_> {
                     let help = match many {
                         [] => "declare a source with `kind = \"events\"`".to_owned(),
                         [first, ..] => format!(
-                            "say which one: `orders = \"{}\"` in [features]",
+                            "name one: `orders = \"{}\"` in [features]",
                             first.name.value
                         ),
                     };
@@ -223,7 +223,7 @@ impl Planner<'_> {
                         || format!("source `{}` has no column `{name}`", orders.name.value),
                         |ty| format!("`{name}` is {ty}"),
                     );
-                    let problem = Diagnostic::error("TS-F004", format!("features of money need an amount, but {found}"), place.clone())
+                    let problem = Diagnostic::error("TS-F004", format!("features of money need an `amount`, but {found}"), place.clone())
                         .with_help(format!(
                             "add `amount = \"…\"` to [sources.{0}] with the name of a column, or a derived column such as `derive = {{ amount = \"quantity * unit_price\" }}`",
                             orders.name.value

@@ -22,7 +22,7 @@ impl Planner<'_> {
             {
                 self.problems.push(
                     Diagnostic::error("TS-F005", format!("there is already a feature `{}`", name.value), name.span.clone())
-                        .with_help("choose another name: catalogue features, what they need, and attributes keep theirs"),
+                        .with_help("choose another name: the names of catalogue features, of features that they need, and of attributes are taken"),
                 );
                 continue;
             }
@@ -160,8 +160,8 @@ fn aggregate_unit(agg: AggFunc, ty: Type) -> Unit {
 fn words(agg: AggFunc, source: &str, window_days: Option<u32>, offset_days: u32) -> String {
     let name = format!("{agg:?}").to_lowercase();
     let window = match (window_days, offset_days) {
-        (None, 0) => "all of history".to_owned(),
-        (None, offset) => format!("all up to {offset} days before `as_of`"),
+        (None, 0) => "all rows".to_owned(),
+        (None, offset) => format!("all rows up to {offset} days before `as_of`"),
         (Some(days), 0) => format!("the last {days} days"),
         (Some(days), offset) => format!("{days} days ending {offset} days before `as_of`"),
     };

@@ -108,14 +108,14 @@ impl Planner<'_> {
             self.problems.push(
                 Diagnostic::error(
                     "TS-F006",
-                    format!("features need each other: {}", names.join(", ")),
+                    format!("features depend on each other: {}", names.join(", ")),
                     first.text.span.clone(),
                 )
                 .with_label(format!(
-                    "`{}` cannot be computed before the others",
+                    "`{}` depends on itself through the others",
                     first.name
                 ))
-                .with_help("write one of them without the others"),
+                .with_help("write one of them without using the others"),
             );
         }
     }

@@ -138,7 +138,7 @@ fn read_by(aggs: &[Agg], rows: &mut SourceRows) {
     rows.checks.extend(checks);
 }
 
-/// The first day that any aggregate looks at; none where one looks at all of history.
+/// The first day that any aggregate looks at; none where one looks at all rows.
 fn oldest_day(aggs: &[Agg], as_of: NaiveDate) -> Option<NaiveDate> {
     let reach = aggs
         .iter()

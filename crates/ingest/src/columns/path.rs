@@ -66,7 +66,7 @@ pub(super) fn path_values(
         resolved.problems.push(
             Diagnostic::error(
                 "TS-D011",
-                format!("the folder `{name}={first}` of source `{}` is no {wanted}", source.name.value),
+                format!("the value of the folder `{name}={first}` of source `{}` is not of type {wanted}", source.name.value),
                 span,
             )
             .with_label(format!("of {}", files.text()))

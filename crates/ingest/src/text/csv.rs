@@ -110,7 +110,7 @@ impl Records {
         }
         if undecoded {
             return Some(
-                "bytes that the stated encoding does not have (shown as U+FFFD)".to_owned(),
+                "bytes that are invalid in the stated encoding (shown as U+FFFD)".to_owned(),
             );
         }
         not_utf8(record.as_slice())
@@ -120,7 +120,7 @@ impl Records {
         let line = self.line(record);
         let (found, wanted) = (record.len(), keeper.width());
         let problem = self.fault(record).or_else(|| {
-            (found != wanted).then(|| format!("{found} fields, where the header has {wanted}"))
+            (found != wanted).then(|| format!("{found} fields, but the header has {wanted}"))
         });
         if let Some(problem) = problem {
             let fields: Vec<&[u8]> = record.iter().collect();
@@ -158,13 +158,13 @@ impl Records {
             };
             let setting = serde_json::Value::from(found.to_string());
             return Err(format!(
-                "its header has no {stated} but {found:?}: set `delimiter = {setting}`, as in `text = {{ delimiter = {setting} }}`"
+                "its header has {found:?} and no {stated}: set `delimiter = {setting}`, as in `text = {{ delimiter = {setting} }}`"
             ));
         }
         let nameless = names.iter().filter(|name| name.is_empty()).count();
         if nameless > 1 {
             return Err(format!(
-                "line {line}: {nameless} columns of its header have no name; where the names stand further down, set `skip_lines`"
+                "line {line}: {nameless} columns of its header have no name; if the names are in a later line, set `skip_lines`"
             ));
         }
         Ok(names)

@@ -33,7 +33,7 @@ impl Packed {
         ] {
             if is(magic) {
                 return Err(format!(
-                    "the file is {what}, which is not read; gzip, zstd and bzip2 are"
+                    "the file is {what}, which is not supported; gzip, zstd and bzip2 are"
                 ));
             }
         }
@@ -142,7 +142,7 @@ impl Input {
             > 8
         {
             return Err(format!(
-                "it holds zero bytes, as UTF-16 without a byte order mark does: set the encoding, such as `text = {{ encoding = \"{}\" }}`",
+                "it contains zero bytes, like UTF-16 without a byte order mark: set the encoding, such as `text = {{ encoding = \"{}\" }}`",
                 if input.rest()[0] == 0 {
                     UTF_16BE.name()
                 } else {
@@ -201,7 +201,7 @@ impl Input {
     pub(super) fn more(&mut self) -> Result<(), String> {
         if self.end - self.start > MAX_RECORD_BYTES {
             return Err(format!(
-                "line {}: a record of more than {} MiB",
+                "line {}: a record is larger than {} MiB",
                 self.line,
                 MAX_RECORD_BYTES >> 20
             ));

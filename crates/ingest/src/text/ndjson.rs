@@ -54,7 +54,7 @@ fn once(task: &mut Task<'_>, known: Vec<String>) -> Result<Reading, String> {
             continue;
         }
         if first && bytes.trim_ascii_start().starts_with(b"[") {
-            return Err("it begins with `[`, as a JSON array does; NDJSON has an object on each line: convert it, such as with `jq -c '.[]'`".to_owned());
+            return Err("it begins with `[`, like a JSON array; NDJSON has one object per line: convert it, for example with `jq -c '.[]'`".to_owned());
         }
         first = false;
         match fields(bytes, undecoded, &mut columns, &mut values) {
@@ -92,7 +92,7 @@ fn once(task: &mut Task<'_>, known: Vec<String>) -> Result<Reading, String> {
         return Err(if first {
             "the file is empty".to_owned()
         } else {
-            "no line of it is a JSON object with keys".to_owned()
+            "none of its lines is a JSON object with keys".to_owned()
         });
     }
     check_names(&columns.names)?;
@@ -151,7 +151,7 @@ impl Columns {
         };
         if self.last[place] == self.object {
             let shown: String = key.chars().take(60).collect();
-            return Err(format!("the key `{shown}` stands twice in the object"));
+            return Err(format!("the key `{shown}` occurs twice in the object"));
         }
         self.last[place] = self.object;
         Ok(place)
@@ -166,7 +166,7 @@ fn fields(
     values: &mut Vec<Value<'static>>,
 ) -> Result<(), String> {
     if undecoded {
-        return Err("bytes that the stated encoding does not have (shown as U+FFFD)".to_owned());
+        return Err("bytes that are invalid in the stated encoding (shown as U+FFFD)".to_owned());
     }
     let text = str::from_utf8(bytes).map_err(|_| not_utf8(bytes).unwrap_or_default())?;
     columns.object += 1;

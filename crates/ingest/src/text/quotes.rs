@@ -126,12 +126,12 @@ impl Quotes {
         let limit = MAX_RECORD_BYTES >> 20;
         if self.place == Place::Quoted {
             return format!(
-                "line {}: a quotation mark that nothing closes within {limit} MiB, the largest size of a record",
+                "line {}: a quotation mark is not closed within {limit} MiB, the largest size of a record",
                 self.opened
             );
         }
         let line = self.lines + 1;
-        format!("line {line}: a record of more than {limit} MiB")
+        format!("line {line}: a record is larger than {limit} MiB")
     }
 
     /// What is wrong with the marks of a record that ends before this place, if anything.
@@ -148,7 +148,7 @@ impl Quotes {
             format!(" (opened in line {opened}, closed in line {line})")
         };
         Some(format!(
-            "a field goes on after its quotation marks{place}; those inside a field are doubled"
+            "a field continues after its closing quotation mark{place}; quotation marks inside a field must be doubled"
         ))
     }
 
@@ -158,7 +158,7 @@ impl Quotes {
             return Ok(());
         }
         Err(format!(
-            "line {}: a quotation mark that nothing closes; a field that holds one is enclosed in them, and those inside are doubled; where they are part of the text, set `text = {{ quote = \"\" }}`",
+            "line {}: a quotation mark is not closed; a field that contains quotation marks must be enclosed in them, with those inside doubled; if they are part of the text, set `text = {{ quote = \"\" }}`",
             self.opened
         ))
     }
@@ -196,7 +196,7 @@ mod tests {
     fn marks_that_do_not_are_found_with_their_line() {
         for piece in [1, 3, 100] {
             let error = quotes("a,b\n1,\"x\n2,y\n", piece).unclosed().unwrap_err();
-            assert!(error.starts_with("line 2: a quotation mark that nothing closes"));
+            assert!(error.starts_with("line 2: a quotation mark is not closed"));
             let mut found = quotes("a,b\n1,2\n1,\"two\nlines\" more\n2,y", piece);
             assert_eq!(found.fault_before(8), None);
             let fault = found.fault_before(26).unwrap();
@@ -213,10 +213,10 @@ mod tests {
         let mut found = quotes("a,b\n1,\"", 3);
         let much = vec![b'x'; MAX_RECORD_BYTES];
         let error = found.take(&much).unwrap_err();
-        assert!(error.starts_with("line 2: a quotation mark that nothing closes within 16 MiB"));
+        assert!(error.starts_with("line 2: a quotation mark is not closed within 16 MiB"));
         let error = quotes("a,b\n", 3)
             .take(&[b"1,", much.as_slice()].concat())
             .unwrap_err();
-        assert!(error.starts_with("line 2: a record of more than 16 MiB"));
+        assert!(error.starts_with("line 2: a record is larger than 16 MiB"));
     }
 }

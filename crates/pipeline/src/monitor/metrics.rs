@@ -167,7 +167,7 @@ fn version(to: &mut Text, record: &Record) {
     );
     to.one(
         "tessera_latest_as_of_timestamp_seconds",
-        "The day that `latest` names, at 0:00 UTC.",
+        "The day of the version `latest`, at 0:00 UTC.",
         midnight(published.latest_as_of),
     );
 }
@@ -222,12 +222,12 @@ fn sources(to: &mut Text, outcomes: &[SourceOutcome]) {
     }
     to.gauge(
         "tessera_source_rows",
-        "Rows of the files of a source by what became of them.",
+        "Rows of the files of a source by outcome.",
         &rows,
     );
     to.gauge(
         "tessera_source_rule_rows",
-        "Rows that each rule took out.",
+        "Rows that each rule quarantined, dropped or filtered.",
         &rules,
     );
     for (name, (help, samples)) in of_each {

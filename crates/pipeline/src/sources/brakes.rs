@@ -2,6 +2,7 @@
 
 use tessera_expr::rel::RowOutcome;
 use tessera_spec::pipeline::{DEFAULT_LIMIT_FROM_ROWS, DEFAULT_MAX_REJECTED, Limit};
+use tessera_spec::shown::grouped;
 
 use super::{Case, Example, RejectRow, RuleCount, SourceOutcome, percent, share_words};
 use crate::error::PipelineError;
@@ -54,7 +55,7 @@ pub(super) fn check(case: &Case<'_>, outcome: &mut SourceOutcome) -> Result<(), 
     let Some(limit) = stated.or(default) else {
         return Ok(());
     };
-    // What a rule drops is left out by intent, which only a limit that is stated speaks of.
+    // A rule that drops rows does so by intent, so dropped rows count only towards a limit that the contract states.
     let rejected = match stated {
         Some(_) => outcome.rejected(),
         None => outcome.quarantined,
@@ -69,13 +70,13 @@ pub(super) fn check(case: &Case<'_>, outcome: &mut SourceOutcome) -> Result<(), 
     let Kept { example, rows } = keep(case, outcome, worst)?;
     let rule = &outcome.rules[worst];
     let most = if rule.rows < rejected {
-        format!("most of them, {}, because ", rule.rows)
+        format!("{} of them because ", grouped(rule.rows))
     } else {
         String::new()
     };
     let share = (100.0 * rejected as f64 / visible.max(1) as f64).ceil();
     let by_default = if stated.is_none() {
-        ", which holds where nothing is stated"
+        " (the default)"
     } else {
         ""
     };
@@ -84,7 +85,7 @@ pub(super) fn check(case: &Case<'_>, outcome: &mut SourceOutcome) -> Result<(), 
         rows: share_words(rejected, visible),
         because: format!("{most}{}, {example}", rule.rule),
         limit: format!("{}{by_default}", limit_words(limit)),
-        setting: format!("allow it: `max_rejected = \"{share:.0}%\"` in {table}"),
+        setting: format!("set `max_rejected = \"{share:.0}%\"` in {table}"),
     };
     Err(with_rows(error, rows))
 }
@@ -109,15 +110,15 @@ fn exceeds(rows: u64, of: u64, limit: Limit) -> bool {
 fn limit_words(limit: Limit) -> String {
     match limit {
         Limit::Share(share) => format!("{}%", (share * 1e4).round() / 1e2),
-        Limit::Rows(rows) => format!("{rows} rows"),
+        Limit::Rows(rows) => format!("{} rows", grouped(rows)),
     }
 }
 
-/// What a run that fails says of the rows it fails for.
+/// What the message of a failed run shows of the rows that made it fail.
 struct Kept {
     /// The first row of the rule, in words.
     example: String,
-    /// The file that holds the rows; nothing where the contract keeps none.
+    /// The file that holds the rows; none if the contract keeps none.
     rows: Option<String>,
 }
 
@@ -151,8 +152,9 @@ fn keep(case: &Case<'_>, outcome: &SourceOutcome, number: usize) -> Result<Kept,
     })
 }
 
-/// The rejects that are kept: of every rule that quarantines the first, as many as the contract says. All rules that took rows
-/// out are logged with their number and an example, and noted.
+/// The rejects that are kept: the first rows of every rule that quarantines, as many as the contract says. All rules that
+/// rejected
+/// rows are logged with the number of rows and an example, and noted.
 pub(crate) fn rejects(
     case: &Case<'_>,
     outcome: &mut SourceOutcome,
@@ -222,7 +224,7 @@ fn log(outcome: &mut SourceOutcome, values: bool) {
                 rows,
                 share,
                 example = found,
-                "source `{source}`: {} dropped, as the contract says: {name}",
+                "source `{source}`: {} dropped by the contract: {name}",
                 share_words(rows, visible)
             ),
             (_, RowOutcome::Filter) => tracing::info!(

@@ -1,4 +1,4 @@
-//! What rows say of customers that they should not: several valid rows of one, rows of nobody, refunds as purchases.
+//! Findings in the rows of customers: several valid rows of one customer, rows without a customer in the base, refunds as purchases.
 
 use std::path::PathBuf;
 
@@ -7,6 +7,7 @@ use tessera_expr::Schema;
 use tessera_expr::rel::SourceRows;
 use tessera_ingest::Inventory;
 use tessera_spec::pipeline::{Several, Source, SourceKind};
+use tessera_spec::shown::grouped;
 
 use super::{SourceOutcome, percent};
 use crate::error::PipelineError;
@@ -14,7 +15,7 @@ use crate::error::PipelineError;
 /// Share of a source's keys without a customer in the base above which a warning says so.
 pub(crate) const MOST_OUTSIDE: f64 = 0.01;
 
-/// Holds what the contract says of several valid rows of one customer against the rows of an attributes source. `keys` is the
+/// Applies the contract's setting for several valid rows of one customer to the rows of an attributes source. `keys` is the
 /// number of keys with a used row.
 pub(crate) fn one_row_each(
     engine: &dyn Engine,
@@ -63,14 +64,14 @@ pub(crate) fn one_row_each(
     }
     if !is_history && found.keys > 0 {
         let which = match choice {
-            Several::First => "the first in the order of files and rows counts",
-            Several::Newest => "the newest counts",
+            Several::First => "the first row in the order of files and rows counts",
+            Several::Newest => "the newest row counts",
             Several::Fail => "they do not differ in a used attribute",
         };
         let note = format!(
-            "{} several rows that hold at the same time, {} of them with different values; {which}",
+            "{} several rows that are valid at the same time, {} of them with different values; {which}",
             customers_words(found.keys),
-            found.differing
+            grouped(found.differing)
         );
         if found.differing > 0 {
             let example = places(inventory, &found.example);
@@ -106,10 +107,10 @@ fn help(source: &Source, choice: Several) -> String {
             source.key.value, time.value
         ),
         (Some(_), Several::Fail) => {
-            format!("correct the rows, or let the newest count: `several = \"newest\"` in {table}")
+            format!("correct the rows, or use the newest row: `several = \"newest\"` in {table}")
         }
         (None, _) => format!(
-            "correct the rows, state the column since when a row holds with `time`, or let the first in the order of files and rows count: `several = \"first\"` in {table}"
+            "correct the rows, set `time` to the column that says since when a row is valid, or use the first row in the order of files and rows: `several = \"first\"` in {table}"
         ),
     }
 }
@@ -118,7 +119,7 @@ fn help(source: &Source, choice: Several) -> String {
 fn customers_words(customers: u64) -> String {
     match customers {
         1 => "1 customer has".to_owned(),
-        n => format!("{n} customers have"),
+        n => format!("{} customers have", grouped(n)),
     }
 }
 
@@ -135,17 +136,17 @@ pub(crate) fn outside_the_base(outcome: &mut SourceOutcome, outside: Outside) {
     }
     let rows = outside.rows_outside.map_or_else(String::new, |rows| {
         let share = percent(rows, outcome.counts.used);
-        format!(", with {rows} used rows ({share})")
+        format!(", with {} used rows ({share})", grouped(rows))
     });
     let note = format!(
         "{} of {} keys ({}) have no customer in the base{rows}",
-        outside.keys_outside,
-        outside.keys,
+        grouped(outside.keys_outside),
+        grouped(outside.keys),
         percent(outside.keys_outside, outside.keys)
     );
     if outside.keys_outside as f64 > MOST_OUTSIDE * outside.keys as f64 {
         outcome.warn(format!(
-            "{note}; are the keys of both written the same way? `from` in [customer] says whose keys make up the base"
+            "{note}; check that both write the keys in the same way, and that `from` in [customer] lists the sources whose keys make up the base"
         ));
     } else {
         outcome.notes.push(note);
@@ -164,14 +165,14 @@ pub(crate) fn refunds(
     };
     let share = 100.0 * money.negative / money.positive.max(f64::MIN_POSITIVE);
     let of_value = if money.positive > 0.0 {
-        format!("; they take back {share:.1}% of the positive amounts")
+        format!("; they sum to {share:.1}% of the positive amounts")
     } else {
         String::new()
     };
     let note = format!(
         "{} of {} used rows ({}) have a negative amount{of_value}",
-        money.negative_rows,
-        outcome.counts.used,
+        grouped(money.negative_rows),
+        grouped(outcome.counts.used),
         percent(money.negative_rows, outcome.counts.used)
     );
     let Some(amount) = rows.amount.as_ref().filter(|_| source.purchase.is_none()) else {
@@ -181,8 +182,9 @@ pub(crate) fn refunds(
     let customers = engine.newest_negative(rows, amount)?;
     outcome.refunded = Some(customers);
     outcome.warn(format!(
-        "{note}. Orders, days and recency count such rows as purchases; of {customers} customers the newest or only row is one. \
-         Say which rows are purchases: `purchase = \"{} > 0\"` in [sources.{}]; sums of money stay net",
+        "{note}. Orders, days and recency count such rows as purchases; for {} customers the newest or only row is one. \
+         Set `purchase = \"{} > 0\"` in [sources.{}] to say which rows are purchases; sums of money stay net",
+        grouped(customers),
         source.amount.as_ref().map_or("amount", |amount| amount.value.as_str()),
         source.name.value
     ));

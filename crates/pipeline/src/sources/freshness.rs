@@ -36,7 +36,7 @@ pub(super) fn judge(
             "no used row has a time"
         };
         if let Some(limit) = fail {
-            return stale(format!("{without}, so it is not fresh"), limit);
+            return stale(format!("{without}, so its age is not known"), limit);
         }
         outcome.status = if used == 0 { "empty" } else { "unjudged" };
         if used == 0 || limits.is_some() {
@@ -59,7 +59,7 @@ pub(super) fn judge(
     } else {
         outcome.status = "unjudged";
         outcome.notes.push(format!(
-            "its newest used row is {age} old at the close of {as_of}; no `freshness` is stated to judge that by"
+            "its newest used row is {age} old at the close of {as_of}; `freshness` is not set, so this is not judged"
         ));
     }
     Ok(())

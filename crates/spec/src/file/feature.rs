@@ -12,7 +12,7 @@ use crate::written::word::LifecycleKind;
 use super::name::{Names, check_name};
 use super::source::check_source;
 
-/// Keys of `[features]` that are no features.
+/// Keys of `[features]` that are not features.
 const KEYS: [&str; 3] = ["use", "orders", "lifecycle"];
 
 const NAMES: &str =
@@ -55,7 +55,7 @@ pub(super) fn features(file: &Reader<'_>, sources: &[Source]) -> Features {
     features
 }
 
-/// Whether a feature was written under one of the keys that are none, which is noted.
+/// Whether a feature has the name of a setting; if so, that is noted.
 fn is_feature_by_mistake(table: &Reader<'_>, key: &str) -> bool {
     let written = table.get(key).and_then(|value| value.get_ref().as_table());
     let meant = written.is_some_and(|t| ["from", "agg", "expr"].iter().any(|k| t.contains_key(*k)));
@@ -101,9 +101,9 @@ fn cadence(table: &Reader<'_>) -> LifecycleLimits {
         let message = "`prior_gaps` must be above 0";
         table.notes.add(
             Diagnostic::error("TS-P024", message, gaps.span.clone())
-                .with_label("weight of the base's mean gap, in gaps")
+                .with_label("weight of the mean gap of all customers, in gaps")
                 .with_help(
-                    "3 is the default: a customer's own pace counts half once three gaps are known",
+                    "3 is the default: with three known gaps, a customer's own gaps have half of the weight",
                 ),
         );
     }
@@ -194,7 +194,7 @@ fn feature(features: &Reader<'_>, entry: Entry<'_>, sources: &[Source]) -> Optio
         (true, None) => table.expression("expr").map(FeatureBody::Expr),
         (false, Some(_)) => aggregate(&table, sources),
         (false, None) => {
-            let message = format!("{named} says neither `from` and `agg` nor `expr`");
+            let message = format!("{named} has neither `from` and `agg` nor `expr`");
             table.notes.add(both_or_neither(message, name.span.clone()));
             return None;
         }
@@ -215,7 +215,7 @@ fn both_or_neither(message: String, span: std::ops::Range<usize>) -> Diagnostic 
         .with_help("write { from = \"orders\", agg = \"sum\", of = \"amount\" } or { expr = \"spend_90d / 90\" }")
 }
 
-/// A value that is no feature: perhaps one of the keys of the table was meant.
+/// A value that is not a feature: perhaps one of the keys of the table was meant.
 fn not_a_table(features: &Reader<'_>, name: &At<String>) {
     let message = format!("feature `{}` must be a table", name.value);
     let found = Diagnostic::error("TS-P002", message, name.span.clone()).with_note(NAMES);
@@ -264,7 +264,7 @@ fn days(table: &Reader<'_>, key: &str) -> Option<At<u32>> {
     duration::days(table.notes, &table.text(key)?, key)
 }
 
-/// What asks for an order in time of a source that has none.
+/// Settings that need the time of a row, in a source without `time`.
 fn check_timeless(table: &Reader<'_>, source: &str, agg: Option<&At<AggFunc>>) {
     let ordered = agg.filter(|agg| matches!(agg.value, AggFunc::First | AggFunc::Last));
     let windows = ["window", "offset"]
@@ -272,11 +272,12 @@ fn check_timeless(table: &Reader<'_>, source: &str, agg: Option<&At<AggFunc>>) {
         .filter(|key| table.has(key));
     let spans = windows.map(|key| table.value_span(key));
     for span in spans.chain(ordered.map(|agg| agg.span.clone())) {
-        let message = format!("source `{source}` has no `time`: no windows, no first, no last");
+        let message = format!(
+            "source `{source}` has no `time`, so windows, `first` and `last` are not possible"
+        );
         table.notes.add(
-            Diagnostic::error("TS-P026", message, span).with_help(format!(
-                "state `time` in [sources.{source}], or take this out"
-            )),
+            Diagnostic::error("TS-P026", message, span)
+                .with_help(format!("set `time` in [sources.{source}], or remove this")),
         );
     }
 }

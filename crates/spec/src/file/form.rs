@@ -75,7 +75,7 @@ fn encoding(table: &Reader<'_>) -> Option<String> {
         let message = format!("unknown encoding `{}`", text.value);
         table.notes.add(
             Diagnostic::error("TS-P027", message, text.span).with_help(
-                "there are utf-8, latin1 (read as windows-1252), windows-1250, iso-8859-2, utf-16le, shift_jis, gbk and the other names of the WHATWG encoding standard",
+                "available: utf-8, latin1 (read as windows-1252), windows-1250, iso-8859-2, utf-16le, shift_jis, gbk and the other names of the WHATWG encoding standard",
             ),
         );
         return None;
@@ -127,10 +127,10 @@ fn check_signs(table: &Reader<'_>, form: &ColumnForm) {
             | (Some(DecimalSign::Point) | None, Some(ThousandsSign::Point))
     );
     if clash {
-        let message = "`thousands` is the sign before the decimals, too";
+        let message = "`thousands` and `decimal` are the same sign";
         table.notes.add(
             Diagnostic::error("TS-P028", message, table.value_span("thousands"))
-                .with_help("state both, such as `decimal = \",\", thousands = \".\"`"),
+                .with_help("set both, for example `decimal = \",\", thousands = \".\"`"),
         );
     }
 }
@@ -249,10 +249,10 @@ fn formats(table: &Reader<'_>) -> Vec<TimeFormat> {
         match TimeFormat::parse(&text.value) {
             Ok(format) => formats.push(format),
             Err(reason) => {
-                let message = format!("`{}` is no form of a date: {reason}", text.value);
+                let message = format!("`{}` is not a date format: {reason}", text.value);
                 table.notes.add(
                     Diagnostic::error("TS-P029", message, text.span)
-                        .with_help("write it such as `%d.%m.%Y` or `%Y-%m-%d %H:%M:%S`"),
+                        .with_help("for example `%d.%m.%Y` or `%Y-%m-%d %H:%M:%S`"),
                 );
             }
         }
@@ -291,7 +291,7 @@ fn check_form(table: &Reader<'_>, ty: &At<ColumnType>, form: &ColumnForm) {
     if form.epoch.is_some() && !form.formats.is_empty() {
         refuse(
             "epoch",
-            "`epoch` and `format` exclude each other".to_owned(),
+            "`epoch` and `format` cannot be used together".to_owned(),
         );
     }
     if ty.value == ColumnType::Date && form.formats.iter().any(TimeFormat::has_offset) {

@@ -7,7 +7,7 @@ use crate::diagnostic::Diagnostic;
 use crate::pipeline::{Goal, Objective, Target};
 use crate::reader::{Reader, wrong_type};
 
-/// Why the customers are divided.
+/// The goal of the segmentation.
 pub(super) fn goal(table: &Reader<'_>) -> Goal {
     let objective = table.required_word(
         "objective",
@@ -36,7 +36,7 @@ fn target_of(table: &Reader<'_>) -> Option<Target> {
         (below, _) => {
             let one = ["below", "above"].into_iter().any(|key| table.has(key));
             if below.is_some() || !one {
-                let message = "a target is either `below` or `above` a number";
+                let message = "a target needs either `below` or `above`";
                 table.notes.add(
                     Diagnostic::error("TS-P016", message, table.span.clone())
                         .with_help("write { below = 0.25 } or { above = 0.5 }"),

@@ -12,10 +12,10 @@ pub(super) fn joins(table: &Reader<'_>, kind: Option<SourceKind>) -> Vec<Join> {
         return Vec::new();
     };
     if kind == Some(SourceKind::Lookup) {
-        let message = "a lookup is joined to other sources, and has no `join` of its own";
+        let message = "a lookup cannot have a `join`: it is joined to other sources";
         table.notes.add(
             Diagnostic::error("TS-P071", message, table.key_span("join"))
-                .with_help("join both lookups to the source that needs them: a later join may use what an earlier one adds"),
+                .with_help("join both lookups to the source that needs them: a later join may use the columns of an earlier one"),
         );
     }
     let mut joins = Vec::new();
@@ -40,7 +40,7 @@ fn join(table: &Reader<'_>, name: At<String>) -> Join {
     let columns = pairs(
         table,
         "columns",
-        "add `columns = [\"…\"]`, the columns of the lookup that this source gains",
+        "add `columns = [\"…\"]`, the columns of the lookup to add to this source",
     );
     for (column, _) in &columns {
         check_name(table.notes, Names::Column, "column", column);
@@ -56,7 +56,7 @@ fn join(table: &Reader<'_>, name: At<String>) -> Join {
     join
 }
 
-/// `["a", "b"]` or `{ a = "x", b = "y" }`; of which at least one.
+/// `["a", "b"]` or `{ a = "x", b = "y" }`, with at least one entry.
 fn pairs(table: &Reader<'_>, key: &str, help: &str) -> Vec<(At<String>, At<String>)> {
     let Some(value) = table.get(key) else {
         table.missing(key, help);
@@ -86,7 +86,7 @@ fn pairs(table: &Reader<'_>, key: &str, help: &str) -> Vec<(At<String>, At<Strin
     pairs
 }
 
-/// Holds the joins of all sources against the lookups that they name.
+/// Compares the joins of all sources with the lookups that they name.
 pub(super) fn check(notes: &Notes, sources: &[Source]) {
     let lookups = || sources.iter().filter(|s| s.kind == SourceKind::Lookup);
     for source in sources {
@@ -116,7 +116,7 @@ pub(super) fn check(notes: &Notes, sources: &[Source]) {
             let message = format!("no source joins the lookup `{}`", name.value);
             notes.add(
                 Diagnostic::warning("TS-P072", message, name.span.clone()).with_help(format!(
-                    "add `[sources.NAME.join.{}]` to the source that needs it, or take it out",
+                    "add `[sources.NAME.join.{}]` to the source that needs it, or remove the lookup",
                     name.value
                 )),
             );
@@ -132,7 +132,7 @@ fn unknown_lookup(notes: &Notes, join: &Join, sources: &[Source]) {
     let declared = sources.iter().any(|source| source.name.value == *from);
     notes.add(if declared {
         found.with_label(format!(
-            "[sources.{from}] is not of kind \"lookup\", so its rows have no key but the customer's"
+            "[sources.{from}] is not of kind \"lookup\", so its only key is the customer's"
         ))
     } else {
         found
@@ -149,10 +149,10 @@ fn check_keys(notes: &Notes, join: &Join, lookup: &Source) {
             let span = key.span.clone();
             notes.add(unknown_name("TS-P073", &what, &key.value, span, &keys));
         } else if named[..place].contains(&key.value.as_str()) {
-            let message = format!("the key column `{}` stands twice in `on`", key.value);
+            let message = format!("the key column `{}` is listed twice in `on`", key.value);
             notes.add(
                 Diagnostic::error("TS-P007", message, key.span.clone())
-                    .with_help("take one of them out"),
+                    .with_help("remove one of them"),
             );
         }
     }
@@ -163,26 +163,26 @@ fn check_keys(notes: &Notes, join: &Join, lookup: &Source) {
         .collect();
     if !missing.is_empty() && !join.on.is_empty() {
         let message = format!(
-            "`on` of the join `{}` leaves out {} of lookup `{}`, so that several rows may be found",
+            "`on` of the join `{}` lacks {} of lookup `{}`, so several rows may match",
             join.name.value,
             missing.join(", "),
             lookup.name.value
         );
         notes.add(
             Diagnostic::error("TS-P074", message, join.name.span.clone())
-                .with_help("name every key column of the lookup in `on`"),
+                .with_help("list every key column of the lookup in `on`"),
         );
     }
     if let Some(as_of) = &join.as_of
         && lookup.time.is_none()
     {
         let message = format!(
-            "the lookup `{}` has no `time`, so none of its rows is the newest at `as_of`",
+            "the lookup `{}` has no `time`, so it has no newest row at `as_of`",
             lookup.name.value
         );
         notes.add(
             Diagnostic::error("TS-P075", message, as_of.span.clone()).with_help(format!(
-                "state `time`, the column since when a row holds, in [sources.{}], or take `as_of` out",
+                "set `time`, the column that says since when a row is valid, in [sources.{}], or remove `as_of`",
                 lookup.name.value
             )),
         );
@@ -196,11 +196,10 @@ pub(super) fn check_keys_of(notes: &Notes, sources: &[Source]) {
             continue;
         };
         if source.kind == SourceKind::Lookup {
-            let message =
-                "a lookup has no keys of customers, so `only_keys_of` says nothing of its rows";
+            let message = "a lookup has no customer keys, so `only_keys_of` cannot select its rows";
             notes.add(
                 Diagnostic::error("TS-P077", message, of.span.clone())
-                    .with_help("take it out; `filter` leaves rows of a lookup out"),
+                    .with_help("remove it; use `filter` to exclude rows of a lookup"),
             );
             continue;
         }
@@ -218,9 +217,7 @@ pub(super) fn check_keys_of(notes: &Notes, sources: &[Source]) {
             let found = unknown_name("TS-P017", "source", &of.value, of.span.clone(), &names);
             let exists = sources.iter().any(|other| other.name.value == of.value);
             notes.add(if exists {
-                found.with_label(
-                    "another source is needed, with keys of customers and without `only_keys_of`",
-                )
+                found.with_label("name another source that has customer keys and no `only_keys_of`")
             } else {
                 found
             });

@@ -41,7 +41,7 @@ pub(super) fn zone(table: &Reader<'_>, key: &str) -> Option<At<chrono_tz::Tz>> {
     }
     let message = format!("unknown time zone `{}`", text.value);
     let found = Diagnostic::error("TS-P014", message, text.span)
-        .with_note("names are those of the IANA database, such as \"Europe/London\" or \"UTC\"");
+        .with_note("use a name of the IANA database, such as \"Europe/London\" or \"UTC\"");
     table.notes.add(match near_zone(&text.value) {
         Some(near) => found.with_help(format!("did you mean `{near}`?")),
         None => found,
@@ -49,7 +49,7 @@ pub(super) fn zone(table: &Reader<'_>, key: &str) -> Option<At<chrono_tz::Tz>> {
     None
 }
 
-/// A zone of that city, or one that is written almost so. `Etc/GMT+1` and its like are never offered: they lie west.
+/// A zone of that city, or one with a similar name. `Etc/GMT+1` and similar names are never offered: they are west of Greenwich.
 fn near_zone(text: &str) -> Option<&'static str> {
     let names = chrono_tz::TZ_VARIANTS.iter().map(|zone| zone.name());
     let names: Vec<&'static str> = names.filter(|name| !name.contains("GMT")).collect();
@@ -84,7 +84,7 @@ pub(super) fn currency(file: &Reader<'_>) -> String {
     };
     file.notes.add(match near {
         Some(near) => found.with_help(format!("did you mean `{near}`?")),
-        None => found.with_help("use the three capital letters of ISO 4217, such as \"GBP\""),
+        None => found.with_help("use an ISO 4217 code of three capital letters, such as \"GBP\""),
     });
     text.value
 }

@@ -29,7 +29,7 @@ pub(super) fn check_name(notes: &Notes, names: Names, what: &str, name: &At<Stri
         notes.add(
             Diagnostic::error(
                 "TS-P008",
-                format!("`{}` is not a name for a {what}", name.value),
+                format!("`{}` cannot be the name of a {what}", name.value),
                 name.span.clone(),
             )
             .with_help(format!("use {letters}, beginning with a letter (a to z)")),
@@ -44,16 +44,20 @@ pub(super) fn check_segment(notes: &Notes, segment: &At<String>) {
     let reason = if text.chars().count() > LONGEST {
         format!("longer than {LONGEST} characters")
     } else if text.chars().any(char::is_control) {
-        "it holds a control character".to_owned()
+        "it contains a control character".to_owned()
     } else if text.trim() != text {
         "it begins or ends with a space".to_owned()
     } else {
         return;
     };
     notes.add(
-        Diagnostic::error("TS-P008", "not a name for a segment", segment.span.clone())
-            .with_label(reason)
-            .with_help("use one line of at most 80 characters, such as \"at risk\""),
+        Diagnostic::error(
+            "TS-P008",
+            "this cannot be the name of a segment",
+            segment.span.clone(),
+        )
+        .with_label(reason)
+        .with_help("use one line of at most 80 characters, such as \"at risk\""),
     );
 }
 
@@ -67,12 +71,12 @@ struct Taken {
     place: String,
 }
 
-/// Columns by their names in lower case: engines and BI tools do not tell `Country` from `country`.
+/// Columns by their names in lower case: engines and BI tools do not distinguish `Country` from `country`.
 #[derive(Default)]
 struct Columns(BTreeMap<String, Taken>);
 
 impl Columns {
-    /// Takes a name; what had it before, if anything.
+    /// Registers a name; returns what already has it, if anything.
     fn take(&mut self, name: &str, what: &'static str, place: String) -> Option<Taken> {
         let name = name.to_owned();
         let lower = name.to_lowercase();
@@ -130,7 +134,7 @@ pub(super) fn check_unique_columns(notes: &Notes, pipeline: &Pipeline) {
     }
 }
 
-/// The columns of one score against all before it: one message for each table that has some of them already.
+/// Compares the columns of one score with all earlier ones: one message for each table that already has some of them.
 fn check_score_columns(notes: &Notes, score: &Score, all: &[Score], seen: &mut Columns) {
     let place = score_place(score);
     let mut clashes: Vec<(String, Taken, usize)> = Vec::new();
@@ -145,7 +149,7 @@ fn check_score_columns(notes: &Notes, score: &Score, all: &[Score], seen: &mut C
     }
     for (name, taken, more) in clashes {
         let message = format!(
-            "{place} adds the column `{name}`, which {} has already",
+            "{place} adds the column `{name}`, which {} already has",
             taken.place
         );
         let label = match more {
@@ -168,7 +172,7 @@ fn remedy(score: &Score, other: Option<&Score>) -> String {
     let prefixed = |score: &Score| matches!(score.kind, ScoreKind::Clv(_));
     let prefix = |score: &Score| {
         let name = &score.name.value;
-        format!("state a `prefix` in [scores.{name}], such as `prefix = \"{name}_\"`")
+        format!("set a `prefix` in [scores.{name}], such as `prefix = \"{name}_\"`")
     };
     match other {
         _ if prefixed(score) => prefix(score),
@@ -181,10 +185,12 @@ fn score_place(score: &Score) -> String {
     format!("[scores.{}]", score.name.value)
 }
 
-/// With a note on case, where the two names differ in nothing else.
+/// With a note on case, if the two names differ only in case.
 fn with_case(found: Diagnostic, one: &str, other: &str) -> Diagnostic {
     if one == other {
         return found;
     }
-    found.with_note("names that differ only in case are one name to most readers of the tables")
+    found.with_note(
+        "most programs that read the tables do not distinguish names that differ only in case",
+    )
 }

@@ -120,7 +120,7 @@ fn check_segment_exists(notes: &Notes, playbook: &Playbook, schemes: &[Scheme]) 
         );
         let by_name = found.help.is_none() && segment.span == playbook.name.span;
         notes.add(if by_name {
-            found.with_help("a playbook is for the segment of its own name unless `segment = \"…\"` says otherwise")
+            found.with_help("a playbook is for the segment with its own name, unless `segment = \"…\"` names another")
         } else {
             found
         });
@@ -171,7 +171,7 @@ fn check_only_one(notes: &Notes, playbook: &Playbook, before: &[Playbook]) {
                 playbook.name.span.clone(),
             )
             .with_label(format!("the other is `{}`", other.name.value))
-            .with_help("a segment has one playbook; put both into one, or divide the segment"),
+            .with_help("a segment has one playbook; merge the two, or split the segment"),
         );
     }
 }

@@ -24,7 +24,7 @@ const KINDS: &[(&str, ReadKind)] = &[
     ("kmeans", kmeans),
 ];
 
-/// Most clusters: more are no division that people can act on.
+/// Most clusters: with more, people cannot act on the segments.
 const MOST_CLUSTERS: i64 = 50;
 
 /// All schemes, in file order.
@@ -61,7 +61,7 @@ fn scheme(table: &Reader<'_>) -> Option<SchemeKind> {
     kind
 }
 
-/// The name of a segment for customers who have none otherwise.
+/// The name of the segment for customers who would otherwise have none.
 fn segment_or(table: &Reader<'_>, key: &str, default: &str) -> String {
     let Some(text) = table.text(key) else {
         return default.to_owned();
@@ -85,10 +85,10 @@ fn quantile(table: &Reader<'_>) -> Option<SchemeKind> {
     let tiers = tiers(&inner)?;
     if tiers.iter().any(|(name, _)| *name == missing) {
         let message =
-            format!("`{missing}` is a tier and the segment of customers without a number");
+            format!("`{missing}` is both a tier and the segment of customers without a value");
         table.notes.add(
             Diagnostic::error("TS-P035", message, table.value_span("tiers"))
-                .with_help("rename the tier, or state another `missing`"),
+                .with_help("rename the tier, or set another `missing`"),
         );
     }
     Some(SchemeKind::Quantile(QuantileScheme { by, tiers, missing }))
@@ -96,11 +96,10 @@ fn quantile(table: &Reader<'_>) -> Option<SchemeKind> {
 
 /// Names and cumulative shares: above 0, rising, the last 1.
 fn tiers(inner: &Reader<'_>) -> Option<Vec<(String, f64)>> {
-    const HELP: &str =
-        "such as { top = 0.05, high = 0.20, mid = 0.50, low = 1.0 }: the top 5%, the next 15%, …";
+    const HELP: &str = "for example { top = 0.05, high = 0.20, mid = 0.50, low = 1.0 }: the top 5%, the next 15%, …";
     let wrong = |message: String, span: std::ops::Range<usize>| {
         let found = Diagnostic::error("TS-P035", message, span).with_note(
-            "tiers are cumulative shares of the customers, highest first: rising, the last 1.0",
+            "tiers are cumulative shares of the customers, from the highest tier: they increase up to 1.0",
         );
         inner.notes.add(found.with_help(HELP));
     };
@@ -133,7 +132,7 @@ fn tiers(inner: &Reader<'_>) -> Option<Vec<(String, f64)>> {
         let last = inner.entries().pop();
         let span = last.map_or_else(|| inner.span.clone(), |entry| entry.value.span());
         wrong(
-            "the last tier must be 1.0, so that every customer is in one".to_owned(),
+            "the last tier must be 1.0, so that every customer is in a tier".to_owned(),
             span,
         );
         good = false;
@@ -145,7 +144,7 @@ fn rules(table: &Reader<'_>) -> Option<SchemeKind> {
     if !table.has("rules") {
         table.missing(
             "rules",
-            "add `rules = [ { segment = \"…\", when = \"…\" } ]`; the first that is true decides",
+            "add `rules = [ { segment = \"…\", when = \"…\" } ]`; the first rule that is true decides",
         );
     }
     let items = table.array("rules");
@@ -188,7 +187,10 @@ fn rules(table: &Reader<'_>) -> Option<SchemeKind> {
 
 fn attribute(table: &Reader<'_>) -> Option<SchemeKind> {
     Some(SchemeKind::Attribute(AttributeScheme {
-        by: table.required_text("by", "add `by = \"…\"`, the label feature to divide by"),
+        by: table.required_text(
+            "by",
+            "add `by = \"…\"`, the label feature whose values are the segments",
+        ),
         missing: segment_or(table, "missing", "unknown"),
         min_share: share(table, "min_share").unwrap_or(0.0),
         other: segment_or(table, "other", "other"),
@@ -265,7 +267,7 @@ fn names(table: &Reader<'_>, k: Option<KChoice>) -> Vec<String> {
         let message = format!("{} names for {most} clusters", names.len());
         table.notes.add(
             Diagnostic::error("TS-P038", message, table.value_span("names"))
-                .with_help("names are given by falling mean of the first feature, one a cluster"),
+                .with_help("give one name per cluster, ordered by the mean of the first feature, highest first"),
         );
     }
     names.into_iter().map(|name| name.value).collect()

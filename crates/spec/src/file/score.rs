@@ -95,7 +95,7 @@ fn word(kind: SourceKind) -> &'static str {
     }
 }
 
-/// Days that are forecast.
+/// Days that are predicted.
 fn horizon(table: &Reader<'_>) -> Option<At<u32>> {
     if !table.has("horizon") {
         table.missing(
@@ -111,7 +111,7 @@ fn days(table: &Reader<'_>, key: &str) -> Option<At<u32>> {
     duration::days(table.notes, &table.text(key)?, key)
 }
 
-/// A number that must satisfy a condition, which `wanted` says in words.
+/// A number that must satisfy a condition; `wanted` describes it for the message.
 fn number_that(
     table: &Reader<'_>,
     key: &str,
@@ -137,15 +137,15 @@ fn discount_per_year(table: &Reader<'_>) -> f64 {
         "discount_per_year",
         |rate| rate >= 0.0,
         "a rate from 0",
-        "0.1 makes money of next year worth 1 / 1.1 of money of today; 0 does not discount",
+        "with 0.1, money of next year is worth 1 / 1.1 of money of today; 0 means no discount",
     )
     .map_or(DEFAULT_DISCOUNT, |rate| rate.value)
 }
 
-/// Notes settings of money that nothing would read, since no money is modelled.
+/// Notes settings of money that have no effect, since no money is modelled.
 fn refuse_money(table: &Reader<'_>, keys: &[&str], help: &str) {
     for key in keys.iter().filter(|key| table.has(key)) {
-        let message = format!("`{key}` has no effect: {} models no money", table.name);
+        let message = format!("`{key}` has no effect: {} does not model money", table.name);
         table.notes.add(
             Diagnostic::error("TS-P043", message, table.key_span(key)).with_help(help.to_owned()),
         );

@@ -96,13 +96,13 @@ fn keys(table: &Reader<'_>, kind: Option<SourceKind>) -> (At<String>, Vec<At<Str
         let message = "`key` names no column";
         table.notes.add(
             Diagnostic::error("TS-P009", message, table.value_span("key"))
-                .with_help("name the columns that tell the rows of the lookup apart"),
+                .with_help("name the columns that identify a row of the lookup"),
         );
         return (At::new(String::new(), table.value_span("key")), Vec::new());
     }
     let help = match kind {
         Some(SourceKind::Lookup) => {
-            "add `key = [\"…\"]`, the columns that tell the rows of the lookup apart"
+            "add `key = [\"…\"]`, the columns that identify a row of the lookup"
         }
         _ => "add `key = \"…\"`, the column with the customer's key",
     };
@@ -124,10 +124,10 @@ fn check_times(table: &Reader<'_>, kind: Option<SourceKind>) {
         );
     }
     if kind == Some(SourceKind::Lookup) && table.has("until") {
-        let message = "a row of a lookup holds until the next one of its key, and has no `until`";
+        let message = "a lookup has no `until`: a row is valid until the next row of its key";
         table.notes.add(
             Diagnostic::error("TS-P076", message, table.key_span("until")).with_help(
-                "take `until` out; where nothing holds after a row, the lake needs a row that says so",
+                "remove `until`; if nothing is valid after a row, the lake needs a row that says so",
             ),
         );
     }
@@ -136,11 +136,10 @@ fn check_times(table: &Reader<'_>, kind: Option<SourceKind>) {
         if !since || !table.has(key) || table.has("time") {
             continue;
         }
-        let message = format!(
-            "{} has no `time`, so nothing says how fresh it is",
-            table.name
+        let message = format!("{} has no `time`, so its age is not known", table.name);
+        let help = format!(
+            "set `time`, the column that says since when a row is valid, or remove `{key}`"
         );
-        let help = format!("state `time`, the column since when a row holds, or take `{key}` out");
         let found = Diagnostic::error("TS-P026", message, table.key_span(key));
         table.notes.add(found.with_help(help));
     }
@@ -171,8 +170,9 @@ fn freshness(table: &Reader<'_>) -> Freshness {
     {
         let message = "`warn` must be a shorter age than `fail`";
         table.notes.add(
-            Diagnostic::error("TS-P024", message, fail.span.clone())
-                .with_label("a source this old has not been warned of before"),
+            Diagnostic::error("TS-P024", message, fail.span.clone()).with_label(
+                "a source that is too old for `fail` would fail without an earlier warning",
+            ),
         );
     }
     table.finish();
@@ -188,7 +188,7 @@ fn purchase(table: &Reader<'_>, kind: Option<SourceKind>) -> Option<ExprText> {
         let message = "only a source of kind \"events\" has purchases";
         table.notes.add(
             Diagnostic::error("TS-P060", message, table.key_span("purchase"))
-                .with_help("take `purchase` out; rows that do not concern the pipeline are left out by `filter`"),
+                .with_help("remove `purchase`; use `filter` to exclude rows"),
         );
     }
     Some(purchase)
@@ -217,7 +217,7 @@ fn contract(source: &Reader<'_>, kind: Option<SourceKind>) -> Contract {
     if !table.has("missing_key") {
         table.missing(
             "missing_key",
-            "say what happens to rows without a key: `missing_key = \"quarantine\"`, or drop, fail",
+            "add `missing_key = \"quarantine\"`, or drop, fail: what happens to rows without a key",
         );
     }
     let (missing_key, missing_key_limit) = outcome_and_limit(&table, "missing_key");
@@ -295,25 +295,24 @@ fn several(
 ) -> Option<At<Several>> {
     let several = table.word::<Several>("several")?;
     if matches!(kind, Some(SourceKind::Events | SourceKind::Intervals)) {
-        let message =
-            "only in a source of kind \"attributes\" or \"lookup\" one row of a key counts";
+        let message = "`several` is only for sources of kind \"attributes\" or \"lookup\", in which one row per key counts";
         table.notes.add(
-            Diagnostic::error("TS-P062", message, table.key_span("several")).with_help(
-                "take `several` out; features say what they make of many rows with `agg`",
-            ),
+            Diagnostic::error("TS-P062", message, table.key_span("several"))
+                .with_help("remove `several`; features combine many rows with `agg`"),
         );
     } else if several.value == Several::First && source.has("time") {
-        let message = "\"first\" is for sources without `time`: with it the newest row counts";
+        let message =
+            "\"first\" is for sources without `time`: with a `time` the newest row counts";
         table.notes.add(
             Diagnostic::error("TS-P064", message, several.span.clone()).with_help(
-                "write \"newest\"; of rows equally new keep the first with `duplicates = { unique = [key, time], on_fail = \"drop\" }`",
+                "write \"newest\"; to keep the first of equally new rows, set `duplicates = { unique = [key, time], on_fail = \"drop\" }`",
             ),
         );
     } else if several.value == Several::Newest && !source.has("time") {
-        let message = format!("{} has no `time`, so no row is the newest", source.name);
+        let message = format!("{} has no `time`, so it has no newest row", source.name);
         table.notes.add(
             Diagnostic::error("TS-P063", message, several.span.clone()).with_help(
-                "state `time`, the column since when a row holds, or write \"first\" or \"fail\"",
+                "set `time`, the column that says since when a row is valid, or write \"first\" or \"fail\"",
             ),
         );
     }
@@ -390,8 +389,9 @@ fn rules(table: &Reader<'_>) -> Vec<Rule> {
         if twice && !name.value.is_empty() {
             let message = format!("there is already a rule \"{}\"", name.value);
             table.notes.add(
-                Diagnostic::error("TS-P022", message, name.span.clone())
-                    .with_help("rejected rows name the rule they broke; give each its own name"),
+                Diagnostic::error("TS-P022", message, name.span.clone()).with_help(
+                    "rejected rows show the name of their rule; give each rule its own name",
+                ),
             );
         }
         if !inner.has("check") {
@@ -435,7 +435,7 @@ fn attributes(table: &Reader<'_>, kind: Option<SourceKind>) -> Vec<Attribute> {
         check_name(table.notes, Names::Column, "attribute", &entry.key);
         let base = inner.required_word(
             "base",
-            "say what kind of knowledge it is: `base = \"firmographic\"`, for instance",
+            "add `base = \"…\"`, the kind of knowledge, for example `base = \"firmographic\"`",
         );
         let unit = inner.word("unit").map(|unit| unit.value);
         let description = super::feature::description(&inner);
@@ -453,7 +453,7 @@ fn attributes(table: &Reader<'_>, kind: Option<SourceKind>) -> Vec<Attribute> {
     list
 }
 
-/// Notes a name that is no source with rows of customers.
+/// Notes a name that is not a source with customer rows.
 pub(super) fn check_source(table: &Reader<'_>, name: &At<String>, sources: &[Source]) {
     let (lookups, others): (Vec<&Source>, Vec<&Source>) =
         sources.iter().partition(|s| s.kind == SourceKind::Lookup);
@@ -463,7 +463,7 @@ pub(super) fn check_source(table: &Reader<'_>, name: &At<String>, sources: &[Sou
         let found = unknown_name("TS-P017", "source", &name.value, span, &names);
         let is_lookup = lookups.iter().any(|s| s.name.value == name.value);
         table.notes.add(if is_lookup {
-            found.with_label("a lookup has no rows of customers: join it to a source that has")
+            found.with_label("a lookup has no customer rows: join it to a source that has")
         } else {
             found
         });

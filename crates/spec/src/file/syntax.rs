@@ -17,9 +17,9 @@ pub(super) fn syntax_error(text: &str, errors: &[toml::de::Error]) -> Option<Dia
     }
     let found = Diagnostic::error("TS-P006", format!("not TOML: {}", first.message()), span);
     Some(if first.message() == "duplicate key" {
-        found.with_help("each key and each table stands once; rename or remove one")
+        found.with_help("each key and each table may occur once; rename or remove one")
     } else if errors.len() > 1 {
-        found.with_note("the rest of the file is checked once this is right")
+        found.with_note("the rest of the file is checked when this is corrected")
     } else {
         found
     })
@@ -30,7 +30,7 @@ fn not_closed(text: &str, open: &Open, noticed: &Range<usize>) -> Diagnostic {
     let (what, closing) = match open.kind {
         Kind::Array => ("this array is not closed", "]"),
         Kind::Table => ("this table is not closed", "}"),
-        Kind::Text(quotes) => ("this text has no end", quotes),
+        Kind::Text(quotes) => ("this text is not closed", quotes),
     };
     let start = open.at;
     let end = start + open.kind.opening().len();
@@ -38,11 +38,11 @@ fn not_closed(text: &str, open: &Open, noticed: &Range<usize>) -> Diagnostic {
     let found = match open.kind {
         Kind::Text(_) => found,
         _ => found.with_label(format!(
-            "still open at line {line}, which cannot belong to it"
+            "still open at line {line}, which cannot be part of it"
         )),
     };
     found.with_help(format!(
-        "close it with `{closing}`; the rest of the file is checked then"
+        "close it with `{closing}`; then the rest of the file is checked"
     ))
 }
 

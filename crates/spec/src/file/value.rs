@@ -21,7 +21,7 @@ pub(super) fn value(file: &Reader<'_>) -> Option<Value> {
     };
     if only(&["per", "risk"]) {
         table.notes.add(
-            Diagnostic::error("TS-P016", "[value] states no value", table.span.clone())
+            Diagnostic::error("TS-P016", "[value] has none of `now`, `future` and `past`", table.span.clone())
                 .with_help("add `now = \"…\"`, `future = \"…\"` or `past = \"…\"`, each a feature, a score or an expression"),
         );
     }
@@ -30,7 +30,7 @@ pub(super) fn value(file: &Reader<'_>) -> Option<Value> {
             let message = format!("`{key}` has no effect without `{of}`");
             table.notes.add(
                 Diagnostic::error("TS-P043", message, table.key_span(key))
-                    .with_help(format!("add `{of} = \"…\"`, or take this out")),
+                    .with_help(format!("add `{of} = \"…\"`, or remove this")),
             );
         }
     }

@@ -17,7 +17,7 @@ pub struct TextSettings {
     pub encoding: Option<String>,
     /// Where the names of CSV columns come from.
     pub header: Header,
-    /// Lines before the header that are passed over.
+    /// Lines before the header that are skipped.
     pub skip_lines: u64,
     /// What holds for every column that does not state its own.
     #[serde(flatten)]

@@ -13,9 +13,9 @@ pub struct Join {
     pub from: At<String>,
     /// Columns of the source, each with the key column of the lookup that must have its value.
     pub on: Vec<(At<String>, At<String>)>,
-    /// Column with the time at which the lookup is asked: the newest row at or before it counts.
+    /// Column with the time of the search: the newest row of the lookup at or before it counts.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub as_of: Option<At<String>>,
-    /// Columns that the source gains, each with the column of the lookup that it holds.
+    /// Columns that are added to the source, each with its column of the lookup.
     pub columns: Vec<(At<String>, At<String>)>,
 }

@@ -189,7 +189,7 @@ pub struct QuantileScheme {
 pub struct RulesScheme {
     /// Rules in order.
     pub rules: Vec<SegmentRule>,
-    /// Segment where no rule holds.
+    /// Segment if no rule is true.
     pub otherwise: String,
 }
 
@@ -228,9 +228,9 @@ pub struct KmeansScheme {
     pub winsorise: Option<f64>,
     /// Restarts of the fit; 10 by default.
     pub restarts: u32,
-    /// Largest number of customers the fit sees before it is refined on all; 20,000 by default.
+    /// Most customers of the sample for the fit, before it is refined on all customers; 20,000 by default.
     pub sample: u32,
-    /// Names of the clusters, by falling size of the first feature's mean; `cluster 1` … by default.
+    /// Names of the clusters, ordered by the mean of the first feature, highest first; `cluster 1` … by default.
     pub names: Vec<String>,
 }
 

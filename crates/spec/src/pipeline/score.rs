@@ -31,7 +31,8 @@ pub enum ScoreKind {
 /// `kind = "supervised"`.
 #[derive(Debug, Clone, Serialize)]
 pub struct SupervisedScore {
-    /// Events: churned is who has no row within the horizon. Intervals: whose last interval ends within it.
+    /// Churned are, with events, customers without a row within the horizon; with intervals, customers whose last interval
+    /// ends within it.
     pub from: At<String>,
     /// Days after an observation date in which churn is looked for.
     pub horizon_days: u32,
@@ -40,7 +41,7 @@ pub struct SupervisedScore {
     pub population: Option<ExprText>,
     /// Features the models see; every published feature when empty.
     pub features: Vec<At<String>>,
-    /// Models that compete; the recency rule and the base rate are always among them.
+    /// Models that are compared; the recency rule and the base rate always are.
     pub models: Vec<At<SupervisedModel>>,
     /// Observation dates before `as_of`, the newest a horizon before it; 4 by default.
     pub observations: u32,
@@ -85,9 +86,9 @@ pub struct ClvScore {
     pub spend: bool,
     /// Unit in which time is counted; weeks by default.
     pub time_unit: PurchaseTimeUnit,
-    /// Days that are forecast.
+    /// Days that are predicted.
     pub horizon_days: u32,
-    /// Days held out before `as_of` for the backtest; half of what is observed, at most the horizon, when absent.
+    /// Days before `as_of` that are held out for the backtest; half of the observed time, at most the horizon, when absent.
     pub holdout_days: Option<u32>,
     /// Discount per year; 0.1 by default.
     pub discount_per_year: f64,
@@ -129,11 +130,11 @@ pub struct ContractualScore {
     pub models: Vec<At<RenewalKind>>,
     /// Days of one renewal period; 30 by default.
     pub period_days: u32,
-    /// Days that are forecast.
+    /// Days that are predicted.
     pub horizon_days: u32,
     /// Discount per year; 0.1 by default.
     pub discount_per_year: f64,
-    /// Numeric feature with the money of one period; without it only time is forecast.
+    /// Numeric feature with the money of one period; without it only time is predicted.
     pub value: Option<At<String>>,
 }
 
@@ -152,7 +153,7 @@ pub enum RenewalKind {
 pub struct HealthScore {
     /// Components in file order.
     pub components: Vec<HealthComponent>,
-    /// Least share of the weight that must be present, else the score is null; 0.6 by default.
+    /// Least share of the weight that must be known, otherwise the score is null; 0.6 by default.
     pub min_coverage: f64,
     /// Bands from worst to best with the upper limit (exclusive) of each but the last, whose limit is 100 and belongs to it;
     /// red 36, yellow 71, green 100 by default.
@@ -166,7 +167,7 @@ pub struct HealthScore {
 pub struct HealthComponent {
     /// Name of the component.
     pub name: At<String>,
-    /// The numeric feature it is made from.
+    /// The numeric feature of the component.
     pub feature: At<String>,
     /// Weight, > 0.
     pub weight: f64,

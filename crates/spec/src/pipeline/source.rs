@@ -98,9 +98,9 @@ pub enum Format {
 /// `freshness = { warn, fail }`, in hours from the newest used row to the end of `as_of`.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Freshness {
-    /// Older than this is flagged.
+    /// An older source gives a warning and the status `stale`.
     pub warn_hours: Option<f64>,
-    /// Older than this fails the run with exit code 3.
+    /// An older source fails the run with exit code 3.
     pub fail_hours: Option<f64>,
 }
 
@@ -164,13 +164,13 @@ pub enum OnBadRow {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum OnBadValue {
-    /// Set aside in `rejects`, with the reason.
+    /// Quarantined in `rejects`, with the reason.
     Quarantine,
     /// Left out and counted.
     Drop,
     /// The run fails with exit code 3.
     Fail,
-    /// The value reads as null and is counted; the row takes part.
+    /// The value becomes null and is counted; the row is used.
     Null,
 }
 

@@ -11,7 +11,7 @@ use super::Notes;
 use crate::diagnostic::{Diagnostic, unknown_name};
 use crate::pipeline::At;
 
-/// serde's error for a value that an enum does not have: the values that it has.
+/// serde's error for a value that an enum does not have; it holds the values that the enum has.
 #[derive(Debug)]
 struct NotAWord(&'static [&'static str]);
 

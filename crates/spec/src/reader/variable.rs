@@ -32,7 +32,7 @@ impl Notes {
             rest = &rest[start + length + 1..];
             if resolved.len() > LONGEST {
                 let message =
-                    format!("longer than {LONGEST} bytes once its variables are resolved");
+                    format!("longer than {LONGEST} bytes after its variables are replaced");
                 self.add(Diagnostic::error("TS-P010", message, span.clone()));
                 return String::new();
             }
@@ -43,9 +43,9 @@ impl Notes {
 
     fn unknown_variable(&self, name: &str, span: &Range<usize>) -> Diagnostic {
         if let Some(secret) = name.strip_prefix("env:") {
-            let message = format!("`${{env:{secret}}}` stands where no secret belongs");
+            let message = format!("`${{env:{secret}}}` is not allowed here");
             return Diagnostic::error("TS-P011", message, span.clone())
-                .with_note("environment variables are for secrets alone, and no key of this version takes a secret")
+                .with_note("environment variables are only for secrets, and no key of this version takes a secret")
                 .with_help(format!(
                     "use a variable of [vars] and pass it: `--var name=\"${secret}\"`"
                 ));
@@ -105,7 +105,7 @@ fn check_variable(notes: &Notes, name: &At<String>) {
         notes.add(
             Diagnostic::error(
                 "TS-P008",
-                format!("`{}` is not a name for a variable", name.value),
+                format!("`{}` cannot be the name of a variable", name.value),
                 name.span.clone(),
             )
             .with_help("use letters, digits, `_` and `-`"),

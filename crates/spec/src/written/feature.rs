@@ -31,12 +31,12 @@ enum LifecycleTable {
     Cadence(CadenceTable),
 }
 
-/// Stages by days since the last activity: rising limits.
+/// Stages by days since the last activity: increasing limits.
 #[derive(JsonSchema)]
 #[schemars(deny_unknown_fields)]
 #[expect(dead_code, reason = "the shape of a table; never filled")]
 struct FixedLimitsTable {
-    /// By fixed limits, the default, or by everyone's own cadence.
+    /// By fixed limits (the default) or by each customer's own cadence.
     #[schemars(extend("const" = "fixed"))]
     kind: Option<LifecycleKind>,
     /// Active up to here; 30 by default.
@@ -50,15 +50,15 @@ struct FixedLimitsTable {
     dormant_days: Option<u32>,
 }
 
-/// Stages by everyone's own pace: days since the last activity against the expected gap between activities.
+/// Stages by each customer's own cadence: days since the last activity divided by the expected gap between activities.
 #[derive(JsonSchema)]
 #[schemars(deny_unknown_fields)]
 #[expect(dead_code, reason = "the shape of a table; never filled")]
 struct CadenceTable {
-    /// By everyone's own cadence.
+    /// By each customer's own cadence.
     #[schemars(extend("const" = "cadence"))]
     kind: LifecycleKind,
-    /// Weight of the base's mean gap, in gaps; 3 by default.
+    /// Weight of the mean gap of all customers, in gaps; 3 by default.
     #[schemars(extend("exclusiveMinimum" = 0))]
     prior_gaps: Option<f64>,
 }
@@ -83,7 +83,7 @@ struct AggregateTable {
     from: String,
     /// The function.
     agg: AggFunc,
-    /// SQL expression over the source's columns; only `count` can do without.
+    /// SQL expression over the source's columns; required except for `count`.
     of: Option<String>,
     /// Window that ends at `as_of`: whole days or weeks, such as `90d`, `12w`; all of history by default.
     #[schemars(regex(pattern = r"^[0-9]+[dw]$"))]

@@ -20,7 +20,7 @@ pub(super) struct TextTable {
     /// Whether the first CSV record names the columns; `true` by default. Without a header the fields are the contract's columns
     /// in its order, or those of a list of names.
     header: Option<HeaderValue>,
-    /// Lines of a CSV file before the header that are passed over.
+    /// Lines of a CSV file before the header that are skipped.
     #[schemars(range(min = 0, max = 1_000_000))]
     skip_lines: Option<u64>,
     /// Sign before the decimals of numbers; a point by default.

@@ -23,10 +23,10 @@ pub(super) struct JoinTable {
     /// Every key column of the lookup: `{ order_currency = "currency" }` sets a column of this source equal to one of the
     /// lookup; `["currency", "day"]` where both have the same name. Null equals nothing.
     on: ColumnsValue,
-    /// Column, given or derived, with the time at which the lookup is asked: of its rows with that key the newest at or before
+    /// Column, given or derived, with the time of the search: of the lookup's rows with that key the newest at or before
     /// this time counts. Without it, the newest up to the date of the run.
     as_of: Option<String>,
-    /// Columns that this source gains: `["rate"]`, or `{ usd_rate = "rate" }` under another name.
+    /// Columns to add to this source: `["rate"]`, or `{ usd_rate = "rate" }` under another name.
     columns: ColumnsValue,
 }
 

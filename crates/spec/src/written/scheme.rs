@@ -45,7 +45,7 @@ pub(super) enum SchemeTable {
     Rules {
         /// Rules in order.
         rules: Vec<SegmentRuleTable>,
-        /// Segment where no rule is true.
+        /// Segment if no rule is true.
         otherwise: String,
     },
     /// The values of a label.
@@ -54,7 +54,7 @@ pub(super) enum SchemeTable {
         by: String,
         /// Segment of customers without a value; `unknown` by default.
         missing: Option<String>,
-        /// Values of a smaller share of customers are taken together; 0 by default.
+        /// Values of a smaller share of customers are merged into `other`; 0 by default.
         #[schemars(extend("minimum" = 0, "exclusiveMaximum" = 0.5))]
         min_share: Option<f64>,
         /// Name of the segment of rare values; `other` by default.
@@ -71,16 +71,16 @@ pub(super) enum SchemeTable {
         k: ClustersValue,
         /// What is done to each number before it is standardised; `auto` by default.
         transform: Option<Transform>,
-        /// Share that is cut to the rest at each tail: 0.01 is p1 and p99; none by default.
+        /// Share of values at each tail that are replaced by the quantile there: 0.01 is p1 and p99; none by default.
         #[schemars(extend("minimum" = 0, "exclusiveMaximum" = 0.5))]
         winsorise: Option<f64>,
         /// Restarts of the fit; 10 by default.
         #[schemars(range(min = 1, max = 1_000))]
         restarts: Option<u32>,
-        /// Largest number of customers the fit sees before it is refined on all; 20000 by default.
+        /// Most customers of the sample for the fit, before it is refined on all customers; 20000 by default.
         #[schemars(range(min = 1_000, max = 10_000_000))]
         sample: Option<u32>,
-        /// Names of the clusters, by falling mean of the first feature; `cluster 1` … by default.
+        /// Names of the clusters, ordered by the mean of the first feature, highest first; `cluster 1` … by default.
         #[schemars(extend("uniqueItems" = true))]
         names: Option<Vec<String>>,
     },
@@ -122,7 +122,7 @@ pub(super) enum MethodTable {
         /// Added to each quantile before it is an edge; 0 by default.
         edge_offset: Option<f64>,
     },
-    /// Edges as given: one fewer than `scores`, rising; a value on an edge gets the lower score.
+    /// Edges as given: one fewer than `scores`, increasing; a value on an edge gets the lower score.
     Threshold {
         /// Edges of recency.
         #[schemars(length(min = 1, max = 8))]
@@ -151,7 +151,8 @@ pub(super) enum GridValue {
     Own(#[schemars(length(min = 1))] Vec<IntervalTable>),
 }
 
-/// One line of a grid: ranges of scores, both ends included; a range left out is all scores. The first line that fits decides.
+/// One line of a grid: ranges of scores, both ends included; without a range all scores match. The first line that matches
+/// decides.
 #[derive(JsonSchema)]
 #[schemars(deny_unknown_fields)]
 #[expect(dead_code, reason = "the shape of a table; never filled")]

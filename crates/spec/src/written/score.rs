@@ -14,7 +14,8 @@ use crate::pipeline::{Calibration, PurchaseTimeUnit, RenewalKind, SupervisedMode
 pub(super) enum ScoreTable {
     /// Probability of churn within a horizon, learnt from the past.
     Supervised {
-        /// Events: churned is who has no row within the horizon. Intervals: whose last interval ends within it.
+        /// Churned are, with events, customers without a row within the horizon; with intervals, customers whose last interval
+        /// ends within it.
         from: String,
         /// How far ahead it looks: whole days or weeks, such as `90d`, `12w`.
         #[schemars(regex(pattern = r"^[0-9]+[dw]$"))]
@@ -25,13 +26,14 @@ pub(super) enum ScoreTable {
         /// Features the models see; every published feature by default.
         #[schemars(extend("uniqueItems" = true))]
         features: Option<Vec<String>>,
-        /// Models that compete beside the recency rule and the base rate; all three by default. The best by log loss out of time serves.
+        /// Models that are compared with the recency rule and the base rate; all three by default. The one with the best log
+        /// loss out of time is used.
         #[schemars(length(min = 1), extend("uniqueItems" = true))]
         models: Option<Vec<SupervisedModel>>,
         /// Observation dates before `as_of`, the newest a horizon before it; 4 by default.
         #[schemars(range(min = 2, max = 24))]
         observations: Option<u32>,
-        /// From one observation date to the next, not shorter than the horizon; the horizon by default.
+        /// Time from one observation date to the next, at least the horizon; the horizon by default.
         #[schemars(regex(pattern = r"^[0-9]+[dw]$"))]
         every: Option<String>,
         /// How raw probabilities are corrected on a held-out slice; `platt` by default.
@@ -49,7 +51,7 @@ pub(super) enum ScoreTable {
         /// How far ahead it looks: whole days or weeks, such as `365d`, `52w`.
         #[schemars(regex(pattern = r"^[0-9]+[dw]$"))]
         horizon: String,
-        /// What is held out before `as_of` for the backtest; half of what is observed, at most the horizon, by default.
+        /// Time before `as_of` that is held out for the backtest; by default half of the observed time, at most the horizon.
         #[schemars(regex(pattern = r"^[0-9]+[dw]$"))]
         holdout: Option<String>,
         /// Discount of money per year; 0.1 by default. Only with `gamma_gamma`.
@@ -58,7 +60,8 @@ pub(super) enum ScoreTable {
         /// Share of spend that is margin; 1 by default, so that lifetime value is spend. Only with `gamma_gamma`.
         #[schemars(extend("exclusiveMinimum" = 0, "maximum" = 1))]
         margin: Option<f64>,
-        /// Put before the names of its columns (`clv`, `alive_probability`, …), so that two such scores can stand in one pipeline; nothing by default.
+        /// Prefix of its column names (`clv`, `alive_probability`, …), so that one pipeline can have two such scores; none by
+        /// default.
         #[schemars(regex(pattern = r"^[A-Za-z][A-Za-z0-9_]*$"))]
         prefix: Option<String>,
     },
@@ -66,7 +69,7 @@ pub(super) enum ScoreTable {
     Contractual {
         /// Intervals source with the contracts.
         from: String,
-        /// Models of renewal: the first serves, others are reported beside it; [bdw, sbg] by default.
+        /// Models of renewal: the first is used, others are reported for comparison; [bdw, sbg] by default.
         #[schemars(length(min = 1), extend("uniqueItems" = true))]
         models: Option<Vec<RenewalKind>>,
         /// One renewal period: whole days or weeks; `30d` by default.
@@ -78,7 +81,7 @@ pub(super) enum ScoreTable {
         /// Discount of money per year; 0.1 by default. Only with `value`.
         #[schemars(range(min = 0))]
         discount_per_year: Option<f64>,
-        /// Numeric feature with the money of one period; without it only time is forecast.
+        /// Numeric feature with the money of one period; without it only time is predicted.
         value: Option<String>,
     },
     /// Weighted components from 0 to 100.
@@ -88,7 +91,7 @@ pub(super) enum ScoreTable {
         /// What health is made of, by name.
         #[schemars(extend("minProperties" = 1))]
         components: BTreeMap<String, ComponentTable>,
-        /// Least share of the weight whose features are known, else there is no score; 0.6 by default.
+        /// Least share of the weight whose features are known, otherwise the score is null; 0.6 by default.
         #[schemars(range(min = 0, max = 1))]
         min_coverage: Option<f64>,
         /// Names with upper limits, worst first, rising, the last 100: { red = 36, yellow = 71, green = 100 } by default. Below 36 is red.
@@ -107,14 +110,14 @@ pub(super) enum ComponentTable {
     Steps(StepsTable),
 }
 
-/// A straight line from the worst value to the best, flat outside.
+/// A straight line from the worst value to the best, constant outside.
 #[derive(JsonSchema)]
 #[schemars(deny_unknown_fields)]
 #[expect(dead_code, reason = "the shape of a table; never filled")]
 pub(super) struct LinearTable {
-    /// The numeric feature it is made of.
+    /// The numeric feature of the component.
     feature: String,
-    /// How much it counts beside the others.
+    /// Its weight relative to the other components.
     #[schemars(extend("exclusiveMinimum" = 0))]
     weight: f64,
     /// The value of 0 points; above `best` where small values are good.
@@ -128,9 +131,9 @@ pub(super) struct LinearTable {
 #[schemars(deny_unknown_fields)]
 #[expect(dead_code, reason = "the shape of a table; never filled")]
 pub(super) struct PercentileTable {
-    /// The numeric feature it is made of.
+    /// The numeric feature of the component.
     feature: String,
-    /// How much it counts beside the others.
+    /// Its weight relative to the other components.
     #[schemars(extend("exclusiveMinimum" = 0))]
     weight: f64,
     /// Which values are good: `high` or `low`.
@@ -142,12 +145,13 @@ pub(super) struct PercentileTable {
 #[schemars(deny_unknown_fields)]
 #[expect(dead_code, reason = "the shape of a table; never filled")]
 pub(super) struct StepsTable {
-    /// The numeric feature it is made of.
+    /// The numeric feature of the component.
     feature: String,
-    /// How much it counts beside the others.
+    /// Its weight relative to the other components.
     #[schemars(extend("exclusiveMinimum" = 0))]
     weight: f64,
-    /// Steps with rising limits: the first whose `below` is above the value decides; the last has no `below` and takes the rest.
+    /// Steps with increasing limits: the first whose `below` is greater than the value decides; the last has no `below` and
+    /// takes the rest.
     #[schemars(length(min = 2))]
     steps: Vec<StepTable>,
 }
@@ -157,7 +161,7 @@ pub(super) struct StepsTable {
 #[schemars(deny_unknown_fields)]
 #[expect(dead_code, reason = "the shape of a table; never filled")]
 pub(super) struct StepTable {
-    /// Values below this have the points.
+    /// Values below this get the points.
     below: Option<f64>,
     /// Points from 0 to 100.
     #[schemars(range(min = 0, max = 100))]

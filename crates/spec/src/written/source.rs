@@ -19,13 +19,13 @@ use crate::pipeline::{Base, Direction, Format, OnBadRow, OnBadValue, Several, So
 pub(super) struct SourceTable {
     /// What its rows are.
     kind: SourceKind,
-    /// A file, a folder (Hive partitions understood) or a glob, relative to the current directory.
+    /// A file, a folder (Hive partitions are supported) or a glob, relative to the current directory.
     path: String,
     /// How the files are encoded; from their extension by default. CSV: a header, commas, in every record a field for each
     /// column, unless `text` says otherwise. NDJSON: an object a line, whose keys are columns. Either may be compressed (gzip,
     /// zstd, bzip2).
     format: Option<Format>,
-    /// Column with the customer's key, given, derived or joined. Lookup: the column or columns that tell its rows apart.
+    /// Column with the customer's key, given, derived or joined. Lookup: the column or columns that identify its rows.
     key: KeyValue,
     /// Events: when it happened. Attributes, lookup: since when the row holds. Intervals: when it began.
     time: Option<String>,
@@ -77,10 +77,10 @@ pub(super) struct SourceTable {
 #[schemars(deny_unknown_fields)]
 #[expect(dead_code, reason = "the shape of a table; never filled")]
 struct FreshnessTable {
-    /// Older than this is flagged.
+    /// An older source gives a warning and the status `stale`.
     #[schemars(regex(pattern = r"^[0-9]+[hdw]$"))]
     warn: Option<String>,
-    /// Older than this fails the run with exit code 3; so does a source without a used row.
+    /// An older source fails the run with exit code 3, and so does a source without a used row.
     #[schemars(regex(pattern = r"^[0-9]+[hdw]$"))]
     fail: Option<String>,
 }
@@ -175,7 +175,7 @@ enum DuplicatesValue {
 #[schemars(deny_unknown_fields)]
 #[expect(dead_code, reason = "the shape of a table; never filled")]
 struct UniqueTable {
-    /// The columns; of rows that agree in all of them the first is kept.
+    /// The columns; of rows with equal values in all of them the first is kept.
     #[schemars(length(min = 1))]
     unique: Vec<String>,
     /// What happens to the later ones; `quarantine` by default.

@@ -1,4 +1,4 @@
-//! TOML values that the checked pipeline represents otherwise.
+//! TOML values that the checked pipeline represents in another way.
 
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -33,7 +33,7 @@ pub(crate) enum RepeatedRows {
 pub(crate) enum LifecycleKind {
     /// By days since the last activity.
     Fixed,
-    /// By everyone's own pace.
+    /// By each customer's own cadence.
     Cadence,
 }
 

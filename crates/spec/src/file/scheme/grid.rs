@@ -17,7 +17,7 @@ pub(super) fn rfm_grid(table: &Reader<'_>) -> Option<SchemeKind> {
     if !table.has("grid") {
         table.missing(
             "grid",
-            "add `grid = \"eleven\"`, or ten, interval_docs, interval_readme, or own intervals",
+            "add `grid = \"eleven\"`, or ten, interval_docs, interval_readme, or a list of intervals",
         );
     }
     let (grid, method) = (grid(table, scores), score_method(table, scores));
@@ -82,7 +82,7 @@ fn grid(table: &Reader<'_>, scores: u8) -> Option<At<Grid>> {
         let message = format!("grid \"{}\" is made for scores from 1 to 5", text.value);
         table.notes.add(
             Diagnostic::error("TS-P031", message, table.value_span("scores")).with_help(format!(
-                "set `scores = 5`, or write own intervals for {scores} scores"
+                "set `scores = 5`, or write a list of intervals for {scores} scores"
             )),
         );
     }
@@ -161,7 +161,7 @@ fn score_range(line: &Reader<'_>, key: &str, scores: u8) -> Option<[u8; 2]> {
             );
             line.notes.add(
                 Diagnostic::error("TS-P032", message, value.span()).with_help(format!(
-                    "both ends belong to it; leave `{key}` out for all scores"
+                    "both ends are included; without `{key}` all scores match"
                 )),
             );
             None
@@ -199,7 +199,7 @@ fn score_method(table: &Reader<'_>, scores: u8) -> Option<ScoreMethod> {
         MethodName::Frozen => Some(ScoreMethod::Frozen { version: None }),
         MethodName::Threshold => {
             table.notes.add(
-                Diagnostic::error("TS-P033", "thresholds need their edges", text.span).with_help(
+                Diagnostic::error("TS-P033", "thresholds need edges", text.span).with_help(
                     "write { kind = \"threshold\", recency = […], frequency = […], monetary = […] }",
                 ),
             );
@@ -263,8 +263,9 @@ fn edges(table: &Reader<'_>, key: &str, scores: u8) -> Option<Vec<f64>> {
             edges.len()
         );
         table.notes.add(
-            Diagnostic::error("TS-P034", message, table.value_span(key))
-                .with_help("an edge lies between two scores: one fewer than `scores`"),
+            Diagnostic::error("TS-P034", message, table.value_span(key)).with_help(
+                "an edge is between two scores, so there is one edge fewer than `scores`",
+            ),
         );
         return None;
     }

@@ -24,7 +24,7 @@ pub(super) fn clv(table: &Reader<'_>, sources: &[Source]) -> Option<ScoreKind> {
         refuse_money(
             table,
             &["discount_per_year", "margin"],
-            "add \"gamma_gamma\" to `models`, which models spend, or take this out",
+            "add \"gamma_gamma\", which models spend, to `models`, or remove this",
         );
     }
     let time_unit = table.word("time_unit");
@@ -35,7 +35,7 @@ pub(super) fn clv(table: &Reader<'_>, sources: &[Source]) -> Option<ScoreKind> {
         "margin",
         |share| share > 0.0 && share <= 1.0,
         "a share above 0, up to 1",
-        "0.3 keeps 30 of 100 spent; leave it out for lifetime value in spend",
+        "with 0.3, 30 of 100 spent are margin; without the key lifetime value is spend",
     );
     let prefix = prefix(table);
     let models = models?;
@@ -88,7 +88,7 @@ fn purchases(models: Vec<At<ClvModel>>) -> Vec<At<PurchaseModel>> {
     models.into_iter().filter_map(purchase).collect()
 }
 
-/// What stands before the names of the columns.
+/// The prefix of the names of the columns.
 fn prefix(table: &Reader<'_>) -> String {
     let Some(prefix) = table.text("prefix") else {
         return String::new();

@@ -27,7 +27,7 @@ pub(super) fn contractual(table: &Reader<'_>, sources: &[Source]) -> Option<Scor
         refuse_money(
             table,
             &["discount_per_year"],
-            "add `value = \"…\"`, the feature with the money of one period, or take this out",
+            "add `value = \"…\"`, the feature with the money of one period, or remove this",
         );
     }
     let discount_per_year = discount_per_year(table);

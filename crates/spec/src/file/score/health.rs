@@ -39,7 +39,7 @@ pub(super) fn health(table: &Reader<'_>, sources: &[Source]) -> Option<ScoreKind
         "min_coverage",
         |share| (0.0..=1.0).contains(&share),
         "a share from 0 to 1",
-        "0.6 leaves the score out where components of less than 60% of the weight are known",
+        "with 0.6, customers have no score if less than 60% of the weight is known",
     );
     let bands = bands(table);
     let components = components(table);
@@ -59,11 +59,12 @@ fn bands(table: &Reader<'_>) -> Option<Vec<(String, f64)>> {
         return (!stated).then(|| default().to_vec());
     };
     let wrong = |message: String, span: Range<usize>| {
-        let found = Diagnostic::error("TS-P046", message, span)
-            .with_note("bands are upper limits of the health, worst first: rising, the last 100");
+        let found = Diagnostic::error("TS-P046", message, span).with_note(
+            "bands are upper limits of the health, from the worst band: they increase up to 100",
+        );
         inner
             .notes
-            .add(found.with_help("such as { red = 36, yellow = 71, green = 100 }"));
+            .add(found.with_help("for example { red = 36, yellow = 71, green = 100 }"));
     };
     let mut bands: Vec<(String, f64)> = Vec::new();
     let mut good = true;
@@ -92,7 +93,7 @@ fn bands(table: &Reader<'_>) -> Option<Vec<(String, f64)>> {
         let last = inner.entries().pop();
         let span = last.map_or_else(|| inner.span.clone(), |entry| entry.value.span());
         wrong(
-            "the last band must be 100, so that every health is in one".to_owned(),
+            "the last band must be 100, so that every health is in a band".to_owned(),
             span,
         );
         good = false;
@@ -102,7 +103,7 @@ fn bands(table: &Reader<'_>) -> Option<Vec<(String, f64)>> {
 
 /// The components, in file order.
 fn components(table: &Reader<'_>) -> Option<Vec<HealthComponent>> {
-    const HELP: &str = "add `components.NAME = { feature = \"…\", weight = 1, worst = 0, best = 10 }`, one for each thing that health is made of";
+    const HELP: &str = "add `components.NAME = { feature = \"…\", weight = 1, worst = 0, best = 10 }`, one for each component of the health";
     if !table.has("components") {
         table.missing("components", HELP);
     }
@@ -114,7 +115,7 @@ fn components(table: &Reader<'_>) -> Option<Vec<HealthComponent>> {
             .notes
             .add(Diagnostic::error("TS-P009", message, inner.span.clone()).with_help(HELP));
     }
-    // All are read before the list is given up, so that all mistakes are noted.
+    // All are read before the list is rejected, so that all mistakes are noted.
     let read: Vec<Option<HealthComponent>> = entries
         .into_iter()
         .map(|entry| {
@@ -129,11 +130,14 @@ fn components(table: &Reader<'_>) -> Option<Vec<HealthComponent>> {
 
 fn component(table: &Reader<'_>, name: At<String>) -> Option<HealthComponent> {
     let read = scale_of(table, &name)?;
-    let feature = table.required_text("feature", "add `feature = \"…\"`, the number it is made of");
+    let feature = table.required_text(
+        "feature",
+        "add `feature = \"…\"`, the numeric feature of the component",
+    );
     if !table.has("weight") {
         table.missing(
             "weight",
-            "add `weight = 1`: how much it counts beside the others",
+            "add `weight = 1`: its weight relative to the other components",
         );
     }
     let weight = number_that(
@@ -141,7 +145,7 @@ fn component(table: &Reader<'_>, name: At<String>) -> Option<HealthComponent> {
         "weight",
         |weight| weight > 0.0,
         "above 0",
-        "weights need not sum to anything: each counts by its share of those that are known",
+        "weights need no fixed sum: each counts by its share of the known weights",
     );
     let scale = read(table);
     table.finish();
@@ -170,7 +174,10 @@ fn scale_of(table: &Reader<'_>, name: &At<String>) -> Option<ReadScale> {
     let (message, span) = match stated.as_slice() {
         [(_, read)] => return Some(*read),
         [] => (
-            format!("{} does not say how it becomes 0 to 100", table.name),
+            format!(
+                "{} does not say how its feature becomes a number from 0 to 100",
+                table.name
+            ),
             name.span.clone(),
         ),
         [(one, _), (other, _), ..] => (
@@ -200,7 +207,7 @@ fn linear(table: &Reader<'_>) -> Option<HealthScale> {
         table
             .notes
             .add(Diagnostic::error("TS-P047", message, best.span).with_help(
-                "worst = 90, best = 0 makes small values good; worst = 0, best = 90 large ones",
+                "with worst = 90, best = 0 small values are good; with worst = 0, best = 90 large values",
             ));
         return None;
     }
@@ -224,9 +231,9 @@ fn steps(table: &Reader<'_>) -> Option<HealthScale> {
         table.notes.add(
             Diagnostic::error("TS-P048", message, span)
                 .with_note(
-                    "a value has the points of the first step whose `below` is above it; the last step takes the rest",
+                    "a value gets the points of the first step whose `below` is greater than it; the last step takes the rest",
                 )
-                .with_help("such as [{ below = 1, points = 0 }, { below = 5, points = 60 }, { points = 100 }]"),
+                .with_help("for example [{ below = 1, points = 0 }, { below = 5, points = 60 }, { points = 100 }]"),
         );
     };
     if items.len() < 2 {
@@ -245,7 +252,7 @@ fn steps(table: &Reader<'_>) -> Option<HealthScale> {
         };
         let mistake = match &below {
             Some(_) if i == last => Some("the last step must have no `below`"),
-            None if i < last => Some("only the last step can do without `below`"),
+            None if i < last => Some("only the last step may lack `below`"),
             Some(limit) if steps.last().is_some_and(|s| s.0 >= limit.value) => {
                 Some("the limits of `steps` must rise")
             }

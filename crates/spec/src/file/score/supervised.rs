@@ -34,13 +34,13 @@ pub(super) fn supervised(table: &Reader<'_>, sources: &[Source]) -> Option<Score
         table.notes.add(
             Diagnostic::error("TS-P044", message, every.span.clone())
                 .with_label(format!(
-                    "{} days between observation dates, {} days of label",
+                    "{} days between observation dates, {} days of horizon",
                     every.value, horizon.value
                 ))
                 .with_note(
-                    "labels of training dates would reach into the dates that the models are tested on",
+                    "otherwise labels of the training dates overlap the dates on which the models are tested",
                 )
-                .with_help("leave `every` out: observation dates then lie a horizon apart"),
+                .with_help("remove `every`: then the observation dates are one horizon apart"),
         );
     }
     let models = table.words("models").unwrap_or_else(|| {
