@@ -200,7 +200,7 @@ fn selected(frame: LazyFrame, plan: &Aggregate, layout: &Layout) -> LazyFrame {
     frame.select(columns)
 }
 
-/// A value in one of the three types that accumulators know. Texts that are only told apart come as their codes.
+/// A value in one of the three types that accumulators know. Texts that are only compared for equality come as their codes.
 fn value_column(plan: &Aggregate, value: &tessera_expr::Expr, only_compared: bool) -> Expr {
     let scan = &plan.rows.scan;
     if let Node::Column(name) = &value.node
@@ -221,7 +221,7 @@ fn value_column(plan: &Aggregate, value: &tessera_expr::Expr, only_compared: boo
     }
 }
 
-/// The key as it tells customers apart: integers as they are, other numbers as the text of their digits, which is also how an
+/// The key by which customers are distinguished: integers as they are, other numbers as the text of their digits, like an
 /// integer is written beside keys that are texts.
 pub(crate) fn key(rows: &SourceRows) -> Expr {
     let ty = key_type(rows);
@@ -333,7 +333,7 @@ fn flagged(frame: &DataFrame, name: &str, rows: &[u32]) -> Result<u64, EngineErr
     Ok(rows.iter().filter(is_set).count() as u64)
 }
 
-/// Counts what becomes of the rows and keeps those that take part.
+/// Counts the outcomes of the rows and keeps the used ones.
 struct Scanner {
     counts: RowCounts,
     days: Days,
@@ -445,7 +445,7 @@ impl Scanner {
         Ok(())
     }
 
-    /// Rows that are visible and that no check takes out.
+    /// Rows that are visible and pass all checks.
     fn passing(&mut self, frame: &DataFrame) -> Result<Vec<u32>, EngineError> {
         let Ok(status) = frame.column(names::STATUS) else {
             return Ok((0..frame.height() as u32).collect());

@@ -1,4 +1,4 @@
-//! How much memory a run may take.
+//! The memory limit of a run.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -9,7 +9,7 @@ use crate::error::EngineError;
 /// What the program takes before it reads anything: its code, its threads, and what the reading libraries keep.
 const PROGRAM_BYTES: u64 = 96 << 20;
 
-/// Least memory for entries that can go to files, however little a run may take.
+/// Least memory for entries that can be written to files, however low the limit is.
 const LEAST_ENTRIES: u64 = 4 << 20;
 
 /// The memory of a run, shared by everything that takes much of it. What can go to files does so where
@@ -28,7 +28,7 @@ struct Inner {
     /// Bytes of states that cannot.
     states: AtomicU64,
     spilled: AtomicU64,
-    /// The process is measured to take nearly all that it may.
+    /// The process uses nearly all of its limit.
     is_scarce: AtomicBool,
 }
 
@@ -66,17 +66,17 @@ impl Budget {
         self.0.limit
     }
 
-    /// Bytes written to files because memory ended.
+    /// Bytes written to files because memory was used up.
     pub fn spilled_bytes(&self) -> u64 {
         self.0.spilled.load(Ordering::Relaxed)
     }
 
-    /// Says whether the process as a whole takes nearly all that it may, as it is measured from outside.
+    /// States whether the whole process uses nearly all of its limit; it is measured elsewhere.
     pub fn set_scarce(&self, is_scarce: bool) {
         self.0.is_scarce.store(is_scarce, Ordering::Relaxed);
     }
 
-    /// Refuses what cannot go to files and would take this many bytes beside what is held.
+    /// An error if data that cannot be written to files would need this many bytes in addition to what is held.
     pub fn require(&self, bytes: u64, what: &str) -> Result<(), EngineError> {
         let needed = bytes
             .saturating_add(self.0.states.load(Ordering::Relaxed))
@@ -131,7 +131,7 @@ pub(crate) struct Claim {
 }
 
 impl Claim {
-    /// Holds so many bytes more. False where memory has ended: the owner then writes what it holds to a file.
+    /// Holds so many bytes more. False if memory is used up: the owner then writes its entries to a file.
     pub(crate) fn grow(&mut self, bytes: u64) -> bool {
         self.bytes += bytes;
         let inner = &self.budget.0;

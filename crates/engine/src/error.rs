@@ -163,7 +163,7 @@ impl EngineError {
         Self::Internal(what)
     }
 
-    /// What is wrong with a file that a scan reads, told of the file of the lake.
+    /// A fault of a file that a scan reads, with the name of the file of the lake.
     pub(crate) fn of_lake_file(scan: &Scan, path: &Path, fault: Fault) -> Self {
         let (name, file) = (scan.source.clone(), scan.lake_file(path).to_owned());
         match fault {
@@ -209,7 +209,7 @@ fn memory_setting(bytes: u64) -> String {
     format!("{}MiB", bytes.div_ceil(1 << 20))
 }
 
-/// What stands in place of words that only developers understand.
+/// The text that replaces messages that only developers understand.
 const DAMAGED: &str = "its content is damaged";
 
 /// "2 values of `currency`, `day` have".
@@ -251,7 +251,8 @@ fn cause(words: &str) -> String {
     }
 }
 
-/// What a library said, without what only its developers understand: plans, code and places in sources. Nothing is lost: the
+/// The message of a library, without parts that only its developers understand: plans, code and places in sources. Nothing is
+/// lost: the
 /// whole text is logged at level debug.
 pub(crate) fn plain_words(said: &str) -> String {
     const CODE: [&str; 9] = [
@@ -285,7 +286,7 @@ pub(crate) fn guarded<T>(work: impl FnOnce() -> Result<T, EngineError>) -> Resul
         .unwrap_or_else(|panic| Err(EngineError::Query(panic_text(panic.as_ref()))))
 }
 
-/// What a panic means to the user; what it said is logged.
+/// The message to the user for a panic; its own text is logged.
 fn panic_text(panic: &(dyn Any + Send)) -> String {
     let said = panic
         .downcast_ref::<String>()

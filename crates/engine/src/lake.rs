@@ -17,12 +17,12 @@ mod windows;
 pub(crate) use prune::{TimeBound, Unit};
 pub(crate) use windows::{Piece, Reading, Side, read};
 
-/// Why a file of the lake cannot be read.
+/// A fault of a file of the lake.
 #[derive(Debug)]
 pub(crate) enum Fault {
     /// Its content is not what it must be: a sentence about the file.
     Damaged(String),
-    /// It is not the file any more that it was: how it differs.
+    /// It has changed: how it differs.
     Changed(String),
     /// The operating system refused: what was tried, and why not.
     System(&'static str, std::io::Error),

@@ -81,7 +81,7 @@ struct Lowering {
 impl Lowering {
     fn value(&self, expr: &Expr) -> pl::Expr {
         match &expr.node {
-            // not `col`, which takes some names for patterns
+            // not `col`, which reads some names as patterns
             Node::Column(name) => pl::Expr::Column(name.as_str().into()),
             Node::Literal(Literal::Decimal(whole)) => constant(expr.ty, decimal(*whole, expr.ty)),
             Node::Literal(literal) => constant(expr.ty, any_value(literal)),

@@ -1,4 +1,4 @@
-//! Questions about the rows of each key that no aggregate of a feature answers: which keys have several valid rows, and whose
+//! Findings about the rows of each key that no aggregate of a feature gives: which keys have several valid rows, and whose
 //! newest row has a negative amount.
 
 use std::ops::Range;
@@ -119,7 +119,7 @@ pub(crate) fn several(
     Ok(several)
 }
 
-/// What is found of each key, and how it shows that rows differ.
+/// The findings per key, and how differing rows are recognised.
 struct Comparison {
     /// Counts of rows and of distinct values.
     found: Vec<Expr>,
@@ -192,7 +192,7 @@ pub(crate) fn newest_negative(
     Ok(count.unwrap_or(0))
 }
 
-/// Visible rows that take part, but for keys of repeated rows that only their stored form tells apart.
+/// Visible rows that are used, and repeated rows that differ only in their stored form.
 pub(crate) struct Passing<'a> {
     pub(crate) rows: &'a SourceRows,
     /// What is wanted of each row.

@@ -464,7 +464,7 @@ pub(crate) fn in_file(scan: &Scan, name: &str) -> Expr {
     }
 }
 
-/// True where a time of a Parquet file is none that can be represented.
+/// True if a time of a Parquet file cannot be represented.
 pub(crate) fn broken_time(scan: &Scan, column: &ScanColumn) -> Expr {
     let stored = col(code_name(&column.name)).is_not_null();
     stored.and(in_file(scan, &column.name).is_null())
@@ -484,7 +484,7 @@ fn is_time(column: &ScanColumn) -> bool {
     )
 }
 
-/// Whether the column's texts have codes, by which they can be told apart at less cost.
+/// Whether the column's texts have codes, by which they are compared at less cost.
 pub(crate) fn has_codes(column: &ScanColumn) -> bool {
     column.stored == Stored::Dictionary
 }
@@ -495,7 +495,7 @@ fn is_told_apart_raw(column: &ScanColumn) -> bool {
     is_time(column) || matches!(column.stored, Stored::Float { .. })
 }
 
-/// A column by which rows are the same or not. What is derived, and ends that are not known yet, have no stored form.
+/// A column that decides whether rows are the same. What is derived, and ends that are not known yet, have no stored form.
 pub(crate) fn as_stored(rows: &SourceRows, name: &str) -> Expr {
     let scan = &rows.scan;
     let column = scan.columns.iter().find(|c| c.name == name);

@@ -153,7 +153,7 @@ fn words<const N: usize>(bytes: &[u8]) -> [u32; N] {
     own
 }
 
-/// What becomes of equal entries.
+/// What happens to equal entries.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Equal {
     /// All come out.

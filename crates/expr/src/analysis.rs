@@ -50,11 +50,11 @@ pub fn children(expr: &Expr) -> Vec<&Expr> {
     }
 }
 
-/// Expressions that need each other: each of `names` uses the next, the last the first.
+/// Expressions that depend on each other: each of `names` uses the next, the last uses the first.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("cyclic expressions: {} -> {}", names.join(" -> "), names.first().map_or("", String::as_str))]
 pub struct Cycle {
-    /// The circle, from the name declared first.
+    /// The cycle, from the name declared first.
     pub names: Vec<String>,
 }
 
@@ -62,7 +62,7 @@ pub struct Cycle {
 /// Names used that are not among `named` are columns that exist already.
 ///
 /// # Errors
-/// The first circle, by declaration.
+/// The first cycle, by declaration.
 pub fn order<N: AsRef<str>, U: AsRef<str> + Ord>(
     named: &[(N, BTreeSet<U>)],
 ) -> Result<Vec<usize>, Cycle> {
@@ -107,7 +107,7 @@ pub fn order<N: AsRef<str>, U: AsRef<str> + Ord>(
     Err(Cycle { names })
 }
 
-/// A circle among the nodes that still wait: every one of them uses another that waits.
+/// A cycle among the remaining nodes: each of them uses another remaining one.
 fn circle(uses: &[BTreeSet<usize>], waiting: &[usize]) -> Vec<usize> {
     let mut path: Vec<usize> = Vec::new();
     let mut at = (0..uses.len()).find(|&i| waiting[i] > 0);

@@ -31,7 +31,7 @@ impl Expr {
         Self::made(Node::Call(function, args), ty)
     }
 
-    /// Whether it has no value.
+    /// Whether it is null.
     pub fn is_null(self) -> Self {
         let of = Box::new(self);
         let negated = false;

@@ -1,6 +1,6 @@
 //! From the parser's syntax to the closed, typed tree: names, types, the subset.
 //!
-//! A check that fails records an error and gives no tree, but its siblings are checked all the same, so that all mistakes
+//! A check that fails records an error and gives no tree, but its siblings are still checked, so that all mistakes
 //! of an expression are reported at once.
 
 mod calls;

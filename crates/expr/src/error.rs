@@ -27,7 +27,7 @@ pub enum ErrorKind {
         /// What the parser expected and found.
         reason: String,
     },
-    /// The text, or what it stands for, is longer than any reasonable expression.
+    /// The expression, or its tree, is too large.
     #[error("the expression is too large: {found} {unit}, the limit is {limit}")]
     TooLarge {
         /// Measured size.
@@ -37,7 +37,7 @@ pub enum ErrorKind {
         /// What is counted.
         unit: &'static str,
     },
-    /// The tree is higher than an engine can be trusted with.
+    /// The tree is deeper than an engine can safely process.
     #[error("the expression is nested more than {limit} levels deep")]
     TooDeep {
         /// Levels accepted.
@@ -48,7 +48,7 @@ pub enum ErrorKind {
     UnknownColumn {
         /// As written.
         name: String,
-        /// The nearest name there is.
+        /// The nearest available name.
         suggestion: Option<String>,
         /// All names, in declaration order.
         available: Vec<String>,
@@ -58,10 +58,10 @@ pub enum ErrorKind {
     UnknownFunction {
         /// As written.
         name: String,
-        /// The nearest name there is.
+        /// The nearest available name.
         suggestion: Option<&'static str>,
     },
-    /// SQL outside the subset.
+    /// SQL that is not supported.
     #[error("{what} not supported in expressions")]
     Unsupported {
         /// The construct with its verb: "subqueries are".
@@ -134,7 +134,7 @@ impl ExprError {
     }
 }
 
-/// The candidate that was probably meant: equal but for case, or a few keystrokes away.
+/// The candidate that was probably meant: equal except for case, or a few letters away.
 pub(crate) fn nearest<'a>(
     name: &str,
     candidates: impl Iterator<Item = &'a str>,
@@ -151,7 +151,7 @@ pub(crate) fn nearest<'a>(
         .map(|(_, candidate)| candidate)
 }
 
-/// Names for a message, cut where a reader would stop reading.
+/// Names for a message; a long list is shortened.
 pub(crate) fn listed(names: &[String]) -> String {
     const SHOWN: usize = 20;
     let mut text = names

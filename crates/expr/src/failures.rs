@@ -1,6 +1,6 @@
 //! Where the value of an expression fails to convert, and where it becomes null though nothing it was made of is null.
 //!
-//! An expression gives a value for every row; these conditions say for which rows that value is no honest one. Both respect
+//! An expression gives a value for every row; these conditions say for which rows that value hides a failure. Both respect
 //! what is not reached: the branch that a `case` does not take, what follows the first value of a `coalesce`, the right side
 //! of an `and` whose left side is false and of an `or` whose left side is true.
 

@@ -39,7 +39,7 @@ pub struct Scan {
     pub files: Vec<PathBuf>,
     /// The files of the lake that `files` were made from, one each; empty where they are the lake's own.
     pub origins: Vec<PathBuf>,
-    /// What each of `files` was when the stock of the lake was taken; empty where they are the program's own.
+    /// The stamp of each of `files` when the lake was listed; empty where they are the program's own.
     pub stamps: Vec<FileStamp>,
     /// sha256 of the footer of each of `files`, in hexadecimal digits; empty where they are the program's own.
     pub footers: Vec<String>,
@@ -81,14 +81,14 @@ impl Scan {
     }
 }
 
-/// What tells a file from what it was before, without its content.
+/// Data by which a changed file is recognised without reading its content.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FileStamp {
     /// Its size.
     pub bytes: u64,
-    /// When its content was last changed, in nanoseconds since 1970; programs can set it to what they like.
+    /// When its content was last changed, in nanoseconds since 1970; programs can set any value.
     pub modified_ns: i128,
-    /// When anything of it was last changed; only the system sets it.
+    /// When the file or its attributes were last changed; only the operating system sets it.
     pub changed_ns: i128,
     /// The file system, and the number of the file in it.
     pub identity: (u64, u64),
@@ -108,7 +108,7 @@ impl FileStamp {
         }
     }
 
-    /// How the file of a later stamp differs; none where nothing says that it does.
+    /// How the file of a later stamp differs; none if it does not.
     pub fn difference(&self, later: &Self) -> Option<String> {
         if self.identity != later.identity {
             return Some("another file has taken its place".to_owned());
@@ -219,7 +219,7 @@ pub enum Stored {
     Text,
     /// A value that the path states (`name=value`).
     HivePath,
-    /// Bytes that are taken for UTF-8 text; those that are none make a broken row.
+    /// Bytes that are read as UTF-8 text; invalid ones make a broken row.
     Bytes,
     /// 16 bytes, read as the text of a UUID.
     Uuid,
@@ -228,7 +228,7 @@ pub enum Stored {
 }
 
 impl Stored {
-    /// Whether a value held like this may be an integer outside of these bounds. Values of the path are held against them when
+    /// Whether a value held like this may be an integer outside these bounds. Values of the path are compared with them when
     /// the path is read.
     fn exceeds(&self, (least, greatest): (i64, i64)) -> bool {
         match *self {
@@ -291,25 +291,25 @@ pub enum RowOutcome {
     Filter,
 }
 
-/// What becomes of a value that does not convert to the type of its column.
+/// What happens to a value that does not convert to the type of its column.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Unconverted {
-    /// It takes its row out, by a rule that stands before all checks.
+    /// Its row is rejected, by a rule that applies before all checks.
     TakesOut(RowOutcome),
-    /// It reads as null and is counted.
+    /// It becomes null and is counted.
     Null,
 }
 
-/// A named condition that takes a row out. Checks apply in order; the first that is true decides.
+/// A named condition that rejects or filters a row. Checks apply in order; the first that is true decides.
 #[derive(Debug, Clone, PartialEq)]
 pub struct RowCheck {
     /// Rule name shown in `rejects`.
     pub rule: String,
-    /// The row is taken out where this is true (null does not take it out).
+    /// The row is rejected or filtered if this is true (not if it is null).
     pub bad_when: Expr,
     /// What happens to it.
     pub outcome: RowOutcome,
-    /// It takes out rows with a value that does not convert, as [`Unconverted`] says.
+    /// It rejects rows with a value that does not convert, as [`Unconverted`] says.
     pub conversion: bool,
 }
 
@@ -322,9 +322,9 @@ pub struct Dedup {
     pub outcome: RowOutcome,
 }
 
-/// The rows of one source that are visible at `as_of` and take part.
+/// The rows of one source that are visible at `as_of` and are used.
 ///
-/// A row is visible where `time` is null or its local date is at most `as_of` (and likewise `known_at`), and not before
+/// A row is visible if `time` is null or its local date is at most `as_of` (the same for `known_at`), and not before
 /// `not_before`, whether these are columns of the files, of the path, or derived. Visible rows pass the conversions of their
 /// values, the checks in order, then the search for repeated rows. What is left is used. Rows keep the order of files and of
 /// rows in a file.
@@ -362,7 +362,7 @@ pub struct SourceRows {
     pub checks: Vec<RowCheck>,
     /// Search for repeated rows among those that passed.
     pub dedup: Option<Dedup>,
-    /// The part of the customers whose rows take part; all by default.
+    /// The part of the customers whose rows are used; all by default.
     pub sample: Option<Sample>,
     /// The part of the customers whose rows are read: those of others are neither classified nor counted. For passes whose counts
     /// nobody asks for, without a search for repeated rows of several customers.
@@ -409,7 +409,7 @@ pub struct Agg {
 pub struct Window {
     /// Length; unbounded to the past when absent.
     pub days: Option<u32>,
-    /// Distance of the end from `as_of`.
+    /// Days from the end of the window to `as_of`.
     pub offset_days: u32,
 }
 
@@ -497,7 +497,7 @@ impl AggOp {
 /// Keys of the base with the columns of several per-key tables beside them, and columns computed from those.
 ///
 /// Keys are integers where they are so in every table. Otherwise they are texts, and an integer is the text of its digits: the
-/// customer `17850` of one table is the customer 17850 of another. Texts are compared as they are: `0017850` is somebody else.
+/// customer `17850` of one table is the customer 17850 of another. Texts are compared as they are: `0017850` is another customer.
 ///
 /// Row order: by key. Nulls: where a table has no row of a key, but 0 in the columns of `zero_when_absent`. Invariants: the keys are
 /// those of the tables `in_base`, each once; no row of a table counts twice, since each has one row per key.
@@ -613,9 +613,9 @@ pub struct RowCounts {
     /// Rows that are not visible. Those that bounds on the files' own columns keep out are not among them: see
     /// `Engine::unseen`.
     pub unseen: Unseen,
-    /// Took part.
+    /// Used rows.
     pub used: u64,
-    /// Rows taken out by each rule: values that do not convert, column by column, then the checks in order.
+    /// Rows that each rule rejected or filtered: values that do not convert, column by column, then the checks in order.
     pub by_check: Vec<u64>,
     /// Rows that repeat an earlier one.
     pub repeated: u64,
@@ -625,9 +625,9 @@ pub struct RowCounts {
     pub unmatched: Vec<(String, u64)>,
     /// Signs of the amounts, where the plan reads them.
     pub money: Option<Money>,
-    /// Local times of used rows that the clocks skipped, by column: they were moved forward by the gap.
+    /// Local times of used rows that do not exist because of a clock change, by column: they were moved forward by the gap.
     pub skipped: Vec<(String, u64)>,
-    /// How far apart successive local days with used rows usually are: the 95th percentile, in days; none below three such days.
+    /// The usual gap between successive local days with used rows: the 95th percentile, in days; none below three such days.
     pub usual_gap_days: Option<u32>,
     /// Newest local time of a used row, in microseconds.
     pub newest_micros: Option<i64>,

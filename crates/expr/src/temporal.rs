@@ -43,7 +43,7 @@ pub enum Stated {
     Day(i32),
     /// A time without a zone, in microseconds.
     Local(i64),
-    /// A time with its distance from UTC, as microseconds of UTC.
+    /// A time with its offset from UTC, as microseconds of UTC.
     Instant(i64),
 }
 

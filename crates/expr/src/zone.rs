@@ -10,7 +10,7 @@ use crate::temporal::DAY_MICROS;
 const SECOND_MICROS: i64 = 1_000_000;
 const HOUR_MICROS: i64 = 3_600 * SECOND_MICROS;
 
-/// More than any zone was ever ahead of UTC or behind it.
+/// More than the offset from UTC that any zone ever had.
 const FARTHEST_MICROS: i64 = 17 * HOUR_MICROS;
 
 /// The instant at which a local day begins, and whether all before it is earlier and all after it is that day or later.
@@ -50,7 +50,7 @@ pub fn day_start(zone: Tz, day: NaiveDate) -> Option<DayStart> {
 pub struct Instant {
     /// Microseconds.
     pub micros: i64,
-    /// No clock showed the local time: it was moved forward by the gap.
+    /// The local time did not exist (clock change): it was moved forward by the gap.
     pub skipped: bool,
 }
 

@@ -58,7 +58,7 @@ pub struct Feature {
     pub doc: &'static str,
     /// What else there is to know, with the source.
     pub notes: &'static str,
-    /// When it is null or 0 for want of data.
+    /// When it is null or 0 because data is missing.
     pub missing: &'static str,
     /// How it is computed.
     pub definition: Definition,
@@ -73,7 +73,7 @@ pub enum Definition {
     Aggregate(Aggregate),
     /// From other features, as an SQL expression.
     Derived(&'static str),
-    /// As `Derived`, but with what is known of the whole base: `__base_gap_days`, `__prior_gaps`.
+    /// Like `Derived`, but with values of the whole base: `__base_gap_days`, `__prior_gaps`.
     Late(&'static str),
     /// The lifecycle stage by the pipeline's limits.
     Stage,

@@ -87,7 +87,7 @@ fn missing_columns(source: &Source, inventory: &Inventory, there_are: &[&str]) -
     ]
 }
 
-/// The scan's columns, or what of the contract the lake does not keep.
+/// The scan's columns, or how the lake breaks the contract.
 pub(crate) fn resolve(pipeline: &Pipeline, source: &Source, inventory: &Inventory) -> Resolved {
     let mut resolved = Resolved::default();
     let names: Vec<&str> = inventory
@@ -177,7 +177,7 @@ fn column_form(source: &Source, name: &str) -> ColumnForm {
     declared_column(source, name).map_or_else(|| outer.clone(), |c| c.form.within(&outer))
 }
 
-/// A column that is held against the pipeline.
+/// A column that is checked against the pipeline.
 struct Judge<'a> {
     source: &'a Source,
     column: &'a LakeColumn,
@@ -305,7 +305,7 @@ impl Judge<'_> {
                 if columns.iter().any(|column| column.value == *name))
     }
 
-    /// Where the pipeline names the column, as near as it is known.
+    /// The place in the pipeline that names the column, as exactly as it is known.
     fn span(&self) -> Range<usize> {
         let source = self.source;
         let single = [

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 /// An error about a source's files. Each names the source and the place.
 #[derive(Debug, thiserror::Error)]
 pub enum IngestError {
-    /// The path leads nowhere.
+    /// The path does not exist.
     #[error("source `{source_name}`: cannot list {}: {error}", path.display())]
     Io {
         /// Name of the source.
@@ -118,7 +118,7 @@ pub enum IngestError {
     /// The process is asked to stop.
     #[error("interrupted; nothing was published")]
     Interrupted,
-    /// A file is not any more what it was.
+    /// A file has changed.
     #[error("source `{source_name}`: {} changed while it was read: {what}; run again when nothing writes to the lake", file.display())]
     Changed {
         /// Name of the source.
@@ -128,7 +128,7 @@ pub enum IngestError {
         /// How it differs.
         what: String,
     },
-    /// A file that is not what it claims to be: truncated, damaged, empty, encrypted, or another format.
+    /// A file that cannot be read: truncated, damaged, empty, encrypted, or another format.
     #[error("source `{source_name}`: {}: {reason}; replace the file, or move it out of the lake", file.display())]
     BadFile {
         /// Name of the source.

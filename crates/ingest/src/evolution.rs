@@ -119,7 +119,7 @@ impl LakeColumn {
         self.held[at].1.add(file);
     }
 
-    /// The forms that have a type: columns of nothing but nulls have none.
+    /// The forms that have a type: columns with only nulls have none.
     pub(crate) fn forms(&self) -> impl Iterator<Item = (&Stored, &Names)> {
         self.held.iter().filter_map(|(found, files)| match found {
             Found::Flat(stored) => Some((stored, files)),
@@ -141,7 +141,7 @@ impl LakeColumn {
 pub(crate) enum Held {
     /// It has no such column.
     Absent,
-    /// It has one whose form says nothing of the values: nothing but nulls, in whatever form the writer chose.
+    /// It has only nulls, so its form says nothing about the values.
     Nulls,
     /// In this form.
     As(Stored),
@@ -182,7 +182,7 @@ fn gaps(a: &[Held], b: &[Held]) -> bool {
     a.iter().zip(b).any(|(a, b)| absent(a) != absent(b))
 }
 
-/// One scan fills in columns that are absent, and reads a column that is there in one form: one of nothing but nulls has none to give.
+/// One scan fills in columns that are absent, and reads a column that is there in one form: a column with only nulls has no form.
 fn merged(a: &[Held], b: &[Held]) -> Option<Vec<Held>> {
     let one = |(a, b): (&Held, &Held)| match (a, b) {
         (Held::As(a), Held::As(b)) => read_alike(a, b).map(Held::As),

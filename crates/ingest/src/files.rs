@@ -213,7 +213,7 @@ fn delta_table(source: &Source, root: PathBuf) -> Result<Listing, IngestError> {
     })
 }
 
-/// The one format that the names state. Several formats at one path are refused: which of them counts is not for us to say.
+/// The one format that the names state. Several formats at one path are refused: the program cannot know which of them counts.
 fn format_of(
     source: &Source,
     root: &Path,
@@ -380,7 +380,7 @@ fn matches_itself_only(source: &Source, text: &str) -> Result<bool, IngestError>
     Ok(globbed(source, text)?.iter().all(|found| found == path))
 }
 
-/// Files and folders that the pattern matches, by name; those whose names are passed over in silence are not among them.
+/// Files and folders that the pattern matches, by name; those whose names are skipped without a message are not among them.
 fn globbed(source: &Source, pattern: &str) -> Result<Vec<PathBuf>, IngestError> {
     let bad = |reason: String| IngestError::BadPattern {
         source_name: source.name.value.clone(),

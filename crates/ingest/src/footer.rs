@@ -1,4 +1,4 @@
-//! What a Parquet file says of itself: columns, rows, and a fingerprint that costs next to nothing.
+//! The footer of a Parquet file: columns, rows, and a cheap fingerprint.
 
 use std::collections::HashSet;
 use std::fs::File;

@@ -8,7 +8,7 @@ const SHOWN_NAMES: usize = 3;
 /// Files that are not read, and names of files that are read under another name.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Found {
-    /// Files passed over, by extension and reason.
+    /// Files that are not read, by extension and reason.
     pub passed_over: Vec<PassedOver>,
     /// Further names of files that are read once: hard links, and links to files or folders that are read anyway.
     pub second_names: Names,
@@ -16,7 +16,7 @@ pub struct Found {
     pub links_followed: u64,
 }
 
-/// Files with one extension that are passed over for one reason.
+/// Files with one extension that are not read for one reason.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct PassedOver {
     /// Extension in lower case; empty for files without one.
@@ -44,7 +44,7 @@ pub enum Reason {
 }
 
 impl Reason {
-    /// The reason in words, after "passed over: ".
+    /// The reason in words, after "not read: ".
     pub fn text(self) -> &'static str {
         match self {
             Self::OtherFormat => "of another format than `format`",
@@ -88,7 +88,7 @@ impl Names {
 }
 
 impl Found {
-    /// Files that are not read; second names, and files that a table has left behind, are none of them.
+    /// Files that are not read; second names, and old files of a table, are not among them.
     pub fn files_passed_over(&self) -> u64 {
         self.missed().map(|alike| alike.names.count).sum()
     }
@@ -99,7 +99,7 @@ impl Found {
         files.filter(|alike| alike.reason != Reason::NotInTable)
     }
 
-    /// Adds a file that is passed over.
+    /// Adds a file that is not read.
     pub(crate) fn pass_over(&mut self, extension: &str, reason: Reason, name: &str) {
         let known = self
             .passed_over

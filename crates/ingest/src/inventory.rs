@@ -81,7 +81,7 @@ impl Inventory {
         self.files.iter().map(|file| file.bytes).sum()
     }
 
-    /// Rows of all files, whatever becomes of them.
+    /// Rows of all files, whatever their outcome.
     pub fn rows(&self) -> u64 {
         self.files.iter().map(|file| file.rows).sum()
     }
@@ -91,7 +91,7 @@ impl Inventory {
         self.files.iter().filter(|file| file.rows == 0).count() as u64
     }
 
-    /// What the user must know of the files: those that are passed over, and those that have several names.
+    /// What the user must know about the files: those that are not read, and those that have several names.
     pub fn warnings(&self, source: &Source) -> Vec<Diagnostic> {
         let span = || source.path.span.clone();
         let name = &self.source;
@@ -167,7 +167,8 @@ fn named<'a>(settings: impl IntoIterator<Item = (&'a str, bool)>) -> Vec<String>
     stated.map(|(name, _)| format!("`{name}`")).collect()
 }
 
-/// Takes stock of a source. With `hash_inputs` the fingerprints cover the whole content of every file. With a `stage` folder
+/// Lists the files of a source and reads their columns. With `hash_inputs` the fingerprints cover the whole content of every
+/// file. With a `stage` folder
 /// the records of text files are kept there for a run; without one the values of declared columns are tried.
 pub fn take(
     source: &Source,

@@ -272,7 +272,7 @@ fn equal(
 /// Name of the join that finds keys of another source, and of the rule that filters rows without one.
 const KEYS: &str = "only_keys_of";
 
-/// A semi-join: only rows whose key a used row of `other` has take part; it adds no column. Keys are compared as customers are:
+/// A semi-join: only rows whose key a used row of `other` has are used; it adds no column. Keys are compared as customers are:
 /// integers by value, and an integer beside a text as the text of its digits.
 pub(crate) fn keep_keys(rows: &mut SourceRows, other: SourceRows) {
     let own = rows.scan.column_type(&rows.key).unwrap_or(Type::String);

@@ -1,10 +1,11 @@
-//! What lies in the lake, and which of its rows take part.
+//! The files of the lake, and which of its rows are used.
 //!
 //! The types that matter: [`Inventory`] (files, columns and fingerprints of a source), [`Planned`] (its rows as a plan),
 //! [`IngestError`]. Nothing here computes a row: plans are run by an engine.
 //!
 //! Where to look: `files` lists, `open` opens, `unchanged` looks again, `found` records what is not read, `footer` reads Parquet's own description, `text` the files of formats that have none, `columns`
-//! holds the contract against it, `evolution` sees changing schemas as one table, `partitions` reads paths, `plan` makes the checks.
+//! checks it against the contract, `evolution` sees changing schemas as one table, `partitions` reads paths, `plan` makes the
+//! checks.
 
 mod agreement;
 mod columns;

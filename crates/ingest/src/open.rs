@@ -17,7 +17,7 @@ pub(crate) enum Unread {
     Damaged(String),
     /// The operating system refused: what was tried, and why not.
     System(&'static str, io::Error),
-    /// It is not the file any more that it was: how it differs.
+    /// It has changed: how it differs.
     Changed(String),
     /// The process is asked to stop.
     Interrupted,
@@ -50,7 +50,7 @@ pub(crate) fn open(path: &Path) -> Result<(File, FileStamp), Unread> {
     if !metadata.is_file() {
         return Err("it is not a regular file".to_owned().into());
     }
-    // A file that was written just now could be written again without a new time.
+    // A file that was written at this moment could be written again without a new time.
     let now = SystemTime::now().duration_since(UNIX_EPOCH);
     let now_ns = now.map_or(0, |now| now.as_nanos().cast_signed());
     let age_ns = now_ns - FileStamp::of(&metadata).changed_ns;
@@ -62,7 +62,7 @@ pub(crate) fn open(path: &Path) -> Result<(File, FileStamp), Unread> {
     Ok((file, stamp))
 }
 
-/// What is noticed of a file while it is read, perhaps several times.
+/// Changes and errors of a file while it is read, perhaps several times.
 #[derive(Debug, Clone)]
 pub(crate) struct Watch {
     /// What it was at first.
@@ -78,7 +78,7 @@ impl Watch {
         }
     }
 
-    /// Looks whether the open file is what it was.
+    /// Checks that the open file has not changed.
     pub(crate) fn compare(&self, file: &File) {
         match file.metadata() {
             Ok(now) => {
@@ -90,7 +90,7 @@ impl Watch {
         }
     }
 
-    /// Keeps an error of the operating system, whatever becomes of its words on the way up.
+    /// Keeps an operating system error, whatever happens to its text in the callers.
     pub(crate) fn failed(&self, error: &io::Error) {
         if let Some(code) = error.raw_os_error() {
             self.note(Unread::System("read", io::Error::from_raw_os_error(code)));
@@ -112,7 +112,7 @@ impl Watch {
         kept.get_or_insert(trouble);
     }
 
-    /// What was noticed first.
+    /// The first of them.
     pub(crate) fn trouble(&self) -> Option<Unread> {
         let mut kept = self.trouble.lock().unwrap_or_else(PoisonError::into_inner);
         kept.take()

@@ -35,7 +35,7 @@ pub(crate) fn of_path(relative: &str) -> Result<Vec<Partition>, String> {
     Ok(found)
 }
 
-/// The text without its percent signs' escapes. What is no escape stands for itself: `100%`.
+/// The text with its percent escapes decoded. What is not an escape stays as it is: `100%`.
 pub(crate) fn decoded(text: &str) -> Cow<'_, str> {
     if !text.contains('%') {
         return Cow::Borrowed(text);
@@ -62,7 +62,7 @@ pub(crate) fn decoded(text: &str) -> Cow<'_, str> {
     String::from_utf8(out).map_or(Cow::Borrowed(text), Cow::Owned)
 }
 
-/// What times without a zone mean, and the zone in which the pipeline sees them.
+/// The zone of times that state none, and the zone of the pipeline.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Zones {
     pub(crate) naive: Option<Tz>,
@@ -97,7 +97,7 @@ fn epoch_day(date: NaiveDate) -> i32 {
     date.signed_duration_since(NaiveDate::default()).num_days() as i32
 }
 
-/// `2026-10-01` or `20261001`, and nothing less.
+/// `2026-10-01` or `20261001`, and no other form.
 fn date(text: &str) -> Option<NaiveDate> {
     let digits = |text: &str| text.bytes().all(|b| b.is_ascii_digit());
     match text.len() {

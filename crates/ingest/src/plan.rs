@@ -1,4 +1,4 @@
-//! From a source and what lies in the lake to the rows that take part.
+//! From a source and its files to the rows that are used.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -26,13 +26,13 @@ const LOOKUP_KEY: &str = "__lookup";
 /// The rows of a source, and the names that expressions over them may use.
 #[derive(Debug, Clone)]
 pub struct Planned {
-    /// What is read and what takes part.
+    /// What is read and what is used.
     pub rows: SourceRows,
     /// Columns and derived columns.
     pub schema: Schema,
 }
 
-/// Enters columns that were refused without a type, so that what names them is not reported as unknown as well.
+/// Adds columns that had an error, without a type, so that their names are not reported as unknown too.
 fn name_refused(source: &Source, inventory: &Inventory, schema: &mut Schema) {
     let declared = source.contract.columns.iter();
     let declared = declared.map(|column| &column.name.value);
@@ -185,7 +185,7 @@ fn plan_source(
     Ok(Planned { rows, schema })
 }
 
-/// Leaves out the rows of customers who are not in the sample.
+/// Filters the rows of customers who are not in the sample.
 fn only_drawn() -> RowCheck {
     RowCheck {
         rule: "sample".to_owned(),
@@ -249,7 +249,7 @@ fn check_references(source: &Source, schema: &Schema, problems: &mut Vec<Diagnos
     }
 }
 
-/// The derived columns in order, and checks that take out rows whose values do not convert. `schema` gains the columns.
+/// The derived columns in order, and checks that reject rows whose values do not convert. `schema` gains the columns.
 fn derived(
     source: &Source,
     joins: &mut Joins<'_>,
@@ -274,7 +274,7 @@ fn derived(
             .as_ref()
             .is_some_and(|until| until.value == name.value);
         if masked || tessera_expr::columns(&expr).contains(name.value.as_str()) {
-            // The column will not hold what the conversion made, or has the name of what it reads: look before it is made.
+            // The column does not hold the value of the conversion, or has the name of what it reads: check before it is derived.
             for (number, mut check) in failed(&place, &expr, None).into_iter().enumerate() {
                 let flag = format!("__failed_{}_{number}", name.value);
                 let taken = Expr::column(&flag, Type::Bool);
@@ -292,7 +292,7 @@ fn derived(
     (derive, checks)
 }
 
-/// Checks that take out rows for which a conversion within an expression fails. `place` says where it stands.
+/// Checks that reject rows for which a conversion within an expression fails. `place` says where it is.
 fn failed(place: &str, expr: &Expr, made: Option<&Expr>) -> Vec<RowCheck> {
     let found = failures(expr, made).into_iter();
     found
@@ -309,7 +309,7 @@ fn failed(place: &str, expr: &Expr, made: Option<&Expr>) -> Vec<RowCheck> {
 struct Uses {
     /// Columns that are named, or read by an expression.
     names: BTreeSet<String>,
-    /// Of those, the ones by which days are told: times of rows, and whatever an expression reads.
+    /// Of those, the ones that decide the day of a row: times of rows, and all columns that an expression reads.
     dated: BTreeSet<String>,
 }
 
@@ -461,7 +461,7 @@ fn rules(source: &Source, schema: &Schema, problems: &mut Vec<Diagnostic>) -> Ru
     }
 }
 
-/// The checks with what the contract says of values that do not convert; where they read as null, nothing looks for them.
+/// The checks with what the contract says of values that do not convert; where they become null, no check looks for them.
 fn by_contract(source: &Source, checks: impl Iterator<Item = RowCheck>) -> Vec<RowCheck> {
     let conversions = unconverted(source.contract.conversions);
     let planned = checks.filter_map(|check| match conversions {
@@ -472,7 +472,7 @@ fn by_contract(source: &Source, checks: impl Iterator<Item = RowCheck>) -> Vec<R
     planned.collect()
 }
 
-/// Takes out records of text files that could not be split into fields.
+/// Rejects records of text files that could not be split into fields.
 fn whole_record() -> RowCheck {
     RowCheck {
         rule: RECORD_RULE.to_owned(),
@@ -562,7 +562,7 @@ fn broken_key(name: &str, ty: Type) -> Option<Expr> {
     }
 }
 
-/// Null, or a text of nothing but white space.
+/// Null, or a text of white space only.
 fn missing(name: &str, ty: Type) -> Expr {
     let column = Expr::column(name, ty);
     let null = column.clone().is_null();

@@ -2,7 +2,7 @@
 //! kept in a stage file of texts on the way.
 //!
 //! A record that cannot be split into its fields is a broken row like any other, with its line and what is wrong. Only what
-//! leaves the rest of the file without meaning ends the reading: damaged compression, a quotation mark that nothing closes,
+//! makes the rest of the file unreadable ends the reading: damaged compression, a quotation mark that nothing closes,
 //! a record beyond [`MAX_RECORD_BYTES`].
 //!
 //! Where to look: `input` (compression, encoding), `csv` (records of fields), `quotes` (marks that do not pair up), `ndjson` and
@@ -71,7 +71,7 @@ pub(crate) fn read(mut task: Task<'_>) -> Result<Footer, Unread> {
     })
 }
 
-/// What a footer would say of a file that was read to its end.
+/// What a footer would state, of a file that was read to its end.
 fn footer(names: &[String], rows: u64, fingerprint: String) -> Footer {
     let columns = names
         .iter()
@@ -126,7 +126,7 @@ struct Fault<'a> {
 }
 
 impl Fault<'_> {
-    /// Most of a record that is kept.
+    /// Most bytes of a record that are kept.
     const SHOWN_BYTES: usize = 4_096;
 
     fn json(&self) -> String {
@@ -140,7 +140,7 @@ impl Fault<'_> {
     }
 }
 
-/// What a byte that is no UTF-8 is called in messages; positions count from 1.
+/// Description of a byte that is not UTF-8, for messages; positions count from 1.
 fn not_utf8(record: &[u8]) -> Option<String> {
     let error = str::from_utf8(record).err()?;
     let at = error.valid_up_to();

@@ -1,4 +1,4 @@
-//! Whether the lake is still what it was when the stock was taken.
+//! Whether the lake is the same as when it was listed.
 
 use std::collections::BTreeSet;
 use std::io::ErrorKind;

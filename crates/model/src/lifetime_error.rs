@@ -23,7 +23,7 @@ pub enum LifetimeError {
     },
     /// Columns that describe the same customers have different lengths.
     #[error(
-        "column `{column}` has {found} rows where `{first}` has {expected}; pass columns of one table"
+        "column `{column}` has {found} rows, but `{first}` has {expected}; pass columns of one table"
     )]
     LengthMismatch {
         /// The column that differs.
@@ -37,7 +37,7 @@ pub enum LifetimeError {
     },
     /// There is too little to fit.
     #[error(
-        "{model}: {found} {what} where at least {needed} are needed; use a longer history or a simpler model"
+        "{model}: {found} {what}, but at least {needed} are needed; use a longer history or a simpler model"
     )]
     TooLittleData {
         /// The model.

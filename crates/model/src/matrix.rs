@@ -30,7 +30,7 @@ pub enum MatrixError {
     },
     /// A column is longer or shorter than the first.
     #[error(
-        "column `{column}` has {rows} rows where the first column has {expected}; all columns must cover the same customers"
+        "column `{column}` has {rows} rows, but the first column has {expected}; all columns must cover the same customers"
     )]
     Ragged {
         /// The column that differs.

@@ -78,7 +78,7 @@ pub enum OptimiseFailure {
         norm: f64,
     },
     /// A parameter ran to the edge of the search box.
-    #[error("parameter {index} ran to the edge of the search (log value {value})")]
+    #[error("parameter {index} reached the limit of the search (log value {value})")]
     Edge {
         /// Which parameter, in the model's order.
         index: usize,

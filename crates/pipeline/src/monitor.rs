@@ -147,7 +147,7 @@ impl Monitor {
         record.as_of = Some(as_of);
     }
 
-    /// The files of the lake are known; the event of the start is written. A run that begins again reads its sources anew.
+    /// The files of the lake are known; the event of the start is written. A run that starts again reads its sources again.
     pub fn prepared(&self, prepared: &Prepared) {
         let mut record = self.record();
         record.outcomes.clear();

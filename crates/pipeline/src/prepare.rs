@@ -254,7 +254,7 @@ fn hidden_aggregates(
     }
 }
 
-/// Takes stock of every source; all that is wrong with any of them is one error.
+/// Lists the files of every source; all problems of all sources are one error.
 fn inventories(
     pipeline: &Pipeline,
     reading: &Reading,

@@ -489,7 +489,7 @@ impl Job<'_> {
             };
             Ok((published, report))
         })?;
-        // The version exists: nothing from here on is an error of its publication.
+        // The version exists: a later failure is not an error of its publication.
         let written = self.stage(|_| {
             let bytes =
                 publish::write_report(store, published.version, self.prepared.pipeline.report)?;

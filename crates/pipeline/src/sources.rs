@@ -1,7 +1,8 @@
 //! What came in: every row of every source accounted for, and the rules that stop a run.
 //!
 //! The engine classifies and counts rows; what the contract makes of each class is decided here. Where to look: `brakes` (how
-//! many rows may be rejected), `freshness` (how old the data may be), `customers` (rows of one customer, rows of nobody,
+//! many rows may be rejected), `freshness` (how old the data may be), `customers` (rows of one customer, rows without a
+//! customer in the base,
 //! refunds), `tables` (`sources`, `reject_rules`, `rejects`).
 
 mod brakes;
@@ -75,14 +76,14 @@ impl Example {
         }
     }
 
-    /// What the rule met: the form of the value, or the value itself.
+    /// The first value that broke the rule: its form, or the value itself.
     fn shown(&self, values: bool) -> Option<&str> {
         let found = self.found.as_ref()?;
         Some(if values { &found.values } else { &found.masked })
     }
 }
 
-/// What became of one source.
+/// The outcome of one source.
 #[derive(Debug, Clone)]
 pub struct SourceOutcome {
     /// Name of the source.
@@ -101,11 +102,11 @@ pub struct SourceOutcome {
     pub file_rows: u64,
     /// What was counted of them.
     pub counts: RowCounts,
-    /// Visible rows taken out by the filter.
+    /// Visible rows that the filter excludes.
     pub filtered: u64,
-    /// Visible rows kept out with a reason; also rows of rules that fail the run.
+    /// Visible rows that were quarantined; also rows of rules that fail the run.
     pub quarantined: u64,
-    /// Visible rows left out as the contract says.
+    /// Visible rows that were dropped as the contract says.
     pub dropped: u64,
     /// What each rule did, in the order in which rules apply.
     pub rules: Vec<RuleCount>,
@@ -119,7 +120,7 @@ pub struct SourceOutcome {
     pub age_hours: Option<f64>,
     /// `ok`, `stale`, `empty` or `unjudged`.
     pub status: &'static str,
-    /// What the user should know of it, in sentences.
+    /// Notes for the user, in sentences.
     pub notes: Vec<String>,
 }
 
@@ -135,7 +136,7 @@ impl SourceOutcome {
         rejecting.map(|rule| rule.rows).sum()
     }
 
-    /// Notes something that the user must hear of, whatever the log level: it is logged and published.
+    /// Adds a warning that is shown at every log level: it is logged and published.
     pub(crate) fn warn(&mut self, note: String) {
         tracing::warn!(source = self.name, "source `{}`: {note}", self.name);
         self.notes.push(note);
@@ -148,7 +149,7 @@ impl RuleCount {
     }
 }
 
-/// What the contract makes of the rows that were counted.
+/// Applies the contract to the counted rows.
 pub(crate) fn outcome(
     engine: &dyn Engine,
     (source, inventory): (&Source, &Inventory),
@@ -195,7 +196,8 @@ pub(crate) fn outcome(
     })
 }
 
-/// Publishes what taking stock of the lake warned of: the user has heard it, the readers of the tables and of the report have not.
+/// Adds the warnings of listing the lake to the notes, for readers of the tables and of the report: so far they were only on
+/// stderr.
 pub(crate) fn findings_of_the_lake(
     pipeline: &Pipeline,
     (source, inventory): (&Source, &Inventory),
@@ -267,7 +269,7 @@ fn rules(
     names.into_iter().zip(all).enumerate().map(rule).collect()
 }
 
-/// Holds what was read of every source against the day through which it must be complete.
+/// Compares what was read of every source with the day through which it must be complete.
 pub(crate) fn complete<'a>(
     pipeline: &Pipeline,
     outcomes: impl Iterator<Item = &'a SourceOutcome>,

@@ -147,7 +147,7 @@ pub struct StageReport {
     pub rows_out: u64,
     /// Bytes read or written, where that is what the stage does.
     pub bytes: u64,
-    /// Most bytes of memory that the process took meanwhile.
+    /// Peak memory of the process during the stage, in bytes.
     pub peak_bytes: u64,
     /// Bytes written to files because memory ended.
     pub spilled_bytes: u64,

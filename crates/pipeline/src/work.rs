@@ -26,7 +26,7 @@ const LOCK: &str = "lock";
 /// A folder without a lock may be one that is being made. After this time it is a leftover.
 const WITHOUT_LOCK: Duration = Duration::from_secs(3600);
 
-/// How often a folder is made anew that another run took for a leftover.
+/// How often a folder is created again after another run removed it as a leftover.
 const TRIES: u32 = 8;
 
 /// A folder for the files of one run, with mode 0700.
@@ -84,7 +84,7 @@ pub(crate) fn private_folder(parent: &Path, prefix: &str) -> io::Result<TempDir>
 }
 
 /// Locks a new work folder. Nothing where another run just removed it; without a lock where the file system has none, so that
-/// nobody takes the folder for a leftover before its time.
+/// no other run removes the folder as a leftover.
 fn lock(folder: &Path) -> io::Result<Option<Option<File>>> {
     let path = folder.join(LOCK);
     let file = match private::create(&path) {
@@ -222,7 +222,7 @@ mod tests {
         let mode = |path: &Path| path.metadata().unwrap().permissions().mode() & 0o777;
         assert_eq!(mode(living.path()), 0o700);
         assert_eq!(mode(&living.path().join(LOCK)), 0o600);
-        // A run that died: its folder is there, and nobody holds the lock.
+        // A killed run: its folder exists, and the lock is free.
         let died = dir.path().join(format!("{PREFIX}died"));
         std::fs::create_dir_all(died.join("inner")).unwrap();
         std::fs::write(died.join(LOCK), "").unwrap();

@@ -2,7 +2,7 @@
 //!
 //! [`Pipeline`] holds no TOML and touches no data. Everything that a later check may complain about (a column that the lake
 //! lacks, an expression that does not parse) carries its [`Span`], so that the complaint can point at the file again.
-//! Comments and spans are no part of what serialises; [`crate::canonical`] also takes out the order of tables.
+//! Comments and spans are not serialised; [`crate::canonical`] also removes the order of tables.
 //! Its plain enums are written as in the file: parser, JSON Schema and canonical form read their values from here.
 
 mod feature;

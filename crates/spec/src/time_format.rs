@@ -192,7 +192,7 @@ mod tests {
             ("%d.%d.%m.%Y", "twice"),
             ("%Y-%j-%d", "`%j`"),
             ("%d.%m.%Y %", "single `%`"),
-            ("%d.%m.%Y %Q", "`%Q` is not known"),
+            ("%d.%m.%Y %Q", "`%Q` is not supported"),
             ("%d.%m.%Y %z", "an offset from UTC"),
             ("", "year"),
         ] {

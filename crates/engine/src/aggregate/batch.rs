@@ -30,7 +30,7 @@ pub(crate) enum Code {
 }
 
 impl Code {
-    /// The 128 bits by which values of one column are told apart.
+    /// The 128 bits by which values of one column are distinguished.
     #[inline]
     pub(crate) fn bits(self) -> u128 {
         match self {
@@ -84,7 +84,7 @@ impl Column {
         }
     }
 
-    /// The value as a whole number of its last digit; floats and texts are none.
+    /// The value as a whole number of its last digit; none for floats and texts.
     #[inline]
     pub(crate) fn whole(&self, row: usize) -> Option<i128> {
         match &self.values {
@@ -131,7 +131,7 @@ pub(crate) struct Batch {
     pub(crate) keys: Keys,
     /// Hash of each key; what it is worth is decided by the tables alone.
     pub(crate) hashes: Vec<u64>,
-    /// Rows that take part, in order.
+    /// Used rows, in order.
     pub(crate) used: Vec<u32>,
     /// Local time in microseconds; empty where the source has no time.
     pub(crate) micros: Vec<i64>,
@@ -175,7 +175,7 @@ pub(crate) mod names {
 }
 
 impl Batch {
-    /// Takes the columns of `frame` apart. `used` says which rows take part.
+    /// Takes the columns of `frame` apart. `used` says which rows are used.
     pub(crate) fn new(
         frame: &DataFrame,
         as_of_day: i32,

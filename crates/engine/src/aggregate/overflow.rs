@@ -1,4 +1,4 @@
-//! Arithmetic that its type cannot hold, in rows that take part: an error, since a sum that leaves such rows out is no sum.
+//! Arithmetic whose result does not fit its type, in used rows: an error, since a sum without such rows would be wrong.
 
 use polars::prelude::{Expr, col};
 use tessera_expr::rel::{Aggregate, SourceRows};

@@ -1,8 +1,8 @@
-//! The loop that everything waits for: rows of a batch into the states of the customers a worker holds.
+//! The inner loop of a pass: rows of a batch into the states of the customers a worker holds.
 //!
 //! A worker takes the rows whose key belongs to it, in the order of the scan, a chunk at a time: first the customers'
 //! numbers (with prefetching, since the table and the states lie all over memory), then one accumulator after the other over
-//! the whole chunk. Whatever the number of workers, a customer's rows are seen by one worker in the order of the scan.
+//! the whole chunk. With any number of workers, a customer's rows are seen by one worker in the order of the scan.
 //! Rows tend to come in the order of time, so most chunks lie within a window or outside it as a whole.
 
 mod distinct;
@@ -199,7 +199,7 @@ impl<'a> Worker<'a> {
         own.resize(batch.used.len(), 0);
         let mut count = 0;
         for &row in &batch.used {
-            // Without a branch: half of them would go the other way.
+            // Without a branch: half of the branch predictions would fail.
             own[count] = row;
             count += usize::from(part_of(batch.hashes[row as usize], self.parts) == self.part);
         }
@@ -345,7 +345,7 @@ impl Fixed {
     }
 }
 
-/// What accumulators change.
+/// The state that accumulators change.
 struct State<'s> {
     customers: &'s mut Customers,
     sides: &'s mut [Side],

@@ -18,7 +18,7 @@ pub(super) struct LakeFile {
 
 impl LakeFile {
     /// Opens a regular file; whatever else has its name now is refused without waiting for it.
-    /// `known` is what it was when the stock of the lake was taken.
+    /// `known` is its stamp when the lake was listed.
     pub(super) fn open(path: &Path, known: Option<&FileStamp>) -> Result<Self, Fault> {
         let file = OpenOptions::new()
             .read(true)
@@ -44,7 +44,7 @@ impl LakeFile {
         Ok(opened)
     }
 
-    /// An error where the file is not any more what it was.
+    /// An error if the file has changed.
     pub(super) fn unchanged(&self) -> Result<(), Fault> {
         let metadata = self.file.metadata();
         let metadata = metadata.map_err(|error| Fault::System("stat", error))?;

@@ -1,4 +1,4 @@
-//! The footer of a Parquet file, checked against the file before anything is read or allocated by it.
+//! The footer of a Parquet file; it is checked against the file before its values are used to read or allocate anything.
 
 use std::collections::HashMap;
 use std::ops::Range;
@@ -61,7 +61,7 @@ pub(super) fn digest(bytes: &[u8]) -> String {
 /// Numbers of leaf columns by the name of the column that they make up.
 type Leaves<'a> = HashMap<&'a [u8], Range<usize>>;
 
-/// What a file says of itself.
+/// The content of a footer.
 pub(super) struct Footer<'a> {
     tree: Struct<'a>,
     /// The same without row groups, encryption and signature.

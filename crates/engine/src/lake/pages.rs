@@ -83,7 +83,7 @@ fn held(header: &Struct<'_>, first: bool) -> Result<u64, String> {
     values.ok_or_else(|| "has a page with no number of values, or a negative number".to_owned())
 }
 
-/// Whether the header of a page of the second version can be true, of a flat column.
+/// Whether the header of a version 2 page of a flat column is consistent.
 fn is_consistent(header: &Struct<'_>, data: &Struct<'_>) -> bool {
     const NULLS: i16 = 2;
     const ROWS: i16 = 3;
@@ -97,7 +97,7 @@ fn is_consistent(header: &Struct<'_>, data: &Struct<'_>) -> bool {
         && levels.iter().sum::<i64>() <= size
 }
 
-/// What a page claims to hold must fit what it was compressed to.
+/// The stated size of a page must be possible for its compressed size.
 fn sizes(meta: &Struct<'_>, header: &Struct<'_>, compressed: usize) -> Result<(), String> {
     /// Headers of streams, and windows of compressors.
     const SLACK: u64 = 1 << 17;

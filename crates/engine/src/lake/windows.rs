@@ -94,7 +94,7 @@ struct Reader<'a> {
     sent: bool,
 }
 
-/// Nobody takes windows any more.
+/// No receiver takes windows any more.
 struct Closed;
 
 /// Why a file was not read to its end.
@@ -133,7 +133,7 @@ impl Reader<'_> {
             begins = ends;
         }
         if !self.window.is_empty() {
-            // That nobody takes it is no fault.
+            // It is no fault if the receiver has ended.
             let _ = self.send();
         }
         Ok(())

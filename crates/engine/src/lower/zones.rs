@@ -81,7 +81,7 @@ impl Stating {
         temporal::in_range(local)
     }
 
-    /// Whether it is a local time that no clock showed.
+    /// Whether it is a local time that does not exist because of a clock change.
     pub(super) fn skipped(&self, stated: Stated) -> bool {
         match stated {
             Stated::Local(time) => self.from.instant(time).is_some_and(|at| at.skipped),
@@ -102,7 +102,7 @@ pub(crate) fn local_of(naive: Expr, from: Tz, to: Tz) -> Expr {
     })
 }
 
-/// Whether clocks in `zone` skipped these times.
+/// Whether these times do not exist in `zone` because of a clock change.
 pub(crate) fn skipped(naive: Expr, zone: Tz) -> Expr {
     let offsets = Offsets::new(zone);
     unary(naive, DataType::Boolean, move |series| {
@@ -129,7 +129,7 @@ pub(crate) fn wall_clock(instants: Expr, zone: Tz) -> Expr {
 /// Days from 1970-01-01 whose offset is looked up once, to the year 2100.
 const DAYS: usize = 131 * 366;
 
-/// A day whose offset nobody has asked for.
+/// A day whose offset has not been computed.
 const UNKNOWN: i32 = i32::MAX;
 
 /// A day in which the offset changes.

@@ -154,7 +154,7 @@ pub(super) fn raw(scan: &Scan, column: &ScanColumn) -> Option<Expr> {
     Some(when(broken).then(shown).otherwise(lit(NULL)).alias(raw))
 }
 
-/// What stands for the values of a column as the files hold them: the codes of its texts, the ticks of its times.
+/// The values of a column as the files hold them: the codes of its texts, the ticks of its times.
 pub(super) fn codes(column: &ScanColumn, common: &ScanColumn) -> Option<Expr> {
     if !has_codes(common) && !is_told_apart_raw(common) {
         return None;

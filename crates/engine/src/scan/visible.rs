@@ -1,4 +1,5 @@
-//! Which rows are visible at `as_of`: bounds on times as the files hold them, and on local times, wherever they come from.
+//! Which rows are visible at `as_of`: bounds on times as the files hold them, and on local times, of files, paths or derived
+//! columns.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! Types that meet: what an operation takes, and one type for operands of several.
+//! Types of operands: which types an operation takes, and the common type of operands of several types.
 
 use std::ops::Range;
 

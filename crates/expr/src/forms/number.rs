@@ -61,7 +61,7 @@ pub fn exact_decimal(text: &str, scale: u8, form: &ColumnForm) -> Option<String>
     fits.then_some(plain)
 }
 
-/// Only what is written with digits, so that words and hexadecimal numbers are none.
+/// Only what is written with digits, so words and hexadecimal numbers are not numbers.
 fn plain_float(text: &str) -> Option<f64> {
     let shaped = text
         .bytes()

@@ -9,7 +9,7 @@ use crate::temporal::{DAY_MICROS, FIRST_DAY, LAST_DAY};
 /// A point in time as a text states it, in microseconds since 1970-01-01T00:00:00.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Moment {
-    /// What a clock showed, of a zone that the text does not state.
+    /// A local time, in a zone that the text does not state.
     Local(i64),
     /// An instant, counted in UTC.
     Instant(i64),
@@ -285,7 +285,7 @@ struct Read {
     offset: Option<i64>,
 }
 
-/// The time that a text states in this form; none where any of it is left over.
+/// The time that a text states in this form; none if a part of the text is left over.
 pub fn read_with(text: &str, format: &TimeFormat) -> Option<Moment> {
     let mut text = Cursor { rest: text };
     let mut read = Read::default();

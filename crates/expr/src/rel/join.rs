@@ -34,11 +34,11 @@ pub struct Join {
     pub lookup: Arc<SourceRows>,
     /// What must be equal: of the source's row, and of the lookup's row in the same type.
     pub on: Vec<(Expr, Expr)>,
-    /// The time at which the lookup is asked, of the source's row.
+    /// The time of the search, from the source's row.
     pub as_of: Option<Expr>,
     /// Which of several rows with one key counts.
     pub several: Several,
-    /// Columns that the source's rows gain.
+    /// Columns that are added to the source's rows.
     pub columns: Vec<JoinedColumn>,
 }
 

@@ -1,4 +1,4 @@
-//! A part of the customers, the same in every source and run.
+//! A sample of the customers, the same in every source and run.
 
 /// Rows of customers whose key is drawn: the hash of its text lies in the lowest part of all hashes. The draw depends on the key
 /// alone, so a customer is in the sample of every source and day or of none, and a larger share holds the customers of a smaller one.

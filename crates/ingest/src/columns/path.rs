@@ -13,7 +13,7 @@ use crate::found::Names;
 use crate::inventory::Inventory;
 use crate::partitions::{Zones, value};
 
-/// The values of columns that stand in the path. A folder whose value is none of the declared type is an error.
+/// The values of columns that stand in the path. A folder whose value is not of the declared type is an error.
 pub(super) fn path_values(
     pipeline: &Pipeline,
     source: &Source,

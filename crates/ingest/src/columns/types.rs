@@ -8,7 +8,7 @@ use tessera_spec::pipeline::ColumnType;
 use crate::inventory::describe;
 
 /// Type of a declared column in expressions. Decimals have as many digits behind the point as the files hold at most. Texts have as
-/// many as `decimal(p, s)` states; without a statement they are floats, since nothing says how many digits to keep.
+/// many as `decimal(p, s)` states; without a statement they are floats, since the number of digits to keep is not known.
 pub fn expression_type(declared: ColumnType, scale: Option<u8>, forms: &[&Stored]) -> Type {
     match declared {
         ColumnType::Decimal => {

@@ -1,4 +1,4 @@
-//! What the name of a file says: its format, its compression, or that it is no data.
+//! What the name of a file says: its format, its compression, or that it is not data.
 
 use serde::Serialize;
 use tessera_spec::pipeline::Format;
@@ -82,7 +82,7 @@ pub(crate) fn extension(name: &str) -> String {
     }
 }
 
-/// Names that are passed over in silence; docs/lakes.md lists them.
+/// Names that are skipped without a message; docs/lakes.md lists them.
 pub(crate) fn is_silent(name: &str) -> bool {
     let lower = name.to_lowercase();
     if lower.starts_with('.') {

@@ -1,4 +1,4 @@
-//! Quotation marks of a CSV file. A parser makes the best of what it finds; here, marks that do not pair up are faults, since they
+//! Quotation marks of a CSV file. A parser accepts marks that do not pair up; here they are faults, since they
 //! make one record of many.
 
 use std::collections::VecDeque;

@@ -107,8 +107,9 @@ impl Fallback {
             None => {
                 failed.push(FailedModel {
                     model: RateHeuristic::NAME.to_owned(),
-                    reason: "no customer has bought again: nothing is known of how often they buy"
-                        .to_owned(),
+                    reason:
+                        "no customer has bought again, so it is not known how often customers buy"
+                            .to_owned(),
                 });
                 Served::Nothing
             }

@@ -8,7 +8,7 @@ use crate::interrupt;
 pub enum ChurnError {
     /// A column is longer or shorter than the observation has rows.
     #[error(
-        "column `{column}` has {found} rows where the observation has {expected}; all columns must cover the same customers"
+        "column `{column}` has {found} rows, but the observation has {expected}; all columns must cover the same customers"
     )]
     Ragged {
         /// The column that differs.
@@ -26,7 +26,7 @@ pub enum ChurnError {
     },
     /// An infinite value; a missing one is NaN and allowed.
     #[error(
-        "column `{column}` holds {value} in row {row} (from 0); only finite numbers and missing values can be learnt from: guard the division or logarithm that makes it"
+        "column `{column}` holds {value} in row {row} (from 0); a model can learn only from finite numbers and missing values: correct the division or logarithm that computes it"
     )]
     Infinite {
         /// The column.
@@ -62,7 +62,7 @@ pub enum ChurnError {
     },
     /// Observations that are stacked have different columns.
     #[error(
-        "the observation of {observed_on} has the {kind} columns {found:?} where the first has {expected:?}; every observation needs the same columns in the same order"
+        "the observation of {observed_on} has the {kind} columns {found:?}, but the first has {expected:?}; every observation needs the same columns in the same order"
     )]
     Columns {
         /// ISO date of the observation that differs.

@@ -38,7 +38,7 @@ pub enum ClusterError {
     },
     /// An infinite value among the raw numbers. NaN is a missing value and allowed there.
     #[error(
-        "column `{column}` holds {value} in row {row} (from 0); only finite numbers and missing values can be prepared: guard the division or logarithm that makes it"
+        "column `{column}` holds {value} in row {row} (from 0); only finite numbers and missing values can be prepared: correct the division or logarithm that computes it"
     )]
     Infinite {
         /// The column.
@@ -90,7 +90,7 @@ pub enum ClusterError {
     },
     /// A method that goes through all pairs of rows is asked of too many.
     #[error(
-        "{method} goes through all pairs of customers, which {rows} are too many for; at most {most}: use k-means or a smaller base"
+        "{method} compares all pairs of customers, and {rows} customers are too many; at most {most} are possible: use k-means or fewer customers"
     )]
     TooManyRows {
         /// The method.

@@ -62,13 +62,13 @@ impl fmt::Display for ClusterWarning {
             Self::ConstantColumn { column, value } => {
                 write!(
                     f,
-                    "column `{column}` is {value} for every customer and tells no clusters apart; leave it out"
+                    "column `{column}` is {value} for every customer and does not distinguish clusters; remove it"
                 )
             }
             Self::EmptyColumn { column } => {
                 write!(
                     f,
-                    "column `{column}` has no value for any customer and tells no clusters apart; leave it out"
+                    "column `{column}` has no value for any customer and does not distinguish clusters; remove it"
                 )
             }
             Self::MissingValues {
@@ -78,7 +78,7 @@ impl fmt::Display for ClusterWarning {
             } => {
                 write!(
                     f,
-                    "column `{column}` is missing for {customers} customers, who count as the median, {median}"
+                    "column `{column}` is missing for {customers} customers; the median, {median}, is used for them"
                 )
             }
             Self::Correlated {
@@ -89,7 +89,7 @@ impl fmt::Display for ClusterWarning {
             } => {
                 write!(
                     f,
-                    "column `{second}` was left out: its correlation with `{first}` is {correlation:.3}"
+                    "column `{second}` was not used: its correlation with `{first}` is {correlation:.3}"
                 )
             }
             Self::Correlated {
@@ -99,7 +99,7 @@ impl fmt::Display for ClusterWarning {
                 dropped: false,
             } => write!(
                 f,
-                "columns `{first}` and `{second}` correlate at {correlation:.3}, so what they say counts twice; keep one"
+                "columns `{first}` and `{second}` have a correlation of {correlation:.3}, so the same information counts twice; keep one of them"
             ),
             Self::FewerClusters {
                 asked,
@@ -107,7 +107,7 @@ impl fmt::Display for ClusterWarning {
                 distinct_rows: Some(distinct),
             } => write!(
                 f,
-                "{asked} clusters were asked for and {found} found: there are only {distinct} different customers"
+                "{asked} clusters were requested, but {found} were found: there are only {distinct} different customers"
             ),
             Self::FewerClusters {
                 asked,
@@ -116,13 +116,13 @@ impl fmt::Display for ClusterWarning {
             } => {
                 write!(
                     f,
-                    "{asked} clusters were asked for and {found} found: the others kept no customer"
+                    "{asked} clusters were requested, but {found} were found: the others have no customer"
                 )
             }
             Self::NotConverged { iterations } => {
                 write!(
                     f,
-                    "the clusters still moved after {iterations} passes over all customers; raise `max_iterations`"
+                    "the clusters still changed after {iterations} passes over all customers; raise `max_iterations`"
                 )
             }
         }

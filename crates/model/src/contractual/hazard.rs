@@ -291,7 +291,7 @@ fn standardisation(
                 model,
                 what,
                 value: spread,
-                range: "> 0: a constant covariate says nothing",
+                range: "> 0: a constant covariate has no information",
             });
         }
         means.push(mean);

@@ -161,7 +161,7 @@ impl RenewalFit {
         let parameters = model.parameter_names().len();
         let periods = history.left.iter().filter(|w| **w > 0.0).count();
         enough(
-            "periods in which somebody left",
+            "periods in which a customer left",
             periods as f64,
             parameters as u64,
         )?;

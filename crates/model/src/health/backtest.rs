@@ -109,14 +109,11 @@ impl HealthBacktest {
             };
             (false, format!("the score could not be judged: {why}"))
         } else if against.is_empty() {
-            (
-                true,
-                format!("the score tells who churns: {}", list(&judged)),
-            )
+            (true, format!("the score predicts churn: {}", list(&judged)))
         } else {
             let against: Vec<&HorizonOutcome> = against.into_iter().copied().collect();
             let why = list(&against);
-            (false, format!("the score is decoration: {why}"))
+            (false, format!("the score does not predict churn: {why}"))
         };
         Ok(Self {
             horizons,
@@ -210,7 +207,7 @@ impl HorizonOutcome {
             return (false, why);
         }
         if auc.low_95 <= 0.5 {
-            let why = format!("{figures}: no better than chance can be told");
+            let why = format!("{figures}: this is not distinguishable from chance");
             return (false, why);
         }
         match rising(&self.bands) {

@@ -140,7 +140,7 @@ impl HealthFit {
     pub fn reason_for_none(&self, score: f64, coverage: f64, missing: u64) -> Option<String> {
         score.is_nan().then(|| {
             format!(
-                "{:.0}% of the weight is present where {:.0}% are needed; missing: {}",
+                "{:.0}% of the weight is known, but {:.0}% is required; missing: {}",
                 100.0 * coverage,
                 100.0 * self.plan.min_coverage(),
                 self.missing_components(missing).join(", ")
@@ -221,7 +221,7 @@ mod tests {
         assert_eq!(
             fit.reason_for_none(scores.score[1], scores.coverage[1], scores.missing[1])
                 .unwrap(),
-            "43% of the weight is present where 60% are needed; missing: support, value"
+            "43% of the weight is known, but 60% is required; missing: support, value"
         );
     }
 

@@ -1,6 +1,6 @@
 //! The most memory that the process held, as Linux counts it; elsewhere nothing is known.
 
-/// Begins to count anew. Other readers of the count, such as `time`, see what was held since then.
+/// Resets the peak. Other readers of it, such as `time`, see the peak since then.
 pub(super) fn begin() {
     #[cfg(target_os = "linux")]
     if let Err(error) = std::fs::write("/proc/self/clear_refs", "5") {

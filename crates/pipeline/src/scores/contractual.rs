@@ -230,7 +230,7 @@ fn publish(fit: &RenewalFit, scored: &mut Scored) {
     }
 }
 
-/// The estimate without a model, to be held against the models.
+/// The estimate without a model, for comparison with the models.
 fn kaplan_meier(contracts: &[Option<Contract>], scored: &mut Scored) {
     const MODEL: &str = "kaplan_meier";
     let lifetimes: Vec<Lifetime> = contracts

@@ -1,4 +1,4 @@
-//! `kind = "health"`: weighted components from 0 to 100, held against who of those who could churn
+//! `kind = "health"`: weighted components from 0 to 100, compared with who of those who could churn
 //! did so 30, 60 and 90 days later.
 
 use std::collections::BTreeMap;
@@ -22,7 +22,7 @@ use super::{Asked, Given, NotComputed, ScoreModel, Scored, not_computed};
 use crate::base;
 use crate::error::PipelineError;
 
-/// Days between a score and the outcome it is held against.
+/// Days between a score and the outcome that it is compared with.
 const HORIZONS: [u32; 3] = [30, 60, 90];
 
 /// The name of the model in published tables.

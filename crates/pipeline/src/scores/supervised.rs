@@ -105,7 +105,7 @@ impl ScoreModel for SupervisedScore {
         };
         let (fit, backtest) = match fitted {
             Ok(fitted) => fitted,
-            // Who can churn is known all the same.
+            // The population is known in any case.
             Err(NotComputed::Data(reason)) => {
                 tracing::warn!(score = name, "not computed: {reason}");
                 scored.quality.push(not_computed("score", reason));

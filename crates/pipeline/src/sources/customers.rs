@@ -153,7 +153,7 @@ pub(crate) fn outside_the_base(outcome: &mut SourceOutcome, outside: Outside) {
     }
 }
 
-/// Notes negative amounts; where nothing says which rows are purchases, that is a warning with the customers it concerns.
+/// Notes negative amounts; if `purchase` is not set, that is a warning with the number of customers.
 pub(crate) fn refunds(
     engine: &dyn Engine,
     source: &Source,

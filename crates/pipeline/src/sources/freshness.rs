@@ -7,7 +7,7 @@ use tessera_spec::pipeline::{Source, SourceKind, Through};
 use super::SourceOutcome;
 use crate::error::PipelineError;
 
-/// States the age of a source's newest used row and holds it against the limits that the pipeline file sets. Every kind of
+/// States the age of a source's newest used row and compares it with the limits of the pipeline file. Every kind of
 /// source with a `time` has an age; a source without a used row has none, which is as bad as the worst age.
 pub(super) fn judge(
     source: &Source,

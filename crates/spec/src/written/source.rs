@@ -50,7 +50,7 @@ pub(super) struct SourceTable {
     /// Joins: to each row at most one row of a source of kind `lookup`. Joined columns may be used like columns of the files,
     /// also in `derive` and in later joins.
     join: Option<BTreeMap<String, JoinTable>>,
-    /// Semi-join: only rows whose key is the key of a used row of this source take part; the others do not concern the pipeline
+    /// Semi-join: only rows whose key is the key of a used row of this source are used; the others do not concern the pipeline
     /// and are counted as filtered.
     only_keys_of: Option<String>,
     /// Rows for which this SQL condition is not true do not concern the pipeline; they are counted.

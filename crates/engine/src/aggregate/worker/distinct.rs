@@ -69,12 +69,12 @@ impl Distinct {
         }
     }
 
-    /// Makes room where memory has ended.
+    /// Writes entries to files if the memory is used up.
     pub(super) fn relieve(&mut self) -> Result<(), EngineError> {
         self.others.relieve()
     }
 
-    /// Counts the further values, of each of which `add` is told the customer.
+    /// Counts the further values: calls `add` with the customer of each.
     pub(super) fn count(self, mut add: impl FnMut(u32)) -> Result<(), EngineError> {
         self.others.each(|number, _| add(number))
     }

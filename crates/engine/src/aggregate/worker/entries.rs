@@ -40,7 +40,7 @@ impl Entries {
             .push(number as usize % PARTS, Long::new(number, value));
     }
 
-    /// Makes room where memory has ended.
+    /// Writes entries to files if the memory is used up.
     pub(super) fn relieve(&mut self) -> Result<(), EngineError> {
         self.short.relieve()?;
         self.long.relieve()

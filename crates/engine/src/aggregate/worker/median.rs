@@ -49,7 +49,7 @@ impl Median {
         }
     }
 
-    /// Makes room where memory has ended.
+    /// Writes entries to files if the memory is used up.
     pub(super) fn relieve(&mut self) -> Result<(), EngineError> {
         self.values.relieve()
     }
