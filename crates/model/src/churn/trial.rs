@@ -117,7 +117,7 @@ impl Trial {
         };
         let unusable = |kind: ChurnServed| ChurnError::Fit {
             model: "candidate",
-            reason: format!("the {kind} predicts what is no number"),
+            reason: format!("the {kind} predicts a value that is not a number"),
         };
         let candidates = contenders.iter().map(|contender| {
             let gains = [ChurnServed::RecencyRule, ChurnServed::BaseRate];
