@@ -101,7 +101,7 @@ fn the_newest_of_the_rows_that_hold_counts_and_that_is_said() {
         0,
     );
     assert!(
-        told.contains("1 customer has several rows that hold at the same time"),
+        told.contains("1 customer has several rows that are valid at the same time"),
         "{told}"
     );
     assert_eq!(
