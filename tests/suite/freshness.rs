@@ -111,7 +111,7 @@ fn what_is_stale_empty_or_unjudged_says_so() {
     );
     let notes = shop.table("sources").texts("notes")[1].clone().unwrap();
     assert!(
-        notes.contains("30 days old") && notes.contains("no `freshness`"),
+        notes.contains("30 days old") && notes.contains("`freshness` is not set"),
         "{notes}"
     );
 }

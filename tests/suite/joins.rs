@@ -281,7 +281,7 @@ fn what_a_join_cannot_be_is_refused_at_its_place() {
     refused(
         &ORDERS.replace(on, "on = [\"currency\"]"),
         RATES,
-        "leaves out `day` of lookup `rates`",
+        "lacks `day` of lookup `rates`",
     );
     refused(
         &ORDERS.replace(

@@ -83,7 +83,7 @@ fn an_undefined_source_is_one_message_that_counts_its_places() {
     let file = dir.path().join("changed.toml").display().to_string();
     let shown = run(&["check", &file, "--var", &lake], 2).stderr;
     let shown = String::from_utf8(shown).unwrap();
-    assert!(shown.contains("the same in 40 places"), "{shown}");
+    assert!(shown.contains("the same mistake in 40 places"), "{shown}");
     assert!(shown.contains(": 1 error\n"), "{shown}");
 }
 

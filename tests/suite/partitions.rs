@@ -169,7 +169,7 @@ fn a_value_that_is_none_of_its_type_is_an_error_with_the_folder() {
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!(output.status.code(), Some(2), "{said}");
     assert!(
-        said.contains("`day=october`") && said.contains("is no date"),
+        said.contains("`day=october`") && said.contains("is not of type date"),
         "{said}"
     );
 }

@@ -268,7 +268,7 @@ fn files_that_cannot_be_read_on_end_the_run() {
         (
             "old.csv",
             b"\xfd7zXZ\0xxxxxxxxxxxxx".to_vec(),
-            "compressed with xz, which is not read",
+            "compressed with xz, which is not supported",
         ),
     ] {
         let dir = tempfile::tempdir().unwrap();
