@@ -301,7 +301,7 @@ fn a_day_that_is_made_later_is_what_the_next_one_follows() {
     assert_eq!(skipped["small01"][..3], ["resting", "2026-03-20", "fresh"]);
     assert_eq!(
         case.day("2026-03-05"),
-        "published: version 3 of 2026-03-05; latest stays at 2026-03-20 (version 2)"
+        "published: version 3 of 2026-03-05; latest is still 2026-03-20 (version 2)"
     );
     case.day("2026-03-20");
     let again = case.memberships("freshness");
