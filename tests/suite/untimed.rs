@@ -66,7 +66,7 @@ fn features_of_today_only_are_left_out_and_warned_of() {
     let found = warnings("", r#""recency_days", "plan""#);
     assert_eq!(found.len(), 1);
     assert!(
-        found[0].contains("`plan` takes no part in the score `churn`"),
+        found[0].contains("`plan` is not used in the score `churn`"),
         "{found:?}"
     );
     let derived = warnings("", r#""cancelled""#);

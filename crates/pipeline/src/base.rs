@@ -58,15 +58,15 @@ pub(crate) fn check(prepared: &Checked<'_>, found: &mut Diagnostics) {
         .map(|info| info.name.as_str())
         .chain(schemes);
     if columns.any(|name| name == ACTIVE) {
-        let message = "`active` of [customer] makes a column `active` of `customers`, and there is one of that name";
+        let message = "`active` of [customer] adds the column `active` to `customers`, which already has one";
         let problem = Diagnostic::error("TS-G016", message, text.span.clone());
         found.extend([problem.with_help("rename the feature, score or scheme `active`")]);
     }
     if prepared.condition_is_untimed {
-        let message = "`active` rests on a feature of which only today's value is known";
+        let message = "`active` uses a feature of which only today's value is known";
         let warning = Diagnostic::warning("TS-G017", message, text.span.clone())
             .with_label("at earlier dates every customer counts as active");
-        found.extend([warning.with_help("state `time` (since when a row holds) in its source")]);
+        found.extend([warning.with_help("set `time` (since when a row is valid) in its source")]);
     }
 }
 

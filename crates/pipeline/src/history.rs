@@ -101,7 +101,7 @@ impl History {
         });
         let Some(alignment) = joined else {
             tracing::warn!(
-                "keys of customers had another type in version {}, so that nobody is compared with it",
+                "customer keys had another type in version {}, so no customer is compared with it",
                 version.number()
             );
             return Ok(history);

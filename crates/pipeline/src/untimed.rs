@@ -96,7 +96,7 @@ pub(crate) fn check(
         for feature in &supervised.features {
             if left.contains(&feature.value.as_str()) {
                 let message = format!(
-                    "`{}` takes no part in the score `{name}`: only today's value of it is known, {} has no `time`",
+                    "`{}` is not used in the score `{name}`: only today's value of it is known, because {} has no `time`",
                     feature.value, untimed[&feature.value]
                 );
                 let warning = Diagnostic::warning("TS-G012", message, feature.span.clone())
@@ -106,7 +106,7 @@ pub(crate) fn check(
         }
         if supervised.features.is_empty() && !left.is_empty() {
             let message = format!(
-                "{} take no part in the score `{name}`: only today's value of them is known, what they rest on has no `time`",
+                "{} are not used in the score `{name}`: only today's values of them are known, because their sources have no `time`",
                 named(&left)
             );
             let place = supervised.from.span.clone();
@@ -117,7 +117,7 @@ pub(crate) fn check(
             && untimed.contains_key(&condition)
         {
             let message = format!(
-                "the population of the score `{name}` rests on a feature of which only today's value is known"
+                "the population of the score `{name}` uses a feature of which only today's value is known"
             );
             let problem = Diagnostic::error("TS-G014", message, text.span.clone())
                 .with_label("who could churn at an earlier date is not known from it");

@@ -57,7 +57,7 @@ pub(super) fn action_columns(file: &Reader<'_>) -> Vec<At<String>> {
             );
             table.notes.add(
                 Diagnostic::error("TS-P007", message, column.span.clone())
-                    .with_help("take it out of `columns`"),
+                    .with_help("remove it from `columns`"),
             );
         }
     }
