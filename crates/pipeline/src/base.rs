@@ -58,7 +58,8 @@ pub(crate) fn check(prepared: &Checked<'_>, found: &mut Diagnostics) {
         .map(|info| info.name.as_str())
         .chain(schemes);
     if columns.any(|name| name == ACTIVE) {
-        let message = "`active` of [customer] adds the column `active` to `customers`, which already has one";
+        let message =
+            "`active` of [customer] adds the column `active` to `customers`, which already has one";
         let problem = Diagnostic::error("TS-G016", message, text.span.clone());
         found.extend([problem.with_help("rename the feature, score or scheme `active`")]);
     }
