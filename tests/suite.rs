@@ -105,6 +105,8 @@ mod situations;
 mod some_customers;
 #[path = "suite/store_care.rs"]
 mod store_care;
+#[path = "suite/supervised.rs"]
+mod supervised;
 #[path = "suite/table.rs"]
 mod table;
 #[path = "suite/text_files.rs"]

@@ -10,6 +10,7 @@
  *   inject LOG FOLDER signal:15  K -- COMMAND...    the command gets this signal at the K-th call, which then goes on
  *   inject LOG FOLDER twice:2    K -- COMMAND...    the same, with the signal again a little later
  *   inject LOG FOLDER kill       K -- COMMAND...    the command is killed before the K-th call
+ *   inject LOG FOLDER die:6      K -- COMMAND...    the process that opens the K-th file, to read or to write it, gets this signal
  *
  * K may be followed by a pattern, as in `1:fsync *commits`: then only calls count whose name and path fit it.
  * LOG gets one line a call that was counted: number, name, path. The exit code is the command's, 128 + N for a signal.
@@ -111,7 +112,7 @@ static void path_of(pid_t tid, const struct call *call, const struct user_regs_s
 
 int main(int argc, char **argv) {
     if (argc < 7 || strcmp(argv[5], "--")) {
-        fprintf(stderr, "usage: inject LOG FOLDER count|errno:N|signal:N|twice:N|kill K -- COMMAND...\n");
+        fprintf(stderr, "usage: inject LOG FOLDER count|errno:N|signal:N|twice:N|kill|die:N K -- COMMAND...\n");
         return 125;
     }
     FILE *log = fopen(argv[1], "w");
@@ -174,9 +175,10 @@ int main(int argc, char **argv) {
             const struct call *call = NULL;
             for (size_t i = 0; i < COUNT; i++)
                 if (CALLS[i].number == (long)regs.orig_rax) call = &CALLS[i];
-            int makes = 1;
+            int makes = 1, opens = call && (call->number == SYS_openat || call->number == SYS_open);
             if (call && call->number == SYS_openat) makes = (regs.rdx & O_CREAT) != 0;
             if (call && call->number == SYS_open) makes = (regs.rsi & O_CREAT) != 0;
+            if (!strncmp(mode, "die", 3)) makes = opens;
             char path[2 * PATH_MAX] = "";
             if (call && makes) path_of(tid, call, &regs, path, sizeof path);
             int inside = call && makes && !strncmp(path, folder, length) && (path[length] == '/' || !path[length]);
@@ -195,6 +197,8 @@ int main(int argc, char **argv) {
                     regs.orig_rax = (unsigned long long)-1;
                     regs.rax = (unsigned long long)-(long long)value;
                     ptrace(PTRACE_SETREGS, tid, 0, &regs);
+                } else if (!strncmp(mode, "die", 3)) {
+                    kill(tid, value);
                 } else if (!strcmp(mode, "kill")) {
                     kill(main_pid, SIGKILL);
                     continue;

@@ -19,6 +19,8 @@ pub(crate) enum Fault {
     Twice(i32),
     /// The program is killed.
     Kill,
+    /// The process that opens a file, to read or to write it, gets this signal.
+    Die(i32),
 }
 
 /// A call that was seen: its name and its path below the folder.
@@ -80,6 +82,7 @@ pub(crate) fn run_at(
         Fault::Signal(signal) => format!("signal:{signal}"),
         Fault::Twice(signal) => format!("twice:{signal}"),
         Fault::Kill => "kill".to_owned(),
+        Fault::Die(signal) => format!("die:{signal}"),
     };
     let mut command = Command::new(injector);
     command

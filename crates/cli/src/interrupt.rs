@@ -10,7 +10,7 @@ use tessera_snapshot::{Gate, Stopped};
 use tessera_spec::interrupt;
 
 use crate::output::{say, say_error};
-use crate::telemetry;
+use crate::{signals, telemetry};
 
 /// Where an interrupt and the commit meet.
 pub(crate) static GATE: Gate = Gate::new();
@@ -40,32 +40,37 @@ pub(crate) fn tell_at_end(monitor: &Arc<Monitor>) {
 /// Watches for signals from now on. Before the commit a run that does not end by itself is ended after [`PATIENCE`]: every
 /// state of the store is one that a rerun completes.
 pub(crate) fn watch() {
-    let mut asked = false;
-    let handler = ctrlc::set_handler(move || {
-        if std::mem::replace(&mut asked, true) {
-            end();
-        }
-        match GATE.stop() {
-            Stopped::Before => {
-                interrupt::request();
-                say("interrupted: stopping; nothing is published");
-                // The handler returns, so that a second signal is seen.
-                std::thread::spawn(|| {
-                    std::thread::sleep(PATIENCE);
-                    tracing::debug!("the run did not end by itself");
-                    end();
-                });
-            }
-            Stopped::Committing => say(
-                "interrupted while the version is being published: the run completes it; interrupt again to end at once",
-            ),
-            Stopped::After(version) => say(&format!(
-                "interrupted, but version {version} is published: the run completes the report; interrupt again to end at once"
-            )),
-        }
+    let watched = signals::receive().and_then(|requests| {
+        let named = std::thread::Builder::new().name("signals".to_owned());
+        named.spawn(move || requests.enumerate().for_each(|(number, ())| stop(number)))
     });
-    if let Err(error) = handler {
+    if let Err(error) = watched {
         tracing::debug!("no interrupt handler: {error}");
+    }
+}
+
+/// Does what the first and each further request to end asks for.
+fn stop(number: usize) {
+    if number > 0 {
+        end();
+    }
+    match GATE.stop() {
+        Stopped::Before => {
+            interrupt::request();
+            say("interrupted: stopping; nothing is published");
+            // This returns, so that a second signal is seen.
+            std::thread::spawn(|| {
+                std::thread::sleep(PATIENCE);
+                tracing::debug!("the run did not end by itself");
+                end();
+            });
+        }
+        Stopped::Committing => say(
+            "interrupted while the version is being published: the run completes it; interrupt again to end at once",
+        ),
+        Stopped::After(version) => say(&format!(
+            "interrupted, but version {version} is published: the run completes the report; interrupt again to end at once"
+        )),
     }
 }
 

@@ -10,6 +10,9 @@ mod memory;
 mod output;
 mod processor;
 mod progress;
+mod signals;
+#[cfg(target_os = "linux")]
+mod supervisor;
 mod telemetry;
 
 use std::ffi::OsString;
@@ -30,10 +33,14 @@ fn main() -> ExitCode {
             1,
         ));
     }
-    let arguments = match arguments::Arguments::try_parse_from(given) {
+    let arguments = match arguments::Arguments::try_parse_from(&given) {
         Ok(arguments) => arguments,
         Err(error) => return output::usage(&error),
     };
+    #[cfg(target_os = "linux")]
+    if let Some(code) = supervisor::supervise(&arguments, &given) {
+        return code;
+    }
     telemetry::start(&arguments.output);
     match commands::dispatch(arguments) {
         Ok(code) => code,

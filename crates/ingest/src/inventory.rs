@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 use tessera_expr::rel::{FileStamp, Stored};
+use tessera_spec::activity;
 use tessera_spec::diagnostic::Diagnostic;
 use tessera_spec::interrupt;
 use tessera_spec::pipeline::{Format, Header, Source, TextSettings};
@@ -175,7 +176,10 @@ pub fn take(
     hash_inputs: bool,
     stage: Option<&Path>,
 ) -> Result<Inventory, IngestError> {
+    // The log of a table is read to know its files.
+    let reading = activity::reading(&source.name.value, Path::new(&source.path.value));
     let listing = list(source)?;
+    drop(reading);
     let mut stock = Stock {
         source,
         settings: source.text.clone().unwrap_or_default(),
@@ -238,6 +242,7 @@ impl Stock<'_> {
         } = listed;
         let name = &self.source.name.value;
         let unread = |why| unread(name, &path, why);
+        let _reading = activity::reading(name, &path);
         let number = self.files.len();
         let staged = self.stage;
         let staged = staged.map(|folder| folder.join(format!("{name}-{number}.parquet")));

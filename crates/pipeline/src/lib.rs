@@ -43,4 +43,4 @@ pub use run::{RunOptions, run, set_threads};
 pub use sources::SourceOutcome;
 pub use stage::{Observer, Silent, Stage, StageReport, stages};
 pub use tessera_features::catalogue;
-pub use work::WorkFolder;
+pub use work::{WorkFolder, remove_left};

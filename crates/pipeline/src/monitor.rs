@@ -12,8 +12,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use chrono::{DateTime, NaiveDate, Utc};
+use tessera_spec::activity::{self, Fact, Recorded};
 use tessera_spec::noted::bare;
-
 use tessera_spec::shown::grouped;
 
 use crate::error::PipelineError;
@@ -44,6 +44,8 @@ struct Record {
     stages: Vec<Done>,
     running: Option<(Stage, Instant)>,
     published: Option<Published>,
+    /// The version that a run published whose process died.
+    left: Option<u64>,
     /// The event of the start is written.
     announced: bool,
     finished: bool,
@@ -128,6 +130,7 @@ impl Monitor {
                 stages: Vec::new(),
                 running: None,
                 published: None,
+                left: None,
                 announced: false,
                 finished: false,
             }),
@@ -136,12 +139,43 @@ impl Monitor {
         })
     }
 
+    /// A monitor of a run whose process died: of what it left, and of the version that it had published by then.
+    ///
+    /// # Errors
+    /// As of [`Monitor::new`].
+    pub fn of_dead(
+        file: &Path,
+        (metrics, lineage): (Option<PathBuf>, Option<PathBuf>),
+        elapsed: Duration,
+        recorded: &Recorded,
+        version: Option<u64>,
+    ) -> Result<Self, PipelineError> {
+        let monitor = Self::new(file, metrics, lineage)?;
+        let mut record = monitor.record();
+        record.clock = record.clock.checked_sub(elapsed).unwrap_or(record.clock);
+        record.started -= elapsed;
+        record.left = version;
+        record.pipeline = recorded
+            .text(Fact::Pipeline)
+            .unwrap_or(std::mem::take(&mut record.pipeline));
+        let as_of = recorded.text(Fact::AsOf);
+        record.as_of = as_of.and_then(|day| day.parse().ok());
+        if let Some(run_id) = recorded.text(Fact::Run) {
+            record.run_id = run_id;
+            record.announced = true;
+        }
+        drop(record);
+        Ok(monitor)
+    }
+
     fn record(&self) -> MutexGuard<'_, Record> {
         self.record.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The day of the run is known.
     pub fn day(&self, pipeline: &str, as_of: NaiveDate) {
+        activity::note(Fact::Pipeline, pipeline);
+        activity::note(Fact::AsOf, as_of.to_string());
         let mut record = self.record();
         pipeline.clone_into(&mut record.pipeline);
         record.as_of = Some(as_of);
@@ -165,6 +199,7 @@ impl Monitor {
             return Ok(());
         };
         record.announced = true;
+        activity::note(Fact::Run, &record.run_id);
         append(path, &lineage::start(record))
             .map_err(|error| format!("cannot write {}: {error}", path.display()))
     }
@@ -276,6 +311,10 @@ fn summary(record: &Record, end: &End<'_>) -> String {
                 published.version,
                 grouped(customers)
             ));
+        }
+        (None, _) if record.left.is_some() => {
+            let version = record.left.unwrap_or_default();
+            parts.push(format!("version {version} is published"));
         }
         (None, 6) => parts.push("it is in doubt whether a version is published".to_owned()),
         (None, _) => parts.push("nothing is published".to_owned()),

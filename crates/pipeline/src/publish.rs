@@ -15,6 +15,7 @@ use tessera_segments::{Assignment, Quality, SegmentError};
 use tessera_snapshot::{
     CommittedTable, Gate, Owner, Replaced, RunIdentity, Staging, Store, StoreError, Version,
 };
+use tessera_spec::activity::{self, Fact};
 use tessera_spec::pipeline::{Playbook, SchemeKind, Target, VALUE_COLUMNS};
 
 use crate::customers::Assigned;
@@ -504,6 +505,8 @@ pub(crate) fn publish(
     gate: &Gate,
 ) -> Result<Published, PipelineError> {
     let mut staging = store.stage(identity.clone())?;
+    activity::note(Fact::Store, store.path());
+    activity::note(Fact::Transaction, staging.txid());
     if let Some(damaged) = replaces {
         staging.replace(damaged);
     }

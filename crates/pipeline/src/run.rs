@@ -10,6 +10,7 @@ use tessera_engine::{Engine, Materialized, PolarsEngine};
 use tessera_expr::rel::{Rel, Sample};
 use tessera_model::interrupt::{self, Interrupt};
 use tessera_snapshot::{Gate, Replaced, RunIdentity, Store, StoreError};
+use tessera_spec::activity::{self, Fact};
 
 use crate::base::{Base, Closed};
 use crate::customers::Assigned;
@@ -167,6 +168,7 @@ impl Job<'_> {
             return Err(PipelineError::Interrupted);
         }
         let stage = self.stages[self.next].clone();
+        activity::note(Fact::Stage, stage.to_string());
         self.observer.started(&stage, self.next, self.stages.len());
         let spilled = self.memory.budget().spilled_bytes();
         let started = Instant::now();

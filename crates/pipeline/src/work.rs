@@ -12,6 +12,7 @@ use std::time::{Duration, SystemTime};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 
 use tempfile::TempDir;
+use tessera_spec::activity::{self, Fact};
 use tessera_spec::noted::bare;
 use tessera_spec::private;
 
@@ -53,6 +54,7 @@ impl WorkFolder {
             let Some(lock) = lock(folder.path()).map_err(failed)? else {
                 continue;
             };
+            activity::note(Fact::Work, folder.path());
             remove_leftovers(&parent, folder.path());
             return Ok(Self {
                 parent,
@@ -119,6 +121,13 @@ fn remove_leftovers(parent: &Path, own: &Path) {
             Ok(()) => tracing::info!("removed {}, which a killed run left", path.display()),
             Err(error) => tracing::debug!("{}: {error}", path.display()),
         }
+    }
+}
+
+/// Removes the work folder of a run whose process died. What cannot be removed the next run tries again.
+pub fn remove_left(folder: &Path) {
+    if let Some(_lock) = dead(folder) {
+        let _ = std::fs::remove_dir_all(folder);
     }
 }
 

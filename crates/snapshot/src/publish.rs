@@ -130,6 +130,11 @@ impl Store {
 }
 
 impl<'a> Staging<'a> {
+    /// What tells this run from all others, in the commit that it may make.
+    pub fn txid(&self) -> &str {
+        &self.txid
+    }
+
     /// Publishes although an equal run did before, because its version is damaged.
     pub fn replace(&mut self, damaged: Replaced) {
         self.replaces = Some(damaged);

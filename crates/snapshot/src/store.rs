@@ -284,6 +284,17 @@ impl Store {
         Ok(self.digests()?.into_iter().map(listed).collect())
     }
 
+    /// The version that a run committed, if it did.
+    ///
+    /// # Errors
+    /// A commit that cannot be read or does not fit its checksum.
+    pub fn committed_by(&self, txid: &str) -> Result<Option<u64>, StoreError> {
+        let digests = self.digests()?;
+        let mut newest_first = digests.iter().rev();
+        let found = newest_first.find(|known| known.txid == txid);
+        Ok(found.map(|known| known.version))
+    }
+
     /// Every version, oldest first, by the commits themselves. Expired ones are among them.
     ///
     /// # Errors

@@ -17,6 +17,7 @@ use std::path::Path;
 
 use toml::de::DeTable;
 
+use crate::activity;
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::pipeline::{Customer, Log, Pipeline, Report, RunSettings, Source, Through};
 use crate::reader::{Notes, ROOT, Reader, integer_of, variables, wrong_type};
@@ -51,6 +52,7 @@ pub struct Loaded {
 /// All mistakes of the file at once; a file that cannot be read is one of them.
 pub fn load(path: &Path, vars: &[(String, String)]) -> Result<Loaded, Diagnostics> {
     let file_name = path.display().to_string();
+    let _reading = activity::reading("", path);
     let text = match std::fs::read_to_string(path) {
         Ok(text) => text,
         Err(error) => {

@@ -6,11 +6,12 @@
 //! Where to look: `written` (what may be written: the JSON Schema), `file` (each table: keys, checks, meaning), `reader` (keys,
 //! types, variables), `diagnostic` (how mistakes are shown), `shown` (how names and values of files are shown), `pipeline` (the
 //! meaning), `canonical` (its form for hashing), `private` (files that only their owner reads), `noted` (errors that
-//! libraries hide), `interrupt` (a request to stop, for every crate above).
+//! libraries hide), `interrupt` (a request to stop, for every crate above), `activity` (what a process was doing when it died).
 //!
 //! To add a key: its field in `written`, its line in `file`, its place in [`pipeline`]; `tests/schema.rs` sees to it that the
 //! first two agree.
 
+pub mod activity;
 mod canonical;
 pub mod diagnostic;
 mod duration;

@@ -1,0 +1,247 @@
+//! A process that dies while it reads: the one that waits for it names the file, says what is published and leaves nothing behind.
+
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::os::unix::process::ExitStatusExt;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use crate::inject::{Call, Fault, injector, run_with};
+use crate::program::{bounded, json, run, tessera};
+
+const SIGINT: i32 = 2;
+const SIGABRT: i32 = 6;
+const SIGKILL: i32 = 9;
+const SIGSEGV: i32 = 11;
+const SIGTERM: i32 = 15;
+const SIGBUS: i32 = 7;
+
+/// A demo lake, and a folder for the files of its runs.
+struct Place {
+    dir: tempfile::TempDir,
+}
+
+impl Place {
+    fn new(customers: &str) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().display().to_string();
+        run(&["demo", &path, "--customers", customers, "--quiet"], 0);
+        fs::create_dir(dir.path().join("work")).unwrap();
+        Self { dir }
+    }
+
+    fn path(&self, name: &str) -> String {
+        self.dir.path().join(name).display().to_string()
+    }
+
+    fn arguments(&self, more: &[&str]) -> Vec<String> {
+        let (lake, out) = (self.path("lake"), self.path("store"));
+        let mut arguments = vec!["run".to_owned(), "pipelines/demo.toml".to_owned()];
+        arguments.extend(["--as-of", "2026-09-30", "--threads", "2"].map(str::to_owned));
+        arguments.extend(["--var".to_owned(), format!("lake={lake}")]);
+        arguments.extend(["--var".to_owned(), format!("out={out}")]);
+        arguments.extend(["--work".to_owned(), self.path("work")]);
+        arguments.extend(more.iter().map(|more| (*more).to_owned()));
+        arguments
+    }
+
+    /// Versions in the store, of which the demo has made one.
+    fn versions(&self) -> usize {
+        let listed = run(&["snapshots", &self.path("store/demo"), "--json"], 0);
+        json(&listed).as_array().unwrap().len()
+    }
+
+    fn assert_clean(&self, context: &str) {
+        let left = fs::read_dir(self.path("work")).unwrap().count();
+        assert_eq!(left, 0, "{context}: files of the run are removed");
+    }
+
+    /// Starts a run and waits until it has read a source.
+    fn started(&self) -> (Child, impl Iterator<Item = String> + use<>) {
+        let mut child = tessera()
+            .args(self.arguments(&["--log-format", "json"]))
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let lines = BufReader::new(child.stderr.take().unwrap()).lines();
+        let mut lines = lines.map_while(Result::ok);
+        assert!(lines.any(|line| line.contains("\"stage\":")));
+        (child, lines)
+    }
+}
+
+/// The process that a process waits for.
+fn child_of(pid: u32) -> u32 {
+    let path = format!("/proc/{pid}/task/{pid}/children");
+    fs::read_to_string(path).unwrap().trim().parse().unwrap()
+}
+
+fn send(signal: i32, target: &str) {
+    let signal = format!("-{signal}");
+    let sent = Command::new("kill").args([&signal, "--", target]).status();
+    assert!(sent.unwrap().success());
+}
+
+fn is_alive(pid: u32) -> bool {
+    // A process that has ended and is not waited for yet has no program any more.
+    fs::read_link(format!("/proc/{pid}/exe")).is_ok()
+}
+
+#[test]
+fn the_file_at_which_a_library_aborts_is_named_and_nothing_is_published() {
+    if injector().is_none() {
+        return;
+    }
+    let place = Place::new("200");
+    let lake = place.dir.path().join("lake");
+    let metrics = place.path("metrics.prom");
+    let arguments = place.arguments(&["--log-format", "json", "--metrics", &metrics]);
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    // Counts what is opened: no process has the signal 0.
+    let opened = run_with(&lake, Fault::Die(0), 0, &arguments).1;
+    let places: Vec<usize> = (1..=opened.len())
+        .filter(|number| opened[number - 1].path.ends_with(".parquet"))
+        .collect();
+    assert!(places.len() > 40, "{opened:?}");
+    fs::remove_dir_all(place.path("store/demo/data/as_of=2026-09-30")).unwrap();
+    fs::remove_dir_all(place.path("store")).unwrap();
+    for (signal, name) in [
+        (SIGABRT, "SIGABRT"),
+        (SIGSEGV, "SIGSEGV"),
+        (SIGBUS, "SIGBUS"),
+    ] {
+        for number in [
+            places[0],
+            places[places.len() / 2],
+            places[places.len() - 2],
+        ] {
+            let (output, seen) = run_with(&lake, Fault::Die(signal), number, &arguments);
+            let Call { path, .. } = &seen[number - 1];
+            let context = format!("{name} at {path}");
+            let text = String::from_utf8(output.stderr).unwrap();
+            assert_eq!(output.status.code(), Some(3), "{context}: {text}");
+            let lines = text.lines().map(|line| {
+                let line: serde_json::Value = serde_json::from_str(line)
+                    .unwrap_or_else(|error| panic!("{context}: {error}: {line}"));
+                line["message"].as_str().unwrap().to_owned()
+            });
+            let lines: Vec<String> = lines.collect();
+            let error = lines.iter().find(|line| line.starts_with("error: "));
+            let error = error.unwrap_or_else(|| panic!("{context}: {text}"));
+            for words in [path.as_str(), name, "source `", "nothing was published"] {
+                assert!(error.contains(words), "{context}: {error}");
+            }
+            let summary = lines.last().unwrap();
+            assert!(
+                summary.starts_with(
+                    "summary: demo as of 2026-09-30: nothing is published; exit code 3"
+                ),
+                "{context}: {summary}"
+            );
+            let told = fs::read_to_string(&metrics).unwrap();
+            assert!(
+                told.contains("tessera_run_exit_code{pipeline=\"demo\"} 3\n"),
+                "{told}"
+            );
+            place.assert_clean(&context);
+            assert!(!Path::new(&place.path("store/demo/latest")).exists());
+        }
+    }
+    assert!(bounded(tessera().args(&arguments)).status.success());
+}
+
+#[test]
+fn a_run_that_dies_after_its_commit_says_that_its_version_is_published() {
+    if injector().is_none() {
+        return;
+    }
+    let place = Place::new("200");
+    let reports = place.dir.path().join("store/demo/reports");
+    let lineage = place.path("lineage.ndjson");
+    let arguments = place.arguments(&["--quiet", "--lineage", &lineage]);
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let (output, seen) = run_with(&reports, Fault::Die(SIGABRT), 1, &arguments);
+    let text = String::from_utf8(output.stderr).unwrap();
+    assert!(!seen.is_empty());
+    assert_eq!(output.status.code(), Some(6), "{text}");
+    assert!(text.contains("version 2 is published"), "{text}");
+    assert!(!text.contains("nothing"), "{text}");
+    assert_eq!(place.versions(), 2);
+    place.assert_clean("after the commit");
+    let events = fs::read_to_string(&lineage).unwrap();
+    let events: Vec<serde_json::Value> = events
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    assert_eq!(events.len(), 2, "{events:?}");
+    assert_eq!(events[0]["eventType"], "START");
+    assert_eq!(events[0]["run"]["runId"], events[1]["run"]["runId"]);
+    let output = bounded(tessera().args(&arguments));
+    assert!(output.status.success(), "the same run again completes it");
+}
+
+#[test]
+fn a_killed_reader_takes_the_run_with_it_and_a_killed_run_its_reader() {
+    let place = Place::new("4000");
+    let (mut child, lines) = place.started();
+    send(SIGKILL, &child_of(child.id()).to_string());
+    let rest: Vec<String> = lines.collect();
+    let status = child.wait().unwrap();
+    assert_eq!(status.signal(), Some(SIGKILL), "{rest:?}");
+    let said = rest.join("\n");
+    assert!(said.contains("was killed (SIGKILL)"), "{said}");
+    assert!(said.contains("nothing was published"), "{said}");
+    assert!(said.contains("--memory"), "{said}");
+    place.assert_clean("the reader was killed");
+
+    let (mut child, lines) = place.started();
+    let reader = child_of(child.id());
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let started = Instant::now();
+    while is_alive(reader) {
+        assert!(started.elapsed() < Duration::from_secs(10), "{reader}");
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    drop(lines);
+    assert_eq!(place.versions(), 1);
+    run(
+        &place
+            .arguments(&["--quiet"])
+            .iter()
+            .map(String::as_str)
+            .collect::<Vec<_>>(),
+        0,
+    );
+    place.assert_clean("the run was killed, and ran again");
+}
+
+/// A terminal signals the whole group, a service manager every process, a person one of them: each is one request to end.
+#[test]
+fn a_signal_to_the_run_to_its_reader_or_to_both_is_one_interrupt() {
+    let place = Place::new("4000");
+    for signal in [SIGINT, SIGTERM] {
+        for (run_too, reader_too) in [(true, false), (false, true), (true, true)] {
+            let (mut child, lines) = place.started();
+            let reader = child_of(child.id());
+            let mut targets = Vec::new();
+            targets.extend(run_too.then(|| child.id().to_string()));
+            targets.extend(reader_too.then(|| reader.to_string()));
+            for target in &targets {
+                send(signal, target);
+            }
+            let said: Vec<String> = lines.collect();
+            let said = said.join("\n");
+            let context = format!("{signal} to {targets:?}");
+            assert_eq!(child.wait().unwrap().code(), Some(130), "{context}: {said}");
+            let stopped = said
+                .matches("interrupted: stopping; nothing is published")
+                .count();
+            assert_eq!(stopped, 1, "{context}: {said}");
+            place.assert_clean(&context);
+        }
+    }
+    assert_eq!(place.versions(), 1);
+}
