@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use crate::error::EngineError;
 
 /// What the program takes before it reads anything: its code, its threads, and what the reading libraries keep.
-const PROGRAM_BYTES: u64 = 96 << 20;
+pub(crate) const PROGRAM_BYTES: u64 = 96 << 20;
 
 /// Least memory for entries that can be written to files, however low the limit is.
 const LEAST_ENTRIES: u64 = 4 << 20;

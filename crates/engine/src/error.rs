@@ -169,6 +169,11 @@ impl EngineError {
         match fault {
             Fault::Damaged(reason) => Self::UnreadableFile { name, file, reason },
             Fault::Changed(what) => Self::ChangedFile { name, file, what },
+            Fault::TooLarge(what, needed_bytes, limit_bytes) => Self::Memory {
+                what: format!("source `{name}`: {what} of {}", file.display()),
+                needed_bytes,
+                limit_bytes,
+            },
             Fault::System(operation, error) => Self::LakeIo {
                 name,
                 operation,

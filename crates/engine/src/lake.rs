@@ -4,7 +4,8 @@
 //! The types that matter: [`Window`] (what is decoded at a time), [`Piece`] (consecutive row groups of one file).
 //!
 //! Where to look: `file` (descriptors), `footer` (what a file says of itself, and whether it can be so), `pages` (headers and
-//! checksums of pages), `thrift` (how both are written), `image` (what polars is given), `prune` (row groups that bounds keep out), `windows` (reading ahead).
+//! checksums of pages), `thrift` (how both are written), `image` (what polars is given), `prune` (row groups that bounds keep out), `unpacked` (what decoded rows take),
+//! `windows` (reading ahead).
 
 mod file;
 mod footer;
@@ -12,10 +13,11 @@ mod image;
 mod pages;
 mod prune;
 mod thrift;
+mod unpacked;
 mod windows;
 
 pub(crate) use prune::{TimeBound, Unit};
-pub(crate) use windows::{Piece, Reading, Side, read};
+pub(crate) use windows::{Piece, Reading, Side, limit, read};
 
 /// A fault of a file of the lake.
 #[derive(Debug)]
@@ -26,6 +28,8 @@ pub(crate) enum Fault {
     Changed(String),
     /// The operating system refused: what was tried, and why not.
     System(&'static str, std::io::Error),
+    /// A part of it would take more memory than the run may take: what, how many bytes, and how many there may be.
+    TooLarge(String, u64, u64),
 }
 
 impl From<String> for Fault {

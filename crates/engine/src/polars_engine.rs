@@ -7,6 +7,7 @@ use tessera_expr::rel::{Rel, SourceRows, Unseen};
 
 use crate::budget::Budget;
 use crate::error::{EngineError, guarded};
+use crate::lake;
 use crate::lower::Clock;
 use crate::scan::unread;
 use crate::table::read_file;
@@ -24,6 +25,7 @@ pub struct PolarsEngine {
 impl PolarsEngine {
     /// An engine with this many aggregation workers that keeps to a budget of memory. Neither shows in any result.
     pub fn new(workers: usize, budget: Budget) -> Self {
+        lake::limit(budget.limit_bytes());
         Self {
             workers: workers.max(1),
             budget,

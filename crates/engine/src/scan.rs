@@ -146,6 +146,7 @@ fn windows(
             file: files_of_group.start,
             first_row: 0,
             image: Buffer::new(),
+            part: None,
         };
         reading.push(Reading {
             columns: columns_read(frame(std::slice::from_ref(&nothing))?)?,
@@ -391,6 +392,10 @@ fn group_rows(
     let images = pieces.iter().map(|piece| &piece.image);
     let images = images.filter(|image| !image.is_empty()).cloned().collect();
     let mut frame = parquet(scan, images, group.has_gaps)?;
+    // A window holds a part alone. Pages beyond it are not unpacked.
+    if let Some((start, rows)) = pieces.first().and_then(|piece| piece.part) {
+        frame = frame.slice(start, rows);
+    }
     if row_numbers {
         let first = pieces.first().map(|piece| piece.first_row);
         let first = IdxSize::try_from(first.unwrap_or(0))

@@ -155,6 +155,12 @@ impl<'a> Footer<'a> {
         schema.iter().filter_map(Value::as_struct)
     }
 
+    /// The leaf columns of the schema, by their numbers.
+    pub(super) fn leaf_elements(&self) -> Vec<&Struct<'a>> {
+        let is_leaf = |of: &&Struct<'a>| of.int(element::CHILDREN).unwrap_or(0) == 0;
+        self.schema().skip(1).filter(is_leaf).collect()
+    }
+
     /// Where the pages of a column of a row group lie. Of a column without values writers state no place, or that of an empty
     /// dictionary: nothing of it need be read.
     pub(super) fn pages(&self, group: &Struct<'a>, leaf: usize) -> Result<Range<u64>, Fault> {

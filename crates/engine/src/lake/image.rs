@@ -9,6 +9,7 @@ use super::footer::field::{chunk, column, file as fields, group as group_fields}
 use super::footer::{Footer, described, dictionary, name, rows};
 use super::pages;
 use super::thrift::{Struct, Value};
+use super::unpacked::{self, Parts, Span};
 
 /// The leaf columns that these columns of a file consist of.
 pub(super) fn wanted(footer: &Footer<'_>, names: &BTreeSet<String>) -> Vec<usize> {
@@ -20,33 +21,63 @@ pub(super) fn wanted(footer: &Footer<'_>, names: &BTreeSet<String>) -> Vec<usize
     leaves
 }
 
-/// Bytes of these leaf columns in a row group.
-pub(super) fn bytes<'a>(
-    footer: &Footer<'a>,
-    group: &Struct<'a>,
-    leaves: &[usize],
-) -> Result<u64, Fault> {
-    let mut bytes = 0;
-    for leaf in leaves {
-        let range = footer.pages(group, *leaf)?;
-        bytes += range.end - range.start;
+/// What these leaf columns of a row group are stated to take.
+#[derive(Debug, Default, Clone, Copy)]
+pub(super) struct Size {
+    /// Bytes as the file holds them.
+    pub(super) packed: u64,
+    /// Bytes of their pages once unpacked.
+    pub(super) unpacked: u64,
+}
+
+impl Size {
+    pub(super) fn of<'a>(
+        footer: &Footer<'a>,
+        group: &Struct<'a>,
+        leaves: &[usize],
+    ) -> Result<Self, Fault> {
+        let mut size = Self::default();
+        for leaf in leaves {
+            let range = footer.pages(group, *leaf)?;
+            let (_, meta) = described(group, *leaf)?;
+            let unpacked = meta.int(column::UNCOMPRESSED).unwrap_or(0).unsigned_abs();
+            size = size.plus(Self {
+                packed: range.end - range.start,
+                unpacked,
+            });
+        }
+        Ok(size)
     }
-    Ok(bytes)
+
+    pub(super) fn plus(self, other: Self) -> Self {
+        Self {
+            packed: self.packed.saturating_add(other.packed),
+            unpacked: self.unpacked.saturating_add(other.unpacked),
+        }
+    }
+}
+
+/// A Parquet file in memory, and the rows of it that are decoded at a time.
+pub(super) struct Image {
+    pub(super) bytes: Vec<u8>,
+    pub(super) parts: Parts,
 }
 
 /// Reads these leaf columns of consecutive row groups and checks their pages. The image has the schema of the file; what was not
-/// read has no pages.
+/// read has no pages. Its rows are divided into parts that take no more than `most` bytes each, where that can be.
 pub(super) fn make(
     file: &mut LakeFile,
     footer: &Footer<'_>,
     groups: Range<usize>,
     leaves: &[usize],
-) -> Result<Vec<u8>, Fault> {
+    most: u64,
+) -> Result<Image, Fault> {
     let all = footer.groups();
+    let elements = footer.leaf_elements();
     let wanted = all.get(groups.clone()).unwrap_or_default();
-    let mut size = 0;
+    let mut size = 0_u64;
     for group in wanted {
-        size += bytes(footer, group, leaves)?;
+        size = size.saturating_add(Size::of(footer, group, leaves)?.packed);
     }
     let mut image = Vec::new();
     let room = usize::try_from(size).map_err(|_| "it is too large".to_owned())?;
@@ -56,8 +87,8 @@ pub(super) fn make(
     image.extend_from_slice(b"PAR1");
     let mut made = Vec::with_capacity(wanted.len());
     let mut held = 0;
+    let mut spans: Vec<Span> = Vec::new();
     for (number, group) in groups.zip(wanted) {
-        held += rows(group)?;
         let mut copy = (*group).clone();
         let columns = copy.list_mut(group_fields::COLUMNS);
         for (leaf, copied) in columns.into_iter().flatten().enumerate() {
@@ -66,9 +97,13 @@ pub(super) fn make(
                 let range = footer.pages(group, leaf)?;
                 file.read(range.start, range.end - range.start, &mut image)?;
                 let (_, meta) = described(group, leaf)?;
-                pages::check(meta, rows(group)?, &image[start..]).map_err(|what| {
+                let pages = &image[start..];
+                let chunk = pages::check(meta, rows(group)?, pages).map_err(|what| {
                     format!("column `{}` of row group {number} {what}", name(meta))
                 })?;
+                let element = elements.get(leaf).copied();
+                let chunk = (&chunk, pages);
+                spans.extend(unpacked::spans((leaf, held), meta, element, chunk, most));
                 Some(range).filter(|range| !range.is_empty())
             } else {
                 None
@@ -76,7 +111,9 @@ pub(super) fn make(
             place(copied, range, start);
         }
         made.push(Value::Struct(copy));
+        held += rows(group)?;
     }
+    let parts = unpacked::parts(held, elements.len(), spans, most);
     let mut tree = footer.head.clone();
     tree.set(fields::ROWS, held.cast_signed());
     if let Some(groups) = tree.list_mut(fields::ROW_GROUPS) {
@@ -88,7 +125,10 @@ pub(super) fn make(
     let length = length.map_err(|_| "its footer is too large".to_owned())?;
     image.extend_from_slice(&length.to_le_bytes());
     image.extend_from_slice(b"PAR1");
-    Ok(image)
+    Ok(Image {
+        bytes: image,
+        parts,
+    })
 }
 
 /// States where a column of the image lies: pages that were read from `range` of the file begin at `start`.

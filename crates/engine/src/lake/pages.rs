@@ -1,5 +1,7 @@
 //! The pages of a column chunk: whether their headers fit the chunk and one another, and their checksums where they have one.
 
+use std::ops::Range;
+
 use super::footer::field::column;
 use super::thrift::Struct;
 
@@ -17,8 +19,36 @@ mod page {
 /// Number of the field that states how many values a page has, in the header of each kind.
 const VALUES: i16 = 1;
 
+/// Number of the field that states whether a page of the second version is compressed.
+const IS_COMPRESSED: i16 = 7;
+
+/// A page, as its header describes it.
+#[derive(Debug)]
+pub(super) struct Page {
+    /// Values that it holds.
+    pub(super) values: u64,
+    /// Bytes that it takes once unpacked.
+    pub(super) unpacked: u64,
+    /// How its values are written.
+    pub(super) encoding: i64,
+    /// Where in the chunk its content lies.
+    pub(super) body: Range<usize>,
+    /// Bytes of levels before the values, where the header states them.
+    pub(super) levels: Option<i64>,
+    /// Its values are compressed, where the column is.
+    pub(super) is_packed: bool,
+}
+
+/// The pages of a chunk that has passed all checks.
+#[derive(Debug, Default)]
+pub(super) struct Chunk {
+    pub(super) dictionary: Option<Page>,
+    /// Pages of data, in order.
+    pub(super) pages: Vec<Page>,
+}
+
 /// Checks the pages of a chunk of a flat column with this many rows. The error is what is wrong, of the column.
-pub(super) fn check(meta: &Struct<'_>, rows: u64, chunk: &[u8]) -> Result<(), String> {
+pub(super) fn check(meta: &Struct<'_>, rows: u64, chunk: &[u8]) -> Result<Chunk, String> {
     let stated = meta.int(column::VALUES).unwrap_or(0).unsigned_abs();
     if stated != rows {
         return Err(format!(
@@ -27,7 +57,7 @@ pub(super) fn check(meta: &Struct<'_>, rows: u64, chunk: &[u8]) -> Result<(), St
     }
     let mut rest = chunk;
     let mut values = 0_u64;
-    let mut first = true;
+    let mut found = Chunk::default();
     while values < stated {
         if rest.is_empty() {
             return Err(format!("has {values} values in its pages, not {stated}"));
@@ -40,20 +70,52 @@ pub(super) fn check(meta: &Struct<'_>, rows: u64, chunk: &[u8]) -> Result<(), St
             return Err("has a page that ends outside the column".to_owned());
         };
         rest = after;
-        sizes(meta, &header, bytes.len())?;
+        let end = chunk.len() - rest.len();
+        let unpacked = unpacked(meta, &header, bytes.len())?;
         if let Some(stated) = header.int(page::CHECKSUM)
             && i64::from(crc32fast::hash(bytes).cast_signed()) != stated
         {
             return Err("has a page whose checksum does not match its bytes".to_owned());
         }
+        let first = found.dictionary.is_none() && found.pages.is_empty();
         let held = held(&header, first)?;
         values = values.saturating_add(held);
-        first = false;
+        let body = end - bytes.len()..end;
+        found.add(&header, held, unpacked, body);
     }
     if values != stated {
         return Err(format!("has {values} values in its pages, not {stated}"));
     }
-    Ok(())
+    Ok(found)
+}
+
+impl Chunk {
+    /// Adds a page of data or of a dictionary that holds so many values.
+    fn add(&mut self, header: &Struct<'_>, values: u64, unpacked: u64, body: Range<usize>) {
+        const ENCODING: i16 = 2;
+        const ENCODING_V2: i16 = 4;
+        const LEVELS: [i16; 2] = [5, 6];
+        let of = |kind: i16, number: i16| header.structure(kind).and_then(|of| of.int(number));
+        let v2 = header.structure(page::DATA_V2);
+        let dictionary = of(page::DICTIONARY, VALUES);
+        let encoding = of(page::DATA, ENCODING).or_else(|| of(page::DATA_V2, ENCODING_V2));
+        let page = Page {
+            values,
+            unpacked,
+            encoding: encoding.unwrap_or(0),
+            body,
+            levels: v2.map(|data| LEVELS.iter().filter_map(|level| data.int(*level)).sum()),
+            is_packed: v2.and_then(|data| data.bool(IS_COMPRESSED)) != Some(false),
+        };
+        match header.int(page::KIND) {
+            Some(0 | 3) => self.pages.push(page),
+            Some(2) => {
+                let values = dictionary.map_or(0, i64::unsigned_abs);
+                self.dictionary = Some(Page { values, ..page });
+            }
+            _ => {}
+        }
+    }
 }
 
 /// Values of a page of data; 0 of others.
@@ -97,11 +159,10 @@ fn is_consistent(header: &Struct<'_>, data: &Struct<'_>) -> bool {
         && levels.iter().sum::<i64>() <= size
 }
 
-/// The stated size of a page must be possible for its compressed size.
-fn sizes(meta: &Struct<'_>, header: &Struct<'_>, compressed: usize) -> Result<(), String> {
+/// Bytes of a page once unpacked: the stated size must be possible for the compressed size.
+fn unpacked(meta: &Struct<'_>, header: &Struct<'_>, compressed: usize) -> Result<u64, String> {
     /// Headers of streams, and windows of compressors.
     const SLACK: u64 = 1 << 17;
-    const IS_COMPRESSED: i16 = 7;
     let wrong = || Err("has a page of an impossible size".to_owned());
     let size = header.int(page::UNCOMPRESSED);
     let Some(size) = size.and_then(|size| u64::try_from(size).ok()) else {
@@ -117,7 +178,7 @@ fn sizes(meta: &Struct<'_>, header: &Struct<'_>, compressed: usize) -> Result<()
         Some(2 | 3) => 1_100,
         Some(5 | 7) => 256,
         Some(6) => 1 << 16,
-        _ => return Ok(()),
+        _ => return Ok(size),
     };
     let slack = if expansion == 1 { 0 } else { SLACK };
     let most = (compressed as u64)
@@ -126,5 +187,5 @@ fn sizes(meta: &Struct<'_>, header: &Struct<'_>, compressed: usize) -> Result<()
     if size > most {
         return wrong();
     }
-    Ok(())
+    Ok(size)
 }

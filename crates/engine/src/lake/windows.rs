@@ -2,21 +2,47 @@
 
 use std::collections::BTreeSet;
 use std::ops::Range;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{SyncSender, sync_channel};
 
+use polars::prelude::IdxSize;
 use polars_buffer::Buffer;
 use tessera_expr::rel::Scan;
+use tessera_spec::activity;
 
 use super::Fault;
 use super::file::LakeFile;
 use super::footer::{self, Footer, rows};
-use super::image;
+use super::image::{self, Image, Size};
 use super::prune::{TimeBound, may_hold};
+use crate::budget::PROGRAM_BYTES;
 use crate::error::EngineError;
 
 /// Bytes, as the files hold them, that are decoded at a time; a row group that has more is read alone.
 const WINDOW_BYTES: u64 = 64 << 20;
+
+/// Most bytes of decoded rows at a time, however much a run may take.
+const DECODED_BYTES: u64 = 256 << 20;
+
+/// Least bytes of decoded rows at a time, however little a run may take.
+const LEAST_DECODED_BYTES: u64 = 32 << 20;
+
+/// Share of what a run may take that decoded rows take at a time. Those before them are still on their way meanwhile.
+const DECODED_SHARE: u64 = 8;
+
+/// What the run may take.
+static LIMIT: AtomicU64 = AtomicU64::new(u64::MAX);
+
+/// States how many bytes the run may take: rows are decoded in parts that keep to it, and what cannot be divided is refused.
+pub(crate) fn limit(bytes: u64) {
+    LIMIT.store(bytes, Ordering::Relaxed);
+}
+
+/// Most bytes of decoded rows at a time.
+fn most_decoded() -> u64 {
+    (LIMIT.load(Ordering::Relaxed) / DECODED_SHARE).clamp(LEAST_DECODED_BYTES, DECODED_BYTES)
+}
 
 /// Pieces that are decoded at a time: each is a part of the plan.
 const WINDOW_PIECES: usize = 64;
@@ -39,6 +65,8 @@ pub(crate) struct Piece {
     pub(crate) first_row: u64,
     /// A Parquet file of these row groups.
     pub(crate) image: Buffer<u8>,
+    /// The rows of that file that are meant, where not all are: first row and number.
+    pub(crate) part: Option<(i64, IdxSize)>,
 }
 
 /// Consecutive pieces that are decoded together.
@@ -71,11 +99,15 @@ pub(crate) fn read(
                 sender,
                 window: Window::new(),
                 bytes: 0,
+                decoded: 0,
                 sent: false,
             };
             reader.read(files, reading)
         });
         for window in receiver {
+            let mut files: Vec<usize> = window.iter().map(|piece| piece.file).collect();
+            files.dedup();
+            let _reading: Vec<_> = files.into_iter().map(|file| is_read(scan, file)).collect();
             if !take(window)? {
                 break;
             }
@@ -85,13 +117,32 @@ pub(crate) fn read(
     })
 }
 
+/// Records that the file at this place of the scan is being read.
+fn is_read(scan: &Scan, place: usize) -> activity::Reading {
+    let file = scan.origins.get(place).or_else(|| scan.files.get(place));
+    activity::reading(&scan.source, file.map_or(Path::new(""), PathBuf::as_path))
+}
+
 struct Reader<'a> {
     scan: &'a Scan,
     side: Side,
     sender: SyncSender<Window>,
     window: Window,
+    /// Bytes of the window as the files hold them.
     bytes: u64,
+    /// Bytes that its rows take once decoded.
+    decoded: u64,
     sent: bool,
+}
+
+/// Refuses what would take more than the run may take.
+fn allow(what: &str, bytes: u64) -> Result<(), Fault> {
+    let limit = LIMIT.load(Ordering::Relaxed);
+    let needed = bytes.saturating_add(PROGRAM_BYTES);
+    if needed <= limit {
+        return Ok(());
+    }
+    Err(Fault::TooLarge(what.to_owned(), needed, limit))
 }
 
 /// No receiver takes windows any more.
@@ -140,6 +191,7 @@ impl Reader<'_> {
     }
 
     fn file(&mut self, number: usize, path: &Path, reading: &Reading) -> Result<(), Stop> {
+        let _reading = is_read(self.scan, number);
         let mut file = LakeFile::open(path, self.scan.stamps.get(number))?;
         let read = self.groups(number, &mut file, reading);
         if let Err(Stop::Fault(Fault::Damaged(_))) = &read {
@@ -163,56 +215,96 @@ impl Reader<'_> {
         }
         let footer = Footer::read(&bytes, start)?;
         let leaves = image::wanted(&footer, &reading.columns);
+        let most = most_decoded();
         let groups = footer.groups();
         let mut next = 0;
         let mut first_row = 0;
         while next < groups.len() {
             let start = next;
-            let (mut bytes, mut held) = (0, 0);
+            let (mut size, mut held) = (Size::default(), 0_u64);
             while next < groups.len() && may_hold(&footer, groups[next], &reading.bounds, self.side)
             {
-                let more = image::bytes(&footer, groups[next], &leaves)?;
-                if bytes + more > WINDOW_BYTES && next > start {
+                let with = size.plus(Size::of(&footer, groups[next], &leaves)?);
+                let is_large = with.packed > WINDOW_BYTES || with.unpacked > most;
+                if is_large && next > start {
                     break;
                 }
-                bytes += more;
-                held += rows(groups[next])?;
+                size = with;
+                held = held.saturating_add(rows(groups[next])?);
                 next += 1;
             }
             if next > start {
-                if self.bytes + bytes > WINDOW_BYTES {
-                    self.send()?;
-                }
-                let image = image::make(file, &footer, start..next, &leaves)?;
+                allow("a row group", size.packed)?;
+                let image = image::make(file, &footer, start..next, &leaves, most)?;
                 file.unchanged()?;
-                self.add(number, first_row, image, bytes)?;
-                first_row += held;
+                self.add_parts((number, first_row), image, size.packed)?;
+                first_row = first_row.saturating_add(held);
             } else {
-                first_row += rows(groups[next])?;
+                first_row = first_row.saturating_add(rows(groups[next])?);
                 next += 1;
             }
         }
         if !self.sent && self.window.is_empty() {
-            let none = image::make(file, &footer, 0..0, &leaves)?;
-            self.add(number, 0, none, 0)?;
+            let none = image::make(file, &footer, 0..0, &leaves, most)?;
+            self.add_parts((number, 0), none, 0)?;
+        }
+        Ok(())
+    }
+
+    /// Adds an image as one piece, or its parts as one window each.
+    fn add_parts(
+        &mut self,
+        (file, first_row): (usize, u64),
+        image: Image,
+        bytes: u64,
+    ) -> Result<(), Stop> {
+        let Image {
+            bytes: image,
+            parts,
+        } = image;
+        let image = Buffer::from_vec(image);
+        if parts.rows.len() <= 1 && parts.most_bytes <= DECODED_BYTES {
+            let beyond = self.bytes + bytes > WINDOW_BYTES
+                || self.decoded + parts.most_bytes > most_decoded();
+            if beyond {
+                self.send()?;
+            }
+            self.bytes += bytes;
+            self.decoded += parts.most_bytes;
+            return Ok(self.add((file, first_row), image, None)?);
+        }
+        let held = image.len() as u64;
+        allow(
+            "a part of a row group",
+            held.saturating_add(parts.most_bytes),
+        )?;
+        for rows in parts.rows {
+            let (Ok(start), Ok(length)) = (
+                i64::try_from(rows.start),
+                IdxSize::try_from(rows.end - rows.start),
+            ) else {
+                return Err(Fault::Damaged("it has too many rows".to_owned()).into());
+            };
+            self.send()?;
+            let place = (file, first_row.saturating_add(rows.start));
+            self.add(place, image.clone(), Some((start, length)))?;
+            self.send()?;
         }
         Ok(())
     }
 
     fn add(
         &mut self,
-        file: usize,
-        first_row: u64,
-        image: Vec<u8>,
-        bytes: u64,
+        (file, first_row): (usize, u64),
+        image: Buffer<u8>,
+        part: Option<(i64, IdxSize)>,
     ) -> Result<(), Closed> {
-        let image = Buffer::from_vec(image);
         self.window.push(Piece {
             file,
             first_row,
             image,
+            part,
         });
-        self.bytes += bytes;
         if self.bytes >= WINDOW_BYTES || self.window.len() >= WINDOW_PIECES {
             self.send()?;
         }
@@ -221,6 +313,7 @@ impl Reader<'_> {
 
     fn send(&mut self) -> Result<(), Closed> {
         self.bytes = 0;
+        self.decoded = 0;
         if self.window.is_empty() {
             return Ok(());
         }
