@@ -198,7 +198,10 @@ int main(int argc, char **argv) {
                     regs.rax = (unsigned long long)-(long long)value;
                     ptrace(PTRACE_SETREGS, tid, 0, &regs);
                 } else if (!strncmp(mode, "die", 3)) {
-                    kill(tid, value);
+                    /* A signal of a fault that nothing repeats is ignored by handlers that wait for the fault again. */
+                    regs.rip = value == SIGSEGV ? 8 : regs.rip;
+                    if (value == SIGSEGV) ptrace(PTRACE_SETREGS, tid, 0, &regs);
+                    else kill(tid, value);
                 } else if (!strcmp(mode, "kill")) {
                     kill(main_pid, SIGKILL);
                     continue;

@@ -9,8 +9,11 @@ use arrow::array::{
     TimestampMicrosecondArray,
 };
 use parquet::arrow::ArrowWriter;
+use parquet::basic::{Compression, ZstdLevel};
+use parquet::file::properties::{WriterProperties, WriterPropertiesBuilder};
 
 use crate::program::{bounded, run, tessera};
+use crate::table::Table;
 
 const CUSTOMERS: i64 = 20_000;
 const ORDERS: i64 = 2_400_000;
@@ -105,6 +108,68 @@ fn lake(folder: &Path) {
     }
 }
 
+/// Writes this batch so many times into one row group of a file.
+fn one_row_group(file: &Path, batch: &RecordBatch, times: usize, how: WriterPropertiesBuilder) {
+    let zstd = Compression::ZSTD(ZstdLevel::try_new(1).unwrap());
+    let how = how
+        .set_max_row_group_row_count(Some(usize::MAX))
+        .set_compression(zstd)
+        .build();
+    let file = File::create(file).unwrap();
+    let mut writer = ArrowWriter::try_new(file, batch.schema(), Some(how)).unwrap();
+    for _ in 0..times {
+        writer.write(batch).unwrap();
+    }
+    writer.close().unwrap();
+}
+
+/// Rows of one customer at one time with this note.
+fn notes(rows: usize, note: &str) -> RecordBatch {
+    let texts = |text: &str| -> ArrayRef {
+        Arc::new(StringArray::from_iter_values(std::iter::repeat_n(
+            text, rows,
+        )))
+    };
+    let at = TimestampMicrosecondArray::from(vec![1_793_000_000_000_000; rows]);
+    let amount = Float64Array::from(vec![0.0; rows]);
+    RecordBatch::try_from_iter([
+        ("customer", texts("C1")),
+        ("at", Arc::new(at) as ArrayRef),
+        ("amount", Arc::new(amount)),
+        ("note", texts(note)),
+    ])
+    .unwrap()
+}
+
+/// A pipeline that reads every column of [`notes`].
+const OF_NOTES: &str = r#"
+spec_version = 1
+name     = "memory"
+timezone = "UTC"
+currency = "EUR"
+store    = "${out}"
+
+[vars]
+lake = "lake"
+out  = "store"
+
+[customer]
+key = "customer"
+
+[sources.orders]
+kind     = "events"
+path     = "${lake}"
+key      = "customer"
+time     = "at"
+time_zone = "UTC"
+contract = { missing_key = "fail" }
+
+[features]
+use    = ["order_count"]
+amount = { from = "orders", agg = "sum", of = "amount", unit = "currency" }
+short  = { from = "orders", agg = "count", where = "length(upper(note)) < 5" }
+"#;
+
 struct Place {
     dir: tempfile::TempDir,
 }
@@ -115,6 +180,20 @@ impl Place {
         lake(&dir.path().join("lake"));
         std::fs::write(dir.path().join("memory.toml"), PIPELINE).unwrap();
         Self { dir }
+    }
+
+    /// A lake of one file, which `write` makes.
+    fn of_notes(write: impl FnOnce(&Path)) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::create_dir_all(dir.path().join("lake")).unwrap();
+        write(&dir.path().join("lake/a.parquet"));
+        std::fs::write(dir.path().join("memory.toml"), OF_NOTES).unwrap();
+        Self { dir }
+    }
+
+    fn bytes(&self) -> u64 {
+        let file = self.dir.path().join("lake/a.parquet");
+        file.metadata().unwrap().len()
     }
 
     fn arguments(&self, store: &str, more: &[&str]) -> Vec<String> {
@@ -176,6 +255,61 @@ fn limits_change_no_byte_and_are_kept_by_writing_to_files() {
     }
     let (found, _, _) = place.publish("default", &[]);
     assert!(found == expected, "the tables differ without a limit");
+}
+
+/// A file of a few kB holds rows that take a gigabyte at once: they are decoded in parts, and nothing but memory shows it.
+#[test]
+fn little_that_stands_for_much_is_decoded_in_parts() {
+    const LIMIT: u64 = 384 << 20;
+    let more = ["--memory", "384MiB", "--threads", "2"];
+    let zeros = Place::of_notes(|file| {
+        one_row_group(
+            file,
+            &notes(1 << 20, "none"),
+            24,
+            WriterProperties::builder(),
+        );
+    });
+    assert!(zeros.bytes() < 1 << 20, "{}", zeros.bytes());
+    let long = Place::of_notes(|file| {
+        let how = WriterProperties::builder().set_dictionary_page_size_limit(4 << 20);
+        one_row_group(file, &notes(100, &"long ".repeat(40_000)), 100, how);
+    });
+    assert!(long.bytes() < 1 << 20, "{}", long.bytes());
+    let many = f64::from(24 << 20);
+    for (place, rows, short) in [(zeros, many, many), (long, 10_000.0, 0.0)] {
+        let (_, peak, _) = place.publish("store", &more);
+        assert!(peak < LIMIT / 20 * 21, "{rows} rows: {peak} bytes");
+        let customers = Table::read(&place.dir.path().join("store/latest/customers.parquet"));
+        let found = ["order_count", "short"].map(|name| customers.numbers(name));
+        assert_eq!(found, [vec![Some(rows)], vec![Some(short)]], "{rows} rows");
+    }
+}
+
+/// One page that takes more than the run may take is named, with what it would take.
+#[test]
+fn a_page_that_does_not_fit_is_refused_by_name() {
+    let place = Place::of_notes(|file| {
+        let how = WriterProperties::builder()
+            .set_dictionary_enabled(false)
+            .set_data_page_size_limit(1 << 30)
+            .set_write_batch_size(1 << 20);
+        one_row_group(file, &notes(400, &"y".repeat(1 << 20)), 1, how);
+    });
+    assert!(place.bytes() < 1 << 20, "{}", place.bytes());
+    std::fs::create_dir_all(place.dir.path().join("work")).unwrap();
+    let output = bounded(tessera().args(place.arguments("small", &["--memory", "256MiB"])));
+    let words = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(3), "{words}");
+    for said in [
+        "source `orders`",
+        "a.parquet",
+        "256.0 MiB",
+        "nothing was published",
+    ] {
+        assert!(words.contains(said), "{said}: {words}");
+    }
+    assert!(!place.dir.path().join("small/latest").exists());
 }
 
 #[test]

@@ -15,7 +15,6 @@ const SIGABRT: i32 = 6;
 const SIGKILL: i32 = 9;
 const SIGSEGV: i32 = 11;
 const SIGTERM: i32 = 15;
-const SIGBUS: i32 = 7;
 
 /// A demo lake, and a folder for the files of its runs.
 struct Place {
@@ -99,7 +98,7 @@ fn the_file_at_which_a_library_aborts_is_named_and_nothing_is_published() {
     let metrics = place.path("metrics.prom");
     let arguments = place.arguments(&["--log-format", "json", "--metrics", &metrics]);
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
-    // Counts what is opened: no process has the signal 0.
+    // Counts what is opened.
     let opened = run_with(&lake, Fault::Die(0), 0, &arguments).1;
     let places: Vec<usize> = (1..=opened.len())
         .filter(|number| opened[number - 1].path.ends_with(".parquet"))
@@ -107,11 +106,7 @@ fn the_file_at_which_a_library_aborts_is_named_and_nothing_is_published() {
     assert!(places.len() > 40, "{opened:?}");
     fs::remove_dir_all(place.path("store/demo/data/as_of=2026-09-30")).unwrap();
     fs::remove_dir_all(place.path("store")).unwrap();
-    for (signal, name) in [
-        (SIGABRT, "SIGABRT"),
-        (SIGSEGV, "SIGSEGV"),
-        (SIGBUS, "SIGBUS"),
-    ] {
+    for (signal, name) in [(SIGABRT, "SIGABRT"), (SIGSEGV, "SIGSEGV")] {
         for number in [
             places[0],
             places[places.len() / 2],
@@ -167,7 +162,7 @@ fn a_run_that_dies_after_its_commit_says_that_its_version_is_published() {
     assert!(!seen.is_empty());
     assert_eq!(output.status.code(), Some(6), "{text}");
     assert!(text.contains("version 2 is published"), "{text}");
-    assert!(!text.contains("nothing"), "{text}");
+    assert!(!text.contains("nothing was published"), "{text}");
     assert_eq!(place.versions(), 2);
     place.assert_clean("after the commit");
     let events = fs::read_to_string(&lineage).unwrap();

@@ -202,7 +202,8 @@ impl From<polars::error::PolarsError> for EngineError {
 /// Bytes in MiB or GiB.
 pub(crate) fn bytes_words(bytes: u64) -> String {
     const GIB: u64 = 1 << 30;
-    if bytes < GIB {
+    // What is needed and what there is must not read the same.
+    if bytes < 16 * GIB {
         format!("{:.1} MiB", bytes as f64 / f64::from(1 << 20))
     } else {
         format!("{:.1} GiB", bytes as f64 / GIB as f64)
