@@ -71,6 +71,8 @@ mod memory;
 mod messages;
 #[path = "suite/mixes.rs"]
 mod mixes;
+#[path = "suite/moves.rs"]
+mod moves;
 #[path = "suite/online_retail.rs"]
 mod online_retail;
 #[path = "suite/operation.rs"]

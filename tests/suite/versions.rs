@@ -158,6 +158,32 @@ impl Case {
         };
         rows.map(row).collect()
     }
+
+    /// `scheme: from > to (cause) customers value` of every row of `migrations`.
+    pub(crate) fn migrations(&self) -> Vec<String> {
+        let table = self.table("migrations");
+        let text = |name: &str| {
+            let texts = table.texts(name).into_iter();
+            texts
+                .map(|text| text.unwrap_or("-".to_owned()))
+                .collect::<Vec<_>>()
+        };
+        let (schemes, causes) = (text("scheme"), text("cause"));
+        let (from, to) = (text("from_segment"), text("to_segment"));
+        let (customers, values) = (table.ints("customers"), table.numbers("value"));
+        let row = |row: usize| {
+            format!(
+                "{}: {} > {} ({}) {} {}",
+                schemes[row],
+                from[row],
+                to[row],
+                causes[row],
+                customers[row].unwrap(),
+                values[row].unwrap()
+            )
+        };
+        (0..table.rows()).map(row).collect()
+    }
 }
 
 /// Forty customers who spend little and forty who spend much, in two waves.
@@ -248,6 +274,19 @@ fn ids_hold_stays_are_counted_and_moves_add_up() {
     assert!(
         now["small01"][3].is_empty() && !now["small02"][3].is_empty() && !now["new1"][3].is_empty()
     );
+    assert_eq!(now["small02"][3], "ageing");
+    assert_eq!(now["new1"][3], "activity");
+    let mut moves = case.migrations();
+    moves.retain(|one| one.starts_with("freshness"));
+    moves.sort();
+    assert_eq!(
+        moves,
+        [
+            "freshness: - > fresh (activity) 2 1207.5",
+            "freshness: fresh > resting (ageing) 40 20975",
+            "freshness: resting > fresh (activity) 1 15",
+        ]
+    );
     let events = case.table("segment_events");
     let kinds = events.texts("event");
     assert!(
@@ -306,4 +345,45 @@ fn a_day_that_is_made_later_is_what_the_next_one_follows() {
     case.day("2026-03-20");
     let again = case.memberships("freshness");
     assert_eq!(again["small01"][..3], ["resting", "2026-03-05", "resting"]);
+}
+
+#[test]
+fn late_rows_and_edits_are_told_from_time_and_orders() {
+    let case = Case::new();
+    case.day("2026-02-24");
+    // An order of January that comes in February.
+    case.orders("b.csv", &[("small02".into(), "2026-02-10", 5.0)]);
+    let before = case.table("memberships");
+    case.day("2026-02-25");
+    adds_up(&case, &before);
+    let now = case.memberships("freshness");
+    assert_eq!(
+        now["small02"],
+        ["fresh", "2026-02-25", "resting", "late_data"]
+    );
+    assert_eq!(now["small04"], ["resting", "2026-02-24", "resting", ""]);
+
+    // Customers without an order for 41 to 60 days are moved by the edit, and by nothing else.
+    case.pipeline(&SCHEMES.replace("recency_days <= 60", "recency_days <= 40"));
+    let before = case.table("memberships");
+    case.day("2026-02-26");
+    adds_up(&case, &before);
+    let now = case.memberships("freshness");
+    assert_eq!(
+        now["small04"],
+        ["gone", "2026-02-26", "resting", "definition"]
+    );
+    let moves = case.migrations();
+    let freshness: Vec<&String> = moves
+        .iter()
+        .filter(|one| one.starts_with("freshness"))
+        .collect();
+    assert_eq!(freshness.len(), 1, "{freshness:?}");
+
+    // On the fortieth day after their last order the others follow, by time alone.
+    let before = case.table("memberships");
+    case.day("2026-03-10");
+    adds_up(&case, &before);
+    let now = case.memberships("freshness");
+    assert_eq!(now["small01"], ["gone", "2026-03-10", "fresh", "ageing"]);
 }

@@ -50,6 +50,59 @@ pub fn children(expr: &Expr) -> Vec<&Expr> {
     }
 }
 
+/// The expression with another one wherever it reads a column; `by` makes it from the column.
+pub fn replace_column(expr: &Expr, column: &str, by: &dyn Fn(&Expr) -> Expr) -> Expr {
+    let of = |one: &Expr| replace_column(one, column, by);
+    let boxed = |one: &Expr| Box::new(of(one));
+    let node = match &expr.node {
+        Node::Column(name) if name == column => return by(expr),
+        Node::Column(_) | Node::Literal(_) | Node::AsOf => return expr.clone(),
+        Node::Not(one) => Node::Not(boxed(one)),
+        Node::Negate(one) => Node::Negate(boxed(one)),
+        Node::Cast(one) => Node::Cast(boxed(one)),
+        Node::TryCast(one) => Node::TryCast(boxed(one)),
+        Node::IsNull { of, negated } => Node::IsNull {
+            of: boxed(of),
+            negated: *negated,
+        },
+        Node::Like {
+            of,
+            pattern,
+            negated,
+        } => Node::Like {
+            of: boxed(of),
+            pattern: pattern.clone(),
+            negated: *negated,
+        },
+        Node::Binary(op, left, right) => Node::Binary(*op, boxed(left), boxed(right)),
+        Node::In {
+            of: one,
+            list,
+            negated,
+        } => Node::In {
+            of: boxed(one),
+            list: list.iter().map(of).collect(),
+            negated: *negated,
+        },
+        Node::Case {
+            branches,
+            otherwise,
+        } => Node::Case {
+            branches: branches
+                .iter()
+                .map(|(when, then)| (of(when), of(then)))
+                .collect(),
+            otherwise: otherwise.as_deref().map(boxed),
+        },
+        Node::Call(function, args) => Node::Call(*function, args.iter().map(of).collect()),
+    };
+    Expr {
+        node,
+        ty: expr.ty,
+        span: expr.span.clone(),
+    }
+}
+
 /// Expressions that depend on each other: each of `names` uses the next, the last uses the first.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("cyclic expressions: {} -> {}", names.join(" -> "), names.first().map_or("", String::as_str))]
@@ -132,6 +185,25 @@ fn circle(uses: &[BTreeSet<usize>], waiting: &[usize]) -> Vec<usize> {
 mod tests {
     use super::*;
     use crate::{Schema, Type, parse};
+
+    #[test]
+    fn a_column_is_replaced_wherever_it_is_read() {
+        let schema = Schema {
+            columns: vec![("a".to_owned(), Type::Int), ("b".to_owned(), Type::Int)],
+        };
+        let text = "case when not (a is null) and a in (b, a) then -a else coalesce(a, b) end + a";
+        let expr = parse(text, &schema).unwrap();
+        let replaced = replace_column(&expr, "a", &|column| Expr {
+            node: Node::Column("c".to_owned()),
+            ..column.clone()
+        });
+        assert_eq!(columns(&replaced), ["b", "c"].into());
+        let back = replace_column(&replaced, "c", &|column| Expr {
+            node: Node::Column("a".to_owned()),
+            ..column.clone()
+        });
+        assert_eq!(back, expr);
+    }
 
     fn named<'a>(list: &[(&'a str, &[&'a str])]) -> Vec<(&'a str, BTreeSet<&'a str>)> {
         list.iter()

@@ -28,7 +28,7 @@ pub mod temporal;
 mod tree;
 pub mod zone;
 
-pub use analysis::{Cycle, children, columns, order, uses_as_of};
+pub use analysis::{Cycle, children, columns, order, replace_column, uses_as_of};
 pub use catalogue::{FunctionDoc, functions};
 pub use error::{ErrorKind, ExprError};
 pub use failures::{Failure, failures, unexpected_null};

@@ -7,6 +7,6 @@ pub mod catalogue;
 mod plan;
 
 pub use plan::{
-    BASE_GAP_DAYS, BaseGap, FeatureInfo, FeaturePlan, PRIOR_GAPS, Pass, SourceInput,
-    holds_at_as_of, label_of, plan, purchase,
+    Aged, AgedSource, BASE_GAP_DAYS, BaseGap, FeatureInfo, FeaturePlan, PRIOR_GAPS, Pass,
+    SourceInput, holds_at_as_of, label_of, plan, purchase,
 };

@@ -1,5 +1,6 @@
 //! From the features of a pipeline to one pass per source and the expressions behind it.
 
+mod aged;
 mod attributes;
 mod catalogue;
 mod declared;
@@ -15,6 +16,7 @@ use tessera_spec::diagnostic::{Diagnostic, unknown_name};
 use tessera_spec::pipeline::{Base, Description, Direction, LifecycleLimits, Source, Span, Unit};
 
 use crate::catalogue::find;
+pub use aged::{Aged, AgedSource};
 pub use attributes::holds_at_as_of;
 use derived::Pending;
 

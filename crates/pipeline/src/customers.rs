@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use arrow::array::{ArrayRef, AsArray, BooleanArray, RecordBatch};
 use arrow::datatypes::{Field, Int64Type, Schema};
+use chrono::NaiveDate;
 use tessera_engine::{Engine, TableRef};
 use tessera_expr::rel::{Project, Rel};
 use tessera_expr::{Expr, Literal, Type};
@@ -156,10 +157,33 @@ impl Assigned {
         Ok(())
     }
 
-    /// What the rules of a scheme say of each customer.
+    /// Assigns by one more scheme as the customers of the run were: by what was learned from them.
+    pub(crate) fn apply(
+        &mut self,
+        prepared: &Prepared,
+        scheme: &Scheme,
+        learned: &Assignment,
+        ruled: Option<&Ruled>,
+    ) -> Result<Assignment, PipelineError> {
+        let extra = Extra {
+            seed: prepared.pipeline.seed,
+            rule_matches: ruled.map(|ruled| ruled.matches.as_slice()),
+            rule_reasons: ruled.map(|ruled| &ruled.reasons),
+            named_features: &self.named_features,
+            frozen_edges: prepared.frozen.get(&scheme.name.value),
+            ..Extra::default()
+        };
+        let made = learned.apply(scheme, &self.customers, &extra)?;
+        self.columns
+            .extend(tessera_segments::customer_columns(&made)?);
+        Ok(made)
+    }
+
+    /// What the rules of a scheme say of each customer at the close of a day.
     pub(crate) fn ruled(
         &self,
         prepared: &Prepared,
+        as_of: NaiveDate,
         (scheme, rules): (&Scheme, &[Expr]),
         engine: &dyn Engine,
         work: &Path,
@@ -179,7 +203,7 @@ impl Assigned {
         let name = |number: usize| format!("{RULE}{number}");
         let plan = Project {
             table: input.path,
-            as_of: prepared.as_of,
+            as_of,
             timezone: prepared.pipeline.timezone,
             columns: rules
                 .iter()

@@ -1,12 +1,16 @@
 //! What a run takes from the version before it: ids of segments, stays, and why customers moved.
 
 mod definitions;
+mod replay;
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
 use arrow::datatypes::{Decimal128Type, Float64Type, Int64Type};
 use chrono::NaiveDate;
+use serde_json::Value;
+use tessera_engine::Engine;
 use tessera_history::{
     ABSENT, Alignment, Before, Causes, Declared, Event, Ledger, Migration, Moves, Overlap,
     SchemeBefore, Step, events, match_clusters, migrations,
@@ -19,7 +23,10 @@ use crate::error::PipelineError;
 use crate::prepare::Prepared;
 use crate::sources::epoch_day;
 
+use definitions::Changes;
 pub(crate) use definitions::{DEFINITIONS, definitions};
+pub(crate) use replay::{Aged, new_rows, split};
+use replay::{Replay, State, Steps};
 
 /// The version before this run, and what has been found out about the segments of this one so far.
 #[derive(Debug)]
@@ -39,9 +46,22 @@ pub(crate) struct History {
 #[derive(Debug)]
 struct Previous {
     version: Version,
+    /// The files that it was made of.
+    inputs: Value,
     before: Before,
     ledger: Ledger,
     alignment: Alignment,
+}
+
+/// What a run found, by which moves are told apart.
+pub(crate) struct Evidence<'a> {
+    pub(crate) engine: &'a dyn Engine,
+    pub(crate) work: &'a Path,
+    /// The table of all features and scores, a row per customer.
+    pub(crate) table: &'a RecordBatch,
+    pub(crate) aged: Option<&'a Aged>,
+    /// Used rows up to the close of the previous day, by source.
+    pub(crate) dated: &'a BTreeMap<String, u64>,
 }
 
 /// The published tables of the history, and what `memberships` says of it.
@@ -108,6 +128,7 @@ impl History {
         };
         history.ledger = ledger.clone();
         history.previous = Some(Previous {
+            inputs: store.inputs(version.commit())?,
             version,
             before,
             ledger,
@@ -173,15 +194,13 @@ impl History {
         prepared: &Prepared,
         customers: &Customers,
         assignments: &[Assignment],
+        found: &Evidence<'_>,
     ) -> Result<Told, PipelineError> {
         let schemes: Vec<&str> = assignments.iter().map(|one| one.scheme.as_str()).collect();
         self.ledger.keep_schemes(&schemes);
         let previous_day = self.previous.as_ref().map(|previous| previous.before.as_of);
         let values = self.value_cents(prepared, customers)?;
-        let possible = self
-            .previous
-            .as_ref()
-            .map(|previous| definitions::possible(prepared, &previous.version));
+        let mut replayed = self.replay(prepared, assignments, found)?;
         let mut moved: Vec<(String, Vec<Migration>)> = Vec::new();
         let mut stays = Vec::new();
         for assignment in assignments {
@@ -193,11 +212,8 @@ impl History {
                 stays.push(first_stay(self.as_of, assignment));
                 continue;
             };
-            let causes = possible
-                .as_ref()
-                .and_then(|of| of.get(&assignment.scheme).copied())
-                .unwrap_or_default();
-            let moves = moves(previous, before, assignment, causes);
+            let steps = replayed.remove(&assignment.scheme).unwrap_or_default();
+            let moves = moves(previous, before, assignment, steps);
             stays.push(stay(self.as_of, previous, before, &moves));
             moved.push((assignment.scheme.clone(), migrations(&moves, &values)));
         }
@@ -208,6 +224,37 @@ impl History {
             migrations: tessera_history::migrations_table(self.as_of, previous_day, &moved)?,
             stays,
         })
+    }
+
+    /// The steps of every scheme; one step where they cannot be told apart.
+    fn replay(
+        &self,
+        prepared: &Prepared,
+        assignments: &[Assignment],
+        found: &Evidence<'_>,
+    ) -> Result<BTreeMap<String, Steps>, PipelineError> {
+        let Some(previous) = &self.previous else {
+            return Ok(BTreeMap::new());
+        };
+        let changes = Changes::new(prepared, &previous.version, &previous.inputs, found.dated)?;
+        let replay = Replay {
+            prepared,
+            engine: found.engine,
+            work: found.work,
+            by_key: &self.by_key,
+            now: found.table,
+            assignments,
+            changes: &changes,
+        };
+        let mut steps = replay.steps(previous, found.aged)?;
+        for assignment in assignments {
+            let one = || Steps {
+                states: Vec::new(),
+                last: changes.all(&assignment.scheme),
+            };
+            steps.entry(assignment.scheme.clone()).or_insert_with(one);
+        }
+        Ok(steps)
     }
 
     /// What each customer of either version is worth: what they will bring where the pipeline says so, else what they have
@@ -306,40 +353,53 @@ fn moves(
     previous: &Previous,
     before: &SchemeBefore,
     assignment: &Assignment,
-    causes: Causes,
+    replayed: Steps,
 ) -> Moves {
     let mut segments: Vec<(i64, String)> = before.segments.clone();
-    let place =
-        |segment: &tessera_segments::SegmentInfo, segments: &mut Vec<(i64, String)>| match segments
-            .iter_mut()
-            .position(|known| known.0 == segment.id)
-        {
-            Some(place) => {
-                segments[place].1.clone_from(&segment.name);
-                place as u32
-            }
-            None => {
-                segments.push((segment.id, segment.name.clone()));
+    let mut names: BTreeMap<String, u32> = BTreeMap::new();
+    for (place, segment) in segments.iter().enumerate() {
+        names.insert(segment.1.clone(), place as u32);
+    }
+    let mut places = Vec::with_capacity(assignment.segments.len());
+    for segment in &assignment.segments {
+        let known = segments.iter().position(|known| known.0 == segment.id);
+        let place = known.unwrap_or_else(|| {
+            segments.push((segment.id, segment.name.clone()));
+            segments.len() - 1
+        });
+        segments[place].1.clone_from(&segment.name);
+        names.insert(segment.name.clone(), place as u32);
+        places.push(place as u32);
+    }
+    let mut steps = Vec::new();
+    for (causes, State { names: own, of }) in replayed.states {
+        let mut own_places = Vec::with_capacity(own.len());
+        for name in own {
+            let place = *names.entry(name.clone()).or_insert_with(|| {
+                segments.push((segment_id(&assignment.scheme, &name), name));
                 segments.len() as u32 - 1
-            }
-        };
-    let places: Vec<u32> = assignment
-        .segments
-        .iter()
-        .map(|segment| place(segment, &mut segments))
-        .collect();
+            });
+            own_places.push(place);
+        }
+        let place = |place: u32| own_places.get(place as usize).copied().unwrap_or(ABSENT);
+        steps.push(Step {
+            causes,
+            after: of.into_iter().map(place).collect(),
+        });
+    }
     let now: Vec<u32> = assignment
         .segment_of
         .iter()
         .map(|&segment| places[segment as usize])
         .collect();
+    steps.push(Step {
+        causes: replayed.last,
+        after: previous.alignment.of_now(&now, ABSENT),
+    });
     Moves {
         segments,
         before: previous.alignment.of_before(&before.segment_of, ABSENT),
-        steps: vec![Step {
-            causes,
-            after: previous.alignment.of_now(&now, ABSENT),
-        }],
+        steps,
     }
 }
 

@@ -57,7 +57,7 @@ fn pipeline(prepared: &Prepared) -> Value {
 }
 
 /// The files of every source, by its name.
-fn inputs(prepared: &Prepared) -> Value {
+pub(crate) fn inputs(prepared: &Prepared) -> Value {
     let mut inventories: Vec<_> = prepared.inventories.iter().collect();
     inventories.sort_by(|a, b| a.source.cmp(&b.source));
     inventories

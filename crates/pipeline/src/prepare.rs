@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use chrono::NaiveDate;
 use tessera_engine::PolarsEngine;
 use tessera_expr::{Expr, Schema, Type, condition_at};
-use tessera_features::{FeatureInfo, FeaturePlan, SourceInput};
+use tessera_features::{Aged, FeatureInfo, FeaturePlan, SourceInput};
 use tessera_ingest::{Inventory, Planned};
 use tessera_snapshot::Store;
 use tessera_spec::Pipeline;
@@ -47,6 +47,8 @@ pub struct Prepared {
     pub rules: BTreeMap<String, Vec<Expr>>,
     /// Edges that schemes take from earlier versions.
     pub(crate) frozen: Frozen,
+    /// What says of the customers how they would be had no row come since the previous version.
+    pub(crate) aged: Option<Aged>,
     /// Warnings.
     pub warnings: Diagnostics,
     /// How the store is written to.
@@ -189,6 +191,8 @@ pub fn prepare(
             return Err(PipelineError::Invalid(Box::new(found)));
         }
     };
+    let aged = previous_day(&pipeline, as_of);
+    let aged = aged.map(|since| features.add_aged(&pipeline.sources, since));
     hidden_aggregates(&pipeline, &inputs, as_of, &mut features);
     if let Err(problems) = populations(&pipeline, &inputs, as_of, true, &mut features) {
         found.extend(problems);
@@ -228,10 +232,21 @@ pub fn prepare(
         value,
         rules,
         frozen,
+        aged,
         warnings: found,
         store: reading.store.clone(),
         kept,
     })
+}
+
+/// Day of the version that comes before this one. A store that cannot be read says so when it is published to.
+fn previous_day(pipeline: &Pipeline, as_of: NaiveDate) -> Option<NaiveDate> {
+    let path = Path::new(&pipeline.store);
+    if pipeline.schemes.is_empty() || !path.join("FORMAT").exists() {
+        return None;
+    }
+    let previous = Store::open(path).and_then(|store| store.previous(as_of));
+    previous.ok().flatten().map(|version| version.as_of())
 }
 
 /// Adds to the passes what only scores need.

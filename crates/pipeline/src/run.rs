@@ -15,7 +15,7 @@ use tessera_spec::activity::{self, Fact};
 use crate::base::{Base, Closed};
 use crate::customers::Assigned;
 use crate::error::PipelineError;
-use crate::history::History;
+use crate::history::{self, Aged, Evidence, History};
 use crate::identity;
 use crate::memory::Memory;
 use crate::prepare::Prepared;
@@ -83,6 +83,7 @@ pub fn run(
     sources::complete(&prepared.pipeline, outcomes, prepared.as_of)?;
     let rejects = job.rejects(&mut passes)?;
     let features = job.features(&mut passes, work.path())?;
+    let (features, aged) = history::split(prepared, features)?;
     let (past, samples) = job.past(features.num_rows(), work.path())?;
     // Nothing is read of the lake after this.
     for (source, inventory) in prepared.pipeline.sources.iter().zip(&prepared.inventories) {
@@ -92,8 +93,11 @@ pub fn run(
     drop(past);
     let scored_table = value::add(prepared, &scored_table, &job.engine, work.path())?;
     let Base { active, closed } = Base::part(prepared, scored_table)?;
+    let dated = dated(&passes);
     let outcomes: Vec<SourceOutcome> = passes.into_iter().map(|pass| pass.outcome).collect();
     let found = Found {
+        aged,
+        dated,
         active,
         closed,
         outcomes,
@@ -116,6 +120,10 @@ type Samples = BTreeMap<NaiveDate, Sample>;
 
 /// What a run found before it looked at the previous version.
 struct Found {
+    /// The customers without the rows since the previous version.
+    aged: Option<Aged>,
+    /// Used rows up to the close of the previous day, by source.
+    dated: BTreeMap<String, u64>,
     active: RecordBatch,
     closed: Option<Closed>,
     outcomes: Vec<SourceOutcome>,
@@ -130,6 +138,18 @@ const COMPARISONS: u32 = 10;
 struct PassDone {
     table: PathBuf,
     outcome: SourceOutcome,
+    /// Used rows since the previous version, where they are counted.
+    new_rows: Option<u64>,
+}
+
+/// Used rows up to the close of the previous day, by source.
+fn dated(passes: &[PassDone]) -> BTreeMap<String, u64> {
+    let rows = |pass: &PassDone| {
+        let outcome = &pass.outcome;
+        let dated = outcome.counts.used.checked_sub(pass.new_rows?)?;
+        Some((outcome.name.clone(), dated))
+    };
+    passes.iter().filter_map(rows).collect()
 }
 
 struct Job<'a> {
@@ -238,7 +258,15 @@ impl Job<'_> {
                     bytes: outcome.bytes,
                     ..StageReport::default()
                 };
-                Ok((PassDone { table, outcome }, report))
+                let aged = prepared.aged.as_ref();
+                let aged = aged.and_then(|aged| aged.sources.get(&pass.source));
+                let new_rows = aged.map(|aged| history::new_rows(&made, &aged.new_rows));
+                let done = PassDone {
+                    table,
+                    outcome,
+                    new_rows: new_rows.transpose()?,
+                };
+                Ok((done, report))
             })?);
         }
         Ok(done)
@@ -386,7 +414,7 @@ impl Job<'_> {
             let assigned = self
                 .assign(assigned, &found.active, &mut history, work)?
                 .beside(found.closed.clone());
-            let tables = self.profile(assigned, history, found)?;
+            let tables = self.profile(assigned, history, found, work)?;
             match self.publish(store, identity, tables, replaces.cloned()) {
                 Err(PipelineError::Store(StoreError::Overtaken { now, .. }))
                     if comparisons < COMPARISONS =>
@@ -416,8 +444,8 @@ impl Job<'_> {
                     .require(job.current(), &[features], ASSIGN_COPIES)?;
                 let matches = match prepared.rules.get(&scheme.name.value) {
                     Some(rules) => {
-                        let rules = (scheme, rules.as_slice());
-                        Some(assigned.ruled(prepared, rules, &job.engine, work)?)
+                        let (day, rules) = (prepared.as_of, (scheme, rules.as_slice()));
+                        Some(assigned.ruled(prepared, day, rules, &job.engine, work)?)
                     }
                     None => None,
                 };
@@ -447,14 +475,23 @@ impl Job<'_> {
         assigned: Assigned,
         history: History,
         found: &Found,
+        work: &Path,
     ) -> Result<publish::Tables, PipelineError> {
         let prepared = self.prepared;
-        self.stage(|_| {
+        self.stage(|job| {
             if let Some(warning) = value::undeclared(prepared) {
                 tracing::warn!("{warning}");
             }
             let rows_in = assigned.len() as u64;
-            let told = history.tell(prepared, assigned.customers(), assigned.assignments())?;
+            let evidence = Evidence {
+                engine: &job.engine,
+                work,
+                table: &found.active,
+                aged: found.aged.as_ref(),
+                dated: &found.dated,
+            };
+            let (customers, assignments) = (assigned.customers(), assigned.assignments());
+            let told = history.tell(prepared, customers, assignments, &evidence)?;
             let (rejects, scored) = (found.rejects.clone(), found.scored.clone());
             let tables =
                 publish::Tables::new(prepared, assigned, told, &found.outcomes, rejects, scored)?;

@@ -2,61 +2,153 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde_json::Value;
+use arrow::array::AsArray;
+use arrow::datatypes::Int64Type;
+use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 use tessera_expr::columns;
 use tessera_history::{Cause, Causes};
 use tessera_snapshot::Version;
 use tessera_spec::pipeline::{Scheme, SchemeKind, ScoreMethod, SourceKind};
 
+use crate::error::PipelineError;
 use crate::identity;
 use crate::prepare::Prepared;
 
 /// Key of the commit's `pipeline` object under which the definitions stand.
 pub(crate) const DEFINITIONS: &str = "definitions";
 
-/// A hash of everything that defines each scheme: sources, features, scores, and the scheme with those that it uses.
+/// Hashes of what defines the features, and of each scheme with those that it uses.
 pub(crate) fn definitions(prepared: &Prepared) -> Value {
-    let hash = |scheme: &Scheme| {
+    let mut data = prepared.pipeline.clone();
+    data.schemes.clear();
+    data.playbooks.clear();
+    data.goal = None;
+    let of_scheme = |scheme: &Scheme| {
         let used = used_schemes(prepared, scheme);
-        let mut defined = prepared.pipeline.clone();
-        defined.playbooks.clear();
-        defined.goal = None;
-        let is_used = |known: &Scheme| used.contains(known.name.value.as_str());
-        defined.schemes.retain(is_used);
-        let hash = Sha256::digest(tessera_spec::canonical(&defined).as_bytes());
-        let digits: String = hash.iter().map(|byte| format!("{byte:02x}")).collect();
-        (scheme.name.value.clone(), Value::from(digits))
+        let mut schemes: Vec<&Scheme> = prepared.pipeline.schemes.iter().collect();
+        schemes.retain(|known| used.contains(known.name.value.as_str()));
+        schemes.sort_by(|a, b| a.name.value.cmp(&b.name.value));
+        let hash = Value::from(digits(&json!(schemes).to_string()));
+        (scheme.name.value.clone(), hash)
     };
-    let hashes = prepared.pipeline.schemes.iter().map(hash);
-    Value::Object(hashes.collect())
+    let schemes: Map<String, Value> = prepared.pipeline.schemes.iter().map(of_scheme).collect();
+    json!({"features": digits(&tessera_spec::canonical(&data)), "schemes": schemes})
 }
 
-/// What can have moved customers of each scheme. Without a step of their own these causes cannot be told apart.
-pub(crate) fn possible(prepared: &Prepared, previous: &Version) -> BTreeMap<String, Causes> {
-    let now = definitions(prepared);
-    let commit = previous.commit();
-    let same_program = commit.program == identity::program();
-    let has = |kind: SourceKind| {
-        let mut sources = prepared.pipeline.sources.iter();
-        sources.any(|source| source.kind == kind)
+/// sha256 in hexadecimal digits.
+fn digits(text: &str) -> String {
+    let hash = Sha256::digest(text.as_bytes());
+    hash.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// What differs from the previous version, beside time and new rows.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Changes {
+    /// Rows dated up to the previous day are not those that were known then.
+    pub(crate) late: bool,
+    /// Features may be computed in another way.
+    pub(crate) features: bool,
+    /// By scheme: causes before attributes, time and new rows.
+    first: BTreeMap<String, Causes>,
+    /// By scheme: everything that can have moved its customers.
+    all: BTreeMap<String, Causes>,
+}
+
+impl Changes {
+    /// Compares this run with the version before it. `inputs` are that version's, `dated` the used rows of today's sources up to
+    /// the close of its day.
+    pub(crate) fn new(
+        prepared: &Prepared,
+        previous: &Version,
+        inputs: &Value,
+        dated: &BTreeMap<String, u64>,
+    ) -> Result<Self, PipelineError> {
+        let now = definitions(prepared);
+        let commit = previous.commit();
+        let then = &commit.pipeline[DEFINITIONS];
+        let features = commit.program != identity::program() || then["features"] != now["features"];
+        let late = is_late(prepared, previous, inputs, dated)?;
+        let mut changes = Self {
+            late,
+            features,
+            ..Self::default()
+        };
+        let attributes = prepared
+            .pipeline
+            .sources
+            .iter()
+            .any(|source| source.kind == SourceKind::Attributes);
+        for scheme in &prepared.pipeline.schemes {
+            let name = scheme.name.value.as_str();
+            let mut first = Causes::NONE;
+            if late {
+                first = first.with(Cause::LateData);
+            }
+            if features || then["schemes"][name] != now["schemes"][name] {
+                first = first.with(Cause::Definition);
+            }
+            if is_fitted(prepared, scheme) {
+                first = first.with(Cause::Model);
+            }
+            let mut all = first.with(Cause::Ageing).with(Cause::Activity);
+            if attributes {
+                all = all.with(Cause::Attribute);
+            }
+            changes.first.insert(name.to_owned(), first);
+            changes.all.insert(name.to_owned(), all);
+        }
+        Ok(changes)
+    }
+
+    /// What changes in the first step of a scheme; nothing where it cannot differ.
+    pub(crate) fn first_step(&self, scheme: &str) -> Causes {
+        self.first.get(scheme).copied().unwrap_or_default()
+    }
+
+    /// What can have moved customers of a scheme.
+    pub(crate) fn all(&self, scheme: &str) -> Causes {
+        self.all.get(scheme).copied().unwrap_or_default()
+    }
+}
+
+/// Whether rows of events and intervals that are dated up to the previous day can differ from those that its version used: a file
+/// of then has changed, or another number of rows counts.
+fn is_late(
+    prepared: &Prepared,
+    previous: &Version,
+    inputs: &Value,
+    dated: &BTreeMap<String, u64>,
+) -> Result<bool, PipelineError> {
+    let now = identity::inputs(prepared);
+    let files = |inputs: &Value, source: &str| -> BTreeSet<String> {
+        let mut sources = inputs.as_array().into_iter().flatten();
+        let found = sources.find(|known| known["source"] == source);
+        let files = found.and_then(|found| found["files"].as_array());
+        files.into_iter().flatten().map(Value::to_string).collect()
     };
-    let of = |scheme: &Scheme| {
-        let name = scheme.name.value.as_str();
-        let mut causes = Causes::from(Cause::LateData);
-        if !same_program || commit.pipeline[DEFINITIONS][name] != now[name] {
-            causes = causes.with(Cause::Definition);
+    let mut used: BTreeMap<String, i64> = BTreeMap::new();
+    for batch in previous.read_columns("sources", |name| ["source", "used"].contains(&name))? {
+        let names = batch
+            .column_by_name("source")
+            .and_then(|names| names.as_string_opt::<i32>());
+        let counts = batch.column_by_name("used");
+        let counts = counts.and_then(|counts| counts.as_primitive_opt::<Int64Type>());
+        if let (Some(names), Some(counts)) = (names, counts) {
+            let names = names.iter().flatten().map(str::to_owned);
+            used.extend(names.zip(counts.values().iter().copied()));
         }
-        if is_fitted(prepared, scheme) {
-            causes = causes.with(Cause::Model);
+    }
+    Ok(prepared.pipeline.sources.iter().any(|source| {
+        let name = source.name.value.as_str();
+        let counted = dated.get(name).and_then(|rows| i64::try_from(*rows).ok());
+        let kept = || files(inputs, name).is_subset(&files(&now, name));
+        match source.kind {
+            SourceKind::Attributes => false,
+            SourceKind::Lookup => files(inputs, name) != files(&now, name),
+            _ => !kept() || counted != used.get(name).copied(),
         }
-        if has(SourceKind::Attributes) {
-            causes = causes.with(Cause::Attribute);
-        }
-        causes = causes.with(Cause::Ageing).with(Cause::Activity);
-        (name.to_owned(), causes)
-    };
-    prepared.pipeline.schemes.iter().map(of).collect()
+    }))
 }
 
 /// The scheme and those whose segments or scores its rules read, and theirs.
