@@ -8,9 +8,8 @@ use arrow::array::{ArrayRef, BooleanArray, Date32Array, Int64Array, RecordBatch,
 use arrow::datatypes::{DataType, Field, Schema};
 use chrono::NaiveDate;
 
-use crate::commit::CommittedTable;
 use crate::error::StoreError;
-use crate::store::{Digested, run_path};
+use crate::store::{Digested, ListedTable, run_path};
 use crate::succession::{self, Standing, newest};
 use crate::tables::TABLES;
 use crate::writer::{Layout, write_parquet};
@@ -31,7 +30,7 @@ pub(crate) fn parquet(versions: &[Arc<Digested>]) -> Result<Vec<u8>, StoreError>
         Field::new("outdated", DataType::Boolean, false),
     ]));
     let rows =
-        |known: &Arc<Digested>| known.tables.iter().map(CommittedTable::rows).sum::<u64>() as i64;
+        |known: &Arc<Digested>| known.tables.iter().map(ListedTable::rows).sum::<u64>() as i64;
     let previous = |known: &Arc<Digested>| (known.previous > 0).then_some(known.previous as i64);
     let day = |known: &Arc<Digested>| {
         known

@@ -240,15 +240,15 @@ pub(crate) fn sha256(bytes: &[u8]) -> String {
 }
 
 /// Dates as `YYYY-MM-DD`.
-mod date {
+pub(crate) mod date {
     use chrono::NaiveDate;
     use serde::{Deserialize, Deserializer, Serializer, de::Error};
 
-    pub(super) fn write<S: Serializer>(date: &NaiveDate, to: S) -> Result<S::Ok, S::Error> {
+    pub(crate) fn write<S: Serializer>(date: &NaiveDate, to: S) -> Result<S::Ok, S::Error> {
         to.collect_str(date)
     }
 
-    pub(super) fn read<'de, D: Deserializer<'de>>(from: D) -> Result<NaiveDate, D::Error> {
+    pub(crate) fn read<'de, D: Deserializer<'de>>(from: D) -> Result<NaiveDate, D::Error> {
         String::deserialize(from)?.parse().map_err(D::Error::custom)
     }
 }

@@ -1,16 +1,18 @@
-//! Hints: `LATEST`, the link `latest`, the catalogue and the views. They say quickly what the commits say slowly; all of them
+//! Hints: `LATEST`, the link `latest`, the index, the catalogue and the views. They say quickly what the commits say slowly; all of them
 //! can be lost and rebuilt, and none of them is ever trusted for correctness.
 
+use std::collections::BTreeSet;
 use std::io;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
 use crate::error::StoreError;
 use crate::folder::Folder;
 use crate::step::Step;
-use crate::store::{Store, run_path};
-use crate::{catalogue, succession, txid};
+use crate::store::{Digested, Store, run_path};
+use crate::{catalogue, index, succession, txid};
 
 /// Content of `LATEST`.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -26,6 +28,7 @@ pub(crate) struct Latest {
 /// The hints as they follow from the commits.
 struct Wanted {
     latest: Vec<u8>,
+    index: Vec<u8>,
     target: String,
     catalogue: Vec<u8>,
     views: String,
@@ -39,23 +42,40 @@ impl Store {
 
     /// The hints that the commits ask for, by listing; `None` before the first commit.
     fn wanted(&self) -> Result<Option<Wanted>, StoreError> {
-        let digests = self.digests()?;
         let expired = self.expired()?;
-        let Some(shown) = succession::shown(&digests, &expired) else {
-            return Ok(None);
+        let (digests, shown) = loop {
+            let digests = self.digests()?;
+            let Some(shown) = succession::shown(&digests, &expired).cloned() else {
+                return Ok(None);
+            };
+            if self.confirm(&shown)? {
+                break (digests, shown);
+            }
         };
+        self.wanted_of(&digests, &expired, &shown).map(Some)
+    }
+
+    fn wanted_of(
+        &self,
+        digests: &[Arc<Digested>],
+        expired: &BTreeSet<u64>,
+        shown: &Digested,
+    ) -> Result<Wanted, StoreError> {
         let hint = Latest {
             version: shown.version,
             sha256: shown.sha256.clone(),
             folder: run_path(shown.as_of, &shown.txid),
         };
-        Ok(Some(Wanted {
-            latest: serde_json::to_vec(&hint)
-                .map_err(|error| StoreError::io("write LATEST", self.path(), error))?,
+        let unwritten = |error| StoreError::io("write hints", self.path(), error);
+        Ok(Wanted {
+            latest: serde_json::to_vec(&hint).map_err(unwritten)?,
+            index: self
+                .index_of(digests.iter().map(|known| &**known))
+                .map_err(unwritten)?,
             target: run_path(shown.as_of, &shown.txid),
-            catalogue: catalogue::parquet(&digests)?,
-            views: catalogue::duckdb(&digests, &expired, &self.absolute_path()),
-        }))
+            catalogue: catalogue::parquet(digests)?,
+            views: catalogue::duckdb(digests, expired, &self.absolute_path()),
+        })
     }
 
     /// Makes every hint what the commits say, after all commits are durable. What is right already is left alone, so that an
@@ -70,6 +90,7 @@ impl Store {
         self.replace(Step::ReplaceLatest, &self.root, "LATEST", &wanted.latest)?;
         self.point_latest(&wanted.target)?;
         self.sync_root()?;
+        self.replace(Step::ReplaceIndex, &self.root, index::FILE, &wanted.index)?;
         self.replace(
             Step::ReplaceCatalogue,
             &self.root,
@@ -154,11 +175,13 @@ impl Store {
     /// The lock is held, or a commit is damaged.
     pub fn repair(&self) -> Result<(), StoreError> {
         let _lock = self.lock()?;
+        self.digests_read()?;
         self.refresh_hints()
     }
 
     /// Hints that are not what the commits say, by name.
     pub(crate) fn stale_hints(&self) -> Result<Vec<&'static str>, StoreError> {
+        self.digests_read()?;
         let Some(wanted) = self.wanted()? else {
             return Ok(Vec::new());
         };
@@ -177,6 +200,7 @@ impl Store {
                 "latest",
                 self.root.target("latest").as_deref() == Some(wanted.target.as_str()),
             ),
+            (index::FILE, holds(&self.root, index::FILE, &wanted.index)),
             (
                 "catalog.parquet",
                 holds(&self.root, "catalog.parquet", &wanted.catalogue),

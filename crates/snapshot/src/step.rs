@@ -31,6 +31,8 @@ pub(crate) enum Step {
     ReplaceLatest,
     /// 9: `latest`.
     PointLatest,
+    /// 9: `INDEX`.
+    ReplaceIndex,
     /// 9: `catalog.parquet`.
     ReplaceCatalogue,
     /// 9: `views/duckdb.sql`.

@@ -4,12 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use chrono::NaiveDate;
+use serde::{Deserialize, Serialize};
 
-use crate::commit::{Commit, CommittedTable, file_name, sha256, version_of};
+use crate::commit::{Commit, CommittedTable, date, file_name, sha256, version_of};
 use crate::error::StoreError;
 use crate::folder::Folder;
 use crate::format;
@@ -49,23 +50,35 @@ pub struct Store {
     pub(crate) tmp: Folder,
     pub(crate) steps: Steps,
     options: Options,
-    /// Digests of commits that were read and checked. Commits never change, so neither do these.
-    known: Mutex<BTreeMap<u64, Arc<Digested>>>,
+    /// What is known of commits. Commits never change, so neither does this.
+    known: Mutex<Known>,
+}
+
+/// What is known of commits.
+#[derive(Debug, Default)]
+struct Known {
+    digests: BTreeMap<u64, Arc<Digested>>,
+    /// Commits that were read and checked; of others the index said what is known.
+    read: BTreeSet<u64>,
+    /// The index was asked.
+    indexed: bool,
 }
 
 /// What of a commit is needed again and again; its inputs, which may be many, are not.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Digested {
     pub(crate) version: u64,
+    #[serde(serialize_with = "date::write", deserialize_with = "date::read")]
     pub(crate) as_of: NaiveDate,
     pub(crate) txid: String,
     pub(crate) idempotency_key: String,
     /// The version that this one was made after, 0 for none.
     pub(crate) previous: u64,
-    pub(crate) tables: Vec<CommittedTable>,
+    pub(crate) tables: Vec<ListedTable>,
     pub(crate) program: String,
     pub(crate) finished_at: String,
     /// The damaged version that this one takes the place of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) replaces: Option<u64>,
     /// sha256 of the commit's file.
     pub(crate) sha256: String,
@@ -83,16 +96,57 @@ pub struct Listed {
     /// The program that made it.
     pub program: String,
     /// Its tables.
-    pub tables: Vec<CommittedTable>,
+    pub tables: Vec<ListedTable>,
     /// Folder of its tables.
     pub folder: PathBuf,
+}
+
+/// A table of a version in a list.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ListedTable {
+    /// Its name.
+    pub name: String,
+    /// Its files, in row order.
+    pub files: Vec<ListedFile>,
+}
+
+/// A file of a table in a list.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ListedFile {
+    /// Path within the run's folder.
+    pub path: String,
+    /// Size.
+    pub bytes: u64,
+    /// Rows.
+    pub rows: u64,
+}
+
+impl ListedTable {
+    /// Rows of all files.
+    pub fn rows(&self) -> u64 {
+        self.files.iter().map(|file| file.rows).sum()
+    }
+}
+
+impl From<CommittedTable> for ListedTable {
+    fn from(table: CommittedTable) -> Self {
+        let files = table.files.into_iter().map(|file| ListedFile {
+            path: file.path,
+            bytes: file.bytes,
+            rows: file.rows,
+        });
+        Self {
+            name: table.name,
+            files: files.collect(),
+        }
+    }
 }
 
 impl Listed {
     /// Rows of a table, 0 where it has no such table.
     pub fn rows(&self, table: &str) -> u64 {
         let found = self.tables.iter().find(|known| known.name == table);
-        found.map_or(0, CommittedTable::rows)
+        found.map_or(0, ListedTable::rows)
     }
 
     /// Size of all its files.
@@ -196,6 +250,7 @@ impl Store {
     /// The bytes of a commit.
     pub(crate) fn commit_bytes(&self, number: u64) -> Result<Vec<u8>, StoreError> {
         let name = file_name(number);
+        tracing::debug!(version = number, "a commit is read");
         self.commits
             .read(&name)?
             .ok_or_else(|| StoreError::damaged(&self.commits.join(&name), "the commit is missing"))
@@ -227,19 +282,98 @@ impl Store {
         self.parse(number, &self.commit_bytes(number)?)
     }
 
-    /// Digests of all commits, oldest first. Only commits that this store has not seen yet are read.
+    /// Digests of all commits, oldest first. Commits that the index knows are not read, but for the newest of them.
     pub(crate) fn digests(&self) -> Result<Vec<Arc<Digested>>, StoreError> {
-        self.numbers()?
+        let numbers = self.numbers()?;
+        let mut known = self.known();
+        if !known.indexed {
+            known.indexed = true;
+            self.take_index(&mut known, &numbers)?;
+        }
+        numbers
             .into_iter()
-            .map(|number| self.digest(number))
+            .map(|number| self.digest(&mut known, number))
             .collect()
     }
 
-    fn digest(&self, number: u64) -> Result<Arc<Digested>, StoreError> {
-        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(digested) = known.get(&number) {
+    /// As [`Store::digests`], of the commits themselves.
+    pub(crate) fn digests_read(&self) -> Result<Vec<Arc<Digested>>, StoreError> {
+        let mut known = self.known();
+        known.indexed = true;
+        let Known { digests, read, .. } = &mut *known;
+        digests.retain(|number, _| read.contains(number));
+        let numbers = self.numbers()?.into_iter();
+        numbers
+            .map(|number| self.digest(&mut known, number))
+            .collect()
+    }
+
+    /// Whether the commit itself says what is known of it; the index is thrown away where it does not.
+    pub(crate) fn confirm(&self, digested: &Digested) -> Result<bool, StoreError> {
+        let number = digested.version;
+        if self.known().read.contains(&number) {
+            return Ok(true);
+        }
+        let read = self.read_digest(number)?;
+        let fits = read == *digested;
+        let mut known = self.known();
+        if !fits {
+            known.digests.clear();
+            known.read.clear();
+        }
+        known.read.insert(number);
+        known.digests.insert(number, Arc::new(read));
+        Ok(fits)
+    }
+
+    /// Number of commits that were read for what is known.
+    #[cfg(test)]
+    pub(crate) fn commits_read(&self) -> usize {
+        self.known().read.len()
+    }
+
+    fn known(&self) -> MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes over what the index says, where its newest commit is what the index says of it.
+    fn take_index(&self, known: &mut Known, numbers: &[u64]) -> Result<(), StoreError> {
+        let Some(commits) = self.indexed() else {
+            return Ok(());
+        };
+        let Some(last) = commits.last() else {
+            return Ok(());
+        };
+        // Commits are never deleted: an index of more, or of others, is of another time.
+        if !numbers
+            .iter()
+            .copied()
+            .take(commits.len())
+            .eq(1..=last.version)
+        {
+            return Ok(());
+        }
+        let number = last.version;
+        if self.read_digest(number)? != *last {
+            return Ok(());
+        }
+        known.read.insert(number);
+        let commits = commits.into_iter().map(Arc::new);
+        known.digests = commits.map(|commit| (commit.version, commit)).collect();
+        Ok(())
+    }
+
+    fn digest(&self, known: &mut Known, number: u64) -> Result<Arc<Digested>, StoreError> {
+        if let Some(digested) = known.digests.get(&number) {
             return Ok(digested.clone());
         }
+        let digested = Arc::new(self.read_digest(number)?);
+        known.read.insert(number);
+        known.digests.insert(number, digested.clone());
+        Ok(digested)
+    }
+
+    fn read_digest(&self, number: u64) -> Result<Digested, StoreError> {
         let bytes = self.commit_bytes(number)?;
         let Commit {
             version,
@@ -253,19 +387,18 @@ impl Store {
             replaces,
             ..
         } = self.parse_with(number, &bytes, Commit::open_without_inputs)?;
-        let digested = Digested {
+        Ok(Digested {
             version,
             as_of,
             txid,
             idempotency_key,
             previous,
-            tables,
+            tables: tables.into_iter().map(ListedTable::from).collect(),
             program,
             finished_at,
             replaces: replaces.map(|damaged| damaged.version),
             sha256: sha256(&bytes),
-        };
-        Ok(known.entry(number).or_insert(Arc::new(digested)).clone())
+        })
     }
 
     /// Every version, oldest first, without what it was made of. Expired ones are among them.
@@ -373,24 +506,25 @@ impl Store {
     /// # Errors
     /// A commit that cannot be read.
     pub fn find(&self, identity: &RunIdentity) -> Result<Option<Version>, StoreError> {
-        let expired = self.expired()?;
-        let digests = self.digests()?;
-        let (key, _) = identity.key_after(succession::previous(&digests, identity.as_of));
-        let fits = |known: &&Arc<Digested>| {
-            known.idempotency_key == key && !expired.contains(&known.version)
-        };
-        let Some(found) = digests.iter().rev().find(fits) else {
-            return Ok(None);
-        };
-        let replaces = |later: &Arc<Digested>| {
-            later.version > found.version
-                && later.as_of == found.as_of
-                && !expired.contains(&later.version)
-        };
-        if digests.iter().any(replaces) {
-            return Ok(None);
+        // Once the index was thrown away, every commit is read.
+        loop {
+            let digests = self.digests()?;
+            let expired = self.expired()?;
+            let before = succession::previous(&digests, identity.as_of);
+            let of_day = |known: &&Arc<Digested>| {
+                known.as_of == identity.as_of && !expired.contains(&known.version)
+            };
+            let newest = digests.iter().rev().find(of_day);
+            let mut confirmed = true;
+            for known in before.into_iter().chain(newest) {
+                confirmed &= self.confirm(known)?;
+            }
+            if confirmed {
+                let (key, _) = identity.key_after(before);
+                let found = newest.filter(|known| known.idempotency_key == key);
+                return found.map(|found| self.version(found.version)).transpose();
+            }
         }
-        self.version(found.version).map(Some)
     }
 
     /// Whether the data of a version may be gone.

@@ -5,6 +5,7 @@ mod damage;
 mod faults;
 mod hints;
 mod history;
+mod index;
 mod inputs;
 mod kills;
 mod publishing;

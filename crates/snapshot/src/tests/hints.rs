@@ -65,6 +65,19 @@ const MISHAPS: &[Mishap] = &[
         &["catalog.parquet"],
     ),
     (
+        "the index is missing",
+        |store| fs::remove_file(store.join("INDEX")).unwrap(),
+        &["INDEX"],
+    ),
+    (
+        "the index is cut off",
+        |store| {
+            let text = fs::read(store.join("INDEX")).unwrap();
+            fs::write(store.join("INDEX"), &text[..text.len() / 2]).unwrap();
+        },
+        &["INDEX"],
+    ),
+    (
         "the views are gone",
         |store| fs::remove_dir_all(store.join("views")).unwrap(),
         &["views/duckdb.sql"],

@@ -64,6 +64,7 @@ fn steps_come_in_the_order_of_the_protocol() {
         ReplaceLatest,
         PointLatest,
         SyncRoot,
+        ReplaceIndex,
         ReplaceCatalogue,
         ReplaceViews,
         SyncRoot,
