@@ -1,5 +1,7 @@
 //! A source that says when its rows became known: a past run can be replayed as it was then.
 
+use std::path::Path;
+
 use crate::program::run;
 use crate::table::Table;
 
@@ -28,24 +30,75 @@ duplicates = "keep"
 use = ["rfm"]
 "#;
 
-/// Two orders of May were delivered late, in June and July: a run of May does not see them, one of June sees the first.
-#[test]
-fn rows_that_were_known_later_are_invisible() {
-    let dir = tempfile::tempdir().unwrap();
-    std::fs::write(dir.path().join("replay.toml"), PIPELINE).unwrap();
+/// Writes the pipeline and its lake; its file, and the arguments that say where lake and store are.
+fn shop(dir: &Path, pipeline: &str) -> [String; 3] {
+    std::fs::write(dir.join("replay.toml"), pipeline).unwrap();
     std::fs::write(
-        dir.path().join("orders.csv"),
+        dir.join("orders.csv"),
         "customer_id,ordered_on,loaded_on,amount\n\
          a,2026-05-01,2026-05-02,10\n\
          a,2026-05-20,2026-06-10,20\n\
          a,2026-05-25,2026-07-01,40\n",
     )
     .unwrap();
-    let file = dir.path().join("replay.toml").display().to_string();
-    let (lake, out) = (
-        format!("lake={}", dir.path().display()),
-        format!("out={}", dir.path().display()),
-    );
+    [
+        dir.join("replay.toml").display().to_string(),
+        format!("lake={}", dir.display()),
+        format!("out={}", dir.display()),
+    ]
+}
+
+/// What was known at another day than that of the run is another version; the day of the run is the default.
+#[test]
+fn the_day_up_to_which_rows_are_known_can_be_stated() {
+    let dir = tempfile::tempdir().unwrap();
+    let [file, lake, out] = shop(dir.path(), PIPELINE);
+    let day = |known: Option<&str>, code: i32| {
+        let mut arguments = vec![
+            "run",
+            &file,
+            "--as-of",
+            "2026-05-31",
+            "--var",
+            &lake,
+            "--var",
+            &out,
+            "--quiet",
+        ];
+        arguments.extend(known.map(|_| "--known-as-of"));
+        arguments.extend(known);
+        run(&arguments, code)
+    };
+    for (known, spend, unknown, state) in [
+        (None, 10.0, 2, "published: version 1 "),
+        (Some("2026-05-31"), 10.0, 2, "already published: version 1 "),
+        (Some("2026-06-30"), 30.0, 1, "published: version 2 "),
+        (Some("2026-11-01"), 70.0, 0, "published: version 3 "),
+        (Some("2026-11-01"), 70.0, 0, "already published: version 3 "),
+    ] {
+        let stdout = day(known, 0).stdout;
+        let stdout = String::from_utf8_lossy(&stdout).into_owned();
+        assert!(stdout.starts_with(state), "{known:?}: {stdout}");
+        let customers = Table::read(&dir.path().join("replay/latest/customers.parquet"));
+        assert_eq!(customers.floats("spend_total"), [Some(spend)], "{known:?}");
+        let sources = Table::read(&dir.path().join("replay/latest/sources.parquet"));
+        assert_eq!(sources.ints("unknown"), [Some(unknown)], "{known:?}");
+    }
+    let told = String::from_utf8(day(Some("2999-01-01"), 2).stderr).unwrap();
+    assert!(told.contains("an earlier `--known-as-of`"), "{told}");
+    // An earlier day than that of the run leaves out what came last.
+    day(Some("2026-05-01"), 3);
+    let without = PIPELINE.replace("known_at = \"loaded_on\"\n", "");
+    shop(dir.path(), &without);
+    let told = String::from_utf8(day(Some("2026-06-30"), 2).stderr).unwrap();
+    assert!(told.contains("no source states `known_at`"), "{told}");
+}
+
+/// Two orders of May were delivered late, in June and July: a run of May does not see them, one of June sees the first.
+#[test]
+fn rows_that_were_known_later_are_invisible() {
+    let dir = tempfile::tempdir().unwrap();
+    let [file, lake, out] = shop(dir.path(), PIPELINE);
     for (as_of, spend, orders) in [
         ("2026-05-31", 10.0, 1),
         ("2026-06-30", 30.0, 2),

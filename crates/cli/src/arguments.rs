@@ -169,6 +169,10 @@ pub(crate) struct Run {
     /// State of the customer base at the close of this day; yesterday in the pipeline's time zone by default.
     #[arg(long, value_name = "YYYY-MM-DD", value_parser = day)]
     pub(crate) as_of: Option<NaiveDate>,
+    /// Rows that became known after the close of this day are left out, of sources that state `known_at`; the day of the run by
+    /// default. A later day takes in what was delivered late.
+    #[arg(long, value_name = "YYYY-MM-DD", value_parser = day)]
+    pub(crate) known_as_of: Option<NaiveDate>,
     /// Allow a day in the future.
     #[arg(long)]
     pub(crate) allow_future: bool,

@@ -322,16 +322,25 @@ pub struct Dedup {
     pub outcome: RowOutcome,
 }
 
+/// The days that decide which rows are visible.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Cutoff {
+    /// State of the customer base at the close of this day.
+    pub as_of: NaiveDate,
+    /// What became known on a later day is not known.
+    pub known_by: NaiveDate,
+}
+
 /// The rows of one source that are visible at `as_of` and are used.
 ///
-/// A row is visible if `time` is null or its local date is at most `as_of` (the same for `known_at`), and not before
+/// A row is visible if `time` is null or its local date is at most `as_of` (the same for `known_at` and `known_by`), and not before
 /// `not_before`, whether these are columns of the files, of the path, or derived. Visible rows pass the conversions of their
 /// values, the checks in order, then the search for repeated rows. What is left is used. Rows keep the order of files and of
 /// rows in a file.
 ///
 /// ```text
 /// time 2026-11-02, as_of 2026-11-01   not visible: future
-/// known_at 2026-11-02                 not visible: unknown
+/// known_at 2026-11-02, known_by 11-01 not visible: unknown
 /// day before not_before               not visible: pruned
 /// text `x` in a column of numbers     visible, taken out by the rule of that column
 /// bad_when is true                    visible, taken out by the first such check
@@ -352,6 +361,8 @@ pub struct SourceRows {
     pub known_at: Option<String>,
     /// State of the customer base at the close of this day.
     pub as_of: NaiveDate,
+    /// Rows that became known on a later local day are not visible.
+    pub known_by: NaiveDate,
     /// Rows on earlier local days need not be read, because no aggregate uses them and no key depends on them.
     pub not_before: Option<NaiveDate>,
     /// Columns of the files that the plan uses: a time in one of them that cannot be represented makes a broken row.
@@ -573,7 +584,7 @@ pub enum Rel {
 pub struct Unseen {
     /// Their time is after `as_of`.
     pub future: u64,
-    /// They were not known at `as_of`.
+    /// They were not known yet.
     pub unknown: u64,
     /// No aggregate uses them: their time is before `not_before`.
     pub pruned: u64,

@@ -2,9 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use chrono::NaiveDate;
 use tessera_expr::rel::{
-    Dedup, FAULT, FileGroup, RECORD_RULE, RowCheck, RowOutcome, Sample, Scan, ScanColumn,
+    Cutoff, Dedup, FAULT, FileGroup, RECORD_RULE, RowCheck, RowOutcome, Sample, Scan, ScanColumn,
     ScanFormat, SourceRows, Stored, Unconverted,
 };
 use tessera_expr::{
@@ -44,18 +43,18 @@ fn name_refused(source: &Source, inventory: &Inventory, schema: &mut Schema) {
     }
 }
 
-/// Plans the rows of every source that are visible at the close of `as_of`, by its name; or says all that is wrong with them.
+/// Plans the rows of every source that are visible at the cutoff, by its name; or says all that is wrong with them.
 pub fn plan(
     pipeline: &Pipeline,
     inventories: &[Inventory],
-    as_of: NaiveDate,
+    cutoff: Cutoff,
 ) -> Result<BTreeMap<String, Planned>, Vec<Diagnostic>> {
     let mut planned: BTreeMap<String, Planned> = BTreeMap::new();
     let mut problems = Vec::new();
     let all = || pipeline.sources.iter().zip(inventories);
     let is_lookup = |source: &Source| source.kind == SourceKind::Lookup;
     for (source, inventory) in all().filter(|(source, _)| is_lookup(source)) {
-        match plan_source(pipeline, (source, inventory), as_of, &Lookups::new()) {
+        match plan_source(pipeline, (source, inventory), cutoff, &Lookups::new()) {
             Ok(rows) => drop(planned.insert(source.name.value.clone(), rows)),
             Err(found) => problems.extend(found),
         }
@@ -70,7 +69,7 @@ pub fn plan(
         .filter_map(|(name, source, rows)| Some((*name, ((*source)?, rows.as_ref()))))
         .collect();
     for (source, inventory) in all().filter(|(source, _)| !is_lookup(source)) {
-        match plan_source(pipeline, (source, inventory), as_of, &lookups) {
+        match plan_source(pipeline, (source, inventory), cutoff, &lookups) {
             Ok(rows) => drop(planned.insert(source.name.value.clone(), rows)),
             Err(found) => problems.extend(found),
         }
@@ -93,7 +92,7 @@ pub fn plan(
 fn plan_source(
     pipeline: &Pipeline,
     (source, inventory): (&Source, &Inventory),
-    as_of: NaiveDate,
+    cutoff: Cutoff,
     lookups: &Lookups<'_>,
 ) -> Result<Planned, Vec<Diagnostic>> {
     let Resolved {
@@ -172,7 +171,8 @@ fn plan_source(
         time: text(&source.time),
         until: text(&source.until),
         known_at: text(&source.known_at),
-        as_of,
+        as_of: cutoff.as_of,
+        known_by: cutoff.known_by,
         not_before: None,
         in_range: uses.names,
         unconverted: unconverted(source.contract.conversions),

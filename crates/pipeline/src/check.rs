@@ -93,15 +93,25 @@ pub fn day(
         None => (yesterday_in(zone), format!(", yesterday in {zone}")),
     };
     let today = today_in(zone);
-    if as_of > today && !allow_future {
-        return Err(PipelineError::Future {
-            as_of,
-            today,
-            zone: zone.to_string(),
-        });
+    let known = reading.known_as_of;
+    if known.is_some() && pipeline.sources.iter().all(|s| s.known_at.is_none()) {
+        return Err(PipelineError::NothingKnown);
     }
+    for (option, day) in [("--as-of", Some(as_of)), ("--known-as-of", known)] {
+        if let Some(day) = day.filter(|day| *day > today && !allow_future) {
+            return Err(PipelineError::Future {
+                option,
+                day,
+                today,
+                zone: zone.to_string(),
+            });
+        }
+    }
+    let known = known.map_or_else(String::new, |known| {
+        format!(", with what was known at the close of {known}")
+    });
     Ok(Day {
-        words: format!("{}: as of {as_of}{whence}", pipeline.name),
+        words: format!("{}: as of {as_of}{whence}{known}", pipeline.name),
         as_of,
         pipeline: pipeline.name,
     })

@@ -143,16 +143,23 @@ pub enum PipelineError {
     Arrow(#[from] arrow::error::ArrowError),
     /// The date of the run has not come yet.
     #[error(
-        "{as_of} is later than today ({today} in {zone}): the lake cannot know what happens until then; choose an earlier `--as-of`, or add `--allow-future` if this is meant"
+        "{day} is later than today ({today} in {zone}): the lake cannot know what happens until then; choose an earlier `{option}`, or add `--allow-future` if this is meant"
     )]
     Future {
-        /// The date of the run.
-        as_of: chrono::NaiveDate,
+        /// The argument that states the day.
+        option: &'static str,
+        /// The day.
+        day: chrono::NaiveDate,
         /// The current day.
         today: chrono::NaiveDate,
         /// Zone of the pipeline.
         zone: String,
     },
+    /// A day up to which rows are known, where no source says when its rows became known.
+    #[error(
+        "no source states `known_at`, so that `--known-as-of` says nothing about any row; leave it out, or state `known_at`, the column that says when a row became known"
+    )]
+    NothingKnown,
     /// The user interrupted the run.
     #[error("interrupted; nothing was published")]
     Interrupted,
@@ -179,7 +186,7 @@ impl PipelineError {
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::WithRows { error, .. } => error.exit_code(),
-            Self::Invalid(_) | Self::Future { .. } => 2,
+            Self::Invalid(_) | Self::Future { .. } | Self::NothingKnown => 2,
             Self::Lake(problems) => lake_code(problems),
             Self::Contract { .. }
             | Self::TooManyRejected { .. }

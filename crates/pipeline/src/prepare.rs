@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use chrono::NaiveDate;
 use tessera_engine::PolarsEngine;
+use tessera_expr::rel::Cutoff;
 use tessera_expr::{Expr, Schema, Type, condition_at};
 use tessera_features::{Aged, FeatureInfo, FeaturePlan, SourceInput};
 use tessera_ingest::{Inventory, Planned};
@@ -33,6 +34,8 @@ pub struct Prepared {
     pub pipeline: Pipeline,
     /// State of the customer base at the close of this day.
     pub as_of: NaiveDate,
+    /// What became known on a later day is not known; by default that of the run.
+    pub known_as_of: NaiveDate,
     /// The files of the lake, per source in file order.
     pub inventories: Vec<Inventory>,
     /// What computes the features, and what scores need beside them.
@@ -68,6 +71,8 @@ pub struct Reading {
     pub records: Records,
     /// How the store is written to.
     pub store: tessera_snapshot::Options,
+    /// The last day on which a row may have become known, for sources that say when theirs did; the day of the run by default.
+    pub known_as_of: Option<NaiveDate>,
 }
 
 /// What is done with the records of text files.
@@ -126,7 +131,12 @@ impl Prepared {
 
     /// What computes the features as of another date; the same code over the same files.
     pub(crate) fn features_at(&self, as_of: NaiveDate) -> Result<FeaturePlan, PipelineError> {
-        let planned = source_inputs(&self.pipeline, &self.inventories, as_of).and_then(|inputs| {
+        // An earlier date knows no more than what was known then.
+        let cutoff = Cutoff {
+            as_of,
+            known_by: self.known_as_of.min(as_of),
+        };
+        let planned = source_inputs(&self.pipeline, &self.inventories, cutoff).and_then(|inputs| {
             let mut features = tessera_features::plan(&self.pipeline, &inputs)?;
             // Of an earlier day nothing is known of it.
             let active = !self.untimed.contains_key(base::CONDITION);
@@ -155,6 +165,7 @@ pub fn prepare(
     let loaded = load(file, &reading.vars)?;
     let mut found = loaded.warnings;
     let pipeline = loaded.pipeline;
+    let known_as_of = reading.known_as_of.unwrap_or(as_of);
     let kept = match &reading.records {
         Records::Tried => None,
         Records::Kept(work) => {
@@ -180,7 +191,11 @@ pub fn prepare(
         ));
     }
     // Features over a wrong source would only repeat its mistakes.
-    let planned = source_inputs(&pipeline, &inventories, as_of).and_then(|inputs| {
+    let cutoff = Cutoff {
+        as_of,
+        known_by: known_as_of,
+    };
+    let planned = source_inputs(&pipeline, &inventories, cutoff).and_then(|inputs| {
         let features = tessera_features::plan(&pipeline, &inputs)?;
         Ok((inputs, features))
     });
@@ -225,6 +240,7 @@ pub fn prepare(
     Ok(Prepared {
         pipeline,
         as_of,
+        known_as_of,
         inventories,
         features,
         scored,
@@ -294,9 +310,9 @@ fn inventories(
 fn source_inputs(
     pipeline: &Pipeline,
     inventories: &[Inventory],
-    as_of: NaiveDate,
+    cutoff: Cutoff,
 ) -> Result<BTreeMap<String, SourceInput>, Vec<Diagnostic>> {
-    let planned = tessera_ingest::plan(pipeline, inventories, as_of)?.into_iter();
+    let planned = tessera_ingest::plan(pipeline, inventories, cutoff)?.into_iter();
     let input = |(name, planned): (String, Planned)| {
         let Planned { rows, schema } = planned;
         (name, SourceInput { rows, schema })

@@ -47,6 +47,7 @@ pub(crate) fn run(demo: &Demo, output: &Output) -> Result<ExitCode, Failure> {
                 vars: vec![var("lake", &lake), var("out", &demo.dir.join("store"))],
             },
         },
+        known_as_of: None,
         as_of: NaiveDate::from_ymd_opt(AS_OF.0, AS_OF.1, AS_OF.2),
         hash_inputs: false,
         allow_future: false,

@@ -93,6 +93,7 @@ fn job(
         hash_inputs: arguments.hash_inputs,
         records: Records::default(),
         store: arguments.store.options(),
+        known_as_of: arguments.known_as_of,
     };
     let day = tessera_pipeline::day(file, &reading, arguments.as_of, arguments.allow_future)?;
     monitor.day(&day.pipeline, day.as_of);

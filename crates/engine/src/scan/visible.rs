@@ -24,10 +24,22 @@ pub(super) fn stored_column<'a>(scan: &'a Scan, name: &str) -> Option<&'a ScanCo
 
 /// The row's time is after `as_of`.
 pub(crate) const FUTURE: u32 = u32::MAX;
-/// The row was not known at `as_of`.
+/// The row was not known yet.
 pub(crate) const UNKNOWN: u32 = u32::MAX - 1;
 /// No aggregate uses the row.
 pub(crate) const PRUNED: u32 = u32::MAX - 2;
+
+/// The first day whose rows are not visible by this time.
+fn day_after(rows: &SourceRows, name: &str) -> Option<NaiveDate> {
+    let bound = |column: &Option<String>, last: NaiveDate| {
+        (column.as_deref() == Some(name)).then_some(last)
+    };
+    let last = [
+        bound(&rows.time, rows.as_of),
+        bound(&rows.known_at, rows.known_by),
+    ];
+    last.into_iter().flatten().min()?.succ_opt()
+}
 
 /// Bounds on times as the files hold them.
 pub(super) struct RawBounds {
@@ -45,7 +57,7 @@ pub(super) fn raw_bounds(rows: &SourceRows) -> Option<RawBounds> {
         let Some(column) = stored_column(&rows.scan, name) else {
             continue;
         };
-        let Some(after) = raw_edge(&rows.scan, column, rows.as_of.succ_opt()) else {
+        let Some(after) = raw_edge(&rows.scan, column, day_after(rows, name)) else {
             continue;
         };
         let ty = stored_type(&column.stored);
@@ -76,7 +88,7 @@ pub(super) fn time_bounds(rows: &SourceRows) -> Vec<TimeBound> {
     let names = [&rows.time, &rows.known_at].into_iter().flatten();
     let bound = |name: &String| {
         let column = stored_column(&rows.scan, name)?;
-        let after = raw_edge(&rows.scan, column, rows.as_of.succ_opt())?;
+        let after = raw_edge(&rows.scan, column, day_after(rows, name))?;
         let ty = stored_type(&column.stored);
         let (unit, representable) = match &ty {
             DataType::Date => (Unit::Day, (i64::MIN, i64::from(LAST_DAY))),
@@ -102,7 +114,7 @@ pub(super) fn time_bounds(rows: &SourceRows) -> Vec<TimeBound> {
     let bounds: Option<Vec<TimeBound>> = names
         .filter(|name| {
             let column = stored_column(&rows.scan, name);
-            column.is_some_and(|c| raw_edge(&rows.scan, c, rows.as_of.succ_opt()).is_some())
+            column.is_some_and(|c| raw_edge(&rows.scan, c, day_after(rows, name)).is_some())
         })
         .map(bound)
         .collect();
@@ -210,7 +222,7 @@ pub(super) fn is_decided(rows: &SourceRows, name: &str) -> bool {
         .not_before
         .filter(|_| rows.time.as_deref() == Some(name));
     stored_column(&rows.scan, name).is_some_and(|column| {
-        let after = raw_edge(&rows.scan, column, rows.as_of.succ_opt());
+        let after = raw_edge(&rows.scan, column, day_after(rows, name));
         let from = first_day.map(|_| first_edge(rows, column));
         let exact = |edge: Option<Edge>| edge.is_some_and(|edge| edge.is_exact());
         exact(after) && from.is_none_or(exact)
@@ -221,10 +233,12 @@ pub(super) fn is_decided(rows: &SourceRows, name: &str) -> bool {
 /// is visible.
 pub(super) fn unseen(rows: &SourceRows) -> Expr {
     let day = |name: &String| col(name.as_str()).cast(DataType::Date);
-    let after = |name: &String| day(name).gt(date_literal(rows.as_of));
+    let after = |name: &String, last: NaiveDate| day(name).gt(date_literal(last));
     let mut reasons: Vec<(Expr, u32)> = Vec::new();
-    reasons.extend(rows.time.as_ref().map(|time| (after(time), FUTURE)));
-    reasons.extend(rows.known_at.as_ref().map(|known| (after(known), UNKNOWN)));
+    let time = rows.time.as_ref();
+    reasons.extend(time.map(|time| (after(time, rows.as_of), FUTURE)));
+    let known = rows.known_at.as_ref();
+    reasons.extend(known.map(|known| (after(known, rows.known_by), UNKNOWN)));
     if let (Some(time), Some(first)) = (&rows.time, rows.not_before) {
         reasons.push((day(time).lt(date_literal(first)), PRUNED));
     }
