@@ -1,12 +1,15 @@
 //! Whether probabilities can be taken at their word: their calibration error against what chance allows, slope and intercept.
 
-use tessera_model::metrics::{self, LogitLine};
+use tessera_model::metrics::{self, CalibrationBin, LogitLine};
 use tessera_segments::{Quality, QualityStatus};
 
 /// Calibration error that is small enough to act on, whatever the sample says.
 const SMALL: f64 = 0.02;
 
-/// A slope within these is flagged by no interval.
+/// Predictions of bins that lie closer together than this have no slope worth judging.
+const SPREAD: f64 = 0.02;
+
+/// A slope within these is near enough to 1.
 const SLOPES: [f64; 2] = [0.8, 1.25];
 
 /// How well probabilities agree with what happened.
@@ -19,6 +22,8 @@ pub(in crate::scores) struct Calibrated {
     pub(in crate::scores) line: Option<LogitLine>,
     /// Means of predicted and observed.
     pub(in crate::scores) means: [f64; 2],
+    /// Largest less smallest mean prediction of a bin.
+    pub(in crate::scores) spread: f64,
     /// Customers.
     pub(in crate::scores) rows: f64,
 }
@@ -32,6 +37,12 @@ pub(in crate::scores) fn status(holds: bool) -> QualityStatus {
     }
 }
 
+/// Largest less smallest mean prediction of bins that rise; 0 without any.
+pub(in crate::scores) fn spread(bins: &[CalibrationBin]) -> f64 {
+    let ends = bins.first().zip(bins.last());
+    ends.map_or(0.0, |(first, last)| last.predicted - first.predicted)
+}
+
 impl Calibrated {
     /// Of probabilities and what happened; nothing without rows.
     pub(in crate::scores) fn of(probabilities: &[f64], happened: &[bool]) -> Option<Self> {
@@ -42,6 +53,7 @@ impl Calibrated {
             error: metrics::expected_calibration_error(probabilities, happened)?,
             limit: metrics::calibration_error_limit(probabilities, happened)?,
             line: metrics::calibration_line(probabilities, happened),
+            spread: spread(&metrics::calibration_table(probabilities, happened)?),
             means: [mean(probabilities.iter().sum()), mean(observed)],
             rows,
         })
@@ -73,7 +85,7 @@ impl Calibrated {
                 100.0 * self.limit
             ),
         )];
-        if let Some(line) = self.line {
+        if let Some(line) = self.line.filter(|_| self.spread >= SPREAD) {
             let within = (SLOPES[0]..=SLOPES[1]).contains(&line.slope);
             let how = if line.slope < 1.0 {
                 "too far apart"

@@ -19,7 +19,7 @@ use tessera_segments::{Parameter, Quality, QualityStatus};
 use tessera_spec::pipeline::{Calibration, ExprText, SourceKind, SupervisedModel, SupervisedScore};
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::calibrated::{Calibrated, status};
+use super::calibrated::{Calibrated, spread, status};
 use super::churned::{self, Span};
 use super::columns::{days, floats, texts};
 use super::population::{self, EXCLUDED, Population, Standing};
@@ -492,6 +492,7 @@ fn quality(fit: &ChurnFit) -> Vec<Quality> {
         error: chosen.calibration_error,
         limit: chosen.calibration_error_limit,
         line: chosen.calibration_line,
+        spread: spread(&chosen.calibration),
         means: [predicted / rows, observed / rows],
         rows,
     };
