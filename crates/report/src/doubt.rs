@@ -18,13 +18,13 @@ pub(crate) struct Doubt {
     pub(crate) why: String,
 }
 
-/// The scores in doubt behind a column, in short: "rests on score value (flagged)"; `None` where all scores hold.
+/// The scores in doubt behind a column, in short: "score value (flagged)"; `None` where all scores hold.
 pub(crate) fn doubt_in_short(facts: &Facts<'_>, column: &str) -> Option<String> {
     let each = doubts(facts, column)
         .into_iter()
         .map(|(score, doubt)| format!("score {} ({})", words(score), doubt.short));
     let each: Vec<String> = each.collect();
-    (!each.is_empty()).then(|| format!("rests on {}", each.join(", ")))
+    (!each.is_empty()).then(|| each.join(", "))
 }
 
 /// Why a column is in doubt, as one sentence; `None` where all scores hold.

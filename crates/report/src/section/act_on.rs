@@ -77,7 +77,7 @@ fn build(facts: &Facts<'_>) -> Result<Part, ReportError> {
     let first = actions.first(facts.on_first_page);
     if first.is_empty() {
         return Part::not_computed(
-            "no customer of a segment with a playbook has value at risk or value",
+            "no customer of a segment with a playbook has value at risk or value now",
         );
     }
     let personal = is_personal(key, &actions.keys);

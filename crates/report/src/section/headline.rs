@@ -273,7 +273,7 @@ fn at_risk(facts: &Facts<'_>) -> Result<Option<Figure>, ReportError> {
         label: "Value at risk".to_owned(),
         number: Num::new(short(now), now, AT_RISK),
         change: change(Some(now), before, Good::Low, &short),
-        note: vec!["probability of churn × future value".into()],
+        note: vec!["churn × future value".into()],
         tone: "neutral",
         warning: doubt_in_short(facts, AT_RISK),
         query: over_customers(facts, AT_RISK, &format!("sum({AT_RISK})"), ""),
