@@ -15,7 +15,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("model", &["spec"]),
     ("segments", &["model", "expr", "spec"]),
     ("history", &[]),
-    ("snapshot", &[]),
+    ("snapshot", &["spec"]),
     ("report", &["snapshot", "spec"]),
     ("demo", &[]),
     (
