@@ -29,6 +29,8 @@ const BOTTOM: f64 = 92.0;
 const BINS: usize = 20;
 /// Scores shown.
 const MOST: usize = 8;
+/// Ends of the names of columns with an end of an interval, which say no more than the score itself.
+const INTERVAL_ENDS: [&str; 4] = ["_low_95", "_low_80", "_high_80", "_high_95"];
 /// Share of customers up to whose value the bins reach; the last bin holds those beyond.
 const REACH: f64 = 0.99;
 
@@ -97,7 +99,10 @@ fn columns<'a>(facts: &'a Facts<'_>, people: Table<'a>) -> Vec<&'a str> {
             .is_some_and(|feature| feature.score.is_some())
     };
     let others = people.number_columns().into_iter().filter(|name| {
-        is_score(name) && Some(*name) != kpi && !crate::score::is_base_rate(models, name)
+        is_score(name)
+            && !INTERVAL_ENDS.iter().any(|end| name.ends_with(end))
+            && Some(*name) != kpi
+            && !crate::score::is_base_rate(models, name)
     });
     kpi.filter(|kpi| people.has(kpi))
         .into_iter()
