@@ -87,6 +87,8 @@ mod partitions;
 mod private_rows;
 #[path = "suite/program.rs"]
 mod program;
+#[path = "suite/questions.rs"]
+mod questions;
 #[path = "suite/refunds.rs"]
 mod refunds;
 #[path = "suite/reliance.rs"]

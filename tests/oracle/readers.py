@@ -29,7 +29,9 @@ TABLES = {
     "memberships": "as_of date, key key, scheme text, segment_id int, segment text, reason text, assigned_by text",
     "segments": "as_of date, scheme text, segment_id int, segment text, customers int, share float, value float, value_share float, "
                 "kpi float, playbook text, touch text, channel text, owner text, rule text, "
-                "goal text, kpi_customers int, value_now float, value_future float, value_past float, value_at_risk float",
+                "goal text, kpi_customers int, value_now float, value_future float, value_past float, value_at_risk float, "
+                "segment_key text, position int",
+    "features": "as_of date, name text, label text, unit text, base text, direction text, definition text, source text",
     "profiles": "as_of date, scheme text, segment_id int, segment text, feature text, label text, customers int, mean float, "
                 "median float, p10 float, p90 float, population_mean float, index float, effect_size float, share float, "
                 "population_share float",
@@ -125,7 +127,7 @@ def check_views(store, wanted, tables):
     with open("views/duckdb.sql", encoding="utf-8") as file:
         db.execute(file.read())
     views = {row[0] for row in db.execute("select view_name from duckdb_views() where not internal").fetchall()}
-    problems = [f"no view of {table}" for table in sorted(set(tables) - views)]
+    problems = [f"no view of {table}" for table in sorted({*tables, "runs"} - views)]
     if versions < wanted:
         problems.append(f"{versions} versions instead of {wanted}")
     answer = []

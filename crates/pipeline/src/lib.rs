@@ -10,6 +10,7 @@
 mod base;
 mod check;
 mod customers;
+mod dictionary;
 mod error;
 mod frozen;
 mod history;

@@ -231,7 +231,7 @@ fn kind_name(kind: &SchemeKind) -> &'static str {
 }
 
 /// How the pipeline file writes a value of one of its enums.
-fn word(value: &impl serde::Serialize) -> String {
+pub(crate) fn word(value: &impl serde::Serialize) -> String {
     serde_json::to_value(value)
         .ok()
         .and_then(|value| value.as_str().map(str::to_owned))
@@ -375,6 +375,7 @@ pub(crate) struct Tables {
     rejects: Vec<RecordBatch>,
     reject_rules: RecordBatch,
     sources: RecordBatch,
+    features: RecordBatch,
     counts: Value,
     playbooks: Vec<Playbook>,
     /// Columns of the customers that `actions` shows.
@@ -451,6 +452,7 @@ impl Tables {
             rejects: rejects_tables(prepared.as_of, rejects)?,
             reject_rules: reject_rules_table(prepared.as_of, outcomes)?,
             sources: sources_table(prepared.as_of, outcomes)?,
+            features: crate::dictionary::table(as_of, prepared)?,
             counts: outcomes
                 .iter()
                 .map(|o| {
@@ -484,7 +486,7 @@ impl Tables {
 }
 
 /// The table with `as_of` before its own columns.
-fn dated(as_of: i32, table: &RecordBatch) -> Result<RecordBatch, PipelineError> {
+pub(crate) fn dated(as_of: i32, table: &RecordBatch) -> Result<RecordBatch, PipelineError> {
     let mut fields = vec![Arc::new(Field::new("as_of", DataType::Date32, false))];
     fields.extend(table.schema().fields().iter().cloned());
     let mut columns: Vec<ArrayRef> =
@@ -514,6 +516,7 @@ pub(crate) fn publish(
     staging.follow(tables.told.follows);
     for (name, batch) in [
         ("customers", &tables.customers),
+        ("features", &tables.features),
         ("migrations", &tables.told.migrations),
         ("models", &tables.models),
         ("profiles", &tables.profiles),

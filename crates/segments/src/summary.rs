@@ -19,6 +19,8 @@ pub struct SegmentSummary {
     pub segment_id: i64,
     /// Name of the segment.
     pub segment: String,
+    /// Its place among the segments of the scheme, from 1, in the order of the pipeline or of the kind.
+    pub position: u64,
     /// The rule as text, where there is one.
     pub rule: Option<String>,
     /// Number of customers.
@@ -112,6 +114,7 @@ impl Measured {
                 scheme: assignment.scheme.clone(),
                 segment_id: info.id,
                 segment: info.name.clone(),
+                position: index as u64 + 1,
                 rule: info.rule.clone(),
                 customers,
                 share: customers as f64 / all,

@@ -286,6 +286,8 @@ pub fn segments_schema() -> SchemaRef {
         Field::new("value_future", DataType::Float64, true),
         Field::new("value_past", DataType::Float64, true),
         Field::new("value_at_risk", DataType::Float64, true),
+        Field::new("segment_key", DataType::Utf8, true),
+        Field::new("position", DataType::Int64, true),
     ]))
 }
 
@@ -360,6 +362,14 @@ pub fn segments_table(
         worth(1),
         worth(2),
         worth(3),
+        Arc::new(
+            rows.iter()
+                .map(|row| Some(format!("{}/{}", row.scheme, row.segment)))
+                .collect::<StringArray>(),
+        ),
+        Arc::new(Int64Array::from_iter_values(
+            rows.iter().map(|row| row.position as i64),
+        )),
     ];
     table("segments", segments_schema(), columns)
 }

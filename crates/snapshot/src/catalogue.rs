@@ -77,7 +77,7 @@ const FOLDER: &str = "tessera_store";
 const LATEST: &str = "latest";
 
 /// `views/duckdb.sql`: per table one view over the newest unexpired version of every `as_of`, and one in the schema `latest`
-/// over the version of the newest day. All views name files of versions, which never change, so that whatever is read through
+/// over the version of the newest day; and the view `runs` over all versions. All views of tables name files of versions, which never change, so that whatever is read through
 /// the views that one reading of this file made is of the same versions. A DuckDB started in any folder can read the file:
 /// paths begin at the store's folder, which stands in one place, a macro, so that the views also work in a database that was
 /// saved. A store that was moved needs a repair, or a variable with its new folder.
@@ -105,8 +105,34 @@ pub(crate) fn duckdb(versions: &[Arc<Digested>], expired: &BTreeSet<u64>, store:
             text.push_str(&view(schema, table.name, versions));
         }
     }
+    text.push_str(&runs(versions));
     text.push_str("\ncommit;\n");
     text
+}
+
+/// The view `runs`: when each version was published, by which program, and what took its place. The commits hold the clock, and
+/// no table of a version does, so that it stands here as constants.
+fn runs(versions: &[Arc<Digested>]) -> String {
+    let standings = succession::standings(versions);
+    let row = |(known, standing): (&Arc<Digested>, &Standing)| {
+        let by = standing.superseded_by;
+        format!(
+            "({}, date '{}', timestamp {}, {}, {}, {})",
+            known.version,
+            known.as_of,
+            quoted(known.finished_at.trim_end_matches('Z')),
+            quoted(&known.program),
+            by.map_or_else(|| "null::bigint".to_owned(), |by| by.to_string()),
+            standing.outdated,
+        )
+    };
+    let rows: Vec<String> = versions.iter().zip(&standings).map(row).collect();
+    format!(
+        "\ncreate or replace view main.runs as select version::bigint as version, as_of, published_at, program,\n  \
+         superseded_by::bigint as superseded_by, outdated from (values\n  {}\n) as \
+         runs(version, as_of, published_at, program, superseded_by, outdated);\n",
+        rows.join(",\n  ")
+    )
 }
 
 /// One view, or none where no version has the table: a saved database must not keep that of an earlier reading.

@@ -162,7 +162,9 @@ fn segments_carry_their_playbook() {
             "value_now",
             "value_future",
             "value_past",
-            "value_at_risk"
+            "value_at_risk",
+            "segment_key",
+            "position"
         ]
     );
     assert_eq!(

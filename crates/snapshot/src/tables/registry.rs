@@ -167,6 +167,24 @@ pub static TABLES: &[Table] = &[
         ],
     },
     Table {
+        name: "features",
+        doc: "The dictionary of `customers`: every feature, column of a score and value that it has.",
+        version: "1.0",
+        row: "column of `customers`",
+        sorted_by: &["name"],
+        unique: true,
+        columns: &[
+            AS_OF,
+            must("name", Ty::Text, "Name of the column."),
+            must("label", Ty::Text, "What people call it."),
+            must("unit", Ty::Text, "days, count, currency, ratio, score, date, label or number."),
+            must("base", Ty::Text, "What kind of knowledge it is: behavioural, value, lifecycle, …"),
+            must("direction", Ty::Text, "Which values are good: `high is good`, `low is good` or `none`."),
+            must("definition", Ty::Text, "How it is made."),
+            may("source", Ty::Text, "The source whose rows it is made of; null for what is made of other columns."),
+        ],
+    },
+    Table {
         name: "memberships",
         doc: "Who is in which segment, why, and since when.",
         version: "1.1",
@@ -481,6 +499,9 @@ pub static TABLES: &[Table] = &[
                 "Sum of probability of churn x future value, over the customers with both.",
             )
             .counts("currency"),
+            may("segment_key", Ty::Text, "Scheme and segment in one column, `scheme/segment`: what tools join and filter by."),
+            may("position", Ty::Int, "Place among the segments of the scheme, from 1, as the pipeline orders them.")
+                .counts("rank"),
             may(
                 "kpi_status",
                 Ty::Text,

@@ -1,0 +1,35 @@
+//! The dictionary of `customers`: what people call each column, what it counts, which values are good and how it is made.
+
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, RecordBatch, StringArray};
+use tessera_features::FeatureInfo;
+
+use crate::error::PipelineError;
+use crate::prepare::Prepared;
+use crate::publish::{dated, word};
+
+/// The table `features`: what every column of `customers` that is computed means, by name.
+pub(crate) fn table(as_of: i32, prepared: &Prepared) -> Result<RecordBatch, PipelineError> {
+    let mut features: Vec<&FeatureInfo> = prepared.published().collect();
+    features.sort_by(|a, b| a.name.cmp(&b.name));
+    let texts = |of: fn(&FeatureInfo) -> Option<String>| -> ArrayRef {
+        Arc::new(
+            features
+                .iter()
+                .map(|feature| of(feature))
+                .collect::<StringArray>(),
+        )
+    };
+    let columns: [(&str, fn(&FeatureInfo) -> Option<String>); 7] = [
+        ("name", |feature| Some(feature.name.clone())),
+        ("label", |feature| Some(feature.label.clone())),
+        ("unit", |feature| Some(word(&feature.unit))),
+        ("base", |feature| Some(word(&feature.base))),
+        ("direction", |feature| Some(word(&feature.direction))),
+        ("definition", |feature| Some(feature.definition.clone())),
+        ("source", |feature| feature.source.clone()),
+    ];
+    let columns = columns.map(|(name, of)| (name, texts(of), name == "source"));
+    dated(as_of, &RecordBatch::try_from_iter_with_nullable(columns)?)
+}
