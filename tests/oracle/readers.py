@@ -3,7 +3,7 @@
 Usage: readers.py STORE [VERSIONS]      (needs Python 3.11 and duckdb, pandas, pyarrow, polars)
 
 Checks, one line per table, exit code 1 on any failure:
-- the file is flat: plain strings, i64, f64, date, boolean, timestamps in microseconds; no dictionaries, no nesting
+- the file is flat: plain strings, i64, f64, date, boolean, timestamps in microseconds, decimals; no dictionaries, no nesting
 - columns and types are those declared below, `as_of` first; tables that need a score may be absent
 - all readers see the same columns, types, row count and null counts
 - rows are those that `catalog.parquet` names for the newest version
@@ -26,11 +26,13 @@ TABLES = {
     "actions": "as_of date, key key, scheme text, segment text, playbook text, goal text, touch text, channel text, owner text, "
                "reason text, value_now float, value_at_risk float, priority int, ...",
     "calibration": "as_of date, score text, model text, bin int, predicted float, observed float, customers int, lift float",
-    "memberships": "as_of date, key key, scheme text, segment_id int, segment text, reason text, assigned_by text",
+    "memberships": "as_of date, key key, scheme text, segment_id int, segment text, reason text, assigned_by text, "
+                   "entered_on date, previous_segment_id int, previous_segment text, cause text",
     "segments": "as_of date, scheme text, segment_id int, segment text, customers int, share float, value float, value_share float, "
                 "kpi float, playbook text, touch text, channel text, owner text, rule text, "
                 "goal text, kpi_customers int, value_now float, value_future float, value_past float, value_at_risk float, "
-                "segment_key text, position int",
+                "segment_key text, position int, kpi_status text, kpi_reason text, scheme_status text, scheme_reason text, "
+                "standing text, left_customers int, win_back_value float",
     "features": "as_of date, name text, label text, unit text, base text, direction text, definition text, source text",
     "profiles": "as_of date, scheme text, segment_id int, segment text, feature text, label text, customers int, mean float, "
                 "median float, p10 float, p90 float, population_mean float, index float, effect_size float, share float, "
@@ -50,10 +52,11 @@ TABLES = {
 # Published where the pipeline has what they speak of.
 OPTIONAL = {"actions", "calibration", "quality"}
 ARROW = {pa.string(): "text", pa.int64(): "int", pa.float64(): "float", pa.date32(): "date", pa.bool_(): "bool",
-         pa.timestamp("us"): "timestamp"}
-DUCKDB = {"VARCHAR": "text", "BIGINT": "int", "DOUBLE": "float", "DATE": "date", "BOOLEAN": "bool", "TIMESTAMP": "timestamp"}
+         pa.timestamp("us"): "timestamp", pa.decimal128(18, 2): "decimal"}
+DUCKDB = {"VARCHAR": "text", "BIGINT": "int", "DOUBLE": "float", "DATE": "date", "BOOLEAN": "bool", "TIMESTAMP": "timestamp",
+          "DECIMAL(18,2)": "decimal"}
 POLARS = {polars.String: "text", polars.Int64: "int", polars.Float64: "float", polars.Date: "date", polars.Boolean: "bool",
-          polars.Datetime("us"): "timestamp"}
+          polars.Datetime("us"): "timestamp", polars.Decimal(18, 2): "decimal"}
 
 
 def with_duckdb(path):
