@@ -77,10 +77,11 @@ const FOLDER: &str = "tessera_store";
 const LATEST: &str = "latest";
 
 /// `views/duckdb.sql`: per table one view over the newest unexpired version of every `as_of`, and one in the schema `latest`
-/// over the version of the newest day; and the view `runs` over all versions. All views of tables name files of
-/// versions, which never change, so that whatever is read through the views that one reading of this file made is of the same versions. A DuckDB started in any folder can read the file:
-/// paths begin at the store's folder, which stands in one place, a macro, so that the views also work in a database that was
-/// saved. A store that was moved needs a repair, or a variable with its new folder.
+/// over the version of the newest day; and the view `runs` over all versions. Views of tables name files of versions, which
+/// never change, so that whatever is read through the views that one reading of this file made is of the same versions. A
+/// DuckDB started in any folder can read the file: paths begin at the store's folder, which stands in one place, a macro, so
+/// that the views also work in a database that was saved. A store that was moved needs a repair, or a variable with its new
+/// folder.
 pub(crate) fn duckdb(versions: &[Arc<Digested>], expired: &BTreeSet<u64>, store: &Path) -> String {
     let current = newest(
         versions
