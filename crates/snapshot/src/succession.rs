@@ -91,8 +91,16 @@ impl Store {
     /// # Errors
     /// A commit that cannot be read; [`StoreError::Expired`] where the version's tables may be gone.
     pub fn previous(&self, as_of: NaiveDate) -> Result<Option<Version>, StoreError> {
-        let number = previous(&self.digests()?, as_of).map(|before| before.version);
-        number.map(|number| self.version(number)).transpose()
+        // Once the index was thrown away, every commit is read.
+        loop {
+            let digests = self.digests()?;
+            let Some(before) = previous(&digests, as_of) else {
+                return Ok(None);
+            };
+            if self.confirm(before)? {
+                return self.version(before.version).map(Some);
+            }
+        }
     }
 
     /// What later commits mean for each version, by its number.
