@@ -574,10 +574,10 @@ const OF_THE_STORE: &[Situation] = &[
         |place| {
             place.published(&["--as-of", "2026-09-30"]);
             let path = place.path(&format!("store/commits/{:020}.json", 1));
-            let mut bytes = fs::read(&path).unwrap();
-            let at = bytes.len() / 2;
-            bytes[at] ^= 1;
-            fs::write(path, bytes).unwrap();
+            let text = fs::read_to_string(&path).unwrap();
+            let changed = text.replacen("customers.parquet", "customerz.parquet", 1);
+            assert_ne!(text, changed);
+            fs::write(path, changed).unwrap();
             place.run(&[])
         },
     ),
@@ -711,7 +711,7 @@ fn each_situation_has_its_exit_code_and_a_message_that_says_what_to_do() {
         });
         // The last line of a run says whether a version is published, and so does its message where it fails after that.
         let told = summary(&output).is_none_or(|state| {
-            let is_published = state.starts_with("version ") || state.starts_with("in doubt");
+            let is_published = state.starts_with("version ") || state.contains("in doubt");
             is_published == situation.published
         });
         if (code, published) != (situation.code, situation.published) || !stated || !told {
