@@ -84,7 +84,11 @@ pub(crate) fn scores<'a>(facts: &'a Facts<'_>) -> Vec<Score<'a>> {
         .map(|row| row.score.as_str())
         .collect();
     names.extend(bins.iter().map(|row| row.score.as_str()));
-    names.extend(quality.iter().map(|row| row.scheme.as_str()));
+    // What is made from scores is marked there too, and is none itself.
+    let of_scores = quality
+        .iter()
+        .filter(|row| row.criterion != "made from scores");
+    names.extend(of_scores.map(|row| row.scheme.as_str()));
     let score = |name: &'a str| {
         let of_score = || models.iter().filter(move |row| row.score == name);
         let choice = |what: &str| {
