@@ -115,7 +115,7 @@ fn tables_without_rows_keep_their_columns() {
             .count(),
         0
     );
-    assert_eq!(segments_table(AS_OF, &[], &[]).unwrap().num_columns(), 20);
+    assert_eq!(segments_table(AS_OF, &[], &[]).unwrap().num_columns(), 22);
     assert_eq!(profiles_table(AS_OF, &[]).unwrap().num_columns(), 16);
     assert_eq!(models_table(AS_OF, Vec::new()).unwrap().num_columns(), 6);
 }

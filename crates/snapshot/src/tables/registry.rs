@@ -178,7 +178,7 @@ pub static TABLES: &[Table] = &[
             must("name", Ty::Text, "Name of the column."),
             must("label", Ty::Text, "What people call it."),
             must("unit", Ty::Text, "days, count, currency, ratio, score, date, label or number."),
-            must("base", Ty::Text, "What kind of knowledge it is: behavioural, value, lifecycle, …"),
+            must("base", Ty::Text, "What kind of knowledge it is, such as behavioural, value or lifecycle."),
             must("direction", Ty::Text, "Which values are good: `high is good`, `low is good` or `none`."),
             must("definition", Ty::Text, "How it is made."),
             may("source", Ty::Text, "The source whose rows it is made of; null for what is made of other columns."),
