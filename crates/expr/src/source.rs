@@ -185,7 +185,7 @@ impl<'a> Source<'a> {
     /// The range with so many tokens behind it: from the operand of `x is null` to the whole.
     pub(crate) fn with_suffix(&self, range: Range<usize>, tokens: usize) -> Range<usize> {
         let behind = self.marks.partition_point(|(r, _)| r.start < range.end);
-        let last = self.marks[behind..].iter().take(tokens).last();
+        let last = self.marks[behind..].iter().take(tokens).next_back();
         range.start..last.map_or(range.end, |(token, _)| token.end)
     }
 
