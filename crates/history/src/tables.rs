@@ -180,14 +180,7 @@ pub fn migrations_table(
         .collect();
     let id = |end: &Option<(i64, String)>| end.as_ref().map(|end| end.0);
     let name = |end: &Option<(i64, String)>| end.as_ref().map(|end| end.1.clone());
-    let values = Decimal128Array::from_iter_values(rows.iter().map(|row| row.1.value_cents));
-    let values = values.with_precision_and_scale(VALUE.0, VALUE.1);
-    let values =
-        values.and_then(|values| values.validate_decimal_precision(VALUE.0).map(|()| values));
-    let values = values.map_err(|source| HistoryError::Table {
-        table: "migrations",
-        source,
-    })?;
+    let values = money(rows.iter().map(|row| row.1.value_cents))?;
     table(
         "migrations",
         vec![
@@ -248,9 +241,23 @@ pub fn migrations_table(
                     rows.iter().map(|row| row.1.customers as i64),
                 )),
             ),
-            ("value", false, Arc::new(values)),
+            ("value", false, values),
         ],
     )
+}
+
+/// Hundredths as money.
+fn money(cents: impl Iterator<Item = i128>) -> Result<ArrayRef, HistoryError> {
+    let values = Decimal128Array::from_iter_values(cents);
+    let values = values.with_precision_and_scale(VALUE.0, VALUE.1);
+    let values =
+        values.and_then(|values| values.validate_decimal_precision(VALUE.0).map(|()| values));
+    values
+        .map(|values| Arc::new(values) as ArrayRef)
+        .map_err(|source| HistoryError::Table {
+            table: "migrations",
+            source,
+        })
 }
 
 fn texts<'a>(texts: impl Iterator<Item = &'a str>) -> ArrayRef {

@@ -132,17 +132,6 @@ impl<'a> MembershipBatches<'a> {
             rows.iter()
                 .flat_map(|&row| schemes.iter().map(move |scheme| (row, scheme.0)))
         };
-        let stays = || {
-            let of_row = |&row: &usize| {
-                let of = move |&(_, stay): &(_, Option<&'a Stay>)| stay.map(|stay| (row, stay));
-                schemes.iter().map(of)
-            };
-            rows.iter().flat_map(of_row)
-        };
-        let before = |at: Option<(usize, &'a Stay)>| -> Option<&'a (i64, String)> {
-            let (row, stay) = at?;
-            stay.segments_before.get(*stay.before.get(row)? as usize)
-        };
         let count = rows.len() * schemes.len();
         let key: ArrayRef = match self.customers.key().data_type() {
             DataType::Int64 => {
@@ -163,7 +152,7 @@ impl<'a> MembershipBatches<'a> {
             assignment.write_reason(row, &mut reason);
             reasons.append_value(&reason);
         }
-        let columns = vec![
+        let mut columns = vec![
             dates(self.as_of, count),
             key,
             texts(
@@ -182,6 +171,26 @@ impl<'a> MembershipBatches<'a> {
                 "memberships",
                 pairs().map(|(_, assignment)| assignment.assigned_by.as_str()),
             )?,
+        ];
+        columns.extend(self.stays(&rows));
+        table("memberships", self.schema.clone(), columns)
+    }
+
+    /// Since when the customers of these rows are in their segments, where they were, and why they moved.
+    fn stays(&self, rows: &[usize]) -> [ArrayRef; 4] {
+        let schemes = &self.assignments;
+        let stays = || {
+            let of_row = |&row: &usize| {
+                let of = move |&(_, stay): &(_, Option<&'a Stay>)| stay.map(|stay| (row, stay));
+                schemes.iter().map(of)
+            };
+            rows.iter().flat_map(of_row)
+        };
+        let before = |at: Option<(usize, &'a Stay)>| -> Option<&'a (i64, String)> {
+            let (row, stay) = at?;
+            stay.segments_before.get(*stay.before.get(row)? as usize)
+        };
+        [
             Arc::new(
                 stays()
                     .map(|at| at.and_then(|(row, stay)| stay.entered_on.get(row).copied()))
@@ -205,8 +214,7 @@ impl<'a> MembershipBatches<'a> {
                     })
                     .collect::<StringArray>(),
             ),
-        ];
-        table("memberships", self.schema.clone(), columns)
+        ]
     }
 
     fn customers_per_batch(&self) -> usize {

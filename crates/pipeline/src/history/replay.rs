@@ -12,7 +12,7 @@ use tessera_engine::{Engine, TableRef};
 use tessera_expr::rel::{Project, Rel};
 use tessera_expr::{Expr, columns};
 use tessera_features::FeaturePlan;
-use tessera_history::{ABSENT, Alignment, Cause, Causes};
+use tessera_history::{ABSENT, Alignment, Cause, Causes, SchemeBefore};
 use tessera_segments::Assignment;
 use tessera_spec::pipeline::SourceKind;
 
@@ -182,40 +182,17 @@ impl Replay<'_> {
             else {
                 continue;
             };
-            let start = State {
-                names: before
-                    .segments
-                    .iter()
-                    .map(|segment| segment.1.clone())
-                    .collect(),
-                of: previous.alignment.of_before(&before.segment_of, ABSENT),
-            };
-            let mut steps = Steps {
-                last: Cause::Activity.into(),
-                ..Steps::default()
-            };
             if changed.contains(name) && !first.contains_key(name) {
                 continue;
             }
-            if let Some(state) = first.get(name).filter(|_| changed.contains(name)) {
-                steps
-                    .states
-                    .push((self.changes.first_step(name), state.clone()));
-            }
-            let at = steps.states.last().map_or(&start, |step| &step.1);
-            let mut ageing = Causes::from(Cause::Ageing);
-            if touched {
-                match second.get(name) {
-                    Some(state) => {
-                        let state = entered(previous, at, state, aged_state, &aged.new_rows);
-                        steps.states.push((Cause::Attribute.into(), state));
-                    }
-                    None => ageing = ageing.with(Cause::Attribute),
-                }
-            }
-            let at = steps.states.last().map_or(&start, |step| &step.1);
-            let state = without_activity(at, aged_state, &aged.new_rows);
-            steps.states.push((ageing, state));
+            let first = first.get(name).filter(|_| changed.contains(name));
+            let states = States {
+                first: first.map(|state| (self.changes.first_step(name), state)),
+                attributes: touched.then(|| second.get(name)),
+                aged: aged_state,
+                new_rows: &aged.new_rows,
+            };
+            let steps = states.steps(previous, before);
             found.insert(name.to_owned(), steps);
         }
         Ok(found)
@@ -456,6 +433,44 @@ impl Replay<'_> {
             as_of: then.as_of,
         };
         Ok(Some(Attributes { standing, unknown }))
+    }
+}
+
+/// The states of one scheme between the previous version and this one.
+struct States<'s> {
+    first: Option<(Causes, &'s State)>,
+    /// None where no attribute changed; without a state where that cannot be computed on its own.
+    attributes: Option<Option<&'s State>>,
+    aged: &'s State,
+    new_rows: &'s [i64],
+}
+
+impl States<'_> {
+    fn steps(&self, previous: &Previous, before: &SchemeBefore) -> Steps {
+        let names = before.segments.iter().map(|segment| segment.1.clone());
+        let mut at = State {
+            names: names.collect(),
+            of: previous.alignment.of_before(&before.segment_of, ABSENT),
+        };
+        let mut states = Vec::new();
+        if let Some((causes, state)) = self.first {
+            at = state.clone();
+            states.push((causes, state.clone()));
+        }
+        let mut ageing = Causes::from(Cause::Ageing);
+        match self.attributes {
+            Some(Some(state)) => {
+                at = entered(previous, &at, state, self.aged, self.new_rows);
+                states.push((Cause::Attribute.into(), at.clone()));
+            }
+            Some(None) => ageing = ageing.with(Cause::Attribute),
+            None => {}
+        }
+        states.push((ageing, without_activity(&at, self.aged, self.new_rows)));
+        Steps {
+            states,
+            last: Cause::Activity.into(),
+        }
     }
 }
 
