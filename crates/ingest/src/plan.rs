@@ -16,7 +16,7 @@ use tessera_spec::pipeline::{
 };
 
 use crate::columns::{self, Resolved};
-use crate::inventory::Inventory;
+use crate::inventory::{Inventory, LakeFile};
 use crate::joins::{Joins, Lookups, keep_keys};
 
 /// The key that all rows of a lookup have.
@@ -128,18 +128,12 @@ fn plan_source(
         let own = inventory.format != Format::Parquet;
         inventory.files.iter().filter(move |_| !own)
     };
+    let files = inventory.files.iter();
+    let read_from = |file: &LakeFile| file.staged.as_ref().unwrap_or(&file.path).clone();
     let scan = Scan {
         source: source.name.value.clone(),
-        files: inventory
-            .files
-            .iter()
-            .map(|file| file.staged.as_ref().unwrap_or(&file.path).clone())
-            .collect(),
-        origins: inventory
-            .files
-            .iter()
-            .map(|file| file.path.clone())
-            .collect(),
+        files: files.map(read_from).collect(),
+        origins: inventory.files.iter().map(|f| f.path.clone()).collect(),
         stamps: parquet().filter_map(|file| file.stamp).collect(),
         footers: parquet().map(|file| file.footer.clone()).collect(),
         format: match inventory.format {
@@ -154,13 +148,8 @@ fn plan_source(
         derive,
         joins: joins.planned,
     };
-    let sample = match source.kind {
-        SourceKind::Lookup => None,
-        _ => pipeline.customer.sample.map(|share| Sample { share }),
-    };
-    if sample.is_some() {
-        checks.push(only_drawn());
-    }
+    let sample = sample(pipeline, source);
+    checks.extend(sample.map(|_| only_drawn()));
     let text = |name: &Option<At<String>>| name.as_ref().map(|name| name.value.clone());
     let rows = SourceRows {
         scan,
@@ -183,6 +172,12 @@ fn plan_source(
         only: None,
     };
     Ok(Planned { rows, schema })
+}
+
+/// The part of the customers that the pipeline is limited to; a lookup has none.
+fn sample(pipeline: &Pipeline, source: &Source) -> Option<Sample> {
+    let share = pipeline.customer.sample?;
+    (source.kind != SourceKind::Lookup).then_some(Sample { share })
 }
 
 /// Filters the rows of customers who are not in the sample.

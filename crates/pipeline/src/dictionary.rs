@@ -9,11 +9,14 @@ use crate::error::PipelineError;
 use crate::prepare::Prepared;
 use crate::publish::{dated, word};
 
+/// What a column says of a feature.
+type Text = fn(&FeatureInfo) -> Option<String>;
+
 /// The table `features`: what every column of `customers` that is computed means, by name.
 pub(crate) fn table(as_of: i32, prepared: &Prepared) -> Result<RecordBatch, PipelineError> {
     let mut features: Vec<&FeatureInfo> = prepared.published().collect();
     features.sort_by(|a, b| a.name.cmp(&b.name));
-    let texts = |of: fn(&FeatureInfo) -> Option<String>| -> ArrayRef {
+    let texts = |of: Text| -> ArrayRef {
         Arc::new(
             features
                 .iter()
@@ -21,7 +24,7 @@ pub(crate) fn table(as_of: i32, prepared: &Prepared) -> Result<RecordBatch, Pipe
                 .collect::<StringArray>(),
         )
     };
-    let columns: [(&str, fn(&FeatureInfo) -> Option<String>); 7] = [
+    let columns: [(&str, Text); 7] = [
         ("name", |feature| Some(feature.name.clone())),
         ("label", |feature| Some(feature.label.clone())),
         ("unit", |feature| Some(word(&feature.unit))),

@@ -156,6 +156,19 @@ impl Prepared {
     }
 }
 
+/// The folder in which the records of text files are kept; none where they are only tried.
+fn folder_of_records(reading: &Reading) -> Result<Option<tempfile::TempDir>, PipelineError> {
+    let Records::Kept(work) = &reading.records else {
+        return Ok(None);
+    };
+    let made = private_folder(work, "records-").map_err(|error| PipelineError::Io {
+        step: "cannot make a folder for temporary files in",
+        path: work.clone(),
+        error,
+    });
+    made.map(Some)
+}
+
 /// Reads, checks and plans the pipeline file against its lake.
 pub fn prepare(
     file: &Path,
@@ -166,17 +179,7 @@ pub fn prepare(
     let mut found = loaded.warnings;
     let pipeline = loaded.pipeline;
     let known_as_of = reading.known_as_of.unwrap_or(as_of);
-    let kept = match &reading.records {
-        Records::Tried => None,
-        Records::Kept(work) => {
-            let made = private_folder(work, "records-");
-            Some(made.map_err(|error| PipelineError::Io {
-                step: "cannot make a folder for temporary files in",
-                path: work.clone(),
-                error,
-            })?)
-        }
-    };
+    let kept = folder_of_records(reading)?;
     let stage = kept.as_ref().map(tempfile::TempDir::path);
     let inventories = inventories(&pipeline, reading, stage)?;
     for (source, inventory) in pipeline.sources.iter().zip(&inventories) {

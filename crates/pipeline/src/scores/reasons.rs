@@ -153,15 +153,7 @@ mod tests {
         }
     }
 
-    #[test]
-    fn sentences_say_the_value_and_what_is_usual() {
-        let wording = Wording {
-            features: &[],
-            as_of: NaiveDate::from_ymd_opt(2026, 10, 31).unwrap(),
-            currency: "EUR",
-        };
-        let number = InputValue::Number;
-        let label = |text: &str| InputValue::Label(text.to_owned());
+    fn infos() -> [FeatureInfo; 4] {
         let recency = info(
             "recency_days",
             "days since the last order",
@@ -181,6 +173,19 @@ mod tests {
             Type::Date,
             Unit::Date,
         );
+        [recency, spend, plan, seen]
+    }
+
+    #[test]
+    fn sentences_say_the_value_and_what_is_usual() {
+        let wording = Wording {
+            features: &[],
+            as_of: NaiveDate::from_ymd_opt(2026, 10, 31).unwrap(),
+            currency: "EUR",
+        };
+        let number = InputValue::Number;
+        let label = |text: &str| InputValue::Label(text.to_owned());
+        let [recency, spend, plan, seen] = infos();
         let cases = [
             (
                 &recency,

@@ -101,7 +101,7 @@ fn build(facts: &Facts<'_>, scheme: &Scheme) -> Result<Part, ReportError> {
     let own = own_features(facts, scheme);
     let mut order: Vec<_> = scheme.segments.iter().collect();
     if order.len() > MOST_SEGMENTS {
-        order.sort_by(|a, b| b.customers.cmp(&a.customers));
+        order.sort_by_key(|segment| std::cmp::Reverse(segment.customers));
     }
     order.truncate(MOST_SEGMENTS);
     let names: Vec<&str> = order.iter().map(|s| s.name.as_str()).collect();

@@ -253,11 +253,12 @@ fn number(found: &Tested<'_>) -> Num {
 }
 
 fn criterion(row: &QualityRow) -> Criterion {
-    let figures = row.value.map(|value| match row.threshold {
-        threshold => (
+    let figures = row.value.map(|value| {
+        (
             Num::new(three(value), value, "value"),
-            threshold.map(|limit| Num::new(three(limit), limit, "threshold")),
-        ),
+            row.threshold
+                .map(|limit| Num::new(three(limit), limit, "threshold")),
+        )
     });
     Criterion {
         criterion: title(&row.criterion),

@@ -106,17 +106,8 @@ fn assign(
     // A figure that could not be computed is left out rather than published as nothing.
     parameters.retain(|row| row.value.is_some_and(f64::is_finite) || row.text.is_some());
 
-    let segment = |(index, segment): (usize, &String)| {
-        let rule = evidence
-            .rule(index)
-            .unwrap_or_else(|| centre_words(&preparation, &fit.model.centroids[index]));
-        SegmentInfo {
-            id: ids[index],
-            name: segment.clone(),
-            rule: Some(rule),
-        }
-    };
-    let segments = names.iter().enumerate().map(segment).collect();
+    let centres = (&preparation, &fit.model.centroids[..]);
+    let segments = segments(&ids, &names, &evidence, centres);
     let warnings = preparation
         .warnings
         .iter()
@@ -212,6 +203,25 @@ fn nobody(scheme: &str, config: &KmeansScheme) -> Assignment {
         quality: Vec::new(),
         fit: Fit::None,
     }
+}
+
+/// The segments of the clusters, each with the rule that describes it, or else its centre.
+fn segments(
+    ids: &[i64],
+    names: &[String],
+    evidence: &Evidence,
+    (preparation, centroids): (&Preparation, &[Vec<f64>]),
+) -> Vec<SegmentInfo> {
+    let segment = |(index, name): (usize, &String)| SegmentInfo {
+        id: ids[index],
+        name: name.clone(),
+        rule: Some(
+            evidence
+                .rule(index)
+                .unwrap_or_else(|| centre_words(preparation, &centroids[index])),
+        ),
+    };
+    names.iter().enumerate().map(segment).collect()
 }
 
 /// The centre in the units of the features.
