@@ -81,7 +81,7 @@ pub fn masked(value: &str) -> String {
     value.chars().map(mask).collect()
 }
 
-/// A value that did not convert, as a message may show it: a date, a time, a number of up to [`MOST_DIGITS`] digits, or a word for
+/// A value that did not convert, as a message may show it: a date, a time, a number of up to 8 digits, or a word for
 /// a missing value as it is, since it alone leads to no person and the reader needs it to find the right setting; of anything else
 /// the form.
 pub fn example(value: &str) -> String {
