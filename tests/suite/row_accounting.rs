@@ -71,7 +71,7 @@ fn rows_of_every_outcome_are_counted() {
         "{told}"
     );
     assert!(
-        told.contains("amount is negative, such as `-9` (o.csv, row 8)"),
+        told.contains("amount is negative, such as `-1` (o.csv, row 8)"),
         "{told}"
     );
     let rules = shop.table("reject_rules");
