@@ -305,14 +305,14 @@ mod tests {
     }
 
     #[test]
-    fn chance_is_decoration() {
+    fn a_score_by_chance_is_told() {
         // Churn depends on the place only, and places are spread evenly over scores.
         let (scores, churned) = trial(|i, _| i / 100 == 1);
         let backtest = run(&scores, &churned);
         assert!(!backtest.discriminates);
         assert!((backtest.horizons[0].auc.unwrap().value - 0.5).abs() < 1e-12);
         assert!(
-            backtest.reason.contains("decoration"),
+            backtest.reason.contains("not distinguishable from chance"),
             "{}",
             backtest.reason
         );

@@ -152,6 +152,8 @@ fn actions(second: &'static str) -> RecordBatch {
         ("segment", same(second)),
         ("playbook", texts([Some("call"), Some("win_back")])),
         ("goal", same("one call")),
+        ("touch", texts([None, None])),
+        ("channel", texts([None, None])),
         ("owner", same("crm-team")),
         ("reason", texts([Some("R1 F1 M1"), Some("R1 F2 M1")])),
         ("value_now", floats([Some(12.5), Some(40.0)])),
