@@ -119,16 +119,14 @@ fn lines_are_read_and_those_that_break_the_contract_are_set_aside() {
     }
 }
 
-/// A record that cannot be split into its fields is a broken row like any other: counted, and kept with its line.
-#[test]
-#[expect(clippy::too_many_lines, reason = "a table of cases")]
-fn records_that_are_none_are_quarantined_with_their_line() {
+/// Files with one record that cannot be split into its fields: name, content, the record's line, and what is said of it.
+fn broken_records() -> Vec<(&'static str, Vec<u8>, u64, &'static str)> {
     let many = "a,2026-05-01 10:00:00,2,x\n".repeat(50_000);
     let header = "id,sent_at,pages,note\n";
     let object = "{\"id\":\"a\",\"sent_at\":\"2026-05-01T10:00:00\",\"pages\":2,\"note\":\"x\"}\n";
     let objects = object.repeat(50_000);
     let deep = format!("{{\"id\":{}1{}}}\n", "[".repeat(200), "]".repeat(200));
-    for (name, bytes, line, said) in [
+    [
         (
             "cut.csv",
             format!("{header}{many}b,2026-05-01 10:0"),
@@ -204,7 +202,14 @@ fn records_that_are_none_are_quarantined_with_their_line() {
             50_001,
             "its byte 11 (0xe9) is not UTF-8",
         ),
-    ]) {
+    ])
+    .collect()
+}
+
+/// A record that cannot be split into its fields is a broken row like any other: counted, and kept with its line.
+#[test]
+fn records_that_are_none_are_quarantined_with_their_line() {
+    for (name, bytes, line, said) in broken_records() {
         let dir = tempfile::tempdir().unwrap();
         let output = outcome(&dir, name, &bytes);
         assert_eq!(output.status.code(), Some(0), "{name}: {}", stderr(&output));

@@ -53,17 +53,22 @@ impl<'a> Checker<'a> {
         None
     }
 
+    /// Records once that the expression is nested too deeply.
+    fn too_deep(&mut self) -> Option<Expr> {
+        let already = |e: &ExprError| matches!(e.kind, ErrorKind::TooDeep { .. });
+        if !self.errors.iter().any(already) {
+            let kind = ErrorKind::TooDeep { limit: MAX_DEPTH };
+            self.errors.push(ExprError::new(kind, 0..self.source.end().end).help(
+                "a chain of operators has one level per term: give parts of it names of their own, or use `in (…)`",
+            ));
+        }
+        None
+    }
+
     /// The checked tree, or nothing after recording why.
     pub(crate) fn expr(&mut self, syntax: &ast::Expr, depth: usize) -> Option<Expr> {
         if depth > MAX_DEPTH {
-            let already = |e: &ExprError| matches!(e.kind, ErrorKind::TooDeep { .. });
-            if !self.errors.iter().any(already) {
-                let kind = ErrorKind::TooDeep { limit: MAX_DEPTH };
-                self.errors.push(ExprError::new(kind, 0..self.source.end().end).help(
-                    "a chain of operators has one level per term: give parts of it names of their own, or use `in (…)`",
-                ));
-            }
-            return None;
+            return self.too_deep();
         }
         let depth = depth + 1;
         match syntax {

@@ -3,10 +3,11 @@
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
-use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
+use arrow::array::{Array, ArrayRef, AsArray, Date32Array, Int64Array, RecordBatch, StringArray};
 use arrow::compute::concat;
-use arrow::datatypes::{DataType, Date32Type, Int64Type};
+use arrow::datatypes::{DataType, Int64Type};
 
+use crate::columns::Columns;
 use crate::error::HistoryError;
 use crate::moves::ABSENT;
 
@@ -52,7 +53,7 @@ impl Before {
         let mut first_key_rows = 0;
         let mut row = 0_usize;
         for batch in batches {
-            let columns = Columns::of(batch, key)?;
+            let columns = Read::of(batch, key)?;
             let mut firsts = Vec::new();
             for at in 0..batch.num_rows() {
                 let scheme = columns.schemes.value(at);
@@ -112,13 +113,7 @@ impl Before {
 }
 
 impl SchemeBefore {
-    fn push(
-        &mut self,
-        places: &mut BTreeMap<i64, u32>,
-        columns: &Columns<'_>,
-        at: usize,
-        as_of: i32,
-    ) {
+    fn push(&mut self, places: &mut BTreeMap<i64, u32>, columns: &Read<'_>, at: usize, as_of: i32) {
         let id = columns.ids.value(at);
         let place = *places.entry(id).or_insert_with(|| {
             self.segments
@@ -132,39 +127,26 @@ impl SchemeBefore {
     }
 }
 
-struct Columns<'a> {
+/// The columns that are read.
+struct Read<'a> {
     keys: &'a ArrayRef,
-    schemes: &'a arrow::array::StringArray,
-    ids: &'a arrow::array::Int64Array,
-    segments: &'a arrow::array::StringArray,
-    entered: Option<&'a arrow::array::Date32Array>,
+    schemes: &'a StringArray,
+    ids: &'a Int64Array,
+    segments: &'a StringArray,
+    /// Not there in versions of a program that knew no stays.
+    entered: Option<&'a Date32Array>,
 }
 
-impl<'a> Columns<'a> {
+impl<'a> Read<'a> {
     fn of(batch: &'a RecordBatch, key: &str) -> Result<Self, HistoryError> {
-        let missing = |column: &'static str| {
-            move || HistoryError::Column {
-                table: MEMBERSHIPS,
-                column,
-            }
-        };
-        let text = |column: &'static str| {
-            let found = batch
-                .column_by_name(column)
-                .and_then(|array| array.as_string_opt::<i32>());
-            found.ok_or_else(missing(column))
-        };
-        let ids = batch.column_by_name("segment_id");
-        let ids = ids.and_then(|array| array.as_primitive_opt::<Int64Type>());
-        let entered = batch.column_by_name("entered_on");
+        let table = MEMBERSHIPS;
+        let columns = Columns { table, batch };
         Ok(Self {
-            keys: batch
-                .column_by_name(key)
-                .ok_or_else(missing("the customer's key"))?,
-            schemes: text("scheme")?,
-            ids: ids.ok_or_else(missing("segment_id"))?,
-            segments: text("segment")?,
-            entered: entered.and_then(|array| array.as_primitive_opt::<Date32Type>()),
+            keys: columns.any(key, "the customer's key")?,
+            schemes: columns.texts("scheme")?,
+            ids: columns.integers("segment_id")?,
+            segments: columns.texts("segment")?,
+            entered: columns.days("entered_on").ok(),
         })
     }
 }

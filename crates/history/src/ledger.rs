@@ -1,10 +1,10 @@
-//! Every segment id ever given (HISTORY §3): its names, its first and last day. Ids are never used again.
+//! Every segment id ever given: its names, its first and last day. Ids are never used again.
 
 use std::collections::BTreeMap;
 
-use arrow::array::{Array, AsArray, RecordBatch};
-use arrow::datatypes::{Date32Type, Int64Type};
+use arrow::array::{Array, RecordBatch};
 
+use crate::columns::Columns;
 use crate::error::HistoryError;
 
 /// The table that holds a ledger.
@@ -53,35 +53,19 @@ impl Ledger {
     pub fn from_batches(batches: &[RecordBatch]) -> Result<Self, HistoryError> {
         let mut ledger = Self::default();
         for batch in batches {
-            let missing = |column: &'static str| {
-                move || HistoryError::Column {
-                    table: LEDGER,
-                    column,
-                }
-            };
-            let text = |column: &'static str| {
-                let found = batch
-                    .column_by_name(column)
-                    .and_then(|array| array.as_string_opt::<i32>());
-                found.ok_or_else(missing(column))
-            };
-            let day = |column: &'static str| {
-                let found = batch
-                    .column_by_name(column)
-                    .and_then(|array| array.as_primitive_opt::<Date32Type>());
-                found.ok_or_else(missing(column))
-            };
-            let ids = batch
-                .column_by_name("segment_id")
-                .and_then(|array| array.as_primitive_opt::<Int64Type>());
-            let ids = ids.ok_or_else(missing("segment_id"))?;
-            let (schemes, names, status) = (text("scheme")?, text("segment")?, text("status")?);
-            let (declared, before) = (text("declared_as")?, text("names_before")?);
-            let (first, last) = (day("first_day")?, day("last_day")?);
+            let table = LEDGER;
+            let columns = Columns { table, batch };
+            let ids = columns.integers("segment_id")?;
+            let (schemes, names) = (columns.texts("scheme")?, columns.texts("segment")?);
+            let status = columns.texts("status")?;
+            let declared = columns.texts("declared_as")?;
+            let before = columns.texts("names_before")?;
+            let (first, last) = (columns.days("first_day")?, columns.days("last_day")?);
             for row in 0..batch.num_rows() {
                 let names_before = match before.is_null(row) {
                     true => Vec::new(),
-                    false => serde_json::from_str(before.value(row)).unwrap_or_default(),
+                    false => serde_json::from_str(before.value(row))
+                        .map_err(|_| columns.missing("names_before"))?,
                 };
                 let entry = Entry {
                     name: names.value(row).to_owned(),
@@ -108,23 +92,10 @@ impl Ledger {
     pub fn from_segments(day: i32, batches: &[RecordBatch]) -> Result<Self, HistoryError> {
         let mut ledger = Self::default();
         for batch in batches {
-            let missing = |column: &'static str| {
-                move || HistoryError::Column {
-                    table: "segments",
-                    column,
-                }
-            };
-            let text = |column: &'static str| {
-                let found = batch
-                    .column_by_name(column)
-                    .and_then(|array| array.as_string_opt::<i32>());
-                found.ok_or_else(missing(column))
-            };
-            let ids = batch
-                .column_by_name("segment_id")
-                .and_then(|array| array.as_primitive_opt::<Int64Type>());
-            let ids = ids.ok_or_else(missing("segment_id"))?;
-            let (schemes, names) = (text("scheme")?, text("segment")?);
+            let table = "segments";
+            let columns = Columns { table, batch };
+            let ids = columns.integers("segment_id")?;
+            let (schemes, names) = (columns.texts("scheme")?, columns.texts("segment")?);
             for row in 0..batch.num_rows() {
                 let name = names.value(row);
                 let entry = Entry::new(name, Some(name), day);

@@ -16,6 +16,7 @@
 //! | what is published of it? | `tables.rs` |
 
 mod before;
+mod columns;
 mod error;
 mod events;
 mod ledger;

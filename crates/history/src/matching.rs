@@ -1,4 +1,4 @@
-//! Which cluster is which earlier cluster (DEFINITIONS §15): overlaps over the customers present in both versions, matched by
+//! Which cluster is which earlier cluster: overlaps over the customers present in both versions, matched by
 //! the Hungarian method.
 
 use std::collections::BTreeMap;

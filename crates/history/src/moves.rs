@@ -1,4 +1,4 @@
-//! How customers came from their segment of the previous version to that of this one, one step at a time (HISTORY §4).
+//! How customers came from their segment of the previous version to that of this one, one step at a time.
 
 use std::collections::BTreeMap;
 use std::fmt;

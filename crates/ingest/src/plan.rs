@@ -1,10 +1,13 @@
 //! From a source and its files to the rows that are used.
 
+mod files;
+mod sample;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use tessera_expr::rel::{
-    Cutoff, Dedup, FAULT, FileGroup, RECORD_RULE, RowCheck, RowOutcome, Sample, Scan, ScanColumn,
-    ScanFormat, SourceRows, Stored, Unconverted,
+    Cutoff, Dedup, FAULT, FileGroup, RECORD_RULE, RowCheck, RowOutcome, Scan, ScanColumn,
+    SourceRows, Stored, Unconverted,
 };
 use tessera_expr::{
     BinaryOp, Expr, Function, Literal, Node, Schema, Type, condition_at, failures, parse_at,
@@ -16,8 +19,10 @@ use tessera_spec::pipeline::{
 };
 
 use crate::columns::{self, Resolved};
-use crate::inventory::{Inventory, LakeFile};
+use crate::inventory::Inventory;
 use crate::joins::{Joins, Lookups, keep_keys};
+use files::scan_of_files;
+use sample::{only_drawn, sample};
 
 /// The key that all rows of a lookup have.
 const LOOKUP_KEY: &str = "__lookup";
@@ -124,29 +129,13 @@ fn plan_source(
     if !problems.is_empty() {
         return Err(problems);
     }
-    let parquet = || {
-        let own = inventory.format != Format::Parquet;
-        inventory.files.iter().filter(move |_| !own)
-    };
-    let files = inventory.files.iter();
-    let read_from = |file: &LakeFile| file.staged.as_ref().unwrap_or(&file.path).clone();
     let scan = Scan {
-        source: source.name.value.clone(),
-        files: files.map(read_from).collect(),
-        origins: inventory.files.iter().map(|f| f.path.clone()).collect(),
-        stamps: parquet().filter_map(|file| file.stamp).collect(),
-        footers: parquet().map(|file| file.footer.clone()).collect(),
-        format: match inventory.format {
-            Format::Parquet => ScanFormat::Parquet,
-            Format::Csv | Format::Ndjson => ScanFormat::Text,
-        },
         columns,
         groups,
         path_values,
-        timezone: pipeline.timezone,
-        naive_zone: source.time_zone.as_ref().map(|zone| zone.value),
         derive,
         joins: joins.planned,
+        ..scan_of_files(pipeline, source, inventory)
     };
     let sample = sample(pipeline, source);
     checks.extend(sample.map(|_| only_drawn()));
@@ -172,22 +161,6 @@ fn plan_source(
         only: None,
     };
     Ok(Planned { rows, schema })
-}
-
-/// The part of the customers that the pipeline is limited to; a lookup has none.
-fn sample(pipeline: &Pipeline, source: &Source) -> Option<Sample> {
-    let share = pipeline.customer.sample?;
-    (source.kind != SourceKind::Lookup).then_some(Sample { share })
-}
-
-/// Filters the rows of customers who are not in the sample.
-fn only_drawn() -> RowCheck {
-    RowCheck {
-        rule: "sample".to_owned(),
-        bad_when: Expr::column(Sample::DRAWN, Type::Bool).negated(),
-        outcome: RowOutcome::Filter,
-        conversion: false,
-    }
 }
 
 /// Key, times and identifying columns must exist and have fitting types.

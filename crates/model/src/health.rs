@@ -1,7 +1,7 @@
 //! Health: weighted components from 0 to 100 in one number, and whether that number says anything about churn.
 //!
 //! The noun is a health score: the weighted mean of the components that a customer has, refused where too little of the
-//! weight is present (DEFINITIONS §7). Three types matter: [`HealthPlan`] is what was declared, [`HealthFit`] is the plan with
+//! weight is present. Three types matter: [`HealthPlan`] is what was declared, [`HealthFit`] is the plan with
 //! the ranks it learnt from the customers, which scores anyone alike, and [`HealthBacktest`] holds earlier scores against who
 //! churned afterwards and says in words whether the score discriminates.
 //!

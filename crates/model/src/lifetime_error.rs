@@ -5,7 +5,7 @@ use crate::optimise::OptimiseFailure;
 /// Why a lifetime model cannot be fitted or applied. Every variant names the model or the customer concerned.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum LifetimeError {
-    /// A customer's history contradicts itself (see DEFINITIONS: 0 <= t_x <= T, x = 0 exactly when t_x = 0, all finite).
+    /// A customer's history contradicts itself (0 <= t_x <= T, x = 0 exactly when t_x = 0, all finite).
     #[error(
         "customer {index}: x = {x}, t_x = {t_x}, T = {tenure}, weight = {weight} is not a purchase history: need finite values, 0 <= t_x <= T, t_x = 0 exactly when x = 0, weight > 0; check the feature plan that computed it"
     )]

@@ -2,7 +2,7 @@
 //!
 //! - ranking: [`auc`] with its uncertainty ([`Auc`]), below;
 //! - probabilities: [`log_loss`], [`brier`], [`calibration_table`] and the like, in `metrics/probability.rs`;
-//! - the line in the log-odds that calibration is measured and mended with: `metrics/logit_line.rs`.
+//! - the line in the log-odds by which calibration is measured and corrected: `metrics/logit_line.rs`.
 
 mod logit_line;
 mod probability;

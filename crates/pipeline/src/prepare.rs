@@ -1,21 +1,20 @@
 //! From a pipeline file to everything that must be known before a row is read: all mistakes at once, then the plans.
 
+mod names;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use chrono::NaiveDate;
 use tessera_engine::PolarsEngine;
 use tessera_expr::rel::Cutoff;
-use tessera_expr::{Expr, Schema, Type, condition_at};
+use tessera_expr::{Expr, Schema, condition_at};
 use tessera_features::{Aged, FeatureInfo, FeaturePlan, SourceInput};
 use tessera_ingest::{Inventory, Planned};
 use tessera_snapshot::Store;
 use tessera_spec::Pipeline;
-use tessera_spec::diagnostic::{Diagnostic, Diagnostics, unknown_name};
-use tessera_spec::pipeline::{
-    At, Direction, FeatureBody, Scheme, SchemeColumn, SchemeColumnKind, SchemeKind, ScoreKind,
-    Target, Unit,
-};
+use tessera_spec::diagnostic::{Diagnostic, Diagnostics};
+use tessera_spec::pipeline::Unit;
 
 use crate::base;
 use crate::error::PipelineError;
@@ -26,6 +25,7 @@ use crate::pipeline_file::load;
 use crate::scores;
 use crate::value;
 use crate::work::private_folder;
+use names::{action_columns, expressions, kpi, schemes, score_inputs};
 
 /// A pipeline that is ready to run on one date.
 #[derive(Debug)]
@@ -169,6 +169,19 @@ fn folder_of_records(reading: &Reading) -> Result<Option<tempfile::TempDir>, Pip
     made.map(Some)
 }
 
+/// Warns of what is odd about the files of each source.
+fn warn_of_files(pipeline: &Pipeline, inventories: &[Inventory], found: &mut Diagnostics) {
+    for (source, inventory) in pipeline.sources.iter().zip(inventories) {
+        found.extend(inventory.warnings(source));
+        found.extend(tessera_ingest::text_findings(
+            source,
+            inventory,
+            pipeline.log,
+        ));
+        found.extend(tessera_ingest::column_warnings(pipeline, source, inventory));
+    }
+}
+
 /// Reads, checks and plans the pipeline file against its lake.
 pub fn prepare(
     file: &Path,
@@ -182,17 +195,7 @@ pub fn prepare(
     let kept = folder_of_records(reading)?;
     let stage = kept.as_ref().map(tempfile::TempDir::path);
     let inventories = inventories(&pipeline, reading, stage)?;
-    for (source, inventory) in pipeline.sources.iter().zip(&inventories) {
-        found.extend(inventory.warnings(source));
-        found.extend(tessera_ingest::text_findings(
-            source,
-            inventory,
-            pipeline.log,
-        ));
-        found.extend(tessera_ingest::column_warnings(
-            &pipeline, source, inventory,
-        ));
-    }
+    warn_of_files(&pipeline, &inventories, &mut found);
     // Features over a wrong source would only repeat its mistakes.
     let cutoff = Cutoff {
         as_of,
@@ -369,252 +372,5 @@ fn populations(
         Ok(())
     } else {
         Err(problems)
-    }
-}
-
-/// Checks the features that scores name, and that no column is both a feature and a score.
-fn score_inputs(pipeline: &Pipeline, published: &[FeatureInfo], found: &mut Diagnostics) {
-    for score in &pipeline.scores {
-        match &score.kind {
-            ScoreKind::Supervised(supervised) => {
-                for feature in &supervised.features {
-                    check_input(feature, Wanted::Any, published, found);
-                }
-            }
-            ScoreKind::Contractual(contractual) => {
-                if let Some(value) = &contractual.value {
-                    check_input(value, Wanted::Number, published, found);
-                }
-            }
-            ScoreKind::Health(health) => {
-                for component in &health.components {
-                    check_input(&component.feature, Wanted::Number, published, found);
-                }
-            }
-            ScoreKind::Clv(_) => {}
-        }
-        for column in score.columns() {
-            if published.iter().any(|feature| feature.name == column.name) {
-                let message = format!(
-                    "`{}` is a feature and a column of the score `{}`, but can be only one column of `customers`",
-                    column.name, score.name.value
-                );
-                found.extend([
-                    Diagnostic::error("TS-G005", message, score.name.span.clone())
-                        .with_help("rename the feature or the score"),
-                ]);
-            }
-        }
-    }
-}
-
-/// What a scheme takes from a feature.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Wanted {
-    Number,
-    Label,
-    Any,
-}
-
-/// Features that a scheme names, with the place where it does.
-fn inputs(kind: &SchemeKind) -> Vec<(&At<String>, Wanted)> {
-    match kind {
-        SchemeKind::RfmGrid(grid) => [&grid.recency, &grid.frequency, &grid.monetary]
-            .into_iter()
-            .map(|f| (f, Wanted::Number))
-            .collect(),
-        SchemeKind::Quantile(scheme) => vec![(&scheme.by, Wanted::Number)],
-        SchemeKind::Attribute(scheme) => vec![(&scheme.by, Wanted::Label)],
-        SchemeKind::Kmeans(scheme) => scheme
-            .features
-            .iter()
-            .map(|f| (f, Wanted::Number))
-            .collect(),
-        SchemeKind::Rules(_) | SchemeKind::Lifecycle => Vec::new(),
-    }
-}
-
-/// Checks the features that schemes name and parses the predicates of rules.
-fn schemes(
-    pipeline: &Pipeline,
-    published: &[FeatureInfo],
-    labels: &mut Labels,
-    found: &mut Diagnostics,
-) -> BTreeMap<String, Vec<Expr>> {
-    let mut known = Schema {
-        columns: published.iter().map(|f| (f.name.clone(), f.ty)).collect(),
-    };
-    let mut rules = BTreeMap::new();
-    for scheme in &pipeline.schemes {
-        for (feature, wanted) in inputs(&scheme.kind) {
-            check_input(feature, wanted, published, found);
-        }
-        if matches!(scheme.kind, SchemeKind::Lifecycle)
-            && !published.iter().any(|f| f.name == "lifecycle_stage")
-        {
-            found.extend([Diagnostic::error(
-                "TS-G003",
-                "a lifecycle scheme needs the feature `lifecycle_stage`",
-                scheme.name.span.clone(),
-            )
-            .with_help("add \"lifecycle\" to `use` in [features]")]);
-        }
-        if let Some(exprs) = predicates(scheme, &known, labels, found) {
-            rules.insert(scheme.name.value.clone(), exprs);
-        }
-        if published.iter().any(|f| f.name == scheme.name.value) {
-            found.extend([Diagnostic::error(
-                "TS-G004",
-                format!(
-                    "`{}` is a feature or score and a scheme, but can be only one column of `customers`",
-                    scheme.name.value
-                ),
-                scheme.name.span.clone(),
-            )
-            .with_help("rename the scheme")]);
-        }
-        labels.take_scheme(scheme, &pipeline.features.lifecycle);
-        let columns = scheme.columns().into_iter();
-        known.columns.extend(columns.map(|column| {
-            let ty = match column.holds {
-                SchemeColumnKind::Segment | SchemeColumnKind::Scores => Type::String,
-                SchemeColumnKind::SegmentId | SchemeColumnKind::Score => Type::Int,
-                SchemeColumnKind::Weighted => Type::Float,
-            };
-            (column.name, ty)
-        }));
-    }
-    rules
-}
-
-/// Checks the texts that declared features and populations of scores compare labels with.
-fn expressions(
-    pipeline: &Pipeline,
-    features: &FeaturePlan,
-    labels: &Labels,
-    found: &mut Diagnostics,
-) {
-    let planned = features.derived.iter().chain(&features.late);
-    let planned: BTreeMap<&str, &Expr> = planned.map(|(name, e)| (name.as_str(), e)).collect();
-    for feature in &pipeline.features.declared {
-        if let FeatureBody::Expr(text) = &feature.body
-            && let Some(expr) = planned.get(feature.name.value.as_str())
-        {
-            labels.check(text, expr, found);
-        }
-    }
-    if let (Some(text), Some(expr)) = (&pipeline.customer.active, planned.get(base::CONDITION)) {
-        labels.check(text, expr, found);
-    }
-    for score in &pipeline.scores {
-        let condition = scores::condition_name(&score.name.value);
-        if let Some(text) = scores::of(&score.kind).population()
-            && let Some(expr) = planned.get(condition.as_str())
-        {
-            labels.check(text, expr, found);
-        }
-    }
-}
-
-fn predicates(
-    scheme: &Scheme,
-    known: &Schema,
-    labels: &Labels,
-    found: &mut Diagnostics,
-) -> Option<Vec<Expr>> {
-    let SchemeKind::Rules(rules) = &scheme.kind else {
-        return None;
-    };
-    let mut exprs = Vec::new();
-    for rule in &rules.rules {
-        match condition_at(&rule.when, known) {
-            Ok(expr) => {
-                labels.check(&rule.when, &expr, found);
-                exprs.push(expr);
-            }
-            Err(problems) => found.extend(problems),
-        }
-    }
-    Some(exprs)
-}
-
-fn check_input(
-    feature: &At<String>,
-    wanted: Wanted,
-    published: &[FeatureInfo],
-    found: &mut Diagnostics,
-) {
-    let names: Vec<&str> = published.iter().map(|f| f.name.as_str()).collect();
-    let Some(info) = published.iter().find(|f| f.name == feature.value) else {
-        found.extend([unknown_name(
-            "TS-G001",
-            "feature",
-            &feature.value,
-            feature.span.clone(),
-            &names,
-        )]);
-        return;
-    };
-    let number = info.ty.is_number();
-    let fits = match wanted {
-        Wanted::Number => number,
-        Wanted::Label => matches!(info.ty, Type::String | Type::Bool | Type::Int),
-        Wanted::Any => true,
-    };
-    if !fits {
-        let (what, help) = match wanted {
-            Wanted::Number | Wanted::Any => {
-                ("a number", "choose a numeric feature, or declare one")
-            }
-            Wanted::Label => (
-                "a label",
-                "choose a feature of text, or assign numbers with kind = \"quantile\"",
-            ),
-        };
-        found.extend([Diagnostic::error(
-            "TS-G002",
-            format!("`{}` is {}, not {what}", feature.value, info.ty),
-            feature.span.clone(),
-        )
-        .with_help(help)]);
-    }
-}
-
-/// Checks the columns of `[actions]`: features, scores, values and columns of schemes.
-fn action_columns(pipeline: &Pipeline, published: &[FeatureInfo], found: &mut Diagnostics) {
-    let schemes: Vec<SchemeColumn> = pipeline.schemes.iter().flat_map(Scheme::columns).collect();
-    let features = published.iter().map(|f| f.name.as_str());
-    let names: Vec<&str> = features
-        .chain(schemes.iter().map(|column| column.name.as_str()))
-        .collect();
-    let unknown = |column: &&At<String>| !names.contains(&column.value.as_str());
-    let missing = pipeline.action_columns.iter().filter(unknown);
-    let problem = |column: &At<String>| {
-        let what = "column of `customers`";
-        unknown_name("TS-G001", what, &column.value, column.span.clone(), &names)
-    };
-    found.extend(missing.map(problem));
-}
-
-fn kpi(pipeline: &Pipeline, published: &[FeatureInfo], found: &mut Diagnostics) {
-    if let Some(goal) = &pipeline.goal {
-        check_input(&goal.kpi, Wanted::Number, published, found);
-        let info = published.iter().find(|info| info.name == goal.kpi.value);
-        let against = match (goal.target, info.map(|info| info.direction)) {
-            (Some(Target::Below(_)), Some(Direction::High)) => Some("below"),
-            (Some(Target::Above(_)), Some(Direction::Low)) => Some("above"),
-            _ => None,
-        };
-        if let (Some(side), Some(info)) = (against, info) {
-            let message = format!(
-                "the target of `{}` is to be {side} a limit, but of it {}",
-                info.name,
-                info.direction.name()
-            );
-            let warning = Diagnostic::warning("TS-G018", message, goal.kpi.span.clone());
-            found
-                .extend([warning
-                    .with_help("turn the target round, or state the `direction` of the feature")]);
-        }
     }
 }

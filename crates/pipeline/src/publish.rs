@@ -1,35 +1,27 @@
 //! From assigned customers to a published version and its report.
 
+mod tables;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
-use arrow::array::{ArrayRef, Date32Array, RecordBatch};
-use arrow::datatypes::{DataType, Field, Schema};
 use chrono::NaiveDate;
 use serde_json::{Value, json};
 use tessera_report::{
     FeatureMeta, GoalMeta, Options, ReportError, ReportMeta, SchemeMeta, TargetMeta,
 };
-use tessera_segments::{Assignment, Quality, SegmentError};
+use tessera_segments::SegmentError;
 use tessera_snapshot::{
     CommittedTable, Gate, Owner, Replaced, RunIdentity, Staging, Store, StoreError, Version,
 };
 use tessera_spec::activity::{self, Fact};
-use tessera_spec::pipeline::{Playbook, SchemeKind, Target, VALUE_COLUMNS};
+use tessera_spec::pipeline::{SchemeKind, Target, VALUE_COLUMNS};
 
-use crate::customers::Assigned;
 use crate::error::PipelineError;
-use crate::history::Told;
 use crate::labels;
-use crate::marks;
 use crate::prepare::Prepared;
-use crate::reliance::Reliance;
-use crate::scores::{Scored, backtest_table, calibration_table, quality_table};
-use crate::sources::{
-    RejectRow, SourceOutcome, epoch_day, reject_rules_table, rejects_schema, rejects_tables,
-    sources_table,
-};
+use crate::sources::rejects_schema;
+pub(crate) use tables::{Tables, dated};
 
 /// Batches of memberships that may wait to be written.
 const BATCHES_AHEAD: usize = 2;
@@ -356,146 +348,6 @@ fn written(table: &CommittedTable) -> WrittenTable {
         files: table.files.len() as u64,
         columns: columns.map(|c| (c.name.clone(), c.ty.clone())).collect(),
     }
-}
-
-/// All tables of a version, ready to be written.
-pub(crate) struct Tables {
-    as_of: i32,
-    customers: RecordBatch,
-    assigned: Assigned,
-    told: Told,
-    segments: RecordBatch,
-    profiles: RecordBatch,
-    models: RecordBatch,
-    /// Only where there are scores.
-    calibration: Option<RecordBatch>,
-    /// Only where a score has a backtest of single customers.
-    backtest: Option<RecordBatch>,
-    quality: RecordBatch,
-    rejects: Vec<RecordBatch>,
-    reject_rules: RecordBatch,
-    sources: RecordBatch,
-    features: RecordBatch,
-    counts: Value,
-    playbooks: Vec<Playbook>,
-    /// Columns of the customers that `actions` shows.
-    action_columns: Vec<(Field, ArrayRef)>,
-}
-
-impl Tables {
-    pub(crate) fn new(
-        prepared: &Prepared,
-        assigned: Assigned,
-        told: Told,
-        outcomes: &[SourceOutcome],
-        rejects: Vec<RejectRow>,
-        scored: Vec<(String, Scored)>,
-    ) -> Result<Self, PipelineError> {
-        let as_of = epoch_day(prepared.as_of);
-        let kpi = prepared
-            .pipeline
-            .goal
-            .as_ref()
-            .map(|goal| goal.kpi.value.as_str());
-        let assignments = assigned.assignments();
-        let summaries = tessera_segments::summarise(
-            assigned.customers(),
-            assignments,
-            prepared.value_feature(),
-            kpi,
-        )?;
-        let profiles = tessera_segments::profiles(&assigned.profiled(prepared)?, assignments)?;
-        let mut model_rows = tessera_segments::model_rows(assignments);
-        let playbooks = &prepared.pipeline.playbooks;
-        model_rows.extend(tessera_segments::without_playbook(assignments, playbooks));
-        let has_scores = !scored.is_empty();
-        let (mut calibration, mut backtests) = (Vec::new(), Vec::new());
-        let judged = |assignment: &Assignment| {
-            let scheme = assignment.scheme.clone();
-            let rows = assignment.quality.clone().into_iter();
-            rows.map(move |row| (scheme.clone(), row))
-                .collect::<Vec<_>>()
-        };
-        let mut quality: Vec<(String, Quality)> = assignments.iter().flat_map(judged).collect();
-        let reliance = Reliance::new(prepared, &scored);
-        for (score, rows) in scored {
-            model_rows.extend(rows.parameters.into_iter().map(|row| (score.clone(), row)));
-            backtests.extend(rows.backtest.map(|backtest| (score.clone(), backtest)));
-            calibration.extend(rows.calibration.into_iter().map(|row| (score.clone(), row)));
-            quality.extend(rows.quality.into_iter().map(|row| (score.clone(), row)));
-        }
-        quality.extend(assigned.counts(prepared));
-        let customers = assigned.with_schemes()?;
-        let asked = prepared.pipeline.action_columns.iter().map(|column| {
-            let place = customers.schema().index_of(&column.value)?;
-            let field = customers.schema().field(place).clone();
-            Ok((field, customers.column(place).clone()))
-        });
-        let action_columns = asked.collect::<Result<_, PipelineError>>()?;
-        quality.extend(reliance.quality(&prepared.pipeline));
-        let segments = tessera_segments::segments_table(as_of, &summaries, playbooks)?;
-        let of = (&customers, assignments);
-        let segments = marks::segments(&segments, prepared, of, &reliance)?;
-        Ok(Self {
-            as_of,
-            action_columns,
-            playbooks: playbooks.clone(),
-            customers: dated(as_of, &assigned.published()?)?,
-            segments,
-            profiles: tessera_segments::profiles_table(as_of, &profiles)?,
-            models: tessera_segments::models_table(as_of, model_rows)?,
-            calibration: has_scores
-                .then(|| calibration_table(as_of, calibration))
-                .transpose()?,
-            backtest: backtest_table(as_of, &prepared.pipeline.customer.key, &backtests)?,
-            quality: quality_table(as_of, quality)?,
-            rejects: rejects_tables(prepared.as_of, rejects)?,
-            reject_rules: reject_rules_table(prepared.as_of, outcomes)?,
-            sources: sources_table(prepared.as_of, outcomes)?,
-            features: crate::dictionary::table(as_of, prepared)?,
-            counts: outcomes
-                .iter()
-                .map(|o| {
-                    json!({
-                        "source": o.name, "file_rows": o.file_rows, "future": o.counts.unseen.future,
-                        "unknown": o.counts.unseen.unknown, "pruned": o.counts.unseen.pruned, "rows": o.rows(),
-                        "used": o.counts.used, "filtered": o.filtered, "quarantined": o.quarantined,
-                        "dropped": o.dropped, "duplicates": o.counts.repeated,
-                    })
-                })
-                .collect(),
-            assigned,
-            told,
-        })
-    }
-
-    /// Rows of the table `profiles`.
-    pub(crate) fn profile_rows(&self) -> u64 {
-        self.profiles.num_rows() as u64
-    }
-
-    /// The table of the customers.
-    pub(crate) fn customers(&self) -> &RecordBatch {
-        &self.customers
-    }
-
-    /// Rows of the table `customers`.
-    pub(crate) fn rows(&self) -> u64 {
-        self.customers.num_rows() as u64
-    }
-}
-
-/// The table with `as_of` before its own columns.
-pub(crate) fn dated(as_of: i32, table: &RecordBatch) -> Result<RecordBatch, PipelineError> {
-    let mut fields = vec![Arc::new(Field::new("as_of", DataType::Date32, false))];
-    fields.extend(table.schema().fields().iter().cloned());
-    let mut columns: Vec<ArrayRef> =
-        vec![Arc::new(Date32Array::from(vec![as_of; table.num_rows()]))];
-    columns.extend(table.columns().iter().cloned());
-    Ok(RecordBatch::try_new(
-        Arc::new(Schema::new(fields)),
-        columns,
-    )?)
 }
 
 /// Publishes the tables as one version.

@@ -10,10 +10,10 @@ use tessera_model::cluster::{
     SurrogateRule,
 };
 use tessera_spec::pipeline::Unit;
+use tessera_spec::shown::grouped;
 
 use crate::assignment::{Parameter, STABLE, Warning};
 use crate::quality::Quality;
-use crate::wording::grouped;
 
 /// Draws with replacement on which clusters are sought again.
 const STABILITY_RESAMPLES: u32 = 20;

@@ -1,4 +1,4 @@
-//! RFM grids: which cell belongs to which segment, and what is wrong with a grid (DEFINITIONS §2).
+//! RFM grids: which cell belongs to which segment, and what is wrong with a grid.
 
 mod named;
 

@@ -1,4 +1,4 @@
-//! From values to scores 1 to k, higher is better (DEFINITIONS §2).
+//! From values to scores 1 to k, higher is better.
 
 use tessera_spec::pipeline::Closed;
 

@@ -2,25 +2,7 @@
 
 use std::fmt::Write as _;
 
-/// A whole number with a comma every three digits: `4,338`.
-pub(crate) fn grouped(number: u64) -> String {
-    let mut text = String::new();
-    write_grouped(number, &mut text);
-    text
-}
-
-fn write_grouped(number: u64, to: &mut String) {
-    let mut group = 1;
-    while number / group >= 1_000 {
-        group *= 1_000;
-    }
-    // Writing to a String cannot fail.
-    let _ = write!(to, "{}", number / group);
-    while group > 1 {
-        group /= 1_000;
-        let _ = write!(to, ",{:03}", number / group % 1_000);
-    }
-}
+use tessera_spec::shown::grouped;
 
 /// So many of a thing: `1 customer`, `4,338 customers`.
 pub(crate) fn counted(number: u64, thing: &str) -> String {
@@ -47,7 +29,7 @@ pub fn write_number(number: f64, to: &mut String) {
     // Whole numbers are written several times faster than floats, and a base has a million reasons.
     // Writing to a String cannot fail.
     let _ = if size >= 999.5 {
-        write_grouped(size.round() as u64, to);
+        to.push_str(&grouped(size.round() as u64));
         Ok(())
     } else if size >= 99.5 || size.fract() == 0.0 {
         write!(to, "{}", size.round() as u64)
@@ -68,7 +50,7 @@ pub(crate) fn write_exact(number: f64, limit: Option<f64>, to: &mut String) {
         if number < 0.0 {
             to.push('-');
         }
-        write_grouped(number.abs() as u64, to);
+        to.push_str(&grouped(number.abs() as u64));
         return;
     }
     let decimals = if number.abs() < 10.0 { 3 } else { 2 };
@@ -85,7 +67,7 @@ pub(crate) fn write_exact(number: f64, limit: Option<f64>, to: &mut String) {
     to.push_str(sign);
     match digits.split_once('.') {
         Some((whole, decimals)) if whole.parse::<u64>().is_ok() => {
-            write_grouped(whole.parse().unwrap_or_default(), to);
+            to.push_str(&grouped(whole.parse().unwrap_or_default()));
             to.push('.');
             to.push_str(decimals);
         }

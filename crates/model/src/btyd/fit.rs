@@ -403,7 +403,7 @@ mod tests {
 
     #[test]
     fn likelihoods_match_the_formulas_as_written() {
-        // BG/NBD and MBG/NBD of DEFINITIONS 9 for one customer, evaluated directly.
+        // BG/NBD and MBG/NBD for one customer, evaluated directly.
         use crate::special::ln_gamma as g;
         let (r, alpha, a, b) = (0.5_f64, 6.0_f64, 0.9_f64, 1.6_f64);
         let (x, t_x, t) = (4.0_f64, 30.0_f64, 38.0_f64);

@@ -447,7 +447,7 @@ mod tests {
                 assert!((p - (0.2 + 0.6 * x)).abs() < 0.02, "{x}: {p}");
             }
         }
-        // Why the regression forest is used; once this fails, smartcore's classification trees are mended.
+        // Why the regression forest is used; once this fails, smartcore's classification trees find every split.
         assert!(
             missed > 0,
             "smartcore's classification tree found every split"

@@ -14,7 +14,7 @@ use crate::Matrix;
 /// Absolute skewness above which `auto` transforms a column.
 const SKEWED: f64 = 4.0;
 
-/// Correlation from which two columns are reported to say the same (DEFINITIONS: pairs above 0.9).
+/// Correlation from which two columns are reported to say the same.
 const SAME: f64 = 0.9;
 
 /// What is asked of the preparation.

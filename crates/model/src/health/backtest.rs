@@ -1,4 +1,4 @@
-//! Whether a health score says anything: earlier scores against who churned afterwards (DEFINITIONS §7).
+//! Whether a health score says anything: earlier scores against who churned afterwards.
 //!
 //! A score that does not discriminate is decoration. The verdict asks for two things at every horizon that can be judged:
 //! the area under the ROC curve of 100 - score lies above one half with its whole 95% interval, and churn does not rise from

@@ -1,5 +1,5 @@
 //! Why customers moved: the segments of the previous version are carried to those of this one step by step, each of which
-//! changes one thing (HISTORY §4). Every state is assigned by what this run learned, so that new edges or centres are one step.
+//! changes one thing. Every state is assigned by what this run learned, so that new edges or centres are one step.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;

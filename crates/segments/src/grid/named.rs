@@ -1,4 +1,4 @@
-//! The named grids (DEFINITIONS §2), as tables.
+//! The named grids, as tables.
 
 /// The 11-segment map: every one of the 125 cells, as digits R F M.
 pub(super) const ELEVEN: [(&str, &str); 11] = [

@@ -1,4 +1,4 @@
-//! `kind = "kmeans"`: customers grouped by likeness over several numbers (DEFINITIONS §12).
+//! `kind = "kmeans"`: customers grouped by likeness over several numbers.
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
@@ -108,11 +108,8 @@ fn assign(
 
     let centres = (&preparation, &fit.model.centroids[..]);
     let segments = segments(&ids, &names, &evidence, centres);
-    let warnings = preparation
-        .warnings
-        .iter()
-        .chain(&fit.warnings)
-        .cloned()
+    let found = preparation.warnings.iter().chain(&fit.warnings).cloned();
+    let warnings = found
         .map(Warning::Clusters)
         .chain(evidence.warnings(&names))
         .collect();

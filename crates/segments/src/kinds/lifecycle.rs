@@ -1,4 +1,4 @@
-//! `kind = "lifecycle"`: the stages of the `lifecycle_stage` feature (DEFINITIONS §3).
+//! `kind = "lifecycle"`: the stages of the `lifecycle_stage` feature.
 
 use std::sync::Arc;
 

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 
 use tessera_spec::pipeline::{QuantileScheme, Scheme, SchemeKind};
+use tessera_spec::shown::grouped;
 
 use super::Kind;
 use crate::assignment::{AssignedBy, Assignment, Extra, Parameter, Reasons, SegmentInfo, Warning};
@@ -11,7 +12,7 @@ use crate::customers::Customers;
 use crate::error::SegmentError;
 use crate::fit::{Fit, Tiers};
 use crate::rank::Ranking;
-use crate::wording::{grouped, percent};
+use crate::wording::percent;
 
 /// Two customers per rank are counted, so one part in this many of a rank never moves a customer; sums of shares may be off by that.
 const SLACK: f64 = 1e-9;

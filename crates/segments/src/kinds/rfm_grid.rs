@@ -1,4 +1,4 @@
-//! `kind = "rfm_grid"`: scores for recency, frequency and monetary value, then a grid of named cells (DEFINITIONS §2).
+//! `kind = "rfm_grid"`: scores for recency, frequency and monetary value, then a grid of named cells.
 
 use std::fmt::Write as _;
 use std::sync::Arc;

@@ -105,7 +105,7 @@ pub struct Features {
     pub described: Vec<(At<String>, Description)>,
 }
 
-/// How lifecycle stages are defined (DEFINITIONS §3).
+/// How lifecycle stages are defined.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum LifecycleLimits {

@@ -105,7 +105,7 @@ pub struct RfmGrid {
     pub weights: [f64; 3],
 }
 
-/// How values become scores 1..=k (DEFINITIONS §2).
+/// How values become scores 1..=k.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ScoreMethod {

@@ -148,7 +148,7 @@ pub enum RenewalKind {
     Bdw,
 }
 
-/// `kind = "health"` (DEFINITIONS §7).
+/// `kind = "health"`.
 #[derive(Debug, Clone, Serialize)]
 pub struct HealthScore {
     /// Components in file order.

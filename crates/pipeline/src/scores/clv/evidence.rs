@@ -237,6 +237,20 @@ pub(super) fn spend(
     Some(fit)
 }
 
+/// What each of those buyers bought in each part of the holdout.
+fn held_out(
+    given: &Given<'_>,
+    before: &Buyers,
+    parts: usize,
+) -> Result<Vec<Vec<f64>>, NotComputed> {
+    let part = |number: usize| {
+        let name = hidden_name(given.name, &format!("held_out_{number}"));
+        let all = floats(given.table, &name)?;
+        Ok(before.rows.iter().map(|&row| all[row]).collect())
+    };
+    (0..parts).map(part).collect()
+}
+
 /// What models fitted on what was known before the holdout say of it, beside what happened and the naive rate.
 pub(super) fn backtest(
     score: &ClvScore,
@@ -246,19 +260,7 @@ pub(super) fn backtest(
 ) -> Result<(), NotComputed> {
     let before = Buyers::at(given, "_before", holdout(score))?;
     let windows = checkpoints(score);
-    let held_out = windows
-        .iter()
-        .enumerate()
-        .map(|(number, _)| {
-            let name = hidden_name(given.name, &format!("held_out_{number}"));
-            let all = floats(given.table, &name)?;
-            Ok(before
-                .rows
-                .iter()
-                .map(|&row| all[row])
-                .collect::<Vec<f64>>())
-        })
-        .collect::<Result<Vec<_>, NotComputed>>()?;
+    let held_out = held_out(given, &before, windows.len())?;
     let actual: Vec<f64> = (0..before.rows.len())
         .map(|place| held_out.iter().map(|part| part[place]).sum())
         .collect();

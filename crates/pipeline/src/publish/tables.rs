@@ -1,0 +1,168 @@
+//! The tables of a version.
+
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, Date32Array, RecordBatch};
+use arrow::datatypes::{DataType, Field, Schema};
+use serde_json::{Value, json};
+use tessera_segments::{Assignment, Quality};
+use tessera_spec::pipeline::Playbook;
+
+use crate::customers::Assigned;
+use crate::error::PipelineError;
+use crate::history::Told;
+use crate::marks;
+use crate::prepare::Prepared;
+use crate::reliance::Reliance;
+use crate::scores::{Scored, backtest_table, calibration_table, quality_table};
+use crate::sources::{
+    RejectRow, SourceOutcome, epoch_day, reject_rules_table, rejects_tables, sources_table,
+};
+
+/// All tables of a version, ready to be written.
+pub(crate) struct Tables {
+    pub(super) as_of: i32,
+    pub(super) customers: RecordBatch,
+    pub(super) assigned: Assigned,
+    pub(super) told: Told,
+    pub(super) segments: RecordBatch,
+    pub(super) profiles: RecordBatch,
+    pub(super) models: RecordBatch,
+    /// Only where there are scores.
+    pub(super) calibration: Option<RecordBatch>,
+    /// Only where a score has a backtest of single customers.
+    pub(super) backtest: Option<RecordBatch>,
+    pub(super) quality: RecordBatch,
+    pub(super) rejects: Vec<RecordBatch>,
+    pub(super) reject_rules: RecordBatch,
+    pub(super) sources: RecordBatch,
+    pub(super) features: RecordBatch,
+    pub(super) counts: Value,
+    pub(super) playbooks: Vec<Playbook>,
+    /// Columns of the customers that `actions` shows.
+    pub(super) action_columns: Vec<(Field, ArrayRef)>,
+}
+
+impl Tables {
+    pub(crate) fn new(
+        prepared: &Prepared,
+        assigned: Assigned,
+        told: Told,
+        outcomes: &[SourceOutcome],
+        rejects: Vec<RejectRow>,
+        scored: Vec<(String, Scored)>,
+    ) -> Result<Self, PipelineError> {
+        let as_of = epoch_day(prepared.as_of);
+        let kpi = prepared
+            .pipeline
+            .goal
+            .as_ref()
+            .map(|goal| goal.kpi.value.as_str());
+        let assignments = assigned.assignments();
+        let summaries = tessera_segments::summarise(
+            assigned.customers(),
+            assignments,
+            prepared.value_feature(),
+            kpi,
+        )?;
+        let profiles = tessera_segments::profiles(&assigned.profiled(prepared)?, assignments)?;
+        let mut model_rows = tessera_segments::model_rows(assignments);
+        let playbooks = &prepared.pipeline.playbooks;
+        model_rows.extend(tessera_segments::without_playbook(assignments, playbooks));
+        let has_scores = !scored.is_empty();
+        let (mut calibration, mut backtests) = (Vec::new(), Vec::new());
+        let judged = |assignment: &Assignment| {
+            let scheme = assignment.scheme.clone();
+            let rows = assignment.quality.clone().into_iter();
+            rows.map(move |row| (scheme.clone(), row))
+                .collect::<Vec<_>>()
+        };
+        let mut quality: Vec<(String, Quality)> = assignments.iter().flat_map(judged).collect();
+        let reliance = Reliance::new(prepared, &scored);
+        for (score, rows) in scored {
+            model_rows.extend(rows.parameters.into_iter().map(|row| (score.clone(), row)));
+            backtests.extend(rows.backtest.map(|backtest| (score.clone(), backtest)));
+            calibration.extend(rows.calibration.into_iter().map(|row| (score.clone(), row)));
+            quality.extend(rows.quality.into_iter().map(|row| (score.clone(), row)));
+        }
+        quality.extend(assigned.counts(prepared));
+        let customers = assigned.with_schemes()?;
+        let action_columns = action_columns(prepared, &customers)?;
+        quality.extend(reliance.quality(&prepared.pipeline));
+        let segments = tessera_segments::segments_table(as_of, &summaries, playbooks)?;
+        let of = (&customers, assignments);
+        let segments = marks::segments(&segments, prepared, of, &reliance)?;
+        Ok(Self {
+            as_of,
+            action_columns,
+            playbooks: playbooks.clone(),
+            customers: dated(as_of, &assigned.published()?)?,
+            segments,
+            profiles: tessera_segments::profiles_table(as_of, &profiles)?,
+            models: tessera_segments::models_table(as_of, model_rows)?,
+            calibration: has_scores
+                .then(|| calibration_table(as_of, calibration))
+                .transpose()?,
+            backtest: backtest_table(as_of, &prepared.pipeline.customer.key, &backtests)?,
+            quality: quality_table(as_of, quality)?,
+            rejects: rejects_tables(prepared.as_of, rejects)?,
+            reject_rules: reject_rules_table(prepared.as_of, outcomes)?,
+            sources: sources_table(prepared.as_of, outcomes)?,
+            features: crate::dictionary::table(as_of, prepared)?,
+            counts: outcomes.iter().map(counts).collect(),
+            assigned,
+            told,
+        })
+    }
+
+    /// Rows of the table `profiles`.
+    pub(crate) fn profile_rows(&self) -> u64 {
+        self.profiles.num_rows() as u64
+    }
+
+    /// The table of the customers.
+    pub(crate) fn customers(&self) -> &RecordBatch {
+        &self.customers
+    }
+
+    /// Rows of the table `customers`.
+    pub(crate) fn rows(&self) -> u64 {
+        self.customers.num_rows() as u64
+    }
+}
+
+/// The table with `as_of` before its own columns.
+pub(crate) fn dated(as_of: i32, table: &RecordBatch) -> Result<RecordBatch, PipelineError> {
+    let mut fields = vec![Arc::new(Field::new("as_of", DataType::Date32, false))];
+    fields.extend(table.schema().fields().iter().cloned());
+    let mut columns: Vec<ArrayRef> =
+        vec![Arc::new(Date32Array::from(vec![as_of; table.num_rows()]))];
+    columns.extend(table.columns().iter().cloned());
+    Ok(RecordBatch::try_new(
+        Arc::new(Schema::new(fields)),
+        columns,
+    )?)
+}
+
+/// The columns that `[actions]` asks for.
+fn action_columns(
+    prepared: &Prepared,
+    customers: &RecordBatch,
+) -> Result<Vec<(Field, ArrayRef)>, PipelineError> {
+    let asked = prepared.pipeline.action_columns.iter().map(|column| {
+        let place = customers.schema().index_of(&column.value)?;
+        let field = customers.schema().field(place).clone();
+        Ok((field, customers.column(place).clone()))
+    });
+    asked.collect()
+}
+
+/// What the commit holds of the rows of a source.
+fn counts(of: &SourceOutcome) -> Value {
+    json!({
+        "source": of.name, "file_rows": of.file_rows, "future": of.counts.unseen.future,
+        "unknown": of.counts.unseen.unknown, "pruned": of.counts.unseen.pruned, "rows": of.rows(),
+        "used": of.counts.used, "filtered": of.filtered, "quarantined": of.quarantined,
+        "dropped": of.dropped, "duplicates": of.counts.repeated,
+    })
+}
