@@ -10,6 +10,7 @@ use tessera_expr::rel::{Assemble, KeyedTable, Project, Rel, Sample};
 use tessera_expr::{BinaryOp, Expr, failures};
 use tessera_features::FeaturePlan;
 use tessera_spec::private;
+use tessera_spec::shown::grouped;
 
 use crate::customers;
 use crate::error::PipelineError;
@@ -98,7 +99,8 @@ pub(crate) fn warn_of_failures(table: &RecordBatch) {
             tracing::warn!(
                 feature = name,
                 customers = failed,
-                "`{name}` is null for {failed} customers because a value in it does not convert; if that is intended, use `try_cast`"
+                "`{name}` is null for {} customers because a value in it does not convert; if that is intended, use `try_cast`",
+                grouped(failed as u64)
             );
         }
     }

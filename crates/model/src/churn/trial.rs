@@ -1,6 +1,7 @@
 //! The candidates on customers and, where there is time, a date that they did not learn from; and which of them may serve.
 
 use serde::{Deserialize, Serialize};
+use tessera_spec::shown::grouped;
 
 use super::calibration::Calibrator;
 use super::encoding::{Design, Encoding, Origin};
@@ -509,6 +510,7 @@ impl Choice {
             })
         };
         let served = self.served;
+        let rows = grouped(rows as u64);
         match (served, self.best) {
             (ChurnServed::BaseRate, Some(best)) => format!(
                 "The base rate serves: no ranking beats it by more than noise on {rows} customers; the best, that of the {best}, makes {}.",

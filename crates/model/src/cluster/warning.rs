@@ -3,6 +3,7 @@
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
+use tessera_spec::shown::grouped;
 
 /// Something noticed on the way that changes how far the clusters can be trusted.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -78,7 +79,8 @@ impl fmt::Display for ClusterWarning {
             } => {
                 write!(
                     f,
-                    "column `{column}` is missing for {customers} customers; the median, {median}, is used for them"
+                    "column `{column}` is missing for {} customers; the median, {median}, is used for them",
+                    grouped(*customers as u64)
                 )
             }
             Self::Correlated {

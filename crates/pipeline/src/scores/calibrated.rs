@@ -2,6 +2,7 @@
 
 use tessera_model::metrics::{self, CalibrationBin, LogitLine};
 use tessera_segments::{Quality, QualityStatus};
+use tessera_spec::shown::grouped;
 
 /// Calibration error that is small enough to act on, whatever the sample says.
 const SMALL: f64 = 0.02;
@@ -80,7 +81,7 @@ impl Calibrated {
             format!(
                 "on {} customers {predicted:.1}% were predicted and {observed:.1}% happened; predicted and observed differ by {:.1} points \
                  on average over bins, where chance allows {:.1}: the order of customers may hold, the level does not",
-                self.rows,
+                grouped(self.rows as u64),
                 100.0 * self.error,
                 100.0 * self.limit
             ),
