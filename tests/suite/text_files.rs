@@ -184,15 +184,23 @@ fn broken_records() -> Vec<(&'static str, Vec<u8>, u64, &'static str)> {
     ]
     .map(|(name, text, line, said)| (name, text.into_bytes(), line, said))
     .into_iter()
-    .chain([
+    .collect()
+}
+
+/// The same with one record of another encoding.
+fn records_of_another_encoding() -> Vec<(&'static str, Vec<u8>, u64, &'static str)> {
+    let many = "a,2026-05-01 10:00:00,2,x\n".repeat(50_000);
+    let objects = "{\"id\":\"a\",\"sent_at\":\"2026-05-01T10:00:00\",\"pages\":2,\"note\":\"x\"}\n"
+        .repeat(50_000);
+    let csv: [&[u8]; 3] = [
+        b"id,sent_at,pages,note\n",
+        many.as_bytes(),
+        b"caf\xe9,2026-05-01,1,x\n",
+    ];
+    vec![
         (
             "latin.csv",
-            [
-                header.as_bytes(),
-                many.as_bytes(),
-                b"caf\xe9,2026-05-01,1,x\n",
-            ]
-            .concat(),
+            csv.concat(),
             50_002,
             "its byte 4 (0xe9) is not UTF-8",
         ),
@@ -202,14 +210,16 @@ fn broken_records() -> Vec<(&'static str, Vec<u8>, u64, &'static str)> {
             50_001,
             "its byte 11 (0xe9) is not UTF-8",
         ),
-    ])
-    .collect()
+    ]
 }
 
 /// A record that cannot be split into its fields is a broken row like any other: counted, and kept with its line.
 #[test]
 fn records_that_are_none_are_quarantined_with_their_line() {
-    for (name, bytes, line, said) in broken_records() {
+    for (name, bytes, line, said) in broken_records()
+        .into_iter()
+        .chain(records_of_another_encoding())
+    {
         let dir = tempfile::tempdir().unwrap();
         let output = outcome(&dir, name, &bytes);
         assert_eq!(output.status.code(), Some(0), "{name}: {}", stderr(&output));
