@@ -201,7 +201,8 @@ int main(int argc, char **argv) {
                     /* A signal of a fault that nothing repeats is ignored by handlers that wait for the fault again. */
                     regs.rip = value == SIGSEGV ? 8 : regs.rip;
                     if (value == SIGSEGV) ptrace(PTRACE_SETREGS, tid, 0, &regs);
-                    else kill(tid, value);
+                    /* To this thread: a signal to the process may find it after the thread has gone on to its next file. */
+                    else syscall(SYS_tkill, tid, value);
                 } else if (!strcmp(mode, "kill")) {
                     kill(main_pid, SIGKILL);
                     continue;
