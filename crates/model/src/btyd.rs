@@ -1,4 +1,4 @@
-//! Buy till you die: customers who buy again and again and leave without saying so.
+//! Buy-till-you-die models: customers who buy repeatedly and leave without notice.
 //!
 //! The noun is a purchase history: how many repeat occasions (x), when the last (t_x), observed how long (T). Three types
 //! matter: [`PurchaseHistory`] groups customers with equal histories and states the time unit, [`BtydFit`] is a fitted
@@ -7,9 +7,9 @@
 //! Where to look:
 //! - likelihoods and closed forms: `btyd/bg_family.rs`, `btyd/pareto.rs`, `btyd/expectation.rs`
 //! - intervals and lifetime value for many customers: `btyd/score.rs`, `btyd/scorer.rs`
-//! - purchases without dropout, and what serves when a model cannot be fitted: `btyd/nbd.rs`, `btyd/fallback.rs`
-//! - one dropout probability for all, where a and b have no estimate: `btyd/shared_dropout.rs`
-//! - convergence, starts, standard errors: `btyd/fit.rs` and [`crate::optimise`]
+//! - purchases without dropout, and the fallback models where a model cannot be fitted: `btyd/nbd.rs`, `btyd/fallback.rs`
+//! - one dropout probability for all customers, where a and b are not identified: `btyd/shared_dropout.rs`
+//! - convergence, starting points, standard errors: `btyd/fit.rs` and [`crate::optimise`]
 
 mod backtest;
 mod bg_bb;

@@ -1,9 +1,9 @@
-//! Churn, learnt from observation dates: who leaves within a horizon, how surely, and for which reasons.
+//! Churn models trained on past observation dates: who leaves within a horizon, with what probability, and for which reasons.
 //!
-//! The noun is a churn fit: a logistic regression and a random forest that compete with the recency rule and the base rate
-//! on a later date and on customers that none of them saw, and the one that may serve. Three types matter: [`Panel`] is what
-//! was known of customers at several dates and who left after each, [`ChurnPlan`] what is asked, and [`ChurnFit`] what
-//! serves, with its report.
+//! The noun is a churn fit: a logistic regression and a random forest are compared with the recency rule and the base rate on
+//! a later date and on customers that none of them was trained on, and one of the four is used. Three types matter: [`Panel`]
+//! is what was known of customers at several dates and who left after each, [`ChurnPlan`] holds the settings, and
+//! [`ChurnFit`] is the model that is used, with the figures of the comparison.
 //!
 //! ```
 //! use tessera_model::churn::{ChurnFit, ChurnPlan, ChurnServed, Inputs, Observation, Panel};
@@ -33,11 +33,12 @@
 //!
 //! Where to look:
 //! - columns, labels, stacked observations: `churn/inputs.rs`
-//! - who is learnt from and tested on: `churn/split.rs`
+//! - training and test rows: `churn/split.rs`
 //! - transforms, missing values, labels as numbers: `churn/encoding.rs`
-//! - the models: `churn/logistic.rs`, `churn/forest.rs`; the rule to beat: `churn/recency.rs`; all as one: `churn/predictor.rs`
-//! - calibration: `churn/calibration.rs`, with the rising curve of `churn/curve.rs`
-//! - the test, and who serves: `churn/trial.rs`
+//! - the models: `churn/logistic.rs`, `churn/forest.rs`; the rule to beat: `churn/recency.rs`; one type for all of them:
+//!   `churn/predictor.rs`
+//! - calibration: `churn/calibration.rs`, with the isotonic regression of `churn/curve.rs`
+//! - the test, and the choice of the model: `churn/trial.rs`
 //! - fit and scores: `churn/fit.rs`; why a probability is high or low: `churn/reasons.rs`; as rows of tables: `churn/parameters.rs`
 
 mod calibration;

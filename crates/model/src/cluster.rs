@@ -1,7 +1,7 @@
-//! Clusters: customers grouped by likeness over several numbers.
+//! Clusters: customers grouped by similarity over several numbers.
 //!
-//! The nouns: a [`Preparation`] turns raw features into comparable columns, a [`KmeansFit`] holds the clusters found and
-//! a [`KmeansModel`] what is kept to assign customers later. Everything is ours; smartcore proposes centres and stays inside.
+//! The nouns: a [`Preparation`] turns raw features into comparable columns, a [`KmeansFit`] holds the clusters found, and a
+//! [`KmeansModel`] what is stored to assign customers later. smartcore only proposes first centres.
 //!
 //! Where to look: `preparation` (transform, winsorise, standardise), `kmeans` (fit and assign), `choice` (how many clusters),
 //! `quality` (silhouette, Calinski-Harabasz, Davies-Bouldin, Rand, V-measure), `stability` (bootstrap per cluster),

@@ -1,7 +1,8 @@
-//! Contracts that end visibly: who renews, how long a current customer will stay, and what that is worth.
+//! Contractual customers, whose departure is observed: who renews, how long a current customer will stay, and what that is
+//! worth.
 //!
 //! Three types matter: [`RenewalFit`] is the shifted-beta-geometric model (Fader & Hardie 2007) or its Weibull extension
-//! ([`RenewalModel`]), fitted on [`RenewalHistory`]; [`SurvivalCurve`] is Kaplan and Meier's estimate, free of any model; and
+//! ([`RenewalModel`]), fitted on [`RenewalHistory`]; [`SurvivalCurve`] is Kaplan and Meier's non-parametric estimate; and
 //! [`HazardFit`] is the discrete-time hazard with covariates, fitted on [`Spell`]s.
 //!
 //! Where to look: `contractual/renewal.rs`, `contractual/kaplan_meier.rs`, `contractual/hazard.rs`.

@@ -1,9 +1,9 @@
-//! Health: weighted components from 0 to 100 in one number, and whether that number says anything about churn.
+//! Health: weighted components from 0 to 100 in one number, and whether that number predicts churn.
 //!
-//! The noun is a health score: the weighted mean of the components that a customer has, refused where too little of the
-//! weight is present. Three types matter: [`HealthPlan`] is what was declared, [`HealthFit`] is the plan with
-//! the ranks it learnt from the customers, which scores anyone alike, and [`HealthBacktest`] holds earlier scores against who
-//! churned afterwards and says in words whether the score discriminates.
+//! The noun is a health score: the weighted mean of the components that a customer has, missing where too little of the
+//! weight is present. Three types matter: [`HealthPlan`] is what was declared, [`HealthFit`] is the plan with the ranks
+//! learnt from the customers, with which all customers are scored, and [`HealthBacktest`] compares earlier scores with who
+//! churned afterwards and states whether the score discriminates.
 //!
 //! Where to look:
 //! - components, weights, bands and their checks: `health/plan.rs`

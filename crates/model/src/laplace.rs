@@ -39,7 +39,8 @@ impl Estimate {
         }
     }
 
-    /// `value` with quantiles of `draws` (Hazen's: the i-th of n evenly spread draws is the (i - 1/2)/n quantile). Reorders `draws`; at least two are needed, else the value stands alone.
+    /// `value` with quantiles of `draws` (Hazen's: the i-th of n draws is the (i - 1/2)/n quantile). Reorders `draws`. With
+    /// fewer than two draws the result is [`Estimate::exact`].
     pub fn from_draws(value: f64, draws: &mut [f64]) -> Self {
         if draws.len() < 2 {
             return Self::exact(value);
@@ -54,7 +55,7 @@ impl Estimate {
         if draws.len() < FEW_DRAWS {
             draws.sort_unstable_by(f64::total_cmp);
         } else {
-            // The ends of the 80% interval part the draws; the tails, a tenth of them each, are sorted.
+            // The draws are partitioned at the ends of the 80% interval; only the tails, a tenth each, are sorted.
             let order = f64::total_cmp;
             draws.select_nth_unstable_by(high_80.0, order);
             draws[high_80.0 + 1..].sort_unstable_by(order);
@@ -84,15 +85,15 @@ impl Estimate {
     }
 }
 
-/// Below this many draws the order statistics lie so close that sorting is the simplest way to them.
+/// Below this many draws all of them are sorted.
 const FEW_DRAWS: usize = 100;
 
 /// `count` draws of a normal vector with the given mean and covariance (by rows). `None` when the covariance is not positive
 /// definite.
 ///
-/// The draws are evenly spread rather than independent, so that a few hundred give the quantiles that independent draws would
-/// need thousands for: a Kronecker sequence shifted by the seed, mapped to normals, mirrored (draw 2k+1 mirrors draw 2k), and
-/// scaled so that mean and covariance of the draws are exactly those asked for.
+/// The draws are evenly spread rather than independent, so that a few hundred give quantiles for which thousands of independent
+/// draws would be needed: a Kronecker sequence shifted by the seed, mapped to normals, mirrored (draw 2k+1 mirrors draw 2k),
+/// and scaled so that mean and covariance of the draws are exactly those asked for.
 pub fn draws(
     mean: &[f64],
     covariance: &[Vec<f64>],
@@ -101,7 +102,7 @@ pub fn draws(
 ) -> Option<Vec<Vec<f64>>> {
     let factor = Cholesky::new(covariance)?;
     let standard = standard_normals(mean.len(), count.div_ceil(2), seed);
-    // Mirrored draws have mean zero; dividing by their own root makes their covariance the identity.
+    // Mirrored draws have mean zero; dividing by the Cholesky factor of their covariance makes it the identity.
     let spread = Cholesky::new(&second_moments(mean.len(), &standard));
     let mut all = Vec::with_capacity(count + 1);
     for z in &standard {
@@ -159,7 +160,7 @@ mod tests {
         {
             assert!((got - want).abs() < 1e-12, "{got} {want}");
         }
-        // The same by sorting, for every number of draws around the change of method.
+        // Compared with sorting, for numbers of draws around the change of method.
         for count in [2, 3, 50, 99, 100, 101, 200, 400, 1001] {
             let mut values: Vec<f64> = (0..count)
                 .map(|i| f64::from(i * 7919 % 1009).sin())

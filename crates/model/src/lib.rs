@@ -1,4 +1,8 @@
-//! model
+//! Statistical models over tables of customers. Nothing here reads files.
+//!
+//! Where to look: `btyd` and `spend` (lifetime value without contracts), `contractual` (renewals and survival), `churn`
+//! (probability to leave), `health` (weighted score), `cluster` (segments by k-means), `metrics` (how good predictions are),
+//! `optimise`, `laplace` and `special` (the numerics they share). [`Matrix`] is the table of numbers that models take.
 
 pub mod btyd;
 pub mod churn;

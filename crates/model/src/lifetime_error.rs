@@ -35,7 +35,7 @@ pub enum LifetimeError {
         /// Its length.
         expected: usize,
     },
-    /// There is too little to fit.
+    /// There is too little data to fit.
     #[error(
         "{model}: {found} {what}, but at least {needed} are needed; use a longer history or a simpler model"
     )]

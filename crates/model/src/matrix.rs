@@ -46,12 +46,12 @@ pub enum MatrixError {
         /// The repeated name.
         column: String,
     },
-    /// A column is asked for that is not there.
+    /// A column is asked for that does not exist.
     #[error("there is no column `{column}`; the columns are {}", available.join(", "))]
     UnknownColumn {
         /// The name asked for.
         column: String,
-        /// The names there are.
+        /// The names that exist.
         available: Vec<String>,
     },
 }
@@ -176,7 +176,7 @@ impl<'a> Matrix<'a> {
     /// A view of some columns, in the order asked for.
     ///
     /// # Errors
-    /// A name that is not there, given twice, or no name at all.
+    /// An unknown name, a name given twice, or no names.
     pub fn select(&self, names: &[&str]) -> Result<Matrix<'_>, MatrixError> {
         let columns = names
             .iter()

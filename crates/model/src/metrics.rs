@@ -1,4 +1,4 @@
-//! How well a number ranks those to whom something happens, and how far its probabilities can be believed.
+//! How well a score ranks the customers to whom an event happens, and how well calibrated its probabilities are.
 //!
 //! - ranking: [`auc`] with its uncertainty ([`Auc`]), below;
 //! - probabilities: [`log_loss`], [`brier`], [`calibration_table`] and the like, in `metrics/probability.rs`;
@@ -32,8 +32,8 @@ pub struct Auc {
 /// The area under the ROC curve of `scores`, where high scores speak for `positive`. Rows whose score is NaN are left out.
 /// `None` with fewer than two positives or two negatives, or when the lengths differ.
 ///
-/// DeLong's variance by midranks (Sun & Xu 2014): n log n, whatever the number of ties. With hardly any positives, or when the
-/// classes are parted completely, the standard error is too small; ask for at least ten of each before judging by it.
+/// DeLong's variance by midranks (Sun & Xu 2014): n log n, whatever the number of ties. With very few positives or negatives,
+/// or when the score separates them completely, the standard error is too small; require at least ten of each.
 pub fn auc(scores: &[f64], positive: &[bool]) -> Option<Auc> {
     if scores.len() != positive.len() {
         return None;

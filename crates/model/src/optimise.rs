@@ -1,8 +1,8 @@
-//! Maximum likelihood: smooth minimisation with proof of convergence.
+//! Maximum likelihood: smooth minimisation with checks of convergence.
 //!
 //! [`minimise`] takes an [`Objective`] (the mean negative log-likelihood in unconstrained parameters, with its exact
-//! gradient), runs argmin's L-BFGS from several starts, polishes the best with Newton steps, and accepts the result only
-//! if the gradient is small *and* the Hessian is positive definite. [`Optimum`] carries the Hessian's inverse, from which
+//! gradient), runs argmin's L-BFGS from several starts, refines the best with Newton steps, and accepts the result only
+//! if the gradient is small *and* the Hessian is positive definite. [`Optimum`] has the Hessian's inverse, from which
 //! standard errors follow; [`Cholesky`] is the small dense factorisation used for both.
 
 use std::cell::RefCell;
@@ -20,7 +20,7 @@ pub const GRADIENT_TOLERANCE: f64 = 1e-5;
 /// Newton steps stop here: well below the tolerance, so that equal data in another order or unit give equal parameters.
 const GRADIENT_TARGET: f64 = 1e-10;
 
-/// Evaluations from one start before the search ends where it is.
+/// Largest number of evaluations from one start.
 const MOST_EVALUATIONS: usize = 1000;
 
 /// A smooth function to minimise: the *mean* negative log-likelihood, so that tolerances do not depend on the sample size.
@@ -110,7 +110,7 @@ struct Memo {
 }
 
 impl Problem<'_> {
-    /// Ends the search by an error when it was interrupted, or has taken more evaluations than any search that converges.
+    /// Ends the search with an error when it was interrupted or has reached [`MOST_EVALUATIONS`].
     fn spent(&self) -> Result<(), argmin::core::Error> {
         if self.interrupt.requested() || self.memo.borrow().evaluations >= MOST_EVALUATIONS {
             return Err(argmin::core::Error::msg("stopped"));
@@ -148,7 +148,7 @@ fn evaluate_in_box(objective: &dyn Objective, theta: &[f64]) -> (f64, Vec<f64>) 
     if value.is_finite() && gradient.iter().all(|g| g.is_finite()) {
         (value, gradient)
     } else {
-        // A large finite value makes the line search shorten its step; an infinite one would poison its interpolation.
+        // A large finite value makes the line search shorten its step; with an infinite one its interpolation would fail.
         (1e12, vec![0.0; theta.len()])
     }
 }
@@ -171,7 +171,8 @@ impl Gradient for Problem<'_> {
     }
 }
 
-/// The best point that L-BFGS reaches from any of `starts`, with its value and the evaluations spent; no proof of convergence.
+/// The best point that L-BFGS reaches from any of `starts`, with its value and the number of evaluations. Convergence is not
+/// checked.
 pub fn search(
     objective: &dyn Objective,
     starts: &[Vec<f64>],
@@ -209,10 +210,10 @@ pub fn search(
         .ok_or(OptimiseFailure::NotFinite)
 }
 
-/// Minimises `objective` from `starts` and proves the minimum.
+/// Minimises `objective` from `starts` and checks that the result is a minimum.
 ///
 /// # Errors
-/// [`OptimiseFailure`] when the gradient, the curvature or the search box says that there is no identified minimum.
+/// [`OptimiseFailure`] when gradient, curvature or the search box show that no minimum is identified.
 pub fn minimise(
     objective: &dyn Objective,
     starts: &[Vec<f64>],

@@ -1,8 +1,8 @@
 //! Special functions of the lifetime models, in forms that do not overflow for x = 400 or T = 3650.
 //!
-//! The gamma family comes from statrs; what statrs lacks is here: trigamma, the Gauss hypergeometric series with a
-//! report of how much it lost to cancellation, Gauss-Legendre nodes, and `(1 - e^(-k l)) / k` through its removable
-//! singularity. All functions are pure; arguments outside the stated range give NaN, never a panic.
+//! The gamma family comes from statrs; what statrs lacks is here: trigamma, the Gauss hypergeometric series with its loss of
+//! digits to cancellation, Gauss-Legendre nodes, and `(1 - e^(-k l)) / k`, which is defined at k = 0 too. All functions are
+//! pure; arguments outside the stated range give NaN, never a panic.
 
 use std::sync::LazyLock;
 

@@ -1,7 +1,7 @@
-//! How much customers spend per occasion, as distinct from how often they buy.
+//! How much customers spend per occasion. How often they buy is in [`crate::btyd`].
 //!
 //! [`SpendHistory`] holds repeat counts and mean spends; [`GammaGammaFit`] is the Gamma-Gamma model (Fader & Hardie 2013),
-//! [`CredibilityMean`] its fallback, and [`SpendFit`] whichever of the two the data carries, with the reason.
+//! [`CredibilityMean`] its fallback, and [`SpendFit`] the one of the two that the data supports, with the reason.
 
 mod credibility;
 mod gamma_gamma;
@@ -17,7 +17,7 @@ use crate::interrupt::Interrupt;
 use crate::laplace;
 use crate::lifetime_error::LifetimeError;
 
-/// The spend model that serves.
+/// The spend model that is used.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "model", rename_all = "snake_case")]
 pub enum SpendFit {
@@ -27,7 +27,7 @@ pub enum SpendFit {
     CredibilityMean {
         /// The fitted means.
         fit: CredibilityMean,
-        /// Why Gamma-Gamma did not serve, in words.
+        /// Why Gamma-Gamma could not be used, as a text.
         reason: String,
     },
 }
@@ -41,7 +41,7 @@ impl SpendFit {
         Self::fit_unless(history, Interrupt::NEVER)
     }
 
-    /// As [`SpendFit::fit`], unless `interrupt` is requested.
+    /// As [`SpendFit::fit`]; stops with an error when `interrupt` is requested.
     ///
     /// # Errors
     /// As [`SpendFit::fit`]; [`LifetimeError::Interrupted`].

@@ -1,4 +1,4 @@
-//! How good were the predictions? Calibration against a holdout, beside the naive rate.
+//! How good the predictions were: calibration against a holdout period, compared with the naive rate.
 //!
 //! [`Backtest`] compares predicted with actual purchases of the same customers in a holdout period: in total (tracking), per
 //! customer (error, correlation), by x, and by decile of the prediction. [`tracking_curve`] compares cumulative purchases of a
@@ -15,13 +15,13 @@ use crate::lifetime_error::LifetimeError;
 pub struct CalibrationBin {
     /// The group's label: the smallest x of the bin, or the decile from 1 (highest prediction) to 10.
     pub bin: u32,
-    /// Customers in it. Deciles split customers of equal prediction, so that this need not be whole.
+    /// Customers in the group. A decile may hold a share of customers with equal predictions, so this may be fractional.
     pub customers: f64,
     /// Mean predicted purchases.
     pub predicted: f64,
     /// Mean actual purchases.
     pub actual: f64,
-    /// Actual mean over the actual mean of all customers; `None` when nobody bought.
+    /// `actual` divided by the actual mean of all customers; `None` when nobody bought.
     pub lift: Option<f64>,
 }
 
@@ -34,7 +34,7 @@ pub struct Backtest {
     pub predicted_total: f64,
     /// Sum of actual purchases.
     pub actual_total: f64,
-    /// Predicted over actual total; 0.9 to 1.1 is good. `None` when nobody bought.
+    /// Predicted total divided by actual total; 0.9 to 1.1 is good. `None` when nobody bought.
     pub tracking: Option<f64>,
     /// Mean absolute error per customer.
     pub mean_absolute_error: f64,
@@ -115,8 +115,8 @@ pub fn naive_purchases(x: u32, tenure: f64, horizon: f64) -> f64 {
     }
 }
 
-/// Expected cumulative repeat purchases of all customers, `times` units after the first customer's first purchase. The history
-/// must have been observed until one common moment.
+/// Expected cumulative repeat purchases of all customers, `times` units after the first customer's first purchase. All
+/// customers of the history must have been observed until the same moment.
 pub fn tracking_curve(fit: &BtydFit, history: &PurchaseHistory, times: &[f64]) -> Vec<f64> {
     let longest = history.summaries().map(|s| s.tenure).fold(0.0, f64::max);
     let mut acquired: Vec<(f64, f64)> = history
@@ -193,8 +193,8 @@ fn by_x(x: &[u32], predicted: &[f64], actual: &[f64], base: f64) -> Vec<Calibrat
         .collect()
 }
 
-/// Ten groups of equal size by falling prediction. Customers of equal prediction cannot be told apart: where a boundary cuts
-/// through them, each side gets its share of their mean.
+/// Ten groups of equal size by descending prediction. Where a boundary falls among customers with equal predictions, each
+/// group gets its share of their mean.
 fn deciles(predicted: &[f64], actual: &[f64], base: f64) -> Vec<CalibrationBin> {
     let mut order: Vec<usize> = (0..predicted.len()).collect();
     order.sort_unstable_by(|&a, &b| {
@@ -211,7 +211,7 @@ fn deciles(predicted: &[f64], actual: &[f64], base: f64) -> Vec<CalibrationBin> 
             let part = left.min(size - sums.customers);
             sums.add(part, predicted[ties[0]], mean);
             left -= part;
-            // Shares of tied customers round: a group short of a millionth of a customer is full.
+            // Shares of tied customers are rounded: a group that lacks less than a millionth of its size is full.
             if size - sums.customers < 1e-6 * size && bins.len() < 9 {
                 bins.push(sums.bin(bins.len() as u32 + 1, base));
                 sums = Sums::default();

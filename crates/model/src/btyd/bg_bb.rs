@@ -1,4 +1,4 @@
-//! BG/BB (Fader, Hardie & Shang 2010): buy till you die where buying happens at discrete opportunities.
+//! BG/BB (Fader, Hardie & Shang 2010): the buy-till-you-die model for purchases at discrete opportunities.
 //!
 //! At each opportunity a living customer buys with probability p ~ Beta(alpha, beta), and before each it dies with probability
 //! theta ~ Beta(gamma, delta). [`OpportunityHistory`] is the data, [`BgBbFit`] the fitted model.
@@ -84,7 +84,7 @@ pub struct BgBbFit {
     pub log_covariance: [[f64; 4]; 4],
     /// Maximised log-likelihood.
     pub log_likelihood: f64,
-    /// Customers the fit learned from.
+    /// Customers used by the fit.
     pub customers: f64,
     /// Largest component of the gradient of the mean log-likelihood at the estimate.
     pub gradient_norm: f64,

@@ -1,8 +1,9 @@
 //! BG/NBD (Fader, Hardie & Lee 2005) and MBG/NBD (Batislam, Denizel & Filiztekin 2007): likelihood and closed forms.
 //!
 //! Purchases are Poisson with rate lambda ~ Gamma(r, alpha) while alive; after a purchase the customer drops out with
-//! p ~ Beta(a, b). BG/NBD tosses the coin after repeat purchases only, MBG/NBD after the first purchase too. All formulas of
-//! the second follow from the first by b -> b + 1 in the places that [`Dropout::coins`] counts.
+//! p ~ Beta(a, b), as if a coin were tossed. BG/NBD tosses it after repeat purchases only, MBG/NBD after the first purchase
+//! too. So the two differ only in the number of coins that a customer with x repeat purchases has survived:
+//! [`Dropout::coins`].
 
 use rayon::prelude::*;
 
@@ -21,7 +22,7 @@ pub(crate) enum Dropout {
 }
 
 impl Dropout {
-    /// How often a customer alive after `x` repeat purchases has survived, beyond x - 1 + 1 repeats: 0 or 1.
+    /// Coins survived beyond one per repeat purchase: 0 or 1.
     fn extra(self) -> f64 {
         match self {
             Self::AfterRepeat => 0.0,
@@ -46,7 +47,8 @@ pub(crate) struct BgFamily {
 }
 
 impl BgFamily {
-    /// ln of a / (b + coins - 1): the odds of having dropped out at the last purchase, before silence is counted.
+    /// ln of a / (b + coins - 1): the odds of having dropped out at the last purchase, before the time since then is
+    /// considered.
     pub(crate) fn ln_dropout_odds(&self, x: f64) -> f64 {
         let coins = self.dropout.coins(x);
         if coins == 0.0 {
@@ -85,11 +87,11 @@ impl BgFamily {
     }
 }
 
-/// What every row of one x shares.
+/// What all rows with the same x have in common.
 pub(super) struct RowTerm {
     /// r + x.
     pub shape: f64,
-    /// ln of the odds of having dropped out at the last purchase, before silence is counted.
+    /// ln of the odds of having dropped out at the last purchase, before the time since then is considered.
     pub ln_dropout_odds: f64,
     /// 1 / (b + coins - 1); 0 where no coin was tossed.
     pub odds_slope: f64,
@@ -157,7 +159,8 @@ impl<'a> BgObjective<'a> {
     }
 }
 
-/// Customers by place of x. One with T = 0 has likelihood one in both models: it adds nothing, so its weight may stay.
+/// Customers by place of x. A customer with T = 0 has likelihood one in both models and adds nothing, so it need not be left
+/// out.
 pub(super) fn weight_by_x(history: &PurchaseHistory) -> Vec<f64> {
     let mut sums = vec![0.0; history.xs.len()];
     for (row, weight) in history.rows.iter().zip(&history.weights) {

@@ -9,13 +9,13 @@
 use crate::special::{GAUSS_16, hypergeometric_series};
 
 const TOLERANCE: f64 = 1e-14;
-/// Terms of Gauss' series before quadrature is the cheaper way.
+/// Largest number of terms of Gauss' series; where it needs more, quadrature is cheaper.
 const SERIES_TERMS: usize = 400;
 /// Terms of the power series at the ends of the integral, whose argument is at most [`SERIES_REACH`].
 const END_TERMS: usize = 18;
 /// The k-th term of a series at the end of the integral is below this to the power k.
 const SERIES_REACH: f64 = 0.1;
-/// What is left of an integrand that has fallen by this many nats is below rounding.
+/// Once an integrand has fallen by this many nats, the rest of the integral is below rounding.
 const NEGLIGIBLE: f64 = 40.0;
 /// Width of a panel in logit p, where the density is wide. The integrand is analytic and bounded within half pi of the real
 /// axis, so that sixteen nodes on this width are exact to 12 digits.
@@ -30,7 +30,7 @@ pub(crate) fn alive_purchases(n: f64, rate: f64, a: f64, b: f64, t: f64) -> f64 
     counted(n, rate, a, b, t).0
 }
 
-/// The expectation, and how many terms or nodes it took.
+/// The expectation, and the number of terms or nodes evaluated.
 fn counted(n: f64, rate: f64, a: f64, b: f64, t: f64) -> (f64, usize) {
     if t <= 0.0 {
         return (0.0, 0);
@@ -63,7 +63,7 @@ fn short_horizon(n: f64, ratio: f64, a: f64, b: f64) -> (f64, usize) {
     (sum, 40)
 }
 
-/// The closed form, or `None` where rounding or slow convergence would spoil it; and the terms it took.
+/// The closed form, or `None` where rounding or slow convergence would make it inaccurate; and the number of terms.
 fn closed_form(n: f64, rate: f64, a: f64, b: f64, t: f64) -> (Option<f64>, usize) {
     let c = a + b - 1.0;
     let z = t / (rate + t);
@@ -77,7 +77,7 @@ fn closed_form(n: f64, rate: f64, a: f64, b: f64, t: f64) -> (Option<f64>, usize
     let rest = (a - 1.0) * (-z).ln_1p();
     let survived = rest.exp() * series.value;
     let gone = 1.0 - survived;
-    // The difference of two numbers near one: below this the quotient would have lost too many digits.
+    // A difference of two numbers near one: below this limit the quotient has lost too many digits.
     let sound = gone.abs() > 1e-4 * (1.0 + survived.abs());
     (sound.then_some(c / (a - 1.0) * gone), series.terms)
 }
@@ -207,7 +207,7 @@ impl Integral {
 /// The distance within `reach` at which `fall`, rising from 0, lies within a quarter above [`NEGLIGIBLE`].
 fn distance(fall: impl Fn(f64) -> f64, reach: f64) -> f64 {
     let (mut low, mut high) = (0.0, reach);
-    // The first guess that is not the middle: falls are steep where the reach is long.
+    // The first guess is near 0 and not the middle: where `reach` is long, `fall` is steep.
     let mut guess = reach.min(1.0);
     for _ in 0..60 {
         let found = fall(guess);
@@ -289,7 +289,7 @@ mod tests {
         let known = (1.0 - (1.0 + p * t / rate).powf(-n)) / p;
         let value = by_quadrature(n, rate, 1e8, 3e8, t);
         assert!((value / known - 1.0).abs() < 1e-6, "{value} {known}");
-        // An endless horizon: E[1/p] = (a + b - 1) / (a - 1).
+        // An infinite horizon: E[1/p] = (a + b - 1) / (a - 1).
         let value = by_quadrature(n, rate, 2.5, 4.0, 1e15);
         assert!((value / (5.5 / 1.5) - 1.0).abs() < 1e-9, "{value}");
     }

@@ -1,7 +1,7 @@
-//! Which model serves when the requested one cannot be fitted: the next one, by name, with the reason.
+//! Which model is used when the requested one cannot be fitted: the next one in a fixed order, with the reason.
 //!
-//! The order is: the requested model, the other of MBG/NBD and BG/NBD, NBD (nobody leaves), and a shrunken purchase rate that
-//! is labelled `heuristic` and never called a probability.
+//! The order is: the requested model, the other of MBG/NBD and BG/NBD, NBD (no dropout), and a shrunken purchase rate that
+//! is labelled `heuristic` and gives no probability.
 
 use serde::{Deserialize, Serialize};
 
@@ -11,7 +11,7 @@ use super::{BtydModel, NbdFit};
 use crate::interrupt::Interrupt;
 use crate::lifetime_error::LifetimeError;
 
-/// The model that serves.
+/// The model that is used.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Served {
@@ -19,7 +19,7 @@ pub enum Served {
     Model(PurchaseFit),
     /// The shrunken rate.
     Heuristic(RateHeuristic),
-    /// No model: no customer has bought again, so that nothing is known of rates.
+    /// No model: no customer has bought again, so nothing is known about purchase rates.
     Nothing,
 }
 
@@ -32,10 +32,10 @@ pub struct FailedModel {
     pub reason: String,
 }
 
-/// What the data says about dropout where the requested model could not be fitted and NBD serves.
+/// A likelihood ratio test of dropout, where the requested model could not be fitted and NBD is used.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct DropoutTest {
-    /// Twice the gain in log-likelihood of the requested model, as far as its search came, over NBD; >= 0.
+    /// Twice the gain in log-likelihood over NBD of the best parameters that the search for the requested model found; >= 0.
     pub likelihood_ratio: f64,
 }
 
@@ -50,14 +50,14 @@ impl DropoutTest {
     }
 }
 
-/// The model that serves, and what was tried before.
+/// The model that is used, and the models that were tried before it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Fallback {
-    /// The model that serves.
+    /// The model that is used.
     pub served: Served,
     /// The models before it, in order, with their reasons.
     pub failed: Vec<FailedModel>,
-    /// NBD against the requested model; only where NBD serves in its place.
+    /// NBD compared with the requested model; only where NBD is used in its place.
     pub dropout: Option<DropoutTest>,
 }
 
@@ -121,7 +121,7 @@ impl Fallback {
         })
     }
 
-    /// The model that serves, as published in `model_fallback`: a model's name or `heuristic`; `None` where nothing serves.
+    /// The model that is used, as published in `model_fallback`: a model's name or `heuristic`; `None` where there is none.
     pub fn name(&self) -> Option<&'static str> {
         match &self.served {
             Served::Model(fit) => Some(fit.name()),
@@ -148,7 +148,7 @@ fn test(nbd: &NbdFit, reached: f64) -> DropoutTest {
     }
 }
 
-/// A purchase rate per customer, drawn towards the population's. It knows no dropout and gives no probability.
+/// A purchase rate per customer, shrunk towards the population's rate. It has no dropout and gives no probability.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct RateHeuristic {
     /// Unit of the rate's time.
@@ -157,7 +157,7 @@ pub struct RateHeuristic {
     pub rate: f64,
 }
 
-/// How many occasions the population's rate is worth against a customer's own.
+/// Weight of the population's rate, as a number of the customer's own occasions.
 const PRIOR_OCCASIONS: f64 = 1.0;
 
 impl RateHeuristic {

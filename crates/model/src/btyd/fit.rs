@@ -1,4 +1,4 @@
-//! Fitting a buy-till-you-die model: scaled time, several starts, proof of convergence, standard errors.
+//! Fitting a buy-till-you-die model: scaled time, several starting points, checks of convergence, standard errors.
 
 use serde::{Deserialize, Serialize};
 
@@ -139,7 +139,7 @@ pub struct BtydFit {
     pub log_covariance: [[f64; 4]; 4],
     /// Maximised log-likelihood, times in `unit`.
     pub log_likelihood: f64,
-    /// Customers the fit learned from (weights summed, T > 0).
+    /// Customers used by the fit (sum of weights, T > 0).
     pub customers: f64,
     /// Distinct (x, t_x, T) among them.
     pub distinct_histories: usize,
@@ -170,7 +170,7 @@ impl BtydFit {
         Self::fit_unless(model, history, Interrupt::NEVER)
     }
 
-    /// As [`BtydFit::fit`], unless `interrupt` is requested.
+    /// As [`BtydFit::fit`]; stops with an error when `interrupt` is requested.
     ///
     /// # Errors
     /// As [`BtydFit::fit`]; [`LifetimeError::Interrupted`].
@@ -351,7 +351,7 @@ fn starts(model: BtydModel, history: &PurchaseHistory, scale: f64) -> Vec<Vec<f6
         .sum::<f64>()
         / scale;
     let rate = (history.repeat_occasions() / exposure).max(1e-6);
-    // Shape of the purchase rate, then a pair that says how fast customers drop out.
+    // Shape of the purchase rate, then the two parameters of dropout.
     let guesses: [[f64; 3]; 3] = match model {
         BtydModel::BgNbd | BtydModel::MbgNbd => {
             [[0.6, 0.8, 2.5], [2.0, 1.0, 8.0], [0.25, 0.4, 0.8]]

@@ -103,7 +103,7 @@ type Groups = HashMap<(u32, u64, u64), u32, BuildHasherDefault<WordHasher>>;
 impl PurchaseHistory {
     /// Groups one row per customer. `x`, `t_x`, `tenure` are columns of the same length, times in `unit`.
     ///
-    /// Customers with T = 0 are kept (they can be scored) and carry no information to a fit.
+    /// Customers with T = 0 are kept, since they can be scored; a fit learns nothing from them.
     ///
     /// # Errors
     /// [`LifetimeError::LengthMismatch`], or [`LifetimeError::BadHistory`] naming the first customer whose history

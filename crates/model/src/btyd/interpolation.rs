@@ -1,4 +1,4 @@
-//! Chebyshev interpolation in a logarithmic variable, and the discounted sum of purchases as a weighting of few nodes.
+//! Chebyshev interpolation in a logarithmic variable, and the discounted sum of purchases as a weighted sum over few nodes.
 //!
 //! Expected purchases are smooth in the horizon and in the length of observation. A dozen nodes reproduce them to about
 //! 1e-9, so that an interval over hundreds of parameter draws costs a dozen closed forms per draw and x, not one per customer.
@@ -83,7 +83,7 @@ pub(crate) struct DiscountedSum {
     pub(crate) weights: Vec<f64>,
 }
 
-/// Up to here every period end is evaluated; beyond, this many Chebyshev nodes stand for all.
+/// Up to this many periods each period end is evaluated; with more, this many Chebyshev nodes replace them.
 const NODES: usize = 14;
 
 impl DiscountedSum {
@@ -96,7 +96,7 @@ impl DiscountedSum {
             .collect();
         ends.push(horizon);
         let factor = |end: f64| (-end * discount_per_period.ln_1p()).exp();
-        // Summation by parts: C(end) counts with the fall of the discount factor after it.
+        // Summation by parts: the weight of C(end) is the decrease of the discount factor after it.
         let falls: Vec<f64> = (0..ends.len())
             .map(|i| factor(ends[i]) - ends.get(i + 1).map_or(0.0, |next| factor(*next)))
             .collect();

@@ -1,7 +1,7 @@
-//! NBD (Ehrenberg 1959): Poisson purchases, gamma rates, and nobody leaves.
+//! NBD (Ehrenberg 1959): Poisson purchases with gamma-distributed rates and no dropout.
 //!
-//! The limit of BG/NBD and MBG/NBD as a -> 0 and of Pareto/NBD as s -> 0. It is what remains where purchases show no dropout,
-//! so that those models have no identified optimum. P(alive) is 1 by assumption and says nothing about a customer.
+//! The limit of BG/NBD and MBG/NBD as a -> 0 and of Pareto/NBD as s -> 0: the model for purchases that show no dropout, where
+//! those models have no identified optimum. P(alive) is 1 by assumption and says nothing about a customer.
 
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -45,7 +45,7 @@ pub struct NbdFit {
     pub log_covariance: [[f64; 2]; 2],
     /// Maximised log-likelihood, times in `unit`.
     pub log_likelihood: f64,
-    /// Customers the fit learned from (weights summed, T > 0).
+    /// Customers used by the fit (sum of weights, T > 0).
     pub customers: f64,
     /// Distinct (x, t_x, T) among them.
     pub distinct_histories: usize,
@@ -160,7 +160,7 @@ impl Objective for NbdObjective<'_> {
                 self.times[row.tenure_place as usize],
             );
             let (constant, slope) = terms[place];
-            // ln of alpha / (alpha + T): r of it is the likelihood of silence.
+            // ln of alpha / (alpha + T); times r it is the log-likelihood of no purchase until T.
             let observed = -(tenure / alpha).ln_1p();
             let inverse = 1.0 / (alpha + tenure);
             [

@@ -4,9 +4,9 @@
 //! likelihood of (x, t_x, T) is
 //! Gamma(r+x) alpha^r beta^s / Gamma(r) * { (alpha+T)^-(r+x) (beta+T)^-s + s I },
 //! I = integral from t_x to T of (alpha+u)^-(r+x) (beta+u)^-(s+1) du,
-//! where I is Fader & Hardie's A0 / (r+s+x) before it is written with Gauss' function. Integrating it numerically (fixed
-//! rules in a logarithmic variable, relative error below 1e-10 for parameters from 1e-4 to 1e6) needs no case distinction alpha >= beta, does not overflow, and gives
-//! the gradient by the same nodes.
+//! where I is Fader & Hardie's A0 / (r+s+x) before it is written with Gauss' function. It is integrated numerically (fixed
+//! rules in a logarithmic variable, relative error below 1e-10 for parameters from 1e-4 to 1e6): this needs no case
+//! distinction alpha >= beta, does not overflow, and gives the gradient from the same nodes.
 
 use rayon::prelude::*;
 
@@ -34,13 +34,13 @@ struct DeadOdds {
     inverse_beta: f64,
 }
 
-/// Past this fall of the log integrand nothing is left that a double could hold.
+/// Once the integrand has fallen by this many nats, the rest of the integral is below the precision of f64.
 const NEGLIGIBLE: f64 = 45.0;
-/// Halvings after which the end of the interval that matters is good enough.
+/// Largest number of bisection steps when the effective end of the integral is searched.
 const END_STEPS: usize = 60;
 
 impl ParetoNbd {
-    /// Minus the log integrand relative to its start, and the end of the interval that matters.
+    /// By how much the log integrand has fallen from `from` to `to`, nats.
     fn fall(&self, n: f64, from: f64, to: f64) -> f64 {
         n * ((to - from) / (self.alpha + from)).ln_1p()
             + (self.s + 1.0) * ((to - from) / (self.beta + from)).ln_1p()
@@ -53,7 +53,7 @@ impl ParetoNbd {
             return (to, whole);
         }
         let (mut low, mut high) = (0.0, to - from);
-        // The fall is concave and starts with the slope of both terms: the first guess lies below what is looked for.
+        // The fall is concave, and `slope` is its slope at the start: the first guess is below the distance looked for.
         let slope = n / (self.alpha + from) + (self.s + 1.0) / (self.beta + from);
         let mut step = (NEGLIGIBLE / slope).min(0.5 * high);
         for _ in 0..END_STEPS {
@@ -65,7 +65,7 @@ impl ParetoNbd {
             } else {
                 return (from + step, fall);
             }
-            // Falls grow like powers of the distance where they are slow: the middle is that of the logarithms.
+            // A slow fall grows like a power of the distance, so the interval is halved on a logarithmic scale.
             step = if low > 0.0 {
                 (low * high).sqrt()
             } else {
@@ -90,7 +90,7 @@ impl ParetoNbd {
         let origin = self.alpha.min(self.beta) + from;
         let other = self.alpha.max(self.beta) + from;
         let length = ((end - from) / origin).ln_1p();
-        // Each rule is right to 12 digits where it serves; most customers' integrals are short.
+        // Each rule is accurate to 12 digits where it is used; most customers' integrals are short.
         let (rule, panels) = if fall <= 12.0 && length <= 3.0 {
             (&*GAUSS_16, 1)
         } else if length <= 6.0 {
@@ -103,7 +103,8 @@ impl ParetoNbd {
         for panel in 0..panels {
             let start = panel as f64 * width;
             for (node, weight) in rule.nodes.iter().zip(&rule.weights) {
-                // The logarithm of the parameter at the origin is y itself. Both need be right absolutely, not relatively.
+                // The logarithm at the origin is y itself. Both logarithms need a small absolute error, not a small
+                // relative one.
                 let y = start + width * node;
                 let step = origin * (y.exp() - 1.0);
                 let far = (1.0 + step / other).ln();

@@ -29,8 +29,8 @@ impl PurchaseModel {
         }
     }
 
-    /// Fits the model by maximum likelihood; BG/NBD and MBG/NBD, where that finds no optimum, with one dropout probability for
-    /// all customers, if no likelihood found before is higher.
+    /// Fits the model by maximum likelihood. Where BG/NBD or MBG/NBD has no optimum, they are fitted with one dropout
+    /// probability for all customers, unless the first search reached a higher likelihood than that.
     ///
     /// # Errors
     /// As [`BtydFit::fit`] and [`NbdFit::fit`].
@@ -46,7 +46,7 @@ impl PurchaseModel {
     }
 }
 
-/// A log-likelihood lower by this is as good: no data distinguishes the two.
+/// Log-likelihoods that differ by less than this count as equal: no data can distinguish such fits.
 const SAME_LIKELIHOOD: f64 = 1e-3;
 
 fn fit_with_dropout(
@@ -80,7 +80,7 @@ fn fit_with_dropout(
 pub enum PurchaseFit {
     /// With dropout.
     Btyd(BtydFit),
-    /// With dropout whose probability is the same for all customers: BG/NBD or MBG/NBD at the edge of their parameters.
+    /// With dropout whose probability is the same for all customers: a limit of BG/NBD or MBG/NBD.
     SharedDropout(SharedDropoutFit),
     /// Without.
     Nbd(NbdFit),
@@ -141,7 +141,7 @@ impl PurchaseFit {
         }
     }
 
-    /// Customers the fit learned from.
+    /// Customers used by the fit.
     pub fn customers(&self) -> f64 {
         match self {
             Self::Btyd(fit) => fit.customers,

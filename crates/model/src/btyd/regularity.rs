@@ -1,7 +1,7 @@
-//! Do customers buy at random times? The regularity k of Wheat & Morrison (1990).
+//! Whether customers buy at random times: the regularity k of Wheat & Morrison (1990).
 //!
-//! The models of this module assume Poisson purchases: k = 1. Customers who buy on a rhythm have k > 1, and then a silence
-//! says more than the models hear.
+//! The models of this module assume Poisson purchases: k = 1. Customers who buy at regular intervals have k > 1, and then a
+//! long time without a purchase is stronger evidence of dropout than the models assume.
 
 use serde::{Deserialize, Serialize};
 

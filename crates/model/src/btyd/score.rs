@@ -1,4 +1,4 @@
-//! What is forecast, with what certainty: the plan, the forecast of one history, the draws of the parameters behind it.
+//! What is forecast and how uncertain it is: the plan, the forecast of one history, the parameter draws behind it.
 //!
 //! [`Scorer`] does the work for many customers.
 
@@ -57,7 +57,8 @@ pub struct Forecaster<'i> {
     pub(super) interrupt: Interrupt<'i>,
 }
 
-/// Draws of poorly identified parameters are kept within e to the power of this: the closed forms serve no further.
+/// Drawn log-parameters are limited to this absolute value: where parameters are poorly identified, draws may lie beyond the
+/// range in which the closed forms are accurate.
 const LOG_LIMIT: f64 = 25.0;
 
 impl<'i> Forecaster<'i> {
@@ -115,13 +116,13 @@ impl<'i> Forecaster<'i> {
         })
     }
 
-    /// The same, looking at `interrupt` while it scores. Forecasts after a request are unfinished: look at the flag before
-    /// using them.
+    /// The same forecaster, checking `interrupt` while it scores. After an interrupt the forecasts are incomplete: check the
+    /// flag before using them.
     pub fn watching(self, interrupt: Interrupt<'i>) -> Self {
         Self { interrupt, ..self }
     }
 
-    /// Makes ready to score the customers of `history`, which must be in the model's time unit: all at once or part by part.
+    /// Prepares to score the customers of `history`, which must be in the model's time unit: all at once or part by part.
     pub fn scorer<'a>(&'a self, history: &'a PurchaseHistory) -> Scorer<'a> {
         Scorer::new(self, history)
     }

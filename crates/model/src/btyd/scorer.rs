@@ -1,11 +1,11 @@
 //! Scoring many customers with intervals: P(alive), expected purchases, P(no purchase), discounted purchases, lifetime value.
 //!
-//! Given that a customer is alive, nothing depends on t_x any more; given the parameters, being alive needs one logarithm and
-//! one exponential. So the closed forms are evaluated per draw at a few nodes of (x, T) and interpolated, and the rest is
+//! Given that a customer is alive, nothing depends on t_x; given the parameters, P(alive) takes one logarithm and one
+//! exponential. So the closed forms are evaluated per draw at a few nodes of (x, T) and interpolated, and the rest is
 //! arithmetic per distinct history: ten million customers with two hundred draws each take seconds.
 //!
 //! [`Scorer`] keeps tables that grow with the distinct x and times only. Results are made for the histories or customers asked
-//! for, so that whoever writes row groups needs no more memory than one of them takes.
+//! for, so a caller that writes row groups needs memory for one row group at a time.
 
 use std::ops::Range;
 
@@ -21,13 +21,13 @@ use crate::spend::SpendFit;
 
 /// Nodes in T for each x; an x with no more distinct T than this is evaluated at each.
 const TENURE_NODES: usize = 12;
-/// Largest table of logarithms (times x draws) that is kept: 64 MB.
+/// Largest table of logarithms (times x draws) that is kept, in numbers of 8 bytes: 64 MB.
 const TABLE_LIMIT: usize = 8_000_000;
-/// Customers scored together; bounds what sorting them by history takes.
+/// Customers scored together; limits the memory for sorting them by history.
 const BATCH: usize = 1 << 20;
 
-/// A forecaster with what it needs to score the customers of one history. Memory: under a megabyte per ten distinct x, and at
-/// most 64 MB for logarithms.
+/// A forecaster with the tables it needs to score the customers of one [`PurchaseHistory`]. Memory: under a megabyte per ten
+/// distinct x, and at most 64 MB for logarithms.
 pub struct Scorer<'a> {
     forecaster: &'a Forecaster<'a>,
     history: &'a PurchaseHistory,
@@ -118,7 +118,7 @@ impl<'a> Scorer<'a> {
         all
     }
 
-    /// Residual lifetime value of the customers in input places `customers`, in that order: margin times expected spend per
+    /// Residual lifetime value of the customers at input positions `customers`, in that order: margin times expected spend per
     /// occasion times discounted expected purchases within the horizon. The past is not part of it.
     ///
     /// `mean_spend`: their mean spends over repeat occasions, ignored where there is none. `margin`: profit per unit of spend,
@@ -447,7 +447,7 @@ impl ClosedForms {
         match self {
             Self::Bg(m) => (m.alpha + t).ln(),
             Self::SharedDropout(m) => (m.alpha + t).ln(),
-            // P(alive) of the others takes no table of logarithms.
+            // The other models need no table of logarithms for P(alive).
             Self::Pareto(_) | Self::Nbd(_) => 0.0,
         }
     }

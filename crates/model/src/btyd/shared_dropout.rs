@@ -1,7 +1,8 @@
 //! BG/NBD and MBG/NBD where all customers share one dropout probability p: the limit a, b -> infinity at a / (a + b) = p.
 //!
-//! Where customers do not differ in how they leave, the optimum of those models lies there, and a and b have no estimate.
-//! Purchases are Poisson with rate ~ Gamma(r, alpha) while alive; after a purchase the customer drops out with probability p.
+//! Where customers do not differ in their dropout probability, the likelihood has its optimum in this limit, and a and b are
+//! not identified. Purchases are Poisson with rate ~ Gamma(r, alpha) while alive; after a purchase the customer drops out
+//! with probability p.
 
 use serde::{Deserialize, Serialize};
 
@@ -24,7 +25,7 @@ pub(crate) struct SharedDropout {
 }
 
 impl SharedDropout {
-    /// ln of the odds of having dropped out at the last purchase, before silence is counted.
+    /// ln of the odds of having dropped out at the last purchase, before the time since then is considered.
     pub(crate) fn ln_dropout_odds(&self, x: f64) -> f64 {
         if self.dropout.coins(x) == 0.0 {
             f64::NEG_INFINITY
@@ -66,7 +67,7 @@ pub struct SharedDropoutFit {
     pub free_covariance: [[f64; 3]; 3],
     /// Maximised log-likelihood, times in `unit`.
     pub log_likelihood: f64,
-    /// Customers the fit learned from (weights summed, T > 0).
+    /// Customers used by the fit (sum of weights, T > 0).
     pub customers: f64,
     /// Distinct (x, t_x, T) among them.
     pub distinct_histories: usize,
@@ -82,7 +83,7 @@ impl SharedDropoutFit {
     ///
     /// # Errors
     /// [`LifetimeError::TooLittleData`] without repeat customers, with fewer than ten customers, or for Pareto/NBD, which has
-    /// no such limit; [`LifetimeError::NotFitted`] when p runs to zero (nobody leaves) or the data does not identify the
+    /// no such limit; [`LifetimeError::NotFitted`] when p tends to zero (no dropout) or the data does not identify the
     /// optimum; [`LifetimeError::Interrupted`].
     pub fn fit(
         model: BtydModel,

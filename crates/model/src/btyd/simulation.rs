@@ -1,7 +1,7 @@
-//! Simulated customers: what the models say happens, drawn with a seed.
+//! Simulated customers: purchases drawn from a model with a seed.
 //!
-//! Used to check that fits recover what was simulated, to measure speed, and to ask how far single customers stray from
-//! their expectation.
+//! Used to check that fits recover the simulated parameters, to measure speed, and to measure how far single customers
+//! deviate from their expectation.
 
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};

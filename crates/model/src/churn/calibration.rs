@@ -1,4 +1,4 @@
-//! Mending of probabilities on customers that the model did not learn from.
+//! Calibration of a model's probabilities, fitted on customers that the model was not trained on.
 
 use serde::{Deserialize, Serialize};
 
@@ -7,10 +7,10 @@ use super::plan::CalibrationKind;
 use crate::metrics::{LogitLine, logit, logit_line};
 use crate::special::logistic;
 
-/// Probabilities are kept this far from 0 and 1 before the log-odds are taken.
+/// Probabilities are limited to [this, 1 - this] before the log-odds are taken.
 const APART: f64 = 1e-9;
 
-/// From a model's probability to the calibrated one; never falls.
+/// Maps a model's probability to the calibrated one; never decreasing.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Calibrator {
@@ -31,7 +31,8 @@ impl Calibrator {
                 let line = logit_line(&logits, &softened);
                 match line {
                     Some(line) if line.slope >= 0.0 => Self::Platt(line),
-                    // The ranking is upside down on held-out customers: better none than that one, or its reverse.
+                    // On held-out customers churn falls as the prediction rises. Neither that ranking nor its reverse
+                    // can be trusted: all customers get the same probability.
                     Some(_) => Self::Platt(LogitLine {
                         intercept: logit(softened.iter().sum::<f64>() / softened.len() as f64),
                         slope: 0.0,

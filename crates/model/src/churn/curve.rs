@@ -1,11 +1,12 @@
-//! A rising curve from a number to a probability: pool adjacent violators (Ayer et al. 1955).
+//! Isotonic regression: a non-decreasing curve from a number to a probability, by pooling adjacent violators (Ayer et al.
+//! 1955).
 
 use serde::{Deserialize, Serialize};
 
-/// Weight, in rows at the base rate, that every step is smoothed with, so that no step claims 0 or 1.
+/// Every step is smoothed with this many additional rows at the base rate, so that no step is exactly 0 or 1.
 const PRIOR_ROWS: f64 = 2.0;
 
-/// Points of rising x and y; between them a straight line, beyond them constant.
+/// Points by ascending x and y; linear between them, constant beyond them.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) struct RisingCurve {
     x: Vec<f64>,
@@ -26,7 +27,7 @@ impl Block {
 }
 
 impl RisingCurve {
-    /// The rising curve nearest to `targets` (in [0, 1]) over `x` (not NaN, at least one), smoothed to the base rate.
+    /// The non-decreasing curve nearest to `targets` (in [0, 1]) over `x` (not NaN, at least one), smoothed to the base rate.
     pub(super) fn fit(x: &[f64], targets: &[f64]) -> Self {
         let base = targets.iter().sum::<f64>() / targets.len() as f64;
         let mut rows: Vec<(f64, f64)> = x.iter().copied().zip(targets.iter().copied()).collect();
@@ -38,7 +39,7 @@ impl RisingCurve {
             sum: run.iter().map(|(_, target)| target).sum(),
         });
         let pooled = pool(equal);
-        // Smoothing moves small steps more than large ones and may cross them, so they are pooled again.
+        // Smoothing moves small steps more than large ones and may change their order, so they are pooled again.
         let smoothed = pooled.into_iter().map(|block| {
             let mean = (block.sum + PRIOR_ROWS * base) / (block.weight + PRIOR_ROWS);
             Block {
@@ -73,7 +74,7 @@ impl RisingCurve {
     }
 }
 
-/// Joins neighbours until means rise.
+/// Merges neighbouring blocks until their means ascend.
 fn pool(blocks: impl Iterator<Item = Block>) -> Vec<Block> {
     let mut pooled: Vec<Block> = Vec::new();
     for block in blocks {

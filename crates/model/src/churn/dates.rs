@@ -1,4 +1,4 @@
-//! Days since 1970-01-01 as a reader writes them.
+//! Days since 1970-01-01 as ISO dates.
 
 /// The ISO date of a day (Hinnant, "chrono-compatible low-level date algorithms": civil_from_days).
 pub(super) fn iso(day: i32) -> String {

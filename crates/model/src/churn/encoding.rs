@@ -1,7 +1,7 @@
-//! From columns as they are to numbers that models can weigh: part of the fitted model, stored with it.
+//! Turns input columns into the numeric columns that models use. The encoding is part of the fitted model and stored with it.
 //!
-//! Numbers are transformed, filled and standardised by [`Preparation`]; where training had missing values a 0/1 column says
-//! which; labels become 0/1 columns. All end with mean 0 and deviation 1 in training; columns that never vary are left out.
+//! Numbers are transformed, filled and standardised by [`Preparation`]; where training had missing values a 0/1 column marks
+//! them; labels become 0/1 columns. All have mean 0 and standard deviation 1 in training; constant columns are left out.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -15,38 +15,38 @@ use super::inputs::{Inputs, LabelColumn};
 use crate::Matrix;
 use crate::cluster::{ColumnPreparation, ColumnTransform, Preparation, PreparationParams};
 
-/// Share of the training rows below which a label joins the others.
+/// Labels with a smaller share of the training rows than this are encoded together as one.
 const RARE: f64 = 0.01;
 
-/// Standardised values are kept within this, so that one wild number does not decide alone.
+/// Standardised values are limited to this absolute value, so that one extreme value does not dominate.
 const FARTHEST: f64 = 100.0;
 
-/// What was learnt about the columns, enough to encode any customer alike.
+/// What was learnt about the columns: enough to encode later customers in the same way.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) struct Encoding {
     numbers: Option<Preparation>,
     labels: Vec<LabelEncoding>,
-    /// The columns that models see, in order.
+    /// The columns that models use, in order.
     pub(super) columns: Vec<DesignColumn>,
 }
 
-/// The labels of a column that training held often enough; others share one place.
+/// The labels of a column that were frequent enough in training; all others share one level.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 struct LabelEncoding {
     name: String,
-    /// By name; `None`, the missing one, first.
+    /// Ascending; `None`, the missing label, first.
     levels: Vec<Option<String>>,
 }
 
-/// A column that models see.
+/// A column that models use.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) struct DesignColumn {
-    /// In words: `recency_days`, `recency_days is missing`, `plan = basic`.
+    /// Such as `recency_days`, `recency_days is missing`, `plan = basic`.
     pub(super) name: String,
     pub(super) source: Source,
     /// Mean in training before standardising; 0 for numbers, which are standardised already.
     pub(super) mean: f64,
-    /// Deviation in training; 1 for numbers.
+    /// Standard deviation in training; 1 for numbers.
     pub(super) sd: f64,
 }
 
@@ -58,11 +58,11 @@ pub(super) enum Source {
     Number(usize),
     /// Whether that numeric column has no value.
     Missing(usize),
-    /// Whether the label column holds that level; one past the last is every other label.
+    /// Whether the label column holds that level; the index after the last level stands for all other labels.
     Level(usize, usize),
 }
 
-/// The input whose columns act together.
+/// The input that a design column comes from. A number and its missing-value column have the same origin.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) enum Origin {
     Number(usize),
@@ -131,7 +131,7 @@ impl Encoding {
                 }
                 let mut column = column.clone();
                 if !matches!(column.source, Source::Number(_)) {
-                    // Of 0s and 1s.
+                    // The values are 0 or 1.
                     column.mean = values.iter().sum::<f64>() / values.len() as f64;
                     column.sd = (column.mean * (1.0 - column.mean)).sqrt();
                     values.iter_mut().for_each(|x| *x = column.scale(*x));
@@ -150,7 +150,7 @@ impl Encoding {
         ))
     }
 
-    /// Encodes rows as the fitted ones were; columns are found by name.
+    /// Encodes rows as the training rows were encoded; columns are found by name.
     pub(super) fn encode(&self, inputs: &Inputs) -> Result<Design, ChurnError> {
         let names = self.number_names();
         let raw = raw_columns(inputs, &names)?;
@@ -202,7 +202,7 @@ impl Encoding {
         };
         let columns = numbers.columns.iter().zip(raw);
         let columns = columns.map(|(column, &values)| {
-            // A number that never fell below 0 in training and does now counts as 0: the logarithm has no answer for it.
+            // `log1p` was chosen since no training value was below 0: a value below 0 counts as 0.
             let falls =
                 column.transform == ColumnTransform::Log1p && values.iter().any(|&x| x < 0.0);
             if falls {
@@ -235,7 +235,7 @@ impl Encoding {
         columns.iter().position(|column| column.name == name)
     }
 
-    /// Of each design column the place of its input among `origins`.
+    /// For each design column, the index of its input in `origins`.
     pub(super) fn groups(&self, origins: &[Origin]) -> Vec<usize> {
         let place = |column: &DesignColumn| {
             let origin = column.source.origin();
@@ -298,7 +298,7 @@ impl LabelEncoding {
             .map(move |(level, name)| (name, Source::Level(position, level)))
     }
 
-    /// The level of each row; the number of levels for every other label.
+    /// The index of each row's level; the number of levels for all other labels.
     fn encode(&self, column: &LabelColumn) -> Vec<usize> {
         let place = |label: Option<&str>| {
             let found = self

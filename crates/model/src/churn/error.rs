@@ -113,15 +113,15 @@ pub enum ChurnError {
         /// Rows needed.
         needed: usize,
     },
-    /// The preparation of numeric columns refused them.
+    /// The numeric columns could not be prepared.
     #[error(transparent)]
     Preparation(#[from] ClusterError),
     /// The fit of a model failed.
     #[error("the {model} could not be fitted: {reason}")]
     Fit {
-        /// The model, in words.
+        /// The model's name in a sentence.
         model: &'static str,
-        /// What the library or the optimiser says.
+        /// The message of the library or the optimiser.
         reason: String,
     },
     /// The process is asked to stop.

@@ -1,4 +1,4 @@
-//! The fit: split, trial, and the served kind fitted again to all that may be learnt from; and the scores of customers.
+//! The fit: split, test, choice, and the chosen model trained again on all dates; and the scores of customers.
 
 use serde::{Deserialize, Serialize};
 
@@ -14,8 +14,8 @@ use super::trial::{Backtest, Candidate, Trial};
 /// Rows scored at a time.
 const CHUNK: usize = 32_768;
 
-/// A fitted churn model: what serves, how it was judged, and everything that scoring needs. Stored and loaded, it scores
-/// the same bits.
+/// A fitted churn model: the chosen model, the figures of the test, and everything that scoring needs. After it is stored and
+/// loaded, its scores are the same to the last bit.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ChurnFit {
     pub(super) plan: ChurnPlan,
@@ -52,19 +52,19 @@ impl SliceSize {
 }
 
 impl ChurnFit {
-    /// Fits, tests on the newest observation date, and chooses what serves.
+    /// Trains the candidates, tests them on the newest observation date, and chooses one.
     ///
-    /// The test is the newest date; what is learnt from are the dates at least the horizon before it. Each part of the customers
-    /// ([`fold_of`](super::fold_of)) is predicted by models that learnt from the others, and calibrated on what these predicted
-    /// of the others at the dates learnt from, so that all customers are tested on. What serves is chosen by ranking: what each
-    /// candidate predicted at the test's date, recalibrated on the other parts there. The figures of the choice are those of
-    /// models that were chosen without the customer. What serves is then fitted again to all dates and customers, and calibrated
-    /// on what was predicted of customers that were held out. The same panel, in any order, and plan give the same fit for any
-    /// number of threads.
+    /// The newest date is the test date; training dates are those at least the horizon before it. Customers are split into
+    /// folds ([`fold_of`](super::fold_of)). Each fold is predicted by models trained on the other folds, calibrated on their
+    /// out-of-fold predictions at the training dates, so every customer is tested on. The candidate is chosen by its ranking:
+    /// its log loss at the test date after its predictions were recalibrated on the other folds at that date. The figures of
+    /// the choice are, for each customer, those of the candidate chosen without the customer's fold. The chosen candidate is
+    /// then trained again on all dates and customers, and calibrated on out-of-fold predictions. The same panel, in any order
+    /// of rows, and plan give the same fit for any number of threads.
     ///
     /// # Errors
-    /// An impossible plan, a recency column that is not there, fewer than two usable dates, fewer than 50 churned or 50
-    /// staying rows to learn from, or 10 to test on.
+    /// An impossible plan, a missing recency column, fewer than two usable dates, fewer than 50 churned or 50 staying rows to
+    /// train on, or fewer than 10 of either to test on.
     pub fn fit(panel: &Panel, plan: &ChurnPlan) -> Result<Self, ChurnError> {
         Self::fit_tested(panel, plan).map(|(fit, _)| fit)
     }
@@ -77,8 +77,8 @@ impl ChurnFit {
         Self::fit_split(panel, plan, SplitKind::Time)
     }
 
-    /// As [`ChurnFit::fit`] for a table without time: all dates are used alike, and only customers part the test from the
-    /// rest. What it reports is not proven out of time.
+    /// As [`ChurnFit::fit`] for a table without time: all dates are used alike, and training and test rows differ by customer
+    /// only. Its figures therefore do not show how predictions hold at a later date.
     ///
     /// # Errors
     /// As [`ChurnFit::fit`], without dates.
@@ -126,7 +126,7 @@ impl ChurnFit {
         Ok((fit, trial.backtest))
     }
 
-    /// What serves.
+    /// The model that is used.
     pub fn served(&self) -> ChurnServed {
         self.predictor.kind()
     }
@@ -141,24 +141,25 @@ impl ChurnFit {
         self.base_rate
     }
 
-    /// Every candidate that could be fitted, judged on the test slice: the models as planned, the rule, the base rate.
+    /// Figures on the test rows of every candidate that could be fitted: the models of the plan, the rule, the base rate.
     pub fn candidates(&self) -> &[Candidate] {
         &self.candidates
     }
 
-    /// What was chosen without the customer that it was tested on: how good the choice is; its model is what serves.
+    /// The figures of the choice: each customer is predicted by the candidate chosen without the customer's fold. Its `model` is
+    /// the one that is used.
     pub fn chosen(&self) -> &Candidate {
         &self.chosen
     }
 
     /// The calibrated probability to churn within the horizon, one per row, in (0, 1); no rows give none.
     ///
-    /// Columns are found by name; others are ignored. Missing numbers count as the training median (and as missing, where
-    /// training knew that), labels that training did not hold as another; a number below 0 counts as 0 where training took
-    /// the logarithm of a column that never fell below 0.
+    /// Columns are found by name; others are ignored. Missing numbers count as the training median (and are marked as missing
+    /// where training had missing values); unknown labels are encoded like rare ones; a number below 0 counts as 0 where
+    /// training took the logarithm of a column without values below 0.
     ///
     /// # Errors
-    /// A column of the fit is not there.
+    /// A column of the fit is missing.
     pub fn probabilities(&self, inputs: &Inputs) -> Result<Vec<f64>, ChurnError> {
         let chunks: Vec<Vec<f64>> = chunks(inputs)
             .map(|rows| {

@@ -1,10 +1,10 @@
-//! A random forest (Breiman 2001), grown by smartcore, kept and read by us.
+//! A random forest (Breiman 2001), grown by smartcore; its trees are stored and evaluated here.
 //!
 //! smartcore's regression forest grows on outcomes 0 and 1: its squared error is then half of Gini's impurity, so the trees
 //! are classification trees (Malley et al. 2012). Its classification forest is not used: it skips a threshold whose
 //! neighbouring rows happen to have the same outcome even where other rows tied with them differ, and so misses most splits
-//! of 0/1 columns. It keeps its nodes to itself, so they are read from its serialised form; the probability of a node is the
-//! share of all training rows passing it that churned, smoothed to the base rate.
+//! of 0/1 columns. smartcore does not expose its nodes, so they are read from its serialised form; the probability of a node
+//! is the share that churned of all training rows passing it, smoothed to the base rate.
 
 use std::sync::mpsc::{RecvTimeoutError, sync_channel};
 use std::time::Duration;
@@ -20,7 +20,7 @@ use super::encoding::Design;
 use super::error::{ChurnError, go_on};
 use crate::cluster::mix;
 
-/// Forests grown side by side, whatever the number of threads.
+/// Forests grown in parallel, whatever the number of threads.
 const FORESTS: u64 = 8;
 
 /// Trees of each.
@@ -29,19 +29,19 @@ const TREES: usize = 16;
 /// Levels of a tree, the root included.
 const LEVELS: u16 = 16;
 
-/// Rows (bootstrap repeats counted) that a leaf must keep, at least; of many rows a share.
+/// Least number of rows in a leaf, bootstrap repeats counted; with many rows [`LEAF_SHARE`] is more.
 const LEAST_LEAF: usize = 10;
 
-/// Share of the rows that a leaf must keep.
+/// Least share of the rows in a leaf.
 const LEAF_SHARE: f64 = 0.002;
 
-/// Weight, in rows at the base rate, that a node's share is smoothed with.
+/// A node's share is smoothed with this many additional rows at the base rate.
 const PRIOR_ROWS: f64 = 2.0;
 
-/// How often a request to stop is looked for while the library is at work.
+/// Time between two checks for an interrupt while smartcore works.
 const LOOK: Duration = Duration::from_millis(20);
 
-/// Where a node that is a leaf says its children are.
+/// The child index that marks a node as a leaf.
 const LEAF: u32 = u32::MAX;
 
 /// Rows that go down a tree together: their values and the tree's nodes stay in the processor's cache.
@@ -64,7 +64,7 @@ struct Tree {
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(from = "StoredFields", into = "StoredFields")]
 struct Node {
-    /// The design column that is asked; 0 in leaves.
+    /// The design column compared with `threshold`; 0 in leaves.
     column: u32,
     /// Rows at or below it go to `low`, others to `high`.
     threshold: f64,
@@ -150,8 +150,8 @@ impl Forest {
         sums.map(|sum| sum / self.trees.len() as f64).collect()
     }
 
-    /// Row after row, for each group of design columns the probability with the columns of the group exchanged for those of a
-    /// typical row. `groups` says of each column to which of `count` groups it belongs.
+    /// Row after row, for each group of design columns: the probability when the columns of the group are replaced by those of
+    /// a typical row. `groups` holds the group of each column, below `count`.
     pub(super) fn exchanged(
         &self,
         design: &Design,
@@ -184,7 +184,7 @@ impl Forest {
     }
 }
 
-/// What a forest is grown from.
+/// The training data and settings of a forest.
 struct Growing {
     dense: DenseMatrix<f64>,
     rows: RowMajor,
@@ -240,14 +240,14 @@ impl Growing {
     }
 }
 
-/// Does the work on a thread of its own, and leaves it there when the process is asked to stop: the library grows its trees
-/// without looking up, and whoever waits for them has files to remove.
+/// Runs `work` on its own thread and abandons it on an interrupt: smartcore does not check for interrupts, and the caller
+/// must return soon to remove its files.
 fn unless_interrupted<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, ChurnError> + Send + 'static,
 ) -> Result<T, ChurnError> {
     let (sender, done) = sync_channel(1);
     let worker = std::thread::spawn(move || {
-        // Nobody may be waiting any more.
+        // After an interrupt nobody receives the result.
         let _ = sender.send(work());
     });
     loop {
@@ -265,7 +265,7 @@ fn unless_interrupted<T: Send + 'static>(
 }
 
 impl Tree {
-    /// Takes a row down, telling every step from a node to its child; the leaf.
+    /// Follows a row to its leaf, calling `step` with each node and child on the way; returns the leaf.
     fn follow(&self, row: &[f64], mut step: impl FnMut(usize, usize)) -> usize {
         let mut at = 0;
         loop {
@@ -303,7 +303,7 @@ impl Tree {
             } else {
                 (node.high, node.low)
             };
-            // Up to the first node at which a group turns, its way is that of the row.
+            // Before the first node where a group's typical value takes the other branch, both paths are the same.
             let turns = (typical[column] <= node.threshold) != low;
             if turns && !others.iter().any(|(other, _)| *other == group) {
                 let value = |column: usize| {

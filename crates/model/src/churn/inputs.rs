@@ -27,7 +27,7 @@ pub struct LabelColumn {
 }
 
 impl Inputs {
-    /// No columns yet, for so many customers.
+    /// Inputs of `rows` customers, without columns yet.
     pub fn new(rows: usize) -> Self {
         Self {
             rows,
@@ -179,8 +179,8 @@ impl Inputs {
         }))
     }
 
-    /// One row: of every number the median of those that are known, of every label the most frequent one, the first by name of
-    /// several; missing where that is most frequent.
+    /// One row: the median of each number's known values and each label column's most frequent label (of several the first by
+    /// name). Missing where most values are missing.
     pub(super) fn typical(&self) -> Self {
         let numbers = self.numbers.par_iter();
         let labels = self.labels.iter().map(|column| LabelColumn {
@@ -319,7 +319,7 @@ pub struct Observation {
     pub inputs: Inputs,
     /// Whether the customer of each row left in the horizon after the date.
     pub churned: Vec<bool>,
-    /// A stable number of the customer of each row, the same at every date, such as a hash of its key.
+    /// An identifier of the customer of each row, the same at every date, such as a hash of its key.
     pub customer: Vec<u64>,
     /// The date, days since 1970-01-01.
     pub observed_on: i32,

@@ -1,7 +1,7 @@
 //! Logistic regression: p = 1 / (1 + e^-(b + w z)), least log loss plus half the squared length of w.
 //!
-//! smartcore's L-BFGS finds the neighbourhood. It stops when the value of the loss no longer changes, which may be before
-//! the gradient is small, so the gradient of our own loss judges it and Newton's method takes it to the end.
+//! smartcore's L-BFGS gives the starting point. It stops when the value of the loss no longer changes, which may be before
+//! the gradient is small, so Newton's method continues from there until it is.
 
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -17,13 +17,13 @@ use crate::special::logistic;
 /// Weight of half the squared length of the coefficients against the sum of the rows' log losses; scikit-learn's `C` = 1.
 const PENALTY: f64 = 1.0;
 
-/// Rows that smartcore sees: it is single-threaded and only has to start Newton's method well.
+/// Largest number of rows given to smartcore: it is single-threaded and only provides a starting point.
 const SMARTCORE_ROWS: usize = 10_000;
 
 /// Newton's steps end when no component of the gradient of the mean loss exceeds this.
 const GRADIENT_TARGET: f64 = 1e-10;
 
-/// A fit is refused when a component of the gradient of the mean loss exceeds this.
+/// A fit is rejected when a component of the gradient of the mean loss exceeds this.
 const GRADIENT_TOLERANCE: f64 = 1e-6;
 
 const NEWTON_STEPS: usize = 50;

@@ -22,7 +22,7 @@ pub struct Parameter {
     pub name: String,
     /// A number.
     pub value: Option<f64>,
-    /// Words, or an ISO date.
+    /// A text, or an ISO date.
     pub text: Option<String>,
 }
 
@@ -31,7 +31,7 @@ pub struct Parameter {
 pub struct CalibrationRow {
     /// The candidate: `logistic`, `random_forest`, `recency_rule`, `base_rate`.
     pub model: String,
-    /// Bin of the predictions, from 1, the lowest; each of 200 rows at least, where there are so many.
+    /// Bin of the predictions, from 1, the lowest; each has at least 200 rows, where there are that many.
     pub bin: u32,
     /// Mean predicted probability.
     pub predicted: f64,
@@ -39,7 +39,7 @@ pub struct CalibrationRow {
     pub observed: f64,
     /// Rows: customers at the test's date.
     pub customers: u64,
-    /// `observed` over the share of all that churned; `None` where nobody did.
+    /// `observed` divided by the share of all customers that churned; `None` where nobody did.
     pub lift: Option<f64>,
 }
 
@@ -90,8 +90,8 @@ impl<'a> Sheet<'a> {
 }
 
 impl ChurnFit {
-    /// What was learnt, how it was judged, and what serves: first the whole, then each candidate, then the coefficients of
-    /// what serves. Coefficients are changes of the log-odds per standard deviation of the (transformed) column.
+    /// First the facts of the whole fit, then the test figures of each candidate, then the coefficients of the model that is
+    /// used. Coefficients are changes of the log-odds per standard deviation of the (transformed) column.
     pub fn parameters(&self) -> Vec<Parameter> {
         let mut whole = Sheet::new(WHOLE);
         whole.words("served", self.served().name());
@@ -168,8 +168,8 @@ impl ChurnFit {
 }
 
 impl ChurnFit {
-    /// How inputs become the columns that coefficients weigh: (transformed value - mean) / deviation, missing numbers as the
-    /// median.
+    /// How inputs become the columns that coefficients apply to: (transformed value - mean) / standard deviation, missing
+    /// numbers as the median.
     fn preparation(&self, sheet: &mut Sheet<'_>) {
         let numbers = self.encoding.prepared_numbers();
         for column in &self.encoding.columns {

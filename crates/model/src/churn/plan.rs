@@ -1,4 +1,4 @@
-//! What is asked of a churn fit.
+//! The settings of a churn fit.
 
 use serde::{Deserialize, Serialize};
 
@@ -14,33 +14,33 @@ pub enum ChurnModel {
     RandomForest,
 }
 
-/// How a model's probabilities are mended on customers that it did not learn from.
+/// How a model's probabilities are calibrated on customers that it was not trained on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum CalibrationKind {
     /// A line in the log-odds (Platt 1999).
     Platt,
-    /// A rising step curve (pool adjacent violators; Zadrozny & Elkan 2002).
+    /// Isotonic regression (pool adjacent violators; Zadrozny & Elkan 2002).
     Isotonic,
     /// Probabilities as the model gives them.
     None,
 }
 
-/// What is asked of a churn fit.
+/// The settings of a churn fit.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ChurnPlan {
-    /// The models that compete; none is allowed: then only the rule and the base rate do.
+    /// The models to try beside the rule and the base rate; may be empty.
     pub models: Vec<ChurnModel>,
     /// Name of the numeric column that the recency rule reads; without it the rule to beat is the base rate.
     pub recency: Option<String>,
     /// How models and rule are calibrated.
     pub calibration: CalibrationKind,
     /// Days after the observation in which a customer may leave to count as churned; at least 1. Observations closer than
-    /// this to the newest are not learnt from before the test, since their outcome lies within it.
+    /// this to the newest date are not used for training before the test, since their outcomes overlap with it.
     pub horizon_days: u32,
     /// Seed of folds, samples and trees.
     pub seed: u64,
-    /// Largest number of rows that a fit learns from, at least 1,000; beyond, a sample by seed.
+    /// Largest number of training rows, at least 1,000; of more, a sample by seed is used.
     pub max_rows: usize,
 }
 

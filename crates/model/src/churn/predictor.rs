@@ -1,4 +1,4 @@
-//! What can serve: a model over all columns, the recency rule, or the base rate.
+//! What can predict churn: a model over all columns, the recency rule, or the base rate.
 
 use std::fmt;
 
@@ -12,7 +12,7 @@ use super::logistic::LogisticModel;
 use super::plan::{ChurnModel, ChurnPlan};
 use super::recency::RecencyRule;
 
-/// What can serve.
+/// What can predict churn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ChurnServed {
@@ -20,7 +20,7 @@ pub enum ChurnServed {
     Logistic,
     /// The random forest.
     RandomForest,
-    /// A monotone curve over recency alone.
+    /// A monotone curve over recency only.
     RecencyRule,
     /// The same probability for everyone.
     BaseRate,
@@ -32,7 +32,7 @@ impl ChurnServed {
         matches!(self, Self::Logistic | Self::RandomForest)
     }
 
-    /// As tables name it.
+    /// The name in tables.
     pub fn name(self) -> &'static str {
         match self {
             Self::Logistic => "logistic",
@@ -44,7 +44,7 @@ impl ChurnServed {
 }
 
 impl fmt::Display for ChurnServed {
-    /// As sentences name it.
+    /// The name in sentences.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Logistic => "logistic regression",
@@ -64,7 +64,7 @@ impl From<ChurnModel> for ChurnServed {
     }
 }
 
-/// A fitted one.
+/// A fitted predictor.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Predictor {

@@ -1,8 +1,9 @@
 //! Why a customer's probability differs from that of a typical one.
 //!
-//! The typical customer has of every number the median of the customers who are scored, of every label the most frequent one.
-//! An input contributes what the log-odds before calibration lose when its value is exchanged for the typical one and all else
-//! is left. Calibration never falls, so that the exchange moves the calibrated probability the same way, or not at all.
+//! The typical customer has the median of each number over the customers that are scored, and the most frequent label of
+//! each label column. The contribution of an input is by how much the log-odds before calibration fall when its value is
+//! replaced by the typical one and all other values stay. Calibration never decreases, so the calibrated probability moves the
+//! same way, or not at all.
 
 use rayon::prelude::*;
 
@@ -22,7 +23,7 @@ const LEAST_LOG_ODDS: f64 = 0.1;
 /// Share of the largest importance below which a model hardly uses an input.
 const HARDLY_USED: f64 = 0.02;
 
-/// Probabilities are kept this far from 0 and 1 before the log-odds are taken.
+/// Probabilities are limited to [this, 1 - this] before the log-odds are taken.
 const APART: f64 = 1e-9;
 
 /// A value of an input.
@@ -32,7 +33,7 @@ pub enum InputValue {
     Number(f64),
     /// A label.
     Label(String),
-    /// None.
+    /// There is no value.
     Missing,
 }
 
@@ -50,15 +51,15 @@ pub struct TypicalInput {
 pub struct Contribution {
     /// Its place in [`Reasons::inputs`].
     pub input: usize,
-    /// What the log-odds before calibration lose when the customer's value is exchanged for the typical one: above 0 the value
-    /// raises the probability.
+    /// By how much the log-odds before calibration fall when the customer's value is replaced by the typical one: above 0 the
+    /// value raises the probability.
     pub log_odds: f64,
 }
 
 /// The reasons of one customer.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct CustomerReasons {
-    /// Whether the probability is at least the base rate: the reasons then raise it, else they keep it low.
+    /// Whether the probability is at least the base rate. If so, the reasons raise it; if not, they lower it.
     pub raised: bool,
     /// The strongest first; all on the same side.
     pub strongest: [Option<Contribution>; REASONS],
@@ -81,12 +82,12 @@ struct Typical {
 }
 
 impl ChurnFit {
-    /// Up to three inputs per customer that move its probability most: that raise it where it is at least the base rate, that
-    /// lower it where it is below. Inputs that the model hardly uses, by their importance on the test customers, and changes of
-    /// the odds below a tenth are no reasons. The base rate has none.
+    /// Up to three inputs per customer that move its probability most: those that raise it where it is at least the base
+    /// rate, those that lower it where it is below. Inputs that the model hardly uses, by their importance on the test
+    /// customers, and changes of the odds below a tenth are not reasons. The base rate has no reasons.
     ///
     /// # Errors
-    /// A column of the fit is not there.
+    /// A column of the fit is missing.
     pub fn reasons(&self, inputs: &Inputs) -> Result<Reasons, ChurnError> {
         let origins = self.encoding.origins();
         let typical = Typical::of(&self.encoding, inputs)?;

@@ -1,4 +1,4 @@
-//! The rule to beat: who has been away longer is likelier to leave, and nothing else is looked at.
+//! The rule to beat: the longer a customer has been away, the likelier it leaves; nothing else is used.
 
 use serde::{Deserialize, Serialize};
 
@@ -7,7 +7,7 @@ use super::error::ChurnError;
 use super::inputs::Inputs;
 use crate::metrics::log_loss;
 
-/// Weight, in rows at the base rate, that the share of those without a recency is smoothed with.
+/// The share of customers without a recency is smoothed with this many additional rows at the base rate.
 const PRIOR_ROWS: f64 = 2.0;
 
 /// A monotone curve from recency to the probability to churn.
@@ -15,9 +15,9 @@ const PRIOR_ROWS: f64 = 2.0;
 pub(super) struct RecencyRule {
     column: String,
     curve: RisingCurve,
-    /// Whether the probability falls with the number, as where a large one is no sign of leaving.
+    /// Whether the probability falls as the number rises.
     falling: bool,
-    /// Of customers without a recency.
+    /// The probability of customers without a recency.
     missing: f64,
 }
 

@@ -1,8 +1,8 @@
-//! Who is learnt from, and who is tested on: by time, and no customer by a model that learnt from it.
+//! The split into training and test rows: by date, and by customer, so that no customer is predicted by a model trained on it.
 //!
-//! The newest observation date is the test; what is learnt from lies at least the horizon before it, so that no outcome in
-//! training reaches past the test's date. A hash of the customer says to which of [`FOLDS`] parts it belongs, at every date: each
-//! part is predicted by models that learnt from the others, so that all customers are tested on.
+//! The newest observation date is the test date; training dates lie at least the horizon before it, so that no outcome in
+//! training lies after the test date. A hash of the customer assigns it to one of [`FOLDS`] folds, the same at every date:
+//! each fold is predicted by models trained on the others, so every customer is tested on.
 
 use rayon::prelude::*;
 
@@ -11,17 +11,17 @@ use super::inputs::Panel;
 use super::plan::ChurnPlan;
 use crate::cluster::mix;
 
-/// Rows of each kind, churned and stayed, without which nothing is learnt.
+/// Least number of rows of each outcome, churned and stayed, to train on.
 pub(super) const LEAST_TRAINING: usize = 50;
 
-/// Rows of each kind without which nothing is judged.
+/// Least number of rows of each outcome to test on.
 pub(super) const LEAST_HELD_OUT: usize = 10;
 
-/// Parts of the customers that take turns in being held out.
+/// Number of folds of the customers; each is held out once.
 pub const FOLDS: usize = 3;
 
-/// The part of a customer, below [`FOLDS`]. Depends on nothing but the customer and the seed: h = mix(customer xor mix(seed)), by
-/// the top 53 bits of h as a share of 1, where mix is splitmix64's finaliser.
+/// The fold of a customer, below [`FOLDS`]. Depends only on the customer and the seed: the top 53 bits of h =
+/// mix(customer xor mix(seed)) as a share of 1, where mix is splitmix64's finaliser.
 pub fn fold_of(customer: u64, seed: u64) -> usize {
     let share = (scattered(customer, seed) >> 11) as f64 / (1u64 << 53) as f64;
     ((share * FOLDS as f64) as usize).min(FOLDS - 1)
@@ -31,19 +31,19 @@ fn scattered(customer: u64, seed: u64) -> u64 {
     mix(customer ^ mix(seed))
 }
 
-/// The rows of a panel by use, each in an order that is random by seed and does not depend on the panel's.
+/// Training and test rows of a panel, each in an order that is random by seed and does not depend on the panel's.
 pub(super) struct Split {
-    /// At the dates that may be learnt from.
+    /// Rows at the training dates.
     pub(super) early: Panel,
-    /// At the date tested on.
+    /// Rows at the test date.
     pub(super) test: Panel,
-    /// First and last date learnt from, days since 1970-01-01.
+    /// First and last training date, days since 1970-01-01.
     pub(super) learnt_from: (i32, i32),
-    /// The date tested on.
+    /// The test date, days since 1970-01-01.
     pub(super) tested_on: i32,
 }
 
-/// Whether time or only customers part the test from the rest.
+/// Whether training and test rows differ by date and customer, or by customer only.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum SplitKind {
     Time,
@@ -169,7 +169,7 @@ mod tests {
             "{sizes:?}"
         );
         assert!(split.test.observed_on.iter().all(|&date| date == 210));
-        // Dates 120 and before: 150 + 75 would reach past 210.
+        // Dates up to 120: the outcome of date 150 would end at 225, after the test date 210.
         assert_eq!(split.early.observed_on.iter().copied().max(), Some(120));
         assert_eq!((split.learnt_from, split.tested_on), ((0, 120), 210));
     }

@@ -1,4 +1,4 @@
-//! The candidates on customers and, where there is time, a date that they did not learn from; and which of them may serve.
+//! Tests the candidates on customers and, where there are dates, on a date that they were not trained on; and chooses one.
 
 use serde::{Deserialize, Serialize};
 use tessera_spec::shown::grouped;
@@ -15,13 +15,13 @@ use crate::metrics::{
 };
 use crate::special::logistic;
 
-/// Test rows that importances are measured on.
+/// Largest number of test rows that importances are measured on.
 const IMPORTANCE_ROWS: usize = 4_000;
 
-/// Probabilities are kept this far from 0 and 1 before the log-odds are taken.
+/// Probabilities are limited to [this, 1 - this] before the log-odds are taken.
 const APART: f64 = 1e-9;
 
-/// The name under which tables hold what was chosen without the customers it is judged on.
+/// The model name in tables of the choice: each customer is predicted by the candidate chosen without the customer's fold.
 pub const CHOICE: &str = "choice";
 
 /// How a candidate did on the test slice.
@@ -35,17 +35,17 @@ pub struct Candidate {
     pub average_precision: f64,
     /// Mean log loss, nats.
     pub log_loss: f64,
-    /// The same where its ranking is recalibrated on other customers at the same date: what candidates are chosen by.
+    /// The same after recalibration on other customers at the same date; the candidates are compared by this.
     pub recalibrated_log_loss: f64,
     /// Mean squared error of the probability.
     pub brier: f64,
     /// Expected calibration error over the bins of [`Candidate::calibration`].
     pub calibration_error: f64,
-    /// What the error stays below in 95 of 100 samples of this size where the probabilities are right.
+    /// The limit that the error stays below in 95 of 100 samples of this size if the probabilities are right.
     pub calibration_error_limit: f64,
-    /// Line of the log-odds of what happened over those predicted; `None` where all predictions are equal.
+    /// Line of the observed log-odds over the predicted ones; `None` where all predictions are equal.
     pub calibration_line: Option<LogitLine>,
-    /// Rate among the tenth with the highest predictions over the rate among all.
+    /// Churn rate of the tenth with the highest predictions divided by the churn rate of all.
     pub top_decile_lift: f64,
     /// By how much its log loss is below the recency rule's; `None` for the rule itself and without one.
     pub gain_over_recency: Option<PairedGain>,
@@ -58,10 +58,10 @@ pub struct Candidate {
     pub importances: Vec<(String, f64)>,
 }
 
-/// What the candidates predicted for the test rows, and what happened: the rows that every figure of a trial is of.
+/// Predictions and outcomes of the test rows: every figure of a trial is computed from these rows.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Backtest {
-    /// Number of the customer, one per row.
+    /// The customer's identifier, one per row.
     pub customer: Vec<u64>,
     /// Date of the prediction, days since 1970-01-01.
     pub observed_on: Vec<i32>,
@@ -71,30 +71,30 @@ pub struct Backtest {
     pub predictions: Vec<(String, Vec<f64>)>,
 }
 
-/// The candidates, which serves, and why.
+/// The tested candidates, which of them is used, and why.
 pub(super) struct Trial {
     pub(super) backtest: Backtest,
     pub(super) candidates: Vec<Candidate>,
-    /// Models that could not be fitted, with what they said.
+    /// Models that could not be fitted, with the error message.
     pub(super) unfitted: Vec<(ChurnServed, String)>,
     pub(super) served: ChurnServed,
     pub(super) reason: String,
-    /// What was chosen without the customers that it is judged on.
+    /// The figures of the choice; see [`CHOICE`].
     pub(super) chosen: Candidate,
-    /// Of what serves, from what was predicted of all customers that were held out.
+    /// The calibrator of the model that is used, fitted on out-of-fold predictions.
     pub(super) calibrator: Calibrator,
 }
 
-/// A candidate's predictions of rows by models that did not learn from their customers.
+/// A candidate's out-of-fold predictions.
 struct Contender {
     kind: ChurnServed,
-    /// Before calibration, at the dates learnt from and at the test's date.
+    /// Before calibration: at the training dates (`early`) and at the test date (`raw`).
     early: Vec<f64>,
     raw: Vec<f64>,
-    /// At the test's date, calibrated on the dates learnt from.
+    /// At the test date, calibrated on the training dates.
     probabilities: Vec<f64>,
-    /// Log losses of the test rows, recalibrated on the other parts of the customers at the same date: what the ranking is
-    /// worth, whatever the base rate of that date.
+    /// Log losses of the test rows after recalibration on the other folds at the same date: they measure the ranking, whatever
+    /// the base rate of that date.
     losses: Vec<f64>,
     importances: Vec<(String, f64)>,
 }
@@ -160,7 +160,7 @@ fn kinds(plan: &ChurnPlan) -> Vec<ChurnServed> {
     models.chain(rule).chain([ChurnServed::BaseRate]).collect()
 }
 
-/// One part of the customers, and what is learnt from the others.
+/// One fold of the customers, and the encoding learnt from the others.
 struct Part {
     encoding: Encoding,
     train: Panel,
@@ -170,7 +170,7 @@ struct Part {
     test: Held,
 }
 
-/// Rows that are held out.
+/// Rows of the fold that is held out.
 struct Held {
     /// Their places in the panel.
     rows: Vec<usize>,
@@ -189,7 +189,7 @@ impl Held {
         })
     }
 
-    /// Predicts the rows into their places among those of the panel.
+    /// Writes the predictions of the rows to their positions in the panel.
     fn predict(&self, fitted: &Predictor, into: &mut [f64]) -> Result<(), ChurnError> {
         let predicted = fitted.probabilities(&self.inputs, &self.design)?;
         for (&row, p) in self.rows.iter().zip(predicted) {
@@ -199,12 +199,12 @@ impl Held {
     }
 }
 
-/// The split, by parts of the customers.
+/// The split by folds of the customers.
 struct Parts<'a> {
     plan: &'a ChurnPlan,
     split: &'a Split,
     parts: Vec<Part>,
-    /// The part of each row.
+    /// The fold of each row.
     early: Vec<usize>,
     test: Vec<usize>,
 }
@@ -282,7 +282,7 @@ impl<'a> Parts<'a> {
         })
     }
 
-    /// The calibrator from what was predicted, at the dates learnt from, of customers of the other parts.
+    /// The calibrator fitted on the predictions of the other folds at the training dates.
     fn calibrator_without(&self, kind: ChurnServed, early: &[f64], part: usize) -> Calibrator {
         let rows = self.early.iter().enumerate();
         let rows: Vec<usize> = rows
@@ -298,8 +298,8 @@ impl<'a> Parts<'a> {
         Calibrator::fit(asked(self.plan, kind), &raw, &targets)
     }
 
-    /// Log losses of the test rows where each part is recalibrated on the others at the same date: by a line in the log-odds, or
-    /// by their rate where no line rises.
+    /// Log losses of the test rows where each fold is recalibrated on the others at the same date: by a line in the log-odds,
+    /// or by their churn rate where no line rises.
     fn recalibrated_losses(&self, kind: ChurnServed, probabilities: &[f64]) -> Vec<f64> {
         let happened = &self.split.test.churned;
         let mut recalibrated = vec![f64::NAN; probabilities.len()];
@@ -315,7 +315,7 @@ impl<'a> Parts<'a> {
                 .iter()
                 .map(|&row| f64::from(u8::from(happened[row])))
                 .collect();
-            // A half keeps the rate inside 0 and 1.
+            // Adding a half keeps the rate strictly between 0 and 1.
             let rate = (targets.iter().sum::<f64>() + 0.5) / (targets.len() as f64 + 1.0);
             let line = logit_line(&logits, &targets)
                 .filter(|line| line.slope > 0.0 && kind != ChurnServed::BaseRate);
@@ -330,7 +330,7 @@ impl<'a> Parts<'a> {
         metrics::row_log_losses(&recalibrated, happened)
     }
 
-    /// Increase of the log loss when the values of an input are exchanged among test customers of a part.
+    /// Increase of the log loss when the values of an input are permuted among the test customers of a fold.
     fn importances(
         &self,
         fitted: &Predictor,
@@ -360,7 +360,7 @@ impl<'a> Parts<'a> {
         Ok(importances)
     }
 
-    /// For each part what is chosen without it, as one contender.
+    /// For each fold the candidate chosen on the other folds, combined into one contender.
     fn chosen(&self, contenders: &[Contender], served: &Contender) -> Contender {
         let mut chosen = Contender {
             kind: served.kind,
@@ -390,8 +390,8 @@ impl<'a> Parts<'a> {
 }
 
 impl Part {
-    /// The first test rows, with the columns of one input taken from others of them. The rows are in random order, so that half a
-    /// turn is a random exchange.
+    /// The first `rows` test rows, with the columns of one input permuted among them. The rows are in random order, so
+    /// rotating by half is a random permutation.
     fn exchanged(&self, origin: Option<Origin>, rows: usize) -> Design {
         let columns = self.encoding.columns.iter().zip(&self.test.design.columns);
         let columns = columns.map(|(column, values)| {
@@ -412,7 +412,7 @@ fn apart(probability: f64) -> f64 {
     logit(probability.clamp(APART, 1.0 - APART))
 }
 
-/// How a kind is calibrated; the base rate is a count already.
+/// How a candidate is calibrated; the base rate needs no calibration.
 fn asked(plan: &ChurnPlan, kind: ChurnServed) -> CalibrationKind {
     match kind {
         ChurnServed::BaseRate => CalibrationKind::None,
@@ -420,8 +420,8 @@ fn asked(plan: &ChurnPlan, kind: ChurnServed) -> CalibrationKind {
     }
 }
 
-/// The calibrator of what serves, from what was predicted of held-out customers at all dates; of a table without time, whose test
-/// rows are those learnt from, each row once.
+/// The calibrator of the model that is used, fitted on out-of-fold predictions at all dates. In a table without time the test
+/// rows are the training rows, so each row is used once.
 fn calibrator(plan: &ChurnPlan, served: &Contender, parts: &Parts<'_>) -> Calibrator {
     let split = parts.split;
     let (mut raw, mut targets) = (served.early.clone(), split.early.targets());
@@ -456,20 +456,21 @@ fn judged(
     })
 }
 
-/// What serves by some test rows, and by how much its ranking gains, recalibrated log loss.
+/// The candidate chosen on some test rows, and its gains in recalibrated log loss, nats.
 struct Choice {
     served: ChurnServed,
-    /// The best that does not serve, where nothing gains over the base rate.
+    /// The candidate with the lowest log loss beside the base rate, also where it gains too little to be used.
     best: Option<ChurnServed>,
     log_loss: f64,
-    /// Of what serves, else of the best, over the base rate.
+    /// Gain of `best` over the base rate.
     gain: Option<PairedGain>,
-    /// Of what serves over the recency rule, where a model serves beside a rule.
+    /// Gain of the chosen model over the recency rule, where both exist.
     over_rule: Option<PairedGain>,
 }
 
-/// The candidate whose ranking has the lowest recalibrated log loss, if its gain over the base rate is more than noise; else the
-/// base rate. A shifted base rate is a matter of calibration, which is therefore left out of the comparison.
+/// The candidate with the lowest recalibrated log loss, if the 95% interval of its gain over the base rate lies above 0; else
+/// the base rate. Recalibration removes the effect of a base rate that has changed since training: calibration corrects that,
+/// whichever candidate is used.
 fn choose(contenders: &[Contender], rows: &[usize]) -> Choice {
     let of = |kind: ChurnServed| contenders.iter().find(|c| c.kind == kind);
     let loss = |contender: &Contender| {

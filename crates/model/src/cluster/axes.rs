@@ -1,5 +1,5 @@
-//! Principal axes of a cloud of rows, and rows strewn evenly over the box along them: what a base without clusters, but
-//! with the same extent and orientation, looks like (Tibshirani, Walther, Hastie 2001, reference (b)).
+//! Principal axes of the rows, and rows drawn uniformly from the box along these axes: a reference without clusters but with
+//! the same extent and orientation (Tibshirani, Walther, Hastie 2001, reference (b)).
 
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
@@ -67,7 +67,7 @@ impl PrincipalBox {
         }
     }
 
-    /// As many rows as the box was made from, evenly strewn over it.
+    /// As many rows as the box was made from, drawn uniformly from it.
     pub(super) fn strew(&self, random: &mut ChaCha8Rng) -> Matrix<'static> {
         let mut columns: Vec<Vec<f64>> = self
             .means

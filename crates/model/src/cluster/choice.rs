@@ -11,7 +11,7 @@ use super::quality::{calinski_harabasz, davies_bouldin, mean_silhouette};
 use super::sample::{ContentOrder, generator, mix, permutation};
 use crate::{Matrix, interrupt};
 
-/// Prediction strength from which clusters are taken as real (Tibshirani and Walther 2005, section 3).
+/// Prediction strength from which clusters count as real (Tibshirani and Walther 2005, section 3).
 const STRONG: f64 = 0.8;
 
 /// A criterion for the number of clusters.
@@ -131,7 +131,7 @@ pub struct ChoiceRow {
     pub calinski_harabasz: f64,
     /// Davies-Bouldin; lower is better.
     pub davies_bouldin: f64,
-    /// Gap statistic: by how much the log of the inertia lies below that of rows strewn evenly.
+    /// Gap statistic: by how much the log of the inertia lies below that of rows drawn uniformly.
     pub gap: Option<f64>,
     /// Its standard error, with the factor sqrt(1 + 1/B).
     pub gap_se: Option<f64>,
@@ -144,18 +144,18 @@ pub struct ChoiceRow {
 /// The criteria for every k that was tried.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ChoiceTable {
-    /// By rising k. Without entries where the sample has too few different rows for the lowest k.
+    /// By ascending k. Empty where the sample has too few distinct rows for the lowest k.
     pub rows: Vec<ChoiceRow>,
-    /// The lowest k asked for, which serves where nothing can be compared.
+    /// The lowest k asked for, which is used where nothing can be compared.
     pub lowest: usize,
-    /// Rows that silhouette, Calinski-Harabasz and Davies-Bouldin saw.
+    /// Rows used for silhouette, Calinski-Harabasz and Davies-Bouldin.
     pub sample_rows: usize,
-    /// Rows that gap and prediction strength saw.
+    /// Rows used for gap and prediction strength.
     pub resample_rows: usize,
 }
 
 impl ChoiceTable {
-    /// The k that a criterion chooses; of equals the smallest.
+    /// The k that a criterion chooses; in a tie the smallest.
     pub fn chosen(&self, criterion: ChoiceCriterion) -> usize {
         let highest = |score: &dyn Fn(&ChoiceRow) -> f64| {
             let better = |best: Option<(usize, f64)>, row: &ChoiceRow| match best {
@@ -197,7 +197,7 @@ impl ChoiceTable {
 }
 
 /// Computes every criterion for every k of the range on a sample of the rows (by content and seed).
-/// Values of k that are not below the number of different rows are left out.
+/// Values of k that are not below the number of distinct rows are left out.
 ///
 /// # Errors
 /// No rows, a value that is not finite, or parameters outside their ranges.

@@ -16,7 +16,7 @@ pub struct CustomerClusters {
 }
 
 impl CustomerClusters {
-    /// Everything a reader should know, of the preparation and of the fit.
+    /// The warnings of the preparation and of the fit.
     pub fn warnings(&self) -> impl Iterator<Item = &ClusterWarning> {
         self.preparation.warnings.iter().chain(&self.fit.warnings)
     }

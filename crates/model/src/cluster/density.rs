@@ -1,7 +1,7 @@
 //! Clusters by density, for bases of some tens of thousands of customers: DBSCAN (Ester, Kriegel, Sander, Xu 1996).
 //!
-//! Our own over all pairs of rows. smartcore's keeps the labels of the fit to itself, and its `predict` gives rows the
-//! majority of their neighbourhood, which is another division.
+//! Implemented here over all pairs of rows: smartcore does not expose the labels of its fit, and its `predict` assigns a row to
+//! the majority of its neighbourhood, which gives other clusters.
 
 use rayon::prelude::*;
 
@@ -9,20 +9,20 @@ use super::error::{ClusterError, refuse, require_finite};
 use super::lloyd::{self, LANES};
 use crate::Matrix;
 
-/// Rows whose pairs can be gone through in seconds.
+/// Largest number of rows whose pairs can be compared in seconds.
 const MOST_ROWS: usize = 50_000;
 
 /// Rows whose neighbours one thread collects at a time.
 const TASK: usize = 64;
 
-/// Divides rows of comparable columns by density: the cluster of every row, numbered by the first core row of each, and none
-/// for noise. A core row has at least `least_neighbours` rows (itself included) within `radius`; core rows within `radius`
-/// of each other share a cluster; any other row within `radius` of a core row joins the nearest one's cluster (the first of
-/// equally near), so that only the numbering depends on the order of rows.
+/// Finds clusters by density in rows of comparable columns: the cluster of every row, numbered by the first core row of each,
+/// and `None` for noise. A core row has at least `least_neighbours` rows (itself included) within `radius`; core rows within
+/// `radius` of each other share a cluster; any other row within `radius` of a core row joins the cluster of the nearest core
+/// row (in a tie the first), so that only the numbering depends on the order of rows.
 ///
 /// # Errors
-/// No rows, more than 50,000 rows, a value that is not finite, a radius that is not a finite number above 0, or no neighbour
-/// asked for.
+/// No rows, more than 50,000 rows, a value that is not finite, a radius that is not a finite number above 0, or
+/// `least_neighbours` of 0.
 pub fn density_clusters(
     matrix: &Matrix<'_>,
     radius: f64,
@@ -94,7 +94,7 @@ fn neighbour_counts(matrix: &Matrix<'_>, limit: f64) -> Vec<usize> {
     counts
 }
 
-/// Gives a cluster to all core rows reachable from one, and takes them off the unreached.
+/// Assigns all core rows reachable from one to its cluster, and removes them from the unreached rows.
 fn spread(
     matrix: &Matrix<'_>,
     first: usize,

@@ -100,14 +100,14 @@ pub enum ClusterError {
         /// Rows it takes.
         most: usize,
     },
-    /// smartcore refused data that should be fittable.
+    /// smartcore rejected data that it should accept.
     #[error("the clustering library refused the sample (k = {clusters}, {rows} rows): {reason}")]
     Library {
         /// Number of clusters asked for.
         clusters: usize,
         /// Rows of the sample.
         rows: usize,
-        /// The library's words.
+        /// The library's message.
         reason: String,
     },
     /// The process is asked to stop.
@@ -143,7 +143,7 @@ pub(super) fn require_finite(matrix: &crate::Matrix<'_>) -> Result<(), ClusterEr
         return Err(ClusterError::NoRows);
     }
     for (name, column) in matrix.names().iter().zip(matrix.columns()) {
-        // 0 x is 0 for finite x and NaN otherwise, so one sum settles a chunk without a branch for each value.
+        // 0 x is 0 for finite x and NaN otherwise, so one sum checks a chunk without a branch for each value.
         let finite = |chunk: &[f64]| chunk.iter().map(|x| 0.0 * x).sum::<f64>() == 0.0;
         let Some(chunk) = column
             .par_chunks(super::lloyd::CHUNK)

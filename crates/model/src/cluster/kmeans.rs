@@ -1,7 +1,7 @@
 //! k-means over all customers: fitted on a sample, refined and assigned on everyone.
 //!
-//! smartcore's k-means runs on a sample from several seeds; our own k-means++ adds as many candidates; Lloyd's passes bring
-//! each to rest on the sample, the one of lowest inertia is refined over all rows, and every row is assigned.
+//! smartcore's k-means runs on a sample from several seeds; k-means++ adds as many candidates; Lloyd's passes refine each on
+//! the sample until it converges, the one of lowest inertia is refined over all rows, and every row is assigned.
 
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -15,14 +15,14 @@ use super::seeding;
 use super::warning::ClusterWarning;
 use crate::Matrix;
 
-/// What is asked of k-means, not yet checked.
+/// The parameters of k-means, not yet checked.
 #[derive(Debug, Clone, PartialEq)]
 pub struct KmeansParams {
     /// Number of clusters, or the range to choose it from.
     pub k: KChoice,
     /// Starts of each kind (smartcore, own k-means++), at least 1; 10 by default.
     pub restarts: u32,
-    /// Largest number of rows the starts see, at least 1; 20,000 by default.
+    /// Largest number of rows that the starts use, at least 1; 20,000 by default.
     pub sample: usize,
     /// Seed of every random step.
     pub seed: u64,
@@ -90,7 +90,7 @@ impl KmeansConfig {
     }
 }
 
-/// What is kept of a fit: enough to assign any customer, and nothing of the data.
+/// The part of a fit that is stored: enough to assign any customer, and no row of the data.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct KmeansModel {
     /// Names of the (prepared) columns, in the order of the coordinates.
@@ -138,7 +138,7 @@ impl KmeansModel {
 /// Which cluster each row belongs to, and how clearly. All vectors have one entry per row.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Assignment {
-    /// The nearest cluster, from 0. Of clusters equally near the first.
+    /// The nearest cluster, from 0; in a tie the first.
     pub cluster: Vec<u32>,
     /// Euclidean distance to its centre, at least 0.
     pub distance: Vec<f64>,
@@ -149,7 +149,8 @@ pub struct Assignment {
 }
 
 impl Assignment {
-    /// How clearly a row belongs to its cluster: 1 - distance / distance to the runner-up. 0 on the border, 1 at the centre.
+    /// How clearly a row belongs to its cluster: 1 - distance / distance to the second-nearest centre. 0 on the border between
+    /// the two, 1 at the centre.
     pub fn margin(&self, row: usize) -> f64 {
         let (own, other) = (self.distance[row], self.runner_up_distance[row]);
         if other > 0.0 { 1.0 - own / other } else { 0.0 }
@@ -187,9 +188,9 @@ impl From<Nearest> for Assignment {
 pub enum CandidateOrigin {
     /// smartcore's k-means.
     Smartcore,
-    /// Our own greedy k-means++.
+    /// Greedy k-means++.
     PlusPlus,
-    /// The different rows themselves, or the mean where one cluster is asked for.
+    /// The distinct rows themselves, or the mean where one cluster is asked for.
     Direct,
 }
 
@@ -213,28 +214,28 @@ pub struct KmeansFit {
     pub sizes: Vec<usize>,
     /// Sum over all rows of the squared distance to their centre.
     pub inertia: f64,
-    /// Rows the starts saw.
+    /// Rows that the starts used.
     pub sample_rows: usize,
-    /// By how much the inertia over all rows of the centres fitted on the sample exceeds `inertia`, as a share: the error of
-    /// sampling, repaired by the passes over all rows.
+    /// Inertia over all rows of the centres fitted on the sample, divided by `inertia`, minus 1: the error of sampling, which
+    /// the passes over all rows remove.
     pub sampling_excess: f64,
     /// Every start, in order.
     pub candidates: Vec<Candidate>,
-    /// Position of the start that served.
+    /// Position of the start that was used.
     pub best_candidate: usize,
     /// Passes over all rows.
     pub iterations: usize,
-    /// Whether the centres came to rest.
+    /// Whether the passes converged.
     pub converged: bool,
-    /// How k was chosen; none where it was given.
+    /// How k was chosen; `None` where it was given.
     pub choice: Option<ChoiceTable>,
-    /// What a reader should know.
+    /// What may limit how far the clusters can be trusted.
     pub warnings: Vec<ClusterWarning>,
 }
 
 impl KmeansFit {
-    /// Renumbers the clusters by the falling mean of a column over their rows, such as the raw values of the first feature,
-    /// so that cluster 0 is the highest. NaN values are left out; a cluster without any value comes last.
+    /// Renumbers the clusters by the descending mean of a column over their rows, such as the raw values of the first
+    /// feature, so that cluster 0 is the highest. NaN values are left out; a cluster without any value comes last.
     ///
     /// # Errors
     /// The column has another number of rows.
@@ -284,16 +285,16 @@ impl KmeansFit {
 /// Finds clusters in rows of comparable columns (see [`super::Preparation`]) and assigns every row.
 ///
 /// The same rows, columns and parameters give the same result for any number of threads; another order of the rows gives
-/// the same clusters up to rounding. Fewer different rows than clusters asked for give as many clusters as there are
-/// different rows, with a warning.
+/// the same clusters up to rounding. Where there are fewer distinct rows than clusters asked for, each distinct row is a
+/// cluster, with a warning.
 ///
 /// # Errors
-/// No rows, a value that is not finite (missing values must have been replaced), or data that smartcore refuses.
+/// No rows, a value that is not finite (missing values must have been replaced), or data that smartcore rejects.
 pub fn fit(matrix: &Matrix<'_>, config: &KmeansConfig) -> Result<KmeansFit, ClusterError> {
     fit_ordered(&ContentOrder::new(matrix, config.params.seed), config)
 }
 
-/// As [`fit`], for rows that are in order already; the order's seed takes part in the result.
+/// As [`fit`], for rows that are in order already; the seed of that order also affects the result.
 ///
 /// # Errors
 /// As [`fit`].
@@ -370,7 +371,7 @@ pub fn fit_ordered(
     })
 }
 
-/// Centres of the best of some k-means++ starts on rows that are few: for measures that fit many times over.
+/// Centres of the best of some k-means++ starts on a small sample: for measures that need many fits.
 pub(super) fn quick_fit(matrix: &Matrix<'_>, clusters: usize, starts: u32, seed: u64) -> Centroids {
     let stop = Stop {
         max_iterations: 100,
@@ -398,7 +399,7 @@ fn stop(params: &KmeansParams) -> Stop {
     }
 }
 
-/// Every candidate with its centres, at rest on the sample.
+/// Every candidate with its centres, converged on the sample.
 fn starts(
     matrix: &Matrix<'_>,
     sample: &Matrix<'_>,
@@ -425,7 +426,7 @@ fn starts(
             stop(params),
         )]);
     }
-    // smartcore divides by the size of a cluster that may be empty where different rows are scarce.
+    // With few distinct rows smartcore may divide by the size of an empty cluster.
     let enough = ContentOrder::new(sample, params.seed).distinct() > k;
     let smartcore = if enough { params.restarts } else { 0 };
     let jobs: Vec<(CandidateOrigin, u64)> = (0..smartcore)
@@ -446,7 +447,7 @@ fn starts(
         .collect()
 }
 
-/// Adds the rows farthest from all centres until there are `k`: a sample may have held too few different rows for that.
+/// Adds the rows farthest from all centres until there are `k`: the sample may have had too few distinct rows for that.
 fn completed(matrix: &Matrix<'_>, mut centroids: Centroids, k: usize) -> Centroids {
     while centroids.count() < k {
         let squared = lloyd::nearest(matrix, &centroids).squared;
@@ -480,7 +481,7 @@ fn at_rest(
     )
 }
 
-/// The candidate with most clusters and then lowest inertia; the first of equals.
+/// The candidate with most clusters and then lowest inertia; in a tie the first.
 fn lowest(candidates: &[(Candidate, Centroids)]) -> Option<usize> {
     let key = |position: &usize| {
         let (candidate, centroids) = &candidates[*position];
@@ -495,7 +496,7 @@ fn lowest(candidates: &[(Candidate, Centroids)]) -> Option<usize> {
     })
 }
 
-/// The centres by falling coordinates, the first coordinate first.
+/// The centres by descending coordinates, the first coordinate first.
 fn sorted(centroids: &Centroids) -> Centroids {
     let mut centres: Vec<&[f64]> = centroids.iter().collect();
     centres.sort_by(|a, b| {

@@ -9,7 +9,7 @@ use smartcore::linalg::basic::matrix::DenseMatrix;
 use super::error::{ClusterError, refuse, require_finite};
 use crate::Matrix;
 
-/// Rows that can be merged pair by pair: the distances of more would not fit into modest memory.
+/// Largest number of rows that can be merged pair by pair: distances take 4 bytes times the square of the rows.
 const MOST_ROWS: usize = 5_000;
 
 /// Which two clusters are merged next.

@@ -71,11 +71,12 @@ impl Centroids {
 pub(super) struct Stop {
     /// Largest number of passes.
     pub(super) max_iterations: usize,
-    /// Squared movement of all centres that counts as rest, as a share of the mean variance of the columns (as in scikit-learn).
+    /// Squared movement of all centres at which passes stop, as a share of the mean variance of the columns (as in
+    /// scikit-learn).
     pub(super) tolerance: f64,
 }
 
-/// Where the passes came to rest.
+/// The result of the passes.
 #[derive(Debug, Clone)]
 pub(super) struct Refined {
     pub(super) centroids: Centroids,
@@ -93,7 +94,7 @@ pub(super) struct Nearest {
     pub(super) second_squared: Vec<f64>,
 }
 
-/// Moves the centres until they rest.
+/// Moves the centres until they converge or the limit of passes is reached.
 pub(super) fn refine(matrix: &Matrix<'_>, start: Centroids, stop: Stop) -> Refined {
     let columns = matrix.columns();
     let variance = columns
@@ -143,8 +144,8 @@ pub(super) fn labels(matrix: &Matrix<'_>, centroids: &Centroids) -> Vec<u32> {
     labels
 }
 
-/// Nearest and second-nearest centre of each row. Of centres equally near the first counts.
-/// With one centre the second is that centre at an infinite distance.
+/// Nearest and second-nearest centre of each row; in a tie the first. With one centre the second is that centre at an infinite
+/// distance.
 pub(super) fn nearest(matrix: &Matrix<'_>, centroids: &Centroids) -> Nearest {
     let (columns, rows) = (matrix.columns(), matrix.rows());
     let mut to = Nearest {
@@ -352,7 +353,7 @@ fn two_nearest(block: &[[f64; LANES]], centroids: &Centroids) -> TwoNearest {
     found
 }
 
-/// Gives each cluster without rows the row that lies farthest from its centre, taken out of a cluster that can spare it.
+/// Gives each cluster without rows the row that lies farthest from its centre, taken from a cluster of several rows.
 fn reseed_empty(matrix: &Matrix<'_>, centroids: &Centroids, labels: &[u32], tally: &mut Tally) {
     if tally.sizes.iter().all(|&size| size > 0) {
         return;

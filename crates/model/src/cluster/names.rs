@@ -1,8 +1,8 @@
-//! Names for clusters from what sets them apart: "high spend, lapsing".
+//! Names for clusters from the features that distinguish them: "high spend, lapsing".
 
 use tessera_spec::pipeline::Unit;
 
-/// Standard deviations from the mean of all customers below which a feature says nothing about a cluster.
+/// Least distance from the mean of all customers, in standard deviations, at which a feature may appear in a name.
 const NOTABLE: f64 = 0.3;
 
 /// A second feature joins the name where it is at least this share as far from the mean as the first.
@@ -13,15 +13,15 @@ const COMPARABLE: f64 = 0.4;
 pub struct NamedFeature {
     /// Its name in the pipeline, such as `spend_365d`.
     pub name: String,
-    /// What its number counts.
+    /// Its unit.
     pub unit: Unit,
 }
 
 /// Mean of every feature over one cluster, less the mean over all customers, in standard deviations over all customers.
-/// For standardised columns this is the cluster's centre. One entry per feature; NaN says nothing.
+/// For standardised columns this is the cluster's centre. One entry per feature; NaN is ignored.
 pub type ClusterProfile = Vec<f64>;
 
-/// One name per cluster, all different: its one or two most telling features, more where two clusters would share a name.
+/// One name per cluster, all different: its one or two most distinctive features, more where two clusters would share a name.
 pub fn cluster_names(features: &[NamedFeature], profiles: &[ClusterProfile]) -> Vec<String> {
     let phrases: Vec<Vec<String>> = profiles
         .iter()
@@ -48,7 +48,7 @@ pub fn cluster_names(features: &[NamedFeature], profiles: &[ClusterProfile]) -> 
     }
 }
 
-/// Phrases of the notable features, the most telling first.
+/// Phrases of the features that may appear in a name, the most distinctive first.
 fn ranked_phrases(features: &[NamedFeature], profile: &[f64]) -> Vec<String> {
     let mut notable: Vec<(&NamedFeature, f64)> = features
         .iter()
@@ -66,7 +66,7 @@ fn ranked_phrases(features: &[NamedFeature], profile: &[f64]) -> Vec<String> {
     phrases
 }
 
-/// One or two features.
+/// How many features the name starts with: 1 or 2.
 fn first_length(profile: &[f64]) -> usize {
     let mut sizes: Vec<f64> = profile
         .iter()
@@ -88,7 +88,7 @@ fn joined(phrases: &[String], length: usize) -> String {
     }
 }
 
-/// The second and later of equal names get a number that no other name has.
+/// Adds a number to the second and later of equal names, so that all names differ.
 fn numbered(names: Vec<String>) -> Vec<String> {
     let mut given: Vec<String> = Vec::with_capacity(names.len());
     for name in &names {

@@ -1,6 +1,6 @@
 //! From raw features to comparable columns: transform, winsorise, standardise, fill.
 //!
-//! Everything that was learnt from the customers is stored, so that later customers are prepared alike.
+//! Everything that was learnt from the customers is stored, so that later customers are prepared in the same way.
 
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -14,20 +14,20 @@ use crate::Matrix;
 /// Absolute skewness above which `auto` transforms a column.
 const SKEWED: f64 = 4.0;
 
-/// Correlation from which two columns are reported to say the same.
+/// Absolute correlation above which two columns are reported as carrying the same information.
 const SAME: f64 = 0.9;
 
-/// What is asked of the preparation.
+/// The parameters of the preparation.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct PreparationParams {
     /// Transform of every column; `auto` decides for each.
     pub transform: Transform,
-    /// Share cut at each tail after the transform, within 0 to 0.5 (exclusive); none by default.
+    /// Share of values winsorised at each tail after the transform, at least 0 and below 0.5; `None` by default.
     pub winsorise: Option<f64>,
-    /// Whether a column with missing values gets a companion of 0 and 1, standardised like the others; no by default.
+    /// Whether a column with missing values gets an indicator column of 0 and 1, standardised like the others; no by default.
     pub missing_indicator: bool,
-    /// Absolute correlation above which the later of two columns is left out; by default none is, and pairs above 0.9
-    /// are only reported, since the pipeline's author named the features.
+    /// Absolute correlation above which the later of two columns is left out; by default none is, since the pipeline names
+    /// the features, and pairs above 0.9 are only reported.
     pub drop_correlated_above: Option<f64>,
 }
 
@@ -101,7 +101,7 @@ pub struct ColumnPreparation {
     pub skewness: f64,
     /// Customers without a value.
     pub missing: usize,
-    /// Whether no customer has a value: the column then counts 0.
+    /// Whether no customer has a value: the prepared column is then 0 for every customer.
     pub empty: bool,
     /// What a missing value counts as: the median of the others, in the column's unit.
     pub median: f64,
@@ -111,15 +111,15 @@ pub struct ColumnPreparation {
     pub upper: Option<f64>,
     /// Mean of the transformed, filled and winsorised values.
     pub mean: f64,
-    /// Their standard deviation (divided by n, as in scikit-learn); 0 where they are all equal: the column then counts 0.
+    /// Their standard deviation (divided by n, as in scikit-learn); 0 where they are all equal: the prepared column is then 0.
     pub sd: f64,
-    /// Whether the column takes part; not where it says the same as an earlier one and such columns are dropped.
+    /// Whether the column is used; not where it is correlated with an earlier one and such columns are dropped.
     pub used: bool,
-    /// The companion column that is 1 where the value is missing.
+    /// The indicator column that is 1 where the value is missing.
     pub indicator: Option<MissingIndicator>,
 }
 
-/// The scaling of a companion column of missing values.
+/// The scaling of an indicator column of missing values.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct MissingIndicator {
     /// Share of customers without a value.
@@ -128,12 +128,12 @@ pub struct MissingIndicator {
     pub sd: f64,
 }
 
-/// What was learnt about all columns, in order. Serialises whole.
+/// What was learnt about all columns, in order. All of it is serialised.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Preparation {
     /// One entry per raw column.
     pub columns: Vec<ColumnPreparation>,
-    /// What a reader should know.
+    /// What may limit how far clusters of these columns can be trusted.
     pub warnings: Vec<ClusterWarning>,
 }
 
@@ -182,11 +182,11 @@ impl Preparation {
         Ok((preparation, prepared))
     }
 
-    /// Prepares rows as the fitted ones were; columns are found by name. The result has the used columns in order, each
-    /// followed by its companion `NAME_missing` where it has one, and holds no NaN.
+    /// Prepares rows as the fitted rows were prepared; columns are found by name. The result has the used columns in order,
+    /// each followed by its indicator `NAME_missing` where it has one, and holds no NaN.
     ///
     /// # Errors
-    /// A column that is not there, an infinite value, a negative value where `log1p` was fitted.
+    /// A missing column, an infinite value, a negative value where `log1p` was fitted.
     pub fn apply(&self, raw: &Matrix<'_>) -> Result<Matrix<'static>, ClusterError> {
         let used: Vec<&ColumnPreparation> =
             self.columns.iter().filter(|column| column.used).collect();
@@ -204,7 +204,7 @@ impl Preparation {
         joined(prepared)
     }
 
-    /// Reports pairs of columns that say the same; with a limit, marks the later of each as unused. True if any was.
+    /// Reports pairs of columns that are strongly correlated; with a limit, marks the later of each as unused. True if any was.
     fn mark_correlated(&mut self, prepared: &Matrix<'_>, drop_above: Option<f64>) -> bool {
         let limit = drop_above.unwrap_or(SAME);
         let width = self.columns.len();
@@ -240,7 +240,7 @@ impl Preparation {
 }
 
 impl ColumnPreparation {
-    /// Raw values transformed, missing ones replaced, tails cut.
+    /// Raw values transformed, missing ones replaced, tails winsorised.
     fn transformed(&self, values: &[f64]) -> Vec<f64> {
         let fill = self.transform.apply(self.median);
         let (lower, upper) = (
@@ -280,7 +280,7 @@ impl ColumnPreparation {
         columns
     }
 
-    /// The raw value of a prepared one, such as a coordinate of a centre; for a column that counts 0, its one value.
+    /// The raw value of a prepared one, such as a coordinate of a centre; for a constant column, its one value.
     pub fn raw(&self, prepared: f64) -> f64 {
         self.transform.invert(prepared * self.sd + self.mean)
     }
@@ -404,7 +404,7 @@ fn column_warnings(column: &ColumnPreparation) -> Vec<ClusterWarning> {
     warnings
 }
 
-/// Refuses infinities, and negative values where the logarithm is taken.
+/// Rejects infinities, and negative values where the logarithm is taken.
 fn require_transformable(
     name: &str,
     values: &[f64],

@@ -1,7 +1,7 @@
 //! Clusters of mixed numbers and labels: k-prototypes (Huang 1998).
 //!
 //! The distance of a row to a centre is the squared Euclidean distance of its numbers plus gamma for every label that
-//! differs; a centre has means for numbers and the commonest label for labels. Our own: smartcore has none.
+//! differs; a centre has the means of the numbers and the most common label of each label column.
 
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
@@ -26,14 +26,14 @@ pub struct LabelColumn {
     pub labels: Vec<String>,
 }
 
-/// What is asked of k-prototypes.
+/// The parameters of k-prototypes.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct PrototypesParams {
     /// Number of clusters, at least 1.
     pub k: u32,
     /// Starts, at least 1; 10 by default.
     pub restarts: u32,
-    /// Largest number of rows the starts see, at least 1; 20,000 by default.
+    /// Largest number of rows that the starts use, at least 1; 20,000 by default.
     pub sample: usize,
     /// What a differing label costs, above 0; by default half the mean standard deviation of the numbers
     /// (Huang 1998, section 4), or 1 where they do not vary.
@@ -80,7 +80,7 @@ impl PrototypesParams {
 pub struct Prototype {
     /// Means of the numbers, in the units of the (prepared) columns.
     pub means: Vec<f64>,
-    /// Codes of the commonest labels; of equally common ones the lowest code.
+    /// Codes of the most common labels; in a tie the lowest code.
     pub modes: Vec<u32>,
 }
 
@@ -91,7 +91,7 @@ pub struct PrototypesFit {
     pub prototypes: Vec<Prototype>,
     /// What a differing label costs.
     pub gamma: f64,
-    /// The cluster of every row, from 0. Of centres equally near the first.
+    /// The cluster of every row, from 0; in a tie the first.
     pub cluster: Vec<u32>,
     /// Rows of each cluster.
     pub sizes: Vec<usize>,
@@ -99,7 +99,7 @@ pub struct PrototypesFit {
     pub cost: f64,
     /// Passes over all rows.
     pub iterations: usize,
-    /// What a reader should know.
+    /// What may limit how far the clusters can be trusted.
     pub warnings: Vec<ClusterWarning>,
 }
 
@@ -203,7 +203,7 @@ impl LabelColumn {
         }
     }
 
-    /// Codes there are, even where `labels` names fewer.
+    /// Number of codes, even where `labels` names fewer.
     fn kinds(&self) -> usize {
         self.codes
             .iter()
@@ -231,7 +231,7 @@ fn with_codes(numbers: &Matrix<'_>, labels: &[LabelColumn]) -> Matrix<'static> {
     )
 }
 
-/// Rows to be divided.
+/// The rows to cluster.
 struct Mixed<'a> {
     numbers: Vec<&'a [f64]>,
     labels: &'a [LabelColumn],
@@ -293,7 +293,7 @@ impl<'a> Mixed<'a> {
         apart + self.gamma * differing as f64
     }
 
-    /// k-means++ by the mixed distance; fewer than `k` where the rows run out of different ones.
+    /// k-means++ by the mixed distance; fewer than `k` where there are fewer distinct rows.
     fn seed(&self, k: usize, random: &mut ChaCha8Rng) -> Vec<Prototype> {
         let mut prototypes = vec![self.prototype(random.random_range(0..self.rows))];
         let mut nearest: Vec<f64> = (0..self.rows)
@@ -323,7 +323,7 @@ impl<'a> Mixed<'a> {
         prototypes
     }
 
-    /// Passes until no row changes its cluster: the centres, the passes made, and whether they came to rest.
+    /// Passes until no row changes its cluster: the centres, the passes made, and whether they converged.
     fn refine(
         &self,
         mut prototypes: Vec<Prototype>,
@@ -411,7 +411,7 @@ impl Pass {
         self
     }
 
-    /// Moves each centre that has rows to their means and commonest labels.
+    /// Moves each centre that has rows to their means and most common labels.
     fn update(&self, prototypes: &mut [Prototype]) {
         for (place, prototype) in prototypes
             .iter_mut()

@@ -1,5 +1,5 @@
-//! How good a division into clusters is: by itself (silhouette, Calinski-Harabasz, Davies-Bouldin), and against another
-//! division of the same rows (adjusted Rand index, V-measure). Equal to scikit-learn's functions of the same names.
+//! How good a clustering is: by itself (silhouette, Calinski-Harabasz, Davies-Bouldin), and compared with another clustering
+//! of the same rows (adjusted Rand index, V-measure). Results equal those of scikit-learn's functions of the same names.
 //!
 //! Labels are any numbers; only which rows share one matters.
 

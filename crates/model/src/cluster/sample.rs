@@ -1,4 +1,4 @@
-//! Samples of rows that depend on what the rows say and on a seed, never on the order the rows come in.
+//! Samples of rows that depend on the content of the rows and on a seed, never on the order of the rows.
 
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -12,18 +12,17 @@ pub(super) fn generator(seed: u64, step: u64) -> ChaCha8Rng {
     ChaCha8Rng::seed_from_u64(mix(seed ^ mix(step.wrapping_add(0x9E37_79B9_7F4A_7C15))))
 }
 
-/// The rows in an order that is random by seed but belongs to their content: rows keep their place when the table is
-/// shuffled, up to exchange of equal rows. Made once, it serves every sample of a matrix: of a million rows, making it takes
-/// as long as much of what is done with the samples.
+/// The rows in an order that is random by seed but depends only on their content: shuffling the table does not change it, up
+/// to the order of equal rows. It is made once for all samples of a matrix, since for many rows making it takes long.
 #[derive(Debug)]
 pub struct ContentOrder<'m> {
     matrix: &'m Matrix<'m>,
-    /// Hash of the content and position of each row, by rising hash.
+    /// Hash of the content and position of each row, by ascending hash.
     rows: Vec<(u64, usize)>,
 }
 
 impl<'m> ContentOrder<'m> {
-    /// The order of the rows of `matrix` that belongs to `seed`. NaN is content like any other.
+    /// The order of the rows of `matrix` for `seed`. NaN is a value like any other.
     pub fn new(matrix: &'m Matrix<'m>, seed: u64) -> Self {
         let columns = matrix.columns();
         let mut rows = vec![(mix(seed), 0); matrix.rows()];
@@ -50,12 +49,12 @@ impl<'m> ContentOrder<'m> {
         self.matrix
     }
 
-    /// Number of different rows, taking two rows with the same 64-bit hash as equal.
+    /// Number of distinct rows; two rows with the same 64-bit hash count as equal.
     pub(super) fn distinct(&self) -> usize {
         self.rows.chunk_by(|a, b| a.0 == b.0).count()
     }
 
-    /// Position of one row of each kind of equal rows, in content order.
+    /// Position of one row of each set of equal rows, in content order.
     pub(super) fn representatives(&self) -> Vec<usize> {
         self.rows
             .chunk_by(|a, b| a.0 == b.0)

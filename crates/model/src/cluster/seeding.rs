@@ -1,4 +1,4 @@
-//! First centres: proposals of smartcore's k-means, and our own k-means++.
+//! First centres: from smartcore's k-means, and from k-means++.
 
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
@@ -9,10 +9,10 @@ use super::error::ClusterError;
 use super::lloyd::Centroids;
 use crate::{Matrix, interrupt};
 
-/// smartcore needs not converge, since our passes take over from its centres.
+/// smartcore need not converge, since its centres are refined by the passes of `lloyd`.
 const SMARTCORE_ITERATIONS: usize = 15;
 
-/// Centres found by smartcore's k-means, for `clusters` of at least 2. It keeps its centres to itself, so they are taken
+/// Centres found by smartcore's k-means, for `clusters` of at least 2. It does not expose its centres, so they are computed
 /// as the means of the rows it assigns to each cluster; there are fewer than `clusters` where it leaves one empty.
 pub(super) fn smartcore(
     sample: &Matrix<'_>,
@@ -44,7 +44,7 @@ pub(super) fn smartcore(
 
 /// Greedy k-means++ (Arthur and Vassilvitskii 2007, section 2.2, with several trials a step): each further centre is a row
 /// drawn with probability proportional to its squared distance to the nearest centre, the best of 2 + ln k draws.
-/// Fewer than `clusters` where the rows run out of different values.
+/// Fewer than `clusters` where there are fewer distinct rows.
 pub(super) fn plus_plus(
     sample: &Matrix<'_>,
     clusters: usize,

@@ -1,4 +1,5 @@
-//! Does a cluster come back when the customers are drawn anew? Hennig (2007), "Cluster-wise assessment of cluster stability".
+//! Whether a cluster is found again when customers are resampled: Hennig (2007), "Cluster-wise assessment of cluster
+//! stability".
 
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -10,7 +11,7 @@ use super::quality::compact;
 use super::sample::{ContentOrder, bootstrap, generator, mix, permutation};
 use crate::{Matrix, interrupt};
 
-/// How the customers are drawn anew.
+/// How the customers are resampled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Resampling {
@@ -60,7 +61,7 @@ impl StabilityParams {
     }
 }
 
-/// What a mean Jaccard similarity says (Hennig 2007 and the R package `fpc`).
+/// What a mean Jaccard similarity means (Hennig 2007 and the R package `fpc`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum StabilityGrade {
@@ -89,7 +90,7 @@ impl StabilityGrade {
     }
 }
 
-/// How one cluster fared over the resamples.
+/// How stable one cluster was over the resamples.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ClusterStability {
     /// The label.
@@ -102,13 +103,13 @@ pub struct ClusterStability {
     pub recovered: f64,
     /// Share of the resamples in which it was at most 0.5.
     pub dissolved: f64,
-    /// What the mean says.
+    /// The grade of the mean.
     pub grade: StabilityGrade,
 }
 
-/// Refits k-means on resamples and finds each cluster again. `labels` are the clusters to be judged, of the same rows;
-/// the refits look for as many. One entry per label that has rows, by rising label; a cluster too small to be among the
-/// rows that take part is absent.
+/// Refits k-means on resamples and measures how well each cluster is found again. `labels` are the clusters to be judged, of
+/// the same rows; the refits look for as many. One entry per label that has rows, by ascending label; a cluster without rows
+/// in the sample has no entry.
 ///
 /// # Errors
 /// No rows, a value that is not finite, labels that do not cover the rows, or parameters outside their ranges.

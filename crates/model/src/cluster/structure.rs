@@ -1,5 +1,5 @@
-//! Are there clusters at all? k-means always returns some; here its silhouette is compared with what it reaches on rows
-//! that have none by construction.
+//! Whether there are clusters at all. k-means always returns some, so its silhouette is compared with the silhouette it
+//! reaches on rows that have no clusters by construction.
 
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -16,9 +16,9 @@ use crate::Matrix;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum NullModel {
-    /// Every column shuffled by itself: keeps each column's values, lumps and tails included, and breaks how they go together.
+    /// Every column shuffled by itself: keeps the distribution of each column and removes all dependence between columns.
     ColumnsPermuted,
-    /// Strewn evenly over the box along the principal axes: keeps extent and correlation, and is the least lumpy.
+    /// Drawn uniformly from the box along the principal axes: keeps extent and correlation and has no clusters.
     PrincipalUniform,
 }
 
@@ -89,17 +89,17 @@ pub struct NullTest {
 pub struct StructureVerdict {
     /// Number of clusters tested.
     pub k: usize,
-    /// Mean silhouette of k-means on the rows that took part.
+    /// Mean silhouette of k-means on the rows that were used.
     pub silhouette: f64,
-    /// One entry per null model. Permuted columns are left out for a single column, whose shuffling changes nothing.
+    /// One entry per null model. Permuted columns are left out where there is only one column: shuffling it changes nothing.
     pub tests: Vec<NullTest>,
-    /// Whether the silhouette beats every null model at the level asked for. If not, the clusters cut a continuum, or
-    /// single columns already explain them.
+    /// Whether the silhouette is above that of every null model at the level asked for. If not, the clusters split a
+    /// continuum, or single columns already explain them.
     pub clustered: bool,
 }
 
-/// Tests k clusters against rows without any. Of many rows a sample takes part. Fewer than k + 1 different rows cannot be
-/// tested and count as not clustered, with a silhouette of 0 and no tests.
+/// Tests k clusters against rows without any. Of many rows a sample is used. Fewer than k + 1 distinct rows cannot be tested
+/// and count as not clustered, with a silhouette of 0 and no tests.
 ///
 /// # Errors
 /// No rows, a value that is not finite, or parameters outside their ranges.
@@ -163,7 +163,7 @@ pub fn test_structure(
     })
 }
 
-/// Mean silhouette of k-means; 0 where a null set has too few different rows for it.
+/// Mean silhouette of k-means; 0 where there are too few distinct rows for it.
 fn fitted_silhouette(
     rows: &Matrix<'_>,
     k: usize,

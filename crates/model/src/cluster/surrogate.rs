@@ -1,8 +1,8 @@
-//! A short rule that stands in for a cluster: "recency_days <= 45 and order_count > 3.5".
+//! A short rule that approximates a cluster: "recency_days <= 45 and order_count > 3.5".
 //!
-//! A decision tree of depth 3 over the raw features tells the cluster from all others; its leaves become the rule. How well
-//! the rule agrees with the cluster is measured on rows the tree did not see. Our own tree, since smartcore's keeps its
-//! splits to itself.
+//! A small decision tree over the raw features separates the cluster from all others; its leaves become the rule. How well the
+//! rule agrees with the cluster is measured on rows that the tree was not trained on. The tree is implemented here, since
+//! smartcore does not expose the splits of its trees.
 
 mod tree;
 
@@ -14,7 +14,7 @@ use super::quality::compact;
 use super::sample::ContentOrder;
 use crate::Matrix;
 
-/// Rows of each cluster that take part at least, where it has them.
+/// Least number of rows sampled from each cluster, where it has that many.
 const LEAST_ROWS: usize = 200;
 
 /// How rules are found.
@@ -22,7 +22,7 @@ const LEAST_ROWS: usize = 200;
 pub struct SurrogateParams {
     /// Largest depth of the tree, 1 to 6; 3 by default.
     pub depth: u32,
-    /// About how many rows take part, half to learn and half to judge, at least 4; 20,000 by default.
+    /// About how many rows are used, half for training and half for the test, at least 4; 20,000 by default.
     pub sample: usize,
     /// Seed of the draw.
     pub seed: u64,
@@ -82,17 +82,17 @@ impl std::fmt::Display for Condition {
 pub struct SurrogateRule {
     /// The label.
     pub cluster: u32,
-    /// The rule holds where all conditions of one alternative do. No alternative: nothing tells the cluster apart.
+    /// The rule holds where all conditions of one alternative hold. Without alternatives: no rule separates the cluster.
     pub alternatives: Vec<Vec<Condition>>,
-    /// Fidelity: the mean of the shares of rows inside and outside the cluster that the rule gets right, on rows it was not
-    /// learnt from; 0.5 is chance, 1 agreement. None where either side has no such row.
+    /// Fidelity on held-out rows: the mean of the shares of rows inside and outside the cluster that the rule gets right; 0.5
+    /// is chance, 1 agreement. `None` where there is no held-out row on either side.
     pub balanced_accuracy: Option<f64>,
     /// Rows the fidelity was measured on.
     pub held_out: usize,
 }
 
 impl SurrogateRule {
-    /// Whether the rule holds for a row of the columns it was learnt from.
+    /// Whether the rule holds for a row of the columns it was trained on.
     pub fn holds(&self, columns: &Matrix<'_>, row: usize) -> bool {
         let met = |condition: &Condition| {
             columns
@@ -106,7 +106,7 @@ impl SurrogateRule {
 }
 
 impl std::fmt::Display for SurrogateRule {
-    /// The rule in the words of a pipeline file's expressions; `false` where nothing tells the cluster apart.
+    /// The rule in the expression language of pipeline files; `false` where no rule separates the cluster.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         if self.alternatives.is_empty() {
             return write!(f, "false");
@@ -129,8 +129,8 @@ impl std::fmt::Display for SurrogateRule {
     }
 }
 
-/// One rule per label that has rows, by rising label, over raw features (NaN = missing, which falls with the large values).
-/// Without rules where there are fewer than two labels.
+/// One rule per label that has rows, by ascending label, over raw features (NaN = missing, treated as larger than all values).
+/// No rules where there are fewer than two labels.
 ///
 /// # Errors
 /// No rows, an infinite value, labels that do not cover the rows, or parameters outside their ranges.

@@ -1,15 +1,15 @@
-//! What a reader of the clusters should know, though the fit went through.
+//! Warnings about clusters that were fitted without an error.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 use tessera_spec::shown::grouped;
 
-/// Something noticed on the way that changes how far the clusters can be trusted.
+/// Something that limits how far the clusters can be trusted.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "kind")]
 pub enum ClusterWarning {
-    /// A column says nothing, since all customers have the same value (after winsorising).
+    /// A column has no influence, since all customers have the same value (after winsorising).
     ConstantColumn {
         /// The column.
         column: String,
@@ -30,7 +30,7 @@ pub enum ClusterWarning {
         /// The median of the others, in the column's unit.
         median: f64,
     },
-    /// Two columns say nearly the same and so count twice.
+    /// Two columns are strongly correlated, so the same information counts twice.
     Correlated {
         /// The first column.
         first: String,
@@ -47,10 +47,10 @@ pub enum ClusterWarning {
         asked: usize,
         /// Number found.
         found: usize,
-        /// Number of different rows, where that is the reason.
+        /// Number of distinct rows, where that is the reason.
         distinct_rows: Option<usize>,
     },
-    /// The passes over all customers ended by their limit.
+    /// The limit of passes over all customers was reached before they converged.
     NotConverged {
         /// Passes made.
         iterations: usize,

@@ -1,4 +1,4 @@
-//! The discrete-time hazard: the probability to leave in a period, given that one is still there, from age and covariates.
+//! The discrete-time hazard: the probability that a customer still there leaves in a period, from age and covariates.
 //!
 //! logit h(t | x) = alpha_t + x b, or cloglog h = alpha_t + x b (grouped proportional hazards). The baseline alpha_t is constant
 //! within *bands* of age, joined so that each holds enough departures; it is fitted by iteratively reweighted least squares on
@@ -76,7 +76,7 @@ pub struct HazardFit {
     pub standard_errors: Vec<f64>,
     /// Maximised log-likelihood.
     pub log_likelihood: f64,
-    /// Customers the fit learned from.
+    /// Customers used by the fit.
     pub customers: f64,
     /// Departures among them.
     pub departures: f64,
@@ -84,9 +84,9 @@ pub struct HazardFit {
     pub gradient_norm: f64,
 }
 
-/// Departures that a baseline band must hold: fewer, and its alpha is not worth naming.
+/// Least number of departures in a baseline band: with fewer its alpha is too uncertain.
 const BAND_DEPARTURES: f64 = 10.0;
-/// More bands than this only roughen the baseline.
+/// Largest number of bands: more would only add noise to the baseline.
 const MAX_BANDS: usize = 60;
 /// The spread of a standardised covariate below which it counts as constant.
 const CONSTANT: f64 = 1e-12;
@@ -147,7 +147,7 @@ impl HazardFit {
                 .sum::<f64>()
     }
 
-    /// Probability to leave in `period` (1-based), given that one is still there at its start; in (0, 1).
+    /// Probability to leave in `period` (1-based), given that the customer is still there at its start; in (0, 1).
     pub fn hazard(&self, period: u32, covariates: &[f64]) -> f64 {
         self.link.hazard(self.eta(period, covariates)).0
     }
@@ -157,8 +157,8 @@ impl HazardFit {
         self.conditional_survival(0, period, covariates)
     }
 
-    /// Probability that a customer there after `age` periods is there `ahead` periods later. Beyond the last band its hazard
-    /// is carried on.
+    /// Probability that a customer there after `age` periods is there `ahead` periods later. The hazard of the last band
+    /// continues without end.
     pub fn conditional_survival(&self, age: u32, ahead: u32, covariates: &[f64]) -> f64 {
         (1..=ahead)
             .map(|k| 1.0 - self.hazard(age + k, covariates))

@@ -41,7 +41,7 @@ pub struct CurveStep {
 pub struct SurvivalCurve {
     /// Its steps, by age.
     pub steps: Vec<CurveStep>,
-    /// Age beyond which nobody was observed: the curve says nothing there.
+    /// Age beyond which nobody was observed: the curve has no estimate there.
     pub observed_until: f64,
 }
 
@@ -50,8 +50,8 @@ const Z_95: f64 = 1.959_963_984_540_054;
 
 impl SurvivalCurve {
     /// Estimates the curve (Kaplan & Meier 1958; variance of Greenwood 1926). A customer counts as at risk at age t when
-    /// entry < t <= exit; departures at an age come before censoring at it. With late entry an early risk set may be empty
-    /// or die out; the curve is then 0 from there on, as the estimator says.
+    /// entry < t <= exit; departures at an age come before censoring at it. With late entry all customers at risk at an early
+    /// age may leave; the curve is then 0 from there on, as the estimator is defined.
     ///
     /// # Errors
     /// [`LifetimeError::TooLittleData`] without customers; [`LifetimeError::OutOfRange`] for an exit not after its entry,
@@ -111,7 +111,7 @@ impl SurvivalCurve {
             let at_risk: f64 = entered - gone;
             let left: f64 = group.iter().filter(|l| l.left).map(|l| l.weight).sum();
             if left > 0.0 {
-                // Fractional weights may leave a risk set a rounding error short of those who leave.
+                // With fractional weights, rounding may make the customers at risk fewer than those who leave.
                 let stay = (1.0 - left / at_risk).max(0.0);
                 survival *= stay;
                 greenwood += if stay > 0.0 {
@@ -130,7 +130,7 @@ impl SurvivalCurve {
         })
     }
 
-    /// S(t): share still there after age `t`. Beyond [`Self::observed_until`] the last value is carried on.
+    /// S(t): share still there after age `t`. Beyond [`Self::observed_until`] the last value is used.
     pub fn survival(&self, t: f64) -> f64 {
         match self.steps.partition_point(|s| s.time <= t) {
             0 => 1.0,

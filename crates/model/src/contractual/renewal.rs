@@ -15,7 +15,7 @@ use crate::special::{digamma, ln_beta};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum RenewalModel {
-    /// Shifted-beta-geometric: constant risk per customer; retention rises with age because the fickle leave first.
+    /// Shifted-beta-geometric: constant risk per customer; retention rises with age because customers at high risk leave first.
     Sbg,
     /// Beta-discrete-Weibull: the risk of one customer changes with age too.
     Bdw,
@@ -52,7 +52,7 @@ pub struct RenewalHistory {
 }
 
 impl RenewalHistory {
-    /// Latest period that is accepted: two hundred years of weeks. Counts are kept for every period up to the latest.
+    /// Latest period that is accepted: almost two hundred years of weeks. A count is kept for every period up to the latest.
     pub const LATEST_PERIOD: u32 = 10_000;
 
     /// A history without customers.
@@ -130,7 +130,7 @@ pub struct RenewalFit {
     pub log_covariance: Vec<Vec<f64>>,
     /// Maximised log-likelihood.
     pub log_likelihood: f64,
-    /// Customers the fit learned from.
+    /// Customers used by the fit.
     pub customers: f64,
     /// Largest component of the gradient of the mean log-likelihood at the estimate.
     pub gradient_norm: f64,
@@ -181,7 +181,7 @@ impl RenewalFit {
             start([0.5, 0.5, 1.5]),
             start([3.0, 10.0, 0.7]),
         ];
-        // A table of periods: too short a work to be interrupted.
+        // One row per period: this is too short to need an interrupt.
         let optimum = optimise::minimise(&objective, &starts, Interrupt::NEVER)
             .map_err(|failure| LifetimeError::not_fitted(name, failure, None))?;
         let scale = |row: &Vec<f64>| row.iter().map(|v| v / customers).collect::<Vec<_>>();
@@ -280,7 +280,7 @@ impl RenewalFit {
             let term =
                 (ln_survival(&self.parameters, t) - before - factor * (t - f64::from(n))).exp();
             sum += term;
-            // What is left is less than a geometric series from this term on.
+            // The remaining terms sum to less than a geometric series from this term on.
             if term < 1e-13 * sum * discount / (1.0 + discount) || term == 0.0 {
                 return Ok(sum);
             }

@@ -1,8 +1,7 @@
-//! Whether a health score says anything: earlier scores against who churned afterwards.
+//! Whether a health score predicts churn: earlier scores compared with who churned afterwards.
 //!
-//! A score that does not discriminate is decoration. The verdict asks for two things at every horizon that can be judged:
-//! the area under the ROC curve of 100 - score lies above one half with its whole 95% interval, and churn does not rise from
-//! a worse band to a better one.
+//! A score is judged to discriminate if two things hold at every horizon that can be judged: the whole 95% interval of the area
+//! under the ROC curve of 100 - score lies above one half, and churn does not rise from a worse band to a better one.
 
 use serde::{Deserialize, Serialize};
 
@@ -10,23 +9,23 @@ use super::error::HealthError;
 use super::plan::HealthPlan;
 use crate::metrics::{self, Auc};
 
-/// Churned and kept customers that a horizon must have, each, before it is judged.
+/// Least number of churned and of kept customers with which a horizon is judged.
 const LEAST_OF_EACH: u64 = 10;
-/// Customers that a band must have before its churn is compared with other bands'.
+/// Least number of customers in a band whose churn is compared with other bands.
 const LEAST_IN_BAND: u64 = 20;
 
-/// Scores as they were some days ago, and what became of the customers until now.
+/// Scores as they were some days ago, and who has churned since.
 #[derive(Debug, Clone, Copy)]
 pub struct HealthTrial<'a> {
     /// Days between the scores and the outcome.
     pub days: u32,
-    /// Scores as of then, 0 to 100, from what was known then; NaN where there was none.
+    /// Scores at that time, 0 to 100, from what was known then; NaN where there was none.
     pub scores: &'a [f64],
     /// Whether the customer churned within those days, one per score.
     pub churned: &'a [bool],
 }
 
-/// What became of the customers of one band.
+/// Churn of the customers of one band.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct BandOutcome {
     /// The band.
@@ -37,7 +36,7 @@ pub struct BandOutcome {
     pub churned: u64,
     /// Their share, in [0, 1]; `None` without customers.
     pub churn_rate: Option<f64>,
-    /// Churn rate over that of all scored customers, >= 0; `None` without customers or without churn.
+    /// Churn rate divided by that of all scored customers, >= 0; `None` without customers or without churn.
     pub lift: Option<f64>,
 }
 
@@ -56,9 +55,10 @@ pub struct HorizonOutcome {
     pub churn_rate: Option<f64>,
     /// Per band, from worst to best.
     pub bands: Vec<BandOutcome>,
-    /// Share of the churned whom the worst band held, in [0, 1]; `None` without churn. Its precision is its churn rate.
+    /// Share of the churned customers that were in the worst band, in [0, 1]; `None` without churn. The precision of the band is
+    /// its churn rate.
     pub recall_of_worst: Option<f64>,
-    /// How well a low score tells who churns; `None` with fewer than two churned or two kept.
+    /// How well a low score predicts churn; `None` with fewer than two churned or two kept.
     pub auc: Option<Auc>,
     /// Whether churn never rises from a band to a better one, among bands of at least 20 customers.
     pub monotone: bool,
@@ -66,7 +66,7 @@ pub struct HorizonOutcome {
     pub judged: bool,
     /// Whether the score discriminates at this horizon: judged, monotone, and the whole interval of the area above 0.5.
     pub discriminates: bool,
-    /// Why, in words.
+    /// Why, as a text.
     pub reason: String,
 }
 
@@ -77,12 +77,12 @@ pub struct HealthBacktest {
     pub horizons: Vec<HorizonOutcome>,
     /// Whether the score discriminates at every horizon that could be judged, and one could be.
     pub discriminates: bool,
-    /// Why, in words.
+    /// Why, as a text.
     pub reason: String,
 }
 
 impl HealthBacktest {
-    /// Holds the scores of `trials` (30, 60 and 90 days ago by custom) against what followed.
+    /// Compares the scores of `trials` (usually from 30, 60 and 90 days ago) with who churned afterwards.
     ///
     /// # Errors
     /// [`HealthError::LengthMismatch`] when a trial's scores and outcomes differ in number.

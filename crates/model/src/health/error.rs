@@ -2,10 +2,10 @@
 
 use crate::MatrixError;
 
-/// Why there is no health score. Every variant says what to change.
+/// Why there is no health score.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum HealthError {
-    /// A plan without components, or with more than can be told apart.
+    /// A plan without components, or with more than [`super::HealthPlan::MOST_COMPONENTS`].
     #[error("a health score needs 1 to {limit} components; {found} are declared")]
     ComponentCount {
         /// How many are declared.

@@ -8,7 +8,7 @@ use super::plan::HealthPlan;
 use super::points::FittedScale;
 use crate::Matrix;
 
-/// A health score that has learnt its ranks; scores the customers of the fit and later ones alike. Stored as plain numbers.
+/// A health score with the ranks it learnt; scores the customers of the fit and later ones in the same way. Stored as numbers.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct HealthFit {
     plan: HealthPlan,
@@ -83,7 +83,7 @@ impl HealthFit {
                 Ok((column, component.weight, scale))
             })
             .collect::<Result<Vec<_>, HealthError>>()?;
-        // Divided by the largest first: no sum of weights overflows.
+        // Weights are divided by the largest first, so that their sum does not overflow.
         let largest = components.iter().fold(0.0, |most: f64, c| most.max(c.1));
         let whole: f64 = components.iter().map(|c| c.1 / largest).sum();
         let scored: Vec<Scored> = (0..columns.rows())
@@ -101,7 +101,7 @@ impl HealthFit {
                     }
                 }
                 let coverage = present / whole;
-                // Shares like 0.6 arise by adding: a rounding error must not refuse a score that is exactly at the limit.
+                // `coverage` is a sum: a rounding error must not withhold a score whose coverage is exactly at the limit.
                 let enough = present > 0.0 && coverage >= self.plan.min_coverage() - 1e-12;
                 Scored {
                     score: if enough {
@@ -136,7 +136,7 @@ impl HealthFit {
             .collect()
     }
 
-    /// Why a customer has no score, in words; `None` where it has one.
+    /// Why a customer has no score, as a text; `None` where it has one.
     pub fn reason_for_none(&self, score: f64, coverage: f64, missing: u64) -> Option<String> {
         score.is_nan().then(|| {
             format!(

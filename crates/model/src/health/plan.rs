@@ -1,4 +1,4 @@
-//! What a health score is declared to be: components, weights, coverage, bands.
+//! The declaration of a health score: components, weights, coverage, bands.
 
 use serde::{Deserialize, Serialize};
 use tessera_spec::pipeline;
@@ -21,8 +21,8 @@ pub enum HealthScale {
         /// Small values are good.
         small_is_good: bool,
     },
-    /// `(limit, points)`, limits rising: a value below the first limit that exceeds it has that step's points. The last
-    /// step takes all that is left: its limit is not read.
+    /// `(limit, points)`, limits ascending: a value gets the points of the first step whose limit is above it. The last step
+    /// takes all other values; its limit is not read.
     Steps(Vec<(f64, f64)>),
 }
 
@@ -42,7 +42,7 @@ pub struct HealthComponent {
 pub struct HealthBand {
     /// Its name.
     pub name: String,
-    /// Scores below this belong to it, unless to a worse band; `None` for the last band, which takes all that is left.
+    /// Scores below this belong to it, unless to a worse band; `None` for the last band, which takes all other scores.
     pub below: Option<f64>,
 }
 
@@ -55,7 +55,7 @@ pub struct HealthPlan {
 }
 
 impl HealthPlan {
-    /// Components a score may have: one bit each says whether it is missing.
+    /// Largest number of components: one bit of a 64-bit mask marks each missing component.
     pub const MOST_COMPONENTS: usize = 64;
 
     /// `components` in the order of publication; `min_coverage`: the least share of the weight that must be present, in
@@ -103,7 +103,7 @@ impl HealthPlan {
             if let HealthScale::Steps(steps) = &mut component.scale
                 && let Some((limit, _)) = steps.last_mut()
             {
-                // Whatever was written there is not read; a finite number can be stored.
+                // The limit of the last step is not read; a finite number can be stored.
                 *limit = f64::MAX;
             }
         }

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::plan::HealthScale;
 
-/// A scale with what it learnt: all that is needed to give points to any value.
+/// A scale with what it learnt: all that is needed to compute the points of any value.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum FittedScale {
@@ -72,10 +72,10 @@ impl FittedScale {
     }
 }
 
-/// The distribution of a column, small enough to store: shares of the customers below and up to a knot.
+/// The distribution of a column, small enough to store: shares of the customers below each knot and up to it.
 ///
-/// Up to [`Ranks::MOST_STEPS`] distinct values every one is a knot and ranks are exact. Beyond, neighbouring knots are so
-/// close that no rank between them is off by more than 1 / [`Ranks::MOST_STEPS`]; values that many customers share stay exact.
+/// Up to [`Ranks::MOST_STEPS`] distinct values each is a knot and ranks are exact. With more, neighbouring knots are so close
+/// that no rank between them is wrong by more than 1 / [`Ranks::MOST_STEPS`]; values that many customers share stay exact.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Ranks {
     /// Knots, ascending.
@@ -87,7 +87,7 @@ pub struct Ranks {
 }
 
 impl Ranks {
-    /// Distinct values kept exactly, and the inverse of the largest error of a rank where there are more.
+    /// Largest number of distinct values kept exactly; with more, ranks are wrong by at most 1 / this.
     pub const MOST_STEPS: usize = 4096;
 
     /// The distribution of a column's finite values.
@@ -107,7 +107,7 @@ impl Ranks {
             up_to: Vec::new(),
         };
         let mut seen = 0;
-        // The value before this one, when it was not made a knot.
+        // The value before this one, if it did not become a knot.
         let mut skipped: Option<[f64; 3]> = None;
         for run in sorted.chunk_by(|a, b| a == b) {
             let knot = [

@@ -23,7 +23,7 @@ pub(crate) fn logit(probability: f64) -> f64 {
 }
 
 /// The line of least log loss of `targets` (in [0, 1]) over `x` (finite), by Newton's method on the standardised x. `None`
-/// where all x are equal, the mean target is 0 or 1, or no finite line is best since x parts the targets.
+/// where all x are equal, the mean target is 0 or 1, or there is no finite optimum since x separates the targets.
 pub(crate) fn logit_line(x: &[f64], targets: &[f64]) -> Option<LogitLine> {
     let n = x.len() as f64;
     let center = x.iter().sum::<f64>() / n;
@@ -68,8 +68,8 @@ pub(crate) fn logit_line(x: &[f64], targets: &[f64]) -> Option<LogitLine> {
     None
 }
 
-/// Whether some x parts the rows whose target is above 0 from those whose target is below 1: then a steeper line is always
-/// better.
+/// Whether some x separates the rows whose target is above 0 from those whose target is below 1: then a steeper line always
+/// has a lower loss.
 fn parted(x: &[f64], targets: &[f64]) -> bool {
     let range = |wanted: &dyn Fn(f64) -> bool| {
         let rows = x.iter().zip(targets).filter(|(_, target)| wanted(**target));

@@ -1,14 +1,15 @@
 //! How good predicted probabilities are: log loss, Brier, average precision, calibration by bins, lift.
 //!
-//! Every function takes the predicted probabilities and what happened, row by row, and answers `None` where the lengths
-//! differ, there are no rows, or a probability is NaN; what else makes it undefined is said at each.
+//! Every function takes the predicted probabilities and the outcomes, row by row, and returns `None` where the lengths differ,
+//! there are no rows, or a probability is NaN; other cases in which a function is undefined are stated there.
 
 use super::logit_line::{LogitLine, logit, logit_line};
 
 /// Most bins of the calibration table: deciles.
 const BINS: usize = 10;
 
-/// Rows that a bin of the calibration table holds at least, so that what happened in it is no chance; fewer rows are one bin.
+/// Least number of rows in a bin of the calibration table, so that the observed share is not mostly noise; fewer rows are one
+/// bin.
 const LEAST_IN_BIN: u64 = 200;
 
 /// 97.5% point of the normal distribution.
@@ -28,14 +29,14 @@ pub struct CalibrationBin {
     pub observed: f64,
     /// Rows of the bin, at least 1.
     pub rows: u64,
-    /// `observed` over the share among all rows; `None` where it happened to nobody.
+    /// `observed` divided by the share among all rows; `None` where it happened to nobody.
     pub lift: Option<f64>,
 }
 
 /// A mean of paired differences with its 95% interval.
 #[derive(Debug, Clone, Copy, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct PairedGain {
-    /// Mean over rows of the loss of the rival minus the loss of the candidate, nats; above 0 the candidate is better.
+    /// Mean over rows of the log loss of the rival minus that of the candidate, nats; above 0 the candidate is better.
     pub mean: f64,
     /// Its standard error: standard deviation of the differences (n - 1) over the root of n.
     pub standard_error: f64,
@@ -80,8 +81,8 @@ pub fn average_precision(scores: &[f64], happened: &[bool]) -> Option<f64> {
     Some(sum)
 }
 
-/// The rate among the `share` (in (0, 1]) of rows with the highest scores over the rate among all; where the border falls
-/// among equal scores, its rows count in proportion. `None` where it happened to nobody or the share is out of range.
+/// The rate among the `share` (in (0, 1]) of rows with the highest scores, divided by the rate among all; where the border
+/// falls among equal scores, these rows count in proportion. `None` where it happened to nobody or the share is out of range.
 pub fn lift_at(scores: &[f64], happened: &[bool], share: f64) -> Option<f64> {
     checked(scores, happened)?;
     let positives = count(happened);
@@ -98,9 +99,9 @@ pub fn lift_at(scores: &[f64], happened: &[bool], share: f64) -> Option<f64> {
     Some(found / wanted / (positives as f64 / scores.len() as f64))
 }
 
-/// Bins of as equal counts as equal predictions allow, from the lowest predictions: of n rows as many as hold 200 rows each, ten
-/// at most. A row's bin is floor(bins (rank - 1/2) / n), where equal predictions share their mean rank, so that the table does not
-/// depend on the order of rows. A bin of fewer than 200 rows joins the one before it, the first the one after it.
+/// Bins of counts as equal as ties allow, from the lowest predictions: as many as can have 200 rows each, at most ten. A row's
+/// bin is floor(bins (rank - 1/2) / n), where equal predictions share their mean rank, so that the table does not depend on the
+/// order of rows. A bin of fewer than 200 rows is merged into the one before it, the first into the one after it.
 pub fn calibration_table(probabilities: &[f64], happened: &[bool]) -> Option<Vec<CalibrationBin>> {
     checked(probabilities, happened)?;
     let n = probabilities.len();
@@ -145,7 +146,7 @@ pub fn calibration_table(probabilities: &[f64], happened: &[bool]) -> Option<Vec
 struct Counted {
     rows: u64,
     positives: u64,
-    /// Of the predictions.
+    /// Sum of the predictions.
     sum: f64,
 }
 
@@ -157,9 +158,9 @@ impl Counted {
     }
 }
 
-/// What [`expected_calibration_error`] stays below in 95 of 100 samples of this size where the predictions are right: per bin the
-/// deviation of what happened is normal with variance p (1 - p) / rows, so that the mean of its size is sqrt(2 / pi) of its
-/// deviation.
+/// The limit that [`expected_calibration_error`] stays below in 95 of 100 samples of this size if the predictions are right. Per
+/// bin, observed minus predicted is normal with variance p (1 - p) / rows, so the mean of its absolute value is sqrt(2 / pi)
+/// times its standard deviation.
 pub fn calibration_error_limit(probabilities: &[f64], happened: &[bool]) -> Option<f64> {
     let table = calibration_table(probabilities, happened)?;
     let n = probabilities.len() as f64;
@@ -184,8 +185,8 @@ pub fn expected_calibration_error(probabilities: &[f64], happened: &[bool]) -> O
 }
 
 /// Intercept and slope of logit(rate) over logit(probability) by maximum likelihood (Cox 1958); 0 and 1 where calibrated.
-/// A slope below 1: predictions too extreme. `None` where all predictions are equal, only one outcome occurs, or predictions
-/// part the outcomes completely.
+/// A slope below 1 means that predictions are too extreme. `None` where all predictions are equal, only one outcome occurs, or
+/// predictions separate the outcomes completely.
 pub fn calibration_line(probabilities: &[f64], happened: &[bool]) -> Option<LogitLine> {
     checked(probabilities, happened)?;
     let logits: Vec<f64> = probabilities

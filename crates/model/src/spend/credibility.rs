@@ -1,4 +1,4 @@
-//! The credibility mean (Bühlmann): a customer's own mean, drawn towards the population's.
+//! The credibility mean (Bühlmann): a customer's own mean, shrunk towards the population's.
 
 use serde::{Deserialize, Serialize};
 
@@ -10,13 +10,14 @@ use crate::lifetime_error::LifetimeError;
 pub struct CredibilityMean {
     /// Population mean mu, in the currency of the history.
     pub mean: f64,
-    /// Occasions that the population mean is worth: the variance within customers over the variance between them.
+    /// Weight of the population mean, in occasions: the variance within customers divided by the variance between them.
     pub kappa: f64,
     /// Customers it was estimated from.
     pub customers: f64,
 }
 
-/// Weight of the population mean where the data shows no difference between customers: own history counts next to nothing.
+/// Weight of the population mean, in occasions, where the data shows no difference between customers: their own history has
+/// almost no weight.
 const NO_DIFFERENCE: f64 = 1e6;
 
 impl CredibilityMean {
@@ -50,7 +51,7 @@ impl CredibilityMean {
             uu += s.weight * du * du;
             ud += s.weight * du * (deviation - d);
         }
-        // All customers with the same count: within and between cannot be told apart, each gets half.
+        // All customers have the same count: the two variances cannot be separated, and each gets half.
         let within = if uu > 0.0 {
             (ud / uu).clamp(0.0, d / u)
         } else {

@@ -26,7 +26,7 @@ pub struct GammaGammaFit {
     pub log_covariance: [[f64; 3]; 3],
     /// Maximised log-likelihood.
     pub log_likelihood: f64,
-    /// Customers the fit learned from.
+    /// Customers used by the fit.
     pub customers: f64,
     /// Correlation of repeat count and mean spend; the model assumes none, a magnitude above 0.3 is a warning.
     pub correlation: Option<f64>,
@@ -44,7 +44,7 @@ impl GammaGammaFit {
         Self::fit_unless(history, Interrupt::NEVER)
     }
 
-    /// As [`GammaGammaFit::fit`], unless `interrupt` is requested.
+    /// As [`GammaGammaFit::fit`]; stops with an error when `interrupt` is requested.
     ///
     /// # Errors
     /// As [`GammaGammaFit::fit`]; [`LifetimeError::Interrupted`].

@@ -103,7 +103,7 @@ impl SpendHistory {
         Ok(history)
     }
 
-    /// Customers that a fit learns from.
+    /// Customers that a fit uses.
     pub fn customers(&self) -> f64 {
         self.rows.iter().map(|s| s.weight).sum()
     }

@@ -1,23 +1,23 @@
-//! How far two divisions of the same rows agree.
+//! How far two clusterings of the same rows agree.
 
 use std::collections::BTreeMap;
 
 use crate::cluster::error::ClusterError;
 
-/// Information shared by two divisions of the same rows.
+/// Information shared by two clusterings of the same rows.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Agreement {
-    /// Within 0 to 1: 1 where each part of the second lies in one part of the first.
+    /// Within 0 to 1: 1 where each cluster of the second lies in one cluster of the first.
     pub homogeneity: f64,
-    /// Within 0 to 1: 1 where each part of the first lies in one part of the second.
+    /// Within 0 to 1: 1 where each cluster of the first lies in one cluster of the second.
     pub completeness: f64,
     /// Their harmonic mean, which is the normalised mutual information by the arithmetic mean of the entropies
     /// (Rosenberg and Hirschberg 2007).
     pub v_measure: f64,
 }
 
-/// Adjusted Rand index (Hubert and Arabie 1985, equation 5): 1 for the same division, 0 as expected by chance, may be
-/// below 0. 1 where both divisions are trivial in the same way.
+/// Adjusted Rand index (Hubert and Arabie 1985, equation 5): 1 for the same clustering, 0 as expected by chance, may be
+/// below 0. 1 where both have only one cluster, or only clusters of one row.
 ///
 /// # Errors
 /// [`ClusterError::LabelCount`] where the labels differ in number, [`ClusterError::NoRows`] where there are none.
@@ -35,7 +35,7 @@ pub fn adjusted_rand(first: &[u32], second: &[u32]) -> Result<f64, ClusterError>
     Ok((both - expected) / ((a + b) / 2.0 - expected))
 }
 
-/// Homogeneity, completeness and V-measure of a second division against a first.
+/// Homogeneity, completeness and V-measure of a second clustering against a first.
 ///
 /// # Errors
 /// As [`adjusted_rand`].

@@ -1,4 +1,4 @@
-//! The silhouette of Rousseeuw (1987): is a row nearer to its own cluster than to the next.
+//! The silhouette of Rousseeuw (1987): whether a row is nearer to its own cluster than to the next.
 
 use rayon::prelude::*;
 

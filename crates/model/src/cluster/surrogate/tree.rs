@@ -6,13 +6,13 @@ use crate::Matrix;
 /// Thresholds tried per column.
 const THRESHOLDS: usize = 128;
 
-/// Rows that each side of a split must keep.
+/// Least number of rows on each side of a split.
 const LEAST_LEAF: usize = 5;
 
-/// Impurity (of at most 0.5) that a split must remove to be worth its words.
+/// Least decrease of impurity (which is at most 0.5) that justifies a longer rule.
 const LEAST_GAIN: f64 = 0.002;
 
-/// Columns as codes: a value lies above `code` of its column's thresholds. A missing value lies above all of them.
+/// Columns as codes: the code of a value is the number of its column's thresholds below it. A missing value lies above all.
 pub(super) struct Binned {
     names: Vec<String>,
     thresholds: Vec<Vec<f64>>,
@@ -68,7 +68,7 @@ impl Binned {
         }
     }
 
-    /// Alternatives that tell the rows inside from the others.
+    /// Alternatives that separate the rows inside from the others.
     pub(super) fn rule(&self, inside: &[bool], depth: u32) -> Vec<Vec<Condition>> {
         let members = inside.iter().filter(|&&is| is).count();
         if members == 0 || members == inside.len() {
@@ -93,7 +93,7 @@ impl Binned {
         }
         let candidates = (0..self.names.len())
             .filter_map(|column| self.best_split(column, rows, inside, weights));
-        // The first of equal gains, so that columns named first are preferred.
+        // In a tie the first, so that columns named first are preferred.
         let best = candidates.fold(None, |best: Option<Split>, split| match best {
             Some(kept) if kept.gain >= split.gain => Some(kept),
             _ => Some(split),
@@ -184,7 +184,7 @@ impl Binned {
         }
     }
 
-    /// The turns of a path, one condition per column, in the order the columns first appear.
+    /// The splits of a path, one condition per column, in the order in which the columns first appear.
     fn conditions(&self, path: &[(usize, usize, bool)]) -> Vec<Condition> {
         let mut conditions: Vec<Condition> = Vec::new();
         for &(column, threshold, is_above) in path {
@@ -249,7 +249,7 @@ fn thresholds(column: &[f64]) -> Vec<f64> {
     limits
 }
 
-/// The number of three significant digits nearest to a value, by way of its decimal text, so that it prints short.
+/// A value rounded to three significant digits, by way of its decimal text, so that it is printed without rounding errors.
 fn rounded(value: f64) -> f64 {
     format!("{value:.2e}").parse().unwrap_or(value)
 }

@@ -120,7 +120,7 @@ impl Design<'_> {
     }
 
     fn accept(&self, theta: Vec<f64>, at: Evaluation) -> Result<Solved, OptimiseFailure> {
-        // Covariates that separate leavers from stayers drive their coefficients away without end.
+        // Coefficients of covariates that separate leavers from stayers grow without bound.
         if let Some((index, &value)) = theta.iter().enumerate().find(|(_, t)| t.abs() > 20.0) {
             return Err(OptimiseFailure::Edge { index, value });
         }
@@ -131,7 +131,7 @@ impl Design<'_> {
             });
         }
         let information = Cholesky::new(&at.information).ok_or(OptimiseFailure::Curvature)?;
-        // Collinear covariates: the variance of one explodes against that of its own column alone.
+        // Collinear covariates: the variance of a coefficient is far larger than with its column alone.
         let inverse = information.inverse();
         if (0..theta.len()).any(|i| inverse[i][i] * at.information[i][i] > 1e9) {
             return Err(OptimiseFailure::Curvature);
