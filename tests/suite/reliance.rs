@@ -75,7 +75,7 @@ fn a_base_rate_marks_the_kpi_of_ravenstack_and_meets_no_target() {
         assert_eq!(status[row].as_deref(), Some("base rate"));
         let reason = reason[row].as_deref().unwrap();
         assert!(
-            reason.starts_with("score `churn`: no model serves"),
+            reason.starts_with("score `churn`: no model is used"),
             "{reason}"
         );
     }

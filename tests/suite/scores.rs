@@ -164,7 +164,7 @@ fn ravenstack_the_base_rate_serves_and_the_report_says_why() {
     let said = text("reason").replace('\'', "&#x27;");
     assert!(report.contains("base rate"), "the report names what serves");
     assert!(
-        report.contains("not validated: no model serves") && !report.contains("meets the target"),
+        report.contains("not validated: no model is used") && !report.contains("meets the target"),
         "a KPI from a base rate meets no target"
     );
     assert!(

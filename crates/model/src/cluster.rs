@@ -5,7 +5,8 @@
 //!
 //! Where to look: `preparation` (transform, winsorise, standardise), `kmeans` (fit and assign), `choice` (how many clusters),
 //! `quality` (silhouette, Calinski-Harabasz, Davies-Bouldin, Rand, V-measure), `stability` (bootstrap per cluster),
-//! `structure` (are there clusters at all), `prototypes` (numbers and labels mixed), `linkage` and `density` (small bases), `surrogate` (a short rule per cluster), `names` ("high spend, lapsing").
+//! `structure` (are there clusters at all), `prototypes` (numbers and labels mixed), `linkage` and `density` (small bases),
+//! `surrogate` (a short rule per cluster), `names` ("high spend, lapsing").
 //!
 //! Every result is the same for any number of threads: rows are reduced in fixed chunks and in fixed order.
 //! Random choices depend on the content of rows, not on their position, so that the order of rows does not matter.

@@ -172,7 +172,7 @@ fn without_structure_the_base_rate_serves() {
     let fit = ChurnFit::fit(&panel(1_500, 0.0), &plan()).unwrap();
     assert_eq!(fit.served(), ChurnServed::BaseRate, "{}", fit.reason());
     assert!(
-        fit.reason().starts_with("The base rate serves: "),
+        fit.reason().starts_with("The base rate is used: "),
         "{}",
         fit.reason()
     );

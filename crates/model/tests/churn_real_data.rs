@@ -83,7 +83,7 @@ fn assert_served_at_least_equal(fit: &ChurnFit, oracle: &Oracle) {
     let [_, log_loss, _] = oracle.logistic;
     assert!(
         served.log_loss <= log_loss + 0.002,
-        "{} serves with {}, scikit-learn's logistic regression has {log_loss}",
+        "{} is used with {}, scikit-learn's logistic regression has {log_loss}",
         served.model,
         served.log_loss
     );

@@ -20,7 +20,7 @@ pub(crate) enum Against {
     NotValidated,
     /// An assumption does not hold, or it was held against what happened and failed.
     Flagged,
-    /// No model serves: every customer has the same probability.
+    /// No model is used: every customer has the same probability.
     BaseRate,
     /// There are no values.
     NotComputed,
@@ -182,7 +182,7 @@ fn of_score(score: &Score, scored: &Scored) -> Option<Mark> {
         found.and_then(|row| row.text.as_deref())
     };
     if choice("served") == Some(BASE_RATE) {
-        let why = "no model serves, and every customer has the base rate";
+        let why = "no model is used, and every customer has the base rate";
         return mark(Against::BaseRate, why.to_owned());
     }
     let mut flagged = scored

@@ -1,4 +1,4 @@
-//! What a number cannot carry: whether a column of `customers` comes from a score that no model serves, that failed a test, or that
+//! What a number cannot carry: whether a column of `customers` comes from a score that no model is used, that failed a test, or that
 //! was never tried on later data, directly or through the columns it is computed from.
 
 use std::collections::BTreeSet;
@@ -81,7 +81,7 @@ pub(crate) fn doubt(facts: &Facts<'_>, score: &Score<'_>) -> Option<Doubt> {
     let of = |short, why: String| Some(Doubt { short, why });
     let models = facts.models.as_deref().unwrap_or_default();
     if is_base_rate(models, &format!("{}_probability", score.name)) {
-        let why = "no model serves, and every customer has the base rate";
+        let why = "no model is used, and every customer has the base rate";
         return of("not validated", why.to_owned());
     }
     if let Some(flagged) = score.criteria(QualityStatus::Flagged).next() {

@@ -128,7 +128,7 @@ impl Kpi {
     /// Why it cannot be held against the target.
     pub(crate) fn unvalidated(&self) -> Option<&'static str> {
         self.is_base_rate
-            .then_some("not validated: no model serves, and every customer has the base rate")
+            .then_some("not validated: no model is used, and every customer has the base rate")
     }
 }
 

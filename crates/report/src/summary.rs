@@ -179,8 +179,8 @@ fn scored(facts: &Facts<'_>) -> Option<String> {
 fn score_line(score: &Score<'_>) -> String {
     let name = |text: &str| shortened(&printable(text), LONGEST_NAME);
     let mut parts = vec![match score.served {
-        Some(model) => format!("{}: {} serves", name(score.name), name(model)),
-        None => format!("{}: no model serves", name(score.name)),
+        Some(model) => format!("{}: {} is used", name(score.name), name(model)),
+        None => format!("{}: no model is used", name(score.name)),
     }];
     let tested = score.tested();
     let figure = |metric: &str| {

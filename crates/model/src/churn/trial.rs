@@ -514,11 +514,11 @@ impl Choice {
         let rows = grouped(rows as u64);
         match (served, self.best) {
             (ChurnServed::BaseRate, Some(best)) => format!(
-                "The base rate serves: no ranking beats it by more than noise on {rows} customers; the best, that of the {best}, makes {}.",
+                "The base rate is used: after recalibration no candidate is better by more than noise on {rows} customers; the best, the {best}, has {}.",
                 said(self.gain, "base rate")
             ),
             (ChurnServed::BaseRate, None) => {
-                "The base rate serves: no model was fitted.".to_owned()
+                "The base rate is used: no model was fitted.".to_owned()
             }
             _ => {
                 let over_rule = match self.over_rule {
@@ -526,7 +526,7 @@ impl Choice {
                     None => String::new(),
                 };
                 format!(
-                    "The {served} serves: on {rows} customers its ranking has, recalibrated, a log loss of {:.4}, {}{over_rule}.",
+                    "The {served} is used: on {rows} customers its log loss after recalibration is {:.4}, {}{over_rule}.",
                     self.log_loss,
                     said(self.gain, "base rate")
                 )

@@ -9,7 +9,7 @@ use smartcore::linalg::basic::matrix::DenseMatrix;
 use super::error::{ClusterError, refuse, require_finite};
 use crate::Matrix;
 
-/// Largest number of rows that can be merged pair by pair: distances take 4 bytes times the square of the rows.
+/// Largest number of rows that can be merged pair by pair: their distances take 100 MB.
 const MOST_ROWS: usize = 5_000;
 
 /// Which two clusters are merged next.

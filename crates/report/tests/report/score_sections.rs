@@ -34,9 +34,9 @@ fn the_summary_has_a_line_per_score() {
         block,
         [
             "Scores",
-            "  churn: logistic serves · AUC 0.812 · 1 not computed",
-            "  health: health serves · AUC 0.508 · 1 flagged !",
-            "  value: mbg_nbd serves · 97.3% of actual · 1 not computed",
+            "  churn: logistic is used · AUC 0.812 · 1 not computed",
+            "  health: health is used · AUC 0.508 · 1 flagged !",
+            "  value: mbg_nbd is used · 97.3% of actual · 1 not computed",
         ]
     );
 }

@@ -111,7 +111,7 @@ impl<'s> Evidence<'s> {
         if served != requested {
             tracing::warn!(
                 score,
-                "score `{score}`: {requested} was not fitted, the fallback model {served} serves: {reason}"
+                "score `{score}`: {requested} was not fitted, so the fallback model {served} is used: {reason}"
             );
         }
         if let Some(test) = fallback.dropout {
