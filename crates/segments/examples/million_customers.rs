@@ -19,7 +19,7 @@ fn at<T>(value: T) -> At<T> {
     At::new(value, 0..0)
 }
 
-/// Numbers in [0, 1) that look random and are always the same.
+/// Pseudo-random numbers in [0, 1), the same for the same seed.
 fn draws(seed: u64) -> impl Iterator<Item = f64> {
     let mut state = seed;
     std::iter::repeat_with(move || {

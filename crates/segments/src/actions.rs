@@ -1,4 +1,4 @@
-//! The published table `actions`: what is to be done with whom, first with whom most is at risk.
+//! The published table `actions`: the customers of each playbook, those with most value at risk first.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -16,7 +16,7 @@ use crate::customers::Customers;
 use crate::error::SegmentError;
 use crate::profiles::check_lengths;
 
-/// Rows of a batch, at most.
+/// Largest number of rows of a batch.
 const BATCH_ROWS: usize = 65_536;
 
 /// The table `actions` in batches: one row per customer and playbook, by playbook and priority.
@@ -24,13 +24,13 @@ pub struct ActionBatches<'a> {
     as_of: i32,
     customers: &'a Customers,
     schema: SchemaRef,
-    /// The columns that the pipeline asks for.
+    /// Further columns of the customers that the pipeline asks for.
     asked: Vec<ArrayRef>,
     /// Value now and value at risk; NaN where there is none.
     worth: [Vec<f64>; 2],
-    /// Playbooks by name, each with its scheme and the place of its segment there.
+    /// Playbooks by name, each with its scheme and the index of its segment there.
     playbooks: VecDeque<(&'a Playbook, &'a Assignment, u32)>,
-    /// Rows of the first of these playbooks by priority, and how many of them are out.
+    /// Rows of the first of these playbooks by priority, and how many of them are written.
     current: Option<(Vec<u32>, usize)>,
 }
 
@@ -96,7 +96,7 @@ pub fn actions<'a>(
     })
 }
 
-/// Of each scheme with a playbook, the customers whose segment has none.
+/// For each scheme with a playbook, the customers whose segment has none.
 pub fn without_playbook(
     assignments: &[Assignment],
     playbooks: &[Playbook],
@@ -124,8 +124,8 @@ impl ActionBatches<'_> {
         &self.schema
     }
 
-    /// The customers of a segment, first with whom most is at risk, then who pays most now, then by key. Customers with
-    /// nothing known come last.
+    /// The customers of a segment by descending value at risk, then by descending value now, then by key. Customers without
+    /// these values come last.
     fn by_priority(&self, assignment: &Assignment, segment: u32) -> Vec<u32> {
         let mut rows: Vec<u32> = (0..self.customers.len())
             .map(|position| self.customers.row_by_key(position) as u32)

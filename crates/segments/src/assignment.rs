@@ -23,17 +23,17 @@ pub(crate) const STABLE: f64 = 0.75;
 pub struct Extra<'a> {
     /// Seed of every random step.
     pub seed: u64,
-    /// `rules`: per customer the index (from 0) of the first rule that is true, `None` where no rule is. Enough to assign,
-    /// not enough to tell rules that overlap.
+    /// `rules`: per customer the index (from 0) of the first rule that is true, `None` where no rule is. Enough to assign, not
+    /// enough to find rules that overlap.
     pub rule_hits: Option<&'a [Option<u32>]>,
-    /// `rules`: per rule, in order, whether it is true for each customer; null is not true. Takes the place of `rule_hits`
-    /// and lets the rules be checked, see [`crate::RulesLint`].
+    /// `rules`: per rule, in order, whether it is true for each customer; null is not true. Used instead of `rule_hits`; with
+    /// it the rules are also checked, see [`crate::RulesLint`].
     pub rule_matches: Option<&'a [BooleanArray]>,
-    /// `rules`: the conditions of the rules with what they say of each customer, for reasons with the customer's own values;
-    /// without them reasons are the rules as written.
+    /// `rules`: the conditions of the rules, evaluated for each customer, for reasons with the customer's own values; without
+    /// them the reasons are the rules as written.
     pub rule_reasons: Option<&'a Arc<RuleReasons>>,
-    /// `kmeans`: what the features count, so that clusters can be named; a feature that is not among them counts
-    /// as a plain number.
+    /// `kmeans`: the units of the features, from which clusters are named; a feature that is not among them is treated as a
+    /// plain number.
     pub named_features: &'a [NamedFeature],
     /// `rfm_grid` with frozen edges: those of an earlier version; without them this run computes its own.
     pub frozen_edges: Option<&'a FrozenEdges>,
@@ -43,8 +43,8 @@ pub struct Extra<'a> {
 
 /// Gives clusters the ids and names under which they are known.
 pub trait ClusterIdentity: fmt::Debug + Sync {
-    /// Id and name of each cluster. `cluster_of` is the cluster of every customer, in table order; `names` are what the clusters
-    /// would be called without a history.
+    /// Id and name of each cluster. `cluster_of` is the cluster of every customer, in table order; `names` are the names of the
+    /// clusters without a history.
     fn clusters(
         &self,
         scheme: &Scheme,
@@ -64,7 +64,7 @@ pub struct Assignment {
     pub segments: Vec<SegmentInfo>,
     /// Per customer, in table order: index into `segments`.
     pub segment_of: Vec<u32>,
-    /// Why each customer is where it is.
+    /// Why each customer is in its segment.
     pub reasons: Reasons,
     /// Whether a stated rule or a fitted model decided.
     pub assigned_by: AssignedBy,
@@ -72,7 +72,7 @@ pub struct Assignment {
     pub columns: Vec<ExtraColumn>,
     /// Rows for the `models` table.
     pub parameters: Vec<Parameter>,
-    /// What the reader should know and the run need not stop for.
+    /// Findings that do not stop the run.
     pub warnings: Vec<Warning>,
     /// Rows for the `quality` table.
     pub quality: Vec<Quality>,
@@ -91,7 +91,7 @@ pub struct SegmentInfo {
     pub rule: Option<String>,
 }
 
-/// Who decided.
+/// What decided the segment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AssignedBy {
     /// A stated rule.
@@ -141,7 +141,7 @@ pub enum Reasons {
 /// Appends the reason of the customer in a row to a text.
 pub type ReasonWriter = dyn Fn(usize, &mut String) + Send + Sync;
 
-/// What the reader of a scheme should know.
+/// A finding about a scheme that does not stop the run.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Warning {
     /// Fewer distinct values than scores, so that some scores stay empty.
@@ -160,32 +160,32 @@ pub enum Warning {
         /// Customers in them.
         customers: u64,
     },
-    /// Lines of the grid that earlier lines always win over.
+    /// Lines of the grid whose cells are all covered by earlier lines.
     DeadLines {
         /// Their segments.
         segments: Vec<String>,
     },
-    /// Segments without a customer because equal values are never torn apart.
+    /// Segments without a customer because customers with equal values are in the same tier.
     EmptyTiers {
         /// Their names.
         tiers: Vec<String>,
     },
-    /// What the clustering noticed about its data.
+    /// A warning of the clustering.
     Clusters(ClusterWarning),
-    /// What is odd about a list of rules.
+    /// A warning about a list of rules.
     Rules(RulesWarning),
-    /// No more structure than rows have that hold no clusters by construction.
+    /// The silhouette is no higher than that of rows without clusters by construction.
     NoClusters {
         /// Clusters looked for.
         k: usize,
-        /// Mean silhouette of the customers that took part.
+        /// Mean silhouette of the customers in the sample.
         silhouette: f64,
         /// Mean silhouette over sets of rows without clusters, of the null model that explains the customers best.
         without_clusters: f64,
         /// Share of those sets that reach the silhouette of the customers.
         p_value: f64,
     },
-    /// Clusters that other draws of customers do not give again.
+    /// Clusters that are not found again when customers are resampled.
     UnstableClusters {
         /// Name and mean Jaccard similarity.
         clusters: Vec<(String, f64)>,
@@ -233,7 +233,7 @@ impl Assignment {
         counts
     }
 
-    /// Refuses two segments with one id.
+    /// Rejects two segments with the same id.
     pub(crate) fn checked(self) -> Result<Self, SegmentError> {
         let mut ids: Vec<(i64, &str)> = self
             .segments
@@ -336,14 +336,14 @@ impl fmt::Display for Warning {
             Self::DeadLines { segments } => {
                 write!(
                     f,
-                    "earlier lines of the grid always win over these, so they stay empty: {}",
+                    "segments without customers, because earlier lines of the grid cover all their cells: {}",
                     segments.join(", ")
                 )
             }
             Self::EmptyTiers { tiers } => {
                 write!(
                     f,
-                    "equal values stay in one tier, which leaves these without a customer: {}",
+                    "tiers without customers, because customers with equal values are in the same tier: {}",
                     tiers.join(", ")
                 )
             }
@@ -356,8 +356,9 @@ impl fmt::Display for Warning {
                 p_value,
             } => write!(
                 f,
-                "no clusters: {k} of them reach a silhouette of {silhouette:.2}, and rows made without any reach {without_clusters:.2} \
-                 (p = {p_value:.2}); they cut a continuum or single features, so take their borders as arbitrary"
+                "no evidence of clusters: {k} clusters have a silhouette of {silhouette:.2}, and in rows without clusters it is \
+                 {without_clusters:.2} (p = {p_value:.2}); the clusters split a continuum or single features, and their borders are \
+                 arbitrary"
             ),
             Self::UnstableClusters { clusters } => {
                 let named: Vec<String> = clusters
@@ -366,7 +367,7 @@ impl fmt::Display for Warning {
                     .collect();
                 write!(
                     f,
-                    "other draws of customers do not give these clusters again (mean Jaccard similarity below {STABLE}): {}",
+                    "clusters that are not found again when customers are resampled (mean Jaccard similarity below {STABLE}): {}",
                     named.join(", ")
                 )
             }

@@ -1,7 +1,7 @@
-//! What explains clusters and how far they can be trusted: a short rule for each, whether other draws of customers give it
-//! again, and whether there are clusters at all.
+//! What explains clusters and how far they can be trusted: a short rule for each, whether it is found again when customers
+//! are resampled, and whether there are clusters at all.
 //!
-//! All of it runs on samples of fixed size, so that it costs a million customers little more than ten thousand.
+//! All of it runs on samples of fixed size, so its cost hardly grows with the number of customers.
 
 use tessera_model::Matrix;
 use tessera_model::cluster::{
@@ -15,37 +15,38 @@ use tessera_spec::shown::grouped;
 use crate::assignment::{Parameter, STABLE, Warning};
 use crate::quality::Quality;
 
-/// Draws with replacement on which clusters are sought again.
+/// Number of bootstrap resamples for stability.
 const STABILITY_RESAMPLES: u32 = 20;
 
-/// Customers of each draw at most.
+/// Largest number of customers in a resample.
 const STABILITY_ROWS: usize = 5_000;
 
 /// Sets of rows without clusters, per null model.
 const STRUCTURE_REFERENCES: u32 = 39;
 
-/// Customers that are compared with them at most; the silhouette compares all with all.
+/// Largest number of customers for the test of structure; the silhouette compares all with all.
 const STRUCTURE_ROWS: usize = 1_000;
 
 /// Largest p value that counts as evidence of clusters.
 const STRUCTURE_LEVEL: f64 = 0.05;
 
-/// The kind whose rows these are.
+/// The model name of the rows in `models`.
 const MODEL: &str = "kmeans";
 
-/// What was found out about the clusters of one scheme.
+/// Rules, stability and test of structure of the clusters of one scheme.
 #[derive(Debug, Clone)]
 pub(crate) struct Evidence {
     clusters: usize,
     rows: usize,
     rules: Vec<SurrogateRule>,
     stability: Vec<ClusterStability>,
-    /// None for a single cluster.
+    /// `None` for a single cluster.
     structure: Option<StructureVerdict>,
 }
 
 impl Evidence {
-    /// Looks for it in raw features (NaN = missing), the prepared ones in order, and each customer's cluster below `clusters`.
+    /// Computes it from raw features (NaN = missing), the prepared ones in order, and each customer's cluster below
+    /// `clusters`.
     ///
     /// # Errors
     /// Infinite raw values, or labels of other rows.
@@ -92,7 +93,7 @@ impl Evidence {
             };
             cluster::test_structure(prepared, clusters, &params)
         };
-        // At the same time, since each ends with threads that wait for the last of its samples.
+        // In parallel, since at the end of each most threads wait for its last sample.
         let (structure, (stability, rules)) =
             rayon::join(structure, || rayon::join(stability, rules));
         found.rules = rules?;
@@ -101,7 +102,7 @@ impl Evidence {
         Ok(found)
     }
 
-    /// The rule that stands in for a cluster, with its fidelity; none where nothing tells the cluster apart.
+    /// The rule that approximates a cluster, with its fidelity; `None` where no rule separates the cluster.
     pub(crate) fn rule(&self, cluster: usize) -> Option<String> {
         let rule = self
             .rules
@@ -212,7 +213,7 @@ impl Evidence {
         rows
     }
 
-    /// What the reader should know.
+    /// Warnings where there is no evidence of clusters, or where clusters are unstable.
     pub(crate) fn warnings(&self, names: &[String]) -> Vec<Warning> {
         let mut warnings = Vec::new();
         if let Some((verdict, test)) = self.closest_null()
@@ -240,7 +241,7 @@ impl Evidence {
     /// Rows for the `quality` table.
     pub(crate) fn quality(&self, names: &[String]) -> Vec<Quality> {
         if self.clusters < 2 {
-            let reason = "there is one cluster, and it takes two to compare".to_owned();
+            let reason = "there is one cluster, and a comparison needs at least two".to_owned();
             return vec![Quality::not_computed("", "clustered", "p_value", reason)];
         }
         let mut rows = vec![match self.closest_null() {
@@ -250,8 +251,8 @@ impl Evidence {
                 "p_value",
                 (test.p_value, STRUCTURE_LEVEL),
                 (!verdict.clustered).then(|| {
-                    "customers are no more grouped than rows made without clusters; other features or a scheme with stated \
-                     borders would say more"
+                    "customers are no more clustered than rows without clusters; use other features, or a scheme with stated \
+                     borders such as `quantile` or `rules`"
                         .to_owned()
                 }),
             ),
@@ -259,7 +260,7 @@ impl Evidence {
                 "",
                 "clustered",
                 "p_value",
-                format!("there are too few different customers for {} clusters", self.clusters),
+                format!("there are too few distinct customers for {} clusters", self.clusters),
             ),
         }];
         for (cluster, name) in names.iter().enumerate() {
@@ -275,7 +276,7 @@ impl Evidence {
                     (found.mean_jaccard, STABLE),
                     (found.mean_jaccard < STABLE).then(|| {
                         format!(
-                            "{:.0}% of other draws of customers give it again; fewer clusters or other features would hold better",
+                            "only {:.0}% of resamples of the customers have a similar cluster (Jaccard similarity of at least 0.75); use fewer clusters or other features",
                             100.0 * found.recovered
                         )
                     }),
@@ -284,7 +285,7 @@ impl Evidence {
                     name,
                     "stable",
                     "mean_jaccard",
-                    "the cluster has too few customers to be drawn".to_owned(),
+                    "the cluster has too few customers to be in the sample".to_owned(),
                 ),
             });
         }
@@ -302,7 +303,7 @@ impl Evidence {
     }
 }
 
-/// A name per cluster: the one that the scheme gives, else what sets the cluster apart, else its number.
+/// A name per cluster: the one that the scheme gives, else one from its distinctive features, else its number.
 pub(crate) fn names(
     given: &[String],
     columns: &[String],
@@ -319,7 +320,7 @@ pub(crate) fn names(
                 .map_or(Unit::Number, |feature| feature.unit),
         })
         .collect();
-    // One cluster is all customers, and nothing sets it apart.
+    // One cluster holds all customers, so it has no distinctive features.
     let telling = if centroids.len() > 1 {
         cluster::cluster_names(&named, centroids)
     } else {

@@ -20,7 +20,7 @@ const LARGEST: usize = u32::MAX as usize - 1;
 #[derive(Debug, Clone)]
 pub struct Customers {
     batch: RecordBatch,
-    /// Rows by rising key; `None` where the table already is in that order.
+    /// Rows by ascending key; `None` where the table already is in that order.
     key_order: Option<Vec<u32>>,
 }
 
@@ -119,7 +119,7 @@ impl Customers {
             .filter_map(|field| Some((field.name().as_str(), kind_of(field.data_type())?)))
     }
 
-    /// Row of the customer at this place in the order of rising keys (bytes of a Utf8 key, value of an Int64 key).
+    /// Row of the customer at this position in ascending order of keys (bytes of a Utf8 key, value of an Int64 key).
     pub fn row_by_key(&self, position: usize) -> usize {
         self.key_order
             .as_ref()
@@ -179,7 +179,7 @@ impl Customers {
         Ok(Numeric { values })
     }
 
-    /// A feature as labels. Utf8 as it stands (an empty text is a value), Boolean as `true` and `false`, Int64 in digits.
+    /// A feature as labels. Utf8 as it is (an empty text is a value), Boolean as `true` and `false`, Int64 in digits.
     ///
     /// # Errors
     /// The feature does not exist, or is a fraction, a date or a time.
@@ -255,7 +255,7 @@ impl<'a> Labels<'a> {
         &self.codes
     }
 
-    /// The distinct labels, rising by bytes (numbers by their digits).
+    /// The distinct labels, ascending by bytes (numbers by their digits).
     pub fn values(&self) -> &[Cow<'a, str>] {
         &self.values
     }
@@ -277,7 +277,7 @@ impl<'a> Labels<'a> {
         counts
     }
 
-    /// Codes by first sight, then renumbered so that they do not depend on the order of rows.
+    /// Codes by first appearance, then renumbered so that they do not depend on the order of rows.
     fn encode<T: Copy + Eq + std::hash::Hash>(
         rows: impl Iterator<Item = Option<T>>,
         name: impl Fn(T) -> Cow<'a, str>,
@@ -335,7 +335,7 @@ fn finite(value: f64) -> f64 {
     }
 }
 
-/// Rows by rising key, or `None` where they are in that order; refuses a repeated key.
+/// Rows by ascending key, or `None` where they are in that order; rejects a repeated key.
 fn key_order(key: &ArrayRef, column: &str) -> Result<Option<Vec<u32>>, SegmentError> {
     let compare: Box<dyn Fn(usize, usize) -> Ordering + '_> = match key.data_type() {
         DataType::Int64 => {

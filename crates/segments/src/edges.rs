@@ -22,7 +22,7 @@ pub(crate) const DIMENSIONS: [&str; 3] = ["recency", "frequency", "monetary"];
 /// | `recency_feature`, `frequency_feature`, `monetary_feature` | | the feature scored |
 #[derive(Debug, Clone, PartialEq)]
 pub struct FrozenEdges {
-    /// Rising edges of recency, frequency and monetary value, equally many.
+    /// Ascending edges of recency, frequency and monetary value, the same number of each.
     pub(crate) edges: [Vec<f64>; 3],
     /// Which side of an edge belongs to the bin.
     pub(crate) closed: Closed,
@@ -37,8 +37,8 @@ impl FrozenEdges {
     /// order does not matter. `None` where the version published no edges (scores by midrank, or no customer to score).
     ///
     /// # Errors
-    /// An edge without a number, missing among its neighbours, or falling; dimensions with unequal numbers of edges; an unknown
-    /// `edges_closed`; a feature name that is missing.
+    /// An edge without a number, a gap in the numbering of edges, edges that do not ascend; dimensions with unequal numbers of
+    /// edges; an unknown `edges_closed`; a missing feature name.
     pub fn from_parameters<'a>(
         version: Option<u64>,
         rows: impl IntoIterator<Item = (&'a str, Option<f64>, Option<&'a str>)>,
@@ -106,7 +106,7 @@ impl FrozenEdges {
     /// Whether a scheme can be scored by these edges.
     ///
     /// # Errors
-    /// They are those of other features, or of another number of scores.
+    /// The edges are those of other features, or of another number of scores.
     pub fn fits(&self, scheme: &RfmGrid) -> Result<(), SegmentError> {
         let now = [&scheme.recency, &scheme.frequency, &scheme.monetary];
         for (index, now) in now.into_iter().enumerate() {
@@ -143,7 +143,7 @@ impl FrozenEdges {
     }
 }
 
-/// Refuses edges that are not as many as expected, not finite or falling.
+/// Rejects edges that are not as many as expected, not finite or not ascending.
 pub(crate) fn check_edges(
     dimension: usize,
     edges: &[f64],

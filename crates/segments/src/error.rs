@@ -18,7 +18,7 @@ pub enum SegmentError {
     /// The customer table has no column at all.
     #[error("the customer table has no columns; its first column must be the customer's key")]
     NoKey,
-    /// The key is of a type that is not published.
+    /// The key has a type that is not supported.
     #[error("the key column `{column}` is {found}; a key is Utf8 or Int64")]
     KeyType {
         /// The key column.
@@ -54,7 +54,7 @@ pub enum SegmentError {
         /// The largest number.
         limit: usize,
     },
-    /// A feature column of a type that is not published.
+    /// A feature column has a type that is not supported.
     #[error(
         "feature `{feature}` is {found}; features are integers, floats, dates, timestamps in microseconds, booleans or texts"
     )]
@@ -95,7 +95,7 @@ pub enum SegmentError {
     /// No entry of the registry takes this kind of scheme.
     #[error("no registered kind takes this scheme; add it to KINDS")]
     NoKind,
-    /// A kind was handed another kind's settings.
+    /// A kind was given another kind's settings.
     #[error("the `{kind}` kind was given another kind's settings")]
     WrongKind {
         /// The kind that was called.
@@ -130,9 +130,9 @@ pub enum SegmentError {
         /// Rules of the scheme.
         rules: usize,
     },
-    /// A named grid was asked for with another number of scores than it is drawn for.
+    /// A named grid was asked for with another number of scores than it is defined for.
     #[error(
-        "grid `{grid}` is drawn for scores 1 to {needed}, and the scheme has 1 to {found}; remove `scores` or give an own grid"
+        "grid `{grid}` is defined for scores 1 to {needed}, and the scheme has 1 to {found}; remove `scores` or list the lines of your own grid"
     )]
     GridScores {
         /// The grid.
@@ -152,15 +152,15 @@ pub enum SegmentError {
         /// Most.
         high: u8,
     },
-    /// An own grid without a line, or with a line whose range is empty or out of range.
-    #[error("line {} of the grid is empty or leaves 1 to {scores}: a range is [from, to] with 1 <= from <= to <= {scores}", .line + 1)]
+    /// A grid of the pipeline's own with a line whose range is empty or out of range.
+    #[error("line {} of the grid has a range that is empty or outside 1 to {scores}: a range is [from, to] with 1 <= from <= to <= {scores}", .line + 1)]
     GridLine {
         /// The line, from 0.
         line: usize,
         /// The highest score.
         scores: u8,
     },
-    /// An own grid without any line.
+    /// A grid of the pipeline's own without any line.
     #[error("the grid has no lines; give at least one {{ segment, r, f, m }}")]
     GridEmpty,
     /// Edges that do not fit the number of scores or do not rise.
@@ -206,7 +206,7 @@ pub enum SegmentError {
     /// A quantile scheme without tiers.
     #[error("there are no tiers; give at least one, the last with the share 1.0")]
     NoTiers,
-    /// A label with so many values that its segments say nothing.
+    /// A label with more values than there may be segments.
     #[error(
         "`{feature}` has {values} values that would each be a segment; at most {limit} are made: raise `min_share`"
     )]
@@ -226,10 +226,10 @@ pub enum SegmentError {
         /// The other.
         second: String,
     },
-    /// Clustering was refused by the model.
+    /// The customers could not be clustered.
     #[error(transparent)]
     Cluster(#[from] ClusterError),
-    /// Assignments and customers of different tables were put together.
+    /// An assignment belongs to another table of customers.
     #[error("scheme `{scheme}` assigns {found} customers, and the table has {expected}")]
     Mismatch {
         /// The scheme.
@@ -250,7 +250,7 @@ pub enum SegmentError {
 }
 
 impl SegmentError {
-    /// The same error, saying in which scheme it happened.
+    /// The same error with the name of the scheme.
     pub(crate) fn in_scheme(self, scheme: &str) -> Self {
         Self::InScheme {
             scheme: scheme.to_owned(),

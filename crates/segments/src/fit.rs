@@ -1,5 +1,5 @@
-//! What a scheme learned from the customers of one run, to be applied to customers in another state: so that a move by new
-//! edges or centres can be told from a move by the customer.
+//! What a scheme learned from the customers of one run, so that it can be applied to customers in another state: this
+//! separates moves caused by new edges or centres from moves caused by the customer's own change.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -13,21 +13,21 @@ use crate::customers::Customers;
 use crate::edges::FrozenEdges;
 use crate::error::SegmentError;
 
-/// What was learned. Segments are by name, so that it can be applied whatever ids they have.
+/// What was learned. Segments are named, so that it can be applied whatever ids they have.
 #[derive(Debug, Clone, Default)]
 pub enum Fit {
-    /// Nothing: the settings decide alone.
+    /// Nothing: only the settings decide.
     #[default]
     None,
     /// Edges of recency, frequency and monetary value.
     Edges(FrozenEdges),
     /// Tiers of a number.
     Tiers(Tiers),
-    /// The segment of each label that was there, by the label.
+    /// The segment of each label that occurred.
     Labels {
         /// Segment by label.
         segments: BTreeMap<String, String>,
-        /// Segment of labels that were not there.
+        /// Segment of labels that did not occur.
         other: String,
         /// Segment of customers without a label.
         missing: String,
@@ -64,7 +64,7 @@ impl Tiers {
 }
 
 impl Assignment {
-    /// Assigns customers in another state as these were: by what was learned from these.
+    /// Assigns customers in another state with what was learned from the customers of the fit.
     ///
     /// # Errors
     /// As [`crate::assign`], and values that the learned preparation cannot take.
@@ -176,8 +176,8 @@ fn named<'a>(scheme: &str, names: impl Iterator<Item = &'a str>) -> Assignment {
     }
 }
 
-/// Edges that give every customer the score that ranks gave: per dimension the largest value of each bin or those below it.
-/// `bins` are from 0, rising with the value; customers without scores have none.
+/// Edges that give every customer the same score as ranks did: the largest value of each bin, or of the bins below where it is
+/// empty. `bins` count from 0, ascending with the value; customers without scores have none.
 pub(crate) fn edges_of_bins(
     values: &[f64],
     bins: impl Fn(usize) -> Option<u8>,
@@ -197,7 +197,7 @@ pub(crate) fn edges_of_bins(
     largest
 }
 
-/// Which side of edges of ranks belongs to the bin.
+/// Which side of the edges made from ranks belongs to the bin.
 pub(crate) const CLOSED: Closed = Closed::Right;
 
 #[cfg(test)]

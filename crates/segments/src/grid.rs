@@ -9,10 +9,10 @@ use crate::error::SegmentError;
 /// Segment of cells that no line of an interval grid covers.
 pub(crate) const OTHERS: &str = "Others";
 
-/// Lowest and highest number of scores of an own grid.
+/// Lowest and highest number of scores of a grid of the pipeline's own.
 const SCORES: [u8; 2] = [2, 50];
 
-/// Highest score that the named grids are drawn for.
+/// Highest score of the named grids.
 const NAMED_SCORES: u8 = 5;
 
 /// The segment of every cell of a grid.
@@ -48,8 +48,8 @@ impl CellMap {
     /// The map of a grid for scores 1 to k.
     ///
     /// # Errors
-    /// A named grid with k other than 5; an own grid without lines, with ranges that are empty or leave 1 to k, or with k
-    /// outside 2 to 50.
+    /// A named grid with k other than 5; a grid of the pipeline's own without lines, with ranges that are empty or outside 1
+    /// to k, or with k outside 2 to 50.
     pub fn new(grid: &Grid, scores: u8) -> Result<Self, SegmentError> {
         let claims = claims(grid, scores)?;
         let mut segments: Vec<String> = Vec::new();
@@ -123,7 +123,7 @@ impl CellMap {
     }
 }
 
-/// Looks for cells without a line, cells with several, and lines that never win.
+/// Finds cells without a line, cells with several lines, and lines that win no cell.
 ///
 /// # Errors
 /// As [`CellMap::new`].
@@ -235,7 +235,7 @@ fn own(lines: &[GridInterval], scores: u8) -> Result<Vec<Claim>, SegmentError> {
             Err(SegmentError::GridLine { line, scores })
         }
     };
-    // u16 numbers the segments of a cell map, its largest value marks an open cell.
+    // Segments of a cell map are numbered by u16, whose largest value marks an uncovered cell.
     lines
         .iter()
         .take(usize::from(u16::MAX) - 1)

@@ -1,4 +1,4 @@
-//! Ways of assigning the customers. One file per kind, one line each in [`KINDS`].
+//! The kinds of schemes, that is the ways of assigning customers. One file per kind, one line each in [`KINDS`].
 
 mod attribute;
 mod kmeans;
@@ -25,9 +25,9 @@ pub struct Kind {
     pub summary: &'static str,
     /// How it decides, what happens to missing values, and what it publishes.
     pub docs: &'static str,
-    /// Whether these settings are this kind's.
+    /// Whether these settings belong to this kind.
     pub accepts: fn(&SchemeKind) -> bool,
-    /// Features the settings read; those that a predicate names are known to the caller only.
+    /// Features that the settings name; those in predicates are known to the caller only.
     pub inputs: fn(&SchemeKind) -> Vec<&str>,
     /// Assigns the customers to segments.
     pub(crate) assign: fn(&Scheme, &Customers, &Extra<'_>) -> Result<Assignment, SegmentError>,

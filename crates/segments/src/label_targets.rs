@@ -1,11 +1,11 @@
-//! Assigning by a label: where the customers with one value go, and why.
+//! Assigning by a label: the segment of the customers with each value, and why.
 
 use std::collections::HashMap;
 
 use crate::assignment::SegmentInfo;
 use crate::customers::Labels;
 
-/// Where the customers with one value of a label go.
+/// The segment of the customers with one value of a label.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Target {
     /// Name of the segment.
@@ -18,7 +18,7 @@ pub(crate) struct Target {
 
 /// Customers assigned by a label.
 pub(crate) struct Assigned {
-    /// The segments, each where its first value stands among the rising values; that of missing values last.
+    /// The segments in ascending order of their first value; that of missing values last.
     pub segments: Vec<SegmentInfo>,
     /// Per customer: index into `segments`.
     pub segment_of: Vec<u32>,
@@ -28,13 +28,13 @@ pub(crate) struct Assigned {
     pub texts: Vec<String>,
 }
 
-/// Whether a label says nothing: absent, empty or blank.
+/// Whether a label is empty or blank.
 pub(crate) fn is_blank(label: &str) -> bool {
     label.trim().is_empty()
 }
 
-/// Sends the customers of every value to its target; blank values go where the missing ones go. Values with the same segment
-/// share it and its first rule.
+/// Assigns the customers of every value to its target; blank values are treated as missing. Values with the same segment share
+/// it and its first rule.
 pub(crate) fn assign_by_label(
     scheme: &str,
     labels: &Labels<'_>,

@@ -1,10 +1,10 @@
-//! Assigning the customers: schemes, the segment of every customer with its reason, and what the segments are like.
+//! Assigning customers to segments: schemes, the segment of every customer with its reason, and profiles of the segments.
 //!
 //! Everything here is a pure function over Arrow columns: one row per customer goes in, an [`Assignment`] comes out. Nothing
 //! reads files, evaluates expressions or names an engine.
 //!
 //! The types that matter: [`Customers`] (the checked input), [`Assignment`] (one scheme applied to every customer) and
-//! [`Kind`] (one way of assigning, a row of [`KINDS`]).
+//! [`Kind`] (one kind of scheme, an entry of [`KINDS`]).
 //!
 //! Where to look:
 //!

@@ -1,4 +1,4 @@
-//! Sums, means and spreads that come out the same whatever the threads and the order of rows, since they are exact.
+//! Sums, means and variances that do not depend on threads or on the order of rows, since sums are exact.
 
 use tessera_expr::exact::{Squares, Sum};
 
@@ -52,7 +52,7 @@ impl Moments {
     }
 }
 
-/// For each of the parts the moments of all others together.
+/// For each part, the moments of all other parts together.
 pub(crate) fn rests(parts: &[Moments]) -> Vec<Moments> {
     let mut rests = vec![Moments::default(); parts.len()];
     let mut before = Moments::default();

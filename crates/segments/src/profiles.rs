@@ -1,4 +1,4 @@
-//! What the segments are like: every feature in every segment, against the whole base.
+//! Profiles of segments: every feature in every segment, compared with the whole base.
 
 use std::cmp::Reverse;
 
@@ -11,7 +11,7 @@ use crate::error::SegmentError;
 use crate::moments::{Moments, rests};
 use crate::rank::{Ranking, quantile_of};
 
-/// A label feature shows this many of its values, the most frequent first; the others are summed up as [`OTHER_LABEL`].
+/// Number of values shown of a label feature, the most frequent first; the others are counted as [`OTHER_LABEL`].
 pub const LABEL_VALUES: usize = 20;
 
 /// The values of a label feature beyond the [`LABEL_VALUES`] most frequent.
@@ -46,21 +46,21 @@ pub struct Profile {
     /// Mean over all customers with a value.
     pub population_mean: Option<f64>,
     /// 100 = as in the whole base: 100 mean / population mean, or 100 share / population share. Absent for dates and where the
-    /// population mean is not positive, since a ratio to it says nothing.
+    /// population mean is not positive, since a ratio to it has no meaning.
     pub index: Option<f64>,
     /// Cohen's d of the segment against the rest of the base: difference of the means over the pooled standard deviation
     /// (Cohen 1988, eq. 2.5.1). Absent where either side is empty or nothing varies.
     pub effect_size: Option<f64>,
-    /// Share of this label among the customers of the segment that have any.
+    /// Share of this label among the customers of the segment that have a label.
     pub share: Option<f64>,
-    /// Share of this label among all customers that have any.
+    /// Share of this label among all customers that have a label.
     pub population_share: Option<f64>,
 }
 
 /// Profiles of every segment of every scheme by every feature of the table, by scheme, segment id, feature and label.
 ///
-/// Each feature is sorted once and serves every scheme from that order; sums are exact, so neither the number of threads nor the
-/// order of rows changes a bit. Segments without customers have profiles too, without figures.
+/// Each feature is sorted once for all schemes; sums are exact, so the result does not depend on the number of threads or the
+/// order of rows. Segments without customers have profiles too, without figures.
 ///
 /// # Errors
 /// An assignment of another number of customers than the table has.
@@ -90,7 +90,7 @@ pub fn profiles(
     Ok(profiles)
 }
 
-/// Refuses assignments that assign another table.
+/// Rejects assignments of another table of customers.
 pub(crate) fn check_lengths(
     customers: &Customers,
     assignments: &[Assignment],
@@ -203,17 +203,17 @@ fn empty(assignment: &Assignment, segment: usize, feature: &str) -> Profile {
     }
 }
 
-/// The present values of a feature by segment, rising within each.
+/// The present values of a feature by segment, ascending within each.
 pub(crate) struct Groups {
     values: Vec<f64>,
     starts: Vec<usize>,
 }
 
 impl Groups {
-    /// One pass in rising order of the values: each segment's values come out sorted without a sort of their own.
+    /// One pass in ascending order of the values, so each segment's values are sorted without another sort.
     pub(crate) fn new(ranking: &Ranking, assignment: &Assignment) -> Self {
         let mut starts = vec![0; assignment.segments.len() + 1];
-        // Looked up once, since the rows of rising values lie all over the table.
+        // Looked up once per value, since rows in the order of values are scattered over the table.
         let segment_of = |&row: &u32| {
             let segment = assignment.segment_of[row as usize];
             starts[segment as usize + 1] += 1;
@@ -233,7 +233,7 @@ impl Groups {
         Self { values, starts }
     }
 
-    /// The values of one segment, rising.
+    /// The values of one segment, ascending.
     pub(crate) fn values(&self, segment: usize) -> &[f64] {
         &self.values[self.starts[segment]..self.starts[segment + 1]]
     }

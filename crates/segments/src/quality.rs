@@ -2,33 +2,33 @@
 
 use crate::wording::percent;
 
-/// One criterion held against one scheme or segment.
+/// One criterion applied to one scheme or segment.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Quality {
     /// Name of the segment; empty for the scheme as a whole.
     pub segment: String,
-    /// What is asked, such as `stable`.
+    /// The criterion, such as `stable`.
     pub criterion: &'static str,
     /// What was measured, such as `mean_jaccard`; no two rows of a segment and criterion share it.
     pub metric: String,
     /// The measure.
     pub value: Option<f64>,
-    /// The limit it is held against.
+    /// The limit it is compared with.
     pub threshold: Option<f64>,
-    /// How it came out.
+    /// The result.
     pub status: QualityStatus,
-    /// What would make it pass, or why it was not computed; nothing where it passes.
+    /// What would make it pass, or why it was not computed; `None` where it passes.
     pub reason: Option<String>,
 }
 
-/// How a criterion came out.
+/// The result of a criterion.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum QualityStatus {
     /// It holds.
     Ok,
     /// It does not hold.
     Flagged,
-    /// The data cannot say.
+    /// The data is not enough to compute it.
     NotComputed,
 }
 
@@ -44,7 +44,7 @@ impl QualityStatus {
 }
 
 impl Quality {
-    /// A measure that holds or is flagged, with what would make it pass.
+    /// A measure that passes or is flagged, with what would make it pass.
     pub(crate) fn judged(
         segment: &str,
         criterion: &'static str,
@@ -66,7 +66,7 @@ impl Quality {
         }
     }
 
-    /// What the data cannot say, and why.
+    /// A criterion that could not be computed, and why.
     pub(crate) fn not_computed(
         segment: &str,
         criterion: &'static str,

@@ -1,10 +1,10 @@
-//! Values in rising order: ties, ranks and type-7 quantiles.
+//! Values in ascending order: ties, ranks and type-7 quantiles.
 
 use std::ops::Range;
 
-/// The present values of a feature in rising order, each with its customer's row.
+/// The present values of a feature in ascending order, each with its customer's row.
 ///
-/// Equal values stand in the order of their rows, so nothing that treats ties as one depends on the order of rows.
+/// Equal values are in the order of their rows; code that treats ties as a group does not depend on that order.
 #[derive(Debug, Clone)]
 pub(crate) struct Ranking {
     rows: Vec<u32>,
@@ -29,7 +29,7 @@ impl Ranking {
         self.values.len()
     }
 
-    /// The values, rising.
+    /// The values, ascending.
     pub fn values(&self) -> &[f64] {
         &self.values
     }
@@ -39,7 +39,7 @@ impl Ranking {
         &self.rows
     }
 
-    /// Runs of equal values, rising.
+    /// Runs of equal values, ascending.
     pub fn ties(&self) -> impl Iterator<Item = Range<usize>> + '_ {
         let mut start = 0;
         std::iter::from_fn(move || {
@@ -65,14 +65,14 @@ impl Ranking {
     }
 }
 
-/// Type-7 quantile (Hyndman and Fan 1996; the default of R, NumPy and pandas) of `count` rising values: linear between the
-/// two values around place (count - 1) * share. `None` without values.
+/// Type-7 quantile (Hyndman and Fan 1996; the default of R, NumPy and pandas) of `count` ascending values: linear between the
+/// two values around position (count - 1) * share. `None` without values.
 pub(crate) fn quantile_of(count: usize, share: f64, value: impl Fn(usize) -> f64) -> Option<f64> {
     let (low, high, part) = quantile_place(count, share)?;
     Some(interpolate(value(low), value(high), part))
 }
 
-/// Places, from 0, of the two values around a type-7 quantile, and how far between them it lies.
+/// Positions, from 0, of the two values around a type-7 quantile, and its fraction of the way between them.
 pub(crate) fn quantile_place(count: usize, share: f64) -> Option<(usize, usize, f64)> {
     let last = count.checked_sub(1)?;
     let place = last as f64 * share;
@@ -99,8 +99,8 @@ const DIGITS: usize = 64usize.div_ceil(DIGIT);
 /// Below this a comparison sort is faster than counting digits.
 const FEW: usize = 4_096;
 
-/// Sorts pairs whose rows rise, by key and then row: least significant digit first, each pass stable. Digits in which all keys
-/// agree are skipped, which is most of them for whole numbers.
+/// Sorts pairs, given in ascending order of rows, by key and then row: radix sort, least significant digit first, each pass
+/// stable. Digits in which all keys agree are skipped; for whole numbers these are most digits.
 fn sort(pairs: &mut Vec<Pair>) {
     if pairs.len() < FEW {
         pairs.sort_unstable();
@@ -113,7 +113,7 @@ fn sort(pairs: &mut Vec<Pair>) {
             counts[digit(pair.0, place)] += 1;
         }
     }
-    // A copy, since zeroed memory of this size is fetched from the system page by page.
+    // A copy is faster than zeroed memory, which the operating system provides page by page.
     let mut sorted = pairs.clone();
     for (place, counts) in counts.iter_mut().enumerate() {
         if counts[digit(pairs[0].0, place)] as usize == pairs.len() {

@@ -1,5 +1,5 @@
-//! Why a rule is true for a customer: its conditions with the customer's own values; and where none is, what the nearest rule
-//! lacks.
+//! Why a rule is true for a customer: its conditions with the customer's own values; and where no rule is true, the conditions
+//! that the nearest rule lacks.
 
 use std::fmt::Write as _;
 
@@ -9,7 +9,7 @@ use tessera_expr::{BinaryOp, Expr, Node, columns};
 
 use crate::wording::write_exact;
 
-/// The conditions of a list of rules, taken apart at `and` and `or`.
+/// The conditions of a list of rules, split at `and` and `or`.
 #[derive(Debug, Clone, Default)]
 pub struct RuleClauses {
     rules: Vec<Rule>,
@@ -32,7 +32,7 @@ enum Clause {
 /// One condition of a rule.
 #[derive(Debug, Clone)]
 struct Condition {
-    /// Its place among the conditions of all rules.
+    /// Its index among the conditions of all rules.
     place: usize,
     /// As written.
     text: String,
@@ -50,13 +50,13 @@ enum Form {
     Is,
     /// `preferred_touch is high, not 'low'`
     Not(String),
-    /// As written: `nps_last is null` holds the value already.
+    /// As written: `nps_last is null` contains the value already.
     Written,
-    /// As written, with the values behind it.
+    /// As written, followed by the values.
     Whole,
 }
 
-/// The conditions with what they say of each customer.
+/// The conditions and whether each is true for each customer.
 #[derive(Debug, Clone)]
 pub struct RuleReasons {
     rules: Vec<Rule>,
@@ -65,7 +65,7 @@ pub struct RuleReasons {
 }
 
 impl RuleClauses {
-    /// Takes rules apart: segment, text, and the predicate that the text was parsed to.
+    /// Splits rules, given as segment, text, and the predicate parsed from the text.
     pub fn new<'r>(rules: impl Iterator<Item = (&'r str, &'r str, &'r Expr)>) -> Self {
         let mut clauses = Self::default();
         for (segment, text, expr) in rules {
@@ -83,7 +83,8 @@ impl RuleClauses {
         &self.conditions
     }
 
-    /// With the truth of every condition and the columns that they read; a column that is missing shows no value.
+    /// Adds whether every condition is true for each customer, and the columns that conditions read; for a missing column no
+    /// value is shown.
     pub fn with(self, truths: Vec<BooleanArray>, table: &RecordBatch) -> RuleReasons {
         let schema = table.schema();
         let read = |name: &str| {
@@ -178,8 +179,8 @@ fn form(written: &str, read: &[String], expr: &Expr) -> Form {
 }
 
 impl RuleReasons {
-    /// Appends why the rule of this number (from 0) is true for the customer in a row; a number beyond the last says that none
-    /// is.
+    /// Appends why the rule of this number (from 0) is true for the customer in a row; a number beyond the last means that no
+    /// rule is true.
     pub(crate) fn write(&self, rule: usize, row: usize, to: &mut String) {
         // Writing to a String cannot fail.
         if let Some(found) = self.rules.get(rule) {
@@ -224,7 +225,7 @@ impl RuleReasons {
     ) {
         let mut said: Vec<&str> = Vec::new();
         for condition in conditions {
-            // `between` is two conditions of one text.
+            // `between` has two conditions with the same text.
             if said.contains(&condition.text.as_str()) {
                 continue;
             }
@@ -327,7 +328,7 @@ impl RuleReasons {
     }
 }
 
-/// Appends a value of a customer: numbers as people write them, dates as ISO dates, null as `missing`.
+/// Appends a value of a customer: numbers with separators and few decimals, dates as ISO dates, null as `missing`.
 pub(crate) fn write_cell(values: &ArrayRef, row: usize, limit: Option<f64>, to: &mut String) {
     if values.is_null(row) {
         to.push_str("missing");

@@ -1,4 +1,4 @@
-//! What is odd about a list of rules: customers that no rule is true for, customers that two rules are true for, rules that
+//! Likely mistakes in a list of rules: customers for whom no rule is true, customers for whom two rules are true, rules that
 //! decide no customer, rules that are equal.
 
 use std::fmt;
@@ -10,10 +10,11 @@ use tessera_spec::pipeline::RulesScheme;
 use crate::quality::share_of_all;
 use crate::wording::counted;
 
-/// Pairs of overlapping rules that a warning names.
+/// Number of pairs of overlapping rules that a warning names.
 const NAMED_PAIRS: usize = 3;
 
-/// How the rules of a scheme fall on its customers. Rules are counted from 0, in the order in which they are tried.
+/// How many customers each rule of a scheme is true for and decides. Rules are counted from 0, in the order in which they are
+/// tried.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RulesLint {
     /// Customers.
@@ -28,10 +29,10 @@ pub struct RulesLint {
     pub uncovered: u64,
 }
 
-/// What a reader of a rules scheme should know.
+/// A warning about the rules of a scheme.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RulesWarning {
-    /// Only `otherwise` takes these customers.
+    /// No rule is true for these customers, so they are in the segment of `otherwise`.
     Uncovered {
         /// The segment of `otherwise`.
         otherwise: String,
@@ -50,7 +51,7 @@ pub enum RulesWarning {
         /// The rule.
         rule: RuleName,
     },
-    /// A rule whose customers all belong to earlier rules.
+    /// A rule whose customers are all decided by earlier rules.
     AlwaysTaken {
         /// The rule.
         rule: RuleName,
@@ -68,10 +69,10 @@ pub enum RulesWarning {
     },
 }
 
-/// A rule as people find it in the file: its place in the list, from 1, and its segment.
+/// A rule as it is found in the pipeline file: its number in the list, from 1, and its segment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RuleName {
-    /// Its place, from 1.
+    /// Its number, from 1.
     pub number: usize,
     /// Its segment.
     pub segment: String,
@@ -109,8 +110,8 @@ impl RulesLint {
         }
     }
 
-    /// What a reader should know of it. Overlaps of rules that name the same segment are left out: they change no customer's
-    /// segment. Without customers there are no warnings.
+    /// The warnings. Overlaps of rules that name the same segment are left out: they change no customer's segment. Without
+    /// customers there are no warnings.
     pub fn warnings(&self, config: &RulesScheme) -> Vec<RulesWarning> {
         let mut warnings = Vec::new();
         if self.customers == 0 {
@@ -140,7 +141,7 @@ impl RulesLint {
             .filter(|pair| segment(pair.0) != segment(pair.1))
             .map(|&(first, second, both)| (name(first), name(second), both))
             .collect();
-        // A stable sort: of equal counts the earlier pair first.
+        // The sort is stable: of equal counts the earlier pair comes first.
         pairs.sort_by_key(|pair| std::cmp::Reverse(pair.2));
         if !pairs.is_empty() {
             warnings.push(RulesWarning::Overlaps { pairs });
@@ -156,7 +157,7 @@ impl RulesLint {
     }
 }
 
-/// What is known of rules without customers: predicates that repeat an earlier one, apart from blanks.
+/// Warnings that need no customers: predicates that repeat an earlier one, ignoring blanks.
 pub fn repeated_rules(config: &RulesScheme) -> Vec<RulesWarning> {
     let texts: Vec<String> = config
         .rules
@@ -188,7 +189,7 @@ fn without_blanks(predicate: &str) -> String {
             blank = true;
             continue;
         }
-        // Two words need their blank; an operator beside them does not.
+        // A blank is needed between two words, but not beside an operator.
         if blank && is_word(c) && text.chars().last().is_some_and(is_word) {
             text.push(' ');
         }

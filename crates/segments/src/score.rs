@@ -19,8 +19,8 @@ pub(crate) const NO_SCORE: u8 = 0;
 /// Mid-distribution rank: with p = (values below + half of the equal ones) / all, the score is min(k, 1 + floor(k p));
 /// where small is good, "below" becomes "above".
 ///
-/// Equal values get equal scores, the order of rows and any rising transform of the values change nothing, and if all values
-/// are equal they get the middle score. Customers without a value get [`NO_SCORE`]. Integer arithmetic, hence exact.
+/// Equal values get equal scores, the order of rows and any increasing transform of the values change nothing, and if all
+/// values are equal they get the middle score. Customers without a value get [`NO_SCORE`]. Integer arithmetic, hence exact.
 pub(crate) fn midrank(ranking: &Ranking, rows: usize, scores: u8, good: Good) -> Vec<u8> {
     let mut out = vec![NO_SCORE; rows];
     let all = ranking.len() as u64;
@@ -39,8 +39,9 @@ pub(crate) fn midrank(ranking: &Ranking, rows: usize, scores: u8, good: Good) ->
     out
 }
 
-/// Scores by k - 1 rising edges of the value: the bin is 1 + the edges below the value (right-closed: `lower < v <= upper`) or
-/// not above it (left-closed: `lower <= v < upper`). Where small is good, the lowest bin gets the highest score.
+/// Scores by k - 1 ascending edges of the value: the bin is 1 + the number of edges below the value (right-closed:
+/// `lower < v <= upper`) or not above it (left-closed: `lower <= v < upper`). Where small is good, the lowest bin gets the
+/// highest score.
 /// NaN gets [`NO_SCORE`].
 pub(crate) fn by_edges(values: &[f64], edges: &[f64], closed: Closed, good: Good) -> Vec<u8> {
     let scores = edges.len() as u8 + 1;

@@ -19,7 +19,7 @@ pub struct SegmentSummary {
     pub segment_id: i64,
     /// Name of the segment.
     pub segment: String,
-    /// Its place among the segments of the scheme, from 1, in the order of the pipeline or of the kind.
+    /// Its number among the segments of the scheme, from 1, in the order of the pipeline or of the kind.
     pub position: u64,
     /// The rule as text, where there is one.
     pub rule: Option<String>,
@@ -35,14 +35,14 @@ pub struct SegmentSummary {
     pub kpi: Option<f64>,
     /// Customers with a KPI; absent where none is named.
     pub kpi_customers: Option<u64>,
-    /// Sums of the columns of [`VALUE_COLUMNS`] over the customers that have one; absent where the table has no such column,
-    /// or none of the customers a value.
+    /// Sums of the columns of [`VALUE_COLUMNS`] over the customers that have a value; absent where the table has no such
+    /// column, or none of the customers has a value.
     pub values: [Option<f64>; 4],
 }
 
 /// Sums up every segment of every scheme, by scheme and segment id.
 ///
-/// Sums run in the order of the values, so neither the number of threads nor the order of rows changes a bit.
+/// Sums run in the order of the values, so the result does not depend on the number of threads or the order of rows.
 ///
 /// # Errors
 /// An assignment of another number of customers than the table has; a value feature or KPI that is missing or not a number.

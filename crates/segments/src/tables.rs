@@ -22,7 +22,7 @@ use crate::error::SegmentError;
 use crate::profiles::{Profile, check_lengths};
 use crate::summary::SegmentSummary;
 
-/// Rows of a batch of `memberships`, about.
+/// Approximate number of rows of a batch of `memberships`.
 const BATCH_ROWS: usize = 65_536;
 
 /// The `memberships` table in batches of about 65,536 rows, in table order. Each batch can also be built on its own, for
@@ -45,11 +45,11 @@ pub struct Stay {
     pub entered_on: Vec<i32>,
     /// Segments of the previous version: id and name.
     pub segments_before: Vec<(i64, String)>,
-    /// Index into `segments_before`; none of them where the previous version did not have the customer.
+    /// Index into `segments_before`; beyond its end where the previous version did not have the customer.
     pub before: Vec<u32>,
-    /// The causes of moves, in words.
+    /// The causes of moves, as texts.
     pub causes: Vec<String>,
-    /// Index into `causes`; none of them for customers who did not move.
+    /// Index into `causes`; beyond its end for customers who did not move.
     pub cause: Vec<u32>,
 }
 
@@ -117,10 +117,10 @@ impl<'a> MembershipBatches<'a> {
         }
     }
 
-    /// The batch at this place, from 0; empty beyond the last.
+    /// The batch at this index, from 0; empty beyond the last.
     ///
     /// # Errors
-    /// Arrow refuses the columns, for instance because reasons are too long for one array.
+    /// Arrow rejects the columns, for instance because reasons are too long for one array.
     pub fn batch(&self, index: usize) -> Result<RecordBatch, SegmentError> {
         let step = self.customers_per_batch();
         let end = ((index + 1) * step).min(self.customers.len());
@@ -462,7 +462,7 @@ pub fn models_schema() -> SchemaRef {
     ]))
 }
 
-/// What the `models` table says of schemes: their parameters, and their warnings as `warning_1`, `warning_2`, …
+/// The rows of schemes in the `models` table: their parameters, and their warnings as `warning_1`, `warning_2`, …
 pub fn model_rows(assignments: &[Assignment]) -> Vec<(String, Parameter)> {
     let mut rows: Vec<(String, Parameter)> = Vec::new();
     for assignment in assignments {

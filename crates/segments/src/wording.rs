@@ -1,10 +1,10 @@
-//! Numbers in reasons and rules, written for people.
+//! Numbers in reasons and rules, with separators and few decimals.
 
 use std::fmt::Write as _;
 
 use tessera_spec::shown::grouped;
 
-/// So many of a thing: `1 customer`, `4,338 customers`.
+/// A count with its noun: `1 customer`, `4,338 customers`.
 pub(crate) fn counted(number: u64, thing: &str) -> String {
     let plural = if number == 1 { "" } else { "s" };
     format!("{} {thing}{plural}", grouped(number))
@@ -16,7 +16,7 @@ pub(crate) fn percent(share: f64) -> String {
     format!("{}%", text.trim_end_matches('0').trim_end_matches('.'))
 }
 
-/// Appends a number: whole and grouped from 1,000 on, else with three significant digits at most two of them decimals.
+/// Appends a number: from 1,000 on whole with separators, else with three significant digits and at most two decimals.
 pub fn write_number(number: f64, to: &mut String) {
     let size = number.abs();
     if !number.is_finite() {
@@ -26,7 +26,7 @@ pub fn write_number(number: f64, to: &mut String) {
     if number < 0.0 {
         to.push('-');
     }
-    // Whole numbers are written several times faster than floats, and a base has a million reasons.
+    // Whole numbers are written several times faster than floats, and there is a reason per customer.
     // Writing to a String cannot fail.
     let _ = if size >= 999.5 {
         to.push_str(&grouped(size.round() as u64));
@@ -39,8 +39,8 @@ pub fn write_number(number: f64, to: &mut String) {
     };
 }
 
-/// Appends a number of one customer: whole numbers grouped, others with up to three decimals below 10 and two above; in full
-/// where rounding would make it equal to a limit that it is held against.
+/// Appends a number of one customer: whole numbers with separators, others with up to three decimals below 10 and two above; in
+/// full where rounding would make it equal to the limit that it is compared with.
 pub(crate) fn write_exact(number: f64, limit: Option<f64>, to: &mut String) {
     if !number.is_finite() {
         to.push_str("missing");

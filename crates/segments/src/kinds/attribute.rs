@@ -10,7 +10,7 @@ use crate::fit::Fit;
 use crate::label_targets::{Target, assign_by_label, is_blank};
 use crate::wording::percent;
 
-/// More segments than this say nothing to anyone; the label is an identifier rather than an attribute.
+/// Largest number of segments: a label with more values is an identifier rather than an attribute.
 const MOST_SEGMENTS: usize = 10_000;
 
 pub(super) static KIND: Kind = Kind {

@@ -1,4 +1,4 @@
-//! `kind = "kmeans"`: customers grouped by likeness over several numbers.
+//! `kind = "kmeans"`: customers grouped by similarity over several numbers.
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
@@ -21,27 +21,28 @@ use crate::error::SegmentError;
 use crate::fit::Fit;
 use crate::wording::write_number;
 
-/// Rows that the published silhouette looks at; it compares all with all, which a whole base does not allow.
+/// Number of rows sampled for the published silhouette, which compares all with all.
 const SILHOUETTE_ROWS: usize = 5_000;
 
-/// Features that a reason names.
+/// Number of features that a reason names.
 const NAMED_FEATURES: usize = 2;
 
-/// Ratios of distances above this are written alike in a reason.
+/// Ratios of distances above this are written as "more than" this in a reason.
 const MUCH_FARTHER: f64 = 10.0;
 
 pub(super) static KIND: Kind = Kind {
     name: "kmeans",
-    summary: "Groups customers that are alike over several numbers.",
+    summary: "Groups customers that are similar over several numbers.",
     docs: "Decides: the features are transformed, winsorised and standardised as stated; k-means is fitted on a sample from several \
-           starts, the best is refined over all customers, and everyone belongs to the nearest centre. k is given, or the one of a \
-           range with the highest mean silhouette. Clusters are numbered by the falling mean of the first feature and take the \
-           scheme's names in that order, else names from what sets them apart, such as `high spend, lapsing`.\n\
+           starts, the best is refined over all customers, and each customer belongs to the nearest centre. k is given, or the one \
+           of a range with the highest mean silhouette. Clusters are numbered by the descending mean of the first feature and take \
+           the scheme's names in that order, else names from their most distinctive features, such as `high spend, lapsing`.\n\
            Missing values: count as the feature's median; the reason says so.\n\
            Publishes: in `models` k, inertia, silhouette, the preparation of every feature, the centres (`centroid_…` standardised, \
-           `centroid_units_…` in the feature's unit), the criteria of every k that was tried, a rule of depth 3 that stands in for \
-           each cluster with its balanced accuracy on held-out customers (`surrogate_…`), how often other draws of customers give the \
-           cluster again (`stability_…`) and the comparison with rows without clusters (`structure_…`); in `quality` what of it fails.",
+           `centroid_units_…` in the feature's unit), the criteria of every k that was tried, a rule of depth 3 that approximates \
+           each cluster with its balanced accuracy on held-out customers (`surrogate_…`), how well each cluster is found again when \
+           customers are resampled (`stability_…`) and the comparison with rows without clusters (`structure_…`); in `quality` \
+           whether the clusters pass both tests.",
     accepts: |kind| matches!(kind, SchemeKind::Kmeans(_)),
     inputs: |kind| match kind {
         SchemeKind::Kmeans(config) => config
@@ -103,7 +104,7 @@ fn assign(
     let silhouette = silhouette(&order, &fit)?;
     let mut parameters = fit_parameters(config, &fit, &names, silhouette, extra.seed);
     parameters.extend(found_parameters(&preparation, &fit, &evidence));
-    // A figure that could not be computed is left out rather than published as nothing.
+    // A figure that could not be computed is left out rather than published as null.
     parameters.retain(|row| row.value.is_some_and(f64::is_finite) || row.text.is_some());
 
     let centres = (&preparation, &fit.model.centroids[..]);
@@ -159,7 +160,7 @@ fn identified(
     }
 }
 
-/// Mean silhouette on a sample; none where the clusters leave it undefined.
+/// Mean silhouette on a sample; `None` where it is undefined for these clusters.
 fn silhouette(order: &ContentOrder<'_>, fit: &KmeansFit) -> Result<Option<f64>, SegmentError> {
     match cluster::sampled_silhouette(order, &fit.assignment.cluster, SILHOUETTE_ROWS) {
         Ok(silhouette) => Ok(Some(silhouette)),
@@ -168,7 +169,7 @@ fn silhouette(order: &ContentOrder<'_>, fit: &KmeansFit) -> Result<Option<f64>, 
     }
 }
 
-/// The features in the order of the customers' keys: sums in the fit run over rows, and so cannot depend on the table's order.
+/// The features in the order of the customers' keys, so that the sums in the fit do not depend on the table's order.
 fn features(config: &KmeansScheme, customers: &Customers) -> Result<Matrix<'static>, SegmentError> {
     let mut names = Vec::with_capacity(config.features.len());
     let mut columns = Vec::with_capacity(config.features.len());
@@ -233,7 +234,7 @@ fn centre_words(preparation: &Preparation, centre: &[f64]) -> String {
     text
 }
 
-/// Places of the rows of the customer table in the order of keys.
+/// The position in the order of keys of each row of the customer table.
 struct Places(Vec<u32>);
 
 impl Places {
@@ -250,7 +251,7 @@ impl Places {
     }
 }
 
-/// What a reason is written from. Everything but `names` and `features` is in the order of keys.
+/// The data that reasons are written from. Everything but `names` and `features` is in the order of keys.
 struct Explained {
     places: Places,
     names: Vec<String>,
@@ -263,9 +264,9 @@ struct Explained {
 /// The part of a reason that is the same for every customer.
 struct FeatureWords {
     name: String,
-    /// After a value.
+    /// Written after a value.
     typical: String,
-    /// After a value that is missing.
+    /// Written where the value is missing.
     counts_as: String,
 }
 

@@ -15,7 +15,7 @@ use crate::wording::write_number;
 /// The catalogue feature that holds the stage.
 const STAGE: &str = "lifecycle_stage";
 
-/// The catalogue feature that tells how long the customer has been away; only reasons read it.
+/// The catalogue feature with the days since the last activity; only reasons read it.
 const RECENCY: &str = "recency_days";
 
 /// Segment of customers without a stage.
@@ -76,7 +76,7 @@ fn assign(
     })
 }
 
-/// The stage, and where it is known how long the customer has been away.
+/// The stage, and the days since the last activity where they are known.
 fn reasons(codes: Vec<u32>, texts: Vec<String>, recency: Option<Numeric>) -> Reasons {
     let Some(recency) = recency else {
         return Reasons::PerCode { codes, texts };

@@ -14,15 +14,15 @@ use crate::fit::{Fit, Tiers};
 use crate::rank::Ranking;
 use crate::wording::percent;
 
-/// Two customers per rank are counted, so one part in this many of a rank never moves a customer; sums of shares may be off by that.
+/// Tolerance for rounding errors in sums of shares: ranks are multiples of half a customer, so it moves no customer.
 const SLACK: f64 = 1e-9;
 
 pub(super) static KIND: Kind = Kind {
     name: "quantile",
     summary: "Tiers by cumulative share of customers, highest value first.",
     docs: "Decides: with p = (customers above + half of the equal ones) / all customers with a value, the tier is the first whose \
-           cumulative share is at least p. With distinct values a share of 5% of 4,000 customers is exactly 200 customers; equal \
-           values are never torn apart and go together to the tier in which their middle lies, so the order of rows changes nothing.\n\
+           cumulative share is at least p. With distinct values a share of 5% of 4,000 customers is exactly 200 customers; customers \
+           with equal values are all in the tier of their middle rank, so the order of rows changes nothing.\n\
            Missing values: the `missing` segment; they do not count as customers of the base.\n\
            Publishes: in `models` the share and the lowest value of every tier.",
     accepts: |kind| matches!(kind, SchemeKind::Quantile(_)),
@@ -74,7 +74,7 @@ fn assign(
     for tie in ranking.ties() {
         let above = ranking.len() - tie.end;
         let tier = tier_at(&config.tiers, 2 * above + tie.len(), 2 * ranking.len());
-        // Ties rise, so the first one seen of a tier is its lowest.
+        // Ties are in ascending order, so the first one of a tier has its lowest value.
         lowest[tier].get_or_insert(ranking.values()[tie.start]);
         for &row in &ranking.rows()[tie] {
             tier_of[row as usize] = tier as u8;

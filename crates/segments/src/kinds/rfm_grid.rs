@@ -22,7 +22,7 @@ use crate::rank::Ranking;
 use crate::rule_reasons::write_cell;
 use crate::score::{Good, NO_SCORE, by_edges, midrank, quantile_edges};
 
-/// Segment of customers of whom recency, frequency or monetary value is missing.
+/// Segment of customers whose recency, frequency or monetary value is missing.
 pub const NOT_SCORED: &str = "Not Scored";
 
 pub(super) static KIND: Kind = Kind {
@@ -32,7 +32,7 @@ pub(super) static KIND: Kind = Kind {
            Methods: `midrank` (mid-distribution rank), `quantile` (type-7 quantiles of this run, optionally shifted, closed left or \
            right), `threshold` (edges as given, right-closed), `frozen` (edges of an earlier version; the first run computes them). \
            Equal values always get equal scores. The grid then names the cell.\n\
-           Missing values: a customer of whom one of the three is missing is `Not Scored` and does not take part in ranks and edges.\n\
+           Missing values: a customer with one of the three missing is `Not Scored` and is left out of ranks and edges.\n\
            Publishes: `<scheme>_score` (the digits R, F, M), `<scheme>_r`, `<scheme>_f` and `<scheme>_m` (each alone), `<scheme>_weighted` where weights are set, and in `models` the method, \
            the features, the edges (`recency_edge_1` …, `edges_closed`) and the number of distinct values.",
     accepts: |kind| matches!(kind, SchemeKind::RfmGrid(_)),
@@ -147,7 +147,7 @@ fn features(config: &RfmGrid) -> [&str; 3] {
     [&config.recency, &config.frequency, &config.monetary].map(|feature| feature.value.as_str())
 }
 
-/// The three features, NaN for customers of whom any of the three is missing: only customers that get a score are ranked.
+/// The three features, NaN for customers with any of the three missing: only customers that get a score are ranked.
 fn complete_values(config: &RfmGrid, customers: &Customers) -> Result<[Vec<f64>; 3], SegmentError> {
     let [mut r, mut f, mut m] = {
         let [r, f, m] = features(config);
@@ -213,7 +213,7 @@ fn score(
     Ok(Scored { scores, edges })
 }
 
-/// The edges by which customers in another state get the scores of this one.
+/// The edges that give customers in another state the scores they would have had in this run.
 fn learned(config: &RfmGrid, values: &[Vec<f64>; 3], scored: &Scored) -> Fit {
     match (&config.score_method, &scored.edges) {
         (ScoreMethod::Threshold { .. } | ScoreMethod::Frozen { .. }, _) => Fit::None,
@@ -325,7 +325,7 @@ impl Cells {
             .collect()
     }
 
-    /// What every cell is, to be written behind its scores.
+    /// The text that follows the scores in the reason of each cell.
     fn endings(&self, map: &CellMap) -> Vec<String> {
         let reason = |code| {
             let segment: &String = &map.segments()[usize::from(self.segments[code as usize])];

@@ -17,9 +17,9 @@ pub(super) static KIND: Kind = Kind {
     name: "rules",
     summary: "The first rule that is true names the segment.",
     docs: "Decides: rules are tried in order and the first whose predicate is true names the segment; where none is, `otherwise`. The \
-           predicates are evaluated by the engine, which hands over which rules are true, or the number of the first.\n\
+           predicates are evaluated by the engine, which returns the rules that are true, or the number of the first.\n\
            Missing values: a predicate that is null is not true, so the next rule is tried.\n\
-           Publishes: in `models` every rule and how many customers it decided; where the engine says all rules that are true, also \
+           Publishes: in `models` every rule and how many customers it decided; where the engine returns all rules that are true, also \
            `rule_N_matched`, `rule_N_reached`, `overlap_N_M` and `uncovered`, a row of `quality` per rule, and warnings about rules that \
            overlap or decide no customer.",
     accepts: |kind| matches!(kind, SchemeKind::Rules(_)),
@@ -246,7 +246,7 @@ fn lint_parameters(config: &RulesScheme, lint: &RulesLint) -> Vec<Parameter> {
     rows
 }
 
-/// Every rule decides somebody, or it can go.
+/// One row per rule: it is flagged if it decides no customer.
 fn judged(config: &RulesScheme, lint: &RulesLint) -> Vec<Quality> {
     if lint.customers == 0 {
         return Vec::new();

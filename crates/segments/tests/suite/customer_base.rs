@@ -83,7 +83,7 @@ pub fn customers(rows: &[Row]) -> Customers {
     Customers::new(RecordBatch::try_from_iter_with_nullable(columns).unwrap()).unwrap()
 }
 
-/// A believable base: heavy-tailed, with gaps, the same for the same number.
+/// A realistic base: heavy-tailed, with missing values, the same for the same number.
 pub fn believable(number: i64) -> Vec<Row> {
     let mut state = 42u64;
     let mut draw = move || {
@@ -231,7 +231,7 @@ pub fn one_of_each() -> Vec<Scheme> {
     ]
 }
 
-/// What an engine would hand over for the rules of [`one_of_each`].
+/// What an engine would return for the rules of [`one_of_each`].
 pub fn touch_hits(rows: &[Row]) -> Vec<Option<u32>> {
     let hit = |row: &Row| match (row.spend, row.recency) {
         (Some(spend), _) if spend > 500.0 => Some(0),

@@ -1,4 +1,4 @@
-//! Tests of the crate's public face: published references, properties of every kind, the tables.
+//! Tests of the crate's public interface: published references, properties of every kind, the tables.
 
 // Clippy takes the functions beside `#[test]` ones for production code.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]

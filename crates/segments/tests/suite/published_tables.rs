@@ -1,4 +1,4 @@
-//! The published tables: columns, order, and that they say what the assignments say.
+//! The published tables: columns, order, and that they agree with the assignments.
 
 use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::datatypes::{Date32Type, Int64Type};

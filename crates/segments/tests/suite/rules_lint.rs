@@ -1,4 +1,4 @@
-//! The lint of rules: counts against a count customer by customer, and what it says.
+//! The lint of rules: its counts against a count customer by customer, and its warnings.
 
 use arrow::array::BooleanArray;
 use proptest::prelude::*;

@@ -1,4 +1,4 @@
-//! What each kind decides and says, on bases small enough to check by hand.
+//! What each kind decides and the reasons it gives, on bases small enough to check by hand.
 
 use arrow::array::AsArray;
 use tessera_segments::{
@@ -406,7 +406,7 @@ fn planted() -> Vec<Row> {
     (1..=300).map(row).collect()
 }
 
-/// What the features of the clusters count.
+/// The units of the features of the clusters.
 fn units() -> [NamedFeature; 3] {
     [
         ("recency_days", Unit::Days),
@@ -433,7 +433,7 @@ fn kmeans_recovers_planted_groups_numbers_them_and_says_why() {
         &extra,
     )
     .unwrap();
-    // By falling recency, the first feature: the lapsed come first.
+    // By descending recency, the first feature: the lapsed come first.
     let of_group = [
         "lapsing, few orders",
         "low spend, few orders",
@@ -517,7 +517,7 @@ fn kmeans_chooses_k_by_silhouette_and_publishes_what_it_tried() {
 
 #[test]
 fn kmeans_says_so_where_there_are_no_clusters() {
-    // Points strewn evenly over a square (the R2 sequence of Roberts 2018): four clusters cut a continuum.
+    // Points spread evenly over a square (the R2 sequence of Roberts 2018): clusters split a continuum.
     let evenly = |key: i64, step: f64| (key as f64 * step).fract();
     let rows: Vec<Row> = (1..=600)
         .map(|key| Row {
@@ -545,12 +545,11 @@ fn kmeans_says_so_where_there_are_no_clusters() {
         ("", Some(0.05))
     );
     assert!(structure.value.unwrap() > 0.05 && structure.reason.is_some());
-    assert!(
-        found
-            .warnings
-            .iter()
-            .any(|warning| warning.to_string().starts_with("no clusters: 5 of them"))
-    );
+    assert!(found.warnings.iter().any(|warning| {
+        warning
+            .to_string()
+            .starts_with("no evidence of clusters: 5 clusters")
+    }));
     let unstable: Vec<&str> = found
         .quality
         .iter()
