@@ -2,10 +2,11 @@
 //!
 //! `cargo run --release -p tessera-model --example btyd_scale -- [--fits N] [--write FOLDER] [CUSTOMERS ...]`, by default one
 //! and ten million. Prints one line per stage with seconds of the wall clock and of the processor, and peak memory beyond
-//! the customers' own columns, where the system tells it. Customers are scored in row groups, as a table is written.
+//! the customers' own columns, where the operating system reports it. Customers are scored in row groups, as a table is
+//! written.
 //!
 //! `--write` puts the columns of the first number of customers into FOLDER as raw little-endian numbers (`x.u32`, `t_x.f64`,
-//! `tenure.f64`, `mean_spend.f64`), for other programs to fit the very same. `--fits N` fits N times and scores nothing.
+//! `tenure.f64`, `mean_spend.f64`), so that other programs can fit the same data. `--fits N` fits N times and scores nothing.
 
 use std::path::Path;
 use std::time::Instant;
@@ -21,7 +22,7 @@ use tessera_model::spend::{SpendFit, SpendHistory};
 
 type Failure = Box<dyn std::error::Error>;
 
-/// Columns as the feature stage hands them over.
+/// Columns as the feature stage provides them.
 struct Customers {
     x: Vec<u32>,
     t_x: Vec<f64>,
@@ -163,7 +164,7 @@ fn measure(customers: &Customers) -> Result<(), Failure> {
     println!("{count:>9}  sums: residual value {:.0?}", sums[1]);
     if let (Some(before), Some(after)) = (before, memory_mb("VmHWM")) {
         println!(
-            "{count:>9}  peak memory {after} MB, of which {before} MB were there before the first stage: {} MB beyond",
+            "{count:>9}  peak memory {after} MB, of which {before} MB were in use before the first stage: {} MB more",
             after.saturating_sub(before)
         );
     }
@@ -203,13 +204,13 @@ fn fit_only(customers: &Customers, fits: usize) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Lets VmHWM begin anew at what is in use now, so that one number of customers does not hide another's peak.
+/// Resets VmHWM to the memory in use now, so that one number of customers does not hide another's peak.
 fn reset_peak() {
-    // Where the system does not offer it, the peak of the process is reported.
+    // Where the operating system does not support it, the peak of the whole process is reported.
     let _refused = std::fs::write("/proc/self/clear_refs", "5");
 }
 
-/// A line of Linux' account of the process; `None` elsewhere.
+/// A value of `/proc/self/status` in MB; `None` where there is no such file.
 fn memory_mb(name: &str) -> Option<u64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find(|l| l.starts_with(name))?;
@@ -217,8 +218,8 @@ fn memory_mb(name: &str) -> Option<u64> {
     Some(kilobytes / 1024)
 }
 
-/// Seconds of processor time of all threads, user and system, by Linux' account; 0 elsewhere. Unlike the clock they hardly
-/// depend on what else the machine does.
+/// Seconds of processor time of all threads, user and system, from `/proc`; 0 where there is none. Unlike elapsed time they
+/// hardly depend on what else the machine does.
 fn processor_seconds() -> f64 {
     let read = || -> Option<f64> {
         let stat = std::fs::read_to_string("/proc/self/stat").ok()?;

@@ -1,4 +1,5 @@
-//! Times preparation and k-means on made-up customers: `cargo run --release -p tessera-model --example kmeans_speed -- [ROWS] [COLUMNS] [K] [STARTS]`.
+//! Times preparation and k-means on synthetic customers:
+//! `cargo run --release -p tessera-model --example kmeans_speed -- [ROWS] [COLUMNS] [K] [STARTS]`.
 //!
 //! 844,000 x 11, k = 6, best of 3 by default: the size of the benchmark lake's active customers.
 
@@ -35,7 +36,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let begun = Instant::now();
     let found = fit(&prepared, &params.check()?)?;
     println!(
-        "fit {:.3} s: inertia {:.3}, {} passes over all rows, sampling excess {:.6}, candidate {} served",
+        "fit {:.3} s: inertia {:.3}, {} passes over all rows, sampling excess {:.6}, candidate {} was used",
         begun.elapsed().as_secs_f64(),
         found.inertia,
         found.iterations,
@@ -48,7 +49,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     Ok(())
 }
 
-/// Skewed, correlated, lumpy columns: each customer has a level that all columns share in part.
+/// Skewed, correlated columns: each customer has a level that all columns depend on in part.
 fn customers(rows: usize, width: usize) -> Result<Matrix<'static>, Box<dyn std::error::Error>> {
     let mut random = ChaCha8Rng::seed_from_u64(1);
     let mut columns = vec![Vec::with_capacity(rows); width];

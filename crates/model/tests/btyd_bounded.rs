@@ -1,4 +1,5 @@
-//! Closed forms far from the parameters of any shop: right, and within a bounded number of steps; and NBD where nobody leaves.
+//! Closed forms with parameters far from those of real customers: accurate, and within a bounded number of steps; and NBD where
+//! there is no dropout.
 
 use std::time::Instant;
 
@@ -8,7 +9,7 @@ use tessera_model::btyd::{
 };
 use tessera_model::interrupt::Interrupt;
 
-/// `tests/oracle/closed_forms.py` in high precision.
+/// Values that `tests/oracle/closed_forms.py` computes in high precision.
 const ORACLE: &str = include_str!("fixtures/closed_forms.csv");
 
 /// Discount per day of the oracle's residual.
@@ -21,7 +22,7 @@ fn at(model: BtydModel, parameters: [f64; 4]) -> BtydFit {
         unit: TimeUnit::Days,
         parameters,
         standard_errors: [1.0; 4],
-        // Poorly identified: draws stray over the whole range.
+        // Poorly identified: draws spread over the whole range.
         log_covariance: std::array::from_fn(|i| {
             std::array::from_fn(|j| f64::from(u8::from(i == j)) * 25.0)
         }),
@@ -254,7 +255,7 @@ fn slowest_evaluation_of_ten_thousand() {
             let (mut slowest, mut total) = (0.0_f64, 0.0);
             for (parameters, x, t_x, tenure, horizon) in &rows {
                 let fit = at(model, *parameters);
-                // The best of five: what the machine does beside is not of the form.
+                // The best of five, since other work of the machine only adds time.
                 let best = (0..5)
                     .map(|_| {
                         let started = Instant::now();

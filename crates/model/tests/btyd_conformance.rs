@@ -20,7 +20,7 @@ fn history(rows: &[(u32, f64, f64, f64)]) -> PurchaseHistory {
     PurchaseHistory::from_summaries(TimeUnit::Days, &rows).unwrap()
 }
 
-/// A fit, if any, must be proven and finite; an error must say what to do.
+/// A fit, if any, must have converged and be finite; an error must say what to do.
 fn assert_sound(model: BtydModel, history: &PurchaseHistory) {
     match BtydFit::fit(model, history) {
         Ok(fit) => {

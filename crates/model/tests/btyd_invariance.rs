@@ -1,4 +1,5 @@
-//! What must not matter does not: order of rows, weights or repeated rows, unit of time, number of threads, storage.
+//! Results do not depend on the order of rows, on weights instead of repeated rows, on the unit of time, on the number of
+//! threads, or on being stored and loaded.
 
 use proptest::prelude::*;
 use tessera_model::btyd::{

@@ -1,4 +1,4 @@
-//! Simulated parameters are recovered, and intervals cover what they should. Seeds are fixed: the outcome never varies.
+//! Simulated parameters are recovered, and intervals have the stated coverage. Seeds are fixed, so results never vary.
 
 use rayon::prelude::*;
 use tessera_model::btyd::{
@@ -118,7 +118,7 @@ fn forecast_intervals_cover_the_true_expectation() {
     };
     for model in [BtydModel::MbgNbd, BtydModel::BgNbd] {
         let truth = truth(model);
-        // The truth, as a fit whose parameters are exact.
+        // The true parameters, as a fit.
         let mut exact = BtydFit::fit(model, &simulate(model, truth, 3000, 1)).unwrap();
         exact.parameters = truth;
         let rows: Vec<Summary> = customers

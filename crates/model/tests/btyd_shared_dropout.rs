@@ -1,4 +1,4 @@
-//! BG/NBD and MBG/NBD where customers do not differ in how they leave: a and b grow beyond all bounds, p = a / (a + b) stays.
+//! BG/NBD and MBG/NBD where all customers have the same dropout probability: a and b grow without bound, p = a / (a + b) stays.
 //! Expected figures are those of `tests/oracle/shared_dropout.py`, which computes the same histories.
 
 use tessera_model::btyd::{

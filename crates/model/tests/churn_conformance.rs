@@ -1,5 +1,5 @@
-//! What every churn fit keeps: the same answer for any order of rows and number of threads, stored and loaded; and an answer
-//! that says what is missing where there is too little.
+//! Properties of every churn fit: the same result for any order of rows and number of threads, and after it was stored and
+//! loaded; and an error that says what is missing where there is too little data.
 
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -10,7 +10,7 @@ use tessera_model::churn::{
 
 const DATES: [i32; 4] = [15_000, 15_030, 15_060, 15_120];
 
-/// Rows of one date: recency and an unrelated number with holes, a plan that matters, a constant.
+/// Rows of one date: recency and an unrelated number with missing values, a plan that matters, a constant.
 struct Rows {
     recency: Vec<f64>,
     noise: Vec<f64>,
@@ -189,7 +189,7 @@ fn without_structure_the_base_rate_serves() {
     );
 }
 
-/// Two intervals of 95% stand between noise and the customers: by chance a model or the rule should get past both rarely.
+/// A candidate is used only if a 95% interval of its gain lies above 0, which rarely happens by chance.
 #[test]
 fn of_forty_panels_without_structure_at_most_three_get_a_model() {
     let served = (0..40).map(|trial| {
@@ -204,7 +204,7 @@ fn of_forty_panels_without_structure_at_most_three_get_a_model() {
     assert!(models <= 3, "{models}");
 }
 
-/// The columns of a table with one of them exchanged for a typical value.
+/// The columns of a table with one of them replaced by a typical value.
 fn with_typical(rows: &Rows, input: &TypicalInput) -> Inputs {
     let n = rows.recency.len();
     let number = |column: &str, own: &[f64]| match &input.typical {
@@ -456,7 +456,7 @@ fn equal_customers_leave_the_base_rate() {
     });
     let fit = ChurnFit::fit(&Panel::stack(equal).unwrap(), &plan()).unwrap();
     assert_eq!(fit.served(), ChurnServed::BaseRate);
-    // The forest has no column to ask and says so.
+    // The forest has no column to split on and says so.
     let said = fit
         .parameters()
         .into_iter()

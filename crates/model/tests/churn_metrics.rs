@@ -108,7 +108,7 @@ fn what_has_no_answer_is_none() {
     assert_eq!(average_precision(&[0.1, 0.2], &[false, false]), None);
     assert_eq!(lift_at(&[0.1, 0.2], &[true, false], 0.0), None);
     assert_eq!(log_loss_gain(&[0.5], &[0.5], &[true]), None);
-    // Parted outcomes have no finite line; certain and wrong is a large but finite loss.
+    // Separated outcomes have no finite line; a certain and wrong prediction has a large but finite loss.
     assert_eq!(
         calibration_line(&[0.1, 0.2, 0.8, 0.9], &[false, false, true, true]),
         None

@@ -1,4 +1,4 @@
-//! Ravenstack's churn is nearly independent of everything that is known of its accounts: the honest answer is the base rate.
+//! Ravenstack's churn is nearly independent of everything that is known about its accounts, so the base rate must be used.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -44,7 +44,7 @@ fn day(text: &str) -> i32 {
     year.div_euclid(400) * 146_097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year - 719_468
 }
 
-/// What happened to an account, by day.
+/// The events of an account, by day.
 #[derive(Default)]
 struct Account {
     signup: i32,
@@ -53,7 +53,7 @@ struct Account {
     churned: Vec<i32>,
     /// Start, end, monthly revenue.
     subscriptions: Vec<(i32, Option<i32>, f64)>,
-    /// Day, errors.
+    /// Day, number of errors.
     usage: Vec<(i32, f64)>,
     tickets: Vec<i32>,
 }
@@ -100,7 +100,7 @@ fn accounts(folder: &Path) -> BTreeMap<String, Account> {
     accounts
 }
 
-/// What is known of an account at a date, nothing after it.
+/// What is known about an account up to a date.
 fn facts(account: &Account, date: i32) -> [(&'static str, f64); 9] {
     let recent = |on: i32| on <= date && on > date - HORIZON;
     let count = |days: &mut dyn Iterator<Item = i32>| days.filter(|&on| recent(on)).count() as f64;

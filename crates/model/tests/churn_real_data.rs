@@ -1,17 +1,17 @@
-//! Churn on Telco, CDNOW and Online Retail beside scikit-learn 1.9.1 on the same features and the same customers, each predicted
-//! by models that did not learn from it: `tests/oracle/churn.py telco|cdnow|online_retail` prints the constants.
+//! Churn on Telco, CDNOW and Online Retail compared with scikit-learn 1.9.1 on the same features and customers, each predicted
+//! by models that were not trained on it: `tests/oracle/churn.py telco|cdnow|online_retail` prints the constants.
 //!
 //! Log loss over all customers, as these tests print it:
 //!
-//! | | ours, served | its logistic regression | its random forest | its gradient boosting |
+//! | | tessera, model used | scikit-learn: logistic regression | random forest | gradient boosting |
 //! |---|---|---|---|---|
 //! | Telco | 0.4192 (logistic) | 0.4182 | 0.4159 | 0.4153 |
 //! | CDNOW master | 0.3014 (random forest) | 0.2994 | 0.3100 | 0.3038 |
 //! | Online Retail | 0.6005 (logistic) | 0.5999 | 0.6218 | 0.6147 |
 //!
-//! What serves is chosen by its ranking once the level is corrected, so that on CDNOW the forest serves although our logistic
-//! regression (0.2996) has the smaller log loss. On Telco 0.0039 is missing to boosting. Online Retail's calibration (error
-//! 0.058) suffers from the season, which no calibration on earlier dates can know.
+//! The model is chosen by its log loss after recalibration, so on CDNOW the forest is used although tessera's logistic
+//! regression (0.2996) has the smaller log loss. On Telco boosting is better by 0.0039. Online Retail's calibration error
+//! (0.058) comes from the season, which calibration on earlier dates cannot correct.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -140,7 +140,7 @@ fn telco_equals_scikit_learns_logistic_regression() {
     assert_served_at_least_equal(&fit, &oracle);
 }
 
-/// What a customer ordered: by day, the occasions and the spend.
+/// The orders of each customer: day, number of occasions, spend.
 type Orders = BTreeMap<u64, Vec<(i32, u64, f64)>>;
 
 /// Features of everyone with an order up to `day`, and whether none followed within `horizon` days.
@@ -211,7 +211,7 @@ fn observe(orders: &Orders, day: i32, horizon: i32) -> Observation {
 fn fit_orders(orders: &Orders, newest: i32, dates: i32) -> ChurnFit {
     let observations = (0..dates).map(|back| observe(orders, newest - 30 * back, 90));
     let panel = Panel::stack(observations).unwrap();
-    // As many rows as scikit-learn's models see.
+    // As many rows as scikit-learn's models are trained on.
     let plan = ChurnPlan {
         max_rows: 200_000,
         ..ChurnPlan::new(90).with_recency("recency_days")

@@ -1,4 +1,4 @@
-//! A planted logistic truth is found again.
+//! The coefficients of a simulated logistic model are recovered.
 
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -9,7 +9,7 @@ use tessera_model::churn::{
 const TRUE_INTERCEPT: f64 = -1.2;
 const TRUE_WEIGHTS: [f64; 3] = [0.8, -0.5, 0.0];
 
-/// Uniform columns on (-sqrt 3, sqrt 3), so that their mean is 0 and their deviation 1.
+/// Uniform columns on (-sqrt 3, sqrt 3), so that their mean is 0 and their standard deviation 1.
 fn observation(date: i32, customers: u64) -> Observation {
     let mut random = ChaCha8Rng::seed_from_u64(date as u64);
     let mut columns = vec![Vec::new(); 3];
@@ -73,7 +73,7 @@ fn coefficients_lie_within_three_standard_errors_of_the_planted_ones() {
     assert!(value("gradient_norm") < 1e-8);
 }
 
-/// The forest finds what no line can: churn where two numbers have the same sign.
+/// The forest finds an interaction that no linear model can: churn where two numbers have the same sign.
 #[test]
 fn the_forest_serves_where_the_truth_is_an_interaction() {
     let observations = [100, 200].map(|date| {
@@ -96,7 +96,7 @@ fn the_forest_serves_where_the_truth_is_an_interaction() {
         .iter()
         .find(|c| c.model == ChurnServed::RandomForest)
         .unwrap();
-    // The best possible: entropy of the two rates, meaned; and its area, 1/2 + (share of pairs told apart) / 2.
+    // The best possible log loss is the mean entropy of the two rates; the best AUC is 1/2 + (share of ordered pairs) / 2.
     let entropy = |p: f64| -p * p.ln() - (1.0 - p) * (1.0 - p).ln();
     let best = 0.5 * (entropy(0.6) + entropy(0.1));
     assert!(
@@ -131,7 +131,7 @@ fn the_forest_serves_where_the_truth_is_an_interaction() {
         .flatten()
         .map(|reason| reasons.inputs[reason.input].column.as_str())
         .collect();
-    // Both customers have the same `a`, which is typical then; `c` says nothing.
+    // Both customers have the same `a`, which is therefore typical; `c` has no effect.
     assert!(
         !named.is_empty() && named.iter().all(|name| *name == "b"),
         "{named:?}"

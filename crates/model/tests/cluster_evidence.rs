@@ -1,4 +1,4 @@
-//! Stability, the test for structure, and surrogate rules, on rows with planted clusters and on rows without any.
+//! Stability, the test for structure, and surrogate rules, on rows with simulated clusters and on rows without clusters.
 
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -46,7 +46,7 @@ fn planted(seed: u64) -> (Matrix<'static>, Vec<u32>) {
     )
 }
 
-/// Rows of one lump: evenly strewn, or normal with correlated columns.
+/// Rows without clusters: uniform, or normal with correlated columns.
 fn structureless(seed: u64, uniform: bool) -> Matrix<'static> {
     let mut random = ChaCha8Rng::seed_from_u64(seed);
     let (mut x, mut y) = (Vec::new(), Vec::new());
@@ -127,7 +127,7 @@ fn structureless_rows_have_no_clusters() {
     // At a level of 0.05, more than 3 of 20 would be found with a probability of 1.6%; the draws are fixed.
     assert!(
         found <= 3,
-        "{found} of 20 sets without clusters were found to have some"
+        "{found} of 20 sets without clusters were found to have clusters"
     );
 }
 
@@ -255,7 +255,7 @@ fn noise_has_rules_near_chance_on_held_out_rows() {
         let fidelity = rule.balanced_accuracy.unwrap();
         assert!(
             (0.4..0.6).contains(&fidelity),
-            "fidelity is measured on rows not learnt from: {fidelity}"
+            "fidelity is measured on held-out rows: {fidelity}"
         );
     }
 }

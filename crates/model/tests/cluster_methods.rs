@@ -53,7 +53,7 @@ fn merged_clusters_equal_scikit_learn() {
             assert_eq!(
                 adjusted_rand(&got, expected).unwrap(),
                 1.0,
-                "{name}, {k} clusters: the same division"
+                "{name}, {k} clusters: the same clusters"
             );
             assert_eq!(got[0], 0, "numbered by first appearance");
         }
@@ -68,7 +68,7 @@ fn density_clusters_equal_scikit_learn() {
         let noise: Vec<bool> = got.iter().map(Option::is_none).collect();
         let expected: Vec<bool> = density.labels.iter().map(|&label| label < 0).collect();
         assert_eq!(noise, expected, "radius {}: the same noise", density.radius);
-        // scikit-learn gives a row between two clusters to the first it meets, so only core rows must agree.
+        // scikit-learn assigns a row between two clusters to the first one it visits, so only core rows must agree.
         let core = || (0..rows.rows()).filter(|&row| density.core[row]);
         let ours: Vec<u32> = core().map(|row| got[row].unwrap()).collect();
         let theirs: Vec<u32> = core().map(|row| density.labels[row] as u32).collect();
@@ -111,7 +111,7 @@ fn small_base_methods_refuse_what_they_cannot_carry() {
     assert_eq!(density_clusters(&few, 0.5, 2).unwrap(), [None, None]);
 }
 
-/// Four clusters that numbers tell apart only by halves, and labels only by the other halves.
+/// Four clusters: the numbers separate two pairs of them, the labels separate the clusters within each pair.
 fn mixed(rows: usize) -> (Matrix<'static>, Vec<LabelColumn>, Vec<u32>) {
     let mut random = ChaCha8Rng::seed_from_u64(11);
     let truth: Vec<u32> = (0..rows).map(|_| random.random_range(0..4)).collect();

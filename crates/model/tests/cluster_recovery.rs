@@ -1,4 +1,4 @@
-//! k-means finds what was planted, says the same whatever the threads and the order of rows, and bears odd data.
+//! k-means recovers simulated clusters, does not depend on the threads or the order of rows, and handles unusual data.
 
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -204,7 +204,7 @@ fn threads_and_repetition_change_nothing() {
 
 #[test]
 fn another_order_of_rows_finds_the_same_clusters() {
-    // Without structure the result hangs on the start, so that this fails where a start depends on position.
+    // Without structure the result depends on the starts, so this fails if a start depends on the position of rows.
     let mut random = ChaCha8Rng::seed_from_u64(3);
     let rows = matrix(
         (0..4)
@@ -312,7 +312,7 @@ fn one_cluster_lies_at_the_mean() {
 
 #[test]
 fn a_lump_of_equal_rows_and_a_far_one_are_borne() {
-    // Nearly all rows are equal, so starts and samples run short of different rows.
+    // Nearly all rows are equal, so starts and samples have too few distinct rows.
     let mut x = vec![0.0; 20_000];
     x.splice(0..4, [1.0, 2.0, 3.0, 1e9]);
     let found = found(
@@ -416,7 +416,7 @@ fn customers_are_clustered_from_raw_features() {
     let found = cluster_customers(&raw, &preparation, &config).unwrap();
     assert!(
         adjusted_rand(&truth, &found.fit.assignment.cluster).unwrap() > 0.6,
-        "log1p bends the planted clusters"
+        "log1p distorts the simulated clusters"
     );
     let means: Vec<f64> = (0..5)
         .map(|cluster| mean_of(raw.column(0), &found.fit.assignment.cluster, cluster))

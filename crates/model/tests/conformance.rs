@@ -1,8 +1,8 @@
-//! Every model of the crate meets the same hard tables: never a panic, never a NaN, an error that says what is wrong or a finite
-//! answer; the same answer on one, two and eight threads; and the same bits after it was stored and loaded.
+//! Every model of the crate is run on the same difficult tables: no panic, no NaN, either a finite result or an error that says
+//! what is wrong; the same result on one, two and eight threads; and the same bits after it was stored and loaded.
 //!
-//! [`MODELS`] is the registry: a new model gets a row there and is walked through all of [`cases`]. What each model answers in
-//! particular, and which error it gives, is tested beside it (`btyd_conformance.rs` and the modules' own tests).
+//! [`MODELS`] is the registry: a new model gets a row there and is run on all of [`cases`]. The results and errors of single
+//! models are tested elsewhere (`btyd_conformance.rs` and the modules' own tests).
 
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
@@ -27,7 +27,7 @@ use tessera_model::laplace::Estimate;
 use tessera_model::spend::{CredibilityMean, GammaGammaFit, SpendFit, SpendHistory};
 use tessera_spec::pipeline::{KChoice, Transform};
 
-/// What the models are given: one customer. Each model reads the fields that it is about.
+/// One customer. Each model reads the fields that it needs.
 #[derive(Debug, Clone, Copy)]
 struct Row {
     x: u32,
@@ -40,8 +40,8 @@ struct Row {
     left: bool,
 }
 
-/// Scores of customers or of places on a curve: of the fit, and of the fit after it was stored and loaded. `None` where the model
-/// says that there is none.
+/// Scores of customers or of points on a curve: of the fit, and of the fit after it was stored and loaded. `None` where the
+/// model gives none.
 struct Answer {
     fresh: Vec<Option<f64>>,
     loaded: Vec<Option<f64>>,
@@ -142,12 +142,12 @@ fn ordinary() -> Vec<Row> {
         .map(|i| {
             let tenure = f64::from(60 + i * 7919 % 600);
             let (x, t_x) = simulator.customer(tenure).seen_at(tenure);
-            // Spend as Gamma-Gamma has it: it varies between customers, and less within them the more they bought.
+            // Spend as Gamma-Gamma assumes: it varies between customers, and their means vary less the more they bought.
             let occasions = f64::from(x.max(1));
             let rate = level.sample(&mut random) * occasions;
             let spend = Gamma::new(6.0 * occasions, 1.0 / rate).unwrap();
             let spend = spend.sample(&mut random);
-            // A chance to leave per month that differs between customers, as the renewal models have it; seen until now.
+            // A probability to leave per month that differs between customers, as the renewal models assume; observed until now.
             let chance: f64 = leaving.sample(&mut random);
             let patience: f64 = Exp1.sample(&mut random);
             let months = (patience / -(-chance).ln_1p()).ceil();
@@ -200,7 +200,7 @@ fn all(change: fn(&mut Row)) -> Vec<Row> {
     rows
 }
 
-/// Too few rows, too much alike, missing or impossible values.
+/// Too few rows, rows without variation, missing or impossible values.
 fn odd_tables() -> Vec<Case> {
     let base = ordinary();
     let one = base.iter().find(|row| row.x > 1).copied().unwrap();
@@ -263,7 +263,7 @@ fn odd_sizes() -> Vec<Case> {
             "one tenure of a geological age",
             with(|row| (row.x, row.t_x, row.tenure, row.stay) = (1, 3.0, 1e12, 1e12)),
         ),
-        // A horizon that dwarfs what was observed leaves the closed forms; a few customers show it.
+        // A horizon far longer than the observation needs quadrature instead of closed forms; a few customers are enough.
         case("times tiny", {
             let tiny = |row: &Row| Row {
                 t_x: row.t_x * 1e-9,
@@ -288,7 +288,7 @@ fn column<T>(rows: &[Row], of: impl Fn(&Row) -> T) -> Vec<T> {
     rows.iter().map(of).collect()
 }
 
-/// The answer of a fit, and of what storing and loading leaves of it.
+/// The scores of a fit, and of the fit after it was stored and loaded.
 fn answer<T: Serialize + DeserializeOwned>(
     fit: &T,
     score: impl Fn(&T) -> Result<Vec<Option<f64>>, String>,
@@ -564,7 +564,7 @@ fn health(rows: &[Row]) -> Outcome {
     })
 }
 
-/// Who left, from the same columns: both models, the recency rule and the base rate compete.
+/// Who left, from the same columns, with all candidates: both models, the recency rule and the base rate.
 fn churn(rows: &[Row]) -> Outcome {
     let inputs = Inputs::new(rows.len())
         .number("orders", column(rows, |r| f64::from(r.x)))
@@ -605,7 +605,7 @@ fn every_model_answers_with_finite_numbers_or_says_why_not() {
                     assert!(bad.is_none(), "{place}: {bad:?}");
                     assert!(
                         !answer.fresh.is_empty() || case.rows.is_empty(),
-                        "{place}: nothing was answered"
+                        "{place}: there is no result"
                     );
                     assert_eq!(bits(&answer.fresh), bits(&answer.loaded), "{place}: stored");
                 }
