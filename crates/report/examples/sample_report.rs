@@ -10,7 +10,7 @@ mod scores;
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let path = std::env::args()
         .nth(1)
-        .ok_or("where should the report be written? Give a path.")?;
+        .ok_or("the path of the report is missing; give it as the only argument")?;
     let mut input = company::input();
     scores::add(
         &mut input,

@@ -1,4 +1,4 @@
-//! What a section shows of every model of every score: the model that serves first, the others folded away.
+//! What a section shows of every model of every score: first the model that is used, the others collapsed.
 
 use serde::Serialize;
 
@@ -6,7 +6,7 @@ use crate::score::Score;
 use crate::sql::key;
 use crate::text::{title, words};
 
-/// Scores shown.
+/// Largest number of scores shown.
 const MOST_SCORES: usize = 40;
 
 /// What is shown of a score; the macro `each_model` draws it.

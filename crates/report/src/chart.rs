@@ -1,19 +1,19 @@
-//! Axes and points of the drawings: from numbers to places on a sheet of fixed size, which the page scales.
+//! Axes and points of charts: from numbers to coordinates on a canvas of fixed size, which the page scales.
 
 use serde::Serialize;
 
-/// Where an axis runs on the sheet, and what it spans.
+/// The position of an axis on the canvas, and its largest value.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Axis {
-    /// Place of 0.
+    /// Coordinate of 0.
     start: f64,
-    /// Place of the largest value.
+    /// Coordinate of the largest value.
     end: f64,
     largest: f64,
     step: f64,
 }
 
-/// A mark of an axis.
+/// A tick of an axis.
 #[derive(Debug, Serialize)]
 pub(crate) struct Tick {
     pub(crate) at: String,
@@ -21,7 +21,7 @@ pub(crate) struct Tick {
 }
 
 impl Axis {
-    /// From 0 to a round number not below `largest`, drawn from `start` to `end`, with about four marks.
+    /// From 0 to a round number not below `largest`, drawn from `start` to `end`, with about four ticks.
     pub(crate) fn new(largest: f64, start: f64, end: f64) -> Self {
         let largest = if largest.is_finite() && largest > 0.0 {
             largest
@@ -32,13 +32,13 @@ impl Axis {
         Self {
             start,
             end,
-            // A sum of steps may miss its mark by a rounding error, which must not cost another step.
+            // A rounding error in the quotient must not add another step.
             largest: (largest / step - 1e-9).ceil() * step,
             step,
         }
     }
 
-    /// The place of a value.
+    /// The coordinate of a value.
     pub(crate) fn at(&self, value: f64) -> f64 {
         self.start + (self.end - self.start) * (value / self.largest).clamp(0.0, 1.0)
     }
@@ -48,7 +48,7 @@ impl Axis {
         self.largest
     }
 
-    /// The marks, from 0.
+    /// The ticks, from 0.
     pub(crate) fn ticks(&self, label: impl Fn(f64) -> String) -> Vec<Tick> {
         let marks = (self.largest / self.step).round() as u32;
         (0..=marks)
@@ -63,12 +63,12 @@ impl Axis {
     }
 }
 
-/// A place on the sheet, in tenths.
+/// A coordinate with one decimal.
 pub(crate) fn place(at: f64) -> String {
     format!("{at:.1}")
 }
 
-/// A number as short as it goes: `1.50` becomes `1.5`, `2.00` becomes `2`.
+/// A number without trailing zeros: `1.50` becomes `1.5`, `2.00` becomes `2`.
 pub(crate) fn trimmed(number: String) -> String {
     match number.contains('.') {
         true => number
@@ -79,7 +79,7 @@ pub(crate) fn trimmed(number: String) -> String {
     }
 }
 
-/// 1, 2, 2.5 or 5 times a power of ten: the least not below the number.
+/// The smallest of 1, 2, 2.5 or 5 times a power of ten that is not below the number.
 fn round_step(least: f64) -> f64 {
     let power = 10_f64.powf(least.log10().floor());
     [1.0, 2.0, 2.5, 5.0, 10.0]

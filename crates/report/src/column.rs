@@ -149,7 +149,7 @@ impl<'a> Table<'a> {
         })
     }
 
-    /// Refuses a table that lacks a column.
+    /// An error if the table lacks one of the columns.
     pub(crate) fn require(&self, columns: &[&str]) -> Result<(), ReportError> {
         for column in columns {
             if let Some(batch) = self

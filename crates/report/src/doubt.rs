@@ -1,5 +1,5 @@
-//! What a number cannot carry: whether a column of `customers` comes from a score that no model is used, that failed a test, or that
-//! was never tried on later data, directly or through the columns it is computed from.
+//! Which numbers are in doubt: whether a column of `customers` comes, directly or through the columns it is computed from, from
+//! a score without a model, one that failed a test, or one that was not tested on later data.
 
 use std::collections::BTreeSet;
 
@@ -13,12 +13,12 @@ const LONGEST: usize = 160;
 
 /// Why a score is in doubt.
 pub(crate) struct Doubt {
-    /// In a word or two: `flagged`.
+    /// In one or two words: `flagged`.
     pub(crate) short: &'static str,
     pub(crate) why: String,
 }
 
-/// The scores in doubt behind a column, in short: "score value (flagged)"; `None` where all scores hold.
+/// The scores in doubt that a column comes from, in short: "score value (flagged)"; `None` where there are none.
 pub(crate) fn doubt_in_short(facts: &Facts<'_>, column: &str) -> Option<String> {
     let each = doubts(facts, column)
         .into_iter()
@@ -27,7 +27,7 @@ pub(crate) fn doubt_in_short(facts: &Facts<'_>, column: &str) -> Option<String> 
     (!each.is_empty()).then(|| each.join(", "))
 }
 
-/// Why a column is in doubt, as one sentence; `None` where all scores hold.
+/// Why a column is in doubt, as one sentence; `None` where it is not.
 pub(crate) fn doubt_of(facts: &Facts<'_>, column: &str) -> Option<String> {
     let each = doubts(facts, column)
         .into_iter()
@@ -76,7 +76,7 @@ fn scores_behind<'a>(facts: &'a Facts<'_>, column: &str) -> BTreeSet<&'a str> {
     behind
 }
 
-/// Why a score is in doubt; `None` where it holds.
+/// Why a score is in doubt; `None` where it is not.
 pub(crate) fn doubt(facts: &Facts<'_>, score: &Score<'_>) -> Option<Doubt> {
     let of = |short, why: String| Some(Doubt { short, why });
     let models = facts.models.as_deref().unwrap_or_default();
@@ -91,10 +91,13 @@ pub(crate) fn doubt(facts: &Facts<'_>, score: &Score<'_>) -> Option<Doubt> {
     if !score.tested().is_empty() || !score.bins.is_empty() {
         return None;
     }
-    of("not validated", "it was not tried on later data".to_owned())
+    of(
+        "not validated",
+        "it was not tested on later data".to_owned(),
+    )
 }
 
-/// A reason up to its first semicolon: what was found, without what else there is to say of it.
+/// A reason up to its first semicolon: what was found, without advice.
 pub(crate) fn first_clause(reason: &str) -> String {
     let clause = reason.split(';').next().unwrap_or_default().trim();
     shortened(printable(clause).trim_end_matches('.'), LONGEST)

@@ -13,7 +13,7 @@ pub enum ReportError {
         table: String,
         /// The column.
         column: String,
-        /// Columns that are there.
+        /// Columns that the table has.
         available: Vec<String>,
     },
     /// A column of a published table has a type that the report cannot read.
@@ -30,7 +30,7 @@ pub enum ReportError {
         /// Types that are understood.
         expected: &'static str,
     },
-    /// A template is wrong: its syntax, or a name that the report does not offer.
+    /// A template is wrong: its syntax, or a name that the report does not provide.
     #[error("template `{name}`{}: {problem}", line.map(|l| format!(", line {l}")).unwrap_or_default())]
     Template {
         /// The template.

@@ -1,4 +1,4 @@
-//! What the sections share: the tables, read once.
+//! The tables, read once for all sections.
 
 use crate::column::Table;
 use crate::input::{GoalMeta, ReportMeta, TargetMeta};
@@ -75,7 +75,7 @@ impl Kind {
         }
     }
 
-    /// How the customers are divided, for a reader who does not know the pipeline file.
+    /// How the customers are assigned, for a reader who does not know the pipeline file.
     pub(crate) fn words(self) -> &'static str {
         match self {
             Self::RfmGrid => "recency, frequency and money scores",
@@ -99,8 +99,8 @@ pub(crate) struct Kpi {
     pub(crate) overall: Option<f64>,
     /// Customers with a value, where the table of customers says so.
     pub(crate) known: Option<i64>,
-    /// It is a probability that is one base rate for every customer, since no model served: it says nothing of a segment, and
-    /// meets no target.
+    /// It is a probability that is the base rate for every customer, since no model is used: it does not distinguish segments
+    /// and cannot meet a target.
     pub(crate) is_base_rate: bool,
 }
 
@@ -125,7 +125,7 @@ impl Kpi {
         Some(target.met_by(mean?))
     }
 
-    /// Why it cannot be held against the target.
+    /// Why it cannot be compared with the target.
     pub(crate) fn unvalidated(&self) -> Option<&'static str> {
         self.is_base_rate
             .then_some("not validated: no model is used, and every customer has the base rate")
@@ -133,7 +133,7 @@ impl Kpi {
 }
 
 impl<'a> Facts<'a> {
-    /// Reads the tables. Of the options it takes how many rejected rows of each rule are kept, and how many customers stand on
+    /// Reads the tables. The options state how many rejected rows of each rule are kept, and how many customers are shown on
     /// the first page.
     pub(crate) fn read(input: &'a ReportInput, options: &Options) -> Result<Self, ReportError> {
         let reject_examples = options.reject_examples;
@@ -191,7 +191,7 @@ impl<'a> Facts<'a> {
         Some(Earlier { input, customers })
     }
 
-    /// A table as SQL reads it; of `customers` those that are in the base.
+    /// The `from` of a table in SQL; of `customers` only those in the base.
     pub(crate) fn from(&self, table: &str) -> String {
         from(self.input, table)
     }
@@ -207,7 +207,7 @@ impl<'a> Facts<'a> {
         self.people()?.has(name).then_some(name)
     }
 
-    /// The scheme that people act by: the one with most segments that have a playbook; where none has one, the leading one.
+    /// The scheme to act by: the one with most segments that have a playbook; where none has one, the leading one.
     pub(crate) fn action_scheme(&self) -> Option<&Scheme> {
         let schemes = self.schemes.as_deref()?;
         let playbooks = |scheme: &&Scheme| {
@@ -221,7 +221,7 @@ impl<'a> Facts<'a> {
         }
     }
 
-    /// Schemes as they are shown: the one that people act by, then those by value, lifecycle and RFM, then the others.
+    /// Schemes in the order they are shown: the one to act by, then those by value, lifecycle and RFM, then the others.
     pub(crate) fn in_order(&self) -> Vec<&Scheme> {
         let action = self.action_scheme().map(|scheme| scheme.name.as_str());
         let place = |scheme: &&Scheme| match scheme.kind {
@@ -275,7 +275,7 @@ fn from(input: &ReportInput, table: &str) -> String {
 }
 
 impl Earlier<'_> {
-    /// `customers` as SQL reads them.
+    /// The `from` of `customers` in SQL.
     pub(crate) fn from(&self) -> String {
         from(self.input, "customers")
     }
@@ -306,19 +306,19 @@ impl Scheme {
             .reduce(|a, b| a + b)
     }
 
-    /// The largest value at risk of a segment, to set the column by.
+    /// The largest value at risk of a segment, by which the column is formatted.
     pub(crate) fn largest_at_risk(&self) -> f64 {
         let sizes = self.segments.iter().filter_map(|s| s.value_at_risk);
         sizes.fold(0.0, f64::max)
     }
 
-    /// The largest value of a segment, to set the column by.
+    /// The largest value of a segment, by which the column is formatted.
     pub(crate) fn largest_value(&self) -> f64 {
         let sizes = self.segments.iter().filter_map(|s| s.value).map(f64::abs);
         sizes.fold(0.0, f64::max)
     }
 
-    /// The largest KPI of a segment, to set the column by.
+    /// The largest KPI of a segment, by which the column is formatted.
     pub(crate) fn largest_kpi(&self) -> f64 {
         let sizes = self.segments.iter().filter_map(|s| s.kpi).map(f64::abs);
         sizes.fold(0.0, f64::max)

@@ -11,16 +11,16 @@ use crate::ReportError;
 /// The tables of one published version, and what the report says about the pipeline.
 #[derive(Debug, Clone)]
 pub struct ReportInput {
-    /// Tables by name, as published. A table that is absent makes its sections say so; without `calibration`
-    /// and `quality`, which only scores have, there are no such sections. Of `customers` the report reads the
-    /// scheme columns, their scores and the KPI; other columns may be left out.
+    /// Tables by name, as published. Sections of an absent table state that it is absent; without `calibration` and
+    /// `quality`, which only scores have, their sections are left out. Of `customers` the report reads the scheme columns,
+    /// their scores and the KPI; other columns may be left out.
     pub tables: BTreeMap<String, Vec<RecordBatch>>,
-    /// Files of each table, relative to the folder of the store, so that the SQL of a number can read them. Of a table without
-    /// files the SQL gives the name.
+    /// Files of each table, relative to the folder of the store, so that the SQL of a number can read them. For a table
+    /// without files the SQL has the table's name.
     pub files: BTreeMap<String, Vec<String>>,
     /// The pipeline and the version.
     pub meta: ReportMeta,
-    /// Closed accounts, which `customers` here does not hold; `None` where the pipeline says nothing of them.
+    /// Number of closed accounts, which `customers` does not hold here; `None` where the pipeline does not declare them.
     pub closed: Option<i64>,
     /// The version before, as far as the report compares with it.
     pub before: Before,
@@ -53,8 +53,8 @@ impl ReportInput {
 
 /// What the report says about the pipeline: the commit's `pipeline` object, plus version and date.
 ///
-/// Serialise it to write the commit's object; [`ReportMeta::from_json`] reads it again. Keys that are missing mean "not
-/// declared", and keys that are not known are passed over, so that old and new versions of the program read each other.
+/// Serialise it to write the commit's object; [`ReportMeta::from_json`] reads it again. Missing keys mean "not declared", and
+/// unknown keys are ignored, so that old and new versions of the program can read each other's commits.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ReportMeta {
     /// Name of the pipeline.
@@ -81,7 +81,7 @@ pub struct ReportMeta {
     /// The period of that value, if it is one of a period: `month`.
     #[serde(default)]
     pub value_per: Option<String>,
-    /// Why the customers are divided.
+    /// The goal of the segmentation.
     #[serde(default)]
     pub goal: Option<GoalMeta>,
     /// Schemes in file order.
@@ -196,7 +196,7 @@ pub struct SchemeMeta {
     /// Highest score of an `rfm_grid`; 5 when absent.
     #[serde(default)]
     pub scores: Option<u8>,
-    /// Features that the segments are made of, and what these are computed from; empty where it is no few of them.
+    /// Features that the segments are made of, and what these are computed from; empty where these are too many to list.
     #[serde(default)]
     pub by: Vec<String>,
     /// Segments in the order they are shown: from best to worst, from new to gone, from first to last rule. Segments that are
@@ -213,13 +213,13 @@ pub struct FeatureMeta {
     /// days, count, currency, ratio, score, date, label or number.
     #[serde(default)]
     pub unit: Option<String>,
-    /// What kind of knowledge it is: behavioural, value, lifecycle, …
+    /// Its base: behavioural, value, lifecycle, …
     #[serde(default)]
     pub base: Option<String>,
     /// What it means, as text.
     #[serde(default)]
     pub notes: Option<String>,
-    /// What it is called where people read it.
+    /// Its name in the report.
     #[serde(default)]
     pub label: Option<String>,
     /// `high is good`, `low is good` or `none`, where it is declared or known.

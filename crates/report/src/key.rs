@@ -1,17 +1,17 @@
-//! Keys of customers: compared between versions, and shown without saying who somebody is.
+//! Keys of customers: compared between versions, and hashed where they are personal data.
 
 use sha2::{Digest, Sha256};
 
 use crate::ReportError;
 use crate::column::Table;
 
-/// Bytes of the hash that stand for a key.
+/// Number of bytes of the hash that is shown in place of a key.
 const HASH_BYTES: usize = 6;
 
 /// Share of the keys that must look like names or addresses for all of them to be hashed.
 const PERSONAL_SHARE: f64 = 0.05;
 
-/// Words in the name of a key column that say that it holds personal data.
+/// Words in the name of a key column that show that it holds personal data.
 const PERSONAL_WORDS: [&str; 5] = ["name", "mail", "phone", "mobile", "iban"];
 
 /// A key, as the table has it.

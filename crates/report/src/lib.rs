@@ -11,9 +11,8 @@
 //!
 //! *Where to look*: a part of the report is one file of `section/` with a template of the same name in
 //! `templates/sections/`, and one line in the registry of `section.rs`. `facts.rs` reads the tables once for all sections;
-//! `score.rs` gathers what the tables say of a score;
-//! `number.rs` says how numbers read; `chart.rs` where marks stand; `templates/style.css` says how everything looks; `version.rs` opens a version of a
-//! store.
+//! `score.rs` collects the rows of each score; `number.rs` formats numbers; `chart.rs` computes coordinates of charts;
+//! `templates/style.css` is the style of the page; `version.rs` opens a version of a store.
 
 mod by_model;
 mod chart;

@@ -1,20 +1,20 @@
-//! What is known against numbers: the KPI, values and schemes that are made from a score with something against it. The tables
-//! hold the answer (`kpi_status` of `segments`, `made from scores` in `quality`); every picture and sentence takes it from here.
+//! Marks on numbers that come from a doubtful score: the KPI, values and schemes. The tables hold them (`kpi_status` of
+//! `segments`, `made from scores` in `quality`); all charts and sentences take them from here.
 
 use crate::column::Table;
 use crate::{ReportError, ReportInput, record};
 
-/// The criterion under which `quality` names values and schemes that are made from a score with something against it.
+/// The criterion under which `quality` names values and schemes that are made from a doubtful score.
 const MADE_FROM_SCORES: &str = "made from scores";
 
-/// Something that is known against a number.
+/// A reason to read a number with care.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Mark {
     /// The KPI, value or scheme.
     pub(crate) name: String,
     /// `not validated`, `flagged`, `base rate` or `not computed`.
     pub(crate) status: String,
-    /// Of which score, and why.
+    /// The score, and what is wrong with it.
     pub(crate) reason: String,
 }
 

@@ -10,14 +10,14 @@ use crate::key::{Key, keys};
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub(crate) struct Moved {
     pub(crate) customers: i64,
-    /// What they are worth now; of those who left the base, what they were worth before.
+    /// Their value now; for those who left the base, their value before.
     pub(crate) value: f64,
 }
 
-/// From and to; `None` is outside of the base.
+/// From and to; `None` is outside the base.
 pub(crate) type Way<'a> = (Option<&'a str>, Option<&'a str>);
 
-/// What both versions publish of their customers.
+/// `customers` of one of the two versions.
 #[derive(Clone, Copy)]
 pub(crate) struct Side<'a> {
     pub(crate) customers: Table<'a>,
@@ -29,8 +29,8 @@ pub(crate) struct Side<'a> {
     pub(crate) value: Option<&'a str>,
 }
 
-/// Every customer of either version by the way between the two. A customer that one version does not have comes from outside of
-/// the base, or left it.
+/// Counts the customers of both versions by the segments they moved between. A customer that only one version has entered the
+/// base, or left it.
 pub(crate) fn moves<'a>(
     before: Side<'a>,
     now: Side<'a>,
@@ -82,7 +82,7 @@ impl<'a> Sorted<'a> {
         let mut rows: Vec<_> = rows
             .filter_map(|((key, segment), value)| Some((key?, segment?, value)))
             .collect();
-        // Published tables are sorted by key, which costs one look.
+        // Published tables are sorted by key already, so this is one pass.
         rows.sort_by_key(|a| a.0);
         Ok(Self { rows })
     }

@@ -1,11 +1,11 @@
-//! How numbers read: thousands separators, money with its currency, shares in percent, units.
+//! Formats of numbers: thousands separators, money with its currency, shares in percent, units.
 //!
-//! A number that is missing or not finite reads as an en dash.
+//! A number that is missing or not finite is shown as an en dash.
 
 use crate::input::ReportMeta;
 use crate::text::{printable, shortened};
 
-/// What stands for a missing number.
+/// Shown in place of a missing number.
 pub(crate) const NONE: &str = "–";
 
 /// Currencies without a minor unit in everyday use.
@@ -89,7 +89,7 @@ pub(crate) fn counted(n: i64, one: &str, many: &str) -> String {
     format!("{} {}", count(n), if n == 1 { one } else { many })
 }
 
-/// A share in percent with one decimal; a share that is neither none nor all does not read as such.
+/// A share in percent with one decimal; a share strictly between 0 and 1 is never shown as 0% or 100%.
 pub(crate) fn percent(share: f64) -> String {
     if !share.is_finite() {
         return NONE.to_owned();
@@ -104,7 +104,7 @@ pub(crate) fn percent(share: f64) -> String {
     format!("{}%", fixed(percent, 1))
 }
 
-/// A number with as many decimals as it deserves: none from 100 on or where it is whole, else one or two.
+/// A number without decimals from 100 on or where it is whole, else with one or two.
 pub(crate) fn plain(value: f64) -> String {
     let whole = value.fract() == 0.0;
     fixed(value, if whole { 0 } else { decimals(value) })
@@ -119,7 +119,7 @@ fn decimals(size: f64) -> usize {
     }
 }
 
-/// A number with one decimal, for columns of like numbers.
+/// A number with one decimal, for columns of numbers of similar size.
 pub(crate) fn one_decimal(value: f64) -> String {
     fixed(value, 1)
 }

@@ -1,4 +1,4 @@
-//! The whole page: sections rendered one by one and set into the frame.
+//! The whole page: sections are rendered one by one and inserted into the frame.
 
 use std::collections::BTreeMap;
 
@@ -13,7 +13,7 @@ use crate::section::{Build, Part, SECTIONS, Section};
 use crate::text::{self, Name};
 use crate::{ReportError, ReportInput};
 
-/// The frame and what all templates share.
+/// The templates of the frame, and those used by all sections.
 const FRAME: &[(&str, &str)] = &[
     ("page.html", include_str!("../templates/page.html")),
     ("style.css", include_str!("../templates/style.css")),
@@ -28,7 +28,7 @@ pub struct Options {
     pub templates: BTreeMap<String, String>,
     /// Rejected rows shown for each rule; 0 shows none, for reports that may not hold personal data.
     pub reject_examples: usize,
-    /// Customers on the first page, those to act on first; 0 shows none, since reports get mailed.
+    /// Customers shown on the first page, those to act on first; 0 shows none, since reports are sent by mail.
     pub customers: usize,
 }
 
@@ -58,8 +58,8 @@ pub fn template_names() -> Vec<String> {
     embedded().map(|(name, _)| name).collect()
 }
 
-/// Renders one version as one HTML file without references to anything outside. Its only script sorts, filters and copies; the
-/// page is whole without it. The same input gives the same bytes.
+/// Renders one version as one HTML file without references to other files. Its only script sorts, filters and copies; the page
+/// is complete without it. The same input gives the same bytes.
 ///
 /// # Errors
 /// [`ReportError::MissingColumn`] and [`ReportError::ColumnType`] where a published table is not what it should be,
@@ -81,7 +81,7 @@ pub fn render(input: &ReportInput, options: &Options) -> Result<String, ReportEr
     for scheme in facts.in_order() {
         schemes.push(chapter(&templates, &facts, scheme)?);
     }
-    // The script runs only as it is: the page's policy names its hash.
+    // The content security policy of the page allows only the script with this hash.
     let script = templates.get_template("script.js")?.render(())?;
     let meta = facts.meta;
     let page = context! {
@@ -180,7 +180,7 @@ fn embedded() -> impl Iterator<Item = (String, &'static str)> {
     )
 }
 
-/// The templates: every `.html` escapes what it is given, and a name that is not there is an error.
+/// The templates: every `.html` escapes its values, and an unknown name is an error.
 fn environment(options: &Options) -> Result<Environment<'static>, ReportError> {
     let names = template_names();
     if let Some(name) = options.templates.keys().find(|name| !names.contains(name)) {

@@ -1,4 +1,4 @@
-//! Rows of `profiles` beside the sizes of their segments: shares over all members, and how far a segment lies from the rest.
+//! Rows of `profiles` with the sizes of their segments: shares of all members, and how far a segment differs from the rest.
 
 use crate::facts::Scheme;
 use crate::record::{ProfileRow, SegmentRow};
@@ -6,17 +6,17 @@ use crate::record::{ProfileRow, SegmentRow};
 /// Share of a label that counts as everyone or no one.
 const ALL: f64 = 0.995;
 
-/// Distances beyond this are those of a feature that hardly varies.
+/// Larger distances occur only where a feature hardly varies.
 const CONSTANT: f64 = 12.0;
 
 /// A row of `profiles`.
 pub(crate) struct Entry<'a> {
     pub(crate) row: &'a ProfileRow,
-    /// Of a label: the share of all members of the segment, those without a value included.
+    /// For a label: its share of all members of the segment, including those without a value.
     pub(crate) share: Option<f64>,
-    /// The same of all customers.
+    /// The same for all customers.
     pub(crate) population_share: Option<f64>,
-    /// Of a label: the members with any value.
+    /// For a label: the members with any value.
     known: Option<i64>,
 }
 
@@ -51,7 +51,7 @@ pub(crate) fn entries<'a>(profiles: &'a [ProfileRow], scheme: &Scheme) -> Vec<En
 }
 
 impl Entry<'_> {
-    /// How far the segment lies from the rest: Cohen's d where the table has it, and for shares Cohen's h,
+    /// How far the segment differs from the rest: Cohen's d where the table has it, and for shares Cohen's h,
     /// 2 asin √p - 2 asin √P (Cohen 1988, equation 6.2.1). A feature that hardly varies has none.
     pub(crate) fn distance(&self) -> Option<f64> {
         let angle = |share: f64| 2.0 * share.clamp(0.0, 1.0).sqrt().asin();
@@ -71,7 +71,7 @@ impl Entry<'_> {
         known as f64 / segment.customers.max(1) as f64
     }
 
-    /// Whether the label says what the segment is: every member has it, or none, and so in every segment.
+    /// Whether the label defines the segments: in every segment either all members have it, or none.
     pub(crate) fn is_tautology(&self, rows: &[Entry<'_>]) -> bool {
         if self.row.label.is_none() {
             return false;

@@ -1,5 +1,5 @@
-//! Rows of the published tables that the report shows. Which columns they have is written in the program's table schemas;
-//! a column that an older version lacks reads as null.
+//! Rows of the published tables that the report shows. Their columns are defined by the program's table schemas; a column that
+//! an older version lacks is read as null.
 
 use std::collections::BTreeMap;
 
@@ -34,7 +34,7 @@ pub(crate) struct ProfileRow {
     pub(crate) feature: String,
     /// Value of a label feature; absent for numbers.
     pub(crate) label: Option<String>,
-    /// Customers with a value; of a label, with this one.
+    /// Customers with a value; for a label, with this label.
     pub(crate) customers: Option<i64>,
     pub(crate) mean: Option<f64>,
     pub(crate) population_mean: Option<f64>,
@@ -78,7 +78,7 @@ pub(crate) struct QualityRow {
     pub(crate) reason: Option<String>,
 }
 
-/// How a criterion came out.
+/// The result of a criterion.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum QualityStatus {
     Ok,
@@ -103,7 +103,7 @@ pub(crate) struct SourceRow {
     pub(crate) duplicates: Option<i64>,
     pub(crate) age_hours: Option<f64>,
     pub(crate) status: Option<String>,
-    /// Rows of its files; versions before it was counted have none.
+    /// Rows of its files; `None` in versions that did not count them.
     pub(crate) file_rows: Option<i64>,
     /// Rows after `as_of`.
     pub(crate) future: i64,
@@ -111,7 +111,7 @@ pub(crate) struct SourceRow {
     pub(crate) unknown: i64,
     /// Rows that nothing uses.
     pub(crate) pruned: i64,
-    /// What is to be known of it, a sentence each.
+    /// Notes on the source, one sentence each.
     pub(crate) notes: Vec<String>,
 }
 
@@ -146,7 +146,7 @@ pub(crate) struct RejectGroup {
 pub(crate) struct RejectExample {
     pub(crate) file: String,
     pub(crate) row_number: Option<i64>,
-    /// What the rule met; of versions that do not publish that, the whole row.
+    /// The value that the rule rejected; in versions that do not publish it, the whole row.
     pub(crate) row: String,
 }
 
@@ -329,7 +329,7 @@ pub(crate) fn sources(table: Table<'_>) -> Result<Vec<SourceRow>, ReportError> {
     Ok((0..table.rows()).map(row).collect())
 }
 
-/// Reads `reject_rules`, most rows first, with that many examples of each; rows that a filter takes out are no rejects.
+/// Reads `reject_rules`, most rows first, with at most `examples` examples of each; filtered rows are not rejects.
 pub(crate) fn reject_rules(
     table: Table<'_>,
     examples: usize,

@@ -1,27 +1,27 @@
-//! Scores as the tables tell of them: which model serves and why, how it fared, what is flagged.
+//! Scores, collected from the tables: which model is used and why, its test results, what is flagged.
 
 use std::collections::BTreeSet;
 
 use crate::facts::Facts;
 use crate::record::{CalibrationRow, ModelRow, QualityRow, QualityStatus};
 
-/// The model under which `models` says which one serves and why.
+/// The model name in `models` of the rows that say which model is used and why.
 const CHOICE: &str = "choice";
 
-/// Beginnings of names that hold a result on data the model had not seen.
+/// Prefixes of names of results on data the model was not trained on.
 const BACKTESTS: [&str; 2] = ["test_", "backtest_"];
 
-/// Ends of names that hold the standard error of a parameter.
+/// Suffixes of names of standard errors of parameters.
 const ERRORS: [&str; 2] = ["_standard_error", "_se"];
 
 /// One score.
 pub(crate) struct Score<'a> {
     pub(crate) name: &'a str,
-    /// The model that serves.
+    /// The model that is used.
     pub(crate) served: Option<&'a str>,
-    /// Why it does.
+    /// Why it is used.
     pub(crate) reason: Option<&'a str>,
-    /// Rows of `models`, but those of the choice.
+    /// Rows of `models` except those of the choice.
     pub(crate) rows: Vec<&'a ModelRow>,
     /// Bins of the calibration.
     pub(crate) bins: Vec<&'a CalibrationRow>,
@@ -37,10 +37,10 @@ pub(crate) struct Fitted<'a> {
     pub(crate) error: f64,
 }
 
-/// A result on data the model had not seen: `test_auc`, `backtest_30d_auc`.
+/// A result on data the model was not trained on: `test_auc`, `backtest_30d_auc`.
 #[derive(Clone, Copy)]
 pub(crate) struct Tested<'a> {
-    /// As `models` has it.
+    /// The name in `models`.
     pub(crate) name: &'a str,
     pub(crate) model: &'a str,
     /// The horizon, where the model was tested at several.
@@ -49,7 +49,7 @@ pub(crate) struct Tested<'a> {
     pub(crate) value: f64,
 }
 
-/// Whether this column of `customers` is the probability of a score that the base rate serves.
+/// Whether this column of `customers` is a probability of a score for which the base rate is used.
 pub(crate) fn is_base_rate(models: &[ModelRow], column: &str) -> bool {
     let score = column.strip_suffix("_probability");
     models.iter().any(|row| {
@@ -60,7 +60,7 @@ pub(crate) fn is_base_rate(models: &[ModelRow], column: &str) -> bool {
     })
 }
 
-/// Every score that `models`, `calibration` or `quality` speaks of, by name. Schemes are none.
+/// Every score in `models`, `calibration` or `quality`, by name. Schemes are left out.
 pub(crate) fn scores<'a>(facts: &'a Facts<'_>) -> Vec<Score<'a>> {
     let models = facts.models.as_deref().unwrap_or_default();
     let bins = facts.calibration.as_deref().unwrap_or_default();
@@ -71,7 +71,7 @@ pub(crate) fn scores<'a>(facts: &'a Facts<'_>) -> Vec<Score<'a>> {
         .iter()
         .flatten()
         .map(|scheme| scheme.name.as_str());
-    // Under `customers`, `quality` counts the base.
+    // In `quality`, `customers` stands for the whole base.
     let schemes: BTreeSet<&str> = declared.chain(found).chain(["customers"]).collect();
     let is_of_score = |row: &&ModelRow| {
         (row.model == CHOICE && row.name == "served")
@@ -84,7 +84,7 @@ pub(crate) fn scores<'a>(facts: &'a Facts<'_>) -> Vec<Score<'a>> {
         .map(|row| row.score.as_str())
         .collect();
     names.extend(bins.iter().map(|row| row.score.as_str()));
-    // What is made from scores is marked there too, and is none itself.
+    // Values made from scores have rows there too, but are not scores.
     let of_scores = quality
         .iter()
         .filter(|row| row.criterion != "made from scores");
@@ -112,7 +112,7 @@ pub(crate) fn scores<'a>(facts: &'a Facts<'_>) -> Vec<Score<'a>> {
 }
 
 impl<'a> Score<'a> {
-    /// Criteria that came out so.
+    /// Criteria with that result.
     pub(crate) fn criteria(&self, status: QualityStatus) -> impl Iterator<Item = &'a QualityRow> {
         self.quality
             .iter()
@@ -120,7 +120,7 @@ impl<'a> Score<'a> {
             .filter(move |row| row.status == status)
     }
 
-    /// Models with something to show: the one that serves first, then by name.
+    /// Models with something to show: the one that is used first, then by name.
     pub(crate) fn models(&self, names: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
         let sorted: BTreeSet<&str> = names.collect();
         let mut models: Vec<&str> = sorted.into_iter().collect();
@@ -128,7 +128,7 @@ impl<'a> Score<'a> {
         models
     }
 
-    /// Whether what it predicts are probabilities: they are judged as such.
+    /// Whether its predictions are probabilities.
     pub(crate) fn is_probability(&self) -> bool {
         let judged = |row: &&ModelRow| {
             tested(row).is_some_and(|found| matches!(found.metric, "auc" | "log_loss" | "brier"))
@@ -140,7 +140,7 @@ impl<'a> Score<'a> {
                 .all(|bin| (0.0..=1.0).contains(&bin.predicted))
     }
 
-    /// Results on data that the models had not seen.
+    /// Results on data that the models were not trained on.
     pub(crate) fn tested(&self) -> Vec<Tested<'a>> {
         self.rows.iter().filter_map(|row| tested(row)).collect()
     }

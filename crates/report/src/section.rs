@@ -1,9 +1,9 @@
 //! The parts of the report.
 //!
 //! A section is one file of `section/`, one template of the same name in `templates/sections/`, and one line in
-//! [`SECTIONS`]; tests check that none is forgotten. Sections appear in the order of the registry: those of [`Build::Front`] on
-//! the first page, then the scheme that people act by with those of [`Build::Scheme`], then those of [`Build::Middle`], then the
-//! other schemes, then those of [`Build::Appendix`].
+//! [`SECTIONS`]; tests check that none is missing. Sections appear in the order of the registry: those of [`Build::Front`] on
+//! the first page, then the scheme to act by with those of [`Build::Scheme`], then those of [`Build::Middle`], then the other
+//! schemes, then those of [`Build::Appendix`].
 
 mod act_on;
 mod acting;
@@ -62,16 +62,16 @@ pub(crate) struct Section {
     pub(crate) title: &'static str,
     /// The embedded template.
     pub(crate) template: &'static str,
-    /// What its template is given.
+    /// Where it appears, and the values of its template.
     pub(crate) build: Build,
 }
 
-/// Where a section stands, and the function that makes what its template shows.
+/// Where a section appears, and the function that makes the values of its template.
 #[derive(Clone, Copy)]
 pub(crate) enum Build {
     /// Once, on the first page.
     Front(fn(&Facts<'_>) -> Result<Part, ReportError>),
-    /// Once, after the scheme that people act by.
+    /// Once, after the scheme to act by.
     Middle(fn(&Facts<'_>) -> Result<Part, ReportError>),
     /// Once for every scheme.
     Scheme(fn(&Facts<'_>, &Scheme) -> Result<Part, ReportError>),

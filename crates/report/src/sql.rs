@@ -1,14 +1,14 @@
-//! The SQL behind every number. A number of the page carries itself unrounded and the column it stands in; the block around it
-//! carries the query, and rows carry the values of the columns that the query is `by`.
+//! The SQL of every number. In the HTML, a number has its unrounded value and its column as attributes; the block around it has
+//! the query, and rows have the values of the columns that identify them in the query's result.
 
 use serde::Serialize;
 
 use crate::text::Name;
 
-/// Longest value of a key column that a row carries, in characters.
+/// Longest value of a key column in an attribute of a row, in characters.
 const LONGEST_KEY: usize = 200;
 
-/// A number as it reads, with the number itself.
+/// A number as it is shown, with its unrounded value.
 #[derive(Debug, Clone, Serialize)]
 pub(crate) struct Num {
     pub(crate) shown: String,
@@ -16,7 +16,7 @@ pub(crate) struct Num {
     raw: Option<String>,
     /// Its column in the result of the query around it.
     column: &'static str,
-    /// Its value of the last key column, where no element around it carries it.
+    /// Its value of the last key column, where no element around it has it.
     key: Option<String>,
 }
 
@@ -54,7 +54,7 @@ impl Num {
         }
     }
 
-    /// The same number in other words.
+    /// The same number, shown differently.
     pub(crate) fn shown_as(self, shown: impl Into<String>) -> Self {
         Self {
             shown: shown.into(),
@@ -63,7 +63,7 @@ impl Num {
     }
 }
 
-/// A query, and the columns by whose values its rows are told apart.
+/// A query, and the columns whose values identify its rows.
 #[derive(Debug, Clone, Serialize)]
 pub(crate) struct Query {
     pub(crate) sql: String,
@@ -76,7 +76,7 @@ impl Query {
         Self::by(&[], sql)
     }
 
-    /// A query whose rows those columns tell apart; elements around a number carry their values, the outermost first.
+    /// A query whose rows are identified by these columns; elements around a number have their values, the outermost first.
     pub(crate) fn by(columns: &[&str], sql: impl Into<String>) -> Self {
         Self {
             sql: sql.into(),
@@ -126,7 +126,7 @@ impl From<Name> for Piece {
     }
 }
 
-/// A text as SQL writes it. Characters that a page may not hold are written by their numbers.
+/// A text as an SQL literal. Characters that HTML does not allow are written by their code points.
 pub(crate) fn quoted(text: &str) -> String {
     let mut out = String::from("'");
     for c in text.chars() {
@@ -142,13 +142,13 @@ pub(crate) fn quoted(text: &str) -> String {
     out
 }
 
-/// A name of a column as SQL writes it: quoted where it is not a plain word.
+/// The name of a column in SQL: quoted where it is not a plain word.
 pub(crate) fn column(name: &str) -> String {
     let is_plain = name
         .chars()
         .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_')
         && name.starts_with(|c: char| c.is_ascii_lowercase());
-    // Words that SQL takes for its own; quoting them does no harm.
+    // Reserved words of SQL are quoted.
     match is_plain && !RESERVED.contains(&name) {
         true => name.to_owned(),
         false => format!("\"{}\"", crate::text::printable(name).replace('"', "\"\"")),
@@ -160,7 +160,7 @@ const RESERVED: [&str; 12] = [
     "when",
 ];
 
-/// The value of a key column that a row carries.
+/// The value of a key column in an attribute of a row.
 pub(crate) fn key(name: &str) -> String {
     crate::text::shortened(&crate::text::printable(name), LONGEST_KEY)
 }

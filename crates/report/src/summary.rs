@@ -1,4 +1,5 @@
-//! What a run ends with on the terminal: the segments of every scheme, the scores, the sources, what was rejected. Plain text, no colour.
+//! The summary that a run prints at its end: the segments of every scheme, the scores, the sources, what was rejected. Plain
+//! text without colour.
 
 use crate::facts::{Facts, Scheme};
 use crate::mark::{Mark, marks};
@@ -134,7 +135,7 @@ fn segments(facts: &Facts<'_>, scheme: &Scheme) -> String {
     )
 }
 
-/// Numbers above that are to be read with care, each status and reason once; nothing where there are none.
+/// The numbers that are to be read with care, each status and reason once; `None` where there are none.
 fn marked(marks: &[Mark]) -> Option<String> {
     if marks.is_empty() {
         return None;
@@ -159,7 +160,7 @@ fn marked(marks: &[Mark]) -> Option<String> {
     ))
 }
 
-/// One line per score: what serves, how it did on later data, what is flagged or was not computed.
+/// One line per score: the model that is used, its results on later data, what is flagged or was not computed.
 fn scored(facts: &Facts<'_>) -> Option<String> {
     let found = scores(facts);
     if found.is_empty() {

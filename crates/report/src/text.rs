@@ -1,5 +1,5 @@
-//! Names from the data, made fit to be shown. Escaping for HTML is the template engine's task; this file takes care of what
-//! escaping does not: control characters, names without end, names that are empty.
+//! Names from the data, prepared to be shown. The template engine escapes HTML; this file handles the rest: control characters,
+//! very long names, empty names.
 
 use chrono::NaiveDate;
 use serde::Serialize;
@@ -10,7 +10,7 @@ const LONGEST_NAME: usize = 72;
 /// Longest name given in a tooltip, in characters.
 const LONGEST_TOOLTIP: usize = 400;
 
-/// Words that are written in capitals.
+/// Words written in capitals.
 const ACRONYMS: [&str; 12] = [
     "rfm", "kpi", "clv", "nps", "mrr", "arr", "csat", "csm", "crm", "id", "btyd", "ltv",
 ];
@@ -39,7 +39,7 @@ impl Name {
     }
 }
 
-/// The text without characters that a document or a terminal would act on instead of showing: control characters and the
+/// The text without characters that a browser or a terminal would interpret instead of showing: control characters and the
 /// marks that switch the writing direction.
 pub(crate) fn printable(text: &str) -> String {
     text.chars()
@@ -47,7 +47,7 @@ pub(crate) fn printable(text: &str) -> String {
         .collect()
 }
 
-/// Whether a document or a terminal would act on the character instead of showing it.
+/// Whether a browser or a terminal would interpret the character instead of showing it.
 pub(crate) fn is_acted_on(c: char) -> bool {
     c.is_control()
         || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{fffe}' | '\u{ffff}')

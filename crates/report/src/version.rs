@@ -9,7 +9,7 @@ use tessera_snapshot::{StoreError, Version};
 use crate::column::Table;
 use crate::{Before, ReportError, ReportInput, ReportMeta};
 
-/// Tables that are read whole, each of a size that the pipeline file bounds.
+/// Tables that are read whole: their size depends on the pipeline file, not on the number of customers.
 const WHOLE: [&str; 8] = [
     "segments",
     "profiles",
@@ -37,12 +37,12 @@ const ACTIONS: [&str; 9] = [
 /// Whether an account is in the base.
 pub(crate) const ACTIVE: &str = "active";
 
-/// What of a customer is at risk, in money.
+/// A customer's value at risk, in money.
 pub(crate) const AT_RISK: &str = "value_at_risk";
 
-/// Reads what a report shows of a version: its tables, of `customers` and `actions` the columns that are shown, and the
-/// commit's `pipeline` object; of the version `before`, which its commit names as `previous`, what it is compared with. A table
-/// that the version does not have is left out; a version before that cannot be read is one that the report says is gone.
+/// Reads what a report shows of a version: its tables, of `customers` and `actions` only the columns that are shown, and the
+/// commit's `pipeline` object; and the columns of the version `before`, which its commit names as `previous`, for comparison. A
+/// table that the version does not have is left out; for a version before that cannot be read the report states the reason.
 ///
 /// # Errors
 /// [`ReportError::Store`] where a table cannot be read, [`ReportError::Meta`] where the commit's `pipeline` object is not
@@ -56,7 +56,7 @@ pub fn from_version(
         let found = version.read(table);
         insert(&mut input, table, found)?;
     }
-    // Versions from before rules were counted in a table of their own: the rows themselves are counted.
+    // In versions without `reject_rules` the rejected rows themselves are counted.
     if !input.tables.contains_key("reject_rules") {
         insert(&mut input, "rejects", version.read("rejects"))?;
     }
@@ -103,7 +103,7 @@ fn opened(version: &Version) -> Result<ReportInput, ReportError> {
     Ok(input)
 }
 
-/// Takes a table that was read; one that the version does not have is left out.
+/// Adds a table that was read; one that the version does not have is left out.
 fn insert(
     input: &mut ReportInput,
     table: &str,
@@ -117,7 +117,7 @@ fn insert(
     Ok(())
 }
 
-/// What a report compares with.
+/// The columns of the version before that a report compares with.
 fn earlier(
     before: Result<Version, StoreError>,
     shown: &BTreeSet<String>,
@@ -130,9 +130,9 @@ fn earlier(
     Ok(Before::Known(Box::new(input)))
 }
 
-/// Takes the rows of closed accounts out of `customers` and counts them, where the table says which they are.
+/// Removes the rows of closed accounts from `customers` and counts them, where the table has a column for them.
 fn without_closed(input: &mut ReportInput) -> Result<(), ReportError> {
-    // A feature of that name says something else.
+    // A feature of that name has another meaning.
     if input.meta.feature(ACTIVE).is_some() {
         return Ok(());
     }
@@ -153,7 +153,7 @@ fn without_closed(input: &mut ReportInput) -> Result<(), ReportError> {
     Ok(())
 }
 
-/// Why a version cannot be compared with, without paths, which are no part of a report.
+/// Why a version cannot be compared with, without paths, which do not belong in a report.
 fn why(error: &ReportError) -> String {
     match error {
         ReportError::Store(StoreError::Expired { .. }) => "it has expired".to_owned(),

@@ -1,4 +1,4 @@
-//! The report from the outside: what a caller with published tables gets.
+//! The report through its public interface.
 
 #[cfg(test)]
 #[path = "../examples/sample_report/company.rs"]

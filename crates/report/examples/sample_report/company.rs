@@ -126,7 +126,7 @@ fn meta() -> ReportMeta {
     }
 }
 
-/// Customers whose recency, orders and spend hang together through a hidden liveliness.
+/// Customers whose recency, orders and spend are correlated through a hidden activity level.
 fn customers() -> Vec<Customer> {
     let mut draw = Draw(7);
     let numbers: Vec<[f64; 6]> = (0..CUSTOMERS)

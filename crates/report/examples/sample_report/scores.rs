@@ -1,4 +1,5 @@
-//! Scores of a made-up company: churn that is predicted well, a lifetime value that tracks, a health score without information.
+//! Scores of a made-up company: churn that is predicted well, a lifetime value close to what was bought, a health score that
+//! predicts nothing.
 
 use std::sync::Arc;
 
@@ -16,8 +17,8 @@ struct ModelRow {
     text: Option<String>,
 }
 
-/// Adds `calibration`, `quality` and further rows of `models`. The name of the churn score and what is said of it are
-/// parameters, since names are what can be hostile.
+/// Adds `calibration`, `quality` and further rows of `models`. The name of the churn score and its reason are parameters, so
+/// that tests can pass hostile texts.
 pub fn add(input: &mut ReportInput, churn: &str, said: &str) {
     let mut tables = vec![("models", models(churn, said))];
     tables.push(("calibration", calibration(churn)));

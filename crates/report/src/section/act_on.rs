@@ -142,7 +142,7 @@ impl<'a> Actions<'a> {
         })
     }
 
-    /// Rows of the customers with the most at risk, then with the most value, a customer once.
+    /// Rows of the customers with the most value at risk, then with the most value, each customer once.
     fn first(&self, most: usize) -> Vec<usize> {
         let amount = |amount: Option<f64>| amount.unwrap_or(f64::NEG_INFINITY);
         let mut rows: Vec<usize> = (0..self.keys.len())

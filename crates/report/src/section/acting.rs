@@ -1,4 +1,4 @@
-//! The scheme that people act by, in short: how many customers, what they are worth, what of it is at risk.
+//! The scheme to act by, in short: number of customers, value and value at risk per segment.
 
 use serde::Serialize;
 
@@ -19,7 +19,7 @@ pub(super) const SECTION: Section = Section {
     build: Build::Front(build),
 };
 
-/// Segments on the first page; the chapter of the scheme holds them all.
+/// Largest number of segments on the first page; the chapter of the scheme has all of them.
 const MOST: usize = 9;
 
 #[derive(Serialize)]
@@ -36,7 +36,7 @@ struct View {
     query: Query,
 }
 
-/// What is wrong with whole columns, where anything is.
+/// Why whole columns are in doubt.
 #[derive(Serialize)]
 pub(super) struct Doubt {
     value: Option<String>,

@@ -1,4 +1,4 @@
-//! Calibration: what each model of a score predicted against what happened, and how far its best bins stand out.
+//! Calibration: predictions of each model of a score compared with outcomes, and the lift of its bins.
 
 use serde::Serialize;
 
@@ -19,22 +19,22 @@ pub(super) const SECTION: Section = Section {
     build: Build::Appendix(build),
 };
 
-/// Bins of one model that are drawn.
+/// Largest number of bins of one model that are drawn.
 const MOST_BINS: usize = 20;
 
-/// Model of a score whose bins are bands of points, which are no forecast of what is observed.
+/// Model of a score whose bins are bands of points, which do not predict the observed share.
 const POINTS: &str = "health";
 
-/// Edges of the field of a drawing, in units of its sheet.
+/// Edges of the plot area, in units of the canvas.
 const LEFT: f64 = 44.0;
 const RIGHT: f64 = 308.0;
 const TOP: f64 = 14.0;
 const BOTTOM: f64 = 196.0;
 
-/// Radius of the dot of the largest bin.
+/// Radius of the dot of the largest bin, in units of the canvas.
 const LARGEST_DOT: f64 = 8.0;
 
-/// Least radius that can be seen.
+/// Smallest visible radius, in units of the canvas.
 const SMALLEST_DOT: f64 = 2.0;
 
 #[derive(Serialize)]
@@ -54,10 +54,10 @@ struct Model {
 struct Plot {
     across: Vec<Tick>,
     up: Vec<Tick>,
-    /// End of the line on which predicted is what happened.
+    /// End of the line on which predicted equals observed.
     end: [String; 2],
     dots: Vec<Dot>,
-    /// Where chance alone leaves 95 of 100 observations of a bin: across, low, high.
+    /// Interval in which 95 of 100 observations of a bin lie if the prediction is right: x, low y, high y.
     bands: Vec<[String; 3]>,
 }
 
@@ -102,7 +102,7 @@ fn build(facts: &Facts<'_>) -> Result<Part, ReportError> {
     }
     let shown = by_model(&scores(facts), models, model);
     if shown.is_empty() {
-        return Part::not_computed("no score of this version could be tried on later data");
+        return Part::not_computed("no score of this version could be tested on later data");
     }
     Part::ready(View {
         scores: shown,
@@ -129,7 +129,7 @@ fn model(score: &Score<'_>, name: &str) -> Option<Model> {
         .collect();
     let is_forecast = !name.starts_with(POINTS);
     if is_forecast {
-        // The highest predictions first, whichever way the model counts its bins.
+        // The highest predictions first, whatever the order of the model's bins.
         bins.sort_by(|a, b| b.predicted.total_cmp(&a.predicted).then(a.bin.cmp(&b.bin)));
     } else {
         bins.sort_by_key(|bin| bin.bin);
@@ -196,7 +196,7 @@ fn plot(bins: &[&CalibrationRow], mark: &dyn Fn(f64) -> String, probability: boo
     );
     let most = bins.iter().map(|bin| bin.customers).max().unwrap_or(0);
     let dot = |bin: &&CalibrationRow| {
-        // Area, not radius, says how many customers.
+        // The area of a dot, not its radius, is proportional to its customers.
         let share = bin.customers as f64 / most.max(1) as f64;
         Dot {
             x: place(across.at(bin.predicted)),
@@ -223,8 +223,8 @@ fn plot(bins: &[&CalibrationRow], mark: &dyn Fn(f64) -> String, probability: boo
     }
 }
 
-/// What a bin of customers with that probability shows in 95 of 100 cases (Wilson 1927, equation for the limits, around the
-/// prediction); for bins whose size is known.
+/// The interval of the observed share of a bin with that probability in 95 of 100 cases (Wilson 1927, equation for the limits,
+/// around the prediction); for bins whose size is known.
 fn band(bin: &CalibrationRow) -> Option<(f64, f64)> {
     const Z: f64 = 1.959_963_984_540_054;
     let (p, n) = (bin.predicted, bin.customers as f64);
@@ -236,7 +236,7 @@ fn band(bin: &CalibrationRow) -> Option<(f64, f64)> {
     Some(((middle - half).max(0.0), (middle + half).min(1.0)))
 }
 
-/// Bars of the lift, where any bin has one.
+/// Bars of the lift, where any bin has a lift.
 fn lift(bins: &[&CalibrationRow]) -> Option<Lift> {
     let known = bins.iter().filter_map(|bin| bin.lift);
     let largest = known.reduce(f64::max)?.max(1.0);

@@ -1,4 +1,4 @@
-//! RFM schemes against the scheme that people act by: whom the playbooks reach.
+//! RFM schemes compared with the scheme to act by: which RFM segments the playbooks reach.
 
 use std::collections::BTreeMap;
 
@@ -17,7 +17,7 @@ pub(super) const SECTION: Section = Section {
     build: Build::Scheme(build),
 };
 
-/// Segments of either scheme that still make a readable matrix.
+/// Largest number of segments of either scheme for a readable matrix.
 const MOST: usize = 16;
 /// Darkest shade of a cell.
 const DARKEST: f64 = 5.0;
@@ -70,7 +70,7 @@ fn build(facts: &Facts<'_>, scheme: &Scheme) -> Result<Part, ReportError> {
         },
         Some(n) => Cell {
             customers: Some(Num::count(*n, "customers").at(column)),
-            // By the root, so that small cells can be told from empty ones.
+            // By the square root, so that small cells differ visibly from empty ones.
             shade: (DARKEST * (*n as f64 / most).sqrt()).ceil() as u8,
         },
     };

@@ -1,5 +1,4 @@
-//! The first thing seen: how many customers, how the KPI stands, what they are worth and what of it is at risk, each with its
-//! change since the version before.
+//! The headline figures: number of customers, KPI, value and value at risk, each with its change since the version before.
 
 use serde::Serialize;
 
@@ -32,7 +31,7 @@ struct View {
     overdue: bool,
 }
 
-/// A number worth a large font.
+/// A figure shown in a large font.
 #[derive(Serialize)]
 struct Figure {
     label: String,
@@ -42,7 +41,7 @@ struct Figure {
     note: Vec<Piece>,
     /// good, bad or neutral; the note says the same as text.
     tone: &'static str,
-    /// The number cannot carry what it seems to say, for this reason.
+    /// Why the number is in doubt.
     warning: Option<String>,
     query: Query,
 }
@@ -160,7 +159,7 @@ fn kpi(facts: &Facts<'_>) -> Result<Option<Figure>, ReportError> {
     let target = kpi.target_words(facts.meta);
     let warning = doubt_in_short(facts, &kpi.name).or_else(|| kpi.unvalidated().map(str::to_owned));
     let (note, tone) = match (kpi.met(kpi.overall), target) {
-        // What is in doubt is compared with the target, and praised for nothing.
+        // A number in doubt is compared with the target, but not shown as good.
         (Some(true), Some(target)) if warning.is_some() => {
             (format!("would meet the target: {target}"), "neutral")
         }
@@ -263,7 +262,7 @@ fn value(facts: &Facts<'_>) -> Result<Option<Figure>, ReportError> {
     }))
 }
 
-/// What of the future value is expected to be lost.
+/// The part of the future value that is expected to be lost.
 fn at_risk(facts: &Facts<'_>) -> Result<Option<Figure>, ReportError> {
     let (Some(now), before) = sums(facts, AT_RISK)? else {
         return Ok(None);

@@ -1,4 +1,4 @@
-//! Lifecycle schemes as one bar: where the customers stand between new and gone.
+//! Lifecycle schemes as one bar: how many customers are in each stage from new to gone.
 
 use serde::Serialize;
 
@@ -17,7 +17,7 @@ pub(super) const SECTION: Section = Section {
     build: Build::Scheme(build),
 };
 
-/// Shades that tell neighbours apart; stages beyond them begin again.
+/// Number of shades; with more stages the shades repeat.
 const SHADES: usize = 6;
 
 #[derive(Serialize)]
@@ -28,7 +28,7 @@ struct View {
 
 #[derive(Serialize)]
 struct Stage {
-    /// Number that ties the bar to its legend.
+    /// Number that links the part of the bar to its legend.
     number: usize,
     shade: usize,
     name: Name,

@@ -1,4 +1,4 @@
-//! Who moved where since the version before, with how much money: a matrix of the segments that people act by.
+//! Moves between segments since the version before, with their value: a matrix of the segments of the scheme to act by.
 
 use std::collections::BTreeMap;
 
@@ -20,11 +20,11 @@ pub(super) const SECTION: Section = Section {
     build: Build::Front(build),
 };
 
-/// Segments of a matrix; with more, the ways with the most money are listed.
+/// Largest number of segments of a matrix; with more, the moves with the most value are listed.
 const MOST_SEGMENTS: usize = 8;
-/// Ways of the list.
+/// Largest number of moves of the list.
 const MOST_WAYS: usize = 8;
-/// What stands for "outside of the base" in the result of the query.
+/// "Outside the base" in the result of the query.
 const OUTSIDE: &str = "";
 /// Darkest shade of a cell.
 const DARKEST: f64 = 3.0;
@@ -214,8 +214,8 @@ fn cell(facts: &Facts<'_>, way: Way<'_>, moved: &Moved, value: Option<&str>, mos
             true => format!("{} stayed", count(moved.customers)),
             false => format!(
                 "{} to {}",
-                place(way.0, "outside of the base"),
-                place(way.1, "outside of the base")
+                place(way.0, "outside the base"),
+                place(way.1, "outside the base")
             ),
         },
     }

@@ -1,5 +1,6 @@
-//! Per scheme: what sets each segment apart from all customers, the most telling features as cards, all of them as a table. What
-//! the scheme is made of says nothing of its segments, and neither does what few customers have; both are left out of the cards.
+//! Per scheme: how each segment differs from all customers, the features with the largest differences as cards, all of them as a
+//! table. The cards leave out the features that the scheme is made of, since they differ by definition, and features that few
+//! customers have.
 
 use std::collections::BTreeSet;
 
@@ -23,13 +24,13 @@ pub(super) const SECTION: Section = Section {
 
 /// Segments shown; the table holds them all.
 const MOST_SEGMENTS: usize = 12;
-/// Features named in a segment's card.
+/// Number of features named in a segment's card.
 const TELLING: usize = 3;
 /// Values of one label feature shown, the most frequent among all customers.
 const MOST_LABELS: usize = 5;
 /// Distance below which a difference is called hardly any.
 const HARDLY: f64 = 0.2;
-/// Share of a segment's customers that must have a value for it to stand in the segment's card: less would tell of a few.
+/// Least share of a segment's customers with a value for a feature to be in the segment's card.
 const LEAST_KNOWN: f64 = 0.5;
 /// Distance at which a bar ends.
 const FULL_BAR: f64 = 2.0;
@@ -44,7 +45,7 @@ struct View {
     by_feature: Query,
 }
 
-/// The most telling features of one segment; a segment without customers has no card.
+/// The features of one segment with the largest differences; a segment without customers has no card.
 #[derive(Serialize)]
 struct Card {
     key: String,
@@ -87,7 +88,7 @@ struct Cell {
 }
 
 fn build(facts: &Facts<'_>, scheme: &Scheme) -> Result<Part, ReportError> {
-    // The values of an attribute are many and alike; their table says what there is to say.
+    // An attribute may have many similar values; their table is enough.
     if scheme.kind == Kind::Attribute {
         return Ok(Part::NotApplicable);
     }
@@ -185,7 +186,7 @@ fn own_features(facts: &Facts<'_>, scheme: &Scheme) -> BTreeSet<String> {
     }
 }
 
-/// What a feature is called where people read it.
+/// The name of a feature in the report.
 fn label_of(facts: &Facts<'_>, feature: &str) -> String {
     let label = facts.meta.feature(feature).and_then(|f| f.label.as_deref());
     label.map_or_else(|| words(feature), |label| Name::new(label).shown)
@@ -276,7 +277,7 @@ fn value(facts: &Facts<'_>, entry: &Entry<'_>) -> Num {
     }
 }
 
-/// The same of all customers.
+/// The same for all customers.
 fn base(facts: &Facts<'_>, entry: &Entry<'_>) -> Num {
     let measure = Measure::of(facts.meta, &entry.row.feature);
     let mean = entry.row.population_mean;

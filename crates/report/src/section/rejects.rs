@@ -93,7 +93,7 @@ fn build(facts: &Facts<'_>) -> Result<Part, ReportError> {
 
 /// Rows by source, rule and outcome, and all of them.
 fn queries(facts: &Facts<'_>) -> (Query, Query) {
-    // Versions from before rules were counted in a table of their own hold the rows themselves.
+    // Versions without `reject_rules` have only the rows themselves.
     let counted = match Table::open(facts.input, "reject_rules").is_some() {
         true => format!(
             "select source, rule, outcome, sum(rows) as rejected\n  from {} where outcome <> 'filtered' group by all",

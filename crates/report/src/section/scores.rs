@@ -1,5 +1,5 @@
-//! Scores: which model serves and why, how every model did on data it had not seen, its parameters, what is flagged and what
-//! was not computed.
+//! Scores: which model is used and why, the results of every model on data it was not trained on, its parameters, what is
+//! flagged and what was not computed.
 
 use std::collections::BTreeMap;
 
@@ -25,7 +25,7 @@ pub(super) const SECTION: Section = Section {
 /// Longest reason shown, in characters.
 const LONGEST_REASON: usize = 400;
 
-/// Scores shown; the rest is counted.
+/// Largest number of scores shown; the rest is counted.
 const MOST_SCORES: usize = 40;
 
 /// Figures of a backtest: name in `models` (and another that means the same), heading, and which way is better.
@@ -52,7 +52,7 @@ const FIGURES: [(&str, &str, &str, &str); 10] = [
     ("rmse", "", "Root mean square error", "lower is better"),
 ];
 
-/// Ends of the names of an interval's ends.
+/// Suffixes of the names of an interval's ends.
 const INTERVALS: [[&str; 2]; 2] = [["_low_95", "_high_95"], ["_low", "_high"]];
 
 #[derive(Serialize)]
@@ -71,7 +71,7 @@ struct ScoreView {
     served: Option<String>,
     reason: Option<String>,
     flags: Vec<Criterion>,
-    /// Criteria that hold.
+    /// Criteria that pass.
     passed: Vec<Criterion>,
     not_computed: Vec<Criterion>,
     columns: Vec<Column>,

@@ -1,4 +1,4 @@
-//! Per scheme: how many customers and how much value each segment has, its KPI, and who does what about it.
+//! Per scheme: the customers, value and KPI of each segment, and its playbook.
 
 use serde::Serialize;
 
@@ -29,7 +29,7 @@ struct View {
     has_value: bool,
     value: String,
     has_playbooks: bool,
-    /// The values of an attribute are many and alike.
+    /// Whether the table is set small, since an attribute may have many similar values.
     small: bool,
     has_risk: bool,
     doubt_of: Doubt,
@@ -39,7 +39,7 @@ struct View {
     unserved: Option<String>,
 }
 
-/// What the table says, in words.
+/// The main figures of the table as a sentence.
 #[derive(Serialize)]
 struct Sentence {
     largest: Name,

@@ -1,4 +1,4 @@
-//! What came in: every row of every source accounted for.
+//! The sources: every row of every source accounted for.
 
 use serde::Serialize;
 

@@ -1,4 +1,4 @@
-//! What models say of the customers: a histogram of every score.
+//! The distribution of scores over customers: a histogram of every score.
 
 use serde::Serialize;
 
@@ -19,7 +19,7 @@ pub(super) const SECTION: Section = Section {
     build: Build::Middle(build),
 };
 
-/// Edges of the field of a drawing, in units of its sheet.
+/// Edges of the plot area, in units of the canvas.
 const LEFT: f64 = 8.0;
 const RIGHT: f64 = 272.0;
 const TOP: f64 = 10.0;
@@ -29,9 +29,9 @@ const BOTTOM: f64 = 92.0;
 const BINS: usize = 20;
 /// Scores shown.
 const MOST: usize = 8;
-/// Ends of the names of columns with an end of an interval, which say no more than the score itself.
+/// Suffixes of columns with an end of an interval; they get no histogram of their own.
 const INTERVAL_ENDS: [&str; 4] = ["_low_95", "_low_80", "_high_80", "_high_95"];
-/// Share of customers up to whose value the bins reach; the last bin holds those beyond.
+/// The bins end at this quantile; the last bin also has the customers beyond.
 const REACH: f64 = 0.99;
 
 #[derive(Serialize)]
@@ -84,7 +84,7 @@ fn build(facts: &Facts<'_>) -> Result<Part, ReportError> {
     Part::ready(View { histograms })
 }
 
-/// What models say of customers, as numbers. The KPI stands first.
+/// The numeric columns that come from models. The KPI is first.
 fn columns<'a>(facts: &'a Facts<'_>, people: Table<'a>) -> Vec<&'a str> {
     let kpi = facts
         .kpi

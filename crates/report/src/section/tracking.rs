@@ -1,4 +1,4 @@
-//! Tracking: purchases week by week after the models stopped learning, as they came and as they were predicted.
+//! Tracking: actual and predicted purchases per week of the holdout, cumulated.
 
 use serde::Serialize;
 
@@ -19,7 +19,7 @@ pub(super) const SECTION: Section = Section {
     build: Build::Appendix(build),
 };
 
-/// Edges of the field of a drawing, in units of its sheet.
+/// Edges of the plot area, in units of the canvas.
 const LEFT: f64 = 50.0;
 const RIGHT: f64 = 408.0;
 const TOP: f64 = 14.0;
@@ -34,7 +34,7 @@ struct View {
 #[derive(Serialize)]
 struct Model {
     weeks: u32,
-    /// Predicted over actual at the last week.
+    /// Predicted divided by actual at the last week.
     ended: Option<String>,
     up: Vec<Tick>,
     across: Vec<Tick>,

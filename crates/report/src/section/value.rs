@@ -1,4 +1,4 @@
-//! Where the money is: how unequally customers share it, and which segments combine value with risk.
+//! Value: how unequally it is distributed over customers, and which segments combine value with risk.
 
 use serde::Serialize;
 
@@ -18,7 +18,7 @@ pub(super) const SECTION: Section = Section {
     build: Build::Middle(build),
 };
 
-/// Edges of the field of a drawing, in units of its sheet.
+/// Edges of the plot area, in units of the canvas.
 const LEFT: f64 = 52.0;
 const RIGHT: f64 = 408.0;
 const TOP: f64 = 14.0;
@@ -51,7 +51,7 @@ struct Lorenz {
     query: Query,
 }
 
-/// What the first so many percent of customers hold.
+/// The share of the value that the top customers have.
 #[derive(Serialize)]
 struct Top {
     percent: usize,
@@ -65,7 +65,7 @@ struct Scatter {
     across: Vec<Tick>,
     up: Vec<Tick>,
     dots: Vec<Dot>,
-    /// Place of the target across.
+    /// x coordinate of the target.
     target: Option<String>,
     rows: Vec<Line>,
     query: Query,
@@ -114,7 +114,7 @@ fn build(facts: &Facts<'_>) -> Result<Part, ReportError> {
     })
 }
 
-/// Values above nothing, the highest first; customers without a value hold none.
+/// The Lorenz curve of values above 0, the highest first; customers without a value count as 0.
 fn lorenz(facts: &Facts<'_>) -> Result<Option<Lorenz>, ReportError> {
     let (Some(people), Some(column)) = (facts.people(), facts.value_column()) else {
         return Ok(None);
@@ -170,7 +170,7 @@ fn lorenz(facts: &Facts<'_>) -> Result<Option<Lorenz>, ReportError> {
     }))
 }
 
-/// Segments by their mean KPI, across, and their value, up; the area of a dot says how many customers.
+/// Segments by their mean KPI (x) and their value (y); the area of a dot is proportional to its customers.
 fn scatter(facts: &Facts<'_>, scheme: &Scheme) -> Option<Scatter> {
     let kpi = facts.kpi.as_ref().filter(|kpi| !kpi.is_base_rate)?;
     let known: Vec<_> = scheme
@@ -233,7 +233,7 @@ fn scatter(facts: &Facts<'_>, scheme: &Scheme) -> Option<Scatter> {
     })
 }
 
-/// Gives labels heights at which none lies on another, the lowest first.
+/// Moves labels up so that none overlaps another, the lowest first.
 fn keep_apart(dots: &mut [Dot]) {
     const LINE: f64 = 12.0;
     const LETTER: f64 = 6.0;
@@ -248,7 +248,7 @@ fn keep_apart(dots: &mut [Dot]) {
             false => dot.at.0 + 10.0,
         };
         let mut height = dot.at.1 - 6.0;
-        // Each round leaves at least one label behind, so that this ends.
+        // Each round moves the label above another one, so this many rounds are enough.
         for _ in 0..placed.len() {
             let lies_on = |other: &&(f64, f64, f64)| {
                 (other.2 - height).abs() < LINE && from < other.1 && other.0 < from + width

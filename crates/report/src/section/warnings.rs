@@ -1,4 +1,4 @@
-//! What a reader must know before relying on the page: scores that are flagged, sources in trouble, what is not declared.
+//! Warnings: scores in doubt, sources with problems, missing declarations.
 
 use serde::Serialize;
 
@@ -18,9 +18,9 @@ pub(super) const SECTION: Section = Section {
     build: Build::Front(build),
 };
 
-/// Warnings on the first page; the rest is counted.
+/// Largest number of warnings on the first page; the rest is counted.
 const MOST: usize = 5;
-/// Share of a source's rows that is rejected without a warning.
+/// Share of a source's rows above which rejects are a warning.
 const USUAL_REJECTS: f64 = 0.01;
 
 #[derive(Serialize)]
@@ -33,7 +33,7 @@ struct View {
 struct Warning {
     about: Name,
     text: String,
-    /// Anchor of the section that tells more.
+    /// Anchor of the section with more details.
     more: Option<&'static str>,
 }
 

@@ -1,4 +1,4 @@
-//! Contrast of text on its ground, by the formula of WCAG 2.2 (relative luminance, contrast ratio), in both themes.
+//! Contrast of text with its background, by the formula of WCAG 2.2 (relative luminance, contrast ratio), in both themes.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! The first page: who moved, whom to act on, and no person on it.
+//! The first page: who moved, whom to act on, and no personal data.
 
 use tessera_report::{Options, ReportInput, render};
 

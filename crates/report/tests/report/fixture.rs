@@ -32,7 +32,7 @@ pub fn day(year: i32, month: u32, day: u32) -> NaiveDate {
     NaiveDate::from_ymd_opt(year, month, day).unwrap()
 }
 
-/// The small version. Segment names are parameters, since names are what can be hostile.
+/// The small version. Segment names are parameters, so that tests can pass hostile names.
 pub fn version(first: &'static str, second: &'static str) -> ReportInput {
     let tables = BTreeMap::from([
         ("customers".to_owned(), vec![customers(first, second)]),

@@ -1,4 +1,4 @@
-//! Names come from the data: they must show as they are and never act.
+//! Names come from the data: they must be shown as they are and never be interpreted.
 
 use tessera_report::{FeatureMeta, Options, render, summary};
 

@@ -7,7 +7,7 @@ pub struct Element {
     pub attributes: Vec<(String, String)>,
 }
 
-/// A document taken apart.
+/// A parsed document.
 #[derive(Debug, Default)]
 pub struct Document {
     pub elements: Vec<Element>,

@@ -1,4 +1,4 @@
-//! What the report says of scores, over tables that can be checked by hand.
+//! What the report shows of scores, over tables that can be checked by hand.
 
 use tessera_report::{Options, ReportInput, render, summary};
 

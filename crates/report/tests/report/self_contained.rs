@@ -1,4 +1,4 @@
-//! The page opens anywhere: well formed, no script but its own, nothing fetched, every link within the page.
+//! The page needs no other file: well formed, no script but its own, nothing fetched, every link within the page.
 
 use std::collections::BTreeSet;
 

@@ -1,4 +1,4 @@
-//! A version as a store keeps it renders as its tables do in memory, and again later.
+//! A version in a store is rendered to the same bytes as its tables in memory, also at a later time.
 
 use std::sync::Arc;
 
@@ -90,7 +90,7 @@ fn a_published_version_renders_like_its_tables() {
         ]
     );
     let html = render(&read, &Options::default()).unwrap();
-    // Only of what was published the SQL can name files.
+    // SQL can name files only for published tables.
     let folder_of_tables = version.folder_in_store();
     assert_eq!(
         read.files["segments"],
