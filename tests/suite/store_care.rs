@@ -120,7 +120,7 @@ fn a_flipped_byte_is_found_by_verify_and_replaced_when_asked() {
     run(&["verify", &store, "--quick"], 0);
     for depth in [&[][..], &["--deep"]] {
         let output = run(&[&["verify", &store], depth].concat(), 4);
-        assert!(stderr(&output).contains("its sha256 is not the committed one"));
+        assert!(stderr(&output).contains("its sha256 is not that of the commit"));
     }
     assert!(
         stdout(&publish(&[])).contains("already published: version 1"),

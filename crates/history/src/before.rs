@@ -13,12 +13,12 @@ use crate::moves::ABSENT;
 
 const MEMBERSHIPS: &str = "memberships";
 
-/// The memberships of the previous version: its customers by rising key, and their segment of every scheme.
+/// The memberships of the previous version: its customers by ascending key, and their segment of every scheme.
 #[derive(Debug, Clone)]
 pub struct Before {
     /// Its day, in days since 1970-01-01.
     pub as_of: i32,
-    /// The keys, rising.
+    /// The keys, ascending.
     pub keys: ArrayRef,
     /// Its schemes by name.
     pub schemes: BTreeMap<String, SchemeBefore>,
@@ -36,20 +36,20 @@ pub struct SchemeBefore {
 }
 
 impl Before {
-    /// The columns of `memberships` that [`Before::new`] reads. The key stands behind `as_of` under its own name.
+    /// Whether [`Before::new`] reads this column of `memberships`; `key` is the name of the key column.
     pub fn reads(key: &str, column: &str) -> bool {
         column == key || ["scheme", "segment_id", "segment", "entered_on"].contains(&column)
     }
 
-    /// Reads the table `memberships` of a version of the day `as_of`, which is sorted by key and scheme. A version of a program
-    /// that knew no stays counts from its own day.
+    /// Reads the table `memberships` of a version of the day `as_of`, which is sorted by key and scheme. Where it has no column
+    /// `entered_on`, every stay begins on its own day.
     ///
     /// # Errors
-    /// A column is missing, or the rows are not a scheme each of every customer.
+    /// A column is missing, or there is not one row per customer and scheme.
     pub fn new(as_of: i32, key: &str, batches: &[RecordBatch]) -> Result<Self, HistoryError> {
         let mut keys: Vec<ArrayRef> = Vec::new();
         let mut schemes: Vec<(String, SchemeBefore, BTreeMap<i64, u32>)> = Vec::new();
-        // The schemes of the first customer are those of all.
+        // Every customer has the schemes of the first one.
         let mut first_key_rows = 0;
         let mut row = 0_usize;
         for batch in batches {
@@ -133,7 +133,7 @@ struct Read<'a> {
     schemes: &'a StringArray,
     ids: &'a Int64Array,
     segments: &'a StringArray,
-    /// Not there in versions of a program that knew no stays.
+    /// Missing in versions of older programs.
     entered: Option<&'a Date32Array>,
 }
 
@@ -151,7 +151,8 @@ impl<'a> Read<'a> {
     }
 }
 
-/// Who is in both versions. Customers of this version stand in the order of its table, those who are gone behind them.
+/// Which customers are in both versions: first the customers of this version in the order of its table, then those who are
+/// gone.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Alignment {
     /// Per customer of this version: the row in the previous one, or [`ABSENT`].
@@ -161,8 +162,8 @@ pub struct Alignment {
 }
 
 impl Alignment {
-    /// Joins the keys of both versions. `by_key` gives the row of this version's table at each place in the order of rising
-    /// keys. `None` where keys are of different types, so that nobody can be the same.
+    /// Joins the keys of both versions. `by_key` gives the row of this version's table at each position in ascending order of
+    /// keys. `None` where keys are of different types, so that no customer can be the same.
     pub fn new(before: &ArrayRef, now: &ArrayRef, by_key: impl Fn(usize) -> usize) -> Option<Self> {
         if before.is_empty() {
             return Some(Self {
@@ -223,13 +224,13 @@ impl Alignment {
         self.len() == 0
     }
 
-    /// What the previous version says of each customer of either, `absent` of those it did not have.
+    /// The value that the previous version has for each customer of both versions; `absent` for those it did not have.
     pub fn of_before<T: Copy>(&self, values: &[T], absent: T) -> Vec<T> {
         let of = |&row: &u32| values.get(row as usize).copied().unwrap_or(absent);
         self.before.iter().chain(&self.gone).map(of).collect()
     }
 
-    /// What this version says of each customer of either, `absent` of those who are gone.
+    /// The value that this version has for each customer of both versions; `absent` for those who are gone.
     pub fn of_now<T: Copy>(&self, values: &[T], absent: T) -> Vec<T> {
         let gone = std::iter::repeat_n(absent, self.gone.len());
         values.iter().copied().chain(gone).collect()

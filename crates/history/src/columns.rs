@@ -1,4 +1,4 @@
-//! The columns of a table of an earlier version, by name.
+//! Columns of tables of the previous version, by name.
 
 use arrow::array::{ArrayRef, AsArray, Date32Array, Int64Array, RecordBatch, StringArray};
 use arrow::datatypes::{Date32Type, Int64Type};

@@ -1,4 +1,4 @@
-//! What can be wrong with the tables of an earlier version.
+//! Errors in the tables of the previous version.
 
 use arrow::error::ArrowError;
 
@@ -20,7 +20,7 @@ pub enum HistoryError {
         "table `memberships` of the previous version is not sorted by customer and scheme; publish that version again"
     )]
     Unsorted,
-    /// Arrow refuses the columns of a table.
+    /// Arrow rejects the columns of a table.
     #[error("table `{table}`: {source}")]
     Table {
         /// The table.

@@ -2,10 +2,10 @@
 
 use crate::matching::Overlap;
 
-/// Share of a segment's customers from which another one counts as a part of it.
+/// Least share of a segment's customers that another segment must have to count as a part of it.
 const PART: f64 = 0.25;
 
-/// Share of the part's own customers that must come from there, or go there.
+/// Least share of the part's own customers that must come from that segment, or go to it.
 const MOSTLY: f64 = 0.5;
 
 /// What happened to a segment.
@@ -15,13 +15,13 @@ pub enum EventKind {
     Continued,
     /// It is in both versions under another name.
     Renamed,
-    /// A cluster whose customers are now mostly two or more.
+    /// A cluster whose customers are now mostly in two or more clusters.
     Split,
-    /// A cluster that is made of two or more.
+    /// A cluster whose customers come mostly from two or more clusters.
     Merged,
-    /// It was not there before.
+    /// It was not in the previous version.
     Born,
-    /// It is there no more.
+    /// It is not in this version.
     Dissolved,
 }
 
@@ -52,14 +52,14 @@ pub struct Event {
     pub name_before: Option<String>,
     /// Jaccard similarity of its customers then and now; none where it is in one version only.
     pub jaccard: Option<f64>,
-    /// Share of its earlier customers that are in it still.
+    /// Share of its earlier customers that are still in it.
     pub kept_share: Option<f64>,
-    /// The segments that took part in a split or a merge, with their share.
+    /// The parts of a split or a merge, with their shares.
     pub evidence: Option<String>,
 }
 
 /// The events of a scheme. `before` and `after` are its segments, in the order of the overlaps. Only clusters split and merge:
-/// of declared segments the same numbers say that customers moved.
+/// for declared segments the same numbers mean that customers moved.
 pub fn events(
     overlap: &Overlap,
     before: &[(i64, String)],

@@ -10,7 +10,7 @@ use crate::error::HistoryError;
 /// The table that holds a ledger.
 const LEDGER: &str = "segment_ledger";
 
-/// Ids of clusters are counted from 1 and stay below this; ids that are derived from names are above, but for few.
+/// Ids of clusters are counted from 1 and stay below this; almost all ids that are derived from names are above.
 const COUNTED: i64 = 1 << 32;
 
 /// All segment ids of all schemes.
@@ -24,7 +24,7 @@ pub struct Ledger {
 pub struct Entry {
     /// The name shown last.
     pub name: String,
-    /// The name by which the pipeline declares it; none for clusters, which are found by their customers.
+    /// The name by which the pipeline declares it; `None` for clusters, which are matched by their customers.
     pub declared: Option<String>,
     /// Names shown before, oldest first.
     pub names_before: Vec<String>,
@@ -32,7 +32,7 @@ pub struct Entry {
     pub first_day: i32,
     /// Last day with it.
     pub last_day: i32,
-    /// The version of the last day has it.
+    /// Whether the version of the last day has it.
     pub active: bool,
 }
 
@@ -85,7 +85,7 @@ impl Ledger {
         Ok(ledger)
     }
 
-    /// A ledger of the table `segments` of a version whose program kept none.
+    /// A ledger made from the table `segments` of a version without a ledger.
     ///
     /// # Errors
     /// A column is missing.
@@ -121,7 +121,7 @@ impl Ledger {
         self.schemes.iter().flat_map(of_scheme)
     }
 
-    /// The segments that the last version had of a scheme; none where it had no such scheme.
+    /// The segments of a scheme in the last version; empty where it had no such scheme.
     pub fn active(&self, scheme: &str) -> Vec<(i64, String)> {
         let entries = self.schemes.get(scheme).into_iter().flatten();
         let active = entries.filter(|(_, entry)| entry.active);
@@ -130,8 +130,8 @@ impl Ledger {
             .collect()
     }
 
-    /// The ids of declared segments: that of the entry with the declared name; of the entry with the name before, where a rename
-    /// is stated; else a new one, which is `first(name)` unless another segment has it.
+    /// The ids of declared segments: the id of the entry with the declared name; where a rename is stated, of the entry with the
+    /// earlier name; else a new id, which is `first(name)` unless another segment has it.
     pub fn declare(
         &self,
         scheme: &str,
@@ -148,7 +148,7 @@ impl Ledger {
         };
         let mut ids: Vec<Option<i64>> = vec![None; segments.len()];
         let mut taken: Vec<i64> = Vec::new();
-        // A name that is given anew must not take the id of a segment that gave it up.
+        // A new segment with the old name of a renamed one must not get that one's id, so renames come first.
         for renames in [true, false] {
             for (place, segment) in segments.iter().enumerate() {
                 let own = by_name(segment.name);
@@ -177,7 +177,7 @@ impl Ledger {
         ids.into_iter().enumerate().map(fresh).collect()
     }
 
-    /// The ids of clusters: that of the earlier one each continues, else the next number that was never given.
+    /// The ids of clusters: the id of the earlier cluster that each continues, else the next number that was never used.
     pub fn number(&self, scheme: &str, continued: &[Option<i64>]) -> Vec<i64> {
         let entries = self.schemes.get(scheme).into_iter().flatten();
         let counted = entries.map(|(id, _)| *id).filter(|id| *id < COUNTED);
@@ -192,7 +192,7 @@ impl Ledger {
             .collect()
     }
 
-    /// Notes the segments of a version. Those of the scheme that are not among them have ended.
+    /// Records the segments of a version. Segments of the scheme that are not among them have ended.
     pub fn note(&mut self, scheme: &str, day: i32, segments: &[(i64, &str, bool)]) {
         let entries = self.schemes.entry(scheme.to_owned()).or_default();
         for entry in entries.values_mut() {
@@ -227,7 +227,7 @@ impl Ledger {
 /// Status of a segment that the version has.
 pub(crate) const ACTIVE: &str = "active";
 
-/// Status of a segment that it has no more.
+/// Status of a segment that the version does not have.
 pub(crate) const ENDED: &str = "ended";
 
 impl Entry {
@@ -252,7 +252,7 @@ mod tests {
         Declared { name, was: None }
     }
 
-    /// An id that depends on the name alone.
+    /// An id that depends only on the name.
     fn first(name: &str) -> i64 {
         COUNTED + name.bytes().map(i64::from).sum::<i64>()
     }
@@ -272,7 +272,7 @@ mod tests {
             name: "c",
             was: Some("a"),
         };
-        // Another segment takes the old name on the same day.
+        // Another segment gets the old name on the same day.
         let later = ledger.declare("s", &[renamed.clone(), plain("b"), plain("a")], first);
         assert_eq!(later[..2], ids[..]);
         assert!(

@@ -3,7 +3,7 @@
 //! Everything here is a pure function over columns of two versions. Nothing reads files, a store or a pipeline.
 //!
 //! The types that matter: [`Before`] (the segments of the previous version), [`Alignment`] (who is in both versions), [`Ledger`]
-//! (every segment id ever given), [`Moves`] (the steps by which customers came from there to here).
+//! (every segment id ever given), [`Moves`] (the steps between the two versions).
 //!
 //! Where to look:
 //!

@@ -8,13 +8,13 @@ use pathfinding::matrix::Matrix;
 
 use crate::moves::ABSENT;
 
-/// Jaccard similarity from which a matched pair is the same segment.
+/// Least Jaccard similarity at which a matched pair is the same segment.
 const SAME_JACCARD: f64 = 0.5;
 
-/// Share of the smaller of both from which a matched pair is the same segment.
+/// Least share of the smaller segment at which a matched pair is the same segment.
 const SAME_CONTAINMENT: f64 = 0.6;
 
-/// Jaccard similarities are matched as whole parts of this, so that no rounding of sums decides.
+/// Jaccard similarities are compared as integers, in units of 1 / this, so that rounding of sums does not matter.
 const PARTS: u128 = 1 << 40;
 
 /// How many customers of each earlier segment are in each later one, over the customers present in both versions.
@@ -39,7 +39,7 @@ impl Overlap {
             after: vec![0; segments_after],
             both: BTreeMap::new(),
         };
-        // Few segments are the rule, and then a table is much faster than a map.
+        // Most schemes have few segments, and then a table is much faster than a map.
         let cells = segments_before.saturating_mul(segments_after);
         let mut dense = vec![0_u64; if cells <= 1 << 20 { cells } else { 0 }];
         for (from, to) in pairs.filter(|&(from, to)| from != ABSENT && to != ABSENT) {
@@ -105,9 +105,9 @@ fn share(part: u64, whole: u64) -> f64 {
     }
 }
 
-/// For each later cluster the earlier one that it continues, if any: the pairs of the largest summed Jaccard similarity, of which
-/// those count whose Jaccard similarity is at least 0.5, or whose containment is at least 0.6. `order_after` lists the later
-/// clusters in an order that does not depend on their labels; it decides between equal sums.
+/// For each later cluster the earlier one that it continues, if any. Clusters are paired so that the sum of Jaccard similarities
+/// is largest; of these pairs, those with a Jaccard similarity of at least 0.5 or a containment of at least 0.6 are the same
+/// cluster. `order_after` lists the later clusters in an order that does not depend on their labels; it decides ties.
 pub fn match_clusters(overlap: &Overlap, order_after: &[usize]) -> Vec<Option<usize>> {
     let (rows, columns) = (overlap.before.len(), overlap.after.len());
     let mut matched = vec![None; columns];
@@ -115,7 +115,7 @@ pub fn match_clusters(overlap: &Overlap, order_after: &[usize]) -> Vec<Option<us
     if rows == 0 || columns == 0 {
         return matched;
     }
-    // Square, so that every segment of the larger side may stay alone.
+    // Square, so that every segment may stay without a partner.
     let weights = Matrix::from_fn(size, size, |(row, place)| {
         match (row < rows, order_after.get(place)) {
             (true, Some(&column)) => overlap.parts(row, column),
@@ -146,7 +146,7 @@ mod tests {
         (0..columns).collect()
     }
 
-    /// Every way of giving each earlier cluster another later one, or none.
+    /// The largest sum over all ways of pairing each earlier cluster with a different later one, or none.
     fn best_sum(overlap: &Overlap, row: usize, taken: &mut Vec<bool>) -> i64 {
         if row == overlap.before.len() {
             return 0;
@@ -212,7 +212,7 @@ mod tests {
 
     #[test]
     fn a_pair_counts_from_half_in_common_or_where_one_holds_the_other() {
-        // The others of each segment are one in each of further segments, which match nothing.
+        // The other customers of each segment are each in a segment of their own, which matches nothing.
         let pairs = |both: usize, before: u32, after: u32| {
             let both = std::iter::repeat_n((0, 0), both);
             let before = (0..before).map(|other| (0, 1 + other));

@@ -1,9 +1,9 @@
-//! How customers came from their segment of the previous version to that of this one, one step at a time.
+//! How customers moved from their segment of the previous version to that of this one, step by step.
 
 use std::collections::BTreeMap;
 use std::fmt;
 
-/// Marks a customer who is not there.
+/// Marks a customer without a segment: not in the base.
 pub const ABSENT: u32 = u32::MAX;
 
 /// What changes in one step of the replay, in the order of the steps.
@@ -15,7 +15,7 @@ pub enum Cause {
     LateData,
     /// Features or schemes were edited.
     Definition,
-    /// What is learned from data was learned again.
+    /// What is learned from data, such as edges and centres, was learned again.
     Model,
     /// What is known of customers changed.
     Attribute,
@@ -51,21 +51,21 @@ impl Cause {
     }
 }
 
-/// The causes that one step stands for: one where the step was computed on its own, several where they could not be told apart.
+/// The causes of one step: one where the step was computed on its own, several where they could not be separated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Causes(u8);
 
 impl Causes {
-    /// None yet.
+    /// No causes.
     pub const NONE: Self = Self(0);
 
-    /// These and one more.
+    /// These causes and `cause`.
     #[must_use]
     pub fn with(self, cause: Cause) -> Self {
         Self(self.0 | 1 << cause as u8)
     }
 
-    /// These and those.
+    /// These causes and `others`.
     #[must_use]
     pub fn and(self, others: Self) -> Self {
         Self(self.0 | others.0)
@@ -91,7 +91,7 @@ impl From<Cause> for Causes {
 }
 
 impl fmt::Display for Causes {
-    /// `ageing`, or `ageing or activity` where both could not be told apart.
+    /// `ageing`, or `ageing or activity` where the two could not be separated.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (place, cause) in self.iter().enumerate() {
             if place > 0 {
@@ -115,7 +115,7 @@ pub struct Step {
 /// The steps of one scheme.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Moves {
-    /// The segments of both versions: id and name. A segment that is in both stands once, with the name it has now.
+    /// The segments of both versions: id and name. A segment that is in both is listed once, with its name in this version.
     pub segments: Vec<(i64, String)>,
     /// Per customer of either version: the segment of the previous version.
     pub before: Vec<u32>,
@@ -126,9 +126,9 @@ pub struct Moves {
 /// Customers who moved from one segment to another in one step.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Migration {
-    /// The segment before, none for customers who were not there.
+    /// The segment before; `None` for customers who were not in the base.
     pub from: Option<(i64, String)>,
-    /// The segment after, none for customers who left the base.
+    /// The segment after; `None` for customers who left the base.
     pub to: Option<(i64, String)>,
     /// What changed.
     pub causes: Causes,
@@ -139,7 +139,7 @@ pub struct Migration {
 }
 
 impl Moves {
-    /// Per customer the causes of the last step that changed the segment; none for those who are where they were.
+    /// Per customer the causes of the last step that changed the segment; empty for customers whose segment is the same.
     pub fn causes(&self) -> Vec<Causes> {
         let mut causes = vec![Causes::NONE; self.before.len()];
         let mut at = &self.before;
@@ -160,8 +160,8 @@ impl Moves {
     }
 }
 
-/// How many customers moved where in each step, by segment before, segment after (none last) and cause. `value_cents` is what
-/// each customer counts in every step, so that the steps add up.
+/// How many customers moved in each step, by segment before, segment after (`None` last) and cause. `value_cents` is the value
+/// of each customer, the same in every step, so that the steps add up.
 pub fn migrations(moves: &Moves, value_cents: &[i64]) -> Vec<Migration> {
     let mut counted: BTreeMap<(u32, u32, Causes), (u64, i128)> = BTreeMap::new();
     let mut at = &moves.before;
@@ -226,7 +226,7 @@ mod tests {
         assert_eq!(
             causes,
             ["", "ageing", "activity", "", "activity"],
-            "who came back is where it was"
+            "a customer who came back is in the same segment"
         );
         let found = migrations(&moves, &[1, 20, 300, 4_000, 50_000]);
         let words: Vec<String> = found

@@ -13,13 +13,13 @@ use crate::events::Event;
 use crate::ledger::{ACTIVE, ENDED, Ledger};
 use crate::moves::Migration;
 
-/// Digits of a value in `migrations`, and digits behind its point.
+/// Precision and scale of a value in `migrations`.
 const VALUE: (u8, i8) = (18, 2);
 
 /// The table `segment_ledger`.
 ///
 /// # Errors
-/// Arrow refuses the columns.
+/// Arrow rejects the columns.
 pub fn ledger_table(as_of: i32, ledger: &Ledger) -> Result<RecordBatch, HistoryError> {
     let rows: Vec<_> = ledger.entries().collect();
     let names_before =
@@ -84,7 +84,7 @@ pub fn ledger_table(as_of: i32, ledger: &Ledger) -> Result<RecordBatch, HistoryE
 /// The table `segment_events`: the events of each scheme, sorted by scheme.
 ///
 /// # Errors
-/// Arrow refuses the columns.
+/// Arrow rejects the columns.
 pub fn events_table(
     as_of: i32,
     previous: Option<i32>,
@@ -166,7 +166,7 @@ pub fn events_table(
 /// The table `migrations`: the moves of each scheme, sorted by scheme.
 ///
 /// # Errors
-/// A value has more digits than the table holds, or Arrow refuses the columns.
+/// A value has more digits than the column holds, or Arrow rejects the columns.
 pub fn migrations_table(
     as_of: i32,
     previous: Option<i32>,
@@ -246,7 +246,7 @@ pub fn migrations_table(
     )
 }
 
-/// Hundredths as money.
+/// Hundredths of the currency as decimals.
 fn money(cents: impl Iterator<Item = i128>) -> Result<ArrayRef, HistoryError> {
     let values = Decimal128Array::from_iter_values(cents);
     let values = values.with_precision_and_scale(VALUE.0, VALUE.1);

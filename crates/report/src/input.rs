@@ -196,7 +196,7 @@ pub struct SchemeMeta {
     /// Highest score of an `rfm_grid`; 5 when absent.
     #[serde(default)]
     pub scores: Option<u8>,
-    /// Features that the segments are made of, and what these are computed from; empty where these are too many to list.
+    /// Features that the segments are made of, and what these are computed from; empty for clusters, which their features describe.
     #[serde(default)]
     pub by: Vec<String>,
     /// Segments in the order they are shown: from best to worst, from new to gone, from first to last rule. Segments that are

@@ -1,4 +1,4 @@
-//! What makes a store easy to query as a whole: `catalog.parquet` and `views/duckdb.sql`. Both follow from the commits alone.
+//! Files for querying all versions of a store: `catalog.parquet` and `views/duckdb.sql`. Both can be rebuilt from the commits.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -15,7 +15,7 @@ use crate::tables::TABLES;
 use crate::writer::{Layout, write_parquet};
 
 /// `catalog.parquet`: one row per committed version. `superseded_by` is the newest version of the same day, `previous` the
-/// version that this one was made after, `outdated` whether a run of its day would follow another version today.
+/// version before it when it was made, `outdated` whether a run of its day would now have another version before it.
 pub(crate) fn parquet(versions: &[Arc<Digested>]) -> Result<Vec<u8>, StoreError> {
     let standings = succession::standings(versions);
     let superseded_by = |standing: &Standing| standing.superseded_by.map(|by| by as i64);
@@ -73,15 +73,14 @@ pub(crate) fn parquet(versions: &[Arc<Digested>]) -> Result<Vec<u8>, StoreError>
 /// Name of the DuckDB macro with the store's folder, and of the variable that replaces it.
 const FOLDER: &str = "tessera_store";
 
-/// Schema of the views over the newest day alone.
+/// Schema of the views over the newest day only.
 const LATEST: &str = "latest";
 
 /// `views/duckdb.sql`: per table one view over the newest unexpired version of every `as_of`, and one in the schema `latest`
 /// over the version of the newest day; and the view `runs` over all versions. Views of tables name files of versions, which
-/// never change, so that whatever is read through the views that one reading of this file made is of the same versions. A
-/// DuckDB started in any folder can read the file: paths begin at the store's folder, which stands in one place, a macro, so
-/// that the views also work in a database that was saved. A store that was moved needs a repair, or a variable with its new
-/// folder.
+/// never change, so all views made by running this file once read the same versions. The file works from any working folder:
+/// paths begin with the store's folder, which is defined once, in a macro, so that the views also work in a saved database. A
+/// store that was moved needs `tessera repair`, or a variable with its new folder.
 pub(crate) fn duckdb(versions: &[Arc<Digested>], expired: &BTreeSet<u64>, store: &Path) -> String {
     let current = newest(
         versions
@@ -111,8 +110,8 @@ pub(crate) fn duckdb(versions: &[Arc<Digested>], expired: &BTreeSet<u64>, store:
     text
 }
 
-/// The view `runs`: when each version was published, by which program, and what took its place. The commits hold the clock, and
-/// no table of a version does, so that it stands here as constants.
+/// The view `runs`: when each version was published, by which program, and which version superseded it. Only the commits hold
+/// these times, no table of a version does, so they are constants in the view.
 fn runs(versions: &[Arc<Digested>]) -> String {
     let standings = succession::standings(versions);
     let row = |(known, standing): (&Arc<Digested>, &Standing)| {
@@ -136,7 +135,7 @@ fn runs(versions: &[Arc<Digested>]) -> String {
     )
 }
 
-/// One view, or none where no version has the table: a saved database must not keep that of an earlier reading.
+/// One view; where no version has the table, a statement that drops it, so that a saved database does not keep an old view.
 fn view(schema: &str, table: &str, versions: &[&Digested]) -> String {
     let files: Vec<String> = versions
         .iter()

@@ -1,4 +1,4 @@
-//! A commit: the file that makes a version exist. Never rewritten, never deleted; no customer in it.
+//! A commit: the file that makes a version exist. Never rewritten, never deleted; contains no data of customers.
 
 use chrono::NaiveDate;
 use serde::de::{Error, IgnoredAny, MapAccess, Visitor};
@@ -24,13 +24,13 @@ pub struct Commit {
     pub parent_sha256: String,
     /// Name of the run's folder.
     pub txid: String,
-    /// sha256 over everything that decides the published bytes, the version before this day among it.
+    /// sha256 over everything that determines the published bytes, including the version before this day.
     pub idempotency_key: String,
-    /// The version that came before this day when this one was committed: the newest commit of the greatest earlier `as_of`;
-    /// 0 where there was none.
+    /// The version before this day when this one was committed: the newest commit of the greatest earlier `as_of`; 0 where there
+    /// was none.
     #[serde(default)]
     pub previous: u64,
-    /// The damaged version of the same run that this one takes the place of.
+    /// The damaged version of the same run that this one replaces.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub replaces: Option<Replaced>,
     /// The program that made the version.
@@ -51,15 +51,15 @@ pub struct Commit {
     pub contracts: Value,
     /// The published tables.
     pub tables: Vec<CommittedTable>,
-    /// When the run began (RFC 3339, UTC); the clock is read nowhere but here.
+    /// When the run began (RFC 3339, UTC). Times of the clock are stored only in commits.
     pub started_at: String,
     /// When it was ready to commit.
     pub finished_at: String,
-    /// sha256 of this text with nothing between the quotes of this last line.
+    /// sha256 of the commit's text with an empty value in this last line.
     pub body_sha256: String,
 }
 
-/// A version whose files are not what its commit says.
+/// A version whose files do not match its commit.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Replaced {
     /// Its number.
@@ -112,10 +112,10 @@ impl CommittedTable {
     }
 }
 
-/// What the last line of a commit begins with.
+/// The beginning of the last line of a commit.
 const SEAL: &str = "\"body_sha256\": \"";
 
-/// What follows the checksum.
+/// The end of a commit, after the checksum.
 const END: &str = "\"\n}";
 
 impl Commit {
@@ -127,7 +127,7 @@ impl Commit {
         Ok((self, bytes))
     }
 
-    /// Reads and checks a commit. The error is a sentence.
+    /// Reads and checks a commit. The error states what is wrong.
     pub(crate) fn open(bytes: &[u8]) -> Result<Self, String> {
         let commit: Self =
             serde_json::from_slice(bytes).map_err(|error| format!("not a commit: {error}"))?;
@@ -147,12 +147,12 @@ impl Commit {
         let commit = self;
         if commit.format != FORMAT {
             return Err(format!(
-                "format {} is not known to this program, which knows {FORMAT}",
+                "its format is {}, and this program reads format {FORMAT}",
                 commit.format
             ));
         }
         if body_sha256(bytes).is_none_or(|sum| sum != commit.body_sha256) {
-            return Err("its checksum does not fit its content".to_owned());
+            return Err("its checksum does not match its content".to_owned());
         }
         if commit.parent + 1 != commit.version {
             return Err(format!(
@@ -160,7 +160,7 @@ impl Commit {
                 commit.version, commit.parent
             ));
         }
-        // These become paths.
+        // Names of files become paths.
         let files = commit.tables.iter().flat_map(|table| &table.files);
         if !is_txid(&commit.txid) || files.into_iter().any(|file| !is_plain(&file.path)) {
             return Err("it names files outside its own folder".to_owned());
@@ -210,7 +210,7 @@ fn body_sha256(bytes: &[u8]) -> Option<String> {
     Some(hex(&hash.finalize()))
 }
 
-/// Whether a path is a file, or a file in a folder, and nothing else.
+/// Whether a path is only a file name, or a folder name and a file name.
 fn is_plain(path: &str) -> bool {
     path.split('/').count() <= 2
         && path

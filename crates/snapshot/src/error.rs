@@ -1,4 +1,4 @@
-//! What can go wrong with a store, and the exit code that tells a scheduler.
+//! Errors of a store, and the exit code of each for schedulers.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -24,8 +24,8 @@ pub enum StoreError {
         /// Why not.
         reason: String,
     },
-    /// The file system cannot keep what a store promises.
-    #[error("{} lies on {kind}, where the store cannot promise atomic publishing; use a local disk, or accept the risk with `tessera run --allow-network-store`", path.display())]
+    /// The file system cannot guarantee what a store needs.
+    #[error("{} is on {kind}, where the store cannot guarantee atomic publishing; use a local disk, or accept the risk with `tessera run --allow-network-store`", path.display())]
     Unsupported {
         /// The folder.
         path: PathBuf,
@@ -39,7 +39,7 @@ pub enum StoreError {
         path: PathBuf,
         /// How long this run waited.
         waited_seconds: u64,
-        /// The process that holds it, in words.
+        /// The process that holds it, as a text.
         holder: String,
     },
     /// The commit may or may not survive a power loss.
@@ -64,7 +64,7 @@ pub enum StoreError {
         /// What failed.
         error: Box<StoreError>,
     },
-    /// A file is not what its commit says.
+    /// A file does not match its commit.
     #[error("damaged: {}: {reason}", path.display())]
     Damaged {
         /// The file.
@@ -82,7 +82,7 @@ pub enum StoreError {
         /// The versions that exist, as text.
         available: String,
     },
-    /// The version has been expired by its owner.
+    /// The version has expired.
     #[error("version {version} expired; choose a later one")]
     Expired {
         /// The version.
@@ -104,7 +104,7 @@ pub enum StoreError {
         /// What is wrong.
         reason: String,
     },
-    /// Other runs published again and again while this one tried to.
+    /// Other runs kept publishing while this one tried to.
     #[error("gave up after {tries} tries: other runs keep publishing to {}", path.display())]
     Contended {
         /// The store.
@@ -112,14 +112,14 @@ pub enum StoreError {
         /// Number of tries.
         tries: u32,
     },
-    /// Another run published a version that comes between the one that the tables were made after and this day.
+    /// Another run published a version for a day between that of the version before and this day.
     #[error(
         "another run published version {now}, which now comes before this day instead of version {followed}; nothing was published. Run again"
     )]
     Overtaken {
-        /// The version that the tables were made after, 0 for none.
+        /// The version before this day when the tables were made, 0 for none.
         followed: u64,
-        /// The version that comes before this day now.
+        /// The version before this day now.
         now: u64,
     },
     /// The store holds versions of another pipeline.
@@ -127,7 +127,7 @@ pub enum StoreError {
     OtherPipeline {
         /// The store.
         path: PathBuf,
-        /// Name of the pipeline that the store remembers.
+        /// Name of the pipeline that the store belongs to.
         other: String,
         /// Name of the pipeline of this run.
         own: String,
@@ -158,7 +158,7 @@ impl StoreError {
         }
     }
 
-    /// Whether this says that a file is missing or not as committed, rather than that it could not be asked.
+    /// Whether a file is missing or does not match its commit, rather than that it could not be read.
     pub fn is_damage(&self) -> bool {
         match self {
             Self::Damaged { .. } => true,
@@ -170,8 +170,8 @@ impl StoreError {
         }
     }
 
-    /// The exit code of the program: 4 store or I/O, 5 locked, 6 in doubt, 130 stopped, 2 for a version or table that is not there
-    /// and for a store of another pipeline.
+    /// The exit code of the program: 4 store or I/O, 5 locked, 6 in doubt, 130 stopped, 2 for a version or table that does not
+    /// exist and for a store of another pipeline.
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::Stopped => 130,

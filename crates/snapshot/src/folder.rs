@@ -1,4 +1,4 @@
-//! Folders by descriptor: every name is one path component, symbolic links are never followed.
+//! Folders by file descriptor: every name is one path component, symbolic links are never followed.
 
 use std::ffi::OsStr;
 use std::fs::File;
@@ -22,7 +22,7 @@ pub(crate) struct Folder {
 }
 
 impl Folder {
-    /// Opens the folder at a path. The path itself may lead through links; what lies below may not.
+    /// Opens the folder at a path. The path itself may contain links; paths below the folder may not.
     pub(crate) fn open(path: &Path) -> Result<Self, StoreError> {
         let fd = fs::open(path, OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
             .map_err(|error| StoreError::io("open folder", path, error))?;
@@ -104,8 +104,8 @@ impl Folder {
         }
     }
 
-    /// Opens a file that is locked and never deleted. Only those who may write to this folder may open it, as everybody who
-    /// can open it can lock it.
+    /// Opens a file that is used as a lock and never deleted. Only users who may write to this folder may open it, since any user
+    /// who can open it can lock it.
     pub(crate) fn lock_file(&self, name: &str) -> Result<File, StoreError> {
         let failed = |error: Errno| StoreError::io("open lock", &self.join(name), error);
         let writers = fs::fstat(&self.fd).map_err(failed)?.st_mode & 0o222;
@@ -159,7 +159,7 @@ impl Folder {
         Ok(names)
     }
 
-    /// Gives a file a name in another folder; fails with `AlreadyExists` where that name exists. The old name may stay.
+    /// Gives a file a name in another folder; fails with `AlreadyExists` where that name exists. The old name may remain.
     pub(crate) fn name_new(&self, name: &str, to: &Self, new: &str) -> io::Result<()> {
         match fs::linkat(&self.fd, name, &to.fd, new, AtFlags::empty()) {
             // A file system without hard links, such as exFAT.
@@ -210,8 +210,8 @@ impl Folder {
         Ok(fs::fsync(self.fd.as_fd())?)
     }
 
-    /// Kind of a file system on which the store cannot keep its promises, if this is one: locks, links and fsync of such
-    /// file systems depend on a server or a program that this one cannot ask.
+    /// The kind of the file system, if it is one on which the store cannot guarantee atomic publishing: locks, links and fsync
+    /// of such file systems depend on a server or another program.
     pub(crate) fn unsupported(&self) -> Result<Option<&'static str>, StoreError> {
         let found =
             fs::fstatfs(&self.fd).map_err(|error| StoreError::io("statfs", &self.path, error))?;

@@ -1,4 +1,4 @@
-//! The file `FORMAT`: what makes a folder a store, and the trial that a file system must pass before it becomes one.
+//! The file `FORMAT`, which makes a folder a store, and the test of the file system before a store is created.
 
 use std::fs::File;
 use std::io;
@@ -10,7 +10,7 @@ use crate::error::StoreError;
 use crate::folder::Folder;
 use crate::txid;
 
-/// First line of `FORMAT`; the second is the store's own name.
+/// First line of `FORMAT`; the second is a random name of the store.
 const FORMAT_LINE: &str = "tessera-store 1";
 
 /// Errors of a file system that lacks an operation.
@@ -25,7 +25,7 @@ const LACKS: [Errno; 5] = [
 /// What an interrupted attempt may have left in a folder that is not a store yet.
 const BEFORE_FORMAT: [&str; 2] = ["tmp", "LOCK"];
 
-/// Makes the folder at this path a store, unless it is one.
+/// Creates a store in the folder at this path, unless it is one.
 pub(crate) fn found(path: &Path) -> Result<Folder, StoreError> {
     make_folders(path)?;
     let root = Folder::open(path)?;
@@ -36,24 +36,24 @@ pub(crate) fn found(path: &Path) -> Result<Folder, StoreError> {
     Ok(root)
 }
 
-/// Refuses a folder that holds something else and is not a store.
+/// Rejects a folder that holds something else and is not a store.
 fn check_empty(root: &Folder) -> Result<(), StoreError> {
     let strangers = root
         .list()?
         .into_iter()
         .find(|name| !BEFORE_FORMAT.contains(&name.as_str()));
-    // Another process may have made the store since we looked.
+    // Another process may have created the store since the folder was listed.
     let stranger = strangers.filter(|_| root.read("FORMAT").is_ok_and(|format| format.is_none()));
     match stranger {
         Some(stranger) => Err(StoreError::NotAStore {
             path: root.path().to_owned(),
-            reason: format!("it holds `{stranger}` but no FORMAT; choose an empty folder"),
+            reason: format!("it holds `{stranger}` but no file `FORMAT`; choose an empty folder"),
         }),
         None => Ok(()),
     }
 }
 
-/// What making a store in this folder would refuse; the folder, where it exists.
+/// Checks whether a store can be created in this folder; returns the folder, where it exists.
 pub(crate) fn check_place(path: &Path) -> Result<Option<Folder>, StoreError> {
     let exists = path
         .try_exists()
@@ -77,7 +77,7 @@ pub(crate) fn check(root: &Folder) -> Result<(), StoreError> {
     };
     let format = root
         .read("FORMAT")?
-        .ok_or_else(|| not_a_store("it has no FORMAT".to_owned()))?;
+        .ok_or_else(|| not_a_store("it has no file `FORMAT`".to_owned()))?;
     match String::from_utf8_lossy(&format)
         .lines()
         .next()
@@ -90,7 +90,7 @@ pub(crate) fn check(root: &Folder) -> Result<(), StoreError> {
     }
 }
 
-/// Makes a folder and those above it. All of them survive a power loss, as what is published in them must.
+/// Creates a folder and those above it, durably, since what is published in them must survive a power loss.
 fn make_folders(path: &Path) -> Result<(), StoreError> {
     let path =
         std::path::absolute(path).map_err(|error| StoreError::io("make store", path, error))?;
@@ -121,9 +121,9 @@ fn make_folders(path: &Path) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Tries what publishing relies on, then marks the folder as a store.
+/// Tests the operations that publishing needs, then creates `FORMAT`.
 fn initialise(root: &Folder) -> Result<(), StoreError> {
-    // A disk that is full or broken is one thing, a file system that cannot do what is asked another.
+    // An operation that the file system lacks is another error than a full or broken disk.
     let failed = |step: &'static str, what: &str, error: io::Error| match error.raw_os_error() {
         Some(code) if LACKS.contains(&Errno::from_raw_os_error(code)) => StoreError::Unsupported {
             path: root.path().to_owned(),
@@ -145,7 +145,8 @@ fn initialise(root: &Folder) -> Result<(), StoreError> {
             Err(error) => Err(naming(error)),
             Ok(()) => Err(StoreError::Unsupported {
                 path: root.path().to_owned(),
-                kind: "a file system that names a file over another".to_owned(),
+                kind: "a file system that replaces an existing file when a new name is created"
+                    .to_owned(),
             }),
         })
         .and_then(|()| {
@@ -163,7 +164,7 @@ fn initialise(root: &Folder) -> Result<(), StoreError> {
         tmp.remove(name);
     }
     tried?;
-    // The folder itself may be new, made by a run that died before it could say so.
+    // The folder itself may be new and not durable yet, created by a run that was killed.
     let absolute = root
         .path()
         .canonicalize()

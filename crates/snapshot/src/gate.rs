@@ -1,4 +1,4 @@
-//! Whether a run has committed, seen by the run and by whoever wants to stop it: exactly one of both gets its way.
+//! Decides between committing and stopping a run: exactly one of the two happens.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
@@ -6,21 +6,21 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 const OPEN: u64 = 0;
 /// Nothing can be committed any more.
 const STOPPED: u64 = u64::MAX;
-/// A commit is being named: nobody can say yet whether it exists.
+/// A commit is being named: it is not known yet whether it exists.
 const COMMITTING: u64 = u64::MAX - 1;
 
-/// The point of no return of a run. A value between the marks above is the version that was committed.
+/// The state of a run. A value other than the constants above is the version that was committed.
 ///
 /// Once [`Gate::stop`] returns [`Stopped::Before`], no commit of this run will exist; once the run has begun to name its
 /// commit, it cannot be stopped and goes on to its end.
 #[derive(Debug, Default)]
 pub struct Gate {
     state: AtomicU64,
-    /// Somebody asked to stop, perhaps while a commit was being named.
+    /// A stop was requested, possibly while a commit was being named.
     asked: AtomicBool,
 }
 
-/// What a request to stop met.
+/// The state of the run when a stop was requested.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stopped {
     /// Nothing was committed, and nothing will be.
@@ -68,7 +68,7 @@ impl Gate {
         self.exchange(OPEN, COMMITTING).is_ok()
     }
 
-    /// The commit was not named: the run may be stopped again, and is where somebody asked meanwhile.
+    /// The commit was not named: the run can be stopped again, and is stopped if that was requested meanwhile.
     pub(crate) fn leave(&self) {
         self.state.store(OPEN, Ordering::SeqCst);
         if self.asked.load(Ordering::SeqCst) {
@@ -99,7 +99,7 @@ mod tests {
         gate.leave();
         assert!(
             gate.is_stopped() && !gate.enter(),
-            "what was asked while the commit was named holds when it was not"
+            "a stop that was requested while the commit was being named holds if it was not named"
         );
         assert_eq!(gate.stop(), Stopped::Before, "once stopped, always stopped");
 

@@ -1,5 +1,5 @@
-//! Hints: `LATEST`, the link `latest`, the index, the catalogue and the views. They say quickly what the commits say slowly; all of them
-//! can be lost and rebuilt, and none of them is ever trusted for correctness.
+//! Hints: `LATEST`, the link `latest`, the index, the catalogue and the views. They are caches of what the commits state: all of
+//! them can be lost and rebuilt, and correctness never depends on them.
 
 use std::collections::BTreeSet;
 use std::io;
@@ -25,7 +25,7 @@ pub(crate) struct Latest {
     pub(crate) folder: String,
 }
 
-/// The hints as they follow from the commits.
+/// The hints as computed from the commits.
 struct Wanted {
     latest: Vec<u8>,
     index: Vec<u8>,
@@ -35,12 +35,12 @@ struct Wanted {
 }
 
 impl Store {
-    /// What `LATEST` says; nothing where it is missing or cannot be understood.
+    /// The content of `LATEST`; `None` where it is missing or cannot be parsed.
     pub(crate) fn hint(&self) -> Option<Latest> {
         serde_json::from_slice(&self.root.read("LATEST").ok()??).ok()
     }
 
-    /// The hints that the commits ask for, by listing; `None` before the first commit.
+    /// The hints computed from the list of commits; `None` before the first commit.
     fn wanted(&self) -> Result<Option<Wanted>, StoreError> {
         let expired = self.expired()?;
         let (digests, shown) = loop {
@@ -78,8 +78,8 @@ impl Store {
         })
     }
 
-    /// Makes every hint what the commits say, after all commits are durable. What is right already is left alone, so that an
-    /// older day published later does not touch `LATEST`. The caller holds the lock, so hints never move back.
+    /// Updates every hint to match the commits, after all commits are durable. A hint that is right already is not written, so
+    /// publishing an older day does not change `LATEST`. The caller holds the lock, so hints never go back.
     pub(crate) fn refresh_hints(&self) -> Result<(), StoreError> {
         self.commits
             .sync()
@@ -169,7 +169,7 @@ impl Store {
         })
     }
 
-    /// Completes what an interrupted publisher left: hints, catalogue, views.
+    /// Rebuilds hints, catalogue and views, which an interrupted run may have left behind the commits.
     ///
     /// # Errors
     /// The lock is held, or a commit is damaged.
@@ -179,7 +179,7 @@ impl Store {
         self.refresh_hints()
     }
 
-    /// Hints that are not what the commits say, by name.
+    /// Names of hints that do not match the commits.
     pub(crate) fn stale_hints(&self) -> Result<Vec<&'static str>, StoreError> {
         self.digests_read()?;
         let Some(wanted) = self.wanted()? else {

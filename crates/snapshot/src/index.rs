@@ -1,9 +1,9 @@
-//! `INDEX`: what runs and lists need of every commit, in one file, so that they read the newest commits alone.
+//! `INDEX`: the parts of every commit that runs and lists need, in one file, so that they read only the newest commits.
 //!
-//! It is a hint like the others: rebuilt from the commits where it is missing, cut off or of another store, and never the only
-//! ground of a decision. The commit that a decision rests on is read itself, and compared with what the index says of it; where
-//! they differ, the index is thrown away and every commit is read. The newest commit that the index knows is compared whenever
-//! the index is read, and commits after it are read. `verify` and `repair` read every commit.
+//! It is a hint like the others: rebuilt from the commits where it is missing, truncated or of another store, and never the only
+//! basis of a decision. The commit that a decision depends on is read itself and compared with its entry in the index; where
+//! they differ, the index is discarded and every commit is read. The newest commit in the index is compared whenever the index
+//! is read, and commits after it are read. `verify` and `repair` read every commit.
 
 use serde::{Deserialize, Serialize};
 
@@ -13,7 +13,7 @@ use crate::store::{Digested, Store};
 /// Name of the file.
 pub(crate) const FILE: &str = "INDEX";
 
-/// Form of the file that this program writes and reads.
+/// Format of the file that this program writes and reads.
 const FORMAT: u32 = 1;
 
 /// The first line.
@@ -51,7 +51,7 @@ impl Store {
         Ok(text.into_bytes())
     }
 
-    /// What the index says; nothing where it is not whole, of another store, or not of versions 1 to its last.
+    /// The entries of the index; `None` where it is incomplete, of another store, or does not start at version 1 without gaps.
     pub(crate) fn indexed(&self) -> Option<Vec<Digested>> {
         let bytes = self.root.read(FILE).ok()??;
         let text = str::from_utf8(&bytes).ok()?.strip_suffix('\n')?;

@@ -1,8 +1,8 @@
-//! The files that versions were made of, held once: lists in `inputs/`, each named by the sha256 of its content, which the
-//! commits of many versions name.
+//! The input files of versions, stored once: lists in `inputs/`, each named by the sha256 of its content, which many commits
+//! can refer to.
 //!
-//! A source's files are cut into lists where the files themselves say so, so that a file that is added, changed or gone makes
-//! one or two lists new and leaves the others as they are.
+//! A source's files are split into lists at positions that depend on the files themselves (content-defined chunking), so that a
+//! file that is added, changed or removed changes one or two lists and leaves the others as they are.
 
 use std::collections::BTreeSet;
 use std::io;
@@ -21,14 +21,14 @@ const FOLDER: &str = "inputs";
 /// A source with fewer files keeps them in the commit.
 const FEW: usize = 64;
 
-/// On average, a list ends after as many files.
+/// Average number of files of a list.
 const TYPICAL: u32 = 256;
 
-/// No list has more files.
+/// Largest number of files of a list.
 const MOST: usize = 2_048;
 
 impl Store {
-    /// The inputs as they are committed: the files of large sources go to lists, which are durable when this returns.
+    /// The inputs as they are committed: the files of large sources are written to lists, which are durable when this returns.
     pub(crate) fn keep_inputs(&self, inputs: &Value) -> Result<Value, StoreError> {
         let Some(sources) = inputs.as_array() else {
             return Ok(inputs.clone());
@@ -80,7 +80,8 @@ impl Store {
         Ok(kept)
     }
 
-    /// Writes a list that is not there, or is damaged. Its name is its content, so that whoever is first makes no difference.
+    /// Writes a list that is missing or damaged. Its name follows from its content, so it does not matter which run writes it
+    /// first.
     fn keep_list(&self, folder: &Folder, name: &str, bytes: &[u8]) -> Result<(), StoreError> {
         let draft = format!("{name}-{}", txid::new());
         let placed = self.tmp.write_new(&draft, bytes).and_then(|()| {
@@ -131,14 +132,14 @@ impl Store {
         if sha256(&bytes) != name {
             return Err(StoreError::damaged(
                 &path,
-                "its content is not what its name says",
+                "its content does not match its name",
             ));
         }
         serde_json::from_slice(&bytes)
             .map_err(|error| StoreError::damaged(&path, error.to_string()))
     }
 
-    /// What is wrong with the lists of a commit. `checked` holds lists that were found right.
+    /// Problems with the lists of a commit. `checked` holds lists that were found to be right.
     pub(crate) fn verify_inputs(
         &self,
         commit: &Commit,
@@ -161,7 +162,7 @@ impl Store {
     }
 }
 
-/// Names of lists; only what is a sha256, since they become paths.
+/// Names of lists; only those that are a sha256, since they become paths.
 fn names(lists: &Value) -> Vec<String> {
     let names = lists.as_array().into_iter().flatten();
     names
@@ -175,7 +176,7 @@ fn file_name(name: &str) -> String {
     format!("{name}.json")
 }
 
-/// The files as texts of lists: JSON, a file a line. A list ends with a file whose own hash says so.
+/// The texts of the lists: JSON, one file per line. A list ends with a file whose hash is divisible by [`TYPICAL`].
 fn cut(files: &[Value]) -> Vec<String> {
     let mut lists = Vec::new();
     let mut open = String::new();

@@ -1,14 +1,17 @@
 //! The versioned store: many tables become visible in one atomic step, and stay as they are.
 //!
-//! The types that matter: [`Store`], [`Version`] (one published state), [`Staging`] (tables on their way in), [`tables`] (what
-//! is published), [`StoreError`] (with its exit code).
+//! The types that matter: [`Store`], [`Version`] (one published state), [`Staging`] (tables that are being published),
+//! [`tables`] (their definitions), [`StoreError`] (with its exit code).
 //!
-//! Layout of a store: `FORMAT`, `PIPELINES` (whose versions these are), `commits/` (the truth), `data/as_of=…/run=…/TABLE.parquet` (immutable), `inputs/` (what versions were made of, held once), `expired/` (versions
-//! whose data may be gone), `LATEST` and `latest` (hints), `INDEX` (what is needed of every commit: a hint), `catalog.parquet`, `views/` and `reports/` (rebuildable), `LOCK`,
-//! `tmp/`.
+//! Layout of a store: `FORMAT`, `PIPELINES` (the pipelines that publish here), `commits/` (the source of truth),
+//! `data/as_of=…/run=…/TABLE.parquet` (immutable), `inputs/` (lists of input files), `expired/` (versions whose data may have
+//! been deleted), `LATEST` and `latest` (hints), `INDEX` (parts of every commit: a hint), `catalog.parquet`, `views/` and
+//! `reports/` (can be rebuilt), `LOCK`, `tmp/`.
 //!
-//! Where to look: `publish` is the protocol step by step, `gate` is where an interrupt and a commit meet, `format` founds a store, `store` finds versions, `succession` relates
-//! them, `owners` says whose versions a store holds, `lock` is taken by publishers, `hints`, `index` and `catalogue` make them easy to find, `verify` checks, `reports` keeps pages for people, `writer` makes the Parquet files, `step` is where tests break things.
+//! Where to look: `publish` is the protocol step by step, `gate` decides between an interrupt and a commit, `format` creates a
+//! store, `store` finds versions, `succession` relates them, `owners` records the pipelines, `lock` is taken by publishers,
+//! `hints`, `index` and `catalogue` make versions easy to find, `verify` checks, `reports` keeps HTML reports, `writer` makes the
+//! Parquet files, `step` is where tests inject faults.
 
 mod catalogue;
 mod commit;

@@ -1,7 +1,7 @@
-//! The lock of a store: one publisher at a time between its last look and the end of its hints.
+//! The lock of a store: one publisher at a time, from its last check until its hints are written.
 //!
-//! Whoever may write to the store may lock it, and nobody else: `LOCK` has the write permissions of the store's folder and no
-//! permission to read beyond those, because a lock can be held through any open descriptor. The file names its holder.
+//! Users who may write to the store may lock it, and nobody else: `LOCK` has the write permissions of the store's folder and no
+//! read permission beyond those, because a lock can be held through any open file descriptor. The file names its holder.
 
 use std::fs::File;
 use std::io::{self, Read, Seek, Write};
@@ -20,10 +20,10 @@ const NAME: &str = "LOCK";
 /// How often the lock is tried.
 const PAUSE: Duration = Duration::from_millis(20);
 
-/// A wait of this length is worth a warning, and then another one whenever the wait has doubled.
+/// After a wait of this length there is a warning, and another one whenever the wait has doubled.
 const LONG: Duration = Duration::from_secs(2);
 
-/// Who took the lock last, as the file states it.
+/// The process that took the lock last, as the file states it.
 #[derive(Debug, Serialize, Deserialize)]
 struct Holder {
     pid: u32,
@@ -43,7 +43,7 @@ pub(crate) fn take(
     loop {
         match file.try_lock() {
             Ok(()) => {
-                // Only a message depends on it.
+                // The holder is only used in messages, so failing to write it is no error.
                 if let Err(error) = state_holder(&file) {
                     tracing::debug!("LOCK does not name its holder: {error}");
                 }
@@ -86,7 +86,7 @@ fn state_holder(mut file: &File) -> io::Result<()> {
     file.write_all(&serde_json::to_vec(&holder)?)
 }
 
-/// The holder in words, as far as it can be known.
+/// The holder as a text, as far as it is known.
 fn holder(file: &File) -> String {
     let mut text = String::new();
     let mut reader = file;
@@ -99,7 +99,7 @@ fn holder(file: &File) -> String {
         (Some(pid), Some(stated)) if stated.pid == pid => named(&stated),
         (Some(pid), _) => format!("process {pid}{} of this machine", command(pid)),
         (None, Some(stated)) => format!("{}, unless another program took it since", named(&stated)),
-        (None, None) => "a process that did not leave its name".to_owned(),
+        (None, None) => "an unknown process".to_owned(),
     }
 }
 

@@ -1,5 +1,5 @@
-//! `PIPELINES`: whose versions a store holds. Two pipelines in one store would take turns as `latest`, so a second one is
-//! refused unless both say that they share it.
+//! `PIPELINES`: the pipelines that publish into a store. `latest` would alternate between two pipelines in one store, so a
+//! second one is rejected unless both declare that they share it.
 
 use serde::{Deserialize, Serialize};
 
@@ -16,7 +16,7 @@ const FILE: &str = "PIPELINES";
 pub struct Owner {
     /// Name of the pipeline.
     pub name: String,
-    /// It shares the store with others that say so too.
+    /// Whether it declares that it shares the store.
     #[serde(default)]
     pub shared: bool,
     /// The name that it had before.
@@ -31,7 +31,7 @@ struct Owners {
 }
 
 impl Store {
-    /// Makes the store remember the pipeline.
+    /// Records the pipeline in the store.
     ///
     /// # Errors
     /// [`StoreError::OtherPipeline`] where the store holds versions of another one, and not both share it.
@@ -50,7 +50,7 @@ impl Store {
             .map_err(|error| StoreError::io("fsync store", self.path(), error))
     }
 
-    /// The pipelines that the store remembers; nothing where it does not say.
+    /// The pipelines recorded in the store; `None` where there is no record.
     fn owners(&self) -> Result<Option<Owners>, StoreError> {
         let Some(bytes) = Folder::read(&self.root, FILE)? else {
             return Ok(None);
@@ -62,7 +62,7 @@ impl Store {
 
     /// The pipelines with this one among them.
     fn with(&self, known: Option<&Owners>, owner: &Owner) -> Result<Owners, StoreError> {
-        // A store of an earlier program names its pipeline in its newest commit. Without a commit nobody has it yet.
+        // A store of an earlier program names its pipeline in its newest commit. Without a commit it belongs to no pipeline yet.
         let newest = self.numbers()?.last().copied();
         let mut pipelines = match (known, newest) {
             (_, None) => Vec::new(),

@@ -1,5 +1,6 @@
-//! Publishing: staged, verified, made durable, then visible by one create-if-absent name. The steps are those of the store's
-//! protocol, in its order; a run that dies anywhere leaves the old version or the new one, never a mix.
+//! Publishing: tables are staged, verified, made durable, and then become visible when the commit is created under a name that
+//! must not exist yet. The steps are those of the store's protocol, in its order; a run that is killed at any point leaves the
+//! old version or the new one, never a mix.
 
 use std::io;
 use std::sync::Arc;
@@ -29,15 +30,15 @@ const OLDEST_RUN_MILLIS: u64 = 24 * 3_600 * 1_000;
 /// How often a run tries again when others publish first.
 const TRIES: u32 = 10;
 
-/// What decides the published bytes, and what is committed beside the tables.
+/// Everything that determines the published bytes, and what is committed beside the tables.
 #[derive(Debug, Clone)]
 pub struct RunIdentity {
-    /// sha256 over everything that decides the published bytes but the version before: format, program, canonical pipeline,
-    /// dates, inputs.
+    /// sha256 over everything that determines the published bytes except the version before: format, program, canonical
+    /// pipeline, dates, inputs.
     pub run_key: String,
     /// State of the customer base at the close of this day.
     pub as_of: NaiveDate,
-    /// Name of the program, its version, and what its sources are known by.
+    /// Name of the program, its version, and a hash of its source code.
     pub program: String,
     /// What a report needs to know of the pipeline.
     pub pipeline: Value,
@@ -46,7 +47,7 @@ pub struct RunIdentity {
 }
 
 impl RunIdentity {
-    /// The idempotency key of this run on top of the version that comes before its day, and the number of that version.
+    /// The idempotency key of this run with the version before its day, and the number of that version.
     pub(crate) fn key_after(&self, previous: Option<&Arc<Digested>>) -> (String, u64) {
         let before = previous.map_or("", |before| before.idempotency_key.as_str());
         let key = sha256(format!("{}\n{before}", self.run_key).as_bytes());
@@ -59,11 +60,12 @@ impl RunIdentity {
 pub struct Published {
     /// The version.
     pub version: Version,
-    /// An equal run had published it before.
+    /// Whether an equal run had published it before.
     pub already: bool,
 }
 
-/// Tables on their way into the store. Nothing is visible before [`Staging::publish`]; dropped before, nothing remains.
+/// Tables that are being published. Nothing is visible before [`Staging::publish`]; if it is dropped before, its files are
+/// removed.
 #[derive(Debug)]
 pub struct Staging<'a> {
     store: &'a Store,
@@ -74,15 +76,15 @@ pub struct Staging<'a> {
     tables: Vec<CommittedTable>,
     contracts: Value,
     started: SystemTime,
-    /// The damaged version that this one takes the place of.
+    /// The damaged version that this one replaces.
     replaces: Option<Replaced>,
     /// The inputs as they are committed.
     inputs: Value,
-    /// The version that the tables were made after, 0 for none; absent where they do not depend on it.
+    /// The version before this day when the tables were made, 0 for none; `None` where they do not depend on it.
     follows: Option<u64>,
-    /// Where the run can be stopped from outside.
+    /// The gate by which the run can be stopped from outside.
     gate: Option<&'a Gate>,
-    /// A commit may name the staged files, so that they must stay.
+    /// Whether a commit may refer to the staged files, so that they must not be removed.
     referenced: bool,
 }
 
@@ -130,18 +132,18 @@ impl Store {
 }
 
 impl<'a> Staging<'a> {
-    /// What tells this run from all others, in the commit that it may make.
+    /// The unique name of this run.
     pub fn txid(&self) -> &str {
         &self.txid
     }
 
-    /// Publishes although an equal run did before, because its version is damaged.
+    /// Publishes although an equal run did before, because that version is damaged.
     pub fn replace(&mut self, damaged: Replaced) {
         self.replaces = Some(damaged);
     }
 
-    /// States the version that the tables were made after, 0 for none. Where another one comes before this day when the run
-    /// commits, it does not: [`StoreError::Overtaken`].
+    /// States the version before this day when the tables were made, 0 for none. If it is another one when the run commits,
+    /// nothing is published: [`StoreError::Overtaken`].
     pub fn follow(&mut self, version: u64) {
         self.follows = Some(version);
     }
@@ -159,7 +161,7 @@ impl<'a> Staging<'a> {
         Ok(())
     }
 
-    /// Says when the run began, if that was before it staged its tables.
+    /// Sets when the run began, if that was before it staged its tables.
     pub fn began(&mut self, at: SystemTime) {
         self.started = at;
     }
@@ -202,7 +204,7 @@ impl<'a> Staging<'a> {
             .map_err(|error| StoreError::io("create table", &path, error))?;
         let batches = batches.map(|batch| self.go_on().and(batch));
         let (file, written) = write_parquet(layout, batches, self.run.create(name)?, &path)?;
-        // Once fsync has failed, a later one may succeed without the lost pages: it is never tried again.
+        // After fsync has failed, a second one may succeed although pages were lost, so it is never tried again.
         let synced = steps.reach(Step::SyncTable).and_then(|()| file.sync_all());
         synced.map_err(|error| StoreError::io("fsync table", &path, error))?;
         Ok(CommittedFile {
@@ -213,7 +215,7 @@ impl<'a> Staging<'a> {
         })
     }
 
-    /// Reads a staged table back, so that contracts run on what will be published: step 5.
+    /// Reads a staged table back, so that contracts are checked on what will be published: step 5.
     ///
     /// # Errors
     /// The table was not written, or is not what was written.
@@ -301,10 +303,10 @@ impl<'a> Staging<'a> {
     fn commit(&mut self, counts: &Value) -> Result<Option<Published>, StoreError> {
         let store = self.store;
         self.check_age()?;
-        // Read before the lock is taken, so that others wait for milliseconds whatever the length of the history.
+        // Commits are read before the lock is taken, so that others wait only milliseconds even with many versions.
         store.digests()?;
         let _lock = store.lock_unless(&|| self.go_on())?;
-        // A predecessor that died after its commit is completed first.
+        // If an earlier run was killed after its commit, its hints are completed first.
         store.refresh_hints()?;
         let damaged = self.replaces.as_ref().map(|damaged| damaged.version);
         let found = store.find(&self.identity)?;
@@ -395,7 +397,7 @@ impl<'a> Staging<'a> {
             store.tmp.remove(&draft);
             return Err(error);
         }
-        // From here to the end of the commit nobody can stop the run.
+        // From here to the end of the commit the run cannot be stopped.
         if !self.gate.is_none_or(Gate::enter) {
             store.tmp.remove(&draft);
             return Err(StoreError::Stopped);
@@ -407,7 +409,7 @@ impl<'a> Staging<'a> {
             .and_then(|()| store.tmp.name_new(&draft, &store.commits, &name));
         store.tmp.remove(&draft);
         let Err(error) = named else { return Ok(true) };
-        // Some systems report an error for what they have done, so the name itself is asked.
+        // Some file systems report an error although the name was created, so it is read.
         match store.commits.read(&name) {
             Ok(Some(found)) if found == bytes => Ok(true),
             Ok(found) => {
@@ -465,7 +467,7 @@ impl<'a> Staging<'a> {
 }
 
 impl Drop for Staging<'_> {
-    /// Removes the files that no commit references; those of a run that dies are left to garbage collection.
+    /// Removes the files unless a commit may refer to them; those of a run that is killed are left to garbage collection.
     fn drop(&mut self) {
         if self.referenced {
             return;

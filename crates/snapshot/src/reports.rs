@@ -1,5 +1,5 @@
-//! `reports/version-N.html`: a page for people beside each version. It follows from the version alone, so it can be lost and
-//! made again, but one that is there is whole and survives a power loss.
+//! `reports/version-N.html`: the HTML report of each version. It depends only on the version, so it can be lost and made again;
+//! a report that exists is complete and durable.
 
 use std::path::PathBuf;
 
@@ -11,7 +11,7 @@ use crate::txid;
 const FOLDER: &str = "reports";
 
 impl Store {
-    /// Path of the report of a version, whether it is there or not.
+    /// Path of the report of a version, whether it exists or not.
     pub fn report_path(&self, version: u64) -> PathBuf {
         self.root.join(FOLDER).join(file_name(version))
     }
@@ -38,7 +38,7 @@ impl Store {
             }
             placed?;
         }
-        // Also where the page is there: the run that wrote it may have died before its name was durable.
+        // Also where the report exists: the run that wrote it may have been killed before its name was durable.
         for folder in [&folder, self.root.as_ref()] {
             folder
                 .sync()

@@ -1,11 +1,11 @@
-//! The points of the publishing protocol at which a run can fail or die.
+//! The points of the publishing protocol at which a run can fail or be killed.
 
 use std::io;
 
 /// A step of the protocol, in its order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Step {
-    /// Before: the file that remembers the pipeline.
+    /// Before step 1: the file that records the pipeline.
     NamePipeline,
     /// 1: the run's folder.
     MakeRun,
@@ -41,11 +41,11 @@ pub(crate) enum Step {
     SyncRoot,
 }
 
-/// Called at every step before it is done; an error stands for the step's own.
+/// Called at every step before it is done; an error is treated as an error of the step.
 #[cfg(test)]
 pub(crate) type Hook = std::sync::Arc<dyn Fn(Step) -> io::Result<()> + Send + Sync>;
 
-/// Where tests observe a store. Otherwise a trace event.
+/// Calls the hook of a test at every step; otherwise emits a trace event.
 #[derive(Clone, Default)]
 pub(crate) struct Steps {
     #[cfg(test)]
@@ -53,7 +53,7 @@ pub(crate) struct Steps {
 }
 
 impl Steps {
-    /// Says that a step begins.
+    /// Reports that a step begins.
     pub(crate) fn reach(&self, step: Step) -> io::Result<()> {
         tracing::trace!(?step, "store");
         #[cfg(test)]

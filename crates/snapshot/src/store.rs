@@ -20,13 +20,13 @@ use crate::step::{Step, Steps};
 use crate::succession;
 use crate::version::{OpenVersion, Version};
 
-/// How often a reader looks again for a version whose files went away while it opened them.
+/// How often a reader resolves `latest` again when files of the version were removed while it opened them.
 const RESOLUTIONS: usize = 3;
 
 /// How a store is opened.
 #[derive(Debug, Clone)]
 pub struct Options {
-    /// Accept NFS, SMB, FUSE and 9P, at the caller's own risk: their locks and fsync may not hold what they promise.
+    /// Accept NFS, SMB, FUSE and 9P, at the caller's own risk: their locks and fsync may not work as specified.
     pub allow_network: bool,
     /// How long a publisher waits for the lock, which others hold for milliseconds.
     pub lock_wait: Duration,
@@ -50,21 +50,21 @@ pub struct Store {
     pub(crate) tmp: Folder,
     pub(crate) steps: Steps,
     options: Options,
-    /// What is known of commits. Commits never change, so neither does this.
+    /// Commits that were read. Commits never change, so this cache stays valid.
     known: Mutex<Known>,
 }
 
-/// What is known of commits.
+/// A cache of commits.
 #[derive(Debug, Default)]
 struct Known {
     digests: BTreeMap<u64, Arc<Digested>>,
-    /// Commits that were read and checked; of others the index said what is known.
+    /// Commits that were read and checked; the others are entries of the index.
     read: BTreeSet<u64>,
-    /// The index was asked.
+    /// Whether the index was read.
     indexed: bool,
 }
 
-/// What of a commit is needed again and again; its inputs, which may be many, are not.
+/// The parts of a commit that are needed often: all but its inputs, which may be many.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Digested {
     pub(crate) version: u64,
@@ -72,19 +72,19 @@ pub(crate) struct Digested {
     pub(crate) as_of: NaiveDate,
     pub(crate) txid: String,
     pub(crate) idempotency_key: String,
-    /// The version that this one was made after, 0 for none.
+    /// The version before this one when it was made, 0 for none.
     pub(crate) previous: u64,
     pub(crate) tables: Vec<ListedTable>,
     pub(crate) program: String,
     pub(crate) finished_at: String,
-    /// The damaged version that this one takes the place of.
+    /// The damaged version that this one replaces.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) replaces: Option<u64>,
     /// sha256 of the commit's file.
     pub(crate) sha256: String,
 }
 
-/// A version in a list: what is known of it without its inputs.
+/// A version in a list, without its inputs.
 #[derive(Debug, Clone)]
 pub struct Listed {
     /// Its number.
@@ -157,18 +157,18 @@ impl Listed {
 }
 
 impl Store {
-    /// Opens the store in this folder, which is made if it does not exist.
+    /// Opens the store in this folder, which is created if it does not exist.
     ///
     /// # Errors
-    /// The folder holds something else, lies on a network file system, or cannot be written.
+    /// The folder holds something else, is on a network file system, or cannot be written.
     pub fn open_or_create(path: &Path) -> Result<Self, StoreError> {
         Self::open_or_create_with(path, Options::default())
     }
 
-    /// Opens the store in this folder, which is made if it does not exist.
+    /// Opens the store in this folder, which is created if it does not exist.
     ///
     /// # Errors
-    /// The folder holds something else, lies on a file system that the options exclude, or cannot be written.
+    /// The folder holds something else, is on a file system that the options exclude, or cannot be written.
     pub fn open_or_create_with(path: &Path, options: Options) -> Result<Self, StoreError> {
         let root = format::found(path)?;
         let store = Self::with_root(root, options)?;
@@ -179,7 +179,7 @@ impl Store {
     /// Whether a run could publish into this folder, as far as that can be known without writing to it.
     ///
     /// # Errors
-    /// The folder holds something else, a store of an unknown format, or lies on a network file system.
+    /// The folder holds something else or a store of an unknown format, or is on a network file system.
     pub fn check(path: &Path, options: &Options) -> Result<(), StoreError> {
         let Some(root) = format::check_place(path)? else {
             return Ok(());
@@ -201,7 +201,7 @@ impl Store {
         Self::open_with(path, Options::default())
     }
 
-    /// Opens an existing store. Reading works on any file system; publishing asks the options.
+    /// Opens an existing store. Reading works on any file system; publishing depends on the options.
     ///
     /// # Errors
     /// There is none in this folder, or one of an unknown format.
@@ -237,7 +237,7 @@ impl Store {
         self.root.path()
     }
 
-    /// Version numbers in `commits/`, rising. The listing is the truth; hints are never asked.
+    /// Version numbers in `commits/`, ascending. Only the listing decides; hints are not used.
     pub(crate) fn numbers(&self) -> Result<Vec<u64>, StoreError> {
         Ok(self
             .commits
@@ -282,7 +282,7 @@ impl Store {
         self.parse(number, &self.commit_bytes(number)?)
     }
 
-    /// Digests of all commits, oldest first. Commits that the index knows are not read, but for the newest of them.
+    /// Digests of all commits, oldest first. Of the commits in the index only the newest is read.
     pub(crate) fn digests(&self) -> Result<Vec<Arc<Digested>>, StoreError> {
         let numbers = self.numbers()?;
         let mut known = self.known();
@@ -296,7 +296,7 @@ impl Store {
             .collect()
     }
 
-    /// As [`Store::digests`], of the commits themselves.
+    /// As [`Store::digests`], from the commits themselves.
     pub(crate) fn digests_read(&self) -> Result<Vec<Arc<Digested>>, StoreError> {
         let mut known = self.known();
         known.indexed = true;
@@ -308,7 +308,7 @@ impl Store {
             .collect()
     }
 
-    /// Whether the commit itself says what is known of it; the index is thrown away where it does not.
+    /// Whether the commit itself matches its digest; if not, the index is discarded.
     pub(crate) fn confirm(&self, digested: &Digested) -> Result<bool, StoreError> {
         let number = digested.version;
         if self.known().read.contains(&number) {
@@ -326,7 +326,7 @@ impl Store {
         Ok(fits)
     }
 
-    /// Number of commits that were read for what is known.
+    /// Number of commits that were read.
     #[cfg(test)]
     pub(crate) fn commits_read(&self) -> usize {
         self.known().read.len()
@@ -336,7 +336,7 @@ impl Store {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes over what the index says, where its newest commit is what the index says of it.
+    /// Uses the entries of the index, if its newest entry matches the commit.
     fn take_index(&self, known: &mut Known, numbers: &[u64]) -> Result<(), StoreError> {
         let Some(commits) = self.indexed() else {
             return Ok(());
@@ -344,7 +344,7 @@ impl Store {
         let Some(last) = commits.last() else {
             return Ok(());
         };
-        // Commits are never deleted: an index of more, or of others, is of another time.
+        // Commits are never deleted, so an index with commits that do not exist is not of this store's state.
         if !numbers
             .iter()
             .copied()
@@ -401,10 +401,10 @@ impl Store {
         })
     }
 
-    /// Every version, oldest first, without what it was made of. Expired ones are among them.
+    /// Every version, oldest first, without its inputs; including expired ones.
     ///
     /// # Errors
-    /// A commit that cannot be read or does not fit its checksum.
+    /// A commit that cannot be read or does not match its checksum.
     pub fn list(&self) -> Result<Vec<Listed>, StoreError> {
         let listed = |known: Arc<Digested>| Listed {
             version: known.version,
@@ -420,7 +420,7 @@ impl Store {
     /// The version that a run committed, if it did.
     ///
     /// # Errors
-    /// A commit that cannot be read or does not fit its checksum.
+    /// A commit that cannot be read or does not match its checksum.
     pub fn committed_by(&self, txid: &str) -> Result<Option<u64>, StoreError> {
         let digests = self.digests()?;
         let mut newest_first = digests.iter().rev();
@@ -428,10 +428,10 @@ impl Store {
         Ok(found.map(|known| known.version))
     }
 
-    /// Every version, oldest first, by the commits themselves. Expired ones are among them.
+    /// Every version, oldest first, from the commits themselves; including expired ones.
     ///
     /// # Errors
-    /// A commit that cannot be read or does not fit its checksum.
+    /// A commit that cannot be read or does not match its checksum.
     pub fn versions(&self) -> Result<Vec<Version>, StoreError> {
         self.numbers()?
             .into_iter()
@@ -481,7 +481,7 @@ impl Store {
         number.map(|number| self.version(number)).transpose()
     }
 
-    /// The latest version with all its files open, so that it can be read to the end whatever happens to their names.
+    /// The latest version with all its files open, so that it can be read to the end even if the files are removed.
     ///
     /// # Errors
     /// Its files are missing or cannot be opened, even after looking again for the latest version.
@@ -500,13 +500,13 @@ impl Store {
         }
     }
 
-    /// The newest version that an equal run published after the same version, unless it has expired or a later version of the
-    /// same date has taken its place: then the run has something to publish again.
+    /// The newest version that an equal run published with the same version before it. `None` if it has expired or a later
+    /// version of the same day supersedes it: then the run publishes again.
     ///
     /// # Errors
     /// A commit that cannot be read.
     pub fn find(&self, identity: &RunIdentity) -> Result<Option<Version>, StoreError> {
-        // Once the index was thrown away, every commit is read.
+        // After the index was discarded, every commit is read.
         loop {
             let digests = self.digests()?;
             let expired = self.expired()?;
@@ -527,7 +527,7 @@ impl Store {
         }
     }
 
-    /// Whether the data of a version may be gone.
+    /// Whether the data of a version may have been deleted.
     ///
     /// # Errors
     /// The folder of expired versions cannot be read.
@@ -535,7 +535,7 @@ impl Store {
         Ok(self.expired()?.contains(&number))
     }
 
-    /// Versions whose data may be gone.
+    /// Versions whose data may have been deleted.
     pub(crate) fn expired(&self) -> Result<BTreeSet<u64>, StoreError> {
         match self.root.enter("expired") {
             Ok(folder) => Ok(folder

@@ -1,5 +1,5 @@
-//! How versions relate: which one readers are shown, which one comes before another, which ones a later commit replaced.
-//! All of it follows from the commits alone: their number, their `as_of`, and the version that each was made after.
+//! How versions relate: which one readers see, which one is before another, which ones a later commit superseded. All of it is
+//! computed from the commits: their number, their `as_of`, and the version before each when it was made.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -10,15 +10,14 @@ use crate::error::StoreError;
 use crate::store::{Digested, Store};
 use crate::version::Version;
 
-/// What later commits mean for a version.
+/// How later commits affect a version.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Standing {
     /// The newest version of the same `as_of`, where that is a later commit.
     pub superseded_by: Option<u64>,
-    /// A run of the same day would follow another version today than the one this version followed, so an equal run
-    /// publishes again.
+    /// A run of the same day would now have another version before it than this version had, so an equal run publishes again.
     pub outdated: bool,
-    /// The version that took the place of this one because it is damaged.
+    /// The version that replaced this one because it is damaged.
     pub damaged_replaced_by: Option<u64>,
 }
 
@@ -37,7 +36,7 @@ pub(crate) fn shown<'a>(
 }
 
 /// The version that comes before a run of this day: the greatest earlier `as_of`, and of several versions of that day the
-/// highest. Expired versions count: their commits still say what they were.
+/// highest. Expired versions count, since their commits still exist.
 pub(crate) fn previous(versions: &[Arc<Digested>], as_of: NaiveDate) -> Option<&Arc<Digested>> {
     versions
         .iter()
@@ -49,20 +48,20 @@ pub(crate) fn previous(versions: &[Arc<Digested>], as_of: NaiveDate) -> Option<&
 pub(crate) fn newest<'a>(
     versions: impl Iterator<Item = &'a Arc<Digested>>,
 ) -> BTreeMap<NaiveDate, &'a Digested> {
-    // Versions come in rising order, so that later ones replace earlier ones.
+    // Versions are in ascending order, so later ones replace earlier ones.
     versions
         .map(|known| (known.as_of, known.as_ref()))
         .collect()
 }
 
-/// What the commits mean for each other, in the order of the versions.
+/// How the commits affect each other, in the order of the versions.
 pub(crate) fn standings(versions: &[Arc<Digested>]) -> Vec<Standing> {
     let newest = newest(versions.iter());
     let replaced: BTreeMap<u64, u64> = versions
         .iter()
         .filter_map(|known| Some((known.replaces?, known.version)))
         .collect();
-    // A version that was published again because it was damaged is the same for those that follow it.
+    // A version that was published again because it was damaged counts as the same for the versions after it.
     let current = |mut version: u64| {
         while let Some(&by) = replaced.get(&version).filter(|&&by| by > version) {
             version = by;
@@ -91,7 +90,7 @@ impl Store {
     /// # Errors
     /// A commit that cannot be read; [`StoreError::Expired`] where the version's tables may be gone.
     pub fn previous(&self, as_of: NaiveDate) -> Result<Option<Version>, StoreError> {
-        // Once the index was thrown away, every commit is read.
+        // After the index was discarded, every commit is read.
         loop {
             let digests = self.digests()?;
             let Some(before) = previous(&digests, as_of) else {
@@ -103,7 +102,7 @@ impl Store {
         }
     }
 
-    /// What later commits mean for each version, by its number.
+    /// How later commits affect each version, by its number.
     ///
     /// # Errors
     /// A commit that cannot be read.

@@ -25,12 +25,12 @@ pub struct Table {
     pub doc: &'static str,
     /// Version of its columns: a new nullable column is a minor change, anything else a major one.
     pub version: &'static str,
-    /// One row per what.
+    /// What one row stands for.
     pub row: &'static str,
-    /// Columns that rows are sorted by, after `as_of`, which is the same in every row: rising, nulls last, text by its
+    /// Columns that rows are sorted by, after `as_of`, which is the same in every row: ascending, nulls last, text by its
     /// bytes. `<key>` is the customer's key.
     pub sorted_by: &'static [&'static str],
-    /// No two rows agree in all columns of `sorted_by`.
+    /// Whether no two rows are equal in all columns of `sorted_by`.
     pub unique: bool,
     /// Columns in order; `<key>` stands for the key and `<…>` for further columns of the pipeline's own.
     pub columns: &'static [Column],
@@ -45,9 +45,9 @@ pub struct Column {
     pub ty: Ty,
     /// Whether it may be null.
     pub nullable: bool,
-    /// What its numbers count; empty for what is no number, or where another column or the pipeline says so.
+    /// The unit of its numbers; empty where it is not a number, or where another column or the pipeline states the unit.
     pub unit: &'static str,
-    /// What it says.
+    /// Its meaning.
     pub doc: &'static str,
 }
 
@@ -60,7 +60,7 @@ pub enum Ty {
     Float,
     Date,
     Timestamp,
-    /// Exact, with two digits behind the point.
+    /// Exact, with two decimals.
     Money,
     /// Text or integer.
     Key,
@@ -98,7 +98,7 @@ impl Ty {
 }
 
 impl Table {
-    /// The columns whose names and places are the same in every pipeline, but for the name of the key.
+    /// The columns whose names and positions are the same in every pipeline, except for the name of the key.
     fn fixed(&self) -> impl Iterator<Item = &'static Column> {
         self.columns.iter().filter(|column| column.ty != Ty::Any)
     }
@@ -132,7 +132,7 @@ pub fn conform(name: &str, batch: &RecordBatch) -> Result<(), StoreError> {
     {
         Some((field, _)) => Err(bad(
             name,
-            format!("column `{}` has nulls, which it may not have", field.name()),
+            format!("column `{}` has nulls, but is not nullable", field.name()),
         )),
         None => Ok(()),
     }
@@ -158,7 +158,7 @@ pub(crate) fn layout(name: &str, schema: &Schema) -> Result<Layout, StoreError> 
             return Err(bad(
                 name,
                 format!(
-                    "{found} stands where `{}` ({}) belongs",
+                    "{found} is at the position of column `{}` ({})",
                     column.name,
                     column.ty.as_str()
                 ),
@@ -172,7 +172,7 @@ pub(crate) fn layout(name: &str, schema: &Schema) -> Result<Layout, StoreError> 
             format!("two columns are called `{}`", field.name()),
         ));
     }
-    // What the definition says decides, so that a column does not change with the rows of the day.
+    // The definition decides, so that a column's nullability does not change with the rows of the day.
     let nullable = |number: usize, field: &arrow::datatypes::Field| {
         fixed
             .get(number)
@@ -207,8 +207,8 @@ fn bad(table: &str, reason: String) -> StoreError {
 /// The tables as Markdown.
 pub fn markdown() -> String {
     let mut text = String::from(
-        "# Published tables\n\nEvery version publishes these tables as flat Parquet files. Rows rise by the columns named, \
-         nulls last, text by its bytes.\n",
+        "# Published tables\n\nEvery version publishes these tables as flat Parquet files. Rows are sorted ascending by the columns \
+         named, nulls last, text by its bytes.\n",
     );
     for table in TABLES {
         text.push_str(&format!(

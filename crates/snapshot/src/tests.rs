@@ -1,5 +1,5 @@
-//! What the store promises, one behaviour a file. This one holds the runs that are published and the invariants that hold
-//! after every fault, kill or race.
+//! Guarantees of the store, one behaviour per file. This file has the runs that are published and the invariants that hold after
+//! every fault, kill or race.
 
 mod damage;
 mod faults;
@@ -22,7 +22,7 @@ use serde_json::json;
 use crate::commit::sha256;
 use crate::{Published, RunIdentity, Store, StoreError, tables};
 
-/// A run whose content follows from its number.
+/// A run whose content is determined by its number.
 #[derive(Debug, Clone, Copy)]
 struct Run {
     seed: u64,
@@ -119,7 +119,7 @@ impl Run {
         ]
     }
 
-    /// sha256 of every table's file, as a run that nothing disturbs would write it.
+    /// sha256 of every table's file, as an undisturbed run writes it.
     fn sums(self) -> BTreeMap<String, String> {
         let sum = |(name, batch): (&'static str, RecordBatch)| {
             let layout = tables::layout(name, batch.schema_ref()).unwrap();
@@ -185,7 +185,7 @@ fn assert_invariants(path: &Path) -> u64 {
     if let Some(latest) = &latest {
         latest.verify().unwrap();
     }
-    // The path that BI tools follow leads to one whole version, or nowhere before there is one.
+    // The link that BI tools follow points to one complete version, or does not exist before the first one.
     if let Ok(target) = std::fs::read_link(path.join("latest")) {
         let version = versions
             .iter()
@@ -203,7 +203,7 @@ fn assert_invariants(path: &Path) -> u64 {
     versions.len() as u64
 }
 
-/// After a run that ended well nothing lags behind and nothing is left over.
+/// After a successful run all hints are current and no temporary files are left.
 #[track_caller]
 fn assert_complete(path: &Path) {
     let store = Store::open(path).unwrap();
@@ -228,7 +228,7 @@ fn assert_complete(path: &Path) {
     );
 }
 
-/// Names of run folders in no commit, and of drafts: what dead runs left behind.
+/// Names of run folders in no commit, and of drafts: what killed runs left behind.
 fn leftovers(path: &Path) -> Vec<String> {
     let store = Store::open(path).unwrap();
     let known: BTreeSet<String> = store

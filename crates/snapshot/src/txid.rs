@@ -3,8 +3,8 @@
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-/// A new name: milliseconds since 1970, process, and 32 random bits, in hexadecimal. Processes of different containers
-/// may share their number and write in the same millisecond; the random bits (the seed of std's hash maps) tell them apart.
+/// A new name: milliseconds since 1970, process, and 32 random bits, in hexadecimal. Processes of different containers may have
+/// the same number and begin in the same millisecond; the random bits (the seed of std's hash maps) make names unique.
 pub(crate) fn new() -> String {
     let mut hasher = RandomState::new().build_hasher();
     hasher.write_u64(now_millis());

@@ -1,4 +1,4 @@
-//! Is everything in the store what was committed?
+//! Checks that everything in the store matches the commits.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -6,10 +6,10 @@ use crate::commit::sha256;
 use crate::error::StoreError;
 use crate::store::Store;
 
-/// How far `verify` looks.
+/// How much `verify` checks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Depth {
-    /// Files are there, with their sizes.
+    /// Files exist, with their sizes.
     Quick,
     /// Their content is hashed, and their footers are read.
     #[default]
@@ -27,31 +27,31 @@ pub struct VerifyReport {
     pub files: u64,
     /// Bytes that were read.
     pub bytes: u64,
-    /// What is wrong, by version.
+    /// Problems by version.
     pub problems: BTreeMap<u64, Vec<String>>,
-    /// What is wrong with versions whose place a later one took because they are damaged, by version.
+    /// Problems of versions that a later one replaced because they are damaged, by version.
     pub replaced: BTreeMap<u64, Replacement>,
-    /// Hints that are not what the commits say, as an interrupted run leaves them. Nothing is lost: the next run completes
-    /// them, and so does [`Store::repair`].
+    /// Hints that do not match the commits, as an interrupted run leaves them. Nothing is lost: the next run completes them, and
+    /// so does [`Store::repair`].
     pub stale_hints: Vec<&'static str>,
 }
 
-/// A damaged version and the one that took its place.
+/// The replacement of a damaged version.
 #[derive(Debug, Default)]
 pub struct Replacement {
-    /// The version that took its place.
+    /// The version that replaced it.
     pub by: u64,
-    /// What is wrong with the damaged one.
+    /// Problems of the damaged version.
     pub problems: Vec<String>,
 }
 
-/// What one check of a store carries along.
+/// The state of one check of a store.
 struct Check {
     depth: Depth,
     report: VerifyReport,
-    /// What is wrong with files of tables, by version.
+    /// Problems with files of tables, by version.
     damaged: BTreeMap<u64, Vec<String>>,
-    /// Lists of inputs that were found right.
+    /// Lists of inputs that were checked and are right.
     lists: BTreeSet<String>,
 }
 
@@ -88,7 +88,7 @@ impl Store {
             if number != next {
                 check.report.note(
                     number,
-                    format!("version {number} stands where {next} belongs: commits are missing"),
+                    format!("version {number} comes where version {next} was expected: commits are missing"),
                 );
                 parent = None;
             }
@@ -106,7 +106,7 @@ impl Store {
         Ok(report)
     }
 
-    /// Checks a commit, its place in the chain, and its files unless they may be gone.
+    /// Checks a commit, its place in the chain, and its files unless the version has expired.
     fn verify_commit(
         &self,
         check: &mut Check,
@@ -157,14 +157,14 @@ impl Store {
     }
 }
 
-/// What is known of a commit that was checked.
+/// A commit that was checked.
 struct Checked {
     sha256: String,
     replaces: Option<u64>,
 }
 
 impl Check {
-    /// Moves what is wrong with files of tables into the report: apart where another version took the damaged one's place.
+    /// Moves problems with files of tables into the report, separately where another version replaced the damaged one.
     fn note_damage(&mut self, replaced: &BTreeMap<u64, u64>) {
         for (version, problems) in std::mem::take(&mut self.damaged) {
             match replaced.get(&version) {

@@ -103,7 +103,7 @@ impl Version {
         table.files.iter().map(|file| self.open(file)).collect()
     }
 
-    /// Opens every file. What is open stays readable even when its name goes away.
+    /// Opens every file. Open files stay readable even if they are removed.
     ///
     /// # Errors
     /// A file that is missing or cannot be opened.
@@ -167,10 +167,10 @@ impl Version {
         Ok(batches)
     }
 
-    /// Checks that every file is there with its size, which costs next to nothing.
+    /// Checks that every file exists with its size. This is fast.
     ///
     /// # Errors
-    /// The first file that is not; [`StoreError::is_damage`] where it is missing or has another size.
+    /// The first file that fails; [`StoreError::is_damage`] where it is missing or has another size.
     pub fn check(&self) -> Result<(), StoreError> {
         self.files().try_for_each(|file| self.check_file(file))
     }
@@ -261,7 +261,7 @@ pub(crate) fn read_file(
     scan_file(file, path, wanted, &mut |batch| batches.push(batch))
 }
 
-/// Hands over the wanted columns of one file, batch by batch.
+/// Passes the wanted columns of one file to a function, batch by batch.
 fn scan_file(
     file: File,
     path: &Path,
@@ -286,7 +286,7 @@ fn scan_file(
     Ok(())
 }
 
-/// An error of the disk where there was one; else the content is wrong.
+/// An I/O error where there was one; else the content is damaged.
 fn unread(path: &Path, error: &dyn std::fmt::Display) -> StoreError {
     let text = error.to_string();
     match of_system(&text) {
@@ -295,7 +295,7 @@ fn unread(path: &Path, error: &dyn std::fmt::Display) -> StoreError {
     }
 }
 
-/// Checks one file against what was committed of it.
+/// Checks one file against its entry in the commit.
 pub(crate) fn verify_file(
     mut file: File,
     path: &Path,
@@ -311,7 +311,7 @@ pub(crate) fn verify_file(
         )));
     }
     if sha256 != stated.sha256 {
-        return Err(damaged("its sha256 is not the committed one".to_owned()));
+        return Err(damaged("its sha256 is not that of the commit".to_owned()));
     }
     let metadata = ArrowReaderMetadata::load(&file, Default::default())
         .map_err(|error| unread(path, &error))?;

@@ -1,5 +1,5 @@
-//! Published Parquet files: what every BI tool reads without a plug-in, and the same bytes for the same rows, however these
-//! were cut into batches and however many threads encode them.
+//! Published Parquet files: readable by every BI tool without a plug-in, and the same bytes for the same rows, whatever their
+//! batches and the number of threads.
 
 mod checksum;
 mod order;
@@ -32,26 +32,25 @@ use order::Order;
 /// Rows per row group: enough to compress well, few enough that a reader of one customer skips most of a table.
 const ROW_GROUP_ROWS: usize = 131_072;
 
-/// Row groups that are encoded at the same time: one column of long texts would else keep all other threads waiting.
+/// Row groups that are encoded at the same time: otherwise all other threads would wait for one column of long texts.
 const GROUPS_AT_ONCE: usize = 4;
 
-/// Values of a column chunk that a dictionary may take: beyond, most values come once, and the dictionary neither saves room
-/// nor is worth building.
+/// Largest size of a dictionary in bytes: in larger ones most values occur once, and the dictionary saves no space.
 const DICTIONARY_BYTES: usize = 1 << 17;
 
-/// Stated by every file, with no version of a library in it.
+/// The `created_by` of every file, without the version of a library.
 const CREATED_BY: &str = "tessera";
 
-/// What a file is to hold.
+/// The layout of a file.
 #[derive(Debug)]
 pub(crate) struct Layout {
     /// Name of the table, for messages.
     pub(crate) table: String,
     /// The columns as they are published.
     pub(crate) schema: SchemaRef,
-    /// Numbers of the columns that rows are sorted by, all rising, nulls last.
+    /// Indices of the columns that rows are sorted by, all ascending, nulls last.
     pub(crate) sorted_by: Vec<usize>,
-    /// No two rows agree in all of these.
+    /// Whether no two rows are equal in all of these.
     pub(crate) unique: bool,
 }
 
@@ -63,7 +62,7 @@ pub(crate) struct Written {
     pub(crate) rows: u64,
 }
 
-/// The type under which a type is published: flat, plain, without dictionaries. `None` where there is none.
+/// The type as which a type is published: flat, never a dictionary. `None` for types that are not published.
 pub(crate) fn published_type(ty: &DataType) -> Option<DataType> {
     Some(match ty {
         DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => DataType::Utf8,
@@ -88,13 +87,13 @@ pub(crate) fn write_parquet<W: Write + Send>(
     writer.finish()
 }
 
-/// Rows of one row group, in parts as they came.
+/// Rows of one row group, in the batches as they were passed in.
 type Group = Vec<RecordBatch>;
 
 /// Encoded columns of one row group.
 type Encoded = Vec<(bytes::Bytes, ColumnCloseResult)>;
 
-/// A table on its way into a file. Row groups are filled, then encoded some at a time while those before them are written.
+/// Writes a table to a file. Row groups are filled, then several are encoded while those before them are written.
 struct TableWriter<'a, W: Write + Send> {
     layout: &'a Layout,
     path: &'a Path,
@@ -256,7 +255,7 @@ fn write<W: Write + Send>(
     Ok(())
 }
 
-/// One column chunk. The parts are joined first, so that how the rows came does not show in the pages.
+/// Encodes one column chunk. The batches are concatenated first, so that pages do not depend on them.
 fn encode(
     mut writer: ArrowColumnWriter,
     pages: &Mutex<Pages>,
@@ -293,7 +292,7 @@ fn properties(layout: &Layout) -> WriterProperties {
         .set_max_row_group_row_count(Some(ROW_GROUP_ROWS))
         .set_sorting_columns(Some(sorting));
     if let ([key], true) = (layout.sorted_by.as_slice(), layout.unique) {
-        // No value comes twice: a dictionary would be built and thrown away.
+        // All values are distinct, so a dictionary would be built in vain.
         let key = ColumnPath::from(layout.schema.field(*key).name().as_str());
         properties = properties.set_column_dictionary_enabled(key, false);
     }
@@ -306,7 +305,7 @@ fn converted(layout: &Layout, batch: &RecordBatch) -> Result<RecordBatch, StoreE
         return Err(bad(
             layout,
             format!(
-                "{} columns where {} were announced",
+                "{} columns instead of {}",
                 batch.num_columns(),
                 fields.len()
             ),
@@ -320,7 +319,7 @@ fn converted(layout: &Layout, batch: &RecordBatch) -> Result<RecordBatch, StoreE
             if !field.is_nullable() && column.null_count() > 0 {
                 return Err(bad(
                     layout,
-                    format!("column `{}` has nulls, which it may not have", field.name()),
+                    format!("column `{}` has nulls, but is not nullable", field.name()),
                 ));
             }
             if column.data_type() == field.data_type() {
@@ -331,7 +330,7 @@ fn converted(layout: &Layout, batch: &RecordBatch) -> Result<RecordBatch, StoreE
                 return Err(bad(
                     layout,
                     format!(
-                        "column `{}` came as {found}, announced as {wanted}",
+                        "column `{}` has the type {found} instead of {wanted}",
                         field.name()
                     ),
                 ));
@@ -358,7 +357,7 @@ fn bad(layout: &Layout, reason: impl ToString) -> StoreError {
     }
 }
 
-/// An error of the disk where there was one, whatever the library made of it; else an error of the table.
+/// The I/O error where there was one, since the library hides it; else an error of the table.
 fn failed(layout: &Layout, path: &Path, failure: &Failure, error: ParquetError) -> StoreError {
     match failure.take() {
         Some(error) => StoreError::io("write table", path, error),
@@ -366,7 +365,7 @@ fn failed(layout: &Layout, path: &Path, failure: &Failure, error: ParquetError) 
     }
 }
 
-/// A sink that hashes and counts what passes through.
+/// A sink that hashes and counts the bytes written.
 struct Hashed<W> {
     sink: W,
     hash: Sha256,
@@ -388,7 +387,7 @@ impl<W: Write> Write for Hashed<W> {
     }
 }
 
-/// The columns as they are published: plain types, and nulls allowed as `nullable` says.
+/// The columns as they are published: published types, and nullable as given by `nullable`.
 pub(crate) fn published_schema(
     table: &str,
     schema: &Schema,

@@ -38,8 +38,8 @@ const AS_OF: Column = must(
 pub static TABLES: &[Table] = &[
     Table {
         name: "actions",
-        doc: "What is to be done with whom: the members of every segment with a playbook, first with whom most is at risk; absent \
-              without playbooks. Customers whose segment has none are counted in `models`.",
+        doc: "The customers to act on: the members of every segment with a playbook, those with most value at risk first; absent \
+        without playbooks. Customers whose segment has none are counted in `models`.",
         version: "1.0",
         row: "customer x playbook",
         sorted_by: &["playbook", "priority"],
@@ -176,9 +176,9 @@ pub static TABLES: &[Table] = &[
         columns: &[
             AS_OF,
             must("name", Ty::Text, "Name of the column."),
-            must("label", Ty::Text, "What people call it."),
+            must("label", Ty::Text, "Its name in the report."),
             must("unit", Ty::Text, "days, count, currency, ratio, score, date, label or number."),
-            must("base", Ty::Text, "What kind of knowledge it is, such as behavioural, value or lifecycle."),
+            must("base", Ty::Text, "Its base: behavioural, value, lifecycle and others."),
             must("direction", Ty::Text, "Which values are good: `high is good`, `low is good` or `none`."),
             must("definition", Ty::Text, "How it is made."),
             may("source", Ty::Text, "The source whose rows it is made of; null for what is made of other columns."),
@@ -267,7 +267,7 @@ pub static TABLES: &[Table] = &[
     },
     Table {
         name: "profiles",
-        doc: "What sets a segment apart from the whole base.",
+        doc: "How the features of each segment compare with the whole base.",
         version: "1.0",
         row: "scheme x segment x feature (x label)",
         sorted_by: &["scheme", "segment_id", "feature", "label"],
@@ -335,7 +335,7 @@ pub static TABLES: &[Table] = &[
                 Ty::Text,
                 "Name of the segment; empty for the scheme as a whole and for scores.",
             ),
-            must("criterion", Ty::Text, "What is asked, such as `stable`."),
+            must("criterion", Ty::Text, "The criterion, such as `stable`."),
             must(
                 "metric",
                 Ty::Text,
@@ -345,7 +345,7 @@ pub static TABLES: &[Table] = &[
             may(
                 "threshold",
                 Ty::Float,
-                "The limit it is held against, if there is one.",
+                "The limit it is compared with, if there is one.",
             )
             .counts("as the metric"),
             must("status", Ty::Text, "`ok`, `flagged` or `not computed`."),
@@ -358,9 +358,9 @@ pub static TABLES: &[Table] = &[
     },
     Table {
         name: "reject_rules",
-        doc: "What took rows of a source out, rule by rule, with all of their rows counted.",
+        doc: "The rules that took rows of a source out, each with the number of its rows.",
         version: "1.0",
-        row: "source x rule that met a row",
+        row: "source x rule that took a row out",
         sorted_by: &["source", "rule"],
         unique: true,
         columns: &[
@@ -384,7 +384,7 @@ pub static TABLES: &[Table] = &[
             may(
                 "example",
                 Ty::Text,
-                "What the rule met in the first of its rows; never the customer's key.",
+                "The value that the rule rejected in the first of its rows; never the customer's key.",
             ),
             may("file", Ty::Text, "File of that row, within the source."),
             may("row_number", Ty::Int, "Position of that row in the file, from 1.").counts("rows"),
@@ -500,16 +500,16 @@ pub static TABLES: &[Table] = &[
             )
             .counts("currency"),
             may("segment_key", Ty::Text, "Scheme and segment in one column, `scheme/segment`: what tools join and filter by."),
-            may("position", Ty::Int, "Place among the segments of the scheme, from 1, as the pipeline orders them.")
+            may("position", Ty::Int, "Number among the segments of the scheme, from 1, as the pipeline orders them.")
                 .counts("rank"),
             may(
                 "kpi_status",
                 Ty::Text,
                 "How far `kpi` can be relied on: `ok`, `not validated`, `flagged`, `base rate`, `not computed`.",
             ),
-            may("kpi_reason", Ty::Text, "What is known against it."),
-            may("scheme_status", Ty::Text, "The same of what the scheme assigns by."),
-            may("scheme_reason", Ty::Text, "What is known against it."),
+            may("kpi_reason", Ty::Text, "Why it cannot be relied on; null where it can."),
+            may("scheme_status", Ty::Text, "The same for the columns that the scheme assigns by."),
+            may("scheme_reason", Ty::Text, "Why they cannot be relied on; null where they can."),
             may(
                 "standing",
                 Ty::Text,
@@ -527,8 +527,8 @@ pub static TABLES: &[Table] = &[
     },
     Table {
         name: "sources",
-        doc: "What came in, and what became of it: file_rows = future + unknown + pruned + rows, and rows = used + filtered + \
-              quarantined + dropped.",
+        doc: "The rows of each source by outcome: file_rows = future + unknown + pruned + rows, and rows = used + filtered + \
+        quarantined + dropped.",
         version: "1.3",
         row: "source",
         sorted_by: &["source"],
@@ -545,7 +545,7 @@ pub static TABLES: &[Table] = &[
                 "Rows visible at `as_of`: used + filtered + quarantined + dropped.",
             )
             .counts("rows"),
-            must("used", Ty::Int, "Rows that took part.").counts("rows"),
+            must("used", Ty::Int, "Rows that were used.").counts("rows"),
             must(
                 "filtered",
                 Ty::Int,
@@ -632,7 +632,7 @@ pub static TABLES: &[Table] = &[
             may(
                 "notes",
                 Ty::Text,
-                "What is to be known of the source, a sentence a line.",
+                "Notes on the source, one sentence per line.",
             ),
             may(
                 "unmatched",

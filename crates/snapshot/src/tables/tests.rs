@@ -168,17 +168,17 @@ fn missing_misplaced_and_null_columns_are_named() {
     let swapped = models(["as_of", "model", "score", "name", "value", "text"], text);
     assert_eq!(
         error(&swapped),
-        "table `models`: column `model` (Utf8) stands where `score` (string) belongs"
+        "table `models`: column `model` (Utf8) is at the position of column `score` (string)"
     );
     let number = models(names, Arc::new(Int64Array::from(vec![1])));
     assert_eq!(
         error(&number),
-        "table `models`: column `score` (Int64) stands where `score` (string) belongs"
+        "table `models`: column `score` (Int64) is at the position of column `score` (string)"
     );
     let null = models(names, Arc::new(StringArray::from(vec![None::<&str>])));
     assert_eq!(
         error(&null),
-        "table `models`: column `score` has nulls, which it may not have"
+        "table `models`: column `score` has nulls, but is not nullable"
     );
     let short = null.project(&[0, 1]).unwrap();
     assert_eq!(error(&short), "table `models`: 2 columns instead of 6");

@@ -1,4 +1,4 @@
-//! Whatever is not as committed is found and named.
+//! Everything that does not match its commit is found and named.
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -78,7 +78,7 @@ fn a_short_missing_or_linked_file_is_named() {
             .contains("customers.parquet: No such file"),
         "{error}"
     );
-    // The right bytes, but by way of a link: what is published is never somewhere else.
+    // The right bytes, but through a link: published files are never elsewhere.
     let elsewhere = folder.path().join("elsewhere.parquet");
     fs::write(&elsewhere, bytes).unwrap();
     symlink(&elsewhere, &file).unwrap();
@@ -98,7 +98,7 @@ fn changed_and_missing_commits_are_named() {
     let (version, found) = problem(&store);
     assert_eq!(version, 2);
     assert!(
-        found.contains(&path.display().to_string()) && found.contains("checksum does not fit"),
+        found.contains(&path.display().to_string()) && found.contains("checksum does not match"),
         "{found}"
     );
     let error = store.version(2).unwrap_err();
@@ -108,7 +108,10 @@ fn changed_and_missing_commits_are_named() {
     let (version, found) = problem(&store);
     assert_eq!(
         (version, found.as_str()),
-        (3, "version 3 stands where 2 belongs: commits are missing")
+        (
+            3,
+            "version 3 comes where version 2 was expected: commits are missing"
+        )
     );
 }
 

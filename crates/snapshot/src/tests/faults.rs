@@ -1,4 +1,4 @@
-//! One step after the other fails, by an error of the operating system or because the process loses power.
+//! Each step in turn fails, by an error of the operating system or by a simulated power loss.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -69,7 +69,7 @@ fn an_error_at_any_step_leaves_the_old_version_or_the_new_one() {
             .expect_err("the step failed");
         let reached = seen.lock().unwrap().clone();
         let step = reached[at - 1];
-        // A predecessor's hints are completed before the commit, one's own after it.
+        // Hints of an earlier run are completed before the commit, its own after it.
         let committed = reached.contains(&Step::SyncCommits);
         assert_eq!(
             reached.len(),
@@ -102,7 +102,7 @@ fn an_error_at_any_step_leaves_the_old_version_or_the_new_one() {
                 .number();
             assert!(
                 !doubt || latest == before,
-                "readers do not see what may not last"
+                "readers do not see what may not be durable"
             );
         }
         let again = Run::new(before)
@@ -133,7 +133,7 @@ fn a_commit_number_taken_behind_the_lock_is_not_overwritten() {
     let store = Store::open_or_create(folder.path()).unwrap();
     let path = folder.path().to_owned();
     let tries = AtomicUsize::new(0);
-    // As on a file system whose locks do not hold: another run commits between our listing and our link.
+    // As on a file system whose locks do not work: another run commits between the listing and the link.
     let store_in_race = store_with(
         &path.clone(),
         Arc::new(move |step| {

@@ -1,4 +1,4 @@
-//! Hints are hints: lost or wrong, readers still find the latest version, and the next run restores them.
+//! If hints are lost or wrong, readers still find the latest version, and the next run restores them.
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -161,7 +161,7 @@ fn a_version_that_is_committed_but_not_hinted_is_hidden_until_the_next_run() {
     assert_complete(folder.path());
 }
 
-/// The day that readers see by the hints, and by the truth.
+/// The day that readers see by the hints, and by the commits.
 fn shown(path: &Path) -> (u64, String, String) {
     let latest = Store::open(path).unwrap().latest().unwrap().unwrap();
     let target = fs::read_link(path.join("latest")).unwrap();
@@ -200,7 +200,7 @@ fn an_older_day_run_later_moves_no_hint_back() {
     assert_eq!(shown(folder.path()), expected(1, "21"));
     assert_eq!(inode(), before, "LATEST is not even written again");
     assert_complete(folder.path());
-    // Its day again moves nothing either; the shown day again does; a newer day does.
+    // Publishing the same old day again changes nothing either; the shown day again does, and so does a newer day.
     day(3, 10).publish(&store).unwrap();
     assert_eq!(shown(folder.path()), expected(1, "21"));
     day(4, 20).publish(&store).unwrap();

@@ -11,7 +11,7 @@ use crate::Store;
 use crate::commit::{file_name, sha256};
 use crate::store::Digested;
 
-/// A store of many versions, one a day: the first is real, the others are its commit over and over.
+/// A store of many versions, one a day: the first is real, the others are copies of its commit.
 fn long(path: &Path, versions: u64) {
     let store = Store::open_or_create(path).unwrap();
     let first = Run::new(0).publish(&store).unwrap().version;
@@ -50,7 +50,7 @@ fn a_run_reads_few_commits_of_many() {
         (1, newest.day + 1, false),
         (1, newest.day + 1, true),
         (2, newest.day + 2, false),
-        // A day of long ago, and one that a version has.
+        // A day long ago, and one that has a version.
         (3, 7, false),
         (3, 7, true),
         (4, newest.day + 2, false),
@@ -74,7 +74,7 @@ fn a_run_reads_few_commits_of_many() {
     assert_eq!(store.standings().unwrap()[&8].superseded_by, Some(403));
 }
 
-/// Writes an index that is whole, of this store, and says something else of a version.
+/// Writes an index that is complete and of this store, but wrong about one version.
 fn lie(path: &Path, version: u64, about: impl Fn(&mut Digested)) {
     let store = Store::open(path).unwrap();
     let mut commits = store.indexed().unwrap();
@@ -100,7 +100,7 @@ fn what_the_index_says_of_a_commit_that_matters_is_compared_with_the_commit() {
         assert!(Run::new(3).publish(&store).unwrap().already, "{version}");
         assert_eq!(store.numbers().unwrap().len(), 6);
     }
-    // What readers are shown is confirmed, too.
+    // The version that readers see is confirmed too.
     lie(path, 2, |commit| {
         commit.as_of = commit.as_of + Days::new(900)
     });
@@ -133,7 +133,7 @@ fn an_index_of_another_store_or_another_time_is_not_used() {
         Store::open(path).unwrap().list().unwrap()[2].as_of,
         Run::new(2).as_of()
     );
-    // An older one of this store says what it knows, and the rest is read.
+    // An older index of this store is used, and the commits after it are read.
     fs::write(path.join("INDEX"), &own).unwrap();
     let store = Store::open(path).unwrap();
     Run::new(3).publish(&store).unwrap();

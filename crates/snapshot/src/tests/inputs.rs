@@ -1,4 +1,4 @@
-//! What versions were made of is held once.
+//! Lists of input files are stored once.
 
 use std::path::Path;
 

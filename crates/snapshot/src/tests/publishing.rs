@@ -1,4 +1,4 @@
-//! An undisturbed run: what it leaves, in which order, and what a second one finds.
+//! An undisturbed run: the files it writes, in which order, and what a second run finds.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -186,7 +186,7 @@ fn only_an_empty_folder_or_a_store_of_this_format_is_taken() {
     assert!(
         error
             .to_string()
-            .contains("holds `holiday.jpg` but no FORMAT"),
+            .contains("holds `holiday.jpg` but no file `FORMAT`"),
         "{error}"
     );
     assert_eq!(error.exit_code(), 4);

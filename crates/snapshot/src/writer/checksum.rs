@@ -2,8 +2,8 @@
 //! verifies when it reads but leaves out when it writes.
 //!
 //! The crate hands every encoded page to a [`PageStore`] before the column chunk goes to the file: first its header, then its
-//! data. [`Ledger`] stands in that place. It adds the checksum to the header, keeps the pages, and afterwards corrects the
-//! sizes and offsets that the crate had noted, since every header has grown.
+//! data. [`Ledger`] is that store. It adds the checksum to the header, keeps the pages, and afterwards corrects the sizes and
+//! offsets that the crate recorded, since every header has become longer.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -42,7 +42,7 @@ impl PageStoreFactory for Ledger {
 /// The pages of one column chunk, in the order of the file.
 #[derive(Debug, Default)]
 pub(crate) struct Pages {
-    /// A header whose data has not come yet.
+    /// A header whose data has not been received yet.
     header: Option<Bytes>,
     dictionary: Vec<u8>,
     data: Vec<u8>,
@@ -73,7 +73,7 @@ impl Pages {
         Ok(())
     }
 
-    /// The bytes of the chunk, and what the crate noted about it with the sizes as they are now.
+    /// The bytes of the chunk, and the crate's record of it with corrected sizes.
     pub(crate) fn seal(&mut self, noted: &ColumnCloseResult) -> Result<(Bytes, ColumnCloseResult)> {
         let mut noted = noted.clone();
         let dictionary = self.dictionary.len();
@@ -133,7 +133,7 @@ impl PageStore for Column {
     }
 }
 
-/// A page header with the field `crc` (4, after type and the two sizes). Unchanged where the crate has learnt to write it.
+/// A page header with the field `crc` (4, after type and the two sizes). Unchanged where the crate wrote it already.
 fn with_checksum(header: &[u8], crc: u32) -> Option<Vec<u8>> {
     let mut at = 0;
     for _ in 0..3 {
@@ -150,7 +150,7 @@ fn with_checksum(header: &[u8], crc: u32) -> Option<Vec<u8>> {
     if next == NEXT_I32 {
         return Some(header.to_vec());
     }
-    // The field that follows gives its number as a distance from the one before, which is now one less.
+    // The next field encodes its number as the difference from the field before, which is now smaller by one.
     if next >> 4 < 2 {
         return None;
     }
@@ -169,7 +169,7 @@ fn with_checksum(header: &[u8], crc: u32) -> Option<Vec<u8>> {
     Some(summed)
 }
 
-/// A writer that panicked has failed the run already; its pages are of no use to anyone.
+/// Locks a mutex, also a poisoned one: if a writer panicked, the run has failed and its pages are not used.
 pub(crate) fn held<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

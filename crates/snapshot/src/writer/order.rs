@@ -1,4 +1,4 @@
-//! Are the rows in the order that the file will claim?
+//! Checks that rows are in the order that the file's metadata states.
 
 use std::cmp::Ordering;
 
@@ -7,10 +7,10 @@ use arrow::compute::SortOptions;
 use arrow::error::ArrowError;
 use rayon::prelude::*;
 
-/// Rows below which another thread is not worth its start.
+/// Least number of rows per thread; with fewer, starting a thread takes longer than the check.
 const ROWS_A_THREAD: usize = 8_192;
 
-/// Rising, nulls last: how every published table is sorted.
+/// Ascending, nulls last: how every published table is sorted.
 const RISING: SortOptions = SortOptions {
     descending: false,
     nulls_first: false,
@@ -26,7 +26,7 @@ pub(crate) struct Order {
 }
 
 impl Order {
-    /// Rows rise by these columns; `unique` rows never repeat in them.
+    /// Rows must ascend by these columns; with `unique`, no two rows may be equal in them.
     pub(crate) fn new(columns: &[usize], unique: bool) -> Self {
         Self {
             columns: columns.to_vec(),
@@ -36,8 +36,8 @@ impl Order {
         }
     }
 
-    /// Checks the next rows. The answer is the 1-based number of the first row that is out of place, without its
-    /// content, which may be personal.
+    /// Checks the next rows. Returns the 1-based number of the first row that is out of order, without its content, which may
+    /// be personal data.
     pub(crate) fn check(&mut self, batch: &RecordBatch) -> Result<Option<Misplaced>, ArrowError> {
         if batch.num_rows() == 0 || self.columns.is_empty() {
             return Ok(None);
@@ -93,12 +93,12 @@ impl Order {
     }
 }
 
-/// A row that is not where it belongs.
+/// A row that is out of order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Misplaced {
     /// Its number in the table, from 1.
     pub(crate) row: u64,
-    /// It has the key of the row before it; otherwise it belongs further up.
+    /// Whether it has the key of the row before it; otherwise it should come earlier.
     pub(crate) repeated: bool,
 }
 

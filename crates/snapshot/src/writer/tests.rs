@@ -1,4 +1,4 @@
-//! What published files look like from outside, and that equal rows give equal bytes.
+//! The content of published files, and that equal rows give equal bytes.
 
 use arrow::array::{
     BooleanArray, Date32Array, DictionaryArray, Float64Array, Int64Array, LargeStringArray,
@@ -325,11 +325,11 @@ fn misplaced_rows_repeated_keys_and_nulls_are_refused_without_their_content() {
     let nulls = RecordBatch::try_new(Arc::new(Schema::new(fields)), columns).unwrap();
     assert_eq!(
         error(vec![nulls]),
-        "table `t`: column `orders` has nulls, which it may not have"
+        "table `t`: column `orders` has nulls, but is not nullable"
     );
     assert_eq!(
         error(vec![rows.project(&[0]).unwrap()]),
-        "table `t`: 1 columns where 6 were announced"
+        "table `t`: 1 columns instead of 6"
     );
 }
 
