@@ -1,9 +1,9 @@
-//! Scores: what models say of each customer, with everything that is needed to judge it.
+//! Scores: what models predict of each customer, with the figures to judge the predictions.
 //!
 //! A kind of score is a file of `scores/` and a line in [`of`]. It may ask for hidden aggregates in the pass over a source
 //! ([`ScoreModel::hidden`]) and for the features at earlier dates ([`ScoreModel::observations`]); then it computes its columns
-//! and says, in rows of `models`, `calibration` and `quality`, what they are worth. Where the data cannot carry a score, its
-//! columns are null and `quality` says why: that is no error.
+//! and, in rows of `models`, `calibration` and `quality`, how good they are. Where the data is not enough for a score, its
+//! columns are null and `quality` states why; this is not an error.
 
 mod calibrated;
 mod churned;
@@ -37,7 +37,7 @@ use crate::prepare::Prepared;
 pub(crate) use population::{EXCLUDED, condition_name};
 pub(crate) use tables::{Backtest, backtest_table, calibration_table, quality_table};
 
-/// What one kind of score needs and does.
+/// One kind of score: what it needs, and how it is computed.
 pub(crate) trait ScoreModel {
     /// Aggregates over a source that the score needs at the date of the run, by source.
     fn hidden(&self, asked: &Asked<'_>) -> Vec<(String, Vec<Agg>)>;
@@ -48,7 +48,7 @@ pub(crate) trait ScoreModel {
         Vec::new()
     }
 
-    /// The condition over features that says of whom the score is, if the pipeline states one.
+    /// The condition over features that defines the population of the score, if the pipeline states one.
     fn population(&self) -> Option<&ExprText> {
         None
     }
@@ -59,7 +59,7 @@ pub(crate) trait ScoreModel {
         Vec::new()
     }
 
-    /// So many customers are enough at each of these dates, drawn by their keys; all are needed where this is none.
+    /// Number of customers that are enough at each of these dates, sampled by their keys; `None` means all customers.
     fn enough(&self) -> Option<usize> {
         None
     }
@@ -68,7 +68,7 @@ pub(crate) trait ScoreModel {
     fn compute(&self, given: &Given<'_>) -> Result<Scored, NotComputed>;
 }
 
-/// What is known when the passes are planned.
+/// What is available when the passes are planned.
 pub(crate) struct Asked<'a> {
     /// Name of the score.
     pub(crate) name: &'a str,
@@ -81,7 +81,7 @@ pub(crate) struct Asked<'a> {
 }
 
 impl Asked<'_> {
-    /// Which rows of a source are purchases; none where every row is one.
+    /// Which rows of a source are purchases; `None` where every row is one.
     pub(crate) fn purchase(&self, source: &str) -> Option<Expr> {
         let declared = self.pipeline.source(source)?;
         let schema = &self.inputs.get(source)?.schema;
@@ -90,7 +90,7 @@ impl Asked<'_> {
     }
 }
 
-/// What is known when a score is computed.
+/// What is available when a score is computed.
 pub(crate) struct Given<'a> {
     /// Name of the score.
     pub(crate) name: &'a str,
@@ -100,16 +100,16 @@ pub(crate) struct Given<'a> {
     pub(crate) table: &'a RecordBatch,
     /// The customers at earlier dates.
     pub(crate) past: &'a BTreeMap<NaiveDate, RecordBatch>,
-    /// The dates of which only a part of the customers was read.
+    /// The dates at which only a sample of the customers was read.
     pub(crate) samples: &'a BTreeMap<NaiveDate, Sample>,
-    /// Whether to stop: long loops look at it, and what they return then is not used.
+    /// Whether to stop: long loops check it, and their results are then not used.
     pub(crate) interrupt: Interrupt<'a>,
 }
 
 /// A score of all customers.
 #[derive(Clone, Default)]
 pub(crate) struct Scored {
-    /// The columns of [`Score::columns`], by name; those left out are null.
+    /// The columns of [`Score::columns`], by name; missing ones are published as null.
     pub(crate) columns: BTreeMap<String, ArrayRef>,
     /// Rows of `models`.
     pub(crate) parameters: Vec<Parameter>,
@@ -121,7 +121,7 @@ pub(crate) struct Scored {
     pub(crate) backtest: Option<Backtest>,
 }
 
-/// One bin of predictions against what happened.
+/// One bin of predictions and outcomes.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct CalibrationRow {
     pub(crate) model: String,
@@ -132,10 +132,10 @@ pub(crate) struct CalibrationRow {
     pub(crate) lift: Option<f64>,
 }
 
-/// The criterion of what was not computed.
+/// The criterion of rows of `quality` about what was not computed.
 pub(crate) const COMPUTABLE: &str = "computable";
 
-/// What serves where no model does.
+/// What is used where no model is used.
 pub(crate) const BASE_RATE: &str = "base_rate";
 
 /// Something that was not computed, and why.
@@ -159,9 +159,9 @@ pub(crate) fn hidden_name(score: &str, what: &str) -> String {
 /// Why a score has no values.
 #[derive(Debug)]
 pub(crate) enum NotComputed {
-    /// The data does not carry it: what is missing, in words.
+    /// The data is not enough: what is missing, as a text.
     Data(String),
-    /// Something broke that has nothing to do with the data.
+    /// An error that is not caused by the data.
     Failed(PipelineError),
 }
 
@@ -177,7 +177,7 @@ impl From<PipelineError> for NotComputed {
     }
 }
 
-/// The model of a kind of score: one line a kind.
+/// The implementation of a kind of score: one line per kind.
 pub(crate) fn of(kind: &ScoreKind) -> &dyn ScoreModel {
     match kind {
         ScoreKind::Clv(clv) => clv,
@@ -187,7 +187,7 @@ pub(crate) fn of(kind: &ScoreKind) -> &dyn ScoreModel {
     }
 }
 
-/// What is published of the columns of all scores, by the name of the score: the order of the file means nothing.
+/// The published columns of all scores, by the name of the score, so that the order in the file does not matter.
 pub(crate) fn published(pipeline: &Pipeline) -> Vec<FeatureInfo> {
     let info = |score: &Score| {
         let base = match score.kind {
@@ -216,7 +216,7 @@ pub(crate) fn published(pipeline: &Pipeline) -> Vec<FeatureInfo> {
     scores.into_iter().flat_map(info).collect()
 }
 
-/// Computes one score and puts its columns behind those of the table.
+/// Computes one score and appends its columns to the table.
 pub(crate) fn compute(
     score: &Score,
     prepared: &Prepared,
@@ -236,7 +236,7 @@ pub(crate) fn compute(
         interrupt,
     };
     let computed = of(&score.kind).compute(&given);
-    // Whatever an interrupted model returned is unfinished.
+    // The result of an interrupted model is incomplete.
     if interrupt.requested() {
         return Err(PipelineError::Interrupted);
     }
@@ -266,7 +266,7 @@ pub(crate) fn compute(
         };
         let values = scored.columns.get(&column.name).cloned();
         let values = values.unwrap_or_else(|| new_null_array(&ty, table.num_rows()));
-        // Why a customer has no score is known of closed accounts too.
+        // The reason why a customer has no score is also known for closed accounts.
         let says_why = column.name.ends_with(EXCLUDED);
         columns.push(match &active {
             Some(active) if !says_why => base::without_closed(&values, active)?,

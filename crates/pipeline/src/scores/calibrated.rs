@@ -1,29 +1,29 @@
-//! Whether probabilities can be taken at their word: their calibration error against what chance allows, slope and intercept.
+//! Whether probabilities are calibrated: calibration error compared with what chance explains, slope and intercept.
 
 use tessera_model::metrics::{self, CalibrationBin, LogitLine};
 use tessera_segments::{Quality, QualityStatus};
 use tessera_spec::shown::grouped;
 
-/// Calibration error that is small enough to act on, whatever the sample says.
+/// Calibration error that is always acceptable, whatever the size of the sample.
 const SMALL: f64 = 0.02;
 
-/// Predictions of bins that lie closer together than this have no slope worth judging.
+/// Least spread of the predictions over bins at which a slope is judged.
 const SPREAD: f64 = 0.02;
 
-/// A slope within these is near enough to 1.
+/// A slope within these limits passes.
 const SLOPES: [f64; 2] = [0.8, 1.25];
 
-/// How well probabilities agree with what happened.
+/// How well probabilities agree with outcomes.
 pub(in crate::scores) struct Calibrated {
-    /// Mean distance of predicted and observed over bins.
+    /// Mean absolute difference of predicted and observed over bins.
     pub(in crate::scores) error: f64,
-    /// What the error stays below in 95 of 100 samples where the probabilities are right.
+    /// The limit that the error stays below in 95 of 100 samples if the probabilities are right.
     pub(in crate::scores) limit: f64,
-    /// Log-odds of what happened over those predicted; none where all predictions are equal.
+    /// Observed log-odds over predicted log-odds; `None` where all predictions are equal.
     pub(in crate::scores) line: Option<LogitLine>,
     /// Means of predicted and observed.
     pub(in crate::scores) means: [f64; 2],
-    /// Largest less smallest mean prediction of a bin.
+    /// Largest minus smallest mean prediction of a bin.
     pub(in crate::scores) spread: f64,
     /// Customers.
     pub(in crate::scores) rows: f64,
@@ -38,14 +38,14 @@ pub(in crate::scores) fn status(holds: bool) -> QualityStatus {
     }
 }
 
-/// Largest less smallest mean prediction of bins that rise; 0 without any.
+/// Largest minus smallest mean prediction of bins in ascending order; 0 without bins.
 pub(in crate::scores) fn spread(bins: &[CalibrationBin]) -> f64 {
     let ends = bins.first().zip(bins.last());
     ends.map_or(0.0, |(first, last)| last.predicted - first.predicted)
 }
 
 impl Calibrated {
-    /// Of probabilities and what happened; nothing without rows.
+    /// Computed from probabilities and outcomes; `None` without rows.
     pub(in crate::scores) fn of(probabilities: &[f64], happened: &[bool]) -> Option<Self> {
         let rows = happened.len() as f64;
         let mean = |sum: f64| sum / rows;
@@ -60,7 +60,7 @@ impl Calibrated {
         })
     }
 
-    /// Rows of `quality`; `of` stands behind the names of the metrics.
+    /// Rows of `quality`; `of` is appended to the names of the metrics.
     pub(in crate::scores) fn quality(&self, of: &str) -> Vec<Quality> {
         let row = |metric: &str, value: f64, threshold: f64, holds: bool, reason: String| Quality {
             segment: String::new(),
@@ -80,7 +80,7 @@ impl Calibrated {
             self.error <= limit,
             format!(
                 "on {} customers {predicted:.1}% were predicted and {observed:.1}% happened; predicted and observed differ by {:.1} points \
-                 on average over bins, where chance allows {:.1}: the order of customers may hold, the level does not",
+                on average over bins, and chance explains at most {:.1}: the ranking of customers may be right, the probabilities are not",
                 grouped(self.rows as u64),
                 100.0 * self.error,
                 100.0 * self.limit
@@ -89,9 +89,9 @@ impl Calibrated {
         if let Some(line) = self.line.filter(|_| self.spread >= SPREAD) {
             let within = (SLOPES[0]..=SLOPES[1]).contains(&line.slope);
             let how = if line.slope < 1.0 {
-                "too far apart"
+                "too extreme"
             } else {
-                "too close together"
+                "too close to the mean"
             };
             rows.push(row(
                 "calibration slope",
@@ -99,11 +99,11 @@ impl Calibrated {
                 1.0,
                 within,
                 format!(
-                    "predictions lie {how}: the slope of what happened over them is {:.2}",
+                    "predictions are {how}: the calibration slope is {:.2}, and 1 is right",
                     line.slope
                 ),
             ));
-            // The level is judged by the error; the intercept of a line says it at even odds only.
+            // The level is judged by the error; the intercept shows it only at a probability of one half.
             rows.push(row(
                 "calibration intercept",
                 line.intercept,

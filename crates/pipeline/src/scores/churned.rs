@@ -1,7 +1,7 @@
-//! Who churned after an earlier date, by what is known at the date of the run.
+//! Who churned after an earlier date, computed from the data at the date of the run.
 //!
-//! Events: churned is who has no row in the days after the date. Intervals: of those with a running interval at the date,
-//! churned is who has none at the end of the days.
+//! For events, a customer churned if it has no row in the days after the date. For intervals, a customer with a running interval
+//! at the date churned if it has none at the end of the days.
 
 use arrow::array::{ArrayRef, RecordBatch};
 use arrow::compute::SortOptions;
@@ -14,17 +14,17 @@ use super::columns::floats;
 use super::{Asked, Given, NotComputed, hidden_name};
 use crate::error::PipelineError;
 
-/// Days after an earlier date, in which churn is looked for.
+/// The days after an earlier date in which a customer may churn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Span {
-    /// The earlier date; it does not count itself.
+    /// The earlier date; it is not one of the days.
     pub(crate) observed: NaiveDate,
     /// Days after it.
     pub(crate) days: u32,
 }
 
 impl Span {
-    /// The span of `days` that ends `ago` days before `as_of`; none before the calendar's beginning.
+    /// The span of `days` that ends `ago` days before `as_of`; `None` before the calendar's beginning.
     pub(crate) fn ending(as_of: NaiveDate, ago: u32, days: u32) -> Option<Self> {
         let back = u64::from(ago) + u64::from(days);
         let observed = as_of.checked_sub_days(Days::new(back))?;
@@ -37,7 +37,7 @@ impl Span {
     }
 }
 
-/// The hidden aggregates that tell churn after each span.
+/// The hidden aggregates that show who churned in each span.
 pub(crate) fn hidden(asked: &Asked<'_>, from: &str, spans: &[Span]) -> Vec<Agg> {
     let Some(source) = asked.pipeline.source(from) else {
         return Vec::new();
@@ -93,7 +93,7 @@ pub(super) fn running_at(asked: &Asked<'_>, from: &str, date: NaiveDate) -> Opti
     tessera_expr::parse(&condition, schema).ok()
 }
 
-/// Whether each customer of the base at `span.observed` churned; `None` for those who could not, because nothing ran then.
+/// Whether each customer of the base at `span.observed` churned; `None` for those who could not, since no interval was running.
 /// `then` is the table of that date, whose first column is the key.
 pub(crate) fn outcomes(
     given: &Given<'_>,

@@ -1,7 +1,7 @@
-//! `kind = "clv"`: buy till you die, and spend. Fitted at the date of the run; judged by what the same models, fitted on what
-//! was known a holdout earlier, would have said about the holdout.
+//! `kind = "clv"`: buy-till-you-die models of purchases, and models of spend. They are fitted at the date of the run, and judged
+//! by a backtest: the same models, fitted on the data before a holdout period, predict the holdout.
 //!
-//! Where to look: `buyers` (from the customer table to purchase histories), `evidence` (what was fitted, and how it did),
+//! Where to look: `buyers` (from the customer table to purchase histories), `evidence` (what was fitted, and its backtest),
 //! `forecast` (the columns of the score).
 
 mod buyers;
@@ -20,7 +20,7 @@ use evidence::Evidence;
 /// Points at which predicted and actual purchases of the holdout are compared.
 const CHECKPOINTS: u32 = 8;
 
-/// Days held out where nothing is stated.
+/// Days held out by default.
 const HOLDOUT_DAYS: u32 = 91;
 
 impl ScoreModel for ClvScore {
@@ -49,7 +49,7 @@ impl ScoreModel for ClvScore {
             aggs.push(agg(&name, AggOp::CountDistinctDays, Some(window)));
         }
         if let (true, Some(amount)) = (self.spend, amount(self, asked)) {
-            // Refunds are netted, whatever counts as a purchase.
+            // Refunds are subtracted, whatever counts as a purchase.
             let spend = agg("spend", AggOp::SumAsFloat(amount.clone()), None);
             aggs.push(Agg {
                 filter: None,
@@ -80,7 +80,7 @@ impl ScoreModel for ClvScore {
             fits.push(fit.clone());
         }
         for model in self.purchases.iter().skip(1).map(|m| model_of(m.value)) {
-            // What serves, or was tried before it, is known already.
+            // The model that is used and those tried before it are fitted already.
             let tried = fallback
                 .failed
                 .iter()
@@ -126,7 +126,7 @@ fn holdout(score: &ClvScore) -> u32 {
         .unwrap_or_else(|| HOLDOUT_DAYS.min(score.horizon_days))
 }
 
-/// Whole weeks of the holdout that follow one another and cover it.
+/// Consecutive windows of whole weeks that cover the holdout.
 fn checkpoints(score: &ClvScore) -> Vec<Window> {
     let holdout = holdout(score);
     let step = holdout.div_ceil(7).div_ceil(CHECKPOINTS).max(1) * 7;
@@ -142,7 +142,7 @@ fn checkpoints(score: &ClvScore) -> Vec<Window> {
         .collect()
 }
 
-/// The money of a row.
+/// The amount of a row.
 fn amount(score: &ClvScore, asked: &Asked<'_>) -> Option<Expr> {
     let source = asked.pipeline.source(&score.from.value)?;
     let name = source

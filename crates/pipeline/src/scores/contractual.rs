@@ -1,4 +1,4 @@
-//! `kind = "contractual"`: contracts that end visibly; who renews, and for how long.
+//! `kind = "contractual"`: contracts whose end is observed; who renews, and for how long.
 //!
 //! A customer's lifetime runs from the first day of its first interval to the end of its last; gaps between intervals count as
 //! part of it. Ages are counted in whole renewal periods.
@@ -19,7 +19,7 @@ use super::calibrated::Calibrated;
 use super::columns::{days, floats};
 use super::{Asked, Given, NotComputed, ScoreModel, Scored, hidden_name, not_computed};
 
-/// Periods whose survival is published, by model and by Kaplan and Meier.
+/// Number of periods whose survival is published, by the model and by Kaplan and Meier.
 const PUBLISHED_PERIODS: u32 = 12;
 
 impl ScoreModel for ContractualScore {
@@ -95,7 +95,7 @@ impl ScoreModel for ContractualScore {
     }
 }
 
-/// What is known of a customer's contract.
+/// A customer's contract.
 struct Contract {
     /// Current: whole periods so far. Ended: the period at whose end the customer left, from 1.
     periods: u32,
@@ -105,11 +105,11 @@ struct Contract {
 /// From the first day of a customer's first interval to the end of its last.
 struct Life {
     first: i32,
-    /// None while an interval runs.
+    /// `None` while an interval runs.
     end: Option<i32>,
 }
 
-/// The life of each customer, in days since 1970-01-01; none without an interval.
+/// The lifetime of each customer, in days since 1970-01-01; `None` without an interval.
 fn lives(given: &Given<'_>) -> Result<Vec<Option<Life>>, NotComputed> {
     let name = |what: &str| hidden_name(given.name, what);
     let first = days(given.table, &name("first"))?;
@@ -150,11 +150,11 @@ fn contracts(given: &Given<'_>, period_days: u32) -> Result<Vec<Option<Contract>
     Ok(lives(given)?.into_iter().map(contract).collect())
 }
 
-/// Least customers with a contract at the earlier date of a backtest.
+/// Least number of customers with a contract at the earlier date of a backtest.
 const LEAST_TESTED: usize = 50;
 
-/// The model fitted on what was known a horizon earlier, against who of those with a contract then had one at the end; or why that
-/// is not known. Gaps between intervals count as part of a contract, as everywhere here.
+/// Fits the model on the data a horizon earlier and compares it with which customers with a contract at that date still have
+/// one now; or the reason why there is no backtest. Gaps between intervals count as part of a contract, as everywhere here.
 fn backtest(
     score: &ContractualScore,
     model: RenewalModel,
@@ -179,21 +179,24 @@ fn backtest(
     }
     if ages.len() < LEAST_TESTED {
         return Ok(Err(format!(
-            "{} customers had a contract {} days ago, but {LEAST_TESTED} are needed to hold the model against what happened since; observe longer, or shorten the horizon",
+            "{} customers had a contract {} days ago, but {LEAST_TESTED} are needed to compare the model with what happened since; use a longer history, or shorten the horizon",
             ages.len(),
             score.horizon_days
         )));
     }
     let fit = match RenewalFit::fit(model, &history) {
         Ok(fit) => fit,
-        Err(error) => return Ok(Err(format!("on what was known then: {error}"))),
+        Err(error) => return Ok(Err(format!("on the data known then: {error}"))),
     };
     let ahead = f64::from(score.horizon_days) / f64::from(period);
     let predicted: Vec<f64> = ages
         .iter()
         .map(|&age| fit.conditional_survival(age, ahead))
         .collect();
-    Ok(Calibrated::of(&predicted, &stayed).ok_or_else(|| "a prediction is no number".to_owned()))
+    Ok(
+        Calibrated::of(&predicted, &stayed)
+            .ok_or_else(|| "a prediction is not a number".to_owned()),
+    )
 }
 
 fn publish(fit: &RenewalFit, scored: &mut Scored) {

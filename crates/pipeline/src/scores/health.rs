@@ -1,5 +1,5 @@
-//! `kind = "health"`: weighted components from 0 to 100, compared with who of those who could churn
-//! did so 30, 60 and 90 days later.
+//! `kind = "health"`: weighted components from 0 to 100. Scores of 30, 60 and 90 days ago are compared with which of the
+//! customers who could churn have churned since.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

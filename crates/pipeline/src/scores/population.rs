@@ -1,5 +1,5 @@
-//! Who can churn at a date, by what was known at that date: who has left already cannot leave again, and who never bought
-//! has nothing to leave.
+//! Which customers can churn at a date, from what was known at that date. Customers who have left already or never bought cannot
+//! churn.
 
 use arrow::array::{AsArray, RecordBatch};
 use tessera_expr::rel::{Agg, AggOp, Window};
@@ -11,7 +11,7 @@ use super::{Asked, NotComputed, hidden_name};
 use crate::base;
 use crate::error::PipelineError;
 
-/// End of the name of the column that says why a customer has no probability.
+/// Suffix of the column that states why a customer has no probability.
 pub(crate) const EXCLUDED: &str = "_excluded";
 
 /// Whether a customer can churn.
@@ -23,14 +23,14 @@ pub(crate) enum Standing {
     ChurnedBefore,
     /// No event and no interval up to the date.
     NeverBought,
-    /// It lives, and the pipeline's own condition leaves it out.
+    /// It could churn, but the pipeline's own condition leaves it out.
     Outside,
     /// Its account is closed.
     Closed,
 }
 
 impl Standing {
-    /// Those that cannot churn, in the order of tables.
+    /// The standings of customers that cannot churn, in the order of tables.
     pub(crate) const EXCLUDED: [Self; 4] = [
         Self::ChurnedBefore,
         Self::NeverBought,
@@ -43,7 +43,7 @@ impl Standing {
         self == Self::Living
     }
 
-    /// Why there is no probability; nothing where there is one.
+    /// Why there is no probability; `None` where there is one.
     pub(crate) fn excluded(self) -> Option<&'static str> {
         match self {
             Self::Living => None,
@@ -55,8 +55,8 @@ impl Standing {
     }
 }
 
-/// The aggregates that say who lives at `asked.as_of`: events of `days` up to the date, or running intervals; and whether
-/// there was ever one.
+/// The aggregates that show who can churn at `asked.as_of`: events in the `days` up to the date, or running intervals; and
+/// whether there was ever one.
 pub(crate) fn hidden(asked: &Asked<'_>, from: &str, days: &[u32]) -> Vec<Agg> {
     let Some(source) = asked.pipeline.source(from) else {
         return Vec::new();
@@ -97,14 +97,14 @@ pub(crate) fn condition_name(score: &str) -> String {
     hidden_name(score, "population")
 }
 
-/// What the population of a score is made from.
+/// The definition of the population of a score.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Population<'a> {
     /// The score.
     pub(crate) score: &'a str,
-    /// Days before the date within which an event shows that a customer lives.
+    /// A customer with an event within this number of days before the date can churn.
     pub(crate) days: u32,
-    /// Whether `population` is stated; for events it takes the place of `days`.
+    /// Whether `population` is stated; for events it replaces `days`.
     pub(crate) stated: bool,
     /// Whether the score is over intervals, of which one must run in any case.
     pub(crate) intervals: bool,

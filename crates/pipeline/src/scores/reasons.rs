@@ -1,4 +1,4 @@
-//! Reasons of a churn score as sentences: what an input is, and what it is usually, in the words of the pipeline.
+//! Reasons of a churn score as sentences: the value of an input and its usual value, with the labels of the pipeline.
 
 use arrow::array::{ArrayRef, StringArray};
 use chrono::{Days, NaiveDate};
@@ -9,14 +9,14 @@ use tessera_model::churn::{Contribution, InputValue, Inputs, Reasons};
 use tessera_segments::write_number;
 use tessera_spec::pipeline::Unit;
 
-/// What a label begins with that says how long ago something was.
+/// The beginning of labels of features that count the days since an event.
 const SINCE: &str = "days since the last ";
 
-/// How values are written.
+/// What is needed to write values as text.
 pub(super) struct Wording<'a> {
     /// The features that the model reads.
     pub(super) features: &'a [&'a FeatureInfo],
-    /// The day at which they are known.
+    /// The day of their values.
     pub(super) as_of: NaiveDate,
     /// The pipeline's currency.
     pub(super) currency: &'a str,
@@ -61,7 +61,7 @@ pub(super) fn columns(
 }
 
 impl Wording<'_> {
-    /// "no order for 61 days, usually 12", "tickets of the last 180 days: 3, usually 0"; none where both read alike.
+    /// "no order for 61 days, usually 12", "tickets of the last 180 days: 3, usually 0"; `None` where both texts are the same.
     fn sentence(
         &self,
         info: &FeatureInfo,
@@ -88,7 +88,7 @@ impl Wording<'_> {
             InputValue::Number(_) => format!("{text}{unit}"),
             InputValue::Label(_) | InputValue::Missing => text.to_owned(),
         };
-        // The unit stands once, at the end.
+        // The unit is written once, at the end.
         let typical = match usual {
             InputValue::Number(_) => with_unit(&typical, usual),
             _ => typical,
@@ -115,7 +115,7 @@ impl Wording<'_> {
         };
         match info.ty {
             Type::Bool => (if number == 0.0 { "no" } else { "yes" }).to_owned(),
-            // A model reads a date as days before the day of the run.
+            // For the model a date is the number of days before the day of the run.
             Type::Date | Type::Timestamp => {
                 let days = number.round();
                 let day = if days >= 0.0 {

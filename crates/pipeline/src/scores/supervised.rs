@@ -1,4 +1,5 @@
-//! `kind = "supervised"`: the probability of churn, learnt from the features at earlier dates and from who churned after them.
+//! `kind = "supervised"`: the probability of churn, from models trained on the features at earlier dates and on who churned after
+//! them.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -30,16 +31,16 @@ use crate::prepare::Prepared;
 use crate::sources::epoch_day;
 use crate::untimed::{left_out, named};
 
-/// Largest number of rows that one fit sees: what a forest learns from more shows in the third digit, and takes minutes.
+/// Largest number of rows of one fit: more rows change the result in the third digit only, and a forest takes minutes.
 const FIT_ROWS: usize = 30_000;
 
-/// Largest number of rows kept of all observation dates together; beyond, a sample of customers.
+/// Largest number of rows of all observation dates together; with more, customers are sampled.
 const PANEL_ROWS: usize = 4 * FIT_ROWS;
 
-/// Customers read at an earlier date for each that is learnt from: not all of them can churn.
+/// Customers read at an earlier date per row that is trained on, since not all of them can churn.
 const SPARE: usize = 2;
 
-/// Under which the table `models` says of whom a score is.
+/// The model name in `models` of the rows about the population of a score.
 const POPULATION: &str = "population";
 
 /// The catalogue feature that the recency rule reads.
@@ -105,7 +106,7 @@ impl ScoreModel for SupervisedScore {
         };
         let (fit, backtest) = match fitted {
             Ok(fitted) => fitted,
-            // The population is known in any case.
+            // The population is published in any case.
             Err(NotComputed::Data(reason)) => {
                 tracing::warn!(score = name, "not computed: {reason}");
                 scored.quality.push(not_computed("score", reason));
@@ -147,10 +148,10 @@ impl ScoreModel for SupervisedScore {
     }
 }
 
-/// What of a fit goes into the tables `models`, `calibration` and `quality`.
+/// The rows of a fit in the tables `models`, `calibration` and `quality`.
 fn publish(fit: &ChurnFit, scored: &mut Scored) {
     let parameters = fit.parameters().into_iter().map(|row| Parameter {
-        // Every score says under the same name what serves.
+        // Every score states the model that is used under the same name.
         model: match row.name.as_str() {
             "served" | "reason" => "choice".to_owned(),
             _ => row.model,
@@ -195,7 +196,7 @@ fn living<'a>(score: &SupervisedScore, given: &Given<'a>) -> Population<'a> {
     }
 }
 
-/// The rows of those who can churn, and for each row of the table its place among them.
+/// The rows of customers who can churn, and for each row of the table its position among them.
 fn living_rows(
     table: &RecordBatch,
     standings: &[Standing],
@@ -213,7 +214,7 @@ fn living_rows(
     Ok((living, places))
 }
 
-/// Of whom the score is, and who is left out for which reason.
+/// The population of the score, and the number of customers left out by reason.
 fn population_rows(score: &SupervisedScore, standings: &[Standing]) -> Vec<Parameter> {
     let of = |wanted: Standing| standings.iter().filter(|s| **s == wanted).count() as f64;
     let mut rows = vec![Parameter::number(
@@ -234,7 +235,7 @@ fn population_rows(score: &SupervisedScore, standings: &[Standing]) -> Vec<Param
     rows
 }
 
-/// Which features take no part because only today's value of them is known; nothing where none is left out.
+/// Which features are left out because only their value of today is known; empty where none is.
 fn known_then(unknown: &[&str]) -> Vec<Quality> {
     let reason = || {
         format!(
@@ -254,7 +255,7 @@ fn known_then(unknown: &[&str]) -> Vec<Quality> {
     row.into_iter().collect()
 }
 
-/// How many customers the score is of.
+/// Number of customers in the population.
 fn population_quality(
     score: &SupervisedScore,
     standings: &[Standing],
@@ -284,7 +285,7 @@ fn population_quality(
     }
 }
 
-/// What the candidates predicted of single customers, under their keys.
+/// The predictions of the candidates for single customers, by key.
 fn tested(found: &Backtest, given: &Given<'_>) -> Result<Option<super::Backtest>, NotComputed> {
     let day = |date: &NaiveDate| epoch_day(*date);
     let wanted = found.observed_on.first();
@@ -312,7 +313,7 @@ fn tested(found: &Backtest, given: &Given<'_>) -> Result<Option<super::Backtest>
     }))
 }
 
-/// The observation dates with the days after them: the newest a horizon before the date of the run, oldest first.
+/// The observation dates with the days after them, oldest first; the newest is a horizon before the date of the run.
 fn spans(score: &SupervisedScore, as_of: NaiveDate) -> Vec<Span> {
     (0..score.observations)
         .rev()
@@ -320,12 +321,12 @@ fn spans(score: &SupervisedScore, as_of: NaiveDate) -> Vec<Span> {
         .collect()
 }
 
-/// Rows kept of each observation date.
+/// Largest number of rows of each observation date.
 fn most_rows(score: &SupervisedScore) -> usize {
     PANEL_ROWS / (score.observations as usize).max(1)
 }
 
-/// The features that the models see.
+/// The features that the models use.
 fn features<'p>(score: &SupervisedScore, prepared: &'p Prepared) -> Vec<&'p FeatureInfo> {
     let wanted = |info: &&FeatureInfo| {
         let asked =
@@ -357,7 +358,7 @@ fn plan(score: &SupervisedScore, features: &[&FeatureInfo], seed: u64) -> ChurnP
     }
 }
 
-/// What was known at each observation date of those who could churn, and who of them did.
+/// The features at each observation date of the customers who could churn, and which of them did.
 fn panel(
     score: &SupervisedScore,
     given: &Given<'_>,
@@ -418,7 +419,7 @@ fn panel(
     Ok(Panel::stack(observations)?)
 }
 
-/// The features as a model reads them: numbers, labels, and dates as days before the date.
+/// The features as inputs of a model: numbers, labels, and dates as days before the observation date.
 fn inputs(
     table: &RecordBatch,
     features: &[&FeatureInfo],
@@ -454,7 +455,7 @@ fn inputs(
     Ok(inputs)
 }
 
-/// A number per key that never changes.
+/// A hash of each key, the same in every run.
 fn customer_hashes(keys: &ArrayRef) -> Vec<u64> {
     match keys.data_type() {
         DataType::Int64 => {
@@ -470,7 +471,7 @@ fn customer_hashes(keys: &ArrayRef) -> Vec<u64> {
     }
 }
 
-/// Whether a model serves, or only a rule or the base rate: judged by what was chosen without the customers it is judged on.
+/// Whether the score discriminates and is calibrated, by the figures of the choice ([`ChurnFit::chosen`]).
 fn quality(fit: &ChurnFit) -> Vec<Quality> {
     let chosen = fit.chosen();
     let discriminates = chosen.auc.low_95 > 0.5 && fit.served() != ChurnServed::BaseRate;

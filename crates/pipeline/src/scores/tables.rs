@@ -12,7 +12,7 @@ use tessera_segments::Quality;
 
 use super::CalibrationRow;
 
-/// What the models of a score predicted of single customers, and what happened.
+/// Predictions of the models of a score for single customers, and outcomes.
 #[derive(Clone, Debug)]
 pub(crate) struct Backtest {
     /// Keys of the customers.
@@ -25,7 +25,7 @@ pub(crate) struct Backtest {
     pub(crate) predictions: Vec<(String, Vec<f64>)>,
 }
 
-/// Predictions of single customers, by key, score and model; none where no score has a backtest of single customers.
+/// Predictions for single customers, by key, score and model; `None` where no score has a backtest of single customers.
 pub(crate) fn backtest_table(
     as_of: i32,
     key: &str,
@@ -76,7 +76,7 @@ pub(crate) fn backtest_table(
     take_record_batch(&table, &order).map(Some)
 }
 
-/// Predictions against what happened, by score, model and bin.
+/// Predictions and outcomes, by score, model and bin.
 pub(crate) fn calibration_table(
     as_of: i32,
     mut rows: Vec<(String, CalibrationRow)>,
@@ -117,7 +117,7 @@ pub(crate) fn calibration_table(
     RecordBatch::try_new(Arc::new(Schema::new(fields)), columns)
 }
 
-/// Criteria on schemes and their segments, and on scores: a score stands in the column `scheme`, without a segment.
+/// Criteria on schemes and their segments, and on scores: the name of a score is in the column `scheme`, without a segment.
 pub(crate) fn quality_table(
     as_of: i32,
     mut rows: Vec<(String, Quality)>,

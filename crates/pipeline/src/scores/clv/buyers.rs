@@ -6,7 +6,7 @@ use crate::scores::columns::{days, floats};
 use crate::scores::{Given, NotComputed, hidden_name};
 use crate::sources::epoch_day;
 
-/// Who has bought at least once, one entry a customer.
+/// The customers who have bought at least once, one entry per customer.
 pub(super) struct Buyers {
     /// Rows of the customer table.
     pub(super) rows: Vec<usize>,
@@ -36,7 +36,7 @@ impl Buyers {
         for (place, &row) in buyers.rows.iter().enumerate() {
             let x = buyers.x[place];
             if x > 0 {
-                // Refunds may outweigh what was bought: such customers have no mean spend to learn from.
+                // Refunds may exceed purchases: such customers have no mean spend to learn from.
                 let mean = (spend[row] - first[row]) / f64::from(x);
                 buyers.mean_spend[place] = mean.max(0.0);
             }

@@ -1,4 +1,4 @@
-//! What was fitted, and how it did: rows of `models`, `calibration` and `quality`.
+//! What was fitted, and its backtest: rows of `models`, `calibration` and `quality`.
 
 use std::collections::BTreeSet;
 
@@ -20,25 +20,26 @@ use crate::scores::{CalibrationRow, Given, NotComputed, Scored, hidden_name, not
 /// Correlation of frequency and spend above which Gamma-Gamma's assumption is doubtful.
 const CORRELATION_LIMIT: f64 = 0.3;
 
-/// Predicted over actual purchases in the holdout: further from 1 is flagged.
+/// Largest difference from 1 of predicted over actual purchases in the holdout that is not flagged.
 const TRACKING_LIMIT: f64 = 0.1;
 
-/// With fewer customers who have bought again, the parameters of a purchase model are mostly chance.
+/// With fewer customers who have bought again, the parameters of a purchase model are mostly noise.
 const FEW_REPEAT_CUSTOMERS: f64 = 30.0;
 
-/// Probability of being alive above which those who have long been silent are said to be alive.
+/// Probability above which the customers with the longest time since the last purchase count as predicted alive.
 const SURELY_ALIVE: f64 = 0.9;
 
-/// Share of the buying of those who bought last, below which those who have long been silent buy much less.
+/// The customers with the longest time since the last purchase buy much less if their share of buyers is below this fraction
+/// of the share among the most recent buyers.
 const BUYS_MUCH_LESS: f64 = 0.5;
 
-/// Groups by silence in which the probability of being alive is held against who bought.
+/// Number of groups by time since the last purchase in which P(alive) is compared with who bought.
 const SILENCE_GROUPS: usize = 4;
 
-/// Customers without whom a group says nothing.
+/// Least number of customers in each group for a comparison.
 const LEAST_OF_GROUP: usize = 50;
 
-/// Customers that a bin of `calibration` holds at least.
+/// Least number of customers in a bin of `calibration`.
 const LEAST_IN_BIN: f64 = 200.0;
 
 /// Writes what was fitted into the rows of the published tables.
@@ -87,7 +88,7 @@ impl<'s> Evidence<'s> {
         });
     }
 
-    /// The model that serves, and why it is another than the requested one.
+    /// Records the model that is used, and why it is not the requested one.
     pub(super) fn fallback(&mut self, score: &str, requested: &str, fallback: &Fallback) {
         let served = fallback.name().unwrap_or("none");
         self.text("choice", "served", served);
@@ -119,7 +120,7 @@ impl<'s> Evidence<'s> {
             self.number("nbd", "likelihood_ratio", ratio);
             let reason = (!test.nobody_leaves()).then(|| {
                 format!(
-                    "some customers leave, which {served} leaves out: expectations of customers who have long been silent are too high"
+                    "some customers leave, which {served} does not model: for customers without a recent purchase the expected purchases are too high"
                 )
             });
             let metric = format!("likelihood ratio of {requested} over {served}");
@@ -131,7 +132,7 @@ impl<'s> Evidence<'s> {
                 self.not_computed("alive_probability", "nbd assumes that nobody leaves");
             }
             Served::Heuristic(_) => {
-                let reason = "the heuristic is a rate and no model: it gives no probability, no interval and no lifetime value";
+                let reason = "the heuristic is a rate and not a model: it gives no probability, no interval and no lifetime value";
                 self.not_computed("alive_probability", reason);
             }
             Served::Nothing => {
@@ -140,7 +141,7 @@ impl<'s> Evidence<'s> {
         }
     }
 
-    /// Flags a fit that rests on few customers.
+    /// Flags a fit on few customers.
     pub(super) fn repeat_customers(&mut self, customers: f64) {
         if (1.0..FEW_REPEAT_CUSTOMERS).contains(&customers) {
             let reason = format!(
@@ -165,7 +166,7 @@ impl<'s> Evidence<'s> {
         self.shared_dropout("", fit);
     }
 
-    /// Flags a fit at the edge of its model, where customers do not differ in how they leave. `of`: before the metric.
+    /// Flags a fit in which all customers share one dropout probability. `of` is put before the metric.
     fn shared_dropout(&mut self, of: &str, fit: &PurchaseFit) {
         let PurchaseFit::SharedDropout(shared) = fit else {
             return;
@@ -179,13 +180,13 @@ impl<'s> Evidence<'s> {
             threshold: None,
             status: QualityStatus::Flagged,
             reason: Some(format!(
-                "the likelihood of {model} is highest where all customers share one dropout probability, {p:.4} after a purchase: the data shows no difference between customers in how they leave; a and b have no estimate, p stands in their place"
+                "the likelihood of {model} is highest where all customers share one dropout probability, {p:.4} after a purchase: the data shows no difference between customers in how they leave, so a and b are not identified and p is published instead"
             )),
         });
     }
 }
 
-/// The spend model, where one is asked for and the data carries it.
+/// The spend model, where one is asked for and the data is enough.
 pub(super) fn spend(
     score: &ClvScore,
     buyers: &Buyers,
@@ -226,7 +227,7 @@ pub(super) fn spend(
     if let Some(correlation) = history.correlation() {
         evidence.number(fit.name(), "correlation", correlation);
         let strong = correlation.abs() > CORRELATION_LIMIT;
-        let reason = "the spend model takes frequency and spend to be independent";
+        let reason = "the spend model assumes that frequency and spend are independent";
         evidence.flag(
             "correlation of frequency and spend",
             correlation,
@@ -237,7 +238,7 @@ pub(super) fn spend(
     Some(fit)
 }
 
-/// What each of those buyers bought in each part of the holdout.
+/// The purchases of each of these buyers in each part of the holdout.
 fn held_out(
     given: &Given<'_>,
     before: &Buyers,
@@ -251,7 +252,7 @@ fn held_out(
     (0..parts).map(part).collect()
 }
 
-/// What models fitted on what was known before the holdout say of it, beside what happened and the naive rate.
+/// The predictions for the holdout of models fitted on the data before it, compared with outcomes and the naive rate.
 pub(super) fn backtest(
     score: &ClvScore,
     given: &Given<'_>,
@@ -278,7 +279,7 @@ pub(super) fn backtest(
         .first()
         .filter(|fit| !matches!(fit, PurchaseFit::Nbd(_)))
     {
-        // What is published, asked about the day before the holdout: it has even seen the holdout.
+        // The published fit, applied to the day before the holdout. Its training data includes the holdout.
         let alive = forecast_of(fit, &history, 1.0, |forecast| forecast.p_alive.value)?;
         let groups = groups_by_silence(&before.silent_days(), &alive, &actual);
         evidence.alive(fit.name(), &groups, holdout(score));
@@ -324,7 +325,7 @@ pub(super) fn backtest(
     Ok(())
 }
 
-/// The model fitted on what was known before the holdout; for the one that serves, a fallback model where it cannot be fitted.
+/// The model fitted on the data before the holdout; for the model that is used, a fallback model where it cannot be fitted.
 fn earlier_fit(
     model: PurchaseModel,
     serves: bool,
@@ -389,9 +390,9 @@ fn forecast_of(
     Ok(history.row_of().iter().map(value).collect())
 }
 
-/// Customers who have been silent about as long.
+/// Customers with a similar time since the last purchase.
 struct SilenceGroup {
-    /// Shortest silence, days.
+    /// Shortest time since the last purchase, days.
     from_days: f64,
     customers: usize,
     /// Mean probability of being alive.
@@ -400,7 +401,7 @@ struct SilenceGroup {
     bought: f64,
 }
 
-/// Groups of as equal size as equal silences allow, the shortest silence first.
+/// Groups of sizes as equal as ties allow, the shortest time since the last purchase first.
 fn groups_by_silence(silent_days: &[f64], alive: &[f64], bought: &[f64]) -> Vec<SilenceGroup> {
     let mut order: Vec<usize> = (0..silent_days.len()).collect();
     order.sort_by(|&a, &b| {
@@ -433,8 +434,8 @@ fn groups_by_silence(silent_days: &[f64], alive: &[f64], bought: &[f64]) -> Vec<
     groups.into_iter().map(summed).collect()
 }
 
-/// Tenths of the prediction as bins of `calibration`: the lowest predictions first, 200 customers in each at least where there are
-/// so many, every customer once.
+/// Deciles of the prediction as bins of `calibration`: the lowest predictions first, merged so that each bin has at least 200
+/// customers where there are that many.
 fn lowest_first(model: &str, tenths: &[CalibrationBin]) -> Vec<CalibrationRow> {
     // Customers, sums of predicted and actual.
     let mut joined: Vec<[f64; 3]> = Vec::new();
@@ -459,7 +460,7 @@ fn lowest_first(model: &str, tenths: &[CalibrationBin]) -> Vec<CalibrationRow> {
         .into_iter()
         .zip(1..)
         .map(|([n, predicted, actual], bin)| {
-            // Shares of customers, where a boundary cuts through equal predictions, are rounded so that the sum stays.
+            // Customers may be fractional where a boundary falls among equal predictions; rounding keeps their sum.
             let customers = (before + n).round() - f64::round(before);
             before += n;
             CalibrationRow {
@@ -484,7 +485,7 @@ fn purchases_within(
 }
 
 impl Evidence<'_> {
-    /// The probability of being alive against who bought in the holdout, by how long customers had been silent before it.
+    /// P(alive) compared with who bought in the holdout, by the time since the last purchase before it.
     fn alive(&mut self, model: &str, groups: &[SilenceGroup], holdout_days: u32) {
         for (number, group) in (1..).zip(groups) {
             let name = format!("backtest_silence_{number}");
@@ -502,9 +503,9 @@ impl Evidence<'_> {
         let doubtful = last.alive > SURELY_ALIVE && last.bought < BUYS_MUCH_LESS * first.bought;
         let reason = || {
             format!(
-                "of customers silent for {} days or more the model says that {:.1}% are alive, but {:.1}% bought in the next \
-                 {holdout_days} days, against {:.1}% of those who bought last: it does not tell who has left, so their expected \
-                 purchases and value are too high",
+                "of the customers without a purchase for {} days or more the model predicts that {:.1}% are alive, but only {:.1}% bought \
+                in the next {holdout_days} days, compared with {:.1}% of the most recent buyers: the model does not detect who has left, \
+                so their expected purchases and value are too high",
                 last.from_days,
                 100.0 * last.alive,
                 100.0 * last.bought,
@@ -539,7 +540,7 @@ impl Evidence<'_> {
         let rows = lowest_first(model, &result.deciles);
         self.scored.calibration.extend(rows);
         if serves {
-            // Without a purchase in the holdout there is no ratio: that is off as well.
+            // Without a purchase in the holdout there is no ratio, which is flagged as well.
             let off = result
                 .tracking
                 .is_none_or(|tracking| (tracking - 1.0).abs() > TRACKING_LIMIT);

@@ -1,4 +1,4 @@
-//! The columns of the score: what is expected of each customer, with intervals.
+//! The columns of the score: expected values of each customer, with intervals.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -41,7 +41,7 @@ pub(super) fn columns(
             let forecaster = Forecaster::new(fit, plan)?.watching(given.interrupt);
             let forecasts = forecaster.forecast(history);
             let of = |place: usize| &forecasts[history.row_of()[place] as usize];
-            // NBD assumes that nobody leaves: a 1 for everyone would look like a result.
+            // NBD assumes that nobody leaves: publishing 1 for everyone would look like a result.
             if !matches!(fit, PurchaseFit::Nbd(_)) {
                 columns.estimates(0, |place| of(place).p_alive);
             }
