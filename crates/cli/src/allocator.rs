@@ -4,14 +4,15 @@ use std::ffi::{c_char, c_int, c_void};
 
 use tikv_jemallocator::Jemalloc;
 
-/// Steady memory behaviour: measured against the system's allocator and mimalloc.
+/// jemalloc: its memory use is the most stable, compared with the system's allocator and mimalloc.
 #[global_allocator]
 static ALLOCATOR: Jemalloc = Jemalloc;
 
-/// Memory once freed is kept for the next stage: a run ends within minutes, each stage needs about as much as the one before,
-/// and giving pages back only to be given new, zeroed ones took a tenth of the time of a run. For the same reason there are but
-/// two arenas, since what one arena has freed serves no other, and large blocks come from them like small ones; the threads of a
-/// run allocate few and large blocks and so hardly wait for each other. `_RJEM_MALLOC_CONF` in the environment overrules this.
+/// Freed memory is kept for the next stage: a run ends within minutes, each stage needs about as much as the one before, and
+/// returning pages to the operating system only to get new, zeroed ones took a tenth of the time of a run. For the same reason
+/// there are only two arenas, since memory freed in one arena is not used by another, and large blocks come from them like small
+/// ones; the threads of a run allocate few and large blocks, so they hardly wait for each other. The environment variable
+/// `_RJEM_MALLOC_CONF` overrides this.
 // SAFETY: the allocator reads the symbol of this name as a pointer to a text that ends with a zero byte, or null; an optional
 // reference has that layout, and the text lives as long as the program.
 #[unsafe(export_name = "_rjem_malloc_conf")]
@@ -19,7 +20,7 @@ pub static SETTINGS: Option<&'static c_char> = Some(first(
     c"narenas:2,dirty_decay_ms:-1,muzzy_decay_ms:-1,oversize_threshold:0",
 ));
 
-/// Gives freed memory back to the operating system: slow, and so only done where memory is scarce.
+/// Returns freed memory to the operating system: slow, so it is only done when memory is scarce.
 pub(crate) fn release() {
     unsafe extern "C" {
         fn _rjem_mallctl(

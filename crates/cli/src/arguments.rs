@@ -42,7 +42,7 @@ pub(crate) struct Output {
     pub(crate) threads: Option<u16>,
 }
 
-/// Forms of log lines.
+/// Formats of log lines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum LogFormat {
     /// For people.
@@ -51,7 +51,7 @@ pub(crate) enum LogFormat {
     Json,
 }
 
-/// What to do.
+/// The commands.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Create a sample lake from a seed, run its pipeline, and print where the report and the tables are.
@@ -124,10 +124,10 @@ pub(crate) struct Vars {
     pub(crate) vars: Vec<(String, String)>,
 }
 
-/// A day of the calendar.
+/// Parses a date.
 fn day(text: &str) -> Result<NaiveDate, String> {
     NaiveDate::parse_from_str(text, "%Y-%m-%d")
-        .map_err(|_| "expected a day of the calendar, such as 2026-02-28".to_owned())
+        .map_err(|_| "expected an existing date, such as 2026-02-28".to_owned())
 }
 
 fn variable(text: &str) -> Result<(String, String), String> {
@@ -227,7 +227,7 @@ impl Default for StoreAccess {
 }
 
 impl StoreAccess {
-    /// The same for the store.
+    /// As options of the store.
     pub(crate) fn options(&self) -> Options {
         Options {
             allow_network: self.allow_network_store,

@@ -1,4 +1,4 @@
-//! One file a command: parse, call one library function, render.
+//! One file per command: parse, call one library function, render.
 
 mod check;
 mod completions;
@@ -17,7 +17,7 @@ use std::process::ExitCode;
 use crate::arguments::{Arguments, Command};
 use crate::output::Failure;
 
-/// Runs the command. A panic is an internal error with a message, never a bare abort.
+/// Runs the command. A panic becomes an internal error with a message.
 pub(crate) fn dispatch(arguments: Arguments) -> Result<ExitCode, Failure> {
     let Arguments { output, command } = arguments;
     catch_unwind(AssertUnwindSafe(|| match command {

@@ -12,13 +12,13 @@ use tessera_spec::interrupt;
 use crate::output::{say, say_error};
 use crate::{signals, telemetry};
 
-/// Where an interrupt and the commit meet.
+/// Decides between an interrupt and the commit.
 pub(crate) static GATE: Gate = Gate::new();
 
 /// The folder of the run's files, removed however the run ends.
 static WORK: Mutex<Option<PathBuf>> = Mutex::new(None);
 
-/// Where the end of the run is written.
+/// Writes the end of the run to metrics and lineage.
 static MONITOR: Mutex<Option<Arc<Monitor>>> = Mutex::new(None);
 
 /// How long a run may take to end by itself after an interrupt.
@@ -32,24 +32,24 @@ pub(crate) fn remove_at_end(work: &Path) {
     *WORK.lock().unwrap_or_else(PoisonError::into_inner) = Some(work.to_owned());
 }
 
-/// States where the end of the run is written when an interrupt ends it.
+/// Sets the monitor that writes the end of the run when an interrupt ends it.
 pub(crate) fn tell_at_end(monitor: &Arc<Monitor>) {
     *MONITOR.lock().unwrap_or_else(PoisonError::into_inner) = Some(monitor.clone());
 }
 
-/// Watches for signals from now on. Before the commit a run that does not end by itself is ended after [`PATIENCE`]: every
-/// state of the store is one that a rerun completes.
+/// Handles signals from now on. Before the commit, a run that does not stop by itself is ended after [`PATIENCE`]: a rerun can
+/// complete every state of the store.
 pub(crate) fn watch() {
     let watched = signals::receive().and_then(|requests| {
         let named = std::thread::Builder::new().name("signals".to_owned());
         named.spawn(move || requests.enumerate().for_each(|(number, ())| stop(number)))
     });
     if let Err(error) = watched {
-        tracing::debug!("no interrupt handler: {error}");
+        tracing::debug!("signals are not handled: {error}");
     }
 }
 
-/// Does what the first and each further request to end asks for.
+/// Handles the first and each further request to end.
 fn stop(number: usize) {
     if number > 0 {
         end();
@@ -58,7 +58,7 @@ fn stop(number: usize) {
         Stopped::Before => {
             interrupt::request();
             say("interrupted: stopping; nothing is published");
-            // This returns, so that a second signal is seen.
+            // The wait is on another thread, so that a second signal is handled.
             std::thread::spawn(|| {
                 std::thread::sleep(PATIENCE);
                 tracing::debug!("the run did not end by itself");
@@ -74,7 +74,7 @@ fn stop(number: usize) {
     }
 }
 
-/// Ends the program, and says what was published.
+/// Ends the program and prints what was published.
 fn end() -> ! {
     remove_work();
     let code: u8 = match GATE.stop() {
@@ -109,7 +109,7 @@ fn end() -> ! {
     std::process::exit(code.into());
 }
 
-/// Removes the folder, again where the run wrote into it meanwhile. What cannot be removed stays in the temporary folder.
+/// Removes the folder; again if the run wrote into it meanwhile. Files that cannot be removed stay in the temporary folder.
 pub(crate) fn remove_work() {
     let work = WORK.lock().unwrap_or_else(PoisonError::into_inner).take();
     let Some(work) = work else { return };

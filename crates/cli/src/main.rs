@@ -1,4 +1,4 @@
-//! `tessera`: customer segments from a Parquet lake, every night.
+//! `tessera`: computes customer segments from a lake of Parquet, CSV or NDJSON files and publishes them as versions.
 //!
 //! Each command parses its arguments, calls one library function and renders what comes back: see `commands/`.
 
@@ -23,7 +23,7 @@ use clap::Parser;
 fn main() -> ExitCode {
     let given: Vec<OsString> = std::env::args_os().collect();
     telemetry::prepare(&given);
-    // Before anything else: the rest of the program may use these instructions anywhere.
+    // First of all, since the rest of the program may use these instructions anywhere.
     if let Some(missing) = processor::missing_feature() {
         return output::fail(&output::Failure::new(
             format!(

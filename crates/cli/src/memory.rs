@@ -8,10 +8,10 @@ use tessera_snapshot::Stopped;
 use crate::interrupt::{GATE, remove_work};
 use crate::output::say_error;
 
-/// Share of what the machine or its control group allows that a run takes where nothing is stated.
+/// Default limit, as a share of the memory of the machine or its control group.
 const DEFAULT_SHARE: f64 = 0.75;
 
-/// Least that a run can be given: the program itself takes most of it.
+/// Smallest limit of a run; the program itself needs most of it.
 const LEAST_BYTES: u64 = 128 << 20;
 
 /// Reads a value of `--memory`: a number of bytes with a unit.
@@ -43,13 +43,13 @@ pub(crate) fn parse(text: &str) -> Result<u64, String> {
     Ok(bytes as u64)
 }
 
-/// Three quarters of what the machine or its control group allows; everything where neither says how much that is.
+/// Three quarters of the memory of the machine or its control group; no limit where neither is known.
 pub(crate) fn default_bytes() -> u64 {
     let allowed = allowed_bytes(Path::new("/"));
     allowed.map_or(u64::MAX, |bytes| (bytes as f64 * DEFAULT_SHARE) as u64)
 }
 
-/// The least of the machine's memory and the limits of its control groups, of version 1 and 2, up to the root.
+/// The smallest of the machine's memory and the limits of its control groups, of version 1 and 2, up to the root.
 fn allowed_bytes(root: &Path) -> Option<u64> {
     let read = |path: PathBuf| std::fs::read_to_string(path).ok();
     let mut found = Vec::new();
@@ -73,7 +73,7 @@ fn allowed_bytes(root: &Path) -> Option<u64> {
             _ => continue,
         };
         let mount = root.join(mount);
-        // In a container the path may be that of the host: its own limits then stand at the mount itself.
+        // In a container the path may be that of the host; the container's own limits are then at the mount itself.
         let folders = Path::new(path.trim_start_matches('/')).ancestors();
         let limits = folders.filter_map(|folder| read(mount.join(folder).join(file)));
         found.extend(limits.filter_map(|limit| limit.trim().parse::<u64>().ok()));
@@ -81,13 +81,13 @@ fn allowed_bytes(root: &Path) -> Option<u64> {
     found.into_iter().min()
 }
 
-/// What is done about memory in a run.
+/// Actions when memory is scarce or the limit is exceeded.
 pub(crate) const HOOKS: Hooks = Hooks {
     release: crate::allocator::release,
     overrun: end,
 };
 
-/// Ends a run that takes more than it may. A run that has begun to commit goes on: little is left to do.
+/// Ends a run that uses more memory than its limit. A run that has begun to commit continues, since little is left to do.
 fn end(taken_bytes: u64, limit_bytes: u64) {
     if GATE.stop() != Stopped::Before {
         return;

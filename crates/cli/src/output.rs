@@ -10,12 +10,12 @@ use tessera_spec::shown;
 
 use crate::arguments::Output;
 
-/// Why a command failed: what stderr says, and the exit code.
+/// Why a command failed: the message on stderr, and the exit code.
 #[derive(Debug)]
 pub(crate) struct Failure {
     message: String,
     code: u8,
-    /// The message has colours of its own, and what it shows of files is escaped.
+    /// The message is formatted already, with colours, and texts from files in it are escaped.
     rendered: bool,
 }
 
@@ -29,7 +29,7 @@ impl Failure {
         }
     }
 
-    /// A fault of the program, after which a version may still have been published.
+    /// A panic of the program, after which a version may still have been published.
     pub(crate) fn panicked() -> Self {
         let place = crate::telemetry::panic_place();
         let fault = format!(
@@ -46,7 +46,7 @@ impl Failure {
         }
     }
 
-    /// An error of the disk: what was being done, where, and what the operating system said.
+    /// An I/O error: the operation, the path, and the operating system error.
     pub(crate) fn io(operation: &str, path: &std::path::Path, error: &std::io::Error) -> Self {
         Self::new(format!("{operation}: {}: {error}", path.display()), 4)
     }
@@ -74,7 +74,7 @@ impl Failure {
 }
 
 impl Failure {
-    /// States that nothing was published, where the failure leaves that open.
+    /// Adds that nothing was published, unless the message states that already.
     pub(crate) fn nothing_published(mut self) -> Self {
         let said = "nothing was published";
         if self.code == 4 && !self.message.contains(said) {
@@ -83,7 +83,7 @@ impl Failure {
         self
     }
 
-    /// The message without the word that marks it as an error.
+    /// The message without the prefix `error: `.
     pub(crate) fn text(&self) -> String {
         self.message
             .strip_prefix("error: ")
@@ -95,7 +95,7 @@ impl Failure {
 impl From<PipelineError> for Failure {
     fn from(error: PipelineError) -> Self {
         let code = error.exit_code();
-        // Names of files stand in messages, and a name may hold a line break.
+        // Messages contain names of files, and a name may contain a line break.
         let message = match &error {
             PipelineError::Invalid(diagnostics) => diagnostics.render(is_for_terminal()),
             PipelineError::Lake(problems) => {
@@ -136,11 +136,11 @@ pub(crate) fn fail(failure: &Failure) -> ExitCode {
     ExitCode::from(failure.code)
 }
 
-/// Says what is wrong with the arguments, or what was asked for with `--help` and `--version`.
+/// Prints what is wrong with the arguments, or the output of `--help` and `--version`.
 pub(crate) fn usage(error: &clap::Error) -> ExitCode {
     let text = error.render();
     if !error.use_stderr() {
-        // Help and version are results; a closed pipe is no error.
+        // Help and version are written to stdout; a closed pipe is not an error.
         let _ = error.print();
         return ExitCode::SUCCESS;
     }
@@ -154,7 +154,7 @@ pub(crate) fn usage(error: &clap::Error) -> ExitCode {
     ExitCode::from(2)
 }
 
-/// Tells how a run goes: on a terminal as it is, else as a log line.
+/// Reports the progress of a run: on a terminal as plain text, else as a log line.
 pub(crate) fn tell(output: &Output, text: &str) {
     if !is_for_terminal() {
         tracing::info!("{text}");
@@ -163,12 +163,12 @@ pub(crate) fn tell(output: &Output, text: &str) {
     }
 }
 
-/// Whether stderr is read by a person.
+/// Whether stderr is a terminal.
 fn is_for_terminal() -> bool {
     std::io::stderr().is_terminal() && !JSON_LINES.load(Ordering::Relaxed)
 }
 
-/// The text without the sequences that colour it.
+/// The text without colour sequences.
 fn strip_colours(text: &str) -> String {
     let mut plain = String::with_capacity(text.len());
     let mut rest = text;
@@ -180,12 +180,12 @@ fn strip_colours(text: &str) -> String {
     plain
 }
 
-/// Writes text for people to stdout, without what a terminal would act on.
+/// Writes text to stdout, without characters that a terminal would interpret.
 pub(crate) fn print(text: &str) -> Result<(), Failure> {
     print_document(&shown::lines(text))
 }
 
-/// Writes to stdout as it is. A closed pipe, as behind `head`, is no error.
+/// Writes to stdout as it is. A closed pipe, as with `head`, is not an error.
 pub(crate) fn print_document(text: &str) -> Result<(), Failure> {
     let mut stdout = std::io::stdout().lock();
     let written = stdout
@@ -214,7 +214,7 @@ pub(crate) fn use_json_lines() {
     JSON_LINES.store(true, Ordering::Relaxed);
 }
 
-/// Prints a message on stderr, if it is not empty. A closed pipe is no reason to stop.
+/// Prints a message on stderr, if it is not empty. A closed pipe is ignored.
 pub(crate) fn say(text: &str) {
     say_as("INFO", text);
 }
@@ -228,7 +228,7 @@ fn say_as(level: &str, text: &str) {
     write_line(level, &shown::lines(text));
 }
 
-/// The time, as log lines begin with it.
+/// The time at the beginning of log lines.
 pub(crate) fn now() -> String {
     chrono::Utc::now().to_rfc3339_opts(chrono::SecondsFormat::Micros, true)
 }

@@ -1,4 +1,4 @@
-//! What the build asks of the processor.
+//! Instruction sets that the build needs.
 
 /// The first instruction set that this build uses and this processor lacks.
 pub(crate) fn missing_feature() -> Option<&'static str> {

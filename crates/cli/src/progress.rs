@@ -8,13 +8,13 @@ use tessera_pipeline::{Observer, Stage, StageReport};
 
 use crate::arguments::{LogFormat, Output};
 
-/// A bar over the stages, with a line for each that is done.
+/// A progress bar over the stages, with a line for each that is done.
 pub(crate) struct Progress {
     bar: ProgressBar,
 }
 
 impl Progress {
-    /// A bar on a terminal; nothing elsewhere, where log lines say the same.
+    /// A progress bar on a terminal; nothing elsewhere, where log lines show the progress.
     pub(crate) fn new(output: &Output) -> Self {
         let shown = std::io::stderr().is_terminal()
             && !output.quiet
@@ -35,7 +35,7 @@ impl Progress {
         Self { bar }
     }
 
-    /// Takes the bar away.
+    /// Removes the bar.
     pub(crate) fn clear(&self) {
         self.bar.finish_and_clear();
     }

@@ -1,7 +1,7 @@
-//! SIGINT, SIGTERM and SIGHUP as they reach the process that works, and the one that waits for it.
+//! SIGINT, SIGTERM and SIGHUP for the two processes of the program: the child that works, and the parent that waits for it.
 //!
-//! A terminal, and a service manager that ends a whole group, signal both processes; somebody who knows the number of the first
-//! one signals that alone, and it passes the signal on. Either way it is one request to end.
+//! A terminal, or a service manager that ends a whole process group, signals both processes; `kill` with the number of the parent
+//! signals only that one, and it forwards the signal. Either way it is one request to end.
 
 use std::ffi::c_int;
 use std::io::{self, PipeReader, Read};
@@ -13,31 +13,31 @@ use libc::{c_void, siginfo_t};
 /// The signals that ask the program to end.
 const SIGNALS: [c_int; 3] = [libc::SIGINT, libc::SIGTERM, libc::SIGHUP];
 
-/// Process that passes signals on to this one; 0 for none.
+/// Process that forwards signals to this one; 0 for none.
 static PARENT: AtomicI32 = AtomicI32::new(0);
 
-/// Process to which signals are passed on; 0 while there is none.
+/// Process to which signals are forwarded; 0 while there is none.
 static CHILD: AtomicI32 = AtomicI32::new(0);
 
-/// The newest signal that came while there was no process to pass it on to; 0 for none.
+/// The newest signal that arrived while there was no process to forward it to; 0 for none.
 static EARLY: AtomicI32 = AtomicI32::new(0);
 
-/// Where a signal is written when it comes.
+/// File descriptor of the pipe to which the handler writes signals; -1 while there is none.
 static SEEN: AtomicI32 = AtomicI32::new(-1);
 
 type Handler = extern "C" fn(c_int, *mut siginfo_t, *mut c_void);
 
-/// States that this process gets signals passed on by another.
+/// States that another process forwards signals to this one.
 pub(crate) fn passed_on_by(parent: c_int) {
     PARENT.store(parent, Ordering::SeqCst);
 }
 
-/// From now on signals are passed on to a process, which [`pass_to`] names.
+/// From now on signals are forwarded to the process that [`pass_to`] names.
 pub(crate) fn pass_on() -> io::Result<()> {
     handle(pass)
 }
 
-/// Names the process that signals are passed on to; what came before is passed on now. With 0 they are kept back.
+/// Names the process that signals are forwarded to; one that arrived before is forwarded now. With 0 signals are held back.
 pub(crate) fn pass_to(child: c_int) {
     CHILD.store(child, Ordering::SeqCst);
     let early = EARLY.swap(0, Ordering::SeqCst);
@@ -58,16 +58,16 @@ fn send(process: c_int, signal: c_int) {
     unsafe { libc::kill(process, signal) };
 }
 
-/// Ends this process by a signal, as if it had not been handled; returns where the process outlives that.
+/// Ends this process by a signal, as if it had not been handled; returns if the process survives.
 pub(crate) fn end_by(signal: c_int) {
-    // SAFETY: both calls take numbers; the default action takes the place of a handler of this program.
+    // SAFETY: both calls take numbers; the default action replaces the handler of this program.
     unsafe {
         libc::signal(signal, libc::SIG_DFL);
         libc::raise(signal);
     }
 }
 
-/// Requests to end from now on: one for each signal, be it sent to this process, to the one that passes signals on, or to both.
+/// Receives requests to end from now on: one for each signal, whether it is sent to this process, to its parent, or to both.
 pub(crate) fn receive() -> io::Result<Requests> {
     let (reader, writer) = io::pipe()?;
     // Open as long as the program runs.
@@ -81,7 +81,7 @@ pub(crate) fn receive() -> io::Result<Requests> {
 }
 
 extern "C" fn see(_: c_int, info: *mut siginfo_t, _: *mut c_void) {
-    // SAFETY: the operating system hands over a valid description of the signal, which names its sender where a process sent it.
+    // SAFETY: the operating system passes a valid description of the signal, which names its sender if a process sent it.
     let sender = unsafe {
         match (*info).si_code {
             libc::SI_USER => (*info).si_pid(),
@@ -94,7 +94,7 @@ extern "C" fn see(_: c_int, info: *mut siginfo_t, _: *mut c_void) {
     unsafe { libc::write(SEEN.load(Ordering::SeqCst), byte.as_ptr().cast(), 1) };
 }
 
-/// Requests to end, as they come.
+/// An iterator over requests to end, which waits for the next one.
 pub(crate) struct Requests {
     signals: PipeReader,
     own: usize,
@@ -120,7 +120,7 @@ impl Iterator for Requests {
     }
 }
 
-/// Handles the signals from now on. One that `nohup` has the program ignore stays ignored.
+/// Handles the signals from now on. A signal that is ignored, as by `nohup`, stays ignored.
 fn handle(handler: Handler) -> io::Result<()> {
     for signal in SIGNALS {
         // SAFETY: an action of zeros is a valid one; both are valid for the calls, and the handler has the signature that

@@ -1,9 +1,9 @@
-//! `tessera run` and `tessera check` work in a child process. The libraries that read files can abort at a file that was made to
-//! harm them, and an operating system without memory kills: the parent, which does nothing but wait, then names the file.
+//! `tessera run` and `tessera check` work in a child process. The libraries that read files can abort on a crafted file, and an
+//! operating system that is out of memory kills processes: the parent, which only waits, then names the file.
 //!
-//! The child is this program again, with the same arguments, environment, folder and standard files. It ends with its parent,
-//! gets the signals that the parent gets, and its exit code is the parent's. It records what it does in a file that both have
-//! open ([`activity`]). Where no child can be started, the program works without one.
+//! The child is this program again, with the same arguments, environment, working folder and standard streams. It ends with its
+//! parent, receives the signals that the parent receives, and its exit code is the parent's. It records what it does in a file
+//! that both have open ([`activity`]). Where no child can be started, the program works without one.
 
 mod death;
 
@@ -24,13 +24,13 @@ use crate::output::say_error;
 use crate::signals;
 use death::Death;
 
-/// Variable by which a child knows that it is one: the numbers of its parent and of the open record.
+/// Environment variable of a child: the process number of its parent and the file descriptor of the record.
 const MARK: &str = "_TESSERA_CHILD";
 
-/// The program itself, also where its file has another name by now, or none.
+/// The program itself, even if its file was renamed or removed.
 const PROGRAM: &str = "/proc/self/exe";
 
-/// Runs the command in a child and returns its exit code; nothing where this process is to work itself.
+/// Runs the command in a child and returns its exit code; `None` where this process is to do the work itself.
 pub(crate) fn supervise(arguments: &Arguments, given: &[OsString]) -> Option<ExitCode> {
     let supervised = matches!(arguments.command, Asked::Run(_) | Asked::Check(_));
     if !supervised || begin_as_child() {
@@ -48,7 +48,7 @@ pub(crate) fn supervise(arguments: &Arguments, given: &[OsString]) -> Option<Exi
         copy_as_json(lines);
     }
     let status = wait(number);
-    // From here on the number may be that of another process.
+    // From here on the operating system may give the process number to another process.
     signals::pass_to(0);
     let _ = child.wait();
     let status = status.ok()?;
@@ -67,7 +67,7 @@ pub(crate) fn supervise(arguments: &Arguments, given: &[OsString]) -> Option<Exi
     Some(death.report(arguments))
 }
 
-/// Whether this process is a child, and then what a child begins with.
+/// Whether this process is a child; if so, sets it up.
 fn begin_as_child() -> bool {
     let Some((parent, record)) = std::env::var(MARK).ok().and_then(|mark| {
         let (parent, record) = mark.split_once(':')?;
@@ -79,7 +79,7 @@ fn begin_as_child() -> bool {
     if !is_child() {
         return false;
     }
-    // Without its parent nobody waits for what it does.
+    // A child is of no use without its parent.
     let _ = rustix::process::set_parent_process_death_signal(Some(Signal::KILL));
     if !is_child() {
         std::process::exit(1);
@@ -89,7 +89,7 @@ fn begin_as_child() -> bool {
     if let Ok(file) = OpenOptions::new().write(true).open(path) {
         activity::record_in(file);
     }
-    // Tools show this name, which is otherwise that of the link.
+    // Tools such as `ps` show this name, which would otherwise be `exe`.
     let _ = std::fs::write("/proc/self/comm", env!("CARGO_BIN_NAME"));
     true
 }
@@ -113,7 +113,7 @@ fn start(given: &[OsString], record: &File, has_json: bool) -> io::Result<Child>
     command.spawn()
 }
 
-/// Copies what a child says until it ends. A library that aborts says so in words of its own, which become JSON here.
+/// Copies the child's stderr until it ends. A library that aborts writes plain text, which is converted to JSON here.
 fn copy_as_json(lines: ChildStderr) {
     let mut lines = BufReader::new(lines);
     let mut line = Vec::new();
@@ -127,7 +127,7 @@ fn copy_as_json(lines: ChildStderr) {
         }
         let text = line.trim_ascii();
         if serde_json::from_slice::<serde_json::Map<String, serde_json::Value>>(text).is_ok() {
-            // A closed pipe is no reason to stop.
+            // A closed pipe is ignored.
             let _ = io::stderr().write_all(&line);
         } else {
             say_error(&String::from_utf8_lossy(text));
@@ -135,7 +135,7 @@ fn copy_as_json(lines: ChildStderr) {
     }
 }
 
-/// Waits for the end of a child, which keeps its number.
+/// Waits for the end of a child, without releasing its process number.
 fn wait(child: c_int) -> io::Result<WaitIdStatus> {
     let child = Pid::from_raw(child).ok_or(io::ErrorKind::NotFound)?;
     let options = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;

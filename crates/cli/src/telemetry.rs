@@ -1,4 +1,4 @@
-//! Log lines on stderr, and what happens to panics.
+//! Log lines on stderr, and the handling of panics.
 
 use std::ffi::OsString;
 use std::fmt::{self, Write};
@@ -26,7 +26,7 @@ pub(crate) fn warnings() -> u64 {
     WARNINGS.load(Ordering::Relaxed)
 }
 
-/// Looks for `--log-format json` before the arguments are parsed, so that also what is wrong with them is said in JSON.
+/// Looks for `--log-format json` before the arguments are parsed, so that errors in the arguments are JSON too.
 pub(crate) fn prepare(arguments: &[OsString]) {
     let texts: Vec<&str> = arguments
         .iter()
@@ -73,7 +73,7 @@ pub(crate) fn start(output: &Output) {
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
-        // They would be written to stderr as well, where a closed pipe would end the run.
+        // Such errors would be written to stderr as well, where a closed pipe would end the run.
         .log_internal_errors(false)
         .event_format(Line {
             format: output.log_format,
@@ -82,7 +82,7 @@ pub(crate) fn start(output: &Output) {
         .init();
 }
 
-/// One event, one line: a message in words; for machines also its fields.
+/// One line per event: its message, and in JSON also its fields.
 struct Line {
     format: LogFormat,
     terminal: bool,
@@ -145,7 +145,7 @@ impl Fields {
 impl Visit for Fields {
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
         if field.name() == "message" {
-            // Writing to a text cannot fail.
+            // Writing to a String cannot fail.
             let _ = write!(self.message, "{value:?}");
         } else {
             self.add(field, format!("{value:?}").into());
@@ -177,10 +177,10 @@ impl Visit for Fields {
     }
 }
 
-/// Where the newest panic was.
+/// Source location of the newest panic.
 static PLACE: Mutex<String> = Mutex::new(String::new());
 
-/// The place of the newest panic in the program's sources, for a message.
+/// Source location of the newest panic, for a message.
 pub(crate) fn panic_place() -> String {
     PLACE.lock().map(|place| place.clone()).unwrap_or_default()
 }

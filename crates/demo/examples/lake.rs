@@ -1,4 +1,4 @@
-//! Writes the demo lake alone: `cargo run --release -p tessera-demo --example lake DIR [CUSTOMERS] [SEED]`.
+//! Writes only the demo lake: `cargo run --release -p tessera-demo --example lake DIR [CUSTOMERS] [SEED]`.
 
 use std::path::Path;
 use std::process::ExitCode;

@@ -1,4 +1,4 @@
-//! `accounts/`: what the CRM knows, one row per period of validity (`valid_from` inclusive, `valid_to` exclusive).
+//! `accounts/`: accounts of the CRM, one row per period of validity (`valid_from` inclusive, `valid_to` exclusive).
 
 use std::sync::Arc;
 
@@ -20,7 +20,7 @@ struct Row<'a> {
     to: Option<i32>,
 }
 
-/// Writes the accounts of all customers but a few, and counts closed ones.
+/// Writes the accounts of almost all customers, and counts closed ones.
 pub(crate) fn write(
     table: &mut Table,
     customers: &[Customer],

@@ -1,4 +1,4 @@
-//! Kinds of customers and the laws their lives follow.
+//! Kinds of customers and the parameters of their distributions.
 
 /// A kind of customer. The company has all of them in fixed shares.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -9,11 +9,11 @@ pub struct Archetype {
     pub share: f64,
     /// First purchases fall uniformly into these days after [`FIRST_DAY`](crate::FIRST_DAY), end exclusive.
     pub arrives: [f64; 2],
-    /// How they buy; `None` for prospects, who never did.
+    /// How they buy; `None` for prospects, who never bought.
     pub purchases: Option<Purchases>,
     /// What they spend on an order.
     pub spend: Spend,
-    /// Share that subscribes to the software.
+    /// Share of them that subscribes to the software.
     pub subscribes: f64,
     /// Mean product events per day of a subscriber who is still there.
     pub events_per_day: f64,
@@ -35,7 +35,7 @@ pub struct Purchases {
     pub a: f64,
     /// Second parameter of p.
     pub b: f64,
-    /// λ is multiplied by the month's factor of `SEASON`: no longer BG/NBD, and so marked.
+    /// Whether λ is multiplied by the month's factor of `SEASON`: purchases then do not follow BG/NBD.
     pub seasonal: bool,
 }
 

@@ -1,11 +1,11 @@
-//! The days the company has lived through, and moments within them.
+//! The days of the company's history, and times within them.
 
 use chrono::{Datelike, Days, NaiveDate};
 
 /// First day with an order.
 pub const FIRST_DAY: NaiveDate = day(2024, 11, 1);
 
-/// Last day with an order, and the `as_of` at which `truth/` holds.
+/// Last day with an order, and the `as_of` of `truth/`.
 pub const LAST_DAY: NaiveDate = day(2026, 10, 31);
 
 /// Microseconds of a day.
@@ -46,8 +46,8 @@ pub(crate) fn day_at(time: f64) -> i32 {
     day_number(FIRST_DAY) + time.floor() as i32
 }
 
-/// Wall-clock microseconds since 1970-01-01 of a time in days since [`FIRST_DAY`]. The fraction of a day is laid over the
-/// waking hours 06:00 to 23:00, which keeps the order of times and stays clear of the hours that clock changes skip.
+/// Local time in microseconds since 1970-01-01 of a time in days since [`FIRST_DAY`]. The fraction of a day is mapped to the
+/// hours from 06:00 to 23:00, which keeps the order of times and avoids the hours of clock changes.
 pub(crate) fn waking_micros(time: f64) -> i64 {
     let second = 6 * 3600 + ((time - time.floor()) * 17.0 * 3600.0) as i64;
     i64::from(day_at(time)) * DAY_MICROS + second * 1_000_000

@@ -1,4 +1,4 @@
-//! What the CRM would know of a customer: name, place, trade, size, plan over time.
+//! The CRM's data of a customer: name, place, industry, size, plans over time.
 
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
@@ -9,7 +9,7 @@ use crate::calendar::{LAST_DAY, day_at, day_number};
 use crate::customer::{Customer, choose};
 use crate::streams::{Purpose, stream};
 
-/// Names that break careless programs: markup, quotes, right-to-left text, emoji, formulas, templates, great length.
+/// Names that break careless programs: markup, quotes, right-to-left text, emoji, formulas, templates, very long names.
 pub(crate) const HOSTILE_NAMES: &[&str] = &[
     "O'Brien & <b>Sons</b>",
     "<script>alert(\"tessera\")</script> GmbH",
@@ -88,7 +88,7 @@ const TOUCHES: &[(Option<&str>, f64)] = &[
     (None, 0.30),
 ];
 
-/// Software plans, rising.
+/// Software plans, ascending by price.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Plan {
     /// No software.
@@ -134,7 +134,7 @@ impl Plan {
     }
 }
 
-/// A plan and the day since 1970-01-01 it began.
+/// A plan and the day it began, in days since 1970-01-01.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct PlanStep {
     pub plan: Plan,
@@ -142,7 +142,7 @@ pub(crate) struct PlanStep {
     pub seats: i64,
 }
 
-/// What the CRM knows. Days are since 1970-01-01.
+/// The CRM's data of a customer. Days are since 1970-01-01.
 #[derive(Debug, Clone)]
 pub(crate) struct Company {
     pub name: String,
@@ -152,7 +152,7 @@ pub(crate) struct Company {
     pub contact_role: Option<&'static str>,
     pub preferred_touch: Option<&'static str>,
     pub signed_up: i32,
-    /// Plans in time, the first from the sign-up on.
+    /// Plans by date, the first from the sign-up on.
     pub plans: Vec<PlanStep>,
     /// Day the subscription ended or will end, exclusive; may lie after the last day.
     pub subscription_end: Option<i32>,
@@ -160,7 +160,7 @@ pub(crate) struct Company {
     pub closed: Option<i32>,
 }
 
-/// Draws what the CRM knows of a customer.
+/// Draws the CRM's data of a customer.
 pub(crate) fn found(seed: u64, customer: &Customer) -> Result<Company, DemoError> {
     let rng = &mut stream(seed, Purpose::Accounts, customer.index);
     let size =
@@ -199,7 +199,7 @@ fn name(rng: &mut ChaCha8Rng) -> String {
     format!("{first}{second} {suffix}")
 }
 
-/// Those who left give notice within two months; a notice may run beyond the last day. One in fifty of the others has a
+/// Customers who left give notice within two months; the notice may end after the last day. One in fifty of the others has a
 /// contract with a known end in the future.
 fn subscription_end(rng: &mut ChaCha8Rng, customer: &Customer) -> Option<i32> {
     if !customer.subscribes {
@@ -254,7 +254,7 @@ fn plan_steps(
     steps
 }
 
-/// The hostile name at a position; every seventh is followed by its own echo until it is several thousand bytes long.
+/// The hostile name at a position; every seventh is repeated until it is several thousand bytes long.
 pub(crate) fn hostile_name(position: usize) -> String {
     let base = HOSTILE_NAMES[position % HOSTILE_NAMES.len()];
     if position % 7 == 6 {

@@ -1,4 +1,4 @@
-//! The hidden life of a customer: what the truth tables hold and the sources only show traces of.
+//! The simulated history of a customer: the truth tables hold it, the sources show only a part of it.
 
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
@@ -9,7 +9,7 @@ use crate::calendar::{month_of_year, span_days};
 use crate::streams::{Purpose, beta, gamma, pick, stream};
 use crate::{DemoConfig, DemoError};
 
-/// A customer's life. Times are days since [`FIRST_DAY`](crate::FIRST_DAY), with fractions.
+/// A customer's history. Times are days since [`FIRST_DAY`](crate::FIRST_DAY), with fractions.
 #[derive(Debug, Clone)]
 pub(crate) struct Customer {
     /// Position, from 0.
@@ -24,11 +24,11 @@ pub(crate) struct Customer {
     pub spend_rate: f64,
     /// First purchase; for a prospect, the sign-up.
     pub arrived: f64,
-    /// Purchases in time, the first included, up to the last day.
+    /// Times of purchases, ascending, the first included, up to the last day.
     pub purchases: Vec<f64>,
     /// The purchase after which the customer left, if that lies before the end.
     pub left: Option<f64>,
-    /// Has the software.
+    /// Whether it subscribes to the software.
     pub subscribes: bool,
 }
 
@@ -49,7 +49,7 @@ pub(crate) fn customer_id(index: u32) -> String {
     format!("C{:06}", index + 1)
 }
 
-/// All lives of a company.
+/// The histories of all customers of a company.
 pub(crate) fn live(config: &DemoConfig) -> Result<Vec<Customer>, DemoError> {
     (0..config.customers)
         .map(|index| live_one(config.seed, index))
@@ -96,8 +96,8 @@ fn archetype_at(uniform: f64) -> &'static Archetype {
     &ARCHETYPES[ARCHETYPES.len() - 1]
 }
 
-/// Purchases from the first on, and the one after which the customer left. Seasonal rates are reached by thinning a process
-/// at the peak rate.
+/// Purchases from the first on, and the one after which the customer left. Seasonal purchases are drawn by thinning a process at
+/// the peak rate.
 fn buy(
     rng: &mut ChaCha8Rng,
     law: &Purchases,

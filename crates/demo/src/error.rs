@@ -1,4 +1,4 @@
-//! What can go wrong while the lake is written.
+//! Errors while the lake is written.
 
 use std::path::PathBuf;
 
@@ -10,7 +10,7 @@ pub enum DemoError {
     Customers {
         /// What was asked for.
         customers: u32,
-        /// The most there can be.
+        /// The largest number allowed.
         max: u32,
     },
     /// A folder or file could not be created or written.
@@ -29,7 +29,7 @@ pub enum DemoError {
         /// The writer's message.
         source: parquet::errors::ParquetError,
     },
-    /// The columns of a table do not fit its schema: a defect of the generator.
+    /// The columns of a table do not match its schema: a defect of the generator.
     #[error("the columns of {} do not fit together: {source}; this is a defect of the demo generator", path.display())]
     Columns {
         /// The file.

@@ -1,4 +1,4 @@
-//! `product_events/`: what subscribers do in the software, as instants in UTC, one file a month.
+//! `product_events/`: what subscribers do in the software, with times in UTC, one file per month.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -33,7 +33,7 @@ struct Event {
     at: i64,
 }
 
-/// Writes the events of all customers and counts their dirt.
+/// Writes the events of all customers and counts bad rows.
 pub(crate) fn write(
     table: &mut Table,
     config: &DemoConfig,
@@ -76,14 +76,14 @@ pub(crate) fn write(
     write_file(table, "redelivered.parquet", &repeated)
 }
 
-/// Looks up a moment's month without a calendar computation per row.
+/// Looks up the month of a time without a calendar computation per row.
 #[derive(Default)]
 struct MonthOf {
     by_day: BTreeMap<i32, i32>,
 }
 
 impl MonthOf {
-    /// First day of the month of a moment.
+    /// First day of the month of a time.
     fn of(&mut self, at: i64) -> i32 {
         use chrono::Datelike;
         let day = at.div_euclid(DAY_MICROS) as i32;
@@ -94,8 +94,8 @@ impl MonthOf {
     }
 }
 
-/// Events from shortly after the sign-up to the end of the subscription. Those who leave use it less and less; everyone has
-/// a diligence of their own, so that counts are overdispersed.
+/// Events from shortly after the sign-up to the end of the subscription. Customers who leave use the software less and less;
+/// each customer has its own activity level, so that counts are overdispersed.
 fn use_software(
     seed: u64,
     customer: &Customer,
@@ -136,8 +136,8 @@ fn event_name(rng: &mut ChaCha8Rng) -> &'static str {
     choose(rng, NAMES).copied().unwrap_or("login")
 }
 
-/// A moment of the day, mostly around noon. The microseconds come from the event's number, so that no two events of a
-/// customer are equal by accident.
+/// A time of the day, mostly around noon. The microseconds come from the event's number, so that no two events of a customer
+/// are equal by accident.
 fn moment(rng: &mut ChaCha8Rng, day: i32, number: i64) -> i64 {
     let share = (rng.random::<f64>() + rng.random::<f64>()) / 2.0;
     let second = (share * 86_400.0) as i64;

@@ -1,4 +1,4 @@
-//! The order of work.
+//! Writes the tables of the lake in order.
 
 use std::path::Path;
 
@@ -12,7 +12,7 @@ use crate::{
 
 /// Writes the demo lake into `dir`, which is created where it does not exist; files of an earlier lake are overwritten.
 ///
-/// The same configuration gives the same bytes. Nothing outside `dir` is touched and no clock is read.
+/// The same configuration gives the same bytes. Nothing outside `dir` is written and no clock is read.
 ///
 /// # Errors
 ///

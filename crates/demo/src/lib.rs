@@ -1,11 +1,11 @@
-//! The demo lake: a believable B2B software and shop company, made from a seed, with the truth written beside it.
+//! The demo lake: a realistic B2B software and shop company, generated from a seed, with the true parameters beside it.
 //!
 //! [`generate`] writes six sources (orders, accounts, product events, subscriptions, tickets, surveys) and, outside of them,
-//! `truth/`: what a model may only guess. [`DemoConfig`] says how large the company is, [`DemoSummary`] what was written,
-//! with the number of bad rows of every kind.
+//! `truth/`: the true parameters, which a model can only estimate. [`DemoConfig`] is the size of the company, [`DemoSummary`]
+//! what was written, with the number of bad rows of every kind.
 //!
-//! Where to look: [`Archetype`] holds the parameters of each kind of customer, `customer` draws a hidden life from them, and
-//! one file per source turns lives into rows and adds that source's dirt.
+//! Where to look: [`Archetype`] holds the parameters of each kind of customer, `customer` draws a history from them, and one file
+//! per source turns histories into rows and adds that source's bad rows.
 //!
 //! Every random number comes from ChaCha8 streams keyed by seed, purpose and customer, so that a larger company begins with
 //! the same customers as a smaller one, and the same seed gives the same bytes.

@@ -1,4 +1,4 @@
-//! `orders/`: one row per order line, in Hive months, with most of the lake's dirt.
+//! `orders/`: one row per order line, partitioned by month, with most of the lake's bad rows.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -30,17 +30,17 @@ const CATEGORIES: &[&str] = &[
 ];
 const LINES: &[(usize, f64)] = &[(1, 0.45), (2, 0.35), (3, 0.20)];
 
-/// What the orders of a company came to.
+/// Totals of the orders of a company.
 pub(crate) struct Ordered {
     /// Orders of known customers up to the last day.
     pub orders: u64,
     /// Their rows.
     pub clean_rows: u64,
-    /// Money of those rows per customer, in cents.
+    /// Sum of those rows per customer, in cents.
     pub spend_cents: Vec<i64>,
 }
 
-/// An order before it has its number.
+/// An order before it gets its number.
 struct Draft {
     customer: Option<u32>,
     at: i64,
@@ -61,7 +61,7 @@ struct Line {
     category: &'static str,
 }
 
-/// Writes the orders of all customers and counts their dirt.
+/// Writes the orders of all customers and counts bad rows.
 pub(crate) fn write(
     table: &mut Table,
     config: &DemoConfig,
@@ -124,7 +124,7 @@ impl Draft {
     }
 }
 
-/// The orders of one customer: values from its spend law, split into lines of different categories.
+/// The orders of one customer: values from its spend distribution, split into lines of different categories.
 fn draft_orders(seed: u64, customer: &Customer, drafts: &mut Vec<Draft>) -> Result<(), DemoError> {
     let rng = &mut stream(seed, Purpose::Orders, customer.index);
     let favourite = choose(rng, CHANNELS).copied().unwrap_or("web");
@@ -166,7 +166,7 @@ fn split(rng: &mut ChaCha8Rng, value: f64) -> Vec<(&'static str, i32, i64)> {
     lines
 }
 
-/// Orders of guests, who leave no customer id.
+/// Orders of guests, which have no customer id.
 fn guest_orders(
     rng: &mut ChaCha8Rng,
     count: usize,
@@ -248,7 +248,7 @@ fn dirty_lines(
     extra
 }
 
-/// Writes lines into their months; what is dated after the last day lies in the last month, where it was delivered.
+/// Writes lines into their months; lines dated after the last day are in the last month, in which they were delivered.
 fn write_months(table: &mut Table, lines: Vec<Line>, file: &str) -> Result<(), DemoError> {
     let mut months: BTreeMap<String, Vec<Line>> = BTreeMap::new();
     for line in lines {

@@ -6,7 +6,7 @@ use rand_distr::{Beta, Distribution, Gamma};
 
 use crate::DemoError;
 
-/// What a stream is used for. The numbers are part of what a seed means: never renumber.
+/// What a stream is used for. The numbers determine what a seed gives, so they must not change.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Purpose {
     Life = 1,
@@ -19,7 +19,7 @@ pub(crate) enum Purpose {
     EventDirt = 8,
 }
 
-/// The stream of one purpose and one customer (0 where the purpose is not about one).
+/// The stream of one purpose and one customer (0 where the purpose is not about a customer).
 pub(crate) fn stream(seed: u64, purpose: Purpose, index: u32) -> ChaCha8Rng {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     rng.set_stream(((purpose as u64) << 32) | u64::from(index));

@@ -1,4 +1,4 @@
-//! `subscriptions/`: who paid what for the software, from when to when (end exclusive, null while it runs).
+//! `subscriptions/`: which customer paid which price for the software, with begin and end (exclusive, null while it runs).
 
 use std::sync::Arc;
 

@@ -9,9 +9,9 @@ pub struct DemoSummary {
     pub buyers: u64,
     /// Orders of known customers up to the last day, cancellations not deducted.
     pub orders: u64,
-    /// Rows of those orders without any dirt: what is left once the demo pipeline's contract and filter have done their work.
+    /// Rows of those orders without bad ones: the rows that the demo pipeline's contract and filter keep.
     pub clean_order_rows: u64,
-    /// Accounts that were closed before the last day: no row of theirs is valid there.
+    /// Accounts that were closed before the last day: none of their rows is valid on that day.
     pub closed_accounts: u64,
     /// Every table, sources first, then `truth`.
     pub tables: Vec<TableSummary>,
@@ -26,13 +26,13 @@ pub struct TableSummary {
     pub name: &'static str,
     /// Files written.
     pub files: u64,
-    /// Rows written, dirt included.
+    /// Rows written, including bad rows.
     pub rows: u64,
     /// Bytes written.
     pub bytes: u64,
 }
 
-/// Bad rows by kind. No row is of two kinds.
+/// Bad rows by kind. No row counts for two kinds.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct DirtCounts {
     /// `orders`: rows without a customer.
@@ -47,7 +47,7 @@ pub struct DirtCounts {
     pub orders_duplicate: u64,
     /// `orders`: rows dated after the last day.
     pub orders_future: u64,
-    /// `accounts`: customers with orders that the CRM does not know.
+    /// `accounts`: customers with orders but without an account.
     pub accounts_unknown_customers: u64,
     /// `accounts`: companies with a hostile name.
     pub accounts_hostile_names: u64,

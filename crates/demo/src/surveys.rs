@@ -44,7 +44,7 @@ pub(crate) fn write(
     table.text("surveys.ndjson", &text, answers.len())
 }
 
-/// One in five answers a wave that falls into its time as a customer.
+/// One in five customers answers a wave of the survey that takes place while it is a customer.
 fn answer(seed: u64, customer: &Customer, answers: &mut Vec<(i32, u32, i64)>) {
     let rng = &mut stream(seed, Purpose::Surveys, customer.index);
     let first = day_number(FIRST_DAY) + 45;

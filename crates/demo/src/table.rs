@@ -1,4 +1,4 @@
-//! Writing files so that the same rows are the same bytes.
+//! Writing files so that the same rows give the same bytes.
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -12,10 +12,10 @@ use parquet::file::properties::WriterProperties;
 
 use crate::{DemoError, TableSummary};
 
-/// Rows of a row group: small, so that pruning has something to prune.
+/// Rows of a row group: few, so that some row groups can be skipped.
 const ROW_GROUP_ROWS: usize = 32_768;
 
-/// A folder of the lake that files are written into, with what has been written so far.
+/// A folder of the lake that files are written into, with counts of what has been written so far.
 pub(crate) struct Table {
     root: PathBuf,
     summary: TableSummary,
@@ -124,7 +124,7 @@ pub(crate) fn naive_timestamp() -> DataType {
     DataType::Timestamp(TimeUnit::Microsecond, None)
 }
 
-/// Instants in microseconds.
+/// Timestamps in UTC, in microseconds.
 pub(crate) fn utc_timestamp() -> DataType {
     DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into()))
 }

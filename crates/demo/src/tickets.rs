@@ -1,4 +1,4 @@
-//! `tickets/`: support tickets as CSV, one file a year.
+//! `tickets/`: support tickets as CSV, one file per year.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -76,7 +76,7 @@ pub(crate) fn write(
     Ok(())
 }
 
-/// Tickets of one customer while it is there; the slipping are the least satisfied.
+/// Tickets of one customer while it is a customer; customers of the archetype `slipping` are the least satisfied.
 fn complain(seed: u64, customer: &Customer, tickets: &mut Vec<Ticket>) -> Result<(), DemoError> {
     let rng = &mut stream(seed, Purpose::Tickets, customer.index);
     let days = customer.active_until() - customer.arrived;

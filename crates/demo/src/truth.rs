@@ -1,4 +1,4 @@
-//! `truth/`: what a model may only guess. No source of the lake holds any of it.
+//! `truth/`: the true parameters and states, which a model can only estimate. No source of the lake contains them.
 
 use std::sync::Arc;
 

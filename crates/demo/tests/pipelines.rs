@@ -1,4 +1,4 @@
-//! The shipped pipelines say what the parser understands, and take their folders from variables.
+//! The shipped pipelines parse as expected, and take their folders from variables.
 
 #![allow(clippy::unwrap_used, clippy::panic)] // test code outside of #[test] functions
 
@@ -138,7 +138,7 @@ fn demo_uses_every_source_of_its_lake_and_every_kind_of_scheme() {
     );
     bases.sort();
     bases.dedup();
-    assert_eq!(bases.len(), 9, "not every kind of knowledge: {bases:?}");
+    assert_eq!(bases.len(), 9, "not every base: {bases:?}");
     let kinds: Vec<&str> = pipeline.schemes.iter().map(|s| kind(&s.kind)).collect();
     assert_eq!(
         kinds,

@@ -8,7 +8,7 @@ use tessera_pipeline::Reading;
 use crate::arguments::{Check, Output};
 use crate::output::{Failure, print, print_json, say};
 
-/// Checks every file; the exit code is 2 where one has mistakes.
+/// Checks every file; the exit code is 2 if one has errors.
 pub(crate) fn run(check: &Check, output: &Output) -> Result<ExitCode, Failure> {
     let reading = Reading {
         vars: check.vars.vars.clone(),

@@ -16,7 +16,7 @@ const PIPELINE: &str = include_str!("../../../../pipelines/demo.toml");
 /// Last day of the demo lake.
 const AS_OF: (i32, u32, u32) = (2026, 10, 31);
 
-/// Makes the lake, runs its pipeline, and says where report and tables lie.
+/// Creates the lake, runs its pipeline, and prints where the report and the tables are.
 pub(crate) fn run(demo: &Demo, output: &Output) -> Result<ExitCode, Failure> {
     let lake = demo.dir.join("lake");
     let config = DemoConfig {

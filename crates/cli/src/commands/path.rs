@@ -8,7 +8,7 @@ use tessera_snapshot::{Store, StoreError};
 use crate::arguments::{FolderOf, Output};
 use crate::output::{Failure, print_document, print_json};
 
-/// Prints the folder of a version's tables, without links, once its files are known to be there.
+/// Prints the folder of a version's tables, with links resolved, after checking that its files exist.
 pub(crate) fn run(arguments: &FolderOf, output: &Output) -> Result<ExitCode, Failure> {
     let store = Store::open(&arguments.store)?;
     let version = match arguments.version {

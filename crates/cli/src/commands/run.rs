@@ -19,7 +19,7 @@ use crate::output::{Failure, fail, print, print_json, say, tell};
 use crate::progress::Progress;
 use crate::telemetry;
 
-/// Runs the pipeline and prints where the version is; ends with a summary of one line.
+/// Runs the pipeline and prints where the version is; the last line is a summary.
 pub(crate) fn run(arguments: &Run, output: &Output) -> Result<ExitCode, Failure> {
     let threads = use_threads(output);
     let (metrics, lineage) = (arguments.metrics.clone(), arguments.lineage.clone());
@@ -31,9 +31,9 @@ pub(crate) fn run(arguments: &Run, output: &Output) -> Result<ExitCode, Failure>
             .map_err(Failure::nothing_published)
             .and_then(|published| complete(&published, output))
     };
-    // Metrics and lineage state a fault of the program as well.
+    // Metrics and lineage also record a panic.
     let done = catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| {
-        // What is unfinished because of an interrupt may trip over itself.
+        // Code that was interrupted may panic on incomplete data.
         Err(match interrupted() {
             true => PipelineError::Interrupted.into(),
             false => Failure::panicked(),
@@ -58,7 +58,7 @@ pub(crate) fn run(arguments: &Run, output: &Output) -> Result<ExitCode, Failure>
     Ok(ExitCode::from(exit_code))
 }
 
-/// Shows the version; a failure after publication is not an error of publication.
+/// Shows the version. An error after publication says that the version is published.
 fn complete(published: &Published, output: &Output) -> Result<(), Failure> {
     let shown = show(published, output).map_err(|failure| failure.text());
     let mut incomplete = published.incomplete.clone();
@@ -123,7 +123,7 @@ fn job(
         if interrupted() {
             return Err(PipelineError::Interrupted.into());
         }
-        // One more attempt for each source whose files change.
+        // One more attempt per source, if its files changed while they were read.
         let changed = error.changed();
         let again = !changed.is_empty() && changed.iter().all(|name| !retried.contains(*name));
         if !again {
@@ -134,7 +134,7 @@ fn job(
     }
 }
 
-/// Lists the lake and runs.
+/// Lists the files of the lake and runs the pipeline.
 fn attempt(
     arguments: &Run,
     as_of: NaiveDate,
@@ -163,7 +163,7 @@ fn attempt(
     published
 }
 
-/// Both observers of the run: the progress display, and the files of `--metrics` and `--lineage`.
+/// The observers of the run: the progress display, and the files of `--metrics` and `--lineage`.
 struct Watch<'a> {
     progress: Progress,
     monitor: &'a Monitor,
@@ -193,12 +193,12 @@ impl Observer for Watch<'_> {
 pub(crate) fn use_threads(output: &Output) -> usize {
     let available = std::thread::available_parallelism().map_or(1, usize::from);
     let threads = output.threads.map_or(available, usize::from);
-    // SAFETY: commands call this first, on the thread that `main` runs on, and the program starts no other before.
+    // SAFETY: commands call this first, on the main thread, and the program starts no other thread before.
     unsafe { tessera_pipeline::set_threads(threads) };
     threads
 }
 
-/// Says what was published.
+/// Prints what was published.
 pub(crate) fn show(published: &Published, output: &Output) -> Result<(), Failure> {
     if output.json {
         return print_json(&published.to_json());

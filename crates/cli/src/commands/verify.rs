@@ -8,7 +8,7 @@ use tessera_snapshot::{Depth, Store};
 use crate::arguments::{Output, Repair, Verify};
 use crate::output::{Failure, print, print_json, say};
 
-/// Checks a store; the exit code is 4 where something is not as committed.
+/// Checks a store; the exit code is 4 if something does not match its commit.
 pub(crate) fn run(arguments: &Verify, output: &Output) -> Result<ExitCode, Failure> {
     let store = Store::open(&arguments.store)?;
     let depth = match (arguments.deep, arguments.quick) {

@@ -1,4 +1,4 @@
-//! What is said and done about a child that died by a signal.
+//! Messages and cleanup after a child was ended by a signal.
 
 use std::ffi::c_int;
 use std::path::{Path, PathBuf};
@@ -14,7 +14,7 @@ use crate::arguments::{Arguments, Command, Run};
 use crate::output::{Failure, fail, say};
 use crate::signals;
 
-/// Signals by which a process ends for a fault of its own.
+/// Signals that end a process because of its own fault.
 const FAULTS: [(c_int, &str); 7] = [
     (libc::SIGABRT, "SIGABRT"),
     (libc::SIGSEGV, "SIGSEGV"),
@@ -25,28 +25,29 @@ const FAULTS: [(c_int, &str); 7] = [
     (libc::SIGSYS, "SIGSYS"),
 ];
 
-/// Files that are named where one of many ended the child.
+/// Largest number of files that are named when one of many ended the child.
 const MOST_NAMED: usize = 8;
 
-/// How a child died.
+/// How a child was ended.
 pub(super) struct Death {
     pub(super) signal: c_int,
-    /// The operating system killed some process meanwhile because memory had ended.
+    /// Whether the operating system killed a process meanwhile because it was out of memory.
     pub(super) for_memory: bool,
     pub(super) elapsed: Duration,
     pub(super) recorded: Recorded,
 }
 
-/// What of the child's work exists.
+/// What the child has published.
 enum Left {
     Nothing,
     Version(u64),
-    /// The store cannot be asked: why not.
+    /// The store cannot be read: why not.
     Unknown(String),
 }
 
 impl Death {
-    /// Says what happened, removes what the child left, and returns the exit code. A signal that somebody sent ends this process too.
+    /// Prints what happened, removes files of the child, and returns the exit code. If the signal was sent by a user, this process
+    /// ends by the same signal.
     pub(super) fn report(&self, arguments: &Arguments) -> ExitCode {
         if let Some(work) = self.recorded.fact(Fact::Work) {
             tessera_pipeline::remove_left(Path::new(work));
@@ -74,7 +75,7 @@ impl Death {
             ),
             Some(Left::Unknown(why)) => (
                 format!(
-                    "{what}; whether a version was published is not known, since the store cannot be asked: {why}; the same run again completes it"
+                    "{what}; whether a version was published is not known, since the store cannot be read: {why}; the same run again completes it"
                 ),
                 6,
             ),
@@ -96,7 +97,7 @@ impl Death {
         ExitCode::from(u8::try_from(128 + self.signal).unwrap_or(1))
     }
 
-    /// A library aborted, or the program has a fault: what happened, and the exit code.
+    /// The message and the exit code where a library aborted, or the program has a fault.
     fn fault(&self, name: &str) -> (String, u8) {
         let mut files = self.recorded.reading.clone();
         files.sort();
@@ -127,13 +128,13 @@ impl Death {
             ),
         };
         let what = format!(
-            "source `{source}`: reading {file} ended the process by {name}: the file is damaged in a way that the library which reads \
-             it does not survive, or there is less memory than it needs; replace the file, or take it out of the source"
+            "source `{source}`: reading {file} ended the process by {name}: the file is damaged in a way that crashes the library \
+            which reads it, or there is less memory than it needs; replace the file, or remove it from the source"
         );
         (what, 3)
     }
 
-    /// Somebody, or the operating system, killed the child: what happened, and the exit code.
+    /// The message and the exit code where a user or the operating system killed the child.
     fn killed(&self) -> (String, u8) {
         let mut files = self.recorded.reading.clone();
         files.sort();
@@ -144,22 +145,22 @@ impl Death {
             }
             _ => String::new(),
         };
-        let advice = "limit its memory with `--memory`, such as `--memory 2GiB`, to less than the machine or its control group has, \
-                      or give it more";
+        let advice = "set `--memory`, such as `--memory 2GiB`, to less than the memory of the machine or its control group, or give \
+        it more memory";
         if self.for_memory {
             let what = format!(
-                "the operating system killed the process{reading}, because memory had ended; {advice}"
+                "the operating system killed the process{reading}, because it was out of memory; {advice}"
             );
             (what, 3)
         } else {
             let what = format!(
-                "the process was killed (SIGKILL){reading}; if the operating system did it because memory had ended, {advice}"
+                "the process was killed (SIGKILL){reading}; if the operating system did this because it was out of memory, {advice}"
             );
             (what, 137)
         }
     }
 
-    /// What the child published: the store knows, whatever the child had come to.
+    /// What the child published, read from the store.
     fn left(&self) -> Left {
         let store = self.recorded.fact(Fact::Store);
         let (Some(store), Some(txid)) = (store, self.recorded.text(Fact::Transaction)) else {
@@ -173,7 +174,7 @@ impl Death {
         }
     }
 
-    /// Writes the end of the run where the child would have written it.
+    /// Writes the end of the run to metrics and lineage, as the child would have done.
     fn monitor(&self, run: &Run, failure: &Failure, left: Option<Left>) {
         let version = match left {
             Some(Left::Version(version)) => Some(version),
@@ -193,7 +194,7 @@ impl Death {
     }
 }
 
-/// The first of several files.
+/// The names of the first files, and how many more there are.
 fn names(files: &[(String, PathBuf)]) -> String {
     let named = files.iter().take(MOST_NAMED);
     let named: Vec<String> = named.map(|(_, file)| file.display().to_string()).collect();
@@ -206,7 +207,7 @@ fn names(files: &[(String, PathBuf)]) -> String {
     format!("{}{more}", named.join(", "))
 }
 
-/// How often the operating system has killed a process because memory had ended.
+/// How often the operating system has killed a process because it was out of memory.
 pub(super) fn memory_kills() -> u64 {
     let counted = std::fs::read_to_string("/proc/vmstat").unwrap_or_default();
     let mut lines = counted.lines();

@@ -1,4 +1,4 @@
-//! Same seed, same bytes; what lies in the folders.
+//! The same seed gives the same bytes; the contents of the folders.
 
 use std::fs;
 

@@ -1,4 +1,4 @@
-//! Dirt is where the summary says.
+//! The bad rows are as many as the summary states.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -36,7 +36,7 @@ fn order_dirt_is_what_the_summary_says() {
     ] {
         assert!(n > 0, "no dirt of kind {kind}");
     }
-    // No row is of two kinds, so that clean rows are the rest.
+    // No row counts for two kinds, so the clean rows are the rest.
     let dirty = dirt.orders_missing_key
         + dirt.orders_negative_price
         + dirt.orders_zero_price

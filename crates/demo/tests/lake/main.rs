@@ -1,4 +1,5 @@
-//! The demo lake: same seed same bytes, dirt where the summary says, and the planted truth recoverable from the sources.
+//! The demo lake: the same seed gives the same bytes, bad rows are as many as the summary states, and the true parameters can be
+//! recovered from the sources.
 
 #![allow(clippy::unwrap_used)] // test code outside of #[test] functions
 

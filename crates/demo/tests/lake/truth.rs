@@ -1,4 +1,4 @@
-//! The planted truth can be recovered from the sources.
+//! The true parameters can be recovered from the sources.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -48,7 +48,7 @@ fn truth(root: &Path) -> BTreeMap<String, Truth> {
     rows
 }
 
-/// Mean, and how far it lies from `expected` in standard errors.
+/// Distance of the mean from `expected`, in standard errors.
 fn standard_errors(values: &[f64], expected: f64) -> f64 {
     let n = values.len() as f64;
     let mean = values.iter().sum::<f64>() / n;
@@ -187,7 +187,7 @@ fn repeat_purchases_and_departures_follow_bg_nbd() {
 }
 
 /// Fader and Hardie 2013: an order's value is Gamma(p, rate ν), so its mean over n orders has mean p/ν and variance p/ν²/n.
-/// Rounding each line to a cent moves a mean by less than it allows for.
+/// Rounding each line to a cent moves a mean by less than the tolerance.
 #[test]
 fn order_values_follow_gamma_gamma() {
     let lake = lake(DemoConfig::default());
