@@ -20,8 +20,8 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex};
 
 use polars::prelude::*;
+use tessera_expr::Type;
 use tessera_expr::rel::{Aggregate, Money, RowCounts, ScanColumn, SourceRows, Unconverted, Unseen};
-use tessera_expr::{Node, Type};
 
 use crate::budget::Budget;
 use crate::duplicates::Duplicates;
@@ -29,8 +29,8 @@ use crate::error::EngineError;
 use crate::lake::Fault;
 use crate::lower::lower;
 use crate::scan::{
-    FUTURE, PRUNED, UNKNOWN, UNSEEN, broken_text, broken_time, code_name, each_unseen, each_window,
-    epoch_day, has_codes, has_unseen, is_converted, nulled_name, skipped_times, times_in_range,
+    FUTURE, PRUNED, UNKNOWN, UNSEEN, broken_text, broken_time, each_unseen, each_window, epoch_day,
+    has_unseen, is_converted, nulled_name, skipped_times, times_in_range,
 };
 use crate::table::TableRef;
 use batch::{Batch, names};
@@ -189,7 +189,7 @@ fn selected(frame: LazyFrame, plan: &Aggregate, layout: &Layout) -> LazyFrame {
         columns.push(amount.alias(names::AMOUNT));
     }
     for (i, value) in layout.values.iter().enumerate() {
-        let column = value_column(plan, value, layout.only_compared(i));
+        let column = value_column(plan, value);
         columns.push(column.alias(names::value(i)));
     }
     for (i, filter) in layout.filters.iter().enumerate() {
@@ -200,17 +200,8 @@ fn selected(frame: LazyFrame, plan: &Aggregate, layout: &Layout) -> LazyFrame {
     frame.select(columns)
 }
 
-/// A value in one of the three types that accumulators know. Texts that are only compared for equality come as their codes.
-fn value_column(plan: &Aggregate, value: &tessera_expr::Expr, only_compared: bool) -> Expr {
-    let scan = &plan.rows.scan;
-    if let Node::Column(name) = &value.node
-        && only_compared
-        && !scan.derive.iter().any(|(derived, _)| derived == name)
-        && let Some(column) = scan.columns.iter().find(|c| &c.name == name)
-        && has_codes(column)
-    {
-        return col(code_name(name));
-    }
+/// A value in one of the types that accumulators know.
+fn value_column(plan: &Aggregate, value: &tessera_expr::Expr) -> Expr {
     let lowered = lower(value, &plan.rows);
     match value.ty {
         Type::Float | Type::String | Type::Decimal { .. } => lowered,

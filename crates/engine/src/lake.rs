@@ -4,9 +4,10 @@
 //! The types that matter: [`Window`] (what is decoded at a time), [`Piece`] (consecutive row groups of one file).
 //!
 //! Where to look: `file` (descriptors), `footer` (what a file says of itself, and whether it can be so), `pages` (headers and
-//! checksums of pages), `thrift` (how both are written), `image` (what polars is given), `prune` (row groups that bounds keep out), `unpacked` (what decoded rows take),
-//! `windows` (reading ahead).
+//! checksums of pages), `thrift` (how both are written), `arrow_schema` (what footers say of the types of ARROW), `image` (what
+//! polars is given), `prune` (row groups that bounds keep out), `unpacked` (what decoded rows take), `windows` (reading ahead).
 
+mod arrow_schema;
 mod file;
 mod footer;
 mod image;

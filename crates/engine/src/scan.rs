@@ -368,7 +368,7 @@ fn same_columns(scan: &Scan, row_numbers: bool) -> Vec<Expr> {
     }
     for column in &scan.columns {
         names.push(column.name.clone());
-        if has_codes(column) || is_told_apart_raw(column) {
+        if is_told_apart_raw(column) {
             names.push(code_name(&column.name));
         }
         if is_converted(column) {
@@ -419,7 +419,7 @@ fn group_rows(
     for column in absent {
         let null = |ty: DataType, name: &str| lit(NULL).cast(ty).alias(name);
         made.push(null(polars_type(column.ty), &column.name));
-        if has_codes(column) || is_told_apart_raw(column) {
+        if is_told_apart_raw(column) {
             let ty = match column.stored {
                 Stored::Float { .. } => DataType::Float64,
                 _ => DataType::Int64,
@@ -489,11 +489,6 @@ fn is_time(column: &ScanColumn) -> bool {
     )
 }
 
-/// Whether the column's texts have codes, by which they are compared at less cost.
-pub(crate) fn has_codes(column: &ScanColumn) -> bool {
-    column.stored == Stored::Dictionary
-}
-
 /// Whether rows are compared by the column's values as the files hold them: local times are the same in the hour that comes twice,
 /// times that cannot be represented have no local time, and NaN is read as null.
 fn is_told_apart_raw(column: &ScanColumn) -> bool {
@@ -505,13 +500,13 @@ pub(crate) fn as_stored(rows: &SourceRows, name: &str) -> Expr {
     let scan = &rows.scan;
     let column = scan.columns.iter().find(|c| c.name == name);
     let changed = rows.until.as_deref() == Some(name) || scan.derive.iter().any(|(d, _)| d == name);
-    match column.filter(|c| !changed && (has_codes(c) || is_told_apart_raw(c))) {
+    match column.filter(|c| !changed && is_told_apart_raw(c)) {
         Some(column) => col(code_name(&column.name)),
         None => col(name),
     }
 }
 
-/// The codes of a column's texts, equal for equal texts in all files of a scan, the ticks of its times, or its floats.
+/// The ticks of a column's times, or its floats, as the files hold them.
 pub(crate) fn code_name(name: &str) -> String {
     format!("{RAW}code_{name}")
 }

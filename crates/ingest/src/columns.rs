@@ -165,7 +165,7 @@ fn declared_column<'s>(source: &'s Source, name: &str) -> Option<&'s Column> {
 fn as_read(source: &Source, name: &str, stored: &Stored) -> Stored {
     let stated = declared_column(source, name).is_some_and(|column| !column.form.is_default());
     match stored {
-        Stored::String | Stored::Dictionary if stated => Stored::Text,
+        Stored::String if stated => Stored::Text,
         other => other.clone(),
     }
 }

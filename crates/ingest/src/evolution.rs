@@ -198,7 +198,7 @@ fn merged(a: &[Held], b: &[Held]) -> Option<Vec<Held>> {
 
 /// The form in which one scan reads both without loss; `None` where a scan cannot.
 pub(crate) fn read_alike(a: &Stored, b: &Stored) -> Option<Stored> {
-    use Stored::{Dictionary, Float, Int, String, Timestamp};
+    use Stored::{Float, Int, Timestamp};
     if a == b {
         return Some(a.clone());
     }
@@ -231,7 +231,6 @@ pub(crate) fn read_alike(a: &Stored, b: &Stored) -> Option<Stored> {
             signed: true,
         },
         (Float { .. }, Float { .. }) => Float { bits: 64 },
-        (String, Dictionary) | (Dictionary, String) => String,
         (Timestamp { zone: x, .. }, Timestamp { zone: y, .. }) if x == y => Timestamp {
             ticks_per_second: 1_000_000,
             zone: x.clone(),
@@ -322,9 +321,5 @@ mod tests {
             zone: Some("UTC".to_owned()),
         };
         assert_eq!(common(&[&instant("UTC"), &instant("Z")]), micros);
-        assert_eq!(
-            common(&[&Stored::Dictionary, &Stored::String]),
-            Stored::String
-        );
     }
 }

@@ -189,13 +189,14 @@ fn stored(ty: &DataType) -> Option<Stored> {
             scale: u8::try_from(*scale).ok()?,
         },
         DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => Stored::String,
+        // Its texts are read as texts.
         DataType::Dictionary(_, value)
             if matches!(
                 **value,
                 DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View
             ) =>
         {
-            Stored::Dictionary
+            Stored::String
         }
         DataType::Binary | DataType::LargeBinary | DataType::BinaryView => Stored::Bytes,
         DataType::FixedSizeBinary(16) => Stored::Uuid,

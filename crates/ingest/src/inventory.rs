@@ -337,9 +337,7 @@ pub(crate) fn describe(stored: &Stored) -> String {
         Stored::Int { bits, signed } => format!("{}{bits}", if *signed { 'i' } else { 'u' }),
         Stored::Float { bits } => format!("f{bits}"),
         Stored::Decimal { precision, scale } => format!("decimal({precision}, {scale})"),
-        Stored::String | Stored::Dictionary | Stored::Text | Stored::HivePath => {
-            "string".to_owned()
-        }
+        Stored::String | Stored::Text | Stored::HivePath => "string".to_owned(),
         Stored::Bytes => "bytes".to_owned(),
         Stored::Uuid => "bytes of fixed size 16".to_owned(),
         Stored::Mixed => "several types".to_owned(),

@@ -1,5 +1,7 @@
 //! The memory of a run: measured all the time, compared with the limit, and shown for every stage.
 
+use std::fs::File;
+use std::io::{Read, Seek};
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
@@ -92,13 +94,16 @@ impl Memory {
 }
 
 fn watch(memory: &Weak<Memory>, hooks: Hooks) {
+    let Some(mut counter) = Counter::open() else {
+        return;
+    };
     let mut released = Instant::now();
     loop {
         {
             let Some(memory) = memory.upgrade() else {
                 return;
             };
-            let Some(mut taken) = resident_bytes() else {
+            let Some(mut taken) = counter.bytes() else {
                 return;
             };
             memory.peak.fetch_max(taken, Ordering::Relaxed);
@@ -109,7 +114,7 @@ fn watch(memory: &Weak<Memory>, hooks: Hooks) {
             {
                 (hooks.release)();
                 released = Instant::now();
-                taken = resident_bytes().unwrap_or(taken);
+                taken = counter.bytes().unwrap_or(taken);
             }
             memory.budget.set_scarce(beyond(taken, SCARCE));
             if beyond(taken, OVERRUN) {
@@ -122,10 +127,42 @@ fn watch(memory: &Weak<Memory>, hooks: Hooks) {
 
 /// Bytes of memory that the process takes, as Linux counts them.
 fn resident_bytes() -> Option<u64> {
-    let text = std::fs::read_to_string("/proc/self/status").ok()?;
-    let line = text.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
-    let kilobytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
-    Some(kilobytes << 10)
+    Counter::open()?.bytes()
+}
+
+/// Where Linux says how much memory the process takes. It stays open, since it is read all the time.
+struct Counter {
+    file: File,
+    page_bytes: u64,
+}
+
+impl Counter {
+    fn open() -> Option<Self> {
+        Some(Self {
+            file: File::open("/proc/self/statm").ok()?,
+            page_bytes: page_bytes()?,
+        })
+    }
+
+    fn bytes(&mut self) -> Option<u64> {
+        let mut text = [0; 128];
+        self.file.rewind().ok()?;
+        let length = self.file.read(&mut text).ok()?;
+        let text = std::str::from_utf8(text.get(..length)?).ok()?;
+        let pages: u64 = text.split_ascii_whitespace().nth(1)?.parse().ok()?;
+        Some(pages * self.page_bytes)
+    }
+}
+
+/// Bytes of a page of memory: an entry of what the kernel tells a process at its start.
+fn page_bytes() -> Option<u64> {
+    const PAGE_SIZE: u64 = 6;
+    let entries = std::fs::read("/proc/self/auxv").ok()?;
+    let (words, _) = entries.as_chunks::<{ size_of::<usize>() }>();
+    let (pairs, _) = words.as_chunks::<2>();
+    let number = |word: &[u8; size_of::<usize>()]| usize::from_ne_bytes(*word) as u64;
+    let found = pairs.iter().find(|[name, _]| number(name) == PAGE_SIZE)?;
+    Some(number(&found[1]))
 }
 
 #[cfg(test)]

@@ -42,7 +42,7 @@ impl Code {
 
 /// Values of one column.
 pub(crate) enum Values {
-    /// Integers, dates as days, booleans as 0 and 1, dictionary codes.
+    /// Integers, dates as days, booleans as 0 and 1.
     Int(PrimitiveArray<i64>),
     /// Decimals, as whole numbers of their last digit.
     Wide(PrimitiveArray<i128>),

@@ -342,30 +342,6 @@ impl Layout {
         }
     }
 
-    /// Whether the values of a column are only counted and told apart, so that codes do as well.
-    pub(crate) fn only_compared(&self, value: usize) -> bool {
-        let reads = |op: Op| match op {
-            Op::CountRows | Op::FirstDay | Op::LastDay | Op::DistinctDays => None,
-            Op::CountValues(of) | Op::Distinct(of) => (of == value).then_some(true),
-            Op::Sum(of)
-            | Op::SumSquares(of)
-            | Op::Min(of)
-            | Op::Max(of)
-            | Op::MinWide(of)
-            | Op::MaxWide(of)
-            | Op::FirstWide(of)
-            | Op::LastWide(of)
-            | Op::SumOnFirstDay(of)
-            | Op::First(of)
-            | Op::Last(of)
-            | Op::Median(of) => (of == value).then_some(false),
-        };
-        self.slots
-            .iter()
-            .filter_map(|slot| reads(slot.op))
-            .all(|compared| compared)
-    }
-
     fn value(&mut self, of: &Expr) -> usize {
         position(&mut self.values, of)
     }

@@ -5,9 +5,9 @@ use std::ops::Range;
 
 use sha2::{Digest, Sha256};
 
-use super::Fault;
 use super::file::LakeFile;
 use super::thrift::{Struct, Value};
+use super::{Fault, arrow_schema};
 
 /// Numbers of the fields that are read, of each structure of `parquet.thrift`.
 pub(super) mod field {
@@ -15,8 +15,14 @@ pub(super) mod field {
         pub(crate) const SCHEMA: i16 = 2;
         pub(crate) const ROWS: i16 = 3;
         pub(crate) const ROW_GROUPS: i16 = 4;
+        pub(crate) const PAIRS: i16 = 5;
         pub(crate) const ENCRYPTION: i16 = 8;
         pub(crate) const SIGNING_KEY: i16 = 9;
+    }
+    /// Further data, as keys and values.
+    pub(crate) mod pair {
+        pub(crate) const KEY: i16 = 1;
+        pub(crate) const VALUE: i16 = 2;
     }
     pub(crate) mod element {
         pub(crate) const REPETITION: i16 = 3;
@@ -135,6 +141,7 @@ impl<'a> Footer<'a> {
         }
         head.remove(file::ENCRYPTION);
         head.remove(file::SIGNING_KEY);
+        arrow_schema::without_dictionaries(&mut head);
         Ok(Self {
             tree,
             head,

@@ -13,6 +13,8 @@ pub(super) enum Value<'a> {
     Int(Bits, i64),
     Double([u8; 8]),
     Bytes(&'a [u8]),
+    /// Bytes in place of those that were read.
+    Made(Vec<u8>),
     /// A list, or a set, and the kind of its elements.
     List(u8, u8, Vec<Value<'a>>),
     Map(u8, u8, Vec<(Value<'a>, Value<'a>)>),
@@ -110,6 +112,14 @@ impl<'a> Struct<'a> {
             .insert(at, (number, Value::Int(Bits::B64, value)));
     }
 
+    /// Replaces the bytes of a field.
+    pub(super) fn set_bytes(&mut self, number: i16, bytes: Vec<u8>) {
+        let mut fields = self.fields.iter_mut();
+        if let Some((_, value)) = fields.find(|(known, _)| *known == number) {
+            *value = Value::Made(bytes);
+        }
+    }
+
     pub(super) fn remove(&mut self, number: i16) {
         self.fields.retain(|(known, _)| *known != number);
     }
@@ -158,7 +168,7 @@ impl<'a> Value<'a> {
             Value::Int(Bits::B32, _) => 5,
             Value::Int(Bits::B64, _) => 6,
             Value::Double(_) => 7,
-            Value::Bytes(_) => 8,
+            Value::Bytes(_) | Value::Made(_) => 8,
             Value::List(kind, ..) => *kind,
             Value::Map(..) => 11,
             Value::Struct(_) => 12,
@@ -173,10 +183,8 @@ impl<'a> Value<'a> {
             Value::Int(_, value) => varint(zigzag(*value), to),
             Value::Double(bytes) => to.extend_from_slice(bytes),
             Value::Uuid(bytes) => to.extend_from_slice(bytes),
-            Value::Bytes(bytes) => {
-                varint(bytes.len() as u64, to);
-                to.extend_from_slice(bytes);
-            }
+            Value::Bytes(bytes) => write_bytes(bytes, to),
+            Value::Made(bytes) => write_bytes(bytes, to),
             Value::List(_, of, elements) => {
                 match elements.len() {
                     short @ 0..=14 => to.push((short as u8) << 4 | of),
@@ -200,6 +208,11 @@ impl<'a> Value<'a> {
             Value::Struct(inner) => inner.write(to),
         }
     }
+}
+
+fn write_bytes(bytes: &[u8], to: &mut Vec<u8>) {
+    varint(bytes.len() as u64, to);
+    to.extend_from_slice(bytes);
 }
 
 fn zigzag(value: i64) -> u64 {

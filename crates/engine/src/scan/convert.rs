@@ -6,7 +6,7 @@ use tessera_expr::rel::{Scan, ScanColumn, Stored};
 
 use super::local::local_time;
 use super::texts::{from_epoch, from_text, raw_name, raw_texts};
-use super::{code_name, has_codes, is_told_apart_raw, polars_type};
+use super::{code_name, is_told_apart_raw, polars_type};
 use crate::lower::{days_in_range, finite, from_decimal, whole_number, widened};
 
 /// The largest integer up to which every integer is a float of its own.
@@ -72,7 +72,6 @@ fn in_its_type(scan: &Scan, column: &ScanColumn) -> Option<Expr> {
         }
         (Stored::Int { .. } | Stored::Decimal { .. }, ty) => col(name).cast(polars_type(ty)),
         (Stored::Float { .. }, _) => finite(col(name).cast(DataType::Float64)),
-        (Stored::Dictionary, _) => col(name).cast(DataType::String),
         (Stored::Bytes, _) => bytes_text(col(name), utf8),
         (Stored::Uuid, _) => uuid_text(col(name)),
         (Stored::Timestamp { zone, .. }, Type::Date) => {
@@ -154,9 +153,9 @@ pub(super) fn raw(scan: &Scan, column: &ScanColumn) -> Option<Expr> {
     Some(when(broken).then(shown).otherwise(lit(NULL)).alias(raw))
 }
 
-/// The values of a column as the files hold them: the codes of its texts, the ticks of its times.
+/// The values of a column as the files hold them: the ticks of its times, or its floats.
 pub(super) fn codes(column: &ScanColumn, common: &ScanColumn) -> Option<Expr> {
-    if !has_codes(common) && !is_told_apart_raw(common) {
+    if !is_told_apart_raw(common) {
         return None;
     }
     let value = col(column.name.as_str());

@@ -49,7 +49,6 @@ pub(super) fn parquet(
             datetime_milliseconds_upcast: true,
             datetime_microseconds_upcast: true,
             null_upcast: true,
-            categorical_to_string: true,
             ..CastColumnsPolicy::ERROR_ON_MISMATCH
         },
         missing_columns_policy: if has_gaps {
@@ -94,7 +93,6 @@ pub(super) fn stored_type(stored: &Stored) -> DataType {
         }
         Stored::String | Stored::Text | Stored::HivePath | Stored::Mixed => DataType::String,
         Stored::Bytes | Stored::Uuid => DataType::Binary,
-        Stored::Dictionary => DataType::from_categories(Categories::global()),
         Stored::Date => DataType::Date,
         Stored::DateMillis => DataType::Datetime(TimeUnit::Milliseconds, None),
         Stored::Timestamp {

@@ -27,10 +27,8 @@ pub enum Stored {
         /// digits behind the point
         scale: u8,
     },
-    /// Text that is text.
+    /// Text that is text, dictionary-encoded or not.
     String,
-    /// Dictionary-encoded text in every file.
-    Dictionary,
     /// Days.
     Date,
     /// Days that a reader hands over as milliseconds (ARROW's type Date64).
@@ -97,7 +95,6 @@ impl Stored {
             Self::Bool
             | Self::Int { .. }
             | Self::String
-            | Self::Dictionary
             | Self::Date
             | Self::DateMillis
             | Self::HivePath

@@ -35,10 +35,7 @@ pub fn expression_type(declared: ColumnType, scale: Option<u8>, forms: &[&Stored
 }
 
 fn is_text(stored: &Stored) -> bool {
-    matches!(
-        stored,
-        Stored::Text | Stored::String | Stored::Dictionary | Stored::Bytes
-    )
+    matches!(stored, Stored::Text | Stored::String | Stored::Bytes)
 }
 
 /// The decimals that hold integers and decimals of these types; none where there is another type, or no type at all.
@@ -65,7 +62,6 @@ pub(super) fn natural_type(stored: &Stored) -> Type {
         Stored::Float { .. } => Type::Float,
         Stored::Decimal { scale, .. } => Type::Decimal { scale: *scale },
         Stored::String
-        | Stored::Dictionary
         | Stored::Text
         | Stored::HivePath
         | Stored::Bytes
@@ -102,7 +98,7 @@ pub(super) fn widens(stored: &Stored, declared: ColumnType) -> bool {
             true
         }
         (Stored::Decimal { .. }, C::Decimal | C::F64 | C::Money) => true,
-        (Stored::String | Stored::Dictionary | Stored::Bytes | Stored::Uuid, C::String) => true,
+        (Stored::String | Stored::Bytes | Stored::Uuid, C::String) => true,
         (Stored::Date | Stored::DateMillis, C::Date | C::Timestamp) => true,
         (Stored::Timestamp { .. }, C::Timestamp | C::Date) => true,
         _ => false,
