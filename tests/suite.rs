@@ -1,4 +1,4 @@
-//! End to end over the built program, one file a behaviour.
+//! End-to-end tests of the built program, one file per behaviour.
 #![allow(missing_docs)]
 
 #[path = "suite/actions.rs"]

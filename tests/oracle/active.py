@@ -1,10 +1,10 @@
-"""Closed accounts: who is active, computed a second time with DuckDB from the lake, and what is published of the base.
+"""Closed accounts: who is active, computed a second time with DuckDB from the lake and compared with the published tables.
 
 Usage: active.py PIPELINE LAKE VERSION_FOLDER AS_OF      (needs Python 3.11 and duckdb, pyarrow)
 
-For pipelines whose `active` is `tenure_days is null or tenure_days <= N`. Counts of the base; the size of the population of every
-supervised score over events now and at its observation dates, each as the base was then; members, shares and KPIs of segments over
-the active. Exit code 1 on any difference.
+For pipelines whose `active` is `tenure_days is null or tenure_days <= N`. Checked are the counts of the base; the size of the
+population of every supervised score over events at `as_of` and at its observation dates, each with the base of that date; members,
+shares and KPIs of segments over active customers. Exit code 1 on any difference.
 """
 
 import re

@@ -1,7 +1,7 @@
-"""The mistakes that people make with a lake or a pipeline, each as a change to a small good one.
+"""Common mistakes in a lake or a pipeline, each as a change to a small valid one.
 
-A kind is a function that changes the `Bench` and returns the words of which the message must hold one, none where there is nothing
-to demand of it, or None where `check` need not see it (only reading all rows can tell).
+A kind is a function that changes the `Bench` and returns a list of words of which the message must contain one; an empty list means
+any message; None means that `check` need not find the mistake, since only reading all rows shows it.
 """
 
 import gzip
@@ -22,7 +22,7 @@ def kind(function):
 
 
 class Bench:
-    """A good lake with its pipeline, whose parts a kind may change before all is written."""
+    """A valid lake with its pipeline, whose parts a kind may change before they are written."""
 
     def __init__(self, seed, folder):
         self.rng, self.folder = random.Random(seed), folder
@@ -542,7 +542,7 @@ def two_formats(bench):
     return []
 
 
-# What only reading all rows can tell: `check` may accept it.
+# Mistakes that only reading all rows shows: `check` may accept them.
 
 
 @kind

@@ -2,9 +2,9 @@
 
 Usage: broken_lakes.py TESSERA [--count 500] [--seed 1] [--only SEED] [--kind NAME] [--keep DIR]
 
-What `run` refuses, `check` refuses, with the same exit code and the same errors; what `check` accepts, `run` publishes or stops
-for a reason that only reading all rows can tell (exit 3). A broken record may be quarantined where `check` warns of it. A mistake of one place gives one message, which names it, in the
-user's words. Seeds that fail keep their folder. The exit code is 1 if one failed.
+What `run` rejects, `check` rejects with the same exit code and the same errors; what `check` accepts, `run` publishes, or it fails
+for a reason that only reading all rows shows (exit code 3). A broken record may be quarantined where `check` warns about it. One
+mistake gives one message, which names its place. The folders of failing seeds are kept. The exit code is 1 if one failed.
 """
 
 import argparse
@@ -46,7 +46,7 @@ def execute(tessera, folder, *arguments):
 
 
 def try_seed(tessera, seed, name, folder):
-    """How it ended, and what is wrong with it."""
+    """The kind of result, and the problems found."""
     bench = Bench(seed, folder)
     words = KINDS[name](bench)
     bench.write()

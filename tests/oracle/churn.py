@@ -1,10 +1,10 @@
-"""Of whom a churn score is, and how good it is: computed a second time with DuckDB and scikit-learn from the lake itself.
+"""The population of a churn score and its test figures, computed a second time with DuckDB and scikit-learn from the lake.
 
 Usage: churn.py PIPELINE LAKE VERSION_FOLDER AS_OF      (needs Python 3.11 and duckdb, pyarrow, scikit-learn)
 
-Written from the definitions and the pipeline's text; shares no code with tessera. For every supervised score over events:
-who can churn at `as_of` and at each observation date, and why others cannot; who of them churned; on the published rows of
-`backtest` area under the curve, average precision, log loss, Brier score and calibration by bins, every customer once; the mean in `segments`.
+Written from the definitions and the pipeline file; shares no code with tessera. For every supervised score over events: who can
+churn at `as_of` and at each observation date, and why others cannot; which of them churned; on the published rows of `backtest` the
+area under the curve, average precision, log loss, Brier score and calibration by bins, every customer once; the mean in `segments`.
 Counts must be equal, figures within 1e-9. Exit code 1 on any difference.
 """
 
@@ -31,15 +31,15 @@ def check(what, expected, found, tolerance=0.0):
 
 
 def living(db, source, on, horizon):
-    """Keys with an event in the horizon before the close of a day, and keys with one ever."""
+    """Keys with an event in the horizon before the close of a day, and keys with any event up to that day."""
     key = f"select distinct _key from {source.table} where _day <= date '{on}'"
     alive = {row[0] for row in db.execute(f"{key} and _day > date '{on - timedelta(horizon)}'").fetchall()}
     return alive, {row[0] for row in db.execute(key).fetchall()}
 
 
 def parts(rows):
-    """Predicted and observed by parts of mid-ranks of 200 rows each, ten at most; equal predictions stay together, and a part of
-    fewer than 200 rows joins the one before it."""
+    """Predicted and observed by bins of mid-ranks with 200 rows each, at most ten; equal predictions are in the same bin, and a bin
+    of fewer than 200 rows is merged into the one before it."""
     rows, bins, before = sorted(rows), {}, 0
     wanted = min(max(len(rows) // 200, 1), 10)
     while before < len(rows):

@@ -2,8 +2,9 @@
 
 Usage: delta_tables.py TESSERA FOLDER     (Python 3.11, tests/oracle/requirements.txt)
 
-Each table has a history of overwrites, deletes, merges of schemas and checkpoints; the sums that tessera publishes per customer must
-be those of the table's current version. Tables that need what is not read are refused by name. The exit code is 1 if one differs.
+Each table has a history of overwrites, deletes, schema merges and checkpoints; the sums that tessera publishes per customer must be
+those of the table's current version. Tables with unsupported features are rejected with the name of the feature. The exit code is
+1 if one differs.
 """
 
 import datetime
@@ -59,7 +60,7 @@ def rows(rng, count):
 
 
 def history(path, rng, partition_by, versions):
-    """A table with this many versions."""
+    """Writes a table with this many versions."""
     write_deltalake(path, rows(rng, 20), partition_by=partition_by)
     while DeltaTable(path).version() < versions:
         what = rng.choice(["append", "append", "overwrite", "delete", "optimize", "checkpoint", "widen"])
@@ -106,7 +107,7 @@ def main():
         partition_by = [None, ["country"], ["day"], ["country", "day"]][seed % 4]
         history(path, rng, partition_by, versions=rng.choice([3, 14, 25]))
         if seed % 3 == 0:
-            # The log before a checkpoint may be cleaned up.
+            # The log before a checkpoint may be deleted.
             DeltaTable(path).create_checkpoint()
             DeltaTable(path).cleanup_metadata()
         expected = current(path)
@@ -125,7 +126,7 @@ def main():
 
 
 def refusals(program, folder, name):
-    """What is said of tables, and parts of tables, that are not read."""
+    """The messages about tables, and parts of tables, that are not read."""
     problems = []
 
     def expect(path, said):

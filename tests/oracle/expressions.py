@@ -1,8 +1,8 @@
-"""Examples of docs/expressions.md beside DuckDB, for the functions that mean the same there.
+"""Examples of docs/expressions.md compared with DuckDB, for the functions that are defined in the same way there.
 
 Usage: expressions.py docs/expressions.md     (Python 3.11, tests/oracle/requirements.txt)
 
-Left out are the forms that DuckDB does not have or defines otherwise; each is named here with the reason.
+Expressions that DuckDB does not have or defines differently are left out; each is listed here with the reason.
 """
 
 import re

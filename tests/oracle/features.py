@@ -2,9 +2,9 @@
 
 Usage: features.py PIPELINE LAKE CUSTOMERS.parquet AS_OF      (needs Python 3.11 and duckdb, pyarrow)
 
-Written from the project's definitions and the pipeline's text alone; it shares no code with tessera. One line per feature;
-exit code 1 on any difference. Integers, dates and labels must be equal, floats within 1e-9 of the expected value (of 1 where
-the value is smaller), nulls must be the same nulls.
+Written from the project's definitions and the pipeline file; it shares no code with tessera. One line per feature; exit code 1 on
+any difference. Integers, dates and labels must be equal, floats within a relative difference of 1e-9 (absolute for values below 1),
+and the same values must be null.
 """
 
 import csv
@@ -122,7 +122,7 @@ class Source:
         self.db.unregister("text_rows")
 
     def local(self, column, kind):
-        """A column as wall-clock time of the pipeline's zone."""
+        """A column as local time of the pipeline's time zone."""
         name = quoted(column)
         if kind == "TIMESTAMP WITH TIME ZONE":
             return f"timezone('{self.zone}', {name})"
@@ -196,7 +196,7 @@ def aggregate(source, declared):
 
 
 def exact(agg, values):
-    """Sum, mean or sample standard deviation without rounding on the way."""
+    """Sum, mean or sample standard deviation without intermediate rounding."""
     values = [v for v in values if v is not None]
     if agg == "sum":
         return math.fsum(values) if any(isinstance(v, float) for v in values) else sum(values)
@@ -207,7 +207,7 @@ def exact(agg, values):
 
 
 class Customers:
-    """The table `customers`: a row per key, a column per feature."""
+    """The table `customers`: one row per key, one column per feature."""
 
     def __init__(self, db, sources, base, as_of):
         self.db, self.as_of = db, as_of
@@ -321,7 +321,7 @@ def differs(expected, got):
 
 
 def score_columns(name, score):
-    """What a score adds to the customers; its values are tested against the literature, not here."""
+    """The columns that a score adds to `customers`; its values are tested against the literature, not here."""
     match score["kind"]:
         case "supervised":
             return [f"{name}_probability", f"{name}_excluded", *(f"{name}_reason_{rank}" for rank in (1, 2, 3)),

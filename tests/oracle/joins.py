@@ -1,9 +1,9 @@
-"""Joins of generated lakes, run by tessera and answered by DuckDB.
+"""Joins of generated lakes, run by tessera and compared with DuckDB.
 
 Usage: joins.py TESSERA [--count 200] [--seed 1] [--keep DIR]     (Python 3.11, tests/oracle/requirements.txt)
 
-Each seed makes events and a lookup (keys of one or several columns and types, nulls, keys that are missing on either side, rows that
-repeat, times with ties), joins them in the pipeline, and holds every customer's features against DuckDB's LEFT JOIN and ASOF JOIN. The
+Each seed makes events and a lookup (keys of one or several columns and types, nulls, keys that are missing on either side, repeated
+rows, times with ties), joins them in the pipeline, and compares every customer's features with DuckDB's LEFT JOIN and ASOF JOIN. The
 same join, made by DuckDB in the lake beforehand, must give the same bytes of `customers`. The exit code is 1 if one failed.
 """
 
@@ -43,7 +43,7 @@ def time(rng):
 
 
 class Lake:
-    """Tables in DuckDB, and how they are declared."""
+    """The tables in DuckDB, and their declarations."""
 
     def __init__(self, seed):
         rng = self.rng = random.Random(seed)
@@ -66,7 +66,7 @@ class Lake:
             self.db.execute(f"insert into events values ({', '.join('?' * len(row))})", row)
 
     def lookup(self):
-        """Rows of one key (and time) agree in what is joined, or the key's time tells them apart."""
+        """Rows of one key (and time) have the same joined values, or different times."""
         rng = self.rng
         keys = ", ".join(f"key{i} {TYPES[kind]}" for i, kind in enumerate(self.kinds))
         self.db.execute(f"create table found (since timestamp, rate bigint, label varchar, {keys})")
@@ -83,7 +83,7 @@ class Lake:
         return f"upper(k{i})" if self.derived_key and i == 0 else f"k{i}"
 
     def joined(self):
-        """The events with what DuckDB finds for them."""
+        """The events joined by DuckDB."""
         equal = " and ".join(f"{self.own(i)} = key{i}" for i in range(len(self.kinds)))
         visible = f"since is null or since < date '{AS_OF}' + interval 1 day"
         if self.as_of:
@@ -96,7 +96,7 @@ class Lake:
         return f"select * from ({sql}) where seen < date '{AS_OF}' + interval 1 day"
 
     def write(self, folder, table, sql, files):
-        """One or several files, in an order that says nothing."""
+        """Writes one or several files, in an order without meaning."""
         path = os.path.join(folder, table)
         os.makedirs(path)
         rows = self.db.execute(f"select count(*) from ({sql})").fetchone()[0]

@@ -1,4 +1,4 @@
-"""What must be published of a generated lake: rows by their outcome, and every feature of every customer.
+"""The expected results of a generated lake: rows by outcome, and every feature of every customer.
 
 DuckDB reads the files where it can and evaluates every expression; aggregates are computed here, exactly.
 """
@@ -18,7 +18,7 @@ from lake_values import wall
 
 
 def table_of(source, zone):
-    """The rows of a source as a table: values in the pipeline's wall clock, a row's number, and whether it holds a broken value."""
+    """The rows of a source as a table: values with times as local times of the pipeline's zone, the row number, and whether the row has a broken value."""
     arrays, names = [], []
     for column in source.columns:
         values = [None if column.name in row["_text"] else row[column.name] for row in source.rows]
@@ -43,7 +43,7 @@ class Answers:
         return text.replace("as_of()", self.day)
 
     def classify(self, source):
-        """Puts every row into one outcome, in the order: not visible, broken, key, time, rules, filter, keys of another source, repeated."""
+        """Assigns one outcome to every row, in the order: not visible, broken, key, time, rules, filter, keys of another source, repeated."""
         db, raw = self.db, table_of(source, self.world.zone)
         db.register(f"raw_{source.name}", raw)
         relation = f"raw_{source.name}"
@@ -101,12 +101,12 @@ class Answers:
         return {key: aggregate(feature["agg"], found) for key, found in values.items()}
 
     def outside(self):
-        """The values of each feature for keys that are no customers: a run computes them before it knows the customers."""
+        """The values of each feature for keys that are not customers: a run computes them before it knows the customers."""
         customers = set(self.customers())
         return [[value for key, value in self.feature(f).items() if key not in customers] for f in self.lake.features]
 
     def expected(self):
-        """Customer to the values of all features, in order; counts and sums of no rows are 0."""
+        """For each customer the values of all features, in order; counts and sums of no rows are 0."""
         columns = [self.feature(f) for f in self.lake.features]
         zero = [0 if f["agg"] in ("count", "count_distinct", "sum") else None for f in self.lake.features]
         return {key: [column.get(key, none) for column, none in zip(columns, zero)] for key in self.customers()}
@@ -117,7 +117,7 @@ def outcome(on_bad_row):
 
 
 def aggregate(agg, found):
-    """An aggregate of a customer's values in the order of their rows, exact until its last step."""
+    """An aggregate of a customer's values in the order of their rows, exact until the final rounding."""
     if agg in ("first", "last"):
         return found[0 if agg == "first" else -1]
     values = [v for v in found if v is not None]
@@ -151,6 +151,6 @@ def add(values):
 
 
 def root(value):
-    """Square root of an exact quotient: sixty digits, then the nearest float."""
+    """Square root of an exact quotient: to sixty digits, then the nearest float."""
     scale = 10**60
     return float(Fraction(isqrt(value.numerator * scale * scale // value.denominator), scale))

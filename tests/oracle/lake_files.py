@@ -1,4 +1,4 @@
-"""Writing the files of a generated lake: Parquet in all its encodings, delimited text, JSON lines, and what lies beside them."""
+"""Writing the files of a generated lake: Parquet in many encodings, delimited text, JSON lines, and other files beside them."""
 
 import bz2
 import gzip
@@ -17,7 +17,7 @@ NULL_PARTITION = "__HIVE_DEFAULT_PARTITION__"
 
 
 def spell_partition(value, rng):
-    """A folder's value as Hive, Spark or a person writes it."""
+    """A partition value in a folder's name, as Hive, Spark or a person writes it."""
     if value is None:
         return NULL_PARTITION
     text = str(value).lower() if isinstance(value, bool) else str(value)
@@ -25,7 +25,7 @@ def spell_partition(value, rng):
 
 
 def write_parquet(path, columns, rows, rng, world, undeclared):
-    """One Parquet file with its columns in this order; undeclared ones have the type that expressions rely on."""
+    """Writes one Parquet file with its columns in this order; undeclared columns have the type that expressions need."""
     arrays, names = [], []
     for column in columns:
         values = [row["_text"].get(column.name, row[column.name]) for row in rows]
@@ -50,12 +50,12 @@ def write_parquet(path, columns, rows, rng, world, undeclared):
 
 
 def settled(column, values):
-    """The values in the one type that a column has in every file."""
+    """The values in the type that the column has in every file."""
     return pa.array(values, pa.timestamp("us", tz="UTC") if column.kind == "timestamp" else column.arrow())
 
 
 def write_delta(root, columns, partitions, files, rng):
-    """The log of a Delta table over files that are there, and two files that are no part of its current version."""
+    """Writes the log of a Delta table over existing files, and two files that are not part of its current version."""
     types = {"i64": "long", "f64": "double", "string": "string", "bool": "boolean", "date": "date", "timestamp": "timestamp"}
     fields = [{"name": c.name, "type": types.get(c.kind) or f"decimal(38,{c.scale})", "nullable": True, "metadata": {}} for c in columns + partitions]
     meta = {"id": "5e1f", "format": {"provider": "parquet", "options": {}}, "schemaString": json.dumps({"type": "struct", "fields": fields}),
@@ -84,7 +84,7 @@ def write_delta(root, columns, partitions, files, rng):
 
 
 class TextForm:
-    """How the text files of a source spell their values."""
+    """How the text files of a source write their values."""
 
     def __init__(self, rng, world, kind, columns):
         self.kind = kind
@@ -106,7 +106,7 @@ class TextForm:
         return all(v.encode(self.encoding, "ignore").decode(self.encoding) == v for row in rows for v in row.values() if isinstance(v, str))
 
     def settings(self, names):
-        """The lines of [sources.NAME.text]; empty where everything is as by default. `names` are the columns of a file without a header."""
+        """The lines of [sources.NAME.text]; empty where all settings are defaults. `names` are the columns of a file without a header."""
         lines = []
         if self.delimiter != ",":
             lines.append(f"delimiter = {json.dumps(self.delimiter)}")
@@ -127,7 +127,7 @@ class TextForm:
         return lines
 
     def contract(self, column):
-        """The column's type in the contract, with the form of its text."""
+        """The column's type in the contract, with the format of its text."""
         if column.kind == "date" and self.dates[column.name]:
             return f'{{ type = "date", format = "{self.dates[column.name]}" }}'
         form = self.times.get(column.name)
@@ -238,7 +238,7 @@ NAMED = [("README.md", b"# notes\n"), ("orders.xlsx", b"PK\x03\x04"), ("notes.tx
 
 
 def write_beside(folder, rng):
-    """Files that are no data; returns the extensions of those that must be named as passed over."""
+    """Writes files that are not data; returns the extensions of those that must be named as not read."""
     named = []
     for name, raw in rng.sample(SILENT, rng.randint(0, 3)) + rng.sample(NAMED, rng.choice([0, 0, 1])):
         path = os.path.join(folder, name)

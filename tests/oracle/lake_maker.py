@@ -13,7 +13,7 @@ from lake_values import Column, World, key_maker, wall
 NUMBERS = ("i64", "u64", "f64", "decimal")
 GARBAGE = {"i64": ["abc", "1e", "--1"], "u64": ["abc", "x1"], "f64": ["abc", "1.2.3x", "?"], "decimal": ["abc", "x"], "bool": ["maybe"],
            "date": ["yesterday", "2026-13-45"], "timestamp": ["yesterday", "2026-13-45 00:00:00"]}
-# How a time that the pipeline converts itself lies in the files: kind of its column, and the expression.
+# How a time that the pipeline converts is stored in the files: the kind of its column, its format, and the expression.
 CONVERTED = {
     "date": [("string", "%Y-%m-%d", "cast(t_raw as date)"), ("string", "%d.%m.%Y", "strptime(t_raw, '%d.%m.%Y')")],
     "timestamp": [("string", "%Y-%m-%d %H:%M:%S", "cast(t_raw as timestamp)"), ("string", "Z", "cast(t_raw as timestamp)"),
@@ -24,14 +24,14 @@ LABELS = ["United Kingdom", "Côte d'Ivoire", "A+B", "100%", "DE", None, "x=y"]
 
 
 class File:
-    """A file of a source: its rows, the columns that it lacks, its values of the path's columns."""
+    """A file of a source: its rows, the columns that it lacks, its values of partition columns."""
 
     def __init__(self, path, partition, absent):
         self.path, self.partition, self.absent, self.rows, self.columns = path, partition, absent, [], []
 
 
 class Source:
-    """A source with the truth about its rows."""
+    """A source with its true rows."""
 
     def __init__(self, name, kind, rng, world):
         self.name, self.kind, self.rng, self.world = name, kind, rng, world
@@ -44,7 +44,7 @@ class Source:
         self.missing_key = rng.choice(["quarantine", "drop"])
 
     def held(self):
-        """The columns that lie in the files: without those of the path, and times that the pipeline converts as they are there."""
+        """The columns in the files: without partition columns, and with unconverted columns for times that the pipeline converts."""
         return [self.raw if self.raw and c.name == "t" else c for c in self.columns if c not in self.partitions]
 
     def column(self, name):
@@ -52,7 +52,7 @@ class Source:
 
 
 def make(seed, folder):
-    """Makes the lake of a seed in a folder and returns its sources and what the pipeline asks of them."""
+    """Makes the lake of a seed in a folder and returns its sources and the features of the pipeline."""
     rng = random.Random(seed)
     world = World(rng)
     keys = key_maker(kind := rng.choice(["string", "string", "string", "i64", "i64", "uuid"]), rng)
@@ -207,7 +207,7 @@ def raw_time(source, value):
 
 
 def spread(source, rng, lacking):
-    """Deals the rows to files; a file may lack columns, whose values are null there."""
+    """Distributes the rows over files; a file may lack columns, whose values are null there."""
     count = rng.choice([1, 1, 2, 3, 5])
     optional = [c for c in source.columns if c.name not in ("customer_id", "t", "known") and c not in source.partitions]
     for number in range(count):
@@ -301,7 +301,7 @@ def write(source, folder):
 
 
 def settle_text(source):
-    """Text files cannot tell an empty text from none, and files without a header cannot lack a column."""
+    """In text files an empty text is null, and files without a header cannot lack a column."""
     if not source.form:
         return
     for row in source.rows:
@@ -311,7 +311,7 @@ def settle_text(source):
 
 
 def link(source, root, rng):
-    """A second name for a file, or for a folder: its rows count once."""
+    """Makes a second name for a file, or for a folder: its rows count once."""
     source.links = 0
     if source.partitions or rng.random() > 0.08:
         return

@@ -1,4 +1,4 @@
-"""DuckDB reads the files of a generated lake, and must find the rows that the generator meant to write: the second opinion on the truth."""
+"""DuckDB reads the files of a generated lake and must find the rows that the generator meant to write: this checks the generator."""
 
 import os
 
@@ -8,7 +8,7 @@ TYPES = {"i64": "BIGINT", "u64": "UBIGINT", "f64": "DOUBLE", "string": "VARCHAR"
 
 
 def differences(db, lake, folder):
-    """What DuckDB reads otherwise than meant, as texts; a lake with one of them is no test."""
+    """Differences between the rows that DuckDB reads and the intended ones, as texts; a lake with differences is not used."""
     found = []
     for source in lake.sources:
         for file in source.files:
@@ -57,7 +57,7 @@ def parquet(db, path, columns, world):
 
 
 def text(db, path, source, columns, file):
-    """Of text files DuckDB reads the fields; those of text columns and the number of rows are compared."""
+    """DuckDB reads the fields of text files; those of text columns and the number of rows are compared."""
     form = source.form
     columns = [c for c in columns if c.kind == "string"]
     if not columns or form.kind != "csv" or path.endswith((".zst", ".bz2")) or not form.header or form.skip_lines:

@@ -1,4 +1,4 @@
-"""What generated lakes hold: logical columns with their values, and the ways in which a Parquet file may hold a value.
+"""Values of generated lakes: logical columns, and the ways in which a Parquet file may store a value.
 
 A value is a Python object of the column's logical type: int, Decimal, float, str, bool, date, or, for a timestamp, the instant in
 UTC as a datetime without a zone. None is null.
@@ -23,12 +23,12 @@ WORDS = ["web", "app", "store", "Köln", "注文", "a,b", 'say "x"', "semi;colon
 
 
 def wall(instant, zone):
-    """The wall clock of a zone at an instant."""
+    """The local time of a zone at an instant."""
     return instant.replace(tzinfo=UTC).astimezone(zone).replace(tzinfo=None)
 
 
 def told_apart(instant, zone):
-    """Whether the wall clock shows this time once only."""
+    """Whether this local time occurs only once."""
     shown = wall(instant, zone)
     return shown.replace(tzinfo=zone, fold=0).utcoffset() == shown.replace(tzinfo=zone, fold=1).utcoffset()
 
@@ -48,7 +48,7 @@ class Column:
         return f"decimal({self.digits}, {self.scale})" if self.kind == "decimal" else self.kind
 
     def arrow(self):
-        """The Arrow type in which the oracle holds the column; times are wall clock."""
+        """The Arrow type of the column in the oracle; times are local times."""
         if self.kind == "decimal":
             return pa.decimal128(38, self.scale)
         return {"i64": pa.int64(), "u64": pa.uint64(), "f64": pa.float64(), "string": pa.string(), "bool": pa.bool_(),
@@ -80,7 +80,7 @@ class Column:
 
 
 class World:
-    """What all rows of a lake share: the day, the zone of the pipeline, the zone of naive times."""
+    """Values shared by all rows of a lake: the day, the zone of the pipeline, the zone of times without a zone."""
 
     def __init__(self, rng):
         self.as_of = date(2026, 5, 31) - timedelta(days=rng.randint(0, 600))
@@ -89,7 +89,7 @@ class World:
         self.zone, self.naive = ZoneInfo(self.zone_name), ZoneInfo(self.naive_name)
 
     def instant(self, rng, days_ago):
-        """An instant so many local days before the pipeline's day (after it where negative), at a time that every clock shows once."""
+        """An instant that many local days before the pipeline's day (after it if negative), at a time that is unambiguous in every zone."""
         while True:
             clock = rng.choice([time(0), time(23, 59, 59), time(rng.randint(0, 23), rng.randint(0, 59), rng.randint(0, 59))])
             local = datetime.combine(self.as_of - timedelta(days=days_ago), clock)
@@ -99,7 +99,7 @@ class World:
 
 
 def key_maker(kind, rng):
-    """Drawing keys of a kind: what the lake holds, and what must be published."""
+    """Keys of a kind: as the lake stores them, and as they must be published."""
     if kind == "string":
         style = rng.choice(["c{}", "Küster-{}", "{:08}", "a b {}", "{}"])
         return [style.format(i) for i in range(40)]
@@ -129,7 +129,7 @@ def integer_types(values, kind):
 
 
 def physical(column, values, rng, world):
-    """An Arrow array that holds the values in one of the ways a lake may."""
+    """An Arrow array that stores the values in one of the possible ways."""
     if nothing(values) and rng.random() < 0.5:
         return pa.nulls(len(values))
     kind = column.kind

@@ -1,10 +1,10 @@
-"""Generated lakes, run by tessera and answered by DuckDB.
+"""Generated lakes, run by tessera and compared with DuckDB.
 
 Usage: lakes.py TESSERA [--count 2000] [--seed 1] [--keep DIR] [--only SEED]     (Python 3.11, tests/oracle/requirements.txt)
 
-Each seed makes a small lake (columns, types, encodings, partitions, links, forms of text, broken and repeated rows) and a pipeline
-over it; `tessera run` must publish exactly the customers and values that DuckDB and exact arithmetic give, and every row must
-have one outcome. A seed that fails keeps its folder. The exit code is 1 if one failed.
+Each seed makes a small lake (columns, types, encodings, partitions, links, text formats, broken and repeated rows) and a pipeline
+over it; `tessera run` must publish exactly the customers and values that DuckDB and exact arithmetic give, and every row must have
+one outcome. The folders of failing seeds are kept. The exit code is 1 if one failed.
 """
 
 import argparse
@@ -51,7 +51,7 @@ def published(folder, table):
 
 
 def compare(db, lake, answers, folder):
-    """What differs, as texts."""
+    """The differences, as texts."""
     names = ", ".join(f'"{f["name"]}"' for f in lake.features)
     got = {row[0]: row[1:] for row in db.execute(f"select customer_id, {names} from read_parquet('{published(folder, 'customers')}')").fetchall()}
     expected = answers.expected()
@@ -67,7 +67,7 @@ def compare(db, lake, answers, folder):
 
 
 def account(db, lake, answers, folder):
-    """Every row of the files has one outcome, and it is the right one."""
+    """Every row of the files has one outcome, and it is the expected one."""
     table = db.execute(f"select * from read_parquet('{published(folder, 'sources')}')")
     columns = [d[0] for d in table.description]
     problems = []
@@ -79,7 +79,7 @@ def account(db, lake, answers, folder):
             problems.append(f"source {source.name}: outcomes do not add up to the rows: {row}")
         if row["file_rows"] != len(source.rows):
             problems.append(f"source {source.name}: {row['file_rows']} rows in its files, expected {len(source.rows)}")
-        # Pruned rows are old ones whatever would have become of them.
+        # Pruned rows are not judged further, so other outcomes are only compared where no row is pruned.
         exact = ("future", "unknown") + (VISIBLE if row["pruned"] == 0 else ())
         for outcome in exact:
             if row[outcome] != counts[outcome]:
@@ -94,7 +94,7 @@ def execute(tessera, folder, as_of, *more):
 
 
 def again(tessera, folder, lake, seed):
-    """The same lake with another number of threads: the same bytes."""
+    """Another number of threads must give the same bytes."""
     with open(published(folder, "customers"), "rb") as file:
         before = file.read()
     shutil.rmtree(os.path.join(folder, "store"))
@@ -104,7 +104,7 @@ def again(tessera, folder, lake, seed):
 
 
 def try_seed(tessera, seed, folder):
-    """The kind of end, and what is wrong with it."""
+    """The kind of result, and the problems found."""
     lake = lake_maker.make(seed, folder)
     answers = Answers(lake)
     wrong = lake_reading.differences(answers.db, lake, folder)
@@ -124,7 +124,7 @@ def try_seed(tessera, seed, folder):
 
 
 def refused(lake, answers, code, said):
-    """A run that does not publish is right where nobody is left, or where an integer to publish is beyond 64 bits; it names what."""
+    """A run may fail where there are no customers, or where an integer to publish exceeds 64 bits; the message must name which."""
     if "panicked" in said or code not in (2, 3, 4):
         return "crash", [f"exit {code}", said]
     if not answers.customers() and code == 3:

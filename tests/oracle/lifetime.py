@@ -2,9 +2,8 @@
 
     python lifetime.py
 
-Needs numpy and scipy (1.16 gave the committed constants). Histories come from a linear congruential generator that both
-sides compute; the models are fitted in days by Nelder-Mead on the likelihoods as the literature writes them. Prints the
-constants; writes nothing.
+Needs numpy and scipy (1.16 gave the committed constants). Histories come from a linear congruential generator that the tests
+compute too; the models are fitted in days by Nelder-Mead on the likelihoods as published. Prints the constants; writes nothing.
 """
 
 import datetime as dt

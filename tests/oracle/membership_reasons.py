@@ -1,10 +1,10 @@
-"""Reasons of memberships, held against the customers' rows.
+"""Reasons of memberships, compared with the customers' rows.
 
 Usage: membership_reasons.py STORE PIPELINE ROWS      (needs Python 3.11 and duckdb)
 
-Takes ROWS memberships of the newest day, evenly over schemes and segments, and parses what each reason claims: `feature value`,
-`feature value op limit`, `feature is value`, scores, ranks, conditions that a rule needs. Every claim must hold for the
-customer's row in `customers`; numbers in the decimals that are shown. A reason of unknown form is a failure. Exit code 1 on any.
+Takes ROWS memberships of the newest day, evenly over schemes and segments, and parses the statements of each reason: `feature value`,
+`feature value op limit`, `feature is value`, scores, ranks, conditions that a rule needs. Every statement must be true for the
+customer's row in `customers`, numbers to the decimals that are shown. A reason of unknown form is a failure. Exit code 1 on any.
 """
 
 import os
@@ -36,7 +36,7 @@ def shows(text, value):
     if not re.fullmatch(NUMBER, text):
         return False
     decimals = len(text.partition(".")[2])
-    # Zeros at the end are left out, so that fewer decimals than the least shown are exact.
+    # Trailing zeros are left out, so a text with fewer decimals is still exact to two.
     return abs(float(text.replace(",", "")) - value) <= (0.5 if decimals == 0 and abs(value) >= 99.5 else 0.5 * 10 ** -max(decimals, 2)) + 1e-9
 
 

@@ -1,9 +1,9 @@
-"""Reads of several tables while others publish: whatever is read in the documented ways is of one version.
+"""Reads of several tables while runs publish: each documented way of reading gives tables of one version.
 
 Usage: mixes.py STORE PROGRAM READS      (needs Python 3.11 and duckdb, pandas, pyarrow, polars)
 
-PROGRAM is `tessera`. Every read takes one of the ways of docs/bi.md in turn and looks at the days of several tables; it is a mix
-where they differ. Prints reads, mixes, and versions seen; exit code 1 where there was a mix or fewer than two versions were seen.
+PROGRAM is `tessera`. Every read uses one of the ways of docs/bi.md in turn and compares the days of several tables; if they differ
+it is a mix. Prints reads, mixes, and versions seen; exit code 1 if there was a mix or fewer than two versions were seen.
 """
 
 import json
@@ -64,7 +64,7 @@ def by_hint(store):
 
 WAYS = [views, saved, by_command, by_link, by_hint]
 
-# Whole histories grow with every version, so that they are read more rarely.
+# The history grows with every version, so it is read less often.
 HISTORY_EVERY = 25
 
 STORE, PROGRAM, READS = sys.argv[1], sys.argv[2], int(sys.argv[3])

@@ -1,4 +1,4 @@
-"""What schedulers and monitors read, read by their own libraries.
+"""Reads files for schedulers and monitors with their own libraries.
 
 Usage: operation.py metrics FILE         prints the samples as JSON, as prometheus_client reads them
        operation.py lineage FILE         prints the events as JSON, once openlineage-python has built each of them
@@ -47,7 +47,7 @@ def lineage(path):
         return made
 
     def own(value):
-        """The event without facets that are no part of the specification, and without empty lists, which mean the same as none."""
+        """The event without facets outside the specification, and without empty lists, which mean the same as missing ones."""
         if isinstance(value, dict):
             return {k: own(v) for k, v in value.items() if not k.startswith("tessera_") and v != []}
         return [own(v) for v in value] if isinstance(value, list) else value

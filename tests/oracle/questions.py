@@ -1,9 +1,9 @@
-"""The six questions of docs/bi.md, run in DuckDB from another folder, beside a computation in pandas from the tables' files.
+"""The questions of docs/bi.md, run in DuckDB from another folder and compared with a computation in pandas from the tables' files.
 
 Usage: questions.py STORE DOCUMENT      (needs duckdb, pandas, pyarrow)
 
-The SQL is taken from the section "Six questions" of the document as it stands there. pandas reads the files of the versions that
-`catalog.parquet` does not call superseded, and never the views. Exit code 1 where an answer differs; money within 1e-9 of its size.
+The SQL is taken unchanged from the section "Six questions" of the document. pandas reads the files of the versions that
+`catalog.parquet` does not mark as superseded, and never the views. Exit code 1 if an answer differs; money within a relative difference of 1e-9.
 """
 
 import calendar
@@ -38,7 +38,7 @@ class Store:
         self.shown = self.catalogue[self.catalogue.superseded_by.isna()].sort_values("as_of")
 
     def tables(self, name):
-        """Of each day, oldest first: the rows of a table."""
+        """The rows of a table for each day, oldest first."""
         for version in self.shown.itertuples():
             folder = os.path.join(self.path, "data", f"as_of={version.as_of}", f"run={version.txid}")
             yield version.as_of, pandas.read_parquet(os.path.join(folder, name + ".parquet"), dtype_backend="pyarrow")

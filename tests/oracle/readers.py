@@ -49,7 +49,7 @@ TABLES = {
                "pruned int, nulled int, rejected_share float, negative_share float, negative_value_share float, "
                "keys_without_customer int, rows_without_customer int, customers_with_several int, notes text, unmatched int",
 }
-# Published where the pipeline has what they speak of.
+# Published only where the pipeline declares playbooks or scores.
 OPTIONAL = {"actions", "calibration", "quality"}
 ARROW = {pa.string(): "text", pa.int64(): "int", pa.float64(): "float", pa.date32(): "date", pa.bool_(): "bool",
          pa.timestamp("us"): "timestamp", pa.decimal128(18, 2): "decimal"}

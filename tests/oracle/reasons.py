@@ -1,13 +1,13 @@
-"""Reasons of churn, written and weighed a second time from the published tables and the pipeline's text.
+"""Reasons of churn scores, computed a second time from the published tables and the pipeline file.
 
 Usage: reasons.py PIPELINE VERSION_FOLDER CURRENCY      (needs Python 3.11 and duckdb)
 
 For a sample of customers with a probability: every reason is the sentence of one feature, with the customer's own value and the
-median (of labels the most frequent) of all who have a probability; on which side of the base rate the customer is; no reason is
-given twice. Where a logistic regression serves, what each feature contributes is computed from the coefficients and the preparation
-in `models`: every reason moves the probability to the side that is stated, the first more than the second, the second more than the
-third, and no feature left out moves it more. Where the recency rule serves, the only reason is the recency. Exit code 1 on any
-difference. Shares no code with tessera.
+median (for labels the most frequent one) of all who have a probability; the stated direction is the side of the base rate on which
+the customer is; no reason is given twice. Where a logistic regression is used, the contribution of each feature is computed from the
+coefficients and the preparation in `models`: every reason moves the probability in the stated direction, the first more than the
+second, the second more than the third, and no feature left out moves it more. Where the recency rule is used, the only reason is
+the recency. Exit code 1 on any difference. Shares no code with tessera.
 """
 
 import math
@@ -16,7 +16,7 @@ import tomllib
 
 import duckdb
 
-# What the catalogue calls its features.
+# The catalogue's labels of its features.
 LABELS = {
     "recency_days": "days since the last order", "tenure_days": "days since the first order", "order_count": "orders so far",
     "occasions": "days with an order", "spend_total": "money of all orders so far", "order_value_mean": "mean money of an order",
@@ -130,8 +130,8 @@ def score(db, pipeline, name, spec, folder, table, types, currency):
             if rest_of and rest_of[0] > (min(moved) if len(found) == 3 else 0.1) + 1e-6:
                 fail(f"{name}: {found} are given, and a feature left out moves the log-odds by {rest_of[0]}, these by {moved}")
         elif found != ["recency_days"] * len(found):
-            fail(f"{name}: the recency rule serves, and {found} are given")
-    print(f"{name}: {served} serves; {given} reasons of {len(rows)} customers")
+            fail(f"{name}: the recency rule is used, and {found} are given")
+    print(f"{name}: {served} is used; {given} reasons of {len(rows)} customers")
     if served != "base_rate" and given < len(rows):
         fail(f"{name}: only {given} reasons of {len(rows)} customers")
 
@@ -141,7 +141,7 @@ def sentences_differ(own, usual):
 
 
 def logistic(models, served, values, usual, texts):
-    """What each feature contributes to the log-odds against the typical customer."""
+    """The contribution of each feature to the log-odds compared with the typical customer."""
     transforms = {"none": lambda x: x, "log1p": lambda x: math.log1p(max(x, 0)), "asinh": math.asinh}
 
     def column(what, x):

@@ -2,9 +2,9 @@
 
 Usage: replay.py LAKE STORE VERSION      (needs Python 3.11 and duckdb)
 
-The lake must not have changed between both versions. Written from HISTORY's definition of the steps; it shares no code with
-tessera. The segments of the previous version are read from its `memberships`; every later step is computed from the lake. The
-schemes `lifecycle`, `value_tier` and `touch` are checked, in customers and in value. Exit code 1 on any difference.
+The lake must not have changed between the two versions. Written from the definition of the steps; it shares no code with tessera.
+The segments of the previous version are read from its `memberships`; every later step is computed from the lake. The schemes
+`lifecycle`, `value_tier` and `touch` are checked, in customers and in value. Exit code 1 on any difference.
 """
 
 import json
@@ -59,7 +59,7 @@ def lifecycle(row):
     return next((name for days, name in limits if recency <= days), "churned")
 
 
-# What this run learned: the lowest spend of every tier, from its own customers.
+# What the run learned: the lowest spend of every tier, from its own customers.
 published = db.execute(f"""
     select c.customer_id::varchar, c.spend_total, c.value_tier, coalesce(c.value_future, 0)
     from read_parquet('{table(version, "customers")}') c
@@ -71,7 +71,7 @@ tiers = sorted(lowest.items(), key=lambda one: -one[1])
 
 
 def value_tier(row):
-    # Sums in another order differ in their last bits.
+    # Sums in another order differ in their last digits.
     return next((tier for tier, limit in tiers if row[2] >= limit - 1e-6), tiers[-1][0])
 
 

@@ -1,10 +1,10 @@
-"""Every number of a report against the SQL that it carries, run by DuckDB over the files of the store.
+"""Every number of a report compared with the result of its SQL, run by DuckDB over the files of the store.
 
 Usage: report_sql.py STORE REPORT LEAST      (needs Python 3.11 and duckdb)
 
-The page is taken apart as a browser would: a number is a `data` element, its query is that of the nearest element with the class
-`q` around it, its row is named by the `data-k` of the elements between the two, and its column by `data-c`. The number that
-the query gives must be the one in `value`, within 1e-9 of its size (sums may be added in another order), and the report must hold
+The page is parsed as a browser would: a number is a `data` element, its query is that of the nearest element with the class `q`
+around it, its row is identified by the `data-k` of the elements between the two, and its column by `data-c`. The result of the query
+must equal the number in `value`, within a relative difference of 1e-9 (sums may be added in another order), and the report must have
 at least LEAST numbers.
 """
 
@@ -18,7 +18,7 @@ VOID = {"meta", "br", "img", "input"}
 
 
 class Block:
-    """An element that carries a query."""
+    """An element with a query."""
 
     def __init__(self, by):
         self.by = [column for column in by.split(",") if column]

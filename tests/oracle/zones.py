@@ -2,9 +2,9 @@
 
 Usage: zones.py TESSERA [--days latest|all] [--zone NAME]     (Python 3.11, tests/oracle/requirements.txt)
 
-Around each such day, instants and naive local times to the second; `tessera run` for that day and for the day before must publish
-the customers, days since the last row, windows and times that Python's zoneinfo gives. A local time that does not exist is
-moved forward by the gap. The zone database is that of PyPI's tzdata, in the version that the program is built with.
+The lakes have instants and local times without a zone around each such day, to the second; `tessera run` for that day and for the
+day before must publish the customers, days since the last row, windows and times that Python's zoneinfo gives. A local time that
+does not exist is moved forward by the gap. The zone database is that of PyPI's tzdata, in the version that the program is built with.
 """
 
 import argparse
@@ -62,7 +62,7 @@ def offset(zone, at):
 
 
 def gaps(zone):
-    """Days without a midnight: the day, and the instant at which the clock is moved."""
+    """Days without a midnight: the day, and the instant of the clock change."""
     before = offset(zone, 0)
     for at in range(STEP, UNTIL, STEP):
         after = offset(zone, at)
@@ -92,7 +92,7 @@ def naive_times(day):
 
 
 def exists(wanted, zone):
-    """A naive time as the clock of the zone shows it: where it does not exist, moved forward by the gap."""
+    """A local time without a zone; where it does not exist, moved forward by the gap."""
     return wanted.replace(tzinfo=zone).astimezone(timezone.utc).astimezone(zone).replace(tzinfo=None)
 
 
@@ -112,7 +112,7 @@ def expected(zone, day, moved, as_of):
 
 
 def try_day(tessera, name, day, moved, folder):
-    """What tessera publishes otherwise, as texts."""
+    """Differences from what tessera publishes, as texts."""
     zone = zoneinfo.ZoneInfo(name)
     at = instants(moved)
     keys = [f"i{n:02}" for n in range(len(at))]

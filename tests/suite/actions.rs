@@ -1,4 +1,4 @@
-//! The table of actions: every member of a segment with a playbook, in the order of what is at risk, with a reason that is true.
+//! The table `actions`: every member of a segment with a playbook, by descending value at risk, with a reason that is true.
 
 use std::collections::BTreeMap;
 
@@ -42,7 +42,7 @@ fn actions_hold_every_member_of_a_segment_with_a_playbook_by_value_at_risk() {
         *members
             .entry((scheme, own[row].clone().unwrap()))
             .or_default() += 1;
-        // Ranks rise by one within a playbook, and what is at risk falls.
+        // Within a playbook ranks rise by one and the value at risk falls.
         if row > 0 && playbooks[row] == playbooks[row - 1] {
             assert_eq!(priority[row], priority[row - 1].map(|rank| rank + 1));
             let falls = match (risk[row - 1], risk[row]) {

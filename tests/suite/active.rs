@@ -1,4 +1,5 @@
-//! Closed accounts leave the base: no score, no segment, no share in a KPI; counted, and part of the past.
+//! Closed accounts leave the base: they have no score, no segment and no part in a KPI; they are counted, and the past includes
+//! them.
 
 use std::path::Path;
 

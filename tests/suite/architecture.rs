@@ -1,4 +1,4 @@
-//! Dependencies between the crates run one way, as ARCHITECTURE.md says.
+//! Dependencies between the crates are those that ARCHITECTURE.md allows.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::process::Command;
@@ -28,7 +28,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("cli", &["pipeline", "snapshot", "spec", "demo"]),
 ];
 
-/// Libraries that only one crate may name.
+/// Libraries that only one crate may use.
 const HOMES: &[(&str, &str)] = &[
     ("polars", "engine"),
     ("polars-arrow", "engine"),
@@ -119,7 +119,7 @@ fn no_file_is_named_for_being_miscellaneous() {
     }
 }
 
-/// Every `crates/….rs` that ARCHITECTURE.md names is there and defines what is named behind it.
+/// Every `crates/….rs` that ARCHITECTURE.md names exists and defines the names that follow it.
 #[test]
 fn the_document_names_files_and_what_is_in_them() {
     let text = std::fs::read_to_string(root().join("ARCHITECTURE.md")).unwrap();
@@ -132,7 +132,7 @@ fn the_document_names_files_and_what_is_in_them() {
         let file = std::fs::read_to_string(root().join(quoted[at]));
         let file = file.unwrap_or_else(|error| panic!("{}: {error}", quoted[at]));
         named += 1;
-        // Nothing but a space or a line break between the file and a name in it.
+        // Between the file and a name in it there is only a space or a line break.
         let follows = quoted.get(at + 1).is_some_and(|gap| gap.trim().is_empty());
         let Some(name) = quoted.get(at + 2).filter(|_| follows) else {
             continue;

@@ -1,4 +1,4 @@
-//! The day of a run beside the days of the data and of the clock.
+//! The day of a run compared with the days of the data and with today.
 
 use std::fs;
 use std::path::Path;

@@ -1,4 +1,4 @@
-//! Several rows of one customer in a source of which one counts.
+//! Several rows of one customer in a source where only one row per customer is used.
 
 use crate::shop::{CONTRACT, ORDERS, RFM, Shop, said};
 

@@ -1,10 +1,10 @@
-//! How many rows a run may reject, what happens to values that do not convert, and what is said of both.
+//! How many rows a run may reject, what happens to values that do not convert, and the messages about both.
 
 use std::fmt::Write;
 
 use crate::shop::{ORDERS, RFM, Shop, said};
 
-/// Good rows, and rows of a changed export.
+/// Good rows, and rows of an export in a changed format.
 fn lake(shop: &Shop, good: usize, changed: usize) {
     let mut text = String::from("customer_id,ordered_at,amount\n");
     (0..good).for_each(|i| writeln!(text, "c{i},2026-09-{:02},10", 1 + i % 30).unwrap());
@@ -38,7 +38,7 @@ fn half_of_the_rows_are_not_published_unless_allowed() {
         assert!(told.contains(part), "{part}: {told}");
     }
     assert!(!shop.published());
-    // What the message suggests works, and the loss is said all the same.
+    // The setting that the message suggests works, and the lost rows are still reported.
     let allowed = contract("max_rejected = \"50%\"\n");
     let told = said(
         &shop.run(&[ORDERS, &allowed, RFM], "2026-10-31", &["--quiet"]),
@@ -148,7 +148,7 @@ fn a_value_that_does_not_convert_is_a_rule_like_any_other() {
     assert!(!shop.published());
 }
 
-/// Of every rule the first rows are kept, in the order of files and rows; all are counted.
+/// The first rows of every rule are kept, in the order of files and rows; all are counted.
 #[test]
 fn the_first_rejects_of_each_rule_are_kept() {
     let shop = Shop::new();

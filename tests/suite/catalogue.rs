@@ -1,4 +1,4 @@
-//! Every worked example of the feature catalogue, run.
+//! Every example of the feature catalogue is run.
 
 use crate::program::{json, run};
 use crate::table::Table;

@@ -1,5 +1,5 @@
-//! A lake that changes while it is read, or that the operating system does not let be read: what is published is what the
-//! inputs say, or nothing. `tests/faults/change.c` changes files at the moment between taking stock and reading.
+//! A lake that changes while it is read, or that the operating system does not allow to be read: the published tables match the
+//! inputs, or nothing is published. `tests/faults/change.c` changes files between listing and reading.
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -40,7 +40,7 @@ rules = [{ segment = "large", when = "spend > 10" }]
 otherwise = "small"
 "#;
 
-/// The library that changes files, or nothing where this machine cannot build it.
+/// The library that changes files; `None` where this machine cannot build it.
 pub(crate) fn library() -> Option<&'static Path> {
     static BUILT: OnceLock<Option<PathBuf>> = OnceLock::new();
     let build = || {
@@ -72,7 +72,7 @@ impl Shop {
         fs::create_dir_all(shop.path("text")).unwrap();
         shop.write("lake/a.parquet", 3.0);
         shop.write("lake/part=1/b.parquet", 4.0);
-        // What changes put in place of others.
+        // The file that replaces others.
         shop.write("other.parquet", 5.0);
         fs::write(shop.path("text/a.csv"), "id,day,amount\nx,2026-10-01,3\n").unwrap();
         let object = r#"{"id":"x","day":"2026-10-01","amount":3}"#;
@@ -106,7 +106,7 @@ impl Shop {
         writer.close().unwrap();
     }
 
-    /// Runs over `path`; before the file that ends with `victim` is read, `environment` takes place.
+    /// Runs over `path`; before the file whose path ends with `victim` is read, the change in `environment` happens.
     fn run(&self, path: &str, victim: &str, environment: &[(&str, &str)]) -> Output {
         let pipeline = self.path("shop.toml");
         fs::write(&pipeline, PIPELINE.replace("PATH", path)).unwrap();
@@ -135,7 +135,7 @@ impl Shop {
 }
 
 /// A kind of change: its name, the path of the source, the file before whose reading it happens, the command, and the total that
-/// is published where it happens once; none where nothing is left to be read.
+/// is published if it happens once; `None` where no readable file is left.
 type Change = (
     &'static str,
     &'static str,
@@ -257,7 +257,7 @@ fn what_changes_while_it_is_read_is_read_again_once() {
                     shop.total()
                 );
             }
-            // The second attempt finds a file that is none.
+            // The second attempt finds that it is not a file.
             None => {
                 assert_eq!(output.status.code(), Some(3), "{name}: {said}");
                 assert!(said.contains("b.parquet"), "{name}: {said}");
@@ -277,7 +277,7 @@ fn what_changes_again_is_named_and_nothing_is_published() {
             name,
             "removed" | "its folder renamed" | "a partition removed" | "a link led elsewhere"
         ) {
-            // There is nothing of it left to change.
+            // Nothing is left to change.
             continue;
         }
         let shop = Shop::new();

@@ -1,4 +1,5 @@
-//! Churn is of those who can churn: who is scored, who is not and why, and figures beside DuckDB's and scikit-learn's.
+//! Churn scores are only of customers who can churn: who is scored, who is not and why, and figures compared with DuckDB and
+//! scikit-learn.
 
 use std::path::Path;
 

@@ -1,4 +1,4 @@
-//! Commands, streams and exit codes.
+//! Commands, output streams and exit codes.
 
 use crate::program::{json, root, run, tessera};
 
@@ -139,7 +139,7 @@ fn a_scheduler_reads_one_json_object_a_line() {
     );
 }
 
-/// A log collector that dies takes no run with it.
+/// A run continues when the reader of its log ends.
 #[test]
 fn a_run_goes_on_when_its_messages_are_not_read() {
     let dir = tempfile::tempdir().unwrap();

@@ -68,8 +68,8 @@ fn mutated_pipeline_files_are_told_with_their_place() {
     }
 }
 
-/// Row groups are chosen by the statistics of their times: where these say that all rows are of the next year, and no value is,
-/// the rows are neither counted as future nor left out in silence.
+/// Row groups are selected by the statistics of their times. If these state that all rows are of the next year and no value is,
+/// the rows are neither counted as future nor left out without a message.
 #[test]
 fn statistics_that_contradict_the_values_are_named() {
     let dir = tempfile::tempdir().unwrap();
@@ -153,7 +153,7 @@ fn mutated_parquet_files_are_named() {
             .output()
             .unwrap();
         let stderr = String::from_utf8_lossy(&output.stderr);
-        // A flipped bit in a value is another value; anything that cannot be read is an error that names the file.
+        // A flipped bit in a value gives another value; anything that cannot be read is an error that names the file.
         assert!(
             matches!(output.status.code(), Some(0 | 2 | 3)),
             "mutant {number}: {:?}\n{stderr}",
@@ -211,7 +211,7 @@ fn empty_foreign_truncated_and_encrypted_files_each_give_one_clear_error() {
     }
 }
 
-/// A published table has checksums. Read as a source of another pipeline, a flipped bit is named or changes nothing.
+/// A published table has checksums. When it is a source of another pipeline, a flipped bit is reported or changes nothing.
 #[test]
 fn flipped_bits_of_files_with_checksums_are_never_published() {
     let dir = tempfile::tempdir().unwrap();

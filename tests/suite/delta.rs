@@ -1,4 +1,4 @@
-//! Delta tables, written by delta-rs and read at their current version.
+//! Delta tables that delta-rs wrote are read at their current version.
 
 use crate::oracle::{python, script};
 

@@ -1,4 +1,4 @@
-//! The demo: a lake with planted truth, its pipeline, its report.
+//! The demo: a lake with known true parameters, its pipeline, its report.
 
 use std::collections::BTreeMap;
 

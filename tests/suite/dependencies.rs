@@ -1,4 +1,4 @@
-//! What the project depends on: nothing that no source names, and only packages of the registry under licences that go with ours.
+//! Dependencies: each is used by a source file, comes from the registry, and has a licence compatible with the project's.
 
 use std::path::Path;
 use std::process::Command;
@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::program::root;
 
-/// Licences (SPDX) under which a program may be passed on as we do, with a notice at most.
+/// Licences (SPDX) that allow the program to be distributed under its own licence, with at most a notice.
 const LICENCES: &[&str] = &[
     "0BSD",
     "Apache-2.0",
@@ -25,7 +25,7 @@ const LICENCES: &[&str] = &[
     "Zlib",
 ];
 
-/// Dependencies that are there for what they switch on in others: the reason stands in the workspace manifest.
+/// Dependencies that only enable features of other dependencies: the reason is in the workspace manifest.
 const UNNAMED: &[&str] = &["argmin-math"];
 
 fn run(program: &str, arguments: &[&str]) -> String {
@@ -42,7 +42,7 @@ fn run(program: &str, arguments: &[&str]) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
-/// What cargo knows of the packages that this platform builds.
+/// Cargo's metadata of the packages that this platform builds.
 fn metadata() -> Value {
     let version = run("rustc", &["-vV"]);
     let host = version.lines().find_map(|line| line.strip_prefix("host: "));
@@ -73,7 +73,7 @@ fn sources(folder: &Path, all: &mut String) {
     }
 }
 
-/// Whether a text names a crate: as the beginning of a path, or in an import.
+/// Whether a source file uses a crate: at the beginning of a path, or in an import.
 fn names(source: &str, krate: &str) -> bool {
     source.match_indices(krate).any(|(at, _)| {
         let is_part = |c: char| c.is_alphanumeric() || c == '_';

@@ -1,5 +1,5 @@
-//! Times, ends of validity and times of knowledge obey the same rules whether the files hold them as such or `derive` makes them
-//! of text and numbers: the shipped pipelines publish the same bytes over a lake in which none of them has its type.
+//! Columns for `time`, `until` and `known_at` follow the same rules whether the files have them with their type or `derive`
+//! converts them from text and numbers: the shipped pipelines publish the same bytes over a lake without any of these types.
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -14,15 +14,15 @@ use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use crate::program::{public_data, root, run};
 use crate::table::Table;
 
-/// A column that the second lake holds in another form.
+/// A column that has another type in the second lake.
 struct Conversion {
     source: &'static str,
     column: &'static str,
     /// What the contract of the second pipeline declares: "string" or "i64".
     declared: &'static str,
-    /// What `derive` of the second pipeline makes the column of.
+    /// The expression by which `derive` of the second pipeline converts the column.
     derive: &'static str,
-    /// Folder of the Parquet files below the lake; none for text files, which hold text already.
+    /// Folder of the Parquet files below the lake; `None` for text files, which contain text already.
     parquet: Option<&'static str>,
 }
 
@@ -161,7 +161,7 @@ fn other_form(column: &ArrayRef, declared: &str) -> ArrayRef {
     cast(&times, &ty).unwrap()
 }
 
-/// Runs a pipeline and gives the published tables that hold no fingerprint of the lake.
+/// Runs a pipeline and returns the published tables that do not contain a fingerprint of the lake.
 fn published(
     file: &Path,
     as_of: &str,
@@ -331,7 +331,7 @@ b,2022-06-01 10:00:00,1000,z,2022-06-02,
 c,2022-02-01 10:00:00,5,w,2022-05-01,2022-06-15
 ";
 
-/// A pipeline over that file, with its own body of the source and features.
+/// A pipeline over that file with the given settings of the source and features.
 fn small(dir: &Path, name: &str, csv: &str, body: &str) -> PathBuf {
     fs::write(dir.join("data.csv"), csv).unwrap();
     let at = dir.display();
@@ -401,7 +401,7 @@ fn derived_times_have_a_cutoff() {
     assert_eq!(plans, ["x", "w"]);
 }
 
-/// What does not convert takes its row out and is shown; what is missing, and what is not reached, does not.
+/// A value that does not convert quarantines its row and is shown; a missing value, or a branch that is not evaluated, does not.
 #[test]
 fn a_conversion_that_fails_breaks_its_row() {
     let dir = tempfile::tempdir().unwrap();
@@ -431,7 +431,7 @@ fn a_conversion_that_fails_breaks_its_row() {
     assert!(rows[0].contains("31.01.2022"), "{rows:?}");
 }
 
-/// A derived column may take the name of the one it is made of.
+/// A derived column may have the name of the column it is made from.
 #[test]
 fn a_derived_time_may_have_the_name_of_its_text() {
     let dir = tempfile::tempdir().unwrap();
@@ -449,7 +449,7 @@ fn a_derived_time_may_have_the_name_of_its_text() {
     assert!(rows[0].contains("2022-01-02"), "{rows:?}");
 }
 
-/// A feature's own conversion breaks only rows that the feature looks at.
+/// A conversion in a feature affects only rows that the feature uses.
 #[test]
 fn a_feature_that_converts_breaks_rows_within_its_where() {
     let dir = tempfile::tempdir().unwrap();

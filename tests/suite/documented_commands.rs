@@ -1,9 +1,9 @@
-//! Every command of README, docs and `--help`, run as written, in a folder that is not the store's.
+//! Every command of README, docs and `--help` is run as written, in a folder other than the store's.
 //!
-//! What stands in for a fresh machine: a folder with the repository's pipelines and, beside it, the public data, as a clone has
-//! them; a path with the built program as `tessera` and the DuckDB shell of the oracle's Python. `cargo` is a stand-in that
-//! starts the built program for `cargo run`, because a build within a test would wait for the build that runs the test;
-//! `cargo test --release --workspace` is what `.ci/run` ends with, and that is compared.
+//! A fresh machine is simulated by a folder with the repository's pipelines and, beside it, the public data, as in a clone; and by
+//! a `PATH` with the built program as `tessera` and the DuckDB shell of the oracle's Python. `cargo` is replaced by a script that
+//! starts the built program for `cargo run`, because a build within a test would wait for the build that runs the test. The
+//! command for the tests is compared with the last line of `.ci/run`.
 
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
@@ -37,7 +37,7 @@ case "$*" in
 esac
 "#;
 
-/// A clone as the README supposes it, without what building makes.
+/// A clone as the README assumes it, without build output.
 struct Clone {
     _dir: tempfile::TempDir,
     folder: PathBuf,
@@ -72,7 +72,7 @@ impl Clone {
         }
     }
 
-    /// Runs a line of a shell in the clone.
+    /// Runs a shell command in the clone.
     fn shell(&self, line: &str) -> Output {
         let mut command = Command::new("/bin/sh");
         command
@@ -114,7 +114,7 @@ fn block_lines(text: &str) -> Vec<String> {
     lines
 }
 
-/// Commands within sentences: `…` that begins with the name of a program.
+/// Commands within sentences: inline code that begins with the name of a program.
 fn inline_commands(text: &str) -> Vec<String> {
     let mut inside_block = false;
     let mut commands = Vec::new();
@@ -137,7 +137,7 @@ fn inline_commands(text: &str) -> Vec<String> {
     commands
 }
 
-/// Whether a command holds a word that stands for something else, such as `FILE`.
+/// Whether a command contains a placeholder such as `FILE`.
 fn has_placeholder(command: &str) -> bool {
     command
         .split([' ', '='])
@@ -215,7 +215,8 @@ fn commands_within_sentences_work() {
     }
 }
 
-/// Blocks of other documents: shell lines are run, Python must at least be Python: the data it converts is downloaded by hand.
+/// Code blocks of other documents: shell commands are run; Python is only parsed, since the data it converts is downloaded by
+/// hand.
 #[test]
 fn blocks_of_the_other_documents_work() {
     let Some(python) = python() else { return };
@@ -273,7 +274,7 @@ fn examples_of_the_help_work() {
             if line.contains("*.toml") && public_data("cdnow").is_none() {
                 continue;
             }
-            // Folders of the machine are folders of the test.
+            // Folders of the machine are replaced by folders of the test.
             let line = line.replace("/var/tmp", &dir).replace("/etc", &dir);
             clone.succeeds(&format!("mkdir -p bash_completion.d && {line}"));
         }

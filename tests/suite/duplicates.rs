@@ -29,7 +29,7 @@ all_calls = { from = "calls", agg = "count" }
 last_called_at = { from = "calls", agg = "max", of = "called_at" }
 "#;
 
-/// On 25 October 2026 clocks in Berlin show 02:30 twice, at 00:30 and at 01:30 UTC: two calls, of which one is delivered twice.
+/// On 25 October 2026 clocks in Berlin show 02:30 twice, at 00:30 and at 01:30 UTC: two calls, one of which is delivered twice.
 #[test]
 fn calls_in_the_hour_that_comes_twice_are_two() {
     let dir = tempfile::tempdir().unwrap();

@@ -1,4 +1,4 @@
-//! Files of one source whose schemas differ: columns that come and go, and types that change.
+//! Files of one source whose schemas differ: columns that some files lack, and types that change.
 
 use std::fs::{self, File};
 use std::path::Path;
@@ -87,7 +87,7 @@ impl Lake {
         call.args(["--var", &out]).output().unwrap()
     }
 
-    /// The customers, and what was said.
+    /// The customers, and the messages.
     fn run(&self, columns: &str, features: &str) -> (Table, String) {
         let output = self.call("run", columns, features);
         let said = stderr(&output);
@@ -100,7 +100,7 @@ impl Lake {
         Table::read(&self.dir.path().join(latest))
     }
 
-    /// What `check` refuses with.
+    /// The messages with which `check` fails.
     fn refused(&self, columns: &str, features: &str) -> String {
         let output = self.call("check", columns, features);
         let said = stderr(&output);
@@ -134,7 +134,7 @@ fn floats(values: &[f64]) -> ArrayRef {
     Arc::new(Float64Array::from(values.to_vec()))
 }
 
-/// Noon of the first day, as often as there are rows.
+/// Noon of the first day, once per row.
 fn noon(rows: usize) -> ArrayRef {
     Arc::new(TimestampMicrosecondArray::from(vec![NOON * 1_000_000; rows]).with_timezone("UTC"))
 }
@@ -202,7 +202,7 @@ fn a_required_column_is_in_every_file() {
     assert!(!said.contains("missing in"), "{said}");
 }
 
-/// Daily files of pandas: whole numbers are floats on days with gaps, and have no type on days with nothing else.
+/// Daily files of pandas: integers are floats on days with missing values, and have no type on days with only missing values.
 #[test]
 fn ids_and_numbers_are_read_from_integers_floats_and_nothing() {
     let id =
@@ -248,7 +248,7 @@ fn ids_and_numbers_are_read_from_integers_floats_and_nothing() {
     );
 }
 
-/// A float is no detour for integers: neighbours beyond 2^53 stay two customers.
+/// Integers are never converted through floats: neighbours beyond 2^53 stay two customers.
 #[test]
 fn an_undeclared_id_that_is_integer_and_float_stays_an_integer() {
     let big = (1_i64 << 53) + 1;
@@ -356,7 +356,8 @@ fn decimals_of_any_scale_and_large_integers_are_numbers() {
     assert_eq!(customers.floats("spend"), [Some(20.25)]);
 }
 
-/// What no type holds is refused once, with every kind of file; where the pipeline does not name it, it does not matter.
+/// A column with types that no single type can hold is rejected once, naming all files; it is ignored where the pipeline does not
+/// name it.
 /// A declared type of fewer than 64 bits holds for every value, whatever width the files have.
 #[test]
 fn integers_outside_of_the_declared_type_are_rejected() {
@@ -406,7 +407,7 @@ fn types_that_contradict_each_other_are_refused_where_they_are_used() {
     assert!(lake.refused(BASE, "").contains(kinds));
 }
 
-/// Rows are told apart across files that hold their columns in different forms.
+/// Repeated rows are found across files whose columns have different types.
 #[test]
 fn repeated_rows_are_found_across_forms() {
     let millis = TimestampMillisecondArray::from(vec![NOON * 1_000; 2]).with_timezone("Z");

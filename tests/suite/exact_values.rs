@@ -1,4 +1,4 @@
-//! Values keep every digit: decimals, unsigned integers, large and small floats; and what does not fit is an error with a name.
+//! Values keep every digit: decimals, unsigned integers, large and small floats; an overflow is an error that names the column.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -104,7 +104,7 @@ fn features(columns: &[&str], aggregates: &[&str]) -> String {
     lines
 }
 
-/// Ids as DECIMAL(38, 0), two of which are the same float.
+/// Ids as DECIMAL(38, 0), two of which round to the same float.
 #[test]
 fn ids_that_are_one_float_are_two_customers() {
     let dir = tempfile::tempdir().unwrap();
@@ -153,7 +153,7 @@ fn ids_that_are_one_float_are_two_customers() {
     }
 }
 
-/// pandas makes floats of integers beside missing values.
+/// pandas stores integers as floats where values are missing.
 #[test]
 fn ids_that_pandas_made_floats_are_whole_numbers_again() {
     let dir = tempfile::tempdir().unwrap();
@@ -263,7 +263,7 @@ fn keys_of_several_types_are_one_customer() {
     assert_eq!(customers.ints("texts_n"), [1, 1, 0, 1, 1].map(Some));
 }
 
-/// Sums of 300 decimals per customer beside sums in 128 bits.
+/// Sums of 300 decimals per customer compared with sums in 128 bits.
 #[test]
 fn decimals_are_summed_to_the_last_unit() {
     let dir = tempfile::tempdir().unwrap();
@@ -316,7 +316,7 @@ fn decimals_are_summed_to_the_last_unit() {
         let (n, sum) = (own.len() as i128, own.iter().sum::<i128>());
         let found = |agg: &str| customers.numbers(&format!("x_{agg}"))[place];
         assert_eq!(found("sum"), nearest(sum, -4));
-        // 20 further digits decide how the quotient is rounded, as good as always
+        // 20 further digits almost always decide how the quotient is rounded
         let power = 10i128.pow(12);
         assert_eq!(found("mean"), nearest(sum * power / n, -16));
         let middle = own[(own.len() - 1) / 2] + own[own.len() / 2];

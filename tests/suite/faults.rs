@@ -1,5 +1,5 @@
-//! Errors of the disk, signals and kills at every call that publishing makes on the store: afterwards the store is sound, the
-//! message and the exit code are right, and the same run again succeeds without help.
+//! I/O errors, signals and kills at every system call that publishing makes on the store: afterwards the store is intact, the
+//! message and the exit code are right, and the same run again succeeds without manual repair.
 //!
 //! By default every sixth call gets one fault of each kind; `TESSERA_FAULTS=all` takes every call.
 
@@ -63,7 +63,7 @@ impl Shop {
         run_with(&self.store(), fault, number, &arguments)
     }
 
-    /// The versions that exist; none where there is no store yet.
+    /// Number of versions; 0 where there is no store yet.
     fn versions(&self) -> usize {
         if !self.store().join("FORMAT").exists() {
             return 0;
@@ -73,7 +73,7 @@ impl Shop {
         listed.as_array().map_or(0, Vec::len)
     }
 
-    /// The same run again succeeds, and then nothing is missing and nothing is wrong.
+    /// The same run again succeeds, and then the store is complete and verifies.
     fn assert_recovers(&self, context: &str) {
         let output = bounded(crate::program::tessera().args(self.arguments()));
         let stderr = String::from_utf8_lossy(&output.stderr);
@@ -100,7 +100,7 @@ impl Shop {
     }
 }
 
-/// The numbers of the calls that get a fault: all of them, or every sixth, beginning at another place for every kind.
+/// The numbers of the calls that get a fault: all of them, or every sixth, beginning at another call for every kind.
 fn chosen(calls: usize, kind: usize) -> Vec<usize> {
     let all = std::env::var("TESSERA_FAULTS").is_ok_and(|which| which == "all");
     let step = if all { 1 } else { 6 };
@@ -112,7 +112,7 @@ fn stderr(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
-/// What a message may not hold: words of libraries and of the language.
+/// Checks that a message does not contain terms of libraries or of the Rust language.
 fn assert_plain(message: &str, context: &str) {
     for word in ["unwrap()", "inner writer", "internal", "panicked", "::"] {
         assert!(!message.contains(word), "{context}: {message}");
@@ -149,7 +149,7 @@ fn every_error(published: bool) {
             let message = stderr(&output);
             let versions = shop.versions();
             match output.status.code() {
-                // Only a message depends on who is named in LOCK; `latest` names are tried again by each run.
+                // The name in LOCK is used only in messages; every run writes the `latest` names again.
                 Some(0) => {
                     assert_eq!(
                         (call.path.as_str(), versions),
@@ -239,7 +239,7 @@ fn a_signal_at_any_call_publishes_nothing_or_completes_the_version_and_says_whic
     }
 }
 
-/// Runs a shell script in which `$1` is an empty file system of that many kibibytes, on a machine that allows it.
+/// Runs a shell script in which `$1` is an empty file system of that many KiB, on a machine that allows it.
 fn on_a_disk_of(kibibytes: usize, at: &Path, script: &str) -> Option<Output> {
     let mounted = format!("mount -t tmpfs -o size={kibibytes}k tmpfs \"$1\" || exit 99\n{script}");
     let output = bounded(
@@ -264,7 +264,7 @@ fn on_a_disk_of(kibibytes: usize, at: &Path, script: &str) -> Option<Output> {
     Some(output)
 }
 
-/// The store, and then the folder of stage files, on tmpfs of graded sizes: a run succeeds, or names the disk.
+/// The store, and then the folder of stage files, on tmpfs of different sizes: a run succeeds, or names the full disk.
 #[test]
 fn a_full_disk_of_any_size_is_named_and_a_larger_one_helps() {
     let shop = Shop::new(false);
@@ -307,7 +307,7 @@ fn a_full_disk_of_any_size_is_named_and_a_larger_one_helps() {
                 }
                 code => panic!("{context}: {code:?}: {message}"),
             }
-            // The version of this size went away with its file system, unless the store lies elsewhere.
+            // The version was removed with its file system, unless the store is elsewhere.
             let _ = std::fs::remove_dir_all(&store);
             std::fs::create_dir(&store).unwrap();
         }

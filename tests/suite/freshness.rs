@@ -1,4 +1,4 @@
-//! How old data may be: for every kind of source, with and without a used row.
+//! Freshness: for every kind of source, with and without a used row.
 
 use crate::shop::{Shop, said};
 
@@ -92,7 +92,7 @@ fn what_is_stale_empty_or_unjudged_says_so() {
         );
         assert!(told.contains(part), "{part}: {told}");
         let sources = shop.table("sources");
-        // `acc` stands first and has no time.
+        // `acc` is the first source and has no time.
         assert_eq!(sources.texts("status")[0].as_deref(), Some("unjudged"));
         assert_eq!(
             sources.texts("status")[1].as_deref(),
@@ -100,7 +100,7 @@ fn what_is_stale_empty_or_unjudged_says_so() {
             "{told}"
         );
     }
-    // The age of what is not judged is in words all the same.
+    // The age of a source without a limit is still reported.
     said(
         &shop.run(
             &[&events("o.csv", "", ""), ACCOUNTS],

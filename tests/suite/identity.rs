@@ -1,4 +1,4 @@
-//! What makes two runs the same: whatever changes a published byte changes the idempotency key, and whatever does not, does not.
+//! Identity of runs: a change that affects a published byte changes the idempotency key, and other changes do not.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -54,7 +54,7 @@ fn tables(text: &str) -> Vec<(String, String)> {
     tables
 }
 
-/// The entries of a table in the opposite order; an entry goes on until the next one begins.
+/// The entries of a table in reverse order; an entry ends where the next one begins.
 fn reversed_entries(table: &str) -> String {
     let mut entries: Vec<String> = Vec::new();
     let mut head = String::new();
@@ -71,8 +71,8 @@ fn reversed_entries(table: &str) -> String {
     head + &entries.concat()
 }
 
-/// The same meaning in another order. Schemes stay in order, because rules use the schemes above them, and so do the
-/// components of a health score, whose sum is taken in that order.
+/// The same pipeline in another order. Schemes keep their order, because rules use the schemes above them; so do the components
+/// of a health score, which are summed in that order.
 fn permuted(text: &str) -> String {
     let mut all = tables(text);
     for (header, table) in &mut all {
@@ -329,7 +329,7 @@ fn a_version_of_frozen_edges_that_is_not_there_is_found_by_check_and_run() {
     }
 }
 
-/// The program's own hash is that of the files of the repository, by their paths within it.
+/// The program's own hash is that of the files of the repository and their paths.
 #[test]
 fn the_identity_covers_the_sources_of_the_program() {
     let dir = tempfile::tempdir().unwrap();

@@ -1,4 +1,4 @@
-//! The program with one of its system calls broken: see `tests/faults/inject.c`, which is built once with `cc`.
+//! Runs the program with a fault at one of its system calls: see `tests/faults/inject.c`, which is built once with `cc`.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -30,7 +30,7 @@ pub(crate) struct Call {
     pub(crate) path: String,
 }
 
-/// The built injector, or nothing where this machine cannot build or run it.
+/// The built injector; `None` where this machine cannot build or run it.
 pub(crate) fn injector() -> Option<&'static Path> {
     static BUILT: OnceLock<Option<PathBuf>> = OnceLock::new();
     BUILT.get_or_init(build).as_deref()
@@ -66,8 +66,8 @@ pub(crate) fn run_with(
     run_at(folder, fault, &number.to_string(), arguments)
 }
 
-/// The same, where `at` is the number of a call, or a number and a pattern, as in `1:fsync *commits`: the first call of this
-/// name on a path that ends so.
+/// The same, where `at` is the number of a call, or a number and a pattern, as in `1:fsync *commits`: the first call of this name
+/// on a path that matches.
 pub(crate) fn run_at(
     folder: &Path,
     fault: Fault,

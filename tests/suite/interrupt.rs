@@ -1,4 +1,4 @@
-//! An interrupted run ends with 130, publishes nothing and leaves nothing that a rerun needs help with.
+//! An interrupted run ends with exit code 130 and publishes nothing, and a rerun succeeds without manual repair.
 
 use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
@@ -12,10 +12,10 @@ use crate::program::{json, run, tessera};
 /// Number of interrupts at random moments; `TESSERA_INTERRUPTS` takes another.
 const INTERRUPTS: usize = 6;
 
-/// How long a run may take to end, on a machine that does much else.
+/// How long a run may take to end on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// Whatever a run does at that moment, it ends by itself soon, removes its files and says that nothing was published.
+/// Whatever a run does at that moment, it soon ends by itself, removes its files and states that nothing was published.
 #[test]
 fn an_interrupt_at_any_moment_ends_the_run_within_a_second() {
     let interrupts = std::env::var("TESSERA_INTERRUPTS")
@@ -102,7 +102,7 @@ fn an_interrupt_ends_the_run_with_130_and_publishes_nothing() {
         .spawn()
         .unwrap();
     let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
-    // The first stage is done, so the handler is there and many stages are to come.
+    // After the first stage the signal handler is installed and many stages remain.
     let mut told = lines.by_ref().map_while(Result::ok);
     assert!(told.any(|line| line.contains("\"stage\":")));
     let pid = child.id().to_string();

@@ -1,4 +1,4 @@
-//! Joins: at most one row of a lookup beside each row of a source.
+//! Joins: each row of a source gets at most one row of a lookup.
 
 use crate::oracle::{python, script};
 use crate::shop::{Shop, said};
@@ -101,7 +101,7 @@ fn amounts_are_converted_by_the_rate_of_their_currency_and_day() {
     );
 }
 
-/// What is joined may be used in rules and filters; a derived column may be a key, and depend on another join.
+/// Joined columns may be used in rules and filters; a derived column may be a key, and may depend on another join.
 #[test]
 fn joins_follow_one_another_and_serve_derived_columns_rules_and_filters() {
     let shop = shop();
@@ -155,7 +155,7 @@ missing_key = "fail"
     );
     assert_eq!(sources.ints("filtered"), [Some(0), Some(0), Some(0)]);
     assert_eq!(sources.ints("quarantined"), [Some(0), Some(2), Some(1)]);
-    // Rows that a rule takes out are not counted as unmatched; what the rule met is what the join was asked with.
+    // Rows that a rule rejects are not counted as unmatched; the example of the rule shows the key of the join.
     assert_eq!(sources.ints("unmatched"), [None, Some(0), None]);
     assert!(told.contains("the rate is known"), "{told}");
 }
@@ -253,7 +253,7 @@ fn several_rows_of_one_key_that_differ_end_the_run_unless_the_contract_says_whic
         shop.table("customers").floats("eur"),
         [Some(10.0), Some(17.0), Some(0.0)]
     );
-    // Equally new rows that differ are no better than rows without a time.
+    // Rows of the same time that differ are as ambiguous as rows without a time.
     let timed = RATES.replace(
         "key = [\"currency\", \"day\"]",
         "key = [\"currency\"]\ntime = \"day\"",
@@ -269,7 +269,7 @@ fn several_rows_of_one_key_that_differ_end_the_run_unless_the_contract_says_whic
     );
 }
 
-/// A pipeline file that cannot be meant.
+/// Joins that the pipeline file does not allow.
 #[test]
 fn what_a_join_cannot_be_is_refused_at_its_place() {
     let shop = shop();
@@ -337,8 +337,8 @@ fn what_a_join_cannot_be_is_refused_at_its_place() {
     assert!(told.contains("a lookup has no customer rows"), "{told}");
 }
 
-/// Lookups of integers, texts, dates, decimals, several columns, nulls, ties and as-of times, in Parquet and CSV, beside DuckDB's joins;
-/// each seed also runs over a lake in which DuckDB has joined beforehand, and must publish the same bytes.
+/// Lookups by integers, texts, dates, decimals, several columns, nulls, ties and as-of times, in Parquet and CSV, compared with
+/// DuckDB's joins; each seed also runs over a lake that DuckDB has joined beforehand, and must publish the same bytes.
 #[test]
 fn joins_equal_duckdbs_and_those_made_in_the_lake() {
     let Some(python) = python() else { return };

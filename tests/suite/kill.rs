@@ -1,4 +1,4 @@
-//! kill -9 at random moments: `latest` is always a verified version, and a rerun succeeds without help.
+//! kill -9 at random moments: `latest` is always a version that verifies, and a rerun succeeds without manual repair.
 
 use std::process::Stdio;
 use std::time::{Duration, Instant};
@@ -67,7 +67,7 @@ fn a_killed_run_leaves_the_old_version_or_the_new_one_and_a_rerun_completes_it()
         ));
         let _ = child.kill();
         child.wait().unwrap();
-        // A reader sees a whole version, whatever the moment.
+        // A reader sees a complete version at any moment.
         let before = json(&run(&["snapshots", &store, "--json"], 0));
         let latest = before
             .as_array()
@@ -77,7 +77,7 @@ fn a_killed_run_leaves_the_old_version_or_the_new_one_and_a_rerun_completes_it()
             .unwrap()["version"]
             .to_string();
         run(&["verify", &store, "--version", &latest, "--quiet"], 0);
-        // The same run again succeeds, and then everything is sound and the hints are right.
+        // The same run again succeeds, and then the store verifies and the hints are right.
         let status = tessera().args(arguments(&as_of)).status().unwrap();
         assert!(status.success(), "rerun after kill {number}");
         if number % 10 == 0 {

@@ -1,4 +1,4 @@
-//! A source that says when its rows became known: a past run can be replayed as it was then.
+//! A source with `known_at`, which states when its rows became known: a past run can be repeated with what was known then.
 
 use std::path::Path;
 
@@ -30,7 +30,7 @@ duplicates = "keep"
 use = ["rfm"]
 "#;
 
-/// Writes the pipeline and its lake; its file, and the arguments that say where lake and store are.
+/// Writes the pipeline and its lake; returns its file and the arguments for the folders of lake and store.
 fn shop(dir: &Path, pipeline: &str) -> [String; 3] {
     std::fs::write(dir.join("replay.toml"), pipeline).unwrap();
     std::fs::write(
@@ -48,7 +48,7 @@ fn shop(dir: &Path, pipeline: &str) -> [String; 3] {
     ]
 }
 
-/// What was known at another day than that of the run is another version; the day of the run is the default.
+/// Another `--known-as-of` gives another version; the day of the run is the default.
 #[test]
 fn the_day_up_to_which_rows_are_known_can_be_stated() {
     let dir = tempfile::tempdir().unwrap();
@@ -86,7 +86,7 @@ fn the_day_up_to_which_rows_are_known_can_be_stated() {
     }
     let told = String::from_utf8(day(Some("2999-01-01"), 2).stderr).unwrap();
     assert!(told.contains("an earlier `--known-as-of`"), "{told}");
-    // An earlier day than that of the run leaves out what came last.
+    // An earlier day than that of the run leaves out the latest rows.
     day(Some("2026-05-01"), 3);
     let without = PIPELINE.replace("known_at = \"loaded_on\"\n", "");
     shop(dir.path(), &without);

@@ -1,4 +1,4 @@
-//! Which files of a lake are read, and what is said of the others.
+//! Which files of a lake are read, and the messages about the others.
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -79,7 +79,7 @@ impl Lake {
         call.args(["--var", &out]).output().unwrap()
     }
 
-    /// Spend per customer, and what was said.
+    /// Spend per customer, and the messages.
     fn spend(&self, path: &str, more: &str) -> (Vec<(String, f64)>, String) {
         let output = self.call("run", path, more);
         let said = stderr(&output);
@@ -90,7 +90,7 @@ impl Lake {
         (ids.zip(spend).collect(), said)
     }
 
-    /// What `check` and `run` both refuse with, under the same exit code.
+    /// The message with which both `check` and `run` fail, with the same exit code.
     fn refused(&self, path: &str, more: &str, code: i32) -> String {
         let [check, run] = ["check", "run"].map(|command| self.call(command, path, more));
         assert_eq!(check.status.code(), Some(code), "{}", stderr(&check));
@@ -206,7 +206,7 @@ fn settings_that_the_format_does_not_have_are_said() {
     );
 }
 
-/// A file by several names counts once, under a name that needs no link; links that lead in circles end.
+/// A file with several names counts once, under a name that is not a link; circular links end.
 #[test]
 fn links_are_followed_once() {
     let lake = Lake::of(&[("2026/a.csv", "a", 1), ("2026/b.csv", "b", 2)]);
@@ -259,7 +259,7 @@ fn a_lake_that_is_missing_or_empty_has_one_exit_code() {
     assert_eq!(unseen.status.code(), Some(0), "{}", stderr(&unseen));
 }
 
-/// A path with brackets that exists as it stands is that path; as a part of a pattern it is not.
+/// A path with brackets that exists literally is that path; as a part of a pattern it is not.
 #[test]
 fn brackets_that_are_part_of_a_name_are_understood() {
     let lake = Lake::of(&[

@@ -73,7 +73,7 @@ fn an_older_day_run_later_does_not_move_latest_and_says_so() {
         "latest is version 1 of 2026-10-31\n"
     );
 
-    // August now comes before October, so October is outdated until it is run again.
+    // A version of August is now before that of October, so October is outdated until it is run again.
     let versions = json(&run(&["snapshots", &store, "--json"], 0));
     assert_eq!(versions[0]["outdated"], true);
     assert_eq!(versions[1]["outdated"], false);

@@ -1,6 +1,6 @@
-//! A lifetime score always ends and always publishes: with dropout, without, and where the data says nothing. Histories come
+//! A lifetime score always finishes and always publishes: with dropout, without dropout, and with too little data. Histories come
 //! from the generator of `tests/oracle/lifetime.py`, whose scipy fits are the expected figures; where all customers share one
-//! dropout probability, those of `crates/model/tests/oracle/shared_dropout.py`.
+//! dropout probability, the expected figures are those of `crates/model/tests/oracle/shared_dropout.py`.
 
 use std::path::Path;
 
@@ -27,7 +27,7 @@ impl Uniform {
     }
 }
 
-/// Days before the end on which each customer bought. `dropout`: a customer's dropout probability from a uniform number.
+/// Days before the end on which each customer bought. `dropout` maps a uniform number to a customer's dropout probability.
 fn simulated(
     seed: u64,
     count: usize,
@@ -126,7 +126,7 @@ fn reason(quality: &Table, metric: &str) -> Option<String> {
     reasons[row].clone()
 }
 
-/// No number of the score is negative or not finite, and probabilities are such.
+/// All numbers of the score are finite and at least 0, and probabilities are at most 1.
 fn assert_sound(customers: &Table) {
     for name in [
         "alive_probability",
@@ -310,7 +310,7 @@ fn three_repeat_buyers_come_with_a_caution() {
     assert!(why.contains("too few"), "{why}");
 }
 
-/// The first forty days, when next to nobody has bought again, and every week from then on.
+/// The first forty days, when almost nobody has bought again, and every week from then on.
 #[test]
 fn cdnow_is_published_on_every_day_of_1997() {
     let Some(data) = public_data("cdnow") else {

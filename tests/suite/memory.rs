@@ -1,4 +1,4 @@
-//! `--memory`: it is kept, changes no published byte, and what cannot be done within it is refused with words.
+//! `--memory`: the limit is kept, it changes no published byte, and a run that needs more ends with a message.
 
 use std::fs::File;
 use std::path::Path;
@@ -108,7 +108,7 @@ fn lake(folder: &Path) {
     }
 }
 
-/// Writes this batch so many times into one row group of a file.
+/// Writes this batch `times` times into one row group of a file.
 fn one_row_group(file: &Path, batch: &RecordBatch, times: usize, how: WriterPropertiesBuilder) {
     let zstd = Compression::ZSTD(ZstdLevel::try_new(1).unwrap());
     let how = how
@@ -235,7 +235,7 @@ fn limits_change_no_byte_and_are_kept_by_writing_to_files() {
     let place = Place::new();
     let (expected, _, spilled) = place.publish("unlimited", &["--memory", "1TiB"]);
     assert_eq!(spilled, 0);
-    // How much two threads hold at once depends on which of them is ahead, so that they may stay below their limit by themselves.
+    // The memory of two threads depends on their timing, so they may stay below the limit without spilling.
     for (threads, memory, limit, least_spilled) in [
         ("1", "384MiB", 384 << 20, 10 << 20),
         ("2", "512MiB", 512 << 20, 0),
@@ -257,7 +257,7 @@ fn limits_change_no_byte_and_are_kept_by_writing_to_files() {
     assert!(found == expected, "the tables differ without a limit");
 }
 
-/// A file of a few kB holds rows that take a gigabyte at once: they are decoded in parts, and nothing but memory shows it.
+/// A file of a few kB has rows that take a gigabyte when decoded at once: they are decoded in parts, with the same result.
 #[test]
 fn little_that_stands_for_much_is_decoded_in_parts() {
     const LIMIT: u64 = 384 << 20;
@@ -286,7 +286,7 @@ fn little_that_stands_for_much_is_decoded_in_parts() {
     }
 }
 
-/// One page that takes more than the run may take is named, with what it would take.
+/// A page that needs more memory than the limit is named, with the memory it would need.
 #[test]
 fn a_page_that_does_not_fit_is_refused_by_name() {
     let place = Place::of_notes(|file| {

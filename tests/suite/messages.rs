@@ -1,4 +1,4 @@
-//! One mistake gives one message, at its place, in words of the user; `check` finds what `run` would.
+//! One mistake gives one message, at its place, in terms of the pipeline file; `check` finds what `run` would find.
 
 use std::path::Path;
 
@@ -136,7 +136,7 @@ fn rules_expressions_and_playbooks_name_only_labels_that_exist() {
         ),
     ] {
         let edited = changed(&text, from, to);
-        // The demo's lake has values that do not convert, which are warned of.
+        // The demo's lake has values that do not convert, for which there are warnings.
         let all: Vec<_> = found(dir.path(), &edited, &lake)
             .into_iter()
             .filter(|one| one["severity"] == "error")
@@ -153,7 +153,7 @@ fn rules_expressions_and_playbooks_name_only_labels_that_exist() {
     }
 }
 
-/// Whatever is wrong with the lake as a whole has one exit code, from `check` and from `run`, with the same words.
+/// A missing, empty or damaged lake gives the same exit code and the same message from `check` and from `run`.
 #[test]
 fn a_missing_an_empty_and_a_damaged_lake_have_one_exit_code() {
     let dir = tempfile::tempdir().unwrap();
@@ -178,7 +178,7 @@ fn a_missing_an_empty_and_a_damaged_lake_have_one_exit_code() {
         let day = ["run", file, "--as-of", "2026-10-31"];
         let done = run(&[&day, &variables[..]].concat(), 3);
         let said = String::from_utf8_lossy(&done.stderr).into_owned();
-        // A run says its day before and what is published after.
+        // A run also prints its day first and what is published last.
         let found = String::from_utf8_lossy(&check.stderr);
         assert!(said.contains(found.trim_end()), "{name}: {found}\n{said}");
         assert!(said.contains("source `orders`"), "{name}: {said}");
@@ -186,7 +186,7 @@ fn a_missing_an_empty_and_a_damaged_lake_have_one_exit_code() {
     assert!(!dir.path().join("other").exists(), "no store was made");
 }
 
-/// A folder that a run cannot publish into is known before.
+/// `check` finds a folder that a run cannot publish into.
 #[test]
 fn a_store_that_is_none_is_found_by_check() {
     let dir = tempfile::tempdir().unwrap();
@@ -208,7 +208,7 @@ fn a_store_that_is_none_is_found_by_check() {
     assert!(String::from_utf8_lossy(&check.stderr).contains("holds `holiday.jpg`"));
 }
 
-/// Damage that only shows while rows are read names the file, and nothing of the libraries' plans and code.
+/// Damage that is found only while rows are read names the file, and no internals of libraries.
 #[test]
 fn no_words_of_a_library_reach_the_user() {
     let dir = tempfile::tempdir().unwrap();

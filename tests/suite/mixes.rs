@@ -1,4 +1,4 @@
-//! Readers that follow docs/bi.md see one version in all tables, however many writers publish meanwhile.
+//! Readers that follow docs/bi.md see the same version in all tables, even while many writers publish.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 

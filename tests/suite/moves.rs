@@ -1,4 +1,4 @@
-//! Why customers of a real lake moved, held against an independent replay.
+//! Causes of moves of customers of a real lake, compared with an independent computation.
 
 use crate::oracle::{python, script};
 use crate::program::{public_data, run};

@@ -82,7 +82,7 @@ fn clean_counts_sums_and_named_customers_are_those_of_the_catalogue() {
 }
 
 #[test]
-fn every_row_is_accounted_for_and_rows_without_a_customer_are_set_aside_with_their_place() {
+fn every_row_is_accounted_for_and_rows_without_a_customer_are_quarantined_with_their_place() {
     let out = tempfile::tempdir().unwrap();
     let Some(latest) = published("2011-12-10", out.path()) else {
         return;
@@ -135,7 +135,7 @@ fn rows_after_as_of_do_not_show_in_what_is_published_of_customers() {
     let Some(data) = public_data("online_retail") else {
         return;
     };
-    // A lake that ends in June and one that goes on: the same customers at the end of June.
+    // A lake that ends in June and one that continues give the same customers at the end of June.
     let cut = tempfile::tempdir().unwrap();
     for month in [
         "2010-12", "2011-01", "2011-02", "2011-03", "2011-04", "2011-05", "2011-06",

@@ -1,5 +1,5 @@
-//! What operators build on: the day that is stated, what is waited for, metrics, lineage, the summary, and the recipes of
-//! docs/recipes, each run or held against its own validator.
+//! What operators rely on: the stated day, waiting for data, metrics, lineage, the summary, and the recipes of docs/recipes, each
+//! run or checked with its own validator.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -22,7 +22,7 @@ fn lake(shop: &Shop, days: &[&str]) {
     );
 }
 
-/// What a script of the oracle prints about a file, as JSON.
+/// The output of a script of the oracle about a file, as JSON.
 fn read(python: &Path, what: &str, file: &Path) -> serde_json::Value {
     let script = root().join("tests/oracle/operation.py");
     let output = bounded(Command::new(python).arg(script).arg(what).arg(file));
@@ -31,7 +31,7 @@ fn read(python: &Path, what: &str, file: &Path) -> serde_json::Value {
     serde_json::from_slice(&output.stdout).unwrap()
 }
 
-/// The samples of a metrics file, as the library of Prometheus reads them: by name and labels, the pipeline aside.
+/// The samples of a metrics file, as the Prometheus library reads them: by name and labels except the pipeline.
 fn samples(python: &Path, file: &Path) -> BTreeMap<String, f64> {
     let read = read(python, "metrics", file);
     let sample = |sample: &serde_json::Value| {
@@ -86,7 +86,7 @@ fn metrics_and_lineage_are_read_back_by_their_own_libraries() {
         ("source_rule_rows orders ordered_at is not a date", 1.0),
         ("source_rejected_ratio orders", 1.0 / 3.0),
         ("source_age_seconds orders", 86_400.0),
-        // Of rejected rows, and of values that are not declared.
+        // One about rejected rows, one about `[value]`, which is not declared.
         ("run_warnings", 2.0),
     ] {
         assert_eq!(first.get(name), Some(&value), "{name}: {first:#?}");
@@ -100,7 +100,7 @@ fn metrics_and_lineage_are_read_back_by_their_own_libraries() {
         stages(&first, "stage_seconds")
     );
     assert!(first["run_peak_memory_bytes"] > 1e6);
-    // A run that fails keeps when one last succeeded, and counts what it read.
+    // A failed run keeps the time of the last success, and counts what it read.
     let fails = format!("{CONTRACT}conversions = \"fail\"\n");
     let told = run(&fails, 3);
     let second = samples(&python, &metrics);
@@ -119,7 +119,7 @@ fn metrics_and_lineage_are_read_back_by_their_own_libraries() {
             .unwrap()
             .contains("summary: shop as of 2026-10-31: nothing is published; exit code 3")
     );
-    // A mistake of the file is known before the day of the run.
+    // An error in the pipeline file is found before the day of the run is known.
     run(&CONTRACT.replace("missing_key", "missing_kye"), 2);
     let third = samples(&python, &metrics);
     assert_eq!(third["run_exit_code"], 2.0);
@@ -172,7 +172,7 @@ fn lineage_of_three_runs(shop: &Shop, events: &serde_json::Value) {
     );
 }
 
-/// A file that could not be written is noticed before anything is read.
+/// A metrics file that cannot be written is reported before anything is read.
 #[test]
 fn a_metrics_file_that_cannot_be_written_is_noticed_first() {
     let shop = Shop::new();
@@ -189,7 +189,7 @@ fn a_metrics_file_that_cannot_be_written_is_noticed_first() {
     }
 }
 
-/// Without `--as-of` a run is of yesterday in the pipeline's zone, and its first line says so.
+/// Without `--as-of` a run is for yesterday in the pipeline's time zone, and its first line states that.
 #[test]
 fn the_day_is_stated_first() {
     let shop = Shop::new();
@@ -218,7 +218,7 @@ fn the_day_is_stated_first() {
     }
 }
 
-/// Yesterday in a zone, as `date` says it.
+/// Yesterday in a time zone, from the program `date`.
 fn yesterday(zone: &str) -> String {
     let output = Command::new("date")
         .args(["-d", "yesterday", "+%F"])
@@ -256,7 +256,7 @@ fn a_run_before_its_data_is_told_to_wait() {
     run("as_of - 1d", 0);
     run("tomorrow", 2);
     run("any", 2);
-    // A source says what it is waited for; attributes without a day of their own are not.
+    // A source's own `data_through` replaces that of `[run]`.
     let settings = "[run]\ndata_through = \"as_of\"\n";
     let own = format!("{ORDERS}data_through = \"as_of - 2d\"\n");
     said(
@@ -271,12 +271,12 @@ fn a_run_before_its_data_is_told_to_wait() {
     // Rows of a later day show that the day itself was delivered.
     lake(&shop, &["2026-10-30", "2026-11-01"]);
     run("as_of", 0);
-    // Text that is no day is no row of the day.
+    // A row whose date does not convert does not count for the day.
     lake(&shop, &["2026-10-30", "31.10.2026"]);
     run("as_of", 3);
 }
 
-/// The recipes hold before their own validators, and alerts name metrics that are written.
+/// The recipes pass their own validators, and alerts name metrics that exist.
 #[test]
 fn recipes_are_what_their_schedulers_read() {
     let Some(python) = python() else { return };
@@ -334,7 +334,7 @@ fn systemd_accepts_the_units() {
     );
 }
 
-/// The script of the cron recipe tries again where that helps, and only there.
+/// The script of the cron recipe retries only after errors that a retry can resolve.
 #[test]
 fn the_nightly_script_tries_again_where_that_helps() {
     let shop = Shop::new();

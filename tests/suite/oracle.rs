@@ -1,11 +1,13 @@
-//! Every feature of every customer beside an independent computation, and every table beside other readers, both in Python.
+//! Every feature of every customer is compared with an independent computation, and every table is read by other readers, both in
+//! Python.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::program::{public_data, root, run, skipped};
 
-/// A Python with the oracle's packages: that of `TESSERA_PYTHON`, which `.ci/run` makes, or one made once in the build folder.
+/// A Python with the oracle's packages: the one of `TESSERA_PYTHON`, which `.ci/run` sets up, or one set up once in the build
+/// folder.
 pub(crate) fn python() -> Option<PathBuf> {
     if let Some(python) = std::env::var_os("TESSERA_PYTHON") {
         return Some(PathBuf::from(python));
@@ -85,7 +87,7 @@ fn every_feature_of_the_demo_equals_duckdbs_and_every_reader_reads_every_table()
         ],
         0,
     );
-    // `latest` stays with the newer day that the demo published.
+    // `latest` stays at the newer day that the demo published.
     let older = std::fs::read_dir(format!("{path}/store/demo/data/as_of=2026-08-31"))
         .unwrap()
         .next()

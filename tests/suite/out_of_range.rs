@@ -27,7 +27,7 @@ fn pipeline(dir: &Path) -> String {
     file.display().to_string()
 }
 
-/// Spend and recency of the customers, and the rules that took rows out.
+/// Spend and recency of the customers, and the rules that rejected rows.
 fn outcome(dir: &Path, file: &str) -> (Vec<Option<f64>>, Vec<Option<f64>>, Vec<String>) {
     run(&["run", file, "--as-of", "2026-10-31", "--quiet"], 0);
     let latest = dir.join("store/latest");
@@ -110,7 +110,7 @@ fn write(dir: &Path, times: ArrayRef) {
     writer.close().unwrap();
 }
 
-/// Naive times in the hour that clocks skipped are moved forward by it, and said.
+/// Local times in the hour that a clock change skipped are moved forward by it and counted in a message.
 #[test]
 fn times_that_clocks_skipped_are_moved_and_counted() {
     let dir = tempfile::tempdir().unwrap();

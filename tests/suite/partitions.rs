@@ -1,4 +1,4 @@
-//! Columns that stand in the path of a file.
+//! Partition columns in the path of a file.
 
 use std::fs::{self, File};
 use std::process::Output;
@@ -94,7 +94,7 @@ fn shown(values: &[Option<&str>]) -> Vec<Option<String>> {
         .collect()
 }
 
-/// Dates in both forms, values with escapes and without, null in both forms, a file beside the folders.
+/// Dates in both forms, values with and without escapes, null in both forms, a file beside the folders.
 #[test]
 fn values_are_decoded_and_typed() {
     let dir = lake(&[
@@ -123,7 +123,7 @@ fn values_are_decoded_and_typed() {
     assert_eq!(customers.shown("last_day"), "2026-10-01");
 }
 
-/// Folders above the path, and names of files, are no columns.
+/// Folders above the path, and names of files, are not columns.
 #[test]
 fn only_folders_below_the_path_count() {
     let dir = lake(&[
@@ -208,7 +208,7 @@ fn the_path_wins_over_the_file_and_says_so_where_they_differ() {
     assert!(said.contains(file), "{said}");
 }
 
-/// A column of the path is a key and a time like any other.
+/// A column of the path may be a key or a time like any other.
 #[test]
 fn columns_of_the_path_have_the_declared_type() {
     let dir = lake(&[

@@ -1,5 +1,5 @@
-//! Rows of customers stay out of stderr, logs and commits; files that hold them are readable by their owner only; and what names
-//! of files and columns hold is shown, not acted on.
+//! Rows of customers do not appear in stderr, logs and commits; files with such rows are readable by their owner only; and control
+//! characters in names of files and columns are not sent to the terminal.
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
@@ -8,7 +8,7 @@ use std::process::Output;
 use crate::program::{bounded, tessera};
 use crate::shop::{ORDERS, RFM, Shop, said};
 
-/// Values that stand in the lake and must not be shown; each in one row.
+/// Values in the lake that must not be shown; each in one row.
 const SECRETS: [&str; 4] = [
     "anna.secret@shop.example",
     "Zacharias",
@@ -53,8 +53,8 @@ fn mode(path: &Path) -> u32 {
     path.symlink_metadata().unwrap().permissions().mode() & 0o777
 }
 
-/// Whatever a contract does with rows, messages show the form of what was found; the rows of a run that fails are in a file
-/// that only its owner reads, until the source is read.
+/// Whatever a contract does with rows, messages show only the form of values; the rejected rows of a failed run are in a file that
+/// only its owner can read, until the source is read again.
 #[test]
 fn messages_logs_and_commits_hold_no_values() {
     let shop = shop();
@@ -104,7 +104,7 @@ fn messages_logs_and_commits_hold_no_values() {
             }
         }
     }
-    // A run that reads the source again needs the rows no more.
+    // A run that reads the source again removes the file of rejected rows.
     let more = ["--work", folder.as_str()];
     said(&shop.run(&[ORDERS, CONTRACT, RFM], "2026-10-31", &more), 0);
     assert!(!kept.exists());
@@ -149,7 +149,7 @@ fn check_shows_the_form_of_values() {
     shows_no_secret(&told);
 }
 
-/// A sum that does not fit concerns a customer, whose key is no part of the message.
+/// The message about an overflow of a customer's sum does not contain the customer's key.
 #[test]
 fn a_key_is_kept_for_the_owner() {
     let shop = Shop::new();
@@ -177,7 +177,7 @@ fn a_key_is_kept_for_the_owner() {
     );
 }
 
-/// A folder of a run that was killed is removed by the next run; a foreign one is not.
+/// The folder of a run that was killed is removed by the next run; other folders are not.
 #[test]
 fn leftovers_of_a_killed_run_are_removed() {
     let shop = shop();
@@ -197,7 +197,8 @@ fn leftovers_of_a_killed_run_are_removed() {
     assert_eq!(left, ["other.txt"]);
 }
 
-/// Bytes that a terminal acts on: controls but line ends, C1 controls, marks of the writing direction.
+/// Whether a text has characters that a terminal interprets: control characters except line ends, C1 controls, marks of the
+/// writing direction.
 fn acts(text: &str) -> bool {
     text.chars().any(|c| {
         (c.is_control() && c != '\n')
@@ -246,7 +247,7 @@ fn names_and_values_of_a_lake_cannot_act_on_a_terminal() {
     run(&contract.replace("amount =", "amont ="), 2);
 }
 
-/// With JSON logs also what is wrong with the arguments is JSON, wherever the option stands.
+/// With JSON logs, errors in the arguments are JSON too, wherever the option is.
 #[test]
 fn usage_errors_are_json_where_that_is_asked_for() {
     let lines = |arguments: &[&str], environment: Option<&str>, code: i32| {

@@ -1,4 +1,4 @@
-//! The built program, and where the data lies.
+//! The built program, and the folders of the data.
 
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -16,7 +16,7 @@ pub(crate) fn root() -> PathBuf {
 /// How long a command of the program may take before a test gives up.
 const LIMIT: Duration = Duration::from_secs(300);
 
-/// Says that a test cannot be done here, and the caller returns. With `CI=true` nothing is skipped: the test fails.
+/// Prints that a test cannot be run here, and the caller returns. With `CI=true` the test fails instead.
 pub(crate) fn skipped<T>(why: &str) -> Option<T> {
     let strict = std::env::var("CI").is_ok_and(|ci| ci == "true");
     assert!(!strict, "CI=true, and {why}");
@@ -45,7 +45,7 @@ pub(crate) fn tessera() -> Command {
     command
 }
 
-/// What a command found, without the lines that only a run logs and its summary.
+/// The findings of a command: stderr without the lines that only a run logs and its summary.
 pub(crate) fn findings(output: &Output) -> String {
     let said = String::from_utf8_lossy(&output.stderr);
     let is_of_run = |line: &str| line.contains("Z  INFO ") || line.starts_with("summary: ");
@@ -53,7 +53,7 @@ pub(crate) fn findings(output: &Output) -> String {
     lines.collect::<Vec<_>>().join("\n").trim().to_owned()
 }
 
-/// Runs the program and returns what it said; the exit code must be this one.
+/// Runs the program and returns its output; the exit code must be this one.
 ///
 /// # Panics
 /// The program cannot be started, or ends with another code.

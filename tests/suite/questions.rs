@@ -1,4 +1,4 @@
-//! The questions of docs/bi.md, and reasons held against the customers' rows, each over several months of the demo.
+//! The questions of docs/bi.md, and reasons compared with the customers' rows, each over several months of the demo.
 
 use crate::oracle::{python, script};
 use crate::program::{root, run};
@@ -10,7 +10,7 @@ fn the_questions_are_plain_selects_that_work_from_any_folder_and_reasons_are_tru
     let path = dir.path().display().to_string();
     run(&["demo", &path, "--customers", "3000", "--quiet"], 0);
     let (lake, out) = (format!("lake={path}/lake"), format!("out={path}/store"));
-    // The day before the newest twice: the second version of it takes the place of the first, and must not be counted with it.
+    // One day is published twice: the second version supersedes the first, and must not be counted in addition.
     for as_of in ["2026-09-30", "2026-08-31", "2026-09-30"] {
         let file = root().join("pipelines/demo.toml").display().to_string();
         let day = ["run", &file, "--as-of", as_of, "--quiet"];

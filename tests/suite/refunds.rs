@@ -1,4 +1,4 @@
-//! Refunds as negative rows: money is net, and what counts as a purchase is the pipeline's to say.
+//! Refunds as rows with a negative amount: spend is net of refunds, and the pipeline defines which rows are purchases.
 
 use crate::shop::{CONTRACT, ORDERS, RFM, Shop, said};
 

@@ -1,4 +1,5 @@
-//! What is known against a score stands at every number made from it; who has left is named, with what winning one back is worth.
+//! Doubts about a score are shown at every number made from it; segments of customers who have left are marked as lost, with the
+//! value of winning one of them back.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -20,7 +21,7 @@ fn made_from_scores(latest: &Path) -> BTreeMap<String, (String, String)> {
         .collect()
 }
 
-/// Runs a shipped pipeline; the folder of its tables, and what the terminal shows.
+/// Runs a shipped pipeline; returns the folder of its tables and its output.
 fn shipped(name: &str, as_of: &str, lake: &Path, out: &Path) -> (std::path::PathBuf, String) {
     let (lake, store) = (lake.display().to_string(), out.display().to_string());
     let (lake, store) = (format!("lake={lake}"), format!("out={store}"));
@@ -57,7 +58,7 @@ fn a_lifetime_model_that_lets_everyone_live_marks_the_value_of_online_retail() {
     let made = made_from_scores(&latest);
     assert_eq!(made["value_future"].0, "flagged");
     assert_eq!(made["value_at_risk"].0, "flagged");
-    // Tiers are of what was spent: nothing is known against them.
+    // Tiers are by past spend, which is not in doubt.
     assert!(!made.contains_key("value_tier"));
     assert!(told.contains("To be read with care"), "{told}");
 }

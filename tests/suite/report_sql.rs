@@ -1,4 +1,4 @@
-//! Every number of a report is what the SQL beside it gives in DuckDB.
+//! Every number of a report equals the result of its SQL in DuckDB.
 
 use std::path::Path;
 
@@ -74,7 +74,7 @@ fn demo_over_two_months() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().display().to_string();
     run(&["demo", &path, "--customers", "4000"], 0);
-    // Another store, so that a version comes before.
+    // Another store, in which there is an earlier version.
     let (lake, out) = (format!("lake={path}/lake"), format!("out={path}/months"));
     for day in ["2026-09-30", "2026-10-31"] {
         let file = "pipelines/demo.toml";

@@ -61,7 +61,7 @@ fn thresholds_and_all_995_segments_are_those_of_r_rfm() {
 
 fn rows_are_those_published(customers: &Table, data: &Path) {
     let segments = customers.texts("rfm");
-    // Row by row: names carry titles in the published file, so rows are matched by their three numbers.
+    // Names have titles in the published file, so rows are matched by their three numbers.
     let expected =
         std::fs::read_to_string(data.join("expected_rfm_segments_from_docs.csv")).unwrap();
     let mut lines = expected.lines();

@@ -65,7 +65,7 @@ fn rows_of_every_outcome_are_counted() {
     ] {
         assert_eq!(sources.ints(name), [Some(rows)], "{name}");
     }
-    // Rejected rows are said even where only warnings are asked for, with what was found, and never with the key.
+    // Rejected rows are reported even with `--quiet`, with the value found, and never with the key.
     assert!(
         told.contains("ordered_at is not a date, such as `xxxx` (o.csv, row 9)"),
         "{told}"
@@ -94,7 +94,8 @@ fn rows_of_every_outcome_are_counted() {
     assert_eq!(shop.table("rejects").rows(), 2);
 }
 
-/// A source of which only a window is used, outside the base: rows before the window are pruned, keys of nobody are counted.
+/// A source outside the base of which only a window is used: rows before the window are pruned, keys without a customer are
+/// counted.
 #[test]
 fn rows_that_nothing_uses_and_rows_of_nobody_are_counted() {
     let shop = Shop::new();
@@ -128,7 +129,7 @@ fn rows_that_nothing_uses_and_rows_of_nobody_are_counted() {
     );
 }
 
-/// What became null although its inputs were not is counted and said, however the null came about.
+/// Values that became null although their inputs were not null are counted and reported, whatever the cause.
 #[test]
 fn values_that_became_null_are_counted() {
     let shop = Shop::new();

@@ -1,4 +1,5 @@
-//! Scores through the pipeline: what the literature says, what was planted, and what the data cannot carry.
+//! Scores through the pipeline: figures of the literature, true parameters of the demo, and scores for which the data is not
+//! enough.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -6,7 +7,7 @@ use std::path::Path;
 use crate::program::{public_data, run};
 use crate::table::Table;
 
-/// Runs a pipeline file; its store lies in `out`.
+/// Runs a pipeline file with its store in `out`.
 fn run_pipeline(file: &str, as_of: &str, lake: &Path, out: &Path) {
     let (lake, store) = (
         format!("lake={}", lake.display()),
@@ -116,7 +117,7 @@ fn cdnow_customers_have_the_published_expectations() {
         .unwrap();
     let alive = customers.floats("alive_probability")[once].unwrap();
     assert!((alive - 0.38974).abs() < 1e-3, "{alive}");
-    // Every estimate lies in its intervals, and the 80% interval in the 95% one.
+    // Every estimate is within its intervals, and the 80% interval within the 95% interval.
     for name in [
         "alive_probability",
         "expected_purchases",
@@ -162,7 +163,10 @@ fn ravenstack_the_base_rate_serves_and_the_report_says_why() {
     );
     let report = std::fs::read_to_string(store.join("reports/version-1.html")).unwrap();
     let said = text("reason").replace('\'', "&#x27;");
-    assert!(report.contains("base rate"), "the report names what serves");
+    assert!(
+        report.contains("base rate"),
+        "the report names what is used"
+    );
     assert!(
         report.contains("not validated: no model is used") && !report.contains("meets the target"),
         "a KPI from a base rate meets no target"
@@ -171,14 +175,14 @@ fn ravenstack_the_base_rate_serves_and_the_report_says_why() {
         report.contains(&said) || report.contains(said.trim_end_matches('.')),
         "the report gives the reason: {said}"
     );
-    // The health score is decoration here, and is marked so.
+    // The health score does not predict churn here, and is flagged.
     let quality = Table::read(&store.join("latest/quality.parquet"));
     let (schemes, status) = (quality.texts("scheme"), quality.texts("status"));
     let health = (0..quality.rows()).find(|&row| schemes[row].as_deref() == Some("health"));
     assert_eq!(status[health.unwrap()].as_deref(), Some("flagged"));
 }
 
-/// An end that lies after `as_of` is not known yet: its row is in order, and the interval still runs.
+/// An end after `as_of` is not known yet: its row is valid, and the interval is running.
 #[test]
 fn ravenstack_contracts_that_end_later_are_running() {
     let Some(data) = public_data("ravenstack") else {
@@ -204,8 +208,8 @@ fn ravenstack_contracts_that_end_later_are_running() {
     assert_eq!(forecast.iter().flatten().count(), running.count());
 }
 
-/// The demo's truth: who is still a customer when the lake ends, and what an order of theirs is worth. Chance would give an
-/// area of 0.5 and a correlation of 0.
+/// Compared with the demo's truth: who is still a customer at the end of the lake, and the mean value of their orders. Chance
+/// would give an area of 0.5 and a correlation of 0.
 #[test]
 fn demo_scores_recover_the_planted_truth() {
     let dir = tempfile::tempdir().unwrap();
@@ -252,7 +256,7 @@ fn demo_scores_recover_the_planted_truth() {
     );
 }
 
-/// Share of pairs of one who stayed and one who left in which the first scores higher; ties count half.
+/// Share of pairs of a customer who stayed and one who left in which the first has the higher score; ties count half.
 fn area(scored: &[(f64, bool)]) -> f64 {
     let mut sorted = scored.to_vec();
     sorted.sort_by(|a, b| a.0.total_cmp(&b.0));

@@ -6,7 +6,7 @@ use std::process::Output;
 use crate::program::tessera;
 use crate::table::Table;
 
-/// The orders source without its contract's end, for tests that add to it.
+/// The orders source with an open contract, for tests that add to it.
 pub(crate) const ORDERS: &str = r#"
 [sources.orders]
 kind = "events"
@@ -15,7 +15,7 @@ key = "customer_id"
 time = "ordered_at"
 "#;
 
-/// Columns of `orders`, and what every test says of rows without a key.
+/// Columns of `orders`, and the setting for rows without a key.
 pub(crate) const CONTRACT: &str = r#"
 [sources.orders.contract]
 columns = { customer_id = "string", ordered_at = "date", amount = "f64" }
@@ -80,7 +80,7 @@ impl Shop {
     }
 }
 
-/// What a run said, which must have ended with this code.
+/// stderr of a run, which must have ended with this exit code.
 pub(crate) fn said(output: &Output, code: i32) -> String {
     let text = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!(output.status.code(), Some(code), "{text}");

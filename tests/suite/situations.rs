@@ -1,5 +1,5 @@
-//! What operators meet at night, in one table: the exit code, whether a version was published, and the message, which names the
-//! operation, the path and the operating system error where there is one. The snapshot is the contract with schedulers.
+//! Failures of nightly runs in one table: the exit code, whether a version was published, and the message, which names the
+//! operation, the path and the operating system error where there is one. Schedulers rely on what the snapshot shows.
 
 use std::fmt::Write;
 use std::fs::{self, File};
@@ -109,7 +109,7 @@ impl Place {
         bounded(tessera().args(self.arguments(more)))
     }
 
-    /// A run that succeeds, before what is looked at.
+    /// A run that succeeds, before the situation.
     fn published(&self, more: &[&str]) -> &Self {
         let output = self.run(more);
         assert_eq!(output.status.code(), Some(0), "{}", findings(&output));
@@ -121,12 +121,12 @@ impl Place {
         bounded(tessera().args(arguments))
     }
 
-    /// A run in which the first call that fits, on files below `folder`, meets this.
+    /// A run with this fault at the first matching call on files below `folder`.
     fn at(&self, folder: &str, call: &str, fault: Fault) -> Output {
         self.at_number(1, folder, call, fault)
     }
 
-    /// The same at a later one of the calls that fit.
+    /// The same at a later matching call.
     fn at_number(&self, number: usize, folder: &str, call: &str, fault: Fault) -> Output {
         let arguments = self.arguments(&[]);
         let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
@@ -138,7 +138,7 @@ impl Place {
         output
     }
 
-    /// A run that cannot open, or cannot read, the files whose path ends so.
+    /// A run that cannot open, or cannot read, files whose path ends with `end`.
     fn unreadable(&self, end: &str, errno: i32, reading: bool) -> Output {
         let mut command = tessera();
         command
@@ -152,7 +152,7 @@ impl Place {
         bounded(&mut command)
     }
 
-    /// A run during which the file whose path ends so changes after the stock was taken.
+    /// A run during which the file whose path ends with `end` changes after files were listed.
     fn changed(&self, end: &str, command: &str, always: bool) -> Output {
         let mut run = tessera();
         run.args(self.arguments(&[]))
@@ -166,7 +166,7 @@ impl Place {
         bounded(&mut run)
     }
 
-    /// A run whose output a shell leads elsewhere.
+    /// A run whose output is redirected by a shell.
     fn shell(&self, redirection: &str) -> Output {
         let quoted = self.arguments(&[]).join("' '");
         let program = env!("CARGO_BIN_EXE_tessera");
@@ -193,7 +193,7 @@ impl Place {
         paths.map(day).collect()
     }
 
-    /// What stderr says, without what differs from run to run.
+    /// stderr without the parts that differ from run to run.
     fn said(&self, output: &Output) -> String {
         let mut text = findings(output).replace(&self.dir.path().display().to_string(), "DIR");
         text = without_runs(&text);
@@ -211,7 +211,7 @@ impl Place {
         ] {
             text = masked(&text, before, plain);
         }
-        // Every run without [value] says this.
+        // Every run without [value] has this warning.
         let lines = text.lines().filter(|line| !line.contains("no [value]"));
         let lines = lines.map(|line| match line.split_once("Z  WARN ") {
             Some((_, message)) => format!("warning: {message}"),
@@ -221,7 +221,7 @@ impl Place {
     }
 }
 
-/// What the last line of a run says of publication.
+/// What the last line of a run states about publication.
 fn summary(output: &Output) -> Option<String> {
     let said = String::from_utf8_lossy(&output.stderr);
     let line = said.lines().find(|line| line.contains("summary: "))?;
@@ -251,7 +251,7 @@ fn without_runs(text: &str) -> String {
     out
 }
 
-/// What follows `before` becomes a star, as long as its characters are of a kind.
+/// Replaces the characters after `before` for which `is_masked` is true by a star.
 fn masked(text: &str, before: &str, is_masked: impl Fn(char) -> bool) -> String {
     let mut pieces = text.split(before);
     let mut out = pieces.next().unwrap_or_default().to_owned();
@@ -261,7 +261,7 @@ fn masked(text: &str, before: &str, is_masked: impl Fn(char) -> bool) -> String 
     out
 }
 
-/// What happens, and what it must come to.
+/// A situation and its expected result.
 struct Situation {
     name: &'static str,
     code: i32,
@@ -298,7 +298,7 @@ const fn later(errno: i32) -> (i32, bool, Option<i32>) {
     (6, true, Some(errno))
 }
 
-/// Arguments and the pipeline file.
+/// Situations of the arguments and the pipeline file.
 const OF_THE_FILE: &[Situation] = &[
     s("no pipeline file", (2, false, Some(2)), |place| {
         fs::remove_file(place.path("shop.toml")).unwrap();
@@ -352,7 +352,7 @@ const OF_THE_FILE: &[Situation] = &[
     ),
 ];
 
-/// What the lake holds.
+/// Situations of the data in the lake.
 const OF_THE_DATA: &[Situation] = &[
     s("no lake", DATA, |place| {
         fs::remove_dir_all(place.path("lake")).unwrap();
@@ -466,7 +466,7 @@ const OF_THE_DATA: &[Situation] = &[
     }),
 ];
 
-/// What the disk and the operating system do to the lake and to temporary files.
+/// Errors of the disk and the operating system with the lake and temporary files.
 const OF_THE_DISK: &[Situation] = &[
     s(
         "a text file that may not be opened",
@@ -518,7 +518,7 @@ const OF_THE_DISK: &[Situation] = &[
     ),
 ];
 
-/// What happens to the store.
+/// Situations of the store.
 const OF_THE_STORE: &[Situation] = &[
     s("a store that is a file", disk(20), |place| {
         fs::write(place.path("store"), "").unwrap();
@@ -599,7 +599,7 @@ const OF_THE_STORE: &[Situation] = &[
     }),
 ];
 
-/// What fails after the version exists, and interrupts before and after that.
+/// Failures after the version exists, and interrupts before and after the commit.
 const OF_THE_COMMIT: &[Situation] = &[
     s(
         "a commit that may not survive a power loss",
@@ -709,7 +709,7 @@ fn each_situation_has_its_exit_code_and_a_message_that_says_what_to_do() {
             said.contains(&format!("(os error {errno})"))
                 && (said.contains("DIR") || said.contains("stdout"))
         });
-        // The last line of a run says whether a version is published, and so does its message where it fails after that.
+        // The last line of a run states whether a version is published, and so does the message of a failure after the commit.
         let told = summary(&output).is_none_or(|state| {
             let is_published = state.starts_with("version ") || state.contains("in doubt");
             is_published == situation.published

@@ -40,8 +40,8 @@ fn outcomes(shop: &Shop, source: &str) -> [i64; 3] {
     [used, filtered, quarantined]
 }
 
-/// Rows of customers that another source does not have are filtered, whether keys are integers or texts; a row that this source
-/// filters or takes out itself makes no customer of it.
+/// Rows of customers that another source does not have are filtered, whether keys are integers or texts; a row that the other
+/// source filters or rejects does not count as having the customer.
 #[test]
 fn only_the_customers_of_another_source_take_part() {
     let shop = Shop::new();
@@ -85,7 +85,7 @@ fn only_the_customers_of_another_source_take_part() {
     );
 }
 
-/// An amount too large for its type ends the run only where its customer takes part.
+/// An amount too large for its type fails the run only if its customer is included.
 #[test]
 fn overflows_of_customers_who_do_not_take_part_do_not_matter() {
     let shop = Shop::new();
@@ -196,7 +196,7 @@ fn a_sample_has_all_rows_of_its_customers() {
     );
 }
 
-/// A supervised score learns from a part of very many customers; `models` states which, and threads do not show.
+/// With very many customers a supervised score is trained on a sample; `models` states its share, and threads do not matter.
 #[test]
 fn of_very_many_customers_a_part_is_read_at_earlier_dates() {
     const CUSTOMERS: u32 = 12_000;

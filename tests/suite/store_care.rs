@@ -1,4 +1,4 @@
-//! What operators do to a store and with it: damaged versions, two pipelines, a lock that is held, reports that are gone.
+//! Maintenance of a store: damaged versions, two pipelines, a held lock, missing reports.
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
@@ -84,7 +84,7 @@ fn a_version_with_missing_or_short_files_is_published_again_by_itself() {
     };
     assert!(sql.contains(&run_of(3)) && !sql.contains(&run_of(1)));
 
-    // A file that lost its end is found, too; the newest day moves `latest` to its new version.
+    // A truncated file is found too; for the newest day `latest` moves to the new version.
     let path = folder(&store, 2).join("customers.parquet");
     let bytes = fs::read(&path).unwrap();
     fs::write(&path, &bytes[..bytes.len() - 9]).unwrap();
@@ -109,7 +109,7 @@ fn a_flipped_byte_is_found_by_verify_and_replaced_when_asked() {
     };
     publish(&[]);
     assert!(stdout(&publish(&["--replace-damaged"])).contains("already published: version 1"));
-    // No report shows this table, so that the run itself does not meet the damage.
+    // The report does not show this table, so a run does not find the damage by itself.
     let flip = |version, table: &str| {
         let path = folder(&store, version).join(format!("{table}.parquet"));
         let mut bytes = fs::read(&path).unwrap();
@@ -130,7 +130,7 @@ fn a_flipped_byte_is_found_by_verify_and_replaced_when_asked() {
     assert!(stdout(&output).contains("version 2 of 2026-09-30 in place of version 1"));
     assert!(stderr(&output).contains("rejects.parquet"));
     run(&["verify", &store, "--deep"], 0);
-    // What the report reads is met by every run, and replaced without being asked.
+    // Damage in tables that the report reads is found by every run, and the version is replaced without the option.
     flip(2, "customers");
     assert!(stdout(&publish(&[])).contains("version 3 of 2026-09-30 in place of version 2"));
     run(&["verify", &store, "--deep"], 0);
@@ -246,7 +246,7 @@ fn a_report_is_made_again_where_it_is_gone_empty_or_anothers() {
         publish(0);
         assert!(fs::read(&report).unwrap() == whole);
     }
-    // A folder of reports that is a link would put them anywhere.
+    // If the folder of reports is a link, nothing is written through it.
     let elsewhere = dir.path().join("elsewhere");
     fs::rename(dir.path().join("store/reports"), &elsewhere).unwrap();
     symlink(&elsewhere, dir.path().join("store/reports")).unwrap();

@@ -1,4 +1,5 @@
-//! A process that dies while it reads: the one that waits for it names the file, says what is published and leaves nothing behind.
+//! A child process that is ended while it reads: the parent names the file, states what is published and removes all files of the
+//! run.
 
 use std::fs;
 use std::io::{BufRead, BufReader};
@@ -71,7 +72,7 @@ impl Place {
     }
 }
 
-/// The process that a process waits for.
+/// The child of a process.
 fn child_of(pid: u32) -> u32 {
     let path = format!("/proc/{pid}/task/{pid}/children");
     fs::read_to_string(path).unwrap().trim().parse().unwrap()
@@ -84,7 +85,7 @@ fn send(signal: i32, target: &str) {
 }
 
 fn is_alive(pid: u32) -> bool {
-    // A process that has ended and is not waited for yet has no program any more.
+    // A process that has ended and was not waited for yet (a zombie) has no program.
     fs::read_link(format!("/proc/{pid}/exe")).is_ok()
 }
 
@@ -213,7 +214,7 @@ fn a_killed_reader_takes_the_run_with_it_and_a_killed_run_its_reader() {
     place.assert_clean("the run was killed, and ran again");
 }
 
-/// A terminal signals the whole group, a service manager every process, a person one of them: each is one request to end.
+/// A terminal signals the whole process group, a service manager every process, `kill` one of them: each is one request to end.
 #[test]
 fn a_signal_to_the_run_to_its_reader_or_to_both_is_one_interrupt() {
     let place = Place::new("4000");

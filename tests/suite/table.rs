@@ -1,4 +1,4 @@
-//! Published tables as rows of texts, and the stores they lie in.
+//! Published tables as rows of texts, and their stores.
 
 use std::collections::BTreeMap;
 use std::fs::File;

@@ -1,4 +1,4 @@
-//! Sources in CSV and NDJSON: what their lines say, and what is said of lines that are none.
+//! Sources in CSV and NDJSON: how lines are read, and the messages about broken lines.
 
 use std::path::Path;
 use std::process::Output;
@@ -77,9 +77,9 @@ fn stderr(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
-/// Marks, line ends and quoting as programs write them; a time is a feature like any other.
+/// Byte order marks, line ends and quoting as programs write them; a time may be a feature like any other column.
 #[test]
-fn lines_are_read_and_those_that_break_the_contract_are_set_aside() {
+fn lines_are_read_and_those_that_break_the_contract_are_quarantined() {
     let csv = "\u{feff}id,sent_at,pages,note\r\n\
         a,2026-05-01 10:00:00,2,\"hello, \"\"x\"\"\"\r\n\
         b,2026-06-01 23:30:00,,\"two\r\nlines\"\r\n\
@@ -119,7 +119,7 @@ fn lines_are_read_and_those_that_break_the_contract_are_set_aside() {
     }
 }
 
-/// Files with one record that cannot be split into its fields: name, content, the record's line, and what is said of it.
+/// Files with one record that cannot be split into its fields: name, content, the record's line, and the message.
 fn broken_records() -> Vec<(&'static str, Vec<u8>, u64, &'static str)> {
     let many = "a,2026-05-01 10:00:00,2,x\n".repeat(50_000);
     let header = "id,sent_at,pages,note\n";
@@ -243,7 +243,7 @@ fn records_that_are_none_are_quarantined_with_their_line() {
     }
 }
 
-/// What leaves the rest of a file without meaning ends the run, with the file and the line.
+/// Damage that makes the rest of a file unreadable fails the run, naming the file and the line.
 #[test]
 fn files_that_cannot_be_read_on_end_the_run() {
     let many = "a,2026-05-01 10:00:00,2,x\n".repeat(50_000);
@@ -304,7 +304,7 @@ fn gzip(bytes: &[u8]) -> Vec<u8> {
     packed.finish().unwrap()
 }
 
-/// A key that only a late line has is a column; text of which only the end differs is another input.
+/// A key that only a late line has is a column; files that differ only at their end are different inputs.
 #[test]
 fn the_whole_file_counts() {
     let dir = tempfile::tempdir().unwrap();
@@ -332,7 +332,7 @@ fn the_whole_file_counts() {
     }
 }
 
-/// Nobody left to be divided: what became of the rows is said.
+/// A run without customers states the outcomes of the rows.
 #[test]
 fn a_run_without_customers_tells_why() {
     let dir = tempfile::tempdir().unwrap();
@@ -362,7 +362,7 @@ fn mutated_text_files_are_read_or_named() {
             let told = stderr(&output);
             match output.status.code() {
                 Some(0) => {}
-                // Mutated names of columns are told at their place in the pipeline file.
+                // Mutated names of columns are reported at their place in the pipeline file.
                 Some(2) => assert!(told.contains("letters.toml"), "mutant {number}: {told}"),
                 Some(3) => assert!(
                     told.contains("`letters`") && !told.contains("internal"),

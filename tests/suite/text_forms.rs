@@ -1,4 +1,4 @@
-//! Forms of text files and of their values, from the file to the published table.
+//! Formats of text files and of their values, from the file to the published table.
 
 use std::io::Write;
 use std::process::Output;
@@ -78,7 +78,7 @@ impl Lake {
         Table::read(&path.join(format!("{name}.parquet")))
     }
 
-    /// What a check says, with its exit code.
+    /// The exit code and messages of `check`.
     fn check(&self) -> (Option<i32>, String) {
         let output = self.tessera("check");
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
@@ -92,7 +92,7 @@ fn texts(texts: &[&str]) -> Vec<Option<String>> {
     texts.iter().map(|text| Some((*text).to_owned())).collect()
 }
 
-/// As Excel saves it in much of Europe.
+/// A file as Excel saves it in much of Europe.
 #[test]
 fn semicolons_decimal_commas_dotted_dates_and_latin_1() {
     let settings = "[sources.orders.text]\ndelimiter = \";\"\ndecimal = \",\"\nthousands = \".\"\nencoding = \"latin1\"\n";
@@ -180,7 +180,7 @@ fn columns_are_matched_by_name() {
     assert_eq!(lake.run().floats("spend"), [Some(3.0), Some(4.0)]);
 }
 
-/// Words for a missing value are missing only where they are listed, and never in a column of text that does not list them.
+/// Texts such as `NA` count as missing only where they are listed, and never in a text column that does not list them.
 #[test]
 fn missing_values_are_those_that_are_listed() {
     let text = "id,at,amount\na,2026-10-01,NA\na,2026-10-02,5\nNA,2026-10-01,\\N\nb,2026-10-01,\n";
@@ -232,7 +232,7 @@ fn times_as_epochs_and_with_offsets() {
     }
 }
 
-/// Money as a shop shows it, marks of Excel, lines before the header, and files without one.
+/// Money with currency symbols, byte order marks, lines before the header, and files without a header.
 #[test]
 fn money_byte_order_marks_and_headers() {
     let columns =
@@ -253,7 +253,7 @@ fn money_byte_order_marks_and_headers() {
     }
 }
 
-/// The sum is that of the decimals as written, which no sum of floats gives; a digit too many is no value of the type.
+/// The sum is that of the decimals as written, which a sum of floats would not give; a value with too many digits is rejected.
 #[test]
 fn decimals_keep_every_digit() {
     let columns = r#"id = "string", at = "date", amount = "decimal(30, 2)""#;
@@ -288,7 +288,7 @@ fn integers_fit_their_declared_type() {
     assert!(said.contains(expected), "{said}");
 }
 
-/// A day without rows is a file without a line; only a header that is missing leaves nothing to read by.
+/// An empty file is a day without rows, unless a header is expected.
 #[test]
 fn files_without_a_line_have_no_rows() {
     let line = b"{\"id\": \"a\", \"at\": \"2026-10-01\", \"amount\": 2.5}\n";
@@ -308,7 +308,7 @@ fn files_without_a_line_have_no_rows() {
     assert!(said.contains("1.csv: the file is empty"), "{said}");
 }
 
-/// The first row in the place of the header is one mistake, not one for every column.
+/// A file whose first row is not a header gives one message, not one per column.
 #[test]
 fn a_missing_header_is_one_message() {
     let csv = b"a,2026-10-01,2.5\nb,2026-10-01,3.5\n";

@@ -1,4 +1,4 @@
-//! The number of threads changes no published byte.
+//! The number of threads does not change a published byte.
 
 use crate::program::run;
 

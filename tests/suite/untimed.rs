@@ -1,4 +1,4 @@
-//! Attributes of which only today's value is known take no part in what a model learns from the past.
+//! Attributes of which only today's value is known are not used in training on the past.
 
 use crate::program::{json, run};
 use crate::table::Table;
@@ -71,7 +71,7 @@ fn features_of_today_only_are_left_out_and_warned_of() {
     );
     let derived = warnings("", r#""cancelled""#);
     assert!(derived[0].contains("`cancelled`"), "{derived:?}");
-    // Every published feature is seen where none is listed.
+    // Where no features are listed, all published features are used.
     let all = warnings("", "");
     assert!(
         all.len() == 1 && all[0].contains("`plan`, `cancelled`"),
@@ -162,7 +162,7 @@ fn a_plan_that_knows_who_left_does_not_reach_the_model() {
         .find(|(criterion, _)| criterion == "known at earlier dates");
     let reason = said.unwrap().1.clone().unwrap();
     assert!(reason.contains("`plan`"), "{reason}");
-    // Listed as unchanging, which it is not, it gives the future away.
+    // If it is listed as unchanging, which is wrong, it leaks the future.
     let (given_away, important, quality) = scored("unchanging = [\"plan\"]");
     assert!(important);
     assert!(

@@ -1,4 +1,4 @@
-//! What customers are worth and what of it is at risk, per customer and per segment.
+//! Value and value at risk, per customer and per segment.
 
 use std::collections::BTreeMap;
 

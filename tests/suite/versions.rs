@@ -1,4 +1,4 @@
-//! How versions follow each other: ids that hold, stays, and moves that add up.
+//! Successive versions: stable segment ids, stays in segments, and moves that add up.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -205,7 +205,8 @@ fn first_orders() -> Vec<(String, &'static str, f64)> {
     rows
 }
 
-/// Moves of every scheme of the latest version add up: what a segment had, and what came and went, is what it has.
+/// Moves of every scheme of the latest version add up: a segment's customers before, plus those who came, minus those who left, are
+/// its customers now.
 fn adds_up(case: &Case, before: &Table) {
     let counts = |table: &Table| {
         let (schemes, ids) = (table.texts("scheme"), table.ints("segment_id"));
@@ -351,7 +352,7 @@ fn a_day_that_is_made_later_is_what_the_next_one_follows() {
 fn late_rows_and_edits_are_told_from_time_and_orders() {
     let case = Case::new();
     case.day("2026-02-24");
-    // An order of January that comes in February.
+    // An order of 10 February that is delivered after the version of 24 February.
     case.orders("b.csv", &[("small02".into(), "2026-02-10", 5.0)]);
     let before = case.table("memberships");
     case.day("2026-02-25");
@@ -363,7 +364,7 @@ fn late_rows_and_edits_are_told_from_time_and_orders() {
     );
     assert_eq!(now["small04"], ["resting", "2026-02-24", "resting", ""]);
 
-    // Customers without an order for 41 to 60 days are moved by the edit, and by nothing else.
+    // Customers without an order for 41 to 60 days move because of the edit only.
     case.pipeline(&SCHEMES.replace("recency_days <= 60", "recency_days <= 40"));
     let before = case.table("memberships");
     case.day("2026-02-26");
@@ -380,7 +381,7 @@ fn late_rows_and_edits_are_told_from_time_and_orders() {
         .collect();
     assert_eq!(freshness.len(), 1, "{freshness:?}");
 
-    // On the fortieth day after their last order the others follow, by time alone.
+    // On the fortieth day after their last order the others move because of time only.
     let before = case.table("memberships");
     case.day("2026-03-10");
     adds_up(&case, &before);
