@@ -43,7 +43,7 @@ pub(super) enum ScoreTable {
     Clv {
         /// Events source whose rows are purchases.
         from: String,
-        /// One model of purchases at least, of which the first serves and others are reported beside it; `gamma_gamma` adds spend and lifetime value.
+        /// At least one model of purchases: the first is used, the others are reported for comparison; `gamma_gamma` adds spend and lifetime value.
         #[schemars(length(min = 1), extend("uniqueItems" = true, "contains" = {"enum": ["bg_nbd", "mbg_nbd", "pareto_nbd", "nbd"]}))]
         models: Vec<ClvModel>,
         /// Unit in which the models count time; `weeks` by default.
