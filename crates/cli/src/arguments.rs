@@ -68,7 +68,8 @@ pub(crate) enum Command {
     #[command(
         after_help = "Examples:\n  tessera run pipelines/demo.toml --as-of 2026-10-31\n  \
                             tessera run pipelines/cdnow.toml --as-of 1997-09-30 --var out=/var/tmp/store\n  \
-                            tessera run pipelines/demo.toml --as-of 2026-10-31 --memory 2GiB --log-format json"
+                            tessera run pipelines/demo.toml --as-of 2026-10-31 --memory 2GiB --log-format json\n  \
+                            tessera run pipelines/demo.toml --as-of 2026-10-31 --dry-run"
     )]
     Run(Run),
     /// Render the report of a published version again.
@@ -198,6 +199,10 @@ pub(crate) struct Run {
     /// damaged. Missing files and wrong sizes are found and replaced without this option.
     #[arg(long)]
     pub(crate) replace_damaged: bool,
+    /// Print the stages of the run in their order and do none of them: the lake is listed and the pipeline is checked against it,
+    /// no store is made and nothing is published.
+    #[arg(long)]
+    pub(crate) dry_run: bool,
     #[command(flatten)]
     pub(crate) store: StoreAccess,
 }

@@ -138,6 +138,12 @@ pub enum PipelineError {
         /// The operating system's error.
         error: std::io::Error,
     },
+    /// A stage ran before the one that makes what it needs: a fault of the program.
+    #[error("internal error: a stage came before the one that makes {what}; please report this")]
+    Order {
+        /// What it needs.
+        what: &'static str,
+    },
     /// Arrow refused to build a table.
     #[error("internal error: {0}")]
     Arrow(#[from] arrow::error::ArrowError),
@@ -194,7 +200,7 @@ impl PipelineError {
             | Self::Waiting { .. }
             | Self::SeveralRows { .. }
             | Self::NoCustomers { .. } => 3,
-            Self::Unaccounted { .. } => 1,
+            Self::Unaccounted { .. } | Self::Order { .. } => 1,
             Self::Engine(
                 EngineError::UnreadableFile { .. }
                 | EngineError::ChangedFile { .. }

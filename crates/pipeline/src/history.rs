@@ -78,7 +78,7 @@ impl History {
     /// Reads what the version before this day says, and finds its customers among those of this run.
     pub(crate) fn new(
         prepared: &Prepared,
-        store: &Store,
+        store: Option<&Store>,
         customers: &Customers,
     ) -> Result<Self, PipelineError> {
         let mut history = Self {
@@ -91,6 +91,9 @@ impl History {
             ledger: Ledger::default(),
             events: Vec::new(),
             schemes: BTreeMap::new(),
+        };
+        let Some(store) = store else {
+            return Ok(history);
         };
         let Some(version) = before(store, prepared.as_of, &mut history.follows)? else {
             return Ok(history);

@@ -3,12 +3,13 @@
 //! The types that matter: [`Prepared`] (a checked pipeline against its lake), [`Stage`] (a step; a run is a list of them),
 //! [`Published`] (the version that came of it), [`PipelineError`] (with its exit code).
 //!
-//! Where to look: `prepare` checks everything before a row is read, `stage` lists the steps, `run` walks them, `table` computes
+//! Where to look: `prepare` checks everything before a row is read, `stage` lists the steps, `compute` does them up to the finished tables, `run` publishes these, `table` computes
 //! the features at any date, `scores` what models predict, `labels` which texts columns can have, `identity` is what makes two runs the same, `history` what a run takes from the version before it, `publish` makes tables,
 //! version and report, `work` holds the files of a run outside the store, `monitor` tells those who watch a run.
 
 mod base;
 mod check;
+mod compute;
 mod customers;
 mod dictionary;
 mod error;
@@ -34,13 +35,14 @@ mod value;
 mod work;
 
 pub use check::{Checked, Day, check, day};
+pub use compute::{Computed, compute};
 pub use error::PipelineError;
 pub use memory::{Hooks, Memory};
 pub use monitor::{Finished, Monitor};
 pub use pipeline_file::load;
 pub use prepare::{Prepared, Reading, Records, prepare};
 pub use publish::{Published, WrittenTable, render};
-pub use run::{RunOptions, run, set_threads};
+pub use run::{RunOptions, publish, run, set_threads};
 pub use sources::SourceOutcome;
 pub use stage::{Observer, Silent, Stage, StageReport, stages};
 pub use tessera_features::catalogue;

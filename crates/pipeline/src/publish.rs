@@ -10,9 +10,8 @@ use serde_json::{Value, json};
 use tessera_report::{
     FeatureMeta, GoalMeta, Options, ReportError, ReportMeta, SchemeMeta, TargetMeta,
 };
-use tessera_segments::SegmentError;
 use tessera_snapshot::{
-    CommittedTable, Gate, Owner, Replaced, RunIdentity, Staging, Store, StoreError, Version,
+    CommittedTable, Gate, Owner, Replaced, RunIdentity, Store, StoreError, Version,
 };
 use tessera_spec::activity::{self, Fact};
 use tessera_spec::pipeline::{SchemeKind, Target, VALUE_COLUMNS};
@@ -20,11 +19,7 @@ use tessera_spec::pipeline::{SchemeKind, Target, VALUE_COLUMNS};
 use crate::error::PipelineError;
 use crate::labels;
 use crate::prepare::Prepared;
-use crate::sources::rejects_schema;
 pub(crate) use tables::{Tables, dated};
-
-/// Batches of memberships that may wait to be written.
-const BATCHES_AHEAD: usize = 2;
 
 /// A version that a run published, or found published already.
 #[derive(Debug, Clone)]
@@ -91,6 +86,17 @@ pub(crate) fn open(prepared: &Prepared) -> Result<Store, PipelineError> {
         Store::open_or_create_with(Path::new(&prepared.pipeline.store), prepared.store.clone())?;
     store.claim(&owner(prepared))?;
     Ok(store)
+}
+
+/// Opens the pipeline's store, if there is one; refuses one that is another pipeline's.
+pub(crate) fn opened(prepared: &Prepared) -> Result<Option<Store>, PipelineError> {
+    let path = Path::new(&prepared.pipeline.store);
+    if !path.join("FORMAT").exists() {
+        return Ok(None);
+    }
+    let store = Store::open_with(path, prepared.store.clone())?;
+    store.admit(&owner(prepared))?;
+    Ok(Some(store))
 }
 
 /// What the store remembers of the pipeline.
@@ -354,7 +360,7 @@ fn written(table: &CommittedTable) -> WrittenTable {
 pub(crate) fn publish(
     store: &Store,
     identity: &RunIdentity,
-    tables: Tables,
+    tables: &Tables,
     replaces: Option<Replaced>,
     gate: &Gate,
 ) -> Result<Published, PipelineError> {
@@ -366,61 +372,8 @@ pub(crate) fn publish(
     }
     staging.stop_at(gate);
     staging.follow(tables.told.follows);
-    for (name, batch) in [
-        ("customers", &tables.customers),
-        ("features", &tables.features),
-        ("migrations", &tables.told.migrations),
-        ("models", &tables.models),
-        ("profiles", &tables.profiles),
-        ("quality", &tables.quality),
-        ("reject_rules", &tables.reject_rules),
-        ("segment_events", &tables.told.events),
-        ("segment_ledger", &tables.told.ledger),
-        ("segments", &tables.segments),
-        ("sources", &tables.sources),
-    ] {
-        staging.write(name, &batch.schema(), std::iter::once(Ok(batch.clone())))?;
-    }
-    let optional = [
-        ("backtest", &tables.backtest),
-        ("calibration", &tables.calibration),
-    ];
-    for (name, batch) in optional {
-        if let Some(batch) = batch {
-            let rows = std::iter::once(Ok(batch.clone()));
-            staging.write(name, &batch.schema(), rows)?;
-        }
-    }
-    write_actions(&mut staging, &tables)?;
-    staging.write(
-        "rejects",
-        &rejects_schema(),
-        tables.rejects.iter().cloned().map(Ok),
-    )?;
-    let memberships = tessera_segments::memberships(
-        tables.as_of,
-        tables.assigned.customers(),
-        tables.assigned.assignments(),
-        &tables.told.stays,
-    )?;
-    let schema = memberships.schema().clone();
-    let failed = |error: tessera_segments::SegmentError| StoreError::BadTable {
-        table: "memberships".to_owned(),
-        reason: error.to_string(),
-    };
-    // Reasons are formatted while the batch before is compressed.
-    std::thread::scope(|scope| {
-        let (sender, ready) = std::sync::mpsc::sync_channel(BATCHES_AHEAD);
-        scope.spawn(move || {
-            for batch in memberships {
-                if sender.send(batch.map_err(failed)).is_err() {
-                    break;
-                }
-            }
-        });
-        staging.write("memberships", &schema, ready.into_iter())
-    })?;
-    match staging.publish(tables.counts) {
+    tables.each(&mut |name, schema, rows| Ok(staging.write(name, schema, rows)?))?;
+    match staging.publish(tables.counts.clone()) {
         Ok(done) => Ok(published(store, &done.version, done.already)),
         // The version exists, so that the run goes on to its report.
         Err(StoreError::NotYetVisible { version, error, .. }) => {
@@ -430,27 +383,6 @@ pub(crate) fn publish(
         }
         Err(error) => Err(error.into()),
     }
-}
-
-/// Writes the table `actions`, where there are playbooks.
-fn write_actions(staging: &mut Staging, tables: &Tables) -> Result<(), PipelineError> {
-    if tables.playbooks.is_empty() {
-        return Ok(());
-    }
-    let actions = tessera_segments::actions(
-        tables.as_of,
-        tables.assigned.customers(),
-        tables.assigned.assignments(),
-        &tables.playbooks,
-        tables.action_columns.clone(),
-    )?;
-    let schema = actions.schema().clone();
-    let failed = |error: SegmentError| StoreError::BadTable {
-        table: "actions".to_owned(),
-        reason: error.to_string(),
-    };
-    let rows = actions.map(|batch| batch.map_err(failed));
-    Ok(staging.write("actions", &schema, rows)?)
 }
 
 /// Renders the report of a version and puts it beside the others of the store, unless it is there; returns its size.

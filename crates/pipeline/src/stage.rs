@@ -1,4 +1,4 @@
-//! The order of work: a plan is a list of stages, and `explain` and `run` walk the same list.
+//! The order of work: a list of stages. A run walks it, `run --dry-run` prints it.
 
 use std::fmt;
 use std::time::Duration;
@@ -26,11 +26,17 @@ pub enum Stage {
         /// That day.
         as_of: chrono::NaiveDate,
     },
+    /// Whether the files of the lake are still those that were listed.
+    Unchanged,
     /// What a model says of each customer.
     Score {
         /// The score.
         score: String,
     },
+    /// The columns of `[value]`, and which accounts are closed.
+    Values,
+    /// What the version before this day says of the customers.
+    Previous,
     /// Every customer into one segment.
     Assign {
         /// The scheme.
@@ -51,7 +57,10 @@ impl fmt::Display for Stage {
             Self::Rejects => f.write_str("collect rejects"),
             Self::Features => f.write_str("compute features"),
             Self::Past { as_of } => write!(f, "compute features as of {as_of}"),
+            Self::Unchanged => f.write_str("list the lake again"),
             Self::Score { score } => write!(f, "score {score}"),
+            Self::Values => f.write_str("compute values"),
+            Self::Previous => f.write_str("read the previous version"),
             Self::Assign { scheme } => write!(f, "assign by {scheme}"),
             Self::Profiles => f.write_str("profile segments"),
             Self::Publish => f.write_str("publish"),
@@ -61,15 +70,36 @@ impl fmt::Display for Stage {
 }
 
 impl Stage {
+    /// What the stage is, and the source, score or scheme that it is of: the same every day.
+    pub fn label(&self) -> (&'static str, &str) {
+        match self {
+            Self::Aggregate { source } => ("read", source),
+            Self::Rejects => ("collect rejects", ""),
+            Self::Features => ("compute features", ""),
+            Self::Past { .. } => ("look back", ""),
+            Self::Unchanged => ("list the lake again", ""),
+            Self::Score { score } => ("score", score),
+            Self::Values => ("compute values", ""),
+            Self::Previous => ("read the previous version", ""),
+            Self::Assign { scheme } => ("assign", scheme),
+            Self::Profiles => ("profile segments", ""),
+            Self::Publish => ("publish", ""),
+            Self::Report => ("write report", ""),
+        }
+    }
+
     /// What the stage did, in one line: "read orders: 12,345 rows give 400 customers, 1.2 MB, 0.52 s, 80.1 MB of memory at most".
     pub fn words(&self, report: &StageReport) -> String {
         let (rows_in, rows_out) = (grouped(report.rows_in), grouped(report.rows_out));
         let done = match self {
             Self::Aggregate { .. } => format!("{rows_in} rows give {rows_out} customers"),
             Self::Rejects => format!("{rows_out} of {rows_in} rejected rows are kept"),
+            Self::Unchanged => format!("{rows_in} files are as they were"),
             Self::Features
             | Self::Past { .. }
             | Self::Score { .. }
+            | Self::Values
+            | Self::Previous
             | Self::Assign { .. }
             | Self::Publish => format!("{rows_out} customers"),
             Self::Profiles => format!("{rows_in} customers give {rows_out} rows"),
@@ -132,7 +162,9 @@ pub fn stages(prepared: &Prepared) -> Vec<Stage> {
     reads
         .chain([Stage::Rejects, Stage::Features])
         .chain(past)
+        .chain([Stage::Unchanged])
         .chain(scores)
+        .chain([Stage::Values, Stage::Previous])
         .chain(assigns)
         .chain([Stage::Profiles, Stage::Publish, Stage::Report])
         .collect()

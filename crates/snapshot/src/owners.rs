@@ -50,6 +50,14 @@ impl Store {
             .map_err(|error| StoreError::io("fsync store", self.path(), error))
     }
 
+    /// Whether the pipeline may publish into the store; nothing is written.
+    ///
+    /// # Errors
+    /// [`StoreError::OtherPipeline`] where the store holds versions of another one, and not both share it.
+    pub fn admit(&self, owner: &Owner) -> Result<(), StoreError> {
+        self.with(self.owners()?.as_ref(), owner).map(drop)
+    }
+
     /// The pipelines recorded in the store; `None` where there is no record.
     fn owners(&self) -> Result<Option<Owners>, StoreError> {
         let Some(bytes) = Folder::read(&self.root, FILE)? else {

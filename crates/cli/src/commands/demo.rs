@@ -54,6 +54,7 @@ pub(crate) fn run(demo: &Demo, output: &Output) -> Result<ExitCode, Failure> {
         memory: None,
         work: None,
         replace_damaged: false,
+        dry_run: false,
         store: arguments::StoreAccess::default(),
         metrics: None,
         lineage: None,

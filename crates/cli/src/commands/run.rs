@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use chrono::NaiveDate;
+use serde_json::{Value, json};
 use tessera_pipeline::{
     Memory, Monitor, Observer, PipelineError, Published, Reading, Records, RunOptions,
     SourceOutcome, Stage, StageReport, WorkFolder,
@@ -22,6 +23,9 @@ use crate::telemetry;
 /// Runs the pipeline and prints where the version is; the last line is a summary.
 pub(crate) fn run(arguments: &Run, output: &Output) -> Result<ExitCode, Failure> {
     let threads = use_threads(output);
+    if arguments.dry_run {
+        return dry_run(arguments, output).map_err(Failure::nothing_published);
+    }
     let (metrics, lineage) = (arguments.metrics.clone(), arguments.lineage.clone());
     let monitor = Monitor::new(&arguments.pipeline.file, metrics, lineage)
         .map_err(|error| Failure::from(error).nothing_published())?;
@@ -58,6 +62,42 @@ pub(crate) fn run(arguments: &Run, output: &Output) -> Result<ExitCode, Failure>
     Ok(ExitCode::from(exit_code))
 }
 
+/// Prints the stages that the run would walk through.
+fn dry_run(arguments: &Run, output: &Output) -> Result<ExitCode, Failure> {
+    let file = &arguments.pipeline.file;
+    let reading = reading(arguments);
+    let day = tessera_pipeline::day(file, &reading, arguments.as_of, arguments.allow_future)?;
+    tell(output, &day.words);
+    let prepared = tessera_pipeline::prepare(file, day.as_of, &reading)?;
+    if !prepared.warnings.is_empty() && !output.quiet {
+        say(prepared.warnings.render(false).trim_end());
+    }
+    let stages = tessera_pipeline::stages(&prepared);
+    if output.json {
+        let row = |stage: &Stage| {
+            let (kind, of) = stage.label();
+            json!({"stage": kind, "of": of, "text": stage.to_string()})
+        };
+        let rows: Vec<Value> = stages.iter().map(row).collect();
+        print_json(&json!({"as_of": day.as_of.to_string(), "stages": rows}))?;
+    } else {
+        let lines: String = stages.iter().map(|stage| format!("{stage}\n")).collect();
+        print(&lines)?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// How the pipeline file of the run is read.
+fn reading(arguments: &Run) -> Reading {
+    Reading {
+        vars: arguments.pipeline.vars.vars.clone(),
+        hash_inputs: arguments.hash_inputs,
+        records: Records::default(),
+        store: arguments.store.options(),
+        known_as_of: arguments.known_as_of,
+    }
+}
+
 /// Shows the version. An error after publication says that the version is published.
 fn complete(published: &Published, output: &Output) -> Result<(), Failure> {
     let shown = show(published, output).map_err(|failure| failure.text());
@@ -88,13 +128,7 @@ fn job(
     output: &Output,
 ) -> Result<Published, Failure> {
     let file = &arguments.pipeline.file;
-    let mut reading = Reading {
-        vars: arguments.pipeline.vars.vars.clone(),
-        hash_inputs: arguments.hash_inputs,
-        records: Records::default(),
-        store: arguments.store.options(),
-        known_as_of: arguments.known_as_of,
-    };
+    let mut reading = reading(arguments);
     let day = tessera_pipeline::day(file, &reading, arguments.as_of, arguments.allow_future)?;
     monitor.day(&day.pipeline, day.as_of);
     tell(output, &day.words);

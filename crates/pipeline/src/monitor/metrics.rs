@@ -8,7 +8,6 @@ use chrono::{NaiveDate, NaiveTime};
 
 use super::{Done, End, Record};
 use crate::sources::SourceOutcome;
-use crate::stage::Stage;
 
 /// The metric that outlives a run that fails.
 const LAST_SUCCESS: &str = "tessera_last_success_timestamp_seconds";
@@ -235,21 +234,6 @@ fn sources(to: &mut Text, outcomes: &[SourceOutcome]) {
     }
 }
 
-/// What a stage is, and of what: a label that is the same every day.
-fn names(stage: &Stage) -> (&'static str, &str) {
-    match stage {
-        Stage::Aggregate { source } => ("read", source),
-        Stage::Rejects => ("collect rejects", ""),
-        Stage::Features => ("compute features", ""),
-        Stage::Past { .. } => ("look back", ""),
-        Stage::Score { score } => ("score", score),
-        Stage::Assign { scheme } => ("assign", scheme),
-        Stage::Profiles => ("profile segments", ""),
-        Stage::Publish => ("publish", ""),
-        Stage::Report => ("write report", ""),
-    }
-}
-
 fn stages(to: &mut Text, done: &[Done]) {
     let mut seconds: Vec<(Labels<'_>, f64)> = Vec::new();
     let mut memory: Vec<(Labels<'_>, f64)> = Vec::new();
@@ -259,7 +243,7 @@ fn stages(to: &mut Text, done: &[Done]) {
         peak_bytes,
     } in done
     {
-        let (kind, of) = names(stage);
+        let (kind, of) = stage.label();
         let labels = vec![("stage", kind), ("of", of)];
         // Looking back has a stage for each date.
         match seconds.iter_mut().find(|(known, _)| *known == labels) {

@@ -1,11 +1,13 @@
 //! The tables of a version.
 
 use std::sync::Arc;
+use std::sync::mpsc::sync_channel;
 
 use arrow::array::{ArrayRef, Date32Array, RecordBatch};
-use arrow::datatypes::{DataType, Field, Schema};
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use serde_json::{Value, json};
-use tessera_segments::{Assignment, Quality};
+use tessera_segments::{Assignment, Quality, SegmentError};
+use tessera_snapshot::StoreError;
 use tessera_spec::pipeline::Playbook;
 
 use crate::customers::Assigned;
@@ -16,15 +18,26 @@ use crate::prepare::Prepared;
 use crate::reliance::Reliance;
 use crate::scores::{Scored, backtest_table, calibration_table, quality_table};
 use crate::sources::{
-    RejectRow, SourceOutcome, epoch_day, reject_rules_table, rejects_tables, sources_table,
+    RejectRow, SourceOutcome, epoch_day, reject_rules_table, rejects_schema, rejects_tables,
+    sources_table,
 };
+
+/// Batches of memberships that may wait to be written.
+const BATCHES_AHEAD: usize = 2;
+
+/// Rows of a table, in its order.
+pub(crate) type Rows<'a> = &'a mut dyn Iterator<Item = Result<RecordBatch, StoreError>>;
+
+/// Takes the name, the columns and the rows of a table.
+pub(crate) type Take<'a> =
+    &'a mut dyn FnMut(&'static str, &SchemaRef, Rows<'_>) -> Result<(), PipelineError>;
 
 /// All tables of a version, ready to be written.
 pub(crate) struct Tables {
     pub(super) as_of: i32,
     pub(super) customers: RecordBatch,
     pub(super) assigned: Assigned,
-    pub(super) told: Told,
+    pub(crate) told: Told,
     pub(super) segments: RecordBatch,
     pub(super) profiles: RecordBatch,
     pub(super) models: RecordBatch,
@@ -115,6 +128,78 @@ impl Tables {
         })
     }
 
+    /// Hands over every table of the version.
+    pub(crate) fn each(&self, take: Take<'_>) -> Result<(), PipelineError> {
+        let held = [
+            ("backtest", self.backtest.as_ref()),
+            ("calibration", self.calibration.as_ref()),
+            ("customers", Some(&self.customers)),
+            ("features", Some(&self.features)),
+            ("migrations", Some(&self.told.migrations)),
+            ("models", Some(&self.models)),
+            ("profiles", Some(&self.profiles)),
+            ("quality", Some(&self.quality)),
+            ("reject_rules", Some(&self.reject_rules)),
+            ("segment_events", Some(&self.told.events)),
+            ("segment_ledger", Some(&self.told.ledger)),
+            ("segments", Some(&self.segments)),
+            ("sources", Some(&self.sources)),
+        ];
+        for (name, batch) in held {
+            if let Some(batch) = batch {
+                take(
+                    name,
+                    &batch.schema(),
+                    &mut std::iter::once(Ok(batch.clone())),
+                )?;
+            }
+        }
+        self.actions(take)?;
+        let rejects = &mut self.rejects.iter().cloned().map(Ok);
+        take("rejects", &rejects_schema(), rejects)?;
+        self.memberships(take)
+    }
+
+    /// The table `actions`, where there are playbooks.
+    fn actions(&self, take: Take<'_>) -> Result<(), PipelineError> {
+        if self.playbooks.is_empty() {
+            return Ok(());
+        }
+        let actions = tessera_segments::actions(
+            self.as_of,
+            self.assigned.customers(),
+            self.assigned.assignments(),
+            &self.playbooks,
+            self.action_columns.clone(),
+        )?;
+        let schema = actions.schema().clone();
+        let rows = &mut actions.map(|batch| batch.map_err(|error| bad_table("actions", error)));
+        take("actions", &schema, rows)
+    }
+
+    /// The table `memberships`, whose reasons are formatted while the batch before is taken.
+    fn memberships(&self, take: Take<'_>) -> Result<(), PipelineError> {
+        let memberships = tessera_segments::memberships(
+            self.as_of,
+            self.assigned.customers(),
+            self.assigned.assignments(),
+            &self.told.stays,
+        )?;
+        let schema = memberships.schema().clone();
+        std::thread::scope(|scope| {
+            let (sender, ready) = sync_channel(BATCHES_AHEAD);
+            scope.spawn(move || {
+                for batch in memberships {
+                    let batch = batch.map_err(|error| bad_table("memberships", error));
+                    if sender.send(batch).is_err() {
+                        break;
+                    }
+                }
+            });
+            take("memberships", &schema, &mut ready.into_iter())
+        })
+    }
+
     /// Rows of the table `profiles`.
     pub(crate) fn profile_rows(&self) -> u64 {
         self.profiles.num_rows() as u64
@@ -128,6 +213,13 @@ impl Tables {
     /// Rows of the table `customers`.
     pub(crate) fn rows(&self) -> u64 {
         self.customers.num_rows() as u64
+    }
+}
+
+fn bad_table(table: &str, error: SegmentError) -> StoreError {
+    StoreError::BadTable {
+        table: table.to_owned(),
+        reason: error.to_string(),
     }
 }
 

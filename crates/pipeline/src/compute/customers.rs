@@ -1,0 +1,164 @@
+//! The stages over the table of customers, and those that publish what came of it.
+
+use arrow::array::RecordBatch;
+use tessera_model::interrupt::Interrupt;
+
+use super::{Job, Made, needed};
+use crate::base::Base;
+use crate::customers::Assigned;
+use crate::error::PipelineError;
+use crate::history::{Evidence, History};
+use crate::publish::{self, Tables};
+use crate::stage::{Stage, StageReport};
+use crate::{scores, value};
+
+/// How much a score takes beside the tables, in tables of the customers: its matrix, what it is fitted on, its columns.
+const SCORE_COPIES: f64 = 2.0;
+
+/// How much a scheme takes, in tables of the customers: the prepared features of a clustering are the most.
+const ASSIGN_COPIES: f64 = 2.0;
+
+/// How much the tables of a version take while they are written, in tables of the customers.
+const PUBLISH_COPIES: f64 = 1.0;
+
+/// A stage that keeps the number of rows.
+fn same_rows(rows: usize) -> StageReport {
+    StageReport {
+        rows_in: rows as u64,
+        rows_out: rows as u64,
+        ..StageReport::default()
+    }
+}
+
+impl Job<'_> {
+    /// The table with the columns of a score behind it.
+    pub(super) fn score(
+        &self,
+        stage: &Stage,
+        name: &str,
+        made: &mut Made,
+    ) -> Result<StageReport, PipelineError> {
+        let prepared = self.prepared;
+        let mut scores = prepared.pipeline.scores.iter();
+        let score = needed(scores.find(|score| score.name.value == name), "scores")?;
+        let table = needed(made.table.as_ref(), "features")?;
+        let held: Vec<&RecordBatch> = [table].into_iter().chain(made.past.values()).collect();
+        self.memory.require(stage, &held, SCORE_COPIES)?;
+        let given = (&made.past, &made.samples);
+        let (table, scored) = scores::compute(score, prepared, table, given, Interrupt::PROCESS)?;
+        let report = same_rows(table.num_rows());
+        made.table = Some(table);
+        made.scored.push((name.to_owned(), scored));
+        Ok(report)
+    }
+
+    /// The table with the columns of `[value]`, parted into active customers and closed accounts.
+    pub(super) fn values(&self, made: &mut Made) -> Result<StageReport, PipelineError> {
+        made.past.clear();
+        let table = needed(made.table.take(), "features")?;
+        let table = value::add(self.prepared, &table, &self.engine, self.work)?;
+        let report = same_rows(table.num_rows());
+        made.base = Some(Base::part(self.prepared, table)?);
+        Ok(report)
+    }
+
+    /// Reads the version before this day, where the store has one.
+    pub(super) fn previous(&self, made: &mut Made) -> Result<StageReport, PipelineError> {
+        let base = needed(made.base.as_ref(), "customers")?;
+        let assigned = Assigned::new(self.prepared, &base.active)?;
+        let history = History::new(self.prepared, self.store.as_ref(), assigned.customers())?;
+        (made.assigned, made.history, made.tables) = (Some(assigned), Some(history), None);
+        Ok(same_rows(base.active.num_rows()))
+    }
+
+    /// Every customer into one segment of a scheme.
+    pub(super) fn assign(
+        &self,
+        stage: &Stage,
+        name: &str,
+        made: &mut Made,
+    ) -> Result<StageReport, PipelineError> {
+        let prepared = self.prepared;
+        let scheme = needed(prepared.pipeline.scheme(name), "schemes")?;
+        let features = &needed(made.base.as_ref(), "customers")?.active;
+        let assigned = needed(made.assigned.as_mut(), "assignments")?;
+        let history = needed(made.history.as_mut(), "the previous version")?;
+        self.memory.require(stage, &[features], ASSIGN_COPIES)?;
+        let matches = match prepared.rules.get(name) {
+            Some(rules) => {
+                let (day, rules) = (prepared.as_of, (scheme, rules.as_slice()));
+                Some(assigned.ruled(prepared, day, rules, &self.engine, self.work)?)
+            }
+            None => None,
+        };
+        let frozen = prepared.frozen.get(name);
+        let seed = prepared.pipeline.seed;
+        assigned.assign(scheme, seed, matches.as_ref(), frozen, history)?;
+        Ok(same_rows(assigned.len()))
+    }
+
+    /// What the segments are like, who moved and why: the finished tables.
+    pub(super) fn profile(&self, made: &mut Made) -> Result<StageReport, PipelineError> {
+        let prepared = self.prepared;
+        if let Some(warning) = value::undeclared(prepared) {
+            tracing::warn!("{warning}");
+        }
+        let base = needed(made.base.as_ref(), "customers")?;
+        let assigned = needed(made.assigned.take(), "assignments")?.beside(base.closed.clone());
+        let history = needed(made.history.take(), "the previous version")?;
+        let rows_in = assigned.len() as u64;
+        let evidence = Evidence {
+            engine: &self.engine,
+            work: self.work,
+            table: &base.active,
+            aged: made.aged.as_ref(),
+            dated: &made.dated,
+        };
+        let (customers, assignments) = (assigned.customers(), assigned.assignments());
+        let told = history.tell(prepared, customers, assignments, &evidence)?;
+        let (rejects, scored) = (made.rejects.clone(), made.scored.clone());
+        let tables = Tables::new(prepared, assigned, told, &made.outcomes, rejects, scored)?;
+        let rows_out = tables.profile_rows();
+        made.tables = Some(tables);
+        Ok(StageReport {
+            rows_in,
+            rows_out,
+            ..StageReport::default()
+        })
+    }
+
+    /// The tables into the store.
+    pub(super) fn publish(
+        &self,
+        stage: &Stage,
+        made: &mut Made,
+    ) -> Result<StageReport, PipelineError> {
+        let tables = needed(made.tables.as_ref(), "tables")?;
+        let store = needed(self.store.as_ref(), "a store")?;
+        let rows = tables.rows();
+        self.memory
+            .require(stage, &[tables.customers()], PUBLISH_COPIES)?;
+        let replaces = self.replaces.clone();
+        let published = publish::publish(store, &self.identity, tables, replaces, self.gate)?;
+        self.observer.published(&published);
+        let report = StageReport {
+            rows_in: rows,
+            rows_out: rows,
+            bytes: published.bytes,
+            ..StageReport::default()
+        };
+        made.published = Some(published);
+        Ok(report)
+    }
+
+    /// The report of the published version.
+    pub(super) fn report(&self, made: &Made) -> Result<StageReport, PipelineError> {
+        let store = needed(self.store.as_ref(), "a store")?;
+        let published = needed(made.published.as_ref(), "a version")?;
+        let bytes = publish::write_report(store, published.version, self.prepared.pipeline.report)?;
+        Ok(StageReport {
+            bytes,
+            ..StageReport::default()
+        })
+    }
+}

@@ -1,0 +1,197 @@
+//! The stages that read the lake.
+
+use std::path::PathBuf;
+
+use tessera_engine::{Engine, Materialized};
+use tessera_expr::rel::Rel;
+
+use super::{Job, Made, PassDone, needed};
+use crate::error::PipelineError;
+use crate::history;
+use crate::sources::{self, SourceOutcome};
+use crate::stage::StageReport;
+use crate::{table, times};
+
+impl Job<'_> {
+    /// One pass over a source.
+    pub(super) fn aggregate(
+        &self,
+        source: &str,
+        made: &mut Made,
+    ) -> Result<StageReport, PipelineError> {
+        let prepared = self.prepared;
+        let mut passes = prepared.features.passes.iter();
+        let number = needed(passes.position(|pass| pass.source == source), "passes")?;
+        let pass = &prepared.features.passes[number];
+        let from = (
+            &prepared.pipeline.sources[number],
+            &prepared.inventories[number],
+        );
+        let table = self.work.join(format!("{number}-{}.parquet", pass.source));
+        let aggregate = Rel::Aggregate(pass.aggregate.clone());
+        let Materialized {
+            table: found,
+            counts,
+            ..
+        } = self
+            .engine
+            .materialize(&aggregate, &table)
+            .map_err(|error| sources::without_key(error, self.disclosure))?;
+        let rows = &pass.aggregate.rows;
+        let mut counts = counts.unwrap_or_default();
+        counts.unseen = counts.unseen.plus(self.engine.unseen(rows)?);
+        times::warn(from.0, &counts, prepared.as_of);
+        let mut outcome = sources::outcome(&self.engine, from, rows, counts)?;
+        sources::findings_of_the_lake(&prepared.pipeline, from, &mut outcome);
+        let case = sources::Case {
+            engine: &self.engine,
+            from,
+            rows,
+            disclosure: self.disclosure,
+        };
+        let judged = sources::judge(&case, &mut outcome, prepared.as_of);
+        self.observer.source(&outcome);
+        judged?;
+        sources::one_row_each(&self.engine, from, rows, &mut outcome, found.rows)?;
+        sources::refunds(&self.engine, from.0, rows, &mut outcome)?;
+        let report = StageReport {
+            rows_in: outcome.file_rows,
+            rows_out: found.rows,
+            bytes: outcome.bytes,
+            ..StageReport::default()
+        };
+        let aged = prepared.aged.as_ref();
+        let aged = aged.and_then(|aged| aged.sources.get(&pass.source));
+        let new_rows = aged.map(|aged| history::new_rows(&found, &aged.new_rows));
+        made.passes.push(PassDone {
+            table,
+            outcome,
+            new_rows: new_rows.transpose()?,
+        });
+        Ok(report)
+    }
+
+    /// The first rows that each rule rejected, once it is known that every source is complete.
+    pub(super) fn rejects(&self, made: &mut Made) -> Result<StageReport, PipelineError> {
+        let prepared = self.prepared;
+        let outcomes = made.passes.iter().map(|pass| &pass.outcome);
+        sources::complete(&prepared.pipeline, outcomes, prepared.as_of)?;
+        let mut rejected = 0;
+        let passes = prepared.features.passes.iter().zip(&mut made.passes);
+        for (number, (pass, done)) in passes.enumerate() {
+            let case = sources::Case {
+                engine: &self.engine,
+                from: (
+                    &prepared.pipeline.sources[number],
+                    &prepared.inventories[number],
+                ),
+                rows: &pass.aggregate.rows,
+                disclosure: self.disclosure,
+            };
+            made.rejects
+                .extend(sources::rejects(&case, &mut done.outcome)?);
+            rejected += done.outcome.rejected();
+        }
+        Ok(StageReport {
+            rows_in: rejected,
+            rows_out: made.rejects.len() as u64,
+            ..StageReport::default()
+        })
+    }
+
+    /// The table of customers with every feature, hidden ones too.
+    pub(super) fn features(&self, made: &mut Made) -> Result<StageReport, PipelineError> {
+        let prepared = self.prepared;
+        let paths: Vec<PathBuf> = made.passes.iter().map(|pass| pass.table.clone()).collect();
+        let plan = &prepared.features;
+        let table = table::assemble(
+            &self.engine,
+            prepared,
+            plan,
+            prepared.as_of,
+            &paths,
+            self.work,
+        );
+        let (table, outside) = table.map_err(|error| match error {
+            PipelineError::NoCustomers { as_of, .. } => PipelineError::NoCustomers {
+                as_of,
+                sources: made
+                    .passes
+                    .iter()
+                    .map(|pass| sources::outcome_text(&pass.outcome))
+                    .collect(),
+            },
+            other => other,
+        })?;
+        table::warn_of_failures(&table);
+        let customers = plan.passes.iter().zip(&mut made.passes);
+        let customers = customers.filter(|(pass, _)| !pass.is_lookup);
+        for ((pass, done), outside) in customers.zip(outside) {
+            if !pass.in_base {
+                sources::outside_the_base(&mut done.outcome, outside);
+            }
+        }
+        let rows = table.num_rows() as u64;
+        let (table, aged) = history::split(prepared, table)?;
+        (made.table, made.aged) = (Some(table), aged);
+        Ok(StageReport {
+            rows_in: rows,
+            rows_out: rows,
+            ..StageReport::default()
+        })
+    }
+
+    /// The customers at an earlier date that scores learn from: of very many, as many as are enough.
+    pub(super) fn past(
+        &self,
+        date: chrono::NaiveDate,
+        made: &mut Made,
+    ) -> Result<StageReport, PipelineError> {
+        let prepared = self.prepared;
+        let customers = needed(made.table.as_ref(), "features")?.num_rows();
+        let enough = prepared.observations().get(&date).copied().flatten();
+        let plan = prepared.features_at(date)?;
+        let share = enough.map(|enough| enough as f64 / customers.max(1) as f64);
+        let sample = share.and_then(|share| table::sample(&plan, prepared, share));
+        made.samples.extend(sample.map(|sample| (date, sample)));
+        let found = match table::at(&self.engine, prepared, (date, plan), sample, self.work) {
+            Ok(found) => Some(found),
+            // Nobody was there yet: the score says what it makes of that.
+            Err(PipelineError::NoCustomers { .. }) => None,
+            Err(error) => return Err(error),
+        };
+        let rows = found.as_ref().map_or(0, |table| table.num_rows() as u64);
+        made.past.extend(found.map(|found| (date, found)));
+        Ok(StageReport {
+            rows_out: rows,
+            ..StageReport::default()
+        })
+    }
+
+    /// Whether the files of the lake are still those that were listed. Nothing is read of the lake before the version is compared
+    /// with the one before it.
+    pub(super) fn unchanged(&self, made: &mut Made) -> Result<StageReport, PipelineError> {
+        let prepared = self.prepared;
+        for (source, inventory) in prepared.pipeline.sources.iter().zip(&prepared.inventories) {
+            tessera_ingest::unchanged(source, inventory)?;
+        }
+        made.dated = made.passes.iter().filter_map(dated).collect();
+        let passes = std::mem::take(&mut made.passes);
+        made.outcomes = passes.into_iter().map(|pass| pass.outcome).collect();
+        let files = prepared
+            .inventories
+            .iter()
+            .map(|inventory| inventory.files.len() as u64);
+        Ok(StageReport {
+            rows_in: files.sum(),
+            ..StageReport::default()
+        })
+    }
+}
+
+/// Used rows of a source up to the close of the previous day.
+fn dated(pass: &PassDone) -> Option<(String, u64)> {
+    let outcome: &SourceOutcome = &pass.outcome;
+    let dated = outcome.counts.used.checked_sub(pass.new_rows?)?;
+    Some((outcome.name.clone(), dated))
+}
