@@ -107,6 +107,8 @@ mod shop;
 mod situations;
 #[path = "suite/some_customers.rs"]
 mod some_customers;
+#[path = "suite/stages.rs"]
+mod stages;
 #[path = "suite/store_care.rs"]
 mod store_care;
 #[path = "suite/supervised.rs"]
