@@ -1,7 +1,7 @@
-//! Who of the customers is active: accounts that are closed leave the base.
+//! Which customers are active: closed accounts leave the base.
 //!
-//! `active` of `[customer]` is a condition over features, computed at the date of the run and at every earlier date. Only where
-//! it is false is an account closed. Closed accounts stay rows of `customers`, without scores and segments, and are counted.
+//! `active` of `[customer]` is a condition over features, computed at the date of the run and at every earlier date. An account is
+//! closed only if it is false. Closed accounts keep their rows in `customers`, without scores and segments, and are counted.
 
 use std::sync::Arc;
 
@@ -20,16 +20,16 @@ use tessera_spec::pipeline::{VALUE_AT_RISK, VALUE_FUTURE, VALUE_NOW};
 use crate::error::PipelineError;
 use crate::prepare::Prepared;
 
-/// Name of the hidden column that says who is active.
+/// Name of the hidden column with the condition.
 pub(crate) const CONDITION: &str = "__active";
 
 /// Name of the published column.
 pub(crate) const ACTIVE: &str = "active";
 
-/// Under which name the counts of the base stand in `quality`.
+/// The name under which `quality` has the counts of the base.
 pub(crate) const CUSTOMERS: &str = "customers";
 
-/// Adds the condition to what is computed at every date.
+/// Adds the condition to the columns that are computed at every date.
 pub(crate) fn plan(
     pipeline: &Pipeline,
     known: &Known,
@@ -42,7 +42,7 @@ pub(crate) fn plan(
     Ok(())
 }
 
-/// Finds what is wrong with names beside the column `active`, and warns of a condition that knows today only.
+/// Finds names that conflict with the column `active`, and warns if earlier values of the condition are not known.
 pub(crate) fn check(prepared: &Checked<'_>, found: &mut Diagnostics) {
     let Some(text) = &prepared.pipeline.customer.active else {
         return;
@@ -71,17 +71,17 @@ pub(crate) fn check(prepared: &Checked<'_>, found: &mut Diagnostics) {
     }
 }
 
-/// What [`check`] looks at.
+/// The inputs of [`check`].
 pub(crate) struct Checked<'a> {
     pub(crate) pipeline: &'a Pipeline,
     pub(crate) published: &'a [FeatureInfo],
     pub(crate) condition_is_untimed: bool,
 }
 
-/// Which rows of a table are active; none where the pipeline does not say, or every row is.
+/// Which rows of a table are active; `None` where the pipeline has no condition, or all rows are active.
 pub(crate) fn active(table: &RecordBatch) -> Option<BooleanArray> {
     let condition = table.column_by_name(CONDITION)?.as_boolean_opt()?;
-    // Null, which is no closed account, is active.
+    // Null means that the account is not closed.
     let active: BooleanArray = condition
         .iter()
         .map(|fits| Some(fits != Some(false)))
@@ -97,24 +97,24 @@ pub(crate) fn without_closed(
     Ok(nullif(column, &arrow::compute::not(active)?)?)
 }
 
-/// The customers, parted.
+/// The customers, split into active and closed.
 pub(crate) struct Base {
-    /// Those who are active.
+    /// The active customers.
     pub(crate) active: RecordBatch,
-    /// The rest; none where the pipeline says nothing of it.
+    /// The closed accounts; `None` where the pipeline has no condition.
     pub(crate) closed: Option<Closed>,
 }
 
-/// Accounts that are closed.
+/// Closed accounts.
 #[derive(Clone)]
 pub(crate) struct Closed {
     rows: RecordBatch,
-    /// Of every customer, in the order of keys.
+    /// Whether each customer is active, in the order of keys.
     active: BooleanArray,
 }
 
 impl Base {
-    /// Parts the customers; what a closed account is worth now and in future is null.
+    /// Splits the customers; the value now and in the future of a closed account is null.
     pub(crate) fn part(prepared: &Prepared, table: RecordBatch) -> Result<Self, PipelineError> {
         if prepared.pipeline.customer.active.is_none() {
             return Ok(Self {
@@ -155,7 +155,7 @@ impl Base {
 }
 
 impl Closed {
-    /// The table of the active customers with the closed ones among them, by key, and a column that says which is which.
+    /// The table of active and closed customers, by key, with the column `active`.
     pub(crate) fn among(&self, customers: &RecordBatch) -> Result<RecordBatch, PipelineError> {
         let fields = customers.schema();
         let fields: Vec<Arc<Field>> = fields
@@ -194,7 +194,7 @@ impl Closed {
         )?)
     }
 
-    /// How many customers there are, and how many of them are active and closed.
+    /// The number of customers, of active ones and of closed ones.
     pub(crate) fn counts(&self, prepared: &Prepared) -> Vec<(String, Quality)> {
         let text = prepared.pipeline.customer.active.as_ref();
         let condition = text.map(|text| format!("`{}`", text.value.trim()));

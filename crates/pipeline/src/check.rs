@@ -1,4 +1,4 @@
-//! `tessera check`: everything that can be known without reading a row.
+//! `tessera check`: everything that can be checked without a run.
 
 use std::path::Path;
 
@@ -15,11 +15,11 @@ use crate::prepare::{Reading, prepare};
 pub struct Checked {
     /// Warnings.
     pub warnings: Diagnostics,
-    /// What it consists of, in one line.
+    /// What the pipeline consists of, in one line.
     pub summary: String,
 }
 
-/// Checks a pipeline file; with `lake` also against the files of its sources, which must be there, and its store, as a run would.
+/// Checks a pipeline file; with `lake` also the files of its sources, which must exist, and its store, as a run would do.
 pub fn check(file: &Path, reading: &Reading, lake: bool) -> Result<Checked, PipelineError> {
     let loaded = load(file, &reading.vars)?;
     let pipeline = &loaded.pipeline;
@@ -73,12 +73,12 @@ pub struct Day {
     pub as_of: NaiveDate,
     /// Name of the pipeline.
     pub pipeline: String,
-    /// What a run begins with: pipeline, day, and where the day comes from.
+    /// The first line of a run: pipeline, day, and where the day comes from.
     pub words: String,
 }
 
-/// The day of a run: the one that is asked for, otherwise yesterday in the pipeline's time zone, the last day that is over. A day
-/// later than today is refused unless that is allowed.
+/// The day of a run: the one asked for, otherwise yesterday in the pipeline's time zone, which is the last complete day. A day
+/// later than today is an error unless that is allowed.
 pub fn day(
     file: &Path,
     reading: &Reading,

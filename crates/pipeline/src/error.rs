@@ -163,7 +163,7 @@ pub enum PipelineError {
     },
     /// A day up to which rows are known, where no source says when its rows became known.
     #[error(
-        "no source states `known_at`, so that `--known-as-of` says nothing about any row; leave it out, or state `known_at`, the column that says when a row became known"
+        "no source states `known_at`, so `--known-as-of` has no effect; leave it out, or state `known_at`, the column that says when a row became known"
     )]
     NothingKnown,
     /// The user interrupted the run.

@@ -35,7 +35,7 @@ impl Frozen {
         self.0.get(scheme).map(|taken| &taken.edges)
     }
 
-    /// The edges and the versions they come from: both show in published tables.
+    /// The edges and the versions they come from, since both appear in published tables.
     pub(crate) fn identity(&self) -> Value {
         self.0
             .iter()
@@ -89,7 +89,7 @@ pub(crate) fn frozen_edges(
     Ok(frozen)
 }
 
-/// The edges of the version that a scheme names, which must have some.
+/// The edges of the version that a scheme names; an error if it has none.
 fn edges_of_version(
     store: &Store,
     scheme: &Scheme,
@@ -111,7 +111,7 @@ fn edges_of_version(
     Ok(None)
 }
 
-/// The version that a scheme names for its edges, `Some(None)` where it takes the first that has some.
+/// The version that a scheme names for its edges, `Some(None)` where it uses the first version that has edges.
 fn frozen_version(kind: &SchemeKind) -> Option<Option<u64>> {
     match kind {
         SchemeKind::RfmGrid(RfmGrid {
@@ -129,8 +129,8 @@ fn missing(scheme: &Scheme, what: String) -> Diagnostic {
     )
 }
 
-/// The edges of the oldest version that has some. Versions of the same day do not count: running a day again must not depend
-/// on what that day published before.
+/// The edges of the oldest version that has edges. Versions of the same day do not count: running a day again must not depend on
+/// earlier versions of that day.
 fn first_edges(
     store: &Store,
     scheme: &str,

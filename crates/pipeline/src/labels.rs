@@ -1,7 +1,7 @@
 //! Labels that can occur: texts that rules and expressions compare with, and segments that playbooks name, must be among them.
 //!
-//! A column's labels are known where they follow from the pipeline file: segments of schemes, and features and stages that are
-//! computed by `case` with constant texts. Columns of the lake have whatever the lake holds.
+//! A column's labels are known if they follow from the pipeline file: segments of schemes, and features and stages that are
+//! computed by `case` with constant texts. Labels of columns of the lake are not known.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -78,7 +78,7 @@ impl Labels {
         }
     }
 
-    /// Notes every text that a column is compared with and cannot have.
+    /// Reports every text that a column is compared with but cannot have.
     pub(crate) fn check(&self, text: &ExprText, expr: &Expr, found: &mut Diagnostics) {
         let mut pending = vec![expr];
         while let Some(expr) = pending.pop() {
@@ -181,7 +181,7 @@ fn stages(limits: &LifecycleLimits) -> &'static [&'static str] {
     }
 }
 
-/// Notes playbooks whose segment no customer can have, where the parser of the file could not know: segments of grids and of
+/// Reports playbooks whose segment no customer can have, where the parser of the file could not know it: segments of grids and of
 /// lifecycle schemes.
 pub(crate) fn playbooks(pipeline: &Pipeline, found: &mut Diagnostics) {
     for playbook in &pipeline.playbooks {

@@ -3,9 +3,10 @@
 //! The types that matter: [`Prepared`] (a checked pipeline against its lake), [`Stage`] (a step; a run is a list of them),
 //! [`Published`] (the version that came of it), [`PipelineError`] (with its exit code).
 //!
-//! Where to look: `prepare` checks everything before a row is read, `stage` lists the steps, `compute` does them up to the finished tables, `run` publishes these, `table` computes
-//! the features at any date, `scores` what models predict, `labels` which texts columns can have, `identity` is what makes two runs the same, `history` what a run takes from the version before it, `publish` makes tables,
-//! version and report, `work` holds the files of a run outside the store, `monitor` tells those who watch a run.
+//! Where to look: `prepare` checks everything before a row is read, `stage` lists the steps, `compute` executes them up to the
+//! finished tables, `run` publishes these, `table` computes the features at any date, `scores` the scores, `labels` finds which
+//! texts columns can have, `identity` identifies a run, `history` compares with the previous version, `publish` makes tables,
+//! version and report, `work` holds the files of a run outside the store, `monitor` writes metrics and lineage.
 
 mod base;
 mod check;

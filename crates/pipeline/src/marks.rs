@@ -1,4 +1,4 @@
-//! What `segments` says beside its numbers: how far they can be relied on, and who of the members has left.
+//! Further columns of `segments`: how far its numbers can be relied on, and how many members have left.
 
 use std::sync::Arc;
 
@@ -12,10 +12,10 @@ use crate::prepare::Prepared;
 use crate::reliance::{Mark, OK, Reliance};
 use crate::scores::EXCLUDED;
 
-/// Of whom more have left than live is lost.
+/// Standing of a segment of which more members have left than can still churn.
 const LOST: &str = "lost";
 
-/// A segment of which most can still leave.
+/// Standing of all other segments.
 const LIVING: &str = "living";
 
 /// Days of the periods that `per` of `[value]` may name.
@@ -103,15 +103,15 @@ fn text_column(table: &RecordBatch, name: &str) -> Result<StringArray, PipelineE
     Ok(column.as_string::<i32>().clone())
 }
 
-/// Who has left, by the first supervised score, and what each brought per period while it was a customer.
+/// Which customers have left, according to the first supervised score, and their money per period while they were customers.
 struct Left {
-    /// Whether a customer has left; none for who never bought.
+    /// Whether a customer has left; `None` for customers who never bought.
     left: Vec<Option<bool>>,
-    /// Money per period; none where it is not known.
+    /// Money per period; `None` where it is not known.
     per_period: Vec<Option<f64>>,
 }
 
-/// Of the members of a segment.
+/// The members of a segment who have left.
 struct LeftOfSegment {
     living: i64,
     left: i64,
@@ -129,7 +129,7 @@ impl LeftOfSegment {
 }
 
 impl Left {
-    /// Nothing where no score says who can churn.
+    /// `None` where there is no supervised score.
     fn read(prepared: &Prepared, customers: &RecordBatch) -> Result<Option<Self>, PipelineError> {
         let mut scores = prepared.pipeline.scores.iter();
         let supervised = scores.find(|score| matches!(score.kind, ScoreKind::Supervised(_)));
@@ -166,7 +166,7 @@ impl Left {
         let per_period = match read {
             (Some(past), Some(tenure), Some(recency), Some(period)) => (0..customers.num_rows())
                 .map(|row| {
-                    // From the first order to the last, one period at least.
+                    // From the first order to the last, but at least one period.
                     let stayed = (tenure[row]? - recency[row]?).max(period);
                     Some(past[row]? * period / stayed)
                 })
@@ -196,7 +196,7 @@ impl Left {
                 None => {}
             }
         }
-        // By size, so that the order of rows changes no bit.
+        // Sorted, so that the sum does not depend on the order of rows.
         worth.sort_unstable_by(f64::total_cmp);
         let sum: f64 = worth.iter().sum();
         LeftOfSegment {

@@ -1,4 +1,4 @@
-//! The memory of a run: measured all the time, compared with the limit, and shown for every stage.
+//! The memory of a run: measured continuously, compared with the limit, and reported for every stage.
 
 use std::fs::File;
 use std::io::{Read, Seek};
@@ -17,7 +17,7 @@ use crate::stage::Stage;
 /// Time between two measurements, in which a run fills no more than about 10 MB.
 const INTERVAL: Duration = Duration::from_millis(3);
 
-/// Least time between two calls that give freed memory back to the operating system.
+/// Least time between two calls that return freed memory to the operating system.
 const RELEASE_INTERVAL: Duration = Duration::from_millis(100);
 
 /// Share of the limit above which freed memory is returned to the operating system and entries are written to files.
@@ -30,21 +30,21 @@ const OVERRUN: f64 = 1.01;
 #[derive(Debug)]
 pub struct Memory {
     budget: Budget,
-    /// Most that was measured since it was asked for last.
+    /// Largest measurement since the last call of [`Memory::take_peak`], bytes.
     peak: AtomicU64,
 }
 
-/// What the program does about memory.
+/// Functions of the program for memory.
 #[derive(Debug, Clone, Copy)]
 pub struct Hooks {
-    /// Gives freed memory back to the operating system.
+    /// Returns freed memory to the operating system.
     pub release: fn(),
-    /// Ends the program, which takes this many bytes of those that it may take, unless it has begun to commit.
+    /// Ends the program, which uses `taken_bytes` of its limit of `limit_bytes`, unless it has begun to commit.
     pub overrun: fn(taken_bytes: u64, limit_bytes: u64),
 }
 
 impl Memory {
-    /// A run that may take this many bytes, and has its files in this folder.
+    /// The memory of a run with this limit and this folder for its files.
     pub fn new(limit_bytes: u64, folder: &Path) -> Arc<Self> {
         Arc::new(Self {
             budget: Budget::new(limit_bytes, folder),
@@ -52,15 +52,15 @@ impl Memory {
         })
     }
 
-    /// Measures until the run has ended. Where the system does not say how much a process takes, nothing is measured.
+    /// Measures until the run has ended. Where the operating system does not report the memory of a process, nothing is measured.
     pub fn watch(self: &Arc<Self>, hooks: Hooks) -> std::io::Result<()> {
         let memory = Arc::downgrade(self);
         let named = std::thread::Builder::new().name("memory".to_owned());
         named.spawn(move || watch(&memory, hooks)).map(|_| ())
     }
 
-    /// Refuses a stage over a table of the customers where that would take more than the run may take. `tables` are what is
-    /// held; the stage makes `copies` of the first of them.
+    /// An error if a stage over a table of the customers would need more than the limit. `tables` are the tables in memory; the stage
+    /// makes `copies` of the first of them.
     pub(crate) fn require(
         &self,
         stage: &Stage,
@@ -86,7 +86,7 @@ impl Memory {
         &self.budget
     }
 
-    /// Most bytes that the process took since the last call.
+    /// Peak memory of the process since the last call, bytes.
     pub(crate) fn take_peak(&self) -> u64 {
         let now = resident_bytes().unwrap_or(0);
         self.peak.swap(0, Ordering::Relaxed).max(now)
@@ -125,12 +125,12 @@ fn watch(memory: &Weak<Memory>, hooks: Hooks) {
     }
 }
 
-/// Bytes of memory that the process takes, as Linux counts them.
+/// Resident memory of the process, bytes; `None` where there is no `/proc`.
 fn resident_bytes() -> Option<u64> {
     Counter::open()?.bytes()
 }
 
-/// Where Linux says how much memory the process takes. It stays open, since it is read all the time.
+/// The file with the memory of the process. It stays open, since it is read continuously.
 struct Counter {
     file: File,
     page_bytes: u64,
@@ -154,7 +154,7 @@ impl Counter {
     }
 }
 
-/// Bytes of a page of memory: an entry of what the kernel tells a process at its start.
+/// Size of a page of memory in bytes, from the auxiliary vector of the process.
 fn page_bytes() -> Option<u64> {
     const PAGE_SIZE: u64 = 6;
     let entries = std::fs::read("/proc/self/auxv").ok()?;

@@ -1,4 +1,4 @@
-//! What a run did, for those who watch it: the summary that its messages end with, and the files of `--metrics` and `--lineage`.
+//! Monitoring of a run: the summary in its last line, and the files of `--metrics` and `--lineage`.
 //!
 //! A [`Monitor`] observes a run from before its pipeline file is read to its end, however it ends, and then writes its files once.
 
@@ -30,7 +30,7 @@ pub struct Monitor {
     record: Mutex<Record>,
 }
 
-/// What is known of a run.
+/// The recorded facts of a run.
 #[derive(Debug)]
 struct Record {
     run_id: String,
@@ -44,9 +44,9 @@ struct Record {
     stages: Vec<Done>,
     running: Option<(Stage, Instant)>,
     published: Option<Published>,
-    /// The version that a run published whose process died.
+    /// The version published by a run whose process was killed.
     left: Option<u64>,
-    /// The event of the start is written.
+    /// Whether the event of the start is written.
     announced: bool,
     finished: bool,
 }
@@ -83,7 +83,7 @@ struct End<'a> {
     elapsed: Duration,
 }
 
-/// What is left to say once a run has ended.
+/// Messages after the end of a run.
 #[derive(Debug)]
 pub struct Finished {
     /// The run in one line, for a pager.
@@ -93,10 +93,10 @@ pub struct Finished {
 }
 
 impl Monitor {
-    /// A monitor of a run that begins now. The name of the pipeline file stands for the pipeline's name until that is known.
+    /// A monitor of a run that begins now. The name of the pipeline file is used until the pipeline's name is known.
     ///
     /// # Errors
-    /// A file that could not be written at the end either.
+    /// A file that cannot be written.
     pub fn new(
         file: &Path,
         metrics: Option<PathBuf>,
@@ -139,10 +139,10 @@ impl Monitor {
         })
     }
 
-    /// A monitor of a run whose process died: of what it left, and of the version that it had published by then.
+    /// A monitor of a run whose process was killed, from its record and the version that it had published.
     ///
     /// # Errors
-    /// As of [`Monitor::new`].
+    /// As [`Monitor::new`].
     pub fn of_dead(
         file: &Path,
         (metrics, lineage): (Option<PathBuf>, Option<PathBuf>),
@@ -291,7 +291,7 @@ fn inputs(prepared: &Prepared) -> Vec<Input> {
     .collect()
 }
 
-/// The run in one line: pipeline and day, what is published, how many rows were lost, how long it took, why it failed.
+/// The run in one line: pipeline and day, what is published, how many rows were rejected, how long it took, why it failed.
 fn summary(record: &Record, end: &End<'_>) -> String {
     let mut name = record.pipeline.clone();
     if let Some(as_of) = record.as_of {
@@ -347,7 +347,7 @@ fn problem(path: &Path, written: io::Result<()>) -> Option<String> {
     Some(format!("cannot write {}: {error}", path.display()))
 }
 
-/// A file beside this one, to take its place; it vanishes if it does not.
+/// A temporary file in the same folder, to replace this one; it is removed if it does not.
 fn draft(path: &Path) -> io::Result<tempfile::NamedTempFile> {
     let folder = match path.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder,

@@ -7,8 +7,8 @@ use tessera_spec::Loaded;
 
 use crate::error::PipelineError;
 
-/// Reads and checks a pipeline file. One that is not there is a mistake like any other, one that the operating system does not
-/// let be read an error of I/O.
+/// Reads and checks a pipeline file. A missing file is an error of the pipeline file; one that the operating system does not allow
+/// to be read is an I/O error.
 pub fn load(file: &Path, vars: &[(String, String)]) -> Result<Loaded, PipelineError> {
     if let Err(error) = std::fs::read(file)
         && !matches!(error.kind(), ErrorKind::NotFound | ErrorKind::IsADirectory)

@@ -1,7 +1,7 @@
-//! How far each column can be relied on: what is known against a score holds for every number that is made from it.
+//! How far each column can be relied on: a score in doubt affects every number that is made from it.
 //!
-//! [`Reliance::of`] answers for a column of `customers` by name, [`Reliance::of_scheme`] for a scheme. Tables, terminal and
-//! report take the answer from here, through the table `segments` and rows of `quality`.
+//! [`Reliance::of`] gives the mark of a column of `customers` by name, [`Reliance::of_scheme`] that of a scheme. Tables, terminal
+//! and report use these marks, through the table `segments` and rows of `quality`.
 
 use std::collections::BTreeMap;
 
@@ -13,12 +13,12 @@ use tessera_spec::pipeline::{Scheme, SchemeKind, Score};
 use crate::prepare::Prepared;
 use crate::scores::{BASE_RATE, COMPUTABLE, Scored};
 
-/// What is known against a column, worst last.
+/// Why a column cannot be relied on, worst last.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Against {
-    /// It was never held against what happened.
+    /// Its score was not tested.
     NotValidated,
-    /// An assumption does not hold, or it was held against what happened and failed.
+    /// An assumption of its score does not hold, or the score failed a test.
     Flagged,
     /// No model is used: every customer has the same probability.
     BaseRate,
@@ -27,7 +27,7 @@ pub(crate) enum Against {
 }
 
 impl Against {
-    /// As published tables write it.
+    /// The name in published tables.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::NotValidated => "not validated",
@@ -38,18 +38,18 @@ impl Against {
     }
 }
 
-/// What a column that nothing is known against is called in published tables.
+/// The status of a column without a mark in published tables.
 pub(crate) const OK: &str = "ok";
 
-/// Something that is known against a column.
+/// Why a column cannot be relied on.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Mark {
     pub(crate) against: Against,
-    /// Of which score, and why.
+    /// The score, and what is wrong with it.
     pub(crate) reason: String,
 }
 
-/// What is known against the columns that scores and values add to `customers`, and against schemes.
+/// The marks of the columns that scores and values add to `customers`, and of schemes.
 #[derive(Debug, Default)]
 pub(crate) struct Reliance {
     columns: BTreeMap<String, Mark>,
@@ -57,7 +57,7 @@ pub(crate) struct Reliance {
 }
 
 impl Reliance {
-    /// From what the scores say of themselves; values and schemes take the worst of what they are made from.
+    /// From the quality of the scores; values and schemes get the worst mark of the columns they are made from.
     pub(crate) fn new(prepared: &Prepared, scored: &[(String, Scored)]) -> Self {
         let mut reliance = Self::default();
         for score in &prepared.pipeline.scores {
@@ -76,19 +76,19 @@ impl Reliance {
             if let Some(mark) = mark {
                 let name = &scheme.name.value;
                 reliance.schemes.insert(name.clone(), mark.clone());
-                // Later rules read the scheme as a column.
+                // Later rules may read the scheme as a column.
                 reliance.columns.insert(name.clone(), mark);
             }
         }
         reliance
     }
 
-    /// What is known against a column of `customers`; nothing where it can be relied on.
+    /// The mark of a column of `customers`; `None` where it can be relied on.
     pub(crate) fn of(&self, column: &str) -> Option<&Mark> {
         self.columns.get(column)
     }
 
-    /// What is known against a scheme, from what it assigns by.
+    /// The mark of a scheme, from the columns that it assigns by.
     pub(crate) fn of_scheme(&self, scheme: &str) -> Option<&Mark> {
         self.schemes.get(scheme)
     }
@@ -101,7 +101,7 @@ impl Reliance {
             .extend(estimates.map(|column| (column.name, mark.clone())));
     }
 
-    /// The worst that is known against any of some columns; of equally bad ones the first.
+    /// The worst mark of some columns; in a tie the first.
     fn worst<'c>(&self, columns: impl IntoIterator<Item = &'c str>) -> Option<Mark> {
         let marks = columns.into_iter().filter_map(|column| self.of(column));
         let worst = marks.reduce(|worst, mark| {
@@ -114,7 +114,7 @@ impl Reliance {
         worst.cloned()
     }
 
-    /// Rows of `quality` for values and schemes that are made from a score with something against it.
+    /// Rows of `quality` for values and schemes that are made from a score in doubt.
     pub(crate) fn quality(&self, pipeline: &Pipeline) -> Vec<(String, Quality)> {
         let values = pipeline.value_columns();
         let values = values.iter().map(|column| column.name);
@@ -161,7 +161,7 @@ fn read_by<'a>(scheme: &'a Scheme, prepared: &'a Prepared) -> Vec<&'a str> {
     }
 }
 
-/// What a score says against itself.
+/// The mark of a score, from its quality.
 fn of_score(score: &Score, scored: &Scored) -> Option<Mark> {
     let name = &score.name.value;
     let said = |row: &Quality| row.reason.clone().unwrap_or_else(|| row.metric.clone());

@@ -1,9 +1,8 @@
-//! What came in: every row of every source accounted for, and the rules that stop a run.
+//! Row accounting: every row of every source has one outcome; and the rules that stop a run.
 //!
-//! The engine classifies and counts rows; what the contract makes of each class is decided here. Where to look: `brakes` (how
-//! many rows may be rejected), `freshness` (how old the data may be), `customers` (rows of one customer, rows without a
-//! customer in the base,
-//! refunds), `tables` (`sources`, `reject_rules`, `rejects`).
+//! The engine classifies and counts rows; what the contract does with each class is decided here. Where to look: `brakes` (how
+//! many rows may be rejected), `freshness` (how old the data may be), `customers` (several rows of one customer, rows without a
+//! customer in the base, refunds), `tables` (`sources`, `reject_rules`, `rejects`).
 
 mod brakes;
 mod customers;
@@ -28,7 +27,7 @@ pub(crate) use tables::{
     RejectRow, epoch_day, reject_rules_table, rejects_schema, rejects_tables, sources_table,
 };
 
-/// What one rule of a contract did.
+/// The result of one rule of a contract.
 #[derive(Debug, Clone, PartialEq)]
 pub struct RuleCount {
     /// What was found, such as `amount is not a number`; the name of a rule that the pipeline file states.
@@ -37,9 +36,9 @@ pub struct RuleCount {
     pub outcome: RowOutcome,
     /// Rows.
     pub rows: u64,
-    /// Most rows that the contract allows.
+    /// Largest number of rows that the contract allows.
     pub limit: Option<Limit>,
-    /// Its rows are exact repetitions that the contract drops, which are no rejects.
+    /// Whether its rows are exact repetitions that the contract drops, which are not rejects.
     pub is_repetition: bool,
     /// Rows kept in `rejects`.
     pub kept: u64,
@@ -54,7 +53,7 @@ pub struct Example {
     pub file: String,
     /// Position in the file, from 1.
     pub row_number: u64,
-    /// What the rule met; never the key.
+    /// The value that the rule rejected; never the key.
     pub found: Option<Found>,
 }
 
@@ -106,11 +105,11 @@ pub struct SourceOutcome {
     pub filtered: u64,
     /// Visible rows that were quarantined; also rows of rules that fail the run.
     pub quarantined: u64,
-    /// Visible rows that were dropped as the contract says.
+    /// Visible rows that the contract drops.
     pub dropped: u64,
-    /// What each rule did, in the order in which rules apply.
+    /// The result of each rule, in the order in which rules apply.
     pub rules: Vec<RuleCount>,
-    /// Keys and rows that no customer of the base has; for sources that do not make up the base.
+    /// Keys without a customer in the base, and their rows; for sources that do not make up the base.
     pub outside: Option<Outside>,
     /// Customers with several valid rows, where one counts.
     pub several: Option<Several>,
@@ -130,7 +129,7 @@ impl SourceOutcome {
         self.counts.visible()
     }
 
-    /// Rows that a rule rejected: quarantined or dropped, exact repetitions that are dropped aside.
+    /// Rows that a rule rejected: quarantined or dropped, without dropped exact repetitions.
     pub fn rejected(&self) -> u64 {
         let rejecting = self.rules.iter().filter(|rule| rule.is_reject());
         rejecting.map(|rule| rule.rows).sum()
@@ -269,7 +268,7 @@ fn rules(
     names.into_iter().zip(all).enumerate().map(rule).collect()
 }
 
-/// Compares what was read of every source with the day through which it must be complete.
+/// Compares the newest row of every source with the day through which it must be complete.
 pub(crate) fn complete<'a>(
     pipeline: &Pipeline,
     outcomes: impl Iterator<Item = &'a SourceOutcome>,
@@ -288,7 +287,7 @@ pub(crate) fn complete<'a>(
 /// A source whose rows are judged.
 #[derive(Clone, Copy)]
 pub(crate) struct Case<'a> {
-    /// What reads its rows again.
+    /// The engine that reads its rows again.
     pub(crate) engine: &'a dyn Engine,
     /// The source and its files.
     pub(crate) from: (&'a Source, &'a Inventory),
@@ -298,7 +297,7 @@ pub(crate) struct Case<'a> {
     pub(crate) disclosure: Disclosure<'a>,
 }
 
-/// Judges what is known once a source is read: limits, freshness, values that became null.
+/// Checks a source after it was read: limits, freshness, values that became null.
 pub(crate) fn judge(
     case: &Case<'_>,
     outcome: &mut SourceOutcome,
@@ -320,7 +319,7 @@ pub(crate) fn judge(
     Ok(())
 }
 
-/// An error of the engine as it may be shown: the key of a customer goes to a file that only its owner reads.
+/// An error of the engine without the key of a customer, which is written to a file that only its owner can read.
 pub(crate) fn without_key(error: EngineError, disclosure: Disclosure<'_>) -> PipelineError {
     let EngineError::Overflow {
         name, column, key, ..
@@ -361,7 +360,7 @@ fn unmatched(source: &Source, outcome: &mut SourceOutcome) {
     }
 }
 
-/// What became of the rows of a source, in words; of the rules, which of them took out most.
+/// The outcomes of the rows of a source as a text, with the rule that rejected most rows.
 pub(crate) fn outcome_text(outcome: &SourceOutcome) -> String {
     let name = &outcome.name;
     if outcome.rows() == 0 {
@@ -396,7 +395,7 @@ fn share_words(rows: u64, of: u64) -> String {
     format!("{rows_shown} of {of_shown} {noun} ({})", percent(rows, of))
 }
 
-/// A share in percent that never reads as none or all where it is neither.
+/// A share in percent; a share strictly between 0 and 1 is never shown as 0% or 100%.
 pub(crate) fn percent(part: u64, whole: u64) -> String {
     let share = 100.0 * part as f64 / whole.max(1) as f64;
     match format!("{share:.1}").as_str() {

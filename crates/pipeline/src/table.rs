@@ -1,5 +1,5 @@
-//! The table of customers with every feature, at any date: one code for the date of the run and for the earlier dates that
-//! models learn from, so that a model cannot see what its date did not know.
+//! The table of customers with every feature, at any date: the same code for the date of the run and for the earlier dates that
+//! models are trained on, so that a model cannot use what was not known at its date.
 
 use std::path::{Path, PathBuf};
 
@@ -16,8 +16,8 @@ use crate::customers;
 use crate::error::PipelineError;
 use crate::prepare::Prepared;
 
-/// Per-source tables side by side, then derived features; and what of each table lies outside the base, lookups aside. `passes`
-/// are the tables of the plan's passes, which are discarded.
+/// Joins the tables of the sources by key, then adds derived features; and counts the keys of each table outside the base, except
+/// of lookups. `passes` are the tables of the plan's passes, which are discarded.
 pub(crate) fn assemble(
     engine: &dyn Engine,
     prepared: &Prepared,
@@ -73,10 +73,11 @@ pub(crate) fn assemble(
     Ok((made, outside))
 }
 
-/// Beginning of the names of columns that say where a conversion within a feature's expression fails.
+/// Prefix of columns that mark where a conversion in a feature's expression failed.
 const FAILED: &str = "__failed_";
 
-/// The columns, and behind each that may fail to convert a value one that says where it did: such a value is null.
+/// The columns, each followed, if its expression may fail to convert a value, by a column that marks where it failed; such a value
+/// is null.
 pub(crate) fn with_flags(columns: &[(String, Expr)]) -> Vec<(String, Expr)> {
     let mut all = Vec::with_capacity(columns.len());
     for (name, expr) in columns {
@@ -106,15 +107,15 @@ pub(crate) fn warn_of_failures(table: &RecordBatch) {
     }
 }
 
-/// Removes a table that is not needed any more: a large one fills the memory that later stages want for their files.
+/// Removes a table that is no longer needed: a large one fills the page cache that later stages need for their files.
 fn discard(table: &Path) {
     if let Err(error) = std::fs::remove_file(table) {
         tracing::debug!("{}: {error}", table.display());
     }
 }
 
-/// The part of the customers that is enough at an earlier date, where these are a share of those at the date of the run; none where
-/// all have to be read: that rows of one customer repeat those of another is seen only where all are read.
+/// The sample of customers that is enough at an earlier date, as a share of those at the date of the run; `None` where all must be
+/// read: rows that repeat rows of another customer are found only if all customers are read.
 pub(crate) fn sample(plan: &FeaturePlan, prepared: &Prepared, share: f64) -> Option<Sample> {
     let mut passes = plan.passes.iter().filter(|pass| !pass.is_lookup);
     let alone = passes.all(|pass| {
@@ -122,12 +123,12 @@ pub(crate) fn sample(plan: &FeaturePlan, prepared: &Prepared, share: f64) -> Opt
         let repeated = rows.dedup.as_ref().map(|dedup| &dedup.columns);
         repeated.is_none_or(|columns| columns.is_empty() || columns.contains(&rows.key))
     });
-    // Customers at the date of the run are a sample themselves where the pipeline says so.
+    // The customers at the date of the run may themselves be a sample.
     let share = share * prepared.pipeline.customer.sample.unwrap_or(1.0);
     (alone && share < 1.0).then_some(Sample { share })
 }
 
-/// The customers, their published features and what scores need of every date, as they were at the close of an earlier day.
+/// The customers with their published features and the columns that scores need at every date, at the close of an earlier day.
 pub(crate) fn at(
     engine: &dyn Engine,
     prepared: &Prepared,

@@ -1,4 +1,4 @@
-//! What is odd about the times of a source.
+//! Warnings about the times of a source.
 
 use chrono::{DateTime, NaiveDate};
 use tessera_expr::rel::RowCounts;
@@ -11,7 +11,7 @@ const LATE_GAPS: i64 = 3;
 /// A source is late only from this number of days on.
 const LEAST_DAYS: i64 = 2;
 
-/// Warns of times that the clocks skipped, and of events that end long before `as_of`.
+/// Warns of local times that a clock change skipped, and of events that end long before `as_of`.
 pub(crate) fn warn(source: &Source, counts: &RowCounts, as_of: NaiveDate) {
     let name = source.name.value.as_str();
     for (column, skipped) in counts.skipped.iter().filter(|(_, rows)| *rows > 0) {

@@ -1,7 +1,7 @@
-//! Features of which a run knows today's value only, and what depends on them.
+//! Features of which only today's value is known, and what depends on them.
 //!
-//! At an earlier date their value of today may tell what happened after it (a plan that reads `cancelled`), so that a model that
-//! learns from it looks better than it is: they take no part in supervised scores.
+//! Today's value may reveal what happened after an earlier date (a plan `cancelled`), so a model trained on it would look better
+//! than it is: such features are not used in supervised scores.
 
 use std::collections::BTreeMap;
 
@@ -16,9 +16,8 @@ use crate::scores;
 
 const HELP: &str = "set `time` (since when a row is valid) in the source, or list columns that never change in its `unchanging`";
 
-/// Features that rest on rows that say neither since when they hold nor when they became known: those of an attributes source, or
-/// of a lookup that is not asked by a day either; those that their source lists as unchanging aside. Each with what has no time,
-/// in words.
+/// Features from rows without `time` and `known_at`: those of an attributes source, or of a lookup whose key has no day either,
+/// except those that their source lists as unchanging. Each with a text that names the source or lookup without a time.
 pub(crate) fn untimed(pipeline: &Pipeline, features: &FeaturePlan) -> BTreeMap<String, String> {
     let mut untimed = BTreeMap::new();
     for pass in &features.passes {
@@ -44,7 +43,7 @@ pub(crate) fn untimed(pipeline: &Pipeline, features: &FeaturePlan) -> BTreeMap<S
     untimed
 }
 
-/// The aggregates of a pass of which only today's value is known, with what has no time.
+/// The aggregates of a pass of which only today's value is known, with the source or lookup without a time.
 fn of_today<'a>(source: &Source, pass: &'a Pass) -> Vec<(&'a str, String)> {
     let attributes =
         source.kind == SourceKind::Attributes && source.time.is_none() && source.known_at.is_none();
@@ -63,7 +62,7 @@ fn of_today<'a>(source: &Source, pass: &'a Pass) -> Vec<(&'a str, String)> {
     .collect()
 }
 
-/// The untimed features that a supervised score would learn from, in the order of the published ones.
+/// The untimed features that a supervised score would be trained on, in the order of the published ones.
 pub(crate) fn left_out<'a>(
     score: &SupervisedScore,
     features: &'a FeaturePlan,
@@ -78,8 +77,8 @@ pub(crate) fn left_out<'a>(
         .collect()
 }
 
-/// Warns of the features that are left out of supervised scores, and finds what is wrong with `unchanging` and with populations
-/// that rest on such features.
+/// Warns of the features that are left out of supervised scores, and finds errors in `unchanging` and in populations that use such
+/// features.
 pub(crate) fn check(
     pipeline: &Pipeline,
     features: &FeaturePlan,
@@ -126,7 +125,7 @@ pub(crate) fn check(
     }
 }
 
-/// Names in `unchanging` that are no features of their source, or whose earlier values are known.
+/// Names in `unchanging` that are not features of their source, or whose earlier values are known.
 fn unchanging(pipeline: &Pipeline, features: &FeaturePlan, found: &mut Diagnostics) {
     for source in &pipeline.sources {
         let mut passes = features.passes.iter();

@@ -1,4 +1,4 @@
-//! What customers are worth: the columns that `[value]` adds behind features and scores.
+//! Value of customers: the columns that `[value]` adds after features and scores.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -20,7 +20,7 @@ use crate::prepare::Prepared;
 /// The columns of `[value]`, planned.
 pub(crate) type Planned = Vec<(FeatureInfo, Expr)>;
 
-/// Plans the columns of `[value]` over features and scores; adds what is wrong with them.
+/// Plans the columns of `[value]` over features and scores; adds errors in them to `found`.
 pub(crate) fn plan(
     pipeline: &Pipeline,
     published: &[FeatureInfo],
@@ -43,7 +43,7 @@ pub(crate) fn plan(
         return Planned::new();
     }
     let column = |column: tessera_spec::pipeline::ValueColumn| {
-        // Each part was parsed on its own, so that the whole parses too.
+        // Each part was parsed separately, so the whole parses too.
         let text = format!("cast({} as double)", column.text);
         let expr = parse(&text, &known).ok()?;
         let info = FeatureInfo {
@@ -77,7 +77,7 @@ fn wrong(text: &ExprText, known: &Schema) -> Vec<Diagnostic> {
     }
 }
 
-/// The table with the columns of `[value]` behind it.
+/// The table with the columns of `[value]` appended.
 pub(crate) fn add(
     prepared: &Prepared,
     table: &RecordBatch,
@@ -129,7 +129,7 @@ pub(crate) fn add(
     )?)
 }
 
-/// What to write where a pipeline does not say what its customers are worth; nothing where it does.
+/// What to write where a pipeline does not declare the value of its customers; `None` where it does.
 pub(crate) fn undeclared(prepared: &Prepared) -> Option<String> {
     if prepared.pipeline.value.is_some() {
         return None;

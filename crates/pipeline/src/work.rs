@@ -1,7 +1,7 @@
-//! Files of one run outside the store: all are readable by their owner only, since they hold rows of customers.
+//! Files of one run outside the store: all are readable by their owner only, since they contain rows of customers.
 //!
-//! A run has one [`WorkFolder`], which vanishes with it. What a run leaves that dies (killed, power lost) the next run removes: a
-//! folder whose run lives is locked, and the operating system releases the lock of a process that ends, however it ends.
+//! A run has one [`WorkFolder`], which is removed at its end. The folder of a run that was killed, or lost power, is removed by the
+//! next run: the folder of a live run is locked, and the operating system releases the lock of a process that ends for any reason.
 
 use std::fs::{File, Permissions};
 use std::io::{self, Write};
@@ -18,13 +18,13 @@ use tessera_spec::private;
 
 use crate::error::PipelineError;
 
-/// Begin of the names of work folders.
+/// Prefix of the names of work folders.
 const PREFIX: &str = "tessera-work-";
 
 /// The file within a work folder that its run holds locked.
 const LOCK: &str = "lock";
 
-/// A folder without a lock may be one that is being made. After this time it is a leftover.
+/// A folder without a lock may be one that is being created. After this time it is a leftover.
 const WITHOUT_LOCK: Duration = Duration::from_secs(3600);
 
 /// How often a folder is created again after another run removed it as a leftover.
@@ -35,13 +35,12 @@ const TRIES: u32 = 8;
 pub struct WorkFolder {
     parent: PathBuf,
     folder: TempDir,
-    /// Locked as long as the run lives.
+    /// Locked while the run is alive.
     _lock: Option<File>,
 }
 
 impl WorkFolder {
-    /// A new folder within this one (the operating system's temporary folder when absent), from which folders of runs that died
-    /// are removed first.
+    /// Creates a folder in this one (by default in the operating system's temporary folder), after removing folders of killed runs.
     pub fn new(parent: Option<&Path>) -> Result<Self, PipelineError> {
         let parent = parent.map_or_else(std::env::temp_dir, Path::to_owned);
         let failed = |error| PipelineError::Io {
@@ -70,13 +69,13 @@ impl WorkFolder {
         self.folder.path()
     }
 
-    /// The folder that it lies in.
+    /// The folder that contains it.
     pub fn parent(&self) -> &Path {
         &self.parent
     }
 }
 
-/// A folder with mode 0700 that vanishes with the value.
+/// A folder with mode 0700 that is removed when the value is dropped.
 pub(crate) fn private_folder(parent: &Path, prefix: &str) -> io::Result<TempDir> {
     let mut builder = tempfile::Builder::new();
     builder.prefix(prefix);
@@ -85,8 +84,8 @@ pub(crate) fn private_folder(parent: &Path, prefix: &str) -> io::Result<TempDir>
     builder.tempdir_in(parent).map_err(bare)
 }
 
-/// Locks a new work folder. Nothing where another run just removed it; without a lock where the file system has none, so that
-/// no other run removes the folder as a leftover.
+/// Locks a new work folder. `None` where another run just removed it; `Some(None)` where the file system has no locks, so that no
+/// other run removes the folder as a leftover.
 fn lock(folder: &Path) -> io::Result<Option<Option<File>>> {
     let path = folder.join(LOCK);
     let file = match private::create(&path) {
@@ -104,7 +103,7 @@ fn lock(folder: &Path) -> io::Result<Option<Option<File>>> {
     }
 }
 
-/// Removes the work folders of runs that died. What cannot be removed is no reason to stop.
+/// Removes the work folders of killed runs. A folder that cannot be removed is not an error.
 fn remove_leftovers(parent: &Path, own: &Path) {
     let Ok(entries) = std::fs::read_dir(parent) else {
         return;
@@ -115,7 +114,7 @@ fn remove_leftovers(parent: &Path, own: &Path) {
         if !named || path == own || !is_ours(&path, own) {
             continue;
         }
-        // Held until the folder is gone, so that its run, if one is just beginning, sees that.
+        // Held until the folder is removed, so that a run that is just beginning in it notices that.
         let Some(_lock) = dead(&path) else { continue };
         match std::fs::remove_dir_all(&path) {
             Ok(()) => tracing::info!("removed {}, which a killed run left", path.display()),
@@ -124,14 +123,14 @@ fn remove_leftovers(parent: &Path, own: &Path) {
     }
 }
 
-/// Removes the work folder of a run whose process died. What cannot be removed the next run tries again.
+/// Removes the work folder of a run whose process was killed. If that fails, the next run tries again.
 pub fn remove_left(folder: &Path) {
     if let Some(_lock) = dead(folder) {
         let _ = std::fs::remove_dir_all(folder);
     }
 }
 
-/// Whether this is a folder, and no link to one, that belongs to the user of this run.
+/// Whether this is a folder, not a link to one, that belongs to the user of this run.
 fn is_ours(path: &Path, own: &Path) -> bool {
     let (Ok(found), Ok(own)) = (path.symlink_metadata(), own.symlink_metadata()) else {
         return false;
@@ -143,7 +142,7 @@ fn is_ours(path: &Path, own: &Path) -> bool {
     found.is_dir() && same_user
 }
 
-/// The lock of a folder whose run lives no more; nothing where it lives, or may be just beginning.
+/// The lock of a folder whose run has ended; `None` where the run is alive or may be just beginning.
 fn dead(folder: &Path) -> Option<Option<File>> {
     match File::open(folder.join(LOCK)) {
         Ok(file) => file.try_lock().is_ok().then_some(Some(file)),
@@ -155,7 +154,7 @@ fn dead(folder: &Path) -> Option<Option<File>> {
     }
 }
 
-/// What is shown and kept of rows that a contract rejects where messages must not hold them.
+/// What messages may show of rejected rows, and where the rows of a failed run are kept.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Disclosure<'a> {
     /// Whether messages and logs show values as they are.
@@ -172,7 +171,7 @@ impl Disclosure<'_> {
         self.folder.join(name)
     }
 
-    /// Writes rows of a source into a file with mode 0600, which replaces that of an earlier run; returns a sentence that names it.
+    /// Writes rows of a source to a file with mode 0600, which replaces that of an earlier run; returns a sentence that names it.
     pub(crate) fn keep(&self, source: &str, lines: &[String]) -> String {
         let path = self.path(source);
         let kept = || -> io::Result<()> {
@@ -201,7 +200,7 @@ impl Disclosure<'_> {
         }
     }
 
-    /// Removes what an earlier run kept, once the pipeline is published.
+    /// Removes the rows that an earlier run kept, after the pipeline was published.
     pub(crate) fn forget(&self, source: &str) {
         let path = self.path(source);
         match std::fs::remove_file(&path) {
@@ -231,7 +230,7 @@ mod tests {
         let mode = |path: &Path| path.metadata().unwrap().permissions().mode() & 0o777;
         assert_eq!(mode(living.path()), 0o700);
         assert_eq!(mode(&living.path().join(LOCK)), 0o600);
-        // A killed run: its folder exists, and the lock is free.
+        // A killed run: its folder exists, and the lock is not held.
         let died = dir.path().join(format!("{PREFIX}died"));
         std::fs::create_dir_all(died.join("inner")).unwrap();
         std::fs::write(died.join(LOCK), "").unwrap();

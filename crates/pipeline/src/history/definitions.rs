@@ -1,4 +1,4 @@
-//! What can have moved customers since the previous version, as far as the commits of both say.
+//! Possible causes of moves since the previous version, from the commits of both versions.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,10 +15,10 @@ use crate::error::PipelineError;
 use crate::identity;
 use crate::prepare::Prepared;
 
-/// Key of the commit's `pipeline` object under which the definitions stand.
+/// Key of the definitions in the commit's `pipeline` object.
 pub(crate) const DEFINITIONS: &str = "definitions";
 
-/// Hashes of what defines the features, and of each scheme with those that it uses.
+/// Hashes of the definitions of the features, and of each scheme with the schemes that it uses.
 pub(crate) fn definitions(prepared: &Prepared) -> Value {
     let mut data = prepared.pipeline.clone();
     data.schemes.clear();
@@ -42,16 +42,16 @@ fn digits(text: &str) -> String {
     hash.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// What differs from the previous version, beside time and new rows.
+/// Differences from the previous version other than time and new rows.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Changes {
-    /// Rows dated up to the previous day are not those that were known then.
+    /// Whether the rows dated up to the previous day differ from those that were known then.
     pub(crate) late: bool,
-    /// Features may be computed in another way.
+    /// Whether features may be computed in another way.
     pub(crate) features: bool,
     /// By scheme: causes before attributes, time and new rows.
     first: BTreeMap<String, Causes>,
-    /// By scheme: everything that can have moved its customers.
+    /// By scheme: all possible causes of moves.
     all: BTreeMap<String, Causes>,
 }
 
@@ -101,19 +101,19 @@ impl Changes {
         Ok(changes)
     }
 
-    /// What changes in the first step of a scheme; nothing where it cannot differ.
+    /// The causes of the first step of a scheme; empty where it changes nothing.
     pub(crate) fn first_step(&self, scheme: &str) -> Causes {
         self.first.get(scheme).copied().unwrap_or_default()
     }
 
-    /// What can have moved customers of a scheme.
+    /// All possible causes of moves in a scheme.
     pub(crate) fn all(&self, scheme: &str) -> Causes {
         self.all.get(scheme).copied().unwrap_or_default()
     }
 }
 
-/// Whether rows of events and intervals that are dated up to the previous day can differ from those that its version used: a file
-/// of then has changed, or another number of rows counts.
+/// Whether rows of events and intervals dated up to the previous day may differ from those that its version used: one of its files
+/// has changed, or the number of used rows is another.
 fn is_late(
     prepared: &Prepared,
     previous: &Version,
@@ -151,7 +151,7 @@ fn is_late(
     }))
 }
 
-/// The scheme and those whose segments or scores its rules read, and theirs.
+/// The scheme, the schemes whose segments or scores its rules read, and the schemes that those use in turn.
 pub(crate) fn used_schemes<'a>(prepared: &'a Prepared, scheme: &'a Scheme) -> BTreeSet<&'a str> {
     let mut used = BTreeSet::new();
     let mut pending = vec![scheme.name.value.as_str()];
@@ -171,7 +171,7 @@ pub(crate) fn used_schemes<'a>(prepared: &'a Prepared, scheme: &'a Scheme) -> BT
     used
 }
 
-/// The columns of features, scores and values that a scheme reads, also by the schemes that it uses.
+/// The columns of features, scores and values that a scheme reads, directly or through the schemes that it uses.
 pub(crate) fn read_columns<'a>(prepared: &'a Prepared, scheme: &'a Scheme) -> BTreeSet<&'a str> {
     let used = used_schemes(prepared, scheme);
     let mut read = BTreeSet::new();
@@ -198,14 +198,14 @@ pub(crate) fn read_columns<'a>(prepared: &'a Prepared, scheme: &'a Scheme) -> BT
     read
 }
 
-/// Whether a scheme reads what a score says.
+/// Whether a scheme reads a column of a score.
 pub(crate) fn reads_scores(prepared: &Prepared, scheme: &Scheme) -> bool {
     let read = read_columns(prepared, scheme);
     let mut scored = prepared.scored.iter();
     scored.any(|info| read.contains(info.name.as_str()))
 }
 
-/// Whether something of a scheme is learned from the customers of each run.
+/// Whether a part of a scheme, such as edges or centres, is learned from the customers of each run.
 fn is_fitted(prepared: &Prepared, scheme: &Scheme) -> bool {
     let used = used_schemes(prepared, scheme);
     let fitted = |scheme: &Scheme| match &scheme.kind {

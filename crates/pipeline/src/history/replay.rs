@@ -1,5 +1,5 @@
-//! Why customers moved: the segments of the previous version are carried to those of this one step by step, each of which
-//! changes one thing. Every state is assigned by what this run learned, so that new edges or centres are one step.
+//! Why customers moved: the segments of the previous version are turned into those of this one in steps, each of which changes one
+//! thing. Every state is assigned with what this run learned, so that new edges or centres are one step.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -23,17 +23,17 @@ use crate::error::PipelineError;
 use crate::prepare::Prepared;
 use crate::table;
 
-/// What the passes say of the customers without the rows since the previous version.
+/// Results of the passes without the rows since the previous version.
 #[derive(Debug)]
 pub(crate) struct Aged {
     since: NaiveDate,
-    /// The key, attributes, and every other column of a pass without those rows; none where that cannot be computed.
+    /// The key, attributes, and every other column of a pass without those rows; `None` where these cannot be computed.
     inputs: Option<RecordBatch>,
-    /// Rows since, per customer, over all sources of events and intervals.
+    /// Rows since the previous version, per customer, over all sources of events and intervals.
     new_rows: Vec<i64>,
 }
 
-/// Takes the columns without newer rows out of the table of all features.
+/// Splits off the columns computed without newer rows from the table of all features.
 pub(crate) fn split(
     prepared: &Prepared,
     table: RecordBatch,
@@ -79,7 +79,7 @@ pub(crate) fn split(
     Ok((table.project(&kept)?, Some(aged)))
 }
 
-/// Columns that the passes over attribute sources make.
+/// Columns of the passes over attribute sources.
 fn attribute_columns(prepared: &Prepared) -> BTreeSet<&str> {
     let of_attributes = |source: &str| {
         let mut sources = prepared.pipeline.sources.iter();
@@ -98,14 +98,14 @@ pub(crate) struct State {
     pub(crate) of: Vec<u32>,
 }
 
-/// Steps of one scheme before the last one, and what the last one changes.
+/// The steps of one scheme except the last one, and the causes of the last one.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Steps {
     pub(crate) states: Vec<(Causes, State)>,
     pub(crate) last: Causes,
 }
 
-/// What is replayed, and with what.
+/// The inputs of a replay.
 pub(crate) struct Replay<'a> {
     pub(crate) prepared: &'a Prepared,
     pub(crate) engine: &'a dyn Engine,
@@ -126,7 +126,7 @@ struct Standing {
 }
 
 impl Replay<'_> {
-    /// The steps of every scheme that can be replayed; the others have one step, whose causes cannot be told apart.
+    /// The steps of every scheme that can be replayed; other schemes have one step, whose causes cannot be separated.
     pub(crate) fn steps(
         &self,
         previous: &Previous,
@@ -138,7 +138,7 @@ impl Replay<'_> {
             .map(|scheme| scheme.name.value.as_str())
             .filter(|name| previous.before.schemes.contains_key(*name))
             .collect();
-        // Of closed accounts, which leave the base, the table of this run has no row.
+        // The table of this run has no rows of closed accounts, which left the base.
         let rows = self.now.num_rows();
         let fits =
             |aged: &&Aged| aged.since == previous.version.as_of() && aged.new_rows.len() == rows;
@@ -216,7 +216,7 @@ impl Replay<'_> {
             .collect()
     }
 
-    /// The customers at the close of the previous day: as that version has them, or by the lake of today where rows of then or
+    /// The customers at the close of the previous day: as that version has them, or computed from today's lake if earlier rows or
     /// features have changed since.
     fn then(&self, previous: &Previous) -> Result<Option<Standing>, PipelineError> {
         let as_of = previous.version.as_of();
@@ -260,7 +260,7 @@ impl Replay<'_> {
         Ok(Some(Standing { table, rows, as_of }))
     }
 
-    /// Assigns a state by these schemes, as this run assigned its own.
+    /// Assigns a state by these schemes, in the same way as this run assigned its customers.
     fn assign(
         &self,
         standing: &Standing,
@@ -288,7 +288,7 @@ impl Replay<'_> {
             };
             let made = match assigned.apply(prepared, scheme, fitted, ruled.as_ref()) {
                 Ok(made) => made,
-                // What was learned does not take every value that a state can have.
+                // A learned model may not accept every value that a state can have.
                 Err(PipelineError::Segments(error)) => {
                     tracing::debug!("`{name}` is not replayed: {error}");
                     continue;
@@ -315,7 +315,7 @@ impl Replay<'_> {
         Ok(states)
     }
 
-    /// A table with all columns of this run's, in its order; scores, which are not replayed, are null.
+    /// A table with all columns of this run's table, in its order; scores are not replayed and are null.
     fn whole(&self, table: &RecordBatch) -> Result<RecordBatch, PipelineError> {
         let mut fields = vec![table.schema().field(0).clone()];
         let mut arrays = vec![table.column(0).clone()];
@@ -331,7 +331,7 @@ impl Replay<'_> {
         Ok(RecordBatch::try_new(Arc::new(Schema::new(fields)), arrays)?)
     }
 
-    /// The customers of this run had no row come since.
+    /// The customers of this run as they would be without the rows since the previous version.
     fn aged_table(&self, inputs: &RecordBatch) -> Result<RecordBatch, PipelineError> {
         let plan: &FeaturePlan = &self.prepared.features;
         let made = self.project("aged", inputs, self.prepared.as_of, plan.derived.clone())?;
@@ -366,7 +366,8 @@ impl Replay<'_> {
             .read()?)
     }
 
-    /// The customers of then with the attributes of now; none where no attribute changed and nobody came or went by them.
+    /// The customers of the previous version with today's attributes; `None` where no attribute changed and no customer came or left
+    /// because of attributes.
     fn attributes(
         &self,
         previous: &Previous,
@@ -439,7 +440,7 @@ impl Replay<'_> {
 /// The states of one scheme between the previous version and this one.
 struct States<'s> {
     first: Option<(Causes, &'s State)>,
-    /// None where no attribute changed; without a state where that cannot be computed on its own.
+    /// `None` where no attribute changed; `Some(None)` where the state cannot be computed separately.
     attributes: Option<Option<&'s State>>,
     aged: &'s State,
     new_rows: &'s [i64],
@@ -474,7 +475,7 @@ impl States<'_> {
     }
 }
 
-/// The customers of then with the attributes of now.
+/// The customers of the previous version with today's attributes.
 struct Attributes {
     standing: Standing,
     /// Features that depend on attributes and on columns that the previous version does not publish.
@@ -516,7 +517,8 @@ fn dependents(
     (again, unknown)
 }
 
-/// The state after the attributes changed: who came by them, without a row of events, is where it ends up.
+/// The state after the attributes changed: customers who came because of attributes, without a row of events, are in their final
+/// segment.
 fn entered(
     previous: &Previous,
     at: &State,
@@ -534,7 +536,7 @@ fn entered(
     made
 }
 
-/// The state after time passed: customers whom new rows will bring are not there yet.
+/// The state after time passed: customers who come with new rows are not included yet.
 fn without_activity(at: &State, aged: &State, new_rows: &[i64]) -> State {
     let mut made = aged.clone();
     for (row, &new) in new_rows.iter().enumerate() {
@@ -553,7 +555,7 @@ fn place_of(names: &mut Vec<String>, name: &str) -> u32 {
     }) as u32
 }
 
-/// The rows since, summed over a column of a pass's table.
+/// The number of rows since the previous version: the sum of a column of a pass's table.
 pub(crate) fn new_rows(table: &TableRef, column: &str) -> Result<u64, PipelineError> {
     let batch = table.read()?;
     let counts = batch.column_by_name(column);

@@ -1,4 +1,4 @@
-//! Run events of OpenLineage (openlineage.io), one a line: what was read, what was published, and how the run ended.
+//! Run events of OpenLineage (openlineage.io), one per line: what was read, what was published, and how the run ended.
 
 use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher;
@@ -12,10 +12,10 @@ use super::{End, Input, Record};
 use crate::publish::Published;
 use crate::sources::SourceOutcome;
 
-/// Who makes the events, as a URI.
+/// The producer of the events, as a URI.
 const PRODUCER: &str = concat!("urn:tessera:", env!("CARGO_PKG_VERSION"));
 
-/// Where the specification lies.
+/// URI of the specification.
 const SPEC: &str = "https://openlineage.io/spec";
 
 /// Environment variable with the namespace of the job, as OpenLineage's own clients read it.
@@ -45,7 +45,7 @@ pub(super) fn start(record: &Record) -> String {
     event(record, "START", record.started, Map::new(), Vec::new())
 }
 
-/// The event of a run that ended. A version that is published is complete, whatever came after.
+/// The event of a run that ended. If a version is published, the event is `COMPLETE` even if a later step failed.
 pub(super) fn end(record: &Record, end: &End<'_>) -> String {
     let kind = match (end.exit_code, &record.published) {
         (0, _) | (_, Some(_)) => "COMPLETE",
@@ -137,7 +137,7 @@ fn input(input: &Input, outcomes: &[SourceOutcome]) -> Value {
     });
     if let Some(outcome) = outcomes.iter().find(|outcome| outcome.name == input.name) {
         let unseen = &outcome.counts.unseen;
-        // No facet of the specification: its fields are those of any.
+        // Not a facet of the specification; it has the fields common to all facets.
         facets["tessera_rowOutcomes"] = json!({
             "_producer": PRODUCER,
             "_schemaURL": format!("{SPEC}/2-0-2/OpenLineage.json#/$defs/InputDatasetFacet"),
@@ -156,7 +156,7 @@ fn input(input: &Input, outcomes: &[SourceOutcome]) -> Value {
     })
 }
 
-/// The tables of the version. A table's name is the same from version to version; which one it is stands in a facet.
+/// The tables of the version. A table has the same name in every version; the version is in a facet.
 fn outputs(record: &Record, published: &Published) -> Vec<Value> {
     let store = record.store.clone().unwrap_or_default();
     let tables = published.tables_written.iter();
@@ -188,7 +188,7 @@ fn absolute(path: &str) -> PathBuf {
     std::path::absolute(path).unwrap_or_else(|_| PathBuf::from(path))
 }
 
-/// The path as a URI: everything but letters, digits and what paths usually hold as its bytes in percent.
+/// The path as a URI, percent-encoded except for letters, digits and common characters of paths.
 fn uri(path: &Path) -> String {
     let mut uri = String::from("file://");
     for byte in path.to_string_lossy().bytes() {

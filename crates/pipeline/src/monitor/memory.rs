@@ -1,6 +1,6 @@
-//! The most memory that the process held, as Linux counts it; elsewhere nothing is known.
+//! The peak memory of the process, from `/proc`; not known on other systems.
 
-/// Resets the peak. Other readers of it, such as `time`, see the peak since then.
+/// Resets the peak. Other programs that read it, such as `time`, then see the peak since this reset.
 pub(super) fn begin() {
     #[cfg(target_os = "linux")]
     if let Err(error) = std::fs::write("/proc/self/clear_refs", "5") {

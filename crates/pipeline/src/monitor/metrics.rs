@@ -9,7 +9,7 @@ use chrono::{NaiveDate, NaiveTime};
 use super::{Done, End, Record};
 use crate::sources::SourceOutcome;
 
-/// The metric that outlives a run that fails.
+/// The metric whose value is kept when a run fails.
 const LAST_SUCCESS: &str = "tessera_last_success_timestamp_seconds";
 
 /// Labels of a sample.
@@ -18,7 +18,7 @@ type Labels<'a> = Vec<(&'a str, &'a str)>;
 /// A value with its labels.
 type Sample<'a> = (Labels<'a>, f64);
 
-/// Metrics under way to text.
+/// The text of the metrics.
 struct Text {
     pipeline: String,
     text: String,
@@ -30,7 +30,7 @@ impl Text {
         if samples.is_empty() {
             return;
         }
-        // Writing to a text cannot fail.
+        // Writing to a String cannot fail.
         let _ = writeln!(self.text, "# HELP {name} {help}\n# TYPE {name} gauge");
         for (labels, value) in samples {
             let mut all = format!("pipeline=\"{}\"", escaped(&self.pipeline));
@@ -59,7 +59,7 @@ fn escaped(text: &str) -> String {
         .replace('\n', "\\n")
 }
 
-/// The metrics of a run that ended. `last_success` is what the file of the run before states.
+/// The metrics of a run that ended. `last_success` is the value in the file of the previous run.
 pub(super) fn text(record: &Record, end: &End<'_>, last_success: Option<f64>) -> String {
     let mut to = Text {
         pipeline: record.pipeline.clone(),
@@ -245,7 +245,7 @@ fn stages(to: &mut Text, done: &[Done]) {
     {
         let (kind, of) = stage.label();
         let labels = vec![("stage", kind), ("of", of)];
-        // Looking back has a stage for each date.
+        // There is one stage for each earlier date.
         match seconds.iter_mut().find(|(known, _)| *known == labels) {
             Some((_, sum)) => *sum += report.elapsed.as_secs_f64(),
             None => seconds.push((labels.clone(), report.elapsed.as_secs_f64())),
@@ -270,7 +270,7 @@ fn stages(to: &mut Text, done: &[Done]) {
     );
 }
 
-/// When a run last succeeded, as the file of the run before states.
+/// When a run last succeeded, from the file of the previous run.
 pub(super) fn last_success(path: &Path) -> Option<f64> {
     let text = std::fs::read_to_string(path).ok()?;
     let line = text.lines().find(|line| {

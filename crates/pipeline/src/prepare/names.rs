@@ -1,4 +1,4 @@
-//! What scores, schemes, the goal and `[actions]` name: whether it is there and has a type that fits.
+//! Checks that the names in scores, schemes, the goal and `[actions]` exist and have a suitable type.
 
 use std::collections::BTreeMap;
 
@@ -55,7 +55,7 @@ pub(super) fn score_inputs(
     }
 }
 
-/// What a scheme takes from a feature.
+/// What a scheme needs of a feature.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Wanted {
     Number,

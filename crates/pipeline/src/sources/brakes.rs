@@ -29,7 +29,7 @@ pub(super) fn broken_contract(
     ))
 }
 
-/// The first limit that is passed, as an error.
+/// The first limit that is exceeded, as an error.
 pub(super) fn check(case: &Case<'_>, outcome: &mut SourceOutcome) -> Result<(), PipelineError> {
     let visible = outcome.rows();
     let table = format!("[sources.{}.contract]", outcome.name);
@@ -114,15 +114,15 @@ fn limit_words(limit: Limit) -> String {
     }
 }
 
-/// What the message of a failed run shows of the rows that made it fail.
+/// The part of the message of a failed run about the rows that made it fail.
 struct Kept {
-    /// The first row of the rule, in words.
+    /// The first row of the rule, as a text.
     example: String,
-    /// The file that holds the rows; none if the contract keeps none.
+    /// The file that holds the rows; `None` if the contract keeps none.
     rows: Option<String>,
 }
 
-/// Keeps the first rows of every rule that rejected some, as many as the contract says, in a file that only its owner reads.
+/// Writes the first rejected rows of every rule, as many as the contract keeps, to a file that only its owner can read.
 fn keep(case: &Case<'_>, outcome: &SourceOutcome, number: usize) -> Result<Kept, PipelineError> {
     let (source, inventory) = case.from;
     let most = u64::from(source.contract.keep_rejects);
@@ -152,8 +152,7 @@ fn keep(case: &Case<'_>, outcome: &SourceOutcome, number: usize) -> Result<Kept,
     })
 }
 
-/// The rejects that are kept: the first rows of every rule that quarantines, as many as the contract says. All rules that
-/// rejected
+/// The rejects that are kept: the first rows of every rule that quarantines, as many as the contract keeps. All rules that rejected
 /// rows are logged with the number of rows and an example, and noted.
 pub(crate) fn rejects(
     case: &Case<'_>,
@@ -190,8 +189,8 @@ pub(crate) fn rejects(
     Ok(kept)
 }
 
-/// `values` says whether the log shows values; what is published beside the counts shows their form, so that the setting decides
-/// no published byte.
+/// `values` is whether the log shows values; published tables show only their form, so the setting does not change a published
+/// byte.
 fn log(outcome: &mut SourceOutcome, values: bool) {
     let visible = outcome.rows();
     for rule in outcome.rules.clone() {

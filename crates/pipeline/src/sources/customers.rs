@@ -12,7 +12,7 @@ use tessera_spec::shown::grouped;
 use super::{SourceOutcome, percent};
 use crate::error::PipelineError;
 
-/// Share of a source's keys without a customer in the base above which a warning says so.
+/// Share of a source's keys without a customer in the base above which there is a warning.
 pub(crate) const MOST_OUTSIDE: f64 = 0.01;
 
 /// Applies the contract's setting for several valid rows of one customer to the rows of an attributes source. `keys` is the
@@ -46,7 +46,7 @@ pub(crate) fn one_row_each(
     } else {
         Several::Fail
     });
-    // In a history without ends the rows before the newest are superseded, and not valid beside it.
+    // In a history without ends, a newer row supersedes older ones, so these are not valid at the same time.
     let is_history = source.time.is_some() && source.until.is_none();
     let undecided = match choice {
         Several::First => 0,
@@ -84,7 +84,7 @@ pub(crate) fn one_row_each(
     Ok(())
 }
 
-/// Names and types of the columns: of the files, joined and derived.
+/// Names and types of the columns: those of the files, joined and derived ones.
 fn types(rows: &SourceRows) -> Schema {
     let derived = rows
         .scan

@@ -65,8 +65,8 @@ pub(super) fn judge(
     Ok(())
 }
 
-/// What a source lacks of the data through the day that the pipeline file states, in words; nothing where it is complete. It is
-/// where a used row lies on that day or after it, or any row after `as_of`: whoever delivers has gone beyond that day.
+/// Why a source is not complete through the day that the pipeline file states, as a text; `None` where it is complete. It is
+/// complete if a used row is of that day or later, or any row is after `as_of`: data of later days has then been delivered.
 pub(super) fn incomplete(
     pipeline: &Pipeline,
     source: &Source,

@@ -83,7 +83,7 @@ pub(crate) fn sources_table(
     batch(columns)
 }
 
-/// What of the files was not visible, and what is odd about the rest.
+/// Columns with the rows that are not visible, and with findings about the others.
 fn accounts(rows: &[&SourceOutcome]) -> Columns {
     let ints = |value: fn(&SourceOutcome) -> Option<u64>| -> ArrayRef {
         let values = rows.iter().map(|row| value(row).map(|n| n as i64));
@@ -237,7 +237,7 @@ fn word(outcome: RowOutcome) -> &'static str {
     }
 }
 
-/// A rejected row, on its way into `rejects`.
+/// A rejected row for `rejects`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct RejectRow {
     source: String,
