@@ -265,7 +265,7 @@ fn ids_hold_stays_are_counted_and_moves_add_up() {
     assert_eq!(
         case.ids(),
         ids,
-        "nothing was declared anew, and clusters are the same customers"
+        "the declared segments are the same, and the clusters have the same customers"
     );
     let now = case.memberships("freshness");
     assert_eq!(now["small01"][..2], ["fresh", "2026-02-01"]);

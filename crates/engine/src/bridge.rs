@@ -1,5 +1,5 @@
-//! Columns of stage files for polars, and back: through the C data interface of Arrow, so that buffers are handed over and not
-//! copied. Only texts are laid out anew, since polars keeps them in views.
+//! Converts columns of stage files to polars and back, through the C data interface of Arrow, which passes buffers without a copy.
+//! Only texts are copied, since polars stores them as views.
 
 use arrow::array::{Array, ArrayRef, make_array};
 use arrow::datatypes::DataType;

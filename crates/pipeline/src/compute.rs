@@ -1,5 +1,5 @@
-//! Everything up to the finished tables of a version. The list of stages drives it: each stage is done by [`Job::perform`], which
-//! takes what earlier stages made and leaves what later ones need. Nothing here makes a store.
+//! A run up to the finished tables of a version. It executes the list of stages: [`Job::perform`] executes one stage, with the
+//! results of earlier stages in [`Made`], to which it adds its own. Nothing here creates a store.
 
 mod customers;
 mod reading;
@@ -41,8 +41,8 @@ pub struct Computed<'a> {
     pub(crate) walk: Walk<'a>,
 }
 
-/// Computes the tables of a version: reads the lake, and from the pipeline's store, where there is one, the version before this
-/// day. No store is made and nothing is written outside of the work folder.
+/// Computes the tables of a version: reads the lake and, if the pipeline's store exists, the version before this day. Does not
+/// create a store and writes nothing outside the work folder.
 pub fn compute<'a>(
     prepared: &'a Prepared,
     options: &RunOptions<'a>,
@@ -66,7 +66,7 @@ impl Computed<'_> {
         Ok(names)
     }
 
-    /// The rows of a table as they would be published; none where the version has no such table.
+    /// The rows of a table as they would be published; `None` if the version has no such table.
     pub fn table(&self, name: &str) -> Result<Option<Vec<RecordBatch>>, PipelineError> {
         let mut found = None;
         self.tables()?.each(&mut |known, _, rows| {
@@ -78,7 +78,7 @@ impl Computed<'_> {
         Ok(found)
     }
 
-    /// Number of the version that the tables were made after; 0 for none.
+    /// Number of the version before this day, with which the tables are compared; 0 if there is none.
     pub fn follows(&self) -> Result<u64, PipelineError> {
         Ok(self.tables()?.told.follows)
     }
@@ -88,7 +88,7 @@ impl Computed<'_> {
     }
 }
 
-/// The list of stages, and what those before the next one made.
+/// The list of stages, and the results of the stages before the next one.
 pub(crate) struct Walk<'a> {
     pub(crate) job: Job<'a>,
     pub(crate) made: Made,
@@ -96,7 +96,7 @@ pub(crate) struct Walk<'a> {
     next: usize,
 }
 
-/// What every stage works with.
+/// The inputs of every stage.
 pub(crate) struct Job<'a> {
     pub(crate) prepared: &'a Prepared,
     pub(crate) engine: PolarsEngine,
@@ -105,14 +105,14 @@ pub(crate) struct Job<'a> {
     pub(crate) memory: &'a Memory,
     pub(crate) work: &'a Path,
     pub(crate) identity: RunIdentity,
-    /// The pipeline's store; none as long as there is none.
+    /// The pipeline's store; `None` until it is created.
     pub(crate) store: Option<Store>,
     /// The damaged version that is published again.
     pub(crate) replaces: Option<Replaced>,
     gate: &'a tessera_snapshot::Gate,
 }
 
-/// What the stages made so far.
+/// The results of the stages so far.
 #[derive(Default)]
 pub(crate) struct Made {
     passes: Vec<PassDone>,
@@ -120,7 +120,7 @@ pub(crate) struct Made {
     /// Used rows up to the close of the previous day, by source.
     dated: BTreeMap<String, u64>,
     outcomes: Vec<SourceOutcome>,
-    /// A row per customer: features, later scores too.
+    /// One row per customer: features, then also scores.
     table: Option<RecordBatch>,
     /// The customers without the rows since the previous version.
     aged: Option<Aged>,
@@ -142,7 +142,7 @@ struct PassDone {
     new_rows: Option<u64>,
 }
 
-/// What a stage needs of those before it.
+/// A result of an earlier stage; an error if it is missing.
 pub(crate) fn needed<T>(made: Option<T>, what: &'static str) -> Result<T, PipelineError> {
     made.ok_or(PipelineError::Order { what })
 }
@@ -178,7 +178,7 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// Does the stages before the first that is `last`.
+    /// Executes the stages up to the first one for which `last` is true, which is not executed.
     pub(crate) fn until(&mut self, last: impl Fn(&Stage) -> bool) -> Result<(), PipelineError> {
         while self.stages.get(self.next).is_some_and(|stage| !last(stage)) {
             self.step()?;
@@ -186,7 +186,7 @@ impl<'a> Walk<'a> {
         Ok(())
     }
 
-    /// Goes back to what depends on the version before this day.
+    /// Executes the stages that depend on the version before this day once more.
     pub(crate) fn compare_again(&mut self) -> Result<(), PipelineError> {
         let first = self
             .stages
@@ -196,8 +196,7 @@ impl<'a> Walk<'a> {
         self.until(|stage| *stage == Stage::Publish)
     }
 
-    /// Does the next stage of the list, unless the process is asked to stop: it is only asked as long as the run can be stopped,
-    /// which is until it commits.
+    /// Executes the next stage of the list, unless the process was asked to stop, which it can be until the run commits.
     pub(crate) fn step(&mut self) -> Result<(), PipelineError> {
         if interrupt::requested() {
             return Err(PipelineError::Interrupted);
@@ -209,7 +208,7 @@ impl<'a> Walk<'a> {
         let spilled = job.memory.budget().spilled_bytes();
         let started = Instant::now();
         let done = job.perform(stage, &mut self.made);
-        // Whatever was done until then is unfinished, and what failed because of that is no error.
+        // The stage may be unfinished because of the request, and an error may be a consequence of it.
         if interrupt::requested() {
             return Err(PipelineError::Interrupted);
         }
@@ -235,7 +234,7 @@ impl<'a> Walk<'a> {
 }
 
 impl Job<'_> {
-    /// Does one stage: the only place that says what a stage is.
+    /// Executes one stage.
     fn perform(&self, stage: &Stage, made: &mut Made) -> Result<StageReport, PipelineError> {
         match stage {
             Stage::Aggregate { source } => self.aggregate(source, made),

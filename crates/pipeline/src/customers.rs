@@ -51,9 +51,9 @@ pub(crate) fn base_gap(
     ])
 }
 
-/// What the rules of a scheme say of each customer.
+/// The results of the rules of a scheme for each customer.
 pub(crate) struct Ruled {
-    /// Per rule whether it is true.
+    /// For each rule, for which customers it is true.
     matches: Vec<BooleanArray>,
     /// Why.
     reasons: Arc<RuleReasons>,
@@ -66,14 +66,14 @@ pub(crate) struct Assigned {
     assignments: Vec<Assignment>,
     /// Columns of the schemes so far.
     columns: Vec<(Field, ArrayRef)>,
-    /// What the features count, for names of clusters.
+    /// Names and units of the features, for names of clusters.
     named_features: Vec<NamedFeature>,
-    /// Accounts that are closed, where the pipeline says which are.
+    /// Closed accounts, if the pipeline defines them.
     closed: Option<Closed>,
 }
 
 impl Assigned {
-    /// Takes the published features and scores out of all columns.
+    /// Keeps the published features and scores of all columns.
     pub(crate) fn new(prepared: &Prepared, all: &RecordBatch) -> Result<Self, PipelineError> {
         let schema = all.schema();
         let mut wanted = vec![0];
@@ -95,7 +95,7 @@ impl Assigned {
         })
     }
 
-    /// With the accounts that are closed, which no scheme assigns.
+    /// Adds the closed accounts, which no scheme assigns.
     pub(crate) fn beside(mut self, closed: Option<Closed>) -> Self {
         self.closed = closed;
         self
@@ -157,7 +157,7 @@ impl Assigned {
         Ok(())
     }
 
-    /// Assigns by one more scheme as the customers of the run were: by what was learned from them.
+    /// Assigns by one more scheme with the edges, centres or rules of an earlier assignment.
     pub(crate) fn apply(
         &mut self,
         prepared: &Prepared,
@@ -179,7 +179,7 @@ impl Assigned {
         Ok(made)
     }
 
-    /// What the rules of a scheme say of each customer at the close of a day.
+    /// The results of the rules of a scheme for each customer at the close of a day.
     pub(crate) fn ruled(
         &self,
         prepared: &Prepared,
@@ -217,7 +217,7 @@ impl Assigned {
             .table
             .read()?;
         let truth = |column: &ArrayRef| {
-            // A rule that is always null is never true.
+            // A rule whose column is null in all rows has no boolean type: it is never true.
             let nowhere = || BooleanArray::from(vec![false; made.num_rows()]);
             column.as_boolean_opt().cloned().unwrap_or_else(nowhere)
         };
@@ -262,7 +262,7 @@ impl Assigned {
         Ok(Customers::new(self.table.project(&kept)?)?)
     }
 
-    /// The customers as schemes see them.
+    /// The customers, as the input of schemes.
     pub(crate) fn customers(&self) -> &Customers {
         &self.customers
     }

@@ -1,4 +1,4 @@
-//! The dictionary of `customers`: what people call each column, what it counts, which values are good and how it is made.
+//! The data dictionary of `customers`: label, unit, direction and definition of each column.
 
 use std::sync::Arc;
 
@@ -9,10 +9,10 @@ use crate::error::PipelineError;
 use crate::prepare::Prepared;
 use crate::publish::{dated, word};
 
-/// What a column says of a feature.
+/// The value of a column of the dictionary for a feature.
 type Text = fn(&FeatureInfo) -> Option<String>;
 
-/// The table `features`: what every column of `customers` that is computed means, by name.
+/// The table `features`: one row for every computed column of `customers`, by name.
 pub(crate) fn table(as_of: i32, prepared: &Prepared) -> Result<RecordBatch, PipelineError> {
     let mut features: Vec<&FeatureInfo> = prepared.published().collect();
     features.sort_by(|a, b| a.name.cmp(&b.name));

@@ -1,4 +1,4 @@
-//! What a run takes from the version before it: ids of segments, stays, and why customers moved.
+//! Comparison with the previous version: ids of segments, since when customers are in their segment, and why they moved.
 
 mod definitions;
 mod replay;
@@ -46,14 +46,14 @@ pub(crate) struct History {
 #[derive(Debug)]
 struct Previous {
     version: Version,
-    /// The files that it was made of.
+    /// The input files of that version.
     inputs: Value,
     before: Before,
     ledger: Ledger,
     alignment: Alignment,
 }
 
-/// What a run found, by which moves are told apart.
+/// Results of the run from which the causes of moves are found.
 pub(crate) struct Evidence<'a> {
     pub(crate) engine: &'a dyn Engine,
     pub(crate) work: &'a Path,
@@ -64,7 +64,7 @@ pub(crate) struct Evidence<'a> {
     pub(crate) dated: &'a BTreeMap<String, u64>,
 }
 
-/// The published tables of the history, and what `memberships` says of it.
+/// The published tables of the history, and its columns of `memberships`.
 pub(crate) struct Told {
     pub(crate) follows: u64,
     pub(crate) ledger: RecordBatch,
@@ -75,7 +75,7 @@ pub(crate) struct Told {
 }
 
 impl History {
-    /// Reads what the version before this day says, and finds its customers among those of this run.
+    /// Reads the version before this day and matches its customers with those of this run.
     pub(crate) fn new(
         prepared: &Prepared,
         store: Option<&Store>,
@@ -152,7 +152,7 @@ impl History {
         Some(found)
     }
 
-    /// Gives the segments of an assignment their permanent ids and notes what happened to them.
+    /// Gives the segments of an assignment their permanent ids and records which were created, renamed, merged or split.
     pub(crate) fn settle(&mut self, scheme: &Scheme, assignment: &mut Assignment) {
         let name = scheme.name.value.as_str();
         let clusters = matches!(scheme.kind, SchemeKind::Kmeans(_));
@@ -229,7 +229,7 @@ impl History {
         })
     }
 
-    /// The steps of every scheme; one step where they cannot be told apart.
+    /// The steps of every scheme; a single step where the causes cannot be separated.
     fn replay(
         &self,
         prepared: &Prepared,
@@ -260,8 +260,8 @@ impl History {
         Ok(steps)
     }
 
-    /// What each customer of either version is worth: what they will bring where the pipeline says so, else what they have
-    /// brought; of those who are gone, as the previous version had it.
+    /// The value in hundredths of each customer of either version: the expected value if the pipeline defines it, otherwise the past
+    /// one; for customers who are gone, that of the previous version.
     fn value_cents(
         &self,
         prepared: &Prepared,
@@ -307,7 +307,7 @@ impl History {
     }
 }
 
-/// The version before a day, and its number by the commits.
+/// The version before a day; `follows` gets its number, also if it has expired.
 fn before(
     store: &Store,
     as_of: NaiveDate,
@@ -329,7 +329,7 @@ fn before(
     }
 }
 
-/// Customers of the previous segments in those of this run.
+/// The number of customers in each pair of a previous segment and a segment of this run.
 fn overlap(
     previous: &Previous,
     before: &SchemeBefore,

@@ -1,4 +1,4 @@
-//! What identifies a run: everything that decides its published bytes.
+//! The identity of a run: everything that its published bytes depend on.
 
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -8,7 +8,7 @@ use crate::history;
 use crate::prepare::Prepared;
 use crate::publish;
 
-/// Changes when the published tables change in a way that the sources of the program do not show.
+/// To be changed when the published tables change although the program's sources, which are hashed, do not.
 const FORMAT: &str = "tessera-tables 2";
 
 /// sha256 over the program's own sources, templates and locked dependencies; see `build.rs`.
@@ -37,7 +37,7 @@ pub(crate) fn identity(prepared: &Prepared) -> RunIdentity {
     }
 }
 
-/// Name of the program, its version, and what its sources are known by.
+/// Name of the program, its version, and the hash of its sources.
 pub(crate) fn program() -> String {
     format!(
         "tessera {}, sources {SOURCES_SHA256}",
@@ -45,7 +45,7 @@ pub(crate) fn program() -> String {
     )
 }
 
-/// What a report and the next version need to know of the pipeline.
+/// The parts of the pipeline that a report and the next version need.
 fn pipeline(prepared: &Prepared) -> Value {
     let mut meta = serde_json::to_value(publish::meta(prepared)).unwrap_or(Value::Null);
     if let Some(meta) = meta.as_object_mut() {

@@ -1,4 +1,4 @@
-//! From a pipeline file to everything that must be known before a row is read: all mistakes at once, then the plans.
+//! Checks a pipeline file against its lake and plans the run before a row is read; all mistakes are reported together.
 
 mod names;
 
@@ -34,11 +34,11 @@ pub struct Prepared {
     pub pipeline: Pipeline,
     /// State of the customer base at the close of this day.
     pub as_of: NaiveDate,
-    /// What became known on a later day is not known; by default that of the run.
+    /// Rows that became known after this day are not used; by default the day of the run.
     pub known_as_of: NaiveDate,
     /// The files of the lake, per source in file order.
     pub inventories: Vec<Inventory>,
-    /// What computes the features, and what scores need beside them.
+    /// The plan of the features and of the hidden columns that scores need.
     pub features: FeaturePlan,
     /// The columns of the scores.
     pub scored: Vec<FeatureInfo>,
@@ -50,44 +50,44 @@ pub struct Prepared {
     pub rules: BTreeMap<String, Vec<Expr>>,
     /// Edges that schemes take from earlier versions.
     pub(crate) frozen: Frozen,
-    /// What says of the customers how they would be had no row come since the previous version.
+    /// The plan of the columns that are also computed without the rows since the previous version.
     pub(crate) aged: Option<Aged>,
     /// Warnings.
     pub warnings: Diagnostics,
-    /// How the store is written to.
+    /// How the store is written.
     pub(crate) store: tessera_snapshot::Options,
-    /// Holds the records of text files, for a run.
+    /// The folder with the records of text files, for a run.
     pub kept: Option<tempfile::TempDir>,
 }
 
-/// How a pipeline file is read.
+/// Options for reading a pipeline file.
 #[derive(Debug, Clone, Default)]
 pub struct Reading {
     /// `--var name=value`
     pub vars: Vec<(String, String)>,
-    /// Fingerprints over whole files instead of footers.
+    /// Whether fingerprints are of whole files instead of footers.
     pub hash_inputs: bool,
-    /// What is done with the records of text files, which are read once.
+    /// Whether the records of text files are kept; each file is read once.
     pub records: Records,
-    /// How the store is written to.
+    /// How the store is written.
     pub store: tessera_snapshot::Options,
-    /// The last day on which a row may have become known, for sources that say when theirs did; the day of the run by default.
+    /// Rows that became known after this day are not used, for sources with `known_at`; the day of the run by default.
     pub known_as_of: Option<NaiveDate>,
 }
 
-/// What is done with the records of text files.
+/// Whether the records of text files are kept.
 #[derive(Debug, Clone, Default)]
 pub enum Records {
-    /// Values of declared columns are tried, so that a check finds those that do not convert.
+    /// Not kept: a check only tries to convert the values of declared columns.
     #[default]
     Tried,
-    /// They are kept for a run, in a folder within this one, which belongs to the run.
+    /// Kept for a run, in a new folder within this one, which is the work folder of the run.
     Kept(PathBuf),
 }
 
 impl Prepared {
-    /// The column whose sum is a segment's value: the first that `[value]` states; without it `spend_total` where it is
-    /// published, else the first feature of money.
+    /// The column whose sum is a segment's value: the first that `[value]` states; without `[value]`, `spend_total` if it is
+    /// published, otherwise the first feature of money.
     pub fn value_feature(&self) -> Option<&str> {
         if let Some((info, _)) = self.value.first() {
             return Some(&info.name);
@@ -116,7 +116,8 @@ impl Prepared {
             .chain(values)
     }
 
-    /// The earlier dates that scores learn from, oldest first, each with how many customers are enough; none where all are needed.
+    /// The earlier dates on which scores are trained, oldest first, each with the number of customers that is enough; `None` if all
+    /// are needed.
     pub(crate) fn observations(&self) -> BTreeMap<NaiveDate, Option<usize>> {
         let mut dates = BTreeMap::new();
         for score in &self.pipeline.scores {
@@ -129,16 +130,16 @@ impl Prepared {
         dates
     }
 
-    /// What computes the features as of another date; the same code over the same files.
+    /// The plan of the features as of another date; the same code over the same files.
     pub(crate) fn features_at(&self, as_of: NaiveDate) -> Result<FeaturePlan, PipelineError> {
-        // An earlier date knows no more than what was known then.
+        // At an earlier date, only rows that were known then are used.
         let cutoff = Cutoff {
             as_of,
             known_by: self.known_as_of.min(as_of),
         };
         let planned = source_inputs(&self.pipeline, &self.inventories, cutoff).and_then(|inputs| {
             let mut features = tessera_features::plan(&self.pipeline, &inputs)?;
-            // Of an earlier day nothing is known of it.
+            // The condition of `active` may be unknown at earlier days.
             let active = !self.untimed.contains_key(base::CONDITION);
             populations(&self.pipeline, &inputs, as_of, active, &mut features)?;
             Ok(features)
@@ -156,7 +157,7 @@ impl Prepared {
     }
 }
 
-/// The folder in which the records of text files are kept; none where they are only tried.
+/// The folder in which the records of text files are kept; `None` if they are not kept.
 fn folder_of_records(reading: &Reading) -> Result<Option<tempfile::TempDir>, PipelineError> {
     let Records::Kept(work) = &reading.records else {
         return Ok(None);
@@ -169,7 +170,7 @@ fn folder_of_records(reading: &Reading) -> Result<Option<tempfile::TempDir>, Pip
     made.map(Some)
 }
 
-/// Warns of what is odd about the files of each source.
+/// Warns of irregularities in the files of each source.
 fn warn_of_files(pipeline: &Pipeline, inventories: &[Inventory], found: &mut Diagnostics) {
     for (source, inventory) in pipeline.sources.iter().zip(inventories) {
         found.extend(inventory.warnings(source));
@@ -196,7 +197,7 @@ pub fn prepare(
     let stage = kept.as_ref().map(tempfile::TempDir::path);
     let inventories = inventories(&pipeline, reading, stage)?;
     warn_of_files(&pipeline, &inventories, &mut found);
-    // Features over a wrong source would only repeat its mistakes.
+    // Features over a source with mistakes would only repeat them.
     let cutoff = Cutoff {
         as_of,
         known_by: known_as_of,
@@ -261,7 +262,7 @@ pub fn prepare(
     })
 }
 
-/// Day of the version that comes before this one. A store that cannot be read says so when it is published to.
+/// Day of the previous version. A store that cannot be read is reported when the run publishes.
 fn previous_day(pipeline: &Pipeline, as_of: NaiveDate) -> Option<NaiveDate> {
     let path = Path::new(&pipeline.store);
     if pipeline.schemes.is_empty() || !path.join("FORMAT").exists() {
@@ -271,7 +272,7 @@ fn previous_day(pipeline: &Pipeline, as_of: NaiveDate) -> Option<NaiveDate> {
     previous.ok().flatten().map(|version| version.as_of())
 }
 
-/// Adds to the passes what only scores need.
+/// Adds the columns that only scores need to the passes.
 fn hidden_aggregates(
     pipeline: &Pipeline,
     inputs: &BTreeMap<String, SourceInput>,
@@ -312,7 +313,7 @@ fn inventories(
     }
 }
 
-/// What the sources hold as of a date, or every mistake in them.
+/// The sources as of a date, or all mistakes in them.
 fn source_inputs(
     pipeline: &Pipeline,
     inventories: &[Inventory],
@@ -326,8 +327,8 @@ fn source_inputs(
     Ok(planned.map(input).collect())
 }
 
-/// Adds what says at a date of whom each score is, and where `active` who is in the base: the same at the date of the run and
-/// at earlier ones.
+/// Adds the conditions for which customers each score is computed and, if `active`, which customers are in the base; the same at the
+/// date of the run and at earlier dates.
 fn populations(
     pipeline: &Pipeline,
     inputs: &BTreeMap<String, SourceInput>,

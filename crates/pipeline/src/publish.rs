@@ -1,4 +1,4 @@
-//! From assigned customers to a published version and its report.
+//! Publishes the tables of a run as a version, and its report.
 
 mod tables;
 
@@ -21,18 +21,18 @@ use crate::labels;
 use crate::prepare::Prepared;
 pub(crate) use tables::{Tables, dated};
 
-/// A version that a run published, or found published already.
+/// A version that a run published, or that the same run had published before.
 #[derive(Debug, Clone)]
 pub struct Published {
     /// Its number.
     pub version: u64,
     /// State of the customer base at the close of this day.
     pub as_of: NaiveDate,
-    /// An equal run had published it before.
+    /// Whether the same run had published it before.
     pub already: bool,
-    /// The damaged version that it takes the place of.
+    /// The damaged version that it replaces.
     pub replaces: Option<u64>,
-    /// The version that `latest` names: that of the greatest `as_of`, so not this one where this is an older day.
+    /// The version that `latest` names: that of the greatest `as_of`, which is another one if this version is of an earlier day.
     pub latest: u64,
     /// Day of that version.
     pub latest_as_of: NaiveDate,
@@ -40,15 +40,15 @@ pub struct Published {
     pub tables: PathBuf,
     /// Its report.
     pub report: PathBuf,
-    /// Size of its tables.
+    /// Size of its tables in bytes.
     pub bytes: u64,
     /// Rows per table.
     pub rows: BTreeMap<String, u64>,
     /// The tables as they were written.
     pub tables_written: Vec<WrittenTable>,
-    /// What a terminal shows of it.
+    /// Summary for the terminal.
     pub summary: String,
-    /// What could not be done after the version existed, in words; the same run again completes it.
+    /// Messages about steps that failed after the version was published; the same run again completes it.
     pub incomplete: Vec<String>,
 }
 
@@ -59,7 +59,7 @@ pub struct WrittenTable {
     pub name: String,
     /// Rows.
     pub rows: u64,
-    /// Size of its files.
+    /// Size of its files in bytes.
     pub bytes: u64,
     /// Number of its files.
     pub files: u64,
@@ -68,7 +68,7 @@ pub struct WrittenTable {
 }
 
 impl Published {
-    /// For machines.
+    /// The JSON that `--json` prints.
     pub fn to_json(&self) -> Value {
         json!({
             "version": self.version, "as_of": self.as_of.to_string(), "already_published": self.already,
@@ -80,7 +80,7 @@ impl Published {
     }
 }
 
-/// Opens the pipeline's store, which is made if it does not exist.
+/// Opens the pipeline's store, which is created if it does not exist.
 pub(crate) fn open(prepared: &Prepared) -> Result<Store, PipelineError> {
     let store =
         Store::open_or_create_with(Path::new(&prepared.pipeline.store), prepared.store.clone())?;
@@ -88,7 +88,7 @@ pub(crate) fn open(prepared: &Prepared) -> Result<Store, PipelineError> {
     Ok(store)
 }
 
-/// Opens the pipeline's store, if there is one; refuses one that is another pipeline's.
+/// Opens the pipeline's store, if there is one; an error if it belongs to another pipeline.
 pub(crate) fn opened(prepared: &Prepared) -> Result<Option<Store>, PipelineError> {
     let path = Path::new(&prepared.pipeline.store);
     if !path.join("FORMAT").exists() {
@@ -99,7 +99,7 @@ pub(crate) fn opened(prepared: &Prepared) -> Result<Option<Store>, PipelineError
     Ok(Some(store))
 }
 
-/// What the store remembers of the pipeline.
+/// The pipeline as the owner of its store.
 fn owner(prepared: &Prepared) -> Owner {
     Owner {
         name: prepared.pipeline.name.clone(),
@@ -108,7 +108,7 @@ fn owner(prepared: &Prepared) -> Owner {
     }
 }
 
-/// What the report needs to know of the pipeline.
+/// The parts of the pipeline that the report needs.
 pub(crate) fn meta(prepared: &Prepared) -> ReportMeta {
     let pipeline = &prepared.pipeline;
     ReportMeta {
@@ -165,8 +165,8 @@ pub(crate) fn meta(prepared: &Prepared) -> ReportMeta {
     }
 }
 
-/// The features that segments are made of: those of their rules, and the names in the expressions of `[value]` among them.
-/// Clusters are read by their features, so that they have none.
+/// The columns that segments are defined by: those of their rules, also through other schemes and expressions of `[value]`. Empty
+/// for clusters, which are described by the very features they are made of.
 fn made_of(pipeline: &tessera_spec::Pipeline, kind: &SchemeKind) -> Vec<String> {
     let mut by: Vec<String> = match kind {
         SchemeKind::RfmGrid(grid) => vec![
@@ -180,7 +180,7 @@ fn made_of(pipeline: &tessera_spec::Pipeline, kind: &SchemeKind) -> Vec<String> 
         SchemeKind::Rules(scheme) => {
             let rules = scheme.rules.iter();
             let mut names: Vec<String> = rules.flat_map(|rule| names(&rule.when.value)).collect();
-            // Rules over another scheme are made of what that is made of. It was declared earlier, so that this ends.
+            // A scheme that rules read was declared earlier, so the recursion ends.
             let others = pipeline.schemes.iter();
             let others: Vec<_> = others
                 .filter(|other| names.contains(&other.name.value))
@@ -197,7 +197,7 @@ fn made_of(pipeline: &tessera_spec::Pipeline, kind: &SchemeKind) -> Vec<String> 
     for column in pipeline.value_columns() {
         if by.iter().any(|name| name == column.name) {
             by.extend(names(&column.text));
-            // What follows from the same money says the same.
+            // The other columns of `[value]` depend on the same money.
             by.extend(VALUE_COLUMNS.map(str::to_owned));
         }
     }
@@ -206,7 +206,7 @@ fn made_of(pipeline: &tessera_spec::Pipeline, kind: &SchemeKind) -> Vec<String> 
     by
 }
 
-/// The words of an expression that can be columns: those outside of texts.
+/// The words of an expression that may be names of columns: those outside of text literals.
 fn names(expression: &str) -> Vec<String> {
     let outside = expression.split('\'').step_by(2);
     let is_part = |c: char| c.is_alphanumeric() || c == '_';
@@ -236,17 +236,17 @@ pub(crate) fn word(value: &impl serde::Serialize) -> String {
         .unwrap_or_default()
 }
 
-/// What an equal run left in the store.
+/// What the same run published before.
 pub(crate) enum Before {
     /// No version.
     Nothing,
-    /// A version that is as it was published, with its hints completed and its report at hand.
+    /// An intact version, whose `latest`, catalogue and report have been completed.
     Done(Box<Published>),
     /// A version that is damaged, to be published again.
     Damaged(Replaced),
 }
 
-/// Looks for the version that an equal run published. Its files must be there with their sizes; where `thorough`, with their
+/// Looks for the version that the same run published before. Checks that its files exist with their sizes; if `thorough`, also their
 /// content, page by page.
 pub(crate) fn before(
     store: &Store,
@@ -261,7 +261,7 @@ pub(crate) fn before(
         Ok(()) if thorough => version.verify_pages(),
         checked => checked,
     };
-    // The report reads most tables, and so finds what is wrong with their content.
+    // The report reads most tables, so it also finds damage of their content.
     let rendered = found.map(|()| match render(store, &version, settings) {
         Err(PipelineError::Report(ReportError::Store(error))) if error.is_damage() => Err(error),
         rendered => Ok(rendered),
@@ -290,14 +290,14 @@ fn already(store: &Store, version: &Version, html: Result<String, PipelineError>
     published
 }
 
-/// What is said where `LATEST`, `latest`, the catalogue or the views fail.
+/// Message if `LATEST`, `latest`, the catalogue or the views cannot be written.
 const NOT_SHOWN: &str = "`latest`, the catalogue or the views could not be updated";
 
-/// What is said where the report fails.
+/// Message if the report cannot be written.
 pub(crate) const NO_REPORT: &str = "the report could not be written";
 
 impl Published {
-    /// Keeps an error that came after the version existed.
+    /// Records an error of a step after the version was published.
     pub(crate) fn note<T, E: std::fmt::Display>(&mut self, what: &str, done: Result<T, E>) {
         if let Err(error) = done {
             self.incomplete.push(format!("{what}: {error}"));
@@ -305,7 +305,7 @@ impl Published {
     }
 }
 
-/// What is known of a version that exists; whatever fails here is noted.
+/// Describes a published version; errors are recorded in `incomplete`.
 fn published(store: &Store, version: &Version, already: bool) -> Published {
     let (latest, latest_error) = match store.latest() {
         Ok(latest) => (latest, None),
@@ -375,7 +375,7 @@ pub(crate) fn publish(
     tables.each(&mut |name, schema, rows| Ok(staging.write(name, schema, rows)?))?;
     match staging.publish(tables.counts.clone()) {
         Ok(done) => Ok(published(store, &done.version, done.already)),
-        // The version exists, so that the run goes on to its report.
+        // The version is published, so the run continues with its report.
         Err(StoreError::NotYetVisible { version, error, .. }) => {
             let mut published = published(store, &store.version(version)?, false);
             published.note(NOT_SHOWN, Err::<(), _>(error));
@@ -385,7 +385,7 @@ pub(crate) fn publish(
     }
 }
 
-/// Renders the report of a version and puts it beside the others of the store, unless it is there; returns its size.
+/// Writes the report of a version to the store's folder of reports, unless it is there already; returns its size in bytes.
 pub(crate) fn write_report(
     store: &Store,
     version: u64,
@@ -396,7 +396,7 @@ pub(crate) fn write_report(
     Ok(html.len() as u64)
 }
 
-/// The report of a version as one HTML page. It compares with the version that the commit names as the one before.
+/// The report of a version as one HTML page, compared with the previous version that the commit names.
 pub fn render(
     store: &Store,
     version: &Version,
@@ -414,7 +414,7 @@ pub fn render(
     )?)
 }
 
-/// The terminal's summary of a version.
+/// The summary of a version for the terminal.
 fn summary(version: &Version) -> Result<String, PipelineError> {
     Ok(tessera_report::summary(&tessera_report::from_version(
         version, None,

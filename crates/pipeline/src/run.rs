@@ -1,4 +1,4 @@
-//! The job: from the lake to a published version.
+//! A run: from the lake to a published version.
 
 use tessera_snapshot::{Gate, StoreError};
 
@@ -11,25 +11,25 @@ use crate::publish::{self, Published};
 use crate::stage::{Observer, Stage};
 use crate::work::WorkFolder;
 
-/// How a run is done.
+/// Options of a run.
 #[derive(Debug)]
 pub struct RunOptions<'a> {
-    /// Threads of the engine; their number does not show in any published byte.
+    /// Threads of the engine; their number does not change any published byte.
     pub threads: usize,
     /// Folder of stage files.
     pub work: &'a WorkFolder,
-    /// Whether the content of a version that an equal run published is checked, and published again where it is damaged.
+    /// Whether the content of a version that the same run published earlier is checked, and published again if it is damaged.
     pub replace_damaged: bool,
-    /// Whether the run has committed, and where it is stopped before it does.
+    /// Decides between the commit of the run and a request to stop it: whichever is first.
     pub gate: &'a Gate,
-    /// What the run may take; it does not show in any published byte.
+    /// The memory that the run may use; it does not change any published byte.
     pub memory: &'a Memory,
 }
 
-/// How often a run compares itself again with the version before its day, where others publish one meanwhile.
+/// How often at most a run is compared with the version before its day, if other runs publish one meanwhile.
 const COMPARISONS: u32 = 10;
 
-/// Runs the pipeline and publishes one version, unless the very same run has been published before.
+/// Runs the pipeline and publishes one version, unless the same run has been published before.
 pub fn run(
     prepared: &Prepared,
     options: &RunOptions<'_>,
@@ -53,8 +53,8 @@ pub fn run(
     publish(computed)
 }
 
-/// Publishes computed tables as one version and writes its report; makes the store where there is none. Where another run
-/// publishes a version that comes before this day meanwhile, what depends on it is computed again.
+/// Publishes computed tables as one version and writes its report; creates the store if there is none. If another run meanwhile
+/// publishes a version that comes before this day, the tables that depend on it are computed again.
 pub fn publish(computed: Computed<'_>) -> Result<Published, PipelineError> {
     let mut walk = computed.walk;
     let prepared = walk.job.prepared;

@@ -1,4 +1,4 @@
-//! The order of work: a list of stages. A run walks it, `run --dry-run` prints it.
+//! The stages of a run and their order. A run executes the list, `run --dry-run` prints it.
 
 use std::fmt;
 use std::time::Duration;
@@ -19,34 +19,34 @@ pub enum Stage {
     },
     /// The first rows that each rule of a contract rejected.
     Rejects,
-    /// Per-source tables side by side, then derived features.
+    /// Joins the tables of the sources by customer, then computes derived features.
     Features,
     /// The features as they were at the close of an earlier day.
     Past {
         /// That day.
         as_of: chrono::NaiveDate,
     },
-    /// Whether the files of the lake are still those that were listed.
+    /// Checks that the files of the lake have not changed since they were listed.
     Unchanged,
-    /// What a model says of each customer.
+    /// Computes a score for each customer.
     Score {
         /// The score.
         score: String,
     },
-    /// The columns of `[value]`, and which accounts are closed.
+    /// Computes the columns of `[value]` and which accounts are closed.
     Values,
-    /// What the version before this day says of the customers.
+    /// Reads the customers of the version before this day.
     Previous,
-    /// Every customer into one segment.
+    /// Assigns every customer to one segment.
     Assign {
         /// The scheme.
         scheme: String,
     },
-    /// What the segments are like.
+    /// Computes the profiles of the segments and makes the tables.
     Profiles,
-    /// The tables into the store, in one atomic step.
+    /// Publishes the tables in the store, atomically.
     Publish,
-    /// The report of the published version.
+    /// Writes the report of the published version.
     Report,
 }
 
@@ -70,7 +70,7 @@ impl fmt::Display for Stage {
 }
 
 impl Stage {
-    /// What the stage is, and the source, score or scheme that it is of: the same every day.
+    /// The kind of the stage and its source, score or scheme (empty if it has none): the same every day, for metrics.
     pub fn label(&self) -> (&'static str, &str) {
         match self {
             Self::Aggregate { source } => ("read", source),
@@ -88,7 +88,7 @@ impl Stage {
         }
     }
 
-    /// What the stage did, in one line: "read orders: 12,345 rows give 400 customers, 1.2 MB, 0.52 s, 80.1 MB of memory at most".
+    /// The result in one line: "read orders: 12,345 rows give 400 customers, 1.2 MB, 0.52 s, 80.1 MB of memory at most".
     pub fn words(&self, report: &StageReport) -> String {
         let (rows_in, rows_out) = (grouped(report.rows_in), grouped(report.rows_out));
         let done = match self {
@@ -123,7 +123,7 @@ impl Stage {
     }
 }
 
-/// "1.2 MB".
+/// A size as a text: "1.2 MB".
 pub(crate) fn bytes_words(bytes: u64) -> String {
     const UNITS: [&str; 4] = ["kB", "MB", "GB", "TB"];
     if bytes < 1_000 {
@@ -170,24 +170,24 @@ pub fn stages(prepared: &Prepared) -> Vec<Stage> {
         .collect()
 }
 
-/// What a stage did.
+/// Numbers about a finished stage.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct StageReport {
     /// Rows that went in.
     pub rows_in: u64,
     /// Rows that came out.
     pub rows_out: u64,
-    /// Bytes read or written, where that is what the stage does.
+    /// Bytes read by a stage that reads files, or written by one that writes files; otherwise 0.
     pub bytes: u64,
     /// Peak memory of the process during the stage, in bytes.
     pub peak_bytes: u64,
-    /// Bytes written to files because memory ended.
+    /// Bytes written to temporary files because the memory limit was reached.
     pub spilled_bytes: u64,
     /// Wall time.
     pub elapsed: Duration,
 }
 
-/// Told of the progress of a run.
+/// Receives the progress of a run.
 pub trait Observer {
     /// A stage begins; it is number `index` (from 0) of `total`.
     fn started(&self, stage: &Stage, index: usize, total: usize);
@@ -195,7 +195,7 @@ pub trait Observer {
     fn finished(&self, stage: &Stage, report: &StageReport);
     /// A source was read; the contract may still fail the run for it.
     fn source(&self, _: &SourceOutcome) {}
-    /// A version is published, or was before; what comes after changes nothing of that.
+    /// A version is published, or was already; errors after this do not undo it.
     fn published(&self, _: &Published) {}
 }
 

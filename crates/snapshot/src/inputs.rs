@@ -254,7 +254,7 @@ mod tests {
         assert_eq!(
             store.inputs(&commit).unwrap(),
             inputs,
-            "the next run writes it anew"
+            "the next run writes it again"
         );
     }
 }

@@ -1,4 +1,4 @@
-//! The schema of ARROW that writers keep in a footer beside the schema of Parquet.
+//! The Arrow schema that some writers add to a Parquet footer in addition to the Parquet schema.
 
 use arrow::datatypes::{DataType, Field, Schema};
 use arrow_ipc::convert::try_schema_from_ipc_buffer;
@@ -9,8 +9,8 @@ use parquet::arrow::{ARROW_SCHEMA_META_KEY, encode_arrow_schema};
 use super::footer::field::{file, pair};
 use super::thrift::{Struct, Value};
 
-/// States in a footer that columns of texts are columns of texts, where its schema of ARROW has dictionaries of texts: a reader
-/// that follows it would number the texts of each batch anew, which takes longer than to read them.
+/// Replaces dictionaries of texts by texts in the Arrow schema of a footer: a reader that follows the schema would otherwise build a
+/// dictionary for each batch, which takes longer than to read the texts.
 pub(super) fn without_dictionaries(head: &mut Struct<'_>) {
     let pairs = head.list_mut(file::PAIRS).into_iter().flatten();
     for pair in pairs.filter_map(Value::as_struct_mut) {
@@ -22,7 +22,7 @@ pub(super) fn without_dictionaries(head: &mut Struct<'_>) {
     }
 }
 
-/// The schema with texts in place of dictionaries of texts; none where there are none, or where it cannot be read.
+/// The schema with texts instead of dictionaries of texts; `None` if it has none or cannot be read.
 fn texts(encoded: &[u8]) -> Option<String> {
     let schema = try_schema_from_ipc_buffer(&BASE64_STANDARD.decode(encoded).ok()?).ok()?;
     let is_text = |ty: &DataType| {

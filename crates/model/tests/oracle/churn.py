@@ -1,10 +1,10 @@
-"""Figures of scikit-learn that the churn tests compare with.
+"""Results of scikit-learn with which the churn tests compare.
 
     python churn.py metrics
     python churn.py telco|cdnow|online_retail DATA_FOLDER
 
 Needs numpy, pandas, scikit-learn (1.9.1 gave the committed constants), for `metrics` scipy, for Parquet pyarrow or duckdb.
-Writes nothing: prints the constants that `churn_metrics.rs` and `churn_real_data.rs` carry.
+Prints the constants in `churn_metrics.rs` and `churn_real_data.rs`; writes no files.
 """
 
 import sys
@@ -25,7 +25,7 @@ def metrics():
     line = LogisticRegression(C=np.inf, tol=1e-12, max_iter=10_000).fit(logit[:, None], y)
     losses = lambda q: -np.where(y, np.log(q), np.log1p(-q))
     gain = losses(rival) - losses(p)
-    # Ties at the border of the top tenth: the mean over many random orders among equals tends to this share.
+    # Ties at the border of the top tenth: the expected value over random orders of equal predictions.
     above, at = p > np.sort(p)[-40], p == np.sort(p)[-40]
     top = (y[above].sum() + y[at].mean() * (40 - above.sum())) / 40
     print("auc", m.roc_auc_score(y, p))
@@ -54,7 +54,7 @@ def mix(value):
 
 
 def folds(customer, seed=0):
-    """The part of each customer, as `fold_of`."""
+    """The fold of each customer, as `fold_of`."""
     with np.errstate(over="ignore"):
         scattered = mix(customer.astype(np.uint64) ^ mix(np.array([seed], np.uint64)))
     share = (scattered >> np.uint64(11)).astype(float) / 2.0**53
@@ -93,8 +93,8 @@ def ece(p, y):
 
 
 def judge(numbers, labels, y, train, test, fold):
-    """Models of scikit-learn, judged on `test`, each part of the customers by models fitted on `train` of the other parts (masks).
-    `numbers`, `labels`: data frames."""
+    """Prints metrics of models of scikit-learn on `test`: each fold of the customers is predicted by models fitted on `train` of the
+    other folds. `train`, `test`: masks of rows; `numbers`, `labels`: data frames."""
     from sklearn import metrics as m
 
     print(f"train {train.sum()} churned {y[train].sum()}, test {test.sum()} churned {y[test].sum()}")
@@ -108,7 +108,7 @@ def judge(numbers, labels, y, train, test, fold):
 
 
 def predict(numbers, labels, y, train, test):
-    """What models fitted on `train` predict of `test`, by name."""
+    """Predictions on `test` of models fitted on `train`, by name."""
     import pandas as pd
     from sklearn.ensemble import (
         GradientBoostingClassifier,
@@ -120,7 +120,7 @@ def predict(numbers, labels, y, train, test):
     numbers = numbers.copy()
     for column in numbers:
         values = numbers.loc[train, column]
-        # The rule of our own preparation: scikit-learn's models get the same transforms.
+        # The rule of tessera's preparation: scikit-learn's models get the same transforms.
         if values.skew() > 4 and values.min() >= 0:
             numbers[column] = np.log1p(numbers[column].clip(lower=0))
         numbers[column] = numbers[column].fillna(numbers.loc[train, column].median())
@@ -170,7 +170,7 @@ def features_at(orders, day, horizon):
 
 
 def panel(orders, newest, dates, horizon=90, step=30):
-    """`dates` dates, `step` apart, up to `newest`, of which those closer than the horizon are not learnt from."""
+    """`dates` dates, `step` apart, up to `newest`; those closer than the horizon are not trained on."""
     import pandas as pd
 
     data = pd.concat([features_at(orders, newest - step * k, horizon) for k in range(dates)])

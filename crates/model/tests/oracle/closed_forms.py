@@ -1,10 +1,11 @@
-"""Closed forms of the purchase models in high precision, at parameters far from those of any shop.
+"""Closed forms of the purchase models in high precision, also at parameters far outside those of real shops.
 
     python closed_forms.py > ../fixtures/closed_forms.csv
 
 Needs mpmath (1.3.0 gave the committed table). Parameters are drawn log-uniformly from 1e-4 to 1e6, histories up to x = 1,000 and
-20 years. BG/NBD and MBG/NBD: P(alive) and expected purchases by integrating over the dropout probability, not by Gauss'
-function. Pareto/NBD: P(alive), expected purchases, and the discounted residual by integrating over the time of dropout.
+20 years. BG/NBD and MBG/NBD: P(alive) and expected purchases by integrating over the dropout probability, not by the
+hypergeometric function. Pareto/NBD: P(alive), expected purchases, and the discounted residual by integrating over the time of
+dropout.
 Columns: model, four parameters, x, t_x, T, horizon, P(alive), expected purchases, discounted residual at 0.001 (Pareto/NBD).
 """
 
@@ -59,7 +60,7 @@ def pareto(r, alpha, s, beta, x, t_x, tenure, horizon):
     n = r + x
 
     def later(u):
-        # Dying at t_x + e^v, with du = e^v dv.
+        # Dropout at t_x + e^v, with du = e^v dv.
         return -n * log(alpha + t_x + u) - (s + 1) * log(beta + t_x + u) + log(u)
 
     top = log(tenure - t_x) if tenure > t_x else None
@@ -88,7 +89,7 @@ def main():
     print("model,first,second,third,fourth,x,t_x,tenure,horizon,p_alive,expected_purchases,residual")
     for place in range(150):
         model = ("bg_nbd", "mbg_nbd", "pareto_nbd")[place % 3]
-        # Rounded to a double that the decimal form gives back.
+        # Seven significant digits, so that the printed value is exactly the one that is used.
         own = [float("%.6e" % 10 ** random.uniform(-4, 6)) for _ in range(4)]
         x = random.choice((0, 1, 2, 7, 40, 1000))
         tenure = random.choice((1, 30, 400, 3000, 7300))

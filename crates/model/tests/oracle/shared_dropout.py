@@ -1,13 +1,13 @@
-"""Expected figures of `tests/btyd_shared_dropout.rs` and of `tests/suite/lifetime_always.rs` where all customers share one
+"""Expected values of `tests/btyd_shared_dropout.rs` and of `tests/suite/lifetime_always.rs` where all customers share one
 dropout probability, by scipy.
 
     python shared_dropout.py
 
-Needs numpy and scipy (1.16 gave the committed constants). Histories: seed 8 of a linear congruential generator that both sides
-compute, 900 customers, purchases at exponential gaps with rates exponential about one in ten days, dropout with probability
-0.05 after every purchase. Fitted in days by Nelder-Mead: r, alpha, p; and r, alpha, a, b, whose likelihood rises towards the
-former as a and b grow together. Standard errors from the Hessian by central differences in ln r, ln alpha, logit p. Prints the
-constants; writes nothing.
+Needs numpy and scipy (1.16 gave the committed constants). Histories: seed 8 of a linear congruential generator that the
+tests also implement, 900 customers, purchases at exponential gaps, rates exponential with mean one in ten days, dropout with
+probability 0.05 after every purchase. Fitted in days by Nelder-Mead: r, alpha, p; and r, alpha, a, b, whose likelihood rises
+towards that of the first as a and b grow together. Standard errors from the Hessian by central differences in ln r, ln alpha,
+logit p. Prints the constants; writes no files.
 """
 
 import math

@@ -1,4 +1,4 @@
-//! The stages over the table of customers, and those that publish what came of it.
+//! The stages over the table of customers, and those that publish the results.
 
 use arrow::array::RecordBatch;
 use tessera_model::interrupt::Interrupt;
@@ -12,13 +12,13 @@ use crate::publish::{self, Tables};
 use crate::stage::{Stage, StageReport};
 use crate::{scores, value};
 
-/// How much a score takes beside the tables, in tables of the customers: its matrix, what it is fitted on, its columns.
+/// Memory of a score in addition to the tables, as a multiple of their size: its matrix, its training rows, its columns.
 const SCORE_COPIES: f64 = 2.0;
 
-/// How much a scheme takes, in tables of the customers: the prepared features of a clustering are the most.
+/// Memory of a scheme, as a multiple of the table of customers: the scaled features of a clustering need most.
 const ASSIGN_COPIES: f64 = 2.0;
 
-/// How much the tables of a version take while they are written, in tables of the customers.
+/// Memory for writing the tables of a version, as a multiple of the table of customers.
 const PUBLISH_COPIES: f64 = 1.0;
 
 /// A stage that keeps the number of rows.
@@ -31,7 +31,7 @@ fn same_rows(rows: usize) -> StageReport {
 }
 
 impl Job<'_> {
-    /// The table with the columns of a score behind it.
+    /// Adds the columns of a score to the table.
     pub(super) fn score(
         &self,
         stage: &Stage,
@@ -52,7 +52,7 @@ impl Job<'_> {
         Ok(report)
     }
 
-    /// The table with the columns of `[value]`, parted into active customers and closed accounts.
+    /// Adds the columns of `[value]` to the table and splits it into active customers and closed accounts.
     pub(super) fn values(&self, made: &mut Made) -> Result<StageReport, PipelineError> {
         made.past.clear();
         let table = needed(made.table.take(), "features")?;
@@ -62,7 +62,7 @@ impl Job<'_> {
         Ok(report)
     }
 
-    /// Reads the version before this day, where the store has one.
+    /// Reads the version before this day, if the store has one.
     pub(super) fn previous(&self, made: &mut Made) -> Result<StageReport, PipelineError> {
         let base = needed(made.base.as_ref(), "customers")?;
         let assigned = Assigned::new(self.prepared, &base.active)?;
@@ -71,7 +71,7 @@ impl Job<'_> {
         Ok(same_rows(base.active.num_rows()))
     }
 
-    /// Every customer into one segment of a scheme.
+    /// Assigns every customer to one segment of a scheme.
     pub(super) fn assign(
         &self,
         stage: &Stage,
@@ -97,7 +97,7 @@ impl Job<'_> {
         Ok(same_rows(assigned.len()))
     }
 
-    /// What the segments are like, who moved and why: the finished tables.
+    /// Makes the tables: profiles of segments, moves and their causes, and all others.
     pub(super) fn profile(&self, made: &mut Made) -> Result<StageReport, PipelineError> {
         let prepared = self.prepared;
         if let Some(warning) = value::undeclared(prepared) {
@@ -127,7 +127,7 @@ impl Job<'_> {
         })
     }
 
-    /// The tables into the store.
+    /// Publishes the tables in the store.
     pub(super) fn publish(
         &self,
         stage: &Stage,
@@ -151,7 +151,7 @@ impl Job<'_> {
         Ok(report)
     }
 
-    /// The report of the published version.
+    /// Writes the report of the published version.
     pub(super) fn report(&self, made: &Made) -> Result<StageReport, PipelineError> {
         let store = needed(self.store.as_ref(), "a store")?;
         let published = needed(made.published.as_ref(), "a version")?;

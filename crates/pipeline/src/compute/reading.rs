@@ -13,7 +13,7 @@ use crate::stage::StageReport;
 use crate::{table, times};
 
 impl Job<'_> {
-    /// One pass over a source.
+    /// Reads a source once, into one row per customer.
     pub(super) fn aggregate(
         &self,
         source: &str,
@@ -71,7 +71,7 @@ impl Job<'_> {
         Ok(report)
     }
 
-    /// The first rows that each rule rejected, once it is known that every source is complete.
+    /// Collects the first rows that each rule rejected, after checking that every source is complete.
     pub(super) fn rejects(&self, made: &mut Made) -> Result<StageReport, PipelineError> {
         let prepared = self.prepared;
         let outcomes = made.passes.iter().map(|pass| &pass.outcome);
@@ -99,7 +99,7 @@ impl Job<'_> {
         })
     }
 
-    /// The table of customers with every feature, hidden ones too.
+    /// Makes the table of customers with every feature, including hidden ones.
     pub(super) fn features(&self, made: &mut Made) -> Result<StageReport, PipelineError> {
         let prepared = self.prepared;
         let paths: Vec<PathBuf> = made.passes.iter().map(|pass| pass.table.clone()).collect();
@@ -141,7 +141,8 @@ impl Job<'_> {
         })
     }
 
-    /// The customers at an earlier date that scores learn from: of very many, as many as are enough.
+    /// Computes the features of the customers at an earlier date, on which scores are trained; of a sample if there are more
+    /// customers than training needs.
     pub(super) fn past(
         &self,
         date: chrono::NaiveDate,
@@ -156,7 +157,7 @@ impl Job<'_> {
         made.samples.extend(sample.map(|sample| (date, sample)));
         let found = match table::at(&self.engine, prepared, (date, plan), sample, self.work) {
             Ok(found) => Some(found),
-            // Nobody was there yet: the score says what it makes of that.
+            // No customers existed at this date; the score handles that.
             Err(PipelineError::NoCustomers { .. }) => None,
             Err(error) => return Err(error),
         };
@@ -168,8 +169,8 @@ impl Job<'_> {
         })
     }
 
-    /// Whether the files of the lake are still those that were listed. Nothing is read of the lake before the version is compared
-    /// with the one before it.
+    /// Checks that the files of the lake have not changed since they were listed. The lake is not read after this stage, except to
+    /// compare with the previous version.
     pub(super) fn unchanged(&self, made: &mut Made) -> Result<StageReport, PipelineError> {
         let prepared = self.prepared;
         for (source, inventory) in prepared.pipeline.sources.iter().zip(&prepared.inventories) {

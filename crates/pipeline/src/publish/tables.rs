@@ -22,13 +22,13 @@ use crate::sources::{
     sources_table,
 };
 
-/// Batches of memberships that may wait to be written.
+/// Number of formatted batches of `memberships` that may wait to be written.
 const BATCHES_AHEAD: usize = 2;
 
 /// Rows of a table, in its order.
 pub(crate) type Rows<'a> = &'a mut dyn Iterator<Item = Result<RecordBatch, StoreError>>;
 
-/// Takes the name, the columns and the rows of a table.
+/// Receives the name, the columns and the rows of a table.
 pub(crate) type Take<'a> =
     &'a mut dyn FnMut(&'static str, &SchemaRef, Rows<'_>) -> Result<(), PipelineError>;
 
@@ -41,9 +41,9 @@ pub(crate) struct Tables {
     pub(super) segments: RecordBatch,
     pub(super) profiles: RecordBatch,
     pub(super) models: RecordBatch,
-    /// Only where there are scores.
+    /// `None` without scores.
     pub(super) calibration: Option<RecordBatch>,
-    /// Only where a score has a backtest of single customers.
+    /// `None` unless a score has a backtest with predictions per customer.
     pub(super) backtest: Option<RecordBatch>,
     pub(super) quality: RecordBatch,
     pub(super) rejects: Vec<RecordBatch>,
@@ -128,7 +128,7 @@ impl Tables {
         })
     }
 
-    /// Hands over every table of the version.
+    /// Passes every table of the version to `take`.
     pub(crate) fn each(&self, take: Take<'_>) -> Result<(), PipelineError> {
         let held = [
             ("backtest", self.backtest.as_ref()),
@@ -160,7 +160,7 @@ impl Tables {
         self.memberships(take)
     }
 
-    /// The table `actions`, where there are playbooks.
+    /// The table `actions`, if there are playbooks.
     fn actions(&self, take: Take<'_>) -> Result<(), PipelineError> {
         if self.playbooks.is_empty() {
             return Ok(());
@@ -177,7 +177,7 @@ impl Tables {
         take("actions", &schema, rows)
     }
 
-    /// The table `memberships`, whose reasons are formatted while the batch before is taken.
+    /// The table `memberships`: the reasons of a batch are formatted while the previous batch is written.
     fn memberships(&self, take: Take<'_>) -> Result<(), PipelineError> {
         let memberships = tessera_segments::memberships(
             self.as_of,
@@ -249,7 +249,7 @@ fn action_columns(
     asked.collect()
 }
 
-/// What the commit holds of the rows of a source.
+/// The row counts of a source in the commit.
 fn counts(of: &SourceOutcome) -> Value {
     json!({
         "source": of.name, "file_rows": of.file_rows, "future": of.counts.unseen.future,
