@@ -1,9 +1,9 @@
-//! What a process is doing at this moment, for the one that outlives it: a library that aborts, or an operating system that
-//! kills, gives a process no chance to say which file it was reading.
+//! A record of what a process is doing, for its parent process: a process that is killed by the operating system, or aborted by
+//! a library, cannot report which file it was reading.
 //!
-//! The record is a file that both processes have open. The one that works overwrites places in it, each in one write, and
-//! forgets nothing it has not finished; the other reads it once, when the first has died. Where nobody asked for a record,
-//! nothing is written.
+//! The record is a file that both processes have open. The child overwrites fixed slots in it, each with one write, and clears
+//! the slot of a file when it has finished reading it; the parent reads the record once, after the child has died. Without
+//! [`record_in`] nothing is written.
 
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
@@ -12,16 +12,16 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, OnceLock, PoisonError};
 
-/// Bytes of a place: its length and a text, which is cut where it is longer.
+/// Bytes of a slot: the length of a text and the text, which is truncated to fit.
 const PLACE_BYTES: usize = 8 << 10;
 
-/// Bytes of the length that a place begins with.
+/// Bytes of the length at the beginning of a slot.
 const LENGTH_BYTES: usize = 4;
 
-/// Files that can be recorded at a time; further ones are not.
+/// Number of files that can be recorded at a time; further ones are not recorded.
 const MOST_FILES: usize = 256;
 
-/// What a process states once.
+/// A fact with a slot of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fact {
     /// Name of the pipeline.
@@ -34,26 +34,26 @@ pub enum Fact {
     Work,
     /// Folder of its store.
     Store,
-    /// Identifier of what it may commit to the store.
+    /// Identifier of the commit that it may make in the store.
     Transaction,
-    /// The step that it is at.
+    /// The current stage.
     Stage,
 }
 
 /// Number of facts.
 const FACTS: usize = 7;
 
-/// Where this process records what it does.
+/// The record of this process.
 static RECORD: OnceLock<Record> = OnceLock::new();
 
 struct Record {
     file: File,
-    /// Which places of files are taken.
+    /// Which slots for files are in use.
     taken: Mutex<[bool; MOST_FILES]>,
 }
 
 impl Record {
-    /// Overwrites a place. That nobody will know is no reason to stop.
+    /// Overwrites a slot. An error is ignored: the run does not depend on the record.
     fn write(&self, place: usize, text: &[u8]) {
         let text = &text[..text.len().min(PLACE_BYTES - LENGTH_BYTES)];
         let mut bytes = (text.len() as u32).to_le_bytes().to_vec();
@@ -62,7 +62,7 @@ impl Record {
     }
 }
 
-/// From now on this process records in a file what it does. A second call has no effect.
+/// From now on, this process writes its record to this file. A second call has no effect.
 pub fn record_in(file: File) {
     let _ = RECORD.set(Record {
         file,
@@ -70,19 +70,19 @@ pub fn record_in(file: File) {
     });
 }
 
-/// Records a fact, in place of what was recorded of its kind before.
+/// Records a fact and replaces its earlier value.
 pub fn note(fact: Fact, text: impl AsRef<OsStr>) {
     if let Some(record) = RECORD.get() {
         record.write(fact as usize, text.as_ref().as_bytes());
     }
 }
 
-/// A file that is being read; it is forgotten when this is dropped.
+/// A file that is being read; its slot is cleared when this is dropped.
 #[derive(Debug)]
 #[must_use = "the file is being read as long as this lives"]
 pub struct Reading(Option<usize>);
 
-/// Records that a file of a source, or a pipeline file of no source (an empty name), is being read.
+/// Records that a file of a source is being read; with an empty source, a pipeline file.
 pub fn reading(source: &str, file: &Path) -> Reading {
     let Some(record) = RECORD.get() else {
         return Reading(None);
@@ -114,12 +114,12 @@ impl Drop for Reading {
 #[derive(Debug, Default)]
 pub struct Recorded {
     facts: Vec<Option<OsString>>,
-    /// The files that were being read, with their sources, in no order.
+    /// The files that were being read, with their sources, in no particular order.
     pub reading: Vec<(String, PathBuf)>,
 }
 
 impl Recorded {
-    /// Reads what a process recorded; what cannot be read was not recorded.
+    /// Reads the record of a process; a slot that cannot be read counts as empty.
     pub fn of(file: &File) -> Self {
         let mut recorded = Self::default();
         for place in 0..FACTS {
@@ -142,7 +142,7 @@ impl Recorded {
         recorded
     }
 
-    /// A fact, where the process has stated it.
+    /// A fact, if the process recorded it.
     pub fn fact(&self, fact: Fact) -> Option<&OsStr> {
         self.facts.get(fact as usize)?.as_deref()
     }
@@ -154,7 +154,7 @@ impl Recorded {
     }
 }
 
-/// The text of a place that is not empty.
+/// The text of a slot; `None` if it is empty.
 fn text(file: &File, place: usize) -> Option<Vec<u8>> {
     let begin = (place * PLACE_BYTES) as u64;
     let mut length = [0; LENGTH_BYTES];

@@ -7,7 +7,7 @@ use crate::pipeline::{Duplicates, Pipeline};
 ///
 /// Order is kept where it has meaning: rules (the first decides), contract rules (the first is the reason), tiers, derived
 /// columns (a later one may hide a column that an earlier one read), the features and names of clusters, own grids, the models
-/// of scores (the first serves), their features, and components of health (sums are taken in that order).
+/// of scores (the first is used), their features, and components of health (sums are taken in that order).
 pub fn canonical(pipeline: &Pipeline) -> String {
     let mut sorted = pipeline.clone();
     sorted.customer.from.sort_by(|a, b| a.value.cmp(&b.value));

@@ -1,10 +1,10 @@
-//! A request to stop, looked at by every long loop of a run.
+//! A request to stop, which every long loop of a run checks.
 //!
-//! A signal is for the process as a whole, and so is the flag that it sets: [`request`] sets it, [`requested`] is asked by loops
-//! wherever they are. A loop that finds it set ends early. What it returns then is an error where its type has one, else
-//! unfinished: whoever started the stage looks at the flag again before using the result.
+//! A signal concerns the whole process, so the flag is global: [`request`] sets it, loops check [`requested`]. A loop that finds
+//! it set ends early and returns an error; if its return type has none, it returns an incomplete result. The caller of a stage
+//! therefore checks the flag again before it uses the result.
 //!
-//! [`Interrupt`] hands the flag, or another one, to loops that take it as an argument.
+//! [`Interrupt`] passes this flag or another one to loops that take it as an argument.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 

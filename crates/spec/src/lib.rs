@@ -1,7 +1,7 @@
-//! What a pipeline file says: TOML -> checked [`Pipeline`], with every mistake at its place.
+//! Reads a pipeline file: from TOML to a checked [`Pipeline`], or all mistakes with their places.
 //!
-//! The types that matter: [`Pipeline`] (the meaning), [`Loaded`] (a file that can run), [`diagnostic::Diagnostics`] (all that
-//! is wrong with one). Nothing here touches data.
+//! The types that matter: [`Pipeline`] (the meaning), [`Loaded`] (a file that can run), [`diagnostic::Diagnostics`] (all mistakes
+//! of a file). Nothing here reads data.
 //!
 //! Where to look: `written` (what may be written: the JSON Schema), `file` (each table: keys, checks, meaning), `reader` (keys,
 //! types, variables), `diagnostic` (how mistakes are shown), `shown` (how names and values of files are shown), `pipeline` (the

@@ -1,5 +1,5 @@
-//! Errors of the operating system that libraries hide behind texts of their own: sinks that keep their first error, and errors
-//! within texts.
+//! Operating system errors that libraries replace by messages of their own: a sink that keeps its first error, and errors parsed
+//! from messages.
 
 use std::io::{self, Write};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 pub struct Failure(Arc<Mutex<Option<io::Error>>>);
 
 impl Failure {
-    /// Keeps the error, and returns one like it.
+    /// Keeps the error, and returns an equal one.
     pub fn note(&self, error: io::Error) -> io::Error {
         let same = error
             .raw_os_error()
@@ -53,14 +53,14 @@ impl<W: Write> Write for Noting<W> {
     }
 }
 
-/// The error of the operating system that a library's text ends with, if any: some libraries keep of an error nothing else.
+/// The operating system error at the end of a library's message, if any: some libraries keep only the text of an error.
 pub fn of_system(text: &str) -> Option<io::Error> {
     let (_, rest) = text.rsplit_once("(os error ")?;
     let number = rest.split_once(')')?.0.parse().ok()?;
     Some(io::Error::from_raw_os_error(number))
 }
 
-/// The error of the operating system without what a library put around it, such as the path of a file that it would have made.
+/// The operating system error without what a library added, such as the path of a file that it failed to create.
 pub fn bare(error: io::Error) -> io::Error {
     match error.raw_os_error() {
         Some(_) => error,

@@ -1,11 +1,11 @@
-//! How names and values that come from files are shown to a person: without characters that control a terminal, and of customers'
-//! values no more than their form.
+//! How names and values from files are shown in messages: without characters that control a terminal, and customers' values only
+//! by their form.
 
 use std::borrow::Cow;
 use std::fmt::Write;
 
-/// The text on one line: whatever a terminal or a log would act on instead of showing stands as an escape, such as `\n` or
-/// `\u{1b}`. That is control characters, line and paragraph separators, and the marks that switch the writing direction.
+/// The text on one line, with escapes such as `\n` or `\u{1b}` for characters that control a terminal or a log: control
+/// characters, line and paragraph separators, and marks that switch the writing direction.
 pub fn one_line(text: &str) -> Cow<'_, str> {
     escaped(text, false)
 }
@@ -81,9 +81,9 @@ pub fn masked(value: &str) -> String {
     value.chars().map(mask).collect()
 }
 
-/// A value that did not convert, as a message may show it: a date, a time, a number of up to 8 digits, or a word for
-/// a missing value as it is, since it alone leads to no person and the reader needs it to find the right setting; of anything else
-/// the form.
+/// A value that did not convert, as a message may show it. A date, a time, a number of up to 8 digits, or a word for a missing
+/// value is shown as it is: it does not identify a person, and the reader needs it to find the right setting. Of any other value
+/// the form is shown.
 pub fn example(value: &str) -> String {
     if is_missing_word(value) || is_number(value) || is_date(value) {
         value.to_owned()

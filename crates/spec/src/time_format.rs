@@ -1,7 +1,7 @@
 //! Forms of dates and times as `strptime` writes them, such as `%d.%m.%Y`.
 //!
-//! Only forms that name one moment are accepted: each has a year, a month and a day, so that no part is ever filled in by
-//! guessing but a time of day that is not there, which is midnight.
+//! Only forms with a year, a month and a day are accepted, so that no part of a date is guessed; a time of day that is missing is
+//! midnight.
 
 /// A checked form.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -60,7 +60,7 @@ impl TimeFormat {
             } else if c != '%' {
                 parts.push(Part::Literal(c));
             } else {
-                // A mark against padding (`%-d`, `%_d`) changes nothing: numbers without leading zeros are read anyway.
+                // A padding flag (`%-d`, `%_d`) has no effect: numbers without leading zeros are accepted anyway.
                 rest.next_if(|c| matches!(c, '-' | '_'));
                 let Some(code) = rest.next() else {
                     return Err("it ends with a single `%`".to_owned());

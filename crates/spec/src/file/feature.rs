@@ -55,7 +55,7 @@ pub(super) fn features(file: &Reader<'_>, sources: &[Source]) -> Features {
     features
 }
 
-/// Whether a feature has the name of a setting; if so, that is noted.
+/// Whether a feature has the name of a setting, which is a mistake.
 fn is_feature_by_mistake(table: &Reader<'_>, key: &str) -> bool {
     let written = table.get(key).and_then(|value| value.get_ref().as_table());
     let meant = written.is_some_and(|t| ["from", "agg", "expr"].iter().any(|k| t.contains_key(*k)));
@@ -147,7 +147,7 @@ enum Entered {
     Described(At<String>, Description),
 }
 
-/// `label` and `direction`: how people read a feature.
+/// `label` and `direction` of a feature.
 pub(super) fn description(table: &Reader<'_>) -> Description {
     Description {
         label: table
@@ -157,7 +157,7 @@ pub(super) fn description(table: &Reader<'_>) -> Description {
     }
 }
 
-/// Whether a table only says how people read a feature.
+/// Whether a table has only `label` and `direction`.
 fn is_described(table: &Reader<'_>) -> bool {
     let states = |keys: &[&str]| keys.iter().any(|key| table.has(key));
     states(&["label", "direction"]) && !states(&["expr", "base", "unit"]) && !states(&OF_AGGREGATES)

@@ -1,4 +1,4 @@
-//! `[sources.NAME.text]` and the columns of a contract: how texts stand for values.
+//! `[sources.NAME.text]` and the columns of a contract: how texts are converted to values.
 
 use toml::Spanned;
 use toml::de::DeValue;
@@ -260,7 +260,7 @@ fn formats(table: &Reader<'_>) -> Vec<TimeFormat> {
     formats
 }
 
-/// What is stated must have a meaning for the type.
+/// Checks that the settings are applicable to the type.
 fn check_form(table: &Reader<'_>, ty: &At<ColumnType>, form: &ColumnForm) {
     let refuse = |key: &str, message: String| {
         table

@@ -189,7 +189,7 @@ fn check_keys(notes: &Notes, join: &Join, lookup: &Source) {
     }
 }
 
-/// Holds `only_keys_of` against the sources that it names: another one with keys of customers, that takes all of its own.
+/// Checks the sources that `only_keys_of` names: each must be another source, have customers' keys, and have no `only_keys_of`.
 pub(super) fn check_keys_of(notes: &Notes, sources: &[Source]) {
     for source in sources {
         let Some(of) = &source.only_keys_of else {

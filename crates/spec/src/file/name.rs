@@ -1,4 +1,4 @@
-//! Names: what they may be made of, and that no two columns of `customers` share one.
+//! Names: which characters they may have, and that no two columns of `customers` have the same name.
 
 use std::collections::BTreeMap;
 
@@ -6,7 +6,7 @@ use crate::diagnostic::Diagnostic;
 use crate::pipeline::{At, Pipeline, SchemeColumn, SchemeColumnKind, Score, ScoreKind};
 use crate::reader::Notes;
 
-/// What a name may be made of.
+/// The characters of a name.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Names {
     /// Letters, digits, `_`: what expressions can name without quotes.
@@ -167,7 +167,7 @@ fn check_score_columns(notes: &Notes, score: &Score, all: &[Score], seen: &mut C
     }
 }
 
-/// How two scores, or a score and something else, get columns of their own.
+/// Advice on how two scores, or a score and another table, get different column names.
 fn remedy(score: &Score, other: Option<&Score>) -> String {
     let prefixed = |score: &Score| matches!(score.kind, ScoreKind::Clv(_));
     let prefix = |score: &Score| {

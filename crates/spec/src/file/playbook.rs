@@ -43,7 +43,7 @@ const ACTION_COLUMNS: [&str; 12] = [
     "priority",
 ];
 
-/// `[actions]`: what the table of actions shows beside its own columns.
+/// `[actions]`: further columns of the table `actions`.
 pub(super) fn action_columns(file: &Reader<'_>) -> Vec<At<String>> {
     let Some(table) = file.table("actions") else {
         return Vec::new();
@@ -157,7 +157,7 @@ fn segments(scheme: &Scheme) -> Option<Vec<&str>> {
     Some(segments)
 }
 
-/// The table `segments` has one playbook a segment.
+/// Checks that no segment has two playbooks, since the table `segments` has one per segment.
 fn check_only_one(notes: &Notes, playbook: &Playbook, before: &[Playbook]) {
     let same = |other: &&Playbook| {
         other.scheme.value == playbook.scheme.value && other.segment.value == playbook.segment.value

@@ -1,7 +1,7 @@
-//! Text that is not TOML: one message, at the cause.
+//! Text that is not TOML: a single message, at the cause.
 //!
-//! After a bracket or quote that is not closed, a parser that goes on complains about every following line. So only the first
-//! complaint counts, and where it follows from something that was opened before and not closed, the place of the opening does.
+//! After a bracket or quote that is not closed, a parser that continues reports an error for every following line. So only the
+//! first error is reported, and if it is caused by an unclosed bracket or quote before it, at the place of that.
 
 use std::ops::Range;
 
@@ -114,7 +114,7 @@ fn opened(text: &str) -> Vec<Open> {
                     });
                     return open;
                 }
-                // A text of one line ends with its line, whatever is wrong with it.
+                // A string of one line ends with its line, even without its closing quote.
                 Err(None) => rest.find('\n').unwrap_or(rest.len()),
             },
             '[' if header => rest.find('\n').unwrap_or(rest.len()),

@@ -4,7 +4,7 @@ use crate::diagnostic::Diagnostic;
 use crate::pipeline::Value;
 use crate::reader::Reader;
 
-/// What customers are worth, if the file says so.
+/// `[value]`, if the file has it.
 pub(super) fn value(file: &Reader<'_>) -> Option<Value> {
     let table = file.table("value")?;
     let value = Value {

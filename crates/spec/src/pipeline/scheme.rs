@@ -10,7 +10,7 @@ use super::{At, ExprText};
 pub struct Scheme {
     /// Name of the scheme, and of its column in `customers`.
     pub name: At<String>,
-    /// How customers are divided.
+    /// How customers are assigned.
     pub kind: SchemeKind,
 }
 

@@ -71,7 +71,7 @@ pub enum Calibration {
     Platt,
     /// A rising step function (pool adjacent violators).
     Isotonic,
-    /// As the model says.
+    /// No correction.
     None,
 }
 
@@ -80,7 +80,7 @@ pub enum Calibration {
 pub struct ClvScore {
     /// Events source whose rows are purchases.
     pub from: At<String>,
-    /// Purchase models, one at least: the first serves, the others are fitted and reported beside it.
+    /// Purchase models, at least one: the first is used, the others are fitted and reported for comparison.
     pub purchases: Vec<At<PurchaseModel>>,
     /// Whether spend and lifetime value are modelled (Gamma-Gamma).
     pub spend: bool,
@@ -94,7 +94,7 @@ pub struct ClvScore {
     pub discount_per_year: f64,
     /// Share of spend that is margin; 1 by default, so that lifetime value is spend.
     pub margin: f64,
-    /// Put before the names of its columns; empty by default.
+    /// Prefix of the names of its columns; empty by default.
     pub prefix: String,
 }
 
@@ -126,7 +126,7 @@ pub enum PurchaseTimeUnit {
 pub struct ContractualScore {
     /// Intervals source with the contracts.
     pub from: At<String>,
-    /// Renewal models, one at least: the first serves, the others are fitted and reported beside it.
+    /// Renewal models, at least one: the first is used, the others are fitted and reported for comparison.
     pub models: Vec<At<RenewalKind>>,
     /// Days of one renewal period; 30 by default.
     pub period_days: u32,
@@ -203,7 +203,7 @@ pub struct ScoreColumn {
     pub name: String,
     /// What it holds.
     pub unit: Unit,
-    /// What it means, as text.
+    /// Its definition, as text.
     pub about: &'static str,
     /// What people call it.
     pub label: &'static str,
@@ -287,7 +287,7 @@ impl ScoreColumn {
         }
     }
 
-    /// As one that only qualifies another column.
+    /// Marks it as a column that only qualifies another one.
     fn detail(mut self) -> Self {
         self.detail = true;
         self

@@ -45,21 +45,21 @@ pub struct Source {
     /// What is joined to each row, in file order.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub joins: Vec<Join>,
-    /// A source whose customers alone concern the pipeline here; rows of others are counted as filtered.
+    /// Another source: only rows of customers who have used rows in it are used; other rows are counted as filtered.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub only_keys_of: Option<At<String>>,
-    /// Rows for which this is not true do not concern the pipeline; they are counted.
+    /// Filter: rows for which this is not true are not used and are counted as filtered.
     pub filter: Option<ExprText>,
     /// How old the newest event may be at `as_of`.
     pub freshness: Option<Freshness>,
-    /// The day through which the source must be complete, in place of that of `[run]`. No part of the canonical form, as that.
+    /// The day through which the source must be complete, instead of that of `[run]`; like that, not part of the canonical form.
     #[serde(skip)]
     pub data_through: Option<Through>,
     /// What rows must satisfy.
     pub contract: Contract,
     /// `attributes` sources: the columns taken as features.
     pub attributes: Vec<Attribute>,
-    /// Features of it whose values never change, so that today's were those of earlier dates too, where only today's are known.
+    /// Its features whose values never change, so that today's values are valid for earlier dates, too.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub unchanging: Vec<At<String>>,
 }

@@ -6,7 +6,7 @@ use super::{Notes, Reader, text_of};
 use crate::diagnostic::{Diagnostic, unknown_name};
 use crate::pipeline::At;
 
-/// Longest text after its variables are resolved, in bytes: variables of variables could grow without end.
+/// Longest text after its variables are resolved, in bytes: variables that contain variables can grow exponentially.
 const LONGEST: usize = 65_536;
 
 impl Notes {

@@ -52,7 +52,7 @@ pub(super) fn clv(table: &Reader<'_>, sources: &[Source]) -> Option<ScoreKind> {
     }))
 }
 
-/// The models, of which one at least says how often customers buy.
+/// The models, at least one of which is of how often customers buy.
 fn models(table: &Reader<'_>) -> Option<Vec<At<ClvModel>>> {
     if !table.has("models") {
         table.missing(
@@ -73,7 +73,7 @@ fn models(table: &Reader<'_>) -> Option<Vec<At<ClvModel>>> {
     Some(models)
 }
 
-/// Models of how often customers buy, in file order: the first serves.
+/// Models of how often customers buy, in file order: the first is used.
 fn purchases(models: Vec<At<ClvModel>>) -> Vec<At<PurchaseModel>> {
     let purchase = |model: At<ClvModel>| {
         let value = match model.value {

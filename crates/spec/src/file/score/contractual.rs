@@ -8,7 +8,7 @@ use super::{days, discount_per_year, horizon, refuse_money, source_of};
 /// Days of a renewal period that is not stated.
 const DEFAULT_PERIOD: u32 = 30;
 
-/// Models where none are named; the first serves.
+/// Models if none are named; the first is used.
 const DEFAULT_MODELS: [RenewalKind; 2] = [RenewalKind::Bdw, RenewalKind::Sbg];
 
 pub(super) fn contractual(table: &Reader<'_>, sources: &[Source]) -> Option<ScoreKind> {
