@@ -202,7 +202,7 @@ impl From<polars::error::PolarsError> for EngineError {
 /// Bytes in MiB or GiB.
 pub(crate) fn bytes_words(bytes: u64) -> String {
     const GIB: u64 = 1 << 30;
-    // What is needed and what there is must not read the same.
+    // MiB up to 16 GiB, so that a needed size and a smaller limit do not have the same text.
     if bytes < 16 * GIB {
         format!("{:.1} MiB", bytes as f64 / f64::from(1 << 20))
     } else {
@@ -275,7 +275,7 @@ pub(crate) fn plain_words(said: &str) -> String {
     let words = said.split("Resolved plan until failure").next();
     let words = words.unwrap_or_default().lines().next().unwrap_or_default();
     let words = words.trim().trim_end_matches(['.', ';', ':']);
-    // An operating system error is whole, whatever stands before it.
+    // An operating system error is kept as a whole.
     if let Some(at) = words.find(" (os error ") {
         let start = words[..at].rfind(": ").map_or(0, |at| at + 2);
         return format!("operating system error: {}", &words[start..]);

@@ -1,4 +1,4 @@
-//! Joins: the rows of a lookup, read once and held in memory, beside rows that stream past.
+//! Joins: a lookup is read once and held in memory, and streamed rows are joined to it.
 //!
 //! Where to look: `keys` (key columns as bytes, and where they lie), `table` (one row of the lookup for each key and time).
 
@@ -15,10 +15,10 @@ use crate::lower::{lower, many, unary};
 use crate::scan::polars_type;
 use table::Table;
 
-/// Tables that some frame or question still uses, each with the join it was read for.
+/// Lookup tables that are still in use, each with the join it was read for.
 static HELD: Mutex<Vec<(Join, Weak<Table>)>> = Mutex::new(Vec::new());
 
-/// Reads the lookups of these rows, unless they are in memory already, and keeps them there as long as the result lives.
+/// Reads the lookups of these rows, unless they are in memory already, and keeps them in memory until the result is dropped.
 pub(crate) fn hold(rows: &SourceRows) -> Result<Vec<Arc<Table>>, EngineError> {
     rows.scan.joins.iter().map(held).collect()
 }
@@ -40,8 +40,7 @@ fn held(join: &Join) -> Result<Arc<Table>, EngineError> {
     Ok(table)
 }
 
-/// The frame with the columns of the join beside those of `rows`. The place of the row that is found is looked up once a row;
-/// columns that nobody asks for are not gathered.
+/// Adds the columns of the join to `rows`. The lookup is searched once per row; columns that are not used are not gathered.
 pub(crate) fn with_joined(
     frame: LazyFrame,
     join: &Join,

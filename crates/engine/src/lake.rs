@@ -1,5 +1,6 @@
-//! Parquet files of the lake, read by descriptor and never mapped into memory: a file that is cut off while it is read is an
-//! error, not a signal. polars decodes images: Parquet files in memory that hold the row groups and columns that a plan reads.
+//! Parquet files of the lake, read through file descriptors and never mapped into memory: if a file is truncated while it is read,
+//! that is an error and not a signal. polars decodes images: Parquet files in memory with the row groups and columns that a plan
+//! reads.
 //!
 //! The types that matter: [`Window`] (what is decoded at a time), [`Piece`] (consecutive row groups of one file).
 //!

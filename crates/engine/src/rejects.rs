@@ -1,4 +1,4 @@
-//! The rows that rules took out, each with its file, its position, its content and the value that the rule met.
+//! The rows that rules rejected, each with its file, position, content and the value that the rule rejected.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -16,13 +16,13 @@ use crate::scan::{PRUNED, ROW, each_window, in_file, is_converted, raw_name};
 
 const STATUS: &str = "__status";
 
-/// Rows that are looked at together: what a pass holds in memory beside the rows it hands over.
+/// Rows per batch: a pass holds these in memory in addition to the rows that it returns.
 const BATCH_ROWS: usize = 1 << 14;
 
 /// Longest value of an example, in characters.
 const LONGEST_VALUE: usize = 60;
 
-/// A row that a rule took out.
+/// A row that a rule rejected.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reject {
     /// The file.
@@ -33,16 +33,16 @@ pub struct Reject {
     pub rule: usize,
     /// The row as a JSON object.
     pub row: String,
-    /// What the rule met: the text that does not convert, or the columns of a check with their values. Never the key.
+    /// The rejected value: the text that does not convert, or the columns of a check with their values. Never the key.
     pub found: Option<Found>,
 }
 
-/// What a rule met in a row.
+/// The rejected value of a row.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Found {
     /// The values as they stand in the file.
     pub values: String,
-    /// What messages and logs may show: [`example`] of one value, of several the form of each.
+    /// The text for messages and logs: [`example`] of a single value, or the forms of several values.
     pub masked: String,
 }
 
@@ -80,8 +80,8 @@ pub(crate) fn rule_names(rows: &SourceRows) -> Vec<String> {
     broken.chain(checks).chain(repeated).collect()
 }
 
-/// Reads the source again, file by file, and hands over the first `wanted` rows of each rule, in file and row order; it stops
-/// where all are found.
+/// Reads the source again, file by file, and returns the first `wanted` rows of each rule, in file and row order; it stops when
+/// all are found.
 pub(crate) fn collect(
     rows: &SourceRows,
     wanted: &[u64],
@@ -152,7 +152,7 @@ fn search_window(frame: LazyFrame, file: &Path, search: Search) -> Result<Search
 struct Search {
     /// Rows still wanted, by rule.
     wanted: Vec<u64>,
-    /// Columns that show what a rule met, by rule.
+    /// Columns of the rejected value, by rule.
     found: Vec<Vec<String>>,
     /// Repeated rows, and the number of their rule.
     duplicates: Option<(Duplicates, usize)>,
@@ -236,7 +236,7 @@ fn inputs(rows: &SourceRows, expr: &tessera_expr::Expr, into: &mut Vec<String>) 
     for name in tessera_expr::columns(expr) {
         let derived = rows.scan.derive.iter().find(|(derived, _)| derived == name);
         match derived {
-            // A derived column that stands for one of the files reads that one.
+            // A derived column that reads a column of its own name reads that of the files.
             Some((_, made))
                 if made.node != Node::Column(name.to_owned())
                     && !tessera_expr::columns(made).contains(name) =>

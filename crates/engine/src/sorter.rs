@@ -1,8 +1,8 @@
-//! Small entries of fixed size, brought into order: in memory, or by files where they are more than the run's memory allows.
+//! Sorts small entries of fixed size: in memory, or with temporary files if they exceed the memory limit of the run.
 //!
-//! Entries go into parts, so that each part can be sorted within a cache. Where memory ends, every part is sorted and all of
-//! them are written one after the other as a run; in the end the runs and what is still in memory are merged part by part.
-//! What comes out does not show whether, or when, runs were written.
+//! Entries are partitioned, so that each part can be sorted within a cache. When the memory limit is reached, every part is sorted
+//! and all are written one after the other as a run; at the end, the runs and the entries in memory are merged part by part. The
+//! result does not depend on whether, or when, runs were written.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -15,7 +15,7 @@ use tessera_spec::noted::bare;
 use crate::budget::{Budget, Claim};
 use crate::error::EngineError;
 
-/// Entries of a block. Blocks never grow, so that nothing is copied and what is freed serves any part.
+/// Entries of a block. Blocks never grow, so nothing is copied, and a freed block can be used by any part.
 const BLOCK: usize = 128;
 
 /// Fewest entries for which repeated ones are looked for.
@@ -24,7 +24,7 @@ const LEAST_COMPACTED: usize = 1 << 20;
 /// Bytes that are read or written at a time.
 const BUFFER_BYTES: usize = 1 << 16;
 
-/// What is sorted.
+/// An entry that can be sorted.
 pub(crate) trait Entry: Copy + Send {
     /// Its order; equal for equal entries.
     type Key: Ord + Copy;
@@ -172,7 +172,7 @@ pub(crate) struct Sorter<E> {
     held: usize,
     /// So many in memory make it worth looking for repeated ones.
     compact_at: usize,
-    /// Memory has ended since runs were written last.
+    /// Whether the memory limit was reached since runs were written last.
     is_full: bool,
     claim: Claim,
     budget: Budget,
@@ -252,7 +252,8 @@ impl<E: Entry> Sorter<E> {
         self.is_full |= !self.claim.grow((BLOCK * size_of::<E>()) as u64);
     }
 
-    /// Makes room where memory has ended since the last call. To be called now and then: entries stay in memory until then.
+    /// Writes the entries to a file if the memory limit was reached since the last call. Must be called regularly: entries stay in
+    /// memory until then.
     pub(crate) fn relieve(&mut self) -> Result<(), EngineError> {
         if self.equal == Equal::Once && self.held >= self.compact_at {
             self.compact();

@@ -1,4 +1,4 @@
-//! Expressions that the program writes itself.
+//! Builds expressions that do not come from a pipeline file.
 
 use crate::decimal;
 use crate::temporal;

@@ -260,7 +260,7 @@ pub(crate) fn find(name: &str) -> Option<&'static Entry> {
     ENTRIES.iter().find(|entry| entry.doc.name == name)
 }
 
-/// Our name for a function that other systems call something else.
+/// The name here of a function that has another name in other systems.
 pub(crate) fn synonym(name: &str) -> Option<&'static str> {
     Some(match name {
         "substr" | "mid" => "substring",
@@ -283,7 +283,7 @@ pub(crate) fn synonym(name: &str) -> Option<&'static str> {
     })
 }
 
-/// Functions that are something else here: what they are, and what to do.
+/// Functions that are refused with advice: what kind they are, and what to write instead.
 pub(crate) fn refused(name: &str) -> Option<(&'static str, &'static str)> {
     match name {
         "min" => Some((

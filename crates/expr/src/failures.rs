@@ -1,8 +1,8 @@
-//! Where the value of an expression fails to convert, and where it becomes null though nothing it was made of is null.
+//! Conditions for which rows a conversion within an expression fails, and for which its value is null although no operand is null.
 //!
-//! An expression gives a value for every row; these conditions say for which rows that value hides a failure. Both respect
-//! what is not reached: the branch that a `case` does not take, what follows the first value of a `coalesce`, the right side
-//! of an `and` whose left side is false and of an `or` whose left side is true.
+//! An expression gives a value for every row, also where a part of it fails. Parts that are not evaluated do not fail: the branch
+//! that a `case` does not take, the operands after the first value of a `coalesce`, the right side of an `and` whose left side is
+//! false and of an `or` whose left side is true.
 
 use crate::analysis::children;
 use crate::tree::{BinaryOp, Expr, Function, Literal, Node, Type};
@@ -154,7 +154,7 @@ fn named(ty: Type) -> &'static str {
     }
 }
 
-/// Whether the node can give null for operands that are not null, other than by saying so.
+/// Whether the node can give null for operands that are not null, other than explicitly (`case`, `nullif`).
 fn makes_null(expr: &Expr) -> bool {
     match &expr.node {
         Node::Binary(op, ..) => matches!(

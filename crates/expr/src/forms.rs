@@ -1,5 +1,5 @@
-//! Texts of a lake as values, by the settings of their column. A text that does not have the stated form is no value: nothing is
-//! guessed, and nothing is lost (an integer never passes through a float).
+//! Converts texts of a lake to values by the settings of their column. A text that does not have the stated form does not convert:
+//! nothing is guessed, and nothing is lost (an integer is never converted through a float).
 //!
 //! White space around a text does not matter. Where to look: `number` (integers, floats, money), `time` (dates, instants),
 //! `advice` (which setting would read a text that was not read).

@@ -212,7 +212,7 @@ pub(crate) fn union(a: &Range<usize>, b: &Range<usize>) -> Range<usize> {
     a.start.min(b.start)..a.end.max(b.end)
 }
 
-/// Sentences of the parser begin with a capital; ours do not.
+/// A message of the parser with its first letter in lower case, as in other messages.
 pub(crate) fn lower_first(text: &str) -> String {
     let mut chars = text.chars();
     match chars.next() {

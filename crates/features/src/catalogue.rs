@@ -39,7 +39,7 @@ pub static CATALOGUE: &[&Feature] = &[
     &tenure_days::TENURE_DAYS,
 ];
 
-/// All there is to say of one catalogue feature.
+/// The description of one catalogue feature.
 #[derive(Debug)]
 pub struct Feature {
     /// Name, with its unit where it has one.
@@ -56,7 +56,7 @@ pub struct Feature {
     pub direction: Direction,
     /// What it is, in one sentence.
     pub doc: &'static str,
-    /// What else there is to know, with the source.
+    /// Further remarks, with the literature.
     pub notes: &'static str,
     /// When it is null or 0 because data is missing.
     pub missing: &'static str,

@@ -1,7 +1,7 @@
-//! What each number means: the catalogue and the pipeline's own features become one fused pass per source.
+//! Features: those of the catalogue and the pipeline's own are planned as one pass per source.
 //!
-//! The types that matter: [`catalogue::Feature`] (all there is to say of one), [`FeaturePlan`] (what computes them). No engine
-//! is named here.
+//! The types that matter: [`catalogue::Feature`] (the description of one), [`FeaturePlan`] (the plan that computes them), which is
+//! independent of the engine.
 
 pub mod catalogue;
 mod plan;

@@ -1,4 +1,4 @@
-//! Whether a file's own column agrees with the value that its path states, as far as the file's statistics tell.
+//! Whether a file's own column agrees with the value in its path, judged by the file's statistics.
 
 use chrono::NaiveDate;
 use parquet::basic::ConvertedType;
@@ -47,7 +47,7 @@ fn has_bounds(statistics: &Statistics) -> bool {
     statistics.min_bytes_opt().is_some()
 }
 
-/// Whether the smallest or the largest value is another than the text stands for.
+/// Whether the smallest or the largest value differs from the value of the text.
 fn differs(statistics: &Statistics, stated: &str, date: bool) -> bool {
     fn other<T: PartialEq>(min: Option<&T>, max: Option<&T>, stated: Option<T>) -> bool {
         let differs = |value: Option<&T>| value.is_some_and(|value| Some(value) != stated.as_ref());

@@ -44,8 +44,8 @@ pub(crate) struct Resolved {
     pub(crate) problems: Vec<Diagnostic>,
 }
 
-/// The columns of the contract that the lake does not have. Where it has none of several, that is one mistake: the files are others than
-/// was thought, or text without a header.
+/// The columns of the contract that the lake does not have. If it has none of several, that is reported as one mistake: probably
+/// the files are the wrong ones, or text files without a header.
 fn missing_columns(source: &Source, inventory: &Inventory, there_are: &[&str]) -> Vec<Diagnostic> {
     let declared = &source.contract.columns;
     let missing: Vec<&At<String>> = declared
@@ -305,7 +305,7 @@ impl Judge<'_> {
                 if columns.iter().any(|column| column.value == *name))
     }
 
-    /// The place in the pipeline that names the column, as exactly as it is known.
+    /// The most exact known place in the pipeline file that names the column.
     fn span(&self) -> Range<usize> {
         let source = self.source;
         let single = [
@@ -416,7 +416,7 @@ pub fn absent_columns(pipeline: &Pipeline, source: &Source, inventory: &Inventor
     partly_absent(source, &mentioned, inventory).count() as u64
 }
 
-/// What the user must know of columns that the pipeline names: files without them, and files that contradict their path.
+/// Warnings about columns that the pipeline names: files without them, and files that contradict their path.
 pub fn warnings(pipeline: &Pipeline, source: &Source, inventory: &Inventory) -> Vec<Diagnostic> {
     let mentioned = Mentioned::of(pipeline, source);
     let span = |column: &LakeColumn| {

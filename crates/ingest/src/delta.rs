@@ -1,8 +1,8 @@
 //! Delta tables: which files are part of the current version, by the log in `_delta_log`.
 //!
-//! The log is a list of commits, each a file of JSON actions, and of checkpoints, each of which holds what the commits up to it
-//! amount to. What a reader must understand and this one does not is refused by name: deletion vectors, column mapping, and
-//! reader features that are not in [`HARMLESS_FEATURES`].
+//! The log is a list of commits, each a file of JSON actions, and of checkpoints, each with the state after the commits up to it.
+//! Features that a reader must support and this one does not are an error with the feature's name: deletion vectors, column
+//! mapping, and reader features that are not in [`HARMLESS_FEATURES`].
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
@@ -89,7 +89,7 @@ pub(crate) fn read(root: &Path) -> Result<Table, Trouble> {
     Ok(state.table(root)?)
 }
 
-/// A file of the log; whatever else has its name is refused without waiting for it.
+/// A file of the log; a FIFO, device or socket of that name is an error, without waiting for it.
 fn opened(path: &Path) -> Result<File, Trouble> {
     match open(path) {
         Ok((file, _)) => Ok(file),
@@ -116,7 +116,7 @@ fn refused(operation: &'static str, path: &Path, error: io::Error) -> Trouble {
     }
 }
 
-/// What a library says of a file, which may be an error of the operating system.
+/// An error of a library about a file, which may be an operating system error.
 fn unread(path: &Path, error: &dyn std::fmt::Display) -> Trouble {
     match of_system(&error.to_string()) {
         Some(error) => refused("read", path, error),
@@ -202,7 +202,7 @@ fn version(text: &str) -> Option<u64> {
     digits.then(|| text.parse().ok()).flatten()
 }
 
-/// What the actions so far amount to.
+/// The state of the table after the actions so far.
 #[derive(Debug, Default)]
 struct State {
     protocol: Option<Value>,

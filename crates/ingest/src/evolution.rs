@@ -1,4 +1,4 @@
-//! How the files of a source hold its columns: schemas that change from file to file, seen as one table.
+//! Schema evolution: the columns of files whose schemas differ, as one table.
 //!
 //! The types that matter: [`Layouts`] (the distinct schemas of the files), [`LakeColumn`] (one column over all of them).
 
@@ -299,7 +299,7 @@ mod tests {
         assert_eq!(found[1].stored, stored([float, int(8)]));
     }
 
-    /// A writer that knows no type writes integers: one form for them and for decimals would be read from neither.
+    /// A writer without type information writes integers: one form for integers and decimals could be read from neither.
     #[test]
     fn columns_of_nulls_are_not_read_in_the_form_of_others() {
         let sizes = |files: Vec<Held>| -> Vec<usize> {

@@ -1,4 +1,4 @@
-//! What lies in the lake for one source: files, columns, sizes and fingerprints. Of Parquet, footers are read, never rows.
+//! The inventory of a source: files, columns, sizes and fingerprints. Of Parquet files only the footers are read.
 
 use std::collections::BTreeMap;
 use std::io::ErrorKind;
@@ -70,9 +70,9 @@ pub struct Inventory {
     pub(crate) of_table: bool,
     /// The schemas of the files.
     pub(crate) layouts: Layouts,
-    /// What lies at the path and is not read as a file of its own.
+    /// Files at the path that are not read, or read under another name.
     pub found: found::Found,
-    /// What was tried of the values of text files that were read for a check.
+    /// Results of trying to convert the values of text files, for a check.
     pub(crate) trial: Option<text::Trial>,
 }
 
@@ -82,7 +82,7 @@ impl Inventory {
         self.files.iter().map(|file| file.bytes).sum()
     }
 
-    /// Rows of all files, whatever their outcome.
+    /// Rows of all files, with any outcome.
     pub fn rows(&self) -> u64 {
         self.files.iter().map(|file| file.rows).sum()
     }

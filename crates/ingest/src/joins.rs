@@ -1,4 +1,4 @@
-//! Joins between the derived columns of a source: each as late as it can stand, just before what first reads one of its columns.
+//! The position of joins among the derived columns of a source: each directly before the first expression that reads its columns.
 
 use std::collections::BTreeMap;
 

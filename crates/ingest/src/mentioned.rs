@@ -1,4 +1,4 @@
-//! The columns of a source that its pipeline names: only these are judged, and no other can stop a run.
+//! The columns of a source that its pipeline names: only these are checked, so other columns cannot fail a run.
 
 use std::collections::BTreeSet;
 

@@ -1,4 +1,4 @@
-//! How files of the lake are opened, and what is noticed of them until they are read.
+//! Opens files of the lake and detects changes until they are read.
 
 use std::fs::{File, OpenOptions};
 use std::io;
@@ -31,10 +31,11 @@ impl From<String> for Unread {
     }
 }
 
-/// Times of files are no finer than this on any system that is used.
+/// Resolution of file times on the coarsest supported system.
 const CLOCK_STEP: Duration = Duration::from_millis(25);
 
-/// Opens a regular file; whatever else has its name now is refused without waiting for it. A change after this shows in its stamp.
+/// Opens a regular file; a FIFO, device or socket of that name is an error, without waiting for it. A change after this changes its
+/// stamp.
 pub(crate) fn open(path: &Path) -> Result<(File, FileStamp), Unread> {
     let nonblocking = OFlags::NONBLOCK.bits().cast_signed();
     let file = OpenOptions::new()
@@ -50,7 +51,7 @@ pub(crate) fn open(path: &Path) -> Result<(File, FileStamp), Unread> {
     if !metadata.is_file() {
         return Err("it is not a regular file".to_owned().into());
     }
-    // A file that was written at this moment could be written again without a new time.
+    // A file that has just been written could be written again without a change of its time.
     let now = SystemTime::now().duration_since(UNIX_EPOCH);
     let now_ns = now.map_or(0, |now| now.as_nanos().cast_signed());
     let age_ns = now_ns - FileStamp::of(&metadata).changed_ns;
@@ -90,7 +91,7 @@ impl Watch {
         }
     }
 
-    /// Keeps an operating system error, whatever happens to its text in the callers.
+    /// Keeps an operating system error, since callers may replace its text.
     pub(crate) fn failed(&self, error: &io::Error) {
         if let Some(code) = error.raw_os_error() {
             self.note(Unread::System("read", io::Error::from_raw_os_error(code)));

@@ -1,9 +1,8 @@
-//! What a CSV or NDJSON file holds. Neither format has a footer, so the file is read to its end, once: for a run, its records are
-//! kept in a stage file of texts on the way.
+//! Reads CSV and NDJSON files. Neither format has a footer, so a file is read to its end, once: for a run, its records are written
+//! to a stage file of texts at the same time.
 //!
-//! A record that cannot be split into its fields is a broken row like any other, with its line and what is wrong. Only what
-//! makes the rest of the file unreadable ends the reading: damaged compression, a quotation mark that nothing closes,
-//! a record beyond [`MAX_RECORD_BYTES`].
+//! A record that cannot be split into its fields is a broken row, with its line and what is wrong. Reading fails only if the rest
+//! of the file is unreadable: damaged compression, an unclosed quotation mark, a record longer than [`MAX_RECORD_BYTES`].
 //!
 //! Where to look: `input` (compression, encoding), `csv` (records of fields), `quotes` (marks that do not pair up), `ndjson` and
 //! `json` (objects by column), `stage` (what is kept), `trial` (which values do not convert, for `tessera check`).

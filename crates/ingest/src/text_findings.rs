@@ -1,4 +1,4 @@
-//! What `tessera check` says of the values of text files.
+//! Findings of `tessera check` about the values of text files.
 
 use tessera_expr::Type;
 use tessera_spec::diagnostic::Diagnostic;

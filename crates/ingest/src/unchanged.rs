@@ -1,4 +1,4 @@
-//! Whether the lake is the same as when it was listed.
+//! Checks that the lake has not changed since it was listed.
 
 use std::collections::BTreeSet;
 use std::io::ErrorKind;
@@ -11,8 +11,8 @@ use crate::error::IngestError;
 use crate::files::list;
 use crate::inventory::{Inventory, LakeFile};
 
-/// Looks at the files of a source once more, after they were read: those of the inventory are what they were, and no other came.
-/// Of a Delta table only the former: what is committed later is another version of it.
+/// Checks the files of a source again after they were read: those of the inventory must be unchanged, and there must be no new
+/// ones. New files of a Delta table are allowed, since they belong to a later version of it.
 pub fn unchanged(source: &Source, inventory: &Inventory) -> Result<(), IngestError> {
     for file in &inventory.files {
         same(source, file)?;

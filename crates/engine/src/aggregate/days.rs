@@ -1,8 +1,8 @@
-//! The days with used rows, and how far apart they usually are.
+//! The days with used rows, and the usual gap between them.
 
 use super::batch::Batch;
 
-/// Days before `as_of` that are kept; older ones say nothing of how often a source is delivered.
+/// Number of days before `as_of` that are kept; older days are irrelevant for how often a source is delivered now.
 const MOST_DAYS: usize = 100_000;
 
 /// Share of the gaps between successive days that are at most the usual one.
@@ -73,7 +73,7 @@ mod tests {
         assert_eq!(gap([]), None);
         assert_eq!(gap([5, 9]), None);
         assert_eq!(gap(0..100), Some(1));
-        // a week once a year is not usual, every seventh day is
+        // A single gap of a week among daily rows does not count; with rows on every seventh day the gap is a week.
         assert_eq!(
             gap((0..700).filter(|age| !(300..306).contains(age))),
             Some(1)

@@ -1,4 +1,4 @@
-//! Keys of one or several columns as bytes: equal bytes for equal values, and others for others.
+//! Keys of one or several columns as bytes: equal for equal values, different for different values.
 
 use hashbrown::HashTable;
 use polars::prelude::*;
@@ -58,7 +58,7 @@ impl KeyColumns {
             }
             KeyColumn::Text(values) => {
                 let value = values.get(place(values.len(), row));
-                // With its length before it a text cannot run into the next one.
+                // The length before each text separates it from the next one.
                 let write = |text: &str| {
                     to.extend((text.len() as u64).to_le_bytes());
                     to.extend(text.as_bytes());

@@ -15,10 +15,10 @@ use crate::scan::ROW;
 
 const TIME: &str = "__time";
 
-/// Rows of one key that are shown as an example.
+/// Number of rows of one key that are shown as an example.
 const EXAMPLE_ROWS: usize = 2;
 
-/// Most rows of a lookup: places are 32 bits.
+/// Most rows of a lookup: row numbers have 32 bits.
 const MOST_ROWS: usize = u32::MAX as usize - 1;
 
 /// The rows of a lookup that may be found: of each key one, or with a time one of each key and time.
@@ -35,7 +35,7 @@ pub(crate) struct Table {
 }
 
 impl Table {
-    /// Whether one table serves both joins: it does not matter whose rows they are joined to.
+    /// Whether both joins can use the same table: the rows to which it is joined do not matter.
     pub(super) fn is_shared(one: &Join, other: &Join) -> bool {
         let keys = |join: &Join| -> Vec<_> { join.on.iter().map(|(_, key)| key.clone()).collect() };
         let columns = |join: &Join| -> Vec<_> {
@@ -210,7 +210,7 @@ impl Choice<'_> {
         a.0 == b.0 && (!self.timed || a.1 == b.1)
     }
 
-    /// The one that counts of rows that are alike, by time and row; none where they differ and nothing says which.
+    /// The row that is used among rows of one key, by time and row number; `None` if they differ and no setting chooses one.
     fn of<'r>(&self, alike: &'r [(u32, i64, u32)]) -> Option<&'r (u32, i64, u32)> {
         let newest = alike.last().map(|(_, time, _)| *time);
         let rivals = match self.several {

@@ -17,7 +17,7 @@ pub(super) struct LakeFile {
 }
 
 impl LakeFile {
-    /// Opens a regular file; whatever else has its name now is refused without waiting for it.
+    /// Opens a regular file; a FIFO, device or socket of that name is an error, without waiting for it.
     /// `known` is its stamp when the lake was listed.
     pub(super) fn open(path: &Path, known: Option<&FileStamp>) -> Result<Self, Fault> {
         let file = OpenOptions::new()

@@ -1,4 +1,4 @@
-//! The pages of a column chunk: whether their headers fit the chunk and one another, and their checksums where they have one.
+//! The pages of a column chunk: checks that their headers are consistent with the chunk and one another, and their checksums.
 
 use std::ops::Range;
 
@@ -170,7 +170,7 @@ fn unpacked(meta: &Struct<'_>, header: &Struct<'_>, compressed: usize) -> Result
     };
     let data = header.structure(page::DATA_V2);
     let plain = data.and_then(|data| data.bool(IS_COMPRESSED)) == Some(false);
-    // The most that a byte can stand for, by the limits of the formats: none, Snappy, gzip, LZO, LZ4, Zstandard, raw LZ4.
+    // Largest expansion of a byte by the limits of each codec: none, Snappy, gzip, LZO, LZ4, Zstandard, raw LZ4.
     let expansion = match meta.int(column::CODEC) {
         _ if plain => 1,
         Some(0) => 1,

@@ -1,11 +1,11 @@
-//! Row groups that need not be read, since their statistics say on which side of bounds in time all their rows are.
+//! Row groups that need not be read, since by their statistics all rows are on one side of bounds in time.
 
 use super::footer::field::{column, element};
 use super::footer::{Footer, described};
 use super::thrift::Struct;
 use super::windows::Side;
 
-/// What a file counts a time in.
+/// The unit of times in a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Unit {
     Day,

@@ -1,7 +1,7 @@
-//! Thrift's compact protocol, in which Parquet's footers and page headers are written: as a tree, so that what is not known here
-//! stays as it is. Nothing is allocated by a number that stands in the bytes.
+//! Thrift's compact protocol, the format of Parquet's footers and page headers, as a tree, so that unknown fields are preserved.
+//! No allocation has a size that is read from the bytes.
 
-/// Depth of structures within structures that is followed.
+/// Largest depth of nested structures.
 const MAX_DEPTH: usize = 32;
 
 /// A value with its kind.
@@ -37,7 +37,7 @@ pub(super) struct Struct<'a> {
 }
 
 impl<'a> Struct<'a> {
-    /// Takes a structure from the front of the bytes; none where they are none.
+    /// Reads a structure from the front of the bytes; `None` if they are not one.
     pub(super) fn take(bytes: &mut &'a [u8]) -> Option<Self> {
         Input(bytes).structure(0)
     }

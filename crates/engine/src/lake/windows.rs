@@ -1,4 +1,4 @@
-//! The files of a scan in windows of bounded size, the next of which is read while the last is decoded.
+//! The files of a scan in windows of bounded size; the next window is read while the previous one is decoded.
 
 use std::collections::BTreeSet;
 use std::ops::Range;
@@ -28,10 +28,10 @@ const DECODED_BYTES: u64 = 256 << 20;
 /// Least bytes of decoded rows at a time, however little a run may take.
 const LEAST_DECODED_BYTES: u64 = 32 << 20;
 
-/// Share of what a run may take that decoded rows take at a time. Those before them are still on their way meanwhile.
+/// Share of the memory limit for the rows of one window once decoded. Rows of the previous window are still in memory then.
 const DECODED_SHARE: u64 = 8;
 
-/// What the run may take.
+/// The memory limit of the run.
 static LIMIT: AtomicU64 = AtomicU64::new(u64::MAX);
 
 /// States how many bytes the run may take: rows are decoded in parts that keep to it, and what cannot be divided is refused.
@@ -135,7 +135,7 @@ struct Reader<'a> {
     sent: bool,
 }
 
-/// Refuses what would take more than the run may take.
+/// An error if rows would need more than the memory limit.
 fn allow(what: &str, bytes: u64) -> Result<(), Fault> {
     let limit = LIMIT.load(Ordering::Relaxed);
     let needed = bytes.saturating_add(PROGRAM_BYTES);
@@ -184,7 +184,7 @@ impl Reader<'_> {
             begins = ends;
         }
         if !self.window.is_empty() {
-            // It is no fault if the receiver has ended.
+            // It is not an error if the receiver has ended.
             let _ = self.send();
         }
         Ok(())

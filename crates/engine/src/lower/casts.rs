@@ -1,5 +1,5 @@
-//! `cast(x as type)` and `try_cast`: a value that does not convert is null. That a `cast` which fails makes a broken row is
-//! planned by checks over the same conversion.
+//! `cast(x as type)` and `try_cast`: a value that does not convert is null. Rows in which a `cast` fails are rejected by separate
+//! checks over the same conversion, which the plan contains.
 
 use polars::prelude as pl;
 use polars::prelude::arity::unary_elementwise;

@@ -1,5 +1,5 @@
-//! An independent oracle: a row-by-row interpreter written from `docs/expressions.md`, against the lowering, on random
-//! expressions over random rows. Floats must agree to the bit; only the sign of zero, which no expression can see, may differ.
+//! Compares the lowering with an independent oracle, a row-by-row interpreter written from `docs/expressions.md`, on random
+//! expressions over random rows. Floats must be equal to the bit, except for the sign of zero, which no expression distinguishes.
 
 use chrono::{Datelike, Days, NaiveDate, NaiveDateTime, NaiveTime, TimeDelta};
 use polars::prelude as pl;

@@ -259,7 +259,7 @@ fn exact(part: &Part) -> Option<char> {
     }
 }
 
-/// Greedy match with one point of return, the last `%`: time is the product of both lengths at most.
+/// Greedy match that backtracks only to the last `%`: the time is at most the product of both lengths.
 fn matches_parts(text: &str, parts: &[Part]) -> bool {
     let mut rest = text;
     let mut at = 0;

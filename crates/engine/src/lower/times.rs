@@ -38,8 +38,8 @@ pub(super) fn day_from_text(of: Expr, clock: Clock) -> Expr {
     })
 }
 
-/// Times of a file, of any unit and with a zone or without, in microseconds; null outside the years 1 to 9999, and where
-/// nanoseconds are the largest or smallest number there is, as which readers hand over what nanoseconds cannot count.
+/// Times of a file, of any unit and with a zone or without, in microseconds; null outside the years 1 to 9999, and for the
+/// largest and smallest number of nanoseconds, which readers return for times beyond the range of nanoseconds.
 pub(crate) fn micros_in_range(of: Expr) -> Expr {
     unary(of, TIMESTAMP, |s| {
         let times = s.datetime()?;

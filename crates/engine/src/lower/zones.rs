@@ -138,7 +138,7 @@ const CHANGES: i32 = i32::MIN;
 /// Offsets of a zone from UTC: one for each day (of UTC) but the few in which clocks change.
 struct Offsets {
     zone: Tz,
-    /// Seconds, [`UNKNOWN`] or [`CHANGES`]. Whoever asks first fills in; all would fill in the same.
+    /// Seconds, [`UNKNOWN`] or [`CHANGES`]. Filled in on first use; several threads would write the same value.
     by_day: Vec<AtomicI32>,
 }
 

@@ -110,7 +110,7 @@ pub(super) fn time_bounds(rows: &SourceRows) -> Vec<TimeBound> {
             representable,
         })
     };
-    // Rows outside of one bound are outside, so that a bound which is not known here leaves all groups to be read.
+    // If one bound is not known, no row group is skipped: whether a group is inside depends on all bounds.
     let bounds: Option<Vec<TimeBound>> = names
         .filter(|name| {
             let column = stored_column(&rows.scan, name);

@@ -1,4 +1,4 @@
-//! Which setting would read a text that was not read. Advice is for messages: nothing is ever read by it.
+//! Which setting would convert a text that did not convert. Only for advice in messages.
 
 use tessera_spec::pipeline::{ColumnForm, DecimalSign, EpochUnit, ThousandsSign, TimeFormat};
 

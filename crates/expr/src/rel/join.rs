@@ -1,4 +1,4 @@
-//! Rows of one source beside those of another.
+//! Joins of the rows of a source with those of a lookup.
 
 use std::sync::Arc;
 

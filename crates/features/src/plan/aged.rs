@@ -1,5 +1,5 @@
-//! What the features of customers would be had no row come since an earlier day: time alone has passed. The same pass over a
-//! source computes both, so that telling ageing from activity reads no row twice.
+//! The features of customers as if no row had come since an earlier day, so that only time has passed. The same pass over a source
+//! computes both, so that changes by time and changes by new rows are separated without reading a row twice.
 
 use std::collections::BTreeMap;
 
@@ -81,8 +81,8 @@ impl FeaturePlan {
     }
 }
 
-/// The aggregates of a pass over the rows up to a day; none where an end of validity shows in derived columns, which cannot be
-/// read as of two days at once.
+/// The aggregates of a pass over the rows up to a day; `None` if derived columns read an end of validity, which cannot be read as
+/// of two days in one pass.
 fn twins(pass: &Pass, since: NaiveDate, gap: u32) -> Option<Vec<Agg>> {
     let rows = &pass.aggregate.rows;
     let ends = rows.until.as_deref();

@@ -1,4 +1,4 @@
-//! Features computed from other features, in an order that works.
+//! Features computed from other features, ordered by their dependencies.
 
 use tessera_expr::{ErrorKind, Expr, Type};
 use tessera_spec::diagnostic::Diagnostic;
@@ -22,7 +22,7 @@ pub(super) struct Pending {
 }
 
 impl Planner<'_> {
-    /// Parses the waiting expressions as soon as all they use is known; what never becomes known is unknown or a circle.
+    /// Parses each waiting expression as soon as all names that it uses are known; the others have an unknown name or form a cycle.
     pub(super) fn resolve(&mut self) -> (Named, Named) {
         self.known
             .columns

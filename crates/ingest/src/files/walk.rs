@@ -1,5 +1,5 @@
-//! Every file below a folder, each once. Links are followed, and a file with several names counts under the first of them: names
-//! that need no link come first, then the order of names, never the order in which a file system lists a folder.
+//! Every file below a folder, each once. Links are followed. A file with several names is listed under the first of them: names
+//! without a link come first, then in alphabetical order, which does not depend on the order in which a file system lists a folder.
 
 use std::collections::{BTreeMap, HashSet, VecDeque};
 use std::fs::{self, FileType, Metadata};
@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use super::names::is_silent;
 
-/// A file, or whatever stands in its place.
+/// A file, or another entry of a folder such as a FIFO.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Entry {
     pub(crate) path: PathBuf,

@@ -12,7 +12,7 @@ use super::MAX_RECORD_BYTES;
 use crate::digest::{BUFFER, Digested};
 use crate::open::Watch;
 
-/// A file by its compression, which its first bytes state whatever its name says.
+/// A file by its compression, which its first bytes decide, not its name.
 enum Packed {
     Plain(BufReader<Digested>),
     Gzip(Box<MultiGzDecoder<BufReader<Digested>>>),

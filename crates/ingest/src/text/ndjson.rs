@@ -80,7 +80,7 @@ fn once(task: &mut Task<'_>, known: Vec<String>) -> Result<Reading, String> {
         keeper.flush_if_full()?;
     }
     if columns.names.is_empty() && first && !declared.is_empty() {
-        // A file without a line has no rows, and whatever columns the contract names.
+        // A file without a line has no rows, and all columns that the contract names.
         return Ok(Reading::LateKey(
             declared
                 .iter()
