@@ -176,7 +176,7 @@ pub(super) fn regexp_extract(c: &mut Checker<'_>, site: Site, mut args: Vec<Expr
             let shown = error.to_string();
             let reason = shown.lines().last().unwrap_or_default();
             let reason = reason.trim_start_matches("error: ");
-            let expected = format!("a regular expression, but this is none: {reason}");
+            let expected = format!("a regular expression, and this is not a valid one: {reason}");
             return wrong_argument(c, &site, expected, pattern.span.clone());
         }
     };
@@ -214,7 +214,7 @@ pub(super) fn strptime(
         Ok(checked) if checked.has_time() => Type::Timestamp,
         Ok(_) => Type::Date,
         Err(reason) => {
-            let expected = format!("a format, but of `{written}` {reason}");
+            let expected = format!("a format, and `{written}` is not a valid one: {reason}");
             return wrong_argument(c, &site, expected, format.span.clone());
         }
     };
