@@ -1,5 +1,5 @@
-//! The list of stages drives the run: what `run --dry-run` prints is what a run does, and neither makes a store before there is
-//! something to publish.
+//! The list of stages: `run --dry-run` prints the stages that a run executes, and a store is created only when there is a version
+//! to publish.
 
 use crate::latest::shop;
 use crate::program::{json, run};

@@ -199,8 +199,8 @@ pub(crate) struct Run {
     /// damaged. Missing files and wrong sizes are found and replaced without this option.
     #[arg(long)]
     pub(crate) replace_damaged: bool,
-    /// Print the stages of the run in their order and do none of them: the lake is listed and the pipeline is checked against it,
-    /// no store is made and nothing is published.
+    /// Print the stages of the run in their order without executing them: the lake is listed and the pipeline is checked against
+    /// it; no store is created and nothing is published.
     #[arg(long)]
     pub(crate) dry_run: bool,
     #[command(flatten)]

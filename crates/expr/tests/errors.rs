@@ -1,4 +1,4 @@
-//! Error messages, as a reader sees them.
+//! Error messages as they are shown.
 
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 

@@ -1,4 +1,4 @@
-//! What is printed parses to the same tree, and no text whatever panics.
+//! A printed expression parses to the same tree, and no text makes the parser panic.
 
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 

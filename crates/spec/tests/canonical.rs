@@ -1,4 +1,4 @@
-//! What a pipeline is hashed by: its meaning, not its writing.
+//! The canonical form of a pipeline depends on its meaning, not on how the file is written.
 
 #![allow(clippy::unwrap_used)] // test code outside of #[test] functions
 
@@ -186,7 +186,7 @@ fn every_change_of_meaning_changes_it() {
         ),
         ("horizon = \"90d\"", "horizon = \"91d\""),
         ("below = 3", "below = 4"),
-        // The first model of purchases serves.
+        // The first purchase model is used, so the order has meaning.
         ("\"mbg_nbd\", \"bg_nbd\"", "\"bg_nbd\", \"mbg_nbd\""),
         // The first rule that is true decides: their order has meaning.
         (

@@ -1,4 +1,4 @@
-//! No text can make the parser panic; every refusal says where.
+//! No text makes the parser panic, and every error has a place.
 
 #![allow(clippy::unwrap_used)] // test code outside of #[test] functions
 
@@ -79,7 +79,7 @@ fn shipped() -> Vec<String> {
         .collect()
 }
 
-/// Parses, renders both ways, and checks what every refusal owes its reader.
+/// Parses, renders both ways, and checks that every error is complete.
 fn survives(text: &str) {
     let vars = [("lake".to_owned(), "/x".to_owned())];
     let (pipeline, found) = tessera_spec::parse(text, "mutated.toml", &vars);
@@ -100,7 +100,7 @@ fn survives(text: &str) {
     }
 }
 
-/// Pieces that a parser may stumble over.
+/// Fragments that are difficult for a parser.
 const PIECES: &[&str] = &[
     "\"",
     "'",
@@ -147,7 +147,7 @@ const PIECES: &[&str] = &[
     "\t",
 ];
 
-/// The last border of characters up to a byte.
+/// The last character boundary at or before a byte.
 fn border(text: &str, at: usize) -> usize {
     let mut at = at.min(text.len());
     while !text.is_char_boundary(at) {

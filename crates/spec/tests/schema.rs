@@ -1,5 +1,5 @@
-//! The committed JSON Schema is that of the program, and says what the parser says: the same keys, the same required keys,
-//! the same words, table by table.
+//! The committed JSON Schema is that of the program, and agrees with the parser: the same keys, required keys and values of enums,
+//! table by table.
 
 #![allow(clippy::unwrap_used, clippy::panic)] // test code outside of #[test] functions
 
@@ -410,7 +410,7 @@ fn every_table_requires_what_the_parser_requires() {
         if shape.kind.is_some() || shape.definition == "CadenceTable" {
             required.remove("kind"); // the text has it
         }
-        // The parser takes a table for one of several by these keys; the schema by what each requires.
+        // The parser distinguishes the variants of a table by these keys, the schema by the required keys of each.
         let telling = match shape.definition {
             "DerivedTable" => "expr",
             "LinearTable" => "worst",

@@ -1,4 +1,4 @@
-//! What a score means once it is read: what is stated, what is left out, and the examples of docs/scores.md.
+//! Scores as they are read: stated settings, defaults, and the examples of docs/scores.md.
 
 #![allow(clippy::unwrap_used, clippy::panic)] // test code outside of #[test] functions
 

@@ -1,7 +1,7 @@
-//! What the messages say, exactly: one file a family of mistakes, one snapshot a file.
+//! The exact messages: one file per group of mistakes, with one snapshot each.
 //!
-//! A case is a change of a good pipeline file, so that every message is the only thing wrong, or a whole file. After a change
-//! of a message: `INSTA_UPDATE=always cargo nextest run --release -p tessera-spec`, and read the difference.
+//! A case is a change of a pipeline file without mistakes, so that the message is about this change alone, or a whole file. After a
+//! change of a message: `INSTA_UPDATE=always cargo nextest run --release -p tessera-spec`, and read the difference.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // test code outside of #[test] functions
 

@@ -1,4 +1,4 @@
-//! What the design names and this version does not build: refused, never ignored.
+//! Keys and values that are not supported yet are errors, never ignored.
 
 use super::family;
 
