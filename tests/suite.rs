@@ -11,6 +11,8 @@ mod architecture;
 mod as_of;
 #[path = "suite/attribute_rows.rs"]
 mod attribute_rows;
+#[path = "suite/backfill.rs"]
+mod backfill;
 #[path = "suite/brakes.rs"]
 mod brakes;
 #[path = "suite/catalogue.rs"]
@@ -33,6 +35,8 @@ mod demo;
 mod dependencies;
 #[path = "suite/derived_times.rs"]
 mod derived_times;
+#[path = "suite/diff.rs"]
+mod diff;
 #[path = "suite/documented_commands.rs"]
 mod documented_commands;
 #[path = "suite/duplicates.rs"]
@@ -41,6 +45,8 @@ mod duplicates;
 mod evolution;
 #[path = "suite/exact_values.rs"]
 mod exact_values;
+#[path = "suite/explain.rs"]
+mod explain;
 #[path = "suite/faults.rs"]
 mod faults;
 #[path = "suite/freshness.rs"]

@@ -13,12 +13,15 @@ use crate::oracle::python;
 use crate::program::{bounded, public_data, root, run, tessera};
 
 /// Texts whose commands are run, within the repository.
-const DOCUMENTS: [&str; 8] = [
+const DOCUMENTS: [&str; 11] = [
     "README.md",
     "ARCHITECTURE.md",
     "CONTRIBUTING.md",
     "data/README.md",
+    "docs/backfill.md",
     "docs/data.md",
+    "docs/diff.md",
+    "docs/explain.md",
     "docs/expressions.md",
     "docs/operating.md",
     "docs/scores.md",
@@ -250,11 +253,15 @@ fn examples_of_the_help_work() {
     let clone = Clone::new(&python);
     let dir = clone.folder.display().to_string();
     clone.succeeds("tessera demo --customers 300 --quiet");
+    clone.succeeds("tessera run pipelines/demo.toml --as-of 2026-08-31 --quiet");
     for verb in [
         "demo",
         "check",
         "run",
+        "backfill",
         "report",
+        "diff",
+        "explain",
         "snapshots",
         "verify",
         "repair",

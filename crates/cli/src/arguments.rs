@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use chrono::NaiveDate;
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use tessera_pipeline::backfill::Every;
 use tessera_snapshot::Options;
 
 /// Computes features, scores and segments of customers from Parquet, CSV or NDJSON files, as a TOML file describes, and publishes
@@ -72,6 +73,12 @@ pub(crate) enum Command {
                             tessera run pipelines/demo.toml --as-of 2026-10-31 --dry-run"
     )]
     Run(Run),
+    /// Run a pipeline for past days, oldest first; days that have their version are skipped, so it goes on where it was stopped.
+    #[command(
+        after_help = "Examples:\n  tessera backfill pipelines/demo.toml --from 2026-07-31 --to 2026-10-31 --every 1mo\n  \
+                            tessera backfill pipelines/demo.toml --from 2026-10-29 --to 2026-10-31 --every 1d --json"
+    )]
+    Backfill(Backfill),
     /// Render the report of a published version again.
     #[command(
         after_help = "Examples:\n  tessera report pipelines/demo.toml\n  tessera report pipelines/demo.toml --version 1 --to report.html"
@@ -87,6 +94,18 @@ pub(crate) enum Command {
         after_help = "Examples:\n  tessera path data/store/demo\n  tessera path data/store/demo --version 1"
     )]
     Path(FolderOf),
+    /// Compare two versions of a store: definitions, sources, segments, moves by cause, values of features and scores.
+    #[command(
+        after_help = "Examples:\n  tessera diff data/store/demo 2026-08-31 latest\n  tessera diff data/store/demo 1 2\n  \
+                            tessera diff data/store/demo 2026-08-31 2026-10-31 --sample 5 --json"
+    )]
+    Diff(Diff),
+    /// State why customers are in their segments: conditions with values, the nearest change, scores, earlier segments.
+    #[command(
+        after_help = "Examples:\n  tessera explain data/store/demo C000001\n  tessera explain data/store/demo C000001 C000002 --scheme touch\n  \
+                            tessera explain data/store/demo C000001 --as-of 2026-08-31 --json"
+    )]
+    Explain(Explain),
     /// Check every file of a store against its commit: checksums, footers, row counts, the chain of commits.
     #[command(
         after_help = "Examples:\n  tessera verify data/store/demo\n  tessera verify data/store/demo --version 1 --deep"
@@ -123,6 +142,29 @@ pub(crate) struct Vars {
     /// Value of a variable of the file's table `vars`; may be repeated.
     #[arg(long = "var", value_name = "NAME=VALUE", value_parser = variable)]
     pub(crate) vars: Vec<(String, String)>,
+}
+
+/// How a version of a store is named: by its number, its day, or as the newest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum VersionName {
+    /// The version that `latest` names.
+    Latest,
+    /// The version of this number.
+    Number(u64),
+    /// The newest version of this day.
+    Day(NaiveDate),
+}
+
+fn version_name(text: &str) -> Result<VersionName, String> {
+    if text == "latest" {
+        return Ok(VersionName::Latest);
+    }
+    let number = text.parse().map(VersionName::Number);
+    number
+        .or_else(|_| day(text).map(VersionName::Day))
+        .map_err(|_| {
+            "expected the number of a version, its day such as 2026-02-28, or `latest`".to_owned()
+        })
 }
 
 /// Parses a date.
@@ -205,6 +247,39 @@ pub(crate) struct Run {
     pub(crate) dry_run: bool,
     #[command(flatten)]
     pub(crate) store: StoreAccess,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Backfill {
+    #[command(flatten)]
+    pub(crate) pipeline: Pipeline,
+    /// The first day.
+    #[arg(long, value_name = "YYYY-MM-DD", value_parser = day)]
+    pub(crate) from: NaiveDate,
+    /// The last day at most.
+    #[arg(long, value_name = "YYYY-MM-DD", value_parser = day)]
+    pub(crate) to: NaiveDate,
+    /// Step from day to day, counted from the first: 1d, 1w, 1mo or 1y. From the 31st on, months end on their last day.
+    #[arg(long, value_name = "STEP", value_parser = every, default_value = "1mo")]
+    pub(crate) every: Every,
+    /// Run days that have their version too: what was delivered to the lake since is taken in. An equal run publishes nothing.
+    #[arg(long)]
+    pub(crate) again: bool,
+    /// Fingerprint inputs by their whole content instead of their footers.
+    #[arg(long)]
+    pub(crate) hash_inputs: bool,
+    /// Memory limit of each run, as for `run`.
+    #[arg(long, value_name = "SIZE", value_parser = crate::memory::parse, env = "TESSERA_MEMORY")]
+    pub(crate) memory: Option<u64>,
+    /// Folder for temporary files, as for `run`.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) work: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) store: StoreAccess,
+}
+
+fn every(text: &str) -> Result<Every, String> {
+    Every::parse(text).ok_or_else(|| "expected a number with d, w, mo or y, such as 1mo".to_owned())
 }
 
 /// How a store is accessed.
@@ -292,6 +367,36 @@ pub(crate) struct FolderOf {
     /// This version instead of the newest.
     #[arg(long)]
     pub(crate) version: Option<u64>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Diff {
+    /// Folder of the store.
+    pub(crate) store: PathBuf,
+    /// The one version: its number, its day (of several versions of a day the newest), or `latest`.
+    #[arg(value_name = "VERSION", value_parser = version_name)]
+    pub(crate) from: VersionName,
+    /// The other version.
+    #[arg(value_name = "VERSION", value_parser = version_name)]
+    pub(crate) to: VersionName,
+    /// Name up to this many customers per scheme who moved, and the customer with the largest change of each column.
+    #[arg(long, value_name = "NUMBER", default_value_t = 0)]
+    pub(crate) sample: usize,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Explain {
+    /// Folder of the store.
+    pub(crate) store: PathBuf,
+    /// Keys of the customers, as tables have them.
+    #[arg(value_name = "CUSTOMER", required = true)]
+    pub(crate) customers: Vec<String>,
+    /// Only this scheme.
+    #[arg(long)]
+    pub(crate) scheme: Option<String>,
+    /// The version of this day (of several the newest), of this number, or `latest`.
+    #[arg(long, value_name = "VERSION", value_parser = version_name, default_value = "latest")]
+    pub(crate) as_of: VersionName,
 }
 
 #[derive(Debug, Args)]

@@ -1,9 +1,13 @@
 //! One file per command: parse, call one library function, render.
 
+mod backfill;
 mod check;
 mod completions;
 mod demo;
+mod diff;
+mod explain;
 mod features;
+mod named_version;
 mod path;
 mod report;
 mod run;
@@ -24,9 +28,12 @@ pub(crate) fn dispatch(arguments: Arguments) -> Result<ExitCode, Failure> {
         Command::Demo(demo) => demo::run(&demo, &output),
         Command::Check(check) => check::run(&check, &output),
         Command::Run(run) => run::run(&run, &output),
+        Command::Backfill(arguments) => backfill::run(&arguments, &output),
         Command::Report(report) => report::run(&report),
         Command::Snapshots(store) => snapshots::list(&store, &output),
         Command::Path(folder) => path::run(&folder, &output),
+        Command::Diff(arguments) => diff::run(&arguments, &output),
+        Command::Explain(arguments) => explain::run(&arguments, &output),
         Command::Verify(verify) => verify::run(&verify, &output),
         Command::Repair(store) => verify::repair(&store, &output),
         Command::Features(features) => features::run(&features, &output),

@@ -127,13 +127,18 @@ impl From<serde_json::Error> for Failure {
 
 /// Prints the message, and returns the exit code.
 pub(crate) fn fail(failure: &Failure) -> ExitCode {
+    ExitCode::from(fail_with(failure))
+}
+
+/// Prints the message, and returns the exit code as a number.
+pub(crate) fn fail_with(failure: &Failure) -> u8 {
     let message = failure.message.trim_end();
     if failure.rendered {
         write_line("ERROR", message);
     } else {
         say_as("ERROR", message);
     }
-    ExitCode::from(failure.code)
+    failure.code
 }
 
 /// Prints what is wrong with the arguments, or the output of `--help` and `--version`.

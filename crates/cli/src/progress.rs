@@ -16,22 +16,7 @@ pub(crate) struct Progress {
 impl Progress {
     /// A progress bar on a terminal; nothing elsewhere, where log lines show the progress.
     pub(crate) fn new(output: &Output) -> Self {
-        let shown = std::io::stderr().is_terminal()
-            && !output.quiet
-            && output.log_format == LogFormat::Text;
-        let bar = if shown {
-            ProgressBar::new(0)
-        } else {
-            ProgressBar::hidden()
-        };
-        if let Ok(style) =
-            ProgressStyle::with_template("{bar:24} {pos}/{len} {spinner} {msg} {elapsed}")
-        {
-            bar.set_style(style);
-        }
-        if shown {
-            bar.enable_steady_tick(Duration::from_millis(120));
-        }
+        let bar = bar(output, "{bar:24} {pos}/{len} {spinner} {msg} {elapsed}");
         Self { bar }
     }
 
@@ -39,6 +24,31 @@ impl Progress {
     pub(crate) fn clear(&self) {
         self.bar.finish_and_clear();
     }
+}
+
+/// Says on a terminal that something is done, and for how long.
+pub(crate) fn spinner(output: &Output, doing: &str) -> ProgressBar {
+    let bar = bar(output, "{spinner} {msg} {elapsed}");
+    bar.set_message(doing.to_owned());
+    bar
+}
+
+/// A bar on a terminal; hidden elsewhere.
+fn bar(output: &Output, template: &str) -> ProgressBar {
+    let shown =
+        std::io::stderr().is_terminal() && !output.quiet && output.log_format == LogFormat::Text;
+    let bar = if shown {
+        ProgressBar::new(0)
+    } else {
+        ProgressBar::hidden()
+    };
+    if let Ok(style) = ProgressStyle::with_template(template) {
+        bar.set_style(style);
+    }
+    if shown {
+        bar.enable_steady_tick(Duration::from_millis(120));
+    }
+    bar
 }
 
 impl Observer for Progress {

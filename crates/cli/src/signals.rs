@@ -46,6 +46,11 @@ pub(crate) fn pass_to(child: c_int) {
     }
 }
 
+/// Whether a signal came that no process was there for.
+pub(crate) fn came_early() -> bool {
+    EARLY.load(Ordering::SeqCst) != 0
+}
+
 extern "C" fn pass(signal: c_int, _: *mut siginfo_t, _: *mut c_void) {
     match CHILD.load(Ordering::SeqCst) {
         0 => EARLY.store(signal, Ordering::SeqCst),

@@ -7,8 +7,7 @@ use std::sync::Arc;
 use arrow::array::{ArrayRef, AsArray, BooleanArray, RecordBatch};
 use arrow::datatypes::{Field, Int64Type, Schema};
 use chrono::NaiveDate;
-use tessera_engine::{Engine, TableRef};
-use tessera_expr::rel::{Project, Rel};
+use tessera_engine::Engine;
 use tessera_expr::{Expr, Literal, Type};
 use tessera_features::{BASE_GAP_DAYS, BaseGap, PRIOR_GAPS};
 use tessera_segments::{
@@ -20,9 +19,7 @@ use crate::base::Closed;
 use crate::error::PipelineError;
 use crate::history::History;
 use crate::prepare::Prepared;
-
-/// Beginning of the names of columns that say where a rule is true.
-const RULE: &str = "__rule_";
+use crate::truths;
 
 /// The mean gap between occasions over the base and its weight, as constants for the late features.
 pub(crate) fn base_gap(
@@ -189,7 +186,6 @@ impl Assigned {
         work: &Path,
     ) -> Result<Ruled, PipelineError> {
         let table = self.with_schemes()?;
-        let columns = table.num_columns();
         let written = match &scheme.kind {
             SchemeKind::Rules(config) => config.rules.as_slice(),
             _ => &[],
@@ -198,34 +194,13 @@ impl Assigned {
             let (segment, when) = (rule.segment.value.as_str(), rule.when.value.as_str());
             (segment, when, expr)
         }));
-        let values = table.clone();
-        let input = TableRef::write(&work.join("rules.parquet"), table.schema(), &[table])?;
-        let name = |number: usize| format!("{RULE}{number}");
-        let plan = Project {
-            table: input.path,
-            as_of,
-            timezone: prepared.pipeline.timezone,
-            columns: rules
-                .iter()
-                .chain(clauses.conditions())
-                .enumerate()
-                .map(|(number, rule)| (name(number), rule.clone()))
-                .collect(),
-        };
-        let made = engine
-            .materialize(&Rel::Project(plan), &work.join("ruled.parquet"))?
-            .table
-            .read()?;
-        let truth = |column: &ArrayRef| {
-            // A rule whose column is null in all rows has no boolean type: it is never true.
-            let nowhere = || BooleanArray::from(vec![false; made.num_rows()]);
-            column.as_boolean_opt().cloned().unwrap_or_else(nowhere)
-        };
-        let mut matches: Vec<BooleanArray> = made.columns()[columns..].iter().map(truth).collect();
+        let exprs: Vec<Expr> = rules.iter().chain(clauses.conditions()).cloned().collect();
+        let place = (as_of, prepared.pipeline.timezone);
+        let mut matches = truths::evaluate(engine, work, &table, place, &exprs)?;
         let truths = matches.split_off(rules.len());
         Ok(Ruled {
             matches,
-            reasons: Arc::new(clauses.with(truths, &values)),
+            reasons: Arc::new(clauses.with(truths, &table)),
         })
     }
 

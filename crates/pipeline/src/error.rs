@@ -166,6 +166,30 @@ pub enum PipelineError {
         "no source states `known_at`, so `--known-as-of` has no effect; leave it out, or state `known_at`, the column that says when a row became known"
     )]
     NothingKnown,
+    /// A version does not have the customer.
+    #[error(
+        "version {version} of {as_of} has no customer `{key}`; keys are compared as they are written in column `{column}`"
+    )]
+    NoCustomer {
+        /// The key asked for.
+        key: String,
+        /// Name of the key.
+        column: String,
+        /// The version.
+        version: u64,
+        /// Its day.
+        as_of: chrono::NaiveDate,
+    },
+    /// A version does not have the scheme.
+    #[error("version {version} has no scheme `{scheme}`; it has {available}")]
+    NoScheme {
+        /// The scheme asked for.
+        scheme: String,
+        /// The version.
+        version: u64,
+        /// Its schemes.
+        available: String,
+    },
     /// The user interrupted the run.
     #[error("interrupted; nothing was published")]
     Interrupted,
@@ -192,7 +216,11 @@ impl PipelineError {
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::WithRows { error, .. } => error.exit_code(),
-            Self::Invalid(_) | Self::Future { .. } | Self::NothingKnown => 2,
+            Self::Invalid(_)
+            | Self::Future { .. }
+            | Self::NothingKnown
+            | Self::NoCustomer { .. }
+            | Self::NoScheme { .. } => 2,
             Self::Lake(problems) => lake_code(problems),
             Self::Contract { .. }
             | Self::TooManyRejected { .. }

@@ -2,12 +2,12 @@
 
 mod definitions;
 mod replay;
+mod values;
 
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
-use arrow::datatypes::{Decimal128Type, Float64Type, Int64Type};
+use arrow::array::RecordBatch;
 use chrono::NaiveDate;
 use serde_json::Value;
 use tessera_engine::Engine;
@@ -27,6 +27,8 @@ use definitions::Changes;
 pub(crate) use definitions::{DEFINITIONS, definitions};
 pub(crate) use replay::{Aged, new_rows, split};
 use replay::{Replay, State, Steps};
+use values::in_cents;
+pub(crate) use values::{Values, numbers};
 
 /// The version before this run, and what has been found out about the segments of this one so far.
 #[derive(Debug)]
@@ -277,32 +279,16 @@ impl History {
             .numeric(name)?
             .values()
             .iter()
-            .map(|value| cents(*value))
+            .map(|value| in_cents(*value))
             .collect();
         if previous.alignment.gone.is_empty() {
             return Ok(values);
         }
         // Closed accounts are customers too, but in no segment.
         let key = prepared.pipeline.customer.key.as_str();
-        let read = |column: &str| column == key || column == name;
-        let (mut keys, mut earlier) = (Vec::new(), Vec::new());
-        for batch in previous.version.read_columns("customers", read)? {
-            keys.extend(batch.column_by_name(key).cloned());
-            match batch.column_by_name(name) {
-                Some(column) => earlier.extend(numbers(column).into_iter().map(cents)),
-                None => earlier.extend(std::iter::repeat_n(0, batch.num_rows())),
-            }
-        }
-        let keys: Vec<&dyn Array> = keys.iter().map(AsRef::as_ref).collect();
-        let keys = arrow::compute::concat(&keys)?;
-        let rows = Alignment::new(&keys, &previous.before.keys, |place| place);
-        let rows = rows.map(|found| found.before).unwrap_or_default();
-        let of = |&gone: &u32| {
-            rows.get(gone as usize)
-                .and_then(|&row| earlier.get(row as usize))
-        };
+        let then = Values::new(&previous.version, key, name)?.of(&previous.before.keys);
         let gone = previous.alignment.gone.iter();
-        values.extend(gone.map(|gone| of(gone).copied().unwrap_or(0)));
+        values.extend(gone.map(|&row| then.get(row as usize).copied().unwrap_or(0)));
         Ok(values)
     }
 }
@@ -442,33 +428,6 @@ fn stay(as_of: i32, previous: &Previous, before: &SchemeBefore, moves: &Moves) -
         causes: words.into_iter().map(|word| word.1).collect(),
         cause,
     }
-}
-
-/// Money in hundredths, so that sums of it are exact; nothing where there is no number.
-fn cents(value: f64) -> i64 {
-    let cents = (value * 100.0).round();
-    // Beyond 2^53 hundredths a float has no hundredths.
-    if cents.abs() < 9e15 { cents as i64 } else { 0 }
-}
-
-/// A column as numbers, NaN where it is null or none.
-fn numbers(column: &ArrayRef) -> Vec<f64> {
-    if let Some(floats) = column.as_primitive_opt::<Float64Type>() {
-        return floats
-            .iter()
-            .map(|value| value.unwrap_or(f64::NAN))
-            .collect();
-    }
-    if let Some(integers) = column.as_primitive_opt::<Int64Type>() {
-        let number = |value: Option<i64>| value.map_or(f64::NAN, |value| value as f64);
-        return integers.iter().map(number).collect();
-    }
-    if let Some(decimals) = column.as_primitive_opt::<Decimal128Type>() {
-        let scale = 10_f64.powi(i32::from(decimals.scale()));
-        let number = |value: Option<i128>| value.map_or(f64::NAN, |value| value as f64 / scale);
-        return decimals.iter().map(number).collect();
-    }
-    vec![f64::NAN; column.len()]
 }
 
 impl ClusterIdentity for History {

@@ -11,6 +11,9 @@ use crate::publish;
 /// To be changed when the published tables change although the program's sources, which are hashed, do not.
 const FORMAT: &str = "tessera-tables 2";
 
+/// Key of the commit's `pipeline` object under which the canonical pipeline stands.
+pub(crate) const DECLARED: &str = "declared";
+
 /// sha256 over the program's own sources, templates and locked dependencies; see `build.rs`.
 const SOURCES_SHA256: &str = env!("TESSERA_SOURCES_SHA256");
 
@@ -53,6 +56,9 @@ fn pipeline(prepared: &Prepared) -> Value {
             history::DEFINITIONS.to_owned(),
             history::definitions(prepared),
         );
+        let declared = tessera_spec::canonical(&prepared.pipeline);
+        let declared = serde_json::from_str(&declared).unwrap_or(Value::Null);
+        meta.insert(DECLARED.to_owned(), declared);
     }
     meta
 }

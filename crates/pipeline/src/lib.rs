@@ -6,14 +6,18 @@
 //! Where to look: `prepare` checks everything before a row is read, `stage` lists the steps, `compute` executes them up to the
 //! finished tables, `run` publishes these, `table` computes the features at any date, `scores` the scores, `labels` finds which
 //! texts columns can have, `identity` identifies a run, `history` compares with the previous version, `publish` makes tables,
-//! version and report, `work` holds the files of a run outside the store, `monitor` writes metrics and lineage.
+//! version and report, `work` holds the files of a run outside the store, `monitor` writes metrics and lineage,
+//! `diff` compares two versions, `explain` states why customers are in their segments, `backfill` which past days are to be run.
 
+pub mod backfill;
 mod base;
 mod check;
 mod compute;
 mod customers;
 mod dictionary;
+pub mod diff;
 mod error;
+pub mod explain;
 mod frozen;
 mod history;
 mod identity;
@@ -31,6 +35,7 @@ mod sources;
 mod stage;
 mod table;
 mod times;
+mod truths;
 mod untimed;
 mod value;
 mod work;

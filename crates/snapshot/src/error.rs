@@ -82,6 +82,16 @@ pub enum StoreError {
         /// The versions that exist, as text.
         available: String,
     },
+    /// No version of the day.
+    #[error("{} has no version of {day}; {nearest}", path.display())]
+    NoDay {
+        /// The store.
+        path: PathBuf,
+        /// The day asked for.
+        day: chrono::NaiveDate,
+        /// The days nearest to it that have one, as text.
+        nearest: String,
+    },
     /// The version has expired.
     #[error("version {version} expired; choose a later one")]
     Expired {
@@ -178,6 +188,7 @@ impl StoreError {
             Self::Locked { .. } => 5,
             Self::InDoubt { .. } | Self::NotYetVisible { .. } => 6,
             Self::NoVersion { .. }
+            | Self::NoDay { .. }
             | Self::Expired { .. }
             | Self::NoTable { .. }
             | Self::OtherPipeline { .. } => 2,

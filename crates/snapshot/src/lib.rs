@@ -23,6 +23,7 @@ mod hints;
 mod index;
 mod inputs;
 mod lock;
+mod lookup;
 mod owners;
 mod publish;
 mod reports;

@@ -102,6 +102,36 @@ impl Store {
         }
     }
 
+    /// The newest version of a day that has not expired.
+    ///
+    /// # Errors
+    /// A commit that cannot be read; [`StoreError::NoDay`] where there is no version of that day.
+    pub fn of_day(&self, day: NaiveDate) -> Result<Version, StoreError> {
+        let (digests, expired) = (self.digests()?, self.expired()?);
+        let kept = digests
+            .iter()
+            .filter(|known| !expired.contains(&known.version));
+        let days = newest(kept);
+        if let Some(found) = days.get(&day) {
+            return self.version(found.version);
+        }
+        let earlier = days.range(..day).next_back().map(|found| found.0);
+        let later = days.range(day..).next().map(|found| found.0);
+        let nearest: Vec<String> = earlier
+            .into_iter()
+            .chain(later)
+            .map(NaiveDate::to_string)
+            .collect();
+        Err(StoreError::NoDay {
+            path: self.path().to_owned(),
+            day,
+            nearest: match nearest.is_empty() {
+                true => "there is none yet".to_owned(),
+                false => format!("the nearest are of {}", nearest.join(" and ")),
+            },
+        })
+    }
+
     /// How later commits affect each version, by its number.
     ///
     /// # Errors

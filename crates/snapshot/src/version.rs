@@ -1,6 +1,6 @@
 //! One published version.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::{self, Read, Seek};
 use std::path::{Path, PathBuf};
@@ -16,6 +16,7 @@ use tessera_spec::noted::of_system;
 use crate::commit::{Commit, CommittedFile, CommittedTable, hex};
 use crate::error::StoreError;
 use crate::folder::Folder;
+use crate::lookup;
 use crate::store::run_path;
 
 /// A version: its commit and the folder of its tables.
@@ -148,6 +149,28 @@ impl Version {
         let found = self.table(table)?;
         let files = self.open_table(found)?;
         self.read_files(found, &files, wanted)
+    }
+
+    /// Reads the rows of these customers in a table whose second column is the customer's key.
+    ///
+    /// # Errors
+    /// The version has no such table, or its file is missing or damaged.
+    pub fn read_customers(
+        &self,
+        table: &str,
+        keys: &BTreeSet<String>,
+    ) -> Result<Vec<RecordBatch>, StoreError> {
+        let found = self.table(table)?;
+        let mut rows = Vec::new();
+        for (stated, file) in found.files.iter().zip(self.open_table(found)?) {
+            lookup::read_keys(file, &self.folder.join(&stated.path), keys, &mut rows)?;
+        }
+        Ok(rows)
+    }
+
+    /// Whether it has the table.
+    pub fn has(&self, table: &str) -> bool {
+        self.tables().iter().any(|known| known.name == table)
     }
 
     fn read_files(
@@ -287,7 +310,7 @@ fn scan_file(
 }
 
 /// An I/O error where there was one; else the content is damaged.
-fn unread(path: &Path, error: &dyn std::fmt::Display) -> StoreError {
+pub(crate) fn unread(path: &Path, error: &dyn std::fmt::Display) -> StoreError {
     let text = error.to_string();
     match of_system(&text) {
         Some(error) => StoreError::io("read table", path, error),

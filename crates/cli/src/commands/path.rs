@@ -3,22 +3,16 @@
 use std::process::ExitCode;
 
 use serde_json::json;
-use tessera_snapshot::{Store, StoreError};
+use tessera_snapshot::Store;
 
+use super::named_version;
 use crate::arguments::{FolderOf, Output};
 use crate::output::{Failure, print_document, print_json};
 
 /// Prints the folder of a version's tables, with links resolved, after checking that its files exist.
 pub(crate) fn run(arguments: &FolderOf, output: &Output) -> Result<ExitCode, Failure> {
     let store = Store::open(&arguments.store)?;
-    let version = match arguments.version {
-        Some(number) => store.version(number)?,
-        None => store.latest()?.ok_or_else(|| StoreError::NoVersion {
-            path: store.path().to_owned(),
-            version: 1,
-            available: "none yet".to_owned(),
-        })?,
-    };
+    let version = named_version::numbered(&store, arguments.version)?;
     version.check()?;
     let folder = version
         .folder()

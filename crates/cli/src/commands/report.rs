@@ -3,8 +3,9 @@
 use std::path::Path;
 use std::process::ExitCode;
 
-use tessera_snapshot::{Store, StoreError};
+use tessera_snapshot::Store;
 
+use super::named_version;
 use crate::arguments::Report;
 use crate::output::{Failure, print, print_document};
 
@@ -12,14 +13,7 @@ use crate::output::{Failure, print, print_document};
 pub(crate) fn run(arguments: &Report) -> Result<ExitCode, Failure> {
     let loaded = tessera_pipeline::load(&arguments.pipeline.file, &arguments.pipeline.vars.vars)?;
     let store = Store::open(Path::new(&loaded.pipeline.store))?;
-    let version = match arguments.version {
-        Some(number) => store.version(number)?,
-        None => store.latest()?.ok_or_else(|| StoreError::NoVersion {
-            path: store.path().to_owned(),
-            version: 1,
-            available: "none yet".to_owned(),
-        })?,
-    };
+    let version = named_version::numbered(&store, arguments.version)?;
     let html = tessera_pipeline::render(&store, &version, loaded.pipeline.report)?;
     match &arguments.to {
         Some(to) if to.as_os_str() == "-" => print_document(&html)?,

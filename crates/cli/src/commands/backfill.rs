@@ -1,0 +1,210 @@
+//! `tessera backfill`
+
+use std::ffi::OsString;
+use std::io::Read;
+use std::path::Path;
+use std::process::{Command, ExitCode, Stdio};
+use std::time::Instant;
+
+use chrono::NaiveDate;
+use serde_json::{Value, json};
+use tessera_pipeline::backfill::{Standing, standing};
+use tessera_pipeline::{Reading, Records};
+
+use crate::arguments::{Backfill, LogFormat, Output};
+use crate::output::{Failure, print, print_json, tell};
+use crate::signals;
+
+/// The program itself, also where its file has another name by now, or none.
+const PROGRAM: &str = "/proc/self/exe";
+
+/// What became of the days so far.
+#[derive(Default)]
+struct Progress {
+    days: Vec<Value>,
+    published: usize,
+    skipped: usize,
+}
+
+/// Runs the pipeline for every day that has no version yet. Each run is a process of its own, so that it takes the memory of one
+/// run, and a version is what `tessera run` makes of that day.
+pub(crate) fn run(arguments: &Backfill, output: &Output) -> Result<ExitCode, Failure> {
+    let days = arguments.every.days(arguments.from, arguments.to);
+    let Some(last) = days.last() else {
+        let (from, to) = (arguments.from, arguments.to);
+        return Err(Failure::new(
+            format!("there is no day from {from} to {to}; `--from` is the earlier one"),
+            2,
+        ));
+    };
+    let reading = Reading {
+        vars: arguments.pipeline.vars.vars.clone(),
+        hash_inputs: arguments.hash_inputs,
+        records: Records::default(),
+        store: arguments.store.options(),
+        known_as_of: None,
+    };
+    // A day that has not come yet is refused before the first one is run.
+    tessera_pipeline::day(&arguments.pipeline.file, &reading, Some(*last), false)?;
+    signals::pass_on()
+        .map_err(|error| Failure::new(format!("no signals are received: {error}"), 1))?;
+    let started = Instant::now();
+    let mut progress = Progress::default();
+    for (place, &day) in days.iter().enumerate() {
+        let at = format!("{day}, day {} of {}", place + 1, days.len());
+        let done = one(arguments, output, &reading, (day, &at), &mut progress);
+        let code = match done {
+            Ok(0) => continue,
+            Ok(code) => code,
+            Err(failure) => crate::output::fail_with(&failure),
+        };
+        tell_end(&progress, output, started)?;
+        crate::output::say_error(&format!(
+            "backfill stopped at {at}; the same command goes on from there"
+        ));
+        return Ok(ExitCode::from(code));
+    }
+    tell_end(&progress, output, started)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Does one day; the exit code is that of its run.
+fn one(
+    arguments: &Backfill,
+    output: &Output,
+    reading: &Reading,
+    (day, at): (NaiveDate, &str),
+    progress: &mut Progress,
+) -> Result<u8, Failure> {
+    if signals::came_early() {
+        return Ok(130);
+    }
+    let found = match arguments.again {
+        true => Standing::Missing(None),
+        false => standing(&arguments.pipeline.file, reading, day)?,
+    };
+    let why = match found {
+        Standing::Made(version) => {
+            progress.skipped += 1;
+            progress
+                .days
+                .push(json!({"as_of": day.to_string(), "version": version, "state": "skipped"}));
+            show(output, &format!("{day}: version {version}, made before\n"))?;
+            return Ok(0);
+        }
+        Standing::Missing(why) => why.map_or_else(String::new, |why| format!(" ({why})")),
+    };
+    tell(output, &format!("backfill: {at}{why}"));
+    let begun = Instant::now();
+    let (code, published) = day_run(arguments, output, day)?;
+    let seconds = begun.elapsed().as_secs_f64();
+    if code == 0 {
+        let already = published["already_published"] == true;
+        let state = if already {
+            "already published"
+        } else {
+            "published"
+        };
+        progress.published += usize::from(!already);
+        progress.skipped += usize::from(already);
+        let version = &published["version"];
+        show(
+            output,
+            &format!("{day}: version {version}, {state} ({seconds:.1} s)\n"),
+        )?;
+        progress.days.push(json!({
+            "as_of": day.to_string(), "version": version, "state": state, "seconds": seconds,
+        }));
+    }
+    Ok(code)
+}
+
+fn show(output: &Output, line: &str) -> Result<(), Failure> {
+    match output.json {
+        true => Ok(()),
+        false => print(line),
+    }
+}
+
+/// States what was done.
+fn tell_end(progress: &Progress, output: &Output, started: Instant) -> Result<(), Failure> {
+    let seconds = started.elapsed().as_secs_f64();
+    let (published, skipped) = (progress.published, progress.skipped);
+    if output.json {
+        return print_json(&json!({
+            "days": progress.days, "published": published, "skipped": skipped, "seconds": seconds,
+        }));
+    }
+    tell(
+        output,
+        &format!(
+            "backfill: {published} published, {skipped} there before, in {seconds:.1} s; each published day is a run of its own"
+        ),
+    );
+    Ok(())
+}
+
+/// Runs one day in a process of its own: its exit code, and what it published.
+fn day_run(arguments: &Backfill, output: &Output, day: NaiveDate) -> Result<(u8, Value), Failure> {
+    let failed = |error: std::io::Error| {
+        Failure::new(format!("the run of {day} could not be started: {error}"), 4)
+    };
+    let program = match Path::new(PROGRAM).exists() {
+        true => PROGRAM.into(),
+        false => std::env::current_exe().map_err(failed)?,
+    };
+    let mut command = Command::new(program);
+    command
+        .args(run_arguments(arguments, output, day))
+        .stdout(Stdio::piped());
+    let mut child = command.spawn().map_err(failed)?;
+    signals::pass_to(i32::try_from(child.id()).unwrap_or(0));
+    let mut printed = Vec::new();
+    let read = child
+        .stdout
+        .take()
+        .map(|mut stdout| stdout.read_to_end(&mut printed));
+    // From here on the number may be that of another process.
+    signals::pass_to(0);
+    let ended = child.wait().map_err(failed)?;
+    read.transpose().map_err(failed)?;
+    // A run that a signal ended was interrupted.
+    let code = ended.code().and_then(|code| u8::try_from(code).ok());
+    let published = serde_json::from_slice(&printed).unwrap_or(Value::Null);
+    Ok((code.unwrap_or(130), published))
+}
+
+/// The arguments of `tessera run` for a day.
+fn run_arguments(arguments: &Backfill, output: &Output, day: NaiveDate) -> Vec<OsString> {
+    let mut all: Vec<OsString> = vec!["run".into(), arguments.pipeline.file.clone().into()];
+    let mut add = |name: &str, value: OsString| all.extend([name.into(), value]);
+    add("--as-of", day.to_string().into());
+    for (name, value) in &arguments.pipeline.vars.vars {
+        add("--var", format!("{name}={value}").into());
+    }
+    if let Some(bytes) = arguments.memory {
+        add("--memory", format!("{}KiB", bytes >> 10).into());
+    }
+    if let Some(work) = &arguments.work {
+        add("--work", work.clone().into());
+    }
+    let wait = arguments.store.lock_wait.as_secs();
+    add("--lock-wait", format!("{wait}s").into());
+    if let Some(threads) = output.threads {
+        add("--threads", threads.to_string().into());
+    }
+    if output.log_format == LogFormat::Json {
+        add("--log-format", "json".into());
+    }
+    for (is_set, name) in [
+        (true, "--json"),
+        (output.quiet, "--quiet"),
+        (arguments.hash_inputs, "--hash-inputs"),
+        (arguments.store.allow_network_store, "--allow-network-store"),
+    ] {
+        if is_set {
+            all.push(name.into());
+        }
+    }
+    all
+}

@@ -1,0 +1,154 @@
+//! Past days that a pipeline is run for, one after the other: which they are, and which of them have their version already.
+
+use std::path::Path;
+
+use chrono::{Days, Months, NaiveDate};
+use serde_json::Value;
+use tessera_snapshot::{Store, StoreError};
+
+use crate::error::PipelineError;
+use crate::identity::{self, DECLARED};
+use crate::pipeline_file::load;
+use crate::prepare::Reading;
+
+/// Most days of one backfill: a century of nights.
+const MOST_DAYS: usize = 36_525;
+
+/// How far two days lie apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Every {
+    /// So many days.
+    Days(u64),
+    /// So many months: the same day of the month, the last one where a month has no such day.
+    Months(u32),
+}
+
+impl Every {
+    /// Reads `1d`, `2w`, `1mo`, `1y`.
+    pub fn parse(text: &str) -> Option<Self> {
+        let unit_at = text.find(|c: char| !c.is_ascii_digit())?;
+        let (number, unit) = text.split_at(unit_at);
+        let number: u32 = number.parse().ok().filter(|number| *number > 0)?;
+        match unit {
+            "d" => Some(Self::Days(number.into())),
+            "w" => Some(Self::Days(u64::from(number) * 7)),
+            "mo" => Some(Self::Months(number)),
+            "y" => Some(Self::Months(number.checked_mul(12)?)),
+            _ => None,
+        }
+    }
+
+    /// The days from the first to the last, which is the last one only where a step meets it. Every step counts from the first
+    /// day, so that the 31st stays the 31st after a shorter month.
+    pub fn days(self, first: NaiveDate, last: NaiveDate) -> Vec<NaiveDate> {
+        let at = |step: usize| {
+            let step = u32::try_from(step).ok()?;
+            match self {
+                Self::Days(days) => first.checked_add_days(Days::new(days * u64::from(step))),
+                Self::Months(months) => {
+                    first.checked_add_months(Months::new(months.checked_mul(step)?))
+                }
+            }
+        };
+        let days = (0..MOST_DAYS).map_while(at);
+        days.take_while(|day| *day <= last).collect()
+    }
+}
+
+/// What the store has of a day.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Standing {
+    /// The version of this number, of the same pipeline and program.
+    Made(u64),
+    /// Nothing, or a version that is to be made again, and why.
+    Missing(Option<String>),
+}
+
+/// Looks whether a day has a version that this pipeline and this program made, after the version that comes before it now, with
+/// all its files and its report. The files of the lake are not looked at: a lake that has grown since is no reason to make past
+/// days again.
+pub fn standing(file: &Path, reading: &Reading, day: NaiveDate) -> Result<Standing, PipelineError> {
+    let pipeline = load(file, &reading.vars)?.pipeline;
+    let path = Path::new(&pipeline.store);
+    if !path.join("FORMAT").exists() {
+        return Ok(Standing::Missing(None));
+    }
+    let store = Store::open_with(path, reading.store.clone())?;
+    let version = match store.of_day(day) {
+        Ok(version) => version,
+        Err(StoreError::NoDay { .. }) => return Ok(Standing::Missing(None)),
+        Err(error) => return Err(error.into()),
+    };
+    let number = version.number();
+    let commit = version.commit();
+    let declared: Value =
+        serde_json::from_str(&tessera_spec::canonical(&pipeline)).unwrap_or_default();
+    let standing = store.standings()?.get(&number).copied().unwrap_or_default();
+    let again = if commit.pipeline[DECLARED] != declared {
+        Some("is of an earlier state of the pipeline")
+    } else if commit.program != identity::program() {
+        Some("was made by another program")
+    } else if standing.outdated {
+        Some("does not follow the version that comes before it now")
+    } else if !store.report_path(number).exists() {
+        Some("has no report yet")
+    } else {
+        None
+    };
+    if let Some(why) = again {
+        return Ok(Standing::Missing(Some(format!("version {number} {why}"))));
+    }
+    if let Err(error) = version.check() {
+        if !error.is_damage() {
+            return Err(error.into());
+        }
+        return Ok(Standing::Missing(Some(format!(
+            "version {number} is damaged: {error}"
+        ))));
+    }
+    Ok(Standing::Made(number))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn day(text: &str) -> NaiveDate {
+        text.parse().unwrap()
+    }
+
+    fn days(every: &str, first: &str, last: &str) -> Vec<String> {
+        let every = Every::parse(every).unwrap();
+        every
+            .days(day(first), day(last))
+            .iter()
+            .map(ToString::to_string)
+            .collect()
+    }
+
+    #[test]
+    fn months_keep_their_day_where_there_is_one() {
+        assert_eq!(
+            days("1mo", "2026-01-31", "2026-04-30"),
+            ["2026-01-31", "2026-02-28", "2026-03-31", "2026-04-30"]
+        );
+        assert_eq!(days("3mo", "2026-01-15", "2026-12-31").len(), 4);
+        assert_eq!(
+            days("1y", "2024-02-29", "2026-03-01"),
+            ["2024-02-29", "2025-02-28", "2026-02-28"]
+        );
+    }
+
+    #[test]
+    fn the_last_day_is_only_met_by_a_step() {
+        assert_eq!(
+            days("1w", "2026-01-01", "2026-01-21"),
+            ["2026-01-01", "2026-01-08", "2026-01-15"]
+        );
+        assert_eq!(days("1d", "2026-02-27", "2026-03-01").len(), 3);
+        assert!(days("1d", "2026-03-02", "2026-03-01").is_empty());
+        for wrong in ["", "d", "0d", "1m", "1 mo", "-1d", "1.5d"] {
+            assert_eq!(Every::parse(wrong), None, "{wrong}");
+        }
+    }
+}

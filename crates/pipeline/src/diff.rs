@@ -1,0 +1,181 @@
+//! What changed between two versions, from their published tables and commits alone.
+//!
+//! The types that matter: [`Diff`] with its parts [`SchemeDiff`] and [`ColumnDiff`].
+//!
+//! Where to look: `inputs` compares what the versions were made of and with, `schemes` segments and moves, `chain` finds the
+//! versions between, whose steps are the causes, `columns` compares the values of features and scores, `text` shows it.
+
+mod chain;
+mod columns;
+mod inputs;
+mod schemes;
+mod text;
+
+use arrow::array::ArrayRef;
+use chrono::NaiveDate;
+use serde::Serialize;
+use tessera_history::{Alignment, Before};
+use tessera_snapshot::{Store, Version};
+
+use crate::error::PipelineError;
+use crate::history::Values;
+use crate::sources::epoch_day;
+
+pub use columns::{ColumnDiff, Frequent, Largest};
+pub use inputs::{Definitions, SourceDiff, TextDiff};
+pub use schemes::{CauseCount, EventFound, Moved, MovedCustomer, SchemeDiff, SegmentDiff};
+pub(crate) use text::figure;
+
+/// What changed from one version to another.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Diff {
+    /// The one version.
+    pub from: Side,
+    /// The other one.
+    pub to: Side,
+    /// Whether both are of one pipeline; of different ones only what stands in both can be compared.
+    pub same_pipeline: bool,
+    /// Whether another program made the other version: its sources or libraries differ.
+    pub program_changed: bool,
+    /// What is declared in another way.
+    pub definitions: Definitions,
+    /// What the sources gave.
+    pub sources: Vec<SourceDiff>,
+    /// Customers of the base who came, left and stayed.
+    pub customers: CustomersDiff,
+    /// Segments and moves, by scheme.
+    pub schemes: Vec<SchemeDiff>,
+    /// Features, scores and values.
+    pub columns: Vec<ColumnDiff>,
+}
+
+/// One of the two versions.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Side {
+    /// Its number.
+    pub version: u64,
+    /// Its day.
+    pub as_of: NaiveDate,
+    /// Name of its pipeline.
+    pub pipeline: String,
+    /// The program that made it.
+    pub program: String,
+    /// Size of its tables.
+    pub bytes: u64,
+}
+
+/// Customers of the base: those whom schemes assign.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct CustomersDiff {
+    /// In the one version.
+    pub before: u64,
+    /// In the other one.
+    pub after: u64,
+    /// In both.
+    pub both: u64,
+    /// Only in the other one.
+    pub came: u64,
+    /// Only in the one.
+    pub left: u64,
+}
+
+/// Memberships of both versions, and who is in both.
+struct Pair<'a> {
+    from: &'a Version,
+    to: &'a Version,
+    before: Before,
+    after: Before,
+    alignment: Alignment,
+}
+
+/// Compares two versions. Of each scheme and of each column, up to `sample` customers are named.
+pub fn diff(
+    store: &Store,
+    from: &Version,
+    to: &Version,
+    sample: usize,
+) -> Result<Diff, PipelineError> {
+    let (before, after) = (memberships(from)?, memberships(to)?);
+    let alignment = aligned(&before.keys, &after.keys);
+    let pair = Pair {
+        from,
+        to,
+        before,
+        after,
+        alignment,
+    };
+    let left = pair.alignment.gone.len() as u64;
+    let (then, now) = (pair.before.keys.len() as u64, pair.after.keys.len() as u64);
+    Ok(Diff {
+        from: Side::of(from),
+        to: Side::of(to),
+        same_pipeline: from.commit().pipeline["name"] == to.commit().pipeline["name"],
+        program_changed: from.commit().program != to.commit().program,
+        definitions: inputs::definitions(from, to),
+        sources: inputs::sources(store, from, to)?,
+        customers: CustomersDiff {
+            before: then,
+            after: now,
+            both: then - left,
+            came: now + left - then,
+            left,
+        },
+        schemes: schemes::compare(store, &pair, sample)?,
+        columns: columns::compare(from, to, sample)?,
+    })
+}
+
+impl Diff {
+    /// As text for people.
+    pub fn to_text(&self) -> String {
+        text::text(self)
+    }
+}
+
+impl Side {
+    fn of(version: &Version) -> Self {
+        let name = version.commit().pipeline["name"].as_str();
+        Self {
+            version: version.number(),
+            as_of: version.as_of(),
+            pipeline: name.unwrap_or_default().to_owned(),
+            program: version.commit().program.clone(),
+            bytes: version.bytes(),
+        }
+    }
+}
+
+/// Name of the customer's key.
+pub(crate) fn key_of(version: &Version) -> &str {
+    let key = version.commit().pipeline["key"].as_str();
+    key.unwrap_or("customer_id")
+}
+
+fn memberships(version: &Version) -> Result<Before, PipelineError> {
+    let key = key_of(version);
+    let batches = version.read_columns("memberships", |column| Before::reads(key, column))?;
+    Ok(Before::new(epoch_day(version.as_of()), key, &batches)?)
+}
+
+/// Who is in both lists of rising keys; nobody where keys are of different types.
+fn aligned(before: &ArrayRef, after: &ArrayRef) -> Alignment {
+    Alignment::new(before, after, |place| place).unwrap_or_else(|| Alignment {
+        before: vec![tessera_history::ABSENT; after.len()],
+        gone: (0..before.len() as u32).collect(),
+    })
+}
+
+/// What customers of both versions count: those of the other version, and behind them those who are gone.
+fn values(pair: &Pair<'_>) -> Result<Vec<i64>, PipelineError> {
+    let Some(column) = Values::column_of(pair.to) else {
+        return Ok(vec![0; pair.alignment.len()]);
+    };
+    let of = |version: &Version, keys: &ArrayRef| {
+        Values::new(version, key_of(version), column).map(|values| values.of(keys))
+    };
+    let mut values = of(pair.to, &pair.after.keys)?;
+    let then = of(pair.from, &pair.before.keys)?;
+    let gone = pair.alignment.gone.iter();
+    values.extend(gone.map(|&row| then.get(row as usize).copied().unwrap_or(0)));
+    Ok(values)
+}

@@ -1,0 +1,327 @@
+//! Segments of each scheme in both versions, and who moved between them.
+
+use std::collections::BTreeMap;
+
+use arrow::util::display::array_value_to_string;
+use chrono::NaiveDate;
+use serde::Serialize;
+use tessera_history::{ABSENT, SchemeBefore};
+use tessera_snapshot::{Store, Version};
+
+use super::chain::{self, Chain, StepFound};
+use super::{Pair, values};
+use crate::error::PipelineError;
+use crate::history::numbers;
+
+/// One scheme in both versions.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct SchemeDiff {
+    /// Its name.
+    pub scheme: String,
+    /// `both`, `added` or `removed`.
+    pub state: &'static str,
+    /// Customers in both versions.
+    pub compared: u64,
+    /// Of them, those in another segment.
+    pub moved: u64,
+    /// What those who moved, came or left count.
+    pub moved_value: f64,
+    /// Its segments, those of the other version first.
+    pub segments: Vec<SegmentDiff>,
+    /// Who moved from where to where, most first.
+    pub moves: Vec<Moved>,
+    /// Steps by cause over the versions between, so that who moves and moves back counts twice; they add up to the change of
+    /// every segment. Absent where they are not known.
+    pub causes: Option<Vec<CauseCount>>,
+    /// Why causes are not known.
+    pub causes_unknown: Option<String>,
+    /// What happened to segments in the versions between: split, merged, renamed, born, dissolved.
+    pub events: Vec<EventFound>,
+    /// Some of those who moved.
+    pub sample: Vec<MovedCustomer>,
+}
+
+/// One segment in both versions.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct SegmentDiff {
+    /// Its permanent id.
+    pub segment_id: i64,
+    /// Its name in the other version, or where it is gone its last.
+    pub segment: String,
+    /// Its name in the one version, where that was another.
+    pub name_before: Option<String>,
+    /// `both`, `born` or `ended`.
+    pub state: &'static str,
+    /// Customers in the one version.
+    pub customers_before: i64,
+    /// Customers in the other version.
+    pub customers_after: i64,
+    /// Value in the one version, as `segments` has it.
+    pub value_before: Option<f64>,
+    /// Value in the other version.
+    pub value_after: Option<f64>,
+    /// Change of its customers by cause; the sum is the change of its size.
+    pub net_by_cause: Option<BTreeMap<String, i64>>,
+}
+
+/// Customers who are in another segment.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Moved {
+    /// Id of the segment before; none for those who came.
+    pub from_segment_id: Option<i64>,
+    /// Its name.
+    pub from_segment: Option<String>,
+    /// Id of the segment after; none for those who left.
+    pub to_segment_id: Option<i64>,
+    /// Its name.
+    pub to_segment: Option<String>,
+    /// How many.
+    pub customers: u64,
+    /// What they count: their value in the other version, of those who left in the one.
+    pub value: f64,
+}
+
+/// Steps of one cause.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct CauseCount {
+    /// As in `migrations`.
+    pub cause: String,
+    /// Customers who moved by it.
+    pub customers: i64,
+    /// What they counted.
+    pub value: f64,
+}
+
+/// What happened to a segment.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct EventFound {
+    /// Day of the version that says so.
+    pub as_of: NaiveDate,
+    /// The segment's permanent id.
+    pub segment_id: i64,
+    /// Its name.
+    pub segment: String,
+    /// As in `segment_events`.
+    pub event: String,
+    /// Its name before.
+    pub name_before: Option<String>,
+    /// The overlaps.
+    pub evidence: Option<String>,
+}
+
+/// A customer who moved.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct MovedCustomer {
+    /// The key.
+    pub customer: String,
+    /// The segment before.
+    pub from_segment: Option<String>,
+    /// The segment after.
+    pub to_segment: Option<String>,
+}
+
+/// Compares every scheme of either version.
+pub(super) fn compare(
+    store: &Store,
+    pair: &Pair<'_>,
+    sample: usize,
+) -> Result<Vec<SchemeDiff>, PipelineError> {
+    let chain = Chain::new(store, pair.from, pair.to)?;
+    let (steps, mut events) = (chain.steps()?, chain.events()?);
+    let cents = values(pair)?;
+    let (then, now) = (segments(pair.from)?, segments(pair.to)?);
+    let mut names: Vec<&String> = pair.after.schemes.keys().collect();
+    names.extend(pair.before.schemes.keys());
+    names.sort_unstable();
+    names.dedup();
+    let none = SchemeBefore::default();
+    let compared = names.into_iter().map(|name| {
+        let (a, b) = (pair.before.schemes.get(name), pair.after.schemes.get(name));
+        let state = match (a, b) {
+            (Some(_), Some(_)) => "both",
+            (None, _) => "added",
+            (_, None) => "removed",
+        };
+        let own: Vec<&StepFound> = steps.iter().filter(|step| step.scheme == *name).collect();
+        let is_known = chain.unknown.is_none() && state == "both";
+        let tables = [&then, &now].map(|table| table.get(name).cloned().unwrap_or_default());
+        let mut made = SchemeDiff {
+            scheme: name.clone(),
+            state,
+            compared: 0,
+            moved: 0,
+            moved_value: 0.0,
+            segments: segment_diffs(&tables, is_known.then_some(&own)),
+            moves: Vec::new(),
+            causes: is_known.then(|| by_cause(&own)),
+            causes_unknown: chain.unknown.clone().filter(|_| state == "both"),
+            events: events.remove(name).unwrap_or_default(),
+            sample: Vec::new(),
+        };
+        if state == "both" {
+            let both = (a.unwrap_or(&none), b.unwrap_or(&none));
+            moves(pair, both, &cents, sample, &mut made);
+        }
+        made
+    });
+    Ok(compared.collect())
+}
+
+/// A segment as the table `segments` has it.
+#[derive(Debug, Clone)]
+struct SegmentRow {
+    id: i64,
+    name: String,
+    customers: i64,
+    value: Option<f64>,
+}
+
+/// The rows of `segments`, by scheme.
+fn segments(version: &Version) -> Result<BTreeMap<String, Vec<SegmentRow>>, PipelineError> {
+    let mut found: BTreeMap<String, Vec<SegmentRow>> = BTreeMap::new();
+    for batch in version.read("segments")? {
+        let (schemes, names) = (
+            chain::texts(&batch, "scheme"),
+            chain::texts(&batch, "segment"),
+        );
+        let ids = chain::integers(&batch, "segment_id");
+        let customers = chain::integers(&batch, "customers");
+        let values = batch.column_by_name("value").map(numbers);
+        for row in 0..batch.num_rows() {
+            let value = values.as_ref().and_then(|values| values.get(row));
+            let scheme = schemes[row].clone().unwrap_or_default();
+            found.entry(scheme).or_default().push(SegmentRow {
+                id: ids[row].unwrap_or_default(),
+                name: names[row].clone().unwrap_or_default(),
+                customers: customers[row].unwrap_or_default(),
+                value: value.copied().filter(|value| value.is_finite()),
+            });
+        }
+    }
+    Ok(found)
+}
+
+fn segment_diffs(
+    [then, now]: &[Vec<SegmentRow>; 2],
+    steps: Option<&Vec<&StepFound>>,
+) -> Vec<SegmentDiff> {
+    let net = |id: i64| {
+        let mut net: BTreeMap<String, i64> = BTreeMap::new();
+        for step in steps?.iter().filter(|step| step.from != step.to) {
+            let sign = i64::from(step.to == Some(id)) - i64::from(step.from == Some(id));
+            if sign != 0 {
+                *net.entry(step.cause.clone()).or_default() += sign * step.customers;
+            }
+        }
+        Some(net)
+    };
+    let of = |before: Option<&SegmentRow>, after: Option<&SegmentRow>| {
+        let shown = after.or(before)?;
+        let renamed = before.filter(|before| before.name != shown.name);
+        Some(SegmentDiff {
+            segment_id: shown.id,
+            segment: shown.name.clone(),
+            name_before: renamed.map(|before| before.name.clone()),
+            state: match (before, after) {
+                (Some(_), Some(_)) => "both",
+                (None, _) => "born",
+                (_, None) => "ended",
+            },
+            customers_before: before.map_or(0, |before| before.customers),
+            customers_after: after.map_or(0, |after| after.customers),
+            value_before: before.and_then(|before| before.value),
+            value_after: after.and_then(|after| after.value),
+            net_by_cause: net(shown.id),
+        })
+    };
+    let find = |rows: &[SegmentRow], id: i64| rows.iter().find(|row| row.id == id).cloned();
+    let kept = now
+        .iter()
+        .map(|row| of(find(then, row.id).as_ref(), Some(row)));
+    let gone = then.iter().filter(|row| find(now, row.id).is_none());
+    kept.chain(gone.map(|row| of(Some(row), None)))
+        .flatten()
+        .collect()
+}
+
+fn by_cause(steps: &[&StepFound]) -> Vec<CauseCount> {
+    let mut causes: BTreeMap<&str, (i64, i128)> = BTreeMap::new();
+    for step in steps {
+        let cause = causes.entry(&step.cause).or_default();
+        *cause = (cause.0 + step.customers, cause.1 + step.cents);
+    }
+    let of = |(cause, (customers, cents)): (&str, (i64, i128))| CauseCount {
+        cause: cause.to_owned(),
+        customers,
+        value: money(cents),
+    };
+    let mut causes: Vec<CauseCount> = causes.into_iter().map(of).collect();
+    causes.sort_by(|a, b| b.customers.cmp(&a.customers).then(a.cause.cmp(&b.cause)));
+    causes
+}
+
+/// Counts who is in another segment, and names some of them.
+fn moves(
+    pair: &Pair<'_>,
+    (before, after): (&SchemeBefore, &SchemeBefore),
+    cents: &[i64],
+    sample: usize,
+    made: &mut SchemeDiff,
+) {
+    let then = pair.alignment.of_before(&before.segment_of, ABSENT);
+    let now = pair.alignment.of_now(&after.segment_of, ABSENT);
+    let segment = |of: &SchemeBefore, place: u32| of.segments.get(place as usize).cloned();
+    let mut counted: BTreeMap<(u32, u32), (u64, i128)> = BTreeMap::new();
+    for (row, (&old, &new)) in then.iter().zip(&now).enumerate() {
+        let ids = (segment(before, old), segment(after, new));
+        made.compared += u64::from(ids.0.is_some() && ids.1.is_some());
+        let (from, to) = (ids.0.as_ref().map(|id| id.0), ids.1.as_ref().map(|id| id.0));
+        if from == to {
+            continue;
+        }
+        made.moved += u64::from(from.is_some() && to.is_some());
+        let count = counted.entry((old, new)).or_default();
+        *count = (count.0 + 1, count.1 + i128::from(cents[row]));
+        if made.sample.len() < sample {
+            made.sample.push(MovedCustomer {
+                customer: customer(pair, row),
+                from_segment: ids.0.map(|segment| segment.1),
+                to_segment: ids.1.map(|segment| segment.1),
+            });
+        }
+    }
+    made.moved_value = money(counted.values().map(|count| count.1).sum());
+    made.moves
+        .extend(counted.into_iter().map(|((old, new), (customers, cents))| {
+            let (from, to) = (segment(before, old), segment(after, new));
+            Moved {
+                from_segment_id: from.as_ref().map(|from| from.0),
+                from_segment: from.map(|from| from.1),
+                to_segment_id: to.as_ref().map(|to| to.0),
+                to_segment: to.map(|to| to.1),
+                customers,
+                value: money(cents),
+            }
+        }));
+    let ends = |one: &Moved| (one.from_segment_id, one.to_segment_id);
+    made.moves
+        .sort_by(|a, b| b.customers.cmp(&a.customers).then(ends(a).cmp(&ends(b))));
+}
+
+/// The key of a customer of either version.
+fn customer(pair: &Pair<'_>, row: usize) -> String {
+    let now = pair.after.keys.len();
+    let shown = match row.checked_sub(now) {
+        None => array_value_to_string(&pair.after.keys, row),
+        Some(gone) => {
+            let row = pair.alignment.gone[gone] as usize;
+            array_value_to_string(&pair.before.keys, row)
+        }
+    };
+    shown.unwrap_or_default()
+}
+
+/// Hundredths as money.
+fn money(cents: i128) -> f64 {
+    cents as f64 / 100.0
+}

@@ -1,0 +1,238 @@
+//! Why customers are in their segments, from the tables of a version and of those before it.
+//!
+//! The types that matter: [`Explanation`] of a customer, [`SchemeExplained`], [`ScoreExplained`].
+//!
+//! Where to look: `rows` reads the rows of the customers, `rules` evaluates conditions, `nearest` looks for the smallest change
+//! that leads to another segment, `scores` and `missing` say what is known of scores and of values that are missing, `stays`
+//! goes back through the versions, `text` shows it.
+
+mod missing;
+mod nearest;
+mod rows;
+mod rules;
+mod scores;
+mod stays;
+mod text;
+
+use std::collections::BTreeMap;
+
+use chrono::NaiveDate;
+use serde::Serialize;
+use serde_json::Value;
+use tessera_snapshot::{Store, Version};
+
+use crate::diff::key_of;
+use crate::error::PipelineError;
+use crate::identity::DECLARED;
+
+pub use missing::Missing;
+pub use nearest::Change;
+use rows::Rows;
+pub use rules::{ConditionExplained, RuleExplained};
+pub use scores::{Estimate, ScoreExplained};
+pub use stays::Stay;
+
+/// Why a customer is where it is.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Explanation {
+    /// The key.
+    pub customer: String,
+    /// The version.
+    pub version: u64,
+    /// Its day.
+    pub as_of: NaiveDate,
+    /// Whether schemes assign the customer; closed accounts have values, but no segment.
+    pub assigned: bool,
+    /// Why it is in its segment, by scheme.
+    pub schemes: Vec<SchemeExplained>,
+    /// What models say.
+    pub scores: Vec<ScoreExplained>,
+    /// Features without a value, and why.
+    pub missing: Vec<Missing>,
+    /// All features and values.
+    pub features: BTreeMap<String, Value>,
+    /// The version before which nothing is known of the customer's segments, and why.
+    pub history_ends: Option<String>,
+}
+
+/// Why a customer is in the segment of a scheme.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct SchemeExplained {
+    /// The scheme.
+    pub scheme: String,
+    /// Its kind, as the pipeline file writes it.
+    pub kind: String,
+    /// The segment.
+    pub segment: String,
+    /// Its permanent id.
+    pub segment_id: i64,
+    /// Why, as published.
+    pub reason: String,
+    /// Who decided, as in `memberships`.
+    pub assigned_by: String,
+    /// First day of the unbroken stay.
+    pub entered_on: Option<String>,
+    /// The segment in the version before.
+    pub previous_segment: Option<String>,
+    /// Why the customer moved since.
+    pub cause: Option<String>,
+    /// The rule of the segment, as in `segments`.
+    pub rule: Option<String>,
+    /// Of a scheme of rules: every rule up to the one that decides, with its conditions; all of them where none is true.
+    pub rules: Vec<RuleExplained>,
+    /// The smallest changes of single columns that lead to another segment, nearest first.
+    pub nearest: Vec<Change>,
+    /// What is to be known of them.
+    pub nearest_note: Option<String>,
+    /// What is done with the customer.
+    pub playbooks: Vec<Playbook>,
+    /// The segments over the versions, newest first.
+    pub stays: Vec<Stay>,
+}
+
+/// What is done with the customer, from `actions`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Playbook {
+    /// The playbook.
+    pub playbook: String,
+    /// What it is to achieve.
+    pub goal: Option<String>,
+    /// Through what channel.
+    pub channel: Option<String>,
+    /// Who acts.
+    pub owner: Option<String>,
+    /// The customer's rank within it.
+    pub priority: i64,
+}
+
+/// A version whose customers are explained, with what its pipeline declared.
+struct Explained<'a> {
+    version: &'a Version,
+    /// The canonical pipeline; null in versions of earlier programs.
+    declared: Value,
+    customers: Rows,
+    memberships: Rows,
+}
+
+/// Explains customers of a version, in the order of the keys given; with `scheme` only that scheme.
+pub fn explain(
+    store: &Store,
+    version: &Version,
+    keys: &[String],
+    scheme: Option<&str>,
+) -> Result<Vec<Explanation>, PipelineError> {
+    let wanted = keys.iter().cloned().collect();
+    let explained = Explained {
+        version,
+        declared: version.commit().pipeline[DECLARED].clone(),
+        customers: Rows::read(version, "customers", &wanted)?,
+        memberships: Rows::read(version, "memberships", &wanted)?,
+    };
+    for key in keys {
+        if explained.customers.of(key).is_empty() {
+            return Err(PipelineError::NoCustomer {
+                key: key.clone(),
+                column: key_of(version).to_owned(),
+                version: version.number(),
+                as_of: version.as_of(),
+            });
+        }
+    }
+    let kinds = kinds(version, scheme)?;
+    let actions = match version.has("actions") {
+        true => Rows::read(version, "actions", &wanted)?,
+        false => Rows::default(),
+    };
+    let (stays, history_ends) = stays::stays(store, version, &wanted)?;
+    let mut schemes = rules::explain(&explained, &kinds)?;
+    nearest::explain(&explained, &kinds, &mut schemes)?;
+    let segment_rules = segment_rules(version)?;
+    let scores = scores::Scores::read(version, &wanted)?;
+    let of = |key: &String| {
+        let row = explained.customers.of(key)[0];
+        let mut own = schemes.remove(key).unwrap_or_default();
+        for scheme in &mut own {
+            let name = scheme.scheme.as_str();
+            scheme.rule = segment_rules
+                .get(&(name.to_owned(), scheme.segment_id))
+                .cloned();
+            scheme.playbooks = playbooks(&actions, key, name);
+            let known = stays.get(&(key.clone(), name.to_owned()));
+            scheme.stays = known.cloned().unwrap_or_default();
+        }
+        Explanation {
+            customer: key.clone(),
+            version: version.number(),
+            as_of: version.as_of(),
+            assigned: !explained.memberships.of(key).is_empty(),
+            schemes: own,
+            scores: scores.of(&explained.customers, key, row),
+            missing: missing::missing(version, &explained.customers, row),
+            features: scores::features(version, &explained.customers, row),
+            history_ends: history_ends.clone(),
+        }
+    };
+    Ok(keys.iter().map(of).collect())
+}
+
+impl Explanation {
+    /// As text for people.
+    pub fn to_text(&self) -> String {
+        text::text(self)
+    }
+}
+
+/// The schemes to explain with their kinds, in the order of the pipeline file.
+fn kinds(version: &Version, only: Option<&str>) -> Result<Vec<(String, String)>, PipelineError> {
+    let schemes = version.commit().pipeline["schemes"].as_array();
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let mut kinds: Vec<(String, String)> = schemes
+        .into_iter()
+        .flatten()
+        .map(|scheme| (text(&scheme["name"]), text(&scheme["kind"])))
+        .collect();
+    let names: Vec<String> = kinds.iter().map(|kind| kind.0.clone()).collect();
+    if let Some(only) = only {
+        kinds.retain(|kind| kind.0 == only);
+        if kinds.is_empty() {
+            return Err(PipelineError::NoScheme {
+                scheme: only.to_owned(),
+                version: version.number(),
+                available: match names.is_empty() {
+                    true => "none".to_owned(),
+                    false => names.join(", "),
+                },
+            });
+        }
+    }
+    Ok(kinds)
+}
+
+/// The rule of every segment, by scheme and id.
+fn segment_rules(version: &Version) -> Result<BTreeMap<(String, i64), String>, PipelineError> {
+    let mut rules = BTreeMap::new();
+    for batch in version.read("segments")? {
+        let rows = Rows::of_batch(batch);
+        for row in 0..rows.len() {
+            if let Some(rule) = rows.text("rule", row) {
+                let scheme = rows.text("scheme", row).unwrap_or_default();
+                let id = rows.integer("segment_id", row).unwrap_or_default();
+                rules.insert((scheme, id), rule);
+            }
+        }
+    }
+    Ok(rules)
+}
+
+fn playbooks(actions: &Rows, key: &str, scheme: &str) -> Vec<Playbook> {
+    let rows = actions.of(key).iter().copied();
+    let own = rows.filter(|&row| actions.text("scheme", row).as_deref() == Some(scheme));
+    own.map(|row| Playbook {
+        playbook: actions.text("playbook", row).unwrap_or_default(),
+        goal: actions.text("goal", row),
+        channel: actions.text("channel", row),
+        owner: actions.text("owner", row),
+        priority: actions.integer("priority", row).unwrap_or_default(),
+    })
+    .collect()
+}
