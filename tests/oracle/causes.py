@@ -43,9 +43,9 @@ for commit in commits:
         except select scheme, cause from steps""").fetchall()
     assert not causes, (commit["as_of"], causes)
     unexplained = con.sql(f"""select count(*) from '{now}/memberships.parquet'
-        where cause is null and previous_segment_id is not null and previous_segment_id <> segment_id""").fetchone()[0]
+        where cause is null and previous_segment_id is not null and previous_segment_id <> segment_id""").fetchall()[0][0]
     assert unexplained == 0, commit["as_of"]
     pairs += 1
-    steps += con.sql("select count(*) from steps").fetchone()[0]
+    steps += con.sql("select count(*) from steps").fetchall()[0][0]
 assert pairs == expected - 1, pairs
 print(f"{pairs} pairs of versions, {steps} steps")

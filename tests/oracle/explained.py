@@ -32,7 +32,7 @@ def truth(conditions, row):
     """What each condition is over a row: true, false or null."""
     picked = ", ".join(f"({condition})" for condition in conditions)
     values = [row[name] for name in read]
-    return con.execute(f"select {picked} from (select {types})", values).fetchone()
+    return con.execute(f"select {picked} from (select {types})", values).fetchall()[0]
 
 
 def segment(scheme, row):
@@ -90,8 +90,8 @@ for customer in explained[::4]:
                 nearer = now + (to - now) * part
                 if isinstance(now, int):
                     nearer = round(nearer)
-                    if nearer == to:
-                        continue
+                if nearer == to:
+                    continue
                 found = segment(name, {**row, change["column"]: nearer}) or otherwise[name]
                 assert found != change["segment"], (customer["customer"], change, nearer)
 assert checked > 1_000 and changed > 500, (checked, changed)

@@ -21,7 +21,7 @@ fn three_versions() -> Case {
     );
     case.day("2026-02-15");
     let text = std::fs::read_to_string(case.path("moves.toml")).unwrap();
-    let text = text.replace("recency_days <= 60", "recency_days <= 40");
+    let text = text.replace("recency_days <= 60", "recency_days <= 35");
     std::fs::write(case.path("moves.toml"), text).unwrap();
     case.day("2026-03-10");
     case
@@ -124,7 +124,7 @@ fn steps_of_the_versions_between_add_up_to_every_segment() {
         "what",
         "schemes.freshness.kind.rules[1].when",
     );
-    assert_eq!(text["after"], "recency_days <= 40");
+    assert_eq!(text["after"], "recency_days <= 35");
     assert_eq!(edited["program_changed"], false);
 }
 
@@ -161,7 +161,7 @@ fn versions_that_do_not_lead_to_each_other_say_so() {
     assert!(why.contains("earlier day"), "{why}");
     // The middle day is made again after an edit, and the last one still follows the first making.
     let text = std::fs::read_to_string(case.path("moves.toml")).unwrap();
-    std::fs::write(case.path("moves.toml"), text.replace("<= 40", "<= 45")).unwrap();
+    std::fs::write(case.path("moves.toml"), text.replace("<= 35", "<= 45")).unwrap();
     assert_eq!(
         case.day("2026-02-15"),
         "published: version 4 of 2026-02-15; latest is still 2026-03-10 (version 3)"
@@ -198,7 +198,7 @@ fn a_version_that_is_not_there_is_exit_code_2() {
     assert!(said("yesterday").contains("expected the number of a version"));
     let text = String::from_utf8(run(&["diff", &store, "1", "2"], 0).stdout).unwrap();
     assert!(
-        text.contains("scheme freshness: 41 of 80 customers are in another segment"),
+        text.contains("scheme freshness: 39 of 80 customers are in another segment"),
         "{text}"
     );
 }

@@ -18,6 +18,8 @@ tiers = { top = 0.25, rest = 1.0 }
 
 [schemes.rfm]
 kind = "rfm_grid"
+grid = "eleven"
+score_method = "midrank"
 
 [schemes.care]
 kind = "rules"
@@ -62,7 +64,7 @@ fn scheme<'a>(explained: &'a Value, name: &str) -> &'a Value {
 #[test]
 fn conditions_hold_as_the_values_say_and_the_first_true_rule_decides() {
     let case = case();
-    let found = explained(&case, &["small00", "large01", "small03", "new1"], &[]);
+    let found = explained(&case, &["small00", "large39", "small03", "new1"], &[]);
     let rules = |at: usize| scheme(&found[at], "care")["rules"].as_array().unwrap();
     // 10 + 5 of two orders, the last one four days ago.
     assert_eq!(scheme(&found[0], "care")["segment"], "welcome");
