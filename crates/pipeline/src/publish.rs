@@ -84,8 +84,13 @@ impl Published {
 pub(crate) fn open(prepared: &Prepared) -> Result<Store, PipelineError> {
     let store =
         Store::open_or_create_with(Path::new(&prepared.pipeline.store), prepared.store.clone())?;
-    store.claim(&owner(prepared))?;
+    claim(prepared, &store)?;
     Ok(store)
+}
+
+/// Makes the store remember the pipeline; an error where it is another pipeline's.
+pub(crate) fn claim(prepared: &Prepared, store: &Store) -> Result<(), PipelineError> {
+    Ok(store.claim(&owner(prepared))?)
 }
 
 /// Opens the pipeline's store, if there is one; an error if it belongs to another pipeline.

@@ -37,6 +37,8 @@ pub fn run(
 ) -> Result<Published, PipelineError> {
     let mut damaged = None;
     if let Some(store) = publish::opened(prepared)? {
+        // Also of a pipeline that changed nothing but what the store remembers of it.
+        publish::claim(prepared, &store)?;
         let identity = identity::identity(prepared);
         let thorough = options.replace_damaged;
         match publish::before(&store, &identity, thorough, prepared.pipeline.report)? {
