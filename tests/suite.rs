@@ -95,6 +95,8 @@ mod private_rows;
 mod program;
 #[path = "suite/questions.rs"]
 mod questions;
+#[path = "suite/refit.rs"]
+mod refit;
 #[path = "suite/refunds.rs"]
 mod refunds;
 #[path = "suite/reliance.rs"]

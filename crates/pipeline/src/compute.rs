@@ -13,7 +13,7 @@ use chrono::NaiveDate;
 use tessera_engine::PolarsEngine;
 use tessera_expr::rel::Sample;
 use tessera_model::interrupt;
-use tessera_snapshot::{Replaced, RunIdentity, Store};
+use tessera_snapshot::{NewArtifact, Replaced, RunIdentity, Store};
 use tessera_spec::activity::{self, Fact};
 
 use crate::base::Base;
@@ -127,6 +127,8 @@ pub(crate) struct Made {
     past: Past,
     samples: Samples,
     scored: Vec<(String, Scored)>,
+    /// What the scores learned and applied.
+    artifacts: Vec<NewArtifact>,
     base: Option<Base>,
     history: Option<History>,
     assigned: Option<Assigned>,

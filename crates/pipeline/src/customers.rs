@@ -11,15 +11,22 @@ use tessera_engine::Engine;
 use tessera_expr::{Expr, Literal, Type};
 use tessera_features::{BASE_GAP_DAYS, BaseGap, PRIOR_GAPS};
 use tessera_segments::{
-    Assignment, Customers, Extra, FrozenEdges, NamedFeature, Quality, RuleClauses, RuleReasons,
+    Assignment, Customers, Extra, Fit, NamedFeature, Parameter, Quality, QualityStatus,
+    RuleClauses, RuleReasons,
 };
+use tessera_snapshot::NewArtifact;
 use tessera_spec::pipeline::{Scheme, SchemeKind, Score};
 
+use crate::artifacts::{self, Learned};
 use crate::base::Closed;
 use crate::error::PipelineError;
 use crate::history::History;
 use crate::prepare::Prepared;
+use crate::scores;
 use crate::truths;
+
+/// Beginning of the names of columns that say where a rule is true.
+const RULE: &str = "__rule_";
 
 /// The mean gap between occasions over the base and its weight, as constants for the late features.
 pub(crate) fn base_gap(
@@ -56,11 +63,40 @@ pub(crate) struct Ruled {
     reasons: Arc<RuleReasons>,
 }
 
+/// Whether new clusters continue those of the version before; `None` where there is nothing to compare.
+fn unmatched(scheme: &Scheme, history: &History, assignment: &Assignment) -> Option<Quality> {
+    let SchemeKind::Kmeans(kmeans) = &scheme.kind else {
+        return None;
+    };
+    let share = history.unmatched(assignment)?;
+    let fits = share <= kmeans.max_unmatched;
+    let reason = || {
+        format!(
+            "after a refit {:.1}% of the customers would be in clusters that continue none of the previous version, more than `max_unmatched` allows: the clusters fitted before stay in use",
+            100.0 * share
+        )
+    };
+    Some(Quality {
+        segment: String::new(),
+        criterion: "refit",
+        metric: "share of customers in clusters that continue no earlier one".to_owned(),
+        value: Some(share),
+        threshold: Some(kmeans.max_unmatched),
+        status: match fits {
+            true => QualityStatus::Ok,
+            false => QualityStatus::Flagged,
+        },
+        reason: (!fits).then(reason),
+    })
+}
+
 /// Customers, their published features, and the schemes they have been assigned by so far.
 pub(crate) struct Assigned {
     customers: Customers,
     table: RecordBatch,
     assignments: Vec<Assignment>,
+    /// What the schemes learned and applied, by the name of the scheme.
+    artifacts: Vec<(String, NewArtifact)>,
     /// Columns of the schemes so far.
     columns: Vec<(Field, ArrayRef)>,
     /// Names and units of the features, for names of clusters.
@@ -87,6 +123,7 @@ impl Assigned {
             customers: Customers::new(table.clone())?,
             table,
             assignments: Vec::new(),
+            artifacts: Vec::new(),
             columns: Vec::new(),
             closed: None,
         })
@@ -118,28 +155,57 @@ impl Assigned {
         self.table.num_rows()
     }
 
-    /// Assigns by one more scheme.
+    /// Assigns by one more scheme: by what an earlier version learned, or by what is learned now.
     pub(crate) fn assign(
         &mut self,
+        prepared: &Prepared,
         scheme: &Scheme,
-        seed: u64,
         ruled: Option<&Ruled>,
-        frozen_edges: Option<&FrozenEdges>,
         history: &mut History,
     ) -> Result<(), PipelineError> {
-        let mut assignment = tessera_segments::assign(
-            scheme,
-            &self.customers,
-            &Extra {
-                seed,
+        let name = artifacts::of_scheme(&scheme.name.value);
+        let decision = prepared.artifacts.get(&name);
+        if let Some(decision) = decision {
+            artifacts::announce(&name, decision, scheme.refit);
+        }
+        let known = decision.and_then(|decision| decision.known.as_ref());
+        let known = known.and_then(|known| match &known.learned {
+            Learned::Scheme(fit) => Some((known, fit)),
+            Learned::Score(_) => None,
+        });
+        let applied = known.filter(|_| !prepared.artifacts.fits(&name));
+        let by = |learned: Option<&Fit>| {
+            let extra = Extra {
+                seed: prepared.pipeline.seed,
                 rule_matches: ruled.map(|ruled| ruled.matches.as_slice()),
                 rule_reasons: ruled.map(|ruled| &ruled.reasons),
                 named_features: &self.named_features,
-                frozen_edges,
+                learned,
                 identity: Some(&*history),
                 ..Extra::default()
-            },
-        )?;
+            };
+            tessera_segments::assign(scheme, &self.customers, &extra)
+        };
+        let mut assignment = by(applied.map(|(_, fit)| fit))?;
+        let mut artifact = applied.map(|(known, _)| known.applied(None));
+        if let (None, Some((known, fit))) = (applied, known)
+            && let Some(judged) = unmatched(scheme, history, &assignment)
+        {
+            if judged.status == QualityStatus::Flagged {
+                tracing::warn!("`{name}`: the refit is not used");
+                assignment = by(Some(fit))?;
+                artifact = Some(known.applied(Some(prepared.as_of)));
+            }
+            assignment.quality.push(judged);
+        }
+        if let (None, Some(decision)) = (&artifact, decision)
+            && assignment.fit != Fit::None
+        {
+            let learned = Learned::Scheme(assignment.fit.clone());
+            artifact = artifacts::sealed(&name, prepared.as_of, &decision.basis, &learned);
+        }
+        let artifact = artifact.map(|artifact| (scheme.name.value.clone(), artifact));
+        self.artifacts.extend(artifact);
         history.settle(scheme, &mut assignment);
         for warning in &assignment.warnings {
             tracing::warn!(
@@ -152,6 +218,20 @@ impl Assigned {
             .extend(tessera_segments::customer_columns(&assignment)?);
         self.assignments.push(assignment);
         Ok(())
+    }
+
+    /// What the schemes learned and applied, by the name of the scheme.
+    pub(crate) fn artifacts(&self) -> &[(String, NewArtifact)] {
+        &self.artifacts
+    }
+
+    /// What `models` says of it.
+    pub(crate) fn artifact_rows(&self) -> Vec<(String, Parameter)> {
+        let rows = self.artifacts.iter().flat_map(|(scheme, artifact)| {
+            let rows = scores::artifact_rows(Some(artifact)).into_iter();
+            rows.map(|row| (scheme.clone(), row))
+        });
+        rows.collect()
     }
 
     /// Assigns by one more scheme with the edges, centres or rules of an earlier assignment.
@@ -167,7 +247,6 @@ impl Assigned {
             rule_matches: ruled.map(|ruled| ruled.matches.as_slice()),
             rule_reasons: ruled.map(|ruled| &ruled.reasons),
             named_features: &self.named_features,
-            frozen_edges: prepared.frozen.get(&scheme.name.value),
             ..Extra::default()
         };
         let made = learned.apply(scheme, &self.customers, &extra)?;

@@ -138,6 +138,26 @@ pub enum PipelineError {
         /// The operating system's error.
         error: std::io::Error,
     },
+    /// Another run published a version before this day while this one ran, and other artifacts follow from it.
+    #[error(
+        "version {version} was published meanwhile and comes before this day; other fitted artifacts follow from it, so nothing was published. Start the run again"
+    )]
+    OtherArtifacts {
+        /// That version.
+        version: u64,
+    },
+    /// Edges that stay as they were fitted cannot be read any more.
+    #[error(
+        "the frozen edges of `{of}`, fitted by version {version}, cannot be read: {reason}; `tessera verify` names what is damaged. State other edges, or another scheme name to fit new ones"
+    )]
+    FrozenEdges {
+        /// The scheme.
+        of: String,
+        /// The version that fitted them.
+        version: u64,
+        /// What was found.
+        reason: String,
+    },
     /// A stage ran before the one that makes what it needs: a fault of the program.
     #[error("internal error: a stage came before the one that makes {what}; please report this")]
     Order {
@@ -245,9 +265,10 @@ impl PipelineError {
             }
             Self::Segments(_) => 3,
             Self::Store(error) => error.exit_code(),
+            Self::OtherArtifacts { .. } => 5,
             Self::History(HistoryError::Column { .. } | HistoryError::Unsorted) => 4,
             Self::History(HistoryError::Table { .. }) => 1,
-            Self::Report(_) => 4,
+            Self::Report(_) | Self::FrozenEdges { .. } => 4,
             Self::Engine(EngineError::Interrupted) | Self::Interrupted => 130,
             Self::Engine(_) | Self::Arrow(_) => 1,
         }

@@ -16,7 +16,7 @@ use tessera_history::{
     SchemeBefore, Step, events, match_clusters, migrations,
 };
 use tessera_segments::{Assignment, ClusterIdentity, Customers, Stay, segment_id};
-use tessera_snapshot::{Store, StoreError, Version};
+use tessera_snapshot::{NewArtifact, Store, StoreError, Version};
 use tessera_spec::pipeline::{Scheme, SchemeKind, VALUE_COLUMNS};
 
 use crate::error::PipelineError;
@@ -64,6 +64,25 @@ pub(crate) struct Evidence<'a> {
     pub(crate) aged: Option<&'a Aged>,
     /// Used rows up to the close of the previous day, by source.
     pub(crate) dated: &'a BTreeMap<String, u64>,
+    /// What the scores learned and applied.
+    pub(crate) artifacts: &'a [NewArtifact],
+    /// What the schemes learned and applied.
+    pub(crate) assigned: &'a [(String, NewArtifact)],
+}
+
+impl Evidence<'_> {
+    /// Ids of everything that was learned and applied, by what it is of.
+    fn ids(&self) -> BTreeMap<&str, &str> {
+        let schemes = self.assigned.iter().map(|(_, artifact)| artifact);
+        let all = self.artifacts.iter().chain(schemes);
+        all.map(|artifact| {
+            (
+                artifact.committed.of.as_str(),
+                artifact.committed.id.as_str(),
+            )
+        })
+        .collect()
+    }
 }
 
 /// The published tables of the history, and its columns of `memberships`.
@@ -154,6 +173,18 @@ impl History {
         Some(found)
     }
 
+    /// Share of the customers in segments that the previous version did not have; `None` where nothing is compared.
+    pub(crate) fn unmatched(&self, assignment: &Assignment) -> Option<f64> {
+        let before = self.scheme_before(&assignment.scheme)?;
+        let known = |id: i64| before.segments.iter().any(|segment| segment.0 == id);
+        let segments = assignment.segments.iter().zip(assignment.counts());
+        let new: u64 = segments
+            .filter(|(segment, _)| !known(segment.id))
+            .map(|(_, customers)| customers)
+            .sum();
+        (!assignment.is_empty()).then(|| new as f64 / assignment.len() as f64)
+    }
+
     /// Gives the segments of an assignment their permanent ids and records which were created, renamed, merged or split.
     pub(crate) fn settle(&mut self, scheme: &Scheme, assignment: &mut Assignment) {
         let name = scheme.name.value.as_str();
@@ -241,7 +272,8 @@ impl History {
         let Some(previous) = &self.previous else {
             return Ok(BTreeMap::new());
         };
-        let changes = Changes::new(prepared, &previous.version, &previous.inputs, found.dated)?;
+        let then = (&previous.version, &previous.inputs);
+        let changes = Changes::new(prepared, then, found.dated, &found.ids())?;
         let replay = Replay {
             prepared,
             engine: found.engine,

@@ -27,7 +27,7 @@ pub(crate) fn identity(prepared: &Prepared) -> RunIdentity {
         tessera_spec::canonical(&prepared.pipeline),
         prepared.as_of.to_string(),
         prepared.known_as_of.to_string(),
-        prepared.frozen.identity(),
+        prepared.artifacts.pinned(&prepared.pipeline),
         inputs
     ]);
     let hash = Sha256::digest(parts.to_string().as_bytes());

@@ -9,6 +9,7 @@
 //! version and report, `work` holds the files of a run outside the store, `monitor` writes metrics and lineage,
 //! `diff` compares two versions, `explain` states why customers are in their segments, `backfill` which past days are to be run.
 
+mod artifacts;
 pub mod backfill;
 mod base;
 mod check;
@@ -18,7 +19,6 @@ mod dictionary;
 pub mod diff;
 mod error;
 pub mod explain;
-mod frozen;
 mod history;
 mod identity;
 mod labels;

@@ -16,9 +16,9 @@ use tessera_spec::Pipeline;
 use tessera_spec::diagnostic::{Diagnostic, Diagnostics};
 use tessera_spec::pipeline::Unit;
 
+use crate::artifacts::{self, Artifacts};
 use crate::base;
 use crate::error::PipelineError;
-use crate::frozen::{Frozen, frozen_edges};
 use crate::labels::{self, Labels};
 use crate::memory::Memory;
 use crate::pipeline_file::load;
@@ -48,9 +48,9 @@ pub struct Prepared {
     pub(crate) value: value::Planned,
     /// Predicates of each `rules` scheme, in order.
     pub rules: BTreeMap<String, Vec<Expr>>,
-    /// Edges that schemes take from earlier versions.
-    pub(crate) frozen: Frozen,
-    /// The plan of the columns that are also computed without the rows since the previous version.
+    /// What is learned in this run, and what of earlier versions is applied.
+    pub(crate) artifacts: Artifacts,
+    /// What says of the customers how they would be had no row come since the previous version.
     pub(crate) aged: Option<Aged>,
     /// Warnings.
     pub warnings: Diagnostics,
@@ -120,7 +120,9 @@ impl Prepared {
     /// are needed.
     pub(crate) fn observations(&self) -> BTreeMap<NaiveDate, Option<usize>> {
         let mut dates = BTreeMap::new();
-        for score in &self.pipeline.scores {
+        let fitted = self.pipeline.scores.iter();
+        let fitted = fitted.filter(|s| self.artifacts.fits(&artifacts::of_score(&s.name.value)));
+        for score in fitted {
             let model = scores::of(&score.kind);
             for date in model.observations(self.as_of) {
                 let enough = dates.entry(date).or_insert(Some(0));
@@ -128,6 +130,17 @@ impl Prepared {
             }
         }
         dates
+    }
+
+    /// Whether the artifacts that were decided on still follow from the version before this day, which is another one now.
+    pub(crate) fn artifacts_follow(&self, version: u64) -> Result<(), PipelineError> {
+        let (pipeline, published) = (&self.pipeline, &self.features.published);
+        let mut found = Diagnostics::default();
+        let now = Artifacts::decide(pipeline, published, self.as_of, &mut found)?;
+        if now.choices() == self.artifacts.choices() {
+            return Ok(());
+        }
+        Err(PipelineError::OtherArtifacts { version })
     }
 
     /// The plan of the features as of another date; the same code over the same files.
@@ -215,7 +228,8 @@ pub fn prepare(
     };
     let aged = previous_day(&pipeline, as_of);
     let aged = aged.map(|since| features.add_aged(&pipeline.sources, since));
-    hidden_aggregates(&pipeline, &inputs, as_of, &mut features);
+    let artifacts = Artifacts::decide(&pipeline, &features.published, as_of, &mut found)?;
+    hidden_aggregates(&pipeline, &inputs, (as_of, &artifacts), &mut features);
     if let Err(problems) = populations(&pipeline, &inputs, as_of, true, &mut features) {
         found.extend(problems);
     }
@@ -239,7 +253,6 @@ pub fn prepare(
     labels::playbooks(&pipeline, &mut found);
     kpi(&pipeline, &published, &mut found);
     action_columns(&pipeline, &published, &mut found);
-    let frozen = frozen_edges(&pipeline, as_of, &mut found)?;
     if found.has_errors() {
         return Err(PipelineError::Invalid(Box::new(found)));
     }
@@ -254,7 +267,7 @@ pub fn prepare(
         untimed,
         value,
         rules,
-        frozen,
+        artifacts,
         aged,
         warnings: found,
         store: reading.store.clone(),
@@ -276,7 +289,7 @@ fn previous_day(pipeline: &Pipeline, as_of: NaiveDate) -> Option<NaiveDate> {
 fn hidden_aggregates(
     pipeline: &Pipeline,
     inputs: &BTreeMap<String, SourceInput>,
-    as_of: NaiveDate,
+    (as_of, artifacts): (NaiveDate, &Artifacts),
     features: &mut FeaturePlan,
 ) {
     for score in &pipeline.scores {
@@ -285,6 +298,7 @@ fn hidden_aggregates(
             pipeline,
             inputs,
             as_of,
+            fits: artifacts.fits(&artifacts::of_score(&score.name.value)),
         };
         for (source, aggs) in scores::of(&score.kind).hidden(&asked) {
             features.add_hidden(&source, aggs);
@@ -355,6 +369,7 @@ fn populations(
             pipeline,
             inputs,
             as_of,
+            fits: true,
         };
         for (source, aggs) in model.at_each_date(&asked) {
             features.keep_hidden(&source, aggs);

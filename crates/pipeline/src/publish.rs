@@ -212,7 +212,7 @@ fn made_of(pipeline: &tessera_spec::Pipeline, kind: &SchemeKind) -> Vec<String> 
 }
 
 /// The words of an expression that may be names of columns: those outside of text literals.
-fn names(expression: &str) -> Vec<String> {
+pub(crate) fn names(expression: &str) -> Vec<String> {
     let outside = expression.split('\'').step_by(2);
     let is_part = |c: char| c.is_alphanumeric() || c == '_';
     let words = outside.flat_map(|text| text.split(move |c| !is_part(c)));
@@ -377,6 +377,7 @@ pub(crate) fn publish(
     }
     staging.stop_at(gate);
     staging.follow(tables.told.follows);
+    staging.apply(tables.artifacts.clone());
     tables.each(&mut |name, schema, rows| Ok(staging.write(name, schema, rows)?))?;
     match staging.publish(tables.counts.clone()) {
         Ok(done) => Ok(published(store, &done.version, done.already)),

@@ -11,6 +11,7 @@ mod clv;
 mod columns;
 mod contractual;
 mod health;
+mod learned;
 mod population;
 mod reasons;
 mod supervised;
@@ -22,11 +23,13 @@ use std::sync::Arc;
 use arrow::array::{ArrayRef, RecordBatch, new_null_array};
 use arrow::datatypes::{DataType, Field, Schema};
 use chrono::NaiveDate;
+use serde::{Deserialize, Serialize};
 use tessera_expr::rel::{Agg, Sample};
 use tessera_expr::{Expr, Type};
 use tessera_features::{FeatureInfo, SourceInput};
 use tessera_model::interrupt::Interrupt;
 use tessera_segments::{Parameter, Quality, QualityStatus};
+use tessera_snapshot::NewArtifact;
 use tessera_spec::Pipeline;
 use tessera_spec::pipeline::{Base, ExprText, Score, ScoreKind};
 
@@ -34,6 +37,7 @@ use crate::base;
 use crate::error::PipelineError;
 use crate::prepare::Prepared;
 
+pub(crate) use learned::{Fitted, InUse, LearnedScore};
 pub(crate) use population::{EXCLUDED, condition_name};
 pub(crate) use tables::{Backtest, backtest_table, calibration_table, quality_table};
 
@@ -64,8 +68,11 @@ pub(crate) trait ScoreModel {
         None
     }
 
-    /// Computes the score.
-    fn compute(&self, given: &Given<'_>) -> Result<Scored, NotComputed>;
+    /// Learns from what is available. `in_use` is what an earlier version learned, to be compared with.
+    fn fit(&self, given: &Given<'_>, in_use: Option<InUse<'_>>) -> Result<Fitted, NotComputed>;
+
+    /// The columns of the score by what was learned, in this run or in an earlier one, and the rows about these customers.
+    fn apply(&self, learned: &LearnedScore, given: &Given<'_>) -> Result<Scored, NotComputed>;
 }
 
 /// What is available when the passes are planned.
@@ -78,6 +85,8 @@ pub(crate) struct Asked<'a> {
     pub(crate) inputs: &'a BTreeMap<String, SourceInput>,
     /// Date of the run.
     pub(crate) as_of: NaiveDate,
+    /// Whether the score is fitted; otherwise what an earlier version learned is applied.
+    pub(crate) fits: bool,
 }
 
 impl Asked<'_> {
@@ -122,7 +131,7 @@ pub(crate) struct Scored {
 }
 
 /// One bin of predictions and outcomes.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct CalibrationRow {
     pub(crate) model: String,
     pub(crate) bin: i64,
@@ -216,6 +225,14 @@ pub(crate) fn published(pipeline: &Pipeline) -> Vec<FeatureInfo> {
     scores.into_iter().flat_map(info).collect()
 }
 
+/// A score of all customers, and what was learned for it.
+pub(crate) struct OneScore {
+    /// The table with the columns of the score appended.
+    pub(crate) table: RecordBatch,
+    pub(crate) scored: Scored,
+    pub(crate) artifact: Option<NewArtifact>,
+}
+
 /// Computes one score and appends its columns to the table.
 pub(crate) fn compute(
     score: &Score,
@@ -226,7 +243,7 @@ pub(crate) fn compute(
         &BTreeMap<NaiveDate, Sample>,
     ),
     interrupt: Interrupt<'_>,
-) -> Result<(RecordBatch, Scored), PipelineError> {
+) -> Result<OneScore, PipelineError> {
     let given = Given {
         name: &score.name.value,
         prepared,
@@ -235,26 +252,68 @@ pub(crate) fn compute(
         samples,
         interrupt,
     };
-    let computed = of(&score.kind).compute(&given);
+    let computed = scored(score, &given);
     // The result of an interrupted model is incomplete.
     if interrupt.requested() {
         return Err(PipelineError::Interrupted);
     }
-    let scored = match computed {
-        Ok(scored) => scored,
+    let (scored, artifact) = match computed {
+        Ok(computed) => computed,
         Err(NotComputed::Data(reason)) => {
             tracing::warn!(
                 score = score.name.value,
                 "score `{}` is not computed: {reason}",
                 score.name.value
             );
-            Scored {
+            let scored = Scored {
                 quality: vec![not_computed("score", reason)],
                 ..Scored::default()
-            }
+            };
+            (scored, None)
         }
         Err(NotComputed::Failed(error)) => return Err(error),
     };
+    Ok(OneScore {
+        table: with_columns(score, table, &scored)?,
+        scored,
+        artifact,
+    })
+}
+
+/// What was learned, in this run or before, applied to the customers.
+fn scored(score: &Score, given: &Given<'_>) -> Result<(Scored, Option<NewArtifact>), NotComputed> {
+    let used = learned::used(score, given)?;
+    let mut scored = of(&score.kind).apply(&used.learned, given)?;
+    for found in [used.learned.findings, used.rows] {
+        scored.parameters.extend(found.parameters);
+        scored.calibration.extend(found.calibration);
+        scored.quality.extend(found.quality);
+    }
+    scored.backtest = used.backtest;
+    let artifact = used.artifact;
+    scored.parameters.extend(artifact_rows(artifact.as_ref()));
+    Ok((scored, artifact))
+}
+
+/// What `models` says of an artifact: the day of its data, and its id, which the commits of all versions that apply it name.
+pub(crate) fn artifact_rows(artifact: Option<&NewArtifact>) -> Vec<Parameter> {
+    const MODEL: &str = "artifact";
+    let rows = artifact.map(|artifact| {
+        let committed = &artifact.committed;
+        [
+            Parameter::text(MODEL, "fitted_on", committed.fitted_on.to_string()),
+            Parameter::text(MODEL, "id", committed.id.clone()),
+        ]
+    });
+    rows.into_iter().flatten().collect()
+}
+
+/// The table with the columns of a score appended.
+fn with_columns(
+    score: &Score,
+    table: &RecordBatch,
+    scored: &Scored,
+) -> Result<RecordBatch, PipelineError> {
     let active = base::active(table);
     let mut fields: Vec<Arc<Field>> = table.schema().fields().iter().cloned().collect();
     let mut columns = table.columns().to_vec();
@@ -274,6 +333,6 @@ pub(crate) fn compute(
         });
         fields.push(Arc::new(Field::new(&column.name, ty, true)));
     }
-    let made = RecordBatch::try_new(Arc::new(Schema::new(fields)), columns)?;
-    Ok((made, scored))
+    let schema = Arc::new(Schema::new(fields));
+    Ok(RecordBatch::try_new(schema, columns)?)
 }

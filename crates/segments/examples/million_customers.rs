@@ -9,8 +9,8 @@ use arrow::array::{ArrayRef, Float64Array, Int64Array, RecordBatch, StringArray}
 use arrow::error::ArrowError;
 use tessera_segments::{Customers, Extra, assign, memberships, profiles, summarise};
 use tessera_spec::pipeline::{
-    At, AttributeScheme, Grid, KChoice, KmeansScheme, QuantileScheme, RfmGrid, Scheme, SchemeKind,
-    ScoreMethod, Transform,
+    At, AttributeScheme, Grid, KChoice, KmeansScheme, QuantileScheme, Refit, RfmGrid, Scheme,
+    SchemeKind, ScoreMethod, Transform,
 };
 
 const CUSTOMERS: usize = 1_000_000;
@@ -105,23 +105,28 @@ fn schemes() -> Vec<Scheme> {
         restarts: 10,
         sample: 50_000,
         names: Vec::new(),
+        max_unmatched: 0.3,
     };
     vec![
         Scheme {
             name: at("rfm".into()),
             kind: SchemeKind::RfmGrid(rfm),
+            refit: Refit::Always,
         },
         Scheme {
             name: at("tier".into()),
             kind: SchemeKind::Quantile(tiers),
+            refit: Refit::Always,
         },
         Scheme {
             name: at("country".into()),
             kind: SchemeKind::Attribute(country),
+            refit: Refit::Always,
         },
         Scheme {
             name: at("behaviour".into()),
             kind: SchemeKind::Kmeans(kmeans),
+            refit: Refit::Always,
         },
     ]
 }

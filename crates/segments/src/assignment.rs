@@ -4,11 +4,11 @@ use std::fmt;
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, BooleanArray};
+use serde::{Deserialize, Serialize};
 use tessera_model::cluster::{ClusterWarning, NamedFeature};
 use tessera_spec::pipeline::Scheme;
 use xxhash_rust::xxh3::xxh3_64;
 
-use crate::edges::FrozenEdges;
 use crate::error::SegmentError;
 use crate::fit::Fit;
 use crate::quality::Quality;
@@ -35,8 +35,8 @@ pub struct Extra<'a> {
     /// `kmeans`: the units of the features, from which clusters are named; a feature that is not among them is treated as a
     /// plain number.
     pub named_features: &'a [NamedFeature],
-    /// `rfm_grid` with frozen edges: those of an earlier version; without them this run computes its own.
-    pub frozen_edges: Option<&'a FrozenEdges>,
+    /// What an earlier version learned, which is applied; without it this run learns its own.
+    pub learned: Option<&'a Fit>,
     /// `kmeans`: which clusters continue earlier ones; without it ids follow from names.
     pub identity: Option<&'a dyn ClusterIdentity>,
 }
@@ -110,7 +110,7 @@ pub struct ExtraColumn {
 }
 
 /// One row of the `models` table: a parameter of a scheme.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Parameter {
     /// What the parameter belongs to, such as `rfm_grid` or `kmeans`.
     pub model: String,

@@ -3,6 +3,7 @@
 //!
 //! All of it runs on samples of fixed size, so its cost hardly grows with the number of customers.
 
+use serde::{Deserialize, Serialize};
 use tessera_model::Matrix;
 use tessera_model::cluster::{
     self, ClusterError, ClusterStability, ContentOrder, NamedFeature, NullModel, NullTest,
@@ -33,8 +34,8 @@ const STRUCTURE_LEVEL: f64 = 0.05;
 /// The model name of the rows in `models`.
 const MODEL: &str = "kmeans";
 
-/// Rules, stability and test of structure of the clusters of one scheme.
-#[derive(Debug, Clone)]
+/// What was found out about the clusters of one scheme.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Evidence {
     clusters: usize,
     rows: usize,

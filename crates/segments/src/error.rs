@@ -185,14 +185,6 @@ pub enum SegmentError {
         /// Feature of the scheme.
         now: String,
     },
-    /// A stored parameter of frozen edges cannot be read.
-    #[error(
-        "the stored parameter `{name}` of the frozen edges cannot be read; choose another version with `version = N`"
-    )]
-    FrozenParameter {
-        /// The parameter in `models`.
-        name: String,
-    },
     /// Tiers that are not rising cumulative shares ending at 1.
     #[error(
         "tier `{tier}` has the cumulative share {share}; shares must rise, lie in (0, 1], and the last must be 1.0"

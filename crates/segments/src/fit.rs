@@ -4,17 +4,20 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
+use serde::{Deserialize, Serialize};
 use tessera_model::Matrix;
 use tessera_model::cluster::{ClusterError, KmeansModel, Preparation};
 use tessera_spec::pipeline::{Closed, RfmGrid, Scheme, SchemeKind, ScoreMethod};
 
 use crate::assignment::{AssignedBy, Assignment, Extra, Reasons, SegmentInfo};
+use crate::clusters::Clusters;
 use crate::customers::Customers;
 use crate::edges::FrozenEdges;
 use crate::error::SegmentError;
 
-/// What was learned. Segments are named, so that it can be applied whatever ids they have.
-#[derive(Debug, Clone, Default)]
+/// What was learned. Segments are by name, so that it can be applied whatever ids they have.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Fit {
     /// Nothing: only the settings decide.
     #[default]
@@ -32,17 +35,12 @@ pub enum Fit {
         /// Segment of customers without a label.
         missing: String,
     },
-    /// Centres in the space of the prepared features.
-    Clusters {
-        /// How features are prepared.
-        preparation: Preparation,
-        /// The centres; the segments of the assignment are theirs, in order.
-        model: KmeansModel,
-    },
+    /// Centres in the space of the prepared features; the segments of the assignment are theirs, in order.
+    Clusters(Box<Clusters>),
 }
 
 /// Tiers by their lowest value.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Tiers {
     /// The lowest value of each tier that has customers, highest first, and the tier's segment.
     pub lowest: Vec<(f64, String)>,
@@ -52,7 +50,7 @@ pub struct Tiers {
 
 impl Tiers {
     /// The segment of a value; below all tiers it is the lowest one.
-    fn segment(&self, value: f64) -> &str {
+    pub(crate) fn segment(&self, value: f64) -> &str {
         if value.is_nan() {
             return &self.missing;
         }
@@ -85,8 +83,9 @@ impl Assignment {
                     }),
                     ..scheme.clone()
                 };
+                let fit = Fit::Edges(edges.clone());
                 let extra = Extra {
-                    frozen_edges: Some(edges),
+                    learned: Some(&fit),
                     ..*extra
                 };
                 return crate::assign(&frozen, customers, &extra);
@@ -113,8 +112,8 @@ impl Assignment {
                 };
                 named(name, (0..customers.len()).map(segment))
             }
-            (Fit::Clusters { preparation, model }, SchemeKind::Kmeans(_)) => {
-                let clusters = nearest(preparation, model, customers)?;
+            (Fit::Clusters(found), SchemeKind::Kmeans(_)) => {
+                let clusters = nearest(&found.preparation, &found.model, customers)?;
                 named(
                     name,
                     clusters

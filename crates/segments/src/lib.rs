@@ -15,13 +15,14 @@
 //! | how does a value become a score from 1 to k? | `score.rs` |
 //! | which rules overlap, which decide no customer? | `rules_lint.rs` |
 //! | can a scheme be relied on? | `quality.rs`, `cluster_evidence.rs` |
-//! | how are frozen edges read back? | `edges.rs` |
+//! | what does a scheme keep of its clusters, of its edges? | `clusters.rs`, `edges.rs` |
 //! | what was learned from the customers, and how is it applied to others? | `fit.rs` |
 //! | what is published per segment? | `profiles.rs`, `summary.rs`, `tables.rs` |
 
 mod actions;
 mod assignment;
 mod cluster_evidence;
+mod clusters;
 mod customers;
 mod edges;
 mod error;
@@ -45,6 +46,7 @@ pub use assignment::{
     AssignedBy, Assignment, ClusterIdentity, Extra, ExtraColumn, Parameter, Reasons, SegmentInfo,
     Warning, segment_id,
 };
+pub use clusters::Clusters;
 pub use customers::{ColumnKind, Customers, Labels, Numeric};
 pub use edges::FrozenEdges;
 pub use error::SegmentError;

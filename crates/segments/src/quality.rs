@@ -1,5 +1,7 @@
 //! Whether a scheme and its segments can be relied on: one criterion a row of the `quality` table.
 
+use serde::{Deserialize, Serialize};
+
 use crate::wording::percent;
 
 /// One criterion applied to one scheme or segment.
@@ -22,7 +24,8 @@ pub struct Quality {
 }
 
 /// The result of a criterion.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum QualityStatus {
     /// It holds.
     Ok,

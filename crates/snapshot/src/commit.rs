@@ -6,6 +6,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
+use crate::artifacts::CommittedArtifact;
 use crate::txid::is_txid;
 
 /// Format of commits that this program writes and reads.
@@ -49,6 +50,9 @@ pub struct Commit {
     /// Results of the contracts on the staged tables.
     #[serde(default)]
     pub contracts: Value,
+    /// What was learned from data and applied, by what it is of.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub artifacts: Vec<CommittedArtifact>,
     /// The published tables.
     pub tables: Vec<CommittedTable>,
     /// When the run began (RFC 3339, UTC). Times of the clock are stored only in commits.
@@ -281,6 +285,7 @@ mod tests {
             inputs: json!([]),
             counts: Value::Null,
             contracts: Value::Null,
+            artifacts: Vec::new(),
             tables: vec![CommittedTable {
                 name: "customers".into(),
                 schema: vec![],

@@ -67,9 +67,7 @@ impl Store {
         for list in cut(files) {
             let bytes = list.into_bytes();
             let name = sha256(&bytes);
-            if folder.read(&file_name(&name))?.as_deref() != Some(bytes.as_slice()) {
-                self.keep_list(folder, &file_name(&name), &bytes)?;
-            }
+            self.keep_named(folder, &file_name(&name), &bytes)?;
             lists.push(name);
         }
         let mut kept = source.clone();
@@ -80,14 +78,22 @@ impl Store {
         Ok(kept)
     }
 
-    /// Writes a list that is missing or damaged. Its name follows from its content, so it does not matter which run writes it
+    /// Writes a file that is missing or damaged. Its name follows from its content, so it does not matter which run writes it
     /// first.
-    fn keep_list(&self, folder: &Folder, name: &str, bytes: &[u8]) -> Result<(), StoreError> {
+    pub(crate) fn keep_named(
+        &self,
+        folder: &Folder,
+        name: &str,
+        bytes: &[u8],
+    ) -> Result<(), StoreError> {
+        if folder.read(name)?.as_deref() == Some(bytes) {
+            return Ok(());
+        }
         let draft = format!("{name}-{}", txid::new());
         let placed = self.tmp.write_new(&draft, bytes).and_then(|()| {
             self.tmp
                 .rename_over(&draft, folder, name)
-                .map_err(|error| StoreError::io("rename list of inputs", &folder.join(name), error))
+                .map_err(|error| StoreError::io("rename kept file", &folder.join(name), error))
         });
         if placed.is_err() {
             self.tmp.remove(&draft);

@@ -12,6 +12,7 @@ use chrono::{DateTime, NaiveDate, SecondsFormat, Utc};
 use rayon::prelude::*;
 use serde_json::Value;
 
+use crate::artifacts::{CommittedArtifact, NewArtifact};
 use crate::commit::{
     Commit, CommittedColumn, CommittedFile, CommittedTable, FORMAT, Replaced, file_name, sha256,
 };
@@ -80,6 +81,8 @@ pub struct Staging<'a> {
     replaces: Option<Replaced>,
     /// The inputs as they are committed.
     inputs: Value,
+    /// What was learned from data and applied.
+    artifacts: Vec<NewArtifact>,
     /// The version before this day when the tables were made, 0 for none; `None` where they do not depend on it.
     follows: Option<u64>,
     /// The gate by which the run can be stopped from outside.
@@ -123,6 +126,7 @@ impl Store {
                 started: SystemTime::now(),
                 replaces: None,
                 inputs: Value::Null,
+                artifacts: Vec::new(),
                 follows: None,
                 gate: None,
                 referenced: false,
@@ -146,6 +150,12 @@ impl<'a> Staging<'a> {
     /// nothing is published: [`StoreError::Overtaken`].
     pub fn follow(&mut self, version: u64) {
         self.follows = Some(version);
+    }
+
+    /// States what was learned from data and applied, by what it is of.
+    pub fn apply(&mut self, mut artifacts: Vec<NewArtifact>) {
+        artifacts.sort_by(|a, b| a.committed.of.cmp(&b.committed.of));
+        self.artifacts = artifacts;
     }
 
     /// Lets others stop the run until it commits.
@@ -249,6 +259,7 @@ impl<'a> Staging<'a> {
     pub fn publish(mut self, counts: Value) -> Result<Published, StoreError> {
         self.tables.sort_by(|a, b| a.name.cmp(&b.name));
         self.inputs = self.store.keep_inputs(&self.identity.inputs)?;
+        self.store.keep_artifacts(&self.artifacts)?;
         for _ in 0..TRIES {
             self.verify()?;
             self.make_durable()?;
@@ -431,6 +442,18 @@ impl<'a> Staging<'a> {
         }
     }
 
+    /// The artifacts as the commit of a version names them.
+    fn artifacts_of(&self, version: u64) -> Vec<CommittedArtifact> {
+        let committed = self.artifacts.iter().map(|new| {
+            let own = new.content.is_some();
+            CommittedArtifact {
+                version: if own { version } else { new.committed.version },
+                ..new.committed.clone()
+            }
+        });
+        committed.collect()
+    }
+
     fn sealed(&self, counts: &Value) -> Result<(Commit, Vec<u8>), StoreError> {
         let digests = self.store.digests()?;
         let (parent, parent_sha256) = digests.last().map_or((0, String::new()), |last| {
@@ -456,6 +479,7 @@ impl<'a> Staging<'a> {
             inputs: self.inputs.clone(),
             counts: counts.clone(),
             contracts: self.contracts.clone(),
+            artifacts: self.artifacts_of(parent + 1),
             tables: self.tables.clone(),
             started_at: time(self.started),
             finished_at: time(SystemTime::now()),

@@ -51,7 +51,7 @@ struct Check {
     report: VerifyReport,
     /// Problems with files of tables, by version.
     damaged: BTreeMap<u64, Vec<String>>,
-    /// Lists of inputs that were checked and are right.
+    /// Lists of inputs and artifacts that were checked and are right.
     lists: BTreeSet<String>,
 }
 
@@ -137,6 +137,9 @@ impl Store {
             return Ok(own);
         }
         for problem in self.verify_inputs(&commit, &mut check.lists) {
+            check.report.note(number, problem);
+        }
+        for problem in self.verify_artifacts(&commit, &mut check.lists) {
             check.report.note(number, problem);
         }
         let version = self.version_from(commit);

@@ -1,7 +1,7 @@
 //! Durations: `90d`, `12w`, `36h`. Months and years are refused: they differ in length.
 
 use crate::diagnostic::Diagnostic;
-use crate::pipeline::At;
+use crate::pipeline::{At, Refit};
 use crate::reader::Notes;
 
 /// Longest window: a century.
@@ -35,6 +35,30 @@ pub(crate) fn hours(notes: &Notes, text: &At<String>, key: &str) -> Option<At<f6
         notes.add(bad("age", text, key, "hours, days or weeks", "36h"));
     }
     hours.map(|hours| At::new(hours, text.span.clone()))
+}
+
+/// When something is learned again.
+pub(crate) fn refit(notes: &Notes, text: &At<String>) -> Option<Refit> {
+    let within = |number: u32, most: u32| (1..=most).contains(&number).then_some(number);
+    let found = match (text.value.as_str(), parse(&text.value)) {
+        ("always", _) => Some(Refit::Always),
+        ("never", _) => Some(Refit::Never),
+        (_, Some((number, "d"))) => within(number, MOST_DAYS).map(Refit::Days),
+        (_, Some((number, "w"))) => {
+            within(number, MOST_DAYS / 7).map(|weeks| Refit::Days(7 * weeks))
+        }
+        (_, Some((number, "mo"))) => within(number, MOST_DAYS / 28).map(Refit::Months),
+        _ => None,
+    };
+    if found.is_none() {
+        let message = format!("bad time \"{}\" for `refit`", text.value);
+        notes.add(
+            Diagnostic::error("TS-P020", message, text.span.clone()).with_label(
+                "expected \"always\", \"never\", days, weeks or months, such as \"30d\" or \"1mo\"",
+            ),
+        );
+    }
+    found
 }
 
 /// Number and unit.

@@ -7,6 +7,7 @@ mod join;
 mod locale;
 mod name;
 mod playbook;
+mod refit;
 mod scheme;
 mod score;
 mod source;

@@ -8,6 +8,7 @@
 mod feature;
 mod form;
 mod join;
+mod refit;
 mod scheme;
 mod score;
 mod source;
@@ -26,6 +27,7 @@ pub use feature::{
 };
 pub use form::{Column, ColumnForm, DecimalSign, EpochUnit, Header, TextSettings, ThousandsSign};
 pub use join::Join;
+pub use refit::Refit;
 pub use scheme::{
     AttributeScheme, CODE_WEIGHTS, Closed, Grid, GridInterval, KChoice, KmeansScheme,
     QuantileScheme, RFM_ENDINGS, RfmGrid, RulesScheme, Scheme, SchemeColumn, SchemeColumnKind,

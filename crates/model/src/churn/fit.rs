@@ -1,5 +1,7 @@
 //! The fit: split, test, choice, and the chosen model trained again on all dates; and the scores of customers.
 
+use std::collections::HashMap;
+
 use serde::{Deserialize, Serialize};
 
 use super::calibration::Calibrator;
@@ -10,6 +12,7 @@ use super::plan::ChurnPlan;
 use super::predictor::{ChurnServed, Predictor};
 use super::split::{Split, SplitKind, sample};
 use super::trial::{Backtest, Candidate, Trial};
+use crate::metrics::log_loss;
 
 /// Rows scored at a time.
 const CHUNK: usize = 32_768;
@@ -150,6 +153,27 @@ impl ChurnFit {
     /// the one that is used.
     pub fn chosen(&self) -> &Candidate {
         &self.chosen
+    }
+
+    /// Mean log loss of this fit on the rows of another fit's test, in nats; `None` where a row has no prediction.
+    ///
+    /// # Errors
+    /// A column of this fit is not in the panel.
+    pub fn log_loss_of(&self, panel: &Panel, test: &Backtest) -> Result<Option<f64>, ChurnError> {
+        let places: HashMap<(u64, i32), usize> = (0..panel.rows())
+            .map(|row| ((panel.customer[row], panel.observed_on[row]), row))
+            .collect();
+        let tested = test
+            .customer
+            .iter()
+            .copied()
+            .zip(test.observed_on.iter().copied());
+        let rows: Option<Vec<usize>> = tested.map(|row| places.get(&row).copied()).collect();
+        let Some(rows) = rows else {
+            return Ok(None);
+        };
+        let probabilities = self.probabilities(&panel.gather(&rows).inputs)?;
+        Ok(log_loss(&probabilities, &test.churned))
     }
 
     /// The calibrated probability to churn within the horizon, one per row, in (0, 1); no rows give none.

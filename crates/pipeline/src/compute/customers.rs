@@ -45,10 +45,11 @@ impl Job<'_> {
         let held: Vec<&RecordBatch> = [table].into_iter().chain(made.past.values()).collect();
         self.memory.require(stage, &held, SCORE_COPIES)?;
         let given = (&made.past, &made.samples);
-        let (table, scored) = scores::compute(score, prepared, table, given, Interrupt::PROCESS)?;
-        let report = same_rows(table.num_rows());
-        made.table = Some(table);
-        made.scored.push((name.to_owned(), scored));
+        let one = scores::compute(score, prepared, table, given, Interrupt::PROCESS)?;
+        let report = same_rows(one.table.num_rows());
+        made.table = Some(one.table);
+        made.scored.push((name.to_owned(), one.scored));
+        made.artifacts.extend(one.artifact);
         Ok(report)
     }
 
@@ -91,9 +92,7 @@ impl Job<'_> {
             }
             None => None,
         };
-        let frozen = prepared.frozen.get(name);
-        let seed = prepared.pipeline.seed;
-        assigned.assign(scheme, seed, matches.as_ref(), frozen, history)?;
+        assigned.assign(prepared, scheme, matches.as_ref(), history)?;
         Ok(same_rows(assigned.len()))
     }
 
@@ -113,10 +112,13 @@ impl Job<'_> {
             table: &base.active,
             aged: made.aged.as_ref(),
             dated: &made.dated,
+            artifacts: &made.artifacts,
+            assigned: assigned.artifacts(),
         };
         let (customers, assignments) = (assigned.customers(), assigned.assignments());
         let told = history.tell(prepared, customers, assignments, &evidence)?;
-        let (rejects, scored) = (made.rejects.clone(), made.scored.clone());
+        let rejects = made.rejects.clone();
+        let scored = (made.scored.clone(), made.artifacts.clone());
         let tables = Tables::new(prepared, assigned, told, &made.outcomes, rejects, scored)?;
         let rows_out = tables.profile_rows();
         made.tables = Some(tables);

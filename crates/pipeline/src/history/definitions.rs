@@ -9,8 +9,9 @@ use sha2::{Digest, Sha256};
 use tessera_expr::columns;
 use tessera_history::{Cause, Causes};
 use tessera_snapshot::Version;
-use tessera_spec::pipeline::{Scheme, SchemeKind, ScoreMethod, SourceKind};
+use tessera_spec::pipeline::{Refit, Scheme, Score, SourceKind};
 
+use crate::artifacts;
 use crate::error::PipelineError;
 use crate::identity;
 use crate::prepare::Prepared;
@@ -21,12 +22,20 @@ pub(crate) const DEFINITIONS: &str = "definitions";
 /// Hashes of the definitions of the features, and of each scheme with the schemes that it uses.
 pub(crate) fn definitions(prepared: &Prepared) -> Value {
     let mut data = prepared.pipeline.clone();
+    // When something is learned again defines nothing.
+    data.scores
+        .iter_mut()
+        .for_each(|score| score.refit = Refit::Always);
     data.schemes.clear();
     data.playbooks.clear();
     data.goal = None;
     let of_scheme = |scheme: &Scheme| {
         let used = used_schemes(prepared, scheme);
-        let mut schemes: Vec<&Scheme> = prepared.pipeline.schemes.iter().collect();
+        let as_defined = |scheme: &Scheme| Scheme {
+            refit: Refit::Always,
+            ..scheme.clone()
+        };
+        let mut schemes: Vec<Scheme> = prepared.pipeline.schemes.iter().map(as_defined).collect();
         schemes.retain(|known| used.contains(known.name.value.as_str()));
         schemes.sort_by(|a, b| a.name.value.cmp(&b.name.value));
         let hash = Value::from(digits(&json!(schemes).to_string()));
@@ -60,9 +69,9 @@ impl Changes {
     /// the close of its day.
     pub(crate) fn new(
         prepared: &Prepared,
-        previous: &Version,
-        inputs: &Value,
+        (previous, inputs): (&Version, &Value),
         dated: &BTreeMap<String, u64>,
+        applied: &BTreeMap<&str, &str>,
     ) -> Result<Self, PipelineError> {
         let now = definitions(prepared);
         let commit = previous.commit();
@@ -88,7 +97,7 @@ impl Changes {
             if features || then["schemes"][name] != now["schemes"][name] {
                 first = first.with(Cause::Definition);
             }
-            if is_fitted(prepared, scheme) {
+            if is_refitted(prepared, previous, applied, scheme) {
                 first = first.with(Cause::Model);
             }
             let mut all = first.with(Cause::Ageing).with(Cause::Activity);
@@ -205,19 +214,29 @@ pub(crate) fn reads_scores(prepared: &Prepared, scheme: &Scheme) -> bool {
     scored.any(|info| read.contains(info.name.as_str()))
 }
 
-/// Whether a part of a scheme, such as edges or centres, is learned from the customers of each run.
-fn is_fitted(prepared: &Prepared, scheme: &Scheme) -> bool {
-    let used = used_schemes(prepared, scheme);
-    let fitted = |scheme: &Scheme| match &scheme.kind {
-        SchemeKind::Kmeans(_) | SchemeKind::Quantile(_) => true,
-        SchemeKind::RfmGrid(rfm) => matches!(
-            rfm.score_method,
-            ScoreMethod::Midrank | ScoreMethod::Quantile { .. }
-        ),
-        SchemeKind::Attribute(attribute) => attribute.min_share > 0.0,
-        SchemeKind::Rules(_) | SchemeKind::Lifecycle => false,
+/// Whether what a scheme applies, or the scores that it reads, was learned anew since the previous version.
+fn is_refitted(
+    prepared: &Prepared,
+    previous: &Version,
+    applied: &BTreeMap<&str, &str>,
+    scheme: &Scheme,
+) -> bool {
+    let differs = |of: &str| {
+        let mut before = previous.commit().artifacts.iter();
+        let before = before.find(|artifact| artifact.of == of);
+        let before = before.map(|artifact| artifact.id.as_str());
+        prepared.artifacts.get(of).is_some()
+            && (before.is_none() || before != applied.get(of).copied())
     };
-    let mut schemes = prepared.pipeline.schemes.iter();
-    let own = schemes.any(|known| used.contains(known.name.value.as_str()) && fitted(known));
-    own || reads_scores(prepared, scheme)
+    let used = used_schemes(prepared, scheme);
+    let read = read_columns(prepared, scheme);
+    let reads = |score: &&Score| {
+        let columns = score.columns();
+        columns
+            .iter()
+            .any(|column| read.contains(column.name.as_str()))
+    };
+    let mut scores = prepared.pipeline.scores.iter().filter(reads);
+    used.iter().any(|name| differs(&artifacts::of_scheme(name)))
+        || scores.any(|score| differs(&artifacts::of_score(&score.name.value)))
 }

@@ -7,7 +7,7 @@ use arrow::array::{ArrayRef, Date32Array, RecordBatch};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use serde_json::{Value, json};
 use tessera_segments::{Assignment, Quality, SegmentError};
-use tessera_snapshot::StoreError;
+use tessera_snapshot::{NewArtifact, StoreError};
 use tessera_spec::pipeline::Playbook;
 
 use crate::customers::Assigned;
@@ -38,6 +38,8 @@ pub(crate) struct Tables {
     pub(super) customers: RecordBatch,
     pub(super) assigned: Assigned,
     pub(crate) told: Told,
+    /// What was learned from data and applied.
+    pub(crate) artifacts: Vec<NewArtifact>,
     pub(super) segments: RecordBatch,
     pub(super) profiles: RecordBatch,
     pub(super) models: RecordBatch,
@@ -63,7 +65,7 @@ impl Tables {
         told: Told,
         outcomes: &[SourceOutcome],
         rejects: Vec<RejectRow>,
-        scored: Vec<(String, Scored)>,
+        (scored, mut artifacts): (Vec<(String, Scored)>, Vec<NewArtifact>),
     ) -> Result<Self, PipelineError> {
         let as_of = epoch_day(prepared.as_of);
         let kpi = prepared
@@ -79,7 +81,14 @@ impl Tables {
             kpi,
         )?;
         let profiles = tessera_segments::profiles(&assigned.profiled(prepared)?, assignments)?;
+        artifacts.extend(
+            assigned
+                .artifacts()
+                .iter()
+                .map(|(_, artifact)| artifact.clone()),
+        );
         let mut model_rows = tessera_segments::model_rows(assignments);
+        model_rows.extend(assigned.artifact_rows());
         let playbooks = &prepared.pipeline.playbooks;
         model_rows.extend(tessera_segments::without_playbook(assignments, playbooks));
         let has_scores = !scored.is_empty();
@@ -123,6 +132,7 @@ impl Tables {
             sources: sources_table(prepared.as_of, outcomes)?,
             features: crate::dictionary::table(as_of, prepared)?,
             counts: outcomes.iter().map(counts).collect(),
+            artifacts,
             assigned,
             told,
         })

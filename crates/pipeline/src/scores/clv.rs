@@ -8,11 +8,14 @@ mod buyers;
 mod evidence;
 mod forecast;
 
+use serde::{Deserialize, Serialize};
 use tessera_expr::Expr;
 use tessera_expr::rel::{Agg, AggOp, Window};
-use tessera_model::btyd::{BtydModel, Fallback, PurchaseModel, Served, TimeUnit};
+use tessera_model::btyd::{BtydModel, Fallback, PurchaseFit, PurchaseModel, Served, TimeUnit};
+use tessera_model::spend::SpendFit;
 use tessera_spec::pipeline::{ClvScore, PurchaseModel as Listed, PurchaseTimeUnit};
 
+use super::learned::{Fitted, InUse, LearnedScore, ScoreArtifact};
 use super::{Asked, Given, NotComputed, ScoreModel, Scored, hidden_name};
 use buyers::Buyers;
 use evidence::Evidence;
@@ -40,13 +43,16 @@ impl ScoreModel for ClvScore {
             agg("occasions", AggOp::CountDistinctDays, None),
             agg("first", AggOp::FirstDay, None),
             agg("last", AggOp::LastDay, None),
-            agg("occasions_before", AggOp::CountDistinctDays, before),
-            agg("first_before", AggOp::FirstDay, before),
-            agg("last_before", AggOp::LastDay, before),
         ];
-        for (number, window) in checkpoints(self).into_iter().enumerate() {
-            let name = format!("held_out_{number}");
-            aggs.push(agg(&name, AggOp::CountDistinctDays, Some(window)));
+        // For the test of a fit.
+        if asked.fits {
+            aggs.push(agg("occasions_before", AggOp::CountDistinctDays, before));
+            aggs.push(agg("first_before", AggOp::FirstDay, before));
+            aggs.push(agg("last_before", AggOp::LastDay, before));
+            for (number, window) in checkpoints(self).into_iter().enumerate() {
+                let name = format!("held_out_{number}");
+                aggs.push(agg(&name, AggOp::CountDistinctDays, Some(window)));
+            }
         }
         if let (true, Some(amount)) = (self.spend, amount(self, asked)) {
             // Refunds are subtracted, whatever counts as a purchase.
@@ -60,19 +66,21 @@ impl ScoreModel for ClvScore {
         vec![(self.from.value.clone(), aggs)]
     }
 
-    fn compute(&self, given: &Given<'_>) -> Result<Scored, NotComputed> {
-        let buyers = Buyers::read(given, self.spend)?;
-        if buyers.rows.is_empty() {
-            return Err(NotComputed::Data(format!(
-                "no customer has a row in `{}`",
-                self.from.value
-            )));
-        }
+    fn fit(&self, given: &Given<'_>, in_use: Option<InUse<'_>>) -> Result<Fitted, NotComputed> {
+        let buyers = self.buyers(given)?;
         let history = buyers.history(unit(self))?;
         let mut scored = Scored::default();
         let mut evidence = Evidence::new(&mut scored);
         let requested = model_of(self.purchases[0].value);
         let fallback = Fallback::fit(requested, &history, given.interrupt)?;
+        let in_use = in_use.and_then(|in_use| {
+            let purchases = clv_of(in_use.learned)?.purchases()?;
+            Some((purchases, in_use.fitted_on))
+        });
+        if in_use.is_some() && !matches!(fallback.served, Served::Model(_)) {
+            let reason = "no model of purchases could be fitted, and one is in use";
+            return Err(NotComputed::Data(reason.to_owned()));
+        }
         evidence.fallback(given.name, requested.name(), &fallback);
         evidence.repeat_customers(history.repeat_customers());
         let mut fits = Vec::new();
@@ -97,10 +105,75 @@ impl ScoreModel for ClvScore {
             evidence.purchases(fit);
         }
         let spend = evidence::spend(self, &buyers, &mut evidence, given.interrupt);
-        evidence::backtest(self, given, &fits, &mut evidence)?;
-        scored.columns =
-            forecast::columns(self, given, &buyers, &history, (&fallback, spend.as_ref()))?;
-        Ok(scored)
+        let comparison = evidence::backtest(self, given, (&fits, in_use), &mut evidence)?;
+        Ok(Fitted {
+            learned: LearnedScore {
+                model: Some(ScoreArtifact::Clv(Box::new(ClvArtifact {
+                    fallback,
+                    spend,
+                }))),
+                findings: scored.into(),
+            },
+            backtest: None,
+            comparison,
+        })
+    }
+
+    fn apply(&self, learned: &LearnedScore, given: &Given<'_>) -> Result<Scored, NotComputed> {
+        let Some(ClvArtifact { fallback, spend }) = clv_of(learned) else {
+            return Ok(Scored::default());
+        };
+        let buyers = self.buyers(given)?;
+        let history = buyers.history(unit(self))?;
+        let models = (fallback, spend.as_ref());
+        Ok(Scored {
+            columns: forecast::columns(self, given, &buyers, &history, models)?,
+            ..Scored::default()
+        })
+    }
+}
+
+/// Fitted models of purchases and spend.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct ClvArtifact {
+    /// The model of purchases that is used, and those that could not be fitted.
+    fallback: Fallback,
+    /// `None` where no spend is modelled, or it could not be.
+    spend: Option<SpendFit>,
+}
+
+impl ClvArtifact {
+    fn purchases(&self) -> Option<&PurchaseFit> {
+        match &self.fallback.served {
+            Served::Model(fit) => Some(fit),
+            Served::Heuristic(_) | Served::Nothing => None,
+        }
+    }
+}
+
+/// The models of what was learned.
+fn clv_of(learned: &LearnedScore) -> Option<&ClvArtifact> {
+    match &learned.model {
+        Some(ScoreArtifact::Clv(found)) => Some(found.as_ref()),
+        _ => None,
+    }
+}
+
+trait Bought {
+    /// Who has bought; an error where nobody has.
+    fn buyers(&self, given: &Given<'_>) -> Result<Buyers, NotComputed>;
+}
+
+impl Bought for ClvScore {
+    fn buyers(&self, given: &Given<'_>) -> Result<Buyers, NotComputed> {
+        let buyers = Buyers::read(given, self.spend)?;
+        if buyers.rows.is_empty() {
+            return Err(NotComputed::Data(format!(
+                "no customer has a row in `{}`",
+                self.from.value
+            )));
+        }
+        Ok(buyers)
     }
 }
 

@@ -17,6 +17,7 @@ use tessera_spec::pipeline::{ContractualScore, RenewalKind};
 
 use super::calibrated::Calibrated;
 use super::columns::{days, floats};
+use super::learned::{Comparison, Fitted, InUse, LearnedScore, ScoreArtifact};
 use super::{Asked, Given, NotComputed, ScoreModel, Scored, hidden_name, not_computed};
 
 /// Number of periods whose survival is published, by the model and by Kaplan and Meier.
@@ -46,7 +47,7 @@ impl ScoreModel for ContractualScore {
         vec![(self.from.value.clone(), aggs)]
     }
 
-    fn compute(&self, given: &Given<'_>) -> Result<Scored, NotComputed> {
+    fn fit(&self, given: &Given<'_>, in_use: Option<InUse<'_>>) -> Result<Fitted, NotComputed> {
         let contracts = contracts(given, self.period_days)?;
         let mut history = RenewalHistory::new();
         for contract in contracts.iter().flatten() {
@@ -68,30 +69,52 @@ impl ScoreModel for ContractualScore {
             }
         }
         kaplan_meier(&contracts, &mut scored);
-        let Some(fit) = served else {
-            scored
-                .quality
-                .push(not_computed("score", "no renewal model could be fitted"));
-            return Ok(scored);
-        };
-        let first = self.models.first().map(|model| model.value);
-        let reason = match (first, fit.model) {
-            (Some(RenewalKind::Sbg), RenewalModel::Sbg)
-            | (Some(RenewalKind::Bdw), RenewalModel::Bdw) => {
-                "the first renewal model of the pipeline; its fit converged"
+        let mut comparison = None;
+        match &served {
+            Some(fit) => {
+                scored.parameters.extend(self.choice(fit));
+                match backtest(self, fit.model, given)? {
+                    Ok(test) => {
+                        comparison = in_use.and_then(|in_use| test.against(in_use));
+                        scored
+                            .quality
+                            .extend(test.calibrated.quality(" of renewal"));
+                    }
+                    Err(why) => scored.quality.push(not_computed("backtest", why)),
+                }
             }
-            _ => "the first renewal model of the pipeline could not be fitted; this one could",
+            None => {
+                let why = "no renewal model could be fitted";
+                scored.quality.push(not_computed("score", why));
+            }
+        }
+        Ok(Fitted {
+            learned: LearnedScore {
+                model: served.map(ScoreArtifact::Contractual),
+                findings: scored.into(),
+            },
+            backtest: None,
+            comparison,
+        })
+    }
+
+    fn apply(&self, learned: &LearnedScore, given: &Given<'_>) -> Result<Scored, NotComputed> {
+        let Some(fit) = renewal_of(learned) else {
+            return Ok(Scored::default());
         };
-        for (name, text) in [("served", fit.model.name()), ("reason", reason)] {
-            let parameter = Parameter::text("choice", name.to_owned(), text.to_owned());
-            scored.parameters.push(parameter);
-        }
-        match backtest(self, fit.model, given)? {
-            Ok(calibrated) => scored.quality.extend(calibrated.quality(" of renewal")),
-            Err(why) => scored.quality.push(not_computed("backtest", why)),
-        }
-        scored.columns = self.columns_of(&fit, &contracts, given)?;
-        Ok(scored)
+        let contracts = contracts(given, self.period_days)?;
+        Ok(Scored {
+            columns: self.columns_of(fit, &contracts, given)?,
+            ..Scored::default()
+        })
+    }
+}
+
+/// The renewal model of what was learned.
+fn renewal_of(learned: &LearnedScore) -> Option<&RenewalFit> {
+    match &learned.model {
+        Some(ScoreArtifact::Contractual(fit)) => Some(fit),
+        _ => None,
     }
 }
 
@@ -159,7 +182,7 @@ fn backtest(
     score: &ContractualScore,
     model: RenewalModel,
     given: &Given<'_>,
-) -> Result<Result<Calibrated, String>, NotComputed> {
+) -> Result<Result<RenewalTest, String>, NotComputed> {
     let today = crate::sources::epoch_day(given.prepared.as_of);
     let then = today - score.horizon_days as i32;
     let lives = lives(given)?;
@@ -189,14 +212,47 @@ fn backtest(
         Err(error) => return Ok(Err(format!("on the data known then: {error}"))),
     };
     let ahead = f64::from(score.horizon_days) / f64::from(period);
-    let predicted: Vec<f64> = ages
-        .iter()
-        .map(|&age| fit.conditional_survival(age, ahead))
-        .collect();
-    Ok(
-        Calibrated::of(&predicted, &stayed)
-            .ok_or_else(|| "a prediction is not a number".to_owned()),
-    )
+    let predicted = survivals(&fit, &ages, ahead);
+    Ok(match Calibrated::of(&predicted, &stayed) {
+        Some(calibrated) => Ok(RenewalTest {
+            calibrated,
+            then,
+            ages,
+            ahead,
+            predicted,
+            stayed,
+        }),
+        None => Err("a prediction is not a number".to_owned()),
+    })
+}
+
+/// What was predicted of those with a contract at the earlier date, and who still had one.
+struct RenewalTest {
+    calibrated: Calibrated,
+    /// The earlier date, in days since 1970-01-01.
+    then: i32,
+    /// Whole periods at that date.
+    ages: Vec<f64>,
+    /// Periods since.
+    ahead: f64,
+    predicted: Vec<f64>,
+    stayed: Vec<bool>,
+}
+
+impl RenewalTest {
+    /// The tested model and the one in use on the same contracts.
+    fn against(&self, in_use: InUse<'_>) -> Option<Comparison> {
+        let before = survivals(renewal_of(in_use.learned)?, &self.ages, self.ahead);
+        let seen = crate::sources::epoch_day(in_use.fitted_on) > self.then;
+        let predicted = (self.predicted.as_slice(), before.as_slice());
+        Comparison::of_probabilities("log loss of renewal", predicted, &self.stayed, seen)
+    }
+}
+
+fn survivals(fit: &RenewalFit, ages: &[f64], ahead: f64) -> Vec<f64> {
+    let ages = ages.iter();
+    ages.map(|&age| fit.conditional_survival(age, ahead))
+        .collect()
 }
 
 fn publish(fit: &RenewalFit, scored: &mut Scored) {
@@ -262,6 +318,9 @@ fn kaplan_meier(contracts: &[Option<Contract>], scored: &mut Scored) {
 }
 
 trait Columns {
+    /// Which model is used, and why.
+    fn choice(&self, fit: &RenewalFit) -> Vec<Parameter>;
+
     fn columns_of(
         &self,
         fit: &RenewalFit,
@@ -271,6 +330,21 @@ trait Columns {
 }
 
 impl Columns for ContractualScore {
+    fn choice(&self, fit: &RenewalFit) -> Vec<Parameter> {
+        let first = self.models.first().map(|model| model.value);
+        let reason = match (first, fit.model) {
+            (Some(RenewalKind::Sbg), RenewalModel::Sbg)
+            | (Some(RenewalKind::Bdw), RenewalModel::Bdw) => {
+                "the first renewal model of the pipeline; its fit converged"
+            }
+            _ => "the first renewal model of the pipeline could not be fitted; this one could",
+        };
+        vec![
+            Parameter::text("choice", "served", fit.model.name()),
+            Parameter::text("choice", "reason", reason),
+        ]
+    }
+
     /// Customers with a current contract; null for the others.
     fn columns_of(
         &self,

@@ -17,6 +17,7 @@ use tessera_spec::pipeline::{HealthScore, SourceKind};
 
 use super::churned::{self, Span};
 use super::columns::floats;
+use super::learned::{Fitted, InUse, LearnedScore, ScoreArtifact};
 use super::population::{self, Population};
 use super::{Asked, Given, NotComputed, ScoreModel, Scored, not_computed};
 use crate::base;
@@ -36,6 +37,9 @@ impl From<HealthError> for NotComputed {
 
 impl ScoreModel for HealthScore {
     fn hidden(&self, asked: &Asked<'_>) -> Vec<(String, Vec<Agg>)> {
+        if !asked.fits {
+            return Vec::new();
+        }
         let from = &self.from.value;
         let aggs = churned::hidden(asked, from, &spans(asked.as_of));
         vec![(from.clone(), aggs)]
@@ -50,7 +54,7 @@ impl ScoreModel for HealthScore {
         spans(as_of).iter().map(|span| span.observed).collect()
     }
 
-    fn compute(&self, given: &Given<'_>) -> Result<Scored, NotComputed> {
+    fn fit(&self, given: &Given<'_>, _: Option<InUse<'_>>) -> Result<Fitted, NotComputed> {
         let plan = HealthPlan::from_declared(self)?;
         let base = match base::active(given.table) {
             Some(active) => {
@@ -59,6 +63,32 @@ impl ScoreModel for HealthScore {
             None => given.table,
         };
         let fit = HealthFit::fit(&plan, &components(self, base)?)?;
+        let mut scored = Scored::default();
+        for component in plan.components() {
+            let weight = Parameter::number(
+                MODEL,
+                format!("weight_{}", component.name),
+                component.weight,
+            );
+            scored.parameters.push(weight);
+        }
+        self.backtest(given, &plan, &mut scored)?;
+        Ok(Fitted {
+            learned: LearnedScore {
+                model: Some(ScoreArtifact::Health(fit)),
+                findings: scored.into(),
+            },
+            backtest: None,
+            // No outcome is learned, so a newer scale cannot predict worse: it is that of the newest customers.
+            comparison: None,
+        })
+    }
+
+    fn apply(&self, learned: &LearnedScore, given: &Given<'_>) -> Result<Scored, NotComputed> {
+        let Some(ScoreArtifact::Health(fit)) = &learned.model else {
+            return Ok(Scored::default());
+        };
+        let plan = HealthPlan::from_declared(self)?;
         let scores = fit.score(&components(self, given.table)?)?;
         let name = given.name;
         let band = |band: &Option<u32>| {
@@ -70,27 +100,17 @@ impl ScoreModel for HealthScore {
             Arc::new(values.collect::<Float64Array>())
         };
         let bands: ArrayRef = Arc::new(scores.band.iter().map(band).collect::<StringArray>());
-        let mut scored = Scored {
+        let without = scores.score.iter().filter(|score| score.is_nan()).count();
+        let without = Parameter::number(MODEL, "customers_without_score", without as f64);
+        Ok(Scored {
             columns: BTreeMap::from([
                 (name.to_owned(), number(&scores.score)),
                 (format!("{name}_band"), bands),
                 (format!("{name}_coverage"), number(&scores.coverage)),
             ]),
+            parameters: vec![without],
             ..Scored::default()
-        };
-        for component in plan.components() {
-            let weight = Parameter::number(
-                MODEL,
-                format!("weight_{}", component.name),
-                component.weight,
-            );
-            scored.parameters.push(weight);
-        }
-        let without = scores.score.iter().filter(|score| score.is_nan()).count();
-        let without = Parameter::number(MODEL, "customers_without_score", without as f64);
-        scored.parameters.push(without);
-        self.backtest(given, &plan, &mut scored)?;
-        Ok(scored)
+        })
     }
 }
 

@@ -13,9 +13,10 @@ use tessera_expr::Type;
 use tessera_expr::rel::Agg;
 use tessera_features::FeatureInfo;
 use tessera_model::churn::{
-    Backtest, CalibrationKind, ChurnError, ChurnFit, ChurnModel, ChurnPlan, ChurnServed, Inputs,
-    Observation, Panel,
+    Backtest, CHOICE, CalibrationKind, ChurnError, ChurnFit, ChurnModel, ChurnPlan, ChurnServed,
+    Inputs, Observation, Panel,
 };
+use tessera_model::metrics;
 use tessera_segments::{Parameter, Quality, QualityStatus};
 use tessera_spec::pipeline::{Calibration, ExprText, SourceKind, SupervisedModel, SupervisedScore};
 use xxhash_rust::xxh3::xxh3_64;
@@ -23,6 +24,7 @@ use xxhash_rust::xxh3::xxh3_64;
 use super::calibrated::{Calibrated, spread, status};
 use super::churned::{self, Span};
 use super::columns::{days, floats, texts};
+use super::learned::{Comparison, Fitted, InUse, LearnedScore, ScoreArtifact};
 use super::population::{self, EXCLUDED, Population, Standing};
 use super::reasons::{self, Wording};
 use super::{Asked, CalibrationRow, Given, NotComputed, ScoreModel, Scored, not_computed};
@@ -54,6 +56,9 @@ impl From<ChurnError> for NotComputed {
 
 impl ScoreModel for SupervisedScore {
     fn hidden(&self, asked: &Asked<'_>) -> Vec<(String, Vec<Agg>)> {
+        if !asked.fits {
+            return Vec::new();
+        }
         let from = &self.from.value;
         let aggs = churned::hidden(asked, from, &spans(self, asked.as_of));
         vec![(from.clone(), aggs)]
@@ -80,22 +85,11 @@ impl ScoreModel for SupervisedScore {
         Some(SPARE * most_rows(self))
     }
 
-    fn compute(&self, given: &Given<'_>) -> Result<Scored, NotComputed> {
+    fn fit(&self, given: &Given<'_>, in_use: Option<InUse<'_>>) -> Result<Fitted, NotComputed> {
         let features = features(self, given.prepared);
-        let unknown = left_out(self, &given.prepared.features, &given.prepared.untimed);
-        let standings = living(self, given).standings(given.table)?;
-        let mut scored = Scored {
-            parameters: population_rows(self, &standings),
-            quality: known_then(&unknown),
-            ..Scored::default()
-        };
-        let reasons = standings.iter().map(|standing| standing.excluded());
-        let excluded: StringArray = reasons.collect();
-        let name = given.name;
-        scored
-            .columns
-            .insert(format!("{name}{EXCLUDED}"), Arc::new(excluded));
+        let mut scored = Scored::default();
         let fitted = if features.is_empty() {
+            let unknown = left_out(self, &given.prepared.features, &given.prepared.untimed);
             let reason = format!(
                 "no feature is left to learn from: only today's value is known of {}",
                 named(&unknown)
@@ -104,16 +98,57 @@ impl ScoreModel for SupervisedScore {
         } else {
             fitted(self, given, &features, &mut scored.parameters)
         };
-        let (fit, backtest) = match fitted {
+        let (fit, panel, backtest) = match fitted {
             Ok(fitted) => fitted,
             // The population is published in any case.
             Err(NotComputed::Data(reason)) => {
-                tracing::warn!(score = name, "not computed: {reason}");
+                tracing::warn!(score = given.name, "not computed: {reason}");
                 scored.quality.push(not_computed("score", reason));
-                return Ok(scored);
+                return Ok(Fitted {
+                    learned: LearnedScore {
+                        model: None,
+                        findings: scored.into(),
+                    },
+                    backtest: None,
+                    comparison: None,
+                });
             }
             Err(failed) => return Err(failed),
         };
+        publish(&fit, &mut scored);
+        let comparison = match in_use {
+            Some(in_use) => compared(&fit, &panel, &backtest, in_use)?,
+            None => None,
+        };
+        Ok(Fitted {
+            backtest: tested(&backtest, given)?,
+            learned: LearnedScore {
+                model: Some(ScoreArtifact::Supervised(Box::new(fit))),
+                findings: scored.into(),
+            },
+            comparison,
+        })
+    }
+
+    fn apply(&self, learned: &LearnedScore, given: &Given<'_>) -> Result<Scored, NotComputed> {
+        let unknown = left_out(self, &given.prepared.features, &given.prepared.untimed);
+        let standings = living(self, given).standings(given.table)?;
+        let reasons = standings.iter().map(|standing| standing.excluded());
+        let excluded: StringArray = reasons.collect();
+        let name = given.name;
+        let mut scored = Scored {
+            parameters: population_rows(self, &standings),
+            quality: known_then(&unknown),
+            ..Scored::default()
+        };
+        let mut publish = |column: String, values: ArrayRef| {
+            scored.columns.insert(column, values);
+        };
+        publish(format!("{name}{EXCLUDED}"), Arc::new(excluded));
+        let Some(fit) = churn_of(learned) else {
+            return Ok(scored);
+        };
+        let features = features(self, given.prepared);
         let (living, places) = living_rows(given.table, &standings)?;
         let inputs = inputs(&living, &features, given.prepared.as_of, None)?;
         let probabilities = fit.probabilities(&inputs)?;
@@ -122,9 +157,7 @@ impl ScoreModel for SupervisedScore {
             .iter()
             .map(|place| place.map(|row| probabilities[row]))
             .collect();
-        scored
-            .columns
-            .insert(format!("{name}_probability"), Arc::new(probability));
+        publish(format!("{name}_probability"), Arc::new(probability));
         let wording = Wording {
             features: &features,
             as_of: given.prepared.as_of,
@@ -132,20 +165,48 @@ impl ScoreModel for SupervisedScore {
         };
         let (ranked, sides) = reasons::columns(&reasons, &inputs, &places, &wording);
         for (rank, texts) in (1..).zip(ranked) {
-            scored
-                .columns
-                .insert(format!("{name}_reason_{rank}"), texts);
+            publish(format!("{name}_reason_{rank}"), texts);
         }
-        scored
-            .columns
-            .insert(format!("{name}_reasons_direction"), sides);
-        publish(&fit, &mut scored);
-        scored
-            .quality
-            .push(population_quality(self, &standings, given));
-        scored.backtest = tested(&backtest, given)?;
+        publish(format!("{name}_reasons_direction"), sides);
+        let judged = population_quality(self, &standings, given);
+        scored.quality.push(judged);
         Ok(scored)
     }
+}
+
+/// The churn model of what was learned.
+fn churn_of(learned: &LearnedScore) -> Option<&ChurnFit> {
+    match &learned.model {
+        Some(ScoreArtifact::Supervised(fit)) => Some(fit.as_ref()),
+        _ => None,
+    }
+}
+
+/// Why the model in use stays although it cannot be compared on the same customers.
+const RANKS_WORSE: &str = "the refit ranks customers worse on its newest date than the artifact in use did on its own (95% intervals)";
+
+/// The fit and the model in use on the customers of the newest observation date.
+fn compared(
+    fit: &ChurnFit,
+    panel: &Panel,
+    backtest: &Backtest,
+    in_use: InUse<'_>,
+) -> Result<Option<Comparison>, NotComputed> {
+    let fitted_on = epoch_day(in_use.fitted_on);
+    let Some(in_use) = churn_of(in_use.learned) else {
+        return Ok(None);
+    };
+    // What happens after the date was not known to a model that was fitted by then.
+    let newest = backtest.observed_on.iter().max();
+    let seen = newest.is_some_and(|newest| fitted_on > *newest);
+    let worse = fit.chosen().auc.high_95 < in_use.chosen().auc.low_95;
+    let chosen = backtest.predictions.iter().find(|(of, _)| of == CHOICE);
+    let refit = chosen.and_then(|(_, p)| metrics::log_loss(p, &backtest.churned));
+    let before = in_use.log_loss_of(panel, backtest)?;
+    let metric = "log loss out of time";
+    Ok(refit
+        .zip(before)
+        .map(|figures| Comparison::of(metric, figures, seen, worse.then_some(RANKS_WORSE))))
 }
 
 /// The rows of a fit in the tables `models`, `calibration` and `quality`.
@@ -179,10 +240,11 @@ fn fitted(
     given: &Given<'_>,
     features: &[&FeatureInfo],
     parameters: &mut Vec<Parameter>,
-) -> Result<(ChurnFit, Backtest), NotComputed> {
+) -> Result<(ChurnFit, Panel, Backtest), NotComputed> {
     let panel = panel(score, given, features, parameters)?;
     let plan = plan(score, features, given.prepared.pipeline.seed);
-    Ok(ChurnFit::fit_tested(&panel, &plan)?)
+    let (fit, backtest) = ChurnFit::fit_tested(&panel, &plan)?;
+    Ok((fit, panel, backtest))
 }
 
 /// Who can churn, at any date.

@@ -31,7 +31,7 @@ pub(super) static KIND: Kind = Kind {
 fn assign(
     scheme: &Scheme,
     customers: &Customers,
-    _: &Extra<'_>,
+    extra: &Extra<'_>,
 ) -> Result<Assignment, SegmentError> {
     let SchemeKind::Attribute(config) = &scheme.kind else {
         return Err(SegmentError::WrongKind { kind: KIND.name });
@@ -39,7 +39,15 @@ fn assign(
     let (name, by) = (scheme.name.value.as_str(), config.by.value.as_str());
     let labels = customers.labels(by)?;
     let counts = labels.counts();
-    let rare = |code: usize| (counts[code] as f64) < config.min_share * customers.len() as f64;
+    let rare = |code: usize| match extra.learned {
+        // A label that was not there at the fit counts as rare.
+        Some(Fit::Labels {
+            segments, other, ..
+        }) => segments
+            .get(labels.values()[code].as_ref())
+            .is_none_or(|segment| segment == other),
+        _ => (counts[code] as f64) < config.min_share * customers.len() as f64,
+    };
     let named = || (0..counts.len()).filter(|code| !is_blank(&labels.values()[*code]));
     let kept = named().filter(|code| !rare(*code)).count();
     if kept > MOST_SEGMENTS {
@@ -68,6 +76,7 @@ fn assign(
     };
     // Where no label is too rare, every label is a segment, whatever the customers.
     let learned = match config.min_share > 0.0 {
+        true if extra.learned.is_some() => extra.learned.cloned().unwrap_or_default(),
         true => Fit::Labels {
             segments: named().map(segment_of_label).collect(),
             other: config.other.clone(),

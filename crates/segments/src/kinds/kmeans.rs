@@ -16,6 +16,7 @@ use crate::assignment::{
     AssignedBy, Assignment, Extra, Parameter, Reasons, SegmentInfo, Warning, segment_id,
 };
 use crate::cluster_evidence::{self, Evidence};
+use crate::clusters::Clusters;
 use crate::customers::Customers;
 use crate::error::SegmentError;
 use crate::fit::Fit;
@@ -68,76 +69,100 @@ fn assign(
     if customers.is_empty() {
         return Ok(nobody(name, config));
     }
-    let params = PreparationParams {
-        winsorise: config.winsorise,
-        ..PreparationParams::new(config.transform)
+    let mut found = match extra.learned {
+        Some(Fit::Clusters(found)) => found.as_ref().clone(),
+        _ => learn(config, &raw, extra.seed)?,
     };
-    let (preparation, prepared) = Preparation::fit(&raw, &params)?;
-    let params = KmeansParams {
-        restarts: config.restarts,
-        sample: config.sample as usize,
-        seed: extra.seed,
-        ..KmeansParams::new(config.k)
-    };
-    let order = ContentOrder::new(&prepared, extra.seed);
-    let mut fit = cluster::fit_ordered(&order, &params.check()?)?;
-    fit.order_by(raw.column(0))?;
-
+    // What was just learned is applied as what was learned before, so that both give the same.
+    let prepared = found.preparation.apply(&raw)?;
+    let nearest = found.model.assign(&prepared)?;
     let names = cluster_evidence::names(
         &config.names,
-        &fit.model.columns,
+        &found.model.columns,
         extra.named_features,
-        &fit.model.centroids,
+        &found.model.centroids,
     );
     let places = Places::new(customers);
     let segment_of: Vec<u32> = (0..customers.len())
-        .map(|row| fit.assignment.cluster[places.of(row)])
+        .map(|row| nearest.cluster[places.of(row)])
         .collect();
-    let (ids, names) = identified(scheme, &segment_of, names, extra);
-    let evidence = Evidence::gather(
-        &raw,
-        &order,
-        &fit.assignment.cluster,
-        fit.sizes.len(),
-        extra.seed,
-    )?;
-    let silhouette = silhouette(&order, &fit)?;
-    let mut parameters = fit_parameters(config, &fit, &names, silhouette, extra.seed);
-    parameters.extend(found_parameters(&preparation, &fit, &evidence));
-    // A figure that could not be computed is left out rather than published as null.
-    parameters.retain(|row| row.value.is_some_and(f64::is_finite) || row.text.is_some());
-
-    let centres = (&preparation, &fit.model.centroids[..]);
-    let segments = segments(&ids, &names, &evidence, centres);
-    let found = preparation.warnings.iter().chain(&fit.warnings).cloned();
-    let warnings = found
-        .map(Warning::Clusters)
-        .chain(evidence.warnings(&names))
-        .collect();
-    let quality = evidence.quality(&names);
-    let learned = Fit::Clusters {
-        preparation: preparation.clone(),
-        model: fit.model.clone(),
+    let names = if found.ids.is_empty() {
+        let (ids, names) = identified(scheme, &segment_of, names, extra);
+        found.ids = ids;
+        names
+    } else {
+        names
     };
+    let mut parameters = fit_parameters(config, &found, &names, extra.seed);
+    parameters.extend(found_parameters(&found));
+    // A figure that could not be computed is left out rather than published as nothing.
+    parameters.retain(|row| row.value.is_some_and(f64::is_finite) || row.text.is_some());
+    let noticed = found.preparation.warnings.iter().chain(&found.warnings);
+    let warnings = noticed
+        .cloned()
+        .map(Warning::Clusters)
+        .chain(found.evidence.warnings(&names))
+        .collect();
     Ok(Assignment {
         scheme: name.to_owned(),
         kind: KIND.name,
-        segments,
+        segments: segments(&names, &found),
         segment_of,
+        quality: found.evidence.quality(&names),
         reasons: reasons(Explained {
             places,
             names,
-            features: preparation.columns.iter().map(FeatureWords::new).collect(),
+            features: found
+                .preparation
+                .columns
+                .iter()
+                .map(FeatureWords::new)
+                .collect(),
             raw,
             prepared,
-            assignment: fit.assignment,
+            assignment: nearest,
         }),
         assigned_by: AssignedBy::Model,
         columns: Vec::new(),
         parameters,
         warnings,
-        quality,
-        fit: learned,
+        fit: Fit::Clusters(Box::new(found)),
+    })
+}
+
+/// Finds the clusters, and how far they can be trusted. Ids are given later.
+fn learn(config: &KmeansScheme, raw: &Matrix<'_>, seed: u64) -> Result<Clusters, SegmentError> {
+    let params = PreparationParams {
+        winsorise: config.winsorise,
+        ..PreparationParams::new(config.transform)
+    };
+    let (preparation, prepared) = Preparation::fit(raw, &params)?;
+    let params = KmeansParams {
+        restarts: config.restarts,
+        sample: config.sample as usize,
+        seed,
+        ..KmeansParams::new(config.k)
+    };
+    let order = ContentOrder::new(&prepared, seed);
+    let mut fit = cluster::fit_ordered(&order, &params.check()?)?;
+    fit.order_by(raw.column(0))?;
+    let labels = &fit.assignment.cluster;
+    let evidence = Evidence::gather(raw, &order, labels, fit.sizes.len(), seed)?;
+    let silhouette = silhouette(&order, &fit)?;
+    Ok(Clusters {
+        preparation,
+        ids: Vec::new(),
+        evidence,
+        silhouette,
+        model: fit.model,
+        sizes: fit.sizes,
+        inertia: fit.inertia,
+        sample_rows: fit.sample_rows,
+        sampling_excess: fit.sampling_excess,
+        iterations: fit.iterations,
+        converged: fit.converged,
+        choice: fit.choice,
+        warnings: fit.warnings,
     })
 }
 
@@ -204,20 +229,12 @@ fn nobody(scheme: &str, config: &KmeansScheme) -> Assignment {
 }
 
 /// The segments of the clusters, each with the rule that describes it, or else its centre.
-fn segments(
-    ids: &[i64],
-    names: &[String],
-    evidence: &Evidence,
-    (preparation, centroids): (&Preparation, &[Vec<f64>]),
-) -> Vec<SegmentInfo> {
+fn segments(names: &[String], found: &Clusters) -> Vec<SegmentInfo> {
+    let centre = |index: usize| centre_words(&found.preparation, &found.model.centroids[index]);
     let segment = |(index, name): (usize, &String)| SegmentInfo {
-        id: ids[index],
+        id: found.ids[index],
         name: name.clone(),
-        rule: Some(
-            evidence
-                .rule(index)
-                .unwrap_or_else(|| centre_words(preparation, &centroids[index])),
-        ),
+        rule: Some(found.evidence.rule(index).unwrap_or_else(|| centre(index))),
     };
     names.iter().enumerate().map(segment).collect()
 }
@@ -354,9 +371,8 @@ fn number(name: impl Into<String>, value: f64) -> Parameter {
 
 fn fit_parameters(
     config: &KmeansScheme,
-    fit: &KmeansFit,
+    fit: &Clusters,
     names: &[String],
-    silhouette: Option<f64>,
     seed: u64,
 ) -> Vec<Parameter> {
     let mut rows = vec![
@@ -369,7 +385,10 @@ fn fit_parameters(
         number("converged", f64::from(u8::from(fit.converged))),
         Parameter::text(KIND.name, "seed", seed.to_string()),
     ];
-    rows.extend(silhouette.map(|silhouette| number("silhouette", silhouette)));
+    rows.extend(
+        fit.silhouette
+            .map(|silhouette| number("silhouette", silhouette)),
+    );
     for (index, (name, &size)) in names.iter().zip(&fit.sizes).enumerate() {
         let text = Some(name.clone());
         rows.push(Parameter {
@@ -381,20 +400,16 @@ fn fit_parameters(
 }
 
 /// What was learnt of the features, the clusters and their choice.
-fn found_parameters(
-    preparation: &Preparation,
-    fit: &KmeansFit,
-    evidence: &Evidence,
-) -> Vec<Parameter> {
-    let mut rows = preparation_parameters(preparation);
-    rows.extend(centre_parameters(preparation, fit));
+fn found_parameters(fit: &Clusters) -> Vec<Parameter> {
+    let mut rows = preparation_parameters(&fit.preparation);
+    rows.extend(centre_parameters(fit));
     rows.extend(
         fit.choice
             .as_ref()
             .map(choice_parameters)
             .unwrap_or_default(),
     );
-    rows.extend(evidence.parameters());
+    rows.extend(fit.evidence.parameters());
     rows
 }
 
@@ -421,11 +436,11 @@ fn preparation_parameters(preparation: &Preparation) -> Vec<Parameter> {
     preparation.columns.iter().flat_map(of_column).collect()
 }
 
-fn centre_parameters(preparation: &Preparation, fit: &KmeansFit) -> Vec<Parameter> {
+fn centre_parameters(fit: &Clusters) -> Vec<Parameter> {
     let mut rows = Vec::new();
     for (place, centre) in (1..).zip(&fit.model.centroids) {
         let place: usize = place;
-        for (column, &coordinate) in preparation.columns.iter().zip(centre) {
+        for (column, &coordinate) in fit.preparation.columns.iter().zip(centre) {
             rows.push(number(
                 format!("centroid_{place}_{}", column.name),
                 coordinate,

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::sync::Arc;
 
-use tessera_spec::pipeline::{QuantileScheme, Scheme, SchemeKind};
+use tessera_spec::pipeline::{QuantileScheme, Refit, Scheme, SchemeKind};
 use tessera_spec::shown::grouped;
 
 use super::Kind;
@@ -12,7 +12,7 @@ use crate::customers::Customers;
 use crate::error::SegmentError;
 use crate::fit::{Fit, Tiers};
 use crate::rank::Ranking;
-use crate::wording::percent;
+use crate::wording::{percent, write_number};
 
 /// Tolerance for rounding errors in sums of shares: ranks are multiples of half a customer, so it moves no customer.
 const SLACK: f64 = 1e-9;
@@ -39,7 +39,7 @@ const NO_RANK: u32 = 0;
 fn assign(
     scheme: &Scheme,
     customers: &Customers,
-    _: &Extra<'_>,
+    extra: &Extra<'_>,
 ) -> Result<Assignment, SegmentError> {
     let SchemeKind::Quantile(config) = &scheme.kind else {
         return Err(SegmentError::WrongKind { kind: KIND.name });
@@ -47,10 +47,50 @@ fn assign(
     check_tiers(&config.tiers)?;
     let (name, by) = (scheme.name.value.as_str(), config.by.value.as_str());
     let ranking = Ranking::new(customers.numeric(by)?.values());
+    let known = match extra.learned {
+        Some(Fit::Tiers(known)) => Some(known),
+        _ => None,
+    };
+    let mut tier_of = vec![u8::MAX; customers.len()];
+    let mut rank_of = vec![NO_RANK; customers.len()];
+    let mut lowest: Vec<Option<f64>> = vec![None; config.tiers.len()];
+    for tie in ranking.ties() {
+        let above = ranking.len() - tie.end;
+        let value = ranking.values()[tie.start];
+        let tier = match known {
+            Some(known) => known_tier(config, known, value),
+            None => tier_at(&config.tiers, 2 * above + tie.len(), 2 * ranking.len()),
+        };
+        // Ties rise, so the first one seen of a tier is its lowest.
+        lowest[tier].get_or_insert(value);
+        for &row in &ranking.rows()[tie] {
+            tier_of[row as usize] = tier as u8;
+            rank_of[row as usize] = above as u32 + 1;
+        }
+    }
+    let learned = known.cloned().unwrap_or_else(|| learned(config, &lowest));
+    if known.is_some() {
+        let begins = |tier: &(String, f64)| {
+            let known = learned.lowest.iter().find(|known| known.1 == tier.0);
+            known.map(|known| known.0)
+        };
+        lowest = config.tiers.iter().map(begins).collect();
+    }
 
     let mut segments: Vec<SegmentInfo> = Vec::new();
     let words: Vec<String> = (0..config.tiers.len())
-        .map(|tier| tier_words(&config.tiers, tier, by))
+        .map(|tier| {
+            let words = tier_words(&config.tiers, tier, by);
+            match (scheme.refit, lowest[tier]) {
+                (Refit::Always, _) | (_, None) => words,
+                // Between fits the share of customers may be another.
+                (_, Some(lowest)) => {
+                    let mut words = format!("{words} when the tiers were fitted, from ");
+                    write_number(lowest, &mut words);
+                    words
+                }
+            }
+        })
         .collect();
     let of_tier: Vec<u32> = config
         .tiers
@@ -67,20 +107,6 @@ fn assign(
         ),
         false => 0,
     };
-
-    let mut tier_of = vec![u8::MAX; customers.len()];
-    let mut rank_of = vec![NO_RANK; customers.len()];
-    let mut lowest: Vec<Option<f64>> = vec![None; config.tiers.len()];
-    for tie in ranking.ties() {
-        let above = ranking.len() - tie.end;
-        let tier = tier_at(&config.tiers, 2 * above + tie.len(), 2 * ranking.len());
-        // Ties are in ascending order, so the first one of a tier has its lowest value.
-        lowest[tier].get_or_insert(ranking.values()[tie.start]);
-        for &row in &ranking.rows()[tie] {
-            tier_of[row as usize] = tier as u8;
-            rank_of[row as usize] = above as u32 + 1;
-        }
-    }
     let segment_of = tier_of
         .iter()
         .map(|&tier| of_tier.get(usize::from(tier)).copied().unwrap_or(missing))
@@ -96,16 +122,26 @@ fn assign(
         parameters: parameters(config, &lowest, &ranking),
         warnings: warnings(config, &lowest, &ranking),
         quality: Vec::new(),
-        fit: Fit::Tiers(Tiers {
-            lowest: config
-                .tiers
-                .iter()
-                .zip(&lowest)
-                .filter_map(|((tier, _), lowest)| Some(((*lowest)?, tier.clone())))
-                .collect(),
-            missing: config.missing.clone(),
-        }),
+        fit: Fit::Tiers(learned),
     })
+}
+
+/// The tiers by their lowest values.
+fn learned(config: &QuantileScheme, lowest: &[Option<f64>]) -> Tiers {
+    let tiers = config.tiers.iter().zip(lowest);
+    Tiers {
+        lowest: tiers
+            .filter_map(|((tier, _), lowest)| Some(((*lowest)?, tier.clone())))
+            .collect(),
+        missing: config.missing.clone(),
+    }
+}
+
+/// The tier of a value by tiers that were fitted before; the last one where they do not name it.
+fn known_tier(config: &QuantileScheme, known: &Tiers, value: f64) -> usize {
+    let segment = known.segment(value);
+    let found = config.tiers.iter().position(|(tier, _)| tier == segment);
+    found.unwrap_or(config.tiers.len() - 1)
 }
 
 /// The first tier whose share reaches the doubled rank; the last one always does.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use arrow::array::{Array as _, Float64Array, Int64Array, StringArray};
 use rayon::prelude::*;
 use tessera_spec::pipeline::{
-    CODE_WEIGHTS, Closed, RFM_ENDINGS, RfmGrid, Scheme, SchemeKind, ScoreMethod,
+    CODE_WEIGHTS, Closed, RFM_ENDINGS, Refit, RfmGrid, Scheme, SchemeKind, ScoreMethod,
 };
 
 use super::Kind;
@@ -64,7 +64,18 @@ fn assign(
         .par_iter()
         .map(|values| Ranking::new(values))
         .collect();
-    let scored = score(config, &values, &rankings, extra.frozen_edges)?;
+    let given = match extra.learned {
+        Some(Fit::Edges(edges)) => Some(edges),
+        _ => None,
+    };
+    let mut scored = score(config, &values, &rankings, given)?;
+    let learned = learned(config, &values, &scored);
+    if let (Fit::Edges(edges), Refit::Never | Refit::Days(_) | Refit::Months(_), None) =
+        (&learned, scheme.refit, &scored.edges)
+    {
+        // The edges that decide on later days decide on this one.
+        scored = by(edges.clone(), &values);
+    }
 
     let cells = Cells::new(config, &map);
     let codes: Vec<u32> = (0..customers.len())
@@ -82,7 +93,6 @@ fn assign(
         .map(|&code| cells.segment(code).map_or(not_scored, |index| index as u32))
         .collect();
 
-    let learned = learned(config, &values, &scored);
     let mut assignment = Assignment {
         scheme: name.to_owned(),
         kind: KIND.name,
@@ -170,11 +180,15 @@ fn score(
     config: &RfmGrid,
     values: &[Vec<f64>; 3],
     rankings: &[Ranking],
-    frozen: Option<&FrozenEdges>,
+    given: Option<&FrozenEdges>,
 ) -> Result<Scored, SegmentError> {
+    if let Some(given) = given {
+        given.fits(config)?;
+        return Ok(by(given.clone(), values));
+    }
     let computed = |closed, offset| {
         let edges = [0, 1, 2].map(|index| quantile_edges(&rankings[index], config.scores, offset));
-        (!rankings[0].values().is_empty()).then(|| edges_of(config, edges, closed, None))
+        (!rankings[0].values().is_empty()).then(|| edges_of(config, edges, closed))
     };
     let edges = match &config.score_method {
         ScoreMethod::Midrank => None,
@@ -188,35 +202,59 @@ fn score(
             monetary,
         } => {
             let given = [recency, frequency, monetary].map(Clone::clone);
-            Some(edges_of(config, given, Closed::Right, None))
+            Some(edges_of(config, given, Closed::Right))
         }
-        ScoreMethod::Frozen { .. } => match frozen {
-            Some(frozen) => {
-                frozen.fits(config)?;
-                Some(frozen.clone())
-            }
-            None => computed(Closed::Right, 0.0),
-        },
+        ScoreMethod::Frozen { .. } => computed(Closed::Right, 0.0),
     };
-    if let Some(edges) = &edges {
+    if let Some(edges) = edges {
         for (index, dimension) in edges.edges.iter().enumerate() {
             check_edges(index, dimension, usize::from(config.scores) - 1)?;
         }
+        return Ok(by(edges, values));
     }
     let scores = [0, 1, 2].map(|index| {
-        let good = if index == 0 { Good::Small } else { Good::Large };
-        match &edges {
-            Some(edges) => by_edges(&values[index], &edges.edges[index], edges.closed, good),
-            None => midrank(&rankings[index], values[index].len(), config.scores, good),
-        }
+        midrank(
+            &rankings[index],
+            values[index].len(),
+            config.scores,
+            good(index),
+        )
     });
-    Ok(Scored { scores, edges })
+    Ok(Scored {
+        scores,
+        edges: None,
+    })
+}
+
+/// Which values of a dimension are good.
+fn good(dimension: usize) -> Good {
+    if dimension == 0 {
+        Good::Small
+    } else {
+        Good::Large
+    }
+}
+
+/// The scores by these edges.
+fn by(edges: FrozenEdges, values: &[Vec<f64>; 3]) -> Scored {
+    let scores = [0, 1, 2].map(|index| {
+        by_edges(
+            &values[index],
+            &edges.edges[index],
+            edges.closed,
+            good(index),
+        )
+    });
+    Scored {
+        scores,
+        edges: Some(edges),
+    }
 }
 
 /// The edges that give customers in another state the scores they would have had in this run.
 fn learned(config: &RfmGrid, values: &[Vec<f64>; 3], scored: &Scored) -> Fit {
     match (&config.score_method, &scored.edges) {
-        (ScoreMethod::Threshold { .. } | ScoreMethod::Frozen { .. }, _) => Fit::None,
+        (ScoreMethod::Threshold { .. }, _) => Fit::None,
         (_, Some(edges)) => Fit::Edges(edges.clone()),
         (_, None) if values[0].iter().all(|value| value.is_nan()) => Fit::None,
         (_, None) => {
@@ -230,22 +268,16 @@ fn learned(config: &RfmGrid, values: &[Vec<f64>; 3], scored: &Scored) -> Fit {
                 };
                 edges_of_bins(&values[index], bin, config.scores)
             });
-            Fit::Edges(edges_of(config, edges, fit::CLOSED, None))
+            Fit::Edges(edges_of(config, edges, fit::CLOSED))
         }
     }
 }
 
-fn edges_of(
-    config: &RfmGrid,
-    edges: [Vec<f64>; 3],
-    closed: Closed,
-    version: Option<u64>,
-) -> FrozenEdges {
+fn edges_of(config: &RfmGrid, edges: [Vec<f64>; 3], closed: Closed) -> FrozenEdges {
     FrozenEdges {
         edges,
         closed,
         features: features(config).map(str::to_owned),
-        version,
     }
 }
 
@@ -452,11 +484,6 @@ fn parameters(
     }
     if let Some(edges) = edges {
         rows.extend(edges.parameters());
-        rows.extend(
-            edges
-                .version
-                .map(|version| Parameter::number(MODEL, "edges_version", version as f64)),
-        );
     }
     rows
 }

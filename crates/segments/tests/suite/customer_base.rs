@@ -7,8 +7,8 @@ use arrow::array::{
 };
 use tessera_segments::Customers;
 use tessera_spec::pipeline::{
-    At, AttributeScheme, Closed, Grid, KChoice, KmeansScheme, QuantileScheme, RfmGrid, RulesScheme,
-    Scheme, SchemeKind, ScoreMethod, SegmentRule, Transform,
+    At, AttributeScheme, Closed, Grid, KChoice, KmeansScheme, QuantileScheme, Refit, RfmGrid,
+    RulesScheme, Scheme, SchemeKind, ScoreMethod, SegmentRule, Transform,
 };
 
 /// A value without a place in a file.
@@ -124,6 +124,7 @@ pub fn scheme(name: &str, kind: SchemeKind) -> Scheme {
     Scheme {
         name: at(name.to_owned()),
         kind,
+        refit: Refit::Always,
     }
 }
 
@@ -184,6 +185,7 @@ pub fn kmeans(k: KChoice) -> SchemeKind {
         restarts: 3,
         sample: 50_000,
         names: Vec::new(),
+        max_unmatched: 0.3,
     })
 }
 

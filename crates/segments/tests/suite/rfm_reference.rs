@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use arrow::array::{ArrayRef, AsArray, Float64Array, Int64Array, RecordBatch, StringArray};
 use chrono::NaiveDate;
-use tessera_segments::{Assignment, Customers, Extra, FrozenEdges, assign};
+use tessera_segments::{Assignment, Customers, Extra, Fit, assign};
 use tessera_spec::pipeline::{Closed, Grid, ScoreMethod};
 
 use crate::customer_base::{rfm, scheme};
@@ -191,7 +191,7 @@ fn rfm_package_thresholds_and_all_995_segments() {
 }
 
 #[test]
-fn frozen_edges_from_a_models_table_give_the_same_segments() {
+fn frozen_edges_that_were_stored_and_loaded_give_the_same_segments() {
     let Some((customers, _)) = orders_by_customer() else {
         return;
     };
@@ -205,25 +205,19 @@ fn frozen_edges_from_a_models_table_give_the_same_segments() {
         &Extra::default(),
     )
     .unwrap();
-    let rows = first
-        .parameters
-        .iter()
-        .map(|row| (row.name.as_str(), row.value, row.text.as_deref()));
-    let frozen = FrozenEdges::from_parameters(Some(1), rows).unwrap();
+    // Stored and loaded, as between two versions.
+    let stored = serde_json::to_vec(&first.fit).unwrap();
+    let loaded: Fit = serde_json::from_slice(&stored).unwrap();
+    assert_eq!(loaded, first.fit);
+    assert!(matches!(loaded, Fit::Edges(_)));
     let again = scheme(
         "rfm",
         rfm(ScoreMethod::Frozen { version: None }, Grid::Eleven, 5),
     );
     let extra = Extra {
-        frozen_edges: frozen.as_ref(),
+        learned: Some(&loaded),
         ..Extra::default()
     };
     let second = assign(&again, &customers, &extra).unwrap();
     assert_eq!(first.segment_of, second.segment_of);
-    assert!(
-        second
-            .parameters
-            .iter()
-            .any(|row| row.name == "edges_version" && row.value == Some(1.0))
-    );
 }

@@ -6,12 +6,13 @@ use toml::de::DeValue;
 
 use crate::diagnostic::Diagnostic;
 use crate::pipeline::{
-    At, AttributeScheme, KChoice, KmeansScheme, QuantileScheme, RulesScheme, Scheme, SchemeKind,
-    SegmentRule, Transform,
+    At, AttributeScheme, KChoice, KmeansScheme, QuantileScheme, Refit, RulesScheme, Scheme,
+    SchemeKind, ScoreMethod, SegmentRule, Transform,
 };
 use crate::reader::{Reader, choice_of, wrong_type};
 
 use super::name::{Names, check_name, check_segment};
+use super::refit::{self, MONTHLY};
 
 /// Kinds of schemes, each with the function that reads the rest of its table.
 type ReadKind = fn(&Reader<'_>) -> Option<SchemeKind>;
@@ -23,6 +24,9 @@ const KINDS: &[(&str, ReadKind)] = &[
     ("lifecycle", |_| Some(SchemeKind::Lifecycle)),
     ("kmeans", kmeans),
 ];
+
+/// Customers in clusters without a predecessor, as a share, that a refit may have where nothing is stated.
+const DEFAULT_MAX_UNMATCHED: f64 = 0.3;
 
 /// Most clusters: with more, people cannot act on the segments.
 const MOST_CLUSTERS: i64 = 50;
@@ -37,17 +41,18 @@ pub(super) fn schemes(file: &Reader<'_>) -> Vec<Scheme> {
         let name = format!("[schemes.{}]", entry.key.value);
         if let Some(table) = tables.as_table(entry.value, &name, &name) {
             check_name(file.notes, Names::Column, "scheme", &entry.key);
-            let kind = scheme(&table);
-            schemes.extend(kind.map(|kind| Scheme {
+            let scheme = scheme(&table);
+            schemes.extend(scheme.map(|(kind, refit)| Scheme {
                 name: entry.key,
                 kind,
+                refit,
             }));
         }
     }
     schemes
 }
 
-fn scheme(table: &Reader<'_>) -> Option<SchemeKind> {
+fn scheme(table: &Reader<'_>) -> Option<(SchemeKind, Refit)> {
     if !table.has("kind") {
         table.missing(
             "kind",
@@ -57,8 +62,36 @@ fn scheme(table: &Reader<'_>) -> Option<SchemeKind> {
     // Which keys belong here is not known without the kind.
     let read = choice_of(table.notes, &table.text("kind")?, "kind", KINDS)?;
     let kind = read(table);
+    let refit = match &kind {
+        Some(kind) => Some(refit_of(table, kind)),
+        // Not an unknown key, whatever else is wrong.
+        None => table.text("refit").and(None),
+    };
     table.finish();
-    kind
+    kind.zip(refit)
+}
+
+/// When what a scheme learned is learned again: shares of customers hold where it is at every run.
+fn refit_of(table: &Reader<'_>, kind: &SchemeKind) -> Refit {
+    match kind {
+        SchemeKind::Kmeans(_) => refit::refit(table, MONTHLY),
+        SchemeKind::Quantile(_) => refit::refit(table, Refit::Always),
+        SchemeKind::RfmGrid(grid) => match grid.score_method {
+            ScoreMethod::Midrank | ScoreMethod::Quantile { .. } => {
+                refit::refit(table, Refit::Always)
+            }
+            ScoreMethod::Threshold { .. } => refit::none(table, "the edges are stated"),
+            ScoreMethod::Frozen { .. } => refit::none(table, "frozen edges stay as they are"),
+        },
+        SchemeKind::Attribute(attribute) if attribute.min_share > 0.0 => {
+            refit::refit(table, Refit::Always)
+        }
+        SchemeKind::Attribute(_) => refit::none(
+            table,
+            "without `min_share` nothing is learned from the customers",
+        ),
+        SchemeKind::Rules(_) | SchemeKind::Lifecycle => Refit::Never,
+    }
 }
 
 /// The name of the segment for customers who would otherwise have none.
@@ -247,9 +280,28 @@ fn kmeans(table: &Reader<'_>) -> Option<SchemeKind> {
         restarts: whole("restarts", 1..=1_000, 10),
         sample: whole("sample", 1_000..=10_000_000, 20_000),
         names: names(table, k),
+        max_unmatched: max_unmatched(table),
         k: k?,
     };
     Some(SchemeKind::Kmeans(scheme))
+}
+
+/// The largest share of customers in clusters without a predecessor that a refit may have.
+fn max_unmatched(table: &Reader<'_>) -> f64 {
+    let Some(number) = table.number("max_unmatched") else {
+        return DEFAULT_MAX_UNMATCHED;
+    };
+    if !(0.0..=1.0).contains(&number.value) {
+        table.notes.add(
+            Diagnostic::error(
+                "TS-P036",
+                "`max_unmatched` must be a share from 0 to 1",
+                number.span,
+            )
+            .with_help("0.3 is three customers in ten; 1 lets every refit replace the clusters"),
+        );
+    }
+    number.value
 }
 
 /// Names of the clusters: one for each, where their number is stated.

@@ -7,10 +7,11 @@ mod supervised;
 
 use crate::diagnostic::{Diagnostic, unknown_name};
 use crate::duration;
-use crate::pipeline::{At, Score, ScoreKind, Source, SourceKind};
+use crate::pipeline::{At, Refit, Score, ScoreKind, Source, SourceKind};
 use crate::reader::{Reader, choice_of};
 
 use super::name::{Names, check_name};
+use super::refit::{MONTHLY, refit};
 
 /// Kinds of scores, each with the function that reads the rest of its table.
 type ReadKind = fn(&Reader<'_>, &[Source]) -> Option<ScoreKind>;
@@ -34,17 +35,18 @@ pub(super) fn scores(file: &Reader<'_>, sources: &[Source]) -> Vec<Score> {
         let name = format!("[scores.{}]", entry.key.value);
         if let Some(table) = tables.as_table(entry.value, &name, &name) {
             check_name(file.notes, Names::Column, "score", &entry.key);
-            let kind = score(&table, sources);
-            scores.extend(kind.map(|kind| Score {
+            let score = score(&table, sources);
+            scores.extend(score.map(|(kind, refit)| Score {
                 name: entry.key,
                 kind,
+                refit,
             }));
         }
     }
     scores
 }
 
-fn score(table: &Reader<'_>, sources: &[Source]) -> Option<ScoreKind> {
+fn score(table: &Reader<'_>, sources: &[Source]) -> Option<(ScoreKind, Refit)> {
     if !table.has("kind") {
         table.missing(
             "kind",
@@ -54,8 +56,9 @@ fn score(table: &Reader<'_>, sources: &[Source]) -> Option<ScoreKind> {
     // Which keys belong here is not known without the kind.
     let read = choice_of(table.notes, &table.text("kind")?, "kind", KINDS)?;
     let kind = read(table, sources);
+    let refit = refit(table, MONTHLY);
     table.finish();
-    kind
+    Some((kind?, refit))
 }
 
 /// The declared source that `from` names, of one of these kinds.

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{At, ExprText};
+use super::{At, ExprText, Refit};
 
 /// `[schemes.NAME]`.
 #[derive(Debug, Clone, Serialize)]
@@ -12,6 +12,8 @@ pub struct Scheme {
     pub name: At<String>,
     /// How customers are assigned.
     pub kind: SchemeKind,
+    /// How long what it learned from the customers is used before it is learned again.
+    pub refit: Refit,
 }
 
 /// A column that a scheme adds to `customers`.
@@ -232,6 +234,8 @@ pub struct KmeansScheme {
     pub sample: u32,
     /// Names of the clusters, ordered by the mean of the first feature, highest first; `cluster 1` … by default.
     pub names: Vec<String>,
+    /// Largest share of customers in clusters that continue none of the previous version, up to which a refit is used.
+    pub max_unmatched: f64,
 }
 
 /// How many clusters.

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{At, Direction, ExprText, Unit};
+use super::{At, Direction, ExprText, Refit, Unit};
 
 /// `[scores.NAME]`: a model's output per customer.
 #[derive(Debug, Clone, Serialize)]
@@ -12,6 +12,8 @@ pub struct Score {
     pub name: At<String>,
     /// What is modelled, and how.
     pub kind: ScoreKind,
+    /// How long what it learned is used before it is learned again.
+    pub refit: Refit,
 }
 
 /// Kinds of scores.

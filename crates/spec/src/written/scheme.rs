@@ -30,6 +30,9 @@ pub(super) enum SchemeTable {
         /// Weights of recency, frequency and monetary value in the weighted score; [100, 10, 1] by default.
         #[schemars(length(min = 3, max = 3), inner(range(min = 0)))]
         weights: Option<Vec<f64>>,
+        /// How long what was learned is used before it is learned again: `always`, `never`, or a time such as `30d`, `4w`, `1mo`; `always` by default.
+        #[schemars(regex(pattern = r"^(always|never|[0-9]+(d|w|mo))$"))]
+        refit: Option<String>,
     },
     /// Cumulative shares of the customers by a number, highest first.
     Quantile {
@@ -40,6 +43,9 @@ pub(super) enum SchemeTable {
         tiers: BTreeMap<String, f64>,
         /// Segment of customers without the number; `unknown` by default.
         missing: Option<String>,
+        /// How long what was learned is used before it is learned again: `always`, `never`, or a time such as `30d`, `4w`, `1mo`; `always` by default.
+        #[schemars(regex(pattern = r"^(always|never|[0-9]+(d|w|mo))$"))]
+        refit: Option<String>,
     },
     /// The first rule that is true decides.
     Rules {
@@ -59,6 +65,9 @@ pub(super) enum SchemeTable {
         min_share: Option<f64>,
         /// Name of the segment of rare values; `other` by default.
         other: Option<String>,
+        /// How long what was learned is used before it is learned again: `always`, `never`, or a time such as `30d`, `4w`, `1mo`; `always` by default.
+        #[schemars(regex(pattern = r"^(always|never|[0-9]+(d|w|mo))$"))]
+        refit: Option<String>,
     },
     /// The lifecycle stages; limits are those of `lifecycle` in [features].
     Lifecycle {},
@@ -83,6 +92,13 @@ pub(super) enum SchemeTable {
         /// Names of the clusters, ordered by the mean of the first feature, highest first; `cluster 1` … by default.
         #[schemars(extend("uniqueItems" = true))]
         names: Option<Vec<String>>,
+        /// A refit is not used where a larger share of the customers would be in clusters that continue none of the previous
+        /// version; 0.3 by default.
+        #[schemars(range(min = 0, max = 1))]
+        max_unmatched: Option<f64>,
+        /// How long what was learned is used before it is learned again: `always`, `never`, or a time such as `30d`, `4w`, `1mo`; `1mo` by default.
+        #[schemars(regex(pattern = r"^(always|never|[0-9]+(d|w|mo))$"))]
+        refit: Option<String>,
     },
 }
 

@@ -38,6 +38,9 @@ pub(super) enum ScoreTable {
         every: Option<String>,
         /// How raw probabilities are corrected on a held-out slice; `platt` by default.
         calibration: Option<Calibration>,
+        /// How long what was learned is used before it is learned again: `always`, `never`, or a time such as `30d`, `4w`, `1mo`; `1mo` by default.
+        #[schemars(regex(pattern = r"^(always|never|[0-9]+(d|w|mo))$"))]
+        refit: Option<String>,
     },
     /// Buy till you die, and spend: alive, purchases, lifetime value.
     Clv {
@@ -64,6 +67,9 @@ pub(super) enum ScoreTable {
         /// default.
         #[schemars(regex(pattern = r"^[A-Za-z][A-Za-z0-9_]*$"))]
         prefix: Option<String>,
+        /// How long what was learned is used before it is learned again: `always`, `never`, or a time such as `30d`, `4w`, `1mo`; `1mo` by default.
+        #[schemars(regex(pattern = r"^(always|never|[0-9]+(d|w|mo))$"))]
+        refit: Option<String>,
     },
     /// Renewal of contracts: survival and remaining lifetime.
     Contractual {
@@ -83,6 +89,9 @@ pub(super) enum ScoreTable {
         discount_per_year: Option<f64>,
         /// Numeric feature with the money of one period; without it only time is predicted.
         value: Option<String>,
+        /// How long what was learned is used before it is learned again: `always`, `never`, or a time such as `30d`, `4w`, `1mo`; `1mo` by default.
+        #[schemars(regex(pattern = r"^(always|never|[0-9]+(d|w|mo))$"))]
+        refit: Option<String>,
     },
     /// Weighted components from 0 to 100.
     Health {
@@ -97,6 +106,9 @@ pub(super) enum ScoreTable {
         /// Names with upper limits, worst first, rising, the last 100: { red = 36, yellow = 71, green = 100 } by default. Below 36 is red.
         #[schemars(extend("minProperties" = 1, "additionalProperties" = {"type": "number", "exclusiveMinimum": 0, "maximum": 100}))]
         bands: Option<BTreeMap<String, f64>>,
+        /// How long what was learned is used before it is learned again: `always`, `never`, or a time such as `30d`, `4w`, `1mo`; `1mo` by default.
+        #[schemars(regex(pattern = r"^(always|never|[0-9]+(d|w|mo))$"))]
+        refit: Option<String>,
     },
 }
 

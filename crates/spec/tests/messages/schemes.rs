@@ -22,6 +22,32 @@ fn kinds() {
 }
 
 #[test]
+fn refit() {
+    assert_told!(family(&[
+        (
+            "a refit of what learns nothing",
+            "min_share = 0.01",
+            "refit = \"1mo\""
+        ),
+        (
+            "a time of another form",
+            "min_share = 0.01",
+            "min_share = 0.01\nrefit = \"monthly\""
+        ),
+        (
+            "no time at all",
+            "min_share = 0.01",
+            "min_share = 0.01\nrefit = \"0d\""
+        ),
+        (
+            "a number of days",
+            "min_share = 0.01",
+            "min_share = 0.01\nrefit = 30"
+        ),
+    ]));
+}
+
+#[test]
 fn quantiles() {
     assert_told!(family(&[
         ("tiers that fall", "high = 0.20", "high = 0.01"),

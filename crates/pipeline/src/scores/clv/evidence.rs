@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use chrono::NaiveDate;
 use tessera_model::btyd::{
     Backtest, CalibrationBin, DropoutTest, Fallback, Forecast, ForecastPlan, Forecaster,
     PurchaseFit, PurchaseHistory, PurchaseModel, RateHeuristic, Served, naive_purchases,
@@ -15,7 +16,9 @@ use super::buyers::Buyers;
 use super::{checkpoints, holdout, unit};
 use crate::scores::calibrated::Calibrated;
 use crate::scores::columns::floats;
+use crate::scores::learned::Comparison;
 use crate::scores::{CalibrationRow, Given, NotComputed, Scored, hidden_name, not_computed};
+use crate::sources::epoch_day;
 
 /// Correlation of frequency and spend above which Gamma-Gamma's assumption is doubtful.
 const CORRELATION_LIMIT: f64 = 0.3;
@@ -256,9 +259,9 @@ fn held_out(
 pub(super) fn backtest(
     score: &ClvScore,
     given: &Given<'_>,
-    fits: &[PurchaseFit],
+    (fits, in_use): (&[PurchaseFit], Option<(&PurchaseFit, NaiveDate)>),
     evidence: &mut Evidence<'_>,
-) -> Result<(), NotComputed> {
+) -> Result<Option<Comparison>, NotComputed> {
     let before = Buyers::at(given, "_before", holdout(score))?;
     let windows = checkpoints(score);
     let held_out = held_out(given, &before, windows.len())?;
@@ -271,9 +274,10 @@ pub(super) fn backtest(
         Ok(history) if !history.is_empty() => history,
         _ => {
             evidence.not_computed("backtest", "nobody had bought before the holdout");
-            return Ok(());
+            return Ok(None);
         }
     };
+    let mut comparison = None;
     let mut judged = BTreeSet::new();
     if let Some(fit) = fits
         .first()
@@ -298,6 +302,16 @@ pub(super) fn backtest(
         if rank == 0 {
             let silent = forecast_of(&earlier, &history, horizon, |f| f.p_no_purchase.value)?;
             let happened: Vec<bool> = actual.iter().map(|bought| *bought == 0.0).collect();
+            if let Some((in_use, fitted_on)) = in_use {
+                let before = forecast_of(in_use, &history, horizon, |f| f.p_no_purchase.value)?;
+                let begin = epoch_day(given.prepared.as_of) - holdout(score) as i32;
+                comparison = Comparison::of_probabilities(
+                    "log loss of no purchase in the holdout",
+                    (&silent, &before),
+                    &happened,
+                    epoch_day(fitted_on) > begin,
+                );
+            }
             let calibrated = Calibrated::of(&silent, &happened);
             let rows = calibrated.map(|found| found.quality(" of no purchase in the holdout"));
             evidence.scored.quality.extend(rows.into_iter().flatten());
@@ -322,7 +336,7 @@ pub(super) fn backtest(
         .collect();
     let result = Backtest::new(&before.x, &naive, &actual)?;
     evidence.judged("naive_rate", &result, false);
-    Ok(())
+    Ok(comparison)
 }
 
 /// The model fitted on the data before the holdout; for the model that is used, a fallback model where it cannot be fitted.

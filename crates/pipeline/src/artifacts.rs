@@ -1,0 +1,427 @@
+//! Fitted artifacts: what scores and schemes learn from data, stored beside the version that learned it and applied by later
+//! ones.
+//!
+//! A run decides before it reads a row, by the commit of the version before its day: an artifact is applied as long as what it
+//! depends on (`basis`) is unchanged and `refit` is not due; otherwise it is fitted. A fit that is due is compared with the
+//! artifact in use, and the better one is used.
+
+mod basis;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use chrono::NaiveDate;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use tessera_features::FeatureInfo;
+use tessera_segments::Fit;
+use tessera_snapshot::{CommittedArtifact, NewArtifact, Store, StoreError, Version, artifact_id};
+use tessera_spec::Pipeline;
+use tessera_spec::diagnostic::{Diagnostic, Diagnostics};
+use tessera_spec::pipeline::{Refit, RfmGrid, Scheme, SchemeKind, ScoreMethod};
+
+use crate::error::PipelineError;
+use crate::scores::LearnedScore;
+
+/// Changes when stored artifacts are written in another way.
+const FORMAT: u32 = 1;
+
+/// What a score or scheme learned.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Learned {
+    /// By a score.
+    Score(Box<LearnedScore>),
+    /// By a scheme.
+    Scheme(Fit),
+}
+
+/// The content of a stored artifact.
+#[derive(Serialize, Deserialize)]
+struct Stored {
+    format: u32,
+    of: String,
+    fitted_on: NaiveDate,
+    learned: Learned,
+}
+
+/// Something learned by an earlier version.
+#[derive(Debug, Clone)]
+pub(crate) struct Known {
+    pub(crate) committed: CommittedArtifact,
+    pub(crate) learned: Learned,
+}
+
+/// What a run does about one score or scheme that learns.
+#[derive(Debug)]
+pub(crate) struct Decision {
+    /// Hashes of what it depends on.
+    pub(crate) basis: BTreeMap<String, String>,
+    /// What an earlier version learned, with the same basis.
+    pub(crate) known: Option<Known>,
+    /// Why it is fitted; `None` where the known one is applied.
+    pub(crate) fit: Option<String>,
+}
+
+/// What a run does about everything that learns, by what it is of.
+#[derive(Debug, Default)]
+pub(crate) struct Artifacts(BTreeMap<String, Decision>);
+
+/// The name under which commits know what a score learned.
+pub(crate) fn of_score(name: &str) -> String {
+    format!("scores.{name}")
+}
+
+/// The name under which commits know what a scheme learned.
+pub(crate) fn of_scheme(name: &str) -> String {
+    format!("schemes.{name}")
+}
+
+impl Artifacts {
+    /// The decision about a score or scheme; `None` for what learns nothing.
+    pub(crate) fn get(&self, of: &str) -> Option<&Decision> {
+        self.0.get(of)
+    }
+
+    /// Whether this run fits it.
+    pub(crate) fn fits(&self, of: &str) -> bool {
+        self.0.get(of).is_none_or(|decision| decision.fit.is_some())
+    }
+
+    /// What is fitted, and the artifact that is applied or compared with.
+    pub(crate) fn choices(&self) -> Vec<(&str, bool, Option<&str>)> {
+        let mut choices = Vec::new();
+        for (of, decision) in &self.0 {
+            let known = decision.known.as_ref();
+            let id = known.map(|known| known.committed.id.as_str());
+            choices.push((of.as_str(), decision.fit.is_some(), id));
+        }
+        choices
+    }
+
+    /// The artifacts of stated versions, which show in published tables and do not follow from the version before.
+    pub(crate) fn pinned(&self, pipeline: &Pipeline) -> Value {
+        let stated = pipeline
+            .schemes
+            .iter()
+            .filter(|scheme| matches!(frozen(&scheme.kind), Some((_, Some(_)))));
+        stated
+            .filter_map(|scheme| {
+                let known = self.0.get(&of_scheme(&scheme.name.value))?.known.as_ref()?;
+                Some(json!([scheme.name.value, known.committed.id]))
+            })
+            .collect()
+    }
+
+    /// Decides about everything that learns. `published` are the features.
+    pub(crate) fn decide(
+        pipeline: &Pipeline,
+        published: &[FeatureInfo],
+        as_of: NaiveDate,
+        found: &mut Diagnostics,
+    ) -> Result<Self, PipelineError> {
+        let store = opened(pipeline)?;
+        let previous = match &store {
+            Some(store) => previous(store, pipeline, as_of)?,
+            None => None,
+        };
+        let day = Day {
+            as_of,
+            store: store.as_ref(),
+            previous: previous.as_ref(),
+        };
+        let mut decisions = BTreeMap::new();
+        for score in &pipeline.scores {
+            let of = of_score(&score.name.value);
+            let basis = basis::of_score(pipeline, score, published);
+            let decision = day.decide(&of, basis, score.refit);
+            decisions.insert(of, decision);
+        }
+        for scheme in pipeline.schemes.iter().filter(|scheme| learns(scheme)) {
+            let of = of_scheme(&scheme.name.value);
+            let decision = match frozen(&scheme.kind) {
+                // Frozen edges stay whatever changes.
+                Some((rfm, version)) => day.frozen(scheme, rfm, version, found)?,
+                None => day.decide(&of, basis::of_scheme(pipeline, scheme), scheme.refit),
+            };
+            decisions.insert(of, decision);
+        }
+        Ok(Self(decisions))
+    }
+}
+
+/// Whether a scheme learns something of the customers.
+fn learns(scheme: &Scheme) -> bool {
+    match &scheme.kind {
+        SchemeKind::Kmeans(_) | SchemeKind::Quantile(_) => true,
+        SchemeKind::RfmGrid(rfm) => !matches!(rfm.score_method, ScoreMethod::Threshold { .. }),
+        SchemeKind::Attribute(attribute) => attribute.min_share > 0.0,
+        SchemeKind::Rules(_) | SchemeKind::Lifecycle => false,
+    }
+}
+
+/// The settings of a scheme with frozen edges, and the version that it states.
+fn frozen(kind: &SchemeKind) -> Option<(&RfmGrid, Option<u64>)> {
+    match kind {
+        SchemeKind::RfmGrid(rfm) => match rfm.score_method {
+            ScoreMethod::Frozen { version } => Some((rfm, version)),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+/// The pipeline's store, if there is one.
+fn opened(pipeline: &Pipeline) -> Result<Option<Store>, PipelineError> {
+    let path = Path::new(&pipeline.store);
+    let exists = path.join("FORMAT").exists();
+    Ok(exists.then(|| Store::open(path)).transpose()?)
+}
+
+/// The version before a day, unless it is of another pipeline or has expired.
+fn previous(
+    store: &Store,
+    pipeline: &Pipeline,
+    as_of: NaiveDate,
+) -> Result<Option<Version>, PipelineError> {
+    let version = match store.previous(as_of) {
+        Ok(version) => version,
+        Err(StoreError::Expired { .. }) => None,
+        Err(error) => return Err(error.into()),
+    };
+    let own = |version: &Version| {
+        let name = version.commit().pipeline["name"].as_str();
+        name == Some(pipeline.name.as_str()) || name == pipeline.was.as_deref()
+    };
+    Ok(version.filter(own))
+}
+
+/// A day, and what is known of the past on it.
+struct Day<'a> {
+    as_of: NaiveDate,
+    store: Option<&'a Store>,
+    previous: Option<&'a Version>,
+}
+
+impl Day<'_> {
+    fn decide(&self, of: &str, basis: BTreeMap<String, String>, refit: Refit) -> Decision {
+        let fit = |basis, why: String, known| Decision {
+            basis,
+            known,
+            fit: Some(why),
+        };
+        if refit == Refit::Always {
+            return fit(basis, "refit = \"always\"".to_owned(), None);
+        }
+        let Some(committed) = self.previous.and_then(|version| artifact_of(version, of)) else {
+            let why = "no version before this day has an artifact of it";
+            return fit(basis, why.to_owned(), None);
+        };
+        let version = committed.version;
+        if let Some(what) = changed(&committed.basis, &basis) {
+            let why = format!("{what} changed since version {version} fitted it");
+            return fit(basis, why, None);
+        }
+        let known = match self.load(committed) {
+            Ok(known) => known,
+            Err(reason) => {
+                let why = format!("the artifact of version {version} cannot be used: {reason}");
+                tracing::warn!("`{of}` is fitted: {why}");
+                return fit(basis, why, None);
+            }
+        };
+        let tried = committed.tried_on;
+        let fit = refit
+            .due(tried)
+            .filter(|due| *due <= self.as_of)
+            .map(|_| format!("refit = \"{refit}\", last on {tried}"));
+        Decision {
+            basis,
+            known: Some(known),
+            fit,
+        }
+    }
+
+    /// Edges that stay as they are once they are fitted: those of a stated version, or of the version before.
+    fn frozen(
+        &self,
+        scheme: &Scheme,
+        rfm: &RfmGrid,
+        stated: Option<u64>,
+        found: &mut Diagnostics,
+    ) -> Result<Decision, PipelineError> {
+        let of = of_scheme(&scheme.name.value);
+        let known = match stated {
+            Some(number) => match self.edges_of_version(&of, number)? {
+                Ok(known) => Some(known),
+                Err(what) => {
+                    found.extend([missing(scheme, what)]);
+                    None
+                }
+            },
+            None => match self.previous.and_then(|version| artifact_of(version, &of)) {
+                Some(committed) => Some(self.load(committed).map_err(|reason| {
+                    let version = committed.version;
+                    PipelineError::FrozenEdges {
+                        of: of.clone(),
+                        version,
+                        reason,
+                    }
+                })?),
+                None => None,
+            },
+        };
+        if let Some(Known {
+            learned: Learned::Scheme(Fit::Edges(edges)),
+            ..
+        }) = &known
+            && let Err(error) = edges.fits(rfm)
+        {
+            let span = scheme.name.span.clone();
+            found.extend([Diagnostic::error("TS-G006", error.to_string(), span)]);
+        }
+        let fit = known
+            .is_none()
+            .then(|| "the first run fits frozen edges".to_owned());
+        Ok(Decision {
+            basis: BTreeMap::new(),
+            known,
+            fit,
+        })
+    }
+
+    /// The artifact of the version that a scheme states, or why there is none.
+    fn edges_of_version(
+        &self,
+        of: &str,
+        number: u64,
+    ) -> Result<Result<Known, String>, PipelineError> {
+        let Some(store) = self.store else {
+            return Ok(Err(format!(
+                "there is no store, so there is no version {number}"
+            )));
+        };
+        let version = match store.version(number) {
+            Ok(version) => version,
+            Err(error @ (StoreError::NoVersion { .. } | StoreError::Expired { .. })) => {
+                return Ok(Err(error.to_string()));
+            }
+            Err(error) => return Err(error.into()),
+        };
+        Ok(match artifact_of(&version, of) {
+            Some(committed) => self.load(committed),
+            None => Err(format!("version {number} has no edges of `{of}`")),
+        })
+    }
+
+    /// Reads an artifact; the error is a sentence.
+    fn load(&self, committed: &CommittedArtifact) -> Result<Known, String> {
+        let store = self.store.ok_or("there is no store")?;
+        let bytes = store
+            .artifact(&committed.id)
+            .map_err(|error| error.to_string())?;
+        let stored: Stored = serde_json::from_slice(&bytes).map_err(|error| error.to_string())?;
+        if stored.format != FORMAT {
+            return Err(format!("format {} is not known", stored.format));
+        }
+        Ok(Known {
+            committed: committed.clone(),
+            learned: stored.learned,
+        })
+    }
+}
+
+fn artifact_of<'v>(version: &'v Version, of: &str) -> Option<&'v CommittedArtifact> {
+    let mut artifacts = version.commit().artifacts.iter();
+    artifacts.find(|artifact| artifact.of == of)
+}
+
+/// What of a basis changed, in words.
+fn changed(then: &BTreeMap<String, String>, now: &BTreeMap<String, String>) -> Option<String> {
+    let mut names: Vec<&str> = then.keys().chain(now.keys()).map(String::as_str).collect();
+    names.sort_unstable();
+    names.dedup();
+    names.retain(|name| then.get(*name) != now.get(*name));
+    (!names.is_empty()).then(|| names.join(" and "))
+}
+
+fn missing(scheme: &Scheme, what: String) -> Diagnostic {
+    Diagnostic::error("TS-G006", what, scheme.name.span.clone()).with_help(
+        "choose a version of `tessera snapshots STORE` that has this scheme, or write \
+         `score_method = \"frozen\"` without a version: then the first run computes the edges",
+    )
+}
+
+/// An artifact that this run fitted, ready to be published. Nothing where its numbers cannot be written: then it is used by this
+/// run alone.
+pub(crate) fn sealed(
+    of: &str,
+    as_of: NaiveDate,
+    basis: &BTreeMap<String, String>,
+    learned: &Learned,
+) -> Option<NewArtifact> {
+    let stored = Stored {
+        format: FORMAT,
+        of: of.to_owned(),
+        fitted_on: as_of,
+        learned: learned.clone(),
+    };
+    let written = serde_json::to_vec(&stored).ok().filter(|bytes| {
+        let read = serde_json::from_slice::<Stored>(bytes);
+        read.is_ok_and(|read| read.learned == stored.learned)
+    });
+    let Some(content) = written else {
+        tracing::warn!(
+            "`{of}` holds a number that is not finite, so it is not stored: the next run fits it again"
+        );
+        return None;
+    };
+    Some(NewArtifact {
+        committed: CommittedArtifact {
+            of: of.to_owned(),
+            id: artifact_id(&content),
+            fitted_on: as_of,
+            version: 0,
+            tried_on: as_of,
+            basis: basis.clone(),
+        },
+        content: Some(content),
+    })
+}
+
+impl Known {
+    /// As a version that applies it names it. `tried_on`: the day on which a fit was not better.
+    pub(crate) fn applied(&self, tried_on: Option<NaiveDate>) -> NewArtifact {
+        let mut committed = self.committed.clone();
+        if let Some(day) = tried_on {
+            committed.tried_on = day;
+        }
+        NewArtifact {
+            committed,
+            content: None,
+        }
+    }
+}
+
+/// Says in the log what is applied, and why something is fitted.
+pub(crate) fn announce(of: &str, decision: &Decision, refit: Refit) {
+    match (&decision.fit, &decision.known) {
+        (None, Some(known)) => {
+            let committed = &known.committed;
+            let due = refit.due(committed.tried_on);
+            let due = due.map_or_else(String::new, |due| format!(", fitted again from {due}"));
+            tracing::info!(
+                artifact = committed.id,
+                fitted_on = %committed.fitted_on,
+                fitted_by = committed.version,
+                "`{of}`: applied as fitted on {} by version {}{due}",
+                committed.fitted_on,
+                committed.version
+            );
+        }
+        (Some(why), _) => tracing::info!("`{of}`: fitted ({why})"),
+        (None, None) => {}
+    }
+}

@@ -1,0 +1,137 @@
+//! What an artifact depends on, as hashes: the data and features it is learned from, the settings that ask for it, and the files
+//! of the program that learn it. Labels, descriptions, names of segments and everything that is only shown change nothing.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+use tessera_features::FeatureInfo;
+use tessera_spec::Pipeline;
+use tessera_spec::pipeline::{
+    FeatureBody, Refit, Scheme, SchemeKind, Score, ScoreKind, VALUE_COLUMNS,
+};
+
+use crate::publish::names;
+
+/// What a score depends on.
+pub(super) fn of_score(
+    pipeline: &Pipeline,
+    score: &Score,
+    published: &[FeatureInfo],
+) -> BTreeMap<String, String> {
+    let (program, reads): (&str, Vec<String>) = match &score.kind {
+        ScoreKind::Supervised(supervised) => {
+            let stated = supervised.features.iter().map(|name| name.value.clone());
+            let mut reads: Vec<String> = match supervised.features.is_empty() {
+                true => published.iter().map(|info| info.name.clone()).collect(),
+                false => stated.collect(),
+            };
+            let population = supervised.population.iter();
+            reads.extend(population.flat_map(|text| names(&text.value)));
+            (env!("TESSERA_LEARNS_SUPERVISED"), reads)
+        }
+        ScoreKind::Clv(_) => (env!("TESSERA_LEARNS_CLV"), Vec::new()),
+        ScoreKind::Contractual(_) => (env!("TESSERA_LEARNS_CONTRACTUAL"), Vec::new()),
+        ScoreKind::Health(health) => {
+            let reads = health.components.iter();
+            let reads = reads.map(|component| component.feature.value.clone());
+            (env!("TESSERA_LEARNS_HEALTH"), reads.collect())
+        }
+    };
+    let settings = Score {
+        refit: Refit::Always,
+        ..score.clone()
+    };
+    basis(pipeline, reads, json!([settings, pipeline.seed]), program)
+}
+
+/// What a scheme depends on.
+pub(super) fn of_scheme(pipeline: &Pipeline, scheme: &Scheme) -> BTreeMap<String, String> {
+    let program = match &scheme.kind {
+        SchemeKind::Kmeans(_) => env!("TESSERA_LEARNS_KMEANS"),
+        SchemeKind::RfmGrid(_) => env!("TESSERA_LEARNS_RFM_GRID"),
+        SchemeKind::Quantile(_) => env!("TESSERA_LEARNS_QUANTILE"),
+        SchemeKind::Attribute(_) => env!("TESSERA_LEARNS_ATTRIBUTE"),
+        SchemeKind::Rules(_) | SchemeKind::Lifecycle => "",
+    };
+    let mut settings = Scheme {
+        refit: Refit::Always,
+        ..scheme.clone()
+    };
+    if let SchemeKind::Kmeans(kmeans) = &mut settings.kind {
+        // What is done with clusters once they are found.
+        kmeans.names.clear();
+        kmeans.max_unmatched = 0.0;
+    }
+    let reads = tessera_segments::inputs(&scheme.kind);
+    let reads = reads.into_iter().map(str::to_owned).collect();
+    basis(pipeline, reads, json!([settings, pipeline.seed]), program)
+}
+
+fn basis(
+    pipeline: &Pipeline,
+    reads: Vec<String>,
+    settings: Value,
+    program: &str,
+) -> BTreeMap<String, String> {
+    let mut basis = BTreeMap::from([
+        ("its settings".to_owned(), digits(&settings.to_string())),
+        ("the program".to_owned(), program.to_owned()),
+    ]);
+    let (features, data) = read(pipeline, reads);
+    basis.insert("its features".to_owned(), digits(&features.to_string()));
+    basis.insert("the sources".to_owned(), digits(&data));
+    basis
+}
+
+/// The definitions of these features and of those that they are made of, and of the data.
+fn read(pipeline: &Pipeline, reads: Vec<String>) -> (Value, String) {
+    let mut pending = reads;
+    let mut known: BTreeSet<String> = BTreeSet::new();
+    let mut definitions: BTreeMap<String, Value> = BTreeMap::new();
+    while let Some(name) = pending.pop() {
+        if !known.insert(name.clone()) {
+            continue;
+        }
+        let declared = pipeline.features.declared.iter();
+        if let Some(feature) = declared.into_iter().find(|known| known.name.value == name) {
+            if let FeatureBody::Expr(text) = &feature.body {
+                pending.extend(names(&text.value));
+            }
+            definitions.insert(name, json!(feature.body));
+        } else if let Some(score) = pipeline
+            .scores
+            .iter()
+            .find(|score| score.columns().iter().any(|column| column.name == name))
+        {
+            definitions.insert(name, json!(score.kind));
+        } else if VALUE_COLUMNS.contains(&name.as_str()) {
+            let columns = pipeline.value_columns().into_iter();
+            let texts: Vec<String> = columns.map(|column| column.text).collect();
+            pending.extend(texts.iter().flat_map(|text| names(text)));
+            definitions.insert(name, json!(texts));
+        } else {
+            // Of the catalogue or an attribute: what it means is the program's, or the source's.
+            definitions.insert(name, Value::Null);
+        }
+    }
+    let mut data = pipeline.clone();
+    data.name.clear();
+    data.currency.clear();
+    data.goal = None;
+    data.value = None;
+    data.scores.clear();
+    data.schemes.clear();
+    data.playbooks.clear();
+    data.action_columns.clear();
+    data.features.declared.clear();
+    data.features.described.clear();
+    data.features.catalogue.clear();
+    (json!(definitions), tessera_spec::canonical(&data))
+}
+
+/// sha256 in hexadecimal digits.
+fn digits(text: &str) -> String {
+    let hash = Sha256::digest(text.as_bytes());
+    hash.iter().map(|byte| format!("{byte:02x}")).collect()
+}

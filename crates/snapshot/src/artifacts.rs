@@ -1,0 +1,166 @@
+//! What was learned from data, held once: files in `artifacts/`, each named by the sha256 of its content, which the commits of
+//! the version that learned it and of all that apply it name.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
+
+use chrono::NaiveDate;
+use serde::{Deserialize, Serialize};
+
+use crate::commit::{Commit, date, sha256};
+use crate::error::StoreError;
+use crate::store::Store;
+
+/// The folder of the artifacts.
+const FOLDER: &str = "artifacts";
+
+/// What a version says of something learned that it applied.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CommittedArtifact {
+    /// What it is of: `scores.churn`, `schemes.behaviour`.
+    pub of: String,
+    /// sha256 of its content, which is its name in `artifacts/`.
+    pub id: String,
+    /// The day on whose data it was fitted.
+    #[serde(serialize_with = "date::write", deserialize_with = "date::read")]
+    pub fitted_on: NaiveDate,
+    /// The version that fitted it; 0 until the version that fits it is committed.
+    pub version: u64,
+    /// The last day on which fitting it again was tried: that of its fit, or a later one whose fit was not better.
+    #[serde(serialize_with = "date::write", deserialize_with = "date::read")]
+    pub tried_on: NaiveDate,
+    /// Hashes of what it depends on, by what that is.
+    pub basis: BTreeMap<String, String>,
+}
+
+/// An artifact of a version that is about to be published.
+#[derive(Debug, Clone)]
+pub struct NewArtifact {
+    /// What the commit says of it.
+    pub committed: CommittedArtifact,
+    /// Its content, where this version fitted it.
+    pub content: Option<Vec<u8>>,
+}
+
+/// The id of an artifact with this content.
+pub fn artifact_id(content: &[u8]) -> String {
+    sha256(content)
+}
+
+impl Store {
+    /// Writes artifacts that are not there; they are durable when this returns.
+    pub(crate) fn keep_artifacts(&self, artifacts: &[NewArtifact]) -> Result<(), StoreError> {
+        let contents = || {
+            artifacts
+                .iter()
+                .filter_map(|new| Some((&new.committed.id, new.content.as_ref()?)))
+        };
+        if contents().next().is_none() {
+            return Ok(());
+        }
+        let folder = self.root.enter_or_make(FOLDER)?;
+        for (id, content) in contents() {
+            self.keep_named(&folder, &file_name(id), content)?;
+        }
+        for folder in [&folder, self.root.as_ref()] {
+            folder
+                .sync()
+                .map_err(|error| StoreError::io("fsync folder", folder.path(), error))?;
+        }
+        Ok(())
+    }
+
+    /// The content of an artifact.
+    ///
+    /// # Errors
+    /// It is missing or damaged.
+    pub fn artifact(&self, id: &str) -> Result<Vec<u8>, StoreError> {
+        let path = self.root.join(FOLDER).join(file_name(id));
+        let plain = id.len() == 64 && id.bytes().all(|byte| byte.is_ascii_hexdigit());
+        if !plain {
+            return Err(StoreError::damaged(&path, "its name is no sha256"));
+        }
+        let missing = || StoreError::io("open artifact", &path, io::ErrorKind::NotFound);
+        if !self.root.list()?.iter().any(|name| name == FOLDER) {
+            return Err(missing());
+        }
+        let folder = self.root.enter(FOLDER)?;
+        let bytes = folder.read(&file_name(id))?.ok_or_else(missing)?;
+        if sha256(&bytes) != id {
+            let reason = "its content is not what its name says";
+            return Err(StoreError::damaged(&path, reason));
+        }
+        Ok(bytes)
+    }
+
+    /// What is wrong with the artifacts of a commit. `checked` holds those that were found right.
+    pub(crate) fn verify_artifacts(
+        &self,
+        commit: &Commit,
+        checked: &mut BTreeSet<String>,
+    ) -> Vec<String> {
+        let mut problems = Vec::new();
+        for artifact in &commit.artifacts {
+            if checked.contains(&artifact.id) {
+                continue;
+            }
+            match self.artifact(&artifact.id) {
+                Ok(_) => {
+                    checked.insert(artifact.id.clone());
+                }
+                Err(error) => problems.push(format!("artifact of {}: {error}", artifact.of)),
+            }
+        }
+        problems
+    }
+}
+
+fn file_name(id: &str) -> String {
+    format!("{id}.json")
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn an_artifact_comes_back_and_damage_is_named_and_written_anew() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open_or_create(folder.path()).unwrap();
+        let content = b"{\"learned\": 1}".to_vec();
+        let id = artifact_id(&content);
+        assert!(store.artifact(&id).is_err(), "nothing is there yet");
+        let day = "2026-10-31".parse().unwrap();
+        let new = NewArtifact {
+            committed: CommittedArtifact {
+                of: "scores.churn".to_owned(),
+                id: id.clone(),
+                fitted_on: day,
+                version: 0,
+                tried_on: day,
+                basis: BTreeMap::new(),
+            },
+            content: Some(content.clone()),
+        };
+        store.keep_artifacts(std::slice::from_ref(&new)).unwrap();
+        assert_eq!(store.artifact(&id).unwrap(), content);
+        let commit: Commit = serde_json::from_value(json!({
+            "format": 1, "version": 1, "parent": 0, "parent_sha256": "", "txid": "", "idempotency_key": "",
+            "as_of": "2026-01-01", "pipeline": null, "counts": null, "tables": [], "artifacts": [new.committed],
+            "started_at": "", "finished_at": "", "body_sha256": "",
+        }))
+        .unwrap();
+        assert!(
+            store
+                .verify_artifacts(&commit, &mut BTreeSet::new())
+                .is_empty()
+        );
+        std::fs::write(folder.path().join(format!("artifacts/{id}.json")), "{}").unwrap();
+        let problems = store.verify_artifacts(&commit, &mut BTreeSet::new());
+        assert!(problems[0].contains("scores.churn"), "{problems:?}");
+        store.keep_artifacts(&[new]).unwrap();
+        assert_eq!(store.artifact(&id).unwrap(), content);
+    }
+}

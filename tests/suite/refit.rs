@@ -1,0 +1,178 @@
+//! `refit`: an ordinary night applies what an earlier version learned and says so; a fit that is due is compared with it.
+
+use std::path::Path;
+
+use serde_json::Value;
+
+use crate::program::{json, run};
+use crate::table::Table;
+
+/// A run of the demo at a day; its log, a line an object.
+fn night(dir: &Path, as_of: &str) -> Vec<Value> {
+    let var = |name: &str, folder: &str| format!("{name}={}", dir.join(folder).display());
+    let file = dir.join("demo.toml").display().to_string();
+    let (lake, out) = (var("lake", "lake"), var("out", "nights"));
+    let arguments = [
+        "run",
+        &file,
+        "--as-of",
+        as_of,
+        "--var",
+        &lake,
+        "--var",
+        &out,
+        "--log-format",
+        "json",
+    ];
+    let done = run(&arguments, 0);
+    let log = String::from_utf8(done.stderr).unwrap();
+    log.lines()
+        .filter_map(|line| serde_json::from_str(line).ok())
+        .collect()
+}
+
+fn said(log: &[Value], of: &str) -> String {
+    let lines = log.iter().filter_map(|line| line["message"].as_str());
+    let begin = format!("`{of}`: ");
+    let found: Vec<&str> = lines.filter_map(|line| line.strip_prefix(&begin)).collect();
+    found.join("\n")
+}
+
+fn looks_back(log: &[Value]) -> usize {
+    let stages = log.iter().filter_map(|line| line["stage"].as_str());
+    stages
+        .filter(|stage| stage.starts_with("compute features as of"))
+        .count()
+}
+
+/// The artifacts that a commit names, by what they are of.
+fn artifacts(dir: &Path, version: u64) -> Vec<Value> {
+    let file = dir.join(format!("nights/demo/commits/{version:020}.json"));
+    let commit: Value = serde_json::from_slice(&std::fs::read(file).unwrap()).unwrap();
+    commit["artifacts"].as_array().unwrap().clone()
+}
+
+fn artifact(dir: &Path, version: u64, of: &str) -> Value {
+    let all = artifacts(dir, version);
+    all.into_iter()
+        .find(|artifact| artifact["of"] == of)
+        .unwrap()
+}
+
+#[test]
+fn an_ordinary_night_applies_what_was_learned_and_a_due_fit_is_compared_with_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    let folder = dir.display().to_string();
+    run(&["demo", &folder, "--customers", "1500", "--quiet"], 0);
+    // So long that the model in use knows nothing of the newest date on which it is compared.
+    let file = dir.join("demo.toml");
+    let text = std::fs::read_to_string(&file).unwrap();
+    let monthly = "refit   = \"1mo\"";
+    assert_eq!(text.matches(monthly).count(), 1);
+    std::fs::write(&file, text.replace(monthly, "refit = \"120d\"")).unwrap();
+
+    let first = night(dir, "2026-05-31");
+    assert!(looks_back(&first) > 0);
+    let why = "fitted (no version before this day has an artifact of it)";
+    assert_eq!(said(&first, "scores.churn"), why);
+
+    let second = night(dir, "2026-06-10");
+    assert_eq!(looks_back(&second), 0, "nothing is read to learn from");
+    let applied = "applied as fitted on 2026-05-31 by version 1, fitted again from";
+    for (of, due) in [
+        ("scores.churn", "2026-09-28"),
+        ("scores.renewal", "2026-06-30"),
+        ("schemes.behaviour", "2026-06-30"),
+    ] {
+        assert_eq!(said(&second, of), format!("{applied} {due}"), "{of}");
+        let (then, now) = (artifact(dir, 1, of), artifact(dir, 2, of));
+        assert_eq!(now["id"], then["id"], "{of}");
+        assert_eq!((&then["version"], &now["version"]), (&1.into(), &1.into()));
+        assert_eq!(now["fitted_on"], "2026-05-31");
+    }
+    let models = Table::read(&dir.join("nights/demo/latest/models.parquet"));
+    let rows = models.texts("score").into_iter().zip(models.texts("model"));
+    let rows = rows.zip(models.texts("name")).zip(models.texts("text"));
+    let day = rows
+        .filter(|(((score, model), name), _)| {
+            let of = [score, model, name].map(|text| text.as_deref().unwrap_or_default());
+            of == ["churn", "artifact", "fitted_on"]
+        })
+        .map(|(_, text)| text.unwrap())
+        .collect::<Vec<_>>();
+    assert_eq!(day, ["2026-05-31"]);
+
+    let third = night(dir, "2026-09-30");
+    assert!(looks_back(&third) > 0);
+    let churn = said(&third, "scores.churn");
+    assert!(
+        churn.starts_with("fitted (refit = \"120d\", last on 2026-05-31)"),
+        "{churn}"
+    );
+    let models = Table::read(&dir.join("nights/demo/latest/models.parquet"));
+    let figure = |wanted: &str| {
+        let names = models.texts("score").into_iter().zip(models.texts("model"));
+        let mut names = names.zip(models.texts("name")).zip(models.floats("value"));
+        let found = names.find(|(((score, model), name), _)| {
+            let of = [score, model, name].map(|text| text.as_deref().unwrap_or_default());
+            of == ["churn", "refit", wanted]
+        });
+        found.unwrap().1.unwrap()
+    };
+    let (refit, in_use) = (figure("refit"), figure("in_use"));
+    let now = artifact(dir, 3, "scores.churn");
+    let stays = in_use < refit;
+    let fitted_on = if stays { "2026-05-31" } else { "2026-09-30" };
+    assert_eq!(now["fitted_on"], fitted_on, "{refit} {in_use}");
+    assert_eq!(now["tried_on"], "2026-09-30");
+    run(
+        &["verify", &dir.join("nights/demo").display().to_string()],
+        0,
+    );
+
+    // What is damaged is not applied: it is fitted again, and `verify` names it.
+    let id = artifact(dir, 3, "schemes.behaviour")["id"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    let path = dir.join(format!("nights/demo/artifacts/{id}.json"));
+    std::fs::write(&path, "{}").unwrap();
+    let store = dir.join("nights/demo").display().to_string();
+    let found = crate::program::findings(&run(&["verify", &store], 4));
+    assert!(found.contains("artifact of schemes.behaviour"), "{found}");
+    let fourth = night(dir, "2026-10-05");
+    let behaviour = said(&fourth, "schemes.behaviour");
+    assert!(
+        behaviour.contains("fitted (the artifact of version 3 cannot be used"),
+        "{behaviour}"
+    );
+    assert!(
+        said(&fourth, "scores.churn").starts_with("applied as fitted on"),
+        "only that one"
+    );
+}
+
+#[test]
+fn refit_is_refused_where_nothing_is_learned_and_where_it_is_no_time() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = crate::latest::shop(dir.path());
+    let text = std::fs::read_to_string(&file).unwrap();
+    let wrong = |scheme: &str, expected: &str| {
+        std::fs::write(&file, format!("{text}\n[schemes.s]\n{scheme}\n")).unwrap();
+        let output = run(&["check", &file, "--no-lake"], 2);
+        let found = crate::program::findings(&output);
+        assert!(found.contains(expected), "{found}");
+    };
+    wrong(
+        "kind = \"kmeans\"\nfeatures = [\"recency_days\"]\nk = 2\nrefit = \"monthly\"",
+        "expected \"always\", \"never\", days, weeks or months",
+    );
+    wrong(
+        "kind = \"rfm_grid\"\ngrid = \"eleven\"\nscore_method = \"frozen\"\nrefit = \"30d\"",
+        "`refit` has no effect: frozen edges stay as they are",
+    );
+    wrong("kind = \"lifecycle\"\nrefit = \"30d\"", "refit");
+    let store = run(&["schema"], 0);
+    assert!(json(&store).to_string().contains("max_unmatched"));
+}
