@@ -19,6 +19,8 @@ fn the_questions_are_plain_selects_that_work_from_any_folder_and_reasons_are_tru
     }
     let store = format!("{path}/store/demo");
     script(&python, "questions.py", &[&store, "docs/bi.md"]);
+    // Of the versions that stand in each other's place too.
+    script(&python, "delta_readers.py", &[&store]);
     script(
         &python,
         "membership_reasons.py",

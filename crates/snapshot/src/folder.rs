@@ -170,6 +170,20 @@ impl Folder {
         }
     }
 
+    /// Gives a file some folders below this one a second name in another folder; `Unsupported` where the file system has no
+    /// such names.
+    pub(crate) fn link_below(&self, relative: &str, to: &Self, new: &str) -> io::Result<()> {
+        if let Some((name, rest)) = relative.split_once('/') {
+            return self.open_folder(name)?.link_below(rest, to, new);
+        }
+        match fs::linkat(&self.fd, relative, &to.fd, new, AtFlags::empty()) {
+            Err(Errno::PERM | Errno::OPNOTSUPP | Errno::NOSYS | Errno::MLINK) => {
+                Err(io::ErrorKind::Unsupported.into())
+            }
+            done => Ok(done?),
+        }
+    }
+
     /// Moves a file over another name, in one step.
     pub(crate) fn rename_over(&self, name: &str, to: &Self, new: &str) -> io::Result<()> {
         Ok(fs::renameat(&self.fd, name, &to.fd, new)?)

@@ -1,5 +1,5 @@
-//! Hints: `LATEST`, the link `latest`, the index, the catalogue and the views. They are caches of what the commits state: all of
-//! them can be lost and rebuilt, and correctness never depends on them.
+//! Hints: `LATEST`, the link `latest`, the index, the catalogue, the views and the Delta tables. They are caches of what the commits
+//! state: all of them can be lost and rebuilt, and correctness never depends on them.
 
 use std::collections::BTreeSet;
 use std::io;
@@ -12,7 +12,7 @@ use crate::error::StoreError;
 use crate::folder::Folder;
 use crate::step::Step;
 use crate::store::{Digested, Store, run_path};
-use crate::{catalogue, index, succession, txid};
+use crate::{catalogue, delta, index, succession, txid};
 
 /// Content of `LATEST`.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -107,6 +107,7 @@ impl Store {
         views
             .sync()
             .map_err(|error| StoreError::io("fsync views", views.path(), error))?;
+        self.refresh_delta(false)?;
         self.sync_root()
     }
 
@@ -176,7 +177,8 @@ impl Store {
     pub fn repair(&self) -> Result<(), StoreError> {
         let _lock = self.lock()?;
         self.digests_read()?;
-        self.refresh_hints()
+        self.refresh_hints()?;
+        self.refresh_delta(true)
     }
 
     /// Names of hints that do not match the commits.
@@ -206,6 +208,7 @@ impl Store {
                 holds(&self.root, "catalog.parquet", &wanted.catalogue),
             ),
             ("views/duckdb.sql", views),
+            (delta::FOLDER, self.delta_fits()?),
         ]
         .into_iter()
         .filter_map(|(name, fits)| (!fits).then_some(name))

@@ -16,6 +16,7 @@
 mod artifacts;
 mod catalogue;
 mod commit;
+mod delta;
 mod error;
 mod folder;
 mod format;

@@ -37,6 +37,10 @@ pub(crate) enum Step {
     ReplaceCatalogue,
     /// 9: `views/duckdb.sql`.
     ReplaceViews,
+    /// 9: a data file gets its name below a Delta table.
+    NameData,
+    /// 9: an entry of the log of a Delta table.
+    ReplaceDelta,
     /// 9: the hints reach the disk.
     SyncRoot,
 }

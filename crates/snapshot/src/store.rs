@@ -282,6 +282,13 @@ impl Store {
         self.parse(number, &self.commit_bytes(number)?)
     }
 
+    /// The tables of a version, with their columns.
+    pub(crate) fn committed_tables(&self, number: u64) -> Result<Vec<CommittedTable>, StoreError> {
+        let bytes = self.commit_bytes(number)?;
+        let commit = self.parse_with(number, &bytes, Commit::open_without_inputs)?;
+        Ok(commit.tables)
+    }
+
     /// Digests of all commits, oldest first. Of the commits in the index only the newest is read.
     pub(crate) fn digests(&self) -> Result<Vec<Arc<Digested>>, StoreError> {
         let numbers = self.numbers()?;

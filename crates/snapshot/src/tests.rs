@@ -2,6 +2,7 @@
 //! every fault, kill or race.
 
 mod damage;
+mod delta;
 mod faults;
 mod hints;
 mod history;

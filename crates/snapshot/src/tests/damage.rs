@@ -43,7 +43,7 @@ fn a_flipped_byte_anywhere_in_a_data_file_is_named() {
         assert_eq!(
             problem,
             format!(
-                "damaged: {}: its sha256 is not the committed one",
+                "damaged: {}: its sha256 is not that of the commit",
                 file.display()
             )
         );

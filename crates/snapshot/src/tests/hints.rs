@@ -65,6 +65,21 @@ const MISHAPS: &[Mishap] = &[
         &["catalog.parquet"],
     ),
     (
+        "the Delta tables are missing",
+        |store| fs::remove_dir_all(store.join("delta")).unwrap(),
+        &["delta"],
+    ),
+    (
+        "the last entry of a Delta table is cut off",
+        |store| fs::write(last_entry(store), "{").unwrap(),
+        &["delta"],
+    ),
+    (
+        "the last entry of a Delta table is missing",
+        |store| fs::remove_file(last_entry(store)).unwrap(),
+        &["delta"],
+    ),
+    (
         "the index is missing",
         |store| fs::remove_file(store.join("INDEX")).unwrap(),
         &["INDEX"],
@@ -92,6 +107,11 @@ const MISHAPS: &[Mishap] = &[
         &["LATEST", "latest", "catalog.parquet", "views/duckdb.sql"],
     ),
 ];
+
+/// The last entry of the log of a Delta table of a store of two versions.
+fn last_entry(store: &Path) -> std::path::PathBuf {
+    store.join("delta/customers/_delta_log/00000000000000000002.json")
+}
 
 /// What restores them.
 type Restore = (&'static str, fn(&Store));

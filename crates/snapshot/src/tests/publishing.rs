@@ -67,8 +67,10 @@ fn steps_come_in_the_order_of_the_protocol() {
         ReplaceIndex,
         ReplaceCatalogue,
         ReplaceViews,
-        SyncRoot,
     ]);
+    // Per table: the empty one, then the version.
+    expected.extend([ReplaceDelta, NameData, ReplaceDelta].repeat(3));
+    expected.push(SyncRoot);
     assert_eq!(steps, expected);
 }
 
