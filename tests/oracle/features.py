@@ -335,8 +335,7 @@ def score_columns(name, score):
             spend = "gamma_gamma" in score["models"]
             estimates = ["alive_probability", "expected_purchases", "no_purchase_probability"]
             estimates += ["expected_spend", "clv"] if spend else []
-            ends = ["", "_low_95", "_low_80", "_high_80", "_high_95"]
-            columns = [estimate + end for estimate in estimates for end in ends] + ["model_fallback"]
+            columns = estimates + ["model_fallback"]
             return [score.get("prefix", "") + column for column in columns + (["past_value"] if spend else [])]
 
 

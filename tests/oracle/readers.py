@@ -33,7 +33,10 @@ TABLES = {
                 "goal text, kpi_customers int, value_now float, value_future float, value_past float, value_at_risk float, "
                 "segment_key text, position int, kpi_status text, kpi_reason text, scheme_status text, scheme_reason text, "
                 "standing text, left_customers int, win_back_value float",
-    "features": "as_of date, name text, label text, unit text, base text, direction text, definition text, source text",
+    "features": "as_of date, name text, label text, unit text, base text, direction text, definition text, source text, "
+                "status text, status_reason text",
+    "score_intervals": "as_of date, key key, score text, column_name text, estimate float, low_95 float, low_80 float, "
+                       "high_80 float, high_95 float",
     "profiles": "as_of date, scheme text, segment_id int, segment text, feature text, label text, customers int, mean float, "
                 "median float, p10 float, p90 float, population_mean float, index float, effect_size float, share float, "
                 "population_share float",
@@ -50,7 +53,7 @@ TABLES = {
                "keys_without_customer int, rows_without_customer int, customers_with_several int, notes text, unmatched int",
 }
 # Published only where the pipeline declares playbooks or scores.
-OPTIONAL = {"actions", "calibration", "quality"}
+OPTIONAL = {"actions", "calibration", "quality", "score_intervals"}
 ARROW = {pa.string(): "text", pa.int64(): "int", pa.float64(): "float", pa.date32(): "date", pa.bool_(): "bool",
          pa.timestamp("us"): "timestamp", pa.decimal128(18, 2): "decimal"}
 DUCKDB = {"VARCHAR": "text", "BIGINT": "int", "DOUBLE": "float", "DATE": "date", "BOOLEAN": "bool", "TIMESTAMP": "timestamp",

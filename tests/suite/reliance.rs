@@ -141,6 +141,35 @@ fn segments_of_the_demo_name_who_has_left_and_tiers_take_the_mark_of_their_score
         let expected = expected.map_or("ok", |(status, _)| status.as_str());
         assert_eq!(status[row].as_deref(), Some(expected));
     }
+    // The dictionary says the same of every column, and the report shows no other reason.
+    let features = Table::read(&latest.join("features.parquet"));
+    let (names, status) = (features.texts("name"), features.texts("status"));
+    let reasons = features.texts("status_reason");
+    let kpi = (segments.texts("kpi_status"), segments.texts("kpi_reason"));
+    let report = std::fs::read_to_string(dir.path().join("store/demo/reports/version-1.html"));
+    let report = report.unwrap();
+    let mut marked = 0;
+    for row in 0..features.rows() {
+        let name = names[row].as_deref().unwrap();
+        let told = (status[row].clone(), reasons[row].clone());
+        if let Some((status, reason)) = made.get(name) {
+            assert_eq!(told, (Some(status.clone()), Some(reason.clone())), "{name}");
+        }
+        if name == "churn_probability" {
+            assert_eq!(told, (kpi.0[0].clone(), kpi.1[0].clone()));
+        }
+        if let Some(reason) = &reasons[row] {
+            let (_, why) = reason.split_once("`: ").unwrap();
+            let first = why.split(';').next().unwrap().replace('\'', "&#x27;");
+            let first: String = first.chars().take(100).collect();
+            assert!(
+                report.contains(first.trim_end_matches('.')),
+                "{name}: {first}"
+            );
+            marked += 1;
+        }
+    }
+    assert!(marked > 3, "{marked}");
     // The tiers are by `value_future`, and the rules read the tiers.
     assert_eq!(made.get("value_tier"), made.get("value_future"));
 }

@@ -1,7 +1,7 @@
 //! Scores through the pipeline: figures of the literature, true parameters of the demo, and scores for which the data is not
 //! enough.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use crate::program::{public_data, run};
@@ -118,24 +118,39 @@ fn cdnow_customers_have_the_published_expectations() {
     let alive = customers.floats("alive_probability")[once].unwrap();
     assert!((alive - 0.38974).abs() < 1e-3, "{alive}");
     // Every estimate is within its intervals, and the 80% interval within the 95% interval.
-    for name in [
-        "alive_probability",
-        "expected_purchases",
-        "expected_spend",
-        "clv",
-    ] {
-        let of = |end: &str| customers.floats(&format!("{name}{end}"));
-        let (value, ends) = (
-            of(""),
-            [of("_low_95"), of("_low_80"), of("_high_80"), of("_high_95")],
+    let intervals = Table::read(&out.path().join("cdnow/latest/score_intervals.parquet"));
+    let (keys, columns) = (
+        intervals.ints("customer_id"),
+        intervals.texts("column_name"),
+    );
+    let estimates = intervals.floats("estimate");
+    let ends = ["low_95", "low_80", "high_80", "high_95"].map(|end| intervals.floats(end));
+    let ids = customers.ints("customer_id");
+    let names: BTreeSet<&str> = columns.iter().flatten().map(String::as_str).collect();
+    let published: BTreeMap<&str, _> = names.iter().map(|n| (*n, customers.floats(n))).collect();
+    let mut seen = BTreeMap::new();
+    for row in 0..intervals.rows() {
+        let name = columns[row].as_deref().unwrap();
+        let ends = ends.each_ref().map(|end| end[row].unwrap());
+        let estimate = estimates[row].unwrap();
+        let customer = ids.binary_search(&keys[row]).unwrap();
+        assert!(ends.is_sorted(), "{name} of row {row}: {ends:?}");
+        assert!(
+            ends[0] <= estimate && estimate <= ends[3],
+            "{name} of row {row}"
         );
-        for row in 0..customers.rows() {
-            let ends = ends.each_ref().map(|end| end[row].unwrap());
-            assert!(ends.is_sorted(), "{name} of row {row}: {ends:?}");
-            let value = value[row].unwrap();
-            assert!(ends[0] <= value && value <= ends[3], "{name} of row {row}");
-        }
+        assert_eq!(
+            published[name][customer],
+            Some(estimate),
+            "{name} of row {row}"
+        );
+        *seen.entry(name).or_insert(0) += 1;
     }
+    assert_eq!(seen.len(), 5, "{seen:?}");
+    assert!(
+        seen.values().all(|&rows| rows == customers.rows()),
+        "{seen:?}"
+    );
 }
 
 #[test]

@@ -21,6 +21,7 @@ use crate::artifacts::{self, Learned};
 use crate::base::Closed;
 use crate::error::PipelineError;
 use crate::history::History;
+use crate::intervals;
 use crate::prepare::Prepared;
 use crate::scores;
 use crate::truths;
@@ -103,6 +104,8 @@ pub(crate) struct Assigned {
     named_features: Vec<NamedFeature>,
     /// Closed accounts, if the pipeline defines them.
     closed: Option<Closed>,
+    /// Columns that `customers` does not have when it is published.
+    interval_ends: BTreeSet<String>,
 }
 
 impl Assigned {
@@ -126,6 +129,7 @@ impl Assigned {
             artifacts: Vec::new(),
             columns: Vec::new(),
             closed: None,
+            interval_ends: intervals::ends(&prepared.pipeline),
         })
     }
 
@@ -135,9 +139,15 @@ impl Assigned {
         self
     }
 
-    /// The published table: customers with the columns of the schemes, closed accounts among them.
+    /// The published table: customers with the columns of the schemes, closed accounts among them, without the ends of
+    /// intervals.
     pub(crate) fn published(&self) -> Result<RecordBatch, PipelineError> {
         let customers = self.with_schemes()?;
+        let schema = customers.schema();
+        let shown: Vec<usize> = (0..customers.num_columns())
+            .filter(|&column| !self.interval_ends.contains(schema.field(column).name()))
+            .collect();
+        let customers = customers.project(&shown)?;
         match &self.closed {
             Some(closed) => closed.among(&customers),
             None => Ok(customers),

@@ -21,6 +21,7 @@ mod error;
 pub mod explain;
 mod history;
 mod identity;
+mod intervals;
 mod labels;
 mod marks;
 mod memory;

@@ -19,6 +19,7 @@ use tessera_spec::pipeline::Unit;
 use crate::artifacts::{self, Artifacts};
 use crate::base;
 use crate::error::PipelineError;
+use crate::intervals;
 use crate::labels::{self, Labels};
 use crate::memory::Memory;
 use crate::pipeline_file::load;
@@ -114,6 +115,13 @@ impl Prepared {
             .iter()
             .chain(&self.scored)
             .chain(values)
+    }
+
+    /// Those of [`Prepared::published`] that stand in `customers`: the ends of intervals have a table of their own.
+    pub(crate) fn in_customers(&self) -> impl Iterator<Item = &FeatureInfo> {
+        let ends = intervals::ends(&self.pipeline);
+        self.published()
+            .filter(move |info| !ends.contains(&info.name))
     }
 
     /// The earlier dates on which scores are trained, oldest first, each with the number of customers that is enough; `None` if all

@@ -151,7 +151,7 @@ pub(crate) fn meta(prepared: &Prepared) -> ReportMeta {
             })
             .collect(),
         features: prepared
-            .published()
+            .in_customers()
             .map(|feature| FeatureMeta {
                 name: feature.name.clone(),
                 unit: Some(word(&feature.unit)),

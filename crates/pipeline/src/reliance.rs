@@ -1,7 +1,7 @@
 //! How far each column can be relied on: a score in doubt affects every number that is made from it.
 //!
 //! [`Reliance::of`] gives the mark of a column of `customers` by name, [`Reliance::of_scheme`] that of a scheme. Tables, terminal
-//! and report use these marks, through the table `segments` and rows of `quality`.
+//! and report use these marks, through the tables `features` and `segments` and rows of `quality`.
 
 use std::collections::BTreeMap;
 

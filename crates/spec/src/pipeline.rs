@@ -36,7 +36,7 @@ pub use scheme::{
 pub use score::{
     CLV_ESTIMATES, Calibration, ClvScore, ContractualScore, HealthComponent, HealthScale,
     HealthScore, INTERVAL_ENDS, Meaning, PurchaseModel, PurchaseTimeUnit, RenewalKind, Score,
-    ScoreColumn, ScoreKind, SupervisedModel, SupervisedScore,
+    ScoreColumn, ScoreInterval, ScoreKind, SupervisedModel, SupervisedScore,
 };
 pub use source::{
     Attribute, ColumnType, Contract, DEFAULT_KEEP_REJECTS, DEFAULT_LIMIT_FROM_ROWS,

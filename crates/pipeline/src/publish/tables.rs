@@ -13,6 +13,7 @@ use tessera_spec::pipeline::Playbook;
 use crate::customers::Assigned;
 use crate::error::PipelineError;
 use crate::history::Told;
+use crate::intervals::Intervals;
 use crate::marks;
 use crate::prepare::Prepared;
 use crate::reliance::Reliance;
@@ -47,6 +48,8 @@ pub(crate) struct Tables {
     pub(super) calibration: Option<RecordBatch>,
     /// `None` unless a score has a backtest with predictions per customer.
     pub(super) backtest: Option<RecordBatch>,
+    /// Only where a score has intervals.
+    pub(super) intervals: Option<Intervals>,
     pub(super) quality: RecordBatch,
     pub(super) rejects: Vec<RecordBatch>,
     pub(super) reject_rules: RecordBatch,
@@ -125,12 +128,13 @@ impl Tables {
             calibration: has_scores
                 .then(|| calibration_table(as_of, calibration))
                 .transpose()?,
+            intervals: Intervals::read(as_of, &prepared.pipeline, &customers)?,
             backtest: backtest_table(as_of, &prepared.pipeline.customer.key, &backtests)?,
             quality: quality_table(as_of, quality)?,
             rejects: rejects_tables(prepared.as_of, rejects)?,
             reject_rules: reject_rules_table(prepared.as_of, outcomes)?,
             sources: sources_table(prepared.as_of, outcomes)?,
-            features: crate::dictionary::table(as_of, prepared)?,
+            features: crate::dictionary::table(as_of, prepared, &reliance)?,
             counts: outcomes.iter().map(counts).collect(),
             artifacts,
             assigned,
@@ -165,6 +169,10 @@ impl Tables {
             }
         }
         self.actions(take)?;
+        if let Some(intervals) = &self.intervals {
+            let batches = &mut intervals.batches();
+            take("score_intervals", &intervals.schema(), batches)?;
+        }
         let rejects = &mut self.rejects.iter().cloned().map(Ok);
         take("rejects", &rejects_schema(), rejects)?;
         self.memberships(take)

@@ -129,7 +129,7 @@ pub static TABLES: &[Table] = &[
     Table {
         name: "customers",
         doc: "The wide table that dashboards start from: features, scores and segments side by side.",
-        version: "2.0",
+        version: "3.0",
         row: "customer",
         sorted_by: &["<key>"],
         unique: true,
@@ -149,7 +149,7 @@ pub static TABLES: &[Table] = &[
             may(
                 "<score>",
                 Ty::Any,
-                "Every score's columns, in the order of the pipeline; see `Score::columns`.",
+                "Every score's columns, in the order of the pipeline; the ends of their intervals are in `score_intervals`.",
             )
             .counts("as the score"),
             may(
@@ -169,7 +169,7 @@ pub static TABLES: &[Table] = &[
     Table {
         name: "features",
         doc: "The dictionary of `customers`: every feature, column of a score and value that it has.",
-        version: "1.0",
+        version: "1.1",
         row: "column of `customers`",
         sorted_by: &["name"],
         unique: true,
@@ -182,6 +182,12 @@ pub static TABLES: &[Table] = &[
             must("direction", Ty::Text, "Which values are good: `high is good`, `low is good` or `none`."),
             must("definition", Ty::Text, "How it is made."),
             may("source", Ty::Text, "The source whose rows it is made of; null for what is made of other columns."),
+            may(
+                "status",
+                Ty::Text,
+                "How far the column can be relied on: `ok`, `not validated`, `flagged`, `base rate`, `not computed`.",
+            ),
+            may("status_reason", Ty::Text, "What is known against it: of which score, and why."),
         ],
     },
     Table {
@@ -405,6 +411,26 @@ pub static TABLES: &[Table] = &[
             must("row_number", Ty::Int, "Position in the file, from 1.").counts("rows"),
             must("rule", Ty::Text, "The rule that the row broke."),
             must("row", Ty::Text, "The row as JSON."),
+        ],
+    },
+    Table {
+        name: "score_intervals",
+        doc: "How far off the estimates of scores may be; absent where no score has intervals. A customer without an estimate has \
+              no row.",
+        version: "1.0",
+        row: "customer x score x column",
+        sorted_by: &["<key>", "score", "column_name"],
+        unique: true,
+        columns: &[
+            AS_OF,
+            must("<key>", Ty::Key, "The customer's key."),
+            must("score", Ty::Text, "The score."),
+            must("column_name", Ty::Text, "The column of `customers` with the estimate."),
+            must("estimate", Ty::Float, "The estimate, as in `customers`.").counts("as the score"),
+            may("low_95", Ty::Float, "Lower end of the 95% interval.").counts("as the score"),
+            may("low_80", Ty::Float, "Lower end of the 80% interval.").counts("as the score"),
+            may("high_80", Ty::Float, "Upper end of the 80% interval.").counts("as the score"),
+            may("high_95", Ty::Float, "Upper end of the 95% interval.").counts("as the score"),
         ],
     },
     Table {

@@ -63,6 +63,7 @@ fn every_table_of_the_release_is_declared() {
             "quality",
             "reject_rules",
             "rejects",
+            "score_intervals",
             "segment_events",
             "segment_ledger",
             "segments",

@@ -296,8 +296,28 @@ impl ScoreColumn {
     }
 }
 
+/// An estimate with the columns that hold the ends of its 80 and 95% intervals: to features and rules they are columns of the
+/// customers, and published they are a row of `score_intervals`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ScoreInterval {
+    /// Column of the estimate.
+    pub estimate: String,
+    /// Columns of the ends, in the order of [`INTERVAL_ENDS`].
+    pub ends: [String; 4],
+}
+
 impl Score {
-    /// The columns that the score adds to `customers`, in order.
+    /// Its estimates that have intervals.
+    pub fn intervals(&self) -> Vec<ScoreInterval> {
+        match &self.kind {
+            ScoreKind::Clv(clv) => clv.intervals(),
+            ScoreKind::Supervised(_) | ScoreKind::Contractual(_) | ScoreKind::Health(_) => {
+                Vec::new()
+            }
+        }
+    }
+
+    /// The columns that the score adds to the customers, in order; those of [`Score::intervals`] are published apart.
     pub fn columns(&self) -> Vec<ScoreColumn> {
         let name = &self.name.value;
         match &self.kind {
@@ -419,15 +439,29 @@ impl ContractualScore {
 }
 
 impl ClvScore {
+    /// What is modelled: of [`CLV_ESTIMATES`] all, or those without money.
+    fn estimates(&self) -> &'static [(&'static str, Unit, Meaning)] {
+        &CLV_ESTIMATES[..if self.spend { 5 } else { 3 }]
+    }
+
+    fn intervals(&self) -> Vec<ScoreInterval> {
+        let interval = |(name, _, _): &(&str, Unit, Meaning)| {
+            let estimate = format!("{}{name}", self.prefix);
+            ScoreInterval {
+                ends: INTERVAL_ENDS.map(|end| format!("{estimate}_{end}")),
+                estimate,
+            }
+        };
+        self.estimates().iter().map(interval).collect()
+    }
+
     fn columns(&self) -> Vec<ScoreColumn> {
         let prefix = &self.prefix;
-        let modelled = if self.spend { 5 } else { 3 };
         let mut columns = Vec::new();
-        for (name, unit, meaning) in CLV_ESTIMATES[..modelled].iter().copied() {
-            let column = |name: String| ScoreColumn::new(name, unit, meaning);
-            columns.push(column(format!("{prefix}{name}")));
-            let ends = INTERVAL_ENDS.iter();
-            columns.extend(ends.map(|end| column(format!("{prefix}{name}_{end}")).detail()));
+        for (interval, (_, unit, meaning)) in self.intervals().into_iter().zip(self.estimates()) {
+            let column = |name: String| ScoreColumn::new(name, *unit, *meaning);
+            columns.push(column(interval.estimate));
+            columns.extend(interval.ends.map(|end| column(end).detail()));
         }
         if self.spend {
             columns.push(ScoreColumn::new(
