@@ -2,9 +2,11 @@
 
 use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
 use arrow::datatypes::{
-    DataType, Decimal128Type, Float32Type, Float64Type, Int32Type, Int64Type, TimeUnit,
+    DataType, Date32Type, Decimal128Type, Float32Type, Float64Type, Int32Type, Int64Type, TimeUnit,
     TimestampMicrosecondType, UInt64Type,
 };
+
+use chrono::NaiveDate;
 
 use crate::{ReportError, ReportInput};
 
@@ -106,6 +108,15 @@ impl<'a> Table<'a> {
                 }
                 _ => return None,
             }
+            Some(())
+        })
+    }
+
+    /// Dates of a column; all null where the table has no such column.
+    pub(crate) fn dates(&self, column: &str) -> Result<Vec<Option<NaiveDate>>, ReportError> {
+        self.read(column, "a date", |array, out| {
+            let days = array.as_primitive_opt::<Date32Type>()?;
+            out.extend(days.iter().map(|day| Date32Type::to_naive_date_opt(day?)));
             Some(())
         })
     }

@@ -2,12 +2,13 @@
 
 use crate::column::Table;
 use crate::input::{GoalMeta, ReportMeta, TargetMeta};
+use crate::mark::Marks;
 use crate::number::{Measure, counted};
 use crate::record::{
     self, CalibrationRow, ModelRow, ProfileRow, QualityRow, RejectGroup, SegmentRow, SourceRow,
 };
 use crate::version::ACTIVE;
-use crate::{Before, Options, ReportError, ReportInput, score, sql, text};
+use crate::{Before, Options, ReportError, ReportInput, sql, text};
 
 /// Everything the sections read. A table that the version does not have is `None`.
 pub(crate) struct Facts<'a> {
@@ -26,6 +27,8 @@ pub(crate) struct Facts<'a> {
     /// Sum of the value over all customers.
     pub(crate) value: Option<f64>,
     pub(crate) kpi: Option<Kpi>,
+    /// What is known against numbers.
+    pub(crate) marks: Marks,
     /// Customers on the first page.
     pub(crate) on_first_page: usize,
 }
@@ -147,8 +150,10 @@ impl<'a> Facts<'a> {
             Some(goal) => Some(kpi(goal, meta, profiles.as_deref(), open("customers"))?),
             None => None,
         };
-        if let (Some(kpi), Some(models)) = (&mut kpi, &models) {
-            kpi.is_base_rate = score::is_base_rate(models, &kpi.name);
+        let quality = open("quality").map(record::quality).transpose()?;
+        let marks = Marks::read(input, quality.as_deref().unwrap_or_default())?;
+        if let Some(kpi) = &mut kpi {
+            kpi.is_base_rate = marks.is_base_rate(&kpi.name);
         }
         let largest = |schemes: &Vec<Scheme>| schemes.iter().map(Scheme::customers).max();
         let customers = match open("customers") {
@@ -162,7 +167,8 @@ impl<'a> Facts<'a> {
             profiles,
             models,
             calibration: open("calibration").map(record::calibration).transpose()?,
-            quality: open("quality").map(record::quality).transpose()?,
+            quality,
+            marks,
             sources: open("sources").map(record::sources).transpose()?,
             rejects: match (open("reject_rules"), open("rejects")) {
                 (Some(rules), _) => Some(record::reject_rules(rules, reject_examples)?),

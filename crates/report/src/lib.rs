@@ -17,13 +17,11 @@
 mod by_model;
 mod chart;
 mod column;
-mod doubt;
 mod error;
 mod facts;
 mod input;
 mod key;
 mod mark;
-mod moves;
 mod number;
 mod page;
 mod profile;

@@ -3,6 +3,8 @@
 
 use std::collections::BTreeMap;
 
+use chrono::NaiveDate;
+
 use crate::ReportError;
 use crate::column::Table;
 
@@ -76,6 +78,34 @@ pub(crate) struct QualityRow {
     pub(crate) threshold: Option<f64>,
     pub(crate) status: QualityStatus,
     pub(crate) reason: Option<String>,
+}
+
+/// One row of `migrations`: customers who moved in one step.
+#[derive(Debug, Clone)]
+pub(crate) struct MigrationRow {
+    pub(crate) scheme: String,
+    /// `None` is outside the base.
+    pub(crate) from: Option<String>,
+    /// `None` is outside the base.
+    pub(crate) to: Option<String>,
+    pub(crate) cause: String,
+    pub(crate) customers: i64,
+    pub(crate) value: f64,
+}
+
+/// One row of `cohorts`: a month of the customers who first ordered in another one.
+#[derive(Debug, Clone)]
+pub(crate) struct CohortRow {
+    /// First day of the month of the first order.
+    pub(crate) cohort: NaiveDate,
+    /// Months since.
+    pub(crate) age: i64,
+    pub(crate) customers: i64,
+    /// Those who ordered in the month; `None` where it has not begun.
+    pub(crate) active: Option<i64>,
+    pub(crate) retention: Option<f64>,
+    /// Whether the month is not over.
+    pub(crate) is_partial: bool,
 }
 
 /// The result of a criterion.
@@ -276,6 +306,49 @@ pub(crate) fn quality(table: Table<'_>) -> Result<Vec<QualityRow>, ReportError> 
         reason: owned(reason[i]),
     };
     Ok((0..table.rows()).map(row).collect())
+}
+
+/// Reads `migrations`, in the order of the table.
+pub(crate) fn migrations(table: Table<'_>) -> Result<Vec<MigrationRow>, ReportError> {
+    table.require(&["scheme", "from_segment", "to_segment", "cause", "customers"])?;
+    let (scheme, cause) = (table.text("scheme")?, table.text("cause")?);
+    let (from, to) = (table.text("from_segment")?, table.text("to_segment")?);
+    let (customers, value) = (table.integers("customers")?, table.numbers("value")?);
+    let row = |i: usize| MigrationRow {
+        scheme: or_empty(scheme[i]),
+        from: owned(from[i]),
+        to: owned(to[i]),
+        cause: or_empty(cause[i]),
+        customers: customers[i].unwrap_or(0),
+        value: value[i].unwrap_or(0.0),
+    };
+    Ok((0..table.rows()).map(row).collect())
+}
+
+/// Reads `cohorts`, in the order of the table. A row without a cohort or age is left out.
+pub(crate) fn cohorts(table: Table<'_>) -> Result<Vec<CohortRow>, ReportError> {
+    table.require(&[
+        "cohort",
+        "age",
+        "customers",
+        "active",
+        "retention",
+        "status",
+    ])?;
+    let (cohort, age) = (table.dates("cohort")?, table.integers("age")?);
+    let (customers, active) = (table.integers("customers")?, table.integers("active")?);
+    let (retention, status) = (table.numbers("retention")?, table.text("status")?);
+    let row = |i: usize| {
+        Some(CohortRow {
+            cohort: cohort[i]?,
+            age: age[i]?,
+            customers: customers[i].unwrap_or(0),
+            active: active[i],
+            retention: retention[i],
+            is_partial: status[i] == Some("partial"),
+        })
+    };
+    Ok((0..table.rows()).filter_map(row).collect())
 }
 
 /// Reads `sources`, in the order of the table.

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::facts::Facts;
+use crate::mark::MADE_FROM_SCORES;
 use crate::record::{CalibrationRow, ModelRow, QualityRow, QualityStatus};
 
 /// The model name in `models` of the rows that say which model is used and why.
@@ -49,17 +50,6 @@ pub(crate) struct Tested<'a> {
     pub(crate) value: f64,
 }
 
-/// Whether this column of `customers` is a probability of a score for which the base rate is used.
-pub(crate) fn is_base_rate(models: &[ModelRow], column: &str) -> bool {
-    let score = column.strip_suffix("_probability");
-    models.iter().any(|row| {
-        Some(row.score.as_str()) == score
-            && row.model == CHOICE
-            && row.name == "served"
-            && row.text.as_deref() == Some("base_rate")
-    })
-}
-
 /// Every score in `models`, `calibration` or `quality`, by name. Schemes are left out.
 pub(crate) fn scores<'a>(facts: &'a Facts<'_>) -> Vec<Score<'a>> {
     let models = facts.models.as_deref().unwrap_or_default();
@@ -87,7 +77,7 @@ pub(crate) fn scores<'a>(facts: &'a Facts<'_>) -> Vec<Score<'a>> {
     // Values made from scores have rows there too, but are not scores.
     let of_scores = quality
         .iter()
-        .filter(|row| row.criterion != "made from scores");
+        .filter(|row| row.criterion != MADE_FROM_SCORES);
     names.extend(of_scores.map(|row| row.scheme.as_str()));
     let score = |name: &'a str| {
         let of_score = || models.iter().filter(move |row| row.score == name);

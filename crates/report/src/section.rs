@@ -16,6 +16,7 @@ mod models;
 mod moves;
 mod profiles;
 mod rejects;
+mod retention;
 mod rfm_grid;
 mod scores;
 mod sizes;
@@ -44,6 +45,7 @@ pub(crate) const SECTIONS: &[Section] = &[
     cross::SECTION,
     profiles::SECTION,
     value::SECTION,
+    retention::SECTION,
     spread::SECTION,
     scores::SECTION,
     calibration::SECTION,

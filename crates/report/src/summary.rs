@@ -2,7 +2,7 @@
 //! text without colour.
 
 use crate::facts::{Facts, Scheme};
-use crate::mark::{Mark, marks};
+use crate::mark::Marks;
 use crate::number::{Measure, NONE, count, counted, percent};
 use crate::record::{QualityStatus, SourceRow};
 use crate::score::{Score, scores};
@@ -29,7 +29,7 @@ pub fn summary(input: &ReportInput) -> Result<String, ReportError> {
         None | Some([]) => blocks.push("no segments in this version\n".to_owned()),
         Some(schemes) => blocks.extend(schemes.iter().map(|scheme| segments(&facts, scheme))),
     }
-    blocks.extend(marked(&marks(input)?));
+    blocks.extend(marked(&facts.marks));
     blocks.extend(scored(&facts));
     blocks.extend(sources(&facts));
     blocks.extend(rejections(&facts));
@@ -56,7 +56,10 @@ fn heading(facts: &Facts<'_>) -> String {
             .map(|t| format!(", target {t}"))
             .unwrap_or_default();
         let met = match kpi.met(kpi.overall) {
-            Some(true) => ": met".to_owned(),
+            Some(true) => match facts.marks.of(&kpi.name) {
+                Some(mark) => format!(": would be met, but {}", mark.in_short()),
+                None => ": met".to_owned(),
+            },
             Some(false) => ": not met".to_owned(),
             None => kpi
                 .unvalidated()
@@ -135,29 +138,19 @@ fn segments(facts: &Facts<'_>, scheme: &Scheme) -> String {
     )
 }
 
-/// The numbers that are to be read with care, each status and reason once; `None` where there are none.
-fn marked(marks: &[Mark]) -> Option<String> {
-    if marks.is_empty() {
-        return None;
-    }
-    let mut reasons: Vec<(&str, &str, Vec<String>)> = Vec::new();
-    for mark in marks {
-        let (status, reason) = (mark.status.as_str(), mark.reason.as_str());
-        let known = reasons
-            .iter_mut()
-            .find(|(s, r, _)| (*s, *r) == (status, reason));
-        match known {
-            Some((_, _, names)) => names.push(words(&mark.name)),
-            None => reasons.push((status, reason, vec![words(&mark.name)])),
-        }
-    }
-    let lines = reasons.into_iter().map(|(status, reason, names)| {
-        format!("  {} ({status}): {}\n", names.join(", "), printable(reason))
-    });
-    Some(format!(
-        "To be read with care\n{}",
-        lines.collect::<String>()
-    ))
+/// Numbers above that are to be read with care, each status and reason once; nothing where there are none.
+fn marked(marks: &Marks) -> Option<String> {
+    let groups = marks.groups().into_iter();
+    let lines: Vec<String> = groups
+        .filter(|group| !group.figures.is_empty())
+        .map(|group| {
+            let names: Vec<String> = group.figures.iter().map(|name| words(name)).collect();
+            let (status, reason) = (&group.mark.status, &group.mark.reason);
+            let (status, reason) = (printable(status), printable(reason));
+            format!("  {} ({status}): {reason}\n", names.join(", "))
+        })
+        .collect();
+    (!lines.is_empty()).then(|| format!("To be read with care\n{}", lines.concat()))
 }
 
 /// One line per score: the model that is used, its results on later data, what is flagged or was not computed.

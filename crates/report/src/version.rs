@@ -10,7 +10,7 @@ use crate::column::Table;
 use crate::{Before, ReportError, ReportInput, ReportMeta};
 
 /// Tables that are read whole: their size depends on the pipeline file, not on the number of customers.
-const WHOLE: [&str; 8] = [
+const WHOLE: [&str; 10] = [
     "segments",
     "profiles",
     "models",
@@ -19,6 +19,8 @@ const WHOLE: [&str; 8] = [
     "sources",
     "reject_rules",
     "cohorts",
+    "features",
+    "migrations",
 ];
 
 /// Columns of `actions` that a report shows, beside the key.

@@ -4,7 +4,6 @@ use serde::Serialize;
 
 use super::{Build, Part, Section};
 use crate::ReportError;
-use crate::doubt::doubt_of;
 use crate::facts::{Facts, Scheme};
 use crate::number::{Measure, position};
 use crate::record::SegmentRow;
@@ -46,7 +45,9 @@ pub(super) struct Doubt {
 
 impl Doubt {
     pub(super) fn of(facts: &Facts<'_>) -> Self {
-        let of = |column: Option<&str>| column.and_then(|column| doubt_of(facts, column));
+        let of = |column: Option<&str>| {
+            column.and_then(|column| Some(facts.marks.of(column)?.sentence()))
+        };
         Self {
             value: of(facts.meta.value.as_deref()),
             risk: of(Some(AT_RISK)),

@@ -5,9 +5,9 @@ use serde::Serialize;
 use super::{Build, Part, Section};
 use crate::ReportError;
 use crate::column::Table;
-use crate::doubt::doubt_in_short;
 use crate::facts::Facts;
 use crate::input::TargetMeta;
+use crate::mark::Mark;
 use crate::number::{Measure, count, counted, money_short, percent};
 use crate::sql::{self, Num, Piece, Query};
 use crate::text::{self, printable, title, words};
@@ -157,7 +157,7 @@ fn kpi(facts: &Facts<'_>) -> Result<Option<Figure>, ReportError> {
         return Ok(None);
     };
     let target = kpi.target_words(facts.meta);
-    let warning = doubt_in_short(facts, &kpi.name).or_else(|| kpi.unvalidated().map(str::to_owned));
+    let warning = facts.marks.of(&kpi.name).map(Mark::in_short);
     let (note, tone) = match (kpi.met(kpi.overall), target) {
         // A number in doubt is compared with the target, but not shown as good.
         (Some(true), Some(target)) if warning.is_some() => {
@@ -256,7 +256,7 @@ fn value(facts: &Facts<'_>) -> Result<Option<Figure>, ReportError> {
         tone: "neutral",
         warning: match declared {
             None => Some("the pipeline declares no [value]".to_owned()),
-            Some(declared) => doubt_in_short(facts, declared),
+            Some(declared) => facts.marks.of(declared).map(Mark::in_short),
         },
         query,
     }))
@@ -274,7 +274,7 @@ fn at_risk(facts: &Facts<'_>) -> Result<Option<Figure>, ReportError> {
         change: change(Some(now), before, Good::Low, &short),
         note: vec!["churn × future value".into()],
         tone: "neutral",
-        warning: doubt_in_short(facts, AT_RISK),
+        warning: facts.marks.of(AT_RISK).map(Mark::in_short),
         query: over_customers(facts, AT_RISK, &format!("sum({AT_RISK})"), ""),
     }))
 }

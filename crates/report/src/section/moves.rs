@@ -1,4 +1,5 @@
-//! Moves between segments since the version before, with their value: a matrix of the segments of the scheme to act by.
+//! Moves between segments since the version before, with their value and their causes: a matrix of the segments of the scheme to
+//! act by, from the table `migrations`.
 
 use std::collections::BTreeMap;
 
@@ -6,12 +7,13 @@ use serde::Serialize;
 
 use super::{Build, Part, Section};
 use crate::ReportError;
-use crate::facts::{Earlier, Facts, Scheme};
+use crate::column::Table;
+use crate::facts::{Facts, Scheme};
 use crate::input::Before;
-use crate::moves::{Moved, Side, Way, moves};
 use crate::number::{count, counted, money_short};
+use crate::record::{MigrationRow, migrations};
 use crate::sql::{self, Num, Piece, Query};
-use crate::text::{Name, printable};
+use crate::text::{self, Name, words};
 
 pub(super) const SECTION: Section = Section {
     name: "moves",
@@ -29,6 +31,28 @@ const OUTSIDE: &str = "";
 /// Darkest shade of a cell.
 const DARKEST: f64 = 3.0;
 
+/// From and to; `None` is outside the base.
+type Way<'a> = (Option<&'a str>, Option<&'a str>);
+
+/// Customers who moved, and their value.
+#[derive(Debug, Clone, Copy, Default)]
+struct Moved {
+    customers: i64,
+    value: f64,
+}
+
+impl Moved {
+    fn add(&mut self, row: &MigrationRow) {
+        self.customers += row.customers;
+        self.value += row.value;
+    }
+
+    /// By which moves are compared.
+    fn size(self) -> f64 {
+        self.value.abs()
+    }
+}
+
 #[derive(Serialize)]
 struct View {
     since: String,
@@ -37,8 +61,10 @@ struct View {
     to: Vec<Option<Name>>,
     rows: Vec<Line>,
     ways: Vec<Listed>,
+    causes: Vec<Cause>,
     query: Query,
     totals: Query,
+    by_cause: Query,
 }
 
 #[derive(Serialize)]
@@ -53,8 +79,7 @@ struct Line {
 struct Cell {
     key: String,
     customers: Num,
-    value: Option<Num>,
-    stayed: bool,
+    value: Num,
     shade: u8,
     detail: String,
 }
@@ -67,107 +92,70 @@ struct Listed {
     cell: Cell,
 }
 
-fn build(facts: &Facts<'_>) -> Result<Part, ReportError> {
-    let Some(before) = facts.earlier() else {
-        return match &facts.input.before {
-            Before::Gone(reason) => Part::not_computed(format!(
-                "the version before cannot be read ({})",
-                printable(reason)
-            )),
-            _ => Ok(Part::NotApplicable),
-        };
-    };
-    let (Some(scheme), Some(people), Some(key)) = (
-        facts.action_scheme(),
-        facts.people(),
-        facts.meta.key.as_deref(),
-    ) else {
-        return Ok(Part::NotApplicable);
-    };
-    if !before.customers.has(&scheme.name) || !before.customers.has(key) {
-        return Part::not_computed(format!(
-            "the version of {} has no scheme `{}`",
-            before.date(),
-            printable(&scheme.name)
-        ));
-    }
-    let value = facts
-        .value_column()
-        .filter(|value| before.customers.has(value));
-    let side = |customers| Side {
-        customers,
-        key,
-        scheme: &scheme.name,
-        value,
-    };
-    let found = moves(side(before.customers), side(people))?;
-    Part::ready(view(facts, scheme, before, value, &found))
+#[derive(Serialize)]
+struct Cause {
+    key: String,
+    name: String,
+    customers: Num,
+    value: Num,
 }
 
-fn view(
-    facts: &Facts<'_>,
-    scheme: &Scheme,
-    before: Earlier<'_>,
-    value: Option<&str>,
-    found: &BTreeMap<Way<'_>, Moved>,
-) -> View {
-    let segments = segments(scheme, found);
-    let moved = || found.iter().filter(|((from, to), _)| from != to);
-    let most = moved()
-        .map(|(_, moved)| size(moved, value))
-        .fold(0.0, f64::max);
-    let cell = |way: Way<'_>| {
-        let moved = found.get(&way)?;
-        Some(cell(facts, way, moved, value, most))
+fn build(facts: &Facts<'_>) -> Result<Part, ReportError> {
+    let Some(scheme) = facts.action_scheme() else {
+        return Ok(Part::NotApplicable);
     };
-    let is_matrix = segments.len() <= MOST_SEGMENTS;
-    let outside = |ways: fn(&Way<'_>) -> bool| found.keys().any(|way| ways(way));
-    let mut to: Vec<Option<&str>> = segments.iter().copied().map(Some).collect();
-    let mut from = to.clone();
-    if outside(|way| way.1.is_none()) {
-        to.push(None);
+    let Some(table) = Table::open(facts.input, "migrations") else {
+        return match facts.input.before {
+            Before::None => Ok(Part::NotApplicable),
+            _ => Part::no_table("migrations"),
+        };
+    };
+    // A first version has nothing before it.
+    let Some(since) = table.dates("previous_as_of")?.into_iter().flatten().next() else {
+        return Ok(Part::NotApplicable);
+    };
+    let rows = migrations(table)?;
+    let own: Vec<&MigrationRow> = rows
+        .iter()
+        .filter(|row| row.scheme == scheme.name)
+        .collect();
+    Part::ready(view(facts, scheme, text::date(since), &own))
+}
+
+fn view(facts: &Facts<'_>, scheme: &Scheme, since: String, rows: &[&MigrationRow]) -> View {
+    let mut found: BTreeMap<Way<'_>, Moved> = BTreeMap::new();
+    let mut causes: BTreeMap<&str, Moved> = BTreeMap::new();
+    for row in rows {
+        let way = (row.from.as_deref(), row.to.as_deref());
+        found.entry(way).or_default().add(row);
+        causes.entry(&row.cause).or_default().add(row);
     }
-    if outside(|way| way.0.is_none()) {
-        from.push(None);
-    }
-    let mut listed: Vec<(&Way<'_>, &Moved)> = moved().collect();
-    listed.sort_by(|a, b| {
-        size(b.1, value)
-            .total_cmp(&size(a.1, value))
-            .then(a.0.cmp(b.0))
-    });
-    listed.truncate(MOST_WAYS);
+    let mut causes: Vec<(&str, Moved)> = causes.into_iter().collect();
+    causes.sort_by(|a, b| b.1.customers.cmp(&a.1.customers).then(a.0.cmp(b.0)));
+    let segments = segments(scheme, &found);
+    let (lines, to, ways) = match segments.len() <= MOST_SEGMENTS {
+        true => {
+            let (lines, to) = matrix(facts, &segments, &found);
+            (lines, to, Vec::new())
+        }
+        false => (Vec::new(), Vec::new(), listed(facts, &found)),
+    };
+    let cause = |(name, moved): (&str, Moved)| Cause {
+        key: sql::key(name),
+        name: words(name),
+        customers: Num::count(moved.customers, "customers"),
+        value: money(facts, moved, "value"),
+    };
     View {
-        since: before.date(),
-        summary: summary(facts, value, found),
-        rows: match is_matrix {
-            true => from
-                .iter()
-                .map(|from| Line {
-                    key: sql::key(from.unwrap_or(OUTSIDE)),
-                    from: from.map(Name::new),
-                    cells: to.iter().map(|to| cell((*from, *to))).collect(),
-                })
-                .collect(),
-            false => Vec::new(),
-        },
-        to: to.into_iter().map(|to| to.map(Name::new)).collect(),
-        ways: match is_matrix {
-            true => Vec::new(),
-            false => listed
-                .into_iter()
-                .filter_map(|(way, _)| {
-                    Some(Listed {
-                        from_key: sql::key(way.0.unwrap_or(OUTSIDE)),
-                        from: way.0.map(Name::new),
-                        to: way.1.map(Name::new),
-                        cell: cell(*way)?,
-                    })
-                })
-                .collect(),
-        },
-        query: query(facts, scheme, before, value),
-        totals: totals(facts, scheme, before, value),
+        since,
+        summary: summary(facts, &found),
+        to,
+        rows: lines,
+        ways,
+        causes: causes.into_iter().map(cause).collect(),
+        query: query(facts, scheme),
+        totals: totals(facts, scheme),
+        by_cause: by_cause(facts, scheme),
     }
 }
 
@@ -184,45 +172,82 @@ fn segments<'a>(scheme: &'a Scheme, found: &BTreeMap<Way<'a>, Moved>) -> Vec<&'a
     segments
 }
 
-fn size(moved: &Moved, value: Option<&str>) -> f64 {
-    match value {
-        Some(_) => moved.value.abs(),
-        None => moved.customers as f64,
+fn matrix(
+    facts: &Facts<'_>,
+    segments: &[&str],
+    found: &BTreeMap<Way<'_>, Moved>,
+) -> (Vec<Line>, Vec<Option<Name>>) {
+    let mut to: Vec<Option<&str>> = segments.iter().copied().map(Some).collect();
+    let mut from = to.clone();
+    if found.keys().any(|way| way.1.is_none()) {
+        to.push(None);
     }
+    if found.keys().any(|way| way.0.is_none()) {
+        from.push(None);
+    }
+    let most = most(found);
+    let line = |from: &Option<&str>| Line {
+        key: sql::key(from.unwrap_or(OUTSIDE)),
+        from: from.map(Name::new),
+        cells: to
+            .iter()
+            .map(|to| {
+                let way = (*from, *to);
+                Some(cell(facts, way, *found.get(&way)?, most))
+            })
+            .collect(),
+    };
+    let lines = from.iter().map(line).collect();
+    (lines, to.into_iter().map(|to| to.map(Name::new)).collect())
 }
 
-fn cell(facts: &Facts<'_>, way: Way<'_>, moved: &Moved, value: Option<&str>, most: f64) -> Cell {
-    let stayed = way.0 == way.1;
-    let share = if most > 0.0 {
-        size(moved, value) / most
-    } else {
-        0.0
+/// The moves with the most value.
+fn listed(facts: &Facts<'_>, found: &BTreeMap<Way<'_>, Moved>) -> Vec<Listed> {
+    let mut ways: Vec<(&Way<'_>, &Moved)> = found.iter().collect();
+    ways.sort_by(|a, b| b.1.size().total_cmp(&a.1.size()).then(a.0.cmp(b.0)));
+    let most = most(found);
+    let way = |(way, moved): (&Way<'_>, &Moved)| Listed {
+        from_key: sql::key(way.0.unwrap_or(OUTSIDE)),
+        from: way.0.map(Name::new),
+        to: way.1.map(Name::new),
+        cell: cell(facts, *way, *moved, most),
     };
-    let place = |segment: Option<&str>, outside: &str| {
-        segment.map_or_else(|| outside.to_owned(), |name| Name::new(name).shown)
+    ways.into_iter().take(MOST_WAYS).map(way).collect()
+}
+
+fn most(found: &BTreeMap<Way<'_>, Moved>) -> f64 {
+    found.values().map(|moved| moved.size()).fold(0.0, f64::max)
+}
+
+fn cell(facts: &Facts<'_>, way: Way<'_>, moved: Moved, most: f64) -> Cell {
+    let share = if most > 0.0 { moved.size() / most } else { 0.0 };
+    let place = |segment: Option<&str>| {
+        segment.map_or_else(
+            || "outside the base".to_owned(),
+            |name| Name::new(name).shown,
+        )
     };
     Cell {
         key: sql::key(way.1.unwrap_or(OUTSIDE)),
         customers: Num::count(moved.customers, "customers"),
-        value: value.map(|_| Num::new(facts.value_short(moved.value), moved.value, "value")),
-        stayed,
-        shade: match stayed {
-            true => 0,
-            false => (DARKEST * share).ceil() as u8,
-        },
-        detail: match stayed {
-            true => format!("{} stayed", count(moved.customers)),
-            false => format!(
-                "{} to {}",
-                place(way.0, "outside the base"),
-                place(way.1, "outside the base")
-            ),
-        },
+        value: money(facts, moved, "value"),
+        shade: (DARKEST * share).ceil() as u8,
+        detail: format!(
+            "{}: {} to {}",
+            count(moved.customers),
+            place(way.0),
+            place(way.1)
+        ),
     }
 }
 
-/// "412 customers with €31k moved, 120 came, 3 left."
-fn summary(facts: &Facts<'_>, value: Option<&str>, found: &BTreeMap<Way<'_>, Moved>) -> Vec<Piece> {
+fn money(facts: &Facts<'_>, moved: Moved, column: &'static str) -> Num {
+    let shown = money_short(moved.value, facts.meta.currency.as_deref());
+    Num::new(shown, moved.value, column)
+}
+
+/// "412 customers with €31k moved; 120 customers with €9k came; 3 customers with €80 left the base."
+fn summary(facts: &Facts<'_>, found: &BTreeMap<Way<'_>, Moved>) -> Vec<Piece> {
     let sum = |which: fn(&Way<'_>) -> bool| {
         let ways = found.iter().filter(|(way, _)| which(way));
         ways.fold(Moved::default(), |sum, (_, moved)| Moved {
@@ -230,82 +255,75 @@ fn summary(facts: &Facts<'_>, value: Option<&str>, found: &BTreeMap<Way<'_>, Mov
             value: sum.value + moved.value,
         })
     };
-    let moved = sum(|way| way.0.is_some() && way.1.is_some() && way.0 != way.1);
-    let came = sum(|way| way.0.is_none());
-    let left = sum(|way| way.1.is_none());
     let mut out = Vec::new();
     let mut part = |moved: Moved, names: [&'static str; 2], text: &str| {
         let customers = counted(moved.customers, "customer", "customers");
-        out.push(
-            Num::count(moved.customers, names[0])
-                .shown_as(customers)
-                .into(),
-        );
-        if value.is_some() && moved.customers > 0 {
-            let shown = money_short(moved.value, facts.meta.currency.as_deref());
-            let shown = match facts.value_measure() {
-                crate::number::Measure::Money => shown,
-                measure => measure.show(moved.value, facts.meta),
-            };
+        let number = Num::count(moved.customers, names[0]);
+        out.push(number.shown_as(customers).into());
+        if moved.customers > 0 {
             out.push(" with ".into());
-            out.push(Num::new(shown, moved.value, names[1]).into());
+            out.push(money(facts, moved, names[1]).into());
         }
         out.push(text.into());
     };
-    part(moved, ["moved", "moved_value"], " moved; ");
-    part(came, ["came", "came_value"], " came; ");
+    let between = sum(|way| way.0.is_some() && way.1.is_some());
+    part(between, ["moved", "moved_value"], " moved; ");
+    part(
+        sum(|way| way.0.is_none()),
+        ["came", "came_value"],
+        " came; ",
+    );
+    let left = sum(|way| way.1.is_none());
     part(left, ["gone", "gone_value"], " left the base.");
     out
 }
 
-/// Everyone of either version, with both segments.
-fn everyone(
-    facts: &Facts<'_>,
-    scheme: &Scheme,
-    before: Earlier<'_>,
-    value: Option<&str>,
-) -> String {
-    let key = sql::column(facts.meta.key.as_deref().unwrap_or_default());
-    let segment = sql::column(&scheme.name);
-    let value = value.map_or_else(
-        || "0".to_owned(),
-        |value| {
-            let value = sql::column(value);
-            format!("case when n.{key} is null then b.{value} else n.{value} end")
-        },
-    );
-    format!(
-        "select b.{segment} as \"from\", n.{segment} as \"to\", {value} as value\n  from {} as b\n  full join {} as n on b.{key} = n.{key}",
-        before.from(),
-        facts.from("customers")
-    )
+/// The rows of the scheme.
+fn of_scheme(facts: &Facts<'_>, scheme: &Scheme) -> String {
+    let scheme = sql::quoted(&scheme.name);
+    format!("{} where scheme = {scheme}", facts.from("migrations"))
 }
 
-fn query(facts: &Facts<'_>, scheme: &Scheme, before: Earlier<'_>, value: Option<&str>) -> Query {
+/// What moved, as columns of a query.
+const SUMS: &str = "sum(customers) as customers, cast(sum(value) as double) as value";
+
+fn query(facts: &Facts<'_>, scheme: &Scheme) -> Query {
     Query::by(
         &["from", "to"],
         format!(
-            "with everyone as (\n  {})\nselect coalesce(\"from\", '{OUTSIDE}') as \"from\", coalesce(\"to\", '{OUTSIDE}') as \"to\",\n  \
-             count(*) as customers, coalesce(sum(value), 0) as value\nfrom everyone group by all",
-            everyone(facts, scheme, before, value)
+            "select coalesce(from_segment, '{OUTSIDE}') as \"from\", coalesce(to_segment, '{OUTSIDE}') as \"to\",\n  {SUMS}\n\
+             from {} group by all",
+            of_scheme(facts, scheme)
         ),
     )
 }
 
-fn totals(facts: &Facts<'_>, scheme: &Scheme, before: Earlier<'_>, value: Option<&str>) -> Query {
+fn by_cause(facts: &Facts<'_>, scheme: &Scheme) -> Query {
+    let from = of_scheme(facts, scheme);
+    Query::by(
+        &["cause"],
+        format!("select cause, {SUMS}\nfrom {from} group by cause"),
+    )
+}
+
+fn totals(facts: &Facts<'_>, scheme: &Scheme) -> Query {
     let figures = [
-        ("moved", "\"from\" <> \"to\""),
-        ("came", "\"from\" is null"),
-        ("gone", "\"to\" is null"),
+        (
+            "moved",
+            "from_segment is not null and to_segment is not null",
+        ),
+        ("came", "from_segment is null"),
+        ("gone", "to_segment is null"),
     ];
     let figures = figures.map(|(name, which)| {
         format!(
-            "count(*) filter ({which}) as {name}, coalesce(sum(value) filter ({which}), 0) as {name}_value"
+            "coalesce(sum(customers) filter ({which}), 0) as {name},\n  \
+             cast(coalesce(sum(value) filter ({which}), 0) as double) as {name}_value"
         )
     });
     Query::one(format!(
-        "with everyone as (\n  {})\nselect {}\nfrom everyone",
-        everyone(facts, scheme, before, value),
-        figures.join(",\n  ")
+        "select {}\nfrom {}",
+        figures.join(",\n  "),
+        of_scheme(facts, scheme)
     ))
 }

@@ -6,8 +6,8 @@ use super::{Build, Part, Section};
 use crate::ReportError;
 use crate::chart::{Axis, Tick, place, trimmed};
 use crate::column::Table;
-use crate::doubt::doubt_of;
 use crate::facts::Facts;
+use crate::mark::Mark;
 use crate::number::{Measure, count, counted, plain};
 use crate::sql::{self, Num, Query};
 use crate::text::title;
@@ -29,7 +29,8 @@ const BOTTOM: f64 = 92.0;
 const BINS: usize = 20;
 /// Scores shown.
 const MOST: usize = 8;
-/// Suffixes of columns with an end of an interval; they get no histogram of their own.
+/// Suffixes of columns with an end of an interval; they get no histogram of their own. Versions from before these had a table of
+/// their own have them in `customers`.
 const INTERVAL_ENDS: [&str; 4] = ["_low_95", "_low_80", "_high_80", "_high_95"];
 /// The bins end at this quantile; the last bin also has the customers beyond.
 const REACH: f64 = 0.99;
@@ -91,7 +92,6 @@ fn columns<'a>(facts: &'a Facts<'_>, people: Table<'a>) -> Vec<&'a str> {
         .as_ref()
         .filter(|kpi| !kpi.is_base_rate)
         .map(|kpi| kpi.name.as_str());
-    let models = facts.models.as_deref().unwrap_or_default();
     let is_score = |name: &str| {
         facts
             .meta
@@ -102,7 +102,7 @@ fn columns<'a>(facts: &'a Facts<'_>, people: Table<'a>) -> Vec<&'a str> {
         is_score(name)
             && !INTERVAL_ENDS.iter().any(|end| name.ends_with(end))
             && Some(*name) != kpi
-            && !crate::score::is_base_rate(models, name)
+            && !facts.marks.is_base_rate(name)
     });
     kpi.filter(|kpi| people.has(kpi))
         .into_iter()
@@ -165,7 +165,7 @@ fn histogram(
     let name = sql::column(column);
     Ok(Some(Histogram {
         title: title(column),
-        doubt_of: doubt_of(facts, column),
+        doubt_of: facts.marks.of(column).map(Mark::sentence),
         bars: counts.iter().enumerate().map(bar).collect(),
         ticks: across.ticks(mark),
         beyond,

@@ -4,9 +4,9 @@ use serde::Serialize;
 
 use super::{Build, Part, Section};
 use crate::ReportError;
-use crate::doubt::{doubt, first_clause};
 use crate::facts::Facts;
 use crate::input::Before;
+use crate::mark::{Group, first_clause};
 use crate::number::{count, counted, percent};
 use crate::record::{QualityStatus, SourceRow};
 use crate::text::{Name, printable, words};
@@ -69,20 +69,24 @@ fn build(facts: &Facts<'_>) -> Result<Part, ReportError> {
     })
 }
 
-/// Scores in doubt.
+/// What is known against scores, and which figures are made from them.
 fn scores(facts: &Facts<'_>) -> Vec<Warning> {
-    let warning = |score: &crate::score::Score<'_>| {
-        let found = doubt(facts, score)?;
-        Some(Warning {
-            about: Name::new(&format!("Score {}", words(score.name))),
-            text: format!("is {}: {}", found.short, found.why),
+    let warning = |group: Group<'_>| {
+        let figures: Vec<String> = group.figures.iter().map(|name| words(name)).collect();
+        let made = match figures.is_empty() {
+            true => String::new(),
+            false => format!("; made from it: {}", figures.join(", ")),
+        };
+        Warning {
+            about: match group.mark.score() {
+                Some(score) => Name::new(&format!("Score {}", words(score))),
+                None => Name::new("A score"),
+            },
+            text: format!("{}{made}", group.mark.predicate()),
             more: Some("scores"),
-        })
+        }
     };
-    crate::score::scores(facts)
-        .iter()
-        .filter_map(warning)
-        .collect()
+    facts.marks.groups().into_iter().map(warning).collect()
 }
 
 fn goal(facts: &Facts<'_>) -> Option<Warning> {

@@ -25,6 +25,89 @@ fn everyone_who_moved_came_or_left_is_counted() {
     ] {
         assert!(html.contains(number), "{number} in {html}");
     }
+    assert!(html.contains("Since 31 October 2026"), "{html}");
+    for cause in [
+        r#"<span data-k="activity"><b><bdi>activity</bdi></b> <data value="2" data-c="customers">2</data>"#,
+        r#"<span data-k="ageing"><b><bdi>ageing</bdi></b> <data value="1" data-c="customers">1</data>"#,
+    ] {
+        assert!(html.contains(cause), "{cause} in {html}");
+    }
+}
+
+#[test]
+fn moves_are_those_of_the_version_even_where_the_one_before_is_gone() {
+    let mut input = fixture::version("Champions", "At Risk");
+    input.before = tessera_report::Before::Gone("it has expired".into());
+    let html = fixture::section(&input, "moves");
+    assert!(html.contains("Since 31 October 2026"), "{html}");
+}
+
+#[test]
+fn what_has_not_begun_is_blank_and_what_is_not_over_is_marked() {
+    let html = fixture::section(&input(), "retention");
+    let row = html.split("<tr data-k=\"2026-11-01\">").nth(1).unwrap();
+    assert!(row.contains("100.0%</data>*"), "{row}");
+    assert!(row.contains("<td class=\"empty\"></td>"), "{row}");
+    let row = html.split("<tr data-k=\"2026-10-01\">").nth(1).unwrap();
+    assert!(row.contains("title=\"1 of 4\""), "{row}");
+}
+
+/// The input with this mark on the KPI and on value at risk, as a run publishes it.
+fn marked(status: &'static str, reason: &'static str) -> ReportInput {
+    let mut input = input();
+    let segments = input.tables["segments"][0].clone();
+    let rows = segments.num_rows();
+    let schema = segments.schema();
+    let fields = schema.fields().iter().map(|field| field.name().as_str());
+    let mut columns: Vec<(&str, arrow::array::ArrayRef)> =
+        fields.zip(segments.columns().iter().cloned()).collect();
+    columns.push(("kpi_status", fixture::texts(vec![Some(status); rows])));
+    columns.push(("kpi_reason", fixture::texts(vec![Some(reason); rows])));
+    let segments = arrow::array::RecordBatch::try_from_iter(columns).unwrap();
+    input.tables.insert("segments".into(), vec![segments]);
+    let features = fixture::batch(vec![
+        (
+            "name",
+            fixture::texts([Some("churn_probability"), Some("spend_total")]),
+        ),
+        ("status", fixture::texts([Some(status), Some("ok")])),
+        ("status_reason", fixture::texts([Some(reason), None])),
+    ]);
+    input.tables.insert("features".into(), vec![features]);
+    input
+}
+
+#[test]
+fn report_and_terminal_say_of_a_number_what_the_tables_say() {
+    let reason = "score `churn`: 3 points too low; the order may hold";
+    let input = marked("flagged", reason);
+    let page = text(&input, &Options::default());
+    let terminal = tessera_report::summary(&input).unwrap();
+    assert!(page.contains("score churn (flagged)"), "{page}");
+    assert!(
+        page.contains("is flagged: 3 points too low; made from it: churn probability"),
+        "{page}"
+    );
+    let line = format!("churn probability (flagged): {reason}");
+    assert!(terminal.contains(&line), "{terminal}");
+    let unmarked = marked("ok", reason);
+    let page = text(&unmarked, &Options::default());
+    let terminal = tessera_report::summary(&unmarked).unwrap();
+    assert!(!page.contains("flagged") && !page.contains("3 points"));
+    assert!(!terminal.contains("flagged") && !terminal.contains("3 points"));
+}
+
+#[test]
+fn a_base_rate_meets_no_target_and_misses_none() {
+    let input = marked("base rate", "score `churn`: no model is used");
+    let page = text(&input, &Options::default());
+    assert!(page.contains("score churn (not validated)"), "{page}");
+    assert!(!page.contains("misses the target") && !page.contains("meets the target"));
+    assert!(
+        tessera_report::summary(&input)
+            .unwrap()
+            .contains(": not validated")
+    );
 }
 
 #[test]

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, Date32Array, Float64Array, Int64Array, RecordBatch, StringArray};
+use arrow::array::{
+    ArrayRef, Date32Array, Decimal128Array, Float64Array, Int64Array, RecordBatch, StringArray,
+};
 use chrono::NaiveDate;
 use tessera_report::{
     Before, FeatureMeta, GoalMeta, Options, ReportInput, ReportMeta, SchemeMeta, TargetMeta, render,
@@ -40,6 +42,8 @@ pub fn version(first: &'static str, second: &'static str) -> ReportInput {
         ("profiles".to_owned(), vec![profiles(first, second)]),
         ("models".to_owned(), vec![models()]),
         ("actions".to_owned(), vec![actions(second)]),
+        ("migrations".to_owned(), vec![migrations(first, second)]),
+        ("cohorts".to_owned(), vec![cohorts()]),
         ("sources".to_owned(), vec![sources()]),
         ("rejects".to_owned(), vec![rejects(first)]),
     ]);
@@ -159,6 +163,53 @@ fn actions(second: &'static str) -> RecordBatch {
         ("value_now", floats([Some(12.5), Some(40.0)])),
         ("value_at_risk", floats([Some(30.0), Some(90.0)])),
         ("priority", whole([1, 1])),
+    ])
+}
+
+/// Since the version before: `d` moved, `f` came, `z` left.
+fn migrations(first: &'static str, second: &'static str) -> RecordBatch {
+    let ids = |ids: [Option<i64>; 3]| -> ArrayRef { Arc::new(Int64Array::from(ids.to_vec())) };
+    let cents = Decimal128Array::from(vec![1_050, 300, 525]);
+    batch(vec![
+        (
+            "previous_as_of",
+            Arc::new(Date32Array::from(vec![20_757; 3])),
+        ),
+        ("scheme", texts(["rfm"; 3].map(Some))),
+        ("from_segment_id", ids([Some(1), Some(2), None])),
+        ("from_segment", texts([Some(first), Some(second), None])),
+        ("to_segment_id", ids([Some(2), None, Some(2)])),
+        ("to_segment", texts([Some(second), None, Some(second)])),
+        ("cause", texts(["ageing", "activity", "activity"].map(Some))),
+        ("customers", whole([1, 1, 1])),
+        (
+            "value",
+            Arc::new(cents.with_precision_and_scale(18, 2).unwrap()),
+        ),
+    ])
+}
+
+/// Two months of first orders; the last month is not over, and one has not begun.
+fn cohorts() -> RecordBatch {
+    let days = |days: [i32; 4]| -> ArrayRef { Arc::new(Date32Array::from(days.to_vec())) };
+    // October and November 2026 begin on days 20,727 and 20,758 since 1970.
+    batch(vec![
+        ("cohort", days([20_727, 20_727, 20_758, 20_758])),
+        ("age", whole([0, 1, 0, 1])),
+        ("month", days([20_727, 20_758, 20_758, 20_788])),
+        ("customers", whole([4, 4, 2, 2])),
+        (
+            "active",
+            Arc::new(Int64Array::from(vec![Some(4), Some(1), Some(2), None])),
+        ),
+        (
+            "retention",
+            floats([Some(1.0), Some(0.25), Some(1.0), None]),
+        ),
+        (
+            "status",
+            texts(["observed", "partial", "partial", "unobserved"].map(Some)),
+        ),
     ])
 }
 

@@ -19,5 +19,5 @@ macro_rules! shows {
 
 shows!(
     headline, warnings, acting, moves, act_on, sizes, lifecycle, rfm_grid, cross, profiles, value,
-    spread, sources, rejects, models, dictionary
+    retention, spread, sources, rejects, models, dictionary
 );

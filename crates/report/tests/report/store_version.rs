@@ -21,6 +21,7 @@ fn published(table: &tables::Table, batch: &RecordBatch) -> RecordBatch {
             Ty::Int => DataType::Int64,
             Ty::Float => DataType::Float64,
             Ty::Date => DataType::Date32,
+            Ty::Money => DataType::Decimal128(18, 2),
             Ty::Timestamp => DataType::Timestamp(arrow::datatypes::TimeUnit::Microsecond, None),
             _ => DataType::Utf8,
         };
