@@ -93,6 +93,7 @@ def score(db, pipeline, name, spec, folder, table, types, currency):
         else:
             most, median = db.execute(f"select count({f}) * 2 >= count(*), median({f}) from {living}").fetchone()
             usual[f] = float(median) if most and median is not None else None
+    directions = dict(db.execute(f"select name, direction from '{folder}/features.parquet'").fetchall())
     models = {}
     for model, what, value, text in db.execute(f"select model, name, value, text from '{folder}/models.parquet' where score = '{name}'").fetchall():
         models[model, what] = value if text is None else text
@@ -116,6 +117,9 @@ def score(db, pipeline, name, spec, folder, table, types, currency):
                 fail(f"{name}: no feature of the customer reads `{reason}`: {sentences}")
             found += features[:1]
         given += len(found)
+        for f in found:
+            if misleads(directions[f], probability >= base, values[f], usual[f]):
+                fail(f"{name}: {f} is {values[f]}, usually {usual[f]}, {directions[f]}, and is said to move churn the other way")
         if weigh is None or len(found) < len(reasons):
             continue
         terms = weigh(models, served, values, usual, texts)
@@ -125,7 +129,8 @@ def score(db, pipeline, name, spec, folder, table, types, currency):
             if any(m < 0.1 - 1e-9 for m in moved) or any(a < b - 1e-9 for a, b in zip(moved, moved[1:])):
                 fail(f"{name}: {found} move the log-odds by {moved}")
             importance = {f: models[served, f"importance {f}"] for f in values}
-            used = [f for f in values if importance[f] >= 0.02 * max(0, *importance.values()) and sentences_differ(values[f], usual[f])]
+            used = [f for f in values if importance[f] >= 0.02 * max(0, *importance.values()) and sentences_differ(values[f], usual[f])
+                    and not misleads(directions[f], probability >= base, values[f], usual[f])]
             rest_of = sorted((side * terms[f] for f in used if f not in found), reverse=True)
             if rest_of and rest_of[0] > (min(moved) if len(found) == 3 else 0.1) + 1e-6:
                 fail(f"{name}: {found} are given, and a feature left out moves the log-odds by {rest_of[0]}, these by {moved}")
@@ -134,6 +139,14 @@ def score(db, pipeline, name, spec, folder, table, types, currency):
     print(f"{name}: {served} is used; {given} reasons of {len(rows)} customers")
     if served != "base_rate" and given < len(rows):
         fail(f"{name}: only {given} reasons of {len(rows)} customers")
+
+
+def misleads(direction, raises, own, usual):
+    """Whether a reason says that a good value raises churn, or that a bad one lowers it."""
+    if own is None or usual is None or isinstance(own, str) or direction == "none":
+        return False
+    better = own > usual if direction == "high is good" else own < usual
+    return better == raises
 
 
 def sentences_differ(own, usual):

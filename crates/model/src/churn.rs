@@ -64,6 +64,8 @@ pub use inputs::{Inputs, LabelColumn, Observation, Panel};
 pub use parameters::{CalibrationRow, Parameter};
 pub use plan::{CalibrationKind, ChurnModel, ChurnPlan};
 pub use predictor::ChurnServed;
-pub use reasons::{Contribution, CustomerReasons, InputValue, REASONS, Reasons, TypicalInput};
+pub use reasons::{
+    CONSIDERED, Contribution, CustomerReasons, InputValue, REASONS, Reasons, TypicalInput,
+};
 pub use split::{FOLDS, fold_of};
 pub use trial::{Backtest, CHOICE, Candidate};

@@ -17,6 +17,9 @@ use crate::metrics::logit;
 /// Reasons given per customer.
 pub const REASONS: usize = 3;
 
+/// Inputs named per customer, from which the caller may leave some out.
+pub const CONSIDERED: usize = 6;
+
 /// Least change of the log-odds that is a reason: the odds change by a tenth.
 const LEAST_LOG_ODDS: f64 = 0.1;
 
@@ -62,7 +65,7 @@ pub struct CustomerReasons {
     /// Whether the probability is at least the base rate. If so, the reasons raise it; if not, they lower it.
     pub raised: bool,
     /// The strongest first; all on the same side.
-    pub strongest: [Option<Contribution>; REASONS],
+    pub strongest: [Option<Contribution>; CONSIDERED],
 }
 
 /// The reasons of all customers that were scored.
@@ -82,7 +85,7 @@ struct Typical {
 }
 
 impl ChurnFit {
-    /// Up to three inputs per customer that move its probability most: those that raise it where it is at least the base
+    /// Up to [`CONSIDERED`] inputs per customer that move its probability most: those that raise it where it is at least the base
     /// rate, those that lower it where it is below. Inputs that the model hardly uses, by their importance on the test
     /// customers, and changes of the odds below a tenth are not reasons. The base rate has no reasons.
     ///
@@ -223,7 +226,7 @@ fn log_odds(probability: f64) -> f64 {
 }
 
 /// The terms that move to the wanted side, the strongest first; of equal ones the earlier input.
-fn strongest(terms: &[f64], used: &[bool], raised: bool) -> [Option<Contribution>; REASONS] {
+fn strongest(terms: &[f64], used: &[bool], raised: bool) -> [Option<Contribution>; CONSIDERED] {
     let side = if raised { 1.0 } else { -1.0 };
     let mut wanted: Vec<Contribution> = terms
         .iter()

@@ -113,7 +113,7 @@ fn phrase(feature: &NamedFeature, high: bool) -> String {
             when_low.to_owned()
         }
     };
-    let label = label(&feature.name);
+    let label = label(feature);
     match (feature.name.as_str(), feature.unit) {
         (name, Unit::Days) if name.starts_with("recency") => pick("lapsing", "recently active"),
         (name, Unit::Days) if name.starts_with("tenure") => pick("long-standing", "new"),
@@ -133,15 +133,21 @@ fn phrase(feature: &NamedFeature, high: bool) -> String {
     }
 }
 
-/// A feature's name in words, without the window and the way it is aggregated: `spend_total` and `spend_365d` are "spend".
-fn label(name: &str) -> String {
+/// A feature's name in words, without the window and the way it is aggregated: `spend_total` and `spend_365d` are "spend". Days
+/// that are counted stay: `active_days_90d` is "active days".
+fn label(feature: &NamedFeature) -> String {
+    let name = feature.name.as_str();
+    let counts_days = feature.unit == Unit::Count;
     let words: Vec<&str> = name.split('_').filter(|word| !word.is_empty()).collect();
     let is_window = |word: &str| {
         word.strip_suffix('d')
             .is_some_and(|days| !days.is_empty() && days.chars().all(|c| c.is_ascii_digit()))
     };
-    let says_how =
-        |word: &str| is_window(word) || matches!(word, "total" | "mean" | "count" | "days" | "sum");
+    let says_how = |word: &str| {
+        is_window(word)
+            || matches!(word, "total" | "mean" | "count" | "sum")
+            || (word == "days" && !counts_days)
+    };
     let kept = words
         .iter()
         .rposition(|word| !says_how(word))
@@ -205,8 +211,16 @@ mod tests {
 
     #[test]
     fn labels_leave_out_window_and_aggregate() {
-        assert_eq!(label("order_value_mean"), "order value");
-        assert_eq!(label("spend_prev_90d"), "spend prev");
-        assert_eq!(label("total"), "total");
+        let label_of = |name: &str, unit| {
+            label(&NamedFeature {
+                name: name.to_owned(),
+                unit,
+            })
+        };
+        assert_eq!(label_of("order_value_mean", Unit::Currency), "order value");
+        assert_eq!(label_of("spend_prev_90d", Unit::Currency), "spend prev");
+        assert_eq!(label_of("total", Unit::Number), "total");
+        assert_eq!(label_of("active_days_90d", Unit::Count), "active days");
+        assert_eq!(label_of("unseen_days", Unit::Days), "unseen");
     }
 }

@@ -5,9 +5,9 @@ use chrono::{Days, NaiveDate};
 use std::sync::Arc;
 use tessera_expr::Type;
 use tessera_features::FeatureInfo;
-use tessera_model::churn::{Contribution, InputValue, Inputs, Reasons};
+use tessera_model::churn::{Contribution, InputValue, Inputs, REASONS, Reasons};
 use tessera_segments::write_number;
-use tessera_spec::pipeline::Unit;
+use tessera_spec::pipeline::{Direction, Unit};
 
 /// The beginning of labels of features that count the days since an event.
 const SINCE: &str = "days since the last ";
@@ -36,15 +36,20 @@ pub(super) fn columns(
             .iter()
             .find(|info| info.name == input.column)?;
         let value = inputs.value(&input.column, row)?;
+        let raised = reasons.customers[row].raised;
+        if contradicts(info, raised, &value, &input.typical) {
+            return None;
+        }
         wording.sentence(info, &value, &input.typical)
     };
     let sentences: Vec<Vec<String>> = (0..inputs.rows())
         .map(|row| {
             let strongest = reasons.customers[row].strongest.iter().flatten();
-            strongest.filter_map(|found| sentence(row, found)).collect()
+            let sentences = strongest.filter_map(|found| sentence(row, found));
+            sentences.take(REASONS).collect()
         })
         .collect();
-    let ranked = (0..tessera_model::churn::REASONS).map(|rank| {
+    let ranked = (0..REASONS).map(|rank| {
         let text = |place: &Option<usize>| sentences[(*place)?].get(rank).map(String::as_str);
         let texts: StringArray = places.iter().map(text).collect();
         Arc::new(texts) as ArrayRef
@@ -58,6 +63,24 @@ pub(super) fn columns(
     };
     let sides: StringArray = places.iter().map(side).collect();
     (ranked.collect(), Arc::new(sides))
+}
+
+/// Whether a reason would say the opposite of the feature's direction: that a good value raises the probability of churn, or a bad
+/// one lowers it. A model can find that for some customers, given their other values; as a reason on its own it misleads.
+fn contradicts(info: &FeatureInfo, raised: bool, value: &InputValue, usual: &InputValue) -> bool {
+    let (InputValue::Number(value), InputValue::Number(usual)) = (value, usual) else {
+        return false;
+    };
+    // For the model a date is the number of days before the day of the run.
+    let is_higher = match info.ty {
+        Type::Date | Type::Timestamp => value < usual,
+        _ => value > usual,
+    };
+    match info.direction {
+        Direction::High => is_higher == raised,
+        Direction::Low => is_higher != raised,
+        Direction::None => false,
+    }
 }
 
 impl Wording<'_> {
@@ -136,7 +159,7 @@ impl Wording<'_> {
 
 #[cfg(test)]
 mod tests {
-    use tessera_spec::pipeline::{Base, Direction};
+    use tessera_spec::pipeline::Base;
 
     use super::*;
 
@@ -151,6 +174,28 @@ mod tests {
             definition: String::new(),
             source: None,
         }
+    }
+
+    #[test]
+    fn good_values_do_not_raise_churn_and_bad_ones_do_not_lower_it() {
+        let number = InputValue::Number;
+        let [recency, spend, plan, seen] = infos();
+        let directed = |info: FeatureInfo, direction| FeatureInfo { direction, ..info };
+        let high = directed(spend, Direction::High);
+        let low = directed(recency, Direction::Low);
+        let late = directed(seen, Direction::High);
+        let is = |info, raised, value| contradicts(info, raised, &number(value), &number(2.0));
+        assert!(is(&high, true, 9.0) && is(&high, false, 0.0));
+        assert!(is(&low, true, 0.0) && is(&low, false, 9.0));
+        assert!(!is(&high, true, 0.0) && !is(&low, true, 9.0) && !is(&plan, true, 9.0));
+        // Seen longer ago.
+        assert!(is(&late, false, 9.0) && !is(&late, true, 9.0));
+        assert!(!contradicts(
+            &high,
+            true,
+            &InputValue::Missing,
+            &number(2.0)
+        ));
     }
 
     fn infos() -> [FeatureInfo; 4] {
