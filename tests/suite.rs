@@ -49,6 +49,8 @@ mod exact_values;
 mod explain;
 #[path = "suite/faults.rs"]
 mod faults;
+#[path = "suite/first_twenty.rs"]
+mod first_twenty;
 #[path = "suite/freshness.rs"]
 mod freshness;
 #[path = "suite/identity.rs"]
