@@ -272,7 +272,7 @@ fn at_risk(facts: &Facts<'_>) -> Result<Option<Figure>, ReportError> {
         label: "Value at risk".to_owned(),
         number: Num::new(short(now), now, AT_RISK),
         change: change(Some(now), before, Good::Low, &short),
-        note: vec!["churn × future value".into()],
+        note: vec!["risk of loss × future value".into()],
         tone: "neutral",
         warning: facts.marks.of(AT_RISK).map(Mark::in_short),
         query: over_customers(facts, AT_RISK, &format!("sum({AT_RISK})"), ""),

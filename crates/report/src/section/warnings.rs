@@ -6,7 +6,7 @@ use super::{Build, Part, Section};
 use crate::ReportError;
 use crate::facts::Facts;
 use crate::input::Before;
-use crate::mark::{Group, first_clause};
+use crate::mark::{Group, MADE_FROM_SCORES, first_clause};
 use crate::number::{count, counted, percent};
 use crate::record::{QualityStatus, SourceRow};
 use crate::text::{Name, printable, words};
@@ -139,6 +139,8 @@ fn schemes(facts: &Facts<'_>) -> Vec<Warning> {
         let rows = facts.quality.iter().flatten();
         let flagged: Vec<_> = rows
             .filter(|row| row.scheme == scheme.name && row.status == QualityStatus::Flagged)
+            // What is known against scores stands with the scores.
+            .filter(|row| row.criterion != MADE_FROM_SCORES)
             .collect();
         let first = flagged.first()?;
         let reason = first.reason.as_deref().unwrap_or(&first.metric);
