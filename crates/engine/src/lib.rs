@@ -27,7 +27,7 @@ mod table;
 use std::path::Path;
 
 use tessera_expr::Expr;
-use tessera_expr::rel::{Rel, RowCounts, SourceRows, Unseen};
+use tessera_expr::rel::{Aggregate, Rel, RowCounts, SourceRows, Unseen};
 
 pub use budget::Budget;
 pub use error::EngineError;
@@ -68,6 +68,13 @@ pub trait Engine {
 
     /// Runs the plan and writes its table to `to`.
     fn materialize(&self, plan: &Rel, to: &Path) -> Result<Materialized, EngineError>;
+
+    /// Runs passes over sources, each with the file for its table: what each would make alone. Passes that read the same files in the
+    /// same way, as those of several dates do, may read them once.
+    fn materialize_all(
+        &self,
+        passes: &[(&Aggregate, &Path)],
+    ) -> Result<Vec<Materialized>, EngineError>;
 
     /// Counts the rows of a source that bounds on the files' own columns keep out of [`Engine::materialize`], which does not
     /// read them: with its counts, every row of the files is counted once.

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use tessera_expr::Expr;
-use tessera_expr::rel::{Rel, SourceRows, Unseen};
+use tessera_expr::rel::{Aggregate, Rel, SourceRows, Unseen};
 
 use crate::budget::Budget;
 use crate::error::{EngineError, guarded};
@@ -30,6 +30,29 @@ impl PolarsEngine {
             workers: workers.max(1),
             budget,
         }
+    }
+}
+
+impl PolarsEngine {
+    /// Runs passes that read the same files in the same way: as many at a time as there is memory for.
+    fn together(&self, passes: &[(&Aggregate, &Path)]) -> Result<Vec<Materialized>, EngineError> {
+        let lookups = passes
+            .iter()
+            .map(|(plan, _)| guarded(|| join::hold(&plan.rows)));
+        let _lookups = lookups.collect::<Result<Vec<_>, _>>()?;
+        let run = guarded(|| aggregate::run(passes, self.workers, &self.budget));
+        if let (Err(EngineError::Memory { .. }), true) = (&run, passes.len() > 1) {
+            let (first, second) = passes.split_at(passes.len() / 2);
+            let mut made = self.together(first)?;
+            made.extend(self.together(second)?);
+            return Ok(made);
+        }
+        let made = run?.into_iter().map(|(table, counts)| Materialized {
+            table,
+            counts: Some(counts),
+            outside: Vec::new(),
+        });
+        Ok(made.collect())
     }
 }
 
@@ -63,14 +86,8 @@ impl Engine for PolarsEngine {
     fn materialize(&self, plan: &Rel, to: &Path) -> Result<Materialized, EngineError> {
         match plan {
             Rel::Aggregate(plan) => {
-                let _lookups = guarded(|| join::hold(&plan.rows))?;
-                let (table, counts) =
-                    guarded(|| aggregate::run(plan, self.workers, &self.budget, to))?;
-                Ok(Materialized {
-                    table,
-                    counts: Some(counts),
-                    outside: Vec::new(),
-                })
+                let made = self.materialize_all(&[(plan, to)])?.pop();
+                made.ok_or_else(|| EngineError::internal("a pass without a table".to_owned()))
             }
             Rel::Assemble(plan) => {
                 let (table, outside) = guarded(|| {
@@ -102,6 +119,17 @@ impl Engine for PolarsEngine {
                 })
             }
         }
+    }
+
+    fn materialize_all(
+        &self,
+        passes: &[(&Aggregate, &Path)],
+    ) -> Result<Vec<Materialized>, EngineError> {
+        let mut made = Vec::with_capacity(passes.len());
+        for together in passes.chunk_by(|(a, _), (b, _)| a.rows.scan == b.rows.scan) {
+            made.extend(self.together(together)?);
+        }
+        Ok(made)
     }
 
     fn unseen(&self, rows: &SourceRows) -> Result<Unseen, EngineError> {

@@ -80,8 +80,40 @@ pub(crate) fn each_window(
     make: Make<'_>,
     run: &mut dyn FnMut(LazyFrame) -> Result<bool, EngineError>,
 ) -> Result<(), EngineError> {
-    let frame = |window: &[Piece]| make(inside(rows, window, row_numbers)?);
-    windows(rows, files, Side::Inside, &frame, run)
+    let over = Over {
+        rows,
+        side: Side::Inside,
+        row_numbers,
+        make: &|decoded| make(inside(rows, decoded, row_numbers)?),
+    };
+    windows(&[over], files, &mut |_, frame| run(frame))
+}
+
+/// As [`each_window`] over all files, for several plans that differ in nothing that says how the files are read: these are read and
+/// decoded once. `run` is called with the number of the plan.
+pub(crate) fn each_window_of(
+    plans: &[(&SourceRows, Make<'_>)],
+    run: &mut dyn FnMut(usize, LazyFrame) -> Result<bool, EngineError>,
+) -> Result<(), EngineError> {
+    let made = plans.iter().map(|&(rows, make)| of_visible(rows, make));
+    let made: Vec<_> = made.collect();
+    let over = plans.iter().zip(&made).map(|((rows, _), make)| Over {
+        rows,
+        side: Side::Inside,
+        row_numbers: false,
+        make,
+    });
+    let over: Vec<Over<'_>> = over.collect();
+    let files = plans.first().map_or(0, |(rows, _)| rows.scan.files.len());
+    windows(&over, 0..files, run)
+}
+
+/// Makes the frame of the rows of a window that [`each_window`] has.
+fn of_visible<'p>(
+    rows: &'p SourceRows,
+    make: Make<'p>,
+) -> impl Fn(Decoded<'_>) -> Result<LazyFrame, EngineError> + 'p {
+    move |decoded| make(inside(rows, decoded, false)?)
 }
 
 /// Why each row of these files that [`each_window`] does not have is not visible, in a column [`UNSEEN`]; nothing where it has
@@ -96,25 +128,30 @@ pub(crate) fn each_unseen(
     if groups.all(|group| raw_bounds(&held_by(rows, group).0).is_none()) {
         return Ok(());
     }
-    let frame = |window: &[Piece]| {
-        let frame = typed_rows(rows, window, false, Side::Outside)?;
-        let frame = with_all_columns(rows, frame)?;
-        make(frame.select([unseen(rows).alias(UNSEEN)]))
+    let over = Over {
+        rows,
+        side: Side::Outside,
+        row_numbers: false,
+        make: &|decoded| {
+            let frame = typed_rows(rows, decoded, false, Side::Outside)?;
+            let frame = with_all_columns(rows, frame)?;
+            make(frame.select([unseen(rows).alias(UNSEEN)]))
+        },
     };
-    windows(rows, files, Side::Outside, &frame, run)
+    windows(&[over], files, &mut |_, frame| run(frame))
 }
 
 /// The plan over no file, to be shown.
 pub(crate) fn unread(rows: &SourceRows) -> Result<LazyFrame, EngineError> {
-    inside(rows, &[], false)
+    inside(rows, decoded(&rows.scan, &[], false)?, false)
 }
 
 fn inside(
     rows: &SourceRows,
-    window: &[Piece],
+    decoded: Decoded<'_>,
     row_numbers: bool,
 ) -> Result<LazyFrame, EngineError> {
-    let frame = typed_rows(rows, window, row_numbers, Side::Inside)?;
+    let frame = typed_rows(rows, decoded, row_numbers, Side::Inside)?;
     let mut frame = with_all_columns(rows, frame)?;
     if let Some(only) = rows.only {
         frame = frame.filter(drawn(rows, only));
@@ -126,55 +163,115 @@ fn inside(
     })
 }
 
-/// Reads what `frame` needs of the files and runs the frame of each window.
-fn windows(
-    rows: &SourceRows,
-    files: Range<usize>,
+/// The parts of a window, consecutive pieces that are read alike, with their columns as the files hold them. There is at least one
+/// part, which may be empty.
+type Decoded<'w> = Vec<(&'w [Piece], LazyFrame)>;
+
+/// A plan over windows of files.
+struct Over<'p> {
+    rows: &'p SourceRows,
     side: Side,
-    frame: &dyn Fn(&[Piece]) -> Result<LazyFrame, EngineError>,
-    run: &mut dyn FnMut(LazyFrame) -> Result<bool, EngineError>,
-) -> Result<(), EngineError> {
-    // The codes of texts are the same in all windows only as long as somebody holds them.
-    let codes = Categories::global().mapping();
-    let mut reading = Vec::with_capacity(rows.scan.groups.len());
-    for (group, files_of_group) in places(&rows.scan.groups) {
-        if files_of_group.end <= files.start || files_of_group.start >= files.end {
-            reading.push(Reading::default());
-            continue;
-        }
-        let nothing = Piece {
-            file: files_of_group.start,
-            first_row: 0,
-            image: Buffer::new(),
-            part: None,
-        };
-        reading.push(Reading {
-            columns: columns_read(frame(std::slice::from_ref(&nothing))?)?,
-            bounds: time_bounds(&held_by(rows, group).0),
-        });
+    row_numbers: bool,
+    /// The frame of a window.
+    make: &'p dyn Fn(Decoded<'_>) -> Result<LazyFrame, EngineError>,
+}
+
+impl Over<'_> {
+    fn frame(&self, window: &[Piece]) -> Result<LazyFrame, EngineError> {
+        (self.make)(decoded(&self.rows.scan, window, self.row_numbers)?)
     }
-    let done = lake::read(&rows.scan, files, &reading, side, &mut |window| {
+}
+
+/// Reads what the plans need of the files and runs the frames of each window. A single plan decodes while it runs.
+fn windows(
+    plans: &[Over<'_>],
+    files: Range<usize>,
+    run: &mut dyn FnMut(usize, LazyFrame) -> Result<bool, EngineError>,
+) -> Result<(), EngineError> {
+    let Some(first) = plans.first() else {
+        return Ok(());
+    };
+    let scan = &first.rows.scan;
+    let mut reading = Vec::with_capacity(scan.groups.len());
+    for (group, files_of_group) in places(&scan.groups) {
+        let mut of_group = Reading::default();
+        if files_of_group.end > files.start && files_of_group.start < files.end {
+            let nothing = Piece {
+                file: files_of_group.start,
+                first_row: 0,
+                image: Buffer::new(),
+                part: None,
+            };
+            for plan in plans {
+                let frame = plan.frame(std::slice::from_ref(&nothing))?;
+                of_group.columns.extend(columns_read(frame)?);
+                of_group
+                    .bounds
+                    .push(time_bounds(&held_by(plan.rows, group).0));
+            }
+        }
+        reading.push(of_group);
+    }
+    lake::read(scan, files, &reading, first.side, &mut |window| {
         EngineError::go_on()?;
-        let made = frame(&window)?;
-        guarded(|| run(made)).map_err(|error| blame(rows, &window, frame, error))
-    });
-    drop(codes);
-    done
+        let shared = if plans.len() > 1 {
+            let held = guarded(|| held(scan, &window, &reading));
+            Some(held.map_err(|error| blame(first, &window, error))?)
+        } else {
+            None
+        };
+        for (number, plan) in plans.iter().enumerate() {
+            let made = match &shared {
+                Some(frames) => (plan.make)(frames.clone())?,
+                None => plan.frame(&window)?,
+            };
+            let wanted = guarded(|| run(number, made));
+            if !wanted.map_err(|error| blame(plan, &window, error))? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    })
+}
+
+/// The parts of a window with the columns that some plan reads in memory; the others, which plans may name, are null.
+fn held<'w>(
+    scan: &Scan,
+    window: &'w [Piece],
+    reading: &[Reading],
+) -> Result<Decoded<'w>, EngineError> {
+    let hold = |(part, mut frame): (&'w [Piece], LazyFrame)| {
+        let (group, _) = group_of(scan, part)?;
+        let read = reading.get(group).map(|reading| &reading.columns);
+        let is_read = |name: &str| read.is_some_and(|read| read.contains(name));
+        let schema = frame.collect_schema()?;
+        let (kept, others): (Vec<_>, Vec<_>) =
+            schema.iter().partition(|(name, _)| is_read(name.as_str()));
+        let kept = kept.into_iter().map(|(name, _)| col(name.clone()));
+        let held = frame.select(kept.collect::<Vec<_>>());
+        let held = held.collect_with_engine(Engine::Streaming)?.unwrap_single();
+        let others = others.into_iter().map(|(name, ty)| {
+            let null = lit(NULL).cast(ty.clone());
+            null.alias(name.clone())
+        });
+        let held = held.lazy().with_columns(others.collect::<Vec<_>>());
+        Ok((part, held))
+    };
+    decoded(scan, window, false)?
+        .into_iter()
+        .map(hold)
+        .collect()
 }
 
 /// The file of a window that cannot be decoded, found by decoding each alone.
-fn blame(
-    rows: &SourceRows,
-    window: &[Piece],
-    frame: &dyn Fn(&[Piece]) -> Result<LazyFrame, EngineError>,
-    error: EngineError,
-) -> EngineError {
+fn blame(plan: &Over<'_>, window: &[Piece], error: EngineError) -> EngineError {
     let EngineError::Query(together) = error else {
         return error;
     };
     for piece in window {
         let alone = guarded(|| {
-            frame(std::slice::from_ref(piece))?.collect_with_engine(Engine::Streaming)?;
+            let frame = plan.frame(std::slice::from_ref(piece))?;
+            frame.collect_with_engine(Engine::Streaming)?;
             Ok(())
         });
         if let Err(cause) = alone {
@@ -182,12 +279,12 @@ fn blame(
                 EngineError::Query(text) => text,
                 other => other.to_string(),
             };
-            let path = &rows.scan.files[piece.file];
-            return EngineError::of_lake_file(&rows.scan, path, Fault::Damaged(reason));
+            let path = &plan.rows.scan.files[piece.file];
+            return EngineError::of_lake_file(&plan.rows.scan, path, Fault::Damaged(reason));
         }
     }
     EngineError::UnreadableSource {
-        name: rows.scan.source.clone(),
+        name: plan.rows.scan.source.clone(),
         reason: together,
     }
 }
@@ -311,32 +408,69 @@ pub(crate) fn nulled_name(name: &str) -> String {
     format!("{RAW}nulled_{name}")
 }
 
-/// The rows of a window with columns in the types of the expression language: one scan for consecutive pieces that are read alike,
-/// one after the other.
-fn typed_rows(
-    rows: &SourceRows,
-    window: &[Piece],
+/// The group of a part's files, with its number.
+fn group_of<'s>(scan: &'s Scan, part: &[Piece]) -> Result<(usize, &'s FileGroup), EngineError> {
+    let file = part.first().map_or(0, |piece| piece.file);
+    let mut groups = places(&scan.groups).enumerate();
+    let found = groups.find(|(_, (_, files))| part.is_empty() || files.contains(&file));
+    let found = found.map(|(number, (group, _))| (number, group));
+    found.ok_or_else(|| EngineError::internal("a scan without files".to_owned()))
+}
+
+fn decoded<'w>(
+    scan: &Scan,
+    window: &'w [Piece],
     row_numbers: bool,
-    side: Side,
-) -> Result<LazyFrame, EngineError> {
-    let scan = &rows.scan;
-    let group_of = |file: usize| places(&scan.groups).position(|(_, files)| files.contains(&file));
+) -> Result<Decoded<'w>, EngineError> {
+    let group = |piece: &Piece| {
+        let mut groups = places(&scan.groups);
+        groups.position(|(_, files)| files.contains(&piece.file))
+    };
     let alike = |a: &Piece, b: &Piece| {
         !row_numbers
-            && group_of(a.file) == group_of(b.file)
+            && group(a) == group(b)
             && scan.path_values.get(a.file) == scan.path_values.get(b.file)
     };
     let mut parts: Vec<&[Piece]> = window.chunk_by(alike).collect();
     if parts.is_empty() {
         parts.push(&[]);
     }
-    let mut frames = Vec::with_capacity(parts.len());
-    for &part in &parts {
-        let group = part.first().and_then(|piece| group_of(piece.file));
-        let group = scan.groups.get(group.unwrap_or(0));
-        let group =
-            group.ok_or_else(|| EngineError::internal("a scan without files".to_owned()))?;
-        frames.push(group_rows(rows, group, part, row_numbers, side)?);
+    let decode = |part: &'w [Piece]| Ok((part, as_stored_by(scan, part, row_numbers)?));
+    parts.into_iter().map(decode).collect()
+}
+
+/// The rows of a part with their columns as the files hold them.
+fn as_stored_by(scan: &Scan, part: &[Piece], row_numbers: bool) -> Result<LazyFrame, EngineError> {
+    let (_, group) = group_of(scan, part)?;
+    // A piece without bytes stands for a file that is not read.
+    let images = part.iter().map(|piece| &piece.image);
+    let images = images.filter(|image| !image.is_empty()).cloned().collect();
+    let mut frame = parquet(&stored_in(scan, group).0, images, group.has_gaps)?;
+    // A window holds a part of a row group alone. Pages beyond it are not unpacked.
+    if let Some((start, rows)) = part.first().and_then(|piece| piece.part) {
+        frame = frame.slice(start, rows);
+    }
+    if row_numbers {
+        let first = part.first().map(|piece| piece.first_row);
+        let first = IdxSize::try_from(first.unwrap_or(0))
+            .map_err(|_| EngineError::internal("a file has more than 2^32 rows".to_owned()))?;
+        frame = frame.with_row_index(ROW, Some(first));
+    }
+    Ok(frame)
+}
+
+/// The rows of a window with columns in the types of the expression language, one part after the other.
+fn typed_rows(
+    rows: &SourceRows,
+    decoded: Decoded<'_>,
+    row_numbers: bool,
+    side: Side,
+) -> Result<LazyFrame, EngineError> {
+    let scan = &rows.scan;
+    let mut frames = Vec::with_capacity(decoded.len());
+    for (part, frame) in decoded {
+        let (_, group) = group_of(scan, part)?;
+        frames.push(group_rows(rows, group, (part, frame), side));
     }
     if frames.len() == 1
         && let Some(frame) = frames.pop()
@@ -378,30 +512,15 @@ fn same_columns(scan: &Scan, row_numbers: bool) -> Vec<Expr> {
     names.iter().map(|name| col(name.as_str())).collect()
 }
 
-/// The rows of consecutive pieces of one group, whose paths state the same values.
+/// The rows of a part of a window in the types of the expression language.
 fn group_rows(
     rows: &SourceRows,
     group: &FileGroup,
-    pieces: &[Piece],
-    row_numbers: bool,
+    (part, mut frame): (&[Piece], LazyFrame),
     side: Side,
-) -> Result<LazyFrame, EngineError> {
+) -> LazyFrame {
     let (held, absent) = held_by(rows, group);
     let scan = &held.scan;
-    // A piece without bytes stands for a file that is not read.
-    let images = pieces.iter().map(|piece| &piece.image);
-    let images = images.filter(|image| !image.is_empty()).cloned().collect();
-    let mut frame = parquet(scan, images, group.has_gaps)?;
-    // A window holds a part alone. Pages beyond it are not unpacked.
-    if let Some((start, rows)) = pieces.first().and_then(|piece| piece.part) {
-        frame = frame.slice(start, rows);
-    }
-    if row_numbers {
-        let first = pieces.first().map(|piece| piece.first_row);
-        let first = IdxSize::try_from(first.unwrap_or(0))
-            .map_err(|_| EngineError::internal("a file has more than 2^32 rows".to_owned()))?;
-        frame = frame.with_row_index(ROW, Some(first));
-    }
     frame = match (raw_bounds(&held), side) {
         (Some(bounds), Side::Inside) => frame.filter(bounds.inside),
         (Some(bounds), Side::Outside) => frame.filter(bounds.outside),
@@ -409,7 +528,7 @@ fn group_rows(
         (None, Side::Outside) => frame.filter(lit(false)),
     };
     // What nobody asks for is not computed: projections are pushed down.
-    let mut made = path_columns(scan, pieces.first().map_or(0, |piece| piece.file));
+    let mut made = path_columns(scan, part.first().map_or(0, |piece| piece.file));
     for column in &scan.columns {
         let common = rows.scan.columns.iter().find(|c| c.name == column.name);
         made.extend(codes(column, common.unwrap_or(column)));
@@ -430,23 +549,36 @@ fn group_rows(
             made.push(null(DataType::String, &raw_name(&column.name)));
         }
     }
-    Ok(frame.with_columns(made))
+    frame.with_columns(made)
 }
 
 /// The rows with their columns as the files of a group hold them, and the columns that these files lack.
 fn held_by<'a>(rows: &'a SourceRows, group: &FileGroup) -> (SourceRows, Vec<&'a ScanColumn>) {
-    let mut held = rows.clone();
+    let (scan, absent) = stored_in(&rows.scan, group);
+    let held = SourceRows {
+        scan,
+        ..rows.clone()
+    };
+    (held, absent)
+}
+
+/// A scan with its columns as the files of a group hold them, and the columns that these files lack.
+fn stored_in<'a>(scan: &'a Scan, group: &FileGroup) -> (Scan, Vec<&'a ScanColumn>) {
     let mut absent = Vec::new();
-    held.scan.columns.clear();
-    for (column, stored) in rows.scan.columns.iter().zip(&group.stored) {
+    let mut columns = Vec::new();
+    for (column, stored) in scan.columns.iter().zip(&group.stored) {
         match stored {
-            Some(stored) => held.scan.columns.push(ScanColumn {
+            Some(stored) => columns.push(ScanColumn {
                 stored: stored.clone(),
                 ..column.clone()
             }),
             None => absent.push(column),
         }
     }
+    let held = Scan {
+        columns,
+        ..scan.clone()
+    };
     (held, absent)
 }
 

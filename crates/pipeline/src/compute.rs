@@ -28,6 +28,7 @@ use crate::run::RunOptions;
 use crate::scores::Scored;
 use crate::sources::{RejectRow, SourceOutcome};
 use crate::stage::{Observer, Stage, StageReport, stages};
+use crate::table;
 use crate::work::Disclosure;
 
 /// The customers at earlier dates.
@@ -124,6 +125,8 @@ pub(crate) struct Made {
     table: Option<RecordBatch>,
     /// The customers without the rows since the previous version.
     aged: Option<Aged>,
+    /// The sources at earlier dates.
+    earlier: BTreeMap<NaiveDate, table::Earlier>,
     past: Past,
     samples: Samples,
     scored: Vec<(String, Scored)>,
@@ -242,6 +245,7 @@ impl Job<'_> {
             Stage::Aggregate { source } => self.aggregate(source, made),
             Stage::Rejects => self.rejects(made),
             Stage::Features => self.features(made),
+            Stage::LookBack { .. } => self.look_back(made),
             Stage::Past { as_of } => self.past(*as_of, made),
             Stage::Unchanged => self.unchanged(made),
             Stage::Score { score } => self.score(stage, score, made),

@@ -21,6 +21,11 @@ pub enum Stage {
     Rejects,
     /// Joins the tables of the sources by customer, then computes derived features.
     Features,
+    /// Reads the sources for all earlier dates together.
+    LookBack {
+        /// How many dates.
+        dates: usize,
+    },
     /// The features as they were at the close of an earlier day.
     Past {
         /// That day.
@@ -56,6 +61,8 @@ impl fmt::Display for Stage {
             Self::Aggregate { source } => write!(f, "read {source}"),
             Self::Rejects => f.write_str("collect rejects"),
             Self::Features => f.write_str("compute features"),
+            Self::LookBack { dates: 1 } => f.write_str("look back to an earlier date"),
+            Self::LookBack { dates } => write!(f, "look back to {dates} earlier dates"),
             Self::Past { as_of } => write!(f, "compute features as of {as_of}"),
             Self::Unchanged => f.write_str("list the lake again"),
             Self::Score { score } => write!(f, "score {score}"),
@@ -76,7 +83,8 @@ impl Stage {
             Self::Aggregate { source } => ("read", source),
             Self::Rejects => ("collect rejects", ""),
             Self::Features => ("compute features", ""),
-            Self::Past { .. } => ("look back", ""),
+            Self::LookBack { .. } => ("look back", ""),
+            Self::Past { .. } => ("compute earlier features", ""),
             Self::Unchanged => ("list the lake again", ""),
             Self::Score { score } => ("score", score),
             Self::Values => ("compute values", ""),
@@ -96,6 +104,7 @@ impl Stage {
             Self::Rejects => format!("{rows_out} of {rows_in} rejected rows are kept"),
             Self::Unchanged => format!("{rows_in} files are as they were"),
             Self::Features
+            | Self::LookBack { .. }
             | Self::Past { .. }
             | Self::Score { .. }
             | Self::Values
@@ -154,13 +163,15 @@ pub fn stages(prepared: &Prepared) -> Vec<Stage> {
         .map(|scheme| Stage::Assign {
             scheme: scheme.name.value.clone(),
         });
-    let past = prepared.observations().into_keys();
-    let past = past.map(|as_of| Stage::Past { as_of });
+    let dates = prepared.observations();
+    let look_back = (!dates.is_empty()).then_some(Stage::LookBack { dates: dates.len() });
+    let past = dates.into_keys().map(|as_of| Stage::Past { as_of });
     let scores = prepared.pipeline.scores.iter().map(|score| Stage::Score {
         score: score.name.value.clone(),
     });
     reads
         .chain([Stage::Rejects, Stage::Features])
+        .chain(look_back)
         .chain(past)
         .chain([Stage::Unchanged])
         .chain(scores)

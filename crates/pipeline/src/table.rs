@@ -1,6 +1,7 @@
 //! The table of customers with every feature, at any date: the same code for the date of the run and for the earlier dates that
 //! models are trained on, so that a model cannot use what was not known at its date.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use arrow::array::{AsArray, RecordBatch};
@@ -12,6 +13,7 @@ use tessera_features::FeaturePlan;
 use tessera_spec::private;
 use tessera_spec::shown::grouped;
 
+use crate::compute::needed;
 use crate::customers;
 use crate::error::PipelineError;
 use crate::prepare::Prepared;
@@ -128,32 +130,84 @@ pub(crate) fn sample(plan: &FeaturePlan, prepared: &Prepared, share: f64) -> Opt
     (alone && share < 1.0).then_some(Sample { share })
 }
 
+/// The sources at the close of an earlier day.
+pub(crate) struct Earlier {
+    plan: FeaturePlan,
+    folder: PathBuf,
+    /// The tables of the plan's passes.
+    passes: Vec<PathBuf>,
+}
+
+/// Reads the sources at earlier dates, of each a sample of the customers where that is enough: every source once for all of them. The
+/// number is that of the rows of all tables.
+pub(crate) fn look_back(
+    engine: &dyn Engine,
+    wanted: Vec<(NaiveDate, FeaturePlan, Option<Sample>)>,
+    work: &Path,
+) -> Result<(BTreeMap<NaiveDate, Earlier>, u64), PipelineError> {
+    let mut earlier = BTreeMap::new();
+    let mut reads = Vec::new();
+    for (date, plan, sample) in wanted {
+        let folder = work.join(date.to_string());
+        private::create_folder(&folder).map_err(|error| PipelineError::Io {
+            step: "cannot create",
+            path: folder.clone(),
+            error,
+        })?;
+        let mut passes = Vec::new();
+        for (number, pass) in plan.passes.iter().enumerate() {
+            let table = folder.join(format!("{number}-{}.parquet", pass.source));
+            // The rows of a lookup are read by the joins.
+            if !pass.is_lookup {
+                let mut aggregate = pass.aggregate.clone();
+                aggregate.rows.only = sample;
+                reads.push((number, aggregate, table.clone()));
+            }
+            passes.push(table);
+        }
+        let at_date = Earlier {
+            plan,
+            folder,
+            passes,
+        };
+        earlier.insert(date, at_date);
+    }
+    reads.sort_by_key(|(number, ..)| *number);
+    let reads: Vec<_> = reads
+        .iter()
+        .map(|(_, aggregate, table)| (aggregate, table.as_path()))
+        .collect();
+    let made = engine.materialize_all(&reads)?;
+    let rows = made.iter().map(|made| made.table.rows).sum();
+    Ok((earlier, rows))
+}
+
+/// All customers at the close of an earlier day, as [`at`] has them.
+pub(crate) fn at_date(
+    engine: &dyn Engine,
+    prepared: &Prepared,
+    as_of: NaiveDate,
+    work: &Path,
+) -> Result<RecordBatch, PipelineError> {
+    let wanted = vec![(as_of, prepared.features_at(as_of)?, None)];
+    let (mut earlier, _) = look_back(engine, wanted, work)?;
+    let earlier = needed(earlier.remove(&as_of), "earlier dates")?;
+    at(engine, prepared, as_of, &earlier)
+}
+
 /// The customers with their published features and the columns that scores need at every date, at the close of an earlier day.
 pub(crate) fn at(
     engine: &dyn Engine,
     prepared: &Prepared,
-    (as_of, plan): (NaiveDate, FeaturePlan),
-    sample: Option<Sample>,
-    work: &Path,
+    as_of: NaiveDate,
+    earlier: &Earlier,
 ) -> Result<RecordBatch, PipelineError> {
-    let folder = work.join(as_of.to_string());
-    private::create_folder(&folder).map_err(|error| PipelineError::Io {
-        step: "cannot create",
-        path: folder.clone(),
-        error,
-    })?;
-    let mut passes = Vec::new();
-    for (number, pass) in plan.passes.iter().enumerate() {
-        let table = folder.join(format!("{number}-{}.parquet", pass.source));
-        // The rows of a lookup are read by the joins.
-        if !pass.is_lookup {
-            let mut aggregate = pass.aggregate.clone();
-            aggregate.rows.only = sample;
-            engine.materialize(&Rel::Aggregate(aggregate), &table)?;
-        }
-        passes.push(table);
-    }
-    let (table, _) = assemble(engine, prepared, &plan, as_of, &passes, &folder)?;
+    let Earlier {
+        plan,
+        folder,
+        passes,
+    } = earlier;
+    let (table, _) = assemble(engine, prepared, plan, as_of, passes, folder)?;
     let wanted: Vec<usize> = std::iter::once(Ok(0))
         .chain(
             plan.published
@@ -164,7 +218,7 @@ pub(crate) fn at(
         )
         .collect::<Result<_, _>>()?;
     // The files are not needed any more, and history may be long.
-    if let Err(error) = std::fs::remove_dir_all(&folder) {
+    if let Err(error) = std::fs::remove_dir_all(folder) {
         tracing::debug!("{}: {error}", folder.display());
     }
     Ok(table.project(&wanted)?)

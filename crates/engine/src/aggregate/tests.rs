@@ -1,5 +1,7 @@
 //! Whatever is aggregated: the table does not show whether entries went to files, nor how many workers there were.
 
+mod dates;
+
 use std::path::Path;
 
 use chrono::NaiveDate;

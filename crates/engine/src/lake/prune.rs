@@ -29,13 +29,19 @@ pub(crate) struct TimeBound {
     pub(crate) representable: (i64, i64),
 }
 
-/// Whether some row of the group may be on this side. Rows inside are so for all bounds, rows outside for one.
-pub(super) fn may_hold(
+/// Whether some row of the group may be on this side, for one of several plans that are read together.
+pub(super) fn some_may_hold(
     footer: &Footer<'_>,
     group: &Struct<'_>,
-    bounds: &[TimeBound],
+    plans: &[Vec<TimeBound>],
     side: Side,
 ) -> bool {
+    let mut plans = plans.iter();
+    plans.any(|bounds| may_hold(footer, group, bounds, side))
+}
+
+/// Whether some row of the group may be on this side. Rows inside are so for all bounds, rows outside for one.
+fn may_hold(footer: &Footer<'_>, group: &Struct<'_>, bounds: &[TimeBound], side: Side) -> bool {
     let positions: Vec<Position> = bounds
         .iter()
         .map(|bound| position(footer, group, bound).unwrap_or(Position::Unknown))

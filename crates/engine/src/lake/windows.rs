@@ -15,7 +15,7 @@ use super::Fault;
 use super::file::LakeFile;
 use super::footer::{self, Footer, rows};
 use super::image::{self, Image, Size};
-use super::prune::{TimeBound, may_hold};
+use super::prune::{TimeBound, some_may_hold};
 use crate::budget::PROGRAM_BYTES;
 use crate::error::EngineError;
 
@@ -75,10 +75,10 @@ pub(crate) type Window = Vec<Piece>;
 /// What is read of files that are read alike.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Reading {
-    /// Columns that the plan reads.
+    /// Columns that the plans read.
     pub(crate) columns: BTreeSet<String>,
-    /// Bounds on times of the files.
-    pub(crate) bounds: Vec<TimeBound>,
+    /// Bounds on times of the files, of each plan.
+    pub(crate) bounds: Vec<Vec<TimeBound>>,
 }
 
 /// Reads files of the scan in order and hands over windows of them, until `take` says that no more is wanted (false). There is at
@@ -222,7 +222,8 @@ impl Reader<'_> {
         while next < groups.len() {
             let start = next;
             let (mut size, mut held) = (Size::default(), 0_u64);
-            while next < groups.len() && may_hold(&footer, groups[next], &reading.bounds, self.side)
+            while next < groups.len()
+                && some_may_hold(&footer, groups[next], &reading.bounds, self.side)
             {
                 let with = size.plus(Size::of(&footer, groups[next], &leaves)?);
                 let is_large = with.packed > WINDOW_BYTES || with.unpacked > most;

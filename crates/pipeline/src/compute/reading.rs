@@ -141,21 +141,37 @@ impl Job<'_> {
         })
     }
 
-    /// Computes the features of the customers at an earlier date, on which scores are trained; of a sample if there are more
-    /// customers than training needs.
+    /// Reads the sources for the earlier dates on which scores are trained: of a sample of the customers if there are more than training
+    /// needs.
+    pub(super) fn look_back(&self, made: &mut Made) -> Result<StageReport, PipelineError> {
+        let prepared = self.prepared;
+        let customers = needed(made.table.as_ref(), "features")?.num_rows();
+        let mut wanted = Vec::new();
+        for (date, enough) in prepared.observations() {
+            let plan = prepared.features_at(date)?;
+            let share = enough.map(|enough| enough as f64 / customers.max(1) as f64);
+            let sample = share.and_then(|share| table::sample(&plan, prepared, share));
+            made.samples.extend(sample.map(|sample| (date, sample)));
+            wanted.push((date, plan, sample));
+        }
+        let rows_in = wanted.len() as u64;
+        let (earlier, rows_out) = table::look_back(&self.engine, wanted, self.work)?;
+        made.earlier = earlier;
+        Ok(StageReport {
+            rows_in,
+            rows_out,
+            ..StageReport::default()
+        })
+    }
+
+    /// Computes the features of the customers at an earlier date.
     pub(super) fn past(
         &self,
         date: chrono::NaiveDate,
         made: &mut Made,
     ) -> Result<StageReport, PipelineError> {
-        let prepared = self.prepared;
-        let customers = needed(made.table.as_ref(), "features")?.num_rows();
-        let enough = prepared.observations().get(&date).copied().flatten();
-        let plan = prepared.features_at(date)?;
-        let share = enough.map(|enough| enough as f64 / customers.max(1) as f64);
-        let sample = share.and_then(|share| table::sample(&plan, prepared, share));
-        made.samples.extend(sample.map(|sample| (date, sample)));
-        let found = match table::at(&self.engine, prepared, (date, plan), sample, self.work) {
+        let earlier = needed(made.earlier.remove(&date), "earlier dates")?;
+        let found = match table::at(&self.engine, self.prepared, date, &earlier) {
             Ok(found) => Some(found),
             // No customers existed at this date; the score handles that.
             Err(PipelineError::NoCustomers { .. }) => None,

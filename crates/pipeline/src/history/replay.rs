@@ -237,8 +237,7 @@ impl Replay<'_> {
             let rows = previous.alignment.of_before(&places, ABSENT);
             return Ok(Some(Standing { table, rows, as_of }));
         }
-        let plan = (as_of, self.prepared.features_at(as_of)?);
-        let table = match table::at(self.engine, self.prepared, plan, None, self.work) {
+        let table = match table::at_date(self.engine, self.prepared, as_of, self.work) {
             Ok(table) => table,
             Err(PipelineError::NoCustomers { .. }) => return Ok(None),
             Err(error) => return Err(error),
