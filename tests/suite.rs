@@ -91,6 +91,8 @@ mod oracle;
 mod out_of_range;
 #[path = "suite/partitions.rs"]
 mod partitions;
+#[path = "suite/plan.rs"]
+mod plan;
 #[path = "suite/private_rows.rs"]
 mod private_rows;
 #[path = "suite/program.rs"]

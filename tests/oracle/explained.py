@@ -1,6 +1,7 @@
 """What `tessera explain` says of rules, beside DuckDB over the published row: explained.py EXPLAINED.json STORE"""
 
 import json
+import math
 import re
 import sys
 
@@ -60,8 +61,7 @@ for customer in explained:
         whens = [rule["when"] for rule in scheme["rules"]]
         for rule, holds in zip(scheme["rules"], truth(whens, row)):
             assert rule["holds"] == bool(holds), (customer["customer"], rule)
-            # `between` is two conditions of one text.
-            texts = [one for one in rule["conditions"] if " between " not in one["text"]]
+            texts = rule["conditions"]
             if texts:
                 for one, own in zip(texts, truth([one["text"] for one in texts], row)):
                     assert one["holds"] == own, (customer["customer"], one, own)
@@ -77,8 +77,10 @@ for customer in explained[::4]:
         name = scheme["scheme"]
         for change in scheme["nearest"]:
             to = change["to"]
-            if change["words"] == "any other text":
+            if change["bound"] == "is not named":
                 to = "a text that no rule names"
+            elif change["bound"] in ("more than", "less than"):
+                to = math.nextafter(to, math.inf if change["bound"] == "more than" else -math.inf)
             found = segment(name, {**row, change["column"]: to}) or otherwise[name]
             assert found == change["segment"], (customer["customer"], change, found)
             changed += 1

@@ -88,6 +88,7 @@ fn catalogue_completions_and_help_are_on_stdout() {
         "demo",
         "check",
         "run",
+        "plan",
         "backfill",
         "report",
         "diff",

@@ -13,7 +13,7 @@ use crate::oracle::python;
 use crate::program::{bounded, public_data, root, run, tessera};
 
 /// Texts whose commands are run, within the repository.
-const DOCUMENTS: [&str; 11] = [
+const DOCUMENTS: [&str; 12] = [
     "README.md",
     "ARCHITECTURE.md",
     "CONTRIBUTING.md",
@@ -24,6 +24,7 @@ const DOCUMENTS: [&str; 11] = [
     "docs/explain.md",
     "docs/expressions.md",
     "docs/operating.md",
+    "docs/plan.md",
     "docs/scores.md",
 ];
 
@@ -258,6 +259,7 @@ fn examples_of_the_help_work() {
         "demo",
         "check",
         "run",
+        "plan",
         "backfill",
         "report",
         "diff",

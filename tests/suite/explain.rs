@@ -79,15 +79,7 @@ fn conditions_hold_as_the_values_say_and_the_first_true_rule_decides() {
         .iter()
         .map(|one| &one["holds"])
         .collect();
-    assert_eq!(
-        holds,
-        [
-            &Value::from(true),
-            &true.into(),
-            &false.into(),
-            &true.into()
-        ]
-    );
+    assert_eq!(holds, [&Value::from(true), &true.into(), &false.into()]);
     assert_eq!(deciding["conditions"][0]["values"]["recency_days"], 4);
     // The eighteenth day after 2026-01-28: not yet a call.
     assert_eq!(scheme(&found[1], "care")["segment"], "mail");

@@ -6,6 +6,7 @@ use std::time::Duration;
 use chrono::NaiveDate;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use tessera_pipeline::backfill::Every;
+use tessera_pipeline::plan::Limit;
 use tessera_snapshot::Options;
 
 /// Computes features, scores and segments of customers from Parquet, CSV or NDJSON files, as a TOML file describes, and publishes
@@ -73,6 +74,13 @@ pub(crate) enum Command {
                             tessera run pipelines/demo.toml --as-of 2026-10-31 --dry-run"
     )]
     Run(Run),
+    /// Compute whom a run would move and which columns it would change; nothing is published.
+    #[command(
+        after_help = "Examples:\n  tessera plan pipelines/demo.toml\n  tessera plan pipelines/demo.toml --as-of 2026-10-31 --sample 3\n  \
+                            tessera plan pipelines/demo.toml --format markdown --fail-if 'moved > 50%'\n  \
+                            tessera plan pipelines/demo.toml --json"
+    )]
+    Plan(Plan),
     /// Run a pipeline for past days, oldest first; days that have their version are skipped, so it goes on where it was stopped.
     #[command(
         after_help = "Examples:\n  tessera backfill pipelines/demo.toml --from 2026-07-31 --to 2026-10-31 --every 1mo\n  \
@@ -247,6 +255,57 @@ pub(crate) struct Run {
     pub(crate) dry_run: bool,
     #[command(flatten)]
     pub(crate) store: StoreAccess,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Plan {
+    #[command(flatten)]
+    pub(crate) pipeline: Pipeline,
+    /// The day of the run; that of the newest version by default, so that the plan shows the edit alone.
+    #[arg(long, value_name = "YYYY-MM-DD", value_parser = day)]
+    pub(crate) as_of: Option<NaiveDate>,
+    /// As for `run`.
+    #[arg(long, value_name = "YYYY-MM-DD", value_parser = day)]
+    pub(crate) known_as_of: Option<NaiveDate>,
+    /// Allow a day in the future.
+    #[arg(long)]
+    pub(crate) allow_future: bool,
+    /// How the plan is printed.
+    #[arg(long, value_enum, default_value_t = PlanFormat::Text)]
+    pub(crate) format: PlanFormat,
+    /// Name up to this many customers per scheme who would move.
+    #[arg(long, value_name = "NUMBER", default_value_t = 0)]
+    pub(crate) sample: usize,
+    /// End with exit code 3 if more customers would move: `moved > 5%`, `moved > 200`, or of one scheme `touch.moved > 5%`; may
+    /// be repeated.
+    #[arg(long, value_name = "LIMIT", value_parser = limit)]
+    pub(crate) fail_if: Vec<Limit>,
+    /// Fingerprint inputs by their whole content instead of their footers.
+    #[arg(long)]
+    pub(crate) hash_inputs: bool,
+    /// Memory limit, as for `run`.
+    #[arg(long, value_name = "SIZE", value_parser = crate::memory::parse, env = "TESSERA_MEMORY")]
+    pub(crate) memory: Option<u64>,
+    /// Folder for temporary files, as for `run`.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) work: Option<PathBuf>,
+}
+
+/// How a plan is printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum PlanFormat {
+    /// For people.
+    Text,
+    /// For machines.
+    Json,
+    /// For a pull request.
+    Markdown,
+}
+
+fn limit(text: &str) -> Result<Limit, String> {
+    Limit::parse(text).ok_or_else(|| {
+        "expected `moved > 5%`, `moved > 200`, or of one scheme `touch.moved > 5%`".to_owned()
+    })
 }
 
 #[derive(Debug, Args)]

@@ -9,6 +9,7 @@ mod explain;
 mod features;
 mod named_version;
 mod path;
+mod plan;
 mod report;
 mod run;
 mod schema;
@@ -28,6 +29,7 @@ pub(crate) fn dispatch(arguments: Arguments) -> Result<ExitCode, Failure> {
         Command::Demo(demo) => demo::run(&demo, &output),
         Command::Check(check) => check::run(&check, &output),
         Command::Run(run) => run::run(&run, &output),
+        Command::Plan(arguments) => plan::run(&arguments, &output),
         Command::Backfill(arguments) => backfill::run(&arguments, &output),
         Command::Report(report) => report::run(&report),
         Command::Snapshots(store) => snapshots::list(&store, &output),

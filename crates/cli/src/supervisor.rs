@@ -1,4 +1,4 @@
-//! `tessera run` and `tessera check` work in a child process. The libraries that read files can abort on a crafted file, and an
+//! `tessera run`, `check` and `plan` work in a child process. The libraries that read files can abort on a crafted file, and an
 //! operating system that is out of memory kills processes: the parent, which only waits, then names the file.
 //!
 //! The child is this program again, with the same arguments, environment, working folder and standard streams. It ends with its
@@ -32,7 +32,10 @@ const PROGRAM: &str = "/proc/self/exe";
 
 /// Runs the command in a child and returns its exit code; `None` where this process is to do the work itself.
 pub(crate) fn supervise(arguments: &Arguments, given: &[OsString]) -> Option<ExitCode> {
-    let supervised = matches!(arguments.command, Asked::Run(_) | Asked::Check(_));
+    let supervised = matches!(
+        arguments.command,
+        Asked::Run(_) | Asked::Check(_) | Asked::Plan(_)
+    );
     if !supervised || begin_as_child() {
         return None;
     }

@@ -191,6 +191,26 @@ impl<'a> Walk<'a> {
         Ok(())
     }
 
+    /// Begins with customers whose features, scores and values are known: nothing is read of the lake. Only the stages up to
+    /// the assignments can be done then.
+    pub(crate) fn begin_with(&mut self, customers: RecordBatch) -> Result<(), PipelineError> {
+        let first = self
+            .stages
+            .iter()
+            .position(|stage| *stage == Stage::Previous);
+        self.next = needed(first, "the previous version")?;
+        self.made.base = Some(Base {
+            active: customers,
+            closed: None,
+        });
+        Ok(())
+    }
+
+    /// The customers with their segments, once every scheme has assigned them.
+    pub(crate) fn assigned(&self) -> Result<&Assigned, PipelineError> {
+        needed(self.made.assigned.as_ref(), "assignments")
+    }
+
     /// Executes the stages that depend on the version before this day once more.
     pub(crate) fn compare_again(&mut self) -> Result<(), PipelineError> {
         let first = self

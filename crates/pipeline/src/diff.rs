@@ -21,10 +21,12 @@ use crate::error::PipelineError;
 use crate::history::Values;
 use crate::sources::epoch_day;
 
+pub(crate) use columns::types;
 pub use columns::{ColumnDiff, Frequent, Largest};
+pub(crate) use inputs::definitions;
 pub use inputs::{Definitions, SourceDiff, TextDiff};
 pub use schemes::{CauseCount, EventFound, Moved, MovedCustomer, SchemeDiff, SegmentDiff};
-pub(crate) use text::figure;
+pub(crate) use text::{definitions_text, figure, from_to, percent, scheme_text};
 
 /// What changed from one version to another.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -79,13 +81,49 @@ pub struct CustomersDiff {
     pub left: u64,
 }
 
-/// Memberships of both versions, and who is in both.
+/// The segments of the customers before and after, and who is in both.
+pub(crate) struct Members {
+    pub(crate) before: Before,
+    pub(crate) after: Before,
+    alignment: Alignment,
+}
+
+impl Members {
+    pub(crate) fn new(before: Before, after: Before) -> Self {
+        let alignment = aligned(&before.keys, &after.keys);
+        Self {
+            before,
+            after,
+            alignment,
+        }
+    }
+
+    /// How many customers came, left and stayed.
+    pub(crate) fn customers(&self) -> CustomersDiff {
+        let left = self.alignment.gone.len() as u64;
+        let (before, after) = (self.before.keys.len() as u64, self.after.keys.len() as u64);
+        CustomersDiff {
+            before,
+            after,
+            both: before - left,
+            came: after + left - before,
+            left,
+        }
+    }
+
+    /// What the customers of either count: what those of after count, and behind them those who are gone.
+    fn values(&self, before: &[i64], after: &[i64]) -> Vec<i64> {
+        let gone = self.alignment.gone.iter();
+        let gone = gone.map(|&row| before.get(row as usize).copied().unwrap_or(0));
+        after.iter().copied().chain(gone).collect()
+    }
+}
+
+/// Two versions with the segments of their customers.
 struct Pair<'a> {
     from: &'a Version,
     to: &'a Version,
-    before: Before,
-    after: Before,
-    alignment: Alignment,
+    members: Members,
 }
 
 /// Compares two versions. Of each scheme and of each column, up to `sample` customers are named.
@@ -95,31 +133,19 @@ pub fn diff(
     to: &Version,
     sample: usize,
 ) -> Result<Diff, PipelineError> {
-    let (before, after) = (memberships(from)?, memberships(to)?);
-    let alignment = aligned(&before.keys, &after.keys);
     let pair = Pair {
         from,
         to,
-        before,
-        after,
-        alignment,
+        members: Members::new(memberships(from)?, memberships(to)?),
     };
-    let left = pair.alignment.gone.len() as u64;
-    let (then, now) = (pair.before.keys.len() as u64, pair.after.keys.len() as u64);
     Ok(Diff {
         from: Side::of(from),
         to: Side::of(to),
         same_pipeline: from.commit().pipeline["name"] == to.commit().pipeline["name"],
         program_changed: from.commit().program != to.commit().program,
-        definitions: inputs::definitions(from, to),
+        definitions: definitions(&from.commit().pipeline, &to.commit().pipeline),
         sources: inputs::sources(store, from, to)?,
-        customers: CustomersDiff {
-            before: then,
-            after: now,
-            both: then - left,
-            came: now + left - then,
-            left,
-        },
+        customers: pair.members.customers(),
         schemes: schemes::compare(store, &pair, sample)?,
         columns: columns::compare(from, to, sample)?,
     })
@@ -133,7 +159,7 @@ impl Diff {
 }
 
 impl Side {
-    fn of(version: &Version) -> Self {
+    pub(crate) fn of(version: &Version) -> Self {
         let name = version.commit().pipeline["name"].as_str();
         Self {
             version: version.number(),
@@ -151,7 +177,8 @@ pub(crate) fn key_of(version: &Version) -> &str {
     key.unwrap_or("customer_id")
 }
 
-fn memberships(version: &Version) -> Result<Before, PipelineError> {
+/// The segments of the customers of a version.
+pub(crate) fn memberships(version: &Version) -> Result<Before, PipelineError> {
     let key = key_of(version);
     let batches = version.read_columns("memberships", |column| Before::reads(key, column))?;
     Ok(Before::new(epoch_day(version.as_of()), key, &batches)?)
@@ -167,15 +194,14 @@ fn aligned(before: &ArrayRef, after: &ArrayRef) -> Alignment {
 
 /// What customers of both versions count: those of the other version, and behind them those who are gone.
 fn values(pair: &Pair<'_>) -> Result<Vec<i64>, PipelineError> {
+    let members = &pair.members;
     let Some(column) = Values::column_of(pair.to) else {
-        return Ok(vec![0; pair.alignment.len()]);
+        return Ok(vec![0; members.alignment.len()]);
     };
     let of = |version: &Version, keys: &ArrayRef| {
         Values::new(version, key_of(version), column).map(|values| values.of(keys))
     };
-    let mut values = of(pair.to, &pair.after.keys)?;
-    let then = of(pair.from, &pair.before.keys)?;
-    let gone = pair.alignment.gone.iter();
-    values.extend(gone.map(|&row| then.get(row as usize).copied().unwrap_or(0)));
-    Ok(values)
+    let then = of(pair.from, &members.before.keys)?;
+    let now = of(pair.to, &members.after.keys)?;
+    Ok(members.values(&then, &now))
 }

@@ -27,8 +27,7 @@ use definitions::Changes;
 pub(crate) use definitions::{DEFINITIONS, definitions};
 pub(crate) use replay::{Aged, new_rows, split};
 use replay::{Replay, State, Steps};
-use values::in_cents;
-pub(crate) use values::{Values, numbers};
+pub(crate) use values::{Values, in_cents, numbers};
 
 /// The version before this run, and what has been found out about the segments of this one so far.
 #[derive(Debug)]
@@ -301,10 +300,7 @@ impl History {
         prepared: &Prepared,
         customers: &Customers,
     ) -> Result<Vec<i64>, PipelineError> {
-        let known = |name: &&str| customers.features().any(|(feature, _)| feature == *name);
-        let declared = [VALUE_COLUMNS[1], VALUE_COLUMNS[2]].into_iter().find(known);
-        let (Some(name), Some(previous)) = (declared.or(prepared.value_feature()), &self.previous)
-        else {
+        let (Some(name), Some(previous)) = (counted(prepared, customers), &self.previous) else {
             return Ok(Vec::new());
         };
         let mut values: Vec<i64> = customers
@@ -323,6 +319,14 @@ impl History {
         values.extend(gone.map(|&row| then.get(row as usize).copied().unwrap_or(0)));
         Ok(values)
     }
+}
+
+/// The column that moves count: what customers will bring where the pipeline says so, else what they have brought, else its
+/// money feature.
+pub(crate) fn counted<'p>(prepared: &'p Prepared, customers: &Customers) -> Option<&'p str> {
+    let known = |name: &&str| customers.features().any(|(feature, _)| feature == *name);
+    let declared = [VALUE_COLUMNS[1], VALUE_COLUMNS[2]].into_iter().find(known);
+    declared.or(prepared.value_feature())
 }
 
 /// The version before a day; `follows` gets its number, also if it has expired.

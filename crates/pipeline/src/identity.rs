@@ -14,6 +14,9 @@ const FORMAT: &str = "tessera-tables 2";
 /// Key of the commit's `pipeline` object under which the canonical pipeline stands.
 pub(crate) const DECLARED: &str = "declared";
 
+/// Key of the commit's `pipeline` object under which the last day stands on which a row may have become known.
+pub(crate) const KNOWN_AS_OF: &str = "known_as_of";
+
 /// sha256 over the program's own sources, templates and locked dependencies; see `build.rs`.
 const SOURCES_SHA256: &str = env!("TESSERA_SOURCES_SHA256");
 
@@ -49,7 +52,7 @@ pub(crate) fn program() -> String {
 }
 
 /// The parts of the pipeline that a report and the next version need.
-fn pipeline(prepared: &Prepared) -> Value {
+pub(crate) fn pipeline(prepared: &Prepared) -> Value {
     let mut meta = serde_json::to_value(publish::meta(prepared)).unwrap_or(Value::Null);
     if let Some(meta) = meta.as_object_mut() {
         meta.insert(
@@ -59,6 +62,8 @@ fn pipeline(prepared: &Prepared) -> Value {
         let declared = tessera_spec::canonical(&prepared.pipeline);
         let declared = serde_json::from_str(&declared).unwrap_or(Value::Null);
         meta.insert(DECLARED.to_owned(), declared);
+        let known = prepared.known_as_of.to_string();
+        meta.insert(KNOWN_AS_OF.to_owned(), known.into());
     }
     meta
 }

@@ -7,7 +7,8 @@
 //! finished tables, `run` publishes these, `table` computes the features at any date, `scores` the scores, `labels` finds which
 //! texts columns can have, `identity` identifies a run, `history` compares with the previous version, `publish` makes tables,
 //! version and report, `work` holds the files of a run outside the store, `monitor` writes metrics and lineage,
-//! `diff` compares two versions, `explain` states why customers are in their segments, `backfill` which past days are to be run.
+//! `diff` compares two versions, `explain` states why customers are in their segments, `backfill` which past days are to be run,
+//! `plan` what a run would change.
 
 mod artifacts;
 pub mod backfill;
@@ -27,6 +28,7 @@ mod marks;
 mod memory;
 mod monitor;
 mod pipeline_file;
+pub mod plan;
 mod prepare;
 mod publish;
 mod reliance;

@@ -114,8 +114,8 @@ impl Chain {
                 let (schemes, segments, kinds) = (text("scheme"), text("segment"), text("event"));
                 let (before, evidence) = (text("name_before"), text("evidence"));
                 let ids = integers(&batch, "segment_id");
-                for row in 0..batch.num_rows() {
-                    let event = kinds[row].clone().unwrap_or_default();
+                for (row, event) in kinds.into_iter().enumerate() {
+                    let event = event.unwrap_or_default();
                     if event == "continued" {
                         continue;
                     }

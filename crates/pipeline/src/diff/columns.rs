@@ -133,7 +133,7 @@ fn published(version: &Version) -> Vec<(String, &'static str)> {
 }
 
 /// The types of the columns of `customers`.
-fn types(version: &Version) -> BTreeMap<String, String> {
+pub(crate) fn types(version: &Version) -> BTreeMap<String, String> {
     let mut tables = version.tables().iter();
     let customers = tables.find(|table| table.name == "customers");
     let columns = customers.into_iter().flat_map(|table| &table.schema);

@@ -65,10 +65,9 @@ pub struct SourceDiff {
     pub rejected_after: i64,
 }
 
-/// Compares what is declared.
-pub(super) fn definitions(from: &Version, to: &Version) -> Definitions {
-    let of = |version: &Version| version.commit().pipeline[DEFINITIONS].clone();
-    let (then, now) = (of(from), of(to));
+/// Compares what two pipelines declare, as commits state them.
+pub(crate) fn definitions(from: &Value, to: &Value) -> Definitions {
+    let (then, now) = (&from[DEFINITIONS], &to[DEFINITIONS]);
     let names = |of: &Value| -> BTreeSet<String> {
         let schemes = of["schemes"].as_object();
         schemes
@@ -76,16 +75,15 @@ pub(super) fn definitions(from: &Version, to: &Version) -> Definitions {
             .flat_map(|schemes| schemes.keys().cloned())
             .collect()
     };
-    let (a, b) = (names(&then), names(&now));
+    let (a, b) = (names(then), names(now));
     let both = a
         .intersection(&b)
         .filter(|name| then["schemes"][*name] != now["schemes"][*name]);
-    let declared = |version: &Version| version.commit().pipeline[DECLARED].clone();
-    let (before, after) = (declared(from), declared(to));
+    let (before, after) = (&from[DECLARED], &to[DECLARED]);
     let texts_known = !before.is_null() && !after.is_null();
     let mut texts = Vec::new();
     if texts_known {
-        differences("", &before, &after, &mut texts);
+        differences("", before, after, &mut texts);
     }
     Definitions {
         features_changed: then["features"] != now["features"],
@@ -96,7 +94,7 @@ pub(super) fn definitions(from: &Version, to: &Version) -> Definitions {
 }
 
 /// Appends every place at which two values differ. Elements of lists are told apart by their names where they have some.
-pub(crate) fn differences(path: &str, before: &Value, after: &Value, to: &mut Vec<TextDiff>) {
+fn differences(path: &str, before: &Value, after: &Value, to: &mut Vec<TextDiff>) {
     if before == after {
         return;
     }
@@ -251,9 +249,9 @@ fn rows(version: &Version) -> Result<Rows, PipelineError> {
         let names = texts(&batch, "source");
         let used = integers(&batch, "used");
         let (quarantined, dropped) = (integers(&batch, "quarantined"), integers(&batch, "dropped"));
-        for row in 0..batch.num_rows() {
+        for (row, name) in names.into_iter().enumerate() {
             let rejected = quarantined[row].unwrap_or(0) + dropped[row].unwrap_or(0);
-            let name = names[row].clone().unwrap_or_default();
+            let name = name.unwrap_or_default();
             found.insert(name, (used[row].unwrap_or(0), rejected));
         }
     }

@@ -9,7 +9,7 @@ use tessera_history::{ABSENT, SchemeBefore};
 use tessera_snapshot::{Store, Version};
 
 use super::chain::{self, Chain, StepFound};
-use super::{Pair, values};
+use super::{Members, Pair, values};
 use crate::error::PipelineError;
 use crate::history::numbers;
 
@@ -130,18 +130,14 @@ pub(super) fn compare(
     let (steps, mut events) = (chain.steps()?, chain.events()?);
     let cents = values(pair)?;
     let (then, now) = (segments(pair.from)?, segments(pair.to)?);
-    let mut names: Vec<&String> = pair.after.schemes.keys().collect();
-    names.extend(pair.before.schemes.keys());
-    names.sort_unstable();
-    names.dedup();
+    let members = &pair.members;
     let none = SchemeBefore::default();
-    let compared = names.into_iter().map(|name| {
-        let (a, b) = (pair.before.schemes.get(name), pair.after.schemes.get(name));
-        let state = match (a, b) {
-            (Some(_), Some(_)) => "both",
-            (None, _) => "added",
-            (_, None) => "removed",
-        };
+    let compared = members.schemes().into_iter().map(|name| {
+        let (a, b) = (
+            members.before.schemes.get(name),
+            members.after.schemes.get(name),
+        );
+        let state = state(a.is_some(), b.is_some());
         let own: Vec<&StepFound> = steps.iter().filter(|step| step.scheme == *name).collect();
         let is_known = chain.unknown.is_none() && state == "both";
         let tables = [&then, &now].map(|table| table.get(name).cloned().unwrap_or_default());
@@ -160,17 +156,96 @@ pub(super) fn compare(
         };
         if state == "both" {
             let both = (a.unwrap_or(&none), b.unwrap_or(&none));
-            moves(pair, both, &cents, sample, &mut made);
+            moves(members, both, &cents, sample, &mut made);
         }
         made
     });
     Ok(compared.collect())
 }
 
+/// Whether a scheme is in both, was added or was removed.
+fn state(before: bool, after: bool) -> &'static str {
+    match (before, after) {
+        (true, true) => "both",
+        (false, _) => "added",
+        (true, false) => "removed",
+    }
+}
+
+impl Members {
+    /// The schemes of before and after, by name.
+    fn schemes(&self) -> Vec<&String> {
+        let mut names: Vec<&String> = self.after.schemes.keys().collect();
+        names.extend(self.before.schemes.keys());
+        names.sort_unstable();
+        names.dedup();
+        names
+    }
+
+    /// Who would move, by scheme. `before` and `after` are what the customers count, in hundredths.
+    pub(crate) fn planned(&self, before: &[i64], after: &[i64], sample: usize) -> Vec<SchemeDiff> {
+        let cents = self.values(before, after);
+        let none = SchemeBefore::default();
+        let planned = self.schemes().into_iter().map(|name| {
+            let (a, b) = (self.before.schemes.get(name), self.after.schemes.get(name));
+            let both = (a.unwrap_or(&none), b.unwrap_or(&none));
+            let tables = [rows(both.0, before), rows(both.1, after)];
+            let mut made = SchemeDiff {
+                scheme: name.clone(),
+                state: state(a.is_some(), b.is_some()),
+                compared: 0,
+                moved: 0,
+                moved_value: 0.0,
+                segments: segment_diffs(&tables, None),
+                moves: Vec::new(),
+                causes: None,
+                causes_unknown: None,
+                events: Vec::new(),
+                sample: Vec::new(),
+            };
+            if made.state == "both" {
+                moves(self, both, &cents, sample, &mut made);
+            }
+            made
+        });
+        planned.collect()
+    }
+}
+
+/// The segments of a scheme with their customers, and what these count.
+fn rows(scheme: &SchemeBefore, cents: &[i64]) -> Vec<SegmentRow> {
+    let mut sums = vec![(0_i64, 0_i128); scheme.segments.len()];
+    for (row, &segment) in scheme.segment_of.iter().enumerate() {
+        if let Some(sum) = sums.get_mut(segment as usize) {
+            sum.0 += 1;
+            sum.1 += i128::from(cents.get(row).copied().unwrap_or(0));
+        }
+    }
+    let of =
+        |(position, ((id, name), (customers, cents))): (usize, (&(i64, String), (i64, i128)))| {
+            SegmentRow {
+                id: *id,
+                position: position as i64,
+                name: name.clone(),
+                customers,
+                value: Some(money(cents)),
+            }
+        };
+    scheme
+        .segments
+        .iter()
+        .zip(sums)
+        .enumerate()
+        .map(of)
+        .collect()
+}
+
 /// A segment as the table `segments` has it.
 #[derive(Debug, Clone)]
 struct SegmentRow {
     id: i64,
+    /// Place among the segments of the scheme.
+    position: i64,
     name: String,
     customers: i64,
     value: Option<f64>,
@@ -185,18 +260,23 @@ fn segments(version: &Version) -> Result<BTreeMap<String, Vec<SegmentRow>>, Pipe
             chain::texts(&batch, "segment"),
         );
         let ids = chain::integers(&batch, "segment_id");
+        let positions = chain::integers(&batch, "position");
         let customers = chain::integers(&batch, "customers");
         let values = batch.column_by_name("value").map(numbers);
-        for row in 0..batch.num_rows() {
+        for (row, scheme) in schemes.into_iter().enumerate() {
             let value = values.as_ref().and_then(|values| values.get(row));
-            let scheme = schemes[row].clone().unwrap_or_default();
+            let scheme = scheme.unwrap_or_default();
             found.entry(scheme).or_default().push(SegmentRow {
                 id: ids[row].unwrap_or_default(),
+                position: positions[row].unwrap_or(i64::MAX),
                 name: names[row].clone().unwrap_or_default(),
                 customers: customers[row].unwrap_or_default(),
                 value: value.copied().filter(|value| value.is_finite()),
             });
         }
+    }
+    for rows in found.values_mut() {
+        rows.sort_by_key(|row| row.position);
     }
     Ok(found)
 }
@@ -262,14 +342,14 @@ fn by_cause(steps: &[&StepFound]) -> Vec<CauseCount> {
 
 /// Counts who is in another segment, and names some of them.
 fn moves(
-    pair: &Pair<'_>,
+    members: &Members,
     (before, after): (&SchemeBefore, &SchemeBefore),
     cents: &[i64],
     sample: usize,
     made: &mut SchemeDiff,
 ) {
-    let then = pair.alignment.of_before(&before.segment_of, ABSENT);
-    let now = pair.alignment.of_now(&after.segment_of, ABSENT);
+    let then = members.alignment.of_before(&before.segment_of, ABSENT);
+    let now = members.alignment.of_now(&after.segment_of, ABSENT);
     let segment = |of: &SchemeBefore, place: u32| of.segments.get(place as usize).cloned();
     let mut counted: BTreeMap<(u32, u32), (u64, i128)> = BTreeMap::new();
     for (row, (&old, &new)) in then.iter().zip(&now).enumerate() {
@@ -284,7 +364,7 @@ fn moves(
         *count = (count.0 + 1, count.1 + i128::from(cents[row]));
         if made.sample.len() < sample {
             made.sample.push(MovedCustomer {
-                customer: customer(pair, row),
+                customer: customer(members, row),
                 from_segment: ids.0.map(|segment| segment.1),
                 to_segment: ids.1.map(|segment| segment.1),
             });
@@ -309,13 +389,13 @@ fn moves(
 }
 
 /// The key of a customer of either version.
-fn customer(pair: &Pair<'_>, row: usize) -> String {
-    let now = pair.after.keys.len();
+fn customer(members: &Members, row: usize) -> String {
+    let now = members.after.keys.len();
     let shown = match row.checked_sub(now) {
-        None => array_value_to_string(&pair.after.keys, row),
+        None => array_value_to_string(&members.after.keys, row),
         Some(gone) => {
-            let row = pair.alignment.gone[gone] as usize;
-            array_value_to_string(&pair.before.keys, row)
+            let row = members.alignment.gone[gone] as usize;
+            array_value_to_string(&members.before.keys, row)
         }
     };
     shown.unwrap_or_default()

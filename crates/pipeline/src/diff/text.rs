@@ -5,7 +5,9 @@ use std::fmt::Write as _;
 use tessera_segments::write_number;
 use tessera_spec::shown::grouped;
 
-use super::{CauseCount, ColumnDiff, Diff, SchemeDiff, SegmentDiff, SourceDiff, TextDiff};
+use super::{
+    CauseCount, ColumnDiff, Definitions, Diff, SchemeDiff, SegmentDiff, SourceDiff, TextDiff,
+};
 
 /// How many moves of a scheme are listed.
 const MOVES: usize = 12;
@@ -32,7 +34,7 @@ pub(super) fn text(diff: &Diff) -> String {
         "the same"
     };
     let _ = writeln!(to, "\nprogram: {program}");
-    definitions(diff, &mut to);
+    definitions_text(&diff.definitions, &mut to);
     to.push_str("\nsources\n");
     for source in &diff.sources {
         to.push_str(&of_source(source));
@@ -48,14 +50,14 @@ pub(super) fn text(diff: &Diff) -> String {
         grouped(customers.both)
     );
     for scheme in &diff.schemes {
-        of_scheme(scheme, &mut to);
+        scheme_text(scheme, &mut to);
     }
     columns(&diff.columns, &mut to);
     to
 }
 
-fn definitions(diff: &Diff, to: &mut String) {
-    let found = &diff.definitions;
+/// Appends what is declared in another way.
+pub(crate) fn definitions_text(found: &Definitions, to: &mut String) {
     let mut said = Vec::new();
     if found.features_changed {
         said.push("what features, scores and rows depend on differs".to_owned());
@@ -176,7 +178,8 @@ pub(crate) fn percent(part: u64, whole: u64) -> String {
     format!("{:.1}%", 100.0 * part as f64 / whole as f64)
 }
 
-fn of_scheme(scheme: &SchemeDiff, to: &mut String) {
+/// Appends the segments and moves of a scheme.
+pub(crate) fn scheme_text(scheme: &SchemeDiff, to: &mut String) {
     let name = &scheme.scheme;
     let _ = match scheme.state {
         "both" => writeln!(

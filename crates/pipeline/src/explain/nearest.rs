@@ -27,10 +27,10 @@ pub struct Change {
     pub column: String,
     /// Its value now.
     pub from: Value,
-    /// The nearest value with another segment.
+    /// The nearest value with another segment, or the limit that must be passed.
     pub to: Value,
-    /// The same in words, such as `at least 3`.
-    pub words: String,
+    /// How it is meant: `at least`, `at most`, `more than`, `less than`, `is`, or `is not named` for any text that no rule names.
+    pub bound: &'static str,
     /// The difference of numbers.
     pub change: Option<f64>,
     /// The difference in standard deviations of the column over all customers, by which changes are compared.
@@ -44,7 +44,10 @@ pub struct Change {
 enum Tried {
     Null,
     Integer(i64),
-    Float(f64),
+    Float {
+        value: f64,
+        limit: f64,
+    },
     Text(String),
     /// A text that no rule names.
     Other,
@@ -126,8 +129,11 @@ fn of_rules(
     let per_customer = tried.len() / schemes.len().max(1);
     for (place, (_, own)) in schemes.into_iter().enumerate() {
         let mut found: Vec<Change> = Vec::new();
-        for at in place * per_customer..(place + 1) * per_customer {
-            let (row, column, to) = tried[at];
+        let own_tried = place * per_customer..(place + 1) * per_customer;
+        for at in own_tried {
+            let Some(&(row, column, to)) = tried.get(at) else {
+                continue;
+            };
             let segment = rules.segment(&truths, at);
             let Some(values) = table.column_by_name(column) else {
                 continue;
@@ -232,7 +238,7 @@ fn around(constant: &Expr, ty: &DataType) -> Vec<Tried> {
             whole.into_iter().map(Tried::Integer).collect()
         }
         DataType::Float64 => [limit, limit.next_up(), limit.next_down()]
-            .map(Tried::Float)
+            .map(|value| Tried::Float { value, limit })
             .to_vec(),
         _ => Vec::new(),
     }
@@ -280,7 +286,7 @@ fn integers<'t>(taken: &ArrayRef, own: impl Fn(usize) -> Option<&'t Tried>) -> A
 fn floats<'t>(taken: &ArrayRef, own: impl Fn(usize) -> Option<&'t Tried>) -> ArrayRef {
     let values = taken.as_primitive::<Float64Type>();
     let of = |row: usize| match own(row) {
-        Some(Tried::Float(number)) => Some(*number),
+        Some(Tried::Float { value, .. }) => Some(*value),
         Some(_) => None,
         None => values.is_valid(row).then(|| values.value(row)),
     };
@@ -308,18 +314,20 @@ fn change(
     spreads: &mut Spreads<'_>,
 ) -> Result<Change, PipelineError> {
     let from = number(values, row);
-    let (value_to, words, target) = match to {
-        Tried::Null => (Value::Null, "missing".to_owned(), None),
-        Tried::Other => (Value::Null, "any other text".to_owned(), None),
-        Tried::Text(text) => (json!(text), format!("'{text}'"), None),
-        Tried::Integer(whole) => (json!(whole), whole.to_string(), Some(*whole as f64)),
-        Tried::Float(number) => (json!(number), number.to_string(), Some(*number)),
+    let (value_to, target) = match to {
+        Tried::Null | Tried::Other => (Value::Null, None),
+        Tried::Text(text) => (json!(text), None),
+        Tried::Integer(whole) => (json!(whole), Some(*whole as f64)),
+        Tried::Float { limit, .. } => (json!(limit), Some(*limit)),
     };
     let difference = from.zip(target).map(|(from, to)| to - from);
-    let words = match difference {
-        Some(difference) if difference > 0.0 => format!("at least {words}"),
-        Some(_) => format!("at most {words}"),
-        None => words,
+    let bound = match (to, difference) {
+        (Tried::Other, _) => "is not named",
+        (Tried::Float { value, limit }, _) if value > limit => "more than",
+        (Tried::Float { value, limit }, _) if value < limit => "less than",
+        (_, Some(difference)) if difference > 0.0 => "at least",
+        (_, Some(_)) => "at most",
+        (_, None) => "is",
     };
     let spread = match difference {
         Some(_) => spreads.of(column)?,
@@ -329,7 +337,7 @@ fn change(
         column: column.to_owned(),
         from: value(values, row),
         to: value_to,
-        words,
+        bound,
         change: difference,
         deviations: difference
             .zip(spread)
@@ -465,7 +473,11 @@ fn of_tiers(
             .iter()
             .filter(|(segment, _)| **segment != own.segment)
         {
-            let to = Tried::Float(if *low > from { *low } else { *high });
+            let limit = if *low > from { *low } else { *high };
+            let to = Tried::Float {
+                value: limit,
+                limit,
+            };
             found.push(change(values, row, by, &to, segment, &mut spreads)?);
         }
         own.nearest = nearest(found);
@@ -519,7 +531,10 @@ fn of_grid(
                 let to = if *low > from { *low } else { *high };
                 let to = match values.data_type() {
                     DataType::Int64 => Tried::Integer(to as i64),
-                    _ => Tried::Float(to),
+                    _ => Tried::Float {
+                        value: to,
+                        limit: to,
+                    },
                 };
                 found.push(change(values, row, column, &to, segment, &mut spreads)?);
             }

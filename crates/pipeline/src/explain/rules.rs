@@ -205,11 +205,19 @@ fn of_customer(
             let values = columns(condition).into_iter();
             let values = values.map(|name| (name.to_owned(), explained.customers.value(name, row)));
             let written = rule.when.get(condition.span.clone()).map(str::trim);
-            conditions.push(ConditionExplained {
-                text: written.unwrap_or(&rule.when).to_owned(),
-                holds: holds(place),
-                values: values.collect(),
-            });
+            let text = written.unwrap_or(&rule.when).to_owned();
+            // `between` is two conditions of one text.
+            let whole = conditions
+                .last_mut()
+                .filter(|last: &&mut ConditionExplained| last.text == text);
+            match whole {
+                Some(whole) => whole.holds = both(whole.holds, holds(place)),
+                None => conditions.push(ConditionExplained {
+                    text,
+                    holds: holds(place),
+                    values: values.collect(),
+                }),
+            }
             place += 1;
         }
         said.push(RuleExplained {
@@ -224,4 +232,13 @@ fn of_customer(
         }
     }
     said
+}
+
+/// Whether two conditions are both true: not, if one of them is false; unknown, if that is open.
+fn both(one: Option<bool>, other: Option<bool>) -> Option<bool> {
+    match (one, other) {
+        (Some(false), _) | (_, Some(false)) => Some(false),
+        (Some(true), Some(true)) => Some(true),
+        _ => None,
+    }
 }

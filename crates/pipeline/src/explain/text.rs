@@ -104,17 +104,19 @@ fn of_rule(rule: &RuleExplained, to: &mut String) {
 
 fn of_change(change: &Change) -> String {
     let Change {
-        column,
-        words,
-        segment,
-        ..
+        column, segment, ..
     } = change;
+    let to = match (change.bound, &change.to) {
+        ("is not named", _) => "any other text".to_owned(),
+        ("is", to) => shown(to),
+        (bound, to) => format!("{bound} {}", shown(to)),
+    };
     let difference = change.change.map_or_else(String::new, |change| {
         let sign = if change > 0.0 { "+" } else { "" };
         format!(", {sign}{}", figure(change))
     });
     format!(
-        "would be {segment} with {column} {words} (is {}{difference})",
+        "would be {segment} if {column} were {to} (is {}{difference})",
         shown(&change.from)
     )
 }

@@ -1,0 +1,122 @@
+//! Whether the customers of a version are those that a run would compute.
+
+use arrow::array::{ArrayRef, AsArray, BooleanArray, RecordBatch};
+use arrow::compute::{cast, concat_batches, filter_record_batch};
+use arrow::datatypes::{DataType, Field, Schema};
+use std::sync::Arc;
+use tessera_expr::Type;
+use tessera_snapshot::{Store, Version};
+
+use crate::base::ACTIVE;
+use crate::error::PipelineError;
+use crate::history::{DEFINITIONS, definitions};
+use crate::identity::{self, KNOWN_AS_OF};
+use crate::prepare::Prepared;
+
+/// The customers with features, scores and values of a version, where a run would compute the same; else why it would not.
+pub(super) fn customers(
+    prepared: &Prepared,
+    store: &Store,
+    version: &Version,
+) -> Result<Result<RecordBatch, String>, PipelineError> {
+    if let Some(why) = differs(prepared, store, version)? {
+        return Ok(Err(why));
+    }
+    let key = prepared.pipeline.customer.key.as_str();
+    let wanted = |name: &str| {
+        name == key || name == ACTIVE || prepared.published().any(|info| info.name == name)
+    };
+    let batches = version.read_columns("customers", wanted)?;
+    let Some(first) = batches.first() else {
+        return Ok(Err(format!(
+            "version {} has no customers",
+            version.number()
+        )));
+    };
+    let mut table = concat_batches(&first.schema(), &batches)?;
+    if prepared.pipeline.customer.active.is_some() {
+        let active = table
+            .column_by_name(ACTIVE)
+            .and_then(|column| column.as_boolean_opt());
+        let Some(active) = active.cloned() else {
+            return Ok(Err(format!(
+                "version {} does not state who is active",
+                version.number()
+            )));
+        };
+        let active: BooleanArray = active
+            .iter()
+            .map(|active| Some(active != Some(false)))
+            .collect();
+        table = filter_record_batch(&table, &active)?;
+    }
+    let Some(keys) = table.column_by_name(key).cloned() else {
+        return Ok(Err(format!(
+            "version {} has no column `{key}`",
+            version.number()
+        )));
+    };
+    let mut fields = vec![Field::new(key, keys.data_type().clone(), false)];
+    let mut columns: Vec<ArrayRef> = vec![keys];
+    for info in prepared.published() {
+        let Some(column) = table.column_by_name(&info.name) else {
+            return Ok(Err(format!(
+                "version {} has no column `{}`",
+                version.number(),
+                info.name
+            )));
+        };
+        let ty = arrow_type(info.ty).unwrap_or_else(|| column.data_type().clone());
+        columns.push(cast(column, &ty)?);
+        fields.push(Field::new(info.name.clone(), ty, true));
+    }
+    Ok(Ok(RecordBatch::try_new(
+        Arc::new(Schema::new(fields)),
+        columns,
+    )?))
+}
+
+/// The type of a column in memory; none for types that stay as they are published.
+fn arrow_type(ty: Type) -> Option<DataType> {
+    match ty.published() {
+        Type::Int => Some(DataType::Int64),
+        Type::Float => Some(DataType::Float64),
+        Type::String => Some(DataType::Utf8),
+        Type::Date => Some(DataType::Date32),
+        Type::Bool => Some(DataType::Boolean),
+        Type::Timestamp | Type::Decimal { .. } | Type::Null => None,
+    }
+}
+
+/// What makes a run compute other customers than those of a version.
+fn differs(
+    prepared: &Prepared,
+    store: &Store,
+    version: &Version,
+) -> Result<Option<String>, PipelineError> {
+    let (number, commit) = (version.number(), version.commit());
+    let why = |text: &str| Ok(Some(format!("version {number} {text}")));
+    if version.as_of() != prepared.as_of {
+        return why(&format!("is of another day, {}", version.as_of()));
+    }
+    if commit.program != identity::program() {
+        return why("was made by another program");
+    }
+    if commit.pipeline[KNOWN_AS_OF] != prepared.known_as_of.to_string().as_str() {
+        return why("knew rows up to another day");
+    }
+    if commit.pipeline[DEFINITIONS]["features"] != definitions(prepared)["features"] {
+        return why("has other definitions of rows, features or scores");
+    }
+    if store.inputs(commit)? != identity::inputs(prepared) {
+        return why("was made of other files");
+    }
+    // What is learned may follow from the version before.
+    let previous = store
+        .previous(prepared.as_of)?
+        .map_or(0, |version| version.number());
+    if commit.previous != previous {
+        return why("follows another version than a run would");
+    }
+    Ok(None)
+}
