@@ -69,6 +69,8 @@ mod known_at;
 mod lake_files;
 #[path = "suite/lakes.rs"]
 mod lakes;
+#[path = "suite/later_rows.rs"]
+mod later_rows;
 #[path = "suite/latest.rs"]
 mod latest;
 #[path = "suite/lifetime_always.rs"]

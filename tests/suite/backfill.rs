@@ -11,7 +11,7 @@ use crate::program::{json, public_data, run, tessera};
 use crate::versions::Case;
 
 /// Orders of five months: each customer orders now and then.
-fn case() -> Case {
+pub(crate) fn case() -> Case {
     let case = Case::new();
     let mut rows = Vec::new();
     for customer in 0..60_u32 {
@@ -50,7 +50,7 @@ const MONTHS: [&str; 6] = [
 ];
 
 /// The sha256 of every table of the newest version of each day.
-fn bytes(store: &Path) -> BTreeMap<String, BTreeMap<String, Value>> {
+pub(crate) fn bytes(store: &Path) -> BTreeMap<String, BTreeMap<String, Value>> {
     let mut commits: Vec<_> = std::fs::read_dir(store.join("commits"))
         .unwrap()
         .map(|entry| entry.unwrap().path())
