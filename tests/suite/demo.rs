@@ -127,3 +127,33 @@ fn every_customer_has_exactly_one_segment_of_every_scheme_and_every_row_of_every
         quarantined.iter().flatten().sum::<i64>()
     );
 }
+
+/// Three monthly versions: each follows the one before, and the last report shows moves.
+#[test]
+fn a_demo_of_three_months_has_moves() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().display().to_string();
+    run(
+        &[
+            "demo",
+            &path,
+            "--customers",
+            "200",
+            "--months",
+            "3",
+            "--quiet",
+        ],
+        0,
+    );
+    let store = format!("{path}/store/demo");
+    let listed = json(&run(&["snapshots", &store, "--json"], 0));
+    let days: Vec<&str> = listed
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|one| one["as_of"].as_str().unwrap())
+        .collect();
+    assert_eq!(days, ["2026-08-31", "2026-09-30", "2026-10-31"]);
+    let migrations = Table::read(&dir.path().join("store/demo/latest/migrations.parquet"));
+    assert!(migrations.rows() > 20);
+}

@@ -68,6 +68,23 @@ pub(crate) fn run(arguments: &Backfill, output: &Output) -> Result<ExitCode, Fai
     Ok(ExitCode::SUCCESS)
 }
 
+/// Runs the pipeline for these days, whether they have a version or not; returns the exit code of the first run that does not
+/// end with 0.
+pub(crate) fn each(
+    arguments: &Backfill,
+    output: &Output,
+    days: &[NaiveDate],
+) -> Result<u8, Failure> {
+    for &day in days {
+        tell(output, &format!("running the pipeline as of {day}"));
+        match day_run(arguments, output, day)? {
+            (0, _) => {}
+            (code, _) => return Ok(code),
+        }
+    }
+    Ok(0)
+}
+
 /// Does one day; the exit code is that of its run.
 fn one(
     arguments: &Backfill,

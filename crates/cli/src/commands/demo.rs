@@ -3,11 +3,12 @@
 use std::path::Path;
 use std::process::ExitCode;
 
-use chrono::NaiveDate;
+use chrono::{Months, NaiveDate};
 use tessera_demo::DemoConfig;
+use tessera_pipeline::backfill::Every;
 
-use super::run;
-use crate::arguments::{self, Demo, Output};
+use super::{backfill, run};
+use crate::arguments::{self, Backfill, Demo, Output};
 use crate::output::Failure;
 
 /// The pipeline that the demo runs: the file that the project ships.
@@ -40,15 +41,35 @@ pub(crate) fn run(demo: &Demo, output: &Output) -> Result<ExitCode, Failure> {
     std::fs::write(&file, PIPELINE)
         .map_err(|error| Failure::io("write pipeline file", &file, &error))?;
     let var = |name: &str, path: &Path| (name.to_owned(), path.display().to_string());
-    let arguments = arguments::Run {
-        pipeline: arguments::Pipeline {
-            file,
-            vars: arguments::Vars {
-                vars: vec![var("lake", &lake), var("out", &demo.dir.join("store"))],
-            },
+    let pipeline = arguments::Pipeline {
+        file,
+        vars: arguments::Vars {
+            vars: vec![var("lake", &lake), var("out", &demo.dir.join("store"))],
         },
+    };
+    let as_of = NaiveDate::from_ymd_opt(AS_OF.0, AS_OF.1, AS_OF.2);
+    let earlier = earlier(demo, as_of);
+    if let (Some(&from), Some(&to)) = (earlier.first(), earlier.last()) {
+        let arguments = Backfill {
+            pipeline: pipeline.clone(),
+            from,
+            to,
+            every: Every::Months(1),
+            again: true,
+            hash_inputs: false,
+            memory: None,
+            work: None,
+            store: arguments::StoreAccess::default(),
+        };
+        let code = backfill::each(&arguments, output, &earlier)?;
+        if code != 0 {
+            return Ok(ExitCode::from(code));
+        }
+    }
+    let arguments = arguments::Run {
+        pipeline,
         known_as_of: None,
-        as_of: NaiveDate::from_ymd_opt(AS_OF.0, AS_OF.1, AS_OF.2),
+        as_of,
         hash_inputs: false,
         allow_future: false,
         memory: None,
@@ -60,4 +81,10 @@ pub(crate) fn run(demo: &Demo, output: &Output) -> Result<ExitCode, Failure> {
         lineage: None,
     };
     run::run(&arguments, output)
+}
+
+/// The days of the versions before the last one, oldest first.
+fn earlier(demo: &Demo, last: Option<NaiveDate>) -> Vec<NaiveDate> {
+    let before = |months: u32| last?.checked_sub_months(Months::new(months));
+    (1..demo.months).rev().filter_map(before).collect()
 }
