@@ -182,7 +182,7 @@ fn against(store: &Store, prepared: &Prepared) -> Result<Option<Version>, Pipeli
     };
     let own = |version: &Version| {
         let name = version.commit().pipeline["name"].as_str();
-        name == Some(&prepared.pipeline.name) || name == prepared.pipeline.was.as_deref()
+        name == Some(prepared.pipeline.name.as_str()) || name == prepared.pipeline.was.as_deref()
     };
     Ok(found.filter(own))
 }
@@ -259,6 +259,6 @@ fn compare(
         }
         None => vec![0; members.before.keys.len()],
     };
-    let schemes = members.planned(&then, &now, sample);
+    let schemes = members.planned(against, (&then, &now), sample)?;
     Ok((members.customers(), schemes))
 }

@@ -182,14 +182,33 @@ impl Members {
         names
     }
 
-    /// Who would move, by scheme. `before` and `after` are what the customers count, in hundredths.
-    pub(crate) fn planned(&self, before: &[i64], after: &[i64], sample: usize) -> Vec<SchemeDiff> {
+    /// Who would move since a version, by scheme. `before` and `after` are what the customers count, in hundredths.
+    pub(crate) fn planned(
+        &self,
+        since: Option<&Version>,
+        (before, after): (&[i64], &[i64]),
+        sample: usize,
+    ) -> Result<Vec<SchemeDiff>, PipelineError> {
         let cents = self.values(before, after);
         let none = SchemeBefore::default();
+        let declared = match since {
+            Some(version) => segments(version)?,
+            None => BTreeMap::new(),
+        };
         let planned = self.schemes().into_iter().map(|name| {
             let (a, b) = (self.before.schemes.get(name), self.after.schemes.get(name));
             let both = (a.unwrap_or(&none), b.unwrap_or(&none));
-            let tables = [rows(both.0, before), rows(both.1, after)];
+            let then = rows(both.0, before);
+            // Segments without customers are only in the table of segments.
+            let value = |id: i64| then.iter().find(|row| row.id == id)?.value;
+            let declared = declared.get(name).into_iter().flatten();
+            let then: Vec<SegmentRow> = declared
+                .map(|row| SegmentRow {
+                    value: value(row.id).or(Some(0.0)),
+                    ..row.clone()
+                })
+                .collect();
+            let tables = [then, rows(both.1, after)];
             let mut made = SchemeDiff {
                 scheme: name.clone(),
                 state: state(a.is_some(), b.is_some()),
@@ -208,7 +227,7 @@ impl Members {
             }
             made
         });
-        planned.collect()
+        Ok(planned.collect())
     }
 }
 
