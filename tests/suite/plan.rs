@@ -71,7 +71,7 @@ fn an_edit_of_rules_moves_whom_the_plan_says_without_the_lake() {
     );
     let text = std::fs::read_to_string(case.path("moves.toml")).unwrap();
     let edited = text
-        .replace("recency_days <= 30", "recency_days <= 20")
+        .replace("recency_days <= 30", "recency_days <= 15")
         .replace("otherwise = \"gone\"", "otherwise = \"away\"");
     std::fs::write(case.path("moves.toml"), &edited).unwrap();
     let plan = planned(&case, &["--sample", "2"]);
@@ -156,7 +156,7 @@ fn limits_formats_and_a_store_without_a_version() {
     assert!(!case.path("store").exists(), "a plan makes no store");
     case.day("2026-02-15");
     let text = std::fs::read_to_string(case.path("moves.toml")).unwrap();
-    std::fs::write(case.path("moves.toml"), text.replace("<= 30", "<= 20")).unwrap();
+    std::fs::write(case.path("moves.toml"), text.replace("<= 30", "<= 15")).unwrap();
     let said = |more: &[&str], code: i32| {
         let output = run(&strings(&case.arguments("plan", more)), code);
         (
