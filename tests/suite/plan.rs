@@ -342,7 +342,12 @@ fn edits_of_the_demo_move_whom_the_plan_says() {
                     ),
                 )
             }
-            _ => edit(&original, &mut random),
+            _ => loop {
+                let made = edit(&original, &mut random);
+                if made.1 != original {
+                    break made;
+                }
+            },
         };
         assert!(text != original, "{kind} changes nothing");
         std::fs::write(&file, text).unwrap();
