@@ -26,9 +26,6 @@ use crate::prepare::Prepared;
 use crate::scores;
 use crate::truths;
 
-/// Beginning of the names of columns that say where a rule is true.
-const RULE: &str = "__rule_";
-
 /// The mean gap between occasions over the base and its weight, as constants for the late features.
 pub(crate) fn base_gap(
     gap: &BaseGap,
