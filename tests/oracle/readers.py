@@ -26,6 +26,9 @@ TABLES = {
     "actions": "as_of date, key key, scheme text, segment text, playbook text, goal text, touch text, channel text, owner text, "
                "reason text, value_now float, value_at_risk float, priority int, ...",
     "calibration": "as_of date, score text, model text, bin int, predicted float, observed float, customers int, lift float",
+    "drift": "as_of date, previous_as_of date, kind text, name text, customers_before int, customers int, bins int, psi float, "
+             "psi_critical float, ks float, ks_critical float, chi_squared float, chi_squared_critical float, "
+             "missing_share_before float, missing_share float, missing_change float, status text, reason text",
     "memberships": "as_of date, key key, scheme text, segment_id int, segment text, reason text, assigned_by text, "
                    "entered_on date, previous_segment_id int, previous_segment text, cause text",
     "segments": "as_of date, scheme text, segment_id int, segment text, customers int, share float, value float, value_share float, "

@@ -24,4 +24,5 @@ fn causes_of_online_retail_are_those_of_a_replay_in_duckdb() {
         "replay.py",
         &[&data.display().to_string(), &store, "2"],
     );
+    script(&python, "drift.py", &[&store, "2"]);
 }

@@ -13,10 +13,15 @@
 //! | what id and name does a segment have? what happened to it? | `ledger.rs`, `events.rs` |
 //! | who was there before, and who is gone? | `before.rs` |
 //! | how many customers moved where, and why? | `moves.rs` |
-//! | what is published of it? | `tables.rs` |
+//! | is a column or the mix of segments distributed as before? | `drift.rs` |
+//! | how much do samples of one distribution differ by chance? | `critical.rs` |
+//! | what is published of it? | `tables.rs`, `drift_table.rs` |
 
 mod before;
 mod columns;
+mod critical;
+mod drift;
+mod drift_table;
 mod error;
 mod events;
 mod ledger;
@@ -25,6 +30,9 @@ mod moves;
 mod tables;
 
 pub use before::{Alignment, Before, SchemeBefore};
+pub use critical::{LEVEL, chi_squared_critical, kolmogorov_critical};
+pub use drift::{Drift, DriftStatus, MODERATE, SEVERE, Shape, of_counts, of_numbers, psi};
+pub use drift_table::{DriftRow, drift_table};
 pub use error::HistoryError;
 pub use events::{Event, EventKind, events};
 pub use ledger::{Declared, Entry, Ledger};

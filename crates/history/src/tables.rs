@@ -260,15 +260,15 @@ fn money(cents: impl Iterator<Item = i128>) -> Result<ArrayRef, HistoryError> {
         })
 }
 
-fn texts<'a>(texts: impl Iterator<Item = &'a str>) -> ArrayRef {
+pub(crate) fn texts<'a>(texts: impl Iterator<Item = &'a str>) -> ArrayRef {
     Arc::new(StringArray::from_iter_values(texts))
 }
 
-fn dates(days: impl Iterator<Item = i32>) -> ArrayRef {
+pub(crate) fn dates(days: impl Iterator<Item = i32>) -> ArrayRef {
     Arc::new(Date32Array::from_iter_values(days))
 }
 
-fn table(
+pub(crate) fn table(
     name: &'static str,
     columns: Vec<(&str, bool, ArrayRef)>,
 ) -> Result<RecordBatch, HistoryError> {

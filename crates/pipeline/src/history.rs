@@ -1,6 +1,7 @@
 //! Comparison with the previous version: ids of segments, since when customers are in their segment, and why they moved.
 
 mod definitions;
+mod drift;
 mod replay;
 mod values;
 
@@ -90,6 +91,7 @@ pub(crate) struct Told {
     pub(crate) ledger: RecordBatch,
     pub(crate) events: RecordBatch,
     pub(crate) migrations: RecordBatch,
+    pub(crate) drift: RecordBatch,
     /// One for each scheme, in the order of the assignments.
     pub(crate) stays: Vec<Stay>,
 }
@@ -252,8 +254,13 @@ impl History {
             stays.push(stay(self.as_of, previous, before, &moves));
             moved.push((assignment.scheme.clone(), migrations(&moves, &values)));
         }
+        let drift = match &self.previous {
+            Some(previous) => drift::rows(prepared, previous, customers, assignments)?,
+            None => Vec::new(),
+        };
         Ok(Told {
             follows: self.follows,
+            drift: tessera_history::drift_table(self.as_of, previous_day, drift)?,
             ledger: tessera_history::ledger_table(self.as_of, &self.ledger)?,
             events: tessera_history::events_table(self.as_of, previous_day, &self.events)?,
             migrations: tessera_history::migrations_table(self.as_of, previous_day, &moved)?,

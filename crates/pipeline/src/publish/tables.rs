@@ -148,6 +148,7 @@ impl Tables {
             ("backtest", self.backtest.as_ref()),
             ("calibration", self.calibration.as_ref()),
             ("customers", Some(&self.customers)),
+            ("drift", Some(&self.told.drift)),
             ("features", Some(&self.features)),
             ("migrations", Some(&self.told.migrations)),
             ("models", Some(&self.models)),

@@ -55,6 +55,7 @@ fn every_table_of_the_release_is_declared() {
             "backtest",
             "calibration",
             "customers",
+            "drift",
             "features",
             "memberships",
             "migrations",

@@ -1,0 +1,376 @@
+//! Whether a column, or the mix of segments, is distributed as in the version before.
+//!
+//! The customers of the previous version are the reference: its deciles are the bins of both versions.
+
+use crate::critical::{LEVEL, chi_squared_critical, kolmogorov_critical};
+
+/// Population stability index from which a change counts as moderate.
+pub const MODERATE: f64 = 0.1;
+
+/// Population stability index above which a change counts as severe.
+pub const SEVERE: f64 = 0.25;
+
+/// Bins of a number: as many hold the same number of customers of the previous version, where values differ.
+const BINS: usize = 10;
+
+/// Two distributions beside each other.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Drift {
+    /// Customers with a value in the previous version.
+    pub before: u64,
+    /// Customers with a value now.
+    pub now: u64,
+    /// Share of the previous version's customers without a value.
+    pub missing_before: Option<f64>,
+    /// Share of the customers without a value now.
+    pub missing: Option<f64>,
+    /// How far the customers with a value differ; none where either version has none.
+    pub shape: Option<Shape>,
+    /// What follows from it.
+    pub status: DriftStatus,
+    /// Why, unless it is stable.
+    pub reason: Option<String>,
+}
+
+/// How far two distributions differ, with what samples of one distribution would exceed in one of twenty cases.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Shape {
+    /// Bins that hold a customer of either version.
+    pub bins: usize,
+    /// Population stability index over the bins.
+    pub psi: f64,
+    /// Its critical value for these numbers of customers; none with a single bin.
+    pub psi_critical: Option<f64>,
+    /// Largest distance between the distributions (Kolmogorov and Smirnov), of numbers.
+    pub ks: Option<f64>,
+    /// Its critical value.
+    pub ks_critical: Option<f64>,
+    /// Pearson's chi-squared of equal distribution over the bins, of labels and segments.
+    pub chi_squared: Option<f64>,
+    /// Its critical value; none with a single bin.
+    pub chi_squared_critical: Option<f64>,
+}
+
+/// How large a change is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum DriftStatus {
+    /// Small, or no larger than by chance.
+    Stable,
+    /// The index is at least [`MODERATE`], or that share of values came or went.
+    Moderate,
+    /// The index is above [`SEVERE`], or that share of values came or went.
+    Severe,
+    /// The column or the scheme is defined in another way than in the previous version.
+    Redefined,
+    /// The data cannot say.
+    NotComputed,
+}
+
+impl DriftStatus {
+    /// The value in the table `drift`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Stable => "stable",
+            Self::Moderate => "moderate",
+            Self::Severe => "severe",
+            Self::Redefined => "redefined",
+            Self::NotComputed => "not computed",
+        }
+    }
+
+    fn of(index: f64) -> Self {
+        if index > SEVERE {
+            Self::Severe
+        } else if index >= MODERATE {
+            Self::Moderate
+        } else {
+            Self::Stable
+        }
+    }
+}
+
+impl Drift {
+    /// Nothing can be said, and why.
+    pub fn not_computed(reason: String) -> Self {
+        Self {
+            before: 0,
+            now: 0,
+            missing_before: None,
+            missing: None,
+            shape: None,
+            status: DriftStatus::NotComputed,
+            reason: Some(reason),
+        }
+    }
+
+    /// The same figures of what is defined in another way since, so that they say nothing of the customers.
+    #[must_use]
+    pub fn redefined(self, reason: String) -> Self {
+        Self {
+            status: DriftStatus::Redefined,
+            reason: Some(reason),
+            ..self
+        }
+    }
+
+    fn judged(before: (u64, u64), now: (u64, u64), shape: Option<Shape>) -> Self {
+        let share = |(missing, present): (u64, u64)| {
+            let all = missing + present;
+            (all > 0).then(|| missing as f64 / all as f64)
+        };
+        let mut drift = Self {
+            before: before.1,
+            now: now.1,
+            missing_before: share(before),
+            missing: share(now),
+            shape,
+            status: DriftStatus::Stable,
+            reason: None,
+        };
+        let missing = drift
+            .missing_change()
+            .map_or(DriftStatus::Stable, |change| DriftStatus::of(change.abs()));
+        let shape = match &drift.shape {
+            None if missing > DriftStatus::Stable => missing,
+            None => DriftStatus::NotComputed,
+            Some(shape)
+                if shape
+                    .psi_critical
+                    .is_none_or(|critical| shape.psi <= critical) =>
+            {
+                DriftStatus::Stable
+            }
+            Some(shape) => DriftStatus::of(shape.psi),
+        };
+        drift.status = shape.max(missing);
+        drift.reason = drift.why(missing);
+        drift
+    }
+
+    /// Share without a value now less that of the previous version.
+    pub fn missing_change(&self) -> Option<f64> {
+        Some(self.missing? - self.missing_before?)
+    }
+
+    fn why(&self, missing: DriftStatus) -> Option<String> {
+        let percent = |share: Option<f64>| format!("{:.1}%", 100.0 * share.unwrap_or(0.0));
+        match (&self.shape, self.status) {
+            (_, DriftStatus::Stable) => None,
+            (None, DriftStatus::NotComputed) => {
+                let version = if self.before == 0 {
+                    "the previous version"
+                } else {
+                    "this version"
+                };
+                Some(format!("no customer of {version} has a value"))
+            }
+            (_, status) if status == missing => Some(format!(
+                "{} of the customers have no value, {} had none in the previous version",
+                percent(self.missing),
+                percent(self.missing_before)
+            )),
+            (Some(shape), _) => Some(format!(
+                "the index is {:.3}; {MODERATE} is a moderate change, above {SEVERE} a severe one",
+                shape.psi
+            )),
+            (None, _) => None,
+        }
+    }
+}
+
+/// Numbers of the customers of the previous version and of now; NaN is missing.
+pub fn of_numbers(mut before: Vec<f64>, mut now: Vec<f64>) -> Drift {
+    let counted = |values: &mut Vec<f64>| {
+        let all = values.len();
+        values.retain(|value| !value.is_nan());
+        values.sort_unstable_by(f64::total_cmp);
+        ((all - values.len()) as u64, values.len() as u64)
+    };
+    let (then, today) = (counted(&mut before), counted(&mut now));
+    let shape = (then.1 > 0 && today.1 > 0).then(|| {
+        let edges = edges(&before);
+        let (left, right) = (binned(&before, &edges), binned(&now, &edges));
+        let (n, m) = (then.1 as f64, today.1 as f64);
+        Shape {
+            ks: Some(largest_distance(&before, &now)),
+            ks_critical: Some(kolmogorov_critical(LEVEL) * ((n + m) / (n * m)).sqrt()),
+            chi_squared: None,
+            chi_squared_critical: None,
+            ..over_bins(&left, &right)
+        }
+    });
+    Drift::judged(then, today, shape)
+}
+
+/// Customers by label or segment, in the same order, with those who have none.
+pub fn of_counts(before: (&[u64], u64), now: (&[u64], u64)) -> Drift {
+    let then = (before.1, before.0.iter().sum());
+    let today = (now.1, now.0.iter().sum());
+    let shape = (then.1 > 0 && today.1 > 0).then(|| over_bins(before.0, now.0));
+    Drift::judged(then, today, shape)
+}
+
+/// Population stability index of two samples by bins: the sum of (q - p) ln(q / p), where half a customer is added to each bin
+/// so that no share is 0.
+pub fn psi(before: &[u64], now: &[u64]) -> f64 {
+    let share = |counts: &[u64]| -> Vec<f64> {
+        let all = counts.iter().sum::<u64>() as f64 + 0.5 * counts.len() as f64;
+        counts
+            .iter()
+            .map(|&count| (count as f64 + 0.5) / all)
+            .collect()
+    };
+    let pairs = share(before).into_iter().zip(share(now));
+    pairs.map(|(p, q)| (q - p) * (q / p).ln()).sum()
+}
+
+fn over_bins(before: &[u64], now: &[u64]) -> Shape {
+    let pairs = before.iter().zip(now).filter(|(p, q)| **p + **q > 0);
+    let (left, right): (Vec<u64>, Vec<u64>) = pairs.unzip();
+    let (n, m) = (
+        left.iter().sum::<u64>() as f64,
+        right.iter().sum::<u64>() as f64,
+    );
+    let critical = chi_squared_critical(left.len().saturating_sub(1), LEVEL);
+    let deviation = |(&p, &q): (&u64, &u64)| {
+        let of_bin = (p + q) as f64;
+        let (then, today) = (of_bin * n / (n + m), of_bin * m / (n + m));
+        (p as f64 - then).powi(2) / then + (q as f64 - today).powi(2) / today
+    };
+    Shape {
+        bins: left.len(),
+        psi: psi(&left, &right),
+        // Yurdakul (2018): of two samples of one distribution the index is about chi-squared, times 1/n + 1/m.
+        psi_critical: critical.map(|critical| (1.0 / n + 1.0 / m) * critical),
+        ks: None,
+        ks_critical: None,
+        chi_squared: Some(left.iter().zip(&right).map(deviation).sum()),
+        chi_squared_critical: critical,
+    }
+}
+
+/// Upper ends of all bins but the last: the different type-7 deciles of rising values.
+fn edges(values: &[f64]) -> Vec<f64> {
+    let last = values.len() - 1;
+    let decile = |part: usize| {
+        // Tenths in integers: an edge between whole numbers is exact, and falls on a value or does not.
+        let (low, tenths) = (last * part / BINS, last * part % BINS);
+        let (low_value, high_value) = (values[low], values[(low + 1).min(last)]);
+        low_value + (high_value - low_value) * tenths as f64 / BINS as f64
+    };
+    let mut edges: Vec<f64> = (1..BINS).map(decile).collect();
+    edges.dedup();
+    edges
+}
+
+/// Rising values by bin; an edge belongs to the bin below it.
+fn binned(values: &[f64], edges: &[f64]) -> Vec<u64> {
+    let mut start = 0;
+    let mut counts = Vec::with_capacity(edges.len() + 1);
+    for edge in edges {
+        let end = start + values[start..].partition_point(|value| value <= edge);
+        counts.push((end - start) as u64);
+        start = end;
+    }
+    counts.push((values.len() - start) as u64);
+    counts
+}
+
+/// The largest distance between the distributions of two samples of rising values.
+fn largest_distance(one: &[f64], other: &[f64]) -> f64 {
+    let (mut left, mut right, mut largest) = (0, 0, 0.0_f64);
+    while let (Some(a), Some(b)) = (one.get(left), other.get(right)) {
+        let value = a.min(*b);
+        while one.get(left).is_some_and(|next| *next <= value) {
+            left += 1;
+        }
+        while other.get(right).is_some_and(|next| *next <= value) {
+            right += 1;
+        }
+        let distance = left as f64 / one.len() as f64 - right as f64 / other.len() as f64;
+        largest = largest.max(distance.abs());
+    }
+    largest
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn equal_distributions_are_stable() {
+        let values: Vec<f64> = (0..500).map(f64::from).collect();
+        let drift = of_numbers(values.clone(), values);
+        let shape = drift.shape.unwrap();
+        assert_eq!((shape.bins, shape.psi, shape.ks), (10, 0.0, Some(0.0)));
+        assert_eq!((drift.status, drift.reason), (DriftStatus::Stable, None));
+    }
+
+    #[test]
+    fn index_by_hand() {
+        // p = (3.5, 1.5) / 5, q = (1.5, 3.5) / 5: 2 x 0.4 ln(3.5 / 1.5).
+        let by_hand = 0.8 * (3.5_f64 / 1.5).ln();
+        assert!((psi(&[3, 1], &[1, 3]) - by_hand).abs() < 1e-15);
+    }
+
+    #[test]
+    fn a_shift_is_severe_with_many_customers_and_chance_with_few() {
+        let of = |count: u32, shift: f64| -> Vec<f64> {
+            (0..count)
+                .map(|value| f64::from(value) / f64::from(count) + shift)
+                .collect()
+        };
+        let many = of_numbers(of(5_000, 0.0), of(5_000, 0.3));
+        assert_eq!(many.status, DriftStatus::Severe);
+        assert!(many.reason.unwrap().starts_with("the index is "));
+        let few = of_numbers(of(5, 0.0), of(5, 0.3));
+        assert_eq!(few.status, DriftStatus::Stable);
+    }
+
+    #[test]
+    fn ties_share_a_bin_and_a_value_that_was_not_there_has_its_own() {
+        let mut before = vec![0.0; 90];
+        before.extend([1.0; 10]);
+        let drift = of_numbers(before.clone(), before);
+        assert_eq!(drift.shape.unwrap().bins, 2);
+        let constant = of_numbers(vec![2.0; 50], vec![2.0; 50]).shape.unwrap();
+        assert_eq!((constant.bins, constant.psi_critical), (1, None));
+        let moved = of_numbers(vec![2.0; 50], vec![3.0; 50]);
+        assert_eq!(moved.shape.as_ref().unwrap().ks, Some(1.0));
+        assert_eq!(moved.status, DriftStatus::Severe);
+    }
+
+    #[test]
+    fn values_that_are_missing_now_are_a_change_of_their_own() {
+        let before: Vec<f64> = (0..100).map(f64::from).collect();
+        let mut now = before.clone();
+        now[..40].fill(f64::NAN);
+        let gone = of_numbers(before.clone(), vec![f64::NAN; 10]);
+        assert_eq!((gone.shape, gone.status), (None, DriftStatus::Severe));
+        let some = of_numbers(before, now);
+        assert_eq!(some.missing_change(), Some(0.4));
+        assert_eq!(some.status, DriftStatus::Severe);
+        assert_eq!(
+            some.reason.unwrap(),
+            "40.0% of the customers have no value, 0.0% had none in the previous version"
+        );
+        let never = of_numbers(vec![f64::NAN; 3], vec![1.0]);
+        assert_eq!(never.status, DriftStatus::Severe);
+        let nobody = of_numbers(vec![f64::NAN; 3], vec![f64::NAN; 3]);
+        assert_eq!(nobody.status, DriftStatus::NotComputed);
+        assert_eq!(
+            nobody.reason.unwrap(),
+            "no customer of the previous version has a value"
+        );
+    }
+
+    #[test]
+    fn chi_squared_of_labels_by_hand() {
+        // Expected 20 in each cell: 4 x 25 / 20.
+        let shape = of_counts((&[25, 15, 0], 0), (&[15, 25, 0], 3))
+            .shape
+            .unwrap();
+        assert_eq!((shape.bins, shape.chi_squared), (2, Some(5.0)));
+        assert!((shape.chi_squared_critical.unwrap() - 3.841_458_820_694_124).abs() < 1e-9);
+    }
+}

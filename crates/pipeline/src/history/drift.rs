@@ -1,0 +1,248 @@
+//! How the customers differ from those of the previous version: every published column, and the mix of segments of each scheme.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use arrow::array::{AsArray, RecordBatch, StringArray};
+use arrow::compute::{concat_batches, filter_record_batch};
+use rayon::prelude::*;
+use tessera_history::{Drift, DriftRow, SchemeBefore, of_counts, of_numbers};
+use tessera_segments::{Assignment, ColumnKind, Customers, LABEL_VALUES, Labels};
+use tessera_spec::pipeline::Score;
+
+use super::{DEFINITIONS, Previous, definitions};
+use crate::base;
+use crate::error::PipelineError;
+use crate::prepare::Prepared;
+use crate::sources::epoch_day;
+
+/// Columns of the previous version that are in memory at a time.
+const COLUMNS_AT_A_TIME: usize = 8;
+
+/// Drift of every column that segments are profiled by, and of every scheme.
+pub(super) fn rows(
+    prepared: &Prepared,
+    previous: &Previous,
+    customers: &Customers,
+    assignments: &[Assignment],
+) -> Result<Vec<DriftRow>, PipelineError> {
+    let redefined = redefined(prepared, previous)?;
+    let columns = columns(prepared);
+    let mut rows = Vec::new();
+    for part in columns.chunks(COLUMNS_AT_A_TIME) {
+        let names: Vec<&str> = part.iter().map(|column| column.1.as_str()).collect();
+        let then = then(prepared, previous, &names)?;
+        let days = (
+            epoch_day(previous.version.as_of()),
+            epoch_day(prepared.as_of),
+        );
+        let compared = part.par_iter().map(|(kind, name)| {
+            let drift = column(name, (then.as_ref(), days.0), (customers, days.1))?;
+            Ok(row(kind, name, drift, redefined.contains(name)))
+        });
+        rows.extend(compared.collect::<Result<Vec<_>, PipelineError>>()?);
+    }
+    let now = definitions(prepared);
+    let known = &previous.version.commit().pipeline[DEFINITIONS];
+    for assignment in assignments {
+        let name = assignment.scheme.as_str();
+        let drift = match previous.before.schemes.get(name) {
+            Some(before) => mix(before, assignment),
+            None => Drift::not_computed(NO_SCHEME.to_owned()),
+        };
+        let edited = known["schemes"][name] != now["schemes"][name];
+        rows.push(row("scheme", name, drift, edited));
+    }
+    Ok(rows)
+}
+
+const NO_SCHEME: &str = "the previous version does not have the scheme";
+
+fn row(kind: &'static str, name: &str, drift: Drift, edited: bool) -> DriftRow {
+    let compared = drift.shape.is_some() || drift.before > 0;
+    DriftRow {
+        kind,
+        name: name.to_owned(),
+        drift: if edited && compared {
+            drift.redefined("it is defined in another way than in the previous version".to_owned())
+        } else {
+            drift
+        },
+    }
+}
+
+/// Columns that segments are profiled by, with what they are.
+fn columns(prepared: &Prepared) -> Vec<(&'static str, String)> {
+    let details: BTreeSet<String> = prepared
+        .pipeline
+        .scores
+        .iter()
+        .flat_map(Score::columns)
+        .filter(|column| column.detail)
+        .map(|column| column.name)
+        .collect();
+    let features = prepared
+        .features
+        .published
+        .iter()
+        .map(|info| ("feature", info));
+    let scores = prepared.scored.iter().map(|info| ("score", info));
+    let values = prepared.value.iter().map(|(info, _)| ("value", info));
+    let all = features.chain(scores).chain(values);
+    let named = all.map(|(kind, info)| (kind, info.name.clone()));
+    named.filter(|(_, name)| !details.contains(name)).collect()
+}
+
+/// The columns of these names, of the customers that were active in the previous version; none where it has no customer.
+fn then(
+    prepared: &Prepared,
+    previous: &Previous,
+    names: &[&str],
+) -> Result<Option<Customers>, PipelineError> {
+    let key = prepared.pipeline.customer.key.as_str();
+    let has_base = prepared.pipeline.customer.active.is_some();
+    let read = |column: &str| {
+        column == key || names.contains(&column) || (has_base && column == base::ACTIVE)
+    };
+    let batches = previous.version.read_columns("customers", read)?;
+    let Some(first) = batches.first() else {
+        return Ok(None);
+    };
+    let mut table = concat_batches(&first.schema(), &batches)?;
+    drop(batches);
+    let active = table.column_by_name(base::ACTIVE).filter(|_| has_base);
+    if let Some(active) = active.and_then(|active| active.as_boolean_opt()).cloned() {
+        table = filter_record_batch(&table, &active)?;
+    }
+    let kept: Vec<usize> = comparable(&table);
+    Ok(Some(Customers::new(table.project(&kept)?)?))
+}
+
+/// Columns whose type segments can be made of: an earlier program may have published others.
+fn comparable(table: &RecordBatch) -> Vec<usize> {
+    let fits = |&column: &usize| {
+        let one = table.project(&[0, column]);
+        column == 0 || one.is_ok_and(|one| Customers::new(one).is_ok())
+    };
+    (0..table.num_columns()).filter(fits).collect()
+}
+
+/// One column of both versions; dates are compared as days before the day of their version.
+fn column(
+    name: &str,
+    (then, before_day): (Option<&Customers>, i32),
+    (customers, day): (&Customers, i32),
+) -> Result<Drift, PipelineError> {
+    let kind = |customers: &Customers| {
+        let mut features = customers.features();
+        features
+            .find(|(known, _)| *known == name)
+            .map(|(_, kind)| kind)
+    };
+    let (Some(then), Some(now_kind)) = (then, kind(customers)) else {
+        return Ok(Drift::not_computed(
+            "the previous version has no customers".to_owned(),
+        ));
+    };
+    match kind(then) {
+        None => Ok(Drift::not_computed(
+            "the previous version does not have the column".to_owned(),
+        )),
+        Some(then_kind) if then_kind != now_kind => Ok(Drift::not_computed(
+            "the column had another type in the previous version".to_owned(),
+        )),
+        Some(ColumnKind::Label) => Ok(labels(&then.labels(name)?, &customers.labels(name)?)),
+        Some(kind) => {
+            let values = |of: &Customers, day: i32| -> Result<Vec<f64>, PipelineError> {
+                let values = of.numeric(name)?.values().to_vec();
+                Ok(match kind {
+                    ColumnKind::Date => {
+                        let age = |value: f64| f64::from(day) - value.floor();
+                        values.into_iter().map(age).collect()
+                    }
+                    _ => values,
+                })
+            };
+            Ok(of_numbers(
+                values(then, before_day)?,
+                values(customers, day)?,
+            ))
+        }
+    }
+}
+
+/// The most frequent labels of the previous version, and all others together.
+fn labels(then: &Labels<'_>, now: &Labels<'_>) -> Drift {
+    let counted = |labels: &Labels<'_>| {
+        let (mut counts, mut missing) = (vec![0_u64; labels.values().len()], 0);
+        for &code in labels.codes() {
+            match counts.get_mut(code as usize) {
+                Some(count) => *count += 1,
+                None => missing += 1,
+            }
+        }
+        let names = labels.values().iter().map(ToString::to_string);
+        (names.zip(counts).collect::<Vec<_>>(), missing)
+    };
+    let ((mut before, missing_before), (now, missing)) = (counted(then), counted(now));
+    before.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
+    let others_before = before.split_off(before.len().min(LABEL_VALUES));
+    let mut left: Vec<u64> = before.iter().map(|label| label.1).collect();
+    left.push(others_before.iter().map(|label| label.1).sum());
+    let places: BTreeMap<&str, usize> = before
+        .iter()
+        .enumerate()
+        .map(|(place, label)| (label.0.as_str(), place))
+        .collect();
+    let mut right = vec![0; left.len()];
+    for (name, count) in &now {
+        let place = places.get(name.as_str()).copied();
+        right[place.unwrap_or(before.len())] += count;
+    }
+    of_counts((&left, missing_before), (&right, missing))
+}
+
+/// Customers by segment; a segment of one of the versions has none in the other.
+fn mix(before: &SchemeBefore, assignment: &Assignment) -> Drift {
+    let mut counts: BTreeMap<i64, (u64, u64)> = BTreeMap::new();
+    for &place in &before.segment_of {
+        if let Some((id, _)) = before.segments.get(place as usize) {
+            counts.entry(*id).or_default().0 += 1;
+        }
+    }
+    for (segment, count) in assignment.segments.iter().zip(assignment.counts()) {
+        counts.entry(segment.id).or_default().1 += count;
+    }
+    let (then, now): (Vec<u64>, Vec<u64>) = counts.into_values().unzip();
+    of_counts((&then, 0), (&now, 0))
+}
+
+/// Columns whose definition in the dictionary is not that of the previous version.
+fn redefined(prepared: &Prepared, previous: &Previous) -> Result<BTreeSet<String>, PipelineError> {
+    let version = &previous.version;
+    let mut then: BTreeMap<String, String> = BTreeMap::new();
+    if version
+        .tables()
+        .iter()
+        .any(|table| table.name == "features")
+    {
+        let wanted = |column: &str| ["name", "definition"].contains(&column);
+        for batch in version.read_columns("features", wanted)? {
+            let text = |name: &str| -> Option<StringArray> {
+                batch.column_by_name(name)?.as_string_opt::<i32>().cloned()
+            };
+            if let (Some(names), Some(definitions)) = (text("name"), text("definition")) {
+                let names = names.iter().flatten().map(str::to_owned);
+                then.extend(names.zip(definitions.iter().flatten().map(str::to_owned)));
+            }
+        }
+    }
+    let edited = |name: &str, definition: &str| {
+        let known = then.get(name);
+        known.is_some_and(|known| known != definition)
+    };
+    Ok(prepared
+        .published()
+        .filter(|info| edited(&info.name, &info.definition))
+        .map(|info| info.name.clone())
+        .collect())
+}
