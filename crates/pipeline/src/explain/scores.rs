@@ -170,7 +170,7 @@ impl Scores {
         };
         let own = self.intervals.of(key).iter().copied();
         let mut own = own.filter(|&row| {
-            self.intervals.text("column", row).as_deref() == Some(column.name.as_str())
+            self.intervals.text("column_name", row).as_deref() == Some(column.name.as_str())
         });
         let found = own.next();
         let of = |end: &&str| {

@@ -1,6 +1,6 @@
 //! Whether the customers of a version are those that a run would compute.
 
-use arrow::array::{ArrayRef, AsArray, BooleanArray, RecordBatch};
+use arrow::array::{ArrayRef, AsArray, BooleanArray, RecordBatch, new_null_array};
 use arrow::compute::{cast, concat_batches, filter_record_batch};
 use arrow::datatypes::{DataType, Field, Schema};
 use std::sync::Arc;
@@ -9,8 +9,9 @@ use tessera_snapshot::{Store, Version};
 
 use crate::base::ACTIVE;
 use crate::error::PipelineError;
-use crate::history::{DEFINITIONS, definitions};
+use crate::history::{DEFINITIONS, definitions, read_columns};
 use crate::identity::{self, KNOWN_AS_OF};
+use crate::intervals;
 use crate::prepare::Prepared;
 
 /// The customers with features, scores and values of a version, where a run would compute the same; else why it would not.
@@ -56,18 +57,34 @@ pub(super) fn customers(
             version.number()
         )));
     };
+    // `customers` is published without the ends of intervals.
+    let ends = intervals::ends(&prepared.pipeline);
+    let mut schemes = prepared.pipeline.schemes.iter();
+    if schemes.any(|scheme| {
+        read_columns(prepared, scheme)
+            .iter()
+            .any(|name| ends.contains(*name))
+    }) {
+        return Ok(Err("a scheme reads the end of an interval".to_owned()));
+    }
     let mut fields = vec![Field::new(key, keys.data_type().clone(), false)];
     let mut columns: Vec<ArrayRef> = vec![keys];
     for info in prepared.published() {
-        let Some(column) = table.column_by_name(&info.name) else {
-            return Ok(Err(format!(
-                "version {} has no column `{}`",
-                version.number(),
-                info.name
-            )));
+        let column = match table.column_by_name(&info.name) {
+            Some(column) => column.clone(),
+            None if ends.contains(&info.name) => {
+                new_null_array(&DataType::Float64, table.num_rows())
+            }
+            None => {
+                return Ok(Err(format!(
+                    "version {} has no column `{}`",
+                    version.number(),
+                    info.name
+                )));
+            }
         };
         let ty = arrow_type(info.ty).unwrap_or_else(|| column.data_type().clone());
-        columns.push(cast(column, &ty)?);
+        columns.push(cast(&column, &ty)?);
         fields.push(Field::new(info.name.clone(), ty, true));
     }
     Ok(Ok(RecordBatch::try_new(
