@@ -119,6 +119,8 @@ mod scores;
 mod shop;
 #[path = "suite/situations.rs"]
 mod situations;
+#[path = "suite/sizes.rs"]
+mod sizes;
 #[path = "suite/some_customers.rs"]
 mod some_customers;
 #[path = "suite/stages.rs"]

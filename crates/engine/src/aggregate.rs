@@ -27,7 +27,7 @@ use crate::budget::Budget;
 use crate::duplicates::Duplicates;
 use crate::error::EngineError;
 use crate::lake::Fault;
-use crate::lower::lower;
+use crate::lower::{lower, many};
 use crate::scan::{
     FUTURE, Make, PRUNED, UNKNOWN, UNSEEN, broken_text, broken_time, each_unseen, each_window,
     each_window_of, epoch_day, has_unseen, is_converted, nulled_name, skipped_times,
@@ -296,12 +296,10 @@ pub(crate) fn status(rows: &SourceRows) -> Option<Expr> {
     let broken = conversion_rules(rows).into_iter().map(|rule| rule.broken);
     let checks = rows.checks.iter().map(|check| lower(&check.bad_when, rows));
     let conditions: Vec<Expr> = broken.chain(checks).collect();
-    let mut status = None;
-    for (i, condition) in conditions.into_iter().enumerate().rev() {
-        let code = lit(i as u32 + 1);
-        let otherwise = status.unwrap_or_else(|| lit(0u32));
-        status = Some(when(condition).then(code).otherwise(otherwise));
-    }
+    let mut status = match conditions.len() {
+        0..=MOST_NESTED => nested(conditions),
+        _ => Some(first_true(conditions)),
+    };
     if has_unseen(rows) {
         let unseen = col(UNSEEN);
         let otherwise = status.unwrap_or_else(|| lit(0u32));
@@ -309,6 +307,47 @@ pub(crate) fn status(rows: &SourceRows) -> Option<Expr> {
         status = Some(when(is_unseen).then(unseen).otherwise(otherwise));
     }
     status.map(|status| status.cast(DataType::UInt32))
+}
+
+/// Conditions up to which the first that holds is found by choices within choices, which are fast and grow with the square.
+const MOST_NESTED: usize = 64;
+
+/// 1 + the number of the first condition that holds, 0 where none does.
+fn nested(conditions: Vec<Expr>) -> Option<Expr> {
+    let mut status = None;
+    for (i, condition) in conditions.into_iter().enumerate().rev() {
+        let code = lit(i as u32 + 1);
+        let otherwise = status.unwrap_or_else(|| lit(0u32));
+        status = Some(when(condition).then(code).otherwise(otherwise));
+    }
+    status
+}
+
+/// The same of many conditions.
+fn first_true(conditions: Vec<Expr>) -> Expr {
+    many(conditions, DataType::UInt32, |conditions| {
+        let rows = conditions
+            .iter()
+            .map(|holds| holds.len())
+            .max()
+            .unwrap_or(0);
+        let mut status = vec![0_u32; rows];
+        for (place, holds) in conditions.iter().enumerate().rev() {
+            let (code, holds) = (place as u32 + 1, holds.bool()?);
+            if !holds.any() {
+                continue;
+            }
+            if holds.len() == 1 {
+                status.fill(code);
+                continue;
+            }
+            let met = status.iter_mut().zip(holds.iter());
+            met.filter(|(_, holds)| *holds == Some(true))
+                .for_each(|(status, _)| *status = code);
+        }
+        let name = conditions.first().map(|first| first.name().clone());
+        Ok(Series::new(name.unwrap_or_default(), status))
+    })
 }
 
 /// A column whose values may be such that its type cannot hold them.

@@ -1,5 +1,7 @@
 //! Mistakes in a pipeline file: what, where, why, and what to do.
 
+use std::collections::hash_map::Entry;
+use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
@@ -7,8 +9,11 @@ use serde_json::{Value, json};
 
 use crate::shown;
 
+/// Mistakes that are shown at most to people, who begin with the first.
+const MOST_SHOWN: usize = 100;
+
 /// Severity of a mistake.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Severity {
     /// The pipeline cannot run.
     Error,
@@ -17,7 +22,7 @@ pub enum Severity {
 }
 
 /// One mistake, with its place in the file.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Diagnostic {
     /// Stable code: `TS-P…` the file, `TS-D…` the data, `TS-E…` expressions, `TS-F…` features, `TS-G…` schemes and goal.
     pub code: &'static str,
@@ -57,10 +62,10 @@ impl Diagnostic {
         }
     }
 
-    /// Whether the other is the same mistake at another place.
-    fn says_as(&self, other: &Self) -> bool {
-        let words = |d: &Self| (d.code, d.severity, d.message.clone(), d.help.clone());
-        words(self) == words(other)
+    /// What is the same where the same mistake is made at another place.
+    fn words(&self) -> (&'static str, Severity, &str, Option<&str>) {
+        let help = self.help.as_deref();
+        (self.code, self.severity, &self.message, help)
     }
 
     /// As a terminal may show it: its texts contain names of files and columns.
@@ -163,12 +168,17 @@ impl Diagnostics {
 
     /// Adds mistakes; they are kept in the order of places, without duplicates.
     pub fn extend(&mut self, found: impl IntoIterator<Item = Diagnostic>) {
-        for diagnostic in found {
-            if !self.list.contains(&diagnostic) {
-                self.list.push(diagnostic);
-            }
+        let known = self.list.len();
+        self.list.extend(found);
+        if self.list.len() == known {
+            return;
         }
         self.list.sort_by_key(|d| (d.span.start, d.span.end));
+        let mut seen = HashSet::with_capacity(self.list.len());
+        let is_first: Vec<bool> = self.list.iter().map(|d| seen.insert(d)).collect();
+        drop(seen);
+        let mut is_first = is_first.into_iter();
+        self.list.retain(|_| is_first.next() == Some(true));
     }
 
     /// Whether the pipeline cannot run.
@@ -196,16 +206,29 @@ impl Diagnostics {
         let mut text = String::new();
         let groups = self.groups();
         let file = shown::one_line(&self.file_name);
-        for (diagnostic, again) in &groups {
+        let errors = groups
+            .iter()
+            .filter(|(d, _)| d.severity == Severity::Error)
+            .count();
+        let mut room = [MOST_SHOWN, MOST_SHOWN.saturating_sub(errors)];
+        let shown = groups.iter().filter(|(d, _)| {
+            let room = &mut room[usize::from(d.severity == Severity::Warning)];
+            let has_room = *room > 0;
+            *room = room.saturating_sub(1);
+            has_room
+        });
+        for (diagnostic, again) in shown {
             let again = self.again(again);
             let shown = diagnostic.shown();
             text.push_str(&renderer.render(&self.report(&file, &shown, again.as_deref())));
             text.push_str("\n\n");
         }
-        let errors = groups
-            .iter()
-            .filter(|(d, _)| d.severity == Severity::Error)
-            .count();
+        if groups.len() > MOST_SHOWN {
+            let more = groups.len() - MOST_SHOWN;
+            text.push_str(&format!(
+                "{file}: {more} further mistakes are not shown; `tessera check --json` lists all of them\n"
+            ));
+        }
         if errors > 0 {
             let plural = if errors == 1 { "" } else { "s" };
             text.push_str(&format!("{file}: {errors} error{plural}\n"));
@@ -216,13 +239,14 @@ impl Diagnostics {
     /// One mistake is one message: equal messages about several places become one, at the first place, that names the others.
     fn groups(&self) -> Vec<(&Diagnostic, Vec<&Diagnostic>)> {
         let mut groups: Vec<(&Diagnostic, Vec<&Diagnostic>)> = Vec::new();
+        let mut places: HashMap<_, usize> = HashMap::new();
         for diagnostic in &self.list {
-            match groups
-                .iter_mut()
-                .find(|(first, _)| first.says_as(diagnostic))
-            {
-                Some((_, again)) => again.push(diagnostic),
-                None => groups.push((diagnostic, Vec::new())),
+            match places.entry(diagnostic.words()) {
+                Entry::Occupied(place) => groups[*place.get()].1.push(diagnostic),
+                Entry::Vacant(place) => {
+                    place.insert(groups.len());
+                    groups.push((diagnostic, Vec::new()));
+                }
             }
         }
         groups
@@ -307,14 +331,21 @@ impl Diagnostics {
     /// For machines: file, line and column (from 1), code, severity, message, label, notes, help, and the further places of
     /// the same mistake.
     pub fn to_json(&self) -> Value {
+        let ends = self.text.match_indices('\n').map(|(at, _)| at + 1);
+        let starts: Vec<usize> = std::iter::once(0).chain(ends).collect();
+        let line_and_column = |d: &Diagnostic| {
+            let at = self.clamped(&d.span).start;
+            let line = starts.partition_point(|start| *start <= at);
+            (line, self.text[starts[line - 1]..at].chars().count() + 1)
+        };
         let place = |d: &Diagnostic| {
-            let (line, column) = self.place(d.span.start);
+            let (line, column) = line_and_column(d);
             json!({"line": line, "column": column})
         };
         self.groups()
             .into_iter()
             .map(|(d, again)| {
-                let (line, column) = self.place(d.span.start);
+                let (line, column) = line_and_column(d);
                 let also: Vec<Value> = again.into_iter().map(place).collect();
                 json!({
                     "file": self.file_name, "line": line, "column": column, "code": d.code,

@@ -45,6 +45,7 @@ fn once(task: &mut Task<'_>, known: Vec<String>) -> Result<Reading, String> {
     let mut keeper = Keeper::new(task, known)?;
     let mut values: Vec<Value<'static>> = Vec::new();
     let mut first = true;
+    let mut first_problem = None;
     while let Some(length) = next_line(&mut input)? {
         let undecoded = input.undecoded_before(input.position() + length as u64);
         let line = input.line;
@@ -59,10 +60,11 @@ fn once(task: &mut Task<'_>, known: Vec<String>) -> Result<Reading, String> {
         first = false;
         match fields(bytes, undecoded, &mut columns, &mut values) {
             Ok(()) => {
+                let more = columns.names.len() - keeper.width();
+                if more > 0 && !keeper.has_room(more) {
+                    return Ok(Reading::LateKey(columns.names));
+                }
                 for name in columns.names.iter().skip(keeper.width()) {
-                    if keeper.is_written() {
-                        return Ok(Reading::LateKey(columns.names));
-                    }
                     keeper.add_column(name.clone());
                 }
                 for (column, value) in values.iter().enumerate() {
@@ -70,11 +72,15 @@ fn once(task: &mut Task<'_>, known: Vec<String>) -> Result<Reading, String> {
                 }
                 keeper.end_row();
             }
-            Err(problem) => keeper.broken(&Fault {
-                line,
-                problem: &problem,
-                record: bytes,
-            }),
+            Err(problem) => {
+                columns.forget_beyond(keeper.width());
+                keeper.broken(&Fault {
+                    line,
+                    problem: &problem,
+                    record: bytes,
+                });
+                first_problem.get_or_insert_with(|| format!("line {line}: {problem}"));
+            }
         }
         input.consume(length, 1);
         keeper.flush_if_full()?;
@@ -92,7 +98,8 @@ fn once(task: &mut Task<'_>, known: Vec<String>) -> Result<Reading, String> {
         return Err(if first {
             "the file is empty".to_owned()
         } else {
-            "none of its lines is a JSON object with keys".to_owned()
+            let such = first_problem.map_or_else(String::new, |problem| format!(" ({problem})"));
+            format!("none of its lines is a JSON object with keys{such}")
         });
     }
     check_names(&columns.names)?;
@@ -130,6 +137,14 @@ impl Columns {
             last: vec![0; known.len()],
             object: 0,
         }
+    }
+
+    /// Forgets the keys beyond the first ones, which only an object has that cannot be read.
+    fn forget_beyond(&mut self, count: usize) {
+        for name in self.names.drain(count.min(self.names.len())..) {
+            self.places.remove(&name);
+        }
+        self.last.truncate(count);
     }
 
     /// Place of a key of the present object.

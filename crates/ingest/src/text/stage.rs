@@ -24,6 +24,9 @@ const BATCH_BYTES: usize = 16 << 20;
 /// Rows that are collected at most before they are written.
 const BATCH_ROWS: usize = 1 << 17;
 
+/// Values, missing ones too, that are collected at most before they are written: each takes a few bytes.
+const BATCH_VALUES: usize = 1 << 24;
+
 /// Where the records of one file go.
 pub(super) struct Keeper<'a> {
     names: Vec<String>,
@@ -55,11 +58,11 @@ impl<'a> Keeper<'a> {
         self.names.len()
     }
 
-    /// Whether rows have been written, so that no column can be added.
-    pub(super) fn is_written(&self) -> bool {
-        self.stage
-            .as_ref()
-            .is_some_and(|stage| stage.writer.is_some())
+    /// Whether so many columns can still be added: no row has been written, and those that are collected are few.
+    pub(super) fn has_room(&self, columns: usize) -> bool {
+        let has_room =
+            |stage: &Stage| stage.writer.is_none() && stage.rows * columns < BATCH_VALUES;
+        self.stage.as_ref().is_none_or(has_room)
     }
 
     /// Adds a column that is null in all rows so far, the present one excluded.
@@ -116,9 +119,7 @@ impl<'a> Keeper<'a> {
     /// Writes what is collected, where that is enough.
     pub(super) fn flush_if_full(&mut self) -> Result<(), String> {
         match &mut self.stage {
-            Some(stage) if stage.bytes >= BATCH_BYTES || stage.rows >= BATCH_ROWS => {
-                stage.flush(&self.names)
-            }
+            Some(stage) if stage.is_full() => stage.flush(&self.names),
             _ => Ok(()),
         }
     }
@@ -168,6 +169,12 @@ impl Stage {
             rows: 0,
             bytes: 0,
         })
+    }
+
+    fn is_full(&self) -> bool {
+        self.bytes >= BATCH_BYTES
+            || self.rows >= BATCH_ROWS
+            || self.rows * self.columns.len() >= BATCH_VALUES
     }
 
     fn flush(&mut self, names: &[String]) -> Result<(), String> {
