@@ -7,17 +7,25 @@ use tessera_spec::Loaded;
 
 use crate::error::PipelineError;
 
-/// Reads and checks a pipeline file. A missing file is an error of the pipeline file; one that the operating system does not allow
-/// to be read is an I/O error.
+/// Reads and checks a pipeline file. A missing file, or one that is no pipeline file, is an error of the pipeline file; one that the
+/// operating system does not allow to be read is an I/O error.
 pub fn load(file: &Path, vars: &[(String, String)]) -> Result<Loaded, PipelineError> {
-    if let Err(error) = std::fs::read(file)
-        && !matches!(error.kind(), ErrorKind::NotFound | ErrorKind::IsADirectory)
-    {
-        return Err(PipelineError::Io {
+    let is_none = |kind| {
+        matches!(
+            kind,
+            ErrorKind::NotFound
+                | ErrorKind::IsADirectory
+                | ErrorKind::FileTooLarge
+                | ErrorKind::InvalidData
+        )
+    };
+    match tessera_spec::read(file) {
+        Err(error) if !is_none(error.kind()) => Err(PipelineError::Io {
             step: "cannot read",
             path: file.to_owned(),
             error,
-        });
+        }),
+        read => tessera_spec::loaded(file, read, vars)
+            .map_err(|found| PipelineError::Invalid(Box::new(found))),
     }
-    tessera_spec::load(file, vars).map_err(|found| PipelineError::Invalid(Box::new(found)))
 }

@@ -14,6 +14,8 @@ mod source;
 mod syntax;
 mod value;
 
+use std::fs::File;
+use std::io::{self, Read};
 use std::path::Path;
 
 use toml::de::DeTable;
@@ -23,6 +25,9 @@ use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::pipeline::{Customer, Log, Pipeline, Report, RunSettings, Source, Through};
 use crate::reader::{Notes, ROOT, Reader, integer_of, variables, wrong_type};
 use name::{Names, check_name, check_unique_columns};
+
+/// Bytes of a pipeline file at most: others are no pipeline files.
+const MOST_BYTES: u64 = 16 << 20;
 
 /// Customers that the first page of a report can show.
 const MOST_ON_FIRST_PAGE: i64 = 200;
@@ -52,9 +57,37 @@ pub struct Loaded {
 /// # Errors
 /// All mistakes of the file at once; a file that cannot be read is one of them.
 pub fn load(path: &Path, vars: &[(String, String)]) -> Result<Loaded, Diagnostics> {
-    let file_name = path.display().to_string();
+    loaded(path, read(path), vars)
+}
+
+/// The text of a pipeline file, which is read once: it may be a pipe.
+///
+/// # Errors
+/// Those of the operating system; and `FileTooLarge` for what is too large for a pipeline file, `InvalidData` for what is no text.
+pub fn read(path: &Path) -> io::Result<String> {
     let _reading = activity::reading("", path);
-    let text = match std::fs::read_to_string(path) {
+    let mut text = String::new();
+    File::open(path)?
+        .take(MOST_BYTES + 1)
+        .read_to_string(&mut text)?;
+    if text.len() as u64 > MOST_BYTES {
+        let what = format!("it has more than {} MiB", MOST_BYTES >> 20);
+        return Err(io::Error::new(io::ErrorKind::FileTooLarge, what));
+    }
+    Ok(text)
+}
+
+/// Checks what was read of a pipeline file.
+///
+/// # Errors
+/// As [`load`].
+pub fn loaded(
+    path: &Path,
+    read: io::Result<String>,
+    vars: &[(String, String)],
+) -> Result<Loaded, Diagnostics> {
+    let file_name = path.display().to_string();
+    let text = match read {
         Ok(text) => text,
         Err(error) => {
             let mut found = Diagnostics::new(file_name.clone(), "");

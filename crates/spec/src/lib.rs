@@ -26,6 +26,6 @@ pub mod time_format;
 mod written;
 
 pub use canonical::canonical;
-pub use file::{Loaded, load, parse};
+pub use file::{Loaded, load, loaded, parse, read};
 pub use pipeline::{Pipeline, Report};
 pub use written::{schema, schema_text};

@@ -4,7 +4,7 @@ mod value;
 mod variable;
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::{Range, RangeInclusive};
 
 use serde::de::DeserializeOwned;
@@ -46,10 +46,12 @@ impl Notes {
         self.found.borrow_mut().push(diagnostic);
     }
 
-    /// Removes a mistake that has another cause.
-    fn withdraw(&self, code: &str, message: &str) {
-        let is_it = |found: &Diagnostic| found.code == code && found.message == message;
-        self.found.borrow_mut().retain(|found| !is_it(found));
+    /// Removes mistakes that have another cause, by their messages.
+    fn withdraw(&self, code: &str, messages: &BTreeSet<String>) {
+        if !messages.is_empty() {
+            let mut found = self.found.borrow_mut();
+            found.retain(|found| found.code != code || !messages.contains(&found.message));
+        }
     }
 
     /// All that was noted.
@@ -185,13 +187,12 @@ impl<'a> Reader<'a> {
         let mut known: Vec<&str> = asked.iter().map(String::as_str).collect();
         known.sort_unstable();
         known.dedup();
+        let mut meant = BTreeSet::new();
         for entry in self.entries() {
             if !known.contains(&entry.key.value.as_str()) {
                 let what = format!("key in {}", self.name);
                 let span = entry.key.span;
-                if let Some(meant) = suggest(&entry.key.value, &known) {
-                    self.notes.withdraw(MISSING, &self.missing_message(meant));
-                }
+                meant.extend(suggest(&entry.key.value, &known));
                 self.notes.add(unknown_name(
                     "TS-P001",
                     &what,
@@ -201,6 +202,8 @@ impl<'a> Reader<'a> {
                 ));
             }
         }
+        let messages = meant.into_iter().map(|key| self.missing_message(key));
+        self.notes.withdraw(MISSING, &messages.collect());
     }
 
     /// Notes a key of a later version, if it is there; it is not among the keys that are offered.
@@ -355,11 +358,12 @@ impl<'a> Reader<'a> {
     /// Several texts, none twice.
     pub(crate) fn texts(&self, key: &str) -> Option<Vec<At<String>>> {
         let mut texts: Vec<At<String>> = Vec::new();
+        let mut before = BTreeSet::new();
         for item in self.array(key)? {
             let Some(text) = text_of(self.notes, item, &format!("an item of `{key}`")) else {
                 continue;
             };
-            if texts.iter().any(|before| before.value == text.value) {
+            if !before.insert(text.value.clone()) {
                 let message = format!("`{}` is listed twice in `{key}`", text.value);
                 self.notes.add(
                     Diagnostic::error("TS-P007", message, text.span)
