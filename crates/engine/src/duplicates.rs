@@ -11,6 +11,7 @@ use xxhash_rust::xxh3::xxh3_128;
 use crate::aggregate::status;
 use crate::budget::Budget;
 use crate::error::EngineError;
+use crate::repeats::{array, digests};
 use crate::scan::{as_stored, each_window};
 use crate::sorter::{Equal, Sorter};
 
@@ -179,8 +180,15 @@ fn absorb(series: &Series, hashes: &mut [u128]) -> PolarsResult<()> {
     let physical = series.to_physical_repr();
     match physical.dtype() {
         DataType::String => {
+            let texts = physical.str()?.rechunk();
             let digest = |text: &str| xxh3_128(text.as_bytes());
-            mix(physical.str()?.iter().map(|t| t.map(digest)), hashes);
+            match array(&texts).and_then(digests) {
+                Some(digests) => {
+                    let texts = texts.iter().zip(digests);
+                    mix(texts.map(|(text, digest)| text.map(|_| digest)), hashes);
+                }
+                None => mix(texts.iter().map(|text| text.map(digest)), hashes),
+            }
         }
         DataType::Binary => {
             mix(physical.binary()?.iter().map(|b| b.map(xxh3_128)), hashes);

@@ -61,6 +61,22 @@ pub enum EngineError {
         /// The type.
         limit: &'static str,
     },
+    /// Texts of an aggregate that are too long together for a column.
+    #[error(
+        "source `{name}`: the texts of `{column}` take {} together, of {} customers; the texts of a column may take {}: publish a part of them, such as `of = \"substring(…, 1, 200)\"`", bytes_words(*bytes), grouped(*customers), bytes_words(*limit)
+    )]
+    LongTexts {
+        /// Name of the source.
+        name: String,
+        /// The aggregate.
+        column: String,
+        /// Bytes of the texts of all customers.
+        bytes: u64,
+        /// The customers.
+        customers: u64,
+        /// Bytes that are possible.
+        limit: u64,
+    },
     /// Arithmetic in a used row whose result does not fit its type.
     #[error(
         "source `{name}`: `{expression}` does not fit into 64 bits (integers) or 38 digits (decimals) in some row; cast an operand to double, or exclude such rows with `filter`, `only_keys_of` or a rule of the contract"

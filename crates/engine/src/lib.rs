@@ -20,6 +20,7 @@ mod per_key;
 mod polars_engine;
 mod project;
 mod rejects;
+mod repeats;
 mod scan;
 mod sorter;
 mod table;

@@ -199,7 +199,7 @@ impl Lowering {
         }
     }
 
-    /// Constants go to polars' hash lookup; a null among them makes every miss unknown.
+    /// Constants go to a hash lookup, polars' own but for texts; a null among them makes every miss unknown.
     fn is_in(&self, of: &Expr, list: &[Expr]) -> pl::Expr {
         let constants: Option<Vec<AnyValue<'static>>> = list
             .iter()
@@ -221,7 +221,10 @@ impl Lowering {
                 .collect();
             return kernels::any_equal(operands);
         };
-        let found = self.value(of).is_in(pl::lit(series).implode(true), false);
+        let found = match of.ty {
+            Type::String => texts::is_one_of(self.value(of), &series),
+            _ => self.value(of).is_in(pl::lit(series).implode(true), false),
+        };
         if constants.iter().any(AnyValue::is_null) {
             found.or(constant(Type::Bool, AnyValue::Null))
         } else {

@@ -256,6 +256,7 @@ impl PipelineError {
                 | EngineError::Unsummable { .. }
                 | EngineError::Overflow { .. }
                 | EngineError::RowOverflow { .. }
+                | EngineError::LongTexts { .. }
                 | EngineError::Memory { .. }
                 | EngineError::SeveralMatches { .. }
                 | EngineError::LookupTooLarge { .. },

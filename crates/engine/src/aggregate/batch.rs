@@ -6,6 +6,7 @@ use polars_arrow::bitmap::Bitmap;
 use xxhash_rust::xxh3::{xxh3_64, xxh3_128};
 
 use crate::error::EngineError;
+use crate::repeats::digests;
 
 /// Longest text that a view holds within itself.
 const INLINE_BYTES: u32 = 12;
@@ -48,8 +49,8 @@ pub(crate) enum Values {
     Wide(PrimitiveArray<i128>),
     /// Floats.
     Float(PrimitiveArray<f64>),
-    /// Texts.
-    Text(Utf8ViewArray),
+    /// Texts, with a hash of each where many rows repeat long ones.
+    Text(Utf8ViewArray, Option<Vec<u128>>),
 }
 
 /// A column of values with its nulls.
@@ -80,7 +81,8 @@ impl Column {
             }
             // Both zeros are one value.
             Values::Float(values) => Code::Exact((values.value(row) + 0.0).to_bits()),
-            Values::Text(texts) => Code::Hash(xxh3_128(texts.value(row).as_bytes())),
+            Values::Text(_, Some(digests)) => Code::Hash(digests[row]),
+            Values::Text(texts, None) => Code::Hash(xxh3_128(texts.value(row).as_bytes())),
         }
     }
 
@@ -90,7 +92,7 @@ impl Column {
         match &self.values {
             Values::Int(values) => Some(i128::from(values.value(row))),
             Values::Wide(values) => Some(values.value(row)),
-            Values::Float(_) | Values::Text(_) => None,
+            Values::Float(_) | Values::Text(..) => None,
         }
     }
 
@@ -107,7 +109,11 @@ impl Column {
                 Values::Wide(first_chunk(wholes.downcast_iter())?.clone())
             }
             DataType::Float64 => Values::Float(first_chunk(series.f64()?.downcast_iter())?.clone()),
-            DataType::String => Values::Text(first_chunk(series.str()?.downcast_iter())?.clone()),
+            DataType::String => {
+                let texts = first_chunk(series.str()?.downcast_iter())?.clone();
+                let digests = digests(&texts);
+                Values::Text(texts, digests)
+            }
             other => {
                 return Err(EngineError::internal(format!(
                     "a value column of type {other}"

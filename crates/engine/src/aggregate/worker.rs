@@ -46,8 +46,8 @@ pub(crate) struct Side {
     pub(crate) beyond: HashMap<u32, Wide>,
     /// Customers whose first or last value is the largest integer, which is stored as null is.
     pub(crate) largest: HashSet<u32>,
-    /// Texts of first and last values.
-    text_codes: HashMap<Box<str>, u64>,
+    /// Codes of the texts of first and last values, by the hashes of the texts.
+    text_codes: HashMap<u128, u64>,
     /// The texts by code.
     pub(crate) texts: Vec<Box<str>>,
     /// Bytes of the texts.
@@ -76,7 +76,7 @@ impl Side {
     /// Bytes of what cannot go to files.
     fn bytes(&self) -> usize {
         let entries = self.beyond.len() + self.largest.len() + 2 * self.texts.len();
-        entries * TABLE_ENTRY_BYTES + 2 * self.text_bytes
+        entries * TABLE_ENTRY_BYTES + self.text_bytes
     }
 }
 
@@ -337,7 +337,7 @@ impl Fixed {
                 Values::Int(values) => i128::from(values.value(row)),
                 Values::Wide(values) => values.value(row),
                 Values::Float(values) => to_fixed(values.value(row)).unwrap_or(BEYOND),
-                Values::Text(_) => 0,
+                Values::Text(..) => 0,
             };
             self.beyond |= fixed == BEYOND;
             self.values.push(fixed);
@@ -460,7 +460,7 @@ impl State<'_> {
                     *self.unsummable = Some((value, x));
                 }
             }
-            Values::Text(_) => {}
+            Values::Text(..) => {}
         }
     }
 }

@@ -1,7 +1,8 @@
 //! How much memory the rows of a column take once they are decoded, and ranges of rows that take no more than is allowed.
 //!
-//! A few bytes can stand for very much: a dictionary of one long text that all rows repeat, runs of zeros, pages that compress well.
-//! What a column takes is known from the headers of its pages and from its dictionary, before anything is decoded.
+//! A few bytes can stand for very much: runs of zeros, pages that compress well, texts that begin with all of the one before. What a
+//! column takes is known from the headers of its pages, before anything is decoded. Texts of a dictionary are in memory once,
+//! whatever number of rows point to them; [`crate::repeats`] keeps it so.
 
 use std::ops::Range;
 
@@ -41,8 +42,8 @@ mod encoding {
 const BYTE_ARRAY: i64 = 6;
 const FIXED_LEN_BYTE_ARRAY: i64 = 7;
 
-/// The spans of a chunk whose first row is `start`. A dictionary that takes more than `most` is not looked at: it is too large
-/// whatever it holds.
+/// The spans of a chunk whose first row is `start`. A page that takes more than `most` is not looked at: it is too large whatever it
+/// holds.
 pub(super) fn spans(
     (leaf, start): (usize, u64),
     meta: &Struct<'_>,
@@ -54,11 +55,8 @@ pub(super) fn spans(
     let codec = meta.int(column::CODEC).unwrap_or(0);
     let has_bytes = kind == BYTE_ARRAY || kind == FIXED_LEN_BYTE_ARRAY;
     let dictionary_bytes = chunk.dictionary.as_ref().map_or(0, |page| page.unpacked);
-    let longest = match &chunk.dictionary {
-        Some(page) if kind == BYTE_ARRAY && dictionary_bytes <= most => {
-            longest(codec, page, bytes).unwrap_or(page.unpacked)
-        }
-        Some(page) if has_bytes => page.unpacked / page.values.max(1),
+    let copied = match &chunk.dictionary {
+        Some(page) if kind == FIXED_LEN_BYTE_ARRAY => page.unpacked / page.values.max(1),
         _ => 0,
     };
     let mut spans = Vec::with_capacity(chunk.pages.len());
@@ -80,7 +78,7 @@ pub(super) fn spans(
         };
         let each = match (has_bytes, is_coded) {
             (false, _) => NUMBER_BYTES,
-            (true, true) => VIEW_BYTES + longest,
+            (true, true) => VIEW_BYTES + copied,
             (true, false) => VIEW_BYTES + repeated / page.values.max(1),
         };
         let dictionary_bytes = if is_coded { dictionary_bytes } else { 0 };
@@ -93,19 +91,6 @@ pub(super) fn spans(
         row += page.values;
     }
     spans
-}
-
-/// Bytes of the longest text of a dictionary.
-fn longest(codec: i64, page: &Page, chunk: &[u8]) -> Option<u64> {
-    let bytes = unpack(codec, chunk.get(page.body.clone())?, page.unpacked)?;
-    let mut rest = bytes.as_slice();
-    let mut longest = 0;
-    while let Some((length, after)) = rest.split_first_chunk() {
-        let length = u32::from_le_bytes(*length) as usize;
-        rest = after.get(length..)?;
-        longest = longest.max(length);
-    }
-    Some(longest as u64)
 }
 
 /// Bytes that the values of a page repeat of the values before them.

@@ -2,10 +2,12 @@
 
 use polars::lazy::dsl::{max_horizontal, min_horizontal};
 use polars::prelude::{
-    BooleanChunked, ChunkCompareEq, ChunkFillNullValue, Column, DataType, Expr, Field,
-    Int32Chunked, Int64Chunked, IntoColumn, IntoSeries, NewChunkedArray, PolarsResult, Schema,
-    Series, TimeUnit, map_multiple,
+    BooleanChunked, ChunkCompareEq, ChunkFillNullValue, Column, DataType, Expr, Field, IdxCa,
+    Int32Chunked, Int64Chunked, IntoColumn, IntoSeries, NewChunkedArray, PlSmallStr, PolarsResult,
+    Schema, Series, TimeUnit, map_multiple,
 };
+
+use crate::repeats::{self, Repeats};
 
 /// An expression that runs a function over one column.
 pub(crate) fn unary(
@@ -32,7 +34,8 @@ pub(super) fn binary(
     })
 }
 
-/// An expression that runs a function over several columns, any of which may have one value for all rows.
+/// An expression that runs a function over several columns, any of which may have one value for all rows. The function makes each
+/// row from the values of that row alone.
 pub(crate) fn many(
     inputs: Vec<Expr>,
     out: DataType,
@@ -43,13 +46,37 @@ pub(crate) fn many(
             .iter()
             .map(|c| c.as_materialized_series().clone())
             .collect();
-        kernel(&series).map(Series::into_column)
+        once_for_repeated(&series, &kernel).map(Series::into_column)
     };
     let field = move |_: &Schema, fields: &[Field]| {
         let name = fields.first().map(|f| f.name().clone()).unwrap_or_default();
         Ok(Field::new(name, out.clone()))
     };
     map_multiple(run, inputs, field)
+}
+
+/// What the function makes of the columns. Where rows repeat long texts and all else has one value, it sees each text once.
+fn once_for_repeated(
+    columns: &[Series],
+    kernel: impl Fn(&[Series]) -> PolarsResult<Series>,
+) -> PolarsResult<Series> {
+    let varying = columns.iter().filter(|column| column.len() > 1);
+    let texts: Option<Vec<_>> = varying.map(|column| column.str().ok()).collect();
+    let texts: Vec<_> = texts.into_iter().flatten().map(|t| t.rechunk()).collect();
+    let arrays: Option<Vec<_>> = texts.iter().map(|texts| repeats::array(texts)).collect();
+    let Some(repeats) = arrays.and_then(|arrays| Repeats::of(arrays.as_slice())) else {
+        return kernel(columns);
+    };
+    let firsts = IdxCa::from_vec(PlSmallStr::EMPTY, repeats.firsts);
+    let once = |column: &Series| match column.len() {
+        0 | 1 => Ok(column.clone()),
+        _ => column.take(&firsts),
+    };
+    let made = kernel(&columns.iter().map(once).collect::<PolarsResult<Vec<_>>>()?)?;
+    if made.len() != firsts.len() {
+        return kernel(columns);
+    }
+    made.take(&IdxCa::from_vec(PlSmallStr::EMPTY, repeats.kinds))
 }
 
 /// Days of a date column.

@@ -1,9 +1,11 @@
 //! Strings: characters are Unicode scalar values, comparison is byte by byte.
 
+use std::collections::HashSet;
+
 use polars::prelude::arity::{broadcast_binary_elementwise, unary_elementwise};
 use polars::prelude::{
-    BooleanChunked, DataType, Expr, Int64Chunked, IntoSeries, NewChunkedArray, StringChunked,
-    StringType,
+    BooleanChunked, DataType, Expr, Int64Chunked, IntoSeries, NewChunkedArray, Series,
+    StringChunked, StringType,
 };
 
 use super::kernels::{binary, height, many, place, unary};
@@ -35,6 +37,22 @@ pub(super) fn is_blank(of: Expr) -> Expr {
     unary(of, DataType::Boolean, |s| {
         let blank = |x: &str| x.chars().all(char::is_whitespace);
         let done: BooleanChunked = unary_elementwise(s.str()?, |x: Option<&str>| x.map(blank));
+        Ok(done.into_series())
+    })
+}
+
+/// `s in ('a', 'b', …)`.
+pub(super) fn is_one_of(of: Expr, list: &Series) -> Expr {
+    let texts = list
+        .str()
+        .into_iter()
+        .flat_map(|texts| texts.iter().flatten());
+    let texts: HashSet<String> = texts.map(str::to_owned).collect();
+    // A longer one need not be looked at.
+    let longest = texts.iter().map(String::len).max().unwrap_or(0);
+    unary(of, DataType::Boolean, move |s| {
+        let is_listed = |x: &str| x.len() <= longest && texts.contains(x);
+        let done: BooleanChunked = unary_elementwise(s.str()?, |x: Option<&str>| x.map(is_listed));
         Ok(done.into_series())
     })
 }

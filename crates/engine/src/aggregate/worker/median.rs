@@ -45,7 +45,7 @@ impl Median {
                 let whole = values.value(row) as u128 ^ (1 << 127);
                 self.values.push_long(number, whole);
             }
-            Values::Text(_) => {}
+            Values::Text(..) => {}
         }
     }
 

@@ -19,7 +19,7 @@ pub(super) fn extreme(chunk: &Chunk<'_>, value: usize, state: &mut State<'_>, wa
                 values.value(row) as u64,
                 values.value(row).cmp(&(words[0] as i64)),
             ),
-            Values::Wide(_) | Values::Text(_) => return,
+            Values::Wide(_) | Values::Text(..) => return,
         };
         if words[1] == 0 || order == wanted {
             words[0] = candidate;
@@ -108,15 +108,15 @@ fn payload(side: &mut Side, column: &Column, row: usize) -> u64 {
         Values::Float(values) => values.value(row).to_bits(),
         // has accumulators of its own
         Values::Wide(_) => NULL,
-        Values::Text(texts) => {
-            let text = texts.value(row);
-            if let Some(&code) = side.text_codes.get(text) {
-                return code;
-            }
+        Values::Text(texts, _) => {
             let code = side.texts.len() as u64;
-            side.texts.push(text.into());
-            side.text_bytes += text.len();
-            side.text_codes.insert(text.into(), code);
+            let digest = column.code(row).bits();
+            let code = *side.text_codes.entry(digest).or_insert(code);
+            if code == side.texts.len() as u64 {
+                let text = texts.value(row);
+                side.texts.push(text.into());
+                side.text_bytes += text.len();
+            }
             code
         }
     }

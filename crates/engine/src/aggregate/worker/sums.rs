@@ -44,7 +44,7 @@ pub(super) fn sum(chunk: &Chunk<'_>, value: usize, state: &mut State<'_>) {
             }
         }),
         Values::Float(_) => chunk.each_fixed(value, 0, state, |_, _, _| true),
-        Values::Text(_) => {}
+        Values::Text(..) => {}
     }
 }
 
@@ -70,7 +70,7 @@ pub(super) fn sum_squares(chunk: &Chunk<'_>, value: usize, state: &mut State<'_>
                 }
             }
         }),
-        Values::Text(_) => {}
+        Values::Text(..) => {}
     }
 }
 
