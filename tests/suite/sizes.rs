@@ -88,7 +88,7 @@ fn very_many_mistakes_are_counted_and_the_first_are_shown() {
     let file = file.display().to_string();
     let said = within(&["check", "--no-lake", &file], 2);
     assert!(
-        said.contains("unknown key in [customer] `key_0`"),
+        said.contains("unknown key `key_0` in [customer]"),
         "{}",
         said.len()
     );
@@ -130,4 +130,32 @@ fn each_of_very_many_columns_has_its_rule() {
             "{said}"
         );
     }
+}
+
+/// Whatever there is very many of in a pipeline is computed side by side and not one in the other.
+#[test]
+fn very_many_features_derived_columns_and_segments_take_little_memory() {
+    let shop = Shop::new();
+    shop.file(
+        "orders/o.csv",
+        "customer_id,ordered_at,amount\na,2026-10-01,1\nb,2026-10-02,2\n",
+    );
+    let many = |line: &dyn Fn(usize) -> String| (0..2_000).map(line).collect::<String>();
+    let derived = many(&|n| format!("d{n} = \"amount + {n}\"\n"));
+    let derived = format!("[sources.orders.derive]\n{derived}");
+    let counted = many(&|n| {
+        format!("w{n} = {{ from = \"orders\", agg = \"count\", where = \"amount > {n}\" }}\n")
+    });
+    let computed = many(&|n| format!("e{n} = {{ expr = \"order_count + {n}\" }}\n"));
+    let features = format!("{RFM}{counted}{computed}");
+    run(&shop, &[ORDERS, &derived, CONTRACT, &features], 0);
+    let rules = many(&|n| {
+        format!(
+            "[[schemes.s.rules]]\nsegment = \"s{n}\"\nwhen = \"order_count > {}\"\n",
+            n + 1
+        )
+    });
+    let scheme = format!("[schemes.s]\nkind = \"rules\"\notherwise = \"rest\"\n{rules}");
+    std::fs::remove_dir_all(shop.path("store")).unwrap();
+    run(&shop, &[ORDERS, CONTRACT, RFM, &scheme], 0);
 }

@@ -19,6 +19,9 @@ use crate::table::{ROW_GROUP_ROWS, TableRef};
 /// Slices that are computed at the same time.
 const SLICES_AT_ONCE: usize = 4;
 
+/// Levels of columns in one plan.
+const LEVELS_AT_ONCE: usize = 64;
+
 /// Writes a table with computed columns behind its own, each from those before it. Every column is a function of its row, so
 /// slices are computed side by side, while those before them are written.
 pub(crate) fn extend(
@@ -62,9 +65,15 @@ fn compute(
         .map(|(name, column)| Ok(to_polars(name, column)?.into_column()))
         .collect::<Result<Vec<_>, EngineError>>()?;
     let mut frame = DataFrame::new(table.num_rows(), inputs)?.lazy();
-    for (name, expr) in columns {
+    let made = |(name, expr): &(String, TypedExpr)| {
         let made = lower(expr, clock).cast(polars_type(stored(expr.ty)));
-        frame = frame.with_column(made.alias(name.as_str()));
+        made.alias(name.as_str())
+    };
+    for (number, level) in levels(columns).into_iter().enumerate() {
+        if number > 0 && number % LEVELS_AT_ONCE == 0 {
+            frame = frame.collect()?.lazy();
+        }
+        frame = frame.with_columns(level.iter().map(made).collect::<Vec<_>>());
     }
     let wanted: Vec<Expr> = columns.iter().map(|(name, _)| col(name.as_str())).collect();
     let made = frame.select(wanted).collect()?;
@@ -74,6 +83,27 @@ fn compute(
         spread(to_arrow(series, &ty)?, table.num_rows())
     };
     columns.iter().map(finished).collect()
+}
+
+/// Consecutive columns of which none is made from another of them: together they are one step of a plan, whose cost grows with the
+/// number of its steps times the number of columns.
+fn levels(mut columns: &[(String, TypedExpr)]) -> Vec<&[(String, TypedExpr)]> {
+    let mut levels = Vec::new();
+    while !columns.is_empty() {
+        let mut made: BTreeSet<&str> = BTreeSet::new();
+        let mut count = 0;
+        for (name, expr) in columns {
+            let mut read = tessera_expr::columns(expr).into_iter();
+            if read.any(|read| made.contains(read)) || !made.insert(name) {
+                break;
+            }
+            count += 1;
+        }
+        let (level, rest) = columns.split_at(count);
+        levels.push(level);
+        columns = rest;
+    }
+    levels
 }
 
 /// A bare `null` is published as text, a decimal as what features of it are.
@@ -91,4 +121,24 @@ fn spread(column: ArrayRef, rows: usize) -> Result<ArrayRef, EngineError> {
     }
     let zeros = arrow::array::UInt32Array::from(vec![0; rows]);
     Ok(arrow::compute::take(&column, &zeros, None)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_level_ends_where_a_column_is_made_from_one_of_it() {
+        let column = |name: &str, of: &str| (name.to_owned(), TypedExpr::column(of, Type::Int));
+        let columns = [
+            column("a", "x"),
+            column("b", "x"),
+            column("c", "b"),
+            column("c", "x"),
+            column("d", "c"),
+        ];
+        let found: Vec<usize> = levels(&columns).into_iter().map(<[_]>::len).collect();
+        assert_eq!(found, [2, 1, 1, 1]);
+        assert!(levels(&[]).is_empty());
+    }
 }

@@ -10,7 +10,7 @@ mod path_values;
 mod texts;
 mod visible;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::ops::Range;
 
 use chrono::{Datelike, NaiveDate};
@@ -339,21 +339,32 @@ fn with_all_columns(rows: &SourceRows, mut frame: LazyFrame) -> Result<LazyFrame
     let kept = replaced.map(|c| col(c.name.as_str()).alias(file_name(&c.name)));
     frame = frame.with_columns(kept.collect::<Vec<_>>());
     let mut joins = scan.joins.iter().peekable();
+    // Derived columns of which none is made from another: one step of the plan, whose cost grows with steps times columns.
+    let (mut level, mut names) = (Vec::new(), BTreeSet::new());
     for (number, (name, expr)) in scan.derive.iter().enumerate() {
+        let has_join = joins.peek().is_some_and(|join| join.after <= number);
+        let mut read = tessera_expr::columns(expr).into_iter();
+        if has_join || names.contains(name.as_str()) || read.any(|read| names.contains(read)) {
+            frame = frame.with_columns(std::mem::take(&mut level));
+            names.clear();
+        }
         while let Some(join) = joins.next_if(|join| join.after <= number) {
             frame = with_join(frame, join, rows)?;
         }
-        let mut made = vec![lower(expr, rows).alias(name.as_str())];
+        let made = lower(expr, rows).alias(name.as_str());
         // Of the columns as they are before the derived one can take the place of one of them.
-        let nulled = inputs_present(expr).and(made[0].clone().is_null());
-        made.push(nulled.alias(nulled_name(name)));
+        let nulled = inputs_present(expr).and(made.clone().is_null());
+        level.extend([made, nulled.alias(nulled_name(name))]);
         let skipped = reads_skipped(expr, rows.into());
-        made.extend(skipped.map(|skipped| skipped.alias(skipped_name(name))));
-        frame = frame.with_columns(made);
+        level.extend(skipped.map(|skipped| skipped.alias(skipped_name(name))));
+        names.insert(name.as_str());
         if until == Some(name) {
+            frame = frame.with_columns(std::mem::take(&mut level));
+            names.clear();
             frame = frame.with_columns(known_ends(rows, name));
         }
     }
+    frame = frame.with_columns(level);
     for join in joins {
         frame = with_join(frame, join, rows)?;
     }
@@ -529,8 +540,10 @@ fn group_rows(
     };
     // What nobody asks for is not computed: projections are pushed down.
     let mut made = path_columns(scan, part.first().map_or(0, |piece| piece.file));
+    let common = rows.scan.columns.iter().map(|c| (c.name.as_str(), c));
+    let common: HashMap<&str, &ScanColumn> = common.collect();
     for column in &scan.columns {
-        let common = rows.scan.columns.iter().find(|c| c.name == column.name);
+        let common = common.get(column.name.as_str()).copied();
         made.extend(codes(column, common.unwrap_or(column)));
         made.extend(raw(scan, column));
         made.extend(normalised(scan, column));

@@ -5,6 +5,7 @@
 mod path;
 mod types;
 
+use std::collections::HashSet;
 use std::ops::Range;
 
 use tessera_expr::rel::{FileGroup, ScanColumn, Stored};
@@ -48,10 +49,11 @@ pub(crate) struct Resolved {
 /// the files are the wrong ones, or text files without a header.
 fn missing_columns(source: &Source, inventory: &Inventory, there_are: &[&str]) -> Vec<Diagnostic> {
     let declared = &source.contract.columns;
+    let known: HashSet<&str> = there_are.iter().copied().collect();
     let missing: Vec<&At<String>> = declared
         .iter()
         .map(|column| &column.name)
-        .filter(|name| !there_are.contains(&name.value.as_str()))
+        .filter(|name| !known.contains(name.value.as_str()))
         .collect();
     let all = missing.len() == declared.len() && !there_are.is_empty();
     let (true, [first, .., last]) = (all, missing.as_slice()) else {

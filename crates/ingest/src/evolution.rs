@@ -14,6 +14,8 @@ use crate::found::Names;
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Layouts {
     list: Vec<Vec<(String, Found)>>,
+    /// Of each, the places of its columns.
+    places: Vec<HashMap<String, usize>>,
     known: HashMap<Vec<(String, Found)>, usize>,
 }
 
@@ -23,6 +25,8 @@ impl Layouts {
         let next = self.list.len();
         let number = *self.known.entry(columns.clone()).or_insert(next);
         if number == next {
+            let names = columns.iter().map(|(name, _)| name.clone());
+            self.places.push(names.zip(0..).collect());
             self.list.push(columns);
         }
         number
@@ -30,11 +34,9 @@ impl Layouts {
 
     /// What a layout holds under a name.
     pub(crate) fn get(&self, layout: usize, name: &str) -> Option<&Found> {
-        let columns = self.list.get(layout)?;
-        columns
-            .iter()
-            .find(|(known, _)| known == name)
-            .map(|(_, found)| found)
+        let place = *self.places.get(layout)?.get(name)?;
+        let (_, found) = self.list.get(layout)?.get(place)?;
+        Some(found)
     }
 
     /// The columns of all layouts, those of earlier ones first. `files` gives the layout and the name of each file.

@@ -1,5 +1,7 @@
 //! Rows of `profiles` with the sizes of their segments: shares of all members, and how far a segment differs from the rest.
 
+use std::collections::HashMap;
+
 use crate::facts::Scheme;
 use crate::record::{ProfileRow, SegmentRow};
 
@@ -18,6 +20,10 @@ pub(crate) struct Entry<'a> {
     pub(crate) population_share: Option<f64>,
     /// For a label: the members with any value.
     known: Option<i64>,
+    /// Whether the label defines the segments: in every segment either all members have it, or none.
+    pub(crate) is_tautology: bool,
+    /// How many values of the label are more frequent among all customers.
+    pub(crate) rank_among_labels: usize,
 }
 
 /// The rows of a scheme.
@@ -27,27 +33,67 @@ pub(crate) fn entries<'a>(profiles: &'a [ProfileRow], scheme: &Scheme) -> Vec<En
         .filter(|r| r.scheme == scheme.name)
         .collect();
     let everyone = scheme.customers().max(1) as f64;
-    let sum = |of: &dyn Fn(&&&ProfileRow) -> bool| -> i64 {
-        rows.iter().filter(of).filter_map(|r| r.customers).sum()
-    };
+    let members = scheme
+        .segments
+        .iter()
+        .map(|s| (s.name.as_str(), s.customers));
+    let members: HashMap<&str, i64> = members.collect();
+    let mut with: HashMap<(&str, Option<&str>), i64> = HashMap::new();
+    let mut known: HashMap<(&str, &str), i64> = HashMap::new();
+    for row in &rows {
+        let customers = row.customers.unwrap_or(0);
+        *with
+            .entry((&row.feature, row.label.as_deref()))
+            .or_default() += customers;
+        *known.entry((&row.feature, &row.segment)).or_default() += customers;
+    }
     let entry = |row: &&'a ProfileRow| {
         let is_label = row.label.is_some();
-        let members = scheme
-            .segments
-            .iter()
-            .find(|s| s.name == row.segment)
-            .map(|s| s.customers);
-        let share = row.customers.zip(members.filter(|n| *n > 0));
-        let share = share.map(|(with, members)| with as f64 / members as f64);
-        let with = sum(&|r| r.feature == row.feature && r.label == row.label);
+        let members = members.get(row.segment.as_str());
+        let share = row.customers.zip(members.filter(|n| **n > 0));
+        let share = share.map(|(with, members)| with as f64 / *members as f64);
+        let with = with[&(row.feature.as_str(), row.label.as_deref())];
         Entry {
             row,
             share: share.filter(|_| is_label),
             population_share: is_label.then_some(with as f64 / everyone),
-            known: is_label.then(|| sum(&|r| r.feature == row.feature && r.segment == row.segment)),
+            known: is_label.then(|| known[&(row.feature.as_str(), row.segment.as_str())]),
+            is_tautology: false,
+            rank_among_labels: 0,
         }
     };
-    rows.iter().map(entry).collect()
+    let mut entries: Vec<Entry<'a>> = rows.iter().map(entry).collect();
+    compare_labels(&mut entries);
+    entries
+}
+
+/// Compares the labels of each feature with one another.
+fn compare_labels(entries: &mut [Entry<'_>]) {
+    let mut all_extreme: HashMap<&str, bool> = HashMap::new();
+    let mut frequencies: HashMap<&str, HashMap<&str, f64>> = HashMap::new();
+    for entry in entries.iter() {
+        let feature = entry.row.feature.as_str();
+        if let Some(share) = entry.share {
+            let extreme = share >= ALL || share <= 1.0 - ALL;
+            *all_extreme.entry(feature).or_insert(true) &= extreme;
+        }
+        if let (Some(label), Some(share)) = (entry.row.label.as_deref(), entry.population_share) {
+            frequencies.entry(feature).or_default().insert(label, share);
+        }
+    }
+    let ordered = frequencies.into_iter().map(|(feature, shares)| {
+        let mut shares: Vec<f64> = shares.into_values().collect();
+        shares.sort_by(|a, b| b.total_cmp(a));
+        (feature, shares)
+    });
+    let ordered: HashMap<&str, Vec<f64>> = ordered.collect();
+    for entry in entries.iter_mut() {
+        let feature = entry.row.feature.as_str();
+        if let (Some(own), Some(shares)) = (entry.population_share, ordered.get(feature)) {
+            entry.is_tautology = all_extreme.get(feature).copied().unwrap_or(true);
+            entry.rank_among_labels = shares.partition_point(|share| *share > own);
+        }
+    }
 }
 
 impl Entry<'_> {
@@ -69,29 +115,6 @@ impl Entry<'_> {
             .or(self.row.customers)
             .unwrap_or(segment.customers);
         known as f64 / segment.customers.max(1) as f64
-    }
-
-    /// Whether the label defines the segments: in every segment either all members have it, or none.
-    pub(crate) fn is_tautology(&self, rows: &[Entry<'_>]) -> bool {
-        if self.row.label.is_none() {
-            return false;
-        }
-        let of_feature = rows.iter().filter(|e| e.row.feature == self.row.feature);
-        let shares = of_feature.filter_map(|e| e.share);
-        let mut extreme = shares.map(|share| share >= ALL || share <= 1.0 - ALL);
-        extreme.all(|extreme| extreme)
-    }
-
-    /// How many values of the label are more frequent among all customers.
-    pub(crate) fn rank_among_labels(&self, rows: &[Entry<'_>]) -> usize {
-        let more_frequent: std::collections::BTreeSet<&str> = rows
-            .iter()
-            .filter(|e| {
-                e.row.feature == self.row.feature && e.population_share > self.population_share
-            })
-            .filter_map(|e| e.row.label.as_deref())
-            .collect();
-        more_frequent.len()
     }
 }
 
@@ -159,9 +182,9 @@ mod tests {
             row("b", Some("y"), 50, None),
         ];
         let found = entries(&own, &scheme([100, 50]));
-        assert!(found[0].is_tautology(&found));
+        assert!(found[0].is_tautology);
         let other = [row("a", Some("x"), 60, None), row("b", Some("y"), 50, None)];
         let found = entries(&other, &scheme([100, 50]));
-        assert!(!found[0].is_tautology(&found));
+        assert!(!found[0].is_tautology);
     }
 }

@@ -1,6 +1,8 @@
 //! Which words of a customer's state each aggregate needs. Aggregates share what they have in common: a mean and a sum over
 //! the same rows are one sum and one count.
 
+use std::collections::HashMap;
+
 use tessera_expr::exact::Unit;
 use tessera_expr::rel::{Agg, AggOp, Window};
 use tessera_expr::{Expr, Type};
@@ -146,6 +148,7 @@ pub(crate) enum Output {
 #[derive(Debug, Default)]
 pub(crate) struct Layout {
     pub(crate) values: Vec<Expr>,
+    known_values: Known,
     /// Values that are summed in fixed point, as floats or as whole numbers.
     pub(crate) summed: Vec<usize>,
     pub(crate) filters: Vec<Expr>,
@@ -165,11 +168,12 @@ impl Layout {
     /// Plans the pass for these aggregates.
     pub(crate) fn new(aggs: &[Agg]) -> Self {
         let mut layout = Self::default();
+        let mut known_filters = Known::default();
         for agg in aggs {
             let filter = agg
                 .filter
                 .as_ref()
-                .map(|filter| position(&mut layout.filters, filter));
+                .map(|filter| known_filters.position(&mut layout.filters, filter));
             layout.needs_time |= agg.window.is_some();
             let selection = layout.selection(Selection {
                 window: agg.window,
@@ -343,7 +347,7 @@ impl Layout {
     }
 
     fn value(&mut self, of: &Expr) -> usize {
-        position(&mut self.values, of)
+        self.known_values.position(&mut self.values, of)
     }
 }
 
@@ -358,14 +362,17 @@ pub(crate) fn unit(ty: Type) -> Unit {
     }
 }
 
-/// Index of an expression among those known, spans aside; it is added if new.
-fn position(known: &mut Vec<Expr>, wanted: &Expr) -> usize {
-    let text = wanted.to_string();
-    known
-        .iter()
-        .position(|e| e.ty == wanted.ty && e.to_string() == text)
-        .unwrap_or_else(|| {
-            known.push(wanted.clone());
-            known.len() - 1
+/// Expressions by type and text, so without their places in the file.
+#[derive(Debug, Default)]
+struct Known(HashMap<(Type, String), usize>);
+
+impl Known {
+    /// Index of an expression in this list, to which it is added if new.
+    fn position(&mut self, list: &mut Vec<Expr>, wanted: &Expr) -> usize {
+        let found = self.0.entry((wanted.ty, wanted.to_string()));
+        *found.or_insert_with(|| {
+            list.push(wanted.clone());
+            list.len() - 1
         })
+    }
 }

@@ -2,7 +2,7 @@
 //! table. The cards leave out the features that the scheme is made of, since they differ by definition, and features that few
 //! customers have.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 use serde::Serialize;
 
@@ -202,7 +202,7 @@ fn card(
     let mut telling: Vec<(&Entry<'_>, f64)> = rows
         .iter()
         .filter(|e| e.row.segment == segment.name && !own.contains(&e.row.feature))
-        .filter(|e| is_known(e) && !e.is_tautology(rows))
+        .filter(|e| is_known(e) && !e.is_tautology)
         .filter_map(|e| e.distance().filter(|d| d.abs() >= HARDLY).map(|d| (e, d)))
         .collect();
     telling.sort_by(|a, b| {
@@ -294,23 +294,22 @@ fn lines(facts: &Facts<'_>, segments: &[&str], rows: &[Entry<'_>]) -> Vec<Line> 
     for e in rows {
         let key = (e.row.feature.as_str(), e.row.label.as_deref());
         let differs = e.distance().is_some_and(|d| d.abs() >= HARDLY);
-        if differs
-            && (key.1.is_none() || e.rank_among_labels(rows) < MOST_LABELS)
-            && known.insert(key)
-        {
+        if differs && (key.1.is_none() || e.rank_among_labels < MOST_LABELS) && known.insert(key) {
             keys.push(key);
         }
     }
+    let mut by_key: HashMap<(&str, Option<&str>), HashMap<&str, &Entry<'_>>> = HashMap::new();
+    let mut firsts: HashMap<(&str, Option<&str>), &Entry<'_>> = HashMap::new();
+    for e in rows {
+        let key = (e.row.feature.as_str(), e.row.label.as_deref());
+        let own = by_key.entry(key).or_default();
+        own.entry(&e.row.segment).or_insert(e);
+        firsts.entry(key).or_insert(e);
+    }
     let line = |(feature, label): (&str, Option<&str>)| {
-        let of_key = |e: &&Entry<'_>| e.row.feature == feature && e.row.label.as_deref() == label;
-        let first = rows.iter().find(of_key)?;
-        let cell = |segment: &&str| {
-            let own = rows
-                .iter()
-                .filter(of_key)
-                .find(|e| e.row.segment == **segment);
-            cell(facts, segment, own)
-        };
+        let first = *firsts.get(&(feature, label))?;
+        let own = by_key.get(&(feature, label))?;
+        let cell = |segment: &&str| cell(facts, segment, own.get(segment).copied());
         Some(Line {
             key: sql::key(feature),
             label: sql::key(label.unwrap_or_default()),
