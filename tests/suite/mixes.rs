@@ -37,7 +37,8 @@ fn readers_by_the_documented_ways_never_mix_versions() {
                     let day = first + Days::new(next.fetch_add(1, Ordering::Relaxed));
                     let status = tessera()
                         .args(["run", &file, "--as-of", &day.to_string(), "--allow-future"])
-                        .args(["--quiet", "--threads", "1"])
+                        // On a machine that is busy with other work, eight writers wait for one another.
+                        .args(["--quiet", "--threads", "1", "--lock-wait", "10m"])
                         .output()
                         .unwrap()
                         .status;
