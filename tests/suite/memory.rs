@@ -5,8 +5,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use arrow::array::{
-    ArrayRef, Decimal128Array, Float64Array, Int64Array, RecordBatch, StringArray,
-    TimestampMicrosecondArray,
+    ArrayRef, Decimal128Array, DictionaryArray, Float64Array, Int32Array, Int64Array, RecordBatch,
+    StringArray, TimestampMicrosecondArray,
 };
 use parquet::arrow::ArrowWriter;
 use parquet::basic::{Compression, ZstdLevel};
@@ -167,6 +167,8 @@ contract = { missing_key = "fail" }
 [features]
 use    = ["order_count"]
 amount = { from = "orders", agg = "sum", of = "amount", unit = "currency" }
+notes  = { from = "orders", agg = "count_distinct", of = "note" }
+listed = { from = "orders", agg = "count", where = "note in ('a', 'b') or note like '%short%'" }
 short  = { from = "orders", agg = "count", where = "length(upper(note)) < 5" }
 "#;
 
@@ -209,20 +211,27 @@ impl Place {
 
     /// The published table of customers, and the largest peak and the sum of spilled bytes of the stages.
     fn publish(&self, store: &str, more: &[&str]) -> (Vec<u8>, u64, u64) {
+        let (table, [peak, spilled, _]) = self.published(store, more);
+        (table, peak, spilled)
+    }
+
+    /// The published table of customers; the largest peak, and the sums of spilled bytes and of further passes of the stages.
+    fn published(&self, store: &str, more: &[&str]) -> (Vec<u8>, [u64; 3]) {
         std::fs::create_dir_all(self.dir.path().join("work")).unwrap();
         let mut arguments = self.arguments(store, more);
         arguments.extend(["--log-format".to_owned(), "json".to_owned()]);
         let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
         let output = run(&arguments, 0);
-        let (mut peak, mut spilled) = (0, 0);
+        let (mut peak, mut spilled, mut passes) = (0, 0, 0);
         for line in String::from_utf8(output.stderr).unwrap().lines() {
             let line: serde_json::Value = serde_json::from_str(line).unwrap();
             peak = peak.max(line["peak_bytes"].as_u64().unwrap_or(0));
             spilled += line["spilled_bytes"].as_u64().unwrap_or(0);
+            passes += line["further_passes"].as_u64().unwrap_or(0);
         }
         let table = self.dir.path().join(store).join("latest/customers.parquet");
         assert_eq!(left_over(&self.dir.path().join("work")), 0);
-        (std::fs::read(table).unwrap(), peak, spilled)
+        (std::fs::read(table).unwrap(), [peak, spilled, passes])
     }
 }
 
@@ -257,6 +266,87 @@ fn limits_change_no_byte_and_are_kept_by_writing_to_files() {
     assert!(found == expected, "the tables differ without a limit");
 }
 
+/// Very many customers, some of whose keys are long, with a dozen aggregates each.
+const OF_MANY: &str = r#"
+spec_version = 1
+name     = "memory"
+timezone = "UTC"
+currency = "EUR"
+store    = "${out}"
+
+[vars]
+lake = "lake"
+out  = "store"
+
+[customer]
+key = "customer"
+
+[sources.orders]
+kind     = "events"
+path     = "${lake}"
+key      = "customer"
+time     = "at"
+time_zone = "UTC"
+contract = { missing_key = "fail", duplicates = "drop_exact" }
+
+[features]
+use     = ["recency_days", "tenure_days", "order_count", "spend_total"]
+std     = { from = "orders", agg = "std", of = "amount" }
+std_90  = { from = "orders", agg = "std", of = "amount", window = "90d" }
+std_180 = { from = "orders", agg = "std", of = "amount", window = "180d" }
+mean_30 = { from = "orders", agg = "mean", of = "amount", window = "30d" }
+median  = { from = "orders", agg = "median", of = "amount" }
+notes   = { from = "orders", agg = "count_distinct", of = "note" }
+note    = { from = "orders", agg = "last", of = "note" }
+doubled = { expr = "order_count * 2" }
+"#;
+
+/// Where the states of all customers take more than the run may take, the source is read several times, and nothing shows it.
+#[test]
+fn customers_beyond_the_limit_are_read_in_several_passes() {
+    const MANY: i64 = 250_000;
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::create_dir_all(dir.path().join("lake")).unwrap();
+    let rows = 3 * MANY;
+    let key = |row: i64| match row * 7_919 % MANY {
+        key if key % 5 == 0 => format!("a customer whose key is long {key}"),
+        key => format!("c{key}"),
+    };
+    let texts = |text: &dyn Fn(i64) -> String| -> ArrayRef {
+        Arc::new(StringArray::from_iter_values((0..rows).map(text)))
+    };
+    let micros = (0..rows).map(|row| 1_793_000_000_000_000 - row % 331 * 86_400_000_000);
+    let amounts = (0..rows).map(|row| (row * 31 % 10_007) as f64 / 7.0);
+    let batch = RecordBatch::try_from_iter([
+        ("customer", texts(&key)),
+        (
+            "at",
+            Arc::new(TimestampMicrosecondArray::from_iter_values(micros)) as ArrayRef,
+        ),
+        ("amount", Arc::new(Float64Array::from_iter_values(amounts))),
+        (
+            "note",
+            texts(&|row| format!("a note of some length {}", row % 97)),
+        ),
+    ]);
+    let how = WriterProperties::builder();
+    one_row_group(&dir.path().join("lake/a.parquet"), &batch.unwrap(), 1, how);
+    std::fs::write(dir.path().join("memory.toml"), OF_MANY).unwrap();
+    let place = Place { dir };
+    let (expected, [_, _, passes]) = place.published("unlimited", &["--memory", "1TiB"]);
+    assert_eq!(passes, 0);
+    for threads in ["1", "2"] {
+        let more = ["--memory", "288MiB", "--threads", threads];
+        let (found, [peak, _, passes]) = place.published(threads, &more);
+        assert!(passes > 0, "{threads}: one pass");
+        assert!(peak < (288 << 20) / 20 * 21, "{threads}: {peak} bytes");
+        assert!(
+            found == expected,
+            "the tables differ with {threads} threads"
+        );
+    }
+}
+
 /// A file of a few kB has rows that take a gigabyte when decoded at once: they are decoded in parts, with the same result.
 #[test]
 fn little_that_stands_for_much_is_decoded_in_parts() {
@@ -276,8 +366,28 @@ fn little_that_stands_for_much_is_decoded_in_parts() {
         one_row_group(file, &notes(100, &"long ".repeat(40_000)), 100, how);
     });
     assert!(long.bytes() < 1 << 20, "{}", long.bytes());
+    // A text of 1 MB that the dictionary holds once, and each of very many rows by its number there.
+    let coded = Place::of_notes(|file| {
+        let text = StringArray::from(vec!["long ".repeat(200_000)]);
+        let rows = notes(1 << 18, "none");
+        let codes = Int32Array::from(vec![0; rows.num_rows()]);
+        let mut columns: Vec<(&str, ArrayRef)> = ["customer", "at", "amount"]
+            .map(|name| (name, rows.column_by_name(name).unwrap().clone()))
+            .to_vec();
+        let note = DictionaryArray::new(codes, Arc::new(text));
+        columns.push(("note", Arc::new(note)));
+        let batch = RecordBatch::try_from_iter(columns).unwrap();
+        let how = WriterProperties::builder().set_dictionary_page_size_limit(4 << 20);
+        one_row_group(file, &batch, 4, how);
+    });
+    assert!(coded.bytes() < 1 << 20, "{}", coded.bytes());
     let many = f64::from(24 << 20);
-    for (place, rows, short) in [(zeros, many, many), (long, 10_000.0, 0.0)] {
+    let million = f64::from(1 << 20);
+    for (place, rows, short) in [
+        (zeros, many, many),
+        (long, 10_000.0, 0.0),
+        (coded, million, 0.0),
+    ] {
         let (_, peak, _) = place.publish("store", &more);
         assert!(peak < LIMIT / 20 * 21, "{rows} rows: {peak} bytes");
         let customers = Table::read(&place.dir.path().join("store/latest/customers.parquet"));

@@ -2,7 +2,8 @@
 //! the batches, since a query engine's group-by is neither exact in its float sums (they depend on the order in which threads
 //! add) nor as fast where a dozen windowed aggregates share a scan.
 //!
-//! The types that matter: [`layout::Layout`] (what is accumulated), [`worker::Worker`] (the loop), [`batch::Batch`].
+//! The types that matter: [`layout::Layout`] (what is accumulated), [`worker::Worker`] (the loop), [`batch::Batch`]; [`run`]
+//! reads the source as often as the memory of the run asks for.
 
 mod batch;
 mod days;
@@ -10,170 +11,36 @@ mod finish;
 mod keys;
 mod layout;
 mod overflow;
+mod passes;
 #[cfg(test)]
 mod tests;
 mod worker;
 
-use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::mpsc::SyncSender;
 use std::sync::{Arc, Mutex};
 
 use polars::prelude::*;
 use tessera_expr::Type;
 use tessera_expr::rel::{Aggregate, Money, RowCounts, ScanColumn, SourceRows, Unconverted, Unseen};
 
-use crate::budget::Budget;
 use crate::duplicates::Duplicates;
 use crate::error::EngineError;
 use crate::lake::Fault;
 use crate::lower::{lower, many};
 use crate::scan::{
-    FUTURE, Make, PRUNED, UNKNOWN, UNSEEN, broken_text, broken_time, each_unseen, each_window,
-    each_window_of, epoch_day, has_unseen, is_converted, nulled_name, skipped_times,
-    times_in_range,
+    FUTURE, PRUNED, UNKNOWN, UNSEEN, broken_text, broken_time, each_unseen, each_window, epoch_day,
+    has_unseen, is_converted, nulled_name, skipped_times, times_in_range,
 };
-use crate::table::TableRef;
 use batch::{Batch, names};
 use days::Days;
-use finish::Naming;
 pub(crate) use finish::arrow_type;
 use layout::Layout;
 use overflow::overflows;
-use worker::Worker;
+pub(crate) use passes::{run, run_together};
 
 /// Rows per batch handed from the scan to the workers.
 const SCAN_ROWS: usize = 1 << 16;
-
-/// Batches that may wait for a worker: enough to level out, few enough to bound memory.
-const QUEUE: usize = 4;
-
-/// A pass and the file for its table.
-pub(crate) type To<'p> = (&'p Aggregate, &'p Path);
-
-/// Runs passes over the same files, which are read once, with this many workers each, whose number does not show in the result, and
-/// writes their tables, sorted by key.
-pub(crate) fn run(
-    passes: &[To<'_>],
-    workers: usize,
-    budget: &Budget,
-) -> Result<Vec<(TableRef, RowCounts)>, EngineError> {
-    let layouts: Vec<Layout> = passes
-        .iter()
-        .map(|(plan, _)| Layout::new(&plan.aggs))
-        .collect();
-    let mut running = Vec::with_capacity(passes.len());
-    for ((plan, _), layout) in passes.iter().zip(&layouts) {
-        running.push(Pass::new(plan, layout, workers.max(1), budget)?);
-    }
-    std::thread::scope(|scope| -> Result<(), EngineError> {
-        let mut senders = Vec::new();
-        let mut threads = Vec::new();
-        for pass in &mut running {
-            let mut of_pass = Vec::new();
-            for worker in &mut pass.workers {
-                let (sender, receiver): (SyncSender<Arc<Batch>>, Receiver<Arc<Batch>>) =
-                    sync_channel(QUEUE);
-                of_pass.push(sender);
-                threads.push(scope.spawn(move || {
-                    for batch in receiver {
-                        worker.take(&batch)?;
-                    }
-                    worker.close()
-                }));
-            }
-            senders.push((pass.scanner.clone(), Arc::new(Mutex::new(of_pass))));
-        }
-        let scanned = scan(passes, &layouts, &senders);
-        // The senders close, and the workers end.
-        drop(senders);
-        for thread in threads {
-            thread
-                .join()
-                .map_err(|_| EngineError::internal("an aggregation worker stopped".to_owned()))??;
-        }
-        scanned
-    })?;
-    let passes = passes.iter().zip(&layouts).zip(running);
-    let finished = passes.map(|(((plan, to), layout), pass)| pass.finish((plan, layout), to));
-    finished.collect()
-}
-
-/// Counts the rows of a pass and sends them to its workers.
-type Sending = (Arc<Mutex<Scanner>>, Arc<Mutex<Vec<SyncSender<Arc<Batch>>>>>);
-
-/// Reads the files and sends every batch to the workers of every pass.
-fn scan(passes: &[To<'_>], layouts: &[Layout], senders: &[Sending]) -> Result<(), EngineError> {
-    let select = |(&(plan, _), layout)| move |frame| Ok(selected(frame, plan, layout));
-    let selects: Vec<_> = passes.iter().zip(layouts).map(select).collect();
-    if let ([(plan, _)], [select], [(scanner, senders)]) = (passes, selects.as_slice(), senders) {
-        let files = 0..plan.rows.scan.files.len();
-        return each_window(&plan.rows, files, false, select, &mut |frame| {
-            drain(frame, scanner, senders)
-        });
-    }
-    let plans = passes.iter().zip(&selects);
-    let plans: Vec<(&SourceRows, Make<'_>)> = plans
-        .map(|((plan, _), select)| (&plan.rows, select as Make<'_>))
-        .collect();
-    each_window_of(&plans, &mut |number, frame| {
-        let (scanner, senders) = &senders[number];
-        drain(frame, scanner, senders)
-    })
-}
-
-/// A pass that is being run.
-struct Pass<'l> {
-    scanner: Arc<Mutex<Scanner>>,
-    workers: Vec<Worker<'l>>,
-}
-
-impl<'l> Pass<'l> {
-    fn new(
-        plan: &Aggregate,
-        layout: &'l Layout,
-        workers: usize,
-        budget: &Budget,
-    ) -> Result<Self, EngineError> {
-        let dedup = plan.rows.dedup.as_ref();
-        let duplicates = dedup.map(|dedup| Duplicates::find(&plan.rows, dedup, budget));
-        let scanner = Scanner::new(plan, layout, duplicates.transpose()?);
-        let worker = |part| Worker::new(layout, part, workers, budget);
-        Ok(Self {
-            scanner: Arc::new(Mutex::new(scanner)),
-            workers: (0..workers).map(worker).collect(),
-        })
-    }
-
-    /// Writes the table.
-    fn finish(
-        self,
-        (plan, layout): (&Aggregate, &Layout),
-        to: &Path,
-    ) -> Result<(TableRef, RowCounts), EngineError> {
-        let mut workers = self.workers.iter();
-        if let Some((value, number)) = workers.find_map(|worker| worker.unsummable) {
-            return Err(EngineError::Unsummable {
-                name: plan.rows.scan.source.clone(),
-                expression: layout.values[value].to_string(),
-                value: number,
-            });
-        }
-        let naming = Naming {
-            source: &plan.rows.scan.source,
-            key: &plan.rows.key,
-            key_is_text: key_type(&plan.rows) != Type::Int,
-        };
-        let as_of_day = epoch_day(plan.rows.as_of);
-        let table = finish::finish(&self.workers, layout, &naming, as_of_day, to)?;
-        let scanner = lock(&self.scanner);
-        let counts = RowCounts {
-            usual_gap_days: scanner.days.usual_gap(),
-            ..scanner.counts.clone()
-        };
-        Ok((table, counts))
-    }
-}
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex
@@ -425,7 +292,7 @@ fn flagged(frame: &DataFrame, name: &str, rows: &[u32]) -> Result<u64, EngineErr
 struct Scanner {
     counts: RowCounts,
     days: Days,
-    duplicates: Option<Duplicates>,
+    duplicates: Option<Arc<Duplicates>>,
     /// Position of the next row among those that pass the checks.
     position: u64,
     as_of_day: i32,
@@ -437,7 +304,7 @@ struct Scanner {
 }
 
 impl Scanner {
-    fn new(plan: &Aggregate, layout: &Layout, duplicates: Option<Duplicates>) -> Self {
+    fn new(plan: &Aggregate, layout: &Layout, duplicates: Option<Arc<Duplicates>>) -> Self {
         Self {
             counts: RowCounts {
                 by_check: vec![0; conversion_rules(&plan.rows).len() + plan.rows.checks.len()],

@@ -10,11 +10,26 @@ use arrow::datatypes::{DataType, Field, Float64Type, Int64Type, Schema};
 use tessera_expr::rel::{Assemble, KeyedTable};
 
 use crate::Outside;
+use crate::budget::Budget;
 use crate::error::EngineError;
 use crate::table::read_file;
 
+/// How often the tables are in memory at once: as they are read, and in one piece each or in the order of the customers.
+const TABLE_COPIES: u64 = 2;
+
 /// The customers and everything known of them, sorted by key; and what each table holds of other keys.
-pub(crate) fn run(plan: &Assemble) -> Result<(RecordBatch, Vec<Outside>), EngineError> {
+pub(crate) fn run(
+    plan: &Assemble,
+    budget: &Budget,
+) -> Result<(RecordBatch, Vec<Outside>), EngineError> {
+    let mut bytes = 0;
+    for table in &plan.tables {
+        let path = &table.path;
+        let held = path.metadata();
+        let held = held.map_err(|error| EngineError::io("read stage file", path, error))?;
+        bytes += held.len();
+    }
+    budget.require(bytes * TABLE_COPIES, "the table of customers")?;
     let tables = plan
         .tables
         .iter()

@@ -12,6 +12,12 @@ pub(crate) const PROGRAM_BYTES: u64 = 96 << 20;
 /// Least memory for entries that can be written to files, however low the limit is.
 const LEAST_ENTRIES: u64 = 4 << 20;
 
+/// Least memory for states, however low the limit is.
+const LEAST_STATES: u64 = 4 << 20;
+
+/// What batches on their way take at most, where there is enough for them.
+const BATCHES_BYTES: u64 = 1 << 30;
+
 /// The memory of a run, shared by everything that takes much of it. What can go to files does so where
 /// memory ends; what cannot is refused before it is allocated.
 #[derive(Debug, Clone)]
@@ -28,6 +34,8 @@ struct Inner {
     /// Bytes of states that cannot.
     states: AtomicU64,
     spilled: AtomicU64,
+    /// Passes over sources beyond one each.
+    further_passes: AtomicU64,
     /// The process uses nearly all of its limit.
     is_scarce: AtomicBool,
 }
@@ -52,6 +60,7 @@ impl Budget {
             entries: AtomicU64::new(0),
             states: AtomicU64::new(0),
             spilled: AtomicU64::new(0),
+            further_passes: AtomicU64::new(0),
             is_scarce: AtomicBool::new(false),
         }))
     }
@@ -71,6 +80,11 @@ impl Budget {
         self.0.spilled.load(Ordering::Relaxed)
     }
 
+    /// Passes over sources beyond one each, which were needed because the states of all customers would take too much.
+    pub fn further_passes(&self) -> u64 {
+        self.0.further_passes.load(Ordering::Relaxed)
+    }
+
     /// States whether the whole process uses nearly all of its limit; it is measured elsewhere.
     pub fn set_scarce(&self, is_scarce: bool) {
         self.0.is_scarce.store(is_scarce, Ordering::Relaxed);
@@ -84,11 +98,16 @@ impl Budget {
         if needed <= self.0.limit {
             return Ok(());
         }
-        Err(EngineError::Memory {
+        Err(self.refusal(needed, what))
+    }
+
+    /// The error of what would need a run to take so many bytes.
+    pub(crate) fn refusal(&self, needed_bytes: u64, what: &str) -> EngineError {
+        EngineError::Memory {
             what: what.to_owned(),
-            needed_bytes: needed,
+            needed_bytes,
             limit_bytes: self.0.limit,
-        })
+        }
     }
 
     pub(crate) fn folder(&self) -> &Path {
@@ -97,6 +116,10 @@ impl Budget {
 
     pub(crate) fn note_spilled(&self, bytes: u64) {
         self.0.spilled.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    pub(crate) fn note_further_pass(&self) {
+        self.0.further_passes.fetch_add(1, Ordering::Relaxed);
     }
 
     /// Memory for entries that can go to files.
@@ -120,6 +143,13 @@ impl Budget {
         let states = self.0.states.load(Ordering::Relaxed);
         let left = self.0.limit.saturating_sub(PROGRAM_BYTES + states);
         (left / 2).max(LEAST_ENTRIES).min(self.0.most_entries)
+    }
+
+    /// What the program and batches on their way leave for states.
+    fn states_limit(&self) -> u64 {
+        let left = self.0.limit.saturating_sub(PROGRAM_BYTES);
+        let most = (left / 2).max(left.saturating_sub(BATCHES_BYTES));
+        most.max(LEAST_STATES)
     }
 }
 
@@ -163,19 +193,13 @@ pub(crate) struct States {
 }
 
 impl States {
-    /// Holds so many bytes from now on, or refuses where the run may not take as many.
-    pub(crate) fn set(&mut self, bytes: u64, what: impl Fn() -> String) -> Result<(), EngineError> {
-        if bytes == self.bytes {
-            return Ok(());
-        }
+    /// Holds so many bytes from now on. Whether all states of the run take no more than they may.
+    pub(crate) fn set(&mut self, bytes: u64) -> bool {
         let states = &self.budget.0.states;
         states.fetch_add(bytes, Ordering::Relaxed);
         states.fetch_sub(self.bytes, Ordering::Relaxed);
         self.bytes = bytes;
-        if states.load(Ordering::Relaxed) + PROGRAM_BYTES > self.budget.0.limit {
-            return self.budget.require(0, &what());
-        }
-        Ok(())
+        states.load(Ordering::Relaxed) <= self.budget.states_limit()
     }
 }
 
@@ -197,7 +221,7 @@ mod tests {
         let limit = PROGRAM_BYTES + (40 << 20);
         let budget = Budget::new(limit, Path::new("/tmp"));
         let mut states = budget.states();
-        states.set(20 << 20, String::new).unwrap();
+        assert!(states.set(20 << 20));
         let mut claim = budget.claim();
         assert!(claim.grow(10 << 20));
         assert!(!claim.grow(1));
@@ -218,7 +242,8 @@ mod tests {
         assert!(error.contains("a table"), "{error}");
         assert!(error.contains("116.0 MiB"), "{error}");
         let mut states = budget.states();
-        assert!(states.set(20 << 20, || "states".to_owned()).is_err());
+        assert!(states.set(5 << 20), "half is for batches");
+        assert!(!states.set(6 << 20));
         Budget::unlimited(Path::new("/tmp"))
             .require(1 << 60, "anything")
             .unwrap();

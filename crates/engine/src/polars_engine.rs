@@ -34,20 +34,22 @@ impl PolarsEngine {
 }
 
 impl PolarsEngine {
-    /// Runs passes that read the same files in the same way: as many at a time as there is memory for.
+    /// Runs passes that read the same files in the same way: together where there is memory for all of them.
     fn together(&self, passes: &[(&Aggregate, &Path)]) -> Result<Vec<Materialized>, EngineError> {
         let lookups = passes
             .iter()
             .map(|(plan, _)| guarded(|| join::hold(&plan.rows)));
         let _lookups = lookups.collect::<Result<Vec<_>, _>>()?;
-        let run = guarded(|| aggregate::run(passes, self.workers, &self.budget));
-        if let (Err(EngineError::Memory { .. }), true) = (&run, passes.len() > 1) {
-            let (first, second) = passes.split_at(passes.len() / 2);
-            let mut made = self.together(first)?;
-            made.extend(self.together(second)?);
-            return Ok(made);
-        }
-        let made = run?.into_iter().map(|(table, counts)| Materialized {
+        let alone =
+            |(plan, to): &(&Aggregate, &Path)| aggregate::run(plan, self.workers, &self.budget, to);
+        let made = guarded(|| {
+            let together = match passes {
+                [_] => None,
+                _ => aggregate::run_together(passes, self.workers, &self.budget)?,
+            };
+            together.map_or_else(|| passes.iter().map(alone).collect(), Ok)
+        })?;
+        let made = made.into_iter().map(|(table, counts)| Materialized {
             table,
             counts: Some(counts),
             outside: Vec::new(),
@@ -91,7 +93,7 @@ impl Engine for PolarsEngine {
             }
             Rel::Assemble(plan) => {
                 let (table, outside) = guarded(|| {
-                    let (side_by_side, outside) = assemble::run(plan)?;
+                    let (side_by_side, outside) = assemble::run(plan, &self.budget)?;
                     let clock = Clock::local(plan.as_of, plan.timezone);
                     let table = project::extend(&side_by_side, &plan.columns, clock, to)?;
                     Ok((table, outside))

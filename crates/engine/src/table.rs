@@ -1,13 +1,15 @@
 //! Stage files: the Parquet tables that stages hand to one another.
 
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
 use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::sync_channel;
 
-use arrow::array::{Array, RecordBatch};
-use arrow::compute::concat;
-use arrow::datatypes::SchemaRef;
+use arrow::array::{Array, AsArray, RecordBatch};
+use arrow::compute::{concat, interleave};
+use arrow::datatypes::{Int64Type, SchemaRef};
 use arrow::error::ArrowError;
 use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ParquetRecordBatchReaderBuilder};
@@ -17,7 +19,9 @@ use parquet::file::properties::{EnabledStatistics, WriterProperties};
 use rayon::prelude::*;
 use tessera_spec::noted::{Failure, Noting, of_system};
 use tessera_spec::private;
+use tessera_spec::shown::grouped;
 
+use crate::budget::Budget;
 use crate::error::EngineError;
 
 /// A table in a file.
@@ -33,6 +37,10 @@ pub struct TableRef {
 
 /// Rows per row group: groups are read at the same time.
 pub(crate) const ROW_GROUP_ROWS: usize = 1 << 17;
+
+/// Rows that are merged at a time, and how many times so many are between two hand-overs to the writer.
+const MERGED_ROWS: usize = 1 << 11;
+const MERGED_AT_ONCE: usize = 64;
 
 impl TableRef {
     /// Writes batches as a stage file.
@@ -185,4 +193,126 @@ pub(crate) fn read_file(path: &Path) -> Result<RecordBatch, EngineError> {
         .map(column)
         .collect::<Result<Vec<_>, _>>()?;
     Ok(RecordBatch::try_new(schema.clone(), columns)?)
+}
+
+/// Merges tables of the same columns, each sorted by its first one, that have no key in common. They are held in memory, and
+/// their files are removed.
+pub(crate) fn merge_by_key(
+    parts: &[TableRef],
+    budget: &Budget,
+    to: &Path,
+) -> Result<TableRef, EngineError> {
+    let failed = |path: &Path| {
+        let path = path.to_owned();
+        move |error| EngineError::io("read stage file", &path, error)
+    };
+    let (mut bytes, mut rows) = (0, 0);
+    for part in parts {
+        bytes += part.path.metadata().map_err(failed(&part.path))?.len();
+        rows += part.rows;
+    }
+    let order_bytes = rows * size_of::<(usize, usize)>() as u64;
+    let what = format!("the aggregates of {} customers", grouped(rows));
+    budget.require(bytes + order_bytes, &what)?;
+    let mut tables = Vec::with_capacity(parts.len());
+    for part in parts {
+        tables.push(part.read()?);
+        std::fs::remove_file(&part.path).map_err(failed(&part.path))?;
+    }
+    let Some(schema) = tables.first().map(RecordBatch::schema) else {
+        return Err(EngineError::internal("no part of a table".to_owned()));
+    };
+    let order = order_by_key(&tables)?;
+    let pieces: Vec<&[(usize, usize)]> = order.chunks(MERGED_ROWS).collect();
+    let piece = |rows: &&[(usize, usize)]| {
+        let column = |number: usize| {
+            let parts: Vec<&dyn Array> = tables.iter().map(|t| t.column(number).as_ref()).collect();
+            interleave(&parts, rows)
+        };
+        let columns = (0..schema.fields().len()).map(column);
+        let columns = columns.collect::<Result<Vec<_>, _>>()?;
+        Ok(RecordBatch::try_new(schema.clone(), columns)?)
+    };
+    TableRef::write_parts(to, schema.clone(), &pieces, MERGED_AT_ONCE, piece)
+}
+
+/// Table and row of each key, in the order of keys.
+fn order_by_key(tables: &[RecordBatch]) -> Result<Vec<(usize, usize)>, EngineError> {
+    let keys = || tables.iter().map(|table| table.column(0));
+    let numbers: Option<Vec<_>> = keys().map(|k| k.as_primitive_opt::<Int64Type>()).collect();
+    if let Some(numbers) = numbers {
+        let keys = numbers.into_iter().map(|keys| keys.values().iter());
+        return Ok(merged(keys.collect()));
+    }
+    let texts: Option<Vec<_>> = keys().map(|keys| keys.as_string_opt::<i32>()).collect();
+    let texts = texts.ok_or_else(|| EngineError::internal("keys of several types".to_owned()))?;
+    let keys = texts.into_iter().map(|keys| keys.iter().flatten());
+    Ok(merged(keys.collect()))
+}
+
+/// Which of the sorted lists each item comes from and its place there, in the order of items.
+fn merged<K: Ord>(mut sorted: Vec<impl Iterator<Item = K>>) -> Vec<(usize, usize)> {
+    let mut next = BinaryHeap::with_capacity(sorted.len());
+    for (list, items) in sorted.iter_mut().enumerate() {
+        next.extend(items.next().map(|item| Reverse((item, list, 0))));
+    }
+    let mut order = Vec::new();
+    while let Some(Reverse((_, list, place))) = next.pop() {
+        order.push((list, place));
+        next.extend(
+            sorted[list]
+                .next()
+                .map(|item| Reverse((item, list, place + 1))),
+        );
+    }
+    order
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use arrow::array::{ArrayRef, Int64Array, StringArray};
+
+    use super::*;
+
+    #[test]
+    fn parts_of_a_table_are_merged_by_key() {
+        let folder = tempfile::tempdir().unwrap();
+        let texts = |keys: &[i64]| -> ArrayRef {
+            let texts = keys
+                .iter()
+                .map(|key| format!("a key of some length {key:07}"));
+            Arc::new(StringArray::from_iter_values(texts))
+        };
+        let numbers = |keys: &[i64]| -> ArrayRef { Arc::new(Int64Array::from(keys.to_vec())) };
+        let forms: [&dyn Fn(&[i64]) -> ArrayRef; 2] = [&texts, &numbers];
+        for keys_of in forms {
+            let table = |keys: &[i64]| {
+                let values = keys.iter().map(|key| (key % 3 != 0).then_some(key * 2));
+                let values: ArrayRef = Arc::new(values.collect::<Int64Array>());
+                RecordBatch::try_from_iter_with_nullable([
+                    ("key", keys_of(keys), false),
+                    ("value", values, true),
+                ])
+                .unwrap()
+            };
+            let parts: Vec<TableRef> = (0..5_i64)
+                .map(|part| {
+                    // The last is empty.
+                    let keys = (0..20_000).filter(|key| key * 7919 % 1_009 % 4 == part);
+                    let table = table(&keys.collect::<Vec<i64>>());
+                    let path = folder.path().join(format!("{part}"));
+                    TableRef::write(&path, table.schema(), &[table]).unwrap()
+                })
+                .collect();
+            let to = folder.path().join("all");
+            let budget = Budget::unlimited(folder.path());
+            let all = merge_by_key(&parts, &budget, &to).unwrap();
+            assert_eq!(all.rows, 20_000);
+            let expected = table(&(0..20_000).collect::<Vec<i64>>());
+            assert_eq!(all.read().unwrap(), expected);
+            assert!(parts.iter().all(|part| !part.path.exists()));
+        }
+    }
 }

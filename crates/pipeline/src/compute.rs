@@ -230,7 +230,8 @@ impl<'a> Walk<'a> {
         let stage = &self.stages[self.next];
         activity::note(Fact::Stage, stage.to_string());
         job.observer.started(stage, self.next, self.stages.len());
-        let spilled = job.memory.budget().spilled_bytes();
+        let budget = job.memory.budget();
+        let (spilled, passes) = (budget.spilled_bytes(), budget.further_passes());
         let started = Instant::now();
         let done = job.perform(stage, &mut self.made);
         // The stage may be unfinished because of the request, and an error may be a consequence of it.
@@ -240,7 +241,8 @@ impl<'a> Walk<'a> {
         let mut report = done?;
         report.elapsed = started.elapsed();
         report.peak_bytes = job.memory.take_peak();
-        report.spilled_bytes = job.memory.budget().spilled_bytes() - spilled;
+        report.spilled_bytes = budget.spilled_bytes() - spilled;
+        report.further_passes = budget.further_passes() - passes;
         tracing::info!(
             stage = %stage,
             rows_in = report.rows_in,
@@ -248,6 +250,7 @@ impl<'a> Walk<'a> {
             bytes = report.bytes,
             peak_bytes = report.peak_bytes,
             spilled_bytes = report.spilled_bytes,
+            further_passes = report.further_passes,
             elapsed_ms = report.elapsed.as_millis() as u64,
             "{}",
             stage.words(&report)

@@ -114,6 +114,12 @@ impl Stage {
             Self::Profiles => format!("{rows_in} customers give {rows_out} rows"),
             Self::Report => String::new(),
         };
+        let passes = (report.further_passes > 0).then(|| {
+            format!(
+                "{} more passes to keep within the memory limit",
+                report.further_passes
+            )
+        });
         let bytes = (report.bytes > 0).then(|| bytes_words(report.bytes));
         let seconds = format!("{:.2} s", report.elapsed.as_secs_f64());
         let memory = (report.peak_bytes > 0)
@@ -122,6 +128,7 @@ impl Stage {
             .then(|| format!("{} in temporary files", bytes_words(report.spilled_bytes)));
         let parts = [
             Some(done).filter(|done| !done.is_empty()),
+            passes,
             bytes,
             Some(seconds),
             memory,
@@ -194,6 +201,8 @@ pub struct StageReport {
     pub peak_bytes: u64,
     /// Bytes written to temporary files because the memory limit was reached.
     pub spilled_bytes: u64,
+    /// Passes over sources beyond one each, for a part of the customers each, because memory would have ended.
+    pub further_passes: u64,
     /// Wall time.
     pub elapsed: Duration,
 }
@@ -231,6 +240,7 @@ mod tests {
             bytes: 999_960,
             peak_bytes: 80_100_000,
             spilled_bytes: 2_000,
+            further_passes: 3,
             elapsed: Duration::from_millis(520),
         };
         let read = Stage::Aggregate {
@@ -238,7 +248,7 @@ mod tests {
         };
         assert_eq!(
             read.words(&report),
-            "read orders: 1,234,567 rows give 400 customers, 1.0 MB, 0.52 s, 80.1 MB of memory at most, 2.0 kB in temporary files"
+            "read orders: 1,234,567 rows give 400 customers, 3 more passes to keep within the memory limit, 1.0 MB, 0.52 s, 80.1 MB of memory at most, 2.0 kB in temporary files"
         );
         let bytes = StageReport {
             bytes: 999,

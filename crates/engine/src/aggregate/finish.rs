@@ -24,6 +24,9 @@ const BATCH_ROWS: usize = 1 << 11;
 /// Batches between two hand-overs to the writer.
 const BATCHES_AT_ONCE: usize = 64;
 
+/// Bytes of the texts of a column at most: their places are numbers of 31 bits.
+const MOST_TEXT_BYTES: u64 = i32::MAX as u64;
+
 /// How many rows ahead a state is asked for.
 const AHEAD: usize = 16;
 
@@ -33,6 +36,9 @@ struct Place {
     worker: u32,
     number: u32,
 }
+
+/// What a customer takes while the table is ordered.
+pub(crate) const ORDER_BYTES: usize = size_of::<(u128, Place)>();
 
 /// A customer of the output with the state that the columns are made from.
 struct Row<'a> {
@@ -93,6 +99,7 @@ pub(crate) fn finish(
         as_of_day,
         naming,
     };
+    made.refuse_long_texts(&order)?;
     let batch = |places: &&[Place]| {
         let rows = rows(workers, places);
         let mut columns = vec![keys(workers, places, key_is_text)?];
@@ -203,6 +210,34 @@ struct Making<'a> {
 }
 
 impl Making<'_> {
+    /// An error where the texts of a column are longer together than a column can hold.
+    fn refuse_long_texts(&self, order: &[Place]) -> Result<(), EngineError> {
+        for (name, output, ty) in &self.layout.outputs {
+            let (Output::Pick(slot), Type::String) = (*output, *ty) else {
+                continue;
+            };
+            let side = self.layout.slots[slot].side;
+            let bytes = |place: &Place| {
+                let worker = &self.workers[place.worker as usize];
+                let state = worker.customers.state(place.number as usize);
+                let code = state[self.layout.slots[slot].at + 1];
+                let text = worker.sides[side].texts.get(code as usize);
+                text.map_or(0, |text| text.len() as u64)
+            };
+            let bytes = order.iter().map(bytes).sum();
+            if bytes > MOST_TEXT_BYTES {
+                return Err(EngineError::LongTexts {
+                    name: self.naming.source.to_owned(),
+                    column: name.clone(),
+                    bytes,
+                    customers: order.len() as u64,
+                    limit: MOST_TEXT_BYTES,
+                });
+            }
+        }
+        Ok(())
+    }
+
     fn column(
         &self,
         name: &str,

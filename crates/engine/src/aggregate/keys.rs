@@ -57,9 +57,9 @@ impl Customers {
         self.count
     }
 
-    /// Bytes of keys and states, and of the table that leads to them.
+    /// Bytes of keys and states, and of the table that leads to them. Of a page, memory is taken where it has been written.
     pub(crate) fn bytes(&self) -> usize {
-        let pages = self.pages.len() * (self.stride << self.page_bits) * size_of::<u64>();
+        let pages = self.count * self.stride * size_of::<u64>();
         let long = self.long_starts.capacity() * size_of::<u64>() + self.texts.capacity();
         pages + long + self.slots.len() * size_of::<Slot>()
     }

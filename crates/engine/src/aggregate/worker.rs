@@ -15,9 +15,9 @@ use std::cmp::Ordering;
 use std::collections::{HashMap, HashSet};
 
 use tessera_expr::exact::{Wide, to_fixed};
-use tessera_spec::shown::grouped;
 
 use super::batch::{Batch, Code, Column, Values};
+use super::finish::ORDER_BYTES;
 use super::keys::Customers;
 use super::layout::{Layout, Op, Selection, Slot};
 use crate::budget::{Budget, States};
@@ -149,8 +149,8 @@ impl<'a> Worker<'a> {
         }
     }
 
-    /// Takes this worker's rows of the batch.
-    pub(crate) fn take(&mut self, batch: &Batch) -> Result<(), EngineError> {
+    /// Takes this worker's rows of the batch. Whether the states of the run do not take more than they may.
+    pub(crate) fn take(&mut self, batch: &Batch) -> Result<bool, EngineError> {
         let mut own = std::mem::take(&mut self.rows);
         self.own_rows(batch, &mut own);
         for rows in own.chunks(CHUNK) {
@@ -158,15 +158,14 @@ impl<'a> Worker<'a> {
         }
         self.rows = own;
         self.sides.iter_mut().try_for_each(Side::relieve)?;
+        Ok(self.states.set(self.bytes()))
+    }
+
+    /// Bytes of what cannot go to files, and of the order in which the table is written.
+    pub(crate) fn bytes(&self) -> u64 {
         let beside: usize = self.sides.iter().map(Side::bytes).sum();
-        let bytes = (self.customers.bytes() + beside) as u64;
-        let customers = self.customers.len() * self.parts;
-        self.states.set(bytes, || {
-            format!(
-                "the aggregates of about {} customers so far",
-                grouped(customers as u64)
-            )
-        })
+        let order = self.customers.len() * ORDER_BYTES;
+        (self.customers.bytes() + beside + order) as u64
     }
 
     /// Finds what needs all rows: distinct counts and medians.

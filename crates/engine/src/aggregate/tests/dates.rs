@@ -16,7 +16,7 @@ use tessera_expr::rel::{
 use tessera_expr::{BinaryOp, Expr, Literal, Type};
 use tessera_spec::pipeline::ColumnForm;
 
-use super::super::run;
+use super::super::run_together;
 use crate::budget::Budget;
 
 /// A row of a file: customer, day and day on which it became known after 2026-01-01, amount, and a note.
@@ -184,7 +184,7 @@ fn tables(plans: &[Aggregate], budget: &Budget, folder: &Path) -> Vec<(Vec<u8>, 
         .zip(&paths)
         .map(|(plan, path)| (plan, path.as_path()))
         .collect();
-    let made = run(&passes, 2, budget).unwrap();
+    let made = run_together(&passes, 2, budget).unwrap().unwrap();
     let read = |(path, (_, counts))| (std::fs::read(path).unwrap(), counts);
     paths.iter().zip(made).map(read).collect()
 }
