@@ -304,7 +304,7 @@ doubled = { expr = "order_count * 2" }
 /// Where the states of all customers take more than the run may take, the source is read several times, and nothing shows it.
 #[test]
 fn customers_beyond_the_limit_are_read_in_several_passes() {
-    const MANY: i64 = 250_000;
+    const MANY: i64 = 400_000;
     let dir = tempfile::tempdir().unwrap();
     std::fs::create_dir_all(dir.path().join("lake")).unwrap();
     let rows = 3 * MANY;
