@@ -45,6 +45,8 @@ mod duplicates;
 mod evolution;
 #[path = "suite/exact_values.rs"]
 mod exact_values;
+#[path = "suite/expect.rs"]
+mod expect;
 #[path = "suite/explain.rs"]
 mod explain;
 #[path = "suite/faults.rs"]
@@ -53,6 +55,8 @@ mod faults;
 mod first_twenty;
 #[path = "suite/freshness.rs"]
 mod freshness;
+#[path = "suite/gates.rs"]
+mod gates;
 #[path = "suite/identity.rs"]
 mod identity;
 #[path = "suite/inject.rs"]
@@ -83,6 +87,8 @@ mod messages;
 mod mixes;
 #[path = "suite/moves.rs"]
 mod moves;
+#[path = "suite/names.rs"]
+mod names;
 #[path = "suite/online_retail.rs"]
 mod online_retail;
 #[path = "suite/operation.rs"]
@@ -125,6 +131,8 @@ mod sizes;
 mod some_customers;
 #[path = "suite/stages.rs"]
 mod stages;
+#[path = "suite/stays.rs"]
+mod stays;
 #[path = "suite/store_care.rs"]
 mod store_care;
 #[path = "suite/supervised.rs"]

@@ -26,6 +26,7 @@ TABLES = {
     "actions": "as_of date, key key, scheme text, segment text, playbook text, goal text, touch text, channel text, owner text, "
                "reason text, value_now float, value_at_risk float, priority int, ...",
     "calibration": "as_of date, score text, model text, bin int, predicted float, observed float, customers int, lift float",
+    "cohorts": "as_of date, cohort date, age int, month date, customers int, active int, retention float, revenue decimal, status text",
     "drift": "as_of date, previous_as_of date, kind text, name text, customers_before int, customers int, bins int, psi float, "
              "psi_critical float, ks float, ks_critical float, chi_squared float, chi_squared_critical float, "
              "missing_share_before float, missing_share float, missing_change float, status text, reason text",
@@ -56,7 +57,7 @@ TABLES = {
                "keys_without_customer int, rows_without_customer int, customers_with_several int, notes text, unmatched int",
 }
 # Published only where the pipeline declares playbooks or scores.
-OPTIONAL = {"actions", "calibration", "quality", "score_intervals"}
+OPTIONAL = {"actions", "calibration", "cohorts", "quality", "score_intervals"}
 ARROW = {pa.string(): "text", pa.int64(): "int", pa.float64(): "float", pa.date32(): "date", pa.bool_(): "bool",
          pa.timestamp("us"): "timestamp", pa.decimal128(18, 2): "decimal"}
 DUCKDB = {"VARCHAR": "text", "BIGINT": "int", "DOUBLE": "float", "DATE": "date", "BOOLEAN": "bool", "TIMESTAMP": "timestamp",

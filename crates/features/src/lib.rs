@@ -8,5 +8,5 @@ mod plan;
 
 pub use plan::{
     Aged, AgedSource, BASE_GAP_DAYS, BaseGap, FeatureInfo, FeaturePlan, PRIOR_GAPS, Pass,
-    SourceInput, holds_at_as_of, label_of, plan, purchase,
+    SourceInput, holds_at_as_of, label_of, orders, plan, purchase,
 };

@@ -18,6 +18,7 @@ use tessera_spec::pipeline::{Base, Description, Direction, LifecycleLimits, Sour
 use crate::catalogue::find;
 pub use aged::{Aged, AgedSource};
 pub use attributes::holds_at_as_of;
+pub use catalogue::orders;
 use derived::Pending;
 
 /// Name of the constant with the base's mean gap between occasions.

@@ -15,9 +15,11 @@
 //! | how many customers moved where, and why? | `moves.rs` |
 //! | is a column or the mix of segments distributed as before? | `drift.rs` |
 //! | how much do samples of one distribution differ by chance? | `critical.rs` |
+//! | do the customers of a month come back? | `cohorts.rs` |
 //! | what is published of it? | `tables.rs`, `drift_table.rs` |
 
 mod before;
+mod cohorts;
 mod columns;
 mod critical;
 mod drift;
@@ -30,6 +32,7 @@ mod moves;
 mod tables;
 
 pub use before::{Alignment, Before, SchemeBefore};
+pub use cohorts::{Cell, Cohorts, Month, cohorts_table};
 pub use critical::{LEVEL, chi_squared_critical, kolmogorov_critical};
 pub use drift::{Drift, DriftStatus, MODERATE, SEVERE, Shape, of_counts, of_numbers, psi};
 pub use drift_table::{DriftRow, drift_table};

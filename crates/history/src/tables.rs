@@ -13,7 +13,7 @@ use crate::events::Event;
 use crate::ledger::{ACTIVE, ENDED, Ledger};
 use crate::moves::Migration;
 
-/// Precision and scale of a value in `migrations`.
+/// Precision and scale of an amount of money.
 const VALUE: (u8, i8) = (18, 2);
 
 /// The table `segment_ledger`.
@@ -180,7 +180,8 @@ pub fn migrations_table(
         .collect();
     let id = |end: &Option<(i64, String)>| end.as_ref().map(|end| end.0);
     let name = |end: &Option<(i64, String)>| end.as_ref().map(|end| end.1.clone());
-    let values = money(rows.iter().map(|row| row.1.value_cents))?;
+    let cents = rows.iter().map(|row| row.1.value_cents);
+    let values = money("migrations", Decimal128Array::from_iter_values(cents))?;
     table(
         "migrations",
         vec![
@@ -247,17 +248,13 @@ pub fn migrations_table(
 }
 
 /// Hundredths of the currency as decimals.
-fn money(cents: impl Iterator<Item = i128>) -> Result<ArrayRef, HistoryError> {
-    let values = Decimal128Array::from_iter_values(cents);
-    let values = values.with_precision_and_scale(VALUE.0, VALUE.1);
+pub(crate) fn money(table: &'static str, cents: Decimal128Array) -> Result<ArrayRef, HistoryError> {
+    let values = cents.with_precision_and_scale(VALUE.0, VALUE.1);
     let values =
         values.and_then(|values| values.validate_decimal_precision(VALUE.0).map(|()| values));
     values
         .map(|values| Arc::new(values) as ArrayRef)
-        .map_err(|source| HistoryError::Table {
-            table: "migrations",
-            source,
-        })
+        .map_err(|source| HistoryError::Table { table, source })
 }
 
 pub(crate) fn texts<'a>(texts: impl Iterator<Item = &'a str>) -> ArrayRef {

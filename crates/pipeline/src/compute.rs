@@ -17,6 +17,7 @@ use tessera_snapshot::{NewArtifact, Replaced, RunIdentity, Store};
 use tessera_spec::activity::{self, Fact};
 
 use crate::base::Base;
+use crate::cohorts::Firsts;
 use crate::customers::Assigned;
 use crate::error::PipelineError;
 use crate::history::{Aged, History};
@@ -127,6 +128,10 @@ pub(crate) struct Made {
     aged: Option<Aged>,
     /// The sources at earlier dates.
     earlier: BTreeMap<NaiveDate, table::Earlier>,
+    /// The customers with an order; none where the pipeline has no features of orders.
+    firsts: Option<Firsts>,
+    /// The table of cohorts.
+    cohorts: Option<RecordBatch>,
     past: Past,
     samples: Samples,
     scored: Vec<(String, Scored)>,
@@ -135,6 +140,8 @@ pub(crate) struct Made {
     base: Option<Base>,
     history: Option<History>,
     assigned: Option<Assigned>,
+    /// Why schemes end the run by their gates.
+    failed: Vec<String>,
     pub(crate) tables: Option<Tables>,
     pub(crate) published: Option<Published>,
 }
@@ -275,6 +282,7 @@ impl Job<'_> {
             Stage::Values => self.values(made),
             Stage::Previous => self.previous(made),
             Stage::Assign { scheme } => self.assign(stage, scheme, made),
+            Stage::Cohorts => self.cohorts(made),
             Stage::Profiles => self.profile(made),
             Stage::Publish => self.publish(stage, made),
             Stage::Report => self.report(made),

@@ -20,6 +20,7 @@ use tessera_spec::pipeline::{Scheme, SchemeKind, Score};
 use crate::artifacts::{self, Learned};
 use crate::base::Closed;
 use crate::error::PipelineError;
+use crate::gates;
 use crate::history::History;
 use crate::intervals;
 use crate::prepare::Prepared;
@@ -188,6 +189,7 @@ impl Assigned {
                 rule_reasons: ruled.map(|ruled| &ruled.reasons),
                 named_features: &self.named_features,
                 learned,
+                criteria: Some(prepared.pipeline.gates.of(&scheme.name.value)),
                 identity: Some(&*history),
                 ..Extra::default()
             };
@@ -213,7 +215,7 @@ impl Assigned {
         }
         let artifact = artifact.map(|artifact| (scheme.name.value.clone(), artifact));
         self.artifacts.extend(artifact);
-        history.settle(scheme, &mut assignment);
+        history.settle(prepared, (scheme, &self.customers), &mut assignment)?;
         for warning in &assignment.warnings {
             tracing::warn!(
                 scheme = scheme.name.value,
@@ -239,6 +241,24 @@ impl Assigned {
             rows.map(|row| (scheme.clone(), row))
         });
         rows.collect()
+    }
+
+    /// Holds the scheme that came last against its criteria, and returns why it ends the run.
+    pub(crate) fn judge(
+        &mut self,
+        prepared: &Prepared,
+        scheme: &Scheme,
+        features: &RecordBatch,
+        history: &History,
+    ) -> Result<Vec<String>, PipelineError> {
+        let Some(assignment) = self.assignments.last_mut() else {
+            return Ok(Vec::new());
+        };
+        let since = history.since(prepared, assignment);
+        let of = (&self.customers, features);
+        let rows = gates::judge(prepared, scheme, of, assignment, &since)?;
+        assignment.quality.extend(rows);
+        Ok(gates::failures(prepared, assignment))
     }
 
     /// Assigns by one more scheme with the edges, centres or rules of an earlier assignment.

@@ -10,6 +10,8 @@ use tessera_segments::SegmentError;
 use tessera_snapshot::StoreError;
 use tessera_spec::diagnostic::Diagnostics;
 
+use crate::expect::Unmet;
+
 /// Why a command failed.
 #[derive(Debug, thiserror::Error)]
 pub enum PipelineError {
@@ -85,6 +87,24 @@ pub enum PipelineError {
         example: String,
         /// What to do.
         help: String,
+    },
+    /// Schemes fall short of gates that fail the run.
+    #[error(
+        "{}; nothing was published. Correct the schemes, or the limits in [gates]; `on_fail = \"flag\"` publishes and states it in the table `quality`", .failures.join("; ")
+    )]
+    Gates {
+        /// What each falls short of.
+        failures: Vec<String>,
+    },
+    /// Expectations of the pipeline file do not hold.
+    #[error(
+        "{}; nothing was published. Correct the pipeline, the data or the expectation; {checked} expectations of the pipeline file were checked", said(.unmet)
+    )]
+    Expectations {
+        /// Expectations that were checked.
+        checked: usize,
+        /// What was found instead.
+        unmet: Vec<Unmet>,
     },
     /// The rows of a source's files are not all accounted for: a fault of the program.
     #[error(
@@ -247,6 +267,8 @@ impl PipelineError {
             | Self::Stale { .. }
             | Self::Waiting { .. }
             | Self::SeveralRows { .. }
+            | Self::Gates { .. }
+            | Self::Expectations { .. }
             | Self::NoCustomers { .. } => 3,
             Self::Unaccounted { .. } | Self::Order { .. } => 1,
             Self::Engine(
@@ -298,6 +320,12 @@ impl From<IngestError> for PipelineError {
     fn from(error: IngestError) -> Self {
         Self::Lake(vec![error])
     }
+}
+
+/// What does not hold, in one sentence each.
+fn said(unmet: &[Unmet]) -> String {
+    let said: Vec<String> = unmet.iter().map(Unmet::to_string).collect();
+    said.join("; ")
 }
 
 /// A sentence with its first letter in upper case.

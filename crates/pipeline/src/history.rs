@@ -1,7 +1,9 @@
 //! Comparison with the previous version: ids of segments, since when customers are in their segment, and why they moved.
 
+mod clusters;
 mod definitions;
 mod drift;
+mod holds;
 mod replay;
 mod values;
 
@@ -13,13 +15,14 @@ use chrono::NaiveDate;
 use serde_json::Value;
 use tessera_engine::Engine;
 use tessera_history::{
-    ABSENT, Alignment, Before, Causes, Declared, Event, Ledger, Migration, Moves, Overlap,
-    SchemeBefore, Step, events, match_clusters, migrations,
+    ABSENT, Alignment, Before, Cause, Causes, Cohorts, Declared, Event, Ledger, Migration, Month,
+    Moves, Overlap, SchemeBefore, Step, events, migrations,
 };
-use tessera_segments::{Assignment, ClusterIdentity, Customers, Stay, segment_id};
+use tessera_segments::{Assignment, Customers, Since, Stay, segment_id};
 use tessera_snapshot::{NewArtifact, Store, StoreError, Version};
 use tessera_spec::pipeline::{Scheme, SchemeKind, VALUE_COLUMNS};
 
+use crate::cohorts;
 use crate::error::PipelineError;
 use crate::prepare::Prepared;
 use crate::sources::epoch_day;
@@ -187,7 +190,12 @@ impl History {
     }
 
     /// Gives the segments of an assignment their permanent ids and records which were created, renamed, merged or split.
-    pub(crate) fn settle(&mut self, scheme: &Scheme, assignment: &mut Assignment) {
+    pub(crate) fn settle(
+        &mut self,
+        prepared: &Prepared,
+        (scheme, customers): (&Scheme, &Customers),
+        assignment: &mut Assignment,
+    ) -> Result<(), PipelineError> {
         let name = scheme.name.value.as_str();
         let clusters = matches!(scheme.kind, SchemeKind::Kmeans(_));
         if !clusters {
@@ -196,7 +204,7 @@ impl History {
                 .iter()
                 .map(|segment| Declared {
                     name: &segment.name,
-                    was: None,
+                    was: scheme.naming.was(&segment.name),
                 })
                 .collect();
             let ids = self
@@ -206,6 +214,7 @@ impl History {
                 segment.id = id;
             }
         }
+        self.hold(prepared, customers, assignment)?;
         let noted: Vec<(i64, &str, bool)> = assignment
             .segments
             .iter()
@@ -222,6 +231,45 @@ impl History {
             let found = events(&overlap, &before.segments, &now, clusters);
             self.events.push((name.to_owned(), found));
             self.schemes.insert(name.to_owned(), before);
+        }
+        Ok(())
+    }
+
+    /// A settled assignment beside the segments of the previous version.
+    pub(crate) fn since(&self, prepared: &Prepared, assignment: &Assignment) -> Since {
+        let name = assignment.scheme.as_str();
+        let compared = self.schemes.get(name).zip(self.previous.as_ref());
+        let Some((before, previous)) = compared.filter(|(before, _)| !before.segment_of.is_empty())
+        else {
+            return Since::Unknown("there is no previous version with this scheme".to_owned());
+        };
+        let then = &previous.version.commit().pipeline[DEFINITIONS]["schemes"][name];
+        if *then != definitions(prepared)["schemes"][name] {
+            return Since::Unknown("the scheme was edited since the previous version".to_owned());
+        }
+        let shape = drift::mix(before, assignment).shape;
+        let overlap = overlap(
+            previous,
+            before,
+            &assignment.segment_of,
+            assignment.segments.len(),
+        );
+        let kept = assignment
+            .segments
+            .iter()
+            .enumerate()
+            .map(|(now, segment)| {
+                let then = before
+                    .segments
+                    .iter()
+                    .position(|known| known.0 == segment.id)?;
+                let all = overlap.before.get(then).copied().filter(|all| *all > 0)?;
+                Some(overlap.both(then, now) as f64 / all as f64)
+            });
+        Since::Compared {
+            psi: shape.as_ref().map(|shape| shape.psi),
+            psi_critical: shape.as_ref().and_then(|shape| shape.psi_critical),
+            kept: kept.collect(),
         }
     }
 
@@ -266,6 +314,30 @@ impl History {
             migrations: tessera_history::migrations_table(self.as_of, previous_day, &moved)?,
             stays,
         })
+    }
+
+    /// The cells of cohorts that the previous version counted, of months that were over then; none where rows of then may have
+    /// changed, or are counted in another way.
+    pub(crate) fn cohorts(
+        &self,
+        prepared: &Prepared,
+        dated: &BTreeMap<String, u64>,
+    ) -> Result<cohorts::Known, PipelineError> {
+        let Some(previous) = &self.previous else {
+            return Ok(None);
+        };
+        let has_table = previous.version.rows("cohorts") > 0;
+        if !has_table || !cohorts::makes_the_base(prepared) {
+            return Ok(None);
+        }
+        let changes = Changes::new(prepared, &previous.version, &previous.inputs, dated)?;
+        if changes.late || changes.features {
+            return Ok(None);
+        }
+        let cells = Cohorts::observed(&previous.version.read("cohorts")?)?;
+        let day = previous.before.as_of;
+        let over = Month::of(day + 1).map(|month| month.later(-1));
+        Ok(over.map(|month| (month, cells)))
     }
 
     /// The steps of every scheme; a single step where the causes cannot be separated.
@@ -428,10 +500,33 @@ fn moves(
         causes: replayed.last,
         after: previous.alignment.of_now(&now, ABSENT),
     });
+    let before = previous.alignment.of_before(&before.segment_of, ABSENT);
+    without_held(assignment, &before, &mut steps);
     Moves {
         segments,
-        before: previous.alignment.of_before(&before.segment_of, ABSENT),
+        before,
         steps,
+    }
+}
+
+/// Customers who are held where they were do not move in any step, and those whom people put somewhere do so in one step of its own.
+fn without_held(assignment: &Assignment, before: &[u32], steps: &mut Vec<Step>) {
+    let Some(last) = steps.last().map(|step| step.after.clone()) else {
+        return;
+    };
+    for &row in assignment.held.keys() {
+        let row = row as usize;
+        steps
+            .iter_mut()
+            .for_each(|step| step.after[row] = last[row]);
+    }
+    let mut after = before.to_vec();
+    let rows = assignment.held.keys().map(|row| *row as usize);
+    let put: Vec<usize> = rows.filter(|&row| last[row] != before[row]).collect();
+    if !put.is_empty() {
+        put.iter().for_each(|&row| after[row] = last[row]);
+        let causes = Cause::Definition.into();
+        steps.insert(0, Step { causes, after });
     }
 }
 
@@ -471,46 +566,4 @@ fn stay(as_of: i32, previous: &Previous, before: &SchemeBefore, moves: &Moves) -
         causes: words.into_iter().map(|word| word.1).collect(),
         cause,
     }
-}
-
-impl ClusterIdentity for History {
-    /// A cluster that mostly has the customers of an earlier one keeps its id; others get numbers that were never given.
-    fn clusters(
-        &self,
-        scheme: &Scheme,
-        cluster_of: &[u32],
-        names: Vec<String>,
-    ) -> Vec<(i64, String)> {
-        let name = scheme.name.value.as_str();
-        let mut continued = vec![None; names.len()];
-        if let (Some(before), Some(previous)) = (self.scheme_before(name), &self.previous) {
-            let overlap = overlap(previous, &before, cluster_of, names.len());
-            let order = first_seen(
-                self.by_key.iter().map(|&row| cluster_of[row as usize]),
-                names.len(),
-            );
-            continued = match_clusters(&overlap, &order)
-                .into_iter()
-                .map(|row| row.map(|row| before.segments[row].0))
-                .collect();
-        }
-        let ids = self.ledger.number(name, &continued);
-        ids.into_iter().zip(names).collect()
-    }
-}
-
-/// Clusters in the order in which the customers' keys meet them, which does not depend on their labels.
-fn first_seen(clusters: impl Iterator<Item = u32>, count: usize) -> Vec<usize> {
-    let mut order = Vec::with_capacity(count);
-    let mut seen = vec![false; count];
-    for cluster in clusters {
-        if let Some(seen) = seen.get_mut(cluster as usize).filter(|seen| !**seen) {
-            *seen = true;
-            order.push(cluster as usize);
-            if order.len() == count {
-                break;
-            }
-        }
-    }
-    order
 }

@@ -20,7 +20,7 @@ pub(crate) const KNOWN_AS_OF: &str = "known_as_of";
 /// sha256 over the program's own sources, templates and locked dependencies; see `build.rs`.
 const SOURCES_SHA256: &str = env!("TESSERA_SOURCES_SHA256");
 
-/// The identity of a run: format, program, canonical pipeline, dates, frozen edges and inputs. The store adds the version that
+/// The identity of a run: format, program, canonical pipeline, pins, dates, frozen edges and inputs. The store adds the version that
 /// comes before. Nothing in it depends on the order of tables and keys in the pipeline file, or on where lake and store lie.
 pub(crate) fn identity(prepared: &Prepared) -> RunIdentity {
     let inputs = inputs(prepared);
@@ -28,6 +28,7 @@ pub(crate) fn identity(prepared: &Prepared) -> RunIdentity {
         FORMAT,
         SOURCES_SHA256,
         tessera_spec::canonical(&prepared.pipeline),
+        prepared.pins,
         prepared.as_of.to_string(),
         prepared.known_as_of.to_string(),
         prepared.artifacts.pinned(&prepared.pipeline),

@@ -117,7 +117,7 @@ pub fn plan(
         }
         Err(why) => reads.why_not = Some(why),
     }
-    walk.until(|stage| *stage == Stage::Profiles)?;
+    walk.until(|stage| matches!(stage, Stage::Cohorts | Stage::Profiles))?;
     let assigned = walk.assigned()?;
     let schemes = compare(prepared, against.as_ref(), assigned, sample)?;
     let definitions = against.as_ref().map(|version| {

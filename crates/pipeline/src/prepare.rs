@@ -18,10 +18,14 @@ use tessera_spec::pipeline::Unit;
 
 use crate::artifacts::{self, Artifacts};
 use crate::base;
+use crate::cohorts;
 use crate::error::PipelineError;
+use crate::expect;
+use crate::gates;
 use crate::intervals;
 use crate::labels::{self, Labels};
 use crate::memory::Memory;
+use crate::pins::Pins;
 use crate::pipeline_file::load;
 use crate::scores;
 use crate::value;
@@ -49,6 +53,10 @@ pub struct Prepared {
     pub(crate) value: value::Planned,
     /// Predicates of each `rules` scheme, in order.
     pub rules: BTreeMap<String, Vec<Expr>>,
+    /// How customers are counted by the month of their first order; none without features of orders.
+    pub(crate) cohorts: Option<cohorts::Plan>,
+    /// Customers whom people put into segments.
+    pub(crate) pins: Pins,
     /// What is learned in this run, and what of earlier versions is applied.
     pub(crate) artifacts: Artifacts,
     /// What says of the customers how they would be had no row come since the previous version.
@@ -238,6 +246,7 @@ pub fn prepare(
     let aged = aged.map(|since| features.add_aged(&pipeline.sources, since));
     let artifacts = Artifacts::decide(&pipeline, &features.published, as_of, &mut found)?;
     hidden_aggregates(&pipeline, &inputs, (as_of, &artifacts), &mut features);
+    let cohorts = cohorts::plan(&pipeline, &inputs, &mut features);
     if let Err(problems) = populations(&pipeline, &inputs, as_of, true, &mut features) {
         found.extend(problems);
     }
@@ -260,6 +269,9 @@ pub fn prepare(
     let rules = schemes(&pipeline, &published, &mut labels, &mut found);
     labels::playbooks(&pipeline, &mut found);
     kpi(&pipeline, &published, &mut found);
+    gates::plan(&pipeline, &published, &mut features, &mut found);
+    expect::check_columns(&pipeline, &published, &mut found);
+    let pins = Pins::read(&pipeline, as_of, &mut found);
     action_columns(&pipeline, &published, &mut found);
     if found.has_errors() {
         return Err(PipelineError::Invalid(Box::new(found)));
@@ -276,6 +288,8 @@ pub fn prepare(
         value,
         rules,
         artifacts,
+        cohorts,
+        pins,
         aged,
         warnings: found,
         store: reading.store.clone(),

@@ -44,6 +44,8 @@ pub struct Published {
     pub bytes: u64,
     /// Rows per table.
     pub rows: BTreeMap<String, u64>,
+    /// Expectations of the pipeline file that were checked before.
+    pub expectations: usize,
     /// The tables as they were written.
     pub tables_written: Vec<WrittenTable>,
     /// Summary for the terminal.
@@ -75,7 +77,7 @@ impl Published {
             "replaces": self.replaces,
             "latest": {"version": self.latest, "as_of": self.latest_as_of.to_string()},
             "tables": self.tables, "report": self.report, "bytes": self.bytes, "rows": self.rows,
-            "incomplete": self.incomplete,
+            "expectations": self.expectations, "incomplete": self.incomplete,
         })
     }
 }
@@ -337,6 +339,7 @@ fn published(store: &Store, version: &Version, already: bool) -> Published {
             .iter()
             .map(|table| (table.name.clone(), table.rows()))
             .collect(),
+        expectations: 0,
         tables_written: version.commit().tables.iter().map(written).collect(),
         summary: String::new(),
         incomplete: Vec::new(),

@@ -47,6 +47,8 @@ pub enum Stage {
         /// The scheme.
         scheme: String,
     },
+    /// The customers by the month of their first order.
+    Cohorts,
     /// Computes the profiles of the segments and makes the tables.
     Profiles,
     /// Publishes the tables in the store, atomically.
@@ -69,6 +71,7 @@ impl fmt::Display for Stage {
             Self::Values => f.write_str("compute values"),
             Self::Previous => f.write_str("read the previous version"),
             Self::Assign { scheme } => write!(f, "assign by {scheme}"),
+            Self::Cohorts => f.write_str("count cohorts"),
             Self::Profiles => f.write_str("profile segments"),
             Self::Publish => f.write_str("publish"),
             Self::Report => f.write_str("write report"),
@@ -90,6 +93,7 @@ impl Stage {
             Self::Values => ("compute values", ""),
             Self::Previous => ("read the previous version", ""),
             Self::Assign { scheme } => ("assign", scheme),
+            Self::Cohorts => ("count cohorts", ""),
             Self::Profiles => ("profile segments", ""),
             Self::Publish => ("publish", ""),
             Self::Report => ("write report", ""),
@@ -111,7 +115,7 @@ impl Stage {
             | Self::Previous
             | Self::Assign { .. }
             | Self::Publish => format!("{rows_out} customers"),
-            Self::Profiles => format!("{rows_in} customers give {rows_out} rows"),
+            Self::Cohorts | Self::Profiles => format!("{rows_in} customers give {rows_out} rows"),
             Self::Report => String::new(),
         };
         let passes = (report.further_passes > 0).then(|| {
@@ -184,6 +188,7 @@ pub fn stages(prepared: &Prepared) -> Vec<Stage> {
         .chain(scores)
         .chain([Stage::Values, Stage::Previous])
         .chain(assigns)
+        .chain(prepared.cohorts.as_ref().map(|_| Stage::Cohorts))
         .chain([Stage::Profiles, Stage::Publish, Stage::Report])
         .collect()
 }

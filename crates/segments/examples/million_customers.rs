@@ -112,21 +112,25 @@ fn schemes() -> Vec<Scheme> {
             name: at("rfm".into()),
             kind: SchemeKind::RfmGrid(rfm),
             refit: Refit::Always,
+            naming: Default::default(),
         },
         Scheme {
             name: at("tier".into()),
             kind: SchemeKind::Quantile(tiers),
             refit: Refit::Always,
+            naming: Default::default(),
         },
         Scheme {
             name: at("country".into()),
             kind: SchemeKind::Attribute(country),
             refit: Refit::Always,
+            naming: Default::default(),
         },
         Scheme {
             name: at("behaviour".into()),
             kind: SchemeKind::Kmeans(kmeans),
             refit: Refit::Always,
+            naming: Default::default(),
         },
     ]
 }

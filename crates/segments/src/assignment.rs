@@ -1,12 +1,13 @@
 //! One scheme applied to every customer.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, BooleanArray};
 use serde::{Deserialize, Serialize};
 use tessera_model::cluster::{ClusterWarning, NamedFeature};
-use tessera_spec::pipeline::Scheme;
+use tessera_spec::pipeline::{Criteria, Scheme};
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::error::SegmentError;
@@ -37,6 +38,8 @@ pub struct Extra<'a> {
     pub named_features: &'a [NamedFeature],
     /// What an earlier version learned, which is applied; without it this run learns its own.
     pub learned: Option<&'a Fit>,
+    /// Limits that the scheme's own rows of `quality` are held against; the defaults without.
+    pub criteria: Option<&'a Criteria>,
     /// `kmeans`: which clusters continue earlier ones; without it ids follow from names.
     pub identity: Option<&'a dyn ClusterIdentity>,
 }
@@ -68,6 +71,8 @@ pub struct Assignment {
     pub reasons: Reasons,
     /// Whether a stated rule or a fitted model decided.
     pub assigned_by: AssignedBy,
+    /// Customers who are in another segment than the scheme says, by row.
+    pub held: BTreeMap<u32, Held>,
     /// Further columns for the `customers` table, such as `<scheme>_score`.
     pub columns: Vec<ExtraColumn>,
     /// Rows for the `models` table.
@@ -91,6 +96,15 @@ pub struct SegmentInfo {
     pub rule: Option<String>,
 }
 
+/// Why a customer is in another segment than the scheme says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Held {
+    /// What decided.
+    pub by: AssignedBy,
+    /// Why, with what the scheme says.
+    pub reason: String,
+}
+
 /// What decided the segment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AssignedBy {
@@ -98,6 +112,10 @@ pub enum AssignedBy {
     Rule,
     /// A fitted model.
     Model,
+    /// A person, by a pin.
+    Pin,
+    /// A minimum stay.
+    Held,
 }
 
 /// A further column of the `customers` table, one value per customer in table order.
@@ -217,11 +235,21 @@ impl Assignment {
 
     /// Appends the reason of the customer in a row of the customer table.
     pub fn write_reason(&self, row: usize, to: &mut String) {
+        if let Some(held) = self.held.get(&(row as u32)) {
+            to.push_str(&held.reason);
+            return;
+        }
         match &self.reasons {
             Reasons::PerSegment(texts) => to.push_str(&texts[self.segment_of[row] as usize]),
             Reasons::PerCode { codes, texts } => to.push_str(&texts[codes[row] as usize]),
             Reasons::Written(write) => write(row, to),
         }
+    }
+
+    /// Who decided on the customer in a row of the customer table.
+    pub fn decided_by(&self, row: usize) -> AssignedBy {
+        let held = self.held.get(&(row as u32));
+        held.map_or(self.assigned_by, |held| held.by)
     }
 
     /// Customers per segment, in the order of `segments`.
@@ -299,6 +327,8 @@ impl AssignedBy {
         match self {
             Self::Rule => "rule",
             Self::Model => "model",
+            Self::Pin => "pin",
+            Self::Held => "held",
         }
     }
 }

@@ -10,7 +10,7 @@ use tessera_model::cluster::{
     StabilityGrade, StabilityParams, StructureParams, StructureVerdict, SurrogateParams,
     SurrogateRule,
 };
-use tessera_spec::pipeline::Unit;
+use tessera_spec::pipeline::{Criteria, Unit};
 use tessera_spec::shown::grouped;
 
 use crate::assignment::{Parameter, STABLE, Warning};
@@ -240,7 +240,11 @@ impl Evidence {
     }
 
     /// Rows for the `quality` table.
-    pub(crate) fn quality(&self, names: &[String]) -> Vec<Quality> {
+    pub(crate) fn quality(&self, names: &[String], criteria: &Criteria) -> Vec<Quality> {
+        let (limit, fidelity) = (
+            criteria.stable.min_jaccard,
+            criteria.identifiable.min_fidelity,
+        );
         if self.clusters < 2 {
             let reason = "there is one cluster, and a comparison needs at least two".to_owned();
             return vec![Quality::not_computed("", "clustered", "p_value", reason)];
@@ -274,8 +278,8 @@ impl Evidence {
                     name,
                     "stable",
                     "mean_jaccard",
-                    (found.mean_jaccard, STABLE),
-                    (found.mean_jaccard < STABLE).then(|| {
+                    (found.mean_jaccard, limit),
+                    (found.mean_jaccard < limit).then(|| {
                         format!(
                             "only {:.0}% of resamples of the customers have a similar cluster (Jaccard similarity of at least 0.75); use fewer clusters or other features",
                             100.0 * found.recovered
@@ -289,8 +293,35 @@ impl Evidence {
                     "the cluster has too few customers to be in the sample".to_owned(),
                 ),
             });
+            rows.push(self.fidelity(cluster, name, fidelity));
         }
         rows
+    }
+
+    /// How well the short rule of a cluster says who is in it.
+    fn fidelity(&self, cluster: usize, name: &str, limit: f64) -> Quality {
+        let mut rules = self.rules.iter();
+        let rule = rules.find(|rule| rule.cluster as usize == cluster);
+        let (criterion, metric) = ("identifiable", "balanced_accuracy");
+        match rule.and_then(|rule| rule.balanced_accuracy) {
+            Some(found) => Quality::judged(
+                name,
+                criterion,
+                metric,
+                (found, limit),
+                (found < limit).then(|| {
+                    "the short rule in `segments` misses too many of its customers, or takes too many others; use fewer clusters or \
+                     fewer features"
+                        .to_owned()
+                }),
+            ),
+            None => Quality::not_computed(
+                name,
+                criterion,
+                metric,
+                "no customers were left to test the short rule on".to_owned(),
+            ),
+        }
     }
 
     /// The null model that explains the customers best.

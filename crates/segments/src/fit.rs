@@ -167,6 +167,7 @@ fn named<'a>(scheme: &str, names: impl Iterator<Item = &'a str>) -> Assignment {
         segment_of,
         reasons: Reasons::PerSegment(Vec::new()),
         assigned_by: AssignedBy::Model,
+        held: BTreeMap::new(),
         columns: Vec::new(),
         parameters: Vec::new(),
         warnings: Vec::new(),

@@ -16,6 +16,7 @@
 //! | which rules overlap, which decide no customer? | `rules_lint.rs` |
 //! | can a scheme be relied on? | `quality.rs`, `cluster_evidence.rs` |
 //! | what does a scheme keep of its clusters, of its edges? | `clusters.rs`, `edges.rs` |
+//! | what is a scheme held against, and what asks for more than a flag? | `gates.rs`, `gates/CRITERION.rs` |
 //! | what was learned from the customers, and how is it applied to others? | `fit.rs` |
 //! | what is published per segment? | `profiles.rs`, `summary.rs`, `tables.rs` |
 
@@ -27,6 +28,7 @@ mod customers;
 mod edges;
 mod error;
 mod fit;
+mod gates;
 mod grid;
 mod kinds;
 mod label_targets;
@@ -43,14 +45,15 @@ mod wording;
 
 pub use actions::{ActionBatches, actions, without_playbook};
 pub use assignment::{
-    AssignedBy, Assignment, ClusterIdentity, Extra, ExtraColumn, Parameter, Reasons, SegmentInfo,
-    Warning, segment_id,
+    AssignedBy, Assignment, ClusterIdentity, Extra, ExtraColumn, Held, Parameter, Reasons,
+    SegmentInfo, Warning, segment_id,
 };
 pub use clusters::Clusters;
 pub use customers::{ColumnKind, Customers, Labels, Numeric};
 pub use edges::FrozenEdges;
 pub use error::SegmentError;
 pub use fit::{Fit, Tiers};
+pub use gates::{GATES, Gate, Judged, Since, failed, judge};
 pub use grid::{CellMap, GridLint, lint};
 pub use kinds::{KINDS, Kind, NO_STAGE, NOT_SCORED, assign, inputs};
 pub use profiles::{LABEL_VALUES, OTHER_LABEL, Profile, profiles};

@@ -169,7 +169,7 @@ impl<'a> MembershipBatches<'a> {
             Arc::new(reasons.finish()),
             texts(
                 "memberships",
-                pairs().map(|(_, assignment)| assignment.assigned_by.as_str()),
+                pairs().map(|(row, assignment)| assignment.decided_by(row).as_str()),
             )?,
         ];
         columns.extend(self.stays(&rows));

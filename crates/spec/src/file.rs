@@ -1,10 +1,13 @@
 //! The file as a whole: from text to a checked pipeline.
 
+mod expect;
 mod feature;
 mod form;
+mod gates;
 mod goal;
 mod join;
 mod locale;
+mod memberships;
 mod name;
 mod playbook;
 mod refit;
@@ -175,6 +178,9 @@ fn pipeline(file: &Reader<'_>) -> Pipeline {
             .table("report")
             .map_or_else(Report::default, |table| report(&table)),
         playbooks: playbook::playbooks(file, &schemes),
+        memberships: memberships::memberships(file, &schemes),
+        gates: gates::gates(file, &schemes),
+        expect: expect::expectations(file, &schemes),
         action_columns: playbook::action_columns(file),
         features,
         scores,
@@ -182,7 +188,6 @@ fn pipeline(file: &Reader<'_>) -> Pipeline {
         sources,
     };
     for (key, what) in [
-        ("gates", "[gates] is"),
         ("experiments", "[experiments] is"),
         ("engine", "`engine` is"),
     ] {

@@ -5,9 +5,12 @@
 //! Comments and spans are not serialised; [`crate::canonical`] also removes the order of tables.
 //! Its plain enums are written as in the file: parser, JSON Schema and canonical form read their values from here.
 
+mod expect;
 mod feature;
 mod form;
+mod gates;
 mod join;
+mod memberships;
 mod refit;
 mod scheme;
 mod score;
@@ -21,15 +24,20 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize, Serializer};
 
 pub use crate::time_format::TimeFormat;
+pub use expect::{Bounds, Condition, Expect, Scalar, Subject};
 pub use feature::{
     AggFunc, Base, Description, Direction, FeatureBody, FeatureDecl, Features, LifecycleLimits,
     Unit,
 };
 pub use form::{Column, ColumnForm, DecimalSign, EpochUnit, Header, TextSettings, ThousandsSign};
+pub use gates::{
+    Actionable, Criteria, Distinguishable, Gates, Identifiable, OnFail, Stable, Substantial,
+};
 pub use join::Join;
+pub use memberships::Memberships;
 pub use refit::Refit;
 pub use scheme::{
-    AttributeScheme, CODE_WEIGHTS, Closed, Grid, GridInterval, KChoice, KmeansScheme,
+    AttributeScheme, CODE_WEIGHTS, Closed, Grid, GridInterval, KChoice, KmeansScheme, Naming,
     QuantileScheme, RFM_ENDINGS, RfmGrid, RulesScheme, Scheme, SchemeColumn, SchemeColumnKind,
     SchemeKind, ScoreMethod, SegmentRule, Transform,
 };
@@ -109,6 +117,14 @@ pub struct Pipeline {
     pub schemes: Vec<Scheme>,
     /// Playbooks in file order.
     pub playbooks: Vec<Playbook>,
+    /// Who stays in a segment, and who is put into one.
+    pub memberships: Memberships,
+    /// What schemes and segments must be like.
+    pub gates: Gates,
+    /// What must hold before a version is published, in file order. No part of the canonical form: it decides whether there are
+    /// bytes, not which.
+    #[serde(skip)]
+    pub expect: Vec<Expect>,
     /// Columns of `customers` that the table `actions` has beside its own, in file order.
     pub action_columns: Vec<At<String>>,
     /// The conditions under which a run may publish. No part of the canonical form: it decides whether there are bytes, not

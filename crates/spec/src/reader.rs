@@ -13,7 +13,7 @@ use toml::de::{DeTable, DeValue};
 
 use crate::diagnostic::{Diagnostic, suggest, unknown_name};
 use crate::pipeline::At;
-pub(crate) use value::{choice_of, integer_of, number_of, text_of, word_of, wrong_type};
+pub(crate) use value::{choice_of, date_of, integer_of, number_of, text_of, word_of, wrong_type};
 pub(crate) use variable::variables;
 
 /// Name of the table that is the whole file.
@@ -39,6 +39,12 @@ impl Notes {
             text: text.to_owned(),
             ..Self::default()
         }
+    }
+
+    /// The line of a place, from 1.
+    pub(crate) fn line(&self, place: usize) -> usize {
+        let before = self.text.get(..place).unwrap_or_default();
+        before.matches('\n').count() + 1
     }
 
     /// Notes a mistake.

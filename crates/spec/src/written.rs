@@ -4,9 +4,12 @@
 //! [`crate::pipeline`] and of [`word`], which the parser reads as well. What only the parser checks (references between
 //! tables, rising limits, expressions) is stated in the descriptions.
 
+mod expect;
 mod feature;
 mod form;
+mod gates;
 mod join;
+mod memberships;
 mod scheme;
 mod score;
 mod source;
@@ -20,7 +23,10 @@ use schemars::transform::{Transform, transform_subschemas};
 use serde_json::Value;
 
 use crate::pipeline::Objective;
+use expect::ExpectTable;
 use feature::FeaturesTable;
+use gates::GatesTable;
+use memberships::MembershipsTable;
 use scheme::SchemeTable;
 use score::ScoreTable;
 use source::SourceTable;
@@ -113,6 +119,12 @@ struct PipelineFile {
     schemes: Option<BTreeMap<String, SchemeTable>>,
     /// What to do with a segment; the table has the name of the segment unless `segment` is set.
     playbooks: Option<BTreeMap<String, PlaybookTable>>,
+    /// Customers who stay in a segment for a while, and customers whom people put into one.
+    memberships: Option<MembershipsTable>,
+    /// What schemes and segments must be like, and what happens where they are not.
+    gates: Option<GatesTable>,
+    /// What must hold before a version is published.
+    expect: Option<Vec<ExpectTable>>,
     /// The table of what is to be done with whom.
     actions: Option<ActionsTable>,
     /// The conditions under which a run may publish.

@@ -4,12 +4,34 @@ use std::collections::BTreeMap;
 
 use tessera_expr::Expr;
 use tessera_expr::rel::{Agg, AggOp};
+use tessera_spec::Pipeline;
 use tessera_spec::diagnostic::{Diagnostic, unknown_name};
 use tessera_spec::pipeline::{At, Description, LifecycleLimits, Source, SourceKind, Span};
 
 use super::derived::Pending;
 use super::{FeatureInfo, Planner};
 use crate::catalogue::{self, CATALOGUE, Definition};
+
+/// The source that catalogue features read: the one that the pipeline names, else its only source of events, else `orders`; none
+/// where no catalogue feature is asked for.
+pub fn orders(pipeline: &Pipeline) -> Option<&Source> {
+    if pipeline.features.catalogue.is_empty() {
+        return None;
+    }
+    let named = pipeline.features.orders.as_ref();
+    let wanted = named.map_or("orders", |name| name.value.as_str());
+    let mut of_name = events(pipeline).filter(|source| source.name.value == wanted);
+    let mut all = events(pipeline);
+    match (named, all.next(), all.next()) {
+        (None, Some(only), None) => Some(only),
+        _ => of_name.next(),
+    }
+}
+
+fn events(pipeline: &Pipeline) -> impl Iterator<Item = &Source> {
+    let sources = pipeline.sources.iter();
+    sources.filter(|source| source.kind == SourceKind::Events)
+}
 
 impl Planner<'_> {
     /// Catalogue features that are used, and those that they need.
@@ -70,56 +92,43 @@ impl Planner<'_> {
 
     /// The source that catalogue features read.
     fn orders(&mut self, place: &Span) -> Option<Source> {
-        let events: Vec<&Source> = self
-            .pipeline
-            .sources
-            .iter()
-            .filter(|s| s.kind == SourceKind::Events)
-            .collect();
+        if let Some(found) = orders(self.pipeline) {
+            return Some(found.clone());
+        }
+        let events: Vec<&Source> = events(self.pipeline).collect();
         match (&self.pipeline.features.orders, events.as_slice()) {
-            (Some(name), _) => match self.pipeline.source(&name.value) {
-                Some(source) if source.kind == SourceKind::Events => Some(source.clone()),
-                _ => {
-                    let names: Vec<&str> = events.iter().map(|s| s.name.value.as_str()).collect();
-                    self.problems.push(unknown_name(
-                        "TS-F002",
-                        "events source",
-                        &name.value,
-                        name.span.clone(),
-                        &names,
-                    ));
-                    None
-                }
-            },
-            (None, [only]) => Some((*only).clone()),
+            (Some(name), _) => {
+                let names: Vec<&str> = events.iter().map(|s| s.name.value.as_str()).collect();
+                self.problems.push(unknown_name(
+                    "TS-F002",
+                    "events source",
+                    &name.value,
+                    name.span.clone(),
+                    &names,
+                ));
+            }
             (None, many) => {
-                let named = many
-                    .iter()
-                    .find(|s| s.name.value == "orders")
-                    .map(|s| (*s).clone());
-                if named.is_none() {
-                    let help = match many {
-                        [] => "declare a source with `kind = \"events\"`".to_owned(),
-                        [first, ..] => format!(
-                            "name one: `orders = \"{}\"` in [features]",
-                            first.name.value
+                let help = match many {
+                    [] => "declare a source with `kind = \"events\"`".to_owned(),
+                    [first, ..] => format!(
+                        "name one: `orders = \"{}\"` in [features]",
+                        first.name.value
+                    ),
+                };
+                self.problems.push(
+                    Diagnostic::error(
+                        "TS-F003",
+                        format!(
+                            "catalogue features need one events source, found {}",
+                            many.len()
                         ),
-                    };
-                    self.problems.push(
-                        Diagnostic::error(
-                            "TS-F003",
-                            format!(
-                                "catalogue features need one events source, found {}",
-                                many.len()
-                            ),
-                            place.clone(),
-                        )
-                        .with_help(help),
-                    );
-                }
-                named
+                        place.clone(),
+                    )
+                    .with_help(help),
+                );
             }
         }
+        None
     }
 
     fn catalogue_feature(

@@ -8,7 +8,8 @@ use sha2::{Digest, Sha256};
 use tessera_features::FeatureInfo;
 use tessera_spec::Pipeline;
 use tessera_spec::pipeline::{
-    FeatureBody, Refit, Scheme, SchemeKind, Score, ScoreKind, VALUE_COLUMNS,
+    FeatureBody, Gates, Memberships, Naming, Refit, Scheme, SchemeKind, Score, ScoreKind,
+    VALUE_COLUMNS,
 };
 
 use crate::publish::names;
@@ -56,6 +57,8 @@ pub(super) fn of_scheme(pipeline: &Pipeline, scheme: &Scheme) -> BTreeMap<String
     };
     let mut settings = Scheme {
         refit: Refit::Always,
+        // Names are given to what was found.
+        naming: Naming::default(),
         ..scheme.clone()
     };
     if let SchemeKind::Kmeans(kmeans) = &mut settings.kind {
@@ -123,6 +126,8 @@ fn read(pipeline: &Pipeline, reads: Vec<String>) -> (Value, String) {
     data.scores.clear();
     data.schemes.clear();
     data.playbooks.clear();
+    data.gates = Gates::default();
+    data.memberships = Memberships::default();
     data.action_columns.clear();
     data.features.declared.clear();
     data.features.described.clear();

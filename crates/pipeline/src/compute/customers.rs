@@ -1,6 +1,7 @@
 //! The stages over the table of customers, and those that publish the results.
 
 use arrow::array::RecordBatch;
+use tessera_engine::Engine;
 use tessera_model::interrupt::Interrupt;
 
 use super::{Job, Made, needed};
@@ -10,7 +11,7 @@ use crate::error::PipelineError;
 use crate::history::{Evidence, History};
 use crate::publish::{self, Tables};
 use crate::stage::{Stage, StageReport};
-use crate::{scores, value};
+use crate::{cohorts, expect, scores, value};
 
 /// Memory of a score in addition to the tables, as a multiple of their size: its matrix, its training rows, its columns.
 const SCORE_COPIES: f64 = 2.0;
@@ -69,6 +70,7 @@ impl Job<'_> {
         let assigned = Assigned::new(self.prepared, &base.active)?;
         let history = History::new(self.prepared, self.store.as_ref(), assigned.customers())?;
         (made.assigned, made.history, made.tables) = (Some(assigned), Some(history), None);
+        made.failed.clear();
         Ok(same_rows(base.active.num_rows()))
     }
 
@@ -93,7 +95,25 @@ impl Job<'_> {
             None => None,
         };
         assigned.assign(prepared, scheme, matches.as_ref(), history)?;
+        let failed = assigned.judge(prepared, scheme, features, history)?;
+        made.failed.extend(failed);
         Ok(same_rows(assigned.len()))
+    }
+
+    /// The customers by the month of their first order: of months that are over, as the previous version has them.
+    pub(super) fn cohorts(&self, made: &mut Made) -> Result<StageReport, PipelineError> {
+        let firsts = needed(made.firsts.as_ref(), "first orders")?;
+        let history = needed(made.history.as_ref(), "the previous version")?;
+        let known = history.cohorts(self.prepared, &made.dated)?;
+        let with = (&self.engine as &dyn Engine, self.work);
+        let table = cohorts::count(self.prepared, with, firsts, known)?;
+        let report = StageReport {
+            rows_in: firsts.num_rows() as u64,
+            rows_out: table.num_rows() as u64,
+            ..StageReport::default()
+        };
+        made.cohorts = Some(table);
+        Ok(report)
     }
 
     /// Makes the tables: profiles of segments, moves and their causes, and all others.
@@ -101,6 +121,11 @@ impl Job<'_> {
         let prepared = self.prepared;
         if let Some(warning) = value::undeclared(prepared) {
             tracing::warn!("{warning}");
+        }
+        if !made.failed.is_empty() {
+            return Err(PipelineError::Gates {
+                failures: std::mem::take(&mut made.failed),
+            });
         }
         let base = needed(made.base.as_ref(), "customers")?;
         let assigned = needed(made.assigned.take(), "assignments")?.beside(base.closed.clone());
@@ -119,7 +144,9 @@ impl Job<'_> {
         let told = history.tell(prepared, customers, assignments, &evidence)?;
         let rejects = made.rejects.clone();
         let scored = (made.scored.clone(), made.artifacts.clone());
-        let tables = Tables::new(prepared, assigned, told, &made.outcomes, rejects, scored)?;
+        let mut tables = Tables::new(prepared, assigned, told, &made.outcomes, rejects, scored)?;
+        tables.add_cohorts(made.cohorts.clone());
+        tables.expectations = expect::hold(prepared, &tables)?;
         let rows_out = tables.profile_rows();
         made.tables = Some(tables);
         Ok(StageReport {
@@ -141,7 +168,8 @@ impl Job<'_> {
         self.memory
             .require(stage, &[tables.customers()], PUBLISH_COPIES)?;
         let replaces = self.replaces.clone();
-        let published = publish::publish(store, &self.identity, tables, replaces, self.gate)?;
+        let mut published = publish::publish(store, &self.identity, tables, replaces, self.gate)?;
+        published.expectations = tables.expectations;
         self.observer.published(&published);
         let report = StageReport {
             rows_in: rows,

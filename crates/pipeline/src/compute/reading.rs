@@ -10,7 +10,7 @@ use crate::error::PipelineError;
 use crate::history;
 use crate::sources::{self, SourceOutcome};
 use crate::stage::StageReport;
-use crate::{table, times};
+use crate::{cohorts, table, times};
 
 impl Job<'_> {
     /// Reads a source once, into one row per customer.
@@ -133,6 +133,7 @@ impl Job<'_> {
         }
         let rows = table.num_rows() as u64;
         let (table, aged) = history::split(prepared, table)?;
+        made.firsts = cohorts::firsts(prepared, &table)?;
         (made.table, made.aged) = (Some(table), aged);
         Ok(StageReport {
             rows_in: rows,

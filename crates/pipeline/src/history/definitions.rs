@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 use tessera_expr::columns;
 use tessera_history::{Cause, Causes};
 use tessera_snapshot::Version;
-use tessera_spec::pipeline::{Refit, Scheme, Score, SourceKind};
+use tessera_spec::pipeline::{Gates, Memberships, Refit, Scheme, Score, SourceKind};
 
 use crate::artifacts;
 use crate::error::PipelineError;
@@ -29,6 +29,8 @@ pub(crate) fn definitions(prepared: &Prepared) -> Value {
     data.schemes.clear();
     data.playbooks.clear();
     data.goal = None;
+    data.gates = Gates::default();
+    data.memberships = Memberships::default();
     let of_scheme = |scheme: &Scheme| {
         let used = used_schemes(prepared, scheme);
         let as_defined = |scheme: &Scheme| Scheme {
@@ -38,7 +40,12 @@ pub(crate) fn definitions(prepared: &Prepared) -> Value {
         let mut schemes: Vec<Scheme> = prepared.pipeline.schemes.iter().map(as_defined).collect();
         schemes.retain(|known| used.contains(known.name.value.as_str()));
         schemes.sort_by(|a, b| a.name.value.cmp(&b.name.value));
-        let hash = Value::from(digits(&json!(schemes).to_string()));
+        let stay = prepared
+            .pipeline
+            .memberships
+            .min_stay_days
+            .get(&scheme.name.value);
+        let hash = Value::from(digits(&json!([schemes, stay]).to_string()));
         (scheme.name.value.clone(), hash)
     };
     let schemes: Map<String, Value> = prepared.pipeline.schemes.iter().map(of_scheme).collect();

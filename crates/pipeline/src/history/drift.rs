@@ -202,7 +202,7 @@ fn labels(then: &Labels<'_>, now: &Labels<'_>) -> Drift {
 }
 
 /// Customers by segment; a segment of one of the versions has none in the other.
-fn mix(before: &SchemeBefore, assignment: &Assignment) -> Drift {
+pub(super) fn mix(before: &SchemeBefore, assignment: &Assignment) -> Drift {
     let mut counts: BTreeMap<i64, (u64, u64)> = BTreeMap::new();
     for &place in &before.segment_of {
         if let Some((id, _)) = before.segments.get(place as usize) {

@@ -50,11 +50,15 @@ pub(crate) struct Tables {
     pub(super) backtest: Option<RecordBatch>,
     /// Only where a score has intervals.
     pub(super) intervals: Option<Intervals>,
+    /// Only where there are features of orders.
+    pub(super) cohorts: Option<RecordBatch>,
     pub(super) quality: RecordBatch,
     pub(super) rejects: Vec<RecordBatch>,
     pub(super) reject_rules: RecordBatch,
     pub(super) sources: RecordBatch,
     pub(super) features: RecordBatch,
+    /// Expectations of the pipeline file that hold.
+    pub(crate) expectations: usize,
     pub(super) counts: Value,
     pub(super) playbooks: Vec<Playbook>,
     /// Columns of the customers that `actions` shows.
@@ -130,6 +134,8 @@ impl Tables {
                 .transpose()?,
             intervals: Intervals::read(as_of, &prepared.pipeline, &customers)?,
             backtest: backtest_table(as_of, &prepared.pipeline.customer.key, &backtests)?,
+            cohorts: None,
+            expectations: 0,
             quality: quality_table(as_of, quality)?,
             rejects: rejects_tables(prepared.as_of, rejects)?,
             reject_rules: reject_rules_table(prepared.as_of, outcomes)?,
@@ -142,11 +148,17 @@ impl Tables {
         })
     }
 
+    /// Adds the table `cohorts`.
+    pub(crate) fn add_cohorts(&mut self, cohorts: Option<RecordBatch>) {
+        self.cohorts = cohorts;
+    }
+
     /// Passes every table of the version to `take`.
     pub(crate) fn each(&self, take: Take<'_>) -> Result<(), PipelineError> {
         let held = [
             ("backtest", self.backtest.as_ref()),
             ("calibration", self.calibration.as_ref()),
+            ("cohorts", self.cohorts.as_ref()),
             ("customers", Some(&self.customers)),
             ("drift", Some(&self.told.drift)),
             ("features", Some(&self.features)),
@@ -217,6 +229,27 @@ impl Tables {
             });
             take("memberships", &schema, &mut ready.into_iter())
         })
+    }
+
+    /// The table of the segments.
+    pub(crate) fn segments(&self) -> &RecordBatch {
+        &self.segments
+    }
+
+    /// Rows of a table; none where the version does not have it.
+    pub(crate) fn rows_of(&self, name: &str) -> Result<Option<u64>, PipelineError> {
+        let mut found = None;
+        self.each(&mut |known, _, rows| {
+            if known == name {
+                let mut count = 0;
+                for batch in rows {
+                    count += batch?.num_rows() as u64;
+                }
+                found = Some(count);
+            }
+            Ok(())
+        })?;
+        Ok(found)
     }
 
     /// Rows of the table `profiles`.

@@ -1,5 +1,7 @@
 //! `kind = "attribute"`: the values of a label.
 
+use std::collections::BTreeMap;
+
 use tessera_spec::pipeline::{AttributeScheme, Scheme, SchemeKind};
 
 use super::Kind;
@@ -94,6 +96,7 @@ fn assign(
             texts: assigned.texts,
         },
         assigned_by: AssignedBy::Rule,
+        held: BTreeMap::new(),
         columns: Vec::new(),
         parameters: vec![
             Parameter::text(KIND.name, "by", by),

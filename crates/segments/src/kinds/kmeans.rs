@@ -1,6 +1,7 @@
 //! `kind = "kmeans"`: customers grouped by similarity over several numbers.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::sync::Arc;
 
@@ -91,7 +92,7 @@ fn assign(
         found.ids = ids;
         names
     } else {
-        names
+        scheme.naming.named(&found.ids, names)
     };
     let mut parameters = fit_parameters(config, &found, &names, extra.seed);
     parameters.extend(found_parameters(&found));
@@ -103,12 +104,13 @@ fn assign(
         .map(Warning::Clusters)
         .chain(found.evidence.warnings(&names))
         .collect();
+    let criteria = extra.criteria.cloned().unwrap_or_default();
     Ok(Assignment {
         scheme: name.to_owned(),
         kind: KIND.name,
         segments: segments(&names, &found),
         segment_of,
-        quality: found.evidence.quality(&names),
+        quality: found.evidence.quality(&names, &criteria),
         reasons: reasons(Explained {
             places,
             names,
@@ -123,6 +125,7 @@ fn assign(
             assignment: nearest,
         }),
         assigned_by: AssignedBy::Model,
+        held: BTreeMap::new(),
         columns: Vec::new(),
         parameters,
         warnings,
@@ -220,6 +223,7 @@ fn nobody(scheme: &str, config: &KmeansScheme) -> Assignment {
         segment_of: Vec::new(),
         reasons: Reasons::PerSegment(Vec::new()),
         assigned_by: AssignedBy::Model,
+        held: BTreeMap::new(),
         columns: Vec::new(),
         parameters: Vec::new(),
         warnings: Vec::new(),

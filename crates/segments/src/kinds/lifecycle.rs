@@ -1,5 +1,6 @@
 //! `kind = "lifecycle"`: the stages of the `lifecycle_stage` feature.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use tessera_spec::pipeline::{Scheme, SchemeKind};
@@ -65,6 +66,7 @@ fn assign(
             customers.numeric(RECENCY).ok(),
         ),
         assigned_by: AssignedBy::Rule,
+        held: BTreeMap::new(),
         columns: Vec::new(),
         parameters: vec![
             Parameter::text(KIND.name, "by", STAGE),

@@ -1,5 +1,6 @@
 //! `kind = "quantile"`: tiers by cumulative share of customers, highest first.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::sync::Arc;
 
@@ -118,6 +119,7 @@ fn assign(
         segment_of,
         reasons: reasons(words, by, tier_of, rank_of, ranking.len()),
         assigned_by: AssignedBy::Rule,
+        held: BTreeMap::new(),
         columns: Vec::new(),
         parameters: parameters(config, &lowest, &ranking),
         warnings: warnings(config, &lowest, &ranking),

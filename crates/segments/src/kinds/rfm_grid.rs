@@ -1,5 +1,6 @@
 //! `kind = "rfm_grid"`: scores for recency, frequency and monetary value, then a grid of named cells.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::sync::Arc;
 
@@ -104,6 +105,7 @@ fn assign(
         segments,
         segment_of,
         assigned_by: AssignedBy::Rule,
+        held: BTreeMap::new(),
         fit: learned,
     };
     uncovered_warning(config, &mut assignment)?;

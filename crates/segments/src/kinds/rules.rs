@@ -1,9 +1,10 @@
 //! `kind = "rules"`: the first predicate that is true.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arrow::array::{Array, BooleanArray};
-use tessera_spec::pipeline::{RulesScheme, Scheme, SchemeKind};
+use tessera_spec::pipeline::{Distinguishable, RulesScheme, Scheme, SchemeKind};
 
 use super::Kind;
 use crate::assignment::{AssignedBy, Assignment, Extra, Parameter, Reasons, SegmentInfo, Warning};
@@ -50,6 +51,12 @@ fn assign(
     if let Some(lint) = &lint {
         parameters.extend(lint_parameters(config, lint));
         quality = judged(config, lint);
+        let limit = extra
+            .criteria
+            .map_or_else(Distinguishable::default, |criteria| {
+                criteria.distinguishable.clone()
+            });
+        quality.extend(overlap(config, lint, limit.max_overlap));
         warnings.extend(lint.warnings(config));
     }
 
@@ -73,6 +80,7 @@ fn assign(
             },
         },
         assigned_by: AssignedBy::Rule,
+        held: BTreeMap::new(),
         columns: Vec::new(),
         parameters,
         warnings: warnings.into_iter().map(Warning::Rules).collect(),
@@ -244,6 +252,35 @@ fn lint_parameters(config: &RulesScheme, lint: &RulesLint) -> Vec<Parameter> {
         &config.otherwise,
     ));
     rows
+}
+
+/// The largest overlap of rules of two segments: customers for whom both are true, of those for whom one of them is.
+fn overlap(config: &RulesScheme, lint: &RulesLint, limit: f64) -> Option<Quality> {
+    if config.rules.len() < 2 || lint.customers == 0 {
+        return None;
+    }
+    let segment = |rule: usize| config.rules[rule].segment.value.as_str();
+    let shares = lint
+        .overlaps
+        .iter()
+        .filter(|(first, second, _)| segment(*first) != segment(*second))
+        .map(|&(first, second, both)| {
+            let either = lint.matched[first] + lint.matched[second] - both;
+            (both as f64 / either.max(1) as f64, first, second)
+        });
+    let largest = shares.max_by(|a, b| a.0.total_cmp(&b.0));
+    let value = largest.map_or(0.0, |found| found.0);
+    let reason = largest.filter(|_| value > limit).map(|(_, first, second)| {
+        format!(
+            "rule {} (`{}`) and rule {} (`{}`) are true for many of the same customers; a condition that tells them apart would pass",
+            first + 1,
+            segment(first),
+            second + 1,
+            segment(second)
+        )
+    });
+    let row = Quality::judged("", "distinguishable", "overlap", (value, limit), reason);
+    Some(row)
 }
 
 /// One row per rule: it is flagged if it decides no customer.

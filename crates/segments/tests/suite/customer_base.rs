@@ -125,6 +125,7 @@ pub fn scheme(name: &str, kind: SchemeKind) -> Scheme {
         name: at(name.to_owned()),
         kind,
         refit: Refit::Always,
+        naming: Default::default(),
     }
 }
 

@@ -127,6 +127,31 @@ pub static TABLES: &[Table] = &[
         ],
     },
     Table {
+        name: "cohorts",
+        doc: "The customers by the month of their first order, and what every month since saw of them; absent without features of \
+              orders.",
+        version: "1.0",
+        row: "cohort x age in months, up to that of the oldest cohort",
+        sorted_by: &["cohort", "age"],
+        unique: true,
+        columns: &[
+            AS_OF,
+            must("cohort", Ty::Date, "First day of the month of the first order."),
+            must("age", Ty::Int, "Months since that month; 0 is the month itself.").counts("months"),
+            must("month", Ty::Date, "First day of the month of that age."),
+            must("customers", Ty::Int, "Customers of the cohort, also those whose account is closed.").counts("customers"),
+            may("active", Ty::Int, "Those with an order in the month; null where it has not begun.").counts("customers"),
+            may("retention", Ty::Float, "Their share of the cohort.").counts("share"),
+            may(
+                "revenue",
+                Ty::Money,
+                "Money of the cohort's rows in the month, refunds netted; null where it has not begun, rows have no amount, or it has more than 18 digits.",
+            )
+            .counts("currency"),
+            must("status", Ty::Text, "`observed`, `partial` for a month that is not over, `unobserved` where it has not begun."),
+        ],
+    },
+    Table {
         name: "customers",
         doc: "The wide table that dashboards start from: features, scores and segments side by side.",
         version: "3.0",
@@ -261,7 +286,7 @@ pub static TABLES: &[Table] = &[
             ),
             must("segment", Ty::Text, "Name of the segment."),
             must("reason", Ty::Text, "Why the customer is in it."),
-            must("assigned_by", Ty::Text, "`rule` or `model`."),
+            must("assigned_by", Ty::Text, "`rule`, `model`, `held` by a minimum stay, or `pin` by a person."),
             may("entered_on", Ty::Date, "First day of the unbroken stay in this segment, by the versions there are."),
             may(
                 "previous_segment_id",

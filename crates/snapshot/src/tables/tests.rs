@@ -54,6 +54,7 @@ fn every_table_of_the_release_is_declared() {
             "actions",
             "backtest",
             "calibration",
+            "cohorts",
             "customers",
             "drift",
             "features",

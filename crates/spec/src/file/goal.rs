@@ -1,11 +1,8 @@
 //! `[goal]`
 
-use chrono::NaiveDate;
-use toml::de::DeValue;
-
 use crate::diagnostic::Diagnostic;
 use crate::pipeline::{Goal, Objective, Target};
-use crate::reader::{Reader, wrong_type};
+use crate::reader::{Reader, date_of};
 
 /// The goal of the segmentation.
 pub(super) fn goal(table: &Reader<'_>) -> Goal {
@@ -21,7 +18,9 @@ pub(super) fn goal(table: &Reader<'_>) -> Goal {
         ),
         target: table.table("target").and_then(|target| target_of(&target)),
         owner: table.text("owner").map(|text| text.value),
-        review_by: date(table, "review_by"),
+        review_by: table
+            .get("review_by")
+            .and_then(|value| date_of(table.notes, value, "`review_by`")),
     };
     table.finish();
     goal
@@ -45,20 +44,4 @@ fn target_of(table: &Reader<'_>) -> Option<Target> {
             None
         }
     }
-}
-
-fn date(table: &Reader<'_>, key: &str) -> Option<NaiveDate> {
-    let value = table.get(key)?;
-    let parsed = match value.get_ref() {
-        DeValue::Datetime(time) if time.time.is_none() => time.date.and_then(|date| {
-            let (month, day) = (u32::from(date.month), u32::from(date.day));
-            NaiveDate::from_ymd_opt(i32::from(date.year), month, day)
-        }),
-        _ => None,
-    };
-    if parsed.is_none() {
-        let wanted = "a date without quotes, such as 2026-12-31";
-        wrong_type(table.notes, value, &format!("`{key}`"), wanted);
-    }
-    parsed
 }

@@ -105,7 +105,7 @@ fn check_segment_exists(notes: &Notes, playbook: &Playbook, schemes: &[Scheme]) 
         ));
         return;
     };
-    let Some(segments) = segments(scheme) else {
+    let Some(segments) = segments(&scheme.kind) else {
         return;
     };
     let segment = &playbook.segment;
@@ -128,8 +128,8 @@ fn check_segment_exists(notes: &Notes, playbook: &Playbook, schemes: &[Scheme]) 
 }
 
 /// Segments that the file itself names; none where they depend on data or on a named grid.
-fn segments(scheme: &Scheme) -> Option<Vec<&str>> {
-    let mut segments: Vec<&str> = match &scheme.kind {
+pub(super) fn segments(kind: &SchemeKind) -> Option<Vec<&str>> {
+    let mut segments: Vec<&str> = match kind {
         SchemeKind::Rules(rules) => {
             let named = rules.rules.iter().map(|rule| rule.segment.value.as_str());
             named.chain([rules.otherwise.as_str()]).collect()

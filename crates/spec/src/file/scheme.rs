@@ -4,14 +4,15 @@ mod grid;
 
 use toml::de::DeValue;
 
-use crate::diagnostic::Diagnostic;
+use crate::diagnostic::{Diagnostic, unknown_name};
 use crate::pipeline::{
-    At, AttributeScheme, KChoice, KmeansScheme, QuantileScheme, Refit, RulesScheme, Scheme,
+    At, AttributeScheme, KChoice, KmeansScheme, Naming, QuantileScheme, Refit, RulesScheme, Scheme,
     SchemeKind, ScoreMethod, SegmentRule, Transform,
 };
 use crate::reader::{Reader, choice_of, wrong_type};
 
 use super::name::{Names, check_name, check_segment};
+use super::playbook::segments;
 use super::refit::{self, MONTHLY};
 
 /// Kinds of schemes, each with the function that reads the rest of its table.
@@ -41,18 +42,19 @@ pub(super) fn schemes(file: &Reader<'_>) -> Vec<Scheme> {
         let name = format!("[schemes.{}]", entry.key.value);
         if let Some(table) = tables.as_table(entry.value, &name, &name) {
             check_name(file.notes, Names::Column, "scheme", &entry.key);
-            let scheme = scheme(&table);
-            schemes.extend(scheme.map(|(kind, refit)| Scheme {
+            let read = scheme(&table);
+            schemes.extend(read.map(|(kind, refit, naming)| Scheme {
                 name: entry.key,
                 kind,
                 refit,
+                naming,
             }));
         }
     }
     schemes
 }
 
-fn scheme(table: &Reader<'_>) -> Option<(SchemeKind, Refit)> {
+fn scheme(table: &Reader<'_>) -> Option<(SchemeKind, Refit, Naming)> {
     if !table.has("kind") {
         table.missing(
             "kind",
@@ -67,8 +69,18 @@ fn scheme(table: &Reader<'_>) -> Option<(SchemeKind, Refit)> {
         // Not an unknown key, whatever else is wrong.
         None => table.text("refit").and(None),
     };
+    let clusters = table
+        .text("kind")
+        .is_some_and(|kind| kind.value == "kmeans");
+    let mut naming = Naming::default();
+    if clusters {
+        naming.by_id = names_by_id(table);
+    } else {
+        naming.was = renamed(table, kind.as_ref());
+    }
     table.finish();
-    kind.zip(refit)
+    let (kind, refit) = kind.zip(refit)?;
+    Some((kind, refit, naming))
 }
 
 /// When what a scheme learned is learned again: shares of customers hold where it is at every run.
@@ -92,6 +104,64 @@ fn refit_of(table: &Reader<'_>, kind: &SchemeKind) -> Refit {
         ),
         SchemeKind::Rules(_) | SchemeKind::Lifecycle => Refit::Never,
     }
+}
+
+/// `was`: renamed segments, each with the name before.
+fn renamed(table: &Reader<'_>, kind: Option<&SchemeKind>) -> Vec<(String, String)> {
+    let Some(inner) = table.table("was") else {
+        return Vec::new();
+    };
+    let known = kind.and_then(segments);
+    let mut renamed = Vec::new();
+    for entry in inner.entries() {
+        check_segment(inner.notes, &entry.key);
+        let unknown = known
+            .as_ref()
+            .filter(|known| !known.contains(&entry.key.value.as_str()));
+        if let Some(known) = unknown {
+            let (what, span) = (format!("segment in {}", table.name), entry.key.span.clone());
+            let found = unknown_name("TS-P019", &what, &entry.key.value, span, known);
+            inner.notes.add(found);
+        }
+        if let Some(was) = inner.text(&entry.key.value) {
+            renamed.push((entry.key.value, was.value));
+        }
+    }
+    renamed.sort();
+    renamed
+}
+
+/// `names = { 3 = "weekenders" }`: names of clusters by id.
+fn names_by_id(table: &Reader<'_>) -> Vec<(i64, String)> {
+    if !table
+        .get("names")
+        .is_some_and(|value| value.get_ref().is_table())
+    {
+        return Vec::new();
+    }
+    let Some(inner) = table.table("names") else {
+        return Vec::new();
+    };
+    let mut named = Vec::new();
+    for entry in inner.entries() {
+        let Some(name) = inner.text(&entry.key.value) else {
+            continue;
+        };
+        check_segment(inner.notes, &name);
+        match entry.key.value.parse::<i64>() {
+            Ok(id) if id > 0 => named.push((id, name.value)),
+            _ => inner.notes.add(
+                Diagnostic::error(
+                    "TS-P084",
+                    format!("`{}` is not the id of a cluster", entry.key.value),
+                    entry.key.span,
+                )
+                .with_help("clusters are numbered from 1: `segment_id` in table `segments`"),
+            ),
+        }
+    }
+    named.sort();
+    named
 }
 
 /// The name of the segment for customers who would otherwise have none.
@@ -306,6 +376,12 @@ fn max_unmatched(table: &Reader<'_>) -> f64 {
 
 /// Names of the clusters: one for each, where their number is stated.
 fn names(table: &Reader<'_>, k: Option<KChoice>) -> Vec<String> {
+    if table
+        .get("names")
+        .is_some_and(|value| value.get_ref().is_table())
+    {
+        return Vec::new();
+    }
     let names: Vec<At<String>> = table.texts("names").unwrap_or_default();
     for name in &names {
         check_segment(table.notes, name);

@@ -14,6 +14,47 @@ pub struct Scheme {
     pub kind: SchemeKind,
     /// How long what it learned from the customers is used before it is learned again.
     pub refit: Refit,
+    /// Names that people gave.
+    #[serde(skip_serializing_if = "Naming::is_empty")]
+    pub naming: Naming,
+}
+
+/// Names that people gave to the segments of a scheme.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Naming {
+    /// Renamed segments: the name, and the one before, whose id they keep.
+    pub was: Vec<(String, String)>,
+    /// Names of clusters, by id.
+    pub by_id: Vec<(i64, String)>,
+}
+
+impl Naming {
+    /// Whether nothing is named.
+    pub fn is_empty(&self) -> bool {
+        self.was.is_empty() && self.by_id.is_empty()
+    }
+
+    /// Clusters with the names that people gave to their ids; another cluster that would be called the same has its id behind it.
+    pub fn named(&self, ids: &[i64], names: Vec<String>) -> Vec<String> {
+        let given = |id: i64| self.by_id.iter().find(|(known, _)| *known == id);
+        let is_taken = |name: &String| {
+            let mut taken = self.by_id.iter();
+            taken.any(|(id, known)| known == name && ids.contains(id))
+        };
+        let named = ids.iter().zip(names).map(|(&id, name)| match given(id) {
+            Some((_, given)) => given.clone(),
+            None if is_taken(&name) => format!("{name} {id}"),
+            None => name,
+        });
+        named.collect()
+    }
+
+    /// The earlier name of a segment.
+    pub fn was(&self, segment: &str) -> Option<&str> {
+        let mut renamed = self.was.iter();
+        let found = renamed.find(|(name, _)| name == segment);
+        found.map(|(_, was)| was.as_str())
+    }
 }
 
 /// A column that a scheme adds to `customers`.

@@ -2,6 +2,7 @@
 
 use std::fmt::Display;
 
+use chrono::NaiveDate;
 use serde::de::value::StrDeserializer;
 use serde::de::{DeserializeOwned, IntoDeserializer};
 use toml::Spanned;
@@ -106,6 +107,30 @@ pub(crate) fn number_of(
         wrong_type(notes, value, what, "a number");
     }
     number.map(|number| At::new(number, value.span()))
+}
+
+/// A date without a time.
+pub(crate) fn date_of(
+    notes: &Notes,
+    value: &Spanned<DeValue<'_>>,
+    what: &str,
+) -> Option<NaiveDate> {
+    let parsed = match value.get_ref() {
+        DeValue::Datetime(time) if time.time.is_none() => time.date.and_then(|date| {
+            let (month, day) = (u32::from(date.month), u32::from(date.day));
+            NaiveDate::from_ymd_opt(i32::from(date.year), month, day)
+        }),
+        _ => None,
+    };
+    if parsed.is_none() {
+        wrong_type(
+            notes,
+            value,
+            what,
+            "a date without quotes, such as 2026-12-31",
+        );
+    }
+    parsed
 }
 
 /// A whole number that fits 64 bits.

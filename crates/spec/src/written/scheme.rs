@@ -33,6 +33,8 @@ pub(super) enum SchemeTable {
         /// How long what was learned is used before it is learned again: `always`, `never`, or a time such as `30d`, `4w`, `1mo`; `always` by default.
         #[schemars(regex(pattern = r"^(always|never|[0-9]+(d|w|mo))$"))]
         refit: Option<String>,
+        /// Segments that were renamed: the name, and the one before, whose id and history they keep.
+        was: Option<BTreeMap<String, String>>,
     },
     /// Cumulative shares of the customers by a number, highest first.
     Quantile {
@@ -46,6 +48,8 @@ pub(super) enum SchemeTable {
         /// How long what was learned is used before it is learned again: `always`, `never`, or a time such as `30d`, `4w`, `1mo`; `always` by default.
         #[schemars(regex(pattern = r"^(always|never|[0-9]+(d|w|mo))$"))]
         refit: Option<String>,
+        /// Segments that were renamed: the name, and the one before, whose id and history they keep.
+        was: Option<BTreeMap<String, String>>,
     },
     /// The first rule that is true decides.
     Rules {
@@ -53,6 +57,8 @@ pub(super) enum SchemeTable {
         rules: Vec<SegmentRuleTable>,
         /// Segment if no rule is true.
         otherwise: String,
+        /// Segments that were renamed: the name, and the one before, whose id and history they keep.
+        was: Option<BTreeMap<String, String>>,
     },
     /// The values of a label.
     Attribute {
@@ -68,9 +74,14 @@ pub(super) enum SchemeTable {
         /// How long what was learned is used before it is learned again: `always`, `never`, or a time such as `30d`, `4w`, `1mo`; `always` by default.
         #[schemars(regex(pattern = r"^(always|never|[0-9]+(d|w|mo))$"))]
         refit: Option<String>,
+        /// Segments that were renamed: the name, and the one before, whose id and history they keep.
+        was: Option<BTreeMap<String, String>>,
     },
     /// The lifecycle stages; limits are those of `lifecycle` in [features].
-    Lifecycle {},
+    Lifecycle {
+        /// Segments that were renamed: the name, and the one before, whose id and history they keep.
+        was: Option<BTreeMap<String, String>>,
+    },
     /// Clusters of customers who are alike.
     Kmeans {
         /// Numeric features.
@@ -89,9 +100,9 @@ pub(super) enum SchemeTable {
         /// Most customers of the sample for the fit, before it is refined on all customers; 20000 by default.
         #[schemars(range(min = 1_000, max = 10_000_000))]
         sample: Option<u32>,
-        /// Names of the clusters, ordered by the mean of the first feature, highest first; `cluster 1` … by default.
-        #[schemars(extend("uniqueItems" = true))]
-        names: Option<Vec<String>>,
+        /// Names of the clusters, ordered by the mean of the first feature, highest first; or by id, as in table `segments`:
+        /// { 3 = "weekenders" }. What sets a cluster apart by default.
+        names: Option<NamesValue>,
         /// A refit is not used where a larger share of the customers would be in clusters that continue none of the previous
         /// version; 0.3 by default.
         #[schemars(range(min = 0, max = 1))]
@@ -100,6 +111,15 @@ pub(super) enum SchemeTable {
         #[schemars(regex(pattern = r"^(always|never|[0-9]+(d|w|mo))$"))]
         refit: Option<String>,
     },
+}
+
+/// Names of clusters.
+#[derive(JsonSchema)]
+#[schemars(untagged)]
+#[expect(dead_code, reason = "the shape of a value; never filled")]
+pub(super) enum NamesValue {
+    List(#[schemars(extend("uniqueItems" = true))] Vec<String>),
+    ById(BTreeMap<String, String>),
 }
 
 /// How values become scores.

@@ -20,6 +20,7 @@ macro_rules! assert_told {
 mod command_line;
 mod coverage;
 mod features;
+mod gates;
 mod goal_and_customer;
 mod playbooks;
 mod reading;

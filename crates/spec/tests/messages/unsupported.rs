@@ -6,11 +6,6 @@ use super::family;
 fn tables_and_keys_of_later_versions() {
     assert_told!(family(&[
         (
-            "gates",
-            "[playbooks.rescue]",
-            "[gates]\nstable = { min_jaccard = 0.75 }\n\n[playbooks.rescue]"
-        ),
-        (
             "experiments",
             "[playbooks.rescue]",
             "[experiments.mail]\nscheme = \"touch\"\n\n[playbooks.rescue]"

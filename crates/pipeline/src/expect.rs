@@ -1,0 +1,352 @@
+//! What `[[expect]]` states of customers, segments and tables, held against the finished tables before anything is published.
+
+use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
+use arrow::datatypes::{DataType, Date32Type};
+use arrow::util::display::array_value_to_string;
+use chrono::{Days, NaiveDate};
+use serde_json::{Value, json};
+use tessera_features::FeatureInfo;
+use tessera_snapshot::tables;
+use tessera_spec::Pipeline;
+use tessera_spec::diagnostic::{Diagnostic, Diagnostics, unknown_name};
+use tessera_spec::pipeline::{Condition, Expect, Scalar, Scheme, Subject};
+use tessera_spec::shown;
+
+use crate::error::PipelineError;
+use crate::prepare::Prepared;
+use crate::publish::Tables;
+
+/// The only thing that is expected of a table.
+const ROWS: &str = "rows";
+
+/// An expectation that does not hold.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unmet {
+    /// Line of the expectation in the pipeline file.
+    pub line: usize,
+    /// Of what it is, such as `customer 17`.
+    pub subject: String,
+    /// The column; none where the customer or the segment is not there.
+    pub column: Option<String>,
+    /// What was expected.
+    pub expected: String,
+    /// What was found.
+    pub found: String,
+}
+
+impl std::fmt::Display for Unmet {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let (line, subject) = (self.line, &self.subject);
+        match &self.column {
+            Some(column) => write!(
+                f,
+                "line {line}: `{column}` of {subject} is {}, expected {}",
+                self.found, self.expected
+            ),
+            None => write!(f, "line {line}: {subject} {}", self.found),
+        }
+    }
+}
+
+impl Unmet {
+    /// For machines.
+    pub fn to_json(&self) -> Value {
+        json!({
+            "line": self.line, "of": self.subject, "column": self.column, "expected": self.expected, "found": self.found,
+        })
+    }
+}
+
+/// Finds columns and tables in `[[expect]]` that no version has.
+pub(crate) fn check_columns(
+    pipeline: &Pipeline,
+    published: &[FeatureInfo],
+    found: &mut Diagnostics,
+) {
+    let schemes: Vec<String> = pipeline
+        .schemes
+        .iter()
+        .flat_map(Scheme::columns)
+        .map(|column| column.name)
+        .collect();
+    let features = published.iter().map(|info| info.name.as_str());
+    let of_customers: Vec<&str> = features.chain(schemes.iter().map(String::as_str)).collect();
+    let of_segments = columns_of("segments");
+    let published_tables: Vec<&str> = tables::TABLES.iter().map(|table| table.name).collect();
+    for expect in &pipeline.expect {
+        let (names, table) = match &expect.subject {
+            Subject::Customer(_) => (&of_customers, "customers"),
+            Subject::Segment { .. } => (&of_segments, "segments"),
+            Subject::Table(name) => {
+                check_table(expect, name.value.as_str(), &published_tables, found);
+                continue;
+            }
+        };
+        for (column, _) in &expect.checks {
+            if !names.contains(&column.value.as_str()) {
+                let what = format!("column of `{table}`");
+                let span = column.span.clone();
+                found.extend([unknown_name("TS-G001", &what, &column.value, span, names)]);
+            }
+        }
+    }
+}
+
+fn columns_of(table: &str) -> Vec<&'static str> {
+    let columns = tables::find(table).map_or(&[][..], |table| table.columns);
+    columns.iter().map(|column| column.name).collect()
+}
+
+fn check_table(expect: &Expect, name: &str, tables: &[&str], found: &mut Diagnostics) {
+    let Subject::Table(at) = &expect.subject else {
+        return;
+    };
+    if !tables.contains(&name) {
+        let span = at.span.clone();
+        found.extend([unknown_name(
+            "TS-G001",
+            "published table",
+            name,
+            span,
+            tables,
+        )]);
+    }
+    for (column, condition) in &expect.checks {
+        let counts = matches!(
+            condition,
+            Condition::Within(_) | Condition::Is(Scalar::Number(_))
+        );
+        if column.value != ROWS || !counts {
+            let message = "of a table only the number of its rows can be expected";
+            let problem = Diagnostic::error("TS-G019", message, column.span.clone());
+            found.extend([problem.with_help("write `rows = { at_least = 1 }`, or another limit")]);
+        }
+    }
+}
+
+/// Holds the expectations of the day against the tables; returns how many there are.
+///
+/// # Errors
+/// [`PipelineError::Expectations`] with all that do not hold.
+pub(crate) fn hold(prepared: &Prepared, tables: &Tables) -> Result<usize, PipelineError> {
+    let of_day = |expect: &&Expect| expect.as_of.is_none_or(|day| day == prepared.as_of);
+    let expected: Vec<&Expect> = prepared.pipeline.expect.iter().filter(of_day).collect();
+    let mut unmet = Vec::new();
+    for expect in &expected {
+        unmet.extend(check(prepared, tables, expect)?);
+    }
+    if unmet.is_empty() {
+        return Ok(expected.len());
+    }
+    Err(PipelineError::Expectations {
+        checked: expected.len(),
+        unmet,
+    })
+}
+
+/// What of an expectation does not hold.
+fn check(
+    prepared: &Prepared,
+    tables: &Tables,
+    expect: &Expect,
+) -> Result<Vec<Unmet>, PipelineError> {
+    let subject = expect.subject.to_string();
+    let absent = |found: &str| Unmet {
+        line: expect.line,
+        subject: subject.clone(),
+        column: None,
+        expected: String::new(),
+        found: found.to_owned(),
+    };
+    let (table, row) = match &expect.subject {
+        Subject::Customer(key) => {
+            let table = tables.customers();
+            let keys = table.column_by_name(&prepared.pipeline.customer.key);
+            let row = keys
+                .map(|keys| row_of(keys, &key.value))
+                .transpose()?
+                .flatten();
+            match row {
+                Some(row) => (table, row),
+                None => return Ok(vec![absent("is not among the customers of this day")]),
+            }
+        }
+        Subject::Segment { scheme, segment } => {
+            let table = tables.segments();
+            match segment_row(table, &scheme.value, &segment.value) {
+                Some(row) => (table, row),
+                None => return Ok(vec![absent("is not among the segments of this day")]),
+            }
+        }
+        Subject::Table(name) => {
+            let rows = tables.rows_of(&name.value)?;
+            let Some(rows) = rows else {
+                return Ok(vec![absent("is not published by this run")]);
+            };
+            let fails =
+                |condition: &Condition| !holds(condition, Some(&Found::Number(rows as f64)));
+            let failed = expect
+                .checks
+                .iter()
+                .filter(|(_, condition)| fails(condition));
+            let rows = shown::grouped(rows);
+            return Ok(failed
+                .map(|check| unmet(expect, &subject, check, rows.clone()))
+                .collect());
+        }
+    };
+    let mut found = Vec::new();
+    for check in &expect.checks {
+        let Some(column) = table.column_by_name(&check.0.value) else {
+            continue;
+        };
+        let value = value_at(column, row)?;
+        if !holds(&check.1, value.as_ref()) {
+            let is_scheme = prepared.pipeline.scheme(&check.0.value).is_some();
+            let as_it_is = is_scheme || prepared.pipeline.log.values;
+            let text = value.map_or_else(|| "missing".to_owned(), |value| value.text(as_it_is));
+            found.push(unmet(expect, &subject, check, text));
+        }
+    }
+    Ok(found)
+}
+
+fn unmet(
+    expect: &Expect,
+    subject: &str,
+    (column, condition): &(tessera_spec::pipeline::At<String>, Condition),
+    found: String,
+) -> Unmet {
+    Unmet {
+        line: expect.line,
+        subject: subject.to_owned(),
+        column: Some(column.value.clone()),
+        expected: condition.to_string(),
+        found,
+    }
+}
+
+/// The row of a key; keys that are integers are named by their digits.
+fn row_of(keys: &ArrayRef, wanted: &str) -> Result<Option<usize>, PipelineError> {
+    for row in 0..keys.len() {
+        if array_value_to_string(keys, row)? == wanted {
+            return Ok(Some(row));
+        }
+    }
+    Ok(None)
+}
+
+fn segment_row(table: &RecordBatch, scheme: &str, segment: &str) -> Option<usize> {
+    let text = |name: &str| table.column_by_name(name)?.as_string_opt::<i32>();
+    let (schemes, segments) = (text("scheme")?, text("segment")?);
+    (0..table.num_rows())
+        .find(|&row| schemes.value(row) == scheme && segments.value(row) == segment)
+}
+
+/// A value of a table.
+#[derive(Debug, Clone, PartialEq)]
+enum Found {
+    Text(String),
+    Number(f64),
+    Flag(bool),
+    Date(NaiveDate),
+}
+
+impl Found {
+    /// The value as a message shows it.
+    fn text(&self, as_it_is: bool) -> String {
+        match self {
+            Self::Text(text) if as_it_is => format!("\"{text}\""),
+            Self::Text(text) => format!("\"{}\"", shown::example(text)),
+            Self::Number(number) => number.to_string(),
+            Self::Flag(flag) => flag.to_string(),
+            Self::Date(date) => date.to_string(),
+        }
+    }
+}
+
+/// The value of a row; none where it is null or no number.
+fn value_at(column: &ArrayRef, row: usize) -> Result<Option<Found>, PipelineError> {
+    if column.is_null(row) {
+        return Ok(None);
+    }
+    let text = array_value_to_string(column, row)?;
+    Ok(match column.data_type() {
+        DataType::Boolean => Some(Found::Flag(column.as_boolean().value(row))),
+        DataType::Date32 => {
+            let days = column.as_primitive::<Date32Type>().value(row);
+            let epoch = NaiveDate::default();
+            let date = match u64::try_from(days) {
+                Ok(days) => epoch.checked_add_days(Days::new(days)),
+                Err(_) => epoch.checked_sub_days(Days::new(u64::from(days.unsigned_abs()))),
+            };
+            date.map(Found::Date)
+        }
+        ty if ty.is_numeric() => {
+            let number = text.parse::<f64>().ok();
+            number
+                .filter(|number| number.is_finite())
+                .map(Found::Number)
+        }
+        _ => Some(Found::Text(text)),
+    })
+}
+
+fn holds(condition: &Condition, found: Option<&Found>) -> bool {
+    match condition {
+        Condition::Missing(missing) => found.is_none() == *missing,
+        Condition::Is(wanted) => found.is_some_and(|found| equals(found, wanted)),
+        Condition::Not(other) => found.is_some_and(|found| !equals(found, other)),
+        Condition::Within(bounds) => {
+            matches!(found, Some(Found::Number(number)) if bounds.holds(*number))
+        }
+    }
+}
+
+fn equals(found: &Found, wanted: &Scalar) -> bool {
+    match (found, wanted) {
+        (Found::Text(found), Scalar::Text(wanted)) => found == wanted,
+        (Found::Number(found), Scalar::Number(wanted)) => found == wanted,
+        (Found::Flag(found), Scalar::Flag(wanted)) => found == wanted,
+        (Found::Date(found), Scalar::Date(wanted)) => found == wanted,
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tessera_spec::pipeline::Bounds;
+
+    use super::*;
+
+    #[test]
+    fn conditions_hold_of_values_of_their_type() {
+        let text = Found::Text("Champions".to_owned());
+        let is = |scalar| Condition::Is(scalar);
+        assert!(holds(
+            &is(Scalar::Text("Champions".to_owned())),
+            Some(&text)
+        ));
+        assert!(!holds(&is(Scalar::Number(1.0)), Some(&text)));
+        assert!(!holds(&is(Scalar::Text("Champions".to_owned())), None));
+        assert!(holds(
+            &Condition::Not(Scalar::Flag(true)),
+            Some(&Found::Flag(false))
+        ));
+        assert!(
+            !holds(&Condition::Not(Scalar::Flag(true)), None),
+            "a value is expected"
+        );
+        assert!(holds(&Condition::Missing(true), None));
+        let bounds = Condition::Within(Bounds {
+            at_least: Some(3.0),
+            below: Some(5.0),
+            ..Bounds::default()
+        });
+        let within =
+            [2.0, 3.0, 4.9, 5.0].map(|number| holds(&bounds, Some(&Found::Number(number))));
+        assert_eq!(within, [false, true, true, false]);
+        assert!(!holds(&bounds, Some(&text)));
+        assert_eq!(bounds.to_string(), "at least 3 and below 5");
+    }
+}

@@ -1,0 +1,138 @@
+//! Whether segments differ from the rest of the customers, in columns that they are not made of. Overlapping rules are judged where
+//! they are evaluated, and whether there are clusters at all where these are made.
+
+use crate::customers::{ColumnKind, Labels};
+use crate::error::SegmentError;
+use crate::gates::{Gate, Judged, each};
+use crate::moments::{Moments, rests};
+use crate::quality::Quality;
+
+pub(super) static GATE: Gate = Gate {
+    name: "distinguishable",
+    criteria: &["clustered", "distinguishable"],
+    asks: "Whether a segment differs from the rest of the customers, rules overlap little, and clusters are more than chance.",
+    on_fail: |criteria| criteria.distinguishable.on_fail,
+    judge,
+};
+
+/// Columns in which a segment has to differ, where so many are given.
+const KPIS: usize = 2;
+
+fn judge(judged: &Judged<'_>) -> Result<Vec<Quality>, SegmentError> {
+    let criteria = &judged.criteria.distinguishable;
+    let is_input = |kpi: &String| judged.inputs.contains(&kpi.as_str());
+    let kpis: Vec<&str> = judged
+        .kpis
+        .iter()
+        .filter(|kpi| !is_input(kpi))
+        .map(String::as_str)
+        .collect();
+    if kpis.is_empty() {
+        let reason = match judged.kpis.is_empty() {
+            true => {
+                "there is no column to differ in: state `kpis` of [gates], or a `kpi` of [goal]"
+            }
+            false => "the scheme assigns by every KPI; state other `kpis` in [gates]",
+        };
+        let row = Quality::not_computed("", GATE.name, "kpis_apart", reason.to_owned());
+        return Ok(vec![row]);
+    }
+    let counts = judged.assignment.counts();
+    let segments = counts.len();
+    let mut apart = vec![0_usize; segments];
+    let mut effects: Vec<Vec<String>> = vec![Vec::new(); segments];
+    let kind = |kpi: &str| {
+        let mut features = judged.customers.features();
+        features
+            .find(|(name, _)| *name == kpi)
+            .map(|(_, kind)| kind)
+    };
+    for kpi in &kpis {
+        let (sizes, limit, measure) = match kind(kpi) {
+            Some(ColumnKind::Label) => {
+                let labels = judged.customers.labels(kpi)?;
+                (associations(judged, &labels), criteria.min_association, "V")
+            }
+            _ => (differences(judged, kpi)?, criteria.min_effect, "d"),
+        };
+        for (segment, size) in sizes.into_iter().enumerate() {
+            let size = size.unwrap_or(0.0);
+            apart[segment] += usize::from(size.abs() >= limit);
+            effects[segment].push(format!("{kpi} {measure} = {size:.2}"));
+        }
+    }
+    let wanted = KPIS.min(kpis.len());
+    let rows = each(judged.assignment, |place, segment| {
+        if counts[place] == 0 || counts[place] == judged.assignment.len() as u64 {
+            return None;
+        }
+        let reason = (apart[place] < wanted).then(|| {
+            format!(
+                "differs too little from the rest: {}; d of {} or V of {} in {wanted} of them would pass",
+                effects[place].join(", "),
+                criteria.min_effect,
+                criteria.min_association
+            )
+        });
+        let values = (apart[place] as f64, wanted as f64);
+        Some(Quality::judged(
+            segment,
+            GATE.name,
+            "kpis_apart",
+            values,
+            reason,
+        ))
+    });
+    Ok(rows.collect())
+}
+
+/// Cohen's d of every segment against the rest.
+fn differences(judged: &Judged<'_>, kpi: &str) -> Result<Vec<Option<f64>>, SegmentError> {
+    let numbers = judged.customers.numeric(kpi)?;
+    let mut values: Vec<Vec<f64>> = vec![Vec::new(); judged.assignment.segments.len()];
+    for (&segment, &value) in judged.assignment.segment_of.iter().zip(numbers.values()) {
+        if !value.is_nan() {
+            values[segment as usize].push(value);
+        }
+    }
+    let parts: Vec<Moments> = values.iter().map(|values| Moments::of(values)).collect();
+    let pairs = parts.iter().zip(rests(&parts));
+    Ok(pairs.map(|(own, rest)| own.cohens_d(&rest)).collect())
+}
+
+/// Cramér's V of every segment against the rest over the labels: the square root of chi-squared over the customers with a label.
+fn associations(judged: &Judged<'_>, labels: &Labels<'_>) -> Vec<Option<f64>> {
+    let (segments, width) = (judged.assignment.segments.len(), labels.values().len());
+    let mut counts = vec![0_u64; segments * width];
+    for (&segment, &code) in judged.assignment.segment_of.iter().zip(labels.codes()) {
+        if code != Labels::MISSING {
+            counts[segment as usize * width + code as usize] += 1;
+        }
+    }
+    let of_label = |label: usize| -> u64 {
+        (0..segments)
+            .map(|segment| counts[segment * width + label])
+            .sum()
+    };
+    let totals: Vec<u64> = (0..width).map(of_label).collect();
+    let all = totals.iter().sum::<u64>() as f64;
+    let of_segment = |segment: usize| {
+        let own = &counts[segment * width..(segment + 1) * width];
+        let inside = own.iter().sum::<u64>() as f64;
+        let outside = all - inside;
+        let deviation = |(&count, &total): (&u64, &u64)| {
+            let (count, total) = (count as f64, total as f64);
+            let (expected, rest) = (total * inside / all, total * outside / all);
+            (count - expected).powi(2) / expected + (total - count - rest).powi(2) / rest
+        };
+        let squared: f64 = own
+            .iter()
+            .zip(&totals)
+            .filter(|(_, total)| **total > 0)
+            .map(deviation)
+            .sum();
+        let v = (squared / all).sqrt();
+        v.is_finite().then_some(v)
+    };
+    (0..segments).map(of_segment).collect()
+}

@@ -1,0 +1,80 @@
+//! Whether it can be said of a customer in which segment they are: by a rule that people can read, and by inputs that are there.
+
+use arrow::array::Array;
+
+use crate::assignment::AssignedBy;
+use crate::customers::ColumnKind;
+use crate::error::SegmentError;
+use crate::gates::{Gate, Judged};
+use crate::quality::{Quality, QualityStatus};
+use crate::wording::percent;
+
+pub(super) static GATE: Gate = Gate {
+    name: "identifiable",
+    criteria: &["identifiable"],
+    asks: "Whether a short rule says who is in a segment, and whether the inputs of the scheme have values.",
+    on_fail: |criteria| criteria.identifiable.on_fail,
+    judge,
+};
+
+fn judge(judged: &Judged<'_>) -> Result<Vec<Quality>, SegmentError> {
+    let mut rows = Vec::new();
+    // The short rules of clusters are judged where they are learned.
+    if judged.assignment.assigned_by == AssignedBy::Rule {
+        rows.push(Quality {
+            segment: String::new(),
+            criterion: GATE.name,
+            metric: "stated_rule".to_owned(),
+            value: Some(1.0),
+            threshold: None,
+            status: QualityStatus::Ok,
+            reason: None,
+        });
+    }
+    rows.extend(coverage(judged)?);
+    Ok(rows)
+}
+
+/// The smallest share of customers with a value, over the inputs.
+fn coverage(judged: &Judged<'_>) -> Result<Option<Quality>, SegmentError> {
+    let customers = judged.customers;
+    if customers.is_empty() {
+        return Ok(None);
+    }
+    let limit = judged.criteria.identifiable.min_coverage;
+    let mut shares: Vec<(f64, &str)> = Vec::new();
+    for (name, kind) in customers.features() {
+        if !judged.inputs.contains(&name) {
+            continue;
+        }
+        let missing = match kind {
+            ColumnKind::Label => customers.column(name)?.null_count(),
+            ColumnKind::Number | ColumnKind::Date => {
+                let values = customers.numeric(name)?;
+                values
+                    .values()
+                    .iter()
+                    .filter(|value| value.is_nan())
+                    .count()
+            }
+        };
+        shares.push((1.0 - missing as f64 / customers.len() as f64, name));
+    }
+    shares.sort_by(|a, b| a.0.total_cmp(&b.0).then_with(|| a.1.cmp(b.1)));
+    let Some(&(least, _)) = shares.first() else {
+        return Ok(None);
+    };
+    let below: Vec<String> = shares
+        .iter()
+        .filter(|(share, _)| *share < limit)
+        .map(|(share, name)| format!("`{name}` {}", percent(*share)))
+        .collect();
+    let reason = (!below.is_empty()).then(|| {
+        format!(
+            "customers with a value: {}; other inputs, or a source that has more of them, would pass",
+            below.join(", ")
+        )
+    });
+    let row = Quality::judged("", GATE.name, "input_coverage", (least, limit), reason);
+    Ok(Some(row))
+}

@@ -1,0 +1,136 @@
+//! Whether segments are large enough to matter and to measure something on.
+
+use tessera_spec::shown::grouped;
+
+use crate::error::SegmentError;
+use crate::gates::{Gate, Judged, each};
+use crate::moments::sum;
+use crate::quality::{Quality, QualityStatus};
+use crate::wording::percent;
+
+pub(super) static GATE: Gate = Gate {
+    name: "substantial",
+    criteria: &["substantial"],
+    asks: "Whether a segment has enough customers, and enough to measure an effect on.",
+    on_fail: |criteria| criteria.substantial.on_fail,
+    judge,
+};
+
+/// Quantiles of the normal distribution at 1 - 0.05 / 2 and at 0.8: a two-sided test at 5% with a power of 80%.
+const QUANTILES: f64 = 1.959_963_984_540_054 + 0.841_621_233_572_914_3;
+
+/// The smallest difference of two means, in standard deviations, that a test with half of the customers in each group finds.
+fn measurable_effect(customers: u64) -> Option<f64> {
+    let half = customers / 2;
+    (half > 0).then(|| QUANTILES * (2.0 / half as f64).sqrt())
+}
+
+fn judge(judged: &Judged<'_>) -> Result<Vec<Quality>, SegmentError> {
+    let criteria = &judged.criteria.substantial;
+    let (counts, all) = (judged.assignment.counts(), judged.assignment.len());
+    if all == 0 {
+        return Ok(Vec::new());
+    }
+    let name = GATE.name;
+    let mut rows: Vec<Quality> = each(judged.assignment, |place, segment| {
+        let (count, limit) = (counts[place], criteria.min_customers);
+        let reason = (count < limit).then(|| {
+            format!(
+                "{} customers; {} more would pass, or a wider segment",
+                grouped(count),
+                grouped(limit - count)
+            )
+        });
+        let values = (count as f64, limit as f64);
+        Some(Quality::judged(segment, name, "customers", values, reason))
+    })
+    .collect();
+    rows.extend(each(judged.assignment, |place, segment| {
+        let (share, limit) = (counts[place] as f64 / all as f64, criteria.min_share);
+        let reason = (share < limit).then(|| {
+            format!(
+                "{} of all customers; a wider segment would pass",
+                percent(share)
+            )
+        });
+        Some(Quality::judged(
+            segment,
+            name,
+            "share",
+            (share, limit),
+            reason,
+        ))
+    }));
+    rows.extend(each(judged.assignment, |place, segment| {
+        let value = measurable_effect(counts[place]);
+        let limit = criteria.max_measurable_effect;
+        let above = limit.filter(|limit| value.is_none_or(|value| value > *limit));
+        let needed = |limit: f64| (4.0 * (QUANTILES / limit).powi(2)).ceil();
+        let reason = above.map(|limit| match needed(limit) {
+            customers if customers < 1e15 => format!(
+                "an effect of {limit} standard deviations takes {} customers, half of them as a control group",
+                grouped(customers as u64)
+            ),
+            _ => format!("no number of customers shows an effect of {limit} standard deviations"),
+        });
+        Some(reported(segment, "measurable_effect", value, limit, reason))
+    }));
+    rows.extend(value_shares(judged)?);
+    Ok(rows)
+}
+
+fn reported(
+    segment: &str,
+    metric: &str,
+    value: Option<f64>,
+    threshold: Option<f64>,
+    reason: Option<String>,
+) -> Quality {
+    Quality {
+        segment: segment.to_owned(),
+        criterion: GATE.name,
+        metric: metric.to_owned(),
+        value,
+        threshold,
+        status: match reason {
+            Some(_) => QualityStatus::Flagged,
+            None => QualityStatus::Ok,
+        },
+        reason,
+    }
+}
+
+/// Shares of the value of all customers, which have no limit.
+fn value_shares(judged: &Judged<'_>) -> Result<Vec<Quality>, SegmentError> {
+    let Some(name) = judged.value else {
+        return Ok(Vec::new());
+    };
+    let values = judged.customers.numeric(name)?;
+    let mut of_segment: Vec<Vec<f64>> = vec![Vec::new(); judged.assignment.segments.len()];
+    for (&segment, &value) in judged.assignment.segment_of.iter().zip(values.values()) {
+        if !value.is_nan() {
+            of_segment[segment as usize].push(value);
+        }
+    }
+    let sums: Vec<f64> = of_segment.iter().map(|values| sum(values)).collect();
+    let all = sum(&sums);
+    let rows = each(judged.assignment, move |place, segment| {
+        let share = sums[place] / all;
+        let share = share.is_finite().then_some(share);
+        Some(reported(segment, "value_share", share, None, None))
+    });
+    Ok(rows.collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// `statsmodels.stats.power.TTestIndPower` with the normal distribution in place of t: 2 x (1.96 + 0.84)^2 / d^2 in each group.
+    #[test]
+    fn four_hundred_customers_show_a_little_over_a_quarter_of_a_standard_deviation() {
+        let found = measurable_effect(400).unwrap();
+        assert!((found - 0.280_158_521_811_297).abs() < 1e-12, "{found}");
+        assert_eq!((measurable_effect(1), measurable_effect(0)), (None, None));
+    }
+}

@@ -1,0 +1,151 @@
+//! What schemes are held against, and what a run does where they fall short.
+
+use crate::program::run;
+use crate::versions::Case;
+
+/// Orders without structure: 600 customers, evenly spread over recency and spend.
+fn evenly(case: &Case) {
+    let days: Vec<String> = (1..=30).map(|day| format!("2026-01-{day:02}")).collect();
+    let rows: Vec<(String, &str, f64)> = (0..600_usize)
+        .map(|number| {
+            let day = days[number * 7_919 % 30].as_str();
+            let amount = (number * 104_729 % 997) as f64;
+            (format!("c{number:03}"), day, 10.0 + amount)
+        })
+        .collect();
+    case.orders("a.csv", &rows);
+}
+
+const CLUSTERS: &str = r#"
+[schemes.likeness]
+kind = "kmeans"
+features = ["recency_days", "spend_total"]
+k = 3
+transform = "none"
+"#;
+
+/// Rows of `quality` of the latest version: scheme, segment, criterion, metric, status.
+fn quality(case: &Case) -> Vec<[String; 5]> {
+    let table = case.table("quality");
+    let text = |name: &str| -> Vec<String> {
+        let texts = table.texts(name).into_iter();
+        texts.map(Option::unwrap_or_default).collect()
+    };
+    let columns = ["scheme", "segment", "criterion", "metric", "status"].map(text);
+    (0..table.rows())
+        .map(|row| columns.clone().map(|column| column[row].clone()))
+        .collect()
+}
+
+fn refused(case: &Case, as_of: &str) -> String {
+    let arguments = case.arguments("run", &["--as-of", as_of, "--quiet"]);
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    String::from_utf8(run(&arguments, 3).stderr).unwrap()
+}
+
+#[test]
+fn clusters_of_customers_without_structure_fail() {
+    let case = Case::new();
+    evenly(&case);
+    let strict = "[gates]\ndistinguishable = { on_fail = \"fail_run\" }\n";
+    case.pipeline(&format!("{CLUSTERS}{strict}"));
+    let said = refused(&case, "2026-02-01");
+    assert!(
+        said.contains("scheme `likeness` is not clustered: p_value is ")
+            && said.contains("nothing was published"),
+        "{said}"
+    );
+    assert!(!case.path("store/latest").exists());
+    case.pipeline(CLUSTERS).day("2026-02-01");
+    let flagged = ["likeness", "", "clustered", "p_value", "flagged"].map(str::to_owned);
+    assert!(quality(&case).contains(&flagged), "{:?}", quality(&case));
+}
+
+#[test]
+fn every_scheme_and_segment_is_held_against_the_five_criteria() {
+    let case = Case::new();
+    let gates = r#"
+[schemes.freshness]
+kind = "rules"
+rules = [{ segment = "fresh", when = "recency_days <= 10" }, { segment = "small", when = "spend_total < 500" }]
+otherwise = "large"
+
+[playbooks.fresh]
+scheme = "freshness"
+
+[gates]
+substantial = { min_customers = 30, min_share = 0.1 }
+distinguishable = { kpis = ["order_value_mean", "tenure_days"] }
+actionable = { reachable = "spend_total > 500", min_reachable = 0.4 }
+
+[gates.schemes.freshness]
+substantial = { min_customers = 20, max_measurable_effect = 0.5 }
+"#;
+    case.pipeline(gates).day("2026-02-01");
+    case.day("2026-02-02");
+    let rows = quality(&case);
+    let status = |segment: &str, criterion: &str, metric: &str| {
+        let row = rows.iter().find(|row| {
+            row[0] == "freshness" && row[1] == segment && row[2] == criterion && row[3] == metric
+        });
+        row.map(|row| row[4].as_str())
+    };
+    // Forty of eighty customers ordered on 2026-01-28, half of whom spent much; of the others twenty spent much and twenty little.
+    let wanted = [
+        ("", "identifiable", "stated_rule", "ok"),
+        ("", "identifiable", "input_coverage", "ok"),
+        ("", "distinguishable", "overlap", "flagged"),
+        ("fresh", "distinguishable", "kpis_apart", "flagged"),
+        ("small", "distinguishable", "kpis_apart", "ok"),
+        ("fresh", "substantial", "customers", "ok"),
+        ("small", "substantial", "customers", "ok"),
+        ("small", "substantial", "share", "ok"),
+        ("small", "substantial", "value_share", "ok"),
+        ("small", "substantial", "measurable_effect", "flagged"),
+        ("", "stable", "mix_psi", "ok"),
+        ("small", "stable", "kept_share", "ok"),
+        ("fresh", "actionable", "playbook", "ok"),
+        ("small", "actionable", "playbook", "flagged"),
+        ("fresh", "actionable", "reachable_share", "ok"),
+        ("small", "actionable", "reachable_share", "flagged"),
+        ("large", "actionable", "reachable_share", "ok"),
+    ];
+    for (segment, criterion, metric, expected) in wanted {
+        let found = status(segment, criterion, metric);
+        assert_eq!(
+            found,
+            Some(expected),
+            "{segment} {criterion} {metric}: {rows:#?}"
+        );
+    }
+}
+
+#[test]
+fn mistakes_in_gates_are_found_before_a_row_is_read() {
+    let case = Case::new();
+    let gates = r#"
+[schemes.tier]
+kind = "quantile"
+by = "spend_total"
+tiers = { top = 0.25, rest = 1.0 }
+
+[gates]
+distinguishable = { kpis = ["spend_totel"] }
+stable = { min_jaccard = 75 }
+actionable = { min_reachable = 0.5 }
+
+[gates.schemes.teir]
+substantial = { min_share = 0.01 }
+"#;
+    case.pipeline(gates);
+    let arguments = case.arguments("check", &[]);
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let said = String::from_utf8(run(&arguments, 2).stderr).unwrap();
+    for part in [
+        "`min_jaccard` in [gates.stable] must be a share from 0 to 1, and is 75",
+        "`min_reachable` has no effect without `reachable`",
+        "unknown scheme `teir`",
+    ] {
+        assert!(said.contains(part), "{part}\n{said}");
+    }
+}
