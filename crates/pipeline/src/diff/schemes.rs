@@ -240,23 +240,17 @@ fn rows(scheme: &SchemeBefore, cents: &[i64]) -> Vec<SegmentRow> {
             sum.1 += i128::from(cents.get(row).copied().unwrap_or(0));
         }
     }
-    let of =
-        |(position, ((id, name), (customers, cents))): (usize, (&(i64, String), (i64, i128)))| {
-            SegmentRow {
-                id: *id,
-                position: position as i64,
-                name: name.clone(),
-                customers,
-                value: Some(money(cents)),
-            }
-        };
-    scheme
-        .segments
-        .iter()
-        .zip(sums)
-        .enumerate()
-        .map(of)
-        .collect()
+    let mut rows = Vec::with_capacity(sums.len());
+    for ((id, name), (customers, cents)) in scheme.segments.iter().zip(sums) {
+        rows.push(SegmentRow {
+            id: *id,
+            position: rows.len() as i64,
+            name: name.clone(),
+            customers,
+            value: Some(money(cents)),
+        });
+    }
+    rows
 }
 
 /// A segment as the table `segments` has it.
