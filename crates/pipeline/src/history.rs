@@ -330,7 +330,9 @@ impl History {
         if !has_table || !cohorts::makes_the_base(prepared) {
             return Ok(None);
         }
-        let changes = Changes::new(prepared, &previous.version, &previous.inputs, dated)?;
+        let then = (&previous.version, &previous.inputs);
+        // What was learned does not enter into cohorts.
+        let changes = Changes::new(prepared, then, dated, &BTreeMap::new())?;
         if changes.late || changes.features {
             return Ok(None);
         }

@@ -103,7 +103,7 @@ pub fn failed<'q>(criteria: &Criteria, rows: &'q [Quality]) -> Vec<(OnFail, &'q 
         falls_short.then_some((on_fail, row))
     };
     let mut found: Vec<(OnFail, &Quality)> = rows.iter().filter_map(of_row).collect();
-    found.sort_by(|a, b| b.0.cmp(&a.0));
+    found.sort_by_key(|found| std::cmp::Reverse(found.0));
     found
 }
 

@@ -34,6 +34,20 @@ pub(super) static KIND: Kind = Kind {
     assign,
 };
 
+/// What a tier is, with its lowest value when it was fitted.
+fn fitted_words(config: &QuantileScheme, tier: usize, lowest: Option<f64>, refit: Refit) -> String {
+    let words = tier_words(&config.tiers, tier, &config.by.value);
+    match (refit, lowest) {
+        (Refit::Always, _) | (_, None) => words,
+        // Between fits the share of customers may be another.
+        (_, Some(lowest)) => {
+            let mut words = format!("{words} when the tiers were fitted, from ");
+            write_number(lowest, &mut words);
+            words
+        }
+    }
+}
+
 /// Rank of a customer without a value.
 const NO_RANK: u32 = 0;
 
@@ -79,19 +93,9 @@ fn assign(
     }
 
     let mut segments: Vec<SegmentInfo> = Vec::new();
-    let words: Vec<String> = (0..config.tiers.len())
-        .map(|tier| {
-            let words = tier_words(&config.tiers, tier, by);
-            match (scheme.refit, lowest[tier]) {
-                (Refit::Always, _) | (_, None) => words,
-                // Between fits the share of customers may be another.
-                (_, Some(lowest)) => {
-                    let mut words = format!("{words} when the tiers were fitted, from ");
-                    write_number(lowest, &mut words);
-                    words
-                }
-            }
-        })
+    let tiers = lowest.iter().enumerate();
+    let words: Vec<String> = tiers
+        .map(|(tier, lowest)| fitted_words(config, tier, *lowest, scheme.refit))
         .collect();
     let of_tier: Vec<u32> = config
         .tiers
