@@ -235,26 +235,7 @@ fn edit(text: &str, random: &mut ChaCha8Rng) -> (String, String) {
                 ),
             )
         }
-        4 => {
-            let names = ["rescue", "onboarding", "listen", "win-back", "expand"];
-            let name = names[random.random_range(0..names.len())];
-            let lines = text
-                .lines()
-                .filter(|line| !line.contains(&format!("{{ segment = \"{name}\"")));
-            let lines: Vec<&str> = lines.collect();
-            let kept = lines.join("\n");
-            // The playbook goes with its segment.
-            let kept = match kept.find(&format!("[playbooks.{name}]")) {
-                Some(from) => {
-                    let to = kept[from + 1..]
-                        .find("\n[")
-                        .map_or(kept.len(), |to| from + 1 + to);
-                    format!("{}{}", &kept[..from], &kept[to..])
-                }
-                None => kept,
-            };
-            ("removed rule".into(), kept)
-        }
+        4 => ("removed rule".into(), without_a_rule(text, random)),
         5 => (
             "renamed".into(),
             text.replace("otherwise = \"tech-touch\"", "otherwise = \"self-service\"")
@@ -282,16 +263,32 @@ fn edit(text: &str, random: &mut ChaCha8Rng) -> (String, String) {
                 text.replace("k        = \"auto\"", &format!("k        = {k}")),
             )
         }
-        _ => ("order of rules".into(), {
-            let mut lines: Vec<&str> = text.lines().collect();
-            let at = lines
-                .iter()
-                .position(|line| line.contains("segment = \"high-touch\", when"))
-                .unwrap();
-            lines.swap(at, at + 1);
-            lines.join("\n")
-        }),
+        _ => ("order of rules".into(), with_rules_swapped(text)),
     }
+}
+
+/// The pipeline without one of its rules, and without the playbook of that rule's segment.
+fn without_a_rule(text: &str, random: &mut ChaCha8Rng) -> String {
+    let names = ["rescue", "onboarding", "listen", "win-back", "expand"];
+    let name = names[random.random_range(0..names.len())];
+    let rule = format!("{{ segment = \"{name}\"");
+    let lines: Vec<&str> = text.lines().filter(|line| !line.contains(&rule)).collect();
+    let kept = lines.join("\n");
+    let Some(from) = kept.find(&format!("[playbooks.{name}]")) else {
+        return kept;
+    };
+    let end = kept[from + 1..].find("\n[");
+    let to = end.map_or(kept.len(), |to| from + 1 + to);
+    format!("{}{}", &kept[..from], &kept[to..])
+}
+
+/// The pipeline with a rule behind the one that follows it.
+fn with_rules_swapped(text: &str) -> String {
+    let mut lines: Vec<&str> = text.lines().collect();
+    let is_rule = |line: &&str| line.contains("segment = \"high-touch\", when");
+    let at = lines.iter().position(is_rule).unwrap();
+    lines.swap(at, at + 1);
+    lines.join("\n")
 }
 
 /// Edits of the demo's pipeline, `TESSERA_EDITS` of them: the plan's moves and sizes are those of the run, and no edit of rules
@@ -324,8 +321,8 @@ fn edits_of_the_demo_move_whom_the_plan_says() {
     let newest = || {
         let listed = json(&run(&["snapshots", &store, "--json"], 0));
         let listed = listed.as_array().unwrap().iter();
-        let of_day = listed.filter(|one| one["as_of"] == "2026-10-31");
-        of_day.last().unwrap()["version"].as_u64().unwrap()
+        let mut of_day = listed.filter(|one| one["as_of"] == "2026-10-31");
+        of_day.next_back().unwrap()["version"].as_u64().unwrap()
     };
     let mut random = ChaCha8Rng::seed_from_u64(11);
     let mut kinds: BTreeMap<String, usize> = BTreeMap::new();

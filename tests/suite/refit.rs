@@ -59,6 +59,21 @@ fn artifact(dir: &Path, version: u64, of: &str) -> Value {
         .unwrap()
 }
 
+/// Text and value of a row of `models`, by score, model and name.
+fn model_row(dir: &Path, wanted: [&str; 3]) -> (Option<String>, Option<f64>) {
+    let models = Table::read(&dir.join("nights/demo/latest/models.parquet"));
+    let columns = ["score", "model", "name"].map(|column| models.texts(column));
+    let is_wanted = |row: &usize| {
+        let mut pairs = columns.iter().zip(wanted);
+        pairs.all(|(column, wanted)| column[*row].as_deref() == Some(wanted))
+    };
+    let row = (0..models.rows()).find(is_wanted).unwrap();
+    (
+        models.texts("text")[row].clone(),
+        models.floats("value")[row],
+    )
+}
+
 #[test]
 fn an_ordinary_night_applies_what_was_learned_and_a_due_fit_is_compared_with_it() {
     let dir = tempfile::tempdir().unwrap();
@@ -91,17 +106,8 @@ fn an_ordinary_night_applies_what_was_learned_and_a_due_fit_is_compared_with_it(
         assert_eq!((&then["version"], &now["version"]), (&1.into(), &1.into()));
         assert_eq!(now["fitted_on"], "2026-05-31");
     }
-    let models = Table::read(&dir.join("nights/demo/latest/models.parquet"));
-    let rows = models.texts("score").into_iter().zip(models.texts("model"));
-    let rows = rows.zip(models.texts("name")).zip(models.texts("text"));
-    let day = rows
-        .filter(|(((score, model), name), _)| {
-            let of = [score, model, name].map(|text| text.as_deref().unwrap_or_default());
-            of == ["churn", "artifact", "fitted_on"]
-        })
-        .map(|(_, text)| text.unwrap())
-        .collect::<Vec<_>>();
-    assert_eq!(day, ["2026-05-31"]);
+    let day = model_row(dir, ["churn", "artifact", "fitted_on"]);
+    assert_eq!(day.0.as_deref(), Some("2026-05-31"));
 
     let third = night(dir, "2026-09-30");
     assert!(looks_back(&third) > 0);
@@ -110,16 +116,7 @@ fn an_ordinary_night_applies_what_was_learned_and_a_due_fit_is_compared_with_it(
         churn.starts_with("fitted (refit = \"120d\", last on 2026-05-31)"),
         "{churn}"
     );
-    let models = Table::read(&dir.join("nights/demo/latest/models.parquet"));
-    let figure = |wanted: &str| {
-        let names = models.texts("score").into_iter().zip(models.texts("model"));
-        let mut names = names.zip(models.texts("name")).zip(models.floats("value"));
-        let found = names.find(|(((score, model), name), _)| {
-            let of = [score, model, name].map(|text| text.as_deref().unwrap_or_default());
-            of == ["churn", "refit", wanted]
-        });
-        found.unwrap().1.unwrap()
-    };
+    let figure = |name: &str| model_row(dir, ["churn", "refit", name]).1.unwrap();
     let (refit, in_use) = (figure("refit"), figure("in_use"));
     let now = artifact(dir, 3, "scores.churn");
     let stays = in_use < refit;

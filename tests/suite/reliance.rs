@@ -84,6 +84,40 @@ fn a_base_rate_marks_the_kpi_of_ravenstack_and_meets_no_target() {
     assert!(made_from_scores(&latest)["value_at_risk"].0 == "base rate");
 }
 
+/// How many columns the dictionary marks. It says the same of every column as the segments do, and the report shows no other reason.
+fn marked_columns(dir: &Path, made: &BTreeMap<String, (String, String)>) -> usize {
+    let latest = dir.join("store/demo/latest");
+    let segments = Table::read(&latest.join("segments.parquet"));
+    let features = Table::read(&latest.join("features.parquet"));
+    let (names, status) = (features.texts("name"), features.texts("status"));
+    let reasons = features.texts("status_reason");
+    let kpi = (segments.texts("kpi_status"), segments.texts("kpi_reason"));
+    let report = std::fs::read_to_string(dir.join("store/demo/reports/version-1.html"));
+    let report = report.unwrap();
+    let mut marked = 0;
+    for row in 0..features.rows() {
+        let name = names[row].as_deref().unwrap();
+        let told = (status[row].clone(), reasons[row].clone());
+        if let Some((status, reason)) = made.get(name) {
+            assert_eq!(told, (Some(status.clone()), Some(reason.clone())), "{name}");
+        }
+        if name == "churn_probability" {
+            assert_eq!(told, (kpi.0[0].clone(), kpi.1[0].clone()));
+        }
+        if let Some(reason) = &reasons[row] {
+            let (_, why) = reason.split_once("`: ").unwrap();
+            let first = why.split(';').next().unwrap().replace('\'', "&#x27;");
+            let first: String = first.chars().take(100).collect();
+            assert!(
+                report.contains(first.trim_end_matches('.')),
+                "{name}: {first}"
+            );
+            marked += 1;
+        }
+    }
+    marked
+}
+
 #[test]
 fn segments_of_the_demo_name_who_has_left_and_tiers_take_the_mark_of_their_score() {
     let dir = tempfile::tempdir().unwrap();
@@ -141,34 +175,7 @@ fn segments_of_the_demo_name_who_has_left_and_tiers_take_the_mark_of_their_score
         let expected = expected.map_or("ok", |(status, _)| status.as_str());
         assert_eq!(status[row].as_deref(), Some(expected));
     }
-    // The dictionary says the same of every column, and the report shows no other reason.
-    let features = Table::read(&latest.join("features.parquet"));
-    let (names, status) = (features.texts("name"), features.texts("status"));
-    let reasons = features.texts("status_reason");
-    let kpi = (segments.texts("kpi_status"), segments.texts("kpi_reason"));
-    let report = std::fs::read_to_string(dir.path().join("store/demo/reports/version-1.html"));
-    let report = report.unwrap();
-    let mut marked = 0;
-    for row in 0..features.rows() {
-        let name = names[row].as_deref().unwrap();
-        let told = (status[row].clone(), reasons[row].clone());
-        if let Some((status, reason)) = made.get(name) {
-            assert_eq!(told, (Some(status.clone()), Some(reason.clone())), "{name}");
-        }
-        if name == "churn_probability" {
-            assert_eq!(told, (kpi.0[0].clone(), kpi.1[0].clone()));
-        }
-        if let Some(reason) = &reasons[row] {
-            let (_, why) = reason.split_once("`: ").unwrap();
-            let first = why.split(';').next().unwrap().replace('\'', "&#x27;");
-            let first: String = first.chars().take(100).collect();
-            assert!(
-                report.contains(first.trim_end_matches('.')),
-                "{name}: {first}"
-            );
-            marked += 1;
-        }
-    }
+    let marked = marked_columns(dir.path(), &made);
     assert!(marked > 3, "{marked}");
     // The tiers are by `value_future`, and the rules read the tiers.
     assert_eq!(made.get("value_tier"), made.get("value_future"));
