@@ -336,10 +336,10 @@ fn customers_beyond_the_limit_are_read_in_several_passes() {
     let (expected, [_, _, passes]) = place.published("unlimited", &["--memory", "1TiB"]);
     assert_eq!(passes, 0);
     for threads in ["1", "2"] {
-        let more = ["--memory", "288MiB", "--threads", threads];
+        let more = ["--memory", "320MiB", "--threads", threads];
         let (found, [peak, _, passes]) = place.published(threads, &more);
         assert!(passes > 0, "{threads}: one pass");
-        assert!(peak < (288 << 20) / 20 * 21, "{threads}: {peak} bytes");
+        assert!(peak < (320 << 20) / 20 * 21, "{threads}: {peak} bytes");
         assert!(
             found == expected,
             "the tables differ with {threads} threads"

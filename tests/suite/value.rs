@@ -80,7 +80,9 @@ fn without_a_declaration_the_choice_is_stated_with_what_to_write() {
     let shipped = std::fs::read_to_string(root().join("pipelines/demo.toml")).unwrap();
     let (before, rest) = shipped.split_once("[value]\n").unwrap();
     let (_, after) = rest.split_once("# The customer base").unwrap();
-    let text = format!("{before}# The customer base{after}").replace("\"value_future\"", "\"clv\"");
+    let text = format!("{before}# The customer base{after}")
+        .replace("\"value_future\"", "\"clv\"")
+        .replace("\"value_now\", ", "");
     let file = format!("{path}/demo.toml");
     std::fs::write(&file, text).unwrap();
     let (lake, out) = (format!("lake={path}/lake"), format!("out={path}/store"));

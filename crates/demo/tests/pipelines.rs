@@ -217,8 +217,8 @@ fn rfm_reference_states_the_published_edges_and_grid() {
     );
 }
 
-/// Columns of a source by its contract, then its derived ones.
-fn schema(source: &Source) -> Schema {
+/// Columns of a source by its contract, then joined and derived ones.
+fn schema(pipeline: &tessera_spec::Pipeline, source: &Source) -> Schema {
     let ty = |column: ColumnType| match column {
         ColumnType::Bool => Type::Bool,
         ColumnType::F32 | ColumnType::F64 | ColumnType::Decimal => Type::Float,
@@ -232,14 +232,21 @@ fn schema(source: &Source) -> Schema {
         .columns
         .iter()
         .map(|column| (column.name.value.clone(), ty(column.ty.value)));
-    let mut schema = Schema {
+    let mut schema_of = Schema {
         columns: declared.collect(),
     };
-    for (name, text) in &source.derive {
-        let derived = check(text, &schema);
-        schema.columns.push((name.value.clone(), derived));
+    for join in &source.joins {
+        let lookup = schema(pipeline, pipeline.source(&join.from.value).unwrap());
+        for (name, of) in &join.columns {
+            let ty = lookup.get(&of.value).unwrap();
+            schema_of.columns.push((name.value.clone(), ty));
+        }
     }
-    schema
+    for (name, text) in &source.derive {
+        let derived = check(text, &schema_of);
+        schema_of.columns.push((name.value.clone(), derived));
+    }
+    schema_of
 }
 
 fn check(text: &At<String>, schema: &Schema) -> Type {
@@ -253,7 +260,7 @@ fn contracts_hold_all_columns_that_expressions_over_sources_use() {
     for (name, ..) in SHIPPED {
         let pipeline = load(name, &[]).pipeline;
         for source in &pipeline.sources {
-            let schema = schema(source);
+            let schema = schema(&pipeline, source);
             for text in source
                 .filter
                 .iter()
@@ -286,7 +293,7 @@ fn contracts_hold_all_columns_that_expressions_over_sources_use() {
                 from, of, filter, ..
             } = &feature.body
             {
-                let schema = schema(pipeline.source(&from.value).unwrap());
+                let schema = schema(&pipeline, pipeline.source(&from.value).unwrap());
                 of.iter()
                     .for_each(|text| assert_ne!(check(text, &schema), Type::Null));
                 filter.iter().for_each(|text| {

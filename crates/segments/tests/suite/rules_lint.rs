@@ -109,9 +109,17 @@ fn gaps_overlaps_and_dead_rules_are_told_apart_and_named() {
         .collect();
     assert_eq!(
         flagged,
-        [("gold", "rule_4_reached"), ("late", "rule_5_reached")]
+        [
+            ("gold", "rule_4_reached"),
+            ("late", "rule_5_reached"),
+            ("", "overlap")
+        ]
     );
-    assert_eq!(found.quality.len(), 5, "one row per rule");
+    let reached = found
+        .quality
+        .iter()
+        .filter(|row| row.metric.ends_with("_reached"));
+    assert_eq!(reached.count(), 5, "one row per rule");
     assert!(
         found
             .quality

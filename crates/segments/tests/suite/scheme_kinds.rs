@@ -487,7 +487,8 @@ fn kmeans_recovers_planted_groups_numbers_them_and_says_why() {
             .iter()
             .all(|row| row.status == QualityStatus::Ok)
     );
-    assert_eq!(found.quality.len(), 4, "structure, and stability of each");
+    let judged = "structure, and stability and the short rule of each";
+    assert_eq!(found.quality.len(), 7, "{judged}");
     assert!(value("silhouette").unwrap() > 0.8 && value("inertia").unwrap() > 0.0);
     assert!(value("centroid_1_recency_days").unwrap() > 1.0);
     assert!((400.0..=411.0).contains(&value("centroid_units_1_recency_days").unwrap()));
