@@ -52,13 +52,21 @@ pub(crate) type Firsts = RecordBatch;
 /// Cells that are known, of months up to the one that is named.
 pub(crate) type Known = Option<(Month, BTreeMap<(Month, Month), Cell>)>;
 
-/// Plans the cohorts where the pipeline has features of orders, and adds the first order to the pass over them.
+/// Plans the cohorts where the pipeline asks for them, and adds the first order to the pass over the orders.
 pub(crate) fn plan(
     pipeline: &Pipeline,
     inputs: &BTreeMap<String, SourceInput>,
     features: &mut FeaturePlan,
 ) -> Option<Plan> {
-    let source = tessera_features::orders(pipeline)?;
+    if !pipeline.customer.cohorts {
+        return None;
+    }
+    let Some(source) = tessera_features::orders(pipeline) else {
+        tracing::warn!(
+            "`cohorts` in [customer] has no effect: no feature of `use` reads a source of orders, so no customer has a first order"
+        );
+        return None;
+    };
     let schema = &inputs.get(&source.name.value)?.schema;
     // The condition was checked when the features were planned.
     let purchase = tessera_features::purchase(source, schema).ok().flatten();

@@ -290,6 +290,7 @@ fn customer(file: &Reader<'_>, sources: &[Source]) -> Customer {
             from: Vec::new(),
             sample: None,
             active: None,
+            cohorts: false,
         };
     };
     let key = table.required_text(
@@ -311,12 +312,14 @@ fn customer(file: &Reader<'_>, sources: &[Source]) -> Customer {
     }
     let sample = sample(&table);
     let active = table.expression("active");
+    let cohorts = table.flag("cohorts").unwrap_or(false);
     table.finish();
     Customer {
         key: key.value,
         from,
         sample,
         active,
+        cohorts,
     }
 }
 

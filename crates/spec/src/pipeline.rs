@@ -237,6 +237,9 @@ pub struct Customer {
     /// Condition over features: where it is false, an account is closed and has left the base.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub active: Option<ExprText>,
+    /// The table `cohorts` is counted: the orders of the months it lacks are read once more.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub cohorts: bool,
 }
 
 /// `[playbooks.NAME]`: what to do with a segment.

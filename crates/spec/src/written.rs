@@ -230,6 +230,9 @@ struct CustomerTable {
     sample: Option<f64>,
     /// SQL condition over features; where it is false the account is closed: a row of `customers` without scores and segments.
     active: Option<String>,
+    /// Whether the customers are counted by the month of their first order, as table `cohorts` and the report's retention show
+    /// them: a further pass over the orders of months that the previous version did not count; false by default.
+    cohorts: Option<bool>,
 }
 
 /// What to do with a segment.
