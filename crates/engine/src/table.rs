@@ -276,6 +276,9 @@ mod tests {
 
     use super::*;
 
+    /// Keys of a table from numbers.
+    type Form<'f> = &'f dyn Fn(&[i64]) -> ArrayRef;
+
     #[test]
     fn parts_of_a_table_are_merged_by_key() {
         let folder = tempfile::tempdir().unwrap();
@@ -286,7 +289,7 @@ mod tests {
             Arc::new(StringArray::from_iter_values(texts))
         };
         let numbers = |keys: &[i64]| -> ArrayRef { Arc::new(Int64Array::from(keys.to_vec())) };
-        let forms: [&dyn Fn(&[i64]) -> ArrayRef; 2] = [&texts, &numbers];
+        let forms: [Form<'_>; 2] = [&texts, &numbers];
         for keys_of in forms {
             let table = |keys: &[i64]| {
                 let values = keys.iter().map(|key| (key % 3 != 0).then_some(key * 2));
