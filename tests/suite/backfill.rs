@@ -288,6 +288,17 @@ fn adds_up(store: &Path, versions: &str) {
     }
 }
 
+/// Backfills a shipped pipeline month by month; how many versions were published.
+fn monthly(pipeline: &str, lake: &str, out: &str, [from, to]: [&str; 2]) -> u64 {
+    let file = format!("pipelines/{pipeline}.toml");
+    let (lake, out) = (format!("lake={lake}"), format!("out={out}"));
+    let arguments = [
+        "backfill", &file, "--from", from, "--to", to, "--every", "1mo", "--var", &lake, "--var",
+        &out, "--quiet", "--json",
+    ];
+    json(&run(&arguments, 0))["published"].as_u64().unwrap()
+}
+
 /// Twenty-four months of the demo lake, in two parts and a single run; and again as a whole.
 #[test]
 fn two_years_of_the_demo_add_up_and_are_the_same_however_they_are_cut() {
@@ -295,26 +306,9 @@ fn two_years_of_the_demo_add_up_and_are_the_same_however_they_are_cut() {
     let path = dir.path().display().to_string();
     run(&["demo", &path, "--customers", "250", "--quiet"], 0);
     std::fs::remove_dir_all(dir.path().join("store")).unwrap();
-    let lake = format!("lake={path}/lake");
+    let lake = format!("{path}/lake");
     let fill = |store: &str, from: &str, to: &str| {
-        let out = format!("out={path}/{store}");
-        let arguments = [
-            "backfill",
-            "pipelines/demo.toml",
-            "--from",
-            from,
-            "--to",
-            to,
-            "--every",
-            "1mo",
-            "--var",
-            &lake,
-            "--var",
-            &out,
-            "--quiet",
-            "--json",
-        ];
-        json(&run(&arguments, 0))["published"].as_u64().unwrap()
+        monthly("demo", &lake, &format!("{path}/{store}"), [from, to])
     };
     assert_eq!(fill("whole", "2024-11-30", "2026-10-31"), 24);
     let whole = bytes(&dir.path().join("whole/demo"));
@@ -332,26 +326,10 @@ fn a_year_of_online_retail_adds_up_and_is_the_same_however_it_is_cut() {
         return;
     };
     let dir = tempfile::tempdir().unwrap();
-    let lake = format!("lake={}", data.display());
+    let lake = data.display().to_string();
     let fill = |store: &str, from: &str, to: &str| {
-        let out = format!("out={}/{store}", dir.path().display());
-        let arguments = [
-            "backfill",
-            "pipelines/online_retail.toml",
-            "--from",
-            from,
-            "--to",
-            to,
-            "--every",
-            "1mo",
-            "--var",
-            &lake,
-            "--var",
-            &out,
-            "--quiet",
-            "--json",
-        ];
-        json(&run(&arguments, 0))["published"].as_u64().unwrap()
+        let out = dir.path().join(store).display().to_string();
+        monthly("online_retail", &lake, &out, [from, to])
     };
     assert_eq!(fill("whole", "2010-12-31", "2011-11-30"), 12);
     let whole = bytes(&dir.path().join("whole/online_retail"));

@@ -1,6 +1,7 @@
 //! What schemes are held against, and what a run does where they fall short.
 
 use crate::program::run;
+use crate::table::Table;
 use crate::versions::Case;
 
 /// Orders without structure: 600 customers, evenly spread over recency and spend.
@@ -148,4 +149,53 @@ substantial = { min_share = 0.01 }
     ] {
         assert!(said.contains(part), "{part}\n{said}");
     }
+}
+
+/// The coverage of a scheme is that of the columns that it reads itself, and a KPI that nobody in a segment has is no difference of 0.
+#[test]
+fn what_is_not_read_or_not_there_is_not_judged() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().display().to_string();
+    run(&["demo", &path, "--customers", "1500", "--quiet"], 0);
+    let latest = dir.path().join("store/demo/latest");
+    let customers = Table::read(&latest.join("customers.parquet"));
+    let share = |column: &str| {
+        let values = customers.floats(column);
+        values.iter().flatten().count() as f64 / values.len() as f64
+    };
+    let quality = Table::read(&latest.join("quality.parquet"));
+    let (schemes, segments) = (quality.texts("scheme"), quality.texts("segment"));
+    let (metrics, reasons) = (quality.texts("metric"), quality.texts("reason"));
+    let values = quality.floats("value");
+    let found = |scheme: &str, metric: &str| -> Vec<usize> {
+        let of = |row: &usize| {
+            schemes[*row].as_deref() == Some(scheme) && metrics[*row].as_deref() == Some(metric)
+        };
+        (0..quality.rows()).filter(of).collect()
+    };
+    let [tier] = found("value_tier", "input_coverage")[..] else {
+        panic!("one row")
+    };
+    assert!((values[tier].unwrap() - share("value_future")).abs() < 1e-12);
+    assert!(share("value_future") > share("clv"));
+
+    let (rfm, churn) = (
+        customers.texts("rfm"),
+        customers.floats("churn_probability"),
+    );
+    let mut without = 0;
+    for row in found("rfm", "kpis_apart") {
+        let Some(reason) = &reasons[row] else {
+            continue;
+        };
+        let members = rfm
+            .iter()
+            .zip(&churn)
+            .filter(|(name, _)| **name == segments[row]);
+        let has_value = members.flat_map(|(_, churn)| churn).next().is_some();
+        let said = reason.contains("churn_probability is not comparable");
+        assert!(has_value || said, "{reason}");
+        without += usize::from(!has_value);
+    }
+    assert!(without > 0);
 }

@@ -11,7 +11,7 @@ use tessera_spec::diagnostic::{Diagnostics, unknown_name};
 use tessera_spec::pipeline::{Criteria, OnFail, Scheme, VALUE_AT_RISK};
 
 use crate::error::PipelineError;
-use crate::history::read_columns;
+use crate::history::{own_columns, read_columns};
 use crate::prepare::Prepared;
 
 /// Name of the hidden column that says who may be contacted, for schemes without a condition of their own.
@@ -112,6 +112,7 @@ pub(crate) fn judge(
         criteria,
         customers,
         assignment,
+        reads: &own_columns(prepared, scheme),
         inputs: &inputs(prepared, scheme),
         kpis: &kpis(prepared, criteria),
         value: prepared.value_feature(),

@@ -28,7 +28,7 @@ use crate::prepare::Prepared;
 use crate::sources::epoch_day;
 
 use definitions::Changes;
-pub(crate) use definitions::{DEFINITIONS, definitions, read_columns};
+pub(crate) use definitions::{DEFINITIONS, definitions, own_columns, read_columns};
 pub(crate) use replay::{Aged, new_rows, split};
 use replay::{Replay, State, Steps};
 pub(crate) use values::{Values, in_cents, numbers};

@@ -102,7 +102,9 @@ pub enum SegmentError {
         kind: &'static str,
     },
     /// A `rules` scheme without the outcome of its predicates.
-    #[error("the rules were not evaluated: hand over `Extra::rule_hits`, one entry per customer")]
+    #[error(
+        "the rules were not evaluated: hand over `Extra::rule_matches`, or `Extra::rule_hits` with one entry per customer"
+    )]
     RuleHitsMissing,
     /// The outcome of the predicates is for another table.
     #[error("the rules were evaluated for {found} customers, and there are {expected}")]
@@ -163,6 +165,14 @@ pub enum SegmentError {
     /// A grid of the pipeline's own without any line.
     #[error("the grid has no lines; give at least one {{ segment, r, f, m }}")]
     GridEmpty,
+    /// A grid of the pipeline's own with more lines than segments can be numbered.
+    #[error("the grid has {lines} lines; at most {most} are possible")]
+    GridLines {
+        /// Lines that it has.
+        lines: usize,
+        /// Lines that it may have.
+        most: usize,
+    },
     /// Edges that do not fit the number of scores or do not rise.
     #[error("{dimension} has {found} edges; {expected} finite edges that never fall are needed to make {} scores", .expected + 1)]
     Edges {

@@ -8,6 +8,8 @@ mod identifiable;
 mod stable;
 mod substantial;
 
+use std::collections::BTreeSet;
+
 use arrow::array::BooleanArray;
 use tessera_spec::pipeline::{Criteria, OnFail, Playbook};
 
@@ -25,7 +27,9 @@ pub struct Judged<'a> {
     pub customers: &'a Customers,
     /// Their segments.
     pub assignment: &'a Assignment,
-    /// Columns that the scheme assigns by.
+    /// Columns that the scheme itself reads.
+    pub reads: &'a BTreeSet<&'a str>,
+    /// Columns that the scheme assigns by, those too that its inputs are computed from, or that are computed from them.
     pub inputs: &'a [&'a str],
     /// Columns in which segments should differ.
     pub kpis: &'a [String],

@@ -220,9 +220,18 @@ fn claims(grid: &Grid, scores: u8) -> Result<Vec<Claim>, SegmentError> {
     }
 }
 
+/// Lines of a grid at most: segments of a cell map are numbered by u16, whose largest value marks an uncovered cell.
+const MOST_LINES: usize = u16::MAX as usize - 1;
+
 fn own(lines: &[GridInterval], scores: u8) -> Result<Vec<Claim>, SegmentError> {
     if lines.is_empty() {
         return Err(SegmentError::GridEmpty);
+    }
+    if lines.len() > MOST_LINES {
+        return Err(SegmentError::GridLines {
+            lines: lines.len(),
+            most: MOST_LINES,
+        });
     }
     let checked = |(line, given): (usize, &GridInterval)| {
         let ranges = [given.r, given.f, given.m];
@@ -235,13 +244,7 @@ fn own(lines: &[GridInterval], scores: u8) -> Result<Vec<Claim>, SegmentError> {
             Err(SegmentError::GridLine { line, scores })
         }
     };
-    // Segments of a cell map are numbered by u16, whose largest value marks an uncovered cell.
-    lines
-        .iter()
-        .take(usize::from(u16::MAX) - 1)
-        .enumerate()
-        .map(checked)
-        .collect()
+    lines.iter().enumerate().map(checked).collect()
 }
 
 fn interval(segment: &str, ranges: [[u8; 2]; 3], scores: u8) -> Claim {
@@ -425,6 +428,14 @@ mod tests {
         assert!(matches!(
             CellMap::new(&Grid::Own(vec![]), 3),
             Err(SegmentError::GridEmpty)
+        ));
+        let many = vec![line("any", [1, 3], [1, 3], [1, 3]); MOST_LINES + 1];
+        assert!(matches!(
+            CellMap::new(&Grid::Own(many), 3),
+            Err(SegmentError::GridLines {
+                lines: 65_535,
+                most: 65_534
+            })
         ));
         let wide = Grid::Own(vec![line("wide", [1, 4], [1, 3], [1, 3])]);
         assert!(matches!(

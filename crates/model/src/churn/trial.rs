@@ -53,8 +53,8 @@ pub struct Candidate {
     pub gain_over_base_rate: Option<PairedGain>,
     /// Predicted and observed, from the lowest predictions.
     pub calibration: Vec<CalibrationBin>,
-    /// Increase of the log loss when the values of an input column are exchanged among the test customers (permutation
-    /// importance), by column; empty for rule and base rate.
+    /// Increase of the log loss when the values of an input column are exchanged among the test customers of the first fold
+    /// (permutation importance), by column; empty for rule and base rate.
     pub importances: Vec<(String, f64)>,
 }
 
@@ -330,7 +330,8 @@ impl<'a> Parts<'a> {
         metrics::row_log_losses(&recalibrated, happened)
     }
 
-    /// Increase of the log loss when the values of an input are permuted among the test customers of a fold.
+    /// Increase of the log loss when the values of an input are permuted among the test customers of a fold, of whom there
+    /// are at most [`IMPORTANCE_ROWS`].
     fn importances(
         &self,
         fitted: &Predictor,

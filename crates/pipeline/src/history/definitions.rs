@@ -187,6 +187,14 @@ pub(crate) fn used_schemes<'a>(prepared: &'a Prepared, scheme: &'a Scheme) -> BT
     used
 }
 
+/// Columns that a scheme itself reads: its inputs, or those of its rules.
+pub(crate) fn own_columns<'a>(prepared: &'a Prepared, scheme: &'a Scheme) -> BTreeSet<&'a str> {
+    let rules = prepared.rules.get(&scheme.name.value);
+    let of_rules = rules.into_iter().flatten().flat_map(columns);
+    let inputs = tessera_segments::inputs(&scheme.kind).into_iter();
+    inputs.chain(of_rules).collect()
+}
+
 /// The columns of features, scores and values that a scheme reads, directly or through the schemes that it uses.
 pub(crate) fn read_columns<'a>(prepared: &'a Prepared, scheme: &'a Scheme) -> BTreeSet<&'a str> {
     let used = used_schemes(prepared, scheme);
@@ -194,15 +202,7 @@ pub(crate) fn read_columns<'a>(prepared: &'a Prepared, scheme: &'a Scheme) -> BT
     for scheme in &prepared.pipeline.schemes {
         let name = scheme.name.value.as_str();
         if used.contains(name) {
-            read.extend(tessera_segments::inputs(&scheme.kind));
-            read.extend(
-                prepared
-                    .rules
-                    .get(name)
-                    .into_iter()
-                    .flatten()
-                    .flat_map(columns),
-            );
+            read.extend(own_columns(prepared, scheme));
         }
     }
     // Values are expressions over features and scores.

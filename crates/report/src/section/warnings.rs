@@ -147,8 +147,8 @@ fn schemes(facts: &Facts<'_>) -> Vec<Warning> {
         Some(Warning {
             about: Name::new(&format!("Scheme {}", words(&scheme.name))),
             text: format!(
-                "{} flagged: {}",
-                counted(flagged.len() as i64, "criterion is", "criteria are"),
+                "has {} flagged, the first: {}",
+                counted(flagged.len() as i64, "criterion", "criteria"),
                 first_clause(reason)
             ),
             more: None,

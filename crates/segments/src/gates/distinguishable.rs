@@ -56,9 +56,11 @@ fn judge(judged: &Judged<'_>) -> Result<Vec<Quality>, SegmentError> {
             _ => (differences(judged, kpi)?, criteria.min_effect, "d"),
         };
         for (segment, size) in sizes.into_iter().enumerate() {
-            let size = size.unwrap_or(0.0);
-            apart[segment] += usize::from(size.abs() >= limit);
-            effects[segment].push(format!("{kpi} {measure} = {size:.2}"));
+            apart[segment] += usize::from(size.is_some_and(|size| size.abs() >= limit));
+            effects[segment].push(match size {
+                Some(size) => format!("{kpi} {measure} = {size:.2}"),
+                None => format!("{kpi} is not comparable"),
+            });
         }
     }
     let wanted = KPIS.min(kpis.len());
@@ -86,7 +88,7 @@ fn judge(judged: &Judged<'_>) -> Result<Vec<Quality>, SegmentError> {
     Ok(rows.collect())
 }
 
-/// Cohen's d of every segment against the rest.
+/// Cohen's d of every segment against the rest; none where either has too few values to compare.
 fn differences(judged: &Judged<'_>, kpi: &str) -> Result<Vec<Option<f64>>, SegmentError> {
     let numbers = judged.customers.numeric(kpi)?;
     let mut values: Vec<Vec<f64>> = vec![Vec::new(); judged.assignment.segments.len()];

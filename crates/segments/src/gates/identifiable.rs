@@ -44,7 +44,7 @@ fn coverage(judged: &Judged<'_>) -> Result<Option<Quality>, SegmentError> {
     let limit = judged.criteria.identifiable.min_coverage;
     let mut shares: Vec<(f64, &str)> = Vec::new();
     for (name, kind) in customers.features() {
-        if !judged.inputs.contains(&name) {
+        if !judged.reads.contains(name) {
             continue;
         }
         let missing = match kind {
