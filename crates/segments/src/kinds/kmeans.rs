@@ -70,12 +70,14 @@ fn assign(
     if customers.is_empty() {
         return Ok(nobody(name, config));
     }
-    let mut found = match extra.learned {
-        Some(Fit::Clusters(found)) => found.as_ref().clone(),
+    let (mut found, prepared) = match extra.learned {
+        Some(Fit::Clusters(found)) => {
+            let prepared = found.preparation.apply(&raw)?;
+            (found.as_ref().clone(), prepared)
+        }
         _ => learn(config, &raw, extra.seed)?,
     };
-    // What was just learned is applied as what was learned before, so that both give the same.
-    let prepared = found.preparation.apply(&raw)?;
+    // Clusters that were just learned are assigned as those that were learned before, so that both give the same.
     let nearest = found.model.assign(&prepared)?;
     let names = cluster_evidence::names(
         &config.names,
@@ -133,8 +135,13 @@ fn assign(
     })
 }
 
-/// Finds the clusters, and how far they can be trusted. Ids are given later.
-fn learn(config: &KmeansScheme, raw: &Matrix<'_>, seed: u64) -> Result<Clusters, SegmentError> {
+/// Finds the clusters, and how far they can be trusted; and the features as they were prepared, which is as the clusters'
+/// preparation prepares them. Ids are given later.
+fn learn(
+    config: &KmeansScheme,
+    raw: &Matrix<'_>,
+    seed: u64,
+) -> Result<(Clusters, Matrix<'static>), SegmentError> {
     let params = PreparationParams {
         winsorise: config.winsorise,
         ..PreparationParams::new(config.transform)
@@ -152,7 +159,7 @@ fn learn(config: &KmeansScheme, raw: &Matrix<'_>, seed: u64) -> Result<Clusters,
     let labels = &fit.assignment.cluster;
     let evidence = Evidence::gather(raw, &order, labels, fit.sizes.len(), seed)?;
     let silhouette = silhouette(&order, &fit)?;
-    Ok(Clusters {
+    let found = Clusters {
         preparation,
         ids: Vec::new(),
         evidence,
@@ -166,7 +173,8 @@ fn learn(config: &KmeansScheme, raw: &Matrix<'_>, seed: u64) -> Result<Clusters,
         converged: fit.converged,
         choice: fit.choice,
         warnings: fit.warnings,
-    })
+    };
+    Ok((found, prepared))
 }
 
 /// Ids and names of the clusters.
