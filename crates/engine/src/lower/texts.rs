@@ -4,9 +4,10 @@ use std::collections::HashSet;
 
 use polars::prelude::arity::{broadcast_binary_elementwise, unary_elementwise};
 use polars::prelude::{
-    BooleanChunked, DataType, Expr, Int64Chunked, IntoSeries, NewChunkedArray, Series,
+    BooleanChunked, ChunkFull, DataType, Expr, Int64Chunked, IntoSeries, NewChunkedArray, Series,
     StringChunked, StringType,
 };
+use polars_arrow::array::View;
 
 use super::kernels::{binary, height, many, place, unary};
 
@@ -35,8 +36,19 @@ pub(super) fn trim(of: Expr) -> Expr {
 /// `trim(s) = ''`, without making the texts.
 pub(super) fn is_blank(of: Expr) -> Expr {
     unary(of, DataType::Boolean, |s| {
+        let texts = s.str()?;
         let blank = |x: &str| x.chars().all(char::is_whitespace);
-        let done: BooleanChunked = unary_elementwise(s.str()?, |x: Option<&str>| x.map(blank));
+        // Most columns have no text that begins like a blank one: then no text is looked at, only how each begins.
+        let may_be_blank =
+            |view: &View| view.length == 0 || !(view.prefix as u8).is_ascii_graphic();
+        let mut chunks = texts.downcast_iter();
+        let none_is =
+            texts.null_count() == 0 && !chunks.any(|chunk| chunk.views().iter().any(may_be_blank));
+        let done: BooleanChunked = if none_is {
+            BooleanChunked::full(texts.name().clone(), false, texts.len())
+        } else {
+            unary_elementwise(texts, |x: Option<&str>| x.map(blank))
+        };
         Ok(done.into_series())
     })
 }
@@ -310,5 +322,47 @@ fn matches_parts(text: &str, parts: &[Part]) -> bool {
                 back = Some((after, rest));
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use polars::prelude::*;
+
+    use super::is_blank;
+
+    #[test]
+    fn blank_texts_are_found_wherever_they_stand_and_nulls_stay_null() {
+        let found = |texts: &[Option<&str>]| {
+            let frame = df!("t" => texts)
+                .unwrap()
+                .lazy()
+                .select([is_blank(col("t"))]);
+            let frame = frame.collect().unwrap();
+            let flags: Vec<Option<bool>> =
+                frame.column("t").unwrap().bool().unwrap().iter().collect();
+            flags
+        };
+        assert_eq!(
+            found(&[Some("a"), Some("longer than twelve bytes")]),
+            [Some(false); 2]
+        );
+        assert_eq!(
+            found(&[
+                Some("a"),
+                Some(""),
+                Some(" \t"),
+                Some(" b"),
+                Some("\u{a0}\u{2003}"),
+                Some("é")
+            ]),
+            [false, true, true, false, true, false].map(Some)
+        );
+        assert_eq!(found(&[Some("a"), None]), [Some(false), None]);
+        let long = " ".repeat(20);
+        assert_eq!(
+            found(&[Some(&long), Some("                   x")]),
+            [Some(true), Some(false)]
+        );
     }
 }
