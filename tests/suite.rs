@@ -101,6 +101,8 @@ mod out_of_range;
 mod partitions;
 #[path = "suite/plan.rs"]
 mod plan;
+#[path = "suite/power_loss.rs"]
+mod power_loss;
 #[path = "suite/private_rows.rs"]
 mod private_rows;
 #[path = "suite/program.rs"]

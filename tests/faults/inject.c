@@ -13,7 +13,8 @@
  *   inject LOG FOLDER die:6      K -- COMMAND...    the process that opens the K-th file, to read or to write it, gets this signal
  *
  * K may be followed by a pattern, as in `1:fsync *commits`: then only calls count whose name and path fit it.
- * LOG gets one line a call that was counted: number, name, path. The exit code is the command's, 128 + N for a signal.
+ * LOG gets one line a call that was counted: number, name, path, and for a call that gives a file another name, behind a tab,
+ * the name that it had. The exit code is the command's, 128 + N for a signal.
  * x86-64 Linux only. */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -38,21 +39,37 @@
 #include <time.h>
 #include <unistd.h>
 
-/* Where a call's path stands: the descriptor or folder descriptor, and the name behind it; -1 for none. */
-struct call {
-    long number;
-    const char *name;
+/* Where a call's path stands: the descriptor or folder descriptor, and the name behind it; -1 for none. Then the same of the name
+ * that a file had, where the call gives it another. */
+struct place {
     int descriptor;
     int path;
 };
+struct call {
+    long number;
+    const char *name;
+    struct place at, from;
+};
 
+#define NONE {-1, -1}
 static const struct call CALLS[] = {
-    {SYS_write, "write", 0, -1},         {SYS_pwrite64, "pwrite", 0, -1},     {SYS_writev, "writev", 0, -1},
-    {SYS_fsync, "fsync", 0, -1},         {SYS_fdatasync, "fdatasync", 0, -1}, {SYS_ftruncate, "ftruncate", 0, -1},
-    {SYS_rename, "rename", -1, 1},       {SYS_renameat, "renameat", 2, 3},    {SYS_renameat2, "renameat2", 2, 3},
-    {SYS_link, "link", -1, 1},           {SYS_linkat, "linkat", 2, 3},        {SYS_symlink, "symlink", -1, 1},
-    {SYS_symlinkat, "symlinkat", 1, 2},  {SYS_mkdir, "mkdir", -1, 0},         {SYS_mkdirat, "mkdirat", 0, 1},
-    {SYS_openat, "create", 0, 1},        {SYS_open, "create", -1, 0},
+    {SYS_write, "write", {0, -1}, NONE},
+    {SYS_pwrite64, "pwrite", {0, -1}, NONE},
+    {SYS_writev, "writev", {0, -1}, NONE},
+    {SYS_fsync, "fsync", {0, -1}, NONE},
+    {SYS_fdatasync, "fdatasync", {0, -1}, NONE},
+    {SYS_ftruncate, "ftruncate", {0, -1}, NONE},
+    {SYS_rename, "rename", {-1, 1}, {-1, 0}},
+    {SYS_renameat, "renameat", {2, 3}, {0, 1}},
+    {SYS_renameat2, "renameat2", {2, 3}, {0, 1}},
+    {SYS_link, "link", {-1, 1}, {-1, 0}},
+    {SYS_linkat, "linkat", {2, 3}, {0, 1}},
+    {SYS_symlink, "symlink", {-1, 1}, NONE},
+    {SYS_symlinkat, "symlinkat", {1, 2}, NONE},
+    {SYS_mkdir, "mkdir", {-1, 0}, NONE},
+    {SYS_mkdirat, "mkdirat", {0, 1}, NONE},
+    {SYS_openat, "create", {0, 1}, NONE},
+    {SYS_open, "create", {-1, 0}, NONE},
 };
 #define COUNT (sizeof CALLS / sizeof CALLS[0])
 
@@ -96,8 +113,8 @@ static void read_text(pid_t tid, unsigned long long address, char *to, size_t si
     to[got] = 0;
 }
 
-/* The path that a call is about. */
-static void path_of(pid_t tid, const struct call *call, const struct user_regs_struct *regs, char *to, size_t size) {
+/* The path that stands at a place of a call's arguments. */
+static void path_of(pid_t tid, const struct place *call, const struct user_regs_struct *regs, char *to, size_t size) {
     char base[PATH_MAX] = "", name[PATH_MAX] = "", link[64];
     if (call->path >= 0) read_text(tid, argument(regs, call->path), name, sizeof name);
     if (name[0] != '/') {
@@ -180,7 +197,7 @@ int main(int argc, char **argv) {
             if (call && call->number == SYS_open) makes = (regs.rsi & O_CREAT) != 0;
             if (!strncmp(mode, "die", 3)) makes = opens;
             char path[2 * PATH_MAX] = "";
-            if (call && makes) path_of(tid, call, &regs, path, sizeof path);
+            if (call && makes) path_of(tid, &call->at, &regs, path, sizeof path);
             int inside = call && makes && !strncmp(path, folder, length) && (path[length] == '/' || !path[length]);
             if (inside && pattern) {
                 char line[2 * PATH_MAX + 32];
@@ -189,7 +206,10 @@ int main(int argc, char **argv) {
             }
             if (inside) {
                 seen++;
-                fprintf(log, "%ld %s %s\n", seen, call->name, path);
+                char from[2 * PATH_MAX] = "";
+                int moved = call->from.path >= 0;
+                if (moved) path_of(tid, &call->from, &regs, from, sizeof from);
+                fprintf(log, "%ld %s %s%s%s\n", seen, call->name, path, moved ? "\t" : "", from);
                 fflush(log);
             }
             if (inside && seen == wanted) {

@@ -23,11 +23,12 @@ pub(crate) enum Fault {
     Die(i32),
 }
 
-/// A call that was seen: its name and its path below the folder.
+/// A call that was seen: its name, its path below the folder, and the path that the file had if the call gives it another.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Call {
     pub(crate) name: String,
     pub(crate) path: String,
+    pub(crate) from: Option<String>,
 }
 
 /// The built injector; `None` where this machine cannot build or run it.
@@ -96,10 +97,13 @@ pub(crate) fn run_at(
     let below = folder.display().to_string();
     let calls = text.lines().map(|line| {
         let mut fields = line.splitn(3, ' ').skip(1);
-        Call {
-            name: fields.next().unwrap().to_owned(),
-            path: fields.next().unwrap().replace(&below, ""),
-        }
+        let name = fields.next().unwrap().to_owned();
+        let paths = fields.next().unwrap().replace(&below, "");
+        let (path, from) = match paths.split_once('\t') {
+            Some((path, from)) => (path.to_owned(), Some(from.to_owned())),
+            None => (paths, None),
+        };
+        Call { name, path, from }
     });
     (output, calls.collect())
 }

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use chrono::{Days, NaiveDate};
 
 use crate::oracle::{python, script};
-use crate::program::{json, run, tessera};
+use crate::program::{json, run, tessera_at_low_priority};
 
 /// Processes that publish at the same time.
 const WRITERS: u64 = 8;
@@ -35,7 +35,8 @@ fn readers_by_the_documented_ways_never_mix_versions() {
             scope.spawn(|| {
                 while !done.load(Ordering::Relaxed) {
                     let day = first + Days::new(next.fetch_add(1, Ordering::Relaxed));
-                    let status = tessera()
+                    // Writers that take all cores would leave the reader few reads.
+                    let status = tessera_at_low_priority()
                         .args(["run", &file, "--as-of", &day.to_string(), "--allow-future"])
                         // On a machine that is busy with other work, eight writers wait for one another.
                         .args(["--quiet", "--threads", "1", "--lock-wait", "10m"])

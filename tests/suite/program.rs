@@ -35,7 +35,17 @@ pub(crate) fn public_data(folder: &str) -> Option<PathBuf> {
 
 /// The program, built once for all tests with the profile they run in.
 pub(crate) fn tessera() -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_tessera"));
+    prepared(Command::new(env!("CARGO_BIN_EXE_tessera")))
+}
+
+/// The same, giving way to whatever else runs.
+pub(crate) fn tessera_at_low_priority() -> Command {
+    let mut command = Command::new("nice");
+    command.args(["-n", "19", env!("CARGO_BIN_EXE_tessera")]);
+    prepared(command)
+}
+
+fn prepared(mut command: Command) -> Command {
     command
         .current_dir(root())
         .env("TMPDIR", env!("CARGO_TARGET_TMPDIR"))
