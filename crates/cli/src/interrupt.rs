@@ -2,6 +2,7 @@
 //! its version. A second signal ends it at once. Files of the run are removed in either case.
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -20,6 +21,9 @@ static WORK: Mutex<Option<PathBuf>> = Mutex::new(None);
 
 /// Writes the end of the run to metrics and lineage.
 static MONITOR: Mutex<Option<Arc<Monitor>>> = Mutex::new(None);
+
+/// Set when [`end_unpublished`] ends the program.
+static ENDING: AtomicBool = AtomicBool::new(false);
 
 /// How long a run may take to end by itself after an interrupt.
 const PATIENCE: Duration = Duration::from_millis(700);
@@ -97,12 +101,34 @@ fn end() -> ! {
             6
         }
     };
+    finish(code, "interrupted")
+}
+
+/// Ends the program from another thread than the run's, before its commit. The run stops first: until its files are removed it
+/// would take more memory and write more files.
+pub(crate) fn end_unpublished(code: u8, message: &str) -> ! {
+    ENDING.store(true, Ordering::SeqCst);
+    interrupt::request();
+    remove_work();
+    say_error(&format!("error: {message}"));
+    finish(code, message)
+}
+
+/// Waits for the end of the program if [`end_unpublished`] ends it: the run, which was stopped for it, says nothing.
+pub(crate) fn wait_for_end() {
+    while ENDING.load(Ordering::SeqCst) {
+        std::thread::park();
+    }
+}
+
+/// Writes the end of the run to metrics and lineage, prints its summary, and exits.
+fn finish(code: u8, message: &str) -> ! {
     let monitor = MONITOR
         .lock()
         .unwrap_or_else(PoisonError::into_inner)
         .take();
     if let Some(monitor) = monitor {
-        let finished = monitor.finish(code, Some("interrupted"), telemetry::warnings());
+        let finished = monitor.finish(code, Some(message), telemetry::warnings());
         finished.problems.iter().for_each(|problem| say(problem));
         say(&finished.summary);
     }
@@ -110,7 +136,7 @@ fn end() -> ! {
 }
 
 /// Removes the folder; again if the run wrote into it meanwhile. Files that cannot be removed stay in the temporary folder.
-pub(crate) fn remove_work() {
+fn remove_work() {
     let work = WORK.lock().unwrap_or_else(PoisonError::into_inner).take();
     let Some(work) = work else { return };
     for _ in 0..REMOVALS {

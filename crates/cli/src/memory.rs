@@ -5,8 +5,7 @@ use std::path::{Path, PathBuf};
 use tessera_pipeline::Hooks;
 use tessera_snapshot::Stopped;
 
-use crate::interrupt::{GATE, remove_work};
-use crate::output::say_error;
+use crate::interrupt::{GATE, end_unpublished};
 
 /// Default limit, as a share of the memory of the machine or its control group.
 const DEFAULT_SHARE: f64 = 0.75;
@@ -92,15 +91,14 @@ fn end(taken_bytes: u64, limit_bytes: u64) {
     if GATE.stop() != Stopped::Before {
         return;
     }
-    remove_work();
     let mib = |bytes: u64| bytes.div_ceil(1 << 20);
-    say_error(&format!(
-        "error: the run needs more memory than its limit of {} MiB: it uses {} MiB and was not finished; nothing was published. \
-         Run it with a higher `--memory`, or on fewer customers, rows or features",
+    let message = format!(
+        "the run needs more memory than its limit of {} MiB: it uses {} MiB and was not finished; nothing was published. Run it \
+         with a higher `--memory`, or on fewer customers, rows or features",
         mib(limit_bytes),
         mib(taken_bytes)
-    ));
-    std::process::exit(3);
+    );
+    end_unpublished(3, &message);
 }
 
 #[cfg(test)]

@@ -59,6 +59,7 @@ pub(crate) fn run(arguments: &Plan, output: &Output) -> Result<ExitCode, Failure
     let progress = Progress::new(output);
     let planned = plan(&prepared, &options, &progress, arguments.sample);
     progress.clear();
+    interrupt::wait_for_end();
     let planned = planned?;
     show(&planned, arguments, output)?;
     exceeded(&planned, arguments)

@@ -43,6 +43,7 @@ pub(crate) fn run(arguments: &Run, output: &Output) -> Result<ExitCode, Failure>
             false => Failure::panicked(),
         })
     });
+    interrupt::wait_for_end();
     let (exit_code, message) = match &done {
         Ok(()) => (0, None),
         Err(failure) => {
