@@ -1,5 +1,5 @@
 //! Hashes the sources and the locked dependencies that the program is built from, for the identity of runs: a fixed program is
-//! another run. The hash depends on the files and on their paths within the repository, not on folder, machine or time.
+//! another run; and each of them alone, for what is learned. The hash depends on the files and on their paths within the repository, not on folder, machine or time.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -8,81 +8,6 @@ use sha2::{Digest, Sha256};
 
 /// Folders of a crate that are no part of the program.
 const NOT_BUILT: [&str; 3] = ["tests", "examples", "benches"];
-
-/// By kind of what is learned: beginnings of the paths of the files that learn and apply it, beside [`LEARNED_BY_ALL`]. What an
-/// earlier program learned is learned again where one of them has changed.
-const LEARNED_BY: [(&str, &[&str]); 8] = [
-    (
-        "SUPERVISED",
-        &[
-            "crates/model/src/churn",
-            "crates/model/src/cluster/preparation.rs",
-            "crates/pipeline/src/scores/supervised",
-            "crates/pipeline/src/scores/churned.rs",
-            "crates/pipeline/src/scores/population.rs",
-        ],
-    ),
-    (
-        "CLV",
-        &[
-            "crates/model/src/btyd",
-            "crates/model/src/laplace.rs",
-            "crates/model/src/spend",
-            "crates/pipeline/src/scores/clv",
-        ],
-    ),
-    (
-        "CONTRACTUAL",
-        &[
-            "crates/model/src/contractual",
-            "crates/pipeline/src/scores/contractual",
-        ],
-    ),
-    (
-        "HEALTH",
-        &[
-            "crates/model/src/health",
-            "crates/pipeline/src/scores/health",
-        ],
-    ),
-    (
-        "KMEANS",
-        &[
-            "crates/model/src/cluster",
-            "crates/segments/src/cluster_evidence.rs",
-            "crates/segments/src/clusters.rs",
-            "crates/segments/src/kinds/kmeans.rs",
-        ],
-    ),
-    (
-        "RFM_GRID",
-        &[
-            "crates/segments/src/edges.rs",
-            "crates/segments/src/rank.rs",
-            "crates/segments/src/score.rs",
-            "crates/segments/src/kinds/rfm_grid.rs",
-        ],
-    ),
-    (
-        "QUANTILE",
-        &[
-            "crates/segments/src/rank.rs",
-            "crates/segments/src/kinds/quantile.rs",
-        ],
-    ),
-    ("ATTRIBUTE", &["crates/segments/src/kinds/attribute.rs"]),
-];
-
-/// What everything that is learned depends on: what features mean, and the numerical methods.
-const LEARNED_BY_ALL: [&str; 7] = [
-    "Cargo.lock",
-    "crates/expr/src",
-    "crates/features/src",
-    "crates/model/src/matrix.rs",
-    "crates/model/src/metrics",
-    "crates/model/src/optimise.rs",
-    "crates/model/src/special.rs",
-];
 
 fn main() -> std::io::Result<()> {
     // Relative to the crate, in which cargo runs this: a build folder may serve several clones.
@@ -108,35 +33,34 @@ fn main() -> std::io::Result<()> {
     named.sort();
     println!(
         "cargo::rustc-env=TESSERA_SOURCES_SHA256={}",
-        hash_of(&named, |_| true)?
+        hash_of(&named)?
     );
-    for (kind, own) in LEARNED_BY {
-        let begins = |name: &str, paths: &[&str]| paths.iter().any(|path| name.starts_with(path));
-        for path in own.iter().chain(&LEARNED_BY_ALL) {
-            if !named.iter().any(|(name, _)| name.starts_with(path)) {
-                let message = format!("{kind}: no source begins with {path}");
-                return Err(std::io::Error::other(message));
-            }
-        }
-        let wanted = |name: &str| begins(name, own) || begins(name, &LEARNED_BY_ALL);
-        println!(
-            "cargo::rustc-env=TESSERA_LEARNS_{kind}={}",
-            hash_of(&named, wanted)?
-        );
+    let mut table = String::from(
+        "/// Path within the repository, and sha256, by path.\nconst SOURCES: &[(&str, &str)] = &[\n",
+    );
+    for (name, file) in &named {
+        let digest = digits(&Sha256::digest(fs::read(file)?));
+        table.push_str(&format!("    ({name:?}, \"{digest}\"),\n"));
     }
+    table.push_str("];\n");
+    let folder = std::env::var("OUT_DIR").map_err(std::io::Error::other)?;
+    fs::write(Path::new(&folder).join("sources.rs"), table)?;
     Ok(())
 }
 
-/// sha256 over names and contents of the wanted files.
-fn hash_of(named: &[(String, PathBuf)], wanted: impl Fn(&str) -> bool) -> std::io::Result<String> {
+/// sha256 over names and contents of the files.
+fn hash_of(named: &[(String, PathBuf)]) -> std::io::Result<String> {
     let mut hash = Sha256::new();
-    for (name, file) in named.iter().filter(|(name, _)| wanted(name)) {
+    for (name, file) in named {
         let content = fs::read(file)?;
         hash.update(format!("{name}\n{}\n", content.len()));
         hash.update(&content);
     }
-    let digits = hash.finalize();
-    Ok(digits.iter().map(|byte| format!("{byte:02x}")).collect())
+    Ok(digits(&hash.finalize()))
+}
+
+fn digits(hash: &[u8]) -> String {
+    hash.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// All files at or below a path.

@@ -125,9 +125,9 @@ pub(crate) enum Command {
     /// Show the feature catalogue: names, units, formulas, missing values, examples.
     #[command(after_help = "Examples:\n  tessera features\n  tessera features recency_days")]
     Features(Features),
-    /// Print the JSON Schema of pipeline files, or the published tables.
+    /// Print the JSON Schema of pipeline files, the published tables, or the kinds of schemes.
     #[command(
-        after_help = "Examples:\n  tessera schema > schema/pipeline.schema.json\n  tessera schema --tables"
+        after_help = "Examples:\n  tessera schema > schema/pipeline.schema.json\n  tessera schema --tables\n  tessera schema --schemes > docs/schemes.md"
     )]
     Schema(Schema),
     /// Print completions for a shell.
@@ -487,6 +487,9 @@ pub(crate) struct Schema {
     /// The published tables instead of the pipeline file.
     #[arg(long)]
     pub(crate) tables: bool,
+    /// The kinds of schemes with their keys, as Markdown.
+    #[arg(long, conflicts_with = "tables")]
+    pub(crate) schemes: bool,
 }
 
 #[derive(Debug, Args)]

@@ -5,10 +5,9 @@
 use std::path::{Path, PathBuf};
 
 use tessera_expr::{Schema, Type};
+use tessera_segments::{Grid, RfmGrid, ScoreMethod};
 use tessera_spec::Loaded;
-use tessera_spec::pipeline::{
-    At, ColumnType, FeatureBody, Grid, OnBadRow, SchemeKind, ScoreMethod, Source,
-};
+use tessera_spec::pipeline::{At, ColumnType, FeatureBody, OnBadRow, Source};
 
 /// Name of the file, default lake, `as_of` of the examples in its comments.
 const SHIPPED: &[(&str, &str, &str)] = &[
@@ -33,7 +32,8 @@ fn load(name: &str, vars: &[(&str, &str)]) -> Loaded {
         .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
         .collect();
     let path = folder().join(format!("{name}.toml"));
-    tessera_spec::load(&path, &vars).unwrap_or_else(|problems| panic!("{}", problems.render(false)))
+    tessera_spec::load(&path, &vars, &tessera_segments::syntax())
+        .unwrap_or_else(|problems| panic!("{}", problems.render(false)))
 }
 
 #[test]
@@ -139,7 +139,7 @@ fn demo_uses_every_source_of_its_lake_and_every_kind_of_scheme() {
     bases.sort();
     bases.dedup();
     assert_eq!(bases.len(), 9, "not every base: {bases:?}");
-    let kinds: Vec<&str> = pipeline.schemes.iter().map(|s| kind(&s.kind)).collect();
+    let kinds: Vec<&str> = pipeline.schemes.iter().map(|s| s.kind.name()).collect();
     assert_eq!(
         kinds,
         [
@@ -151,17 +151,6 @@ fn demo_uses_every_source_of_its_lake_and_every_kind_of_scheme() {
             "rules"
         ]
     );
-}
-
-fn kind(kind: &SchemeKind) -> &'static str {
-    match kind {
-        SchemeKind::RfmGrid(_) => "rfm_grid",
-        SchemeKind::Quantile(_) => "quantile",
-        SchemeKind::Rules(_) => "rules",
-        SchemeKind::Attribute(_) => "attribute",
-        SchemeKind::Lifecycle => "lifecycle",
-        SchemeKind::Kmeans(_) => "kmeans",
-    }
 }
 
 #[test]
@@ -196,9 +185,7 @@ fn cdnow_reads_the_sample_or_the_master() {
 #[test]
 fn rfm_reference_states_the_published_edges_and_grid() {
     let pipeline = load("rfm_reference", &[]).pipeline;
-    let SchemeKind::RfmGrid(grid) = &pipeline.scheme("rfm").unwrap().kind else {
-        panic!("not an RFM grid")
-    };
+    let grid: &RfmGrid = pipeline.scheme("rfm").unwrap().kind.of().unwrap();
     assert_eq!(grid.grid.value, Grid::IntervalReadme);
     let ScoreMethod::Quantile {
         edge_offset,
@@ -209,7 +196,7 @@ fn rfm_reference_states_the_published_edges_and_grid() {
     };
     assert_eq!(
         (*edge_offset, *closed),
-        (1.0, tessera_spec::pipeline::Closed::Left)
+        (1.0, tessera_segments::Closed::Left)
     );
     assert!(
         pipeline.source("orders").unwrap().order_id.is_none(),

@@ -16,11 +16,11 @@ use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tessera_features::FeatureInfo;
-use tessera_segments::Fit;
+use tessera_segments::{Fit, FrozenEdges, RfmGrid, ScoreMethod};
 use tessera_snapshot::{CommittedArtifact, NewArtifact, Store, StoreError, Version, artifact_id};
 use tessera_spec::Pipeline;
 use tessera_spec::diagnostic::{Diagnostic, Diagnostics};
-use tessera_spec::pipeline::{Refit, RfmGrid, Scheme, SchemeKind, ScoreMethod};
+use tessera_spec::pipeline::{Learns, Refit, Scheme, SchemeKind};
 
 use crate::error::PipelineError;
 use crate::scores::LearnedScore;
@@ -154,21 +154,14 @@ impl Artifacts {
 
 /// Whether a scheme learns something of the customers.
 fn learns(scheme: &Scheme) -> bool {
-    match &scheme.kind {
-        SchemeKind::Kmeans(_) | SchemeKind::Quantile(_) => true,
-        SchemeKind::RfmGrid(rfm) => !matches!(rfm.score_method, ScoreMethod::Threshold { .. }),
-        SchemeKind::Attribute(attribute) => attribute.min_share > 0.0,
-        SchemeKind::Rules(_) | SchemeKind::Lifecycle => false,
-    }
+    !matches!(scheme.kind.settings().learns(), Learns::Nothing(_))
 }
 
 /// The settings of a scheme with frozen edges, and the version that it states.
 fn frozen(kind: &SchemeKind) -> Option<(&RfmGrid, Option<u64>)> {
-    match kind {
-        SchemeKind::RfmGrid(rfm) => match rfm.score_method {
-            ScoreMethod::Frozen { version } => Some((rfm, version)),
-            _ => None,
-        },
+    let rfm: &RfmGrid = kind.of()?;
+    match rfm.score_method {
+        ScoreMethod::Frozen { version } => Some((rfm, version)),
         _ => None,
     }
 }
@@ -274,10 +267,10 @@ impl Day<'_> {
             },
         };
         if let Some(Known {
-            learned: Learned::Scheme(Fit::Edges(edges)),
+            learned: Learned::Scheme(fit),
             ..
         }) = &known
-            && let Err(error) = edges.fits(rfm)
+            && let Some(Err(error)) = fit.get::<FrozenEdges>().map(|edges| edges.fits(rfm))
         {
             let span = scheme.name.span.clone();
             found.extend([Diagnostic::error("TS-G006", error.to_string(), span)]);
@@ -328,9 +321,17 @@ impl Day<'_> {
         }
         Ok(Known {
             committed: committed.clone(),
-            learned: stored.learned,
+            learned: restored(stored.learned)?,
         })
     }
+}
+
+/// What was read from a store, with the types that its kinds give it.
+fn restored(read: Learned) -> Result<Learned, String> {
+    Ok(match read {
+        Learned::Scheme(fit) => Learned::Scheme(tessera_segments::restored(fit)?),
+        score @ Learned::Score(_) => score,
+    })
 }
 
 fn artifact_of<'v>(version: &'v Version, of: &str) -> Option<&'v CommittedArtifact> {
@@ -369,8 +370,9 @@ pub(crate) fn sealed(
         learned: learned.clone(),
     };
     let written = serde_json::to_vec(&stored).ok().filter(|bytes| {
-        let read = serde_json::from_slice::<Stored>(bytes);
-        read.is_ok_and(|read| read.learned == stored.learned)
+        let read = serde_json::from_slice::<Stored>(bytes).ok();
+        let read = read.and_then(|read| restored(read.learned).ok());
+        read.is_some_and(|read| read == stored.learned)
     });
     let Some(content) = written else {
         tracing::warn!(

@@ -12,10 +12,10 @@ use tessera_expr::{Expr, Literal, Type};
 use tessera_features::{BASE_GAP_DAYS, BaseGap, PRIOR_GAPS};
 use tessera_segments::{
     Assignment, Customers, Extra, Fit, NamedFeature, Parameter, Quality, QualityStatus,
-    RuleClauses, RuleReasons,
+    RuleClauses, RuleReasons, RulesScheme,
 };
 use tessera_snapshot::NewArtifact;
-use tessera_spec::pipeline::{Scheme, SchemeKind, Score};
+use tessera_spec::pipeline::{Scheme, Score};
 
 use crate::artifacts::{self, Learned};
 use crate::base::Closed;
@@ -64,11 +64,9 @@ pub(crate) struct Ruled {
 
 /// Whether new clusters continue those of the version before; `None` where there is nothing to compare.
 fn unmatched(scheme: &Scheme, history: &History, assignment: &Assignment) -> Option<Quality> {
-    let SchemeKind::Kmeans(kmeans) = &scheme.kind else {
-        return None;
-    };
+    let most = scheme.kind.settings().max_unmatched()?;
     let share = history.unmatched(assignment)?;
-    let fits = share <= kmeans.max_unmatched;
+    let fits = share <= most;
     let reason = || {
         format!(
             "after a refit {:.1}% of the customers would be in clusters that continue none of the previous version, more than `max_unmatched` allows: the clusters fitted before stay in use",
@@ -80,7 +78,7 @@ fn unmatched(scheme: &Scheme, history: &History, assignment: &Assignment) -> Opt
         criterion: "refit",
         metric: "share of customers in clusters that continue no earlier one".to_owned(),
         value: Some(share),
-        threshold: Some(kmeans.max_unmatched),
+        threshold: Some(most),
         status: match fits {
             true => QualityStatus::Ok,
             false => QualityStatus::Flagged,
@@ -208,7 +206,7 @@ impl Assigned {
             assignment.quality.push(judged);
         }
         if let (None, Some(decision)) = (&artifact, decision)
-            && assignment.fit != Fit::None
+            && !assignment.fit.is_none()
         {
             let learned = Learned::Scheme(assignment.fit.clone());
             artifact = artifacts::sealed(&name, prepared.as_of, &decision.basis, &learned);
@@ -292,10 +290,8 @@ impl Assigned {
         work: &Path,
     ) -> Result<Ruled, PipelineError> {
         let table = self.with_schemes()?;
-        let written = match &scheme.kind {
-            SchemeKind::Rules(config) => config.rules.as_slice(),
-            _ => &[],
-        };
+        let written: Option<&RulesScheme> = scheme.kind.of();
+        let written = written.map_or(&[][..], |config| config.rules.as_slice());
         let clauses = RuleClauses::new(written.iter().zip(rules).map(|(rule, expr)| {
             let (segment, when) = (rule.segment.value.as_str(), rule.when.value.as_str());
             (segment, when, expr)

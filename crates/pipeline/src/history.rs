@@ -20,7 +20,7 @@ use tessera_history::{
 };
 use tessera_segments::{Assignment, Customers, Since, Stay, segment_id};
 use tessera_snapshot::{NewArtifact, Store, StoreError, Version};
-use tessera_spec::pipeline::{Scheme, SchemeKind, VALUE_COLUMNS};
+use tessera_spec::pipeline::{Scheme, VALUE_COLUMNS};
 
 use crate::cohorts;
 use crate::error::PipelineError;
@@ -197,7 +197,7 @@ impl History {
         assignment: &mut Assignment,
     ) -> Result<(), PipelineError> {
         let name = scheme.name.value.as_str();
-        let clusters = matches!(scheme.kind, SchemeKind::Kmeans(_));
+        let clusters = scheme.kind.settings().max_unmatched().is_some();
         if !clusters {
             let declared: Vec<Declared<'_>> = assignment
                 .segments

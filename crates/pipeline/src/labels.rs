@@ -6,10 +6,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use tessera_expr::{BinaryOp, Expr, Function, Literal, Node, Type};
-use tessera_segments::{CellMap, NO_STAGE, NOT_SCORED};
 use tessera_spec::Pipeline;
 use tessera_spec::diagnostic::{Diagnostic, Diagnostics, unknown_name};
-use tessera_spec::pipeline::{ExprText, LifecycleLimits, Playbook, Scheme, SchemeKind, ScoreKind};
+use tessera_spec::pipeline::{ExprText, LifecycleLimits, Playbook, Scheme, ScoreKind};
 
 /// The labels of each column whose labels are known.
 #[derive(Debug, Clone, Default)]
@@ -142,52 +141,18 @@ fn is_equality(op: BinaryOp) -> bool {
 
 /// The segments that a scheme can give, in the order in which a report shows them; `None` where they depend on the data.
 pub(crate) fn segments(scheme: &Scheme, limits: &LifecycleLimits) -> Option<Vec<String>> {
-    let mut segments: Vec<String> = match &scheme.kind {
-        SchemeKind::RfmGrid(rfm) => {
-            let cells = CellMap::new(&rfm.grid.value, rfm.scores).ok()?;
-            let named = cells.segments().iter().cloned();
-            named.chain([NOT_SCORED.to_owned()]).collect()
-        }
-        SchemeKind::Quantile(ranked) => ranked
-            .tiers
-            .iter()
-            .map(|(tier, _)| tier)
-            .chain([&ranked.missing])
-            .cloned()
-            .collect(),
-        SchemeKind::Rules(rules) => rules
-            .rules
-            .iter()
-            .map(|rule| &rule.segment.value)
-            .chain([&rules.otherwise])
-            .cloned()
-            .collect(),
-        SchemeKind::Lifecycle => stages(limits)
-            .iter()
-            .chain([&NO_STAGE])
-            .map(|stage| (*stage).to_owned())
-            .collect(),
-        SchemeKind::Kmeans(_) | SchemeKind::Attribute(_) => return None,
-    };
+    let mut segments = scheme.kind.settings().segments(limits)?;
     let mut seen = BTreeSet::new();
     segments.retain(|name| seen.insert(name.clone()));
     Some(segments)
 }
 
-fn stages(limits: &LifecycleLimits) -> &'static [&'static str] {
-    match limits {
-        LifecycleLimits::Fixed { .. } => &["new", "active", "at risk", "dormant", "churned"],
-        LifecycleLimits::Cadence { .. } => &["active", "slipping", "at risk", "lapsed"],
-    }
-}
-
-/// Reports playbooks whose segment no customer can have, where the parser of the file could not know it: segments of grids and of
-/// lifecycle schemes.
+/// Reports playbooks whose segment no customer can have, where the parser of the file could not know it: segments that the file
+/// does not name, of grids and lifecycle schemes.
 pub(crate) fn playbooks(pipeline: &Pipeline, found: &mut Diagnostics) {
     for playbook in &pipeline.playbooks {
         let scheme = pipeline.scheme(&playbook.scheme.value);
-        let Some(scheme) = scheme
-            .filter(|scheme| matches!(scheme.kind, SchemeKind::RfmGrid(_) | SchemeKind::Lifecycle))
+        let Some(scheme) = scheme.filter(|scheme| scheme.kind.settings().declared().is_none())
         else {
             continue;
         };

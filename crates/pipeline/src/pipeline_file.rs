@@ -25,7 +25,12 @@ pub fn load(file: &Path, vars: &[(String, String)]) -> Result<Loaded, PipelineEr
             path: file.to_owned(),
             error,
         }),
-        read => tessera_spec::loaded(file, read, vars)
+        read => tessera_spec::loaded(file, read, vars, &tessera_segments::syntax())
             .map_err(|found| PipelineError::Invalid(Box::new(found))),
     }
+}
+
+/// The JSON Schema of pipeline files, as it is committed.
+pub fn schema_text() -> String {
+    tessera_spec::schema_text(&tessera_segments::syntax())
 }

@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use tessera_report::{
     FeatureMeta, GoalMeta, Options, ReportError, ReportMeta, SchemeMeta, TargetMeta,
 };
+use tessera_segments::{RfmGrid, RulesScheme};
 use tessera_snapshot::{
     CommittedTable, Gate, Owner, Replaced, RunIdentity, Store, StoreError, Version,
 };
@@ -142,11 +143,10 @@ pub(crate) fn meta(prepared: &Prepared) -> ReportMeta {
             .iter()
             .map(|scheme| SchemeMeta {
                 name: scheme.name.value.clone(),
-                kind: kind_name(&scheme.kind).to_owned(),
-                scores: match &scheme.kind {
-                    SchemeKind::RfmGrid(grid) => Some(grid.scores),
-                    _ => None,
-                },
+                kind: scheme.kind.name().to_owned(),
+                words: tessera_segments::kind(scheme.kind.name())
+                    .map_or_else(String::new, |kind| kind.words.to_owned()),
+                scores: scheme.kind.of::<RfmGrid>().map(|grid| grid.scores),
                 by: made_of(pipeline, &scheme.kind),
                 segments: labels::segments(scheme, &prepared.pipeline.features.lifecycle)
                     .unwrap_or_default(),
@@ -175,32 +175,24 @@ pub(crate) fn meta(prepared: &Prepared) -> ReportMeta {
 /// The columns that segments are defined by: those of their rules, also through other schemes and expressions of `[value]`. Empty
 /// for clusters, which are described by the very features they are made of.
 fn made_of(pipeline: &tessera_spec::Pipeline, kind: &SchemeKind) -> Vec<String> {
-    let mut by: Vec<String> = match kind {
-        SchemeKind::RfmGrid(grid) => vec![
-            grid.recency.value.clone(),
-            grid.frequency.value.clone(),
-            grid.monetary.value.clone(),
-        ],
-        SchemeKind::Quantile(scheme) => vec![scheme.by.value.clone()],
-        SchemeKind::Attribute(scheme) => vec![scheme.by.value.clone()],
-        SchemeKind::Lifecycle => vec!["lifecycle_stage".to_owned(), "recency_days".to_owned()],
-        SchemeKind::Rules(scheme) => {
-            let rules = scheme.rules.iter();
-            let mut names: Vec<String> = rules.flat_map(|rule| names(&rule.when.value)).collect();
-            // A scheme that rules read was declared earlier, so the recursion ends.
-            let others = pipeline.schemes.iter();
-            let others: Vec<_> = others
-                .filter(|other| names.contains(&other.name.value))
-                .collect();
-            names.extend(
-                others
-                    .iter()
-                    .flat_map(|other| made_of(pipeline, &other.kind)),
-            );
-            names
-        }
-        SchemeKind::Kmeans(_) => return Vec::new(),
-    };
+    let own = kind.settings().made_of().into_iter();
+    let mut by: Vec<String> = own.map(str::to_owned).collect();
+    if let Some(scheme) = kind.of::<RulesScheme>() {
+        let rules = scheme.rules.iter();
+        by.extend(rules.flat_map(|rule| names(&rule.when.value)));
+        // A scheme that rules read was declared earlier, so the recursion ends.
+        let others = pipeline.schemes.iter();
+        let others: Vec<_> = others
+            .filter(|other| by.contains(&other.name.value))
+            .collect();
+        let of_others = others
+            .iter()
+            .flat_map(|other| made_of(pipeline, &other.kind));
+        by.extend(of_others);
+    }
+    if by.is_empty() {
+        return by;
+    }
     for column in pipeline.value_columns() {
         if by.iter().any(|name| name == column.name) {
             by.extend(names(&column.text));
@@ -222,17 +214,6 @@ pub(crate) fn names(expression: &str) -> Vec<String> {
         .filter(|word| word.starts_with(|c: char| c.is_alphabetic()))
         .map(str::to_owned)
         .collect()
-}
-
-fn kind_name(kind: &SchemeKind) -> &'static str {
-    match kind {
-        SchemeKind::RfmGrid(_) => "rfm_grid",
-        SchemeKind::Quantile(_) => "quantile",
-        SchemeKind::Rules(_) => "rules",
-        SchemeKind::Attribute(_) => "attribute",
-        SchemeKind::Lifecycle => "lifecycle",
-        SchemeKind::Kmeans(_) => "kmeans",
-    }
 }
 
 /// How the pipeline file writes a value of one of its enums.

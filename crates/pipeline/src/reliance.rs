@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use tessera_expr::columns;
 use tessera_segments::{Parameter, Quality, QualityStatus};
 use tessera_spec::Pipeline;
-use tessera_spec::pipeline::{Scheme, SchemeKind, Score};
+use tessera_spec::pipeline::{Scheme, SchemeInput, Score};
 
 use crate::prepare::Prepared;
 use crate::scores::{BASE_RATE, COMPUTABLE, Scored};
@@ -144,21 +144,11 @@ impl Reliance {
 
 /// The columns that a scheme assigns by.
 fn read_by<'a>(scheme: &'a Scheme, prepared: &'a Prepared) -> Vec<&'a str> {
-    match &scheme.kind {
-        SchemeKind::RfmGrid(grid) => vec![
-            &grid.recency.value,
-            &grid.frequency.value,
-            &grid.monetary.value,
-        ],
-        SchemeKind::Quantile(quantile) => vec![&quantile.by.value],
-        SchemeKind::Attribute(attribute) => vec![&attribute.by.value],
-        SchemeKind::Kmeans(kmeans) => kmeans.features.iter().map(|f| f.value.as_str()).collect(),
-        SchemeKind::Lifecycle => Vec::new(),
-        SchemeKind::Rules(_) => {
-            let rules = prepared.rules.get(&scheme.name.value);
-            rules.into_iter().flatten().flat_map(columns).collect()
-        }
-    }
+    let inputs = scheme.kind.settings().inputs();
+    let mut columns_read: Vec<&str> = inputs.iter().map(SchemeInput::name).collect();
+    let rules = prepared.rules.get(&scheme.name.value);
+    columns_read.extend(rules.into_iter().flatten().flat_map(columns));
+    columns_read
 }
 
 /// The mark of a score, from its quality.

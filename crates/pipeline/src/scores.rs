@@ -43,6 +43,15 @@ pub(crate) use tables::{Backtest, backtest_table, calibration_table, quality_tab
 
 /// One kind of score: what it needs, and how it is computed.
 pub(crate) trait ScoreModel {
+    /// Beginnings of the paths of the files of the program that learn and apply it, beside those that everything depends on.
+    fn files(&self) -> &'static [&'static str];
+
+    /// Features that decide what is learned. `published` are all features of the pipeline.
+    fn reads(&self, published: &[FeatureInfo]) -> Vec<String> {
+        let _ = published;
+        Vec::new()
+    }
+
     /// Aggregates over a source that the score needs at the date of the run, by source.
     fn hidden(&self, asked: &Asked<'_>) -> Vec<(String, Vec<Agg>)>;
 
@@ -194,6 +203,17 @@ pub(crate) fn of(kind: &ScoreKind) -> &dyn ScoreModel {
         ScoreKind::Supervised(supervised) => supervised,
         ScoreKind::Health(health) => health,
     }
+}
+
+/// The files of every kind.
+#[cfg(test)]
+pub(crate) fn files() -> [&'static [&'static str]; 4] {
+    [
+        clv::FILES,
+        contractual::FILES,
+        health::FILES,
+        supervised::FILES,
+    ]
 }
 
 /// The published columns of all scores, by the name of the score, so that the order in the file does not matter.

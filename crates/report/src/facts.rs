@@ -45,6 +45,8 @@ pub(crate) struct Earlier<'a> {
 pub(crate) struct Scheme {
     pub(crate) name: String,
     pub(crate) kind: Kind,
+    /// How the customers are assigned, for a reader who does not know the pipeline file.
+    pub(crate) words: String,
     /// Highest score of an RFM grid, where the pipeline says so.
     pub(crate) scores: Option<u8>,
     /// Anchor of its heading, unique in the document.
@@ -61,7 +63,6 @@ pub(crate) enum Kind {
     Rules,
     Attribute,
     Lifecycle,
-    Kmeans,
     Other,
 }
 
@@ -73,21 +74,7 @@ impl Kind {
             "rules" => Self::Rules,
             "attribute" => Self::Attribute,
             "lifecycle" => Self::Lifecycle,
-            "kmeans" => Self::Kmeans,
             _ => Self::Other,
-        }
-    }
-
-    /// How the customers are assigned, for a reader who does not know the pipeline file.
-    pub(crate) fn words(self) -> &'static str {
-        match self {
-            Self::RfmGrid => "recency, frequency and money scores",
-            Self::Quantile => "ranked by a number",
-            Self::Rules => "first matching rule",
-            Self::Attribute => "values of an attribute",
-            Self::Lifecycle => "lifecycle stages",
-            Self::Kmeans => "clusters found by k-means",
-            Self::Other => "segments",
         }
     }
 }
@@ -236,8 +223,8 @@ impl<'a> Facts<'a> {
             Kind::Lifecycle => 2,
             Kind::RfmGrid => 3,
             Kind::Rules => 4,
-            Kind::Kmeans => 5,
-            Kind::Attribute | Kind::Other => 6,
+            Kind::Other => 5,
+            Kind::Attribute => 6,
         };
         let mut schemes: Vec<&Scheme> = self.schemes.iter().flatten().collect();
         schemes.sort_by_key(place);
@@ -378,6 +365,10 @@ fn schemes(meta: &ReportMeta, rows: Vec<SegmentRow>, customers: Option<Table<'_>
         Scheme {
             name: name.to_owned(),
             kind,
+            words: match declared {
+                Some(declared) if !declared.words.is_empty() => declared.words.clone(),
+                _ => "segments".to_owned(),
+            },
             scores: declared.and_then(|d| d.scores),
             anchor,
             segments,

@@ -190,9 +190,12 @@ impl TargetMeta {
 pub struct SchemeMeta {
     /// Name of the scheme, and of its column in `customers`.
     pub name: String,
-    /// `rfm_grid`, `quantile`, `rules`, `attribute`, `lifecycle` or `kmeans`.
+    /// Its kind, such as `rfm_grid` or `quantile`.
     #[serde(default)]
     pub kind: String,
+    /// How the customers are assigned, for a reader who does not know the pipeline file.
+    #[serde(default)]
+    pub words: String,
     /// Highest score of an `rfm_grid`; 5 when absent.
     #[serde(default)]
     pub scores: Option<u8>,
@@ -274,6 +277,7 @@ mod tests {
             schemes: vec![SchemeMeta {
                 name: "rfm".into(),
                 kind: "rfm_grid".into(),
+                words: "recency, frequency and money scores".into(),
                 scores: Some(5),
                 by: vec!["recency_days".into()],
                 segments: vec!["Champions".into()],

@@ -116,7 +116,7 @@ struct Block {
 struct Chapter {
     title: String,
     column: Name,
-    kind: &'static str,
+    kind: String,
     anchor: String,
     parts: Vec<Block>,
 }
@@ -136,7 +136,7 @@ fn chapter(
     Ok(Chapter {
         title: text::title(&scheme.name),
         column: Name::new(&scheme.name),
-        kind: scheme.kind.words(),
+        kind: scheme.words.clone(),
         anchor: scheme.anchor.clone(),
         parts,
     })

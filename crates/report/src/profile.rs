@@ -145,6 +145,7 @@ mod tests {
         Scheme {
             name: "rfm".into(),
             kind: Kind::Rules,
+            words: String::new(),
             scores: None,
             anchor: String::new(),
             segments: ["a", "b"].into_iter().zip(sizes).map(segment).collect(),

@@ -133,7 +133,7 @@ fn segments(facts: &Facts<'_>, scheme: &Scheme) -> String {
     format!(
         "{} ({})\n{}{more}",
         title(&scheme.name),
-        scheme.kind.words(),
+        scheme.words,
         table.draw()
     )
 }

@@ -7,11 +7,11 @@ use std::time::Instant;
 
 use arrow::array::{ArrayRef, Float64Array, Int64Array, RecordBatch, StringArray};
 use arrow::error::ArrowError;
-use tessera_segments::{Customers, Extra, assign, memberships, profiles, summarise};
-use tessera_spec::pipeline::{
-    At, AttributeScheme, Grid, KChoice, KmeansScheme, QuantileScheme, Refit, RfmGrid, Scheme,
-    SchemeKind, ScoreMethod, Transform,
+use tessera_segments::{
+    AttributeScheme, Customers, Extra, Grid, KmeansScheme, QuantileScheme, RfmGrid, ScoreMethod,
+    assign, memberships, profiles, summarise,
 };
+use tessera_spec::pipeline::{At, KChoice, Refit, Scheme, SchemeKind, Transform};
 
 const CUSTOMERS: usize = 1_000_000;
 
@@ -110,25 +110,25 @@ fn schemes() -> Vec<Scheme> {
     vec![
         Scheme {
             name: at("rfm".into()),
-            kind: SchemeKind::RfmGrid(rfm),
+            kind: SchemeKind::new("rfm_grid", rfm),
             refit: Refit::Always,
             naming: Default::default(),
         },
         Scheme {
             name: at("tier".into()),
-            kind: SchemeKind::Quantile(tiers),
+            kind: SchemeKind::new("quantile", tiers),
             refit: Refit::Always,
             naming: Default::default(),
         },
         Scheme {
             name: at("country".into()),
-            kind: SchemeKind::Attribute(country),
+            kind: SchemeKind::new("attribute", country),
             refit: Refit::Always,
             naming: Default::default(),
         },
         Scheme {
             name: at("behaviour".into()),
-            kind: SchemeKind::Kmeans(kmeans),
+            kind: SchemeKind::new("kmeans", kmeans),
             refit: Refit::Always,
             naming: Default::default(),
         },

@@ -33,14 +33,14 @@ pub struct Extra<'a> {
     /// `rules`: the conditions of the rules, evaluated for each customer, for reasons with the customer's own values; without
     /// them the reasons are the rules as written.
     pub rule_reasons: Option<&'a Arc<RuleReasons>>,
-    /// `kmeans`: the units of the features, from which clusters are named; a feature that is not among them is treated as a
+    /// Clusters: the units of the features, from which clusters are named; a feature that is not among them is treated as a
     /// plain number.
     pub named_features: &'a [NamedFeature],
     /// What an earlier version learned, which is applied; without it this run learns its own.
     pub learned: Option<&'a Fit>,
     /// Limits that the scheme's own rows of `quality` are held against; the defaults without.
     pub criteria: Option<&'a Criteria>,
-    /// `kmeans`: which clusters continue earlier ones; without it ids follow from names.
+    /// Clusters: which of them continue earlier ones; without it ids follow from names.
     pub identity: Option<&'a dyn ClusterIdentity>,
 }
 
@@ -259,6 +259,38 @@ impl Assignment {
             counts[segment as usize] += 1;
         }
         counts
+    }
+
+    /// An assignment by the names of segments alone: what was learned from other customers, applied to these.
+    pub(crate) fn by_names<'a>(
+        scheme: &str,
+        kind: &'static str,
+        names: impl Iterator<Item = &'a str>,
+    ) -> Self {
+        let mut places: BTreeMap<&str, u32> = BTreeMap::new();
+        let mut segments = Vec::new();
+        let segment_of = names
+            .map(|name| {
+                *places.entry(name).or_insert_with(|| {
+                    segments.push(SegmentInfo::new(scheme, name, None));
+                    segments.len() as u32 - 1
+                })
+            })
+            .collect();
+        Self {
+            scheme: scheme.to_owned(),
+            kind,
+            segments,
+            segment_of,
+            reasons: Reasons::PerSegment(Vec::new()),
+            assigned_by: AssignedBy::Model,
+            held: BTreeMap::new(),
+            columns: Vec::new(),
+            parameters: Vec::new(),
+            warnings: Vec::new(),
+            quality: Vec::new(),
+            fit: Fit::default(),
+        }
     }
 
     /// Rejects two segments with the same id.

@@ -31,9 +31,6 @@ const STRUCTURE_ROWS: usize = 1_000;
 /// Largest p value that counts as evidence of clusters.
 const STRUCTURE_LEVEL: f64 = 0.05;
 
-/// The model name of the rows in `models`.
-const MODEL: &str = "kmeans";
-
 /// What was found out about the clusters of one scheme.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Evidence {
@@ -121,13 +118,13 @@ impl Evidence {
         })
     }
 
-    /// Rows for the `models` table. Clusters are counted from 1.
-    pub(crate) fn parameters(&self) -> Vec<Parameter> {
+    /// Rows for the `models` table, of a model of this name. Clusters are counted from 1.
+    pub(crate) fn parameters(&self, model: &str) -> Vec<Parameter> {
         if self.clusters < 2 {
             return Vec::new();
         }
         let mut rows = Vec::new();
-        let number = |name: String, value: f64| Parameter::number(MODEL, name, value);
+        let number = |name: String, value: f64| Parameter::number(model, name, value);
         if let Some(rule) = self.rules.first() {
             rows.push(number(
                 "surrogate_held_out_rows".to_owned(),
@@ -136,7 +133,7 @@ impl Evidence {
         }
         for rule in &self.rules {
             rows.push(Parameter {
-                model: MODEL.to_owned(),
+                model: model.to_owned(),
                 name: format!("surrogate_{}", rule.cluster + 1),
                 value: rule.balanced_accuracy,
                 text: Some(rule.to_string()),
@@ -163,14 +160,14 @@ impl Evidence {
         rows.extend(
             self.structure
                 .as_ref()
-                .map(|verdict| self.structure_parameters(verdict))
+                .map(|verdict| self.structure_parameters(model, verdict))
                 .unwrap_or_default(),
         );
         rows
     }
 
-    fn structure_parameters(&self, verdict: &StructureVerdict) -> Vec<Parameter> {
-        let number = |name: String, value: f64| Parameter::number(MODEL, name, value);
+    fn structure_parameters(&self, model: &str, verdict: &StructureVerdict) -> Vec<Parameter> {
+        let number = |name: String, value: f64| Parameter::number(model, name, value);
         let mut rows = vec![
             number(
                 "structure_rows".to_owned(),

@@ -1,11 +1,44 @@
-//! Clusters as they were fitted: enough to assign any customer and to say how far they can be trusted; nothing of any customer.
+//! Clusters: what is the same for every kind of scheme that finds its segments among the customers. A kind says how it finds
+//! them; here they get ids, names, reasons, rules and evidence, and customers in another state get the nearest centre.
+
+pub(crate) mod keys;
+mod parameters;
+mod reasons;
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
-use tessera_model::cluster::{ChoiceTable, ClusterWarning, KmeansModel, Preparation};
+use tessera_model::Matrix;
+use tessera_model::cluster::{
+    self, ChoiceTable, ClusterError, ClusterWarning, ContentOrder, KmeansModel, Preparation,
+};
+use tessera_spec::pipeline::{At, Scheme};
 
-use crate::cluster_evidence::Evidence;
+use crate::assignment::{AssignedBy, Assignment, Extra, Reasons, SegmentInfo, Warning, segment_id};
+use crate::cluster_evidence::{self, Evidence};
+use crate::customers::Customers;
+use crate::error::SegmentError;
+use crate::fit::Fit;
+use crate::wording::write_number;
+use reasons::{Explained, FeatureWords, Places};
 
-/// Fitted clusters of a `kmeans` scheme, by the falling mean of its first feature.
+/// Number of rows sampled for the published silhouette, which compares all with all.
+const SILHOUETTE_ROWS: usize = 5_000;
+
+/// What a kind of clusters states of a scheme.
+pub(crate) struct Clustering<'a> {
+    /// The kind, and the model of its rows in `models`.
+    pub(crate) kind: &'static str,
+    /// The features.
+    pub(crate) features: &'a [At<String>],
+    /// Names by the falling mean of the first feature.
+    pub(crate) names: &'a [String],
+    /// Settings of the fit that `models` shows.
+    pub(crate) shown: Vec<(&'static str, f64)>,
+}
+
+/// Fitted clusters, by the falling mean of its first feature.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Clusters {
     /// How features are prepared.
@@ -34,4 +67,201 @@ pub struct Clusters {
     pub(crate) silhouette: Option<f64>,
     /// Rules, stability, structure.
     pub(crate) evidence: Evidence,
+}
+
+/// What is learned: the clusters, and the features as their preparation prepares them.
+pub(crate) type Learned = (Clusters, Matrix<'static>);
+
+/// Assigns every customer to the nearest of the centres that `learn` finds among the prepared features, or that were found
+/// before. Ids are given here.
+pub(crate) fn assign(
+    of: &Clustering<'_>,
+    scheme: &Scheme,
+    customers: &Customers,
+    extra: &Extra<'_>,
+    learn: impl FnOnce(&Matrix<'_>) -> Result<Learned, SegmentError>,
+) -> Result<Assignment, SegmentError> {
+    let name = scheme.name.value.as_str();
+    let raw = features(of, customers)?;
+    if customers.is_empty() {
+        return Ok(nobody(name, of));
+    }
+    let (mut found, prepared) = match extra.learned.and_then(Fit::get::<Clusters>) {
+        Some(found) => {
+            let prepared = found.preparation.apply(&raw)?;
+            (found.clone(), prepared)
+        }
+        None => learn(&raw)?,
+    };
+    // Clusters that were just learned are assigned as those that were learned before, so that both give the same.
+    let nearest = found.model.assign(&prepared)?;
+    let names = cluster_evidence::names(
+        of.names,
+        &found.model.columns,
+        extra.named_features,
+        &found.model.centroids,
+    );
+    let places = Places::new(customers);
+    let segment_of: Vec<u32> = (0..customers.len())
+        .map(|row| nearest.cluster[places.of(row)])
+        .collect();
+    let names = if found.ids.is_empty() {
+        let (ids, names) = identified(scheme, &segment_of, names, extra);
+        found.ids = ids;
+        names
+    } else {
+        scheme.naming.named(&found.ids, names)
+    };
+    let parameters = parameters::parameters(of, &found, &names, extra.seed);
+    let noticed = found.preparation.warnings.iter().chain(&found.warnings);
+    let warnings = noticed
+        .cloned()
+        .map(Warning::Clusters)
+        .chain(found.evidence.warnings(&names))
+        .collect();
+    let criteria = extra.criteria.cloned().unwrap_or_default();
+    let columns = found.preparation.columns.iter();
+    Ok(Assignment {
+        scheme: name.to_owned(),
+        kind: of.kind,
+        segments: segments(&names, &found),
+        segment_of,
+        quality: found.evidence.quality(&names, &criteria),
+        reasons: reasons::reasons(Explained {
+            places,
+            names,
+            features: columns.map(FeatureWords::new).collect(),
+            raw,
+            prepared,
+            assignment: nearest,
+        }),
+        assigned_by: AssignedBy::Model,
+        held: BTreeMap::new(),
+        columns: Vec::new(),
+        parameters,
+        warnings,
+        fit: Fit::new(of.kind, found),
+    })
+}
+
+/// Assigns customers in another state to the nearest of the centres that an assignment learned.
+pub(crate) fn apply(
+    learned: &Assignment,
+    scheme: &Scheme,
+    customers: &Customers,
+    _: &Extra<'_>,
+) -> Result<Assignment, SegmentError> {
+    let kind = learned.kind;
+    let found: &Clusters = learned.fit.get().ok_or(SegmentError::WrongKind { kind })?;
+    let clusters = nearest(&found.preparation, &found.model, customers)?;
+    let name = |cluster: &u32| learned.segments[*cluster as usize].name.as_str();
+    let names = clusters.iter().map(name);
+    Ok(Assignment::by_names(&scheme.name.value, kind, names))
+}
+
+/// The nearest centre of every customer, in table order.
+fn nearest(
+    preparation: &Preparation,
+    model: &KmeansModel,
+    customers: &Customers,
+) -> Result<Vec<u32>, SegmentError> {
+    if customers.is_empty() {
+        return Ok(Vec::new());
+    }
+    let (mut names, mut columns) = (Vec::new(), Vec::new());
+    for column in &preparation.columns {
+        names.push(column.name.clone());
+        columns.push(Cow::Owned(customers.numeric(&column.name)?.into_values()));
+    }
+    let raw = Matrix::new(names, columns).map_err(ClusterError::from)?;
+    Ok(model.assign(&preparation.apply(&raw)?)?.cluster)
+}
+
+/// Ids and names of the clusters.
+fn identified(
+    scheme: &Scheme,
+    segment_of: &[u32],
+    names: Vec<String>,
+    extra: &Extra<'_>,
+) -> (Vec<i64>, Vec<String>) {
+    match extra.identity {
+        Some(identity) => identity
+            .clusters(scheme, segment_of, names)
+            .into_iter()
+            .unzip(),
+        None => {
+            let id = |name: &String| segment_id(&scheme.name.value, name);
+            (names.iter().map(id).collect(), names)
+        }
+    }
+}
+
+/// Mean silhouette on a sample; `None` where it is undefined for these clusters.
+pub(crate) fn silhouette(
+    order: &ContentOrder<'_>,
+    labels: &[u32],
+) -> Result<Option<f64>, SegmentError> {
+    match cluster::sampled_silhouette(order, labels, SILHOUETTE_ROWS) {
+        Ok(silhouette) => Ok(Some(silhouette)),
+        Err(ClusterError::Undefined { .. }) => Ok(None),
+        Err(other) => Err(other.into()),
+    }
+}
+
+/// The features in the order of the customers' keys, so that the sums in the fit do not depend on the table's order.
+fn features(of: &Clustering<'_>, customers: &Customers) -> Result<Matrix<'static>, SegmentError> {
+    let mut names = Vec::with_capacity(of.features.len());
+    let mut columns = Vec::with_capacity(of.features.len());
+    for feature in of.features {
+        let values = customers.numeric(&feature.value)?.into_values();
+        let ordered = (0..values.len()).map(|place| values[customers.row_by_key(place)]);
+        columns.push(Cow::Owned(ordered.collect()));
+        names.push(feature.value.clone());
+    }
+    Ok(Matrix::new(names, columns).map_err(ClusterError::from)?)
+}
+
+/// No customers, hence no clusters.
+fn nobody(scheme: &str, of: &Clustering<'_>) -> Assignment {
+    Assignment {
+        scheme: scheme.to_owned(),
+        kind: of.kind,
+        segments: of
+            .names
+            .iter()
+            .map(|name| SegmentInfo::new(scheme, name, None))
+            .collect(),
+        segment_of: Vec::new(),
+        reasons: Reasons::PerSegment(Vec::new()),
+        assigned_by: AssignedBy::Model,
+        held: BTreeMap::new(),
+        columns: Vec::new(),
+        parameters: Vec::new(),
+        warnings: Vec::new(),
+        quality: Vec::new(),
+        fit: Fit::default(),
+    }
+}
+
+/// The segments of the clusters, each with the rule that describes it, or else its centre.
+fn segments(names: &[String], found: &Clusters) -> Vec<SegmentInfo> {
+    let centre = |index: usize| centre_words(&found.preparation, &found.model.centroids[index]);
+    let segment = |(index, name): (usize, &String)| SegmentInfo {
+        id: found.ids[index],
+        name: name.clone(),
+        rule: Some(found.evidence.rule(index).unwrap_or_else(|| centre(index))),
+    };
+    names.iter().enumerate().map(segment).collect()
+}
+
+/// The centre in the units of the features.
+fn centre_words(preparation: &Preparation, centre: &[f64]) -> String {
+    let mut text = "nearest to the centre".to_owned();
+    for (index, (column, &coordinate)) in preparation.columns.iter().zip(centre).enumerate() {
+        text.push_str(if index == 0 { " " } else { ", " });
+        text.push_str(&column.name);
+        text.push(' ');
+        write_number(column.raw(coordinate), &mut text);
+    }
+    text
 }

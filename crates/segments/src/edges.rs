@@ -1,10 +1,10 @@
 //! Edges of recency, frequency and monetary value: what an `rfm_grid` scheme learns.
 
 use serde::{Deserialize, Serialize};
-use tessera_spec::pipeline::{Closed, RfmGrid};
 
 use crate::assignment::Parameter;
 use crate::error::SegmentError;
+use crate::rfm::{Closed, RfmGrid};
 
 /// Model name of the parameters of an `rfm_grid` scheme in the `models` table.
 pub(crate) const MODEL: &str = "rfm_grid";
@@ -86,5 +86,52 @@ fn closed_name(closed: Closed) -> &'static str {
     match closed {
         Closed::Right => "right",
         Closed::Left => "left",
+    }
+}
+
+/// Edges that give every customer the same score as ranks did: the largest value of each bin, or of the bins below where it is
+/// empty. `bins` count from 0, ascending with the value; customers without scores have none.
+pub(crate) fn edges_of_bins(
+    values: &[f64],
+    bins: impl Fn(usize) -> Option<u8>,
+    count: u8,
+) -> Vec<f64> {
+    let mut largest = vec![f64::MIN; usize::from(count)];
+    for (row, value) in values.iter().enumerate() {
+        if let Some(bin) = bins(row) {
+            let largest = &mut largest[usize::from(bin)];
+            *largest = largest.max(*value);
+        }
+    }
+    for bin in 1..largest.len() {
+        largest[bin] = largest[bin].max(largest[bin - 1]);
+    }
+    largest.truncate(usize::from(count).saturating_sub(1));
+    largest
+}
+
+/// Which side of the edges made from ranks belongs to the bin.
+pub(crate) const CLOSED: Closed = Closed::Right;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn edges_of_ranks_give_the_ranks_again() {
+        let values = [5.0, 1.0, 3.0, 3.0, 9.0, f64::NAN];
+        let bins = [2_u8, 0, 1, 1, 4, 0];
+        let edges = edges_of_bins(
+            &values,
+            |row| (!values[row].is_nan()).then_some(bins[row]),
+            5,
+        );
+        assert_eq!(edges, [1.0, 3.0, 5.0, 5.0], "nobody is in bin 3");
+        for (value, bin) in values.iter().zip(bins).take(5) {
+            assert_eq!(
+                edges.iter().filter(|edge| *edge < value).count(),
+                usize::from(bin)
+            );
+        }
     }
 }

@@ -1,234 +1,131 @@
 //! What a scheme learned from the customers of one run, so that it can be applied to customers in another state: this
 //! separates moves caused by new edges or centres from moves caused by the customer's own change.
 
-use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::any::Any;
+use std::fmt::Debug;
+use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
-use tessera_model::Matrix;
-use tessera_model::cluster::{ClusterError, KmeansModel, Preparation};
-use tessera_spec::pipeline::{Closed, RfmGrid, Scheme, SchemeKind, ScoreMethod};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde_json::{Map, Value, json};
 
-use crate::assignment::{AssignedBy, Assignment, Extra, Reasons, SegmentInfo};
-use crate::clusters::Clusters;
-use crate::customers::Customers;
-use crate::edges::FrozenEdges;
-use crate::error::SegmentError;
+/// What was learned: a type of the kind that learned it. Segments are by name, so that it can be applied whatever ids they have.
+#[derive(Debug, Clone, Default)]
+pub struct Fit(Option<Known>);
 
-/// What was learned. Segments are by name, so that it can be applied whatever ids they have.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Fit {
-    /// Nothing: only the settings decide.
-    #[default]
-    None,
-    /// Edges of recency, frequency and monetary value.
-    Edges(FrozenEdges),
-    /// Tiers of a number.
-    Tiers(Tiers),
-    /// The segment of each label that occurred.
-    Labels {
-        /// Segment by label.
-        segments: BTreeMap<String, String>,
-        /// Segment of labels that did not occur.
-        other: String,
-        /// Segment of customers without a label.
-        missing: String,
-    },
-    /// Centres in the space of the prepared features; the segments of the assignment are theirs, in order.
-    Clusters(Box<Clusters>),
+#[derive(Debug, Clone)]
+struct Known {
+    kind: String,
+    learned: Arc<dyn Learned>,
 }
 
-/// Tiers by their lowest value.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub struct Tiers {
-    /// The lowest value of each tier that has customers, highest first, and the tier's segment.
-    pub lowest: Vec<(f64, String)>,
-    /// Segment of customers without the number.
-    pub missing: String,
+/// What can be stored and compared, whatever its type.
+trait Learned: Any + Debug + Send + Sync {
+    fn stored(&self) -> Value;
+    fn equals(&self, other: &dyn Any) -> bool;
 }
 
-impl Tiers {
-    /// The segment of a value; below all tiers it is the lowest one.
-    pub(crate) fn segment(&self, value: f64) -> &str {
-        if value.is_nan() {
-            return &self.missing;
-        }
-        let found = self.lowest.iter().find(|(lowest, _)| value >= *lowest);
-        found
-            .or(self.lowest.last())
-            .map_or(&self.missing, |tier| &tier.1)
+impl<T: Any + Debug + Send + Sync + PartialEq + Serialize> Learned for T {
+    fn stored(&self) -> Value {
+        json!(self)
+    }
+
+    fn equals(&self, other: &dyn Any) -> bool {
+        other.downcast_ref::<T>().is_some_and(|other| self == other)
     }
 }
 
-impl Assignment {
-    /// Assigns customers in another state with what was learned from the customers of the fit.
-    ///
-    /// # Errors
-    /// As [`crate::assign`], and values that the learned preparation cannot take.
-    pub fn apply(
-        &self,
-        scheme: &Scheme,
-        customers: &Customers,
-        extra: &Extra<'_>,
-    ) -> Result<Self, SegmentError> {
-        let name = scheme.name.value.as_str();
-        let applied = match (&self.fit, &scheme.kind) {
-            (Fit::None, _) => return crate::assign(scheme, customers, extra),
-            (Fit::Edges(edges), SchemeKind::RfmGrid(grid)) => {
-                let frozen = Scheme {
-                    kind: SchemeKind::RfmGrid(RfmGrid {
-                        score_method: ScoreMethod::Frozen { version: None },
-                        ..grid.clone()
-                    }),
-                    ..scheme.clone()
-                };
-                let fit = Fit::Edges(edges.clone());
-                let extra = Extra {
-                    learned: Some(&fit),
-                    ..*extra
-                };
-                return crate::assign(&frozen, customers, &extra);
+impl Fit {
+    /// What a kind learned.
+    pub(crate) fn new<T>(kind: &str, learned: T) -> Self
+    where
+        T: Any + Debug + Send + Sync + PartialEq + Serialize,
+    {
+        Self(Some(Known {
+            kind: kind.to_owned(),
+            learned: Arc::new(learned),
+        }))
+    }
+
+    /// What a kind learned, from the form in which it is stored.
+    pub(crate) fn restored<T>(kind: &str, stored: &Value) -> serde_json::Result<Self>
+    where
+        T: Any + Debug + Send + Sync + PartialEq + Serialize + DeserializeOwned,
+    {
+        Ok(Self::new(kind, T::deserialize(stored)?))
+    }
+
+    /// Whether there is nothing: only the settings decide.
+    pub fn is_none(&self) -> bool {
+        self.0.is_none()
+    }
+
+    /// What was learned, if it is of this type.
+    pub fn get<T: Any>(&self) -> Option<&T> {
+        let learned: &dyn Any = self.0.as_ref()?.learned.as_ref();
+        learned.downcast_ref()
+    }
+
+    /// The kind that learned it, and the form in which it was stored, where it was read and not restored yet.
+    pub(crate) fn stored(&self) -> Option<(&str, &Value)> {
+        let kind = self.0.as_ref()?.kind.as_str();
+        Some((kind, self.get::<Value>()?))
+    }
+}
+
+impl PartialEq for Fit {
+    fn eq(&self, other: &Self) -> bool {
+        match (&self.0, &other.0) {
+            (Some(own), Some(other)) => {
+                own.kind == other.kind && own.learned.equals(other.learned.as_ref())
             }
-            (Fit::Tiers(tiers), SchemeKind::Quantile(config)) => {
-                let values = customers.numeric(&config.by.value)?;
-                let segment = |value: &f64| tiers.segment(*value);
-                named(name, values.values().iter().map(segment))
-            }
-            (
-                Fit::Labels {
-                    segments,
-                    other,
-                    missing,
-                },
-                SchemeKind::Attribute(config),
-            ) => {
-                let labels = customers.labels(&config.by.value)?;
-                let segment = |row| match labels.get(row) {
-                    Some(label) if !label.trim().is_empty() => {
-                        segments.get(label).unwrap_or(other).as_str()
-                    }
-                    _ => missing.as_str(),
-                };
-                named(name, (0..customers.len()).map(segment))
-            }
-            (Fit::Clusters(found), SchemeKind::Kmeans(_)) => {
-                let clusters = nearest(&found.preparation, &found.model, customers)?;
-                named(
-                    name,
-                    clusters
-                        .iter()
-                        .map(|&cluster| self.segments[cluster as usize].name.as_str()),
-                )
-            }
-            _ => return Err(SegmentError::WrongKind { kind: self.kind }),
-        };
-        Ok(Self {
-            kind: self.kind,
-            ..applied
-        })
-    }
-}
-
-/// The nearest centre of every customer, in table order.
-fn nearest(
-    preparation: &Preparation,
-    model: &KmeansModel,
-    customers: &Customers,
-) -> Result<Vec<u32>, SegmentError> {
-    if customers.is_empty() {
-        return Ok(Vec::new());
-    }
-    let (mut names, mut columns) = (Vec::new(), Vec::new());
-    for column in &preparation.columns {
-        names.push(column.name.clone());
-        columns.push(Cow::Owned(customers.numeric(&column.name)?.into_values()));
-    }
-    let raw = Matrix::new(names, columns).map_err(ClusterError::from)?;
-    Ok(model.assign(&preparation.apply(&raw)?)?.cluster)
-}
-
-/// An assignment by the names of segments.
-fn named<'a>(scheme: &str, names: impl Iterator<Item = &'a str>) -> Assignment {
-    let mut places: BTreeMap<&str, u32> = BTreeMap::new();
-    let mut segments = Vec::new();
-    let segment_of = names
-        .map(|name| {
-            *places.entry(name).or_insert_with(|| {
-                segments.push(SegmentInfo::new(scheme, name, None));
-                segments.len() as u32 - 1
-            })
-        })
-        .collect();
-    Assignment {
-        scheme: scheme.to_owned(),
-        kind: "",
-        segments,
-        segment_of,
-        reasons: Reasons::PerSegment(Vec::new()),
-        assigned_by: AssignedBy::Model,
-        held: BTreeMap::new(),
-        columns: Vec::new(),
-        parameters: Vec::new(),
-        warnings: Vec::new(),
-        quality: Vec::new(),
-        fit: Fit::None,
-    }
-}
-
-/// Edges that give every customer the same score as ranks did: the largest value of each bin, or of the bins below where it is
-/// empty. `bins` count from 0, ascending with the value; customers without scores have none.
-pub(crate) fn edges_of_bins(
-    values: &[f64],
-    bins: impl Fn(usize) -> Option<u8>,
-    count: u8,
-) -> Vec<f64> {
-    let mut largest = vec![f64::MIN; usize::from(count)];
-    for (row, value) in values.iter().enumerate() {
-        if let Some(bin) = bins(row) {
-            let largest = &mut largest[usize::from(bin)];
-            *largest = largest.max(*value);
+            (own, other) => own.is_none() && other.is_none(),
         }
     }
-    for bin in 1..largest.len() {
-        largest[bin] = largest[bin].max(largest[bin - 1]);
-    }
-    largest.truncate(usize::from(count).saturating_sub(1));
-    largest
 }
 
-/// Which side of the edges made from ranks belongs to the bin.
-pub(crate) const CLOSED: Closed = Closed::Right;
+impl Serialize for Fit {
+    /// The kind, and what it learned.
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let stored = self.0.as_ref().map(|known| {
+            let mut stored = Map::new();
+            stored.insert(known.kind.clone(), known.learned.stored());
+            stored
+        });
+        stored.serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Fit {
+    /// As it was stored: [`crate::restored`] gives it its type.
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let stored = Option::<Map<String, Value>>::deserialize(deserializer)?;
+        let known = stored.and_then(|stored| stored.into_iter().next());
+        Ok(known.map_or_else(Self::default, |(kind, stored)| Self::new(&kind, stored)))
+    }
+}
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn edges_of_ranks_give_the_ranks_again() {
-        let values = [5.0, 1.0, 3.0, 3.0, 9.0, f64::NAN];
-        let bins = [2_u8, 0, 1, 1, 4, 0];
-        let edges = edges_of_bins(
-            &values,
-            |row| (!values[row].is_nan()).then_some(bins[row]),
-            5,
-        );
-        assert_eq!(edges, [1.0, 3.0, 5.0, 5.0], "nobody is in bin 3");
-        for (value, bin) in values.iter().zip(bins).take(5) {
-            assert_eq!(
-                edges.iter().filter(|edge| *edge < value).count(),
-                usize::from(bin)
-            );
-        }
+    fn what_is_stored_is_restored_as_it_was() {
+        let made = Fit::new("some", vec![0.1, f64::MIN_POSITIVE]);
+        let text = serde_json::to_string(&made).unwrap();
+        let read: Fit = serde_json::from_str(&text).unwrap();
+        assert!(read.get::<Vec<f64>>().is_none() && read != made);
+        let (kind, stored) = read.stored().unwrap();
+        assert_eq!(Fit::restored::<Vec<f64>>(kind, stored).unwrap(), made);
+        assert_eq!(serde_json::to_string(&Fit::default()).unwrap(), "null");
+        assert!(serde_json::from_str::<Fit>("null").unwrap().is_none());
     }
 
     #[test]
-    fn tiers_take_values_between_and_below_those_they_were_learned_from() {
-        let tiers = Tiers {
-            lowest: vec![(100.0, "top".to_owned()), (10.0, "rest".to_owned())],
-            missing: "unknown".to_owned(),
-        };
-        let found = [250.0, 100.0, 99.0, 1.0, f64::NAN].map(|value| tiers.segment(value));
-        assert_eq!(found, ["top", "top", "rest", "rest", "unknown"]);
+    fn numbers_that_are_not_finite_are_not_restored() {
+        let made = Fit::new("some", vec![f64::NAN]);
+        let read: Fit = serde_json::from_str(&serde_json::to_string(&made).unwrap()).unwrap();
+        let (kind, stored) = read.stored().unwrap();
+        assert!(Fit::restored::<Vec<f64>>(kind, stored).is_err());
     }
 }

@@ -2,9 +2,8 @@
 
 mod named;
 
-use tessera_spec::pipeline::{Grid, GridInterval};
-
 use crate::error::SegmentError;
+use crate::rfm::{Grid, GridInterval};
 
 /// Segment of cells that no line of an interval grid covers.
 pub(crate) const OTHERS: &str = "Others";

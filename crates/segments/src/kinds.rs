@@ -7,31 +7,21 @@ mod quantile;
 mod rfm_grid;
 mod rules;
 
-use tessera_spec::pipeline::{Scheme, SchemeKind};
+use std::fmt::Write as _;
 
-pub use lifecycle::NO_STAGE;
-pub use rfm_grid::NOT_SCORED;
+use tessera_spec::SchemeSyntax;
+use tessera_spec::pipeline::Scheme;
+
+pub use attribute::AttributeScheme;
+pub use kmeans::KmeansScheme;
+pub use lifecycle::{LifecycleScheme, NO_STAGE};
+pub use quantile::{QuantileScheme, Tiers};
 
 use crate::assignment::{Assignment, Extra};
 use crate::customers::Customers;
 use crate::error::SegmentError;
-
-/// One way of assigning the customers: everything there is to know about it.
-#[derive(Debug, Clone, Copy)]
-pub struct Kind {
-    /// `kind = "…"` in the pipeline file, and the name of its source file.
-    pub name: &'static str,
-    /// One line: what it does.
-    pub summary: &'static str,
-    /// How it decides, what happens to missing values, and what it publishes.
-    pub docs: &'static str,
-    /// Whether these settings belong to this kind.
-    pub accepts: fn(&SchemeKind) -> bool,
-    /// Features that the settings name; those in predicates are known to the caller only.
-    pub inputs: fn(&SchemeKind) -> Vec<&str>,
-    /// Assigns the customers to segments.
-    pub(crate) assign: fn(&Scheme, &Customers, &Extra<'_>) -> Result<Assignment, SegmentError>,
-}
+use crate::fit::Fit;
+use crate::kind::Kind;
 
 /// Every kind, by name.
 pub static KINDS: &[&Kind] = &[
@@ -42,6 +32,17 @@ pub static KINDS: &[&Kind] = &[
     &rfm_grid::KIND,
     &rules::KIND,
 ];
+
+/// What the pipeline file may say of schemes: the keys of every kind.
+pub fn syntax() -> Vec<&'static SchemeSyntax> {
+    KINDS.iter().map(|kind| &kind.syntax).collect()
+}
+
+/// The kind of that name.
+pub fn kind(name: &str) -> Option<&'static Kind> {
+    let mut kinds = KINDS.iter().copied();
+    kinds.find(|kind| kind.syntax.name == name)
+}
 
 /// Assigns the customers to segments by a scheme: every customer gets exactly one segment, with the reason.
 ///
@@ -55,25 +56,83 @@ pub fn assign(
     customers: &Customers,
     extra: &Extra<'_>,
 ) -> Result<Assignment, SegmentError> {
-    kind_of(&scheme.kind)
+    kind(scheme.kind.name())
+        .ok_or(SegmentError::NoKind)
         .and_then(|kind| (kind.assign)(scheme, customers, extra))
         .and_then(Assignment::checked)
         .map_err(|error| error.in_scheme(&scheme.name.value))
 }
 
-/// Features that a scheme reads, as far as its settings say; a `rules` scheme names them in its predicates instead.
-pub fn inputs(kind: &SchemeKind) -> Vec<&str> {
-    kind_of(kind)
-        .map(|found| (found.inputs)(kind))
-        .unwrap_or_default()
+impl Assignment {
+    /// Assigns customers in another state with what was learned from the customers of the fit.
+    ///
+    /// # Errors
+    /// As [`assign`], and values that the learned preparation cannot take.
+    pub fn apply(
+        &self,
+        scheme: &Scheme,
+        customers: &Customers,
+        extra: &Extra<'_>,
+    ) -> Result<Self, SegmentError> {
+        let kind = kind(scheme.kind.name()).ok_or(SegmentError::NoKind)?;
+        match kind.learning {
+            Some(learning) if !self.fit.is_none() => {
+                (learning.apply)(self, scheme, customers, extra)
+            }
+            _ => assign(scheme, customers, extra),
+        }
+    }
 }
 
-fn kind_of(kind: &SchemeKind) -> Result<&'static Kind, SegmentError> {
-    KINDS
-        .iter()
-        .find(|entry| (entry.accepts)(kind))
-        .copied()
-        .ok_or(SegmentError::NoKind)
+/// What was read from a store, with the type that its kind gives it.
+///
+/// # Errors
+/// A kind that does not exist, or that stores it in another form now; a sentence.
+pub fn restored(read: Fit) -> Result<Fit, String> {
+    let Some((name, stored)) = read.stored() else {
+        return Ok(read);
+    };
+    let learning = kind(name).and_then(|kind| kind.learning);
+    let learning = learning.ok_or_else(|| format!("no kind `{name}` learns anything"))?;
+    (learning.restore)(name, stored).map_err(|error| error.to_string())
+}
+
+/// The kinds with their keys and an example of each, as Markdown.
+pub fn markdown() -> String {
+    let mut text = String::from(
+        "# Schemes\n\nA scheme assigns every customer to exactly one segment. This page is written by `tessera schema --schemes` from the \
+         descriptions that the parser reads.\n\n| kind | what it does |\n|---|---|\n",
+    );
+    for kind in KINDS {
+        let syntax = &kind.syntax;
+        let _ = writeln!(text, "| [`{0}`](#{0}) | {1} |", syntax.name, syntax.summary);
+    }
+    for kind in KINDS {
+        let syntax = &kind.syntax;
+        let _ = write!(text, "\n## {}\n\n{}\n", syntax.name, syntax.summary);
+        for line in kind.docs.lines() {
+            let (part, rest) = line.split_once(": ").unwrap_or(("", line));
+            let _ = write!(text, "\n**{part}**: {rest}\n");
+        }
+        let _ = write!(
+            text,
+            "\n```toml\n[schemes.mine]\nkind = \"{}\"\n",
+            syntax.name
+        );
+        for line in kind.example.lines() {
+            let _ = writeln!(text, "{line}");
+        }
+        text.push_str("```\n\n| key | needed | meaning |\n|---|---|---|\n");
+        for (key, required, help) in syntax.described() {
+            let needed = if required { "yes" } else { "" };
+            let _ = writeln!(
+                text,
+                "| `{key}` | {needed} | {} |",
+                help.replace('|', "\\|")
+            );
+        }
+    }
+    text
 }
 
 #[cfg(test)]
@@ -85,18 +144,12 @@ mod tests {
         let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/src/kinds");
         let mut files: Vec<String> = std::fs::read_dir(folder)
             .unwrap()
-            .map(|entry| {
-                entry
-                    .unwrap()
-                    .path()
-                    .file_stem()
-                    .unwrap()
-                    .to_string_lossy()
-                    .into_owned()
-            })
+            .map(|entry| entry.unwrap().path())
+            .filter(|path| path.is_file())
+            .map(|path| path.file_stem().unwrap().to_string_lossy().into_owned())
             .collect();
         files.sort();
-        let names: Vec<&str> = KINDS.iter().map(|kind| kind.name).collect();
+        let names: Vec<&str> = KINDS.iter().map(|kind| kind.syntax.name).collect();
         assert_eq!(names, files, "KINDS is sorted and holds one kind per file");
     }
 
@@ -104,15 +157,15 @@ mod tests {
     fn every_kind_is_documented() {
         for kind in KINDS {
             assert!(
-                kind.summary.ends_with('.') && !kind.summary.contains('\n'),
+                kind.syntax.summary.ends_with('.') && !kind.syntax.summary.contains('\n'),
                 "{}",
-                kind.name
+                kind.syntax.name
             );
             for part in ["Decides: ", "Missing values: ", "Publishes: "] {
                 assert!(
                     kind.docs.lines().any(|line| line.starts_with(part)),
                     "{} lacks {part}",
-                    kind.name
+                    kind.syntax.name
                 );
             }
         }

@@ -10,7 +10,8 @@
 //!
 //! | question | file |
 //! |---|---|
-//! | how does one kind of scheme decide? | `kinds/KIND.rs` |
+//! | how does one kind of scheme decide, what may its table hold? | `kinds/KIND.rs` |
+//! | what is a kind? | `kind.rs` |
 //! | which cells belong to which RFM segment? do a grid's intervals overlap? | `grid.rs`, `grid/` |
 //! | how does a value become a score from 1 to k? | `score.rs` |
 //! | which rules overlap, which decide no customer? | `rules_lint.rs` |
@@ -30,12 +31,15 @@ mod error;
 mod fit;
 mod gates;
 mod grid;
+mod kind;
 mod kinds;
 mod label_targets;
 mod moments;
 mod profiles;
 mod quality;
 mod rank;
+mod rfm;
+mod rule_list;
 mod rule_reasons;
 mod rules_lint;
 mod score;
@@ -52,12 +56,18 @@ pub use clusters::Clusters;
 pub use customers::{ColumnKind, Customers, Labels, Numeric};
 pub use edges::FrozenEdges;
 pub use error::SegmentError;
-pub use fit::{Fit, Tiers};
+pub use fit::Fit;
 pub use gates::{GATES, Gate, Judged, Since, failed, judge};
 pub use grid::{CellMap, GridLint, lint};
-pub use kinds::{KINDS, Kind, NO_STAGE, NOT_SCORED, assign, inputs};
+pub use kind::{Kind, Learning};
+pub use kinds::{
+    AttributeScheme, KINDS, KmeansScheme, LifecycleScheme, NO_STAGE, QuantileScheme, Tiers, assign,
+    kind, markdown, restored, syntax,
+};
 pub use profiles::{LABEL_VALUES, OTHER_LABEL, Profile, profiles};
 pub use quality::{Quality, QualityStatus};
+pub use rfm::{CODE_WEIGHTS, Closed, Grid, GridInterval, NOT_SCORED, RfmGrid, ScoreMethod};
+pub use rule_list::{RulesScheme, SegmentRule};
 pub use rule_reasons::{RuleClauses, RuleReasons};
 pub use rules_lint::{RuleName, RulesLint, RulesWarning, repeated_rules};
 pub use summary::{SegmentSummary, summarise};

@@ -3,12 +3,11 @@
 
 use std::fmt;
 
+use crate::quality::share_of_all;
+use crate::rule_list::RulesScheme;
+use crate::wording::counted;
 use arrow::array::{Array, BooleanArray};
 use arrow::buffer::BooleanBuffer;
-use tessera_spec::pipeline::RulesScheme;
-
-use crate::quality::share_of_all;
-use crate::wording::counted;
 
 /// Number of pairs of overlapping rules that a warning names.
 const NAMED_PAIRS: usize = 3;

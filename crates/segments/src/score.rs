@@ -1,8 +1,7 @@
 //! From values to scores 1 to k, higher is better.
 
-use tessera_spec::pipeline::Closed;
-
 use crate::rank::Ranking;
+use crate::rfm::Closed;
 
 /// Whether large or small values are good.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

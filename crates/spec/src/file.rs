@@ -27,6 +27,7 @@ use crate::activity;
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::pipeline::{Customer, Log, Pipeline, Report, RunSettings, Source, Through};
 use crate::reader::{Notes, ROOT, Reader, integer_of, variables, wrong_type};
+use crate::scheme_syntax::SchemeSyntax;
 use name::{Names, check_name, check_unique_columns};
 
 /// Bytes of a pipeline file at most: others are no pipeline files.
@@ -51,7 +52,7 @@ pub struct Loaded {
     pub warnings: Diagnostics,
 }
 
-/// Reads and checks a pipeline file.
+/// Reads and checks a pipeline file with these kinds of schemes.
 ///
 /// Relative paths in it (sources, store) are left as they are: they are relative to the current directory of the process, as
 /// paths on the command line are, not to the folder of the file. So one file serves a checkout, a container and a scheduler,
@@ -59,8 +60,12 @@ pub struct Loaded {
 ///
 /// # Errors
 /// All mistakes of the file at once; a file that cannot be read is one of them.
-pub fn load(path: &Path, vars: &[(String, String)]) -> Result<Loaded, Diagnostics> {
-    loaded(path, read(path), vars)
+pub fn load(
+    path: &Path,
+    vars: &[(String, String)],
+    kinds: &[&SchemeSyntax],
+) -> Result<Loaded, Diagnostics> {
+    loaded(path, read(path), vars, kinds)
 }
 
 /// The text of a pipeline file, which is read once: it may be a pipe.
@@ -88,6 +93,7 @@ pub fn loaded(
     path: &Path,
     read: io::Result<String>,
     vars: &[(String, String)],
+    kinds: &[&SchemeSyntax],
 ) -> Result<Loaded, Diagnostics> {
     let file_name = path.display().to_string();
     let text = match read {
@@ -105,7 +111,7 @@ pub fn loaded(
             return Err(found);
         }
     };
-    match parse(&text, &file_name, vars) {
+    match parse(&text, &file_name, vars, kinds) {
         (Some(pipeline), warnings) => Ok(Loaded {
             pipeline,
             text,
@@ -122,6 +128,7 @@ pub fn parse(
     text: &str,
     file_name: &str,
     vars: &[(String, String)],
+    kinds: &[&SchemeSyntax],
 ) -> (Option<Pipeline>, Diagnostics) {
     let mut found = Diagnostics::new(file_name, text);
     let (table, syntax) = DeTable::parse_recoverable(text);
@@ -133,14 +140,14 @@ pub fn parse(
     let notes = Notes::new(text);
     let reader = Reader::new(table.get_ref(), 0..0, ROOT, &notes);
     variables(&reader, vars);
-    let pipeline = pipeline(&reader);
+    let pipeline = pipeline(&reader, kinds);
     reader.finish();
     drop(reader);
     found.extend(notes.into_found());
     ((!found.has_errors()).then_some(pipeline), found)
 }
 
-fn pipeline(file: &Reader<'_>) -> Pipeline {
+fn pipeline(file: &Reader<'_>, kinds: &[&SchemeSyntax]) -> Pipeline {
     spec_version(file);
     let name = file.required_text("name", "add `name = \"…\"`: letters, digits, `_` and `-`");
     if !name.value.is_empty() {
@@ -149,7 +156,7 @@ fn pipeline(file: &Reader<'_>) -> Pipeline {
     let sources = source::sources(file);
     let features = feature::features(file, &sources);
     let scores = score::scores(file, &sources);
-    let schemes = scheme::schemes(file);
+    let schemes = scheme::schemes(file, kinds);
     let pipeline = Pipeline {
         name: name.value,
         timezone: locale::required_zone(file),

@@ -8,8 +8,9 @@
 //! meaning), `canonical` (its form for hashing), `private` (files that only their owner reads), `noted` (errors that
 //! libraries hide), `interrupt` (a request to stop, for every crate above), `activity` (what a process was doing when it died).
 //!
-//! To add a key: its field in `written`, its line in `file`, its place in [`pipeline`]; `tests/schema.rs` sees to it that the
-//! first two agree.
+//! To add a key: its field in `written`, its line in `file`, its place in [`pipeline`]; `tests/schema` sees to it that the
+//! first two agree. The keys of a kind of scheme are in [`SchemeSyntax`], which the crate of the kinds hands over: one description
+//! for parser, schema and documentation.
 
 pub mod activity;
 mod canonical;
@@ -20,7 +21,8 @@ pub mod interrupt;
 pub mod noted;
 pub mod pipeline;
 pub mod private;
-mod reader;
+pub mod reader;
+mod scheme_syntax;
 pub mod shown;
 pub mod time_format;
 mod written;
@@ -28,4 +30,5 @@ mod written;
 pub use canonical::canonical;
 pub use file::{Loaded, load, loaded, parse, read};
 pub use pipeline::{Pipeline, Report};
+pub use scheme_syntax::{Key, KeyValue, SchemeSyntax, shape_of};
 pub use written::{schema, schema_text};

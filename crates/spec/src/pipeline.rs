@@ -37,9 +37,8 @@ pub use join::Join;
 pub use memberships::Memberships;
 pub use refit::Refit;
 pub use scheme::{
-    AttributeScheme, CODE_WEIGHTS, Closed, Grid, GridInterval, KChoice, KmeansScheme, Naming,
-    QuantileScheme, RFM_ENDINGS, RfmGrid, RulesScheme, Scheme, SchemeColumn, SchemeColumnKind,
-    SchemeKind, ScoreMethod, SegmentRule, Transform,
+    KChoice, Learns, Naming, Scheme, SchemeColumn, SchemeColumnKind, SchemeInput, SchemeKind,
+    SchemeSettings, Transform, Wanted,
 };
 pub use score::{
     CLV_ESTIMATES, Calibration, ClvScore, ContractualScore, HealthComponent, HealthScale,

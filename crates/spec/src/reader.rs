@@ -1,5 +1,6 @@
 //! Reads the tables of a TOML file: every key is asked for once, everything odd is noted, nothing stops at the first mistake.
 
+mod segment;
 mod value;
 mod variable;
 
@@ -13,6 +14,8 @@ use toml::de::{DeTable, DeValue};
 
 use crate::diagnostic::{Diagnostic, suggest, unknown_name};
 use crate::pipeline::At;
+use crate::scheme_syntax::{Key, KeyValue};
+pub(crate) use segment::check_segment;
 pub(crate) use value::{choice_of, date_of, integer_of, number_of, text_of, word_of, wrong_type};
 pub(crate) use variable::variables;
 
@@ -87,19 +90,20 @@ impl Notes {
 }
 
 /// One table of the file.
-pub(crate) struct Reader<'a> {
+pub struct Reader<'a> {
     table: &'a DeTable<'a>,
     /// Its header, for keys that are missing.
-    pub(crate) span: Range<usize>,
+    pub span: Range<usize>,
     /// Its name, as users write it.
-    pub(crate) name: String,
+    pub name: String,
     pub(crate) notes: &'a Notes,
     asked: RefCell<Vec<String>>,
 }
 
 /// A key with its place, and the value.
-pub(crate) struct Entry<'a> {
-    pub(crate) key: At<String>,
+pub struct Entry<'a> {
+    /// The key.
+    pub key: At<String>,
     pub(crate) value: &'a Spanned<DeValue<'a>>,
 }
 
@@ -126,26 +130,26 @@ impl<'a> Reader<'a> {
     }
 
     /// Whether a key is there, without asking for it.
-    pub(crate) fn has(&self, key: &str) -> bool {
+    pub fn has(&self, key: &str) -> bool {
         self.table.contains_key(key)
     }
 
     /// Place of a key, or of the table where it is not there.
-    pub(crate) fn key_span(&self, key: &str) -> Range<usize> {
+    pub fn key_span(&self, key: &str) -> Range<usize> {
         self.table
             .get_key_value(key)
             .map_or_else(|| self.span.clone(), |(key, _)| key.span())
     }
 
     /// Place of a value, or of the table where it is not there.
-    pub(crate) fn value_span(&self, key: &str) -> Range<usize> {
+    pub fn value_span(&self, key: &str) -> Range<usize> {
         self.table
             .get(key)
             .map_or_else(|| self.span.clone(), Spanned::span)
     }
 
     /// Entries in file order.
-    pub(crate) fn entries(&self) -> Vec<Entry<'a>> {
+    pub fn entries(&self) -> Vec<Entry<'a>> {
         let mut entries: Vec<Entry<'a>> = self
             .table
             .iter()
@@ -159,7 +163,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Notes that a key is missing.
-    pub(crate) fn missing(&self, key: &str, help: impl Into<String>) {
+    pub fn missing(&self, key: &str, help: impl Into<String>) {
         self.asked.borrow_mut().push(key.to_owned());
         let message = self.missing_message(key);
         let found = Diagnostic::error(MISSING, message, self.span.clone()).with_help(help);
@@ -188,7 +192,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Notes keys that are unknown. One that is probably a missing key, misspelled, is one mistake: the missing key is not noted too.
-    pub(crate) fn finish(&self) {
+    pub fn finish(&self) {
         let asked = self.asked.borrow();
         let mut known: Vec<&str> = asked.iter().map(String::as_str).collect();
         known.sort_unstable();
@@ -230,7 +234,8 @@ impl<'a> Reader<'a> {
         }
     }
 
-    pub(crate) fn text(&self, key: &str) -> Option<At<String>> {
+    /// A text, its variables resolved; an empty one is a mistake.
+    pub fn text(&self, key: &str) -> Option<At<String>> {
         let noted = self.notes.found.borrow().len();
         let text = text_of(self.notes, self.get(key)?, &format!("`{key}`"))?;
         if text.value.trim().is_empty() {
@@ -249,7 +254,7 @@ impl<'a> Reader<'a> {
     }
 
     /// A required text; empty, and noted, if it is missing.
-    pub(crate) fn required_text(&self, key: &str, help: &str) -> At<String> {
+    pub fn required_text(&self, key: &str, help: &str) -> At<String> {
         if !self.has(key) {
             self.missing(key, help);
         }
@@ -275,12 +280,12 @@ impl<'a> Reader<'a> {
     }
 
     /// An expression: its span is that of the text inside the quotes.
-    pub(crate) fn expression(&self, key: &str) -> Option<At<String>> {
+    pub fn expression(&self, key: &str) -> Option<At<String>> {
         self.text(key).map(|text| self.notes.inside_quotes(text))
     }
 
     /// A finite number.
-    pub(crate) fn number(&self, key: &str) -> Option<At<f64>> {
+    pub fn number(&self, key: &str) -> Option<At<f64>> {
         number_of(self.notes, self.get(key)?, &format!("`{key}`"))
     }
 
@@ -295,7 +300,7 @@ impl<'a> Reader<'a> {
     }
 
     /// A whole number in a range.
-    pub(crate) fn integer(&self, key: &str, range: RangeInclusive<i64>) -> Option<At<i64>> {
+    pub fn integer(&self, key: &str, range: RangeInclusive<i64>) -> Option<At<i64>> {
         let value = self.get(key)?;
         match integer_of(value.get_ref()) {
             Some(number) if range.contains(&number) => Some(At::new(number, value.span())),
@@ -324,7 +329,7 @@ impl<'a> Reader<'a> {
     }
 
     /// A table inside this one.
-    pub(crate) fn table(&self, key: &str) -> Option<Reader<'a>> {
+    pub fn table(&self, key: &str) -> Option<Reader<'a>> {
         let value = self.get(key)?;
         let name = match self.name.strip_suffix(']') {
             _ if self.name == ROOT => format!("[{key}]"),
@@ -362,7 +367,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Several texts, none twice.
-    pub(crate) fn texts(&self, key: &str) -> Option<Vec<At<String>>> {
+    pub fn texts(&self, key: &str) -> Option<Vec<At<String>>> {
         let mut texts: Vec<At<String>> = Vec::new();
         let mut before = BTreeSet::new();
         for item in self.array(key)? {
@@ -401,7 +406,8 @@ impl<'a> Reader<'a> {
         words.into_iter().collect()
     }
 
-    pub(crate) fn numbers(&self, key: &str) -> Option<Vec<At<f64>>> {
+    /// Several finite numbers.
+    pub fn numbers(&self, key: &str) -> Option<Vec<At<f64>>> {
         let items = self.array(key)?;
         let what = format!("an item of `{key}`");
         let numbers = items
@@ -413,19 +419,136 @@ impl<'a> Reader<'a> {
     }
 
     /// A value of an enum.
-    pub(crate) fn word<T: DeserializeOwned>(&self, key: &str) -> Option<At<T>> {
+    pub fn word<T: DeserializeOwned>(&self, key: &str) -> Option<At<T>> {
         word_of(self.notes, &self.text(key)?, key)
     }
 
     /// A value of an enum, which must be there.
-    pub(crate) fn required_word<T: DeserializeOwned>(
-        &self,
-        key: &str,
-        help: &str,
-    ) -> Option<At<T>> {
+    pub fn required_word<T: DeserializeOwned>(&self, key: &str, help: &str) -> Option<At<T>> {
         if !self.has(key) {
             self.missing(key, help);
         }
         self.word(key)
+    }
+
+    /// Notes a mistake.
+    pub fn note(&self, found: Diagnostic) {
+        self.notes.add(found);
+    }
+
+    /// Whether a key is there, without asking for it, and its value is a table.
+    pub fn is_table(&self, key: &str) -> bool {
+        self.is(key, |value| matches!(value, DeValue::Table(_)))
+    }
+
+    /// Whether a key is there, without asking for it, and its value is an array.
+    pub fn is_array(&self, key: &str) -> bool {
+        self.is(key, |value| matches!(value, DeValue::Array(_)))
+    }
+
+    /// Whether a key is there, without asking for it, and its value is a text.
+    pub fn is_text(&self, key: &str) -> bool {
+        self.is(key, |value| matches!(value, DeValue::String(_)))
+    }
+
+    /// Whether a key is there, without asking for it, and its value is a whole number.
+    pub fn is_whole(&self, key: &str) -> bool {
+        self.is(key, |value| matches!(value, DeValue::Integer(_)))
+    }
+
+    fn is(&self, key: &str, is: impl Fn(&DeValue<'_>) -> bool) -> bool {
+        self.table.get(key).is_some_and(|value| is(value.get_ref()))
+    }
+
+    /// Notes that the value of a key is of the wrong type, unless the key is not there.
+    pub fn wrong_type(&self, key: &str, wanted: &str) {
+        if let Some(value) = self.get(key) {
+            wrong_type(self.notes, value, &format!("`{key}`"), wanted);
+        }
+    }
+
+    /// A table inside this one, with the name that messages call it by.
+    pub fn table_called(&self, key: &str, name: &str) -> Option<Reader<'a>> {
+        self.as_table(self.get(key)?, name, name)
+    }
+
+    /// Asks for a key that this table may have without an effect on what is read.
+    pub fn known(&self, key: &str) {
+        let _ = self.get(key);
+    }
+
+    /// The tables of an array, each called `what` in messages; none in the place of what is no table.
+    pub fn tables(&self, key: &str, what: &str, wanted: &str) -> Option<Vec<Option<Reader<'a>>>> {
+        let items = self.array(key)?.into_iter();
+        let tables = items.map(|item| match item.get_ref() {
+            DeValue::Table(inner) => Some(Reader::new(inner, item.span(), what, self.notes)),
+            _ => {
+                wrong_type(self.notes, item, what, wanted);
+                None
+            }
+        });
+        Some(tables.collect())
+    }
+
+    /// The items of an array as whole numbers; none in the place of what is no whole number, no item where there is no array.
+    pub fn whole_numbers(&self, key: &str) -> Vec<Option<i64>> {
+        let value = self.get(key).and_then(|value| value.get_ref().as_array());
+        let items = value.into_iter().flatten();
+        items.map(|item| integer_of(item.get_ref())).collect()
+    }
+
+    /// A word of an enum that the table has as a text, and its name as it is written.
+    pub fn word_of<T: DeserializeOwned>(&self, text: &At<String>, key: &str) -> Option<At<T>> {
+        word_of(self.notes, text, key)
+    }
+
+    /// Checks the name of a segment.
+    pub fn check_segment(&self, segment: &At<String>) {
+        check_segment(self.notes, segment);
+    }
+
+    /// The name of the segment for customers who would otherwise have none.
+    pub fn segment_or(&self, key: &Key, default: &str) -> String {
+        let Some(text) = self.text(key.name) else {
+            return default.to_owned();
+        };
+        self.check_segment(&text);
+        text.value
+    }
+
+    /// The text of a key that must be there; empty, and noted, if it is missing.
+    pub fn stated(&self, key: &Key) -> At<String> {
+        self.required_text(key.name, key.required.unwrap_or_default())
+    }
+
+    /// Notes where a key that must be there is not.
+    pub fn require(&self, key: &Key) {
+        if let (false, Some(help)) = (self.has(key.name), key.required) {
+            self.missing(key.name, help);
+        }
+    }
+
+    /// The whole number of a key, within its limits.
+    pub fn whole(&self, key: &Key) -> Option<u32> {
+        let limits = match key.value {
+            KeyValue::Whole(from, to) => i64::from(from)..=i64::from(to),
+            _ => 0..=i64::from(u32::MAX),
+        };
+        let number = self.integer(key.name, limits)?;
+        u32::try_from(number.value).ok()
+    }
+
+    /// The share of customers of a key.
+    pub fn small_share(&self, key: &Key) -> Option<f64> {
+        let number = self.number(key.name)?;
+        if !(0.0..0.5).contains(&number.value) {
+            let message = format!("`{}` must be a share from 0 to below 0.5", key.name);
+            self.note(
+                Diagnostic::error("TS-P036", message, number.span)
+                    .with_help("0.01 is one customer in a hundred"),
+            );
+            return None;
+        }
+        Some(number.value)
     }
 }

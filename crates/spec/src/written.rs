@@ -1,6 +1,6 @@
 //! What a pipeline file may contain: the shape of every table, for the JSON Schema that editors read.
 //!
-//! The parser in `file` reads the same keys; `tests/schema.rs` compares the two, table by table. Words come from the enums of
+//! The parser in `file` reads the same keys; `tests/schema` compares the two, table by table. Words come from the enums of
 //! [`crate::pipeline`] and of [`word`], which the parser reads as well. What only the parser checks (references between
 //! tables, rising limits, expressions) is stated in the descriptions.
 
@@ -10,7 +10,6 @@ mod form;
 mod gates;
 mod join;
 mod memberships;
-mod scheme;
 mod score;
 mod source;
 pub(crate) mod word;
@@ -23,28 +22,33 @@ use schemars::transform::{Transform, transform_subschemas};
 use serde_json::Value;
 
 use crate::pipeline::Objective;
+use crate::scheme_syntax::{self, SchemeSyntax};
 use expect::ExpectTable;
 use feature::FeaturesTable;
 use gates::GatesTable;
 use memberships::MembershipsTable;
-use scheme::SchemeTable;
 use score::ScoreTable;
 use source::SourceTable;
 use word::Touch;
 
-/// The JSON Schema (draft 2020-12) of pipeline files.
-pub fn schema() -> Value {
+/// The JSON Schema (draft 2020-12) of pipeline files with these kinds of schemes.
+pub fn schema(kinds: &[&SchemeSyntax]) -> Value {
     let settings = SchemaSettings::draft2020_12().with_transform(WithoutNull);
-    let schema = settings
-        .into_generator()
-        .into_root_schema_for::<PipelineFile>();
-    schema.to_value()
+    let mut generator = settings.into_generator();
+    let schemes = scheme_syntax::schema(kinds, &mut generator);
+    let mut schema = generator.into_root_schema_for::<PipelineFile>().to_value();
+    schema["$defs"]["SchemeTable"] = schemes;
+    schema
 }
 
 /// The JSON Schema as it is committed: indented, with a newline at the end.
-pub fn schema_text() -> String {
-    format!("{:#}\n", schema())
+pub fn schema_text(kinds: &[&SchemeSyntax]) -> String {
+    format!("{:#}\n", schema(kinds))
 }
+
+/// A scheme: each kind describes its own table, see [`SchemeSyntax`].
+#[derive(JsonSchema)]
+struct SchemeTable {}
 
 /// TOML has no null: an optional key is simply not required.
 #[derive(Debug, Clone)]

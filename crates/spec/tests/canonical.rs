@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used)] // test code outside of #[test] functions
 
+use tessera_segments::syntax;
 use tessera_spec::{canonical, parse};
 
 const ONE: &str = r#"
@@ -144,7 +145,7 @@ key = "id"
 "#;
 
 fn of(text: &str) -> String {
-    let (pipeline, found) = parse(text, "p.toml", &[]);
+    let (pipeline, found) = parse(text, "p.toml", &[], &syntax());
     assert!(!found.has_errors(), "{}", found.render(false));
     canonical(&pipeline.unwrap())
 }

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::panic)] // test code outside of #[test] functions
 
+use tessera_segments::syntax;
 use tessera_spec::parse;
 use tessera_spec::pipeline::FeatureBody;
 
@@ -28,7 +29,7 @@ f.expr = {expr}
 
 fn value_and_place(expr: &str) -> (String, String) {
     let text = file(expr);
-    let (pipeline, found) = parse(&text, "p.toml", &[]);
+    let (pipeline, found) = parse(&text, "p.toml", &[], &syntax());
     assert!(!found.has_errors(), "{}", found.render(false));
     match &pipeline.unwrap().features.declared[0].body {
         FeatureBody::Expr(expr) => (expr.value.clone(), text[expr.span.clone()].to_owned()),

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)] // test code outside of #[test] functions
 
 use std::path::Path;
+use tessera_segments::syntax;
 
 use proptest::prelude::*;
 
@@ -82,7 +83,7 @@ fn shipped() -> Vec<String> {
 /// Parses, renders both ways, and checks that every error is complete.
 fn survives(text: &str) {
     let vars = [("lake".to_owned(), "/x".to_owned())];
-    let (pipeline, found) = tessera_spec::parse(text, "mutated.toml", &vars);
+    let (pipeline, found) = tessera_spec::parse(text, "mutated.toml", &vars, &syntax());
     assert_eq!(pipeline.is_none(), found.has_errors());
     let (plain, coloured) = (found.render(false), found.render(true));
     assert_eq!(plain.is_empty(), found.is_empty());
@@ -235,7 +236,7 @@ proptest! {
 fn what_is_mutated_is_good() {
     for text in shipped() {
         let vars = [("lake".to_owned(), "/x".to_owned())];
-        let found = tessera_spec::parse(&text, "shipped.toml", &vars).1;
+        let found = tessera_spec::parse(&text, "shipped.toml", &vars, &syntax()).1;
         assert!(!found.has_errors(), "{}", found.render(false));
     }
 }

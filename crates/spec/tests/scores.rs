@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::panic)] // test code outside of #[test] functions
 
 use std::path::Path;
+use tessera_segments::syntax;
 
 use tessera_spec::pipeline::{
     Calibration, HealthScale, PurchaseModel, PurchaseTimeUnit, RenewalKind, Score, ScoreKind,
@@ -34,7 +35,8 @@ contract = { missing_key = "drop" }
 
 /// The scores of a text below the frame.
 fn scores(text: &str) -> Vec<Score> {
-    let (pipeline, found) = tessera_spec::parse(&format!("{FRAME}{text}"), "p.toml", &[]);
+    let (pipeline, found) =
+        tessera_spec::parse(&format!("{FRAME}{text}"), "p.toml", &[], &syntax());
     assert!(found.is_empty(), "{}", found.render(false));
     pipeline.unwrap().scores
 }

@@ -8,11 +8,12 @@ use sha2::{Digest, Sha256};
 use tessera_features::FeatureInfo;
 use tessera_spec::Pipeline;
 use tessera_spec::pipeline::{
-    FeatureBody, Gates, Memberships, Naming, Refit, Scheme, SchemeKind, Score, ScoreKind,
-    VALUE_COLUMNS,
+    FeatureBody, Gates, Memberships, Refit, Scheme, SchemeInput, Score, VALUE_COLUMNS,
 };
 
+use crate::program;
 use crate::publish::names;
+use crate::scores;
 
 /// What a score depends on.
 pub(super) fn of_score(
@@ -20,55 +21,24 @@ pub(super) fn of_score(
     score: &Score,
     published: &[FeatureInfo],
 ) -> BTreeMap<String, String> {
-    let (program, reads): (&str, Vec<String>) = match &score.kind {
-        ScoreKind::Supervised(supervised) => {
-            let stated = supervised.features.iter().map(|name| name.value.clone());
-            let mut reads: Vec<String> = match supervised.features.is_empty() {
-                true => published.iter().map(|info| info.name.clone()).collect(),
-                false => stated.collect(),
-            };
-            let population = supervised.population.iter();
-            reads.extend(population.flat_map(|text| names(&text.value)));
-            (env!("TESSERA_LEARNS_SUPERVISED"), reads)
-        }
-        ScoreKind::Clv(_) => (env!("TESSERA_LEARNS_CLV"), Vec::new()),
-        ScoreKind::Contractual(_) => (env!("TESSERA_LEARNS_CONTRACTUAL"), Vec::new()),
-        ScoreKind::Health(health) => {
-            let reads = health.components.iter();
-            let reads = reads.map(|component| component.feature.value.clone());
-            (env!("TESSERA_LEARNS_HEALTH"), reads.collect())
-        }
-    };
+    let model = scores::of(&score.kind);
     let settings = Score {
         refit: Refit::Always,
         ..score.clone()
     };
-    basis(pipeline, reads, json!([settings, pipeline.seed]), program)
+    let program = program::hash_of(model.files());
+    let reads = model.reads(published);
+    basis(pipeline, reads, json!([settings, pipeline.seed]), &program)
 }
 
-/// What a scheme depends on.
+/// What a scheme depends on. Names are given to what was found, so they decide nothing about it.
 pub(super) fn of_scheme(pipeline: &Pipeline, scheme: &Scheme) -> BTreeMap<String, String> {
-    let program = match &scheme.kind {
-        SchemeKind::Kmeans(_) => env!("TESSERA_LEARNS_KMEANS"),
-        SchemeKind::RfmGrid(_) => env!("TESSERA_LEARNS_RFM_GRID"),
-        SchemeKind::Quantile(_) => env!("TESSERA_LEARNS_QUANTILE"),
-        SchemeKind::Attribute(_) => env!("TESSERA_LEARNS_ATTRIBUTE"),
-        SchemeKind::Rules(_) | SchemeKind::Lifecycle => "",
-    };
-    let mut settings = Scheme {
-        refit: Refit::Always,
-        // Names are given to what was found.
-        naming: Naming::default(),
-        ..scheme.clone()
-    };
-    if let SchemeKind::Kmeans(kmeans) = &mut settings.kind {
-        // What is done with clusters once they are found.
-        kmeans.names.clear();
-        kmeans.max_unmatched = 0.0;
-    }
-    let reads = tessera_segments::inputs(&scheme.kind);
-    let reads = reads.into_iter().map(str::to_owned).collect();
-    basis(pipeline, reads, json!([settings, pipeline.seed]), program)
+    let learning = tessera_segments::kind(scheme.kind.name()).and_then(|kind| kind.learning);
+    let program = learning.map_or_else(String::new, |learning| program::hash_of(learning.files));
+    let inputs = scheme.kind.settings().inputs();
+    let reads = inputs.iter().map(SchemeInput::name).map(str::to_owned);
+    let settings = json!([scheme.name.value, scheme.kind.learned_by(), pipeline.seed]);
+    basis(pipeline, reads.collect(), settings, &program)
 }
 
 fn basis(

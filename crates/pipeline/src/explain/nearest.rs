@@ -78,15 +78,13 @@ pub(super) fn explain(
             },
             "quantile" => of_tiers(explained, scheme, of_scheme)?,
             "rfm_grid" => of_grid(explained, scheme, of_scheme)?,
-            "attribute" => note(of_scheme, "the segment is the value of a label"),
-            "lifecycle" => note(
-                of_scheme,
-                "stages follow from the days since the first and the last activity",
-            ),
-            _ => note(
-                of_scheme,
-                "the segment is the nearest centre over several columns at once; the reason compares the two nearest",
-            ),
+            other => {
+                let text = tessera_segments::kind(other).and_then(|kind| kind.nearest);
+                note(
+                    of_scheme,
+                    text.unwrap_or("this program does not know its kind"),
+                );
+            }
         }
     }
     Ok(())

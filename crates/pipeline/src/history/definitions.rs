@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 use tessera_expr::columns;
 use tessera_history::{Cause, Causes};
 use tessera_snapshot::Version;
-use tessera_spec::pipeline::{Gates, Memberships, Refit, Scheme, Score, SourceKind};
+use tessera_spec::pipeline::{Gates, Memberships, Refit, Scheme, SchemeInput, Score, SourceKind};
 
 use crate::artifacts;
 use crate::error::PipelineError;
@@ -191,8 +191,12 @@ pub(crate) fn used_schemes<'a>(prepared: &'a Prepared, scheme: &'a Scheme) -> BT
 pub(crate) fn own_columns<'a>(prepared: &'a Prepared, scheme: &'a Scheme) -> BTreeSet<&'a str> {
     let rules = prepared.rules.get(&scheme.name.value);
     let of_rules = rules.into_iter().flatten().flat_map(columns);
-    let inputs = tessera_segments::inputs(&scheme.kind).into_iter();
-    inputs.chain(of_rules).collect()
+    let inputs = scheme.kind.settings().inputs();
+    inputs
+        .iter()
+        .map(SchemeInput::name)
+        .chain(of_rules)
+        .collect()
 }
 
 /// The columns of features, scores and values that a scheme reads, directly or through the schemes that it uses.

@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 
 use tessera_expr::{Expr, Schema, Type, condition_at};
 use tessera_features::{FeatureInfo, FeaturePlan};
+use tessera_segments::RulesScheme;
 use tessera_spec::Pipeline;
 use tessera_spec::diagnostic::{Diagnostic, Diagnostics, unknown_name};
 use tessera_spec::pipeline::{
-    At, Direction, FeatureBody, Scheme, SchemeColumn, SchemeColumnKind, SchemeKind, ScoreKind,
-    Target,
+    At, Direction, FeatureBody, Scheme, SchemeColumn, SchemeColumnKind, SchemeInput, ScoreKind,
+    Target, Wanted,
 };
 
 use crate::base;
@@ -55,32 +56,6 @@ pub(super) fn score_inputs(
     }
 }
 
-/// What a scheme needs of a feature.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Wanted {
-    Number,
-    Label,
-    Any,
-}
-
-/// Features that a scheme names, with the place where it does.
-fn inputs(kind: &SchemeKind) -> Vec<(&At<String>, Wanted)> {
-    match kind {
-        SchemeKind::RfmGrid(grid) => [&grid.recency, &grid.frequency, &grid.monetary]
-            .into_iter()
-            .map(|f| (f, Wanted::Number))
-            .collect(),
-        SchemeKind::Quantile(scheme) => vec![(&scheme.by, Wanted::Number)],
-        SchemeKind::Attribute(scheme) => vec![(&scheme.by, Wanted::Label)],
-        SchemeKind::Kmeans(scheme) => scheme
-            .features
-            .iter()
-            .map(|f| (f, Wanted::Number))
-            .collect(),
-        SchemeKind::Rules(_) | SchemeKind::Lifecycle => Vec::new(),
-    }
-}
-
 /// Checks the features that schemes name and parses the predicates of rules.
 pub(super) fn schemes(
     pipeline: &Pipeline,
@@ -93,18 +68,23 @@ pub(super) fn schemes(
     };
     let mut rules = BTreeMap::new();
     for scheme in &pipeline.schemes {
-        for (feature, wanted) in inputs(&scheme.kind) {
-            check_input(feature, wanted, published, found);
-        }
-        if matches!(scheme.kind, SchemeKind::Lifecycle)
-            && !published.iter().any(|f| f.name == "lifecycle_stage")
-        {
-            found.extend([Diagnostic::error(
-                "TS-G003",
-                "a lifecycle scheme needs the feature `lifecycle_stage`",
-                scheme.name.span.clone(),
-            )
-            .with_help("add \"lifecycle\" to `use` in [features]")]);
+        for input in scheme.kind.settings().inputs() {
+            match input {
+                SchemeInput::Stated { feature, wanted } => {
+                    check_input(feature, wanted, published, found);
+                }
+                SchemeInput::Implied {
+                    feature,
+                    missing,
+                    help,
+                } => {
+                    if !published.iter().any(|info| info.name == feature) {
+                        let span = scheme.name.span.clone();
+                        let problem = Diagnostic::error("TS-G003", missing, span);
+                        found.extend([problem.with_help(help)]);
+                    }
+                }
+            }
         }
         if let Some(exprs) = predicates(scheme, &known, labels, found) {
             rules.insert(scheme.name.value.clone(), exprs);
@@ -169,9 +149,7 @@ fn predicates(
     labels: &Labels,
     found: &mut Diagnostics,
 ) -> Option<Vec<Expr>> {
-    let SchemeKind::Rules(rules) = &scheme.kind else {
-        return None;
-    };
+    let rules: &RulesScheme = scheme.kind.of()?;
     let mut exprs = Vec::new();
     for rule in &rules.rules {
         match condition_at(&rule.when, known) {

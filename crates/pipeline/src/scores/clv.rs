@@ -26,7 +26,19 @@ const CHECKPOINTS: u32 = 8;
 /// Days held out by default.
 const HOLDOUT_DAYS: u32 = 91;
 
+/// The files that learn and apply it.
+pub(super) const FILES: &[&str] = &[
+    "crates/model/src/btyd",
+    "crates/model/src/laplace.rs",
+    "crates/model/src/spend",
+    "crates/pipeline/src/scores/clv",
+];
+
 impl ScoreModel for ClvScore {
+    fn files(&self) -> &'static [&'static str] {
+        FILES
+    }
+
     fn hidden(&self, asked: &Asked<'_>) -> Vec<(String, Vec<Agg>)> {
         let before = Some(Window {
             days: None,

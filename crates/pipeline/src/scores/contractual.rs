@@ -23,7 +23,17 @@ use super::{Asked, Given, NotComputed, ScoreModel, Scored, hidden_name, not_comp
 /// Number of periods whose survival is published, by the model and by Kaplan and Meier.
 const PUBLISHED_PERIODS: u32 = 12;
 
+/// The files that learn and apply it.
+pub(super) const FILES: &[&str] = &[
+    "crates/model/src/contractual",
+    "crates/pipeline/src/scores/contractual",
+];
+
 impl ScoreModel for ContractualScore {
+    fn files(&self) -> &'static [&'static str] {
+        FILES
+    }
+
     fn hidden(&self, asked: &Asked<'_>) -> Vec<(String, Vec<Agg>)> {
         let agg = |what: &str, func| Agg {
             name: hidden_name(asked.name, what),

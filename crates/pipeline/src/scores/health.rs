@@ -8,6 +8,7 @@ use arrow::array::{ArrayRef, Float64Array, RecordBatch, StringArray};
 use arrow::compute::filter_record_batch;
 use chrono::NaiveDate;
 use tessera_expr::rel::Agg;
+use tessera_features::FeatureInfo;
 use tessera_model::Matrix;
 use tessera_model::health::{
     HealthBacktest, HealthError, HealthFit, HealthPlan, HealthTrial, HorizonOutcome,
@@ -35,7 +36,23 @@ impl From<HealthError> for NotComputed {
     }
 }
 
+/// The files that learn and apply it.
+pub(super) const FILES: &[&str] = &[
+    "crates/model/src/health",
+    "crates/pipeline/src/scores/health",
+];
+
 impl ScoreModel for HealthScore {
+    fn files(&self) -> &'static [&'static str] {
+        FILES
+    }
+
+    fn reads(&self, _: &[FeatureInfo]) -> Vec<String> {
+        let components = self.components.iter();
+        let reads = components.map(|component| component.feature.value.clone());
+        reads.collect()
+    }
+
     fn hidden(&self, asked: &Asked<'_>) -> Vec<(String, Vec<Agg>)> {
         if !asked.fits {
             return Vec::new();

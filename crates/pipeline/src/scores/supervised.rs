@@ -30,6 +30,7 @@ use super::reasons::{self, Wording};
 use super::{Asked, CalibrationRow, Given, NotComputed, ScoreModel, Scored, not_computed};
 use crate::error::PipelineError;
 use crate::prepare::Prepared;
+use crate::publish::names;
 use crate::sources::epoch_day;
 use crate::untimed::{left_out, named};
 
@@ -54,7 +55,34 @@ impl From<ChurnError> for NotComputed {
     }
 }
 
+/// The files that learn and apply it.
+pub(super) const FILES: &[&str] = &[
+    "crates/model/src/churn",
+    "crates/model/src/cluster/preparation.rs",
+    "crates/pipeline/src/scores/supervised",
+    "crates/pipeline/src/scores/churned.rs",
+    "crates/pipeline/src/scores/population.rs",
+];
+
 impl ScoreModel for SupervisedScore {
+    fn files(&self) -> &'static [&'static str] {
+        FILES
+    }
+
+    fn reads(&self, published: &[FeatureInfo]) -> Vec<String> {
+        let mut reads: Vec<String> = match self.features.is_empty() {
+            true => published.iter().map(|info| info.name.clone()).collect(),
+            false => self
+                .features
+                .iter()
+                .map(|name| name.value.clone())
+                .collect(),
+        };
+        let population = self.population.iter();
+        reads.extend(population.flat_map(|text| names(&text.value)));
+        reads
+    }
+
     fn hidden(&self, asked: &Asked<'_>) -> Vec<(String, Vec<Agg>)> {
         if !asked.fits {
             return Vec::new();

@@ -81,6 +81,7 @@ fn meta() -> ReportMeta {
     let scheme = |place: usize, kind: &str| SchemeMeta {
         name: SCHEMES[place].into(),
         kind: kind.into(),
+        words: String::new(),
         scores: None,
         by: Vec::new(),
         segments: match kind {

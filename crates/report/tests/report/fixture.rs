@@ -57,6 +57,7 @@ fn meta(first: &str, second: &str) -> ReportMeta {
     let scheme = |name: &str, kind: &str, segments: [&str; 2]| SchemeMeta {
         name: name.into(),
         kind: kind.into(),
+        words: "segments by some rule".into(),
         scores: None,
         by: Vec::new(),
         segments: segments.map(str::to_owned).to_vec(),

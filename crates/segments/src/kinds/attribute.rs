@@ -2,53 +2,134 @@
 
 use std::collections::BTreeMap;
 
-use tessera_spec::pipeline::{AttributeScheme, Scheme, SchemeKind};
+use serde::{Deserialize, Serialize};
+use tessera_spec::pipeline::{At, Learns, Refit, Scheme, SchemeInput, SchemeKind, SchemeSettings};
+use tessera_spec::reader::Reader;
+use tessera_spec::{Key, KeyValue, SchemeSyntax};
 
-use super::Kind;
 use crate::assignment::{AssignedBy, Assignment, Extra, Parameter, Reasons};
 use crate::customers::Customers;
 use crate::error::SegmentError;
 use crate::fit::Fit;
+use crate::kind::{Kind, Learning, settings};
 use crate::label_targets::{Target, assign_by_label, is_blank};
 use crate::wording::percent;
 
 /// Largest number of segments: a label with more values is an identifier rather than an attribute.
 const MOST_SEGMENTS: usize = 10_000;
 
+const BY: Key = Key::required(
+    "by",
+    KeyValue::Text,
+    "The label feature.",
+    "add `by = \"…\"`, the label feature whose values are the segments",
+);
+
+const MISSING: Key = Key::optional(
+    "missing",
+    KeyValue::Text,
+    "Segment of customers without a value; `unknown` by default.",
+);
+
+const MIN_SHARE: Key = Key::optional(
+    "min_share",
+    KeyValue::SmallShare,
+    "Values of a smaller share of customers are merged into `other`; 0 by default.",
+);
+
+const OTHER: Key = Key::optional(
+    "other",
+    KeyValue::Text,
+    "Name of the segment of rare values; `other` by default.",
+);
+
 pub(super) static KIND: Kind = Kind {
-    name: "attribute",
-    summary: "One segment per value of a label.",
+    syntax: SchemeSyntax {
+        name: "attribute",
+        summary: "One segment per value of a label.",
+        keys: &[BY, MISSING, MIN_SHARE, OTHER],
+        refit: Some(Refit::Always),
+        clusters: false,
+        read,
+    },
     docs: "Decides: the customer's value of the label is the segment; values that fewer than `min_share` of all customers have fall \
            into `other`. Labels are texts, booleans (`true`, `false`) and whole numbers.\n\
            Missing values: a missing or blank value is the `missing` segment.\n\
            Publishes: in `models` the label, its number of values and how many of them are rare.",
-    accepts: |kind| matches!(kind, SchemeKind::Attribute(_)),
-    inputs: |kind| match kind {
-        SchemeKind::Attribute(config) => vec![config.by.value.as_str()],
-        _ => Vec::new(),
-    },
+    words: "values of an attribute",
+    example: "by = \"country\"\nmin_share = 0.02",
+    nearest: Some("the segment is the value of a label"),
     assign,
+    learning: Some(Learning {
+        files: &["crates/segments/src/kinds/attribute.rs"],
+        restore: Fit::restored::<CommonLabels>,
+        apply,
+    }),
 };
+
+/// `kind = "attribute"`.
+#[derive(Debug, Clone, Serialize)]
+pub struct AttributeScheme {
+    /// The label feature.
+    pub by: At<String>,
+    /// Segment of customers without a value.
+    pub missing: String,
+    /// Values rarer than this share of customers fall into `other`; 0 by default.
+    pub min_share: f64,
+    /// Name of the segment of rare values.
+    pub other: String,
+}
+
+impl SchemeSettings for AttributeScheme {
+    fn inputs(&self) -> Vec<SchemeInput<'_>> {
+        vec![SchemeInput::label(&self.by)]
+    }
+
+    fn learns(&self) -> Learns {
+        match self.min_share > 0.0 {
+            true => Learns::Again,
+            false => Learns::Nothing("without `min_share` nothing is learned from the customers"),
+        }
+    }
+}
+
+fn read(table: &Reader<'_>) -> Option<SchemeKind> {
+    let settings = AttributeScheme {
+        by: table.stated(&BY),
+        missing: table.segment_or(&MISSING, "unknown"),
+        min_share: table.small_share(&MIN_SHARE).unwrap_or(0.0),
+        other: table.segment_or(&OTHER, "other"),
+    };
+    Some(SchemeKind::new(KIND.syntax.name, settings))
+}
+
+/// The segment of each label that occurred.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+struct CommonLabels {
+    /// Segment by label.
+    segments: BTreeMap<String, String>,
+    /// Segment of labels that did not occur.
+    other: String,
+    /// Segment of customers without a label.
+    missing: String,
+}
 
 fn assign(
     scheme: &Scheme,
     customers: &Customers,
     extra: &Extra<'_>,
 ) -> Result<Assignment, SegmentError> {
-    let SchemeKind::Attribute(config) = &scheme.kind else {
-        return Err(SegmentError::WrongKind { kind: KIND.name });
-    };
+    let config: &AttributeScheme = settings(&KIND, scheme)?;
     let (name, by) = (scheme.name.value.as_str(), config.by.value.as_str());
     let labels = customers.labels(by)?;
     let counts = labels.counts();
-    let rare = |code: usize| match extra.learned {
+    let rare = |code: usize| match extra.learned.and_then(Fit::get::<CommonLabels>) {
         // A label that was not there at the fit counts as rare.
-        Some(Fit::Labels {
-            segments, other, ..
-        }) => segments
+        Some(known) => known
+            .segments
             .get(labels.values()[code].as_ref())
-            .is_none_or(|segment| segment == other),
-        _ => (counts[code] as f64) < config.min_share * customers.len() as f64,
+            .is_none_or(|segment| *segment == known.other),
+        None => (counts[code] as f64) < config.min_share * customers.len() as f64,
     };
     let named = || (0..counts.len()).filter(|code| !is_blank(&labels.values()[*code]));
     let kept = named().filter(|code| !rare(*code)).count();
@@ -79,16 +160,19 @@ fn assign(
     // Where no label is too rare, every label is a segment, whatever the customers.
     let learned = match config.min_share > 0.0 {
         true if extra.learned.is_some() => extra.learned.cloned().unwrap_or_default(),
-        true => Fit::Labels {
-            segments: named().map(segment_of_label).collect(),
-            other: config.other.clone(),
-            missing: config.missing.clone(),
-        },
-        false => Fit::None,
+        true => Fit::new(
+            KIND.syntax.name,
+            CommonLabels {
+                segments: named().map(segment_of_label).collect(),
+                other: config.other.clone(),
+                missing: config.missing.clone(),
+            },
+        ),
+        false => Fit::default(),
     };
     Ok(Assignment {
         scheme: name.to_owned(),
-        kind: KIND.name,
+        kind: KIND.syntax.name,
         segments: assigned.segments,
         segment_of: assigned.segment_of,
         reasons: Reasons::PerCode {
@@ -99,11 +183,11 @@ fn assign(
         held: BTreeMap::new(),
         columns: Vec::new(),
         parameters: vec![
-            Parameter::text(KIND.name, "by", by),
-            Parameter::number(KIND.name, "min_share", config.min_share),
-            Parameter::number(KIND.name, "values", named().count() as f64),
+            Parameter::text(KIND.syntax.name, "by", by),
+            Parameter::number(KIND.syntax.name, "min_share", config.min_share),
+            Parameter::number(KIND.syntax.name, "values", named().count() as f64),
             Parameter::number(
-                KIND.name,
+                KIND.syntax.name,
                 "rare_values",
                 named().filter(|code| rare(*code)).count() as f64,
             ),
@@ -112,6 +196,29 @@ fn assign(
         quality: Vec::new(),
         fit: learned,
     })
+}
+
+/// Assigns by the labels that were common among other customers.
+fn apply(
+    learned: &Assignment,
+    scheme: &Scheme,
+    customers: &Customers,
+    _: &Extra<'_>,
+) -> Result<Assignment, SegmentError> {
+    let config: &AttributeScheme = settings(&KIND, scheme)?;
+    let known: &CommonLabels = learned.learned(&KIND)?;
+    let labels = customers.labels(&config.by.value)?;
+    let segment = |row| match labels.get(row) {
+        Some(label) if !label.trim().is_empty() => {
+            known.segments.get(label).unwrap_or(&known.other).as_str()
+        }
+        _ => known.missing.as_str(),
+    };
+    Ok(Assignment::by_names(
+        &scheme.name.value,
+        KIND.syntax.name,
+        (0..customers.len()).map(segment),
+    ))
 }
 
 fn target(config: &AttributeScheme, value: &str, rare: bool) -> Target {

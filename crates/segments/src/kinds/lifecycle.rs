@@ -3,13 +3,15 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use tessera_spec::pipeline::{Scheme, SchemeKind};
+use serde::Serialize;
+use tessera_spec::SchemeSyntax;
+use tessera_spec::pipeline::{LifecycleLimits, Scheme, SchemeInput, SchemeKind, SchemeSettings};
 
-use super::Kind;
 use crate::assignment::{AssignedBy, Assignment, Extra, Parameter, Reasons};
 use crate::customers::{Customers, Numeric};
 use crate::error::SegmentError;
 use crate::fit::Fit;
+use crate::kind::Kind;
 use crate::label_targets::{Target, assign_by_label};
 use crate::wording::write_number;
 
@@ -23,15 +25,50 @@ const RECENCY: &str = "recency_days";
 pub const NO_STAGE: &str = "no stage";
 
 pub(super) static KIND: Kind = Kind {
-    name: "lifecycle",
-    summary: "One segment per lifecycle stage.",
+    syntax: SchemeSyntax {
+        name: "lifecycle",
+        summary: "One segment per lifecycle stage; limits are those of `lifecycle` in [features].",
+        keys: &[],
+        refit: None,
+        clusters: false,
+        read: |_| Some(SchemeKind::new(KIND.syntax.name, LifecycleScheme {})),
+    },
     docs: "Decides: the catalogue feature `lifecycle_stage`, computed with the limits of `[features] lifecycle`, is the segment.\n\
            Missing values: a customer without a stage (no activity up to the date) is `no stage`.\n\
            Publishes: in `models` the feature and its number of stages.",
-    accepts: |kind| matches!(kind, SchemeKind::Lifecycle),
-    inputs: |_| vec![STAGE],
+    words: "lifecycle stages",
+    example: "",
+    nearest: Some("stages follow from the days since the first and the last activity"),
     assign,
+    learning: None,
 };
+
+/// `kind = "lifecycle"`.
+#[derive(Debug, Clone, Serialize)]
+pub struct LifecycleScheme {}
+
+impl SchemeSettings for LifecycleScheme {
+    fn inputs(&self) -> Vec<SchemeInput<'_>> {
+        vec![SchemeInput::Implied {
+            feature: STAGE,
+            missing: "a lifecycle scheme needs the feature `lifecycle_stage`",
+            help: "add \"lifecycle\" to `use` in [features]",
+        }]
+    }
+
+    fn segments(&self, limits: &LifecycleLimits) -> Option<Vec<String>> {
+        let stages: &[&str] = match limits {
+            LifecycleLimits::Fixed { .. } => &["new", "active", "at risk", "dormant", "churned"],
+            LifecycleLimits::Cadence { .. } => &["active", "slipping", "at risk", "lapsed"],
+        };
+        let all = stages.iter().chain([&NO_STAGE]);
+        Some(all.map(|stage| (*stage).to_owned()).collect())
+    }
+
+    fn made_of(&self) -> Vec<&str> {
+        vec![STAGE, RECENCY]
+    }
+}
 
 fn assign(
     scheme: &Scheme,
@@ -57,7 +94,7 @@ fn assign(
     let assigned = assign_by_label(name, &labels, target, missing);
     Ok(Assignment {
         scheme: name.to_owned(),
-        kind: KIND.name,
+        kind: KIND.syntax.name,
         segments: assigned.segments,
         segment_of: assigned.segment_of,
         reasons: reasons(
@@ -69,12 +106,12 @@ fn assign(
         held: BTreeMap::new(),
         columns: Vec::new(),
         parameters: vec![
-            Parameter::text(KIND.name, "by", STAGE),
-            Parameter::number(KIND.name, "stages", labels.values().len() as f64),
+            Parameter::text(KIND.syntax.name, "by", STAGE),
+            Parameter::number(KIND.syntax.name, "stages", labels.values().len() as f64),
         ],
         warnings: Vec::new(),
         quality: Vec::new(),
-        fit: Fit::None,
+        fit: Fit::default(),
     })
 }
 

@@ -4,35 +4,174 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::sync::Arc;
 
-use tessera_spec::pipeline::{QuantileScheme, Refit, Scheme, SchemeKind};
+use schemars::{Schema, SchemaGenerator, json_schema};
+use serde::{Deserialize, Serialize};
+use tessera_spec::diagnostic::Diagnostic;
+use tessera_spec::pipeline::{At, Learns, Refit, Scheme, SchemeInput, SchemeKind, SchemeSettings};
+use tessera_spec::reader::Reader;
 use tessera_spec::shown::grouped;
+use tessera_spec::{Key, KeyValue, SchemeSyntax};
 
-use super::Kind;
 use crate::assignment::{AssignedBy, Assignment, Extra, Parameter, Reasons, SegmentInfo, Warning};
 use crate::customers::Customers;
 use crate::error::SegmentError;
-use crate::fit::{Fit, Tiers};
+use crate::fit::Fit;
+use crate::kind::{Kind, Learning, settings};
 use crate::rank::Ranking;
 use crate::wording::{percent, write_number};
 
 /// Tolerance for rounding errors in sums of shares: ranks are multiples of half a customer, so it moves no customer.
 const SLACK: f64 = 1e-9;
 
+const BY: Key = Key::required(
+    "by",
+    KeyValue::Text,
+    "The numeric feature to rank by.",
+    "add `by = \"…\"`, the numeric feature to rank by",
+);
+
+const TIERS: Key = Key::required(
+    "tiers",
+    KeyValue::Of(tiers_shape),
+    "Names with cumulative shares of customers, rising, the last 1.0: { top = 0.05, high = 0.20, low = 1.0 }.",
+    "add `tiers = { top = 0.05, high = 0.20, low = 1.0 }`: cumulative shares, highest first",
+);
+
+const MISSING: Key = Key::optional(
+    "missing",
+    KeyValue::Text,
+    "Segment of customers without the number; `unknown` by default.",
+);
+
+fn tiers_shape(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "object",
+        "minProperties": 1,
+        "additionalProperties": {"type": "number", "exclusiveMinimum": 0, "maximum": 1},
+    })
+}
+
 pub(super) static KIND: Kind = Kind {
-    name: "quantile",
-    summary: "Tiers by cumulative share of customers, highest value first.",
+    syntax: SchemeSyntax {
+        name: "quantile",
+        summary: "Tiers by cumulative share of customers, highest value first.",
+        keys: &[BY, TIERS, MISSING],
+        refit: Some(Refit::Always),
+        clusters: false,
+        read,
+    },
     docs: "Decides: with p = (customers above + half of the equal ones) / all customers with a value, the tier is the first whose \
            cumulative share is at least p. With distinct values a share of 5% of 4,000 customers is exactly 200 customers; customers \
            with equal values are all in the tier of their middle rank, so the order of rows changes nothing.\n\
            Missing values: the `missing` segment; they do not count as customers of the base.\n\
            Publishes: in `models` the share and the lowest value of every tier.",
-    accepts: |kind| matches!(kind, SchemeKind::Quantile(_)),
-    inputs: |kind| match kind {
-        SchemeKind::Quantile(config) => vec![config.by.value.as_str()],
-        _ => Vec::new(),
-    },
+    words: "ranked by a number",
+    example: "by = \"spend_total\"\ntiers = { top = 0.05, high = 0.20, mid = 0.50, low = 1.0 }",
+    nearest: None,
     assign,
+    learning: Some(Learning {
+        files: &[
+            "crates/segments/src/rank.rs",
+            "crates/segments/src/kinds/quantile.rs",
+        ],
+        restore: Fit::restored::<Tiers>,
+        apply,
+    }),
 };
+
+/// `kind = "quantile"`.
+#[derive(Debug, Clone, Serialize)]
+pub struct QuantileScheme {
+    /// The number to rank by, highest first.
+    pub by: At<String>,
+    /// Tier names with the cumulative share of customers, rising, the last 1.0.
+    pub tiers: Vec<(String, f64)>,
+    /// Segment of customers whose number is null.
+    pub missing: String,
+}
+
+impl SchemeSettings for QuantileScheme {
+    fn inputs(&self) -> Vec<SchemeInput<'_>> {
+        vec![SchemeInput::number(&self.by)]
+    }
+
+    fn learns(&self) -> Learns {
+        Learns::Again
+    }
+
+    fn declared(&self) -> Option<Vec<&str>> {
+        let named = self.tiers.iter().map(|(name, _)| name.as_str());
+        Some(named.chain([self.missing.as_str()]).collect())
+    }
+}
+
+fn read(table: &Reader<'_>) -> Option<SchemeKind> {
+    let by = table.stated(&BY);
+    let missing = table.segment_or(&MISSING, "unknown");
+    table.require(&TIERS);
+    let tiers = tiers(&table.table(TIERS.name)?)?;
+    if tiers.iter().any(|(name, _)| *name == missing) {
+        let message =
+            format!("`{missing}` is both a tier and the segment of customers without a value");
+        table.note(
+            Diagnostic::error("TS-P035", message, table.value_span("tiers"))
+                .with_help("rename the tier, or set another `missing`"),
+        );
+    }
+    Some(SchemeKind::new(
+        KIND.syntax.name,
+        QuantileScheme { by, tiers, missing },
+    ))
+}
+
+/// Names and cumulative shares: above 0, rising, the last 1.
+fn tiers(inner: &Reader<'_>) -> Option<Vec<(String, f64)>> {
+    const HELP: &str = "for example { top = 0.05, high = 0.20, mid = 0.50, low = 1.0 }: the top 5%, the next 15%, …";
+    let wrong = |message: String, span: std::ops::Range<usize>| {
+        let found = Diagnostic::error("TS-P035", message, span).with_note(
+            "tiers are cumulative shares of the customers, from the highest tier: they increase up to 1.0",
+        );
+        inner.note(found.with_help(HELP));
+    };
+    let mut tiers: Vec<(String, f64)> = Vec::new();
+    let mut good = true;
+    for entry in inner.entries() {
+        inner.check_segment(&entry.key);
+        let Some(share) = inner.number(&entry.key.value) else {
+            good = false;
+            continue;
+        };
+        let before = tiers.last().map_or(0.0, |(_, share)| *share);
+        if share.value <= before || share.value > 1.0 {
+            let message = match tiers.last() {
+                _ if share.value > 1.0 => format!("tier `{}` is above 1.0", entry.key.value),
+                Some((name, before)) => {
+                    format!(
+                        "tier `{}` must be above {before}, the share up to tier `{name}`",
+                        entry.key.value
+                    )
+                }
+                None => format!("tier `{}` must be above 0", entry.key.value),
+            };
+            wrong(message, share.span);
+            good = false;
+        }
+        tiers.push((entry.key.value, share.value));
+    }
+    if good && tiers.last().is_none_or(|tier| tier.1 != 1.0) {
+        let last = inner.entries().pop();
+        let span = last.map_or_else(
+            || inner.span.clone(),
+            |entry| inner.value_span(&entry.key.value),
+        );
+        wrong(
+            "the last tier must be 1.0, so that every customer is in a tier".to_owned(),
+            span,
+        );
+        good = false;
+    }
+    good.then_some(tiers)
+}
 
 /// What a tier is, with its lowest value when it was fitted.
 fn fitted_words(config: &QuantileScheme, tier: usize, lowest: Option<f64>, refit: Refit) -> String {
@@ -56,16 +195,11 @@ fn assign(
     customers: &Customers,
     extra: &Extra<'_>,
 ) -> Result<Assignment, SegmentError> {
-    let SchemeKind::Quantile(config) = &scheme.kind else {
-        return Err(SegmentError::WrongKind { kind: KIND.name });
-    };
+    let config: &QuantileScheme = settings(&KIND, scheme)?;
     check_tiers(&config.tiers)?;
     let (name, by) = (scheme.name.value.as_str(), config.by.value.as_str());
     let ranking = Ranking::new(customers.numeric(by)?.values());
-    let known = match extra.learned {
-        Some(Fit::Tiers(known)) => Some(known),
-        _ => None,
-    };
+    let known = extra.learned.and_then(Fit::get::<Tiers>);
     let mut tier_of = vec![u8::MAX; customers.len()];
     let mut rank_of = vec![NO_RANK; customers.len()];
     let mut lowest: Vec<Option<f64>> = vec![None; config.tiers.len()];
@@ -118,7 +252,7 @@ fn assign(
         .collect();
     Ok(Assignment {
         scheme: name.to_owned(),
-        kind: KIND.name,
+        kind: KIND.syntax.name,
         segments,
         segment_of,
         reasons: reasons(words, by, tier_of, rank_of, ranking.len()),
@@ -128,8 +262,48 @@ fn assign(
         parameters: parameters(config, &lowest, &ranking),
         warnings: warnings(config, &lowest, &ranking),
         quality: Vec::new(),
-        fit: Fit::Tiers(learned),
+        fit: Fit::new(KIND.syntax.name, learned),
     })
+}
+
+/// Tiers by their lowest value.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Tiers {
+    /// The lowest value of each tier that has customers, highest first, and the tier's segment.
+    pub lowest: Vec<(f64, String)>,
+    /// Segment of customers without the number.
+    pub missing: String,
+}
+
+impl Tiers {
+    /// The segment of a value; below all tiers it is the lowest one.
+    pub(crate) fn segment(&self, value: f64) -> &str {
+        if value.is_nan() {
+            return &self.missing;
+        }
+        let found = self.lowest.iter().find(|(lowest, _)| value >= *lowest);
+        found
+            .or(self.lowest.last())
+            .map_or(&self.missing, |tier| &tier.1)
+    }
+}
+
+/// Assigns by tiers that were fitted to other customers.
+fn apply(
+    learned: &Assignment,
+    scheme: &Scheme,
+    customers: &Customers,
+    _: &Extra<'_>,
+) -> Result<Assignment, SegmentError> {
+    let config: &QuantileScheme = settings(&KIND, scheme)?;
+    let tiers: &Tiers = learned.learned(&KIND)?;
+    let values = customers.numeric(&config.by.value)?;
+    let segment = |value: &f64| tiers.segment(*value);
+    Ok(Assignment::by_names(
+        &scheme.name.value,
+        KIND.syntax.name,
+        values.values().iter().map(segment),
+    ))
 }
 
 /// The tiers by their lowest values.
@@ -238,7 +412,7 @@ fn parameters(
     lowest: &[Option<f64>],
     ranking: &Ranking,
 ) -> Vec<Parameter> {
-    let model = KIND.name;
+    let model = KIND.syntax.name;
     let mut rows = vec![
         Parameter::text(model, "by", config.by.value.clone()),
         Parameter::number(model, "customers_ranked", ranking.len() as f64),
@@ -261,5 +435,20 @@ fn warnings(config: &QuantileScheme, lowest: &[Option<f64>], ranking: &Ranking) 
         Vec::new()
     } else {
         vec![Warning::EmptyTiers { tiers }]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tiers_take_values_between_and_below_those_they_were_learned_from() {
+        let tiers = Tiers {
+            lowest: vec![(100.0, "top".to_owned()), (10.0, "rest".to_owned())],
+            missing: "unknown".to_owned(),
+        };
+        let found = [250.0, 100.0, 99.0, 1.0, f64::NAN].map(|value| tiers.segment(value));
+        assert_eq!(found, ["top", "top", "rest", "rest", "unknown"]);
     }
 }

@@ -1,34 +1,31 @@
 //! `kind = "rfm_grid"`: scores for recency, frequency and monetary value, then a grid of named cells.
 
+mod keys;
+
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::sync::Arc;
 
 use arrow::array::{Array as _, Float64Array, Int64Array, StringArray};
 use rayon::prelude::*;
-use tessera_spec::pipeline::{
-    CODE_WEIGHTS, Closed, RFM_ENDINGS, Refit, RfmGrid, Scheme, SchemeKind, ScoreMethod,
-};
+use tessera_spec::pipeline::{Refit, Scheme, SchemeKind};
 
-use super::Kind;
 use crate::assignment::{
     AssignedBy, Assignment, Extra, ExtraColumn, Parameter, Reasons, SegmentInfo, Warning,
 };
 use crate::customers::Customers;
-use crate::edges::{DIMENSIONS, FrozenEdges, MODEL, check_edges};
+use crate::edges::{CLOSED, DIMENSIONS, FrozenEdges, MODEL, check_edges, edges_of_bins};
 use crate::error::SegmentError;
-use crate::fit::{self, Fit, edges_of_bins};
+use crate::fit::Fit;
 use crate::grid::{CellMap, OTHERS, grid_name, grid_words, lint};
+use crate::kind::{Kind, Learning, settings};
 use crate::rank::Ranking;
+use crate::rfm::{CODE_WEIGHTS, Closed, NOT_SCORED, RFM_ENDINGS, RfmGrid, ScoreMethod};
 use crate::rule_reasons::write_cell;
 use crate::score::{Good, NO_SCORE, by_edges, midrank, quantile_edges};
 
-/// Segment of customers whose recency, frequency or monetary value is missing.
-pub const NOT_SCORED: &str = "Not Scored";
-
 pub(super) static KIND: Kind = Kind {
-    name: "rfm_grid",
-    summary: "Scores recency, frequency and monetary value from 1 to k and names the cells of the grid.",
+    syntax: keys::SYNTAX,
     docs: "Decides: each of the three features becomes a score from 1 to k (5 by default), higher is better, small recency is good. \
            Methods: `midrank` (mid-distribution rank), `quantile` (type-7 quantiles of this run, optionally shifted, closed left or \
            right), `threshold` (edges as given, right-closed), `frozen` (edges of an earlier version; the first run computes them). \
@@ -36,12 +33,21 @@ pub(super) static KIND: Kind = Kind {
            Missing values: a customer with one of the three missing is `Not Scored` and is left out of ranks and edges.\n\
            Publishes: `<scheme>_score` (the digits R, F, M), `<scheme>_r`, `<scheme>_f` and `<scheme>_m` (each alone), `<scheme>_weighted` where weights are set, and in `models` the method, \
            the features, the edges (`recency_edge_1` …, `edges_closed`) and the number of distinct values.",
-    accepts: |kind| matches!(kind, SchemeKind::RfmGrid(_)),
-    inputs: |kind| match kind {
-        SchemeKind::RfmGrid(config) => features(config).to_vec(),
-        _ => Vec::new(),
-    },
+    words: "recency, frequency and money scores",
+    example: "grid = \"eleven\"\nscore_method = \"midrank\"",
+    nearest: None,
     assign,
+    learning: Some(Learning {
+        files: &[
+            "crates/segments/src/edges.rs",
+            "crates/segments/src/rank.rs",
+            "crates/segments/src/rfm.rs",
+            "crates/segments/src/score.rs",
+            "crates/segments/src/kinds/rfm_grid",
+        ],
+        restore: Fit::restored::<FrozenEdges>,
+        apply,
+    }),
 };
 
 /// Scores of the three dimensions, per customer, and the edges they were cut at.
@@ -55,9 +61,7 @@ fn assign(
     customers: &Customers,
     extra: &Extra<'_>,
 ) -> Result<Assignment, SegmentError> {
-    let SchemeKind::RfmGrid(config) = &scheme.kind else {
-        return Err(SegmentError::WrongKind { kind: KIND.name });
-    };
+    let config: &RfmGrid = settings(&KIND, scheme)?;
     let name = scheme.name.value.as_str();
     let map = CellMap::new(&config.grid.value, config.scores)?;
     let values = complete_values(config, customers)?;
@@ -65,13 +69,10 @@ fn assign(
         .par_iter()
         .map(|values| Ranking::new(values))
         .collect();
-    let given = match extra.learned {
-        Some(Fit::Edges(edges)) => Some(edges),
-        _ => None,
-    };
+    let given = extra.learned.and_then(Fit::get::<FrozenEdges>);
     let mut scored = score(config, &values, &rankings, given)?;
     let learned = learned(config, &values, &scored);
-    if let (Fit::Edges(edges), Refit::Never | Refit::Days(_) | Refit::Months(_), None) =
+    if let (Some(edges), Refit::Never | Refit::Days(_) | Refit::Months(_), None) =
         (&learned, scheme.refit, &scored.edges)
     {
         // The edges that decide on later days decide on this one.
@@ -96,7 +97,7 @@ fn assign(
 
     let mut assignment = Assignment {
         scheme: name.to_owned(),
-        kind: KIND.name,
+        kind: KIND.syntax.name,
         warnings: warnings(config, &rankings)?,
         quality: Vec::new(),
         columns: cells.columns(name, &codes, config),
@@ -106,10 +107,35 @@ fn assign(
         segment_of,
         assigned_by: AssignedBy::Rule,
         held: BTreeMap::new(),
-        fit: learned,
+        fit: learned.map_or_else(Fit::default, |edges| Fit::new(KIND.syntax.name, edges)),
     };
     uncovered_warning(config, &mut assignment)?;
     Ok(assignment)
+}
+
+/// Scores by the edges that another assignment learned.
+fn apply(
+    learned: &Assignment,
+    scheme: &Scheme,
+    customers: &Customers,
+    extra: &Extra<'_>,
+) -> Result<Assignment, SegmentError> {
+    let config: &RfmGrid = settings(&KIND, scheme)?;
+    let frozen = RfmGrid {
+        score_method: ScoreMethod::Frozen { version: None },
+        ..config.clone()
+    };
+    let frozen = Scheme {
+        kind: SchemeKind::new(KIND.syntax.name, frozen),
+        ..scheme.clone()
+    };
+    let extra = Extra {
+        learned: Some(&learned.fit),
+        ..*extra
+    };
+    assign(&frozen, customers, &extra)
+        .and_then(Assignment::checked)
+        .map_err(|error| error.in_scheme(&scheme.name.value))
 }
 
 /// The cell's reason with the three values: `R5 (recency_days 3) F4 (order_count 12) M5 (spend_total 4,310) is Champions in …`.
@@ -254,11 +280,11 @@ fn by(edges: FrozenEdges, values: &[Vec<f64>; 3]) -> Scored {
 }
 
 /// The edges that give customers in another state the scores they would have had in this run.
-fn learned(config: &RfmGrid, values: &[Vec<f64>; 3], scored: &Scored) -> Fit {
+fn learned(config: &RfmGrid, values: &[Vec<f64>; 3], scored: &Scored) -> Option<FrozenEdges> {
     match (&config.score_method, &scored.edges) {
-        (ScoreMethod::Threshold { .. }, _) => Fit::None,
-        (_, Some(edges)) => Fit::Edges(edges.clone()),
-        (_, None) if values[0].iter().all(|value| value.is_nan()) => Fit::None,
+        (ScoreMethod::Threshold { .. }, _) => None,
+        (_, Some(edges)) => Some(edges.clone()),
+        (_, None) if values[0].iter().all(|value| value.is_nan()) => None,
         (_, None) => {
             let edges = [0, 1, 2].map(|index| {
                 let score = &scored.scores[index];
@@ -270,7 +296,7 @@ fn learned(config: &RfmGrid, values: &[Vec<f64>; 3], scored: &Scored) -> Fit {
                 };
                 edges_of_bins(&values[index], bin, config.scores)
             });
-            Fit::Edges(edges_of(config, edges, fit::CLOSED))
+            Some(edges_of(config, edges, CLOSED))
         }
     }
 }

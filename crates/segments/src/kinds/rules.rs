@@ -4,38 +4,118 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arrow::array::{Array, BooleanArray};
-use tessera_spec::pipeline::{Distinguishable, RulesScheme, Scheme, SchemeKind};
+use schemars::JsonSchema;
+use tessera_spec::diagnostic::Diagnostic;
+use tessera_spec::pipeline::{Distinguishable, Scheme, SchemeInput, SchemeKind, SchemeSettings};
+use tessera_spec::reader::Reader;
+use tessera_spec::{Key, KeyValue, SchemeSyntax, shape_of};
 
-use super::Kind;
 use crate::assignment::{AssignedBy, Assignment, Extra, Parameter, Reasons, SegmentInfo, Warning};
 use crate::customers::Customers;
 use crate::error::SegmentError;
 use crate::fit::Fit;
+use crate::kind::{Kind, settings};
 use crate::quality::Quality;
+use crate::rule_list::{RulesScheme, SegmentRule};
 use crate::rules_lint::{RulesLint, RulesWarning, repeated_rules, true_rows};
 
+const RULES: Key = Key::required(
+    "rules",
+    KeyValue::Of(shape_of::<Vec<SegmentRuleTable>>),
+    "Rules in order.",
+    "add `rules = [ { segment = \"…\", when = \"…\" } ]`; the first rule that is true decides",
+);
+
+const OTHERWISE: Key = Key::required(
+    "otherwise",
+    KeyValue::Text,
+    "Segment if no rule is true.",
+    "add `otherwise = \"…\"`, the segment where no rule is true",
+);
+
+/// One rule of a scheme.
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
+#[expect(dead_code, reason = "the shape of a table; never filled")]
+struct SegmentRuleTable {
+    /// Segment of the customers for whom `when` is true.
+    segment: String,
+    /// SQL condition over features and schemes declared earlier.
+    when: String,
+}
+
 pub(super) static KIND: Kind = Kind {
-    name: "rules",
-    summary: "The first rule that is true names the segment.",
+    syntax: SchemeSyntax {
+        name: "rules",
+        summary: "The first rule that is true names the segment.",
+        keys: &[RULES, OTHERWISE],
+        refit: None,
+        clusters: false,
+        read,
+    },
     docs: "Decides: rules are tried in order and the first whose predicate is true names the segment; where none is, `otherwise`. The \
            predicates are evaluated by the engine, which returns the rules that are true, or the number of the first.\n\
            Missing values: a predicate that is null is not true, so the next rule is tried.\n\
            Publishes: in `models` every rule and how many customers it decided; where the engine returns all rules that are true, also \
            `rule_N_matched`, `rule_N_reached`, `overlap_N_M` and `uncovered`, a row of `quality` per rule, and warnings about rules that \
            overlap or decide no customer.",
-    accepts: |kind| matches!(kind, SchemeKind::Rules(_)),
-    inputs: |_| Vec::new(),
+    words: "first matching rule",
+    example: "rules = [\n  { segment = \"rescue\", when = \"recency_days > 180 and spend_total > 1000\" },\n  { segment = \"grow\", when = \"order_count >= 3\" },\n]\notherwise = \"rest\"",
+    nearest: None,
     assign,
+    learning: None,
 };
+
+impl SchemeSettings for RulesScheme {
+    fn inputs(&self) -> Vec<SchemeInput<'_>> {
+        Vec::new()
+    }
+
+    fn declared(&self) -> Option<Vec<&str>> {
+        let named = self.rules.iter().map(|rule| rule.segment.value.as_str());
+        Some(named.chain([self.otherwise.as_str()]).collect())
+    }
+}
+
+fn read(table: &Reader<'_>) -> Option<SchemeKind> {
+    table.require(&RULES);
+    let items = table.tables(RULES.name, "a rule", "a table { segment, when }");
+    if items.as_ref().is_some_and(Vec::is_empty) {
+        let message = format!("`rules` of {} is empty", table.name);
+        table.note(
+            Diagnostic::error("TS-P009", message, table.value_span("rules"))
+                .with_help("add a rule { segment = \"…\", when = \"…\" }"),
+        );
+    }
+    let mut rules = Vec::new();
+    for inner in items.into_iter().flatten().flatten() {
+        let segment = inner.required_text("segment", "add `segment = \"…\"`");
+        inner.check_segment(&segment);
+        if !inner.has("when") {
+            inner.missing(
+                "when",
+                "add `when = \"…\"`, a condition over features and schemes declared earlier",
+            );
+        }
+        let when = inner.expression("when");
+        inner.finish();
+        rules.extend(when.map(|when| SegmentRule { segment, when }));
+    }
+    let otherwise = table.stated(&OTHERWISE);
+    table.check_segment(&otherwise);
+    let settings = RulesScheme {
+        rules,
+        otherwise: otherwise.value,
+    };
+    Some(SchemeKind::new(KIND.syntax.name, settings))
+}
 
 fn assign(
     scheme: &Scheme,
     customers: &Customers,
     extra: &Extra<'_>,
 ) -> Result<Assignment, SegmentError> {
-    let SchemeKind::Rules(config) = &scheme.kind else {
-        return Err(SegmentError::WrongKind { kind: KIND.name });
-    };
+    let config: &RulesScheme = settings(&KIND, scheme)?;
     let lint = match extra.rule_matches {
         Some(matches) => Some(lint(config, matches, customers.len())?),
         None => None,
@@ -64,7 +144,7 @@ fn assign(
     let (segments, of_code) = segments(name, config);
     Ok(Assignment {
         scheme: name.to_owned(),
-        kind: KIND.name,
+        kind: KIND.syntax.name,
         segments,
         segment_of: codes.iter().map(|&code| of_code[code as usize]).collect(),
         reasons: match extra.rule_reasons {
@@ -85,7 +165,7 @@ fn assign(
         parameters,
         warnings: warnings.into_iter().map(Warning::Rules).collect(),
         quality,
-        fit: Fit::None,
+        fit: Fit::default(),
     })
 }
 
@@ -201,15 +281,15 @@ fn reasons(config: &RulesScheme) -> Vec<String> {
 }
 
 fn parameters(config: &RulesScheme, decided: &[u64]) -> Vec<Parameter> {
-    let row = |(index, rule): (usize, &tessera_spec::pipeline::SegmentRule)| Parameter {
-        model: KIND.name.to_owned(),
+    let row = |(index, rule): (usize, &SegmentRule)| Parameter {
+        model: KIND.syntax.name.to_owned(),
         name: format!("rule_{}", index + 1),
         value: Some(decided[index] as f64),
         text: Some(rule.when.value.trim().to_owned()),
     };
     let mut rows: Vec<Parameter> = config.rules.iter().enumerate().map(row).collect();
     rows.push(Parameter {
-        model: KIND.name.to_owned(),
+        model: KIND.syntax.name.to_owned(),
         name: "otherwise".to_owned(),
         value: decided.last().map(|customers| *customers as f64),
         text: Some(config.otherwise.clone()),
@@ -219,7 +299,7 @@ fn parameters(config: &RulesScheme, decided: &[u64]) -> Vec<Parameter> {
 
 fn lint_parameters(config: &RulesScheme, lint: &RulesLint) -> Vec<Parameter> {
     let row = |name: String, value: u64, text: &str| Parameter {
-        model: KIND.name.to_owned(),
+        model: KIND.syntax.name.to_owned(),
         name,
         value: Some(value as f64),
         text: Some(text.to_owned()),

@@ -5,11 +5,12 @@ use std::sync::Arc;
 use arrow::array::{
     ArrayRef, BooleanArray, Date32Array, Float64Array, Int64Array, RecordBatch, StringArray,
 };
-use tessera_segments::Customers;
-use tessera_spec::pipeline::{
-    At, AttributeScheme, Closed, Grid, KChoice, KmeansScheme, QuantileScheme, Refit, RfmGrid,
-    RulesScheme, Scheme, SchemeKind, ScoreMethod, SegmentRule, Transform,
+use serde::Serialize;
+use tessera_segments::{
+    AttributeScheme, Closed, Customers, Grid, KmeansScheme, LifecycleScheme, QuantileScheme,
+    RfmGrid, RulesScheme, ScoreMethod, SegmentRule,
 };
+use tessera_spec::pipeline::{At, KChoice, Refit, Scheme, SchemeKind, SchemeSettings, Transform};
 
 /// A value without a place in a file.
 pub fn at<T>(value: T) -> At<T> {
@@ -129,37 +130,60 @@ pub fn scheme(name: &str, kind: SchemeKind) -> Scheme {
     }
 }
 
+/// Changes the settings of a scheme.
+pub fn edit<S: SchemeSettings + Clone + Serialize>(
+    kind: &mut SchemeKind,
+    change: impl FnOnce(&mut S),
+) {
+    let mut settings: S = kind.of::<S>().unwrap().clone();
+    change(&mut settings);
+    *kind = SchemeKind::new(kind.name(), settings);
+}
+
+pub fn lifecycle() -> SchemeKind {
+    SchemeKind::new("lifecycle", LifecycleScheme {})
+}
+
 pub fn rfm(score_method: ScoreMethod, grid: Grid, scores: u8) -> SchemeKind {
-    SchemeKind::RfmGrid(RfmGrid {
-        recency: at("recency_days".to_owned()),
-        frequency: at("order_count".to_owned()),
-        monetary: at("spend_total".to_owned()),
-        score_method,
-        scores,
-        grid: at(grid),
-        weights: [100.0, 10.0, 1.0],
-    })
+    SchemeKind::new(
+        "rfm_grid",
+        RfmGrid {
+            recency: at("recency_days".to_owned()),
+            frequency: at("order_count".to_owned()),
+            monetary: at("spend_total".to_owned()),
+            score_method,
+            scores,
+            grid: at(grid),
+            weights: [100.0, 10.0, 1.0],
+        },
+    )
 }
 
 pub fn tiers(tiers: &[(&str, f64)]) -> SchemeKind {
-    SchemeKind::Quantile(QuantileScheme {
-        by: at("spend_total".to_owned()),
-        tiers: tiers
-            .iter()
-            .map(|(tier, share)| ((*tier).to_owned(), *share))
-            .collect(),
-        missing: "missing".to_owned(),
-    })
+    SchemeKind::new(
+        "quantile",
+        QuantileScheme {
+            by: at("spend_total".to_owned()),
+            tiers: tiers
+                .iter()
+                .map(|(tier, share)| ((*tier).to_owned(), *share))
+                .collect(),
+            missing: "missing".to_owned(),
+        },
+    )
 }
 
 pub fn attribute(by: &str, min_share: f64) -> SchemeKind {
     let (missing, other) = ("unknown".to_owned(), "elsewhere".to_owned());
-    SchemeKind::Attribute(AttributeScheme {
-        by: at(by.to_owned()),
-        missing,
-        min_share,
-        other,
-    })
+    SchemeKind::new(
+        "attribute",
+        AttributeScheme {
+            by: at(by.to_owned()),
+            missing,
+            min_share,
+            other,
+        },
+    )
 }
 
 pub fn rules(rules: &[(&str, &str)], otherwise: &str) -> SchemeKind {
@@ -167,27 +191,33 @@ pub fn rules(rules: &[(&str, &str)], otherwise: &str) -> SchemeKind {
         segment: at((*segment).into()),
         when: at((*when).into()),
     };
-    SchemeKind::Rules(RulesScheme {
-        rules: rules.iter().map(rule).collect(),
-        otherwise: otherwise.to_owned(),
-    })
+    SchemeKind::new(
+        "rules",
+        RulesScheme {
+            rules: rules.iter().map(rule).collect(),
+            otherwise: otherwise.to_owned(),
+        },
+    )
 }
 
 pub fn kmeans(k: KChoice) -> SchemeKind {
-    SchemeKind::Kmeans(KmeansScheme {
-        features: vec![
-            at("recency_days".to_owned()),
-            at("order_count".to_owned()),
-            at("spend_total".to_owned()),
-        ],
-        k,
-        transform: Transform::Auto,
-        winsorise: Some(0.01),
-        restarts: 3,
-        sample: 50_000,
-        names: Vec::new(),
-        max_unmatched: 0.3,
-    })
+    SchemeKind::new(
+        "kmeans",
+        KmeansScheme {
+            features: vec![
+                at("recency_days".to_owned()),
+                at("order_count".to_owned()),
+                at("spend_total".to_owned()),
+            ],
+            k,
+            transform: Transform::Auto,
+            winsorise: Some(0.01),
+            restarts: 3,
+            sample: 50_000,
+            names: Vec::new(),
+            max_unmatched: 0.3,
+        },
+    )
 }
 
 /// One scheme of every kind, several where a kind decides in several ways.
@@ -219,7 +249,7 @@ pub fn one_of_each() -> Vec<Scheme> {
         ),
         scheme("country", attribute("country", 0.1)),
         scheme("subscribed", attribute("subscribed", 0.0)),
-        scheme("stage", SchemeKind::Lifecycle),
+        scheme("stage", lifecycle()),
         scheme(
             "touch",
             rules(

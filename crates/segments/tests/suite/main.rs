@@ -5,6 +5,7 @@
 
 mod conformance;
 mod customer_base;
+mod documents;
 mod profile_identities;
 mod published_tables;
 mod rfm_reference;

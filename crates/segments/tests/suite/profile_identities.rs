@@ -4,10 +4,9 @@ use proptest::prelude::*;
 use tessera_segments::{
     Assignment, Extra, OTHER_LABEL, Profile, SegmentSummary, assign, profiles, summarise,
 };
-use tessera_spec::pipeline::SchemeKind;
 
 use crate::customer_base::{
-    Row, attribute, believable, customers, one_of_each, scheme, tiers, touch_hits,
+    Row, attribute, believable, customers, lifecycle, one_of_each, scheme, tiers, touch_hits,
 };
 
 fn near(a: f64, b: f64) -> bool {
@@ -275,7 +274,7 @@ fn rare_labels_are_summed_up() {
 fn a_date_has_no_index() {
     let rows = believable(50);
     let assignment = assign(
-        &scheme("stage", SchemeKind::Lifecycle),
+        &scheme("stage", lifecycle()),
         &customers(&rows),
         &Extra::default(),
     )

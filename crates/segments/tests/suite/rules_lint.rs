@@ -3,7 +3,7 @@
 use arrow::array::BooleanArray;
 use proptest::prelude::*;
 use tessera_segments::{
-    Assignment, Extra, QualityStatus, RulesLint, SegmentError, assign, repeated_rules,
+    Assignment, Extra, QualityStatus, RulesLint, RulesScheme, SegmentError, assign, repeated_rules,
 };
 use tessera_spec::pipeline::SchemeKind;
 
@@ -179,17 +179,15 @@ fn rules_that_part_the_customers_are_nothing_to_speak_of() {
 
 #[test]
 fn predicates_repeat_whatever_their_blanks() {
-    let SchemeKind::Rules(config) = rules(
+    let kind = rules(
         &[
             ("a", "x > 1 and y = 'a b'"),
             ("b", "x>1  and y='a  b'"),
             ("c", " x>1 and\ny = 'a b' "),
         ],
         "d",
-    ) else {
-        panic!("no rules")
-    };
-    let said: Vec<String> = repeated_rules(&config)
+    );
+    let said: Vec<String> = repeated_rules(kind.of::<RulesScheme>().unwrap())
         .iter()
         .map(ToString::to_string)
         .collect();

@@ -2,14 +2,13 @@
 
 use arrow::array::AsArray;
 use tessera_segments::{
-    Assignment, Extra, NamedFeature, QualityStatus, SegmentError, Warning, assign, segment_id,
+    Assignment, Extra, Grid, GridInterval, KmeansScheme, NamedFeature, QualityStatus,
+    QuantileScheme, RfmGrid, ScoreMethod, SegmentError, Warning, assign, segment_id,
 };
-use tessera_spec::pipeline::{
-    Grid, GridInterval, KChoice, SchemeKind, ScoreMethod, Transform, Unit,
-};
+use tessera_spec::pipeline::{KChoice, SchemeKind, Transform, Unit};
 
 use crate::customer_base::{
-    Row, attribute, believable, customers, kmeans, rfm, rules, scheme, tiers,
+    Row, attribute, believable, customers, edit, kmeans, lifecycle, rfm, rules, scheme, tiers,
 };
 
 fn run(kind: SchemeKind, rows: &[Row]) -> Assignment {
@@ -218,7 +217,7 @@ fn lifecycle_takes_the_stage_and_names_those_without() {
             ..Row::default()
         })
         .collect();
-    let found = run(SchemeKind::Lifecycle, &rows);
+    let found = run(lifecycle(), &rows);
     assert_eq!(names(&found), ["active", "no stage", "churned"]);
     assert_eq!(
         found.reason(0),
@@ -319,9 +318,9 @@ fn rfm_warns_of_few_values_dead_lines_and_uncovered_cells() {
 #[test]
 fn rfm_weighted_score_follows_the_weights() {
     let mut kind = rfm(ScoreMethod::Midrank, Grid::Eleven, 5);
-    if let SchemeKind::RfmGrid(config) = &mut kind {
+    edit(&mut kind, |config: &mut RfmGrid| {
         config.weights = [0.5, 0.3, 0.2];
-    }
+    });
     let found = run(kind, &believable(50));
     let names: Vec<&str> = found.columns.iter().map(|c| c.name.as_str()).collect();
     assert_eq!(names, ["s_score", "s_r", "s_f", "s_m", "s_weighted"]);
@@ -375,9 +374,9 @@ fn a_feature_that_is_missing_or_of_another_type_is_named() {
         "{message}"
     );
     let mut by_country = tiers(&[("all", 1.0)]);
-    if let SchemeKind::Quantile(config) = &mut by_country {
+    edit(&mut by_country, |config: &mut QuantileScheme| {
         config.by.value = "country".to_owned();
-    }
+    });
     let error = assign(
         &scheme("s", by_country),
         &customers(&believable(3)),
@@ -530,10 +529,10 @@ fn kmeans_says_so_where_there_are_no_clusters() {
         })
         .collect();
     let mut kind = kmeans(KChoice::Fixed(5));
-    if let SchemeKind::Kmeans(config) = &mut kind {
+    edit(&mut kind, |config: &mut KmeansScheme| {
         config.features.remove(1);
         config.transform = Transform::None;
-    }
+    });
     let found = run(kind, &rows);
     let structure = found
         .quality
@@ -574,9 +573,9 @@ fn kmeans_says_so_where_there_are_no_clusters() {
 #[test]
 fn kmeans_takes_the_names_of_the_scheme() {
     let mut kind = kmeans(KChoice::Fixed(3));
-    if let SchemeKind::Kmeans(config) = &mut kind {
+    edit(&mut kind, |config: &mut KmeansScheme| {
         config.names = ["lapsed", "steady", "keen"].map(str::to_owned).to_vec();
-    }
+    });
     let found = run(kind, &planted());
     assert_eq!(names(&found)[..3], ["lapsed", "steady", "keen"]);
     assert!(
@@ -599,14 +598,14 @@ fn kmeans_takes_the_names_of_the_scheme() {
 #[test]
 fn kmeans_refuses_what_has_no_distance() {
     let mut kind = kmeans(KChoice::Fixed(3));
-    if let SchemeKind::Kmeans(config) = &mut kind {
+    edit(&mut kind, |config: &mut KmeansScheme| {
         config.features.clear();
-    }
+    });
     assert!(refusal(kind, &believable(9), &Extra::default()).contains("at least one column"));
     let mut kind = kmeans(KChoice::Fixed(3));
-    if let SchemeKind::Kmeans(config) = &mut kind {
+    edit(&mut kind, |config: &mut KmeansScheme| {
         config.transform = Transform::Log1p;
-    }
+    });
     let mut rows = believable(9);
     rows[3].spend = Some(-2.0);
     assert!(refusal(kind, &rows, &Extra::default()).contains("below 0"));

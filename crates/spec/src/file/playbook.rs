@@ -1,7 +1,7 @@
 //! `[playbooks.NAME]`
 
 use crate::diagnostic::{Diagnostic, unknown_name};
-use crate::pipeline::{At, KChoice, Playbook, Scheme, SchemeKind};
+use crate::pipeline::{At, Playbook, Scheme, SchemeKind};
 use crate::reader::{Notes, Reader, word_of};
 use crate::written::word::Touch;
 
@@ -129,25 +129,7 @@ fn check_segment_exists(notes: &Notes, playbook: &Playbook, schemes: &[Scheme]) 
 
 /// Segments that the file itself names; none where they depend on data or on a named grid.
 pub(super) fn segments(kind: &SchemeKind) -> Option<Vec<&str>> {
-    let mut segments: Vec<&str> = match kind {
-        SchemeKind::Rules(rules) => {
-            let named = rules.rules.iter().map(|rule| rule.segment.value.as_str());
-            named.chain([rules.otherwise.as_str()]).collect()
-        }
-        SchemeKind::Quantile(quantile) => {
-            let named = quantile.tiers.iter().map(|(name, _)| name.as_str());
-            named.chain([quantile.missing.as_str()]).collect()
-        }
-        SchemeKind::Kmeans(kmeans)
-            if matches!(kmeans.k, KChoice::Fixed(_)) && !kmeans.names.is_empty() =>
-        {
-            kmeans.names.iter().map(String::as_str).collect()
-        }
-        SchemeKind::RfmGrid(_)
-        | SchemeKind::Attribute(_)
-        | SchemeKind::Lifecycle
-        | SchemeKind::Kmeans(_) => return None,
-    };
+    let mut segments = kind.settings().declared()?;
     let mut seen = Vec::new();
     segments.retain(|name| {
         let new = !seen.contains(name);

@@ -1,9 +1,14 @@
 //! Schemes: how customers are assigned to segments.
 
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use std::any::Any;
+use std::fmt::Debug;
+use std::sync::Arc;
 
-use super::{At, ExprText, Refit};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize, Serializer};
+use serde_json::{Value, json};
+
+use super::{At, LifecycleLimits, Refit};
 
 /// `[schemes.NAME]`.
 #[derive(Debug, Clone, Serialize)]
@@ -92,191 +97,172 @@ impl Scheme {
             column("", SchemeColumnKind::Segment),
             column("_segment_id", SchemeColumnKind::SegmentId),
         ];
-        if let SchemeKind::RfmGrid(grid) = &self.kind {
-            columns.push(column("_score", SchemeColumnKind::Scores));
-            for ending in RFM_ENDINGS {
-                columns.push(column(ending, SchemeColumnKind::Score));
-            }
-            if grid.weights != CODE_WEIGHTS {
-                columns.push(column("_weighted", SchemeColumnKind::Weighted));
-            }
-        }
+        let own = self.kind.settings().columns().into_iter();
+        columns.extend(own.map(|(ending, holds)| column(ending, holds)));
         columns
     }
 }
 
-/// What the name of a grid's columns of single scores ends with: recency, frequency, monetary value.
-pub const RFM_ENDINGS: [&str; 3] = ["_r", "_f", "_m"];
-
-/// Weights of R, F, M that give the score code read as a number; a weighted score adds nothing to it.
-pub const CODE_WEIGHTS: [f64; 3] = [100.0, 10.0, 1.0];
-
-/// How a scheme assigns the customers.
-#[derive(Debug, Clone, Serialize)]
-#[serde(rename_all = "snake_case", tag = "kind")]
-pub enum SchemeKind {
-    /// Scores for recency, frequency and monetary value, then a grid of named cells.
-    RfmGrid(RfmGrid),
-    /// Cumulative shares of customers by a number.
-    Quantile(QuantileScheme),
-    /// First matching predicate.
-    Rules(RulesScheme),
-    /// The values of a label.
-    Attribute(AttributeScheme),
-    /// The lifecycle stages.
-    Lifecycle,
-    /// k-means clusters.
-    Kmeans(KmeansScheme),
+/// How a scheme assigns the customers: the settings of one kind. What kinds there are is not known here: each is a file of the
+/// crate that assigns customers, which gives the parser its [`crate::SchemeSyntax`].
+#[derive(Debug, Clone)]
+pub struct SchemeKind {
+    name: &'static str,
+    settings: Arc<dyn SchemeSettings>,
+    canonical: Value,
 }
 
-/// `kind = "rfm_grid"`.
-#[derive(Debug, Clone, Serialize)]
-pub struct RfmGrid {
-    /// Feature of recency (small is good); `recency_days` by default.
-    pub recency: At<String>,
-    /// Feature of frequency; `order_count` by default.
-    pub frequency: At<String>,
-    /// Feature of monetary value; `spend_total` by default.
-    pub monetary: At<String>,
-    /// How values become scores.
-    pub score_method: ScoreMethod,
-    /// Highest score; 5 by default, and what the named grids need.
-    pub scores: u8,
-    /// Cells and their names.
-    pub grid: At<Grid>,
-    /// Weights of R, F, M in the weighted score; 100, 10, 1 by default (R package `rfm`).
-    pub weights: [f64; 3],
+impl SchemeKind {
+    /// The settings of a scheme of this kind.
+    pub fn new<S: SchemeSettings + Serialize>(name: &'static str, settings: S) -> Self {
+        let mut canonical = serde_json::Map::new();
+        canonical.insert("kind".to_owned(), json!(name));
+        if let Value::Object(own) = json!(settings) {
+            canonical.extend(own);
+        }
+        Self {
+            name,
+            settings: Arc::new(settings),
+            canonical: Value::Object(canonical),
+        }
+    }
+
+    /// `kind = "…"`.
+    pub fn name(&self) -> &'static str {
+        self.name
+    }
+
+    /// What every kind can be asked.
+    pub fn settings(&self) -> &dyn SchemeSettings {
+        self.settings.as_ref()
+    }
+
+    /// The settings that decide what is learned.
+    pub fn learned_by(&self) -> Value {
+        let own = self.settings.learned_by();
+        json!([self.name, own.as_ref().unwrap_or(&self.canonical)])
+    }
+
+    /// The settings, if they are of this type.
+    pub fn of<S: SchemeSettings>(&self) -> Option<&S> {
+        let any: &dyn Any = self.settings.as_ref();
+        any.downcast_ref()
+    }
 }
 
-/// How values become scores 1..=k.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum ScoreMethod {
-    /// Mid-distribution rank.
-    Midrank,
-    /// Type-7 quantile edges of this run, reported in `models`.
-    Quantile {
-        /// Which side of an edge belongs to the bin.
-        closed: Closed,
-        /// Added to each type-7 quantile before it is used as an edge (the R package `rfm` adds 1); 0 by default.
-        edge_offset: f64,
+impl Serialize for SchemeKind {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.canonical.serialize(serializer)
+    }
+}
+
+/// What is asked about the settings of a scheme, whatever its kind.
+pub trait SchemeSettings: Any + Debug + Send + Sync {
+    /// Features that the scheme reads; not those in predicates, which only the caller can tell apart.
+    fn inputs(&self) -> Vec<SchemeInput<'_>>;
+
+    /// Whether it learns from the customers.
+    fn learns(&self) -> Learns {
+        Learns::Nothing("nothing is learned from the customers")
+    }
+
+    /// Segments that the file itself names; none where they depend on data or on what a name stands for.
+    fn declared(&self) -> Option<Vec<&str>> {
+        None
+    }
+
+    /// Every segment that customers can get, in the order in which a report shows them; none where they depend on the data.
+    fn segments(&self, _: &LifecycleLimits) -> Option<Vec<String>> {
+        let declared = self.declared()?;
+        Some(declared.into_iter().map(str::to_owned).collect())
+    }
+
+    /// Ends of the names of its columns in `customers`, beside the segment and its id, and what they hold.
+    fn columns(&self) -> Vec<(&'static str, SchemeColumnKind)> {
+        Vec::new()
+    }
+
+    /// The columns that define the segments, so that a profile by them only shows the definition. Empty for clusters, which are
+    /// described by the very features they are made of.
+    fn made_of(&self) -> Vec<&str> {
+        self.inputs().iter().map(SchemeInput::name).collect()
+    }
+
+    /// The settings that decide what is learned, where others only decide what is done with it.
+    fn learned_by(&self) -> Option<Value> {
+        None
+    }
+
+    /// Of segments that are found in the data: the largest share of customers in segments that continue none of the previous
+    /// version, up to which a refit is used. None of segments that are known by their names.
+    fn max_unmatched(&self) -> Option<f64> {
+        None
+    }
+}
+
+/// A feature that a scheme reads.
+#[derive(Debug, Clone)]
+pub enum SchemeInput<'a> {
+    /// The file names it.
+    Stated {
+        /// Its name, with the place.
+        feature: &'a At<String>,
+        /// What it must be.
+        wanted: Wanted,
     },
-    /// Edges as given, right-closed.
-    Threshold {
-        /// k - 1 rising edges of recency.
-        recency: Vec<f64>,
-        /// k - 1 rising edges of frequency.
-        frequency: Vec<f64>,
-        /// k - 1 rising edges of monetary value.
-        monetary: Vec<f64>,
-    },
-    /// Edges of an earlier version of this store; the first run computes type-7 quantiles and later runs reuse them.
-    Frozen {
-        /// Version whose edges are used; the earliest version that has them when absent.
-        version: Option<u64>,
+    /// The kind needs it.
+    Implied {
+        /// Its name.
+        feature: &'static str,
+        /// What a message says where the pipeline does not have it.
+        missing: &'static str,
+        /// How to get it.
+        help: &'static str,
     },
 }
 
-/// Which side of an edge belongs to the bin.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Closed {
-    /// `lower < v <= upper` (pandas and R `cut`).
-    Right,
-    /// `lower <= v < upper` (R package `rfm`).
-    Left,
+impl<'a> SchemeInput<'a> {
+    /// A number that the file names.
+    pub fn number(feature: &'a At<String>) -> Self {
+        let wanted = Wanted::Number;
+        Self::Stated { feature, wanted }
+    }
+
+    /// A label that the file names.
+    pub fn label(feature: &'a At<String>) -> Self {
+        let wanted = Wanted::Label;
+        Self::Stated { feature, wanted }
+    }
+
+    /// The name of the feature.
+    pub fn name(&self) -> &'a str {
+        match self {
+            Self::Stated { feature, .. } => &feature.value,
+            Self::Implied { feature, .. } => feature,
+        }
+    }
 }
 
-/// Cells of an RFM grid.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Grid {
-    /// The 11-segment map over all 125 cells.
-    Eleven,
-    /// The 10-segment R x F grid.
-    Ten,
-    /// First matching intervals, from the R package's documentation.
-    IntervalDocs,
-    /// First matching intervals, from the R package's README.
-    IntervalReadme,
-    /// Own intervals, first match wins.
-    Own(Vec<GridInterval>),
+/// What is needed of a feature.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wanted {
+    /// A number.
+    Number,
+    /// A text, a truth value or a whole number.
+    Label,
+    /// Anything.
+    Any,
 }
 
-/// One line of an interval grid: inclusive score ranges.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct GridInterval {
-    /// Name of the segment.
-    pub segment: String,
-    /// Recency scores from, to.
-    pub r: [u8; 2],
-    /// Frequency scores from, to.
-    pub f: [u8; 2],
-    /// Monetary scores from, to.
-    pub m: [u8; 2],
-}
-
-/// `kind = "quantile"`.
-#[derive(Debug, Clone, Serialize)]
-pub struct QuantileScheme {
-    /// The number to rank by, highest first.
-    pub by: At<String>,
-    /// Tier names with the cumulative share of customers, rising, the last 1.0.
-    pub tiers: Vec<(String, f64)>,
-    /// Segment of customers whose number is null.
-    pub missing: String,
-}
-
-/// `kind = "rules"`.
-#[derive(Debug, Clone, Serialize)]
-pub struct RulesScheme {
-    /// Rules in order.
-    pub rules: Vec<SegmentRule>,
-    /// Segment if no rule is true.
-    pub otherwise: String,
-}
-
-/// One rule of a `rules` scheme.
-#[derive(Debug, Clone, Serialize)]
-pub struct SegmentRule {
-    /// Segment of the customers for whom `when` is true.
-    pub segment: At<String>,
-    /// Predicate over features, and over schemes declared earlier.
-    pub when: ExprText,
-}
-
-/// `kind = "attribute"`.
-#[derive(Debug, Clone, Serialize)]
-pub struct AttributeScheme {
-    /// The label feature.
-    pub by: At<String>,
-    /// Segment of customers without a value.
-    pub missing: String,
-    /// Values rarer than this share of customers fall into `other`; 0 by default.
-    pub min_share: f64,
-    /// Name of the segment of rare values.
-    pub other: String,
-}
-
-/// `kind = "kmeans"`.
-#[derive(Debug, Clone, Serialize)]
-pub struct KmeansScheme {
-    /// Numeric features.
-    pub features: Vec<At<String>>,
-    /// Number of clusters.
-    pub k: KChoice,
-    /// What is done to each number before it is standardised.
-    pub transform: Transform,
-    /// Share cut at each tail after the transform, 0.01 = p1 and p99; none by default.
-    pub winsorise: Option<f64>,
-    /// Restarts of the fit; 10 by default.
-    pub restarts: u32,
-    /// Most customers of the sample for the fit, before it is refined on all customers; 20,000 by default.
-    pub sample: u32,
-    /// Names of the clusters, ordered by the mean of the first feature, highest first; `cluster 1` … by default.
-    pub names: Vec<String>,
-    /// Largest share of customers in clusters that continue none of the previous version, up to which a refit is used.
-    pub max_unmatched: f64,
+/// Whether a scheme learns from the customers, by its settings.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Learns {
+    /// Again whenever `refit` is due.
+    Again,
+    /// Once: `refit` has no effect, for this reason.
+    Once(&'static str),
+    /// Nothing: `refit` has no effect, for this reason.
+    Nothing(&'static str),
 }
 
 /// How many clusters.

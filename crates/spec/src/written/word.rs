@@ -37,20 +37,6 @@ pub(crate) enum LifecycleKind {
     Cadence,
 }
 
-/// Grids that have a name.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum GridName {
-    /// The 11-segment map over all 125 cells.
-    Eleven,
-    /// The 10-segment grid of recency by frequency.
-    Ten,
-    /// First matching intervals, from the documentation of the R package `rfm`.
-    IntervalDocs,
-    /// First matching intervals, from the README of the R package `rfm`.
-    IntervalReadme,
-}
-
 /// Models of a `clv` score: of how often customers buy, and of what they spend.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
@@ -75,18 +61,4 @@ pub(crate) enum GoodEnd {
     High,
     /// Low values are good.
     Low,
-}
-
-/// Score methods.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum MethodName {
-    /// Mid-distribution rank: equal values get equal scores.
-    Midrank,
-    /// Type-7 quantile edges of this run.
-    Quantile,
-    /// Edges as given.
-    Threshold,
-    /// Edges of an earlier version of the store.
-    Frozen,
 }

@@ -1,10 +1,11 @@
 //! Files that cannot be read.
 
 use std::path::Path;
+use tessera_segments::syntax;
 
 #[test]
 fn a_file_that_is_not_there() {
-    let found = tessera_spec::load(Path::new("no/such/pipeline.toml"), &[]).unwrap_err();
+    let found = tessera_spec::load(Path::new("no/such/pipeline.toml"), &[], &syntax()).unwrap_err();
     assert_told!(found.render(false));
 }
 
@@ -13,7 +14,7 @@ fn a_file_that_is_no_text() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("orders.parquet");
     std::fs::write(&path, b"PAR1\xff\xfe\x00").unwrap();
-    let found = tessera_spec::load(&path, &[]).unwrap_err();
+    let found = tessera_spec::load(&path, &[], &syntax()).unwrap_err();
     let text = found
         .render(false)
         .replace(&folder.path().display().to_string(), "FOLDER");
@@ -25,7 +26,7 @@ fn a_loaded_file_keeps_its_text_for_later_messages() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("good.toml");
     std::fs::write(&path, super::GOOD).unwrap();
-    let loaded = tessera_spec::load(&path, &[]).unwrap();
+    let loaded = tessera_spec::load(&path, &[], &syntax()).unwrap();
     assert_eq!(loaded.text, super::GOOD);
     assert_eq!(loaded.file_name, path.display().to_string());
     assert!(loaded.warnings.is_empty());

@@ -33,6 +33,7 @@ mod unsupported;
 mod variables;
 
 use std::fmt::Write as _;
+use tessera_segments::syntax;
 
 /// A pipeline file without mistakes.
 pub(crate) const GOOD: &str = r#"spec_version = 1
@@ -122,7 +123,7 @@ pub(crate) fn messages(text: &str, vars: &[(&str, &str)]) -> String {
         .iter()
         .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
         .collect();
-    let (pipeline, found) = tessera_spec::parse(text, "pipeline.toml", &vars);
+    let (pipeline, found) = tessera_spec::parse(text, "pipeline.toml", &vars, &syntax());
     assert_eq!(pipeline.is_none(), found.has_errors());
     found.render(false)
 }

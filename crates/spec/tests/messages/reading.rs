@@ -1,6 +1,7 @@
 //! Keys, types and words: the mistakes that any table can hold.
 
 use super::{GOOD, changed, family, messages};
+use tessera_segments::syntax;
 
 #[test]
 fn keys() {
@@ -223,7 +224,7 @@ fn places_count_characters_and_lines_as_editors_do() {
         "objective = \"retention\"",
         "owner = \"Zoë\" # é\r\nobjektive = \"retention\"",
     );
-    let (_, found) = tessera_spec::parse(&text, "p.toml", &[]);
+    let (_, found) = tessera_spec::parse(&text, "p.toml", &[], &syntax());
     let json = found.to_json();
     let unknown = json
         .as_array()

@@ -2,6 +2,7 @@
 
 use super::{changed, messages};
 use std::fmt::Write as _;
+use tessera_segments::syntax;
 
 #[test]
 fn texts_that_are_not_toml() {
@@ -55,7 +56,7 @@ fn a_missing_bracket_gives_one_message_at_its_place() {
     let open = long.find("f17 = {").unwrap() + "f17 = ".len();
     let end = open + long[open..].find('}').unwrap();
     let broken = format!("{}{}", &long[..end], &long[end + 1..]);
-    let (pipeline, found) = tessera_spec::parse(&broken, "pipeline.toml", &[]);
+    let (pipeline, found) = tessera_spec::parse(&broken, "pipeline.toml", &[], &syntax());
     assert!(pipeline.is_none());
     let all: Vec<_> = found.iter().collect();
     assert_eq!(all.len(), 1, "{}", found.render(false));
@@ -64,7 +65,7 @@ fn a_missing_bracket_gives_one_message_at_its_place() {
     let good = super::GOOD;
     for (at, bracket) in good.match_indices([']', '}']) {
         let broken = format!("{}{}", &good[..at], &good[at + bracket.len()..]);
-        let (_, found) = tessera_spec::parse(&broken, "pipeline.toml", &[]);
+        let (_, found) = tessera_spec::parse(&broken, "pipeline.toml", &[], &syntax());
         let errors = found.iter().count();
         assert!(
             errors <= 1,

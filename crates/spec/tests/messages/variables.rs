@@ -1,6 +1,7 @@
 //! `[vars]` and `${name}`.
 
 use super::{GOOD, changed, family, messages};
+use tessera_segments::syntax;
 
 #[test]
 fn variables() {
@@ -70,13 +71,13 @@ fn growth_is_bounded() {
 fn the_command_line_wins_and_variables_may_use_earlier_ones() {
     let text = changed("out = \"data/store\"", "out = \"${lake}/store\"");
     let vars = [("lake".to_owned(), "/mnt".to_owned())];
-    let (pipeline, found) = tessera_spec::parse(&text, "p.toml", &vars);
+    let (pipeline, found) = tessera_spec::parse(&text, "p.toml", &vars, &syntax());
     assert!(found.is_empty());
     let pipeline = pipeline.unwrap();
     assert_eq!(pipeline.store, "/mnt/store/retail");
     assert_eq!(pipeline.sources[0].path.value, "/mnt/orders");
     // The last of several wins, as everywhere on the command line.
     let vars = [vars[0].clone(), ("lake".to_owned(), "/srv".to_owned())];
-    let (pipeline, _) = tessera_spec::parse(&text, "p.toml", &vars);
+    let (pipeline, _) = tessera_spec::parse(&text, "p.toml", &vars, &syntax());
     assert_eq!(pipeline.unwrap().store, "/srv/store/retail");
 }

@@ -9,10 +9,9 @@ use crate::diagnostic::Diagnostic;
 use crate::pipeline::{
     At, HealthComponent, HealthScale, HealthScore, ScoreKind, Source, SourceKind,
 };
-use crate::reader::{Reader, wrong_type};
+use crate::reader::{Reader, check_segment, wrong_type};
 use crate::written::word::GoodEnd;
 
-use super::super::name::check_segment;
 use super::{Names, check_name, number_that, source_of};
 
 /// Least share of the weight that must be present where none is stated.

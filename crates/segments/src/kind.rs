@@ -1,0 +1,61 @@
+//! One way of assigning the customers: everything there is to know about it. The kinds are in `kinds/`.
+
+use serde_json::Value;
+use tessera_spec::SchemeSyntax;
+use tessera_spec::pipeline::{Scheme, SchemeSettings};
+
+use crate::assignment::{Assignment, Extra};
+use crate::customers::Customers;
+use crate::error::SegmentError;
+use crate::fit::Fit;
+
+/// One kind of scheme.
+#[derive(Debug, Clone, Copy)]
+pub struct Kind {
+    /// Its name, which is also that of its source file, its keys in the pipeline file, and how they are read.
+    pub syntax: SchemeSyntax,
+    /// How it decides, what happens to missing values, and what it publishes.
+    pub docs: &'static str,
+    /// How customers are assigned, for readers of a report who do not know the pipeline file.
+    pub words: &'static str,
+    /// Its keys in an example, for the documentation.
+    pub example: &'static str,
+    /// Why there is no smallest change of one column that leads to another segment; none where it can be computed.
+    pub nearest: Option<&'static str>,
+    /// Assigns the customers to segments.
+    pub(crate) assign: Assign,
+    /// What it learns from the customers, if it may.
+    pub learning: Option<Learning>,
+}
+
+/// Assigns the customers to segments.
+pub(crate) type Assign = fn(&Scheme, &Customers, &Extra<'_>) -> Result<Assignment, SegmentError>;
+
+/// What a kind does with what it learns.
+#[derive(Debug, Clone, Copy)]
+pub struct Learning {
+    /// Beginnings of the paths of the files of the program that learn and apply it, beside those that everything depends on.
+    pub files: &'static [&'static str],
+    /// Gives what was read from a store its type.
+    pub(crate) restore: fn(&str, &Value) -> serde_json::Result<Fit>,
+    /// Assigns customers in another state by what an assignment learned.
+    pub(crate) apply:
+        fn(&Assignment, &Scheme, &Customers, &Extra<'_>) -> Result<Assignment, SegmentError>,
+}
+
+/// The settings of a scheme, which must be of this kind.
+pub(crate) fn settings<'s, S: SchemeSettings>(
+    kind: &Kind,
+    scheme: &'s Scheme,
+) -> Result<&'s S, SegmentError> {
+    let kind = kind.syntax.name;
+    scheme.kind.of().ok_or(SegmentError::WrongKind { kind })
+}
+
+impl Assignment {
+    /// What this assignment learned, which must be of this kind.
+    pub(crate) fn learned<T: 'static>(&self, kind: &Kind) -> Result<&T, SegmentError> {
+        let kind = kind.syntax.name;
+        self.fit.get().ok_or(SegmentError::WrongKind { kind })
+    }
+}

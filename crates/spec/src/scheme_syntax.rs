@@ -1,0 +1,186 @@
+//! What a kind of scheme states about its table of the pipeline file. Parser, JSON Schema and documentation read this same
+//! description; the crate that assigns customers has one for each kind.
+
+use std::fmt::Debug;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator};
+use serde_json::{Map, Value, json};
+
+use crate::pipeline::{Refit, SchemeKind};
+use crate::reader::Reader;
+
+/// What may be written in the table of one kind of scheme.
+#[derive(Debug, Clone, Copy)]
+pub struct SchemeSyntax {
+    /// `kind = "…"`.
+    pub name: &'static str,
+    /// One line: what it does.
+    pub summary: &'static str,
+    /// Its keys, beside `kind`, `refit` and `was`.
+    pub keys: &'static [Key],
+    /// How long what it learns is used where `refit` is not stated; none where the kind never learns from customers, and has no
+    /// such key.
+    pub refit: Option<Refit>,
+    /// Whether its segments are found in the data: then they keep their ids by their customers, and a table `names` names them by
+    /// id. Other segments keep their ids by their names, and `was` renames them.
+    pub clusters: bool,
+    /// Reads the table; nothing, and the mistakes are noted, where it cannot be used.
+    pub read: fn(&Reader<'_>) -> Option<SchemeKind>,
+}
+
+/// A key of a table.
+#[derive(Debug, Clone, Copy)]
+pub struct Key {
+    /// Its name.
+    pub name: &'static str,
+    /// What it means, and what it is by default: for editors and the documentation.
+    pub help: &'static str,
+    /// What to write where it is missing; none of a key that may be.
+    pub required: Option<&'static str>,
+    /// What its value is.
+    pub value: KeyValue,
+}
+
+/// What the value of a key is.
+#[derive(Debug, Clone, Copy)]
+pub enum KeyValue {
+    /// A text.
+    Text,
+    /// Several names, at least one and none twice.
+    Names,
+    /// A share of customers from 0 to below one half.
+    SmallShare,
+    /// A number within these limits, both included.
+    Number(f64, f64),
+    /// A whole number within these limits, both included.
+    Whole(u32, u32),
+    /// As this describes it.
+    Of(fn(&mut SchemaGenerator) -> Schema),
+}
+
+/// The type whose shape a value has.
+pub fn shape_of<T: JsonSchema>(generator: &mut SchemaGenerator) -> Schema {
+    generator.subschema_for::<T>()
+}
+
+impl Key {
+    /// A key that may be missing.
+    pub const fn optional(name: &'static str, value: KeyValue, help: &'static str) -> Self {
+        Self {
+            name,
+            help,
+            required: None,
+            value,
+        }
+    }
+
+    /// A key that must be there; `missing` says what to write where it is not.
+    pub const fn required(
+        name: &'static str,
+        value: KeyValue,
+        help: &'static str,
+        missing: &'static str,
+    ) -> Self {
+        Self {
+            name,
+            help,
+            required: Some(missing),
+            value,
+        }
+    }
+
+    fn schema(&self, generator: &mut SchemaGenerator) -> Value {
+        let mut schema = match self.value {
+            KeyValue::Text => json!({"type": "string"}),
+            KeyValue::Names => json!({
+                "type": "array", "items": {"type": "string"}, "minItems": 1, "uniqueItems": true,
+            }),
+            KeyValue::SmallShare => {
+                json!({"type": "number", "minimum": 0, "exclusiveMaximum": 0.5})
+            }
+            KeyValue::Number(from, to) => json!({"type": "number", "minimum": from, "maximum": to}),
+            KeyValue::Whole(from, to) => json!({"type": "integer", "minimum": from, "maximum": to}),
+            KeyValue::Of(shape) => shape(generator).to_value(),
+        };
+        if let Some(object) = schema.as_object_mut() {
+            object.insert("description".to_owned(), json!(self.help));
+        }
+        schema
+    }
+}
+
+/// The key of kinds that learn from the customers.
+const REFIT: &str = "How long what was learned is used before it is learned again: `always`, `never`, or a time such as `30d`, `4w`, `1mo`";
+
+/// The key of kinds whose segments are known by their names.
+const WAS: &str =
+    "Segments that were renamed: the name, and the one before, whose id and history they keep.";
+
+impl SchemeSyntax {
+    /// The keys of every kind of this sort, with their meaning and the shape of their values.
+    fn common(&self) -> Vec<(&'static str, Value)> {
+        let mut common = Vec::new();
+        if let Some(refit) = self.refit {
+            let help = format!("{REFIT}; `{refit}` by default.");
+            let pattern = r"^(always|never|[0-9]+(d|w|mo))$";
+            common.push((
+                "refit",
+                json!({"description": help, "type": "string", "pattern": pattern}),
+            ));
+        }
+        if !self.clusters {
+            common.push((
+                "was",
+                json!({
+                    "description": WAS, "type": "object", "additionalProperties": {"type": "string"},
+                }),
+            ));
+        }
+        common
+    }
+
+    /// What each key means: its name, whether it must be there, its help.
+    pub fn described(&self) -> Vec<(&'static str, bool, String)> {
+        let own = self.keys.iter();
+        let own = own.map(|key| (key.name, key.required.is_some(), key.help.to_owned()));
+        let common = self.common().into_iter().map(|(name, schema)| {
+            let help = schema["description"].as_str().unwrap_or_default();
+            (name, false, help.to_owned())
+        });
+        own.chain(common).collect()
+    }
+
+    /// The shape of its table.
+    fn schema(&self, generator: &mut SchemaGenerator) -> Value {
+        let mut properties = Map::new();
+        properties.insert(
+            "kind".to_owned(),
+            json!({"type": "string", "const": self.name}),
+        );
+        let mut required = vec!["kind"];
+        for key in self.keys {
+            properties.insert(key.name.to_owned(), key.schema(generator));
+            required.extend(key.required.map(|_| key.name));
+        }
+        for (name, schema) in self.common() {
+            properties.insert(name.to_owned(), schema);
+        }
+        json!({
+            "description": self.summary,
+            "type": "object",
+            "properties": properties,
+            "required": required,
+            "additionalProperties": false,
+        })
+    }
+}
+
+/// The shape of `[schemes.NAME]`, whatever its kind.
+pub(crate) fn schema(kinds: &[&SchemeSyntax], generator: &mut SchemaGenerator) -> Value {
+    let shapes = kinds.iter().map(|kind| kind.schema(generator));
+    let shapes: Vec<Value> = shapes.collect();
+    json!({
+        "description": "A scheme: how the customers are assigned to segments.",
+        "oneOf": shapes,
+    })
+}
