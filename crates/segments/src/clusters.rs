@@ -11,7 +11,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use tessera_model::Matrix;
 use tessera_model::cluster::{
-    self, ChoiceTable, ClusterError, ClusterWarning, ContentOrder, KmeansModel, Preparation,
+    self, ChoiceTable, ClusterError, ClusterWarning, ContentOrder, KmeansFit, KmeansModel,
+    Preparation,
 };
 use tessera_spec::pipeline::{At, Scheme};
 
@@ -25,6 +26,9 @@ use reasons::{Explained, FeatureWords, Places};
 
 /// Number of rows sampled for the published silhouette, which compares all with all.
 const SILHOUETTE_ROWS: usize = 5_000;
+
+/// The name of the form in which clusters are stored, whatever kind found them.
+pub(crate) const FORM: &str = "clusters";
 
 /// What a kind of clusters states of a scheme.
 pub(crate) struct Clustering<'a> {
@@ -140,7 +144,7 @@ pub(crate) fn assign(
         columns: Vec::new(),
         parameters,
         warnings,
-        fit: Fit::new(of.kind, found),
+        fit: Fit::new(FORM, found),
     })
 }
 
@@ -196,11 +200,36 @@ fn identified(
     }
 }
 
+/// Clusters that were found among prepared features, by the falling mean of the first raw one, with how far they can be trusted.
+pub(crate) fn judged(
+    raw: &Matrix<'_>,
+    (preparation, order): (Preparation, &ContentOrder<'_>),
+    mut fit: KmeansFit,
+    seed: u64,
+) -> Result<Clusters, SegmentError> {
+    fit.order_by(raw.column(0))?;
+    let labels = &fit.assignment.cluster;
+    let evidence = Evidence::gather(raw, order, labels, fit.sizes.len(), seed)?;
+    let silhouette = silhouette(order, labels)?;
+    Ok(Clusters {
+        preparation,
+        ids: Vec::new(),
+        evidence,
+        silhouette,
+        model: fit.model,
+        sizes: fit.sizes,
+        inertia: fit.inertia,
+        sample_rows: fit.sample_rows,
+        sampling_excess: fit.sampling_excess,
+        iterations: fit.iterations,
+        converged: fit.converged,
+        choice: fit.choice,
+        warnings: fit.warnings,
+    })
+}
+
 /// Mean silhouette on a sample; `None` where it is undefined for these clusters.
-pub(crate) fn silhouette(
-    order: &ContentOrder<'_>,
-    labels: &[u32],
-) -> Result<Option<f64>, SegmentError> {
+fn silhouette(order: &ContentOrder<'_>, labels: &[u32]) -> Result<Option<f64>, SegmentError> {
     match cluster::sampled_silhouette(order, labels, SILHOUETTE_ROWS) {
         Ok(silhouette) => Ok(Some(silhouette)),
         Err(ClusterError::Undefined { .. }) => Ok(None),

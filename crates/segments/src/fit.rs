@@ -15,7 +15,7 @@ pub struct Fit(Option<Known>);
 
 #[derive(Debug, Clone)]
 struct Known {
-    kind: String,
+    form: String,
     learned: Arc<dyn Learned>,
 }
 
@@ -36,23 +36,23 @@ impl<T: Any + Debug + Send + Sync + PartialEq + Serialize> Learned for T {
 }
 
 impl Fit {
-    /// What a kind learned.
-    pub(crate) fn new<T>(kind: &str, learned: T) -> Self
+    /// What a kind learned, and the name of the form in which it is stored.
+    pub(crate) fn new<T>(form: &str, learned: T) -> Self
     where
         T: Any + Debug + Send + Sync + PartialEq + Serialize,
     {
         Self(Some(Known {
-            kind: kind.to_owned(),
+            form: form.to_owned(),
             learned: Arc::new(learned),
         }))
     }
 
     /// What a kind learned, from the form in which it is stored.
-    pub(crate) fn restored<T>(kind: &str, stored: &Value) -> serde_json::Result<Self>
+    pub(crate) fn restored<T>(form: &str, stored: &Value) -> serde_json::Result<Self>
     where
         T: Any + Debug + Send + Sync + PartialEq + Serialize + DeserializeOwned,
     {
-        Ok(Self::new(kind, T::deserialize(stored)?))
+        Ok(Self::new(form, T::deserialize(stored)?))
     }
 
     /// Whether there is nothing: only the settings decide.
@@ -66,10 +66,10 @@ impl Fit {
         learned.downcast_ref()
     }
 
-    /// The kind that learned it, and the form in which it was stored, where it was read and not restored yet.
+    /// The name of its form and what was stored, where it was read and not restored yet.
     pub(crate) fn stored(&self) -> Option<(&str, &Value)> {
-        let kind = self.0.as_ref()?.kind.as_str();
-        Some((kind, self.get::<Value>()?))
+        let form = self.0.as_ref()?.form.as_str();
+        Some((form, self.get::<Value>()?))
     }
 }
 
@@ -77,7 +77,7 @@ impl PartialEq for Fit {
     fn eq(&self, other: &Self) -> bool {
         match (&self.0, &other.0) {
             (Some(own), Some(other)) => {
-                own.kind == other.kind && own.learned.equals(other.learned.as_ref())
+                own.form == other.form && own.learned.equals(other.learned.as_ref())
             }
             (own, other) => own.is_none() && other.is_none(),
         }
@@ -85,11 +85,11 @@ impl PartialEq for Fit {
 }
 
 impl Serialize for Fit {
-    /// The kind, and what it learned.
+    /// The name of the form, and what was learned.
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let stored = self.0.as_ref().map(|known| {
             let mut stored = Map::new();
-            stored.insert(known.kind.clone(), known.learned.stored());
+            stored.insert(known.form.clone(), known.learned.stored());
             stored
         });
         stored.serialize(serializer)
@@ -101,7 +101,7 @@ impl<'de> Deserialize<'de> for Fit {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let stored = Option::<Map<String, Value>>::deserialize(deserializer)?;
         let known = stored.and_then(|stored| stored.into_iter().next());
-        Ok(known.map_or_else(Self::default, |(kind, stored)| Self::new(&kind, stored)))
+        Ok(known.map_or_else(Self::default, |(form, stored)| Self::new(&form, stored)))
     }
 }
 
@@ -115,8 +115,8 @@ mod tests {
         let text = serde_json::to_string(&made).unwrap();
         let read: Fit = serde_json::from_str(&text).unwrap();
         assert!(read.get::<Vec<f64>>().is_none() && read != made);
-        let (kind, stored) = read.stored().unwrap();
-        assert_eq!(Fit::restored::<Vec<f64>>(kind, stored).unwrap(), made);
+        let (form, stored) = read.stored().unwrap();
+        assert_eq!(Fit::restored::<Vec<f64>>(form, stored).unwrap(), made);
         assert_eq!(serde_json::to_string(&Fit::default()).unwrap(), "null");
         assert!(serde_json::from_str::<Fit>("null").unwrap().is_none());
     }
@@ -125,7 +125,7 @@ mod tests {
     fn numbers_that_are_not_finite_are_not_restored() {
         let made = Fit::new("some", vec![f64::NAN]);
         let read: Fit = serde_json::from_str(&serde_json::to_string(&made).unwrap()).unwrap();
-        let (kind, stored) = read.stored().unwrap();
-        assert!(Fit::restored::<Vec<f64>>(kind, stored).is_err());
+        let (form, stored) = read.stored().unwrap();
+        assert!(Fit::restored::<Vec<f64>>(form, stored).is_err());
     }
 }

@@ -34,6 +34,8 @@ pub(crate) type Assign = fn(&Scheme, &Customers, &Extra<'_>) -> Result<Assignmen
 /// What a kind does with what it learns.
 #[derive(Debug, Clone, Copy)]
 pub struct Learning {
+    /// The name of the form in which it is stored; kinds that learn the same have the same.
+    pub form: &'static str,
     /// Beginnings of the paths of the files of the program that learn and apply it, beside those that everything depends on.
     pub files: &'static [&'static str],
     /// Gives what was read from a store its type.

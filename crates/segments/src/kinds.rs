@@ -87,13 +87,14 @@ impl Assignment {
 /// What was read from a store, with the type that its kind gives it.
 ///
 /// # Errors
-/// A kind that does not exist, or that stores it in another form now; a sentence.
+/// A form that no kind has, or that is stored in another way now; a sentence.
 pub fn restored(read: Fit) -> Result<Fit, String> {
     let Some((name, stored)) = read.stored() else {
         return Ok(read);
     };
-    let learning = kind(name).and_then(|kind| kind.learning);
-    let learning = learning.ok_or_else(|| format!("no kind `{name}` learns anything"))?;
+    let mut learning = KINDS.iter().filter_map(|kind| kind.learning);
+    let learning = learning.find(|learning| learning.form == name);
+    let learning = learning.ok_or_else(|| format!("no kind of scheme learns `{name}`"))?;
     (learning.restore)(name, stored).map_err(|error| error.to_string())
 }
 

@@ -43,6 +43,9 @@ const OTHER: Key = Key::optional(
     "Name of the segment of rare values; `other` by default.",
 );
 
+/// The name of the form in which it stores what it learned.
+const FORM: &str = "labels";
+
 pub(super) static KIND: Kind = Kind {
     syntax: SchemeSyntax {
         name: "attribute",
@@ -61,6 +64,7 @@ pub(super) static KIND: Kind = Kind {
     nearest: Some("the segment is the value of a label"),
     assign,
     learning: Some(Learning {
+        form: FORM,
         files: &["crates/segments/src/kinds/attribute.rs"],
         restore: Fit::restored::<CommonLabels>,
         apply,
@@ -161,7 +165,7 @@ fn assign(
     let learned = match config.min_share > 0.0 {
         true if extra.learned.is_some() => extra.learned.cloned().unwrap_or_default(),
         true => Fit::new(
-            KIND.syntax.name,
+            FORM,
             CommonLabels {
                 segments: named().map(segment_of_label).collect(),
                 other: config.other.clone(),

@@ -12,7 +12,6 @@ use tessera_spec::reader::Reader;
 use tessera_spec::{Key, KeyValue, SchemeSyntax};
 
 use crate::assignment::{Assignment, Extra};
-use crate::cluster_evidence::Evidence;
 use crate::clusters::keys::{self, FEATURES, K, MAX_UNMATCHED, NAMES, TRANSFORM, WINSORISE};
 use crate::clusters::{self, Clustering, Clusters, Learned};
 use crate::customers::Customers;
@@ -67,6 +66,7 @@ pub(super) static KIND: Kind = Kind {
     ),
     assign,
     learning: Some(Learning {
+        form: clusters::FORM,
         files: &[
             "crates/model/src/cluster",
             "crates/segments/src/cluster_evidence.rs",
@@ -181,25 +181,7 @@ fn learn(config: &KmeansScheme, raw: &Matrix<'_>, seed: u64) -> Result<Learned, 
         ..KmeansParams::new(config.k)
     };
     let order = ContentOrder::new(&prepared, seed);
-    let mut fit = cluster::fit_ordered(&order, &params.check()?)?;
-    fit.order_by(raw.column(0))?;
-    let labels = &fit.assignment.cluster;
-    let evidence = Evidence::gather(raw, &order, labels, fit.sizes.len(), seed)?;
-    let silhouette = clusters::silhouette(&order, labels)?;
-    let found = Clusters {
-        preparation,
-        ids: Vec::new(),
-        evidence,
-        silhouette,
-        model: fit.model,
-        sizes: fit.sizes,
-        inertia: fit.inertia,
-        sample_rows: fit.sample_rows,
-        sampling_excess: fit.sampling_excess,
-        iterations: fit.iterations,
-        converged: fit.converged,
-        choice: fit.choice,
-        warnings: fit.warnings,
-    };
+    let fit = cluster::fit_ordered(&order, &params.check()?)?;
+    let found = clusters::judged(raw, (preparation, &order), fit, seed)?;
     Ok((found, prepared))
 }

@@ -51,6 +51,9 @@ fn tiers_shape(_: &mut SchemaGenerator) -> Schema {
     })
 }
 
+/// The name of the form in which it stores what it learned.
+const FORM: &str = "tiers";
+
 pub(super) static KIND: Kind = Kind {
     syntax: SchemeSyntax {
         name: "quantile",
@@ -70,6 +73,7 @@ pub(super) static KIND: Kind = Kind {
     nearest: None,
     assign,
     learning: Some(Learning {
+        form: FORM,
         files: &[
             "crates/segments/src/rank.rs",
             "crates/segments/src/kinds/quantile.rs",
@@ -262,7 +266,7 @@ fn assign(
         parameters: parameters(config, &lowest, &ranking),
         warnings: warnings(config, &lowest, &ranking),
         quality: Vec::new(),
-        fit: Fit::new(KIND.syntax.name, learned),
+        fit: Fit::new(FORM, learned),
     })
 }
 

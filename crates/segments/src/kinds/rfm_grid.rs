@@ -24,6 +24,9 @@ use crate::rfm::{CODE_WEIGHTS, Closed, NOT_SCORED, RFM_ENDINGS, RfmGrid, ScoreMe
 use crate::rule_reasons::write_cell;
 use crate::score::{Good, NO_SCORE, by_edges, midrank, quantile_edges};
 
+/// The name of the form in which it stores what it learned.
+const FORM: &str = "edges";
+
 pub(super) static KIND: Kind = Kind {
     syntax: keys::SYNTAX,
     docs: "Decides: each of the three features becomes a score from 1 to k (5 by default), higher is better, small recency is good. \
@@ -38,6 +41,7 @@ pub(super) static KIND: Kind = Kind {
     nearest: None,
     assign,
     learning: Some(Learning {
+        form: FORM,
         files: &[
             "crates/segments/src/edges.rs",
             "crates/segments/src/rank.rs",
@@ -107,7 +111,7 @@ fn assign(
         segment_of,
         assigned_by: AssignedBy::Rule,
         held: BTreeMap::new(),
-        fit: learned.map_or_else(Fit::default, |edges| Fit::new(KIND.syntax.name, edges)),
+        fit: learned.map_or_else(Fit::default, |edges| Fit::new(FORM, edges)),
     };
     uncovered_warning(config, &mut assignment)?;
     Ok(assignment)
