@@ -77,6 +77,8 @@ mod lakes;
 mod later_rows;
 #[path = "suite/latest.rs"]
 mod latest;
+#[path = "suite/leaves.rs"]
+mod leaves;
 #[path = "suite/lifetime_always.rs"]
 mod lifetime_always;
 #[path = "suite/memory.rs"]

@@ -1,5 +1,7 @@
 //! What schemes are held against, and what a run does where they fall short.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use crate::program::run;
 use crate::table::Table;
 use crate::versions::Case;
@@ -198,4 +200,246 @@ fn what_is_not_read_or_not_there_is_not_judged() {
         without += usize::from(!has_value);
     }
     assert!(without > 0);
+}
+
+/// Customers in two groups that nothing lies between: 300 who ordered for about 100 on 2026-01-04, 300 for about 900 on 2026-01-26.
+fn in_two_groups(case: &Case) {
+    let rows: Vec<(String, &str, f64)> = (0..600_usize)
+        .map(|number| {
+            let spread = (number * 104_729 % 53) as f64;
+            let (day, amount) = match number % 2 {
+                0 => (["2026-01-03", "2026-01-04", "2026-01-05"], 100.0),
+                _ => (["2026-01-25", "2026-01-26", "2026-01-27"], 900.0),
+            };
+            (
+                format!("c{number:03}"),
+                day[number / 2 % 3],
+                amount + spread,
+            )
+        })
+        .collect();
+    case.orders("a.csv", &rows);
+}
+
+/// Clusters that are fitted in every run.
+fn clusters_of_every_run(gates: &str) -> String {
+    let always = CLUSTERS.replace("k = 3", "k = 2\nrefit = \"always\"");
+    format!("{always}\n{gates}")
+}
+
+/// The segment of every customer in a scheme, and all values of `assigned_by`.
+fn assigned(case: &Case, scheme: &str) -> (BTreeMap<String, i64>, BTreeSet<String>) {
+    let table = case.table("memberships");
+    let of = |name: &str| -> Vec<String> { table.texts(name).into_iter().flatten().collect() };
+    let (keys, schemes, by) = (of("customer_id"), of("scheme"), of("assigned_by"));
+    let ids = table.ints("segment_id");
+    let rows: Vec<usize> = (0..keys.len())
+        .filter(|&row| schemes[row] == scheme)
+        .collect();
+    (
+        rows.iter()
+            .map(|&row| (keys[row].clone(), ids[row].unwrap()))
+            .collect(),
+        rows.iter().map(|&row| by[row].clone()).collect(),
+    )
+}
+
+/// Why an earlier definition serves, or none does.
+fn held(case: &Case, scheme: &str) -> Option<String> {
+    let table = case.table("quality");
+    let (schemes, metrics) = (table.texts("scheme"), table.texts("metric"));
+    let is_held = |row: &usize| {
+        schemes[*row].as_deref() == Some(scheme)
+            && metrics[*row].as_deref() == Some("hold_previous")
+    };
+    let row = (0..table.rows()).find(is_held)?;
+    table.texts("reason")[row].clone()
+}
+
+#[test]
+fn clusters_that_fail_leave_the_last_good_ones_in_use() {
+    let case = Case::new();
+    in_two_groups(&case);
+    let hold =
+        "[gates]\ndistinguishable = { kpis = [\"order_count\"], on_fail = \"hold_previous\" }\n";
+    case.pipeline(&clusters_of_every_run(hold))
+        .day("2026-02-01");
+    let (good, by) = assigned(&case, "likeness");
+    assert_eq!(by, BTreeSet::from(["model".to_owned()]));
+    assert_eq!(good.values().collect::<BTreeSet<_>>().len(), 2);
+    let ids: BTreeSet<i64> = good.values().copied().collect();
+
+    // Every customer is replaced by one of a cloud without structure.
+    evenly(&case);
+    let arguments = case.arguments("run", &["--as-of", "2026-02-02", "--quiet"]);
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let said = run(&arguments, 0);
+    let why = held(&case, "likeness").unwrap();
+    assert!(
+        why.starts_with("the definition of 2026-02-01 serves, because with today's scheme `likeness` is not clustered: p_value is"),
+        "{why}"
+    );
+    let shown = String::from_utf8(said.stdout).unwrap() + &String::from_utf8(said.stderr).unwrap();
+    assert!(
+        shown.contains("the definition of 2026-02-01 serves"),
+        "{shown}"
+    );
+    let (kept, by) = assigned(&case, "likeness");
+    assert_eq!(by, BTreeSet::from(["held".to_owned()]));
+    assert!(kept.values().all(|id| ids.contains(id)), "{kept:?}");
+    // The centres of the first day: who spent little long ago, and who spent much lately.
+    let customers = case.table("customers");
+    let (spend, recency) = (
+        customers.floats("spend_total"),
+        customers.ints("recency_days"),
+    );
+    let keys: Vec<String> = customers
+        .texts("customer_id")
+        .into_iter()
+        .flatten()
+        .collect();
+    let corner = |low: bool| {
+        (0..keys.len()).find(|&row| {
+            let (spend, recency) = (spend[row].unwrap(), recency[row].unwrap());
+            if low {
+                spend < 150.0 && recency > 26
+            } else {
+                spend > 850.0 && recency < 10
+            }
+        })
+    };
+    let (low, high) = (corner(true).unwrap(), corner(false).unwrap());
+    assert_eq!(kept[&keys[low]], good["c000"]);
+    assert_eq!(kept[&keys[high]], good["c001"]);
+
+    // On the next night they serve still.
+    case.day("2026-02-03");
+    assert!(
+        held(&case, "likeness")
+            .unwrap()
+            .starts_with("the definition of 2026-02-01 serves")
+    );
+    assert!(
+        assigned(&case, "likeness")
+            .0
+            .values()
+            .all(|id| ids.contains(id))
+    );
+
+    // With `fail_run` the same customers end the run.
+    let before = std::fs::read_link(case.path("store/latest")).unwrap();
+    let fail = hold.replace("hold_previous", "fail_run");
+    case.pipeline(&clusters_of_every_run(&fail));
+    let said = refused(&case, "2026-02-04");
+    assert!(
+        said.contains("scheme `likeness` is not clustered"),
+        "{said}"
+    );
+    assert_eq!(
+        std::fs::read_link(case.path("store/latest")).unwrap(),
+        before
+    );
+}
+
+#[test]
+fn rules_that_fail_leave_the_last_good_ones_in_use_until_others_pass() {
+    let case = Case::new();
+    let pipeline = |when: &str| {
+        format!(
+            r#"
+[schemes.freshness]
+kind = "rules"
+rules = [{{ segment = "fresh", when = "{when}" }}]
+otherwise = "resting"
+
+[schemes.reach]
+kind = "rules"
+rules = [{{ segment = "mail", when = "freshness = 'fresh'" }}]
+otherwise = "none"
+[gates]
+substantial = {{ min_customers = 5, min_share = 0.1 }}
+
+[gates.schemes.freshness]
+substantial = {{ min_customers = 5, min_share = 0.1, on_fail = "hold_previous" }}
+"#
+        )
+    };
+    case.pipeline(&pipeline("recency_days <= 10"))
+        .day("2026-02-01");
+    assert_eq!(held(&case, "freshness"), None);
+    let (good, _) = assigned(&case, "freshness");
+
+    case.pipeline(&pipeline("recency_days <= 0"))
+        .day("2026-02-02");
+    let why = held(&case, "freshness").unwrap();
+    assert!(
+        why.starts_with("the definition of 2026-02-01 serves"),
+        "{why}"
+    );
+    assert!(why.contains("segment `fresh` is not substantial"), "{why}");
+    let (kept, by) = assigned(&case, "freshness");
+    assert_eq!((&kept, by), (&good, BTreeSet::from(["held".to_owned()])));
+    let (_, by) = assigned(&case, "reach");
+    assert_eq!(by, BTreeSet::from(["rule".to_owned()]));
+    assert_eq!(moved(&case), Vec::<[String; 3]>::new());
+
+    // What was held the day before is what is compared with, and held again.
+    case.day("2026-02-03");
+    assert!(
+        held(&case, "freshness")
+            .unwrap()
+            .starts_with("the definition of 2026-02-01 serves")
+    );
+    assert_eq!(moved(&case), Vec::<[String; 3]>::new());
+
+    // Rules that pass serve, and move customers by the definition, also in the scheme that reads their segments.
+    case.pipeline(&pipeline("spend_total > 500"))
+        .day("2026-02-04");
+    assert_eq!(held(&case, "freshness"), None);
+    let moved = moved(&case);
+    assert!(
+        !moved.is_empty() && moved.iter().all(|row| row[1] == "definition"),
+        "{moved:?}"
+    );
+    assert!(moved.iter().any(|row| row[0] == "reach"), "{moved:?}");
+
+    // A version without the scheme before it holds nothing.
+    let other = "[schemes.other]\nkind = \"rules\"\nrules = [{ segment = \"a\", when = \"recency_days <= 0\" }]\notherwise = \"b\"\n\n[gates.schemes.other]\nsubstantial = { min_customers = 5, on_fail = \"hold_previous\" }\n";
+    case.pipeline(&format!("{}{other}", pipeline("spend_total > 500")))
+        .day("2026-02-05");
+    let why = held(&case, "other").unwrap();
+    assert!(
+        why.starts_with(
+            "no earlier definition serves, because there is no previous version with this scheme"
+        ),
+        "{why}"
+    );
+    case.day("2026-02-06");
+    let why = held(&case, "other").unwrap();
+    assert!(
+        why.starts_with(
+            "no earlier definition serves, because the previous version has the same one"
+        ),
+        "{why}"
+    );
+}
+
+/// Scheme, cause and number of customers of all moves between segments of the latest version.
+fn moved(case: &Case) -> Vec<[String; 3]> {
+    let table = case.table("migrations");
+    let of = |name: &str| table.texts(name);
+    let (schemes, causes) = (of("scheme"), of("cause"));
+    let (from, to) = (of("from_segment"), of("to_segment"));
+    let customers = table.ints("customers");
+    let moves = (0..table.rows()).filter(|&row| from[row] != to[row]);
+    moves
+        .map(|row| {
+            let text = |column: &[Option<String>]| column[row].clone().unwrap_or_default();
+            [
+                text(&schemes),
+                text(&causes),
+                customers[row].unwrap_or_default().to_string(),
+            ]
+        })
+        .collect()
 }

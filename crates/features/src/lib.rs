@@ -7,6 +7,6 @@ pub mod catalogue;
 mod plan;
 
 pub use plan::{
-    Aged, AgedSource, BASE_GAP_DAYS, BaseGap, FeatureInfo, FeaturePlan, PRIOR_GAPS, Pass,
+    Aged, AgedSource, BASE_GAP_DAYS, BaseGap, FeatureInfo, FeaturePlan, Later, PRIOR_GAPS, Pass,
     SourceInput, holds_at_as_of, label_of, orders, plan, purchase,
 };

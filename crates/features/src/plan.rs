@@ -5,6 +5,7 @@ mod attributes;
 mod catalogue;
 mod declared;
 mod derived;
+mod later;
 mod pass;
 
 use std::collections::BTreeMap;
@@ -20,6 +21,7 @@ pub use aged::{Aged, AgedSource};
 pub use attributes::holds_at_as_of;
 pub use catalogue::orders;
 use derived::Pending;
+pub use later::Later;
 
 /// Name of the constant with the base's mean gap between occasions.
 pub const BASE_GAP_DAYS: &str = "__base_gap_days";

@@ -20,7 +20,7 @@ use tessera_segments::{Fit, FrozenEdges, RfmGrid, ScoreMethod};
 use tessera_snapshot::{CommittedArtifact, NewArtifact, Store, StoreError, Version, artifact_id};
 use tessera_spec::Pipeline;
 use tessera_spec::diagnostic::{Diagnostic, Diagnostics};
-use tessera_spec::pipeline::{Learns, Refit, Scheme, SchemeKind};
+use tessera_spec::pipeline::{Learns, OnFail, Refit, Scheme, SchemeKind};
 
 use crate::error::PipelineError;
 use crate::scores::LearnedScore;
@@ -55,7 +55,7 @@ pub(crate) struct Known {
 }
 
 /// What a run does about one score or scheme that learns.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Decision {
     /// Hashes of what it depends on.
     pub(crate) basis: BTreeMap<String, String>,
@@ -66,8 +66,12 @@ pub(crate) struct Decision {
 }
 
 /// What a run does about everything that learns, by what it is of.
-#[derive(Debug, Default)]
-pub(crate) struct Artifacts(BTreeMap<String, Decision>);
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Artifacts {
+    decisions: BTreeMap<String, Decision>,
+    /// What the version before applied in schemes that hold its definition where they fall short of a gate.
+    before: BTreeMap<String, Known>,
+}
 
 /// The name under which commits know what a score learned.
 pub(crate) fn of_score(name: &str) -> String {
@@ -82,18 +86,25 @@ pub(crate) fn of_scheme(name: &str) -> String {
 impl Artifacts {
     /// The decision about a score or scheme; `None` for what learns nothing.
     pub(crate) fn get(&self, of: &str) -> Option<&Decision> {
-        self.0.get(of)
+        self.decisions.get(of)
+    }
+
+    /// What the version before applied in a scheme that holds its definition where it falls short of a gate.
+    pub(crate) fn before(&self, of: &str) -> Option<&Known> {
+        self.before.get(of)
     }
 
     /// Whether this run fits it.
     pub(crate) fn fits(&self, of: &str) -> bool {
-        self.0.get(of).is_none_or(|decision| decision.fit.is_some())
+        self.decisions
+            .get(of)
+            .is_none_or(|decision| decision.fit.is_some())
     }
 
     /// What is fitted, and the artifact that is applied or compared with.
     pub(crate) fn choices(&self) -> Vec<(&str, bool, Option<&str>)> {
         let mut choices = Vec::new();
-        for (of, decision) in &self.0 {
+        for (of, decision) in &self.decisions {
             let known = decision.known.as_ref();
             let id = known.map(|known| known.committed.id.as_str());
             choices.push((of.as_str(), decision.fit.is_some(), id));
@@ -109,7 +120,8 @@ impl Artifacts {
             .filter(|scheme| matches!(frozen(&scheme.kind), Some((_, Some(_)))));
         stated
             .filter_map(|scheme| {
-                let known = self.0.get(&of_scheme(&scheme.name.value))?.known.as_ref()?;
+                let of = of_scheme(&scheme.name.value);
+                let known = self.decisions.get(&of)?.known.as_ref()?;
                 Some(json!([scheme.name.value, known.committed.id]))
             })
             .collect()
@@ -148,12 +160,15 @@ impl Artifacts {
             };
             decisions.insert(of, decision);
         }
-        Ok(Self(decisions))
+        Ok(Self {
+            decisions,
+            before: day.before(pipeline),
+        })
     }
 }
 
 /// Whether a scheme learns something of the customers.
-fn learns(scheme: &Scheme) -> bool {
+pub(crate) fn learns(scheme: &Scheme) -> bool {
     !matches!(scheme.kind.settings().learns(), Learns::Nothing(_))
 }
 
@@ -235,6 +250,25 @@ impl Day<'_> {
             known: Some(known),
             fit,
         }
+    }
+
+    /// What the version before applied in the schemes that may hold its definition; what cannot be read is left out.
+    fn before(&self, pipeline: &Pipeline) -> BTreeMap<String, Known> {
+        let mut before = BTreeMap::new();
+        for scheme in &pipeline.schemes {
+            let criteria = pipeline.gates.of(&scheme.name.value);
+            let of = of_scheme(&scheme.name.value);
+            let applied = self.previous.and_then(|version| artifact_of(version, &of));
+            if let Some(committed) = applied.filter(|_| criteria.may(OnFail::HoldPrevious)) {
+                match self.load(committed) {
+                    Ok(known) => drop(before.insert(of, known)),
+                    Err(why) => {
+                        tracing::warn!("the earlier artifact of `{of}` cannot be used: {why}")
+                    }
+                }
+            }
+        }
+        before
     }
 
     /// Edges that stay as they are once they are fitted: those of a stated version, or of the version before.

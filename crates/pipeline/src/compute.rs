@@ -20,6 +20,7 @@ use crate::base::Base;
 use crate::cohorts::Firsts;
 use crate::customers::Assigned;
 use crate::error::PipelineError;
+use crate::held::Served;
 use crate::history::{Aged, History};
 use crate::identity;
 use crate::memory::Memory;
@@ -126,6 +127,8 @@ pub(crate) struct Made {
     table: Option<RecordBatch>,
     /// The customers without the rows since the previous version.
     aged: Option<Aged>,
+    /// What the customers on later days are computed from, where that is wanted.
+    later: Option<RecordBatch>,
     /// The sources at earlier dates.
     earlier: BTreeMap<NaiveDate, table::Earlier>,
     /// The customers with an order; none where the pipeline has no features of orders.
@@ -140,6 +143,8 @@ pub(crate) struct Made {
     base: Option<Base>,
     history: Option<History>,
     assigned: Option<Assigned>,
+    /// Earlier definitions of schemes that serve, where today's fall short of their gates.
+    served: Option<Served>,
     /// Why schemes end the run by their gates.
     failed: Vec<String>,
     pub(crate) tables: Option<Tables>,

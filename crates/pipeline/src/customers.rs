@@ -11,16 +11,16 @@ use tessera_engine::Engine;
 use tessera_expr::{Expr, Literal, Type};
 use tessera_features::{BASE_GAP_DAYS, BaseGap, PRIOR_GAPS};
 use tessera_segments::{
-    Assignment, Customers, Extra, Fit, NamedFeature, Parameter, Quality, QualityStatus,
+    AssignedBy, Assignment, Customers, Extra, Fit, NamedFeature, Parameter, Quality, QualityStatus,
     RuleClauses, RuleReasons, RulesScheme,
 };
 use tessera_snapshot::NewArtifact;
 use tessera_spec::pipeline::{Scheme, Score};
 
-use crate::artifacts::{self, Learned};
+use crate::artifacts::{self, Known, Learned};
 use crate::base::Closed;
 use crate::error::PipelineError;
-use crate::gates;
+use crate::gates::{self, Short};
 use crate::history::History;
 use crate::intervals;
 use crate::prepare::Prepared;
@@ -85,6 +85,14 @@ fn unmatched(scheme: &Scheme, history: &History, assignment: &Assignment) -> Opt
         },
         reason: (!fits).then(reason),
     })
+}
+
+/// How many schemes had assigned the customers.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct AssignedMark {
+    assignments: usize,
+    artifacts: usize,
+    columns: usize,
 }
 
 /// Customers, their published features, and the schemes they have been assigned by so far.
@@ -181,16 +189,7 @@ impl Assigned {
         });
         let applied = known.filter(|_| !prepared.artifacts.fits(&name));
         let by = |learned: Option<&Fit>| {
-            let extra = Extra {
-                seed: prepared.pipeline.seed,
-                rule_matches: ruled.map(|ruled| ruled.matches.as_slice()),
-                rule_reasons: ruled.map(|ruled| &ruled.reasons),
-                named_features: &self.named_features,
-                learned,
-                criteria: Some(prepared.pipeline.gates.of(&scheme.name.value)),
-                identity: Some(&*history),
-                ..Extra::default()
-            };
+            let extra = self.extra(prepared, scheme, (ruled, learned), history);
             tessera_segments::assign(scheme, &self.customers, &extra)
         };
         let mut assignment = by(applied.map(|(_, fit)| fit))?;
@@ -211,6 +210,56 @@ impl Assigned {
             let learned = Learned::Scheme(assignment.fit.clone());
             artifact = artifacts::sealed(&name, prepared.as_of, &decision.basis, &learned);
         }
+        self.take(prepared, scheme, (assignment, artifact), history)
+    }
+
+    /// Assigns by what the version before applied, in a scheme that holds its definition.
+    pub(crate) fn assign_held(
+        &mut self,
+        prepared: &Prepared,
+        scheme: &Scheme,
+        (ruled, known): (Option<&Ruled>, Option<&Known>),
+        history: &mut History,
+    ) -> Result<(), PipelineError> {
+        let learned = known.and_then(|known| match &known.learned {
+            Learned::Scheme(fit) => Some(fit),
+            Learned::Score(_) => None,
+        });
+        let extra = self.extra(prepared, scheme, (ruled, learned), history);
+        let mut assignment = tessera_segments::assign(scheme, &self.customers, &extra)?;
+        assignment.assigned_by = AssignedBy::Held;
+        let artifact = known.map(|known| known.applied(Some(prepared.as_of)));
+        self.take(prepared, scheme, (assignment, artifact), history)
+    }
+
+    /// What a scheme needs beside the customers.
+    fn extra<'a>(
+        &'a self,
+        prepared: &'a Prepared,
+        scheme: &Scheme,
+        (ruled, learned): (Option<&'a Ruled>, Option<&'a Fit>),
+        history: &'a History,
+    ) -> Extra<'a> {
+        Extra {
+            seed: prepared.pipeline.seed,
+            rule_matches: ruled.map(|ruled| ruled.matches.as_slice()),
+            rule_reasons: ruled.map(|ruled| &ruled.reasons),
+            named_features: &self.named_features,
+            learned,
+            criteria: Some(prepared.pipeline.gates.of(&scheme.name.value)),
+            identity: Some(history),
+            ..Extra::default()
+        }
+    }
+
+    /// Adds an assignment, with permanent ids of its segments.
+    fn take(
+        &mut self,
+        prepared: &Prepared,
+        scheme: &Scheme,
+        (mut assignment, artifact): (Assignment, Option<NewArtifact>),
+        history: &mut History,
+    ) -> Result<(), PipelineError> {
         let artifact = artifact.map(|artifact| (scheme.name.value.clone(), artifact));
         self.artifacts.extend(artifact);
         history.settle(prepared, (scheme, &self.customers), &mut assignment)?;
@@ -227,6 +276,36 @@ impl Assigned {
         Ok(())
     }
 
+    /// How much there is, to come back to with [`Assigned::back_to`].
+    pub(crate) fn mark(&self) -> AssignedMark {
+        AssignedMark {
+            assignments: self.assignments.len(),
+            artifacts: self.artifacts.len(),
+            columns: self.columns.len(),
+        }
+    }
+
+    /// Removes the schemes that came after a mark.
+    pub(crate) fn back_to(&mut self, mark: &AssignedMark) {
+        self.assignments.truncate(mark.assignments);
+        self.artifacts.truncate(mark.artifacts);
+        self.columns.truncate(mark.columns);
+    }
+
+    /// The id of what the scheme that came last applied.
+    pub(crate) fn applied(&self, scheme: &str) -> Option<&str> {
+        let of_scheme = |known: &&(String, NewArtifact)| known.0 == scheme;
+        let artifact = self.artifacts.iter().find(of_scheme);
+        artifact.map(|(_, artifact)| artifact.committed.id.as_str())
+    }
+
+    /// Puts a row of `quality` of the scheme that came last before its others.
+    pub(crate) fn note(&mut self, row: Quality) {
+        if let Some(assignment) = self.assignments.last_mut() {
+            assignment.quality.insert(0, row);
+        }
+    }
+
     /// What the schemes learned and applied, by the name of the scheme.
     pub(crate) fn artifacts(&self) -> &[(String, NewArtifact)] {
         &self.artifacts
@@ -241,22 +320,23 @@ impl Assigned {
         rows.collect()
     }
 
-    /// Holds the scheme that came last against its criteria, and returns why it ends the run.
+    /// Holds the scheme that came last against its criteria, and returns what falls short of those that ask for more than to state
+    /// it.
     pub(crate) fn judge(
         &mut self,
         prepared: &Prepared,
         scheme: &Scheme,
         features: &RecordBatch,
         history: &History,
-    ) -> Result<Vec<String>, PipelineError> {
+    ) -> Result<Short, PipelineError> {
         let Some(assignment) = self.assignments.last_mut() else {
-            return Ok(Vec::new());
+            return Ok(Short::default());
         };
         let since = history.since(prepared, assignment);
         let of = (&self.customers, features);
         let rows = gates::judge(prepared, scheme, of, assignment, &since)?;
         assignment.quality.extend(rows);
-        Ok(gates::failures(prepared, assignment))
+        Ok(gates::short(prepared, assignment))
     }
 
     /// Assigns by one more scheme with the edges, centres or rules of an earlier assignment.
@@ -275,6 +355,26 @@ impl Assigned {
             ..Extra::default()
         };
         let made = learned.apply(scheme, &self.customers, &extra)?;
+        self.columns
+            .extend(tessera_segments::customer_columns(&made)?);
+        Ok(made)
+    }
+
+    /// Assigns by one more scheme with what is learned from these customers.
+    pub(crate) fn fit(
+        &mut self,
+        prepared: &Prepared,
+        scheme: &Scheme,
+        ruled: Option<&Ruled>,
+    ) -> Result<Assignment, PipelineError> {
+        let extra = Extra {
+            seed: prepared.pipeline.seed,
+            rule_matches: ruled.map(|ruled| ruled.matches.as_slice()),
+            rule_reasons: ruled.map(|ruled| &ruled.reasons),
+            named_features: &self.named_features,
+            ..Extra::default()
+        };
+        let made = tessera_segments::assign(scheme, &self.customers, &extra)?;
         self.columns
             .extend(tessera_segments::customer_columns(&made)?);
         Ok(made)

@@ -23,7 +23,7 @@ use tessera_snapshot::{Store, Version};
 
 use crate::diff::key_of;
 use crate::error::PipelineError;
-use crate::identity::DECLARED;
+use crate::held;
 
 pub use missing::Missing;
 pub use nearest::Change;
@@ -76,6 +76,10 @@ pub struct SchemeExplained {
     pub previous_segment: Option<String>,
     /// Why the customer moved since.
     pub cause: Option<String>,
+    /// The day on which the customer leaves the segment if no row comes, where the pipeline asks for it.
+    pub leaves_on: Option<String>,
+    /// The segment that it then goes to.
+    pub leaves_to: Option<String>,
     /// The rule of the segment, as in `segments`.
     pub rule: Option<String>,
     /// Of a scheme of rules: every rule up to the one that decides, with its conditions; all of them where none is true.
@@ -124,7 +128,7 @@ pub fn explain(
     let wanted = keys.iter().cloned().collect();
     let explained = Explained {
         version,
-        declared: version.commit().pipeline[DECLARED].clone(),
+        declared: held::declared(version),
         customers: Rows::read(version, "customers", &wanted)?,
         memberships: Rows::read(version, "memberships", &wanted)?,
     };

@@ -123,15 +123,28 @@ pub(crate) fn judge(
     Ok(tessera_segments::judge(&judged)?)
 }
 
-/// Why a scheme ends the run; nothing where it does not.
-pub(crate) fn failures(prepared: &Prepared, assignment: &Assignment) -> Vec<String> {
+/// The measures of a scheme that fall short where more is asked than to state it.
+#[derive(Debug, Default)]
+pub(crate) struct Short {
+    /// Of criteria that end the run.
+    pub(crate) fail: Vec<String>,
+    /// Of criteria that hold the definition of the previous version.
+    pub(crate) hold: Vec<String>,
+}
+
+/// The measures of a scheme that fall short where more is asked than to state it.
+pub(crate) fn short(prepared: &Prepared, assignment: &Assignment) -> Short {
     let scheme = assignment.scheme.as_str();
     let criteria = prepared.pipeline.gates.of(scheme);
-    tessera_segments::failed(criteria, &assignment.quality)
-        .into_iter()
-        .filter(|(on_fail, _)| *on_fail == OnFail::FailRun)
-        .map(|(_, row)| words(scheme, row))
-        .collect()
+    let mut short = Short::default();
+    for (on_fail, row) in tessera_segments::failed(criteria, &assignment.quality) {
+        match on_fail {
+            OnFail::FailRun => short.fail.push(words(scheme, row)),
+            OnFail::HoldPrevious => short.hold.push(words(scheme, row)),
+            OnFail::Flag => {}
+        }
+    }
+    short
 }
 
 /// `scheme `touch`, segment `rescue`: substantial: customers 12, limit 200: …`

@@ -24,12 +24,15 @@ use tessera_spec::pipeline::{Scheme, VALUE_COLUMNS};
 
 use crate::cohorts;
 use crate::error::PipelineError;
+use crate::held::{self, Held};
 use crate::prepare::Prepared;
 use crate::sources::epoch_day;
 
 use definitions::Changes;
-pub(crate) use definitions::{DEFINITIONS, definitions, own_columns, read_columns};
-pub(crate) use replay::{Aged, new_rows, split};
+pub(crate) use definitions::{
+    DEFINITIONS, definitions, own_columns, read_columns, reads_scores, used_schemes,
+};
+pub(crate) use replay::{Aged, new_rows, split, whole};
 use replay::{Replay, State, Steps};
 pub(crate) use values::{Values, in_cents, numbers};
 
@@ -56,6 +59,13 @@ struct Previous {
     before: Before,
     ledger: Ledger,
     alignment: Alignment,
+}
+
+/// The segments of a run at one moment.
+#[derive(Debug)]
+pub(crate) struct HistoryMark {
+    ledger: Ledger,
+    events: usize,
 }
 
 /// Results of the run from which the causes of moves are found.
@@ -175,6 +185,27 @@ impl History {
             }
         }
         Some(found)
+    }
+
+    /// What is known of the segments, to come back to with [`History::back_to`].
+    pub(crate) fn mark(&self) -> HistoryMark {
+        HistoryMark {
+            ledger: self.ledger.clone(),
+            events: self.events.len(),
+        }
+    }
+
+    /// Forgets the segments of a scheme that was settled after a mark.
+    pub(crate) fn back_to(&mut self, mark: HistoryMark, scheme: &str) {
+        self.ledger = mark.ledger;
+        self.events.truncate(mark.events);
+        self.schemes.remove(scheme);
+    }
+
+    /// The definition by which the previous version assigned the customers in a scheme.
+    pub(crate) fn serving(&self, scheme: &str) -> Option<Held> {
+        let previous = self.previous.as_ref()?;
+        held::serving(&previous.version, scheme)
     }
 
     /// Share of the customers in segments that the previous version did not have; `None` where nothing is compared.
@@ -567,5 +598,6 @@ fn stay(as_of: i32, previous: &Previous, before: &SchemeBefore, moves: &Moves) -
         before: moves.before[..rows.len()].to_vec(),
         causes: words.into_iter().map(|word| word.1).collect(),
         cause,
+        ..Stay::default()
     }
 }

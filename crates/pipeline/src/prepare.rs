@@ -14,7 +14,7 @@ use tessera_ingest::{Inventory, Planned};
 use tessera_snapshot::Store;
 use tessera_spec::Pipeline;
 use tessera_spec::diagnostic::{Diagnostic, Diagnostics};
-use tessera_spec::pipeline::Unit;
+use tessera_spec::pipeline::{Scheme, Unit};
 
 use crate::artifacts::{self, Artifacts};
 use crate::base;
@@ -24,6 +24,7 @@ use crate::expect;
 use crate::gates;
 use crate::intervals;
 use crate::labels::{self, Labels};
+use crate::leaves;
 use crate::memory::Memory;
 use crate::pins::Pins;
 use crate::pipeline_file::load;
@@ -61,6 +62,8 @@ pub struct Prepared {
     pub(crate) artifacts: Artifacts,
     /// What says of the customers how they would be had no row come since the previous version.
     pub(crate) aged: Option<Aged>,
+    /// What is computed for the days on which customers leave their segments; none unless the pipeline asks for them.
+    pub(crate) leaves: Option<leaves::Plan>,
     /// Warnings.
     pub warnings: Diagnostics,
     /// How the store is written.
@@ -130,6 +133,45 @@ impl Prepared {
         let ends = intervals::ends(&self.pipeline);
         self.published()
             .filter(move |info| !ends.contains(&info.name))
+    }
+
+    /// The same pipeline with another definition of a scheme, and its predicates. Records of text files stay with this one.
+    pub(crate) fn with_scheme(&self, scheme: Scheme, predicates: Option<Vec<Expr>>) -> Self {
+        let name = scheme.name.value.clone();
+        let mut pipeline = self.pipeline.clone();
+        let mut schemes = pipeline.schemes.iter_mut();
+        if let Some(known) = schemes.find(|known| known.name.value == name) {
+            *known = scheme;
+        }
+        let mut rules = self.rules.clone();
+        rules.remove(&name);
+        rules.extend(predicates.map(|predicates| (name, predicates)));
+        Self {
+            pipeline,
+            as_of: self.as_of,
+            known_as_of: self.known_as_of,
+            inventories: self.inventories.clone(),
+            features: self.features.clone(),
+            scored: self.scored.clone(),
+            untimed: self.untimed.clone(),
+            value: self.value.clone(),
+            rules,
+            cohorts: self.cohorts.clone(),
+            pins: self.pins.clone(),
+            artifacts: self.artifacts.clone(),
+            aged: self.aged.clone(),
+            leaves: self.leaves.clone(),
+            warnings: self.warnings.clone(),
+            store: self.store.clone(),
+            kept: None,
+        }
+    }
+
+    /// The predicates of a scheme that an earlier version declared, none where it has no rules; or why it does not fit today's
+    /// columns.
+    pub(crate) fn fitting(&self, scheme: &Scheme) -> Result<Option<Vec<Expr>>, String> {
+        let published: Vec<FeatureInfo> = self.published().cloned().collect();
+        names::fitting(&self.pipeline, &published, scheme)
     }
 
     /// The earlier dates on which scores are trained, oldest first, each with the number of customers that is enough; `None` if all
@@ -277,7 +319,7 @@ pub fn prepare(
         return Err(PipelineError::Invalid(Box::new(found)));
     }
     Store::check(Path::new(&pipeline.store), &reading.store)?;
-    Ok(Prepared {
+    let mut prepared = Prepared {
         pipeline,
         as_of,
         known_as_of,
@@ -291,10 +333,13 @@ pub fn prepare(
         cohorts,
         pins,
         aged,
+        leaves: None,
         warnings: found,
         store: reading.store.clone(),
         kept,
-    })
+    };
+    leaves::plan(&mut prepared);
+    Ok(prepared)
 }
 
 /// Day of the previous version. A store that cannot be read is reported when the run publishes.

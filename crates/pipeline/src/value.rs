@@ -77,6 +77,18 @@ fn wrong(text: &ExprText, known: &Schema) -> Vec<Diagnostic> {
     }
 }
 
+/// The values that can be computed from the columns of a table: not those that are made of scores, where it has none.
+pub(crate) fn computable(prepared: &Prepared, table: &RecordBatch) -> Vec<(String, Expr)> {
+    let has = |expr: &Expr| {
+        let read = columns(expr);
+        read.iter().all(|name| table.column_by_name(name).is_some())
+    };
+    let values = prepared.value.iter().filter(|(_, expr)| has(expr));
+    values
+        .map(|(info, expr)| (info.name.clone(), expr.clone()))
+        .collect()
+}
+
 /// The table with the columns of `[value]` appended.
 pub(crate) fn add(
     prepared: &Prepared,

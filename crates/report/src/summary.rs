@@ -9,6 +9,8 @@ use crate::score::{Score, scores};
 use crate::text::{self, printable, shortened, title, words};
 use crate::{Options, ReportError, ReportInput};
 
+/// The measure in `quality` that says which definition of a scheme serves where today's falls short of a gate.
+const HOLD_PREVIOUS: &str = "hold_previous";
 /// Longest name in a table of the terminal, in characters.
 const LONGEST_NAME: usize = 34;
 /// Segments of one scheme that are listed; the rest is counted.
@@ -131,11 +133,20 @@ fn segments(facts: &Facts<'_>, scheme: &Scheme) -> String {
         String::new()
     };
     format!(
-        "{} ({})\n{}{more}",
+        "{} ({})\n{}{}{more}",
         title(&scheme.name),
         scheme.words,
+        held(facts, scheme),
         table.draw()
     )
+}
+
+/// Why an earlier definition serves a scheme, or none could; nothing for other schemes.
+fn held(facts: &Facts<'_>, scheme: &Scheme) -> String {
+    let mut rows = facts.quality.iter().flatten();
+    let found = rows.find(|row| row.scheme == scheme.name && row.metric == HOLD_PREVIOUS);
+    let reason = found.and_then(|row| row.reason.as_deref());
+    reason.map_or_else(String::new, |reason| format!("  {}\n", printable(reason)))
 }
 
 /// Numbers above that are to be read with care, each status and reason once; nothing where there are none.

@@ -1,8 +1,10 @@
 //! One way of assigning the customers: everything there is to know about it. The kinds are in `kinds/`.
 
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 use tessera_spec::SchemeSyntax;
-use tessera_spec::pipeline::{Scheme, SchemeSettings};
+use tessera_spec::pipeline::{Scheme, SchemeKind, SchemeSettings};
 
 use crate::assignment::{Assignment, Extra};
 use crate::customers::Customers;
@@ -22,6 +24,8 @@ pub struct Kind {
     pub example: &'static str,
     /// Why there is no smallest change of one column that leads to another segment; none where it can be computed.
     pub nearest: Option<&'static str>,
+    /// Its settings, from the canonical form in which commits state them.
+    pub(crate) declared: fn(&str, &Value) -> serde_json::Result<SchemeKind>,
     /// Assigns the customers to segments.
     pub(crate) assign: Assign,
     /// What it learns from the customers, if it may.
@@ -43,6 +47,16 @@ pub struct Learning {
     /// Assigns customers in another state by what an assignment learned.
     pub(crate) apply:
         fn(&Assignment, &Scheme, &Customers, &Extra<'_>) -> Result<Assignment, SegmentError>,
+}
+
+/// Settings of one type, from their canonical form.
+pub(crate) fn declared<S>(name: &str, stored: &Value) -> serde_json::Result<SchemeKind>
+where
+    S: SchemeSettings + Serialize + DeserializeOwned,
+{
+    let settings = S::deserialize(stored)?;
+    let known = crate::kind(name).map_or("", |kind| kind.syntax.name);
+    Ok(SchemeKind::new(known, settings))
 }
 
 /// The settings of a scheme, which must be of this kind.

@@ -9,8 +9,10 @@ mod rules;
 
 use std::fmt::Write as _;
 
+use serde::Deserialize;
+use serde_json::Value;
 use tessera_spec::SchemeSyntax;
-use tessera_spec::pipeline::Scheme;
+use tessera_spec::pipeline::{At, Naming, Refit, Scheme};
 
 pub use attribute::AttributeScheme;
 pub use kmeans::KmeansScheme;
@@ -96,6 +98,23 @@ pub fn restored(read: Fit) -> Result<Fit, String> {
     let learning = learning.find(|learning| learning.form == name);
     let learning = learning.ok_or_else(|| format!("no kind of scheme learns `{name}`"))?;
     (learning.restore)(name, stored).map_err(|error| error.to_string())
+}
+
+/// A scheme, from the canonical form in which a commit states it; none where it is of no kind of this program, or its settings are
+/// others now.
+pub fn declared(stored: &Value) -> Option<Scheme> {
+    let settings = &stored["kind"];
+    let kind = kind(settings["kind"].as_str()?)?;
+    let naming = match &stored["naming"] {
+        Value::Null => Naming::default(),
+        naming => Naming::deserialize(naming).ok()?,
+    };
+    Some(Scheme {
+        name: At::deserialize(&stored["name"]).ok()?,
+        kind: (kind.declared)(kind.syntax.name, settings).ok()?,
+        refit: Refit::deserialize(&stored["refit"]).ok()?,
+        naming,
+    })
 }
 
 /// The kinds with their keys and an example of each, as Markdown.

@@ -62,7 +62,7 @@ pub use grid::{CellMap, GridLint, lint};
 pub use kind::{Kind, Learning};
 pub use kinds::{
     AttributeScheme, KINDS, KmeansScheme, LifecycleScheme, NO_STAGE, QuantileScheme, Tiers, assign,
-    kind, markdown, restored, syntax,
+    declared, kind, markdown, restored, syntax,
 };
 pub use profiles::{LABEL_VALUES, OTHER_LABEL, Profile, profiles};
 pub use quality::{Quality, QualityStatus};

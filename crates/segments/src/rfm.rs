@@ -14,7 +14,7 @@ pub const CODE_WEIGHTS: [f64; 3] = [100.0, 10.0, 1.0];
 pub const NOT_SCORED: &str = "Not Scored";
 
 /// `kind = "rfm_grid"`.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct RfmGrid {
     /// Feature of recency (small is good); `recency_days` by default.
     pub recency: At<String>,
@@ -33,7 +33,7 @@ pub struct RfmGrid {
 }
 
 /// How values become scores 1..=k.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ScoreMethod {
     /// Mid-distribution rank.
@@ -72,7 +72,7 @@ pub enum Closed {
 }
 
 /// Cells of an RFM grid.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Grid {
     /// The 11-segment map over all 125 cells.
@@ -88,7 +88,7 @@ pub enum Grid {
 }
 
 /// One line of an interval grid: inclusive score ranges.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct GridInterval {
     /// Name of the segment.
     pub segment: String,

@@ -1,10 +1,10 @@
 //! The settings of a `rules` scheme.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use tessera_spec::pipeline::{At, ExprText};
 
 /// `kind = "rules"`.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct RulesScheme {
     /// Rules in order.
     pub rules: Vec<SegmentRule>,
@@ -13,7 +13,7 @@ pub struct RulesScheme {
 }
 
 /// One rule of a `rules` scheme.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct SegmentRule {
     /// Segment of the customers for whom `when` is true.
     pub segment: At<String>,

@@ -51,10 +51,16 @@ pub struct Stay {
     pub causes: Vec<String>,
     /// Index into `causes`; beyond its end for customers who did not move.
     pub cause: Vec<u32>,
+    /// The day on which the customer leaves the segment if no row comes, in days since 1970-01-01; empty where that is not told.
+    pub leaves_on: Vec<Option<i32>>,
+    /// Segments to which customers leave.
+    pub segments_after: Vec<String>,
+    /// Index into `segments_after`; beyond its end for customers who leave to no segment, or do not leave.
+    pub leaves_to: Vec<u32>,
 }
 
 /// The `memberships` table: as_of, key, scheme, segment_id, segment, reason, assigned_by, entered_on, previous_segment_id,
-/// previous_segment, cause; by key, then scheme. `stays` are those of the assignments, in their order; without them these
+/// previous_segment, cause, leaves_on, leaves_to; by key, then scheme. `stays` are those of the assignments, in their order; without them these
 /// columns are null.
 ///
 /// # Errors
@@ -86,6 +92,8 @@ pub fn memberships<'a>(
         Field::new("previous_segment_id", DataType::Int64, true),
         Field::new("previous_segment", DataType::Utf8, true),
         Field::new("cause", DataType::Utf8, true),
+        Field::new("leaves_on", DataType::Date32, true),
+        Field::new("leaves_to", DataType::Utf8, true),
     ]);
     Ok(MembershipBatches {
         as_of,
@@ -176,8 +184,8 @@ impl<'a> MembershipBatches<'a> {
         table("memberships", self.schema.clone(), columns)
     }
 
-    /// Since when the customers of these rows are in their segments, where they were, and why they moved.
-    fn stays(&self, rows: &[usize]) -> [ArrayRef; 4] {
+    /// Since when the customers of these rows are in their segments, where they were, why they moved, and when they leave.
+    fn stays(&self, rows: &[usize]) -> [ArrayRef; 6] {
         let schemes = &self.assignments;
         let stays = || {
             let of_row = |&row: &usize| {
@@ -211,6 +219,19 @@ impl<'a> MembershipBatches<'a> {
                     .map(|at| {
                         let (row, stay) = at?;
                         stay.causes.get(*stay.cause.get(row)? as usize)
+                    })
+                    .collect::<StringArray>(),
+            ),
+            Arc::new(
+                stays()
+                    .map(|at| at.and_then(|(row, stay)| *stay.leaves_on.get(row)?))
+                    .collect::<Date32Array>(),
+            ),
+            Arc::new(
+                stays()
+                    .map(|at| {
+                        let (row, stay) = at?;
+                        stay.segments_after.get(*stay.leaves_to.get(row)? as usize)
                     })
                     .collect::<StringArray>(),
             ),

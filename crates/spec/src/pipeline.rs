@@ -58,7 +58,7 @@ pub use value::{
 pub type Span = Range<usize>;
 
 /// A value together with the place it was written at. Serialises as the value alone.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct At<T> {
     /// The value.

@@ -142,7 +142,7 @@ fn before(window: Option<Window>, gap: u32) -> Option<Window> {
     }
 }
 
-fn never() -> Expr {
+pub(super) fn never() -> Expr {
     Expr::literal(Literal::Bool(false), Type::Bool)
 }
 

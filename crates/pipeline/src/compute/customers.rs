@@ -1,17 +1,24 @@
 //! The stages over the table of customers, and those that publish the results.
 
 use arrow::array::RecordBatch;
+use serde_json::json;
 use tessera_engine::Engine;
+use tessera_expr::Expr;
 use tessera_model::interrupt::Interrupt;
+use tessera_spec::pipeline::Scheme;
 
 use super::{Job, Made, needed};
+use crate::artifacts::{self, Known};
 use crate::base::Base;
-use crate::customers::Assigned;
+use crate::customers::{Assigned, AssignedMark, Ruled};
 use crate::error::PipelineError;
-use crate::history::{Evidence, History};
+use crate::gates::Short;
+use crate::held::{self, Held, Served};
+use crate::history::{Evidence, History, HistoryMark};
+use crate::prepare::Prepared;
 use crate::publish::{self, Tables};
 use crate::stage::{Stage, StageReport};
-use crate::{cohorts, expect, scores, value};
+use crate::{cohorts, expect, leaves, scores, value};
 
 /// Memory of a score in addition to the tables, as a multiple of their size: its matrix, its training rows, its columns.
 const SCORE_COPIES: f64 = 2.0;
@@ -21,6 +28,43 @@ const ASSIGN_COPIES: f64 = 2.0;
 
 /// Memory for writing the tables of a version, as a multiple of the table of customers.
 const PUBLISH_COPIES: f64 = 1.0;
+
+/// What a scheme is assigned with.
+struct Holding<'a> {
+    features: &'a RecordBatch,
+    assigned: &'a mut Assigned,
+    history: &'a mut History,
+}
+
+/// The definition of the previous version with its predicates, or why there is none that could serve instead. `learned`: what the
+/// previous version applied; `applied`: the id of what this run applies.
+fn earlier(
+    prepared: &Prepared,
+    scheme: &Scheme,
+    history: &History,
+    (learned, applied): (Option<&Known>, Option<&str>),
+) -> Result<(Held, Option<Vec<Expr>>), String> {
+    let name = scheme.name.value.as_str();
+    let Some(mut held) = history.serving(name) else {
+        return Err("there is no previous version with this scheme".to_owned());
+    };
+    let same = json!(held.scheme.kind) == json!(scheme.kind);
+    let id = learned.map(|known| known.committed.id.as_str());
+    if same && (id == applied || !artifacts::learns(scheme)) {
+        return Err("the previous version has the same one".to_owned());
+    }
+    if artifacts::learns(&held.scheme) && learned.is_none() {
+        return Err("what the previous version had learned cannot be read".to_owned());
+    }
+    let predicates = prepared
+        .fitting(&held.scheme)
+        .map_err(|why| format!("that of {} does not fit: {why}", held.as_of))?;
+    // Names that people give belong to ids of clusters, whichever definition found them.
+    if held.scheme.kind.settings().max_unmatched().is_some() {
+        held.scheme.naming = scheme.naming.clone();
+    }
+    Ok((held, predicates))
+}
 
 /// A stage that keeps the number of rows.
 fn same_rows(rows: usize) -> StageReport {
@@ -71,6 +115,7 @@ impl Job<'_> {
         let history = History::new(self.prepared, self.store.as_ref(), assigned.customers())?;
         (made.assigned, made.history, made.tables) = (Some(assigned), Some(history), None);
         made.failed.clear();
+        made.served = None;
         Ok(same_rows(base.active.num_rows()))
     }
 
@@ -81,23 +126,101 @@ impl Job<'_> {
         name: &str,
         made: &mut Made,
     ) -> Result<StageReport, PipelineError> {
-        let prepared = self.prepared;
+        let served = made.served.clone();
+        let prepared = self.served_by(served.as_ref());
         let scheme = needed(prepared.pipeline.scheme(name), "schemes")?;
         let features = &needed(made.base.as_ref(), "customers")?.active;
         let assigned = needed(made.assigned.as_mut(), "assignments")?;
         let history = needed(made.history.as_mut(), "the previous version")?;
         self.memory.require(stage, &[features], ASSIGN_COPIES)?;
-        let matches = match prepared.rules.get(name) {
-            Some(rules) => {
-                let (day, rules) = (prepared.as_of, (scheme, rules.as_slice()));
-                Some(assigned.ruled(prepared, day, rules, &self.engine, self.work)?)
-            }
-            None => None,
-        };
+        let matches = self.ruled(prepared, scheme, assigned)?;
+        let before = (assigned.mark(), history.mark());
         assigned.assign(prepared, scheme, matches.as_ref(), history)?;
-        let failed = assigned.judge(prepared, scheme, features, history)?;
-        made.failed.extend(failed);
+        let mut short = assigned.judge(prepared, scheme, features, history)?;
+        if short.fail.is_empty() && !short.hold.is_empty() {
+            let rows = same_rows(assigned.len());
+            let mut holding = Holding {
+                features,
+                assigned,
+                history,
+            };
+            let found = self.hold(prepared, scheme, (before, &short.hold), &mut holding)?;
+            if let Some((prepared, held, again)) = found {
+                made.served = Some(Served::with(served.as_ref(), prepared, held));
+                short = again;
+            }
+            made.failed.extend(short.fail);
+            return Ok(rows);
+        }
+        made.failed.extend(short.fail);
         Ok(same_rows(assigned.len()))
+    }
+
+    /// The pipeline with the definitions of schemes that serve.
+    fn served_by<'s>(&'s self, served: Option<&'s Served>) -> &'s Prepared {
+        served.map_or(self.prepared, |served| &served.prepared)
+    }
+
+    /// The results of the rules of a scheme; none for other kinds.
+    fn ruled(
+        &self,
+        prepared: &Prepared,
+        scheme: &Scheme,
+        assigned: &Assigned,
+    ) -> Result<Option<Ruled>, PipelineError> {
+        let Some(rules) = prepared.rules.get(&scheme.name.value) else {
+            return Ok(None);
+        };
+        let (day, rules) = (prepared.as_of, (scheme, rules.as_slice()));
+        let ruled = assigned.ruled(prepared, day, rules, &self.engine, self.work)?;
+        Ok(Some(ruled))
+    }
+
+    /// Assigns by the definition of the previous version instead, if there is another one that fits today's columns. Returns the
+    /// pipeline with it, and what of it falls short in turn.
+    fn hold(
+        &self,
+        prepared: &Prepared,
+        scheme: &Scheme,
+        ((assigned_before, history_before), short): ((AssignedMark, HistoryMark), &[String]),
+        to: &mut Holding<'_>,
+    ) -> Result<Option<(Prepared, Held, Short)>, PipelineError> {
+        let name = scheme.name.value.as_str();
+        let known = prepared.artifacts.before(&artifacts::of_scheme(name));
+        let applied = to.assigned.applied(name);
+        let found = earlier(prepared, scheme, to.history, (known, applied));
+        let (held, predicates) = match found {
+            Ok(found) => found,
+            Err(why) => {
+                let row = held::row(short, Err(why));
+                tracing::warn!(
+                    "scheme `{name}`: {}",
+                    row.reason.as_deref().unwrap_or_default()
+                );
+                to.assigned.note(row);
+                return Ok(None);
+            }
+        };
+        to.assigned.back_to(&assigned_before);
+        to.history.back_to(history_before, name);
+        let served = prepared.with_scheme(held.scheme.clone(), predicates);
+        let ruled = self.ruled(&served, &held.scheme, to.assigned)?;
+        let by = (
+            ruled.as_ref(),
+            known.filter(|_| artifacts::learns(&held.scheme)),
+        );
+        to.assigned
+            .assign_held(&served, &held.scheme, by, to.history)?;
+        let row = held::row(short, Ok(held.as_of));
+        tracing::warn!(
+            "scheme `{name}`: {}",
+            row.reason.as_deref().unwrap_or_default()
+        );
+        to.assigned.note(row);
+        let again = to
+            .assigned
+            .judge(&served, &held.scheme, to.features, to.history)?;
+        Ok(Some((served, held, again)))
     }
 
     /// The customers by the month of their first order: of months that are over, as the previous version has them.
@@ -118,7 +241,8 @@ impl Job<'_> {
 
     /// Makes the tables: profiles of segments, moves and their causes, and all others.
     pub(super) fn profile(&self, made: &mut Made) -> Result<StageReport, PipelineError> {
-        let prepared = self.prepared;
+        let served = made.served.clone();
+        let prepared = self.served_by(served.as_ref());
         if let Some(warning) = value::undeclared(prepared) {
             tracing::warn!("{warning}");
         }
@@ -141,7 +265,18 @@ impl Job<'_> {
             assigned: assigned.artifacts(),
         };
         let (customers, assignments) = (assigned.customers(), assigned.assignments());
-        let told = history.tell(prepared, customers, assignments, &evidence)?;
+        let mut told = history.tell(prepared, customers, assignments, &evidence)?;
+        if let Some(inputs) = &made.later {
+            let from = leaves::From {
+                prepared,
+                engine: &self.engine,
+                work: self.work,
+                inputs,
+                now: &base.active,
+                assigned: &assigned,
+            };
+            leaves::fill(&from, &mut told.stays)?;
+        }
         let rejects = made.rejects.clone();
         let scored = (made.scored.clone(), made.artifacts.clone());
         let mut tables = Tables::new(prepared, assigned, told, &made.outcomes, rejects, scored)?;
@@ -168,7 +303,11 @@ impl Job<'_> {
         self.memory
             .require(stage, &[tables.customers()], PUBLISH_COPIES)?;
         let replaces = self.replaces.clone();
-        let mut published = publish::publish(store, &self.identity, tables, replaces, self.gate)?;
+        let mut identity = self.identity.clone();
+        if let Some(served) = &made.served {
+            identity.pipeline = served.stated(&identity.pipeline);
+        }
+        let mut published = publish::publish(store, &identity, tables, replaces, self.gate)?;
         published.expectations = tables.expectations;
         self.observer.published(&published);
         let report = StageReport {

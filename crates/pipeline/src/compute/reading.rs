@@ -10,7 +10,7 @@ use crate::error::PipelineError;
 use crate::history;
 use crate::sources::{self, SourceOutcome};
 use crate::stage::StageReport;
-use crate::{cohorts, table, times};
+use crate::{cohorts, leaves, table, times};
 
 impl Job<'_> {
     /// Reads a source once, into one row per customer.
@@ -132,6 +132,8 @@ impl Job<'_> {
             }
         }
         let rows = table.num_rows() as u64;
+        let (table, later) = leaves::split(prepared, table)?;
+        made.later = later;
         let (table, aged) = history::split(prepared, table)?;
         made.firsts = cohorts::firsts(prepared, &table)?;
         (made.table, made.aged) = (Some(table), aged);

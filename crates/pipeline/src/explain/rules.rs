@@ -162,6 +162,8 @@ pub(super) fn explain(
                 entered_on: text("entered_on"),
                 previous_segment: text("previous_segment"),
                 cause: text("cause"),
+                leaves_on: text("leaves_on"),
+                leaves_to: text("leaves_to"),
                 rule: None,
                 rules: rules.unwrap_or_default(),
                 nearest: Vec::new(),

@@ -30,50 +30,32 @@ pub struct Stay {
 /// Stays by customer and scheme, newest first.
 type Stays = BTreeMap<(String, String), Vec<Stay>>;
 
-/// Follows the commits back from a version, and states where that ends before the first one.
+/// Where following one customer in one scheme back has come to.
+#[derive(Debug, Clone, Copy)]
+enum At {
+    /// In a stay that began on this day, so that no version in between needs to be read.
+    Stay(NaiveDate),
+    /// Before a stay, or in one of which the first day is not known.
+    Before,
+}
+
+/// Follows the commits back from a version, and states where that ends before the first one. Of the versions only those are read in
+/// which a stay begins, and those before them.
 pub(super) fn stays(
     store: &Store,
     version: &Version,
     keys: &BTreeSet<String>,
 ) -> Result<(Stays, Option<String>), PipelineError> {
-    let mut stays = Stays::new();
+    let mut followed = Followed::default();
     let mut at = version.clone();
-    // Who has no row in a version has left its stay open; it begins anew where a version has the customer again.
-    let mut seen: BTreeMap<(String, String), u64> = BTreeMap::new();
-    let mut number = 0;
     loop {
-        let rows = Rows::read(&at, "memberships", keys)?;
-        let key = key_of(&at);
-        for row in 0..rows.len() {
-            let text = |name: &str| rows.text(name, row).unwrap_or_default();
-            let of = (text(key), text("scheme"));
-            let id = rows.integer("segment_id", row).unwrap_or_default();
-            let cause = rows.text("cause", row);
-            let unbroken = seen.insert(of.clone(), number).map(|last| last + 1) == Some(number);
-            let own = stays.entry(of).or_default();
-            match own
-                .last_mut()
-                .filter(|stay| unbroken && stay.segment_id == id)
-            {
-                Some(stay) => {
-                    stay.first_day = at.as_of();
-                    stay.versions += 1;
-                    stay.cause = cause;
-                }
-                None => own.push(Stay {
-                    segment_id: id,
-                    segment: text("segment"),
-                    first_day: at.as_of(),
-                    last_day: at.as_of(),
-                    versions: 1,
-                    cause,
-                }),
-            }
+        match followed.needs(at.as_of()) {
+            true => followed.read(&at, keys)?,
+            false => followed.pass(at.as_of()),
         }
-        number += 1;
         let previous = at.commit().previous;
         if previous == 0 {
-            return Ok((stays, None));
+            return Ok((followed.stays, None));
         }
         at = match store.version(previous) {
             Ok(found) if found.commit().pipeline["name"] == version.commit().pipeline["name"] => {
@@ -81,13 +63,84 @@ pub(super) fn stays(
             }
             Ok(found) => {
                 let why = format!("version {} is of another pipeline", found.number());
-                return Ok((stays, Some(why)));
+                return Ok((followed.stays, Some(why)));
             }
             Err(StoreError::Expired { version }) => {
                 let why = format!("version {version} has expired");
-                return Ok((stays, Some(why)));
+                return Ok((followed.stays, Some(why)));
             }
             Err(error) => return Err(error.into()),
         };
+    }
+}
+
+/// The stays so far.
+#[derive(Default)]
+struct Followed {
+    stays: Stays,
+    /// Where each customer and scheme is; those that no version has had are not in it.
+    at: BTreeMap<(String, String), At>,
+    /// Those without a row in the version that was read last.
+    broken: BTreeSet<(String, String)>,
+}
+
+impl Followed {
+    /// Whether a version of that day must be read.
+    fn needs(&self, day: NaiveDate) -> bool {
+        let begins = |at: &At| match at {
+            At::Stay(first) => *first >= day,
+            At::Before => true,
+        };
+        self.at.is_empty() || self.at.values().any(begins)
+    }
+
+    /// Counts a version in the stays, without reading it.
+    fn pass(&mut self, day: NaiveDate) {
+        for stay in self.stays.values_mut().filter_map(|own| own.last_mut()) {
+            stay.first_day = day;
+            stay.versions += 1;
+        }
+    }
+
+    fn read(&mut self, version: &Version, keys: &BTreeSet<String>) -> Result<(), PipelineError> {
+        let rows = Rows::read(version, "memberships", keys)?;
+        let (key, day) = (key_of(version), version.as_of());
+        // Who has no row in a version has left its stay; it begins anew where an earlier version has the customer.
+        let mut left: BTreeSet<(String, String)> = self.at.keys().cloned().collect();
+        for row in 0..rows.len() {
+            let text = |name: &str| rows.text(name, row).unwrap_or_default();
+            let of = (text(key), text("scheme"));
+            let id = rows.integer("segment_id", row).unwrap_or_default();
+            let cause = rows.text("cause", row);
+            let entered = rows.text("entered_on", row);
+            let entered = entered.and_then(|day| day.parse::<NaiveDate>().ok());
+            let unbroken = left.remove(&of) && !self.broken.remove(&of);
+            let own = self.stays.entry(of.clone()).or_default();
+            match own
+                .last_mut()
+                .filter(|stay| unbroken && stay.segment_id == id)
+            {
+                Some(stay) => {
+                    stay.first_day = day;
+                    stay.versions += 1;
+                    stay.cause = cause;
+                }
+                None => own.push(Stay {
+                    segment_id: id,
+                    segment: text("segment"),
+                    first_day: day,
+                    last_day: day,
+                    versions: 1,
+                    cause,
+                }),
+            }
+            let at = entered.filter(|first| *first < day);
+            self.at.insert(of, at.map_or(At::Before, At::Stay));
+        }
+        for of in left {
+            self.at.insert(of.clone(), At::Before);
+            self.broken.insert(of);
+        }
+        Ok(())
     }
 }

@@ -52,6 +52,14 @@ fn of_scheme(scheme: &SchemeExplained, to: &mut String) {
     if let (Some(before), Some(cause)) = (&scheme.previous_segment, &scheme.cause) {
         let _ = writeln!(to, "  moved from {before} by {cause}");
     }
+    if let Some(day) = &scheme.leaves_on {
+        let segment = scheme.leaves_to.as_ref();
+        let segment = segment.map_or_else(
+            || "as a closed account".to_owned(),
+            |segment| format!("to {segment}"),
+        );
+        let _ = writeln!(to, "  leaves on {day} {segment} if no row comes");
+    }
     for rule in &scheme.rules {
         of_rule(rule, to);
     }

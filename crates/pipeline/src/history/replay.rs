@@ -22,6 +22,7 @@ use crate::customers::{self, Assigned};
 use crate::error::PipelineError;
 use crate::prepare::Prepared;
 use crate::table;
+use crate::value;
 
 /// Results of the passes without the rows since the previous version.
 #[derive(Debug)]
@@ -270,7 +271,8 @@ impl Replay<'_> {
             return Ok(states);
         }
         let prepared = self.prepared;
-        let mut assigned = Assigned::new(prepared, &self.whole(&standing.table)?)?;
+        let mut assigned =
+            Assigned::new(prepared, &whole(self.prepared, self.now, &standing.table)?)?;
         for (scheme, fitted) in prepared.pipeline.schemes.iter().zip(self.assignments) {
             let name = &scheme.name.value;
             let used = definitions::used_schemes(prepared, scheme);
@@ -314,32 +316,23 @@ impl Replay<'_> {
         Ok(states)
     }
 
-    /// A table with all columns of this run's table, in its order; scores are not replayed and are null.
-    fn whole(&self, table: &RecordBatch) -> Result<RecordBatch, PipelineError> {
-        let mut fields = vec![table.schema().field(0).clone()];
-        let mut arrays = vec![table.column(0).clone()];
-        for info in self.prepared.published() {
-            let own = self.now.schema();
-            let field = own.field_with_name(&info.name)?.clone();
-            arrays.push(match table.column_by_name(&info.name) {
-                Some(column) => arrow::compute::cast(column, field.data_type())?,
-                None => new_null_array(field.data_type(), table.num_rows()),
-            });
-            fields.push(field.with_nullable(true));
-        }
-        Ok(RecordBatch::try_new(Arc::new(Schema::new(fields)), arrays)?)
-    }
-
     /// The customers of this run as they would be without the rows since the previous version.
     fn aged_table(&self, inputs: &RecordBatch) -> Result<RecordBatch, PipelineError> {
         let plan: &FeaturePlan = &self.prepared.features;
         let made = self.project("aged", inputs, self.prepared.as_of, plan.derived.clone())?;
-        let Some(gap) = &plan.base_gap else {
-            return Ok(made);
+        let made = match &plan.base_gap {
+            Some(gap) => {
+                let mut late = customers::base_gap(gap, &made)?;
+                late.extend(plan.late.iter().cloned());
+                self.project("aged-late", &made, self.prepared.as_of, late)?
+            }
+            None => made,
         };
-        let mut late = customers::base_gap(gap, &made)?;
-        late.extend(plan.late.iter().cloned());
-        self.project("aged-late", &made, self.prepared.as_of, late)
+        let values = value::computable(self.prepared, &made);
+        match values.is_empty() {
+            true => Ok(made),
+            false => self.project("aged-values", &made, self.prepared.as_of, values),
+        }
     }
 
     fn project(
@@ -434,6 +427,26 @@ impl Replay<'_> {
         };
         Ok(Some(Attributes { standing, unknown }))
     }
+}
+
+/// A table with all columns of this run's table, in its order; those that it does not have, such as scores, are null.
+pub(crate) fn whole(
+    prepared: &Prepared,
+    now: &RecordBatch,
+    table: &RecordBatch,
+) -> Result<RecordBatch, PipelineError> {
+    let mut fields = vec![table.schema().field(0).clone()];
+    let mut arrays = vec![table.column(0).clone()];
+    for info in prepared.published() {
+        let own = now.schema();
+        let field = own.field_with_name(&info.name)?.clone();
+        arrays.push(match table.column_by_name(&info.name) {
+            Some(column) => arrow::compute::cast(column, field.data_type())?,
+            None => new_null_array(field.data_type(), table.num_rows()),
+        });
+        fields.push(field.with_nullable(true));
+    }
+    Ok(RecordBatch::try_new(Arc::new(Schema::new(fields)), arrays)?)
 }
 
 /// The states of one scheme between the previous version and this one.

@@ -68,24 +68,7 @@ pub(super) fn schemes(
     };
     let mut rules = BTreeMap::new();
     for scheme in &pipeline.schemes {
-        for input in scheme.kind.settings().inputs() {
-            match input {
-                SchemeInput::Stated { feature, wanted } => {
-                    check_input(feature, wanted, published, found);
-                }
-                SchemeInput::Implied {
-                    feature,
-                    missing,
-                    help,
-                } => {
-                    if !published.iter().any(|info| info.name == feature) {
-                        let span = scheme.name.span.clone();
-                        let problem = Diagnostic::error("TS-G003", missing, span);
-                        found.extend([problem.with_help(help)]);
-                    }
-                }
-            }
-        }
+        check_inputs(scheme, published, found);
         if let Some(exprs) = predicates(scheme, &known, labels, found) {
             rules.insert(scheme.name.value.clone(), exprs);
         }
@@ -101,17 +84,67 @@ pub(super) fn schemes(
             .with_help("rename the scheme")]);
         }
         labels.take_scheme(scheme, &pipeline.features.lifecycle);
-        let columns = scheme.columns().into_iter();
-        known.columns.extend(columns.map(|column| {
-            let ty = match column.holds {
-                SchemeColumnKind::Segment | SchemeColumnKind::Scores => Type::String,
-                SchemeColumnKind::SegmentId | SchemeColumnKind::Score => Type::Int,
-                SchemeColumnKind::Weighted => Type::Float,
-            };
-            (column.name, ty)
-        }));
+        known.columns.extend(columns_of(scheme));
     }
     rules
+}
+
+/// Checks the features that a scheme names.
+fn check_inputs(scheme: &Scheme, published: &[FeatureInfo], found: &mut Diagnostics) {
+    for input in scheme.kind.settings().inputs() {
+        match input {
+            SchemeInput::Stated { feature, wanted } => {
+                check_input(feature, wanted, published, found);
+            }
+            SchemeInput::Implied {
+                feature,
+                missing,
+                help,
+            } => {
+                if !published.iter().any(|info| info.name == feature) {
+                    let span = scheme.name.span.clone();
+                    let problem = Diagnostic::error("TS-G003", missing, span);
+                    found.extend([problem.with_help(help)]);
+                }
+            }
+        }
+    }
+}
+
+/// The columns of a scheme, which later rules may read.
+fn columns_of(scheme: &Scheme) -> impl Iterator<Item = (String, Type)> {
+    scheme.columns().into_iter().map(|column| {
+        let ty = match column.holds {
+            SchemeColumnKind::Segment | SchemeColumnKind::Scores => Type::String,
+            SchemeColumnKind::SegmentId | SchemeColumnKind::Score => Type::Int,
+            SchemeColumnKind::Weighted => Type::Float,
+        };
+        (column.name, ty)
+    })
+}
+
+/// The predicates of an earlier definition of a scheme of the pipeline, none where it has no rules; or why it does not fit today's
+/// columns.
+pub(super) fn fitting(
+    pipeline: &Pipeline,
+    published: &[FeatureInfo],
+    scheme: &Scheme,
+) -> Result<Option<Vec<Expr>>, String> {
+    let mut found = Diagnostics::default();
+    check_inputs(scheme, published, &mut found);
+    let name = scheme.name.value.as_str();
+    let schemes = pipeline.schemes.iter();
+    let earlier = schemes.take_while(|known| known.name.value != name);
+    let features = published.iter().map(|f| (f.name.clone(), f.ty));
+    let known = Schema {
+        columns: features.chain(earlier.flat_map(columns_of)).collect(),
+    };
+    let exprs = predicates(scheme, &known, &Labels::default(), &mut found);
+    let problems: Vec<&str> = found.iter().map(|one| one.message.as_str()).collect();
+    match problems.is_empty() {
+        true => Ok(exprs),
+        false => Err(problems.join(", ")),
+    }
 }
 
 /// Checks the texts that declared features and populations of scores compare labels with.

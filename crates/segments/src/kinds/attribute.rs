@@ -11,7 +11,7 @@ use crate::assignment::{AssignedBy, Assignment, Extra, Parameter, Reasons};
 use crate::customers::Customers;
 use crate::error::SegmentError;
 use crate::fit::Fit;
-use crate::kind::{Kind, Learning, settings};
+use crate::kind::{Kind, Learning, settings, declared};
 use crate::label_targets::{Target, assign_by_label, is_blank};
 use crate::wording::percent;
 
@@ -62,6 +62,7 @@ pub(super) static KIND: Kind = Kind {
     words: "values of an attribute",
     example: "by = \"country\"\nmin_share = 0.02",
     nearest: Some("the segment is the value of a label"),
+    declared: declared::<AttributeScheme>,
     assign,
     learning: Some(Learning {
         form: FORM,
@@ -72,7 +73,7 @@ pub(super) static KIND: Kind = Kind {
 };
 
 /// `kind = "attribute"`.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct AttributeScheme {
     /// The label feature.
     pub by: At<String>,

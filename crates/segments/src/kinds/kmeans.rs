@@ -1,6 +1,6 @@
 //! `kind = "kmeans"`: customers grouped by similarity over several numbers.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tessera_model::Matrix;
 use tessera_model::cluster::{self, ContentOrder, KmeansParams, Preparation, PreparationParams};
@@ -17,7 +17,7 @@ use crate::clusters::{self, Clustering, Clusters, Learned};
 use crate::customers::Customers;
 use crate::error::SegmentError;
 use crate::fit::Fit;
-use crate::kind::{Kind, Learning, settings};
+use crate::kind::{Kind, Learning, settings, declared};
 
 const RESTARTS: Key = Key::optional(
     "restarts",
@@ -64,6 +64,7 @@ pub(super) static KIND: Kind = Kind {
     nearest: Some(
         "the segment is the nearest centre over several columns at once; the reason compares the two nearest",
     ),
+    declared: declared::<KmeansScheme>,
     assign,
     learning: Some(Learning {
         form: clusters::FORM,
@@ -79,7 +80,7 @@ pub(super) static KIND: Kind = Kind {
 };
 
 /// `kind = "kmeans"`.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct KmeansScheme {
     /// Numeric features.
     pub features: Vec<At<String>>,

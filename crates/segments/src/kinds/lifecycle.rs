@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use tessera_spec::SchemeSyntax;
 use tessera_spec::pipeline::{LifecycleLimits, Scheme, SchemeInput, SchemeKind, SchemeSettings};
 
@@ -11,7 +11,7 @@ use crate::assignment::{AssignedBy, Assignment, Extra, Parameter, Reasons};
 use crate::customers::{Customers, Numeric};
 use crate::error::SegmentError;
 use crate::fit::Fit;
-use crate::kind::Kind;
+use crate::kind::{Kind, declared};
 use crate::label_targets::{Target, assign_by_label};
 use crate::wording::write_number;
 
@@ -39,12 +39,13 @@ pub(super) static KIND: Kind = Kind {
     words: "lifecycle stages",
     example: "",
     nearest: Some("stages follow from the days since the first and the last activity"),
+    declared: declared::<LifecycleScheme>,
     assign,
     learning: None,
 };
 
 /// `kind = "lifecycle"`.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct LifecycleScheme {}
 
 impl SchemeSettings for LifecycleScheme {

@@ -16,7 +16,7 @@ use crate::assignment::{AssignedBy, Assignment, Extra, Parameter, Reasons, Segme
 use crate::customers::Customers;
 use crate::error::SegmentError;
 use crate::fit::Fit;
-use crate::kind::{Kind, Learning, settings};
+use crate::kind::{Kind, Learning, settings, declared};
 use crate::rank::Ranking;
 use crate::wording::{percent, write_number};
 
@@ -71,6 +71,7 @@ pub(super) static KIND: Kind = Kind {
     words: "ranked by a number",
     example: "by = \"spend_total\"\ntiers = { top = 0.05, high = 0.20, mid = 0.50, low = 1.0 }",
     nearest: None,
+    declared: declared::<QuantileScheme>,
     assign,
     learning: Some(Learning {
         form: FORM,
@@ -84,7 +85,7 @@ pub(super) static KIND: Kind = Kind {
 };
 
 /// `kind = "quantile"`.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct QuantileScheme {
     /// The number to rank by, highest first.
     pub by: At<String>,

@@ -18,7 +18,7 @@ use crate::edges::{CLOSED, DIMENSIONS, FrozenEdges, MODEL, check_edges, edges_of
 use crate::error::SegmentError;
 use crate::fit::Fit;
 use crate::grid::{CellMap, OTHERS, grid_name, grid_words, lint};
-use crate::kind::{Kind, Learning, settings};
+use crate::kind::{Kind, Learning, settings, declared};
 use crate::rank::Ranking;
 use crate::rfm::{CODE_WEIGHTS, Closed, NOT_SCORED, RFM_ENDINGS, RfmGrid, ScoreMethod};
 use crate::rule_reasons::write_cell;
@@ -39,6 +39,7 @@ pub(super) static KIND: Kind = Kind {
     words: "recency, frequency and money scores",
     example: "grid = \"eleven\"\nscore_method = \"midrank\"",
     nearest: None,
+    declared: declared::<RfmGrid>,
     assign,
     learning: Some(Learning {
         form: FORM,

@@ -14,7 +14,7 @@ use crate::assignment::{AssignedBy, Assignment, Extra, Parameter, Reasons, Segme
 use crate::customers::Customers;
 use crate::error::SegmentError;
 use crate::fit::Fit;
-use crate::kind::{Kind, settings};
+use crate::kind::{Kind, settings, declared};
 use crate::quality::Quality;
 use crate::rule_list::{RulesScheme, SegmentRule};
 use crate::rules_lint::{RulesLint, RulesWarning, repeated_rules, true_rows};
@@ -62,6 +62,7 @@ pub(super) static KIND: Kind = Kind {
     words: "first matching rule",
     example: "rules = [\n  { segment = \"rescue\", when = \"recency_days > 180 and spend_total > 1000\" },\n  { segment = \"grow\", when = \"order_count >= 3\" },\n]\notherwise = \"rest\"",
     nearest: None,
+    declared: declared::<RulesScheme>,
     assign,
     learning: None,
 };

@@ -271,7 +271,7 @@ pub static TABLES: &[Table] = &[
     Table {
         name: "memberships",
         doc: "Who is in which segment, why, and since when.",
-        version: "1.1",
+        version: "1.2",
         row: "customer x scheme",
         sorted_by: &["<key>", "scheme"],
         unique: true,
@@ -286,7 +286,7 @@ pub static TABLES: &[Table] = &[
             ),
             must("segment", Ty::Text, "Name of the segment."),
             must("reason", Ty::Text, "Why the customer is in it."),
-            must("assigned_by", Ty::Text, "`rule`, `model`, `held` by a minimum stay, or `pin` by a person."),
+            must("assigned_by", Ty::Text, "`rule`, `model`, `pin` by a person, or `held`: by a minimum stay, limits or an earlier definition."),
             may("entered_on", Ty::Date, "First day of the unbroken stay in this segment, by the versions there are."),
             may(
                 "previous_segment_id",
@@ -299,6 +299,13 @@ pub static TABLES: &[Table] = &[
                 Ty::Text,
                 "Why the customer moved since the previous version, as in `migrations`; null for who did not.",
             ),
+            may(
+                "leaves_on",
+                Ty::Date,
+                "The day on which the customer leaves the segment if no row comes until then; null where that is not within \
+                 `leaves_within` of `[memberships]`, or not known.",
+            ),
+            may("leaves_to", Ty::Text, "The segment that the customer then goes to; null for an account that is closed by then."),
         ],
     },
     Table {

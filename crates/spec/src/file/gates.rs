@@ -144,20 +144,7 @@ fn actionable(table: &Reader<'_>, base: &Actionable) -> Actionable {
 
 /// What happens where a criterion is not met.
 fn on_fail(table: &Reader<'_>, base: OnFail) -> OnFail {
-    let Some(word) = table.word("on_fail") else {
-        return base;
-    };
-    if word.value == OnFail::HoldPrevious {
-        table.notes.add(
-            Diagnostic::error(
-                "TS-P004",
-                "`hold_previous` is not supported by this version of tessera",
-                word.span,
-            )
-            .with_help("write \"flag\" or \"fail_run\""),
-        );
-    }
-    word.value
+    table.word("on_fail").map_or(base, |word| word.value)
 }
 
 /// A share from 0 to 1.

@@ -1,7 +1,7 @@
 //! `[memberships]`
 
 use crate::diagnostic::{Diagnostic, unknown_name};
-use crate::pipeline::{Memberships, Scheme};
+use crate::pipeline::{At, Memberships, Scheme};
 use crate::reader::Reader;
 
 /// Stays and pins.
@@ -11,6 +11,9 @@ pub(super) fn memberships(file: &Reader<'_>, schemes: &[Scheme]) -> Memberships 
     };
     let mut found = Memberships {
         pins: table.text("pins"),
+        leaves_within_days: table
+            .text("leaves_within")
+            .and_then(|text| days(&table, "leaves_within", text, 366)),
         ..Memberships::default()
     };
     if let Some(stays) = table.table("min_stay") {
@@ -24,26 +27,26 @@ pub(super) fn memberships(file: &Reader<'_>, schemes: &[Scheme]) -> Memberships 
                 let missing = unknown_name("TS-P018", "scheme", &name, entry.key.span, &names);
                 stays.notes.add(missing);
             }
-            let days = text
-                .value
-                .trim()
-                .strip_suffix('d')
-                .and_then(|days| days.parse::<u32>().ok());
-            match days.filter(|days| (1..=3_650).contains(days)) {
-                Some(days) => {
-                    found.min_stay_days.insert(name, days);
-                }
-                None => stays.notes.add(
-                    Diagnostic::error(
-                        "TS-P085",
-                        format!("`{}` is not a number of days for `min_stay`", text.value),
-                        text.span,
-                    )
-                    .with_help("write days, such as \"30d\"; at most 3650"),
-                ),
+            if let Some(days) = days(&stays, "min_stay", text, 3_650) {
+                found.min_stay_days.insert(name, days);
             }
         }
     }
     table.finish();
     found
+}
+
+/// A number of days such as `30d`.
+fn days(table: &Reader<'_>, key: &str, text: At<String>, most: u32) -> Option<u32> {
+    let days = text.value.trim().strip_suffix('d');
+    let days = days.and_then(|days| days.parse::<u32>().ok());
+    let days = days.filter(|days| (1..=most).contains(days));
+    if days.is_none() {
+        let message = format!("`{}` is not a number of days for `{key}`", text.value);
+        let help = format!("write days, such as \"30d\"; at most {most}");
+        table
+            .notes
+            .add(Diagnostic::error("TS-P085", message, text.span).with_help(help));
+    }
+    days
 }

@@ -43,6 +43,20 @@ pub struct Criteria {
     pub actionable: Actionable,
 }
 
+impl Criteria {
+    /// Whether this happens where one of the criteria is not met.
+    pub fn may(&self, on_fail: OnFail) -> bool {
+        let all = [
+            self.identifiable.on_fail,
+            self.distinguishable.on_fail,
+            self.substantial.on_fail,
+            self.stable.on_fail,
+            self.actionable.on_fail,
+        ];
+        all.contains(&on_fail)
+    }
+}
+
 /// What happens where a criterion is not met.
 #[derive(
     Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
@@ -52,8 +66,7 @@ pub enum OnFail {
     /// It is stated in `quality`.
     #[default]
     Flag,
-    /// What assigned the customers in the previous version assigns them in this one too. Not built yet: refused when it is read.
-    #[schemars(skip)]
+    /// The definition of the scheme that the previous version used, with what it had learned, is used again.
     HoldPrevious,
     /// The run fails with exit code 3, and nothing is published.
     FailRun,

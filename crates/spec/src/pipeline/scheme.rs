@@ -25,7 +25,7 @@ pub struct Scheme {
 }
 
 /// Names that people gave to the segments of a scheme.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Naming {
     /// Renamed segments: the name, and the one before, whose id they keep.
     pub was: Vec<(String, String)>,
@@ -266,7 +266,7 @@ pub enum Learns {
 }
 
 /// How many clusters.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum KChoice {
     /// That many.
