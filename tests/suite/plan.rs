@@ -375,3 +375,128 @@ fn edits_of_the_demo_move_whom_the_plan_says() {
     println!("{kinds:?}, {moved} moves");
     assert!(moved > 0 && kinds.len() > 4, "{kinds:?}");
 }
+
+fn said(case: &Case, command: &str, more: &[&str], code: i32) -> String {
+    let arguments = case.arguments(command, &[more, &["--quiet"]].concat());
+    let done = run(&strings(&arguments), code);
+    String::from_utf8(done.stderr).unwrap()
+}
+
+#[test]
+fn a_run_by_a_plan_publishes_only_what_was_planned() {
+    let case = Case::new();
+    case.day("2026-02-01");
+    let file = case.path("plan.json");
+    let plan = file.to_str().unwrap();
+    let out = ["--as-of", "2026-02-15", "--out", plan];
+    said(&case, "plan", &out, 0);
+    let pipeline = std::fs::read_to_string(case.path("moves.toml")).unwrap();
+    let refused = |what: &str| {
+        let text = said(&case, "run", &["--plan", plan], 2);
+        let wanted = format!("the run is not the one that was planned: {what}");
+        assert!(
+            text.contains(&wanted) && text.contains("nothing was published"),
+            "{text}"
+        );
+    };
+
+    let edited = pipeline.replace("recency_days <= 30", "recency_days <= 31");
+    std::fs::write(case.path("moves.toml"), edited).unwrap();
+    refused("the pipeline was edited;");
+    let comments = format!("# the same\n{pipeline}");
+    std::fs::write(case.path("moves.toml"), comments).unwrap();
+
+    case.orders("b.csv", &[("late".to_owned(), "2026-02-03", 5.0)]);
+    refused("the files of the lake are others;");
+    std::fs::remove_file(case.path("lake/b.csv")).unwrap();
+
+    let text = said(&case, "run", &["--plan", plan, "--as-of", "2026-02-16"], 2);
+    assert!(
+        text.contains("the plan is of 2026-02-15, and the run of 2026-02-16"),
+        "{text}"
+    );
+
+    // The day is that of the plan, and the run itself may be repeated.
+    said(&case, "run", &["--plan", plan], 0);
+    assert!(
+        case.day("2026-02-15")
+            .starts_with("already published: version 2")
+    );
+    said(&case, "run", &["--plan", plan], 0);
+
+    case.day("2026-02-10");
+    refused("the version before the day was 1, and is 3");
+    std::fs::write(&file, "{}").unwrap();
+    let text = said(&case, "run", &["--plan", plan], 2);
+    assert!(
+        text.contains("it states no basis that this program reads"),
+        "{text}"
+    );
+}
+
+#[test]
+fn gates_and_expectations_are_judged_as_the_run_judges_them() {
+    let case = Case::new();
+    case.day("2026-02-01");
+    let pipeline = std::fs::read_to_string(case.path("moves.toml")).unwrap();
+    let more = r#"
+[gates.schemes.freshness]
+substantial = { min_customers = 3, on_fail = "fail_run" }
+
+[[expect]]
+customer = "small00"
+freshness = "fresh"
+
+[[expect]]
+customer = "large00"
+freshness = "gone"
+
+[[expect]]
+table = "sources"
+rows = { at_least = 1 }
+"#;
+    std::fs::write(case.path("moves.toml"), format!("{pipeline}{more}")).unwrap();
+    let arguments = case.arguments("plan", &["--json", "--quiet"]);
+    let plan = json(&run(&strings(&arguments), 3));
+    assert_eq!(plan["reads"]["features_reused"], true, "{}", plan["reads"]);
+    let judged = &plan["judged"];
+    assert_eq!(judged["expectations"], 2, "{judged}");
+    assert_eq!(
+        judged["not_checked"].as_array().unwrap().len(),
+        1,
+        "{judged}"
+    );
+    let unmet = judged["unmet"].as_array().unwrap();
+    assert_eq!(unmet.len(), 1, "{judged}");
+    assert_eq!(
+        (&unmet[0]["of"], &unmet[0]["found"]),
+        (&"customer large00".into(), &"\"fresh\"".into())
+    );
+    let failed = judged["failed"].as_array().unwrap();
+    let failed: Vec<&str> = failed.iter().filter_map(Value::as_str).collect();
+    assert!(
+        failed.iter().any(|words| words
+            .contains("scheme `freshness`, segment `gone` is not substantial: customers is 0")),
+        "{failed:?}"
+    );
+
+    // The run says the same of its gates, which it judges first.
+    let text = said(&case, "run", &["--as-of", "2026-02-01"], 3);
+    for words in failed {
+        assert!(text.contains(words), "{words}\n{text}");
+    }
+    // Without the gate it is the expectation that ends it; the plan of another day reads the lake and checks all of them.
+    let flags = more.replace("on_fail = \"fail_run\"", "on_fail = \"flag\"");
+    std::fs::write(case.path("moves.toml"), format!("{pipeline}{flags}")).unwrap();
+    let text = said(&case, "run", &["--as-of", "2026-02-02"], 3);
+    let unmet = "`freshness` of customer large00 is \"fresh\", expected \"gone\"";
+    assert!(text.contains(unmet), "{text}");
+    let arguments = case.arguments("plan", &["--as-of", "2026-02-02", "--json", "--quiet"]);
+    let plan = json(&run(&strings(&arguments), 3));
+    assert_eq!(plan["judged"]["expectations"], 3);
+    assert_eq!(plan["judged"]["unmet"].as_array().unwrap().len(), 1);
+    assert!(!plan["judged"]["flagged"].as_array().unwrap().is_empty());
+    let arguments = case.arguments("plan", &["--as-of", "2026-02-02", "--quiet"]);
+    let text = String::from_utf8(run(&strings(&arguments), 3).stdout).unwrap();
+    assert!(text.contains("expectations: 2 of 3 hold"), "{text}");
+}

@@ -122,3 +122,106 @@ fn mistakes_in_pins_are_found_before_a_row_is_read() {
         assert!(said.contains(part), "{part}\n{said}");
     }
 }
+
+/// The value of a measure of the latest version.
+fn measure(case: &Case, metric: &str) -> Option<f64> {
+    let quality = case.table("quality");
+    let metrics = quality.texts("metric");
+    let row = metrics
+        .iter()
+        .position(|known| known.as_deref() == Some(metric))?;
+    quality.floats("value")[row]
+}
+
+#[test]
+fn customers_at_the_border_of_a_tier_stay_up_to_its_limits() {
+    let case = Case::new();
+    let tiers = r#"
+[schemes.tier]
+kind = "quantile"
+by = "spend_total"
+tiers = { top = 0.25, rest = 1.0 }
+
+[memberships.hysteresis.tier]
+top = { enter = 0.1, exit = 0.3 }
+"#;
+    // Of 80 customers the 20 who spend most are in `top`: large20 to large39, who spent 1,020.5 to 1,039.5.
+    case.pipeline(tiers).day("2026-02-01");
+    assert_eq!(measure(&case, "moves_within_limits"), Some(0.0));
+    let of = |customer: &str| case.memberships("tier")[customer][0].clone();
+    assert_eq!(
+        (of("large20"), of("large19")),
+        ("top".to_owned(), "rest".to_owned())
+    );
+    // One passes all others; one comes to rank 14, beyond the first 8 up to which customers enter.
+    let new = [("large19", 100.0), ("large18", 9.7)];
+    let new: Vec<(String, &str, f64)> = new
+        .iter()
+        .map(|(customer, amount)| ((*customer).to_owned(), "2026-02-02", *amount))
+        .collect();
+    case.orders("b.csv", &new);
+    case.day("2026-02-02");
+    assert_eq!(
+        (of("large19"), of("large18")),
+        ("top".to_owned(), "rest".to_owned())
+    );
+    // Ranks 21 and 22 are within the first 24 up to which customers stay.
+    assert_eq!(
+        (of("large20"), of("large21")),
+        ("top".to_owned(), "top".to_owned())
+    );
+    assert_eq!(measure(&case, "moves_within_limits"), Some(3.0));
+    let (by, reason) = decided(&case, "large20");
+    assert_eq!(by, "held");
+    assert!(
+        reason.starts_with(
+            "by its limits in `top` (rank 22 of 80): leaves `top` at the top 30% by spend_total; would be in `rest`: "
+        ),
+        "{reason}"
+    );
+    let (by, reason) = decided(&case, "large18");
+    assert_eq!(by, "held");
+    assert!(
+        reason.starts_with(
+            "by its limits in `rest` (rank 14 of 80): enters `top` at the top 10% by spend_total; would be in `top`: "
+        ),
+        "{reason}"
+    );
+    let moves = case.migrations();
+    let one = moves.len() == 1 && moves[0].starts_with("tier: rest > top (activity) 1 ");
+    assert!(one, "{moves:?}");
+}
+
+#[test]
+fn mistakes_in_limits_are_found_before_a_row_is_read() {
+    let case = Case::new();
+    let wrong = r#"
+[schemes.tier]
+kind = "quantile"
+by = "spend_total"
+tiers = { top = 0.25, rest = 1.0 }
+
+[memberships.hysteresis.tier]
+top  = { enter = 0.3, exit = 0.2 }
+rest = { exit = 0.9 }
+
+[memberships.hysteresis.freshness]
+fresh = { exit = 0.5 }
+
+[memberships.hysteresis.teir]
+top = { exit = 0.5 }
+"#;
+    case.pipeline(&format!("{TIER}{wrong}"));
+    let arguments = case.arguments("check", &[]);
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let said = String::from_utf8(run(&arguments, 2).stderr).unwrap();
+    for part in [
+        "`enter` of tier `top` must be above 0 and at most 0.25, the share of the tier, and is 0.3",
+        "`exit` of tier `top` must be at least 0.25, the share of the tier, and below 1, and is 0.2",
+        "unknown tier above the last `rest`",
+        "`freshness` has no tiers, so customers have no limits in it",
+        "unknown scheme `teir`",
+    ] {
+        assert!(said.contains(part), "{part}\n{said}");
+    }
+}

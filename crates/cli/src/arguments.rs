@@ -78,6 +78,7 @@ pub(crate) enum Command {
     #[command(
         after_help = "Examples:\n  tessera plan pipelines/demo.toml\n  tessera plan pipelines/demo.toml --as-of 2026-10-31 --sample 3\n  \
                             tessera plan pipelines/demo.toml --format markdown --fail-if 'moved > 50%'\n  \
+                            tessera plan pipelines/demo.toml --out plan.json && tessera run pipelines/demo.toml --plan plan.json\n  \
                             tessera plan pipelines/demo.toml --json"
     )]
     Plan(Plan),
@@ -230,6 +231,10 @@ pub(crate) struct Run {
     /// Allow a day in the future.
     #[arg(long)]
     pub(crate) allow_future: bool,
+    /// Run only what `tessera plan --out FILE` planned: exit code 2 if the pipeline, the files of the lake or the version before the
+    /// day are others since. The day is that of the plan, unless stated.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) plan: Option<PathBuf>,
     /// Fingerprint inputs by their whole content instead of their footers.
     #[arg(long)]
     pub(crate) hash_inputs: bool,
@@ -283,6 +288,9 @@ pub(crate) struct Plan {
     /// be repeated.
     #[arg(long, value_name = "LIMIT", value_parser = limit)]
     pub(crate) fail_if: Vec<Limit>,
+    /// Write the plan as JSON to this file too: `tessera run --plan FILE` runs it, unless something it depends on is another since.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: Option<PathBuf>,
     /// Fingerprint inputs by their whole content instead of their footers.
     #[arg(long)]
     pub(crate) hash_inputs: bool,

@@ -24,6 +24,7 @@ use crate::held::Served;
 use crate::history::{Aged, History};
 use crate::identity;
 use crate::memory::Memory;
+use crate::plan::Basis;
 use crate::prepare::Prepared;
 use crate::publish::{self, Published, Tables};
 use crate::run::RunOptions;
@@ -112,6 +113,8 @@ pub(crate) struct Job<'a> {
     pub(crate) store: Option<Store>,
     /// The damaged version that is published again.
     pub(crate) replaces: Option<Replaced>,
+    /// The plan that the run must follow.
+    pub(crate) planned: Option<&'a Basis>,
     gate: &'a tessera_snapshot::Gate,
 }
 
@@ -185,6 +188,7 @@ impl<'a> Walk<'a> {
             identity: identity::identity(prepared),
             store,
             replaces: None,
+            planned: options.planned,
             gate: options.gate,
         };
         Self {
@@ -216,6 +220,23 @@ impl<'a> Walk<'a> {
             closed: None,
         });
         Ok(())
+    }
+
+    /// Why schemes would end the run by their gates.
+    pub(crate) fn failed(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.made.failed)
+    }
+
+    /// Makes the tables of customers already assigned; cohorts only where the lake was read.
+    pub(crate) fn make_tables(&mut self) -> Result<(), PipelineError> {
+        if self.made.firsts.is_none() {
+            let profiles = self
+                .stages
+                .iter()
+                .position(|stage| *stage == Stage::Profiles);
+            self.next = needed(profiles, "profiles")?;
+        }
+        self.until(|stage| *stage == Stage::Publish)
     }
 
     /// The customers with their segments, once every scheme has assigned them.

@@ -96,6 +96,14 @@ pub enum PipelineError {
         /// What each falls short of.
         failures: Vec<String>,
     },
+    /// The run is not the one that was planned.
+    #[error(
+        "the run is not the one that was planned: {}; nothing was published. Make a new plan with `tessera plan --out`, and look at it", .changed.join("; ")
+    )]
+    OtherPlan {
+        /// What is not as it was.
+        changed: Vec<String>,
+    },
     /// Expectations of the pipeline file do not hold.
     #[error(
         "{}; nothing was published. Correct the pipeline, the data or the expectation; {checked} expectations of the pipeline file were checked", said(.unmet)
@@ -260,6 +268,7 @@ impl PipelineError {
             | Self::Future { .. }
             | Self::NothingKnown
             | Self::NoCustomer { .. }
+            | Self::OtherPlan { .. }
             | Self::NoScheme { .. } => 2,
             Self::Lake(problems) => lake_code(problems),
             Self::Contract { .. }

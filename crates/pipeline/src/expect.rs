@@ -48,6 +48,12 @@ impl std::fmt::Display for Unmet {
     }
 }
 
+impl serde::Serialize for Unmet {
+    fn serialize<S: serde::Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        self.to_json().serialize(to)
+    }
+}
+
 impl Unmet {
     /// For machines.
     pub fn to_json(&self) -> Value {

@@ -148,7 +148,7 @@ pub(crate) fn short(prepared: &Prepared, assignment: &Assignment) -> Short {
 }
 
 /// `scheme `touch`, segment `rescue`: substantial: customers 12, limit 200: …`
-fn words(scheme: &str, row: &Quality) -> String {
+pub(crate) fn words(scheme: &str, row: &Quality) -> String {
     let segment = match row.segment.as_str() {
         "" => String::new(),
         segment => format!(", segment `{segment}`"),

@@ -17,6 +17,9 @@ use crate::prepare::Prepared;
 /// Key of the commit's `pipeline` object under which earlier definitions stand that served the version, by scheme.
 const HELD: &str = "held";
 
+/// The measure in `quality` that says which definition serves a scheme that falls short of such a gate.
+pub(crate) const HOLD_PREVIOUS: &str = "hold_previous";
+
 /// A definition of a scheme that assigned the customers of a version.
 #[derive(Debug, Clone, Serialize)]
 pub(crate) struct Held {
@@ -100,7 +103,7 @@ pub(crate) fn row(short: &[String], serves: Result<NaiveDate, String>) -> Qualit
     Quality {
         segment: String::new(),
         criterion: "held",
-        metric: "hold_previous".to_owned(),
+        metric: HOLD_PREVIOUS.to_owned(),
         value: Some(short.len() as f64),
         threshold: Some(0.0),
         status: QualityStatus::Flagged,

@@ -18,13 +18,12 @@ use tessera_history::{
     ABSENT, Alignment, Before, Cause, Causes, Cohorts, Declared, Event, Ledger, Migration, Month,
     Moves, Overlap, SchemeBefore, Step, events, migrations,
 };
-use tessera_segments::{Assignment, Customers, Since, Stay, segment_id};
+use tessera_segments::{AssignedBy, Assignment, Customers, Since, Stay, segment_id};
 use tessera_snapshot::{NewArtifact, Store, StoreError, Version};
 use tessera_spec::pipeline::{Scheme, VALUE_COLUMNS};
 
 use crate::cohorts;
 use crate::error::PipelineError;
-use crate::held::{self, Held};
 use crate::prepare::Prepared;
 use crate::sources::epoch_day;
 
@@ -32,6 +31,7 @@ use definitions::Changes;
 pub(crate) use definitions::{
     DEFINITIONS, definitions, own_columns, read_columns, reads_scores, used_schemes,
 };
+pub(crate) use holds::HistoryMark;
 pub(crate) use replay::{Aged, new_rows, split, whole};
 use replay::{Replay, State, Steps};
 pub(crate) use values::{Values, in_cents, numbers};
@@ -59,13 +59,6 @@ struct Previous {
     before: Before,
     ledger: Ledger,
     alignment: Alignment,
-}
-
-/// The segments of a run at one moment.
-#[derive(Debug)]
-pub(crate) struct HistoryMark {
-    ledger: Ledger,
-    events: usize,
 }
 
 /// Results of the run from which the causes of moves are found.
@@ -185,27 +178,6 @@ impl History {
             }
         }
         Some(found)
-    }
-
-    /// What is known of the segments, to come back to with [`History::back_to`].
-    pub(crate) fn mark(&self) -> HistoryMark {
-        HistoryMark {
-            ledger: self.ledger.clone(),
-            events: self.events.len(),
-        }
-    }
-
-    /// Forgets the segments of a scheme that was settled after a mark.
-    pub(crate) fn back_to(&mut self, mark: HistoryMark, scheme: &str) {
-        self.ledger = mark.ledger;
-        self.events.truncate(mark.events);
-        self.schemes.remove(scheme);
-    }
-
-    /// The definition by which the previous version assigned the customers in a scheme.
-    pub(crate) fn serving(&self, scheme: &str) -> Option<Held> {
-        let previous = self.previous.as_ref()?;
-        held::serving(&previous.version, scheme)
     }
 
     /// Share of the customers in segments that the previous version did not have; `None` where nothing is compared.
@@ -543,18 +515,22 @@ fn moves(
 }
 
 /// Customers who are held where they were do not move in any step, and those whom people put somewhere do so in one step of its own.
+/// Who moves although limits hold it in another tier than its rank does so in the steps of its rank.
 fn without_held(assignment: &Assignment, before: &[u32], steps: &mut Vec<Step>) {
     let Some(last) = steps.last().map(|step| step.after.clone()) else {
         return;
     };
-    for &row in assignment.held.keys() {
-        let row = row as usize;
+    let held = assignment.held.iter();
+    let held = held.map(|(row, held)| (*row as usize, held.by == AssignedBy::Pin));
+    let settled = held.filter(|(row, pinned)| *pinned || last[*row] == before[*row]);
+    let settled: Vec<usize> = settled.map(|(row, _)| row).collect();
+    for &row in &settled {
         steps
             .iter_mut()
             .for_each(|step| step.after[row] = last[row]);
     }
     let mut after = before.to_vec();
-    let rows = assignment.held.keys().map(|row| *row as usize);
+    let rows = settled.into_iter();
     let put: Vec<usize> = rows.filter(|&row| last[row] != before[row]).collect();
     if !put.is_empty() {
         put.iter().for_each(|&row| after[row] = last[row]);

@@ -17,7 +17,7 @@ use tessera_expr::rel::{Project, Rel};
 use tessera_expr::{Expr, uses_as_of};
 use tessera_features::Later;
 use tessera_model::interrupt;
-use tessera_segments::{AssignedBy, Assignment, Stay};
+use tessera_segments::{AssignedBy, Assignment, QuantileScheme, Stay, within_limits};
 use tessera_snapshot::NewArtifact;
 use tessera_spec::pipeline::{Learns, Scheme};
 
@@ -188,7 +188,7 @@ pub(crate) fn fill(from: &From<'_>, stays: &mut [Stay]) -> Result<(), PipelineEr
         let Some(day) = day else { break };
         let (mut later, places) = on(from, plan, (days, day), &customers)?;
         for (place, one) in applied.iter_mut().enumerate() {
-            let Some(made) = one.on(from, day, &mut later)? else {
+            let Some(made) = one.on(from, (day, &places), &mut later)? else {
                 continue;
             };
             if one.told {
@@ -355,7 +355,7 @@ impl Applied<'_> {
     fn on(
         &mut self,
         from: &From<'_>,
-        day: NaiveDate,
+        (day, places): (NaiveDate, &[Option<u32>]),
         later: &mut Assigned,
     ) -> Result<Option<Assignment>, PipelineError> {
         if !self.known {
@@ -379,7 +379,7 @@ impl Applied<'_> {
             true => later.fit(prepared, self.scheme, ruled.as_ref()),
             false => later.apply(prepared, self.scheme, learned, ruled.as_ref()),
         };
-        let made = match made {
+        let mut made = match made {
             Ok(made) => made,
             // What was learned may not accept every value of a later day.
             Err(PipelineError::Segments(error)) => {
@@ -393,7 +393,36 @@ impl Applied<'_> {
             self.tried = Some(day);
             self.fitted = Some(made.clone());
         }
+        self.within(prepared, later, places, &mut made)?;
         Ok(Some(made))
+    }
+
+    /// Puts who has not left yet where the limits of its tier put it.
+    fn within(
+        &self,
+        prepared: &Prepared,
+        later: &Assigned,
+        places: &[Option<u32>],
+        made: &mut Assignment,
+    ) -> Result<(), PipelineError> {
+        let limits = &prepared.pipeline.memberships.hysteresis;
+        let settings = self.scheme.kind.of::<QuantileScheme>();
+        let (Some(limits), Some(config)) = (limits.get(&self.scheme.name.value), settings) else {
+            return Ok(());
+        };
+        let tier_before = |place: usize| {
+            let row = places.get(place).copied().flatten()?;
+            let name = &self.published.segment(row as usize).name;
+            config.tiers.iter().position(|(tier, _)| tier == name)
+        };
+        let found = within_limits(config, limits, later.customers(), tier_before)?;
+        for one in found {
+            let mut segments = made.segments.iter();
+            if let Some(place) = segments.position(|segment| segment.name == one.tier) {
+                made.segment_of[one.row as usize] = place as u32;
+            }
+        }
+        Ok(())
     }
 
     /// Whether a run of that day would learn again.

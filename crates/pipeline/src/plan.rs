@@ -5,7 +5,9 @@
 //! Where to look: `reuse` decides whether the features of the version that the plan is held against are those of the run, so
 //! that the lake need not be read; `columns` compares columns, `limit` bounds the moves, `text` and `markdown` show the plan.
 
+mod basis;
 mod columns;
+mod judged;
 mod limit;
 mod markdown;
 mod reuse;
@@ -32,7 +34,9 @@ use crate::run::RunOptions;
 use crate::sources::epoch_day;
 use crate::stage::{Observer, Stage};
 
+pub use basis::Basis;
 pub use columns::ColumnPlan;
+pub use judged::{HeldScheme, Judged};
 pub use limit::Limit;
 
 /// What a run would change.
@@ -60,6 +64,10 @@ pub struct Plan {
     pub schemes: Vec<SchemeDiff>,
     /// Columns of `customers` that would come, go, or change their type.
     pub columns: Vec<ColumnPlan>,
+    /// What gates and expectations say.
+    pub judged: Judged,
+    /// What the plan depends on: a run by the plan refuses where it is another one.
+    pub basis: Basis,
 }
 
 /// What a plan reads, and a run will.
@@ -105,6 +113,7 @@ pub fn plan(
         bytes: files.map(|file| file.bytes).sum(),
         last_run_seconds: against.as_ref().and_then(seconds),
     };
+    let basis = Basis::of(prepared, store.as_ref())?;
     let reused = match (&store, &against) {
         (Some(store), Some(version)) => reuse::customers(prepared, store, version)?,
         _ => Err("there is no version yet".to_owned()),
@@ -120,6 +129,8 @@ pub fn plan(
     walk.until(|stage| matches!(stage, Stage::Cohorts | Stage::Profiles))?;
     let assigned = walk.assigned()?;
     let schemes = compare(prepared, against.as_ref(), assigned, sample)?;
+    let mut judged = judged::gates(&mut walk)?;
+    judged::expectations(prepared, &mut walk, !reads.features_reused, &mut judged)?;
     let definitions = against.as_ref().map(|version| {
         let now = identity::pipeline(prepared);
         crate::diff::definitions(&version.commit().pipeline, &now)
@@ -142,8 +153,35 @@ pub fn plan(
             Some(version) => columns::compare(prepared, version),
             None => Vec::new(),
         },
+        judged,
+        basis,
         against: against.as_ref().map(Side::of),
     })
+}
+
+/// The basis of a plan that `plan --out` wrote; the error says what is wrong with the text.
+pub fn read_basis(text: &str) -> Result<Basis, String> {
+    let plan: serde_json::Value = serde_json::from_str(text).map_err(|error| error.to_string())?;
+    serde_json::from_value(plan["basis"].clone())
+        .map_err(|error| format!("it states no basis that this program reads: {error}"))
+}
+
+/// Refuses a run that is not the one that was planned.
+pub fn follow(planned: &Basis, prepared: &Prepared) -> Result<(), PipelineError> {
+    let store = publish::opened(prepared)?;
+    let now = Basis::of(prepared, store.as_ref())?;
+    if let Some(store) = &store
+        && planned.is_run_of(&now)
+        && store.find(&identity::identity(prepared))?.is_some()
+    {
+        // The planned run itself is the newest version of its day.
+        return Ok(());
+    }
+    let changed = planned.changed(&now);
+    match changed.is_empty() {
+        true => Ok(()),
+        false => Err(PipelineError::OtherPlan { changed }),
+    }
 }
 
 impl Plan {

@@ -1,5 +1,6 @@
 //! Checks a pipeline file against its lake and plans the run before a row is read; all mistakes are reported together.
 
+mod limits;
 mod names;
 
 use std::collections::BTreeMap;

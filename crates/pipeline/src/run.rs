@@ -6,6 +6,7 @@ use crate::compute::{Computed, compute, needed};
 use crate::error::PipelineError;
 use crate::identity;
 use crate::memory::Memory;
+use crate::plan::{self, Basis};
 use crate::prepare::Prepared;
 use crate::publish::{self, Published};
 use crate::stage::{Observer, Stage};
@@ -22,6 +23,8 @@ pub struct RunOptions<'a> {
     pub replace_damaged: bool,
     /// Decides between the commit of the run and a request to stop it: whichever is first.
     pub gate: &'a Gate,
+    /// The plan that the run must follow; it fails where it is not the run that was planned.
+    pub planned: Option<&'a Basis>,
     /// The memory that the run may use; it does not change any published byte.
     pub memory: &'a Memory,
 }
@@ -35,6 +38,9 @@ pub fn run(
     options: &RunOptions<'_>,
     observer: &dyn Observer,
 ) -> Result<Published, PipelineError> {
+    if let Some(planned) = options.planned {
+        plan::follow(planned, prepared)?;
+    }
     let mut damaged = None;
     if let Some(store) = publish::opened(prepared)? {
         // Also of a pipeline that changed nothing but what the store remembers of it.
@@ -67,6 +73,9 @@ pub fn publish(computed: Computed<'_>) -> Result<Published, PipelineError> {
             PipelineError::Store(StoreError::Overtaken { now, .. })
                 if comparisons < COMPARISONS =>
             {
+                if let Some(planned) = walk.job.planned {
+                    plan::follow(planned, prepared)?;
+                }
                 tracing::info!(
                     "version {now} was published meanwhile and now comes before this day: compared again"
                 );

@@ -114,7 +114,7 @@ pub enum AssignedBy {
     Model,
     /// A person, by a pin.
     Pin,
-    /// A minimum stay.
+    /// A minimum stay, limits of entering and leaving, or an earlier definition.
     Held,
 }
 

@@ -17,7 +17,7 @@ use tessera_spec::pipeline::{At, Naming, Refit, Scheme};
 pub use attribute::AttributeScheme;
 pub use kmeans::KmeansScheme;
 pub use lifecycle::{LifecycleScheme, NO_STAGE};
-pub use quantile::{QuantileScheme, Tiers};
+pub use quantile::{QuantileScheme, Tiers, WithinLimits, within_limits};
 
 use crate::assignment::{Assignment, Extra};
 use crate::customers::Customers;

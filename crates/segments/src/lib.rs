@@ -61,8 +61,8 @@ pub use gates::{GATES, Gate, Judged, Since, failed, judge};
 pub use grid::{CellMap, GridLint, lint};
 pub use kind::{Kind, Learning};
 pub use kinds::{
-    AttributeScheme, KINDS, KmeansScheme, LifecycleScheme, NO_STAGE, QuantileScheme, Tiers, assign,
-    declared, kind, markdown, restored, syntax,
+    AttributeScheme, KINDS, KmeansScheme, LifecycleScheme, NO_STAGE, QuantileScheme, Tiers,
+    WithinLimits, assign, declared, kind, markdown, restored, syntax, within_limits,
 };
 pub use profiles::{LABEL_VALUES, OTHER_LABEL, Profile, profiles};
 pub use quality::{Quality, QualityStatus};

@@ -91,6 +91,8 @@ pub struct Listed {
     pub version: u64,
     /// The day at whose close it shows the customer base.
     pub as_of: NaiveDate,
+    /// The version before it when it was made, 0 for none.
+    pub previous: u64,
     /// When it was committed.
     pub finished_at: String,
     /// The program that made it.
@@ -416,6 +418,7 @@ impl Store {
         let listed = |known: Arc<Digested>| Listed {
             version: known.version,
             as_of: known.as_of,
+            previous: known.previous,
             finished_at: known.finished_at.clone(),
             program: known.program.clone(),
             tables: known.tables.clone(),

@@ -34,7 +34,7 @@ pub use gates::{
     Actionable, Criteria, Distinguishable, Gates, Identifiable, OnFail, Stable, Substantial,
 };
 pub use join::Join;
-pub use memberships::Memberships;
+pub use memberships::{Memberships, TierLimits};
 pub use refit::Refit;
 pub use scheme::{
     KChoice, Learns, Naming, Scheme, SchemeColumn, SchemeColumnKind, SchemeInput, SchemeKind,

@@ -67,6 +67,7 @@ pub(crate) fn run(demo: &Demo, output: &Output) -> Result<ExitCode, Failure> {
         }
     }
     let arguments = arguments::Run {
+        plan: None,
         pipeline,
         known_as_of: None,
         as_of,

@@ -14,7 +14,7 @@ use crate::memory;
 use crate::output::{Failure, print, print_json, say, tell};
 use crate::progress::Progress;
 
-/// Exit code where the plan moves more than `--fail-if` allows.
+/// Exit code where the plan moves more than `--fail-if` allows, and where the run would publish nothing.
 const EXCEEDED: u8 = 3;
 
 /// Computes what a run would change, and shows it.
@@ -54,6 +54,7 @@ pub(crate) fn run(arguments: &Plan, output: &Output) -> Result<ExitCode, Failure
         work: &work,
         gate: &GATE,
         replace_damaged: false,
+        planned: None,
         memory: &limited,
     };
     let progress = Progress::new(output);
@@ -62,7 +63,9 @@ pub(crate) fn run(arguments: &Plan, output: &Output) -> Result<ExitCode, Failure
     interrupt::wait_for_end();
     let planned = planned?;
     show(&planned, arguments, output)?;
-    exceeded(&planned, arguments)
+    keep(&planned, arguments)?;
+    let exceeded = exceeded(&planned, arguments)?;
+    ended(&planned).map_or(Ok(exceeded), Err)
 }
 
 /// The day of the newest version of the pipeline's store, so that the plan shows the edit alone.
@@ -91,6 +94,28 @@ fn show(planned: &Planned, arguments: &Plan, output: &Output) -> Result<(), Fail
             print_json(&value)
         }
     }
+}
+
+/// Writes the plan to the file of `--out`, for `run --plan`.
+fn keep(planned: &Planned, arguments: &Plan) -> Result<(), Failure> {
+    let Some(file) = &arguments.out else {
+        return Ok(());
+    };
+    let text = serde_json::to_string_pretty(planned)?;
+    std::fs::write(file, text + "\n")
+        .map_err(|error| Failure::new(format!("cannot write {}: {error}", file.display()), 4))
+}
+
+/// That the run would publish nothing, by its gates and expectations.
+fn ended(planned: &Planned) -> Option<Failure> {
+    let judged = &planned.judged;
+    judged.ends_the_run().then(|| {
+        let reasons = judged.reasons().join("; ");
+        Failure::new(
+            format!("the run would publish nothing: {reasons}"),
+            EXCEEDED,
+        )
+    })
 }
 
 /// The exit code by `--fail-if`.

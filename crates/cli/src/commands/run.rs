@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use chrono::NaiveDate;
 use serde_json::{Value, json};
+use tessera_pipeline::plan::Basis;
 use tessera_pipeline::{
     Memory, Monitor, Observer, PipelineError, Published, Reading, Records, RunOptions,
     SourceOutcome, Stage, StageReport, WorkFolder,
@@ -122,6 +123,18 @@ fn complete(published: &Published, output: &Output) -> Result<(), Failure> {
     ))
 }
 
+/// What the plan of `--plan` depends on.
+fn planned(arguments: &Run) -> Result<Option<Basis>, Failure> {
+    let Some(file) = &arguments.plan else {
+        return Ok(None);
+    };
+    let wrong = |error: String| Failure::new(format!("--plan {}: {error}", file.display()), 2);
+    let text = std::fs::read_to_string(file).map_err(|error| wrong(error.to_string()))?;
+    tessera_pipeline::plan::read_basis(&text)
+        .map(Some)
+        .map_err(wrong)
+}
+
 fn job(
     arguments: &Run,
     threads: usize,
@@ -130,7 +143,9 @@ fn job(
 ) -> Result<Published, Failure> {
     let file = &arguments.pipeline.file;
     let mut reading = reading(arguments);
-    let day = tessera_pipeline::day(file, &reading, arguments.as_of, arguments.allow_future)?;
+    let planned = planned(arguments)?;
+    let asked = arguments.as_of.or(planned.as_ref().map(Basis::as_of));
+    let day = tessera_pipeline::day(file, &reading, asked, arguments.allow_future)?;
     monitor.day(&day.pipeline, day.as_of);
     tell(output, &day.words);
     interrupt::watch();
@@ -149,7 +164,7 @@ fn job(
             arguments,
             day.as_of,
             &reading,
-            (threads, &work, &limited),
+            (threads, &work, &limited, planned.as_ref()),
             (monitor, output),
         ) {
             Ok(published) => return Ok(published),
@@ -178,7 +193,7 @@ fn attempt(
     arguments: &Run,
     as_of: NaiveDate,
     reading: &Reading,
-    (threads, work, limited): (usize, &WorkFolder, &Memory),
+    (threads, work, limited, planned): (usize, &WorkFolder, &Memory, Option<&Basis>),
     (monitor, output): (&Monitor, &Output),
 ) -> Result<Published, PipelineError> {
     let prepared = tessera_pipeline::prepare(&arguments.pipeline.file, as_of, reading)?;
@@ -195,6 +210,7 @@ fn attempt(
         work,
         gate: &GATE,
         replace_damaged: arguments.replace_damaged,
+        planned,
         memory: limited,
     };
     let published = tessera_pipeline::run(&prepared, &options, &watch);

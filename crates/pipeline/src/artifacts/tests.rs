@@ -191,6 +191,7 @@ fn a_loaded_artifact_gives_the_bytes_of_fitting_and_applying_in_one_run() {
         work: &work,
         replace_damaged: false,
         gate: &gate,
+        planned: None,
         memory: &memory,
     };
     let first = prepared(folder.path(), &work);
@@ -275,6 +276,7 @@ fn an_edit_of_what_is_learned_is_named_and_others_keep_their_artifacts() {
         work: &work,
         replace_damaged: false,
         gate: &gate,
+        planned: None,
         memory: &memory,
     };
     let first = prepared(folder.path(), &work);

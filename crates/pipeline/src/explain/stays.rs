@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::NaiveDate;
 use serde::Serialize;
-use tessera_snapshot::{Store, StoreError, Version};
+use tessera_snapshot::{Listed, Store, StoreError, Version};
 
 use super::rows::Rows;
 use crate::diff::key_of;
@@ -46,32 +46,33 @@ pub(super) fn stays(
     version: &Version,
     keys: &BTreeSet<String>,
 ) -> Result<(Stays, Option<String>), PipelineError> {
+    let listed = store.list()?.into_iter();
+    let listed: BTreeMap<u64, Listed> = listed.map(|known| (known.version, known)).collect();
     let mut followed = Followed::default();
-    let mut at = version.clone();
-    loop {
-        match followed.needs(at.as_of()) {
-            true => followed.read(&at, keys)?,
-            false => followed.pass(at.as_of()),
-        }
-        let previous = at.commit().previous;
-        if previous == 0 {
-            return Ok((followed.stays, None));
-        }
-        at = match store.version(previous) {
-            Ok(found) if found.commit().pipeline["name"] == version.commit().pipeline["name"] => {
-                found
-            }
-            Ok(found) => {
-                let why = format!("version {} is of another pipeline", found.number());
+    followed.read(version, keys)?;
+    let mut number = version.commit().previous;
+    while let Some(known) = listed.get(&number) {
+        if followed.needs(known.as_of) {
+            let at = match store.version(number) {
+                Ok(found) => found,
+                Err(StoreError::Expired { version }) => {
+                    let why = format!("version {version} has expired");
+                    return Ok((followed.stays, Some(why)));
+                }
+                Err(error) => return Err(error.into()),
+            };
+            if at.commit().pipeline["name"] != version.commit().pipeline["name"] {
+                let why = format!("version {number} is of another pipeline");
                 return Ok((followed.stays, Some(why)));
             }
-            Err(StoreError::Expired { version }) => {
-                let why = format!("version {version} has expired");
-                return Ok((followed.stays, Some(why)));
-            }
-            Err(error) => return Err(error.into()),
-        };
+            followed.read(&at, keys)?;
+        } else {
+            followed.pass(known.as_of);
+        }
+        number = known.previous;
     }
+    let gone = (number != 0).then(|| format!("version {number} is not in the store"));
+    Ok((followed.stays, gone))
 }
 
 /// The stays so far.

@@ -45,7 +45,9 @@ pub(crate) fn definitions(prepared: &Prepared) -> Value {
             .memberships
             .min_stay_days
             .get(&scheme.name.value);
-        let hash = Value::from(digits(&json!([schemes, stay]).to_string()));
+        let limits = &prepared.pipeline.memberships.hysteresis;
+        let limits = limits.get(&scheme.name.value);
+        let hash = Value::from(digits(&json!([schemes, stay, limits]).to_string()));
         (scheme.name.value.clone(), hash)
     };
     let schemes: Map<String, Value> = prepared.pipeline.schemes.iter().map(of_scheme).collect();

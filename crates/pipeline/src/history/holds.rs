@@ -3,16 +3,48 @@
 use arrow::array::Array;
 use arrow::util::display::array_value_to_string;
 use chrono::NaiveDate;
-use tessera_segments::{AssignedBy, Assignment, Customers, Held, Quality, QualityStatus};
+use tessera_history::Ledger;
+use tessera_segments::{
+    AssignedBy, Assignment, Customers, Held, Quality, QualityStatus, QuantileScheme, WithinLimits,
+};
 
 use super::History;
 use crate::error::PipelineError;
+use crate::held::{self, Held as Definition};
 use crate::prepare::Prepared;
 
 /// Days between 0001-01-01, from which chrono counts, and 1970-01-01.
 const EPOCH: i32 = 719_163;
 
+/// The segments of a run at one moment.
+#[derive(Debug)]
+pub(crate) struct HistoryMark {
+    ledger: Ledger,
+    events: usize,
+}
+
 impl History {
+    /// What is known of the segments, to come back to with [`History::back_to`].
+    pub(crate) fn mark(&self) -> HistoryMark {
+        HistoryMark {
+            ledger: self.ledger.clone(),
+            events: self.events.len(),
+        }
+    }
+
+    /// Forgets the segments of a scheme that was settled after a mark.
+    pub(crate) fn back_to(&mut self, mark: HistoryMark, scheme: &str) {
+        self.ledger = mark.ledger;
+        self.events.truncate(mark.events);
+        self.schemes.remove(scheme);
+    }
+
+    /// The definition by which the previous version assigned the customers in a scheme.
+    pub(crate) fn serving(&self, scheme: &str) -> Option<Definition> {
+        let previous = self.previous.as_ref()?;
+        held::serving(&previous.version, scheme)
+    }
+
     /// Holds customers back who would leave a segment before their minimum stay, then puts pinned ones where they are pinned. The
     /// segments of the assignment have their ids.
     pub(super) fn hold(
@@ -22,6 +54,10 @@ impl History {
         assignment: &mut Assignment,
     ) -> Result<(), PipelineError> {
         let scheme = assignment.scheme.clone();
+        if let Some(held) = self.within(prepared, customers, assignment)? {
+            let row = counted("moves_within_limits", held, None);
+            assignment.quality.push(row);
+        }
         if let Some(&days) = prepared.pipeline.memberships.min_stay_days.get(&scheme) {
             let held = self.stay(days, assignment);
             assignment
@@ -35,6 +71,59 @@ impl History {
                 .push(counted("pinned_customers", pinned, problem));
         }
         Ok(())
+    }
+
+    /// Who was above or below the border of a tier stays there up to its limits; returns how many would be in another tier, nothing
+    /// where the scheme has no limits.
+    fn within(
+        &self,
+        prepared: &Prepared,
+        customers: &Customers,
+        assignment: &mut Assignment,
+    ) -> Result<Option<u64>, PipelineError> {
+        let scheme = assignment.scheme.as_str();
+        let limits = &prepared.pipeline.memberships.hysteresis;
+        let settings = prepared.pipeline.scheme(scheme);
+        let settings = settings.and_then(|scheme| scheme.kind.of::<QuantileScheme>());
+        let (Some(limits), Some(config)) = (limits.get(scheme), settings) else {
+            return Ok(None);
+        };
+        let (Some(before), Some(previous)) = (self.scheme_before(scheme), &self.previous) else {
+            return Ok(Some(0));
+        };
+        // By the segment of then: the tier of now that continues it.
+        let tiers: Vec<Option<usize>> = before
+            .segments
+            .iter()
+            .map(|(id, _)| {
+                let mut segments = assignment.segments.iter();
+                let name = &segments.find(|segment| segment.id == *id)?.name;
+                config.tiers.iter().position(|(tier, _)| tier == name)
+            })
+            .collect();
+        let tier_before = |row: usize| {
+            let old = *previous.alignment.before.get(row)? as usize;
+            let segment = *before.segment_of.get(old)? as usize;
+            *tiers.get(segment)?
+        };
+        let found = tessera_segments::within_limits(config, limits, customers, tier_before)?;
+        let count = found.len() as u64;
+        for WithinLimits { row, tier, reason } in found {
+            let mut segments = assignment.segments.iter();
+            let Some(place) = segments.position(|segment| segment.name == tier) else {
+                continue;
+            };
+            let at = row as usize;
+            let reason = format!(
+                "{reason}; would be in `{}`: {}",
+                assignment.segment(at).name,
+                assignment.reason(at)
+            );
+            let by = AssignedBy::Held;
+            assignment.held.insert(row, Held { by, reason });
+            assignment.segment_of[at] = place as u32;
+        }
+        Ok(Some(count))
     }
 
     /// Who moved into their segment less than so many days ago stays there; returns how many would have left.

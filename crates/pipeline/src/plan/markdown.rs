@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use tessera_spec::shown::{grouped, one_line};
 
 use super::Plan;
-use super::text::{against, reads};
+use super::text::{against, judged, reads};
 use crate::diff::{SchemeDiff, figure, from_to, percent};
 
 /// How many moves of a scheme are listed.
@@ -23,6 +23,7 @@ pub(super) fn markdown(plan: &Plan) -> String {
     );
     if plan.is_empty() {
         to.push_str("**No customer would move, and no column would change.**\n");
+        gates(plan, &mut to);
         edits(plan, &mut to);
         return to;
     }
@@ -46,6 +47,7 @@ pub(super) fn markdown(plan: &Plan) -> String {
         let (came, left) = (grouped(customers.came), grouped(customers.left));
         let _ = writeln!(to, "\n{came} customers would come, {left} would leave.");
     }
+    gates(plan, &mut to);
     edits(plan, &mut to);
     for scheme in &plan.schemes {
         of_scheme(scheme, &mut to);
@@ -71,6 +73,14 @@ fn code(text: &Option<String>) -> String {
         let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
         format!("`{}`", cell(&text.replace('`', "'")))
     })
+}
+
+/// What gates and expectations say, as a list.
+fn gates(plan: &Plan, to: &mut String) {
+    to.push('\n');
+    for line in judged(plan) {
+        let _ = writeln!(to, "- {}", one_line(&sentence(&line)));
+    }
 }
 
 fn edits(plan: &Plan, to: &mut String) {

@@ -1,5 +1,6 @@
 //! A plan as text.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use tessera_spec::shown::grouped;
@@ -33,6 +34,10 @@ pub(super) fn text(plan: &Plan) -> String {
     );
     for scheme in &plan.schemes {
         scheme_text(scheme, &mut to);
+    }
+    to.push('\n');
+    for line in judged(plan) {
+        let _ = writeln!(to, "{line}");
     }
     to.push_str("\ncolumns of `customers`: ");
     to.push_str(if plan.columns.is_empty() {
@@ -78,6 +83,36 @@ pub(super) fn against(plan: &Plan) -> String {
             "against version {version} of {day}: that is another day, so time and new rows move customers too{published}"
         ),
     }
+}
+
+/// What gates and expectations say, a line each.
+pub(super) fn judged(plan: &Plan) -> Vec<String> {
+    let judged = &plan.judged;
+    let mut lines = Vec::new();
+    let failed = judged.failed.iter();
+    lines.extend(failed.map(|words| format!("gate: the run would publish nothing: {words}")));
+    let held = judged.held.iter();
+    lines.extend(held.map(|held| format!("gate: scheme `{}`: {}", held.scheme, held.reason)));
+    lines.push(match judged.flagged.len() {
+        0 => "gates: no other measure falls short".to_owned(),
+        1 => "gates: 1 measure falls short, which `quality` would state".to_owned(),
+        count => format!("gates: {count} measures fall short, which `quality` would state"),
+    });
+    let unmet = judged.unmet.iter();
+    lines.extend(unmet.map(|unmet| format!("expectation: the run would publish nothing: {unmet}")));
+    let unmet: BTreeSet<usize> = judged.unmet.iter().map(|unmet| unmet.line).collect();
+    let held = judged.expectations.saturating_sub(unmet.len());
+    let not_checked = match judged.not_checked.len() {
+        0 => String::new(),
+        count => format!("; {count} not checked, because the lake was not read"),
+    };
+    if judged.expectations + judged.not_checked.len() > 0 {
+        lines.push(format!(
+            "expectations: {held} of {} hold{not_checked}",
+            judged.expectations
+        ));
+    }
+    lines
 }
 
 /// What was read, and what a run will read, in one sentence.

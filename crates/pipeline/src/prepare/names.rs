@@ -12,6 +12,7 @@ use tessera_spec::pipeline::{
     Target, Wanted,
 };
 
+use super::limits;
 use crate::base;
 use crate::labels::Labels;
 use crate::scores;
@@ -86,6 +87,7 @@ pub(super) fn schemes(
         labels.take_scheme(scheme, &pipeline.features.lifecycle);
         known.columns.extend(columns_of(scheme));
     }
+    limits::check(pipeline, found);
     rules
 }
 

@@ -11,7 +11,7 @@ use crate::assignment::{AssignedBy, Assignment, Extra, Parameter, Reasons};
 use crate::customers::Customers;
 use crate::error::SegmentError;
 use crate::fit::Fit;
-use crate::kind::{Kind, Learning, settings, declared};
+use crate::kind::{Kind, Learning, declared, settings};
 use crate::label_targets::{Target, assign_by_label, is_blank};
 use crate::wording::percent;
 

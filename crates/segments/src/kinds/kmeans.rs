@@ -17,7 +17,7 @@ use crate::clusters::{self, Clustering, Clusters, Learned};
 use crate::customers::Customers;
 use crate::error::SegmentError;
 use crate::fit::Fit;
-use crate::kind::{Kind, Learning, settings, declared};
+use crate::kind::{Kind, Learning, declared, settings};
 
 const RESTARTS: Key = Key::optional(
     "restarts",

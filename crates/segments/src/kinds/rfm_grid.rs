@@ -18,7 +18,7 @@ use crate::edges::{CLOSED, DIMENSIONS, FrozenEdges, MODEL, check_edges, edges_of
 use crate::error::SegmentError;
 use crate::fit::Fit;
 use crate::grid::{CellMap, OTHERS, grid_name, grid_words, lint};
-use crate::kind::{Kind, Learning, settings, declared};
+use crate::kind::{Kind, Learning, declared, settings};
 use crate::rank::Ranking;
 use crate::rfm::{CODE_WEIGHTS, Closed, NOT_SCORED, RFM_ENDINGS, RfmGrid, ScoreMethod};
 use crate::rule_reasons::write_cell;

@@ -14,7 +14,7 @@ use crate::assignment::{AssignedBy, Assignment, Extra, Parameter, Reasons, Segme
 use crate::customers::Customers;
 use crate::error::SegmentError;
 use crate::fit::Fit;
-use crate::kind::{Kind, settings, declared};
+use crate::kind::{Kind, declared, settings};
 use crate::quality::Quality;
 use crate::rule_list::{RulesScheme, SegmentRule};
 use crate::rules_lint::{RulesLint, RulesWarning, repeated_rules, true_rows};

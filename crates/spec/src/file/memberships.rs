@@ -1,7 +1,9 @@
 //! `[memberships]`
 
+use std::collections::BTreeMap;
+
 use crate::diagnostic::{Diagnostic, unknown_name};
-use crate::pipeline::{At, Memberships, Scheme};
+use crate::pipeline::{At, Memberships, Scheme, TierLimits};
 use crate::reader::Reader;
 
 /// Stays and pins.
@@ -32,7 +34,39 @@ pub(super) fn memberships(file: &Reader<'_>, schemes: &[Scheme]) -> Memberships 
             }
         }
     }
+    found.hysteresis = hysteresis(&table);
     table.finish();
+    found
+}
+
+/// The shares at which customers enter and leave tiers; whether a scheme has these tiers is not known here.
+fn hysteresis(table: &Reader<'_>) -> BTreeMap<String, BTreeMap<String, TierLimits>> {
+    let mut found = BTreeMap::new();
+    let Some(table) = table.table("hysteresis") else {
+        return found;
+    };
+    for entry in table.entries() {
+        let name = entry.key.value;
+        let place = format!("[memberships.hysteresis.{name}]");
+        let Some(own) = table.as_table(entry.value, &place, &place) else {
+            continue;
+        };
+        let mut tiers = BTreeMap::new();
+        for tier in own.entries() {
+            let place = format!("`{}`", tier.key.value);
+            if let Some(limits) = own.as_table(tier.value, &place, &place) {
+                let of_tier = TierLimits {
+                    span: tier.key.span,
+                    enter: limits.number("enter"),
+                    exit: limits.number("exit"),
+                };
+                limits.finish();
+                tiers.insert(tier.key.value, of_tier);
+            }
+        }
+        own.finish();
+        found.insert(name, tiers);
+    }
     found
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::At;
+use super::{At, Span};
 
 /// `[memberships]`
 #[derive(Debug, Clone, Default, Serialize)]
@@ -12,10 +12,25 @@ pub struct Memberships {
     /// Days that a customer stays in a segment of a scheme at least, by scheme.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub min_stay_days: BTreeMap<String, u32>,
+    /// By quantile scheme and tier: the shares at which customers enter and leave the tier, where they are others than its own.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub hysteresis: BTreeMap<String, BTreeMap<String, TierLimits>>,
     /// How many days ahead it is told on which day customers leave their segments if no row comes; not told without.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub leaves_within_days: Option<u32>,
     /// The file of pins. Its content decides, not its place.
     #[serde(skip)]
     pub pins: Option<At<String>>,
+}
+
+/// Cumulative shares of customers, from the highest, at which customers enter and leave a tier.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub struct TierLimits {
+    /// Where the tier is named.
+    #[serde(skip)]
+    pub span: Span,
+    /// Who was below the tier enters it, or one above, up to this share; that of the tier by default.
+    pub enter: Option<At<f64>>,
+    /// Who was in the tier, or above, leaves it beyond this share; that of the tier by default.
+    pub exit: Option<At<f64>>,
 }

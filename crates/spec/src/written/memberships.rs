@@ -11,10 +11,24 @@ use schemars::JsonSchema;
 pub(super) struct MembershipsTable {
     /// How long a customer stays in a segment at least, by scheme: { touch = "30d" }. Who would move earlier is held back.
     min_stay: Option<BTreeMap<String, String>>,
+    /// By scheme of kind quantile and tier, the cumulative shares at which customers enter and leave the tier, so that those at its
+    /// border do not come and go: { value_tier = { top = { enter = 0.04, exit = 0.07 } } }.
+    hysteresis: Option<BTreeMap<String, BTreeMap<String, LimitsTable>>>,
     /// How many days ahead `memberships` says on which day customers leave their segments if no row comes, such as "30d". It costs
     /// memory for every customer and day.
     leaves_within: Option<String>,
     /// A CSV file with the columns customer, scheme, segment, until, why and by: these customers are in these segments up to and
     /// with the day `until`, or for good where it is empty.
     pins: Option<String>,
+}
+
+/// Shares at which customers enter and leave a tier.
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
+#[expect(dead_code, reason = "the shape of a table; never filled")]
+struct LimitsTable {
+    /// Who was below the tier enters it up to this share; at most that of the tier, which is the default.
+    enter: Option<f64>,
+    /// Who was in the tier leaves it beyond this share; at least that of the tier, which is the default, and below 1.
+    exit: Option<f64>,
 }
