@@ -64,7 +64,6 @@ fn hysteresis(table: &Reader<'_>) -> BTreeMap<String, BTreeMap<String, TierLimit
                 tiers.insert(tier.key.value, of_tier);
             }
         }
-        own.finish();
         found.insert(name, tiers);
     }
     found
