@@ -125,6 +125,8 @@ mod rfm_reference;
 mod row_accounting;
 #[path = "suite/scores.rs"]
 mod scores;
+#[path = "suite/screens.rs"]
+mod screens;
 #[path = "suite/shop.rs"]
 mod shop;
 #[path = "suite/situations.rs"]

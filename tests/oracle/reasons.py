@@ -51,8 +51,10 @@ def shown(value):
     return "unknown" if value is None else number(value) if isinstance(value, (int, float)) else str(value)
 
 
-def sentence(label, own, usual, unit):
+def sentence(label, own, usual, unit, kind):
     a, b = shown(own), shown(usual)
+    if kind == "label":
+        return f"{label} is {a}, most often {b}"
     if label.startswith("days since the last ") and own is not None:
         what, s = label.removeprefix("days since the last "), "" if a == "1" else "s"
         if a == "0":
@@ -60,6 +62,8 @@ def sentence(label, own, usual, unit):
         if usual is not None and own < usual:
             return f"last {what} {a} day{s} ago, usually {b}"
         return f"no {what} for {a} day{s}, usually {b}"
+    if kind == "count" and a == "0":
+        return f"no {label}, usually {b}"
     own_unit = unit if usual is None and own is not None else ""
     return f"{label}: {a}{own_unit}, usually {b}{unit if usual is not None else ''}"
 
@@ -93,6 +97,8 @@ def score(db, pipeline, name, spec, folder, table, types, currency):
         else:
             most, median = db.execute(f"select count({f}) * 2 >= count(*), median({f}) from {living}").fetchone()
             usual[f] = float(median) if most and median is not None else None
+    units = dict(db.execute(f"select name, unit from '{folder}/features.parquet'").fetchall())
+    kind = {f: "label" if f in texts else units[f] for f in spec["features"]}
     directions = dict(db.execute(f"select name, direction from '{folder}/features.parquet'").fetchall())
     models = {}
     for model, what, value, text in db.execute(f"select model, name, value, text from '{folder}/models.parquet' where score = '{name}'").fetchall():
@@ -105,7 +111,7 @@ def score(db, pipeline, name, spec, folder, table, types, currency):
     given = 0
     for probability, direction, *rest in rows:
         reasons, values = [r for r in rest[:3] if r is not None], dict(zip(spec["features"], rest[3:]))
-        sentences = {f: sentence(label[f], values[f], usual[f], f" {currency}" if f in money else "") for f in values}
+        sentences = {f: sentence(label[f], values[f], usual[f], f" {currency}" if f in money else "", kind[f]) for f in values}
         if direction is not None and direction != ("raises" if probability >= base else "lowers"):
             fail(f"{name}: {direction} at {probability}, base rate {base}")
         if (direction is None) != (not reasons) or len(set(reasons)) < len(reasons):

@@ -59,6 +59,51 @@ fn churn_of_online_retail_equals_duckdb_and_scikit_learn_at_two_dates() {
     }
 }
 
+/// The churn of the CDNOW master is not in the shipped pipeline: nobody acts on customers of 1998.
+const CHURN_OF_CDNOW: &str = r#"
+[scores.churn]
+kind     = "supervised"
+from     = "orders"
+horizon  = "90d"
+features = ["recency_days", "tenure_days", "order_count", "spend_total", "order_value_mean", "cds", "orders_13w", "orders_prev_13w"]
+models   = ["logistic", "random_forest", "recency_rule"]
+"#;
+
+#[test]
+fn churn_of_the_cdnow_master_equals_duckdb_and_scikit_learn_at_two_dates() {
+    let (Some(data), Some(python)) = (public_data("cdnow"), python()) else {
+        return;
+    };
+    let dir = tempfile::tempdir().unwrap();
+    let (lake, out) = (data.display().to_string(), dir.path().display().to_string());
+    let shipped = std::fs::read_to_string(root().join("pipelines/cdnow.toml")).unwrap();
+    let of_churn = shipped
+        .replace("sample.parquet", "master.parquet")
+        .replace("\"repeat_buyer\"         #", "\"churn_probability\"    #");
+    let file = format!("{out}/cdnow.toml");
+    std::fs::write(&file, of_churn + CHURN_OF_CDNOW).unwrap();
+    for as_of in ["1998-03-31", "1998-06-30"] {
+        run_at(&file, as_of, &lake, &out);
+        let tables = tables_of(&dir.path().join("cdnow"), as_of);
+        script(&python, "churn.py", &[&file, &lake, &tables, as_of]);
+        script(&python, "reasons.py", &[&file, &tables, "USD"]);
+    }
+}
+
+#[test]
+fn the_kpi_of_three_months_is_the_mean_over_those_who_can_churn() {
+    let Some(python) = python() else { return };
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().display().to_string();
+    run(&["demo", &path, "--customers", "3000", "--quiet"], 0);
+    let (lake, out) = (format!("{path}/lake"), format!("{path}/months"));
+    for as_of in ["2026-08-31", "2026-09-30", "2026-10-31"] {
+        run_at("pipelines/demo.toml", as_of, &lake, &out);
+    }
+    let store = format!("{out}/demo");
+    script(&python, "kpi.py", &["pipelines/demo.toml", &lake, &store]);
+}
+
 #[test]
 fn a_stated_population_is_scored_and_every_other_customer_has_a_reason() {
     let dir = tempfile::tempdir().unwrap();

@@ -131,6 +131,8 @@ fn segments_of_the_demo_name_who_has_left_and_tiers_take_the_mark_of_their_score
         customers.ints("tenure_days"),
     );
     let recency = customers.ints("recency_days");
+    // Who has left the shop and subscribes can still be lost.
+    let at_risk = customers.floats("value_at_risk");
     let segments = Table::read(&latest.join("segments.parquet"));
     let (schemes, names) = (segments.texts("scheme"), segments.texts("segment"));
     let (standing, left) = (segments.texts("standing"), segments.ints("left_customers"));
@@ -143,6 +145,7 @@ fn segments_of_the_demo_name_who_has_left_and_tiers_take_the_mark_of_their_score
         for customer in members {
             match excluded[customer].as_deref() {
                 None => living += 1,
+                Some("churned before") if at_risk[customer].is_some() => living += 1,
                 Some("churned before") => {
                     gone += 1;
                     let days = (tenure[customer].unwrap() - recency[customer].unwrap()) as f64;

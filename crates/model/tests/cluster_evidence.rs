@@ -4,7 +4,7 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use tessera_model::Matrix;
 use tessera_model::cluster::{
-    ClusterError, ContentOrder, KmeansParams, NullModel, Resampling, StabilityGrade,
+    ClusterError, ContentOrder, KRange, KmeansParams, NullModel, Resampling, StabilityGrade,
     StabilityParams, StructureParams, SurrogateParams, cluster_stability, fit, surrogate_rules,
     test_structure,
 };
@@ -129,6 +129,38 @@ fn structureless_rows_have_no_clusters() {
         found <= 3,
         "{found} of 20 sets without clusters were found to have clusters"
     );
+}
+
+#[test]
+fn the_best_of_several_k_on_structureless_rows_is_no_evidence() {
+    let one_k = StructureParams {
+        references: 19,
+        sample: 300,
+        ..structure_params()
+    };
+    let repeated = StructureParams {
+        chosen_from: Some(KRange::new(2, 6).unwrap()),
+        ..one_k
+    };
+    let (mut stated, mut chosen) = (0, 0);
+    for seed in 0..8 {
+        let rows = structureless(seed, seed % 2 == 0);
+        let rows = ordered(&rows);
+        // The k with the highest silhouette, tested as if it had been stated, and with the choice repeated.
+        let silhouette = |k: usize| test_structure(&rows, k, &one_k).unwrap();
+        let best = (2..=6)
+            .map(silhouette)
+            .max_by(|a, b| a.silhouette.total_cmp(&b.silhouette));
+        let best = best.unwrap();
+        let verdict = test_structure(&rows, best.k, &repeated).unwrap();
+        assert!((verdict.silhouette - best.silhouette).abs() < 1e-12);
+        for (one, all) in best.tests.iter().zip(&verdict.tests) {
+            assert!(all.null_mean >= one.null_mean, "{one:?} {all:?}");
+        }
+        stated += usize::from(best.clustered);
+        chosen += usize::from(verdict.clustered);
+    }
+    assert!(chosen <= 2 && chosen <= stated, "{chosen} {stated}");
 }
 
 #[test]

@@ -5,14 +5,14 @@ use std::sync::Arc;
 use arrow::array::{ArrayRef, AsArray, Float64Array, Int64Array, RecordBatch, StringArray};
 use arrow::datatypes::{DataType, Field, Float64Type, Schema};
 use tessera_segments::Assignment;
-use tessera_spec::pipeline::{ScoreKind, VALUE_PAST};
+use tessera_spec::pipeline::{ScoreKind, VALUE_AT_RISK, VALUE_PAST};
 
 use crate::error::PipelineError;
 use crate::prepare::Prepared;
 use crate::reliance::{Mark, OK, Reliance};
 use crate::scores::EXCLUDED;
 
-/// Standing of a segment of which more members have left than can still churn.
+/// Standing of a segment of which more members have left than can still be lost.
 const LOST: &str = "lost";
 
 /// Standing of all other segments.
@@ -103,7 +103,7 @@ fn text_column(table: &RecordBatch, name: &str) -> Result<StringArray, PipelineE
     Ok(column.as_string::<i32>().clone())
 }
 
-/// Which customers have left, according to the first supervised score, and their money per period while they were customers.
+/// Which customers have left, according to the first supervised score and with no value at risk either, and their money per period while they were customers.
 struct Left {
     /// Whether a customer has left; `None` for customers who never bought.
     left: Vec<Option<bool>>,
@@ -137,11 +137,6 @@ impl Left {
             return Ok(None);
         };
         let excluded = text_column(customers, &format!("{}{EXCLUDED}", score.name.value))?;
-        let left = excluded.iter().map(|why| match why {
-            None => Some(false),
-            Some("churned before") => Some(true),
-            Some(_) => None,
-        });
         let numbers = |name: &str| -> Result<Option<Vec<Option<f64>>>, PipelineError> {
             let Some(column) = customers.column_by_name(name) else {
                 return Ok(None);
@@ -149,6 +144,15 @@ impl Left {
             let column = arrow::compute::cast(column, &DataType::Float64)?;
             Ok(Some(column.as_primitive::<Float64Type>().iter().collect()))
         };
+        // With several lines of business, who left one of them can still be lost in another.
+        let at_risk = numbers(VALUE_AT_RISK)?;
+        let can_be_lost = |row: usize| at_risk.as_ref().is_some_and(|risk| risk[row].is_some());
+        let left = excluded.iter().enumerate().map(|(row, why)| match why {
+            None => Some(false),
+            Some("churned before") => Some(!can_be_lost(row)),
+            Some(_) => None,
+        });
+        let left = left.collect();
         let value = prepared.pipeline.value.as_ref();
         let per = value
             .and_then(|value| value.per.as_deref())
@@ -173,10 +177,7 @@ impl Left {
                 .collect(),
             _ => vec![None; customers.num_rows()],
         };
-        Ok(Some(Self {
-            left: left.collect(),
-            per_period,
-        }))
+        Ok(Some(Self { left, per_period }))
     }
 
     fn of(&self, assignment: &Assignment, segment: u32) -> LeftOfSegment {

@@ -47,6 +47,18 @@ impl<'a> Table<'a> {
             .is_some_and(is_text)
     }
 
+    /// Names of the columns that hold strings, in the order of the table.
+    pub(crate) fn text_columns(&self) -> Vec<&'a str> {
+        let first = self.batches.first();
+        let fields = first
+            .into_iter()
+            .flat_map(|batch| batch.schema_ref().fields());
+        fields
+            .map(|field| field.name().as_str())
+            .filter(|name| self.is_text(name))
+            .collect()
+    }
+
     /// Names of the columns that hold floating point numbers, in the order of the table.
     pub(crate) fn number_columns(&self) -> Vec<&'a str> {
         let first = self.batches.first();

@@ -26,6 +26,11 @@ pub(crate) struct SegmentRow {
     pub(crate) goal: Option<String>,
     /// Probability of churn x future value, summed.
     pub(crate) value_at_risk: Option<f64>,
+    /// Whether more members have left than can still churn.
+    pub(crate) is_lost: bool,
+    pub(crate) left_customers: Option<i64>,
+    /// Mean of what those who have left brought per period.
+    pub(crate) win_back_value: Option<f64>,
 }
 
 /// One row of `profiles`.
@@ -72,6 +77,8 @@ pub(crate) struct CalibrationRow {
 pub(crate) struct QualityRow {
     /// The scheme, or the score.
     pub(crate) scheme: String,
+    /// Empty where the row is of the whole scheme.
+    pub(crate) segment: String,
     pub(crate) criterion: String,
     pub(crate) metric: String,
     pub(crate) value: Option<f64>,
@@ -202,6 +209,9 @@ pub(crate) fn segments(table: Table<'_>) -> Result<Vec<SegmentRow>, ReportError>
         table.text("rule")?,
     );
     let (goal, value_at_risk) = (table.text("goal")?, table.numbers("value_at_risk")?);
+    let standing = table.text("standing")?;
+    let left = table.integers("left_customers")?;
+    let win_back = table.numbers("win_back_value")?;
     let row = |i: usize| SegmentRow {
         scheme: or_empty(scheme[i]),
         name: or_empty(name[i]),
@@ -217,6 +227,9 @@ pub(crate) fn segments(table: Table<'_>) -> Result<Vec<SegmentRow>, ReportError>
         rule: owned(rule[i]),
         goal: owned(goal[i]),
         value_at_risk: value_at_risk[i],
+        is_lost: standing[i] == Some("lost"),
+        left_customers: left[i],
+        win_back_value: win_back[i],
     };
     Ok((0..table.rows()).map(row).collect())
 }
@@ -291,9 +304,10 @@ pub(crate) fn quality(table: Table<'_>) -> Result<Vec<QualityRow>, ReportError> 
     let (scheme, criterion) = (table.text("scheme")?, table.text("criterion")?);
     let (metric, status) = (table.text("metric")?, table.text("status")?);
     let (value, threshold) = (table.numbers("value")?, table.numbers("threshold")?);
-    let reason = table.text("reason")?;
+    let (segment, reason) = (table.text("segment")?, table.text("reason")?);
     let row = |i: usize| QualityRow {
         scheme: or_empty(scheme[i]),
+        segment: or_empty(segment[i]),
         criterion: or_empty(criterion[i]),
         metric: or_empty(metric[i]),
         value: value[i],

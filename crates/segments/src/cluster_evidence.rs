@@ -6,11 +6,11 @@
 use serde::{Deserialize, Serialize};
 use tessera_model::Matrix;
 use tessera_model::cluster::{
-    self, ClusterError, ClusterStability, ContentOrder, NamedFeature, NullModel, NullTest,
+    self, ClusterError, ClusterStability, ContentOrder, KRange, NamedFeature, NullModel, NullTest,
     StabilityGrade, StabilityParams, StructureParams, StructureVerdict, SurrogateParams,
     SurrogateRule,
 };
-use tessera_spec::pipeline::{Criteria, Unit};
+use tessera_spec::pipeline::{Criteria, KChoice, Unit};
 use tessera_spec::shown::grouped;
 
 use crate::assignment::{Parameter, STABLE, Warning};
@@ -28,6 +28,9 @@ const STRUCTURE_REFERENCES: u32 = 39;
 /// Largest number of customers for the test of structure; the silhouette compares all with all.
 const STRUCTURE_ROWS: usize = 1_000;
 
+/// The same where k was chosen, and every set of rows is tested with each k that was tried.
+const CHOICE_ROWS: usize = 500;
+
 /// Largest p value that counts as evidence of clusters.
 const STRUCTURE_LEVEL: f64 = 0.05;
 
@@ -35,6 +38,8 @@ const STRUCTURE_LEVEL: f64 = 0.05;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Evidence {
     clusters: usize,
+    /// The numbers of clusters among which this one has the best silhouette; `None` where it is stated.
+    chosen_from: Option<(u32, u32)>,
     rows: usize,
     rules: Vec<SurrogateRule>,
     stability: Vec<ClusterStability>,
@@ -52,11 +57,15 @@ impl Evidence {
         raw: &Matrix<'_>,
         prepared: &ContentOrder<'_>,
         labels: &[u32],
-        clusters: usize,
+        (clusters, k): (usize, KChoice),
         seed: u64,
     ) -> Result<Self, ClusterError> {
         let mut found = Self {
             clusters,
+            chosen_from: match k {
+                KChoice::Range(from, to) => Some((from, to)),
+                KChoice::Fixed(_) => None,
+            },
             rows: prepared.matrix().rows(),
             rules: Vec::new(),
             stability: Vec::new(),
@@ -81,10 +90,14 @@ impl Evidence {
             };
             cluster::cluster_stability(prepared, labels, &params)
         };
+        let range = found.chosen_from.map(|(from, to)| KRange::new(from, to));
+        let chosen_from = range.transpose()?;
+        let sample = found.structure_rows();
         let structure = || {
             let params = StructureParams {
                 references: STRUCTURE_REFERENCES,
-                sample: STRUCTURE_ROWS,
+                sample,
+                chosen_from,
                 level: STRUCTURE_LEVEL,
                 seed,
                 ..StructureParams::default()
@@ -98,6 +111,14 @@ impl Evidence {
         found.stability = stability?;
         found.structure = Some(structure?);
         Ok(found)
+    }
+
+    /// Largest number of customers for the test of structure.
+    fn structure_rows(&self) -> usize {
+        match self.chosen_from {
+            Some(_) => CHOICE_ROWS,
+            None => STRUCTURE_ROWS,
+        }
     }
 
     /// The rule that approximates a cluster, with its fidelity; `None` where no rule separates the cluster.
@@ -171,7 +192,7 @@ impl Evidence {
         let mut rows = vec![
             number(
                 "structure_rows".to_owned(),
-                self.rows.min(STRUCTURE_ROWS) as f64,
+                self.rows.min(self.structure_rows()) as f64,
             ),
             number(
                 "structure_references".to_owned(),
@@ -180,6 +201,10 @@ impl Evidence {
         ];
         if verdict.tests.is_empty() {
             return rows;
+        }
+        if let Some((from, to)) = self.chosen_from {
+            rows.push(number("structure_k_from".to_owned(), f64::from(from)));
+            rows.push(number("structure_k_to".to_owned(), f64::from(to)));
         }
         rows.push(number(
             "structure_silhouette".to_owned(),

@@ -14,7 +14,7 @@ use tessera_model::cluster::{
     self, ChoiceTable, ClusterError, ClusterWarning, ContentOrder, KmeansFit, KmeansModel,
     Preparation,
 };
-use tessera_spec::pipeline::{At, Scheme};
+use tessera_spec::pipeline::{At, KChoice, Scheme};
 
 use crate::assignment::{AssignedBy, Assignment, Extra, Reasons, SegmentInfo, Warning, segment_id};
 use crate::cluster_evidence::{self, Evidence};
@@ -204,12 +204,12 @@ fn identified(
 pub(crate) fn judged(
     raw: &Matrix<'_>,
     (preparation, order): (Preparation, &ContentOrder<'_>),
-    mut fit: KmeansFit,
+    (mut fit, k): (KmeansFit, KChoice),
     seed: u64,
 ) -> Result<Clusters, SegmentError> {
     fit.order_by(raw.column(0))?;
     let labels = &fit.assignment.cluster;
-    let evidence = Evidence::gather(raw, order, labels, fit.sizes.len(), seed)?;
+    let evidence = Evidence::gather(raw, order, labels, (fit.sizes.len(), k), seed)?;
     let silhouette = silhouette(order, labels)?;
     Ok(Clusters {
         preparation,

@@ -116,6 +116,11 @@ impl KRange {
             to: to as usize,
         })
     }
+
+    /// Every number of the range, the lowest first.
+    pub fn all(self) -> std::ops::RangeInclusive<usize> {
+        self.from..=self.to
+    }
 }
 
 /// The criteria for one k.
@@ -242,9 +247,7 @@ pub fn choose_k(
             prediction_strength_se: strength.map(|(_, se)| se),
         })
     };
-    let tried: Vec<usize> = (range.from..=range.to)
-        .filter(|&k| k < distinct_sample)
-        .collect();
+    let tried: Vec<usize> = range.all().filter(|&k| k < distinct_sample).collect();
     let rows = tried
         .into_par_iter()
         .map(row)

@@ -5,6 +5,7 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::axes::PrincipalBox;
+use super::choice::KRange;
 use super::error::{ClusterError, go_on, refuse, require_finite};
 use super::kmeans::quick_fit;
 use super::lloyd;
@@ -33,6 +34,9 @@ pub struct StructureParams {
     pub starts: u32,
     /// Largest p value that counts as evidence of clusters, within 0 to 1 (exclusive); 0.05 by default.
     pub level: f64,
+    /// The numbers of clusters from which the tested one was chosen by its silhouette. The choice is then repeated on every set of
+    /// rows, and the highest silhouettes are compared: the best of several is higher than that of one stated k, also by chance.
+    pub chosen_from: Option<KRange>,
     /// Seed of the draws.
     pub seed: u64,
 }
@@ -44,6 +48,7 @@ impl Default for StructureParams {
             sample: 2_000,
             starts: 4,
             level: 0.05,
+            chosen_from: None,
             seed: 0,
         }
     }
@@ -89,7 +94,7 @@ pub struct NullTest {
 pub struct StructureVerdict {
     /// Number of clusters tested.
     pub k: usize,
-    /// Mean silhouette of k-means on the rows that were used.
+    /// Mean silhouette of k-means on the rows that were used; where k was chosen, the highest one of all that were tried.
     pub silhouette: f64,
     /// One entry per null model. Permuted columns are left out where there is only one column: shuffling it changes nothing.
     pub tests: Vec<NullTest>,
@@ -123,7 +128,7 @@ pub fn test_structure(
             clustered: false,
         });
     }
-    let silhouette = fitted_silhouette(&sample, k, params, params.seed)?;
+    let silhouette = best_silhouette(&sample, k, params, params.seed)?;
     let principal = PrincipalBox::new(&sample);
     let models = [NullModel::ColumnsPermuted, NullModel::PrincipalUniform];
     let applicable = models
@@ -137,7 +142,7 @@ pub fn test_structure(
                 NullModel::ColumnsPermuted => permuted(&sample, &mut random),
                 NullModel::PrincipalUniform => principal.strew(&mut random),
             };
-            fitted_silhouette(&rows, k, params, mix(params.seed ^ u64::from(b)))
+            best_silhouette(&rows, k, params, mix(params.seed ^ u64::from(b)))
         };
         let scores = (0..params.references)
             .into_par_iter()
@@ -161,6 +166,24 @@ pub fn test_structure(
         tests,
         clustered,
     })
+}
+
+/// The silhouette of k clusters; where k was chosen, the highest one over all that were tried.
+fn best_silhouette(
+    rows: &Matrix<'_>,
+    k: usize,
+    params: &StructureParams,
+    seed: u64,
+) -> Result<f64, ClusterError> {
+    let Some(range) = params.chosen_from else {
+        return fitted_silhouette(rows, k, params, seed);
+    };
+    let mut best = f64::NEG_INFINITY;
+    for k in range.all() {
+        go_on()?;
+        best = best.max(fitted_silhouette(rows, k, params, seed)?);
+    }
+    Ok(best)
 }
 
 /// Mean silhouette of k-means; 0 where there are too few distinct rows for it.

@@ -84,7 +84,8 @@ fn contradicts(info: &FeatureInfo, raised: bool, value: &InputValue, usual: &Inp
 }
 
 impl Wording<'_> {
-    /// "no order for 61 days, usually 12", "tickets of the last 180 days: 3, usually 0"; `None` where both texts are the same.
+    /// "no order for 61 days, usually 12", "tickets of the last 180 days: 3, usually 1", "no orders of the last 90 days, usually 4",
+    /// "plan is none, most often team"; `None` where both texts are the same.
     fn sentence(
         &self,
         info: &FeatureInfo,
@@ -105,6 +106,12 @@ impl Wording<'_> {
                 true => format!("no {what} for {own} day{s}, usually {typical}"),
                 false => format!("last {what} {own} day{s} ago, usually {typical}"),
             });
+        }
+        if info.ty == Type::String {
+            return Some(format!("{} is {own}, most often {typical}", info.label));
+        }
+        if info.unit == Unit::Count && own == "0" {
+            return Some(format!("no {}, usually {typical}", info.label));
         }
         let unit = self.unit(info);
         let with_unit = |text: &str, value: &InputValue| match value {
@@ -231,6 +238,12 @@ mod tests {
         let number = InputValue::Number;
         let label = |text: &str| InputValue::Label(text.to_owned());
         let [recency, spend, plan, seen] = infos();
+        let orders = info(
+            "orders_90d",
+            "orders of the last 90 days",
+            Type::Int,
+            Unit::Count,
+        );
         let cases = [
             (
                 &recency,
@@ -278,7 +291,25 @@ mod tests {
                 &plan,
                 label("none"),
                 label("pro"),
-                "plan: none, usually pro",
+                "plan is none, most often pro",
+            ),
+            (
+                &plan,
+                InputValue::Missing,
+                label("pro"),
+                "plan is unknown, most often pro",
+            ),
+            (
+                &orders,
+                number(0.0),
+                number(4.0),
+                "no orders of the last 90 days, usually 4",
+            ),
+            (
+                &orders,
+                number(1.0),
+                number(4.0),
+                "orders of the last 90 days: 1, usually 4",
             ),
             (
                 &seen,

@@ -1,6 +1,8 @@
 //! The customers to act on first: those with the most value at risk among all that have a playbook. Keys that are names or
 //! addresses are hashed.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use serde::Serialize;
 
 use super::acting::Doubt;
@@ -19,6 +21,11 @@ pub(super) const SECTION: Section = Section {
     template: include_str!("../../templates/sections/act_on.html"),
     build: Build::Front(build),
 };
+
+/// Ends of the columns of a score with its strongest reason, and with the side to which the reasons move it.
+const FIRST_REASON: &str = "_reason_1";
+const SIDE: &str = "_reasons_direction";
+const RAISES: &str = "raises";
 
 /// Longest reason and goal shown, in characters.
 const LONGEST_TEXT: usize = 160;
@@ -86,7 +93,15 @@ fn build(facts: &Facts<'_>) -> Result<Part, ReportError> {
         known.map(f64::abs).fold(0.0, f64::max)
     };
     let (most_value, most_risk) = (largest(&actions.value), largest(&actions.risk));
-    let row = |&i: &usize| actions.row(facts, i, personal, most_value, most_risk);
+    let shown = first.iter().filter_map(|&i| actions.keys[i]).collect();
+    let raised = raised(facts, key, &shown)?;
+    let row = |&i: &usize| {
+        let mut row = actions.row(facts, i, personal, most_value, most_risk)?;
+        if let Some(why) = actions.keys[i].and_then(|key| raised.get(&key)) {
+            row.reason = format!("{why}; {}", row.reason);
+        }
+        Some(row)
+    };
     Part::ready(View {
         rows: first.iter().filter_map(row).collect(),
         customers: count(first.len() as i64),
@@ -96,6 +111,37 @@ fn build(facts: &Facts<'_>) -> Result<Part, ReportError> {
         find: personal.then(|| find(facts, key)),
         query: query(facts, key, personal),
     })
+}
+
+/// What raises the probability of loss of these customers most: the first reason of the first score that states one.
+fn raised<'a>(
+    facts: &Facts<'a>,
+    key: &str,
+    shown: &BTreeSet<Key<'_>>,
+) -> Result<BTreeMap<Key<'a>, String>, ReportError> {
+    let mut found = BTreeMap::new();
+    let Some(people) = facts.people().filter(|people| people.has(key)) else {
+        return Ok(found);
+    };
+    let keys = keys(people, key)?;
+    let columns = people.text_columns();
+    for score in columns
+        .iter()
+        .filter_map(|name| name.strip_suffix(FIRST_REASON))
+    {
+        let reasons = people.text(&format!("{score}{FIRST_REASON}"))?;
+        let sides = people.text(&format!("{score}{SIDE}"))?;
+        for (row, key) in keys.iter().enumerate() {
+            let Some(key) = key.filter(|key| shown.contains(key)) else {
+                continue;
+            };
+            if let (Some(reason), Some(RAISES)) = (reasons[row], sides[row]) {
+                let text = || shortened(&printable(reason), LONGEST_TEXT);
+                found.entry(key).or_insert_with(text);
+            }
+        }
+    }
+    Ok(found)
 }
 
 /// The key as the page shows it, in SQL.

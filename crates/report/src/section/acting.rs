@@ -67,6 +67,7 @@ struct Row {
     risk_bar: String,
     kpi: Option<Num>,
     meets: Option<bool>,
+    lost: bool,
 }
 
 fn build(facts: &Facts<'_>) -> Result<Part, ReportError> {
@@ -103,6 +104,8 @@ pub(super) fn segments_query(facts: &Facts<'_>, scheme: &Scheme) -> Query {
         "value_share",
         "value_at_risk",
         "kpi",
+        "left_customers",
+        "win_back_value",
     ];
     let known: Vec<&str> = columns
         .into_iter()
@@ -148,5 +151,6 @@ fn row(facts: &Facts<'_>, scheme: &Scheme, s: &SegmentRow) -> Row {
             Num::opt(shown, s.kpi, "kpi")
         }),
         meets: kpi.and_then(|k| k.met(s.kpi)),
+        lost: s.is_lost,
     }
 }

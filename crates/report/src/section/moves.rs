@@ -142,7 +142,7 @@ fn view(facts: &Facts<'_>, scheme: &Scheme, since: String, rows: &[&MigrationRow
     };
     let cause = |(name, moved): (&str, Moved)| Cause {
         key: sql::key(name),
-        name: words(name),
+        name: cause_words(name),
         customers: Num::count(moved.customers, "customers"),
         value: money(facts, moved, "value"),
     };
@@ -156,6 +156,30 @@ fn view(facts: &Facts<'_>, scheme: &Scheme, since: String, rows: &[&MigrationRow
         query: query(facts, scheme),
         totals: totals(facts, scheme),
         by_cause: by_cause(facts, scheme),
+    }
+}
+
+/// What causes of moves are called in a sentence; an unknown one stays as it is.
+const CAUSES: [(&str, &str); 7] = [
+    ("identity", "changed keys"),
+    ("late_data", "rows that came late"),
+    ("definition", "edited definitions"),
+    ("model", "models and limits fitted again"),
+    ("attribute", "changed attributes"),
+    ("ageing", "time without new rows"),
+    ("activity", "new rows"),
+];
+
+/// A cause in words; causes that were not told apart are named together.
+fn cause_words(cause: &str) -> String {
+    let word = |one: &str| {
+        let known = CAUSES.iter().find(|(name, _)| *name == one);
+        known.map_or_else(|| words(one), |(_, words)| (*words).to_owned())
+    };
+    let each: Vec<String> = cause.split(" or ").map(word).collect();
+    match each.len() {
+        1 => each.concat(),
+        _ => format!("not told apart ({})", each.join(", ")),
     }
 }
 

@@ -22,6 +22,9 @@ pub(super) const SECTION: Section = Section {
     build: Build::Appendix(build),
 };
 
+/// Words in the names of figures of which more is better.
+const LEAST: [&str; 3] = ["AUC", "area under the ROC curve", "customers"];
+
 /// Longest reason shown, in characters.
 const LONGEST_REASON: usize = 400;
 
@@ -122,6 +125,8 @@ struct Criterion {
     metric: String,
     metric_key: String,
     figures: Option<(Num, Option<Num>)>,
+    /// What stands before the limit.
+    limit: &'static str,
     reason: Option<String>,
 }
 
@@ -266,11 +271,31 @@ fn criterion(row: &QualityRow) -> Criterion {
         metric: title(&row.metric),
         metric_key: sql::key(&row.metric),
         figures,
+        limit: limit_words(row),
         reason: row
             .reason
             .as_deref()
             .map(sentence)
             .map(|text| capital(&text)),
+    }
+}
+
+/// How a figure is held against its limit. The line through the bins has a value that is right. What passes is on its side of the
+/// limit; what is flagged may be on that side too, where its interval is not.
+fn limit_words(row: &QualityRow) -> &'static str {
+    let (Some(value), Some(limit)) = (row.value, row.threshold) else {
+        return "limit";
+    };
+    if row.metric.contains("slope") || row.metric.contains("intercept") {
+        return "right is";
+    }
+    let is_least = match row.status {
+        QualityStatus::Ok => value >= limit,
+        _ => LEAST.iter().any(|word| row.metric.contains(word)),
+    };
+    match is_least {
+        true => "at least",
+        false => "at most",
     }
 }
 

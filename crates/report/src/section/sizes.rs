@@ -6,7 +6,7 @@ use super::acting::{Doubt, segments_query};
 use super::{Build, Part, Section};
 use crate::ReportError;
 use crate::facts::{Facts, Kind, Scheme};
-use crate::number::{Measure, counted, percent, position};
+use crate::number::{Measure, counted, money_short, percent, position};
 use crate::record::SegmentRow;
 use crate::sql::{self, Num, Query};
 use crate::text::{Name, printable, shortened, words};
@@ -34,6 +34,7 @@ struct View {
     has_risk: bool,
     doubt_of: Doubt,
     rows: Vec<Row>,
+    lost: Vec<Lost>,
     rules: Vec<Rule>,
     query: Query,
     unserved: Option<String>,
@@ -50,6 +51,20 @@ struct Sentence {
     /// Another segment with the most value, its shares of value and customers.
     richest: Option<(Name, Num, Num)>,
     richest_key: String,
+    /// The segment with the most value at risk.
+    stake: Option<(Name, Num)>,
+    stake_key: String,
+}
+
+/// A segment of which most members have left.
+#[derive(Serialize)]
+struct Lost {
+    key: String,
+    name: Name,
+    left: Num,
+    /// What one of them brought per period.
+    worth: Option<Num>,
+    per: String,
 }
 
 #[derive(Serialize)]
@@ -68,6 +83,7 @@ struct Row {
     risk_bar: String,
     kpi: Num,
     meets: Option<bool>,
+    lost: bool,
     playbook: Option<String>,
     /// What the playbook is to achieve.
     goal: Option<String>,
@@ -102,7 +118,7 @@ fn build(facts: &Facts<'_>, scheme: &Scheme) -> Result<Part, ReportError> {
         .count();
     let has_playbooks = unserved < scheme.segments.len();
     Part::ready(View {
-        sentence: sentence(scheme),
+        sentence: sentence(facts, scheme),
         kpi: scheme
             .segments
             .iter()
@@ -122,6 +138,7 @@ fn build(facts: &Facts<'_>, scheme: &Scheme) -> Result<Part, ReportError> {
         has_risk: scheme.at_risk().is_some(),
         doubt_of: Doubt::of(facts),
         rows: scheme.segments.iter().map(row).collect(),
+        lost: lost(facts, scheme),
         query: segments_query(facts, scheme),
         rules: scheme.segments.iter().filter_map(rule).collect(),
         unserved: match unserved as i64 {
@@ -176,6 +193,7 @@ fn row(facts: &Facts<'_>, scheme: &Scheme, s: &SegmentRow, widest: f64, richest:
             "kpi",
         ),
         meets: kpi.and_then(|k| k.met(s.kpi)),
+        lost: s.is_lost,
         playbook: s.playbook.as_deref().map(words),
         goal: s.goal.as_deref().map(printable),
         duty: duty
@@ -186,7 +204,26 @@ fn row(facts: &Facts<'_>, scheme: &Scheme, s: &SegmentRow, widest: f64, richest:
     }
 }
 
-fn sentence(scheme: &Scheme) -> Sentence {
+/// Segments of which more members have left than can still be lost.
+fn lost(facts: &Facts<'_>, scheme: &Scheme) -> Vec<Lost> {
+    let lost = |s: &SegmentRow| {
+        let left = s.left_customers.filter(|_| s.is_lost)?;
+        let worth = s.win_back_value.map(|worth| {
+            let shown = Measure::Money.show(worth, facts.meta);
+            Num::new(shown, worth, "win_back_value")
+        });
+        Some(Lost {
+            key: sql::key(&s.name),
+            name: Name::new(&s.name),
+            left: Num::count(left, "left_customers"),
+            worth,
+            per: printable(facts.meta.value_per.as_deref().unwrap_or("month")),
+        })
+    };
+    scheme.segments.iter().filter_map(lost).collect()
+}
+
+fn sentence(facts: &Facts<'_>, scheme: &Scheme) -> Sentence {
     let first_largest = |number: &dyn Fn(&SegmentRow) -> f64| {
         scheme
             .segments
@@ -199,6 +236,12 @@ fn sentence(scheme: &Scheme) -> Sentence {
     let (also, other): (Vec<&SegmentRow>, Vec<&SegmentRow>) = most_value
         .into_iter()
         .partition(|s| largest.is_some_and(|l| l.name == s.name));
+    let stake = first_largest(&|s| s.value_at_risk.unwrap_or(0.0));
+    let at_stake = stake.and_then(|s| {
+        let risk = s.value_at_risk.filter(|risk| *risk > 0.0)?;
+        let shown = money_short(risk, facts.meta.currency.as_deref());
+        Some((Name::new(&s.name), Num::new(shown, risk, "value_at_risk")))
+    });
     let share = |share: f64| Num::new(percent(share), share, "share");
     let value_share = |share: f64| Num::new(percent(share), share, "value_share");
     let named = |s: &&SegmentRow| {
@@ -212,5 +255,7 @@ fn sentence(scheme: &Scheme) -> Sentence {
         also_richest: also.first().and_then(|s| s.value_share).map(value_share),
         richest: other.first().and_then(named),
         richest_key: sql::key(other.first().map_or("", |s| &s.name)),
+        stake: at_stake,
+        stake_key: sql::key(stake.map_or("", |s| &s.name)),
     }
 }

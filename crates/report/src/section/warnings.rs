@@ -1,5 +1,7 @@
 //! Warnings: scores in doubt, sources with problems, missing declarations.
 
+use std::collections::BTreeSet;
+
 use serde::Serialize;
 
 use super::{Build, Part, Section};
@@ -133,6 +135,22 @@ fn sources(facts: &Facts<'_>) -> Vec<Warning> {
     facts.sources.iter().flatten().filter_map(warning).collect()
 }
 
+/// What flagged criteria say of segments.
+const CRITERIA: [(&str, &str, &str); 4] = [
+    ("actionable", "has no playbook", "have no playbook"),
+    (
+        "distinguishable",
+        "hardly differs from the rest",
+        "hardly differ from the rest",
+    ),
+    (
+        "stable",
+        "keeps too few of its customers",
+        "keep too few of their customers",
+    ),
+    ("substantial", "is too small", "are too small"),
+];
+
 /// Flagged criteria of schemes, counted.
 fn schemes(facts: &Facts<'_>) -> Vec<Warning> {
     let warning = |scheme: &crate::facts::Scheme| {
@@ -143,14 +161,26 @@ fn schemes(facts: &Facts<'_>) -> Vec<Warning> {
             .filter(|row| row.criterion != MADE_FROM_SCORES)
             .collect();
         let first = flagged.first()?;
-        let reason = first.reason.as_deref().unwrap_or(&first.metric);
+        let mut found: Vec<String> = Vec::new();
+        for (criterion, one, many) in CRITERIA {
+            let of: BTreeSet<&str> = flagged
+                .iter()
+                .filter(|row| row.criterion == criterion && !row.segment.is_empty())
+                .map(|row| row.segment.as_str())
+                .collect();
+            if !of.is_empty() {
+                let has = if of.len() == 1 { one } else { many };
+                let segments = counted(of.len() as i64, "segment", "segments");
+                found.push(format!("{segments} {has}"));
+            }
+        }
+        let of_scheme = flagged.iter().find(|row| row.segment.is_empty());
+        if let Some(row) = of_scheme.or(found.is_empty().then_some(first)) {
+            found.push(first_clause(row.reason.as_deref().unwrap_or(&row.metric)));
+        }
         Some(Warning {
             about: Name::new(&format!("Scheme {}", words(&scheme.name))),
-            text: format!(
-                "has {} flagged, the first: {}",
-                counted(flagged.len() as i64, "criterion", "criteria"),
-                first_clause(reason)
-            ),
+            text: found.join("; "),
             more: None,
         })
     };

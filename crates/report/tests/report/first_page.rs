@@ -27,8 +27,8 @@ fn everyone_who_moved_came_or_left_is_counted() {
     }
     assert!(html.contains("Since 31 October 2026"), "{html}");
     for cause in [
-        r#"<span data-k="activity"><b><bdi>activity</bdi></b> <data value="2" data-c="customers">2</data>"#,
-        r#"<span data-k="ageing"><b><bdi>ageing</bdi></b> <data value="1" data-c="customers">1</data>"#,
+        r#"<span data-k="activity"><b><bdi>new rows</bdi></b> <data value="2" data-c="customers">2</data>"#,
+        r#"<span data-k="ageing"><b><bdi>time without new rows</bdi></b> <data value="1" data-c="customers">1</data>"#,
     ] {
         assert!(html.contains(cause), "{cause} in {html}");
     }

@@ -14,6 +14,9 @@ pub struct Document {
     pub text: String,
 }
 
+const BLOCKS: [&str; 12] = [
+    "p", "div", "details", "section", "article", "figure", "table", "ul", "ol", "dl", "h3", "pre",
+];
 const VOID: [&str; 3] = ["meta", "br", "img"];
 
 /// Reads a document, or says what is wrong with it and where.
@@ -46,6 +49,10 @@ pub fn parse(html: &str) -> Result<Document, String> {
         }
         let (element, self_closed, after) =
             element(tag).map_err(|e| format!("{e} at {}", at(rest)))?;
+        // A browser closes a paragraph where one of these begins, and what follows is outside it.
+        if BLOCKS.contains(&element.name.as_str()) && open.iter().any(|o| o == "p") {
+            return Err(format!("<{}> in <p> at {}", element.name, at(rest)));
+        }
         if !self_closed && !VOID.contains(&element.name.as_str()) {
             open.push(element.name.clone());
         }

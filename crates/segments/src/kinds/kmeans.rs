@@ -57,8 +57,8 @@ pub(super) static KIND: Kind = Kind {
            Publishes: in `models` k, inertia, silhouette, the preparation of every feature, the centres (`centroid_…` standardised, \
            `centroid_units_…` in the feature's unit), the criteria of every k that was tried, a rule of depth 3 that approximates \
            each cluster with its balanced accuracy on held-out customers (`surrogate_…`), how well each cluster is found again when \
-           customers are resampled (`stability_…`) and the comparison with rows without clusters (`structure_…`); in `quality` \
-           whether the clusters pass both tests.",
+           customers are resampled (`stability_…`) and the comparison with rows without clusters (`structure_…`; where k was chosen, \
+           the choice is repeated on those rows); in `quality` whether the clusters pass both tests.",
     words: "clusters found by k-means",
     example: "features = [\"recency_days\", \"order_count\", \"spend_total\"]\nk = \"auto\"\nwinsorise = 0.01",
     nearest: Some(
@@ -183,6 +183,6 @@ fn learn(config: &KmeansScheme, raw: &Matrix<'_>, seed: u64) -> Result<Learned, 
     };
     let order = ContentOrder::new(&prepared, seed);
     let fit = cluster::fit_ordered(&order, &params.check()?)?;
-    let found = clusters::judged(raw, (preparation, &order), fit, seed)?;
+    let found = clusters::judged(raw, (preparation, &order), (fit, config.k), seed)?;
     Ok((found, prepared))
 }

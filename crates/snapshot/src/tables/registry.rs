@@ -624,9 +624,9 @@ pub static TABLES: &[Table] = &[
             may(
                 "standing",
                 Ty::Text,
-                "`lost` where more members have left than can churn by the first supervised score, else `living`.",
+                "`lost` where more members have left than can still be lost, else `living`.",
             ),
-            may("left_customers", Ty::Int, "Members who have left.").counts("customers"),
+            may("left_customers", Ty::Int, "Members who churned before by the first supervised score, and have no value at risk.").counts("customers"),
             may(
                 "win_back_value",
                 Ty::Float,

@@ -1,0 +1,37 @@
+//! The size of the demo's report in a browser: a first page of one screen and one sheet, nine screens before the appendix, nothing
+//! wider than the window of a phone.
+
+use std::process::Command;
+
+use crate::oracle::{python, script};
+use crate::program::run;
+
+/// Chromium, where it is installed: the gate does not bring it.
+fn has_chromium() -> bool {
+    let named = std::env::var("CHROMIUM").unwrap_or_else(|_| "chromium".to_owned());
+    Command::new(named)
+        .arg("--version")
+        .output()
+        .is_ok_and(|found| found.status.success())
+}
+
+#[test]
+fn the_report_of_the_demo_fits_screen_sheet_and_phone() {
+    let Some(python) = python() else { return };
+    if !has_chromium() {
+        println!("skipped: there is no Chromium");
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().display().to_string();
+    run(&["demo", &path, "--customers", "6000", "--quiet"], 0);
+    // Of two versions, so that the first page has moves.
+    let (lake, out) = (format!("lake={path}/lake"), format!("out={path}/two"));
+    for day in ["2026-09-30", "2026-10-31"] {
+        let file = "pipelines/demo.toml";
+        let arguments = ["run", file, "--as-of", day, "--var", &lake, "--var", &out];
+        run(&[&arguments[..], &["--quiet"]].concat(), 0);
+    }
+    let report = format!("{path}/two/demo/reports/version-2.html");
+    script(&python, "screens.py", &[&report, "9"]);
+}
