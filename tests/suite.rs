@@ -69,6 +69,8 @@ mod joins;
 mod kill;
 #[path = "suite/known_at.rs"]
 mod known_at;
+#[path = "suite/labelled.rs"]
+mod labelled;
 #[path = "suite/lake_files.rs"]
 mod lake_files;
 #[path = "suite/lakes.rs"]

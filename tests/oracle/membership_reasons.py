@@ -118,12 +118,12 @@ class Checker:
         expect((found[1], found[2]) == (f"{rank:,}", f"{of:,}"), f"rank {rank} of {of}")
 
     def kmeans(self, customer, segment, reason):
-        found = re.fullmatch(r"nearest to '(.*?)'; the next, '.*?', is .*? as far: (.*)", reason)
+        found = re.fullmatch(r"most like '(.*?)', (?:more than )?[\d.]+ times as far from '.*?': (.*)", reason)
         if not found:
             raise Untrue("not understood")
         expect(found[1] == segment, "segment")
         for part in re.split(r"(?<=\)), ", found[2]):
-            said = re.fullmatch(rf"(\w+) ({NUMBER}|missing) \(typical ({NUMBER})\)", part)
+            said = re.fullmatch(rf"(\w+) ({NUMBER}|missing) \(typical of all ({NUMBER})\)", part)
             expect(said, f"not understood: {part}")
             expect(shows(said[2], customer[said[1]]), f"{said[1]} is {customer[said[1]]}")
 

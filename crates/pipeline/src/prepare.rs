@@ -442,14 +442,16 @@ fn populations(
         for (source, aggs) in model.at_each_date(&asked) {
             features.keep_hidden(&source, aggs);
         }
-        match model
-            .population()
-            .map(|text| condition_at(text, &known))
-            .transpose()
-        {
-            Ok(Some(expr)) => features.keep_derived(scores::condition_name(name), expr),
-            Ok(None) => {}
-            Err(found) => problems.extend(found),
+        let conditions = [
+            (model.population(), scores::condition_name(name)),
+            (model.label(), scores::label_name(name)),
+        ];
+        for (text, column) in conditions {
+            match text.map(|text| condition_at(text, &known)).transpose() {
+                Ok(Some(expr)) => features.keep_derived(column, expr),
+                Ok(None) => {}
+                Err(found) => problems.extend(found),
+            }
         }
     }
     if problems.is_empty() {

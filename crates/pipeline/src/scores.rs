@@ -11,6 +11,7 @@ mod clv;
 mod columns;
 mod contractual;
 mod health;
+mod labelled;
 mod learned;
 mod population;
 mod reasons;
@@ -37,6 +38,7 @@ use crate::base;
 use crate::error::PipelineError;
 use crate::prepare::Prepared;
 
+pub(crate) use labelled::label_name;
 pub(crate) use learned::{Fitted, InUse, LearnedScore};
 pub(crate) use population::{EXCLUDED, condition_name};
 pub(crate) use tables::{Backtest, backtest_table, calibration_table, quality_table};
@@ -63,6 +65,11 @@ pub(crate) trait ScoreModel {
 
     /// The condition over features that defines the population of the score, if the pipeline states one.
     fn population(&self) -> Option<&ExprText> {
+        None
+    }
+
+    /// The condition over features that says who has churned, if the pipeline states one.
+    fn label(&self) -> Option<&ExprText> {
         None
     }
 

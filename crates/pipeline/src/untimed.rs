@@ -68,8 +68,11 @@ pub(crate) fn left_out<'a>(
     features: &'a FeaturePlan,
     untimed: &BTreeMap<String, String>,
 ) -> Vec<&'a str> {
+    // With a label, models learn from today's values alone.
     let asked = |name: &str| {
-        score.features.is_empty() || score.features.iter().any(|feature| feature.value == name)
+        score.label.is_none()
+            && (score.features.is_empty()
+                || score.features.iter().any(|feature| feature.value == name))
     };
     let published = features.published.iter().map(|info| info.name.as_str());
     published
@@ -113,6 +116,7 @@ pub(crate) fn check(
         }
         let condition = scores::condition_name(name);
         if let Some(text) = &supervised.population
+            && supervised.label.is_none()
             && untimed.contains_key(&condition)
         {
             let message = format!(

@@ -31,6 +31,11 @@ key = "id"
 time = "began"
 until = "ended"
 contract = { missing_key = "drop" }
+[sources.accounts]
+kind = "attributes"
+path = "p"
+key = "id"
+contract = { missing_key = "drop" }
 "#;
 
 /// The scores of a text below the frame.
@@ -65,6 +70,20 @@ fn what_a_supervised_score_leaves_out() {
             SupervisedModel::RandomForest,
             SupervisedModel::RecencyRule
         ]
+    );
+}
+
+#[test]
+fn a_label_has_no_dates() {
+    let text =
+        "[scores.a]\nkind = \"supervised\"\nfrom = \"accounts\"\nlabel = \"churned = 'Yes'\"";
+    let ScoreKind::Supervised(score) = only(text) else {
+        panic!("supervised");
+    };
+    assert_eq!(score.label.unwrap().value, "churned = 'Yes'");
+    assert_eq!(
+        (score.horizon_days, score.every_days, score.observations),
+        (0, 0, 0)
     );
 }
 
@@ -164,7 +183,10 @@ fn examples_of_the_documentation() {
             ScoreKind::Health(_) => "health",
         })
         .collect();
-    assert_eq!(kinds, ["supervised", "clv", "contractual", "health"]);
+    assert_eq!(
+        kinds,
+        ["supervised", "supervised", "clv", "contractual", "health"]
+    );
     // Every column of `customers` is named; the ends of intervals are rows of `score_intervals`.
     for column in scores.iter().flat_map(Score::columns) {
         let end = column.name.contains("_low_") || column.name.contains("_high_");

@@ -86,7 +86,18 @@ impl ChurnFit {
     /// # Errors
     /// As [`ChurnFit::fit`], without dates.
     pub fn fit_static(panel: &Panel, plan: &ChurnPlan) -> Result<Self, ChurnError> {
-        Self::fit_split(panel, plan, SplitKind::Customers).map(|(fit, _)| fit)
+        Self::fit_static_tested(panel, plan).map(|(fit, _)| fit)
+    }
+
+    /// As [`ChurnFit::fit_static`], with what every candidate predicted for each customer without having learnt from it.
+    ///
+    /// # Errors
+    /// As [`ChurnFit::fit_static`].
+    pub fn fit_static_tested(
+        panel: &Panel,
+        plan: &ChurnPlan,
+    ) -> Result<(Self, Backtest), ChurnError> {
+        Self::fit_split(panel, plan, SplitKind::Customers)
     }
 
     fn fit_split(

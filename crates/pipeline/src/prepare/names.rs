@@ -169,11 +169,15 @@ pub(super) fn expressions(
         labels.check(text, expr, found);
     }
     for score in &pipeline.scores {
-        let condition = scores::condition_name(&score.name.value);
-        if let Some(text) = scores::of(&score.kind).population()
-            && let Some(expr) = planned.get(condition.as_str())
-        {
-            labels.check(text, expr, found);
+        let (name, model) = (&score.name.value, scores::of(&score.kind));
+        let conditions = [
+            (model.population(), scores::condition_name(name)),
+            (model.label(), scores::label_name(name)),
+        ];
+        for (text, column) in conditions {
+            if let (Some(text), Some(expr)) = (text, planned.get(column.as_str())) {
+                labels.check(text, expr, found);
+            }
         }
     }
 }

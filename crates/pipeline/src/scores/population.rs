@@ -3,13 +3,17 @@
 
 use arrow::array::{AsArray, RecordBatch};
 use tessera_expr::rel::{Agg, AggOp, Window};
-use tessera_spec::pipeline::SourceKind;
+use tessera_segments::{Parameter, Quality, QualityStatus};
+use tessera_spec::pipeline::{SourceKind, SupervisedScore};
 
 use super::churned::running_at;
 use super::columns::floats;
-use super::{Asked, NotComputed, hidden_name};
+use super::{Asked, Given, NotComputed, hidden_name};
 use crate::base;
 use crate::error::PipelineError;
+
+/// The model name in `models` of the rows about the population of a score.
+pub(super) const POPULATION: &str = "population";
 
 /// Suffix of the column that states why a customer has no probability.
 pub(crate) const EXCLUDED: &str = "_excluded";
@@ -116,7 +120,7 @@ impl Population<'_> {
         let ever = floats(table, &hidden_name(self.score, EVER))?;
         let alive = floats(table, &alive_name(self.score, self.days))?;
         let condition = match self.stated {
-            true => Some(self.condition(table)?),
+            true => Some(truths(table, &condition_name(self.score))?),
             false => None,
         };
         let active = base::active(table);
@@ -125,7 +129,7 @@ impl Population<'_> {
                 return Standing::Closed;
             }
             let (ever, alive) = (ever[row] > 0.0, alive[row] > 0.0);
-            let fits = condition.as_ref().map(|fits| fits[row]);
+            let fits = condition.as_ref().map(|fits| fits[row] == Some(true));
             let lives = match fits {
                 Some(fits) => fits && (alive || !self.intervals),
                 None => alive,
@@ -139,16 +143,67 @@ impl Population<'_> {
         };
         Ok((0..table.num_rows()).map(standing).collect())
     }
+}
 
-    /// Where the condition is true; null is not true.
-    fn condition(self, table: &RecordBatch) -> Result<Vec<bool>, NotComputed> {
-        let place = table.schema().index_of(&condition_name(self.score));
-        let column = table.column(place.map_err(PipelineError::from)?);
-        let fits = column.as_boolean_opt().map(|fits| {
-            let fits = fits.iter().map(|fits| fits == Some(true));
-            fits.collect::<Vec<bool>>()
-        });
-        // A condition that is always null is never true.
-        Ok(fits.unwrap_or_else(|| vec![false; table.num_rows()]))
+/// What a condition over features says of each customer; null where it is not known.
+pub(super) fn truths(table: &RecordBatch, name: &str) -> Result<Vec<Option<bool>>, NotComputed> {
+    let place = table.schema().index_of(name);
+    let column = table.column(place.map_err(PipelineError::from)?);
+    // A condition that is null for everyone has no type.
+    let found = column.as_boolean_opt().map(|found| found.iter().collect());
+    Ok(found.unwrap_or_else(|| vec![None; table.num_rows()]))
+}
+
+/// The population of the score, and the number of customers left out by reason.
+pub(super) fn rows(score: &SupervisedScore, standings: &[Standing]) -> Vec<Parameter> {
+    let of = |wanted: Standing| standings.iter().filter(|s| **s == wanted).count() as f64;
+    let mut rows = vec![Parameter::number(
+        POPULATION,
+        "customers",
+        of(Standing::Living),
+    )];
+    let stated = score.population.as_ref().map(|text| text.value.trim());
+    rows.extend(stated.map(|text| Parameter::text(POPULATION, "condition", text)));
+    for excluded in Standing::EXCLUDED {
+        let why = excluded.excluded().unwrap_or_default();
+        let name = format!("excluded: {why}");
+        let number = of(excluded);
+        if excluded != Standing::Closed || number > 0.0 {
+            rows.push(Parameter::number(POPULATION, name, number));
+        }
+    }
+    rows
+}
+
+/// Number of customers in the population.
+pub(super) fn quality(
+    score: &SupervisedScore,
+    standings: &[Standing],
+    given: &Given<'_>,
+) -> Quality {
+    let living = standings.iter().filter(|s| s.lives()).count();
+    let rule = match (&score.population, living > 0) {
+        (_, true) => None,
+        _ if score.label.is_some() => Some(
+            "the label says of every customer of the population that it has churned".to_owned(),
+        ),
+        (Some(text), false) => Some(format!("`{}` is true for no customer", text.value.trim())),
+        (None, false) => Some(format!(
+            "no customer has a row of `{}` within {} days before {}, or one that runs",
+            score.from.value, score.horizon_days, given.prepared.as_of
+        )),
+    };
+    Quality {
+        segment: String::new(),
+        criterion: "population",
+        metric: "customers who can churn".to_owned(),
+        value: Some(living as f64),
+        threshold: Some(1.0),
+        status: if living > 0 {
+            QualityStatus::Ok
+        } else {
+            QualityStatus::Flagged
+        },
+        reason: rule,
     }
 }

@@ -1,7 +1,7 @@
 //! `kind = "supervised"`: the probability of churn, from models trained on the features at earlier dates and on who churned after
 //! them.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use arrow::array::{
@@ -24,8 +24,9 @@ use xxhash_rust::xxh3::xxh3_64;
 use super::calibrated::{Calibrated, spread, status};
 use super::churned::{self, Span};
 use super::columns::{days, floats, texts};
+use super::labelled;
 use super::learned::{Comparison, Fitted, InUse, LearnedScore, ScoreArtifact};
-use super::population::{self, EXCLUDED, Population, Standing};
+use super::population::{self, EXCLUDED, POPULATION, Population, Standing};
 use super::reasons::{self, Wording};
 use super::{Asked, CalibrationRow, Given, NotComputed, ScoreModel, Scored, not_computed};
 use crate::error::PipelineError;
@@ -43,9 +44,6 @@ const PANEL_ROWS: usize = 4 * FIT_ROWS;
 /// Customers read at an earlier date per row that is trained on, since not all of them can churn.
 const SPARE: usize = 2;
 
-/// The model name in `models` of the rows about the population of a score.
-const POPULATION: &str = "population";
-
 /// The catalogue feature that the recency rule reads.
 const RECENCY: &str = "recency_days";
 
@@ -61,6 +59,7 @@ pub(super) const FILES: &[&str] = &[
     "crates/model/src/cluster/preparation.rs",
     "crates/pipeline/src/scores/supervised",
     "crates/pipeline/src/scores/churned.rs",
+    "crates/pipeline/src/scores/labelled.rs",
     "crates/pipeline/src/scores/population.rs",
 ];
 
@@ -78,13 +77,13 @@ impl ScoreModel for SupervisedScore {
                 .map(|name| name.value.clone())
                 .collect(),
         };
-        let population = self.population.iter();
-        reads.extend(population.flat_map(|text| names(&text.value)));
+        let conditions = self.population.iter().chain(&self.label);
+        reads.extend(conditions.flat_map(|text| names(&text.value)));
         reads
     }
 
     fn hidden(&self, asked: &Asked<'_>) -> Vec<(String, Vec<Agg>)> {
-        if !asked.fits {
+        if !asked.fits || self.label.is_some() {
             return Vec::new();
         }
         let from = &self.from.value;
@@ -93,6 +92,9 @@ impl ScoreModel for SupervisedScore {
     }
 
     fn at_each_date(&self, asked: &Asked<'_>) -> Vec<(String, Vec<Agg>)> {
+        if self.label.is_some() {
+            return Vec::new();
+        }
         let from = &self.from.value;
         let aggs = population::hidden(asked, from, &[self.horizon_days]);
         vec![(from.clone(), aggs)]
@@ -100,6 +102,10 @@ impl ScoreModel for SupervisedScore {
 
     fn population(&self) -> Option<&ExprText> {
         self.population.as_ref()
+    }
+
+    fn label(&self) -> Option<&ExprText> {
+        self.label.as_ref()
     }
 
     fn observations(&self, as_of: NaiveDate) -> Vec<NaiveDate> {
@@ -114,7 +120,7 @@ impl ScoreModel for SupervisedScore {
     }
 
     fn fit(&self, given: &Given<'_>, in_use: Option<InUse<'_>>) -> Result<Fitted, NotComputed> {
-        let features = features(self, given.prepared);
+        let features = features(self, given.name, given.prepared);
         let mut scored = Scored::default();
         let fitted = if features.is_empty() {
             let unknown = left_out(self, &given.prepared.features, &given.prepared.untimed);
@@ -143,10 +149,11 @@ impl ScoreModel for SupervisedScore {
             }
             Err(failed) => return Err(failed),
         };
-        publish(&fit, &mut scored);
+        publish(&fit, &mut scored, self.label.is_some());
         let comparison = match in_use {
-            Some(in_use) => compared(&fit, &panel, &backtest, in_use)?,
-            None => None,
+            // With a label, the model in use may have learned from the customers that the refit is tested on.
+            Some(in_use) if self.label.is_none() => compared(&fit, &panel, &backtest, in_use)?,
+            _ => None,
         };
         Ok(Fitted {
             backtest: tested(&backtest, given)?,
@@ -160,13 +167,16 @@ impl ScoreModel for SupervisedScore {
 
     fn apply(&self, learned: &LearnedScore, given: &Given<'_>) -> Result<Scored, NotComputed> {
         let unknown = left_out(self, &given.prepared.features, &given.prepared.untimed);
-        let standings = living(self, given).standings(given.table)?;
+        let standings = match self.label {
+            Some(_) => labelled::living(self, given)?,
+            None => living(self, given).standings(given.table)?,
+        };
         let reasons = standings.iter().map(|standing| standing.excluded());
         let excluded: StringArray = reasons.collect();
         let name = given.name;
         let mut scored = Scored {
-            parameters: population_rows(self, &standings),
-            quality: known_then(&unknown),
+            parameters: population::rows(self, &standings),
+            quality: [known_then(&unknown), labelled::stated(self, given)].concat(),
             ..Scored::default()
         };
         let mut publish = |column: String, values: ArrayRef| {
@@ -176,7 +186,7 @@ impl ScoreModel for SupervisedScore {
         let Some(fit) = churn_of(learned) else {
             return Ok(scored);
         };
-        let features = features(self, given.prepared);
+        let features = features(self, given.name, given.prepared);
         let (living, places) = living_rows(given.table, &standings)?;
         let inputs = inputs(&living, &features, given.prepared.as_of, None)?;
         let probabilities = fit.probabilities(&inputs)?;
@@ -196,7 +206,7 @@ impl ScoreModel for SupervisedScore {
             publish(format!("{name}_reason_{rank}"), texts);
         }
         publish(format!("{name}_reasons_direction"), sides);
-        let judged = population_quality(self, &standings, given);
+        let judged = population::quality(self, &standings, given);
         scored.quality.push(judged);
         Ok(scored)
     }
@@ -238,7 +248,7 @@ fn compared(
 }
 
 /// The rows of a fit in the tables `models`, `calibration` and `quality`.
-fn publish(fit: &ChurnFit, scored: &mut Scored) {
+fn publish(fit: &ChurnFit, scored: &mut Scored, labelled: bool) {
     let parameters = fit.parameters().into_iter().map(|row| Parameter {
         // Every score states the model that is used under the same name.
         model: match row.name.as_str() {
@@ -259,7 +269,7 @@ fn publish(fit: &ChurnFit, scored: &mut Scored) {
         lift: row.lift,
     });
     scored.calibration.extend(calibration);
-    scored.quality.extend(quality(fit));
+    scored.quality.extend(quality(fit, labelled));
 }
 
 /// The fit, with what it predicted for the customers it was tested on.
@@ -269,9 +279,19 @@ fn fitted(
     features: &[&FeatureInfo],
     parameters: &mut Vec<Parameter>,
 ) -> Result<(ChurnFit, Panel, Backtest), NotComputed> {
-    let panel = panel(score, given, features, parameters)?;
     let plan = plan(score, features, given.prepared.pipeline.seed);
-    let (fit, backtest) = ChurnFit::fit_tested(&panel, &plan)?;
+    let (panel, (fit, backtest)) = match score.label {
+        Some(_) => {
+            let panel = labelled::panel(score, given, PANEL_ROWS, parameters)?;
+            let fitted = ChurnFit::fit_static_tested(&panel, &plan)?;
+            (panel, fitted)
+        }
+        None => {
+            let panel = panel(score, given, features, parameters)?;
+            let fitted = ChurnFit::fit_tested(&panel, &plan)?;
+            (panel, fitted)
+        }
+    };
     Ok((fit, panel, backtest))
 }
 
@@ -304,27 +324,6 @@ fn living_rows(
     Ok((living, places))
 }
 
-/// The population of the score, and the number of customers left out by reason.
-fn population_rows(score: &SupervisedScore, standings: &[Standing]) -> Vec<Parameter> {
-    let of = |wanted: Standing| standings.iter().filter(|s| **s == wanted).count() as f64;
-    let mut rows = vec![Parameter::number(
-        POPULATION,
-        "customers",
-        of(Standing::Living),
-    )];
-    let stated = score.population.as_ref().map(|text| text.value.trim());
-    rows.extend(stated.map(|text| Parameter::text(POPULATION, "condition", text)));
-    for excluded in Standing::EXCLUDED {
-        let why = excluded.excluded().unwrap_or_default();
-        let name = format!("excluded: {why}");
-        let number = of(excluded);
-        if excluded != Standing::Closed || number > 0.0 {
-            rows.push(Parameter::number(POPULATION, name, number));
-        }
-    }
-    rows
-}
-
 /// Which features are left out because only their value of today is known; empty where none is.
 fn known_then(unknown: &[&str]) -> Vec<Quality> {
     let reason = || {
@@ -345,45 +344,17 @@ fn known_then(unknown: &[&str]) -> Vec<Quality> {
     row.into_iter().collect()
 }
 
-/// Number of customers in the population.
-fn population_quality(
-    score: &SupervisedScore,
-    standings: &[Standing],
-    given: &Given<'_>,
-) -> Quality {
-    let living = standings.iter().filter(|s| s.lives()).count();
-    let rule = match (&score.population, living > 0) {
-        (_, true) => None,
-        (Some(text), false) => Some(format!("`{}` is true for no customer", text.value.trim())),
-        (None, false) => Some(format!(
-            "no customer has a row of `{}` within {} days before {}, or one that runs",
-            score.from.value, score.horizon_days, given.prepared.as_of
-        )),
-    };
-    Quality {
-        segment: String::new(),
-        criterion: "population",
-        metric: "customers who can churn".to_owned(),
-        value: Some(living as f64),
-        threshold: Some(1.0),
-        status: if living > 0 {
-            QualityStatus::Ok
-        } else {
-            QualityStatus::Flagged
-        },
-        reason: rule,
-    }
-}
-
 /// The predictions of the candidates for single customers, by key.
 fn tested(found: &Backtest, given: &Given<'_>) -> Result<Option<super::Backtest>, NotComputed> {
     let day = |date: &NaiveDate| epoch_day(*date);
     let wanted = found.observed_on.first();
-    let then = given
+    let now = (given.prepared.as_of, given.table);
+    let mut dates = given
         .past
         .iter()
-        .find(|(date, _)| Some(&day(date)) == wanted);
-    let Some((_, then)) = then else {
+        .map(|(date, table)| (*date, table))
+        .chain([now]);
+    let Some((_, then)) = dates.find(|(date, _)| Some(&day(date)) == wanted) else {
         return Ok(None);
     };
     let hashes = customer_hashes(then.column(0));
@@ -417,11 +388,21 @@ fn most_rows(score: &SupervisedScore) -> usize {
 }
 
 /// The features that the models use.
-fn features<'p>(score: &SupervisedScore, prepared: &'p Prepared) -> Vec<&'p FeatureInfo> {
+pub(super) fn features<'p>(
+    score: &SupervisedScore,
+    name: &str,
+    prepared: &'p Prepared,
+) -> Vec<&'p FeatureInfo> {
+    let of_label = match score.label {
+        Some(_) => labelled::made_of_label(name, &prepared.features),
+        None => BTreeSet::new(),
+    };
     let wanted = |info: &&FeatureInfo| {
         let asked =
             score.features.is_empty() || score.features.iter().any(|f| f.value == info.name);
-        asked && !prepared.untimed.contains_key(&info.name)
+        // A label is of today, as its features are.
+        let known = score.label.is_some() || !prepared.untimed.contains_key(&info.name);
+        asked && known && !of_label.contains(info.name.as_str())
     };
     prepared.features.published.iter().filter(wanted).collect()
 }
@@ -442,7 +423,8 @@ fn plan(score: &SupervisedScore, features: &[&FeatureInfo], seed: u64) -> ChurnP
             Calibration::Isotonic => CalibrationKind::Isotonic,
             Calibration::None => CalibrationKind::None,
         },
-        horizon_days: score.horizon_days,
+        // Without dates there are no days between them.
+        horizon_days: score.horizon_days.max(1),
         seed,
         max_rows: FIT_ROWS,
     }
@@ -510,7 +492,7 @@ fn panel(
 }
 
 /// The features as inputs of a model: numbers, labels, and dates as days before the observation date.
-fn inputs(
+pub(super) fn inputs(
     table: &RecordBatch,
     features: &[&FeatureInfo],
     as_of: NaiveDate,
@@ -546,7 +528,7 @@ fn inputs(
 }
 
 /// A hash of each key, the same in every run.
-fn customer_hashes(keys: &ArrayRef) -> Vec<u64> {
+pub(super) fn customer_hashes(keys: &ArrayRef) -> Vec<u64> {
     match keys.data_type() {
         DataType::Int64 => {
             let keys = keys.as_primitive::<Int64Type>();
@@ -562,13 +544,17 @@ fn customer_hashes(keys: &ArrayRef) -> Vec<u64> {
 }
 
 /// Whether the score discriminates and is calibrated, by the figures of the choice ([`ChurnFit::chosen`]).
-fn quality(fit: &ChurnFit) -> Vec<Quality> {
+fn quality(fit: &ChurnFit, labelled: bool) -> Vec<Quality> {
     let chosen = fit.chosen();
     let discriminates = chosen.auc.low_95 > 0.5 && fit.served() != ChurnServed::BaseRate;
     let area = Quality {
         segment: String::new(),
         criterion: "discriminates",
-        metric: "area under the ROC curve out of time".to_owned(),
+        metric: match labelled {
+            true => "area under the ROC curve on other customers",
+            false => "area under the ROC curve out of time",
+        }
+        .to_owned(),
         value: Some(chosen.auc.value),
         threshold: Some(0.5),
         status: status(discriminates),

@@ -187,7 +187,7 @@ fn kpi(facts: &Facts<'_>) -> Result<Option<Figure>, ReportError> {
     };
     let aggregate = format!("avg({})", sql::column(&kpi.name));
     Ok(Some(Figure {
-        label: format!("Mean {}", words(&kpi.name)),
+        label: kpi_label(facts, &kpi.name),
         number: Num::opt(
             kpi.measure.show_opt(kpi.overall, facts.meta),
             kpi.overall,
@@ -199,6 +199,15 @@ fn kpi(facts: &Facts<'_>) -> Result<Option<Figure>, ReportError> {
         warning,
         query: over_customers(facts, "kpi", &aggregate, ""),
     }))
+}
+
+/// "Probability of churn, mean", by the label that the pipeline gives the KPI; else by its name.
+fn kpi_label(facts: &Facts<'_>, name: &str) -> String {
+    let label = facts.meta.feature(name).and_then(|f| f.label.as_deref());
+    match label {
+        Some(label) => format!("{}, mean", title(label)),
+        None => format!("Mean {}", words(name)),
+    }
 }
 
 /// The sum of a column, now and before.

@@ -28,10 +28,12 @@ const BOTTOM: f64 = 92.0;
 /// Bins of a histogram.
 const BINS: usize = 20;
 /// Scores shown.
-const MOST: usize = 8;
+const MOST: usize = 10;
 /// Suffixes of columns with an end of an interval; they get no histogram of their own. Versions from before these had a table of
 /// their own have them in `customers`.
 const INTERVAL_ENDS: [&str; 4] = ["_low_95", "_low_80", "_high_80", "_high_95"];
+/// Suffixes of columns that say what a score knew of a customer; they are no predictions.
+const KNOWN: [&str; 2] = ["_coverage", "past_value"];
 /// The bins end at this quantile; the last bin also has the customers beyond.
 const REACH: f64 = 0.99;
 
@@ -100,7 +102,10 @@ fn columns<'a>(facts: &'a Facts<'_>, people: Table<'a>) -> Vec<&'a str> {
     };
     let others = people.number_columns().into_iter().filter(|name| {
         is_score(name)
-            && !INTERVAL_ENDS.iter().any(|end| name.ends_with(end))
+            && !INTERVAL_ENDS
+                .iter()
+                .chain(&KNOWN)
+                .any(|end| name.ends_with(end))
             && Some(*name) != kpi
             && !facts.marks.is_base_rate(name)
     });

@@ -62,7 +62,7 @@ impl FeatureWords {
         };
         Self {
             name: column.name.clone(),
-            typical: in_brackets("typical", column.raw(0.0)),
+            typical: in_brackets("typical of all", column.raw(0.0)),
             counts_as: in_brackets("counts as", column.median),
         }
     }
@@ -89,16 +89,19 @@ impl Explained {
             &self.names[of.cluster[place] as usize],
             &self.names[of.runner_up[place] as usize],
         );
-        to.push_str("nearest to '");
-        to.push_str(name);
-        to.push_str("'; the next, '");
-        to.push_str(next_name);
         // Writing to a String cannot fail.
         let _ = if next > MUCH_FARTHER * own {
-            write!(to, "', is more than {MUCH_FARTHER} times as far")
+            write!(
+                to,
+                "most like '{name}', more than {MUCH_FARTHER} times as far from '{next_name}'"
+            )
         } else {
             let tenths = (10.0 * next / own.max(f64::MIN_POSITIVE)).round() as u64;
-            write!(to, "', is {}.{} times as far", tenths / 10, tenths % 10)
+            let (whole, tenth) = (tenths / 10, tenths % 10);
+            write!(
+                to,
+                "most like '{name}', {whole}.{tenth} times as far from '{next_name}'"
+            )
         };
     }
 

@@ -445,13 +445,12 @@ fn kmeans_recovers_planted_groups_numbers_them_and_says_why() {
     assert_eq!(found.assigned_by.as_str(), "model");
     let reason = found.reason(2);
     assert!(
-        reason.starts_with(
-            "nearest to 'many orders, high spend'; the next, 'low spend, few orders', is "
-        ),
+        reason.starts_with("most like 'many orders, high spend', ")
+            && reason.contains(" times as far from 'low spend, few orders': "),
         "{reason}"
     );
     assert!(
-        reason.contains("order_count 41 (typical ") && reason.contains("spend_total 2,0"),
+        reason.contains("order_count 41 (typical of all ") && reason.contains("spend_total 2,0"),
         "{reason}"
     );
     let rule = found.segments[0].rule.as_deref().unwrap();
@@ -578,11 +577,7 @@ fn kmeans_takes_the_names_of_the_scheme() {
     });
     let found = run(kind, &planted());
     assert_eq!(names(&found)[..3], ["lapsed", "steady", "keen"]);
-    assert!(
-        found
-            .reason(0)
-            .starts_with("nearest to 'lapsed'; the next, 'steady', is ")
-    );
+    assert!(found.reason(0).starts_with("most like 'lapsed', "));
     assert_eq!(
         found
             .parameters

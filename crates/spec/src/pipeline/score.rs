@@ -36,7 +36,10 @@ pub struct SupervisedScore {
     /// Churned are, with events, customers without a row within the horizon; with intervals, customers whose last interval
     /// ends within it.
     pub from: At<String>,
-    /// Days after an observation date in which churn is looked for.
+    /// Condition over features that says who has churned, where the data states it: what the models learn, from all customers as
+    /// they are today and tested on other customers, not at a later date.
+    pub label: Option<ExprText>,
+    /// Days after an observation date in which churn is looked for; 0 with a label.
     pub horizon_days: u32,
     /// Condition over features that says who can churn at a date; when absent, who is alive by the label's own definition: an
     /// event within the horizon before the date, or a running interval.
@@ -45,7 +48,7 @@ pub struct SupervisedScore {
     pub features: Vec<At<String>>,
     /// Models that are compared; the recency rule and the base rate always are.
     pub models: Vec<At<SupervisedModel>>,
-    /// Observation dates before `as_of`, the newest a horizon before it; 4 by default.
+    /// Observation dates before `as_of`, the newest a horizon before it; 4 by default, none with a label.
     pub observations: u32,
     /// Days between observation dates; the horizon by default, so that labels do not overlap.
     pub every_days: u32,

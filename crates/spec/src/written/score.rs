@@ -17,9 +17,12 @@ pub(super) enum ScoreTable {
         /// Churned are, with events, customers without a row within the horizon; with intervals, customers whose last interval
         /// ends within it.
         from: String,
-        /// How far ahead it looks: whole days or weeks, such as `90d`, `12w`.
+        /// How far ahead it looks: whole days or weeks, such as `90d`, `12w`. Required without `label`.
         #[schemars(regex(pattern = r"^[0-9]+[dw]$"))]
-        horizon: String,
+        horizon: Option<String>,
+        /// Condition over features that says who has churned, such as `churned = 'Yes'`, where the data states it. `from` is then the
+        /// source that does, and there are no dates: models learn from all customers as they are, and are tested on other customers.
+        label: Option<String>,
         /// Condition over features that says who can churn, at the date of the run and at each observation date: by default
         /// who had an event within one horizon before the date, or has a running interval. Who never bought is never among them.
         population: Option<String>,

@@ -128,6 +128,11 @@ fn supervised() {
     assert_told!(scores(&[
         ("no horizon", "horizon = \"90d\"\n", ""),
         (
+            "a label and a horizon",
+            "horizon = \"90d\"\n",
+            "horizon = \"90d\"\nlabel = \"spend_90d = 0\"\n"
+        ),
+        (
             "a horizon in months",
             "horizon = \"90d\"",
             "horizon = \"3mo\""

@@ -1,0 +1,174 @@
+//! Churn that the data states: `label` of a supervised score is a condition over the features of today. There are no observation
+//! dates, so models learn from all customers with a label, and are tested on other customers, not at a later date.
+
+use std::collections::BTreeSet;
+
+use arrow::array::{Array, RecordBatch};
+use tessera_expr::columns;
+use tessera_features::FeaturePlan;
+use tessera_model::churn::{Observation, Panel};
+use tessera_segments::{Parameter, Quality, QualityStatus};
+use tessera_spec::pipeline::SupervisedScore;
+
+use super::population::{POPULATION, Standing, condition_name, truths};
+use super::supervised::{customer_hashes, features, inputs};
+use super::{Given, NotComputed, hidden_name, not_computed};
+use crate::base;
+use crate::sources::epoch_day;
+use crate::untimed::named;
+
+/// Name of the hidden column that holds the label.
+pub(crate) fn label_name(score: &str) -> String {
+    hidden_name(score, "label")
+}
+
+/// Whether each customer can churn: it is in the population, and the label does not say that it has. And the label itself, of those
+/// who are in the population.
+fn standings(
+    score: &SupervisedScore,
+    name: &str,
+    table: &RecordBatch,
+) -> Result<(Vec<Standing>, Vec<Option<bool>>), NotComputed> {
+    let mut labels = truths(table, &label_name(name))?;
+    let fits = match score.population {
+        Some(_) => Some(truths(table, &condition_name(name))?),
+        None => None,
+    };
+    let active = base::active(table);
+    let standing = |row: usize| {
+        if active.as_ref().is_some_and(|active| !active.value(row)) {
+            return Standing::Closed;
+        }
+        let fits = fits.as_ref().is_none_or(|fits| fits[row] == Some(true));
+        match labels[row] {
+            Some(true) => Standing::ChurnedBefore,
+            _ if fits => Standing::Living,
+            _ => Standing::Outside,
+        }
+    };
+    let standings: Vec<Standing> = (0..table.num_rows()).map(standing).collect();
+    for (row, label) in labels.iter_mut().enumerate() {
+        let fits = fits.as_ref().is_none_or(|fits| fits[row] == Some(true));
+        if !fits || standings[row] == Standing::Closed {
+            *label = None;
+        }
+    }
+    Ok((standings, labels))
+}
+
+/// Whether each customer can churn.
+pub(super) fn living(
+    score: &SupervisedScore,
+    given: &Given<'_>,
+) -> Result<Vec<Standing>, NotComputed> {
+    standings(score, given.name, given.table).map(|(standings, _)| standings)
+}
+
+/// The features of all customers whose label is known.
+pub(super) fn panel(
+    score: &SupervisedScore,
+    given: &Given<'_>,
+    most: usize,
+    parameters: &mut Vec<Parameter>,
+) -> Result<Panel, NotComputed> {
+    let (_, labels) = standings(score, given.name, given.table)?;
+    let known = labels.iter().flatten().count();
+    let churned = labels.iter().filter(|label| **label == Some(true)).count();
+    for (what, number) in [
+        ("labelled customers", known),
+        ("labelled as churned", churned),
+    ] {
+        parameters.push(Parameter::number(POPULATION, what, number as f64));
+    }
+    if known == 0 {
+        let reason = "`label` is known of no customer of the population";
+        return Err(NotComputed::Data(reason.to_owned()));
+    }
+    let customers = customer_hashes(given.table.column(0));
+    let share = most as f64 / known as f64;
+    let (mut rows, mut churned, mut customer) = (Vec::new(), Vec::new(), Vec::new());
+    for (row, label) in labels.into_iter().enumerate() {
+        // The same customers in every run, whatever the order of rows.
+        let drawn = || (customers[row] >> 11) as f64 / (1u64 << 53) as f64 <= share;
+        if let Some(label) = label.filter(|_| drawn()) {
+            rows.push(row as u32);
+            churned.push(label);
+            customer.push(customers[row]);
+        }
+    }
+    let day = given.prepared.as_of;
+    let features = features(score, given.name, given.prepared);
+    Ok(Panel::stack(vec![Observation {
+        inputs: inputs(given.table, &features, day, Some(&rows))?,
+        churned,
+        customer,
+        observed_on: epoch_day(day),
+    }])?)
+}
+
+/// The features that the label is made of, or that are made of these: with them a model would read the label itself.
+pub(super) fn made_of_label<'a>(score: &str, features: &'a FeaturePlan) -> BTreeSet<&'a str> {
+    let derived = || features.derived.iter().chain(&features.late);
+    let label = label_name(score);
+    let mut open = vec![label.as_str()];
+    let mut found: BTreeSet<&str> = BTreeSet::new();
+    // Downwards: what the label is computed from.
+    while let Some(name) = open.pop() {
+        let Some((_, expr)) = derived().find(|(derived, _)| derived == name) else {
+            continue;
+        };
+        for column in columns(expr) {
+            if found.insert(column) {
+                open.push(column);
+            }
+        }
+    }
+    // Upwards: what is computed from that.
+    loop {
+        let more: Vec<&str> = derived()
+            .filter(|(name, expr)| {
+                let mut read = columns(expr).into_iter();
+                !found.contains(name.as_str()) && read.any(|column| found.contains(column))
+            })
+            .map(|(name, _)| name.as_str())
+            .collect();
+        if more.is_empty() {
+            return found;
+        }
+        found.extend(more);
+    }
+}
+
+/// What is said of a score with a label: it was not tested at a later date, and which features it does not use.
+pub(super) fn stated(score: &SupervisedScore, given: &Given<'_>) -> Vec<Quality> {
+    let Some(label) = &score.label else {
+        return Vec::new();
+    };
+    let mut rows = vec![not_computed(
+        "backtest on later data",
+        format!(
+            "who has churned is stated by `{}` and not when: models are tested on other customers, not at a later date",
+            label.value.trim()
+        ),
+    )];
+    let plan = &given.prepared.features;
+    let hidden = made_of_label(given.name, plan);
+    let published = plan.published.iter().map(|info| info.name.as_str());
+    let left: Vec<&str> = published
+        .filter(|name| hidden.contains(name))
+        .filter(|name| {
+            score.features.is_empty() || score.features.iter().any(|f| f.value == **name)
+        })
+        .collect();
+    rows.push(Quality {
+        segment: String::new(),
+        criterion: "known without the label",
+        metric: "features left out".to_owned(),
+        value: Some(left.len() as f64),
+        threshold: None,
+        status: QualityStatus::Ok,
+        reason: (!left.is_empty())
+            .then(|| format!("{}: the label is made of them, or they of it", named(&left))),
+    });
+    rows
+}

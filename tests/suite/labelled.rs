@@ -1,0 +1,164 @@
+//! A label that stands in the data: who has churned is a column, not what happened after a date.
+
+use crate::program::{public_data, run};
+use crate::table::Table;
+
+const ATTRIBUTES: [&str; 16] = [
+    "gender",
+    "Partner",
+    "Dependents",
+    "PhoneService",
+    "MultipleLines",
+    "InternetService",
+    "OnlineSecurity",
+    "OnlineBackup",
+    "DeviceProtection",
+    "TechSupport",
+    "StreamingTV",
+    "StreamingMovies",
+    "Contract",
+    "PaperlessBilling",
+    "PaymentMethod",
+    "Churn",
+];
+
+const FRAME: &str = r#"
+spec_version = 1
+name     = "telco"
+timezone = "UTC"
+currency = "USD"
+store    = "${out}/telco"
+
+[vars]
+lake = ""
+out  = ""
+
+[customer]
+key = "customerID"
+
+[sources.accounts]
+kind = "attributes"
+path = "${lake}/Telco-Customer-Churn.csv"
+key  = "customerID"
+attributes.tenure         = { base = "lifecycle", unit = "count" }
+attributes.MonthlyCharges = { base = "value", unit = "currency" }
+
+[sources.accounts.contract]
+columns     = { customerID = "string", tenure = "i32", MonthlyCharges = "f64", Churn = "string" }
+missing_key = "fail"
+duplicates  = "keep"
+
+[features]
+has_left = { expr = "case when Churn = 'Yes' then 1 else 0 end", base = "lifecycle", unit = "count" }
+
+[scores.churn]
+kind  = "supervised"
+from  = "accounts"
+label = "case when tenure < 2 then null else Churn = 'Yes' end"
+features = FEATURES
+
+[schemes.risk]
+kind  = "rules"
+rules = [{ segment = "call", when = "churn_probability > 0.5" }]
+otherwise = "wait"
+"#;
+
+#[test]
+fn churn_of_telco_is_learnt_from_its_column_and_tested_on_other_customers() {
+    let Some(data) = public_data("telco") else {
+        return;
+    };
+    let dir = tempfile::tempdir().unwrap();
+    let out = dir.path().display().to_string();
+    let mut attributes = String::new();
+    for name in ATTRIBUTES {
+        attributes += &format!("attributes.{name} = {{ base = \"demographic\" }}\n");
+    }
+    let listed: Vec<String> = ATTRIBUTES.map(|name| format!("\"{name}\"")).to_vec();
+    let features = format!("[\"MonthlyCharges\", \"has_left\", {}]", listed.join(", "));
+    let text = FRAME
+        .replace(
+            "attributes.tenure ",
+            &format!("{attributes}attributes.tenure "),
+        )
+        .replace("FEATURES", &features);
+    let file = format!("{out}/telco.toml");
+    std::fs::write(&file, text).unwrap();
+    let (lake, store) = (format!("lake={}", data.display()), format!("out={out}"));
+    let arguments = ["run", &file, "--as-of", "2026-10-31", "--quiet"];
+    run(
+        &[&arguments[..], &["--var", &lake, "--var", &store]].concat(),
+        0,
+    );
+    let latest = dir.path().join("telco/latest");
+    let customers = Table::read(&latest.join("customers.parquet"));
+    let (label, tenure) = (customers.texts("Churn"), customers.ints("tenure"));
+    let probability = customers.floats("churn_probability");
+    let excluded = customers.texts("churn_excluded");
+    let (mut known, mut left) = (0.0, 0.0);
+    for row in 0..customers.rows() {
+        let is_known = tenure[row].unwrap() >= 2;
+        let has_left = is_known && label[row].as_deref() == Some("Yes");
+        known += f64::from(u8::from(is_known));
+        left += f64::from(u8::from(has_left));
+        assert_eq!(probability[row].is_none(), has_left, "row {row}");
+        let expected = has_left.then_some("churned before");
+        assert_eq!(excluded[row].as_deref(), expected, "row {row}");
+    }
+
+    let models = Table::read(&latest.join("models.parquet"));
+    let (of, names) = (models.texts("model"), models.texts("name"));
+    let values = models.floats("value");
+    let value = |model: &str, name: &str| {
+        let is = |row: &usize| {
+            of[*row].as_deref() == Some(model) && names[*row].as_deref() == Some(name)
+        };
+        let row = (0..models.rows()).find(is);
+        row.and_then(|row| values[row])
+            .unwrap_or_else(|| panic!("no {name} of {model}"))
+    };
+    assert_eq!(value("population", "labelled customers"), known);
+    assert_eq!(value("population", "labelled as churned"), left);
+    assert_eq!(value("churn", "out_of_time"), 0.0);
+    // Without tenure, which the label reads, and without the label: a leak would rank nearly everyone right.
+    let auc = value("logistic", "test_auc");
+    assert!((0.78..0.86).contains(&auc), "{auc}");
+
+    let backtest = Table::read(&latest.join("backtest.parquet"));
+    let tested = backtest.texts("model");
+    let served = tested.iter().flatten().filter(|model| *model == "logistic");
+    assert_eq!(served.count() as f64, known);
+
+    let quality = Table::read(&latest.join("quality.parquet"));
+    let (metrics, reasons) = (quality.texts("metric"), quality.texts("reason"));
+    let reason = |metric: &str| {
+        let row = metrics.iter().position(|m| m.as_deref() == Some(metric));
+        reasons[row.unwrap()].clone().unwrap()
+    };
+    assert!(reason("backtest on later data").contains("not at a later date"));
+    let left_out = reason("features left out");
+    assert!(left_out.contains("`Churn`") && left_out.contains("`has_left`"));
+    let dictionary = Table::read(&latest.join("features.parquet"));
+    let names = dictionary.texts("name");
+    let row = names
+        .iter()
+        .position(|n| n.as_deref() == Some("churn_probability"));
+    let status = dictionary.texts("status")[row.unwrap()].clone();
+    assert!(status.is_some_and(|status| status != "ok"));
+}
+
+#[test]
+fn dates_beside_a_label_are_mistakes() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("telco.toml");
+    let text = FRAME
+        .replace("FEATURES", "[\"MonthlyCharges\"]")
+        .replace("[schemes.risk]", "horizon = \"90d\"\n\n[schemes.risk]");
+    std::fs::write(&file, text).unwrap();
+    let output = run(&["check", &file.display().to_string()], 2);
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(
+        said.contains("`horizon` has no effect beside `label`"),
+        "{said}"
+    );
+}
