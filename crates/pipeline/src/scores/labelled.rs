@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use arrow::array::{Array, RecordBatch};
+use arrow::array::RecordBatch;
 use tessera_expr::columns;
 use tessera_features::FeaturePlan;
 use tessera_model::churn::{Observation, Panel};
