@@ -19,13 +19,13 @@ pub(super) fn check(pipeline: &Pipeline, found: &mut Diagnostics) {
         let Some(config) = scheme.kind.of::<QuantileScheme>() else {
             let message = format!("`{name}` has no tiers, so customers have no limits in it");
             let help = "limits are for schemes of kind \"quantile\"; a minimum stay, `min_stay`, is for every kind";
-            found.extend([Diagnostic::error("TS-P086", message, span).with_help(help)]);
+            found.extend([Diagnostic::error("TS-G021", message, span).with_help(help)]);
             continue;
         };
         if scheme.refit != Refit::Always {
             let message = format!("the tiers of `{name}` are not fitted in every run");
             let help = "limits are shares of the customers of the day: take `refit` out of the scheme, or the limits";
-            found.extend([Diagnostic::error("TS-P086", message, span).with_help(help)]);
+            found.extend([Diagnostic::error("TS-G021", message, span).with_help(help)]);
             continue;
         }
         // The last tier has no border below it.

@@ -56,7 +56,9 @@ fn memberships_hold_every_customer_in_every_scheme_by_key_and_scheme() {
             "entered_on",
             "previous_segment_id",
             "previous_segment",
-            "cause"
+            "cause",
+            "leaves_on",
+            "leaves_to"
         ]
     );
 
