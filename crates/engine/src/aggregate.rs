@@ -2,14 +2,15 @@
 //! the batches, since a query engine's group-by is neither exact in its float sums (they depend on the order in which threads
 //! add) nor as fast where a dozen windowed aggregates share a scan.
 //!
-//! The types that matter: [`layout::Layout`] (what is accumulated), [`worker::Worker`] (the loop), [`batch::Batch`]; [`run`]
-//! reads the source as often as the memory of the run asks for.
+//! The types that matter: [`layout::Layout`] (what is accumulated), [`worker::Worker`] (the loop), [`batch::Batch`];
+//! [`run_together`] reads the source as often as the memory of the run asks for.
 
 mod batch;
 mod days;
 mod finish;
 mod keys;
 mod layout;
+mod lowest;
 mod overflow;
 mod passes;
 #[cfg(test)]
@@ -37,7 +38,7 @@ use days::Days;
 pub(crate) use finish::arrow_type;
 use layout::Layout;
 use overflow::overflows;
-pub(crate) use passes::{run, run_together};
+pub(crate) use passes::{Made, nobody, run_together};
 
 /// Rows per batch handed from the scan to the workers.
 const SCAN_ROWS: usize = 1 << 16;

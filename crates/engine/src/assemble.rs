@@ -3,14 +3,16 @@
 use std::sync::Arc;
 
 use arrow::array::{
-    Array, ArrayRef, AsArray, Float64Array, Int64Array, RecordBatch, StringArray, UInt32Array,
+    Array, ArrayRef, AsArray, BooleanArray, Float64Array, Int64Array, RecordBatch, StringArray,
+    UInt32Array,
 };
-use arrow::compute::{SortOptions, cast, sort_to_indices, take};
+use arrow::compute::{SortOptions, cast, filter_record_batch, sort_to_indices, take};
 use arrow::datatypes::{DataType, Field, Float64Type, Int64Type, Schema};
 use tessera_expr::rel::{Assemble, KeyedTable};
 
 use crate::Outside;
 use crate::budget::Budget;
+use crate::drawn::{hash_of_bytes, hash_of_integer};
 use crate::error::EngineError;
 use crate::table::read_file;
 
@@ -33,7 +35,7 @@ pub(crate) fn run(
     let tables = plan
         .tables
         .iter()
-        .map(|table| read_file(&table.path))
+        .map(|table| counted(table, read_file(&table.path)?))
         .collect::<Result<Vec<_>, _>>()?;
     let tables = in_one_form(tables)?;
     let base: Vec<&ArrayRef> = plan
@@ -72,6 +74,28 @@ pub(crate) fn run(
     }
     let schema = Arc::new(Schema::new(fields));
     Ok((RecordBatch::try_new(schema, columns)?, outside))
+}
+
+/// The rows of a table whose keys count.
+fn counted(table: &KeyedTable, rows: RecordBatch) -> Result<RecordBatch, EngineError> {
+    let Some(sample) = table.only else {
+        return Ok(rows);
+    };
+    let keys = rows.column(0);
+    let counts: BooleanArray = match keys.as_primitive_opt::<Int64Type>() {
+        Some(keys) => {
+            let keys = keys.values().iter();
+            keys.map(|key| Some(sample.draws(hash_of_integer(*key))))
+                .collect()
+        }
+        None => {
+            let texts = keys.as_string::<i32>().iter();
+            texts
+                .map(|key| key.map(|key| sample.draws(hash_of_bytes(key.as_bytes()))))
+                .collect()
+        }
+    };
+    Ok(filter_record_batch(&rows, &counts)?)
 }
 
 /// Tables whose keys are all integers or all texts; integers beside texts become the text of their digits.

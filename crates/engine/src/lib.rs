@@ -11,6 +11,7 @@ mod aggregate;
 mod assemble;
 mod bridge;
 mod budget;
+mod drawn;
 mod duplicates;
 mod error;
 mod join;
@@ -46,6 +47,9 @@ pub struct Materialized {
     pub counts: Option<RowCounts>,
     /// For plans that put tables side by side: what each of them holds of keys that are no customers.
     pub outside: Vec<Outside>,
+    /// For passes that keep the customers with the lowest hashes ([`tessera_expr::rel::Drawn::Lowest`]): the lowest hash that was
+    /// left out. The table has every customer with a lower one. `None` where none was left out.
+    pub left_out: Option<u64>,
 }
 
 /// Keys of a table that the base of customers lacks.
@@ -71,7 +75,7 @@ pub trait Engine {
     fn materialize(&self, plan: &Rel, to: &Path) -> Result<Materialized, EngineError>;
 
     /// Runs passes over sources, each with the file for its table: what each would make alone. Passes that read the same files in the
-    /// same way, as those of several dates do, may read them once.
+    /// same way, as those of several dates do, may read them once. The first of these has the memory of the run before the others.
     fn materialize_all(
         &self,
         passes: &[(&Aggregate, &Path)],

@@ -3,8 +3,9 @@
 use std::path::Path;
 
 use tessera_expr::Expr;
-use tessera_expr::rel::{Aggregate, Rel, SourceRows, Unseen};
+use tessera_expr::rel::{Aggregate, Drawn, Rel, SourceRows, Unseen};
 
+use crate::aggregate::Made;
 use crate::budget::Budget;
 use crate::error::{EngineError, guarded};
 use crate::lake;
@@ -40,21 +41,38 @@ impl PolarsEngine {
             .iter()
             .map(|(plan, _)| guarded(|| join::hold(&plan.rows)));
         let _lookups = lookups.collect::<Result<Vec<_>, _>>()?;
-        let alone =
-            |(plan, to): &(&Aggregate, &Path)| aggregate::run(plan, self.workers, &self.budget, to);
-        let made = guarded(|| {
-            let together = match passes {
-                [_] => None,
-                _ => aggregate::run_together(passes, self.workers, &self.budget)?,
-            };
-            together.map_or_else(|| passes.iter().map(alone).collect(), Ok)
-        })?;
-        let made = made.into_iter().map(|(table, counts)| Materialized {
-            table,
-            counts: Some(counts),
+        let made = guarded(|| self.passes(passes))?;
+        let made = made.into_iter().map(|made| Materialized {
+            table: made.table,
+            counts: Some(made.counts),
             outside: Vec::new(),
+            left_out: made.left_out,
         });
         Ok(made.collect())
+    }
+
+    /// Passes for which there is no memory beside the first are run after it; those that may leave customers out leave out all.
+    fn passes(&self, passes: &[(&Aggregate, &Path)]) -> Result<Vec<Made>, EngineError> {
+        if passes.is_empty() {
+            return Ok(Vec::new());
+        }
+        let made = aggregate::run_together(passes, self.workers, &self.budget)?;
+        let mut all = Vec::with_capacity(passes.len());
+        let mut later = Vec::new();
+        for (&(plan, to), made) in passes.iter().zip(made) {
+            let may_leave_out = matches!(plan.rows.only, Some(Drawn::Lowest(_)));
+            all.push(match made {
+                None if may_leave_out => Some(aggregate::nobody(plan, &self.budget, to)?),
+                made => made,
+            });
+            if all.last().is_some_and(Option::is_none) {
+                later.push((plan, to));
+            }
+        }
+        let mut later = self.passes(&later)?.into_iter();
+        let all = all.into_iter().map(|made| made.or_else(|| later.next()));
+        let all: Option<Vec<Made>> = all.collect();
+        all.ok_or_else(|| EngineError::internal("a pass without a table".to_owned()))
     }
 }
 
@@ -102,6 +120,7 @@ impl Engine for PolarsEngine {
                     table,
                     counts: None,
                     outside,
+                    left_out: None,
                 })
             }
             Rel::Project(plan) => {
@@ -118,6 +137,7 @@ impl Engine for PolarsEngine {
                     table,
                     counts: None,
                     outside: Vec::new(),
+                    left_out: None,
                 })
             }
         }
@@ -128,7 +148,7 @@ impl Engine for PolarsEngine {
         passes: &[(&Aggregate, &Path)],
     ) -> Result<Vec<Materialized>, EngineError> {
         let mut made = Vec::with_capacity(passes.len());
-        for together in passes.chunk_by(|(a, _), (b, _)| a.rows.scan == b.rows.scan) {
+        for together in passes.chunk_by(|(a, _), (b, _)| a.rows.scan.reads_alike(&b.rows.scan)) {
             made.extend(self.together(together)?);
         }
         Ok(made)

@@ -18,15 +18,14 @@ use chrono::{Datelike, NaiveDate};
 use polars::prelude::*;
 use tessera_expr::Type;
 use tessera_expr::rel::{
-    FAULT, FileGroup, Join, Sample, Scan, ScanColumn, ScanFormat, SourceRows, Stored,
+    Drawn, FAULT, FileGroup, Join, Sample, Scan, ScanColumn, ScanFormat, SourceRows, Stored,
 };
-use xxhash_rust::xxh3::xxh3_64;
 
-use crate::aggregate::key;
+use crate::drawn::drawn;
 use crate::error::EngineError;
 use crate::join::with_joined;
 use crate::lake::{Piece, Side};
-use crate::lower::{decimal_type, lower, reads_skipped, unary};
+use crate::lower::{decimal_type, lower, reads_skipped};
 use convert::{codes, normalised, raw};
 use local::skipped_name;
 pub(crate) use local::skipped_times;
@@ -152,8 +151,8 @@ fn inside(
 ) -> Result<LazyFrame, EngineError> {
     let frame = typed_rows(rows, decoded, row_numbers, Side::Inside)?;
     let mut frame = with_all_columns(rows, frame)?;
-    if let Some(only) = rows.only {
-        frame = frame.filter(drawn(rows, only));
+    if let Some(Drawn::Share(only)) = rows.only {
+        frame = frame.filter(drawn(rows, move |hash| only.draws(hash)));
     }
     Ok(if has_unseen(rows) {
         frame.with_column(unseen(rows).alias(UNSEEN))
@@ -212,7 +211,10 @@ fn with_all_columns(rows: &SourceRows, mut frame: LazyFrame) -> Result<LazyFrame
         frame = with_join(frame, join, rows)?;
     }
     Ok(match rows.sample {
-        Some(sample) => frame.with_column(drawn(rows, sample).alias(Sample::DRAWN)),
+        Some(sample) => {
+            let drawn = drawn(rows, move |hash| sample.draws(hash));
+            frame.with_column(drawn.alias(Sample::DRAWN))
+        }
         None => frame,
     })
 }
@@ -224,29 +226,6 @@ fn with_join(frame: LazyFrame, join: &Join, rows: &SourceRows) -> Result<LazyFra
     Ok(match rows.until.as_deref().filter(is_until) {
         Some(until) => frame.with_columns(known_ends(rows, until)),
         None => frame,
-    })
-}
-
-/// Whether the customer of each row is drawn.
-fn drawn(rows: &SourceRows, sample: Sample) -> Expr {
-    let draws = move |text: &str| sample.draws(xxh3_64(text.as_bytes()));
-    unary(key(rows), DataType::Boolean, move |keys| {
-        let name = keys.name().clone();
-        let drawn: BooleanChunked = match keys.dtype() {
-            DataType::String => keys
-                .str()?
-                .iter()
-                .map(|key| key.is_some_and(draws))
-                .collect(),
-            _ => {
-                let keys = keys.strict_cast(&DataType::Int64)?;
-                let mut digits = itoa::Buffer::new();
-                let keys = keys.i64()?.iter();
-                keys.map(|key| key.is_some_and(|key| draws(digits.format(key))))
-                    .collect()
-            }
-        };
-        Ok(drawn.with_name(name).into_series())
     })
 }
 

@@ -16,7 +16,7 @@ use tessera_spec::pipeline::ColumnForm;
 use crate::tree::{Expr, Literal, Type};
 
 pub use join::{Join, JoinedColumn};
-pub use sample::Sample;
+pub use sample::{Drawn, Sample};
 pub use stored::Stored;
 
 /// Files of one source, read as one table. Columns are matched by name; what a file holds is brought to the types given here,
@@ -68,6 +68,22 @@ impl Scan {
         let place = self.files.iter().position(|known| known == file);
         let origin = place.and_then(|place| self.origins.get(place));
         origin.map_or(file, PathBuf::as_path)
+    }
+
+    /// Whether the same columns are read of the same files in the same way. What is made of them by each plan, such as derived and
+    /// joined columns, may differ.
+    pub fn reads_alike(&self, other: &Self) -> bool {
+        self.source == other.source
+            && self.files == other.files
+            && self.origins == other.origins
+            && self.stamps == other.stamps
+            && self.footers == other.footers
+            && self.format == other.format
+            && self.columns == other.columns
+            && self.groups == other.groups
+            && self.path_values == other.path_values
+            && self.timezone == other.timezone
+            && self.naive_zone == other.naive_zone
     }
 
     /// Type of a column: derived, joined, or of the files.
@@ -274,7 +290,7 @@ pub struct SourceRows {
     pub sample: Option<Sample>,
     /// The part of the customers whose rows are read: those of others are neither classified nor counted. For passes whose counts
     /// nobody asks for, without a search for repeated rows of several customers.
-    pub only: Option<Sample>,
+    pub only: Option<Drawn>,
     /// The money of a row, whose signs are counted where the plan reads it anyway.
     pub amount: Option<Expr>,
 }
@@ -440,6 +456,8 @@ pub struct KeyedTable {
     pub zero_when_absent: Vec<String>,
     /// The column that counts the used rows of a key; it is no column of the output.
     pub rows: Option<String>,
+    /// The part of its keys that count; all by default. The others are as if the table did not have them.
+    pub only: Option<Sample>,
 }
 
 /// Columns computed from the columns of one table, row by row. Later columns may use earlier ones.

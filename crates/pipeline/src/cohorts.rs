@@ -237,6 +237,7 @@ fn pass(
         in_base,
         zero_when_absent: zeros,
         rows: None,
+        only: None,
     };
     let assemble = Assemble {
         key: prepared.pipeline.customer.key.clone(),

@@ -132,7 +132,7 @@ pub(crate) struct Made {
     aged: Option<Aged>,
     /// What the customers on later days are computed from, where that is wanted.
     later: Option<RecordBatch>,
-    /// The sources at earlier dates.
+    /// The sources at the earlier dates on which scores are trained.
     earlier: BTreeMap<NaiveDate, table::Earlier>,
     /// The customers with an order; none where the pipeline has no features of orders.
     firsts: Option<Firsts>,

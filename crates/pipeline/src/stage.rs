@@ -12,7 +12,7 @@ use crate::sources::SourceOutcome;
 /// One step of a run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Stage {
-    /// One pass over a source: contract, filter, one row per customer.
+    /// One pass over a source: contract, filter, one row per customer; for the earlier dates as well.
     Aggregate {
         /// The source.
         source: String,
@@ -21,7 +21,7 @@ pub enum Stage {
     Rejects,
     /// Joins the tables of the sources by customer, then computes derived features.
     Features,
-    /// Reads the sources for all earlier dates together.
+    /// Draws the customers of all earlier dates.
     LookBack {
         /// How many dates.
         dates: usize,

@@ -6,10 +6,10 @@ use std::path::{Path, PathBuf};
 
 use arrow::array::{AsArray, RecordBatch};
 use chrono::NaiveDate;
-use tessera_engine::{Engine, Outside};
-use tessera_expr::rel::{Assemble, KeyedTable, Project, Rel, Sample};
+use tessera_engine::{Engine, Materialized, Outside};
+use tessera_expr::rel::{Aggregate, Assemble, Drawn, KeyedTable, Project, Rel, Sample};
 use tessera_expr::{BinaryOp, Expr, failures};
-use tessera_features::FeaturePlan;
+use tessera_features::{FeaturePlan, Pass};
 use tessera_spec::private;
 use tessera_spec::shown::grouped;
 
@@ -19,13 +19,13 @@ use crate::error::PipelineError;
 use crate::prepare::Prepared;
 
 /// Joins the tables of the sources by key, then adds derived features; and counts the keys of each table outside the base, except
-/// of lookups. `passes` are the tables of the plan's passes, which are discarded.
+/// of lookups. `passes` are the tables of the plan's passes, of which a sample of the customers may count; they are discarded.
 pub(crate) fn assemble(
     engine: &dyn Engine,
     prepared: &Prepared,
     plan: &FeaturePlan,
     as_of: NaiveDate,
-    passes: &[PathBuf],
+    (passes, only): (&[PathBuf], Option<Sample>),
     work: &Path,
 ) -> Result<(RecordBatch, Vec<Outside>), PipelineError> {
     let tables = plan
@@ -38,6 +38,7 @@ pub(crate) fn assemble(
             in_base: pass.in_base,
             zero_when_absent: pass.zero_when_absent.clone(),
             rows: pass.rows.clone(),
+            only,
         })
         .collect();
     let side_by_side = Assemble {
@@ -116,70 +117,168 @@ fn discard(table: &Path) {
     }
 }
 
-/// The sample of customers that is enough at an earlier date, as a share of those at the date of the run; `None` where all must be
-/// read: rows that repeat rows of another customer are found only if all customers are read.
-pub(crate) fn sample(plan: &FeaturePlan, prepared: &Prepared, share: f64) -> Option<Sample> {
-    let mut passes = plan.passes.iter().filter(|pass| !pass.is_lookup);
-    let alone = passes.all(|pass| {
-        let rows = &pass.aggregate.rows;
-        let repeated = rows.dedup.as_ref().map(|dedup| &dedup.columns);
-        repeated.is_none_or(|columns| columns.is_empty() || columns.contains(&rows.key))
-    });
-    // The customers at the date of the run may themselves be a sample.
-    let share = share * prepared.pipeline.customer.sample.unwrap_or(1.0);
-    (alone && share < 1.0).then_some(Sample { share })
-}
+/// Customers that are kept at an earlier date beyond those that are enough. The sample is a share of all customers, whose number is
+/// known only after the sources were read, and a share draws more or fewer than its mean: by a multiple of the standard deviation.
+const SPARE_DEVIATIONS: f64 = 8.0;
 
-/// The sources at the close of an earlier day.
+/// The sources at the close of an earlier day. Of each, the customers with the lowest hashes are kept while it is read for the date of
+/// the run; once the number of customers is known, the sample is drawn from these.
 pub(crate) struct Earlier {
     plan: FeaturePlan,
     folder: PathBuf,
+    /// Number of customers that is enough; `None` where all are needed.
+    enough: Option<usize>,
+    /// The customers that count; all by default.
+    sample: Option<Sample>,
     /// The tables of the plan's passes.
-    passes: Vec<PathBuf>,
+    passes: Vec<PassRead>,
 }
 
-/// Reads the sources at earlier dates, of each a sample of the customers where that is enough: every source once for all of them. The
-/// number is that of the rows of all tables.
-pub(crate) fn look_back(
-    engine: &dyn Engine,
-    wanted: Vec<(NaiveDate, FeaturePlan, Option<Sample>)>,
-    work: &Path,
-) -> Result<(BTreeMap<NaiveDate, Earlier>, u64), PipelineError> {
-    let mut earlier = BTreeMap::new();
-    let mut reads = Vec::new();
-    for (date, plan, sample) in wanted {
-        let folder = work.join(date.to_string());
+/// A table of a source at an earlier date.
+struct PassRead {
+    path: PathBuf,
+    /// Nothing else is missing of it.
+    done: Option<Done>,
+}
+
+/// What a table has of its source.
+#[derive(Clone, Copy)]
+struct Done {
+    rows: u64,
+    /// The lowest hash of a customer that it does not have.
+    left_out: Option<u64>,
+}
+
+impl Earlier {
+    /// The plan of an earlier date, with a folder for its tables.
+    pub(crate) fn planned(
+        prepared: &Prepared,
+        (as_of, enough): (NaiveDate, Option<usize>),
+        work: &Path,
+    ) -> Result<Self, PipelineError> {
+        let plan = prepared.features_at(as_of)?;
+        let folder = work.join(as_of.to_string());
         private::create_folder(&folder).map_err(|error| PipelineError::Io {
             step: "cannot create",
             path: folder.clone(),
             error,
         })?;
-        let mut passes = Vec::new();
-        for (number, pass) in plan.passes.iter().enumerate() {
-            let table = folder.join(format!("{number}-{}.parquet", pass.source));
-            // The rows of a lookup are read by the joins.
-            if !pass.is_lookup {
-                let mut aggregate = pass.aggregate.clone();
-                aggregate.rows.only = sample;
-                reads.push((number, aggregate, table.clone()));
+        let passes = plan.passes.iter().enumerate().map(|(number, pass)| {
+            let nothing = Done {
+                rows: 0,
+                left_out: None,
+            };
+            PassRead {
+                path: folder.join(format!("{number}-{}.parquet", pass.source)),
+                // The rows of a lookup are read by the joins.
+                done: pass.is_lookup.then_some(nothing),
             }
-            passes.push(table);
-        }
-        let at_date = Earlier {
+        });
+        Ok(Self {
+            passes: passes.collect(),
+            enough: enough.filter(|_| customers_are_independent(&plan)),
+            sample: None,
             plan,
             folder,
-            passes,
-        };
-        earlier.insert(date, at_date);
+        })
     }
-    reads.sort_by_key(|(number, ..)| *number);
-    let reads: Vec<_> = reads
+
+    /// The read of a source beside that for the date of the run, and the file for its table.
+    pub(crate) fn beside(&self, source: &str) -> Option<(Aggregate, PathBuf)> {
+        let lowest = self.enough.map(|enough| {
+            let spare = SPARE_DEVIATIONS * (enough as f64).sqrt();
+            Drawn::Lowest(enough.saturating_add(spare as usize))
+        });
+        let (pass, read) = self.pass(source)?;
+        let mut aggregate = pass.aggregate.clone();
+        aggregate.rows.only = lowest;
+        Some((aggregate, read.path.clone()))
+    }
+
+    /// A table that was made.
+    pub(crate) fn made(&mut self, source: &str, made: &Materialized) {
+        let place = self
+            .plan
+            .passes
+            .iter()
+            .position(|pass| pass.source == source);
+        if let Some(read) = place.and_then(|place| self.passes.get_mut(place)) {
+            read.done = Some(Done {
+                rows: made.table.rows,
+                left_out: made.left_out,
+            });
+        }
+    }
+
+    /// The pass over a source, unless it is made.
+    fn pass(&self, source: &str) -> Option<(&Pass, &PassRead)> {
+        let mut passes = self.plan.passes.iter().zip(&self.passes);
+        passes.find(|(pass, read)| pass.source == source && read.done.is_none())
+    }
+
+    /// Draws the sample that is enough of so many customers at the date of the run, which may themselves be a sample. Tables that do
+    /// not have all of it are to be read once more.
+    pub(crate) fn draw(&mut self, prepared: &Prepared, customers: usize) -> Option<Sample> {
+        let share = self.enough.map(|enough| {
+            let share = enough as f64 / customers.max(1) as f64;
+            share * prepared.pipeline.customer.sample.unwrap_or(1.0)
+        });
+        self.sample = share
+            .filter(|share| *share < 1.0)
+            .map(|share| Sample { share });
+        let sample = self.sample;
+        for read in &mut self.passes {
+            let is_whole = |done: &Done| match done.left_out {
+                Some(hash) => sample.is_some_and(|sample| !sample.draws(hash)),
+                None => true,
+            };
+            read.done = read.done.filter(is_whole);
+        }
+        sample
+    }
+}
+
+/// Whether no row of a customer depends on those of another, so that a sample of them can be read: repeated rows are those of one
+/// customer.
+fn customers_are_independent(plan: &FeaturePlan) -> bool {
+    let mut passes = plan.passes.iter().filter(|pass| !pass.is_lookup);
+    passes.all(|pass| {
+        let rows = &pass.aggregate.rows;
+        let repeated = rows.dedup.as_ref().map(|dedup| &dedup.columns);
+        repeated.is_none_or(|columns| columns.is_empty() || columns.contains(&rows.key))
+    })
+}
+
+/// Reads what is missing of the sources at earlier dates: every source once for all of them. The number is that of the rows of all
+/// tables.
+pub(crate) fn look_back(
+    engine: &dyn Engine,
+    earlier: &mut BTreeMap<NaiveDate, Earlier>,
+) -> Result<u64, PipelineError> {
+    let mut reads = Vec::new();
+    for (date, at_date) in &*earlier {
+        let passes = at_date.plan.passes.iter().zip(&at_date.passes);
+        for (number, (pass, read)) in passes.enumerate() {
+            if read.done.is_none() {
+                let mut aggregate = pass.aggregate.clone();
+                aggregate.rows.only = at_date.sample.map(Drawn::Share);
+                reads.push((number, *date, aggregate, read.path.clone()));
+            }
+        }
+    }
+    reads.sort_by_key(|(number, date, ..)| (*number, *date));
+    let wanted: Vec<_> = reads
         .iter()
-        .map(|(_, aggregate, table)| (aggregate, table.as_path()))
+        .map(|(.., aggregate, table)| (aggregate, table.as_path()))
         .collect();
-    let made = engine.materialize_all(&reads)?;
-    let rows = made.iter().map(|made| made.table.rows).sum();
-    Ok((earlier, rows))
+    let made = engine.materialize_all(&wanted)?;
+    for ((_, date, aggregate, _), made) in reads.iter().zip(&made) {
+        if let Some(at_date) = earlier.get_mut(date) {
+            at_date.made(&aggregate.rows.scan.source, made);
+        }
+    }
+    let passes = earlier.values().flat_map(|at_date| &at_date.passes);
+    Ok(passes.filter_map(|read| Some(read.done?.rows)).sum())
 }
 
 /// All customers at the close of an earlier day, as [`at`] has them.
@@ -189,8 +288,9 @@ pub(crate) fn at_date(
     as_of: NaiveDate,
     work: &Path,
 ) -> Result<RecordBatch, PipelineError> {
-    let wanted = vec![(as_of, prepared.features_at(as_of)?, None)];
-    let (mut earlier, _) = look_back(engine, wanted, work)?;
+    let planned = Earlier::planned(prepared, (as_of, None), work)?;
+    let mut earlier = BTreeMap::from([(as_of, planned)]);
+    look_back(engine, &mut earlier)?;
     let earlier = needed(earlier.remove(&as_of), "earlier dates")?;
     at(engine, prepared, as_of, &earlier)
 }
@@ -206,8 +306,11 @@ pub(crate) fn at(
         plan,
         folder,
         passes,
+        sample,
+        ..
     } = earlier;
-    let (table, _) = assemble(engine, prepared, plan, as_of, passes, folder)?;
+    let paths: Vec<PathBuf> = passes.iter().map(|read| read.path.clone()).collect();
+    let (table, _) = assemble(engine, prepared, plan, as_of, (&paths, *sample), folder)?;
     let wanted: Vec<usize> = std::iter::once(Ok(0))
         .chain(
             plan.published

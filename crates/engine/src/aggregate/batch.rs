@@ -5,6 +5,7 @@ use polars_arrow::array::{Array, BinaryViewArray, PrimitiveArray, Utf8ViewArray}
 use polars_arrow::bitmap::Bitmap;
 use xxhash_rust::xxh3::{xxh3_64, xxh3_128};
 
+use crate::drawn::{hash_of_bytes, hash_of_integer};
 use crate::error::EngineError;
 use crate::repeats::digests;
 
@@ -229,6 +230,14 @@ impl Batch {
             values,
             filters,
         })
+    }
+
+    /// The hash of a row's key that decides whether its customer is drawn.
+    pub(crate) fn drawn_by(&self, row: usize) -> u64 {
+        match &self.keys {
+            Keys::Int(values) => hash_of_integer(values.value(row)),
+            Keys::Text(texts) => hash_of_bytes(texts.value(row)),
+        }
     }
 
     /// The key of a row as 16 bytes, and the text where it does not fit.

@@ -69,17 +69,18 @@ pub(crate) struct Naming<'a> {
     pub(crate) key_is_text: bool,
 }
 
-/// Writes key column and aggregates of all workers to a stage file, sorted by key. Batches are made while those before them
+/// Writes key column and aggregates of all workers to a stage file, sorted by key, without customers whose hash is `left_out` or
+/// higher. Batches are made while those before them
 /// are written.
 pub(crate) fn finish(
     workers: &[Worker<'_>],
     layout: &Layout,
     naming: &Naming<'_>,
-    as_of_day: i32,
+    (as_of_day, left_out): (i32, Option<u64>),
     to: &Path,
 ) -> Result<TableRef, EngineError> {
     let key_is_text = naming.key_is_text;
-    let order = sorted(workers, key_is_text);
+    let order = sorted(workers, key_is_text, left_out);
     let key_type = if key_is_text {
         DataType::Utf8
     } else {
@@ -112,11 +113,12 @@ pub(crate) fn finish(
     TableRef::write_parts(to, schema.clone(), &parts, BATCHES_AT_ONCE, batch)
 }
 
-fn sorted(workers: &[Worker<'_>], key_is_text: bool) -> Vec<Place> {
+fn sorted(workers: &[Worker<'_>], key_is_text: bool, left_out: Option<u64>) -> Vec<Place> {
     let mut order: Vec<(u128, Place)> =
         Vec::with_capacity(workers.iter().map(|w| w.customers.len()).sum());
     for (w, worker) in workers.iter().enumerate() {
-        for number in 0..worker.customers.len() {
+        let kept = (0..worker.customers.len()).filter(|number| worker.keeps(*number, left_out));
+        for number in kept {
             let place = Place {
                 worker: w as u32,
                 number: number as u32,

@@ -135,7 +135,7 @@ fn table(batches: &[Vec<Row>], workers: usize, budget: &Budget, to: &Path) -> Ve
     let as_of_day = epoch_day(NaiveDate::from_ymd_opt(2026, 10, 31).unwrap());
     let layout = Layout::new(&aggregates());
     let mut parts: Vec<Worker<'_>> = (0..workers)
-        .map(|part| Worker::new(&layout, part, workers, budget))
+        .map(|part| Worker::new(&layout, (part, workers), None, budget))
         .collect();
     for rows in batches {
         let batch = batch(&layout, rows, as_of_day);
@@ -152,7 +152,7 @@ fn table(batches: &[Vec<Row>], workers: usize, budget: &Budget, to: &Path) -> Ve
         key: "customer",
         key_is_text: true,
     };
-    finish(&parts, &layout, &naming, as_of_day, to).unwrap();
+    finish(&parts, &layout, &naming, (as_of_day, None), to).unwrap();
     std::fs::read(to).unwrap()
 }
 

@@ -13,6 +13,7 @@ mod sums;
 
 use std::cmp::Ordering;
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
 use tessera_expr::exact::{Wide, to_fixed};
 
@@ -20,6 +21,7 @@ use super::batch::{Batch, Code, Column, Values};
 use super::finish::ORDER_BYTES;
 use super::keys::Customers;
 use super::layout::{Layout, Op, Selection, Slot};
+use super::lowest::Lowest;
 use crate::budget::{Budget, States};
 use crate::error::EngineError;
 use distinct::Distinct;
@@ -91,11 +93,34 @@ pub(crate) struct Worker<'a> {
     /// A value column with a number that cannot be summed because it is not finite, and that number.
     pub(crate) unsummable: Option<(usize, f64)>,
     states: States,
+    draw: Option<Draw>,
     rows: Vec<u32>,
     numbers: Vec<u32>,
     ages: Vec<i32>,
     masks: Vec<Mask>,
     sums: Vec<Fixed>,
+}
+
+/// Of a pass that keeps the customers with the lowest hashes.
+struct Draw {
+    lowest: Arc<Lowest>,
+    /// The hash of each customer of the worker, by number.
+    hashes: Vec<u64>,
+}
+
+impl Draw {
+    /// Enters the new ones among the customers of these rows, whose numbers rise.
+    fn enter(&mut self, batch: &Batch, rows: &[u32], numbers: &[u32]) {
+        let known = self.hashes.len();
+        for (&row, &number) in rows.iter().zip(numbers) {
+            if number as usize == self.hashes.len() {
+                self.hashes.push(batch.drawn_by(row as usize));
+            }
+        }
+        if self.hashes.len() > known {
+            self.lowest.enter(&self.hashes[known..]);
+        }
+    }
 }
 
 /// Which rows of a chunk a selection takes.
@@ -126,7 +151,12 @@ struct Fixed {
 const BEYOND: i128 = i128::MIN;
 
 impl<'a> Worker<'a> {
-    pub(crate) fn new(layout: &'a Layout, part: usize, parts: usize, budget: &Budget) -> Self {
+    pub(crate) fn new(
+        layout: &'a Layout,
+        (part, parts): (usize, usize),
+        lowest: Option<Arc<Lowest>>,
+        budget: &Budget,
+    ) -> Self {
         let beside = layout.slots.iter().filter(|slot| slot.op.keeps_beside());
         let mut beside: Vec<&Slot> = beside.collect();
         beside.sort_by_key(|slot| slot.side);
@@ -141,6 +171,10 @@ impl<'a> Worker<'a> {
                 .collect(),
             unsummable: None,
             states: budget.states(),
+            draw: lowest.map(|lowest| Draw {
+                lowest,
+                hashes: Vec::new(),
+            }),
             rows: Vec::new(),
             numbers: Vec::with_capacity(CHUNK),
             ages: Vec::with_capacity(CHUNK),
@@ -165,7 +199,24 @@ impl<'a> Worker<'a> {
     pub(crate) fn bytes(&self) -> u64 {
         let beside: usize = self.sides.iter().map(Side::bytes).sum();
         let order = self.customers.len() * ORDER_BYTES;
-        (self.customers.bytes() + beside + order) as u64
+        let hashes = self.draw.as_ref().map_or(0, |draw| draw.hashes.capacity());
+        (self.customers.bytes() + beside + order + hashes * size_of::<u64>()) as u64
+    }
+
+    /// Whether the table has a row of this customer, which all others may leave out.
+    pub(crate) fn keeps(&self, number: usize, left_out: Option<u64>) -> bool {
+        match (&self.draw, left_out) {
+            (Some(draw), Some(left_out)) => draw.hashes[number] < left_out,
+            _ => true,
+        }
+    }
+
+    /// Gives back what it holds: its table is not made.
+    pub(crate) fn give_up(&mut self) {
+        self.customers = Customers::new(Vec::new());
+        self.sides.clear();
+        self.draw = None;
+        self.states.set(0);
     }
 
     /// Finds what needs all rows: distinct counts and medians.
@@ -236,6 +287,7 @@ impl<'a> Worker<'a> {
     /// Numbers of the customers. Two loads that each may miss every cache stand between a hash and a state: they are begun
     /// for a block of rows before the first of them is needed.
     fn number_rows(&mut self, batch: &Batch, rows: &[u32]) {
+        let known = self.customers.len();
         let used = |slot: &&Slot| self.masks[slot.selection].taken != Taken::None;
         let last = self.layout.slots.iter().filter(used).map(|slot| slot.at);
         let words = last.max().map_or(0, |at| at + 1);
@@ -253,6 +305,11 @@ impl<'a> Worker<'a> {
                 let number = self.customers.number(batch.hashes[row as usize], key, text);
                 self.numbers.push(number);
             }
+        }
+        if self.customers.len() > known
+            && let Some(draw) = &mut self.draw
+        {
+            draw.enter(batch, rows, &self.numbers);
         }
     }
 

@@ -22,6 +22,9 @@ use crate::error::EngineError;
 /// Bytes, as the files hold them, that are decoded at a time; a row group that has more is read alone.
 const WINDOW_BYTES: u64 = 64 << 20;
 
+/// The same for several plans, of which each is run over a window in memory.
+const SHARED_WINDOW_BYTES: u64 = 16 << 20;
+
 /// Most bytes of decoded rows at a time, however much a run may take.
 const DECODED_BYTES: u64 = 256 << 20;
 
@@ -93,9 +96,15 @@ pub(crate) fn read(
     std::thread::scope(|scope| {
         let (sender, receiver) = sync_channel::<Window>(0);
         let read = scope.spawn(move || {
+            let is_shared = reading.iter().any(|of_group| of_group.bounds.len() > 1);
             let reader = Reader {
                 scan,
                 side,
+                window_bytes: if is_shared {
+                    SHARED_WINDOW_BYTES
+                } else {
+                    WINDOW_BYTES
+                },
                 sender,
                 window: Window::new(),
                 bytes: 0,
@@ -126,6 +135,7 @@ fn is_read(scan: &Scan, place: usize) -> activity::Reading {
 struct Reader<'a> {
     scan: &'a Scan,
     side: Side,
+    window_bytes: u64,
     sender: SyncSender<Window>,
     window: Window,
     /// Bytes of the window as the files hold them.
@@ -226,7 +236,7 @@ impl Reader<'_> {
                 && some_may_hold(&footer, groups[next], &reading.bounds, self.side)
             {
                 let with = size.plus(Size::of(&footer, groups[next], &leaves)?);
-                let is_large = with.packed > WINDOW_BYTES || with.unpacked > most;
+                let is_large = with.packed > self.window_bytes || with.unpacked > most;
                 if is_large && next > start {
                     break;
                 }
@@ -265,7 +275,7 @@ impl Reader<'_> {
         } = image;
         let image = Buffer::from_vec(image);
         if parts.rows.len() <= 1 && parts.most_bytes <= DECODED_BYTES {
-            let beyond = self.bytes + bytes > WINDOW_BYTES
+            let beyond = self.bytes + bytes > self.window_bytes
                 || self.decoded + parts.most_bytes > most_decoded();
             if beyond {
                 self.send()?;
@@ -306,7 +316,7 @@ impl Reader<'_> {
             image,
             part,
         });
-        if self.bytes >= WINDOW_BYTES || self.window.len() >= WINDOW_PIECES {
+        if self.bytes >= self.window_bytes || self.window.len() >= WINDOW_PIECES {
             self.send()?;
         }
         Ok(())

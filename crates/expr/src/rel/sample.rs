@@ -19,6 +19,16 @@ pub struct Sample {
     pub share: f64,
 }
 
+/// The part of the customers that a pass keeps.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Drawn {
+    /// Those that a sample draws.
+    Share(Sample),
+    /// Those whose keys have the lowest hashes: so many at most, and fewer only where there are no more or where memory ends. Which
+    /// they are is decided while rows are read, so nobody has to know the number of all customers before.
+    Lowest(usize),
+}
+
 impl Sample {
     /// Name of the column that is true where the customer is drawn.
     pub const DRAWN: &str = "__drawn";

@@ -1,19 +1,20 @@
 //! The stages that read the lake.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use tessera_engine::{Engine, Materialized};
-use tessera_expr::rel::Rel;
+use tessera_features::Pass;
 
 use super::{Job, Made, PassDone, needed};
 use crate::error::PipelineError;
 use crate::history;
 use crate::sources::{self, SourceOutcome};
 use crate::stage::StageReport;
+use crate::table::Earlier;
 use crate::{cohorts, leaves, table, times};
 
 impl Job<'_> {
-    /// Reads a source once, into one row per customer.
+    /// Reads a source once, into one row per customer at the date of the run and at earlier dates.
     pub(super) fn aggregate(
         &self,
         source: &str,
@@ -28,15 +29,11 @@ impl Job<'_> {
             &prepared.inventories[number],
         );
         let table = self.work.join(format!("{number}-{}.parquet", pass.source));
-        let aggregate = Rel::Aggregate(pass.aggregate.clone());
         let Materialized {
             table: found,
             counts,
             ..
-        } = self
-            .engine
-            .materialize(&aggregate, &table)
-            .map_err(|error| sources::without_key(error, self.disclosure))?;
+        } = self.read(pass, &table, made)?;
         let rows = &pass.aggregate.rows;
         let mut counts = counts.unwrap_or_default();
         counts.unseen = counts.unseen.plus(self.engine.unseen(rows)?);
@@ -69,6 +66,37 @@ impl Job<'_> {
             new_rows: new_rows.transpose()?,
         });
         Ok(report)
+    }
+
+    /// Reads the rows of a pass; where scores are trained on earlier dates, those of each of them in the same read.
+    fn read(
+        &self,
+        pass: &Pass,
+        table: &Path,
+        made: &mut Made,
+    ) -> Result<Materialized, PipelineError> {
+        if made.passes.is_empty() {
+            for (date, enough) in self.prepared.observations() {
+                let planned = Earlier::planned(self.prepared, (date, enough), self.work)?;
+                made.earlier.insert(date, planned);
+            }
+        }
+        let beside = made.earlier.iter();
+        let beside =
+            beside.filter_map(|(date, earlier)| Some((*date, earlier.beside(&pass.source)?)));
+        let beside: Vec<_> = beside.collect();
+        let mut reads = vec![(&pass.aggregate, table)];
+        reads.extend(beside.iter().map(|(_, (plan, to))| (plan, to.as_path())));
+        let tables = self.engine.materialize_all(&reads);
+        let tables = tables.map_err(|error| sources::without_key(error, self.disclosure))?;
+        let mut tables = tables.into_iter();
+        let found = needed(tables.next(), "passes")?;
+        for ((date, _), table) in beside.iter().zip(tables) {
+            if let Some(earlier) = made.earlier.get_mut(date) {
+                earlier.made(&pass.source, &table);
+            }
+        }
+        Ok(found)
     }
 
     /// Collects the first rows that each rule rejected, after checking that every source is complete.
@@ -109,7 +137,7 @@ impl Job<'_> {
             prepared,
             plan,
             prepared.as_of,
-            &paths,
+            (&paths, None),
             self.work,
         );
         let (table, outside) = table.map_err(|error| match error {
@@ -144,25 +172,17 @@ impl Job<'_> {
         })
     }
 
-    /// Reads the sources for the earlier dates on which scores are trained: of a sample of the customers if there are more than training
-    /// needs.
+    /// Draws the customers of the earlier dates on which scores are trained: a sample if there are more than training needs. Sources
+    /// that were not read for all of them are read again.
     pub(super) fn look_back(&self, made: &mut Made) -> Result<StageReport, PipelineError> {
-        let prepared = self.prepared;
         let customers = needed(made.table.as_ref(), "features")?.num_rows();
-        let mut wanted = Vec::new();
-        for (date, enough) in prepared.observations() {
-            let plan = prepared.features_at(date)?;
-            let share = enough.map(|enough| enough as f64 / customers.max(1) as f64);
-            let sample = share.and_then(|share| table::sample(&plan, prepared, share));
-            made.samples.extend(sample.map(|sample| (date, sample)));
-            wanted.push((date, plan, sample));
+        for (date, earlier) in &mut made.earlier {
+            let sample = earlier.draw(self.prepared, customers);
+            made.samples.extend(sample.map(|sample| (*date, sample)));
         }
-        let rows_in = wanted.len() as u64;
-        let (earlier, rows_out) = table::look_back(&self.engine, wanted, self.work)?;
-        made.earlier = earlier;
         Ok(StageReport {
-            rows_in,
-            rows_out,
+            rows_in: made.earlier.len() as u64,
+            rows_out: table::look_back(&self.engine, &mut made.earlier)?,
             ..StageReport::default()
         })
     }

@@ -1,29 +1,43 @@
-//! Passes of several dates read the files once, and make the tables and counts that each makes alone.
+//! Passes of several dates read the files once, and make the tables and counts that each makes alone. `TESSERA_DATES` sets for how many
+//! generated lakes that is shown.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, Float64Array, RecordBatch, StringArray, TimestampMicrosecondArray};
+use arrow::array::{
+    ArrayRef, AsArray, BooleanArray, Float64Array, RecordBatch, StringArray,
+    TimestampMicrosecondArray,
+};
+use arrow::compute::filter_record_batch;
 use chrono::NaiveDate;
 use parquet::arrow::ArrowWriter;
 use parquet::file::properties::WriterProperties;
 use proptest::prelude::*;
 use tessera_expr::rel::{
-    Agg, AggOp, Aggregate, Dedup, FileGroup, RowCheck, RowCounts, RowOutcome, Sample, Scan,
+    Agg, AggOp, Aggregate, Dedup, Drawn, FileGroup, Join, RowCheck, RowOutcome, Sample, Scan,
     ScanColumn, ScanFormat, SourceRows, Stored, Unconverted, Window,
 };
 use tessera_expr::{BinaryOp, Expr, Literal, Type};
-use tessera_spec::pipeline::ColumnForm;
+use tessera_spec::pipeline::{ColumnForm, Several};
+use xxhash_rust::xxh3::xxh3_64;
 
-use super::super::run_together;
-use crate::budget::Budget;
+use crate::budget::{Budget, PROGRAM_BYTES};
+use crate::{Engine, Materialized, PolarsEngine};
 
 /// A row of a file: customer, day and day on which it became known after 2026-01-01, amount, and a note.
 type Row = (u8, Option<u8>, Option<u8>, Option<i16>, Option<u8>);
 
-/// A date and what its plan does with the rows: a sample, an earliest day, an amount that is filtered, repeated rows.
-type Date = (u8, bool, Option<u8>, Option<i16>, bool);
+/// A date and what its plan does with the rows: which customers it keeps, an earliest day, an amount that is filtered, repeated rows,
+/// and an amount of which customers must have had a row by then.
+type Date = (
+    u8,
+    Option<Drawn>,
+    Option<u8>,
+    Option<i16>,
+    bool,
+    Option<i16>,
+);
 
 const MICROS_PER_DAY: i64 = 86_400_000_000;
 const FIRST_DAY: i64 = 20_454;
@@ -57,9 +71,13 @@ fn write(path: &Path, rows: &[Row], has_note: bool) {
     let with_nulls = columns
         .into_iter()
         .map(|(name, column)| (name, column, true));
-    let batch = RecordBatch::try_from_iter_with_nullable(with_nulls).unwrap();
+    write_columns(path, with_nulls.collect(), 7);
+}
+
+fn write_columns(path: &Path, columns: Vec<(&str, ArrayRef, bool)>, group_rows: usize) {
+    let batch = RecordBatch::try_from_iter_with_nullable(columns).unwrap();
     let properties = WriterProperties::builder()
-        .set_max_row_group_row_count(Some(7))
+        .set_max_row_group_row_count(Some(group_rows))
         .build();
     let file = std::fs::File::create(path).unwrap();
     let mut writer = ArrowWriter::try_new(file, batch.schema(), Some(properties)).unwrap();
@@ -139,17 +157,21 @@ fn aggregates() -> Vec<Agg> {
     named.collect()
 }
 
-fn plan(scan: &Scan, &(as_of, sampled, not_before, least, dedup): &Date) -> Aggregate {
-    let filter = least.map(|least| RowCheck {
+/// A rule that filters amounts below this one.
+fn at_least(amount: i16) -> RowCheck {
+    RowCheck {
         rule: "filter".to_owned(),
         bad_when: Expr::column("amount", Type::Float).condition(
             BinaryOp::Less,
-            Expr::literal(Literal::Float(f64::from(least)), Type::Float),
+            Expr::literal(Literal::Float(f64::from(amount)), Type::Float),
         ),
         outcome: RowOutcome::Filter,
         conversion: false,
-    });
-    let rows = SourceRows {
+    }
+}
+
+fn plan(scan: &Scan, &(as_of, only, not_before, least, dedup, known): &Date) -> Aggregate {
+    let mut rows = SourceRows {
         scan: scan.clone(),
         key: "id".to_owned(),
         time: Some("at".to_owned()),
@@ -160,21 +182,52 @@ fn plan(scan: &Scan, &(as_of, sampled, not_before, least, dedup): &Date) -> Aggr
         not_before: not_before.map(day),
         in_range: BTreeSet::from(["at".to_owned(), "known".to_owned()]),
         unconverted: Unconverted::TakesOut(RowOutcome::Quarantine),
-        checks: filter.into_iter().collect(),
+        checks: least.map(at_least).into_iter().collect(),
         dedup: dedup.then(|| Dedup {
             columns: vec!["id".to_owned(), "at".to_owned()],
             outcome: RowOutcome::Drop,
         }),
         sample: None,
-        only: sampled.then_some(Sample { share: 0.5 }),
+        only,
         amount: Some(Expr::column("amount", Type::Float)),
     };
+    if let Some(known) = known {
+        keep_keys(&mut rows, known);
+    }
     let aggs = aggregates();
     Aggregate { rows, aggs }
 }
 
-/// The bytes of the tables, and the counts.
-fn tables(plans: &[Aggregate], budget: &Budget, folder: &Path) -> Vec<(Vec<u8>, RowCounts)> {
+/// Keeps the rows of customers with such an amount, as `only_keys_of` another source does.
+fn keep_keys(rows: &mut SourceRows, amount: i16) {
+    let id = || Expr::column("id", Type::String);
+    let join = Join {
+        name: "only_keys_of".to_owned(),
+        after: 0,
+        on: vec![(id(), id())],
+        lookup: Arc::new(SourceRows {
+            checks: vec![at_least(amount)],
+            dedup: None,
+            only: None,
+            amount: None,
+            ..rows.clone()
+        }),
+        as_of: None,
+        several: Several::First,
+        columns: Vec::new(),
+    };
+    rows.checks.push(RowCheck {
+        rule: "only_keys_of".to_owned(),
+        bad_when: Expr::column(&join.matched(), Type::Bool).negated(),
+        outcome: RowOutcome::Filter,
+        conversion: false,
+    });
+    rows.scan.joins.push(join);
+}
+
+/// The tables of the plans, in this folder, and the counts.
+fn tables(plans: &[Aggregate], budget: &Budget, folder: &Path) -> Vec<Materialized> {
+    std::fs::create_dir_all(folder).unwrap();
     let numbered = plans.iter().enumerate();
     let paths: Vec<PathBuf> = numbered
         .map(|(number, _)| folder.join(format!("table-{number}.parquet")))
@@ -184,9 +237,59 @@ fn tables(plans: &[Aggregate], budget: &Budget, folder: &Path) -> Vec<(Vec<u8>, 
         .zip(&paths)
         .map(|(plan, path)| (plan, path.as_path()))
         .collect();
-    let made = run_together(&passes, 2, budget).unwrap().unwrap();
-    let read = |(path, (_, counts))| (std::fs::read(path).unwrap(), counts);
-    paths.iter().zip(made).map(read).collect()
+    let engine = PolarsEngine::new(2, budget.clone());
+    engine.materialize_all(&passes).unwrap()
+}
+
+/// Of a table of all customers those with the lowest hashes, and the lowest hash of the others.
+fn lowest(all: &RecordBatch, most: usize) -> (RecordBatch, Option<u64>) {
+    let keys = all.column(0).as_string::<i32>().iter().flatten();
+    let hashes: Vec<u64> = keys.map(|key| xxh3_64(key.as_bytes())).collect();
+    let mut sorted = hashes.clone();
+    sorted.sort_unstable();
+    let left_out = sorted.get(most).copied();
+    let kept = hashes
+        .iter()
+        .map(|hash| Some(left_out.is_none_or(|out| *hash < out)));
+    let kept: BooleanArray = kept.collect();
+    (filter_record_batch(all, &kept).unwrap(), left_out)
+}
+
+/// Compares what plans make together with what each makes alone.
+fn compare(plans: &[Aggregate], budget: &Budget, folder: &Path) {
+    let together = tables(plans, budget, &folder.join("together"));
+    let unlimited = Budget::unlimited(folder);
+    for (plan, together) in plans.iter().zip(together) {
+        let as_of = plan.rows.as_of;
+        let mut plan = plan.clone();
+        let most = match plan.rows.only {
+            Some(Drawn::Lowest(most)) => most,
+            _ => usize::MAX,
+        };
+        plan.rows.only = plan.rows.only.filter(|_| most == usize::MAX);
+        let alone = tables(
+            std::slice::from_ref(&plan),
+            &unlimited,
+            &folder.join("alone"),
+        )
+        .remove(0);
+        let table = together.table.read().unwrap();
+        if most == usize::MAX {
+            let bytes = |made: &Materialized| std::fs::read(&made.table.path).unwrap();
+            assert!(bytes(&alone) == bytes(&together), "as of {as_of}");
+            assert_eq!(alone.counts, together.counts, "as of {as_of}");
+            assert_eq!(together.left_out, None);
+            continue;
+        }
+        let all = alone.table.read().unwrap();
+        let (expected, left_out) = match together.left_out {
+            // There was no memory beside the first plan.
+            Some(0) => (all.slice(0, 0), Some(0)),
+            _ => lowest(&all, most),
+        };
+        assert_eq!(together.left_out, left_out, "as of {as_of}");
+        assert_eq!(table, expected, "as of {as_of}");
+    }
 }
 
 fn rows() -> impl Strategy<Value = Vec<Row>> {
@@ -202,8 +305,21 @@ fn rows() -> impl Strategy<Value = Vec<Row>> {
     })
 }
 
+fn kept() -> impl Strategy<Value = Option<Drawn>> {
+    prop_oneof![
+        Just(None),
+        Just(Some(Drawn::Share(Sample { share: 0.5 }))),
+        (1..14_usize).prop_map(|most| Some(Drawn::Lowest(most))),
+    ]
+}
+
+fn cases() -> u32 {
+    let cases = std::env::var("TESSERA_DATES").ok();
+    cases.and_then(|cases| cases.parse().ok()).unwrap_or(32)
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(32))]
+    #![proptest_config(ProptestConfig::with_cases(cases()))]
 
     #[test]
     fn several_dates_together_are_what_each_is_alone(
@@ -211,10 +327,11 @@ proptest! {
         dates in prop::collection::vec(
             (
                 0..130_u8,
-                any::<bool>(),
+                kept(),
                 prop::option::of(0..60_u8),
                 prop::option::of(-20..60_i16),
                 any::<bool>(),
+                prop::option::weighted(0.3, 0..50_i16),
             ),
             2..5,
         ),
@@ -229,12 +346,38 @@ proptest! {
         let has_note: Vec<bool> = files.iter().map(|(_, has_note)| *has_note).collect();
         let scan = scan(&paths, &has_note);
         let plans: Vec<Aggregate> = dates.iter().map(|date| plan(&scan, date)).collect();
-        let budget = Budget::unlimited(folder.path());
-        let together = tables(&plans, &budget, folder.path());
-        for (plan, together) in plans.iter().zip(together) {
-            let alone = tables(std::slice::from_ref(plan), &budget, folder.path()).remove(0);
-            prop_assert!(alone.0 == together.0, "as of {}", plan.rows.as_of);
-            prop_assert_eq!(alone.1, together.1);
-        }
+        compare(&plans, &Budget::unlimited(folder.path()), folder.path());
+    }
+}
+
+/// A lake of so many customers with one row each, and plans of which the first needs nearly all memory.
+#[test]
+fn where_memory_ends_the_first_date_comes_before_the_others() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("0.parquet");
+    let ids = || (0..40_000_u32).map(|number| format!("a customer with number {number:06}"));
+    let rows = 40_000;
+    let texts: StringArray = ids().map(Some).collect();
+    let times: TimestampMicrosecondArray = std::iter::repeat_n(micros(Some(3)), rows).collect();
+    let amounts: Float64Array = (0..rows).map(|row| Some(row as f64 / 7.0)).collect();
+    let columns: Vec<(&str, ArrayRef, bool)> = vec![
+        ("id", Arc::new(texts), true),
+        ("at", Arc::new(times.clone()), true),
+        ("known", Arc::new(times), true),
+        ("amount", Arc::new(amounts), true),
+    ];
+    write_columns(&path, columns, 4_096);
+    let scan = scan(&[path], &[false]);
+    let date = |as_of, only| plan(&scan, &(as_of, only, None, None, false, None));
+    let plans = [
+        date(90, None),
+        date(60, Some(Drawn::Lowest(3_000))),
+        date(30, None),
+        date(20, Some(Drawn::Share(Sample { share: 0.1 }))),
+    ];
+    for (mebibytes, further) in [(1_000, 0), (40, 0), (20, 1)] {
+        let budget = Budget::new(PROGRAM_BYTES + (mebibytes << 20), folder.path());
+        compare(&plans, &budget, folder.path());
+        assert_eq!(budget.further_passes() > 0, further > 0, "{mebibytes} MiB");
     }
 }
