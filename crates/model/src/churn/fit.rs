@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::calibration::Calibrator;
@@ -196,22 +197,27 @@ impl ChurnFit {
     /// # Errors
     /// A column of the fit is missing.
     pub fn probabilities(&self, inputs: &Inputs) -> Result<Vec<f64>, ChurnError> {
-        let chunks: Vec<Vec<f64>> = chunks(inputs)
-            .map(|rows| {
-                go_on()?;
-                let inputs = inputs.gather(&rows);
-                let design = self.encoding.encode(&inputs)?;
-                let raw = self.predictor.probabilities(&inputs, &design)?;
-                Ok(raw.into_iter().map(|p| self.calibrator.apply(p)).collect())
-            })
-            .collect::<Result<_, ChurnError>>()?;
+        let chunks = in_chunks(inputs, |inputs| {
+            let design = self.encoding.encode(inputs)?;
+            let raw = self.predictor.probabilities(inputs, &design)?;
+            let calibrated = raw.into_iter().map(|p| self.calibrator.apply(p));
+            Ok(calibrated.collect::<Vec<f64>>())
+        })?;
         Ok(chunks.concat())
     }
 }
 
-/// The rows in pieces, so that the encoded columns of many customers are never held at once.
-pub(super) fn chunks(inputs: &Inputs) -> impl Iterator<Item = Vec<usize>> {
+/// The results of pieces of the rows, in their order: the encoded columns of many customers are never held at once.
+pub(super) fn in_chunks<T: Send>(
+    inputs: &Inputs,
+    of: impl Fn(&Inputs) -> Result<T, ChurnError> + Sync,
+) -> Result<Vec<T>, ChurnError> {
     let rows = inputs.rows();
-    let starts = (0..rows).step_by(CHUNK);
-    starts.map(move |from| (from..(from + CHUNK).min(rows)).collect())
+    let starts: Vec<usize> = (0..rows).step_by(CHUNK).collect();
+    let chunk = |from: usize| {
+        go_on()?;
+        let rows: Vec<usize> = (from..(from + CHUNK).min(rows)).collect();
+        of(&inputs.gather(&rows))
+    };
+    starts.into_par_iter().map(chunk).collect()
 }

@@ -8,8 +8,8 @@
 use rayon::prelude::*;
 
 use super::encoding::{Design, Encoding, Origin};
-use super::error::{ChurnError, go_on};
-use super::fit::{ChurnFit, chunks};
+use super::error::ChurnError;
+use super::fit::{ChurnFit, in_chunks};
 use super::inputs::Inputs;
 use super::predictor::Predictor;
 use crate::metrics::logit;
@@ -75,6 +75,8 @@ pub struct Reasons {
     pub inputs: Vec<TypicalInput>,
     /// One entry per row.
     pub customers: Vec<CustomerReasons>,
+    /// The calibrated probability of each row, as [`ChurnFit::probabilities`] has it.
+    pub probabilities: Vec<f64>,
 }
 
 /// What reasons are measured against.
@@ -95,16 +97,10 @@ impl ChurnFit {
         let origins = self.encoding.origins();
         let typical = Typical::of(&self.encoding, inputs)?;
         let used = self.used(&origins);
-        let mut customers = Vec::with_capacity(inputs.rows());
-        for rows in chunks(inputs) {
-            go_on()?;
-            customers.extend(self.chunk_reasons(
-                &inputs.gather(&rows),
-                &typical,
-                &origins,
-                &used,
-            )?);
-        }
+        let parts = in_chunks(inputs, |inputs| {
+            self.chunk_reasons(inputs, &typical, &origins, &used)
+        })?;
+        let (probabilities, customers) = parts.into_iter().flatten().unzip();
         let named = origins.iter().map(|&origin| TypicalInput {
             column: self.encoding.origin_name(origin).to_owned(),
             typical: typical.value(&self.encoding, origin),
@@ -112,6 +108,7 @@ impl ChurnFit {
         Ok(Reasons {
             inputs: named.collect(),
             customers,
+            probabilities,
         })
     }
 
@@ -139,7 +136,7 @@ impl ChurnFit {
         typical: &Typical,
         origins: &[Origin],
         used: &[bool],
-    ) -> Result<Vec<CustomerReasons>, ChurnError> {
+    ) -> Result<Vec<(f64, CustomerReasons)>, ChurnError> {
         let design = self.encoding.encode(inputs)?;
         let raw = self.predictor.probabilities(inputs, &design)?;
         let exchanged = self.contributions(&design, &raw, typical, origins)?;
@@ -148,11 +145,10 @@ impl ChurnFit {
             .zip(exchanged.par_chunks_exact(origins.len().max(1)));
         Ok(rows
             .map(|(&raw, terms)| {
-                let raised = self.calibrator.apply(raw) >= self.base_rate;
-                CustomerReasons {
-                    raised,
-                    strongest: strongest(terms, used, raised),
-                }
+                let probability = self.calibrator.apply(raw);
+                let raised = probability >= self.base_rate;
+                let strongest = strongest(terms, used, raised);
+                (probability, CustomerReasons { raised, strongest })
             })
             .collect())
     }

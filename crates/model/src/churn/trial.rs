@@ -1,5 +1,6 @@
 //! Tests the candidates on customers and, where there are dates, on a date that they were not trained on; and chooses one.
 
+use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use tessera_spec::shown::grouped;
 
@@ -236,7 +237,8 @@ impl<'a> Parts<'a> {
                 design,
             })
         };
-        let parts = (0..FOLDS).map(part).collect::<Result<_, ChurnError>>()?;
+        let parts: Vec<_> = (0..FOLDS).into_par_iter().map(part).collect();
+        let parts = parts.into_iter().collect::<Result<_, ChurnError>>()?;
         Ok(Self {
             plan,
             split,
@@ -251,14 +253,24 @@ impl<'a> Parts<'a> {
         let mut early = vec![f64::NAN; split.early.rows()];
         let mut raw = vec![f64::NAN; split.test.rows()];
         let mut first = None;
-        for part in &self.parts {
+        let fit = |part: &Part| {
             go_on()?;
-            let fitted = Predictor::fit(kind, plan, &part.train, &part.design, part.base_rate)?;
+            Predictor::fit(kind, plan, &part.train, &part.design, part.base_rate)
+        };
+        // Of several errors the first is stated. A forest is grown by all threads, for which the one that asks for it waits: it must
+        // not be one of them.
+        let fitted: Vec<Result<Predictor, ChurnError>> = match kind {
+            ChurnServed::RandomForest => self.parts.iter().map(fit).collect(),
+            _ => self.parts.par_iter().map(fit).collect(),
+        };
+        for (part, fitted) in self.parts.iter().zip(fitted) {
+            let fitted = fitted?;
             part.early.predict(&fitted, &mut early)?;
             part.test.predict(&fitted, &mut raw)?;
             first.get_or_insert(fitted);
         }
         let calibrators: Vec<Calibrator> = (0..FOLDS)
+            .into_par_iter()
             .map(|part| self.calibrator_without(kind, &early, part))
             .collect();
         let calibrated = raw.iter().zip(&self.test);

@@ -189,11 +189,10 @@ impl ScoreModel for SupervisedScore {
         let features = features(self, given.name, given.prepared);
         let (living, places) = living_rows(given.table, &standings)?;
         let inputs = inputs(&living, &features, given.prepared.as_of, None)?;
-        let probabilities = fit.probabilities(&inputs)?;
         let reasons = fit.reasons(&inputs)?;
         let probability: Float64Array = places
             .iter()
-            .map(|place| place.map(|row| probabilities[row]))
+            .map(|place| place.map(|row| reasons.probabilities[row]))
             .collect();
         publish(format!("{name}_probability"), Arc::new(probability));
         let wording = Wording {
