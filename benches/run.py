@@ -1,18 +1,22 @@
-"""tessera beside polars and DuckDB + scikit-learn from Python: the same work on the same files, in turn.
+"""tessera beside polars, DuckDB, chDB and scikit-learn from Python: the same work on the same files, in turn.
 
-Usage: run.py TESSERA PEERS LAKE OUT [RUNS]. Prints the median wall seconds and peak memory of each side and the median of
-the ratios, pair by pair: of tessera's whole run (start, published snapshot and report included) and of its stages that do
-what the peer's clock measures. Machines are noisy: quote ratios.
+Usage: run.py TESSERA PEERS LAKE OUT [RUNS [WORK...]]. WORK names the works to run; all by default. For each of them it prints the
+median wall and CPU seconds and peak memory of each side, and the median of the ratios, pair by pair: of tessera's whole run
+(start, published snapshot and report included) and of its stages that do what the peer's clock measures. Machines are noisy:
+quote ratios.
 """
-import json, os, resource, shutil, statistics, subprocess, sys, time
+import json, os, shutil, statistics, subprocess, sys, time
 
 tessera, peers, lake, out = sys.argv[1:5]
 runs = int(sys.argv[5]) if len(sys.argv) > 5 else 5
+chosen = sys.argv[6:]
 here = os.path.dirname(os.path.abspath(__file__))
+python = sys.executable
+DAY, DAY_BEFORE = "2026-10-31", "2026-10-30"
 
 
 def measured(command):
-    """Wall seconds and peak memory (GB) of a command, and what it printed last."""
+    """Wall and CPU seconds and peak memory (GB) of a command, and the lines that it printed."""
     read, write = os.pipe()
     started = time.time()
     child = os.fork()
@@ -27,41 +31,78 @@ def measured(command):
     _, status, usage = os.wait4(child, 0)
     if status:
         sys.exit(f"{command} failed: {text}")
-    return time.time() - started, usage.ru_maxrss / 1e6, text.strip().splitlines()
+    return {
+        "wall": time.time() - started,
+        "cpu": usage.ru_utime + usage.ru_stime,
+        "gb": usage.ru_maxrss / 1e6,
+        "lines": text.strip().splitlines(),
+    }
 
 
-def ours(name):
-    shutil.rmtree(f"{out}/{name}", ignore_errors=True)
-    return measured([tessera, "run", f"{here}/{name}.toml", "--as-of", "2026-10-31", "--var", f"lake={lake}", "--var", f"out={out}", "--log-format", "json"])
+def ours(pipeline, day=DAY, new_store=True):
+    if new_store:
+        shutil.rmtree(f"{out}/{pipeline}", ignore_errors=True)
+    return measured([tessera, "run", f"{here}/{pipeline}.toml", "--as-of", day, "--var", f"lake={lake}", "--var", f"out={out}", "--log-format", "json"])
 
 
-def stages(lines, wanted):
-    """Seconds of the stages whose names begin so."""
-    done = [json.loads(line) for line in lines if line.startswith("{")]
+def ordinary_night(pipeline):
+    """A run one day after a version whose models it applies. Every run begins with the same store."""
+    kept = f"{out}/{pipeline}-before"
+    if not os.path.isdir(kept):
+        ours(pipeline, DAY_BEFORE)
+        shutil.copytree(f"{out}/{pipeline}", kept, symlinks=True)
+    shutil.rmtree(f"{out}/{pipeline}", ignore_errors=True)
+    shutil.copytree(kept, f"{out}/{pipeline}", symlinks=True)
+    return ours(pipeline, new_store=False)
+
+
+def stages(run, wanted):
+    """Seconds of the stages whose names begin so; None stands for the whole run."""
+    if wanted is None:
+        return run["wall"]
+    done = [json.loads(line) for line in run["lines"] if line.startswith("{")]
     return sum(line["elapsed_ms"] for line in done if line.get("stage", "").startswith(wanted)) / 1000
 
 
-def stage(name, wanted, peer, peer_seconds):
-    mine, theirs, ratios, alike = [], [], [], []
+def compare(work, run, wanted, peer, peer_seconds):
+    """`peer_seconds` are those of the peer's own clock: without the start of Python and its imports, which tessera does not have."""
+    if chosen and work not in chosen:
+        return
+    mine, theirs = [], []
     for number in range(runs + 1):
-        a, b = ours(name), measured(peer)
-        seconds = peer_seconds(b)
+        a, b = run(), measured(peer)
         if number:  # the first pair only warms the cache
+            a["same"], b["own"] = stages(a, wanted), peer_seconds(b["lines"])
             mine.append(a)
-            theirs.append((seconds, b[1]))
-            ratios.append(a[0] / seconds)
-            alike.append((stages(a[2], wanted), stages(a[2], wanted) / seconds))
-    m = lambda values: round(statistics.median(values), 2)
+            theirs.append(b)
+    m = lambda rows, key: round(statistics.median(row[key] for row in rows), 2)
+    ratio = lambda key: round(statistics.median(a[key] / b["own"] for a, b in zip(mine, theirs)), 2)
     print(json.dumps({
-        "work": name, "runs": runs,
-        "tessera_s": m([x[0] for x in mine]), "tessera_gb": m([x[1] for x in mine]),
-        "peer_s": m([x[0] for x in theirs]), "peer_gb": m([x[1] for x in theirs]),
-        "ratio": m(ratios), "tessera_same_steps_s": m([x[0] for x in alike]), "ratio_same_steps": m([x[1] for x in alike]),
+        "work": work, "runs": runs,
+        "tessera_s": m(mine, "wall"), "tessera_cpu_s": m(mine, "cpu"), "tessera_gb": m(mine, "gb"),
+        "peer_s": m(theirs, "own"), "peer_cpu_s": m(theirs, "cpu"), "peer_gb": m(theirs, "gb"),
+        "ratio": ratio("wall"), "tessera_same_steps_s": m(mine, "same"), "ratio_same_steps": ratio("same"),
     }), flush=True)
 
 
-python = sys.executable
-# The peer's own clock: without the start of Python and its imports, which tessera does not have either.
-stage("features", ("read", "compute"), [python, f"{peers}/polars_features.py", lake], lambda b: json.loads(b[2][-1])["features"])
-steps = lambda b: sum(json.loads(b[2][-1])[key] for key in ("features", "kmeans", "write"))
-stage("kmeans", ("read", "compute", "assign", "profile", "publish"), [python, f"{peers}/duckdb_sklearn.py", lake, f"{out}/peer.parquet"], steps)
+def has(module):
+    return subprocess.run([python, "-c", f"import {module}"], capture_output=True).returncode == 0
+
+
+def timed(*names):
+    return lambda lines: sum(json.loads(lines[-1])[name] for name in names)
+
+
+FEATURES = ("read", "compute")
+JOB = [python, f"{peers}/duckdb_sklearn.py", lake, f"{out}/peer.parquet"]
+features = lambda: ours("features")
+# Bare scan of three columns: the least that any program must do.
+compare("features / scan of DuckDB", features, FEATURES, [python, f"{peers}/duckdb_floor.py", lake], lambda lines: float(lines[0].split()[-1]))
+compare("features / polars", features, FEATURES, [python, f"{peers}/polars_features.py", lake], timed("features"))
+if has("chdb"):
+    compare("features / chDB", features, FEATURES, [python, f"{here}/chdb_features.py", lake], timed("features"))
+else:
+    print("skipped: features / chDB (pip install chdb)", file=sys.stderr)
+compare("kmeans / DuckDB, scikit-learn", lambda: ours("kmeans"), FEATURES + ("assign", "profile", "publish"), JOB, timed("features", "kmeans", "write"))
+compare("whole / DuckDB, scikit-learn", lambda: ours("whole"), None, JOB, timed("total"))
+compare("whole, model of the night before / DuckDB, scikit-learn", lambda: ordinary_night("whole"), None, JOB, timed("total"))
