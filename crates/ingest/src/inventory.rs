@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
+use rayon::prelude::*;
 use serde::Serialize;
 use tessera_expr::rel::{FileStamp, Stored};
 use tessera_spec::activity;
@@ -191,11 +192,16 @@ pub fn take(
         layouts: Layouts::default(),
         contradictions: BTreeMap::new(),
     };
-    for listed in listing.files {
+    let mut listed = listing.files.into_iter().peekable();
+    while listed.peek().is_some() {
         if interrupt::requested() {
             return Err(IngestError::Interrupted);
         }
-        stock.add(listed, &listing.root)?;
+        let next: Vec<Listed> = listed.by_ref().take(FOOTERS_AT_ONCE).collect();
+        let footers = stock.footers(&next);
+        for (listed, footer) in next.into_iter().zip(footers) {
+            stock.add(listed, footer, &listing.root)?;
+        }
     }
     let files = stock.files;
     let layouts = stock.layouts;
@@ -216,6 +222,9 @@ pub fn take(
     })
 }
 
+/// Parquet files whose footers are read at the same time: enough for all threads, few enough for memory.
+const FOOTERS_AT_ONCE: usize = 256;
+
 /// What is known of the files so far.
 struct Stock<'a> {
     source: &'a Source,
@@ -232,8 +241,26 @@ struct Stock<'a> {
 }
 
 impl Stock<'_> {
-    /// Reads a file's footer, or all of a text file.
-    fn add(&mut self, listed: Listed, root: &Path) -> Result<(), IngestError> {
+    /// The footers of Parquet files, read at the same time; none of text files, which are read one after the other.
+    fn footers(&self, files: &[Listed]) -> Vec<Option<Result<footer::Footer, Unread>>> {
+        let name = &self.source.name.value;
+        let footer = |listed: &Listed| {
+            let _reading = activity::reading(name, &listed.path);
+            Some(footer::read(&listed.path))
+        };
+        match self.format {
+            Format::Parquet => files.par_iter().map(footer).collect(),
+            Format::Csv | Format::Ndjson => files.iter().map(|_| None).collect(),
+        }
+    }
+
+    /// Adds a file by its footer, or reads all of a text file.
+    fn add(
+        &mut self,
+        listed: Listed,
+        footer: Option<Result<footer::Footer, Unread>>,
+        root: &Path,
+    ) -> Result<(), IngestError> {
         let Listed {
             path,
             bytes,
@@ -246,12 +273,12 @@ impl Stock<'_> {
         let number = self.files.len();
         let staged = self.stage;
         let staged = staged.map(|folder| folder.join(format!("{name}-{number}.parquet")));
-        let footer = match self.format {
-            Format::Parquet => footer::read(&path).map_err(unread)?,
-            format @ (Format::Csv | Format::Ndjson) => text::read(text::Task {
+        let footer = match footer {
+            Some(footer) => footer.map_err(unread)?,
+            None => text::read(text::Task {
                 path: &path,
                 watch: text::watch(&path).map_err(unread)?,
-                format,
+                format: self.format,
                 settings: &self.settings,
                 declared: &self.source.contract.columns,
                 stage: staged.clone(),

@@ -47,8 +47,11 @@ fn most_decoded() -> u64 {
     (LIMIT.load(Ordering::Relaxed) / DECODED_SHARE).clamp(LEAST_DECODED_BYTES, DECODED_BYTES)
 }
 
-/// Pieces that are decoded at a time: each is a part of the plan.
-const WINDOW_PIECES: usize = 64;
+/// Parts of a window, which are decoded by a plan each: pieces whose columns and paths are alike.
+const WINDOW_PARTS: usize = 64;
+
+/// Pieces that are decoded at a time.
+const WINDOW_PIECES: usize = 512;
 
 /// Which rows of files a frame holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -105,6 +108,9 @@ pub(crate) fn read(
                 } else {
                     WINDOW_BYTES
                 },
+                group: 0,
+                last: (0, 0),
+                parts: 0,
                 sender,
                 window: Window::new(),
                 bytes: 0,
@@ -136,6 +142,11 @@ struct Reader<'a> {
     scan: &'a Scan,
     side: Side,
     window_bytes: u64,
+    /// The group whose files are being read.
+    group: usize,
+    /// Group and file of the last piece, and the parts of the window.
+    last: (usize, usize),
+    parts: usize,
     sender: SyncSender<Window>,
     window: Window,
     /// Bytes of the window as the files hold them.
@@ -179,7 +190,8 @@ impl From<Fault> for Stop {
 impl Reader<'_> {
     fn read(mut self, files: Range<usize>, reading: &[Reading]) -> Result<(), EngineError> {
         let mut begins = 0;
-        for (group, reading) in self.scan.groups.iter().zip(reading) {
+        for (number, (group, reading)) in self.scan.groups.iter().zip(reading).enumerate() {
+            self.group = number;
             let ends = begins + group.files;
             for file in begins.max(files.start)..ends.min(files.end) {
                 let path = &self.scan.files[file];
@@ -310,13 +322,23 @@ impl Reader<'_> {
         image: Buffer<u8>,
         part: Option<(i64, IdxSize)>,
     ) -> Result<(), Closed> {
+        let values = |file: usize| self.scan.path_values.get(file);
+        let (group, last) = self.last;
+        let continues = !self.window.is_empty()
+            && group == self.group
+            && (file == last || values(file) == values(last));
+        self.parts += usize::from(!continues);
+        self.last = (self.group, file);
         self.window.push(Piece {
             file,
             first_row,
             image,
             part,
         });
-        if self.bytes >= self.window_bytes || self.window.len() >= WINDOW_PIECES {
+        let is_full = self.bytes >= self.window_bytes
+            || self.window.len() >= WINDOW_PIECES
+            || self.parts >= WINDOW_PARTS;
+        if is_full {
             self.send()?;
         }
         Ok(())
@@ -325,6 +347,7 @@ impl Reader<'_> {
     fn send(&mut self) -> Result<(), Closed> {
         self.bytes = 0;
         self.decoded = 0;
+        self.parts = 0;
         if self.window.is_empty() {
             return Ok(());
         }

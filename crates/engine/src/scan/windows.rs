@@ -65,7 +65,7 @@ pub(super) fn windows(
     }
     lake::read(scan, files, &reading, first.side, &mut |window| {
         EngineError::go_on()?;
-        let shared = if plans.len() > 1 {
+        let shared = if plans.len() > 1 || is_of_small_files(&window) && !first.row_numbers {
             let held = guarded(|| held(scan, &window, &reading));
             Some(held.map_err(|error| blame(first, &window, error))?)
         } else {
@@ -85,6 +85,17 @@ pub(super) fn windows(
     })
 }
 
+/// Pieces from which on a window may be one of small files, and most bytes of one of them on average.
+const MANY_PIECES: usize = 16;
+const SMALL_BYTES: usize = 32 << 10;
+
+/// Whether a window is of many small files. A plan that decodes while it runs would evaluate its expressions for the few rows of each
+/// of them.
+fn is_of_small_files(window: &[Piece]) -> bool {
+    let bytes: usize = window.iter().map(|piece| piece.image.len()).sum();
+    window.len() >= MANY_PIECES && bytes / window.len() <= SMALL_BYTES
+}
+
 /// The parts of a window with the columns that some plan reads in memory; the others, which plans may name, are null.
 fn held<'w>(
     scan: &Scan,
@@ -100,7 +111,10 @@ fn held<'w>(
             schema.iter().partition(|(name, _)| is_read(name.as_str()));
         let kept = kept.into_iter().map(|(name, _)| col(name.clone()));
         let held = frame.select(kept.collect::<Vec<_>>());
-        let held = held.collect_with_engine(Engine::Streaming)?.unwrap_single();
+        let mut held = held.collect_with_engine(Engine::Streaming)?.unwrap_single();
+        if is_of_small_files(part) {
+            held.rechunk_mut();
+        }
         let others = others.into_iter().map(|(name, ty)| {
             let null = lit(NULL).cast(ty.clone());
             null.alias(name.clone())

@@ -350,14 +350,14 @@ proptest! {
     }
 }
 
-/// A lake of so many customers with one row each, and plans of which the first needs nearly all memory.
+/// A lake of many customers, all of whom come with the first batches, and plans that need more memory than there is.
 #[test]
 fn where_memory_ends_the_first_date_comes_before_the_others() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("0.parquet");
-    let ids = || (0..40_000_u32).map(|number| format!("a customer with number {number:06}"));
-    let rows = 40_000;
-    let texts: StringArray = ids().map(Some).collect();
+    let rows = 240_000;
+    let ids = (0..rows).map(|row| format!("a customer with number {:06}", row % 40_000));
+    let texts: StringArray = ids.map(Some).collect();
     let times: TimestampMicrosecondArray = std::iter::repeat_n(micros(Some(3)), rows).collect();
     let amounts: Float64Array = (0..rows).map(|row| Some(row as f64 / 7.0)).collect();
     let columns: Vec<(&str, ArrayRef, bool)> = vec![
