@@ -12,18 +12,18 @@ import duckdb
 example, files, key, time, amount, as_of, horizon, rows, customers, folder = sys.argv[1:]
 con = duckdb.connect()
 con.execute("set threads=2")
-con.execute(f"""create view lake as select {key} as key, cast({time} as timestamp) as at, cast({amount} as double) as amount
+con.execute(f"""create view lake as select {key} as key, cast({time} as timestamp) as happened, cast({amount} as double) as amount
                 from read_parquet('{files}', union_by_name=true, hive_partitioning=false) where {key} is not null""")
 dates = [f"date '{as_of}' - {n * int(horizon)}" for n in (3, 2, 1)]
 parts = [f"""
-    select hash(key)::bigint & 9223372036854775807 as customer, ({date})::date as observed_on,
+    select (hash(key) >> 1)::bigint as customer, ({date})::date as observed_on,
            (count(*) filter (d < 0) = 0)::int as churned,
            min(d) filter (d >= 0) as recency_days, max(d) as tenure_days, count(*) filter (d >= 0) as orders,
            sum(amount) filter (d >= 0) as spend, avg(amount) filter (d >= 0) as mean,
            count(*) filter (d between 0 and 29) as n30, count(*) filter (d between 0 and 89) as n90,
            count(*) filter (d between 0 and 179) as n180,
            coalesce(sum(amount) filter (d between 0 and 89), 0) as s90, stddev_samp(amount) filter (d >= 0) as sd
-    from (select *, date_diff('day', at::date, ({date})::date) as d from lake where at::date <= ({date})::date + {horizon})
+    from (select *, date_diff('day', happened::date, ({date})::date) as d from lake where happened::date <= ({date})::date + {horizon})
     group by key having min(d) filter (d >= 0) < {horizon}""" for date in dates]
 table = f"{folder}/panel.parquet"
 con.execute(f"copy ({' union all '.join(parts)}) to '{table}' (format parquet)")

@@ -197,27 +197,37 @@ impl ChurnFit {
     /// # Errors
     /// A column of the fit is missing.
     pub fn probabilities(&self, inputs: &Inputs) -> Result<Vec<f64>, ChurnError> {
-        let chunks = in_chunks(inputs, |inputs| {
+        let calibrated = |inputs: &Inputs| {
             let design = self.encoding.encode(inputs)?;
             let raw = self.predictor.probabilities(inputs, &design)?;
             let calibrated = raw.into_iter().map(|p| self.calibrator.apply(p));
-            Ok(calibrated.collect::<Vec<f64>>())
-        })?;
-        Ok(chunks.concat())
+            Ok::<Vec<f64>, ChurnError>(calibrated.collect())
+        };
+        let mut all = Vec::with_capacity(inputs.rows());
+        in_chunks(inputs, calibrated, |chunk| all.extend(chunk))?;
+        Ok(all)
     }
 }
 
-/// The results of pieces of the rows, in their order: the encoded columns of many customers are never held at once.
+/// Hands over the results of pieces of the rows, in their order. Some pieces are computed at the same time: the encoded columns and the
+/// results of many customers are never held at once.
 pub(super) fn in_chunks<T: Send>(
     inputs: &Inputs,
     of: impl Fn(&Inputs) -> Result<T, ChurnError> + Sync,
-) -> Result<Vec<T>, ChurnError> {
+    mut take: impl FnMut(T),
+) -> Result<(), ChurnError> {
     let rows = inputs.rows();
     let starts: Vec<usize> = (0..rows).step_by(CHUNK).collect();
-    let chunk = |from: usize| {
+    let chunk = |from: &usize| {
         go_on()?;
-        let rows: Vec<usize> = (from..(from + CHUNK).min(rows)).collect();
+        let rows: Vec<usize> = (*from..(from + CHUNK).min(rows)).collect();
         of(&inputs.gather(&rows))
     };
-    starts.into_par_iter().map(chunk).collect()
+    for starts in starts.chunks(rayon::current_num_threads()) {
+        let made: Vec<Result<T, ChurnError>> = starts.par_iter().map(chunk).collect();
+        for made in made {
+            take(made?);
+        }
+    }
+    Ok(())
 }

@@ -97,10 +97,15 @@ impl ChurnFit {
         let origins = self.encoding.origins();
         let typical = Typical::of(&self.encoding, inputs)?;
         let used = self.used(&origins);
-        let parts = in_chunks(inputs, |inputs| {
-            self.chunk_reasons(inputs, &typical, &origins, &used)
+        let mut customers = Vec::with_capacity(inputs.rows());
+        let mut probabilities = Vec::with_capacity(inputs.rows());
+        let of = |inputs: &Inputs| self.chunk_reasons(inputs, &typical, &origins, &used);
+        in_chunks(inputs, of, |chunk: Vec<(f64, CustomerReasons)>| {
+            for (probability, reasons) in chunk {
+                probabilities.push(probability);
+                customers.push(reasons);
+            }
         })?;
-        let (probabilities, customers) = parts.into_iter().flatten().unzip();
         let named = origins.iter().map(|&origin| TypicalInput {
             column: self.encoding.origin_name(origin).to_owned(),
             typical: typical.value(&self.encoding, origin),
