@@ -12,7 +12,6 @@
 //! - convergence, starting points, standard errors: `btyd/fit.rs` and [`crate::optimise`]
 
 mod backtest;
-mod bg_bb;
 mod bg_family;
 mod expectation;
 mod fallback;
@@ -22,20 +21,17 @@ mod interpolation;
 mod nbd;
 mod pareto;
 mod purchase;
-mod regularity;
 mod score;
 mod scorer;
 mod shared_dropout;
 mod simulation;
 
 pub use backtest::{Backtest, CalibrationBin, naive_purchases, tracking_curve};
-pub use bg_bb::{BgBbFit, Opportunities, OpportunityHistory};
 pub use fallback::{DropoutTest, FailedModel, Fallback, RateHeuristic, Served};
 pub use fit::{BtydFit, BtydModel};
 pub use history::{PurchaseHistory, Summary, TimeUnit};
 pub use nbd::NbdFit;
 pub use purchase::{PurchaseFit, PurchaseModel};
-pub use regularity::Regularity;
 pub use score::{Forecast, ForecastPlan, Forecaster, LifetimeValue};
 pub use scorer::Scorer;
 pub use shared_dropout::SharedDropoutFit;

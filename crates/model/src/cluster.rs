@@ -5,7 +5,7 @@
 //!
 //! Where to look: `preparation` (transform, winsorise, standardise), `kmeans` (fit and assign), `choice` (how many clusters),
 //! `quality` (silhouette, Calinski-Harabasz, Davies-Bouldin, Rand, V-measure), `stability` (bootstrap per cluster),
-//! `structure` (are there clusters at all), `prototypes` (numbers and labels mixed), `linkage` and `density` (small bases),
+//! `structure` (are there clusters at all), `linkage` (clusters by merging),
 //! `surrogate` (a short rule per cluster), `names` ("high spend, lapsing").
 //!
 //! Every result is the same for any number of threads: rows are reduced in fixed chunks and in fixed order.
@@ -14,7 +14,6 @@
 mod axes;
 mod choice;
 mod customers;
-mod density;
 mod error;
 mod kmeans;
 mod linkage;
@@ -22,7 +21,6 @@ mod lloyd;
 mod moments;
 mod names;
 mod preparation;
-mod prototypes;
 mod quality;
 mod sample;
 mod seeding;
@@ -33,18 +31,16 @@ mod warning;
 
 pub use choice::{ChoiceCriterion, ChoiceParams, ChoiceRow, ChoiceTable, KRange, choose_k};
 pub use customers::{CustomerClusters, cluster_customers};
-pub use density::density_clusters;
 pub use error::ClusterError;
 pub use kmeans::{
     Assignment, Candidate, CandidateOrigin, KmeansConfig, KmeansFit, KmeansModel, KmeansParams,
     fit, fit_ordered,
 };
-pub use linkage::{Linkage, merge_clusters};
+pub use linkage::{fit_merged, merge_clusters};
 pub use names::{ClusterProfile, NamedFeature, cluster_names};
 pub use preparation::{
     ColumnPreparation, ColumnTransform, MissingIndicator, Preparation, PreparationParams,
 };
-pub use prototypes::{LabelColumn, Prototype, PrototypesFit, PrototypesParams, fit_prototypes};
 pub use quality::{
     Agreement, adjusted_rand, agreement, calinski_harabasz, davies_bouldin, mean_silhouette,
     sampled_silhouette, silhouettes,

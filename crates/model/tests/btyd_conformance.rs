@@ -1,8 +1,8 @@
 //! Every model of the registries meets hard inputs with a typed error or a finite answer, never with a panic or a NaN.
 
 use tessera_model::btyd::{
-    BgBbFit, BtydFit, BtydModel, Fallback, ForecastPlan, Forecaster, Opportunities,
-    OpportunityHistory, PurchaseHistory, PurchaseModel, Simulator, Summary, TimeUnit,
+    BtydFit, BtydModel, Fallback, ForecastPlan, Forecaster, PurchaseHistory, PurchaseModel,
+    Simulator, Summary, TimeUnit,
 };
 use tessera_model::interrupt::Interrupt;
 use tessera_model::lifetime_error::LifetimeError;
@@ -229,28 +229,4 @@ fn plans_outside_their_range_are_refused() {
         (first.purchases.low_95, first.purchases.high_95),
         (first.purchases.value, first.purchases.value)
     );
-}
-
-#[test]
-fn bg_bb_meets_hard_inputs_with_typed_errors() {
-    let rows = |rows: &[(u32, u32, u32, f64)]| {
-        let rows: Vec<Opportunities> = rows
-            .iter()
-            .map(|&(x, t_x, n, weight)| Opportunities { x, t_x, n, weight })
-            .collect();
-        OpportunityHistory::new(&rows)
-    };
-    assert!(matches!(
-        BgBbFit::fit(&rows(&[]).unwrap()),
-        Err(LifetimeError::TooLittleData { .. })
-    ));
-    assert!(matches!(
-        BgBbFit::fit(&rows(&[(0, 0, 6, 100.0)]).unwrap()),
-        Err(LifetimeError::TooLittleData { .. })
-    ));
-    assert!(matches!(
-        BgBbFit::fit(&rows(&[(3, 3, 6, 100.0)]).unwrap()),
-        Err(LifetimeError::NotFitted { .. })
-    ));
-    assert!(rows(&[(1, 1, 6, f64::NAN)]).is_err());
 }

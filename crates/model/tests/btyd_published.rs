@@ -6,8 +6,7 @@ use arrow::array::AsArray;
 use arrow::datatypes::{Float64Type, Int64Type};
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use tessera_model::btyd::{
-    Backtest, BgBbFit, BtydFit, BtydModel, Opportunities, OpportunityHistory, PurchaseHistory,
-    TimeUnit, naive_purchases, tracking_curve,
+    Backtest, BtydFit, BtydModel, PurchaseHistory, TimeUnit, naive_purchases, tracking_curve,
 };
 use tessera_model::spend::{GammaGammaFit, SpendFit, SpendHistory};
 
@@ -216,39 +215,6 @@ fn gamma_gamma_matches_fader_hardie_2013() {
     let mean = 6.2496 * 15.4435 / (3.7442 - 1.0);
     relative(fit.population_mean(), mean, 1e-3, "population mean");
     assert_eq!(SpendFit::fit(&history).unwrap(), SpendFit::GammaGamma(fit));
-}
-
-#[test]
-fn bg_bb_matches_fader_hardie_shang_2010_on_donations() {
-    let Some(path) = data("cdnow/donations.csv") else {
-        return;
-    };
-    let text = std::fs::read_to_string(path).unwrap();
-    let rows: Vec<Opportunities> = text
-        .lines()
-        .skip(1)
-        .map(|line| {
-            let cell: Vec<u32> = line.split(',').map(|c| c.trim().parse().unwrap()).collect();
-            Opportunities {
-                x: cell[0],
-                t_x: cell[1],
-                n: cell[2],
-                weight: f64::from(cell[3]),
-            }
-        })
-        .collect();
-    let history = OpportunityHistory::new(&rows).unwrap();
-    assert_eq!((history.rows().len(), history.customers()), (22, 11_104.0));
-    let fit = BgBbFit::fit(&history).unwrap();
-    for (got, want) in fit.parameters.iter().zip([1.2035, 0.7497, 0.6567, 2.7834]) {
-        relative(*got, want, 1e-3, "parameter");
-    }
-    close(fit.log_likelihood, -33225.58, 1e-2, "log-likelihood");
-    let total: f64 = rows
-        .iter()
-        .map(|r| r.weight * fit.expected_purchases(r.x, r.t_x, r.n, 5))
-        .sum();
-    relative(total, 12_884.2, 1e-3, "five-year total");
 }
 
 #[test]

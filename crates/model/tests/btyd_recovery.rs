@@ -2,8 +2,7 @@
 
 use rayon::prelude::*;
 use tessera_model::btyd::{
-    BgBbFit, BtydFit, BtydModel, ForecastPlan, Forecaster, Opportunities, OpportunityHistory,
-    PurchaseHistory, Simulator, Summary, TimeUnit,
+    BtydFit, BtydModel, ForecastPlan, Forecaster, PurchaseHistory, Simulator, Summary, TimeUnit,
 };
 use tessera_model::contractual::{RenewalFit, RenewalHistory, RenewalModel};
 use tessera_model::spend::{GammaGammaFit, SpendHistory};
@@ -178,54 +177,6 @@ fn forecast_intervals_cover_the_true_expectation() {
             share(1)
         );
     }
-}
-
-#[test]
-fn bg_bb_parameters_are_recovered() {
-    let truth = [1.2, 0.75, 0.66, 2.8];
-    let fits: Vec<Option<BgBbFit>> = (0..RUNS)
-        .into_par_iter()
-        .map(|seed| {
-            let mut random = ChaCha8Rng::seed_from_u64(2000 + seed);
-            let (buying, dying) = (
-                Beta::new(truth[0], truth[1]).unwrap(),
-                Beta::new(truth[2], truth[3]).unwrap(),
-            );
-            let rows: Vec<Opportunities> = (0..4000)
-                .map(|_| {
-                    let (p, theta) = (buying.sample(&mut random), dying.sample(&mut random));
-                    let (mut x, mut t_x) = (0, 0);
-                    for opportunity in 1..=8 {
-                        if unit(&mut random) < theta {
-                            break;
-                        }
-                        if unit(&mut random) < p {
-                            (x, t_x) = (x + 1, opportunity);
-                        }
-                    }
-                    Opportunities {
-                        x,
-                        t_x,
-                        n: 8,
-                        weight: 1.0,
-                    }
-                })
-                .collect();
-            BgBbFit::fit(&OpportunityHistory::new(&rows).unwrap()).ok()
-        })
-        .collect();
-    let failed = fits.iter().filter(|f| f.is_none()).count();
-    let runs: Vec<_> = fits
-        .iter()
-        .flatten()
-        .map(|f| {
-            (
-                f.parameters.to_vec(),
-                (0..4).map(|i| f.log_covariance[i][i].sqrt()).collect(),
-            )
-        })
-        .collect();
-    assert_recovered("bg_bb", &truth, &runs, failed);
 }
 
 #[test]

@@ -11,15 +11,15 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tessera_model::Matrix;
 use tessera_model::btyd::{
-    BgBbFit, BtydFit, BtydModel, Fallback, ForecastPlan, Forecaster, NbdFit, Opportunities,
-    OpportunityHistory, PurchaseFit, PurchaseHistory, PurchaseModel, Served, Simulator, TimeUnit,
+    BtydFit, BtydModel, Fallback, ForecastPlan, Forecaster, NbdFit, PurchaseFit, PurchaseHistory,
+    PurchaseModel, Served, Simulator, TimeUnit,
 };
 use tessera_model::churn::{ChurnFit, ChurnPlan, Inputs, Panel};
 use tessera_model::cluster::{
     KmeansModel, KmeansParams, Preparation, PreparationParams, cluster_customers,
 };
 use tessera_model::contractual::{
-    HazardFit, HazardLink, Lifetime, RenewalFit, RenewalHistory, RenewalModel, Spell, SurvivalCurve,
+    Lifetime, RenewalFit, RenewalHistory, RenewalModel, SurvivalCurve,
 };
 use tessera_model::health::{HealthBand, HealthComponent, HealthFit, HealthPlan, HealthScale};
 use tessera_model::interrupt::Interrupt;
@@ -77,10 +77,6 @@ const MODELS: &[Model] = &[
         run: fallback,
     },
     Model {
-        name: "bg_bb",
-        run: bg_bb,
-    },
-    Model {
         name: "gamma_gamma",
         run: gamma_gamma,
     },
@@ -103,14 +99,6 @@ const MODELS: &[Model] = &[
     Model {
         name: "kaplan_meier",
         run: kaplan_meier,
-    },
-    Model {
-        name: "hazard, logit",
-        run: |rows| hazard(HazardLink::Logit, rows),
-    },
-    Model {
-        name: "hazard, cloglog",
-        run: |rows| hazard(HazardLink::Cloglog, rows),
     },
     Model {
         name: "kmeans",
@@ -365,31 +353,6 @@ fn fallback(rows: &[Row]) -> Outcome {
     })
 }
 
-/// Eight opportunities; the last purchase among them as it lies within the tenure.
-fn bg_bb(rows: &[Row]) -> Outcome {
-    let opportunities = column(rows, |r| {
-        let t_x = (r.t_x / r.tenure * 8.0).ceil() as u32;
-        Opportunities {
-            x: r.x.min(t_x),
-            t_x: if r.x == 0 { 0 } else { t_x },
-            n: 8,
-            weight: r.weight,
-        }
-    });
-    let history = OpportunityHistory::new(&opportunities).map_err(said)?;
-    let fit = BgBbFit::fit(&history).map_err(said)?;
-    answer(&fit, |fit| {
-        let scores = history.rows().iter().flat_map(|o| {
-            [
-                fit.p_alive(o.x, o.t_x, o.n, 1),
-                fit.expected_purchases(o.x, o.t_x, o.n, 10),
-                fit.p_no_purchase(o.x, o.t_x, o.n, 10),
-            ]
-        });
-        Ok(scores.map(Some).collect())
-    })
-}
-
 fn spends(rows: &[Row]) -> Result<SpendHistory, String> {
     let weights = column(rows, |r| r.weight);
     let (x, spend) = (column(rows, |r| r.x), column(rows, |r| r.spend));
@@ -477,25 +440,6 @@ fn kaplan_meier(rows: &[Row]) -> Outcome {
         }
         scores.push(fit.median());
         Ok(scores)
-    })
-}
-
-fn hazard(link: HazardLink, rows: &[Row]) -> Outcome {
-    let spells = column(rows, |r| Spell {
-        entry: 0,
-        exit: months(r),
-        left: r.left,
-        covariates: vec![r.spend, f64::from(r.x)],
-        weight: r.weight,
-    });
-    let fit = HazardFit::fit(link, &spells).map_err(said)?;
-    answer(&fit, |fit| {
-        let scores = spells.iter().flat_map(|s| {
-            let (plain, discounted) =
-                fit.expected_remaining(s.exit.min(90), 24, &s.covariates, 0.01);
-            [fit.hazard(1, &s.covariates), plain, discounted]
-        });
-        Ok(scores.map(Some).collect())
     })
 }
 

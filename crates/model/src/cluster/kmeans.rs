@@ -120,7 +120,7 @@ impl KmeansModel {
         self.centroids.len()
     }
 
-    fn new(columns: &[String], centroids: &Centroids) -> Self {
+    pub(super) fn new(columns: &[String], centroids: &Centroids) -> Self {
         Self {
             columns: columns.to_vec(),
             centroids: centroids.iter().map(<[f64]>::to_vec).collect(),
@@ -190,7 +190,7 @@ pub enum CandidateOrigin {
     Smartcore,
     /// Greedy k-means++.
     PlusPlus,
-    /// The distinct rows themselves, or the mean where one cluster is asked for.
+    /// The distinct rows themselves, the mean where one cluster is asked for, or clusters that were merged.
     Direct,
 }
 

@@ -1,37 +1,23 @@
-//! Clusters by merging, for bases of a few thousand customers: time and memory grow with the square of the rows.
-
-use serde::{Deserialize, Serialize};
-use smartcore::cluster::agglomerative::{
-    AgglomerativeClustering, AgglomerativeClusteringParameters,
-};
-use smartcore::linalg::basic::matrix::DenseMatrix;
+//! Clusters by merging the two whose merger adds least to the sum of squared distances to the centres (Ward 1963), on a sample of
+//! the customers: time and memory grow with the square of the rows.
 
 use super::error::{ClusterError, refuse, require_finite};
+use super::kmeans::{Candidate, CandidateOrigin, KmeansFit, KmeansModel};
+use super::lloyd::{self, Centroids};
+use super::sample::ContentOrder;
+use super::warning::ClusterWarning;
 use crate::Matrix;
 
 /// Largest number of rows that can be merged pair by pair: their distances take 100 MB.
 const MOST_ROWS: usize = 5_000;
 
-/// Which two clusters are merged next.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Linkage {
-    /// The two with the nearest pair of rows (smartcore's). Follows chains; a far row becomes a cluster of its own.
-    Single,
-    /// The two whose merger adds least to the sum of squared distances to the centres (Ward 1963). Like k-means, but nested.
-    Ward,
-}
-
-/// Merges rows of comparable columns until `k` clusters are left: the label of every row, 0 for the cluster of the first row,
+/// Merges rows of comparable columns until `k` clusters are left, always the two whose merger adds least to the sum of squared
+/// distances to the centres: the label of every row, 0 for the cluster of the first row,
 /// then in order of appearance.
 ///
 /// # Errors
 /// No rows, more than 5,000 rows, `k` of 0 or above the rows, a value that is not finite.
-pub fn merge_clusters(
-    matrix: &Matrix<'_>,
-    k: usize,
-    linkage: Linkage,
-) -> Result<Vec<u32>, ClusterError> {
+pub fn merge_clusters(matrix: &Matrix<'_>, k: usize) -> Result<Vec<u32>, ClusterError> {
     require_finite(matrix)?;
     let rows = matrix.rows();
     if rows > MOST_ROWS {
@@ -44,10 +30,7 @@ pub fn merge_clusters(
     if k == 0 || k > rows {
         return refuse("k", k as f64, "within 1 and the number of rows");
     }
-    let roots = match linkage {
-        Linkage::Single => single(matrix, k)?,
-        Linkage::Ward => ward(matrix, k),
-    };
+    let roots = ward(matrix, k);
     let mut seen: Vec<usize> = Vec::new();
     let label = |root: &usize| {
         let place = seen.iter().position(|known| known == root);
@@ -59,23 +42,54 @@ pub fn merge_clusters(
     Ok(roots.iter().map(label).collect())
 }
 
-fn single(matrix: &Matrix<'_>, k: usize) -> Result<Vec<usize>, ClusterError> {
-    let refused = |reason: smartcore::error::Failed| ClusterError::Library {
-        clusters: k,
-        rows: matrix.rows(),
-        reason: reason.to_string(),
+/// Merges at most `most` rows that represent all, drawn by content, until `k` clusters are left; every row then belongs to the
+/// nearest centre of the merged ones. Centres stay where merging left them.
+///
+/// Where there are fewer distinct rows in the sample than clusters asked for, each of them is a cluster, with a warning.
+///
+/// # Errors
+/// As [`merge_clusters`], for the sample.
+pub fn fit_merged(
+    order: &ContentOrder<'_>,
+    k: usize,
+    most: usize,
+) -> Result<KmeansFit, ClusterError> {
+    let matrix = order.matrix();
+    require_finite(matrix)?;
+    let sample = matrix.gather(&order.take(most.min(MOST_ROWS)));
+    let distinct = ContentOrder::new(&sample, 0).distinct();
+    let found = k.min(distinct);
+    let labels = merge_clusters(&sample, found)?;
+    let centroids = Centroids::from_members(&sample, &labels, found);
+    let nearest = lloyd::nearest(matrix, &centroids);
+    let mut sizes = vec![0; found];
+    nearest
+        .label
+        .iter()
+        .for_each(|&cluster| sizes[cluster as usize] += 1);
+    let warning = || ClusterWarning::FewerClusters {
+        asked: k,
+        found,
+        distinct_rows: Some(distinct),
     };
-    let dense = DenseMatrix::new(
-        matrix.rows(),
-        matrix.width(),
-        matrix.columns().concat(),
-        true,
-    )
-    .map_err(refused)?;
-    let parameters = AgglomerativeClusteringParameters::default().with_n_clusters(k);
-    let fitted =
-        AgglomerativeClustering::<f64, f64, DenseMatrix<f64>, Vec<f64>>::fit(&dense, parameters);
-    Ok(fitted.map_err(refused)?.labels)
+    let sample_inertia = lloyd::inertia(&sample, &centroids);
+    Ok(KmeansFit {
+        model: KmeansModel::new(matrix.names(), &centroids),
+        sizes,
+        inertia: lloyd::inertia(matrix, &centroids),
+        assignment: nearest.into(),
+        sample_rows: sample.rows(),
+        sampling_excess: 0.0,
+        candidates: vec![Candidate {
+            origin: CandidateOrigin::Direct,
+            sample_inertia,
+        }],
+        best_candidate: 0,
+        iterations: 0,
+        converged: true,
+        choice: None,
+        warnings: (found < k).then(warning).into_iter().collect(),
+    })
 }
 
 /// Ward's merging by chains of nearest neighbours (Murtagh 1983) with the update of Lance and Williams (1967) on squared
