@@ -18,6 +18,7 @@ pub mod diagnostic;
 mod duration;
 mod file;
 pub mod interrupt;
+mod key;
 pub mod noted;
 pub mod pipeline;
 pub mod private;
@@ -29,6 +30,7 @@ mod written;
 
 pub use canonical::canonical;
 pub use file::{Loaded, load, loaded, parse, read};
+pub use key::{Key, KeyValue, shape_of};
 pub use pipeline::{Pipeline, Report};
-pub use scheme_syntax::{Key, KeyValue, SchemeSyntax, shape_of};
+pub use scheme_syntax::SchemeSyntax;
 pub use written::{schema, schema_text};

@@ -13,8 +13,8 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use crate::diagnostic::{Diagnostic, suggest, unknown_name};
+use crate::key::{Key, KeyValue};
 use crate::pipeline::At;
-use crate::scheme_syntax::{Key, KeyValue};
 pub(crate) use segment::check_segment;
 pub(crate) use value::{choice_of, date_of, integer_of, number_of, text_of, word_of, wrong_type};
 pub(crate) use variable::variables;

@@ -1,11 +1,10 @@
 //! What a kind of scheme states about its table of the pipeline file. Parser, JSON Schema and documentation read this same
 //! description; the crate that assigns customers has one for each kind.
 
-use std::fmt::Debug;
-
-use schemars::{JsonSchema, Schema, SchemaGenerator};
+use schemars::SchemaGenerator;
 use serde_json::{Map, Value, json};
 
+use crate::key::Key;
 use crate::pipeline::{Refit, SchemeKind};
 use crate::reader::Reader;
 
@@ -26,87 +25,6 @@ pub struct SchemeSyntax {
     pub clusters: bool,
     /// Reads the table; nothing, and the mistakes are noted, where it cannot be used.
     pub read: fn(&Reader<'_>) -> Option<SchemeKind>,
-}
-
-/// A key of a table.
-#[derive(Debug, Clone, Copy)]
-pub struct Key {
-    /// Its name.
-    pub name: &'static str,
-    /// What it means, and what it is by default: for editors and the documentation.
-    pub help: &'static str,
-    /// What to write where it is missing; none of a key that may be.
-    pub required: Option<&'static str>,
-    /// What its value is.
-    pub value: KeyValue,
-}
-
-/// What the value of a key is.
-#[derive(Debug, Clone, Copy)]
-pub enum KeyValue {
-    /// A text.
-    Text,
-    /// Several names, at least one and none twice.
-    Names,
-    /// A share of customers from 0 to below one half.
-    SmallShare,
-    /// A number within these limits, both included.
-    Number(f64, f64),
-    /// A whole number within these limits, both included.
-    Whole(u32, u32),
-    /// As this describes it.
-    Of(fn(&mut SchemaGenerator) -> Schema),
-}
-
-/// The type whose shape a value has.
-pub fn shape_of<T: JsonSchema>(generator: &mut SchemaGenerator) -> Schema {
-    generator.subschema_for::<T>()
-}
-
-impl Key {
-    /// A key that may be missing.
-    pub const fn optional(name: &'static str, value: KeyValue, help: &'static str) -> Self {
-        Self {
-            name,
-            help,
-            required: None,
-            value,
-        }
-    }
-
-    /// A key that must be there; `missing` says what to write where it is not.
-    pub const fn required(
-        name: &'static str,
-        value: KeyValue,
-        help: &'static str,
-        missing: &'static str,
-    ) -> Self {
-        Self {
-            name,
-            help,
-            required: Some(missing),
-            value,
-        }
-    }
-
-    fn schema(&self, generator: &mut SchemaGenerator) -> Value {
-        let mut schema = match self.value {
-            KeyValue::Text => json!({"type": "string"}),
-            KeyValue::Names => json!({
-                "type": "array", "items": {"type": "string"}, "minItems": 1, "uniqueItems": true,
-            }),
-            KeyValue::SmallShare => {
-                json!({"type": "number", "minimum": 0, "exclusiveMaximum": 0.5})
-            }
-            KeyValue::Number(from, to) => json!({"type": "number", "minimum": from, "maximum": to}),
-            KeyValue::Whole(from, to) => json!({"type": "integer", "minimum": from, "maximum": to}),
-            KeyValue::Of(shape) => shape(generator).to_value(),
-        };
-        if let Some(object) = schema.as_object_mut() {
-            object.insert("description".to_owned(), json!(self.help));
-        }
-        schema
-    }
 }
 
 /// The key of kinds that learn from the customers.
