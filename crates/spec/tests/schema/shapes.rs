@@ -57,6 +57,12 @@ fn tables() -> Vec<Shape> {
             "[memberships]",
             "[memberships]\nzzz = 1",
         ),
+        shape(
+            "LimitsTable",
+            None,
+            "`b`",
+            "[memberships]\nhysteresis = { a = { b = { zzz = 1 } } }",
+        ),
         shape("GatesTable", None, "[gates]", "[gates]\nzzz = 1"),
         shape(
             "CriteriaTable",
