@@ -57,6 +57,8 @@ mod first_twenty;
 mod freshness;
 #[path = "suite/gates.rs"]
 mod gates;
+#[path = "suite/hierarchical.rs"]
+mod hierarchical;
 #[path = "suite/identity.rs"]
 mod identity;
 #[path = "suite/inject.rs"]

@@ -1,6 +1,7 @@
 //! The kinds of schemes, that is the ways of assigning customers. One file per kind, one line each in [`KINDS`].
 
 mod attribute;
+mod hierarchical;
 mod kmeans;
 mod lifecycle;
 mod quantile;
@@ -28,6 +29,7 @@ use crate::kind::Kind;
 /// Every kind, by name.
 pub static KINDS: &[&Kind] = &[
     &attribute::KIND,
+    &hierarchical::KIND,
     &kmeans::KIND,
     &lifecycle::KIND,
     &quantile::KIND,

@@ -93,6 +93,11 @@ refit = "1mo"
 kind = "kmeans"
 features = ["recency_days", "order_count", "spend_total"]
 k = 4
+[schemes.merged]
+kind = "hierarchical"
+features = ["recency_days", "order_count", "spend_total"]
+k = 3
+sample = 500
 [schemes.touch]
 kind = "rules"
 rules = [ { segment = "call", when = "churn_probability > 0.5" } ]
@@ -234,7 +239,16 @@ fn a_loaded_artifact_gives_the_bytes_of_fitting_and_applying_in_one_run() {
             second.artifacts.get(&name)
         );
     }
-    for name in ["rfm", "fixed", "tier", "country_group", "behaviour"].map(of_scheme) {
+    for name in [
+        "rfm",
+        "fixed",
+        "tier",
+        "country_group",
+        "behaviour",
+        "merged",
+    ]
+    .map(of_scheme)
+    {
         assert!(
             !second.artifacts.fits(&name),
             "{name}: {:?}",

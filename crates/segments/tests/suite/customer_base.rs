@@ -8,7 +8,7 @@ use arrow::array::{
 use serde::Serialize;
 use tessera_segments::{
     AttributeScheme, Closed, Customers, Grid, KmeansScheme, LifecycleScheme, QuantileScheme,
-    RfmGrid, RulesScheme, ScoreMethod, SegmentRule,
+    RfmGrid, RulesScheme, ScoreMethod, SegmentRule, syntax,
 };
 use tessera_spec::pipeline::{At, KChoice, Refit, Scheme, SchemeKind, SchemeSettings, Transform};
 
@@ -220,6 +220,18 @@ pub fn kmeans(k: KChoice) -> SchemeKind {
     )
 }
 
+/// Settings as a pipeline file states them.
+pub fn written(kind: &str, keys: &str) -> SchemeKind {
+    let text = format!(
+        "spec_version = 1\nname = \"p\"\ntimezone = \"UTC\"\ncurrency = \"EUR\"\nstore = \"s\"\n[customer]\nkey = \"id\"\n\
+         [sources.orders]\nkind = \"events\"\npath = \"p\"\nkey = \"id\"\ntime = \"t\"\ncontract.missing_key = \"drop\"\n\
+         [schemes.mine]\nkind = \"{kind}\"\n{keys}\n"
+    );
+    let (pipeline, found) = tessera_spec::parse(&text, "p.toml", &[], &syntax());
+    let pipeline = pipeline.unwrap_or_else(|| panic!("{}", found.render(false)));
+    pipeline.schemes[0].kind.clone()
+}
+
 /// One scheme of every kind, several where a kind decides in several ways.
 pub fn one_of_each() -> Vec<Scheme> {
     let quantile = |closed| ScoreMethod::Quantile {
@@ -261,6 +273,13 @@ pub fn one_of_each() -> Vec<Scheme> {
             ),
         ),
         scheme("behaviour", kmeans(KChoice::Fixed(3))),
+        scheme(
+            "merged",
+            written(
+                "hierarchical",
+                "features = [\"recency_days\", \"spend_total\"]\nk = 3\nsample = 100",
+            ),
+        ),
     ]
 }
 

@@ -2,7 +2,9 @@
 
 use std::path::Path;
 
-use tessera_segments::{KINDS, markdown, syntax};
+use tessera_segments::{KINDS, markdown};
+
+use crate::customer_base::written;
 
 #[test]
 fn the_page_is_that_of_the_program() {
@@ -18,15 +20,8 @@ fn the_page_is_that_of_the_program() {
 #[test]
 fn every_example_can_be_read_and_states_what_is_needed() {
     for kind in KINDS {
-        let text = format!(
-            "spec_version = 1\nname = \"p\"\ntimezone = \"UTC\"\ncurrency = \"EUR\"\nstore = \"s\"\n[customer]\nkey = \"id\"\n\
-             [sources.orders]\nkind = \"events\"\npath = \"p\"\nkey = \"id\"\ntime = \"t\"\ncontract.missing_key = \"drop\"\n\
-             [schemes.mine]\nkind = \"{}\"\n{}\n",
-            kind.syntax.name, kind.example
-        );
-        let (pipeline, found) = tessera_spec::parse(&text, "p.toml", &[], &syntax());
-        let pipeline = pipeline.unwrap_or_else(|| panic!("{}", found.render(false)));
-        assert_eq!(pipeline.schemes[0].kind.name(), kind.syntax.name);
+        let read = written(kind.syntax.name, kind.example);
+        assert_eq!(read.name(), kind.syntax.name);
     }
 }
 
