@@ -78,7 +78,7 @@ pub(crate) enum Command {
     #[command(
         after_help = "Examples:\n  tessera plan pipelines/demo.toml\n  tessera plan pipelines/demo.toml --as-of 2026-10-31 --sample 3\n  \
                             tessera plan pipelines/demo.toml --format markdown --fail-if 'moved > 50%'\n  \
-                            tessera plan pipelines/demo.toml --out plan.json && tessera run pipelines/demo.toml --plan plan.json\n  \
+                            tessera plan pipelines/demo.toml --out plan.json\n  tessera run pipelines/demo.toml --plan plan.json\n  \
                             tessera plan pipelines/demo.toml --json"
     )]
     Plan(Plan),

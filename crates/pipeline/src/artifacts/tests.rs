@@ -201,11 +201,8 @@ fn a_loaded_artifact_gives_the_bytes_of_fitting_and_applying_in_one_run() {
     };
     let first = prepared(folder.path(), &work);
     let looks_back = |prepared: &Prepared| {
-        let stages = stages(prepared);
-        stages
-            .iter()
-            .filter(|stage| matches!(stage, Stage::Past { .. }))
-            .count()
+        let past = |stage: &&Stage| matches!(stage, Stage::Past { .. });
+        stages(prepared).iter().filter(past).count()
     };
     assert_eq!(
         looks_back(&first),
@@ -232,28 +229,18 @@ fn a_loaded_artifact_gives_the_bytes_of_fitting_and_applying_in_one_run() {
     publish(fitted).unwrap();
 
     let second = prepared(folder.path(), &work);
-    for name in ["churn", "value", "renewal", "health"].map(of_score) {
-        assert!(
-            !second.artifacts.fits(&name),
-            "{name}: {:?}",
-            second.artifacts.get(&name)
-        );
-    }
-    for name in [
+    let scores = ["churn", "value", "renewal", "health"].map(of_score);
+    let schemes = [
         "rfm",
         "fixed",
         "tier",
         "country_group",
         "behaviour",
         "merged",
-    ]
-    .map(of_scheme)
-    {
-        assert!(
-            !second.artifacts.fits(&name),
-            "{name}: {:?}",
-            second.artifacts.get(&name)
-        );
+    ];
+    for name in scores.into_iter().chain(schemes.map(of_scheme)) {
+        let learned = second.artifacts.get(&name);
+        assert!(!second.artifacts.fits(&name), "{name}: {learned:?}");
     }
     assert_eq!(looks_back(&second), 0, "nothing is read to learn from");
     let applied = compute(&second, &options, &Silent).unwrap();

@@ -228,16 +228,59 @@ mod tests {
         [recency, spend, plan, seen]
     }
 
+    const WORDING: Wording<'static> = Wording {
+        features: &[],
+        as_of: NaiveDate::from_ymd_opt(2026, 10, 31).unwrap(),
+        currency: "EUR",
+    };
+
+    fn number(value: f64) -> InputValue {
+        InputValue::Number(value)
+    }
+
+    #[test]
+    fn sentences_say_how_long_ago_the_last_order_was() {
+        let [recency, ..] = infos();
+        let missing = InputValue::Missing;
+        let cases = [
+            (
+                number(61.0),
+                number(12.0),
+                "no order for 61 days, usually 12",
+            ),
+            (
+                number(1.0),
+                number(12.0),
+                "last order 1 day ago, usually 12",
+            ),
+            (
+                number(0.0),
+                number(12.0),
+                "last order today, usually 12 days ago",
+            ),
+            (
+                missing.clone(),
+                number(12.0),
+                "days since the last order: unknown, usually 12",
+            ),
+            (
+                number(61.0),
+                missing,
+                "no order for 61 days, usually unknown",
+            ),
+        ];
+        for (value, usual, expected) in cases {
+            let found = WORDING.sentence(&recency, &value, &usual);
+            assert_eq!(found.as_deref(), Some(expected));
+        }
+        let same = WORDING.sentence(&recency, &number(12.2), &number(12.2));
+        assert_eq!(same, None);
+    }
+
     #[test]
     fn sentences_say_the_value_and_what_is_usual() {
-        let wording = Wording {
-            features: &[],
-            as_of: NaiveDate::from_ymd_opt(2026, 10, 31).unwrap(),
-            currency: "EUR",
-        };
-        let number = InputValue::Number;
         let label = |text: &str| InputValue::Label(text.to_owned());
-        let [recency, spend, plan, seen] = infos();
+        let [_, spend, plan, seen] = infos();
         let orders = info(
             "orders_90d",
             "orders of the last 90 days",
@@ -245,36 +288,6 @@ mod tests {
             Unit::Count,
         );
         let cases = [
-            (
-                &recency,
-                number(61.0),
-                number(12.0),
-                "no order for 61 days, usually 12",
-            ),
-            (
-                &recency,
-                number(1.0),
-                number(12.0),
-                "last order 1 day ago, usually 12",
-            ),
-            (
-                &recency,
-                number(0.0),
-                number(12.0),
-                "last order today, usually 12 days ago",
-            ),
-            (
-                &recency,
-                InputValue::Missing,
-                number(12.0),
-                "days since the last order: unknown, usually 12",
-            ),
-            (
-                &recency,
-                number(61.0),
-                InputValue::Missing,
-                "no order for 61 days, usually unknown",
-            ),
             (
                 &spend,
                 number(0.0),
@@ -319,12 +332,8 @@ mod tests {
             ),
         ];
         for (info, value, usual, expected) in cases {
-            let found = wording.sentence(info, &value, &usual);
+            let found = WORDING.sentence(info, &value, &usual);
             assert_eq!(found.as_deref(), Some(expected));
         }
-        assert_eq!(
-            wording.sentence(&recency, &number(12.2), &number(12.2)),
-            None
-        );
     }
 }
