@@ -84,9 +84,21 @@ fn send(signal: i32, target: &str) {
     assert!(sent.unwrap().success());
 }
 
+/// Whether a thread of the process has not ended yet. What has ended and was not waited for (a zombie) holds no files any more, and
+/// so no locks.
 fn is_alive(pid: u32) -> bool {
-    // A process that has ended and was not waited for yet (a zombie) has no program.
-    fs::read_link(format!("/proc/{pid}/exe")).is_ok()
+    let Ok(threads) = fs::read_dir(format!("/proc/{pid}/task")) else {
+        return false;
+    };
+    threads.flatten().any(|thread| {
+        let stat = fs::read_to_string(thread.path().join("stat")).unwrap_or_default();
+        // The name, in parentheses, may contain anything.
+        let state = stat
+            .rsplit(") ")
+            .next()
+            .and_then(|rest| rest.chars().next());
+        state.is_some_and(|state| !matches!(state, 'Z' | 'X'))
+    })
 }
 
 #[test]
