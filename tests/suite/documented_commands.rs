@@ -285,7 +285,7 @@ fn examples_of_the_help_work() {
             }
             // Folders of the machine are replaced by folders of the test.
             let line = line.replace("/var/tmp", &dir).replace("/etc", &dir);
-            clone.succeeds(&format!("mkdir -p bash_completion.d && {line}"));
+            clone.succeeds(&format!("mkdir -p bash_completion.d docs && {line}"));
         }
     }
 }

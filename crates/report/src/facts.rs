@@ -123,6 +123,14 @@ impl Kpi {
 }
 
 impl<'a> Facts<'a> {
+    /// Whether a segment's mean of the KPI is shown as meeting the target. A KPI in doubt can be shown as missing it, but never
+    /// as good.
+    pub(crate) fn meets(&self, mean: Option<f64>) -> Option<bool> {
+        let kpi = self.kpi.as_ref()?;
+        let in_doubt = self.marks.of(&kpi.name).is_some();
+        kpi.met(mean).filter(|is_met| !(*is_met && in_doubt))
+    }
+
     /// Reads the tables. The options state how many rejected rows of each rule are kept, and how many customers are shown on
     /// the first page.
     pub(crate) fn read(input: &'a ReportInput, options: &Options) -> Result<Self, ReportError> {

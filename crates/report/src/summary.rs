@@ -113,7 +113,7 @@ fn segments(facts: &Facts<'_>, scheme: &Scheme) -> String {
             row.push(Measure::Money.show_beside(s.value_at_risk, largest, facts.meta));
         }
         row.extend(kpi.map(|k| {
-            let sign = match k.met(s.kpi) {
+            let sign = match facts.meets(s.kpi) {
                 Some(true) => " ok",
                 Some(false) => "  !",
                 None => "",

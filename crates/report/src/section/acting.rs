@@ -150,7 +150,7 @@ fn row(facts: &Facts<'_>, scheme: &Scheme, s: &SegmentRow) -> Row {
                 .show_beside(s.kpi, scheme.largest_kpi(), facts.meta);
             Num::opt(shown, s.kpi, "kpi")
         }),
-        meets: kpi.and_then(|k| k.met(s.kpi)),
+        meets: kpi.and(facts.meets(s.kpi)),
         lost: s.is_lost,
     }
 }

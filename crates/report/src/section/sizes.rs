@@ -192,7 +192,7 @@ fn row(facts: &Facts<'_>, scheme: &Scheme, s: &SegmentRow, widest: f64, richest:
             s.kpi,
             "kpi",
         ),
-        meets: kpi.and_then(|k| k.met(s.kpi)),
+        meets: kpi.and(facts.meets(s.kpi)),
         lost: s.is_lost,
         playbook: s.playbook.as_deref().map(words),
         goal: s.goal.as_deref().map(printable),

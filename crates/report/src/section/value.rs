@@ -204,7 +204,7 @@ fn scatter(facts: &Facts<'_>, scheme: &Scheme) -> Option<Scatter> {
                 facts.value_short(value),
                 kpi.measure.show(mean, facts.meta)
             ),
-            meets: kpi.met(Some(mean)),
+            meets: facts.meets(Some(mean)),
         }
     };
     let mut dots: Vec<Dot> = known.iter().map(dot).collect();

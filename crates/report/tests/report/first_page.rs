@@ -98,6 +98,18 @@ fn report_and_terminal_say_of_a_number_what_the_tables_say() {
 }
 
 #[test]
+fn segments_of_a_number_in_doubt_are_not_shown_as_good() {
+    let good = "title=\"meets the target\"";
+    let shows = |status: &'static str, section: &str| {
+        fixture::section(&marked(status, "score `churn`: 3 points too low"), section).contains(good)
+    };
+    for section in ["acting", "sizes"] {
+        assert!(shows("ok", section), "{section}");
+        assert!(!shows("flagged", section), "{section}");
+    }
+}
+
+#[test]
 fn a_base_rate_meets_no_target_and_misses_none() {
     let input = marked("base rate", "score `churn`: no model is used");
     let page = text(&input, &Options::default());
