@@ -1,6 +1,6 @@
 //! The published tables: their names, their columns, their order of rows. BI dashboards are built on these.
 //!
-//! Where to look: [`TABLES`] (in `tables/registry.rs`) declares them, [`conform`] checks rows against a declaration,
+//! Where to look: [`TABLES`] (in `tables/registry`) declares them, [`conform`] checks rows against a declaration,
 //! [`markdown`] and [`to_json`] print them.
 
 mod registry;
