@@ -232,7 +232,7 @@ impl Assigned {
         self.take(prepared, scheme, (assignment, artifact), history)
     }
 
-    /// What a scheme needs beside the customers.
+    /// What a scheme of the run needs beside the customers.
     fn extra<'a>(
         &'a self,
         prepared: &'a Prepared,
@@ -241,14 +241,10 @@ impl Assigned {
         history: &'a History,
     ) -> Extra<'a> {
         Extra {
-            seed: prepared.pipeline.seed,
-            rule_matches: ruled.map(|ruled| ruled.matches.as_slice()),
-            rule_reasons: ruled.map(|ruled| &ruled.reasons),
-            named_features: &self.named_features,
             learned,
             criteria: Some(prepared.pipeline.gates.of(&scheme.name.value)),
             identity: Some(history),
-            ..Extra::default()
+            ..self.extra_by_rules(prepared, ruled)
         }
     }
 
@@ -347,14 +343,11 @@ impl Assigned {
         learned: &Assignment,
         ruled: Option<&Ruled>,
     ) -> Result<Assignment, PipelineError> {
-        let extra = Extra {
-            seed: prepared.pipeline.seed,
-            rule_matches: ruled.map(|ruled| ruled.matches.as_slice()),
-            rule_reasons: ruled.map(|ruled| &ruled.reasons),
-            named_features: &self.named_features,
-            ..Extra::default()
-        };
-        let made = learned.apply(scheme, &self.customers, &extra)?;
+        let made = learned.apply(
+            scheme,
+            &self.customers,
+            &self.extra_by_rules(prepared, ruled),
+        )?;
         self.columns
             .extend(tessera_segments::customer_columns(&made)?);
         Ok(made)
@@ -367,17 +360,22 @@ impl Assigned {
         scheme: &Scheme,
         ruled: Option<&Ruled>,
     ) -> Result<Assignment, PipelineError> {
-        let extra = Extra {
+        let extra = self.extra_by_rules(prepared, ruled);
+        let made = tessera_segments::assign(scheme, &self.customers, &extra)?;
+        self.columns
+            .extend(tessera_segments::customer_columns(&made)?);
+        Ok(made)
+    }
+
+    /// What every assignment needs beside the customers.
+    fn extra_by_rules<'a>(&'a self, prepared: &Prepared, ruled: Option<&'a Ruled>) -> Extra<'a> {
+        Extra {
             seed: prepared.pipeline.seed,
             rule_matches: ruled.map(|ruled| ruled.matches.as_slice()),
             rule_reasons: ruled.map(|ruled| &ruled.reasons),
             named_features: &self.named_features,
             ..Extra::default()
-        };
-        let made = tessera_segments::assign(scheme, &self.customers, &extra)?;
-        self.columns
-            .extend(tessera_segments::customer_columns(&made)?);
-        Ok(made)
+        }
     }
 
     /// The results of the rules of a scheme for each customer at the close of a day.

@@ -269,22 +269,11 @@ pub fn prepare(
     let stage = kept.as_ref().map(tempfile::TempDir::path);
     let inventories = inventories(&pipeline, reading, stage)?;
     warn_of_files(&pipeline, &inventories, &mut found);
-    // Features over a source with mistakes would only repeat them.
     let cutoff = Cutoff {
         as_of,
         known_by: known_as_of,
     };
-    let planned = source_inputs(&pipeline, &inventories, cutoff).and_then(|inputs| {
-        let features = tessera_features::plan(&pipeline, &inputs)?;
-        Ok((inputs, features))
-    });
-    let (inputs, mut features) = match planned {
-        Ok(planned) if !found.has_errors() => planned,
-        planned => {
-            found.extend(planned.err().unwrap_or_default());
-            return Err(PipelineError::Invalid(Box::new(found)));
-        }
-    };
+    let (inputs, mut features) = plan_features(&pipeline, &inventories, cutoff, &mut found)?;
     let aged = previous_day(&pipeline, as_of);
     let aged = aged.map(|since| features.add_aged(&pipeline.sources, since));
     let artifacts = Artifacts::decide(&pipeline, &features.published, as_of, &mut found)?;
@@ -341,6 +330,27 @@ pub fn prepare(
     };
     leaves::plan(&mut prepared);
     Ok(prepared)
+}
+
+/// Plans the sources and the features over them. What is wrong with either ends the preparation, with everything found until then:
+/// features over a source with mistakes would only repeat them.
+fn plan_features(
+    pipeline: &Pipeline,
+    inventories: &[Inventory],
+    cutoff: Cutoff,
+    found: &mut Diagnostics,
+) -> Result<(BTreeMap<String, SourceInput>, FeaturePlan), PipelineError> {
+    let planned = source_inputs(pipeline, inventories, cutoff).and_then(|inputs| {
+        let features = tessera_features::plan(pipeline, &inputs)?;
+        Ok((inputs, features))
+    });
+    match planned {
+        Ok(planned) if !found.has_errors() => Ok(planned),
+        planned => {
+            found.extend(planned.err().unwrap_or_default());
+            Err(PipelineError::Invalid(Box::new(std::mem::take(found))))
+        }
+    }
 }
 
 /// Day of the previous version. A store that cannot be read is reported when the run publishes.
