@@ -277,6 +277,16 @@ impl Assignment {
                 })
             })
             .collect();
+        Self::bare(scheme, kind, segments, segment_of)
+    }
+
+    /// An assignment without reasons, parameters or anything else that describes it.
+    pub(crate) fn bare(
+        scheme: &str,
+        kind: &'static str,
+        segments: Vec<SegmentInfo>,
+        segment_of: Vec<u32>,
+    ) -> Self {
         Self {
             scheme: scheme.to_owned(),
             kind,

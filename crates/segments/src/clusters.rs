@@ -16,7 +16,7 @@ use tessera_model::cluster::{
 };
 use tessera_spec::pipeline::{At, KChoice, Scheme};
 
-use crate::assignment::{AssignedBy, Assignment, Extra, Reasons, SegmentInfo, Warning, segment_id};
+use crate::assignment::{AssignedBy, Assignment, Extra, SegmentInfo, Warning, segment_id};
 use crate::cluster_evidence::{self, Evidence};
 use crate::customers::Customers;
 use crate::error::SegmentError;
@@ -252,24 +252,9 @@ fn features(of: &Clustering<'_>, customers: &Customers) -> Result<Matrix<'static
 
 /// No customers, hence no clusters.
 fn nobody(scheme: &str, of: &Clustering<'_>) -> Assignment {
-    Assignment {
-        scheme: scheme.to_owned(),
-        kind: of.kind,
-        segments: of
-            .names
-            .iter()
-            .map(|name| SegmentInfo::new(scheme, name, None))
-            .collect(),
-        segment_of: Vec::new(),
-        reasons: Reasons::PerSegment(Vec::new()),
-        assigned_by: AssignedBy::Model,
-        held: BTreeMap::new(),
-        columns: Vec::new(),
-        parameters: Vec::new(),
-        warnings: Vec::new(),
-        quality: Vec::new(),
-        fit: Fit::default(),
-    }
+    let segments = of.names.iter();
+    let segments = segments.map(|name| SegmentInfo::new(scheme, name, None));
+    Assignment::bare(scheme, of.kind, segments.collect(), Vec::new())
 }
 
 /// The segments of the clusters, each with the rule that describes it, or else its centre.

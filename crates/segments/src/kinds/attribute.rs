@@ -162,19 +162,18 @@ fn assign(
         let target = target(config, &label, rare(code));
         (label, target.segment)
     };
-    // Where no label is too rare, every label is a segment, whatever the customers.
-    let learned = match config.min_share > 0.0 {
-        true if extra.learned.is_some() => extra.learned.cloned().unwrap_or_default(),
-        true => Fit::new(
-            FORM,
-            CommonLabels {
-                segments: named().map(segment_of_label).collect(),
-                other: config.other.clone(),
-                missing: config.missing.clone(),
-            },
-        ),
-        false => Fit::default(),
+    let common = || CommonLabels {
+        segments: named().map(segment_of_label).collect(),
+        other: config.other.clone(),
+        missing: config.missing.clone(),
     };
+    // Where no label is too rare, every label is a segment, whatever the customers.
+    let learned = match (config.min_share > 0.0, extra.learned) {
+        (true, Some(learned)) => learned.clone(),
+        (true, None) => Fit::new(FORM, common()),
+        (false, _) => Fit::default(),
+    };
+    let number = |of: &str, value| Parameter::number(KIND.syntax.name, of, value);
     Ok(Assignment {
         scheme: name.to_owned(),
         kind: KIND.syntax.name,
@@ -189,13 +188,9 @@ fn assign(
         columns: Vec::new(),
         parameters: vec![
             Parameter::text(KIND.syntax.name, "by", by),
-            Parameter::number(KIND.syntax.name, "min_share", config.min_share),
-            Parameter::number(KIND.syntax.name, "values", named().count() as f64),
-            Parameter::number(
-                KIND.syntax.name,
-                "rare_values",
-                named().filter(|code| rare(*code)).count() as f64,
-            ),
+            number("min_share", config.min_share),
+            number("values", named().count() as f64),
+            number("rare_values", (named().count() - kept) as f64),
         ],
         warnings: Vec::new(),
         quality: Vec::new(),
