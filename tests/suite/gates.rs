@@ -256,6 +256,24 @@ fn held(case: &Case, scheme: &str) -> Option<String> {
     table.texts("reason")[row].clone()
 }
 
+/// A customer who spent little long ago, and one who spent much lately.
+fn corners(case: &Case) -> (String, String) {
+    let customers = case.table("customers");
+    let (spend, recency) = (
+        customers.floats("spend_total"),
+        customers.ints("recency_days"),
+    );
+    let keys = customers.texts("customer_id");
+    let first = |fits: &dyn Fn(f64, i64) -> bool| {
+        let row = (0..keys.len()).find(|&row| fits(spend[row].unwrap(), recency[row].unwrap()));
+        keys[row.unwrap()].clone().unwrap()
+    };
+    (
+        first(&|spend, recency| spend < 150.0 && recency > 26),
+        first(&|spend, recency| spend > 850.0 && recency < 10),
+    )
+}
+
 #[test]
 fn clusters_that_fail_leave_the_last_good_ones_in_use() {
     let case = Case::new();
@@ -288,29 +306,9 @@ fn clusters_that_fail_leave_the_last_good_ones_in_use() {
     assert_eq!(by, BTreeSet::from(["held".to_owned()]));
     assert!(kept.values().all(|id| ids.contains(id)), "{kept:?}");
     // The centres of the first day: who spent little long ago, and who spent much lately.
-    let customers = case.table("customers");
-    let (spend, recency) = (
-        customers.floats("spend_total"),
-        customers.ints("recency_days"),
-    );
-    let keys: Vec<String> = customers
-        .texts("customer_id")
-        .into_iter()
-        .flatten()
-        .collect();
-    let corner = |low: bool| {
-        (0..keys.len()).find(|&row| {
-            let (spend, recency) = (spend[row].unwrap(), recency[row].unwrap());
-            if low {
-                spend < 150.0 && recency > 26
-            } else {
-                spend > 850.0 && recency < 10
-            }
-        })
-    };
-    let (low, high) = (corner(true).unwrap(), corner(false).unwrap());
-    assert_eq!(kept[&keys[low]], good["c000"]);
-    assert_eq!(kept[&keys[high]], good["c001"]);
+    let (low, high) = corners(&case);
+    assert_eq!(kept[&low], good["c000"]);
+    assert_eq!(kept[&high], good["c001"]);
 
     // On the next night they serve still.
     case.day("2026-02-03");

@@ -1,5 +1,7 @@
 //! A label that stands in the data: who has churned is a column, not what happened after a date.
 
+use std::path::{Path, PathBuf};
+
 use crate::program::{public_data, run};
 use crate::table::Table;
 
@@ -63,13 +65,9 @@ rules = [{ segment = "call", when = "churn_probability > 0.5" }]
 otherwise = "wait"
 "#;
 
-#[test]
-fn churn_of_telco_is_learnt_from_its_column_and_tested_on_other_customers() {
-    let Some(data) = public_data("telco") else {
-        return;
-    };
-    let dir = tempfile::tempdir().unwrap();
-    let out = dir.path().display().to_string();
+/// Publishes the pipeline over all attributes of the data, and returns the folder of the version.
+fn published(data: &Path, dir: &Path) -> PathBuf {
+    let out = dir.display().to_string();
     let mut attributes = String::new();
     for name in ATTRIBUTES {
         attributes += &format!("attributes.{name} = {{ base = \"demographic\" }}\n");
@@ -90,7 +88,16 @@ fn churn_of_telco_is_learnt_from_its_column_and_tested_on_other_customers() {
         &[&arguments[..], &["--var", &lake, "--var", &store]].concat(),
         0,
     );
-    let latest = dir.path().join("telco/latest");
+    dir.join("telco/latest")
+}
+
+#[test]
+fn churn_of_telco_is_learnt_from_its_column_and_tested_on_other_customers() {
+    let Some(data) = public_data("telco") else {
+        return;
+    };
+    let dir = tempfile::tempdir().unwrap();
+    let latest = published(&data, dir.path());
     let customers = Table::read(&latest.join("customers.parquet"));
     let (label, tenure) = (customers.texts("Churn"), customers.ints("tenure"));
     let probability = customers.floats("churn_probability");

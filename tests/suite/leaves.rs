@@ -66,6 +66,35 @@ fn holds(
     leave
 }
 
+/// `explain` tells the same day and the same segment as `memberships`.
+fn assert_explained(store: &Path, of: &Of, row: &Row) {
+    let store = store.display().to_string();
+    let said = json(&run(
+        &[
+            "explain",
+            &store,
+            &of.0,
+            "--as-of",
+            "2026-10-31",
+            "--scheme",
+            "pace",
+            "--json",
+        ],
+        0,
+    ));
+    let scheme = &said[0]["schemes"][0];
+    assert_eq!(scheme["leaves_on"].as_str(), row.1.as_deref());
+    assert_eq!(scheme["leaves_to"].as_str(), row.2.as_deref());
+    let text = run(&["explain", &store, &of.0, "--as-of", "2026-10-31"], 0);
+    let text = String::from_utf8(text.stdout).unwrap();
+    let line = format!(
+        "leaves on {} to {} if no row comes",
+        row.1.as_ref().unwrap(),
+        row.2.as_ref().unwrap()
+    );
+    assert!(text.contains(&line), "{line}\n{text}");
+}
+
 #[test]
 fn a_thousand_customers_of_the_demo_leave_on_the_days_told() {
     let dir = tempfile::tempdir().unwrap();
@@ -122,36 +151,11 @@ tiers = { top = 0.1, mid = 0.5, low = 1.0 }
         assert!(leave[scheme] > 5, "{scheme}: {leave:?}");
     }
 
-    // `explain` says the same.
-    let (of, row) = first
-        .iter()
+    let mut told = first.iter();
+    let (of, row) = told
         .find(|(of, row)| of.1 == "pace" && row.1.is_some())
         .unwrap();
-    let store = dir.join("nights/demo").display().to_string();
-    let said = json(&run(
-        &[
-            "explain",
-            &store,
-            &of.0,
-            "--as-of",
-            "2026-10-31",
-            "--scheme",
-            "pace",
-            "--json",
-        ],
-        0,
-    ));
-    let scheme = &said[0]["schemes"][0];
-    assert_eq!(scheme["leaves_on"].as_str(), row.1.as_deref());
-    assert_eq!(scheme["leaves_to"].as_str(), row.2.as_deref());
-    let text = run(&["explain", &store, &of.0, "--as-of", "2026-10-31"], 0);
-    let text = String::from_utf8(text.stdout).unwrap();
-    let line = format!(
-        "leaves on {} to {} if no row comes",
-        row.1.as_ref().unwrap(),
-        row.2.as_ref().unwrap()
-    );
-    assert!(text.contains(&line), "{line}\n{text}");
+    assert_explained(&dir.join("nights/demo"), of, row);
 }
 
 #[test]

@@ -1,7 +1,5 @@
 //! The shipped pipelines parse as expected, and take their folders from variables.
 
-#![allow(clippy::unwrap_used, clippy::panic)] // test code outside of #[test] functions
-
 use std::path::{Path, PathBuf};
 
 use tessera_expr::{Schema, Type};

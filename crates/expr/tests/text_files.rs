@@ -1,7 +1,5 @@
 //! The examples of `docs/text_files.md`.
 
-#![allow(clippy::unwrap_used, clippy::panic)] // test code outside of #[test] functions
-
 use std::path::Path;
 
 use tessera_expr::forms::{

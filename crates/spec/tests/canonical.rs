@@ -1,7 +1,5 @@
 //! The canonical form of a pipeline depends on its meaning, not on how the file is written.
 
-#![allow(clippy::unwrap_used)] // test code outside of #[test] functions
-
 use tessera_segments::syntax;
 use tessera_spec::{canonical, parse};
 

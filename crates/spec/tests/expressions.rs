@@ -1,7 +1,5 @@
 //! The span of an expression is that of the text inside its quotes, however it is quoted.
 
-#![allow(clippy::unwrap_used, clippy::panic)] // test code outside of #[test] functions
-
 use tessera_segments::syntax;
 use tessera_spec::parse;
 use tessera_spec::pipeline::FeatureBody;

@@ -1,7 +1,5 @@
 //! No text makes the parser panic, and every error has a place.
 
-#![allow(clippy::unwrap_used)] // test code outside of #[test] functions
-
 use std::path::Path;
 use tessera_segments::syntax;
 

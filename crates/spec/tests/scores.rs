@@ -1,7 +1,5 @@
 //! Scores as they are read: stated settings, defaults, and the examples of docs/scores.md.
 
-#![allow(clippy::unwrap_used, clippy::panic)] // test code outside of #[test] functions
-
 use std::path::Path;
 use tessera_segments::syntax;
 

@@ -1,8 +1,6 @@
 //! The demo lake: the same seed gives the same bytes, bad rows are as many as the summary states, and the true parameters can be
 //! recovered from the sources.
 
-#![allow(clippy::unwrap_used)] // test code outside of #[test] functions
-
 mod bytes;
 mod dirt;
 mod rows;

@@ -3,8 +3,6 @@
 //! A case is a change of a pipeline file without mistakes, so that the message is about this change alone, or a whole file. After a
 //! change of a message: `INSTA_UPDATE=always cargo nextest run --release -p tessera-spec`, and read the difference.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // test code outside of #[test] functions
-
 /// Compares with the snapshot of the test, without repeating the cases in its head.
 macro_rules! assert_told {
     ($told:expr) => {{

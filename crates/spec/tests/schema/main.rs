@@ -1,8 +1,6 @@
 //! The committed JSON Schema is that of the program, and agrees with the parser: the same keys, required keys and values of enums,
 //! table by table.
 
-#![allow(clippy::unwrap_used, clippy::panic)] // test code outside of #[test] functions
-
 mod shapes;
 
 use std::collections::BTreeSet;
