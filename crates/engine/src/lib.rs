@@ -28,8 +28,9 @@ mod table;
 
 use std::path::Path;
 
+use arrow::array::RecordBatch;
 use tessera_expr::Expr;
-use tessera_expr::rel::{Aggregate, Rel, RowCounts, SourceRows, Unseen};
+use tessera_expr::rel::{Aggregate, Assemble, Project, RowCounts, SourceRows, Unseen};
 
 pub use budget::Budget;
 pub use error::EngineError;
@@ -38,15 +39,13 @@ pub use polars_engine::{PolarsEngine, set_threads};
 pub use rejects::{Found, Reject};
 pub use table::TableRef;
 
-/// What a plan made.
+/// What a pass over a source made.
 #[derive(Debug, Clone)]
 pub struct Materialized {
     /// The stage file.
     pub table: TableRef,
-    /// What became of the rows that were read; for plans that read a source.
-    pub counts: Option<RowCounts>,
-    /// For plans that put tables side by side: what each of them holds of keys that are no customers.
-    pub outside: Vec<Outside>,
+    /// What became of the rows that were read.
+    pub counts: RowCounts,
     /// For passes that keep the customers with the lowest hashes ([`tessera_expr::rel::Drawn::Lowest`]): the lowest hash that was
     /// left out. The table has every customer with a lower one. `None` where none was left out.
     pub left_out: Option<u64>,
@@ -63,16 +62,19 @@ pub struct Outside {
     pub rows_outside: Option<u64>,
 }
 
-/// Runs relational plans. An engine reads what the plan names and writes one Parquet file.
+/// Runs relational plans. What an engine makes of a source is a Parquet file; other tables are in memory.
 pub trait Engine {
     /// Name shown to users.
     fn name(&self) -> &'static str;
 
-    /// The plan as this engine would run it, in words.
-    fn explain(&self, plan: &Rel) -> Result<String, EngineError>;
+    /// Runs a pass over a source and writes its table to `to`.
+    fn materialize(&self, plan: &Aggregate, to: &Path) -> Result<Materialized, EngineError>;
 
-    /// Runs the plan and writes its table to `to`.
-    fn materialize(&self, plan: &Rel, to: &Path) -> Result<Materialized, EngineError>;
+    /// Puts tables side by side; also says what each of them holds of keys that are no customers.
+    fn assemble(&self, plan: &Assemble) -> Result<(RecordBatch, Vec<Outside>), EngineError>;
+
+    /// A table with the columns of the plan behind its own.
+    fn project(&self, plan: &Project, table: &RecordBatch) -> Result<RecordBatch, EngineError>;
 
     /// Runs passes over sources, each with the file for its table: what each would make alone. Passes that read the same files in the
     /// same way, as those of several dates do, may read them once. The first of these has the memory of the run before the others.

@@ -2,18 +2,18 @@
 
 use std::path::Path;
 
+use arrow::array::RecordBatch;
 use tessera_expr::Expr;
-use tessera_expr::rel::{Aggregate, Drawn, Rel, SourceRows, Unseen};
+use tessera_expr::rel::{Aggregate, Assemble, Drawn, Project, SourceRows, Unseen};
 
 use crate::aggregate::Made;
 use crate::budget::Budget;
 use crate::error::{EngineError, guarded};
 use crate::lake;
 use crate::lower::Clock;
-use crate::scan::unread;
-use crate::table::read_file;
 use crate::{
-    Engine, Materialized, Reject, Several, aggregate, assemble, join, per_key, project, rejects,
+    Engine, Materialized, Outside, Reject, Several, aggregate, assemble, join, per_key, project,
+    rejects,
 };
 
 /// Polars on this machine.
@@ -44,8 +44,7 @@ impl PolarsEngine {
         let made = guarded(|| self.passes(passes))?;
         let made = made.into_iter().map(|made| Materialized {
             table: made.table,
-            counts: Some(made.counts),
-            outside: Vec::new(),
+            counts: made.counts,
             left_out: made.left_out,
         });
         Ok(made.collect())
@@ -81,66 +80,23 @@ impl Engine for PolarsEngine {
         "polars"
     }
 
-    fn explain(&self, plan: &Rel) -> Result<String, EngineError> {
-        match plan {
-            Rel::Aggregate(plan) => {
-                let frame = unread(&plan.rows)?;
-                let names: Vec<&str> = plan.aggs.iter().map(|agg| agg.name.as_str()).collect();
-                Ok(format!(
-                    "aggregate by {} in one pass: {}\n{}",
-                    plan.rows.key,
-                    names.join(", "),
-                    frame.describe_optimized_plan()?
-                ))
-            }
-            Rel::Assemble(plan) => Ok(format!(
-                "assemble {} tables by {}\n{}",
-                plan.tables.len(),
-                plan.key,
-                computed(&plan.columns)
-            )),
-            Rel::Project(plan) => Ok(computed(&plan.columns)),
-        }
+    fn materialize(&self, plan: &Aggregate, to: &Path) -> Result<Materialized, EngineError> {
+        let made = self.materialize_all(&[(plan, to)])?.pop();
+        made.ok_or_else(|| EngineError::internal("a pass without a table".to_owned()))
     }
 
-    fn materialize(&self, plan: &Rel, to: &Path) -> Result<Materialized, EngineError> {
-        match plan {
-            Rel::Aggregate(plan) => {
-                let made = self.materialize_all(&[(plan, to)])?.pop();
-                made.ok_or_else(|| EngineError::internal("a pass without a table".to_owned()))
-            }
-            Rel::Assemble(plan) => {
-                let (table, outside) = guarded(|| {
-                    let (side_by_side, outside) = assemble::run(plan, &self.budget)?;
-                    let clock = Clock::local(plan.as_of, plan.timezone);
-                    let table = project::extend(&side_by_side, &plan.columns, clock, to)?;
-                    Ok((table, outside))
-                })?;
-                Ok(Materialized {
-                    table,
-                    counts: None,
-                    outside,
-                    left_out: None,
-                })
-            }
-            Rel::Project(plan) => {
-                let table = guarded(|| {
-                    let table = read_file(&plan.table)?;
-                    project::extend(
-                        &table,
-                        &plan.columns,
-                        Clock::local(plan.as_of, plan.timezone),
-                        to,
-                    )
-                })?;
-                Ok(Materialized {
-                    table,
-                    counts: None,
-                    outside: Vec::new(),
-                    left_out: None,
-                })
-            }
-        }
+    fn assemble(&self, plan: &Assemble) -> Result<(RecordBatch, Vec<Outside>), EngineError> {
+        guarded(|| {
+            let (side_by_side, outside) = assemble::run(plan, &self.budget)?;
+            let clock = Clock::local(plan.as_of, plan.timezone);
+            let table = project::extend(&side_by_side, &plan.columns, clock)?;
+            Ok((table, outside))
+        })
+    }
+
+    fn project(&self, plan: &Project, table: &RecordBatch) -> Result<RecordBatch, EngineError> {
+        let clock = Clock::local(plan.as_of, plan.timezone);
+        guarded(|| project::extend(table, &plan.columns, clock))
     }
 
     fn materialize_all(
@@ -191,14 +147,6 @@ impl Engine for PolarsEngine {
     fn check_names(&self, rows: &SourceRows) -> Vec<String> {
         rejects::rule_names(rows)
     }
-}
-
-fn computed(columns: &[(String, Expr)]) -> String {
-    let lines = columns
-        .iter()
-        .map(|(name, expr)| format!("  {name} = {expr}"));
-    let lines: Vec<String> = lines.collect();
-    format!("compute\n{}", lines.join("\n"))
 }
 
 /// Sets the number of polars' threads. Polars reads it once, when its pool is made, so this must come before anything runs.

@@ -1,12 +1,13 @@
 //! Columns computed from the columns of one table.
 
 use std::collections::BTreeSet;
-use std::path::Path;
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, RecordBatch};
+use arrow::compute::concat;
 use arrow::datatypes::{Field, Schema};
 use polars::prelude::{DataFrame, Expr, IntoColumn, IntoLazy, col};
+use rayon::prelude::*;
 use tessera_expr::{Expr as TypedExpr, Type};
 
 use crate::aggregate::arrow_type;
@@ -14,36 +15,43 @@ use crate::bridge::{to_arrow, to_polars};
 use crate::error::EngineError;
 use crate::lower::{Clock, lower};
 use crate::scan::polars_type;
-use crate::table::{ROW_GROUP_ROWS, TableRef};
 
-/// Slices that are computed at the same time.
-const SLICES_AT_ONCE: usize = 4;
+/// Rows that are computed at a time.
+const SLICE_ROWS: usize = 1 << 17;
 
 /// Levels of columns in one plan.
 const LEVELS_AT_ONCE: usize = 64;
 
-/// Writes a table with computed columns behind its own, each from those before it. Every column is a function of its row, so
-/// slices are computed side by side, while those before them are written.
+/// A table with computed columns behind its own, each from those before it. Every column is a function of its row, so slices are
+/// computed side by side.
 pub(crate) fn extend(
     table: &RecordBatch,
     columns: &[(String, TypedExpr)],
     clock: Clock,
-    to: &Path,
-) -> Result<TableRef, EngineError> {
+) -> Result<RecordBatch, EngineError> {
     let mut fields: Vec<Arc<Field>> = table.schema().fields().iter().cloned().collect();
     fields.extend(columns.iter().map(|(name, expr)| {
         let ty = arrow_type(stored(expr.ty));
         Arc::new(Field::new(name, ty, true))
     }));
     let schema = Arc::new(Schema::new(fields));
-    let slice = |start: usize| table.slice(start, ROW_GROUP_ROWS.min(table.num_rows() - start));
-    let starts = (0..table.num_rows()).step_by(ROW_GROUP_ROWS);
-    let slices: Vec<RecordBatch> = starts.map(slice).collect();
-    TableRef::write_parts(to, schema.clone(), &slices, SLICES_AT_ONCE, |slice| {
-        let mut all = slice.columns().to_vec();
-        all.extend(compute(slice, columns, clock)?);
-        Ok(RecordBatch::try_new(schema.clone(), all)?)
-    })
+    if table.num_rows() == 0 {
+        return Ok(RecordBatch::new_empty(schema));
+    }
+    let starts: Vec<usize> = (0..table.num_rows()).step_by(SLICE_ROWS).collect();
+    let slice = |start: usize| {
+        EngineError::go_on()?;
+        let rows = SLICE_ROWS.min(table.num_rows() - start);
+        compute(&table.slice(start, rows), columns, clock)
+    };
+    let made = starts.into_par_iter().map(slice);
+    let made = made.collect::<Result<Vec<_>, EngineError>>()?;
+    let mut all = table.columns().to_vec();
+    for number in 0..columns.len() {
+        let parts: Vec<&dyn Array> = made.iter().map(|slice| slice[number].as_ref()).collect();
+        all.push(concat(&parts)?);
+    }
+    Ok(RecordBatch::try_new(schema, all)?)
 }
 
 /// The new columns.

@@ -33,7 +33,7 @@ use path_values::path_columns;
 pub(crate) use texts::{broken_text, is_converted, raw_name};
 pub(crate) use visible::{FUTURE, PRUNED, UNKNOWN};
 use visible::{is_decided, known_ends, raw_bounds, stored_column, unseen};
-use windows::{Decoded, Over, decoded, group_of, windows};
+use windows::{Decoded, Over, group_of, windows};
 
 /// Prefix of columns that only the engine sees.
 const RAW: &str = "__raw_";
@@ -137,11 +137,6 @@ pub(crate) fn each_unseen(
         },
     };
     windows(&[over], files, &mut |_, frame| run(frame))
-}
-
-/// The plan over no file, to be shown.
-pub(crate) fn unread(rows: &SourceRows) -> Result<LazyFrame, EngineError> {
-    inside(rows, decoded(&rows.scan, &[], false)?, false)
 }
 
 fn inside(

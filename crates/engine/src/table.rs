@@ -36,7 +36,7 @@ pub struct TableRef {
 }
 
 /// Rows per row group: groups are read at the same time.
-pub(crate) const ROW_GROUP_ROWS: usize = 1 << 17;
+const ROW_GROUP_ROWS: usize = 1 << 17;
 
 /// Rows that are merged at a time, and how many times so many are between two hand-overs to the writer.
 const MERGED_ROWS: usize = 1 << 11;

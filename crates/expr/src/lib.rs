@@ -1,6 +1,6 @@
 //! SQL expression text -> a closed, typed tree; and the relational plans that use it. No engine.
 //!
-//! The types that matter: [`Expr`] (a checked expression), [`Schema`] (the names it may use), [`rel::Rel`] (a plan).
+//! The types that matter: [`Expr`] (a checked expression), [`Schema`] (the names it may use), [`rel`] (plans).
 //! [`parse`] makes the first from text and the second; its `Display` prints text that parses to the same tree.
 //!
 //! What an expression means is `docs/expressions.md`: null, division by zero, overflow, dates, casts, every function.

@@ -472,26 +472,12 @@ pub struct KeyedTable {
 /// ```
 #[derive(Debug, Clone, PartialEq)]
 pub struct Project {
-    /// Table to read.
-    pub table: PathBuf,
     /// Date that `as_of()` stands for.
     pub as_of: NaiveDate,
     /// Zone of timestamps.
     pub timezone: chrono_tz::Tz,
     /// Columns to add: name and expression.
     pub columns: Vec<(String, Expr)>,
-}
-
-/// A plan that an engine can run.
-#[derive(Debug, Clone, PartialEq)]
-#[allow(clippy::large_enum_variant)]
-pub enum Rel {
-    /// Rows of a source to one row per key.
-    Aggregate(Aggregate),
-    /// Per-key tables side by side.
-    Assemble(Assemble),
-    /// More columns.
-    Project(Project),
 }
 
 /// Rows that are not visible, each counted once, by the first reason that holds.

@@ -12,7 +12,7 @@ use arrow::compute::{cast, filter_record_batch, is_not_null};
 use arrow::datatypes::{DataType, Date32Type, Float64Type, Int64Type};
 use tessera_engine::{Engine, TableRef};
 use tessera_expr::exact::Sum;
-use tessera_expr::rel::{Agg, AggOp, Aggregate, Assemble, KeyedTable, Rel, Window};
+use tessera_expr::rel::{Agg, AggOp, Aggregate, Assemble, KeyedTable, Window};
 use tessera_expr::{Expr, Schema};
 use tessera_features::{FeaturePlan, SourceInput};
 use tessera_history::{Cell, Cohorts, Month};
@@ -230,7 +230,7 @@ fn pass(
         work.join("cohort-months.parquet"),
         work.join("cohorts.parquet"),
     );
-    engine.materialize(&Rel::Aggregate(Aggregate { rows, aggs }), &counted)?;
+    engine.materialize(&Aggregate { rows, aggs }, &counted)?;
     TableRef::write(&base, firsts.schema(), std::slice::from_ref(firsts))?;
     let beside = |path: &Path, in_base: bool, zeros: Vec<String>| KeyedTable {
         path: path.to_owned(),
@@ -249,11 +249,7 @@ fn pass(
         timezone: prepared.pipeline.timezone,
         columns: Vec::new(),
     };
-    let made = work.join("cohorts-made.parquet");
-    let table = engine
-        .materialize(&Rel::Assemble(assemble), &made)?
-        .table
-        .read()?;
+    let (table, _) = engine.assemble(&assemble)?;
     cells(&table, months)
 }
 

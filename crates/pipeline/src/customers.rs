@@ -1,7 +1,6 @@
 //! The customers with their features while they are assigned.
 
 use std::collections::BTreeSet;
-use std::path::Path;
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, AsArray, BooleanArray, RecordBatch};
@@ -385,7 +384,6 @@ impl Assigned {
         as_of: NaiveDate,
         (scheme, rules): (&Scheme, &[Expr]),
         engine: &dyn Engine,
-        work: &Path,
     ) -> Result<Ruled, PipelineError> {
         let table = self.with_schemes()?;
         let written: Option<&RulesScheme> = scheme.kind.of();
@@ -396,7 +394,7 @@ impl Assigned {
         }));
         let exprs: Vec<Expr> = rules.iter().chain(clauses.conditions()).cloned().collect();
         let place = (as_of, prepared.pipeline.timezone);
-        let mut matches = truths::evaluate(engine, work, &table, place, &exprs)?;
+        let mut matches = truths::evaluate(engine, &table, place, &exprs)?;
         let truths = matches.split_off(rules.len());
         Ok(Ruled {
             matches,

@@ -5,15 +5,14 @@
 //! are fitted again, schemes that an earlier definition serves, and customers who are pinned.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, UInt32Array};
 use arrow::compute::take_record_batch;
 use arrow::datatypes::{Field, Int64Type, Schema};
 use chrono::{Days, NaiveDate};
-use tessera_engine::{Engine, TableRef};
-use tessera_expr::rel::{Project, Rel};
+use tessera_engine::Engine;
+use tessera_expr::rel::Project;
 use tessera_expr::{Expr, uses_as_of};
 use tessera_features::Later;
 use tessera_model::interrupt;
@@ -142,7 +141,6 @@ pub(crate) fn split(
 pub(crate) struct From<'a> {
     pub(crate) prepared: &'a Prepared,
     pub(crate) engine: &'a dyn Engine,
-    pub(crate) work: &'a Path,
     /// The key, and the columns that features of later days are made of.
     pub(crate) inputs: &'a RecordBatch,
     /// The table of all features and scores, a row per customer.
@@ -335,19 +333,12 @@ fn project(
     if columns.is_empty() {
         return Ok(table.clone());
     }
-    let (input, made) = (
-        from.work.join("later.parquet"),
-        from.work.join("later-made.parquet"),
-    );
-    let input = TableRef::write(&input, table.schema(), std::slice::from_ref(table))?;
     let plan = Project {
-        table: input.path,
         as_of: day,
         timezone: from.prepared.pipeline.timezone,
         columns,
     };
-    let made = from.engine.materialize(&Rel::Project(plan), &made)?;
-    Ok(made.table.read()?)
+    Ok(from.engine.project(&plan, table)?)
 }
 
 impl Applied<'_> {
@@ -370,7 +361,7 @@ impl Applied<'_> {
         let ruled = match prepared.rules.get(&self.scheme.name.value) {
             Some(rules) => {
                 let rules = (self.scheme, rules.as_slice());
-                Some(later.ruled(prepared, day, rules, from.engine, from.work)?)
+                Some(later.ruled(prepared, day, rules, from.engine)?)
             }
             None => None,
         };

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use arrow::array::{AsArray, RecordBatch};
 use chrono::NaiveDate;
 use tessera_engine::{Engine, Materialized, Outside};
-use tessera_expr::rel::{Aggregate, Assemble, Drawn, KeyedTable, Project, Rel, Sample};
+use tessera_expr::rel::{Aggregate, Assemble, Drawn, KeyedTable, Project, Sample};
 use tessera_expr::{BinaryOp, Expr, failures};
 use tessera_features::{FeaturePlan, Pass};
 use tessera_spec::private;
@@ -26,7 +26,6 @@ pub(crate) fn assemble(
     plan: &FeaturePlan,
     as_of: NaiveDate,
     (passes, only): (&[PathBuf], Option<Sample>),
-    work: &Path,
 ) -> Result<(RecordBatch, Vec<Outside>), PipelineError> {
     let tables = plan
         .passes
@@ -48,32 +47,25 @@ pub(crate) fn assemble(
         timezone: prepared.pipeline.timezone,
         columns: with_flags(&plan.derived),
     };
-    let assembled = work.join("assembled.parquet");
-    let made = engine.materialize(&Rel::Assemble(side_by_side), &assembled)?;
-    let (mut table, outside) = (made.table, made.outside);
+    let (mut table, outside) = engine.assemble(&side_by_side)?;
     passes.iter().for_each(|pass| discard(pass));
-    if table.rows == 0 {
+    if table.num_rows() == 0 {
         return Err(PipelineError::NoCustomers {
             as_of,
             sources: Vec::new(),
         });
     }
     if let Some(gap) = &plan.base_gap {
-        let mut columns = customers::base_gap(gap, &table.read()?)?;
+        let mut columns = customers::base_gap(gap, &table)?;
         columns.extend(with_flags(&plan.late));
         let late = Project {
-            table: table.path.clone(),
             as_of,
             timezone: prepared.pipeline.timezone,
             columns,
         };
-        let computed = work.join("late.parquet");
-        table = engine.materialize(&Rel::Project(late), &computed)?.table;
-        discard(&assembled);
+        table = engine.project(&late, &table)?;
     }
-    let made = table.read()?;
-    discard(&table.path);
-    Ok((made, outside))
+    Ok((table, outside))
 }
 
 /// Prefix of columns that mark where a conversion in a feature's expression failed.
@@ -310,7 +302,7 @@ pub(crate) fn at(
         ..
     } = earlier;
     let paths: Vec<PathBuf> = passes.iter().map(|read| read.path.clone()).collect();
-    let (table, _) = assemble(engine, prepared, plan, as_of, (&paths, *sample), folder)?;
+    let (table, _) = assemble(engine, prepared, plan, as_of, (&paths, *sample))?;
     let wanted: Vec<usize> = std::iter::once(Ok(0))
         .chain(
             plan.published

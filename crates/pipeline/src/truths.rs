@@ -1,13 +1,11 @@
 //! What conditions say of each row of a table.
 
-use std::path::Path;
-
 use arrow::array::{ArrayRef, AsArray, BooleanArray, RecordBatch};
 use chrono::NaiveDate;
 use chrono_tz::Tz;
-use tessera_engine::{Engine, TableRef};
+use tessera_engine::Engine;
 use tessera_expr::Expr;
-use tessera_expr::rel::{Project, Rel};
+use tessera_expr::rel::Project;
 
 use crate::error::PipelineError;
 
@@ -17,27 +15,20 @@ const CONDITION: &str = "__rule_";
 /// Evaluates conditions over a table at the close of a day of a zone: one column of truths for each, null where it is.
 pub(crate) fn evaluate(
     engine: &dyn Engine,
-    work: &Path,
     table: &RecordBatch,
     (as_of, timezone): (NaiveDate, Tz),
     conditions: &[Expr],
 ) -> Result<Vec<BooleanArray>, PipelineError> {
     let columns = table.num_columns();
-    let file = work.join("rules.parquet");
-    let input = TableRef::write(&file, table.schema(), std::slice::from_ref(table))?;
     let named = conditions.iter().enumerate();
     let plan = Project {
-        table: input.path,
         as_of,
         timezone,
         columns: named
             .map(|(number, condition)| (format!("{CONDITION}{number}"), condition.clone()))
             .collect(),
     };
-    let made = engine
-        .materialize(&Rel::Project(plan), &work.join("ruled.parquet"))?
-        .table
-        .read()?;
+    let made = engine.project(&plan, table)?;
     let truth = |column: &ArrayRef| {
         // A condition that is always null is never true.
         let nowhere = || BooleanArray::from(vec![false; made.num_rows()]);

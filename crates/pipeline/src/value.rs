@@ -1,13 +1,12 @@
 //! Value of customers: the columns that `[value]` adds after features and scores.
 
 use std::collections::BTreeSet;
-use std::path::Path;
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::{Field, Schema as Columns};
-use tessera_engine::{Engine, TableRef};
-use tessera_expr::rel::{Project, Rel};
+use tessera_engine::Engine;
+use tessera_expr::rel::Project;
 use tessera_expr::{Expr, Schema, Type, columns, parse, parse_at};
 use tessera_features::FeatureInfo;
 use tessera_spec::Pipeline;
@@ -94,7 +93,6 @@ pub(crate) fn add(
     prepared: &Prepared,
     table: &RecordBatch,
     engine: &dyn Engine,
-    work: &Path,
 ) -> Result<RecordBatch, PipelineError> {
     if prepared.value.is_empty() {
         return Ok(table.clone());
@@ -106,9 +104,7 @@ pub(crate) fn add(
         .filter(|&column| column == 0 || read.contains(schema.field(column).name().as_str()));
     let input = table.project(&used.collect::<Vec<_>>())?;
     let before = input.num_columns();
-    let file = TableRef::write(&work.join("worth.parquet"), input.schema(), &[input])?;
     let plan = Project {
-        table: file.path,
         as_of: prepared.as_of,
         timezone: prepared.pipeline.timezone,
         columns: prepared
@@ -117,10 +113,7 @@ pub(crate) fn add(
             .map(|(info, expr)| (info.name.clone(), expr.clone()))
             .collect(),
     };
-    let made = engine
-        .materialize(&Rel::Project(plan), &work.join("valued.parquet"))?
-        .table
-        .read()?;
+    let made = engine.project(&plan, &input)?;
     let mut fields: Vec<Arc<Field>> = schema.fields().iter().cloned().collect();
     let mut values = table.columns().to_vec();
     for (place, (info, _)) in prepared.value.iter().enumerate() {

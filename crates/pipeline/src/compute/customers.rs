@@ -102,7 +102,7 @@ impl Job<'_> {
     pub(super) fn values(&self, made: &mut Made) -> Result<StageReport, PipelineError> {
         made.past.clear();
         let table = needed(made.table.take(), "features")?;
-        let table = value::add(self.prepared, &table, &self.engine, self.work)?;
+        let table = value::add(self.prepared, &table, &self.engine)?;
         let report = same_rows(table.num_rows());
         made.base = Some(Base::part(self.prepared, table)?);
         Ok(report)
@@ -172,7 +172,7 @@ impl Job<'_> {
             return Ok(None);
         };
         let (day, rules) = (prepared.as_of, (scheme, rules.as_slice()));
-        let ruled = assigned.ruled(prepared, day, rules, &self.engine, self.work)?;
+        let ruled = assigned.ruled(prepared, day, rules, &self.engine)?;
         Ok(Some(ruled))
     }
 
@@ -270,7 +270,6 @@ impl Job<'_> {
             let from = leaves::From {
                 prepared,
                 engine: &self.engine,
-                work: self.work,
                 inputs,
                 now: &base.active,
                 assigned: &assigned,

@@ -31,11 +31,10 @@ impl Job<'_> {
         let table = self.work.join(format!("{number}-{}.parquet", pass.source));
         let Materialized {
             table: found,
-            counts,
+            mut counts,
             ..
         } = self.read(pass, &table, made)?;
         let rows = &pass.aggregate.rows;
-        let mut counts = counts.unwrap_or_default();
         counts.unseen = counts.unseen.plus(self.engine.unseen(rows)?);
         times::warn(from.0, &counts, prepared.as_of);
         let mut outcome = sources::outcome(&self.engine, from, rows, counts)?;
@@ -132,14 +131,7 @@ impl Job<'_> {
         let prepared = self.prepared;
         let paths: Vec<PathBuf> = made.passes.iter().map(|pass| pass.table.clone()).collect();
         let plan = &prepared.features;
-        let table = table::assemble(
-            &self.engine,
-            prepared,
-            plan,
-            prepared.as_of,
-            (&paths, None),
-            self.work,
-        );
+        let table = table::assemble(&self.engine, prepared, plan, prepared.as_of, (&paths, None));
         let (table, outside) = table.map_err(|error| match error {
             PipelineError::NoCustomers { as_of, .. } => PipelineError::NoCustomers {
                 as_of,

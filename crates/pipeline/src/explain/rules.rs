@@ -126,7 +126,7 @@ pub(super) fn holding(
     let zone = version.commit().pipeline["timezone"].as_str();
     let zone = zone.and_then(|zone| zone.parse().ok());
     let place = (version.as_of(), zone.unwrap_or(chrono_tz::UTC));
-    truths::evaluate(&engine, work.path(), table, place, exprs)
+    truths::evaluate(&engine, table, place, exprs)
 }
 
 /// Every scheme of every customer, with its rules.

@@ -9,7 +9,7 @@ use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, UInt32Array, new_null_
 use arrow::datatypes::{Field, Int64Type, Schema};
 use chrono::NaiveDate;
 use tessera_engine::{Engine, TableRef};
-use tessera_expr::rel::{Project, Rel};
+use tessera_expr::rel::Project;
 use tessera_expr::{Expr, columns};
 use tessera_features::FeaturePlan;
 use tessera_history::{ABSENT, Alignment, Cause, Causes, SchemeBefore};
@@ -283,7 +283,7 @@ impl Replay<'_> {
             let ruled = match prepared.rules.get(name) {
                 Some(rules) => {
                     let (day, rules) = (standing.as_of, (scheme, rules.as_slice()));
-                    Some(assigned.ruled(prepared, day, rules, self.engine, self.work)?)
+                    Some(assigned.ruled(prepared, day, rules, self.engine)?)
                 }
                 None => None,
             };
@@ -319,43 +319,34 @@ impl Replay<'_> {
     /// The customers of this run as they would be without the rows since the previous version.
     fn aged_table(&self, inputs: &RecordBatch) -> Result<RecordBatch, PipelineError> {
         let plan: &FeaturePlan = &self.prepared.features;
-        let made = self.project("aged", inputs, self.prepared.as_of, plan.derived.clone())?;
+        let made = self.project(inputs, self.prepared.as_of, plan.derived.clone())?;
         let made = match &plan.base_gap {
             Some(gap) => {
                 let mut late = customers::base_gap(gap, &made)?;
                 late.extend(plan.late.iter().cloned());
-                self.project("aged-late", &made, self.prepared.as_of, late)?
+                self.project(&made, self.prepared.as_of, late)?
             }
             None => made,
         };
         let values = value::computable(self.prepared, &made);
         match values.is_empty() {
             true => Ok(made),
-            false => self.project("aged-values", &made, self.prepared.as_of, values),
+            false => self.project(&made, self.prepared.as_of, values),
         }
     }
 
     fn project(
         &self,
-        name: &str,
         table: &RecordBatch,
         as_of: NaiveDate,
         columns: Vec<(String, Expr)>,
     ) -> Result<RecordBatch, PipelineError> {
-        let file = self.work.join(format!("{name}.parquet"));
-        let input = TableRef::write(&file, table.schema(), std::slice::from_ref(table))?;
         let plan = Project {
-            table: input.path,
             as_of,
             timezone: self.prepared.pipeline.timezone,
             columns,
         };
-        let made = self.work.join(format!("{name}-made.parquet"));
-        Ok(self
-            .engine
-            .materialize(&Rel::Project(plan), &made)?
-            .table
-            .read()?)
+        Ok(self.engine.project(&plan, table)?)
     }
 
     /// The customers of the previous version with today's attributes; `None` where no attribute changed and no customer came or left
@@ -414,7 +405,7 @@ impl Replay<'_> {
         let table = RecordBatch::try_new(Arc::new(Schema::new(fields)), arrays)?;
         let table = match again.is_empty() {
             true => table,
-            false => self.project("attributes", &table, then.as_of, again)?,
+            false => self.project(&table, then.as_of, again)?,
         };
         let mut rows = vec![ABSENT; then.rows.len()];
         for (place, row) in now_rows.values().iter().enumerate() {
