@@ -13,34 +13,10 @@ KNOWN = {
     ],
     "engine": [
         "aggregate::finish aggregate::worker",
-        "join scan",
-        "lake::prune lake::windows",
-        "scan::local scan::texts",
-    ],
-    "expr": [
-        "check parse",
-    ],
-    "ingest": [
-        "joins plan",
-    ],
-    "model": [
-        "btyd::fit btyd::nbd btyd::shared_dropout",
-        "btyd::score btyd::scorer",
-        "churn::encoding churn::fit churn::forest churn::inputs churn::logistic churn::predictor churn::reasons "
-        "churn::recency churn::split churn::trial",
-        "cluster::choice cluster::kmeans",
-        "cluster::lloyd cluster::moments",
     ],
     "pipeline": [
         "base cohorts error expect gates history intervals memory pipeline_file prepare publish scores sources "
         "stage untimed value work",
-        "compute run table",
-        "diff::chain diff::schemes",
-        "scores::clv scores::learned",
-        "scores::labelled scores::supervised",
-    ],
-    "report": [
-        "number text",
     ],
     "snapshot": [
         "artifacts commit lookup publish store succession version writer",

@@ -12,7 +12,7 @@ use tessera_expr::rel::{Join, SourceRows};
 
 use crate::error::EngineError;
 use crate::lower::{lower, many, unary};
-use crate::scan::polars_type;
+use crate::types::polars_type;
 use table::Table;
 
 /// Lookup tables that are still in use, each with the join it was read for.

@@ -14,12 +14,14 @@ mod footer;
 mod image;
 mod pages;
 mod prune;
+mod side;
 mod thrift;
 mod unpacked;
 mod windows;
 
 pub(crate) use prune::{TimeBound, Unit};
-pub(crate) use windows::{Piece, Reading, Side, limit, read};
+pub(crate) use side::Side;
+pub(crate) use windows::{Piece, Reading, limit, read};
 
 /// A fault of a file of the lake.
 #[derive(Debug)]

@@ -25,6 +25,7 @@ mod repeats;
 mod scan;
 mod sorter;
 mod table;
+mod types;
 
 use std::path::Path;
 

@@ -14,7 +14,7 @@ use crate::aggregate::arrow_type;
 use crate::bridge::{to_arrow, to_polars};
 use crate::error::EngineError;
 use crate::lower::{Clock, lower};
-use crate::scan::polars_type;
+use crate::types::polars_type;
 
 /// Rows that are computed at a time.
 const SLICE_ROWS: usize = 1 << 17;

@@ -7,6 +7,7 @@ mod convert;
 mod local;
 mod parquet;
 mod path_values;
+mod skipped;
 mod texts;
 mod visible;
 mod windows;
@@ -16,7 +17,6 @@ use std::ops::Range;
 
 use chrono::{Datelike, NaiveDate};
 use polars::prelude::*;
-use tessera_expr::Type;
 use tessera_expr::rel::{
     Drawn, FAULT, FileGroup, Join, Sample, Scan, ScanColumn, ScanFormat, SourceRows, Stored,
 };
@@ -25,11 +25,12 @@ use crate::drawn::drawn;
 use crate::error::EngineError;
 use crate::join::with_joined;
 use crate::lake::{Piece, Side};
-use crate::lower::{decimal_type, lower, reads_skipped};
+use crate::lower::{lower, reads_skipped};
+use crate::types::polars_type;
 use convert::{codes, normalised, raw};
-use local::skipped_name;
-pub(crate) use local::skipped_times;
 use path_values::path_columns;
+use skipped::skipped_name;
+pub(crate) use skipped::skipped_times;
 pub(crate) use texts::{broken_text, is_converted, raw_name};
 pub(crate) use visible::{FUTURE, PRUNED, UNKNOWN};
 use visible::{is_decided, known_ends, raw_bounds, stored_column, unseen};
@@ -44,20 +45,6 @@ pub(crate) const ROW: &str = "__row";
 /// Days since 1970-01-01.
 pub(crate) fn epoch_day(date: NaiveDate) -> i32 {
     date.num_days_from_ce() - 719_163
-}
-
-/// The polars type of a type of the expression language.
-pub(crate) fn polars_type(ty: Type) -> DataType {
-    match ty {
-        Type::Bool => DataType::Boolean,
-        Type::Int => DataType::Int64,
-        Type::Float => DataType::Float64,
-        Type::Decimal { scale } => decimal_type(scale),
-        Type::String => DataType::String,
-        Type::Date => DataType::Date,
-        Type::Timestamp => DataType::Datetime(TimeUnit::Microseconds, None),
-        Type::Null => DataType::Null,
-    }
 }
 
 /// Name of the column that says why a row is not visible, 0 for one that is. It is there where [`has_unseen`] says so; else

@@ -14,9 +14,8 @@ use std::ops::Range;
 use sqlparser::ast::{self, Spanned, UnaryOperator};
 
 use crate::error::{ErrorKind, ExprError, listed, nearest};
-use crate::parse::MAX_DEPTH;
 use crate::source::Source;
-use crate::tree::{BinaryOp, DateUnit, Expr, Literal, Node, Schema, Type};
+use crate::tree::{BinaryOp, DateUnit, Expr, Literal, MAX_DEPTH, Node, Schema, Type};
 
 pub(crate) use operands::Want;
 

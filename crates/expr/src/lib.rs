@@ -32,6 +32,8 @@ pub use analysis::{Cycle, children, columns, order, replace_column, uses_as_of};
 pub use catalogue::{FunctionDoc, functions};
 pub use error::{ErrorKind, ExprError};
 pub use failures::{Failure, failures, unexpected_null};
-pub use parse::{MAX_DEPTH, parse};
+pub use parse::parse;
 pub use place::{condition_at, parse_at};
-pub use tree::{BinaryOp, DateUnit, EpochUnit, Expr, Function, Literal, Node, Schema, Type};
+pub use tree::{
+    BinaryOp, DateUnit, EpochUnit, Expr, Function, Literal, MAX_DEPTH, Node, Schema, Type,
+};

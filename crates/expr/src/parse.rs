@@ -10,8 +10,6 @@ use crate::error::{ErrorKind, ExprError};
 use crate::source::{ExpressionDialect, Source, lower_first};
 use crate::tree::{Expr, Schema};
 
-/// Levels of the deepest expression that is accepted. An `and` or `+` chain has one level per term.
-pub const MAX_DEPTH: usize = 200;
 /// Longest text in bytes.
 const MAX_BYTES: usize = 65_536;
 /// Most operators, keywords and brackets. Bounds the height of the parser's own tree, whose destructor recurses.

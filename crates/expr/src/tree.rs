@@ -3,6 +3,9 @@
 use std::fmt;
 use std::ops::Range;
 
+/// Levels of the deepest expression that is accepted. An `and` or `+` chain has one level per term.
+pub const MAX_DEPTH: usize = 200;
+
 /// Type of a value. Timestamps are wall-clock times in the pipeline's time zone (sources are normalised when they are read).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Type {

@@ -9,7 +9,7 @@ use tessera_spec::pipeline::{self, At, ExprText, Several, Source};
 
 use crate::columns::unknown_column;
 use crate::mentioned::names_in;
-use crate::plan::Planned;
+use crate::planned::Planned;
 
 /// A lookup that joins may search, and its rows where they could be planned.
 pub(crate) type Lookups<'a> = BTreeMap<&'a str, (&'a Source, Option<&'a Planned>)>;

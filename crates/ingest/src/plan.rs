@@ -21,20 +21,12 @@ use tessera_spec::pipeline::{
 use crate::columns::{self, Resolved};
 use crate::inventory::Inventory;
 use crate::joins::{Joins, Lookups, keep_keys};
+use crate::planned::Planned;
 use files::scan_of_files;
 use sample::{only_drawn, sample};
 
 /// The key that all rows of a lookup have.
 const LOOKUP_KEY: &str = "__lookup";
-
-/// The rows of a source, and the names that expressions over them may use.
-#[derive(Debug, Clone)]
-pub struct Planned {
-    /// What is read and what is used.
-    pub rows: SourceRows,
-    /// Columns and derived columns.
-    pub schema: Schema,
-}
 
 /// Adds columns that had an error, without a type, so that their names are not reported as unknown too.
 fn name_refused(source: &Source, inventory: &Inventory, schema: &mut Schema) {

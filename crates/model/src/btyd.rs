@@ -18,6 +18,7 @@ mod fallback;
 mod fit;
 mod history;
 mod interpolation;
+mod models;
 mod nbd;
 mod pareto;
 mod purchase;
@@ -28,8 +29,9 @@ mod simulation;
 
 pub use backtest::{Backtest, CalibrationBin, naive_purchases, tracking_curve};
 pub use fallback::{DropoutTest, FailedModel, Fallback, RateHeuristic, Served};
-pub use fit::{BtydFit, BtydModel};
+pub use fit::BtydFit;
 pub use history::{PurchaseHistory, Summary, TimeUnit};
+pub use models::BtydModel;
 pub use nbd::NbdFit;
 pub use purchase::{PurchaseFit, PurchaseModel};
 pub use score::{Forecast, ForecastPlan, Forecaster, LifetimeValue};

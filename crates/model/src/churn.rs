@@ -60,12 +60,10 @@ mod trial;
 
 pub use error::ChurnError;
 pub use fit::ChurnFit;
-pub use inputs::{Inputs, LabelColumn, Observation, Panel};
+pub use inputs::{InputValue, Inputs, LabelColumn, Observation, Panel};
 pub use parameters::{CalibrationRow, Parameter};
 pub use plan::{CalibrationKind, ChurnModel, ChurnPlan};
 pub use predictor::ChurnServed;
-pub use reasons::{
-    CONSIDERED, Contribution, CustomerReasons, InputValue, REASONS, Reasons, TypicalInput,
-};
+pub use reasons::{CONSIDERED, Contribution, CustomerReasons, REASONS, Reasons, TypicalInput};
 pub use split::{FOLDS, fold_of};
 pub use trial::{Backtest, CHOICE, Candidate};

@@ -25,6 +25,7 @@ mod quality;
 mod sample;
 mod seeding;
 mod stability;
+mod starts;
 mod structure;
 mod surrogate;
 mod warning;
@@ -33,8 +34,7 @@ pub use choice::{ChoiceCriterion, ChoiceParams, ChoiceRow, ChoiceTable, KRange, 
 pub use customers::{CustomerClusters, cluster_customers};
 pub use error::ClusterError;
 pub use kmeans::{
-    Assignment, Candidate, CandidateOrigin, KmeansConfig, KmeansFit, KmeansModel, KmeansParams,
-    fit, fit_ordered,
+    Assignment, KmeansConfig, KmeansFit, KmeansModel, KmeansParams, fit, fit_ordered,
 };
 pub use linkage::{fit_merged, merge_clusters};
 pub use names::{ClusterProfile, NamedFeature, cluster_names};
@@ -50,6 +50,7 @@ pub(crate) use sample::mix;
 pub use stability::{
     ClusterStability, Resampling, StabilityGrade, StabilityParams, cluster_stability,
 };
+pub use starts::{Candidate, CandidateOrigin};
 pub use structure::{NullModel, NullTest, StructureParams, StructureVerdict, test_structure};
 pub use surrogate::{Condition, SurrogateParams, SurrogateRule, surrogate_rules};
 pub use warning::ClusterWarning;

@@ -19,15 +19,15 @@ use tessera_spec::activity::{self, Fact};
 use crate::base::Base;
 use crate::cohorts::Firsts;
 use crate::customers::Assigned;
-use crate::error::PipelineError;
+use crate::error::{PipelineError, needed};
 use crate::held::Served;
 use crate::history::{Aged, History};
 use crate::identity;
 use crate::memory::Memory;
-use crate::plan::Basis;
+use crate::options::RunOptions;
+use crate::plan::basis::Basis;
 use crate::prepare::Prepared;
 use crate::publish::{self, Published, Tables};
-use crate::run::RunOptions;
 use crate::scores::Scored;
 use crate::sources::{RejectRow, SourceOutcome};
 use crate::stage::{Observer, Stage, StageReport, stages};
@@ -160,11 +160,6 @@ struct PassDone {
     outcome: SourceOutcome,
     /// Used rows since the previous version, where they are counted.
     new_rows: Option<u64>,
-}
-
-/// A result of an earlier stage; an error if it is missing.
-pub(crate) fn needed<T>(made: Option<T>, what: &'static str) -> Result<T, PipelineError> {
-    made.ok_or(PipelineError::Order { what })
 }
 
 impl<'a> Walk<'a> {

@@ -21,11 +21,12 @@ use crate::error::PipelineError;
 use crate::history::Values;
 use crate::sources::epoch_day;
 
+pub use chain::EventFound;
 pub(crate) use columns::types;
 pub use columns::{ColumnDiff, Frequent, Largest};
 pub(crate) use inputs::definitions;
 pub use inputs::{Definitions, SourceDiff, TextDiff};
-pub use schemes::{CauseCount, EventFound, Moved, MovedCustomer, SchemeDiff, SegmentDiff};
+pub use schemes::{CauseCount, Moved, MovedCustomer, SchemeDiff, SegmentDiff};
 pub(crate) use text::{definitions_text, figure, from_to, percent, scheme_text};
 
 /// What changed from one version to another.

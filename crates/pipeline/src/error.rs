@@ -343,3 +343,8 @@ fn capital(text: &str) -> String {
     let first = letters.next().map(|first| first.to_uppercase().to_string());
     first.unwrap_or_default() + letters.as_str()
 }
+
+/// A result of an earlier stage; an error if it is missing.
+pub(crate) fn needed<T>(made: Option<T>, what: &'static str) -> Result<T, PipelineError> {
+    made.ok_or(PipelineError::Order { what })
+}

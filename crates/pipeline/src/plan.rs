@@ -5,7 +5,7 @@
 //! Where to look: `reuse` decides whether the features of the version that the plan is held against are those of the run, so
 //! that the lake need not be read; `columns` compares columns, `limit` bounds the moves, `text` and `markdown` show the plan.
 
-mod basis;
+pub(crate) mod basis;
 mod columns;
 mod judged;
 mod limit;
@@ -28,9 +28,9 @@ use crate::diff::{CustomersDiff, Definitions, Members, SchemeDiff, Side, key_of}
 use crate::error::PipelineError;
 use crate::history::{Values, in_cents};
 use crate::identity;
+use crate::options::RunOptions;
 use crate::prepare::Prepared;
 use crate::publish;
-use crate::run::RunOptions;
 use crate::sources::epoch_day;
 use crate::stage::{Observer, Stage};
 

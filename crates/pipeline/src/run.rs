@@ -1,33 +1,15 @@
 //! A run: from the lake to a published version.
 
-use tessera_snapshot::{Gate, StoreError};
+use tessera_snapshot::StoreError;
 
-use crate::compute::{Computed, compute, needed};
-use crate::error::PipelineError;
+use crate::compute::{Computed, compute};
+use crate::error::{PipelineError, needed};
 use crate::identity;
-use crate::memory::Memory;
-use crate::plan::{self, Basis};
+use crate::options::RunOptions;
+use crate::plan;
 use crate::prepare::Prepared;
 use crate::publish::{self, Published};
 use crate::stage::{Observer, Stage};
-use crate::work::WorkFolder;
-
-/// Options of a run.
-#[derive(Debug)]
-pub struct RunOptions<'a> {
-    /// Threads of the engine; their number does not change any published byte.
-    pub threads: usize,
-    /// Folder of stage files.
-    pub work: &'a WorkFolder,
-    /// Whether the content of a version that the same run published earlier is checked, and published again if it is damaged.
-    pub replace_damaged: bool,
-    /// Decides between the commit of the run and a request to stop it: whichever is first.
-    pub gate: &'a Gate,
-    /// The plan that the run must follow; it fails where it is not the run that was planned.
-    pub planned: Option<&'a Basis>,
-    /// The memory that the run may use; it does not change any published byte.
-    pub memory: &'a Memory,
-}
 
 /// How often at most a run is compared with the version before its day, if other runs publish one meanwhile.
 const COMPARISONS: u32 = 10;

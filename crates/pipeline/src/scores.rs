@@ -11,6 +11,7 @@ mod clv;
 mod columns;
 mod contractual;
 mod health;
+mod inputs;
 mod labelled;
 mod learned;
 mod population;
@@ -38,7 +39,7 @@ use crate::base;
 use crate::error::PipelineError;
 use crate::prepare::Prepared;
 
-pub(crate) use labelled::label_name;
+pub(crate) use inputs::label_name;
 pub(crate) use learned::{Fitted, InUse, LearnedScore};
 pub(crate) use population::{EXCLUDED, condition_name};
 pub(crate) use tables::{Backtest, backtest_table, calibration_table, quality_table};

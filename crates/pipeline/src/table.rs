@@ -13,9 +13,8 @@ use tessera_features::{FeaturePlan, Pass};
 use tessera_spec::private;
 use tessera_spec::shown::grouped;
 
-use crate::compute::needed;
 use crate::customers;
-use crate::error::PipelineError;
+use crate::error::{PipelineError, needed};
 use crate::prepare::Prepared;
 
 /// Joins the tables of the sources by key, then adds derived features; and counts the keys of each table outside the base, except

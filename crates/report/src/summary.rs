@@ -1,12 +1,13 @@
 //! The summary that a run prints at its end: the segments of every scheme, the scores, the sources, what was rejected. Plain
 //! text without colour.
 
+use crate::due::due;
 use crate::facts::{Facts, Scheme};
 use crate::mark::Marks;
 use crate::number::{Measure, NONE, count, counted, percent};
 use crate::record::{QualityStatus, SourceRow};
 use crate::score::{Score, scores};
-use crate::text::{self, printable, shortened, title, words};
+use crate::text::{printable, shortened, title, words};
 use crate::{Options, ReportError, ReportInput};
 
 /// The measure in `quality` that says which definition of a scheme serves where today's falls short of a gate.
@@ -69,7 +70,7 @@ fn heading(facts: &Facts<'_>) -> String {
         };
         let review = meta.goal.as_ref().and_then(|g| g.review_by);
         let review = review
-            .map(|on| format!(" · review {}", text::due(on, meta.as_of).0))
+            .map(|on| format!(" · review {}", due(on, meta.as_of).0))
             .unwrap_or_default();
         out.push_str(&format!(
             "mean {} {mean}{whom}{target}{met}{review}\n",

@@ -114,20 +114,6 @@ pub(crate) fn date(date: NaiveDate) -> String {
     date.format("%-d %B %Y").to_string()
 }
 
-/// When something is due, seen from another day.
-pub(crate) fn due(on: NaiveDate, seen_from: NaiveDate) -> (String, bool) {
-    match (on - seen_from).num_days() {
-        0 => ("due today".to_owned(), false),
-        1 => ("due in 1 day".to_owned(), false),
-        days if days > 0 => (format!("due in {} days", crate::number::count(days)), false),
-        -1 => ("overdue by 1 day".to_owned(), true),
-        days => (
-            format!("overdue by {} days", crate::number::count(-days)),
-            true,
-        ),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -154,13 +140,5 @@ mod tests {
         assert_eq!(title("rfm"), "RFM");
         assert_eq!(words("__"), "(no name)");
         assert_eq!(slug("<script>"), "script");
-    }
-
-    #[test]
-    fn due_dates_count_from_the_day_of_the_version() {
-        let day = |d| NaiveDate::from_ymd_opt(2026, 11, d).unwrap();
-        assert_eq!(due(day(22), day(22)), ("due today".into(), false));
-        assert_eq!(due(day(23), day(22)), ("due in 1 day".into(), false));
-        assert_eq!(due(day(1), day(22)), ("overdue by 21 days".into(), true));
     }
 }

@@ -2,8 +2,8 @@
 
 use super::footer::field::{column, element};
 use super::footer::{Footer, described};
+use super::side::Side;
 use super::thrift::Struct;
-use super::windows::Side;
 
 /// The unit of times in a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -16,6 +16,7 @@ use super::file::LakeFile;
 use super::footer::{self, Footer, rows};
 use super::image::{self, Image, Size};
 use super::prune::{TimeBound, some_may_hold};
+use super::side::Side;
 use crate::budget::PROGRAM_BYTES;
 use crate::error::EngineError;
 
@@ -52,15 +53,6 @@ const WINDOW_PARTS: usize = 64;
 
 /// Pieces that are decoded at a time.
 const WINDOW_PIECES: usize = 512;
-
-/// Which rows of files a frame holds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Side {
-    /// All but those that bounds on the files' own columns keep out.
-    Inside,
-    /// Those.
-    Outside,
-}
 
 /// Consecutive row groups of a file.
 #[derive(Debug, Clone)]

@@ -6,8 +6,9 @@ use tessera_expr::rel::{Scan, ScanColumn, Stored};
 
 use super::local::local_time;
 use super::texts::{from_epoch, from_text, raw_name, raw_texts};
-use super::{code_name, is_told_apart_raw, polars_type};
+use super::{code_name, is_told_apart_raw};
 use crate::lower::{days_in_range, finite, from_decimal, whole_number, widened};
+use crate::types::polars_type;
 
 /// The largest integer up to which every integer is a float of its own.
 const MAX_EXACT: f64 = 9_007_199_254_740_992.0;

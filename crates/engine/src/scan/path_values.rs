@@ -4,7 +4,7 @@ use polars::prelude::*;
 use tessera_expr::Literal;
 use tessera_expr::rel::{Scan, Stored};
 
-use super::polars_type;
+use crate::types::polars_type;
 
 /// The columns that stand in the path of this file of the scan, in their types.
 pub(super) fn path_columns(scan: &Scan, file: usize) -> Vec<Expr> {

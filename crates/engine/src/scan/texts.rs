@@ -8,8 +8,9 @@ use tessera_expr::rel::{Scan, ScanColumn};
 use tessera_spec::pipeline::{ColumnForm, EpochUnit};
 
 use super::local::local_time;
-use super::{RAW, in_file, polars_type};
+use super::{RAW, in_file};
 use crate::lower::{to_decimal, unary, wall_clock};
+use crate::types::polars_type;
 
 /// True where what a file holds did not convert to the column's type.
 pub(crate) fn broken_text(scan: &Scan, column: &ScanColumn) -> Expr {

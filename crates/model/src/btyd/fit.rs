@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::bg_family::{BgFamily, BgObjective, Dropout};
 use super::history::{PurchaseHistory, TimeUnit};
+use super::models::{BtydModel, SCALED_SPAN, require};
 use super::nbd::Nbd;
 use super::pareto::{ParetoNbd, ParetoObjective};
 use super::shared_dropout::SharedDropout;
@@ -11,57 +12,6 @@ use crate::interrupt::Interrupt;
 use crate::lifetime_error::LifetimeError;
 use crate::optimise::{self, Objective, Optimum};
 use crate::special::logistic;
-
-/// A buy-till-you-die model for purchases at any time.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum BtydModel {
-    /// Beta-geometric/NBD (Fader, Hardie & Lee 2005): every one-time buyer counts as alive.
-    BgNbd,
-    /// Modified BG/NBD (Batislam et al. 2007): one-time buyers may have dropped out at once.
-    MbgNbd,
-    /// Pareto/NBD (Schmittlein, Morrison & Colombo 1987): dropout at any time.
-    ParetoNbd,
-}
-
-impl BtydModel {
-    /// Every model of this kind, in the order of publication in tables.
-    pub const ALL: [Self; 3] = [Self::BgNbd, Self::MbgNbd, Self::ParetoNbd];
-
-    /// The name used in pipeline files and tables.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::BgNbd => "bg_nbd",
-            Self::MbgNbd => "mbg_nbd",
-            Self::ParetoNbd => "pareto_nbd",
-        }
-    }
-
-    /// The literature's names of its four parameters, in the order of [`BtydFit::parameters`].
-    pub fn parameter_names(self) -> [&'static str; 4] {
-        match self {
-            Self::BgNbd | Self::MbgNbd => ["r", "alpha", "a", "b"],
-            Self::ParetoNbd => ["r", "alpha", "s", "beta"],
-        }
-    }
-
-    /// When a customer of BG/NBD or MBG/NBD may drop out; `None` for Pareto/NBD, where it may at any time.
-    pub(super) fn dropout(self) -> Option<Dropout> {
-        match self {
-            Self::BgNbd => Some(Dropout::AfterRepeat),
-            Self::MbgNbd => Some(Dropout::AfterEvery),
-            Self::ParetoNbd => None,
-        }
-    }
-
-    /// Which parameters are times and scale with the unit.
-    fn is_time(self) -> [bool; 4] {
-        match self {
-            Self::BgNbd | Self::MbgNbd => [false, true, false, false],
-            Self::ParetoNbd => [false, true, false, true],
-        }
-    }
-}
 
 /// The closed forms of one model at given parameters, in the model's time unit. `x` repeat occasions, last at `t_x`,
 /// observed until `tenure`.
@@ -153,9 +103,6 @@ pub struct BtydFit {
 const THIN_ABOVE: usize = 20_000;
 /// About how many histories the thinned table has.
 const THIN_TO: usize = 10_000;
-/// Largest time after scaling: keeps log-parameters near zero whatever the unit.
-pub(super) const SCALED_SPAN: f64 = 10.0;
-
 impl BtydFit {
     /// Fits `model` by maximum likelihood.
     ///
@@ -314,24 +261,6 @@ impl BtydFit {
             | ClosedForms::SharedDropout(_)
             | ClosedForms::Nbd(_) => None,
         }
-    }
-}
-
-pub(crate) fn require(
-    model: &'static str,
-    what: &'static str,
-    found: f64,
-    needed: u64,
-) -> Result<(), LifetimeError> {
-    if found >= needed as f64 {
-        Ok(())
-    } else {
-        Err(LifetimeError::TooLittleData {
-            model,
-            what,
-            found: found.max(0.0) as u64,
-            needed,
-        })
     }
 }
 

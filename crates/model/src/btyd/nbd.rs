@@ -6,8 +6,8 @@
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use super::fit::{SCALED_SPAN, require};
 use super::history::{PurchaseHistory, Row, TimeUnit};
+use super::models::{SCALED_SPAN, require};
 use crate::interrupt::Interrupt;
 use crate::lifetime_error::LifetimeError;
 use crate::optimise::{self, Objective};

@@ -3,8 +3,9 @@
 use serde::{Deserialize, Serialize};
 
 use super::bg_family::Dropout;
-use super::fit::{BtydFit, BtydModel, ClosedForms};
+use super::fit::{BtydFit, ClosedForms};
 use super::history::{PurchaseHistory, TimeUnit};
+use super::models::BtydModel;
 use super::nbd::NbdFit;
 use super::shared_dropout::{SharedDropout, SharedDropoutFit};
 use crate::interrupt::Interrupt;

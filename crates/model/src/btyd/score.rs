@@ -1,18 +1,15 @@
 //! What is forecast and how uncertain it is: the plan, the forecast of one history, the parameter draws behind it.
 //!
-//! [`Scorer`] does the work for many customers.
+//! [`super::Scorer`] does the work for many customers.
 
 use serde::{Deserialize, Serialize};
 
 use super::fit::ClosedForms;
-use super::history::PurchaseHistory;
 use super::interpolation::DiscountedSum;
 use super::purchase::PurchaseFit;
-use super::scorer::Scorer;
 use crate::interrupt::Interrupt;
 use crate::laplace::{self, Estimate};
 use crate::lifetime_error::LifetimeError;
-use crate::spend::SpendFit;
 
 /// What to forecast.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -120,34 +117,6 @@ impl<'i> Forecaster<'i> {
     /// flag before using them.
     pub fn watching(self, interrupt: Interrupt<'i>) -> Self {
         Self { interrupt, ..self }
-    }
-
-    /// Prepares to score the customers of `history`, which must be in the model's time unit: all at once or part by part.
-    pub fn scorer<'a>(&'a self, history: &'a PurchaseHistory) -> Scorer<'a> {
-        Scorer::new(self, history)
-    }
-
-    /// One forecast per distinct history, in the order of [`PurchaseHistory::summary`]; customers find theirs by
-    /// [`PurchaseHistory::row_of`]. The history must be in the model's time unit.
-    pub fn forecast(&self, history: &PurchaseHistory) -> Vec<Forecast> {
-        self.scorer(history).forecast(0..history.len())
-    }
-
-    /// Residual lifetime value of every customer, in input order: see [`Scorer::residual_values`].
-    ///
-    /// # Errors
-    /// [`LifetimeError::LengthMismatch`] unless there is one mean spend per customer of `history`;
-    /// [`LifetimeError::OutOfRange`] for a margin that is not finite.
-    pub fn residual_values(
-        &self,
-        history: &PurchaseHistory,
-        mean_spend: &[f64],
-        spend: &SpendFit,
-        margin: f64,
-    ) -> Result<Vec<Estimate>, LifetimeError> {
-        let customers = 0..history.row_of().len();
-        self.scorer(history)
-            .residual_values(customers, mean_spend, spend, margin)
     }
 }
 

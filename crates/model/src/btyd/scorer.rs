@@ -70,8 +70,38 @@ struct Point {
 /// A customer of a batch: the place of its history, its place in the batch. Ordered by both.
 type Member = (u32, u32);
 
+impl Forecaster<'_> {
+    /// Prepares to score the customers of `history`, which must be in the model's time unit: all at once or part by part.
+    pub fn scorer<'a>(&'a self, history: &'a PurchaseHistory) -> Scorer<'a> {
+        Scorer::new(self, history)
+    }
+
+    /// One forecast per distinct history, in the order of [`PurchaseHistory::summary`]; customers find theirs by
+    /// [`PurchaseHistory::row_of`]. The history must be in the model's time unit.
+    pub fn forecast(&self, history: &PurchaseHistory) -> Vec<Forecast> {
+        self.scorer(history).forecast(0..history.len())
+    }
+
+    /// Residual lifetime value of every customer, in input order: see [`Scorer::residual_values`].
+    ///
+    /// # Errors
+    /// [`LifetimeError::LengthMismatch`] unless there is one mean spend per customer of `history`;
+    /// [`LifetimeError::OutOfRange`] for a margin that is not finite.
+    pub fn residual_values(
+        &self,
+        history: &PurchaseHistory,
+        mean_spend: &[f64],
+        spend: &SpendFit,
+        margin: f64,
+    ) -> Result<Vec<Estimate>, LifetimeError> {
+        let customers = 0..history.row_of().len();
+        self.scorer(history)
+            .residual_values(customers, mean_spend, spend, margin)
+    }
+}
+
 impl<'a> Scorer<'a> {
-    pub(super) fn new(forecaster: &'a Forecaster<'a>, history: &'a PurchaseHistory) -> Self {
+    fn new(forecaster: &'a Forecaster<'a>, history: &'a PurchaseHistory) -> Self {
         let tables = history
             .rows
             .chunk_by(|a, b| a.x_place == b.x_place)

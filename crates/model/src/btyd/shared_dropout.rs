@@ -7,8 +7,9 @@
 use serde::{Deserialize, Serialize};
 
 use super::bg_family::{Dropout, RowTerm, row_sums, weight_by_x};
-use super::fit::{BtydModel, SCALED_SPAN, require};
+
 use super::history::{PurchaseHistory, TimeUnit};
+use super::models::{BtydModel, SCALED_SPAN, require};
 use crate::interrupt::Interrupt;
 use crate::lifetime_error::LifetimeError;
 use crate::optimise::{self, Objective};

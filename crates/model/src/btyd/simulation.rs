@@ -7,7 +7,7 @@ use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 use rand_distr::{Beta, Distribution, Exp1, Gamma};
 
-use super::fit::BtydModel;
+use super::models::BtydModel;
 use crate::lifetime_error::LifetimeError;
 
 /// One simulated customer: when it bought after its first purchase, in time units since then, up to the end asked for.

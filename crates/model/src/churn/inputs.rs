@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use rayon::prelude::*;
 
 use super::error::ChurnError;
-use super::reasons::InputValue;
 
 /// Columns over `rows()` customers at one date.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -24,6 +23,17 @@ pub struct LabelColumn {
     pub dictionary: Vec<String>,
     /// One per row; `None` is missing.
     pub codes: Vec<Option<u32>>,
+}
+
+/// A value of an input.
+#[derive(Debug, Clone, PartialEq)]
+pub enum InputValue {
+    /// A number.
+    Number(f64),
+    /// A label.
+    Label(String),
+    /// There is no value.
+    Missing,
 }
 
 impl Inputs {

@@ -10,7 +10,7 @@ use rayon::prelude::*;
 use super::encoding::{Design, Encoding, Origin};
 use super::error::ChurnError;
 use super::fit::{ChurnFit, in_chunks};
-use super::inputs::Inputs;
+use super::inputs::{InputValue, Inputs};
 use super::predictor::Predictor;
 use crate::metrics::logit;
 
@@ -28,17 +28,6 @@ const HARDLY_USED: f64 = 0.02;
 
 /// Probabilities are limited to [this, 1 - this] before the log-odds are taken.
 const APART: f64 = 1e-9;
-
-/// A value of an input.
-#[derive(Debug, Clone, PartialEq)]
-pub enum InputValue {
-    /// A number.
-    Number(f64),
-    /// A label.
-    Label(String),
-    /// There is no value.
-    Missing,
-}
 
 /// An input that can be a reason.
 #[derive(Debug, Clone, PartialEq)]

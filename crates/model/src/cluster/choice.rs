@@ -5,10 +5,10 @@ use serde::{Deserialize, Serialize};
 
 use super::axes::PrincipalBox;
 use super::error::{ClusterError, go_on, refuse, require_finite};
-use super::kmeans::quick_fit;
 use super::lloyd;
 use super::quality::{calinski_harabasz, davies_bouldin, mean_silhouette};
 use super::sample::{ContentOrder, generator, mix, permutation};
+use super::starts::quick_fit;
 use crate::{Matrix, interrupt};
 
 /// Prediction strength from which clusters count as real (Tibshirani and Walther 2005, section 3).

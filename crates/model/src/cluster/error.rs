@@ -146,12 +146,12 @@ pub(super) fn require_finite(matrix: &crate::Matrix<'_>) -> Result<(), ClusterEr
         // 0 x is 0 for finite x and NaN otherwise, so one sum checks a chunk without a branch for each value.
         let finite = |chunk: &[f64]| chunk.iter().map(|x| 0.0 * x).sum::<f64>() == 0.0;
         let Some(chunk) = column
-            .par_chunks(super::lloyd::CHUNK)
+            .par_chunks(super::moments::CHUNK)
             .position_first(|chunk| !finite(chunk))
         else {
             continue;
         };
-        let from = chunk * super::lloyd::CHUNK;
+        let from = chunk * super::moments::CHUNK;
         if let Some(offset) = column[from..].iter().position(|x| !x.is_finite()) {
             return Err(ClusterError::NotFinite {
                 column: name.clone(),

@@ -10,8 +10,9 @@ use tessera_spec::pipeline::KChoice;
 use super::choice::{self, ChoiceParams, ChoiceTable, KRange};
 use super::error::{ClusterError, go_on, refuse, require_finite};
 use super::lloyd::{self, Centroids, Nearest, Stop};
-use super::sample::{ContentOrder, generator, mix};
-use super::seeding;
+use super::moments;
+use super::sample::ContentOrder;
+use super::starts::{Candidate, Starts, lowest, sorted, starts};
 use super::warning::ClusterWarning;
 use crate::Matrix;
 
@@ -182,27 +183,6 @@ impl From<Nearest> for Assignment {
     }
 }
 
-/// Where a candidate's first centres came from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum CandidateOrigin {
-    /// smartcore's k-means.
-    Smartcore,
-    /// Greedy k-means++.
-    PlusPlus,
-    /// The distinct rows themselves, the mean where one cluster is asked for, or clusters that were merged.
-    Direct,
-}
-
-/// One start of the fit.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Candidate {
-    /// Where its first centres came from.
-    pub origin: CandidateOrigin,
-    /// Sum of squared distances on the sample, after Lloyd's passes on it.
-    pub sample_inertia: f64,
-}
-
 /// Clusters, and how they were found.
 #[derive(Debug, Clone)]
 pub struct KmeansFit {
@@ -317,7 +297,12 @@ pub fn fit_ordered(
     let mut warnings = Vec::new();
     let distinct = order.distinct();
     let k = asked.min(distinct);
-    let candidates = starts(matrix, &sample, order, k, distinct, params)?;
+    let how = Starts {
+        restarts: params.restarts,
+        seed: params.seed,
+        stop: stop(params),
+    };
+    let candidates = starts(matrix, &sample, order, k, &how)?;
     let Some(best_candidate) = lowest(&candidates) else {
         return Err(ClusterError::NoRows);
     };
@@ -371,80 +356,11 @@ pub fn fit_ordered(
     })
 }
 
-/// Centres of the best of some k-means++ starts on a small sample: for measures that need many fits.
-pub(super) fn quick_fit(matrix: &Matrix<'_>, clusters: usize, starts: u32, seed: u64) -> Centroids {
-    let stop = Stop {
-        max_iterations: 100,
-        tolerance: 1e-4,
-    };
-    let fits: Vec<(Candidate, Centroids)> = (0..starts.max(1))
-        .map(|start| {
-            let mut random = generator(seed, u64::from(start));
-            at_rest(
-                matrix,
-                CandidateOrigin::PlusPlus,
-                seeding::plus_plus(matrix, clusters, &mut random),
-                stop,
-            )
-        })
-        .collect();
-    let best = lowest(&fits).unwrap_or(0);
-    sorted(&fits[best].1)
-}
-
 fn stop(params: &KmeansParams) -> Stop {
     Stop {
         max_iterations: params.max_iterations,
         tolerance: params.tolerance,
     }
-}
-
-/// Every candidate with its centres, converged on the sample.
-fn starts(
-    matrix: &Matrix<'_>,
-    sample: &Matrix<'_>,
-    order: &ContentOrder<'_>,
-    k: usize,
-    distinct: usize,
-    params: &KmeansParams,
-) -> Result<Vec<(Candidate, Centroids)>, ClusterError> {
-    if k == distinct {
-        let centroids = Centroids::from_rows(matrix, &order.representatives());
-        return Ok(vec![at_rest(
-            sample,
-            CandidateOrigin::Direct,
-            centroids,
-            stop(params),
-        )]);
-    }
-    if k == 1 {
-        let mean = Centroids::from_members(sample, &vec![0; sample.rows()], 1);
-        return Ok(vec![at_rest(
-            sample,
-            CandidateOrigin::Direct,
-            mean,
-            stop(params),
-        )]);
-    }
-    // With few distinct rows smartcore may divide by the size of an empty cluster.
-    let enough = ContentOrder::new(sample, params.seed).distinct() > k;
-    let smartcore = if enough { params.restarts } else { 0 };
-    let jobs: Vec<(CandidateOrigin, u64)> = (0..smartcore)
-        .map(|start| (CandidateOrigin::Smartcore, u64::from(start)))
-        .chain((0..params.restarts).map(|start| (CandidateOrigin::PlusPlus, u64::from(start))))
-        .collect();
-    jobs.into_par_iter()
-        .map(|(origin, start)| {
-            go_on()?;
-            let centroids = match origin {
-                CandidateOrigin::Smartcore => {
-                    seeding::smartcore(sample, k, mix(params.seed ^ mix(start)))?
-                }
-                _ => seeding::plus_plus(sample, k, &mut generator(params.seed, start)),
-            };
-            Ok(at_rest(sample, origin, centroids, stop(params)))
-        })
-        .collect()
 }
 
 /// Adds the rows farthest from all centres until there are `k`: the sample may have had too few distinct rows for that.
@@ -462,55 +378,6 @@ fn completed(matrix: &Matrix<'_>, mut centroids: Centroids, k: usize) -> Centroi
         centroids.push(&matrix.row(row));
     }
     centroids
-}
-
-fn at_rest(
-    sample: &Matrix<'_>,
-    origin: CandidateOrigin,
-    start: Centroids,
-    stop: Stop,
-) -> (Candidate, Centroids) {
-    let centroids = lloyd::refine(sample, start, stop).centroids;
-    let sample_inertia = lloyd::inertia(sample, &centroids);
-    (
-        Candidate {
-            origin,
-            sample_inertia,
-        },
-        centroids,
-    )
-}
-
-/// The candidate with most clusters and then lowest inertia; in a tie the first.
-fn lowest(candidates: &[(Candidate, Centroids)]) -> Option<usize> {
-    let key = |position: &usize| {
-        let (candidate, centroids) = &candidates[*position];
-        (
-            std::cmp::Reverse(centroids.count()),
-            candidate.sample_inertia,
-        )
-    };
-    (0..candidates.len()).min_by(|a, b| {
-        let ((count_a, inertia_a), (count_b, inertia_b)) = (key(a), key(b));
-        count_a.cmp(&count_b).then(inertia_a.total_cmp(&inertia_b))
-    })
-}
-
-/// The centres by descending coordinates, the first coordinate first.
-fn sorted(centroids: &Centroids) -> Centroids {
-    let mut centres: Vec<&[f64]> = centroids.iter().collect();
-    centres.sort_by(|a, b| {
-        let differing = b
-            .iter()
-            .zip(*a)
-            .map(|(x, y)| x.total_cmp(y))
-            .find(|order| order.is_ne());
-        differing.unwrap_or(std::cmp::Ordering::Equal)
-    });
-    Centroids {
-        width: centroids.width,
-        values: centres.concat(),
-    }
 }
 
 fn occupied(centroids: &Centroids, sizes: &[usize]) -> Centroids {
@@ -533,7 +400,7 @@ fn sizes(labels: &[u32], clusters: usize) -> Vec<usize> {
 
 fn chunked_sum(values: &[f64]) -> f64 {
     let sums: Vec<f64> = values
-        .par_chunks(lloyd::CHUNK)
+        .par_chunks(moments::CHUNK)
         .map(|chunk| chunk.iter().sum())
         .collect();
     sums.iter().sum()

@@ -2,9 +2,10 @@
 //! the customers: time and memory grow with the square of the rows.
 
 use super::error::{ClusterError, refuse, require_finite};
-use super::kmeans::{Candidate, CandidateOrigin, KmeansFit, KmeansModel};
+use super::kmeans::{KmeansFit, KmeansModel};
 use super::lloyd::{self, Centroids};
 use super::sample::ContentOrder;
+use super::starts::{Candidate, CandidateOrigin};
 use super::warning::ClusterWarning;
 use crate::Matrix;
 

@@ -4,11 +4,8 @@
 
 use rayon::prelude::*;
 
-use super::moments;
+use super::moments::{self, CHUNK};
 use crate::{Matrix, interrupt};
-
-/// Rows reduced together. Part of the definition of a result: another size rounds differently.
-pub(super) const CHUNK: usize = 4096;
 
 /// Rows whose distances are computed side by side: four AVX2 registers of f64.
 pub(super) const LANES: usize = 16;

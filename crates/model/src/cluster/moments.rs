@@ -1,6 +1,7 @@
 //! Means, spreads and quantiles of one column.
 
-use super::lloyd::CHUNK;
+/// Rows reduced together. Part of the definition of a result: another size rounds differently.
+pub(super) const CHUNK: usize = 4096;
 
 /// Sum of `term(x)`, added chunk by chunk, so that rounding grows with the chunks and not with the rows.
 fn sum_of(values: &[f64], term: impl Fn(f64) -> f64) -> f64 {

@@ -4,7 +4,7 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 
-use super::lloyd::CHUNK;
+use super::moments::CHUNK;
 use crate::Matrix;
 
 /// A generator for one named random step: the same for the same seed, different between steps.

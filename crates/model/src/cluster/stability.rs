@@ -5,10 +5,10 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::error::{ClusterError, go_on, refuse, require_finite, require_labels};
-use super::kmeans::quick_fit;
 use super::lloyd;
 use super::quality::compact;
 use super::sample::{ContentOrder, bootstrap, generator, mix, permutation};
+use super::starts::quick_fit;
 use crate::{Matrix, interrupt};
 
 /// How the customers are resampled.

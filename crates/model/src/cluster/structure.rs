@@ -7,10 +7,10 @@ use serde::{Deserialize, Serialize};
 use super::axes::PrincipalBox;
 use super::choice::KRange;
 use super::error::{ClusterError, go_on, refuse, require_finite};
-use super::kmeans::quick_fit;
 use super::lloyd;
 use super::quality::mean_silhouette;
 use super::sample::{ContentOrder, generator, mix, permutation};
+use super::starts::quick_fit;
 use crate::Matrix;
 
 /// How rows without clusters are made.

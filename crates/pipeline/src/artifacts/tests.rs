@@ -11,8 +11,9 @@ use tessera_snapshot::Gate;
 use crate::artifacts::{of_scheme, of_score};
 use crate::compute::{Computed, compute};
 use crate::memory::Memory;
+use crate::options::RunOptions;
 use crate::prepare::{Prepared, Reading, Records, prepare};
-use crate::run::{RunOptions, publish};
+use crate::run::publish;
 use crate::stage::{Silent, Stage, stages};
 use crate::work::WorkFolder;
 

@@ -7,11 +7,11 @@ use tessera_expr::Expr;
 use tessera_model::interrupt::Interrupt;
 use tessera_spec::pipeline::Scheme;
 
-use super::{Job, Made, needed};
+use super::{Job, Made};
 use crate::artifacts::{self, Known};
 use crate::base::Base;
 use crate::customers::{Assigned, AssignedMark, Ruled};
-use crate::error::PipelineError;
+use crate::error::{PipelineError, needed};
 use crate::gates::Short;
 use crate::held::{self, Held, Served};
 use crate::history::{Evidence, History, HistoryMark};

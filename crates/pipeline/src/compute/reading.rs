@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use tessera_engine::{Engine, Materialized};
 use tessera_features::Pass;
 
-use super::{Job, Made, PassDone, needed};
-use crate::error::PipelineError;
+use super::{Job, Made, PassDone};
+use crate::error::{PipelineError, needed};
 use crate::history;
 use crate::sources::{self, SourceOutcome};
 use crate::stage::StageReport;

@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 
 use arrow::array::{AsArray, RecordBatch};
 use arrow::datatypes::{Decimal128Type, Int64Type};
+use chrono::NaiveDate;
+use serde::Serialize;
 use tessera_snapshot::{Store, StoreError, Version};
 
-use super::schemes::EventFound;
 use crate::error::PipelineError;
 
 /// The steps of every version after the one up to the other.
@@ -15,6 +16,23 @@ pub(super) struct Chain {
     versions: Vec<Version>,
     /// Why the steps are not known.
     pub(super) unknown: Option<String>,
+}
+
+/// What happened to a segment.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct EventFound {
+    /// Day of the version that says so.
+    pub as_of: NaiveDate,
+    /// The segment's permanent id.
+    pub segment_id: i64,
+    /// Its name.
+    pub segment: String,
+    /// As in `segment_events`.
+    pub event: String,
+    /// Its name before.
+    pub name_before: Option<String>,
+    /// The overlaps.
+    pub evidence: Option<String>,
 }
 
 /// A step of a scheme in one version: who moved where, why, how many, and what they count in hundredths.

@@ -3,12 +3,11 @@
 use std::collections::BTreeMap;
 
 use arrow::util::display::array_value_to_string;
-use chrono::NaiveDate;
 use serde::Serialize;
 use tessera_history::{ABSENT, SchemeBefore};
 use tessera_snapshot::{Store, Version};
 
-use super::chain::{self, Chain, StepFound};
+use super::chain::{self, Chain, EventFound, StepFound};
 use super::{Members, Pair, values};
 use crate::error::PipelineError;
 use crate::history::numbers;
@@ -90,23 +89,6 @@ pub struct CauseCount {
     pub customers: i64,
     /// What they counted.
     pub value: f64,
-}
-
-/// What happened to a segment.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct EventFound {
-    /// Day of the version that says so.
-    pub as_of: NaiveDate,
-    /// The segment's permanent id.
-    pub segment_id: i64,
-    /// Its name.
-    pub segment: String,
-    /// As in `segment_events`.
-    pub event: String,
-    /// Its name before.
-    pub name_before: Option<String>,
-    /// The overlaps.
-    pub evidence: Option<String>,
 }
 
 /// A customer who moved.

@@ -8,14 +8,12 @@ mod buyers;
 mod evidence;
 mod forecast;
 
-use serde::{Deserialize, Serialize};
 use tessera_expr::Expr;
 use tessera_expr::rel::{Agg, AggOp, Window};
 use tessera_model::btyd::{BtydModel, Fallback, PurchaseFit, PurchaseModel, Served, TimeUnit};
-use tessera_model::spend::SpendFit;
 use tessera_spec::pipeline::{ClvScore, PurchaseModel as Listed, PurchaseTimeUnit};
 
-use super::learned::{Fitted, InUse, LearnedScore, ScoreArtifact};
+use super::learned::{ClvArtifact, Fitted, InUse, LearnedScore, ScoreArtifact};
 use super::{Asked, Given, NotComputed, ScoreModel, Scored, hidden_name};
 use buyers::Buyers;
 use evidence::Evidence;
@@ -143,15 +141,6 @@ impl ScoreModel for ClvScore {
             ..Scored::default()
         })
     }
-}
-
-/// Fitted models of purchases and spend.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(crate) struct ClvArtifact {
-    /// The model of purchases that is used, and those that could not be fitted.
-    fallback: Fallback,
-    /// `None` where no spend is modelled, or it could not be.
-    spend: Option<SpendFit>,
 }
 
 impl ClvArtifact {

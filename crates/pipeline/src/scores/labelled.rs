@@ -1,26 +1,17 @@
 //! Churn that the data states: `label` of a supervised score is a condition over the features of today. There are no observation
 //! dates, so models learn from all customers with a label, and are tested on other customers, not at a later date.
 
-use std::collections::BTreeSet;
-
 use arrow::array::RecordBatch;
-use tessera_expr::columns;
-use tessera_features::FeaturePlan;
 use tessera_model::churn::{Observation, Panel};
 use tessera_segments::{Parameter, Quality, QualityStatus};
 use tessera_spec::pipeline::SupervisedScore;
 
+use super::inputs::{customer_hashes, features, inputs, label_name, made_of_label};
 use super::population::{POPULATION, Standing, condition_name, truths};
-use super::supervised::{customer_hashes, features, inputs};
-use super::{Given, NotComputed, hidden_name, not_computed};
+use super::{Given, NotComputed, not_computed};
 use crate::base;
 use crate::sources::epoch_day;
 use crate::untimed::named;
-
-/// Name of the hidden column that holds the label.
-pub(crate) fn label_name(score: &str) -> String {
-    hidden_name(score, "label")
-}
 
 /// Whether each customer can churn: it is in the population, and the label does not say that it has. And the label itself, of those
 /// who are in the population.
@@ -104,39 +95,6 @@ pub(super) fn panel(
         customer,
         observed_on: epoch_day(day),
     }])?)
-}
-
-/// The features that the label is made of, or that are made of these: with them a model would read the label itself.
-pub(super) fn made_of_label<'a>(score: &str, features: &'a FeaturePlan) -> BTreeSet<&'a str> {
-    let derived = || features.derived.iter().chain(&features.late);
-    let label = label_name(score);
-    let mut open = vec![label.as_str()];
-    let mut found: BTreeSet<&str> = BTreeSet::new();
-    // Downwards: what the label is computed from.
-    while let Some(name) = open.pop() {
-        let Some((_, expr)) = derived().find(|(derived, _)| derived == name) else {
-            continue;
-        };
-        for column in columns(expr) {
-            if found.insert(column) {
-                open.push(column);
-            }
-        }
-    }
-    // Upwards: what is computed from that.
-    loop {
-        let more: Vec<&str> = derived()
-            .filter(|(name, expr)| {
-                let mut read = columns(expr).into_iter();
-                !found.contains(name.as_str()) && read.any(|column| found.contains(column))
-            })
-            .map(|(name, _)| name.as_str())
-            .collect();
-        if more.is_empty() {
-            return found;
-        }
-        found.extend(more);
-    }
 }
 
 /// What is said of a score with a label: it was not tested at a later date, and which features it does not use.

@@ -2,15 +2,16 @@
 
 use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
+use tessera_model::btyd::Fallback;
 use tessera_model::churn::ChurnFit;
 use tessera_model::contractual::RenewalFit;
 use tessera_model::health::HealthFit;
 use tessera_model::metrics;
+use tessera_model::spend::SpendFit;
 use tessera_segments::{Parameter, Quality, QualityStatus};
 use tessera_snapshot::NewArtifact;
 use tessera_spec::pipeline::Score;
 
-use super::clv::ClvArtifact;
 use super::{Backtest, CalibrationRow, Given, NotComputed, Scored, not_computed, of};
 use crate::artifacts::{self, Known, Learned};
 
@@ -35,6 +36,15 @@ pub(crate) enum ScoreArtifact {
     Contractual(RenewalFit),
     /// Scales of the components.
     Health(HealthFit),
+}
+
+/// Fitted models of purchases and spend.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct ClvArtifact {
+    /// The model of purchases that is used, and those that could not be fitted.
+    pub(super) fallback: Fallback,
+    /// `None` where no spend is modelled, or it could not be.
+    pub(super) spend: Option<SpendFit>,
 }
 
 /// Rows of `models`, `calibration` and `quality` that a fit gives.

@@ -1,36 +1,30 @@
 //! `kind = "supervised"`: the probability of churn, from models trained on the features at earlier dates and on who churned after
 //! them.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 use std::sync::Arc;
 
-use arrow::array::{
-    Array, ArrayRef, AsArray, BooleanArray, Float64Array, RecordBatch, StringArray, UInt32Array,
-};
-use arrow::datatypes::{DataType, Int64Type};
+use arrow::array::{ArrayRef, BooleanArray, Float64Array, RecordBatch, StringArray, UInt32Array};
 use chrono::NaiveDate;
-use tessera_expr::Type;
 use tessera_expr::rel::Agg;
 use tessera_features::FeatureInfo;
 use tessera_model::churn::{
     Backtest, CHOICE, CalibrationKind, ChurnError, ChurnFit, ChurnModel, ChurnPlan, ChurnServed,
-    Inputs, Observation, Panel,
+    Observation, Panel,
 };
 use tessera_model::metrics;
 use tessera_segments::{Parameter, Quality, QualityStatus};
 use tessera_spec::pipeline::{Calibration, ExprText, SourceKind, SupervisedModel, SupervisedScore};
-use xxhash_rust::xxh3::xxh3_64;
 
 use super::calibrated::{Calibrated, spread, status};
 use super::churned::{self, Span};
-use super::columns::{days, floats, texts};
+use super::inputs::{customer_hashes, features, inputs};
 use super::labelled;
 use super::learned::{Comparison, Fitted, InUse, LearnedScore, ScoreArtifact};
 use super::population::{self, EXCLUDED, POPULATION, Population, Standing};
 use super::reasons::{self, Wording};
 use super::{Asked, CalibrationRow, Given, NotComputed, ScoreModel, Scored, not_computed};
 use crate::error::PipelineError;
-use crate::prepare::Prepared;
 use crate::publish::names;
 use crate::sources::epoch_day;
 use crate::untimed::{left_out, named};
@@ -59,6 +53,7 @@ pub(super) const FILES: &[&str] = &[
     "crates/model/src/cluster/preparation.rs",
     "crates/pipeline/src/scores/supervised",
     "crates/pipeline/src/scores/churned.rs",
+    "crates/pipeline/src/scores/inputs.rs",
     "crates/pipeline/src/scores/labelled.rs",
     "crates/pipeline/src/scores/population.rs",
 ];
@@ -386,26 +381,6 @@ fn most_rows(score: &SupervisedScore) -> usize {
     PANEL_ROWS / (score.observations as usize).max(1)
 }
 
-/// The features that the models use.
-pub(super) fn features<'p>(
-    score: &SupervisedScore,
-    name: &str,
-    prepared: &'p Prepared,
-) -> Vec<&'p FeatureInfo> {
-    let of_label = match score.label {
-        Some(_) => labelled::made_of_label(name, &prepared.features),
-        None => BTreeSet::new(),
-    };
-    let wanted = |info: &&FeatureInfo| {
-        let asked =
-            score.features.is_empty() || score.features.iter().any(|f| f.value == info.name);
-        // A label is of today, as its features are.
-        let known = score.label.is_some() || !prepared.untimed.contains_key(&info.name);
-        asked && known && !of_label.contains(info.name.as_str())
-    };
-    prepared.features.published.iter().filter(wanted).collect()
-}
-
 fn plan(score: &SupervisedScore, features: &[&FeatureInfo], seed: u64) -> ChurnPlan {
     let models = score.models.iter().filter_map(|model| match model.value {
         SupervisedModel::Logistic => Some(ChurnModel::Logistic),
@@ -488,58 +463,6 @@ fn panel(
         return Err(NotComputed::Data(reason.to_owned()));
     }
     Ok(Panel::stack(observations)?)
-}
-
-/// The features as inputs of a model: numbers, labels, and dates as days before the observation date.
-pub(super) fn inputs(
-    table: &RecordBatch,
-    features: &[&FeatureInfo],
-    as_of: NaiveDate,
-    rows: Option<&[u32]>,
-) -> Result<Inputs, NotComputed> {
-    let chosen;
-    let table = match rows {
-        Some(rows) => {
-            let rows = UInt32Array::from(rows.to_vec());
-            chosen =
-                arrow::compute::take_record_batch(table, &rows).map_err(PipelineError::from)?;
-            &chosen
-        }
-        None => table,
-    };
-    let mut inputs = Inputs::new(table.num_rows());
-    for info in features {
-        let name = &info.name;
-        inputs = match info.ty {
-            Type::String => inputs.label(name, texts(table, name)?.iter())?,
-            Type::Date | Type::Timestamp => {
-                let today = epoch_day(as_of);
-                let age = |day: Option<i32>| day.map_or(f64::NAN, |day| f64::from(today - day));
-                let ages = days(table, name)?.into_iter().map(age).collect();
-                inputs.number(name, ages)?
-            }
-            Type::Bool | Type::Int | Type::Float | Type::Decimal { .. } | Type::Null => {
-                inputs.number(name, floats(table, name)?)?
-            }
-        };
-    }
-    Ok(inputs)
-}
-
-/// A hash of each key, the same in every run.
-pub(super) fn customer_hashes(keys: &ArrayRef) -> Vec<u64> {
-    match keys.data_type() {
-        DataType::Int64 => {
-            let keys = keys.as_primitive::<Int64Type>();
-            let hash = |row: usize| xxh3_64(&keys.value(row).to_le_bytes());
-            (0..keys.len()).map(hash).collect()
-        }
-        _ => {
-            let keys = keys.as_string::<i32>();
-            let hash = |row: usize| xxh3_64(keys.value(row).as_bytes());
-            (0..keys.len()).map(hash).collect()
-        }
-    }
 }
 
 /// Whether the score discriminates and is calibrated, by the figures of the choice ([`ChurnFit::chosen`]).

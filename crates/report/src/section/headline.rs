@@ -5,6 +5,7 @@ use serde::Serialize;
 use super::{Build, Part, Section};
 use crate::ReportError;
 use crate::column::Table;
+use crate::due;
 use crate::facts::Facts;
 use crate::input::TargetMeta;
 use crate::mark::Mark;
@@ -306,7 +307,7 @@ fn goal(facts: &Facts<'_>) -> (Vec<Piece>, bool) {
     );
     let mut overdue = false;
     if let Some(on) = goal.review_by {
-        let (due, is_overdue) = text::due(on, facts.meta.as_of);
+        let (due, is_overdue) = due::due(on, facts.meta.as_of);
         overdue = is_overdue;
         parts.push(format!("review by {}: {due}", text::date(on)));
     }

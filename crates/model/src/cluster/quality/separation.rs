@@ -3,7 +3,8 @@
 use super::defined;
 use crate::Matrix;
 use crate::cluster::error::ClusterError;
-use crate::cluster::lloyd::{CHUNK, Centroids};
+use crate::cluster::lloyd::Centroids;
+use crate::cluster::moments::CHUNK;
 use rayon::prelude::*;
 
 /// Calinski and Harabasz (1974), equation 3: (between sum of squares / (k - 1)) / (within sum of squares / (n - k)).
