@@ -15,8 +15,7 @@ KNOWN = {
         "aggregate::finish aggregate::worker",
     ],
     "pipeline": [
-        "base cohorts error expect gates history intervals memory pipeline_file prepare publish scores sources "
-        "stage untimed value work",
+        "base cohorts customers expect gates history leaves memory prepare publish scores stage untimed value",
     ],
     "snapshot": [
         "artifacts commit lookup publish store succession version writer",

@@ -10,7 +10,7 @@ use tessera_segments::SegmentError;
 use tessera_snapshot::StoreError;
 use tessera_spec::diagnostic::Diagnostics;
 
-use crate::expect::Unmet;
+use crate::unmet::Unmet;
 
 /// Why a command failed.
 #[derive(Debug, thiserror::Error)]

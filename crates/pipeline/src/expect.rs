@@ -4,7 +4,6 @@ use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
 use arrow::datatypes::{DataType, Date32Type};
 use arrow::util::display::array_value_to_string;
 use chrono::{Days, NaiveDate};
-use serde_json::{Value, json};
 use tessera_features::FeatureInfo;
 use tessera_snapshot::tables;
 use tessera_spec::Pipeline;
@@ -15,53 +14,10 @@ use tessera_spec::shown;
 use crate::error::PipelineError;
 use crate::prepare::Prepared;
 use crate::publish::Tables;
+use crate::unmet::Unmet;
 
 /// The only thing that is expected of a table.
 const ROWS: &str = "rows";
-
-/// An expectation that does not hold.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Unmet {
-    /// Line of the expectation in the pipeline file.
-    pub line: usize,
-    /// Of what it is, such as `customer 17`.
-    pub subject: String,
-    /// The column; none where the customer or the segment is not there.
-    pub column: Option<String>,
-    /// What was expected.
-    pub expected: String,
-    /// What was found.
-    pub found: String,
-}
-
-impl std::fmt::Display for Unmet {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let (line, subject) = (self.line, &self.subject);
-        match &self.column {
-            Some(column) => write!(
-                f,
-                "line {line}: `{column}` of {subject} is {}, expected {}",
-                self.found, self.expected
-            ),
-            None => write!(f, "line {line}: {subject} {}", self.found),
-        }
-    }
-}
-
-impl serde::Serialize for Unmet {
-    fn serialize<S: serde::Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
-        self.to_json().serialize(to)
-    }
-}
-
-impl Unmet {
-    /// For machines.
-    pub fn to_json(&self) -> Value {
-        json!({
-            "line": self.line, "of": self.subject, "column": self.column, "expected": self.expected, "found": self.found,
-        })
-    }
-}
 
 /// Finds columns and tables in `[[expect]]` that no version has.
 pub(crate) fn check_columns(

@@ -6,9 +6,9 @@ use tessera_spec::pipeline::Subject;
 
 use crate::compute::Walk;
 use crate::error::PipelineError;
-use crate::expect::Unmet;
 use crate::gates;
 use crate::prepare::Prepared;
+use crate::unmet::Unmet;
 
 /// What gates and expectations say of a planned run.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
