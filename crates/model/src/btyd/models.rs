@@ -33,7 +33,7 @@ impl BtydModel {
         }
     }
 
-    /// The literature's names of its four parameters, in the order of [`BtydFit::parameters`].
+    /// The literature's names of its four parameters, in the order of [`super::BtydFit::parameters`].
     pub fn parameter_names(self) -> [&'static str; 4] {
         match self {
             Self::BgNbd | Self::MbgNbd => ["r", "alpha", "a", "b"],
