@@ -95,6 +95,8 @@ mod mixes;
 mod moves;
 #[path = "suite/names.rs"]
 mod names;
+#[path = "suite/nights.rs"]
+mod nights;
 #[path = "suite/online_retail.rs"]
 mod online_retail;
 #[path = "suite/operation.rs"]

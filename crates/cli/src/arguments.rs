@@ -93,11 +93,11 @@ pub(crate) enum Command {
         after_help = "Examples:\n  tessera report pipelines/demo.toml\n  tessera report pipelines/demo.toml --version 1 --to report.html"
     )]
     Report(Report),
-    /// List the published versions of a store.
+    /// List the published versions of a store: the newest 30, or all of them.
     #[command(
-        after_help = "Examples:\n  tessera snapshots data/store/demo\n  tessera snapshots data/store/demo --json"
+        after_help = "Examples:\n  tessera snapshots data/store/demo\n  tessera snapshots data/store/demo --all\n  tessera snapshots data/store/demo --json"
     )]
-    Snapshots(StoreOnly),
+    Snapshots(Snapshots),
     /// Print the folder with the tables of the newest version, so that a script reads all of them from one version.
     #[command(
         after_help = "Examples:\n  tessera path data/store/demo\n  tessera path data/store/demo --version 1"
@@ -417,9 +417,12 @@ pub(crate) struct Report {
 }
 
 #[derive(Debug, Args)]
-pub(crate) struct StoreOnly {
+pub(crate) struct Snapshots {
     /// Folder of the store.
     pub(crate) store: PathBuf,
+    /// Print every version instead of the newest 30; `--json` always lists every version.
+    #[arg(long)]
+    pub(crate) all: bool,
 }
 
 #[derive(Debug, Args)]

@@ -1,6 +1,6 @@
 //! Files for querying all versions of a store: `catalog.parquet` and `views/duckdb.sql`. Both can be rebuilt from the commits.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use arrow::datatypes::{DataType, Field, Schema};
 use chrono::NaiveDate;
 
 use crate::error::StoreError;
-use crate::store::{Digested, ListedTable, run_path};
+use crate::store::{Digested, run_path};
 use crate::succession::{self, Standing, newest};
 use crate::tables::TABLES;
 use crate::writer::{Layout, write_parquet};
@@ -29,8 +29,7 @@ pub(crate) fn parquet(versions: &[Arc<Digested>]) -> Result<Vec<u8>, StoreError>
         Field::new("previous", DataType::Int64, true),
         Field::new("outdated", DataType::Boolean, false),
     ]));
-    let rows =
-        |known: &Arc<Digested>| known.tables.iter().map(ListedTable::rows).sum::<u64>() as i64;
+    let rows = |known: &Arc<Digested>| known.files.iter().map(|file| file.rows).sum::<u64>() as i64;
     let previous = |known: &Arc<Digested>| (known.previous > 0).then_some(known.previous as i64);
     let day = |known: &Arc<Digested>| {
         known
@@ -73,14 +72,21 @@ pub(crate) fn parquet(versions: &[Arc<Digested>]) -> Result<Vec<u8>, StoreError>
 /// Name of the DuckDB macro with the store's folder, and of the variable that replaces it.
 const FOLDER: &str = "tessera_store";
 
+/// Name of the macro with the folders of the versions that the views show.
+const RUNS: &str = "tessera_runs";
+
+/// Name of the macro that makes paths of folders and the name of a file.
+const FILES: &str = "tessera_files";
+
 /// Schema of the views over the newest day only.
 const LATEST: &str = "latest";
 
 /// `views/duckdb.sql`: per table one view over the newest unexpired version of every `as_of`, and one in the schema `latest`
 /// over the version of the newest day; and the view `runs` over all versions. Views of tables name files of versions, which
-/// never change, so all views made by running this file once read the same versions. The file works from any working folder:
-/// paths begin with the store's folder, which is defined once, in a macro, so that the views also work in a saved database. A
-/// store that was moved needs `tessera repair`, or a variable with its new folder.
+/// never change, so all views made by running this file once read the same versions. The folder of each version is named once, in a
+/// macro, and the views name ranges of them, so that a version adds a line and not one for each table. The file works from any
+/// working folder: paths begin with the store's folder, which is defined once, in a macro, so that the views also work in a saved
+/// database. A store that was moved needs `tessera repair`, or a variable with its new folder.
 pub(crate) fn duckdb(versions: &[Arc<Digested>], expired: &BTreeSet<u64>, store: &Path) -> String {
     let current = newest(
         versions
@@ -88,8 +94,11 @@ pub(crate) fn duckdb(versions: &[Arc<Digested>], expired: &BTreeSet<u64>, store:
             .filter(|known| !expired.contains(&known.version)),
     );
     let history: Vec<&Digested> = current.values().copied().collect();
-    let latest = history.last().map_or(&[][..], std::slice::from_ref);
     let store = quoted(&store.to_string_lossy());
+    let runs_of_views: Vec<String> = history
+        .iter()
+        .map(|known| quoted(&run_path(known.as_of, &known.txid)))
+        .collect();
     let mut text = format!(
         "-- Views over the newest version of every as_of: whole histories in one query. In the schema `{LATEST}`: the newest day\n\
          -- alone. All views are bound to the versions of the moment at which this file was read, and change together when it\n\
@@ -98,11 +107,15 @@ pub(crate) fn duckdb(versions: &[Arc<Digested>], expired: &BTreeSet<u64>, store:
          -- mounted at another place, name that place first: SET VARIABLE {FOLDER} = '/its/folder';\n\
          begin transaction;\n\
          create or replace macro {FOLDER}() as coalesce(getvariable('{FOLDER}'), {store});\n\
-         create schema if not exists {LATEST};\n"
+         create or replace macro {FILES}(runs, file) as [{FOLDER}() || '/' || run || '/' || file for run in runs];\n\
+         create or replace macro {RUNS}() as [\n  {}\n];\n\
+         create schema if not exists {LATEST};\n",
+        runs_of_views.join(",\n  ")
     );
-    for (schema, versions) in [("main", &history[..]), (LATEST, latest)] {
+    let newest_day = history.len().saturating_sub(1);
+    for (schema, first) in [("main", 0), (LATEST, newest_day)] {
         for table in TABLES {
-            text.push_str(&view(schema, table.name, versions));
+            text.push_str(&view(schema, table.name, &history, first));
         }
     }
     text.push_str(&runs(versions));
@@ -135,27 +148,31 @@ fn runs(versions: &[Arc<Digested>]) -> String {
     )
 }
 
-/// One view; where no version has the table, a statement that drops it, so that a saved database does not keep an old view.
-fn view(schema: &str, table: &str, versions: &[&Digested]) -> String {
-    let files: Vec<String> = versions
-        .iter()
-        .filter_map(|known| {
-            let found = known.tables.iter().find(|found| found.name == table)?;
-            Some((run_path(known.as_of, &known.txid), found))
-        })
-        .flat_map(|(folder, found)| {
-            found.files.iter().map(move |file| {
-                let path = quoted(&format!("/{folder}/{}", file.path));
-                format!("{FOLDER}() || {path}")
-            })
-        })
-        .collect();
-    if files.is_empty() {
+/// One view over the versions from a place in the history on; where none of them has the table, a statement that drops it, so that a
+/// saved database does not keep an old view.
+fn view(schema: &str, table: &str, history: &[&Digested], first: usize) -> String {
+    // Of each file of the table the ranges of versions that have it, from 1 as DuckDB counts.
+    let mut ranges: BTreeMap<&str, Vec<(usize, usize)>> = BTreeMap::new();
+    for (place, known) in history.iter().enumerate().skip(first) {
+        for file in known.files_of(table) {
+            let of_file = ranges.entry(&*file.path).or_default();
+            match of_file.last_mut() {
+                Some((_, last)) if *last == place => *last += 1,
+                _ => of_file.push((place + 1, place + 1)),
+            }
+        }
+    }
+    if ranges.is_empty() {
         return format!("\ndrop view if exists {schema}.{table};\n");
     }
+    let files: Vec<String> = ranges
+        .iter()
+        .flat_map(|(path, of_file)| of_file.iter().map(move |range| (path, range)))
+        .map(|(path, (from, to))| format!("{FILES}({RUNS}()[{from}:{to}], {})", quoted(path)))
+        .collect();
     format!(
-        "\ncreate or replace view {schema}.{table} as select * from read_parquet([\n  {}\n], union_by_name = true, hive_partitioning = false);\n",
-        files.join(",\n  ")
+        "\ncreate or replace view {schema}.{table} as select * from read_parquet({}, union_by_name = true, hive_partitioning = false);\n",
+        files.join("\n  || ")
     )
 }
 

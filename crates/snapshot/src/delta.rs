@@ -104,8 +104,8 @@ impl Store {
 
 /// Names of all tables that a version has.
 fn tables(versions: &[Arc<Digested>]) -> BTreeSet<&str> {
-    let tables = versions.iter().flat_map(|version| &version.tables);
-    tables.map(|table| table.name.as_str()).collect()
+    let files = versions.iter().flat_map(|version| version.files.iter());
+    files.map(|file| &*file.table).collect()
 }
 
 fn sync(folder: &Folder) -> Result<(), StoreError> {
@@ -169,9 +169,10 @@ impl<'a> Log<'a> {
         }
     }
 
+    /// The files of the table in a version; `None` where it has no such table.
     fn files(&self, version: &'a Digested) -> Option<&'a [ListedFile]> {
-        let found = version.tables.iter().find(|table| table.name == self.table);
-        found.map(|table| table.files.as_slice())
+        let files = version.files_of(self.table);
+        (!files.is_empty()).then_some(files)
     }
 
     /// The next entry, with its name. Where `naming`, files get the names by which it refers to them.
@@ -365,7 +366,7 @@ fn millis(version: &Digested) -> i64 {
 fn info(version: &Digested, operation: &str, parameters: Value) -> Value {
     json!({"commitInfo": {
         "timestamp": millis(version), "operation": operation, "operationParameters": parameters,
-        "engineInfo": version.program,
+        "engineInfo": &*version.program,
     }})
 }
 

@@ -5,16 +5,20 @@
 //! they differ, the index is discarded and every commit is read. The newest commit in the index is compared whenever the index
 //! is read, and commits after it are read. `verify` and `repair` read every commit.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
 
-use crate::commit::sha256;
-use crate::store::{Digested, Store};
+use crate::commit::{date, sha256};
+use crate::store::{Digested, ListedFile, Store};
 
 /// Name of the file.
 pub(crate) const FILE: &str = "INDEX";
 
 /// Format of the file that this program writes and reads.
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 
 /// The first line.
 #[derive(Debug, Serialize, Deserialize, PartialEq, Eq)]
@@ -24,6 +28,25 @@ struct Head {
     store: String,
 }
 
+/// A commit. What is the same in most commits (names of tables and files, the program) is in the second line, and here by its place
+/// in that, so that a version takes some hundred bytes however many tables it has.
+#[derive(Debug, Serialize, Deserialize)]
+struct Entry {
+    version: u64,
+    #[serde(serialize_with = "date::write", deserialize_with = "date::read")]
+    as_of: NaiveDate,
+    txid: String,
+    idempotency_key: String,
+    previous: u64,
+    /// Table, path, bytes, rows.
+    files: Vec<(usize, usize, u64, u64)>,
+    program: usize,
+    finished_at: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    replaces: Option<u64>,
+    sha256: String,
+}
+
 /// The last line.
 #[derive(Debug, Serialize, Deserialize)]
 struct Seal {
@@ -31,16 +54,83 @@ struct Seal {
     sha256: String,
 }
 
+/// Texts in the order in which they were first met.
+#[derive(Default)]
+struct Names<'a> {
+    places: BTreeMap<&'a str, usize>,
+    names: Vec<&'a str>,
+}
+
+impl<'a> Names<'a> {
+    fn place(&mut self, name: &'a str) -> usize {
+        *self.places.entry(name).or_insert_with(|| {
+            self.names.push(name);
+            self.names.len() - 1
+        })
+    }
+
+    fn entry(&mut self, commit: &'a Digested) -> Entry {
+        let mut files = Vec::with_capacity(commit.files.len());
+        for file in commit.files.iter() {
+            let (table, path) = (self.place(&file.table), self.place(&file.path));
+            files.push((table, path, file.bytes, file.rows));
+        }
+        Entry {
+            version: commit.version,
+            as_of: commit.as_of,
+            txid: commit.txid.clone(),
+            idempotency_key: commit.idempotency_key.clone(),
+            previous: commit.previous,
+            files,
+            program: self.place(&commit.program),
+            finished_at: commit.finished_at.clone(),
+            replaces: commit.replaces,
+            sha256: commit.sha256.clone(),
+        }
+    }
+}
+
+impl Entry {
+    /// The commit's digest; `None` where it refers to a name that is not there.
+    fn digested(self, names: &[Arc<str>]) -> Option<Digested> {
+        let file = |(table, path, bytes, rows): (usize, usize, u64, u64)| {
+            let (table, path) = (names.get(table)?.clone(), names.get(path)?.clone());
+            Some(ListedFile {
+                table,
+                path,
+                bytes,
+                rows,
+            })
+        };
+        Some(Digested {
+            version: self.version,
+            as_of: self.as_of,
+            txid: self.txid,
+            idempotency_key: self.idempotency_key,
+            previous: self.previous,
+            files: self.files.into_iter().map(file).collect::<Option<_>>()?,
+            program: names.get(self.program)?.clone(),
+            finished_at: self.finished_at,
+            replaces: self.replaces,
+            sha256: self.sha256,
+        })
+    }
+}
+
 impl Store {
-    /// The index of these commits, a line each.
+    /// The index of these commits: a line of names, then a line each.
     pub(crate) fn index_of<'a>(
         &self,
         commits: impl Iterator<Item = &'a Digested>,
     ) -> Result<Vec<u8>, serde_json::Error> {
+        let mut names = Names::default();
+        let entries: Vec<Entry> = commits.map(|commit| names.entry(commit)).collect();
         let mut text = serde_json::to_string(&self.head())?;
-        for commit in commits {
+        text.push('\n');
+        text.push_str(&serde_json::to_string(&names.names)?);
+        for entry in &entries {
             text.push('\n');
-            text.push_str(&serde_json::to_string(commit)?);
+            text.push_str(&serde_json::to_string(entry)?);
         }
         text.push('\n');
         let seal = Seal {
@@ -65,10 +155,10 @@ impl Store {
         if head != self.head() {
             return None;
         }
-        let commits: Vec<Digested> = lines
-            .map(serde_json::from_str)
-            .collect::<Result<_, _>>()
-            .ok()?;
+        let names: Vec<String> = serde_json::from_str(lines.next()?).ok()?;
+        let names: Vec<Arc<str>> = names.into_iter().map(Arc::from).collect();
+        let commit = |line| serde_json::from_str::<Entry>(line).ok()?.digested(&names);
+        let commits: Vec<Digested> = lines.map(commit).collect::<Option<_>>()?;
         let numbers = commits.iter().map(|commit| commit.version);
         numbers.eq(1..=commits.len() as u64).then_some(commits)
     }

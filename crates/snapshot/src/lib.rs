@@ -47,7 +47,7 @@ pub use error::StoreError;
 pub use gate::{Gate, Stopped};
 pub use owners::Owner;
 pub use publish::{Published, RunIdentity, Staging};
-pub use store::{Listed, ListedFile, ListedTable, Options, Store};
+pub use store::{Listed, ListedFile, Options, Store};
 pub use succession::Standing;
 pub use verify::{Depth, Replacement, VerifyReport};
 pub use version::{OpenVersion, Version};

@@ -8,16 +8,15 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use chrono::NaiveDate;
-use serde::{Deserialize, Serialize};
 
-use crate::commit::{Commit, CommittedTable, date, file_name, sha256, version_of};
+use crate::commit::{Commit, CommittedTable, file_name, sha256, version_of};
 use crate::error::StoreError;
 use crate::folder::Folder;
 use crate::format;
 use crate::lock;
 use crate::publish::RunIdentity;
 use crate::step::{Step, Steps};
-use crate::succession;
+use crate::succession::{self, Standing};
 use crate::version::{OpenVersion, Version};
 
 /// How often a reader resolves `latest` again when files of the version were removed while it opened them.
@@ -65,20 +64,19 @@ struct Known {
 }
 
 /// The parts of a commit that are needed often: all but its inputs, which may be many.
-#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Digested {
     pub(crate) version: u64,
-    #[serde(serialize_with = "date::write", deserialize_with = "date::read")]
     pub(crate) as_of: NaiveDate,
     pub(crate) txid: String,
     pub(crate) idempotency_key: String,
     /// The version before this one when it was made, 0 for none.
     pub(crate) previous: u64,
-    pub(crate) tables: Vec<ListedTable>,
-    pub(crate) program: String,
+    /// The files of its tables, table by table. Lists share them, and versions share the names in them.
+    pub(crate) files: Arc<[ListedFile]>,
+    pub(crate) program: Arc<str>,
     pub(crate) finished_at: String,
     /// The damaged version that this one replaces.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) replaces: Option<u64>,
     /// sha256 of the commit's file.
     pub(crate) sha256: String,
@@ -96,66 +94,64 @@ pub struct Listed {
     /// When it was committed.
     pub finished_at: String,
     /// The program that made it.
-    pub program: String,
-    /// Its tables.
-    pub tables: Vec<ListedTable>,
+    pub program: Arc<str>,
+    /// The files of its tables, table by table and in row order.
+    pub files: Arc<[ListedFile]>,
+    /// How later commits affect it.
+    pub standing: Standing,
     /// Folder of its tables.
     pub folder: PathBuf,
 }
 
-/// A table of a version in a list.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ListedTable {
-    /// Its name.
-    pub name: String,
-    /// Its files, in row order.
-    pub files: Vec<ListedFile>,
-}
-
-/// A file of a table in a list.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+/// A file of a version in a list.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ListedFile {
+    /// The table.
+    pub table: Arc<str>,
     /// Path within the run's folder.
-    pub path: String,
+    pub path: Arc<str>,
     /// Size.
     pub bytes: u64,
     /// Rows.
     pub rows: u64,
 }
 
-impl ListedTable {
-    /// Rows of all files.
-    pub fn rows(&self) -> u64 {
-        self.files.iter().map(|file| file.rows).sum()
-    }
-}
-
-impl From<CommittedTable> for ListedTable {
-    fn from(table: CommittedTable) -> Self {
-        let files = table.files.into_iter().map(|file| ListedFile {
-            path: file.path,
-            bytes: file.bytes,
-            rows: file.rows,
-        });
-        Self {
-            name: table.name,
-            files: files.collect(),
-        }
-    }
-}
-
 impl Listed {
     /// Rows of a table, 0 where it has no such table.
     pub fn rows(&self, table: &str) -> u64 {
-        let found = self.tables.iter().find(|known| known.name == table);
-        found.map_or(0, ListedTable::rows)
+        let own = self.files.iter().filter(|file| *file.table == *table);
+        own.map(|file| file.rows).sum()
     }
 
     /// Size of all its files.
     pub fn bytes(&self) -> u64 {
-        let files = self.tables.iter().flat_map(|table| &table.files);
-        files.map(|file| file.bytes).sum()
+        self.files.iter().map(|file| file.bytes).sum()
     }
+}
+
+impl Digested {
+    /// The files of a table, in row order; none where it has no such table.
+    pub(crate) fn files_of(&self, table: &str) -> &[ListedFile] {
+        let is_own = |file: &ListedFile| *file.table == *table;
+        let from = self.files.iter().position(is_own).unwrap_or_default();
+        let own = self.files[from..].iter().take_while(|file| is_own(file));
+        &self.files[from..from + own.count()]
+    }
+}
+
+/// The files of tables as digests have them.
+fn listed(tables: Vec<CommittedTable>) -> Arc<[ListedFile]> {
+    let mut files = Vec::new();
+    for table in tables {
+        let name: Arc<str> = table.name.into();
+        files.extend(table.files.into_iter().map(|file| ListedFile {
+            table: name.clone(),
+            path: file.path.into(),
+            bytes: file.bytes,
+            rows: file.rows,
+        }));
+    }
+    files.into()
 }
 
 impl Store {
@@ -402,8 +398,8 @@ impl Store {
             txid,
             idempotency_key,
             previous,
-            tables: tables.into_iter().map(ListedTable::from).collect(),
-            program,
+            files: listed(tables),
+            program: program.into(),
             finished_at,
             replaces: replaces.map(|damaged| damaged.version),
             sha256: sha256(&bytes),
@@ -415,16 +411,19 @@ impl Store {
     /// # Errors
     /// A commit that cannot be read or does not match its checksum.
     pub fn list(&self) -> Result<Vec<Listed>, StoreError> {
-        let listed = |known: Arc<Digested>| Listed {
+        let digests = self.digests()?;
+        let standings = succession::standings(&digests);
+        let listed = |(known, standing): (&Arc<Digested>, Standing)| Listed {
             version: known.version,
             as_of: known.as_of,
             previous: known.previous,
             finished_at: known.finished_at.clone(),
             program: known.program.clone(),
-            tables: known.tables.clone(),
+            files: known.files.clone(),
+            standing,
             folder: self.root.join(&run_path(known.as_of, &known.txid)),
         };
-        Ok(self.digests()?.into_iter().map(listed).collect())
+        Ok(digests.iter().zip(standings).map(listed).collect())
     }
 
     /// The version that a run committed, if it did.
