@@ -5,6 +5,8 @@
 mod actions;
 #[path = "suite/active.rs"]
 mod active;
+#[path = "suite/aggregates.rs"]
+mod aggregates;
 #[path = "suite/architecture.rs"]
 mod architecture;
 #[path = "suite/as_of.rs"]

@@ -126,9 +126,9 @@ pub(crate) enum Command {
     /// Show the feature catalogue: names, units, formulas, missing values, examples.
     #[command(after_help = "Examples:\n  tessera features\n  tessera features recency_days")]
     Features(Features),
-    /// Print the JSON Schema of pipeline files, the published tables, or the kinds of schemes.
+    /// Print the JSON Schema of pipeline files, the published tables, the kinds of schemes, or the aggregates.
     #[command(
-        after_help = "Examples:\n  tessera schema > schema/pipeline.schema.json\n  tessera schema --tables\n  tessera schema --schemes > docs/schemes.md"
+        after_help = "Examples:\n  tessera schema > schema/pipeline.schema.json\n  tessera schema --tables\n  tessera schema --schemes > docs/schemes.md\n  tessera schema --aggregates > docs/aggregates.md"
     )]
     Schema(Schema),
     /// Print completions for a shell.
@@ -501,6 +501,9 @@ pub(crate) struct Schema {
     /// The kinds of schemes with their keys, as Markdown.
     #[arg(long, conflicts_with = "tables")]
     pub(crate) schemes: bool,
+    /// The aggregates of features with their definitions, as Markdown.
+    #[arg(long, conflicts_with_all = ["tables", "schemes"])]
+    pub(crate) aggregates: bool,
 }
 
 #[derive(Debug, Args)]

@@ -13,6 +13,7 @@ mod words;
 #[cfg(test)]
 mod tests;
 
+use crate::tree::Type;
 pub use wide::Wide;
 
 /// Binary digits behind the point of a sum of floats.
@@ -31,6 +32,19 @@ pub enum Unit {
         /// Digits behind the point.
         scale: u8,
     },
+}
+
+impl Unit {
+    /// What a sum of values of this type counts in.
+    pub fn of(ty: Type) -> Self {
+        match ty {
+            Type::Float => Self::Binary,
+            Type::Decimal { scale } => Self::Decimal { scale },
+            Type::Bool | Type::Int | Type::String | Type::Date | Type::Timestamp | Type::Null => {
+                Self::Decimal { scale: 0 }
+            }
+        }
+    }
 }
 
 /// Mantissa and exponent of two of a finite float, without its sign.

@@ -5,11 +5,13 @@
 //!
 //! What an expression means is `docs/expressions.md`: null, division by zero, overflow, dates, casts, every function.
 //!
-//! Where to look: `parse` (text to syntax), `check` (syntax to typed tree), `catalogue` (one row per function),
+//! Where to look: `aggregates` (one file per aggregate), `aggregate` (what each states), `parse` (text to syntax), `check` (syntax to typed tree), `catalogue` (one row per function),
 //! `failures` (where a value does not convert, or becomes null), `zone` (days and times of a zone),
 //! `forms` (texts of a lake as values), `print` (tree to text), `analysis` (columns, order of named expressions), `error` (what
 //! can be wrong).
 
+pub mod aggregate;
+pub mod aggregates;
 mod analysis;
 mod build;
 mod catalogue;

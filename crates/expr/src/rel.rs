@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 use chrono::NaiveDate;
 use tessera_spec::pipeline::ColumnForm;
 
+use crate::aggregate::AggOp;
 use crate::tree::{Expr, Literal, Type};
 
 pub use join::{Join, JoinedColumn};
@@ -297,9 +298,9 @@ pub struct SourceRows {
 
 /// One row per key: every aggregate in one pass over the rows. Output: the key, then the aggregates.
 ///
-/// Row order of the output: by key, integers by value, texts byte by byte. Nulls: as each [`AggOp`] says; the key has none.
-/// Invariants: every key with a used row has one row, also where no window holds any of its rows; the order of rows shows in `First`
-/// and `Last` alone; the number of threads shows nowhere.
+/// Row order of the output: by key, integers by value, texts byte by byte. Nulls: as each aggregate says; the key has none.
+/// Invariants: every key with a used row has one row, also where no window holds any of its rows; the order of rows shows in those
+/// that take the earliest or latest value alone; the number of threads shows nowhere.
 ///
 /// ```text
 /// in   key | day        | amount    as_of 2026-01-31   count, sum(amount) of 30d     out  key | count | sum
@@ -335,87 +336,6 @@ pub struct Window {
     pub days: Option<u32>,
     /// Days from the end of the window to `as_of`.
     pub offset_days: u32,
-}
-
-/// Aggregate operations; null inputs never count.
-#[derive(Debug, Clone, PartialEq)]
-pub enum AggOp {
-    /// Rows: i64, 0 when none.
-    CountRows,
-    /// Non-null values: i64, 0 when none.
-    Count(Expr),
-    /// Distinct non-null values: i64, 0 when none.
-    CountDistinct(Expr),
-    /// Distinct local days of `time`: i64, 0 when none.
-    CountDistinctDays,
-    /// First local day: date, null when none.
-    FirstDay,
-    /// Last local day: date, null when none.
-    LastDay,
-    /// Sum of numbers: type of the operand as it is published, 0 when none. Exact, and an error where the type cannot hold it.
-    Sum(Expr),
-    /// Sum of numbers: the exact sum as the nearest float, 0 when none.
-    SumAsFloat(Expr),
-    /// Sum of numbers over the rows of the first local day with a row: float, 0 when none.
-    SumOnFirstDay(Expr),
-    /// Mean: float, null when none.
-    Mean(Expr),
-    /// Smallest (numbers, dates, timestamps): null when none.
-    Min(Expr),
-    /// Largest (numbers, dates, timestamps): null when none.
-    Max(Expr),
-    /// Sample standard deviation: float, null below two values.
-    Std(Expr),
-    /// Median: float, null when none.
-    Median(Expr),
-    /// Value of the earliest row by time, then by file and row order; a null value stays null.
-    First(Expr),
-    /// Value of the latest row by time, then by file and row order; a null value stays null.
-    Last(Expr),
-}
-
-impl AggOp {
-    /// What is aggregated, where it is not the rows or their days.
-    pub fn of(&self) -> Option<&Expr> {
-        match self {
-            Self::CountRows | Self::CountDistinctDays | Self::FirstDay | Self::LastDay => None,
-            Self::Count(of)
-            | Self::CountDistinct(of)
-            | Self::Sum(of)
-            | Self::SumAsFloat(of)
-            | Self::SumOnFirstDay(of)
-            | Self::Mean(of)
-            | Self::Min(of)
-            | Self::Max(of)
-            | Self::Std(of)
-            | Self::Median(of)
-            | Self::First(of)
-            | Self::Last(of) => Some(of),
-        }
-    }
-
-    /// Type of the aggregate's values.
-    pub fn output_type(&self) -> Type {
-        match self {
-            AggOp::CountRows
-            | AggOp::Count(_)
-            | AggOp::CountDistinct(_)
-            | AggOp::CountDistinctDays => Type::Int,
-            AggOp::FirstDay | AggOp::LastDay => Type::Date,
-            AggOp::SumAsFloat(_)
-            | AggOp::SumOnFirstDay(_)
-            | AggOp::Mean(_)
-            | AggOp::Std(_)
-            | AggOp::Median(_) => Type::Float,
-            AggOp::Sum(of) => match of.ty.published() {
-                Type::Float => Type::Float,
-                _ => Type::Int,
-            },
-            AggOp::Min(of) | AggOp::Max(of) | AggOp::First(of) | AggOp::Last(of) => {
-                of.ty.published()
-            }
-        }
-    }
 }
 
 /// Keys of the base with the columns of several per-key tables beside them, and columns computed from those.

@@ -11,8 +11,10 @@ use arrow::array::{Array, AsArray, Int64Array, RecordBatch};
 use arrow::compute::{cast, filter_record_batch, is_not_null};
 use arrow::datatypes::{DataType, Date32Type, Float64Type, Int64Type};
 use tessera_engine::{Engine, TableRef};
+use tessera_expr::aggregate::AggOp;
+use tessera_expr::aggregates::{COUNT, FIRST_DAY, SUM_AS_FLOAT};
 use tessera_expr::exact::Sum;
-use tessera_expr::rel::{Agg, AggOp, Aggregate, Assemble, KeyedTable, Window};
+use tessera_expr::rel::{Agg, Aggregate, Assemble, KeyedTable, Window};
 use tessera_expr::{Expr, Schema};
 use tessera_features::{FeaturePlan, SourceInput};
 use tessera_history::{Cell, Cohorts, Month};
@@ -72,7 +74,7 @@ pub(crate) fn plan(
     let purchase = tessera_features::purchase(source, schema).ok().flatten();
     let first = Agg {
         name: FIRST.to_owned(),
-        func: AggOp::FirstDay,
+        func: FIRST_DAY.of_rows(),
         window: None,
         filter: purchase.clone(),
     };
@@ -219,9 +221,9 @@ fn pass(
             window: Some(window),
             filter,
         };
-        let orders = agg(orders(number), AggOp::CountRows, plan.purchase.clone());
+        let orders = agg(orders(number), COUNT.of_rows(), plan.purchase.clone());
         let amount = plan.amount.clone();
-        let money = amount.map(|of| agg(revenue(number), AggOp::SumAsFloat(of), None));
+        let money = amount.map(|of| agg(revenue(number), SUM_AS_FLOAT.of(of), None));
         std::iter::once(orders).chain(money)
     });
     let aggs: Vec<Agg> = aggs.collect();

@@ -65,6 +65,7 @@ pub use publish::{Published, WrittenTable, render};
 pub use run::{publish, run, set_threads};
 pub use sources::SourceOutcome;
 pub use stage::{Observer, Silent, Stage, StageReport, stages};
+pub use tessera_expr::aggregates::{markdown as aggregates_markdown, written as aggregates};
 pub use tessera_features::catalogue;
 pub use tessera_segments::markdown as schemes_markdown;
 pub use unmet::Unmet;

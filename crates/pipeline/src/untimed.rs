@@ -50,7 +50,7 @@ fn of_today<'a>(source: &Source, pass: &'a Pass) -> Vec<(&'a str, String)> {
     let joined = joined_today(&pass.aggregate.rows.scan);
     let aggs = pass.aggregate.aggs.iter();
     aggs.filter_map(|agg| {
-        let read = agg.func.of().into_iter().chain(&agg.filter);
+        let read = agg.func.of.iter().chain(&agg.filter);
         let lookup = read.flat_map(columns).find_map(|column| joined.get(column));
         let what = match lookup {
             _ if attributes => "its source".to_owned(),

@@ -12,7 +12,7 @@ use std::fmt::Write as _;
 
 use serde::Deserialize;
 use serde_json::Value;
-use tessera_spec::SchemeSyntax;
+use tessera_spec::Syntax;
 use tessera_spec::pipeline::{At, Naming, Refit, Scheme};
 
 pub use attribute::AttributeScheme;
@@ -37,9 +37,12 @@ pub static KINDS: &[&Kind] = &[
     &rules::KIND,
 ];
 
-/// What the pipeline file may say of schemes: the keys of every kind.
-pub fn syntax() -> Vec<&'static SchemeSyntax> {
-    KINDS.iter().map(|kind| &kind.syntax).collect()
+/// What the pipeline file may say of every kind: of schemes, and of the aggregates whose values they read.
+pub fn syntax() -> Syntax {
+    Syntax {
+        schemes: KINDS.iter().map(|kind| &kind.syntax).collect(),
+        aggregates: tessera_expr::aggregates::syntax(),
+    }
 }
 
 /// The kind of that name.

@@ -27,7 +27,7 @@ use crate::activity;
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::pipeline::{Customer, Log, Pipeline, Report, RunSettings, Source, Through};
 use crate::reader::{Notes, ROOT, Reader, integer_of, variables, wrong_type};
-use crate::scheme_syntax::SchemeSyntax;
+use crate::syntax::Syntax;
 use name::{Names, check_name, check_unique_columns};
 
 /// Bytes of a pipeline file at most: others are no pipeline files.
@@ -52,7 +52,7 @@ pub struct Loaded {
     pub warnings: Diagnostics,
 }
 
-/// Reads and checks a pipeline file with these kinds of schemes.
+/// Reads and checks a pipeline file with these kinds.
 ///
 /// Relative paths in it (sources, store) are left as they are: they are relative to the current directory of the process, as
 /// paths on the command line are, not to the folder of the file. So one file serves a checkout, a container and a scheduler,
@@ -60,11 +60,7 @@ pub struct Loaded {
 ///
 /// # Errors
 /// All mistakes of the file at once; a file that cannot be read is one of them.
-pub fn load(
-    path: &Path,
-    vars: &[(String, String)],
-    kinds: &[&SchemeSyntax],
-) -> Result<Loaded, Diagnostics> {
+pub fn load(path: &Path, vars: &[(String, String)], kinds: &Syntax) -> Result<Loaded, Diagnostics> {
     loaded(path, read(path), vars, kinds)
 }
 
@@ -93,7 +89,7 @@ pub fn loaded(
     path: &Path,
     read: io::Result<String>,
     vars: &[(String, String)],
-    kinds: &[&SchemeSyntax],
+    kinds: &Syntax,
 ) -> Result<Loaded, Diagnostics> {
     let file_name = path.display().to_string();
     let text = match read {
@@ -128,7 +124,7 @@ pub fn parse(
     text: &str,
     file_name: &str,
     vars: &[(String, String)],
-    kinds: &[&SchemeSyntax],
+    kinds: &Syntax,
 ) -> (Option<Pipeline>, Diagnostics) {
     let mut found = Diagnostics::new(file_name, text);
     let (table, syntax) = DeTable::parse_recoverable(text);
@@ -147,16 +143,16 @@ pub fn parse(
     ((!found.has_errors()).then_some(pipeline), found)
 }
 
-fn pipeline(file: &Reader<'_>, kinds: &[&SchemeSyntax]) -> Pipeline {
+fn pipeline(file: &Reader<'_>, kinds: &Syntax) -> Pipeline {
     spec_version(file);
     let name = file.required_text("name", "add `name = \"…\"`: letters, digits, `_` and `-`");
     if !name.value.is_empty() {
         check_name(file.notes, Names::Dashed, "pipeline", &name);
     }
     let sources = source::sources(file);
-    let features = feature::features(file, &sources);
+    let features = feature::features(file, &sources, &kinds.aggregates);
     let scores = score::scores(file, &sources);
-    let schemes = scheme::schemes(file, kinds);
+    let schemes = scheme::schemes(file, &kinds.schemes);
     let pipeline = Pipeline {
         name: name.value,
         timezone: locale::required_zone(file),

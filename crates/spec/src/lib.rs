@@ -9,10 +9,11 @@
 //! libraries hide), `interrupt` (a request to stop, for every crate above), `activity` (what a process was doing when it died).
 //!
 //! To add a key: its field in `written`, its line in `file`, its place in [`pipeline`]; `tests/schema` sees to it that the
-//! first two agree. The keys of a kind of scheme are in [`SchemeSyntax`], which the crate of the kinds hands over: one description
-//! for parser, schema and documentation.
+//! first two agree. The keys of a kind of scheme are in [`SchemeSyntax`], those of an aggregate in [`AggregateSyntax`], which the crates
+//! of the kinds hand over as [`Syntax`]: one description for parser, schema and documentation.
 
 pub mod activity;
+mod aggregate_syntax;
 mod canonical;
 pub mod diagnostic;
 mod duration;
@@ -25,12 +26,15 @@ pub mod private;
 pub mod reader;
 mod scheme_syntax;
 pub mod shown;
+mod syntax;
 pub mod time_format;
 mod written;
 
+pub use aggregate_syntax::AggregateSyntax;
 pub use canonical::canonical;
 pub use file::{Loaded, load, loaded, parse, read};
 pub use key::{Key, KeyValue, shape_of};
 pub use pipeline::{Pipeline, Report};
 pub use scheme_syntax::SchemeSyntax;
+pub use syntax::Syntax;
 pub use written::{schema, schema_text};

@@ -26,7 +26,7 @@ use serde::{Deserialize, Serialize, Serializer};
 pub use crate::time_format::TimeFormat;
 pub use expect::{Bounds, Condition, Expect, Scalar, Subject};
 pub use feature::{
-    AggFunc, Base, Description, Direction, FeatureBody, FeatureDecl, Features, LifecycleLimits,
+    Arguments, Base, Description, Direction, FeatureBody, FeatureDecl, Features, LifecycleLimits,
     Unit,
 };
 pub use form::{Column, ColumnForm, DecimalSign, EpochUnit, Header, TextSettings, ThousandsSign};

@@ -538,6 +538,21 @@ impl<'a> Reader<'a> {
         u32::try_from(number.value).ok()
     }
 
+    /// The number of a key, within its limits.
+    pub fn within(&self, key: &Key) -> Option<f64> {
+        let (from, to) = match key.value {
+            KeyValue::Number(from, to) => (from, to),
+            _ => return self.whole(key).map(f64::from),
+        };
+        let number = self.number(key.name)?;
+        if !(from..=to).contains(&number.value) {
+            let message = format!("`{}` must be a number from {from} to {to}", key.name);
+            self.note(Diagnostic::error("TS-P088", message, number.span).with_help(key.help));
+            return None;
+        }
+        Some(number.value)
+    }
+
     /// The share of customers of a key.
     pub fn small_share(&self, key: &Key) -> Option<f64> {
         let number = self.number(key.name)?;

@@ -21,8 +21,10 @@ use schemars::generate::SchemaSettings;
 use schemars::transform::{Transform, transform_subschemas};
 use serde_json::Value;
 
+use crate::aggregate_syntax::{self, FurtherKeys};
 use crate::pipeline::Objective;
-use crate::scheme_syntax::{self, SchemeSyntax};
+use crate::scheme_syntax;
+use crate::syntax::Syntax;
 use expect::ExpectTable;
 use feature::FeaturesTable;
 use gates::GatesTable;
@@ -31,22 +33,25 @@ use score::ScoreTable;
 use source::SourceTable;
 use word::Touch;
 
-/// The JSON Schema (draft 2020-12) of pipeline files with these kinds of schemes.
-pub fn schema(kinds: &[&SchemeSyntax]) -> Value {
+/// The JSON Schema (draft 2020-12) of pipeline files with these kinds.
+pub fn schema(kinds: &Syntax) -> Value {
     let settings = SchemaSettings::draft2020_12().with_transform(WithoutNull);
     let mut generator = settings.into_generator();
-    let schemes = scheme_syntax::schema(kinds, &mut generator);
+    let schemes = scheme_syntax::schema(&kinds.schemes, &mut generator);
+    let keys = FurtherKeys::of(&kinds.aggregates, &mut generator);
     let mut schema = generator.into_root_schema_for::<PipelineFile>().to_value();
     schema["$defs"]["SchemeTable"] = schemes;
+    schema["$defs"]["AggFunc"] = aggregate_syntax::names(&kinds.aggregates);
+    keys.add_to(&mut schema["$defs"]["AggregateTable"]);
     schema
 }
 
 /// The JSON Schema as it is committed: indented, with a newline at the end.
-pub fn schema_text(kinds: &[&SchemeSyntax]) -> String {
+pub fn schema_text(kinds: &Syntax) -> String {
     format!("{:#}\n", schema(kinds))
 }
 
-/// A scheme: each kind describes its own table, see [`SchemeSyntax`].
+/// A scheme: each kind describes its own table, see [`crate::SchemeSyntax`].
 #[derive(JsonSchema)]
 struct SchemeTable {}
 

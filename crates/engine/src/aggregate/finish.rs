@@ -10,8 +10,9 @@ use arrow::array::{
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
 use rayon::prelude::*;
 use tessera_expr::Type;
+use tessera_expr::aggregate::{Found, Part};
 use tessera_expr::decimal::MAX_DIGITS;
-use tessera_expr::exact::{SquaresOf, SumOf, Wide, decimal_to_float, standard_deviation};
+use tessera_expr::exact::{SquaresOf, SumOf, Wide, decimal_to_float};
 
 use super::layout::{Layout, NULL, Output};
 use super::worker::{Worker, distinct_count, get};
@@ -215,7 +216,7 @@ impl Making<'_> {
     /// An error where the texts of a column are longer together than a column can hold.
     fn refuse_long_texts(&self, order: &[Place]) -> Result<(), EngineError> {
         for (name, output, ty) in &self.layout.outputs {
-            let (Output::Pick(slot), Type::String) = (*output, *ty) else {
+            let (Output::Pick(slot) | Output::InOrder(slot), Type::String) = (*output, *ty) else {
                 continue;
             };
             let side = self.layout.slots[slot].side;
@@ -223,7 +224,7 @@ impl Making<'_> {
                 let worker = &self.workers[place.worker as usize];
                 let state = worker.customers.state(place.number as usize);
                 let code = state[self.layout.slots[slot].at + 1];
-                let text = worker.sides[side].texts.get(code as usize);
+                let text = worker.sides[side].texts.get(code);
                 text.map_or(0, |text| text.len() as u64)
             };
             let bytes = order.iter().map(bytes).sum();
@@ -266,23 +267,9 @@ impl Making<'_> {
             Output::SumOnFirstDay(slot, unit) => self.floats(rows, |row| {
                 finite(row, self.sum(slot, 1, row).to_float(unit)).map(Some)
             }),
-            Output::Mean { sum, count, unit } => {
-                self.floats(rows, |row| match self.words(count, row)[0] {
-                    0 => Ok(None),
-                    n => finite(row, self.sum(sum, 0, row).mean(n, unit)).map(Some),
-                })
-            }
-            Output::Std {
-                sum,
-                squares,
-                count,
-                unit,
-            } => self.floats(rows, |row| match self.words(count, row)[0] {
-                0 | 1 => Ok(None),
-                n => {
-                    let (sum, squares) = (self.sum(sum, 0, row), self.squares(squares, row));
-                    finite(row, standard_deviation(n, sum, squares, unit)).map(Some)
-                }
+            Output::Computed(slots, compute, unit) => self.floats(rows, |row| {
+                let found = slots.compute(compute, unit, |part, slot| self.found(part, slot, row));
+                found.map(|value| finite(row, value)).transpose()
             }),
             Output::Day(slot) => {
                 let days = rows.iter().map(|row| {
@@ -291,9 +278,19 @@ impl Making<'_> {
                 });
                 Ok(Arc::new(days.collect::<Date32Array>()))
             }
-            Output::Median(slot) => self.floats(rows, |row| {
+            Output::InOrder(slot) => {
+                let word = |row: &Row<'_>| {
+                    let words = self.words(slot, row);
+                    (words[0] != 0).then_some(words[1])
+                };
+                Ok(match ty {
+                    Type::String => self.texts(slot, rows, word),
+                    _ => self.typed(ty, rows, word),
+                })
+            }
+            Output::InOrderWide(slot, scale) => self.decimals(name, ty, scale, rows, |row| {
                 let words = self.words(slot, row);
-                Ok((words[0] != 0).then(|| f64::from_bits(words[1])))
+                (words[0] != 0).then(|| get(&words[1..]))
             }),
             Output::Extreme(slot) => Ok(self.typed(ty, rows, |row| {
                 let words = self.words(slot, row);
@@ -316,6 +313,15 @@ impl Making<'_> {
         SumOf {
             fixed: get(&self.words(slot, row)[at..]),
             beyond: self.beyond(slot, row),
+        }
+    }
+
+    /// What a slot found for a part of a computed aggregate.
+    fn found(&self, part: Part, slot: usize, row: &Row<'_>) -> Found<'_> {
+        match part {
+            Part::Rows | Part::Values => Found::Count(self.words(slot, row)[0]),
+            Part::Sum => Found::Sum(self.sum(slot, 0, row)),
+            Part::Squares => Found::Squares(self.squares(slot, row)),
         }
     }
 
@@ -408,20 +414,28 @@ impl Making<'_> {
             (word != NULL || largest(row)).then_some(word)
         };
         match ty {
-            Type::String | Type::Null => {
-                let side = self.layout.slots[slot].side;
-                let mut builder = StringBuilder::with_capacity(rows.len(), rows.len() * 8);
-                for row in rows {
-                    let texts = &self.workers[row.place.worker as usize].sides[side].texts;
-                    builder.append_option(word(row).map(|code| &*texts[code as usize]));
-                }
-                Arc::new(builder.finish())
-            }
+            Type::String | Type::Null => self.texts(slot, rows, word),
             Type::Float | Type::Decimal { .. } => self.typed(ty, rows, word),
             Type::Bool | Type::Int | Type::Date | Type::Timestamp => {
                 self.typed(ty, rows, |row| word(row).map(|w| w ^ (1 << 63)))
             }
         }
+    }
+
+    /// The texts of these codes.
+    fn texts(
+        &self,
+        slot: usize,
+        rows: &[Row<'_>],
+        code: impl Fn(&Row<'_>) -> Option<u64>,
+    ) -> ArrayRef {
+        let side = self.layout.slots[slot].side;
+        let mut builder = StringBuilder::with_capacity(rows.len(), rows.len() * 8);
+        for row in rows {
+            let texts = &self.workers[row.place.worker as usize].sides[side].texts;
+            builder.append_option(code(row).and_then(|code| texts.get(code)));
+        }
+        Arc::new(builder.finish())
     }
 
     fn typed(

@@ -3,9 +3,11 @@
 
 use std::collections::HashMap;
 
+use tessera_expr::aggregate::{AggOp, Compute, Finds, Found, Gives, MOST_PARTS, Made, Part};
 use tessera_expr::exact::Unit;
-use tessera_expr::rel::{Agg, AggOp, Window};
+use tessera_expr::rel::{Agg, Window};
 use tessera_expr::{Expr, Type};
+use tessera_spec::pipeline::Arguments;
 
 /// A state word that stands for "nothing yet" among days.
 pub(crate) const NO_DAY: i64 = i64::MAX;
@@ -56,8 +58,11 @@ pub(crate) enum Op {
     Distinct(usize),
     /// 3 words, as above, of local days
     DistinctDays,
-    /// 2 words: count of the values, which are kept beside the states; the median, made in the end
-    Median(usize),
+    /// 2 words: count of the values, which are kept beside the states; what the finder of this number finds among them, made in
+    /// the end
+    InOrder(usize, usize),
+    /// 3 words: as above, where a decimal is found
+    InOrderWide(usize, usize),
 }
 
 impl Op {
@@ -66,9 +71,10 @@ impl Op {
         const NONE: u64 = NO_DAY as u64;
         match self {
             Self::CountRows | Self::CountValues(_) => &[0],
-            Self::Sum(_) | Self::Min(_) | Self::Max(_) | Self::Median(_) => &[0, 0],
+            Self::Sum(_) | Self::Min(_) | Self::Max(_) => &[0, 0],
+            Self::InOrder(..) => &[0, NULL],
             Self::SumSquares(_) => &[0, 0, 0, 0],
-            Self::MinWide(_) | Self::MaxWide(_) => &[0, 0, 0],
+            Self::MinWide(_) | Self::MaxWide(_) | Self::InOrderWide(..) => &[0, 0, 0],
             Self::FirstWide(_) => &[i64::MAX as u64, 0, 0, 0],
             Self::LastWide(_) => &[i64::MIN as u64, 0, 0, 0],
             Self::FirstDay => &[i64::MIN as u64],
@@ -88,7 +94,8 @@ impl Op {
                 | Self::Last(_)
                 | Self::Distinct(_)
                 | Self::DistinctDays
-                | Self::Median(_)
+                | Self::InOrder(..)
+                | Self::InOrderWide(..)
                 | Self::Sum(_)
                 | Self::SumSquares(_)
                 | Self::SumOnFirstDay(_)
@@ -119,17 +126,8 @@ pub(crate) enum Output {
     Distinct(usize),
     SumInt(usize),
     SumFloat(usize, Unit),
-    Mean {
-        sum: usize,
-        count: usize,
-        unit: Unit,
-    },
-    Std {
-        sum: usize,
-        squares: usize,
-        count: usize,
-        unit: Unit,
-    },
+    /// Of what these slots found, in their order; sums have this unit.
+    Computed(Slots, Compute, Unit),
     /// Smallest or largest value.
     Extreme(usize),
     /// Smallest or largest decimal, with so many digits behind the point.
@@ -141,7 +139,42 @@ pub(crate) enum Output {
     Pick(usize),
     /// First or last decimal, with so many digits behind the point.
     PickWide(usize, u8),
-    Median(usize),
+    /// Found among the values in their order.
+    InOrder(usize),
+    /// A decimal that was found so, with so many digits behind the point.
+    InOrderWide(usize, u8),
+}
+
+/// The slots that a computed aggregate is made of.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Slots {
+    parts: [Option<(Part, usize)>; MOST_PARTS],
+}
+
+impl Slots {
+    /// Computes with what `found` says of each.
+    pub(crate) fn compute<'f>(
+        &self,
+        compute: Compute,
+        unit: Unit,
+        found: impl Fn(Part, usize) -> Found<'f>,
+    ) -> Option<f64> {
+        let mut all = [Found::Count(0); MOST_PARTS];
+        let mut count = 0;
+        for ((part, slot), place) in self.parts.iter().flatten().zip(&mut all) {
+            *place = found(*part, *slot);
+            count += 1;
+        }
+        compute(&all[..count], unit)
+    }
+}
+
+/// What finds an aggregate among values in their order.
+#[derive(Debug)]
+pub(crate) struct Finder {
+    name: &'static str,
+    pub(crate) arguments: Arguments,
+    pub(crate) finds: Finds,
 }
 
 /// The plan of one pass.
@@ -153,6 +186,7 @@ pub(crate) struct Layout {
     pub(crate) summed: Vec<usize>,
     pub(crate) filters: Vec<Expr>,
     pub(crate) selections: Vec<Selection>,
+    pub(crate) finders: Vec<Finder>,
     pub(crate) slots: Vec<Slot>,
     /// Name, how it is made, and its type.
     pub(crate) outputs: Vec<(String, Output, Type)>,
@@ -254,111 +288,100 @@ impl Layout {
     }
 
     fn output(&mut self, op: &AggOp, selection: usize) -> Output {
-        match op {
-            AggOp::CountRows => Output::Count(self.slot(Op::CountRows, selection)),
-            AggOp::Count(of) => {
-                let value = self.value(of);
-                Output::Count(self.slot(Op::CountValues(value), selection))
-            }
-            AggOp::CountDistinct(of) => {
-                let value = self.value(of);
-                Output::Distinct(self.slot(Op::Distinct(value), selection))
-            }
-            AggOp::CountDistinctDays => Output::Distinct(self.slot(Op::DistinctDays, selection)),
-            AggOp::FirstDay => Output::Day(self.slot(Op::FirstDay, selection)),
-            AggOp::LastDay => Output::Day(self.slot(Op::LastDay, selection)),
-            AggOp::Sum(of) => {
-                let sum = self.sum(of, selection);
+        let made = (op.kind.made)(op);
+        let Some(of) = &op.of else {
+            // Without an operand there are rows and their days.
+            return match made {
+                Made::DistinctDays => Output::Distinct(self.slot(Op::DistinctDays, selection)),
+                Made::FirstDay => Output::Day(self.slot(Op::FirstDay, selection)),
+                Made::LastDay => Output::Day(self.slot(Op::LastDay, selection)),
+                _ => Output::Count(self.slot(Op::CountRows, selection)),
+            };
+        };
+        let (value, unit) = (self.value(of), Unit::of(of.ty));
+        match made {
+            Made::Rows => Output::Count(self.slot(Op::CountRows, selection)),
+            Made::Values => Output::Count(self.slot(Op::CountValues(value), selection)),
+            Made::Distinct => Output::Distinct(self.slot(Op::Distinct(value), selection)),
+            Made::DistinctDays => Output::Distinct(self.slot(Op::DistinctDays, selection)),
+            Made::FirstDay => Output::Day(self.slot(Op::FirstDay, selection)),
+            Made::LastDay => Output::Day(self.slot(Op::LastDay, selection)),
+            Made::Sum => {
+                let sum = self.slot(Op::Sum(value), selection);
                 match op.output_type() {
-                    Type::Float => Output::SumFloat(sum, unit(of.ty)),
+                    Type::Float => Output::SumFloat(sum, unit),
                     _ => Output::SumInt(sum),
                 }
             }
-            AggOp::SumAsFloat(of) => Output::SumFloat(self.sum(of, selection), unit(of.ty)),
-            AggOp::SumOnFirstDay(of) => {
-                let value = self.value(of);
-                Output::SumOnFirstDay(self.slot(Op::SumOnFirstDay(value), selection), unit(of.ty))
+            Made::SumOnFirstDay => {
+                Output::SumOnFirstDay(self.slot(Op::SumOnFirstDay(value), selection), unit)
             }
-            AggOp::Mean(of) => self.mean(of, selection),
-            AggOp::Std(of) => self.std(of, selection),
-            AggOp::Min(of) => self.extreme(of, selection, Op::Min, Op::MinWide),
-            AggOp::Max(of) => self.extreme(of, selection, Op::Max, Op::MaxWide),
-            AggOp::Median(of) => {
-                let value = self.value(of);
-                Output::Median(self.slot(Op::Median(value), selection))
+            Made::Computed(parts, compute) => {
+                let slots = self.parts(parts, value, selection);
+                Output::Computed(slots, compute, unit)
             }
-            AggOp::First(of) => self.pick(of, selection, Op::First, Op::FirstWide),
-            AggOp::Last(of) => self.pick(of, selection, Op::Last, Op::LastWide),
+            Made::InOrder(finds) => self.in_order(op, finds, value, selection),
+            Made::Least | Made::Greatest => self.extreme(of.ty, made, value, selection),
+            Made::Earliest | Made::Latest => self.pick(of.ty, made, value, selection),
         }
     }
 
-    fn extreme(
-        &mut self,
-        of: &Expr,
-        selection: usize,
-        narrow: fn(usize) -> Op,
-        wide: fn(usize) -> Op,
-    ) -> Output {
-        let value = self.value(of);
-        match of.ty {
-            Type::Decimal { scale } => {
-                Output::ExtremeWide(self.slot(wide(value), selection), scale)
+    fn parts(&mut self, parts: &[Part], value: usize, selection: usize) -> Slots {
+        let mut slots = Slots::default();
+        for (part, place) in parts.iter().zip(&mut slots.parts) {
+            let op = match part {
+                Part::Rows => Op::CountRows,
+                Part::Values => Op::CountValues(value),
+                Part::Sum => Op::Sum(value),
+                Part::Squares => Op::SumSquares(value),
+            };
+            *place = Some((*part, self.slot(op, selection)));
+        }
+        slots
+    }
+
+    fn in_order(&mut self, op: &AggOp, finds: Finds, value: usize, selection: usize) -> Output {
+        let same =
+            |finder: &Finder| finder.name == op.kind.name() && finder.arguments == op.arguments;
+        let finder = self.finders.iter().position(same).unwrap_or_else(|| {
+            self.finders.push(Finder {
+                name: op.kind.name(),
+                arguments: op.arguments.clone(),
+                finds,
+            });
+            self.finders.len() - 1
+        });
+        match (op.kind.gives, op.operand_type()) {
+            (Gives::Value, Type::Decimal { scale }) => {
+                let slot = self.slot(Op::InOrderWide(value, finder), selection);
+                Output::InOrderWide(slot, scale)
             }
-            _ => Output::Extreme(self.slot(narrow(value), selection)),
+            _ => Output::InOrder(self.slot(Op::InOrder(value, finder), selection)),
         }
     }
 
-    fn pick(
-        &mut self,
-        of: &Expr,
-        selection: usize,
-        narrow: fn(usize) -> Op,
-        wide: fn(usize) -> Op,
-    ) -> Output {
-        let value = self.value(of);
-        match of.ty {
-            Type::Decimal { scale } => Output::PickWide(self.slot(wide(value), selection), scale),
-            _ => Output::Pick(self.slot(narrow(value), selection)),
+    fn extreme(&mut self, ty: Type, made: Made, value: usize, selection: usize) -> Output {
+        let least = matches!(made, Made::Least);
+        if let Type::Decimal { scale } = ty {
+            let op = if least { Op::MinWide } else { Op::MaxWide };
+            return Output::ExtremeWide(self.slot(op(value), selection), scale);
         }
+        let op = if least { Op::Min } else { Op::Max };
+        Output::Extreme(self.slot(op(value), selection))
     }
 
-    fn sum(&mut self, of: &Expr, selection: usize) -> usize {
-        let value = self.value(of);
-        self.slot(Op::Sum(value), selection)
-    }
-
-    fn std(&mut self, of: &Expr, selection: usize) -> Output {
-        let value = self.value(of);
-        Output::Std {
-            sum: self.slot(Op::Sum(value), selection),
-            squares: self.slot(Op::SumSquares(value), selection),
-            count: self.slot(Op::CountValues(value), selection),
-            unit: unit(of.ty),
+    fn pick(&mut self, ty: Type, made: Made, value: usize, selection: usize) -> Output {
+        let first = matches!(made, Made::Earliest);
+        if let Type::Decimal { scale } = ty {
+            let op = if first { Op::FirstWide } else { Op::LastWide };
+            return Output::PickWide(self.slot(op(value), selection), scale);
         }
-    }
-
-    fn mean(&mut self, of: &Expr, selection: usize) -> Output {
-        let value = self.value(of);
-        Output::Mean {
-            sum: self.slot(Op::Sum(value), selection),
-            count: self.slot(Op::CountValues(value), selection),
-            unit: unit(of.ty),
-        }
+        let op = if first { Op::First } else { Op::Last };
+        Output::Pick(self.slot(op(value), selection))
     }
 
     fn value(&mut self, of: &Expr) -> usize {
         self.known_values.position(&mut self.values, of)
-    }
-}
-
-/// What a sum of values of this type counts in.
-pub(crate) fn unit(ty: Type) -> Unit {
-    match ty {
-        Type::Float => Unit::Binary,
-        Type::Decimal { scale } => Unit::Decimal { scale },
-        Type::Bool | Type::Int | Type::String | Type::Date | Type::Timestamp | Type::Null => {
-            Unit::Decimal { scale: 0 }
-        }
     }
 }
 

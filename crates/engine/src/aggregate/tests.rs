@@ -7,8 +7,12 @@ use std::path::Path;
 use chrono::NaiveDate;
 use polars::prelude::*;
 use proptest::prelude::*;
-use tessera_expr::rel::{Agg, AggOp, Window};
+use tessera_expr::aggregate::{AggOp, Aggregation, Takes};
+use tessera_expr::aggregates::AGGREGATES;
+use tessera_expr::rel::{Agg, Window};
 use tessera_expr::{Expr as Typed, Type};
+use tessera_spec::KeyValue;
+use tessera_spec::pipeline::Arguments;
 
 use super::batch::{Batch, names};
 use super::finish::{Naming, finish};
@@ -29,34 +33,32 @@ const VALUES: [(&str, Type); 6] = [
     ("flag", Type::Bool),
 ];
 
+/// A number within the limits of each further key.
+fn arguments(kind: &Aggregation) -> Arguments {
+    let mut arguments = Arguments::default();
+    for key in kind.syntax.keys {
+        let number = match key.value {
+            KeyValue::Number(from, to) => from + 0.7 * (to - from),
+            KeyValue::Whole(from, _) => f64::from(from),
+            _ => panic!("{} is no number", key.name),
+        };
+        arguments.insert(key.name, number);
+    }
+    arguments
+}
+
 /// Every aggregate of every value that it takes, over all rows and in a window.
 fn aggregates() -> Vec<Agg> {
-    let mut ops = vec![
-        AggOp::CountRows,
-        AggOp::CountDistinctDays,
-        AggOp::FirstDay,
-        AggOp::LastDay,
-    ];
-    for (name, ty) in VALUES {
-        let of = || Typed::column(name, ty);
-        ops.extend([
-            AggOp::Count(of()),
-            AggOp::CountDistinct(of()),
-            AggOp::First(of()),
-            AggOp::Last(of()),
-        ]);
-        if matches!(ty, Type::Int | Type::Float | Type::Decimal { .. }) {
-            ops.extend([
-                AggOp::Sum(of()),
-                AggOp::SumAsFloat(of()),
-                AggOp::SumOnFirstDay(of()),
-                AggOp::Mean(of()),
-                AggOp::Std(of()),
-                AggOp::Median(of()),
-                AggOp::Min(of()),
-                AggOp::Max(of()),
-            ]);
+    let mut ops = Vec::new();
+    for kind in AGGREGATES {
+        if kind.takes == Takes::Rows || kind.syntax.of_rows {
+            ops.push(kind.of_rows());
         }
+        let accepted = VALUES.into_iter().filter(|(_, ty)| kind.takes.accepts(*ty));
+        let arguments = arguments(kind);
+        ops.extend(
+            accepted.map(|(name, ty)| kind.of(Typed::column(name, ty)).with(arguments.clone())),
+        );
     }
     let windows = [
         None,
@@ -209,8 +211,11 @@ fn medians_and_distinct_counts_are_those_of_sorted_lists_and_sets() {
             .unwrap()
             .clone()
     };
-    let medians = column(&|op| matches!(op, AggOp::Median(of) if of.ty == Type::Float));
-    let distinct = column(&|op| matches!(op, AggOp::CountDistinct(of) if of.ty == Type::String));
+    let of = |name: &'static str, ty: Type| {
+        column(&move |op: &AggOp| op.kind.name() == name && op.operand_type() == ty)
+    };
+    let medians = of("median", Type::Float);
+    let distinct = of("count_distinct", Type::String);
     for customer in 0..4_usize {
         let mut own: Vec<i16> = seeds.iter().skip(customer).step_by(4).copied().collect();
         own.sort_unstable();

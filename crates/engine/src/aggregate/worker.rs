@@ -7,9 +7,10 @@
 
 mod distinct;
 mod entries;
-mod median;
+mod in_order;
 mod picks;
 mod sums;
+mod texts;
 
 use std::cmp::Ordering;
 use std::collections::{HashMap, HashSet};
@@ -26,10 +27,11 @@ use crate::budget::{Budget, States};
 use crate::error::EngineError;
 use distinct::Distinct;
 pub(crate) use distinct::count as distinct_count;
-use median::Median;
+use in_order::{Collected, Kind, collect};
 use picks::{extreme, extreme_wide, pick, pick_wide};
 pub(crate) use sums::get;
 use sums::{add, set, sum, sum_on_first_day, sum_squares};
+use texts::Texts;
 
 /// Rows per chunk: small enough for the touched states to stay in the second-level cache.
 const CHUNK: usize = 1024;
@@ -42,18 +44,14 @@ const BLOCK: usize = 64;
 pub(crate) struct Side {
     /// Values of a distinct count.
     distinct: Option<Distinct>,
-    /// Values of a median.
-    median: Option<Median>,
+    /// Values of an aggregate that is found among them in their order.
+    in_order: Option<Collected>,
     /// What the words of a customer's sum cannot hold.
     pub(crate) beyond: HashMap<u32, Wide>,
     /// Customers whose first or last value is the largest integer, which is stored as null is.
     pub(crate) largest: HashSet<u32>,
-    /// Codes of the texts of first and last values, by the hashes of the texts.
-    text_codes: HashMap<u128, u64>,
-    /// The texts by code.
-    pub(crate) texts: Vec<Box<str>>,
-    /// Bytes of the texts.
-    text_bytes: usize,
+    /// The texts among first, last and collected values.
+    pub(crate) texts: Texts,
 }
 
 /// About how many bytes an entry of a hash table takes beside what it points to.
@@ -62,23 +60,23 @@ const TABLE_ENTRY_BYTES: usize = 64;
 impl Side {
     fn new(op: Op, budget: &Budget) -> Self {
         let is_distinct = matches!(op, Op::Distinct(_) | Op::DistinctDays);
-        let is_median = matches!(op, Op::Median(_));
+        let is_in_order = matches!(op, Op::InOrder(..) | Op::InOrderWide(..));
         Self {
             distinct: is_distinct.then(|| Distinct::new(budget)),
-            median: is_median.then(|| Median::new(budget)),
+            in_order: is_in_order.then(|| Collected::new(budget)),
             ..Self::default()
         }
     }
 
     fn relieve(&mut self) -> Result<(), EngineError> {
         self.distinct.as_mut().map_or(Ok(()), Distinct::relieve)?;
-        self.median.as_mut().map_or(Ok(()), Median::relieve)
+        self.in_order.as_mut().map_or(Ok(()), Collected::relieve)
     }
 
     /// Bytes of what cannot go to files.
     fn bytes(&self) -> usize {
-        let entries = self.beyond.len() + self.largest.len() + 2 * self.texts.len();
-        entries * TABLE_ENTRY_BYTES + self.text_bytes
+        let entries = self.beyond.len() + self.largest.len();
+        entries * TABLE_ENTRY_BYTES + self.texts.bytes()
     }
 }
 
@@ -219,7 +217,7 @@ impl<'a> Worker<'a> {
         self.states.set(0);
     }
 
-    /// Finds what needs all rows: distinct counts and medians.
+    /// Finds what needs all rows: distinct counts, and what is found among values in their order.
     pub(crate) fn close(&mut self) -> Result<(), EngineError> {
         for slot in &self.layout.slots {
             if !slot.op.keeps_beside() {
@@ -230,13 +228,23 @@ impl<'a> Worker<'a> {
             if let Some(distinct) = side.distinct.take() {
                 distinct.count(|number| customers.state_mut(number as usize)[slot.at + 1] += 1)?;
             }
-            if let (Some(median), Op::Median(value)) = (side.median.take(), slot.op) {
-                median.find(
-                    self.layout.values[value].ty,
+            let (Op::InOrder(value, finder) | Op::InOrderWide(value, finder)) = slot.op else {
+                continue;
+            };
+            let (ty, finder) = (self.layout.values[value].ty, &self.layout.finders[finder]);
+            let mut finder = (finder.finds)(ty, &finder.arguments);
+            if let Some(collected) = side.in_order.take() {
+                collected.find(
+                    (Kind::of(ty), &side.texts),
+                    &mut *finder,
                     customers,
                     |customers, number| customers.state(number as usize)[slot.at],
-                    |customers, number, median| {
-                        customers.state_mut(number as usize)[slot.at + 1] = median.to_bits();
+                    |customers, number, found| {
+                        in_order::set(
+                            &mut customers.state_mut(number as usize)[slot.at..],
+                            slot.op,
+                            found,
+                        );
                     },
                 )?;
             }
@@ -571,16 +579,6 @@ fn accumulate(chunk: &Chunk<'_>, state: &mut State<'_>) {
                 distinct.note(words, number, age);
             });
         }
-        Op::Median(value) => {
-            let column = &chunk.batch.values[value];
-            let Some(median) = &mut state.sides[slot.side].median else {
-                return;
-            };
-            let customers = &mut *state.customers;
-            chunk.each_value(column, |row, number| {
-                customers.state_mut(number as usize)[slot.at] += 1;
-                median.push(number, column, row);
-            });
-        }
+        Op::InOrder(value, _) | Op::InOrderWide(value, _) => collect(chunk, value, state),
     }
 }

@@ -4,7 +4,8 @@
 use std::collections::BTreeMap;
 
 use chrono::NaiveDate;
-use tessera_expr::rel::{Agg, AggOp, Window};
+use tessera_expr::aggregates::COUNT;
+use tessera_expr::rel::{Agg, Window};
 use tessera_expr::{BinaryOp, Expr, Literal, Node, Type, columns, replace_column};
 use tessera_spec::pipeline::{Source, SourceKind};
 
@@ -55,7 +56,7 @@ impl FeaturePlan {
             };
             let new_rows = Agg {
                 name: format!("{NEW_ROWS}{name}"),
-                func: AggOp::CountRows,
+                func: COUNT.of_rows(),
                 window: Some(Window {
                     days: Some(gap),
                     offset_days: 0,
@@ -112,7 +113,7 @@ fn twins(pass: &Pass, since: NaiveDate, gap: u32) -> Option<Vec<Agg>> {
         let filter = agg.filter.as_ref().map(masked);
         Agg {
             name: format!("{AGED}{}", agg.name),
-            func: over(&agg.func, &masked),
+            func: agg.func.over(&masked),
             // Nothing of the window lies before that day.
             filter: window.map_or(Some(never()), |_| filter),
             window: Some(window.unwrap_or(Window {
@@ -159,27 +160,6 @@ fn known_then(until: &Expr, since: NaiveDate) -> Expr {
         },
         ty: until.ty,
         span: until.span.clone(),
-    }
-}
-
-/// The same operation over another operand.
-fn over(func: &AggOp, masked: &impl Fn(&Expr) -> Expr) -> AggOp {
-    match func {
-        AggOp::CountRows | AggOp::CountDistinctDays | AggOp::FirstDay | AggOp::LastDay => {
-            func.clone()
-        }
-        AggOp::Count(of) => AggOp::Count(masked(of)),
-        AggOp::CountDistinct(of) => AggOp::CountDistinct(masked(of)),
-        AggOp::Sum(of) => AggOp::Sum(masked(of)),
-        AggOp::SumAsFloat(of) => AggOp::SumAsFloat(masked(of)),
-        AggOp::SumOnFirstDay(of) => AggOp::SumOnFirstDay(masked(of)),
-        AggOp::Mean(of) => AggOp::Mean(masked(of)),
-        AggOp::Min(of) => AggOp::Min(masked(of)),
-        AggOp::Max(of) => AggOp::Max(masked(of)),
-        AggOp::Std(of) => AggOp::Std(masked(of)),
-        AggOp::Median(of) => AggOp::Median(masked(of)),
-        AggOp::First(of) => AggOp::First(masked(of)),
-        AggOp::Last(of) => AggOp::Last(masked(of)),
     }
 }
 

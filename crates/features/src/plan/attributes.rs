@@ -1,6 +1,7 @@
 //! Columns of attribute sources.
 
-use tessera_expr::rel::{Agg, AggOp};
+use tessera_expr::aggregates::{FIRST, LAST};
+use tessera_expr::rel::Agg;
 use tessera_expr::{BinaryOp, Expr, Schema, Type};
 use tessera_spec::pipeline::{At, Attribute, Direction, Several, Source, SourceKind};
 
@@ -34,8 +35,8 @@ impl Planner<'_> {
                     Some(At {
                         value: Several::First,
                         ..
-                    }) => AggOp::First(of),
-                    _ => AggOp::Last(of),
+                    }) => FIRST.of(of),
+                    _ => LAST.of(of),
                 };
                 let ty = func.output_type();
                 self.add_agg(

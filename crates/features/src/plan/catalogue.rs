@@ -3,7 +3,11 @@
 use std::collections::BTreeMap;
 
 use tessera_expr::Expr;
-use tessera_expr::rel::{Agg, AggOp};
+use tessera_expr::aggregate::AggOp;
+use tessera_expr::aggregates::{
+    COUNT, COUNT_DAYS, COUNT_DISTINCT, FIRST_DAY, LAST_DAY, SUM_AS_FLOAT, SUM_ON_FIRST_DAY,
+};
+use tessera_expr::rel::Agg;
 use tessera_spec::Pipeline;
 use tessera_spec::diagnostic::{Diagnostic, unknown_name};
 use tessera_spec::pipeline::{At, Description, LifecycleLimits, Source, SourceKind, Span};
@@ -212,14 +216,14 @@ impl Planner<'_> {
         use catalogue::Aggregate as A;
         let input = self.inputs.get(&orders.name.value)?;
         Some(match what {
-            A::Days => AggOp::CountDistinctDays,
-            A::FirstDay => AggOp::FirstDay,
-            A::LastDay => AggOp::LastDay,
+            A::Days => COUNT_DAYS.of_rows(),
+            A::FirstDay => FIRST_DAY.of_rows(),
+            A::LastDay => LAST_DAY.of_rows(),
             A::Orders => match &orders.order_id {
                 Some(id) => {
-                    AggOp::CountDistinct(Expr::column(&id.value, input.schema.get(&id.value)?))
+                    COUNT_DISTINCT.of(Expr::column(&id.value, input.schema.get(&id.value)?))
                 }
-                None => AggOp::CountRows,
+                None => COUNT.of_rows(),
             },
             A::Spend | A::FirstDaySpend => {
                 let name = orders
@@ -244,9 +248,9 @@ impl Planner<'_> {
                 };
                 let of = Expr::column(name, ty);
                 if what == A::Spend {
-                    AggOp::SumAsFloat(of)
+                    SUM_AS_FLOAT.of(of)
                 } else {
-                    AggOp::SumOnFirstDay(of)
+                    SUM_ON_FIRST_DAY.of(of)
                 }
             }
         })

@@ -1,9 +1,11 @@
 //! The pipeline's own features.
 
-use tessera_expr::rel::{Agg, AggOp, Window};
+use tessera_expr::aggregate::{AggOp, Aggregation, Gives};
+use tessera_expr::aggregates;
+use tessera_expr::rel::{Agg, Window};
 use tessera_expr::{Expr, Type, condition_at, parse_at};
 use tessera_spec::diagnostic::Diagnostic;
-use tessera_spec::pipeline::{AggFunc, At, Direction, FeatureBody, FeatureDecl, Span, Unit};
+use tessera_spec::pipeline::{Arguments, Direction, FeatureBody, FeatureDecl, Span, Unit};
 
 use super::derived::Pending;
 use super::{FeatureInfo, Planner, default_unit, label_of};
@@ -45,6 +47,7 @@ impl Planner<'_> {
         let FeatureBody::Aggregate {
             from,
             agg,
+            arguments,
             of,
             window_days,
             offset_days,
@@ -53,16 +56,20 @@ impl Planner<'_> {
         else {
             return;
         };
-        let Some(input) = self.inputs.get(&from.value) else {
+        let (Some(input), Some(kind)) =
+            (self.inputs.get(&from.value), aggregates::find(&agg.value))
+        else {
             return;
         };
         let of = of.as_ref().map(|of| parse_at(of, &input.schema));
         let filter = filter
             .as_ref()
             .map(|filter| condition_at(filter, &input.schema));
-        let func = of.transpose().and_then(|of| aggregate(agg, of, &from.span));
+        let func = of
+            .transpose()
+            .and_then(|of| aggregate(kind, of, (&agg.span, &from.span)));
         let (func, filter) = match (func, filter.transpose()) {
-            (Ok(func), Ok(filter)) => (func, filter),
+            (Ok(func), Ok(filter)) => (func.with(arguments.clone()), filter),
             (func, filter) => {
                 self.problems.extend(func.err().into_iter().flatten());
                 self.problems.extend(filter.err().into_iter().flatten());
@@ -71,8 +78,8 @@ impl Planner<'_> {
         };
         let ty = func.output_type();
         let days = window_days.as_ref().map(|days| days.value);
-        let unit = feature.unit.unwrap_or(aggregate_unit(agg.value, ty));
-        let definition = words(agg.value, &from.value, days, *offset_days);
+        let unit = feature.unit.unwrap_or(aggregate_unit(kind, ty));
+        let definition = words((kind, arguments), &from.value, days, *offset_days);
         let name = &feature.name.value;
         self.add_agg(
             &from.value,
@@ -98,10 +105,15 @@ impl Planner<'_> {
     }
 }
 
-fn aggregate(agg: &At<AggFunc>, of: Option<Expr>, from: &Span) -> Result<AggOp, Vec<Diagnostic>> {
+/// The aggregate over `of`, or what is wrong with that; the places are those of `agg` and of `from`.
+fn aggregate(
+    kind: &'static Aggregation,
+    of: Option<Expr>,
+    (agg, from): (&Span, &Span),
+) -> Result<AggOp, Vec<Diagnostic>> {
     let Some(of) = of else {
-        return if agg.value == AggFunc::Count {
-            Ok(AggOp::CountRows)
+        return if kind.syntax.of_rows {
+            Ok(kind.of_rows())
         } else {
             let problem = Diagnostic::error("TS-F007", "this aggregate needs `of`", from.clone());
             Err(vec![problem.with_help(
@@ -109,56 +121,42 @@ fn aggregate(agg: &At<AggFunc>, of: Option<Expr>, from: &Span) -> Result<AggOp, 
             )])
         };
     };
-    let needs_number = matches!(
-        agg.value,
-        AggFunc::Sum | AggFunc::Mean | AggFunc::Std | AggFunc::Median
-    );
-    let needs_order = matches!(agg.value, AggFunc::Min | AggFunc::Max);
-    let number = of.ty.is_number();
-    if (needs_number && !number)
-        || (needs_order && matches!(of.ty, Type::String | Type::Bool | Type::Null))
-    {
-        let wanted = if needs_number {
-            "a number"
-        } else {
-            "a number, a date or a timestamp"
-        };
-        let problem = Diagnostic::error(
-            "TS-F008",
-            format!("this aggregate takes {wanted}, but `of` is {}", of.ty),
-            agg.span.clone(),
+    if !kind.takes.accepts(of.ty) {
+        let message = format!(
+            "this aggregate takes {}, but `of` is {}",
+            kind.takes.words(),
+            of.ty
         );
-        return Err(vec![problem.with_help(
-            "`count`, `count_distinct`, `first` and `last` take any type",
-        )]);
+        let problem = Diagnostic::error("TS-F008", message, agg.clone());
+        return Err(vec![
+            problem.with_help(format!("{} take any type", aggregates::of_any_type())),
+        ]);
     }
-    Ok(match agg.value {
-        AggFunc::Count => AggOp::Count(of),
-        AggFunc::CountDistinct => AggOp::CountDistinct(of),
-        AggFunc::Sum => AggOp::Sum(of),
-        AggFunc::Mean => AggOp::Mean(of),
-        AggFunc::Min => AggOp::Min(of),
-        AggFunc::Max => AggOp::Max(of),
-        AggFunc::Std => AggOp::Std(of),
-        AggFunc::Median => AggOp::Median(of),
-        AggFunc::First => AggOp::First(of),
-        AggFunc::Last => AggOp::Last(of),
-    })
+    Ok(kind.of(of))
 }
 
 fn window_of(days: Option<u32>, offset_days: u32) -> Option<Window> {
     (days.is_some() || offset_days > 0).then_some(Window { days, offset_days })
 }
 
-fn aggregate_unit(agg: AggFunc, ty: Type) -> Unit {
-    match agg {
-        AggFunc::Count | AggFunc::CountDistinct => Unit::Count,
-        _ => default_unit(ty),
+fn aggregate_unit(kind: &Aggregation, ty: Type) -> Unit {
+    match kind.gives {
+        Gives::Count => Unit::Count,
+        Gives::Day | Gives::Float | Gives::Sum | Gives::Value => default_unit(ty),
     }
 }
 
-fn words(agg: AggFunc, source: &str, window_days: Option<u32>, offset_days: u32) -> String {
-    let name = format!("{agg:?}").to_lowercase();
+fn words(
+    (kind, arguments): (&Aggregation, &Arguments),
+    source: &str,
+    window_days: Option<u32>,
+    offset_days: u32,
+) -> String {
+    // As published tables have it.
+    let mut name = kind.name().replace('_', "");
+    if !arguments.is_empty() {
+        name = format!("{name} ({})", arguments.written());
+    }
     let window = match (window_days, offset_days) {
         (None, 0) => "all rows".to_owned(),
         (None, offset) => format!("all rows up to {offset} days before `as_of`"),

@@ -60,7 +60,7 @@ impl FeaturePlan {
                 if !wanted.contains(&agg.name) {
                     continue;
                 }
-                let reads = agg.func.of().into_iter().chain(&agg.filter);
+                let reads = agg.func.of.iter().chain(&agg.filter);
                 if rows_by_day || reads.into_iter().any(uses_as_of) {
                     later.unknown.insert(agg.name.clone());
                 } else if let Some(window) = agg.window {

@@ -1,7 +1,8 @@
 //! One pass over one source.
 
 use chrono::{Days, NaiveDate};
-use tessera_expr::rel::{Agg, AggOp, Aggregate, RowCheck, SourceRows, Unconverted};
+use tessera_expr::aggregates::COUNT;
+use tessera_expr::rel::{Agg, Aggregate, RowCheck, SourceRows, Unconverted};
 use tessera_expr::{BinaryOp, Expr, columns, failures};
 use tessera_spec::pipeline::{Source, SourceKind};
 
@@ -17,7 +18,7 @@ impl FeaturePlan {
         let Some(pass) = self.passes.iter_mut().find(|pass| pass.source == source) else {
             return;
         };
-        let zeros = aggs.iter().filter(|agg| is_zero_when_absent(&agg.func));
+        let zeros = aggs.iter().filter(|agg| agg.func.kind.zero_when_absent);
         pass.zero_when_absent
             .extend(zeros.map(|agg| agg.name.clone()));
         let all = &mut pass.aggregate;
@@ -63,7 +64,7 @@ impl Planner<'_> {
         let in_base = !is_lookup && (from.is_empty() || is_named);
         let zero_when_absent = aggs
             .iter()
-            .filter(|agg| is_zero_when_absent(&agg.func))
+            .filter(|agg| agg.func.kind.zero_when_absent)
             .map(|agg| agg.name.clone())
             .collect();
         let mut rows = input.rows.clone();
@@ -77,7 +78,7 @@ impl Planner<'_> {
             counted = Some(name.clone());
             aggs.push(Agg {
                 name,
-                func: AggOp::CountRows,
+                func: COUNT.of_rows(),
                 window: None,
                 filter: None,
             });
@@ -99,7 +100,7 @@ fn read_by(aggs: &[Agg], rows: &mut SourceRows) {
     let mut checks: Vec<RowCheck> = Vec::new();
     let unconverted = rows.unconverted;
     for agg in aggs {
-        let of = agg.func.of().into_iter();
+        let of = agg.func.of.iter();
         let filter = agg.filter.as_ref();
         for name in of.clone().chain(filter).flat_map(columns) {
             if rows.scan.columns.iter().any(|column| column.name == name) {
@@ -152,17 +153,4 @@ fn oldest_day(aggs: &[Agg], as_of: NaiveDate) -> Option<NaiveDate> {
         })
         .collect::<Option<Vec<_>>>()?;
     as_of.checked_sub_days(Days::new(reach.into_iter().max()? - 1))
-}
-
-fn is_zero_when_absent(func: &AggOp) -> bool {
-    matches!(
-        func,
-        AggOp::CountRows
-            | AggOp::Count(_)
-            | AggOp::CountDistinct(_)
-            | AggOp::CountDistinctDays
-            | AggOp::Sum(_)
-            | AggOp::SumAsFloat(_)
-            | AggOp::SumOnFirstDay(_)
-    )
 }

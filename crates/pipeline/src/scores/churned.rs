@@ -7,7 +7,8 @@ use arrow::array::{ArrayRef, RecordBatch};
 use arrow::compute::SortOptions;
 use chrono::{Days, NaiveDate};
 use tessera_expr::Expr;
-use tessera_expr::rel::{Agg, AggOp, Window};
+use tessera_expr::aggregates::COUNT;
+use tessera_expr::rel::{Agg, Window};
 use tessera_spec::pipeline::SourceKind;
 
 use super::columns::floats;
@@ -48,7 +49,7 @@ pub(crate) fn hidden(asked: &Asked<'_>, from: &str, spans: &[Span]) -> Vec<Agg> 
         let mut count = |what: &str, window, filter| {
             aggs.push(Agg {
                 name: name(asked.name, what, span),
-                func: AggOp::CountRows,
+                func: COUNT.of_rows(),
                 window,
                 filter,
             });

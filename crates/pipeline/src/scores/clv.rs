@@ -9,7 +9,8 @@ mod evidence;
 mod forecast;
 
 use tessera_expr::Expr;
-use tessera_expr::rel::{Agg, AggOp, Window};
+use tessera_expr::aggregates::{COUNT_DAYS, FIRST_DAY, LAST_DAY, SUM_AS_FLOAT, SUM_ON_FIRST_DAY};
+use tessera_expr::rel::{Agg, Window};
 use tessera_model::btyd::{BtydModel, Fallback, PurchaseFit, PurchaseModel, Served, TimeUnit};
 use tessera_spec::pipeline::{ClvScore, PurchaseModel as Listed, PurchaseTimeUnit};
 
@@ -50,28 +51,28 @@ impl ScoreModel for ClvScore {
             filter: purchase.clone(),
         };
         let mut aggs = vec![
-            agg("occasions", AggOp::CountDistinctDays, None),
-            agg("first", AggOp::FirstDay, None),
-            agg("last", AggOp::LastDay, None),
+            agg("occasions", COUNT_DAYS.of_rows(), None),
+            agg("first", FIRST_DAY.of_rows(), None),
+            agg("last", LAST_DAY.of_rows(), None),
         ];
         // For the test of a fit.
         if asked.fits {
-            aggs.push(agg("occasions_before", AggOp::CountDistinctDays, before));
-            aggs.push(agg("first_before", AggOp::FirstDay, before));
-            aggs.push(agg("last_before", AggOp::LastDay, before));
+            aggs.push(agg("occasions_before", COUNT_DAYS.of_rows(), before));
+            aggs.push(agg("first_before", FIRST_DAY.of_rows(), before));
+            aggs.push(agg("last_before", LAST_DAY.of_rows(), before));
             for (number, window) in checkpoints(self).into_iter().enumerate() {
                 let name = format!("held_out_{number}");
-                aggs.push(agg(&name, AggOp::CountDistinctDays, Some(window)));
+                aggs.push(agg(&name, COUNT_DAYS.of_rows(), Some(window)));
             }
         }
         if let (true, Some(amount)) = (self.spend, amount(self, asked)) {
             // Refunds are subtracted, whatever counts as a purchase.
-            let spend = agg("spend", AggOp::SumAsFloat(amount.clone()), None);
+            let spend = agg("spend", SUM_AS_FLOAT.of(amount.clone()), None);
             aggs.push(Agg {
                 filter: None,
                 ..spend
             });
-            aggs.push(agg("first_spend", AggOp::SumOnFirstDay(amount), None));
+            aggs.push(agg("first_spend", SUM_ON_FIRST_DAY.of(amount), None));
         }
         vec![(self.from.value.clone(), aggs)]
     }

@@ -8,7 +8,8 @@ use std::sync::Arc;
 
 use arrow::array::{ArrayRef, Float64Array};
 use tessera_expr::Expr;
-use tessera_expr::rel::{Agg, AggOp};
+use tessera_expr::aggregates::{COUNT, FIRST_DAY, MAX};
+use tessera_expr::rel::Agg;
 use tessera_model::contractual::{
     Lifetime, RenewalFit, RenewalHistory, RenewalModel, SurvivalCurve,
 };
@@ -42,8 +43,8 @@ impl ScoreModel for ContractualScore {
             filter: None,
         };
         let mut aggs = vec![
-            agg("first", AggOp::FirstDay),
-            agg("intervals", AggOp::CountRows),
+            agg("first", FIRST_DAY.of_rows()),
+            agg("intervals", COUNT.of_rows()),
         ];
         let until = asked.pipeline.source(&self.from.value).and_then(|source| {
             let name = source.until.as_ref()?.value.as_str();
@@ -51,8 +52,8 @@ impl ScoreModel for ContractualScore {
             Some(Expr::column(name, ty))
         });
         if let Some(until) = until {
-            aggs.push(agg("ended", AggOp::Count(until.clone())));
-            aggs.push(agg("end", AggOp::Max(until)));
+            aggs.push(agg("ended", COUNT.of(until.clone())));
+            aggs.push(agg("end", MAX.of(until)));
         }
         vec![(self.from.value.clone(), aggs)]
     }

@@ -2,7 +2,8 @@
 //! churn.
 
 use arrow::array::{AsArray, RecordBatch};
-use tessera_expr::rel::{Agg, AggOp, Window};
+use tessera_expr::aggregates::COUNT;
+use tessera_expr::rel::{Agg, Window};
 use tessera_segments::{Parameter, Quality, QualityStatus};
 use tessera_spec::pipeline::{SourceKind, SupervisedScore};
 
@@ -67,7 +68,7 @@ pub(crate) fn hidden(asked: &Asked<'_>, from: &str, days: &[u32]) -> Vec<Agg> {
     };
     let count = |name: String, window, filter| Agg {
         name,
-        func: AggOp::CountRows,
+        func: COUNT.of_rows(),
         window,
         filter,
     };

@@ -1,12 +1,13 @@
 //! `[features]`
 
+use crate::aggregate_syntax::AggregateSyntax;
 use crate::diagnostic::{Diagnostic, suggest, unknown_name};
 use crate::duration;
 use crate::pipeline::{
-    AggFunc, At, Base, Description, FeatureBody, FeatureDecl, Features, LifecycleLimits, Source,
+    Arguments, At, Base, Description, FeatureBody, FeatureDecl, Features, LifecycleLimits, Source,
     SourceKind,
 };
-use crate::reader::{Entry, Reader};
+use crate::reader::{Entry, Reader, choice_of};
 use crate::written::word::LifecycleKind;
 
 use super::name::{Names, check_name};
@@ -22,7 +23,11 @@ const NAMES: &str =
 const OF_AGGREGATES: [&str; 6] = ["from", "agg", "of", "window", "offset", "where"];
 
 /// Catalogue groups and declared features, in file order.
-pub(super) fn features(file: &Reader<'_>, sources: &[Source]) -> Features {
+pub(super) fn features(
+    file: &Reader<'_>,
+    sources: &[Source],
+    aggregates: &[&AggregateSyntax],
+) -> Features {
     let Some(table) = file.table("features") else {
         return Features::default();
     };
@@ -43,7 +48,7 @@ pub(super) fn features(file: &Reader<'_>, sources: &[Source]) -> Features {
     };
     for entry in table.entries() {
         if !KEYS.contains(&entry.key.value.as_str()) {
-            match feature(&table, entry, sources) {
+            match feature(&table, entry, sources, aggregates) {
                 Some(Entered::Feature(feature)) => features.declared.push(feature),
                 Some(Entered::Described(name, description)) => {
                     features.described.push((name, description));
@@ -163,7 +168,12 @@ fn is_described(table: &Reader<'_>) -> bool {
     states(&["label", "direction"]) && !states(&["expr", "base", "unit"]) && !states(&OF_AGGREGATES)
 }
 
-fn feature(features: &Reader<'_>, entry: Entry<'_>, sources: &[Source]) -> Option<Entered> {
+fn feature(
+    features: &Reader<'_>,
+    entry: Entry<'_>,
+    sources: &[Source],
+    aggregates: &[&AggregateSyntax],
+) -> Option<Entered> {
     let name = entry.key;
     if entry.value.get_ref().as_table().is_none() {
         not_a_table(features, &name);
@@ -192,7 +202,7 @@ fn feature(features: &Reader<'_>, entry: Entry<'_>, sources: &[Source]) -> Optio
             return None;
         }
         (true, None) => table.expression("expr").map(FeatureBody::Expr),
-        (false, Some(_)) => aggregate(&table, sources),
+        (false, Some(_)) => aggregate(&table, sources, aggregates),
         (false, None) => {
             let message = format!("{named} has neither `from` and `agg` nor `expr`");
             table.notes.add(both_or_neither(message, name.span.clone()));
@@ -225,18 +235,17 @@ fn not_a_table(features: &Reader<'_>, name: &At<String>) {
     });
 }
 
-fn aggregate(table: &Reader<'_>, sources: &[Source]) -> Option<FeatureBody> {
+fn aggregate(
+    table: &Reader<'_>,
+    sources: &[Source],
+    aggregates: &[&AggregateSyntax],
+) -> Option<FeatureBody> {
     let from = table.required_text("from", "add `from = \"…\"`, the source it is computed from");
     check_source(table, &from, sources);
-    let agg: Option<At<AggFunc>> = table.required_word(
-        "agg",
-        "add `agg = \"…\"`: count, count_distinct, sum, mean, min, max, std, median, first or last",
-    );
+    let chosen = chosen(table, aggregates);
+    let kind = chosen.as_ref().map(|(_, kind)| *kind);
     let of = table.expression("of");
-    if let Some(agg) = &agg
-        && agg.value != AggFunc::Count
-        && !table.has("of")
-    {
+    if kind.is_some_and(|kind| !kind.of_rows) && !table.has("of") {
         table.missing(
             "of",
             "add `of = \"…\"`, an expression over the source's columns",
@@ -245,14 +254,18 @@ fn aggregate(table: &Reader<'_>, sources: &[Source]) -> Option<FeatureBody> {
     let window_days = days(table, "window");
     let offset_days = days(table, "offset");
     let filter = table.expression("where");
+    let arguments = arguments(table, kind, aggregates);
     let source = sources.iter().find(|s| s.name.value == from.value);
     let timeless = source.is_some_and(|s| s.time.is_none() && s.kind == SourceKind::Attributes);
     if timeless {
-        check_timeless(table, &from.value, agg.as_ref());
+        let ordered = chosen.as_ref().filter(|(_, kind)| kind.needs_time);
+        let ordered = ordered.map(|(agg, _)| agg.span.clone());
+        check_timeless(table, &from.value, ordered, aggregates);
     }
     Some(FeatureBody::Aggregate {
         from,
-        agg: agg?,
+        agg: chosen?.0,
+        arguments: arguments?,
         of,
         window_days,
         offset_days: offset_days.map_or(0, |days| days.value),
@@ -260,21 +273,85 @@ fn aggregate(table: &Reader<'_>, sources: &[Source]) -> Option<FeatureBody> {
     })
 }
 
+/// The aggregate that `agg` names.
+fn chosen<'k>(
+    table: &Reader<'_>,
+    aggregates: &[&'k AggregateSyntax],
+) -> Option<(At<String>, &'k AggregateSyntax)> {
+    let kinds = aggregates.iter().map(|kind| (kind.name, *kind));
+    let choices: Vec<(&str, &AggregateSyntax)> = kinds.collect();
+    if !table.has("agg") {
+        let names: Vec<&str> = choices.iter().map(|(name, _)| *name).collect();
+        let help = match names.split_last() {
+            Some((last, others)) => format!("add `agg = \"…\"`: {} or {last}", others.join(", ")),
+            None => "add `agg = \"…\"`".to_owned(),
+        };
+        table.missing("agg", help);
+    }
+    let name = table.text("agg")?;
+    let kind = choice_of(table.notes, &name, "agg", &choices)?;
+    Some((name, kind))
+}
+
+/// The further keys of the chosen aggregate; none where one of them is missing or wrong, which is noted, as is one of another.
+fn arguments(
+    table: &Reader<'_>,
+    chosen: Option<&AggregateSyntax>,
+    aggregates: &[&AggregateSyntax],
+) -> Option<Arguments> {
+    let (mut found, mut sound) = (Arguments::default(), true);
+    for kind in aggregates {
+        for key in kind.keys {
+            if chosen.is_some_and(|chosen| chosen.name == kind.name) {
+                table.require(key);
+                let number = table.within(key);
+                sound &= number.is_some() || (key.required.is_none() && !table.has(key.name));
+                if let Some(number) = number {
+                    found.insert(key.name, number);
+                }
+                continue;
+            }
+            table.known(key.name);
+            if let (true, Some(chosen)) = (table.has(key.name), chosen) {
+                let message = format!("`{}` has no key `{}`", chosen.name, key.name);
+                let place = table.key_span(key.name);
+                let mine = format!("remove it, or write `agg = \"{}\"`", kind.name);
+                table.notes.add(
+                    Diagnostic::error("TS-P089", message, place)
+                        .with_note(format!("it is a key of `{}`", kind.name))
+                        .with_help(mine),
+                );
+                sound = false;
+            }
+        }
+    }
+    sound.then_some(found)
+}
+
 fn days(table: &Reader<'_>, key: &str) -> Option<At<u32>> {
     duration::days(table.notes, &table.text(key)?, key)
 }
 
-/// Settings that need the time of a row, in a source without `time`.
-fn check_timeless(table: &Reader<'_>, source: &str, agg: Option<&At<AggFunc>>) {
-    let ordered = agg.filter(|agg| matches!(agg.value, AggFunc::First | AggFunc::Last));
+/// Settings that need the time of a row, in a source without `time`; `ordered` is the place of an aggregate that does.
+fn check_timeless(
+    table: &Reader<'_>,
+    source: &str,
+    ordered: Option<std::ops::Range<usize>>,
+    aggregates: &[&AggregateSyntax],
+) {
     let windows = ["window", "offset"]
         .into_iter()
         .filter(|key| table.has(key));
     let spans = windows.map(|key| table.value_span(key));
-    for span in spans.chain(ordered.map(|agg| agg.span.clone())) {
-        let message = format!(
-            "source `{source}` has no `time`, so windows, `first` and `last` are not possible"
-        );
+    let needs = aggregates.iter().filter(|kind| kind.needs_time);
+    let mut impossible = vec!["windows".to_owned()];
+    impossible.extend(needs.map(|kind| format!("`{}`", kind.name)));
+    let impossible = match impossible.split_last() {
+        Some((last, others)) if !others.is_empty() => format!("{} and {last}", others.join(", ")),
+        _ => impossible.concat(),
+    };
+    for span in spans.chain(ordered) {
+        let message = format!("source `{source}` has no `time`, so {impossible} are not possible");
         table.notes.add(
             Diagnostic::error("TS-P026", message, span)
                 .with_help(format!("set `time` in [sources.{source}], or remove this")),

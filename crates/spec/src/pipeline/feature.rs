@@ -1,5 +1,7 @@
 //! The features of a pipeline: those of the catalogue and its own.
 
+use std::collections::BTreeMap;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -160,9 +162,12 @@ pub enum FeatureBody {
     Aggregate {
         /// The source.
         from: At<String>,
-        /// The function.
-        agg: At<AggFunc>,
-        /// Expression over the source's columns; not for `count`.
+        /// Name of the aggregate.
+        agg: At<String>,
+        /// Its further keys.
+        #[serde(skip_serializing_if = "Arguments::is_empty")]
+        arguments: Arguments,
+        /// Expression over the source's columns; none where the rows are aggregated.
         of: Option<ExprText>,
         /// Days of the window ending at `as_of`; all of history when absent.
         window_days: Option<At<u32>>,
@@ -175,28 +180,33 @@ pub enum FeatureBody {
     Expr(ExprText),
 }
 
-/// Aggregates over the rows of a customer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum AggFunc {
-    /// Rows, or rows where `of` is not null. No rows: 0.
-    Count,
-    /// Distinct non-null values. No rows: 0.
-    CountDistinct,
-    /// Sum of non-null values. No rows: 0.
-    Sum,
-    /// Mean of non-null values. None: null.
-    Mean,
-    /// Smallest non-null value. None: null.
-    Min,
-    /// Largest non-null value. None: null.
-    Max,
-    /// Sample standard deviation (n - 1). Fewer than two values: null.
-    Std,
-    /// Median (mean of the middle two). None: null.
-    Median,
-    /// Value of the earliest row by time, then by position. None: null.
-    First,
-    /// Value of the latest row by time, then by position. None: null.
-    Last,
+/// Further keys of an aggregate, with their numbers.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+#[serde(transparent)]
+pub struct Arguments(BTreeMap<&'static str, f64>);
+
+impl Arguments {
+    /// Enters the number of a key.
+    pub fn insert(&mut self, key: &'static str, number: f64) {
+        self.0.insert(key, number);
+    }
+
+    /// The number of a key; none where it is not stated.
+    pub fn get(&self, key: &str) -> Option<f64> {
+        self.0.get(key).copied()
+    }
+
+    /// Whether none is stated.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// As the pipeline file has them: `q = 0.9`.
+    pub fn written(&self) -> String {
+        let all = self
+            .0
+            .iter()
+            .map(|(key, number)| format!("{key} = {number}"));
+        all.collect::<Vec<String>>().join(", ")
+    }
 }

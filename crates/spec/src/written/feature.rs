@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 
 use super::word::LifecycleKind;
-use crate::pipeline::{AggFunc, Base, Direction, Unit};
+use crate::pipeline::{Base, Direction, Unit};
 
 /// Features of the catalogue, and declared ones: every other key is the name of a feature.
 #[derive(JsonSchema)]
@@ -62,6 +62,10 @@ struct CadenceTable {
     #[schemars(extend("exclusiveMinimum" = 0))]
     prior_gaps: Option<f64>,
 }
+
+/// An aggregate: each describes itself, see [`crate::AggregateSyntax`].
+#[derive(JsonSchema)]
+struct AggFunc {}
 
 /// A declared feature: an aggregate over a source, or an expression over other features. Or label and direction of a feature of
 /// the catalogue.

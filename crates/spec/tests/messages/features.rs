@@ -1,6 +1,59 @@
 //! `[features]`
 
-use super::family;
+use std::fmt::Write as _;
+
+use tessera_spec::{AggregateSyntax, Key, KeyValue};
+
+use super::{changed, family};
+
+/// An aggregate with further keys.
+static SCALED: AggregateSyntax = AggregateSyntax {
+    name: "scaled",
+    summary: "Sum of powers.",
+    of_rows: false,
+    keys: &[
+        Key::required(
+            "power",
+            KeyValue::Number(0.0, 9.5),
+            "The power of each value.",
+            "add `power = 2`",
+        ),
+        Key::optional(
+            "digits",
+            KeyValue::Whole(1, 9),
+            "Digits that are kept; 3 by default.",
+        ),
+    ],
+    needs_time: false,
+};
+
+#[test]
+fn further_keys_of_aggregates() {
+    let mut kinds = tessera_segments::syntax();
+    kinds.aggregates.push(&SCALED);
+    let mut all = String::new();
+    for (title, written) in [
+        ("all is stated", "agg = \"scaled\", power = 2, digits = 4"),
+        (
+            "an optional key is not stated",
+            "agg = \"scaled\", power = 2",
+        ),
+        ("a key is missing", "agg = \"scaled\""),
+        ("a misspelt key", "agg = \"scaled\", powr = 2"),
+        ("beyond the limits", "agg = \"scaled\", power = 10"),
+        ("no number", "agg = \"scaled\", power = \"two\""),
+        (
+            "no whole number",
+            "agg = \"scaled\", power = 2, digits = 1.5",
+        ),
+        ("a key of another aggregate", "agg = \"sum\", power = 2"),
+    ] {
+        let text = changed("agg = \"sum\"", written);
+        let (_, found) = tessera_spec::parse(&text, "pipeline.toml", &[], &kinds);
+        writeln!(all, "======== {title}\n{}", found.render(false)).unwrap();
+    }
+    assert_told!(all);
+}
 
 #[test]
 fn declared_features() {

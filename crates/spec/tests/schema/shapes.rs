@@ -31,7 +31,7 @@ pub fn shapes() -> Vec<Shape> {
     let tables = TABLES.iter();
     let of = |&(table, kind, name, text): &Row| shape(table, kind, name, text);
     let mut shapes: Vec<Shape> = tables.map(of).collect();
-    let kinds = tessera_segments::syntax().into_iter();
+    let kinds = tessera_segments::syntax().schemes.into_iter();
     shapes.extend(kinds.map(|kind| {
         let text = format!("[schemes.s]\nkind = \"{}\"\nzzz = 1", kind.name);
         shape("SchemeTable", Some(kind.name), "[schemes.s]", &text)

@@ -14,9 +14,10 @@ use chrono::NaiveDate;
 use parquet::arrow::ArrowWriter;
 use parquet::file::properties::WriterProperties;
 use proptest::prelude::*;
+use tessera_expr::aggregates::{self, COUNT, COUNT_DISTINCT, FIRST, LAST_DAY};
 use tessera_expr::rel::{
-    Agg, AggOp, Aggregate, Dedup, Drawn, FileGroup, Join, RowCheck, RowOutcome, Sample, Scan,
-    ScanColumn, ScanFormat, SourceRows, Stored, Unconverted, Window,
+    Agg, Aggregate, Dedup, Drawn, FileGroup, Join, RowCheck, RowOutcome, Sample, Scan, ScanColumn,
+    ScanFormat, SourceRows, Stored, Unconverted, Window,
 };
 use tessera_expr::{BinaryOp, Expr, Literal, Type};
 use tessera_spec::pipeline::{ColumnForm, Several};
@@ -139,13 +140,14 @@ fn aggregates() -> Vec<Agg> {
         days: Some(30),
         offset_days: 2,
     };
+    let written = |name| aggregates::find(name).unwrap();
     let ops = [
-        (AggOp::CountRows, None),
-        (AggOp::LastDay, None),
-        (AggOp::Sum(amount()), None),
-        (AggOp::Std(amount()), Some(window)),
-        (AggOp::CountDistinct(note()), None),
-        (AggOp::First(note()), Some(window)),
+        (COUNT.of_rows(), None),
+        (LAST_DAY.of_rows(), None),
+        (written("sum").of(amount()), None),
+        (written("std").of(amount()), Some(window)),
+        (COUNT_DISTINCT.of(note()), None),
+        (FIRST.of(note()), Some(window)),
     ];
     let numbered = ops.into_iter().enumerate();
     let named = numbered.map(|(number, (func, window))| Agg {

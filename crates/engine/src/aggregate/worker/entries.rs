@@ -1,4 +1,5 @@
-//! Values of customers that no state has room for: those of distinct counts beyond the common ones, and those of medians.
+//! Values of customers that no state has room for: those of distinct counts beyond the common ones, and those of aggregates that are
+//! found among values in their order.
 
 use crate::budget::Budget;
 use crate::error::EngineError;

@@ -108,16 +108,6 @@ fn payload(side: &mut Side, column: &Column, row: usize) -> u64 {
         Values::Float(values) => values.value(row).to_bits(),
         // has accumulators of its own
         Values::Wide(_) => NULL,
-        Values::Text(texts, _) => {
-            let code = side.texts.len() as u64;
-            let digest = column.code(row).bits();
-            let code = *side.text_codes.entry(digest).or_insert(code);
-            if code == side.texts.len() as u64 {
-                let text = texts.value(row);
-                side.texts.push(text.into());
-                side.text_bytes += text.len();
-            }
-            code
-        }
+        Values::Text(texts, _) => side.texts.code(column.code(row), || texts.value(row)),
     }
 }

@@ -1,0 +1,28 @@
+//! Distinct local days.
+
+use tessera_spec::AggregateSyntax;
+
+use crate::aggregate::{Aggregation, Example, Gives, Made, Takes};
+
+/// Distinct local days.
+pub static COUNT_DAYS: Aggregation = Aggregation {
+    syntax: AggregateSyntax {
+        name: "count_days",
+        summary: "Distinct local days with a row. No rows: 0.",
+        of_rows: true,
+        keys: &[],
+        needs_time: true,
+    },
+    written: false,
+    takes: Takes::Rows,
+    gives: Gives::Count,
+    zero_when_absent: true,
+    made: |_| Made::DistinctDays,
+    docs: "Decides: the number of local days with a row.\n\
+           Missing values: 0 where there is no row.",
+    example: Example {
+        rows: "2026-01-02 10; 2026-01-05 -; 2026-01-05 30; 2026-01-09 10",
+        keys: "",
+        expect: "3",
+    },
+};

@@ -1,0 +1,13 @@
+//! The kinds that a pipeline file may name and this crate does not know.
+
+use crate::aggregate_syntax::AggregateSyntax;
+use crate::scheme_syntax::SchemeSyntax;
+
+/// What each kind states about its part of the pipeline file; the crates that know what the kinds mean hand it over.
+#[derive(Debug, Clone, Default)]
+pub struct Syntax {
+    /// The kinds of schemes.
+    pub schemes: Vec<&'static SchemeSyntax>,
+    /// The aggregates.
+    pub aggregates: Vec<&'static AggregateSyntax>,
+}
