@@ -28,7 +28,8 @@ fn pipeline(source: &str) -> Pipeline {
     let text = format!(
         "spec_version = 1\nname = \"p\"\ntimezone = \"UTC\"\ncurrency = \"EUR\"\nstore = \"s\"\n[customer]\nkey = \"k\"\n{source}\n"
     );
-    let (pipeline, found) = tessera_spec::parse(&text, "p.toml", &[], &tessera_spec::Syntax::default());
+    let (pipeline, found) =
+        tessera_spec::parse(&text, "p.toml", &[], &tessera_spec::Syntax::default());
     pipeline.unwrap_or_else(|| panic!("{}", found.render(false)))
 }
 
