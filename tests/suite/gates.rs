@@ -158,7 +158,7 @@ substantial = { min_share = 0.01 }
 fn what_is_not_read_or_not_there_is_not_judged() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().display().to_string();
-    run(&["demo", &path, "--customers", "1500", "--quiet"], 0);
+    crate::program::demo(&path, 1_500);
     let latest = dir.path().join("store/demo/latest");
     let customers = Table::read(&latest.join("customers.parquet"));
     let share = |column: &str| {
@@ -337,6 +337,51 @@ fn clusters_that_fail_leave_the_last_good_ones_in_use() {
         std::fs::read_link(case.path("store/latest")).unwrap(),
         before
     );
+}
+
+/// What a definition that fell short has learned: its id, and the day on which it was last fitted or a fit was not better.
+fn tried(case: &Case, version: u64) -> Option<(String, String)> {
+    let commit = case.path(&format!("store/commits/{version:020}.json"));
+    let commit: serde_json::Value =
+        serde_json::from_slice(&std::fs::read(commit).unwrap()).unwrap();
+    let artifacts = commit["artifacts"].as_array().unwrap();
+    let found = artifacts
+        .iter()
+        .find(|artifact| artifact["of"] == "tried.schemes.likeness")?;
+    let text = |key: &str| found[key].as_str().unwrap().to_owned();
+    Some((text("id"), text("tried_on")))
+}
+
+#[test]
+fn a_definition_that_falls_short_is_fitted_once_and_judged_every_night() {
+    let case = Case::new();
+    in_two_groups(&case);
+    let hold =
+        "[gates]\ndistinguishable = { kpis = [\"order_count\"], on_fail = \"hold_previous\" }\n";
+    let two = CLUSTERS.replace("k = 3", "k = 2");
+    case.pipeline(&format!("{two}\n{hold}")).day("2026-02-01");
+    assert_eq!(tried(&case, 1), None);
+    evenly(&case);
+    case.pipeline(&format!("{CLUSTERS}\n{hold}"))
+        .day("2026-02-02");
+    let first = tried(&case, 2).unwrap();
+    assert_eq!(first.1, "2026-02-02");
+    case.day("2026-02-03");
+    assert_eq!(tried(&case, 3).unwrap(), first, "it is not fitted again");
+    let why = held(&case, "likeness").unwrap();
+    assert!(
+        why.starts_with("the definition of 2026-02-01 serves, because with today's scheme `likeness` is not clustered"),
+        "{why}"
+    );
+    // After a month it is.
+    case.day("2026-03-02");
+    assert_eq!(tried(&case, 4).unwrap().1, "2026-03-02");
+    // Without the gate, what was fitted then serves.
+    case.pipeline(CLUSTERS).day("2026-03-03");
+    assert_eq!((tried(&case, 5), held(&case, "likeness")), (None, None));
+    let commit = std::fs::read_to_string(case.path("store/commits/00000000000000000005.json"));
+    assert!(commit.unwrap().contains(&tried(&case, 4).unwrap().0));
+    run(&["verify", &case.path("store").display().to_string()], 0);
 }
 
 #[test]

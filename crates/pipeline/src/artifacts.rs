@@ -83,6 +83,12 @@ pub(crate) fn of_scheme(name: &str) -> String {
     format!("schemes.{name}")
 }
 
+/// The name under which commits know what today's definition of a scheme learned, where it fell short of a gate and an earlier
+/// definition serves. The next runs judge that again without fitting it.
+pub(crate) fn tried(of: &str) -> String {
+    format!("tried.{of}")
+}
+
 impl Artifacts {
     /// The decision about a score or scheme; `None` for what learns nothing.
     pub(crate) fn get(&self, of: &str) -> Option<&Decision> {
@@ -223,7 +229,7 @@ impl Day<'_> {
         if refit == Refit::Always {
             return fit(basis, "refit = \"always\"".to_owned(), None);
         }
-        let Some(committed) = self.previous.and_then(|version| artifact_of(version, of)) else {
+        let Some(committed) = self.committed(of, &basis) else {
             let why = "no version before this day has an artifact of it";
             return fit(basis, why.to_owned(), None);
         };
@@ -233,7 +239,10 @@ impl Day<'_> {
             return fit(basis, why, None);
         }
         let known = match self.load(committed) {
-            Ok(known) => known,
+            Ok(mut known) => {
+                known.committed.of = of.to_owned();
+                known
+            }
             Err(reason) => {
                 let why = format!("the artifact of version {version} cannot be used: {reason}");
                 tracing::warn!("`{of}` is fitted: {why}");
@@ -250,6 +259,15 @@ impl Day<'_> {
             known: Some(known),
             fit,
         }
+    }
+
+    /// What the version before learned of a score or scheme: what it applied, unless only what it tried has this basis.
+    fn committed(&self, of: &str, basis: &BTreeMap<String, String>) -> Option<&CommittedArtifact> {
+        let version = self.previous?;
+        let fits = |found: &&CommittedArtifact| found.basis == *basis;
+        let applied = artifact_of(version, of);
+        let tried = || artifact_of(version, &tried(of)).filter(fits);
+        applied.filter(fits).or_else(tried).or(applied)
     }
 
     /// What the version before applied in the schemes that may hold its definition; what cannot be read is left out.

@@ -101,6 +101,8 @@ pub(crate) struct Assigned {
     assignments: Vec<Assignment>,
     /// What the schemes learned and applied, by the name of the scheme.
     artifacts: Vec<(String, NewArtifact)>,
+    /// What definitions learned that fell short of a gate, so that earlier ones serve.
+    tried: Vec<NewArtifact>,
     /// Columns of the schemes so far.
     columns: Vec<(Field, ArrayRef)>,
     /// Names and units of the features, for names of clusters.
@@ -130,6 +132,7 @@ impl Assigned {
             table,
             assignments: Vec::new(),
             artifacts: Vec::new(),
+            tried: Vec::new(),
             columns: Vec::new(),
             closed: None,
             interval_ends: intervals::ends(&prepared.pipeline),
@@ -292,6 +295,21 @@ impl Assigned {
         let of_scheme = |known: &&(String, NewArtifact)| known.0 == scheme;
         let artifact = self.artifacts.iter().find(of_scheme);
         artifact.map(|(_, artifact)| artifact.committed.id.as_str())
+    }
+
+    /// Keeps what the scheme that came last applied, before an earlier definition takes its place.
+    pub(crate) fn set_aside(&mut self, scheme: &str) {
+        let mut artifacts = self.artifacts.iter();
+        if let Some((_, artifact)) = artifacts.find(|known| known.0 == scheme) {
+            let mut tried = artifact.clone();
+            tried.committed.of = artifacts::tried(&tried.committed.of);
+            self.tried.push(tried);
+        }
+    }
+
+    /// What definitions learned that fell short of a gate, so that earlier ones serve.
+    pub(crate) fn tried(&self) -> &[NewArtifact] {
+        &self.tried
     }
 
     /// Puts a row of `quality` of the scheme that came last before its others.

@@ -201,6 +201,7 @@ impl Job<'_> {
                 return Ok(None);
             }
         };
+        to.assigned.set_aside(name);
         to.assigned.back_to(&assigned_before);
         to.history.back_to(history_before, name);
         let served = prepared.with_scheme(held.scheme.clone(), predicates);

@@ -94,6 +94,7 @@ impl Tables {
                 .iter()
                 .map(|(_, artifact)| artifact.clone()),
         );
+        artifacts.extend(assigned.tried().iter().cloned());
         let mut model_rows = tessera_segments::model_rows(assignments);
         model_rows.extend(assigned.artifact_rows());
         let playbooks = &prepared.pipeline.playbooks;
