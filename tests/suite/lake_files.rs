@@ -298,3 +298,25 @@ fn tables_with_a_log_are_not_read_as_plain_files() {
         }
     }
 }
+
+/// A pattern names the same files with and without `./`, so a run by it is the same run.
+#[test]
+fn a_dot_before_a_pattern_changes_nothing() {
+    let lake = Lake::of(&[("2026/a.csv", "a", 5), ("2026/b.csv", "b", 50)]);
+    let runs = ["lake/*/*.csv", "./lake/*/*.csv", "././lake/*/*.csv"].map(|path| {
+        let text = PIPELINE.replace("${out}/PATH", path).replace("MORE", "");
+        fs::write(lake.dir.path().join("shop.toml"), text).unwrap();
+        let mut call = tessera();
+        call.current_dir(lake.dir.path());
+        call.args(["run", "shop.toml", "--as-of", "2026-10-31", "--quiet"]);
+        let output = call.output().unwrap();
+        assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+        let said = String::from_utf8(output.stdout).unwrap();
+        said.lines().next().unwrap().to_owned()
+    });
+    let [first, others @ ..] = runs;
+    assert_eq!(first, "published: version 1 of 2026-10-31");
+    for other in others {
+        assert_eq!(other, "already published: version 1 of 2026-10-31");
+    }
+}

@@ -352,8 +352,10 @@ fn file_name(path: &Path) -> String {
         .unwrap_or_default()
 }
 
-/// The path within the source, as it is shown.
+/// The path within the source, as it is shown. A `./` at the beginning says nothing, and paths that a pattern finds lack it.
 pub(crate) fn relative(root: &Path, path: &Path) -> String {
+    let plain = |path| Path::strip_prefix(path, ".").unwrap_or(path);
+    let (root, path) = (plain(root), plain(path));
     path.strip_prefix(root)
         .unwrap_or(path)
         .display()
