@@ -5,9 +5,9 @@ use std::fs::File;
 use std::path::Path;
 
 use arrow::array::{AsArray, BooleanArray, RecordBatch};
-use arrow::compute::filter_record_batch;
 use arrow::datatypes::Int64Type;
-use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use parquet::arrow::ProjectionMask;
+use parquet::arrow::arrow_reader::{ArrowPredicateFn, ParquetRecordBatchReaderBuilder, RowFilter};
 use parquet::file::metadata::RowGroupMetaData;
 use parquet::file::statistics::Statistics;
 
@@ -26,6 +26,9 @@ pub(crate) fn read_keys(
 ) -> Result<(), StoreError> {
     let builder =
         ParquetRecordBatchReaderBuilder::try_new(file).map_err(|error| unread(path, &error))?;
+    if builder.parquet_schema().root_schema().get_fields().len() <= KEY {
+        return Ok(());
+    }
     let groups = builder.metadata().row_groups().iter().enumerate();
     let groups: Vec<usize> = groups
         .filter(|(_, group)| keys.iter().any(|key| may_hold(group, key)))
@@ -34,11 +37,16 @@ pub(crate) fn read_keys(
     if groups.is_empty() {
         return Ok(());
     }
-    let reader = builder.with_row_groups(groups).build();
+    // Of rows of other customers the key alone is decoded.
+    let mask = ProjectionMask::roots(builder.parquet_schema(), [KEY]);
+    let wanted = keys.clone();
+    let predicate = ArrowPredicateFn::new(mask, move |batch| Ok(is_one(&batch, &wanted)));
+    let reader = builder
+        .with_row_groups(groups)
+        .with_row_filter(RowFilter::new(vec![Box::new(predicate)]))
+        .build();
     for batch in reader.map_err(|error| unread(path, &error))? {
-        let batch = batch.map_err(|error| unread(path, &error))?;
-        let found = filter_record_batch(&batch, &is_one(&batch, keys));
-        let found = found.map_err(|error| unread(path, &error))?;
+        let found = batch.map_err(|error| unread(path, &error))?;
         if found.num_rows() > 0 {
             rows.push(found);
         }
@@ -48,9 +56,6 @@ pub(crate) fn read_keys(
 
 /// Whether the statistics of a row group leave it open that the key is in it.
 fn may_hold(group: &RowGroupMetaData, key: &str) -> bool {
-    if group.num_columns() <= KEY {
-        return true;
-    }
     match group.column(KEY).statistics() {
         Some(Statistics::Int64(range)) => {
             match (key.parse::<i64>(), range.min_opt(), range.max_opt()) {
@@ -67,9 +72,9 @@ fn may_hold(group: &RowGroupMetaData, key: &str) -> bool {
     }
 }
 
-/// Where the key of a row is one of these.
+/// Where the key of a row, which is the only column, is one of these.
 fn is_one(batch: &RecordBatch, keys: &BTreeSet<String>) -> BooleanArray {
-    let column = batch.columns().get(KEY);
+    let column = batch.columns().first();
     if let Some(texts) = column.and_then(|column| column.as_string_opt::<i32>()) {
         let of = |text: Option<&str>| Some(text.is_some_and(|text| keys.contains(text)));
         return texts.iter().map(of).collect();
