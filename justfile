@@ -28,6 +28,11 @@ bench DIR="target/bench":
 bench-btyd DIR="target/bench-btyd":
     benches/btyd.sh {{DIR}}
 
+# A year of nights of 20,000 customers: what each command costs as versions add up; needs python3 with pyarrow.
+bench-nights DIR="/dev/shm/tessera-nights":
+    cargo build --release -p tessera-cli
+    python3 benches/nights.py target/release/tessera {{DIR}}
+
 # The documentation in a browser.
 docs:
     cargo doc --release --workspace --no-deps --open
