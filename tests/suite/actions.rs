@@ -9,7 +9,7 @@ use crate::table::Table;
 fn actions_hold_every_member_of_a_segment_with_a_playbook_by_value_at_risk() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().display().to_string();
-    run(&["demo", &path, "--customers", "3000", "--quiet"], 0);
+    crate::program::demo(&path, 3_000);
     let latest = dir.path().join("store/demo/latest");
     let (actions, customers, segments) = (
         Table::read(&latest.join("actions.parquet")),
@@ -85,7 +85,7 @@ fn actions_hold_every_member_of_a_segment_with_a_playbook_by_value_at_risk() {
 fn reasons_of_rules_and_grids_hold_the_customers_own_values() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().display().to_string();
-    run(&["demo", &path, "--customers", "2000", "--quiet"], 0);
+    crate::program::demo(&path, 2_000);
     let latest = dir.path().join("store/demo/latest");
     let customers = Table::read(&latest.join("customers.parquet"));
     let memberships = Table::read(&latest.join("memberships.parquet"));
@@ -161,7 +161,7 @@ fn reasons_of_rules_and_grids_hold_the_customers_own_values() {
 fn a_column_of_actions_that_is_not_there_is_shown_at_its_place() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().display().to_string();
-    run(&["demo", &path, "--customers", "500", "--quiet"], 0);
+    crate::program::demo(&path, 500);
     let shipped = std::fs::read_to_string(root().join("pipelines/demo.toml")).unwrap();
     let file = format!("{path}/demo.toml");
     let wrong = shipped.replacen("columns = [\"country\",", "columns = [\"contry\",", 1);

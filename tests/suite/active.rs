@@ -12,7 +12,7 @@ const AS_OF: &str = "2026-10-31";
 /// The shipped demo with `active` of [customer], and a run of it; the folder of its tables.
 fn demo(folder: &Path, active: &str) -> (String, String) {
     let path = folder.display().to_string();
-    run(&["demo", &path, "--customers", "3000", "--quiet"], 0);
+    crate::program::demo(&path, 3_000);
     let shipped = std::fs::read_to_string(root().join("pipelines/demo.toml")).unwrap();
     let from = "from = [\"accounts\", \"orders\"]";
     let stated = shipped.replacen(from, &format!("{from}\nactive = \"{active}\""), 1);
@@ -66,7 +66,7 @@ fn closed_accounts_have_features_and_nothing_else_and_counts_equal_duckdb() {
 fn a_base_without_anybody_and_a_second_column_of_that_name_are_refused() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().display().to_string();
-    run(&["demo", &path, "--customers", "500", "--quiet"], 0);
+    crate::program::demo(&path, 500);
     let shipped = std::fs::read_to_string(root().join("pipelines/demo.toml")).unwrap();
     let from = "from = [\"accounts\", \"orders\"]";
     let (lake, out) = (format!("lake={path}/lake"), format!("out={path}/none"));

@@ -304,7 +304,7 @@ fn monthly(pipeline: &str, lake: &str, out: &str, [from, to]: [&str; 2]) -> u64 
 fn two_years_of_the_demo_add_up_and_are_the_same_however_they_are_cut() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().display().to_string();
-    run(&["demo", &path, "--customers", "250", "--quiet"], 0);
+    crate::program::demo(&path, 250);
     std::fs::remove_dir_all(dir.path().join("store")).unwrap();
     let lake = format!("{path}/lake");
     let fill = |store: &str, from: &str, to: &str| {

@@ -27,7 +27,7 @@ fn churn_of_the_demo_equals_duckdb_and_scikit_learn_at_two_dates() {
     let Some(python) = python() else { return };
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().display().to_string();
-    run(&["demo", &path, "--customers", "6000", "--quiet"], 0);
+    crate::program::demo(&path, 6_000);
     let (lake, out) = (format!("{path}/lake"), format!("{path}/store"));
     run_at("pipelines/demo.toml", "2026-07-31", &lake, &out);
     for as_of in ["2026-10-31", "2026-07-31"] {
@@ -95,7 +95,7 @@ fn the_kpi_of_three_months_is_the_mean_over_those_who_can_churn() {
     let Some(python) = python() else { return };
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().display().to_string();
-    run(&["demo", &path, "--customers", "3000", "--quiet"], 0);
+    crate::program::demo(&path, 3_000);
     let (lake, out) = (format!("{path}/lake"), format!("{path}/months"));
     for as_of in ["2026-08-31", "2026-09-30", "2026-10-31"] {
         run_at("pipelines/demo.toml", as_of, &lake, &out);
@@ -108,7 +108,7 @@ fn the_kpi_of_three_months_is_the_mean_over_those_who_can_churn() {
 fn a_stated_population_is_scored_and_every_other_customer_has_a_reason() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().display().to_string();
-    run(&["demo", &path, "--customers", "3000", "--quiet"], 0);
+    crate::program::demo(&path, 3_000);
     let shipped = std::fs::read_to_string(root().join("pipelines/demo.toml")).unwrap();
     let stated = shipped.replacen(
         "horizon = \"90d\"",
@@ -153,7 +153,7 @@ fn a_stated_population_is_scored_and_every_other_customer_has_a_reason() {
 fn a_population_that_does_not_parse_is_shown_at_its_place() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().display().to_string();
-    run(&["demo", &path, "--customers", "500", "--quiet"], 0);
+    crate::program::demo(&path, 500);
     let shipped = std::fs::read_to_string(root().join("pipelines/demo.toml")).unwrap();
     let file = format!("{path}/demo.toml");
     let wrong = shipped.replacen(

@@ -117,6 +117,8 @@ fn a_scheduler_reads_one_json_object_a_line() {
         &[
             "demo",
             &path,
+            "--months",
+            "1",
             "--customers",
             "300",
             "--log-format",
@@ -149,7 +151,7 @@ fn a_run_goes_on_when_its_messages_are_not_read() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().display().to_string();
     let mut child = tessera()
-        .args(["demo", &path, "--customers", "100"])
+        .args(["demo", &path, "--months", "1", "--customers", "100"])
         .stdout(std::process::Stdio::null())
         .stderr(std::process::Stdio::piped())
         .spawn()

@@ -74,7 +74,7 @@ fn mutated_pipeline_files_are_told_with_their_place() {
 fn statistics_that_contradict_the_values_are_named() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().display().to_string();
-    run(&["demo", &path, "--customers", "100", "--quiet"], 0);
+    crate::program::demo(&path, 100);
     let victim = dir.path().join("lake/orders/month=2026-01/part-0.parquet");
     let mut bytes = std::fs::read(&victim).unwrap();
     let reader = SerializedFileReader::new(std::fs::File::open(&victim).unwrap()).unwrap();
@@ -125,7 +125,7 @@ fn u32_at_end(bytes: &[u8]) -> u32 {
 fn mutated_parquet_files_are_named() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().display().to_string();
-    run(&["demo", &path, "--customers", "100", "--quiet"], 0);
+    crate::program::demo(&path, 100);
     let victim = dir.path().join("lake/orders/month=2026-01/part-0.parquet");
     let original = std::fs::read(&victim).unwrap();
     let lake = format!("lake={path}/lake");
@@ -172,7 +172,7 @@ fn mutated_parquet_files_are_named() {
 fn empty_foreign_truncated_and_encrypted_files_each_give_one_clear_error() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().display().to_string();
-    run(&["demo", &path, "--customers", "100", "--quiet"], 0);
+    crate::program::demo(&path, 100);
     let victim = dir.path().join("lake/orders/month=2026-01/part-0.parquet");
     let original = std::fs::read(&victim).unwrap();
     let (lake, out) = (format!("lake={path}/lake"), format!("out={path}/other"));
@@ -216,7 +216,7 @@ fn empty_foreign_truncated_and_encrypted_files_each_give_one_clear_error() {
 fn flipped_bits_of_files_with_checksums_are_never_published() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().display().to_string();
-    run(&["demo", &path, "--customers", "100", "--quiet"], 0);
+    crate::program::demo(&path, 100);
     let original = std::fs::read(dir.path().join("store/demo/latest/customers.parquet")).unwrap();
     let pipeline = dir.path().join("again.toml");
     let text = r#"

@@ -237,7 +237,7 @@ fn same_in_both_forms(
 fn the_demo_publishes_the_same_with_times_made_of_text_and_numbers() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().display().to_string();
-    run(&["demo", &path, "--customers", "1500", "--quiet"], 0);
+    crate::program::demo(&path, 1_500);
     let in_parquet = |mut conversion: Conversion, folder, declared| {
         conversion.parquet = Some(folder);
         conversion.declared = declared;

@@ -254,7 +254,6 @@ fn examples_of_the_help_work() {
     let clone = Clone::new(&python);
     let dir = clone.folder.display().to_string();
     clone.succeeds("tessera demo --customers 300 --quiet");
-    clone.succeeds("tessera run pipelines/demo.toml --as-of 2026-08-31 --quiet");
     for verb in [
         "demo",
         "check",

@@ -181,7 +181,7 @@ fn rules_and_nearest_changes_are_those_of_duckdb_for_a_thousand_customers() {
     let Some(python) = python() else { return };
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().display().to_string();
-    run(&["demo", &path, "--customers", "1500", "--quiet"], 0);
+    crate::program::demo(&path, 1_500);
     let store = format!("{path}/store/demo");
     let customers = Table::read(&dir.path().join("store/demo/latest/customers.parquet"));
     let keys = customers.texts("customer_id");

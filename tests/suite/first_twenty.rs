@@ -8,7 +8,7 @@ fn more_is_lost_with_the_first_twenty_by_value_at_risk_than_with_any_other_twent
     let Some(python) = python() else { return };
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().display().to_string();
-    run(&["demo", &path, "--quiet"], 0);
+    crate::program::demo(&path, 20_000);
     // The lake ends 90 days after this day.
     let (lake, out) = (format!("lake={path}/lake"), format!("out={path}/then"));
     let day = ["run", "pipelines/demo.toml", "--as-of", "2026-08-02"];

@@ -93,7 +93,7 @@ fn permuted(text: &str) -> String {
 fn order_comments_and_place_change_neither_bytes_nor_identity() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().display().to_string();
-    run(&["demo", &path, "--customers", "300", "--quiet"], 0);
+    crate::program::demo(&path, 300);
     let lake = dir.path().join("lake");
     let text = std::fs::read_to_string(root().join("pipelines/demo.toml")).unwrap();
     let day = "2026-10-31";
@@ -126,7 +126,7 @@ fn order_comments_and_place_change_neither_bytes_nor_identity() {
 fn whatever_changes_bytes_changes_the_identity() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().display().to_string();
-    run(&["demo", &path, "--customers", "300", "--quiet"], 0);
+    crate::program::demo(&path, 300);
     let lake = dir.path().join("lake");
     let text = std::fs::read_to_string(root().join("pipelines/demo.toml")).unwrap();
     let (day, other_day) = ("2026-10-31", "2026-10-30");

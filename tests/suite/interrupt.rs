@@ -24,7 +24,7 @@ fn an_interrupt_at_any_moment_ends_the_run_within_a_second() {
         .unwrap_or(INTERRUPTS);
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().display().to_string();
-    run(&["demo", &path, "--customers", "2000", "--quiet"], 0);
+    crate::program::demo(&path, 2_000);
     let work = dir.path().join("work");
     std::fs::create_dir(&work).unwrap();
     let (lake, work_text) = (format!("lake={path}/lake"), work.display().to_string());
@@ -82,7 +82,7 @@ fn an_interrupt_at_any_moment_ends_the_run_within_a_second() {
 fn an_interrupt_ends_the_run_with_130_and_publishes_nothing() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().display().to_string();
-    run(&["demo", &path, "--customers", "4000", "--quiet"], 0);
+    crate::program::demo(&path, 4_000);
     let (lake, out) = (format!("lake={path}/lake"), format!("out={path}/store"));
     let arguments = [
         "run",

@@ -19,7 +19,7 @@ fn a_killed_run_leaves_the_old_version_or_the_new_one_and_a_rerun_completes_it()
         .unwrap_or(KILLS);
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().display().to_string();
-    run(&["demo", &path, "--customers", "400", "--quiet"], 0);
+    crate::program::demo(&path, 400);
     let (lake, out, store) = (
         format!("lake={path}/lake"),
         format!("out={path}/store"),

@@ -100,7 +100,7 @@ fn a_thousand_customers_of_the_demo_leave_on_the_days_told() {
     let dir = tempfile::tempdir().unwrap();
     let dir = dir.path();
     let folder = dir.display().to_string();
-    run(&["demo", &folder, "--customers", "1000", "--quiet"], 0);
+    crate::program::demo(&folder, 1_000);
     let file = dir.join("demo.toml");
     let text = std::fs::read_to_string(&file).unwrap();
     let more = r#"

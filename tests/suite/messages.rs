@@ -6,16 +6,7 @@ use crate::program::{bounded, json, root, run, tessera};
 
 /// The demo's lake and pipeline in a folder.
 fn demo(dir: &Path) -> (String, String) {
-    run(
-        &[
-            "demo",
-            &dir.display().to_string(),
-            "--customers",
-            "100",
-            "--quiet",
-        ],
-        0,
-    );
+    crate::program::demo(&dir.display().to_string(), 100);
     let text = std::fs::read_to_string(root().join("pipelines/demo.toml")).unwrap();
     (text, format!("lake={}/lake", dir.display()))
 }

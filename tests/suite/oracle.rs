@@ -71,7 +71,7 @@ fn every_feature_of_the_demo_equals_duckdbs_and_every_reader_reads_every_table()
     let Some(python) = python() else { return };
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().display().to_string();
-    run(&["demo", &path, "--quiet"], 0);
+    crate::program::demo(&path, 20_000);
     let (lake, out) = (format!("lake={path}/lake"), format!("out={path}/store"));
     run(
         &[

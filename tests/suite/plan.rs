@@ -298,7 +298,7 @@ fn edits_of_the_demo_move_whom_the_plan_says() {
     let edits: usize = std::env::var("TESSERA_EDITS").map_or(20, |edits| edits.parse().unwrap());
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().display().to_string();
-    run(&["demo", &path, "--customers", "250", "--quiet"], 0);
+    crate::program::demo(&path, 250);
     let original = std::fs::read_to_string(root().join("pipelines/demo.toml")).unwrap();
     let file = dir.path().join("edited.toml");
     let (lake, out) = (format!("lake={path}/lake"), format!("out={path}/store"));

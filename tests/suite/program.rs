@@ -80,6 +80,16 @@ pub(crate) fn run(arguments: &[&str], code: i32) -> Output {
     output
 }
 
+/// Makes the demo's lake and one version of it in a folder.
+///
+/// # Panics
+/// The program cannot be started, or ends with an error.
+pub(crate) fn demo(folder: &str, customers: u32) {
+    let customers = customers.to_string();
+    let which = ["--months", "1", "--customers", &customers];
+    run(&[&["demo", folder, "--quiet"], &which[..]].concat(), 0);
+}
+
 /// Runs a command to its end, and no longer than the limit.
 ///
 /// # Panics

@@ -8,7 +8,7 @@ fn the_questions_are_plain_selects_that_work_from_any_folder_and_reasons_are_tru
     let Some(python) = python() else { return };
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().display().to_string();
-    run(&["demo", &path, "--customers", "3000", "--quiet"], 0);
+    crate::program::demo(&path, 3_000);
     let (lake, out) = (format!("lake={path}/lake"), format!("out={path}/store"));
     // One day is published twice: the second version supersedes the first, and must not be counted in addition.
     for as_of in ["2026-09-30", "2026-08-31", "2026-09-30"] {

@@ -79,13 +79,14 @@ fn an_ordinary_night_applies_what_was_learned_and_a_due_fit_is_compared_with_it(
     let dir = tempfile::tempdir().unwrap();
     let dir = dir.path();
     let folder = dir.display().to_string();
-    run(&["demo", &folder, "--customers", "1500", "--quiet"], 0);
+    crate::program::demo(&folder, 1_500);
     // So long that the model in use knows nothing of the newest date on which it is compared.
     let file = dir.join("demo.toml");
     let text = std::fs::read_to_string(&file).unwrap();
-    let monthly = "refit   = \"1mo\"";
-    assert_eq!(text.matches(monthly).count(), 1);
-    std::fs::write(&file, text.replace(monthly, "refit = \"120d\"")).unwrap();
+    let first = text.split("[scores.churn]").nth(1).unwrap();
+    assert!(first.find("\"3mo\"") < first.find("[scores.value]"));
+    let text = text.replacen("\"3mo\"", "\"120d\"", 1);
+    std::fs::write(&file, text.replace("\"3mo\"", "\"1mo\"")).unwrap();
 
     let first = night(dir, "2026-05-31");
     assert!(looks_back(&first) > 0);

@@ -122,7 +122,7 @@ fn marked_columns(dir: &Path, made: &BTreeMap<String, (String, String)>) -> usiz
 fn segments_of_the_demo_name_who_has_left_and_tiers_take_the_mark_of_their_score() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().display().to_string();
-    run(&["demo", &path, "--customers", "3000", "--quiet"], 0);
+    crate::program::demo(&path, 3_000);
     let latest = dir.path().join("store/demo/latest");
     let customers = Table::read(&latest.join("customers.parquet"));
     let excluded = customers.texts("churn_excluded");

@@ -73,7 +73,7 @@ fn demo_over_two_months() {
     let Some(python) = python() else { return };
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().display().to_string();
-    run(&["demo", &path, "--customers", "4000"], 0);
+    crate::program::demo(&path, 4_000);
     // Another store, in which there is an earlier version.
     let (lake, out) = (format!("lake={path}/lake"), format!("out={path}/months"));
     for day in ["2026-09-30", "2026-10-31"] {

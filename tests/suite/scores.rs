@@ -229,7 +229,7 @@ fn ravenstack_contracts_that_end_later_are_running() {
 fn demo_scores_recover_the_planted_truth() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().display().to_string();
-    run(&["demo", &path, "--customers", "5000", "--quiet"], 0);
+    crate::program::demo(&path, 5_000);
     let customers = Table::read(&dir.path().join("store/demo/latest/customers.parquet"));
     let truth = Table::read(&dir.path().join("lake/truth/customers.parquet"));
     let stays: BTreeMap<_, _> = truth
@@ -298,7 +298,7 @@ fn correlation(pairs: &[(f64, f64)]) -> f64 {
 fn rows_after_as_of_change_no_byte_of_a_score() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().display().to_string();
-    run(&["demo", &path, "--customers", "2000", "--quiet"], 0);
+    crate::program::demo(&path, 2_000);
     let lake = dir.path().join("lake");
     let tables = |out: &str| -> Vec<Vec<u8>> {
         let out = dir.path().join(out);

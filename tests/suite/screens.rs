@@ -25,13 +25,7 @@ fn the_report_of_the_demo_fits_screen_sheet_and_phone() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().display().to_string();
     run(&["demo", &path, "--customers", "6000", "--quiet"], 0);
-    // Of two versions, so that the first page has moves.
-    let (lake, out) = (format!("lake={path}/lake"), format!("out={path}/two"));
-    for day in ["2026-09-30", "2026-10-31"] {
-        let file = "pipelines/demo.toml";
-        let arguments = ["run", file, "--as-of", day, "--var", &lake, "--var", &out];
-        run(&[&arguments[..], &["--quiet"]].concat(), 0);
-    }
-    let report = format!("{path}/two/demo/reports/version-2.html");
+    // Of three versions, so that the first page has moves.
+    let report = format!("{path}/store/demo/reports/version-3.html");
     script(&python, "screens.py", &[&report, "9"]);
 }

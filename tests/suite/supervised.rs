@@ -23,10 +23,10 @@ struct Place {
 }
 
 impl Place {
-    fn new(customers: &str) -> Self {
+    fn new(customers: u32) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().display().to_string();
-        run(&["demo", &path, "--customers", customers, "--quiet"], 0);
+        crate::program::demo(&path, customers);
         fs::create_dir(dir.path().join("work")).unwrap();
         Self { dir }
     }
@@ -106,7 +106,7 @@ fn the_file_at_which_a_library_aborts_is_named_and_nothing_is_published() {
     if injector().is_none() {
         return;
     }
-    let place = Place::new("200");
+    let place = Place::new(200);
     let lake = place.dir.path().join("lake");
     let metrics = place.path("metrics.prom");
     let arguments = place.arguments(&["--log-format", "json", "--metrics", &metrics]);
@@ -165,7 +165,7 @@ fn a_run_that_dies_after_its_commit_says_that_its_version_is_published() {
     if injector().is_none() {
         return;
     }
-    let place = Place::new("200");
+    let place = Place::new(200);
     let reports = place.dir.path().join("store/demo/reports");
     let lineage = place.path("lineage.ndjson");
     let arguments = place.arguments(&["--quiet", "--lineage", &lineage]);
@@ -192,7 +192,7 @@ fn a_run_that_dies_after_its_commit_says_that_its_version_is_published() {
 
 #[test]
 fn a_killed_reader_takes_the_run_with_it_and_a_killed_run_its_reader() {
-    let place = Place::new("4000");
+    let place = Place::new(4_000);
     let (mut child, lines) = place.started();
     send(SIGKILL, &child_of(child.id()).to_string());
     let rest: Vec<String> = lines.collect();
@@ -229,7 +229,7 @@ fn a_killed_reader_takes_the_run_with_it_and_a_killed_run_its_reader() {
 /// A terminal signals the whole process group, a service manager every process, `kill` one of them: each is one request to end.
 #[test]
 fn a_signal_to_the_run_to_its_reader_or_to_both_is_one_interrupt() {
-    let place = Place::new("4000");
+    let place = Place::new(4_000);
     for signal in [SIGINT, SIGTERM] {
         for (run_too, reader_too) in [(true, false), (false, true), (true, true)] {
             let (mut child, lines) = place.started();

@@ -6,7 +6,7 @@ use crate::program::run;
 fn one_two_and_eight_threads_publish_the_same_bytes() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().display().to_string();
-    run(&["demo", &path, "--customers", "2000", "--quiet"], 0);
+    crate::program::demo(&path, 2_000);
     let lake = format!("lake={path}/lake");
     let mut published: Vec<Vec<(String, Vec<u8>)>> = Vec::new();
     for threads in ["1", "2", "8"] {

@@ -15,7 +15,7 @@ fn close(a: f64, b: f64) -> bool {
 fn value_at_risk_is_probability_times_future_value_and_segments_sum_it() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().display().to_string();
-    run(&["demo", &path, "--customers", "3000", "--quiet"], 0);
+    crate::program::demo(&path, 3_000);
     let latest = dir.path().join("store/demo/latest");
     let customers = Table::read(&latest.join("customers.parquet"));
     let of = |name: &str| customers.floats(name);
@@ -76,7 +76,7 @@ fn value_at_risk_is_probability_times_future_value_and_segments_sum_it() {
 fn without_a_declaration_the_choice_is_stated_with_what_to_write() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().display().to_string();
-    run(&["demo", &path, "--customers", "500", "--quiet"], 0);
+    crate::program::demo(&path, 500);
     let shipped = std::fs::read_to_string(root().join("pipelines/demo.toml")).unwrap();
     let (before, rest) = shipped.split_once("[value]\n").unwrap();
     let (_, after) = rest.split_once("# The customer base").unwrap();

@@ -58,7 +58,7 @@ pub(crate) enum LogFormat {
 pub(crate) enum Command {
     /// Create a sample lake from a seed, run its pipeline, and print where the report and the tables are.
     #[command(
-        after_help = "Examples:\n  tessera demo\n  tessera demo /var/tmp/tessera --customers 1000 --months 3"
+        after_help = "Examples:\n  tessera demo\n  tessera demo /var/tmp/tessera --customers 1000 --months 1"
     )]
     Demo(Demo),
     /// Validate pipeline files, and their columns and types against the lake; shows all errors at once.
@@ -201,7 +201,8 @@ pub(crate) struct Demo {
     #[arg(long, default_value_t = 7)]
     pub(crate) seed: u64,
     /// How many monthly versions to make, the last as of 2026-10-31, so that the report shows who moved; each is a run of its own.
-    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=24))]
+    /// The second and third apply the models that the first fitted.
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=24))]
     pub(crate) months: u32,
 }
 
