@@ -8,20 +8,11 @@ import sys
 
 # By crate: the files of each circle.
 KNOWN = {
-    "cli": [
-        "arguments interrupt memory output telemetry",
-    ],
-    "engine": [
-        "aggregate::finish aggregate::worker",
-    ],
     "pipeline": [
         "base cohorts customers expect gates history leaves memory prepare publish scores stage untimed value",
     ],
     "snapshot": [
         "artifacts commit lookup publish store succession version writer",
-    ],
-    "spec": [
-        "file::feature file::source",
     ],
 }
 

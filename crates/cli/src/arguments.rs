@@ -248,7 +248,7 @@ pub(crate) struct Run {
     /// Memory limit of the run, such as 2GiB; three quarters of what the machine or its control group allows by default. It
     /// changes no published byte: data beyond the limit is written to files in the folder of `--work`; if that is not possible,
     /// the run ends with exit code 3.
-    #[arg(long, value_name = "SIZE", value_parser = crate::memory::parse, env = "TESSERA_MEMORY")]
+    #[arg(long, value_name = "SIZE", value_parser = crate::size::parse, env = "TESSERA_MEMORY")]
     pub(crate) memory: Option<u64>,
     /// Folder for temporary files, and for the rejected rows of a failed run; by default the temporary folder of the operating
     /// system.
@@ -296,7 +296,7 @@ pub(crate) struct Plan {
     #[arg(long)]
     pub(crate) hash_inputs: bool,
     /// Memory limit, as for `run`.
-    #[arg(long, value_name = "SIZE", value_parser = crate::memory::parse, env = "TESSERA_MEMORY")]
+    #[arg(long, value_name = "SIZE", value_parser = crate::size::parse, env = "TESSERA_MEMORY")]
     pub(crate) memory: Option<u64>,
     /// Folder for temporary files, as for `run`.
     #[arg(long, value_name = "DIR")]
@@ -340,7 +340,7 @@ pub(crate) struct Backfill {
     #[arg(long)]
     pub(crate) hash_inputs: bool,
     /// Memory limit of each run, as for `run`.
-    #[arg(long, value_name = "SIZE", value_parser = crate::memory::parse, env = "TESSERA_MEMORY")]
+    #[arg(long, value_name = "SIZE", value_parser = crate::size::parse, env = "TESSERA_MEMORY")]
     pub(crate) memory: Option<u64>,
     /// Folder for temporary files, as for `run`.
     #[arg(long, value_name = "DIR")]

@@ -21,6 +21,7 @@ use std::process::ExitCode;
 
 use crate::arguments::{Arguments, Command};
 use crate::output::Failure;
+use crate::panics;
 
 /// Runs the command. A panic becomes an internal error with a message.
 pub(crate) fn dispatch(arguments: Arguments) -> Result<ExitCode, Failure> {
@@ -42,5 +43,5 @@ pub(crate) fn dispatch(arguments: Arguments) -> Result<ExitCode, Failure> {
         Command::Schema(schema) => schema::run(&schema, &output),
         Command::Completions(completions) => completions::run(&completions),
     }))
-    .unwrap_or_else(|_| Err(Failure::panicked()))
+    .unwrap_or_else(|_| Err(panics::failure()))
 }

@@ -8,9 +8,11 @@ mod commands;
 mod interrupt;
 mod memory;
 mod output;
+mod panics;
 mod processor;
 mod progress;
 mod signals;
+mod size;
 #[cfg(target_os = "linux")]
 mod supervisor;
 mod telemetry;

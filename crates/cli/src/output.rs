@@ -29,23 +29,6 @@ impl Failure {
         }
     }
 
-    /// A panic of the program, after which a version may still have been published.
-    pub(crate) fn panicked() -> Self {
-        let place = crate::telemetry::panic_place();
-        let fault = format!(
-            "internal error{place}; please report it with what TESSERA_LOG=debug writes to stderr"
-        );
-        match crate::interrupt::GATE.committed() {
-            Some(version) => Self::new(
-                format!(
-                    "version {version} is published, but what follows failed: {fault}; the same run again completes it"
-                ),
-                6,
-            ),
-            None => Self::new(fault, 1),
-        }
-    }
-
     /// An I/O error: the operation, the path, and the operating system error.
     pub(crate) fn io(operation: &str, path: &std::path::Path, error: &std::io::Error) -> Self {
         Self::new(format!("{operation}: {}: {error}", path.display()), 4)

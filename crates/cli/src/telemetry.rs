@@ -3,7 +3,6 @@
 use std::ffi::OsString;
 use std::fmt::{self, Write};
 use std::io::IsTerminal;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use serde_json::{Map, Value};
@@ -17,6 +16,7 @@ use tracing_subscriber::registry::LookupSpan;
 
 use crate::arguments::{LogFormat, Output};
 use crate::output::{now, use_json_lines};
+use crate::panics;
 
 /// Warnings that were logged.
 static WARNINGS: AtomicU64 = AtomicU64::new(0);
@@ -50,9 +50,7 @@ pub(crate) fn prepare(arguments: &[OsString]) {
     }
     // Damaged input can make a library panic; it is caught and becomes an error that names the file.
     std::panic::set_hook(Box::new(|panic| {
-        if let (Some(place), Ok(mut kept)) = (panic.location(), PLACE.lock()) {
-            *kept = format!(" at {}:{}", place.file(), place.line());
-        }
+        panics::note(panic);
         tracing::debug!("{panic}");
     }));
 }
@@ -175,12 +173,4 @@ impl Visit for Fields {
     fn record_bool(&mut self, field: &Field, value: bool) {
         self.add(field, value.into());
     }
-}
-
-/// Source location of the newest panic.
-static PLACE: Mutex<String> = Mutex::new(String::new());
-
-/// Source location of the newest panic, for a message.
-pub(crate) fn panic_place() -> String {
-    PLACE.lock().map(|place| place.clone()).unwrap_or_default()
 }

@@ -13,6 +13,7 @@ mod layout;
 mod lowest;
 mod overflow;
 mod passes;
+mod place;
 #[cfg(test)]
 mod tests;
 mod worker;

@@ -1,5 +1,6 @@
 //! The file as a whole: from text to a checked pipeline.
 
+mod description;
 mod expect;
 mod feature;
 mod form;

@@ -18,6 +18,7 @@ use crate::arguments::{Output, Run};
 use crate::interrupt::{self, GATE};
 use crate::memory;
 use crate::output::{Failure, fail, print, print_json, say, tell};
+use crate::panics;
 use crate::progress::Progress;
 use crate::telemetry;
 
@@ -41,7 +42,7 @@ pub(crate) fn run(arguments: &Run, output: &Output) -> Result<ExitCode, Failure>
         // Code that was interrupted may panic on incomplete data.
         Err(match interrupted() {
             true => PipelineError::Interrupted.into(),
-            false => Failure::panicked(),
+            false => panics::failure(),
         })
     });
     interrupt::wait_for_end();

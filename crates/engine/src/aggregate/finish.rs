@@ -15,6 +15,7 @@ use tessera_expr::decimal::MAX_DIGITS;
 use tessera_expr::exact::{SquaresOf, SumOf, Wide, decimal_to_float};
 
 use super::layout::{Layout, NULL, Output};
+use super::place::Place;
 use super::worker::{Worker, distinct_count, get};
 use crate::error::EngineError;
 use crate::table::TableRef;
@@ -30,16 +31,6 @@ const MOST_TEXT_BYTES: u64 = i32::MAX as u64;
 
 /// How many rows ahead a state is asked for.
 const AHEAD: usize = 16;
-
-/// Where a customer stands: worker and number there.
-#[derive(Clone, Copy)]
-struct Place {
-    worker: u32,
-    number: u32,
-}
-
-/// What a customer takes while the table is ordered.
-pub(crate) const ORDER_BYTES: usize = size_of::<(u128, Place)>();
 
 /// A customer of the output with the state that the columns are made from.
 struct Row<'a> {

@@ -19,10 +19,10 @@ use std::sync::Arc;
 use tessera_expr::exact::{Wide, to_fixed};
 
 use super::batch::{Batch, Code, Column, Values};
-use super::finish::ORDER_BYTES;
 use super::keys::Customers;
 use super::layout::{Layout, Op, Selection, Slot};
 use super::lowest::Lowest;
+use super::place::ORDER_BYTES;
 use crate::budget::{Budget, States};
 use crate::error::EngineError;
 use distinct::Distinct;

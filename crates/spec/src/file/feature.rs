@@ -10,6 +10,7 @@ use crate::pipeline::{
 use crate::reader::{Entry, Reader, choice_of};
 use crate::written::word::LifecycleKind;
 
+use super::description::description;
 use super::name::{Names, check_name};
 use super::source::check_source;
 
@@ -150,16 +151,6 @@ enum Entered {
     Feature(FeatureDecl),
     /// Label and direction of a feature of the catalogue.
     Described(At<String>, Description),
-}
-
-/// `label` and `direction` of a feature.
-pub(super) fn description(table: &Reader<'_>) -> Description {
-    Description {
-        label: table
-            .text("label")
-            .map(|label| label.value.trim().to_owned()),
-        direction: table.word("direction"),
-    }
 }
 
 /// Whether a table has only `label` and `direction`.

@@ -438,7 +438,7 @@ fn attributes(table: &Reader<'_>, kind: Option<SourceKind>) -> Vec<Attribute> {
             "add `base = \"…\"`, the kind of knowledge, for example `base = \"firmographic\"`",
         );
         let unit = inner.word("unit").map(|unit| unit.value);
-        let description = super::feature::description(&inner);
+        let description = super::description::description(&inner);
         for key in ["max_age_days", "consent_scope", "sensitive"] {
             inner.not_built(key, &format!("`{key}` of attributes is"));
         }
