@@ -11,9 +11,6 @@ KNOWN = {
     "pipeline": [
         "base cohorts customers expect gates history leaves memory prepare publish scores stage untimed value",
     ],
-    "snapshot": [
-        "artifacts commit lookup publish store succession version writer",
-    ],
 }
 
 

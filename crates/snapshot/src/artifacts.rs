@@ -1,37 +1,15 @@
 //! What was learned from data, held once: files in `artifacts/`, each named by the sha256 of its content, which the commits of
 //! the version that learned it and of all that apply it name.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::io;
 
-use chrono::NaiveDate;
-use serde::{Deserialize, Serialize};
-
-use crate::commit::{Commit, date, sha256};
+use crate::commit::{Commit, CommittedArtifact, sha256};
 use crate::error::StoreError;
 use crate::store::Store;
 
 /// The folder of the artifacts.
 const FOLDER: &str = "artifacts";
-
-/// What a version says of something learned that it applied.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct CommittedArtifact {
-    /// What it is of: `scores.churn`, `schemes.behaviour`.
-    pub of: String,
-    /// sha256 of its content, which is its name in `artifacts/`.
-    pub id: String,
-    /// The day on whose data it was fitted.
-    #[serde(serialize_with = "date::write", deserialize_with = "date::read")]
-    pub fitted_on: NaiveDate,
-    /// The version that fitted it; 0 until the version that fits it is committed.
-    pub version: u64,
-    /// The last day on which fitting it again was tried: that of its fit, or a later one whose fit was not better.
-    #[serde(serialize_with = "date::write", deserialize_with = "date::read")]
-    pub tried_on: NaiveDate,
-    /// Hashes of what it depends on, by what that is.
-    pub basis: BTreeMap<String, String>,
-}
 
 /// An artifact of a version that is about to be published.
 #[derive(Debug, Clone)]

@@ -8,9 +8,10 @@ use arrow::array::{ArrayRef, BooleanArray, Date32Array, Int64Array, RecordBatch,
 use arrow::datatypes::{DataType, Field, Schema};
 use chrono::NaiveDate;
 
+use crate::commit::run_path;
 use crate::error::StoreError;
-use crate::store::{Digested, run_path};
-use crate::succession::{self, Standing, newest};
+use crate::listed::{Digested, Standing};
+use crate::succession::{self, newest};
 use crate::tables::TABLES;
 use crate::writer::{Layout, write_parquet};
 

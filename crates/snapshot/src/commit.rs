@@ -1,12 +1,13 @@
 //! A commit: the file that makes a version exist. Never rewritten, never deleted; contains no data of customers.
 
+use std::collections::BTreeMap;
+
 use chrono::NaiveDate;
 use serde::de::{Error, IgnoredAny, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
-use crate::artifacts::CommittedArtifact;
 use crate::txid::is_txid;
 
 /// Format of commits that this program writes and reads.
@@ -255,6 +256,30 @@ pub(crate) mod date {
     pub(crate) fn read<'de, D: Deserializer<'de>>(from: D) -> Result<NaiveDate, D::Error> {
         String::deserialize(from)?.parse().map_err(D::Error::custom)
     }
+}
+
+/// What a version says of something learned that it applied.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CommittedArtifact {
+    /// What it is of: `scores.churn`, `schemes.behaviour`.
+    pub of: String,
+    /// sha256 of its content, which is its name in `artifacts/`.
+    pub id: String,
+    /// The day on whose data it was fitted.
+    #[serde(serialize_with = "date::write", deserialize_with = "date::read")]
+    pub fitted_on: NaiveDate,
+    /// The version that fitted it; 0 until the version that fits it is committed.
+    pub version: u64,
+    /// The last day on which fitting it again was tried: that of its fit, or a later one whose fit was not better.
+    #[serde(serialize_with = "date::write", deserialize_with = "date::read")]
+    pub tried_on: NaiveDate,
+    /// Hashes of what it depends on, by what that is.
+    pub basis: BTreeMap<String, String>,
+}
+
+/// Path of a run's folder within the store.
+pub(crate) fn run_path(as_of: NaiveDate, txid: &str) -> String {
+    format!("data/as_of={as_of}/run={txid}")
 }
 
 #[cfg(test)]

@@ -15,11 +15,12 @@ use std::sync::Arc;
 use chrono::{DateTime, NaiveDate};
 use serde_json::{Value, json};
 
-use crate::commit::{CommittedColumn, sha256};
+use crate::commit::{CommittedColumn, run_path, sha256};
 use crate::error::StoreError;
 use crate::folder::Folder;
+use crate::listed::{Digested, ListedFile};
 use crate::step::Step;
-use crate::store::{Digested, ListedFile, Store, run_path};
+use crate::store::Store;
 
 /// Folder of the Delta tables, and name of this hint.
 pub(crate) const FOLDER: &str = "delta";

@@ -3,6 +3,8 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use tessera_spec::noted::of_system;
+
 /// An error of the store. Messages name the step, the file and the operating system's error, never a customer.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
@@ -200,5 +202,14 @@ impl StoreError {
             | Self::Overtaken { .. }
             | Self::Contended { .. } => 4,
         }
+    }
+}
+
+/// An I/O error where there was one; else the content is damaged.
+pub(crate) fn unread(path: &Path, error: &dyn std::fmt::Display) -> StoreError {
+    let text = error.to_string();
+    match of_system(&text) {
+        Some(error) => StoreError::io("read table", path, error),
+        None => StoreError::damaged(path, text),
     }
 }

@@ -8,10 +8,12 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use crate::commit::run_path;
 use crate::error::StoreError;
 use crate::folder::Folder;
+use crate::listed::Digested;
 use crate::step::Step;
-use crate::store::{Digested, Store, run_path};
+use crate::store::Store;
 use crate::{catalogue, delta, index, succession, txid};
 
 /// Content of `LATEST`.

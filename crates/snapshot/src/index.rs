@@ -12,7 +12,8 @@ use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
 
 use crate::commit::{date, sha256};
-use crate::store::{Digested, ListedFile, Store};
+use crate::listed::{Digested, ListedFile};
+use crate::store::Store;
 
 /// Name of the file.
 pub(crate) const FILE: &str = "INDEX";

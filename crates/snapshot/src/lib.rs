@@ -14,6 +14,7 @@
 //! Parquet files, `step` is where tests inject faults.
 
 mod artifacts;
+mod by_day;
 mod catalogue;
 mod commit;
 mod delta;
@@ -22,8 +23,10 @@ mod folder;
 mod format;
 mod gate;
 mod hints;
+mod identity;
 mod index;
 mod inputs;
+mod listed;
 mod lock;
 mod lookup;
 mod owners;
@@ -41,13 +44,16 @@ mod writer;
 #[cfg(test)]
 mod tests;
 
-pub use artifacts::{CommittedArtifact, NewArtifact, artifact_id};
-pub use commit::{Commit, CommittedColumn, CommittedFile, CommittedTable, Replaced};
+pub use artifacts::{NewArtifact, artifact_id};
+pub use commit::{
+    Commit, CommittedArtifact, CommittedColumn, CommittedFile, CommittedTable, Replaced,
+};
 pub use error::StoreError;
 pub use gate::{Gate, Stopped};
+pub use identity::RunIdentity;
+pub use listed::{Listed, ListedFile, Standing};
 pub use owners::Owner;
-pub use publish::{Published, RunIdentity, Staging};
-pub use store::{Listed, ListedFile, Options, Store};
-pub use succession::Standing;
+pub use publish::{Published, Staging};
+pub use store::{Options, Store};
 pub use verify::{Depth, Replacement, VerifyReport};
 pub use version::{OpenVersion, Version};

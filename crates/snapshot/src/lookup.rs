@@ -11,8 +11,7 @@ use parquet::arrow::arrow_reader::{ArrowPredicateFn, ParquetRecordBatchReaderBui
 use parquet::file::metadata::RowGroupMetaData;
 use parquet::file::statistics::Statistics;
 
-use crate::error::StoreError;
-use crate::version::unread;
+use crate::error::{StoreError, unread};
 
 /// Place of the key in tables of customers: behind `as_of`.
 const KEY: usize = 1;

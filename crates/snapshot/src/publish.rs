@@ -3,24 +3,25 @@
 //! old version or the new one, never a mix.
 
 use std::io;
-use std::sync::Arc;
 use std::time::SystemTime;
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
-use chrono::{DateTime, NaiveDate, SecondsFormat, Utc};
+use chrono::{DateTime, SecondsFormat, Utc};
 use rayon::prelude::*;
 use serde_json::Value;
 
-use crate::artifacts::{CommittedArtifact, NewArtifact};
+use crate::artifacts::NewArtifact;
 use crate::commit::{
-    Commit, CommittedColumn, CommittedFile, CommittedTable, FORMAT, Replaced, file_name, sha256,
+    Commit, CommittedArtifact, CommittedColumn, CommittedFile, CommittedTable, FORMAT, Replaced,
+    file_name,
 };
 use crate::error::StoreError;
 use crate::folder::Folder;
 use crate::gate::Gate;
+use crate::identity::RunIdentity;
 use crate::step::Step;
-use crate::store::{Digested, Store};
+use crate::store::Store;
 use crate::version::{Version, read_file, verify_file};
 use crate::writer::{Layout, write_parquet};
 use crate::{succession, tables, txid};
@@ -30,31 +31,6 @@ const OLDEST_RUN_MILLIS: u64 = 24 * 3_600 * 1_000;
 
 /// How often a run tries again when others publish first.
 const TRIES: u32 = 10;
-
-/// Everything that determines the published bytes, and what is committed beside the tables.
-#[derive(Debug, Clone)]
-pub struct RunIdentity {
-    /// sha256 over everything that determines the published bytes except the version before: format, program, canonical
-    /// pipeline, dates, inputs.
-    pub run_key: String,
-    /// State of the customer base at the close of this day.
-    pub as_of: NaiveDate,
-    /// Name of the program, its version, and a hash of its source code.
-    pub program: String,
-    /// What a report needs to know of the pipeline.
-    pub pipeline: Value,
-    /// Inputs with their fingerprints.
-    pub inputs: Value,
-}
-
-impl RunIdentity {
-    /// The idempotency key of this run with the version before its day, and the number of that version.
-    pub(crate) fn key_after(&self, previous: Option<&Arc<Digested>>) -> (String, u64) {
-        let before = previous.map_or("", |before| before.idempotency_key.as_str());
-        let key = sha256(format!("{}\n{before}", self.run_key).as_bytes());
-        (key, previous.map_or(0, |before| before.version))
-    }
-}
 
 /// A version that was published, or had been already.
 #[derive(Debug, Clone)]

@@ -3,20 +3,19 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use chrono::NaiveDate;
-
-use crate::commit::{Commit, CommittedTable, file_name, sha256, version_of};
+use crate::commit::{Commit, CommittedTable, file_name, run_path, sha256, version_of};
 use crate::error::StoreError;
 use crate::folder::Folder;
 use crate::format;
+use crate::identity::RunIdentity;
+use crate::listed::{Digested, Listed, ListedFile, Standing};
 use crate::lock;
-use crate::publish::RunIdentity;
 use crate::step::{Step, Steps};
-use crate::succession::{self, Standing};
+use crate::succession;
 use crate::version::{OpenVersion, Version};
 
 /// How often a reader resolves `latest` again when files of the version were removed while it opened them.
@@ -61,82 +60,6 @@ struct Known {
     read: BTreeSet<u64>,
     /// Whether the index was read.
     indexed: bool,
-}
-
-/// The parts of a commit that are needed often: all but its inputs, which may be many.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Digested {
-    pub(crate) version: u64,
-    pub(crate) as_of: NaiveDate,
-    pub(crate) txid: String,
-    pub(crate) idempotency_key: String,
-    /// The version before this one when it was made, 0 for none.
-    pub(crate) previous: u64,
-    /// The files of its tables, table by table. Lists share them, and versions share the names in them.
-    pub(crate) files: Arc<[ListedFile]>,
-    pub(crate) program: Arc<str>,
-    pub(crate) finished_at: String,
-    /// The damaged version that this one replaces.
-    pub(crate) replaces: Option<u64>,
-    /// sha256 of the commit's file.
-    pub(crate) sha256: String,
-}
-
-/// A version in a list, without its inputs.
-#[derive(Debug, Clone)]
-pub struct Listed {
-    /// Its number.
-    pub version: u64,
-    /// The day at whose close it shows the customer base.
-    pub as_of: NaiveDate,
-    /// The version before it when it was made, 0 for none.
-    pub previous: u64,
-    /// When it was committed.
-    pub finished_at: String,
-    /// The program that made it.
-    pub program: Arc<str>,
-    /// The files of its tables, table by table and in row order.
-    pub files: Arc<[ListedFile]>,
-    /// How later commits affect it.
-    pub standing: Standing,
-    /// Folder of its tables.
-    pub folder: PathBuf,
-}
-
-/// A file of a version in a list.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ListedFile {
-    /// The table.
-    pub table: Arc<str>,
-    /// Path within the run's folder.
-    pub path: Arc<str>,
-    /// Size.
-    pub bytes: u64,
-    /// Rows.
-    pub rows: u64,
-}
-
-impl Listed {
-    /// Rows of a table, 0 where it has no such table.
-    pub fn rows(&self, table: &str) -> u64 {
-        let own = self.files.iter().filter(|file| *file.table == *table);
-        own.map(|file| file.rows).sum()
-    }
-
-    /// Size of all its files.
-    pub fn bytes(&self) -> u64 {
-        self.files.iter().map(|file| file.bytes).sum()
-    }
-}
-
-impl Digested {
-    /// The files of a table, in row order; none where it has no such table.
-    pub(crate) fn files_of(&self, table: &str) -> &[ListedFile] {
-        let is_own = |file: &ListedFile| *file.table == *table;
-        let from = self.files.iter().position(is_own).unwrap_or_default();
-        let own = self.files[from..].iter().take_while(|file| is_own(file));
-        &self.files[from..from + own.count()]
-    }
 }
 
 /// The files of tables as digests have them.
@@ -579,9 +502,4 @@ impl Store {
         self.steps.reach(Step::Lock).map_err(failed)?;
         lock::take(&self.root, self.options.lock_wait, go_on)
     }
-}
-
-/// Path of a run's folder within the store.
-pub(crate) fn run_path(as_of: NaiveDate, txid: &str) -> String {
-    format!("data/as_of={as_of}/run={txid}")
 }

@@ -6,20 +6,7 @@ use std::sync::Arc;
 
 use chrono::NaiveDate;
 
-use crate::error::StoreError;
-use crate::store::{Digested, Store};
-use crate::version::Version;
-
-/// How later commits affect a version.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Standing {
-    /// The newest version of the same `as_of`, where that is a later commit.
-    pub superseded_by: Option<u64>,
-    /// A run of the same day would now have another version before it than this version had, so an equal run publishes again.
-    pub outdated: bool,
-    /// The version that replaced this one because it is damaged.
-    pub damaged_replaced_by: Option<u64>,
-}
+use crate::listed::{Digested, Standing};
 
 /// The version that `LATEST` and `latest` name: the greatest `as_of`, and of several versions of that day the highest. Expired
 /// versions count only where every version has expired.
@@ -81,66 +68,6 @@ pub(crate) fn standings(versions: &[Arc<Digested>]) -> Vec<Standing> {
         }
     };
     versions.iter().map(standing).collect()
-}
-
-impl Store {
-    /// The version that comes before a run of this day: that of the greatest earlier `as_of`, and of several versions of that day
-    /// the newest commit.
-    ///
-    /// # Errors
-    /// A commit that cannot be read; [`StoreError::Expired`] where the version's tables may be gone.
-    pub fn previous(&self, as_of: NaiveDate) -> Result<Option<Version>, StoreError> {
-        // After the index was discarded, every commit is read.
-        loop {
-            let digests = self.digests()?;
-            let Some(before) = previous(&digests, as_of) else {
-                return Ok(None);
-            };
-            if self.confirm(before)? {
-                return self.version(before.version).map(Some);
-            }
-        }
-    }
-
-    /// The newest version of a day that has not expired.
-    ///
-    /// # Errors
-    /// A commit that cannot be read; [`StoreError::NoDay`] where there is no version of that day.
-    pub fn of_day(&self, day: NaiveDate) -> Result<Version, StoreError> {
-        let (digests, expired) = (self.digests()?, self.expired()?);
-        let kept = digests
-            .iter()
-            .filter(|known| !expired.contains(&known.version));
-        let days = newest(kept);
-        if let Some(found) = days.get(&day) {
-            return self.version(found.version);
-        }
-        let earlier = days.range(..day).next_back().map(|found| found.0);
-        let later = days.range(day..).next().map(|found| found.0);
-        let nearest: Vec<String> = earlier
-            .into_iter()
-            .chain(later)
-            .map(NaiveDate::to_string)
-            .collect();
-        Err(StoreError::NoDay {
-            path: self.path().to_owned(),
-            day,
-            nearest: match nearest.is_empty() {
-                true => "there is none yet".to_owned(),
-                false => format!("the nearest are of {}", nearest.join(" and ")),
-            },
-        })
-    }
-
-    /// How later commits affect each version, by its number.
-    ///
-    /// # Errors
-    /// A commit that cannot be read.
-    pub fn standings(&self) -> Result<BTreeMap<u64, Standing>, StoreError> {
-        let versions = self.digests()?;
-        let numbers = versions.iter().map(|known| known.version);
-        Ok(numbers.zip(standings(&versions)).collect())
-    }
 }
 
 #[cfg(test)]

@@ -11,13 +11,11 @@ use chrono::NaiveDate;
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ParquetRecordBatchReaderBuilder};
 use sha2::{Digest, Sha256};
-use tessera_spec::noted::of_system;
 
-use crate::commit::{Commit, CommittedFile, CommittedTable, hex};
-use crate::error::StoreError;
+use crate::commit::{Commit, CommittedFile, CommittedTable, hex, run_path};
+use crate::error::{StoreError, unread};
 use crate::folder::Folder;
 use crate::lookup;
-use crate::store::run_path;
 
 /// A version: its commit and the folder of its tables.
 #[derive(Debug, Clone)]
@@ -307,15 +305,6 @@ fn scan_file(
         take(batch.map_err(|error| unread(path, &error))?);
     }
     Ok(())
-}
-
-/// An I/O error where there was one; else the content is damaged.
-pub(crate) fn unread(path: &Path, error: &dyn std::fmt::Display) -> StoreError {
-    let text = error.to_string();
-    match of_system(&text) {
-        Some(error) => StoreError::io("read table", path, error),
-        None => StoreError::damaged(path, text),
-    }
 }
 
 /// Checks one file against its entry in the commit.

@@ -9,7 +9,7 @@ use tempfile::tempdir;
 use super::{Run, assert_complete};
 use crate::Store;
 use crate::commit::{file_name, sha256};
-use crate::store::Digested;
+use crate::listed::Digested;
 
 /// A store of many versions, one a day: the first is real, the others are copies of its commit.
 fn long(path: &Path, versions: u64) {
