@@ -96,7 +96,7 @@ pub fn markdown() -> String {
         let example = aggregate.example;
         let _ = write!(
             text,
-            "\n```toml\n[features]\nmine = {}\n```\n\nOrders {} give {}.\n",
+            "\n```toml\n[features]\nmine = {}\n```\n\nRows of the days and amounts {}, where `-` is null, give {}.\n",
             aggregate.as_written(),
             example.rows,
             example.expect

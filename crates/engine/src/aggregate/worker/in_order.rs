@@ -3,7 +3,7 @@
 use tessera_expr::Type;
 use tessera_expr::aggregate::{InOrder, Value};
 
-use super::super::batch::{Column, Values};
+use super::super::batch::Values;
 use super::super::layout::{NULL, Op};
 use super::entries::{self, Entries};
 use super::sums::set as set_wide;
@@ -26,18 +26,34 @@ pub(super) fn collect(chunk: &Chunk<'_>, value: usize, state: &mut State<'_>) {
     let column = &chunk.batch.values[value];
     let at = chunk.slot.at;
     let Side {
-        in_order: Some(collected),
-        texts,
+        in_order: Some(Collected { values: kept }),
+        texts: known,
         ..
     } = &mut state.sides[chunk.slot.side]
     else {
         return;
     };
     let customers = &mut *state.customers;
-    chunk.each_value(column, |row, number| {
-        customers.state_mut(number as usize)[at] += 1;
-        collected.push(number, column, row, texts);
-    });
+    let mut count = |number: u32| customers.state_mut(number as usize)[at] += 1;
+    match &column.values {
+        Values::Int(values) => chunk.each_value(column, |row, number| {
+            count(number);
+            kept.push(number, in_order(values.value(row)));
+        }),
+        Values::Float(values) => chunk.each_value(column, |row, number| {
+            count(number);
+            kept.push(number, float_in_order(values.value(row) + 0.0));
+        }),
+        Values::Wide(values) => chunk.each_value(column, |row, number| {
+            count(number);
+            kept.push_long(number, values.value(row) as u128 ^ (1 << 127));
+        }),
+        Values::Text(texts, _) => chunk.each_value(column, |row, number| {
+            count(number);
+            let code = known.code(column.code(row), || texts.value(row));
+            kept.push(number, code);
+        }),
+    }
 }
 
 /// Writes what was found into the words of a customer, the first of which then says whether there is anything.
@@ -58,26 +74,6 @@ impl Collected {
     pub(super) fn new(budget: &Budget) -> Self {
         Self {
             values: Entries::new(Equal::Kept, budget),
-        }
-    }
-
-    /// Keeps the value of a row.
-    #[inline]
-    fn push(&mut self, number: u32, column: &Column, row: usize, known: &mut Texts) {
-        match &column.values {
-            Values::Int(values) => self.values.push(number, in_order(values.value(row))),
-            Values::Float(values) => {
-                let bits = float_in_order(values.value(row) + 0.0);
-                self.values.push(number, bits);
-            }
-            Values::Wide(values) => {
-                let whole = values.value(row) as u128 ^ (1 << 127);
-                self.values.push_long(number, whole);
-            }
-            Values::Text(texts, _) => {
-                let code = known.code(column.code(row), || texts.value(row));
-                self.values.push(number, code);
-            }
         }
     }
 
