@@ -9,6 +9,7 @@ value differs.
 """
 
 import argparse
+import collections
 import hashlib
 import math
 import os
@@ -23,10 +24,20 @@ import duckdb
 AS_OF = "2026-10-31"
 NUMBERS, ORDERED = ["whole", "price", "large", "weight"], ["day", "moment"]
 ALL = NUMBERS + ORDERED + ["label", "flag"]
+
+
+def mode(values, _):
+    """The most frequent value; of equally frequent ones the smallest, texts byte by byte."""
+    counts = collections.Counter(values)
+    most = max(counts.values())
+    return min((value for value in counts if counts[value] == most), key=lambda value: value.encode() if isinstance(value, str) else value)
+
+
 # Columns that an aggregate takes, further keys of the feature, and its answer: SQL over rows, of which `{x}` are the values.
 AGGREGATES = {
     "count_distinct": (ALL, [""], "count(distinct {x})"),
     "median": (NUMBERS, [""], "median({x})"),
+    "mode": (ALL, [""], mode),
 }
 WINDOWS = {
     "": "true",

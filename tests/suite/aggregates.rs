@@ -52,6 +52,11 @@ fn values_of_every_type_give_what_duckdb_answers() {
     script(
         &python,
         "aggregates.py",
-        &[env!("CARGO_BIN_EXE_tessera"), "count_distinct", "median"],
+        &[
+            env!("CARGO_BIN_EXE_tessera"),
+            "count_distinct",
+            "median",
+            "mode",
+        ],
     );
 }

@@ -11,6 +11,7 @@ mod max;
 mod mean;
 mod median;
 mod min;
+mod mode;
 mod std;
 mod sum;
 mod sum_as_float;
@@ -46,6 +47,7 @@ pub static AGGREGATES: &[&Aggregation] = &[
     &mean::MEAN,
     &median::MEDIAN,
     &min::MIN,
+    &mode::MODE,
     &std::STD,
     &sum::SUM,
     &sum_as_float::SUM_AS_FLOAT,
