@@ -20,6 +20,7 @@ import sys
 import tempfile
 
 import duckdb
+import numpy
 
 AS_OF = "2026-10-31"
 NUMBERS, ORDERED = ["whole", "price", "large", "weight"], ["day", "moment"]
@@ -33,11 +34,16 @@ def mode(values, _):
     return min((value for value in counts if counts[value] == most), key=lambda value: value.encode() if isinstance(value, str) else value)
 
 
+def quantile(values, keys):
+    return float(numpy.quantile([float(value) for value in values], float(keys.rsplit(" ", 1)[1]), method="linear"))
+
+
 # Columns that an aggregate takes, further keys of the feature, and its answer: SQL over rows, of which `{x}` are the values.
 AGGREGATES = {
     "count_distinct": (ALL, [""], "count(distinct {x})"),
     "median": (NUMBERS, [""], "median({x})"),
     "mode": (ALL, [""], mode),
+    "quantile": (NUMBERS, [", q = 0", ", q = 0.1", ", q = 0.25", ", q = 0.5", ", q = 0.9", ", q = 1"], quantile),
 }
 WINDOWS = {
     "": "true",

@@ -57,6 +57,7 @@ fn values_of_every_type_give_what_duckdb_answers() {
             "count_distinct",
             "median",
             "mode",
+            "quantile",
         ],
     );
 }

@@ -297,6 +297,7 @@ std_180 = { from = "orders", agg = "std", of = "amount", window = "180d" }
 mean_30 = { from = "orders", agg = "mean", of = "amount", window = "30d" }
 median  = { from = "orders", agg = "median", of = "amount" }
 mode    = { from = "orders", agg = "mode", of = "note" }
+high    = { from = "orders", agg = "quantile", q = 0.9, of = "amount" }
 notes   = { from = "orders", agg = "count_distinct", of = "note" }
 note    = { from = "orders", agg = "last", of = "note" }
 doubled = { expr = "order_count * 2" }

@@ -12,6 +12,7 @@ mod mean;
 mod median;
 mod min;
 mod mode;
+mod quantile;
 mod std;
 mod sum;
 mod sum_as_float;
@@ -48,6 +49,7 @@ pub static AGGREGATES: &[&Aggregation] = &[
     &median::MEDIAN,
     &min::MIN,
     &mode::MODE,
+    &quantile::QUANTILE,
     &std::STD,
     &sum::SUM,
     &sum_as_float::SUM_AS_FLOAT,
