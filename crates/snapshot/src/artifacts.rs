@@ -101,6 +101,8 @@ fn file_name(id: &str) -> String {
 mod tests {
     use serde_json::json;
 
+    use std::collections::BTreeMap;
+
     use super::*;
 
     #[test]

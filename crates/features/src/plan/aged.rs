@@ -113,7 +113,7 @@ fn twins(pass: &Pass, since: NaiveDate, gap: u32) -> Option<Vec<Agg>> {
         let filter = agg.filter.as_ref().map(masked);
         Agg {
             name: format!("{AGED}{}", agg.name),
-            func: agg.func.over(&masked),
+            func: agg.func.over(masked),
             // Nothing of the window lies before that day.
             filter: window.map_or(Some(never()), |_| filter),
             window: Some(window.unwrap_or(Window {
