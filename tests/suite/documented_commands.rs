@@ -141,8 +141,8 @@ fn inline_commands(text: &str) -> Vec<String> {
     commands
 }
 
-/// Whether a command contains a placeholder such as `FILE`.
-fn has_placeholder(command: &str) -> bool {
+/// Whether a reader puts values into the command, such as the name of a file for `FILE`.
+fn takes_values(command: &str) -> bool {
     command
         .split([' ', '='])
         .any(|word| word == "…" || (word.len() > 1 && word.chars().all(|c| c.is_ascii_uppercase())))
@@ -199,14 +199,22 @@ fn commands_within_sentences_work() {
                     justfile.lines().any(|line| line.starts_with(words[1])),
                     "{name}: {command}"
                 ),
-                "tessera" if has_placeholder(&command) => {
+                "tessera" if takes_values(&command) => {
                     let verb = words[1];
                     if verb.chars().all(|c| c.is_ascii_lowercase()) {
                         run(&[verb, "--help"], 0);
                     }
                 }
                 "tessera" if words.len() == 2 => drop(run(&[words[1], "--help"], 0)),
-                "cargo" if has_placeholder(&command) => {}
+                "cargo" if takes_values(&command) => {
+                    let after = |key: &str| {
+                        let at = words.iter().position(|word| *word == key);
+                        words[at.unwrap_or_else(|| panic!("{name}: {command} has no {key}")) + 1]
+                    };
+                    let krate = after("-p").strip_prefix("tessera-").unwrap();
+                    let example = format!("crates/{krate}/examples/{}.rs", after("--example"));
+                    assert!(root().join(&example).is_file(), "{name}: no {example}");
+                }
                 _ if command.contains("online_retail") => {
                     let Some(_) = public_data("online_retail") else {
                         continue;

@@ -47,7 +47,15 @@ fn the_thirty_third_night_changes_as_many_files_as_the_second_and_its_list_is_sh
     publish(1);
     let traced = injector().is_some();
     let second = traced.then(|| changes(dir.path(), &file, 2));
-    (2 + u64::from(traced)..NIGHTS).for_each(publish);
+    let store = dir.path().join("store").display().to_string();
+    let text = |more: &[&str]| {
+        let stdout = run(&[&["snapshots", &store], more].concat(), 0).stdout;
+        String::from_utf8(stdout).unwrap()
+    };
+    (2 + u64::from(traced)..NIGHTS - 1).for_each(publish);
+    let told = "1 older version is not shown: --all lists it\n";
+    assert!(text(&[]).ends_with(told), "{}", text(&[]));
+    publish(NIGHTS - 1);
     let hints = ["INDEX", "views/duckdb.sql"].map(|name| dir.path().join("store").join(name));
     let before = hints.each_ref().map(|path| lines(path));
     match second {
@@ -65,11 +73,6 @@ fn the_thirty_third_night_changes_as_many_files_as_the_second_and_its_list_is_sh
         "a line in the index; its folder and its row of `runs` in the views"
     );
 
-    let store = dir.path().join("store").display().to_string();
-    let text = |more: &[&str]| {
-        let stdout = run(&[&["snapshots", &store], more].concat(), 0).stdout;
-        String::from_utf8(stdout).unwrap()
-    };
     let short = text(&[]);
     assert_eq!(short.lines().count(), 1 + 30 + 1, "{short}");
     assert!(short.contains(&night(4)) && !short.contains(&night(3)));

@@ -90,6 +90,17 @@ pub struct Example {
     pub expect: &'static str,
 }
 
+impl Example {
+    /// Of four rows on three days, one of them without an amount, which tell most aggregates apart.
+    pub const fn of_four_rows(expect: &'static str) -> Self {
+        Self {
+            rows: "2026-01-02 10; 2026-01-05 -; 2026-01-05 30; 2026-01-09 10",
+            keys: "",
+            expect,
+        }
+    }
+}
+
 /// How an aggregate is computed from the rows of a customer that its window and its condition select.
 #[derive(Debug, Clone, Copy)]
 pub enum Made {

@@ -307,9 +307,10 @@ impl Assigned {
         }
     }
 
-    /// What definitions learned that fell short of a gate, so that earlier ones serve.
-    pub(crate) fn tried(&self) -> &[NewArtifact] {
-        &self.tried
+    /// What schemes learned: what they applied, and what of it fell short of a gate, so that earlier definitions serve.
+    pub(crate) fn learned(&self) -> impl Iterator<Item = &NewArtifact> {
+        let applied = self.artifacts.iter().map(|(_, artifact)| artifact);
+        applied.chain(&self.tried)
     }
 
     /// Puts a row of `quality` of the scheme that came last before its others.

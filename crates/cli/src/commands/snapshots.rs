@@ -55,10 +55,12 @@ fn text(versions: &[Listed], newest: usize, latest: Option<u64>) -> String {
         }
         text.push_str(&line(version, is_latest));
     }
-    if more > 0 {
-        text.push_str(&format!(
+    match more {
+        0 => {}
+        1 => text.push_str("1 older version is not shown: --all lists it\n"),
+        _ => text.push_str(&format!(
             "{more} older versions are not shown: --all lists them\n"
-        ));
+        )),
     }
     text
 }

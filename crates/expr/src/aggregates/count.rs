@@ -23,9 +23,5 @@ pub static COUNT: Aggregation = Aggregation {
     },
     docs: "Decides: the number of rows; with `of`, of the rows in which it is not null.\n\
            Missing values: 0 where there are no such rows.",
-    example: Example {
-        rows: "2026-01-02 10; 2026-01-05 -; 2026-01-05 30; 2026-01-09 10",
-        keys: "",
-        expect: "3",
-    },
+    example: Example::of_four_rows("3"),
 };

@@ -20,9 +20,5 @@ pub static COUNT_DAYS: Aggregation = Aggregation {
     made: |_| Made::DistinctDays,
     docs: "Decides: the number of local days with a row.\n\
            Missing values: 0 where there is no row.",
-    example: Example {
-        rows: "2026-01-02 10; 2026-01-05 -; 2026-01-05 30; 2026-01-09 10",
-        keys: "",
-        expect: "3",
-    },
+    example: Example::of_four_rows("3"),
 };

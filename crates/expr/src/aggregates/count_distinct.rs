@@ -20,9 +20,5 @@ pub static COUNT_DISTINCT: Aggregation = Aggregation {
     made: |_| Made::Distinct,
     docs: "Decides: the number of different values; texts are compared byte by byte.\n\
            Missing values: null values do not count; 0 where there is none.",
-    example: Example {
-        rows: "2026-01-02 10; 2026-01-05 -; 2026-01-05 30; 2026-01-09 10",
-        keys: "",
-        expect: "2",
-    },
+    example: Example::of_four_rows("2"),
 };

@@ -20,9 +20,5 @@ pub static FIRST: Aggregation = Aggregation {
     made: |_| Made::Earliest,
     docs: "Decides: the value of the earliest row; of rows of one time the one that stands first in the files.\n\
            Missing values: null where that row has null, and where there is no row.",
-    example: Example {
-        rows: "2026-01-02 10; 2026-01-05 -; 2026-01-05 30; 2026-01-09 10",
-        keys: "",
-        expect: "10.0",
-    },
+    example: Example::of_four_rows("10.0"),
 };

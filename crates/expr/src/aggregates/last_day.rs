@@ -20,9 +20,5 @@ pub static LAST_DAY: Aggregation = Aggregation {
     made: |_| Made::LastDay,
     docs: "Decides: the last local day with a row.\n\
            Missing values: null where there is no row.",
-    example: Example {
-        rows: "2026-01-02 10; 2026-01-05 -; 2026-01-05 30; 2026-01-09 10",
-        keys: "",
-        expect: "2026-01-09",
-    },
+    example: Example::of_four_rows("2026-01-09"),
 };

@@ -21,11 +21,7 @@ pub static MEAN: Aggregation = Aggregation {
     made: |_| Made::Computed(&[Part::Sum, Part::Values], mean),
     docs: "Decides: the exact sum divided by the number of values, rounded once.\n\
            Missing values: null values do not count; null where there is none.",
-    example: Example {
-        rows: "2026-01-02 10; 2026-01-05 -; 2026-01-05 30; 2026-01-09 10",
-        keys: "",
-        expect: "16.666666666666668",
-    },
+    example: Example::of_four_rows("16.666666666666668"),
 };
 
 fn mean(found: &[Found<'_>], unit: Unit) -> Option<f64> {

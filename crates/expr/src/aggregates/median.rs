@@ -22,11 +22,7 @@ pub static MEDIAN: Aggregation = Aggregation {
     made: |_| Made::InOrder(|ty, _| Box::new(Median::new(ty))),
     docs: "Decides: the value in the middle; of an even number of values the mean of the two in the middle.\n\
            Missing values: null values do not count; null where there is none.",
-    example: Example {
-        rows: "2026-01-02 10; 2026-01-05 -; 2026-01-05 30; 2026-01-09 10",
-        keys: "",
-        expect: "10.0",
-    },
+    example: Example::of_four_rows("10.0"),
 };
 
 /// Keeps the values in the middle while the values of a customer are gone through.

@@ -20,9 +20,5 @@ pub static MIN: Aggregation = Aggregation {
     made: |_| Made::Least,
     docs: "Decides: the smallest value.\n\
            Missing values: null values do not count; null where there is none.",
-    example: Example {
-        rows: "2026-01-02 10; 2026-01-05 -; 2026-01-05 30; 2026-01-09 10",
-        keys: "",
-        expect: "10.0",
-    },
+    example: Example::of_four_rows("10.0"),
 };

@@ -21,11 +21,7 @@ pub static STD: Aggregation = Aggregation {
     made: |_| Made::Computed(&[Part::Sum, Part::Squares, Part::Values], deviation),
     docs: "Decides: the square root of the sum of squared deviations from the mean, divided by n - 1; sums are exact.\n\
            Missing values: null values do not count; null where there are fewer than two.",
-    example: Example {
-        rows: "2026-01-02 10; 2026-01-05 -; 2026-01-05 30; 2026-01-09 10",
-        keys: "",
-        expect: "11.547005383792516",
-    },
+    example: Example::of_four_rows("11.547005383792516"),
 };
 
 fn deviation(found: &[Found<'_>], unit: Unit) -> Option<f64> {

@@ -20,9 +20,5 @@ pub static SUM_AS_FLOAT: Aggregation = Aggregation {
     made: |_| Made::Sum,
     docs: "Decides: the exact sum, rounded once to a float.\n\
            Missing values: null values do not count; 0 where there is none.",
-    example: Example {
-        rows: "2026-01-02 10; 2026-01-05 -; 2026-01-05 30; 2026-01-09 10",
-        keys: "",
-        expect: "50.0",
-    },
+    example: Example::of_four_rows("50.0"),
 };

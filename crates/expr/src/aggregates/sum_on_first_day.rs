@@ -20,9 +20,5 @@ pub static SUM_ON_FIRST_DAY: Aggregation = Aggregation {
     made: |_| Made::SumOnFirstDay,
     docs: "Decides: the exact sum over the rows of the first local day with a row, rounded once to a float.\n\
            Missing values: null values do not count; 0 where there is none.",
-    example: Example {
-        rows: "2026-01-02 10; 2026-01-05 -; 2026-01-05 30; 2026-01-09 10",
-        keys: "",
-        expect: "10.0",
-    },
+    example: Example::of_four_rows("10.0"),
 };

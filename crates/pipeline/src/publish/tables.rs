@@ -88,26 +88,14 @@ impl Tables {
             kpi,
         )?;
         let profiles = tessera_segments::profiles(&assigned.profiled(prepared)?, assignments)?;
-        artifacts.extend(
-            assigned
-                .artifacts()
-                .iter()
-                .map(|(_, artifact)| artifact.clone()),
-        );
-        artifacts.extend(assigned.tried().iter().cloned());
+        artifacts.extend(assigned.learned().cloned());
         let mut model_rows = tessera_segments::model_rows(assignments);
         model_rows.extend(assigned.artifact_rows());
         let playbooks = &prepared.pipeline.playbooks;
         model_rows.extend(tessera_segments::without_playbook(assignments, playbooks));
         let has_scores = !scored.is_empty();
         let (mut calibration, mut backtests) = (Vec::new(), Vec::new());
-        let judged = |assignment: &Assignment| {
-            let scheme = assignment.scheme.clone();
-            let rows = assignment.quality.clone().into_iter();
-            rows.map(move |row| (scheme.clone(), row))
-                .collect::<Vec<_>>()
-        };
-        let mut quality: Vec<(String, Quality)> = assignments.iter().flat_map(judged).collect();
+        let mut quality = quality_of_schemes(assignments);
         let reliance = Reliance::new(prepared, &scored);
         for (score, rows) in scored {
             model_rows.extend(rows.parameters.into_iter().map(|row| (score.clone(), row)));
@@ -267,6 +255,17 @@ impl Tables {
     pub(crate) fn rows(&self) -> u64 {
         self.customers.num_rows() as u64
     }
+}
+
+/// What was judged of the schemes, each row with the name of its scheme.
+fn quality_of_schemes(assignments: &[Assignment]) -> Vec<(String, Quality)> {
+    let judged = |assignment: &Assignment| {
+        let scheme = assignment.scheme.clone();
+        let rows = assignment.quality.clone().into_iter();
+        rows.map(move |row| (scheme.clone(), row))
+            .collect::<Vec<_>>()
+    };
+    assignments.iter().flat_map(judged).collect()
 }
 
 fn bad_table(table: &str, error: SegmentError) -> StoreError {
