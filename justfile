@@ -20,6 +20,10 @@ bless:
 demo:
     cargo run --release -p tessera-cli -- demo
 
+# The program as it is handed out: thin LTO, one codegen unit, without symbols; in target/dist.
+dist:
+    cargo build --profile dist -p tessera-cli
+
 # Beside polars and DuckDB from Python on 20 million orders; needs python3. Lake and environment go to the folder named.
 bench DIR="target/bench":
     benches/run.sh {{DIR}}
