@@ -20,7 +20,7 @@ use tessera_segments::{Fit, FrozenEdges, RfmGrid, ScoreMethod};
 use tessera_snapshot::{CommittedArtifact, NewArtifact, Store, StoreError, Version, artifact_id};
 use tessera_spec::Pipeline;
 use tessera_spec::diagnostic::{Diagnostic, Diagnostics};
-use tessera_spec::pipeline::{Learns, OnFail, Refit, Scheme, SchemeKind};
+use tessera_spec::pipeline::{Learns, Refit, Scheme, SchemeKind};
 
 use crate::error::PipelineError;
 use crate::scores::LearnedScore;
@@ -277,7 +277,7 @@ impl Day<'_> {
             let criteria = pipeline.gates.of(&scheme.name.value);
             let of = of_scheme(&scheme.name.value);
             let applied = self.previous.and_then(|version| artifact_of(version, &of));
-            if let Some(committed) = applied.filter(|_| criteria.may(OnFail::HoldPrevious)) {
+            if let Some(committed) = applied.filter(|_| criteria.may_hold()) {
                 match self.load(committed) {
                     Ok(known) => drop(before.insert(of, known)),
                     Err(why) => {

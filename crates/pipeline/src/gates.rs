@@ -1,31 +1,28 @@
 //! Schemes held against `[gates]`: what is judged of the customers, and what ends the run.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use arrow::array::{AsArray, RecordBatch};
 use tessera_expr::{Schema, columns, condition_at};
 use tessera_features::{FeatureInfo, FeaturePlan};
-use tessera_segments::{Assignment, Customers, Judged, Quality, Since};
+use tessera_segments::{Assignment, Customers, Judged, KPIS, Quality, Since};
 use tessera_spec::Pipeline;
 use tessera_spec::diagnostic::{Diagnostics, unknown_name};
-use tessera_spec::pipeline::{Criteria, OnFail, Scheme, VALUE_AT_RISK};
+use tessera_spec::pipeline::{Criteria, OnFail, Scheme, StatedLimit, VALUE_AT_RISK};
 
 use crate::error::PipelineError;
 use crate::history::{own_columns, read_columns};
 use crate::prepare::Prepared;
 
-/// Name of the hidden column that says who may be contacted, for schemes without a condition of their own.
-const REACHABLE: &str = "__reachable";
-
-/// The hidden column of a scheme.
-fn reachable_name(pipeline: &Pipeline, scheme: &str) -> String {
-    match pipeline.gates.schemes.contains_key(scheme) {
-        true => format!("{REACHABLE}_{scheme}"),
-        false => REACHABLE.to_owned(),
+/// Name of the hidden column that says of whom a condition of a gate is true; `scheme` is the one that has its own criteria.
+fn condition_name(gate: &str, limit: &str, scheme: Option<&str>) -> String {
+    match scheme {
+        Some(scheme) => format!("__{gate}_{limit}_{scheme}"),
+        None => format!("__{gate}_{limit}"),
     }
 }
 
-/// Checks the names in `[gates]`, and adds who may be contacted to what is computed of the customers.
+/// Checks the names in `[gates]`, and adds of whom its conditions are true to what is computed of the customers.
 pub(crate) fn plan(
     pipeline: &Pipeline,
     published: &[FeatureInfo],
@@ -34,12 +31,21 @@ pub(crate) fn plan(
 ) {
     let names: Vec<&str> = published.iter().map(|info| info.name.as_str()).collect();
     let mut reported = BTreeSet::new();
-    for criteria in pipeline.gates.each() {
-        for kpi in criteria.distinguishable.kpis.iter().flatten() {
+    for (_, _, stated) in pipeline.gates.each().flat_map(Criteria::each) {
+        let StatedLimit::Columns(columns) = stated else {
+            continue;
+        };
+        for column in columns {
             // What a scheme takes over from the general criteria is one mistake.
-            if !names.contains(&kpi.value.as_str()) && reported.insert(kpi.span.start) {
-                let span = kpi.span.clone();
-                found.extend([unknown_name("TS-G001", "feature", &kpi.value, span, &names)]);
+            if !names.contains(&column.value.as_str()) && reported.insert(column.span.start) {
+                let span = column.span.clone();
+                found.extend([unknown_name(
+                    "TS-G001",
+                    "feature",
+                    &column.value,
+                    span,
+                    &names,
+                )]);
             }
         }
     }
@@ -51,12 +57,15 @@ pub(crate) fn plan(
             .collect(),
     };
     let own = pipeline.gates.schemes.iter();
-    let own = own.map(|(scheme, criteria)| (reachable_name(pipeline, scheme), criteria));
-    for (name, criteria) in std::iter::once((REACHABLE.to_owned(), &pipeline.gates.all)).chain(own)
-    {
-        let Some(text) = &criteria.actionable.reachable else {
+    let own = own.map(|(scheme, criteria)| (Some(scheme.as_str()), criteria));
+    let all = std::iter::once((None, &pipeline.gates.all)).chain(own);
+    let stated =
+        all.flat_map(|(scheme, criteria)| criteria.each().map(move |found| (scheme, found)));
+    for (scheme, (gate, limit, stated)) in stated {
+        let StatedLimit::Condition(text) = stated else {
             continue;
         };
+        let name = condition_name(gate, limit, scheme);
         match condition_at(text, &known) {
             Ok(expr) if features.base_gap.is_some() => features.late.push((name, expr)),
             Ok(expr) => features.derived.push((name, expr)),
@@ -68,8 +77,8 @@ pub(crate) fn plan(
 
 /// Columns in which segments should differ: those that the pipeline states, else the KPI of its goal and what customers are worth.
 fn kpis(prepared: &Prepared, criteria: &Criteria) -> Vec<String> {
-    if let Some(stated) = &criteria.distinguishable.kpis {
-        return stated.iter().map(|kpi| kpi.value.clone()).collect();
+    if let Some(stated) = KPIS.of(criteria) {
+        return stated;
     }
     let goal = prepared
         .pipeline
@@ -107,7 +116,12 @@ pub(crate) fn judge(
     let pipeline = &prepared.pipeline;
     let name = scheme.name.value.as_str();
     let criteria = pipeline.gates.of(name);
-    let reachable = features.column_by_name(&reachable_name(pipeline, name));
+    let own = pipeline.gates.schemes.contains_key(name).then_some(name);
+    let conditions = criteria.each().filter_map(|(gate, limit, _)| {
+        let column = features.column_by_name(&condition_name(gate, limit, own))?;
+        Some(((gate, limit), column.as_boolean_opt()?))
+    });
+    let conditions: BTreeMap<_, _> = conditions.collect();
     let judged = Judged {
         criteria,
         customers,
@@ -117,7 +131,7 @@ pub(crate) fn judge(
         kpis: &kpis(prepared, criteria),
         value: prepared.value_feature(),
         playbooks: &pipeline.playbooks,
-        reachable: reachable.and_then(|column| column.as_boolean_opt()),
+        conditions: &conditions,
         since,
     };
     Ok(tessera_segments::judge(&judged)?)

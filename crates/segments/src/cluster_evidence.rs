@@ -14,6 +14,8 @@ use tessera_spec::pipeline::{Criteria, KChoice, Unit};
 use tessera_spec::shown::grouped;
 
 use crate::assignment::{Parameter, STABLE, Warning};
+use crate::gates::identifiable::MIN_FIDELITY;
+use crate::gates::stable::MIN_JACCARD;
 use crate::quality::Quality;
 
 /// Number of bootstrap resamples for stability.
@@ -263,10 +265,7 @@ impl Evidence {
 
     /// Rows for the `quality` table.
     pub(crate) fn quality(&self, names: &[String], criteria: &Criteria) -> Vec<Quality> {
-        let (limit, fidelity) = (
-            criteria.stable.min_jaccard,
-            criteria.identifiable.min_fidelity,
-        );
+        let (limit, fidelity) = (MIN_JACCARD.of(criteria), MIN_FIDELITY.of(criteria));
         if self.clusters < 2 {
             let reason = "there is one cluster, and a comparison needs at least two".to_owned();
             return vec![Quality::not_computed("", "clustered", "p_value", reason)];

@@ -24,6 +24,7 @@ use crate::assignment::{Assignment, Extra};
 use crate::customers::Customers;
 use crate::error::SegmentError;
 use crate::fit::Fit;
+use crate::gates::GATES;
 use crate::kind::Kind;
 
 /// Every kind, by name.
@@ -37,11 +38,13 @@ pub static KINDS: &[&Kind] = &[
     &rules::KIND,
 ];
 
-/// What the pipeline file may say of every kind: of schemes, and of the aggregates whose values they read.
+/// What the pipeline file may say of every kind: of schemes, of the aggregates whose values they read, and of the gates that judge
+/// them.
 pub fn syntax() -> Syntax {
     Syntax {
         schemes: KINDS.iter().map(|kind| &kind.syntax).collect(),
         aggregates: tessera_expr::aggregates::syntax(),
+        gates: GATES.iter().map(|gate| &gate.syntax).collect(),
     }
 }
 

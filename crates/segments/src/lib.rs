@@ -57,7 +57,8 @@ pub use customers::{ColumnKind, Customers, Labels, Numeric};
 pub use edges::FrozenEdges;
 pub use error::SegmentError;
 pub use fit::Fit;
-pub use gates::{GATES, Gate, Judged, Since, failed, judge};
+pub use gates::distinguishable::KPIS;
+pub use gates::{GATES, Gate, Judged, Measure, Since, failed, judge, markdown as gates_markdown};
 pub use grid::{CellMap, GridLint, lint};
 pub use kind::{Kind, Learning};
 pub use kinds::{

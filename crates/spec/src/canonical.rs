@@ -52,11 +52,6 @@ pub fn canonical(pipeline: &Pipeline) -> String {
     sorted
         .playbooks
         .sort_by(|a, b| a.name.value.cmp(&b.name.value));
-    for criteria in std::iter::once(&mut sorted.gates.all).chain(sorted.gates.schemes.values_mut())
-    {
-        let kpis = criteria.distinguishable.kpis.as_mut();
-        kpis.into_iter()
-            .for_each(|kpis| kpis.sort_by(|a, b| a.value.cmp(&b.value)));
-    }
+    sorted.gates.sort();
     serde_json::json!(sorted).to_string()
 }

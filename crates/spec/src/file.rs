@@ -183,7 +183,7 @@ fn pipeline(file: &Reader<'_>, kinds: &Syntax) -> Pipeline {
             .map_or_else(Report::default, |table| report(&table)),
         playbooks: playbook::playbooks(file, &schemes),
         memberships: memberships::memberships(file, &schemes),
-        gates: gates::gates(file, &schemes),
+        gates: gates::gates(file, &schemes, &kinds.gates),
         expect: expect::expectations(file, &schemes),
         action_columns: playbook::action_columns(file),
         features,

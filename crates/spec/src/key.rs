@@ -25,10 +25,16 @@ pub enum KeyValue {
     Names,
     /// A share of customers from 0 to below one half.
     SmallShare,
-    /// A number within these limits, both included.
+    /// A number within these limits, both included; the upper one may be infinite.
     Number(f64, f64),
     /// A whole number within these limits, both included.
     Whole(u32, u32),
+    /// A number of customers.
+    Count,
+    /// `true` or `false`.
+    Flag,
+    /// A condition over features.
+    Condition,
     /// As this describes it.
     Of(fn(&mut SchemaGenerator) -> Schema),
 }
@@ -74,8 +80,14 @@ impl Key {
             KeyValue::SmallShare => {
                 json!({"type": "number", "minimum": 0, "exclusiveMaximum": 0.5})
             }
-            KeyValue::Number(from, to) => json!({"type": "number", "minimum": from, "maximum": to}),
+            KeyValue::Number(from, to) if to.is_finite() => {
+                json!({"type": "number", "minimum": from, "maximum": to})
+            }
+            KeyValue::Number(from, _) => json!({"type": "number", "minimum": from}),
             KeyValue::Whole(from, to) => json!({"type": "integer", "minimum": from, "maximum": to}),
+            KeyValue::Count => json!({"type": "integer", "minimum": 0}),
+            KeyValue::Flag => json!({"type": "boolean"}),
+            KeyValue::Condition => json!({"type": "string"}),
             KeyValue::Of(shape) => shape(generator).to_value(),
         };
         if let Some(object) = schema.as_object_mut() {

@@ -9,8 +9,8 @@
 //! libraries hide), `interrupt` (a request to stop, for every crate above), `activity` (what a process was doing when it died).
 //!
 //! To add a key: its field in `written`, its line in `file`, its place in [`pipeline`]; `tests/schema` sees to it that the
-//! first two agree. The keys of a kind of scheme are in [`SchemeSyntax`], those of an aggregate in [`AggregateSyntax`], which the crates
-//! of the kinds hand over as [`Syntax`]: one description for parser, schema and documentation.
+//! first two agree. The keys of a kind of scheme are in [`SchemeSyntax`], those of an aggregate in [`AggregateSyntax`], those of a gate in
+//! [`GateSyntax`], which the crates of the kinds hand over as [`Syntax`]: one description for parser, schema and documentation.
 
 pub mod activity;
 mod aggregate_syntax;
@@ -18,6 +18,7 @@ mod canonical;
 pub mod diagnostic;
 mod duration;
 mod file;
+mod gate_syntax;
 pub mod interrupt;
 mod key;
 pub mod noted;
@@ -33,6 +34,7 @@ mod written;
 pub use aggregate_syntax::AggregateSyntax;
 pub use canonical::canonical;
 pub use file::{Loaded, load, loaded, parse, read};
+pub use gate_syntax::{AnyLimit, GateSyntax, Limit, described};
 pub use key::{Key, KeyValue, shape_of};
 pub use pipeline::{Pipeline, Report};
 pub use scheme_syntax::SchemeSyntax;

@@ -30,9 +30,7 @@ pub use feature::{
     Unit,
 };
 pub use form::{Column, ColumnForm, DecimalSign, EpochUnit, Header, TextSettings, ThousandsSign};
-pub use gates::{
-    Actionable, Criteria, Distinguishable, Gates, Identifiable, OnFail, Stable, Substantial,
-};
+pub use gates::{Criteria, Gates, LimitValue, OnFail, StatedLimit};
 pub use join::Join;
 pub use memberships::{Memberships, TierLimits};
 pub use refit::Refit;

@@ -1,6 +1,7 @@
 //! The kinds that a pipeline file may name and this crate does not know.
 
 use crate::aggregate_syntax::AggregateSyntax;
+use crate::gate_syntax::GateSyntax;
 use crate::scheme_syntax::SchemeSyntax;
 
 /// What each kind states about its part of the pipeline file; the crates that know what the kinds mean hand it over.
@@ -10,4 +11,6 @@ pub struct Syntax {
     pub schemes: Vec<&'static SchemeSyntax>,
     /// The aggregates.
     pub aggregates: Vec<&'static AggregateSyntax>,
+    /// The gates.
+    pub gates: Vec<&'static GateSyntax>,
 }

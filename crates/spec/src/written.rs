@@ -7,7 +7,6 @@
 mod expect;
 mod feature;
 mod form;
-mod gates;
 mod join;
 mod memberships;
 mod score;
@@ -22,12 +21,12 @@ use schemars::transform::{Transform, transform_subschemas};
 use serde_json::Value;
 
 use crate::aggregate_syntax::{self, FurtherKeys};
+use crate::gate_syntax;
 use crate::pipeline::Objective;
 use crate::scheme_syntax;
 use crate::syntax::Syntax;
 use expect::ExpectTable;
 use feature::FeaturesTable;
-use gates::GatesTable;
 use memberships::MembershipsTable;
 use score::ScoreTable;
 use source::SourceTable;
@@ -38,10 +37,14 @@ pub fn schema(kinds: &Syntax) -> Value {
     let settings = SchemaSettings::draft2020_12().with_transform(WithoutNull);
     let mut generator = settings.into_generator();
     let schemes = scheme_syntax::schema(&kinds.schemes, &mut generator);
+    let gates = gate_syntax::schemas(&kinds.gates, &mut generator);
     let keys = FurtherKeys::of(&kinds.aggregates, &mut generator);
     let mut schema = generator.into_root_schema_for::<PipelineFile>().to_value();
     schema["$defs"]["SchemeTable"] = schemes;
     schema["$defs"]["AggFunc"] = aggregate_syntax::names(&kinds.aggregates);
+    for (name, table) in gates {
+        schema["$defs"][name] = table;
+    }
     keys.add_to(&mut schema["$defs"]["AggregateTable"]);
     schema
 }
@@ -54,6 +57,10 @@ pub fn schema_text(kinds: &Syntax) -> String {
 /// A scheme: each kind describes its own table, see [`crate::SchemeSyntax`].
 #[derive(JsonSchema)]
 struct SchemeTable {}
+
+/// What schemes and segments must be like: each gate describes its own table, see [`crate::GateSyntax`].
+#[derive(JsonSchema)]
+struct GatesTable {}
 
 /// TOML has no null: an optional key is simply not required.
 #[derive(Debug, Clone)]

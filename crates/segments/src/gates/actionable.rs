@@ -1,20 +1,65 @@
 //! Whether something can be done with a segment: a playbook says what, and enough of its customers may be contacted.
 
+use tessera_spec::pipeline::ExprText;
+use tessera_spec::{GateSyntax, Limit};
+
 use crate::error::SegmentError;
-use crate::gates::{Gate, Judged, each};
+use crate::gates::{Gate, Judged, Measure, each};
 use crate::quality::Quality;
 use crate::wording::percent;
 
+const NAME: &str = "actionable";
+
+static PLAYBOOK: Limit<bool> = Limit::flag(
+    NAME,
+    "playbook",
+    true,
+    "Whether a segment must have a playbook, in schemes for which there are playbooks.",
+);
+
+static REACHABLE: Limit<Option<ExprText>> = Limit::condition(
+    NAME,
+    "reachable",
+    "SQL condition over features: who may be contacted.",
+);
+
+static MIN_REACHABLE: Limit<f64> = Limit::share(
+    NAME,
+    "min_reachable",
+    0.5,
+    "Smallest share of a segment's customers for whom `reachable` is true.",
+)
+.only_with(
+    "reachable",
+    "add `reachable = \"…\"`, a condition over features, or remove this",
+);
+
 pub(super) static GATE: Gate = Gate {
-    name: "actionable",
-    criteria: &["actionable"],
+    syntax: GateSyntax {
+        name: NAME,
+        summary: "Something can be done with segments.",
+        limits: &[&PLAYBOOK, &REACHABLE, &MIN_REACHABLE],
+    },
+    criteria: &[NAME],
     asks: "Whether a segment has a playbook, and whether enough of its customers may be contacted.",
-    on_fail: |criteria| criteria.actionable.on_fail,
+    measures: &[
+        Measure::new(
+            "playbook",
+            &["playbook"],
+            "1 where the segment has a playbook, in schemes for which there are playbooks",
+        ),
+        Measure::new(
+            "reachable_share",
+            &["reachable", "min_reachable"],
+            "share of the segment's customers who may be contacted",
+        ),
+    ],
     judge,
 };
 
 fn judge(judged: &Judged<'_>) -> Result<Vec<Quality>, SegmentError> {
-    let (criteria, scheme) = (&judged.criteria.actionable, &judged.assignment.scheme);
+    let (criteria, scheme) = (judged.criteria, &judged.assignment.scheme);
+    let asks_playbook = PLAYBOOK.of(criteria);
     let mut rows = Vec::new();
     let books: Vec<&str> = judged
         .playbooks
@@ -22,27 +67,27 @@ fn judge(judged: &Judged<'_>) -> Result<Vec<Quality>, SegmentError> {
         .filter(|book| book.scheme.value == *scheme)
         .map(|book| book.segment.value.as_str())
         .collect();
-    if criteria.playbook && books.is_empty() {
+    if asks_playbook && books.is_empty() {
         let reason =
             "no playbook is for a segment of this scheme, so that it describes only".to_owned();
-        rows.push(Quality::not_computed("", GATE.name, "playbook", reason));
-    } else if criteria.playbook {
+        rows.push(Quality::not_computed("", NAME, "playbook", reason));
+    } else if asks_playbook {
         rows.extend(each(judged.assignment, |_, segment| {
             let has = books.contains(&segment);
             let reason = (!has).then(|| {
                 format!("a playbook would pass: [playbooks.NAME] with `scheme = \"{scheme}\"` and `segment = \"{segment}\"`")
             });
-            Some(Quality::judged(segment, GATE.name, "playbook", (f64::from(u8::from(has)), 1.0), reason))
+            Some(Quality::judged(segment, NAME, "playbook", (f64::from(u8::from(has)), 1.0), reason))
         }));
     }
-    if let Some(reachable) = judged.reachable {
+    if let Some(reachable) = judged.condition(NAME, &REACHABLE) {
         let segments = judged.assignment.segments.len();
         let (mut all, mut reached) = (vec![0_u64; segments], vec![0_u64; segments]);
         for (&segment, fits) in judged.assignment.segment_of.iter().zip(reachable) {
             all[segment as usize] += 1;
             reached[segment as usize] += u64::from(fits == Some(true));
         }
-        let limit = criteria.min_reachable;
+        let limit = MIN_REACHABLE.of(criteria);
         rows.extend(each(judged.assignment, move |place, segment| {
             if all[place] == 0 {
                 return None;
@@ -57,7 +102,7 @@ fn judge(judged: &Judged<'_>) -> Result<Vec<Quality>, SegmentError> {
             });
             Some(Quality::judged(
                 segment,
-                GATE.name,
+                NAME,
                 "reachable_share",
                 (share, limit),
                 reason,

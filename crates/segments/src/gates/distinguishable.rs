@@ -1,25 +1,81 @@
 //! Whether segments differ from the rest of the customers, in columns that they are not made of. Overlapping rules are judged where
 //! they are evaluated, and whether there are clusters at all where these are made.
 
+use tessera_spec::{GateSyntax, Limit};
+
 use crate::customers::{ColumnKind, Labels};
 use crate::error::SegmentError;
-use crate::gates::{Gate, Judged, each};
+use crate::gates::{Gate, Judged, Measure, each};
 use crate::moments::{Moments, rests};
 use crate::quality::Quality;
 
+const NAME: &str = "distinguishable";
+
+/// Columns in which segments should differ; the caller knows those of a pipeline that states none.
+pub static KPIS: Limit<Option<Vec<String>>> = Limit::columns(
+    NAME,
+    "kpis",
+    "Columns of `customers` of which a segment must differ in two, or in the only one; the KPI of the goal and the columns of \
+     `[value]` by default. Columns that the scheme assigns by are left out.",
+);
+
+static MIN_EFFECT: Limit<f64> = Limit::size(
+    NAME,
+    "min_effect",
+    0.3,
+    "Smallest Cohen's d of a number, of either sign.",
+);
+
+static MIN_ASSOCIATION: Limit<f64> = Limit::share(
+    NAME,
+    "min_association",
+    0.1,
+    "Smallest Cramér's V of a label.",
+);
+
+/// Rules are held against it where they are evaluated.
+pub(crate) static MAX_OVERLAP: Limit<f64> = Limit::share(
+    NAME,
+    "max_overlap",
+    0.1,
+    "Largest share of customers for whom the rules of two segments are true, of those for whom one of them is.",
+);
+
 pub(super) static GATE: Gate = Gate {
-    name: "distinguishable",
-    criteria: &["clustered", "distinguishable"],
+    syntax: GateSyntax {
+        name: NAME,
+        summary: "Segments differ from the rest of the customers.",
+        limits: &[&KPIS, &MIN_EFFECT, &MIN_ASSOCIATION, &MAX_OVERLAP],
+    },
+    criteria: &["clustered", NAME],
     asks: "Whether a segment differs from the rest of the customers, rules overlap little, and clusters are more than chance.",
-    on_fail: |criteria| criteria.distinguishable.on_fail,
+    measures: &[
+        Measure::new(
+            "kpis_apart",
+            &["kpis", "min_effect", "min_association"],
+            "KPIs in which the segment differs from the rest, by Cohen's d of a number or Cramér's V of a label; two are needed, or \
+             one where there is no other",
+        ),
+        Measure::new(
+            "overlap",
+            &["max_overlap"],
+            "of the rules of two segments: customers for whom both are true, of those for whom one is",
+        ),
+        Measure::new(
+            "p_value",
+            &[],
+            "of criterion `clustered`: how often rows without clusters look as clustered; at most 0.05",
+        ),
+    ],
     judge,
 };
 
 /// Columns in which a segment has to differ, where so many are given.
-const KPIS: usize = 2;
+const KPIS_APART: usize = 2;
 
 fn judge(judged: &Judged<'_>) -> Result<Vec<Quality>, SegmentError> {
-    let criteria = &judged.criteria.distinguishable;
+    let min_effect = MIN_EFFECT.of(judged.criteria);
+    let min_association = MIN_ASSOCIATION.of(judged.criteria);
     let is_input = |kpi: &String| judged.inputs.contains(&kpi.as_str());
     let kpis: Vec<&str> = judged
         .kpis
@@ -34,7 +90,7 @@ fn judge(judged: &Judged<'_>) -> Result<Vec<Quality>, SegmentError> {
             }
             false => "the scheme assigns by every KPI; state other `kpis` in [gates]",
         };
-        let row = Quality::not_computed("", GATE.name, "kpis_apart", reason.to_owned());
+        let row = Quality::not_computed("", NAME, "kpis_apart", reason.to_owned());
         return Ok(vec![row]);
     }
     let counts = judged.assignment.counts();
@@ -51,9 +107,9 @@ fn judge(judged: &Judged<'_>) -> Result<Vec<Quality>, SegmentError> {
         let (sizes, limit, measure) = match kind(kpi) {
             Some(ColumnKind::Label) => {
                 let labels = judged.customers.labels(kpi)?;
-                (associations(judged, &labels), criteria.min_association, "V")
+                (associations(judged, &labels), min_association, "V")
             }
-            _ => (differences(judged, kpi)?, criteria.min_effect, "d"),
+            _ => (differences(judged, kpi)?, min_effect, "d"),
         };
         for (segment, size) in sizes.into_iter().enumerate() {
             apart[segment] += usize::from(size.is_some_and(|size| size.abs() >= limit));
@@ -63,27 +119,19 @@ fn judge(judged: &Judged<'_>) -> Result<Vec<Quality>, SegmentError> {
             });
         }
     }
-    let wanted = KPIS.min(kpis.len());
+    let wanted = KPIS_APART.min(kpis.len());
     let rows = each(judged.assignment, |place, segment| {
         if counts[place] == 0 || counts[place] == judged.assignment.len() as u64 {
             return None;
         }
         let reason = (apart[place] < wanted).then(|| {
             format!(
-                "differs too little from the rest: {}; d of {} or V of {} in {wanted} of them would pass",
-                effects[place].join(", "),
-                criteria.min_effect,
-                criteria.min_association
+                "differs too little from the rest: {}; d of {min_effect} or V of {min_association} in {wanted} of them would pass",
+                effects[place].join(", ")
             )
         });
         let values = (apart[place] as f64, wanted as f64);
-        Some(Quality::judged(
-            segment,
-            GATE.name,
-            "kpis_apart",
-            values,
-            reason,
-        ))
+        Some(Quality::judged(segment, NAME, "kpis_apart", values, reason))
     });
     Ok(rows.collect())
 }

@@ -1,19 +1,57 @@
 //! Whether it can be said of a customer in which segment they are: by a rule that people can read, and by inputs that are there.
 
 use arrow::array::Array;
+use tessera_spec::{GateSyntax, Limit};
 
 use crate::assignment::AssignedBy;
 use crate::customers::ColumnKind;
 use crate::error::SegmentError;
-use crate::gates::{Gate, Judged};
+use crate::gates::{Gate, Judged, Measure};
 use crate::quality::{Quality, QualityStatus};
 use crate::wording::percent;
 
+const NAME: &str = "identifiable";
+
+/// Clusters are held against it where their short rules are learned.
+pub(crate) static MIN_FIDELITY: Limit<f64> = Limit::share(
+    NAME,
+    "min_fidelity",
+    0.9,
+    "Smallest balanced accuracy of the short rule of a cluster, on customers that it was not learned from.",
+);
+
+static MIN_COVERAGE: Limit<f64> = Limit::share(
+    NAME,
+    "min_coverage",
+    0.95,
+    "Smallest share of customers with a value, of every input of the scheme.",
+);
+
 pub(super) static GATE: Gate = Gate {
-    name: "identifiable",
-    criteria: &["identifiable"],
+    syntax: GateSyntax {
+        name: NAME,
+        summary: "It can be said of a customer in which segment they are.",
+        limits: &[&MIN_FIDELITY, &MIN_COVERAGE],
+    },
+    criteria: &[NAME],
     asks: "Whether a short rule says who is in a segment, and whether the inputs of the scheme have values.",
-    on_fail: |criteria| criteria.identifiable.on_fail,
+    measures: &[
+        Measure::new(
+            "stated_rule",
+            &[],
+            "1 where people can read the rule: in every kind but those that find clusters",
+        ),
+        Measure::new(
+            "balanced_accuracy",
+            &["min_fidelity"],
+            "of the short rule of a cluster, on customers it was not learned from",
+        ),
+        Measure::new(
+            "input_coverage",
+            &["min_coverage"],
+            "the smallest share of customers with a value, over the inputs of the scheme",
+        ),
+    ],
     judge,
 };
 
@@ -23,7 +61,7 @@ fn judge(judged: &Judged<'_>) -> Result<Vec<Quality>, SegmentError> {
     if judged.assignment.assigned_by == AssignedBy::Rule {
         rows.push(Quality {
             segment: String::new(),
-            criterion: GATE.name,
+            criterion: NAME,
             metric: "stated_rule".to_owned(),
             value: Some(1.0),
             threshold: None,
@@ -41,7 +79,7 @@ fn coverage(judged: &Judged<'_>) -> Result<Option<Quality>, SegmentError> {
     if customers.is_empty() {
         return Ok(None);
     }
-    let limit = judged.criteria.identifiable.min_coverage;
+    let limit = MIN_COVERAGE.of(judged.criteria);
     let mut shares: Vec<(f64, &str)> = Vec::new();
     for (name, kind) in customers.features() {
         if !judged.reads.contains(name) {
@@ -75,6 +113,6 @@ fn coverage(judged: &Judged<'_>) -> Result<Option<Quality>, SegmentError> {
             below.join(", ")
         )
     });
-    let row = Quality::judged("", GATE.name, "input_coverage", (least, limit), reason);
+    let row = Quality::judged("", NAME, "input_coverage", (least, limit), reason);
     Ok(Some(row))
 }

@@ -1,24 +1,70 @@
 //! Whether segments hold: the mix since the previous version, and who is in them still. Whether clusters come out of other draws of
 //! customers is judged where they are made.
 
+use tessera_spec::{GateSyntax, Limit};
+
 use crate::error::SegmentError;
-use crate::gates::{Gate, Judged, Since, each};
+use crate::gates::{Gate, Judged, Measure, Since, each};
 use crate::quality::{Quality, QualityStatus};
 use crate::wording::percent;
 
+const NAME: &str = "stable";
+
+/// Clusters are held against it where they are made.
+pub(crate) static MIN_JACCARD: Limit<f64> = Limit::share(
+    NAME,
+    "min_jaccard",
+    0.75,
+    "Smallest mean Jaccard similarity of a cluster with those of other draws of customers.",
+);
+
+static MIN_KEPT: Limit<Option<f64>> = Limit::share_if_stated(
+    NAME,
+    "min_kept",
+    "Smallest share of a segment's customers of the previous version that are in it still.",
+);
+
+static MAX_PSI: Limit<f64> = Limit::size(
+    NAME,
+    "max_psi",
+    0.25,
+    "Largest population stability index of the mix of segments against the previous version.",
+);
+
 pub(super) static GATE: Gate = Gate {
-    name: "stable",
-    criteria: &["stable"],
+    syntax: GateSyntax {
+        name: NAME,
+        summary: "Segments hold.",
+        limits: &[&MIN_JACCARD, &MIN_KEPT, &MAX_PSI],
+    },
+    criteria: &[NAME],
     asks: "Whether clusters come out of other draws of customers, and whether segments are as they were in the previous version.",
-    on_fail: |criteria| criteria.stable.on_fail,
+    measures: &[
+        Measure::new(
+            "mean_jaccard",
+            &["min_jaccard"],
+            "of a cluster with those of other draws of customers (Hennig 2007)",
+        ),
+        Measure::new(
+            "kept_share",
+            &["min_kept"],
+            "customers of the previous version who are in the segment still",
+        ),
+        Measure::new(
+            "mix_psi",
+            &["max_psi"],
+            "population stability index of the mix of segments against the previous version; not judged where it is within what \
+             chance makes of so few customers",
+        ),
+    ],
     judge,
 };
 
 fn judge(judged: &Judged<'_>) -> Result<Vec<Quality>, SegmentError> {
-    let criteria = &judged.criteria.stable;
+    let (max_psi, min_kept) = (MAX_PSI.of(judged.criteria), MIN_KEPT.of(judged.criteria));
     let (psi, psi_critical, kept) = match judged.since {
         Since::Unknown(reason) => {
-            let row = Quality::not_computed("", GATE.name, "mix_psi", reason.clone());
+            let row = Quality::not_computed("", NAME, "mix_psi", reason.clone());
             return Ok(vec![row]);
         }
         Since::Compared {
@@ -30,15 +76,15 @@ fn judge(judged: &Judged<'_>) -> Result<Vec<Quality>, SegmentError> {
     let mut rows = Vec::new();
     if let Some(psi) = psi {
         let by_chance = psi_critical.is_none_or(|critical| psi <= critical);
-        let reason = (psi > criteria.max_psi && !by_chance).then(|| {
+        let reason = (psi > max_psi && !by_chance).then(|| {
             "segments are of other sizes than in the previous version; `drift` and `migrations` say which and why".to_owned()
         });
-        let values = (psi, criteria.max_psi);
-        rows.push(Quality::judged("", GATE.name, "mix_psi", values, reason));
+        let values = (psi, max_psi);
+        rows.push(Quality::judged("", NAME, "mix_psi", values, reason));
     }
-    rows.extend(each(judged.assignment, |place, segment| {
+    rows.extend(each(judged.assignment, move |place, segment| {
         let share = kept.get(place).copied().flatten()?;
-        let below = criteria.min_kept.filter(|limit| share < *limit);
+        let below = min_kept.filter(|limit| share < *limit);
         let reason = below.map(|limit| {
             format!(
                 "{} of its customers of the previous version are in it still; {} would pass",
@@ -48,10 +94,10 @@ fn judge(judged: &Judged<'_>) -> Result<Vec<Quality>, SegmentError> {
         });
         Some(Quality {
             segment: segment.to_owned(),
-            criterion: GATE.name,
+            criterion: NAME,
             metric: "kept_share".to_owned(),
             value: Some(share),
-            threshold: criteria.min_kept,
+            threshold: min_kept,
             status: match reason {
                 Some(_) => QualityStatus::Flagged,
                 None => QualityStatus::Ok,

@@ -1,18 +1,47 @@
 //! Whether segments are large enough to matter and to measure something on.
 
 use tessera_spec::shown::grouped;
+use tessera_spec::{GateSyntax, Limit};
 
 use crate::error::SegmentError;
-use crate::gates::{Gate, Judged, each};
+use crate::gates::{Gate, Judged, Measure, each};
 use crate::moments::sum;
 use crate::quality::{Quality, QualityStatus};
 use crate::wording::percent;
 
+const NAME: &str = "substantial";
+
+static MIN_CUSTOMERS: Limit<u64> =
+    Limit::count(NAME, "min_customers", 200, "Fewest customers of a segment.");
+
+static MIN_SHARE: Limit<f64> =
+    Limit::share(NAME, "min_share", 0.01, "Smallest share of all customers.");
+
+static MAX_MEASURABLE_EFFECT: Limit<Option<f64>> = Limit::size_if_stated(
+    NAME,
+    "max_measurable_effect",
+    "The effect that a test on the segment must be able to measure, in standard deviations.",
+);
+
 pub(super) static GATE: Gate = Gate {
-    name: "substantial",
-    criteria: &["substantial"],
+    syntax: GateSyntax {
+        name: NAME,
+        summary: "Segments are large enough.",
+        limits: &[&MIN_CUSTOMERS, &MIN_SHARE, &MAX_MEASURABLE_EFFECT],
+    },
+    criteria: &[NAME],
     asks: "Whether a segment has enough customers, and enough to measure an effect on.",
-    on_fail: |criteria| criteria.substantial.on_fail,
+    measures: &[
+        Measure::new("customers", &["min_customers"], "customers of the segment"),
+        Measure::new("share", &["min_share"], "share of all customers"),
+        Measure::new("value_share", &[], "share of the value of all customers"),
+        Measure::new(
+            "measurable_effect",
+            &["max_measurable_effect"],
+            "smallest difference, in standard deviations, that a test on the segment finds: two-sided at 5% with a power of 80%, \
+             half of the segment as a control group",
+        ),
+    ],
     judge,
 };
 
@@ -26,14 +55,15 @@ fn measurable_effect(customers: u64) -> Option<f64> {
 }
 
 fn judge(judged: &Judged<'_>) -> Result<Vec<Quality>, SegmentError> {
-    let criteria = &judged.criteria.substantial;
+    let criteria = judged.criteria;
     let (counts, all) = (judged.assignment.counts(), judged.assignment.len());
     if all == 0 {
         return Ok(Vec::new());
     }
-    let name = GATE.name;
+    let (min_customers, min_share) = (MIN_CUSTOMERS.of(criteria), MIN_SHARE.of(criteria));
+    let max_effect = MAX_MEASURABLE_EFFECT.of(criteria);
     let mut rows: Vec<Quality> = each(judged.assignment, |place, segment| {
-        let (count, limit) = (counts[place], criteria.min_customers);
+        let (count, limit) = (counts[place], min_customers);
         let reason = (count < limit).then(|| {
             format!(
                 "{} customers; {} more would pass, or a wider segment",
@@ -42,11 +72,11 @@ fn judge(judged: &Judged<'_>) -> Result<Vec<Quality>, SegmentError> {
             )
         });
         let values = (count as f64, limit as f64);
-        Some(Quality::judged(segment, name, "customers", values, reason))
+        Some(Quality::judged(segment, NAME, "customers", values, reason))
     })
     .collect();
     rows.extend(each(judged.assignment, |place, segment| {
-        let (share, limit) = (counts[place] as f64 / all as f64, criteria.min_share);
+        let (share, limit) = (counts[place] as f64 / all as f64, min_share);
         let reason = (share < limit).then(|| {
             format!(
                 "{} of all customers; a wider segment would pass",
@@ -55,7 +85,7 @@ fn judge(judged: &Judged<'_>) -> Result<Vec<Quality>, SegmentError> {
         });
         Some(Quality::judged(
             segment,
-            name,
+            NAME,
             "share",
             (share, limit),
             reason,
@@ -63,7 +93,7 @@ fn judge(judged: &Judged<'_>) -> Result<Vec<Quality>, SegmentError> {
     }));
     rows.extend(each(judged.assignment, |place, segment| {
         let value = measurable_effect(counts[place]);
-        let limit = criteria.max_measurable_effect;
+        let limit = max_effect;
         let above = limit.filter(|limit| value.is_none_or(|value| value > *limit));
         let needed = |limit: f64| (4.0 * (QUANTILES / limit).powi(2)).ceil();
         let reason = above.map(|limit| match needed(limit) {
@@ -88,7 +118,7 @@ fn reported(
 ) -> Quality {
     Quality {
         segment: segment.to_owned(),
-        criterion: GATE.name,
+        criterion: NAME,
         metric: metric.to_owned(),
         value,
         threshold,

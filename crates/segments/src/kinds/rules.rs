@@ -6,7 +6,7 @@ use std::sync::Arc;
 use arrow::array::{Array, BooleanArray};
 use schemars::JsonSchema;
 use tessera_spec::diagnostic::Diagnostic;
-use tessera_spec::pipeline::{Distinguishable, Scheme, SchemeInput, SchemeKind, SchemeSettings};
+use tessera_spec::pipeline::{Scheme, SchemeInput, SchemeKind, SchemeSettings};
 use tessera_spec::reader::Reader;
 use tessera_spec::{Key, KeyValue, SchemeSyntax, shape_of};
 
@@ -14,6 +14,7 @@ use crate::assignment::{AssignedBy, Assignment, Extra, Parameter, Reasons, Segme
 use crate::customers::Customers;
 use crate::error::SegmentError;
 use crate::fit::Fit;
+use crate::gates::distinguishable::MAX_OVERLAP;
 use crate::kind::{Kind, declared, settings};
 use crate::quality::Quality;
 use crate::rule_list::{RulesScheme, SegmentRule};
@@ -132,12 +133,8 @@ fn assign(
     if let Some(lint) = &lint {
         parameters.extend(lint_parameters(config, lint));
         quality = judged(config, lint);
-        let limit = extra
-            .criteria
-            .map_or_else(Distinguishable::default, |criteria| {
-                criteria.distinguishable.clone()
-            });
-        quality.extend(overlap(config, lint, limit.max_overlap));
+        let criteria = extra.criteria.cloned().unwrap_or_default();
+        quality.extend(overlap(config, lint, MAX_OVERLAP.of(&criteria)));
         warnings.extend(lint.warnings(config));
     }
 

@@ -1,19 +1,18 @@
-//! `[gates]`
+//! `[gates]`: which gates there are, and their keys, is stated by their [`GateSyntax`].
 
 use crate::diagnostic::{Diagnostic, unknown_name};
-use crate::pipeline::{
-    Actionable, At, Criteria, Distinguishable, Gates, Identifiable, OnFail, Scheme, Stable,
-    Substantial,
-};
+use crate::gate_syntax::{AnyLimit, GateSyntax, ON_FAIL};
+use crate::key::KeyValue;
+use crate::pipeline::{At, Criteria, Gates, Scheme, StatedLimit};
 use crate::reader::Reader;
 
 /// The criteria, with their defaults where the file does not state them.
-pub(super) fn gates(file: &Reader<'_>, schemes: &[Scheme]) -> Gates {
+pub(super) fn gates(file: &Reader<'_>, schemes: &[Scheme], kinds: &[&'static GateSyntax]) -> Gates {
     let Some(table) = file.table("gates") else {
         return Gates::default();
     };
     let mut gates = Gates {
-        all: criteria(&table, &Criteria::default()),
+        all: criteria(&table, &Criteria::default(), kinds),
         ..Gates::default()
     };
     if let Some(own) = table.table("schemes") {
@@ -28,7 +27,7 @@ pub(super) fn gates(file: &Reader<'_>, schemes: &[Scheme]) -> Gates {
                 let found = unknown_name("TS-P018", "scheme", &entry.key.value, span, &names);
                 table.notes.add(found);
             }
-            let own = criteria(&table, &gates.all);
+            let own = criteria(&table, &gates.all, kinds);
             table.finish();
             gates.schemes.insert(entry.key.value, own);
         }
@@ -38,132 +37,83 @@ pub(super) fn gates(file: &Reader<'_>, schemes: &[Scheme]) -> Gates {
 }
 
 /// The criteria of a table; what it does not state is as in `base`.
-fn criteria(table: &Reader<'_>, base: &Criteria) -> Criteria {
-    Criteria {
-        identifiable: identifiable(table, &base.identifiable),
-        distinguishable: distinguishable(table, &base.distinguishable),
-        substantial: substantial(table, &base.substantial),
-        stable: stable(table, &base.stable),
-        actionable: actionable(table, &base.actionable),
+fn criteria(table: &Reader<'_>, base: &Criteria, kinds: &[&'static GateSyntax]) -> Criteria {
+    let mut criteria = base.clone();
+    for gate in kinds {
+        let Some(table) = table.table(gate.name) else {
+            continue;
+        };
+        for limit in gate.limits {
+            if let Some(value) = stated(&table, *limit) {
+                let value = (!limit.is_default(&value)).then_some(value);
+                criteria.state(gate.name, limit.key().name, value);
+            }
+        }
+        if let Some(on_fail) = table.word(ON_FAIL.name) {
+            criteria.set_on_fail(gate.name, on_fail.value);
+        }
+        for limit in gate.limits {
+            without_effect(&table, *limit, &criteria);
+        }
+        table.finish();
+    }
+    criteria
+}
+
+/// Notes a limit without the key that makes it one.
+fn without_effect(table: &Reader<'_>, limit: &dyn AnyLimit, criteria: &Criteria) {
+    let name = limit.key().name;
+    let Some((needed, add)) = limit.with() else {
+        return;
+    };
+    if table.has(name) && criteria.stated(limit.gate(), needed).is_none() {
+        let message = format!("`{name}` has no effect without `{needed}`");
+        let found = Diagnostic::error("TS-P043", message, table.key_span(name));
+        table.notes.add(found.with_help(add));
     }
 }
 
-fn identifiable(table: &Reader<'_>, base: &Identifiable) -> Identifiable {
-    let Some(table) = table.table("identifiable") else {
-        return base.clone();
-    };
-    let found = Identifiable {
-        min_fidelity: share(&table, "min_fidelity").unwrap_or(base.min_fidelity),
-        min_coverage: share(&table, "min_coverage").unwrap_or(base.min_coverage),
-        on_fail: on_fail(&table, base.on_fail),
-    };
-    table.finish();
-    found
-}
-
-fn distinguishable(table: &Reader<'_>, base: &Distinguishable) -> Distinguishable {
-    let Some(table) = table.table("distinguishable") else {
-        return base.clone();
-    };
-    let kpis = table.texts("kpis");
-    if kpis.as_ref().is_some_and(Vec::is_empty) {
-        table.notes.add(
-            Diagnostic::error(
-                "TS-P009",
-                format!("`kpis` in {} names no column", table.name),
-                table.value_span("kpis"),
-            )
-            .with_help("name columns in which segments should differ, or remove the key"),
-        );
+/// What the table states of a limit.
+fn stated(table: &Reader<'_>, limit: &dyn AnyLimit) -> Option<StatedLimit> {
+    let key = limit.key();
+    let name = key.name;
+    match key.value {
+        KeyValue::Count => {
+            let count = table.integer(name, 0..=i64::MAX)?;
+            Some(StatedLimit::Count(count.value.unsigned_abs()))
+        }
+        KeyValue::Flag => table.flag(name).map(StatedLimit::Flag),
+        KeyValue::Names => {
+            let columns = table.texts(name)?;
+            if columns.is_empty() {
+                let message = format!("`{name}` in {} names no column", table.name);
+                let found = Diagnostic::error("TS-P009", message, table.value_span(name));
+                table
+                    .notes
+                    .add(found.with_help("name columns of table `customers`, or remove the key"));
+            }
+            Some(StatedLimit::Columns(columns))
+        }
+        KeyValue::Condition => table.expression(name).map(StatedLimit::Condition),
+        KeyValue::Number(from, to) => number(table, name, (from, to)).map(StatedLimit::Number),
+        KeyValue::Text | KeyValue::SmallShare | KeyValue::Whole(..) | KeyValue::Of(_) => {
+            table.known(name);
+            None
+        }
     }
-    let found = Distinguishable {
-        kpis: kpis.or_else(|| base.kpis.clone()),
-        min_effect: size(&table, "min_effect").unwrap_or(base.min_effect),
-        min_association: share(&table, "min_association").unwrap_or(base.min_association),
-        max_overlap: share(&table, "max_overlap").unwrap_or(base.max_overlap),
-        on_fail: on_fail(&table, base.on_fail),
-    };
-    table.finish();
-    found
 }
 
-fn substantial(table: &Reader<'_>, base: &Substantial) -> Substantial {
-    let Some(table) = table.table("substantial") else {
-        return base.clone();
-    };
-    let customers = table.integer("min_customers", 0..=i64::MAX);
-    let found = Substantial {
-        min_customers: customers.map_or(base.min_customers, |count| count.value.unsigned_abs()),
-        min_share: share(&table, "min_share").unwrap_or(base.min_share),
-        max_measurable_effect: size(&table, "max_measurable_effect").or(base.max_measurable_effect),
-        on_fail: on_fail(&table, base.on_fail),
-    };
-    table.finish();
-    found
-}
-
-fn stable(table: &Reader<'_>, base: &Stable) -> Stable {
-    let Some(table) = table.table("stable") else {
-        return base.clone();
-    };
-    let found = Stable {
-        min_jaccard: share(&table, "min_jaccard").unwrap_or(base.min_jaccard),
-        min_kept: share(&table, "min_kept").or(base.min_kept),
-        max_psi: size(&table, "max_psi").unwrap_or(base.max_psi),
-        on_fail: on_fail(&table, base.on_fail),
-    };
-    table.finish();
-    found
-}
-
-fn actionable(table: &Reader<'_>, base: &Actionable) -> Actionable {
-    let Some(table) = table.table("actionable") else {
-        return base.clone();
-    };
-    let found = Actionable {
-        playbook: table.flag("playbook").unwrap_or(base.playbook),
-        reachable: table
-            .expression("reachable")
-            .or_else(|| base.reachable.clone()),
-        min_reachable: share(&table, "min_reachable").unwrap_or(base.min_reachable),
-        on_fail: on_fail(&table, base.on_fail),
-    };
-    if table.has("min_reachable") && found.reachable.is_none() {
-        table.notes.add(
-            Diagnostic::error(
-                "TS-P043",
-                "`min_reachable` has no effect without `reachable`",
-                table.key_span("min_reachable"),
-            )
-            .with_help("add `reachable = \"…\"`, a condition over features, or remove this"),
-        );
-    }
-    table.finish();
-    found
-}
-
-/// What happens where a criterion is not met.
-fn on_fail(table: &Reader<'_>, base: OnFail) -> OnFail {
-    table.word("on_fail").map_or(base, |word| word.value)
-}
-
-/// A share from 0 to 1.
-fn share(table: &Reader<'_>, key: &str) -> Option<f64> {
-    let wanted = |value: f64| (0.0..=1.0).contains(&value);
-    limit(table, key, wanted, "a share from 0 to 1")
-}
-
-/// A number from 0.
-fn size(table: &Reader<'_>, key: &str) -> Option<f64> {
-    limit(table, key, |value| value >= 0.0, "a number from 0")
-}
-
-fn limit(table: &Reader<'_>, key: &str, fits: impl Fn(f64) -> bool, wanted: &str) -> Option<f64> {
+/// A number within limits.
+fn number(table: &Reader<'_>, key: &str, (from, to): (f64, f64)) -> Option<f64> {
     let At { value, span } = table.number(key)?;
-    if !fits(value) {
-        let message = format!("`{key}` in {} must be {wanted}, and is {value}", table.name);
-        table.notes.add(Diagnostic::error("TS-P080", message, span));
-        return None;
+    if (from..=to).contains(&value) {
+        return Some(value);
     }
-    Some(value)
+    let wanted = match to.is_finite() {
+        true => format!("a share from {from} to {to}"),
+        false => format!("a number from {from}"),
+    };
+    let message = format!("`{key}` in {} must be {wanted}, and is {value}", table.name);
+    table.notes.add(Diagnostic::error("TS-P080", message, span));
+    None
 }

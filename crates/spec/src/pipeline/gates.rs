@@ -1,9 +1,11 @@
-//! What `[gates]` means: what a scheme and its segments must be like, and what happens where they are not.
+//! What `[gates]` means: what a scheme and its segments must be like, and what happens where they are not. What gates there are is not
+//! known here: each is a file of the crate that judges segments, which gives the parser its [`crate::GateSyntax`].
 
 use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
+use serde_json::{Value, json};
 
 use super::{At, ExprText};
 
@@ -26,34 +28,180 @@ impl Gates {
     pub fn each(&self) -> impl Iterator<Item = &Criteria> {
         std::iter::once(&self.all).chain(self.schemes.values())
     }
+
+    /// Sorts what has no order.
+    pub(crate) fn sort(&mut self) {
+        for criteria in std::iter::once(&mut self.all).chain(self.schemes.values_mut()) {
+            let limits = criteria.gates.values_mut();
+            for limit in limits.flat_map(|gate| gate.stated.values_mut()) {
+                if let StatedLimit::Columns(columns) = limit {
+                    columns.sort_by(|a, b| a.value.cmp(&b.value));
+                }
+            }
+        }
+    }
 }
 
-/// The five criteria of a segmentation.
-#[derive(Debug, Clone, Default, Serialize)]
+/// The criteria of a segmentation: of each gate what differs from its defaults.
+#[derive(Debug, Clone, Default)]
 pub struct Criteria {
-    /// It can be said of a customer in which segment they are.
-    pub identifiable: Identifiable,
-    /// Segments differ.
-    pub distinguishable: Distinguishable,
-    /// Segments are large enough.
-    pub substantial: Substantial,
-    /// Segments hold.
-    pub stable: Stable,
-    /// Something can be done with segments.
-    pub actionable: Actionable,
+    gates: BTreeMap<&'static str, Criterion>,
+}
+
+/// What of one gate differs from its defaults.
+#[derive(Debug, Clone, Default)]
+struct Criterion {
+    stated: BTreeMap<&'static str, StatedLimit>,
+    on_fail: OnFail,
 }
 
 impl Criteria {
-    /// Whether this happens where one of the criteria is not met.
-    pub fn may(&self, on_fail: OnFail) -> bool {
-        let all = [
-            self.identifiable.on_fail,
-            self.distinguishable.on_fail,
-            self.substantial.on_fail,
-            self.stable.on_fail,
-            self.actionable.on_fail,
-        ];
-        all.contains(&on_fail)
+    /// What the file states of a limit, where that is not its default.
+    pub fn stated(&self, gate: &str, limit: &str) -> Option<&StatedLimit> {
+        self.gates.get(gate)?.stated.get(limit)
+    }
+
+    /// Everything that the file states and that is not the default: gate, limit, value.
+    pub fn each(&self) -> impl Iterator<Item = (&'static str, &'static str, &StatedLimit)> {
+        let gates = self.gates.iter();
+        gates.flat_map(|(gate, criterion)| {
+            let limits = criterion.stated.iter();
+            limits.map(|(limit, value)| (*gate, *limit, value))
+        })
+    }
+
+    /// What happens where a gate is not met.
+    pub fn on_fail(&self, gate: &str) -> OnFail {
+        self.gates
+            .get(gate)
+            .map_or(OnFail::Flag, |criterion| criterion.on_fail)
+    }
+
+    /// States a limit; none is its default.
+    pub fn state(&mut self, gate: &'static str, limit: &'static str, value: Option<StatedLimit>) {
+        let stated = &mut self.gates.entry(gate).or_default().stated;
+        match value {
+            Some(value) => drop(stated.insert(limit, value)),
+            None => drop(stated.remove(limit)),
+        }
+    }
+
+    /// States what happens where a gate is not met.
+    pub fn set_on_fail(&mut self, gate: &'static str, on_fail: OnFail) {
+        self.gates.entry(gate).or_default().on_fail = on_fail;
+    }
+
+    /// Whether the definition of the previous version may be held.
+    pub fn may_hold(&self) -> bool {
+        let mut gates = self.gates.values();
+        gates.any(|criterion| criterion.on_fail == OnFail::HoldPrevious)
+    }
+}
+
+impl Serialize for Criteria {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut form = unstated();
+        for (gate, criterion) in &self.gates {
+            for (limit, value) in &criterion.stated {
+                form[gate][limit] = json!(value);
+            }
+            if criterion.on_fail != OnFail::Flag {
+                form[gate]["on_fail"] = json!(criterion.on_fail);
+            }
+        }
+        form.serialize(serializer)
+    }
+}
+
+/// The canonical form of criteria of which the file states nothing. Published versions contain its hash in what says whether a
+/// definition changed, so a further gate or limit is added to the form only where a file states it.
+fn unstated() -> Value {
+    json!({
+        "identifiable": {"min_fidelity": 0.9, "min_coverage": 0.95, "on_fail": "flag"},
+        "distinguishable": {
+            "kpis": null, "min_effect": 0.3, "min_association": 0.1, "max_overlap": 0.1, "on_fail": "flag",
+        },
+        "substantial": {
+            "min_customers": 200, "min_share": 0.01, "max_measurable_effect": null, "on_fail": "flag",
+        },
+        "stable": {"min_jaccard": 0.75, "min_kept": null, "max_psi": 0.25, "on_fail": "flag"},
+        "actionable": {"playbook": true, "reachable": null, "min_reachable": 0.5, "on_fail": "flag"},
+    })
+}
+
+/// What the file states of a limit.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(untagged)]
+pub enum StatedLimit {
+    /// A number.
+    Number(f64),
+    /// A number of customers.
+    Count(u64),
+    /// Whether something is asked.
+    Flag(bool),
+    /// Columns of `customers`.
+    Columns(Vec<At<String>>),
+    /// A condition over features.
+    Condition(ExprText),
+}
+
+/// A type of value that a limit may have.
+pub trait LimitValue: Sized {
+    /// What the file states, if it is of this type.
+    fn of(stated: &StatedLimit) -> Option<Self>;
+}
+
+impl LimitValue for f64 {
+    fn of(stated: &StatedLimit) -> Option<Self> {
+        match stated {
+            StatedLimit::Number(number) => Some(*number),
+            _ => None,
+        }
+    }
+}
+
+impl LimitValue for u64 {
+    fn of(stated: &StatedLimit) -> Option<Self> {
+        match stated {
+            StatedLimit::Count(count) => Some(*count),
+            _ => None,
+        }
+    }
+}
+
+impl LimitValue for bool {
+    fn of(stated: &StatedLimit) -> Option<Self> {
+        match stated {
+            StatedLimit::Flag(flag) => Some(*flag),
+            _ => None,
+        }
+    }
+}
+
+impl LimitValue for Vec<String> {
+    fn of(stated: &StatedLimit) -> Option<Self> {
+        match stated {
+            StatedLimit::Columns(columns) => {
+                let names = columns.iter().map(|column| column.value.clone());
+                Some(names.collect())
+            }
+            _ => None,
+        }
+    }
+}
+
+impl LimitValue for ExprText {
+    fn of(stated: &StatedLimit) -> Option<Self> {
+        match stated {
+            StatedLimit::Condition(condition) => Some(condition.clone()),
+            _ => None,
+        }
+    }
+}
+
+impl<T: LimitValue> LimitValue for Option<T> {
+    fn of(stated: &StatedLimit) -> Option<Self> {
+        T::of(stated).map(Some)
     }
 }
 
@@ -70,124 +218,4 @@ pub enum OnFail {
     HoldPrevious,
     /// The run fails with exit code 3, and nothing is published.
     FailRun,
-}
-
-/// It can be said of a customer in which segment they are.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Identifiable {
-    /// Smallest balanced accuracy of the short rule of a cluster, on customers that it was not learned from.
-    pub min_fidelity: f64,
-    /// Smallest share of customers with a value, of every input.
-    pub min_coverage: f64,
-    /// What happens otherwise.
-    pub on_fail: OnFail,
-}
-
-impl Default for Identifiable {
-    fn default() -> Self {
-        Self {
-            min_fidelity: 0.9,
-            min_coverage: 0.95,
-            on_fail: OnFail::Flag,
-        }
-    }
-}
-
-/// Segments differ.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Distinguishable {
-    /// Columns of `customers` in which segments should differ from the rest; the KPI of the goal and the values by default.
-    pub kpis: Option<Vec<At<String>>>,
-    /// Smallest Cohen's d of a number, of either sign.
-    pub min_effect: f64,
-    /// Smallest Cramér's V of a label.
-    pub min_association: f64,
-    /// Largest share of customers for whom two rules are true, of those for whom one of them is.
-    pub max_overlap: f64,
-    /// What happens otherwise.
-    pub on_fail: OnFail,
-}
-
-impl Default for Distinguishable {
-    fn default() -> Self {
-        Self {
-            kpis: None,
-            min_effect: 0.3,
-            min_association: 0.1,
-            max_overlap: 0.1,
-            on_fail: OnFail::Flag,
-        }
-    }
-}
-
-/// Segments are large enough.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Substantial {
-    /// Fewest customers of a segment.
-    pub min_customers: u64,
-    /// Smallest share of all customers.
-    pub min_share: f64,
-    /// Largest value of the smallest effect that a test on the segment can measure, in standard deviations; not judged without.
-    pub max_measurable_effect: Option<f64>,
-    /// What happens otherwise.
-    pub on_fail: OnFail,
-}
-
-impl Default for Substantial {
-    fn default() -> Self {
-        Self {
-            min_customers: 200,
-            min_share: 0.01,
-            max_measurable_effect: None,
-            on_fail: OnFail::Flag,
-        }
-    }
-}
-
-/// Segments hold.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Stable {
-    /// Smallest mean Jaccard similarity of a cluster with those of other draws of customers.
-    pub min_jaccard: f64,
-    /// Smallest share of a segment's customers of the previous version that are in it still; not judged without.
-    pub min_kept: Option<f64>,
-    /// Largest population stability index of the mix of segments against the previous version.
-    pub max_psi: f64,
-    /// What happens otherwise.
-    pub on_fail: OnFail,
-}
-
-impl Default for Stable {
-    fn default() -> Self {
-        Self {
-            min_jaccard: 0.75,
-            min_kept: None,
-            max_psi: 0.25,
-            on_fail: OnFail::Flag,
-        }
-    }
-}
-
-/// Something can be done with segments.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Actionable {
-    /// Whether a segment must have a playbook, in schemes for which there are playbooks.
-    pub playbook: bool,
-    /// Condition over features: who may be contacted; not judged without.
-    pub reachable: Option<ExprText>,
-    /// Smallest share of a segment's customers for whom it is true.
-    pub min_reachable: f64,
-    /// What happens otherwise.
-    pub on_fail: OnFail,
-}
-
-impl Default for Actionable {
-    fn default() -> Self {
-        Self {
-            playbook: true,
-            reachable: None,
-            min_reachable: 0.5,
-            on_fail: OnFail::Flag,
-        }
-    }
 }

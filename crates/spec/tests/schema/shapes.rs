@@ -1,5 +1,7 @@
 //! The tables of a pipeline file, each with a text that has only an unknown key.
 
+use tessera_spec::GateSyntax;
+
 /// One table: where the schema describes it, a text whose only table of that kind has only `zzz` and what tells its kind.
 pub struct Shape {
     /// Name under `$defs`, `""` for the file itself.
@@ -36,7 +38,17 @@ pub fn shapes() -> Vec<Shape> {
         let text = format!("[schemes.s]\nkind = \"{}\"\nzzz = 1", kind.name);
         shape("SchemeTable", Some(kind.name), "[schemes.s]", &text)
     }));
+    shapes.extend(tessera_segments::syntax().gates.into_iter().map(gate));
     shapes
+}
+
+/// The table of a gate.
+fn gate(gate: &GateSyntax) -> Shape {
+    let (first, rest) = gate.name.split_at(1);
+    let definition: &str = format!("{}{rest}Table", first.to_uppercase()).leak();
+    let name: &str = format!("[gates.{}]", gate.name).leak();
+    let text = format!("[gates]\n{} = {{ zzz = 1 }}", gate.name);
+    shape(definition, None, name, &text)
 }
 
 /// Table of the schema, kind, name in the message, and a file with an unknown key in it.
@@ -78,36 +90,6 @@ const TABLES: &[Row] = &[
         None,
         "[gates.schemes.s]",
         "[gates.schemes.s]\nzzz = 1",
-    ),
-    (
-        "IdentifiableTable",
-        None,
-        "[gates.identifiable]",
-        "[gates]\nidentifiable = { zzz = 1 }",
-    ),
-    (
-        "DistinguishableTable",
-        None,
-        "[gates.distinguishable]",
-        "[gates]\ndistinguishable = { zzz = 1 }",
-    ),
-    (
-        "SubstantialTable",
-        None,
-        "[gates.substantial]",
-        "[gates]\nsubstantial = { zzz = 1 }",
-    ),
-    (
-        "StableTable",
-        None,
-        "[gates.stable]",
-        "[gates]\nstable = { zzz = 1 }",
-    ),
-    (
-        "ActionableTable",
-        None,
-        "[gates.actionable]",
-        "[gates]\nactionable = { zzz = 1 }",
     ),
     (
         "ExpectedTable",
