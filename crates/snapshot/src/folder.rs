@@ -2,7 +2,7 @@
 
 use std::ffi::OsStr;
 use std::fs::File;
-use std::io::{self, Read, Write};
+use std::io::{self, Read, Seek as _, SeekFrom, Write};
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
@@ -13,6 +13,18 @@ use crate::error::StoreError;
 
 const DIR_MODE: Mode = Mode::from_raw_mode(0o755);
 const FILE_MODE: Mode = Mode::from_raw_mode(0o644);
+
+/// Moves to the place from which so many bytes are left, or to the beginning.
+fn from_end(file: &mut File, most: u64) -> io::Result<()> {
+    let skipped = match most {
+        u64::MAX => 0,
+        most => file.metadata()?.len().saturating_sub(most),
+    };
+    if skipped > 0 {
+        file.seek(SeekFrom::Start(skipped))?;
+    }
+    Ok(())
+}
 
 /// An open folder.
 #[derive(Debug)]
@@ -122,13 +134,19 @@ impl Folder {
 
     /// The content of a file, `None` where there is none.
     pub(crate) fn read(&self, name: &str) -> Result<Option<Vec<u8>>, StoreError> {
+        self.read_end(name, u64::MAX)
+    }
+
+    /// The last bytes of a file, at most so many; `None` where there is none.
+    pub(crate) fn read_end(&self, name: &str, most: u64) -> Result<Option<Vec<u8>>, StoreError> {
         let mut file = match self.file(name) {
             Ok(file) => file,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(StoreError::io("open file", &self.join(name), error)),
         };
         let mut bytes = Vec::new();
-        file.read_to_end(&mut bytes)
+        from_end(&mut file, most)
+            .and_then(|()| file.read_to_end(&mut bytes))
             .map_err(|error| StoreError::io("read file", &self.join(name), error))?;
         Ok(Some(bytes))
     }

@@ -77,6 +77,13 @@ fn listed(tables: Vec<CommittedTable>) -> Arc<[ListedFile]> {
     files.into()
 }
 
+/// Whether the numbers of commits begin with all up to this one. Commits are never deleted, so an index with commits that do not
+/// exist is not of this store's state.
+fn begin_with(numbers: &[u64], last: u64) -> bool {
+    let last_place = usize::try_from(last).unwrap_or(usize::MAX);
+    numbers.iter().copied().take(last_place).eq(1..=last)
+}
+
 impl Store {
     /// Opens the store in this folder, which is created if it does not exist.
     ///
@@ -272,13 +279,7 @@ impl Store {
         let Some(last) = commits.last() else {
             return Ok(());
         };
-        // Commits are never deleted, so an index with commits that do not exist is not of this store's state.
-        if !numbers
-            .iter()
-            .copied()
-            .take(commits.len())
-            .eq(1..=last.version)
-        {
+        if !begin_with(numbers, last.version) {
             return Ok(());
         }
         let number = last.version;
@@ -334,8 +335,46 @@ impl Store {
     /// # Errors
     /// A commit that cannot be read or does not match its checksum.
     pub fn list(&self) -> Result<Vec<Listed>, StoreError> {
-        let digests = self.digests()?;
-        let standings = succession::standings(&digests);
+        Ok(self.listed(&self.digests()?))
+    }
+
+    /// As [`Store::list`], only so many of the newest versions, and how many are older. Where each of these follows a version that
+    /// is in the end of the index, nothing else of the index is read.
+    ///
+    /// # Errors
+    /// A commit that cannot be read or does not match its checksum.
+    pub fn list_newest(&self, count: usize) -> Result<(Vec<Listed>, usize), StoreError> {
+        let numbers = self.numbers()?;
+        let versions = match self.digests_of_end(&numbers)? {
+            Some(digests) if succession::decides(&digests, count) => self.listed(&digests),
+            _ => self.list()?,
+        };
+        let newest = versions.len().saturating_sub(count);
+        let older = numbers.len().saturating_sub(versions.len()) + newest;
+        Ok((versions.into_iter().skip(newest).collect(), older))
+    }
+
+    /// Digests of the commits from some version on, by the end of the index; `None` where it is not of these commits.
+    fn digests_of_end(&self, numbers: &[u64]) -> Result<Option<Vec<Arc<Digested>>>, StoreError> {
+        let Some(commits) = self.indexed_end() else {
+            return Ok(None);
+        };
+        let Some(last) = commits.last() else {
+            return Ok(None);
+        };
+        if !begin_with(numbers, last.version) || self.read_digest(last.version)? != *last {
+            return Ok(None);
+        }
+        let later = numbers.iter().filter(|&&number| number > last.version);
+        let later: Vec<Digested> = later
+            .map(|&number| self.read_digest(number))
+            .collect::<Result<_, _>>()?;
+        let all = commits.into_iter().chain(later);
+        Ok(Some(all.map(Arc::new).collect()))
+    }
+
+    /// Digests as lists show them, with how those among them affect each other.
+    fn listed(&self, digests: &[Arc<Digested>]) -> Vec<Listed> {
         let listed = |(known, standing): (&Arc<Digested>, Standing)| Listed {
             version: known.version,
             as_of: known.as_of,
@@ -346,7 +385,8 @@ impl Store {
             standing,
             folder: self.root.join(&run_path(known.as_of, &known.txid)),
         };
-        Ok(digests.iter().zip(standings).map(listed).collect())
+        let standings = succession::standings(digests);
+        digests.iter().zip(standings).map(listed).collect()
     }
 
     /// The version that a run committed, if it did.

@@ -70,6 +70,17 @@ pub(crate) fn standings(versions: &[Arc<Digested>]) -> Vec<Standing> {
     versions.iter().map(standing).collect()
 }
 
+/// Whether the versions from some number on, as these are, decide the standings of so many of the newest of them. What comes before
+/// a day was, when its version was made, the version that this one names; whatever came later is newer than that. So the standing
+/// of a version is decided by the one that it follows and all that are newer than that.
+pub(crate) fn decides(versions: &[Arc<Digested>], count: usize) -> bool {
+    let Some(first) = versions.first().map(|known| known.version) else {
+        return false;
+    };
+    let follows = |known: &Arc<Digested>| known.previous >= first;
+    first == 1 || (versions.len() >= count && versions.iter().rev().take(count).all(follows))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -107,6 +118,45 @@ mod tests {
         assert_eq!(shown_of(&[1, 31, 2, 31, 30], &[]), Some(4));
         assert_eq!(shown_of(&[1, 31, 2, 31, 30], &[4]), Some(2));
         assert_eq!(shown_of(&[1, 31], &[1, 2]), Some(2));
+    }
+
+    #[test]
+    fn the_end_of_the_versions_decides_what_all_of_them_do() {
+        // Nights, days run again, and days run late, by a generator of Numerical Recipes.
+        let mut state = 7_u32;
+        let mut below = |limit: u32| {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            (state >> 8) % limit
+        };
+        let (mut decided, mut undecided) = (0, 0);
+        for _ in 0..400 {
+            let mut day = 1;
+            let days: Vec<u32> = (0..20)
+                .map(|_| match below(6) {
+                    0 => 1 + below(day),
+                    1 => day,
+                    _ => {
+                        day += 1;
+                        day
+                    }
+                })
+                .collect();
+            let versions = history(&days);
+            let all = standings(&versions);
+            for from in 0..versions.len() {
+                let end = &versions[from..];
+                let count = 1 + below(end.len() as u32) as usize;
+                if !decides(end, count) {
+                    undecided += 1;
+                    continue;
+                }
+                decided += 1;
+                let (own, all) = (standings(end), &all[from..]);
+                let newest = end.len() - count.min(end.len());
+                assert_eq!(own[newest..], all[newest..], "{days:?} from {from}");
+            }
+        }
+        assert!(decided > 500 && undecided > 500, "{decided} {undecided}");
     }
 
     #[test]

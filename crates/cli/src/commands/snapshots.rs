@@ -15,7 +15,10 @@ const SHOWN: usize = 30;
 pub(crate) fn list(arguments: &Snapshots, output: &Output) -> Result<ExitCode, Failure> {
     let store = Store::open(&arguments.store)?;
     let latest = store.latest()?.map(|version| version.number());
-    let versions = store.list()?;
+    let (versions, older) = match output.json || arguments.all {
+        true => (store.list()?, 0),
+        false => shown(&store, latest)?,
+    };
     if output.json {
         let list: Vec<Value> = versions
             .iter()
@@ -31,35 +34,40 @@ pub(crate) fn list(arguments: &Snapshots, output: &Output) -> Result<ExitCode, F
             .collect();
         print_json(&list.into())?;
     } else {
-        let newest = match arguments.all {
-            true => 0,
-            false => versions.len().saturating_sub(SHOWN),
-        };
-        print(&text(&versions, newest, latest))?;
+        print(&text(&versions, older, latest))?;
     }
     Ok(ExitCode::SUCCESS)
 }
 
-/// The versions from a place in the list on, the latest one wherever it is, and how many more there are.
-fn text(versions: &[Listed], newest: usize, latest: Option<u64>) -> String {
+/// The newest versions and the latest one, oldest first, and how many more there are.
+fn shown(store: &Store, latest: Option<u64>) -> Result<(Vec<Listed>, usize), Failure> {
+    let (mut versions, mut older) = store.list_newest(SHOWN)?;
+    let is_shown = |number| versions.iter().any(|version| version.version == number);
+    if let Some(latest) = latest.filter(|&number| !is_shown(number)) {
+        // Days before it were run later.
+        let mut all = store.list()?.into_iter();
+        if let Some(found) = all.find(|version| version.version == latest) {
+            versions.insert(0, found);
+            older = older.saturating_sub(1);
+        }
+    }
+    Ok((versions, older))
+}
+
+/// The versions, and how many older ones are not among them.
+fn text(versions: &[Listed], older: usize, latest: Option<u64>) -> String {
     let mut text = format!(
         "{:>8}  {:<10}  {:>12}  {:>14}  {}\n",
         "version", "as of", "customers", "bytes", "committed"
     );
-    let mut more = 0;
-    for (place, version) in versions.iter().enumerate() {
-        let is_latest = latest == Some(version.version);
-        if place < newest && !is_latest {
-            more += 1;
-            continue;
-        }
-        text.push_str(&line(version, is_latest));
+    for version in versions {
+        text.push_str(&line(version, latest == Some(version.version)));
     }
-    match more {
+    match older {
         0 => {}
         1 => text.push_str("1 older version is not shown: --all lists it\n"),
         _ => text.push_str(&format!(
-            "{more} older versions are not shown: --all lists them\n"
+            "{older} older versions are not shown: --all lists them\n"
         )),
     }
     text

@@ -145,3 +145,56 @@ fn an_index_of_another_store_or_another_time_is_not_used() {
     store.repair().unwrap();
     assert_complete(path);
 }
+
+#[test]
+fn a_list_of_the_newest_versions_is_the_end_of_the_whole_list() {
+    let folder = tempdir().unwrap();
+    let path = folder.path();
+    long(path, 120);
+    let all = Store::open(path).unwrap().list().unwrap();
+    let compared = |count: usize| {
+        let store = Store::open(path).unwrap();
+        let (newest, older) = store.list_newest(count).unwrap();
+        let at = all.len().saturating_sub(count);
+        assert_eq!(older, at, "{count}");
+        let told = |listed: &[crate::Listed]| format!("{listed:?}");
+        assert_eq!(told(&newest), told(&all[at..]), "{count}");
+        store.commits_read()
+    };
+    let whole = fs::read(path.join("INDEX")).unwrap();
+    // More than the end of the index has: the whole of it is read.
+    for count in [1, 30, 39, 40, 41, 120, 500] {
+        compared(count);
+    }
+    // What is wrong with older commits does not matter to the newest, and is found where they are read.
+    let mut damaged = whole.clone();
+    damaged[300] ^= 1;
+    fs::write(path.join("INDEX"), &damaged).unwrap();
+    assert_eq!(compared(30), 0, "the rest of the index is not read");
+    assert_eq!(compared(60), 120, "every commit is read");
+    // What is wrong with the newest is found.
+    for back in [10, 200, 1_000, 5_000] {
+        let mut damaged = whole.clone();
+        let at = damaged.len() - back;
+        damaged[at] ^= 1;
+        fs::write(path.join("INDEX"), &damaged).unwrap();
+        assert!(Store::open(path).unwrap().indexed_end().is_none(), "{back}");
+        compared(30);
+    }
+    // An index of fewer commits, and none.
+    fs::write(path.join("INDEX"), &whole).unwrap();
+    let run = last_day(path);
+    let store = Store::open(path).unwrap();
+    Run {
+        day: run.day + 1,
+        ..run
+    }
+    .publish(&store)
+    .unwrap();
+    fs::write(path.join("INDEX"), &whole).unwrap();
+    let (newest, older) = Store::open(path).unwrap().list_newest(30).unwrap();
+    assert_eq!((newest.len(), older, newest[29].version), (30, 91, 121));
+    fs::remove_file(path.join("INDEX")).unwrap();
+    let (newest, older) = Store::open(path).unwrap().list_newest(30).unwrap();
+    assert_eq!((newest.len(), older, newest[29].version), (30, 91, 121));
+}
