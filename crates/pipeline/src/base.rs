@@ -18,7 +18,7 @@ use tessera_spec::diagnostic::{Diagnostic, Diagnostics};
 use tessera_spec::pipeline::{VALUE_AT_RISK, VALUE_FUTURE, VALUE_NOW};
 
 use crate::error::PipelineError;
-use crate::prepare::Prepared;
+use crate::prepared::Prepared;
 
 /// Name of the hidden column with the condition.
 pub(crate) const CONDITION: &str = "__active";

@@ -3,6 +3,8 @@
 //! A month that is over does not change, so its cells come from the previous version; only newer months are read. Where rows of then
 //! may have changed, all months are read: a year in one pass.
 
+pub(crate) mod plan;
+
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
@@ -11,18 +13,16 @@ use arrow::array::{Array, AsArray, Int64Array, RecordBatch};
 use arrow::compute::{cast, filter_record_batch, is_not_null};
 use arrow::datatypes::{DataType, Date32Type, Float64Type, Int64Type};
 use tessera_engine::{Engine, TableRef};
+use tessera_expr::Expr;
 use tessera_expr::aggregate::AggOp;
-use tessera_expr::aggregates::{COUNT, FIRST_DAY, SUM_AS_FLOAT};
+use tessera_expr::aggregates::{COUNT, SUM_AS_FLOAT};
 use tessera_expr::exact::Sum;
 use tessera_expr::rel::{Agg, Aggregate, Assemble, KeyedTable, Window};
-use tessera_expr::{Expr, Schema};
-use tessera_features::{FeaturePlan, SourceInput};
 use tessera_history::{Cell, Cohorts, Month};
-use tessera_spec::Pipeline;
-use tessera_spec::pipeline::Source;
 
+use crate::cohorts::plan::{FIRST, Plan};
 use crate::error::PipelineError;
-use crate::prepare::Prepared;
+use crate::prepared::Prepared;
 use crate::sources::epoch_day;
 
 /// Months of one pass: each takes a count and a sum per customer.
@@ -34,64 +34,11 @@ const MONTHS: i32 = 120;
 /// More than the table's 18 digits hold.
 const MOST_CENTS: f64 = 1e18;
 
-/// The column of the first day with an order.
-const FIRST: &str = "__first_order_day";
-
-/// What is counted, and where.
-#[derive(Debug, Clone)]
-pub(crate) struct Plan {
-    /// The source of orders.
-    source: String,
-    /// Which rows are purchases; none where all are.
-    purchase: Option<Expr>,
-    /// The money of a row, where there is any.
-    amount: Option<Expr>,
-}
-
 /// Customers with an order: key, first day.
 pub(crate) type Firsts = RecordBatch;
 
 /// Cells that are known, of months up to the one that is named.
 pub(crate) type Known = Option<(Month, BTreeMap<(Month, Month), Cell>)>;
-
-/// Plans the cohorts where the pipeline asks for them, and adds the first order to the pass over the orders.
-pub(crate) fn plan(
-    pipeline: &Pipeline,
-    inputs: &BTreeMap<String, SourceInput>,
-    features: &mut FeaturePlan,
-) -> Option<Plan> {
-    if !pipeline.customer.cohorts {
-        return None;
-    }
-    let Some(source) = tessera_features::orders(pipeline) else {
-        tracing::warn!(
-            "`cohorts` in [customer] has no effect: no feature of `use` reads a source of orders, so no customer has a first order"
-        );
-        return None;
-    };
-    let schema = &inputs.get(&source.name.value)?.schema;
-    // The condition was checked when the features were planned.
-    let purchase = tessera_features::purchase(source, schema).ok().flatten();
-    let first = Agg {
-        name: FIRST.to_owned(),
-        func: FIRST_DAY.of_rows(),
-        window: None,
-        filter: purchase.clone(),
-    };
-    features.add_hidden(&source.name.value, vec![first]);
-    Some(Plan {
-        source: source.name.value.clone(),
-        purchase,
-        amount: amount(source, schema),
-    })
-}
-
-fn amount(source: &Source, schema: &Schema) -> Option<Expr> {
-    let name = source.amount.as_ref();
-    let name = name.map_or("amount", |amount| amount.value.as_str());
-    let ty = schema.get(name).filter(|ty| ty.is_number())?;
-    Some(Expr::column(name, ty))
-}
 
 /// The customers with an order, of the table of all features.
 pub(crate) fn firsts(

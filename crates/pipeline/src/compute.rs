@@ -26,7 +26,7 @@ use crate::identity;
 use crate::memory::Memory;
 use crate::options::RunOptions;
 use crate::plan::basis::Basis;
-use crate::prepare::Prepared;
+use crate::prepared::Prepared;
 use crate::publish::{self, Published, Tables};
 use crate::scores::Scored;
 use crate::sources::{RejectRow, SourceOutcome};
@@ -171,7 +171,7 @@ impl<'a> Walk<'a> {
     ) -> Self {
         let job = Job {
             prepared,
-            engine: Prepared::engine(options.threads, options.memory),
+            engine: options.memory.engine(options.threads),
             observer,
             disclosure: Disclosure {
                 values: prepared.pipeline.log.values,

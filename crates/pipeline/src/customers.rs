@@ -22,7 +22,7 @@ use crate::error::PipelineError;
 use crate::gates::{self, Short};
 use crate::history::History;
 use crate::intervals;
-use crate::prepare::Prepared;
+use crate::prepared::Prepared;
 use crate::scores;
 use crate::truths;
 

@@ -6,7 +6,7 @@ use arrow::array::{ArrayRef, RecordBatch, StringArray};
 use tessera_features::FeatureInfo;
 
 use crate::error::PipelineError;
-use crate::prepare::Prepared;
+use crate::prepared::Prepared;
 use crate::publish::{dated, word};
 use crate::reliance::{OK, Reliance};
 

@@ -12,7 +12,7 @@ use tessera_spec::pipeline::{Condition, Expect, Scalar, Scheme, Subject};
 use tessera_spec::shown;
 
 use crate::error::PipelineError;
-use crate::prepare::Prepared;
+use crate::prepared::Prepared;
 use crate::publish::Tables;
 use crate::unmet::Unmet;
 

@@ -12,7 +12,7 @@ use tessera_spec::pipeline::{Criteria, OnFail, Scheme, StatedLimit, VALUE_AT_RIS
 
 use crate::error::PipelineError;
 use crate::history::{own_columns, read_columns};
-use crate::prepare::Prepared;
+use crate::prepared::Prepared;
 
 /// Name of the hidden column that says of whom a condition of a gate is true; `scheme` is the one that has its own criteria.
 fn condition_name(gate: &str, limit: &str, scheme: Option<&str>) -> String {

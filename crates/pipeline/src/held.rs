@@ -12,7 +12,7 @@ use tessera_snapshot::Version;
 use tessera_spec::pipeline::Scheme;
 
 use crate::identity::{self, DECLARED};
-use crate::prepare::Prepared;
+use crate::prepared::Prepared;
 
 /// Key of the commit's `pipeline` object under which earlier definitions stand that served the version, by scheme.
 const HELD: &str = "held";

@@ -24,7 +24,7 @@ use tessera_spec::pipeline::{Scheme, VALUE_COLUMNS};
 
 use crate::cohorts;
 use crate::error::PipelineError;
-use crate::prepare::Prepared;
+use crate::prepared::Prepared;
 use crate::sources::epoch_day;
 
 use definitions::Changes;

@@ -5,7 +5,7 @@ use sha2::{Digest, Sha256};
 use tessera_snapshot::RunIdentity;
 
 use crate::history;
-use crate::prepare::Prepared;
+use crate::prepared::Prepared;
 use crate::publish;
 
 /// To be changed when the published tables change although the program's sources, which are hashed, do not.

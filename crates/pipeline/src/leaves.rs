@@ -4,6 +4,8 @@
 //! Schemes that read scores are left out, since scores are not computed for later days; so are clusters from the day on which they
 //! are fitted again, schemes that an earlier definition serves, and customers who are pinned.
 
+pub(crate) mod plan;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -24,22 +26,13 @@ use crate::base;
 use crate::customers::{self, Assigned};
 use crate::error::PipelineError;
 use crate::history::{self, read_columns, reads_scores, used_schemes};
-use crate::prepare::Prepared;
+use crate::leaves::plan::Plan;
+use crate::prepared::Prepared;
 use crate::sources::epoch_day;
 use crate::value;
 
 /// Place of customers who do not leave within the days.
 const STAYS: u32 = u32::MAX;
-
-/// What is computed for later days.
-#[derive(Debug, Clone)]
-pub(crate) struct Plan {
-    later: Later,
-    /// The columns that schemes read, and all that these are made of.
-    needed: BTreeSet<String>,
-    /// Schemes whose segments may change by time alone, and can be applied to later days.
-    schemes: BTreeSet<String>,
-}
 
 /// Adds the hidden columns of later days where the pipeline asks for the days on which customers leave their segments.
 pub(crate) fn plan(prepared: &mut Prepared) {

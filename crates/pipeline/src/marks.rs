@@ -8,7 +8,7 @@ use tessera_segments::Assignment;
 use tessera_spec::pipeline::{ScoreKind, VALUE_AT_RISK, VALUE_PAST};
 
 use crate::error::PipelineError;
-use crate::prepare::Prepared;
+use crate::prepared::Prepared;
 use crate::reliance::{Mark, OK, Reliance};
 use crate::scores::EXCLUDED;
 

@@ -8,7 +8,7 @@ use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use arrow::array::RecordBatch;
-use tessera_engine::Budget;
+use tessera_engine::{Budget, PolarsEngine};
 use tessera_spec::shown::grouped;
 
 use crate::error::PipelineError;
@@ -80,6 +80,11 @@ impl Memory {
         Ok(self
             .budget
             .require(held.saturating_add(made as u64), &what)?)
+    }
+
+    /// An engine that keeps to this memory.
+    pub(crate) fn engine(&self, threads: usize) -> PolarsEngine {
+        PolarsEngine::new(threads, self.budget.clone())
     }
 
     pub(crate) fn budget(&self) -> &Budget {

@@ -17,7 +17,7 @@ use tessera_spec::noted::bare;
 use tessera_spec::shown::grouped;
 
 use crate::error::PipelineError;
-use crate::prepare::Prepared;
+use crate::prepared::Prepared;
 use crate::publish::Published;
 use crate::sources::{SourceOutcome, percent};
 use crate::stage::{Observer, Stage, StageReport};

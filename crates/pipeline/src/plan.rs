@@ -29,7 +29,7 @@ use crate::error::PipelineError;
 use crate::history::{Values, in_cents};
 use crate::identity;
 use crate::options::RunOptions;
-use crate::prepare::Prepared;
+use crate::prepared::Prepared;
 use crate::publish;
 use crate::sources::epoch_day;
 use crate::stage::{Observer, Stage};

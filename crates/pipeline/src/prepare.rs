@@ -7,15 +7,14 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use chrono::NaiveDate;
-use tessera_engine::PolarsEngine;
 use tessera_expr::rel::Cutoff;
 use tessera_expr::{Expr, Schema, condition_at};
-use tessera_features::{Aged, FeatureInfo, FeaturePlan, SourceInput};
+use tessera_features::{FeatureInfo, FeaturePlan, SourceInput};
 use tessera_ingest::{Inventory, Planned};
 use tessera_snapshot::Store;
 use tessera_spec::Pipeline;
 use tessera_spec::diagnostic::{Diagnostic, Diagnostics};
-use tessera_spec::pipeline::{Scheme, Unit};
+use tessera_spec::pipeline::Scheme;
 
 use crate::artifacts::{self, Artifacts};
 use crate::base;
@@ -23,55 +22,15 @@ use crate::cohorts;
 use crate::error::PipelineError;
 use crate::expect;
 use crate::gates;
-use crate::intervals;
 use crate::labels::{self, Labels};
 use crate::leaves;
-use crate::memory::Memory;
 use crate::pins::Pins;
 use crate::pipeline_file::load;
+use crate::prepared::Prepared;
 use crate::scores;
 use crate::value;
 use crate::work::private_folder;
 use names::{action_columns, expressions, kpi, schemes, score_inputs};
-
-/// A pipeline that is ready to run on one date.
-#[derive(Debug)]
-pub struct Prepared {
-    /// The checked pipeline.
-    pub pipeline: Pipeline,
-    /// State of the customer base at the close of this day.
-    pub as_of: NaiveDate,
-    /// Rows that became known after this day are not used; by default the day of the run.
-    pub known_as_of: NaiveDate,
-    /// The files of the lake, per source in file order.
-    pub inventories: Vec<Inventory>,
-    /// The plan of the features and of the hidden columns that scores need.
-    pub features: FeaturePlan,
-    /// The columns of the scores.
-    pub scored: Vec<FeatureInfo>,
-    /// Features of which only today's value is known.
-    pub(crate) untimed: BTreeMap<String, String>,
-    /// The columns of `[value]`.
-    pub(crate) value: value::Planned,
-    /// Predicates of each `rules` scheme, in order.
-    pub rules: BTreeMap<String, Vec<Expr>>,
-    /// How customers are counted by the month of their first order; none without features of orders.
-    pub(crate) cohorts: Option<cohorts::Plan>,
-    /// Customers whom people put into segments.
-    pub(crate) pins: Pins,
-    /// What is learned in this run, and what of earlier versions is applied.
-    pub(crate) artifacts: Artifacts,
-    /// What says of the customers how they would be had no row come since the previous version.
-    pub(crate) aged: Option<Aged>,
-    /// What is computed for the days on which customers leave their segments; none unless the pipeline asks for them.
-    pub(crate) leaves: Option<leaves::Plan>,
-    /// Warnings.
-    pub warnings: Diagnostics,
-    /// How the store is written.
-    pub(crate) store: tessera_snapshot::Options,
-    /// The folder with the records of text files, for a run.
-    pub kept: Option<tempfile::TempDir>,
-}
 
 /// Options for reading a pipeline file.
 #[derive(Debug, Clone, Default)]
@@ -99,75 +58,6 @@ pub enum Records {
 }
 
 impl Prepared {
-    /// The column whose sum is a segment's value: the first that `[value]` states; without `[value]`, `spend_total` if it is
-    /// published, otherwise the first feature of money.
-    pub fn value_feature(&self) -> Option<&str> {
-        if let Some((info, _)) = self.value.first() {
-            return Some(&info.name);
-        }
-        let published = &self.features.published;
-        let number = |f: &&FeatureInfo| f.ty.is_number();
-        published
-            .iter()
-            .find(|f| f.name == "spend_total")
-            .or_else(|| {
-                published
-                    .iter()
-                    .filter(number)
-                    .find(|f| f.unit == Unit::Currency)
-            })
-            .map(|f| f.name.as_str())
-    }
-
-    /// Features, scores and values, in the order of their columns.
-    pub fn published(&self) -> impl Iterator<Item = &FeatureInfo> {
-        let values = self.value.iter().map(|(info, _)| info);
-        self.features
-            .published
-            .iter()
-            .chain(&self.scored)
-            .chain(values)
-    }
-
-    /// Those of [`Prepared::published`] that stand in `customers`: the ends of intervals have a table of their own.
-    pub(crate) fn in_customers(&self) -> impl Iterator<Item = &FeatureInfo> {
-        let ends = intervals::ends(&self.pipeline);
-        self.published()
-            .filter(move |info| !ends.contains(&info.name))
-    }
-
-    /// The same pipeline with another definition of a scheme, and its predicates. Records of text files stay with this one.
-    pub(crate) fn with_scheme(&self, scheme: Scheme, predicates: Option<Vec<Expr>>) -> Self {
-        let name = scheme.name.value.clone();
-        let mut pipeline = self.pipeline.clone();
-        let mut schemes = pipeline.schemes.iter_mut();
-        if let Some(known) = schemes.find(|known| known.name.value == name) {
-            *known = scheme;
-        }
-        let mut rules = self.rules.clone();
-        rules.remove(&name);
-        rules.extend(predicates.map(|predicates| (name, predicates)));
-        Self {
-            pipeline,
-            as_of: self.as_of,
-            known_as_of: self.known_as_of,
-            inventories: self.inventories.clone(),
-            features: self.features.clone(),
-            scored: self.scored.clone(),
-            untimed: self.untimed.clone(),
-            value: self.value.clone(),
-            rules,
-            cohorts: self.cohorts.clone(),
-            pins: self.pins.clone(),
-            artifacts: self.artifacts.clone(),
-            aged: self.aged.clone(),
-            leaves: self.leaves.clone(),
-            warnings: self.warnings.clone(),
-            store: self.store.clone(),
-            kept: None,
-        }
-    }
-
     /// The predicates of a scheme that an earlier version declared, none where it has no rules; or why it does not fit today's
     /// columns.
     pub(crate) fn fitting(&self, scheme: &Scheme) -> Result<Option<Vec<Expr>>, String> {
@@ -222,11 +112,6 @@ impl Prepared {
             PipelineError::Invalid(Box::new(found))
         })
     }
-
-    /// An engine for this run.
-    pub(crate) fn engine(threads: usize, memory: &Memory) -> PolarsEngine {
-        PolarsEngine::new(threads, memory.budget().clone())
-    }
 }
 
 /// The folder in which the records of text files are kept; `None` if they are not kept.
@@ -278,7 +163,7 @@ pub fn prepare(
     let aged = aged.map(|since| features.add_aged(&pipeline.sources, since));
     let artifacts = Artifacts::decide(&pipeline, &features.published, as_of, &mut found)?;
     hidden_aggregates(&pipeline, &inputs, (as_of, &artifacts), &mut features);
-    let cohorts = cohorts::plan(&pipeline, &inputs, &mut features);
+    let cohorts = cohorts::plan::plan(&pipeline, &inputs, &mut features);
     if let Err(problems) = populations(&pipeline, &inputs, as_of, true, &mut features) {
         found.extend(problems);
     }

@@ -19,7 +19,7 @@ use tessera_spec::pipeline::{SchemeKind, Target, VALUE_COLUMNS};
 
 use crate::error::PipelineError;
 use crate::labels;
-use crate::prepare::Prepared;
+use crate::prepared::Prepared;
 pub(crate) use tables::{Tables, dated};
 
 /// A version that a run published, or that the same run had published before.

@@ -10,7 +10,7 @@ use tessera_segments::{Parameter, Quality, QualityStatus};
 use tessera_spec::Pipeline;
 use tessera_spec::pipeline::{Scheme, SchemeInput, Score};
 
-use crate::prepare::Prepared;
+use crate::prepared::Prepared;
 use crate::scores::{BASE_RATE, COMPUTABLE, Scored};
 
 /// Why a column cannot be relied on, worst last.

@@ -7,7 +7,7 @@ use crate::error::{PipelineError, needed};
 use crate::identity;
 use crate::options::RunOptions;
 use crate::plan;
-use crate::prepare::Prepared;
+use crate::prepared::Prepared;
 use crate::publish::{self, Published};
 use crate::stage::{Observer, Stage};
 

@@ -37,7 +37,7 @@ use tessera_spec::pipeline::{Base, ExprText, Score, ScoreKind};
 
 use crate::base;
 use crate::error::PipelineError;
-use crate::prepare::Prepared;
+use crate::prepared::Prepared;
 
 pub(crate) use inputs::label_name;
 pub(crate) use learned::{Fitted, InUse, LearnedScore};

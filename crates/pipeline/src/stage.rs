@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tessera_spec::shown::grouped;
 
-use crate::prepare::Prepared;
+use crate::prepared::Prepared;
 use crate::publish::Published;
 use crate::sources::SourceOutcome;
 

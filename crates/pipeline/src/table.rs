@@ -15,7 +15,7 @@ use tessera_spec::shown::grouped;
 
 use crate::customers;
 use crate::error::{PipelineError, needed};
-use crate::prepare::Prepared;
+use crate::prepared::Prepared;
 
 /// Joins the tables of the sources by key, then adds derived features; and counts the keys of each table outside the base, except
 /// of lookups. `passes` are the tables of the plan's passes, of which a sample of the customers may count; they are discarded.

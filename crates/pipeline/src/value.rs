@@ -14,7 +14,7 @@ use tessera_spec::diagnostic::{Diagnostic, Diagnostics};
 use tessera_spec::pipeline::{Base, ExprText};
 
 use crate::error::PipelineError;
-use crate::prepare::Prepared;
+use crate::prepared::Prepared;
 
 /// The columns of `[value]`, planned.
 pub(crate) type Planned = Vec<(FeatureInfo, Expr)>;

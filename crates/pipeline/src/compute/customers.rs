@@ -15,7 +15,7 @@ use crate::error::{PipelineError, needed};
 use crate::gates::Short;
 use crate::held::{self, Held, Served};
 use crate::history::{Evidence, History, HistoryMark};
-use crate::prepare::Prepared;
+use crate::prepared::Prepared;
 use crate::publish::{self, Tables};
 use crate::stage::{Stage, StageReport};
 use crate::{cohorts, expect, leaves, scores, value};

@@ -14,7 +14,7 @@ use tessera_spec::pipeline::{Gates, Memberships, Refit, Scheme, SchemeInput, Sco
 use crate::artifacts;
 use crate::error::PipelineError;
 use crate::identity;
-use crate::prepare::Prepared;
+use crate::prepared::Prepared;
 
 /// Key of the definitions in the commit's `pipeline` object.
 pub(crate) const DEFINITIONS: &str = "definitions";

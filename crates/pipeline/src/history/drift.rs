@@ -12,7 +12,7 @@ use tessera_spec::pipeline::Score;
 use super::{DEFINITIONS, Previous, definitions};
 use crate::base;
 use crate::error::PipelineError;
-use crate::prepare::Prepared;
+use crate::prepared::Prepared;
 use crate::sources::epoch_day;
 
 /// Columns of the previous version that are in memory at a time.

@@ -11,7 +11,7 @@ use tessera_segments::{
 use super::History;
 use crate::error::PipelineError;
 use crate::held::{self, Held as Definition};
-use crate::prepare::Prepared;
+use crate::prepared::Prepared;
 
 /// Days between 0001-01-01, from which chrono counts, and 1970-01-01.
 const EPOCH: i32 = 719_163;

@@ -20,7 +20,7 @@ use super::Previous;
 use super::definitions::{self, Changes};
 use crate::customers::{self, Assigned};
 use crate::error::PipelineError;
-use crate::prepare::Prepared;
+use crate::prepared::Prepared;
 use crate::table;
 use crate::value;
 

@@ -6,7 +6,7 @@ use tessera_snapshot::Store;
 
 use crate::error::PipelineError;
 use crate::identity;
-use crate::prepare::Prepared;
+use crate::prepared::Prepared;
 
 /// What a plan depends on. Texts are sha256 where they would be long.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -8,7 +8,7 @@ use tessera_snapshot::Version;
 use tessera_spec::pipeline::{Scheme, SchemeColumnKind};
 
 use crate::diff::types;
-use crate::prepare::Prepared;
+use crate::prepared::Prepared;
 
 /// A column that differs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]

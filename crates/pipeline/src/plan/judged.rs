@@ -7,7 +7,7 @@ use tessera_spec::pipeline::Subject;
 use crate::compute::Walk;
 use crate::error::PipelineError;
 use crate::gates;
-use crate::prepare::Prepared;
+use crate::prepared::Prepared;
 use crate::unmet::Unmet;
 
 /// What gates and expectations say of a planned run.

@@ -12,7 +12,7 @@ use crate::error::PipelineError;
 use crate::history::{DEFINITIONS, definitions, read_columns};
 use crate::identity::{self, KNOWN_AS_OF};
 use crate::intervals;
-use crate::prepare::Prepared;
+use crate::prepared::Prepared;
 
 /// The customers with features, scores and values of a version, where a run would compute the same; else why it would not.
 pub(super) fn customers(

@@ -15,7 +15,7 @@ use crate::error::PipelineError;
 use crate::history::Told;
 use crate::intervals::Intervals;
 use crate::marks;
-use crate::prepare::Prepared;
+use crate::prepared::Prepared;
 use crate::reliance::Reliance;
 use crate::scores::{Scored, backtest_table, calibration_table, quality_table};
 use crate::sources::{

@@ -14,7 +14,7 @@ use xxhash_rust::xxh3::xxh3_64;
 use super::columns::{days, floats, texts};
 use super::{NotComputed, hidden_name};
 use crate::error::PipelineError;
-use crate::prepare::Prepared;
+use crate::prepared::Prepared;
 use crate::sources::epoch_day;
 
 /// Name of the hidden column that holds the label.
