@@ -123,6 +123,53 @@ substantial = { min_customers = 20, max_measurable_effect = 0.5 }
     }
 }
 
+const SERVED: &str = r#"
+[schemes.freshness]
+kind = "rules"
+rules = [{ segment = "fresh", when = "recency_days <= 10" }, { segment = "small", when = "spend_total < 500" }]
+otherwise = "large"
+
+[playbooks.fresh]
+scheme = "freshness"
+touch = "high"
+
+[playbooks.small]
+scheme = "freshness"
+touch = "low"
+"#;
+
+/// Forty customers are in `fresh` and twenty in `small`.
+#[test]
+fn people_serve_no_more_customers_than_is_stated() {
+    let rows = |limits: &str| -> Vec<(String, String)> {
+        let case = Case::new();
+        case.pipeline(&format!("{SERVED}{limits}"))
+            .day("2026-02-01");
+        let rows = quality(&case).into_iter();
+        let rows = rows.filter(|row| row[2] == "staffed" && row[0] == "freshness");
+        rows.map(|[_, _, _, metric, status]| (metric, status))
+            .collect()
+    };
+    let row = |metric: &str, status: &str| (metric.to_owned(), status.to_owned());
+    // Nothing is judged, and no row published, where the pipeline does not ask for it.
+    assert_eq!(rows("[gates]\n"), []);
+    let limits = "[gates]\nstaffed = { max_high_touch = 39, max_low_touch = 20 }\n";
+    let wanted = [
+        row("high_touch_customers", "flagged"),
+        row("low_touch_customers", "ok"),
+    ];
+    assert_eq!(rows(limits), wanted);
+
+    let case = Case::new();
+    let strict =
+        "[gates.schemes.freshness]\nstaffed = { max_low_touch = 19, on_fail = \"fail_run\" }\n";
+    case.pipeline(&format!("{SERVED}{strict}"));
+    let said = refused(&case, "2026-02-01");
+    let wanted = "scheme `freshness` is not staffed: low_touch_customers is 20, limit 19 \
+                  (1 too many for the people there are (`small` 20)";
+    assert!(said.contains(wanted), "{said}");
+}
+
 #[test]
 fn mistakes_in_gates_are_found_before_a_row_is_read() {
     let case = Case::new();

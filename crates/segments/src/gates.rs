@@ -6,6 +6,7 @@ mod actionable;
 pub(crate) mod distinguishable;
 pub(crate) mod identifiable;
 pub(crate) mod stable;
+mod staffed;
 mod substantial;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -121,6 +122,7 @@ pub static GATES: &[&Gate] = &[
     &distinguishable::GATE,
     &identifiable::GATE,
     &stable::GATE,
+    &staffed::GATE,
     &substantial::GATE,
 ];
 
