@@ -12,7 +12,7 @@ use tessera_expr::rel::{FileGroup, ScanColumn, Stored};
 use tessera_expr::{Literal, Schema, Type};
 use tessera_spec::Pipeline;
 use tessera_spec::diagnostic::{Diagnostic, unknown_name};
-use tessera_spec::pipeline::{At, Column, ColumnForm, ColumnType, Duplicates, Format, Source};
+use tessera_spec::pipeline::{At, Column, ColumnForm, ColumnType, Duplicates, Source};
 use tessera_spec::shown::masked;
 
 use crate::evolution::{Held, LakeColumn, common, groups};
@@ -63,15 +63,15 @@ fn missing_columns(source: &Source, inventory: &Inventory, there_are: &[&str]) -
             .collect();
     };
     let name = &source.name.value;
-    let is_csv = inventory.format == Format::Csv;
+    let has_header = inventory.format.has_header();
     // Then the first line is a row of a customer.
-    let are_values = is_csv && text::are_values(there_are);
+    let are_values = has_header && text::are_values(there_are);
     let shown = |name: &&str| match are_values {
         true => masked(name),
         false => (*name).to_owned(),
     };
     let shown: Vec<String> = there_are.iter().map(shown).collect();
-    let help = if is_csv {
+    let help = if has_header {
         format!(
             "if these are values, the files have no header: set `header = false` in [sources.{name}.text], which uses the contract's columns in their order, or `header = [\"…\"]`"
         )

@@ -25,7 +25,7 @@ pub enum IngestError {
         /// The path as resolved.
         path: String,
         /// The format searched for.
-        format: &'static str,
+        format: String,
         /// What is there instead, and what to do about it; empty, or begins with a semicolon.
         there: String,
     },

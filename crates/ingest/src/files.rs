@@ -4,23 +4,20 @@ mod names;
 mod walk;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::File;
-use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use tessera_expr::Type;
-use tessera_spec::pipeline::{Format, Source};
+use tessera_spec::pipeline::Source;
 
 use crate::delta;
 use crate::error::IngestError;
+use crate::formats::{self, SourceFormat, parquet};
 use crate::found::{Found, Reason};
 use crate::partitions::Partition;
 pub use names::Compression;
 use names::{extension, fits, is_silent, named};
 pub(crate) use walk::TableFormat;
 use walk::{Entry, Walk};
-
-const ANY_FORMAT: &str = "Parquet, CSV or NDJSON";
 
 /// Files of a source with the folder that their names are relative to.
 #[derive(Debug)]
@@ -30,7 +27,7 @@ pub(crate) struct Listing {
     /// Files in reading order: sorted by path, byte by byte. None where there is a table.
     pub(crate) files: Vec<Listed>,
     /// Format of all of them.
-    pub(crate) format: Format,
+    pub(crate) format: &'static SourceFormat,
     /// What else was found.
     pub(crate) found: Found,
     /// Types that the log of a table states for columns of the path.
@@ -94,7 +91,8 @@ fn choose(
         .iter()
         .for_each(|name| found.second_names.add(name));
     let entries: Vec<Entry> = walk.files.into_values().collect();
-    let format = match source.format {
+    let stated = formats::stated(source);
+    let format = match stated {
         Some(format) => format,
         None => format_of(source, &root, &entries, single)?,
     };
@@ -106,9 +104,7 @@ fn choose(
             Some(Reason::Underscore)
         } else if named.format.is_some_and(|named| named != format) && !single {
             Some(Reason::OtherFormat)
-        } else if named.format == Some(format)
-            || single
-            || source.format.is_some() && fits(&name, format)
+        } else if named.format == Some(format) || single || stated.is_some() && fits(&name, format)
         {
             None
         } else if entry.irregular.is_some() {
@@ -136,7 +132,7 @@ fn choose(
         });
     }
     if files.is_empty() {
-        return Err(no_files(source, format, &found));
+        return Err(no_files(source, &found));
     }
     files.sort_by(|a, b| a.path.as_os_str().cmp(b.path.as_os_str()));
     Ok(Listing {
@@ -168,10 +164,7 @@ fn delta_table(source: &Source, root: PathBuf) -> Result<Listing, IngestError> {
             },
         }
     })?;
-    if source
-        .format
-        .is_some_and(|format| format != Format::Parquet)
-    {
+    if formats::stated(source).is_some_and(|format| *format != parquet::FORMAT) {
         return Err(IngestError::Table {
             source_name: source.name.value.clone(),
             folder: root,
@@ -200,13 +193,13 @@ fn delta_table(source: &Source, root: PathBuf) -> Result<Listing, IngestError> {
         });
     }
     if files.is_empty() {
-        return Err(no_files(source, Format::Parquet, &found));
+        return Err(no_files(source, &found));
     }
     files.sort_by(|a, b| a.path.as_os_str().cmp(b.path.as_os_str()));
     Ok(Listing {
         root,
         files,
-        format: Format::Parquet,
+        format: &parquet::FORMAT,
         found,
         path_types: table.types,
         of_table: true,
@@ -219,49 +212,49 @@ fn format_of(
     root: &Path,
     entries: &[Entry],
     single: bool,
-) -> Result<Format, IngestError> {
-    let mut formats: Vec<(Format, Found)> = Vec::new();
+) -> Result<&'static SourceFormat, IngestError> {
+    let mut named_formats: Vec<(&'static SourceFormat, Found)> = Vec::new();
     for entry in entries.iter().filter(|entry| !entry.underscore || single) {
         let name = file_name(&entry.path);
         let Some(format) = named(&name).format else {
             continue;
         };
-        let at = match formats.iter().position(|(known, _)| *known == format) {
+        let at = match named_formats.iter().position(|(known, _)| *known == format) {
             Some(at) => at,
             None => {
-                formats.push((format, Found::default()));
-                formats.len() - 1
+                named_formats.push((format, Found::default()));
+                named_formats.len() - 1
             }
         };
         let shown = relative(root, &entry.path);
-        formats[at].1.second_names.add(&shown);
+        named_formats[at].1.second_names.add(&shown);
     }
-    match formats.as_slice() {
-        [(format, _)] => Ok(*format),
-        [] => match entries {
-            [only] if single && only.irregular.is_none() && begins_as_parquet(&only.path) => {
-                Ok(Format::Parquet)
+    match named_formats.as_slice() {
+        [(format, _)] => Ok(format),
+        [] => {
+            if let [only] = entries
+                && single
+                && only.irregular.is_none()
+                && let Some(format) = formats::of_beginning(&only.path)
+            {
+                return Ok(format);
             }
-            _ => {
-                let mut found = Found::default();
-                for entry in entries {
-                    let reason = if entry.underscore {
-                        Reason::Underscore
-                    } else {
-                        Reason::UnknownFormat
-                    };
-                    let name = file_name(&entry.path);
-                    found.pass_over(&extension(&name), reason, &relative(root, &entry.path));
-                }
-                Err(no_files(source, Format::Parquet, &found))
+            let mut found = Found::default();
+            for entry in entries {
+                let reason = if entry.underscore {
+                    Reason::Underscore
+                } else {
+                    Reason::UnknownFormat
+                };
+                let name = file_name(&entry.path);
+                found.pass_over(&extension(&name), reason, &relative(root, &entry.path));
             }
-        },
+            Err(no_files(source, &found))
+        }
         several => {
             let found: Vec<String> = several
                 .iter()
-                .map(|(format, files)| {
-                    format!("{}: {}", format_name(*format), files.second_names.text())
-                })
+                .map(|(format, files)| format!("{}: {}", format.shown, files.second_names.text()))
                 .collect();
             Err(IngestError::SeveralFormats {
                 source_name: source.name.value.clone(),
@@ -272,23 +265,18 @@ fn format_of(
     }
 }
 
-fn no_files(source: &Source, format: Format, found: &Found) -> IngestError {
+fn no_files(source: &Source, found: &Found) -> IngestError {
     let mut there = String::new();
     for alike in &found.passed_over {
         there.push_str(&format!("; not read: {}", alike.text()));
     }
     if source.format.is_none() && !found.passed_over.is_empty() {
-        there.push_str(
-            "; if these are data, set their format: `format = \"parquet\"`, \"csv\" or \"ndjson\"",
-        );
+        there.push_str(&format!("; {}", formats::to_state()));
     }
     IngestError::NoFiles {
         source_name: source.name.value.clone(),
         path: source.path.value.clone(),
-        format: match source.format {
-            Some(_) => format_name(format),
-            None => ANY_FORMAT,
-        },
+        format: wanted(source),
         there,
     }
 }
@@ -337,13 +325,9 @@ fn table(source: &Source, root: &Path, walk: &Walk) -> Result<bool, IngestError>
     Ok(false)
 }
 
-/// The name of a format as users know it.
-pub(crate) fn format_name(format: Format) -> &'static str {
-    match format {
-        Format::Parquet => "Parquet",
-        Format::Csv => "CSV",
-        Format::Ndjson => "NDJSON",
-    }
+/// The format of which files are looked for, or all, in words.
+fn wanted(source: &Source) -> String {
+    formats::stated(source).map_or_else(formats::any, |format| format.shown.to_owned())
 }
 
 fn file_name(path: &Path) -> String {
@@ -360,13 +344,6 @@ pub(crate) fn relative(root: &Path, path: &Path) -> String {
         .unwrap_or(path)
         .display()
         .to_string()
-}
-
-fn begins_as_parquet(path: &Path) -> bool {
-    let mut magic = [0; 4];
-    File::open(path)
-        .and_then(|mut file| file.read_exact(&mut magic))
-        .is_ok_and(|()| &magic == b"PAR1")
 }
 
 fn is_pattern(text: &str) -> bool {
@@ -415,7 +392,7 @@ fn globbed(source: &Source, pattern: &str) -> Result<Vec<PathBuf>, IngestError> 
         return Err(IngestError::NoFiles {
             source_name: source.name.value.clone(),
             path: pattern.to_owned(),
-            format: source.format.map_or(ANY_FORMAT, format_name),
+            format: wanted(source),
             there: "; the path is a pattern, in which `*`, `?` and `[…]` match other characters: write `[[]` for a bracket, `[*]` and `[?]` for these characters".to_owned(),
         });
     }

@@ -10,13 +10,14 @@ use tessera_expr::rel::{FileStamp, Stored};
 use tessera_spec::activity;
 use tessera_spec::diagnostic::Diagnostic;
 use tessera_spec::interrupt;
-use tessera_spec::pipeline::{Format, Header, Source, TextSettings};
+use tessera_spec::pipeline::{Source, TextSettings};
 
 use crate::digest;
 use crate::error::IngestError;
 use crate::evolution::{LakeColumn, Layouts};
 use crate::files::{Compression, Listed, list, relative};
 use crate::footer;
+use crate::formats::{self, Reads, SourceFormat};
 use crate::found::{self, Names};
 use crate::open::Unread;
 use crate::partitions::{self, Partition};
@@ -62,7 +63,7 @@ pub struct Inventory {
     /// Name of the source.
     pub source: String,
     /// Format of all files.
-    pub format: Format,
+    pub format: &'static SourceFormat,
     /// Files in reading order.
     pub files: Vec<LakeFile>,
     /// Columns of the files, those of earlier files first, then columns that only paths have.
@@ -102,12 +103,18 @@ impl Inventory {
             let message = format!("source `{name}`: files that are not read: {}", alike.text());
             let help = match alike.reason {
                 found::Reason::UnknownFormat if source.format.is_none() => {
-                    "if these are data, set their format: `format = \"parquet\"`, \"csv\" or \"ndjson\"; otherwise move them out of the lake"
+                    format!(
+                        "{}; otherwise move them out of the lake",
+                        formats::to_state()
+                    )
                 }
                 found::Reason::OtherFormat => {
                     "make a separate source for these files, or move them out of the lake"
+                        .to_owned()
                 }
-                _ => "if these are data, rename them; otherwise move them out of the lake",
+                _ => {
+                    "if these are data, rename them; otherwise move them out of the lake".to_owned()
+                }
             };
             warnings.push(Diagnostic::warning("TS-L001", message, span()).with_help(help));
         }
@@ -129,26 +136,17 @@ impl Inventory {
     /// Settings of text files that this format does not have.
     fn settings_without_effect(&self, source: &Source) -> Option<Diagnostic> {
         let text = source.text.as_ref()?;
-        let of_csv = [
-            ("delimiter", text.delimiter.is_some()),
-            ("quote", text.quote.is_some()),
-            ("header", text.header != Header::FirstRecord),
-            ("skip_lines", text.skip_lines > 0),
-        ];
-        let (format, stated): (_, Vec<String>) = match self.format {
-            Format::Csv => return None,
-            Format::Ndjson => ("NDJSON", named(of_csv)),
-            Format::Parquet => {
-                let encoding = ("encoding", text.encoding.is_some());
-                ("Parquet", named(of_csv.into_iter().chain([encoding])))
-            }
-        };
+        let format = self.format;
+        let stated = text.of_records().into_iter();
+        let without = stated.filter(|key| !format.syntax.takes(key));
+        let stated: Vec<String> = without.map(|key| format!("`{key}`")).collect();
         if stated.is_empty() {
             return None;
         }
         let message = format!(
-            "source `{}` is {format}: {} of its `text` settings {} without effect",
+            "source `{}` is {}: {} of its `text` settings {} without effect",
             self.source,
+            format.shown,
             stated.join(", "),
             if stated.len() == 1 { "is" } else { "are" },
         );
@@ -161,12 +159,6 @@ impl Inventory {
         let found = self.files.iter().find(|file| file.path == path);
         found.map_or_else(|| path.display().to_string(), |file| file.relative.clone())
     }
-}
-
-/// The names of what is stated, as code.
-fn named<'a>(settings: impl IntoIterator<Item = (&'a str, bool)>) -> Vec<String> {
-    let stated = settings.into_iter().filter(|(_, is_stated)| *is_stated);
-    stated.map(|(name, _)| format!("`{name}`")).collect()
 }
 
 /// Lists the files of a source and reads their columns. With `hash_inputs` the fingerprints cover the whole content of every
@@ -186,7 +178,7 @@ pub fn take(
         settings: source.text.clone().unwrap_or_default(),
         format: listing.format,
         hash_inputs,
-        stage: stage.filter(|_| listing.format != Format::Parquet),
+        stage: stage.filter(|_| listing.format.is_text()),
         trial: stage.is_none().then(|| text::Trial::of(source)),
         files: Vec::with_capacity(listing.files.len()),
         layouts: Layouts::default(),
@@ -229,7 +221,7 @@ const FOOTERS_AT_ONCE: usize = 256;
 struct Stock<'a> {
     source: &'a Source,
     settings: TextSettings,
-    format: Format,
+    format: &'static SourceFormat,
     hash_inputs: bool,
     /// Where the records of text files are kept.
     stage: Option<&'a Path>,
@@ -241,16 +233,18 @@ struct Stock<'a> {
 }
 
 impl Stock<'_> {
-    /// The footers of Parquet files, read at the same time; none of text files, which are read one after the other.
+    /// The footers of files that have one, read at the same time; none of files of records, which are read one after the other.
     fn footers(&self, files: &[Listed]) -> Vec<Option<Result<footer::Footer, Unread>>> {
         let name = &self.source.name.value;
-        let footer = |listed: &Listed| {
-            let _reading = activity::reading(name, &listed.path);
-            Some(footer::read(&listed.path))
-        };
-        match self.format {
-            Format::Parquet => files.par_iter().map(footer).collect(),
-            Format::Csv | Format::Ndjson => files.iter().map(|_| None).collect(),
+        match self.format.reads {
+            Reads::Footer(read) => {
+                let footer = |listed: &Listed| {
+                    let _reading = activity::reading(name, &listed.path);
+                    Some(read(&listed.path))
+                };
+                files.par_iter().map(footer).collect()
+            }
+            Reads::Records(_) => files.iter().map(|_| None).collect(),
         }
     }
 
@@ -273,18 +267,20 @@ impl Stock<'_> {
         let number = self.files.len();
         let staged = self.stage;
         let staged = staged.map(|folder| folder.join(format!("{name}-{number}.parquet")));
-        let footer = match footer {
-            Some(footer) => footer.map_err(unread)?,
-            None => text::read(text::Task {
-                path: &path,
-                watch: text::watch(&path).map_err(unread)?,
-                format: self.format,
-                settings: &self.settings,
-                declared: &self.source.contract.columns,
-                stage: staged.clone(),
-                trial: self.trial.as_mut(),
-            })
-            .map_err(unread)?,
+        let footer = match (footer, &self.format.reads) {
+            (Some(footer), _) => footer.map_err(unread)?,
+            (None, Reads::Footer(read)) => read(&path).map_err(unread)?,
+            (None, Reads::Records(records)) => {
+                let task = text::Task {
+                    path: &path,
+                    watch: text::watch(&path).map_err(unread)?,
+                    settings: &self.settings,
+                    declared: &self.source.contract.columns,
+                    stage: staged.clone(),
+                    trial: self.trial.as_mut(),
+                };
+                text::read(task, *records).map_err(unread)?
+            }
         };
         let relative = relative(root, &path);
         let partitions = match partitions {
@@ -299,7 +295,7 @@ impl Stock<'_> {
                 files.add(&relative);
             }
         }
-        let fingerprint = if self.format == Format::Parquet && self.hash_inputs {
+        let fingerprint = if !self.format.is_text() && self.hash_inputs {
             digest::of_file(&path).map_err(unread)?
         } else {
             footer.fingerprint.clone()

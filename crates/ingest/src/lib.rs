@@ -3,8 +3,8 @@
 //! The types that matter: [`Inventory`] (files, columns and fingerprints of a source), [`Planned`] (its rows as a plan),
 //! [`IngestError`]. Nothing here computes a row: plans are run by an engine.
 //!
-//! Where to look: `files` lists, `open` opens, `unchanged` looks again, `found` records what is not read, `footer` reads Parquet's own description, `text` the files of formats that have none, `columns`
-//! checks it against the contract, `evolution` sees changing schemas as one table, `partitions` reads paths, `plan` makes the
+//! Where to look: `files` lists, `open` opens, `unchanged` looks again, `found` records what is not read, `formats` has a file for each format, `footer` reads Parquet's own
+//! description, `text` the files of formats that have none, `columns` checks it against the contract, `evolution` sees changing schemas as one table, `partitions` reads paths, `plan` makes the
 //! checks.
 
 mod agreement;
@@ -15,6 +15,7 @@ mod error;
 mod evolution;
 mod files;
 mod footer;
+mod formats;
 mod found;
 mod inventory;
 mod joins;
@@ -31,6 +32,7 @@ pub use columns::{absent_columns, expression_type, warnings as column_warnings};
 pub use error::IngestError;
 pub use evolution::LakeColumn;
 pub use files::Compression;
+pub use formats::{FORMATS, SourceFormat, markdown as formats_markdown, syntax as formats};
 pub use found::{Found, Names, PassedOver, Reason};
 pub use inventory::{Inventory, LakeFile, take};
 pub use plan::plan;

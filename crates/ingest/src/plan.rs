@@ -15,7 +15,7 @@ use tessera_expr::{
 use tessera_spec::Pipeline;
 use tessera_spec::diagnostic::Diagnostic;
 use tessera_spec::pipeline::{
-    At, Duplicates, Format, OnBadRow, OnBadValue, Source, SourceKind, TimeFormat,
+    At, Duplicates, OnBadRow, OnBadValue, Source, SourceKind, TimeFormat,
 };
 
 use crate::columns::{self, Resolved};
@@ -115,7 +115,7 @@ fn plan_source(
     uses.check_zone(source, (&columns, &groups), &derive, &mut problems);
     let checks = failed.into_iter().chain(checks(source, &schema, rules));
     let mut checks = by_contract(source, checks);
-    if inventory.format != Format::Parquet {
+    if inventory.format.is_text() {
         checks.insert(0, whole_record());
     }
     if !problems.is_empty() {

@@ -1,24 +1,22 @@
-//! Reads CSV and NDJSON files. Neither format has a footer, so a file is read to its end, once: for a run, its records are written
-//! to a stage file of texts at the same time.
+//! Reads files of records, such as CSV and NDJSON (`formats`). They have no footer, so a file is read to its end, once: for a run, its
+//! records are written to a stage file of texts at the same time.
 //!
 //! A record that cannot be split into its fields is a broken row, with its line and what is wrong. Reading fails only if the rest
 //! of the file is unreadable: damaged compression, an unclosed quotation mark, a record longer than [`MAX_RECORD_BYTES`].
 //!
-//! Where to look: `input` (compression, encoding), `csv` (records of fields), `quotes` (marks that do not pair up), `ndjson` and
-//! `json` (objects by column), `stage` (what is kept), `trial` (which values do not convert, for `tessera check`).
+//! Where to look: `input` (compression, encoding), `quotes` (marks that do not pair up), `json` (objects by column), `stage` (what is
+//! kept), `trial` (which values do not convert, for `tessera check`).
 
-mod csv;
-mod input;
-mod json;
-mod ndjson;
-mod quotes;
-mod stage;
+pub(crate) mod input;
+pub(crate) mod json;
+pub(crate) mod quotes;
+pub(crate) mod stage;
 mod trial;
 
 use std::path::{Path, PathBuf};
 
 use tessera_expr::rel::{FAULT, Stored};
-use tessera_spec::pipeline::{Column, Format, TextSettings};
+use tessera_spec::pipeline::{Column, TextSettings};
 use tessera_spec::shown::masked;
 
 use crate::footer::{Footer, Found};
@@ -29,7 +27,7 @@ pub(crate) use trial::{Trial, Tried};
 pub(crate) const MAX_RECORD_BYTES: usize = 16 << 20;
 
 /// Most columns of a file.
-const MAX_COLUMNS: usize = 10_000;
+pub(crate) const MAX_COLUMNS: usize = 10_000;
 
 /// What is done with the records of a file.
 pub(crate) struct Task<'a> {
@@ -37,8 +35,6 @@ pub(crate) struct Task<'a> {
     pub(crate) path: &'a Path,
     /// What is noticed of it.
     pub(crate) watch: Watch,
-    /// CSV or NDJSON.
-    pub(crate) format: Format,
     /// How it is written.
     pub(crate) settings: &'a TextSettings,
     /// Columns of the contract in its order: the names of fields where a CSV file has no header.
@@ -55,12 +51,12 @@ pub(crate) fn watch(path: &Path) -> Result<Watch, Unread> {
     Ok(Watch::new(stamp))
 }
 
-/// Reads the file. What is wrong with its content is a sentence about it, with the line.
-pub(crate) fn read(mut task: Task<'_>) -> Result<Footer, Unread> {
-    let read = match task.format {
-        Format::Csv => csv::read(&mut task),
-        Format::Ndjson | Format::Parquet => ndjson::read(&mut task),
-    };
+/// Reads the file by the reader of its format. What is wrong with its content is a sentence about it, with the line.
+pub(crate) fn read(
+    mut task: Task<'_>,
+    records: fn(&mut Task<'_>) -> Result<Footer, String>,
+) -> Result<Footer, Unread> {
+    let read = records(&mut task);
     if let Some(trouble) = task.watch.trouble() {
         return Err(trouble);
     }
@@ -71,7 +67,7 @@ pub(crate) fn read(mut task: Task<'_>) -> Result<Footer, Unread> {
 }
 
 /// What a footer would state, of a file that was read to its end.
-fn footer(names: &[String], rows: u64, fingerprint: String) -> Footer {
+pub(crate) fn footer(names: &[String], rows: u64, fingerprint: String) -> Footer {
     let columns = names
         .iter()
         .map(|name| (name.clone(), Found::Flat(Stored::Text)))
@@ -95,7 +91,7 @@ pub(crate) fn are_values(names: &[&str]) -> bool {
 }
 
 /// What is wrong with the names of columns, if anything.
-fn check_names(names: &[String]) -> Result<(), String> {
+pub(crate) fn check_names(names: &[String]) -> Result<(), String> {
     if names.len() > MAX_COLUMNS {
         return Err(format!("it has more than {MAX_COLUMNS} columns"));
     }
@@ -117,11 +113,11 @@ fn check_names(names: &[String]) -> Result<(), String> {
 }
 
 /// A record without fields, for the column [`FAULT`].
-struct Fault<'a> {
+pub(crate) struct Fault<'a> {
     /// Line of the file on which the record begins.
-    line: u64,
-    problem: &'a str,
-    record: &'a [u8],
+    pub(crate) line: u64,
+    pub(crate) problem: &'a str,
+    pub(crate) record: &'a [u8],
 }
 
 impl Fault<'_> {
@@ -140,7 +136,7 @@ impl Fault<'_> {
 }
 
 /// Description of a byte that is not UTF-8, for messages; positions count from 1.
-fn not_utf8(record: &[u8]) -> Option<String> {
+pub(crate) fn not_utf8(record: &[u8]) -> Option<String> {
     let error = str::from_utf8(record).err()?;
     let at = error.valid_up_to();
     Some(format!(

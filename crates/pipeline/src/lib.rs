@@ -69,6 +69,7 @@ pub use sources::SourceOutcome;
 pub use stage::{Observer, Silent, Stage, StageReport, stages};
 pub use tessera_expr::aggregates::{markdown as aggregates_markdown, written as aggregates};
 pub use tessera_features::catalogue;
+pub use tessera_ingest::formats_markdown;
 pub use tessera_segments::{gates_markdown, markdown as schemes_markdown};
 pub use unmet::Unmet;
 pub use work::{WorkFolder, remove_left};

@@ -3,7 +3,7 @@
 use std::io::ErrorKind;
 use std::path::Path;
 
-use tessera_spec::Loaded;
+use tessera_spec::{Loaded, Syntax};
 
 use crate::error::PipelineError;
 
@@ -25,12 +25,20 @@ pub fn load(file: &Path, vars: &[(String, String)]) -> Result<Loaded, PipelineEr
             path: file.to_owned(),
             error,
         }),
-        read => tessera_spec::loaded(file, read, vars, &tessera_segments::syntax())
+        read => tessera_spec::loaded(file, read, vars, &syntax())
             .map_err(|found| PipelineError::Invalid(Box::new(found))),
+    }
+}
+
+/// What a pipeline file may say of every kind, by the crates that know what the kinds mean.
+fn syntax() -> Syntax {
+    Syntax {
+        formats: tessera_ingest::formats(),
+        ..tessera_segments::syntax()
     }
 }
 
 /// The JSON Schema of pipeline files, as it is committed.
 pub fn schema_text() -> String {
-    tessera_spec::schema_text(&tessera_segments::syntax())
+    tessera_spec::schema_text(&syntax())
 }

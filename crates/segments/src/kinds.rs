@@ -39,12 +39,13 @@ pub static KINDS: &[&Kind] = &[
 ];
 
 /// What the pipeline file may say of every kind: of schemes, of the aggregates whose values they read, and of the gates that judge
-/// them.
+/// them; not of the formats of files, which another crate reads.
 pub fn syntax() -> Syntax {
     Syntax {
         schemes: KINDS.iter().map(|kind| &kind.syntax).collect(),
         aggregates: tessera_expr::aggregates::syntax(),
         gates: GATES.iter().map(|gate| &gate.syntax).collect(),
+        ..Syntax::default()
     }
 }
 

@@ -150,7 +150,7 @@ fn pipeline(file: &Reader<'_>, kinds: &Syntax) -> Pipeline {
     if !name.value.is_empty() {
         check_name(file.notes, Names::Dashed, "pipeline", &name);
     }
-    let sources = source::sources(file);
+    let sources = source::sources(file, &kinds.formats);
     let features = feature::features(file, &sources, &kinds.aggregates);
     let scores = score::scores(file, &sources);
     let schemes = scheme::schemes(file, &kinds.schemes);

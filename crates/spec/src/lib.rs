@@ -10,7 +10,7 @@
 //!
 //! To add a key: its field in `written`, its line in `file`, its place in [`pipeline`]; `tests/schema` sees to it that the
 //! first two agree. The keys of a kind of scheme are in [`SchemeSyntax`], those of an aggregate in [`AggregateSyntax`], those of a gate in
-//! [`GateSyntax`], which the crates of the kinds hand over as [`Syntax`]: one description for parser, schema and documentation.
+//! [`GateSyntax`], those of a file format in [`FormatSyntax`], which the crates of the kinds hand over as [`Syntax`]: one description for parser, schema and documentation.
 
 pub mod activity;
 mod aggregate_syntax;
@@ -18,6 +18,7 @@ mod canonical;
 pub mod diagnostic;
 mod duration;
 mod file;
+mod format_syntax;
 mod gate_syntax;
 pub mod interrupt;
 mod key;
@@ -28,12 +29,14 @@ pub mod reader;
 mod scheme_syntax;
 pub mod shown;
 mod syntax;
+pub mod text_keys;
 pub mod time_format;
 mod written;
 
 pub use aggregate_syntax::AggregateSyntax;
 pub use canonical::canonical;
 pub use file::{Loaded, load, loaded, parse, read};
+pub use format_syntax::FormatSyntax;
 pub use gate_syntax::{AnyLimit, GateSyntax, Limit, described};
 pub use key::{Key, KeyValue, shape_of};
 pub use pipeline::{Pipeline, Report};

@@ -1,6 +1,7 @@
 //! The kinds that a pipeline file may name and this crate does not know.
 
 use crate::aggregate_syntax::AggregateSyntax;
+use crate::format_syntax::FormatSyntax;
 use crate::gate_syntax::GateSyntax;
 use crate::scheme_syntax::SchemeSyntax;
 
@@ -11,6 +12,8 @@ pub struct Syntax {
     pub schemes: Vec<&'static SchemeSyntax>,
     /// The aggregates.
     pub aggregates: Vec<&'static AggregateSyntax>,
+    /// The file formats of sources.
+    pub formats: Vec<&'static FormatSyntax>,
     /// The gates.
     pub gates: Vec<&'static GateSyntax>,
 }

@@ -21,10 +21,12 @@ use schemars::transform::{Transform, transform_subschemas};
 use serde_json::Value;
 
 use crate::aggregate_syntax::{self, FurtherKeys};
+use crate::format_syntax;
 use crate::gate_syntax;
 use crate::pipeline::Objective;
 use crate::scheme_syntax;
 use crate::syntax::Syntax;
+use crate::text_keys;
 use expect::ExpectTable;
 use feature::FeaturesTable;
 use memberships::MembershipsTable;
@@ -38,9 +40,12 @@ pub fn schema(kinds: &Syntax) -> Value {
     let mut generator = settings.into_generator();
     let schemes = scheme_syntax::schema(&kinds.schemes, &mut generator);
     let gates = gate_syntax::schemas(&kinds.gates, &mut generator);
+    let text = text_keys::schema(&mut generator);
     let keys = FurtherKeys::of(&kinds.aggregates, &mut generator);
     let mut schema = generator.into_root_schema_for::<PipelineFile>().to_value();
     schema["$defs"]["SchemeTable"] = schemes;
+    schema["$defs"]["Format"] = format_syntax::names(&kinds.formats);
+    schema["$defs"]["TextTable"] = text;
     schema["$defs"]["AggFunc"] = aggregate_syntax::names(&kinds.aggregates);
     for (name, table) in gates {
         schema["$defs"][name] = table;

@@ -1,7 +1,8 @@
 //! What the name of a file says: its format, its compression, or that it is not data.
 
 use serde::Serialize;
-use tessera_spec::pipeline::Format;
+
+use crate::formats::{self, SourceFormat};
 
 /// How a text file is compressed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -14,9 +15,9 @@ pub enum Compression {
 }
 
 /// What a name says of a file.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Named {
-    pub(crate) format: Option<Format>,
+    pub(crate) format: Option<&'static SourceFormat>,
     pub(crate) compression: Option<Compression>,
 }
 
@@ -29,14 +30,10 @@ pub(crate) fn named(name: &str) -> Named {
         Some((inner, "bz2")) => (inner, Some(Compression::Bzip2)),
         _ => (name.as_str(), None),
     };
-    let format = match inner.rsplit_once('.').map(|(_, extension)| extension) {
-        Some("parquet" | "parq" | "pq") => Some(Format::Parquet),
-        Some("csv" | "tsv") => Some(Format::Csv),
-        Some("ndjson" | "jsonl" | "json") => Some(Format::Ndjson),
-        _ => None,
-    };
+    let ending = inner.rsplit_once('.').map(|(_, ending)| ending);
+    let format = ending.and_then(formats::of_ending);
     // Parquet compresses its pages; `x.parquet.gz` is no Parquet file.
-    let format = format.filter(|f| *f != Format::Parquet || compression.is_none());
+    let format = format.filter(|format| format.is_text() || compression.is_none());
     Named {
         format,
         compression,
@@ -45,21 +42,19 @@ pub(crate) fn named(name: &str) -> Named {
 
 /// Whether a file whose name says nothing of a format is read once `format` states it: files without an extension, as Hive
 /// and UNLOAD write them, and text files under the names that programs give them.
-pub(crate) fn fits(name: &str, stated: Format) -> bool {
+pub(crate) fn fits(name: &str, stated: &SourceFormat) -> bool {
     let name = name.to_lowercase();
     let inner = ["gz", "gzip", "zst", "zstd", "bz2"]
         .iter()
         .find_map(|end| name.strip_suffix(end)?.strip_suffix('.'));
-    if inner.is_some() && stated == Format::Parquet {
+    if inner.is_some() && !stated.is_text() {
         return false;
     }
     match inner.unwrap_or(&name).rsplit_once('.') {
         None => true,
         // `part-00000-….c000` is how Spark numbers its files.
         Some((_, extension)) if is_part_number(extension) => true,
-        Some((_, "txt" | "text" | "log")) => stated != Format::Parquet,
-        Some((_, "dat" | "tab" | "psv")) => stated == Format::Csv,
-        Some(_) => false,
+        Some((_, extension)) => stated.further_endings.contains(&extension),
     }
 }
 
@@ -123,14 +118,15 @@ mod tests {
     fn formats_and_compressions_follow_from_the_extension() {
         let of = |name: &str| {
             let named = named(name);
-            (named.format, named.compression)
+            let format = named.format.map(|format| format.syntax.name);
+            (format, named.compression)
         };
-        assert_eq!(of("a.PARQ"), (Some(Format::Parquet), None));
-        assert_eq!(of("a.snappy.parquet"), (Some(Format::Parquet), None));
-        assert_eq!(of("a.csv.gz"), (Some(Format::Csv), Some(Compression::Gzip)));
+        assert_eq!(of("a.PARQ"), (Some("parquet"), None));
+        assert_eq!(of("a.snappy.parquet"), (Some("parquet"), None));
+        assert_eq!(of("a.csv.gz"), (Some("csv"), Some(Compression::Gzip)));
         assert_eq!(
             of("a.NDJSON.bz2"),
-            (Some(Format::Ndjson), Some(Compression::Bzip2))
+            (Some("ndjson"), Some(Compression::Bzip2))
         );
         assert_eq!(of("a.parquet.gz").0, None);
         assert_eq!(of("000001_0"), (None, None));
@@ -139,12 +135,16 @@ mod tests {
 
     #[test]
     fn a_stated_format_takes_files_without_an_extension() {
-        assert!(fits("000001_0", Format::Parquet));
-        assert!(fits("part-00000-1.c000", Format::Parquet));
-        assert!(fits("0001_part_00.gz", Format::Csv));
-        assert!(fits("orders.TXT", Format::Csv));
-        assert!(!fits("0001_part_00.gz", Format::Parquet));
-        assert!(!fits("README.md", Format::Csv));
+        let fits = |name: &str, format: &str| {
+            let stated = formats::of_ending(format).unwrap();
+            fits(name, stated)
+        };
+        assert!(fits("000001_0", "parquet"));
+        assert!(fits("part-00000-1.c000", "parquet"));
+        assert!(fits("0001_part_00.gz", "csv"));
+        assert!(fits("orders.TXT", "csv"));
+        assert!(!fits("0001_part_00.gz", "parquet"));
+        assert!(!fits("README.md", "csv"));
     }
 
     #[test]

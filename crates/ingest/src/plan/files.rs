@@ -2,14 +2,14 @@
 
 use tessera_expr::rel::{Scan, ScanFormat};
 use tessera_spec::Pipeline;
-use tessera_spec::pipeline::{Format, Source};
+use tessera_spec::pipeline::Source;
 
 use crate::inventory::{Inventory, LakeFile};
 
 /// A scan of the files of the inventory, without columns. Records of text files are read from the files that hold them as texts.
 pub(super) fn scan_of_files(pipeline: &Pipeline, source: &Source, inventory: &Inventory) -> Scan {
     let parquet = || {
-        let own = inventory.format != Format::Parquet;
+        let own = inventory.format.is_text();
         inventory.files.iter().filter(move |_| !own)
     };
     let read_from = |file: &LakeFile| file.staged.as_ref().unwrap_or(&file.path).clone();
@@ -19,9 +19,9 @@ pub(super) fn scan_of_files(pipeline: &Pipeline, source: &Source, inventory: &In
         origins: inventory.files.iter().map(|f| f.path.clone()).collect(),
         stamps: parquet().filter_map(|file| file.stamp).collect(),
         footers: parquet().map(|file| file.footer.clone()).collect(),
-        format: match inventory.format {
-            Format::Parquet => ScanFormat::Parquet,
-            Format::Csv | Format::Ndjson => ScanFormat::Text,
+        format: match inventory.format.is_text() {
+            true => ScanFormat::Text,
+            false => ScanFormat::Parquet,
         },
         timezone: pipeline.timezone,
         naive_zone: source.time_zone.as_ref().map(|zone| zone.value),

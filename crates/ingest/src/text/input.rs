@@ -94,7 +94,7 @@ struct Decoding {
 }
 
 /// A text file with a window of its text in memory.
-pub(super) struct Input {
+pub(crate) struct Input {
     packed: Packed,
     decoding: Option<Decoding>,
     window: Vec<u8>,
@@ -107,12 +107,12 @@ pub(super) struct Input {
     undecoded: VecDeque<u64>,
     ended: bool,
     /// Line of the first byte that is not consumed, from 1.
-    pub(super) line: u64,
+    pub(crate) line: u64,
 }
 
 impl Input {
     /// Opens a file; `encoding` is the stated one.
-    pub(super) fn open(path: &Path, watch: &Watch, encoding: Option<&str>) -> Result<Self, String> {
+    pub(crate) fn open(path: &Path, watch: &Watch, encoding: Option<&str>) -> Result<Self, String> {
         let mut input = Self {
             packed: Packed::open(path, watch)?,
             decoding: None,
@@ -168,28 +168,28 @@ impl Input {
     }
 
     /// Text that is not consumed.
-    pub(super) fn rest(&self) -> &[u8] {
+    pub(crate) fn rest(&self) -> &[u8] {
         &self.window[self.start..self.end]
     }
 
     /// Whether [`Self::rest`] goes to the end of the file.
-    pub(super) fn ended(&self) -> bool {
+    pub(crate) fn ended(&self) -> bool {
         self.ended
     }
 
     /// Moves on by bytes that hold this many line ends.
-    pub(super) fn consume(&mut self, bytes: usize, lines: u64) {
+    pub(crate) fn consume(&mut self, bytes: usize, lines: u64) {
         self.start += bytes;
         self.line += lines;
     }
 
     /// Bytes of text that are consumed.
-    pub(super) fn position(&self) -> u64 {
+    pub(crate) fn position(&self) -> u64 {
         self.before + self.start as u64
     }
 
     /// Whether something before this place of the text, and not asked about before, could not be decoded.
-    pub(super) fn undecoded_before(&mut self, place: u64) -> bool {
+    pub(crate) fn undecoded_before(&mut self, place: u64) -> bool {
         let before = self.undecoded.len();
         while self.undecoded.front().is_some_and(|next| *next < place) {
             self.undecoded.pop_front();
@@ -198,7 +198,7 @@ impl Input {
     }
 
     /// Takes more of the file into the window, which holds a whole record at most.
-    pub(super) fn more(&mut self) -> Result<(), String> {
+    pub(crate) fn more(&mut self) -> Result<(), String> {
         if self.end - self.start > MAX_RECORD_BYTES {
             return Err(format!(
                 "line {}: a record is larger than {} MiB",
@@ -277,7 +277,7 @@ impl Input {
     }
 
     /// sha256 of the file as it lies on the disk.
-    pub(super) fn finish(self) -> Result<String, String> {
+    pub(crate) fn finish(self) -> Result<String, String> {
         self.packed.finish().map_err(|error| error.to_string())
     }
 }

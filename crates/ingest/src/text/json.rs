@@ -6,13 +6,13 @@
 use std::borrow::Cow;
 
 /// Deepest nesting of arrays and objects.
-pub(super) const MAX_DEPTH: usize = 128;
+pub(crate) const MAX_DEPTH: usize = 128;
 
 /// The value of a key as a text; null where it is null.
-pub(super) type Value<'t> = Option<Cow<'t, str>>;
+pub(crate) type Value<'t> = Option<Cow<'t, str>>;
 
 /// Reads an object and hands over its keys and values. The error is a sentence about it.
-pub(super) fn object<'t>(
+pub(crate) fn object<'t>(
     text: &'t str,
     mut take: impl FnMut(Cow<'t, str>, Value<'t>) -> Result<(), String>,
 ) -> Result<(), String> {

@@ -31,7 +31,7 @@ struct Trailing {
 
 /// Follows the quotation marks of a text, piece by piece.
 #[derive(Debug)]
-pub(super) struct Quotes {
+pub(crate) struct Quotes {
     delimiter: u8,
     quote: Option<u8>,
     place: Place,
@@ -48,7 +48,7 @@ pub(super) struct Quotes {
 
 impl Quotes {
     /// At the start of a text whose first line has this number.
-    pub(super) fn new(delimiter: u8, quote: Option<u8>, line: u64) -> Self {
+    pub(crate) fn new(delimiter: u8, quote: Option<u8>, line: u64) -> Self {
         Self {
             delimiter,
             quote,
@@ -62,7 +62,7 @@ impl Quotes {
     }
 
     /// The next bytes. The error is a sentence about a record that is too long.
-    pub(super) fn take(&mut self, bytes: &[u8]) -> Result<(), String> {
+    pub(crate) fn take(&mut self, bytes: &[u8]) -> Result<(), String> {
         let plain = self
             .quote
             .is_none_or(|quote| memchr(quote, bytes).is_none());
@@ -135,7 +135,7 @@ impl Quotes {
     }
 
     /// What is wrong with the marks of a record that ends before this place, if anything.
-    pub(super) fn fault_before(&mut self, byte: u64) -> Option<String> {
+    pub(crate) fn fault_before(&mut self, byte: u64) -> Option<String> {
         let mut first = None;
         while let Some(next) = self.found.front().copied().filter(|next| next.byte < byte) {
             first.get_or_insert(next);
@@ -153,7 +153,7 @@ impl Quotes {
     }
 
     /// Whether a quoted field is open where the text ends.
-    pub(super) fn unclosed(&self) -> Result<(), String> {
+    pub(crate) fn unclosed(&self) -> Result<(), String> {
         if self.place != Place::Quoted {
             return Ok(());
         }

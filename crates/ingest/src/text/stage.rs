@@ -28,7 +28,7 @@ const BATCH_ROWS: usize = 1 << 17;
 const BATCH_VALUES: usize = 1 << 24;
 
 /// Where the records of one file go.
-pub(super) struct Keeper<'a> {
+pub(crate) struct Keeper<'a> {
     names: Vec<String>,
     stage: Option<Stage>,
     trial: Option<&'a mut Trial>,
@@ -36,7 +36,7 @@ pub(super) struct Keeper<'a> {
 }
 
 impl<'a> Keeper<'a> {
-    pub(super) fn new(task: &'a mut Task<'_>, names: Vec<String>) -> Result<Self, String> {
+    pub(crate) fn new(task: &'a mut Task<'_>, names: Vec<String>) -> Result<Self, String> {
         let stage = match &task.stage {
             Some(path) => Some(Stage::create(path, &task.watch, &names)?),
             None => None,
@@ -54,19 +54,19 @@ impl<'a> Keeper<'a> {
     }
 
     /// Number of columns.
-    pub(super) fn width(&self) -> usize {
+    pub(crate) fn width(&self) -> usize {
         self.names.len()
     }
 
     /// Whether so many columns can still be added: no row has been written, and those that are collected are few.
-    pub(super) fn has_room(&self, columns: usize) -> bool {
+    pub(crate) fn has_room(&self, columns: usize) -> bool {
         let has_room =
             |stage: &Stage| stage.writer.is_none() && stage.rows * columns < BATCH_VALUES;
         self.stage.as_ref().is_none_or(has_room)
     }
 
     /// Adds a column that is null in all rows so far, the present one excluded.
-    pub(super) fn add_column(&mut self, name: String) {
+    pub(crate) fn add_column(&mut self, name: String) {
         if let Some(stage) = &mut self.stage {
             let mut column = StringBuilder::new();
             (0..stage.rows).for_each(|_| column.append_null());
@@ -79,7 +79,7 @@ impl<'a> Keeper<'a> {
     }
 
     /// The value of a column in the present row, which begins on this line; each column has one, in any order.
-    pub(super) fn value(&mut self, column: usize, value: Option<&str>, line: u64) {
+    pub(crate) fn value(&mut self, column: usize, value: Option<&str>, line: u64) {
         if let Some(stage) = &mut self.stage {
             stage.bytes += value.map_or(0, str::len);
             stage.columns[column].append_option(value);
@@ -90,7 +90,7 @@ impl<'a> Keeper<'a> {
     }
 
     /// Ends the present row.
-    pub(super) fn end_row(&mut self) {
+    pub(crate) fn end_row(&mut self) {
         if let Some(stage) = &mut self.stage {
             stage.faults.append_null();
             stage.rows += 1;
@@ -99,7 +99,7 @@ impl<'a> Keeper<'a> {
     }
 
     /// A row without fields.
-    pub(super) fn broken(&mut self, fault: &Fault<'_>) {
+    pub(crate) fn broken(&mut self, fault: &Fault<'_>) {
         if let Some(stage) = &mut self.stage {
             let json = fault.json();
             stage.bytes += json.len();
@@ -117,7 +117,7 @@ impl<'a> Keeper<'a> {
     }
 
     /// Writes what is collected, where that is enough.
-    pub(super) fn flush_if_full(&mut self) -> Result<(), String> {
+    pub(crate) fn flush_if_full(&mut self) -> Result<(), String> {
         match &mut self.stage {
             Some(stage) if stage.is_full() => stage.flush(&self.names),
             _ => Ok(()),
@@ -125,7 +125,7 @@ impl<'a> Keeper<'a> {
     }
 
     /// Ends the file; names of its columns and number of its rows.
-    pub(super) fn finish(self) -> Result<(Vec<String>, u64), String> {
+    pub(crate) fn finish(self) -> Result<(Vec<String>, u64), String> {
         if let Some(mut stage) = self.stage {
             stage.flush(&self.names)?;
             if let Some(writer) = stage.writer {

@@ -8,16 +8,14 @@ use crate::pipeline::{
     At, Column, ColumnForm, ColumnType, DecimalSign, EpochUnit, Header, TextSettings, ThousandsSign,
 };
 use crate::reader::{Notes, Reader, text_of, word_of, wrong_type};
+use crate::text_keys::{DECIMAL, DELIMITER, ENCODING, HEADER, NULLS, QUOTE, SKIP_LINES, THOUSANDS};
 use crate::time_format::TimeFormat;
-
-/// Most lines that may stand before a header.
-const MAX_SKIPPED_LINES: i64 = 1_000_000;
 
 /// `[sources.NAME.text]`.
 pub(super) fn text_settings(source: &Reader<'_>) -> Option<TextSettings> {
     let table = source.table("text")?;
-    let delimiter = character(&table, "delimiter", false);
-    let quote = character(&table, "quote", true);
+    let delimiter = character(&table, DELIMITER.name, false);
+    let quote = character(&table, QUOTE.name, true);
     if let (Some(delimiter), Some(quote)) = (&delimiter, &quote)
         && delimiter.value == quote.value
     {
@@ -31,12 +29,10 @@ pub(super) fn text_settings(source: &Reader<'_>) -> Option<TextSettings> {
         quote: quote.map(|found| found.value),
         encoding: encoding(&table),
         header: header(&table),
-        skip_lines: table
-            .integer("skip_lines", 0..=MAX_SKIPPED_LINES)
-            .map_or(0, |lines| lines.value.unsigned_abs()),
+        skip_lines: table.whole(&SKIP_LINES).map_or(0, u64::from),
         form: ColumnForm {
-            decimal: sign(&table, "decimal"),
-            thousands: sign(&table, "thousands"),
+            decimal: sign(&table, DECIMAL.name),
+            thousands: sign(&table, THOUSANDS.name),
             nulls: nulls(&table),
             ..ColumnForm::default()
         },
@@ -70,7 +66,7 @@ fn character(table: &Reader<'_>, key: &str, none: bool) -> Option<At<Option<char
 }
 
 fn encoding(table: &Reader<'_>) -> Option<String> {
-    let text = table.text("encoding")?;
+    let text = table.text(ENCODING.name)?;
     if encoding_rs::Encoding::for_label(text.value.as_bytes()).is_none() {
         let message = format!("unknown encoding `{}`", text.value);
         table.notes.add(
@@ -85,14 +81,14 @@ fn encoding(table: &Reader<'_>) -> Option<String> {
 
 /// `true`, `false` or a list of names.
 fn header(table: &Reader<'_>) -> Header {
-    let Some(value) = table.get("header") else {
+    let Some(value) = table.get(HEADER.name) else {
         return Header::FirstRecord;
     };
     match value.get_ref() {
         DeValue::Boolean(true) => Header::FirstRecord,
         DeValue::Boolean(false) => Header::Absent,
         DeValue::Array(_) => {
-            let names = table.texts("header").unwrap_or_default();
+            let names = table.texts(HEADER.name).unwrap_or_default();
             if names.is_empty() {
                 let message = "`header` names no column";
                 table
@@ -116,7 +112,7 @@ fn sign<T: serde::de::DeserializeOwned>(table: &Reader<'_>, key: &str) -> Option
 }
 
 fn nulls(table: &Reader<'_>) -> Option<Vec<String>> {
-    let texts = table.texts("nulls")?;
+    let texts = table.texts(NULLS.name)?;
     Some(texts.into_iter().map(|text| text.value).collect())
 }
 
@@ -129,7 +125,7 @@ fn check_signs(table: &Reader<'_>, form: &ColumnForm) {
     if clash {
         let message = "`thousands` and `decimal` are the same sign";
         table.notes.add(
-            Diagnostic::error("TS-P028", message, table.value_span("thousands"))
+            Diagnostic::error("TS-P028", message, table.value_span(THOUSANDS.name))
                 .with_help("set both, for example `decimal = \",\", thousands = \".\"`"),
         );
     }
@@ -196,8 +192,8 @@ fn formed(table: &Reader<'_>, column: &str) -> Option<Formed> {
     let form = ColumnForm {
         formats: formats(table),
         epoch: table.word::<EpochUnit>("epoch").map(|unit| unit.value),
-        decimal: sign(table, "decimal"),
-        thousands: sign(table, "thousands"),
+        decimal: sign(table, DECIMAL.name),
+        thousands: sign(table, THOUSANDS.name),
         nulls: nulls(table),
         money: false,
     };

@@ -2,13 +2,14 @@
 
 use crate::diagnostic::{Diagnostic, unknown_name};
 use crate::duration;
+use crate::format_syntax::FormatSyntax;
 use serde::de::DeserializeOwned;
 
 use crate::pipeline::{
-    At, Attribute, Base, Contract, DEFAULT_KEEP_REJECTS, Duplicates, ExprText, Freshness, Limit,
-    Limits, OnBadRow, OnBadValue, Rule, Several, Source, SourceKind,
+    At, Attribute, Base, Contract, DEFAULT_KEEP_REJECTS, Duplicates, ExprText, Format, Freshness,
+    Limit, Limits, OnBadRow, OnBadValue, Rule, Several, Source, SourceKind,
 };
-use crate::reader::{Reader, integer_of, wrong_type};
+use crate::reader::{Reader, choice_of, integer_of, wrong_type};
 use crate::written::word::RepeatedRows;
 
 use super::form::{columns, text_settings};
@@ -17,7 +18,7 @@ use super::locale::zone;
 use super::name::{Names, check_name};
 
 /// All sources, in file order.
-pub(super) fn sources(file: &Reader<'_>) -> Vec<Source> {
+pub(super) fn sources(file: &Reader<'_>, formats: &[&'static FormatSyntax]) -> Vec<Source> {
     let Some(tables) = file.table("sources") else {
         if !file.has("sources") {
             file.missing(
@@ -32,7 +33,7 @@ pub(super) fn sources(file: &Reader<'_>) -> Vec<Source> {
         let name = format!("[sources.{}]", entry.key.value);
         if let Some(table) = tables.as_table(entry.value, &name, &name) {
             check_name(file.notes, Names::Column, "source", &entry.key);
-            sources.push(source(&table, entry.key));
+            sources.push(source(&table, entry.key, formats));
         }
     }
     join::check(file.notes, &sources);
@@ -48,7 +49,16 @@ pub(super) fn sources(file: &Reader<'_>) -> Vec<Source> {
     sources
 }
 
-fn source(table: &Reader<'_>, name: At<String>) -> Source {
+/// The format that a source states.
+fn format(table: &Reader<'_>, formats: &[&'static FormatSyntax]) -> Option<Format> {
+    let names = formats
+        .iter()
+        .map(|format| (format.name, Format(format.name)));
+    let choices: Vec<(&str, Format)> = names.collect();
+    choice_of(table.notes, &table.text("format")?, "format", &choices)
+}
+
+fn source(table: &Reader<'_>, name: At<String>, formats: &[&'static FormatSyntax]) -> Source {
     let kind = table.required_word(
         "kind",
         "add `kind = \"events\"`, or attributes, intervals, lookup: what its rows are",
@@ -59,7 +69,7 @@ fn source(table: &Reader<'_>, name: At<String>) -> Source {
     let source = Source {
         kind: kind.unwrap_or(SourceKind::Events),
         path: table.required_path("path", "add `path = \"…\"`: a file, a folder or a glob"),
-        format: table.word("format").map(|format| format.value),
+        format: format(table, formats),
         key,
         more_keys,
         time: table.text("time"),

@@ -24,6 +24,21 @@ pub struct TextSettings {
     pub form: ColumnForm,
 }
 
+impl TextSettings {
+    /// The keys that the file states of how records are written; not those of how their texts are converted.
+    pub fn of_records(&self) -> Vec<&'static str> {
+        let stated = [
+            ("delimiter", self.delimiter.is_some()),
+            ("quote", self.quote.is_some()),
+            ("header", self.header != Header::FirstRecord),
+            ("skip_lines", self.skip_lines > 0),
+            ("encoding", self.encoding.is_some()),
+        ];
+        let stated = stated.into_iter().filter(|(_, is_stated)| *is_stated);
+        stated.map(|(key, _)| key).collect()
+    }
+}
+
 /// Where the names of CSV columns come from.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]

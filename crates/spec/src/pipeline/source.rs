@@ -85,15 +85,11 @@ pub enum SourceKind {
     Lookup,
 }
 
-/// File formats of sources.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-#[allow(missing_docs)]
-pub enum Format {
-    Parquet,
-    Csv,
-    Ndjson,
-}
+/// The name of a file format. What formats there are is not known here: each is a file of the crate that reads them, which gives
+/// the parser its [`crate::FormatSyntax`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(transparent)]
+pub struct Format(pub &'static str);
 
 /// `freshness = { warn, fail }`, in hours from the newest used row to the end of `as_of`.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]

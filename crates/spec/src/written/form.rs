@@ -1,45 +1,8 @@
-//! `[sources.NAME.text]` and the columns of a contract: what may be written.
+//! The columns of a contract: what may be written.
 
 use schemars::JsonSchema;
 
 use crate::pipeline::{ColumnType, DecimalSign, EpochUnit, ThousandsSign};
-
-/// How text files (CSV, NDJSON) are written.
-#[derive(JsonSchema)]
-#[schemars(deny_unknown_fields)]
-#[expect(dead_code, reason = "the shape of a table; never filled")]
-pub(super) struct TextTable {
-    /// One ASCII character between the fields of a CSV record; a comma by default.
-    #[schemars(length(min = 1, max = 1))]
-    delimiter: Option<String>,
-    /// One ASCII character around fields that hold a delimiter or a line end, `""` for none; a quotation mark by default.
-    #[schemars(length(max = 1))]
-    quote: Option<String>,
-    /// Name of the encoding, such as `latin1`; UTF-8, or what a byte order mark states, by default.
-    encoding: Option<String>,
-    /// Whether the first CSV record names the columns; `true` by default. Without a header the fields are the contract's columns
-    /// in its order, or those of a list of names.
-    header: Option<HeaderValue>,
-    /// Lines of a CSV file before the header that are skipped.
-    #[schemars(range(min = 0, max = 1_000_000))]
-    skip_lines: Option<u64>,
-    /// Sign before the decimals of numbers; a point by default.
-    decimal: Option<DecimalSign>,
-    /// Sign between groups of three digits; none by default.
-    thousands: Option<ThousandsSign>,
-    /// Texts that stand for a missing value, such as `NA`; an empty field always does.
-    #[schemars(extend("uniqueItems" = true))]
-    nulls: Option<Vec<String>>,
-}
-
-/// Where the names of CSV columns come from.
-#[derive(JsonSchema)]
-#[schemars(untagged)]
-#[expect(dead_code, reason = "the shape of a value; never filled")]
-enum HeaderValue {
-    FirstRecord(bool),
-    Names(#[schemars(length(min = 1), extend("uniqueItems" = true))] Vec<String>),
-}
 
 /// Type of a column, or a table with it and the form of its values.
 #[derive(JsonSchema)]

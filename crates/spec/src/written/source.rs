@@ -4,10 +4,18 @@ use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
 
-use super::form::{ColumnValue, TextTable};
+use super::form::ColumnValue;
 use super::join::{JoinTable, KeyValue};
 use super::word::RepeatedRows;
-use crate::pipeline::{Base, Direction, Format, OnBadRow, OnBadValue, Several, SourceKind, Unit};
+use crate::pipeline::{Base, Direction, OnBadRow, OnBadValue, Several, SourceKind, Unit};
+
+/// A file format: each describes itself, see [`crate::FormatSyntax`].
+#[derive(JsonSchema)]
+struct Format {}
+
+/// How texts are written: see [`crate::text_keys`].
+#[derive(JsonSchema)]
+struct TextTable {}
 
 /// A table of the lake.
 #[derive(JsonSchema)]
@@ -21,9 +29,7 @@ pub(super) struct SourceTable {
     kind: SourceKind,
     /// A file, a folder (Hive partitions are supported) or a glob, relative to the current directory.
     path: String,
-    /// How the files are encoded; from their extension by default. CSV: a header, commas, in every record a field for each
-    /// column, unless `text` says otherwise. NDJSON: an object a line, whose keys are columns. Either may be compressed (gzip,
-    /// zstd, bzip2).
+    /// How the files are encoded; from their extension by default.
     format: Option<Format>,
     /// Column with the customer's key, given, derived or joined. Lookup: the column or columns that identify its rows.
     key: KeyValue,
@@ -43,7 +49,7 @@ pub(super) struct SourceTable {
     /// days and recency of the catalogue and of scores count purchases only; sums of money take every row, so that refunds
     /// are netted. Every row is a purchase without it.
     purchase: Option<String>,
-    /// How text files (CSV, NDJSON) are written.
+    /// How texts are written.
     text: Option<TextTable>,
     /// Derived columns: name and SQL expression over the source's columns.
     derive: Option<BTreeMap<String, String>>,

@@ -1,7 +1,7 @@
 //! Files that cannot be read.
 
+use crate::syntax;
 use std::path::Path;
-use tessera_segments::syntax;
 
 #[test]
 fn a_file_that_is_not_there() {

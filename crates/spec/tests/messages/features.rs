@@ -29,7 +29,7 @@ static SCALED: AggregateSyntax = AggregateSyntax {
 
 #[test]
 fn further_keys_of_aggregates() {
-    let mut kinds = tessera_segments::syntax();
+    let mut kinds = crate::syntax();
     kinds.aggregates.push(&SCALED);
     let mut all = String::new();
     for (title, written) in [

@@ -1,7 +1,7 @@
 //! Keys, types and words: the mistakes that any table can hold.
 
 use super::{GOOD, changed, family, messages};
-use tessera_segments::syntax;
+use crate::syntax;
 
 #[test]
 fn keys() {

@@ -1,8 +1,8 @@
 //! What is not TOML.
 
 use super::{changed, messages};
+use crate::syntax;
 use std::fmt::Write as _;
-use tessera_segments::syntax;
 
 #[test]
 fn texts_that_are_not_toml() {

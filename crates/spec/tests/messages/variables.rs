@@ -1,7 +1,7 @@
 //! `[vars]` and `${name}`.
 
 use super::{GOOD, changed, family, messages};
-use tessera_segments::syntax;
+use crate::syntax;
 
 #[test]
 fn variables() {

@@ -5,17 +5,44 @@ use std::path::Path;
 
 use ::csv::{ByteRecord, ErrorKind, Reader, ReaderBuilder};
 use memchr::memchr;
+use tessera_spec::FormatSyntax;
 use tessera_spec::pipeline::Header;
+use tessera_spec::text_keys::{
+    DECIMAL, DELIMITER, ENCODING, HEADER, NULLS, QUOTE, SKIP_LINES, THOUSANDS,
+};
 
-use super::input::Input;
-use super::quotes::Quotes;
-use super::stage::Keeper;
-use super::{Fault, Task, check_names, footer, not_utf8};
 use crate::digest::BUFFER;
 use crate::footer::Footer;
+use crate::formats::{Reads, SourceFormat};
+use crate::text::input::Input;
+use crate::text::quotes::Quotes;
+use crate::text::stage::Keeper;
+use crate::text::{Fault, Task, check_names, footer, not_utf8};
+
+pub(super) static FORMAT: SourceFormat = SourceFormat {
+    syntax: FormatSyntax {
+        name: "csv",
+        summary: "A header and, in every record, a field for each column, unless `text` says otherwise (RFC 4180).",
+        text: &[
+            &DELIMITER,
+            &QUOTE,
+            &ENCODING,
+            &HEADER,
+            &SKIP_LINES,
+            &DECIMAL,
+            &THOUSANDS,
+            &NULLS,
+        ],
+    },
+    shown: "CSV",
+    endings: &["csv", "tsv"],
+    further_endings: &["txt", "text", "log", "dat", "tab", "psv"],
+    begins: None,
+    reads: Reads::Records(read),
+};
 
 /// Reads the file.
-pub(super) fn read(task: &mut Task<'_>) -> Result<Footer, String> {
+fn read(task: &mut Task<'_>) -> Result<Footer, String> {
     let settings = task.settings;
     let stated = settings.delimiter.as_ref().map(|c| c.value as u8);
     let delimiter = stated.unwrap_or_else(|| if is_tsv(task.path) { b'\t' } else { b',' });

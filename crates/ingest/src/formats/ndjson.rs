@@ -5,11 +5,28 @@ use std::collections::HashMap;
 
 use memchr::memchr;
 
-use super::input::Input;
-use super::json::{Value, object};
-use super::stage::Keeper;
-use super::{Fault, MAX_COLUMNS, Task, check_names, footer, not_utf8};
+use tessera_spec::FormatSyntax;
+use tessera_spec::text_keys::{DECIMAL, ENCODING, NULLS, THOUSANDS};
+
 use crate::footer::Footer;
+use crate::formats::{Reads, SourceFormat};
+use crate::text::input::Input;
+use crate::text::json::{Value, object};
+use crate::text::stage::Keeper;
+use crate::text::{Fault, MAX_COLUMNS, Task, check_names, footer, not_utf8};
+
+pub(super) static FORMAT: SourceFormat = SourceFormat {
+    syntax: FormatSyntax {
+        name: "ndjson",
+        summary: "One JSON object a line, whose keys are columns.",
+        text: &[&ENCODING, &DECIMAL, &THOUSANDS, &NULLS],
+    },
+    shown: "NDJSON",
+    endings: &["ndjson", "jsonl", "json"],
+    further_endings: &["txt", "text", "log"],
+    begins: None,
+    reads: Reads::Records(read),
+};
 
 /// How a reading ended.
 enum Reading {
@@ -19,7 +36,7 @@ enum Reading {
 }
 
 /// Reads the file. Where a key turns up late, the file is read again for all keys first and then kept with them.
-pub(super) fn read(task: &mut Task<'_>) -> Result<Footer, String> {
+fn read(task: &mut Task<'_>) -> Result<Footer, String> {
     let known = match once(task, Vec::new())? {
         Reading::Done(footer) => return Ok(footer),
         Reading::LateKey(known) => known,
