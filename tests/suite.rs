@@ -97,6 +97,8 @@ mod mixes;
 mod moves;
 #[path = "suite/names.rs"]
 mod names;
+#[path = "suite/nearest.rs"]
+mod nearest;
 #[path = "suite/nights.rs"]
 mod nights;
 #[path = "suite/online_retail.rs"]

@@ -31,7 +31,8 @@ TABLES = {
              "psi_critical float, ks float, ks_critical float, chi_squared float, chi_squared_critical float, "
              "missing_share_before float, missing_share float, missing_change float, status text, reason text",
     "memberships": "as_of date, key key, scheme text, segment_id int, segment text, reason text, assigned_by text, "
-                   "entered_on date, previous_segment_id int, previous_segment text, cause text, leaves_on date, leaves_to text",
+                   "entered_on date, previous_segment_id int, previous_segment text, cause text, leaves_on date, leaves_to text, "
+                   "nearest_change text",
     "segments": "as_of date, scheme text, segment_id int, segment text, customers int, share float, value float, value_share float, "
                 "kpi float, playbook text, touch text, channel text, owner text, rule text, "
                 "goal text, kpi_customers int, value_now float, value_future float, value_past float, value_at_risk float, "

@@ -173,6 +173,22 @@ impl Artifacts {
     }
 }
 
+/// What a version applied in a scheme; nothing of schemes that learn nothing. The error is a sentence.
+pub(crate) fn of_version(store: &Store, version: &Version, scheme: &Scheme) -> Result<Fit, String> {
+    let Some(committed) = artifact_of(version, &of_scheme(&scheme.name.value)) else {
+        return Ok(Fit::default());
+    };
+    let day = Day {
+        as_of: version.as_of(),
+        store: Some(store),
+        previous: None,
+    };
+    match day.load(committed)?.learned {
+        Learned::Scheme(fit) => Ok(fit),
+        Learned::Score(_) => Err("what the version learned is not of a scheme".to_owned()),
+    }
+}
+
 /// Whether a scheme learns something of the customers.
 pub(crate) fn learns(scheme: &Scheme) -> bool {
     !matches!(scheme.kind.settings().learns(), Learns::Nothing(_))

@@ -148,16 +148,21 @@ impl Assigned {
     /// The published table: customers with the columns of the schemes, closed accounts among them, without the ends of
     /// intervals.
     pub(crate) fn published(&self) -> Result<RecordBatch, PipelineError> {
+        let customers = self.shown()?;
+        match &self.closed {
+            Some(closed) => closed.among(&customers),
+            None => Ok(customers),
+        }
+    }
+
+    /// The customers of schemes with their published columns.
+    pub(crate) fn shown(&self) -> Result<RecordBatch, PipelineError> {
         let customers = self.with_schemes()?;
         let schema = customers.schema();
         let shown: Vec<usize> = (0..customers.num_columns())
             .filter(|&column| !self.interval_ends.contains(schema.field(column).name()))
             .collect();
-        let customers = customers.project(&shown)?;
-        match &self.closed {
-            Some(closed) => closed.among(&customers),
-            None => Ok(customers),
-        }
+        Ok(customers.project(&shown)?)
     }
 
     /// How many customers there are, where not all of them are in the base.

@@ -149,7 +149,7 @@ pub fn explain(
     };
     let (stays, history_ends) = stays::stays(store, version, &wanted)?;
     let mut schemes = rules::explain(&explained, &kinds)?;
-    nearest::explain(&explained, &kinds, &mut schemes)?;
+    nearest::explain(store, &explained, &kinds, &mut schemes)?;
     let segment_rules = segment_rules(version)?;
     let scores = scores::Scores::read(version, &wanted)?;
     let of = |key: &String| {

@@ -7,6 +7,7 @@ use tessera_spec::SchemeSyntax;
 use tessera_spec::pipeline::{Scheme, SchemeKind, SchemeSettings};
 
 use crate::assignment::{Assignment, Extra};
+use crate::cells::Cells;
 use crate::customers::Customers;
 use crate::error::SegmentError;
 use crate::fit::Fit;
@@ -22,14 +23,25 @@ pub struct Kind {
     pub words: &'static str,
     /// Its keys in an example, for the documentation.
     pub example: &'static str,
-    /// Why there is no smallest change of one column that leads to another segment; none where it can be computed.
-    pub nearest: Option<&'static str>,
+    /// How the smallest change of one column that leads to another segment is found.
+    pub nearest: Nearest,
     /// Its settings, from the canonical form in which commits state them.
     pub(crate) declared: fn(&str, &Value) -> serde_json::Result<SchemeKind>,
     /// Assigns the customers to segments.
     pub(crate) assign: Assign,
     /// What it learns from the customers, if it may.
     pub learning: Option<Learning>,
+}
+
+/// How the smallest change of one column that leads to another segment is found.
+#[derive(Debug, Clone, Copy)]
+pub enum Nearest {
+    /// It cannot be told, and why.
+    Untold(&'static str),
+    /// At the constants with which rules compare columns.
+    Rules,
+    /// At the limits of columns, from the settings and what was learned; nothing where nothing was learned.
+    Limits(fn(&Scheme, &Fit) -> Result<Option<Cells>, SegmentError>),
 }
 
 /// Assigns the customers to segments.

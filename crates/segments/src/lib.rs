@@ -16,6 +16,7 @@
 //! | how does a value become a score from 1 to k? | `score.rs` |
 //! | which rules overlap, which decide no customer? | `rules_lint.rs` |
 //! | can a scheme be relied on? | `quality.rs`, `cluster_evidence.rs` |
+//! | which segments follow from limits of columns? | `cells.rs` |
 //! | what does a scheme keep of its clusters, of its edges? | `clusters.rs`, `edges.rs` |
 //! | what is a scheme held against, and what asks for more than a flag? | `gates.rs`, `gates/CRITERION.rs` |
 //! | what was learned from the customers, and how is it applied to others? | `fit.rs` |
@@ -23,6 +24,7 @@
 
 mod actions;
 mod assignment;
+mod cells;
 mod cluster_evidence;
 mod clusters;
 mod customers;
@@ -52,6 +54,7 @@ pub use assignment::{
     AssignedBy, Assignment, ClusterIdentity, Extra, ExtraColumn, Held, Parameter, Reasons,
     SegmentInfo, Warning, segment_id,
 };
+pub use cells::{Axis, Cells};
 pub use clusters::Clusters;
 pub use customers::{ColumnKind, Customers, Labels, Numeric};
 pub use edges::FrozenEdges;
@@ -60,7 +63,7 @@ pub use fit::Fit;
 pub use gates::distinguishable::KPIS;
 pub use gates::{GATES, Gate, Judged, Measure, Since, failed, judge, markdown as gates_markdown};
 pub use grid::{CellMap, GridLint, lint};
-pub use kind::{Kind, Learning};
+pub use kind::{Kind, Learning, Nearest};
 pub use kinds::{
     AttributeScheme, KINDS, KmeansScheme, LifecycleScheme, NO_STAGE, QuantileScheme, Tiers,
     WithinLimits, assign, declared, kind, markdown, restored, syntax, within_limits,

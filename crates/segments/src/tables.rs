@@ -57,10 +57,14 @@ pub struct Stay {
     pub segments_after: Vec<String>,
     /// Index into `segments_after`; beyond its end for customers who leave to no segment, or do not leave.
     pub leaves_to: Vec<u32>,
+    /// The smallest changes of one column that lead to another segment, as texts.
+    pub changes: Vec<String>,
+    /// Index into `changes`; beyond its end for customers of whom none is told.
+    pub nearest: Vec<u32>,
 }
 
 /// The `memberships` table: as_of, key, scheme, segment_id, segment, reason, assigned_by, entered_on, previous_segment_id,
-/// previous_segment, cause, leaves_on, leaves_to; by key, then scheme. `stays` are those of the assignments, in their order; without them these
+/// previous_segment, cause, leaves_on, leaves_to, nearest_change; by key, then scheme. `stays` are those of the assignments, in their order; without them these
 /// columns are null.
 ///
 /// # Errors
@@ -94,6 +98,7 @@ pub fn memberships<'a>(
         Field::new("cause", DataType::Utf8, true),
         Field::new("leaves_on", DataType::Date32, true),
         Field::new("leaves_to", DataType::Utf8, true),
+        Field::new("nearest_change", DataType::Utf8, true),
     ]);
     Ok(MembershipBatches {
         as_of,
@@ -184,8 +189,9 @@ impl<'a> MembershipBatches<'a> {
         table("memberships", self.schema.clone(), columns)
     }
 
-    /// Since when the customers of these rows are in their segments, where they were, why they moved, and when they leave.
-    fn stays(&self, rows: &[usize]) -> [ArrayRef; 6] {
+    /// Since when the customers of these rows are in their segments, where they were, why they moved, when they leave, and what would
+    /// move them.
+    fn stays(&self, rows: &[usize]) -> [ArrayRef; 7] {
         let schemes = &self.assignments;
         let stays = || {
             let of_row = |&row: &usize| {
@@ -232,6 +238,14 @@ impl<'a> MembershipBatches<'a> {
                     .map(|at| {
                         let (row, stay) = at?;
                         stay.segments_after.get(*stay.leaves_to.get(row)? as usize)
+                    })
+                    .collect::<StringArray>(),
+            ),
+            Arc::new(
+                stays()
+                    .map(|at| {
+                        let (row, stay) = at?;
+                        stay.changes.get(*stay.nearest.get(row)? as usize)
                     })
                     .collect::<StringArray>(),
             ),

@@ -18,7 +18,7 @@ use crate::history::{Evidence, History, HistoryMark};
 use crate::prepared::Prepared;
 use crate::publish::{self, Tables};
 use crate::stage::{Stage, StageReport};
-use crate::{cohorts, expect, leaves, scores, value};
+use crate::{cohorts, expect, leaves, nearest, scores, value};
 
 /// Memory of a score in addition to the tables, as a multiple of their size: its matrix, its training rows, its columns.
 const SCORE_COPIES: f64 = 2.0;
@@ -277,6 +277,7 @@ impl Job<'_> {
             };
             leaves::fill(&from, &mut told.stays)?;
         }
+        nearest::fill(prepared, &self.engine, &assigned, &mut told.stays)?;
         let rejects = made.rejects.clone();
         let scored = (made.scored.clone(), made.artifacts.clone());
         let mut tables = Tables::new(prepared, assigned, told, &made.outcomes, rejects, scored)?;

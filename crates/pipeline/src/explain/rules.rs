@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use arrow::array::{Array, BooleanArray, RecordBatch};
 use arrow::datatypes::DataType;
+use chrono::NaiveDate;
+use chrono_tz::Tz;
 use serde::Serialize;
 use serde_json::Value;
 use tessera_engine::{Budget, PolarsEngine};
@@ -45,12 +47,11 @@ pub struct ConditionExplained {
 /// The rules of a scheme, parsed.
 pub(super) struct Rules {
     pub(super) rules: Vec<Rule>,
-    pub(super) otherwise: String,
 }
 
 /// One rule.
 pub(super) struct Rule {
-    pub(super) segment: String,
+    segment: String,
     when: String,
     pub(super) expr: Expr,
     conditions: Vec<Expr>,
@@ -74,25 +75,13 @@ impl Rules {
                 expr,
             });
         }
-        let otherwise = found["kind"]["otherwise"].as_str()?.to_owned();
-        Some(Self { rules, otherwise })
+        Some(Self { rules })
     }
 
     /// Per rule its own expression, and then its conditions.
     fn exprs(&self) -> Vec<Expr> {
         let of = |rule: &Rule| std::iter::once(rule.expr.clone()).chain(rule.conditions.clone());
         self.rules.iter().flat_map(of).collect()
-    }
-
-    /// The segment of a row by the truths of the rules alone, in their order.
-    pub(super) fn segment(&self, truths: &[BooleanArray], row: usize) -> &str {
-        let is_true = |truth: &BooleanArray| truth.is_valid(row) && truth.value(row);
-        let found = self
-            .rules
-            .iter()
-            .zip(truths)
-            .find(|(_, truth)| is_true(truth));
-        found.map_or(&self.otherwise, |(rule, _)| &rule.segment)
     }
 }
 
@@ -116,17 +105,21 @@ fn schema(batch: &RecordBatch) -> Schema {
 }
 
 /// What expressions say of each row of a table of customers.
-pub(super) fn holding(
+fn holding(
     version: &Version,
     table: &RecordBatch,
     exprs: &[Expr],
 ) -> Result<Vec<BooleanArray>, PipelineError> {
     let work = WorkFolder::new(None)?;
     let engine = PolarsEngine::new(1, Budget::unlimited(work.path()));
+    truths::evaluate(&engine, table, place(version), exprs)
+}
+
+/// The day and the time zone of a version.
+pub(super) fn place(version: &Version) -> (NaiveDate, Tz) {
     let zone = version.commit().pipeline["timezone"].as_str();
     let zone = zone.and_then(|zone| zone.parse().ok());
-    let place = (version.as_of(), zone.unwrap_or(chrono_tz::UTC));
-    truths::evaluate(&engine, table, place, exprs)
+    (version.as_of(), zone.unwrap_or(Tz::UTC))
 }
 
 /// Every scheme of every customer, with its rules.

@@ -11,7 +11,7 @@ use crate::assignment::{AssignedBy, Assignment, Extra, Parameter, Reasons};
 use crate::customers::Customers;
 use crate::error::SegmentError;
 use crate::fit::Fit;
-use crate::kind::{Kind, Learning, declared, settings};
+use crate::kind::{Kind, Learning, Nearest, declared, settings};
 use crate::label_targets::{Target, assign_by_label, is_blank};
 use crate::wording::percent;
 
@@ -61,7 +61,7 @@ pub(super) static KIND: Kind = Kind {
            Publishes: in `models` the label, its number of values and how many of them are rare.",
     words: "values of an attribute",
     example: "by = \"country\"\nmin_share = 0.02",
-    nearest: Some("the segment is the value of a label"),
+    nearest: Nearest::Untold("the segment is the value of a label"),
     declared: declared::<AttributeScheme>,
     assign,
     learning: Some(Learning {

@@ -17,7 +17,7 @@ use crate::clusters::{self, Clustering, Clusters, Learned};
 use crate::customers::Customers;
 use crate::error::SegmentError;
 use crate::fit::Fit;
-use crate::kind::{Kind, Learning, declared, settings};
+use crate::kind::{Kind, Learning, Nearest, declared, settings};
 
 const K: Key = Key::required(
     "k",
@@ -59,7 +59,7 @@ pub(super) static KIND: Kind = Kind {
            again when customers are resampled (`stability_…`) is measured with k-means from their centres.",
     words: "clusters found by merging",
     example: "features = [\"recency_days\", \"order_count\", \"spend_total\"]\nk = 5",
-    nearest: Some(
+    nearest: Nearest::Untold(
         "the segment is the nearest centre over several columns at once; the reason compares the two nearest",
     ),
     declared: declared::<HierarchicalScheme>,

@@ -17,7 +17,7 @@ use crate::clusters::{self, Clustering, Clusters, Learned};
 use crate::customers::Customers;
 use crate::error::SegmentError;
 use crate::fit::Fit;
-use crate::kind::{Kind, Learning, declared, settings};
+use crate::kind::{Kind, Learning, Nearest, declared, settings};
 
 const RESTARTS: Key = Key::optional(
     "restarts",
@@ -61,7 +61,7 @@ pub(super) static KIND: Kind = Kind {
            the choice is repeated on those rows); in `quality` whether the clusters pass both tests.",
     words: "clusters found by k-means",
     example: "features = [\"recency_days\", \"order_count\", \"spend_total\"]\nk = \"auto\"\nwinsorise = 0.01",
-    nearest: Some(
+    nearest: Nearest::Untold(
         "the segment is the nearest centre over several columns at once; the reason compares the two nearest",
     ),
     declared: declared::<KmeansScheme>,

@@ -11,7 +11,7 @@ use crate::assignment::{AssignedBy, Assignment, Extra, Parameter, Reasons};
 use crate::customers::{Customers, Numeric};
 use crate::error::SegmentError;
 use crate::fit::Fit;
-use crate::kind::{Kind, declared};
+use crate::kind::{Kind, Nearest, declared};
 use crate::label_targets::{Target, assign_by_label};
 use crate::wording::write_number;
 
@@ -38,7 +38,7 @@ pub(super) static KIND: Kind = Kind {
            Publishes: in `models` the feature and its number of stages.",
     words: "lifecycle stages",
     example: "",
-    nearest: Some("stages follow from the days since the first and the last activity"),
+    nearest: Nearest::Untold("stages follow from the days since the first and the last activity"),
     declared: declared::<LifecycleScheme>,
     assign,
     learning: None,

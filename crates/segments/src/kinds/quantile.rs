@@ -15,11 +15,13 @@ use tessera_spec::shown::grouped;
 use tessera_spec::{Key, KeyValue, SchemeSyntax};
 
 use crate::assignment::{AssignedBy, Assignment, Extra, Parameter, Reasons, SegmentInfo, Warning};
+use crate::cells::{Axis, Cells};
 use crate::customers::Customers;
 use crate::error::SegmentError;
 use crate::fit::Fit;
-use crate::kind::{Kind, Learning, declared, settings};
+use crate::kind::{Kind, Learning, Nearest, declared, settings};
 use crate::rank::Ranking;
+use crate::rfm::Closed;
 use crate::wording::{percent, write_number};
 
 /// Tolerance for rounding errors in sums of shares: ranks are multiples of half a customer, so it moves no customer.
@@ -72,7 +74,7 @@ pub(super) static KIND: Kind = Kind {
            Publishes: in `models` the share and the lowest value of every tier.",
     words: "ranked by a number",
     example: "by = \"spend_total\"\ntiers = { top = 0.05, high = 0.20, mid = 0.50, low = 1.0 }",
-    nearest: None,
+    nearest: Nearest::Limits(limits),
     declared: declared::<QuantileScheme>,
     assign,
     learning: Some(Learning {
@@ -293,6 +295,24 @@ impl Tiers {
             .or(self.lowest.last())
             .map_or(&self.missing, |tier| &tier.1)
     }
+}
+
+/// The tiers between their lowest values, the lowest tier below all of them.
+fn limits(scheme: &Scheme, fit: &Fit) -> Result<Option<Cells>, SegmentError> {
+    let config: &QuantileScheme = settings(&KIND, scheme)?;
+    let tiers = fit.get::<Tiers>().filter(|tiers| !tiers.lowest.is_empty());
+    Ok(tiers.map(|tiers| {
+        let rising = tiers.lowest.iter().rev();
+        Cells {
+            axes: vec![Axis {
+                column: config.by.value.clone(),
+                limits: rising.clone().skip(1).map(|tier| tier.0).collect(),
+                closed: Closed::Left,
+            }],
+            segments: rising.map(|tier| tier.1.clone()).collect(),
+            cells: (0..tiers.lowest.len() as u32).collect(),
+        }
+    }))
 }
 
 /// Assigns by tiers that were fitted to other customers.

@@ -13,12 +13,13 @@ use tessera_spec::pipeline::{Refit, Scheme, SchemeKind};
 use crate::assignment::{
     AssignedBy, Assignment, Extra, ExtraColumn, Parameter, Reasons, SegmentInfo, Warning,
 };
+use crate::cells::{Axis, Cells};
 use crate::customers::Customers;
 use crate::edges::{CLOSED, DIMENSIONS, FrozenEdges, MODEL, check_edges, edges_of_bins};
 use crate::error::SegmentError;
 use crate::fit::Fit;
 use crate::grid::{CellMap, OTHERS, grid_name, grid_words, lint};
-use crate::kind::{Kind, Learning, declared, settings};
+use crate::kind::{Kind, Learning, Nearest, declared, settings};
 use crate::rank::Ranking;
 use crate::rfm::{CODE_WEIGHTS, Closed, NOT_SCORED, RFM_ENDINGS, RfmGrid, ScoreMethod};
 use crate::rule_reasons::write_cell;
@@ -38,7 +39,7 @@ pub(super) static KIND: Kind = Kind {
            the features, the edges (`recency_edge_1` …, `edges_closed`) and the number of distinct values.",
     words: "recency, frequency and money scores",
     example: "grid = \"eleven\"\nscore_method = \"midrank\"",
-    nearest: None,
+    nearest: Nearest::Limits(limits),
     declared: declared::<RfmGrid>,
     assign,
     learning: Some(Learning {
@@ -84,7 +85,7 @@ fn assign(
         scored = by(edges.clone(), &values);
     }
 
-    let cells = Cells::new(config, &map);
+    let cells = GridCells::new(config, &map);
     let codes: Vec<u32> = (0..customers.len())
         .map(|row| cells.code(scored.scores.each_ref().map(|s| s[row])))
         .collect();
@@ -143,11 +144,52 @@ fn apply(
         .map_err(|error| error.in_scheme(&scheme.name.value))
 }
 
+/// The cells of the grid between the edges that were fitted or are stated.
+fn limits(scheme: &Scheme, fit: &Fit) -> Result<Option<Cells>, SegmentError> {
+    let config: &RfmGrid = settings(&KIND, scheme)?;
+    let stated = stated_edges(config);
+    let Some(edges) = fit.get::<FrozenEdges>().or(stated.as_ref()) else {
+        return Ok(None);
+    };
+    let map = CellMap::new(&config.grid.value, config.scores)?;
+    let grid = GridCells::new(config, &map);
+    let axis = |(column, limits): (&String, &Vec<f64>)| Axis {
+        column: column.clone(),
+        limits: limits.clone(),
+        closed: edges.closed,
+    };
+    let cells = (0..grid.count()).map(|code| {
+        // Ranges rise with the value, scores of recency fall.
+        let [r, f, m] = grid.digits(code);
+        let code = grid.code([config.scores + 1 - r, f, m]);
+        grid.segment(code).unwrap_or_default() as u32
+    });
+    Ok(Some(Cells {
+        axes: edges.features.iter().zip(&edges.edges).map(axis).collect(),
+        segments: map.segments().to_vec(),
+        cells: cells.collect(),
+    }))
+}
+
+/// The edges that the settings state, if they do.
+fn stated_edges(config: &RfmGrid) -> Option<FrozenEdges> {
+    let ScoreMethod::Threshold {
+        recency,
+        frequency,
+        monetary,
+    } = &config.score_method
+    else {
+        return None;
+    };
+    let given = [recency, frequency, monetary].map(Clone::clone);
+    Some(edges_of(config, given, Closed::Right))
+}
+
 /// The cell's reason with the three values: `R5 (recency_days 3) F4 (order_count 12) M5 (spend_total 4,310) is Champions in …`.
 fn reasons(
     config: &RfmGrid,
     customers: &Customers,
-    cells: &Cells,
+    cells: &GridCells,
     map: &CellMap,
     codes: Vec<u32>,
 ) -> Result<Reasons, SegmentError> {
@@ -229,14 +271,7 @@ fn score(
             closed,
             edge_offset,
         } => computed(*closed, *edge_offset),
-        ScoreMethod::Threshold {
-            recency,
-            frequency,
-            monetary,
-        } => {
-            let given = [recency, frequency, monetary].map(Clone::clone);
-            Some(edges_of(config, given, Closed::Right))
-        }
+        ScoreMethod::Threshold { .. } => stated_edges(config),
         ScoreMethod::Frozen { .. } => computed(Closed::Right, 0.0),
     };
     if let Some(edges) = edges {
@@ -315,14 +350,14 @@ fn edges_of(config: &RfmGrid, edges: [Vec<f64>; 3], closed: Closed) -> FrozenEdg
 }
 
 /// The cells of the grid by code: the index of the cell, or one past the last for a customer without scores.
-struct Cells {
+struct GridCells {
     scores: [u8; 3],
     words: &'static str,
     features: String,
     segments: Vec<u16>,
 }
 
-impl Cells {
+impl GridCells {
     fn new(config: &RfmGrid, map: &CellMap) -> Self {
         let scores = [map.scores(); 3];
         let [r, f, m] = features(config);

@@ -15,7 +15,7 @@ use crate::customers::Customers;
 use crate::error::SegmentError;
 use crate::fit::Fit;
 use crate::gates::distinguishable::MAX_OVERLAP;
-use crate::kind::{Kind, declared, settings};
+use crate::kind::{Kind, Nearest, declared, settings};
 use crate::quality::Quality;
 use crate::rule_list::{RulesScheme, SegmentRule};
 use crate::rules_lint::{RulesLint, RulesWarning, repeated_rules, true_rows};
@@ -62,7 +62,7 @@ pub(super) static KIND: Kind = Kind {
            overlap or decide no customer.",
     words: "first matching rule",
     example: "rules = [\n  { segment = \"rescue\", when = \"recency_days > 180 and spend_total > 1000\" },\n  { segment = \"grow\", when = \"order_count >= 3\" },\n]\notherwise = \"rest\"",
-    nearest: None,
+    nearest: Nearest::Rules,
     declared: declared::<RulesScheme>,
     assign,
     learning: None,

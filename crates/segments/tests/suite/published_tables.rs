@@ -58,7 +58,8 @@ fn memberships_hold_every_customer_in_every_scheme_by_key_and_scheme() {
             "previous_segment",
             "cause",
             "leaves_on",
-            "leaves_to"
+            "leaves_to",
+            "nearest_change"
         ]
     );
 

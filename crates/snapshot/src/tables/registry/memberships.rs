@@ -6,7 +6,7 @@ use crate::tables::{Table, Ty};
 pub(super) const TABLE: Table = Table {
     name: "memberships",
     doc: "Who is in which segment, why, and since when.",
-    version: "1.2",
+    version: "1.3",
     row: "customer x scheme",
     sorted_by: &["<key>", "scheme"],
     unique: true,
@@ -52,6 +52,12 @@ pub(super) const TABLE: Table = Table {
             "leaves_to",
             Ty::Text,
             "The segment that the customer then goes to; null for an account that is closed by then.",
+        ),
+        may(
+            "nearest_change",
+            Ty::Text,
+            "The smallest change of one column, in its standard deviations, that leads to another segment: `recency_days at most 30 \
+                 leads to active`; null where the scheme's kind cannot tell it, and for who is pinned or held.",
         ),
     ],
 };

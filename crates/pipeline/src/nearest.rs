@@ -1,0 +1,626 @@
+//! The smallest change of one column that leads a customer to another segment: `memberships` states it for every customer, and
+//! `explain` shows it with others for a few. Other columns are kept as they are, also those that are made from it.
+//!
+//! The types that matter: [`Candidates`] are the changes at which a scheme may decide otherwise, [`Answers`] is what it decides for
+//! each of them and each row of a table, [`Columns`] are the numbers of the table and how far they are spread.
+//!
+//! Where to look: `tried` finds the values beside the constants of rules and beside limits.
+
+mod tried;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use arrow::array::{Array as _, BooleanArray, RecordBatch};
+use arrow::buffer::BooleanBuffer;
+use arrow::datatypes::SchemaRef;
+use chrono::NaiveDate;
+use chrono_tz::Tz;
+use rayon::prelude::*;
+use tessera_engine::Engine;
+use tessera_expr::exact::{Squares, Sum};
+use tessera_expr::{Expr, columns, replace_column};
+use tessera_segments::{AssignedBy, Assignment, Cells, Fit, Nearest, RulesScheme, Stay};
+use tessera_spec::pipeline::Scheme;
+
+use crate::customers::Assigned;
+use crate::error::PipelineError;
+use crate::history::numbers;
+use crate::prepare::Prepared;
+use crate::truths;
+pub(crate) use tried::Tried;
+use tried::{around, collect};
+
+/// Rows that are asked at a time.
+const ROWS: usize = 1 << 16;
+
+/// No change: who is already there, or has none.
+const NONE: u32 = u32::MAX;
+
+/// What is told of schemes with limits of entering and leaving.
+const LIMITED: &str = "limits of entering and leaving decide by where the customer was before";
+
+/// The changes of single columns at which a scheme may decide otherwise.
+pub(crate) struct Candidates {
+    /// The columns that are changed, by name.
+    columns: Vec<String>,
+    /// Place of the column, and the value; in the order of the columns.
+    tried: Vec<(usize, Tried)>,
+    /// The segments that customers may come to, by name.
+    segments: Vec<String>,
+    by: By,
+    /// Columns that the scheme reads and that are not tried.
+    untried: Vec<String>,
+}
+
+/// How a scheme decides.
+enum By {
+    Rules {
+        /// The rules as they are, then those in which a column is replaced by a value.
+        exprs: Vec<Expr>,
+        /// The segment of each rule.
+        of_rule: Vec<u32>,
+        otherwise: u32,
+        /// By change: for each rule its place in `exprs`.
+        places: Vec<Vec<usize>>,
+    },
+    Limits {
+        cells: Cells,
+        /// Index into `segments` of each segment of the cells.
+        of_cell: Vec<u32>,
+        /// By change: the column of the cells, and the range of the value in it.
+        ranges: Vec<(usize, usize)>,
+    },
+}
+
+/// A change that leads a customer to another segment.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Found {
+    /// Which change.
+    place: usize,
+    /// Index of the segment.
+    segment: u32,
+    /// By how many standard deviations of the column it changes; infinite where that cannot be said, as of labels.
+    rank: f64,
+    /// By how much.
+    size: f64,
+}
+
+/// The numbers of the columns of a table, and how far they are spread over all customers.
+pub(crate) struct Columns {
+    known: BTreeMap<String, (Vec<f64>, Option<f64>)>,
+}
+
+/// What a scheme decides for each change and each row of a table.
+pub(crate) struct Answers<'a> {
+    candidates: &'a Candidates,
+    /// By column that is changed: its numbers from the first row on, and its spread.
+    numbers: Vec<(&'a [f64], Option<f64>)>,
+    by: Answered,
+}
+
+enum Answered {
+    /// By expression, where it is true.
+    Rules(Vec<BooleanBuffer>),
+    /// By row the range of each column of the cells; nothing where one has no value.
+    Limits(Vec<Option<Vec<usize>>>),
+}
+
+impl Candidates {
+    /// The changes to try for a scheme: `rules` are its rules where it has them, `fit` what it learned, `schema` the columns of the
+    /// published customers. The error states why there are none.
+    pub(crate) fn new(
+        scheme: &Scheme,
+        rules: Option<&[Expr]>,
+        fit: &Fit,
+        schema: &SchemaRef,
+    ) -> Result<Self, String> {
+        let kind = tessera_segments::kind(scheme.kind.name());
+        let kind = kind.ok_or("this program does not know its kind")?;
+        match kind.nearest {
+            Nearest::Untold(why) => Err(why.to_owned()),
+            Nearest::Rules => {
+                let stated: Option<&RulesScheme> = scheme.kind.of();
+                let (stated, rules) = stated
+                    .zip(rules)
+                    .ok_or("the version does not state its rules")?;
+                Self::of_rules(stated, rules, schema)
+            }
+            Nearest::Limits(limits) => {
+                let cells = limits(scheme, fit).map_err(|error| error.to_string())?;
+                cells
+                    .map(|cells| Self::of_limits(cells, schema))
+                    .ok_or_else(|| "its limits are not known".to_owned())
+            }
+        }
+    }
+
+    fn of_rules(stated: &RulesScheme, rules: &[Expr], schema: &SchemaRef) -> Result<Self, String> {
+        let mut limits: BTreeMap<String, Vec<Tried>> = BTreeMap::new();
+        let mut read = BTreeSet::new();
+        for rule in rules {
+            read.extend(columns(rule));
+            collect(rule, schema, &mut limits);
+        }
+        if let Some(hidden) = read.iter().find(|name| schema.index_of(name).is_err()) {
+            return Err(format!(
+                "`{hidden}`, which the rules read, is not published"
+            ));
+        }
+        let named = stated.rules.iter().map(|rule| rule.segment.value.as_str());
+        let segments = sorted(named.clone().chain([stated.otherwise.as_str()]));
+        let mut exprs = rules.to_vec();
+        let (mut tried, mut places) = (Vec::new(), Vec::new());
+        for (column, (name, values)) in limits.iter().enumerate() {
+            for value in values {
+                let with_value = |(number, rule): (usize, &Expr)| {
+                    if !columns(rule).contains(name.as_str()) {
+                        return number;
+                    }
+                    exprs.push(replace_column(rule, name, &|column| {
+                        value.literal(column.ty)
+                    }));
+                    exprs.len() - 1
+                };
+                places.push(rules.iter().enumerate().map(with_value).collect());
+                tried.push((column, value.clone()));
+            }
+        }
+        Ok(Self {
+            untried: read
+                .into_iter()
+                .filter(|name| !limits.contains_key(*name))
+                .map(str::to_owned)
+                .collect(),
+            by: By::Rules {
+                exprs,
+                of_rule: named.map(|name| index(&segments, name)).collect(),
+                otherwise: index(&segments, &stated.otherwise),
+                places,
+            },
+            columns: limits.into_keys().collect(),
+            tried,
+            segments,
+        })
+    }
+
+    fn of_limits(cells: Cells, schema: &SchemaRef) -> Self {
+        let segments = sorted(cells.segments.iter().map(String::as_str));
+        let columns = sorted(cells.axes.iter().map(|axis| axis.column.as_str()));
+        let (mut tried, mut ranges) = (Vec::new(), Vec::new());
+        for (column, name) in columns.iter().enumerate() {
+            let own = cells.axes.iter().enumerate();
+            for (place, axis) in own.filter(|(_, axis)| axis.column == *name) {
+                let Ok(field) = schema.field_with_name(name) else {
+                    continue;
+                };
+                // Below the lowest number lies no range.
+                let limits = axis.limits.iter().filter(|limit| **limit > f64::MIN);
+                let mut values: Vec<Tried> = Vec::new();
+                for value in limits.flat_map(|limit| around(*limit, field.data_type())) {
+                    if !values.contains(&value) {
+                        values.push(value);
+                    }
+                }
+                for value in values {
+                    ranges.push((place, axis.range(value.number().unwrap_or_default())));
+                    tried.push((column, value));
+                }
+            }
+        }
+        let of_cell = cells.segments.iter().map(|name| index(&segments, name));
+        Self {
+            by: By::Limits {
+                of_cell: of_cell.collect(),
+                cells,
+                ranges,
+            },
+            columns,
+            tried,
+            segments,
+            untried: Vec::new(),
+        }
+    }
+
+    /// Columns that the scheme reads and that are not tried.
+    pub(crate) fn untried(&self) -> &[String] {
+        &self.untried
+    }
+
+    /// The columns that must all have a value, of a scheme that decides by limits.
+    pub(crate) fn needed(&self) -> Option<Vec<&str>> {
+        match &self.by {
+            By::Rules { .. } => None,
+            By::Limits { cells, .. } => {
+                let axes = cells.axes.iter();
+                Some(axes.map(|axis| axis.column.as_str()).collect())
+            }
+        }
+    }
+
+    /// The columns whose numbers are compared.
+    pub(crate) fn columns(&self) -> impl Iterator<Item = &str> {
+        let limits = match &self.by {
+            By::Rules { .. } => &[][..],
+            By::Limits { cells, .. } => &cells.axes,
+        };
+        let tried = self.columns.iter().map(String::as_str);
+        tried.chain(limits.iter().map(|axis| axis.column.as_str()))
+    }
+
+    /// What the scheme decides for each change and each of so many rows from one on.
+    pub(crate) fn answers<'a>(
+        &'a self,
+        (engine, place): (&dyn Engine, (NaiveDate, Tz)),
+        (table, known): (&RecordBatch, &'a Columns),
+        (from, rows): (usize, usize),
+    ) -> Result<Answers<'a>, PipelineError> {
+        let by = match &self.by {
+            By::Rules { exprs, .. } => {
+                let table = table.slice(from, rows);
+                let truths = truths::evaluate(engine, &table, place, exprs)?;
+                Answered::Rules(truths.iter().map(holds).collect())
+            }
+            By::Limits { cells, .. } => {
+                let axes = cells.axes.iter();
+                let axes: Vec<_> = axes.map(|axis| (axis, known.of(&axis.column).0)).collect();
+                let range = |row: usize| -> Option<Vec<usize>> {
+                    let own = axes.iter().map(|(axis, numbers)| {
+                        let number = numbers.get(row).filter(|number| !number.is_nan())?;
+                        Some(axis.range(*number))
+                    });
+                    own.collect()
+                };
+                Answered::Limits((from..from + rows).map(range).collect())
+            }
+        };
+        let numbers = self.columns.iter().map(|name| {
+            let (numbers, spread) = known.of(name);
+            (numbers.get(from..).unwrap_or_default(), spread)
+        });
+        Ok(Answers {
+            candidates: self,
+            numbers: numbers.collect(),
+            by,
+        })
+    }
+
+    /// A change as it is told: the column, the value, the segment, and the customer's number where the column has numbers.
+    pub(crate) fn told(&self, found: &Found) -> (&str, &Tried, &str) {
+        let (column, to) = &self.tried[found.place];
+        let segment = &self.segments[found.segment as usize];
+        (&self.columns[*column], to, segment)
+    }
+}
+
+impl Answers<'_> {
+    /// The segment that a change leads the customer of a row to.
+    fn segment(&self, place: usize, row: usize) -> u32 {
+        match (&self.candidates.by, &self.by) {
+            (
+                By::Rules {
+                    of_rule,
+                    otherwise,
+                    places,
+                    ..
+                },
+                Answered::Rules(truths),
+            ) => {
+                let mut rules = places[place].iter().zip(of_rule);
+                let found = rules.find(|(expr, _)| truths[**expr].value(row));
+                found.map_or(*otherwise, |(_, segment)| *segment)
+            }
+            (
+                By::Limits {
+                    cells,
+                    of_cell,
+                    ranges,
+                },
+                Answered::Limits(own),
+            ) => {
+                let (changed, range) = ranges[place];
+                let Some(own) = &own[row] else {
+                    return NONE;
+                };
+                let all = own.iter().enumerate();
+                let all = all.map(|(axis, own)| if axis == changed { range } else { *own });
+                let cell = cells.segment(all);
+                cell.map_or(NONE, |segment| of_cell[segment as usize])
+            }
+            _ => NONE,
+        }
+    }
+
+    /// By how many standard deviations, and by how much, a change changes the customer of a row.
+    fn size(&self, place: usize, row: usize) -> (f64, f64) {
+        let (column, to) = &self.candidates.tried[place];
+        let (numbers, spread) = self.numbers[*column];
+        match to.limit().map(|to| (to - numbers[row]).abs()) {
+            Some(size) if !size.is_nan() => {
+                (spread.map_or(f64::INFINITY, |spread| size / spread), size)
+            }
+            _ => (f64::INFINITY, f64::INFINITY),
+        }
+    }
+
+    fn found(&self, place: usize, row: usize, own: u32) -> Option<Found> {
+        let segment = self.segment(place, row);
+        let (rank, size) = self.size(place, row);
+        let found = Found {
+            place,
+            segment,
+            rank,
+            size,
+        };
+        (segment != NONE && segment != own).then_some(found)
+    }
+
+    /// The order of changes: by their size in standard deviations, then by their size, column and segment.
+    fn is_before(&self, a: &Found, b: &Found) -> bool {
+        let column = |found: &Found| self.candidates.tried[found.place].0;
+        let size = a.rank.total_cmp(&b.rank).then(a.size.total_cmp(&b.size));
+        let place = (column(a), a.segment, a.place).cmp(&(column(b), b.segment, b.place));
+        size.then(place).is_lt()
+    }
+
+    /// The smallest change that leads the customer of a row out of its segment, of which `own` is the index.
+    fn nearest(&self, row: usize, own: u32) -> Option<Found> {
+        let mut best: Option<Found> = None;
+        for place in 0..self.candidates.tried.len() {
+            let larger = |best: &Found| {
+                let (rank, size) = self.size(place, row);
+                let order = rank.total_cmp(&best.rank).then(size.total_cmp(&best.size));
+                order.is_gt()
+            };
+            if best.as_ref().is_some_and(larger) {
+                continue;
+            }
+            let Some(found) = self.found(place, row, own) else {
+                continue;
+            };
+            if best
+                .as_ref()
+                .is_none_or(|best| self.is_before(&found, best))
+            {
+                best = Some(found);
+            }
+        }
+        best
+    }
+
+    /// The smallest change of every column to every other segment, the smallest of all first.
+    pub(crate) fn all(&self, row: usize, own: &str) -> Vec<Found> {
+        let own = self.own(own);
+        let mut kept: BTreeMap<(usize, u32), Found> = BTreeMap::new();
+        for place in 0..self.candidates.tried.len() {
+            let Some(found) = self.found(place, row, own) else {
+                continue;
+            };
+            let of = (self.candidates.tried[place].0, found.segment);
+            match kept.get(&of) {
+                Some(known) if !self.is_before(&found, known) => {}
+                _ => drop(kept.insert(of, found)),
+            }
+        }
+        let mut all: Vec<Found> = kept.into_values().collect();
+        all.sort_by(|a, b| match self.is_before(a, b) {
+            true => std::cmp::Ordering::Less,
+            false => std::cmp::Ordering::Greater,
+        });
+        all
+    }
+
+    /// Index of a segment; none that customers may come to where the scheme does not name it.
+    fn own(&self, segment: &str) -> u32 {
+        let found = self
+            .candidates
+            .segments
+            .binary_search_by(|name| name.as_str().cmp(segment));
+        found.map_or(NONE - 1, |place| place as u32)
+    }
+
+    /// The customer's number in the column of a change, and the column's spread.
+    pub(crate) fn number(&self, found: &Found, row: usize) -> (Option<f64>, Option<f64>) {
+        let (column, _) = self.candidates.tried[found.place];
+        let (numbers, spread) = self.numbers[column];
+        (Some(numbers[row]).filter(|number| !number.is_nan()), spread)
+    }
+}
+
+impl Columns {
+    /// The numbers of columns of a table; `spread` are all the values by which the spread of a column is measured.
+    pub(crate) fn new<E>(
+        names: &BTreeSet<String>,
+        table: &RecordBatch,
+        spread: impl Fn(&str, &[f64]) -> Result<Option<f64>, E>,
+    ) -> Result<Self, E> {
+        let mut known = BTreeMap::new();
+        for name in names {
+            let numbers = table.column_by_name(name).map(numbers).unwrap_or_default();
+            let spread = spread(name, &numbers)?;
+            known.insert(name.clone(), (numbers, spread));
+        }
+        Ok(Self { known })
+    }
+
+    fn of(&self, name: &str) -> (&[f64], Option<f64>) {
+        let known = self.known.get(name);
+        known.map_or((&[], None), |(numbers, spread)| (numbers, *spread))
+    }
+}
+
+/// The standard deviation of numbers; none where all are the same. The sums are exact, so that their order is of no account.
+pub(crate) fn spread(numbers: impl Iterator<Item = f64>) -> Option<f64> {
+    let (mut sum, mut squares, mut count) = (Sum::default(), Squares::default(), 0);
+    for number in numbers.filter(|number| number.is_finite()) {
+        sum.add(number);
+        squares.add(number);
+        count += 1;
+    }
+    let spread = (squares.deviations(count, &sum) / count.max(1) as f64).sqrt();
+    (spread > 0.0).then_some(spread)
+}
+
+/// How a value is meant, for a customer whose number is less or greater.
+pub(crate) fn bound(to: &Tried, difference: Option<f64>) -> &'static str {
+    match (to, difference) {
+        (Tried::Other, _) => "is not named",
+        (Tried::Float { value, limit }, _) if value > limit => "more than",
+        (Tried::Float { value, limit }, _) if value < limit => "less than",
+        (_, Some(difference)) if difference > 0.0 => "at least",
+        (_, Some(_)) => "at most",
+        (_, None) => "is",
+    }
+}
+
+/// Why no change is told in a scheme, whatever its kind.
+pub(crate) fn limited(is_limited: bool) -> Result<(), String> {
+    match is_limited {
+        true => Err(LIMITED.to_owned()),
+        false => Ok(()),
+    }
+}
+
+/// Fills in the smallest change for every customer, in the schemes that can tell it.
+pub(crate) fn fill(
+    prepared: &Prepared,
+    engine: &(dyn Engine + Sync),
+    assigned: &Assigned,
+    stays: &mut [Stay],
+) -> Result<(), PipelineError> {
+    if prepared.pipeline.memberships.no_nearest_change {
+        return Ok(());
+    }
+    let table = assigned.shown()?;
+    let limits = &prepared.pipeline.memberships.hysteresis;
+    let mut asked = Vec::new();
+    let mut names: BTreeSet<String> = BTreeSet::new();
+    for (place, assignment) in assigned.assignments().iter().enumerate() {
+        let name = &assignment.scheme;
+        let (Some(scheme), false) = (prepared.pipeline.scheme(name), limits.contains_key(name))
+        else {
+            continue;
+        };
+        if assignment.assigned_by == AssignedBy::Held {
+            continue;
+        }
+        let rules = prepared.rules.get(name).map(Vec::as_slice);
+        match Candidates::new(scheme, rules, &assignment.fit, &table.schema()) {
+            Ok(candidates) => {
+                names.extend(candidates.columns().map(str::to_owned));
+                asked.push((place, candidates));
+            }
+            Err(why) => tracing::debug!("`{name}`: no nearest change, since {why}"),
+        }
+    }
+    let known = Columns::new::<PipelineError>(&names, &table, |_, numbers| {
+        Ok(spread(numbers.iter().copied()))
+    })?;
+    let when = (prepared.as_of, prepared.pipeline.timezone);
+    for (place, candidates) in asked {
+        let assignment = &assigned.assignments()[place];
+        let found = of_all(&candidates, (engine, when), (&table, &known), assignment)?;
+        (stays[place].nearest, stays[place].changes) = found;
+    }
+    Ok(())
+}
+
+/// The smallest change of every customer as index into the texts that are told; beyond their end where there is none.
+fn of_all(
+    candidates: &Candidates,
+    (engine, when): (&(dyn Engine + Sync), (NaiveDate, Tz)),
+    with: (&RecordBatch, &Columns),
+    assignment: &Assignment,
+) -> Result<(Vec<u32>, Vec<String>), PipelineError> {
+    let starts: Vec<usize> = (0..assignment.len()).step_by(ROWS).collect();
+    let of_rows = |&start: &usize| -> Result<Vec<u32>, PipelineError> {
+        let rows = ROWS.min(assignment.len() - start);
+        let answers = candidates.answers((engine, when), with, (start, rows))?;
+        let segments = assignment.segments.iter();
+        let own: Vec<u32> = segments.map(|segment| answers.own(&segment.name)).collect();
+        let code = |row: usize| {
+            let at = start + row;
+            if assignment.held.contains_key(&(at as u32)) {
+                return NONE;
+            }
+            let own = own[assignment.segment_of[at] as usize];
+            let found = answers.nearest(row, own);
+            found.map_or(NONE, |found| answers.code(&found, row))
+        };
+        Ok((0..rows).map(code).collect())
+    };
+    let found = starts
+        .par_iter()
+        .map(of_rows)
+        .collect::<Result<Vec<_>, _>>()?;
+    // Changes by code: most of the possible ones are those of no customer.
+    let mut texts = Vec::new();
+    let mut places = vec![NONE; candidates.tried.len() * candidates.segments.len() * SIGNS];
+    let mut codes = found.concat();
+    for code in codes.iter_mut().filter(|code| **code != NONE) {
+        let place = &mut places[*code as usize];
+        if *place == NONE {
+            *place = texts.len() as u32;
+            texts.push(candidates.text(*code as usize));
+        }
+        *code = *place;
+    }
+    Ok((codes, texts))
+}
+
+/// Whether a number rises, falls, or is none.
+const SIGNS: usize = 3;
+
+impl Answers<'_> {
+    /// The number of a change among all that can be told of a scheme.
+    fn code(&self, found: &Found, row: usize) -> u32 {
+        let (_, to) = &self.candidates.tried[found.place];
+        let difference = difference(to, self.number(found, row).0);
+        let sign = match difference {
+            Some(difference) if difference > 0.0 => 0,
+            Some(_) => 1,
+            None => 2,
+        };
+        let segments = self.candidates.segments.len();
+        ((found.place * segments + found.segment as usize) * SIGNS + sign) as u32
+    }
+}
+
+/// How much a number changes.
+pub(crate) fn difference(to: &Tried, from: Option<f64>) -> Option<f64> {
+    from.zip(to.limit()).map(|(from, to)| to - from)
+}
+
+impl Candidates {
+    /// The text of a change by its number: `recency_days at most 30 leads to active`.
+    fn text(&self, code: usize) -> String {
+        let difference = [Some(1.0), Some(-1.0), None][code % SIGNS];
+        let (place, segment) = (
+            code / SIGNS / self.segments.len(),
+            code / SIGNS % self.segments.len(),
+        );
+        let (column, to) = &self.tried[place];
+        let told = to.told(bound(to, difference));
+        format!(
+            "{} {told} leads to {}",
+            self.columns[*column], self.segments[segment]
+        )
+    }
+}
+
+fn sorted<'n>(names: impl Iterator<Item = &'n str>) -> Vec<String> {
+    let names: BTreeSet<&str> = names.collect();
+    names.into_iter().map(str::to_owned).collect()
+}
+
+fn index(sorted: &[String], name: &str) -> u32 {
+    let found = sorted.binary_search_by(|known| known.as_str().cmp(name));
+    found.map_or(NONE, |place| place as u32)
+}
+
+/// Where a condition is true: null is not.
+fn holds(truth: &BooleanArray) -> BooleanBuffer {
+    match truth.nulls() {
+        Some(valid) => truth.values() & valid.inner(),
+        None => truth.values().clone(),
+    }
+}

@@ -1,0 +1,76 @@
+//! Segments that follow from where the values of a few columns lie between limits.
+
+use crate::rfm::Closed;
+
+/// The limits of one column.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Axis {
+    /// The column, a number.
+    pub column: String,
+    /// The limits, ascending.
+    pub limits: Vec<f64>,
+    /// Which side of a limit belongs to the range below it.
+    pub closed: Closed,
+}
+
+/// The segment of each combination of ranges between limits.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Cells {
+    /// The columns. Every one of them must have a value.
+    pub axes: Vec<Axis>,
+    /// The segments.
+    pub segments: Vec<String>,
+    /// Index into `segments` by the ranges of the columns, the last one changing fastest.
+    pub cells: Vec<u32>,
+}
+
+impl Axis {
+    /// The range of a value, from 0 below all limits.
+    pub fn range(&self, value: f64) -> usize {
+        match self.closed {
+            Closed::Right => self.limits.partition_point(|limit| *limit < value),
+            Closed::Left => self.limits.partition_point(|limit| *limit <= value),
+        }
+    }
+
+    /// Number of its ranges.
+    pub fn ranges(&self) -> usize {
+        self.limits.len() + 1
+    }
+}
+
+impl Cells {
+    /// The segment, as index into `segments`, of the ranges of all columns.
+    pub fn segment(&self, ranges: impl Iterator<Item = usize>) -> Option<u32> {
+        let axes = self.axes.iter().zip(ranges);
+        let cell = axes.fold(0, |cell, (axis, range)| cell * axis.ranges() + range);
+        self.cells.get(cell).copied()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cell_is_found_by_the_ranges_of_its_columns() {
+        let axis = |closed| Axis {
+            column: "x".to_owned(),
+            limits: vec![1.0, 5.0],
+            closed,
+        };
+        let (left, right) = (axis(Closed::Left), axis(Closed::Right));
+        let ranges = |axis: &Axis| [0.5, 1.0, 3.0, 5.0, 6.0].map(|value| axis.range(value));
+        assert_eq!(ranges(&left), [0, 1, 1, 2, 2]);
+        assert_eq!(ranges(&right), [0, 0, 1, 1, 2]);
+        let cells = Cells {
+            axes: vec![left, right],
+            segments: ["a", "b"].map(str::to_owned).to_vec(),
+            cells: vec![0, 0, 1, 1, 0, 0, 0, 1, 0],
+        };
+        assert_eq!(cells.segment([0, 2].into_iter()), Some(1));
+        assert_eq!(cells.segment([2, 1].into_iter()), Some(1));
+        assert_eq!(cells.segment([2, 2].into_iter()), Some(0));
+        assert_eq!(cells.segment([3, 0].into_iter()), None);
+    }
+}
