@@ -16,6 +16,7 @@ use chrono::{DateTime, NaiveDate};
 use serde_json::{Value, json};
 
 use crate::commit::{CommittedColumn, run_path, sha256};
+use crate::drafts::Drafts;
 use crate::error::StoreError;
 use crate::folder::Folder;
 use crate::listed::{Digested, ListedFile};
@@ -42,9 +43,9 @@ struct Log<'a> {
     store: &'a Store,
     table: &'a str,
     /// Folder of the Delta table.
-    root: Folder,
+    root: Arc<Folder>,
     /// Folder of its log.
-    folder: Folder,
+    folder: Arc<Folder>,
     /// Versions of the store, oldest first.
     versions: &'a [Arc<Digested>],
     /// Number of the next entry.
@@ -62,6 +63,7 @@ impl Store {
         let versions = self.digests()?;
         let folder = self.root.enter_or_make(FOLDER)?;
         let mut known = Known::new();
+        let mut drafts = Drafts::new(self);
         for table in tables(&versions) {
             let root = folder.enter_or_make(table)?;
             let entries = root.enter_or_make(LOG)?;
@@ -70,16 +72,17 @@ impl Store {
                 log.skip();
             }
             while let Some((name, bytes)) = log.entry(&mut known, true)? {
-                if log.holds(&name, &bytes) {
-                    continue;
+                if !log.holds(&name, &bytes) {
+                    // Files have their names before an entry refers to them.
+                    let folders = (&log.folder, &log.root);
+                    drafts.write(Step::ReplaceDelta, folders, name, &bytes)?;
                 }
-                // Files have their names before an entry refers to them.
-                sync(&log.root)?;
-                self.replace(Step::ReplaceDelta, &log.folder, &name, &bytes)?;
-                sync(&log.folder)?;
             }
         }
-        sync(&folder)
+        drafts.place()?;
+        folder
+            .sync()
+            .map_err(|error| StoreError::io("fsync delta", folder.path(), error))
     }
 
     /// Whether the Delta tables are what the commits say.
@@ -109,12 +112,6 @@ fn tables(versions: &[Arc<Digested>]) -> BTreeSet<&str> {
     files.map(|file| &*file.table).collect()
 }
 
-fn sync(folder: &Folder) -> Result<(), StoreError> {
-    folder
-        .sync()
-        .map_err(|error| StoreError::io("fsync delta", folder.path(), error))
-}
-
 fn entry_name(number: usize) -> String {
     format!("{number:020}.json")
 }
@@ -130,8 +127,8 @@ impl<'a> Log<'a> {
         Self {
             store,
             table,
-            root,
-            folder,
+            root: Arc::new(root),
+            folder: Arc::new(folder),
             versions,
             next: 0,
             columns: Columns::new(),

@@ -18,6 +18,7 @@ mod by_day;
 mod catalogue;
 mod commit;
 mod delta;
+mod drafts;
 mod error;
 mod folder;
 mod format;

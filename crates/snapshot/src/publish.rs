@@ -2,7 +2,10 @@
 //! must not exist yet. The steps are those of the store's protocol, in its order; a run that is killed at any point leaves the
 //! old version or the new one, never a mix.
 
+use std::fs::File;
 use std::io;
+use std::path::PathBuf;
+use std::thread::JoinHandle;
 use std::time::SystemTime;
 
 use arrow::array::RecordBatch;
@@ -51,6 +54,8 @@ pub struct Staging<'a> {
     run: Folder,
     day: Folder,
     tables: Vec<CommittedTable>,
+    /// Files on their way to the disk while others are written.
+    syncing: Vec<Syncing>,
     contracts: Value,
     started: SystemTime,
     /// The damaged version that this one replaces.
@@ -65,6 +70,13 @@ pub struct Staging<'a> {
     gate: Option<&'a Gate>,
     /// Whether a commit may refer to the staged files, so that they must not be removed.
     referenced: bool,
+}
+
+/// A file whose content reaches the disk in a thread of its own.
+#[derive(Debug)]
+struct Syncing {
+    path: PathBuf,
+    thread: JoinHandle<io::Result<()>>,
 }
 
 impl Store {
@@ -98,6 +110,7 @@ impl Store {
                 txid,
                 day,
                 tables: Vec::new(),
+                syncing: Vec::new(),
                 contracts: Value::Null,
                 started: SystemTime::now(),
                 replaces: None,
@@ -178,7 +191,7 @@ impl<'a> Staging<'a> {
     }
 
     fn write_file(
-        &self,
+        &mut self,
         layout: &Layout,
         name: &str,
         batches: impl Iterator<Item = Result<RecordBatch, StoreError>>,
@@ -190,14 +203,37 @@ impl<'a> Staging<'a> {
             .map_err(|error| StoreError::io("create table", &path, error))?;
         let batches = batches.map(|batch| self.go_on().and(batch));
         let (file, written) = write_parquet(layout, batches, self.run.create(name)?, &path)?;
-        // After fsync has failed, a second one may succeed although pages were lost, so it is never tried again.
-        let synced = steps.reach(Step::SyncTable).and_then(|()| file.sync_all());
-        synced.map_err(|error| StoreError::io("fsync table", &path, error))?;
+        steps
+            .reach(Step::SyncTable)
+            .and_then(|()| self.sync(path.clone(), file))
+            .map_err(|error| StoreError::io("fsync table", &path, error))?;
         Ok(CommittedFile {
             path: name.to_owned(),
             bytes: written.bytes,
             sha256: written.sha256,
             rows: written.rows,
+        })
+    }
+
+    /// Begins to wait for the disk while the next tables are written.
+    fn sync(&mut self, path: PathBuf, file: File) -> io::Result<()> {
+        let named = std::thread::Builder::new().name("fsync".to_owned());
+        let thread = named.spawn(move || file.sync_all())?;
+        self.syncing.push(Syncing { path, thread });
+        Ok(())
+    }
+
+    /// Waits until the content of all tables has reached the disk, the end of step 2. After fsync has failed, a second one may
+    /// succeed although pages were lost, so it is never tried again.
+    fn synced(&mut self) -> Result<(), StoreError> {
+        self.syncing.drain(..).try_for_each(|syncing| {
+            let stopped = |_| {
+                Err(io::Error::other(
+                    "the thread that waited for the disk stopped",
+                ))
+            };
+            let synced = syncing.thread.join().unwrap_or_else(stopped);
+            synced.map_err(|error| StoreError::io("fsync table", &syncing.path, error))
         })
     }
 
@@ -236,6 +272,7 @@ impl<'a> Staging<'a> {
         self.tables.sort_by(|a, b| a.name.cmp(&b.name));
         self.inputs = self.store.keep_inputs(&self.identity.inputs)?;
         self.store.keep_artifacts(&self.artifacts)?;
+        self.synced()?;
         for _ in 0..TRIES {
             self.verify()?;
             self.make_durable()?;
