@@ -25,7 +25,7 @@ use tessera_spec::pipeline::Scheme;
 use crate::customers::Assigned;
 use crate::error::PipelineError;
 use crate::history::numbers;
-use crate::prepare::Prepared;
+use crate::prepared::Prepared;
 use crate::truths;
 pub(crate) use tried::Tried;
 use tried::{around, collect};
