@@ -4,8 +4,9 @@
 //! The types that matter: [`Candidates`] are the changes at which a scheme may decide otherwise, [`Answers`] is what it decides for
 //! each of them and each row of a table, [`Columns`] are the numbers of the table and how far they are spread.
 //!
-//! Where to look: `tried` finds the values beside the constants of rules and beside limits.
+//! Where to look: `tried` finds the values beside the constants of rules and beside limits, `everyone` asks for all customers of a run.
 
+mod everyone;
 mod tried;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -15,26 +16,24 @@ use arrow::buffer::BooleanBuffer;
 use arrow::datatypes::SchemaRef;
 use chrono::NaiveDate;
 use chrono_tz::Tz;
-use rayon::prelude::*;
 use tessera_engine::Engine;
 use tessera_expr::exact::{Squares, Sum};
 use tessera_expr::{Expr, columns, replace_column};
-use tessera_segments::{AssignedBy, Assignment, Cells, Fit, Nearest, RulesScheme, Stay};
+use tessera_segments::{Axis, Cells, Fit, Nearest, RulesScheme};
 use tessera_spec::pipeline::Scheme;
 
-use crate::customers::Assigned;
 use crate::error::PipelineError;
 use crate::history::numbers;
-use crate::prepared::Prepared;
 use crate::truths;
+pub(crate) use everyone::fill;
 pub(crate) use tried::Tried;
 use tried::{around, collect};
 
-/// Rows that are asked at a time.
-const ROWS: usize = 1 << 16;
-
 /// No change: who is already there, or has none.
 const NONE: u32 = u32::MAX;
+
+/// The range of what is no number.
+const NO_RANGE: usize = usize::MAX;
 
 /// What is told of schemes with limits of entering and leaving.
 const LIMITED: &str = "limits of entering and leaving decide by where the customer was before";
@@ -45,6 +44,8 @@ pub(crate) struct Candidates {
     columns: Vec<String>,
     /// Place of the column, and the value; in the order of the columns.
     tried: Vec<(usize, Tried)>,
+    /// Place of the column, and the number that is told; NaN for what is none.
+    limits: Vec<(usize, f64)>,
     /// The segments that customers may come to, by name.
     segments: Vec<String>,
     by: By,
@@ -101,8 +102,8 @@ pub(crate) struct Answers<'a> {
 enum Answered {
     /// By expression, where it is true.
     Rules(Vec<BooleanBuffer>),
-    /// By row the range of each column of the cells; nothing where one has no value.
-    Limits(Vec<Option<Vec<usize>>>),
+    /// By row and column of the cells the range of the value; [`NO_RANGE`] where there is none.
+    Limits(Vec<usize>),
 }
 
 impl Candidates {
@@ -178,6 +179,7 @@ impl Candidates {
                 places,
             },
             columns: limits.into_keys().collect(),
+            limits: numbers_of(&tried),
             tried,
             segments,
         })
@@ -215,6 +217,7 @@ impl Candidates {
                 ranges,
             },
             columns,
+            limits: numbers_of(&tried),
             tried,
             segments,
             untried: Vec::new(),
@@ -263,14 +266,12 @@ impl Candidates {
             By::Limits { cells, .. } => {
                 let axes = cells.axes.iter();
                 let axes: Vec<_> = axes.map(|axis| (axis, known.of(&axis.column).0)).collect();
-                let range = |row: usize| -> Option<Vec<usize>> {
-                    let own = axes.iter().map(|(axis, numbers)| {
-                        let number = numbers.get(row).filter(|number| !number.is_nan())?;
-                        Some(axis.range(*number))
-                    });
-                    own.collect()
+                let range = |row: usize, (axis, numbers): &(&Axis, &[f64])| {
+                    let number = numbers.get(row).filter(|number| !number.is_nan());
+                    number.map_or(NO_RANGE, |number| axis.range(*number))
                 };
-                Answered::Limits((from..from + rows).map(range).collect())
+                let of_row = |row: usize| axes.iter().map(move |axis| range(row, axis));
+                Answered::Limits((from..from + rows).flat_map(of_row).collect())
             }
         };
         let numbers = self.columns.iter().map(|name| {
@@ -318,9 +319,11 @@ impl Answers<'_> {
                 Answered::Limits(own),
             ) => {
                 let (changed, range) = ranges[place];
-                let Some(own) = &own[row] else {
+                let axes = cells.axes.len();
+                let own = &own[row * axes..(row + 1) * axes];
+                if own.contains(&NO_RANGE) {
                     return NONE;
-                };
+                }
                 let all = own.iter().enumerate();
                 let all = all.map(|(axis, own)| if axis == changed { range } else { *own });
                 let cell = cells.segment(all);
@@ -332,13 +335,12 @@ impl Answers<'_> {
 
     /// By how many standard deviations, and by how much, a change changes the customer of a row.
     fn size(&self, place: usize, row: usize) -> (f64, f64) {
-        let (column, to) = &self.candidates.tried[place];
-        let (numbers, spread) = self.numbers[*column];
-        match to.limit().map(|to| (to - numbers[row]).abs()) {
-            Some(size) if !size.is_nan() => {
-                (spread.map_or(f64::INFINITY, |spread| size / spread), size)
-            }
-            _ => (f64::INFINITY, f64::INFINITY),
+        let (column, limit) = self.candidates.limits[place];
+        let (numbers, spread) = self.numbers[column];
+        let size = (limit - numbers[row]).abs();
+        match size.is_nan() {
+            true => (f64::INFINITY, f64::INFINITY),
+            false => (spread.map_or(f64::INFINITY, |spread| size / spread), size),
         }
     }
 
@@ -365,13 +367,11 @@ impl Answers<'_> {
     /// The smallest change that leads the customer of a row out of its segment, of which `own` is the index.
     fn nearest(&self, row: usize, own: u32) -> Option<Found> {
         let mut best: Option<Found> = None;
-        for place in 0..self.candidates.tried.len() {
-            let larger = |best: &Found| {
-                let (rank, size) = self.size(place, row);
-                let order = rank.total_cmp(&best.rank).then(size.total_cmp(&best.size));
-                order.is_gt()
-            };
-            if best.as_ref().is_some_and(larger) {
+        let mut least = (f64::INFINITY, f64::INFINITY);
+        for place in 0..self.candidates.limits.len() {
+            // Most changes are larger than one that was found; no size is NaN.
+            let (rank, size) = self.size(place, row);
+            if rank > least.0 || (rank == least.0 && size > least.1) {
                 continue;
             }
             let Some(found) = self.found(place, row, own) else {
@@ -381,6 +381,7 @@ impl Answers<'_> {
                 .as_ref()
                 .is_none_or(|best| self.is_before(&found, best))
             {
+                least = (found.rank, found.size);
                 best = Some(found);
             }
         }
@@ -472,6 +473,11 @@ pub(crate) fn bound(to: &Tried, difference: Option<f64>) -> &'static str {
     }
 }
 
+/// How much a number changes.
+pub(crate) fn difference(to: &Tried, from: Option<f64>) -> Option<f64> {
+    from.zip(to.limit()).map(|(from, to)| to - from)
+}
+
 /// Why no change is told in a scheme, whatever its kind.
 pub(crate) fn limited(is_limited: bool) -> Result<(), String> {
     match is_limited {
@@ -480,131 +486,9 @@ pub(crate) fn limited(is_limited: bool) -> Result<(), String> {
     }
 }
 
-/// Fills in the smallest change for every customer, in the schemes that can tell it.
-pub(crate) fn fill(
-    prepared: &Prepared,
-    engine: &(dyn Engine + Sync),
-    assigned: &Assigned,
-    stays: &mut [Stay],
-) -> Result<(), PipelineError> {
-    if prepared.pipeline.memberships.no_nearest_change {
-        return Ok(());
-    }
-    let table = assigned.shown()?;
-    let limits = &prepared.pipeline.memberships.hysteresis;
-    let mut asked = Vec::new();
-    let mut names: BTreeSet<String> = BTreeSet::new();
-    for (place, assignment) in assigned.assignments().iter().enumerate() {
-        let name = &assignment.scheme;
-        let (Some(scheme), false) = (prepared.pipeline.scheme(name), limits.contains_key(name))
-        else {
-            continue;
-        };
-        if assignment.assigned_by == AssignedBy::Held {
-            continue;
-        }
-        let rules = prepared.rules.get(name).map(Vec::as_slice);
-        match Candidates::new(scheme, rules, &assignment.fit, &table.schema()) {
-            Ok(candidates) => {
-                names.extend(candidates.columns().map(str::to_owned));
-                asked.push((place, candidates));
-            }
-            Err(why) => tracing::debug!("`{name}`: no nearest change, since {why}"),
-        }
-    }
-    let known = Columns::new::<PipelineError>(&names, &table, |_, numbers| {
-        Ok(spread(numbers.iter().copied()))
-    })?;
-    let when = (prepared.as_of, prepared.pipeline.timezone);
-    for (place, candidates) in asked {
-        let assignment = &assigned.assignments()[place];
-        let found = of_all(&candidates, (engine, when), (&table, &known), assignment)?;
-        (stays[place].nearest, stays[place].changes) = found;
-    }
-    Ok(())
-}
-
-/// The smallest change of every customer as index into the texts that are told; beyond their end where there is none.
-fn of_all(
-    candidates: &Candidates,
-    (engine, when): (&(dyn Engine + Sync), (NaiveDate, Tz)),
-    with: (&RecordBatch, &Columns),
-    assignment: &Assignment,
-) -> Result<(Vec<u32>, Vec<String>), PipelineError> {
-    let starts: Vec<usize> = (0..assignment.len()).step_by(ROWS).collect();
-    let of_rows = |&start: &usize| -> Result<Vec<u32>, PipelineError> {
-        let rows = ROWS.min(assignment.len() - start);
-        let answers = candidates.answers((engine, when), with, (start, rows))?;
-        let segments = assignment.segments.iter();
-        let own: Vec<u32> = segments.map(|segment| answers.own(&segment.name)).collect();
-        let code = |row: usize| {
-            let at = start + row;
-            if assignment.held.contains_key(&(at as u32)) {
-                return NONE;
-            }
-            let own = own[assignment.segment_of[at] as usize];
-            let found = answers.nearest(row, own);
-            found.map_or(NONE, |found| answers.code(&found, row))
-        };
-        Ok((0..rows).map(code).collect())
-    };
-    let found = starts
-        .par_iter()
-        .map(of_rows)
-        .collect::<Result<Vec<_>, _>>()?;
-    // Changes by code: most of the possible ones are those of no customer.
-    let mut texts = Vec::new();
-    let mut places = vec![NONE; candidates.tried.len() * candidates.segments.len() * SIGNS];
-    let mut codes = found.concat();
-    for code in codes.iter_mut().filter(|code| **code != NONE) {
-        let place = &mut places[*code as usize];
-        if *place == NONE {
-            *place = texts.len() as u32;
-            texts.push(candidates.text(*code as usize));
-        }
-        *code = *place;
-    }
-    Ok((codes, texts))
-}
-
-/// Whether a number rises, falls, or is none.
-const SIGNS: usize = 3;
-
-impl Answers<'_> {
-    /// The number of a change among all that can be told of a scheme.
-    fn code(&self, found: &Found, row: usize) -> u32 {
-        let (_, to) = &self.candidates.tried[found.place];
-        let difference = difference(to, self.number(found, row).0);
-        let sign = match difference {
-            Some(difference) if difference > 0.0 => 0,
-            Some(_) => 1,
-            None => 2,
-        };
-        let segments = self.candidates.segments.len();
-        ((found.place * segments + found.segment as usize) * SIGNS + sign) as u32
-    }
-}
-
-/// How much a number changes.
-pub(crate) fn difference(to: &Tried, from: Option<f64>) -> Option<f64> {
-    from.zip(to.limit()).map(|(from, to)| to - from)
-}
-
-impl Candidates {
-    /// The text of a change by its number: `recency_days at most 30 leads to active`.
-    fn text(&self, code: usize) -> String {
-        let difference = [Some(1.0), Some(-1.0), None][code % SIGNS];
-        let (place, segment) = (
-            code / SIGNS / self.segments.len(),
-            code / SIGNS % self.segments.len(),
-        );
-        let (column, to) = &self.tried[place];
-        let told = to.told(bound(to, difference));
-        format!(
-            "{} {told} leads to {}",
-            self.columns[*column], self.segments[segment]
-        )
-    }
+fn numbers_of(tried: &[(usize, Tried)]) -> Vec<(usize, f64)> {
+    let number = |(column, to): &(usize, Tried)| (*column, to.limit().unwrap_or(f64::NAN));
+    tried.iter().map(number).collect()
 }
 
 fn sorted<'n>(names: impl Iterator<Item = &'n str>) -> Vec<String> {
