@@ -193,6 +193,81 @@ top = { enter = 0.1, exit = 0.3 }
 }
 
 #[test]
+fn customers_at_the_border_of_a_score_stay_within_the_margin() {
+    let case = Case::new();
+    let grid = r#"
+[schemes.rfm]
+kind = "rfm_grid"
+grid = [
+  { segment = "much", r = [1, 2], f = [1, 2], m = [2, 2] },
+  { segment = "little", r = [1, 2], f = [1, 2], m = [1, 1] },
+]
+scores = 2
+score_method = "midrank"
+"#;
+    let with = format!("{grid}\n[memberships]\nscore_margin = {{ rfm = 0.02 }}\n");
+    // Of 80 customers the 40 who spent 1,000.5 and more are in `much`: large00 to large39.
+    case.pipeline(&with).day("2026-02-01");
+    assert_eq!(measure(&case, "moves_within_limits"), Some(0.0));
+    let of = |customer: &str| case.memberships("rfm")[customer][0].clone();
+    assert_eq!(
+        (of("large00"), of("small00")),
+        ("much".to_owned(), "little".to_owned())
+    );
+    // Four pass: large00 to large03 have the ranks 36.5 to 39.5 of 80, and 2% of 80 are 1.6.
+    let new = ["small00", "small01", "small02", "small03"];
+    let new: Vec<(String, &str, f64)> = new
+        .iter()
+        .map(|customer| ((*customer).to_owned(), "2026-02-02", 5_000.0))
+        .collect();
+    case.orders("b.csv", &new);
+    case.day("2026-02-02");
+    let found = ["large00", "large01", "large02", "large03", "large04"].map(of);
+    assert_eq!(found, ["little", "little", "much", "much", "much"]);
+    assert_eq!(new.iter().filter(|one| of(&one.0) == "much").count(), 4);
+    assert_eq!(measure(&case, "moves_within_limits"), Some(2.0));
+    let (by, reason) = decided(&case, "large03");
+    assert_eq!(by, "held");
+    assert!(
+        reason.starts_with(
+            "by its margin in `much`: ranks that differ by up to 2% of the 80 customers put it there; would be in `little`: R"
+        ),
+        "{reason}"
+    );
+    // Held customers do not move: two fall, four rise, all by activity.
+    let mut moves = case.migrations();
+    moves.sort();
+    assert_eq!(moves.len(), 2, "{moves:?}");
+    assert!(
+        moves[0].starts_with("rfm: little > much (activity) 4 "),
+        "{moves:?}"
+    );
+    assert!(
+        moves[1].starts_with("rfm: much > little ") && moves[1].contains(" 2 "),
+        "{moves:?}"
+    );
+
+    let wrong = grid.replace("midrank", "frozen");
+    case.pipeline(&format!("{TIER}{wrong}\n[memberships]\nscore_margin = {{ rfm = 0.02, freshness = 0.1, rfn = 0.1 }}\n"));
+    let arguments = case.arguments("check", &[]);
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let said = String::from_utf8(run(&arguments, 2).stderr).unwrap();
+    for part in [
+        "the scores of `rfm` are not ranks of the customers of the day",
+        "`freshness` has no scores, so it has no margin of scores",
+        "unknown scheme `rfn`",
+    ] {
+        assert!(said.contains(part), "{part}\n{said}");
+    }
+    case.pipeline(&with.replace("0.02", "0.5"));
+    let said = String::from_utf8(run(&arguments, 2).stderr).unwrap();
+    assert!(
+        said.contains("must be above 0 and below 0.5, the share of a score, and is 0.5"),
+        "{said}"
+    );
+}
+
+#[test]
 fn mistakes_in_limits_are_found_before_a_row_is_read() {
     let case = Case::new();
     let wrong = r#"

@@ -31,7 +31,7 @@ use definitions::Changes;
 pub(crate) use definitions::{
     DEFINITIONS, definitions, own_columns, read_columns, reads_scores, used_schemes,
 };
-pub(crate) use holds::HistoryMark;
+pub(crate) use holds::{HistoryMark, Limits};
 pub(crate) use replay::{Aged, new_rows, split, whole};
 use replay::{Replay, State, Steps};
 pub(crate) use values::{Values, in_cents, numbers};

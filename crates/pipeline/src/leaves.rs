@@ -18,7 +18,7 @@ use tessera_expr::rel::Project;
 use tessera_expr::{Expr, uses_as_of};
 use tessera_features::Later;
 use tessera_model::interrupt;
-use tessera_segments::{AssignedBy, Assignment, QuantileScheme, Stay, within_limits};
+use tessera_segments::{AssignedBy, Assignment, Stay};
 use tessera_snapshot::NewArtifact;
 use tessera_spec::pipeline::{Learns, Scheme};
 
@@ -381,7 +381,7 @@ impl Applied<'_> {
         Ok(Some(made))
     }
 
-    /// Puts who has not left yet where the limits of its tier put it.
+    /// Puts who has not left yet where the limits of its segment put it.
     fn within(
         &self,
         prepared: &Prepared,
@@ -389,17 +389,14 @@ impl Applied<'_> {
         places: &[Option<u32>],
         made: &mut Assignment,
     ) -> Result<(), PipelineError> {
-        let limits = &prepared.pipeline.memberships.hysteresis;
-        let settings = self.scheme.kind.of::<QuantileScheme>();
-        let (Some(limits), Some(config)) = (limits.get(&self.scheme.name.value), settings) else {
+        let Some(limits) = history::Limits::of(prepared, &self.scheme.name.value) else {
             return Ok(());
         };
-        let tier_before = |place: usize| {
+        let segment_before = |place: usize| {
             let row = places.get(place).copied().flatten()?;
-            let name = &self.published.segment(row as usize).name;
-            config.tiers.iter().position(|(tier, _)| tier == name)
+            Some(self.published.segment(row as usize).name.as_str())
         };
-        let found = within_limits(config, limits, later.customers(), tier_before)?;
+        let found = limits.hold(later.customers(), segment_before)?;
         for one in found {
             let mut segments = made.segments.iter();
             if let Some(place) = segments.position(|segment| segment.name == one.tier) {

@@ -108,6 +108,11 @@ impl CellMap {
         &self.segments
     }
 
+    /// Index into [`CellMap::segments`] of a name.
+    pub(crate) fn place(&self, name: &str) -> Option<usize> {
+        self.segments.iter().position(|known| known == name)
+    }
+
     /// The rule of each segment as text.
     pub(crate) fn rules(&self) -> &[String] {
         &self.rules

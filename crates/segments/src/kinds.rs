@@ -19,6 +19,7 @@ pub use attribute::AttributeScheme;
 pub use kmeans::KmeansScheme;
 pub use lifecycle::{LifecycleScheme, NO_STAGE};
 pub use quantile::{QuantileScheme, Tiers, WithinLimits, within_limits};
+pub use rfm_grid::within_margin;
 
 use crate::assignment::{Assignment, Extra};
 use crate::customers::Customers;

@@ -66,7 +66,7 @@ pub use grid::{CellMap, GridLint, lint};
 pub use kind::{Kind, Learning, Nearest};
 pub use kinds::{
     AttributeScheme, KINDS, KmeansScheme, LifecycleScheme, NO_STAGE, QuantileScheme, Tiers,
-    WithinLimits, assign, declared, kind, markdown, restored, syntax, within_limits,
+    WithinLimits, assign, declared, kind, markdown, restored, syntax, within_limits, within_margin,
 };
 pub use profiles::{LABEL_VALUES, OTHER_LABEL, Profile, profiles};
 pub use quality::{Quality, QualityStatus};

@@ -82,8 +82,9 @@ fn candidates(
     explained: &Explained<'_>,
     scheme: &str,
 ) -> Result<Candidates, String> {
-    let limits = &explained.declared["memberships"]["hysteresis"][scheme];
-    limited(!limits.is_null())?;
+    let stated = &explained.declared["memberships"];
+    let limits = ["hysteresis", "score_margins"].map(|of| &stated[of][scheme]);
+    limited(limits.iter().any(|limits| !limits.is_null()))?;
     let assigned = assigned(store, explained, scheme)?;
     let rules = assigned.rules.as_deref();
     let schema = explained.customers.batch.schema();

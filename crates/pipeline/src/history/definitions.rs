@@ -47,7 +47,16 @@ pub(crate) fn definitions(prepared: &Prepared) -> Value {
             .get(&scheme.name.value);
         let limits = &prepared.pipeline.memberships.hysteresis;
         let limits = limits.get(&scheme.name.value);
-        let hash = Value::from(digits(&json!([schemes, stay, limits]).to_string()));
+        let margin = prepared
+            .pipeline
+            .memberships
+            .score_margins
+            .get(&scheme.name.value);
+        let hash = match margin {
+            None => digits(&json!([schemes, stay, limits]).to_string()),
+            Some(margin) => digits(&json!([schemes, stay, limits, margin]).to_string()),
+        };
+        let hash = Value::from(hash);
         (scheme.name.value.clone(), hash)
     };
     let schemes: Map<String, Value> = prepared.pipeline.schemes.iter().map(of_scheme).collect();

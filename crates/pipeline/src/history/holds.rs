@@ -1,12 +1,16 @@
 //! Customers who stay where they were because they have not been there long enough, and customers whom people put somewhere.
 
+use std::collections::BTreeMap;
+
 use arrow::array::Array;
 use arrow::util::display::array_value_to_string;
 use chrono::NaiveDate;
 use tessera_history::Ledger;
 use tessera_segments::{
-    AssignedBy, Assignment, Customers, Held, Quality, QualityStatus, QuantileScheme, WithinLimits,
+    AssignedBy, Assignment, Customers, Held, Quality, QualityStatus, QuantileScheme, RfmGrid,
+    SegmentError, WithinLimits, within_limits, within_margin,
 };
+use tessera_spec::pipeline::TierLimits;
 
 use super::History;
 use crate::error::PipelineError;
@@ -15,6 +19,47 @@ use crate::prepared::Prepared;
 
 /// Days between 0001-01-01, from which chrono counts, and 1970-01-01.
 const EPOCH: i32 = 719_163;
+
+/// What keeps customers of a scheme at the border of their segments where they were.
+pub(crate) enum Limits<'a> {
+    /// Shares at which tiers are entered and left.
+    Tiers(&'a QuantileScheme, &'a BTreeMap<String, TierLimits>),
+    /// A margin of the ranks behind the scores of a grid.
+    Margin(&'a RfmGrid, f64),
+}
+
+impl<'a> Limits<'a> {
+    /// The limits of a scheme, if it has any.
+    pub(crate) fn of(prepared: &'a Prepared, scheme: &str) -> Option<Self> {
+        let memberships = &prepared.pipeline.memberships;
+        let kind = &prepared.pipeline.scheme(scheme)?.kind;
+        let tiers = memberships.hysteresis.get(scheme).zip(kind.of());
+        let margin = memberships.score_margins.get(scheme).zip(kind.of());
+        tiers
+            .map(|(limits, config)| Self::Tiers(config, limits))
+            .or_else(|| margin.map(|(margin, config)| Self::Margin(config, margin.value)))
+    }
+
+    /// The customers whom the limits put into another segment than their rank alone, by the segment that each was in.
+    pub(crate) fn hold<'n>(
+        &self,
+        customers: &Customers,
+        segment_before: impl Fn(usize) -> Option<&'n str>,
+    ) -> Result<Vec<WithinLimits>, SegmentError> {
+        match self {
+            Self::Tiers(config, limits) => {
+                let tier_before = |row: usize| {
+                    let name = segment_before(row)?;
+                    config.tiers.iter().position(|(tier, _)| tier == name)
+                };
+                within_limits(config, limits, customers, tier_before)
+            }
+            Self::Margin(config, margin) => {
+                within_margin(config, *margin, customers, segment_before)
+            }
+        }
+    }
+}
 
 /// The segments of a run at one moment.
 #[derive(Debug)]
@@ -73,8 +118,8 @@ impl History {
         Ok(())
     }
 
-    /// Who was above or below the border of a tier stays there up to its limits; returns how many would be in another tier, nothing
-    /// where the scheme has no limits.
+    /// Who was above or below the border of a tier, or in a segment of a grid, stays there up to its limits; returns how many would be
+    /// in another one, nothing where the scheme has no limits.
     fn within(
         &self,
         prepared: &Prepared,
@@ -82,31 +127,28 @@ impl History {
         assignment: &mut Assignment,
     ) -> Result<Option<u64>, PipelineError> {
         let scheme = assignment.scheme.as_str();
-        let limits = &prepared.pipeline.memberships.hysteresis;
-        let settings = prepared.pipeline.scheme(scheme);
-        let settings = settings.and_then(|scheme| scheme.kind.of::<QuantileScheme>());
-        let (Some(limits), Some(config)) = (limits.get(scheme), settings) else {
+        let Some(limits) = Limits::of(prepared, scheme) else {
             return Ok(None);
         };
         let (Some(before), Some(previous)) = (self.scheme_before(scheme), &self.previous) else {
             return Ok(Some(0));
         };
-        // By the segment of then: the tier of now that continues it.
-        let tiers: Vec<Option<usize>> = before
+        // By the segment of then: the name of the one that continues it.
+        let names: Vec<Option<&str>> = before
             .segments
             .iter()
             .map(|(id, _)| {
                 let mut segments = assignment.segments.iter();
-                let name = &segments.find(|segment| segment.id == *id)?.name;
-                config.tiers.iter().position(|(tier, _)| tier == name)
+                let found = segments.find(|segment| segment.id == *id);
+                found.map(|segment| segment.name.as_str())
             })
             .collect();
-        let tier_before = |row: usize| {
+        let segment_before = |row: usize| {
             let old = *previous.alignment.before.get(row)? as usize;
             let segment = *before.segment_of.get(old)? as usize;
-            *tiers.get(segment)?
+            *names.get(segment)?
         };
-        let found = tessera_segments::within_limits(config, limits, customers, tier_before)?;
+        let found = limits.hold(customers, segment_before)?;
         let count = found.len() as u64;
         for WithinLimits { row, tier, reason } in found {
             let mut segments = assignment.segments.iter();

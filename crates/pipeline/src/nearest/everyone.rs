@@ -12,6 +12,7 @@ use tessera_segments::{AssignedBy, Assignment, Stay};
 use super::{Answers, Candidates, Columns, Found, NONE, bound, difference, spread};
 use crate::customers::Assigned;
 use crate::error::PipelineError;
+use crate::history::Limits;
 use crate::prepared::Prepared;
 
 /// Rows that are asked at a time.
@@ -28,13 +29,14 @@ pub(crate) fn fill(
         return Ok(());
     }
     let table = assigned.shown()?;
-    let limits = &prepared.pipeline.memberships.hysteresis;
     let mut asked = Vec::new();
     let mut names: BTreeSet<String> = BTreeSet::new();
     for (place, assignment) in assigned.assignments().iter().enumerate() {
         let name = &assignment.scheme;
-        let (Some(scheme), false) = (prepared.pipeline.scheme(name), limits.contains_key(name))
-        else {
+        let (Some(scheme), false) = (
+            prepared.pipeline.scheme(name),
+            Limits::of(prepared, name).is_some(),
+        ) else {
             continue;
         };
         if assignment.assigned_by == AssignedBy::Held {

@@ -1,6 +1,7 @@
-//! Checks of `[memberships.hysteresis]`: which schemes have tiers, and at which shares customers may enter and leave them.
+//! Checks of `hysteresis` and `score_margin` of `[memberships]`: which schemes have tiers and scores, and at which shares of the
+//! customers they may be entered and left.
 
-use tessera_segments::QuantileScheme;
+use tessera_segments::{QuantileScheme, RfmGrid, ScoreMethod};
 use tessera_spec::Pipeline;
 use tessera_spec::diagnostic::{Diagnostic, Diagnostics, unknown_name};
 use tessera_spec::pipeline::{At, Refit, TierLimits};
@@ -39,6 +40,44 @@ pub(super) fn check(pipeline: &Pipeline, found: &mut Diagnostics) {
                 continue;
             };
             found.extend(of_tier(tier, *share, limits));
+        }
+    }
+}
+
+/// Finds margins of schemes whose scores are not ranks of the day, and shares that are none.
+pub(super) fn check_margins(pipeline: &Pipeline, found: &mut Diagnostics) {
+    for (name, margin) in &pipeline.memberships.score_margins {
+        let span = margin.span.clone();
+        let Some(scheme) = pipeline.scheme(name) else {
+            let schemes = pipeline.schemes.iter();
+            let names: Vec<&str> = schemes.map(|s| s.name.value.as_str()).collect();
+            found.extend([unknown_name("TS-P018", "scheme", name, span, &names)]);
+            continue;
+        };
+        let Some(config) = scheme.kind.of::<RfmGrid>() else {
+            let message = format!("`{name}` has no scores, so it has no margin of scores");
+            let help = "margins are for schemes of kind \"rfm_grid\"; a minimum stay, `min_stay`, is for every kind";
+            found.extend([Diagnostic::error("TS-G021", message, span).with_help(help)]);
+            continue;
+        };
+        let by_rank = matches!(
+            config.score_method,
+            ScoreMethod::Midrank | ScoreMethod::Quantile { .. }
+        );
+        if !by_rank || scheme.refit != Refit::Always {
+            let message =
+                format!("the scores of `{name}` are not ranks of the customers of the day");
+            let help = "a margin is a share of these: use `score_method = \"midrank\"` without `refit`, or leave the margin out";
+            found.extend([Diagnostic::error("TS-G021", message, span).with_help(help)]);
+            continue;
+        }
+        let most = 1.0 / f64::from(config.scores);
+        if !(margin.value > 0.0 && margin.value < most) {
+            let message = format!(
+                "`score_margin` of `{name}` must be above 0 and below {most}, the share of a score, and is {}",
+                margin.value
+            );
+            found.extend([Diagnostic::error("TS-P080", message, span)]);
         }
     }
 }

@@ -88,6 +88,7 @@ pub(super) fn schemes(
         known.columns.extend(columns_of(scheme));
     }
     limits::check(pipeline, found);
+    limits::check_margins(pipeline, found);
     rules
 }
 

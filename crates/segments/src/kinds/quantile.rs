@@ -360,12 +360,12 @@ fn tier_at(tiers: &[(String, f64)], doubled_rank: usize, doubled_all: usize) -> 
         .unwrap_or(tiers.len() - 1)
 }
 
-/// A customer whom the limits of entering and leaving put into another tier than the rank alone.
+/// A customer whom limits put into another segment than the rank alone.
 #[derive(Debug, Clone, PartialEq)]
 pub struct WithinLimits {
     /// The row of the table of customers.
     pub row: u32,
-    /// The tier.
+    /// The tier or segment.
     pub tier: String,
     /// Why, without what the rank alone would give.
     pub reason: String,

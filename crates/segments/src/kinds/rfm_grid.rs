@@ -1,6 +1,7 @@
 //! `kind = "rfm_grid"`: scores for recency, frequency and monetary value, then a grid of named cells.
 
 mod keys;
+mod margin;
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -24,6 +25,8 @@ use crate::rank::Ranking;
 use crate::rfm::{CODE_WEIGHTS, Closed, NOT_SCORED, RFM_ENDINGS, RfmGrid, ScoreMethod};
 use crate::rule_reasons::write_cell;
 use crate::score::{Good, NO_SCORE, by_edges, midrank, quantile_edges};
+
+pub use margin::within_margin;
 
 /// The name of the form in which it stores what it learned.
 const FORM: &str = "edges";

@@ -36,6 +36,16 @@ pub(super) fn memberships(file: &Reader<'_>, schemes: &[Scheme]) -> Memberships 
         }
     }
     found.hysteresis = hysteresis(&table);
+    if let Some(margins) = table.table("score_margin") {
+        for entry in margins.entries() {
+            let name = entry.key.value;
+            let margin = margins.number(&name);
+            let margin = margin.map(|margin| At::new(margin.value, entry.key.span));
+            found
+                .score_margins
+                .extend(margin.map(|margin| (name, margin)));
+        }
+    }
     table.finish();
     found
 }

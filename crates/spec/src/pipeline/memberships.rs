@@ -15,6 +15,10 @@ pub struct Memberships {
     /// By quantile scheme and tier: the shares at which customers enter and leave the tier, where they are others than its own.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub hysteresis: BTreeMap<String, BTreeMap<String, TierLimits>>,
+    /// By scheme of kind `rfm_grid`: the share of customers by which ranks may be better or worse before a customer leaves its
+    /// segment.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub score_margins: BTreeMap<String, At<f64>>,
     /// How many days ahead it is told on which day customers leave their segments if no row comes; not told without.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub leaves_within_days: Option<u32>,

@@ -14,6 +14,9 @@ pub(super) struct MembershipsTable {
     /// By scheme of kind quantile and tier, the cumulative shares at which customers enter and leave the tier, so that those at its
     /// border do not come and go: { value_tier = { top = { enter = 0.04, exit = 0.07 } } }.
     hysteresis: Option<BTreeMap<String, BTreeMap<String, LimitsTable>>>,
+    /// By scheme of kind rfm_grid, the share of customers by which the ranks of recency, frequency and monetary value may be better or
+    /// worse before a customer leaves its segment: { rfm = 0.02 }. Who is at the border of a score does not come and go then.
+    score_margin: Option<BTreeMap<String, f64>>,
     /// How many days ahead `memberships` says on which day customers leave their segments if no row comes, such as "30d". It costs
     /// memory for every customer and day.
     leaves_within: Option<String>,
