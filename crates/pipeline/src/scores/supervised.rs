@@ -14,7 +14,9 @@ use tessera_model::churn::{
 };
 use tessera_model::metrics;
 use tessera_segments::{Parameter, Quality, QualityStatus};
-use tessera_spec::pipeline::{Calibration, ExprText, SourceKind, SupervisedModel, SupervisedScore};
+use tessera_spec::pipeline::{
+    At, Base, Calibration, ExprText, SourceKind, SupervisedModel, SupervisedScore, Wanted,
+};
 
 use super::calibrated::{Calibrated, spread, status};
 use super::churned::{self, Span};
@@ -50,7 +52,7 @@ impl From<ChurnError> for NotComputed {
 /// The files that learn and apply it.
 pub(super) const FILES: &[&str] = &[
     "crates/model/src/churn",
-    "crates/model/src/cluster/preparation.rs",
+    "crates/model/src/cluster/preparation",
     "crates/pipeline/src/scores/supervised",
     "crates/pipeline/src/scores/churned.rs",
     "crates/pipeline/src/scores/inputs.rs",
@@ -61,6 +63,15 @@ pub(super) const FILES: &[&str] = &[
 impl ScoreModel for SupervisedScore {
     fn files(&self) -> &'static [&'static str] {
         FILES
+    }
+
+    fn base(&self) -> Base {
+        Base::Lifecycle
+    }
+
+    fn inputs(&self) -> Vec<(&At<String>, Wanted)> {
+        let features = self.features.iter();
+        features.map(|feature| (feature, Wanted::Any)).collect()
     }
 
     fn reads(&self, published: &[FeatureInfo]) -> Vec<String> {
