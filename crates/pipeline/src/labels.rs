@@ -8,7 +8,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use tessera_expr::{BinaryOp, Expr, Function, Literal, Node, Type};
 use tessera_spec::Pipeline;
 use tessera_spec::diagnostic::{Diagnostic, Diagnostics, unknown_name};
-use tessera_spec::pipeline::{ExprText, LifecycleLimits, Playbook, Scheme, ScoreKind};
+use tessera_spec::pipeline::{ExprText, LifecycleLimits, Playbook, Scheme};
+
+use crate::scores;
 
 /// The labels of each column whose labels are known.
 #[derive(Debug, Clone, Default)]
@@ -25,9 +27,8 @@ impl Labels {
             labels.take(name, labels.of(expr));
         }
         for score in &pipeline.scores {
-            if let ScoreKind::Health(health) = &score.kind {
-                let bands = health.bands.iter().map(|(band, _)| band.clone());
-                labels.take(&format!("{}_band", score.name.value), Some(bands.collect()));
+            for (column, known) in scores::of(&score.kind).labels(&score.name.value) {
+                labels.take(&column, Some(known));
             }
         }
         labels

@@ -33,7 +33,7 @@ use tessera_model::interrupt::Interrupt;
 use tessera_segments::{Parameter, Quality, QualityStatus};
 use tessera_snapshot::NewArtifact;
 use tessera_spec::Pipeline;
-use tessera_spec::pipeline::{Base, ExprText, Score, ScoreKind};
+use tessera_spec::pipeline::{At, Base, ExprText, Score, ScoreKind, Wanted};
 
 use crate::base;
 use crate::error::PipelineError;
@@ -48,6 +48,20 @@ pub(crate) use tables::{Backtest, backtest_table, calibration_table, quality_tab
 pub(crate) trait ScoreModel {
     /// Beginnings of the paths of the files of the program that learn and apply it, beside those that everything depends on.
     fn files(&self) -> &'static [&'static str];
+
+    /// What kind of knowledge its columns are.
+    fn base(&self) -> Base;
+
+    /// The features that the file names, with what they must be.
+    fn inputs(&self) -> Vec<(&At<String>, Wanted)> {
+        Vec::new()
+    }
+
+    /// The labels that its columns of text can have, by column, where they are known before a run.
+    fn labels(&self, name: &str) -> Vec<(String, Vec<String>)> {
+        let _ = name;
+        Vec::new()
+    }
 
     /// Features that decide what is learned. `published` are all features of the pipeline.
     fn reads(&self, published: &[FeatureInfo]) -> Vec<String> {
@@ -227,11 +241,7 @@ pub(crate) fn files() -> [&'static [&'static str]; 4] {
 /// The published columns of all scores, by the name of the score, so that the order in the file does not matter.
 pub(crate) fn published(pipeline: &Pipeline) -> Vec<FeatureInfo> {
     let info = |score: &Score| {
-        let base = match score.kind {
-            ScoreKind::Clv(_) => Base::Value,
-            ScoreKind::Supervised(_) | ScoreKind::Contractual(_) => Base::Lifecycle,
-            ScoreKind::Health(_) => Base::Engagement,
-        };
+        let base = of(&score.kind).base();
         let name = score.name.value.clone();
         score.columns().into_iter().map(move |column| FeatureInfo {
             ty: if column.is_text() {

@@ -8,8 +8,7 @@ use tessera_segments::RulesScheme;
 use tessera_spec::Pipeline;
 use tessera_spec::diagnostic::{Diagnostic, Diagnostics, unknown_name};
 use tessera_spec::pipeline::{
-    At, Direction, FeatureBody, Scheme, SchemeColumn, SchemeColumnKind, SchemeInput, ScoreKind,
-    Target, Wanted,
+    At, Direction, FeatureBody, Scheme, SchemeColumn, SchemeColumnKind, SchemeInput, Target, Wanted,
 };
 
 use super::limits;
@@ -24,23 +23,8 @@ pub(super) fn score_inputs(
     found: &mut Diagnostics,
 ) {
     for score in &pipeline.scores {
-        match &score.kind {
-            ScoreKind::Supervised(supervised) => {
-                for feature in &supervised.features {
-                    check_input(feature, Wanted::Any, published, found);
-                }
-            }
-            ScoreKind::Contractual(contractual) => {
-                if let Some(value) = &contractual.value {
-                    check_input(value, Wanted::Number, published, found);
-                }
-            }
-            ScoreKind::Health(health) => {
-                for component in &health.components {
-                    check_input(&component.feature, Wanted::Number, published, found);
-                }
-            }
-            ScoreKind::Clv(_) => {}
+        for (feature, wanted) in scores::of(&score.kind).inputs() {
+            check_input(feature, wanted, published, found);
         }
         for column in score.columns() {
             if published.iter().any(|feature| feature.name == column.name) {

@@ -12,7 +12,7 @@ use tessera_expr::Expr;
 use tessera_expr::aggregates::{COUNT_DAYS, FIRST_DAY, LAST_DAY, SUM_AS_FLOAT, SUM_ON_FIRST_DAY};
 use tessera_expr::rel::{Agg, Window};
 use tessera_model::btyd::{BtydModel, Fallback, PurchaseFit, PurchaseModel, Served, TimeUnit};
-use tessera_spec::pipeline::{ClvScore, PurchaseModel as Listed, PurchaseTimeUnit};
+use tessera_spec::pipeline::{Base, ClvScore, PurchaseModel as Listed, PurchaseTimeUnit};
 
 use super::learned::{ClvArtifact, Fitted, InUse, LearnedScore, ScoreArtifact};
 use super::{Asked, Given, NotComputed, ScoreModel, Scored, hidden_name};
@@ -36,6 +36,10 @@ pub(super) const FILES: &[&str] = &[
 impl ScoreModel for ClvScore {
     fn files(&self) -> &'static [&'static str] {
         FILES
+    }
+
+    fn base(&self) -> Base {
+        Base::Value
     }
 
     fn hidden(&self, asked: &Asked<'_>) -> Vec<(String, Vec<Agg>)> {

@@ -14,7 +14,7 @@ use tessera_model::contractual::{
     Lifetime, RenewalFit, RenewalHistory, RenewalModel, SurvivalCurve,
 };
 use tessera_segments::Parameter;
-use tessera_spec::pipeline::{ContractualScore, RenewalKind};
+use tessera_spec::pipeline::{At, Base, ContractualScore, RenewalKind, Wanted};
 
 use super::calibrated::Calibrated;
 use super::columns::{days, floats};
@@ -33,6 +33,15 @@ pub(super) const FILES: &[&str] = &[
 impl ScoreModel for ContractualScore {
     fn files(&self) -> &'static [&'static str] {
         FILES
+    }
+
+    fn base(&self) -> Base {
+        Base::Lifecycle
+    }
+
+    fn inputs(&self) -> Vec<(&At<String>, Wanted)> {
+        let value = self.value.iter();
+        value.map(|feature| (feature, Wanted::Number)).collect()
     }
 
     fn hidden(&self, asked: &Asked<'_>) -> Vec<(String, Vec<Agg>)> {

@@ -14,7 +14,7 @@ use tessera_model::health::{
     HealthBacktest, HealthError, HealthFit, HealthPlan, HealthTrial, HorizonOutcome,
 };
 use tessera_segments::{Parameter, Quality, QualityStatus};
-use tessera_spec::pipeline::{HealthScore, SourceKind};
+use tessera_spec::pipeline::{At, Base, HealthScore, SourceKind, Wanted};
 
 use super::churned::{self, Span};
 use super::columns::floats;
@@ -45,6 +45,22 @@ pub(super) const FILES: &[&str] = &[
 impl ScoreModel for HealthScore {
     fn files(&self) -> &'static [&'static str] {
         FILES
+    }
+
+    fn base(&self) -> Base {
+        Base::Engagement
+    }
+
+    fn inputs(&self) -> Vec<(&At<String>, Wanted)> {
+        let components = self.components.iter();
+        components
+            .map(|component| (&component.feature, Wanted::Number))
+            .collect()
+    }
+
+    fn labels(&self, name: &str) -> Vec<(String, Vec<String>)> {
+        let bands = self.bands.iter().map(|(band, _)| band.clone());
+        vec![(format!("{name}_band"), bands.collect())]
     }
 
     fn reads(&self, _: &[FeatureInfo]) -> Vec<String> {
