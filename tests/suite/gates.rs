@@ -247,6 +247,29 @@ fn what_is_not_read_or_not_there_is_not_judged() {
         without += usize::from(!has_value);
     }
     assert!(without > 0);
+    measures_are_described(&quality);
+}
+
+/// Every measure of a criterion in `quality` is in the description of its gate.
+fn measures_are_described(quality: &Table) {
+    let page = String::from_utf8(run(&["schema", "--gates"], 0).stdout).unwrap();
+    let (criteria, metrics) = (quality.texts("criterion"), quality.texts("metric"));
+    let mut described = BTreeSet::new();
+    for (criterion, metric) in criteria.iter().flatten().zip(metrics.iter().flatten()) {
+        let gate = match criterion.as_str() {
+            "clustered" => "distinguishable",
+            other => other,
+        };
+        let mut sections = page.split("\n## ");
+        // Scores have criteria of their own.
+        let Some(section) = sections.find(|section| section.lines().next() == Some(gate)) else {
+            continue;
+        };
+        let is_described = section.contains(&format!("\n| `{metric}` |"));
+        assert!(is_described, "{criterion}: {metric}");
+        described.insert(metric);
+    }
+    assert!(described.len() > 8, "{described:?}");
 }
 
 /// Customers in two groups that nothing lies between: 300 who ordered for about 100 on 2026-01-04, 300 for about 900 on 2026-01-26.

@@ -2,6 +2,8 @@
 //! results of earlier stages in [`Made`], to which it adds its own. Nothing here creates a store.
 
 mod customers;
+#[cfg(test)]
+mod month_ends;
 mod reading;
 
 use std::collections::BTreeMap;
