@@ -138,6 +138,12 @@ def told(column, value, limit, now, segment):
             bound = "more than" if value > limit else "less than"
         else:
             bound = "is" if now is None else "at least" if limit > now else "at most"
+        # Limits are told with twelve digits; the words say on which side of them the exact one lies.
+        exact, limit = limit, float(f"{limit:.12g}") if isinstance(value, float) else limit
+        if limit > exact:
+            bound = {"at most": "less than", "more than": "at least"}.get(bound, bound)
+        elif limit < exact:
+            bound = {"at least": "more than", "less than": "at most"}.get(bound, bound)
         number = str(int(limit)) if float(limit).is_integer() and abs(limit) < 1e15 else repr(limit)
         words = f"{bound} {number}"
     return f"{column} {words} leads to {segment}"

@@ -9,6 +9,7 @@
 mod everyone;
 mod tried;
 
+use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 
 use arrow::array::{Array as _, BooleanArray, RecordBatch};
@@ -404,8 +405,8 @@ impl Answers<'_> {
         }
         let mut all: Vec<Found> = kept.into_values().collect();
         all.sort_by(|a, b| match self.is_before(a, b) {
-            true => std::cmp::Ordering::Less,
-            false => std::cmp::Ordering::Greater,
+            true => Ordering::Less,
+            false => Ordering::Greater,
         });
         all
     }
@@ -463,13 +464,22 @@ pub(crate) fn spread(numbers: impl Iterator<Item = f64>) -> Option<f64> {
 
 /// How a value is meant, for a customer whose number is less or greater.
 pub(crate) fn bound(to: &Tried, difference: Option<f64>) -> &'static str {
-    match (to, difference) {
+    let exact = match (to, difference) {
         (Tried::Other, _) => "is not named",
         (Tried::Float { value, limit }, _) if value > limit => "more than",
         (Tried::Float { value, limit }, _) if value < limit => "less than",
         (_, Some(difference)) if difference > 0.0 => "at least",
         (_, Some(_)) => "at most",
         (_, None) => "is",
+    };
+    // The number that is told may lie on the other side of the limit.
+    let told = to.told_number().zip(to.limit());
+    match (exact, told.map(|(told, limit)| told.total_cmp(&limit))) {
+        ("at most", Some(Ordering::Greater)) => "less than",
+        ("more than", Some(Ordering::Greater)) => "at least",
+        ("at least", Some(Ordering::Less)) => "more than",
+        ("less than", Some(Ordering::Less)) => "at most",
+        _ => exact,
     }
 }
 

@@ -176,7 +176,7 @@ fn change(
         Tried::Null | Tried::Other => Value::Null,
         Tried::Text(text) => json!(text),
         Tried::Integer(whole) => json!(whole),
-        Tried::Float { limit, .. } => json!(limit),
+        Tried::Float { .. } => json!(to.told_number()),
     };
     Change {
         column: column.to_owned(),

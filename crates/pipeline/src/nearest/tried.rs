@@ -47,10 +47,18 @@ impl Tried {
         }
     }
 
-    /// The number that is told, and by which changes are measured: of a value next to a limit the limit.
+    /// The number by which changes are measured: of a value next to a limit the limit.
     pub(crate) fn limit(&self) -> Option<f64> {
         match self {
             Self::Float { limit, .. } => Some(*limit),
+            other => other.number(),
+        }
+    }
+
+    /// The number as it is told: a limit that was computed has digits that nobody reads.
+    pub(crate) fn told_number(&self) -> Option<f64> {
+        match self {
+            Self::Float { limit, .. } => Some(format!("{limit:.11e}").parse().unwrap_or(*limit)),
             other => other.number(),
         }
     }
@@ -60,7 +68,9 @@ impl Tried {
         match self {
             Self::Null => "is missing".to_owned(),
             Self::Integer(whole) => format!("{bound} {whole}"),
-            Self::Float { limit, .. } => format!("{bound} {limit}"),
+            Self::Float { limit, .. } => {
+                format!("{bound} {}", self.told_number().unwrap_or(*limit))
+            }
             Self::Text(text) if text.is_empty() => "is ''".to_owned(),
             Self::Text(text) => format!("is {text}"),
             Self::Other => "is any other text".to_owned(),
