@@ -88,7 +88,7 @@ pub(crate) fn of_ending(ending: &str) -> Option<&'static SourceFormat> {
     formats.find(|format| format.endings.contains(&ending))
 }
 
-/// The format whose files begin as this one does; none where formats of no such beginning are possible.
+/// The format whose files all begin as this one does.
 pub(crate) fn of_beginning(path: &Path) -> Option<&'static SourceFormat> {
     let mut formats = FORMATS.iter().copied();
     formats.find(|format| {
@@ -109,15 +109,15 @@ pub(crate) fn any() -> String {
 
 /// What to write of files whose names state no format.
 pub(crate) fn to_state() -> String {
-    let names = FORMATS
-        .iter()
-        .map(|format| format!("\"{}\"", format.syntax.name));
-    format!(
-        "if these are data, set their format: {}",
-        alternatives(names)
-            .replacen('"', "`format = \"", 1)
-            .replacen("\",", "\"`,", 1)
-    )
+    let names = FORMATS.iter().enumerate().map(|(place, format)| {
+        let name = format.syntax.name;
+        match place {
+            0 => format!("`format = \"{name}\"`"),
+            _ => format!("\"{name}\""),
+        }
+    });
+    let names = alternatives(names);
+    format!("if these are data, set their format: {names}")
 }
 
 fn alternatives(names: impl Iterator<Item = String>) -> String {
