@@ -149,6 +149,25 @@ pub fn add_wide_square(beyond: &mut Wide, value: i128) {
     beyond.add_words(&whole_square(value), 0, false);
 }
 
+/// Adds a sum of squares to another. False, and nothing is added, where the sum would not fit.
+pub fn add_squares(sum: &mut [u64; 4], more: &[u64; 4]) -> bool {
+    add_checked(sum, more)
+}
+
+/// Adds the words of a sum in this unit to what does not fit elsewhere.
+pub fn add_fixed(beyond: &mut Wide, fixed: i128, unit: Unit) {
+    let exponent = match unit {
+        Unit::Binary => -FRACTION_BITS,
+        Unit::Decimal { .. } => 0,
+    };
+    beyond.add_whole(fixed, exponent);
+}
+
+/// Adds the words of a sum of squares in this unit to what does not fit elsewhere.
+pub fn add_fixed_squares(beyond: &mut Wide, fixed: &[u64; 4], unit: Unit) {
+    beyond.merge(&fixed_squares(fixed, unit));
+}
+
 /// A sum: the part within 128 bits, and what did not fit.
 #[derive(Debug, Clone, Copy)]
 pub struct SumOf<'a> {

@@ -12,11 +12,37 @@ use tessera_spec::pipeline::Arguments;
 /// A state word that stands for "nothing yet" among days.
 pub(crate) const NO_DAY: i64 = i64::MAX;
 
+/// Ages of rows in days, from the first (inclusive) to the end (exclusive).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct Ages {
+    pub(crate) first: i64,
+    pub(crate) end: i64,
+}
+
+impl Ages {
+    /// The rows of a window, all without one.
+    fn of(window: Option<Window>) -> Self {
+        let Some(window) = window else {
+            return Self {
+                first: i64::MIN,
+                end: i64::MAX,
+            };
+        };
+        let first = i64::from(window.offset_days);
+        let end = window.days.map_or(i64::MAX, |days| first + i64::from(days));
+        Self { first, end }
+    }
+
+    /// How many days there are.
+    fn days(self) -> i64 {
+        self.end.saturating_sub(self.first.max(0))
+    }
+}
+
 /// Which rows an accumulator takes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct Selection {
-    /// Days, all when absent.
-    pub(crate) window: Option<Window>,
+    pub(crate) ages: Ages,
     /// Index of the filter column.
     pub(crate) filter: Option<usize>,
 }
@@ -83,6 +109,36 @@ impl Op {
             Self::First(_) => &[i64::MAX as u64, NULL],
             Self::Last(_) => &[i64::MIN as u64, NULL],
             Self::Distinct(_) | Self::DistinctDays => &[0, 0, 0],
+        }
+    }
+
+    /// How many words of a state it has.
+    pub(crate) fn words(self) -> usize {
+        self.empty().len()
+    }
+
+    /// Whether what two accumulators found, one among older and one among newer rows, gives what one finds among all of them.
+    fn adds_up(self) -> bool {
+        match self {
+            Self::CountRows
+            | Self::CountValues(_)
+            | Self::Sum(_)
+            | Self::SumSquares(_)
+            | Self::Min(_)
+            | Self::Max(_)
+            | Self::MinWide(_)
+            | Self::MaxWide(_)
+            | Self::FirstDay
+            | Self::LastDay
+            | Self::SumOnFirstDay(_) => true,
+            Self::First(_)
+            | Self::Last(_)
+            | Self::FirstWide(_)
+            | Self::LastWide(_)
+            | Self::Distinct(_)
+            | Self::DistinctDays
+            | Self::InOrder(..)
+            | Self::InOrderWide(..) => false,
         }
     }
 
@@ -188,6 +244,9 @@ pub(crate) struct Layout {
     pub(crate) selections: Vec<Selection>,
     pub(crate) finders: Vec<Finder>,
     pub(crate) slots: Vec<Slot>,
+    /// Slots that take only the newer of their rows, each with the slot whose result is added in the end, in the order in which
+    /// that is done.
+    pub(crate) older: Vec<(usize, usize)>,
     /// Name, how it is made, and its type.
     pub(crate) outputs: Vec<(String, Output, Type)>,
     /// State of a customer without rows.
@@ -210,24 +269,59 @@ impl Layout {
                 .map(|filter| known_filters.position(&mut layout.filters, filter));
             layout.needs_time |= agg.window.is_some();
             let selection = layout.selection(Selection {
-                window: agg.window,
+                ages: Ages::of(agg.window),
                 filter,
             });
             let output = layout.output(&agg.func, selection);
             let ty = agg.func.output_type();
             layout.outputs.push((agg.name.clone(), output, ty));
         }
+        layout.divide();
         layout.arrange();
         layout
+    }
+
+    /// Where one accumulator takes the older rows of another's, the other takes the newer ones alone, so that no row is taken
+    /// twice: of the features of a day, and of what they would be without the rows since the day before, almost all rows are the
+    /// same.
+    fn divide(&mut self) {
+        let all: Vec<Selection> = self
+            .slots
+            .iter()
+            .map(|s| self.selections[s.selection])
+            .collect();
+        for (slot, own) in all.iter().enumerate() {
+            let has_part = |other: &usize| {
+                let (part, op) = (all[*other], self.slots[*other].op);
+                op == self.slots[slot].op
+                    && part.filter == own.filter
+                    && part.ages.end == own.ages.end
+                    && part.ages.first > own.ages.first
+            };
+            let parts = (0..all.len()).filter(has_part);
+            let largest = parts.min_by_key(|&part| all[part].ages.first);
+            if let Some(part) = largest.filter(|_| self.slots[slot].op.adds_up()) {
+                self.older.push((slot, part));
+            }
+        }
+        for &(slot, part) in &self.older.clone() {
+            self.slots[slot].selection = self.selection(Selection {
+                ages: Ages {
+                    first: all[slot].ages.first,
+                    end: all[part].ages.first,
+                },
+                filter: all[slot].filter,
+            });
+        }
+        // What is added is whole by then.
+        self.older
+            .sort_by_key(|&(slot, _)| std::cmp::Reverse(all[slot].ages.first));
     }
 
     /// Lays out the words of a state: what every row touches comes first, then windows from long to short, so that old rows
     /// touch few cache lines.
     fn arrange(&mut self) {
-        let days = |slot: &Slot| {
-            let window = self.selections[slot.selection].window;
-            window.and_then(|w| w.days).unwrap_or(u32::MAX)
-        };
+        let days = |slot: &Slot| self.selections[slot.selection].ages.days();
         let mut order: Vec<usize> = (0..self.slots.len()).collect();
         order.sort_by_key(|&i| std::cmp::Reverse(days(&self.slots[i])));
         self.empty.clear();

@@ -24,14 +24,25 @@ use crate::scan::epoch_day;
 /// A row: customer, days before the day of the run, and a number that its values are made from.
 type Row = (u8, u8, Option<i16>);
 
-const VALUES: [(&str, Type); 6] = [
+const VALUES: [(&str, Type); 7] = [
     ("whole", Type::Int),
     ("float", Type::Float),
+    (HUGE, Type::Float),
     ("price", Type::Decimal { scale: 2 }),
     ("text", Type::String),
     ("day", Type::Date),
     ("flag", Type::Bool),
 ];
+
+/// A column of floats, some of which no sum in fixed point can hold.
+const HUGE: &str = "huge";
+
+/// All rows, and a window.
+const WINDOWS: [Option<Window>; 2] = [None, window(Some(40), 3)];
+
+const fn window(days: Option<u32>, offset_days: u32) -> Option<Window> {
+    Some(Window { days, offset_days })
+}
 
 /// A number within the limits of each further key.
 fn arguments(kind: &Aggregation) -> Arguments {
@@ -47,8 +58,8 @@ fn arguments(kind: &Aggregation) -> Arguments {
     arguments
 }
 
-/// Every aggregate of every value that it takes, over all rows and in a window.
-fn aggregates() -> Vec<Agg> {
+/// Every aggregate of every value that it takes, in these windows.
+fn aggregates(windows: &[Option<Window>]) -> Vec<Agg> {
     let mut ops = Vec::new();
     for kind in AGGREGATES {
         if kind.takes == Takes::Rows || kind.syntax.of_rows {
@@ -60,18 +71,11 @@ fn aggregates() -> Vec<Agg> {
             accepted.map(|(name, ty)| kind.of(Typed::column(name, ty)).with(arguments.clone())),
         );
     }
-    let windows = [
-        None,
-        Some(Window {
-            days: Some(40),
-            offset_days: 3,
-        }),
-    ];
-    let all = windows.into_iter().flat_map(|window| {
-        ops.iter().map(move |func| Agg {
+    let all = windows.iter().flat_map(|window| {
+        ops.iter().map(|func| Agg {
             name: String::new(),
             func: func.clone(),
-            window,
+            window: *window,
             filter: None,
         })
     });
@@ -83,11 +87,13 @@ fn aggregates() -> Vec<Agg> {
 }
 
 /// A column of the values that an aggregate takes.
-fn column(ty: Type, seeds: &[Option<i16>]) -> Series {
+fn column(name: &str, ty: Type, seeds: &[Option<i16>]) -> Series {
     let wholes = seeds.iter().map(|seed| seed.map(i64::from));
     match ty {
         Type::Float => {
-            let floats = wholes.map(|whole| whole.map(|whole| whole as f64 / 7.0));
+            let huge = |whole: i64| name == HUGE && whole % 3 == 0;
+            let float = |whole: i64| whole as f64 * if huge(whole) { 1e280 } else { 1.0 / 7.0 };
+            let floats = wholes.map(|whole| whole.map(float));
             Series::new("".into(), floats.collect::<Vec<_>>())
         }
         Type::Decimal { .. } => {
@@ -125,7 +131,8 @@ fn batch(layout: &Layout, rows: &[Row], as_of_day: i32) -> Batch {
         Column::new(names::MICROS.into(), micros),
     ];
     for (number, value) in layout.values.iter().enumerate() {
-        let values = column(value.ty, &seeds).with_name(names::value(number).into());
+        let values =
+            column(&value.to_string(), value.ty, &seeds).with_name(names::value(number).into());
         columns.push(values.into_column());
     }
     let frame = DataFrame::new(rows.len(), columns).unwrap();
@@ -133,9 +140,15 @@ fn batch(layout: &Layout, rows: &[Row], as_of_day: i32) -> Batch {
     Batch::new(&frame, as_of_day, layout.values.len(), 0, used).unwrap()
 }
 
-fn table(batches: &[Vec<Row>], workers: usize, budget: &Budget, to: &Path) -> Vec<u8> {
+fn table(
+    windows: &[Option<Window>],
+    batches: &[Vec<Row>],
+    workers: usize,
+    budget: &Budget,
+    to: &Path,
+) -> Vec<u8> {
     let as_of_day = epoch_day(NaiveDate::from_ymd_opt(2026, 10, 31).unwrap());
-    let layout = Layout::new(&aggregates());
+    let layout = Layout::new(&aggregates(windows));
     let mut parts: Vec<Worker<'_>> = (0..workers)
         .map(|part| Worker::new(&layout, (part, workers), None, budget))
         .collect();
@@ -171,14 +184,49 @@ proptest! {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("table.parquet");
         let unlimited = Budget::unlimited(folder.path());
-        let expected = table(&batches, 1, &unlimited, &file);
+        let expected = table(&WINDOWS, &batches, 1, &unlimited, &file);
         prop_assert_eq!(unlimited.spilled_bytes(), 0);
         for (workers, bytes) in [(1, 1), (2, 1 << 15), (3, 1 << 17), (2, u64::MAX)] {
             let budget = Budget::spilling_at(bytes, folder.path());
-            let found = table(&batches, workers, &budget, &file);
+            let found = table(&WINDOWS, &batches, workers, &budget, &file);
             prop_assert!(found == expected, "{workers} workers, {bytes} bytes");
             let rows: usize = batches.iter().map(Vec::len).sum();
             prop_assert!(bytes > 1 || rows < 2000 || budget.spilled_bytes() > 0);
+        }
+    }
+
+    /// Accumulators of which one takes the older rows of another's share their work; windows with one end do, in this test in twos and
+    /// threes.
+    #[test]
+    fn windows_together_give_what_each_gives_alone(
+        batches in prop::collection::vec(
+            prop::collection::vec((0..5_u8, 0..60_u8, prop::option::weighted(0.9, -400..400_i16)), 1..60),
+            1..6,
+        )
+    ) {
+        let folder = tempfile::tempdir().unwrap();
+        let budget = Budget::unlimited(folder.path());
+        let file = folder.path().join("table.parquet");
+        let mut read = |windows: &[Option<Window>]| {
+            table(windows, &batches, 2, &budget, &file);
+            crate::table::read_file(&file).unwrap()
+        };
+        let windows = [
+            None,
+            window(None, 1),
+            window(None, 20),
+            window(Some(43), 0),
+            window(Some(30), 13),
+            window(Some(38), 5),
+        ];
+        let together = read(&windows);
+        let width = aggregates(&windows[..1]).len();
+        for (number, window) in windows.iter().enumerate() {
+            let alone = read(&[*window]);
+            for place in 0..width {
+                let found = together.column(1 + number * width + place);
+                prop_assert_eq!(found, alone.column(1 + place), "{:?}, column {}", window, place);
+            }
         }
     }
 }
@@ -197,13 +245,14 @@ fn medians_and_distinct_counts_are_those_of_sorted_lists_and_sets() {
     let batches: Vec<Vec<Row>> = rows.chunks(100).map(<[Row]>::to_vec).collect();
     let file = folder.path().join("table.parquet");
     table(
+        &WINDOWS,
         &batches,
         2,
         &Budget::spilling_at(1 << 12, folder.path()),
         &file,
     );
     let found = crate::table::read_file(&file).unwrap();
-    let all = aggregates();
+    let all = aggregates(&WINDOWS);
     let column = |wanted: &dyn Fn(&AggOp) -> bool| {
         let number = all.iter().position(|agg| wanted(&agg.func)).unwrap();
         found

@@ -8,6 +8,7 @@
 mod distinct;
 mod entries;
 mod in_order;
+mod older;
 mod picks;
 mod sums;
 mod texts;
@@ -20,7 +21,7 @@ use tessera_expr::exact::{Wide, to_fixed};
 
 use super::batch::{Batch, Code, Column, Values};
 use super::keys::Customers;
-use super::layout::{Layout, Op, Selection, Slot};
+use super::layout::{Ages, Layout, Op, Selection, Slot};
 use super::lowest::Lowest;
 use super::place::ORDER_BYTES;
 use crate::budget::{Budget, States};
@@ -217,7 +218,8 @@ impl<'a> Worker<'a> {
         self.states.set(0);
     }
 
-    /// Finds what needs all rows: distinct counts, and what is found among values in their order.
+    /// Finds what needs all rows: distinct counts, what is found among values in their order, and what is the same among older
+    /// rows as elsewhere.
     pub(crate) fn close(&mut self) -> Result<(), EngineError> {
         for slot in &self.layout.slots {
             if !slot.op.keeps_beside() {
@@ -248,6 +250,9 @@ impl<'a> Worker<'a> {
                     },
                 )?;
             }
+        }
+        for &(slot, older) in &self.layout.older {
+            self.add_older(&self.layout.slots[slot], &self.layout.slots[older]);
         }
         Ok(())
     }
@@ -352,12 +357,7 @@ impl Mask {
         ages: &[i32],
         range: std::ops::RangeInclusive<i32>,
     ) {
-        // Ages from `first` (inclusive) to `end` (exclusive) are in the window.
-        let (first, end) = selection.window.map_or((i64::MIN, i64::MAX), |window| {
-            let first = i64::from(window.offset_days);
-            let end = window.days.map_or(i64::MAX, |days| first + i64::from(days));
-            (first, end)
-        });
+        let Ages { first, end } = selection.ages;
         let (youngest, oldest) = (i64::from(*range.start()), i64::from(*range.end()));
         self.taken = if oldest < first || youngest >= end {
             Taken::None
