@@ -57,8 +57,8 @@ pub(crate) fn base_gap(
 pub(crate) struct Ruled {
     /// For each rule, for which customers it is true.
     matches: Vec<BooleanArray>,
-    /// Why.
-    reasons: Arc<RuleReasons>,
+    /// Why, where that is told.
+    reasons: Option<Arc<RuleReasons>>,
 }
 
 /// Whether new clusters continue those of the version before; `None` where there is nothing to compare.
@@ -395,7 +395,7 @@ impl Assigned {
         Extra {
             seed: prepared.pipeline.seed,
             rule_matches: ruled.map(|ruled| ruled.matches.as_slice()),
-            rule_reasons: ruled.map(|ruled| &ruled.reasons),
+            rule_reasons: ruled.and_then(|ruled| ruled.reasons.as_ref()),
             named_features: &self.named_features,
             ..Extra::default()
         }
@@ -422,7 +422,23 @@ impl Assigned {
         let truths = matches.split_off(rules.len());
         Ok(Ruled {
             matches,
-            reasons: Arc::new(clauses.with(truths, &table)),
+            reasons: Some(Arc::new(clauses.with(truths, &table))),
+        })
+    }
+
+    /// As [`Assigned::ruled`], for assignments whose reasons nobody reads: the conditions of the rules are not evaluated.
+    pub(crate) fn ruled_alone(
+        &self,
+        prepared: &Prepared,
+        as_of: NaiveDate,
+        rules: &[Expr],
+        engine: &dyn Engine,
+    ) -> Result<Ruled, PipelineError> {
+        let table = self.with_schemes()?;
+        let place = (as_of, prepared.pipeline.timezone);
+        Ok(Ruled {
+            matches: truths::evaluate(engine, &table, place, rules)?,
+            reasons: None,
         })
     }
 

@@ -352,10 +352,7 @@ impl Applied<'_> {
         }
         let prepared = from.prepared;
         let ruled = match prepared.rules.get(&self.scheme.name.value) {
-            Some(rules) => {
-                let rules = (self.scheme, rules.as_slice());
-                Some(later.ruled(prepared, day, rules, from.engine)?)
-            }
+            Some(rules) => Some(later.ruled_alone(prepared, day, rules, from.engine)?),
             None => None,
         };
         let learned = self.fitted.as_ref().unwrap_or(self.published);

@@ -282,8 +282,8 @@ impl Replay<'_> {
             }
             let ruled = match prepared.rules.get(name) {
                 Some(rules) => {
-                    let (day, rules) = (standing.as_of, (scheme, rules.as_slice()));
-                    Some(assigned.ruled(prepared, day, rules, self.engine)?)
+                    let day = standing.as_of;
+                    Some(assigned.ruled_alone(prepared, day, rules, self.engine)?)
                 }
                 None => None,
             };
