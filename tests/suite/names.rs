@@ -1,5 +1,7 @@
 //! Names that people give to segments: an id keeps its history, and nobody moves.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use crate::program::run;
 use crate::versions::Case;
 
@@ -57,6 +59,74 @@ fn a_renamed_segment_and_a_named_cluster_keep_their_ids() {
         case.ids()[&("spend".to_owned(), "big spenders".to_owned())],
         number
     );
+}
+
+/// Customers of three levels of spending that overlap; `round` draws which of them are in the lake, with replacement.
+fn resampled(round: u64) -> Vec<(String, &'static str, f64)> {
+    // Steele and Vigna's SplitMix64.
+    let draw = |seed: u64| {
+        let mut z = seed.wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    };
+    let drawn: BTreeSet<u64> = (0..600).map(|n| draw(round << 32 | n) % 600).collect();
+    let order = |customer: u64| {
+        let level = [20.0, 100.0, 220.0][customer as usize % 3];
+        let spread = (draw(customer ^ 0xabcd) % 1000) as f64 / 1000.0 - 0.5;
+        (
+            format!("c{customer:03}"),
+            "2026-01-15",
+            level + 70.0 * spread,
+        )
+    };
+    drawn.into_iter().map(order).collect()
+}
+
+#[test]
+fn clusters_fitted_to_resampled_customers_keep_their_ids() {
+    let case = Case::new();
+    case.pipeline(
+        "[schemes.spend]\nkind = \"kmeans\"\nfeatures = [\"spend_total\"]\nk = 3\ntransform = \"none\"\nrefit = \"always\"\n",
+    );
+    let mut before: Option<BTreeMap<String, i64>> = None;
+    for round in 0..4 {
+        case.orders("a.csv", &resampled(round));
+        case.day(&format!("2026-02-{:02}", round + 1));
+        let ids = case.ids();
+        let of: BTreeMap<String, i64> = case
+            .memberships("spend")
+            .into_iter()
+            .map(|(customer, [segment, ..])| (customer, ids[&("spend".to_owned(), segment)]))
+            .collect();
+        if let Some(before) = before.replace(of.clone()) {
+            let shared = before.keys().filter(|customer| of.contains_key(*customer));
+            let shared: Vec<&String> = shared.collect();
+            assert!(
+                (200..280).contains(&shared.len()),
+                "{} customers",
+                shared.len()
+            );
+            let mut alike = 0;
+            for id in before.values().collect::<BTreeSet<_>>() {
+                let jaccard = |other: i64| {
+                    let both = shared
+                        .iter()
+                        .filter(|c| before[**c] == *id && of[**c] == other);
+                    let either = shared
+                        .iter()
+                        .filter(|c| before[**c] == *id || of[**c] == other);
+                    both.count() as f64 / either.count() as f64
+                };
+                let others: BTreeSet<i64> = of.values().copied().collect();
+                for other in others.into_iter().filter(|other| jaccard(*other) >= 0.75) {
+                    assert_eq!(other, *id, "round {round}");
+                    alike += 1;
+                }
+            }
+            assert_eq!(alike, 3, "round {round}");
+        }
+    }
 }
 
 #[test]

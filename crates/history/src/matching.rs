@@ -186,6 +186,24 @@ mod tests {
         }
 
         #[test]
+        fn clusters_alike_by_three_quarters_are_the_same(
+            before in proptest::collection::vec(0_u32..4, 40..200),
+            moved in proptest::collection::vec(proptest::option::weighted(0.12, 0_u32..4), 200),
+            shift in 0_u32..4,
+        ) {
+            let after = before.iter().zip(&moved).map(|(from, moved)| (moved.unwrap_or(*from) + shift) % 4);
+            let overlap = Overlap::count(before.iter().copied().zip(after), 4, 4);
+            let matched = match_clusters(&overlap, &in_order(4));
+            for row in 0..4 {
+                for column in 0..4 {
+                    if overlap.jaccard(row, column) >= 0.75 {
+                        prop_assert_eq!(matched[column], Some(row));
+                    }
+                }
+            }
+        }
+
+        #[test]
         fn permuted_labels_change_no_match(
             rows in proptest::collection::vec((0_u32..4, 0_u32..4), 1..80),
             shift in 0_u32..4,
