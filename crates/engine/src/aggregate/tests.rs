@@ -207,7 +207,7 @@ proptest! {
         let folder = tempfile::tempdir().unwrap();
         let budget = Budget::unlimited(folder.path());
         let file = folder.path().join("table.parquet");
-        let mut read = |windows: &[Option<Window>]| {
+        let read = |windows: &[Option<Window>]| {
             table(windows, &batches, 2, &budget, &file);
             crate::table::read_file(&file).unwrap()
         };
