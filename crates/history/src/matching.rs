@@ -195,9 +195,9 @@ mod tests {
             let overlap = Overlap::count(before.iter().copied().zip(after), 4, 4);
             let matched = match_clusters(&overlap, &in_order(4));
             for row in 0..4 {
-                for column in 0..4 {
+                for (column, matched) in matched.iter().enumerate() {
                     if overlap.jaccard(row, column) >= 0.75 {
-                        prop_assert_eq!(matched[column], Some(row));
+                        prop_assert_eq!(*matched, Some(row));
                     }
                 }
             }
