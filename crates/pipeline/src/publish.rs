@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use chrono::NaiveDate;
 use serde_json::{Value, json};
 use tessera_report::{
-    FeatureMeta, GoalMeta, Options, ReportError, ReportMeta, SchemeMeta, TargetMeta,
+    FeatureMeta, GoalMeta, Options, ReportError, ReportInput, ReportMeta, SchemeMeta, TargetMeta,
 };
 use tessera_segments::{RfmGrid, RulesScheme};
 use tessera_snapshot::{
@@ -272,6 +272,7 @@ pub(crate) fn before(
 fn already(store: &Store, version: &Version, html: Result<String, PipelineError>) -> Published {
     let repaired = store.repair();
     let mut published = published(store, version, true);
+    published.summarise(summary(version));
     published.note(NOT_SHOWN, repaired);
     let written = html.and_then(|html| Ok(store.write_report(published.version, &html)?));
     published.note(NO_REPORT, written);
@@ -285,6 +286,13 @@ const NOT_SHOWN: &str = "`latest`, the catalogue or the views could not be updat
 pub(crate) const NO_REPORT: &str = "the report could not be written";
 
 impl Published {
+    fn summarise(&mut self, summary: Result<String, PipelineError>) {
+        match summary {
+            Ok(text) => self.summary = text,
+            failed => self.note("its summary could not be made", failed),
+        }
+    }
+
     /// Records an error of a step after the version was published.
     pub(crate) fn note<T, E: std::fmt::Display>(&mut self, what: &str, done: Result<T, E>) {
         if let Err(error) = done {
@@ -293,7 +301,7 @@ impl Published {
     }
 }
 
-/// Describes a published version; errors are recorded in `incomplete`.
+/// Describes a published version, without its summary; errors are recorded in `incomplete`.
 fn published(store: &Store, version: &Version, already: bool) -> Published {
     let (latest, latest_error) = match store.latest() {
         Ok(latest) => (latest, None),
@@ -327,10 +335,6 @@ fn published(store: &Store, version: &Version, already: bool) -> Published {
     };
     let latest_known = latest_error.map_or(Ok(()), Err);
     published.note("the latest version is not known", latest_known);
-    match summary(version) {
-        Ok(text) => published.summary = text,
-        failed => published.note("its summary could not be made", failed),
-    }
     published
 }
 
@@ -375,14 +379,19 @@ pub(crate) fn publish(
     }
 }
 
-/// Writes the report of a version to the store's folder of reports, unless it is there already; returns its size in bytes.
+/// Writes the report of a version to the store's folder of reports, unless it is there already, and its summary for the terminal,
+/// from one reading of its tables; returns the size of the report in bytes.
 pub(crate) fn write_report(
     store: &Store,
-    version: u64,
+    published: &mut Published,
     settings: tessera_spec::Report,
 ) -> Result<u64, PipelineError> {
-    let html = render(store, &store.version(version)?, settings)?;
-    store.write_report(version, &html)?;
+    let mut input = input(store, &store.version(published.version)?)?;
+    let before = std::mem::take(&mut input.before);
+    published.summarise(tessera_report::summary(&input).map_err(PipelineError::from));
+    input.before = before;
+    let html = tessera_report::render(&input, &options(settings))?;
+    store.write_report(published.version, &html)?;
     Ok(html.len() as u64)
 }
 
@@ -392,16 +401,22 @@ pub fn render(
     version: &Version,
     settings: tessera_spec::Report,
 ) -> Result<String, PipelineError> {
+    let input = input(store, version)?;
+    Ok(tessera_report::render(&input, &options(settings))?)
+}
+
+/// The tables of a version that its report shows, beside those of the previous version that the commit names.
+fn input(store: &Store, version: &Version) -> Result<ReportInput, PipelineError> {
     let previous = version.commit().previous;
     let before = (previous > 0).then(|| store.version(previous));
-    let options = Options {
+    Ok(tessera_report::from_version(version, before)?)
+}
+
+fn options(settings: tessera_spec::Report) -> Options {
+    Options {
         customers: settings.customers,
         ..Options::default()
-    };
-    Ok(tessera_report::render(
-        &tessera_report::from_version(version, before)?,
-        &options,
-    )?)
+    }
 }
 
 /// The summary of a version for the terminal.

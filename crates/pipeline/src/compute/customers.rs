@@ -322,10 +322,10 @@ impl Job<'_> {
     }
 
     /// Writes the report of the published version.
-    pub(super) fn report(&self, made: &Made) -> Result<StageReport, PipelineError> {
+    pub(super) fn report(&self, made: &mut Made) -> Result<StageReport, PipelineError> {
         let store = needed(self.store.as_ref(), "a store")?;
-        let published = needed(made.published.as_ref(), "a version")?;
-        let bytes = publish::write_report(store, published.version, self.prepared.pipeline.report)?;
+        let published = needed(made.published.as_mut(), "a version")?;
+        let bytes = publish::write_report(store, published, self.prepared.pipeline.report)?;
         Ok(StageReport {
             bytes,
             ..StageReport::default()
