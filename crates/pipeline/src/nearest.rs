@@ -22,6 +22,7 @@ use tessera_expr::exact::{Squares, Sum};
 use tessera_expr::{Expr, columns, replace_column};
 use tessera_segments::{Axis, Cells, Fit, Nearest, RulesScheme};
 use tessera_spec::pipeline::Scheme;
+use tessera_spec::shown::grouped;
 
 use crate::error::PipelineError;
 use crate::history::numbers;
@@ -29,6 +30,9 @@ use crate::truths;
 pub(crate) use everyone::fill;
 pub(crate) use tried::Tried;
 use tried::{around, collect};
+
+/// Rules that are evaluated with another value at most: their number grows with the rules times the values in them.
+const MOST_TRIED: usize = 10_000;
 
 /// No change: who is already there, or has none.
 const NONE: u32 = u32::MAX;
@@ -146,6 +150,22 @@ impl Candidates {
         if let Some(hidden) = read.iter().find(|name| schema.index_of(name).is_err()) {
             return Err(format!(
                 "`{hidden}`, which the rules read, is not published"
+            ));
+        }
+        let mut readers: BTreeMap<&str, usize> = BTreeMap::new();
+        for name in rules.iter().flat_map(columns) {
+            *readers.entry(name).or_default() += 1;
+        }
+        let tries = limits.iter().map(|(name, values)| {
+            let readers = readers.get(name.as_str()).copied().unwrap_or(0);
+            values.len().saturating_mul(readers)
+        });
+        let tries = tries.fold(0_usize, usize::saturating_add);
+        if tries > MOST_TRIED {
+            return Err(format!(
+                "its rules would have to be evaluated {} times with another value, more than {}",
+                grouped(tries as u64),
+                grouped(MOST_TRIED as u64)
             ));
         }
         let named = stated.rules.iter().map(|rule| rule.segment.value.as_str());
