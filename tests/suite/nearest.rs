@@ -54,6 +54,25 @@ fn a_thousand_customers_of_online_retail_have_the_changes_of_an_independent_comp
     compared(dir.path(), &format!("{path}/online_retail"), pipeline);
 }
 
+/// The lowest number of the upper tier.
+fn lowest(case: &Case) -> f64 {
+    let models = case.table("models");
+    let rows = models.texts("name").into_iter().zip(models.floats("value"));
+    let mut lowest = rows.filter(|row| row.0.as_deref() == Some("lowest_top"));
+    lowest.find_map(|row| row.1).unwrap()
+}
+
+/// `nearest_change` of every customer in a scheme.
+fn changes(case: &Case, scheme: &str) -> Vec<(String, Option<String>)> {
+    let table = case.table("memberships");
+    let keys = table.texts("customer_id").into_iter().flatten();
+    let rows = keys.zip(table.texts("nearest_change"));
+    let rows = table.texts("scheme").into_iter().zip(rows);
+    rows.filter(|row| row.0.as_deref() == Some(scheme))
+        .map(|row| row.1)
+        .collect()
+}
+
 /// Edges that were frozen and tiers that were fitted before decide, not those between today's customers; who is pinned has none, and
 /// none have it where the pipeline leaves it out.
 #[test]
@@ -90,27 +109,11 @@ otherwise = "mail"
     };
     case.pipeline(&memberships(""));
     case.day("2026-02-01");
-    let lowest = |of: &Table| -> f64 {
-        let rows = of.texts("name").into_iter().zip(of.floats("value"));
-        rows.filter(|row| row.0.as_deref() == Some("lowest_top"))
-            .find_map(|row| row.1)
-            .unwrap()
-    };
-    let fitted = lowest(&case.table("models"));
+    let fitted = lowest(&case);
     case.orders("b.csv", &[("large39".into(), "2026-02-11", 5_000.0)]);
     case.day("2026-02-15");
-    assert_eq!(lowest(&case.table("models")), fitted);
-    let changes = |scheme: &str| -> Vec<(String, Option<String>)> {
-        let table = case.table("memberships");
-        let keys = table.texts("customer_id").into_iter().flatten();
-        let rows = keys.zip(table.texts("nearest_change"));
-        let schemes = table.texts("scheme").into_iter();
-        let rows = schemes.zip(rows);
-        rows.filter(|row| row.0.as_deref() == Some(scheme))
-            .map(|row| row.1)
-            .collect()
-    };
-    let tiers = changes("tier");
+    assert_eq!(lowest(&case), fitted);
+    let tiers = changes(&case, "tier");
     let of = |key: &str| tiers.iter().find(|row| row.0 == key).unwrap().1.clone();
     assert_eq!(of("small00"), None, "pinned");
     assert_eq!(
@@ -121,7 +124,7 @@ otherwise = "mail"
         of("large39").unwrap(),
         format!("spend_total less than {fitted} leads to rest")
     );
-    assert!(changes("rfm").iter().any(|row| row.1.is_some()));
+    assert!(changes(&case, "rfm").iter().any(|row| row.1.is_some()));
     let store = case.path("store").display().to_string();
     let explained = json(&run(&["explain", &store, "small00", "--json"], 0));
     let note = explained[0]["schemes"][0]["nearest_note"].as_str().unwrap();
@@ -134,7 +137,7 @@ otherwise = "mail"
     case.day("2026-02-16");
     for scheme in ["tier", "rfm", "care"] {
         assert!(
-            changes(scheme).iter().all(|row| row.1.is_none()),
+            changes(&case, scheme).iter().all(|row| row.1.is_none()),
             "{scheme}"
         );
     }

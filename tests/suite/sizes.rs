@@ -157,5 +157,11 @@ fn very_many_features_derived_columns_and_segments_take_little_memory() {
     });
     let scheme = format!("[schemes.s]\nkind = \"rules\"\notherwise = \"rest\"\n{rules}");
     std::fs::remove_dir_all(shop.path("store")).unwrap();
-    run(&shop, &[ORDERS, CONTRACT, RFM, &scheme], 0);
+    let said = run(&shop, &[ORDERS, CONTRACT, RFM, &scheme], 0);
+    assert!(
+        said.contains(
+            "scheme `s`: `nearest_change` is null, since its rules would have to be evaluated"
+        ),
+        "{said}"
+    );
 }

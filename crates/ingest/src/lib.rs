@@ -3,9 +3,9 @@
 //! The types that matter: [`Inventory`] (files, columns and fingerprints of a source), [`Planned`] (its rows as a plan),
 //! [`IngestError`]. Nothing here computes a row: plans are run by an engine.
 //!
-//! Where to look: `files` lists, `open` opens, `unchanged` looks again, `found` records what is not read, `formats` has a file for each format, `footer` reads Parquet's own
-//! description, `text` the files of formats that have none, `columns` checks it against the contract, `evolution` sees changing schemas as one table, `partitions` reads paths, `plan` makes the
-//! checks.
+//! Where to look: `files` lists, `open` opens, `unchanged` looks again, `found` records what is not read, `formats` has a file for
+//! each format, `footer` reads Parquet's own description, `text` the files of formats that have none, `columns` checks it against
+//! the contract, `evolution` sees changing schemas as one table, `partitions` reads paths, `plan` makes the checks.
 
 mod agreement;
 mod columns;

@@ -103,7 +103,8 @@ fn text_column(table: &RecordBatch, name: &str) -> Result<StringArray, PipelineE
     Ok(column.as_string::<i32>().clone())
 }
 
-/// Which customers have left, according to the first supervised score and with no value at risk either, and their money per period while they were customers.
+/// Which customers have left, according to the first supervised score and with no value at risk either, and their money per period
+/// while they were customers.
 struct Left {
     /// Whether a customer has left; `None` for customers who never bought.
     left: Vec<Option<bool>>,

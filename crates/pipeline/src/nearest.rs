@@ -43,6 +43,28 @@ const NO_RANGE: usize = usize::MAX;
 /// What is told of schemes with limits of entering and leaving.
 const LIMITED: &str = "limits of entering and leaving decide by where the customer was before";
 
+/// Why there are no changes to try.
+#[derive(Debug)]
+pub(crate) enum Untold {
+    /// The scheme cannot tell them.
+    Unknown(String),
+    /// There would be too many.
+    TooMany(String),
+}
+
+impl From<&str> for Untold {
+    fn from(why: &str) -> Self {
+        Self::Unknown(why.to_owned())
+    }
+}
+
+impl std::fmt::Display for Untold {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let (Self::Unknown(why) | Self::TooMany(why)) = self;
+        f.write_str(why)
+    }
+}
+
 /// The changes of single columns at which a scheme may decide otherwise.
 pub(crate) struct Candidates {
     /// The columns that are changed, by name.
@@ -119,11 +141,11 @@ impl Candidates {
         rules: Option<&[Expr]>,
         fit: &Fit,
         schema: &SchemaRef,
-    ) -> Result<Self, String> {
+    ) -> Result<Self, Untold> {
         let kind = tessera_segments::kind(scheme.kind.name());
         let kind = kind.ok_or("this program does not know its kind")?;
         match kind.nearest {
-            Nearest::Untold(why) => Err(why.to_owned()),
+            Nearest::Untold(why) => Err(why.into()),
             Nearest::Rules => {
                 let stated: Option<&RulesScheme> = scheme.kind.of();
                 let (stated, rules) = stated
@@ -132,15 +154,15 @@ impl Candidates {
                 Self::of_rules(stated, rules, schema)
             }
             Nearest::Limits(limits) => {
-                let cells = limits(scheme, fit).map_err(|error| error.to_string())?;
-                cells
-                    .map(|cells| Self::of_limits(cells, schema))
-                    .ok_or_else(|| "its limits are not known".to_owned())
+                let cells =
+                    limits(scheme, fit).map_err(|error| Untold::Unknown(error.to_string()))?;
+                let cells = cells.ok_or("its limits are not known")?;
+                Ok(Self::of_limits(cells, schema))
             }
         }
     }
 
-    fn of_rules(stated: &RulesScheme, rules: &[Expr], schema: &SchemaRef) -> Result<Self, String> {
+    fn of_rules(stated: &RulesScheme, rules: &[Expr], schema: &SchemaRef) -> Result<Self, Untold> {
         let mut limits: BTreeMap<String, Vec<Tried>> = BTreeMap::new();
         let mut read = BTreeSet::new();
         for rule in rules {
@@ -148,25 +170,17 @@ impl Candidates {
             collect(rule, schema, &mut limits);
         }
         if let Some(hidden) = read.iter().find(|name| schema.index_of(name).is_err()) {
-            return Err(format!(
+            return Err(Untold::Unknown(format!(
                 "`{hidden}`, which the rules read, is not published"
-            ));
+            )));
         }
-        let mut readers: BTreeMap<&str, usize> = BTreeMap::new();
-        for name in rules.iter().flat_map(columns) {
-            *readers.entry(name).or_default() += 1;
-        }
-        let tries = limits.iter().map(|(name, values)| {
-            let readers = readers.get(name.as_str()).copied().unwrap_or(0);
-            values.len().saturating_mul(readers)
-        });
-        let tries = tries.fold(0_usize, usize::saturating_add);
+        let tries = tries(rules, &limits);
         if tries > MOST_TRIED {
-            return Err(format!(
+            return Err(Untold::TooMany(format!(
                 "its rules would have to be evaluated {} times with another value, more than {}",
                 grouped(tries as u64),
                 grouped(MOST_TRIED as u64)
-            ));
+            )));
         }
         let named = stated.rules.iter().map(|rule| rule.segment.value.as_str());
         let segments = sorted(named.clone().chain([stated.otherwise.as_str()]));
@@ -312,6 +326,19 @@ impl Candidates {
         let segment = &self.segments[found.segment as usize];
         (&self.columns[*column], to, segment)
     }
+}
+
+/// How often a rule would be evaluated with another value of a column that it reads.
+fn tries(rules: &[Expr], limits: &BTreeMap<String, Vec<Tried>>) -> usize {
+    let mut readers: BTreeMap<&str, usize> = BTreeMap::new();
+    for name in rules.iter().flat_map(columns) {
+        *readers.entry(name).or_default() += 1;
+    }
+    let of_column = limits.iter().map(|(name, values)| {
+        let readers = readers.get(name.as_str()).copied().unwrap_or(0);
+        values.len().saturating_mul(readers)
+    });
+    of_column.fold(0, usize::saturating_add)
 }
 
 impl Answers<'_> {

@@ -64,8 +64,8 @@ pub struct Stay {
 }
 
 /// The `memberships` table: as_of, key, scheme, segment_id, segment, reason, assigned_by, entered_on, previous_segment_id,
-/// previous_segment, cause, leaves_on, leaves_to, nearest_change; by key, then scheme. `stays` are those of the assignments, in their order; without them these
-/// columns are null.
+/// previous_segment, cause, leaves_on, leaves_to, nearest_change; by key, then scheme. `stays` are those of the assignments, in
+/// their order; without them these columns are null.
 ///
 /// # Errors
 /// An assignment of another number of customers than the table has.

@@ -4,14 +4,15 @@
 //! [`tables`] (their definitions), [`StoreError`] (with its exit code).
 //!
 //! Layout of a store: `FORMAT`, `PIPELINES` (the pipelines that publish here), `commits/` (the source of truth),
-//! `data/as_of=…/run=…/TABLE.parquet` (immutable), `inputs/` (lists of input files), `artifacts/` (what was learned from data), `expired/` (versions whose data may have
-//! been deleted), `LATEST` and `latest` (hints), `INDEX` (parts of every commit: a hint), `catalog.parquet`, `views/` and
-//! `reports/` (can be rebuilt), `LOCK`, `tmp/`.
+//! `data/as_of=…/run=…/TABLE.parquet` (immutable), `inputs/` (lists of input files), `artifacts/` (what was learned from data),
+//! `expired/` (versions whose data may have been deleted), `LATEST` and `latest` (hints), `INDEX` (parts of every commit: a hint),
+//! `catalog.parquet`, `views/` and `reports/` (can be rebuilt), `LOCK`, `tmp/`.
 //!
 //! Where to look: `publish` is the protocol step by step, `gate` decides between an interrupt and a commit, `format` creates a
 //! store, `store` finds versions, `succession` relates them, `owners` records the pipelines, `lock` is taken by publishers,
-//! `hints`, `index` and `catalogue` make versions easy to find, `verify` checks, `artifacts` keeps what was learned from data, `reports` keeps HTML reports, `writer` makes the
-//! Parquet files, `step` is where tests inject faults.
+//! `hints`, `index` and `catalogue` make versions easy to find, `drafts` replaces many small files together, `verify` checks,
+//! `artifacts` keeps what was learned from data, `reports` keeps HTML reports, `writer` makes the Parquet files, `step` is where
+//! tests inject faults.
 
 mod artifacts;
 mod by_day;

@@ -8,9 +8,10 @@
 //! meaning), `canonical` (its form for hashing), `private` (files that only their owner reads), `noted` (errors that
 //! libraries hide), `interrupt` (a request to stop, for every crate above), `activity` (what a process was doing when it died).
 //!
-//! To add a key: its field in `written`, its line in `file`, its place in [`pipeline`]; `tests/schema` sees to it that the
-//! first two agree. The keys of a kind of scheme are in [`SchemeSyntax`], those of an aggregate in [`AggregateSyntax`], those of a gate in
-//! [`GateSyntax`], those of a file format in [`FormatSyntax`], which the crates of the kinds hand over as [`Syntax`]: one description for parser, schema and documentation.
+//! To add a key: its field in `written`, its line in `file`, its place in [`pipeline`]; `tests/schema` sees to it that the first
+//! two agree. The keys of a kind of scheme are in [`SchemeSyntax`], those of an aggregate in [`AggregateSyntax`], those of a gate
+//! in [`GateSyntax`], those of a file format in [`FormatSyntax`], which the crates of the kinds hand over as [`Syntax`]: one
+//! description for parser, schema and documentation.
 
 pub mod activity;
 mod aggregate_syntax;

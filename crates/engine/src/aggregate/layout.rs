@@ -80,7 +80,8 @@ pub(crate) enum Op {
     FirstWide(usize),
     /// 4 words: time, decimal, and whether there is one
     LastWide(usize),
-    /// 3 words: bits of common values, count of the others (made in the end) with the upper digits of the last of these seen, its lower ones
+    /// 3 words: bits of common values, count of the others (made in the end) with the upper digits of the last of these seen, its
+    /// lower ones
     Distinct(usize),
     /// 3 words, as above, of local days
     DistinctDays,

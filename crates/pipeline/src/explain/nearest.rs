@@ -88,7 +88,8 @@ fn candidates(
     let assigned = assigned(store, explained, scheme)?;
     let rules = assigned.rules.as_deref();
     let schema = explained.customers.batch.schema();
-    Candidates::new(&assigned.scheme, rules, &assigned.fit, &schema)
+    let found = Candidates::new(&assigned.scheme, rules, &assigned.fit, &schema);
+    found.map_err(|untold| untold.to_string())
 }
 
 fn assigned(store: &Store, explained: &Explained<'_>, name: &str) -> Result<Assigned, String> {

@@ -9,7 +9,7 @@ use rayon::prelude::*;
 use tessera_engine::Engine;
 use tessera_segments::{AssignedBy, Assignment, Stay};
 
-use super::{Answers, Candidates, Columns, Found, NONE, bound, difference, spread};
+use super::{Answers, Candidates, Columns, Found, NONE, Untold, bound, difference, spread};
 use crate::customers::Assigned;
 use crate::error::PipelineError;
 use crate::history::Limits;
@@ -48,7 +48,12 @@ pub(crate) fn fill(
                 names.extend(candidates.columns().map(str::to_owned));
                 asked.push((place, candidates));
             }
-            Err(why) => tracing::debug!("`{name}`: no nearest change, since {why}"),
+            Err(Untold::TooMany(why)) => tracing::warn!(
+                "scheme `{name}`: `nearest_change` is null, since {why}; `nearest_change = false` in [memberships] leaves it out"
+            ),
+            Err(Untold::Unknown(why)) => {
+                tracing::debug!("`{name}`: no nearest change, since {why}")
+            }
         }
     }
     let known = Columns::new::<PipelineError>(&names, &table, |_, numbers| {

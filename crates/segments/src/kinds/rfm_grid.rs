@@ -73,11 +73,7 @@ fn assign(
     let config: &RfmGrid = settings(&KIND, scheme)?;
     let name = scheme.name.value.as_str();
     let map = CellMap::new(&config.grid.value, config.scores)?;
-    let values = complete_values(config, customers)?;
-    let rankings: Vec<Ranking> = values
-        .par_iter()
-        .map(|values| Ranking::new(values))
-        .collect();
+    let (values, rankings) = ranked(config, customers)?;
     let given = extra.learned.and_then(Fit::get::<FrozenEdges>);
     let mut scored = score(config, &values, &rankings, given)?;
     let learned = learned(config, &values, &scored);
@@ -252,6 +248,17 @@ fn complete_values(config: &RfmGrid, customers: &Customers) -> Result<[Vec<f64>;
         }
     }
     Ok([r, f, m])
+}
+
+/// The values of the three dimensions, and the customers ranked by each.
+fn ranked(
+    config: &RfmGrid,
+    customers: &Customers,
+) -> Result<([Vec<f64>; 3], Vec<Ranking>), SegmentError> {
+    let values = complete_values(config, customers)?;
+    let rankings = values.par_iter().map(|values| Ranking::new(values));
+    let rankings = rankings.collect();
+    Ok((values, rankings))
 }
 
 fn score(

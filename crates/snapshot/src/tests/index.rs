@@ -29,6 +29,10 @@ fn long(path: &Path, versions: u64) {
         before = bytes;
     }
     store.repair().unwrap();
+    assert!(
+        store.delta_fits().unwrap(),
+        "more entries than are written at a time"
+    );
 }
 
 fn last_day(path: &Path) -> Run {

@@ -259,7 +259,6 @@ fn whole(value: &Maybe) -> Option<i64> {
     }
 }
 
-#[expect(clippy::too_many_lines, reason = "one arm a function")]
 fn call(function: Function, args: &[Maybe]) -> Maybe {
     let same_or = |f: fn(f64) -> f64| match args[0].clone()? {
         Int(i) => Some(Int(i)),
@@ -295,6 +294,18 @@ fn call(function: Function, args: &[Maybe]) -> Maybe {
                 args[0].clone()
             }
         }
+        Function::Strptime
+        | Function::TryStrptime
+        | Function::ToTimestamp(_)
+        | Function::DateDiff(_)
+        | Function::DateTrunc(_) => call_of_times(function, args),
+        _ => call_of_texts(function, args),
+    }
+}
+
+/// The functions of texts.
+fn call_of_texts(function: Function, args: &[Maybe]) -> Maybe {
+    match function {
         Function::Lower => Some(Text(text(&args[0])?.to_lowercase())),
         Function::Upper => Some(Text(text(&args[0])?.to_uppercase())),
         Function::Trim => Some(Text(
@@ -354,6 +365,13 @@ fn call(function: Function, args: &[Maybe]) -> Maybe {
                 held.map_or(String::new(), |held| held.as_str().to_owned()),
             ))
         }
+        other => panic!("{other:?} is no function of texts"),
+    }
+}
+
+/// The functions of dates and times.
+fn call_of_times(function: Function, args: &[Maybe]) -> Maybe {
+    match function {
         Function::Strptime | Function::TryStrptime => {
             assert_eq!(text(&args[1]), Some("%d.%m.%Y"));
             let parts: Vec<&str> = text(&args[0])?.trim().split('.').collect();
@@ -392,6 +410,7 @@ fn call(function: Function, args: &[Maybe]) -> Maybe {
             Time(t) => Some(Time(start(unit, t.date()).and_time(NaiveTime::MIN))),
             other => panic!("{other:?}"),
         },
+        other => panic!("{other:?} is no function of times"),
     }
 }
 

@@ -1,9 +1,8 @@
 //! Customers at the border of a score, who stay in their segment.
 
-use rayon::prelude::*;
 use tessera_spec::shown::grouped;
 
-use super::{complete_values, good, score};
+use super::{good, ranked, score};
 use crate::customers::Customers;
 use crate::error::SegmentError;
 use crate::grid::CellMap;
@@ -45,11 +44,7 @@ pub fn within_margin<'n>(
     segment_before: impl Fn(usize) -> Option<&'n str>,
 ) -> Result<Vec<WithinLimits>, SegmentError> {
     let map = CellMap::new(&config.grid.value, config.scores)?;
-    let values = complete_values(config, customers)?;
-    let rankings: Vec<Ranking> = values
-        .par_iter()
-        .map(|values| Ranking::new(values))
-        .collect();
+    let (values, rankings) = ranked(config, customers)?;
     let scored = score(config, &values, &rankings, None)?;
     let reach = [0, 1, 2].map(|index| {
         let scores = &scored.scores[index];
