@@ -127,6 +127,18 @@ pub enum EngineError {
         /// Files and rows, from 1, of one of them.
         example: Vec<(PathBuf, u64)>,
     },
+    /// Keys of a map that lead from one to the next and back, so that none of them is the customer.
+    #[error(
+        "lookup `{name}`: {} to the next and back to the first{}, so none of them is the customer that they belong to; correct the rows, or exclude one of them with `filter`", circle_words(*keys), places(example)
+    )]
+    KeyCircle {
+        /// Name of the source.
+        name: String,
+        /// Keys concerned.
+        keys: u64,
+        /// Files and rows, from 1, of keys of one circle.
+        example: Vec<(PathBuf, u64)>,
+    },
     /// A lookup with more rows than can be numbered in memory.
     #[error(
         "lookup `{name}` has {} rows; at most 4,294,967,294 can be held in memory: exclude rows that no join needs with `filter`", grouped(*rows)
@@ -241,6 +253,11 @@ fn keys_words(keys: u64, columns: &[String]) -> String {
         1 => format!("1 value of {columns} has"),
         n => format!("{} values of {columns} have", grouped(n)),
     }
+}
+
+/// "3 keys lead from one".
+fn circle_words(keys: u64) -> String {
+    format!("{} keys lead from one", grouped(keys))
 }
 
 fn places(rows: &[(PathBuf, u64)]) -> String {

@@ -1,15 +1,19 @@
 //! Joins: a lookup is read once and held in memory, and streamed rows are joined to it.
 //!
-//! Where to look: `keys` (key columns as bytes, and where they lie), `table` (one row of the lookup for each key and time).
+//! Where to look: `keys` (key columns as bytes, and where they lie), `chain` (keys that lead to keys), `table` (one row of the lookup for each key and time).
 
+mod chain;
 mod keys;
 mod table;
 
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
+use arrow::array::RecordBatch;
+use arrow::datatypes::{Field, Schema};
 use polars::prelude::*;
 use tessera_expr::rel::{Join, SourceRows};
 
+use crate::bridge::to_arrow;
 use crate::error::EngineError;
 use crate::lower::{lower, many, unary};
 use crate::types::polars_type;
@@ -64,6 +68,31 @@ pub(crate) fn with_joined(
         made.push(gathered.alias(column.name.as_str()));
     }
     Ok(frame.with_columns(made))
+}
+
+/// The keys that a chained join of these rows replaces, each with the last one that it leads to, by key; `None` without such a join.
+pub(crate) fn replaced(rows: &SourceRows) -> Result<Option<RecordBatch>, EngineError> {
+    let Some(join) = rows.scan.joins.iter().find(|join| join.is_chained) else {
+        return Ok(None);
+    };
+    let Some((keys, ends)) = held(join)?.replaced()? else {
+        return Ok(None);
+    };
+    let order = keys.arg_sort(SortOptions::default());
+    let mut fields = Vec::new();
+    let mut arrays = Vec::new();
+    for (name, column) in [("key", keys), ("customer", ends)] {
+        let ty = match column.dtype() {
+            DataType::String => arrow::datatypes::DataType::Utf8,
+            _ => arrow::datatypes::DataType::Int64,
+        };
+        arrays.push(to_arrow(&column.take(&order)?, &ty)?);
+        fields.push(Field::new(name, ty, false));
+    }
+    Ok(Some(RecordBatch::try_new(
+        Arc::new(Schema::new(fields)),
+        arrays,
+    )?))
 }
 
 /// A date or timestamp as microseconds; a date is its midnight.

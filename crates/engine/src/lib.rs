@@ -109,6 +109,10 @@ pub trait Engine {
         columns: &[String],
     ) -> Result<Several, EngineError>;
 
+    /// The keys that a chained join replaces in these rows ([`tessera_expr::rel::Join::is_chained`]), each with the last one that it
+    /// leads to: columns `key` and `customer`, by key. `None` without such a join.
+    fn replaced(&self, rows: &SourceRows) -> Result<Option<RecordBatch>, EngineError>;
+
     /// Counts the keys whose newest used row has a negative amount while no other row of that day or later has none.
     fn newest_negative(&self, rows: &SourceRows, amount: &Expr) -> Result<u64, EngineError>;
 

@@ -139,6 +139,10 @@ impl Engine for PolarsEngine {
         guarded(|| per_key::several(rows, valid, columns))
     }
 
+    fn replaced(&self, rows: &SourceRows) -> Result<Option<RecordBatch>, EngineError> {
+        guarded(|| join::replaced(rows))
+    }
+
     fn newest_negative(&self, rows: &SourceRows, amount: &Expr) -> Result<u64, EngineError> {
         let _lookups = guarded(|| join::hold(rows))?;
         guarded(|| per_key::newest_negative(rows, amount))

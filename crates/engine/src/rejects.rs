@@ -227,7 +227,7 @@ fn found_columns(rows: &SourceRows) -> Vec<Vec<String>> {
     let all = broken
         .chain(checks)
         .chain(rows.dedup.iter().map(|_| Vec::new()));
-    let shown = all.map(|names| names.into_iter().filter(|n| *n != rows.key).collect());
+    let shown = all.map(|names| names.into_iter().filter(|n| !rows.is_key(n)).collect());
     shown.collect()
 }
 

@@ -14,6 +14,7 @@ use chrono::NaiveDate;
 use tessera_spec::pipeline::ColumnForm;
 
 use crate::aggregate::AggOp;
+use crate::analysis::columns;
 use crate::tree::{Expr, Literal, Type};
 
 pub use join::{Join, JoinedColumn};
@@ -294,6 +295,15 @@ pub struct SourceRows {
     pub only: Option<Drawn>,
     /// The money of a row, whose signs are counted where the plan reads it anyway.
     pub amount: Option<Expr>,
+}
+
+impl SourceRows {
+    /// Whether a column identifies the customer: the key, or what a map of keys replaces.
+    pub fn is_key(&self, name: &str) -> bool {
+        let maps = self.scan.joins.iter().filter(|join| join.is_chained);
+        let mut replaced = maps.flat_map(|join| &join.on);
+        name == self.key || replaced.any(|(own, _)| columns(own).contains(name))
+    }
 }
 
 /// One row per key: every aggregate in one pass over the rows. Output: the key, then the aggregates.

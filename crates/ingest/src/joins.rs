@@ -8,6 +8,7 @@ use tessera_spec::diagnostic::{Diagnostic, unknown_name};
 use tessera_spec::pipeline::{self, At, ExprText, Several, Source};
 
 use crate::columns::unknown_column;
+use crate::keys::key_in;
 use crate::mentioned::names_in;
 use crate::planned::Planned;
 
@@ -159,15 +160,6 @@ impl<'a> Joins<'a> {
                 })
             })
             .collect();
-        let stated = lookup
-            .contract
-            .several
-            .as_ref()
-            .map(|several| several.value);
-        let by_default = match lookup.time {
-            Some(_) => Several::Newest,
-            None => Several::Fail,
-        };
         Some(Join {
             name: join.name.value.clone(),
             after: self.made.1,
@@ -177,8 +169,9 @@ impl<'a> Joins<'a> {
                 Some(time) => Some(time?),
                 None => None,
             },
-            several: stated.unwrap_or(by_default),
+            several: choice(lookup),
             columns: columns.into_iter().collect::<Option<_>>()?,
+            is_chained: false,
         })
     }
 
@@ -210,8 +203,18 @@ impl<'a> Joins<'a> {
     }
 }
 
+/// Which of several rows of one key a join of this lookup finds.
+pub(crate) fn choice(lookup: &Source) -> Several {
+    let stated = lookup.contract.several.as_ref();
+    let by_default = match lookup.time {
+        Some(_) => Several::Newest,
+        None => Several::Fail,
+    };
+    stated.map_or(by_default, |several| several.value)
+}
+
 /// Type of a column of the lookup.
-fn of_lookup(
+pub(crate) fn of_lookup(
     lookup: &Source,
     schema: &Schema,
     name: &At<String>,
@@ -277,16 +280,11 @@ const KEYS: &str = "only_keys_of";
 pub(crate) fn keep_keys(rows: &mut SourceRows, other: SourceRows) {
     let own = rows.scan.column_type(&rows.key).unwrap_or(Type::String);
     let of = other.scan.column_type(&other.key).unwrap_or(Type::String);
-    let key = |name: &str, ty: Type| {
-        let column = Expr::column(name, ty);
-        match ty {
-            _ if own == Type::Int && of == Type::Int => column,
-            Type::Decimal { .. } | Type::Float => {
-                column.cast(Type::Decimal { scale: 0 }).cast(Type::String)
-            }
-            _ => column.cast(Type::String),
-        }
+    let wanted = match own == Type::Int && of == Type::Int {
+        true => Type::Int,
+        false => Type::String,
     };
+    let key = |name: &str, ty: Type| key_in(wanted, name, ty);
     let join = Join {
         name: KEYS.to_owned(),
         after: rows.scan.derive.len(),
@@ -295,6 +293,7 @@ pub(crate) fn keep_keys(rows: &mut SourceRows, other: SourceRows) {
         as_of: None,
         several: Several::First,
         columns: Vec::new(),
+        is_chained: false,
     };
     rows.checks.push(RowCheck {
         rule: KEYS.to_owned(),

@@ -5,6 +5,8 @@ use std::collections::BTreeSet;
 use tessera_spec::Pipeline;
 use tessera_spec::pipeline::{Duplicates, ExprText, FeatureBody, Source};
 
+use crate::keys::customer_of;
+
 /// Names that the pipeline uses of a source.
 #[derive(Debug, Default)]
 pub(crate) struct Mentioned {
@@ -35,6 +37,9 @@ impl Mentioned {
                     .for_each(|text| mentioned.text(text));
             }
         }
+        mentioned
+            .names
+            .extend(customer_of(pipeline, source).map(|to| to.value.clone()));
         let joins = pipeline.sources.iter().flat_map(|other| &other.joins);
         for join in joins.filter(|join| join.from.value == source.name.value) {
             let columns = join.on.iter().chain(&join.columns);

@@ -9,9 +9,7 @@ use tessera_expr::rel::{
     Cutoff, Dedup, FAULT, FileGroup, RECORD_RULE, RowCheck, RowOutcome, Scan, ScanColumn,
     SourceRows, Stored, Unconverted,
 };
-use tessera_expr::{
-    BinaryOp, Expr, Function, Literal, Node, Schema, Type, condition_at, failures, parse_at,
-};
+use tessera_expr::{BinaryOp, Expr, Literal, Node, Schema, Type, condition_at, failures, parse_at};
 use tessera_spec::Pipeline;
 use tessera_spec::diagnostic::Diagnostic;
 use tessera_spec::pipeline::{
@@ -19,8 +17,10 @@ use tessera_spec::pipeline::{
 };
 
 use crate::columns::{self, Resolved};
+use crate::identity::Map;
 use crate::inventory::Inventory;
 use crate::joins::{Joins, Lookups, keep_keys};
+use crate::keys::{broken_key, customer_of, missing};
 use crate::planned::Planned;
 use files::scan_of_files;
 use sample::{only_drawn, sample};
@@ -40,11 +40,13 @@ fn name_refused(source: &Source, inventory: &Inventory, schema: &mut Schema) {
     }
 }
 
-/// Plans the rows of every source that are visible at the cutoff, by its name; or says all that is wrong with them.
+/// Plans the rows of every source that are visible at the cutoff, by its name; or says all that is wrong with them. Which key belongs
+/// to which customer is what is known `today`, the day of the run, at every cutoff.
 pub fn plan(
     pipeline: &Pipeline,
     inventories: &[Inventory],
     cutoff: Cutoff,
+    today: Cutoff,
 ) -> Result<BTreeMap<String, Planned>, Vec<Diagnostic>> {
     let mut planned: BTreeMap<String, Planned> = BTreeMap::new();
     let mut problems = Vec::new();
@@ -71,6 +73,17 @@ pub fn plan(
             Err(found) => problems.extend(found),
         }
     }
+    if let Some(map) = map(pipeline, inventories, today, &mut problems) {
+        let with_keys = all().filter(|(source, _)| !is_lookup(source));
+        for (source, _) in with_keys {
+            let planned = planned.get_mut(&source.name.value);
+            if let Some(Err(problem)) = planned.map(|p| map.resolve(source, &mut p.rows)) {
+                // The same mistake of the map in every source.
+                problems.push(problem);
+                break;
+            }
+        }
+    }
     let keys_of = all().filter_map(|(source, _)| Some((source, source.only_keys_of.as_ref()?)));
     for (source, of) in keys_of {
         let other = planned.get(&of.value).cloned();
@@ -83,6 +96,20 @@ pub fn plan(
     } else {
         Err(problems)
     }
+}
+
+/// The map of keys; none where the pipeline has none, or its lookup has mistakes, which are reported as such.
+fn map<'a>(
+    pipeline: &'a Pipeline,
+    inventories: &[Inventory],
+    today: Cutoff,
+    problems: &mut Vec<Diagnostic>,
+) -> Option<Map<'a>> {
+    let identity = pipeline.customer.identity.as_ref()?;
+    let mut all = pipeline.sources.iter().zip(inventories);
+    let from = all.find(|(source, _)| source.name.value == identity.from.value)?;
+    let planned = plan_source(pipeline, from, today, &Lookups::new()).ok()?;
+    Map::new(from.0, &identity.to, planned, problems)
 }
 
 /// Plans the rows of one source, which may join rows of these lookups.
@@ -113,7 +140,10 @@ fn plan_source(
     let rules = rules(source, &schema, &mut problems);
     let uses = Uses::new(source, &columns, &derive, &rules);
     uses.check_zone(source, (&columns, &groups), &derive, &mut problems);
-    let checks = failed.into_iter().chain(checks(source, &schema, rules));
+    let to = customer_of(pipeline, source);
+    let checks = failed
+        .into_iter()
+        .chain(checks((source, to), &schema, rules));
     let mut checks = by_contract(source, checks);
     if inventory.format.is_text() {
         checks.insert(0, whole_record());
@@ -442,10 +472,15 @@ fn whole_record() -> RowCheck {
     }
 }
 
-/// Conversions within rules and filter, then the contract's checks, then the filter.
-fn checks(source: &Source, schema: &Schema, rules: Rules) -> Vec<RowCheck> {
+/// Conversions within rules and filter, then the contract's checks, then the filter. `to` is the column with the customer of a map
+/// of keys.
+fn checks(
+    (source, to): (&Source, Option<&At<String>>),
+    schema: &Schema,
+    rules: Rules,
+) -> Vec<RowCheck> {
     let mut checks = Vec::new();
-    for key in source.keys() {
+    for key in source.keys().chain(to) {
         let Some(ty) = schema.get(&key.value) else {
             continue;
         };
@@ -501,37 +536,6 @@ fn checks(source: &Source, schema: &Schema, rules: Rules) -> Vec<RowCheck> {
         });
     }
     checks
-}
-
-/// A number with a fraction, or a float so large that it may stand for several whole numbers: no key.
-fn broken_key(name: &str, ty: Type) -> Option<Expr> {
-    /// The first float whose neighbour is 2 away.
-    const LIMIT: f64 = 9_007_199_254_740_992.0;
-    let column = || Expr::column(name, ty);
-    let whole = |of: Expr| Expr::function(Function::Floor, vec![of], ty);
-    let fraction = column().condition(BinaryOp::NotEqual, whole(column()));
-    match ty {
-        Type::Decimal { scale: 1.. } => Some(fraction),
-        Type::Float => {
-            let size = Expr::function(Function::Abs, vec![column()], ty);
-            let limit = Expr::literal(Literal::Float(LIMIT), ty);
-            let large = size.condition(BinaryOp::GreaterOrEqual, limit);
-            Some(fraction.condition(BinaryOp::Or, large))
-        }
-        _ => None,
-    }
-}
-
-/// Null, or a text of white space only.
-fn missing(name: &str, ty: Type) -> Expr {
-    let column = Expr::column(name, ty);
-    let null = column.clone().is_null();
-    if ty != Type::String {
-        return null;
-    }
-    let empty = Expr::literal(Literal::String(String::new()), ty);
-    let trimmed = Expr::function(Function::Trim, vec![column], ty);
-    null.condition(BinaryOp::Or, trimmed.condition(BinaryOp::Equal, empty))
 }
 
 fn outcome(on_bad_row: OnBadRow) -> RowOutcome {

@@ -228,6 +228,20 @@ pub enum PipelineError {
         /// Its day.
         as_of: chrono::NaiveDate,
     },
+    /// A version does not have the customer, since its key belongs to another one.
+    #[error(
+        "version {version} of {as_of} has no customer `{key}`: the key belongs to customer `{customer}` by the map of `[customer.identity]`; ask for that one"
+    )]
+    MergedCustomer {
+        /// The key asked for.
+        key: String,
+        /// The customer.
+        customer: String,
+        /// The version.
+        version: u64,
+        /// Its day.
+        as_of: chrono::NaiveDate,
+    },
     /// A version does not have the scheme.
     #[error("version {version} has no scheme `{scheme}`; it has {available}")]
     NoScheme {
@@ -268,6 +282,7 @@ impl PipelineError {
             | Self::Future { .. }
             | Self::NothingKnown
             | Self::NoCustomer { .. }
+            | Self::MergedCustomer { .. }
             | Self::OtherPlan { .. }
             | Self::NoScheme { .. } => 2,
             Self::Lake(problems) => lake_code(problems),
@@ -290,6 +305,7 @@ impl PipelineError {
                 | EngineError::LongTexts { .. }
                 | EngineError::Memory { .. }
                 | EngineError::SeveralMatches { .. }
+                | EngineError::KeyCircle { .. }
                 | EngineError::LookupTooLarge { .. },
             ) => 3,
             Self::Engine(EngineError::Io { .. } | EngineError::LakeIo { .. }) | Self::Io { .. } => {

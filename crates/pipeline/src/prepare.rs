@@ -99,7 +99,12 @@ impl Prepared {
             as_of,
             known_by: self.known_as_of.min(as_of),
         };
-        let planned = source_inputs(&self.pipeline, &self.inventories, cutoff).and_then(|inputs| {
+        let today = Cutoff {
+            as_of: self.as_of,
+            known_by: self.known_as_of,
+        };
+        let planned = source_inputs(&self.pipeline, &self.inventories, (cutoff, today));
+        let planned = planned.and_then(|inputs| {
             let mut features = tessera_features::plan(&self.pipeline, &inputs)?;
             // The condition of `active` may be unknown at earlier days.
             let active = !self.untimed.contains_key(base::CONDITION);
@@ -225,7 +230,7 @@ fn plan_features(
     cutoff: Cutoff,
     found: &mut Diagnostics,
 ) -> Result<(BTreeMap<String, SourceInput>, FeaturePlan), PipelineError> {
-    let planned = source_inputs(pipeline, inventories, cutoff).and_then(|inputs| {
+    let planned = source_inputs(pipeline, inventories, (cutoff, cutoff)).and_then(|inputs| {
         let features = tessera_features::plan(pipeline, &inputs)?;
         Ok((inputs, features))
     });
@@ -290,13 +295,13 @@ fn inventories(
     }
 }
 
-/// The sources as of a date, or all mistakes in them.
+/// The sources as of a date, with the map of keys of the day of the run; or all mistakes in them.
 fn source_inputs(
     pipeline: &Pipeline,
     inventories: &[Inventory],
-    cutoff: Cutoff,
+    (cutoff, today): (Cutoff, Cutoff),
 ) -> Result<BTreeMap<String, SourceInput>, Vec<Diagnostic>> {
-    let planned = tessera_ingest::plan(pipeline, inventories, cutoff)?.into_iter();
+    let planned = tessera_ingest::plan(pipeline, inventories, cutoff, today)?.into_iter();
     let input = |(name, planned): (String, Planned)| {
         let Planned { rows, schema } = planned;
         (name, SourceInput { rows, schema })

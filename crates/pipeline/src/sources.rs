@@ -111,6 +111,8 @@ pub struct SourceOutcome {
     pub rules: Vec<RuleCount>,
     /// Keys without a customer in the base, and their rows; for sources that do not make up the base.
     pub outside: Option<Outside>,
+    /// Used rows whose key belongs to another customer, where the pipeline has a map of keys.
+    pub resolved: Option<u64>,
     /// Customers with several valid rows, where one counts.
     pub several: Option<Several>,
     /// Customers whose newest row is a refund, where refunds count as purchases.
@@ -153,8 +155,9 @@ pub(crate) fn outcome(
     engine: &dyn Engine,
     (source, inventory): (&Source, &Inventory),
     rows: &SourceRows,
-    counts: RowCounts,
+    mut counts: RowCounts,
 ) -> Result<SourceOutcome, PipelineError> {
+    let resolved = resolved(rows, &mut counts);
     let rules = rules(engine, source, rows, &counts);
     let total = |wanted: &[RowOutcome]| -> u64 {
         let those = rules.iter().filter(|rule| wanted.contains(&rule.outcome));
@@ -187,12 +190,24 @@ pub(crate) fn outcome(
         dropped,
         rules,
         outside: None,
+        resolved,
         several: None,
         refunded: None,
         age_hours: None,
         status: "unjudged",
         notes: Vec::new(),
     })
+}
+
+/// Takes the rows that a map of keys does not concern from those for which a join found nothing, and returns the others.
+fn resolved(rows: &SourceRows, counts: &mut RowCounts) -> Option<u64> {
+    let map = rows.scan.joins.iter().find(|join| join.is_chained)?;
+    let place = counts
+        .unmatched
+        .iter()
+        .position(|(name, _)| *name == map.name)?;
+    let (_, unmatched) = counts.unmatched.remove(place);
+    Some(counts.used - unmatched)
 }
 
 /// Adds the warnings of listing the lake to the notes, for readers of the tables and of the report: so far they were only on
@@ -307,6 +322,14 @@ pub(crate) fn judge(
     brakes::check(case, outcome)?;
     freshness::judge(case.from.0, outcome, as_of)?;
     unmatched(case.from.0, outcome);
+    if let Some(rows) = outcome.resolved.filter(|rows| *rows > 0) {
+        let note = format!(
+            "{} that take part carry a key that belongs to another customer by `[customer.identity]`",
+            share_words(rows, outcome.counts.used)
+        );
+        tracing::info!(source = outcome.name, "source `{}`: {note}", outcome.name);
+        outcome.notes.push(note);
+    }
     for (column, count) in outcome.counts.nulled.clone() {
         if count > 0 {
             let of = outcome.rows();

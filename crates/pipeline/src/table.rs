@@ -236,7 +236,9 @@ fn customers_are_independent(plan: &FeaturePlan) -> bool {
     passes.all(|pass| {
         let rows = &pass.aggregate.rows;
         let repeated = rows.dedup.as_ref().map(|dedup| &dedup.columns);
-        repeated.is_none_or(|columns| columns.is_empty() || columns.contains(&rows.key))
+        repeated.is_none_or(|columns| {
+            columns.is_empty() || columns.iter().any(|column| rows.is_key(column))
+        })
     })
 }
 

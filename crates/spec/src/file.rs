@@ -6,6 +6,7 @@ mod feature;
 mod form;
 mod gates;
 mod goal;
+mod identity;
 mod join;
 mod locale;
 mod memberships;
@@ -197,6 +198,11 @@ fn pipeline(file: &Reader<'_>, kinds: &Syntax) -> Pipeline {
     ] {
         file.not_built(key, what);
     }
+    join::check_used(
+        file.notes,
+        &pipeline.sources,
+        pipeline.customer.identity.as_ref(),
+    );
     check_unique_columns(file.notes, &pipeline);
     pipeline
 }
@@ -293,6 +299,7 @@ fn customer(file: &Reader<'_>, sources: &[Source]) -> Customer {
             key: String::new(),
             from: Vec::new(),
             sample: None,
+            identity: None,
             active: None,
             cohorts: false,
         };
@@ -315,6 +322,7 @@ fn customer(file: &Reader<'_>, sources: &[Source]) -> Customer {
         source::check_source(&table, name, sources);
     }
     let sample = sample(&table);
+    let identity = identity::identity(&table, sources);
     let active = table.expression("active");
     let cohorts = table.flag("cohorts").unwrap_or(false);
     table.finish();
@@ -322,6 +330,7 @@ fn customer(file: &Reader<'_>, sources: &[Source]) -> Customer {
         key: key.value,
         from,
         sample,
+        identity,
         active,
         cohorts,
     }

@@ -9,6 +9,7 @@ mod expect;
 mod feature;
 mod form;
 mod gates;
+mod identity;
 mod join;
 mod memberships;
 mod refit;
@@ -31,6 +32,7 @@ pub use feature::{
 };
 pub use form::{Column, ColumnForm, DecimalSign, EpochUnit, Header, TextSettings, ThousandsSign};
 pub use gates::{Criteria, Gates, LimitValue, OnFail, StatedLimit};
+pub use identity::Identity;
 pub use join::Join;
 pub use memberships::{Memberships, TierLimits};
 pub use refit::Refit;
@@ -146,6 +148,25 @@ impl Pipeline {
     pub fn scheme(&self, name: &str) -> Option<&Scheme> {
         self.schemes.iter().find(|s| s.name.value == name)
     }
+
+    /// Whether a source joins a lookup; the map of keys is not joined by that alone.
+    pub fn is_joined(&self, lookup: &str) -> bool {
+        let mut joins = self.sources.iter().flat_map(|source| &source.joins);
+        joins.any(|join| join.from.value == lookup)
+    }
+
+    /// Leaves out the map of keys, with its lookup where no source joins that, and returns both. Which key belongs to which customer
+    /// defines no feature.
+    pub fn take_identity(&mut self) -> Option<(Identity, Vec<Source>)> {
+        let identity = self.customer.identity.take()?;
+        let map = &identity.from.value;
+        let joined = self.is_joined(map);
+        let is_map = |source: &Source| source.name.value == *map;
+        let lookup = self.sources.iter().filter(|source| is_map(source));
+        let lookup = lookup.cloned().collect();
+        self.sources.retain(|source| joined || !is_map(source));
+        Some((identity, lookup))
+    }
 }
 
 /// `[run]`: when a run may be done.
@@ -231,6 +252,9 @@ pub struct Customer {
     /// Share of the customers that the run is limited to, above 0 and below 1; all customers by default.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sample: Option<f64>,
+    /// Keys that belong to another customer now; no key does by default.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub identity: Option<Identity>,
     /// Condition over features: where it is false, an account is closed and has left the base.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub active: Option<ExprText>,

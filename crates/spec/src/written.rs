@@ -249,11 +249,26 @@ struct CustomerTable {
     /// every source and run.
     #[schemars(extend("exclusiveMinimum" = 0, "exclusiveMaximum" = 1))]
     sample: Option<f64>,
+    /// Keys that belong to another customer now, such as those of accounts that were merged: every source with customers' keys
+    /// replaces them.
+    identity: Option<IdentityTable>,
     /// SQL condition over features; where it is false the account is closed: a row of `customers` without scores and segments.
     active: Option<String>,
     /// Whether the customers are counted by the month of their first order, as table `cohorts` and the report's retention show
     /// them: a further pass over the orders of months that the previous version did not count; false by default.
     cohorts: Option<bool>,
+}
+
+/// Keys that belong to another customer now. A key that leads to another one of the map belongs to the customer at the end; a key
+/// that the map does not have stays.
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
+#[expect(dead_code, reason = "the shape of a table; never filled")]
+struct IdentityTable {
+    /// The source of kind `lookup` with the map: its key is the key that is replaced.
+    from: String,
+    /// Its column with the customer that the key belongs to.
+    to: String,
 }
 
 /// What to do with a segment.

@@ -1,11 +1,13 @@
 //! The rows of a lookup by key and time.
 
 use std::ops::Range;
+use std::path::PathBuf;
 
 use polars::prelude::*;
 use tessera_expr::rel::Join;
 use tessera_spec::pipeline::Several;
 
+use super::chain::{self, Circle};
 use super::keys::{KeyColumns, Keys};
 use super::{hold, micros};
 use crate::error::EngineError;
@@ -32,6 +34,14 @@ pub(crate) struct Table {
     times: Vec<i64>,
     /// The joined columns, by key and time.
     columns: Vec<Series>,
+    /// Of a chained join: the keys themselves, and which of them lead to themselves alone.
+    chained: Option<Chained>,
+}
+
+/// Keys that lead to keys.
+struct Chained {
+    keys: Series,
+    stays: Vec<bool>,
 }
 
 impl Table {
@@ -44,6 +54,7 @@ impl Table {
         };
         one.as_of.is_some() == other.as_of.is_some()
             && one.several == other.several
+            && one.is_chained == other.is_chained
             && columns(one) == columns(other)
             && keys(one) == keys(other)
             && one.lookup == other.lookup
@@ -66,8 +77,57 @@ impl Table {
                 rows: times.len() as u64,
             });
         }
+        let mut values = values.to_vec();
+        if join.is_chained {
+            values.extend(keys.iter().cloned());
+        }
         let keys = KeyColumns::new(keys)?;
-        Self::new(join, &keys, times.i64()?, values)
+        let mut table = Self::new(join, &keys, times.i64()?, &values)?;
+        if join.is_chained {
+            table.follow(join)?;
+        }
+        Ok(table)
+    }
+
+    /// Lets every key lead to the last one of its chain.
+    fn follow(&mut self, join: &Join) -> Result<(), EngineError> {
+        let (Some(keys), Some(to)) = (self.columns.pop(), self.columns.pop()) else {
+            return Err(EngineError::internal("a map without columns".to_owned()));
+        };
+        let next = chain::next(&self.keys, &KeyColumns::new(std::slice::from_ref(&to))?);
+        let ends = match chain::ends(&next) {
+            Ok(ends) => ends,
+            Err(Circle { keys: all, of_one }) => {
+                let numbered = KeyColumns::new(std::slice::from_ref(&keys))?;
+                let mut wanted = vec![Vec::new(); of_one.len()];
+                for (number, key) in of_one.iter().zip(&mut wanted) {
+                    numbered.write(*number as usize, key);
+                }
+                return Err(EngineError::KeyCircle {
+                    name: join.lookup.scan.source.clone(),
+                    keys: all,
+                    example: rows_of(join, |key, _| wanted.iter().any(|one| one == key))?,
+                });
+            }
+        };
+        let stays = (0_u32..).zip(&next).map(|(key, next)| *next == Some(key));
+        self.chained = Some(Chained {
+            stays: stays.collect(),
+            keys,
+        });
+        let ends = IdxCa::from_vec("".into(), ends);
+        self.columns.push(to.take(&ends)?.rechunk());
+        Ok(())
+    }
+
+    /// Of a chained join: the keys that lead to another one, and the last one of each.
+    pub(super) fn replaced(&self) -> PolarsResult<Option<(Series, Series)>> {
+        let (Some(Chained { keys, stays }), Some(ends)) = (&self.chained, self.columns.first())
+        else {
+            return Ok(None);
+        };
+        let leads: BooleanChunked = stays.iter().map(|stays| !stays).collect();
+        Ok(Some((keys.filter(&leads)?, ends.filter(&leads)?)))
     }
 
     fn new(
@@ -126,6 +186,7 @@ impl Table {
             timed: choice.timed,
             times,
             columns,
+            chained: None,
         })
     }
 
@@ -142,6 +203,10 @@ impl Table {
                 return None;
             }
             let number = self.keys.find(&key)? as usize;
+            let stays = |chained: &Chained| chained.stays.get(number) == Some(&true);
+            if self.chained.as_ref().is_some_and(stays) {
+                return None;
+            }
             let (start, end) = (self.starts[number], self.starts[number + 1]);
             let Some(time) = time else {
                 return Some(start);
@@ -246,6 +311,26 @@ fn several_matches(
     let rows = &*join.lookup;
     let mut wanted = Vec::new();
     columns.write(row as usize, &mut wanted);
+    let example = rows_of(join, |key, of| {
+        (join.as_of.is_none() || of == time) && key == wanted
+    })?;
+    let mut keys: Vec<u32> = undecided.iter().map(|(key, ..)| *key).collect();
+    keys.dedup();
+    Ok(EngineError::SeveralMatches {
+        name: rows.scan.source.clone(),
+        columns: join.on.iter().map(|(_, key)| key_names(key)).collect(),
+        keys: keys.len() as u64,
+        at_one_time: rows.time.is_some(),
+        example,
+    })
+}
+
+/// Files and rows, from 1, of the first rows of the lookup with such a key and time.
+fn rows_of(
+    join: &Join,
+    is_wanted: impl Fn(&[u8], i64) -> bool,
+) -> Result<Vec<(PathBuf, u64)>, EngineError> {
+    let rows = &*join.lookup;
     let mut example = Vec::new();
     for (place, file) in rows.scan.files.iter().enumerate() {
         let series = selected(join, place..place + 1, true)?;
@@ -256,8 +341,8 @@ fn several_matches(
         let (found, times, numbers) = (KeyColumns::new(keys)?, times.i64()?, numbers.u64()?);
         let mut key = Vec::new();
         for row in 0..found.len() {
-            let same_time = join.as_of.is_none() || times.get(row).unwrap_or(i64::MIN) == time;
-            if same_time && found.write(row, &mut key) && key == wanted {
+            let time = times.get(row).unwrap_or(i64::MIN);
+            if found.write(row, &mut key) && is_wanted(&key, time) {
                 example.push((
                     rows.scan.lake_file(file).to_owned(),
                     numbers.get(row).unwrap_or(0) + 1,
@@ -269,15 +354,7 @@ fn several_matches(
         }
     }
     example.truncate(EXAMPLE_ROWS);
-    let mut keys: Vec<u32> = undecided.iter().map(|(key, ..)| *key).collect();
-    keys.dedup();
-    Ok(EngineError::SeveralMatches {
-        name: rows.scan.source.clone(),
-        columns: join.on.iter().map(|(_, key)| key_names(key)).collect(),
-        keys: keys.len() as u64,
-        at_one_time: rows.time.is_some(),
-        example,
-    })
+    Ok(example)
 }
 
 fn key_names(key: &tessera_expr::Expr) -> String {

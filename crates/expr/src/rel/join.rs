@@ -24,6 +24,17 @@ use crate::tree::{Expr, Type};
 ///
 /// on currency, as of day                                                                 out  b  | USD      | 2   | 0.9
 /// ```
+///
+/// A chained join leads from key to key: its only joined column holds keys of the lookup itself, and the row gets the last one. A key
+/// that leads back to itself alone is as if the lookup did not have it; a longer circle ends the plan with an error.
+///
+/// ```text
+/// in   id     lookup   key | to      chained, on id     out  id | to
+///      a               a   | b                               a  | c
+///      b               b   | c                               b  | c
+///      c               d   | d                               c  | null
+///      d                                                     d  | null
+/// ```
 #[derive(Debug, Clone, PartialEq)]
 pub struct Join {
     /// Name in the pipeline file.
@@ -40,6 +51,8 @@ pub struct Join {
     pub several: Several,
     /// Columns that are added to the source's rows.
     pub columns: Vec<JoinedColumn>,
+    /// The joined column holds keys of the lookup, which are followed to the last one. Without `as_of`, on one key.
+    pub is_chained: bool,
 }
 
 /// A column of a lookup beside the columns of a source.

@@ -1,7 +1,7 @@
 //! `[sources.NAME.join.JOIN]`
 
 use crate::diagnostic::{Diagnostic, unknown_name};
-use crate::pipeline::{At, Join, Source, SourceKind};
+use crate::pipeline::{At, Identity, Join, Source, SourceKind};
 use crate::reader::{Notes, Reader, text_of, wrong_type};
 
 use super::name::{Names, check_name};
@@ -109,9 +109,22 @@ pub(super) fn check(notes: &Notes, sources: &[Source]) {
             }
         }
     }
+}
+
+/// Warns of lookups that nothing reads; not where `identity` names none, since it may mean any of them.
+pub(super) fn check_used(notes: &Notes, sources: &[Source], identity: Option<&Identity>) {
+    let lookups = || sources.iter().filter(|s| s.kind == SourceKind::Lookup);
+    if let Some(identity) = identity
+        && !lookups().any(|lookup| lookup.name.value == identity.from.value)
+    {
+        return;
+    }
     for lookup in lookups() {
-        let mut joins = sources.iter().flat_map(|source| &source.joins);
-        if joins.all(|join| join.from.value != lookup.name.value) {
+        let joins = sources.iter().flat_map(|source| &source.joins);
+        let mut named = joins
+            .map(|join| &join.from)
+            .chain(identity.map(|identity| &identity.from));
+        if named.all(|from| from.value != lookup.name.value) {
             let name = &lookup.name;
             let message = format!("no source joins the lookup `{}`", name.value);
             notes.add(

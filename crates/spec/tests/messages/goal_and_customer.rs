@@ -68,6 +68,45 @@ fn customer() {
 }
 
 #[test]
+fn maps_of_keys() {
+    const CUSTOMER: &str = "[customer]\nkey = \"customer_id\"";
+    let map = |key: &str, identity: &str| {
+        format!(
+            "[sources.merged]\nkind = \"lookup\"\npath = \"merged\"\nkey = {key}\n\
+             [sources.merged.contract]\nmissing_key = \"fail\"\n{CUSTOMER}\nidentity = {{ {identity} }}"
+        )
+    };
+    let named = "from = \"merged\", to = \"customer_id\"";
+    assert_told!(family(&[
+        (
+            "a map without its columns",
+            CUSTOMER,
+            &map("\"old_id\"", "")
+        ),
+        (
+            "a source that is no lookup",
+            CUSTOMER,
+            &map("\"old_id\"", "from = \"orders\", to = \"customer_id\"")
+        ),
+        (
+            "an unknown lookup",
+            CUSTOMER,
+            &map("\"old_id\"", "from = \"merge\", to = \"customer_id\"")
+        ),
+        (
+            "a lookup with two keys",
+            CUSTOMER,
+            &map("[\"old_id\", \"system\"]", named)
+        ),
+        (
+            "a map from a key to itself",
+            CUSTOMER,
+            &map("\"old_id\"", "from = \"merged\", to = \"old_id\"")
+        ),
+    ]));
+}
+
+#[test]
 fn columns_of_customers() {
     assert_told!(family(&[
         (

@@ -71,6 +71,12 @@ const TABLES: &[Row] = &[
     ("ActionsTable", None, "[actions]", "[actions]\nzzz = 1"),
     ("ValueTable", None, "[value]", "[value]\nzzz = 1"),
     ("CustomerTable", None, "[customer]", "[customer]\nzzz = 1"),
+    (
+        "IdentityTable",
+        None,
+        "[customer.identity]",
+        "[customer.identity]\nzzz = 1",
+    ),
     ("RunTable", None, "[run]", "[run]\nzzz = 1"),
     (
         "MembershipsTable",

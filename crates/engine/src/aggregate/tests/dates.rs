@@ -217,6 +217,7 @@ fn keep_keys(rows: &mut SourceRows, amount: i16) {
         as_of: None,
         several: Several::First,
         columns: Vec::new(),
+        is_chained: false,
     };
     rows.checks.push(RowCheck {
         rule: "only_keys_of".to_owned(),
