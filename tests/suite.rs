@@ -89,6 +89,10 @@ mod leaves;
 mod lifetime_always;
 #[path = "suite/memory.rs"]
 mod memory;
+#[path = "suite/merge_causes.rs"]
+mod merge_causes;
+#[path = "suite/merges.rs"]
+mod merges;
 #[path = "suite/messages.rs"]
 mod messages;
 #[path = "suite/mixes.rs"]

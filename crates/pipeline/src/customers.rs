@@ -376,6 +376,23 @@ impl Assigned {
         Ok(made)
     }
 
+    /// Assigns by one more scheme with what an earlier version learned.
+    pub(crate) fn apply_fit(
+        &mut self,
+        prepared: &Prepared,
+        scheme: &Scheme,
+        learned: &Fit,
+    ) -> Result<Assignment, PipelineError> {
+        let extra = Extra {
+            learned: Some(learned),
+            ..self.extra_by_rules(prepared, None)
+        };
+        let made = tessera_segments::assign(scheme, &self.customers, &extra)?;
+        self.columns
+            .extend(tessera_segments::customer_columns(&made)?);
+        Ok(made)
+    }
+
     /// Assigns by one more scheme with what is learned from these customers.
     pub(crate) fn fit(
         &mut self,

@@ -24,6 +24,7 @@ use tessera_snapshot::{Store, Version};
 use crate::diff::key_of;
 use crate::error::PipelineError;
 use crate::held;
+use crate::merged;
 
 pub use missing::Missing;
 pub use nearest::Change;
@@ -134,6 +135,14 @@ pub fn explain(
     };
     for key in keys {
         if explained.customers.of(key).is_empty() {
+            if let Some(customer) = merged::customer_of(version, key)? {
+                return Err(PipelineError::MergedCustomer {
+                    key: key.clone(),
+                    customer,
+                    version: version.number(),
+                    as_of: version.as_of(),
+                });
+            }
             return Err(PipelineError::NoCustomer {
                 key: key.clone(),
                 column: key_of(version).to_owned(),

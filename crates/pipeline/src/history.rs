@@ -4,7 +4,11 @@ mod clusters;
 mod definitions;
 mod drift;
 mod holds;
+mod keys;
+mod moves;
 mod replay;
+mod state;
+mod steps;
 mod values;
 
 use std::collections::BTreeMap;
@@ -15,10 +19,10 @@ use chrono::NaiveDate;
 use serde_json::Value;
 use tessera_engine::Engine;
 use tessera_history::{
-    ABSENT, Alignment, Before, Cause, Causes, Cohorts, Declared, Event, Ledger, Migration, Month,
-    Moves, Overlap, SchemeBefore, Step, events, migrations,
+    ABSENT, Alignment, Before, Cohorts, Declared, Event, Ledger, Migration, Month, Overlap,
+    SchemeBefore, events, migrations,
 };
-use tessera_segments::{AssignedBy, Assignment, Customers, Since, Stay, segment_id};
+use tessera_segments::{Assignment, Customers, Since, Stay, segment_id};
 use tessera_snapshot::{NewArtifact, Store, StoreError, Version};
 use tessera_spec::pipeline::{Scheme, VALUE_COLUMNS};
 
@@ -29,11 +33,15 @@ use crate::sources::epoch_day;
 
 use definitions::Changes;
 pub(crate) use definitions::{
-    DEFINITIONS, definitions, own_columns, read_columns, reads_scores, used_schemes,
+    DEFINITIONS, MAP, definitions, own_columns, read_columns, reads_scores, used_schemes,
 };
 pub(crate) use holds::{HistoryMark, Limits};
+use keys::KeyChanges;
+use moves::{first_stay, moves, stay};
+use replay::Replay;
 pub(crate) use replay::{Aged, new_rows, split, whole};
-use replay::{Replay, State, Steps};
+use state::{State, Steps};
+use steps::state_before;
 pub(crate) use values::{Values, in_cents, numbers};
 
 /// The version before this run, and what has been found out about the segments of this one so far.
@@ -46,6 +54,8 @@ pub(crate) struct History {
     /// Rows of the customers in the order of their keys.
     by_key: Vec<u32>,
     ledger: Ledger,
+    /// The keys that belong to another customer now; `None` without a map of keys.
+    merged: Option<RecordBatch>,
     events: Vec<(String, Vec<Event>)>,
     /// Segments of each scheme in both versions.
     schemes: BTreeMap<String, SchemeBefore>,
@@ -59,6 +69,8 @@ struct Previous {
     before: Before,
     ledger: Ledger,
     alignment: Alignment,
+    /// Customers whose keys were merged or split since; `None` where there are none.
+    keys: Option<KeyChanges>,
 }
 
 /// Results of the run from which the causes of moves are found.
@@ -98,16 +110,19 @@ pub(crate) struct Told {
     pub(crate) events: RecordBatch,
     pub(crate) migrations: RecordBatch,
     pub(crate) drift: RecordBatch,
+    /// Without its column `as_of`; `None` without a map of keys.
+    pub(crate) merged: Option<RecordBatch>,
     /// One for each scheme, in the order of the assignments.
     pub(crate) stays: Vec<Stay>,
 }
 
 impl History {
-    /// Reads the version before this day and matches its customers with those of this run.
+    /// Reads the version before this day and matches its customers with those of this run, in which these keys are merged.
     pub(crate) fn new(
         prepared: &Prepared,
         store: Option<&Store>,
         customers: &Customers,
+        merged: Option<RecordBatch>,
     ) -> Result<Self, PipelineError> {
         let mut history = Self {
             as_of: epoch_day(prepared.as_of),
@@ -117,6 +132,7 @@ impl History {
                 .map(|place| customers.row_by_key(place) as u32)
                 .collect(),
             ledger: Ledger::default(),
+            merged,
             events: Vec::new(),
             schemes: BTreeMap::new(),
         };
@@ -158,7 +174,10 @@ impl History {
             return Ok(history);
         };
         history.ledger = ledger.clone();
+        let matched = (&before, customers.key(), &alignment);
+        let keys = KeyChanges::new(history.merged.as_ref(), &version, matched)?;
         history.previous = Some(Previous {
+            keys,
             inputs: store.inputs(version.commit())?,
             version,
             before,
@@ -311,6 +330,7 @@ impl History {
         };
         Ok(Told {
             follows: self.follows,
+            merged: self.merged,
             drift: tessera_history::drift_table(self.as_of, previous_day, drift)?,
             ledger: tessera_history::ledger_table(self.as_of, &self.ledger)?,
             events: tessera_history::events_table(self.as_of, previous_day, &self.events)?,
@@ -336,7 +356,7 @@ impl History {
         let then = (&previous.version, &previous.inputs);
         // What was learned does not enter into cohorts.
         let changes = Changes::new(prepared, then, dated, &BTreeMap::new())?;
-        if changes.late || changes.features {
+        if changes.late || changes.features || previous.keys.is_some() {
             return Ok(None);
         }
         let cells = Cohorts::observed(&previous.version.read("cohorts")?)?;
@@ -368,10 +388,23 @@ impl History {
         };
         let mut steps = replay.steps(previous, found.aged)?;
         for assignment in assignments {
-            let one = || Steps {
-                states: Vec::new(),
-                last: changes.all(&assignment.scheme),
+            let scheme = assignment.scheme.as_str();
+            let last = changes.all(scheme);
+            let states = match (&previous.keys, self.schemes.get(scheme)) {
+                (Some(keys), Some(before)) => {
+                    let names = assignment.segments.iter().map(|s| s.name.clone());
+                    let now = State {
+                        names: names.collect(),
+                        of: previous.alignment.of_now(&assignment.segment_of, ABSENT),
+                    };
+                    // The last step is that of the others.
+                    let mut steps = keys.steps(state_before(previous, before), (last, &now), None);
+                    steps.pop();
+                    steps
+                }
+                _ => Vec::new(),
             };
+            let one = || Steps { states, last };
             steps.entry(assignment.scheme.clone()).or_insert_with(one);
         }
         Ok(steps)
@@ -455,125 +488,4 @@ fn overlap(
         before.segments.len(),
         segments,
     )
-}
-
-/// The steps from the previous version to this one.
-fn moves(
-    previous: &Previous,
-    before: &SchemeBefore,
-    assignment: &Assignment,
-    replayed: Steps,
-) -> Moves {
-    let mut segments: Vec<(i64, String)> = before.segments.clone();
-    let mut names: BTreeMap<String, u32> = BTreeMap::new();
-    for (place, segment) in segments.iter().enumerate() {
-        names.insert(segment.1.clone(), place as u32);
-    }
-    let mut places = Vec::with_capacity(assignment.segments.len());
-    for segment in &assignment.segments {
-        let known = segments.iter().position(|known| known.0 == segment.id);
-        let place = known.unwrap_or_else(|| {
-            segments.push((segment.id, segment.name.clone()));
-            segments.len() - 1
-        });
-        segments[place].1.clone_from(&segment.name);
-        names.insert(segment.name.clone(), place as u32);
-        places.push(place as u32);
-    }
-    let mut steps = Vec::new();
-    for (causes, State { names: own, of }) in replayed.states {
-        let mut own_places = Vec::with_capacity(own.len());
-        for name in own {
-            let place = *names.entry(name.clone()).or_insert_with(|| {
-                segments.push((segment_id(&assignment.scheme, &name), name));
-                segments.len() as u32 - 1
-            });
-            own_places.push(place);
-        }
-        let place = |place: u32| own_places.get(place as usize).copied().unwrap_or(ABSENT);
-        steps.push(Step {
-            causes,
-            after: of.into_iter().map(place).collect(),
-        });
-    }
-    let now: Vec<u32> = assignment
-        .segment_of
-        .iter()
-        .map(|&segment| places[segment as usize])
-        .collect();
-    steps.push(Step {
-        causes: replayed.last,
-        after: previous.alignment.of_now(&now, ABSENT),
-    });
-    let before = previous.alignment.of_before(&before.segment_of, ABSENT);
-    without_held(assignment, &before, &mut steps);
-    Moves {
-        segments,
-        before,
-        steps,
-    }
-}
-
-/// Customers who are held where they were do not move in any step, and those whom people put somewhere do so in one step of its own.
-/// Who moves although limits hold it in another tier than its rank does so in the steps of its rank.
-fn without_held(assignment: &Assignment, before: &[u32], steps: &mut Vec<Step>) {
-    let Some(last) = steps.last().map(|step| step.after.clone()) else {
-        return;
-    };
-    let held = assignment.held.iter();
-    let held = held.map(|(row, held)| (*row as usize, held.by == AssignedBy::Pin));
-    let settled = held.filter(|(row, pinned)| *pinned || last[*row] == before[*row]);
-    let settled: Vec<usize> = settled.map(|(row, _)| row).collect();
-    for &row in &settled {
-        steps
-            .iter_mut()
-            .for_each(|step| step.after[row] = last[row]);
-    }
-    let mut after = before.to_vec();
-    let rows = settled.into_iter();
-    let put: Vec<usize> = rows.filter(|&row| last[row] != before[row]).collect();
-    if !put.is_empty() {
-        put.iter().for_each(|&row| after[row] = last[row]);
-        let causes = Cause::Definition.into();
-        steps.insert(0, Step { causes, after });
-    }
-}
-
-/// The stays of customers in a scheme that the previous version did not have.
-fn first_stay(as_of: i32, assignment: &Assignment) -> Stay {
-    Stay {
-        entered_on: vec![as_of; assignment.len()],
-        ..Stay::default()
-    }
-}
-
-/// The stays of customers in a scheme that both versions have.
-fn stay(as_of: i32, previous: &Previous, before: &SchemeBefore, moves: &Moves) -> Stay {
-    let last = moves.steps.last().map_or(&moves.before, |step| &step.after);
-    let rows = &previous.alignment.before;
-    let entered_on = rows.iter().enumerate().map(|(row, &old)| {
-        let stayed = moves.before[row] == last[row];
-        let since = before.entered_on.get(old as usize).copied();
-        since.filter(|_| stayed).unwrap_or(as_of)
-    });
-    let mut words: Vec<(Causes, String)> = Vec::new();
-    let cause = moves.causes().into_iter().take(rows.len()).map(|causes| {
-        if causes.is_empty() {
-            return ABSENT;
-        }
-        let known = words.iter().position(|known| known.0 == causes);
-        known.unwrap_or_else(|| {
-            words.push((causes, causes.to_string()));
-            words.len() - 1
-        }) as u32
-    });
-    let cause = cause.collect();
-    Stay {
-        entered_on: entered_on.collect(),
-        segments_before: before.segments.clone(),
-        before: moves.before[..rows.len()].to_vec(),
-        causes: words.into_iter().map(|word| word.1).collect(),
-        cause,
-        ..Stay::default()
-    }
 }

@@ -32,6 +32,7 @@ mod labels;
 mod leaves;
 mod marks;
 mod memory;
+mod merged;
 mod monitor;
 mod nearest;
 mod options;

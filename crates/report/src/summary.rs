@@ -12,6 +12,10 @@ use crate::{Options, ReportError, ReportInput};
 
 /// The measure in `quality` that says which definition of a scheme serves where today's falls short of a gate.
 const HOLD_PREVIOUS: &str = "hold_previous";
+/// The criterion in `quality` of keys that belong to another customer.
+const IDENTITY: &str = "identity";
+/// What measures of the rows with such keys begin with.
+const RESOLVED_ROWS: &str = "resolved_rows_";
 /// Longest name in a table of the terminal, in characters.
 const LONGEST_NAME: usize = 34;
 /// Segments of one scheme that are listed; the rest is counted.
@@ -237,7 +241,8 @@ fn sources(facts: &Facts<'_>) -> Option<String> {
         );
     }
     let lost: String = sources.iter().filter_map(lost).collect();
-    Some(format!("Sources\n{}{lost}", table.draw()))
+    let merged = merged(facts).unwrap_or_default();
+    Some(format!("Sources\n{}{lost}{merged}", table.draw()))
 }
 
 /// What a source lost to its contract, in one line.
@@ -252,6 +257,27 @@ fn lost(source: &SourceRow) -> Option<String> {
             percent(rows as f64 / source.rows.max(1) as f64)
         )
     })
+}
+
+/// How many keys belong to another customer, in one line; nothing without a map of keys.
+fn merged(facts: &Facts<'_>) -> Option<String> {
+    let rows = facts.quality.as_deref()?.iter();
+    let rows: Vec<_> = rows.filter(|row| row.criterion == IDENTITY).collect();
+    let value = |metric: &str| {
+        let row = rows.iter().find(|row| row.metric == metric)?;
+        Some(row.value? as i64)
+    };
+    let (keys, customers) = (value("merged_keys")?, value("merged_into")?);
+    let resolved = rows
+        .iter()
+        .filter(|row| row.metric.starts_with(RESOLVED_ROWS));
+    let resolved: f64 = resolved.filter_map(|row| row.value).sum();
+    Some(format!(
+        "  {} merged into {}: {} used\n",
+        counted(keys, "key is", "keys are"),
+        counted(customers, "customer", "customers"),
+        counted(resolved as i64, "row of theirs is", "rows of theirs are"),
+    ))
 }
 
 fn rejections(facts: &Facts<'_>) -> Option<String> {

@@ -102,6 +102,7 @@ fn read(pipeline: &Pipeline, reads: Vec<String>) -> (Value, String) {
     data.features.declared.clear();
     data.features.described.clear();
     data.features.catalogue.clear();
+    data.take_identity();
     (json!(definitions), tessera_spec::canonical(&data))
 }
 

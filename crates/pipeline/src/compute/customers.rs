@@ -18,7 +18,7 @@ use crate::history::{Evidence, History, HistoryMark};
 use crate::prepared::Prepared;
 use crate::publish::{self, Tables};
 use crate::stage::{Stage, StageReport};
-use crate::{cohorts, expect, leaves, nearest, scores, value};
+use crate::{cohorts, expect, leaves, merged, nearest, scores, value};
 
 /// Memory of a score in addition to the tables, as a multiple of their size: its matrix, its training rows, its columns.
 const SCORE_COPIES: f64 = 2.0;
@@ -112,7 +112,10 @@ impl Job<'_> {
     pub(super) fn previous(&self, made: &mut Made) -> Result<StageReport, PipelineError> {
         let base = needed(made.base.as_ref(), "customers")?;
         let assigned = Assigned::new(self.prepared, &base.active)?;
-        let history = History::new(self.prepared, self.store.as_ref(), assigned.customers())?;
+        let customers = assigned.customers();
+        let key_type = customers.key().data_type();
+        let merged = merged::keys(self.prepared, &self.engine, key_type)?;
+        let history = History::new(self.prepared, self.store.as_ref(), customers, merged)?;
         (made.assigned, made.history, made.tables) = (Some(assigned), Some(history), None);
         made.failed.clear();
         made.served = None;

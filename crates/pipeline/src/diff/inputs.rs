@@ -8,7 +8,7 @@ use tessera_snapshot::{Store, Version};
 
 use super::chain::{integers, texts};
 use crate::error::PipelineError;
-use crate::history::DEFINITIONS;
+use crate::history::{DEFINITIONS, MAP};
 use crate::identity::DECLARED;
 
 /// What is declared in another way, by the canonical form of the pipeline, so that comments and the order of tables are no
@@ -86,7 +86,7 @@ pub(crate) fn definitions(from: &Value, to: &Value) -> Definitions {
         differences("", before, after, &mut texts);
     }
     Definitions {
-        features_changed: then["features"] != now["features"],
+        features_changed: then["features"] != now["features"] || then[MAP] != now[MAP],
         schemes_changed: both.cloned().collect(),
         texts_known,
         texts,

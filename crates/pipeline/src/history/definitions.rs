@@ -19,7 +19,10 @@ use crate::prepared::Prepared;
 /// Key of the definitions in the commit's `pipeline` object.
 pub(crate) const DEFINITIONS: &str = "definitions";
 
-/// Hashes of the definitions of the features, and of each scheme with the schemes that it uses.
+/// Key of the map of keys among the definitions, where there is one.
+pub(crate) const MAP: &str = "identity";
+
+/// Hashes of the definitions of the features, of each scheme with the schemes that it uses, and of the map of keys.
 pub(crate) fn definitions(prepared: &Prepared) -> Value {
     let mut data = prepared.pipeline.clone();
     // When something is learned again defines nothing.
@@ -31,6 +34,8 @@ pub(crate) fn definitions(prepared: &Prepared) -> Value {
     data.goal = None;
     data.gates = Gates::default();
     data.memberships = Memberships::default();
+    // Which key belongs to which customer is a cause of its own.
+    let map = data.take_identity();
     let of_scheme = |scheme: &Scheme| {
         let used = used_schemes(prepared, scheme);
         let as_defined = |scheme: &Scheme| Scheme {
@@ -60,7 +65,12 @@ pub(crate) fn definitions(prepared: &Prepared) -> Value {
         (scheme.name.value.clone(), hash)
     };
     let schemes: Map<String, Value> = prepared.pipeline.schemes.iter().map(of_scheme).collect();
-    json!({"features": digits(&tessera_spec::canonical(&data)), "schemes": schemes})
+    let features = digits(&tessera_spec::canonical(&data));
+    let mut all = json!({"features": features, "schemes": schemes});
+    if let Some(map) = map {
+        all[MAP] = digits(&json!(map).to_string()).into();
+    }
+    all
 }
 
 /// sha256 in hexadecimal digits.
@@ -172,7 +182,9 @@ fn is_late(
         let kept = || files(inputs, name).is_subset(&files(&now, name));
         match source.kind {
             SourceKind::Attributes => false,
-            SourceKind::Lookup => files(inputs, name) != files(&now, name),
+            SourceKind::Lookup => {
+                prepared.pipeline.is_joined(name) && files(inputs, name) != files(&now, name)
+            }
             _ => !kept() || counted != used.get(name).copied(),
         }
     }))

@@ -6,18 +6,25 @@ use std::path::Path;
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, UInt32Array, new_null_array};
+use arrow::compute::{filter_record_batch, take_record_batch};
 use arrow::datatypes::{Field, Int64Type, Schema};
 use chrono::NaiveDate;
 use tessera_engine::{Engine, TableRef};
 use tessera_expr::rel::Project;
 use tessera_expr::{Expr, columns};
 use tessera_features::FeaturePlan;
-use tessera_history::{ABSENT, Alignment, Cause, Causes, SchemeBefore};
-use tessera_segments::Assignment;
+use tessera_history::{ABSENT, Alignment, Cause, Causes};
+use tessera_segments::{Assignment, Fit};
+use tessera_snapshot::Store;
 use tessera_spec::pipeline::SourceKind;
 
 use super::Previous;
 use super::definitions::{self, Changes};
+use super::keys::KeyChanges;
+use super::state::{State, Steps};
+use super::steps::{States, began};
+use crate::artifacts;
+use crate::base;
 use crate::customers::{self, Assigned};
 use crate::error::PipelineError;
 use crate::prepared::Prepared;
@@ -92,20 +99,6 @@ fn attribute_columns(prepared: &Prepared) -> BTreeSet<&str> {
     aggs.map(|agg| agg.name.as_str()).collect()
 }
 
-/// The segment of every customer of either version in one state: names, and the index of the name.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct State {
-    pub(crate) names: Vec<String>,
-    pub(crate) of: Vec<u32>,
-}
-
-/// The steps of one scheme except the last one, and the causes of the last one.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Steps {
-    pub(crate) states: Vec<(Causes, State)>,
-    pub(crate) last: Causes,
-}
-
 /// The inputs of a replay.
 pub(crate) struct Replay<'a> {
     pub(crate) prepared: &'a Prepared,
@@ -156,8 +149,12 @@ impl Replay<'_> {
             return Ok(found);
         };
         let differs = |name: &&&str| !self.changes.first_step(name).is_empty();
-        let changed: BTreeSet<&str> = all.iter().filter(differs).copied().collect();
-        let first = self.assign(&then, &self.with_used(&changed))?;
+        let changed: BTreeSet<&str> = match previous.keys {
+            Some(_) => all.iter().copied().collect(),
+            None => all.iter().filter(differs).copied().collect(),
+        };
+        let first = self.assign(&then, &self.with_used(&changed), &BTreeMap::new())?;
+        let alone = self.by_the_map_alone(previous, &then, &changed)?;
         let attributes = self.attributes(previous, &then, aged)?;
         let touched = attributes.is_some();
         let knows = |name: &&&str| {
@@ -166,7 +163,9 @@ impl Replay<'_> {
         };
         let known: BTreeSet<&str> = all.iter().filter(knows).copied().collect();
         let second = match &attributes {
-            Some(found) => self.assign(&found.standing, &self.with_used(&known))?,
+            Some(found) => {
+                self.assign(&found.standing, &self.with_used(&known), &BTreeMap::new())?
+            }
             None => BTreeMap::new(),
         };
         let third = Standing {
@@ -176,7 +175,8 @@ impl Replay<'_> {
                 .of_now(&(0..self.now.num_rows() as u32).collect::<Vec<_>>(), ABSENT),
             as_of: self.prepared.as_of,
         };
-        let third_of = self.assign(&third, &self.with_used(&all.iter().copied().collect()))?;
+        let everything = self.with_used(&all.iter().copied().collect());
+        let third_of = self.assign(&third, &everything, &BTreeMap::new())?;
         for name in all {
             let (Some(before), Some(aged_state)) =
                 (previous.before.schemes.get(name), third_of.get(name))
@@ -187,8 +187,9 @@ impl Replay<'_> {
                 continue;
             }
             let first = first.get(name).filter(|_| changed.contains(name));
+            let first = first.map(|state| (self.changes.first_step(name), state));
             let states = States {
-                first: first.map(|state| (self.changes.first_step(name), state)),
+                began: began(previous, before, first, alone.get(name)),
                 attributes: touched.then(|| second.get(name)),
                 aged: aged_state,
                 new_rows: &aged.new_rows,
@@ -197,6 +198,41 @@ impl Replay<'_> {
             found.insert(name.to_owned(), steps);
         }
         Ok(found)
+    }
+
+    /// The states with today's map of keys and all else as before, where it differs from that only in what was learned: assigned with
+    /// what the previous version had learned. Clusters have other names then.
+    fn by_the_map_alone(
+        &self,
+        previous: &Previous,
+        then: &Standing,
+        schemes: &BTreeSet<&str>,
+    ) -> Result<BTreeMap<String, State>, PipelineError> {
+        let model = Causes::from(Cause::Model);
+        let refitted: BTreeSet<&str> = schemes
+            .iter()
+            .copied()
+            .filter(|name| self.changes.first_step(name) == model)
+            .collect();
+        if previous.keys.is_none() || refitted.is_empty() {
+            return Ok(BTreeMap::new());
+        }
+        let store = Store::open(Path::new(&self.prepared.pipeline.store))?;
+        let mut wanted = self.with_used(&refitted);
+        let mut learned = BTreeMap::new();
+        for scheme in &self.prepared.pipeline.schemes {
+            let name = scheme.name.value.as_str();
+            if !wanted.contains(name) || !artifacts::learns(scheme) {
+                continue;
+            }
+            let clusters = scheme.kind.settings().max_unmatched().is_some();
+            let fit = artifacts::of_version(&store, &previous.version, scheme);
+            match fit.ok().filter(|_| !clusters) {
+                Some(fit) => drop(learned.insert(name, fit)),
+                None => drop(wanted.remove(name)),
+            }
+        }
+        self.assign(then, &wanted, &learned)
     }
 
     /// Whether a scheme reads one of these columns.
@@ -220,28 +256,86 @@ impl Replay<'_> {
     /// The customers at the close of the previous day: as that version has them, or computed from today's lake if earlier rows or
     /// features have changed since.
     fn then(&self, previous: &Previous) -> Result<Option<Standing>, PipelineError> {
-        let as_of = previous.version.as_of();
-        if !self.changes.late && !self.changes.features {
-            let wanted: BTreeSet<&str> = self
-                .prepared
-                .published()
-                .map(|info| info.name.as_str())
-                .collect();
-            let key = self.prepared.pipeline.customer.key.as_str();
-            let read = |name: &str| name == key || wanted.contains(name);
-            let batches = previous.version.read_columns("customers", read)?;
-            let Some(first) = batches.first() else {
-                return Ok(None);
-            };
-            let table = arrow::compute::concat_batches(&first.schema(), &batches)?;
-            let places: Vec<u32> = (0..table.num_rows() as u32).collect();
-            let rows = previous.alignment.of_before(&places, ABSENT);
-            return Ok(Some(Standing { table, rows, as_of }));
+        if self.changes.late || self.changes.features {
+            return self.computed(previous);
         }
+        let published = self.published(previous)?;
+        match (&previous.keys, published) {
+            (Some(keys), Some(published)) => self.regrouped(previous, keys, &published),
+            (_, published) => Ok(published),
+        }
+    }
+
+    /// The customers of the previous version as it has them, but for those whose keys were merged or split since: these as today's map
+    /// makes them.
+    fn regrouped(
+        &self,
+        previous: &Previous,
+        keys: &KeyChanges,
+        published: &Standing,
+    ) -> Result<Option<Standing>, PipelineError> {
+        let Some(computed) = self.computed(previous)? else {
+            return Ok(None);
+        };
+        let own = whole(self.prepared, self.now, &published.table)?;
+        let made = whole(self.prepared, self.now, &computed.table)?;
+        let both = arrow::compute::concat_batches(&own.schema(), [&own, &made])?;
+        let after = own.num_rows() as u32;
+        let mut taken = Vec::new();
+        let pairs = published.rows.iter().zip(&computed.rows).enumerate();
+        let rows = pairs.map(|(row, (&known, &made))| {
+            let from = match keys.touches(row) {
+                true => (made != ABSENT).then(|| after + made),
+                false => (known != ABSENT).then_some(known),
+            };
+            let Some(from) = from else { return ABSENT };
+            taken.push(from);
+            taken.len() as u32 - 1
+        });
+        let rows = rows.collect();
+        Ok(Some(Standing {
+            table: take_record_batch(&both, &UInt32Array::from(taken))?,
+            rows,
+            as_of: published.as_of,
+        }))
+    }
+
+    /// The customers as the previous version has them.
+    fn published(&self, previous: &Previous) -> Result<Option<Standing>, PipelineError> {
+        let as_of = previous.version.as_of();
+        let wanted: BTreeSet<&str> = self
+            .prepared
+            .published()
+            .map(|info| info.name.as_str())
+            .collect();
+        let key = self.prepared.pipeline.customer.key.as_str();
+        let read = |name: &str| name == key || wanted.contains(name);
+        let batches = previous.version.read_columns("customers", read)?;
+        let Some(first) = batches.first() else {
+            return Ok(None);
+        };
+        let table = arrow::compute::concat_batches(&first.schema(), &batches)?;
+        let places: Vec<u32> = (0..table.num_rows() as u32).collect();
+        let rows = previous.alignment.of_before(&places, ABSENT);
+        Ok(Some(Standing { table, rows, as_of }))
+    }
+
+    /// The customers at the close of the previous day, by today's lake, map of keys and features.
+    fn computed(&self, previous: &Previous) -> Result<Option<Standing>, PipelineError> {
+        let as_of = previous.version.as_of();
         let table = match table::at_date(self.engine, self.prepared, as_of, self.work) {
             Ok(table) => table,
             Err(PipelineError::NoCustomers { .. }) => return Ok(None),
             Err(error) => return Err(error),
+        };
+        let table = match base::active(&table) {
+            Some(active) => filter_record_batch(&table, &active)?,
+            None => table,
+        };
+        let values = value::computable(self.prepared, &table);
+        let table = match values.is_empty() {
+            true => table,
+            false => self.project(&table, as_of, values)?,
         };
         let keys = table.column(0).clone();
         let now = Alignment::new(&keys, self.now.column(0), |place| {
@@ -260,11 +354,12 @@ impl Replay<'_> {
         Ok(Some(Standing { table, rows, as_of }))
     }
 
-    /// Assigns a state by these schemes, in the same way as this run assigned its customers.
+    /// Assigns a state by these schemes, in the same way as this run assigned its customers, or with what `earlier` names.
     fn assign(
         &self,
         standing: &Standing,
         schemes: &BTreeSet<&str>,
+        earlier: &BTreeMap<&str, Fit>,
     ) -> Result<BTreeMap<String, State>, PipelineError> {
         let mut states: BTreeMap<String, State> = BTreeMap::new();
         if schemes.is_empty() {
@@ -287,7 +382,11 @@ impl Replay<'_> {
                 }
                 None => None,
             };
-            let made = match assigned.apply(prepared, scheme, fitted, ruled.as_ref()) {
+            let made = match earlier.get(name.as_str()) {
+                Some(fit) => assigned.apply_fit(prepared, scheme, fit),
+                None => assigned.apply(prepared, scheme, fitted, ruled.as_ref()),
+            };
+            let made = match made {
                 Ok(made) => made,
                 // A learned model may not accept every value that a state can have.
                 Err(PipelineError::Segments(error)) => {
@@ -440,44 +539,6 @@ pub(crate) fn whole(
     Ok(RecordBatch::try_new(Arc::new(Schema::new(fields)), arrays)?)
 }
 
-/// The states of one scheme between the previous version and this one.
-struct States<'s> {
-    first: Option<(Causes, &'s State)>,
-    /// `None` where no attribute changed; `Some(None)` where the state cannot be computed separately.
-    attributes: Option<Option<&'s State>>,
-    aged: &'s State,
-    new_rows: &'s [i64],
-}
-
-impl States<'_> {
-    fn steps(&self, previous: &Previous, before: &SchemeBefore) -> Steps {
-        let names = before.segments.iter().map(|segment| segment.1.clone());
-        let mut at = State {
-            names: names.collect(),
-            of: previous.alignment.of_before(&before.segment_of, ABSENT),
-        };
-        let mut states = Vec::new();
-        if let Some((causes, state)) = self.first {
-            at = state.clone();
-            states.push((causes, state.clone()));
-        }
-        let mut ageing = Causes::from(Cause::Ageing);
-        match self.attributes {
-            Some(Some(state)) => {
-                at = entered(previous, &at, state, self.aged, self.new_rows);
-                states.push((Cause::Attribute.into(), at.clone()));
-            }
-            Some(None) => ageing = ageing.with(Cause::Attribute),
-            None => {}
-        }
-        states.push((ageing, without_activity(&at, self.aged, self.new_rows)));
-        Steps {
-            states,
-            last: Cause::Activity.into(),
-        }
-    }
-}
-
 /// The customers of the previous version with today's attributes.
 struct Attributes {
     standing: Standing,
@@ -518,44 +579,6 @@ fn dependents(
         }
     }
     (again, unknown)
-}
-
-/// The state after the attributes changed: customers who came because of attributes, without a row of events, are in their final
-/// segment.
-fn entered(
-    previous: &Previous,
-    at: &State,
-    state: &State,
-    aged: &State,
-    new_rows: &[i64],
-) -> State {
-    let mut made = state.clone();
-    for (row, &new) in new_rows.iter().enumerate() {
-        let new_customer = previous.alignment.before[row] == ABSENT && at.of[row] == ABSENT;
-        if new_customer && new == 0 && aged.of[row] != ABSENT {
-            made.of[row] = place_of(&mut made.names, &aged.names[aged.of[row] as usize]);
-        }
-    }
-    made
-}
-
-/// The state after time passed: customers who come with new rows are not included yet.
-fn without_activity(at: &State, aged: &State, new_rows: &[i64]) -> State {
-    let mut made = aged.clone();
-    for (row, &new) in new_rows.iter().enumerate() {
-        if at.of[row] == ABSENT && new > 0 {
-            made.of[row] = ABSENT;
-        }
-    }
-    made
-}
-
-fn place_of(names: &mut Vec<String>, name: &str) -> u32 {
-    let known = names.iter().position(|known| known == name);
-    known.unwrap_or_else(|| {
-        names.push(name.to_owned());
-        names.len() - 1
-    }) as u32
 }
 
 /// The number of rows since the previous version: the sum of a column of a pass's table.

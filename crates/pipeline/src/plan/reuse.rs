@@ -9,7 +9,7 @@ use tessera_snapshot::{Store, Version};
 
 use crate::base::ACTIVE;
 use crate::error::PipelineError;
-use crate::history::{DEFINITIONS, definitions, read_columns};
+use crate::history::{DEFINITIONS, MAP, definitions, read_columns};
 use crate::identity::{self, KNOWN_AS_OF};
 use crate::intervals;
 use crate::prepared::Prepared;
@@ -122,7 +122,8 @@ fn differs(
     if commit.pipeline[KNOWN_AS_OF] != prepared.known_as_of.to_string().as_str() {
         return why("knew rows up to another day");
     }
-    if commit.pipeline[DEFINITIONS]["features"] != definitions(prepared)["features"] {
+    let (then, now) = (&commit.pipeline[DEFINITIONS], definitions(prepared));
+    if then["features"] != now["features"] || then[MAP] != now[MAP] {
         return why("has other definitions of rows, features or scores");
     }
     if store.inputs(commit)? != identity::inputs(prepared) {

@@ -15,6 +15,7 @@ use crate::error::PipelineError;
 use crate::history::Told;
 use crate::intervals::Intervals;
 use crate::marks;
+use crate::merged;
 use crate::prepared::Prepared;
 use crate::reliance::Reliance;
 use crate::scores::{Scored, backtest_table, calibration_table, quality_table};
@@ -104,6 +105,7 @@ impl Tables {
             quality.extend(rows.quality.into_iter().map(|row| (score.clone(), row)));
         }
         quality.extend(assigned.counts(prepared));
+        quality.extend(merged::quality(told.merged.as_ref(), outcomes)?);
         let customers = assigned.with_schemes()?;
         let action_columns = action_columns(prepared, &customers)?;
         quality.extend(reliance.quality(&prepared.pipeline));
@@ -144,6 +146,8 @@ impl Tables {
 
     /// Passes every table of the version to `take`.
     pub(crate) fn each(&self, take: Take<'_>) -> Result<(), PipelineError> {
+        let merged = self.told.merged.as_ref();
+        let merged = merged.map(|keys| dated(self.as_of, keys)).transpose()?;
         let held = [
             ("backtest", self.backtest.as_ref()),
             ("calibration", self.calibration.as_ref()),
@@ -151,6 +155,7 @@ impl Tables {
             ("customers", Some(&self.customers)),
             ("drift", Some(&self.told.drift)),
             ("features", Some(&self.features)),
+            (merged::TABLE, merged.as_ref()),
             ("migrations", Some(&self.told.migrations)),
             ("models", Some(&self.models)),
             ("profiles", Some(&self.profiles)),

@@ -8,6 +8,7 @@ mod customers;
 mod drift;
 mod features;
 mod memberships;
+mod merged_keys;
 mod migrations;
 mod models;
 mod profiles;
@@ -64,6 +65,7 @@ pub static TABLES: &[Table] = &[
     drift::TABLE,
     features::TABLE,
     memberships::TABLE,
+    merged_keys::TABLE,
     migrations::TABLE,
     models::TABLE,
     profiles::TABLE,

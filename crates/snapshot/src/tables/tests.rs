@@ -59,6 +59,7 @@ fn every_table_of_the_release_is_declared() {
             "drift",
             "features",
             "memberships",
+            "merged_keys",
             "migrations",
             "models",
             "profiles",

@@ -1,0 +1,130 @@
+//! The moves of customers in a scheme, and since when they are in their segment.
+
+use std::collections::BTreeMap;
+
+use tessera_history::{ABSENT, Cause, Causes, Moves, SchemeBefore, Step};
+use tessera_segments::{AssignedBy, Assignment, Stay, segment_id};
+
+use super::Previous;
+use super::state::{State, Steps};
+
+/// The steps from the previous version to this one.
+pub(super) fn moves(
+    previous: &Previous,
+    before: &SchemeBefore,
+    assignment: &Assignment,
+    replayed: Steps,
+) -> Moves {
+    let mut segments: Vec<(i64, String)> = before.segments.clone();
+    let mut names: BTreeMap<String, u32> = BTreeMap::new();
+    for (place, segment) in segments.iter().enumerate() {
+        names.insert(segment.1.clone(), place as u32);
+    }
+    let mut places = Vec::with_capacity(assignment.segments.len());
+    for segment in &assignment.segments {
+        let known = segments.iter().position(|known| known.0 == segment.id);
+        let place = known.unwrap_or_else(|| {
+            segments.push((segment.id, segment.name.clone()));
+            segments.len() - 1
+        });
+        segments[place].1.clone_from(&segment.name);
+        names.insert(segment.name.clone(), place as u32);
+        places.push(place as u32);
+    }
+    let mut steps = Vec::new();
+    for (causes, State { names: own, of }) in replayed.states {
+        let mut own_places = Vec::with_capacity(own.len());
+        for name in own {
+            let place = *names.entry(name.clone()).or_insert_with(|| {
+                segments.push((segment_id(&assignment.scheme, &name), name));
+                segments.len() as u32 - 1
+            });
+            own_places.push(place);
+        }
+        let place = |place: u32| own_places.get(place as usize).copied().unwrap_or(ABSENT);
+        steps.push(Step {
+            causes,
+            after: of.into_iter().map(place).collect(),
+        });
+    }
+    let now: Vec<u32> = assignment
+        .segment_of
+        .iter()
+        .map(|&segment| places[segment as usize])
+        .collect();
+    steps.push(Step {
+        causes: replayed.last,
+        after: previous.alignment.of_now(&now, ABSENT),
+    });
+    let before = previous.alignment.of_before(&before.segment_of, ABSENT);
+    without_held(assignment, &before, &mut steps);
+    Moves {
+        segments,
+        before,
+        steps,
+    }
+}
+
+/// Customers who are held where they were do not move in any step, and those whom people put somewhere do so in one step of its own.
+/// Who moves although limits hold it in another tier than its rank does so in the steps of its rank.
+fn without_held(assignment: &Assignment, before: &[u32], steps: &mut Vec<Step>) {
+    let Some(last) = steps.last().map(|step| step.after.clone()) else {
+        return;
+    };
+    let held = assignment.held.iter();
+    let held = held.map(|(row, held)| (*row as usize, held.by == AssignedBy::Pin));
+    let settled = held.filter(|(row, pinned)| *pinned || last[*row] == before[*row]);
+    let settled: Vec<usize> = settled.map(|(row, _)| row).collect();
+    for &row in &settled {
+        steps
+            .iter_mut()
+            .for_each(|step| step.after[row] = last[row]);
+    }
+    let mut after = before.to_vec();
+    let rows = settled.into_iter();
+    let put: Vec<usize> = rows.filter(|&row| last[row] != before[row]).collect();
+    if !put.is_empty() {
+        put.iter().for_each(|&row| after[row] = last[row]);
+        let causes = Cause::Definition.into();
+        steps.insert(0, Step { causes, after });
+    }
+}
+
+/// The stays of customers in a scheme that the previous version did not have.
+pub(super) fn first_stay(as_of: i32, assignment: &Assignment) -> Stay {
+    Stay {
+        entered_on: vec![as_of; assignment.len()],
+        ..Stay::default()
+    }
+}
+
+/// The stays of customers in a scheme that both versions have.
+pub(super) fn stay(as_of: i32, previous: &Previous, before: &SchemeBefore, moves: &Moves) -> Stay {
+    let last = moves.steps.last().map_or(&moves.before, |step| &step.after);
+    let rows = &previous.alignment.before;
+    let entered_on = rows.iter().enumerate().map(|(row, &old)| {
+        let stayed = moves.before[row] == last[row];
+        let since = before.entered_on.get(old as usize).copied();
+        since.filter(|_| stayed).unwrap_or(as_of)
+    });
+    let mut words: Vec<(Causes, String)> = Vec::new();
+    let cause = moves.causes().into_iter().take(rows.len()).map(|causes| {
+        if causes.is_empty() {
+            return ABSENT;
+        }
+        let known = words.iter().position(|known| known.0 == causes);
+        known.unwrap_or_else(|| {
+            words.push((causes, causes.to_string()));
+            words.len() - 1
+        }) as u32
+    });
+    let cause = cause.collect();
+    Stay {
+        entered_on: entered_on.collect(),
+        segments_before: before.segments.clone(),
+        before: moves.before[..rows.len()].to_vec(),
+        causes: words.into_iter().map(|word| word.1).collect(),
+        cause,
+        ..Stay::default()
+    }
+}

@@ -1,0 +1,26 @@
+//! The customers in one state between the previous version and this one, by their segments.
+
+use tessera_history::Causes;
+
+/// The segment of every customer of either version in one state: names, and the index of the name.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct State {
+    pub(crate) names: Vec<String>,
+    pub(crate) of: Vec<u32>,
+}
+
+/// The steps of one scheme except the last one, and the causes of the last one.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Steps {
+    pub(crate) states: Vec<(Causes, State)>,
+    pub(crate) last: Causes,
+}
+
+/// The index of a segment's name, which is a new one where the name is.
+pub(super) fn place_of(names: &mut Vec<String>, name: &str) -> u32 {
+    let known = names.iter().position(|known| known == name);
+    known.unwrap_or_else(|| {
+        names.push(name.to_owned());
+        names.len() - 1
+    }) as u32
+}

@@ -1,0 +1,97 @@
+//! The states that a scheme goes through from the previous version to this one, put together from those that were computed.
+
+use tessera_history::{ABSENT, Cause, Causes, SchemeBefore};
+
+use super::Previous;
+use super::state::{State, Steps, place_of};
+
+/// The segments of the previous version.
+pub(super) fn state_before(previous: &Previous, before: &SchemeBefore) -> State {
+    let names = before.segments.iter().map(|segment| segment.1.clone());
+    State {
+        names: names.collect(),
+        of: previous.alignment.of_before(&before.segment_of, ABSENT),
+    }
+}
+
+/// The steps before attributes, time and new rows, from the state after all of them.
+pub(super) fn began(
+    previous: &Previous,
+    before: &SchemeBefore,
+    first: Option<(Causes, &State)>,
+    alone: Option<&State>,
+) -> Vec<(Causes, State)> {
+    match (&previous.keys, first) {
+        (Some(keys), Some((others, after))) => {
+            let alone = alone.or(others.is_empty().then_some(after));
+            keys.steps(state_before(previous, before), (others, after), alone)
+        }
+        (None, Some((causes, state))) => vec![(causes, state.clone())],
+        (_, None) => Vec::new(),
+    }
+}
+
+/// The states of one scheme between the previous version and this one.
+pub(super) struct States<'s> {
+    /// The steps before attributes, time and new rows.
+    pub(super) began: Vec<(Causes, State)>,
+    /// `None` where no attribute changed; `Some(None)` where the state cannot be computed separately.
+    pub(super) attributes: Option<Option<&'s State>>,
+    pub(super) aged: &'s State,
+    pub(super) new_rows: &'s [i64],
+}
+
+impl States<'_> {
+    /// The steps of the scheme.
+    pub(super) fn steps(self, previous: &Previous, before: &SchemeBefore) -> Steps {
+        let mut states = self.began;
+        let mut at = match states.last() {
+            Some((_, state)) => state.clone(),
+            None => state_before(previous, before),
+        };
+        let mut ageing = Causes::from(Cause::Ageing);
+        match self.attributes {
+            Some(Some(state)) => {
+                at = entered(previous, &at, state, self.aged, self.new_rows);
+                states.push((Cause::Attribute.into(), at.clone()));
+            }
+            Some(None) => ageing = ageing.with(Cause::Attribute),
+            None => {}
+        }
+        states.push((ageing, without_activity(&at, self.aged, self.new_rows)));
+        Steps {
+            states,
+            last: Cause::Activity.into(),
+        }
+    }
+}
+
+/// The state after the attributes changed: customers who came because of attributes, without a row of events, are in their final
+/// segment.
+fn entered(
+    previous: &Previous,
+    at: &State,
+    state: &State,
+    aged: &State,
+    new_rows: &[i64],
+) -> State {
+    let mut made = state.clone();
+    for (row, &new) in new_rows.iter().enumerate() {
+        let new_customer = previous.alignment.before[row] == ABSENT && at.of[row] == ABSENT;
+        if new_customer && new == 0 && aged.of[row] != ABSENT {
+            made.of[row] = place_of(&mut made.names, &aged.names[aged.of[row] as usize]);
+        }
+    }
+    made
+}
+
+/// The state after time passed: customers who come with new rows are not included yet.
+fn without_activity(at: &State, aged: &State, new_rows: &[i64]) -> State {
+    let mut made = aged.clone();
+    for (row, &new) in new_rows.iter().enumerate() {
+        if at.of[row] == ABSENT && new > 0 {
+            made.of[row] = ABSENT;
+        }
+    }
+    made
+}
