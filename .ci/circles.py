@@ -22,7 +22,7 @@ def modules(folder):
 def uses(module, text, known):
     """The modules that a module names."""
     text = re.sub(r"//[^\n]*", "", text.split("#[cfg(test)]\nmod tests")[0])
-    for path in re.findall(r"\b((?:crate|super)(?:::\w+)*)", text):
+    for path in re.findall(r"\b((?:crate|super)\b(?:::\w+)*)", text):
         parts = path.split("::")
         at = () if parts[0] == "crate" else module
         while parts and parts[0] in ("crate", "super"):

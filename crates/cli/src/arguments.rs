@@ -126,9 +126,9 @@ pub(crate) enum Command {
     /// Show the feature catalogue: names, units, formulas, missing values, examples.
     #[command(after_help = "Examples:\n  tessera features\n  tessera features recency_days")]
     Features(Features),
-    /// Print the JSON Schema of pipeline files, the published tables, the kinds of schemes, the aggregates, the gates, or the file formats.
+    /// Print the JSON Schema of pipeline files, the published tables, the kinds of schemes and scores, the aggregates, the gates, or the file formats.
     #[command(
-        after_help = "Examples:\n  tessera schema > schema/pipeline.schema.json\n  tessera schema --tables\n  tessera schema --schemes > docs/schemes.md\n  tessera schema --aggregates > docs/aggregates.md\n  tessera schema --gates > docs/criteria.md\n  tessera schema --formats > docs/formats.md"
+        after_help = "Examples:\n  tessera schema > schema/pipeline.schema.json\n  tessera schema --tables\n  tessera schema --schemes > docs/schemes.md\n  tessera schema --scores > docs/scores.md\n  tessera schema --aggregates > docs/aggregates.md\n  tessera schema --gates > docs/criteria.md\n  tessera schema --formats > docs/formats.md"
     )]
     Schema(Schema),
     /// Print completions for a shell.
@@ -502,14 +502,17 @@ pub(crate) struct Schema {
     /// The kinds of schemes with their keys, as Markdown.
     #[arg(long, conflicts_with = "tables")]
     pub(crate) schemes: bool,
-    /// The aggregates of features with their definitions, as Markdown.
+    /// The kinds of scores with their columns and keys, as Markdown.
     #[arg(long, conflicts_with_all = ["tables", "schemes"])]
+    pub(crate) scores: bool,
+    /// The aggregates of features with their definitions, as Markdown.
+    #[arg(long, conflicts_with_all = ["tables", "schemes", "scores"])]
     pub(crate) aggregates: bool,
     /// The gates with their measures and keys, as Markdown.
-    #[arg(long, conflicts_with_all = ["tables", "schemes", "aggregates"])]
+    #[arg(long, conflicts_with_all = ["tables", "schemes", "scores", "aggregates"])]
     pub(crate) gates: bool,
     /// The file formats of sources with their files and keys, as Markdown.
-    #[arg(long, conflicts_with_all = ["tables", "schemes", "aggregates", "gates"])]
+    #[arg(long, conflicts_with_all = ["tables", "schemes", "scores", "aggregates", "gates"])]
     pub(crate) formats: bool,
 }
 

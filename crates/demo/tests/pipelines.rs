@@ -30,7 +30,7 @@ fn load(name: &str, vars: &[(&str, &str)]) -> Loaded {
         .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
         .collect();
     let path = folder().join(format!("{name}.toml"));
-    tessera_spec::load(&path, &vars, &tessera_segments::syntax())
+    tessera_spec::load(&path, &vars, &tessera_pipeline::syntax())
         .unwrap_or_else(|problems| panic!("{}", problems.render(false)))
 }
 

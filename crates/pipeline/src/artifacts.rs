@@ -23,7 +23,7 @@ use tessera_spec::diagnostic::{Diagnostic, Diagnostics};
 use tessera_spec::pipeline::{Learns, Refit, Scheme, SchemeKind};
 
 use crate::error::PipelineError;
-use crate::scores::LearnedScore;
+use crate::scores::{self, LearnedScore};
 
 /// Changes when stored artifacts are written in another way.
 const FORMAT: u32 = 1;
@@ -398,7 +398,10 @@ impl Day<'_> {
 fn restored(read: Learned) -> Result<Learned, String> {
     Ok(match read {
         Learned::Scheme(fit) => Learned::Scheme(tessera_segments::restored(fit)?),
-        score @ Learned::Score(_) => score,
+        Learned::Score(mut score) => {
+            score.model = scores::restored(score.model)?;
+            Learned::Score(score)
+        }
     })
 }
 

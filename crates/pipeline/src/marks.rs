@@ -5,12 +5,11 @@ use std::sync::Arc;
 use arrow::array::{ArrayRef, AsArray, Float64Array, Int64Array, RecordBatch, StringArray};
 use arrow::datatypes::{DataType, Field, Float64Type, Schema};
 use tessera_segments::Assignment;
-use tessera_spec::pipeline::{ScoreKind, VALUE_AT_RISK, VALUE_PAST};
+use tessera_spec::pipeline::{Score, VALUE_AT_RISK, VALUE_PAST};
 
 use crate::error::PipelineError;
 use crate::prepared::Prepared;
 use crate::reliance::{Mark, OK, Reliance};
-use crate::scores::EXCLUDED;
 
 /// Standing of a segment of which more members have left than can still be lost.
 const LOST: &str = "lost";
@@ -103,7 +102,7 @@ fn text_column(table: &RecordBatch, name: &str) -> Result<StringArray, PipelineE
     Ok(column.as_string::<i32>().clone())
 }
 
-/// Which customers have left, according to the first supervised score and with no value at risk either, and their money per period
+/// Which customers have left, according to the first score that predicts churn, and with no value at risk either, and their money per period
 /// while they were customers.
 struct Left {
     /// Whether a customer has left; `None` for customers who never bought.
@@ -130,14 +129,13 @@ impl LeftOfSegment {
 }
 
 impl Left {
-    /// `None` where there is no supervised score.
+    /// `None` where no score predicts churn.
     fn read(prepared: &Prepared, customers: &RecordBatch) -> Result<Option<Self>, PipelineError> {
         let mut scores = prepared.pipeline.scores.iter();
-        let supervised = scores.find(|score| matches!(score.kind, ScoreKind::Supervised(_)));
-        let Some(score) = supervised else {
+        let Some(loss) = scores.find_map(Score::loss) else {
             return Ok(None);
         };
-        let excluded = text_column(customers, &format!("{}{EXCLUDED}", score.name.value))?;
+        let excluded = text_column(customers, &loss.excluded)?;
         let numbers = |name: &str| -> Result<Option<Vec<Option<f64>>>, PipelineError> {
             let Some(column) = customers.column_by_name(name) else {
                 return Ok(None);

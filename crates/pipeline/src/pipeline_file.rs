@@ -6,6 +6,7 @@ use std::path::Path;
 use tessera_spec::{Loaded, Syntax};
 
 use crate::error::PipelineError;
+use crate::scores;
 
 /// Reads and checks a pipeline file. A missing file, or one that is no pipeline file, is an error of the pipeline file; one that the
 /// operating system does not allow to be read is an I/O error.
@@ -31,8 +32,9 @@ pub fn load(file: &Path, vars: &[(String, String)]) -> Result<Loaded, PipelineEr
 }
 
 /// What a pipeline file may say of every kind, by the crates that know what the kinds mean.
-fn syntax() -> Syntax {
+pub fn syntax() -> Syntax {
     Syntax {
+        scores: scores::syntax(),
         formats: tessera_ingest::formats(),
         ..tessera_segments::syntax()
     }

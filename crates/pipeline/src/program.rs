@@ -38,7 +38,7 @@ mod tests {
     fn what_kinds_say_of_their_files_is_there() {
         let kinds = tessera_segments::KINDS.iter();
         let of_schemes = kinds.filter_map(|kind| kind.learning).map(|one| one.files);
-        let of_scores = crate::scores::files();
+        let of_scores = crate::scores::KINDS.iter().map(|kind| kind.files);
         for files in of_schemes.chain(of_scores).chain([&LEARNED_BY_ALL[..]]) {
             for begin in files {
                 let found = SOURCES.iter().any(|(path, _)| path.starts_with(begin));

@@ -1,6 +1,7 @@
 //! Scores: what models predict of each customer, with the figures to judge the predictions.
 //!
-//! A kind of score is a file of `scores/` and a line in [`of`]. It may ask for hidden aggregates in the pass over a source
+//! A kind of score is a file of `scores/` and its line in [`KINDS`]: its keys in the pipeline file, its columns, and how it is learned
+//! and applied ([`kind::Kind`]). It may ask for hidden aggregates in the pass over a source
 //! ([`ScoreModel::hidden`]) and for the features at earlier dates ([`ScoreModel::observations`]); then it computes its columns
 //! and, in rows of `models`, `calibration` and `quality`, how good they are. Where the data is not enough for a score, its
 //! columns are null and `quality` states why; this is not an error.
@@ -12,8 +13,12 @@ mod columns;
 mod contractual;
 mod health;
 mod inputs;
+mod keys;
+mod kind;
 mod labelled;
 mod learned;
+mod lifetimes;
+mod page;
 mod population;
 mod reasons;
 mod supervised;
@@ -30,25 +35,24 @@ use tessera_expr::rel::{Agg, Sample};
 use tessera_expr::{Expr, Type};
 use tessera_features::{FeatureInfo, SourceInput};
 use tessera_model::interrupt::Interrupt;
-use tessera_segments::{Parameter, Quality, QualityStatus};
+use tessera_segments::{Fit, Parameter, Quality, QualityStatus};
 use tessera_snapshot::NewArtifact;
-use tessera_spec::Pipeline;
 use tessera_spec::pipeline::{At, Base, ExprText, Score, ScoreKind, Wanted};
+use tessera_spec::{Pipeline, ScoreSyntax};
 
 use crate::base;
 use crate::error::PipelineError;
 use crate::prepared::Prepared;
 
 pub(crate) use inputs::label_name;
+use kind::Kind;
 pub(crate) use learned::{Fitted, InUse, LearnedScore};
-pub(crate) use population::{EXCLUDED, condition_name};
+pub use page::markdown;
+pub(crate) use population::condition_name;
 pub(crate) use tables::{Backtest, backtest_table, calibration_table, quality_table};
 
 /// One kind of score: what it needs, and how it is computed.
 pub(crate) trait ScoreModel {
-    /// Beginnings of the paths of the files of the program that learn and apply it, beside those that everything depends on.
-    fn files(&self) -> &'static [&'static str];
-
     /// What kind of knowledge its columns are.
     fn base(&self) -> Base;
 
@@ -94,6 +98,11 @@ pub(crate) trait ScoreModel {
         Vec::new()
     }
 
+    /// What it learns from at these dates; nothing where it uses the features of today alone.
+    fn trained_on(&self) -> Option<TrainedOn<'_>> {
+        None
+    }
+
     /// Number of customers that are enough at each of these dates, sampled by their keys; `None` means all customers.
     fn enough(&self) -> Option<usize> {
         None
@@ -104,6 +113,16 @@ pub(crate) trait ScoreModel {
 
     /// The columns of the score by what was learned, in this run or in an earlier one, and the rows about these customers.
     fn apply(&self, learned: &LearnedScore, given: &Given<'_>) -> Result<Scored, NotComputed>;
+}
+
+/// What a score is trained on at earlier dates.
+pub(crate) struct TrainedOn<'a> {
+    /// The features that the file names; every published one where it names none.
+    pub(crate) features: &'a [At<String>],
+    /// Who is trained on.
+    pub(crate) population: Option<&'a ExprText>,
+    /// The source that the file names.
+    pub(crate) from: &'a At<String>,
 }
 
 /// What is available when the passes are planned.
@@ -217,25 +236,63 @@ impl From<PipelineError> for NotComputed {
     }
 }
 
-/// The implementation of a kind of score: one line per kind.
-pub(crate) fn of(kind: &ScoreKind) -> &dyn ScoreModel {
-    match kind {
-        ScoreKind::Clv(clv) => clv,
-        ScoreKind::Contractual(contractual) => contractual,
-        ScoreKind::Supervised(supervised) => supervised,
-        ScoreKind::Health(health) => health,
-    }
+/// Every kind, by name.
+pub(crate) static KINDS: &[&Kind] = &[
+    &clv::KIND,
+    &contractual::KIND,
+    &health::KIND,
+    &supervised::KIND,
+];
+
+/// What the pipeline file may say of every kind.
+pub(crate) fn syntax() -> Vec<&'static ScoreSyntax> {
+    KINDS.iter().map(|kind| &kind.syntax).collect()
 }
 
-/// The files of every kind.
-#[cfg(test)]
-pub(crate) fn files() -> [&'static [&'static str]; 4] {
-    [
-        clv::FILES,
-        contractual::FILES,
-        health::FILES,
-        supervised::FILES,
-    ]
+/// The kind of a score.
+pub(crate) fn kind(of: &ScoreKind) -> Option<&'static Kind> {
+    let mut kinds = KINDS.iter().copied();
+    kinds.find(|kind| kind.syntax.name == of.name())
+}
+
+/// The implementation of a kind of score.
+pub(crate) fn of(score: &ScoreKind) -> &dyn ScoreModel {
+    let found = kind(score).and_then(|kind| (kind.model)(score));
+    found.unwrap_or(&NoKind)
+}
+
+/// What was read from a store, with the type that its kind gives it.
+///
+/// # Errors
+/// A form that no kind has, or that is stored in another way now; a sentence.
+pub(crate) fn restored(read: Fit) -> Result<Fit, String> {
+    let Some((name, stored)) = read.stored() else {
+        return Ok(read);
+    };
+    let kind = KINDS.iter().find(|kind| kind.syntax.name == name);
+    let kind = kind.ok_or_else(|| format!("no kind of score learns `{name}`"))?;
+    (kind.restore)(name, stored).map_err(|error| error.to_string())
+}
+
+/// A score of none of these kinds: the parser reads none.
+struct NoKind;
+
+impl ScoreModel for NoKind {
+    fn base(&self) -> Base {
+        Base::Value
+    }
+
+    fn hidden(&self, _: &Asked<'_>) -> Vec<(String, Vec<Agg>)> {
+        Vec::new()
+    }
+
+    fn fit(&self, _: &Given<'_>, _: Option<InUse<'_>>) -> Result<Fitted, NotComputed> {
+        Err(NotComputed::Data("there is no such kind".to_owned()))
+    }
+
+    fn apply(&self, _: &LearnedScore, _: &Given<'_>) -> Result<Scored, NotComputed> {
+        Ok(Scored::default())
+    }
 }
 
 /// The published columns of all scores, by the name of the score, so that the order in the file does not matter.
@@ -353,6 +410,7 @@ fn with_columns(
     scored: &Scored,
 ) -> Result<RecordBatch, PipelineError> {
     let active = base::active(table);
+    let loss = score.loss();
     let mut fields: Vec<Arc<Field>> = table.schema().fields().iter().cloned().collect();
     let mut columns = table.columns().to_vec();
     for column in score.columns() {
@@ -364,7 +422,9 @@ fn with_columns(
         let values = scored.columns.get(&column.name).cloned();
         let values = values.unwrap_or_else(|| new_null_array(&ty, table.num_rows()));
         // The reason why a customer has no score is also known for closed accounts.
-        let says_why = column.name.ends_with(EXCLUDED);
+        let says_why = loss
+            .as_ref()
+            .is_some_and(|loss| loss.excluded == column.name);
         columns.push(match &active {
             Some(active) if !says_why => base::without_closed(&values, active)?,
             _ => values,

@@ -1,7 +1,7 @@
 //! Features of which only today's value is known, and what depends on them.
 //!
 //! Today's value may reveal what happened after an earlier date (a plan `cancelled`), so a model trained on it would look better
-//! than it is: such features are not used in supervised scores.
+//! than it is: such features are not used in scores that are trained on earlier dates.
 
 use std::collections::BTreeMap;
 
@@ -10,9 +10,9 @@ use tessera_expr::{Type, columns};
 use tessera_features::{FeaturePlan, Pass};
 use tessera_spec::Pipeline;
 use tessera_spec::diagnostic::{Diagnostic, Diagnostics, unknown_name};
-use tessera_spec::pipeline::{ScoreKind, Source, SourceKind, SupervisedScore};
+use tessera_spec::pipeline::{Source, SourceKind};
 
-use crate::scores;
+use crate::scores::{self, TrainedOn};
 
 const HELP: &str = "set `time` (since when a row is valid) in the source, or list columns that never change in its `unchanging`";
 
@@ -62,25 +62,22 @@ fn of_today<'a>(source: &Source, pass: &'a Pass) -> Vec<(&'a str, String)> {
     .collect()
 }
 
-/// The untimed features that a supervised score would be trained on, in the order of the published ones.
+/// The untimed features that a score would be trained on, in the order of the published ones.
 pub(crate) fn left_out<'a>(
-    score: &SupervisedScore,
+    trained: &TrainedOn<'_>,
     features: &'a FeaturePlan,
     untimed: &BTreeMap<String, String>,
 ) -> Vec<&'a str> {
-    // With a label, models learn from today's values alone.
-    let asked = |name: &str| {
-        score.label.is_none()
-            && (score.features.is_empty()
-                || score.features.iter().any(|feature| feature.value == name))
-    };
+    let stated = trained.features;
+    let asked =
+        |name: &str| stated.is_empty() || stated.iter().any(|feature| feature.value == name);
     let published = features.published.iter().map(|info| info.name.as_str());
     published
         .filter(|name| asked(name) && untimed.contains_key(*name))
         .collect()
 }
 
-/// Warns of the features that are left out of supervised scores, and finds errors in `unchanging` and in populations that use such
+/// Warns of the features that are left out of scores, and finds errors in `unchanging` and in populations that use such
 /// features.
 pub(crate) fn check(
     pipeline: &Pipeline,
@@ -90,12 +87,12 @@ pub(crate) fn check(
 ) {
     unchanging(pipeline, features, found);
     for score in &pipeline.scores {
-        let ScoreKind::Supervised(supervised) = &score.kind else {
+        let Some(trained) = scores::of(&score.kind).trained_on() else {
             continue;
         };
         let name = &score.name.value;
-        let left = left_out(supervised, features, untimed);
-        for feature in &supervised.features {
+        let left = left_out(&trained, features, untimed);
+        for feature in trained.features {
             if left.contains(&feature.value.as_str()) {
                 let message = format!(
                     "`{}` is not used in the score `{name}`: only today's value of it is known, because {} has no `time`",
@@ -106,17 +103,16 @@ pub(crate) fn check(
                 found.extend([warning.with_help(HELP)]);
             }
         }
-        if supervised.features.is_empty() && !left.is_empty() {
+        if trained.features.is_empty() && !left.is_empty() {
             let message = format!(
                 "{} are not used in the score `{name}`: only today's values of them are known, because their sources have no `time`",
                 named(&left)
             );
-            let place = supervised.from.span.clone();
+            let place = trained.from.span.clone();
             found.extend([Diagnostic::warning("TS-G012", message, place).with_help(HELP)]);
         }
         let condition = scores::condition_name(name);
-        if let Some(text) = &supervised.population
-            && supervised.label.is_none()
+        if let Some(text) = trained.population
             && untimed.contains_key(&condition)
         {
             let message = format!(

@@ -1,4 +1,4 @@
-//! What a scheme learned from the customers of one run, so that it can be applied to customers in another state: this
+//! What a scheme or a score learned from the customers of one run, so that it can be applied to customers in another state: this
 //! separates moves caused by new edges or centres from moves caused by the customer's own change.
 
 use std::any::Any;
@@ -37,7 +37,7 @@ impl<T: Any + Debug + Send + Sync + PartialEq + Serialize> Learned for T {
 
 impl Fit {
     /// What a kind learned, and the name of the form in which it is stored.
-    pub(crate) fn new<T>(form: &str, learned: T) -> Self
+    pub fn new<T>(form: &str, learned: T) -> Self
     where
         T: Any + Debug + Send + Sync + PartialEq + Serialize,
     {
@@ -48,7 +48,10 @@ impl Fit {
     }
 
     /// What a kind learned, from the form in which it is stored.
-    pub(crate) fn restored<T>(form: &str, stored: &Value) -> serde_json::Result<Self>
+    ///
+    /// # Errors
+    /// What is stored is not of this type.
+    pub fn restored<T>(form: &str, stored: &Value) -> serde_json::Result<Self>
     where
         T: Any + Debug + Send + Sync + PartialEq + Serialize + DeserializeOwned,
     {
@@ -67,7 +70,7 @@ impl Fit {
     }
 
     /// The name of its form and what was stored, where it was read and not restored yet.
-    pub(crate) fn stored(&self) -> Option<(&str, &Value)> {
+    pub fn stored(&self) -> Option<(&str, &Value)> {
         let form = self.0.as_ref()?.form.as_str();
         Some((form, self.get::<Value>()?))
     }

@@ -153,7 +153,7 @@ fn pipeline(file: &Reader<'_>, kinds: &Syntax) -> Pipeline {
     }
     let sources = source::sources(file, &kinds.formats);
     let features = feature::features(file, &sources, &kinds.aggregates);
-    let scores = score::scores(file, &sources);
+    let scores = score::scores(file, &sources, &kinds.scores);
     let schemes = scheme::schemes(file, &kinds.schemes);
     let pipeline = Pipeline {
         name: name.value,

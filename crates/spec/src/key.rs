@@ -3,6 +3,8 @@
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde_json::{Value, json};
 
+use crate::pipeline::Refit;
+
 /// A key of a table.
 #[derive(Debug, Clone, Copy)]
 pub struct Key {
@@ -31,6 +33,8 @@ pub enum KeyValue {
     Whole(u32, u32),
     /// A number of customers.
     Count,
+    /// Whole days or weeks, such as `90d`.
+    Days,
     /// `true` or `false`.
     Flag,
     /// A condition over features.
@@ -42,6 +46,15 @@ pub enum KeyValue {
 /// The type whose shape a value has.
 pub fn shape_of<T: JsonSchema>(generator: &mut SchemaGenerator) -> Schema {
     generator.subschema_for::<T>()
+}
+
+/// The shape of the key `refit` of what learns from the customers, with its help.
+pub(crate) fn refit_schema(default: Refit) -> Value {
+    let help = format!(
+        "How long what was learned is used before it is learned again: `always`, `never`, or a time such as `30d`, `4w`, `1mo`; \
+         `{default}` by default."
+    );
+    json!({"description": help, "type": "string", "pattern": r"^(always|never|[0-9]+(d|w|mo))$"})
 }
 
 impl Key {
@@ -86,6 +99,7 @@ impl Key {
             KeyValue::Number(from, _) => json!({"type": "number", "minimum": from}),
             KeyValue::Whole(from, to) => json!({"type": "integer", "minimum": from, "maximum": to}),
             KeyValue::Count => json!({"type": "integer", "minimum": 0}),
+            KeyValue::Days => json!({"type": "string", "pattern": r"^[0-9]+[dw]$"}),
             KeyValue::Flag => json!({"type": "boolean"}),
             KeyValue::Condition => json!({"type": "string"}),
             KeyValue::Of(shape) => shape(generator).to_value(),

@@ -9,7 +9,7 @@
 //! libraries hide), `interrupt` (a request to stop, for every crate above), `activity` (what a process was doing when it died).
 //!
 //! To add a key: its field in `written`, its line in `file`, its place in [`pipeline`]; `tests/schema` sees to it that the first
-//! two agree. The keys of a kind of scheme are in [`SchemeSyntax`], those of an aggregate in [`AggregateSyntax`], those of a gate
+//! two agree. The keys of a kind of scheme are in [`SchemeSyntax`], those of a kind of score in [`ScoreSyntax`], those of an aggregate in [`AggregateSyntax`], those of a gate
 //! in [`GateSyntax`], those of a file format in [`FormatSyntax`], which the crates of the kinds hand over as [`Syntax`]: one
 //! description for parser, schema and documentation.
 
@@ -28,6 +28,7 @@ pub mod pipeline;
 pub mod private;
 pub mod reader;
 mod scheme_syntax;
+mod score_syntax;
 pub mod shown;
 mod syntax;
 pub mod text_keys;
@@ -42,5 +43,6 @@ pub use gate_syntax::{AnyLimit, GateSyntax, Limit, described};
 pub use key::{Key, KeyValue, shape_of};
 pub use pipeline::{Pipeline, Report};
 pub use scheme_syntax::SchemeSyntax;
+pub use score_syntax::ScoreSyntax;
 pub use syntax::Syntax;
 pub use written::{schema, schema_text};

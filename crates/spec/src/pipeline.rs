@@ -41,9 +41,7 @@ pub use scheme::{
     SchemeSettings, Transform, Wanted,
 };
 pub use score::{
-    CLV_ESTIMATES, Calibration, ClvScore, ContractualScore, HealthComponent, HealthScale,
-    HealthScore, INTERVAL_ENDS, Meaning, PurchaseModel, PurchaseTimeUnit, RenewalKind, Score,
-    ScoreColumn, ScoreInterval, ScoreKind, SupervisedModel, SupervisedScore,
+    INTERVAL_ENDS, Loss, Meaning, Score, ScoreColumn, ScoreInterval, ScoreKind, ScoreSettings,
 };
 pub use source::{
     Attribute, ColumnType, Contract, DEFAULT_KEEP_REJECTS, DEFAULT_LIMIT_FROM_ROWS,

@@ -1,5 +1,7 @@
 //! Reads the tables of a TOML file: every key is asked for once, everything odd is noted, nothing stops at the first mistake.
 
+mod days;
+mod name;
 mod segment;
 mod value;
 mod variable;
@@ -15,6 +17,7 @@ use toml::de::{DeTable, DeValue};
 use crate::diagnostic::{Diagnostic, suggest, unknown_name};
 use crate::key::{Key, KeyValue};
 use crate::pipeline::At;
+pub(crate) use name::{Names, check_name};
 pub(crate) use segment::check_segment;
 pub(crate) use value::{choice_of, date_of, integer_of, number_of, text_of, word_of, wrong_type};
 pub(crate) use variable::variables;
@@ -388,7 +391,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Several values of an enum, none twice, at least one; nothing where one is unknown, so that no later check judges a part.
-    pub(crate) fn words<T: DeserializeOwned>(&self, key: &str) -> Option<Vec<At<T>>> {
+    pub fn words<T: DeserializeOwned>(&self, key: &str) -> Option<Vec<At<T>>> {
         let (texts, items) = (self.texts(key)?, self.array(key)?);
         if items.is_empty() {
             let message = format!("`{key}` of {} is empty", self.name);

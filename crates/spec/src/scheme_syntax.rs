@@ -4,7 +4,7 @@
 use schemars::SchemaGenerator;
 use serde_json::{Map, Value, json};
 
-use crate::key::Key;
+use crate::key::{Key, refit_schema};
 use crate::pipeline::{Refit, SchemeKind};
 use crate::reader::Reader;
 
@@ -27,9 +27,6 @@ pub struct SchemeSyntax {
     pub read: fn(&Reader<'_>) -> Option<SchemeKind>,
 }
 
-/// The key of kinds that learn from the customers.
-const REFIT: &str = "How long what was learned is used before it is learned again: `always`, `never`, or a time such as `30d`, `4w`, `1mo`";
-
 /// The key of kinds whose segments are known by their names.
 const WAS: &str =
     "Segments that were renamed: the name, and the one before, whose id and history they keep.";
@@ -39,12 +36,7 @@ impl SchemeSyntax {
     fn common(&self) -> Vec<(&'static str, Value)> {
         let mut common = Vec::new();
         if let Some(refit) = self.refit {
-            let help = format!("{REFIT}; `{refit}` by default.");
-            let pattern = r"^(always|never|[0-9]+(d|w|mo))$";
-            common.push((
-                "refit",
-                json!({"description": help, "type": "string", "pattern": pattern}),
-            ));
+            common.push(("refit", refit_schema(refit)));
         }
         if !self.clusters {
             common.push((

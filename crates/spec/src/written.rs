@@ -9,7 +9,6 @@ mod feature;
 mod form;
 mod join;
 mod memberships;
-mod score;
 mod source;
 pub(crate) mod word;
 
@@ -25,12 +24,12 @@ use crate::format_syntax;
 use crate::gate_syntax;
 use crate::pipeline::Objective;
 use crate::scheme_syntax;
+use crate::score_syntax;
 use crate::syntax::Syntax;
 use crate::text_keys;
 use expect::ExpectTable;
 use feature::FeaturesTable;
 use memberships::MembershipsTable;
-use score::ScoreTable;
 use source::SourceTable;
 use word::Touch;
 
@@ -39,11 +38,13 @@ pub fn schema(kinds: &Syntax) -> Value {
     let settings = SchemaSettings::draft2020_12().with_transform(WithoutNull);
     let mut generator = settings.into_generator();
     let schemes = scheme_syntax::schema(&kinds.schemes, &mut generator);
+    let scores = score_syntax::schema(&kinds.scores, &mut generator);
     let gates = gate_syntax::schemas(&kinds.gates, &mut generator);
     let text = text_keys::schema(&mut generator);
     let keys = FurtherKeys::of(&kinds.aggregates, &mut generator);
     let mut schema = generator.into_root_schema_for::<PipelineFile>().to_value();
     schema["$defs"]["SchemeTable"] = schemes;
+    schema["$defs"]["ScoreTable"] = scores;
     schema["$defs"]["Format"] = format_syntax::names(&kinds.formats);
     schema["$defs"]["TextTable"] = text;
     schema["$defs"]["AggFunc"] = aggregate_syntax::names(&kinds.aggregates);
@@ -62,6 +63,10 @@ pub fn schema_text(kinds: &Syntax) -> String {
 /// A scheme: each kind describes its own table, see [`crate::SchemeSyntax`].
 #[derive(JsonSchema)]
 struct SchemeTable {}
+
+/// A score: each kind describes its own table, see [`crate::ScoreSyntax`].
+#[derive(JsonSchema)]
+struct ScoreTable {}
 
 /// What schemes and segments must be like: each gate describes its own table, see [`crate::GateSyntax`].
 #[derive(JsonSchema)]

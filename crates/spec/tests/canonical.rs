@@ -1,6 +1,7 @@
 //! The canonical form of a pipeline depends on its meaning, not on how the file is written.
 
-use tessera_spec::{Syntax, canonical, parse};
+use tessera_pipeline::syntax;
+use tessera_spec::{canonical, parse};
 
 const ONE: &str = r#"
 spec_version = 1
@@ -140,14 +141,6 @@ path = "/mnt/orders"
 from = ["accounts", "orders"]
 key = "id"
 "#;
-
-/// What pipeline files may say of every kind.
-fn syntax() -> Syntax {
-    Syntax {
-        formats: tessera_ingest::formats(),
-        ..tessera_segments::syntax()
-    }
-}
 
 fn of(text: &str) -> String {
     let (pipeline, found) = parse(text, "p.toml", &[], &syntax());

@@ -1,6 +1,6 @@
 //! The span of an expression is that of the text inside its quotes, however it is quoted.
 
-use tessera_segments::syntax;
+use tessera_pipeline::syntax;
 use tessera_spec::parse;
 use tessera_spec::pipeline::FeatureBody;
 

@@ -1,7 +1,7 @@
 //! No text makes the parser panic, and every error has a place.
 
 use std::path::Path;
-use tessera_spec::Syntax;
+use tessera_pipeline::syntax;
 
 use proptest::prelude::*;
 
@@ -63,14 +63,6 @@ recency = { feature = "recency_days", weight = 40, worst = 180, best = 7 }
 spend = { feature = "spend_total", weight = 30, percentile = "low" }
 orders = { feature = "order_count", weight = 30.5, steps = [{ below = 1, points = 0 }, { points = 100 }] }
 "#;
-
-/// What pipeline files may say of every kind.
-fn syntax() -> Syntax {
-    Syntax {
-        formats: tessera_ingest::formats(),
-        ..tessera_segments::syntax()
-    }
-}
 
 /// The shipped pipelines with scores: every kind of table there is.
 fn shipped() -> Vec<String> {

@@ -8,13 +8,14 @@ use tessera_snapshot::tables;
 use crate::arguments::{Output, Schema};
 use crate::output::{Failure, print, print_document, print_json};
 
-/// Prints the JSON Schema of pipeline files, the published tables, the kinds of schemes, the aggregates, the gates or
-/// the file formats.
+/// Prints the JSON Schema of pipeline files, the published tables, the kinds of schemes and scores, the aggregates, the
+/// gates or the file formats.
 pub(crate) fn run(arguments: &Schema, output: &Output) -> Result<ExitCode, Failure> {
     match (arguments.tables, output.json) {
         _ if arguments.gates => print(&tessera_pipeline::gates_markdown())?,
         _ if arguments.formats => print(&tessera_pipeline::formats_markdown())?,
         _ if arguments.schemes => print(&tessera_pipeline::schemes_markdown())?,
+        _ if arguments.scores => print(&tessera_pipeline::scores_markdown())?,
         (_, true) if arguments.aggregates => print_json(&aggregates())?,
         _ if arguments.aggregates => print(&tessera_pipeline::aggregates_markdown())?,
         (true, true) => print_json(&tables::to_json())?,

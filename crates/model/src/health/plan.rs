@@ -1,7 +1,6 @@
 //! The declaration of a health score: components, weights, coverage, bands.
 
 use serde::{Deserialize, Serialize};
-use tessera_spec::pipeline;
 
 use super::error::HealthError;
 
@@ -112,32 +111,6 @@ impl HealthPlan {
             min_coverage,
             bands,
         })
-    }
-
-    /// The plan of a pipeline file. Columns are found by the components' names, whatever features they are made from.
-    ///
-    /// # Errors
-    /// As [`HealthPlan::new`].
-    pub fn from_declared(declared: &pipeline::HealthScore) -> Result<Self, HealthError> {
-        let components = declared.components.iter().map(|c| HealthComponent {
-            name: c.name.value.clone(),
-            weight: c.weight,
-            scale: match &c.scale {
-                pipeline::HealthScale::Linear { worst, best } => HealthScale::Linear {
-                    worst: *worst,
-                    best: *best,
-                },
-                pipeline::HealthScale::Percentile { small_is_good } => HealthScale::Percentile {
-                    small_is_good: *small_is_good,
-                },
-                pipeline::HealthScale::Steps(steps) => HealthScale::Steps(steps.clone()),
-            },
-        });
-        let bands = declared.bands.iter().map(|(name, below)| HealthBand {
-            name: name.clone(),
-            below: Some(*below),
-        });
-        Self::new(components.collect(), declared.min_coverage, bands.collect())
     }
 
     /// The components, in order.

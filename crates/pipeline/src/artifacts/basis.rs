@@ -26,7 +26,7 @@ pub(super) fn of_score(
         refit: Refit::Always,
         ..score.clone()
     };
-    let program = program::hash_of(model.files());
+    let program = program::hash_of(scores::kind(&score.kind).map_or(&[], |kind| kind.files));
     let reads = model.reads(published);
     basis(pipeline, reads, json!([settings, pipeline.seed]), &program)
 }

@@ -1,23 +1,30 @@
 //! `kind = "clv"`: buy-till-you-die models of purchases, and models of spend. They are fitted at the date of the run, and judged
 //! by a backtest: the same models, fitted on the data before a holdout period, predict the holdout.
 //!
-//! Where to look: `buyers` (from the customer table to purchase histories), `evidence` (what was fitted, and its backtest),
+//! Where to look: `settings` (its keys and columns), `buyers` (from the customer table to purchase histories), `evidence` (what was fitted, and its backtest),
 //! `forecast` (the columns of the score).
 
 mod buyers;
 mod evidence;
 mod forecast;
+mod settings;
 
+use serde::{Deserialize, Serialize};
 use tessera_expr::Expr;
 use tessera_expr::aggregates::{COUNT_DAYS, FIRST_DAY, LAST_DAY, SUM_AS_FLOAT, SUM_ON_FIRST_DAY};
 use tessera_expr::rel::{Agg, Window};
 use tessera_model::btyd::{BtydModel, Fallback, PurchaseFit, PurchaseModel, Served, TimeUnit};
-use tessera_spec::pipeline::{Base, ClvScore, PurchaseModel as Listed, PurchaseTimeUnit};
+use tessera_model::spend::SpendFit;
+use tessera_segments::Fit;
+use tessera_spec::ScoreSyntax;
+use tessera_spec::pipeline::{Base, Refit};
 
-use super::learned::{ClvArtifact, Fitted, InUse, LearnedScore, ScoreArtifact};
+use super::kind::{Kind, model};
+use super::learned::{Fitted, InUse, LearnedScore};
 use super::{Asked, Given, NotComputed, ScoreModel, Scored, hidden_name};
 use buyers::Buyers;
 use evidence::Evidence;
+use settings::{ClvScore, PurchaseModel as Listed, PurchaseTimeUnit};
 
 /// Points at which predicted and actual purchases of the holdout are compared.
 const CHECKPOINTS: u32 = 8;
@@ -25,19 +32,48 @@ const CHECKPOINTS: u32 = 8;
 /// Days held out by default.
 const HOLDOUT_DAYS: u32 = 91;
 
-/// The files that learn and apply it.
-pub(super) const FILES: &[&str] = &[
-    "crates/model/src/btyd",
-    "crates/model/src/laplace.rs",
-    "crates/model/src/spend",
-    "crates/pipeline/src/scores/clv",
-];
+pub(super) static KIND: Kind = Kind {
+    syntax: ScoreSyntax {
+        name: settings::NAME,
+        summary: "Buy till you die, and spend: who still buys, how often, for how much.",
+        keys: settings::KEYS,
+        refit: Refit::Months(1),
+        read: settings::read,
+    },
+    reads: "events",
+    example: r#"[scores.value]
+kind = "clv"
+from = "orders"
+models = ["mbg_nbd", "pareto_nbd", "gamma_gamma"]
+time_unit = "weeks"          # or days; weeks by default
+horizon = "365d"
+holdout = "180d"             # for the backtest; by default half of the observed time, at most the horizon
+discount_per_year = 0.1      # 0.1 by default; only with gamma_gamma
+margin = 0.3                 # share of spend, above 0, up to 1; 1 by default; only with gamma_gamma
+prefix = "value_"            # before the names of the columns; none by default
+"#,
+    docs: include_str!("clv/page.md"),
+    files: &[
+        "crates/model/src/btyd",
+        "crates/model/src/laplace.rs",
+        "crates/model/src/spend",
+        "crates/pipeline/src/scores/clv",
+    ],
+    criteria: &["assumption", "calibrated"],
+    model: model::<ClvScore>,
+    restore: Fit::restored::<ClvArtifact>,
+};
+
+/// Fitted models of purchases and spend.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+struct ClvArtifact {
+    /// The model of purchases that is used, and those that could not be fitted.
+    fallback: Fallback,
+    /// `None` where no spend is modelled, or it could not be.
+    spend: Option<SpendFit>,
+}
 
 impl ScoreModel for ClvScore {
-    fn files(&self) -> &'static [&'static str] {
-        FILES
-    }
-
     fn base(&self) -> Base {
         Base::Value
     }
@@ -89,7 +125,8 @@ impl ScoreModel for ClvScore {
         let requested = model_of(self.purchases[0].value);
         let fallback = Fallback::fit(requested, &history, given.interrupt)?;
         let in_use = in_use.and_then(|in_use| {
-            let purchases = clv_of(in_use.learned)?.purchases()?;
+            let learned: &ClvArtifact = in_use.learned.model.get()?;
+            let purchases = learned.purchases()?;
             Some((purchases, in_use.fitted_on))
         });
         if in_use.is_some() && !matches!(fallback.served, Served::Model(_)) {
@@ -123,10 +160,7 @@ impl ScoreModel for ClvScore {
         let comparison = evidence::backtest(self, given, (&fits, in_use), &mut evidence)?;
         Ok(Fitted {
             learned: LearnedScore {
-                model: Some(ScoreArtifact::Clv(Box::new(ClvArtifact {
-                    fallback,
-                    spend,
-                }))),
+                model: Fit::new(settings::NAME, ClvArtifact { fallback, spend }),
                 findings: scored.into(),
             },
             backtest: None,
@@ -135,7 +169,7 @@ impl ScoreModel for ClvScore {
     }
 
     fn apply(&self, learned: &LearnedScore, given: &Given<'_>) -> Result<Scored, NotComputed> {
-        let Some(ClvArtifact { fallback, spend }) = clv_of(learned) else {
+        let Some(ClvArtifact { fallback, spend }) = learned.model.get() else {
             return Ok(Scored::default());
         };
         let buyers = self.buyers(given)?;
@@ -154,14 +188,6 @@ impl ClvArtifact {
             Served::Model(fit) => Some(fit),
             Served::Heuristic(_) | Served::Nothing => None,
         }
-    }
-}
-
-/// The models of what was learned.
-fn clv_of(learned: &LearnedScore) -> Option<&ClvArtifact> {
-    match &learned.model {
-        Some(ScoreArtifact::Clv(found)) => Some(found.as_ref()),
-        _ => None,
     }
 }
 

@@ -1,40 +1,66 @@
 //! `kind = "contractual"`: contracts whose end is observed; who renews, and for how long.
 //!
-//! A customer's lifetime runs from the first day of its first interval to the end of its last; gaps between intervals count as
-//! part of it. Ages are counted in whole renewal periods.
+//! Ages are counted in whole renewal periods.
+
+mod settings;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, Float64Array};
-use tessera_expr::Expr;
-use tessera_expr::aggregates::{COUNT, FIRST_DAY, MAX};
 use tessera_expr::rel::Agg;
 use tessera_model::contractual::{
     Lifetime, RenewalFit, RenewalHistory, RenewalModel, SurvivalCurve,
 };
-use tessera_segments::Parameter;
-use tessera_spec::pipeline::{At, Base, ContractualScore, RenewalKind, Wanted};
+use tessera_segments::{Fit, Parameter};
+use tessera_spec::ScoreSyntax;
+use tessera_spec::pipeline::{At, Base, Refit, Wanted};
 
 use super::calibrated::Calibrated;
-use super::columns::{days, floats};
-use super::learned::{Comparison, Fitted, InUse, LearnedScore, ScoreArtifact};
-use super::{Asked, Given, NotComputed, ScoreModel, Scored, hidden_name, not_computed};
+use super::columns::floats;
+use super::kind::{Kind, model};
+use super::learned::{Comparison, Fitted, InUse, LearnedScore};
+use super::lifetimes::{self, Life, lives};
+use super::{Asked, Given, NotComputed, ScoreModel, Scored, not_computed};
+use settings::{ContractualScore, RenewalKind};
 
 /// Number of periods whose survival is published, by the model and by Kaplan and Meier.
 const PUBLISHED_PERIODS: u32 = 12;
 
-/// The files that learn and apply it.
-pub(super) const FILES: &[&str] = &[
-    "crates/model/src/contractual",
-    "crates/pipeline/src/scores/contractual",
-];
+pub(super) static KIND: Kind = Kind {
+    syntax: ScoreSyntax {
+        name: settings::NAME,
+        summary: "Renewal of contracts: survival and remaining lifetime.",
+        keys: settings::KEYS,
+        refit: Refit::Months(1),
+        read: settings::read,
+    },
+    reads: "intervals",
+    example: r#"[scores.renewal]
+kind = "contractual"
+from = "contracts"
+models = ["bdw", "sbg"]      # the first one is used; this is the default
+period = "30d"               # one renewal period; 30d by default
+horizon = "365d"
+discount_per_year = 0.1      # 0.1 by default; only with value
+value = "monthly_fee"        # feature with the money of one period; without it only time is predicted
+"#,
+    docs: "A lifetime runs from the first day of a customer's first interval to the end of its last; gaps between intervals count as \
+           part of it. Ages are counted in whole renewal periods. Customers whose contracts have ended have no values.\n\n\
+           The model is fitted again on what was known one horizon ago and compared with who of the customers with a contract at \
+           that date still has one (`calibrated` in `quality`). `models` has the first twelve periods of each model beside the curve \
+           of Kaplan and Meier.\n",
+    files: &[
+        "crates/model/src/contractual",
+        "crates/pipeline/src/scores/contractual",
+        "crates/pipeline/src/scores/lifetimes.rs",
+    ],
+    criteria: &["calibrated"],
+    model: model::<ContractualScore>,
+    restore: Fit::restored::<RenewalFit>,
+};
 
 impl ScoreModel for ContractualScore {
-    fn files(&self) -> &'static [&'static str] {
-        FILES
-    }
-
     fn base(&self) -> Base {
         Base::Lifecycle
     }
@@ -45,25 +71,7 @@ impl ScoreModel for ContractualScore {
     }
 
     fn hidden(&self, asked: &Asked<'_>) -> Vec<(String, Vec<Agg>)> {
-        let agg = |what: &str, func| Agg {
-            name: hidden_name(asked.name, what),
-            func,
-            window: None,
-            filter: None,
-        };
-        let mut aggs = vec![
-            agg("first", FIRST_DAY.of_rows()),
-            agg("intervals", COUNT.of_rows()),
-        ];
-        let until = asked.pipeline.source(&self.from.value).and_then(|source| {
-            let name = source.until.as_ref()?.value.as_str();
-            let ty = asked.inputs.get(&self.from.value)?.schema.get(name)?;
-            Some(Expr::column(name, ty))
-        });
-        if let Some(until) = until {
-            aggs.push(agg("ended", COUNT.of(until.clone())));
-            aggs.push(agg("end", MAX.of(until)));
-        }
+        let aggs = lifetimes::hidden(asked, &self.from.value);
         vec![(self.from.value.clone(), aggs)]
     }
 
@@ -110,7 +118,7 @@ impl ScoreModel for ContractualScore {
         }
         Ok(Fitted {
             learned: LearnedScore {
-                model: served.map(ScoreArtifact::Contractual),
+                model: served.map_or_else(Fit::default, |fit| Fit::new(settings::NAME, fit)),
                 findings: scored.into(),
             },
             backtest: None,
@@ -119,7 +127,7 @@ impl ScoreModel for ContractualScore {
     }
 
     fn apply(&self, learned: &LearnedScore, given: &Given<'_>) -> Result<Scored, NotComputed> {
-        let Some(fit) = renewal_of(learned) else {
+        let Some(fit) = learned.model.get() else {
             return Ok(Scored::default());
         };
         let contracts = contracts(given, self.period_days)?;
@@ -130,50 +138,11 @@ impl ScoreModel for ContractualScore {
     }
 }
 
-/// The renewal model of what was learned.
-fn renewal_of(learned: &LearnedScore) -> Option<&RenewalFit> {
-    match &learned.model {
-        Some(ScoreArtifact::Contractual(fit)) => Some(fit),
-        _ => None,
-    }
-}
-
 /// A customer's contract.
 struct Contract {
     /// Current: whole periods so far. Ended: the period at whose end the customer left, from 1.
     periods: u32,
     current: bool,
-}
-
-/// From the first day of a customer's first interval to the end of its last.
-struct Life {
-    first: i32,
-    /// `None` while an interval runs.
-    end: Option<i32>,
-}
-
-/// The lifetime of each customer, in days since 1970-01-01; `None` without an interval.
-fn lives(given: &Given<'_>) -> Result<Vec<Option<Life>>, NotComputed> {
-    let name = |what: &str| hidden_name(given.name, what);
-    let first = days(given.table, &name("first"))?;
-    let intervals = floats(given.table, &name("intervals"))?;
-    let known_ends = given.table.schema().index_of(&name("ended")).is_ok();
-    let (ended, ends) = if known_ends {
-        (
-            floats(given.table, &name("ended"))?,
-            days(given.table, &name("end"))?,
-        )
-    } else {
-        (vec![0.0; first.len()], vec![None; first.len()])
-    };
-    let today = crate::sources::epoch_day(given.prepared.as_of);
-    let life = |(row, first): (usize, &Option<i32>)| {
-        let first = (*first)?;
-        let current = intervals[row] > ended[row];
-        let end = (!current).then(|| ends[row].unwrap_or(today));
-        Some(Life { first, end })
-    };
-    Ok(first.iter().enumerate().map(life).collect())
 }
 
 fn contracts(given: &Given<'_>, period_days: u32) -> Result<Vec<Option<Contract>>, NotComputed> {
@@ -262,7 +231,7 @@ struct RenewalTest {
 impl RenewalTest {
     /// The tested model and the one in use on the same contracts.
     fn against(&self, in_use: InUse<'_>) -> Option<Comparison> {
-        let before = survivals(renewal_of(in_use.learned)?, &self.ages, self.ahead);
+        let before = survivals(in_use.learned.model.get()?, &self.ages, self.ahead);
         let seen = crate::sources::epoch_day(in_use.fitted_on) > self.then;
         let predicted = (self.predicted.as_slice(), before.as_slice());
         Comparison::of_probabilities("log loss of renewal", predicted, &self.stayed, seen)

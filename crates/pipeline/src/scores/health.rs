@@ -1,6 +1,8 @@
 //! `kind = "health"`: weighted components from 0 to 100. Scores of 30, 60 and 90 days ago are compared with which of the
 //! customers who could churn have churned since.
 
+mod settings;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -11,18 +13,22 @@ use tessera_expr::rel::Agg;
 use tessera_features::FeatureInfo;
 use tessera_model::Matrix;
 use tessera_model::health::{
-    HealthBacktest, HealthError, HealthFit, HealthPlan, HealthTrial, HorizonOutcome,
+    HealthBacktest, HealthBand, HealthComponent, HealthError, HealthFit, HealthPlan, HealthTrial,
+    HorizonOutcome,
 };
-use tessera_segments::{Parameter, Quality, QualityStatus};
-use tessera_spec::pipeline::{At, Base, HealthScore, SourceKind, Wanted};
+use tessera_segments::{Fit, Parameter, Quality, QualityStatus};
+use tessera_spec::ScoreSyntax;
+use tessera_spec::pipeline::{At, Base, Refit, SourceKind, Wanted};
 
 use super::churned::{self, Span};
 use super::columns::floats;
-use super::learned::{Fitted, InUse, LearnedScore, ScoreArtifact};
+use super::kind::{Kind, model};
+use super::learned::{Fitted, InUse, LearnedScore};
 use super::population::{self, Population};
 use super::{Asked, Given, NotComputed, ScoreModel, Scored, not_computed};
 use crate::base;
 use crate::error::PipelineError;
+use settings::HealthScore;
 
 /// Days between a score and the outcome that it is compared with.
 const HORIZONS: [u32; 3] = [30, 60, 90];
@@ -36,17 +42,37 @@ impl From<HealthError> for NotComputed {
     }
 }
 
-/// The files that learn and apply it.
-pub(super) const FILES: &[&str] = &[
-    "crates/model/src/health",
-    "crates/pipeline/src/scores/health",
-];
+pub(super) static KIND: Kind = Kind {
+    syntax: ScoreSyntax {
+        name: settings::NAME,
+        summary: "Weighted components from 0 to 100: it predicts nothing, it rates each customer.",
+        keys: settings::KEYS,
+        refit: Refit::Months(1),
+        read: settings::read,
+    },
+    reads: "events or intervals, for its backtest",
+    example: r#"[scores.health]
+kind = "health"
+from = "orders"
+min_coverage = 0.6                              # share of the weight that must be known, else the score is null; 0.6 by default
+bands = { red = 36, yellow = 71, green = 100 }  # upper limits, the last 100; this is the default
+
+[scores.health.components]
+recency = { feature = "recency_days", weight = 40, worst = 180, best = 7 }
+spend = { feature = "spend_90d", weight = 30, percentile = "high" }
+tickets = { feature = "tickets_90d", weight = 30, steps = [{ below = 1, points = 100 }, { below = 4, points = 60 }, { points = 0 }] }
+"#,
+    docs: include_str!("health/page.md"),
+    files: &[
+        "crates/model/src/health",
+        "crates/pipeline/src/scores/health",
+    ],
+    criteria: &["discriminates"],
+    model: model::<HealthScore>,
+    restore: Fit::restored::<HealthFit>,
+};
 
 impl ScoreModel for HealthScore {
-    fn files(&self) -> &'static [&'static str] {
-        FILES
-    }
-
     fn base(&self) -> Base {
         Base::Engagement
     }
@@ -88,7 +114,7 @@ impl ScoreModel for HealthScore {
     }
 
     fn fit(&self, given: &Given<'_>, _: Option<InUse<'_>>) -> Result<Fitted, NotComputed> {
-        let plan = HealthPlan::from_declared(self)?;
+        let plan = planned(self)?;
         let base = match base::active(given.table) {
             Some(active) => {
                 &filter_record_batch(given.table, &active).map_err(PipelineError::from)?
@@ -108,7 +134,7 @@ impl ScoreModel for HealthScore {
         self.backtest(given, &plan, &mut scored)?;
         Ok(Fitted {
             learned: LearnedScore {
-                model: Some(ScoreArtifact::Health(fit)),
+                model: Fit::new(settings::NAME, fit),
                 findings: scored.into(),
             },
             backtest: None,
@@ -118,10 +144,10 @@ impl ScoreModel for HealthScore {
     }
 
     fn apply(&self, learned: &LearnedScore, given: &Given<'_>) -> Result<Scored, NotComputed> {
-        let Some(ScoreArtifact::Health(fit)) = &learned.model else {
+        let Some(fit) = learned.model.get::<HealthFit>() else {
             return Ok(Scored::default());
         };
-        let plan = HealthPlan::from_declared(self)?;
+        let plan = planned(self)?;
         let scores = fit.score(&components(self, given.table)?)?;
         let name = given.name;
         let band = |band: &Option<u32>| {
@@ -145,6 +171,20 @@ impl ScoreModel for HealthScore {
             ..Scored::default()
         })
     }
+}
+
+/// The plan of what is declared. Columns are found by the components' names, whatever features they are made from.
+fn planned(score: &HealthScore) -> Result<HealthPlan, HealthError> {
+    let components = score.components.iter().map(|c| HealthComponent {
+        name: c.name.value.clone(),
+        weight: c.weight,
+        scale: c.scale.clone(),
+    });
+    let bands = score.bands.iter().map(|(name, below)| HealthBand {
+        name: name.clone(),
+        below: Some(*below),
+    });
+    HealthPlan::new(components.collect(), score.min_coverage, bands.collect())
 }
 
 fn spans(as_of: NaiveDate) -> Vec<Span> {

@@ -8,10 +8,10 @@ use chrono::NaiveDate;
 use tessera_expr::{Type, columns};
 use tessera_features::{FeatureInfo, FeaturePlan};
 use tessera_model::churn::Inputs;
-use tessera_spec::pipeline::SupervisedScore;
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::columns::{days, floats, texts};
+use super::supervised::settings::SupervisedScore;
 use super::{NotComputed, hidden_name};
 use crate::error::PipelineError;
 use crate::prepared::Prepared;

@@ -4,10 +4,10 @@
 use arrow::array::RecordBatch;
 use tessera_model::churn::{Observation, Panel};
 use tessera_segments::{Parameter, Quality, QualityStatus};
-use tessera_spec::pipeline::SupervisedScore;
 
 use super::inputs::{customer_hashes, features, inputs, label_name, made_of_label};
 use super::population::{POPULATION, Standing, condition_name, truths};
+use super::supervised::settings::SupervisedScore;
 use super::{Given, NotComputed, not_computed};
 use crate::base;
 use crate::sources::epoch_day;

@@ -2,49 +2,23 @@
 
 use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
-use tessera_model::btyd::Fallback;
-use tessera_model::churn::ChurnFit;
-use tessera_model::contractual::RenewalFit;
-use tessera_model::health::HealthFit;
 use tessera_model::metrics;
-use tessera_model::spend::SpendFit;
-use tessera_segments::{Parameter, Quality, QualityStatus};
+use tessera_segments::{Fit, Parameter, Quality, QualityStatus};
 use tessera_snapshot::NewArtifact;
 use tessera_spec::pipeline::Score;
 
-use super::{Backtest, CalibrationRow, Given, NotComputed, Scored, not_computed, of};
+use super::{
+    Backtest, COMPUTABLE, CalibrationRow, Given, KINDS, NotComputed, Scored, not_computed, of,
+};
 use crate::artifacts::{self, Known, Learned};
 
 /// What a score learned; nothing of any customer.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct LearnedScore {
-    /// What is applied; `None` where the data did not allow a fit.
-    pub(crate) model: Option<ScoreArtifact>,
+    /// What is applied, of a type of the kind of score; nothing where the data did not allow a fit.
+    pub(crate) model: Fit,
     /// How good it is, as of its fit.
     pub(crate) findings: Findings,
-}
-
-/// What is applied to customers, by kind of score.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum ScoreArtifact {
-    /// Coefficients or trees, encoding, calibration.
-    Supervised(Box<ChurnFit>),
-    /// Parameters of purchases and spend.
-    Clv(Box<ClvArtifact>),
-    /// Parameters of renewal.
-    Contractual(RenewalFit),
-    /// Scales of the components.
-    Health(HealthFit),
-}
-
-/// Fitted models of purchases and spend.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(crate) struct ClvArtifact {
-    /// The model of purchases that is used, and those that could not be fitted.
-    pub(super) fallback: Fallback,
-    /// `None` where no spend is modelled, or it could not be.
-    pub(super) spend: Option<SpendFit>,
 }
 
 /// Rows of `models`, `calibration` and `quality` that a fit gives.
@@ -218,7 +192,7 @@ fn fitted(
         backtest,
         comparison,
     } = fit;
-    if let (Some((known, before)), None) = (known, &learned.model) {
+    if let Some((known, before)) = known.filter(|_| learned.model.is_none()) {
         let mut reasons = learned.findings.quality.into_iter();
         let reason = reasons.find_map(|row| row.reason);
         let reason = reason.unwrap_or_default();
@@ -249,7 +223,7 @@ fn fitted(
         return Err(NotComputed::Data("it is of a scheme".to_owned()));
     };
     Ok(Used {
-        artifact: artifact.filter(|_| learned.model.is_some()),
+        artifact: artifact.filter(|_| !learned.model.is_none()),
         learned: *learned,
         rows: Findings::default(),
         backtest,
@@ -279,16 +253,12 @@ fn refit_not_used(status: QualityStatus, reason: String) -> Quality {
 /// The criterion of fits that were due.
 const REFIT: &str = "refit";
 
-/// Criteria of scores: of a stored row the name of the criterion is one of these.
-const CRITERIA: [&str; 7] = [
-    super::COMPUTABLE,
-    REFIT,
-    "assumption",
-    "calibrated",
-    "discriminates",
-    "known at earlier dates",
-    "population",
-];
+/// The criterion of a stored row: a name of the program.
+fn criterion(stored: &str) -> Option<&'static str> {
+    let of_kinds = KINDS.iter().flat_map(|kind| kind.criteria);
+    let mut known = of_kinds.copied().chain([COMPUTABLE, REFIT]);
+    known.find(|known| *known == stored)
+}
 
 /// Rows of `quality`, whose criteria are names of the program.
 mod stored_quality {
@@ -296,7 +266,7 @@ mod stored_quality {
     use serde::{Deserialize, Deserializer, Serialize, Serializer};
     use tessera_segments::{Quality, QualityStatus};
 
-    use super::CRITERIA;
+    use super::criterion;
 
     #[derive(Serialize, Deserialize)]
     struct Row {
@@ -327,8 +297,7 @@ mod stored_quality {
     ) -> Result<Vec<Quality>, D::Error> {
         let rows = Vec::<Row>::deserialize(from)?.into_iter();
         let known = |row: Row| {
-            let criterion = CRITERIA.into_iter().find(|known| *known == row.criterion);
-            let criterion = criterion
+            let criterion = criterion(&row.criterion)
                 .ok_or_else(|| D::Error::custom(format!("unknown criterion {}", row.criterion)))?;
             Ok(Quality {
                 segment: row.segment,

@@ -5,19 +5,17 @@ use arrow::array::{AsArray, RecordBatch};
 use tessera_expr::aggregates::COUNT;
 use tessera_expr::rel::{Agg, Window};
 use tessera_segments::{Parameter, Quality, QualityStatus};
-use tessera_spec::pipeline::{SourceKind, SupervisedScore};
+use tessera_spec::pipeline::SourceKind;
 
 use super::churned::running_at;
 use super::columns::floats;
+use super::supervised::settings::SupervisedScore;
 use super::{Asked, Given, NotComputed, hidden_name};
 use crate::base;
 use crate::error::PipelineError;
 
 /// The model name in `models` of the rows about the population of a score.
 pub(super) const POPULATION: &str = "population";
-
-/// Suffix of the column that states why a customer has no probability.
-pub(crate) const EXCLUDED: &str = "_excluded";
 
 /// Whether a customer can churn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

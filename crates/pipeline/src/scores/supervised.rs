@@ -1,6 +1,8 @@
 //! `kind = "supervised"`: the probability of churn, from models trained on the features at earlier dates and on who churned after
 //! them.
 
+pub(super) mod settings;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -13,23 +15,27 @@ use tessera_model::churn::{
     Observation, Panel,
 };
 use tessera_model::metrics;
-use tessera_segments::{Parameter, Quality, QualityStatus};
-use tessera_spec::pipeline::{
-    At, Base, Calibration, ExprText, SourceKind, SupervisedModel, SupervisedScore, Wanted,
-};
+use tessera_segments::{Fit, Parameter, Quality, QualityStatus};
+use tessera_spec::ScoreSyntax;
+use tessera_spec::pipeline::{At, Base, ExprText, Refit, SourceKind, Wanted};
 
 use super::calibrated::{Calibrated, spread, status};
 use super::churned::{self, Span};
 use super::inputs::{customer_hashes, features, inputs};
+use super::kind::{Kind, model};
 use super::labelled;
-use super::learned::{Comparison, Fitted, InUse, LearnedScore, ScoreArtifact};
-use super::population::{self, EXCLUDED, POPULATION, Population, Standing};
+use super::learned::{Comparison, Fitted, InUse, LearnedScore};
+use super::population::{self, POPULATION, Population, Standing};
 use super::reasons::{self, Wording};
-use super::{Asked, CalibrationRow, Given, NotComputed, ScoreModel, Scored, not_computed};
+use super::{
+    Asked, CalibrationRow, Given, NotComputed, ScoreModel, Scored, TrainedOn, not_computed,
+};
 use crate::error::PipelineError;
+use crate::prepared::Prepared;
 use crate::publish::names;
 use crate::sources::epoch_day;
 use crate::untimed::{left_out, named};
+use settings::{Calibration, EXCLUDED, SupervisedModel, SupervisedScore};
 
 /// Largest number of rows of one fit: more rows change the result in the third digit only, and a forest takes minutes.
 const FIT_ROWS: usize = 30_000;
@@ -49,22 +55,47 @@ impl From<ChurnError> for NotComputed {
     }
 }
 
-/// The files that learn and apply it.
-pub(super) const FILES: &[&str] = &[
-    "crates/model/src/churn",
-    "crates/model/src/cluster/preparation",
-    "crates/pipeline/src/scores/supervised",
-    "crates/pipeline/src/scores/churned.rs",
-    "crates/pipeline/src/scores/inputs.rs",
-    "crates/pipeline/src/scores/labelled.rs",
-    "crates/pipeline/src/scores/population.rs",
-];
+pub(super) static KIND: Kind = Kind {
+    syntax: ScoreSyntax {
+        name: settings::NAME,
+        summary: "Probability of churn within a horizon, learnt from the past, or from a label in the data.",
+        keys: settings::KEYS,
+        refit: Refit::Months(1),
+        read: settings::read,
+    },
+    reads: "events or intervals",
+    example: r#"[scores.churn]
+kind = "supervised"
+from = "orders"              # churned: no row within the horizon; intervals: the last one ends within it
+horizon = "90d"
+population = "recency_days < 120"                      # who can churn; see below
+features = ["recency_days", "spend_90d"]               # all published features by default
+models = ["logistic", "random_forest", "recency_rule"] # all three by default
+observations = 4             # observation dates, 2 to 24; 4 by default
+every = "90d"                # time between them, at least the horizon; the horizon by default
+calibration = "platt"        # or isotonic, none; platt by default
+"#,
+    docs: include_str!("supervised/page.md"),
+    files: &[
+        "crates/model/src/churn",
+        "crates/model/src/cluster/preparation",
+        "crates/pipeline/src/scores/supervised",
+        "crates/pipeline/src/scores/churned.rs",
+        "crates/pipeline/src/scores/inputs.rs",
+        "crates/pipeline/src/scores/labelled.rs",
+        "crates/pipeline/src/scores/population.rs",
+    ],
+    criteria: &[
+        "calibrated",
+        "discriminates",
+        "known at earlier dates",
+        "population",
+    ],
+    model: model::<SupervisedScore>,
+    restore: Fit::restored::<ChurnFit>,
+};
 
 impl ScoreModel for SupervisedScore {
-    fn files(&self) -> &'static [&'static str] {
-        FILES
-    }
-
     fn base(&self) -> Base {
         Base::Lifecycle
     }
@@ -114,6 +145,15 @@ impl ScoreModel for SupervisedScore {
         self.label.as_ref()
     }
 
+    fn trained_on(&self) -> Option<TrainedOn<'_>> {
+        // With a label, models learn from today's values alone.
+        self.label.is_none().then(|| TrainedOn {
+            features: &self.features,
+            population: self.population.as_ref(),
+            from: &self.from,
+        })
+    }
+
     fn observations(&self, as_of: NaiveDate) -> Vec<NaiveDate> {
         spans(self, as_of)
             .iter()
@@ -129,7 +169,7 @@ impl ScoreModel for SupervisedScore {
         let features = features(self, given.name, given.prepared);
         let mut scored = Scored::default();
         let fitted = if features.is_empty() {
-            let unknown = left_out(self, &given.prepared.features, &given.prepared.untimed);
+            let unknown = self.left_out(given);
             let reason = format!(
                 "no feature is left to learn from: only today's value is known of {}",
                 named(&unknown)
@@ -146,7 +186,7 @@ impl ScoreModel for SupervisedScore {
                 scored.quality.push(not_computed("score", reason));
                 return Ok(Fitted {
                     learned: LearnedScore {
-                        model: None,
+                        model: Fit::default(),
                         findings: scored.into(),
                     },
                     backtest: None,
@@ -164,7 +204,7 @@ impl ScoreModel for SupervisedScore {
         Ok(Fitted {
             backtest: tested(&backtest, given)?,
             learned: LearnedScore {
-                model: Some(ScoreArtifact::Supervised(Box::new(fit))),
+                model: Fit::new(settings::NAME, fit),
                 findings: scored.into(),
             },
             comparison,
@@ -172,7 +212,7 @@ impl ScoreModel for SupervisedScore {
     }
 
     fn apply(&self, learned: &LearnedScore, given: &Given<'_>) -> Result<Scored, NotComputed> {
-        let unknown = left_out(self, &given.prepared.features, &given.prepared.untimed);
+        let unknown = self.left_out(given);
         let standings = match self.label {
             Some(_) => labelled::living(self, given)?,
             None => living(self, given).standings(given.table)?,
@@ -189,7 +229,7 @@ impl ScoreModel for SupervisedScore {
             scored.columns.insert(column, values);
         };
         publish(format!("{name}{EXCLUDED}"), Arc::new(excluded));
-        let Some(fit) = churn_of(learned) else {
+        let Some(fit) = learned.model.get::<ChurnFit>() else {
             return Ok(scored);
         };
         let features = features(self, given.name, given.prepared);
@@ -217,11 +257,14 @@ impl ScoreModel for SupervisedScore {
     }
 }
 
-/// The churn model of what was learned.
-fn churn_of(learned: &LearnedScore) -> Option<&ChurnFit> {
-    match &learned.model {
-        Some(ScoreArtifact::Supervised(fit)) => Some(fit.as_ref()),
-        _ => None,
+impl SupervisedScore {
+    /// The features that it would learn from if their earlier values were known.
+    fn left_out<'p>(&self, given: &Given<'p>) -> Vec<&'p str> {
+        let Prepared {
+            features, untimed, ..
+        } = given.prepared;
+        let trained = self.trained_on();
+        trained.map_or_else(Vec::new, |trained| left_out(&trained, features, untimed))
     }
 }
 
@@ -236,7 +279,7 @@ fn compared(
     in_use: InUse<'_>,
 ) -> Result<Option<Comparison>, NotComputed> {
     let fitted_on = epoch_day(in_use.fitted_on);
-    let Some(in_use) = churn_of(in_use.learned) else {
+    let Some(in_use) = in_use.learned.model.get::<ChurnFit>() else {
         return Ok(None);
     };
     // What happens after the date was not known to a model that was fitted by then.

@@ -96,7 +96,11 @@ fn stated(table: &Reader<'_>, limit: &dyn AnyLimit) -> Option<StatedLimit> {
         }
         KeyValue::Condition => table.expression(name).map(StatedLimit::Condition),
         KeyValue::Number(from, to) => number(table, name, (from, to)).map(StatedLimit::Number),
-        KeyValue::Text | KeyValue::SmallShare | KeyValue::Whole(..) | KeyValue::Of(_) => {
+        KeyValue::Text
+        | KeyValue::SmallShare
+        | KeyValue::Whole(..)
+        | KeyValue::Days
+        | KeyValue::Of(_) => {
             table.known(name);
             None
         }

@@ -1,41 +1,12 @@
-//! Names: which characters they may have, and that no two columns of `customers` have the same name.
+//! No two columns of `customers` have the same name.
 
 use std::collections::BTreeMap;
 
 use crate::diagnostic::Diagnostic;
-use crate::pipeline::{At, Pipeline, SchemeColumn, SchemeColumnKind, Score, ScoreKind};
+use crate::pipeline::{Pipeline, SchemeColumn, SchemeColumnKind, Score};
 use crate::reader::Notes;
 
-/// The characters of a name.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Names {
-    /// Letters, digits, `_`: what expressions can name without quotes.
-    Column,
-    /// The same, and `-`.
-    Dashed,
-}
-
-/// Checks a name.
-pub(super) fn check_name(notes: &Notes, names: Names, what: &str, name: &At<String>) {
-    let dash = names == Names::Dashed;
-    let fits = |c: char| c.is_ascii_alphanumeric() || c == '_' || (c == '-' && dash);
-    let begins = name.value.starts_with(|c: char| c.is_ascii_alphabetic());
-    if !begins || !name.value.chars().all(fits) {
-        let letters = if dash {
-            "letters, digits, `_` and `-`"
-        } else {
-            "letters, digits and `_`"
-        };
-        notes.add(
-            Diagnostic::error(
-                "TS-P008",
-                format!("`{}` cannot be the name of a {what}", name.value),
-                name.span.clone(),
-            )
-            .with_help(format!("use {letters}, beginning with a letter (a to z)")),
-        );
-    }
-}
+pub(super) use crate::reader::{Names, check_name};
 
 /// A column that something adds to `customers`.
 struct Taken {
@@ -145,15 +116,16 @@ fn check_score_columns(notes: &Notes, score: &Score, all: &[Score], seen: &mut C
 
 /// Advice on how two scores, or a score and another table, get different column names.
 fn remedy(score: &Score, other: Option<&Score>) -> String {
-    let prefixed = |score: &Score| matches!(score.kind, ScoreKind::Clv(_));
     let prefix = |score: &Score| {
-        let name = &score.name.value;
-        format!("set a `prefix` in [scores.{name}], such as `prefix = \"{name}_\"`")
+        let (key, name) = (score.kind.settings().prefix_key()?, &score.name.value);
+        Some(format!(
+            "set a `{key}` in [scores.{name}], such as `{key} = \"{name}_\"`"
+        ))
     };
-    match other {
-        _ if prefixed(score) => prefix(score),
-        Some(other) if prefixed(other) => format!("rename this score, or {}", prefix(other)),
-        _ => "rename one".to_owned(),
+    match (prefix(score), other.and_then(prefix)) {
+        (Some(prefix), _) => prefix,
+        (None, Some(prefix)) => format!("rename this score, or {prefix}"),
+        (None, None) => "rename one".to_owned(),
     }
 }
 

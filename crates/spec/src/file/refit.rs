@@ -5,9 +5,6 @@ use crate::duration;
 use crate::pipeline::Refit;
 use crate::reader::Reader;
 
-/// How scores and clusters are learned again where nothing is stated.
-pub(super) const MONTHLY: Refit = Refit::Months(1);
-
 /// What `refit` states, `default` where it is absent.
 pub(super) fn refit(table: &Reader<'_>, default: Refit) -> Refit {
     let stated = table

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{Direction, ExprText, Pipeline, ScoreKind, Unit};
+use super::{Direction, ExprText, Pipeline, Score, Unit};
 
 /// `[value]`: each an expression over features and scores; the unit is money.
 #[derive(Debug, Clone, Default, Serialize)]
@@ -49,16 +49,13 @@ pub const VALUE_AT_RISK: &str = "value_at_risk";
 pub const VALUE_COLUMNS: [&str; 4] = [VALUE_NOW, VALUE_FUTURE, VALUE_PAST, VALUE_AT_RISK];
 
 impl Pipeline {
-    /// The probability of losing a customer, as an expression: that of `[value]`, else that of the first supervised score.
+    /// The probability of losing a customer, as an expression: that of `[value]`, else that of the first score that has one.
     pub fn risk(&self) -> Option<String> {
         if let Some(stated) = self.value.as_ref().and_then(|value| value.risk.as_ref()) {
             return Some(stated.value.clone());
         }
-        let supervised = self
-            .scores
-            .iter()
-            .find(|score| matches!(score.kind, ScoreKind::Supervised(_)));
-        supervised.map(|score| format!("{}_probability", score.name.value))
+        let loss = self.scores.iter().find_map(Score::loss);
+        loss.map(|loss| loss.probability)
     }
 
     /// The columns that `[value]` adds to `customers`; none without it.

@@ -31,7 +31,7 @@ mod unsupported;
 mod variables;
 
 use std::fmt::Write as _;
-use tessera_spec::Syntax;
+use tessera_pipeline::syntax;
 
 /// A pipeline file without mistakes.
 pub(crate) const GOOD: &str = r#"spec_version = 1
@@ -114,14 +114,6 @@ otherwise = "tech-touch"
 scheme = "touch"
 touch = "high"
 "#;
-
-/// What pipeline files may say of every kind.
-fn syntax() -> Syntax {
-    Syntax {
-        formats: tessera_ingest::formats(),
-        ..tessera_segments::syntax()
-    }
-}
 
 /// The messages for a text, rendered without colour.
 pub(crate) fn messages(text: &str, vars: &[(&str, &str)]) -> String {

@@ -7,18 +7,10 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use serde_json::Value;
-use tessera_spec::Syntax;
+use tessera_pipeline::syntax;
 use tessera_spec::diagnostic::Diagnostics;
 
 use shapes::{NO_SHAPE, shapes};
-
-/// What pipeline files may say of every kind.
-fn syntax() -> Syntax {
-    Syntax {
-        formats: tessera_ingest::formats(),
-        ..tessera_segments::syntax()
-    }
-}
 
 fn found(text: &str) -> Diagnostics {
     tessera_spec::parse(text, "p.toml", &[], &syntax()).1

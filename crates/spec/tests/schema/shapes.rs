@@ -33,12 +33,16 @@ pub fn shapes() -> Vec<Shape> {
     let tables = TABLES.iter();
     let of = |&(table, kind, name, text): &Row| shape(table, kind, name, text);
     let mut shapes: Vec<Shape> = tables.map(of).collect();
-    let kinds = tessera_segments::syntax().schemes.into_iter();
-    shapes.extend(kinds.map(|kind| {
+    let kinds = tessera_pipeline::syntax();
+    shapes.extend(kinds.schemes.into_iter().map(|kind| {
         let text = format!("[schemes.s]\nkind = \"{}\"\nzzz = 1", kind.name);
         shape("SchemeTable", Some(kind.name), "[schemes.s]", &text)
     }));
-    shapes.extend(tessera_segments::syntax().gates.into_iter().map(gate));
+    shapes.extend(kinds.scores.into_iter().map(|kind| {
+        let text = format!("[scores.s]\nkind = \"{}\"\nzzz = 1", kind.name);
+        shape("ScoreTable", Some(kind.name), "[scores.s]", &text)
+    }));
+    shapes.extend(kinds.gates.into_iter().map(gate));
     shapes
 }
 
@@ -237,30 +241,6 @@ const TABLES: &[Row] = &[
         None,
         "`k`",
         "[schemes.s]\nkind = \"kmeans\"\nk = { zzz = 1 }",
-    ),
-    (
-        "ScoreTable",
-        Some("supervised"),
-        "[scores.s]",
-        "[scores.s]\nkind = \"supervised\"\nzzz = 1",
-    ),
-    (
-        "ScoreTable",
-        Some("clv"),
-        "[scores.s]",
-        "[scores.s]\nkind = \"clv\"\nzzz = 1",
-    ),
-    (
-        "ScoreTable",
-        Some("contractual"),
-        "[scores.s]",
-        "[scores.s]\nkind = \"contractual\"\nzzz = 1",
-    ),
-    (
-        "ScoreTable",
-        Some("health"),
-        "[scores.s]",
-        "[scores.s]\nkind = \"health\"\nzzz = 1",
     ),
     (
         "LinearTable",

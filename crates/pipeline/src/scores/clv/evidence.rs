@@ -10,9 +10,9 @@ use tessera_model::btyd::{
 use tessera_model::interrupt::Interrupt;
 use tessera_model::spend::{SpendFit, SpendHistory};
 use tessera_segments::{Parameter, Quality, QualityStatus};
-use tessera_spec::pipeline::ClvScore;
 
 use super::buyers::Buyers;
+use super::settings::ClvScore;
 use super::{checkpoints, holdout, unit};
 use crate::scores::calibrated::Calibrated;
 use crate::scores::columns::floats;

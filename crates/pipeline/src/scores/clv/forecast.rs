@@ -10,9 +10,10 @@ use tessera_model::btyd::{
 };
 use tessera_model::laplace::Estimate;
 use tessera_model::spend::SpendFit;
-use tessera_spec::pipeline::{CLV_ESTIMATES, ClvScore, INTERVAL_ENDS};
+use tessera_spec::pipeline::INTERVAL_ENDS;
 
 use super::buyers::Buyers;
+use super::settings::{ClvScore, ESTIMATES};
 use super::unit;
 use crate::scores::{Given, NotComputed};
 
@@ -121,9 +122,9 @@ impl<'a> Columns<'a> {
         self.made.insert(format!("{}{name}", self.prefix), column);
     }
 
-    /// The estimate of that number in [`CLV_ESTIMATES`], with its intervals.
+    /// The estimate of that number in [`ESTIMATES`], with its intervals.
     fn estimates(&mut self, number: usize, of: impl Fn(usize) -> Estimate) {
-        let name = CLV_ESTIMATES[number].0;
+        let name = ESTIMATES[number].0;
         self.numbers(name, |place| of(place).value);
         let ends: [fn(&Estimate) -> f64; 4] =
             [|e| e.low_95, |e| e.low_80, |e| e.high_80, |e| e.high_95];
