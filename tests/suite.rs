@@ -157,6 +157,8 @@ mod stays;
 mod store_care;
 #[path = "suite/supervised.rs"]
 mod supervised;
+#[path = "suite/survival.rs"]
+mod survival;
 #[path = "suite/table.rs"]
 mod table;
 #[path = "suite/text_files.rs"]

@@ -22,6 +22,7 @@ mod page;
 mod population;
 mod reasons;
 mod supervised;
+mod survival;
 mod tables;
 
 use std::collections::BTreeMap;
@@ -242,6 +243,7 @@ pub(crate) static KINDS: &[&Kind] = &[
     &contractual::KIND,
     &health::KIND,
     &supervised::KIND,
+    &survival::KIND,
 ];
 
 /// What the pipeline file may say of every kind.
