@@ -64,6 +64,8 @@ pub use inputs::{InputValue, Inputs, LabelColumn, Observation, Panel};
 pub use parameters::{CalibrationRow, Parameter};
 pub use plan::{CalibrationKind, ChurnModel, ChurnPlan};
 pub use predictor::ChurnServed;
-pub use reasons::{CONSIDERED, Contribution, CustomerReasons, REASONS, Reasons, TypicalInput};
+pub use reasons::{
+    CONSIDERED, Contribution, CustomerReasons, REASONS, Reasons, Typical, TypicalInput,
+};
 pub use split::{FOLDS, fold_of};
 pub use trial::{Backtest, CHOICE, Candidate};

@@ -6,6 +6,7 @@
 //! and, in rows of `models`, `calibration` and `quality`, how good they are. Where the data is not enough for a score, its
 //! columns are null and `quality` states why; this is not an error.
 
+mod applied;
 mod calibrated;
 mod churned;
 mod clv;

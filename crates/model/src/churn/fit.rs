@@ -217,6 +217,11 @@ pub(super) fn in_chunks<T: Send>(
     mut take: impl FnMut(T),
 ) -> Result<(), ChurnError> {
     let rows = inputs.rows();
+    if (1..=CHUNK).contains(&rows) {
+        go_on()?;
+        take(of(inputs)?);
+        return Ok(());
+    }
     let starts: Vec<usize> = (0..rows).step_by(CHUNK).collect();
     let chunk = |from: &usize| {
         go_on()?;

@@ -191,7 +191,7 @@ impl Inputs {
 
     /// One row: the median of each number's known values and each label column's most frequent label (of several the first by
     /// name). Missing where most values are missing.
-    pub(super) fn typical(&self) -> Self {
+    pub fn typical(&self) -> Self {
         let numbers = self.numbers.par_iter();
         let labels = self.labels.iter().map(|column| LabelColumn {
             name: column.name.clone(),
@@ -205,6 +205,25 @@ impl Inputs {
                 .collect(),
             labels: labels.collect(),
         }
+    }
+
+    /// The columns of both, over the same customers.
+    ///
+    /// # Errors
+    /// Another number of rows, or a name that is taken.
+    pub fn beside(mut self, other: Self) -> Result<Self, ChurnError> {
+        for (name, values) in other.numbers {
+            self = self.number(name, values)?;
+        }
+        for LabelColumn {
+            name,
+            dictionary,
+            codes,
+        } in other.labels
+        {
+            self = self.coded(name, dictionary, codes)?;
+        }
+        Ok(self)
     }
 
     /// The rows at these positions, in that order.
@@ -313,12 +332,13 @@ fn known_median(values: &[f64]) -> f64 {
     if known.is_empty() || 2 * known.len() < values.len() {
         return f64::NAN;
     }
-    known.par_sort_unstable_by(f64::total_cmp);
     let middle = known.len() / 2;
-    if known.len().is_multiple_of(2) {
-        f64::midpoint(known[middle - 1], known[middle])
-    } else {
-        known[middle]
+    let is_even = known.len().is_multiple_of(2);
+    let (below, &mut upper, _) = known.select_nth_unstable_by(middle, f64::total_cmp);
+    let lower = below.iter().copied().max_by(f64::total_cmp);
+    match lower.filter(|_| is_even) {
+        Some(lower) => f64::midpoint(lower, upper),
+        None => upper,
     }
 }
 

@@ -68,8 +68,9 @@ pub struct Reasons {
     pub probabilities: Vec<f64>,
 }
 
-/// What reasons are measured against.
-struct Typical {
+/// What reasons are measured against: see [`ChurnFit::typical`].
+#[derive(Debug)]
+pub struct Typical {
     /// One row.
     inputs: Inputs,
     design: Design,
@@ -83,12 +84,36 @@ impl ChurnFit {
     /// # Errors
     /// A column of the fit is missing.
     pub fn reasons(&self, inputs: &Inputs) -> Result<Reasons, ChurnError> {
+        self.reasons_beside(inputs, &self.typical(inputs.typical())?)
+    }
+
+    /// The typical customer of all that are scored, from what [`Inputs::typical`] finds among them, for
+    /// [`ChurnFit::reasons_beside`].
+    ///
+    /// # Errors
+    /// A column of the fit is missing.
+    pub fn typical(&self, typical: Inputs) -> Result<Typical, ChurnError> {
+        let design = self.encoding.encode(&typical)?;
+        Ok(Typical {
+            inputs: typical,
+            design,
+        })
+    }
+
+    /// As [`ChurnFit::reasons`], for a part of the customers that are scored.
+    ///
+    /// # Errors
+    /// A column of the fit is missing.
+    pub fn reasons_beside(
+        &self,
+        inputs: &Inputs,
+        typical: &Typical,
+    ) -> Result<Reasons, ChurnError> {
         let origins = self.encoding.origins();
-        let typical = Typical::of(&self.encoding, inputs)?;
         let used = self.used(&origins);
         let mut customers = Vec::with_capacity(inputs.rows());
         let mut probabilities = Vec::with_capacity(inputs.rows());
-        let of = |inputs: &Inputs| self.chunk_reasons(inputs, &typical, &origins, &used);
+        let of = |inputs: &Inputs| self.chunk_reasons(inputs, typical, &origins, &used);
         in_chunks(inputs, of, |chunk: Vec<(f64, CustomerReasons)>| {
             for (probability, reasons) in chunk {
                 probabilities.push(probability);
@@ -199,12 +224,6 @@ impl ChurnFit {
 }
 
 impl Typical {
-    fn of(encoding: &Encoding, inputs: &Inputs) -> Result<Self, ChurnError> {
-        let inputs = inputs.typical();
-        let design = encoding.encode(&inputs)?;
-        Ok(Self { inputs, design })
-    }
-
     fn value(&self, encoding: &Encoding, origin: Origin) -> InputValue {
         let name = encoding.origin_name(origin);
         self.inputs.value(name, 0).unwrap_or(InputValue::Missing)

@@ -1,11 +1,11 @@
 //! Reasons of a churn score as sentences: the value of an input and its usual value, with the labels of the pipeline.
 
-use arrow::array::{ArrayRef, StringArray};
+use arrow::array::{ArrayRef, StringBuilder};
 use chrono::{Days, NaiveDate};
 use std::sync::Arc;
 use tessera_expr::Type;
 use tessera_features::FeatureInfo;
-use tessera_model::churn::{Contribution, InputValue, Inputs, REASONS, Reasons};
+use tessera_model::churn::{Contribution, CustomerReasons, InputValue, Inputs, REASONS, Reasons};
 use tessera_segments::write_number;
 use tessera_spec::pipeline::{Direction, Unit};
 
@@ -22,47 +22,63 @@ pub(super) struct Wording<'a> {
     pub(super) currency: &'a str,
 }
 
-/// The columns of reasons: for each rank the sentences, by the row of the table; then to which side they move.
-pub(super) fn columns(
-    reasons: &Reasons,
-    inputs: &Inputs,
-    places: &[Option<usize>],
-    wording: &Wording<'_>,
-) -> (Vec<ArrayRef>, ArrayRef) {
-    let sentence = |row: usize, contribution: &Contribution| {
-        let input = &reasons.inputs[contribution.input];
-        let info = wording
-            .features
-            .iter()
-            .find(|info| info.name == input.column)?;
-        let value = inputs.value(&input.column, row)?;
-        let raised = reasons.customers[row].raised;
-        if contradicts(info, raised, &value, &input.typical) {
-            return None;
+/// The columns of reasons, a row per customer: for each rank the sentences; then to which side they move.
+pub(super) struct Sentences {
+    ranked: [StringBuilder; REASONS],
+    sides: StringBuilder,
+}
+
+impl Sentences {
+    /// With room for the reasons of so many customers.
+    pub(super) fn new(customers: usize) -> Self {
+        let builder = || StringBuilder::with_capacity(customers, 0);
+        Self {
+            ranked: std::array::from_fn(|_| builder()),
+            sides: builder(),
         }
-        wording.sentence(info, &value, &input.typical)
-    };
-    let sentences: Vec<Vec<String>> = (0..inputs.rows())
-        .map(|row| {
-            let strongest = reasons.customers[row].strongest.iter().flatten();
-            let sentences = strongest.filter_map(|found| sentence(row, found));
-            sentences.take(REASONS).collect()
-        })
-        .collect();
-    let ranked = (0..REASONS).map(|rank| {
-        let text = |place: &Option<usize>| sentences[(*place)?].get(rank).map(String::as_str);
-        let texts: StringArray = places.iter().map(text).collect();
-        Arc::new(texts) as ArrayRef
-    });
-    let side = |place: &Option<usize>| {
-        let row = (*place).filter(|row| !sentences[*row].is_empty())?;
-        Some(match reasons.customers[row].raised {
-            true => "raises",
-            false => "lowers",
-        })
-    };
-    let sides: StringArray = places.iter().map(side).collect();
-    (ranked.collect(), Arc::new(sides))
+    }
+
+    /// A customer without a probability.
+    pub(super) fn none(&mut self) {
+        self.ranked.iter_mut().for_each(StringBuilder::append_null);
+        self.sides.append_null();
+    }
+
+    /// The reasons of the customer in this row of the inputs.
+    pub(super) fn of(
+        &mut self,
+        (row, inputs): (usize, &Inputs),
+        reasons: &Reasons,
+        wording: &Wording<'_>,
+    ) {
+        let CustomerReasons { raised, strongest } = &reasons.customers[row];
+        let sentence = |contribution: &Contribution| {
+            let input = &reasons.inputs[contribution.input];
+            let mut features = wording.features.iter();
+            let info = features.find(|info| info.name == input.column)?;
+            let value = inputs.value(&input.column, row)?;
+            if contradicts(info, *raised, &value, &input.typical) {
+                return None;
+            }
+            wording.sentence(info, &value, &input.typical)
+        };
+        let mut sentences = strongest.iter().flatten().filter_map(sentence);
+        for (rank, texts) in self.ranked.iter_mut().enumerate() {
+            let sentence = sentences.next();
+            if rank == 0 {
+                let side = if *raised { "raises" } else { "lowers" };
+                self.sides.append_option(sentence.as_ref().map(|_| side));
+            }
+            texts.append_option(sentence);
+        }
+    }
+
+    /// The columns of the ranks, then that of the sides.
+    pub(super) fn finish(mut self) -> Vec<ArrayRef> {
+        let all = self.ranked.iter_mut().chain([&mut self.sides]);
+        all.map(|texts| Arc::new(texts.finish()) as ArrayRef)
+            .collect()
+    }
 }
 
 /// Whether a reason would say the opposite of the feature's direction: that a good value raises the probability of churn, or a bad

@@ -6,7 +6,7 @@ pub(super) mod settings;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, BooleanArray, Float64Array, RecordBatch, StringArray, UInt32Array};
+use arrow::array::{ArrayRef, StringArray, UInt32Array};
 use chrono::NaiveDate;
 use tessera_expr::rel::Agg;
 use tessera_features::FeatureInfo;
@@ -19,14 +19,15 @@ use tessera_segments::{Fit, Parameter, Quality, QualityStatus};
 use tessera_spec::ScoreSyntax;
 use tessera_spec::pipeline::{At, Base, ExprText, Refit, SourceKind, Wanted};
 
+use super::applied::applied;
 use super::calibrated::{Calibrated, spread, status};
 use super::churned::{self, Span};
 use super::inputs::{customer_hashes, features, inputs};
 use super::kind::{Kind, model};
 use super::labelled;
 use super::learned::{Comparison, Fitted, InUse, LearnedScore};
-use super::population::{self, POPULATION, Population, Standing};
-use super::reasons::{self, Wording};
+use super::population::{self, POPULATION, Population};
+use super::reasons::Wording;
 use super::{
     Asked, CalibrationRow, Given, NotComputed, ScoreModel, Scored, TrainedOn, not_computed,
 };
@@ -80,6 +81,7 @@ calibration = "platt"        # or isotonic, none; platt by default
         "crates/model/src/churn",
         "crates/model/src/cluster/preparation",
         "crates/pipeline/src/scores/supervised",
+        "crates/pipeline/src/scores/applied.rs",
         "crates/pipeline/src/scores/churned.rs",
         "crates/pipeline/src/scores/inputs.rs",
         "crates/pipeline/src/scores/labelled.rs",
@@ -233,24 +235,17 @@ impl ScoreModel for SupervisedScore {
             return Ok(scored);
         };
         let features = features(self, given.name, given.prepared);
-        let (living, places) = living_rows(given.table, &standings)?;
-        let inputs = inputs(&living, &features, given.prepared.as_of, None)?;
-        let reasons = fit.reasons(&inputs)?;
-        let probability: Float64Array = places
-            .iter()
-            .map(|place| place.map(|row| reasons.probabilities[row]))
-            .collect();
-        publish(format!("{name}_probability"), Arc::new(probability));
         let wording = Wording {
             features: &features,
             as_of: given.prepared.as_of,
             currency: &given.prepared.pipeline.currency,
         };
-        let (ranked, sides) = reasons::columns(&reasons, &inputs, &places, &wording);
-        for (rank, texts) in (1..).zip(ranked) {
+        let applied = applied(fit, given.table, &standings, &wording)?;
+        publish(format!("{name}_probability"), applied.probability);
+        for (rank, texts) in (1..).zip(applied.reasons) {
             publish(format!("{name}_reason_{rank}"), texts);
         }
-        publish(format!("{name}_reasons_direction"), sides);
+        publish(format!("{name}_reasons_direction"), applied.direction);
         let judged = population::quality(self, &standings, given);
         scored.quality.push(judged);
         Ok(scored)
@@ -352,24 +347,6 @@ fn living<'a>(score: &SupervisedScore, given: &Given<'a>) -> Population<'a> {
         stated: score.population.is_some(),
         intervals: source.is_some_and(|source| source.kind == SourceKind::Intervals),
     }
-}
-
-/// The rows of customers who can churn, and for each row of the table its position among them.
-fn living_rows(
-    table: &RecordBatch,
-    standings: &[Standing],
-) -> Result<(RecordBatch, Vec<Option<usize>>), NotComputed> {
-    let mut rows = 0;
-    let place = |standing: &Standing| {
-        standing.lives().then(|| {
-            rows += 1;
-            rows - 1
-        })
-    };
-    let places = standings.iter().map(place).collect();
-    let lives: BooleanArray = standings.iter().map(|s| Some(s.lives())).collect();
-    let living = arrow::compute::filter_record_batch(table, &lives).map_err(PipelineError::from)?;
-    Ok((living, places))
 }
 
 /// Which features are left out because only their value of today is known; empty where none is.
