@@ -2,7 +2,8 @@
 
 PIPELINE is the pipeline file, CUSTOMERS how many are compared. Every column that the rules read is tried with every constant in them and its neighbours, each time by
 evaluating all rules in DuckDB over all customers; tiers by their lowest values in `models`, cells of a grid by the largest value of
-each score among the customers and the cells that `segments` names. The first change in EXPLAINED.json, what `tessera explain --json`
+each score among the customers and the cells that `segments` names. Of clusters, whose centres and preparation are in `models`, every
+whole number and a fine grid of other numbers within the values of the customers is tried. The first change in EXPLAINED.json, what `tessera explain --json`
 says of customers, must be that of the column.
 """
 import json
@@ -12,6 +13,7 @@ import sys
 import tomllib
 
 import duckdb
+import numpy
 
 store, wanted = sys.argv[1], int(sys.argv[3])
 with open(sys.argv[2], "rb") as file:
@@ -128,6 +130,79 @@ def of_grid(scheme):
                 yield customer, (feature, value, limit, cells[tuple(cell)])
 
 
+class Centres:
+    """The nearest of the centres of a scheme, from the rows of `models`."""
+
+    def __init__(self, scheme):
+        rows = con.execute("select name, value, text from models where score = ? and model in ('kmeans', 'hierarchical')", [scheme]).fetchall()
+        value, text = {name: one for name, one, _ in rows}, {name: one for name, _, one in rows}
+        self.features = [name.removeprefix("centroid_1_") for name in value if name.startswith("centroid_1_")]
+        self.names = [text[f"cluster_{one}"] for one in range(1, 100) if f"cluster_{one}" in text]
+        self.centres = numpy.array([[value[f"centroid_{one + 1}_{feature}"] for feature in self.features] for one in range(len(self.names))])
+        transforms = {"none": lambda x: x, "log1p": numpy.log1p, "asinh": numpy.arcsinh}
+        self.transform = {feature: transforms[text.get(f"transform_{feature}", "none")] for feature in self.features}
+        self.of = {
+            feature: [value.get(f"{what}_{feature}") for what in ("median", "mean", "sd", "lower", "upper")] for feature in self.features
+        }
+        ends = {feature: con.execute(f'select min("{feature}")::double, max("{feature}")::double from customers where isfinite("{feature}"::double)').fetchone() for feature in self.features}
+        self.ends = ends
+        self.spread = {feature: spread(feature, scheme) for feature in self.features}
+
+    def prepared(self, feature, values):
+        median, mean, sd, lower, upper = self.of[feature]
+        values = numpy.where(numpy.isnan(values), median, values)
+        found = self.transform[feature](values)
+        found = numpy.clip(found, -numpy.inf if lower is None else lower, numpy.inf if upper is None else upper)
+        return (found - mean) / sd if sd > 0 else numpy.zeros_like(found)
+
+    def point(self, row):
+        raw = [numpy.array([math.nan if row[feature] is None else float(row[feature])]) for feature in self.features]
+        return numpy.array([self.prepared(feature, one)[0] for feature, one in zip(self.features, raw)])
+
+    def nearest(self, point, feature, values):
+        """The segment for each value of a feature."""
+        place = self.features.index(feature)
+        points = numpy.repeat(point[None, :], len(values), axis=0)
+        points[:, place] = self.prepared(feature, numpy.asarray(values, dtype=float))
+        squared = ((points[:, None, :] - self.centres[None, :, :]) ** 2).sum(axis=2)
+        return squared.argmin(axis=1)
+
+    def check(self, row, own, words):
+        """The change that is told leads where it says, and no value that is tried leads away with a smaller one."""
+        point, best = self.point(row), (math.inf, None)
+        own = self.names.index(own)
+        for feature in self.features:
+            now, kind = row[feature], columns[feature]
+            if now is None or kind not in kinds or not self.of[feature][2] > 0:
+                continue
+            least, most = self.ends[feature]
+            if kind == "BIGINT":
+                tried = numpy.arange(least, most + 1)
+            else:
+                tried = numpy.unique(numpy.concatenate([numpy.linspace(least, most, 3000), now + (most - least) * numpy.linspace(-0.02, 0.02, 1001), [least, most]]))
+                tried = tried[(tried >= least) & (tried <= most)]
+            other = tried[self.nearest(point, feature, tried) != own]
+            if len(other):
+                best = min(best, (float(numpy.abs(other - now).min()) / self.spread[feature], feature))
+        if words is None:
+            assert best[1] is None, (row[key], best)
+            return False
+        feature, bound, value, segment = re.fullmatch(r"(\w+) (at least|at most|more than|less than|is) (\S+) leads to (.*)", words).groups()
+        number, now = float(value), row[feature]
+        beside = {"more than": math.nextafter(number, math.inf), "less than": math.nextafter(number, -math.inf)}.get(bound, number)
+        least, most = self.ends[feature]
+        assert least <= number <= most, (row[key], words)
+        found = self.nearest(point, feature, [beside])[0]
+        assert found != own and self.names[found] == segment, (row[key], words, self.names[found])
+        # Half way back nothing has changed, unless the next whole number is told.
+        half = (number + now) / 2 if columns[feature] == "DOUBLE" else number - math.copysign(1, number - now)
+        assert self.nearest(point, feature, [half])[0] == own, (row[key], words)
+        # A value is told with four digits, and the grid may miss the first value by one step.
+        rounded = 1e-3 * abs(number) / self.spread[feature]
+        assert abs(number - now) / self.spread[feature] <= best[0] * (1 + 1e-9) + rounded, (row[key], words, best)
+        return True
+
+
 def told(column, value, limit, now, segment):
     if value is None:
         words = "is missing"
@@ -167,6 +242,14 @@ for scheme in schemes:
         changes = of_tiers(scheme)
     elif "rfm_grid" in models[scheme]:
         changes = of_grid(scheme)
+    elif models[scheme] & {"kmeans", "hierarchical"}:
+        centres = Centres(scheme)
+        for customer, (segment, by, nearest) in published.items():
+            if by not in ("pin", "held") and centres.check(rows[customer], segment, nearest):
+                checked += 1
+                of_scheme[scheme] = of_scheme.get(scheme, 0) + 1
+        assert of_scheme.get(scheme, 0) > wanted // 2, (scheme, of_scheme)
+        continue
     else:
         assert all(nearest is None for _, _, nearest in published.values()), scheme
         continue

@@ -3,7 +3,8 @@
 //! The nouns: a [`Preparation`] turns raw features into comparable columns, a [`KmeansFit`] holds the clusters found, and a
 //! [`KmeansModel`] what is stored to assign customers later. smartcore only proposes first centres.
 //!
-//! Where to look: `preparation` (transform, winsorise, standardise), `kmeans` (fit and assign), `choice` (how many clusters),
+//! Where to look: `preparation` (transform, winsorise, standardise), `kmeans` (fit and assign), `crossing` (where another centre becomes the
+//! nearest), `choice` (how many clusters),
 //! `quality` (silhouette, Calinski-Harabasz, Davies-Bouldin, Rand, V-measure), `stability` (bootstrap per cluster),
 //! `structure` (are there clusters at all), `linkage` (clusters by merging),
 //! `surrogate` (a short rule per cluster), `names` ("high spend, lapsing").
@@ -13,6 +14,7 @@
 
 mod axes;
 mod choice;
+mod crossing;
 mod customers;
 mod error;
 mod kmeans;
@@ -31,6 +33,7 @@ mod surrogate;
 mod warning;
 
 pub use choice::{ChoiceCriterion, ChoiceParams, ChoiceRow, ChoiceTable, KRange, choose_k};
+pub use crossing::{Among, Crossing};
 pub use customers::{CustomerClusters, cluster_customers};
 pub use error::ClusterError;
 pub use kmeans::{

@@ -4,8 +4,10 @@
 //! The types that matter: [`Candidates`] are the changes at which a scheme may decide otherwise, [`Answers`] is what it decides for
 //! each of them and each row of a table, [`Columns`] are the numbers of the table and how far they are spread.
 //!
-//! Where to look: `tried` finds the values beside the constants of rules and beside limits, `everyone` asks for all customers of a run.
+//! Where to look: `tried` finds the values beside the constants of rules and beside limits, `centres` those at which another centre
+//! becomes the nearest, `everyone` asks for all customers of a run.
 
+mod centres;
 mod everyone;
 mod tried;
 
@@ -14,19 +16,20 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use arrow::array::{Array as _, BooleanArray, RecordBatch};
 use arrow::buffer::BooleanBuffer;
-use arrow::datatypes::SchemaRef;
+use arrow::datatypes::{DataType, SchemaRef};
 use chrono::NaiveDate;
 use chrono_tz::Tz;
 use tessera_engine::Engine;
 use tessera_expr::exact::{Squares, Sum};
 use tessera_expr::{Expr, columns, replace_column};
-use tessera_segments::{Axis, Cells, Fit, Nearest, RulesScheme};
+use tessera_segments::{Axis, Cells, Centres, Compared, Fit, Nearest, RulesScheme};
 use tessera_spec::pipeline::Scheme;
 use tessera_spec::shown::grouped;
 
 use crate::error::PipelineError;
 use crate::history::numbers;
 use crate::truths;
+use centres::{ByCentres, Numbers};
 pub(crate) use everyone::fill;
 pub(crate) use tried::Tried;
 use tried::{around, collect};
@@ -98,13 +101,15 @@ enum By {
         /// By change: the column of the cells, and the range of the value in it.
         ranges: Vec<(usize, usize)>,
     },
+    Centres(ByCentres),
 }
 
 /// A change that leads a customer to another segment.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Found {
-    /// Which change.
-    place: usize,
+    /// Place of the column.
+    column: usize,
+    to: To,
     /// Index of the segment.
     segment: u32,
     /// By how many standard deviations of the column it changes; infinite where that cannot be said, as of labels.
@@ -113,34 +118,56 @@ pub(crate) struct Found {
     size: f64,
 }
 
+/// What a column is changed to.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum To {
+    /// One of the values that are tried, by its place.
+    Tried(usize),
+    /// A number, and whether the column has whole ones only.
+    Value(f64, bool),
+}
+
 /// The numbers of the columns of a table, and how far they are spread over all customers.
 pub(crate) struct Columns {
-    known: BTreeMap<String, (Vec<f64>, Option<f64>)>,
+    known: BTreeMap<String, (Vec<f64>, Spread)>,
+}
+
+/// How far the numbers of a column are spread.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Spread {
+    /// Their standard deviation; none where all are the same.
+    pub(crate) deviation: Option<f64>,
+    /// The smallest number; above the largest where there is none.
+    least: f64,
+    /// The largest number.
+    most: f64,
 }
 
 /// What a scheme decides for each change and each row of a table.
 pub(crate) struct Answers<'a> {
     candidates: &'a Candidates,
     /// By column that is changed: its numbers from the first row on, and its spread.
-    numbers: Vec<(&'a [f64], Option<f64>)>,
-    by: Answered,
+    numbers: Vec<(&'a [f64], Spread)>,
+    by: Answered<'a>,
 }
 
-enum Answered {
+enum Answered<'a> {
     /// By expression, where it is true.
     Rules(Vec<BooleanBuffer>),
     /// By row and column of the cells the range of the value; [`NO_RANGE`] where there is none.
     Limits(Vec<usize>),
+    /// The rows among the centres.
+    Centres(Compared<'a>),
 }
 
 impl Candidates {
     /// The changes to try for a scheme: `rules` are its rules where it has them, `fit` what it learned, `schema` the columns of the
-    /// published customers. The error states why there are none.
+    /// published customers, `names` the names of its segments by id. The error states why there are none.
     pub(crate) fn new(
         scheme: &Scheme,
-        rules: Option<&[Expr]>,
-        fit: &Fit,
+        (rules, fit): (Option<&[Expr]>, &Fit),
         schema: &SchemaRef,
+        names: &[(i64, &str)],
     ) -> Result<Self, Untold> {
         let kind = tessera_segments::kind(scheme.kind.name());
         let kind = kind.ok_or("this program does not know its kind")?;
@@ -158,6 +185,19 @@ impl Candidates {
                     limits(scheme, fit).map_err(|error| Untold::Unknown(error.to_string()))?;
                 let cells = cells.ok_or("its limits are not known")?;
                 Ok(Self::of_limits(cells, schema))
+            }
+            Nearest::Centres => {
+                let centres = Centres::of(fit).ok_or("its centres are not known")?;
+                let kind = |name: &str| match schema.field_with_name(name) {
+                    Ok(field) => match field.data_type() {
+                        DataType::Int64 => Numbers::Whole,
+                        DataType::Float64 => Numbers::Any,
+                        DataType::Date32 => Numbers::Kept,
+                        _ => Numbers::None,
+                    },
+                    Err(_) => Numbers::None,
+                };
+                Self::of_centres(centres, names, kind).map_err(Untold::Unknown)
             }
         }
     }
@@ -267,7 +307,7 @@ impl Candidates {
     /// The columns that must all have a value, of a scheme that decides by limits.
     pub(crate) fn needed(&self) -> Option<Vec<&str>> {
         match &self.by {
-            By::Rules { .. } => None,
+            By::Rules { .. } | By::Centres(_) => None,
             By::Limits { cells, .. } => {
                 let axes = cells.axes.iter();
                 Some(axes.map(|axis| axis.column.as_str()).collect())
@@ -278,7 +318,7 @@ impl Candidates {
     /// The columns whose numbers are compared.
     pub(crate) fn columns(&self) -> impl Iterator<Item = &str> {
         let limits = match &self.by {
-            By::Rules { .. } => &[][..],
+            By::Rules { .. } | By::Centres(_) => &[][..],
             By::Limits { cells, .. } => &cells.axes,
         };
         let tried = self.columns.iter().map(String::as_str);
@@ -308,6 +348,21 @@ impl Candidates {
                 let of_row = |row: usize| axes.iter().map(move |axis| range(row, axis));
                 Answered::Limits((from..from + rows).flat_map(of_row).collect())
             }
+            By::Centres(by) => {
+                let finite = |number: &f64| {
+                    if number.is_finite() {
+                        *number
+                    } else {
+                        f64::NAN
+                    }
+                };
+                let numbers = |place: usize| {
+                    let numbers = known.of(&self.columns[place]).0;
+                    let own = numbers.get(from..from + rows).unwrap_or_default();
+                    own.iter().map(finite).collect()
+                };
+                Answered::Centres(by.compare(numbers)?)
+            }
         };
         let numbers = self.columns.iter().map(|name| {
             let (numbers, spread) = known.of(name);
@@ -320,11 +375,22 @@ impl Candidates {
         })
     }
 
-    /// A change as it is told: the column, the value, the segment, and the customer's number where the column has numbers.
-    pub(crate) fn told(&self, found: &Found) -> (&str, &Tried, &str) {
-        let (column, to) = &self.tried[found.place];
+    /// A change as it is told: the column, the value, the segment.
+    pub(crate) fn told(&self, found: &Found) -> (&str, Tried, &str) {
         let segment = &self.segments[found.segment as usize];
-        (&self.columns[*column], to, segment)
+        (&self.columns[found.column], self.to(found.to), segment)
+    }
+
+    /// The value that a column is changed to.
+    fn to(&self, to: To) -> Tried {
+        match to {
+            To::Tried(place) => self.tried[place].1.clone(),
+            To::Value(value, true) => Tried::Integer(value as i64),
+            To::Value(value, false) => Tried::Float {
+                value,
+                limit: value,
+            },
+        }
     }
 }
 
@@ -388,7 +454,10 @@ impl Answers<'_> {
         let size = (limit - numbers[row]).abs();
         match size.is_nan() {
             true => (f64::INFINITY, f64::INFINITY),
-            false => (spread.map_or(f64::INFINITY, |spread| size / spread), size),
+            false => {
+                let deviation = spread.deviation;
+                (deviation.map_or(f64::INFINITY, |one| size / one), size)
+            }
         }
     }
 
@@ -396,7 +465,8 @@ impl Answers<'_> {
         let segment = self.segment(place, row);
         let (rank, size) = self.size(place, row);
         let found = Found {
-            place,
+            column: self.candidates.tried[place].0,
+            to: To::Tried(place),
             segment,
             rank,
             size,
@@ -405,11 +475,14 @@ impl Answers<'_> {
     }
 
     /// The order of changes: by their size in standard deviations, then by their size, column and segment.
-    fn is_before(&self, a: &Found, b: &Found) -> bool {
-        let column = |found: &Found| self.candidates.tried[found.place].0;
+    fn order(a: &Found, b: &Found) -> Ordering {
+        let tried = |found: &Found| match found.to {
+            To::Tried(place) => place,
+            To::Value(..) => 0,
+        };
         let size = a.rank.total_cmp(&b.rank).then(a.size.total_cmp(&b.size));
-        let place = (column(a), a.segment, a.place).cmp(&(column(b), b.segment, b.place));
-        size.then(place).is_lt()
+        let place = (a.column, a.segment, tried(a)).cmp(&(b.column, b.segment, tried(b)));
+        size.then(place)
     }
 
     /// The smallest change that leads the customer of a row out of its segment, of which `own` is the index.
@@ -427,34 +500,33 @@ impl Answers<'_> {
             };
             if best
                 .as_ref()
-                .is_none_or(|best| self.is_before(&found, best))
+                .is_none_or(|best| Self::order(&found, best).is_lt())
             {
                 least = (found.rank, found.size);
                 best = Some(found);
             }
         }
-        best
+        best.or_else(|| self.nearest_centre(row, own))
     }
 
     /// The smallest change of every column to every other segment, the smallest of all first.
     pub(crate) fn all(&self, row: usize, own: &str) -> Vec<Found> {
         let own = self.own(own);
         let mut kept: BTreeMap<(usize, u32), Found> = BTreeMap::new();
-        for place in 0..self.candidates.tried.len() {
-            let Some(found) = self.found(place, row, own) else {
-                continue;
-            };
-            let of = (self.candidates.tried[place].0, found.segment);
+        let mut keep = |found: Found| {
+            let of = (found.column, found.segment);
             match kept.get(&of) {
-                Some(known) if !self.is_before(&found, known) => {}
+                Some(known) if Self::order(&found, known).is_ge() => {}
                 _ => drop(kept.insert(of, found)),
             }
-        }
+        };
+        let tried = 0..self.candidates.tried.len();
+        tried
+            .filter_map(|place| self.found(place, row, own))
+            .for_each(&mut keep);
+        self.all_centres(row, own).into_iter().for_each(keep);
         let mut all: Vec<Found> = kept.into_values().collect();
-        all.sort_by(|a, b| match self.is_before(a, b) {
-            true => Ordering::Less,
-            false => Ordering::Greater,
-        });
+        all.sort_by(Self::order);
         all
     }
 
@@ -469,9 +541,9 @@ impl Answers<'_> {
 
     /// The customer's number in the column of a change, and the column's spread.
     pub(crate) fn number(&self, found: &Found, row: usize) -> (Option<f64>, Option<f64>) {
-        let (column, _) = self.candidates.tried[found.place];
-        let (numbers, spread) = self.numbers[column];
-        (Some(numbers[row]).filter(|number| !number.is_nan()), spread)
+        let (numbers, spread) = self.numbers[found.column];
+        let number = Some(numbers[row]).filter(|number| !number.is_nan());
+        (number, spread.deviation)
     }
 }
 
@@ -480,7 +552,7 @@ impl Columns {
     pub(crate) fn new<E>(
         names: &BTreeSet<String>,
         table: &RecordBatch,
-        spread: impl Fn(&str, &[f64]) -> Result<Option<f64>, E>,
+        spread: impl Fn(&str, &[f64]) -> Result<Spread, E>,
     ) -> Result<Self, E> {
         let mut known = BTreeMap::new();
         for name in names {
@@ -491,22 +563,34 @@ impl Columns {
         Ok(Self { known })
     }
 
-    fn of(&self, name: &str) -> (&[f64], Option<f64>) {
+    fn of(&self, name: &str) -> (&[f64], Spread) {
         let known = self.known.get(name);
-        known.map_or((&[], None), |(numbers, spread)| (numbers, *spread))
+        known.map_or((&[], Spread::NONE), |(numbers, spread)| (numbers, *spread))
     }
 }
 
-/// The standard deviation of numbers; none where all are the same. The sums are exact, so that their order is of no account.
-pub(crate) fn spread(numbers: impl Iterator<Item = f64>) -> Option<f64> {
-    let (mut sum, mut squares, mut count) = (Sum::default(), Squares::default(), 0);
-    for number in numbers.filter(|number| number.is_finite()) {
-        sum.add(number);
-        squares.add(number);
-        count += 1;
+impl Spread {
+    const NONE: Self = Self {
+        deviation: None,
+        least: f64::INFINITY,
+        most: f64::NEG_INFINITY,
+    };
+
+    /// The spread of the finite ones among numbers. The sums are exact, so that their order is of no account.
+    pub(crate) fn of(numbers: impl Iterator<Item = f64>) -> Self {
+        let (mut sum, mut squares, mut count) = (Sum::default(), Squares::default(), 0);
+        let mut found = Self::NONE;
+        for number in numbers.filter(|number| number.is_finite()) {
+            sum.add(number);
+            squares.add(number);
+            count += 1;
+            found.least = found.least.min(number);
+            found.most = found.most.max(number);
+        }
+        let deviation = (squares.deviations(count, &sum) / count.max(1) as f64).sqrt();
+        found.deviation = (deviation > 0.0).then_some(deviation);
+        found
     }
-    let spread = (squares.deviations(count, &sum) / count.max(1) as f64).sqrt();
-    (spread > 0.0).then_some(spread)
 }
 
 /// How a value is meant, for a customer whose number is less or greater.

@@ -42,6 +42,8 @@ pub enum Nearest {
     Rules,
     /// At the limits of columns, from the settings and what was learned; nothing where nothing was learned.
     Limits(fn(&Scheme, &Fit) -> Result<Option<Cells>, SegmentError>),
+    /// Where another of the learned centres becomes the nearest.
+    Centres,
 }
 
 /// Assigns the customers to segments.

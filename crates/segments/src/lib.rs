@@ -25,6 +25,7 @@
 mod actions;
 mod assignment;
 mod cells;
+mod centres;
 mod cluster_evidence;
 mod clusters;
 mod customers;
@@ -55,6 +56,7 @@ pub use assignment::{
     SegmentInfo, Warning, segment_id,
 };
 pub use cells::{Axis, Cells};
+pub use centres::{Centres, Change, Compared, Position};
 pub use clusters::Clusters;
 pub use customers::{ColumnKind, Customers, Labels, Numeric};
 pub use edges::FrozenEdges;

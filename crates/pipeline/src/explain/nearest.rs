@@ -11,7 +11,7 @@ use tessera_segments::Fit;
 use tessera_snapshot::{Store, Version};
 use tessera_spec::pipeline::Scheme;
 
-use super::rows::value;
+use super::rows::{Rows, value};
 use super::rules::{Rules, place};
 use super::{Explained, SchemeExplained};
 use crate::artifacts;
@@ -19,7 +19,7 @@ use crate::error::PipelineError;
 use crate::held;
 use crate::history::numbers;
 use crate::nearest::{
-    Answers, Candidates, Columns, Found, Tried, bound, difference, limited, spread,
+    Answers, Candidates, Columns, Found, Spread, Tried, bound, difference, limited,
 };
 use crate::work::WorkFolder;
 
@@ -88,8 +88,27 @@ fn candidates(
     let assigned = assigned(store, explained, scheme)?;
     let rules = assigned.rules.as_deref();
     let schema = explained.customers.batch.schema();
-    let found = Candidates::new(&assigned.scheme, rules, &assigned.fit, &schema);
+    let names = names(explained.version, scheme).map_err(|error| error.to_string())?;
+    let names: Vec<_> = names
+        .iter()
+        .map(|(id, name)| (*id, name.as_str()))
+        .collect();
+    let found = Candidates::new(&assigned.scheme, (rules, &assigned.fit), &schema, &names);
     found.map_err(|untold| untold.to_string())
+}
+
+/// The names of the segments of a scheme, by id.
+fn names(version: &Version, scheme: &str) -> Result<Vec<(i64, String)>, PipelineError> {
+    let mut names = Vec::new();
+    for batch in version.read("segments")? {
+        let rows = Rows::of_batch(batch);
+        let own =
+            (0..rows.len()).filter(|row| rows.text("scheme", *row).as_deref() == Some(scheme));
+        names.extend(own.filter_map(|row| {
+            Some((rows.integer("segment_id", row)?, rows.text("segment", row)?))
+        }));
+    }
+    Ok(names)
 }
 
 fn assigned(store: &Store, explained: &Explained<'_>, name: &str) -> Result<Assigned, String> {
@@ -142,6 +161,9 @@ fn of_customers(
 
 /// What is to be known of the changes of a customer.
 fn note(explained: &Explained<'_>, candidates: &Candidates, row: usize) -> Option<String> {
+    if let Some(note) = candidates.of_centres_note() {
+        return Some(note);
+    }
     if !candidates.untried().is_empty() {
         let untried = candidates.untried().join(", ");
         return Some(format!(
@@ -172,8 +194,8 @@ fn change(
 ) -> Change {
     let (column, to, segment) = candidates.told(found);
     let (from, spread) = answers.number(found, row);
-    let difference = difference(to, from);
-    let value_to = match to {
+    let difference = difference(&to, from);
+    let value_to = match &to {
         Tried::Null | Tried::Other => Value::Null,
         Tried::Text(text) => json!(text),
         Tried::Integer(whole) => json!(whole),
@@ -186,7 +208,7 @@ fn change(
             .column(column)
             .map_or(Value::Null, |values| value(values, row)),
         to: value_to,
-        bound: bound(to, difference),
+        bound: bound(&to, difference),
         change: difference,
         deviations: difference
             .zip(spread)
@@ -196,18 +218,14 @@ fn change(
 }
 
 /// How far a column is spread over the customers that a scheme assigned, of whom `segments` are the segments.
-fn of_all(
-    version: &Version,
-    column: &str,
-    segments: &[ArrayRef],
-) -> Result<Option<f64>, PipelineError> {
+fn of_all(version: &Version, column: &str, segments: &[ArrayRef]) -> Result<Spread, PipelineError> {
     let values = whole(version, column)?;
     let assigned = values.iter().zip(segments).flat_map(|(values, segments)| {
         let numbers = numbers(values).into_iter().enumerate();
         let own = numbers.filter(|(row, _)| segments.is_valid(*row));
         own.map(|(_, number)| number).collect::<Vec<_>>()
     });
-    Ok(spread(assigned))
+    Ok(Spread::of(assigned))
 }
 
 /// A column of all customers, in the batches of the table.

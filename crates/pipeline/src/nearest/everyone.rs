@@ -1,6 +1,6 @@
 //! The smallest change of every customer of a run.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 use arrow::array::RecordBatch;
 use chrono::NaiveDate;
@@ -9,7 +9,7 @@ use rayon::prelude::*;
 use tessera_engine::Engine;
 use tessera_segments::{AssignedBy, Assignment, Stay};
 
-use super::{Answers, Candidates, Columns, Found, NONE, Untold, bound, difference, spread};
+use super::{Answers, Candidates, Columns, Found, NONE, Spread, To, Untold, bound, difference};
 use crate::customers::Assigned;
 use crate::error::PipelineError;
 use crate::history::Limits;
@@ -30,7 +30,7 @@ pub(crate) fn fill(
     }
     let table = assigned.shown()?;
     let mut asked = Vec::new();
-    let mut names: BTreeSet<String> = BTreeSet::new();
+    let mut read: BTreeSet<String> = BTreeSet::new();
     for (place, assignment) in assigned.assignments().iter().enumerate() {
         let name = &assignment.scheme;
         let (Some(scheme), false) = (
@@ -43,9 +43,11 @@ pub(crate) fn fill(
             continue;
         }
         let rules = prepared.rules.get(name).map(Vec::as_slice);
-        match Candidates::new(scheme, rules, &assignment.fit, &table.schema()) {
+        let segments = assignment.segments.iter();
+        let names: Vec<_> = segments.map(|s| (s.id, s.name.as_str())).collect();
+        match Candidates::new(scheme, (rules, &assignment.fit), &table.schema(), &names) {
             Ok(candidates) => {
-                names.extend(candidates.columns().map(str::to_owned));
+                read.extend(candidates.columns().map(str::to_owned));
                 asked.push((place, candidates));
             }
             Err(Untold::TooMany(why)) => tracing::warn!(
@@ -56,8 +58,8 @@ pub(crate) fn fill(
             }
         }
     }
-    let known = Columns::new::<PipelineError>(&names, &table, |_, numbers| {
-        Ok(spread(numbers.iter().copied()))
+    let known = Columns::new::<PipelineError>(&read, &table, |_, numbers| {
+        Ok(Spread::of(numbers.iter().copied()))
     })?;
     let when = (prepared.as_of, prepared.pipeline.timezone);
     for (place, candidates) in asked {
@@ -76,72 +78,116 @@ fn of_all(
     assignment: &Assignment,
 ) -> Result<(Vec<u32>, Vec<String>), PipelineError> {
     let starts: Vec<usize> = (0..assignment.len()).step_by(ROWS).collect();
-    let of_rows = |&start: &usize| -> Result<Vec<u32>, PipelineError> {
+    let of_rows = |&start: &usize| -> Result<Vec<Option<Told>>, PipelineError> {
         let rows = ROWS.min(assignment.len() - start);
         let answers = candidates.answers((engine, when), with, (start, rows))?;
         let segments = assignment.segments.iter();
         let own: Vec<u32> = segments.map(|segment| answers.own(&segment.name)).collect();
-        let code = |row: usize| {
+        let told = |row: usize| {
             let at = start + row;
             if assignment.held.contains_key(&(at as u32)) {
-                return NONE;
+                return None;
             }
             let own = own[assignment.segment_of[at] as usize];
-            let found = answers.nearest(row, own);
-            found.map_or(NONE, |found| answers.code(&found, row))
+            let found = answers.nearest(row, own)?;
+            Some(answers.told(&found, row))
         };
-        Ok((0..rows).map(code).collect())
+        Ok((0..rows).map(told).collect())
     };
-    let found = starts
-        .par_iter()
-        .map(of_rows)
-        .collect::<Result<Vec<_>, _>>()?;
-    // Changes by code: most of the possible ones are those of no customer.
-    let mut texts = Vec::new();
-    let mut places = vec![NONE; candidates.tried.len() * candidates.segments.len() * SIGNS];
-    let mut codes = found.concat();
-    for code in codes.iter_mut().filter(|code| **code != NONE) {
-        let place = &mut places[*code as usize];
-        if *place == NONE {
-            *place = texts.len() as u32;
-            texts.push(candidates.text(*code as usize));
-        }
-        *code = *place;
-    }
-    Ok((codes, texts))
+    let found = starts.par_iter().map(of_rows);
+    let found = found.collect::<Result<Vec<_>, _>>()?;
+    let mut texts = Texts::new(candidates);
+    let places = found.into_iter().flatten();
+    let places = places.map(|told| told.map_or(NONE, |told| texts.place(told)));
+    Ok((places.collect(), texts.texts))
+}
+
+/// A change as it is told: customers of whom the same is told share a text.
+#[derive(Clone, Copy)]
+struct Told {
+    column: usize,
+    to: To,
+    segment: u32,
+    sign: usize,
 }
 
 /// Whether a number rises, falls, or is none.
-const SIGNS: usize = 3;
+const SIGNS: [Option<f64>; 3] = [Some(1.0), Some(-1.0), None];
 
 impl Answers<'_> {
-    /// The number of a change among all that can be told of a scheme.
-    fn code(&self, found: &Found, row: usize) -> u32 {
-        let (_, to) = &self.candidates.tried[found.place];
-        let difference = difference(to, self.number(found, row).0);
-        let sign = match difference {
-            Some(difference) if difference > 0.0 => 0,
-            Some(_) => 1,
-            None => 2,
+    fn told(&self, found: &Found, row: usize) -> Told {
+        let difference = match found.to {
+            To::Tried(place) => {
+                difference(&self.candidates.tried[place].1, self.number(found, row).0)
+            }
+            To::Value(value, _) => self.number(found, row).0.map(|from| value - from),
         };
+        Told {
+            column: found.column,
+            to: found.to,
+            segment: found.segment,
+            sign: match difference {
+                Some(difference) if difference > 0.0 => 0,
+                Some(_) => 1,
+                None => 2,
+            },
+        }
+    }
+}
+
+/// The texts of changes, each once, in the order in which customers have them.
+struct Texts<'c> {
+    candidates: &'c Candidates,
+    texts: Vec<String>,
+    /// Of the values that are tried, by value, segment and sign: most are those of no customer.
+    of_tried: Vec<u32>,
+    /// Of other values, by column, bits of the value, segment and sign.
+    of_values: HashMap<(usize, u64, u32, usize), u32>,
+}
+
+impl<'c> Texts<'c> {
+    fn new(candidates: &'c Candidates) -> Self {
+        let tried = candidates.tried.len() * candidates.segments.len() * SIGNS.len();
+        Self {
+            candidates,
+            texts: Vec::new(),
+            of_tried: vec![NONE; tried],
+            of_values: HashMap::new(),
+        }
+    }
+
+    /// The place of the text of a change.
+    fn place(&mut self, told: Told) -> u32 {
+        let next = self.texts.len() as u32;
         let segments = self.candidates.segments.len();
-        ((found.place * segments + found.segment as usize) * SIGNS + sign) as u32
+        let place = match told.to {
+            To::Tried(place) => {
+                let code = (place * segments + told.segment as usize) * SIGNS.len() + told.sign;
+                &mut self.of_tried[code]
+            }
+            To::Value(value, _) => {
+                let key = (told.column, value.to_bits(), told.segment, told.sign);
+                self.of_values.entry(key).or_insert(NONE)
+            }
+        };
+        if *place == NONE {
+            *place = next;
+            self.texts.push(self.candidates.text(told));
+            return next;
+        }
+        *place
     }
 }
 
 impl Candidates {
-    /// The text of a change by its number: `recency_days at most 30 leads to active`.
-    fn text(&self, code: usize) -> String {
-        let difference = [Some(1.0), Some(-1.0), None][code % SIGNS];
-        let (place, segment) = (
-            code / SIGNS / self.segments.len(),
-            code / SIGNS % self.segments.len(),
+    /// `recency_days at most 30 leads to active`.
+    fn text(&self, told: Told) -> String {
+        let to = self.to(told.to);
+        let value = to.told(bound(&to, SIGNS[told.sign]));
+        let (column, segment) = (
+            &self.columns[told.column],
+            &self.segments[told.segment as usize],
         );
-        let (column, to) = &self.tried[place];
-        let told = to.told(bound(to, difference));
-        format!(
-            "{} {told} leads to {}",
-            self.columns[*column], self.segments[segment]
-        )
+        format!("{column} {value} leads to {segment}")
     }
 }

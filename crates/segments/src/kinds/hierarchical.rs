@@ -59,9 +59,7 @@ pub(super) static KIND: Kind = Kind {
            again when customers are resampled (`stability_…`) is measured with k-means from their centres.",
     words: "clusters found by merging",
     example: "features = [\"recency_days\", \"order_count\", \"spend_total\"]\nk = 5",
-    nearest: Nearest::Untold(
-        "the segment is the nearest centre over several columns at once; the reason compares the two nearest",
-    ),
+    nearest: Nearest::Centres,
     declared: declared::<HierarchicalScheme>,
     assign,
     learning: Some(Learning {

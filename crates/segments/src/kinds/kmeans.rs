@@ -61,9 +61,7 @@ pub(super) static KIND: Kind = Kind {
            the choice is repeated on those rows); in `quality` whether the clusters pass both tests.",
     words: "clusters found by k-means",
     example: "features = [\"recency_days\", \"order_count\", \"spend_total\"]\nk = \"auto\"\nwinsorise = 0.01",
-    nearest: Nearest::Untold(
-        "the segment is the nearest centre over several columns at once; the reason compares the two nearest",
-    ),
+    nearest: Nearest::Centres,
     declared: declared::<KmeansScheme>,
     assign,
     learning: Some(Learning {

@@ -123,6 +123,17 @@ impl ColumnPreparation {
         columns
     }
 
+    /// A raw value prepared, as [`super::Preparation::apply`] prepares it; NaN is a missing one.
+    pub fn prepared(&self, raw: f64) -> f64 {
+        let prepared = self.standardise(self.transformed(&[raw]));
+        prepared.first().copied().unwrap_or(0.0)
+    }
+
+    /// Whether a raw value can be prepared: no infinity, and nothing below 0 where the logarithm is taken.
+    pub fn admits(&self, raw: f64) -> bool {
+        raw.is_finite() && (raw >= 0.0 || self.transform != ColumnTransform::Log1p)
+    }
+
     /// The raw value of a prepared one, such as a coordinate of a centre; for a constant column, its one value.
     pub fn raw(&self, prepared: f64) -> f64 {
         self.transform.invert(prepared * self.sd + self.mean)

@@ -1,0 +1,136 @@
+//! Segments that are the nearest of several centres, and where another centre becomes the nearest as one feature changes.
+
+use std::borrow::Cow;
+
+use tessera_model::Matrix;
+use tessera_model::cluster::{
+    Among, ClusterError, ColumnPreparation, Crossing, KmeansModel, Preparation,
+};
+
+use crate::clusters::Clusters;
+use crate::error::SegmentError;
+use crate::fit::Fit;
+
+/// The centres that clusters were found around, and how features are prepared before they are compared with them.
+#[derive(Debug, Clone)]
+pub struct Centres {
+    preparation: Preparation,
+    model: KmeansModel,
+    ids: Vec<i64>,
+}
+
+/// Customers among the centres.
+#[derive(Debug)]
+pub struct Compared<'c> {
+    centres: &'c Centres,
+    prepared: Matrix<'static>,
+}
+
+/// One of them.
+#[derive(Debug)]
+pub struct Position<'c> {
+    centres: &'c Centres,
+    among: Among<'c>,
+}
+
+/// A feature, by its place in [`Centres::features`], that rises or falls.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Change {
+    /// The feature.
+    pub feature: usize,
+    /// Whether it rises.
+    pub rises: bool,
+}
+
+impl Centres {
+    /// The centres that a scheme of clusters learned; none where nothing was learned.
+    pub fn of(fit: &Fit) -> Option<Self> {
+        let found: &Clusters = fit.get()?;
+        Some(Self {
+            preparation: found.preparation.clone(),
+            model: found.model.clone(),
+            ids: found.ids.clone(),
+        })
+    }
+
+    /// Ids of the segments, in the order of the centres.
+    pub fn ids(&self) -> &[i64] {
+        &self.ids
+    }
+
+    /// The features, by name.
+    pub fn features(&self) -> impl Iterator<Item = &str> {
+        let columns = self.preparation.columns.iter();
+        columns.map(|column| column.name.as_str())
+    }
+
+    /// Compares customers with the centres: a column for each feature, in order; NaN is a missing value.
+    ///
+    /// # Errors
+    /// A number of columns or rows that does not fit, an infinite value, a negative one where the logarithm is taken.
+    pub fn compare(&self, columns: Vec<&[f64]>) -> Result<Compared<'_>, SegmentError> {
+        let names = self.features().map(str::to_owned).collect();
+        let columns = columns.into_iter().map(Cow::Borrowed).collect();
+        let raw = Matrix::new(names, columns).map_err(ClusterError::from)?;
+        Ok(Compared {
+            prepared: self.preparation.apply(&raw)?,
+            centres: self,
+        })
+    }
+
+    fn column(&self, feature: usize) -> &ColumnPreparation {
+        &self.preparation.columns[feature]
+    }
+
+    /// The coordinate of a feature; none where the clusters do not depend on it.
+    fn coordinate(&self, feature: usize) -> Option<usize> {
+        let column = self.column(feature);
+        let mut names = self.model.columns.iter();
+        let coordinate = names.position(|name| *name == column.name);
+        coordinate.filter(|_| column.used && column.sd > 0.0)
+    }
+}
+
+impl Compared<'_> {
+    /// The customer of a row.
+    pub fn position(&self, row: usize) -> Position<'_> {
+        let columns = self.prepared.columns();
+        let point = columns.iter().map(|column| column[row]).collect();
+        Position {
+            centres: self.centres,
+            among: self.centres.model.among(point),
+        }
+    }
+}
+
+impl Position<'_> {
+    /// The places, one behind the other, at which the nearest centre changes from `own` on as a feature changes: the value of the
+    /// feature, and the centre behind it. What is winsorised ends them.
+    pub fn crossings(&self, change: Change, own: usize) -> impl Iterator<Item = (f64, usize)> {
+        let Change { feature, rises } = change;
+        let column = self.centres.column(feature);
+        let coordinate = self.centres.coordinate(feature);
+        let start = coordinate.map(|coordinate| Crossing {
+            at: self.among.point()[coordinate],
+            centre: own,
+        });
+        let next = move |from: &Crossing| {
+            let next = self.among.next(coordinate?, *from, rises)?;
+            let end = if rises { column.upper } else { column.lower };
+            let end = end.map(|end| (end - column.mean) / column.sd);
+            let is_reached =
+                end.is_none_or(|end| if rises { next.at < end } else { next.at > end });
+            is_reached.then_some(next)
+        };
+        let places = std::iter::successors(start, next).skip(1);
+        places.map(|place| (column.raw(place.at), place.centre))
+    }
+
+    /// The nearest centre with another value of a feature; none where the feature cannot have it.
+    pub fn nearest_with(&self, feature: usize, value: f64) -> Option<usize> {
+        let column = self.centres.column(feature);
+        let coordinate = self.centres.coordinate(feature)?;
+        let nearest = || self.among.nearest_with(coordinate, column.prepared(value));
+        column.admits(value).then(nearest)
+    }
+}
