@@ -256,7 +256,7 @@ fn away(limit: f64, digits: usize, rises: bool) -> f64 {
     if is_behind(nearest) {
         return nearest;
     }
-    let magnitude = nearest.abs().log10().floor() as i32 - digits as i32;
+    let magnitude = limit.abs().log10().floor() as i32 - digits as i32;
     let unit = 10_f64.powi(magnitude);
     let next = short(if rises {
         nearest + unit
