@@ -86,32 +86,37 @@ impl ColumnPreparation {
     /// Raw values transformed, missing ones replaced, tails winsorised.
     pub(super) fn transformed(&self, values: &[f64]) -> Vec<f64> {
         let fill = self.transform.apply(self.median);
+        let transformed = |&x: &f64| self.winsorised(x, fill);
+        values.par_iter().map(transformed).collect()
+    }
+
+    /// A raw value transformed, or `fill` where it is missing, and winsorised.
+    fn winsorised(&self, raw: f64, fill: f64) -> f64 {
         let (lower, upper) = (
             self.lower.unwrap_or(f64::NEG_INFINITY),
             self.upper.unwrap_or(f64::INFINITY),
         );
-        let transformed = |&x: &f64| {
-            let x = if x.is_nan() {
-                fill
-            } else {
-                self.transform.apply(x)
-            };
-            x.clamp(lower, upper)
+        let transformed = if raw.is_nan() {
+            fill
+        } else {
+            self.transform.apply(raw)
         };
-        values.par_iter().map(transformed).collect()
+        transformed.clamp(lower, upper)
     }
 
     /// Transformed values to mean 0 and deviation 1.
     pub(super) fn standardise(&self, mut transformed: Vec<f64>) -> Vec<f64> {
-        let scale = |x: &mut f64| {
-            *x = if self.sd > 0.0 {
-                (*x - self.mean) / self.sd
-            } else {
-                0.0
-            };
-        };
+        let scale = |x: &mut f64| *x = self.standardised(*x);
         transformed.par_iter_mut().for_each(scale);
         transformed
+    }
+
+    fn standardised(&self, transformed: f64) -> f64 {
+        if self.sd > 0.0 {
+            (transformed - self.mean) / self.sd
+        } else {
+            0.0
+        }
     }
 
     /// The prepared column, followed by that of missing values where there is one, each with its name.
@@ -125,8 +130,8 @@ impl ColumnPreparation {
 
     /// A raw value prepared, as [`super::Preparation::apply`] prepares it; NaN is a missing one.
     pub fn prepared(&self, raw: f64) -> f64 {
-        let prepared = self.standardise(self.transformed(&[raw]));
-        prepared.first().copied().unwrap_or(0.0)
+        let fill = self.transform.apply(self.median);
+        self.standardised(self.winsorised(raw, fill))
     }
 
     /// Whether a raw value can be prepared: no infinity, and nothing below 0 where the logarithm is taken.
