@@ -506,7 +506,7 @@ impl Answers<'_> {
                 best = Some(found);
             }
         }
-        best.or_else(|| self.nearest_centre(row, own))
+        best
     }
 
     /// The smallest change of every column to every other segment, the smallest of all first.

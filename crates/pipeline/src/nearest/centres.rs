@@ -1,7 +1,5 @@
 //! The changes at which another centre becomes the nearest. They are computed for each customer: there is no list of values to try.
 
-use std::cmp::Ordering;
-
 use tessera_segments::{Centres, Change, Compared, Position};
 
 use super::{Answered, Answers, By, Candidates, Found, NONE, To, index, sorted};
@@ -74,6 +72,11 @@ impl Candidates {
 }
 
 impl Candidates {
+    /// Whether the segments are the nearest of several centres.
+    pub(super) fn are_of_centres(&self) -> bool {
+        matches!(self.by, By::Centres(_))
+    }
+
     /// What is to be known of changes that lead to other centres.
     pub(crate) fn of_centres_note(&self) -> Option<String> {
         let By::Centres(_) = &self.by else {
@@ -115,33 +118,12 @@ struct Step {
 }
 
 impl Answers<'_> {
-    /// The smallest change of a customer to another centre.
-    pub(super) fn nearest_centre(&self, row: usize, own: u32) -> Option<Found> {
-        let (by, position) = self.position(row)?;
-        let mut steps = self.steps((by, &position), (row, own), true);
-        let mut best: Option<Found> = None;
-        // Few of them are told: that takes longer than finding them.
-        loop {
-            let order = |a: &&Step, b: &&Step| by_size(a.size, b.size);
-            let next = steps.iter().min_by(order).copied()?;
-            if best.is_some_and(|best| by_size((best.rank, best.size), next.size).is_lt()) {
-                return best;
-            }
-            steps.retain(|step| step.change != next.change);
-            let found = self.found_at((by, &position), &next, own);
-            best = found.into_iter().chain(best).min_by(Self::order);
-            if steps.is_empty() {
-                return best;
-            }
-        }
-    }
-
     /// The changes of a customer to other centres: of every feature, up and down, at every place where the nearest one changes.
     pub(super) fn all_centres(&self, row: usize, own: u32) -> Vec<Found> {
         let Some((by, position)) = self.position(row) else {
             return Vec::new();
         };
-        let steps = self.steps((by, &position), (row, own), false);
+        let steps = self.steps((by, &position), (row, own));
         let told = steps.iter();
         told.filter_map(|step| self.found_at((by, &position), step, own))
             .collect()
@@ -159,13 +141,11 @@ impl Answers<'_> {
         &self,
         (by, position): (&ByCentres, &Position<'_>),
         (row, own): (usize, u32),
-        is_first: bool,
     ) -> Vec<Step> {
         let Some(centre) = by.of_centre.iter().position(|segment| *segment == own) else {
             return Vec::new();
         };
-        let most = if is_first { 1 } else { usize::MAX };
-        let mut steps = Vec::with_capacity(2 * by.changed.len());
+        let mut steps = Vec::new();
         for &(feature, is_whole) in &by.changed {
             let (numbers, spread) = self.numbers[by.columns[feature]];
             let now = numbers[row];
@@ -174,7 +154,7 @@ impl Answers<'_> {
             }
             for rises in [true, false] {
                 let change = Change { feature, rises };
-                let crossings = position.crossings(change, centre).take(most);
+                let crossings = position.crossings(change, centre);
                 steps.extend(crossings.map(|(limit, behind)| {
                     let limit = if is_whole { whole(limit, rises) } else { limit };
                     let size = (limit - now).abs();
@@ -213,10 +193,6 @@ impl Answers<'_> {
             size: step.size.1,
         })
     }
-}
-
-fn by_size(a: (f64, f64), b: (f64, f64)) -> Ordering {
-    a.0.total_cmp(&b.0).then(a.1.total_cmp(&b.1))
 }
 
 /// The first whole number that is not before a limit on the way up or down.
