@@ -5,9 +5,10 @@
 //! each of them and each row of a table, [`Columns`] are the numbers of the table and how far they are spread.
 //!
 //! Where to look: `tried` finds the values beside the constants of rules and beside limits, `centres` those at which another centre
-//! becomes the nearest, `everyone` asks for all customers of a run.
+//! becomes the nearest, `columns` holds the numbers that changes are measured by, `everyone` asks for all customers of a run.
 
 mod centres;
+mod columns;
 mod everyone;
 mod tried;
 
@@ -20,16 +21,15 @@ use arrow::datatypes::{DataType, SchemaRef};
 use chrono::NaiveDate;
 use chrono_tz::Tz;
 use tessera_engine::Engine;
-use tessera_expr::exact::{Squares, Sum};
 use tessera_expr::{Expr, columns, replace_column};
 use tessera_segments::{Axis, Cells, Centres, Compared, Fit, Nearest, RulesScheme};
 use tessera_spec::pipeline::Scheme;
 use tessera_spec::shown::grouped;
 
 use crate::error::PipelineError;
-use crate::history::numbers;
 use crate::truths;
 use centres::{ByCentres, Numbers};
+pub(crate) use columns::{Columns, Spread};
 pub(crate) use everyone::fill;
 pub(crate) use tried::Tried;
 use tried::{around, collect};
@@ -125,22 +125,6 @@ enum To {
     Tried(usize),
     /// A number, and whether the column has whole ones only.
     Value(f64, bool),
-}
-
-/// The numbers of the columns of a table, and how far they are spread over all customers.
-pub(crate) struct Columns {
-    known: BTreeMap<String, (Vec<f64>, Spread)>,
-}
-
-/// How far the numbers of a column are spread.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) struct Spread {
-    /// Their standard deviation; none where all are the same.
-    pub(crate) deviation: Option<f64>,
-    /// The smallest number; above the largest where there is none.
-    least: f64,
-    /// The largest number.
-    most: f64,
 }
 
 /// What a scheme decides for each change and each row of a table.
@@ -544,52 +528,6 @@ impl Answers<'_> {
         let (numbers, spread) = self.numbers[found.column];
         let number = Some(numbers[row]).filter(|number| !number.is_nan());
         (number, spread.deviation)
-    }
-}
-
-impl Columns {
-    /// The numbers of columns of a table; `spread` are all the values by which the spread of a column is measured.
-    pub(crate) fn new<E>(
-        names: &BTreeSet<String>,
-        table: &RecordBatch,
-        spread: impl Fn(&str, &[f64]) -> Result<Spread, E>,
-    ) -> Result<Self, E> {
-        let mut known = BTreeMap::new();
-        for name in names {
-            let numbers = table.column_by_name(name).map(numbers).unwrap_or_default();
-            let spread = spread(name, &numbers)?;
-            known.insert(name.clone(), (numbers, spread));
-        }
-        Ok(Self { known })
-    }
-
-    fn of(&self, name: &str) -> (&[f64], Spread) {
-        let known = self.known.get(name);
-        known.map_or((&[], Spread::NONE), |(numbers, spread)| (numbers, *spread))
-    }
-}
-
-impl Spread {
-    const NONE: Self = Self {
-        deviation: None,
-        least: f64::INFINITY,
-        most: f64::NEG_INFINITY,
-    };
-
-    /// The spread of the finite ones among numbers. The sums are exact, so that their order is of no account.
-    pub(crate) fn of(numbers: impl Iterator<Item = f64>) -> Self {
-        let (mut sum, mut squares, mut count) = (Sum::default(), Squares::default(), 0);
-        let mut found = Self::NONE;
-        for number in numbers.filter(|number| number.is_finite()) {
-            sum.add(number);
-            squares.add(number);
-            count += 1;
-            found.least = found.least.min(number);
-            found.most = found.most.max(number);
-        }
-        let deviation = (squares.deviations(count, &sum) / count.max(1) as f64).sqrt();
-        found.deviation = (deviation > 0.0).then_some(deviation);
-        found
     }
 }
 

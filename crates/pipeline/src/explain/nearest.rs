@@ -161,7 +161,11 @@ fn of_customers(
 
 /// What is to be known of the changes of a customer.
 fn note(explained: &Explained<'_>, candidates: &Candidates, row: usize) -> Option<String> {
-    if let Some(note) = candidates.of_centres_note() {
+    let is_missing = |name: &str| {
+        let column = explained.customers.column(name);
+        column.is_none_or(|column| column.is_null(row))
+    };
+    if let Some(note) = candidates.of_centres_note(is_missing) {
         return Some(note);
     }
     if !candidates.untried().is_empty() {
@@ -171,11 +175,7 @@ fn note(explained: &Explained<'_>, candidates: &Candidates, row: usize) -> Optio
         ));
     }
     let needed = candidates.needed()?;
-    let missing = needed.iter().filter(|name| {
-        let column = explained.customers.column(name);
-        column.is_none_or(|column| column.is_null(row))
-    });
-    let missing: Vec<&str> = missing.copied().collect();
+    let missing: Vec<&str> = needed.into_iter().filter(|name| is_missing(name)).collect();
     Some(match missing.is_empty() {
         true => {
             "by the limits of this version; those that are fitted again move with all customers"

@@ -69,16 +69,14 @@ impl Candidates {
             untried,
         })
     }
-}
 
-impl Candidates {
     /// Whether the segments are the nearest of several centres.
     pub(super) fn are_of_centres(&self) -> bool {
         matches!(self.by, By::Centres(_))
     }
 
-    /// What is to be known of changes that lead to other centres.
-    pub(crate) fn of_centres_note(&self) -> Option<String> {
+    /// What is to be known of changes that lead to other centres, for a customer of whom some columns have no value.
+    pub(crate) fn of_centres_note(&self, is_missing: impl Fn(&str) -> bool) -> Option<String> {
         let By::Centres(_) = &self.by else {
             return None;
         };
@@ -87,6 +85,12 @@ impl Candidates {
         if !self.untried.is_empty() {
             note.push_str("; not tried: ");
             note.push_str(&self.untried.join(", "));
+        }
+        let columns = self.columns.iter().map(String::as_str);
+        let missing: Vec<&str> = columns.filter(|name| is_missing(name)).collect();
+        if !missing.is_empty() {
+            note.push_str("; without a value, which counts as the median: ");
+            note.push_str(&missing.join(", "));
         }
         Some(note)
     }

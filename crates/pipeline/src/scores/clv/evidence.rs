@@ -327,16 +327,19 @@ pub(super) fn backtest(
             evidence.number(model, format!("tracking_week_{week}_predicted"), total);
         }
     }
-    let tenure = before.tenure_days.iter().map(|days| days / unit.days());
-    let naive: Vec<f64> = before
-        .x
-        .iter()
-        .zip(tenure)
-        .map(|(&x, tenure)| naive_purchases(x, tenure, horizon))
-        .collect();
+    let naive = naive(&before, unit, horizon);
     let result = Backtest::new(&before.x, &naive, &actual)?;
     evidence.judged("naive_rate", &result, false);
     Ok(comparison)
+}
+
+/// The purchases of each buyer within a horizon by its rate so far.
+fn naive(before: &Buyers, unit: tessera_model::btyd::TimeUnit, horizon: f64) -> Vec<f64> {
+    let tenure = before.tenure_days.iter().map(|days| days / unit.days());
+    let purchases = before.x.iter().zip(tenure);
+    purchases
+        .map(|(&x, tenure)| naive_purchases(x, tenure, horizon))
+        .collect()
 }
 
 /// The model fitted on the data before the holdout; for the model that is used, a fallback model where it cannot be fitted.
