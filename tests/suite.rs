@@ -53,6 +53,8 @@ mod expect;
 mod explain;
 #[path = "suite/faults.rs"]
 mod faults;
+#[path = "suite/figures.rs"]
+mod figures;
 #[path = "suite/first_twenty.rs"]
 mod first_twenty;
 #[path = "suite/freshness.rs"]

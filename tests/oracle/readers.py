@@ -47,7 +47,7 @@ TABLES = {
                 "population_share float",
     "quality": "as_of date, scheme text, segment text, criterion text, metric text, value float, threshold float, status text, "
                "reason text",
-    "models": "as_of date, score text, model text, name text, value float, text text",
+    "models": "as_of date, score text, model text, name text, value float, text text, figure text, figure_of text, figure_days int",
     "reject_rules": "as_of date, source text, rule text, outcome text, rows int, share float, limit float, kept int, example text, "
                     "file text, row_number int",
     "rejects": "as_of date, source text, file text, row_number int, rule text, row text",

@@ -6,12 +6,12 @@
 use std::collections::BTreeMap;
 
 use tessera_expr::columns;
-use tessera_segments::{Parameter, Quality, QualityStatus};
+use tessera_segments::{Quality, QualityStatus};
 use tessera_spec::Pipeline;
 use tessera_spec::pipeline::{Scheme, SchemeInput, Score};
 
 use crate::prepared::Prepared;
-use crate::scores::{BASE_RATE, COMPUTABLE, Scored};
+use crate::scores::{COMPUTABLE, Scored};
 
 /// Why a column cannot be relied on, worst last.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -166,12 +166,7 @@ fn of_score(score: &Score, scored: &Scored) -> Option<Mark> {
     if let Some(row) = scored.quality.iter().filter(missing).find(whole) {
         return mark(Against::NotComputed, said(row));
     }
-    let choice = |what: &str| {
-        let mut rows = scored.parameters.iter();
-        let found = rows.find(|row: &&Parameter| row.model == "choice" && row.name == what);
-        found.and_then(|row| row.text.as_deref())
-    };
-    if choice("served") == Some(BASE_RATE) {
+    if scored.base_rate_only {
         let why = "no model is used, and every customer has the base rate";
         return mark(Against::BaseRate, why.to_owned());
     }

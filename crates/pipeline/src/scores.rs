@@ -172,6 +172,8 @@ pub(crate) struct Given<'a> {
 pub(crate) struct Scored {
     /// The columns of [`Score::columns`], by name; missing ones are published as null.
     pub(crate) columns: BTreeMap<String, ArrayRef>,
+    /// Whether no model is used: every customer has the base rate.
+    pub(crate) base_rate_only: bool,
     /// Rows of `models`.
     pub(crate) parameters: Vec<Parameter>,
     /// Rows of `calibration`.
@@ -195,9 +197,6 @@ pub(crate) struct CalibrationRow {
 
 /// The criterion of rows of `quality` about what was not computed.
 pub(crate) const COMPUTABLE: &str = "computable";
-
-/// What is used where no model is used.
-pub(crate) const BASE_RATE: &str = "base_rate";
 
 /// Something that was not computed, and why.
 pub(crate) fn not_computed(metric: &str, reason: impl ToString) -> Quality {

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use chrono::NaiveDate;
+use tessera_spec::figure::{Figure, FigureColumns};
 
 use crate::ReportError;
 use crate::column::Table;
@@ -57,6 +58,8 @@ pub(crate) struct ModelRow {
     pub(crate) name: String,
     pub(crate) value: Option<f64>,
     pub(crate) text: Option<String>,
+    /// What it states; `None` where the table does not say so, or says something that this program does not know.
+    pub(crate) figure: Option<Figure>,
 }
 
 /// One row of `calibration`.
@@ -264,12 +267,22 @@ pub(crate) fn models(table: Table<'_>) -> Result<Vec<ModelRow>, ReportError> {
         table.text("name")?,
     );
     let (value, text) = (table.numbers("value")?, table.text("text")?);
+    let (figure, of) = (table.text("figure")?, table.text("figure_of")?);
+    let days = table.integers("figure_days")?;
+    let stated = |i: usize| {
+        Figure::read(FigureColumns {
+            figure: figure[i]?,
+            of: of[i],
+            days: days[i].and_then(|days| u32::try_from(days).ok()),
+        })
+    };
     let row = |i: usize| ModelRow {
         score: or_empty(score[i]),
         model: or_empty(model[i]),
         name: or_empty(name[i]),
         value: value[i],
         text: owned(text[i]),
+        figure: stated(i),
     };
     Ok((0..table.rows()).map(row).collect())
 }

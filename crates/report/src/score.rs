@@ -1,19 +1,14 @@
 //! Scores, collected from the tables: which model is used and why, its test results, what is flagged.
+//!
+//! What a row of `models` states is in its [`Figure`]; its name is for people.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+
+use tessera_spec::figure::{Figure, Metric, Sum, Test, TestPart};
 
 use crate::facts::Facts;
 use crate::mark::MADE_FROM_SCORES;
 use crate::record::{CalibrationRow, ModelRow, QualityRow, QualityStatus};
-
-/// The model name in `models` of the rows that say which model is used and why.
-const CHOICE: &str = "choice";
-
-/// Prefixes of names of results on data the model was not trained on.
-const BACKTESTS: [&str; 2] = ["test_", "backtest_"];
-
-/// Suffixes of names of standard errors of parameters.
-const ERRORS: [&str; 2] = ["_standard_error", "_se"];
 
 /// One score.
 pub(crate) struct Score<'a> {
@@ -24,6 +19,8 @@ pub(crate) struct Score<'a> {
     pub(crate) reason: Option<&'a str>,
     /// Rows of `models` except those of the choice.
     pub(crate) rows: Vec<&'a ModelRow>,
+    /// Rows of `models` of which it is not known what they state.
+    pub(crate) unstated: usize,
     /// Bins of the calibration.
     pub(crate) bins: Vec<&'a CalibrationRow>,
     /// Criteria on it.
@@ -32,22 +29,33 @@ pub(crate) struct Score<'a> {
 
 /// A parameter with its standard error.
 pub(crate) struct Fitted<'a> {
-    pub(crate) name: &'a str,
-    pub(crate) value: f64,
-    pub(crate) error_name: &'a str,
-    pub(crate) error: f64,
+    /// The parameter.
+    pub(crate) of: &'a str,
+    pub(crate) estimate: Cell<'a>,
+    pub(crate) error: Cell<'a>,
 }
 
-/// A result on data the model was not trained on: `test_auc`, `backtest_30d_auc`.
+/// A number of `models`, and the name of its row.
+#[derive(Clone, Copy)]
+pub(crate) struct Cell<'a> {
+    pub(crate) row: &'a str,
+    pub(crate) value: f64,
+}
+
+/// A result on data the model was not trained on.
 #[derive(Clone, Copy)]
 pub(crate) struct Tested<'a> {
-    /// The name in `models`.
-    pub(crate) name: &'a str,
     pub(crate) model: &'a str,
-    /// The horizon, where the model was tested at several.
-    pub(crate) days: Option<u32>,
-    pub(crate) metric: &'a str,
-    pub(crate) value: f64,
+    pub(crate) test: &'a Test,
+    pub(crate) cell: Cell<'a>,
+}
+
+/// Actual and predicted sums since the beginning of the holdout.
+#[derive(Clone, Copy)]
+pub(crate) struct Week<'a> {
+    pub(crate) week: u32,
+    pub(crate) actual: Cell<'a>,
+    pub(crate) predicted: Cell<'a>,
 }
 
 /// Every score in `models`, `calibration` or `quality`, by name. Schemes are left out.
@@ -63,14 +71,9 @@ pub(crate) fn scores<'a>(facts: &'a Facts<'_>) -> Vec<Score<'a>> {
         .map(|scheme| scheme.name.as_str());
     // In `quality`, `customers` stands for the whole base.
     let schemes: BTreeSet<&str> = declared.chain(found).chain(["customers"]).collect();
-    let is_of_score = |row: &&ModelRow| {
-        (row.model == CHOICE && row.name == "served")
-            || tested(row).is_some()
-            || tracked(row).is_some()
-    };
     let mut names: BTreeSet<&str> = models
         .iter()
-        .filter(is_of_score)
+        .filter(|row| is_of_score(row))
         .map(|row| row.score.as_str())
         .collect();
     names.extend(bins.iter().map(|row| row.score.as_str()));
@@ -81,15 +84,20 @@ pub(crate) fn scores<'a>(facts: &'a Facts<'_>) -> Vec<Score<'a>> {
     names.extend(of_scores.map(|row| row.scheme.as_str()));
     let score = |name: &'a str| {
         let of_score = || models.iter().filter(move |row| row.score == name);
-        let choice = |what: &str| {
-            let row = of_score().find(|row| row.model == CHOICE && row.name == what);
-            row.and_then(|row| row.text.as_deref())
+        let said = |figure: Figure| of_score().find(|row| row.figure.as_ref() == Some(&figure));
+        let (served, reason) = (said(Figure::Served), said(Figure::Reason));
+        // The choice is tested like a model, without being one.
+        let of_choice = |row: &&ModelRow| {
+            let mut choice = served.iter().chain(&reason);
+            choice.any(|of| of.model == row.model)
         };
+        let text = |row: Option<&'a ModelRow>| row.and_then(|row| row.text.as_deref());
         Score {
             name,
-            served: choice("served"),
-            reason: choice("reason"),
-            rows: of_score().filter(|row| row.model != CHOICE).collect(),
+            served: text(served),
+            reason: text(reason),
+            rows: of_score().filter(|row| !of_choice(row)).collect(),
+            unstated: of_score().filter(|row| row.figure.is_none()).count(),
             bins: bins.iter().filter(|row| row.score == name).collect(),
             quality: quality.iter().filter(|row| row.scheme == name).collect(),
         }
@@ -99,6 +107,15 @@ pub(crate) fn scores<'a>(facts: &'a Facts<'_>) -> Vec<Score<'a>> {
         .filter(|name| !schemes.contains(name))
         .map(score)
         .collect()
+}
+
+/// Whether only scores have such a row. A row that does not state what it is may be of a score.
+fn is_of_score(row: &ModelRow) -> bool {
+    match &row.figure {
+        Some(Figure::Parameter | Figure::Estimate(_) | Figure::StandardError(_)) => false,
+        Some(Figure::Reason) => false,
+        Some(Figure::Served | Figure::Test(_) | Figure::Tracking(..)) | None => true,
+    }
 }
 
 impl<'a> Score<'a> {
@@ -120,95 +137,78 @@ impl<'a> Score<'a> {
 
     /// Whether its predictions are probabilities.
     pub(crate) fn is_probability(&self) -> bool {
-        let judged = |row: &&ModelRow| {
-            tested(row).is_some_and(|found| matches!(found.metric, "auc" | "log_loss" | "brier"))
-        };
-        self.rows.iter().any(judged)
+        let of_probabilities = [Metric::Auc, Metric::LogLoss, Metric::Brier];
+        let judged = |found: &Tested<'_>| of_probabilities.contains(&found.test.metric);
+        self.tested().iter().any(judged)
             && self
                 .bins
                 .iter()
                 .all(|bin| (0.0..=1.0).contains(&bin.predicted))
     }
 
-    /// Results on data that the models were not trained on.
+    /// Results on data that the models were not trained on, of all customers who were tested.
     pub(crate) fn tested(&self) -> Vec<Tested<'a>> {
-        self.rows.iter().filter_map(|row| tested(row)).collect()
+        let tested = |row: &&'a ModelRow| match &row.figure {
+            Some(Figure::Test(test)) if test.part != TestPart::Some => Some(Tested {
+                model: row.model.as_str(),
+                test,
+                cell: cell(row)?,
+            }),
+            _ => None,
+        };
+        self.rows.iter().filter_map(tested).collect()
     }
 
     /// Parameters of a model that have a standard error, in the order of the table.
     pub(crate) fn fitted(&self, model: &str) -> Vec<Fitted<'a>> {
-        let of_model = || self.rows.iter().filter(move |row| row.model == model);
-        let error = |name: &str| {
-            of_model()
-                .find(|row| {
-                    ERRORS
-                        .iter()
-                        .any(|end| row.name.strip_suffix(end) == Some(name))
-                })
-                .and_then(|row| Some((row.name.as_str(), row.value?)))
+        let rows = || self.rows.iter().filter(|row| row.model == model);
+        let error = |row: &&'a ModelRow| match &row.figure {
+            Some(Figure::StandardError(of)) => Some((of.as_str(), cell(row)?)),
+            _ => None,
         };
-        of_model()
-            .filter_map(|row| {
-                let (error_name, error) = error(&row.name)?;
-                Some(Fitted {
-                    name: &row.name,
-                    value: row.value?,
-                    error_name,
-                    error,
-                })
-            })
-            .collect()
+        let errors: BTreeMap<&str, Cell<'a>> = rows().filter_map(error).collect();
+        let fitted = |row: &&'a ModelRow| match &row.figure {
+            Some(Figure::Estimate(of)) => Some(Fitted {
+                of,
+                estimate: cell(row)?,
+                error: *errors.get(of.as_str())?,
+            }),
+            _ => None,
+        };
+        rows().filter_map(fitted).collect()
     }
 
-    /// Week with actual and predicted sums since the beginning of the holdout, by week; weeks that lack either are left out.
-    pub(crate) fn tracking(&self, model: &str) -> Vec<(u32, f64, f64)> {
-        let weeks = || {
-            self.rows
-                .iter()
-                .filter(move |row| row.model == model)
-                .filter_map(|row| Some((tracked(row)?, row.value?)))
+    /// The weeks of the holdout, in their order; weeks that lack the actual or the predicted sum are left out.
+    pub(crate) fn tracking(&self, model: &str) -> Vec<Week<'a>> {
+        let mut sums: BTreeMap<u32, [Option<Cell<'a>>; 2]> = BTreeMap::new();
+        for row in self.rows.iter().filter(|row| row.model == model) {
+            if let Some(Figure::Tracking(sum, days)) = &row.figure {
+                let place = match sum {
+                    Sum::Actual => 0,
+                    Sum::Predicted => 1,
+                };
+                sums.entry(days.div_ceil(7)).or_default()[place] = cell(row);
+            }
+        }
+        let week = |(week, [actual, predicted]): (u32, [Option<Cell<'a>>; 2])| {
+            Some(Week {
+                week,
+                actual: actual?,
+                predicted: predicted?,
+            })
         };
-        let predicted = |week: u32| {
-            weeks()
-                .find(|((of, is_actual), _)| *of == week && !is_actual)
-                .map(|(_, value)| value)
-        };
-        let mut points: Vec<(u32, f64, f64)> = weeks()
-            .filter(|((_, is_actual), _)| *is_actual)
-            .filter_map(|((week, _), actual)| Some((week, actual, predicted(week)?)))
-            .collect();
-        points.sort_by_key(|point| point.0);
-        points
+        sums.into_iter().filter_map(week).collect()
     }
 }
 
-fn tested(row: &ModelRow) -> Option<Tested<'_>> {
-    let rest = BACKTESTS
-        .iter()
-        .find_map(|begin| row.name.strip_prefix(begin))?;
-    let horizon = rest.split_once("d_").and_then(|(days, metric)| {
-        let days: u32 = days.parse().ok()?;
-        Some((days, metric))
-    });
-    let (days, metric) = match horizon {
-        Some((days, metric)) => (Some(days), metric),
-        None => (None, rest),
-    };
-    Some(Tested {
-        name: &row.name,
-        model: &row.model,
-        days,
-        metric,
+fn cell(row: &ModelRow) -> Option<Cell<'_>> {
+    Some(Cell {
+        row: &row.name,
         value: row.value?,
     })
 }
 
-/// Week of `tracking_week_<n>_actual` (true) or `tracking_week_<n>_predicted` (false).
-fn tracked(row: &ModelRow) -> Option<(u32, bool)> {
-    let (week, kind) = row.name.strip_prefix("tracking_week_")?.split_once('_')?;
-    match kind {
-        "actual" => Some((week.parse().ok()?, true)),
-        "predicted" => Some((week.parse().ok()?, false)),
-        _ => None,
-    }
+/// Rows of `models` of which it is not known what they state.
+pub(crate) fn unstated(scores: &[Score<'_>]) -> usize {
+    scores.iter().map(|score| score.unstated).sum()
 }

@@ -1,12 +1,14 @@
 //! The summary that a run prints at its end: the segments of every scheme, the scores, the sources, what was rejected. Plain
 //! text without colour.
 
+use tessera_spec::figure::{Metric, TestPart};
+
 use crate::due::due;
 use crate::facts::{Facts, Scheme};
 use crate::mark::Marks;
 use crate::number::{Measure, NONE, count, counted, percent};
 use crate::record::{QualityStatus, SourceRow};
-use crate::score::{Score, scores};
+use crate::score::{Score, scores, unstated};
 use crate::text::{printable, shortened, title, words};
 use crate::{Options, ReportError, ReportInput};
 
@@ -183,6 +185,13 @@ fn scored(facts: &Facts<'_>) -> Option<String> {
     if hidden > 0 {
         out.push_str(&format!("  … and {hidden} more in the table `models`\n"));
     }
+    let unstated = unstated(&found);
+    if unstated > 0 {
+        let rows = counted(unstated as i64, "row", "rows");
+        out.push_str(&format!(
+            "  what {rows} of the table `models` state is not known: the report says why\n"
+        ));
+    }
     Some(out)
 }
 
@@ -190,18 +199,20 @@ fn score_line(score: &Score<'_>) -> String {
     let name = |text: &str| shortened(&printable(text), LONGEST_NAME);
     let mut parts = vec![match score.served {
         Some(model) => format!("{}: {} is used", name(score.name), name(model)),
+        None if score.unstated > 0 => format!("{}: model not stated", name(score.name)),
         None => format!("{}: no model is used", name(score.name)),
     }];
     let tested = score.tested();
-    let figure = |metric: &str| {
+    let figure = |metric: Metric| {
         let of_served = tested.iter().filter(|found| {
-            found.metric == metric && score.served.is_none_or(|served| served == found.model)
+            let is_used = score.served.is_none_or(|served| served == found.model);
+            is_used && (found.test.metric, found.test.part) == (metric, TestPart::All)
         });
         // Of several horizons the worst counts.
-        of_served.map(|found| found.value).reduce(f64::min)
+        of_served.map(|found| found.cell.value).reduce(f64::min)
     };
-    parts.extend(figure("auc").map(|auc| format!("AUC {auc:.3}")));
-    parts.extend(figure("tracking").map(|ratio| format!("{} of actual", percent(ratio))));
+    parts.extend(figure(Metric::Auc).map(|auc| format!("AUC {auc:.3}")));
+    parts.extend(figure(Metric::Tracking).map(|ratio| format!("{} of actual", percent(ratio))));
     let flagged = score.criteria(QualityStatus::Flagged).count();
     if flagged > 0 {
         parts.push(format!("{flagged} flagged !"));

@@ -22,6 +22,9 @@ mod colour_contrast;
 #[path = "report/determinism.rs"]
 mod determinism;
 #[cfg(test)]
+#[path = "report/figures.rs"]
+mod figures;
+#[cfg(test)]
 #[path = "report/first_page.rs"]
 mod first_page;
 #[cfg(test)]

@@ -11,9 +11,10 @@ use arrow::compute::take;
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use tessera_spec::pipeline::{Playbook, VALUE_AT_RISK, VALUE_NOW};
 
-use crate::assignment::{Assignment, Parameter};
+use crate::assignment::Assignment;
 use crate::customers::Customers;
 use crate::error::SegmentError;
+use crate::parameter::Parameter;
 use crate::profiles::check_lengths;
 
 /// Largest number of rows of a batch.

@@ -5,13 +5,13 @@ use std::fmt;
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, BooleanArray};
-use serde::{Deserialize, Serialize};
 use tessera_model::cluster::{ClusterWarning, NamedFeature};
 use tessera_spec::pipeline::{Criteria, Scheme};
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::error::SegmentError;
 use crate::fit::Fit;
+use crate::parameter::Parameter;
 use crate::quality::Quality;
 use crate::rule_reasons::RuleReasons;
 use crate::rules_lint::RulesWarning;
@@ -125,19 +125,6 @@ pub struct ExtraColumn {
     pub name: String,
     /// Utf8, Int64 or Float64.
     pub values: ArrayRef,
-}
-
-/// One row of the `models` table: a parameter of a scheme.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Parameter {
-    /// What the parameter belongs to, such as `rfm_grid` or `kmeans`.
-    pub model: String,
-    /// Name of the parameter.
-    pub name: String,
-    /// A number.
-    pub value: Option<f64>,
-    /// A text.
-    pub text: Option<String>,
 }
 
 /// The reasons of an assignment, written on demand so that a million customers need not hold a million texts.
@@ -328,28 +315,6 @@ impl SegmentInfo {
             id: segment_id(scheme, name),
             name: name.to_owned(),
             rule,
-        }
-    }
-}
-
-impl Parameter {
-    /// A number; null where it is not finite.
-    pub fn number(model: &str, name: impl Into<String>, value: f64) -> Self {
-        Self {
-            model: model.to_owned(),
-            name: name.into(),
-            value: Some(value).filter(|value| value.is_finite()),
-            text: None,
-        }
-    }
-
-    /// A text.
-    pub fn text(model: &str, name: impl Into<String>, text: impl Into<String>) -> Self {
-        Self {
-            model: model.to_owned(),
-            name: name.into(),
-            value: None,
-            text: Some(text.into()),
         }
     }
 }

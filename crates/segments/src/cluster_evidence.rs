@@ -13,9 +13,10 @@ use tessera_model::cluster::{
 use tessera_spec::pipeline::{Criteria, KChoice, Unit};
 use tessera_spec::shown::grouped;
 
-use crate::assignment::{Parameter, STABLE, Warning};
+use crate::assignment::{STABLE, Warning};
 use crate::gates::identifiable::MIN_FIDELITY;
 use crate::gates::stable::MIN_JACCARD;
+use crate::parameter::Parameter;
 use crate::quality::Quality;
 
 /// Number of bootstrap resamples for stability.
@@ -155,11 +156,10 @@ impl Evidence {
             ));
         }
         for rule in &self.rules {
+            let name = format!("surrogate_{}", rule.cluster + 1);
             rows.push(Parameter {
-                model: model.to_owned(),
-                name: format!("surrogate_{}", rule.cluster + 1),
                 value: rule.balanced_accuracy,
-                text: Some(rule.to_string()),
+                ..Parameter::text(model, name, rule.to_string())
             });
         }
         rows.push(number(
@@ -175,10 +175,7 @@ impl Evidence {
             rows.push(number(format!("{name}_sd"), found.sd_jaccard));
             rows.push(number(format!("{name}_recovered"), found.recovered));
             rows.push(number(format!("{name}_dissolved"), found.dissolved));
-            rows.push(Parameter {
-                text: Some(grade(found.grade).to_owned()),
-                ..number(name, found.mean_jaccard)
-            });
+            rows.push(number(name, found.mean_jaccard).with_text(grade(found.grade)));
         }
         rows.extend(
             self.structure
@@ -212,20 +209,14 @@ impl Evidence {
             "structure_silhouette".to_owned(),
             verdict.silhouette,
         ));
-        rows.push(Parameter {
-            text: Some(
-                if verdict.clustered {
-                    "clusters"
-                } else {
-                    "no clusters"
-                }
-                .to_owned(),
-            ),
-            ..number(
-                "structure".to_owned(),
-                f64::from(u8::from(verdict.clustered)),
-            )
-        });
+        let structure = number(
+            "structure".to_owned(),
+            f64::from(u8::from(verdict.clustered)),
+        );
+        rows.push(structure.with_text(match verdict.clustered {
+            true => "clusters",
+            false => "no clusters",
+        }));
         for test in &verdict.tests {
             let null = match test.model {
                 NullModel::ColumnsPermuted => "columns_permuted",

@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::assignment::Parameter;
 use crate::error::SegmentError;
+use crate::parameter::Parameter;
 use crate::rfm::{Closed, RfmGrid};
 
 /// Model name of the parameters of an `rfm_grid` scheme in the `models` table.

@@ -20,6 +20,7 @@
 //! | what does a scheme keep of its clusters, of its edges? | `clusters.rs`, `edges.rs` |
 //! | what is a scheme held against, and what asks for more than a flag? | `gates.rs`, `gates/CRITERION.rs` |
 //! | what was learned from the customers, and how is it applied to others? | `fit.rs` |
+//! | what is a row of `models`? | `parameter.rs` |
 //! | what is published per segment? | `profiles.rs`, `summary.rs`, `tables.rs` |
 
 mod actions;
@@ -38,6 +39,7 @@ mod kind;
 mod kinds;
 mod label_targets;
 mod moments;
+mod parameter;
 mod profiles;
 mod quality;
 mod rank;
@@ -52,8 +54,8 @@ mod wording;
 
 pub use actions::{ActionBatches, actions, without_playbook};
 pub use assignment::{
-    AssignedBy, Assignment, ClusterIdentity, Extra, ExtraColumn, Held, Parameter, Reasons,
-    SegmentInfo, Warning, segment_id,
+    AssignedBy, Assignment, ClusterIdentity, Extra, ExtraColumn, Held, Reasons, SegmentInfo,
+    Warning, segment_id,
 };
 pub use cells::{Axis, Cells};
 pub use centres::{Centres, Change, Compared, Position};
@@ -70,6 +72,7 @@ pub use kinds::{
     AttributeScheme, KINDS, KmeansScheme, LifecycleScheme, NO_STAGE, QuantileScheme, Tiers,
     WithinLimits, assign, declared, kind, markdown, restored, syntax, within_limits, within_margin,
 };
+pub use parameter::Parameter;
 pub use profiles::{LABEL_VALUES, OTHER_LABEL, Profile, profiles};
 pub use quality::{Quality, QualityStatus};
 pub use rfm::{CODE_WEIGHTS, Closed, Grid, GridInterval, NOT_SCORED, RfmGrid, ScoreMethod};

@@ -14,11 +14,13 @@ use arrow::buffer::OffsetBuffer;
 use arrow::datatypes::{DataType, Field, Int64Type, Schema, SchemaRef};
 use arrow::error::ArrowError;
 use rayon::prelude::*;
+use tessera_spec::figure::Figure;
 use tessera_spec::pipeline::Playbook;
 
-use crate::assignment::{Assignment, Parameter};
+use crate::assignment::Assignment;
 use crate::customers::Customers;
 use crate::error::SegmentError;
+use crate::parameter::Parameter;
 use crate::profiles::{Profile, check_lengths};
 use crate::summary::SegmentSummary;
 
@@ -494,6 +496,9 @@ pub fn models_schema() -> SchemaRef {
         Field::new("name", DataType::Utf8, false),
         Field::new("value", DataType::Float64, true),
         Field::new("text", DataType::Utf8, true),
+        Field::new("figure", DataType::Utf8, true),
+        Field::new("figure_of", DataType::Utf8, true),
+        Field::new("figure_days", DataType::Int64, true),
     ]))
 }
 
@@ -524,6 +529,9 @@ pub fn models_table(
     mut rows: Vec<(String, Parameter)>,
 ) -> Result<RecordBatch, SegmentError> {
     rows.sort_by(|(a, x), (b, y)| (a, &x.model, &x.name).cmp(&(b, &y.model, &y.name)));
+    let stated = rows.iter().map(|row| row.1.figure.as_ref());
+    let stated: Vec<_> = stated.map(|figure| figure.map(Figure::columns)).collect();
+    let days = stated.iter().map(|of| of.and_then(|of| of.days));
     let columns: Vec<ArrayRef> = vec![
         dates(as_of, rows.len()),
         texts("models", rows.iter().map(|row| row.0.as_str()))?,
@@ -535,6 +543,19 @@ pub fn models_table(
                 .map(|row| row.1.text.as_deref())
                 .collect::<StringArray>(),
         ),
+        Arc::new(
+            stated
+                .iter()
+                .map(|of| of.map(|of| of.figure))
+                .collect::<StringArray>(),
+        ),
+        Arc::new(
+            stated
+                .iter()
+                .map(|of| of.and_then(|of| of.of))
+                .collect::<StringArray>(),
+        ),
+        Arc::new(days.map(|days| days.map(i64::from)).collect::<Int64Array>()),
     ];
     table("models", models_schema(), columns)
 }

@@ -101,6 +101,17 @@ impl Run {
                     Arc::new(StringArray::from(vec![None, Some("ward")])),
                     true,
                 ),
+                ("figure", text(&|_| "parameter".into(), 2), true),
+                (
+                    "figure_of",
+                    Arc::new(StringArray::from(vec![None::<&str>; 2])),
+                    true,
+                ),
+                (
+                    "figure_days",
+                    Arc::new(Int64Array::from(vec![None; 2])),
+                    true,
+                ),
             ],
         );
         let rejects = batch(

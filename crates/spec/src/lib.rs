@@ -6,7 +6,7 @@
 //! Where to look: `written` (what may be written: the JSON Schema), `file` (each table: keys, checks, meaning), `reader` (keys,
 //! types, variables), `diagnostic` (how mistakes are shown), `shown` (how names and values of files are shown), `pipeline` (the
 //! meaning), `canonical` (its form for hashing), `private` (files that only their owner reads), `noted` (errors that
-//! libraries hide), `interrupt` (a request to stop, for every crate above), `activity` (what a process was doing when it died).
+//! libraries hide), `figure` (what rows of the table `models` state), `interrupt` (a request to stop, for every crate above), `activity` (what a process was doing when it died).
 //!
 //! To add a key: its field in `written`, its line in `file`, its place in [`pipeline`]; `tests/schema` sees to it that the first
 //! two agree. The keys of a kind of scheme are in [`SchemeSyntax`], those of a kind of score in [`ScoreSyntax`], those of an aggregate in [`AggregateSyntax`], those of a gate
@@ -18,6 +18,7 @@ mod aggregate_syntax;
 mod canonical;
 pub mod diagnostic;
 mod duration;
+pub mod figure;
 mod file;
 mod format_syntax;
 mod gate_syntax;

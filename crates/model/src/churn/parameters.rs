@@ -1,6 +1,7 @@
 //! A fit as rows of tables: parameters, and the calibration of every candidate.
 
 use serde::{Deserialize, Serialize};
+use tessera_spec::figure::{Figure, Metric, TestPart};
 
 use super::dates::iso;
 use super::encoding::Source;
@@ -16,7 +17,7 @@ const WHOLE: &str = "churn";
 /// One fact of a fit. Either `value` or `text` is there.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Parameter {
-    /// `churn` for the whole, or the candidate: `logistic`, `random_forest`, `recency_rule`, `base_rate`.
+    /// `churn` for the whole, `choice` for what was chosen, or the candidate: `logistic`, `random_forest`, `recency_rule`, `base_rate`.
     pub model: String,
     /// What it is, such as `test_auc` or `coefficient recency_days`.
     pub name: String,
@@ -24,6 +25,8 @@ pub struct Parameter {
     pub value: Option<f64>,
     /// A text, or an ISO date.
     pub text: Option<String>,
+    /// What it states.
+    pub figure: Figure,
 }
 
 /// One row of the calibration table of a candidate, on the test slice.
@@ -63,6 +66,7 @@ impl<'a> Sheet<'a> {
             name: name.into(),
             value,
             text,
+            figure: Figure::Parameter,
         });
     }
 
@@ -74,28 +78,56 @@ impl<'a> Sheet<'a> {
         self.add(name, None, Some(text.into()));
     }
 
-    fn gain(&mut self, rival: &str, gain: Option<PairedGain>) {
+    /// What the row that came last states.
+    fn stating(&mut self, figure: Figure) {
+        if let Some(row) = self.rows.last_mut() {
+            row.figure = figure;
+        }
+    }
+
+    /// An estimate and its standard error, the row of which has this name.
+    fn estimate(&mut self, name: &str, value: f64, (error_name, error): (&str, f64)) {
+        self.number(name, value);
+        self.stating(Figure::Estimate(name.to_owned()));
+        self.number(error_name, error);
+        self.stating(Figure::StandardError(name.to_owned()));
+    }
+
+    /// A figure of the test slice.
+    fn test(&mut self, metric: Metric, value: f64) {
+        self.number(format!("test_{}", metric.name()), value);
+        self.stating(Figure::test(metric, None));
+    }
+
+    /// A figure of the test slice with its 95% interval.
+    fn interval(&mut self, metric: Metric, value: f64, low: f64, high: f64) {
+        self.test(metric, value);
+        for (part, end, value) in [
+            (TestPart::Low, "low_95", low),
+            (TestPart::High, "high_95", high),
+        ] {
+            self.number(format!("test_{}_{end}", metric.name()), value);
+            self.stating(Figure::test_part(metric, part, None));
+        }
+    }
+
+    fn gain(&mut self, over: Metric, gain: Option<PairedGain>) {
         if let Some(gain) = gain {
-            self.number(format!("test_log_loss_gain_over_{rival}"), gain.mean);
-            self.number(
-                format!("test_log_loss_gain_over_{rival}_low_95"),
-                gain.low_95,
-            );
-            self.number(
-                format!("test_log_loss_gain_over_{rival}_high_95"),
-                gain.high_95,
-            );
+            self.interval(over, gain.mean, gain.low_95, gain.high_95);
         }
     }
 }
 
 impl ChurnFit {
-    /// First the facts of the whole fit, then the test figures of each candidate, then the coefficients of the model that is
+    /// First the choice and the facts of the whole fit, then the test figures of each candidate, then the coefficients of the model that is
     /// used. Coefficients are changes of the log-odds per standard deviation of the (transformed) column.
     pub fn parameters(&self) -> Vec<Parameter> {
+        let mut choice = Sheet::new(CHOICE);
+        choice.words("served", self.served().name());
+        choice.stating(Figure::Served);
+        choice.words("reason", self.reason.clone());
+        choice.stating(Figure::Reason);
         let mut whole = Sheet::new(WHOLE);
-        whole.words("served", self.served().name());
-        whole.words("reason", self.reason.clone());
         whole.number("base_rate", self.base_rate);
         whole.number("horizon_days", f64::from(self.plan.horizon_days));
         whole.number("out_of_time", f64::from(u8::from(self.out_of_time)));
@@ -106,7 +138,8 @@ impl ChurnFit {
             whole.number(format!("{}_rows", size.slice), size.rows as f64);
             whole.number(format!("{}_churned", size.slice), size.churned as f64);
         }
-        let mut rows = whole.rows;
+        let mut rows = choice.rows;
+        rows.extend(whole.rows);
         rows.extend(judgement(CHOICE, &self.chosen));
         let judged = self.candidates.iter();
         rows.extend(judged.flat_map(|candidate| judgement(candidate.model.name(), candidate)));
@@ -142,8 +175,8 @@ impl ChurnFit {
         match &self.predictor {
             Predictor::Logistic(model) => {
                 let errors = &model.standard_errors;
-                sheet.number("intercept", model.intercept);
-                sheet.number("intercept_standard_error", errors[0]);
+                let error = ("intercept_standard_error", errors[0]);
+                sheet.estimate("intercept", model.intercept, error);
                 for ((column, weight), error) in self
                     .encoding
                     .columns
@@ -151,8 +184,9 @@ impl ChurnFit {
                     .zip(&model.weights)
                     .zip(&errors[1..])
                 {
-                    sheet.number(format!("coefficient {}", column.name), *weight);
-                    sheet.number(format!("standard_error {}", column.name), *error);
+                    let name = format!("coefficient {}", column.name);
+                    let error_name = format!("standard_error {}", column.name);
+                    sheet.estimate(&name, *weight, (&error_name, *error));
                 }
                 self.preparation(&mut sheet);
                 sheet.number("smartcore_gradient_norm", model.smartcore_gradient);
@@ -196,31 +230,24 @@ impl ChurnFit {
 /// The metrics of a candidate.
 fn judgement(model: &str, candidate: &Candidate) -> Vec<Parameter> {
     let mut sheet = Sheet::new(model);
-    sheet.number("test_auc", candidate.auc.value);
-    sheet.number("test_auc_low_95", candidate.auc.low_95);
-    sheet.number("test_auc_high_95", candidate.auc.high_95);
-    sheet.number("test_average_precision", candidate.average_precision);
-    sheet.number("test_log_loss", candidate.log_loss);
-    sheet.number(
-        "test_recalibrated_log_loss",
-        candidate.recalibrated_log_loss,
-    );
-    sheet.number("test_brier", candidate.brier);
-    sheet.number(
-        "test_expected_calibration_error",
-        candidate.calibration_error,
-    );
-    sheet.number(
-        "test_calibration_error_limit",
+    let auc = &candidate.auc;
+    sheet.interval(Metric::Auc, auc.value, auc.low_95, auc.high_95);
+    sheet.test(Metric::AveragePrecision, candidate.average_precision);
+    sheet.test(Metric::LogLoss, candidate.log_loss);
+    sheet.test(Metric::RecalibratedLogLoss, candidate.recalibrated_log_loss);
+    sheet.test(Metric::Brier, candidate.brier);
+    sheet.test(Metric::CalibrationError, candidate.calibration_error);
+    sheet.test(
+        Metric::CalibrationErrorLimit,
         candidate.calibration_error_limit,
     );
     if let Some(line) = candidate.calibration_line {
-        sheet.number("test_calibration_slope", line.slope);
-        sheet.number("test_calibration_intercept", line.intercept);
+        sheet.test(Metric::CalibrationSlope, line.slope);
+        sheet.test(Metric::CalibrationIntercept, line.intercept);
     }
-    sheet.number("test_top_decile_lift", candidate.top_decile_lift);
-    sheet.gain("recency_rule", candidate.gain_over_recency);
-    sheet.gain("base_rate", candidate.gain_over_base_rate);
+    sheet.test(Metric::TopDecileLift, candidate.top_decile_lift);
+    sheet.gain(Metric::GainOverRecencyRule, candidate.gain_over_recency);
+    sheet.gain(Metric::GainOverBaseRate, candidate.gain_over_base_rate);
     for (column, importance) in &candidate.importances {
         sheet.number(format!("importance {column}"), *importance);
     }

@@ -254,12 +254,7 @@ fn publish(fit: &RenewalFit, scored: &mut Scored) {
         .zip(&fit.parameters)
         .zip(&fit.standard_errors)
     {
-        rows.push(Parameter::number(model, *name, *value));
-        rows.push(Parameter::number(
-            model,
-            format!("{name}_standard_error"),
-            *error,
-        ));
+        rows.extend(Parameter::estimate(model, name, *value, *error));
     }
     rows.push(Parameter::number(
         model,
@@ -308,7 +303,7 @@ fn kaplan_meier(contracts: &[Option<Contract>], scored: &mut Scored) {
 
 trait Columns {
     /// Which model is used, and why.
-    fn choice(&self, fit: &RenewalFit) -> Vec<Parameter>;
+    fn choice(&self, fit: &RenewalFit) -> [Parameter; 2];
 
     fn columns_of(
         &self,
@@ -319,7 +314,7 @@ trait Columns {
 }
 
 impl Columns for ContractualScore {
-    fn choice(&self, fit: &RenewalFit) -> Vec<Parameter> {
+    fn choice(&self, fit: &RenewalFit) -> [Parameter; 2] {
         let first = self.models.first().map(|model| model.value);
         let reason = match (first, fit.model) {
             (Some(RenewalKind::Sbg), RenewalModel::Sbg)
@@ -328,10 +323,7 @@ impl Columns for ContractualScore {
             }
             _ => "the first renewal model of the pipeline could not be fitted; this one could",
         };
-        vec![
-            Parameter::text("choice", "served", fit.model.name()),
-            Parameter::text("choice", "reason", reason),
-        ]
+        Parameter::choice(fit.model.name(), reason)
     }
 
     /// Customers with a current contract; null for the others.

@@ -18,6 +18,7 @@ use tessera_model::health::{
 };
 use tessera_segments::{Fit, Parameter, Quality, QualityStatus};
 use tessera_spec::ScoreSyntax;
+use tessera_spec::figure::{Figure, Metric, TestPart};
 use tessera_spec::pipeline::{At, Base, Refit, SourceKind, Wanted};
 
 use super::churned::{self, Span};
@@ -271,10 +272,8 @@ impl Judged for HealthScore {
             },
             reason: (!backtest.discriminates).then(|| backtest.reason.clone()),
         });
-        for (name, text) in [("served", MODEL), ("reason", backtest.reason.as_str())] {
-            let row = Parameter::text("choice", name, text);
-            scored.parameters.push(row);
-        }
+        let choice = Parameter::choice(MODEL, &backtest.reason);
+        scored.parameters.extend(choice);
         Ok(())
     }
 }
@@ -289,29 +288,40 @@ fn worst_auc(backtest: &HealthBacktest) -> Option<f64> {
 
 fn publish(horizon: &HorizonOutcome, scored: &mut Scored) {
     let days = horizon.days;
-    let mut number = |name: String, value: f64| {
-        scored
-            .parameters
-            .push(Parameter::number(MODEL, name, value));
+    let mut number = |what: String, (metric, part): (Metric, TestPart), value: f64| {
+        let row = Parameter::number(MODEL, format!("backtest_{days}d_{what}"), value);
+        let figure = Figure::test_part(metric, part, Some(days));
+        scored.parameters.push(row.stating(figure));
     };
-    number(format!("backtest_{days}d_customers"), horizon.scored as f64);
-    number(format!("backtest_{days}d_churned"), horizon.churned as f64);
+    let mut of_all = vec![
+        (Metric::Customers, TestPart::All, horizon.scored as f64),
+        (Metric::Churned, TestPart::All, horizon.churned as f64),
+    ];
     if let Some(auc) = horizon.auc {
-        number(format!("backtest_{days}d_auc"), auc.value);
-        number(format!("backtest_{days}d_auc_low_95"), auc.low_95);
-        number(format!("backtest_{days}d_auc_high_95"), auc.high_95);
+        of_all.extend([
+            (Metric::Auc, TestPart::All, auc.value),
+            (Metric::Auc, TestPart::Low, auc.low_95),
+            (Metric::Auc, TestPart::High, auc.high_95),
+        ]);
+    }
+    for (metric, part, value) in of_all {
+        let end = match part {
+            TestPart::Low => "_low_95",
+            TestPart::High => "_high_95",
+            TestPart::All | TestPart::Some => "",
+        };
+        number(format!("{}{end}", metric.name()), (metric, part), value);
     }
     for band in &horizon.bands {
-        let name = &band.band;
-        number(
-            format!("backtest_{days}d_{name}_customers"),
-            band.customers as f64,
-        );
-        if let Some(rate) = band.churn_rate {
-            number(format!("backtest_{days}d_{name}_churn_rate"), rate);
-        }
-        if let Some(lift) = band.lift {
-            number(format!("backtest_{days}d_{name}_lift"), lift);
+        for (metric, value) in [
+            (Metric::Customers, Some(band.customers as f64)),
+            (Metric::ChurnRate, band.churn_rate),
+            (Metric::Lift, band.lift),
+        ] {
+            let name = format!("{}_{}", band.band, metric.name());
+            if let Some(value) = value {
+                number(name, (metric, TestPart::Some), value);
+            }
         }
     }
 }

@@ -234,6 +234,7 @@ impl ScoreModel for SupervisedScore {
         let Some(fit) = learned.model.get::<ChurnFit>() else {
             return Ok(scored);
         };
+        scored.base_rate_only = fit.served() == ChurnServed::BaseRate;
         let features = features(self, given.name, given.prepared);
         let wording = Wording {
             features: &features,
@@ -293,14 +294,11 @@ fn compared(
 /// The rows of a fit in the tables `models`, `calibration` and `quality`.
 fn publish(fit: &ChurnFit, scored: &mut Scored, labelled: bool) {
     let parameters = fit.parameters().into_iter().map(|row| Parameter {
-        // Every score states the model that is used under the same name.
-        model: match row.name.as_str() {
-            "served" | "reason" => "choice".to_owned(),
-            _ => row.model,
-        },
+        model: row.model,
         name: row.name,
         value: row.value.filter(|value| value.is_finite()),
         text: row.text,
+        figure: Some(row.figure),
     });
     scored.parameters.extend(parameters);
     let calibration = fit.calibration().into_iter().map(|row| CalibrationRow {

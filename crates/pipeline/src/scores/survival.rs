@@ -141,17 +141,8 @@ impl ScoreModel for SurvivalScore {
         if let Some(share) = curve.conditional_survival(0.0, ahead) {
             number(&format!("survival_{}d", self.horizon_days), share);
         }
-        for (name, text) in [
-            ("served", MODEL),
-            (
-                "reason",
-                "the share of contracts that lasted; no model is fitted",
-            ),
-        ] {
-            scored
-                .parameters
-                .push(Parameter::text("choice", name, text));
-        }
+        let reason = "the share of contracts that lasted; no model is fitted";
+        scored.parameters.extend(Parameter::choice(MODEL, reason));
         let tested = self.backtest(&lives, today - self.horizon_days as i32)?;
         scored.quality.extend(match tested {
             Ok(calibrated) => calibrated.quality(" of survival"),

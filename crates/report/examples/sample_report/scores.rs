@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use arrow::array::{ArrayRef, Date32Array, Float64Array, Int64Array, RecordBatch, StringArray};
 use tessera_report::ReportInput;
+use tessera_spec::figure::{Figure, Metric, Sum, TestPart};
 
 /// Day of every row, in days since 1970.
 const AS_OF: i32 = 20_779;
@@ -15,6 +16,7 @@ struct ModelRow {
     name: String,
     value: Option<f64>,
     text: Option<String>,
+    figure: Figure,
 }
 
 /// Adds `calibration`, `quality` and further rows of `models`. The name of the churn score and its reason are parameters, so
@@ -56,23 +58,48 @@ struct Rows<'t> {
 }
 
 impl Rows<'_> {
-    fn number(&mut self, model: &'static str, name: &str, value: f64) {
+    fn add(&mut self, model: &'static str, name: String, value: f64, figure: Figure) {
         self.rows.push(ModelRow {
             score: self.score.to_owned(),
             model,
-            name: name.to_owned(),
+            name,
             value: Some(value),
             text: None,
+            figure,
         });
     }
 
-    fn choice(&mut self, name: &str, text: &str) {
+    /// A result with its interval, if it has one.
+    fn test(
+        &mut self,
+        model: &'static str,
+        (metric, days): (Metric, Option<u32>),
+        (value, around): (f64, Option<[f64; 2]>),
+    ) {
+        let what = match days {
+            Some(days) => format!("backtest_{days}d_{}", metric.name()),
+            None => format!("test_{}", metric.name()),
+        };
+        let [less, more] = around.unwrap_or_default();
+        let ends = [
+            (TestPart::Low, "_low_95", value - less),
+            (TestPart::High, "_high_95", value + more),
+        ];
+        self.add(model, what.clone(), value, Figure::test(metric, days));
+        for (part, end, value) in ends.into_iter().filter(|_| around.is_some()) {
+            let figure = Figure::test_part(metric, part, days);
+            self.add(model, format!("{what}{end}"), value, figure);
+        }
+    }
+
+    fn choice(&mut self, name: &str, text: &str, figure: Figure) {
         self.rows.push(ModelRow {
             score: self.score.to_owned(),
             model: "choice",
             name: name.to_owned(),
             value: None,
             text: Some(text.to_owned()),
+            figure,
         });
     }
 }
@@ -88,6 +115,22 @@ fn models(churn: &str, said: &str) -> RecordBatch {
         ("name", texts(rows.iter().map(|r| Some(r.name.as_str())))),
         ("value", floats(rows.iter().map(|r| r.value))),
         ("text", texts(rows.iter().map(|r| r.text.as_deref()))),
+        (
+            "figure",
+            texts(rows.iter().map(|r| Some(r.figure.columns().figure))),
+        ),
+        (
+            "figure_of",
+            texts(rows.iter().map(|r| r.figure.columns().of)),
+        ),
+        (
+            "figure_days",
+            Arc::new(
+                rows.iter()
+                    .map(|r| r.figure.columns().days.map(i64::from))
+                    .collect::<Int64Array>(),
+            ),
+        ),
     ])
 }
 
@@ -96,21 +139,24 @@ fn churn_models(churn: &str, said: &str) -> Vec<ModelRow> {
         score: churn,
         rows: Vec::new(),
     };
-    of.choice("served", "logistic");
-    of.choice("reason", said);
+    of.choice("served", "logistic", Figure::Served);
+    of.choice("reason", said, Figure::Reason);
     for (model, auc, precision, log_loss, brier, error) in [
         ("base_rate", 0.5, 0.243, 0.555, 0.184, 0.004),
         ("logistic", 0.812, 0.581, 0.431, 0.139, 0.011),
         ("random_forest", 0.806, 0.574, 0.437, 0.141, 0.019),
         ("recency_rule", 0.741, 0.468, 0.482, 0.156, 0.015),
     ] {
-        of.number(model, "test_auc", auc);
-        of.number(model, "test_auc_low_95", auc - 0.013);
-        of.number(model, "test_auc_high_95", auc + 0.012);
-        of.number(model, "test_average_precision", precision);
-        of.number(model, "test_log_loss", log_loss);
-        of.number(model, "test_brier", brier);
-        of.number(model, "test_ece", error);
+        let interval = Some([0.013, 0.012]);
+        of.test(model, (Metric::Auc, None), (auc, interval));
+        for (metric, value) in [
+            (Metric::AveragePrecision, precision),
+            (Metric::LogLoss, log_loss),
+            (Metric::Brier, brier),
+            (Metric::CalibrationError, error),
+        ] {
+            of.test(model, (metric, None), (value, None));
+        }
     }
     of.rows
 }
@@ -120,13 +166,12 @@ fn health_models() -> Vec<ModelRow> {
         score: "health",
         rows: Vec::new(),
     };
-    of.choice("served", "health");
+    of.choice("served", "health", Figure::Served);
     for (days, auc) in [(30, 0.527), (60, 0.519), (90, 0.508)] {
-        let name = |what: &str| format!("backtest_{days}d_{what}");
-        of.number("health", &name("auc"), auc);
-        of.number("health", &name("auc_low_95"), auc - 0.034);
-        of.number("health", &name("auc_high_95"), auc + 0.033);
-        of.number("health", &name("customers"), 5_120.0);
+        let interval = Some([0.034, 0.033]);
+        of.test("health", (Metric::Auc, Some(days)), (auc, interval));
+        let customers = (Metric::Customers, Some(days));
+        of.test("health", customers, (5_120.0, None));
     }
     of.rows
 }
@@ -136,32 +181,43 @@ fn value_models() -> Vec<ModelRow> {
         score: "value",
         rows: Vec::new(),
     };
-    of.choice("served", "mbg_nbd");
-    of.choice("reason", "declared first, and it converged");
+    of.choice("served", "mbg_nbd", Figure::Served);
+    of.choice("reason", "declared first, and it converged", Figure::Reason);
     for (name, value, error) in [
         ("r", 0.5247, 0.0433),
         ("alpha", 6.1829, 0.5124),
         ("a", 0.8909, 0.1607),
         ("b", 1.6138, 0.3721),
     ] {
-        of.number("mbg_nbd", name, value);
-        of.number("mbg_nbd", &format!("{name}_standard_error"), error);
+        let (named, error_name) = (name.to_owned(), format!("{name}_standard_error"));
+        of.add(
+            "mbg_nbd",
+            named.clone(),
+            value,
+            Figure::Estimate(named.clone()),
+        );
+        of.add("mbg_nbd", error_name, error, Figure::StandardError(named));
     }
     for (model, tracking, correlation, mae) in [
         ("mbg_nbd", 0.973, 0.628, 0.761),
         ("naive_rate", 1.344, 0.551, 1.018),
     ] {
-        of.number(model, "backtest_tracking", tracking);
-        of.number(model, "backtest_correlation", correlation);
-        of.number(model, "backtest_mae", mae);
+        for (metric, value) in [
+            (Metric::Tracking, tracking),
+            (Metric::Correlation, correlation),
+            (Metric::MeanAbsoluteError, mae),
+        ] {
+            of.test(model, (metric, None), (value, None));
+        }
     }
     for week in 1..=26 {
         let weeks = f64::from(week);
         let actual = 240.0 * weeks.powf(0.93) + 90.0 * (weeks / 3.0).sin();
         let predicted = 238.0 * weeks.powf(0.925);
         let name = |what: &str| format!("tracking_week_{week}_{what}");
-        of.number("mbg_nbd", &name("actual"), actual);
-        of.number("mbg_nbd", &name("predicted"), predicted);
+        let sum = |of: Sum| Figure::Tracking(of, 7 * week);
+        of.add("mbg_nbd", name("actual"), actual, sum(Sum::Actual));
+        of.add("mbg_nbd", name("predicted"), predicted, sum(Sum::Predicted));
     }
     of.rows
 }

@@ -4,14 +4,15 @@
 use std::collections::BTreeMap;
 
 use serde::Serialize;
+use tessera_spec::figure::{Metric, TestPart};
 
 use super::models::models_query;
 use super::{Build, Part, Section};
 use crate::ReportError;
 use crate::facts::Facts;
-use crate::number::{NONE, count};
+use crate::number::{NONE, count, counted};
 use crate::record::{QualityRow, QualityStatus};
-use crate::score::{Score, Tested, scores};
+use crate::score::{Cell, Score, Tested, scores, unstated};
 use crate::sql::{self, Num, Query};
 use crate::text::{Name, printable, shortened, title, words};
 
@@ -31,35 +32,42 @@ const LONGEST_REASON: usize = 400;
 /// Largest number of scores shown; the rest is counted.
 const MOST_SCORES: usize = 40;
 
-/// Figures of a backtest: name in `models` (and another that means the same), heading, and which way is better.
-const FIGURES: [(&str, &str, &str, &str); 10] = [
-    ("auc", "", "AUC", "higher is better, 0.5 is chance"),
+/// Figures of a backtest: the metric, its heading, and which way is better.
+const FIGURES: [(Metric, &str, &str); 9] = [
+    (Metric::Auc, "AUC", "higher is better, 0.5 is chance"),
     (
-        "average_precision",
-        "",
+        Metric::AveragePrecision,
         "Average precision",
         "higher is better",
     ),
-    ("log_loss", "", "Log loss", "lower is better"),
-    ("brier", "brier_score", "Brier score", "lower is better"),
+    (Metric::LogLoss, "Log loss", "lower is better"),
+    (Metric::Brier, "Brier score", "lower is better"),
     (
-        "ece",
-        "expected_calibration_error",
+        Metric::CalibrationError,
         "Calibration error",
         "lower is better",
     ),
-    ("tracking", "", "Predicted over actual", "1 is exact"),
-    ("correlation", "", "Correlation", "higher is better"),
-    ("mae", "", "Mean absolute error", "lower is better"),
-    ("naive_mae", "", "… of the naive rate", "lower is better"),
-    ("rmse", "", "Root mean square error", "lower is better"),
+    (Metric::Tracking, "Predicted over actual", "1 is exact"),
+    (Metric::Correlation, "Correlation", "higher is better"),
+    (
+        Metric::MeanAbsoluteError,
+        "Mean absolute error",
+        "lower is better",
+    ),
+    (
+        Metric::RootMeanSquareError,
+        "Root mean square error",
+        "lower is better",
+    ),
 ];
 
-/// Suffixes of the names of an interval's ends.
-const INTERVALS: [[&str; 2]; 2] = [["_low_95", "_high_95"], ["_low", "_high"]];
+/// Largest number of parameters shown of one model; the rest is counted.
+const MOST_PARAMETERS: usize = 60;
 
 #[derive(Serialize)]
 struct View {
+    /// Rows of which it is not known what they state.
+    unstated: Option<String>,
     scores: Vec<ScoreView>,
     left_out: usize,
     query: Query,
@@ -94,11 +102,11 @@ struct Line {
     model: String,
     serves: bool,
     horizon: Option<String>,
-    cells: Vec<Cell>,
+    cells: Vec<Shown>,
 }
 
 #[derive(Serialize)]
-struct Cell {
+struct Shown {
     value: Num,
     interval: Option<(Num, Num)>,
 }
@@ -109,6 +117,7 @@ struct Fit {
     model: String,
     serves: bool,
     parameters: Vec<Fitted>,
+    left_out: usize,
 }
 
 #[derive(Serialize)]
@@ -144,6 +153,9 @@ fn build(facts: &Facts<'_>) -> Result<Part, ReportError> {
                 facts.from("quality")
             ),
         ),
+        unstated: Some(unstated(&found))
+            .filter(|rows| *rows > 0)
+            .map(|rows| counted(rows as i64, "row", "rows")),
         left_out: found.len().saturating_sub(MOST_SCORES),
         scores: found.iter().take(MOST_SCORES).map(view).collect(),
     })
@@ -153,22 +165,17 @@ fn view(score: &Score<'_>) -> ScoreView {
     let criteria = |status| score.criteria(status).map(criterion).collect();
     let tested = score.tested();
     let shown: Vec<usize> = (0..FIGURES.len())
-        .filter(|&figure| tested.iter().any(|found| is_figure(found.metric, figure)))
+        .filter(|&figure| tested.iter().any(|found| is_figure(found, figure)))
         .collect();
-    let fit = |model: &str| Fit {
-        key: sql::key(model),
-        model: words(model),
-        serves: score.served == Some(model),
-        parameters: score
-            .fitted(model)
-            .into_iter()
-            .map(|found| Fitted {
-                name: Name::new(found.name),
-                value: Num::new(significant(found.value), found.value, "value").at(found.name),
-                error: Num::new(significant(found.error), found.error, "value")
-                    .at(found.error_name),
-            })
-            .collect(),
+    let fit = |model: &str| {
+        let fitted = score.fitted(model);
+        Fit {
+            key: sql::key(model),
+            model: words(model),
+            serves: score.served == Some(model),
+            left_out: fitted.len().saturating_sub(MOST_PARAMETERS),
+            parameters: fitted.iter().take(MOST_PARAMETERS).map(parameter).collect(),
+        }
     };
     ScoreView {
         key: sql::key(score.name),
@@ -182,8 +189,8 @@ fn view(score: &Score<'_>) -> ScoreView {
         columns: shown
             .iter()
             .map(|&figure| Column {
-                title: FIGURES[figure].2,
-                better: FIGURES[figure].3,
+                title: FIGURES[figure].1,
+                better: FIGURES[figure].2,
             })
             .collect(),
         models: lines(score, &tested, &shown),
@@ -196,18 +203,28 @@ fn view(score: &Score<'_>) -> ScoreView {
     }
 }
 
+fn parameter(found: &crate::score::Fitted<'_>) -> Fitted {
+    let number =
+        |cell: Cell<'_>| Num::new(significant(cell.value), cell.value, "value").at(cell.row);
+    Fitted {
+        name: Name::new(found.of),
+        value: number(found.estimate),
+        error: number(found.error),
+    }
+}
+
 /// One line per model and horizon that has any of the figures.
 fn lines(score: &Score<'_>, tested: &[Tested<'_>], shown: &[usize]) -> Vec<Line> {
     let mut lines = Vec::new();
     for model in score.models(tested.iter().map(|found| found.model)) {
         let mut by_horizon: BTreeMap<Option<u32>, Vec<&Tested<'_>>> = BTreeMap::new();
         for found in tested.iter().filter(|found| found.model == model) {
-            by_horizon.entry(found.days).or_default().push(found);
+            by_horizon.entry(found.test.days).or_default().push(found);
         }
         for (days, of_horizon) in by_horizon {
             if !of_horizon
                 .iter()
-                .any(|found| shown.iter().any(|&figure| is_figure(found.metric, figure)))
+                .any(|found| shown.iter().any(|&figure| is_figure(found, figure)))
             {
                 continue;
             }
@@ -218,7 +235,7 @@ fn lines(score: &Score<'_>, tested: &[Tested<'_>], shown: &[usize]) -> Vec<Line>
                 horizon: days.map(|days| format!("{days} days")),
                 cells: shown
                     .iter()
-                    .map(|&figure| cell(&of_horizon, figure))
+                    .map(|&figure| figure_of(&of_horizon, figure))
                     .collect(),
             });
         }
@@ -226,35 +243,28 @@ fn lines(score: &Score<'_>, tested: &[Tested<'_>], shown: &[usize]) -> Vec<Line>
     lines
 }
 
-fn is_figure(metric: &str, figure: usize) -> bool {
-    let (name, alias, ..) = FIGURES[figure];
-    metric == name || (!alias.is_empty() && metric == alias)
+fn is_figure(found: &Tested<'_>, figure: usize) -> bool {
+    (found.test.metric, found.test.part) == (FIGURES[figure].0, TestPart::All)
 }
 
-fn cell(tested: &[&Tested<'_>], figure: usize) -> Cell {
-    let Some(found) = tested.iter().find(|found| is_figure(found.metric, figure)) else {
-        return Cell {
+fn figure_of(tested: &[&Tested<'_>], figure: usize) -> Shown {
+    let part = |part: TestPart| {
+        let mut found = tested.iter().filter(|found| found.test.part == part);
+        let found = found.find(|found| found.test.metric == FIGURES[figure].0);
+        found.map(|found| number(found.cell))
+    };
+    let interval = part(TestPart::Low).zip(part(TestPart::High));
+    match part(TestPart::All) {
+        Some(value) => Shown { value, interval },
+        None => Shown {
             value: Num::opt(NONE, None, "value"),
             interval: None,
-        };
-    };
-    let end = |end: &str| {
-        tested
-            .iter()
-            .find(|other| other.metric.strip_suffix(end) == Some(found.metric))
-            .copied()
-    };
-    let interval = INTERVALS
-        .iter()
-        .find_map(|[low, high]| Some((end(low)?, end(high)?)));
-    Cell {
-        value: number(found),
-        interval: interval.map(|(low, high)| (number(low), number(high))),
+        },
     }
 }
 
-fn number(found: &Tested<'_>) -> Num {
-    Num::new(three(found.value), found.value, "value").at(found.name)
+fn number(cell: Cell<'_>) -> Num {
+    Num::new(three(cell.value), cell.value, "value").at(cell.row)
 }
 
 fn criterion(row: &QualityRow) -> Criterion {

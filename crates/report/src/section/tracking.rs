@@ -9,7 +9,7 @@ use crate::by_model::{ByModel, by_model};
 use crate::chart::{Axis, Tick, place, trimmed};
 use crate::facts::Facts;
 use crate::number::{NONE, count, percent, plain};
-use crate::score::{Score, scores};
+use crate::score::{Cell, Score, Week, scores};
 use crate::sql::{Num, Query};
 
 pub(super) const SECTION: Section = Section {
@@ -68,16 +68,20 @@ fn models<'a>(score: &Score<'a>) -> Vec<&'a str> {
 
 fn model(score: &Score<'_>, name: &str) -> Option<Model> {
     let points = score.tracking(name);
-    let &(last, actual, predicted) = points.last()?;
-    let largest = points.iter().map(|p| p.1.max(p.2)).fold(0.0, f64::max);
+    let ended = points.last()?;
+    let last = ended.week;
+    let largest = points
+        .iter()
+        .map(|p| p.actual.value.max(p.predicted.value))
+        .fold(0.0, f64::max);
     let up = Axis::new(largest, BOTTOM, TOP);
     let across = |week: u32| LEFT + (RIGHT - LEFT) * f64::from(week) / f64::from(last.max(1));
     // Both lines begin at 0: nothing was bought before the first week.
-    let line = |value: fn(&(u32, f64, f64)) -> f64| {
+    let line = |sum: fn(&Week<'_>) -> f64| {
         let first = format!("{},{}", place(LEFT), place(BOTTOM));
         let rest = points
             .iter()
-            .map(|point| format!("{},{}", place(across(point.0)), place(up.at(value(point)))));
+            .map(|point| format!("{},{}", place(across(point.week)), place(up.at(sum(point)))));
         std::iter::once(first)
             .chain(rest)
             .collect::<Vec<_>>()
@@ -86,7 +90,7 @@ fn model(score: &Score<'_>, name: &str) -> Option<Model> {
     let marked = weeks_marked(last);
     Some(Model {
         weeks: last,
-        ended: ratio(actual, predicted),
+        ended: ratio(ended),
         up: up.ticks(|sum| trimmed(plain(sum))),
         across: marked
             .into_iter()
@@ -95,26 +99,26 @@ fn model(score: &Score<'_>, name: &str) -> Option<Model> {
                 label: week.to_string(),
             })
             .collect(),
-        actual: line(|point| point.1),
-        predicted: line(|point| point.2),
+        actual: line(|point| point.actual.value),
+        predicted: line(|point| point.predicted.value),
         rows: points
             .iter()
-            .map(|&(week, actual, predicted)| Line {
-                week,
-                actual: number(week, actual, "actual"),
-                predicted: number(week, predicted, "predicted"),
-                ratio: ratio(actual, predicted).unwrap_or_else(|| NONE.to_owned()),
+            .map(|point| Line {
+                week: point.week,
+                actual: number(point.actual),
+                predicted: number(point.predicted),
+                ratio: ratio(point).unwrap_or_else(|| NONE.to_owned()),
             })
             .collect(),
     })
 }
 
-fn number(week: u32, sum: f64, kind: &str) -> Num {
-    let name = format!("tracking_week_{week}_{kind}");
-    Num::new(count(sum.round() as i64), sum, "value").at(&name)
+fn number(cell: Cell<'_>) -> Num {
+    Num::new(count(cell.value.round() as i64), cell.value, "value").at(cell.row)
 }
 
-fn ratio(actual: f64, predicted: f64) -> Option<String> {
+fn ratio(point: &Week<'_>) -> Option<String> {
+    let (actual, predicted) = (point.actual.value, point.predicted.value);
     (actual > 0.0).then(|| percent(predicted / actual))
 }
 

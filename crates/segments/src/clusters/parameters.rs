@@ -3,7 +3,7 @@
 use tessera_model::cluster::{self, ChoiceTable, ColumnTransform, Preparation};
 
 use super::{Clustering, Clusters};
-use crate::assignment::Parameter;
+use crate::parameter::Parameter;
 
 /// The rows of the clusters of a scheme.
 pub(super) fn parameters(
@@ -44,11 +44,8 @@ fn fit_parameters(
             .map(|silhouette| number("silhouette".to_owned(), silhouette)),
     );
     for (index, (name, &size)) in names.iter().zip(&fit.sizes).enumerate() {
-        let text = Some(name.clone());
-        rows.push(Parameter {
-            text,
-            ..number(format!("cluster_{}", index + 1), size as f64)
-        });
+        let row = number(format!("cluster_{}", index + 1), size as f64);
+        rows.push(row.with_text(name));
     }
     rows
 }

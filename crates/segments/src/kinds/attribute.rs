@@ -7,12 +7,13 @@ use tessera_spec::pipeline::{At, Learns, Refit, Scheme, SchemeInput, SchemeKind,
 use tessera_spec::reader::Reader;
 use tessera_spec::{Key, KeyValue, SchemeSyntax};
 
-use crate::assignment::{AssignedBy, Assignment, Extra, Parameter, Reasons};
+use crate::assignment::{AssignedBy, Assignment, Extra, Reasons};
 use crate::customers::Customers;
 use crate::error::SegmentError;
 use crate::fit::Fit;
 use crate::kind::{Kind, Learning, Nearest, declared, settings};
 use crate::label_targets::{Target, assign_by_label, is_blank};
+use crate::parameter::Parameter;
 use crate::wording::percent;
 
 /// Largest number of segments: a label with more values is an identifier rather than an attribute.

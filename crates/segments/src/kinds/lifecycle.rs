@@ -7,12 +7,13 @@ use serde::{Deserialize, Serialize};
 use tessera_spec::SchemeSyntax;
 use tessera_spec::pipeline::{LifecycleLimits, Scheme, SchemeInput, SchemeKind, SchemeSettings};
 
-use crate::assignment::{AssignedBy, Assignment, Extra, Parameter, Reasons};
+use crate::assignment::{AssignedBy, Assignment, Extra, Reasons};
 use crate::customers::{Customers, Numeric};
 use crate::error::SegmentError;
 use crate::fit::Fit;
 use crate::kind::{Kind, Nearest, declared};
 use crate::label_targets::{Target, assign_by_label};
+use crate::parameter::Parameter;
 use crate::wording::write_number;
 
 /// The catalogue feature that holds the stage.

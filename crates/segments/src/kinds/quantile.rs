@@ -14,12 +14,13 @@ use tessera_spec::reader::Reader;
 use tessera_spec::shown::grouped;
 use tessera_spec::{Key, KeyValue, SchemeSyntax};
 
-use crate::assignment::{AssignedBy, Assignment, Extra, Parameter, Reasons, SegmentInfo, Warning};
+use crate::assignment::{AssignedBy, Assignment, Extra, Reasons, SegmentInfo, Warning};
 use crate::cells::{Axis, Cells};
 use crate::customers::Customers;
 use crate::error::SegmentError;
 use crate::fit::Fit;
 use crate::kind::{Kind, Learning, Nearest, declared, settings};
+use crate::parameter::Parameter;
 use crate::rank::Ranking;
 use crate::rfm::Closed;
 use crate::wording::{percent, write_number};

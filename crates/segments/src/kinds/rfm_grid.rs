@@ -12,7 +12,7 @@ use rayon::prelude::*;
 use tessera_spec::pipeline::{Refit, Scheme, SchemeKind};
 
 use crate::assignment::{
-    AssignedBy, Assignment, Extra, ExtraColumn, Parameter, Reasons, SegmentInfo, Warning,
+    AssignedBy, Assignment, Extra, ExtraColumn, Reasons, SegmentInfo, Warning,
 };
 use crate::cells::{Axis, Cells};
 use crate::customers::Customers;
@@ -21,6 +21,7 @@ use crate::error::SegmentError;
 use crate::fit::Fit;
 use crate::grid::{CellMap, OTHERS, grid_name, grid_words, lint};
 use crate::kind::{Kind, Learning, Nearest, declared, settings};
+use crate::parameter::Parameter;
 use crate::rank::Ranking;
 use crate::rfm::{CODE_WEIGHTS, Closed, NOT_SCORED, RFM_ENDINGS, RfmGrid, ScoreMethod};
 use crate::rule_reasons::write_cell;

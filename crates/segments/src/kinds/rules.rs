@@ -10,12 +10,13 @@ use tessera_spec::pipeline::{Scheme, SchemeInput, SchemeKind, SchemeSettings};
 use tessera_spec::reader::Reader;
 use tessera_spec::{Key, KeyValue, SchemeSyntax, shape_of};
 
-use crate::assignment::{AssignedBy, Assignment, Extra, Parameter, Reasons, SegmentInfo, Warning};
+use crate::assignment::{AssignedBy, Assignment, Extra, Reasons, SegmentInfo, Warning};
 use crate::customers::Customers;
 use crate::error::SegmentError;
 use crate::fit::Fit;
 use crate::gates::distinguishable::MAX_OVERLAP;
 use crate::kind::{Kind, Nearest, declared, settings};
+use crate::parameter::Parameter;
 use crate::quality::Quality;
 use crate::rule_list::{RulesScheme, SegmentRule};
 use crate::rules_lint::{RulesLint, RulesWarning, repeated_rules, true_rows};
@@ -279,28 +280,23 @@ fn reasons(config: &RulesScheme) -> Vec<String> {
 }
 
 fn parameters(config: &RulesScheme, decided: &[u64]) -> Vec<Parameter> {
-    let row = |(index, rule): (usize, &SegmentRule)| Parameter {
-        model: KIND.syntax.name.to_owned(),
-        name: format!("rule_{}", index + 1),
-        value: Some(decided[index] as f64),
-        text: Some(rule.when.value.trim().to_owned()),
+    let model = KIND.syntax.name;
+    let row = |(index, rule): (usize, &SegmentRule)| {
+        let customers = decided[index] as f64;
+        Parameter::number(model, format!("rule_{}", index + 1), customers)
+            .with_text(rule.when.value.trim())
     };
     let mut rows: Vec<Parameter> = config.rules.iter().enumerate().map(row).collect();
     rows.push(Parameter {
-        model: KIND.syntax.name.to_owned(),
-        name: "otherwise".to_owned(),
         value: decided.last().map(|customers| *customers as f64),
-        text: Some(config.otherwise.clone()),
+        ..Parameter::text(model, "otherwise", config.otherwise.clone())
     });
     rows
 }
 
 fn lint_parameters(config: &RulesScheme, lint: &RulesLint) -> Vec<Parameter> {
-    let row = |name: String, value: u64, text: &str| Parameter {
-        model: KIND.syntax.name.to_owned(),
-        name,
-        value: Some(value as f64),
-        text: Some(text.to_owned()),
+    let row = |name: String, value: u64, text: &str| {
+        Parameter::number(KIND.syntax.name, name, value as f64).with_text(text)
     };
     let mut rows = Vec::with_capacity(2 * config.rules.len() + lint.overlaps.len() + 1);
     for (index, rule) in config.rules.iter().enumerate() {

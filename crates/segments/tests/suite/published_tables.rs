@@ -120,7 +120,7 @@ fn tables_without_rows_keep_their_columns() {
     );
     assert_eq!(segments_table(AS_OF, &[], &[]).unwrap().num_columns(), 22);
     assert_eq!(profiles_table(AS_OF, &[]).unwrap().num_columns(), 16);
-    assert_eq!(models_table(AS_OF, Vec::new()).unwrap().num_columns(), 6);
+    assert_eq!(models_table(AS_OF, Vec::new()).unwrap().num_columns(), 9);
 }
 
 #[test]
@@ -237,7 +237,17 @@ fn profiles_and_models_are_sorted_and_typed() {
     let batch = models_table(AS_OF, model_rows(&assignments)).unwrap();
     assert_eq!(
         columns(&batch),
-        ["as_of", "score", "model", "name", "value", "text"]
+        [
+            "as_of",
+            "score",
+            "model",
+            "name",
+            "value",
+            "text",
+            "figure",
+            "figure_of",
+            "figure_days"
+        ]
     );
     let text = |column: usize, row: usize| {
         batch

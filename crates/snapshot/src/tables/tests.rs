@@ -152,11 +152,12 @@ fn customers_are_open_to_columns_of_published_types() {
 
 #[test]
 fn missing_misplaced_and_null_columns_are_named() {
-    let models = |names: [&str; 6], scores: ArrayRef| {
+    let models = |names: [&str; 9], scores: ArrayRef| {
         let mut columns: Vec<ArrayRef> = vec![Arc::new(Date32Array::from(vec![1])), scores];
         columns.extend((0..2).map(|_| Arc::new(StringArray::from(vec!["m"])) as ArrayRef));
         columns.push(Arc::new(Float64Array::from(vec![1.0])));
-        columns.push(Arc::new(StringArray::from(vec![None::<&str>])));
+        columns.extend((0..3).map(|_| Arc::new(StringArray::from(vec![None::<&str>])) as ArrayRef));
+        columns.push(Arc::new(Int64Array::from(vec![None])));
         RecordBatch::try_from_iter_with_nullable(
             names
                 .into_iter()
@@ -165,11 +166,23 @@ fn missing_misplaced_and_null_columns_are_named() {
         )
         .unwrap()
     };
-    let names = ["as_of", "score", "model", "name", "value", "text"];
+    let names = [
+        "as_of",
+        "score",
+        "model",
+        "name",
+        "value",
+        "text",
+        "figure",
+        "figure_of",
+        "figure_days",
+    ];
     let text: ArrayRef = Arc::new(StringArray::from(vec!["rfm"]));
     conform("models", &models(names, text.clone())).unwrap();
     let error = |batch: &RecordBatch| conform("models", batch).unwrap_err().to_string();
-    let swapped = models(["as_of", "model", "score", "name", "value", "text"], text);
+    let mut others = names;
+    others.swap(1, 2);
+    let swapped = models(others, text);
     assert_eq!(
         error(&swapped),
         "table `models`: column `model` (Utf8) is at the position of column `score` (string)"
@@ -185,7 +198,7 @@ fn missing_misplaced_and_null_columns_are_named() {
         "table `models`: column `score` has nulls, but is not nullable"
     );
     let short = null.project(&[0, 1]).unwrap();
-    assert_eq!(error(&short), "table `models`: 2 columns instead of 6");
+    assert_eq!(error(&short), "table `models`: 2 columns instead of 9");
     assert_eq!(
         conform("customer", &short).unwrap_err().to_string(),
         "table `customer`: there is no published table of this name"

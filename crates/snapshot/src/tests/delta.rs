@@ -157,7 +157,7 @@ fn a_table_that_comes_later_is_empty_until_then() {
             .collect::<Vec<_>>(),
         [0, 0, 1]
     );
-    assert_eq!(columns(&entries[0]).len(), 6);
+    assert_eq!(columns(&entries[0]).len(), 9);
     let ids: Vec<&Value> = entries
         .iter()
         .map(|e| e.iter().find_map(|line| line.get("metaData")).unwrap())

@@ -10,6 +10,7 @@ use tessera_model::btyd::{
 use tessera_model::interrupt::Interrupt;
 use tessera_model::spend::{SpendFit, SpendHistory};
 use tessera_segments::{Parameter, Quality, QualityStatus};
+use tessera_spec::figure::{Figure, Metric, Sum, TestPart};
 
 use super::buyers::Buyers;
 use super::settings::ClvScore;
@@ -56,12 +57,11 @@ impl<'s> Evidence<'s> {
     }
 
     pub(super) fn number(&mut self, model: &str, name: impl Into<String>, value: f64) {
-        let parameter = Parameter::number(model, name, value);
-        self.scored.parameters.push(parameter);
+        self.stating(model, name, value, Figure::Parameter);
     }
 
-    pub(super) fn text(&mut self, model: &str, name: &str, text: &str) {
-        let parameter = Parameter::text(model, name.to_owned(), text.to_owned());
+    fn stating(&mut self, model: &str, name: impl Into<String>, value: f64, figure: Figure) {
+        let parameter = Parameter::number(model, name, value).stating(figure);
         self.scored.parameters.push(parameter);
     }
 
@@ -94,7 +94,6 @@ impl<'s> Evidence<'s> {
     /// Records the model that is used, and why it is not the requested one.
     pub(super) fn fallback(&mut self, score: &str, requested: &str, fallback: &Fallback) {
         let served = fallback.name().unwrap_or("none");
-        self.text("choice", "served", served);
         let reason = match fallback.failed.as_slice() {
             [] => match &fallback.served {
                 Served::Model(PurchaseFit::SharedDropout(_)) => {
@@ -108,7 +107,8 @@ impl<'s> Evidence<'s> {
                 tried.collect::<Vec<_>>().join("; ")
             }
         };
-        self.text("choice", "reason", &reason);
+        let choice = Parameter::choice(served, &reason);
+        self.scored.parameters.extend(choice);
         for failed in &fallback.failed {
             self.not_computed(&failed.model, &failed.reason);
         }
@@ -158,14 +158,15 @@ impl<'s> Evidence<'s> {
     pub(super) fn purchases(&mut self, fit: &PurchaseFit) {
         let model = fit.name();
         for (name, value, error) in fit.parameters() {
-            self.number(model, name, value);
-            self.number(model, format!("{name}_standard_error"), error);
+            let rows = Parameter::estimate(model, name, value, error);
+            self.scored.parameters.extend(rows);
         }
         self.number(model, "log_likelihood", fit.log_likelihood());
         self.number(model, "customers", fit.customers());
         self.number(model, "distinct_histories", fit.distinct_histories() as f64);
         self.number(model, "gradient_norm", fit.gradient_norm());
-        self.text(model, "time_unit", fit.unit().name());
+        let unit = Parameter::text(model, "time_unit", fit.unit().name());
+        self.scored.parameters.push(unit);
         self.shared_dropout("", fit);
     }
 
@@ -212,8 +213,8 @@ pub(super) fn spend(
         SpendFit::GammaGamma(gamma) => {
             let named = [("p", gamma.p), ("q", gamma.q), ("gamma", gamma.v)];
             for ((name, value), error) in named.into_iter().zip(gamma.standard_errors) {
-                evidence.number("gamma_gamma", name, value);
-                evidence.number("gamma_gamma", format!("{name}_standard_error"), error);
+                let rows = Parameter::estimate("gamma_gamma", name, value, error);
+                evidence.scored.parameters.extend(rows);
             }
             evidence.number("gamma_gamma", "log_likelihood", gamma.log_likelihood);
             evidence.number("gamma_gamma", "customers", gamma.customers);
@@ -323,8 +324,13 @@ pub(super) fn backtest(
             let ahead = f64::from(days) / unit.days();
             let total: f64 = purchases_within(&earlier, &history, ahead)?.iter().sum();
             let week = days.div_ceil(7);
-            evidence.number(model, format!("tracking_week_{week}_actual"), sum);
-            evidence.number(model, format!("tracking_week_{week}_predicted"), total);
+            for (what, of, value) in [
+                ("actual", Sum::Actual, sum),
+                ("predicted", Sum::Predicted, total),
+            ] {
+                let name = format!("tracking_week_{week}_{what}");
+                evidence.stating(model, name, value, Figure::Tracking(of, days));
+            }
         }
     }
     let naive = naive(&before, unit, horizon);
@@ -538,21 +544,32 @@ impl Evidence<'_> {
     }
 
     fn judged(&mut self, model: &str, result: &Backtest, serves: bool) {
-        self.number(model, "backtest_customers", result.customers as f64);
-        self.number(model, "backtest_predicted", result.predicted_total);
-        self.number(model, "backtest_actual", result.actual_total);
-        if let Some(tracking) = result.tracking {
-            self.number(model, "backtest_tracking", tracking);
+        for (metric, value) in [
+            (Metric::Customers, Some(result.customers as f64)),
+            (Metric::Predicted, Some(result.predicted_total)),
+            (Metric::Actual, Some(result.actual_total)),
+            (Metric::Tracking, result.tracking),
+            (Metric::Correlation, result.correlation),
+            (Metric::MeanAbsoluteError, Some(result.mean_absolute_error)),
+            (
+                Metric::RootMeanSquareError,
+                Some(result.root_mean_square_error),
+            ),
+        ] {
+            let name = format!("backtest_{}", metric.name());
+            if let Some(value) = value {
+                self.stating(model, name, value, Figure::test(metric, None));
+            }
         }
-        if let Some(correlation) = result.correlation {
-            self.number(model, "backtest_correlation", correlation);
-        }
-        self.number(model, "backtest_mae", result.mean_absolute_error);
-        self.number(model, "backtest_rmse", result.root_mean_square_error);
         for bin in &result.by_x {
-            let name = format!("backtest_x_{}", bin.bin);
-            self.number(model, format!("{name}_predicted"), bin.predicted);
-            self.number(model, format!("{name}_actual"), bin.actual);
+            for (metric, value) in [
+                (Metric::Predicted, bin.predicted),
+                (Metric::Actual, bin.actual),
+            ] {
+                let name = format!("backtest_x_{}_{}", bin.bin, metric.name());
+                let figure = Figure::test_part(metric, TestPart::Some, None);
+                self.stating(model, name, value, figure);
+            }
         }
         let rows = lowest_first(model, &result.deciles);
         self.scored.calibration.extend(rows);
