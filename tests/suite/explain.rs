@@ -152,6 +152,43 @@ fn limits_of_tiers_are_those_between_the_customers() {
     );
 }
 
+/// Who has ordered once has no days between orders: clusters take the median for it, and the note says so of them alone.
+#[test]
+fn features_of_clusters_that_a_customer_lacks_are_named() {
+    let case = Case::new();
+    case.pipeline(
+        r#"
+gap = { expr = "tenure_days / nullif(order_count - 1, 0)", unit = "days" }
+
+[schemes.groups]
+kind = "kmeans"
+features = ["spend_total", "gap"]
+k = 2
+transform = "none"
+"#,
+    );
+    let again: Vec<(String, &str, f64)> = (0..40)
+        .flat_map(|number| ["small", "large"].map(|size| format!("{size}{number:02}")))
+        .filter(|key| key != "small07" && key != "large11")
+        .map(|key| (key, "2026-01-30", 3.0))
+        .collect();
+    case.orders("b.csv", &again);
+    case.day("2026-02-01");
+    let keys = ["small07", "large11", "small08"];
+    let notes: Vec<String> = explained(&case, &keys, &[])
+        .iter()
+        .map(|one| {
+            scheme(one, "groups")["nearest_note"]
+                .as_str()
+                .unwrap()
+                .to_owned()
+        })
+        .collect();
+    let centres = "by the centres of this version, within the values that customers have";
+    let lacking = format!("{centres}; without a value, which counts as the median: gap");
+    assert_eq!(notes, [lacking.as_str(), lacking.as_str(), centres]);
+}
+
 #[test]
 fn what_is_not_there_is_exit_code_2() {
     let case = case();

@@ -117,6 +117,15 @@ struct Explained<'a> {
     declared: Value,
     customers: Rows,
     memberships: Rows,
+    segments: Vec<Segment>,
+}
+
+/// A segment, from `segments`.
+struct Segment {
+    scheme: String,
+    id: i64,
+    name: String,
+    rule: Option<String>,
 }
 
 /// Explains customers of a version, in the order of the keys given; with `scheme` only that scheme.
@@ -132,6 +141,7 @@ pub fn explain(
         declared: held::declared(version),
         customers: Rows::read(version, "customers", &wanted)?,
         memberships: Rows::read(version, "memberships", &wanted)?,
+        segments: segments(version)?,
     };
     for key in keys {
         if explained.customers.of(key).is_empty() {
@@ -159,16 +169,15 @@ pub fn explain(
     let (stays, history_ends) = stays::stays(store, version, &wanted)?;
     let mut schemes = rules::explain(&explained, &kinds)?;
     nearest::explain(store, &explained, &kinds, &mut schemes)?;
-    let segment_rules = segment_rules(version)?;
     let scores = scores::Scores::read(version, &wanted)?;
     let of = |key: &String| {
         let row = explained.customers.of(key)[0];
         let mut own = schemes.remove(key).unwrap_or_default();
         for scheme in &mut own {
             let name = scheme.scheme.as_str();
-            scheme.rule = segment_rules
-                .get(&(name.to_owned(), scheme.segment_id))
-                .cloned();
+            let mut segments = explained.segments.iter();
+            let segment = segments.find(|of| of.scheme == name && of.id == scheme.segment_id);
+            scheme.rule = segment.and_then(|segment| segment.rule.clone());
             scheme.playbooks = playbooks(&actions, key, name);
             let known = stays.get(&(key.clone(), name.to_owned()));
             scheme.stays = known.cloned().unwrap_or_default();
@@ -221,20 +230,21 @@ fn kinds(version: &Version, only: Option<&str>) -> Result<Vec<(String, String)>,
     Ok(kinds)
 }
 
-/// The rule of every segment, by scheme and id.
-fn segment_rules(version: &Version) -> Result<BTreeMap<(String, i64), String>, PipelineError> {
-    let mut rules = BTreeMap::new();
+/// The segments of every scheme.
+fn segments(version: &Version) -> Result<Vec<Segment>, PipelineError> {
+    let mut segments = Vec::new();
     for batch in version.read("segments")? {
         let rows = Rows::of_batch(batch);
-        for row in 0..rows.len() {
-            if let Some(rule) = rows.text("rule", row) {
-                let scheme = rows.text("scheme", row).unwrap_or_default();
-                let id = rows.integer("segment_id", row).unwrap_or_default();
-                rules.insert((scheme, id), rule);
-            }
-        }
+        segments.extend((0..rows.len()).filter_map(|row| {
+            Some(Segment {
+                scheme: rows.text("scheme", row)?,
+                id: rows.integer("segment_id", row)?,
+                name: rows.text("segment", row)?,
+                rule: rows.text("rule", row),
+            })
+        }));
     }
-    Ok(rules)
+    Ok(segments)
 }
 
 fn playbooks(actions: &Rows, key: &str, scheme: &str) -> Vec<Playbook> {

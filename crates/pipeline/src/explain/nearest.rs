@@ -11,7 +11,7 @@ use tessera_segments::Fit;
 use tessera_snapshot::{Store, Version};
 use tessera_spec::pipeline::Scheme;
 
-use super::rows::{Rows, value};
+use super::rows::value;
 use super::rules::{Rules, place};
 use super::{Explained, SchemeExplained};
 use crate::artifacts;
@@ -88,27 +88,11 @@ fn candidates(
     let assigned = assigned(store, explained, scheme)?;
     let rules = assigned.rules.as_deref();
     let schema = explained.customers.batch.schema();
-    let names = names(explained.version, scheme).map_err(|error| error.to_string())?;
-    let names: Vec<_> = names
-        .iter()
-        .map(|(id, name)| (*id, name.as_str()))
-        .collect();
+    let segments = explained.segments.iter();
+    let own = segments.filter(|segment| segment.scheme == scheme);
+    let names: Vec<_> = own.map(|of| (of.id, of.name.as_str())).collect();
     let found = Candidates::new(&assigned.scheme, (rules, &assigned.fit), &schema, &names);
     found.map_err(|untold| untold.to_string())
-}
-
-/// The names of the segments of a scheme, by id.
-fn names(version: &Version, scheme: &str) -> Result<Vec<(i64, String)>, PipelineError> {
-    let mut names = Vec::new();
-    for batch in version.read("segments")? {
-        let rows = Rows::of_batch(batch);
-        let own =
-            (0..rows.len()).filter(|row| rows.text("scheme", *row).as_deref() == Some(scheme));
-        names.extend(own.filter_map(|row| {
-            Some((rows.integer("segment_id", row)?, rows.text("segment", row)?))
-        }));
-    }
-    Ok(names)
 }
 
 fn assigned(store: &Store, explained: &Explained<'_>, name: &str) -> Result<Assigned, String> {
