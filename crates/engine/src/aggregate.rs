@@ -14,6 +14,7 @@ mod lowest;
 mod overflow;
 mod passes;
 mod place;
+mod records;
 #[cfg(test)]
 mod tests;
 mod worker;

@@ -5,14 +5,15 @@ use std::collections::BinaryHeap;
 use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::mpsc::sync_channel;
 
 use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::compute::{concat, interleave};
 use arrow::datatypes::{Int64Type, SchemaRef};
 use arrow::error::ArrowError;
-use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ParquetRecordBatchReaderBuilder};
+use parquet::arrow::{ArrowWriter, ProjectionMask};
 use parquet::basic::Compression;
 use parquet::errors::ParquetError;
 use parquet::file::properties::{EnabledStatistics, WriterProperties};
@@ -92,6 +93,11 @@ impl TableRef {
     pub fn read(&self) -> Result<RecordBatch, EngineError> {
         read_file(&self.path)
     }
+
+    /// Reads one column; none where the table does not have it.
+    pub fn read_column(&self, name: &str) -> Result<RecordBatch, EngineError> {
+        read_columns(&self.path, |column| column == name)
+    }
 }
 
 /// A stage file that is being written: uncompressed, since it is read once and soon.
@@ -156,15 +162,28 @@ fn broken(path: &Path, error: &dyn std::fmt::Display) -> EngineError {
     EngineError::io("read stage file", path, found)
 }
 
-/// Reads a whole stage file, its row groups and then its columns at the same time.
+/// Reads a whole stage file.
 pub(crate) fn read_file(path: &Path) -> Result<RecordBatch, EngineError> {
+    read_columns(path, |_| true)
+}
+
+/// Reads columns of a stage file, its row groups and then its columns at the same time.
+fn read_columns(path: &Path, wanted: impl Fn(&str) -> bool) -> Result<RecordBatch, EngineError> {
     let open = || File::open(path).map_err(|error| EngineError::io("open stage file", path, error));
     let footer =
         ArrowReaderMetadata::load(&open()?, Default::default()).map_err(|e| broken(path, &e))?;
+    let fields = footer.schema().fields().iter().enumerate();
+    let kept: Vec<usize> = fields
+        .filter(|(_, field)| wanted(field.name()))
+        .map(|(place, _)| place)
+        .collect();
+    let schema = Arc::new(footer.schema().project(&kept)?);
+    let mask = ProjectionMask::roots(footer.parquet_schema(), kept);
     let group = |group: usize| -> Result<Vec<RecordBatch>, EngineError> {
         EngineError::go_on()?;
         let reader = ParquetRecordBatchReaderBuilder::new_with_metadata(open()?, footer.clone())
             .with_row_groups(vec![group])
+            .with_projection(mask.clone())
             .with_batch_size(ROW_GROUP_ROWS)
             .build()
             .map_err(|e| broken(path, &e))?;
@@ -177,9 +196,8 @@ pub(crate) fn read_file(path: &Path) -> Result<RecordBatch, EngineError> {
         .map(group)
         .collect::<Result<Vec<_>, _>>()?
         .concat();
-    let schema = footer.schema();
     if parts.is_empty() {
-        return Ok(RecordBatch::new_empty(schema.clone()));
+        return Ok(RecordBatch::new_empty(schema));
     }
     let column = |column: usize| {
         let parts: Vec<&dyn Array> = parts
@@ -192,7 +210,7 @@ pub(crate) fn read_file(path: &Path) -> Result<RecordBatch, EngineError> {
         .into_par_iter()
         .map(column)
         .collect::<Result<Vec<_>, _>>()?;
-    Ok(RecordBatch::try_new(schema.clone(), columns)?)
+    Ok(RecordBatch::try_new(schema, columns)?)
 }
 
 /// Merges tables of the same columns, each sorted by its first one, that have no key in common. They are held in memory, and

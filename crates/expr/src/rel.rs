@@ -324,6 +324,17 @@ pub struct Aggregate {
     pub rows: SourceRows,
     /// What is computed.
     pub aggs: Vec<Agg>,
+    /// Columns that are wanted of some customers only.
+    pub sparse: Option<Sparse>,
+}
+
+/// Columns that are null but for the customers of whom an aggregate of the same plan counts a row.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sparse {
+    /// Name of the aggregate that counts.
+    pub count: String,
+    /// Names of the columns.
+    pub columns: BTreeSet<String>,
 }
 
 /// One aggregate. Sums are exact and then rounded once, so that no order of rows or threads shows.

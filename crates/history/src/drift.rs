@@ -183,7 +183,7 @@ pub fn of_numbers(mut before: Vec<f64>, mut now: Vec<f64>) -> Drift {
     let counted = |values: &mut Vec<f64>| {
         let all = values.len();
         values.retain(|value| !value.is_nan());
-        values.sort_unstable_by(f64::total_cmp);
+        sort(values);
         ((all - values.len()) as u64, values.len() as u64)
     };
     let (then, today) = (counted(&mut before), counted(&mut now));
@@ -200,6 +200,37 @@ pub fn of_numbers(mut before: Vec<f64>, mut now: Vec<f64>) -> Drift {
         }
     });
     Drift::judged(then, today, shape)
+}
+
+/// Different whole numbers up to which values are counted instead of compared.
+const MOST_COUNTED: usize = 1 << 16;
+
+/// Puts numbers in their total order. Whole numbers of a short range, such as counts and days, are counted, in a fraction of the time.
+fn sort(values: &mut [f64]) {
+    let (mut least, mut greatest) = (i64::MAX, i64::MIN);
+    let whole = values.iter().all(|value| {
+        let number = *value as i64;
+        (least, greatest) = (least.min(number), greatest.max(number));
+        // Neither fractions, infinities nor the negative zero come back from integers.
+        (number as f64).to_bits() == value.to_bits()
+    });
+    let range = greatest.checked_sub(least).map(usize::try_from);
+    let Some(Ok(range)) = range.filter(|_| whole && !values.is_empty()) else {
+        return values.sort_unstable_by(f64::total_cmp);
+    };
+    if range >= MOST_COUNTED {
+        return values.sort_unstable_by(f64::total_cmp);
+    }
+    let mut counts = vec![0_usize; range + 1];
+    values
+        .iter()
+        .for_each(|value| counts[(*value as i64 - least) as usize] += 1);
+    let mut rest = values;
+    for (count, number) in counts.into_iter().zip(least..=greatest) {
+        let (equal, others) = std::mem::take(&mut rest).split_at_mut(count);
+        equal.fill(number as f64);
+        rest = others;
+    }
 }
 
 /// Customers by label or segment, in the same order, with those who have none.
@@ -295,7 +326,34 @@ fn largest_distance(one: &[f64], other: &[f64]) -> f64 {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    proptest! {
+        #[test]
+        fn counted_values_are_in_the_order_of_compared_ones(
+            mut values in prop_oneof![
+                prop::collection::vec((-300_i64..300).prop_map(|whole| whole as f64), 0..200),
+                prop::collection::vec(
+                    prop_oneof![
+                        any::<i64>().prop_map(|whole| whole as f64),
+                        any::<f64>().prop_filter("a number", |value| !value.is_nan()),
+                        Just(-0.0),
+                        Just(0.0),
+                        Just(f64::NEG_INFINITY),
+                    ],
+                    0..60,
+                ),
+            ],
+        ) {
+            let mut compared = values.clone();
+            compared.sort_by(f64::total_cmp);
+            sort(&mut values);
+            let bits = |values: &[f64]| values.iter().map(|value| value.to_bits()).collect::<Vec<_>>();
+            prop_assert_eq!(bits(&values), bits(&compared));
+        }
+    }
 
     #[test]
     fn equal_distributions_are_stable() {

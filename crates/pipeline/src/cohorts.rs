@@ -179,7 +179,12 @@ fn pass(
         work.join("cohort-months.parquet"),
         work.join("cohorts.parquet"),
     );
-    engine.materialize(&Aggregate { rows, aggs }, &counted)?;
+    let plan = Aggregate {
+        rows,
+        aggs,
+        sparse: None,
+    };
+    engine.materialize(&plan, &counted)?;
     TableRef::write(&base, firsts.schema(), std::slice::from_ref(firsts))?;
     let beside = |path: &Path, in_base: bool, zeros: Vec<String>| KeyedTable {
         path: path.to_owned(),

@@ -1,5 +1,7 @@
 //! Comparison with the previous version: ids of segments, since when customers are in their segment, and why they moved.
 
+mod aged;
+mod attributes;
 mod clusters;
 mod definitions;
 mod drift;
@@ -31,6 +33,7 @@ use crate::error::PipelineError;
 use crate::prepared::Prepared;
 use crate::sources::epoch_day;
 
+pub(crate) use aged::{Aged, new_rows, split};
 use definitions::Changes;
 pub(crate) use definitions::{
     DEFINITIONS, MAP, definitions, own_columns, read_columns, reads_scores, used_schemes,
@@ -39,7 +42,7 @@ pub(crate) use holds::{HistoryMark, Limits};
 use keys::KeyChanges;
 use moves::{first_stay, moves, stay};
 use replay::Replay;
-pub(crate) use replay::{Aged, new_rows, split, whole};
+pub(crate) use replay::whole;
 use state::{State, Steps};
 use steps::state_before;
 pub(crate) use values::{Values, in_cents, numbers};

@@ -91,6 +91,11 @@ impl Customers {
         Ok(Self { batch, key_order })
     }
 
+    /// Whether a feature can be of this type.
+    pub fn takes(data_type: &DataType) -> bool {
+        kind_of(data_type).is_some()
+    }
+
     /// Number of customers.
     pub fn len(&self) -> usize {
         self.batch.num_rows()

@@ -94,6 +94,12 @@ impl Assignment {
             _ => assign(scheme, customers, extra),
         }
     }
+
+    /// Whether [`Self::apply`] assigns each customer by its own features alone: by what the scheme learned, or where there is nothing to
+    /// learn.
+    pub fn is_applied_by_row(&self, scheme: &Scheme) -> bool {
+        kind(scheme.kind.name()).is_some_and(|kind| kind.learning.is_none() || !self.fit.is_none())
+    }
 }
 
 /// What was read from a store, with the type that its kind gives it.

@@ -5,16 +5,18 @@ use std::sync::Arc;
 
 use arrow::array::{
     ArrayRef, BooleanArray, Date32Array, Float64Array, Int64Array, RecordBatch, StringBuilder,
-    TimestampMicrosecondArray,
+    TimestampMicrosecondArray, UInt32Array,
 };
+use arrow::compute::take;
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
 use rayon::prelude::*;
 use tessera_expr::Type;
 use tessera_expr::aggregate::{Found, Part};
 use tessera_expr::decimal::MAX_DIGITS;
 use tessera_expr::exact::{SquaresOf, SumOf, Wide, decimal_to_float};
+use tessera_expr::rel::Sparse;
 
-use super::layout::{Layout, NULL, Output};
+use super::layout::{Layout, NULL, Output, Slot};
 use super::place::Place;
 use super::worker::{Worker, distinct_count, get};
 use crate::error::EngineError;
@@ -33,9 +35,12 @@ const MOST_TEXT_BYTES: u64 = i32::MAX as u64;
 const AHEAD: usize = 16;
 
 /// A customer of the output with the state that the columns are made from.
+#[derive(Clone, Copy)]
 struct Row<'a> {
     place: Place,
     state: &'a [u64],
+    /// Number and state of the record of its newest rows, where it has some.
+    newest: Option<(u32, &'a [u64])>,
 }
 
 /// The arrow type that stands for a type of the expression language.
@@ -69,7 +74,7 @@ pub(crate) fn finish(
     layout: &Layout,
     naming: &Naming<'_>,
     (as_of_day, left_out): (i32, Option<u64>),
-    to: &Path,
+    (sparse, to): (Option<&Sparse>, &Path),
 ) -> Result<TableRef, EngineError> {
     let key_is_text = naming.key_is_text;
     let order = sorted(workers, key_is_text, left_out);
@@ -96,8 +101,16 @@ pub(crate) fn finish(
     let batch = |places: &&[Place]| {
         let rows = rows(workers, places);
         let mut columns = vec![keys(workers, places, key_is_text)?];
+        let counted = sparse.map(|sparse| made.counted(&sparse.count, &rows));
         for (name, output, ty) in &layout.outputs {
-            columns.push(made.column(name, *output, *ty, &rows)?);
+            let is_sparse = sparse.is_some_and(|sparse| sparse.columns.contains(name));
+            columns.push(match counted.as_ref().filter(|_| is_sparse) {
+                Some((places, rows)) => {
+                    let values = made.column(name, *output, *ty, rows)?;
+                    take(&values, places, None)?
+                }
+                None => made.column(name, *output, *ty, &rows)?,
+            });
         }
         Ok(RecordBatch::try_new(schema.clone(), columns)?)
     };
@@ -150,13 +163,19 @@ fn text_of<'a>(workers: &'a [Worker<'_>], place: Place) -> &'a [u8] {
 
 /// The states of the customers, which lie all over memory: each is asked for some rows before it is its turn.
 fn rows<'a>(workers: &'a [Worker<'_>], places: &[Place]) -> Vec<Row<'a>> {
-    let customers = |place: Place| &workers[place.worker as usize].customers;
+    let worker = |place: Place| &workers[place.worker as usize];
     let row = |(at, &place): (usize, &Place)| {
         if let Some(&later) = places.get(at + AHEAD) {
-            customers(later).prefetch_record(later.number as usize);
+            let records = &worker(later).customers.records;
+            records.prefetch_all(later.number as usize);
         }
-        let state = customers(place).state(place.number as usize);
-        Row { place, state }
+        let (customers, newest) = (&worker(place).customers, &worker(place).newest);
+        let number = newest.of(place.number as usize);
+        Row {
+            place,
+            state: customers.records.state(place.number as usize),
+            newest: number.map(|number| (number, newest.records.state(number as usize))),
+        }
     };
     places.iter().enumerate().map(row).collect()
 }
@@ -213,7 +232,7 @@ impl Making<'_> {
             let side = self.layout.slots[slot].side;
             let bytes = |place: &Place| {
                 let worker = &self.workers[place.worker as usize];
-                let state = worker.customers.state(place.number as usize);
+                let state = worker.customers.records.state(place.number as usize);
                 let code = state[self.layout.slots[slot].at + 1];
                 let text = worker.sides[side].texts.get(code);
                 text.map_or(0, |text| text.len() as u64)
@@ -230,6 +249,24 @@ impl Making<'_> {
             }
         }
         Ok(())
+    }
+
+    /// The rows of which the aggregate of this name counts something, and for every row its place among them.
+    fn counted<'r>(&self, count: &str, rows: &[Row<'r>]) -> (UInt32Array, Vec<Row<'r>>) {
+        let mut outputs = self.layout.outputs.iter();
+        let slot = outputs.find_map(|(name, output, _)| match output {
+            Output::Count(slot) if name == count => Some(*slot),
+            _ => None,
+        });
+        let counts = |row: &&Row<'_>| slot.is_none_or(|slot| self.words(slot, row)[0] > 0);
+        let mut kept = Vec::new();
+        let place = |row: &Row<'r>| {
+            counts(&row).then(|| {
+                kept.push(*row);
+                kept.len() as u32 - 1
+            })
+        };
+        (rows.iter().map(place).collect(), kept)
     }
 
     fn column(
@@ -325,13 +362,23 @@ impl Making<'_> {
     }
 
     fn beyond(&self, slot: usize, row: &Row<'_>) -> Option<&Wide> {
+        let (slot, number) = match (&self.layout.slots[slot], row.newest) {
+            (slot, Some((number, _))) if slot.newest_of.is_some() => (slot, number),
+            (slot, _) => (self.whole(slot), row.place.number),
+        };
         let worker = &self.workers[row.place.worker as usize];
-        let beyond = &worker.sides[self.layout.slots[slot].side].beyond;
+        let beyond = &worker.sides[slot.side].beyond;
         // Hardly any column has such values.
         if beyond.is_empty() {
             return None;
         }
-        beyond.get(&row.place.number)
+        beyond.get(&number)
+    }
+
+    /// The slot with all rows of a customer who has no newest ones.
+    fn whole<'s>(&'s self, slot: &'s Slot) -> &'s Slot {
+        slot.newest_of
+            .map_or(slot, |older| &self.layout.slots[older])
     }
 
     fn overflow(&self, name: &str, row: &Row<'_>, limit: &'static str) -> EngineError {
@@ -351,7 +398,10 @@ impl Making<'_> {
     }
 
     fn words<'r>(&self, slot: usize, row: &Row<'r>) -> &'r [u64] {
-        &row.state[self.layout.slots[slot].at..]
+        match (&self.layout.slots[slot], row.newest) {
+            (slot, Some((_, newest))) if slot.newest_of.is_some() => &newest[slot.at..],
+            (slot, _) => &row.state[self.whole(slot).at..],
+        }
     }
 
     fn ints(

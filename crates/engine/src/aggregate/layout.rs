@@ -9,6 +9,9 @@ use tessera_expr::rel::{Agg, Window};
 use tessera_expr::{Expr, Type};
 use tessera_spec::pipeline::Arguments;
 
+/// Days of the newest rows at most for which their customers have records of their own: with more of them, most have.
+const MOST_NEWEST_DAYS: i64 = 62;
+
 /// A state word that stands for "nothing yet" among days.
 pub(crate) const NO_DAY: i64 = i64::MAX;
 
@@ -174,6 +177,9 @@ pub(crate) struct Slot {
     pub(crate) at: usize,
     /// Number of this slot among those that keep something beside the states.
     pub(crate) side: usize,
+    /// Takes the newest rows alone, which few customers have, so its words lie in records of these customers; the slot with the
+    /// older rows.
+    pub(crate) newest_of: Option<usize>,
 }
 
 /// How an output column is made of slots (indices into [`Layout::slots`]).
@@ -252,6 +258,10 @@ pub(crate) struct Layout {
     pub(crate) outputs: Vec<(String, Output, Type)>,
     /// State of a customer without rows.
     pub(crate) empty: Vec<u64>,
+    /// The same of a customer with newest rows, beside the other state.
+    pub(crate) newest_empty: Vec<u64>,
+    /// The newest rows are those of a lower age in days.
+    pub(crate) newest_end: i64,
     /// Number of slots that keep something beside the states.
     pub(crate) sides: usize,
     /// Some slot needs the time of a row.
@@ -278,6 +288,7 @@ impl Layout {
             layout.outputs.push((agg.name.clone(), output, ty));
         }
         layout.divide();
+        layout.part_newest();
         layout.arrange();
         layout
     }
@@ -319,16 +330,39 @@ impl Layout {
             .sort_by_key(|&(slot, _)| std::cmp::Reverse(all[slot].ages.first));
     }
 
+    /// Gives the newest rows states of their own, where there are only few days of them: most customers have none, and their state
+    /// stays as short as if nothing had been divided.
+    fn part_newest(&mut self) {
+        let own_end = |slots: &[Slot], selections: &[Selection], slot: usize| {
+            selections[slots[slot].selection].ages.end
+        };
+        let ends = self.older.iter();
+        let ends = ends.map(|&(slot, _)| own_end(&self.slots, &self.selections, slot));
+        let Some(end) = ends.min().filter(|end| *end <= MOST_NEWEST_DAYS) else {
+            return;
+        };
+        self.newest_end = end;
+        for &(slot, older) in &self.older {
+            if own_end(&self.slots, &self.selections, slot) == end {
+                self.slots[slot].newest_of = Some(older);
+            }
+        }
+    }
+
     /// Lays out the words of a state: what every row touches comes first, then windows from long to short, so that old rows
     /// touch few cache lines.
     fn arrange(&mut self) {
         let days = |slot: &Slot| self.selections[slot.selection].ages.days();
         let mut order: Vec<usize> = (0..self.slots.len()).collect();
         order.sort_by_key(|&i| std::cmp::Reverse(days(&self.slots[i])));
-        self.empty.clear();
         for i in order {
-            self.slots[i].at = self.empty.len();
-            self.empty.extend_from_slice(self.slots[i].op.empty());
+            let slot = &mut self.slots[i];
+            let state = match slot.newest_of {
+                Some(_) => &mut self.newest_empty,
+                None => &mut self.empty,
+            };
+            slot.at = state.len();
+            state.extend_from_slice(slot.op.empty());
         }
         for slot in &self.slots {
             let value = match slot.op {
@@ -378,6 +412,7 @@ impl Layout {
             selection,
             at: 0,
             side,
+            newest_of: None,
         });
         self.slots.len() - 1
     }

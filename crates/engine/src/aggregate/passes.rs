@@ -276,6 +276,7 @@ impl<'a> Passes<'a> {
             key_is_text: key_type(rows) != Type::Int,
         };
         let of = (epoch_day(rows.as_of), left_out);
+        let to = (self.plan.sparse.as_ref(), to);
         finish::finish(&running.workers, &self.layout, &naming, of, to)
     }
 }

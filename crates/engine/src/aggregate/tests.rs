@@ -9,7 +9,7 @@ use polars::prelude::*;
 use proptest::prelude::*;
 use tessera_expr::aggregate::{AggOp, Aggregation, Takes};
 use tessera_expr::aggregates::AGGREGATES;
-use tessera_expr::rel::{Agg, Window};
+use tessera_expr::rel::{Agg, Sparse, Window};
 use tessera_expr::{Expr as Typed, Type};
 use tessera_spec::KeyValue;
 use tessera_spec::pipeline::Arguments;
@@ -147,6 +147,16 @@ fn table(
     budget: &Budget,
     to: &Path,
 ) -> Vec<u8> {
+    table_with(windows, batches, workers, budget, (None, to))
+}
+
+fn table_with(
+    windows: &[Option<Window>],
+    batches: &[Vec<Row>],
+    workers: usize,
+    budget: &Budget,
+    (sparse, to): (Option<&Sparse>, &Path),
+) -> Vec<u8> {
     let as_of_day = epoch_day(NaiveDate::from_ymd_opt(2026, 10, 31).unwrap());
     let layout = Layout::new(&aggregates(windows));
     let mut parts: Vec<Worker<'_>> = (0..workers)
@@ -167,7 +177,7 @@ fn table(
         key: "customer",
         key_is_text: true,
     };
-    finish(&parts, &layout, &naming, (as_of_day, None), to).unwrap();
+    finish(&parts, &layout, &naming, (as_of_day, None), (sparse, to)).unwrap();
     std::fs::read(to).unwrap()
 }
 
@@ -226,6 +236,55 @@ proptest! {
             for place in 0..width {
                 let found = together.column(1 + number * width + place);
                 prop_assert_eq!(found, alone.column(1 + place), "{:?}, column {}", window, place);
+            }
+        }
+    }
+}
+
+/// The columns of a day earlier are wanted of customers with rows since.
+#[test]
+fn sparse_columns_are_those_of_all_where_rows_are_counted() {
+    let folder = tempfile::tempdir().unwrap();
+    let budget = Budget::unlimited(folder.path());
+    let file = folder.path().join("table.parquet");
+    let rows: Vec<Row> = (0..900_i16)
+        .map(|n| ((n % 9) as u8, (n % 53 + n % 9) as u8, Some(n % 71)))
+        .collect();
+    let batches: Vec<Vec<Row>> = rows.chunks(90).map(<[Row]>::to_vec).collect();
+    let windows = [None, window(None, 3), window(Some(3), 0)];
+    let all = aggregates(&windows);
+    let width = all.len() / windows.len();
+    let of = |place: usize| all[place].name.clone();
+    let is_count = |agg: &Agg| agg.func.kind.name() == "count" && agg.func.of.is_none();
+    let count = 2 * width + all.iter().position(is_count).unwrap();
+    let sparse = Sparse {
+        count: of(count),
+        columns: (width..2 * width).map(of).collect(),
+    };
+    let read = |sparse| {
+        table_with(&windows, &batches, 2, &budget, (sparse, &file));
+        crate::table::read_file(&file).unwrap()
+    };
+    let (whole, found) = (read(None), read(Some(&sparse)));
+    let counts: arrow::array::Int64Array = whole.column(1 + count).to_data().into();
+    let none: Vec<usize> = (0..counts.len())
+        .filter(|row| counts.value(*row) == 0)
+        .collect();
+    assert!(!none.is_empty() && none.len() < counts.len(), "{counts:?}");
+    for place in 1..whole.num_columns() {
+        let (whole, found) = (whole.column(place), found.column(place));
+        let is_sparse = (1 + width..1 + 2 * width).contains(&place);
+        for row in 0..counts.len() {
+            match is_sparse && counts.value(row) == 0 {
+                true => assert!(found.is_null(row), "column {place}, row {row}"),
+                false => {
+                    let (found, whole) = (found.slice(row, 1), whole.slice(row, 1));
+                    assert_eq!(
+                        found.to_data(),
+                        whole.to_data(),
+                        "column {place}, row {row}"
+                    );
+                }
             }
         }
     }

@@ -8,6 +8,7 @@
 mod distinct;
 mod entries;
 mod in_order;
+mod newest;
 mod older;
 mod picks;
 mod sums;
@@ -24,11 +25,13 @@ use super::keys::Customers;
 use super::layout::{Ages, Layout, Op, Selection, Slot};
 use super::lowest::Lowest;
 use super::place::ORDER_BYTES;
+use super::records::Records;
 use crate::budget::{Budget, States};
 use crate::error::EngineError;
 use distinct::Distinct;
 pub(crate) use distinct::count as distinct_count;
 use in_order::{Collected, Kind, collect};
+use newest::Newest;
 use picks::{extreme, extreme_wide, pick, pick_wide};
 pub(crate) use sums::get;
 use sums::{add, set, sum, sum_on_first_day, sum_squares};
@@ -88,6 +91,8 @@ pub(crate) struct Worker<'a> {
     part: usize,
     parts: usize,
     pub(crate) customers: Customers,
+    /// What customers with newest rows have beside their state.
+    pub(crate) newest: Newest,
     pub(crate) sides: Vec<Side>,
     /// A value column with a number that cannot be summed because it is not finite, and that number.
     pub(crate) unsummable: Option<(usize, f64)>,
@@ -164,6 +169,7 @@ impl<'a> Worker<'a> {
             part,
             parts,
             customers: Customers::new(layout.empty.clone()),
+            newest: Newest::new(layout),
             sides: beside
                 .into_iter()
                 .map(|slot| Side::new(slot.op, budget))
@@ -199,7 +205,8 @@ impl<'a> Worker<'a> {
         let beside: usize = self.sides.iter().map(Side::bytes).sum();
         let order = self.customers.len() * ORDER_BYTES;
         let hashes = self.draw.as_ref().map_or(0, |draw| draw.hashes.capacity());
-        (self.customers.bytes() + beside + order + hashes * size_of::<u64>()) as u64
+        let states = self.customers.bytes() + self.newest.bytes();
+        (states + beside + order + hashes * size_of::<u64>()) as u64
     }
 
     /// Whether the table has a row of this customer, which all others may leave out.
@@ -213,6 +220,7 @@ impl<'a> Worker<'a> {
     /// Gives back what it holds: its table is not made.
     pub(crate) fn give_up(&mut self) {
         self.customers = Customers::new(Vec::new());
+        self.newest = Newest::new(self.layout);
         self.sides.clear();
         self.draw = None;
         self.states.set(0);
@@ -228,7 +236,9 @@ impl<'a> Worker<'a> {
             let side = &mut self.sides[slot.side];
             let customers = &mut self.customers;
             if let Some(distinct) = side.distinct.take() {
-                distinct.count(|number| customers.state_mut(number as usize)[slot.at + 1] += 1)?;
+                distinct.count(|number| {
+                    customers.records.state_mut(number as usize)[slot.at + 1] += 1
+                })?;
             }
             let (Op::InOrder(value, finder) | Op::InOrderWide(value, finder)) = slot.op else {
                 continue;
@@ -240,10 +250,10 @@ impl<'a> Worker<'a> {
                     (Kind::of(ty), &side.texts),
                     &mut *finder,
                     customers,
-                    |customers, number| customers.state(number as usize)[slot.at],
+                    |customers, number| customers.records.state(number as usize)[slot.at],
                     |customers, number, found| {
                         in_order::set(
-                            &mut customers.state_mut(number as usize)[slot.at..],
+                            &mut customers.records.state_mut(number as usize)[slot.at..],
                             slot.op,
                             found,
                         );
@@ -251,9 +261,7 @@ impl<'a> Worker<'a> {
                 )?;
             }
         }
-        for &(slot, older) in &self.layout.older {
-            self.add_older(&self.layout.slots[slot], &self.layout.slots[older]);
-        }
+        self.add_older();
         Ok(())
     }
 
@@ -275,34 +283,45 @@ impl<'a> Worker<'a> {
         for &value in &self.layout.summed {
             self.sums[value].read(&batch.values[value], rows);
         }
-        let mut state = State {
-            customers: &mut self.customers,
-            sides: &mut self.sides,
-            unsummable: &mut self.unsummable,
-        };
         for slot in &self.layout.slots {
             let mask = &self.masks[slot.selection];
-            if mask.taken != Taken::None {
-                let chunk = Chunk {
-                    slot,
-                    batch,
-                    rows,
-                    numbers: &self.numbers,
-                    ages: &self.ages,
-                    sums: &self.sums,
-                    mask,
-                };
-                accumulate(&chunk, &mut state);
+            if mask.taken == Taken::None {
+                continue;
             }
+            let (numbers, records) = match slot.newest_of {
+                Some(_) => (&self.newest.numbers, &mut self.newest.records),
+                None => (&self.numbers, &mut self.customers.records),
+            };
+            let chunk = Chunk {
+                slot,
+                batch,
+                rows,
+                numbers,
+                ages: &self.ages,
+                sums: &self.sums,
+                mask,
+            };
+            let mut state = State {
+                records,
+                sides: &mut self.sides,
+                unsummable: &mut self.unsummable,
+            };
+            accumulate(&chunk, &mut state);
         }
+    }
+
+    /// The accumulators that take rows of the chunk, into the states of newest rows or into the others.
+    fn takes(&self, is_newest: bool) -> impl Iterator<Item = &Slot> {
+        self.layout.slots.iter().filter(move |slot| {
+            slot.newest_of.is_some() == is_newest && self.masks[slot.selection].taken != Taken::None
+        })
     }
 
     /// Numbers of the customers. Two loads that each may miss every cache stand between a hash and a state: they are begun
     /// for a block of rows before the first of them is needed.
     fn number_rows(&mut self, batch: &Batch, rows: &[u32]) {
         let known = self.customers.len();
-        let used = |slot: &&Slot| self.masks[slot.selection].taken != Taken::None;
-        let last = self.layout.slots.iter().filter(used).map(|slot| slot.at);
+        let last = self.takes(false).map(|slot| slot.at);
         let words = last.max().map_or(0, |at| at + 1);
         self.numbers.clear();
         for block in rows.chunks(BLOCK) {
@@ -323,6 +342,9 @@ impl<'a> Worker<'a> {
             && let Some(draw) = &mut self.draw
         {
             draw.enter(batch, rows, &self.numbers);
+        }
+        if self.takes(true).next().is_some() {
+            self.newest.number_rows(&self.numbers, &self.ages);
         }
     }
 
@@ -411,12 +433,12 @@ impl Fixed {
 
 /// The state that accumulators change.
 struct State<'s> {
-    customers: &'s mut Customers,
+    records: &'s mut Records,
     sides: &'s mut [Side],
     unsummable: &'s mut Option<(usize, f64)>,
 }
 
-/// The rows of a chunk that one accumulator may take; a place is a row's position in the chunk.
+/// The rows of a chunk that one accumulator may take, with the numbers of their records; a place is a row's position in the chunk.
 struct Chunk<'c> {
     slot: &'c Slot,
     batch: &'c Batch,
@@ -496,7 +518,7 @@ impl State<'_> {
     /// The words of a slot in the state of a customer.
     #[inline(always)]
     fn words(&mut self, slot: &Slot, number: u32) -> &mut [u64] {
-        &mut self.customers.state_mut(number as usize)[slot.at..]
+        &mut self.records.state_mut(number as usize)[slot.at..]
     }
 
     /// What the words of a customer's sum cannot hold.
@@ -562,9 +584,9 @@ fn accumulate(chunk: &Chunk<'_>, state: &mut State<'_>) {
             let Some(distinct) = &mut state.sides[slot.side].distinct else {
                 return;
             };
-            let customers = &mut *state.customers;
+            let records = &mut *state.records;
             chunk.each_value(column, |row, number| {
-                let words = &mut customers.state_mut(number as usize)[slot.at..];
+                let words = &mut records.state_mut(number as usize)[slot.at..];
                 distinct.note(words, number, column.code(row));
             });
         }
@@ -572,9 +594,9 @@ fn accumulate(chunk: &Chunk<'_>, state: &mut State<'_>) {
             let Some(distinct) = &mut state.sides[slot.side].distinct else {
                 return;
             };
-            let customers = &mut *state.customers;
+            let records = &mut *state.records;
             chunk.each(|place, number| {
-                let words = &mut customers.state_mut(number as usize)[slot.at..];
+                let words = &mut records.state_mut(number as usize)[slot.at..];
                 let age = Code::Exact(u64::from(chunk.ages[place] as u32));
                 distinct.note(words, number, age);
             });

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use chrono::NaiveDate;
 use tessera_expr::aggregates::COUNT;
-use tessera_expr::rel::{Agg, Window};
+use tessera_expr::rel::{Agg, Sparse, Window};
 use tessera_expr::{BinaryOp, Expr, Literal, Node, Type, columns, replace_column};
 use tessera_spec::pipeline::{Source, SourceKind};
 
@@ -33,6 +33,8 @@ pub struct AgedSource {
     pub new_rows: String,
     /// Columns of the pass, each with the one that holds it without the rows since; none where that cannot be computed.
     pub columns: Option<Vec<(String, String)>>,
+    /// The others are null where the first column counts no row: there they are as the columns that they belong to.
+    pub is_sparse: bool,
 }
 
 impl FeaturePlan {
@@ -73,9 +75,20 @@ impl FeaturePlan {
                 columns: twins
                     .as_ref()
                     .map(|twins| twins.iter().map(renamed).collect()),
+                is_sparse: pass.aggregate.rows.until.is_none(),
             };
             let aggs = std::iter::once(new_rows).chain(twins.unwrap_or_default());
-            self.add_hidden(name, aggs.collect());
+            let aggs: Vec<Agg> = aggs.collect();
+            // Without ends of validity, which may have become known since, only new rows make a difference.
+            let sparse = pass.aggregate.rows.until.is_none().then(|| Sparse {
+                count: found.new_rows.clone(),
+                columns: aggs.iter().skip(1).map(|agg| agg.name.clone()).collect(),
+            });
+            self.add_hidden(name, aggs);
+            let mut passes = self.passes.iter_mut();
+            if let Some(pass) = passes.find(|pass| pass.source == *name) {
+                pass.aggregate.sparse = sparse;
+            }
             aged.sources.insert(name.clone(), found);
         }
         aged

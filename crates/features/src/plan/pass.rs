@@ -86,7 +86,11 @@ impl Planner<'_> {
         Some(Pass {
             rows: counted,
             source: source.name.value.clone(),
-            aggregate: Aggregate { rows, aggs },
+            aggregate: Aggregate {
+                rows,
+                aggs,
+                sparse: None,
+            },
             is_lookup,
             in_base,
             zero_when_absent,

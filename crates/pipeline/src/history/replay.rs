@@ -5,24 +5,25 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, UInt32Array, new_null_array};
+use arrow::array::{RecordBatch, UInt32Array, new_null_array};
 use arrow::compute::{filter_record_batch, take_record_batch};
-use arrow::datatypes::{Field, Int64Type, Schema};
+use arrow::datatypes::Schema;
 use chrono::NaiveDate;
-use tessera_engine::{Engine, TableRef};
+use tessera_engine::Engine;
+use tessera_expr::Expr;
 use tessera_expr::rel::Project;
-use tessera_expr::{Expr, columns};
 use tessera_features::FeaturePlan;
 use tessera_history::{ABSENT, Alignment, Cause, Causes};
 use tessera_segments::{Assignment, Fit};
 use tessera_snapshot::Store;
-use tessera_spec::pipeline::SourceKind;
 
 use super::Previous;
+use super::aged::{Aged, Inputs, attribute_columns, completed};
+use super::attributes::{Touched, dependents, touched};
 use super::definitions::{self, Changes};
 use super::keys::KeyChanges;
-use super::state::{State, Steps};
-use super::steps::{States, began};
+use super::state::{Standing, State, Steps};
+use super::steps::{States, began, members};
 use crate::artifacts;
 use crate::base;
 use crate::customers::{self, Assigned};
@@ -30,74 +31,6 @@ use crate::error::PipelineError;
 use crate::prepared::Prepared;
 use crate::table;
 use crate::value;
-
-/// Results of the passes without the rows since the previous version.
-#[derive(Debug)]
-pub(crate) struct Aged {
-    since: NaiveDate,
-    /// The key, attributes, and every other column of a pass without those rows; `None` where these cannot be computed.
-    inputs: Option<RecordBatch>,
-    /// Rows since the previous version, per customer, over all sources of events and intervals.
-    new_rows: Vec<i64>,
-}
-
-/// Splits off the columns computed without newer rows from the table of all features.
-pub(crate) fn split(
-    prepared: &Prepared,
-    table: RecordBatch,
-) -> Result<(RecordBatch, Option<Aged>), PipelineError> {
-    let Some(aged) = &prepared.aged else {
-        return Ok((table, None));
-    };
-    let schema = table.schema();
-    let (mut taken, mut new_rows) = (BTreeSet::new(), vec![0_i64; table.num_rows()]);
-    let mut renamed: BTreeMap<&str, &str> = BTreeMap::new();
-    for source in aged.sources.values() {
-        taken.insert(source.new_rows.as_str());
-        if let Some(counts) = table.column_by_name(&source.new_rows) {
-            let counts = counts.as_primitive::<Int64Type>();
-            let sums = new_rows.iter_mut().zip(counts);
-            sums.for_each(|(sum, count)| *sum += count.unwrap_or(0));
-        }
-        for (original, twin) in source.columns.iter().flatten() {
-            taken.insert(twin);
-            renamed.insert(twin, original);
-        }
-    }
-    let whole = aged.sources.values().all(|source| source.columns.is_some());
-    let attributes = attribute_columns(prepared);
-    let (mut fields, mut arrays) = (Vec::new(), Vec::new());
-    for (place, field) in schema.fields().iter().enumerate() {
-        let name = field.name().as_str();
-        let own = (place == 0 || attributes.contains(name)).then_some(name);
-        if let Some(original) = renamed.get(name).copied().or(own) {
-            fields.push(Field::new(original, field.data_type().clone(), true));
-            arrays.push(table.column(place).clone());
-        }
-    }
-    let inputs = RecordBatch::try_new(Arc::new(Schema::new(fields)), arrays)?;
-    let kept: Vec<usize> = (0..schema.fields().len())
-        .filter(|&place| !taken.contains(schema.field(place).name().as_str()))
-        .collect();
-    let aged = Aged {
-        since: aged.since,
-        inputs: whole.then_some(inputs),
-        new_rows,
-    };
-    Ok((table.project(&kept)?, Some(aged)))
-}
-
-/// Columns of the passes over attribute sources.
-fn attribute_columns(prepared: &Prepared) -> BTreeSet<&str> {
-    let of_attributes = |source: &str| {
-        let mut sources = prepared.pipeline.sources.iter();
-        sources.any(|known| known.name.value == source && known.kind == SourceKind::Attributes)
-    };
-    let passes = prepared.features.passes.iter();
-    let passes = passes.filter(|pass| of_attributes(&pass.source));
-    let aggs = passes.flat_map(|pass| &pass.aggregate.aggs);
-    aggs.map(|agg| agg.name.as_str()).collect()
-}
 
 /// The inputs of a replay.
 pub(crate) struct Replay<'a> {
@@ -110,13 +43,6 @@ pub(crate) struct Replay<'a> {
     pub(crate) now: &'a RecordBatch,
     pub(crate) assignments: &'a [Assignment],
     pub(crate) changes: &'a Changes,
-}
-
-/// A table of customers in another state, and its row for each customer of either version.
-struct Standing {
-    table: RecordBatch,
-    rows: Vec<u32>,
-    as_of: NaiveDate,
 }
 
 impl Replay<'_> {
@@ -144,18 +70,20 @@ impl Replay<'_> {
         if all.is_empty() {
             return Ok(found);
         }
-        let then = self.then(previous)?;
-        let Some(then) = then else {
-            return Ok(found);
-        };
         let differs = |name: &&&str| !self.changes.first_step(name).is_empty();
         let changed: BTreeSet<&str> = match previous.keys {
             Some(_) => all.iter().copied().collect(),
             None => all.iter().filter(differs).copied().collect(),
         };
+        let is_assigned_again = !changed.is_empty();
+        let then = self.then(previous, (aged, is_assigned_again))?;
+        let Some((then, touched)) = then else {
+            return Ok(found);
+        };
         let first = self.assign(&then, &self.with_used(&changed), &BTreeMap::new())?;
         let alone = self.by_the_map_alone(previous, &then, &changed)?;
-        let attributes = self.attributes(previous, &then, aged)?;
+        let attributes = touched.map(|touched| self.attributes(&then, touched));
+        let attributes = attributes.transpose()?;
         let touched = attributes.is_some();
         let knows = |name: &&&str| {
             let unknown = attributes.as_ref().map(|found| &found.unknown);
@@ -168,15 +96,8 @@ impl Replay<'_> {
             }
             None => BTreeMap::new(),
         };
-        let third = Standing {
-            table: self.aged_table(inputs)?,
-            rows: previous
-                .alignment
-                .of_now(&(0..self.now.num_rows() as u32).collect::<Vec<_>>(), ABSENT),
-            as_of: self.prepared.as_of,
-        };
         let everything = self.with_used(&all.iter().copied().collect());
-        let third_of = self.assign(&third, &everything, &BTreeMap::new())?;
+        let third_of = self.without_new_rows(previous, (aged, inputs), &everything)?;
         for name in all {
             let (Some(before), Some(aged_state)) =
                 (previous.before.schemes.get(name), third_of.get(name))
@@ -254,16 +175,50 @@ impl Replay<'_> {
     }
 
     /// The customers at the close of the previous day: as that version has them, or computed from today's lake if earlier rows or
-    /// features have changed since.
-    fn then(&self, previous: &Previous) -> Result<Option<Standing>, PipelineError> {
+    /// features have changed since; and what attributes changed. Where these customers are not assigned again and no attribute changed,
+    /// attributes are all that is read.
+    fn then(
+        &self,
+        previous: &Previous,
+        (aged, is_assigned_again): (&Aged, bool),
+    ) -> Result<Option<(Standing, Option<Touched<'_>>)>, PipelineError> {
+        let touched = |then: &Standing| {
+            let attributes = attribute_columns(self.prepared);
+            touched((self.now, &aged.new_rows), previous, then, attributes)
+        };
         if self.changes.late || self.changes.features {
-            return self.computed(previous);
+            let then = self.computed(previous)?;
+            return then
+                .map(|then| {
+                    let touched = touched(&then)?;
+                    Ok((then, touched))
+                })
+                .transpose();
         }
-        let published = self.published(previous)?;
-        match (&previous.keys, published) {
-            (Some(keys), Some(published)) => self.regrouped(previous, keys, &published),
-            (_, published) => Ok(published),
+        let published = |column: &str| {
+            let mut published = self.prepared.published();
+            published.any(|info| info.name == column)
+        };
+        if !is_assigned_again && previous.keys.is_none() {
+            let attributes = attribute_columns(self.prepared);
+            let known = self.published(previous, |column| {
+                attributes.contains(column) && published(column)
+            })?;
+            let Some(known) = known else { return Ok(None) };
+            if touched(&known)?.is_none() {
+                return Ok(Some((known, None)));
+            }
         }
+        let whole = self.published(previous, published)?;
+        let then = match (&previous.keys, whole) {
+            (Some(keys), Some(whole)) => self.regrouped(previous, keys, &whole)?,
+            (_, whole) => whole,
+        };
+        then.map(|then| {
+            let touched = touched(&then)?;
+            Ok((then, touched))
+        })
+        .transpose()
     }
 
     /// The customers of the previous version as it has them, but for those whose keys were merged or split since: these as today's map
@@ -300,24 +255,21 @@ impl Replay<'_> {
         }))
     }
 
-    /// The customers as the previous version has them.
-    fn published(&self, previous: &Previous) -> Result<Option<Standing>, PipelineError> {
+    /// The customers as the previous version has them, with these columns.
+    fn published(
+        &self,
+        previous: &Previous,
+        wanted: impl Fn(&str) -> bool,
+    ) -> Result<Option<Standing>, PipelineError> {
         let as_of = previous.version.as_of();
-        let wanted: BTreeSet<&str> = self
-            .prepared
-            .published()
-            .map(|info| info.name.as_str())
-            .collect();
         let key = self.prepared.pipeline.customer.key.as_str();
-        let read = |name: &str| name == key || wanted.contains(name);
+        let read = |name: &str| name == key || wanted(name);
         let batches = previous.version.read_columns("customers", read)?;
         let Some(first) = batches.first() else {
             return Ok(None);
         };
         let table = arrow::compute::concat_batches(&first.schema(), &batches)?;
-        let places: Vec<u32> = (0..table.num_rows() as u32).collect();
-        let rows = previous.alignment.of_before(&places, ABSENT);
-        Ok(Some(Standing { table, rows, as_of }))
+        Ok(members(previous, &table).map(|rows| Standing { table, rows, as_of }))
     }
 
     /// The customers at the close of the previous day, by today's lake, map of keys and features.
@@ -415,7 +367,41 @@ impl Replay<'_> {
         Ok(states)
     }
 
-    /// The customers of this run as they would be without the rows since the previous version.
+    /// The states of the customers of this run without the rows since the previous version.
+    fn without_new_rows(
+        &self,
+        previous: &Previous,
+        (aged, inputs): (&Aged, &Inputs),
+        schemes: &BTreeSet<&str>,
+    ) -> Result<BTreeMap<String, State>, PipelineError> {
+        let concerned = aged.concerned(self.prepared, self.assignments);
+        let all: Vec<u32> = (0..self.now.num_rows() as u32).collect();
+        let (inputs, rows) = match &concerned {
+            Some(rows) => {
+                let taken = inputs.of(Some(&UInt32Array::from(rows.clone())))?;
+                (taken, (0..rows.len() as u32).collect())
+            }
+            None => (inputs.of(None)?, previous.alignment.of_now(&all, ABSENT)),
+        };
+        let standing = Standing {
+            table: self.aged_table(&inputs)?,
+            rows,
+            as_of: self.prepared.as_of,
+        };
+        let states = self.assign(&standing, schemes, &BTreeMap::new())?;
+        let Some(concerned) = concerned else {
+            return Ok(states);
+        };
+        let of = |(scheme, state): (String, State)| {
+            let mut known = self.assignments.iter();
+            let assignment = known.find(|known| known.scheme == scheme)?;
+            let all = completed(state, assignment, &concerned, &previous.alignment);
+            Some((scheme, all))
+        };
+        Ok(states.into_iter().filter_map(of).collect())
+    }
+
+    /// Customers of this run as they would be without the rows since the previous version.
     fn aged_table(&self, inputs: &RecordBatch) -> Result<RecordBatch, PipelineError> {
         let plan: &FeaturePlan = &self.prepared.features;
         let made = self.project(inputs, self.prepared.as_of, plan.derived.clone())?;
@@ -448,45 +434,17 @@ impl Replay<'_> {
         Ok(self.engine.project(&plan, table)?)
     }
 
-    /// The customers of the previous version with today's attributes; `None` where no attribute changed and no customer came or left
-    /// because of attributes.
+    /// The customers of the previous version with today's attributes.
     fn attributes(
         &self,
-        previous: &Previous,
         then: &Standing,
-        aged: &Aged,
-    ) -> Result<Option<Attributes>, PipelineError> {
-        let names = attribute_columns(self.prepared);
-        let pairs = (0..self.now.num_rows()).filter(|&row| then.rows[row] != ABSENT);
-        let (now_rows, then_rows): (Vec<u32>, Vec<u32>) =
-            pairs.map(|row| (row as u32, then.rows[row])).unzip();
-        let (now_rows, then_rows) = (UInt32Array::from(now_rows), UInt32Array::from(then_rows));
-        let mut replaced: BTreeMap<&str, ArrayRef> = BTreeMap::new();
-        for name in names {
-            let (Some(now), Some(old)) = (
-                self.now.column_by_name(name),
-                then.table.column_by_name(name),
-            ) else {
-                continue;
-            };
-            let now = arrow::compute::take(now, &now_rows, None)?;
-            let old = arrow::compute::take(old, &then_rows, None)?;
-            if now.to_data() != old.to_data() {
-                replaced.insert(name, now);
-            }
-        }
-        let came = |row: usize| {
-            previous.alignment.before[row] == ABSENT
-                && then.rows[row] == ABSENT
-                && aged.new_rows[row] == 0
-        };
-        let base_changed = (0..self.now.num_rows()).any(came)
-            || then.rows[self.now.num_rows()..]
-                .iter()
-                .any(|&row| row != ABSENT);
-        if replaced.is_empty() && !base_changed {
-            return Ok(None);
-        }
+        touched: Touched<'_>,
+    ) -> Result<Attributes, PipelineError> {
+        let Touched {
+            replaced,
+            now_rows,
+            then_rows,
+        } = touched;
         let (again, unknown) = dependents(&self.prepared.features, &then.table, &replaced);
         let again_names: BTreeSet<&str> = again.iter().map(|(name, _)| name.as_str()).collect();
         let (mut fields, mut arrays) = (Vec::new(), Vec::new());
@@ -515,7 +473,7 @@ impl Replay<'_> {
             rows,
             as_of: then.as_of,
         };
-        Ok(Some(Attributes { standing, unknown }))
+        Ok(Attributes { standing, unknown })
     }
 }
 
@@ -544,48 +502,4 @@ struct Attributes {
     standing: Standing,
     /// Features that depend on attributes and on columns that the previous version does not publish.
     unknown: BTreeSet<String>,
-}
-
-/// The features that depend on replaced columns: those that can be computed again from the table, and those that cannot.
-fn dependents(
-    plan: &FeaturePlan,
-    table: &RecordBatch,
-    replaced: &BTreeMap<&str, ArrayRef>,
-) -> (Vec<(String, Expr)>, BTreeSet<String>) {
-    let mut affected: BTreeSet<&str> = replaced.keys().copied().collect();
-    let (mut again, mut unknown) = (Vec::new(), BTreeSet::new());
-    for (late, (name, expr)) in plan
-        .derived
-        .iter()
-        .map(|one| (false, one))
-        .chain(plan.late.iter().map(|one| (true, one)))
-    {
-        let read = columns(expr);
-        if !read.iter().any(|column| affected.contains(column)) {
-            continue;
-        }
-        affected.insert(name);
-        let known = |column: &&str| {
-            !unknown.contains(*column)
-                && (table.column_by_name(column).is_some()
-                    || again
-                        .iter()
-                        .any(|(name, _): &(String, Expr)| name == column))
-        };
-        if !late && read.iter().all(known) {
-            again.push((name.clone(), expr.clone()));
-        } else {
-            unknown.insert(name.clone());
-        }
-    }
-    (again, unknown)
-}
-
-/// The number of rows since the previous version: the sum of a column of a pass's table.
-pub(crate) fn new_rows(table: &TableRef, column: &str) -> Result<u64, PipelineError> {
-    let batch = table.read()?;
-    let counts = batch.column_by_name(column);
-    let counts = counts.and_then(|counts| counts.as_primitive_opt::<Int64Type>());
-    let sum: i64 = counts.map_or(0, |counts| counts.iter().flatten().sum());
-    Ok(u64::try_from(sum).unwrap_or(0))
 }

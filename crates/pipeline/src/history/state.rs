@@ -1,5 +1,7 @@
 //! The customers in one state between the previous version and this one, by their segments.
 
+use arrow::array::RecordBatch;
+use chrono::NaiveDate;
 use tessera_history::Causes;
 
 /// The segment of every customer of either version in one state: names, and the index of the name.
@@ -7,6 +9,13 @@ use tessera_history::Causes;
 pub(crate) struct State {
     pub(crate) names: Vec<String>,
     pub(crate) of: Vec<u32>,
+}
+
+/// A table of customers in another state, and its row for each customer of either version.
+pub(super) struct Standing {
+    pub(super) table: RecordBatch,
+    pub(super) rows: Vec<u32>,
+    pub(super) as_of: NaiveDate,
 }
 
 /// The steps of one scheme except the last one, and the causes of the last one.

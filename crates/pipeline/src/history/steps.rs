@@ -1,9 +1,21 @@
 //! The states that a scheme goes through from the previous version to this one, put together from those that were computed.
 
-use tessera_history::{ABSENT, Cause, Causes, SchemeBefore};
+use arrow::array::RecordBatch;
+use tessera_history::{ABSENT, Alignment, Cause, Causes, SchemeBefore};
 
 use super::Previous;
 use super::state::{State, Steps, place_of};
+
+/// The row of this table of the previous version's customers for each customer of either version: closed accounts have one there, but no
+/// segment. `None` where keys are of another type than in the segments.
+pub(super) fn members(previous: &Previous, table: &RecordBatch) -> Option<Vec<u32>> {
+    let keys = &previous.before.keys;
+    let rows = match table.num_rows() == keys.len() {
+        true => (0..keys.len() as u32).collect(),
+        false => Alignment::new(table.column(0), keys, |place| place)?.before,
+    };
+    Some(previous.alignment.of_before(&rows, ABSENT))
+}
 
 /// The segments of the previous version.
 pub(super) fn state_before(previous: &Previous, before: &SchemeBefore) -> State {

@@ -197,7 +197,11 @@ fn plan(scan: &Scan, &(as_of, only, not_before, least, dedup, known): &Date) -> 
         keep_keys(&mut rows, known);
     }
     let aggs = aggregates();
-    Aggregate { rows, aggs }
+    Aggregate {
+        rows,
+        aggs,
+        sparse: None,
+    }
 }
 
 /// Keeps the rows of customers with such an amount, as `only_keys_of` another source does.

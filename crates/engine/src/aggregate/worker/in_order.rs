@@ -33,8 +33,8 @@ pub(super) fn collect(chunk: &Chunk<'_>, value: usize, state: &mut State<'_>) {
     else {
         return;
     };
-    let customers = &mut *state.customers;
-    let mut count = |number: u32| customers.state_mut(number as usize)[at] += 1;
+    let records = &mut *state.records;
+    let mut count = |number: u32| records.state_mut(number as usize)[at] += 1;
     match &column.values {
         Values::Int(values) => chunk.each_value(column, |row, number| {
             count(number);

@@ -78,9 +78,9 @@ pub(super) fn pick(
 ) {
     let column = &chunk.batch.values[value];
     let side = &mut state.sides[chunk.slot.side];
-    let customers = &mut *state.customers;
+    let records = &mut *state.records;
     chunk.each_row(|row, number| {
-        let words = &mut customers.state_mut(number as usize)[chunk.slot.at..];
+        let words = &mut records.state_mut(number as usize)[chunk.slot.at..];
         let time = chunk.batch.micros.get(row).copied().unwrap_or(0);
         if better(time, words[0] as i64) {
             words[0] = time as u64;

@@ -1,0 +1,94 @@
+//! Which attributes of customers changed since the previous version, and which features depend on them.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use arrow::array::{Array, ArrayRef, RecordBatch, UInt32Array};
+use tessera_expr::{Expr, columns};
+use tessera_features::FeaturePlan;
+use tessera_history::ABSENT;
+
+use super::Previous;
+use super::state::Standing;
+use crate::error::PipelineError;
+
+/// The attributes that changed since the previous version.
+pub(super) struct Touched<'n> {
+    /// Today's values of the customers of both.
+    pub(super) replaced: BTreeMap<&'n str, ArrayRef>,
+    /// Rows of these customers.
+    pub(super) now_rows: UInt32Array,
+    /// Their rows in the previous version.
+    pub(super) then_rows: UInt32Array,
+}
+
+/// What attributes changed since the previous version; `None` where none did and no customer came or left because of attributes.
+pub(super) fn touched<'n>(
+    (today, new_rows): (&RecordBatch, &[i64]),
+    previous: &Previous,
+    then: &Standing,
+    attributes: BTreeSet<&'n str>,
+) -> Result<Option<Touched<'n>>, PipelineError> {
+    let pairs = (0..today.num_rows()).filter(|&row| then.rows[row] != ABSENT);
+    let (now_rows, then_rows): (Vec<u32>, Vec<u32>) =
+        pairs.map(|row| (row as u32, then.rows[row])).unzip();
+    let (now_rows, then_rows) = (UInt32Array::from(now_rows), UInt32Array::from(then_rows));
+    let mut replaced: BTreeMap<&str, ArrayRef> = BTreeMap::new();
+    for name in attributes {
+        let (Some(now), Some(old)) = (today.column_by_name(name), then.table.column_by_name(name))
+        else {
+            continue;
+        };
+        let now = arrow::compute::take(now, &now_rows, None)?;
+        let old = arrow::compute::take(old, &then_rows, None)?;
+        if now.to_data() != old.to_data() {
+            replaced.insert(name, now);
+        }
+    }
+    let came = |row: usize| {
+        previous.alignment.before[row] == ABSENT && then.rows[row] == ABSENT && new_rows[row] == 0
+    };
+    let base_changed = (0..today.num_rows()).any(came)
+        || then.rows[today.num_rows()..]
+            .iter()
+            .any(|&row| row != ABSENT);
+    Ok((!replaced.is_empty() || base_changed).then_some(Touched {
+        replaced,
+        now_rows,
+        then_rows,
+    }))
+}
+
+/// The features that depend on replaced columns: those that can be computed again from the table, and those that cannot.
+pub(super) fn dependents(
+    plan: &FeaturePlan,
+    table: &RecordBatch,
+    replaced: &BTreeMap<&str, ArrayRef>,
+) -> (Vec<(String, Expr)>, BTreeSet<String>) {
+    let mut affected: BTreeSet<&str> = replaced.keys().copied().collect();
+    let (mut again, mut unknown) = (Vec::new(), BTreeSet::new());
+    for (late, (name, expr)) in plan
+        .derived
+        .iter()
+        .map(|one| (false, one))
+        .chain(plan.late.iter().map(|one| (true, one)))
+    {
+        let read = columns(expr);
+        if !read.iter().any(|column| affected.contains(column)) {
+            continue;
+        }
+        affected.insert(name);
+        let known = |column: &&str| {
+            !unknown.contains(*column)
+                && (table.column_by_name(column).is_some()
+                    || again
+                        .iter()
+                        .any(|(name, _): &(String, Expr)| name == column))
+        };
+        if !late && read.iter().all(known) {
+            again.push((name.clone(), expr.clone()));
+        } else {
+            unknown.insert(name.clone());
+        }
+    }
+    (again, unknown)
+}
