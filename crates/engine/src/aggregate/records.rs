@@ -6,6 +6,25 @@ const PAGE_WORDS: usize = 1 << 20;
 /// Words of a cache line.
 const LINE: usize = 8;
 
+/// Where a record lies, which is computed once for all accumulators.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Spot {
+    /// Number of the record.
+    pub(crate) number: u32,
+    page: u32,
+    /// First word of the state.
+    from: u32,
+}
+
+impl Spot {
+    /// In place of a record that is not there.
+    pub(crate) const NONE: Self = Self {
+        number: u32::MAX,
+        page: u32::MAX,
+        from: 0,
+    };
+}
+
 /// Records by number, filled up to whole cache lines: a header of some words, then the state.
 pub(crate) struct Records {
     pages: Vec<Vec<u64>>,
@@ -61,6 +80,24 @@ impl Records {
     fn place(&self, number: usize) -> (usize, usize) {
         let within = number & ((1 << self.page_bits) - 1);
         (number >> self.page_bits, within * self.stride)
+    }
+
+    /// Where a record lies.
+    #[inline]
+    pub(crate) fn spot(&self, number: u32) -> Spot {
+        let (page, start) = self.place(number as usize);
+        Spot {
+            number,
+            page: page as u32,
+            from: (start + self.header) as u32,
+        }
+    }
+
+    /// The state of the record that lies there, to be changed.
+    #[inline]
+    pub(crate) fn at(&mut self, spot: Spot) -> &mut [u64] {
+        let from = spot.from as usize;
+        &mut self.pages[spot.page as usize][from..from + self.empty.len()]
     }
 
     /// Header and state of a record.

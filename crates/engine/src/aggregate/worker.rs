@@ -25,7 +25,7 @@ use super::keys::Customers;
 use super::layout::{Ages, Layout, Op, Selection, Slot};
 use super::lowest::Lowest;
 use super::place::ORDER_BYTES;
-use super::records::Records;
+use super::records::{Records, Spot};
 use crate::budget::{Budget, States};
 use crate::error::EngineError;
 use distinct::Distinct;
@@ -99,7 +99,8 @@ pub(crate) struct Worker<'a> {
     states: States,
     draw: Option<Draw>,
     rows: Vec<u32>,
-    numbers: Vec<u32>,
+    /// Where the states of a chunk's customers lie.
+    spots: Vec<Spot>,
     ages: Vec<i32>,
     masks: Vec<Mask>,
     sums: Vec<Fixed>,
@@ -114,10 +115,10 @@ struct Draw {
 
 impl Draw {
     /// Enters the new ones among the customers of these rows, whose numbers rise.
-    fn enter(&mut self, batch: &Batch, rows: &[u32], numbers: &[u32]) {
+    fn enter(&mut self, batch: &Batch, rows: &[u32], spots: &[Spot]) {
         let known = self.hashes.len();
-        for (&row, &number) in rows.iter().zip(numbers) {
-            if number as usize == self.hashes.len() {
+        for (&row, spot) in rows.iter().zip(spots) {
+            if spot.number as usize == self.hashes.len() {
                 self.hashes.push(batch.drawn_by(row as usize));
             }
         }
@@ -181,7 +182,7 @@ impl<'a> Worker<'a> {
                 hashes: Vec::new(),
             }),
             rows: Vec::new(),
-            numbers: Vec::with_capacity(CHUNK),
+            spots: Vec::with_capacity(CHUNK),
             ages: Vec::with_capacity(CHUNK),
             masks: layout.selections.iter().map(|_| Mask::default()).collect(),
             sums: layout.values.iter().map(|_| Fixed::default()).collect(),
@@ -288,15 +289,15 @@ impl<'a> Worker<'a> {
             if mask.taken == Taken::None {
                 continue;
             }
-            let (numbers, records) = match slot.newest_of {
-                Some(_) => (&self.newest.numbers, &mut self.newest.records),
-                None => (&self.numbers, &mut self.customers.records),
+            let (spots, records) = match slot.newest_of {
+                Some(_) => (&self.newest.spots, &mut self.newest.records),
+                None => (&self.spots, &mut self.customers.records),
             };
             let chunk = Chunk {
                 slot,
                 batch,
                 rows,
-                numbers,
+                spots,
                 ages: &self.ages,
                 sums: &self.sums,
                 mask,
@@ -323,7 +324,7 @@ impl<'a> Worker<'a> {
         let known = self.customers.len();
         let last = self.takes(false).map(|slot| slot.at);
         let words = last.max().map_or(0, |at| at + 1);
-        self.numbers.clear();
+        self.spots.clear();
         for block in rows.chunks(BLOCK) {
             for &row in block {
                 self.customers.prefetch(batch.hashes[row as usize]);
@@ -335,16 +336,16 @@ impl<'a> Worker<'a> {
             for &row in block {
                 let (key, text) = batch.key(row as usize);
                 let number = self.customers.number(batch.hashes[row as usize], key, text);
-                self.numbers.push(number);
+                self.spots.push(self.customers.records.spot(number));
             }
         }
         if self.customers.len() > known
             && let Some(draw) = &mut self.draw
         {
-            draw.enter(batch, rows, &self.numbers);
+            draw.enter(batch, rows, &self.spots);
         }
         if self.takes(true).next().is_some() {
-            self.newest.number_rows(&self.numbers, &self.ages);
+            self.newest.find(&self.spots, &self.ages);
         }
     }
 
@@ -438,87 +439,87 @@ struct State<'s> {
     unsummable: &'s mut Option<(usize, f64)>,
 }
 
-/// The rows of a chunk that one accumulator may take, with the numbers of their records; a place is a row's position in the chunk.
+/// The rows of a chunk that one accumulator may take, with the places of their states; a place is a row's position in the chunk.
 struct Chunk<'c> {
     slot: &'c Slot,
     batch: &'c Batch,
     rows: &'c [u32],
-    numbers: &'c [u32],
+    spots: &'c [Spot],
     ages: &'c [i32],
     sums: &'c [Fixed],
     mask: &'c Mask,
 }
 
 impl Chunk<'_> {
-    /// Calls `take(place, number)` for the rows of the selection.
+    /// Calls `take(place, spot)` for the rows of the selection.
     #[inline(always)]
-    fn each(&self, mut take: impl FnMut(usize, u32)) {
+    fn each(&self, mut take: impl FnMut(usize, Spot)) {
         match self.mask.taken {
             Taken::None => {}
             Taken::All => {
-                for (place, &number) in self.numbers.iter().enumerate() {
-                    take(place, number);
+                for (place, &spot) in self.spots.iter().enumerate() {
+                    take(place, spot);
                 }
             }
             Taken::Some => {
-                let taken = self.numbers.iter().zip(&self.mask.rows).enumerate();
-                for (place, (&number, &taken)) in taken {
+                let taken = self.spots.iter().zip(&self.mask.rows).enumerate();
+                for (place, (&spot, &taken)) in taken {
                     if taken {
-                        take(place, number);
+                        take(place, spot);
                     }
                 }
             }
         }
     }
 
-    /// Calls `take(row, number)` for the rows of the selection.
+    /// Calls `take(row, spot)` for the rows of the selection.
     #[inline(always)]
-    fn each_row(&self, mut take: impl FnMut(usize, u32)) {
-        self.each(|place, number| take(self.rows[place] as usize, number));
+    fn each_row(&self, mut take: impl FnMut(usize, Spot)) {
+        self.each(|place, spot| take(self.rows[place] as usize, spot));
     }
 
-    /// Calls `take(row, number)` for the rows of the selection that have a value.
+    /// Calls `take(row, spot)` for the rows of the selection that have a value.
     #[inline(always)]
-    fn each_value(&self, column: &Column, mut take: impl FnMut(usize, u32)) {
+    fn each_value(&self, column: &Column, mut take: impl FnMut(usize, Spot)) {
         if column.validity.is_none() {
             self.each_row(take);
         } else {
-            self.each_row(|row, number| {
+            self.each_row(|row, spot| {
                 if column.is_valid(row) {
-                    take(row, number);
+                    take(row, spot);
                 }
             });
         }
     }
 
-    /// Adds the values in fixed point to the words from `at` on, for rows that `takes(state, place, number)` lets through.
+    /// Adds the values in fixed point to the words from `at` on, for rows that `takes(state, place, spot)` lets through.
     #[inline(always)]
     fn each_fixed(
         &self,
         value: usize,
         at: usize,
         state: &mut State<'_>,
-        mut takes: impl FnMut(&mut State<'_>, usize, u32) -> bool,
+        mut takes: impl FnMut(&mut State<'_>, usize, Spot) -> bool,
     ) {
         let sums = &self.sums[value];
-        self.each(|place, number| {
-            if !takes(state, place, number) {
+        self.each(|place, spot| {
+            if !takes(state, place, spot) {
                 return;
             }
             let fixed = sums.values[place];
             let beyond = sums.beyond && fixed == BEYOND;
-            if beyond || !add(&mut state.words(self.slot, number)[at..], fixed) {
-                state.add_beyond(self, value, place, number);
+            if beyond || !add(&mut state.words(self.slot, spot)[at..], fixed) {
+                state.add_beyond(self, value, place, spot.number);
             }
         });
     }
 }
 
 impl State<'_> {
-    /// The words of a slot in the state of a customer.
+    /// The words of a slot in the state that lies there.
     #[inline(always)]
-    fn words(&mut self, slot: &Slot, number: u32) -> &mut [u64] {
-        &mut self.records.state_mut(number as usize)[slot.at..]
+    fn words(&mut self, slot: &Slot, spot: Spot) -> &mut [u64] {
+        &mut self.records.at(spot)[slot.at..]
     }
 
     /// What the words of a customer's sum cannot hold.
@@ -554,22 +555,22 @@ impl State<'_> {
 fn accumulate(chunk: &Chunk<'_>, state: &mut State<'_>) {
     let slot = chunk.slot;
     match slot.op {
-        Op::CountRows => chunk.each(|_, number| state.words(slot, number)[0] += 1),
+        Op::CountRows => chunk.each(|_, spot| state.words(slot, spot)[0] += 1),
         Op::CountValues(value) => {
-            chunk.each_value(&chunk.batch.values[value], |_, number| {
-                state.words(slot, number)[0] += 1
+            chunk.each_value(&chunk.batch.values[value], |_, spot| {
+                state.words(slot, spot)[0] += 1
             });
         }
         Op::Sum(value) => sum(chunk, value, state),
         Op::SumSquares(value) => sum_squares(chunk, value, state),
         Op::Min(value) => extreme(chunk, value, state, Ordering::Less),
         Op::Max(value) => extreme(chunk, value, state, Ordering::Greater),
-        Op::FirstDay => chunk.each(|place, number| {
-            let word = &mut state.words(slot, number)[0];
+        Op::FirstDay => chunk.each(|place, spot| {
+            let word = &mut state.words(slot, spot)[0];
             *word = (*word as i64).max(i64::from(chunk.ages[place])) as u64;
         }),
-        Op::LastDay => chunk.each(|place, number| {
-            let word = &mut state.words(slot, number)[0];
+        Op::LastDay => chunk.each(|place, spot| {
+            let word = &mut state.words(slot, spot)[0];
             *word = (*word as i64).min(i64::from(chunk.ages[place])) as u64;
         }),
         Op::MinWide(value) => extreme_wide(chunk, value, state, Ordering::Less),
@@ -585,9 +586,9 @@ fn accumulate(chunk: &Chunk<'_>, state: &mut State<'_>) {
                 return;
             };
             let records = &mut *state.records;
-            chunk.each_value(column, |row, number| {
-                let words = &mut records.state_mut(number as usize)[slot.at..];
-                distinct.note(words, number, column.code(row));
+            chunk.each_value(column, |row, spot| {
+                let words = &mut records.at(spot)[slot.at..];
+                distinct.note(words, spot.number, column.code(row));
             });
         }
         Op::DistinctDays => {
@@ -595,10 +596,10 @@ fn accumulate(chunk: &Chunk<'_>, state: &mut State<'_>) {
                 return;
             };
             let records = &mut *state.records;
-            chunk.each(|place, number| {
-                let words = &mut records.state_mut(number as usize)[slot.at..];
+            chunk.each(|place, spot| {
+                let words = &mut records.at(spot)[slot.at..];
                 let age = Code::Exact(u64::from(chunk.ages[place] as u32));
-                distinct.note(words, number, age);
+                distinct.note(words, spot.number, age);
             });
         }
         Op::InOrder(value, _) | Op::InOrderWide(value, _) => collect(chunk, value, state),

@@ -5,6 +5,7 @@ use tessera_expr::aggregate::{InOrder, Value};
 
 use super::super::batch::Values;
 use super::super::layout::{NULL, Op};
+use super::super::records::Spot;
 use super::entries::{self, Entries};
 use super::sums::set as set_wide;
 use super::texts::Texts;
@@ -34,24 +35,24 @@ pub(super) fn collect(chunk: &Chunk<'_>, value: usize, state: &mut State<'_>) {
         return;
     };
     let records = &mut *state.records;
-    let mut count = |number: u32| records.state_mut(number as usize)[at] += 1;
+    let mut count = |spot: Spot| records.at(spot)[at] += 1;
     match &column.values {
-        Values::Int(values) => chunk.each_value(column, |row, number| {
-            count(number);
-            kept.push(number, in_order(values.value(row)));
+        Values::Int(values) => chunk.each_value(column, |row, spot| {
+            count(spot);
+            kept.push(spot.number, in_order(values.value(row)));
         }),
-        Values::Float(values) => chunk.each_value(column, |row, number| {
-            count(number);
-            kept.push(number, float_in_order(values.value(row) + 0.0));
+        Values::Float(values) => chunk.each_value(column, |row, spot| {
+            count(spot);
+            kept.push(spot.number, float_in_order(values.value(row) + 0.0));
         }),
-        Values::Wide(values) => chunk.each_value(column, |row, number| {
-            count(number);
-            kept.push_long(number, values.value(row) as u128 ^ (1 << 127));
+        Values::Wide(values) => chunk.each_value(column, |row, spot| {
+            count(spot);
+            kept.push_long(spot.number, values.value(row) as u128 ^ (1 << 127));
         }),
-        Values::Text(texts, _) => chunk.each_value(column, |row, number| {
-            count(number);
+        Values::Text(texts, _) => chunk.each_value(column, |row, spot| {
+            count(spot);
             let code = known.code(column.code(row), || texts.value(row));
-            kept.push(number, code);
+            kept.push(spot.number, code);
         }),
     }
 }

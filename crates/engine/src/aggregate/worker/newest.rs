@@ -1,9 +1,9 @@
 //! The customers with newest rows, whose accumulators over these have states of their own.
 
 use super::super::layout::Layout;
-use super::super::records::Records;
+use super::super::records::{Records, Spot};
 
-/// In place of the number of a record: the customer has none, or the row is not among the newest.
+/// In place of the number of a record: the customer has none.
 const NONE: u32 = u32::MAX;
 
 /// Records of the customers with newest rows.
@@ -15,8 +15,8 @@ pub(crate) struct Newest {
     pub(super) owners: Vec<u32>,
     /// The record of each customer; shorter than there are customers while the later ones have none.
     of: Vec<u32>,
-    /// The records of the rows of a chunk.
-    pub(super) numbers: Vec<u32>,
+    /// Where the records of the rows of a chunk lie.
+    pub(super) spots: Vec<Spot>,
 }
 
 impl Newest {
@@ -26,7 +26,7 @@ impl Newest {
             records: Records::new(0, layout.newest_empty.clone()),
             owners: Vec::new(),
             of: Vec::new(),
-            numbers: Vec::new(),
+            spots: Vec::new(),
         }
     }
 
@@ -37,15 +37,17 @@ impl Newest {
     }
 
     /// Finds the records of these rows' customers, who get one with their first newest row.
-    pub(super) fn number_rows(&mut self, customers: &[u32], ages: &[i32]) {
-        self.numbers.clear();
-        for (&customer, &age) in customers.iter().zip(ages) {
-            let is_newest = i64::from(age) < self.end;
-            let number = match is_newest {
-                true => self.number(customer),
-                false => NONE,
+    pub(super) fn find(&mut self, customers: &[Spot], ages: &[i32]) {
+        self.spots.clear();
+        for (customer, &age) in customers.iter().zip(ages) {
+            let spot = match i64::from(age) < self.end {
+                true => {
+                    let number = self.number(customer.number);
+                    self.records.spot(number)
+                }
+                false => Spot::NONE,
             };
-            self.numbers.push(number);
+            self.spots.push(spot);
         }
     }
 

@@ -8,8 +8,8 @@ use super::{Chunk, Side, State, get, set};
 
 pub(super) fn extreme(chunk: &Chunk<'_>, value: usize, state: &mut State<'_>, wanted: Ordering) {
     let column = &chunk.batch.values[value];
-    chunk.each_value(column, |row, number| {
-        let words = state.words(chunk.slot, number);
+    chunk.each_value(column, |row, spot| {
+        let words = state.words(chunk.slot, spot);
         let (candidate, order) = match &column.values {
             Values::Float(values) => {
                 let x = values.value(row) + 0.0;
@@ -38,8 +38,8 @@ pub(super) fn extreme_wide(
     let Values::Wide(values) = &column.values else {
         return;
     };
-    chunk.each_value(column, |row, number| {
-        let words = state.words(chunk.slot, number);
+    chunk.each_value(column, |row, spot| {
+        let words = state.words(chunk.slot, spot);
         let candidate = values.value(row);
         if words[2] == 0 || candidate.cmp(&get(words)) == wanted {
             set(words, candidate);
@@ -58,8 +58,8 @@ pub(super) fn pick_wide(
     let Values::Wide(values) = &column.values else {
         return;
     };
-    chunk.each_row(|row, number| {
-        let words = state.words(chunk.slot, number);
+    chunk.each_row(|row, spot| {
+        let words = state.words(chunk.slot, spot);
         let time = chunk.batch.micros.get(row).copied().unwrap_or(0);
         if better(time, words[0] as i64) {
             words[0] = time as u64;
@@ -79,8 +79,8 @@ pub(super) fn pick(
     let column = &chunk.batch.values[value];
     let side = &mut state.sides[chunk.slot.side];
     let records = &mut *state.records;
-    chunk.each_row(|row, number| {
-        let words = &mut records.state_mut(number as usize)[chunk.slot.at..];
+    chunk.each_row(|row, spot| {
+        let words = &mut records.at(spot)[chunk.slot.at..];
         let time = chunk.batch.micros.get(row).copied().unwrap_or(0);
         if better(time, words[0] as i64) {
             words[0] = time as u64;
@@ -91,9 +91,9 @@ pub(super) fn pick(
             };
             if words[1] == NULL {
                 if column.is_valid(row) {
-                    side.largest.insert(number);
+                    side.largest.insert(spot.number);
                 } else {
-                    side.largest.remove(&number);
+                    side.largest.remove(&spot.number);
                 }
             }
         }

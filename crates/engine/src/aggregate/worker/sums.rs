@@ -31,16 +31,13 @@ pub(super) fn sum(chunk: &Chunk<'_>, value: usize, state: &mut State<'_>) {
     let column = &chunk.batch.values[value];
     match &column.values {
         // A customer would need 2^63 rows for such a sum to overflow.
-        Values::Int(values) => chunk.each_value(column, |row, number| {
-            add(
-                state.words(chunk.slot, number),
-                i128::from(values.value(row)),
-            );
+        Values::Int(values) => chunk.each_value(column, |row, spot| {
+            add(state.words(chunk.slot, spot), i128::from(values.value(row)));
         }),
-        Values::Wide(values) => chunk.each_value(column, |row, number| {
+        Values::Wide(values) => chunk.each_value(column, |row, spot| {
             let whole = values.value(row);
-            if !add(state.words(chunk.slot, number), whole) {
-                state.beyond(chunk.slot, number).add_whole(whole, 0);
+            if !add(state.words(chunk.slot, spot), whole) {
+                state.beyond(chunk.slot, spot.number).add_whole(whole, 0);
             }
         }),
         Values::Float(_) => chunk.each_fixed(value, 0, state, |_, _, _| true),
@@ -52,19 +49,19 @@ pub(super) fn sum_squares(chunk: &Chunk<'_>, value: usize, state: &mut State<'_>
     let column = &chunk.batch.values[value];
     let slot = chunk.slot;
     match &column.values {
-        Values::Int(_) | Values::Wide(_) => chunk.each_value(column, |row, number| {
+        Values::Int(_) | Values::Wide(_) => chunk.each_value(column, |row, spot| {
             let whole = column.whole(row).unwrap_or(0);
-            let sum = state.words(slot, number).first_chunk_mut();
+            let sum = state.words(slot, spot).first_chunk_mut();
             if !sum.is_some_and(|sum| add_whole_square(sum, whole)) {
-                add_wide_square(state.beyond(slot, number), whole);
+                add_wide_square(state.beyond(slot, spot.number), whole);
             }
         }),
-        Values::Float(values) => chunk.each_value(column, |row, number| {
+        Values::Float(values) => chunk.each_value(column, |row, spot| {
             let x = values.value(row);
-            let sum = state.words(slot, number).first_chunk_mut();
+            let sum = state.words(slot, spot).first_chunk_mut();
             if !sum.is_some_and(|sum| add_square(sum, x)) {
                 if x.is_finite() {
-                    state.beyond(slot, number).add_square(x);
+                    state.beyond(slot, spot.number).add_square(x);
                 } else {
                     *state.unsummable = Some((value, x));
                 }
@@ -75,8 +72,8 @@ pub(super) fn sum_squares(chunk: &Chunk<'_>, value: usize, state: &mut State<'_>
 }
 
 pub(super) fn sum_on_first_day(chunk: &Chunk<'_>, value: usize, state: &mut State<'_>) {
-    chunk.each_fixed(value, 1, state, |state, place, number| {
-        let words = state.words(chunk.slot, number);
+    chunk.each_fixed(value, 1, state, |state, place, spot| {
+        let words = state.words(chunk.slot, spot);
         let age = i64::from(chunk.ages[place]);
         let (earlier, same) = (age > words[0] as i64, age == words[0] as i64);
         if earlier {
@@ -84,7 +81,7 @@ pub(super) fn sum_on_first_day(chunk: &Chunk<'_>, value: usize, state: &mut Stat
             set(&mut words[1..], 0);
             let beyond = &mut state.sides[chunk.slot.side].beyond;
             if !beyond.is_empty() {
-                beyond.remove(&number);
+                beyond.remove(&spot.number);
             }
         }
         earlier || same
