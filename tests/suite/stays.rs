@@ -53,6 +53,72 @@ fn who_has_not_been_there_long_enough_stays() {
     assert_eq!(decided(&case, "small00").0, "rule");
 }
 
+/// A scheme whose rules read the other one.
+const READER: &str = r#"
+[schemes.offer]
+kind = "rules"
+rules = [{ segment = "novelties", when = "freshness = 'fresh'" }]
+otherwise = "none"
+"#;
+
+#[test]
+fn a_scheme_that_reads_another_follows_its_minimum_stay() {
+    let case = Case::new();
+    let stays = "[memberships]\nmin_stay = { freshness = \"20d\" }\nleaves_within = \"40d\"\n";
+    case.pipeline(&format!("{TIER}{READER}\n{stays}"))
+        .day("2026-02-01");
+    let leaves = |case: &Case| {
+        let table = case.table("memberships");
+        let keys = table.texts("customer_id");
+        let days = table.days("leaves_on");
+        let rows = (0..table.rows()).filter(|&row| keys[row].as_deref() == Some("small00"));
+        rows.map(|row| days[row].clone()).collect::<Vec<_>>()
+    };
+    // Ordered on 2026-01-10, and stays until 2026-02-21.
+    let day = Some("2026-02-21".to_owned());
+    assert_eq!(leaves(&case), [day.clone(), day.clone()]);
+    case.day("2026-02-12");
+    assert_eq!(case.memberships("offer")["small00"][0], "novelties");
+    assert_eq!(case.migrations(), Vec::<String>::new());
+    assert_eq!(leaves(&case), [day.clone(), day]);
+    case.day("2026-02-21");
+    for (scheme, from, to) in [
+        ("freshness", "fresh", "gone"),
+        ("offer", "novelties", "none"),
+    ] {
+        assert_eq!(
+            case.memberships(scheme)["small00"],
+            [to, "2026-02-21", from, "ageing"]
+        );
+    }
+}
+
+#[test]
+fn a_scheme_that_reads_another_follows_its_pins() {
+    let case = Case::new();
+    let pins = case.path("pins.csv");
+    let header = "customer,scheme,segment,until,why,by\n";
+    std::fs::write(&pins, header).unwrap();
+    let pinned = format!("[memberships]\npins = \"{}\"\n", pins.display());
+    case.pipeline(&format!("{TIER}{READER}\n{pinned}"))
+        .day("2026-02-01");
+    std::fs::write(
+        &pins,
+        format!("{header}small00,freshness,gone,,moved,Ann\n"),
+    )
+    .unwrap();
+    case.day("2026-02-02");
+    assert_eq!(
+        case.memberships("offer")["small00"],
+        ["none", "2026-02-02", "novelties", "definition"]
+    );
+    let moved = case.migrations();
+    let by_pin = |row: &String| row.contains("(definition) 1 ");
+    assert!(moved.len() == 2 && moved.iter().all(by_pin), "{moved:?}");
+    case.day("2026-02-03");
+    assert_eq!(case.migrations(), Vec::<String>::new());
+}
+
 #[test]
 fn a_pinned_customer_is_where_people_want_it_until_the_pin_ends() {
     let case = Case::new();

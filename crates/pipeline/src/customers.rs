@@ -358,27 +358,28 @@ impl Assigned {
         Ok(gates::short(prepared, assignment))
     }
 
+    /// Adds the columns of a scheme that was applied or fitted, for the schemes that read it.
+    pub(crate) fn add(&mut self, made: &Assignment) -> Result<(), PipelineError> {
+        self.columns
+            .extend(tessera_segments::customer_columns(made)?);
+        Ok(())
+    }
+
     /// Assigns by one more scheme with the edges, centres or rules of an earlier assignment.
     pub(crate) fn apply(
-        &mut self,
+        &self,
         prepared: &Prepared,
         scheme: &Scheme,
         learned: &Assignment,
         ruled: Option<&Ruled>,
     ) -> Result<Assignment, PipelineError> {
-        let made = learned.apply(
-            scheme,
-            &self.customers,
-            &self.extra_by_rules(prepared, ruled),
-        )?;
-        self.columns
-            .extend(tessera_segments::customer_columns(&made)?);
-        Ok(made)
+        let extra = self.extra_by_rules(prepared, ruled);
+        Ok(learned.apply(scheme, &self.customers, &extra)?)
     }
 
     /// Assigns by one more scheme with what an earlier version learned.
     pub(crate) fn apply_fit(
-        &mut self,
+        &self,
         prepared: &Prepared,
         scheme: &Scheme,
         learned: &Fit,
@@ -387,24 +388,18 @@ impl Assigned {
             learned: Some(learned),
             ..self.extra_by_rules(prepared, None)
         };
-        let made = tessera_segments::assign(scheme, &self.customers, &extra)?;
-        self.columns
-            .extend(tessera_segments::customer_columns(&made)?);
-        Ok(made)
+        Ok(tessera_segments::assign(scheme, &self.customers, &extra)?)
     }
 
     /// Assigns by one more scheme with what is learned from these customers.
     pub(crate) fn fit(
-        &mut self,
+        &self,
         prepared: &Prepared,
         scheme: &Scheme,
         ruled: Option<&Ruled>,
     ) -> Result<Assignment, PipelineError> {
         let extra = self.extra_by_rules(prepared, ruled);
-        let made = tessera_segments::assign(scheme, &self.customers, &extra)?;
-        self.columns
-            .extend(tessera_segments::customer_columns(&made)?);
-        Ok(made)
+        Ok(tessera_segments::assign(scheme, &self.customers, &extra)?)
     }
 
     /// What every assignment needs beside the customers.

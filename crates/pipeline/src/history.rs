@@ -40,7 +40,7 @@ pub(crate) use definitions::{
 };
 pub(crate) use holds::{HistoryMark, Limits};
 use keys::KeyChanges;
-use moves::{first_stay, moves, stay};
+use moves::{first_stay, moves, put, stay};
 use replay::Replay;
 pub(crate) use replay::whole;
 use state::{State, Steps};
@@ -313,6 +313,7 @@ impl History {
         let mut replayed = self.replay(prepared, assignments, found)?;
         let mut moved: Vec<(String, Vec<Migration>)> = Vec::new();
         let mut stays = Vec::new();
+        let mut pinned: BTreeMap<&str, Vec<u32>> = BTreeMap::new();
         for assignment in assignments {
             let compared = self
                 .schemes
@@ -323,7 +324,14 @@ impl History {
                 continue;
             };
             let steps = replayed.remove(&assignment.scheme).unwrap_or_default();
-            let moves = moves(previous, before, assignment, steps);
+            let scheme = prepared.pipeline.scheme(&assignment.scheme);
+            let used = scheme
+                .map(|scheme| used_schemes(prepared, scheme))
+                .unwrap_or_default();
+            let by_pins = used.iter().filter_map(|used| pinned.get(used)).flatten();
+            let by_pins = by_pins.copied().collect();
+            let moves = moves(previous, before, assignment, (steps, &by_pins));
+            pinned.insert(&assignment.scheme, put(previous, before, assignment));
             stays.push(stay(self.as_of, previous, before, &moves));
             moved.push((assignment.scheme.clone(), migrations(&moves, &values)));
         }

@@ -88,10 +88,28 @@ fn changes(
     let used = used_schemes(prepared, scheme);
     let mut rules = used.iter().filter_map(|name| prepared.rules.get(*name));
     let stays = &prepared.pipeline.memberships.min_stay_days;
+    let mut held = used.iter();
     by_day.any(|(_, expr)| uses_as_of(expr))
         || made_of.iter().any(|name| later.columns.contains_key(name))
         || rules.any(|rules| rules.iter().any(uses_as_of))
-        || stays.contains_key(&scheme.name.value)
+        || held.any(|name| stays.contains_key(*name))
+        || closes_by_time(prepared, later)
+}
+
+/// Whether accounts can be closed by time alone.
+fn closes_by_time(prepared: &Prepared, later: &Later) -> bool {
+    if prepared.pipeline.customer.active.is_none() {
+        return false;
+    }
+    let made_of = prepared.features.made_of(std::iter::once(base::CONDITION));
+    let exprs = prepared
+        .features
+        .derived
+        .iter()
+        .chain(&prepared.features.late);
+    let mut read = exprs.filter(|(name, _)| name == base::CONDITION || made_of.contains(name));
+    read.any(|(_, expr)| uses_as_of(expr))
+        || made_of.iter().any(|name| later.columns.contains_key(name))
 }
 
 /// Splits off the columns of later days from the table of all features.
@@ -179,7 +197,7 @@ pub(crate) fn fill(from: &From<'_>, stays: &mut [Stay]) -> Result<(), PipelineEr
         let Some(day) = day else { break };
         let (mut later, places) = on(from, plan, (days, day), &customers)?;
         for (place, one) in applied.iter_mut().enumerate() {
-            let Some(made) = one.on(from, (day, &places), &mut later)? else {
+            let Some(made) = one.on(from, (day, &places), &mut later, &stays[place])? else {
                 continue;
             };
             if one.told {
@@ -341,6 +359,7 @@ impl Applied<'_> {
         from: &From<'_>,
         (day, places): (NaiveDate, &[Option<u32>]),
         later: &mut Assigned,
+        stay: &Stay,
     ) -> Result<Option<Assignment>, PipelineError> {
         if !self.known {
             return Ok(None);
@@ -375,6 +394,15 @@ impl Applied<'_> {
             self.fitted = Some(made.clone());
         }
         self.within(prepared, later, places, &mut made)?;
+        for (place, row) in places.iter().enumerate() {
+            let row = row.map(|row| row as usize);
+            let held =
+                row.filter(|&row| is_held(prepared, self.published, (row, epoch_day(day)), stay));
+            if let Some(row) = held {
+                made.put(place, self.published.segment(row));
+            }
+        }
+        later.add(&made)?;
         Ok(Some(made))
     }
 
@@ -412,6 +440,25 @@ impl Applied<'_> {
     }
 }
 
+/// Whether a pin, or the minimum stay, still holds a customer in the published segment on a day.
+fn is_held(
+    prepared: &Prepared,
+    published: &Assignment,
+    (row, day): (usize, i32),
+    stay: &Stay,
+) -> bool {
+    if published.decided_by(row) == AssignedBy::Pin {
+        return true;
+    }
+    let stays = &prepared.pipeline.memberships.min_stay_days;
+    let Some(&days) = stays.get(&published.scheme) else {
+        return false;
+    };
+    let has_left = stay.leaves_on.get(row).is_some_and(Option::is_some);
+    let entered = stay.entered_on.get(row).copied().unwrap_or(i32::MIN);
+    !has_left && i64::from(day) < i64::from(entered) + i64::from(days)
+}
+
 /// Notes who is in another segment on a later day than in this version, and was not on the days before.
 fn note(
     from: &From<'_>,
@@ -420,8 +467,6 @@ fn note(
     (day, places): (NaiveDate, &[Option<u32>]),
     stay: &mut Stay,
 ) {
-    let stays = &from.prepared.pipeline.memberships.min_stay_days;
-    let min_stay = stays.get(&one.scheme.name.value).copied().unwrap_or(0);
     let (published, day) = (one.published, epoch_day(day));
     let mut names: Vec<u32> = Vec::with_capacity(made.segments.len());
     for segment in &made.segments {
@@ -435,12 +480,6 @@ fn note(
         }) as u32);
     }
     let mut gone = vec![true; published.len()];
-    let may_leave = |stay: &Stay, row: usize| {
-        let pinned = published.decided_by(row) == AssignedBy::Pin;
-        let entered = stay.entered_on.get(row).copied().unwrap_or(i32::MIN);
-        let held = i64::from(day) < i64::from(entered) + i64::from(min_stay);
-        stay.leaves_on[row].is_none() && !pinned && !(held && min_stay > 0)
-    };
     for (place, row) in places.iter().enumerate() {
         let Some(row) = row.map(|row| row as usize) else {
             continue;
@@ -448,7 +487,8 @@ fn note(
         gone[row] = false;
         let segment = made.segment_of[place];
         let other = made.segments[segment as usize].name != published.segment(row).name;
-        if other && may_leave(stay, row) {
+        let held = is_held(from.prepared, published, (row, day), stay);
+        if other && stay.leaves_on[row].is_none() && !held {
             stay.leaves_on[row] = Some(day);
             stay.leaves_to[row] = names[segment as usize];
         }

@@ -239,6 +239,19 @@ impl Assignment {
         held.map_or(self.assigned_by, |held| held.by)
     }
 
+    /// Puts the customer of a row into a segment, which is added where the assignment does not have it.
+    pub fn put(&mut self, row: usize, segment: &SegmentInfo) {
+        let known = self
+            .segments
+            .iter()
+            .position(|own| own.name == segment.name);
+        let place = known.unwrap_or_else(|| {
+            self.segments.push(segment.clone());
+            self.segments.len() - 1
+        });
+        self.segment_of[row] = place as u32;
+    }
+
     /// Customers per segment, in the order of `segments`.
     pub fn counts(&self) -> Vec<u64> {
         let mut counts = vec![0; self.segments.len()];

@@ -1,19 +1,52 @@
 //! The moves of customers in a scheme, and since when they are in their segment.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use tessera_history::{ABSENT, Cause, Causes, Moves, SchemeBefore, Step};
-use tessera_segments::{AssignedBy, Assignment, Stay, segment_id};
+use tessera_segments::{AssignedBy, Assignment, SegmentInfo, Stay, segment_id};
 
 use super::Previous;
 use super::state::{State, Steps};
 
-/// The steps from the previous version to this one.
+/// The customers whom limits keep in the segment that they were in, or people put into one, with that segment.
+pub(super) fn stayed<'a>(
+    previous: &Previous,
+    assignment: &'a Assignment,
+) -> impl Iterator<Item = (u32, &'a SegmentInfo)> {
+    let before = previous.before.schemes.get(&assignment.scheme);
+    let held = assignment.held.iter();
+    held.filter_map(move |(&row, held)| {
+        let segment = assignment.segment(row as usize);
+        let same = || segment_before(previous, before?, row).map(|id| id == segment.id);
+        (held.by == AssignedBy::Pin || same() == Some(true)).then_some((row, segment))
+    })
+}
+
+/// The customers whom people put into another segment than the one they were in.
+pub(super) fn put(previous: &Previous, before: &SchemeBefore, assignment: &Assignment) -> Vec<u32> {
+    let held = assignment.held.iter();
+    let pinned = held.filter(|(_, held)| held.by == AssignedBy::Pin);
+    let rows = pinned.map(|(row, _)| *row);
+    rows.filter(|&row| {
+        let then = segment_before(previous, before, row);
+        then != Some(assignment.segment(row as usize).id)
+    })
+    .collect()
+}
+
+/// The id of the segment that a customer of this version was in.
+fn segment_before(previous: &Previous, before: &SchemeBefore, row: u32) -> Option<i64> {
+    let old = *previous.alignment.before.get(row as usize)?;
+    let place = *before.segment_of.get(old as usize)?;
+    before.segments.get(place as usize).map(|segment| segment.0)
+}
+
+/// The steps from the previous version to this one. `by_pins`: the customers whom people put elsewhere in a scheme that this one reads.
 pub(super) fn moves(
     previous: &Previous,
     before: &SchemeBefore,
     assignment: &Assignment,
-    replayed: Steps,
+    (replayed, by_pins): (Steps, &BTreeSet<u32>),
 ) -> Moves {
     let mut segments: Vec<(i64, String)> = before.segments.clone();
     let mut names: BTreeMap<String, u32> = BTreeMap::new();
@@ -57,7 +90,7 @@ pub(super) fn moves(
         after: previous.alignment.of_now(&now, ABSENT),
     });
     let before = previous.alignment.of_before(&before.segment_of, ABSENT);
-    without_held(assignment, &before, &mut steps);
+    without_held(assignment, &before, by_pins, &mut steps);
     Moves {
         segments,
         before,
@@ -66,8 +99,14 @@ pub(super) fn moves(
 }
 
 /// Customers who are held where they were do not move in any step, and those whom people put somewhere do so in one step of its own.
-/// Who moves although limits hold it in another tier than its rank does so in the steps of its rank.
-fn without_held(assignment: &Assignment, before: &[u32], steps: &mut Vec<Step>) {
+/// Who moves although limits hold it in another tier than its rank does so in the steps of its rank. Whom people put elsewhere in a scheme
+/// that this one reads move with that, in the same step.
+fn without_held(
+    assignment: &Assignment,
+    before: &[u32],
+    by_pins: &BTreeSet<u32>,
+    steps: &mut Vec<Step>,
+) {
     let Some(last) = steps.last().map(|step| step.after.clone()) else {
         return;
     };
@@ -81,10 +120,12 @@ fn without_held(assignment: &Assignment, before: &[u32], steps: &mut Vec<Step>) 
             .for_each(|step| step.after[row] = last[row]);
     }
     let mut after = before.to_vec();
-    let rows = settled.into_iter();
-    let put: Vec<usize> = rows.filter(|&row| last[row] != before[row]).collect();
-    if !put.is_empty() {
-        put.iter().for_each(|&row| after[row] = last[row]);
+    let first = steps.first().map_or(&last, |step| &step.after);
+    let through = by_pins.iter().map(|row| *row as usize);
+    let rows = settled.into_iter().chain(through);
+    let put: Vec<(usize, u32)> = rows.map(|row| (row, first[row])).collect();
+    if put.iter().any(|(row, segment)| before[*row] != *segment) {
+        put.iter().for_each(|(row, segment)| after[*row] = *segment);
         let causes = Cause::Definition.into();
         steps.insert(0, Step { causes, after });
     }

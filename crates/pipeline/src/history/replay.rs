@@ -22,6 +22,7 @@ use super::aged::{Aged, Inputs, attribute_columns, completed};
 use super::attributes::{Touched, dependents, touched};
 use super::definitions::{self, Changes};
 use super::keys::KeyChanges;
+use super::moves::stayed;
 use super::state::{Standing, State, Steps};
 use super::steps::{States, began, members};
 use crate::artifacts;
@@ -80,7 +81,7 @@ impl Replay<'_> {
         let Some((then, touched)) = then else {
             return Ok(found);
         };
-        let first = self.assign(&then, &self.with_used(&changed), &BTreeMap::new())?;
+        let first = self.assign(previous, &then, &self.with_used(&changed), &BTreeMap::new())?;
         let alone = self.by_the_map_alone(previous, &then, &changed)?;
         let attributes = touched.map(|touched| self.attributes(&then, touched));
         let attributes = attributes.transpose()?;
@@ -91,9 +92,12 @@ impl Replay<'_> {
         };
         let known: BTreeSet<&str> = all.iter().filter(knows).copied().collect();
         let second = match &attributes {
-            Some(found) => {
-                self.assign(&found.standing, &self.with_used(&known), &BTreeMap::new())?
-            }
+            Some(found) => self.assign(
+                previous,
+                &found.standing,
+                &self.with_used(&known),
+                &BTreeMap::new(),
+            )?,
             None => BTreeMap::new(),
         };
         let everything = self.with_used(&all.iter().copied().collect());
@@ -153,7 +157,7 @@ impl Replay<'_> {
                 None => drop(wanted.remove(name)),
             }
         }
-        self.assign(then, &wanted, &learned)
+        self.assign(previous, then, &wanted, &learned)
     }
 
     /// Whether a scheme reads one of these columns.
@@ -251,6 +255,7 @@ impl Replay<'_> {
         Ok(Some(Standing {
             table: take_record_batch(&both, &UInt32Array::from(taken))?,
             rows,
+            only: None,
             as_of: published.as_of,
         }))
     }
@@ -269,7 +274,12 @@ impl Replay<'_> {
             return Ok(None);
         };
         let table = arrow::compute::concat_batches(&first.schema(), &batches)?;
-        Ok(members(previous, &table).map(|rows| Standing { table, rows, as_of }))
+        Ok(members(previous, &table).map(|rows| Standing {
+            table,
+            rows,
+            only: None,
+            as_of,
+        }))
     }
 
     /// The customers at the close of the previous day, by today's lake, map of keys and features.
@@ -303,12 +313,18 @@ impl Replay<'_> {
             .iter()
             .map(|&row| then.before[row as usize]);
         let rows = now.before.into_iter().chain(gone).collect();
-        Ok(Some(Standing { table, rows, as_of }))
+        Ok(Some(Standing {
+            table,
+            rows,
+            only: None,
+            as_of,
+        }))
     }
 
     /// Assigns a state by these schemes, in the same way as this run assigned its customers, or with what `earlier` names.
     fn assign(
         &self,
+        previous: &Previous,
         standing: &Standing,
         schemes: &BTreeSet<&str>,
         earlier: &BTreeMap<&str, Fit>,
@@ -338,7 +354,7 @@ impl Replay<'_> {
                 Some(fit) => assigned.apply_fit(prepared, scheme, fit),
                 None => assigned.apply(prepared, scheme, fitted, ruled.as_ref()),
             };
-            let made = match made {
+            let mut made = match made {
                 Ok(made) => made,
                 // A learned model may not accept every value that a state can have.
                 Err(PipelineError::Segments(error)) => {
@@ -347,6 +363,13 @@ impl Replay<'_> {
                 }
                 Err(error) => return Err(error),
             };
+            // Schemes that read this one find in every state whom a pin or a minimum stay keeps where they are.
+            for (row, segment) in stayed(previous, fitted) {
+                if let Some(row) = standing.row_of(row) {
+                    made.put(row, segment);
+                }
+            }
+            assigned.add(&made)?;
             let of = standing
                 .rows
                 .iter()
@@ -386,9 +409,10 @@ impl Replay<'_> {
         let standing = Standing {
             table: self.aged_table(&inputs)?,
             rows,
+            only: concerned.clone(),
             as_of: self.prepared.as_of,
         };
-        let states = self.assign(&standing, schemes, &BTreeMap::new())?;
+        let states = self.assign(previous, &standing, schemes, &BTreeMap::new())?;
         let Some(concerned) = concerned else {
             return Ok(states);
         };
@@ -471,6 +495,7 @@ impl Replay<'_> {
         let standing = Standing {
             table,
             rows,
+            only: None,
             as_of: then.as_of,
         };
         Ok(Attributes { standing, unknown })

@@ -2,7 +2,7 @@
 
 use arrow::array::RecordBatch;
 use chrono::NaiveDate;
-use tessera_history::Causes;
+use tessera_history::{ABSENT, Causes};
 
 /// The segment of every customer of either version in one state: names, and the index of the name.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -15,7 +15,23 @@ pub(crate) struct State {
 pub(super) struct Standing {
     pub(super) table: RecordBatch,
     pub(super) rows: Vec<u32>,
+    /// The customers of this version whom `rows` are of, in rising order; all of either version without.
+    pub(super) only: Option<Vec<u32>>,
     pub(super) as_of: NaiveDate,
+}
+
+impl Standing {
+    /// The row of the table of a customer of this version.
+    pub(super) fn row_of(&self, customer: u32) -> Option<usize> {
+        let place = match &self.only {
+            Some(only) => only.binary_search(&customer).ok()?,
+            None => customer as usize,
+        };
+        self.rows
+            .get(place)
+            .filter(|row| **row != ABSENT)
+            .map(|row| *row as usize)
+    }
 }
 
 /// The steps of one scheme except the last one, and the causes of the last one.
