@@ -81,6 +81,8 @@ mod labelled;
 mod lake_files;
 #[path = "suite/lakes.rs"]
 mod lakes;
+#[path = "suite/late_causes.rs"]
+mod late_causes;
 #[path = "suite/later_rows.rs"]
 mod later_rows;
 #[path = "suite/latest.rs"]

@@ -162,6 +162,8 @@ struct PassDone {
     outcome: SourceOutcome,
     /// Used rows since the previous version, where they are counted.
     new_rows: Option<u64>,
+    /// Used rows of the days that a run of the previous day read and this one does not.
+    pruned: u64,
 }
 
 impl<'a> Walk<'a> {

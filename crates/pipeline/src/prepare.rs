@@ -92,13 +92,13 @@ impl Prepared {
         Err(PipelineError::OtherArtifacts { version })
     }
 
-    /// The plan of the features as of another date; the same code over the same files.
-    pub(crate) fn features_at(&self, as_of: NaiveDate) -> Result<FeaturePlan, PipelineError> {
-        // At an earlier date, only rows that were known then are used.
-        let cutoff = Cutoff {
-            as_of,
-            known_by: self.known_as_of.min(as_of),
-        };
+    /// The plan of the features as of another date; the same code over the same files, and the rows that were known by a day.
+    pub(crate) fn features_at(
+        &self,
+        as_of: NaiveDate,
+        known_by: NaiveDate,
+    ) -> Result<FeaturePlan, PipelineError> {
+        let cutoff = Cutoff { as_of, known_by };
         let today = Cutoff {
             as_of: self.as_of,
             known_by: self.known_as_of,

@@ -147,7 +147,19 @@ impl Earlier {
         (as_of, enough): (NaiveDate, Option<usize>),
         work: &Path,
     ) -> Result<Self, PipelineError> {
-        let plan = prepared.features_at(as_of)?;
+        // What is learned from an earlier date must have been known then.
+        let known_by = prepared.known_as_of.min(as_of);
+        Self::planned_as_known(prepared, (as_of, enough), known_by, work)
+    }
+
+    /// The same with the rows that were known by another day.
+    fn planned_as_known(
+        prepared: &Prepared,
+        (as_of, enough): (NaiveDate, Option<usize>),
+        known_by: NaiveDate,
+        work: &Path,
+    ) -> Result<Self, PipelineError> {
+        let plan = prepared.features_at(as_of, known_by)?;
         let folder = work.join(as_of.to_string());
         private::create_folder(&folder).map_err(|error| PipelineError::Io {
             step: "cannot create",
@@ -274,14 +286,15 @@ pub(crate) fn look_back(
     Ok(passes.filter_map(|read| Some(read.done?.rows)).sum())
 }
 
-/// All customers at the close of an earlier day, as [`at`] has them.
+/// All customers at the close of an earlier day, as [`at`] has them, by the rows that are known today.
 pub(crate) fn at_date(
     engine: &dyn Engine,
     prepared: &Prepared,
     as_of: NaiveDate,
     work: &Path,
 ) -> Result<RecordBatch, PipelineError> {
-    let planned = Earlier::planned(prepared, (as_of, None), work)?;
+    let known_by = prepared.known_as_of;
+    let planned = Earlier::planned_as_known(prepared, (as_of, None), known_by, work)?;
     let mut earlier = BTreeMap::from([(as_of, planned)]);
     look_back(engine, &mut earlier)?;
     let earlier = needed(earlier.remove(&as_of), "earlier dates")?;

@@ -3,6 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use tessera_engine::{Engine, Materialized};
+use tessera_expr::aggregates::COUNT;
+use tessera_expr::rel::Agg;
 use tessera_features::Pass;
 
 use super::{Job, Made, PassDone};
@@ -63,8 +65,33 @@ impl Job<'_> {
             table,
             outcome,
             new_rows: new_rows.transpose()?,
+            pruned: self.pruned_since(pass)?,
         });
         Ok(report)
+    }
+
+    /// The used rows of the days that a run of the previous day read and this one does not, since no window reaches them any more.
+    fn pruned_since(&self, pass: &Pass) -> Result<u64, PipelineError> {
+        let rows = &pass.aggregate.rows;
+        let (Some(aged), Some(first)) = (&self.prepared.aged, rows.not_before) else {
+            return Ok(0);
+        };
+        let gap = rows.as_of.signed_duration_since(aged.since);
+        let days = first.checked_sub_signed(gap).zip(first.pred_opt());
+        let Some((first_then, last)) = days else {
+            return Ok(0);
+        };
+        let mut plan = pass.aggregate.clone();
+        (plan.rows.not_before, plan.rows.as_of) = (Some(first_then), last);
+        plan.sparse = None;
+        plan.aggs = vec![Agg {
+            name: "rows".to_owned(),
+            func: COUNT.of_rows(),
+            window: None,
+            filter: None,
+        }];
+        let table = self.work.join("pruned.parquet");
+        Ok(self.engine.materialize(&plan, &table)?.counts.used)
     }
 
     /// Reads the rows of a pass; where scores are trained on earlier dates, those of each of them in the same read.
@@ -221,9 +248,9 @@ impl Job<'_> {
     }
 }
 
-/// Used rows of a source up to the close of the previous day.
+/// Used rows of a source up to the close of the previous day, also of days that only a run of that day reads.
 fn dated(pass: &PassDone) -> Option<(String, u64)> {
     let outcome: &SourceOutcome = &pass.outcome;
-    let dated = outcome.counts.used.checked_sub(pass.new_rows?)?;
+    let dated = outcome.counts.used.checked_sub(pass.new_rows?)? + pass.pruned;
     Some((outcome.name.clone(), dated))
 }

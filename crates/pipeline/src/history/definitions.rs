@@ -179,13 +179,14 @@ fn is_late(
     Ok(prepared.pipeline.sources.iter().any(|source| {
         let name = source.name.value.as_str();
         let counted = dated.get(name).and_then(|rows| i64::try_from(*rows).ok());
-        let kept = || files(inputs, name).is_subset(&files(&now, name));
+        let (then, today) = (files(inputs, name), files(&now, name));
+        let kept = || then.is_subset(&today);
+        // A lake without a change has no late rows, whatever is used of it, unless rows of it became known later.
+        let is_same = || then == today && source.known_at.is_none();
         match source.kind {
             SourceKind::Attributes => false,
-            SourceKind::Lookup => {
-                prepared.pipeline.is_joined(name) && files(inputs, name) != files(&now, name)
-            }
-            _ => !kept() || counted != used.get(name).copied(),
+            SourceKind::Lookup => prepared.pipeline.is_joined(name) && then != today,
+            _ => !is_same() && (!kept() || counted != used.get(name).copied()),
         }
     }))
 }
