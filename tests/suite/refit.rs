@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use crate::program::{json, run};
 use crate::table::Table;
+use crate::versions::Case;
 
 /// A run of the demo at a day; its log, a line an object.
 fn night(dir: &Path, as_of: &str) -> Vec<Value> {
@@ -173,4 +174,28 @@ fn refit_is_refused_where_nothing_is_learned_and_where_it_is_no_time() {
     wrong("kind = \"lifecycle\"\nrefit = \"30d\"", "refit");
     let store = run(&["schema"], 0);
     assert!(json(&store).to_string().contains("max_unmatched"));
+}
+
+#[test]
+fn what_only_checks_or_shows_a_source_learns_nothing_again() {
+    let case = Case::new();
+    let clusters = |version: u64| {
+        let file = case.path(&format!("store/commits/{version:020}.json"));
+        let commit: Value = serde_json::from_slice(&std::fs::read(file).unwrap()).unwrap();
+        let artifacts = commit["artifacts"].as_array().unwrap().clone();
+        let found = artifacts.iter().find(|one| one["of"] == "schemes.spend");
+        found.unwrap()["id"].clone()
+    };
+    case.day("2026-02-01");
+    let stated = std::fs::read_to_string(case.path("moves.toml")).unwrap();
+    let checked = stated
+        .replace(
+            "time = \"ordered_at\"",
+            "time = \"ordered_at\"\nfreshness = { warn = \"90000h\" }",
+        )
+        .replace("missing_key =", "keep_rejects = 7\nmissing_key =");
+    std::fs::write(case.path("moves.toml"), checked).unwrap();
+    case.day("2026-02-02");
+    assert_eq!(clusters(1), clusters(2));
+    assert_eq!(case.migrations(), Vec::<String>::new());
 }

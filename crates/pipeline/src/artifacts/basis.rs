@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 use tessera_features::FeatureInfo;
 use tessera_spec::Pipeline;
 use tessera_spec::pipeline::{
-    FeatureBody, Gates, Memberships, Refit, Scheme, SchemeInput, Score, VALUE_COLUMNS,
+    Description, FeatureBody, Gates, Memberships, Refit, Scheme, SchemeInput, Score, VALUE_COLUMNS,
 };
 
 use crate::program;
@@ -103,6 +103,15 @@ fn read(pipeline: &Pipeline, reads: Vec<String>) -> (Value, String) {
     data.features.described.clear();
     data.features.catalogue.clear();
     data.take_identity();
+    // What is checked and shown of the sources changes no row.
+    for source in &mut data.sources {
+        source.freshness = None;
+        source.contract.keep_rejects = 0;
+        for attribute in &mut source.attributes {
+            attribute.description = Description::default();
+        }
+    }
+    data.customer.cohorts = false;
     (json!(definitions), tessera_spec::canonical(&data))
 }
 
