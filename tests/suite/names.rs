@@ -147,6 +147,15 @@ fn names_of_what_is_not_there_are_found() {
         said.contains("unknown segment `bset` in [schemes.tier]"),
         "{said}"
     );
+    case.pipeline(&schemes(
+        "",
+        "tiers = { rest = 0.25, top = 1.0 }\nwas = { rest = \"top\", top = \"rest\" }",
+    ));
+    let said = String::from_utf8(run(&arguments, 2).stderr).unwrap();
+    assert!(
+        said.contains("`rest`, `top` take each other's names"),
+        "{said}"
+    );
     case.pipeline(&schemes("names = { 7 = \"nobody\" }", TIERS));
     let arguments = case.arguments("run", &["--as-of", "2026-02-01", "--quiet"]);
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();

@@ -89,7 +89,39 @@ fn renamed(table: &Reader<'_>, kind: Option<&SchemeKind>) -> Vec<(String, String
         }
     }
     renamed.sort();
+    if let Some(circle) = circle(&renamed) {
+        let names = circle.join("`, `");
+        let found = Diagnostic::error(
+            "TS-P092",
+            format!("`{names}` take each other's names, which a rename cannot tell from no change"),
+            inner.span.clone(),
+        );
+        inner.notes.add(found.with_help(
+            "rename one of them to a name that no segment has, run the pipeline, and rename the others then",
+        ));
+    }
     renamed
+}
+
+/// Names of which each is the one that the next had before, and the last one that of the first.
+fn circle(renamed: &[(String, String)]) -> Option<Vec<&str>> {
+    let before = |name: &str| {
+        let found = renamed.iter().find(|(now, _)| now == name);
+        found.map(|(_, was)| was.as_str())
+    };
+    renamed.iter().find_map(|(first, _)| {
+        let mut names = vec![first.as_str()];
+        while let Some(was) = before(names[names.len() - 1]) {
+            if was == first && names.len() > 1 {
+                return Some(names);
+            }
+            if names.contains(&was) {
+                return None;
+            }
+            names.push(was);
+        }
+        None
+    })
 }
 
 /// `names = { 3 = "weekenders" }`: names of clusters by id.
