@@ -324,8 +324,12 @@ impl Job<'_> {
         Ok(report)
     }
 
-    /// Writes the report of the published version.
+    /// Writes the report of the published version, from its tables: nothing else of the run is held any more.
     pub(super) fn report(&self, made: &mut Made) -> Result<StageReport, PipelineError> {
+        *made = Made {
+            published: made.published.take(),
+            ..Made::default()
+        };
         let store = needed(self.store.as_ref(), "a store")?;
         let published = needed(made.published.as_mut(), "a version")?;
         let bytes = publish::write_report(store, published, self.prepared.pipeline.report)?;
