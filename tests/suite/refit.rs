@@ -193,7 +193,11 @@ fn what_only_checks_or_shows_a_source_learns_nothing_again() {
             "time = \"ordered_at\"",
             "time = \"ordered_at\"\nfreshness = { warn = \"90000h\" }",
         )
-        .replace("missing_key =", "keep_rejects = 7\nmissing_key =");
+        .replace("missing_key =", "keep_rejects = 7\nmissing_key =")
+        .replace(
+            "use = [\"rfm\"]",
+            "use = [\"rfm\"]\nlifecycle = { active_days = 20, at_risk_days = 90, dormant_days = 365 }",
+        );
     std::fs::write(case.path("moves.toml"), checked).unwrap();
     case.day("2026-02-02");
     assert_eq!(clusters(1), clusters(2));

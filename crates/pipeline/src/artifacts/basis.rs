@@ -6,9 +6,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use tessera_features::FeatureInfo;
+use tessera_features::catalogue::{self, Definition};
 use tessera_spec::Pipeline;
 use tessera_spec::pipeline::{
-    Description, FeatureBody, Gates, Memberships, Refit, Scheme, SchemeInput, Score, VALUE_COLUMNS,
+    Description, FeatureBody, Gates, LifecycleLimits, Memberships, Refit, Scheme, SchemeInput,
+    Score, VALUE_COLUMNS,
 };
 
 use crate::program;
@@ -62,6 +64,7 @@ fn read(pipeline: &Pipeline, reads: Vec<String>) -> (Value, String) {
     let mut pending = reads;
     let mut known: BTreeSet<String> = BTreeSet::new();
     let mut definitions: BTreeMap<String, Value> = BTreeMap::new();
+    let mut by_limits = false;
     while let Some(name) = pending.pop() {
         if !known.insert(name.clone()) {
             continue;
@@ -85,6 +88,8 @@ fn read(pipeline: &Pipeline, reads: Vec<String>) -> (Value, String) {
             definitions.insert(name, json!(texts));
         } else {
             // Of the catalogue or an attribute: what it means is the program's, or the source's.
+            let definition = catalogue::find(&name).map(|feature| feature.definition);
+            by_limits |= matches!(definition, Some(Definition::Stage | Definition::Late(_)));
             definitions.insert(name, Value::Null);
         }
     }
@@ -103,6 +108,9 @@ fn read(pipeline: &Pipeline, reads: Vec<String>) -> (Value, String) {
     data.features.described.clear();
     data.features.catalogue.clear();
     data.take_identity();
+    if !by_limits {
+        data.features.lifecycle = LifecycleLimits::default();
+    }
     // What is checked and shown of the sources changes no row.
     for source in &mut data.sources {
         source.freshness = None;
