@@ -1,6 +1,7 @@
 //! Commands, output streams and exit codes.
 
 use crate::program::{json, root, run, tessera};
+use crate::versions::Case;
 
 #[test]
 fn exit_code_2_for_a_wrong_file_with_every_mistake_at_its_place() {
@@ -71,6 +72,19 @@ fn shipped_pipelines_pass_the_check_and_the_schema_is_the_committed_one() {
     assert!(
         String::from_utf8_lossy(&run(&["schema", "--tables"], 0).stdout).contains("## memberships")
     );
+}
+
+#[test]
+fn a_report_that_is_written_again_is_named_in_json() {
+    let case = Case::new();
+    case.day("2026-02-01");
+    let arguments = case.arguments("report", &["--version", "1", "--json"]);
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let written = json(&run(&arguments, 0));
+    assert_eq!(written["version"], 1);
+    assert_eq!(written["as_of"], "2026-02-01");
+    let report = std::path::Path::new(written["report"].as_str().unwrap());
+    assert!(report.ends_with("reports/version-1.html") && report.exists());
 }
 
 #[test]

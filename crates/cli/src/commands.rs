@@ -32,7 +32,7 @@ pub(crate) fn dispatch(arguments: Arguments) -> Result<ExitCode, Failure> {
         Command::Run(run) => run::run(&run, &output),
         Command::Plan(arguments) => plan::run(&arguments, &output),
         Command::Backfill(arguments) => backfill::run(&arguments, &output),
-        Command::Report(report) => report::run(&report),
+        Command::Report(report) => report::run(&report, &output),
         Command::Snapshots(store) => snapshots::list(&store, &output),
         Command::Path(folder) => path::run(&folder, &output),
         Command::Diff(arguments) => diff::run(&arguments, &output),

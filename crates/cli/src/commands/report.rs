@@ -3,28 +3,35 @@
 use std::path::Path;
 use std::process::ExitCode;
 
+use serde_json::json;
 use tessera_snapshot::Store;
 
 use super::named_version;
-use crate::arguments::Report;
-use crate::output::{Failure, print, print_document};
+use crate::arguments::{Output, Report};
+use crate::output::{Failure, print, print_document, print_json};
 
 /// Renders the report of a version again.
-pub(crate) fn run(arguments: &Report) -> Result<ExitCode, Failure> {
+pub(crate) fn run(arguments: &Report, output: &Output) -> Result<ExitCode, Failure> {
     let loaded = tessera_pipeline::load(&arguments.pipeline.file, &arguments.pipeline.vars.vars)?;
     let store = Store::open(Path::new(&loaded.pipeline.store))?;
     let version = named_version::numbered(&store, arguments.version)?;
     let html = tessera_pipeline::render(&store, &version, loaded.pipeline.report)?;
+    let written = |to: &Path| match output.json {
+        true => print_json(&json!({
+            "version": version.number(), "as_of": version.as_of().to_string(), "report": to,
+        })),
+        false => print(&format!("{}\n", to.display())),
+    };
     match &arguments.to {
+        // The document itself was asked for.
         Some(to) if to.as_os_str() == "-" => print_document(&html)?,
         Some(to) => {
             std::fs::write(to, html).map_err(|error| Failure::io("write report", to, &error))?;
-            print(&format!("{}\n", to.display()))?;
+            written(to)?;
         }
         None => {
             store.write_report(version.number(), &html)?;
-            let to = store.report_path(version.number());
-            print(&format!("{}\n", to.display()))?;
+            written(&store.report_path(version.number()))?;
         }
     }
     Ok(ExitCode::SUCCESS)
