@@ -117,6 +117,15 @@ fn a_scheme_that_reads_another_follows_its_pins() {
     assert!(moved.len() == 2 && moved.iter().all(by_pin), "{moved:?}");
     case.day("2026-02-03");
     assert_eq!(case.migrations(), Vec::<String>::new());
+    // Who takes the pin away moves the customer back.
+    std::fs::write(&pins, header).unwrap();
+    case.day("2026-02-04");
+    assert_eq!(
+        case.memberships("offer")["small00"],
+        ["novelties", "2026-02-04", "none", "definition"]
+    );
+    let moved = case.migrations();
+    assert!(moved.len() == 2 && moved.iter().all(by_pin), "{moved:?}");
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! The segments of the previous version, and who is in both versions.
 
 use std::cmp::Ordering;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use arrow::array::{Array, ArrayRef, AsArray, Date32Array, Int64Array, RecordBatch, StringArray};
 use arrow::compute::concat;
@@ -33,7 +33,15 @@ pub struct SchemeBefore {
     pub segment_of: Vec<u32>,
     /// Per customer: the first day of the unbroken stay in that segment, in days since 1970-01-01.
     pub entered_on: Vec<i32>,
+    /// The customers whom people had put into their segment, where that was read.
+    pub pinned: BTreeSet<u32>,
 }
+
+/// The column that says who was put into a segment by people, which is read where that matters.
+pub const ASSIGNED_BY: &str = "assigned_by";
+
+/// What that column says of them.
+const PIN: &str = "pin";
 
 impl Before {
     /// Whether [`Before::new`] reads this column of `memberships`; `key` is the name of the key column.
@@ -121,6 +129,10 @@ impl SchemeBefore {
             self.segments.len() as u32 - 1
         });
         self.segment_of.push(place);
+        let by = columns.assigned_by.filter(|by| !by.is_null(at));
+        if by.is_some_and(|by| by.value(at) == PIN) {
+            self.pinned.insert(self.segment_of.len() as u32 - 1);
+        }
         let entered = columns.entered.filter(|days| !days.is_null(at));
         self.entered_on
             .push(entered.map_or(as_of, |days| days.value(at)));
@@ -135,6 +147,7 @@ struct Read<'a> {
     segments: &'a StringArray,
     /// Missing in versions of older programs.
     entered: Option<&'a Date32Array>,
+    assigned_by: Option<&'a StringArray>,
 }
 
 impl<'a> Read<'a> {
@@ -147,6 +160,7 @@ impl<'a> Read<'a> {
             ids: columns.integers("segment_id")?,
             segments: columns.texts("segment")?,
             entered: columns.days("entered_on").ok(),
+            assigned_by: columns.texts(ASSIGNED_BY).ok(),
         })
     }
 }

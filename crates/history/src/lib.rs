@@ -31,7 +31,7 @@ mod matching;
 mod moves;
 mod tables;
 
-pub use before::{Alignment, Before, SchemeBefore};
+pub use before::{ASSIGNED_BY, Alignment, Before, SchemeBefore};
 pub use cohorts::{Cell, Cohorts, Month, cohorts_table};
 pub use critical::{LEVEL, chi_squared_critical, kolmogorov_critical};
 pub use drift::{Drift, DriftStatus, MODERATE, SEVERE, Shape, of_counts, of_numbers, psi};

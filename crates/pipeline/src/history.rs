@@ -21,8 +21,8 @@ use chrono::NaiveDate;
 use serde_json::Value;
 use tessera_engine::Engine;
 use tessera_history::{
-    ABSENT, Alignment, Before, Cohorts, Declared, Event, Ledger, Migration, Month, Overlap,
-    SchemeBefore, events, migrations,
+    ABSENT, ASSIGNED_BY, Alignment, Before, Cohorts, Declared, Event, Ledger, Migration, Month,
+    Overlap, SchemeBefore, events, migrations,
 };
 use tessera_segments::{Assignment, Customers, Since, Stay, segment_id};
 use tessera_snapshot::{NewArtifact, Store, StoreError, Version};
@@ -40,7 +40,7 @@ pub(crate) use definitions::{
 };
 pub(crate) use holds::{HistoryMark, Limits};
 use keys::KeyChanges;
-use moves::{first_stay, moves, put, stay};
+use moves::{first_stay, moves, put, released, stay};
 use replay::Replay;
 pub(crate) use replay::whole;
 use state::{State, Steps};
@@ -155,8 +155,10 @@ impl History {
         }
         let day = epoch_day(version.as_of());
         let key = prepared.pipeline.customer.key.as_str();
-        let memberships =
-            version.read_columns("memberships", |column| Before::reads(key, column))?;
+        let memberships = version.read_columns("memberships", |column| {
+            Before::reads(key, column)
+                || (column == ASSIGNED_BY && prepared.pipeline.memberships.pins.is_some())
+        })?;
         let before = Before::new(day, key, &memberships)?;
         let ledger = match version
             .tables()
@@ -328,10 +330,13 @@ impl History {
             let used = scheme
                 .map(|scheme| used_schemes(prepared, scheme))
                 .unwrap_or_default();
+            let released = released(prepared, previous, (before, customers), assignment)?;
             let by_pins = used.iter().filter_map(|used| pinned.get(used)).flatten();
-            let by_pins = by_pins.copied().collect();
+            let by_pins = by_pins.chain(&released).copied().collect();
             let moves = moves(previous, before, assignment, (steps, &by_pins));
-            pinned.insert(&assignment.scheme, put(previous, before, assignment));
+            let mut moved_by_pins = put(previous, before, assignment);
+            moved_by_pins.extend(released);
+            pinned.insert(&assignment.scheme, moved_by_pins);
             stays.push(stay(self.as_of, previous, before, &moves));
             moved.push((assignment.scheme.clone(), migrations(&moves, &values)));
         }

@@ -1,6 +1,6 @@
 //! Customers whom people put into a segment: a CSV file that the pipeline names.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use chrono::NaiveDate;
@@ -25,14 +25,27 @@ pub(crate) struct Pin {
     pub(crate) line: u64,
 }
 
-/// Pins that hold on the day of the run, by scheme and customer.
+/// Pins by scheme and customer.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
-pub(crate) struct Pins(BTreeMap<String, BTreeMap<String, Pin>>);
+pub(crate) struct Pins {
+    /// Those that hold on the day of the run.
+    #[serde(flatten)]
+    hold: BTreeMap<String, BTreeMap<String, Pin>>,
+    /// Those whose last day is over, as scheme and customer.
+    #[serde(skip)]
+    ended: BTreeSet<(String, String)>,
+}
 
 impl Pins {
     /// The pins of a scheme, by customer.
     pub(crate) fn of(&self, scheme: &str) -> Option<&BTreeMap<String, Pin>> {
-        self.0.get(scheme)
+        self.hold.get(scheme)
+    }
+
+    /// Whether a pin stated its last day, which is over.
+    pub(crate) fn has_ended(&self, scheme: &str, customer: &str) -> bool {
+        self.ended
+            .contains(&(scheme.to_owned(), customer.to_owned()))
     }
 
     /// Reads the file that the pipeline names; whatever is wrong with it is found at once.
@@ -109,6 +122,7 @@ impl Pins {
                 },
             };
             if until.is_some_and(|until| until < as_of) {
+                self.ended.insert((scheme, customer));
                 continue;
             }
             let pin = Pin {
@@ -118,7 +132,7 @@ impl Pins {
                 by: field(5),
                 line,
             };
-            let before = self.0.entry(scheme).or_default().insert(customer, pin);
+            let before = self.hold.entry(scheme).or_default().insert(customer, pin);
             if let Some(before) = before {
                 problems.push(format!(
                     "line {line}: the customer is pinned in line {} already",

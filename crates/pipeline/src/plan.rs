@@ -251,6 +251,7 @@ fn memberships(as_of: NaiveDate, assigned: &Assigned) -> Result<Before, Pipeline
                 .collect(),
             segment_of: segment_of.collect(),
             entered_on: vec![day; customers.len()],
+            ..SchemeBefore::default()
         };
         (assignment.scheme.clone(), scheme)
     };

@@ -2,11 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use arrow::util::display::array_value_to_string;
 use tessera_history::{ABSENT, Cause, Causes, Moves, SchemeBefore, Step};
-use tessera_segments::{AssignedBy, Assignment, SegmentInfo, Stay, segment_id};
+use tessera_segments::{AssignedBy, Assignment, Customers, SegmentInfo, Stay, segment_id};
 
 use super::Previous;
 use super::state::{State, Steps};
+use crate::error::PipelineError;
+use crate::prepared::Prepared;
 
 /// The customers whom limits keep in the segment that they were in, or people put into one, with that segment.
 pub(super) fn stayed<'a>(
@@ -32,6 +35,30 @@ pub(super) fn put(previous: &Previous, before: &SchemeBefore, assignment: &Assig
         then != Some(assignment.segment(row as usize).id)
     })
     .collect()
+}
+
+/// The customers whose pins people took away since the previous version; those whose pins ended by themselves are not among them.
+pub(super) fn released(
+    prepared: &Prepared,
+    previous: &Previous,
+    (before, customers): (&SchemeBefore, &Customers),
+    assignment: &Assignment,
+) -> Result<Vec<u32>, PipelineError> {
+    let mut found = Vec::new();
+    if before.pinned.is_empty() {
+        return Ok(found);
+    }
+    for (&old, row) in previous.alignment.before.iter().zip(0_u32..) {
+        let was_pinned = before.pinned.contains(&old);
+        if !was_pinned || assignment.decided_by(row as usize) == AssignedBy::Pin {
+            continue;
+        }
+        let customer = array_value_to_string(customers.key(), row as usize)?;
+        if !prepared.pins.has_ended(&assignment.scheme, &customer) {
+            found.push(row);
+        }
+    }
+    Ok(found)
 }
 
 /// The id of the segment that a customer of this version was in.
@@ -100,7 +127,7 @@ pub(super) fn moves(
 
 /// Customers who are held where they were do not move in any step, and those whom people put somewhere do so in one step of its own.
 /// Who moves although limits hold it in another tier than its rank does so in the steps of its rank. Whom people put elsewhere in a scheme
-/// that this one reads move with that, in the same step.
+/// that this one reads, and those whose pins they took away, move with that, in the same step.
 fn without_held(
     assignment: &Assignment,
     before: &[u32],
