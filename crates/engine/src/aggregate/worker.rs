@@ -8,6 +8,7 @@
 mod distinct;
 mod entries;
 mod in_order;
+mod mask;
 mod newest;
 mod older;
 mod picks;
@@ -22,7 +23,7 @@ use tessera_expr::exact::{Wide, to_fixed};
 
 use super::batch::{Batch, Code, Column, Values};
 use super::keys::Customers;
-use super::layout::{Ages, Layout, Op, Selection, Slot};
+use super::layout::{Layout, Op, Slot};
 use super::lowest::Lowest;
 use super::place::ORDER_BYTES;
 use super::records::{Records, Spot};
@@ -31,6 +32,7 @@ use crate::error::EngineError;
 use distinct::Distinct;
 pub(crate) use distinct::count as distinct_count;
 use in_order::{Collected, Kind, collect};
+use mask::{Mask, Taken};
 use newest::Newest;
 use picks::{extreme, extreme_wide, pick, pick_wide};
 pub(crate) use sums::get;
@@ -126,22 +128,6 @@ impl Draw {
             self.lowest.enter(&self.hashes[known..]);
         }
     }
-}
-
-/// Which rows of a chunk a selection takes.
-#[derive(Default)]
-struct Mask {
-    taken: Taken,
-    /// Per row, where only some are taken.
-    rows: Vec<bool>,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq, Default)]
-enum Taken {
-    #[default]
-    None,
-    All,
-    Some,
 }
 
 /// The values of a column in a chunk as they are summed: floats in fixed point, integers as they are; 0 where null.
@@ -369,48 +355,6 @@ impl<'a> Worker<'a> {
 fn part_of(hash: u64, parts: usize) -> usize {
     // The upper bits: the lower ones choose the slot of the table.
     ((u128::from(hash) * parts as u128) >> 64) as usize
-}
-
-impl Mask {
-    fn select(
-        &mut self,
-        selection: &Selection,
-        batch: &Batch,
-        rows: &[u32],
-        ages: &[i32],
-        range: std::ops::RangeInclusive<i32>,
-    ) {
-        let Ages { first, end } = selection.ages;
-        let (youngest, oldest) = (i64::from(*range.start()), i64::from(*range.end()));
-        self.taken = if oldest < first || youngest >= end {
-            Taken::None
-        } else if youngest >= first && oldest < end {
-            Taken::All
-        } else {
-            Taken::Some
-        };
-        self.rows.clear();
-        if self.taken == Taken::Some {
-            let in_window = |&age: &i32| i64::from(age) >= first && i64::from(age) < end;
-            self.rows.extend(ages.iter().map(in_window));
-        }
-        let Some(filter) = selection.filter.map(|filter| &batch.filters[filter]) else {
-            return;
-        };
-        match self.taken {
-            Taken::None => {}
-            Taken::All => {
-                self.rows
-                    .extend(rows.iter().map(|&row| filter[row as usize]));
-                self.taken = Taken::Some;
-            }
-            Taken::Some => {
-                for (taken, &row) in self.rows.iter_mut().zip(rows) {
-                    *taken &= filter[row as usize];
-                }
-            }
-        }
-    }
 }
 
 impl Fixed {

@@ -323,12 +323,11 @@ pub(super) fn backtest(
             let days = holdout(score) - window.offset_days;
             let ahead = f64::from(days) / unit.days();
             let total: f64 = purchases_within(&earlier, &history, ahead)?.iter().sum();
-            let week = days.div_ceil(7);
             for (what, of, value) in [
                 ("actual", Sum::Actual, sum),
                 ("predicted", Sum::Predicted, total),
             ] {
-                let name = format!("tracking_week_{week}_{what}");
+                let name = format!("tracking_week_{}_{what}", days.div_ceil(7));
                 evidence.stating(model, name, value, Figure::Tracking(of, days));
             }
         }
