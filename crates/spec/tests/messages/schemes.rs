@@ -65,6 +65,11 @@ fn quantiles() {
             "tiers = {}"
         ),
         (
+            "names in a circle",
+            "tiers = { top = 0.05, high = 0.20, low = 1.0 }",
+            "tiers = { top = 0.05, high = 0.20, low = 1.0 }\nwas = { top = \"high\", high = \"low\", low = \"top\" }"
+        ),
+        (
             "a tier named as the missing",
             "low = 1.0 }",
             "unknown = 1.0 }"
