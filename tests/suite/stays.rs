@@ -94,6 +94,32 @@ fn a_scheme_that_reads_another_follows_its_minimum_stay() {
 }
 
 #[test]
+fn accounts_that_close_by_time_leave_every_scheme_on_that_day() {
+    let case = Case::new();
+    let scheme = "[schemes.spend]\nkind = \"rules\"\nrules = [{ segment = \"some\", when = \"spend_total > 0\" }]\n\
+                  otherwise = \"none\"\n[memberships]\nleaves_within = \"40d\"\n";
+    case.pipeline(scheme);
+    let stated = std::fs::read_to_string(case.path("moves.toml")).unwrap();
+    let key = "key = \"customer_id\"\n";
+    let closing = stated.replacen(key, &format!("{key}active = \"recency_days <= 30\"\n"), 1);
+    std::fs::write(case.path("moves.toml"), closing).unwrap();
+    case.day("2026-02-01");
+    // Ordered on 2026-01-10: the 31st day after it is 2026-02-10.
+    let table = case.table("memberships");
+    let keys = table.texts("customer_id");
+    let row = keys
+        .iter()
+        .position(|key| key.as_deref() == Some("small00"));
+    let row = row.unwrap();
+    assert_eq!(table.days("leaves_on")[row].as_deref(), Some("2026-02-10"));
+    assert_eq!(table.texts("leaves_to")[row], None);
+    case.day("2026-02-09");
+    assert!(case.memberships("spend").contains_key("small00"));
+    case.day("2026-02-10");
+    assert!(!case.memberships("spend").contains_key("small00"));
+}
+
+#[test]
 fn a_scheme_that_reads_another_follows_its_pins() {
     let case = Case::new();
     let pins = case.path("pins.csv");

@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use crate::program::run;
 use crate::table::Table;
 
-/// What the pipelines of these tests have in common.
-const HEAD: &str = r#"
+/// How every pipeline over this lake begins; keys of [customer] may follow.
+pub(crate) const START: &str = r#"
 spec_version = 1
 name = "moves"
 timezone = "UTC"
@@ -21,7 +21,10 @@ out = "."
 
 [customer]
 key = "customer_id"
+"#;
 
+/// Its source and its features.
+const ORDERS: &str = r#"
 [sources.orders]
 kind = "events"
 path = "${lake}"
@@ -74,7 +77,7 @@ impl Case {
     pub(crate) fn pipeline(&self, schemes: &str) -> &Self {
         std::fs::write(
             self.folder.path().join("moves.toml"),
-            format!("{HEAD}{schemes}"),
+            format!("{START}{ORDERS}{schemes}"),
         )
         .unwrap();
         self

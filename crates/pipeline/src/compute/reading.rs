@@ -90,7 +90,7 @@ impl Job<'_> {
             window: None,
             filter: None,
         }];
-        let table = self.work.join("pruned.parquet");
+        let table = self.work.join(format!("pruned-{}.parquet", pass.source));
         Ok(self.engine.materialize(&plan, &table)?.counts.used)
     }
 

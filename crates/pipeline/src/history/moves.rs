@@ -68,7 +68,8 @@ fn segment_before(previous: &Previous, before: &SchemeBefore, row: u32) -> Optio
     before.segments.get(place as usize).map(|segment| segment.0)
 }
 
-/// The steps from the previous version to this one. `by_pins`: the customers whom people put elsewhere in a scheme that this one reads.
+/// The steps from the previous version to this one. `by_pins`: the customers whose pins people took away, and those whom
+/// pins moved in a scheme that this one reads.
 pub(super) fn moves(
     previous: &Previous,
     before: &SchemeBefore,
