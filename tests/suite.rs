@@ -151,6 +151,8 @@ mod shop;
 mod situations;
 #[path = "suite/sizes.rs"]
 mod sizes;
+#[path = "suite/small_files.rs"]
+mod small_files;
 #[path = "suite/some_customers.rs"]
 mod some_customers;
 #[path = "suite/stages.rs"]

@@ -19,6 +19,7 @@ mod records;
 mod tests;
 mod worker;
 
+use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::SyncSender;
 use std::sync::{Arc, Mutex};
@@ -470,14 +471,43 @@ impl Scanner {
 }
 
 /// Counts the rows that bounds on the files' own columns keep out of the pass, by reading nothing but the columns of time, and
-/// of those only the row groups that their statistics do not keep out.
-pub(crate) fn unseen(rows: &SourceRows) -> Result<Unseen, EngineError> {
+/// of those only the row groups that their statistics do not keep out. `hiding` are the files that may have such rows, in order.
+pub(crate) fn unseen(rows: &SourceRows, hiding: Option<&[usize]>) -> Result<Unseen, EngineError> {
+    let every: Vec<usize>;
+    let hiding = match hiding {
+        Some(hiding) => hiding,
+        None => {
+            every = (0..rows.scan.files.len()).collect();
+            &every
+        }
+    };
+    let mut unseen = Unseen::default();
+    for together in runs(hiding) {
+        unseen = unseen.plus(unseen_of(rows, together)?);
+    }
+    Ok(unseen)
+}
+
+/// Runs of successive numbers among rising ones; one run from the first to the last where there are many, since each is a plan.
+fn runs(numbers: &[usize]) -> Vec<Range<usize>> {
+    const MOST_RUNS: usize = 8;
+    let runs = numbers.chunk_by(|a, b| a + 1 == *b);
+    let ends = |run: &[usize]| Some(*run.first()?..run.last()? + 1);
+    let runs: Vec<Range<usize>> = runs.filter_map(ends).collect();
+    if runs.len() > MOST_RUNS {
+        return ends(numbers).into_iter().collect();
+    }
+    runs
+}
+
+/// As [`unseen`], of these files.
+fn unseen_of(rows: &SourceRows, files: Range<usize>) -> Result<Unseen, EngineError> {
     let mut unseen = Unseen::default();
     let count = |frame: LazyFrame| {
         let counts = len().cast(DataType::UInt64).alias("rows");
         Ok(frame.group_by([col(UNSEEN)]).agg([counts]))
     };
-    each_unseen(rows, 0..rows.scan.files.len(), &count, &mut |frame| {
+    each_unseen(rows, files, &count, &mut |frame| {
         let counted = frame
             .collect_with_engine(Engine::Streaming)?
             .unwrap_single();

@@ -2,7 +2,7 @@
 //! that is an error and not a signal. polars decodes images: Parquet files in memory with the row groups and columns that a plan
 //! reads.
 //!
-//! The types that matter: [`Window`] (what is decoded at a time), [`Piece`] (consecutive row groups of one file).
+//! The types that matter: [`Window`] (what is decoded at a time), [`Piece`] (row groups that are decoded as one file).
 //!
 //! Where to look: `file` (descriptors), `footer` (what a file says of itself, and whether it can be so), `pages` (headers and
 //! checksums of pages), `thrift` (how both are written), `arrow_schema` (what footers say of the types of ARROW), `image` (what
@@ -21,7 +21,7 @@ mod windows;
 
 pub(crate) use prune::{TimeBound, Unit};
 pub(crate) use side::Side;
-pub(crate) use windows::{Piece, Reading, limit, read};
+pub(crate) use windows::{How, Piece, Reading, Run, limit, read};
 
 /// A fault of a file of the lake.
 #[derive(Debug)]

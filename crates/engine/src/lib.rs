@@ -50,6 +50,8 @@ pub struct Materialized {
     /// For passes that keep the customers with the lowest hashes ([`tessera_expr::rel::Drawn::Lowest`]): the lowest hash that was
     /// left out. The table has every customer with a lower one. `None` where none was left out.
     pub left_out: Option<u64>,
+    /// Places of the files that may have rows which bounds on their columns keep out, in order; of all files where `None`.
+    pub hiding: Option<Vec<usize>>,
 }
 
 /// Keys of a table that the base of customers lacks.
@@ -85,8 +87,9 @@ pub trait Engine {
     ) -> Result<Vec<Materialized>, EngineError>;
 
     /// Counts the rows of a source that bounds on the files' own columns keep out of [`Engine::materialize`], which does not
-    /// read them: with its counts, every row of the files is counted once.
-    fn unseen(&self, rows: &SourceRows) -> Result<Unseen, EngineError>;
+    /// read them: with its counts, every row of the files is counted once. `hiding` are the files to look at, in order
+    /// ([`Materialized::hiding`]).
+    fn unseen(&self, rows: &SourceRows, hiding: Option<&[usize]>) -> Result<Unseen, EngineError>;
 
     /// Names the first file of a source of which not every row is counted, since it contradicts itself. `held` are the rows of
     /// each file, in their order. It reads the source again: for sources whose rows do not add up.

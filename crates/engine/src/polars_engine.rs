@@ -46,6 +46,7 @@ impl PolarsEngine {
             table: made.table,
             counts: made.counts,
             left_out: made.left_out,
+            hiding: made.hiding,
         });
         Ok(made.collect())
     }
@@ -110,9 +111,9 @@ impl Engine for PolarsEngine {
         Ok(made)
     }
 
-    fn unseen(&self, rows: &SourceRows) -> Result<Unseen, EngineError> {
+    fn unseen(&self, rows: &SourceRows, hiding: Option<&[usize]>) -> Result<Unseen, EngineError> {
         let _lookups = guarded(|| join::hold(rows))?;
-        guarded(|| aggregate::unseen(rows))
+        guarded(|| aggregate::unseen(rows, hiding))
     }
 
     fn contradiction(&self, rows: &SourceRows, held: &[u64]) -> Result<(), EngineError> {

@@ -57,14 +57,15 @@ pub(crate) type Make<'m> = &'m dyn Fn(LazyFrame) -> Result<LazyFrame, EngineErro
 /// Reads rows of these files of the scan, by their places, with normalised and derived columns, in file and row order: window
 /// after window, each made by `make` into a frame that `run` runs, until it says that no more is wanted (false). Rows that bounds
 /// on the files' own columns keep out are not there; [`each_unseen`] has them. With `row_numbers`, a column [`ROW`] holds the
-/// position in the file, from 0. There is at least one window.
+/// position in the file, from 0. There is at least one window. The result are the files that may have rows which bounds on their
+/// own columns keep out; `None` where not all files were read.
 pub(crate) fn each_window(
     rows: &SourceRows,
     files: Range<usize>,
     row_numbers: bool,
     make: Make<'_>,
     run: &mut dyn FnMut(LazyFrame) -> Result<bool, EngineError>,
-) -> Result<(), EngineError> {
+) -> Result<Option<Vec<usize>>, EngineError> {
     let over = Over {
         rows,
         side: Side::Inside,
@@ -75,11 +76,12 @@ pub(crate) fn each_window(
 }
 
 /// As [`each_window`] over all files, for several plans that differ in nothing that says how the files are read: these are read and
-/// decoded once. `run` is called with the number of the plan.
+/// decoded once. `run` is called with the number of the plan. The files that may have rows which bounds keep out are those of the
+/// first.
 pub(crate) fn each_window_of(
     plans: &[(&SourceRows, Make<'_>)],
     run: &mut dyn FnMut(usize, LazyFrame) -> Result<bool, EngineError>,
-) -> Result<(), EngineError> {
+) -> Result<Option<Vec<usize>>, EngineError> {
     let made = plans.iter().map(|&(rows, make)| of_visible(rows, make));
     let made: Vec<_> = made.collect();
     let over = plans.iter().zip(&made).map(|((rows, _), make)| Over {
@@ -123,7 +125,7 @@ pub(crate) fn each_unseen(
             make(frame.select([unseen(rows).alias(UNSEEN)]))
         },
     };
-    windows(&[over], files, &mut |_, frame| run(frame))
+    windows(&[over], files, &mut |_, frame| run(frame)).map(drop)
 }
 
 fn inside(
@@ -292,7 +294,7 @@ fn group_rows(
         (None, Side::Outside) => frame.filter(lit(false)),
     };
     // What nobody asks for is not computed: projections are pushed down.
-    let mut made = path_columns(scan, part.first().map_or(0, |piece| piece.file));
+    let mut made = path_columns(scan, part.first().map_or(0, Piece::file));
     let common = rows.scan.columns.iter().map(|c| (c.name.as_str(), c));
     let common: HashMap<&str, &ScanColumn> = common.collect();
     for column in &scan.columns {

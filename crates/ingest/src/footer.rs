@@ -9,7 +9,7 @@ use std::sync::Arc;
 use arrow::datatypes::{DataType, TimeUnit};
 use parquet::arrow::arrow_reader::ArrowReaderMetadata;
 use parquet::errors::ParquetError;
-use parquet::file::metadata::ParquetMetaData;
+use parquet::file::metadata::{ParquetMetaData, ParquetMetaDataReader};
 use sha2::{Digest, Sha256};
 use tessera_expr::rel::{FileStamp, Stored};
 
@@ -57,7 +57,8 @@ fn of_file(file: &mut File, stamp: FileStamp) -> Result<Footer, Unread> {
     let bytes = tail(file)?;
     let fingerprint = hex(&Sha256::digest(&bytes));
     let metadata = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-        ArrowReaderMetadata::load(&*file, Default::default())
+        let metadata = Arc::new(ParquetMetaDataReader::decode_metadata(&bytes)?);
+        ArrowReaderMetadata::try_new(metadata, Default::default())
     }))
     .map_err(|_| "its footer is damaged".to_owned())?
     .map_err(|error| match error {

@@ -42,6 +42,8 @@ pub(crate) struct Made {
     pub(crate) counts: RowCounts,
     /// The lowest hash of a customer that was left out, where a plan keeps the lowest.
     pub(crate) left_out: Option<u64>,
+    /// Of the first plan: the files, by their places, that may have rows which bounds on their columns keep out.
+    pub(crate) hiding: Option<Vec<usize>>,
 }
 
 /// Reads the files of several plans, which read them in the same way, once, with this many workers each, whose number does not show
@@ -63,13 +65,17 @@ pub(crate) fn run_together(
         .map(|(passes, to)| (passes, Part::ALL, to))
         .collect();
     let mut made = Vec::with_capacity(plans.len());
-    for (pass, (passes, _, to)) in read(&once)?.into_iter().zip(&once) {
+    let (read, hiding) = read(&once)?;
+    for (pass, (passes, _, to)) in read.into_iter().zip(&once) {
         made.push(match pass {
             Pass::Done(made) => Some(made),
             // The lowest of a part of the customers are not those of all.
             Pass::Full(_) if passes.lowest.is_none() => Some(passes.in_parts(to)?),
             Pass::Full(_) | Pass::GivenUp => None,
         });
+    }
+    if let Some(Some(first)) = made.first_mut() {
+        first.hiding = hiding;
     }
     Ok(made)
 }
@@ -90,6 +96,7 @@ pub(crate) fn nobody(plan: &Aggregate, budget: &Budget, to: &Path) -> Result<Mad
         table,
         counts: RowCounts::default(),
         left_out: Some(0),
+        hiding: None,
     })
 }
 
@@ -202,12 +209,13 @@ impl<'a> Passes<'a> {
             table: merge_by_key(&done, self.budget, to)?,
             counts: counts.unwrap_or_default(),
             left_out: None,
+            hiding: None,
         })
     }
 
     /// One pass for the customers of this part.
     fn read(&self, part: Part, to: &Path) -> Result<Pass, EngineError> {
-        let done = read(&[(self, part, to)])?.pop();
+        let done = read(&[(self, part, to)])?.0.pop();
         done.ok_or_else(|| EngineError::internal("a pass that made nothing".to_owned()))
     }
 
@@ -260,6 +268,7 @@ impl<'a> Passes<'a> {
             table,
             counts,
             left_out,
+            hiding: None,
         }))
     }
 
@@ -328,13 +337,16 @@ impl Room {
     }
 }
 
+/// The files of a scan that may have rows which bounds on their columns keep out of the first plan; `None` where not all were read.
+type Hiding = Option<Vec<usize>>;
+
 /// One pass each, over files that are read once.
-fn read(passes: &[(&Passes<'_>, Part, &Path)]) -> Result<Vec<Pass>, EngineError> {
+fn read(passes: &[(&Passes<'_>, Part, &Path)]) -> Result<(Vec<Pass>, Hiding), EngineError> {
     let begun = passes.iter().map(|(passes, part, _)| passes.begin(*part));
     let mut running: Vec<Running<'_>> = begun.collect();
     let others = running.iter().skip(1).map(|pass| pass.workers.len());
     let room = Room::new(others.sum());
-    std::thread::scope(|scope| -> Result<(), EngineError> {
+    let hiding = std::thread::scope(|scope| -> Result<Hiding, EngineError> {
         let mut sending: Vec<Sending> = Vec::new();
         let mut threads = Vec::new();
         for (number, pass) in running.iter_mut().enumerate() {
@@ -370,7 +382,7 @@ fn read(passes: &[(&Passes<'_>, Part, &Path)]) -> Result<Vec<Pass>, EngineError>
             customers: customers.map(|worker| worker.customers.len()).sum(),
         }))
     });
-    finished.collect()
+    Ok((finished.collect::<Result<_, _>>()?, hiding))
 }
 
 /// Reads the files and sends every batch to the workers of every pass.
@@ -378,7 +390,7 @@ fn scan(
     passes: &[(&Passes<'_>, Part, &Path)],
     sending: &[Sending],
     room: &Room,
-) -> Result<(), EngineError> {
+) -> Result<Hiding, EngineError> {
     let selects: Vec<_> = passes.iter().map(|(passes, ..)| passes.select()).collect();
     let rows = passes.iter().map(|(passes, ..)| &passes.plan.rows);
     let plans = rows.zip(&selects);

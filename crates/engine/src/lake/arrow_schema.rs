@@ -9,14 +9,29 @@ use parquet::arrow::{ARROW_SCHEMA_META_KEY, encode_arrow_schema};
 use super::footer::field::{file, pair};
 use super::thrift::{Struct, Value};
 
-/// Replaces dictionaries of texts by texts in the Arrow schema of a footer: a reader that follows the schema would otherwise build a
-/// dictionary for each batch, which takes longer than to read the texts.
+fn holds_schema(pair: &Struct<'_>) -> bool {
+    pair.bytes(pair::KEY) == Some(ARROW_SCHEMA_META_KEY.as_bytes())
+}
+
+/// The Arrow schema of a footer, as it is written there; empty where there is none.
+pub(super) fn of<'a>(footer: &Struct<'a>) -> &'a [u8] {
+    let pairs = footer.list(file::PAIRS).unwrap_or_default();
+    let mut pairs = pairs.iter().filter_map(Value::as_struct);
+    let schema = pairs.find(|pair| holds_schema(pair));
+    schema
+        .and_then(|pair| pair.bytes(pair::VALUE))
+        .unwrap_or_default()
+}
+
+/// Keeps nothing of a footer's further data but the Arrow schema, and replaces dictionaries of texts by texts in it: a reader that
+/// follows the schema would otherwise build a dictionary for each batch, which takes longer than to read the texts.
 pub(super) fn without_dictionaries(head: &mut Struct<'_>) {
-    let pairs = head.list_mut(file::PAIRS).into_iter().flatten();
-    for pair in pairs.filter_map(Value::as_struct_mut) {
-        if pair.bytes(pair::KEY) == Some(ARROW_SCHEMA_META_KEY.as_bytes())
-            && let Some(schema) = pair.bytes(pair::VALUE).and_then(texts)
-        {
+    let Some(pairs) = head.list_mut(file::PAIRS) else {
+        return;
+    };
+    pairs.retain(|pair| pair.as_struct().is_some_and(holds_schema));
+    for pair in pairs.iter_mut().filter_map(Value::as_struct_mut) {
+        if let Some(schema) = pair.bytes(pair::VALUE).and_then(texts) {
             pair.set_bytes(pair::VALUE, schema.into_bytes());
         }
     }

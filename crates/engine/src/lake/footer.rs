@@ -2,11 +2,12 @@
 
 use std::collections::HashMap;
 use std::ops::Range;
+use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 
 use super::file::LakeFile;
-use super::thrift::{Struct, Value};
+use super::thrift::{END, Struct, Value, write_int, write_structures};
 use super::{Fault, arrow_schema};
 
 /// Numbers of the fields that are read, of each structure of `parquet.thrift`.
@@ -34,6 +35,7 @@ pub(super) mod field {
     pub(crate) mod group {
         pub(crate) const COLUMNS: i16 = 1;
         pub(crate) const ROWS: i16 = 3;
+        pub(crate) const ORDINAL: i16 = 7;
     }
     pub(crate) mod chunk {
         pub(crate) const FILE_PATH: i16 = 1;
@@ -67,11 +69,30 @@ pub(super) fn digest(bytes: &[u8]) -> String {
 /// Numbers of leaf columns by the name of the column that they make up.
 type Leaves<'a> = HashMap<&'a [u8], Range<usize>>;
 
+/// What a footer says of all row groups: the schema, and who wrote them.
+#[derive(Debug)]
+pub(super) struct Head {
+    /// As the file has it.
+    as_read: Vec<u8>,
+    /// Of the footer of an image: the fields before those of its row groups, and those behind.
+    before: Vec<u8>,
+    after: Vec<u8>,
+}
+
+impl Head {
+    /// Appends the footer of an image with these row groups, which are written already.
+    pub(super) fn write(&self, rows: u64, (count, groups): (usize, &[u8]), to: &mut Vec<u8>) {
+        to.extend_from_slice(&self.before);
+        write_int(file::ROWS, rows.cast_signed(), to);
+        write_structures(file::ROW_GROUPS, count, groups, to);
+        to.extend_from_slice(&self.after);
+        to.push(END);
+    }
+}
+
 /// The content of a footer.
 pub(super) struct Footer<'a> {
     tree: Struct<'a>,
-    /// The same without row groups, encryption and signature.
-    pub(super) head: Struct<'a>,
     /// The leaf columns of each column of the table, by its name.
     pub(super) leaves: Leaves<'a>,
     /// Where the footer begins; all pages lie before.
@@ -135,18 +156,37 @@ impl<'a> Footer<'a> {
                 format!("its footer states {stated} rows, but its row groups have {held}").into(),
             );
         }
-        let mut head = Struct::take(&mut &*bytes).ok_or_else(damaged)?;
-        if let Some(groups) = head.list_mut(file::ROW_GROUPS) {
-            groups.clear();
-        }
-        head.remove(file::ENCRYPTION);
-        head.remove(file::SIGNING_KEY);
-        arrow_schema::without_dictionaries(&mut head);
         Ok(Self {
             tree,
-            head,
             leaves,
             start,
+        })
+    }
+
+    /// What the footer says of all row groups; `known` if that says the same.
+    pub(super) fn head(&self, known: Option<&Arc<Head>>) -> Arc<Head> {
+        const OF_THE_FILE: [i16; 4] = [
+            file::ROWS,
+            file::ROW_GROUPS,
+            file::ENCRYPTION,
+            file::SIGNING_KEY,
+        ];
+        let mut as_read = Vec::new();
+        let is_head = |number| number != file::PAIRS && !OF_THE_FILE.contains(&number);
+        self.tree.write_fields(is_head, &mut as_read);
+        as_read.extend_from_slice(arrow_schema::of(&self.tree));
+        if let Some(known) = known.filter(|known| known.as_read == as_read) {
+            return known.clone();
+        }
+        let mut head = self.tree.without(&OF_THE_FILE);
+        arrow_schema::without_dictionaries(&mut head);
+        let (mut before, mut after) = (Vec::new(), Vec::new());
+        head.write_fields(|number| number < file::ROWS, &mut before);
+        head.write_fields(|number| number > file::ROW_GROUPS, &mut after);
+        Arc::new(Head {
+            as_read,
+            before,
+            after,
         })
     }
 

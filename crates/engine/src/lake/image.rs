@@ -1,15 +1,24 @@
-//! Parquet files in memory that hold some row groups and columns of a file of the lake.
+//! Parquet files in memory that hold some row groups and columns of files of the lake.
 
 use std::collections::BTreeSet;
 use std::ops::Range;
+use std::sync::Arc;
+
+use polars_buffer::Buffer;
 
 use super::Fault;
 use super::file::LakeFile;
-use super::footer::field::{chunk, column, file as fields, group as group_fields};
-use super::footer::{Footer, described, dictionary, name, rows};
+use super::footer::field::{chunk, column, group as group_fields};
+use super::footer::{Footer, Head, described, dictionary, name, rows};
 use super::pages;
 use super::thrift::{Struct, Value};
 use super::unpacked::{self, Parts, Span};
+
+/// How a Parquet file begins and ends.
+const MAGIC: &[u8] = b"PAR1";
+
+/// Most bytes of row groups in a footer, whose length has 32 bits.
+const MOST_FOOTER_BYTES: usize = 2 << 30;
 
 /// The leaf columns that these columns of a file consist of.
 pub(super) fn wanted(footer: &Footer<'_>, names: &BTreeSet<String>) -> Vec<usize> {
@@ -57,78 +66,107 @@ impl Size {
     }
 }
 
-/// A Parquet file in memory, and the rows of it that are decoded at a time.
+/// A Parquet file in memory that is being made of row groups of files with the same head. It has the schema of the files; what was
+/// not read has no pages.
 pub(super) struct Image {
-    pub(super) bytes: Vec<u8>,
-    pub(super) parts: Parts,
+    head: Arc<Head>,
+    bytes: Vec<u8>,
+    /// The row groups as the footer has them, and their number.
+    groups: Vec<u8>,
+    count: usize,
+    pub(super) rows: u64,
 }
 
-/// Reads these leaf columns of consecutive row groups and checks their pages. The image has the schema of the file; what was not
-/// read has no pages. Its rows are divided into parts that take no more than `most` bytes each, where that can be.
-pub(super) fn make(
-    file: &mut LakeFile,
-    footer: &Footer<'_>,
-    groups: Range<usize>,
-    leaves: &[usize],
-    most: u64,
-) -> Result<Image, Fault> {
-    let all = footer.groups();
-    let elements = footer.leaf_elements();
-    let wanted = all.get(groups.clone()).unwrap_or_default();
-    let mut size = 0_u64;
-    for group in wanted {
-        size = size.saturating_add(Size::of(footer, group, leaves)?.packed);
-    }
-    let mut image = Vec::new();
-    let room = usize::try_from(size).map_err(|_| "it is too large".to_owned())?;
-    image.try_reserve(room).map_err(|_| {
-        format!("{size} bytes of it must be read at once, more than the available memory")
-    })?;
-    image.extend_from_slice(b"PAR1");
-    let mut made = Vec::with_capacity(wanted.len());
-    let mut held = 0;
-    let mut spans: Vec<Span> = Vec::new();
-    for (number, group) in groups.zip(wanted) {
-        let mut copy = (*group).clone();
-        let columns = copy.list_mut(group_fields::COLUMNS);
-        for (leaf, copied) in columns.into_iter().flatten().enumerate() {
-            let start = image.len();
-            let range = if leaves.binary_search(&leaf).is_ok() {
-                let range = footer.pages(group, leaf)?;
-                file.read(range.start, range.end - range.start, &mut image)?;
-                let (_, meta) = described(group, leaf)?;
-                let pages = &image[start..];
-                let chunk = pages::check(meta, rows(group)?, pages).map_err(|what| {
-                    format!("column `{}` of row group {number} {what}", name(meta))
-                })?;
-                let element = elements.get(leaf).copied();
-                let chunk = (&chunk, pages);
-                spans.extend(unpacked::spans((leaf, held), meta, element, chunk, most));
-                Some(range).filter(|range| !range.is_empty())
-            } else {
-                None
-            };
-            place(copied, range, start);
+impl Image {
+    pub(super) fn new(head: Arc<Head>) -> Self {
+        Self {
+            head,
+            bytes: Vec::new(),
+            groups: Vec::new(),
+            count: 0,
+            rows: 0,
         }
-        made.push(Value::Struct(copy));
-        held += rows(group)?;
     }
-    let parts = unpacked::parts(held, elements.len(), spans, most);
-    let mut tree = footer.head.clone();
-    tree.set(fields::ROWS, held.cast_signed());
-    if let Some(groups) = tree.list_mut(fields::ROW_GROUPS) {
-        *groups = made;
+
+    /// Bytes of the pages so far.
+    pub(super) fn len(&self) -> usize {
+        self.bytes.len()
     }
-    let start = image.len();
-    tree.write(&mut image);
-    let length = u32::try_from(image.len() - start);
-    let length = length.map_err(|_| "its footer is too large".to_owned())?;
-    image.extend_from_slice(&length.to_le_bytes());
-    image.extend_from_slice(b"PAR1");
-    Ok(Image {
-        bytes: image,
-        parts,
-    })
+
+    /// Whether row groups of a file with this head can be added.
+    pub(super) fn takes(&self, head: &Arc<Head>) -> bool {
+        Arc::ptr_eq(&self.head, head)
+    }
+
+    /// Reads these leaf columns of consecutive row groups, which have `packed` bytes, and checks their pages. Their rows, counted
+    /// from the first of these groups, are divided into parts that take no more than `most` bytes each, where that can be.
+    pub(super) fn add(
+        &mut self,
+        file: &mut LakeFile,
+        footer: &Footer<'_>,
+        groups: Range<usize>,
+        leaves: &[usize],
+        (packed, most): (u64, u64),
+    ) -> Result<Parts, Fault> {
+        let all = footer.groups();
+        let elements = footer.leaf_elements();
+        let wanted = all.get(groups.clone()).unwrap_or_default();
+        let room = usize::try_from(packed).map_err(|_| "it is too large".to_owned())?;
+        self.bytes.try_reserve(room).map_err(|_| {
+            format!("{packed} bytes of it must be read at once, more than the available memory")
+        })?;
+        if self.bytes.is_empty() {
+            self.bytes.extend_from_slice(MAGIC);
+        }
+        let mut held = 0;
+        let mut spans: Vec<Span> = Vec::new();
+        for (number, group) in groups.zip(wanted) {
+            let mut copy = group.without(&[group_fields::ORDINAL]);
+            let columns = copy.list_mut(group_fields::COLUMNS);
+            for (leaf, copied) in columns.into_iter().flatten().enumerate() {
+                let start = self.bytes.len();
+                let range = if leaves.binary_search(&leaf).is_ok() {
+                    let range = footer.pages(group, leaf)?;
+                    file.read(range.start, range.end - range.start, &mut self.bytes)?;
+                    let (_, meta) = described(group, leaf)?;
+                    let pages = &self.bytes[start..];
+                    let chunk = pages::check(meta, rows(group)?, pages).map_err(|what| {
+                        format!("column `{}` of row group {number} {what}", name(meta))
+                    })?;
+                    let element = elements.get(leaf).copied();
+                    let chunk = (&chunk, pages);
+                    spans.extend(unpacked::spans((leaf, held), meta, element, chunk, most));
+                    Some(range).filter(|range| !range.is_empty())
+                } else {
+                    None
+                };
+                place(copied, range, start);
+            }
+            copy.write(&mut self.groups);
+            self.count += 1;
+            held += rows(group)?;
+        }
+        self.rows = self.rows.saturating_add(held);
+        if self.groups.len() > MOST_FOOTER_BYTES {
+            return Err("its footer is too large".to_owned().into());
+        }
+        Ok(unpacked::parts(held, elements.len(), spans, most))
+    }
+
+    /// The file.
+    pub(super) fn finish(mut self) -> Buffer<u8> {
+        if self.bytes.is_empty() {
+            self.bytes.extend_from_slice(MAGIC);
+        }
+        let start = self.bytes.len();
+        let groups = (self.count, self.groups.as_slice());
+        self.head.write(self.rows, groups, &mut self.bytes);
+        let length = self.bytes.len() - start;
+        let length = u32::try_from(length).unwrap_or(u32::MAX);
+        self.bytes.extend_from_slice(&length.to_le_bytes());
+        self.bytes.extend_from_slice(MAGIC);
+        Buffer::from_vec(self.bytes)
+    }
 }
 
 /// States where a column of the image lies: pages that were read from `range` of the file begin at `start`.

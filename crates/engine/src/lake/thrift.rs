@@ -124,23 +124,81 @@ impl<'a> Struct<'a> {
         self.fields.retain(|(known, _)| *known != number);
     }
 
+    /// The structure without these fields.
+    pub(super) fn without(&self, numbers: &[i16]) -> Self {
+        let fields = self.fields.iter();
+        let fields = fields.filter(|(number, _)| !numbers.contains(number));
+        Self {
+            fields: fields.cloned().collect(),
+        }
+    }
+
     pub(super) fn write(&self, to: &mut Vec<u8>) {
-        let mut last = 0_i16;
-        for (number, value) in &self.fields {
-            let kind = value.kind();
-            match number.checked_sub(last) {
-                Some(step @ 1..=15) => to.push((step as u8) << 4 | kind),
-                _ => {
-                    to.push(kind);
-                    varint(zigzag(i64::from(*number)), to);
-                }
-            }
-            last = *number;
+        self.write_after(Some(0), |_| true, to);
+        to.push(END);
+    }
+
+    /// Writes the fields whose number is wanted, for a structure that is written piece by piece: [`END`] is its end.
+    pub(super) fn write_fields(&self, is_wanted: impl Fn(i16) -> bool, to: &mut Vec<u8>) {
+        self.write_after(None, is_wanted, to);
+    }
+
+    fn write_after(
+        &self,
+        mut last: Option<i16>,
+        is_wanted: impl Fn(i16) -> bool,
+        to: &mut Vec<u8>,
+    ) {
+        let fields = self.fields.iter();
+        let wanted = fields.filter(|(number, _)| is_wanted(*number));
+        for (number, value) in wanted {
+            write_field(*number, last, value.kind(), to);
+            last = Some(*number);
             if !matches!(value, Value::Bool(_)) {
                 value.write(to);
             }
         }
-        to.push(0);
+    }
+}
+
+/// The end of a structure.
+pub(super) const END: u8 = 0;
+
+/// Kind of structures.
+const STRUCT: u8 = 12;
+
+/// Writes a field that is an integer of 64 bits.
+pub(super) fn write_int(number: i16, value: i64, to: &mut Vec<u8>) {
+    write_field(number, None, 6, to);
+    varint(zigzag(value), to);
+}
+
+/// Writes a field that is a list of structures, which are written one after the other already.
+pub(super) fn write_structures(number: i16, count: usize, structures: &[u8], to: &mut Vec<u8>) {
+    write_field(number, None, 9, to);
+    write_count(count, STRUCT, to);
+    to.extend_from_slice(structures);
+}
+
+/// The beginning of a field, after the field `last`; without one, the number is written in full.
+fn write_field(number: i16, last: Option<i16>, kind: u8, to: &mut Vec<u8>) {
+    match last.and_then(|last| number.checked_sub(last)) {
+        Some(step @ 1..=15) => to.push((step as u8) << 4 | kind),
+        _ => {
+            to.push(kind);
+            varint(zigzag(i64::from(number)), to);
+        }
+    }
+}
+
+/// The beginning of a list of so many elements of this kind.
+fn write_count(count: usize, of: u8, to: &mut Vec<u8>) {
+    match count {
+        short @ 0..=14 => to.push((short as u8) << 4 | of),
+        long => {
+            to.push(0xf0 | of);
+            varint(long as u64, to);
+        }
     }
 }
 
@@ -171,7 +229,7 @@ impl<'a> Value<'a> {
             Value::Bytes(_) | Value::Made(_) => 8,
             Value::List(kind, ..) => *kind,
             Value::Map(..) => 11,
-            Value::Struct(_) => 12,
+            Value::Struct(_) => STRUCT,
             Value::Uuid(_) => 13,
         }
     }
@@ -186,13 +244,7 @@ impl<'a> Value<'a> {
             Value::Bytes(bytes) => write_bytes(bytes, to),
             Value::Made(bytes) => write_bytes(bytes, to),
             Value::List(_, of, elements) => {
-                match elements.len() {
-                    short @ 0..=14 => to.push((short as u8) << 4 | of),
-                    long => {
-                        to.push(0xf0 | of);
-                        varint(long as u64, to);
-                    }
-                }
+                write_count(elements.len(), *of, to);
                 elements.iter().for_each(|element| element.write(to));
             }
             Value::Map(keys, values, entries) => {
@@ -265,7 +317,7 @@ impl<'a> Input<'_, 'a> {
         let mut last = 0_i16;
         loop {
             let head = self.byte()?;
-            if head == 0 {
+            if head == END {
                 return Some(Struct { fields });
             }
             let number = match head >> 4 {
@@ -351,6 +403,35 @@ mod tests {
         let mut written = Vec::new();
         tree.write(&mut written);
         assert_eq!(written, bytes);
+    }
+
+    #[test]
+    fn what_is_written_piece_by_piece_is_the_structure() {
+        let bytes = bytes();
+        let tree = Struct::take(&mut bytes.as_slice()).unwrap();
+        let mut written = Vec::new();
+        tree.write_fields(|number| number < 3, &mut written);
+        write_int(3, 7, &mut written);
+        let element = tree.structure(40).unwrap();
+        let mut elements = Vec::new();
+        for _ in 0..20 {
+            element.write(&mut elements);
+        }
+        write_structures(4, 20, &elements, &mut written);
+        tree.write_fields(|number| number > 3, &mut written);
+        written.push(END);
+        let mut rest = written.as_slice();
+        let read = Struct::take(&mut rest).unwrap();
+        assert!(rest.is_empty());
+        assert_eq!(read.int(3), Some(7));
+        let read_elements = read.list(4).unwrap();
+        assert_eq!(read_elements.len(), 20);
+        assert!(
+            read_elements
+                .iter()
+                .all(|of| of.as_struct() == Some(element))
+        );
+        assert_eq!(read.without(&[3, 4]), tree.without(&[3, 4]));
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{SyncSender, sync_channel};
 
@@ -13,10 +14,11 @@ use tessera_spec::activity;
 
 use super::Fault;
 use super::file::LakeFile;
-use super::footer::{self, Footer, rows};
+use super::footer::{self, Footer, Head, rows};
 use super::image::{self, Image, Size};
 use super::prune::{TimeBound, some_may_hold};
 use super::side::Side;
+use super::unpacked::Parts;
 use crate::budget::PROGRAM_BYTES;
 use crate::error::EngineError;
 
@@ -51,24 +53,78 @@ fn most_decoded() -> u64 {
 /// Parts of a window, which are decoded by a plan each: pieces whose columns and paths are alike.
 const WINDOW_PARTS: usize = 64;
 
-/// Pieces that are decoded at a time.
-const WINDOW_PIECES: usize = 512;
+/// Runs of row groups that are decoded at a time.
+const WINDOW_RUNS: u64 = 512;
+
+/// Of the first window, nothing can be decoded while it is read: it has this share of the bytes and runs of others.
+const FIRST_SHARE: u64 = 8;
+
+/// Most bytes of row groups that go into one image with those of the file before, as the file holds them: an image takes as long to
+/// begin to decode as about so many bytes.
+const JOINED_BYTES: u64 = 256 << 10;
+
+/// The same once decoded.
+const JOINED_DECODED_BYTES: u64 = 4 << 20;
+
+/// Most bytes of an image to which row groups are added: it may be copied to make room.
+const JOINED_INTO_BYTES: usize = 16 << 20;
 
 /// Consecutive row groups of a file.
-#[derive(Debug, Clone)]
-pub(crate) struct Piece {
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Run {
     /// Place of the file in the scan.
     pub(crate) file: usize,
-    /// Rows of the file before the first of the piece.
+    /// Rows of the file before the first of them.
     pub(crate) first_row: u64,
+    pub(crate) rows: u64,
+}
+
+/// Row groups that are decoded together.
+#[derive(Debug, Clone)]
+pub(crate) struct Piece {
+    /// Where they come from, in order.
+    pub(crate) runs: Vec<Run>,
     /// A Parquet file of these row groups.
     pub(crate) image: Buffer<u8>,
     /// The rows of that file that are meant, where not all are: first row and number.
     pub(crate) part: Option<(i64, IdxSize)>,
 }
 
+impl Piece {
+    /// Place of the first file in the scan.
+    pub(crate) fn file(&self) -> usize {
+        self.runs.first().map_or(0, |run| run.file)
+    }
+
+    /// A piece for each run.
+    pub(crate) fn each(&self) -> Vec<Self> {
+        if self.runs.len() == 1 {
+            return vec![self.clone()];
+        }
+        let mut start = self.part.map_or(0, |(start, _)| start);
+        let of_run = |run: &Run| {
+            let part = (start, IdxSize::try_from(run.rows).unwrap_or(IdxSize::MAX));
+            start = start.saturating_add_unsigned(run.rows);
+            Self {
+                runs: vec![*run],
+                image: self.image.clone(),
+                part: Some(part),
+            }
+        };
+        self.runs.iter().map(of_run).collect()
+    }
+}
+
 /// Consecutive pieces that are decoded together.
 pub(crate) type Window = Vec<Piece>;
+
+/// How the files of a scan are read.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct How {
+    pub(crate) side: Side,
+    /// Row groups of several files may be in one piece.
+    pub(crate) joins: bool,
+}
 
 /// What is read of files that are read alike.
 #[derive(Debug, Clone, Default)]
@@ -80,21 +136,22 @@ pub(crate) struct Reading {
 }
 
 /// Reads files of the scan in order and hands over windows of them, until `take` says that no more is wanted (false). There is at
-/// least one window, which may hold no row. `reading` says what is read of each group of files.
+/// least one window, which may hold no row. `reading` says what is read of each group of files. The result are the files, in
+/// order, that may have rows which the bounds of the first plan keep out; `None` where not all files were read.
 pub(crate) fn read(
     scan: &Scan,
     files: Range<usize>,
     reading: &[Reading],
-    side: Side,
+    how: How,
     take: &mut dyn FnMut(Window) -> Result<bool, EngineError>,
-) -> Result<(), EngineError> {
+) -> Result<Option<Vec<usize>>, EngineError> {
     std::thread::scope(|scope| {
         let (sender, receiver) = sync_channel::<Window>(0);
         let read = scope.spawn(move || {
             let is_shared = reading.iter().any(|of_group| of_group.bounds.len() > 1);
             let reader = Reader {
                 scan,
-                side,
+                how,
                 window_bytes: if is_shared {
                     SHARED_WINDOW_BYTES
                 } else {
@@ -103,16 +160,21 @@ pub(crate) fn read(
                 group: 0,
                 last: (0, 0),
                 parts: 0,
+                runs: 0,
+                head: None,
+                open: None,
                 sender,
                 window: Window::new(),
                 bytes: 0,
                 decoded: 0,
                 sent: false,
+                hiding: Vec::new(),
             };
             reader.read(files, reading)
         });
         for window in receiver {
-            let mut files: Vec<usize> = window.iter().map(|piece| piece.file).collect();
+            let runs = window.iter().flat_map(|piece| &piece.runs);
+            let mut files: Vec<usize> = runs.map(|run| run.file).collect();
             files.dedup();
             let _reading: Vec<_> = files.into_iter().map(|file| is_read(scan, file)).collect();
             if !take(window)? {
@@ -132,13 +194,18 @@ fn is_read(scan: &Scan, place: usize) -> activity::Reading {
 
 struct Reader<'a> {
     scan: &'a Scan,
-    side: Side,
+    how: How,
     window_bytes: u64,
     /// The group whose files are being read.
     group: usize,
-    /// Group and file of the last piece, and the parts of the window.
+    /// Group and file of the last run, and the parts and runs of the window.
     last: (usize, usize),
     parts: usize,
+    runs: u64,
+    /// Of the last file.
+    head: Option<Arc<Head>>,
+    /// The last piece of the window, to which row groups can be added.
+    open: Option<Open>,
     sender: SyncSender<Window>,
     window: Window,
     /// Bytes of the window as the files hold them.
@@ -146,6 +213,14 @@ struct Reader<'a> {
     /// Bytes that its rows take once decoded.
     decoded: u64,
     sent: bool,
+    /// Files that may have rows which the bounds of the first plan keep out.
+    hiding: Vec<usize>,
+}
+
+/// A piece that is being made.
+struct Open {
+    image: Image,
+    runs: Vec<Run>,
 }
 
 /// An error if rows would need more than the memory limit.
@@ -180,7 +255,11 @@ impl From<Fault> for Stop {
 }
 
 impl Reader<'_> {
-    fn read(mut self, files: Range<usize>, reading: &[Reading]) -> Result<(), EngineError> {
+    fn read(
+        mut self,
+        files: Range<usize>,
+        reading: &[Reading],
+    ) -> Result<Option<Vec<usize>>, EngineError> {
         let mut begins = 0;
         for (number, (group, reading)) in self.scan.groups.iter().zip(reading).enumerate() {
             self.group = number;
@@ -189,7 +268,7 @@ impl Reader<'_> {
                 let path = &self.scan.files[file];
                 match self.file(file, path, reading) {
                     Ok(()) => {}
-                    Err(Stop::Closed) => return Ok(()),
+                    Err(Stop::Closed) => return Ok(None),
                     Err(Stop::Fault(fault)) => {
                         return Err(EngineError::of_lake_file(self.scan, path, fault));
                     }
@@ -197,11 +276,9 @@ impl Reader<'_> {
             }
             begins = ends;
         }
-        if !self.window.is_empty() {
-            // It is not an error if the receiver has ended.
-            let _ = self.send();
-        }
-        Ok(())
+        // It is not an error if the receiver has ended.
+        let _ = self.send();
+        Ok(Some(self.hiding))
     }
 
     fn file(&mut self, number: usize, path: &Path, reading: &Reading) -> Result<(), Stop> {
@@ -231,13 +308,18 @@ impl Reader<'_> {
         let leaves = image::wanted(&footer, &reading.columns);
         let most = most_decoded();
         let groups = footer.groups();
+        let first = reading.bounds.get(..1).unwrap_or_default();
+        let mut all = groups.iter();
+        if all.any(|group| some_may_hold(&footer, group, first, Side::Outside)) {
+            self.hiding.push(number);
+        }
         let mut next = 0;
         let mut first_row = 0;
         while next < groups.len() {
             let start = next;
             let (mut size, mut held) = (Size::default(), 0_u64);
             while next < groups.len()
-                && some_may_hold(&footer, groups[next], &reading.bounds, self.side)
+                && some_may_hold(&footer, groups[next], &reading.bounds, self.how.side)
             {
                 let with = size.plus(Size::of(&footer, groups[next], &leaves)?);
                 let is_large = with.packed > self.window_bytes || with.unpacked > most;
@@ -249,86 +331,85 @@ impl Reader<'_> {
                 next += 1;
             }
             if next > start {
-                allow("a row group", size.packed)?;
-                let image = image::make(file, &footer, start..next, &leaves, most)?;
-                file.unchanged()?;
-                self.add_parts((number, first_row), image, size.packed)?;
+                let run = Run {
+                    file: number,
+                    first_row,
+                    rows: held,
+                };
+                let leaves = leaves.as_slice();
+                self.add((file, &footer), (start..next, leaves), run, size.packed)?;
                 first_row = first_row.saturating_add(held);
             } else {
                 first_row = first_row.saturating_add(rows(groups[next])?);
                 next += 1;
             }
         }
-        if !self.sent && self.window.is_empty() {
-            let none = image::make(file, &footer, 0..0, &leaves, most)?;
-            self.add_parts((number, 0), none, 0)?;
-        }
-        Ok(())
-    }
-
-    /// Adds an image as one piece, or its parts as one window each.
-    fn add_parts(
-        &mut self,
-        (file, first_row): (usize, u64),
-        image: Image,
-        bytes: u64,
-    ) -> Result<(), Stop> {
-        let Image {
-            bytes: image,
-            parts,
-        } = image;
-        let image = Buffer::from_vec(image);
-        if parts.rows.len() <= 1 && parts.most_bytes <= DECODED_BYTES {
-            let beyond = self.bytes + bytes > self.window_bytes
-                || self.decoded + parts.most_bytes > most_decoded();
-            if beyond {
-                self.send()?;
-            }
-            self.bytes += bytes;
-            self.decoded += parts.most_bytes;
-            return Ok(self.add((file, first_row), image, None)?);
-        }
-        let held = image.len() as u64;
-        allow(
-            "a part of a row group",
-            held.saturating_add(parts.most_bytes),
-        )?;
-        for rows in parts.rows {
-            let (Ok(start), Ok(length)) = (
-                i64::try_from(rows.start),
-                IdxSize::try_from(rows.end - rows.start),
-            ) else {
-                return Err(Fault::Damaged("it has too many rows".to_owned()).into());
+        if !self.sent && self.window.is_empty() && self.open.is_none() {
+            let none = Run {
+                file: number,
+                first_row: 0,
+                rows: 0,
             };
-            self.send()?;
-            let place = (file, first_row.saturating_add(rows.start));
-            self.add(place, image.clone(), Some((start, length)))?;
-            self.send()?;
+            self.add((file, &footer), (0..0, &leaves), none, 0)?;
         }
         Ok(())
     }
 
+    /// Adds these row groups of a file, of which `leaves` are read, as one piece, into the piece before, or its parts as one window
+    /// each.
     fn add(
         &mut self,
-        (file, first_row): (usize, u64),
-        image: Buffer<u8>,
-        part: Option<(i64, IdxSize)>,
-    ) -> Result<(), Closed> {
-        let values = |file: usize| self.scan.path_values.get(file);
-        let (group, last) = self.last;
-        let continues = !self.window.is_empty()
-            && group == self.group
-            && (file == last || values(file) == values(last));
-        self.parts += usize::from(!continues);
-        self.last = (self.group, file);
-        self.window.push(Piece {
-            file,
-            first_row,
-            image,
-            part,
+        (file, footer): (&mut LakeFile, &Footer<'_>),
+        (groups, leaves): (Range<usize>, &[usize]),
+        run: Run,
+        packed: u64,
+    ) -> Result<(), Stop> {
+        allow("a row group", packed)?;
+        let head = footer.head(self.head.as_ref());
+        let joins = |open: &Open| {
+            self.how.joins
+                && packed <= JOINED_BYTES
+                && open.image.len() <= JOINED_INTO_BYTES
+                && self.is_alike(run.file)
+                && open.image.takes(&head)
+        };
+        if !self.open.as_ref().is_some_and(joins) {
+            self.close();
+        }
+        self.head = Some(head.clone());
+        let mut open = self.open.take().unwrap_or_else(|| Open {
+            image: Image::new(head),
+            runs: Vec::new(),
         });
-        let is_full = self.bytes >= self.window_bytes
-            || self.window.len() >= WINDOW_PIECES
+        let before = open.image.rows;
+        let most = most_decoded();
+        let parts = open
+            .image
+            .add(file, footer, groups, leaves, (packed, most))?;
+        file.unchanged()?;
+        let share = if self.sent { 1 } else { FIRST_SHARE };
+        let window_bytes = self.window_bytes / share;
+        let beyond =
+            self.bytes + packed > window_bytes || self.decoded + parts.most_bytes > most_decoded();
+        let has_others = !open.runs.is_empty();
+        let is_little = parts.most_bytes <= JOINED_DECODED_BYTES;
+        let is_whole = parts.rows.len() <= 1 && parts.most_bytes <= DECODED_BYTES;
+        if !is_whole || has_others && beyond && !is_little {
+            return self.add_parts(open, run, (before, parts));
+        }
+        if beyond && !has_others {
+            self.send()?;
+        }
+        self.parts += usize::from(self.runs == 0 || !self.is_alike(run.file));
+        self.last = (self.group, run.file);
+        self.runs += 1;
+        self.bytes += packed;
+        self.decoded += parts.most_bytes;
+        open.runs.push(run);
+        self.open = Some(open);
+        let is_full = self.bytes >= window_bytes
+            || self.decoded >= most_decoded()
+            || self.runs >= WINDOW_RUNS / share
             || self.parts >= WINDOW_PARTS;
         if is_full {
             self.send()?;
@@ -336,10 +417,72 @@ impl Reader<'_> {
         Ok(())
     }
 
+    /// Adds the parts of a run as one window each, behind the `before` rows of the image that are of others.
+    fn add_parts(
+        &mut self,
+        open: Open,
+        run: Run,
+        (before, parts): (u64, Parts),
+    ) -> Result<(), Stop> {
+        let Open { image, runs } = open;
+        let image = image.finish();
+        let mut add = |runs: Vec<Run>, rows: Range<u64>| -> Result<(), Stop> {
+            let (Ok(start), Ok(length)) = (
+                i64::try_from(rows.start),
+                IdxSize::try_from(rows.end - rows.start),
+            ) else {
+                return Err(Fault::Damaged("it has too many rows".to_owned()).into());
+            };
+            self.window.push(Piece {
+                runs,
+                image: image.clone(),
+                part: Some((start, length)),
+            });
+            Ok(self.send()?)
+        };
+        if !runs.is_empty() {
+            add(runs, 0..before)?;
+        }
+        let held = image.len() as u64;
+        allow(
+            "a part of a row group",
+            held.saturating_add(parts.most_bytes),
+        )?;
+        for rows in parts.rows {
+            let of_part = Run {
+                first_row: run.first_row.saturating_add(rows.start),
+                rows: rows.end - rows.start,
+                ..run
+            };
+            add(vec![of_part], before + rows.start..before + rows.end)?;
+        }
+        Ok(())
+    }
+
+    /// Whether the file is read as the last one was.
+    fn is_alike(&self, file: usize) -> bool {
+        let values = |file: usize| self.scan.path_values.get(file);
+        let (group, last) = self.last;
+        group == self.group && (file == last || values(file) == values(last))
+    }
+
+    /// Ends the last piece.
+    fn close(&mut self) {
+        if let Some(Open { image, runs }) = self.open.take() {
+            self.window.push(Piece {
+                runs,
+                image: image.finish(),
+                part: None,
+            });
+        }
+    }
+
     fn send(&mut self) -> Result<(), Closed> {
+        self.close();
         self.bytes = 0;
         self.decoded = 0;
         self.parts = 0;
+        self.runs = 0;
         if self.window.is_empty() {
             return Ok(());
         }

@@ -12,7 +12,7 @@ use super::parquet::parquet;
 use super::visible::time_bounds;
 use super::{ROW, held_by, stored_in};
 use crate::error::{EngineError, guarded};
-use crate::lake::{self, Fault, Piece, Reading, Side};
+use crate::lake::{self, Fault, How, Piece, Reading, Run, Side};
 
 /// The parts of a window, consecutive pieces that are read alike, with their columns as the files hold them. There is at least one
 /// part, which may be empty.
@@ -33,23 +33,28 @@ impl Over<'_> {
     }
 }
 
-/// Reads what the plans need of the files and runs the frames of each window. A single plan decodes while it runs.
+/// Reads what the plans need of the files and runs the frames of each window. A single plan decodes while it runs. The result are
+/// the files that may have rows which bounds keep out of the first plan; `None` where not all files were read.
 pub(super) fn windows(
     plans: &[Over<'_>],
     files: Range<usize>,
     run: &mut dyn FnMut(usize, LazyFrame) -> Result<bool, EngineError>,
-) -> Result<(), EngineError> {
+) -> Result<Option<Vec<usize>>, EngineError> {
     let Some(first) = plans.first() else {
-        return Ok(());
+        return Ok(None);
     };
     let scan = &first.rows.scan;
     let mut reading = Vec::with_capacity(scan.groups.len());
     for (group, files_of_group) in places(&scan.groups) {
         let mut of_group = Reading::default();
         if files_of_group.end > files.start && files_of_group.start < files.end {
-            let nothing = Piece {
+            let none = Run {
                 file: files_of_group.start,
                 first_row: 0,
+                rows: 0,
+            };
+            let nothing = Piece {
+                runs: vec![none],
                 image: Buffer::new(),
                 part: None,
             };
@@ -63,7 +68,11 @@ pub(super) fn windows(
         }
         reading.push(of_group);
     }
-    lake::read(scan, files, &reading, first.side, &mut |window| {
+    let how = How {
+        side: first.side,
+        joins: !first.row_numbers,
+    };
+    lake::read(scan, files, &reading, how, &mut |window| {
         EngineError::go_on()?;
         let shared = if plans.len() > 1 || is_of_small_files(&window) && !first.row_numbers {
             let held = guarded(|| held(scan, &window, &reading));
@@ -85,15 +94,16 @@ pub(super) fn windows(
     })
 }
 
-/// Pieces from which on a window may be one of small files, and most bytes of one of them on average.
-const MANY_PIECES: usize = 16;
+/// Runs of row groups from which on a window may be one of small files, and most bytes of one of them on average.
+const MANY_RUNS: usize = 16;
 const SMALL_BYTES: usize = 32 << 10;
 
 /// Whether a window is of many small files. A plan that decodes while it runs would evaluate its expressions for the few rows of each
 /// of them.
 fn is_of_small_files(window: &[Piece]) -> bool {
     let bytes: usize = window.iter().map(|piece| piece.image.len()).sum();
-    window.len() >= MANY_PIECES && bytes / window.len() <= SMALL_BYTES
+    let runs: usize = window.iter().map(|piece| piece.runs.len()).sum();
+    runs >= MANY_RUNS && bytes / runs <= SMALL_BYTES
 }
 
 /// The parts of a window with the columns that some plan reads in memory; the others, which plans may name, are null.
@@ -133,9 +143,9 @@ fn blame(plan: &Over<'_>, window: &[Piece], error: EngineError) -> EngineError {
     let EngineError::Query(together) = error else {
         return error;
     };
-    for piece in window {
+    for piece in window.iter().flat_map(Piece::each) {
         let alone = guarded(|| {
-            let frame = plan.frame(std::slice::from_ref(piece))?;
+            let frame = plan.frame(std::slice::from_ref(&piece))?;
             frame.collect_with_engine(Engine::Streaming)?;
             Ok(())
         });
@@ -144,7 +154,7 @@ fn blame(plan: &Over<'_>, window: &[Piece], error: EngineError) -> EngineError {
                 EngineError::Query(text) => text,
                 other => other.to_string(),
             };
-            let path = &plan.rows.scan.files[piece.file];
+            let path = &plan.rows.scan.files[piece.file()];
             return EngineError::of_lake_file(&plan.rows.scan, path, Fault::Damaged(reason));
         }
     }
@@ -189,7 +199,7 @@ pub(super) fn group_of<'s>(
     scan: &'s Scan,
     part: &[Piece],
 ) -> Result<(usize, &'s FileGroup), EngineError> {
-    let file = part.first().map_or(0, |piece| piece.file);
+    let file = part.first().map_or(0, Piece::file);
     let mut groups = places(&scan.groups).enumerate();
     let found = groups.find(|(_, (_, files))| part.is_empty() || files.contains(&file));
     let found = found.map(|(number, (group, _))| (number, group));
@@ -203,12 +213,12 @@ pub(super) fn decoded<'w>(
 ) -> Result<Decoded<'w>, EngineError> {
     let group = |piece: &Piece| {
         let mut groups = places(&scan.groups);
-        groups.position(|(_, files)| files.contains(&piece.file))
+        groups.position(|(_, files)| files.contains(&piece.file()))
     };
     let alike = |a: &Piece, b: &Piece| {
         !row_numbers
             && group(a) == group(b)
-            && scan.path_values.get(a.file) == scan.path_values.get(b.file)
+            && scan.path_values.get(a.file()) == scan.path_values.get(b.file())
     };
     let mut parts: Vec<&[Piece]> = window.chunk_by(alike).collect();
     if parts.is_empty() {
@@ -230,8 +240,8 @@ fn as_stored_by(scan: &Scan, part: &[Piece], row_numbers: bool) -> Result<LazyFr
         frame = frame.slice(start, rows);
     }
     if row_numbers {
-        let first = part.first().map(|piece| piece.first_row);
-        let first = IdxSize::try_from(first.unwrap_or(0))
+        let first = part.first().and_then(|piece| piece.runs.first());
+        let first = IdxSize::try_from(first.map_or(0, |run| run.first_row))
             .map_err(|_| EngineError::internal("a file has more than 2^32 rows".to_owned()))?;
         frame = frame.with_row_index(ROW, Some(first));
     }

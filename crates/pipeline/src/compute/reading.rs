@@ -34,10 +34,12 @@ impl Job<'_> {
         let Materialized {
             table: found,
             mut counts,
+            hiding,
             ..
         } = self.read(pass, &table, made)?;
         let rows = &pass.aggregate.rows;
-        counts.unseen = counts.unseen.plus(self.engine.unseen(rows)?);
+        let unseen = self.engine.unseen(rows, hiding.as_deref())?;
+        counts.unseen = counts.unseen.plus(unseen);
         times::warn(from.0, &counts, prepared.as_of);
         let mut outcome = sources::outcome(&self.engine, from, rows, counts)?;
         sources::findings_of_the_lake(&prepared.pipeline, from, &mut outcome);
