@@ -6,6 +6,7 @@ use std::path::Path;
 use crate::oracle::{python, script};
 use crate::program::{root, run};
 use crate::table::Table;
+use crate::versions::{Case, START};
 
 const AS_OF: &str = "2026-10-31";
 
@@ -92,4 +93,132 @@ fn a_base_without_anybody_and_a_second_column_of_that_name_are_refused() {
     let said = run(&["check", &file, "--var", &lake], 2);
     let said = String::from_utf8_lossy(&said.stderr).into_owned();
     assert!(said.contains("TS-G016"), "{said}");
+}
+
+/// Accounts are closed by what is known of them, by a row that says so, and by the time without an order.
+const CLOSING: &str = r#"
+active = "status <> 'closed' and cancelled = 0 and recency_days < 40"
+
+[sources.accounts]
+kind = "attributes"
+path = "${lake}/accounts.csv"
+key = "customer_id"
+attributes.status = { base = "lifecycle" }
+[sources.accounts.contract]
+columns = { customer_id = "string", status = "string" }
+
+[sources.orders]
+kind = "events"
+path = "${lake}/orders"
+key = "customer_id"
+time = "ordered_on"
+amount = "amount"
+[sources.orders.contract]
+columns = { customer_id = "string", ordered_on = "date", amount = "f64", what = "string" }
+missing_key = "quarantine"
+
+[features]
+use = ["recency_days"]
+cancelled = { from = "orders", agg = "count", where = "what = 'cancel'" }
+spend = { from = "orders", agg = "sum", of = "amount", base = "value", unit = "currency" }
+
+[schemes.size]
+kind = "rules"
+rules = [{ segment = "large", when = "spend >= 100" }]
+otherwise = "small"
+
+[schemes.freshness]
+kind = "rules"
+rules = [{ segment = "fresh", when = "recency_days <= 30" }]
+otherwise = "resting"
+
+[schemes.level]
+kind = "rules"
+rules = [{ segment = "vip", when = "status = 'vip'" }]
+otherwise = "usual"
+"#;
+
+#[test]
+fn causes_are_told_apart_where_accounts_are_closed() {
+    let case = Case::new();
+    std::fs::remove_file(case.path("lake/a.csv")).unwrap();
+    std::fs::write(case.path("moves.toml"), format!("{START}{CLOSING}")).unwrap();
+    std::fs::create_dir(case.path("lake/orders")).unwrap();
+    let file = |name: &str, text: &str| std::fs::write(case.path("lake").join(name), text).unwrap();
+    // Names say what will become of them.
+    let first = [
+        ("stays", "2026-06-20", 50),
+        ("buys", "2026-06-20", 50),
+        ("rests", "2026-06-10", 50),
+        ("rises", "2026-06-20", 50),
+        ("sleeps", "2026-06-01", 50),
+        ("cancels", "2026-06-20", 50),
+        ("removed", "2026-06-20", 150),
+        ("long_closed", "2026-06-20", 50),
+        ("reopened", "2026-06-20", 50),
+        ("buys_and_is_removed", "2026-06-20", 50),
+    ];
+    let orders = |rows: &[(&str, &str, i32)], what: &str| {
+        let rows = rows.iter();
+        let rows = rows.map(|(who, day, amount)| format!("{who},{day},{amount},{what}\n"));
+        let rows: String = rows.collect();
+        format!("customer_id,ordered_on,amount,what\n{rows}")
+    };
+    let accounts = |status: &dyn Fn(&str) -> &str| {
+        let rows = first
+            .iter()
+            .map(|(who, ..)| format!("{who},{}\n", status(who)));
+        let rows: String = rows.collect();
+        format!("customer_id,status\n{rows}")
+    };
+    file("orders/a.csv", &orders(&first, "order"));
+    file(
+        "accounts.csv",
+        &accounts(&|who| match who {
+            "long_closed" | "reopened" => "closed",
+            _ => "open",
+        }),
+    );
+    case.day("2026-07-10");
+    assert_eq!(case.memberships("size").len(), 8);
+    let bought = [
+        ("buys", "2026-07-11", 70),
+        ("buys_and_is_removed", "2026-07-11", 70),
+    ];
+    file("orders/b.csv", &orders(&bought, "order"));
+    file(
+        "orders/c.csv",
+        &orders(&[("cancels", "2026-07-11", 0)], "cancel"),
+    );
+    file(
+        "accounts.csv",
+        &accounts(&|who| match who {
+            "long_closed" | "removed" | "buys_and_is_removed" => "closed",
+            "rises" => "vip",
+            _ => "open",
+        }),
+    );
+    case.day("2026-07-11");
+    let causes = |scheme: &str| -> Vec<String> {
+        let moved = case.memberships(scheme).into_iter();
+        let moved = moved.filter(|(_, one)| !one[3].is_empty());
+        moved
+            .map(|(who, one)| format!("{who} {}", one[3]))
+            .collect()
+    };
+    assert_eq!(causes("size"), ["buys activity", "reopened attribute"]);
+    assert_eq!(causes("freshness"), ["reopened attribute", "rests ageing"]);
+    assert_eq!(causes("level"), ["reopened attribute", "rises attribute"]);
+    let mut left = case.migrations();
+    left.retain(|one| one.starts_with("size: ") && one.contains("> - "));
+    left.sort();
+    assert_eq!(
+        left,
+        [
+            "size: large > - (attribute) 1 150",
+            "size: small > - (activity) 1 50",
+            "size: small > - (ageing) 1 50",
+            "size: small > - (attribute) 1 120",
+        ]
+    );
 }

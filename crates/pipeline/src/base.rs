@@ -155,6 +155,11 @@ impl Base {
 }
 
 impl Closed {
+    /// Whether each customer is active, in the order of keys.
+    pub(crate) fn active(&self) -> &BooleanArray {
+        &self.active
+    }
+
     /// The table of active and closed customers, by key, with the column `active`.
     pub(crate) fn among(&self, customers: &RecordBatch) -> Result<RecordBatch, PipelineError> {
         let fields = customers.schema();

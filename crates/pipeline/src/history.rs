@@ -2,6 +2,7 @@
 
 mod aged;
 mod attributes;
+mod closed;
 mod clusters;
 mod definitions;
 mod drift;

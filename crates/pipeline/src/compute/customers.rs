@@ -104,7 +104,15 @@ impl Job<'_> {
         let table = needed(made.table.take(), "features")?;
         let table = value::add(self.prepared, &table, &self.engine)?;
         let report = same_rows(table.num_rows());
-        made.base = Some(Base::part(self.prepared, table)?);
+        let keys = table.column(0).clone();
+        let base = Base::part(self.prepared, table)?;
+        if let Some(closed) = base.closed.as_ref()
+            && closed.active().false_count() > 0
+            && let Some(aged) = made.aged.take()
+        {
+            made.aged = Some(aged.parted(&keys, closed.active())?);
+        }
+        made.base = Some(base);
         Ok(report)
     }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use arrow::array::{ArrayRef, AsArray, BooleanArray, RecordBatch, UInt32Array};
 use arrow::compute::kernels::zip::zip;
-use arrow::compute::take;
+use arrow::compute::{filter, take};
 use arrow::datatypes::{Field, Int64Type, Schema, SchemaRef};
 use arrow::error::ArrowError;
 use chrono::NaiveDate;
@@ -15,6 +15,7 @@ use tessera_history::{ABSENT, Alignment};
 use tessera_segments::Assignment;
 use tessera_spec::pipeline::SourceKind;
 
+use super::closed::ClosedRows;
 use super::state::{State, place_of};
 use crate::error::PipelineError;
 use crate::prepared::Prepared;
@@ -27,6 +28,8 @@ pub(crate) struct Aged {
     pub(super) inputs: Option<Inputs>,
     /// Rows since the previous version, per customer, over all sources of events and intervals.
     pub(super) new_rows: Vec<i64>,
+    /// The same of accounts that are closed, where the pipeline says which are; the others are then of active customers alone.
+    pub(super) closed: Option<ClosedRows>,
 }
 
 /// The key, attributes, and every other column of a pass without those rows.
@@ -63,6 +66,28 @@ impl Inputs {
         let columns = self.columns.iter().map(column);
         let columns = columns.collect::<Result<Vec<_>, ArrowError>>()?;
         Ok(RecordBatch::try_new(self.schema.clone(), columns)?)
+    }
+}
+
+impl Inputs {
+    /// The rows for which this holds.
+    fn only(&self, wanted: &BooleanArray) -> Result<Self, PipelineError> {
+        let only = |column: &ArrayRef| filter(column, wanted);
+        let column = |input: &Input| {
+            let without = input.without.as_ref();
+            let without = without.map(|(today, source)| only(today).map(|today| (today, *source)));
+            Ok(Input {
+                values: only(&input.values)?,
+                without: without.transpose()?,
+            })
+        };
+        let columns = self.columns.iter().map(column);
+        let has_new = self.has_new.iter().map(only);
+        Ok(Self {
+            schema: self.schema.clone(),
+            columns: columns.collect::<Result<_, ArrowError>>()?,
+            has_new: has_new.collect::<Result<_, ArrowError>>()?,
+        })
     }
 }
 
@@ -122,6 +147,7 @@ pub(crate) fn split(
         since: aged.since,
         inputs: whole.then_some(inputs),
         new_rows,
+        closed: None,
     };
     Ok((table.project(&kept)?, Some(aged)))
 }
@@ -139,6 +165,32 @@ pub(super) fn attribute_columns(prepared: &Prepared) -> BTreeSet<&str> {
 }
 
 impl Aged {
+    /// Parts closed accounts from active customers. `keys` are those of all, in the order of the rows.
+    pub(crate) fn parted(
+        self,
+        keys: &ArrayRef,
+        active: &BooleanArray,
+    ) -> Result<Self, PipelineError> {
+        let closed = arrow::compute::not(active)?;
+        let of = |wanted: &BooleanArray| -> Result<_, PipelineError> {
+            let inputs = self.inputs.as_ref().map(|inputs| inputs.only(wanted));
+            let rows = self.new_rows.iter().zip(wanted.values());
+            let rows = rows.filter(|(_, wanted)| *wanted).map(|(rows, _)| *rows);
+            Ok((inputs.transpose()?, rows.collect::<Vec<i64>>()))
+        };
+        let ((inputs, new_rows), of_closed) = (of(active)?, of(&closed)?);
+        Ok(Self {
+            since: self.since,
+            inputs,
+            new_rows,
+            closed: Some(ClosedRows {
+                keys: filter(keys, &closed)?,
+                inputs: of_closed.0,
+                new_rows: of_closed.1,
+            }),
+        })
+    }
+
     /// The customers whose segments without the new rows may be others than those of this run, which are assigned row by row: those
     /// with new rows, and those whom limits or people put elsewhere. `None` where it may be all: their features depend on those of
     /// other customers, or on ends that became known since, or a scheme assigns them by their ranks.

@@ -59,7 +59,6 @@ impl Replay<'_> {
             .map(|scheme| scheme.name.value.as_str())
             .filter(|name| previous.before.schemes.contains_key(*name))
             .collect();
-        // The table of this run has no rows of closed accounts, which left the base.
         let rows = self.now.num_rows();
         let fits =
             |aged: &&Aged| aged.since == previous.version.as_of() && aged.new_rows.len() == rows;
@@ -81,6 +80,7 @@ impl Replay<'_> {
         let Some((then, touched)) = then else {
             return Ok(found);
         };
+        let left = self.leaving(previous, aged, &then)?;
         let first = self.assign(previous, &then, &self.with_used(&changed), &BTreeMap::new())?;
         let alone = self.by_the_map_alone(previous, &then, &changed)?;
         let attributes = touched.map(|touched| self.attributes(&then, touched));
@@ -118,6 +118,7 @@ impl Replay<'_> {
                 attributes: touched.then(|| second.get(name)),
                 aged: aged_state,
                 new_rows: &aged.new_rows,
+                left: &left,
             };
             let steps = states.steps(previous, before);
             found.insert(name.to_owned(), steps);
@@ -426,7 +427,7 @@ impl Replay<'_> {
     }
 
     /// Customers of this run as they would be without the rows since the previous version.
-    fn aged_table(&self, inputs: &RecordBatch) -> Result<RecordBatch, PipelineError> {
+    pub(super) fn aged_table(&self, inputs: &RecordBatch) -> Result<RecordBatch, PipelineError> {
         let plan: &FeaturePlan = &self.prepared.features;
         let made = self.project(inputs, self.prepared.as_of, plan.derived.clone())?;
         let made = match &plan.base_gap {

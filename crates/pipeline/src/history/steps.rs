@@ -51,12 +51,14 @@ pub(super) struct States<'s> {
     pub(super) attributes: Option<Option<&'s State>>,
     pub(super) aged: &'s State,
     pub(super) new_rows: &'s [i64],
+    /// Why each customer left who is not in this version, where it can be told: as the last of the states, in their order.
+    pub(super) left: &'s [Option<Cause>],
 }
 
 impl States<'_> {
     /// The steps of the scheme.
-    pub(super) fn steps(self, previous: &Previous, before: &SchemeBefore) -> Steps {
-        let mut states = self.began;
+    pub(super) fn steps(mut self, previous: &Previous, before: &SchemeBefore) -> Steps {
+        let mut states = std::mem::take(&mut self.began);
         let mut at = match states.last() {
             Some((_, state)) => state.clone(),
             None => state_before(previous, before),
@@ -64,16 +66,33 @@ impl States<'_> {
         let mut ageing = Causes::from(Cause::Ageing);
         match self.attributes {
             Some(Some(state)) => {
-                at = entered(previous, &at, state, self.aged, self.new_rows);
+                let mut made = entered(previous, &at, state, self.aged, self.new_rows);
+                self.stay(&at, &mut made, &[Cause::Ageing, Cause::Activity]);
+                at = made;
                 states.push((Cause::Attribute.into(), at.clone()));
             }
             Some(None) => ageing = ageing.with(Cause::Attribute),
             None => {}
         }
-        states.push((ageing, without_activity(&at, self.aged, self.new_rows)));
+        let mut aged = without_activity(&at, self.aged, self.new_rows);
+        self.stay(&at, &mut aged, &[Cause::Activity]);
+        states.push((ageing, aged));
         Steps {
             states,
             last: Cause::Activity.into(),
+        }
+    }
+}
+
+impl States<'_> {
+    /// Leaves those customers where they are who leave later, by one of these causes.
+    fn stay(&self, at: &State, made: &mut State, later: &[Cause]) {
+        let first = made.of.len() - self.left.len().min(made.of.len());
+        for (cause, row) in self.left.iter().zip(first..) {
+            let stays = cause.is_some_and(|cause| later.contains(&cause));
+            if stays && at.of[row] != ABSENT && made.of[row] == ABSENT {
+                made.of[row] = place_of(&mut made.names, &at.names[at.of[row] as usize]);
+            }
         }
     }
 }
