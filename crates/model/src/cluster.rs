@@ -20,6 +20,7 @@ mod error;
 mod kmeans;
 mod linkage;
 mod lloyd;
+mod margins;
 mod moments;
 mod names;
 mod preparation;

@@ -221,6 +221,7 @@ impl Evidence {
             let null = match test.model {
                 NullModel::ColumnsPermuted => "columns_permuted",
                 NullModel::PrincipalUniform => "principal_uniform",
+                NullModel::DependenceKept => "dependence_kept",
             };
             rows.push(number(format!("structure_{null}_p"), test.p_value));
             rows.push(number(format!("structure_{null}_mean"), test.null_mean));

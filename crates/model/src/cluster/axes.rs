@@ -89,7 +89,7 @@ impl PrincipalBox {
 }
 
 /// Eigenvectors of a symmetric matrix by cyclic Jacobi rotations (Golub and Van Loan, Matrix Computations, 8.5.3).
-fn eigenvectors(mut a: Vec<Vec<f64>>) -> Vec<Vec<f64>> {
+pub(super) fn eigenvectors(mut a: Vec<Vec<f64>>) -> Vec<Vec<f64>> {
     let size = a.len();
     let mut vectors: Vec<Vec<f64>> = (0..size)
         .map(|i| (0..size).map(|j| f64::from(u8::from(i == j))).collect())

@@ -8,6 +8,7 @@ use super::axes::PrincipalBox;
 use super::choice::KRange;
 use super::error::{ClusterError, go_on, refuse, require_finite};
 use super::lloyd;
+use super::margins::Margins;
 use super::quality::mean_silhouette;
 use super::sample::{ContentOrder, generator, mix, permutation};
 use super::starts::quick_fit;
@@ -21,6 +22,9 @@ pub enum NullModel {
     ColumnsPermuted,
     /// Drawn uniformly from the box along the principal axes: keeps extent and correlation and has no clusters.
     PrincipalUniform,
+    /// Drawn from the normal copula of the columns: keeps the distribution of each column and how strongly columns rise together.
+    /// Where two skewed columns go together, neither of the others does.
+    DependenceKept,
 }
 
 /// How the comparison is made.
@@ -96,7 +100,8 @@ pub struct StructureVerdict {
     pub k: usize,
     /// Mean silhouette of k-means on the rows that were used; where k was chosen, the highest one of all that were tried.
     pub silhouette: f64,
-    /// One entry per null model. Permuted columns are left out where there is only one column: shuffling it changes nothing.
+    /// One entry per null model. Permuted columns and kept dependence are left out where there is only one column: they change
+    /// nothing. The latter is compared only where the silhouette is above those of the others.
     pub tests: Vec<NullTest>,
     /// Whether the silhouette is above that of every null model at the level asked for. If not, the clusters split a
     /// continuum, or single columns already explain them.
@@ -130,10 +135,7 @@ pub fn test_structure(
     }
     let silhouette = best_silhouette(&sample, k, params, params.seed)?;
     let principal = PrincipalBox::new(&sample);
-    let models = [NullModel::ColumnsPermuted, NullModel::PrincipalUniform];
-    let applicable = models
-        .into_iter()
-        .filter(|model| matrix.width() > 1 || *model == NullModel::PrincipalUniform);
+    let margins = Margins::new(&sample);
     let test = |model: NullModel| -> Result<NullTest, ClusterError> {
         let reference = |b: u32| {
             go_on()?;
@@ -141,6 +143,7 @@ pub fn test_structure(
             let rows = match model {
                 NullModel::ColumnsPermuted => permuted(&sample, &mut random),
                 NullModel::PrincipalUniform => principal.strew(&mut random),
+                NullModel::DependenceKept => margins.strew(&mut random),
             };
             best_silhouette(&rows, k, params, mix(params.seed ^ u64::from(b)))
         };
@@ -158,8 +161,18 @@ pub fn test_structure(
             p_value,
         })
     };
-    let tests = applicable.map(test).collect::<Result<Vec<_>, _>>()?;
-    let clustered = tests.iter().all(|test| test.p_value <= params.level);
+    let models: &[NullModel] = if matrix.width() > 1 {
+        &[NullModel::ColumnsPermuted, NullModel::PrincipalUniform]
+    } else {
+        &[NullModel::PrincipalUniform]
+    };
+    let tests = models.iter().map(|model| test(*model));
+    let mut tests = tests.collect::<Result<Vec<_>, _>>()?;
+    let above = |tests: &[NullTest]| tests.iter().all(|test| test.p_value <= params.level);
+    if matrix.width() > 1 && above(&tests) {
+        tests.push(test(NullModel::DependenceKept)?);
+    }
+    let clustered = above(&tests);
     Ok(StructureVerdict {
         k,
         silhouette,

@@ -57,8 +57,9 @@ pub(super) static KIND: Kind = Kind {
            Publishes: in `models` k, inertia, silhouette, the preparation of every feature, the centres (`centroid_…` standardised, \
            `centroid_units_…` in the feature's unit), the criteria of every k that was tried, a rule of depth 3 that approximates \
            each cluster with its balanced accuracy on held-out customers (`surrogate_…`), how well each cluster is found again when \
-           customers are resampled (`stability_…`) and the comparison with rows without clusters (`structure_…`; where k was chosen, \
-           the choice is repeated on those rows); in `quality` whether the clusters pass both tests.",
+           customers are resampled (`stability_…`) and the comparison with rows without clusters (`structure_…`: columns shuffled, a \
+           box along the principal axes, and, of rows that are above both, columns that keep their distribution and how strongly they \
+           rise together; where k was chosen, the choice is repeated on those rows); in `quality` whether the clusters pass both tests.",
     words: "clusters found by k-means",
     example: "features = [\"recency_days\", \"order_count\", \"spend_total\"]\nk = \"auto\"\nwinsorise = 0.01",
     nearest: Nearest::Centres,
