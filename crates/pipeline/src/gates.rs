@@ -8,7 +8,7 @@ use tessera_features::{FeatureInfo, FeaturePlan};
 use tessera_segments::{Assignment, Customers, Judged, KPIS, Quality, Since};
 use tessera_spec::Pipeline;
 use tessera_spec::diagnostic::{Diagnostics, unknown_name};
-use tessera_spec::pipeline::{Criteria, OnFail, Scheme, StatedLimit, VALUE_AT_RISK};
+use tessera_spec::pipeline::{Criteria, OnFail, Scheme, Score, StatedLimit, VALUE_AT_RISK};
 
 use crate::error::PipelineError;
 use crate::history::{own_columns, read_columns};
@@ -122,8 +122,11 @@ pub(crate) fn judge(
         Some(((gate, limit), column.as_boolean_opt()?))
     });
     let conditions: BTreeMap<_, _> = conditions.collect();
+    let losses = pipeline.scores.iter().filter_map(Score::loss);
+    let excluded = losses.map(|loss| (loss.probability, loss.excluded));
     let judged = Judged {
         criteria,
+        excluded: &excluded.collect(),
         customers,
         assignment,
         reads: &own_columns(prepared, scheme),

@@ -32,6 +32,8 @@ pub struct Judged<'a> {
     pub assignment: &'a Assignment,
     /// Columns that the scheme itself reads.
     pub reads: &'a BTreeSet<&'a str>,
+    /// Columns of scores that have values for some customers only, with the column that says why others have none.
+    pub excluded: &'a BTreeMap<String, String>,
     /// Columns that the scheme assigns by, those too that its inputs are computed from, or that are computed from them.
     pub inputs: &'a [&'a str],
     /// Columns in which segments should differ.

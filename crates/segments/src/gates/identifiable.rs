@@ -24,7 +24,7 @@ static MIN_COVERAGE: Limit<f64> = Limit::share(
     NAME,
     "min_coverage",
     0.95,
-    "Smallest share of customers with a value, of every input of the scheme.",
+    "Smallest share of customers with a value, of every input of the scheme; whom a score leaves out and says why, such as who churned before, count as known.",
 );
 
 pub(super) static GATE: Gate = Gate {
@@ -49,7 +49,7 @@ pub(super) static GATE: Gate = Gate {
         Measure::new(
             "input_coverage",
             &["min_coverage"],
-            "the smallest share of customers with a value, over the inputs of the scheme",
+            "the smallest share of customers with a value, or of whom a score states why it has none, over the inputs of the scheme",
         ),
     ],
     judge,
@@ -85,17 +85,24 @@ fn coverage(judged: &Judged<'_>) -> Result<Option<Quality>, SegmentError> {
         if !judged.reads.contains(name) {
             continue;
         }
-        let missing = match kind {
-            ColumnKind::Label => customers.column(name)?.null_count(),
+        let missing: Vec<bool> = match kind {
+            ColumnKind::Label => {
+                let labels = customers.column(name)?;
+                (0..labels.len()).map(|row| labels.is_null(row)).collect()
+            }
             ColumnKind::Number | ColumnKind::Date => {
                 let values = customers.numeric(name)?;
-                values
-                    .values()
-                    .iter()
-                    .filter(|value| value.is_nan())
-                    .count()
+                values.values().iter().map(|value| value.is_nan()).collect()
             }
         };
+        // Of those a score does not speak of, it is known why.
+        let stated = judged.excluded.get(name);
+        let stated = stated.map(|why| customers.column(why)).transpose()?;
+        let is_stated = |row: usize| stated.as_ref().is_some_and(|why| why.is_valid(row));
+        let missing = missing.iter().enumerate();
+        let missing = missing
+            .filter(|(row, is_missing)| **is_missing && !is_stated(*row))
+            .count();
         shares.push((1.0 - missing as f64 / customers.len() as f64, name));
     }
     shares.sort_by(|a, b| a.0.total_cmp(&b.0).then_with(|| a.1.cmp(b.1)));
