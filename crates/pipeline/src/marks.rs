@@ -103,7 +103,7 @@ fn text_column(table: &RecordBatch, name: &str) -> Result<StringArray, PipelineE
 }
 
 /// Which customers have left, according to the first score that predicts churn, and with no value at risk either, and their money per period
-/// while they were customers.
+/// until they counted as lost.
 struct Left {
     /// Whether a customer has left; `None` for customers who never bought.
     left: Vec<Option<bool>>,
@@ -169,8 +169,8 @@ impl Left {
         let per_period = match read {
             (Some(past), Some(tenure), Some(recency), Some(period)) => (0..customers.num_rows())
                 .map(|row| {
-                    // From the first order to the last, but at least one period.
-                    let stayed = (tenure[row]? - recency[row]?).max(period);
+                    // From the first order until the customer counted as lost: who bought once did not buy every period.
+                    let stayed = tenure[row]? - recency[row]? + f64::from(loss.horizon_days);
                     Some(past[row]? * period / stayed)
                 })
                 .collect(),

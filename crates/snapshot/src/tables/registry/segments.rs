@@ -61,8 +61,9 @@ pub(super) const TABLE: Table = Table {
             may(
                 "win_back_value",
                 Ty::Float,
-                "What winning one of them back would be worth: mean of what they brought per period of `[value]` from the first \
-                 order to the last.",
+                "What one of them would bring per period of `[value]` who came back and bought as before: mean of what they brought \
+                 from the first order until they counted as lost, a horizon of the score after the last one. How many would come \
+                 back is not known, so it is no value of winning them back.",
             )
             .counts("currency"),
         ],
