@@ -1,4 +1,4 @@
-//! The table `score_intervals`: how far off the estimates of scores may be, customer by customer.
+//! The table `score_intervals`: how exactly the expected values of scores are known, customer by customer.
 
 use std::collections::BTreeSet;
 use std::ops::Range;

@@ -24,6 +24,8 @@ pub struct ScoreExplained {
     pub estimates: Vec<Estimate>,
     /// What moves it most, as published.
     pub reasons: Vec<String>,
+    /// Whether these raise or lower it: `raises` or `lowers`; none where the score does not state it.
+    pub reasons_direction: Option<String>,
     /// What is known against it, from `quality`.
     pub doubts: Vec<String>,
 }
@@ -109,7 +111,10 @@ impl Scores {
     /// What they say of a customer.
     pub(super) fn of(&self, customers: &Rows, key: &str, row: usize) -> Vec<ScoreExplained> {
         let of = |(score, columns): &(String, Vec<Column>)| {
-            let is_reason = |column: &Column| column.name.starts_with(&format!("{score}_reason"));
+            let direction = format!("{score}_reasons_direction");
+            let is_reason = |column: &Column| {
+                column.name != direction && column.name.starts_with(&format!("{score}_reason"))
+            };
             let (reasons, others): (Vec<&Column>, Vec<&Column>) =
                 columns.iter().partition(|column| is_reason(column));
             let is_end = |column: &Column| {
@@ -117,7 +122,8 @@ impl Scores {
                 let base = ENDS.iter().find_map(of);
                 base.is_some_and(|base| columns.iter().any(|known| known.name == base))
             };
-            let others = others.into_iter().filter(|column| !is_end(column));
+            let others = others.into_iter();
+            let others = others.filter(|column| column.name != direction && !is_end(column));
             let excluded = customers.text(&format!("{score}_excluded"), row);
             let estimates = others.map(|column| {
                 let value = customers.value(&column.name, row);
@@ -139,6 +145,7 @@ impl Scores {
                 score: score.clone(),
                 estimates: estimates.collect(),
                 reasons: texts.collect(),
+                reasons_direction: customers.text(&direction, row),
                 doubts: self.doubts.get(score).cloned().unwrap_or_default(),
             }
         };

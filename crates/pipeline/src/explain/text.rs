@@ -160,9 +160,14 @@ fn of_score(score: &ScoreExplained, to: &mut String) {
                 format!(", {share}%: {low} to {high}")
             })
         };
+        let of = if estimate.interval.is_empty() {
+            ""
+        } else {
+            " (intervals of the expected value; what one customer does varies more)"
+        };
         let _ = writeln!(
             to,
-            "    {}: {}{}{}",
+            "    {}: {}{}{}{of}",
             estimate.column,
             shown(&estimate.value),
             interval(80),
@@ -170,7 +175,8 @@ fn of_score(score: &ScoreExplained, to: &mut String) {
         );
     }
     for reason in &score.reasons {
-        let _ = writeln!(to, "    reason: {reason}");
+        let does = score.reasons_direction.as_deref().unwrap_or("moves");
+        let _ = writeln!(to, "    reason, {does} it: {reason}");
     }
     for doubt in &score.doubts {
         let _ = writeln!(to, "    flagged: {doubt}");
