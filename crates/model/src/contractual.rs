@@ -7,6 +7,7 @@
 //! Where to look: `contractual/renewal.rs`, `contractual/kaplan_meier.rs`.
 
 mod kaplan_meier;
+mod one_rate;
 mod renewal;
 
 pub use kaplan_meier::{CurveStep, Lifetime, SurvivalCurve};

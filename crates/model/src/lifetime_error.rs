@@ -62,9 +62,7 @@ pub enum LifetimeError {
         range: &'static str,
     },
     /// The optimiser found no point that satisfies gradient and curvature.
-    #[error(
-        "{model} was not fitted: {failure}; the data may not identify it, use one of its fallback models"
-    )]
+    #[error("{model} was not fitted: {failure}; the data may not tell its parameters apart")]
     NotFitted {
         /// The model.
         model: &'static str,

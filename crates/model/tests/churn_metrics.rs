@@ -115,3 +115,24 @@ fn what_has_no_answer_is_none() {
     );
     assert!(log_loss(&[0.0, 1.0], &[true, false]).unwrap() < 40.0);
 }
+
+#[test]
+fn the_error_of_a_slope_between_two_groups_is_that_of_their_log_odds() {
+    // 40 of 200 and 90 of 150: the variance of the difference of two log-odds is the sum of 1 / (n p q).
+    let groups = [(200, 40, 0.3), (150, 90, 0.7)];
+    let (mut predicted, mut happened) = (Vec::new(), Vec::new());
+    for (rows, positives, probability) in groups {
+        predicted.extend(vec![probability; rows]);
+        happened.extend((0..rows).map(|row| row < positives));
+    }
+    let line = calibration_line(&predicted, &happened).unwrap();
+    let of = |n: f64, p: f64| 1.0 / (n * p * (1.0 - p));
+    let apart = (0.7_f64 / 0.3).ln() - (0.3_f64 / 0.7).ln();
+    let error = (of(200.0, 0.2) + of(150.0, 0.6)).sqrt() / apart;
+    let found = calibration_slope_error(&predicted, &line);
+    assert!((found / error - 1.0).abs() < 1e-6, "{found} {error}");
+    // A prediction with an error of its own has a wider limit.
+    let exact = calibration_error_limit(&predicted, &happened).unwrap();
+    let wider = calibration_error_limit_of_estimates(&predicted, &happened, 0.05).unwrap();
+    assert!(wider > exact + 0.02, "{exact} {wider}");
+}

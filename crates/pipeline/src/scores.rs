@@ -311,7 +311,7 @@ pub(crate) fn published(pipeline: &Pipeline) -> Vec<FeatureInfo> {
             name: column.name,
             unit: column.unit,
             base,
-            label: column.label.to_owned(),
+            label: column.label,
             direction: column.direction,
             definition: format!("Score `{name}`: {}.", column.about),
             source: None,

@@ -145,6 +145,21 @@ impl SurvivalCurve {
         (now > 0.0 && age + ahead <= self.observed_until).then(|| self.survival(age + ahead) / now)
     }
 
+    /// Greenwood's standard error of [`Self::conditional_survival`], of which it is the curve from `age` on. `None` where that is, and
+    /// where nobody survives so long.
+    pub fn conditional_error(&self, age: f64, ahead: f64) -> Option<f64> {
+        let share = self.conditional_survival(age, ahead)?;
+        let relative = |t: f64| match self.steps.partition_point(|s| s.time <= t) {
+            0 => 0.0,
+            place => {
+                let step = &self.steps[place - 1];
+                (step.standard_error / step.survival).powi(2)
+            }
+        };
+        let variance = relative(age + ahead) - relative(age);
+        (share > 0.0).then(|| share * variance.max(0.0).sqrt())
+    }
+
     /// Restricted mean survival time: the integral of S from 0 to `tau`. `None` when `tau` was never observed and somebody
     /// might have lived until then.
     pub fn restricted_mean(&self, tau: f64) -> Option<f64> {
@@ -267,6 +282,25 @@ mod tests {
         assert!(curve.restricted_mean(40.0).is_none());
         let first = curve.steps[0];
         assert!(first.low_95.unwrap() < first.survival && first.high_95.unwrap() < 1.0);
+    }
+
+    #[test]
+    fn the_error_of_a_conditional_share_is_that_of_those_who_were_there() {
+        let all = SurvivalCurve::fit(&six_mp()).unwrap();
+        let there = six_mp().into_iter().filter(|life| life.exit > 10.0);
+        let later: Vec<Lifetime> = there
+            .map(|life| Lifetime {
+                entry: 10.0,
+                ..life
+            })
+            .collect();
+        let alone = SurvivalCurve::fit(&later).unwrap();
+        for (until, place) in [(13.0, 0), (22.0, 2), (23.0, 3)] {
+            let error = all.conditional_error(10.0, until - 10.0).unwrap();
+            assert!((error - alone.steps[place].standard_error).abs() < 1e-12);
+        }
+        assert_eq!(all.conditional_error(10.0, 2.0), Some(0.0));
+        assert_eq!(all.conditional_error(10.0, 90.0), None);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 //! Every function takes the predicted probabilities and the outcomes, row by row, and returns `None` where the lengths differ,
 //! there are no rows, or a probability is NaN; other cases in which a function is undefined are stated there.
 
-use super::logit_line::{LogitLine, logit, logit_line};
+use super::logit_line::{LogitLine, logit, logit_line, slope_error};
 
 /// Most bins of the calibration table: deciles.
 const BINS: usize = 10;
@@ -162,12 +162,23 @@ impl Counted {
 /// bin, observed minus predicted is normal with variance p (1 - p) / rows, so the mean of its absolute value is sqrt(2 / pi)
 /// times its standard deviation.
 pub fn calibration_error_limit(probabilities: &[f64], happened: &[bool]) -> Option<f64> {
+    calibration_error_limit_of_estimates(probabilities, happened, 0.0)
+}
+
+/// As [`calibration_error_limit`], of predictions that are right but for the error of their estimation, whose standard deviation this
+/// is: it adds to the variance of every bin.
+pub fn calibration_error_limit_of_estimates(
+    probabilities: &[f64],
+    happened: &[bool],
+    error: f64,
+) -> Option<f64> {
     let table = calibration_table(probabilities, happened)?;
     let n = probabilities.len() as f64;
     let (mut mean, mut variance) = (0.0, 0.0);
     for bin in &table {
         let rows = bin.rows as f64;
-        let deviation = (bin.predicted * (1.0 - bin.predicted) / rows).sqrt();
+        let chance = bin.predicted * (1.0 - bin.predicted) / rows;
+        let deviation = (chance + error * error).sqrt();
         let share = rows / n;
         mean += share * deviation * (2.0 / std::f64::consts::PI).sqrt();
         variance += (share * deviation).powi(2) * (1.0 - 2.0 / std::f64::consts::PI);
@@ -195,6 +206,16 @@ pub fn calibration_line(probabilities: &[f64], happened: &[bool]) -> Option<Logi
         .collect();
     let targets: Vec<f64> = happened.iter().map(|&y| outcome(y)).collect();
     logit_line(&logits, &targets)
+}
+
+/// Standard error of the slope of [`calibration_line`] over these probabilities, for rows that are independent of each other: the
+/// probabilities count as given, though they may be estimates themselves.
+pub fn calibration_slope_error(probabilities: &[f64], line: &LogitLine) -> f64 {
+    let logits: Vec<f64> = probabilities
+        .iter()
+        .map(|&p| logit(kept_apart(p)))
+        .collect();
+    slope_error(&logits, line)
 }
 
 /// By how much the candidate's log loss is below the rival's, on the same rows. The interval holds for rows that are

@@ -10,8 +10,14 @@ const SMALL: f64 = 0.02;
 /// Least spread of the predictions over bins at which a slope is judged.
 const SPREAD: f64 = 0.02;
 
-/// A slope within these limits passes.
+/// The same in standard errors of the predictions: what differs by less differs by chance, which no outcome follows.
+const ERRORS_APART: f64 = 8.0;
+
+/// A slope within these limits passes, and one that chance explains.
 const SLOPES: [f64; 2] = [0.8, 1.25];
+
+/// Standard errors that a right slope is away from 1 in at most 5 of 100 samples.
+const CHANCE: f64 = 1.959_963_984_540_054;
 
 /// How well probabilities agree with outcomes.
 pub(in crate::scores) struct Calibrated {
@@ -21,6 +27,10 @@ pub(in crate::scores) struct Calibrated {
     pub(in crate::scores) limit: f64,
     /// Observed log-odds over predicted log-odds; `None` where all predictions are equal.
     pub(in crate::scores) line: Option<LogitLine>,
+    /// Standard error of its slope.
+    pub(in crate::scores) slope_error: f64,
+    /// Standard error of the predictions.
+    pub(in crate::scores) error_of_predictions: f64,
     /// Means of predicted and observed.
     pub(in crate::scores) means: [f64; 2],
     /// Largest minus smallest mean prediction of a bin.
@@ -44,16 +54,44 @@ pub(in crate::scores) fn spread(bins: &[CalibrationBin]) -> f64 {
     ends.map_or(0.0, |(first, last)| last.predicted - first.predicted)
 }
 
+/// The standard error of a line's slope, of customers known by their bins alone: as if all of a bin had its mean prediction, so it is
+/// a little too large.
+pub(in crate::scores) fn slope_error(bins: &[CalibrationBin], line: &LogitLine) -> f64 {
+    let logit = |p: f64| (p.clamp(1e-12, 1.0 - 1e-12) / (1.0 - p.clamp(1e-12, 1.0 - 1e-12))).ln();
+    let weights = bins.iter().map(|bin| {
+        let x = logit(bin.predicted);
+        let p = 1.0 / (1.0 + (-(line.intercept + line.slope * x)).exp());
+        (bin.rows as f64 * p * (1.0 - p), x)
+    });
+    let [a, b, d] = weights.fold([0.0; 3], |[a, b, d], (weight, x)| {
+        [a + weight, b + weight * x, d + weight * x * x]
+    });
+    (a / (a * d - b * b)).sqrt()
+}
+
 impl Calibrated {
     /// Computed from probabilities and outcomes; `None` without rows.
     pub(in crate::scores) fn of(probabilities: &[f64], happened: &[bool]) -> Option<Self> {
+        Self::of_estimates((probabilities, 0.0), happened)
+    }
+
+    /// The same for probabilities that are estimates with this standard error, which chance is to explain too.
+    pub(in crate::scores) fn of_estimates(
+        (probabilities, error): (&[f64], f64),
+        happened: &[bool],
+    ) -> Option<Self> {
         let rows = happened.len() as f64;
+        let line = metrics::calibration_line(probabilities, happened);
         let mean = |sum: f64| sum / rows;
         let observed = happened.iter().filter(|happened| **happened).count() as f64;
         Some(Self {
             error: metrics::expected_calibration_error(probabilities, happened)?,
-            limit: metrics::calibration_error_limit(probabilities, happened)?,
-            line: metrics::calibration_line(probabilities, happened),
+            limit: metrics::calibration_error_limit_of_estimates(probabilities, happened, error)?,
+            slope_error: line.map_or(f64::INFINITY, |line| {
+                metrics::calibration_slope_error(probabilities, &line)
+            }),
+            line,
+            error_of_predictions: error,
             spread: spread(&metrics::calibration_table(probabilities, happened)?),
             means: [mean(probabilities.iter().sum()), mean(observed)],
             rows,
@@ -86,8 +124,11 @@ impl Calibrated {
                 100.0 * self.limit
             ),
         )];
-        if let Some(line) = self.line.filter(|_| self.spread >= SPREAD) {
-            let within = (SLOPES[0]..=SLOPES[1]).contains(&line.slope);
+        let least = SPREAD.max(ERRORS_APART * self.error_of_predictions);
+        if let Some(line) = self.line.filter(|_| self.spread >= least) {
+            // Of predictions that hardly differ, the slope says little.
+            let is_chance = (line.slope - 1.0).abs() <= CHANCE * self.slope_error;
+            let within = (SLOPES[0]..=SLOPES[1]).contains(&line.slope) || is_chance;
             let how = if line.slope < 1.0 {
                 "too extreme"
             } else {
@@ -99,8 +140,9 @@ impl Calibrated {
                 1.0,
                 within,
                 format!(
-                    "predictions are {how}: the calibration slope is {:.2}, and 1 is right",
-                    line.slope
+                    "predictions are {how}: the calibration slope is {:.2} (standard error {:.2}), and 1 is right",
+                    line.slope,
+                    self.slope_error
                 ),
             ));
             // The level is judged by the error; the intercept shows it only at a probability of one half.

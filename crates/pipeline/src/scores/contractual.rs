@@ -46,7 +46,14 @@ discount_per_year = 0.1      # 0.1 by default; only with value
 value = "monthly_fee"        # feature with the money of one period; without it only time is predicted
 "#,
     docs: "A lifetime runs from the first day of a customer's first interval to the end of its last; gaps between intervals count as \
-           part of it. Ages are counted in whole renewal periods. Customers whose contracts have ended have no values.\n\n\
+           part of it. Ages are counted in whole renewal periods, and it is not used where in its current period a contract stands. \
+           Customers whose contracts have ended have no values.\n\n\
+           `…_remaining_days` is the area under the survival of a contract of that age over the horizon, in days. \
+           `…_residual_value` counts the money of one period at each renewal within the horizon; of the period that the horizon cuts, \
+           its share counts.\n\n\
+           Where customers do not differ in their risk, neither model has an estimate. One rate for all (`one_rate` in `models`) is \
+           used then, if the likelihood ratio at 5% does not speak against it: those who left, divided by the renewals that all \
+           decided on.\n\n\
            The model is fitted again on what was known one horizon ago and compared with who of the customers with a contract at \
            that date still has one (`calibrated` in `quality`). `models` has the first twelve periods of each model beside the curve \
            of Kaplan and Meier.\n",
@@ -95,6 +102,12 @@ impl ScoreModel for ContractualScore {
                 }
                 Err(error) => scored.quality.push(not_computed(model.name(), error)),
             }
+        }
+        if served.is_none()
+            && let Ok(fit) = RenewalFit::of_one_rate(&history)
+        {
+            publish(&fit, &mut scored);
+            served = Some(fit);
         }
         kaplan_meier(&contracts, &mut scored);
         let mut comparison = None;
@@ -196,23 +209,28 @@ fn backtest(
             score.horizon_days
         )));
     }
-    let fit = match RenewalFit::fit(model, &history) {
+    let fitted = RenewalFit::fit(model, &history);
+    let fitted = fitted.or_else(|why| RenewalFit::of_one_rate(&history).map_err(|_| why));
+    let fit = match fitted {
         Ok(fit) => fit,
         Err(error) => return Ok(Err(format!("on the data known then: {error}"))),
     };
     let ahead = f64::from(score.horizon_days) / f64::from(period);
     let predicted = survivals(&fit, &ages, ahead);
-    Ok(match Calibrated::of(&predicted, &stayed) {
-        Some(calibrated) => Ok(RenewalTest {
-            calibrated,
-            then,
-            ages,
-            ahead,
-            predicted,
-            stayed,
-        }),
-        None => Err("a prediction is not a number".to_owned()),
-    })
+    let error = error_of(&fit, &ages, ahead, given.prepared.pipeline.seed);
+    Ok(
+        match Calibrated::of_estimates((&predicted, error), &stayed) {
+            Some(calibrated) => Ok(RenewalTest {
+                calibrated,
+                then,
+                ages,
+                ahead,
+                predicted,
+                stayed,
+            }),
+            None => Err("a prediction is not a number".to_owned()),
+        },
+    )
 }
 
 /// What was predicted of those with a contract at the earlier date, and who still had one.
@@ -236,6 +254,23 @@ impl RenewalTest {
         let predicted = (self.predicted.as_slice(), before.as_slice());
         Comparison::of_probabilities("log loss of renewal", predicted, &self.stayed, seen)
     }
+}
+
+/// Draws of the parameters behind the standard error of a prediction.
+const DRAWS: usize = 200;
+
+/// The mean standard error of predictions, by the error of the model's parameters.
+fn error_of(fit: &RenewalFit, ages: &[f64], ahead: f64, seed: u64) -> f64 {
+    // Two standard errors on each side hold 95% of normal draws.
+    const WIDTH: f64 = 2.0 * 1.959_963_984_540_054;
+    let mut by_age: BTreeMap<u32, f64> = BTreeMap::new();
+    let errors = ages.iter().map(|&age| {
+        *by_age.entry(age as u32).or_insert_with(|| {
+            let estimate = fit.conditional_survival_estimate(age, ahead, DRAWS, seed);
+            (estimate.high_95 - estimate.low_95) / WIDTH
+        })
+    });
+    errors.sum::<f64>() / ages.len() as f64
 }
 
 fn survivals(fit: &RenewalFit, ages: &[f64], ahead: f64) -> Vec<f64> {
@@ -321,6 +356,9 @@ impl Columns for ContractualScore {
             | (Some(RenewalKind::Bdw), RenewalModel::Bdw) => {
                 "the first renewal model of the pipeline; its fit converged"
             }
+            (_, RenewalModel::OneRate) => {
+                "no renewal model of the pipeline could be fitted; customers do not differ in their risk, so one rate serves for all"
+            }
             _ => "the first renewal model of the pipeline could not be fitted; this one could",
         };
         Parameter::choice(fit.model.name(), reason)
@@ -335,7 +373,6 @@ impl Columns for ContractualScore {
     ) -> Result<BTreeMap<String, ArrayRef>, NotComputed> {
         let period = f64::from(self.period_days.max(1));
         let ahead = f64::from(self.horizon_days) / period;
-        let whole = self.horizon_days / self.period_days.max(1);
         let per_period = (period / 365.0 * self.discount_per_year.ln_1p()).exp();
         let values = match &self.value {
             Some(value) => Some(floats(given.table, &value.value)?),
@@ -346,12 +383,10 @@ impl Columns for ContractualScore {
         for contract in contracts.iter().flatten().filter(|c| c.current) {
             by_age.entry(contract.periods).or_insert_with(|| {
                 let age = f64::from(contract.periods);
-                let stay = |k: u32| fit.conditional_survival(age, f64::from(k));
-                let discounted = (1..=whole).map(|k| stay(k) / per_period.powi(k as i32));
                 [
                     fit.conditional_survival(age, ahead),
-                    fit.expected_renewals(age, whole) * period,
-                    discounted.sum(),
+                    fit.restricted_lifetime(age, ahead) * period,
+                    fit.discounted_renewals(age, ahead, per_period),
                 ]
             });
         }

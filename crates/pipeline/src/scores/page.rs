@@ -77,7 +77,7 @@ fn of_kind(kind: &Kind, text: &mut String) {
     let syntax = &kind.syntax;
     let _ = write!(
         text,
-        "\n## {}\n\n{}\n\n```toml\n{}```\n\n{}\n| column | what it holds |\n|---|---|\n",
+        "\n## {}\n\n{}\n\n```toml\n{}```\n\n{}\n| column | what it holds, in the example |\n|---|---|\n",
         syntax.name, syntax.summary, kind.example, kind.docs
     );
     for score in scores(kind.example) {

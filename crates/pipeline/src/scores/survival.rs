@@ -104,8 +104,10 @@ impl ScoreSettings for SurvivalScore {
                 format!("{name}_survival_probability"),
                 Unit::Ratio,
                 probability,
-            ),
-            ScoreColumn::new(format!("{name}_remaining_days"), Unit::Days, days),
+            )
+            .ahead("for", self.horizon_days),
+            ScoreColumn::new(format!("{name}_remaining_days"), Unit::Days, days)
+                .ahead("within", self.horizon_days),
         ]
     }
 }
@@ -233,13 +235,16 @@ impl SurvivalScore {
         let curve = SurvivalCurve::fit(&lifetimes)?;
         let days = f64::from(self.horizon_days);
         let (mut predicted, mut stayed) = (Vec::new(), Vec::new());
+        let mut errors = 0.0;
         for life in lives.iter().flatten().filter(|life| life.first <= then) {
             if life.end.is_some_and(|end| end <= then) {
                 continue;
             }
             // The oldest contracts were beyond the curve.
-            if let Some(share) = curve.conditional_survival(f64::from(then - life.first), days) {
+            let age = f64::from(then - life.first);
+            if let Some(share) = curve.conditional_survival(age, days) {
                 predicted.push(share);
+                errors += curve.conditional_error(age, days).unwrap_or(0.0);
                 stayed.push(life.end.is_none());
             }
         }
@@ -251,7 +256,8 @@ impl SurvivalScore {
                 self.horizon_days
             )));
         }
-        let found = Calibrated::of(&predicted, &stayed);
+        let error = errors / predicted.len() as f64;
+        let found = Calibrated::of_estimates((&predicted, error), &stayed);
         Ok(found.ok_or_else(|| "a prediction is not a number".to_owned()))
     }
 }

@@ -114,6 +114,8 @@ pub struct Loss {
     pub probability: String,
     /// Holds why there is no such probability; null where there is one.
     pub excluded: String,
+    /// Days within which customers are lost.
+    pub horizon_days: u32,
 }
 
 /// A column that a score adds to `customers`.
@@ -124,9 +126,9 @@ pub struct ScoreColumn {
     /// What it holds.
     pub unit: Unit,
     /// Its definition, as text.
-    pub about: &'static str,
+    pub about: String,
     /// What people call it.
-    pub label: &'static str,
+    pub label: String,
     /// Which values are good.
     pub direction: Direction,
     /// It only qualifies another column (the end of an interval, a reason): segments are not profiled by it.
@@ -142,11 +144,19 @@ impl ScoreColumn {
         Self {
             name,
             unit,
-            about,
-            label,
+            about: about.to_owned(),
+            label: label.to_owned(),
             direction,
             detail: false,
         }
+    }
+
+    /// States how far it looks ahead, `word` before the days: its label ends with them, and its definition has them for the horizon.
+    #[must_use]
+    pub fn ahead(mut self, word: &str, days: u32) -> Self {
+        self.label = format!("{} {word} {days} days", self.label);
+        self.about = self.about.replace("the horizon", &format!("{days} days"));
+        self
     }
 
     /// Marks it as a column that only qualifies another one.

@@ -187,13 +187,32 @@ pub(super) const ESTIMATES: [(&str, Unit, Meaning); 5] = [
         Unit::Currency,
         (
             "residual lifetime value within the horizon: margin, discounted",
-            "lifetime value",
+            "lifetime value, margin,",
             Direction::High,
         ),
     ),
 ];
 
 impl ClvScore {
+    /// The column of an estimate: what depends on the horizon states it, and without a margin money is what is spent.
+    fn column(&self, name: String, unit: Unit, meaning: Meaning) -> ScoreColumn {
+        let (about, ..) = meaning;
+        let mut column = ScoreColumn::new(name, unit, meaning);
+        if unit == Unit::Currency && !self.has_margin() {
+            column.about = about.replace("margin", "spend, since no margin is stated");
+            column.label = column.label.replace(", margin,", ", spend,");
+        }
+        if about.contains("the horizon") {
+            return column.ahead("within", self.horizon_days);
+        }
+        column
+    }
+
+    /// Whether a part of what is spent is margin.
+    fn has_margin(&self) -> bool {
+        self.margin < 1.0
+    }
+
     /// What is modelled: of [`ESTIMATES`] all, or those without money.
     fn estimates(&self) -> &'static [(&'static str, Unit, Meaning)] {
         &ESTIMATES[..if self.spend { 5 } else { 3 }]
@@ -212,20 +231,22 @@ impl ScoreSettings for ClvScore {
         let mut columns = Vec::new();
         let intervals = self.intervals(score).into_iter();
         for (interval, (_, unit, meaning)) in intervals.zip(self.estimates()) {
-            let column = |name: String| ScoreColumn::new(name, *unit, *meaning);
+            let column = |name: String| self.column(name, *unit, *meaning);
             columns.push(column(interval.estimate));
             columns.extend(interval.ends.map(|end| column(end).detail()));
         }
         if self.spend {
-            columns.push(ScoreColumn::new(
-                format!("{prefix}past_value"),
-                Unit::Currency,
+            let (about, label) = if self.has_margin() {
+                ("margin of what was spent so far", "margin so far")
+            } else {
                 (
-                    "margin of what was spent so far",
-                    "margin so far",
-                    Direction::High,
-                ),
-            ));
+                    "what was spent so far: no margin is stated",
+                    "spend so far, since no margin is stated",
+                )
+            };
+            let meaning = (about, label, Direction::High);
+            let name = format!("{prefix}past_value");
+            columns.push(ScoreColumn::new(name, Unit::Currency, meaning));
         }
         let meaning = (
             "the model of purchases that served: the first of the pipeline, or its fallback model",

@@ -91,7 +91,8 @@ impl ScoreSettings for ContractualScore {
                     "probability that the contract goes on",
                     Direction::High,
                 ),
-            ),
+            )
+            .ahead("for", self.horizon_days),
             ScoreColumn::new(
                 format!("{name}_remaining_days"),
                 Unit::Days,
@@ -100,18 +101,20 @@ impl ScoreSettings for ContractualScore {
                     "expected remaining days of the contract",
                     Direction::High,
                 ),
-            ),
+            )
+            .ahead("within", self.horizon_days),
         ];
         if self.value.is_some() {
-            columns.push(ScoreColumn::new(
+            let value = ScoreColumn::new(
                 format!("{name}_residual_value"),
                 Unit::Currency,
                 (
-                    "expected discounted value of the remaining lifetime",
+                    "expected discounted money of the renewals within the horizon",
                     "expected value of the remaining contract",
                     Direction::High,
                 ),
-            ));
+            );
+            columns.push(value.ahead("within", self.horizon_days));
         }
         columns
     }

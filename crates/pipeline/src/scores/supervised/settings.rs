@@ -159,13 +159,15 @@ impl ScoreSettings for SupervisedScore {
         let Loss {
             probability,
             excluded,
-        } = loss(name);
+            ..
+        } = self.lost(name);
         let meaning = (
             "probability of churn within the horizon; null for who cannot churn",
             "probability of churn",
             Direction::Low,
         );
-        let mut columns = vec![ScoreColumn::new(probability, Unit::Ratio, meaning)];
+        let probability = ScoreColumn::new(probability, Unit::Ratio, meaning);
+        let mut columns = vec![probability.ahead("within", self.horizon_days)];
         let mut detail = |name, about, label| {
             let column = ScoreColumn::new(name, Unit::Label, (about, label, Direction::None));
             columns.push(column.detail());
@@ -192,14 +194,17 @@ impl ScoreSettings for SupervisedScore {
     }
 
     fn loss(&self, name: &str) -> Option<Loss> {
-        Some(loss(name))
+        Some(self.lost(name))
     }
 }
 
-fn loss(name: &str) -> Loss {
-    Loss {
-        probability: format!("{name}_probability"),
-        excluded: format!("{name}{EXCLUDED}"),
+impl SupervisedScore {
+    fn lost(&self, name: &str) -> Loss {
+        Loss {
+            probability: format!("{name}_probability"),
+            excluded: format!("{name}{EXCLUDED}"),
+            horizon_days: self.horizon_days,
+        }
     }
 }
 

@@ -1,0 +1,150 @@
+//! Renewal with one rate for all: every contract ends with the same probability at the end of each period (shifted geometric), the
+//! limit of sBG and of BdW with c = 1 as alpha and beta grow. Where customers do not differ in their risk, those have no finite
+//! estimate, and this is what is left of them.
+
+use super::renewal::{RenewalFit, RenewalHistory, RenewalModel, ln_survival};
+use crate::lifetime_error::LifetimeError;
+
+/// Twice the log-likelihood by which differing risks must explain more than one rate: chi-squared with one degree of freedom, at the
+/// boundary, at 5%.
+const LEAST_RATIO: f64 = 2.705_543_454_095_404;
+
+/// Sums alpha + beta at which sBG is compared with one rate, as powers of ten in quarters: from -1 to 6.
+const SUMS: std::ops::RangeInclusive<i32> = -4..=24;
+
+impl RenewalFit {
+    /// One rate for all customers: those who left, divided by the renewals that all decided on.
+    ///
+    /// # Errors
+    /// [`LifetimeError::TooLittleData`] with fewer than ten customers or none who left; [`LifetimeError::OutOfRange`] where nobody
+    /// renewed, or where sBG explains the history better than one rate does, by the likelihood ratio at 5%.
+    pub fn of_one_rate(history: &RenewalHistory) -> Result<Self, LifetimeError> {
+        let model = RenewalModel::OneRate;
+        let name = model.name();
+        let customers = history.customers();
+        let left: f64 = history.left.iter().sum();
+        for (what, found, needed) in [
+            ("customers", customers, 10),
+            ("customers who left", left, 1),
+        ] {
+            if found < needed as f64 {
+                return Err(LifetimeError::TooLittleData {
+                    model: name,
+                    what,
+                    found: found as u64,
+                    needed,
+                });
+            }
+        }
+        let decided = decisions(history);
+        let rate = left / decided;
+        let bad = |what, value, range| {
+            Err(LifetimeError::OutOfRange {
+                model: name,
+                what,
+                value,
+                range,
+            })
+        };
+        if rate >= 1.0 {
+            return bad("the share that ends in a period", rate, "below 1");
+        }
+        let log_likelihood = left * rate.ln() + (decided - left) * (-rate).ln_1p();
+        let by_sbg = |quarters: i32| {
+            let sum = 10_f64.powf(f64::from(quarters) / 4.0);
+            likelihood(history, &[rate * sum, (1.0 - rate) * sum])
+        };
+        let best = SUMS.map(by_sbg).fold(f64::NEG_INFINITY, f64::max);
+        let ratio = 2.0 * (best - log_likelihood);
+        if ratio > LEAST_RATIO {
+            return bad(
+                "twice the log-likelihood by which differing risks explain more",
+                ratio,
+                "at most 2.71",
+            );
+        }
+        let error = (rate * (1.0 - rate) / decided).sqrt();
+        Ok(Self {
+            model,
+            parameters: vec![rate],
+            standard_errors: vec![error],
+            log_covariance: vec![vec![(error / rate).powi(2)]],
+            log_likelihood,
+            customers,
+            gradient_norm: 0.0,
+        })
+    }
+}
+
+/// Ends of periods at which a customer renewed or left.
+fn decisions(history: &RenewalHistory) -> f64 {
+    let left = (1_u32..).zip(&history.left);
+    let staying = (0_u32..).zip(&history.staying);
+    let all = left.chain(staying);
+    all.map(|(periods, customers)| f64::from(periods) * customers)
+        .sum()
+}
+
+fn likelihood(history: &RenewalHistory, p: &[f64]) -> f64 {
+    let mut sum = 0.0;
+    for (t, left) in (1_u32..)
+        .zip(&history.left)
+        .filter(|(_, left)| **left > 0.0)
+    {
+        let (before, now) = (
+            ln_survival(p, f64::from(t - 1)),
+            ln_survival(p, f64::from(t)),
+        );
+        sum += left * (before + (-(now - before).exp_m1()).ln());
+    }
+    let staying = (0_u32..).zip(&history.staying);
+    for (t, staying) in staying.filter(|(_, staying)| **staying > 0.0) {
+        sum += staying * ln_survival(p, f64::from(t));
+    }
+    sum
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A million customers with these shares of renewal, and those who stay at the end.
+    fn cohort(retention: impl Fn(u32) -> f64, periods: u32) -> RenewalHistory {
+        let mut alive = vec![1e6];
+        for period in 1..=periods {
+            let last = alive.last().copied().unwrap();
+            alive.push(last * retention(period));
+        }
+        RenewalHistory::from_cohort(&alive).unwrap()
+    }
+
+    #[test]
+    fn one_rate_is_found_where_sbg_has_no_estimate() {
+        let history = cohort(|_| 0.8, 11);
+        assert!(RenewalFit::fit(RenewalModel::Sbg, &history).is_err());
+        let fit = RenewalFit::of_one_rate(&history).unwrap();
+        assert!((fit.parameters[0] - 0.2).abs() < 1e-12);
+        assert!((fit.survival(5.0) - 0.8_f64.powi(5)).abs() < 1e-12);
+        assert!((fit.conditional_survival(7.0, 1.5) - 0.8_f64.powf(1.5)).abs() < 1e-12);
+        // The standard error of a share of the decisions.
+        let decided: f64 = (0..11).map(|t| 1e6 * 0.8_f64.powi(t)).sum();
+        let error = (0.2 * 0.8 / decided).sqrt();
+        assert!((fit.standard_errors[0] / error - 1.0).abs() < 1e-12);
+        // The limit of sBG.
+        let (rate, sum) = (fit.parameters[0], 1e9);
+        let limit = likelihood(&history, &[rate * sum, (1.0 - rate) * sum]);
+        assert!((limit / fit.log_likelihood - 1.0).abs() < 1e-6);
+    }
+
+    #[test]
+    fn one_rate_is_refused_where_risks_differ_or_nothing_can_be_said() {
+        let differing = cohort(|t| f64::from(t + 1) / f64::from(t + 2), 11);
+        assert!(matches!(
+            RenewalFit::of_one_rate(&differing),
+            Err(LifetimeError::OutOfRange { .. })
+        ));
+        assert!(RenewalFit::fit(RenewalModel::Sbg, &differing).is_ok());
+        assert!(RenewalFit::of_one_rate(&cohort(|_| 0.0, 2)).is_err());
+        assert!(RenewalFit::of_one_rate(&RenewalHistory::new()).is_err());
+    }
+}
