@@ -179,5 +179,7 @@ mod untimed;
 mod value;
 #[path = "suite/versions.rs"]
 mod versions;
+#[path = "suite/written_keys.rs"]
+mod written_keys;
 #[path = "suite/zones.rs"]
 mod zones;

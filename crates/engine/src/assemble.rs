@@ -15,6 +15,7 @@ use crate::budget::Budget;
 use crate::drawn::{hash_of_bytes, hash_of_integer};
 use crate::error::EngineError;
 use crate::table::read_file;
+use crate::written::{self, Holders};
 
 /// How often the tables are in memory at once: as they are read, and in one piece each or in the order of the customers.
 const TABLE_COPIES: u64 = 2;
@@ -49,6 +50,7 @@ pub(crate) fn run(
     let mut fields = vec![Field::new(&plan.key, keys.data_type().clone(), false)];
     let mut columns = vec![keys.clone()];
     let mut outside = Vec::new();
+    let mut holders = plan.compare_keys.then(|| Holders::new(keys.len()));
     for (table, batch) in plan.tables.iter().zip(&tables) {
         // A table that is the whole base is in its order already.
         let places = if Arc::ptr_eq(&keys, batch.column(0)) {
@@ -57,6 +59,9 @@ pub(crate) fn run(
             Some(positions(&keys, batch.column(0))?)
         };
         outside.push(outside_of(table, batch, places.as_ref()));
+        if let Some(holders) = &mut holders {
+            holders.take(places.as_ref(), table.in_base);
+        }
         for (field, column) in batch.schema().fields().iter().zip(batch.columns()).skip(1) {
             if table.rows.as_ref() == Some(field.name()) {
                 continue;
@@ -70,6 +75,18 @@ pub(crate) fn run(
             }
             fields.push(Field::new(field.name(), placed.data_type().clone(), true));
             columns.push(placed);
+        }
+    }
+    if let Some(holders) = holders {
+        let by_table: Vec<(&ArrayRef, bool)> = plan
+            .tables
+            .iter()
+            .zip(&tables)
+            .map(|(table, batch)| (batch.column(0), table.in_base))
+            .collect();
+        let written = written::compare(&by_table, &keys, holders);
+        for (outside, written) in outside.iter_mut().zip(written) {
+            outside.written = written;
         }
     }
     let schema = Arc::new(Schema::new(fields));
@@ -150,6 +167,7 @@ fn outside_of(table: &KeyedTable, batch: &RecordBatch, places: Option<&UInt32Arr
         keys,
         keys_outside: keys - inside as u64,
         rows_outside: rows,
+        ..Outside::default()
     }
 }
 

@@ -26,6 +26,7 @@ mod scan;
 mod sorter;
 mod table;
 mod types;
+mod written;
 
 use std::path::Path;
 
@@ -39,6 +40,7 @@ pub use per_key::Several;
 pub use polars_engine::{PolarsEngine, set_threads};
 pub use rejects::{Found, Reject};
 pub use table::TableRef;
+pub use written::{Apart, Difference, Meeting, Twins, Written};
 
 /// What a pass over a source made.
 #[derive(Debug, Clone)]
@@ -55,7 +57,7 @@ pub struct Materialized {
 }
 
 /// Keys of a table that the base of customers lacks.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Outside {
     /// Keys of the table.
     pub keys: u64,
@@ -63,6 +65,8 @@ pub struct Outside {
     pub keys_outside: u64,
     /// Used rows of these keys, where the table counts them ([`tessera_expr::rel::KeyedTable::rows`]).
     pub rows_outside: Option<u64>,
+    /// How its keys are written in comparison with those of the others, where the plan asks for that.
+    pub written: Written,
 }
 
 /// Runs relational plans. What an engine makes of a source is a Parquet file; other tables are in memory.

@@ -384,6 +384,8 @@ pub struct Assemble {
     pub timezone: chrono_tz::Tz,
     /// Columns to add: name and expression. Later columns may use earlier ones.
     pub columns: Vec<(String, Expr)>,
+    /// Whether the ways in which the tables write their keys are compared.
+    pub compare_keys: bool,
 }
 
 /// A table with one row per key: the output of an [`Aggregate`], whose first column is the key.

@@ -202,6 +202,7 @@ fn pass(
         as_of: prepared.as_of,
         timezone: prepared.pipeline.timezone,
         columns: Vec::new(),
+        compare_keys: false,
     };
     let (table, _) = engine.assemble(&assemble)?;
     cells(&table, months)

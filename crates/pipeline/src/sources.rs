@@ -2,11 +2,12 @@
 //!
 //! The engine classifies and counts rows; what the contract does with each class is decided here. Where to look: `brakes` (how
 //! many rows may be rejected), `freshness` (how old the data may be), `customers` (several rows of one customer, rows without a
-//! customer in the base, refunds), `tables` (`sources`, `reject_rules`, `rejects`).
+//! customer in the base, refunds), `keys` (keys that are written differently), `tables` (`sources`, `reject_rules`, `rejects`).
 
 mod brakes;
 mod customers;
 mod freshness;
+mod keys;
 mod tables;
 
 use chrono::NaiveDate;
@@ -23,6 +24,7 @@ use crate::work::Disclosure;
 
 pub(crate) use brakes::rejects;
 pub(crate) use customers::{one_row_each, outside_the_base, refunds};
+pub(crate) use keys::Compared;
 pub(crate) use tables::{
     RejectRow, epoch_day, reject_rules_table, rejects_schema, rejects_tables, sources_table,
 };
@@ -139,7 +141,12 @@ impl SourceOutcome {
 
     /// Adds a warning that is shown at every log level: it is logged and published.
     pub(crate) fn warn(&mut self, note: String) {
-        tracing::warn!(source = self.name, "source `{}`: {note}", self.name);
+        self.warn_as(&note.clone(), note);
+    }
+
+    /// The same where the log may show what is not published.
+    fn warn_as(&mut self, logged: &str, note: String) {
+        tracing::warn!(source = self.name, "source `{}`: {logged}", self.name);
         self.notes.push(note);
     }
 }

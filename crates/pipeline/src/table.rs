@@ -45,6 +45,7 @@ pub(crate) fn assemble(
         as_of,
         timezone: prepared.pipeline.timezone,
         columns: with_flags(&plan.derived),
+        compare_keys: as_of == prepared.as_of,
     };
     let (mut table, outside) = engine.assemble(&side_by_side)?;
     passes.iter().for_each(|pass| discard(pass));

@@ -2,10 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
-use tessera_engine::{Engine, Materialized};
+use tessera_engine::{Engine, Materialized, Outside};
 use tessera_expr::aggregates::COUNT;
 use tessera_expr::rel::Agg;
 use tessera_features::Pass;
+use tessera_spec::pipeline::Source;
 
 use super::{Job, Made, PassDone};
 use crate::error::{PipelineError, needed};
@@ -173,13 +174,7 @@ impl Job<'_> {
             other => other,
         })?;
         table::warn_of_failures(&table);
-        let customers = plan.passes.iter().zip(&mut made.passes);
-        let customers = customers.filter(|(pass, _)| !pass.is_lookup);
-        for ((pass, done), outside) in customers.zip(outside) {
-            if !pass.in_base {
-                sources::outside_the_base(&mut done.outcome, outside);
-            }
-        }
+        self.keys(outside, &mut made.passes);
         let rows = table.num_rows() as u64;
         let (table, later) = leaves::split(prepared, table)?;
         made.later = later;
@@ -191,6 +186,26 @@ impl Job<'_> {
             rows_out: rows,
             ..StageReport::default()
         })
+    }
+
+    /// Notes which keys of the sources are no customers, and which may be written differently elsewhere.
+    fn keys(&self, outside: Vec<Outside>, passes: &mut [PassDone]) {
+        let pipeline = &self.prepared.pipeline;
+        let planned = self.prepared.features.passes.iter();
+        let held = planned.zip(&pipeline.sources).zip(passes);
+        let held: Vec<_> = held.filter(|((pass, _), _)| !pass.is_lookup).collect();
+        let sources: Vec<&Source> = held.iter().map(|((_, source), _)| *source).collect();
+        let compared = sources::Compared {
+            pipeline,
+            sources: &sources,
+            values: self.disclosure.values,
+        };
+        for (((pass, source), done), outside) in held.into_iter().zip(outside) {
+            match pass.in_base {
+                true => compared.warn(source, &outside.written, &mut done.outcome),
+                false => sources::outside_the_base(&compared, &mut done.outcome, outside),
+            }
+        }
     }
 
     /// Draws the customers of the earlier dates on which scores are trained: a sample if there are more than training needs. Sources

@@ -9,6 +9,7 @@ use tessera_ingest::Inventory;
 use tessera_spec::pipeline::{Several, Source, SourceKind};
 use tessera_spec::shown::grouped;
 
+use super::keys::Compared;
 use super::{SourceOutcome, percent};
 use crate::error::PipelineError;
 
@@ -129,8 +130,12 @@ fn places(inventory: &Inventory, rows: &[(PathBuf, u64)]) -> String {
 }
 
 /// Notes keys without a customer in the base; above [`MOST_OUTSIDE`] of the source's keys that is a warning.
-pub(crate) fn outside_the_base(outcome: &mut SourceOutcome, outside: Outside) {
-    outcome.outside = Some(outside);
+pub(crate) fn outside_the_base(
+    compared: &Compared<'_>,
+    outcome: &mut SourceOutcome,
+    outside: Outside,
+) {
+    let outside = outcome.outside.insert(outside).clone();
     if outside.keys_outside == 0 {
         return;
     }
@@ -145,9 +150,15 @@ pub(crate) fn outside_the_base(outcome: &mut SourceOutcome, outside: Outside) {
         percent(outside.keys_outside, outside.keys)
     );
     if outside.keys_outside as f64 > MOST_OUTSIDE * outside.keys as f64 {
-        outcome.warn(format!(
-            "{note}; check that both write the keys in the same way, and that `from` in [customer] lists the sources whose keys make up the base"
-        ));
+        let apart = outside.written.apart.as_ref();
+        compared.tell(outcome, |compared| {
+            match apart.and_then(|apart| compared.would_meet(apart)) {
+                Some(advice) => format!("{note}. {advice}"),
+                None => format!(
+                    "{note}; check that both write the keys in the same way, and that `from` in [customer] lists the sources whose keys make up the base"
+                ),
+            }
+        });
     } else {
         outcome.notes.push(note);
     }

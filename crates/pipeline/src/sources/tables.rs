@@ -134,12 +134,12 @@ fn accounts(rows: &[&SourceOutcome]) -> Columns {
         (
             "keys_without_customer",
             true,
-            ints(|r| r.outside.map(|o| o.keys_outside)),
+            ints(|r| r.outside.as_ref().map(|o| o.keys_outside)),
         ),
         (
             "rows_without_customer",
             true,
-            ints(|r| r.outside.and_then(|o| o.rows_outside)),
+            ints(|r| r.outside.as_ref().and_then(|o| o.rows_outside)),
         ),
         (
             "customers_with_several",
