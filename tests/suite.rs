@@ -139,6 +139,8 @@ mod reliance;
 mod report_sql;
 #[path = "suite/rfm_reference.rs"]
 mod rfm_reference;
+#[path = "suite/roles.rs"]
+mod roles;
 #[path = "suite/row_accounting.rs"]
 mod row_accounting;
 #[path = "suite/scores.rs"]

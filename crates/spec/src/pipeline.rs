@@ -37,7 +37,7 @@ pub use join::Join;
 pub use memberships::{Memberships, TierLimits};
 pub use refit::Refit;
 pub use scheme::{
-    KChoice, Learns, Naming, Scheme, SchemeColumn, SchemeColumnKind, SchemeInput, SchemeKind,
+    KChoice, Learns, Naming, Role, Scheme, SchemeColumn, SchemeColumnKind, SchemeInput, SchemeKind,
     SchemeSettings, Transform, Wanted,
 };
 pub use score::{

@@ -8,7 +8,8 @@ use tessera_segments::RulesScheme;
 use tessera_spec::Pipeline;
 use tessera_spec::diagnostic::{Diagnostic, Diagnostics, unknown_name};
 use tessera_spec::pipeline::{
-    At, Direction, FeatureBody, Scheme, SchemeColumn, SchemeColumnKind, SchemeInput, Target, Wanted,
+    At, Direction, FeatureBody, Role, Scheme, SchemeColumn, SchemeColumnKind, SchemeInput,
+    Target, Wanted,
 };
 
 use super::limits;
@@ -206,13 +207,13 @@ fn check_input(
     };
     let number = info.ty.is_number();
     let fits = match wanted {
-        Wanted::Number => number,
+        Wanted::Number | Wanted::Role(_) => number,
         Wanted::Label => matches!(info.ty, Type::String | Type::Bool | Type::Int),
         Wanted::Any => true,
     };
     if !fits {
         let (what, help) = match wanted {
-            Wanted::Number | Wanted::Any => {
+            Wanted::Number | Wanted::Any | Wanted::Role(_) => {
                 ("a number", "choose a numeric feature, or declare one")
             }
             Wanted::Label => (
@@ -226,7 +227,29 @@ fn check_input(
             feature.span.clone(),
         )
         .with_help(help)]);
+    } else if let Wanted::Role(role) = wanted {
+        found.extend(unlike(feature, info, role));
     }
+}
+
+/// What contradicts the role in which a feature is used: its unit, or which of its values are good.
+fn unlike(feature: &At<String>, info: &FeatureInfo, role: Role) -> Option<Diagnostic> {
+    let name = &feature.value;
+    let (is, help) = if !role.takes(info.unit) {
+        let unit = info.unit.words();
+        let help = format!(
+            "name another feature; if its numbers are right here, declare one without `unit`: `{name}_used = {{ expr = \"{name}\" }}` in [features]"
+        );
+        (format!("it is {unit}"), help)
+    } else if role.against() == Some(info.direction) {
+        let help = "name another feature, or state its `direction` in [features]".to_owned();
+        (format!("of it {}", info.direction.name()), help)
+    } else {
+        return None;
+    };
+    let message = format!("`{name}` is used as {}, but {is}", role.words());
+    let problem = Diagnostic::error("TS-G022", message, feature.span.clone());
+    Some(problem.with_help(help))
 }
 
 /// Checks the columns of `[actions]`: features, scores, values and columns of schemes.

@@ -14,7 +14,7 @@ use tessera_model::contractual::{
 };
 use tessera_segments::{Fit, Parameter};
 use tessera_spec::ScoreSyntax;
-use tessera_spec::pipeline::{At, Base, Refit, Wanted};
+use tessera_spec::pipeline::{At, Base, Refit, Role, Wanted};
 
 use super::calibrated::Calibrated;
 use super::columns::floats;
@@ -74,7 +74,8 @@ impl ScoreModel for ContractualScore {
 
     fn inputs(&self) -> Vec<(&At<String>, Wanted)> {
         let value = self.value.iter();
-        value.map(|feature| (feature, Wanted::Number)).collect()
+        let money = |feature| (feature, Wanted::Role(Role::Money));
+        value.map(money).collect()
     }
 
     fn hidden(&self, asked: &Asked<'_>) -> Vec<(String, Vec<Agg>)> {

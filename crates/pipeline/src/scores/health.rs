@@ -13,13 +13,13 @@ use tessera_expr::rel::Agg;
 use tessera_features::FeatureInfo;
 use tessera_model::Matrix;
 use tessera_model::health::{
-    HealthBacktest, HealthBand, HealthComponent, HealthError, HealthFit, HealthPlan, HealthTrial,
-    HorizonOutcome,
+    HealthBacktest, HealthBand, HealthComponent, HealthError, HealthFit, HealthPlan, HealthScale,
+    HealthTrial, HorizonOutcome,
 };
 use tessera_segments::{Fit, Parameter, Quality, QualityStatus};
 use tessera_spec::ScoreSyntax;
 use tessera_spec::figure::{Figure, Metric, TestPart};
-use tessera_spec::pipeline::{At, Base, Refit, SourceKind, Wanted};
+use tessera_spec::pipeline::{At, Base, Direction, Refit, Role, SourceKind, Wanted};
 
 use super::churned::{self, Span};
 use super::columns::floats;
@@ -73,6 +73,25 @@ tickets = { feature = "tickets_90d", weight = 30, steps = [{ below = 1, points =
     restore: Fit::restored::<HealthFit>,
 };
 
+/// The end of a component's values that gets most points; none where the points rise and fall.
+fn better_end(scale: &HealthScale) -> Direction {
+    match scale {
+        HealthScale::Linear { worst, best } if worst > best => Direction::Low,
+        HealthScale::Percentile {
+            small_is_good: true,
+        } => Direction::Low,
+        HealthScale::Linear { .. } | HealthScale::Percentile { .. } => Direction::High,
+        HealthScale::Steps(steps) => match (
+            steps.is_sorted_by(|a, b| a.1 <= b.1),
+            steps.is_sorted_by(|a, b| a.1 >= b.1),
+        ) {
+            (true, false) => Direction::High,
+            (false, true) => Direction::Low,
+            _ => Direction::None,
+        },
+    }
+}
+
 impl ScoreModel for HealthScore {
     fn base(&self) -> Base {
         Base::Engagement
@@ -81,7 +100,10 @@ impl ScoreModel for HealthScore {
     fn inputs(&self) -> Vec<(&At<String>, Wanted)> {
         let components = self.components.iter();
         components
-            .map(|component| (&component.feature, Wanted::Number))
+            .map(|component| {
+                let role = Role::Good(better_end(&component.scale));
+                (&component.feature, Wanted::Role(role))
+            })
             .collect()
     }
 

@@ -47,6 +47,22 @@ pub enum Unit {
     Number,
 }
 
+impl Unit {
+    /// As messages name it.
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Days => "a number of days",
+            Self::Count => "a count",
+            Self::Currency => "money",
+            Self::Ratio => "a ratio",
+            Self::Score => "a score",
+            Self::Date => "a date",
+            Self::Label => "a name",
+            Self::Number => "a number",
+        }
+    }
+}
+
 /// Which values of a number are good.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 pub enum Direction {

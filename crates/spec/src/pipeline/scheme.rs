@@ -8,7 +8,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize, Serializer};
 use serde_json::{Value, json};
 
-use super::{At, LifecycleLimits, Refit};
+use super::{At, Direction, LifecycleLimits, Refit, Unit};
 
 /// `[schemes.NAME]`.
 #[derive(Debug, Clone, Serialize)]
@@ -228,6 +228,12 @@ impl<'a> SchemeInput<'a> {
         Self::Stated { feature, wanted }
     }
 
+    /// What the file names for a role, such as the recency of customers.
+    pub fn role(feature: &'a At<String>, role: Role) -> Self {
+        let wanted = Wanted::Role(role);
+        Self::Stated { feature, wanted }
+    }
+
     /// A label that the file names.
     pub fn label(feature: &'a At<String>) -> Self {
         let wanted = Wanted::Label;
@@ -252,6 +258,58 @@ pub enum Wanted {
     Label,
     /// Anything.
     Any,
+    /// A number that counts what its role needs.
+    Role(Role),
+}
+
+/// What a number is used as. A feature whose unit or direction is known to be another one is a mistake.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// Time since something happened: small is good.
+    Recency,
+    /// How often something happened: high is good.
+    Frequency,
+    /// Money that a customer has brought or will bring: high is good.
+    Monetary,
+    /// Money of one period, of which values are computed.
+    Money,
+    /// Any number, of which this end is the better one.
+    Good(Direction),
+}
+
+impl Role {
+    /// What it needs, as text.
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Recency => "days since something, of which few are good",
+            Self::Frequency => "a number of things, of which many are good",
+            Self::Monetary => "money, of which much is good",
+            Self::Money => "money",
+            Self::Good(Direction::High) => "a number of which high values are better",
+            Self::Good(Direction::Low) => "a number of which low values are better",
+            Self::Good(Direction::None) => "a number",
+        }
+    }
+
+    /// Whether numbers of a unit can have the role. A number without a declared unit can have any.
+    pub fn takes(self, unit: Unit) -> bool {
+        let units: &[Unit] = match self {
+            Self::Recency => &[Unit::Days, Unit::Ratio],
+            Self::Frequency => &[Unit::Count, Unit::Ratio],
+            Self::Monetary | Self::Money => &[Unit::Currency],
+            Self::Good(_) => return true,
+        };
+        unit == Unit::Number || units.contains(&unit)
+    }
+
+    /// The direction that contradicts the role.
+    pub fn against(self) -> Option<Direction> {
+        match self {
+            Self::Recency | Self::Good(Direction::Low) => Some(Direction::High),
+            Self::Frequency | Self::Monetary | Self::Good(Direction::High) => Some(Direction::Low),
+            Self::Money | Self::Good(Direction::None) => None,
+        }
+    }
 }
 
 /// Whether a scheme learns from the customers, by its settings.

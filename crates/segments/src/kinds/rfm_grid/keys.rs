@@ -4,7 +4,8 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;
 use tessera_spec::diagnostic::Diagnostic;
 use tessera_spec::pipeline::{
-    At, Learns, LifecycleLimits, Refit, SchemeColumnKind, SchemeInput, SchemeKind, SchemeSettings,
+    At, Learns, LifecycleLimits, Refit, Role, SchemeColumnKind, SchemeInput, SchemeKind,
+    SchemeSettings,
 };
 use tessera_spec::reader::Reader;
 use tessera_spec::{Key, KeyValue, SchemeSyntax, shape_of};
@@ -34,19 +35,19 @@ pub(super) const SYNTAX: SchemeSyntax = SchemeSyntax {
 const RECENCY: Key = Key::optional(
     "recency",
     KeyValue::Text,
-    "Feature of recency, small is good; `recency_days` by default.",
+    "Feature of recency, small is good: days, or a number without a declared unit; `recency_days` by default.",
 );
 
 const FREQUENCY: Key = Key::optional(
     "frequency",
     KeyValue::Text,
-    "Feature of frequency; `order_count` by default.",
+    "Feature of frequency: a count, or a number without a declared unit; `order_count` by default.",
 );
 
 const MONETARY: Key = Key::optional(
     "monetary",
     KeyValue::Text,
-    "Feature of monetary value; `spend_total` by default.",
+    "Feature of monetary value: money, or a number without a declared unit; `spend_total` by default.",
 );
 
 const SCORE_METHOD: Key = Key::optional(
@@ -191,8 +192,13 @@ enum MethodName {
 
 impl SchemeSettings for RfmGrid {
     fn inputs(&self) -> Vec<SchemeInput<'_>> {
-        let inputs = [&self.recency, &self.frequency, &self.monetary];
-        inputs.map(SchemeInput::number).to_vec()
+        let inputs = [
+            (&self.recency, Role::Recency),
+            (&self.frequency, Role::Frequency),
+            (&self.monetary, Role::Monetary),
+        ];
+        let role = |(feature, role)| SchemeInput::role(feature, role);
+        inputs.map(role).to_vec()
     }
 
     fn learns(&self) -> Learns {
