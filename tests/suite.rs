@@ -91,6 +91,8 @@ mod latest;
 mod leaves;
 #[path = "suite/lifetime_always.rs"]
 mod lifetime_always;
+#[path = "suite/meanings.rs"]
+mod meanings;
 #[path = "suite/memory.rs"]
 mod memory;
 #[path = "suite/merge_causes.rs"]

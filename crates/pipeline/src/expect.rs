@@ -8,7 +8,7 @@ use tessera_features::FeatureInfo;
 use tessera_snapshot::tables;
 use tessera_spec::Pipeline;
 use tessera_spec::diagnostic::{Diagnostic, Diagnostics, unknown_name};
-use tessera_spec::pipeline::{Condition, Expect, Scalar, Scheme, Subject};
+use tessera_spec::pipeline::{At, Bounds, Condition, Expect, Scalar, Scheme, Score, Subject};
 use tessera_spec::shown;
 
 use crate::error::PipelineError;
@@ -44,13 +44,67 @@ pub(crate) fn check_columns(
                 continue;
             }
         };
-        for (column, _) in &expect.checks {
+        for (column, condition) in &expect.checks {
+            found.extend(decided(pipeline, &expect.subject, (column, condition)));
             if !names.contains(&column.value.as_str()) {
                 let what = format!("column of `{table}`");
                 let span = column.span.clone();
                 found.extend([unknown_name("TS-G001", &what, &column.value, span, names)]);
             }
         }
+    }
+}
+
+/// A condition that no value of the column can meet, or none can fail.
+fn decided(
+    pipeline: &Pipeline,
+    subject: &Subject,
+    (column, condition): (&At<String>, &Condition),
+) -> Option<Diagnostic> {
+    let bounds = match condition {
+        Condition::Within(bounds) => *bounds,
+        Condition::Is(Scalar::Number(number)) => Bounds {
+            at_least: Some(*number),
+            at_most: Some(*number),
+            ..Bounds::default()
+        },
+        _ => return None,
+    };
+    let name = &column.value;
+    let range = range(pipeline, subject, name);
+    let (from, to) = range.unwrap_or((f64::NEG_INFINITY, f64::INFINITY));
+    let verdict = if range.is_some() && bounds.holds(from) && bounds.holds(to) {
+        "cannot fail"
+    } else if bounds.is_empty(from, to) {
+        "cannot hold"
+    } else {
+        return None;
+    };
+    let of = match range {
+        Some(_) => format!("values of `{name}` are from {from} to {to}"),
+        None => "no number is within these bounds".to_owned(),
+    };
+    let message = format!("`{name}` is expected to be {condition}, which {verdict}: {of}");
+    let help = match to <= 1.0 {
+        true => "state shares of 1: 0.05 is 5%",
+        false => "state bounds that some values meet and others do not",
+    };
+    Some(Diagnostic::error("TS-G026", message, column.span.clone()).with_help(help))
+}
+
+/// The smallest and the largest value that a column can have, where that is known.
+fn range(pipeline: &Pipeline, subject: &Subject, name: &str) -> Option<(f64, f64)> {
+    match subject {
+        Subject::Customer(_) => {
+            let mut columns = pipeline.scores.iter().flat_map(Score::columns);
+            columns.find(|column| column.name == name)?.range()
+        }
+        Subject::Segment { .. } => {
+            let mut columns = tables::find("segments")?.columns.iter();
+            let column = columns.find(|column| column.name == name)?;
+            matches!(column.unit, "share" | "probability").then_some((0.0, 1.0))
+        }
+        Subject::Table(_) => None,
     }
 }
 
@@ -176,7 +230,7 @@ fn check(
 fn unmet(
     expect: &Expect,
     subject: &str,
-    (column, condition): &(tessera_spec::pipeline::At<String>, Condition),
+    (column, condition): &(At<String>, Condition),
     found: String,
 ) -> Unmet {
     Unmet {
@@ -277,8 +331,6 @@ fn equals(found: &Found, wanted: &Scalar) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use tessera_spec::pipeline::Bounds;
-
     use super::*;
 
     #[test]

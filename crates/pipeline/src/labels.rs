@@ -1,7 +1,9 @@
-//! Labels that can occur: texts that rules and expressions compare with, and segments that playbooks name, must be among them.
+//! Values that can occur: texts and numbers that rules and expressions compare with, and segments that playbooks name, must be among
+//! them.
 //!
 //! A column's labels are known if they follow from the pipeline file: segments of schemes, and features and stages that are
-//! computed by `case` with constant texts. Labels of columns of the lake are not known.
+//! computed by `case` with constant texts. Labels of columns of the lake are not known. Of numbers those of scores are known to be
+//! shares of 1 or points out of 100.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,10 +13,14 @@ use tessera_spec::diagnostic::{Diagnostic, Diagnostics, unknown_name};
 use tessera_spec::pipeline::{ExprText, LifecycleLimits, Playbook, Scheme};
 
 use crate::scores;
+use crate::units::constant;
 
-/// The labels of each column whose labels are known.
+/// The labels of each column whose labels are known, and the smallest and largest number of each column of which these are known.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Labels(BTreeMap<String, Vec<String>>);
+pub(crate) struct Labels {
+    known: BTreeMap<String, Vec<String>>,
+    ranges: BTreeMap<String, (f64, f64)>,
+}
 
 impl Labels {
     /// The labels of computed features and of scores.
@@ -30,13 +36,17 @@ impl Labels {
             for (column, known) in scores::of(&score.kind).labels(&score.name.value) {
                 labels.take(&column, Some(known));
             }
+            let columns = score.columns().into_iter();
+            let ranges = columns.filter_map(|column| Some((column.range()?, column.name)));
+            let ranges = ranges.map(|(range, name)| (name, range));
+            labels.ranges.extend(ranges);
         }
         labels
     }
 
     fn take(&mut self, column: &str, labels: Option<Vec<String>>) {
         if let Some(labels) = labels {
-            self.0.insert(column.to_owned(), labels);
+            self.known.insert(column.to_owned(), labels);
         }
     }
 
@@ -64,7 +74,7 @@ impl Labels {
         match &expr.node {
             Node::Literal(Literal::String(text)) => Some(vec![text.clone()]),
             Node::Literal(Literal::Null) => Some(Vec::new()),
-            Node::Column(name) => self.0.get(name).cloned(),
+            Node::Column(name) => self.known.get(name).cloned(),
             Node::Case {
                 branches,
                 otherwise,
@@ -78,7 +88,7 @@ impl Labels {
         }
     }
 
-    /// Reports every text that a column is compared with but cannot have.
+    /// Reports every text and every number that a column is compared with but cannot have.
     pub(crate) fn check(&self, text: &ExprText, expr: &Expr, found: &mut Diagnostics) {
         let mut pending = vec![expr];
         while let Some(expr) = pending.pop() {
@@ -87,6 +97,10 @@ impl Labels {
                     if is_equality(*op) {
                         self.check_pair(text, left, right, found);
                         self.check_pair(text, right, left, found);
+                    }
+                    if is_equality(*op) || is_order(*op) {
+                        self.check_number(text, left, right, found);
+                        self.check_number(text, right, left, found);
                     }
                     pending.push(left);
                     pending.push(right);
@@ -118,7 +132,11 @@ impl Labels {
         else {
             return;
         };
-        let Some(known) = self.0.get(column).filter(|known| !known.contains(label)) else {
+        let Some(known) = self
+            .known
+            .get(column)
+            .filter(|known| !known.contains(label))
+        else {
             return;
         };
         let names: Vec<&str> = known.iter().map(String::as_str).collect();
@@ -128,6 +146,36 @@ impl Labels {
         found.extend([unknown_name("TS-G007", &what, label, span, &names)
             .with_label(format!("`{column}` never has this value"))]);
     }
+
+    fn check_number(&self, text: &ExprText, of: &Expr, with: &Expr, found: &mut Diagnostics) {
+        let of = match &of.node {
+            Node::Cast(inner) => inner.as_ref(),
+            _ => of,
+        };
+        let (Node::Column(column), Some(number)) = (&of.node, constant(with)) else {
+            return;
+        };
+        let range = self.ranges.get(column);
+        let Some((from, to)) = range.filter(|(from, to)| !(*from..=*to).contains(&number)) else {
+            return;
+        };
+        let at = |offset: usize| (text.span.start + offset).min(text.span.end);
+        let span = at(with.span.start)..at(with.span.end);
+        let message =
+            format!("`{column}` is compared with {number}, but its values are from {from} to {to}");
+        let help = match *to > 1.0 {
+            true => format!("compare with a number from {from} to {to}"),
+            false => "compare with a share of 1: 0.5 is 50%".to_owned(),
+        };
+        found.extend([Diagnostic::error("TS-G027", message, span).with_help(help)]);
+    }
+}
+
+fn is_order(op: BinaryOp) -> bool {
+    matches!(
+        op,
+        BinaryOp::Less | BinaryOp::LessOrEqual | BinaryOp::Greater | BinaryOp::GreaterOrEqual
+    )
 }
 
 fn is_equality(op: BinaryOp) -> bool {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use arrow::array::{ArrayRef, AsArray, Float64Array, Int64Array, RecordBatch, StringArray};
 use arrow::datatypes::{DataType, Field, Float64Type, Schema};
 use tessera_segments::Assignment;
-use tessera_spec::pipeline::{Score, VALUE_AT_RISK, VALUE_PAST};
+use tessera_spec::pipeline::{Period, Score, VALUE_AT_RISK, VALUE_PAST};
 
 use crate::error::PipelineError;
 use crate::prepared::Prepared;
@@ -16,15 +16,6 @@ const LOST: &str = "lost";
 
 /// Standing of all other segments.
 const LIVING: &str = "living";
-
-/// Days of the periods that `per` of `[value]` may name.
-const PERIODS: [(&str, f64); 5] = [
-    ("day", 1.0),
-    ("week", 7.0),
-    ("month", 365.25 / 12.0),
-    ("quarter", 365.25 / 4.0),
-    ("year", 365.25),
-];
 
 /// The table `segments` with its last columns: status of the KPI and of the scheme, with reasons; who has left, and what winning
 /// one of them back would be worth.
@@ -153,21 +144,15 @@ impl Left {
         });
         let left = left.collect();
         let value = prepared.pipeline.value.as_ref();
-        let per = value
-            .and_then(|value| value.per.as_deref())
-            .unwrap_or("month");
-        let period = PERIODS
-            .iter()
-            .find(|(name, _)| *name == per)
-            .map(|(_, days)| *days);
+        let per = value.and_then(|value| value.per);
+        let period = per.unwrap_or(Period::Month).days();
         let read = (
             numbers(VALUE_PAST)?,
             numbers("tenure_days")?,
             numbers("recency_days")?,
-            period,
         );
         let per_period = match read {
-            (Some(past), Some(tenure), Some(recency), Some(period)) => (0..customers.num_rows())
+            (Some(past), Some(tenure), Some(recency)) => (0..customers.num_rows())
                 .map(|row| {
                     // From the first order until the customer counted as lost: who bought once did not buy every period.
                     let stayed = tenure[row]? - recency[row]? + f64::from(loss.horizon_days);

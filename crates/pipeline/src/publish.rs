@@ -126,14 +126,14 @@ pub(crate) fn meta(prepared: &Prepared) -> ReportMeta {
         value: prepared.value_feature().map(str::to_owned),
         value_per: pipeline.value.as_ref().and_then(|value| {
             let now = value.now.as_ref();
-            now.and_then(|_| value.per.clone())
+            now.and_then(|_| value.per).map(|per| per.name().to_owned())
         }),
         goal: pipeline.goal.as_ref().map(|goal| GoalMeta {
             objective: Some(word(&goal.objective)),
             kpi: goal.kpi.value.clone(),
-            target: goal.target.map(|target| match target {
-                Target::Below(limit) => TargetMeta::Below(limit),
-                Target::Above(limit) => TargetMeta::Above(limit),
+            target: goal.target.as_ref().map(|target| match target {
+                Target::Below(limit) => TargetMeta::Below(limit.value),
+                Target::Above(limit) => TargetMeta::Above(limit.value),
             }),
             owner: goal.owner.clone(),
             review_by: goal.review_by,

@@ -49,7 +49,7 @@ pub use source::{
     Several, Source, SourceKind,
 };
 pub use value::{
-    VALUE_AT_RISK, VALUE_COLUMNS, VALUE_FUTURE, VALUE_NOW, VALUE_PAST, Value, ValueColumn,
+    Period, VALUE_AT_RISK, VALUE_COLUMNS, VALUE_FUTURE, VALUE_NOW, VALUE_PAST, Value, ValueColumn,
 };
 
 /// Byte range in the text of the pipeline file.
@@ -231,13 +231,22 @@ pub enum Objective {
 }
 
 /// A target for the KPI's mean over all customers.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Target {
     /// The mean should be below this.
-    Below(f64),
+    Below(At<f64>),
     /// The mean should be above this.
-    Above(f64),
+    Above(At<f64>),
+}
+
+impl Target {
+    /// The number, with its place.
+    pub fn limit(&self) -> &At<f64> {
+        match self {
+            Self::Below(limit) | Self::Above(limit) => limit,
+        }
+    }
 }
 
 /// `[customer]`: the entity whose segments are published.

@@ -449,6 +449,14 @@ impl<'a> Reader<'a> {
         self.is(key, |value| matches!(value, DeValue::Array(_)))
     }
 
+    /// Whether a key is there, without asking for it, and its value is an array without items.
+    pub fn is_empty(&self, key: &str) -> bool {
+        self.is(
+            key,
+            |value| matches!(value, DeValue::Array(items) if items.is_empty()),
+        )
+    }
+
     /// Whether a key is there, without asking for it, and its value is a text.
     pub fn is_text(&self, key: &str) -> bool {
         self.is(key, |value| matches!(value, DeValue::String(_)))

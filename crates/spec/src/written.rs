@@ -22,7 +22,7 @@ use serde_json::Value;
 use crate::aggregate_syntax::{self, FurtherKeys};
 use crate::format_syntax;
 use crate::gate_syntax;
-use crate::pipeline::Objective;
+use crate::pipeline::{Objective, Period};
 use crate::scheme_syntax;
 use crate::score_syntax;
 use crate::syntax::Syntax;
@@ -229,8 +229,8 @@ struct TargetTable {
 struct ValueTable {
     /// What a customer pays or spends per period now, such as `mrr_now`: the column `value_now`.
     now: Option<String>,
-    /// The period of `now`, such as `month`; shown in the report.
-    per: Option<String>,
+    /// The period of `now`, for the report and for what winning a customer back would be worth.
+    per: Option<Period>,
     /// What a customer will bring, such as `clv`: the column `value_future`.
     future: Option<String>,
     /// What a customer has brought, such as `spend_total`: the column `value_past`.

@@ -8,7 +8,7 @@ use tessera_segments::RulesScheme;
 use tessera_spec::Pipeline;
 use tessera_spec::diagnostic::{Diagnostic, Diagnostics, unknown_name};
 use tessera_spec::pipeline::{
-    At, Direction, FeatureBody, Role, Scheme, SchemeColumn, SchemeColumnKind, SchemeInput,
+    At, Direction, FeatureBody, Role, Scheme, SchemeColumn, SchemeColumnKind, SchemeInput, Score,
     Target, Wanted,
 };
 
@@ -276,7 +276,12 @@ pub(super) fn kpi(pipeline: &Pipeline, published: &[FeatureInfo], found: &mut Di
     if let Some(goal) = &pipeline.goal {
         check_input(&goal.kpi, Wanted::Number, published, found);
         let info = published.iter().find(|info| info.name == goal.kpi.value);
-        let against = match (goal.target, info.map(|info| info.direction)) {
+        found.extend(
+            goal.target
+                .as_ref()
+                .and_then(|target| unreachable(pipeline, &goal.kpi, target)),
+        );
+        let against = match (&goal.target, info.map(|info| info.direction)) {
             (Some(Target::Below(_)), Some(Direction::High)) => Some("below"),
             (Some(Target::Above(_)), Some(Direction::Low)) => Some("above"),
             _ => None,
@@ -293,4 +298,28 @@ pub(super) fn kpi(pipeline: &Pipeline, published: &[FeatureInfo], found: &mut Di
                     .with_help("turn the target round, or state the `direction` of the feature")]);
         }
     }
+}
+
+/// A target that every value of the KPI meets, or none.
+fn unreachable(pipeline: &Pipeline, kpi: &At<String>, target: &Target) -> Option<Diagnostic> {
+    let column = pipeline.scores.iter().flat_map(Score::columns);
+    let mut column = column.filter(|column| column.name == kpi.value);
+    let (from, to) = column.next()?.range()?;
+    let limit = target.limit();
+    let (key, inside) = match target {
+        Target::Below(limit) => ("below", limit.value > from && limit.value <= to),
+        Target::Above(limit) => ("above", limit.value >= from && limit.value < to),
+    };
+    if inside {
+        return None;
+    }
+    let message = format!(
+        "the target of `{}` is `{key} = {}`, but its values are from {from} to {to}",
+        kpi.value, limit.value
+    );
+    let help = match to > 1.0 {
+        true => format!("state a number between {from} and {to}"),
+        false => "state a share of 1: 0.5 is 50%".to_owned(),
+    };
+    Some(Diagnostic::error("TS-G025", message, limit.span.clone()).with_help(help))
 }

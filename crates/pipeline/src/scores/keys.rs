@@ -88,9 +88,9 @@ pub(super) fn discount_per_year(table: &Reader<'_>, key: &Key) -> f64 {
     let stated = number_that(
         table,
         key.name,
-        |rate| rate >= 0.0,
-        "a rate from 0",
-        "with 0.1, money of next year is worth 1 / 1.1 of money of today; 0 means no discount",
+        |rate| (0.0..=1.0).contains(&rate),
+        "a rate from 0 to 1",
+        "0.10 is 10% a year: money of next year is worth 1 / 1.1 of money of today; 0 means no discount",
     );
     stated.unwrap_or(DEFAULT_DISCOUNT)
 }

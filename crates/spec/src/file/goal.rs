@@ -30,8 +30,8 @@ fn target_of(table: &Reader<'_>) -> Option<Target> {
     let (below, above) = (table.number("below"), table.number("above"));
     table.finish();
     match (below, above) {
-        (Some(below), None) => Some(Target::Below(below.value)),
-        (None, Some(above)) => Some(Target::Above(above.value)),
+        (Some(below), None) => Some(Target::Below(below)),
+        (None, Some(above)) => Some(Target::Above(above)),
         (below, _) => {
             let one = ["below", "above"].into_iter().any(|key| table.has(key));
             if below.is_some() || !one {

@@ -9,7 +9,7 @@ pub(super) fn value(file: &Reader<'_>) -> Option<Value> {
     let table = file.table("value")?;
     let value = Value {
         now: table.expression("now"),
-        per: table.text("per").map(|text| text.value),
+        per: table.word("per").map(|period| period.value),
         future: table.expression("future"),
         past: table.expression("past"),
         risk: table.expression("risk"),

@@ -84,6 +84,15 @@ impl Bounds {
             && self.above.is_none_or(|limit| value > limit)
             && self.below.is_none_or(|limit| value < limit)
     }
+
+    /// Whether no number from one value to another is within.
+    pub fn is_empty(self, from: f64, to: f64) -> bool {
+        let least = self.at_least.unwrap_or(from).max(from);
+        let most = self.at_most.unwrap_or(to).min(to);
+        let above = self.above.unwrap_or(f64::NEG_INFINITY);
+        let below = self.below.unwrap_or(f64::INFINITY);
+        least > most || above >= most || below <= least || above >= below
+    }
 }
 
 impl fmt::Display for Subject {
@@ -135,6 +144,34 @@ impl fmt::Display for Condition {
                     .collect();
                 f.write_str(&words.join(" and "))
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bounds_are_empty_where_no_number_of_the_range_is_within() {
+        let bounds = |at_least, at_most, above, below| Bounds {
+            at_least,
+            at_most,
+            above,
+            below,
+        };
+        let cases = [
+            (bounds(Some(5.0), None, None, None), true),
+            (bounds(Some(1.0), None, None, None), false),
+            (bounds(None, None, Some(1.0), None), true),
+            (bounds(None, None, None, Some(0.0)), true),
+            (bounds(None, Some(0.0), None, None), false),
+            (bounds(Some(0.6), Some(0.5), None, None), true),
+            (bounds(None, None, Some(0.5), Some(0.5)), true),
+            (bounds(None, None, Some(0.4), Some(0.5)), false),
+        ];
+        for (bounds, empty) in cases {
+            assert_eq!(bounds.is_empty(0.0, 1.0), empty, "{bounds:?}");
         }
     }
 }

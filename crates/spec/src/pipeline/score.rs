@@ -166,6 +166,15 @@ impl ScoreColumn {
         self
     }
 
+    /// The smallest and the largest value that it can have: scores give shares and probabilities, and points out of 100.
+    pub fn range(&self) -> Option<(f64, f64)> {
+        match self.unit {
+            Unit::Ratio => Some((0.0, 1.0)),
+            Unit::Score => Some((0.0, 100.0)),
+            _ => None,
+        }
+    }
+
     /// Whether it holds text rather than a float.
     pub fn is_text(&self) -> bool {
         self.unit == Unit::Label

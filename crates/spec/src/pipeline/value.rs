@@ -1,6 +1,7 @@
 //! What `[value]` means: what customers are worth now, in the future and in the past, and what of it is at risk.
 
-use serde::Serialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 use super::{Direction, ExprText, Pipeline, Score, Unit};
 
@@ -9,14 +10,54 @@ use super::{Direction, ExprText, Pipeline, Score, Unit};
 pub struct Value {
     /// What a customer pays or spends per period at `as_of`.
     pub now: Option<ExprText>,
-    /// The period of `now`, as text: `month`.
-    pub per: Option<String>,
+    /// The period of `now`.
+    pub per: Option<Period>,
     /// What a customer will bring.
     pub future: Option<ExprText>,
     /// What a customer has brought.
     pub past: Option<ExprText>,
     /// Probability of losing a customer; that of the first supervised score when absent.
     pub risk: Option<ExprText>,
+}
+
+/// Periods of which money is stated.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Period {
+    /// A day.
+    Day,
+    /// A week.
+    Week,
+    /// A month.
+    Month,
+    /// A quarter of a year.
+    Quarter,
+    /// A year.
+    Year,
+}
+
+impl Period {
+    /// As TOML and tables write it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Day => "day",
+            Self::Week => "week",
+            Self::Month => "month",
+            Self::Quarter => "quarter",
+            Self::Year => "year",
+        }
+    }
+
+    /// Its days, on average.
+    pub fn days(self) -> f64 {
+        match self {
+            Self::Day => 1.0,
+            Self::Week => 7.0,
+            Self::Month => 365.25 / 12.0,
+            Self::Quarter => 365.25 / 4.0,
+            Self::Year => 365.25,
+        }
+    }
 }
 
 /// A column of `customers` that says what a customer is worth.
@@ -63,7 +104,7 @@ impl Pipeline {
         let Some(value) = &self.value else {
             return Vec::new();
         };
-        let per = value.per.as_deref().unwrap_or("period");
+        let per = value.per.map_or("period", Period::name);
         let stated = [
             (
                 VALUE_NOW,

@@ -30,6 +30,11 @@ fn value() {
             "[value]\npast = \"spend_90d\"\nper = \"month\"\n\n[customer]\n"
         ),
         (
+            "an unknown period",
+            "[customer]\n",
+            "[value]\nnow = \"spend_90d\"\nper = \"months\"\n\n[customer]\n"
+        ),
+        (
             "an unknown tense",
             "[customer]\n",
             "[value]\nfutur = \"spend_90d\"\n\n[customer]\n"

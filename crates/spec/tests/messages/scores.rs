@@ -200,6 +200,11 @@ fn clv() {
             "discount_per_year = -0.1"
         ),
         (
+            "a discount in percent",
+            "margin = 0.3",
+            "discount_per_year = 10"
+        ),
+        (
             "a prefix that begins no name",
             "margin = 0.3",
             "prefix = \"1st_\""

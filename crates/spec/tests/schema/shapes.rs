@@ -307,6 +307,7 @@ pub const NO_SHAPE: &[&str] = &[
     "ThousandsSign",
     "Objective",
     "Touch",
+    "Period",
     "SourceKind",
     "Format",
     "OnBadRow",

@@ -107,7 +107,7 @@ const HOLDOUT: Key = Key::optional(
 
 const DISCOUNT: Key = Key::optional(
     "discount_per_year",
-    KeyValue::Number(0.0, f64::INFINITY),
+    KeyValue::Number(0.0, 1.0),
     "Discount of money per year; 0.1 by default. Only with `gamma_gamma`.",
 );
 

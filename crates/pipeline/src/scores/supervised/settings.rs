@@ -151,7 +151,7 @@ pub(crate) const KEYS: &[Key] = &[
 
 /// Names, none twice.
 fn features_shape(_: &mut SchemaGenerator) -> Schema {
-    json_schema!({"type": "array", "items": {"type": "string"}, "uniqueItems": true})
+    json_schema!({"type": "array", "items": {"type": "string"}, "minItems": 1, "uniqueItems": true})
 }
 
 impl ScoreSettings for SupervisedScore {
@@ -230,7 +230,7 @@ pub(crate) fn read(table: &Reader<'_>, sources: &[Source]) -> Option<ScoreKind> 
     });
     let observations = table.whole(&OBSERVATIONS);
     let calibration = table.word(CALIBRATION.name);
-    let features = table.texts(FEATURES.name).unwrap_or_default();
+    let features = features(table);
     let population = table.expression(POPULATION.name);
     let (horizon_days, observations) = match &label {
         Some(_) => {
@@ -257,6 +257,20 @@ pub(crate) fn read(table: &Reader<'_>, sources: &[Source]) -> Option<ScoreKind> 
         calibration: calibration.map_or(Calibration::Platt, |word| word.value),
     };
     Some(ScoreKind::new(NAME, settings))
+}
+
+/// The features that the models see; a list without one is a mistake, since it would mean all of them.
+fn features(table: &Reader<'_>) -> Vec<At<String>> {
+    let features = table.texts(FEATURES.name).unwrap_or_default();
+    if table.is_empty(FEATURES.name) {
+        let message = format!("`{}` of {} is empty", FEATURES.name, table.name);
+        table.note(
+            Diagnostic::error("TS-P009", message, table.value_span(FEATURES.name)).with_help(
+                "name at least one; without the key the models see every published feature",
+            ),
+        );
+    }
+    features
 }
 
 /// Observation dates must be at least a horizon apart.
