@@ -6,10 +6,11 @@ use std::process::Output;
 use std::sync::Arc;
 
 use arrow::array::{
-    ArrayRef, BinaryArray, Date32Array, Date64Array, Decimal128Array, DictionaryArray,
-    FixedSizeBinaryArray, Float64Array, Int8Array, Int64Array, LargeStringArray, NullArray,
-    RecordBatch, StringArray, StringViewArray, TimestampMicrosecondArray,
-    TimestampMillisecondArray, TimestampNanosecondArray, UInt32Array, UInt64Array,
+    ArrayRef, BinaryArray, Date32Array, Date64Array, Decimal128Array, Decimal256Array,
+    DictionaryArray, FixedSizeBinaryArray, Float64Array, Int8Array, Int32Array, Int64Array,
+    LargeStringArray, NullArray, RecordBatch, StringArray, StringViewArray,
+    TimestampMicrosecondArray, TimestampMillisecondArray, TimestampNanosecondArray, UInt32Array,
+    UInt64Array,
 };
 use arrow::datatypes::{Field, Int32Type, Schema};
 use parquet::arrow::ArrowWriter;
@@ -441,4 +442,106 @@ fn columns_that_differ_in_capital_letters_are_two_and_repeated_names_are_refused
         r#"other = { from = "orders", agg = "last", of = "\"ID\"" }"#,
     );
     assert_eq!(customers.texts("other"), [Some("z".to_owned())]);
+}
+
+/// What the help says is written into the contract, and the files are then read.
+#[test]
+fn integers_that_are_times_are_named_with_their_unit() {
+    let units = [
+        ("s", 1),
+        ("ms", 1_000),
+        ("us", 1_000_000),
+        ("ns", 1_000_000_000),
+    ];
+    for (unit, per_second) in units {
+        let at: ArrayRef = Arc::new(Int64Array::from(vec![NOON * per_second; 2]));
+        let lake = Lake::of(&[&[("id", texts(&["a", "b"])), ("at", at)]]);
+        let said = lake.refused(BASE, "");
+        let wanted = format!("{{ type = \"timestamp\", epoch = \"{unit}\" }}");
+        assert!(said.contains(&wanted), "{said}");
+        assert!(said.contains("for 2026-10-01"), "{said}");
+        let columns = BASE.replace("\"timestamp\"", &wanted);
+        let newest = r#"newest = { from = "orders", agg = "max", of = "at" }"#;
+        let (customers, _) = lake.run(&columns, newest);
+        assert_eq!(customers.rows(), 2);
+    }
+    let at: ArrayRef = Arc::new(Int64Array::from(vec![NOON]));
+    let lake = Lake::of(&[&[("id", texts(&["a"])), ("at", at)]]);
+    let said = lake.refused(&BASE.replace("\"timestamp\"", "\"i64\""), "");
+    assert!(
+        said.contains("TS-D005") && said.contains("epoch = \"s\""),
+        "{said}"
+    );
+    let at: ArrayRef = Arc::new(Int64Array::from(vec![20_261_001]));
+    let said = Lake::of(&[&[("id", texts(&["a"])), ("at", at)]]).refused(BASE, "");
+    let wanted = "derive = { at_day = \"strptime(cast(at as string), '%Y%m%d')\" }";
+    assert!(said.contains(wanted), "{said}");
+}
+
+/// A cast would make the key `7.0`, which is no key of another source.
+#[test]
+fn ids_that_are_floats_are_to_be_declared_as_integers() {
+    let lake = Lake::of(&[&[("id", floats(&[7.0, 8.0])), ("at", noon(2))]]);
+    let said = lake.refused(BASE, "");
+    assert!(said.contains("declare it as \"i64\""), "{said}");
+    assert!(!said.contains("`cast`"), "{said}");
+    let (customers, _) = lake.run(&BASE.replace("\"string\"", "\"i64\""), "");
+    assert_eq!(customers.ints("id"), [Some(7), Some(8)]);
+}
+
+/// Writers of data frames store categories, also those of numbers, as dictionaries.
+#[test]
+fn numbers_in_a_dictionary_are_read_as_numbers() {
+    let values: ArrayRef = floats(&[2.5, 4.0]);
+    let keys = Int32Array::from(vec![Some(0), Some(1), None, Some(0)]);
+    let x: ArrayRef = Arc::new(DictionaryArray::new(keys, values));
+    let number: ArrayRef = Arc::new(Int64Array::from(vec![30, 40]));
+    let keys = Int32Array::from(vec![1, 0, 1, 0]);
+    let y: ArrayRef = Arc::new(DictionaryArray::new(keys, number));
+    let lake = Lake::of(&[&[
+        ("id", texts(&["a", "a", "b", "b"])),
+        ("at", noon(4)),
+        ("x", x),
+        ("y", y),
+    ]]);
+    let columns = format!("{BASE}, x = \"f64\", y = \"i64\"");
+    let (customers, _) = lake.run(
+        &columns,
+        "x = { from = \"orders\", agg = \"sum\", of = \"x\" }\ny = { from = \"orders\", agg = \"sum\", of = \"y\" }",
+    );
+    assert_eq!(customers.floats("x"), [Some(6.5), Some(2.5)]);
+    assert_eq!(customers.numbers("y"), [Some(70.0), Some(70.0)]);
+}
+
+#[test]
+fn a_column_that_cannot_be_read_is_not_called_nested_where_it_is_flat() {
+    let wide = Decimal256Array::from(vec![arrow::datatypes::i256::from_i128(1); 2]);
+    let wide = wide.with_precision_and_scale(60, 2).unwrap();
+    let lake = Lake::of(&[&[
+        ("id", texts(&["a", "b"])),
+        ("at", noon(2)),
+        ("x", Arc::new(wide)),
+    ]]);
+    let said = lake.refused(&format!("{BASE}, x = \"f64\""), "");
+    assert!(said.contains("at most 38 digits"), "{said}");
+    assert!(!said.contains("unnest"), "{said}");
+}
+
+/// Features that need the money of a source are not missed one by one where its column is text.
+#[test]
+fn an_amount_that_is_text_is_one_mistake() {
+    let lake = Lake::of(&[&[
+        ("id", texts(&["a", "b"])),
+        ("at", noon(2)),
+        ("amount", texts(&["1,234.50", "2"])),
+    ]]);
+    let said = lake.refused(
+        &format!("{BASE}, amount = \"string\""),
+        "use = [\"rfm\"]\ndouble = { expr = \"spend_total * 2\" }",
+    );
+    assert_eq!(said.matches("error[").count(), 1, "{said}");
+    let wanted = "amount = { type = \"f64\", decimal = \".\", thousands = \",\" }";
+    assert!(said.contains("TS-F004") && said.contains(wanted), "{said}");
+    let (customers, _) = lake.run(&format!("{BASE}, {wanted}"), "use = [\"spend_total\"]");
+    assert_eq!(customers.floats("spend_total"), [Some(1234.5), Some(2.0)]);
 }

@@ -199,6 +199,11 @@ impl Planner<'_> {
         self.aggs.entry(source.to_owned()).or_default().push(agg);
     }
 
+    /// Makes the name of a feature with a mistake known without a type, so that what uses it is not reported as well.
+    fn refused(&mut self, name: &str) {
+        self.known.columns.push((name.to_owned(), Type::Null));
+    }
+
     fn publish(&mut self, info: FeatureInfo, description: &Description) {
         if let Some(direction) = &description.direction {
             self.problems

@@ -1,7 +1,9 @@
 //! The columns of a source as the pipeline sees them: the lake's, checked against the contract.
 //!
-//! Where to look: `types` (which form has a place in which type), `path` (columns of the path).
+//! Where to look: `types` (which form has a place in which type), `path` (columns of the path), `epoch` (which times integers stand
+//! for).
 
+mod epoch;
 mod path;
 mod types;
 
@@ -16,7 +18,7 @@ use tessera_spec::pipeline::{At, Column, ColumnForm, ColumnType, Duplicates, Sou
 use tessera_spec::shown::masked;
 
 use crate::evolution::{Held, LakeColumn, common, groups};
-use crate::footer::Found;
+use crate::footer::{Found, rewritten};
 use crate::inventory::{Inventory, LakeFile, describe};
 use crate::mentioned::Mentioned;
 use crate::text;
@@ -102,6 +104,7 @@ pub(crate) fn resolve(pipeline: &Pipeline, source: &Source, inventory: &Inventor
     for column in &inventory.columns {
         let judge = Judge {
             source,
+            inventory,
             column,
             declared: declared(source, &column.name),
             mentioned: mentioned.contains(&column.name),
@@ -182,6 +185,7 @@ fn column_form(source: &Source, name: &str) -> ColumnForm {
 /// A column that is checked against the pipeline.
 struct Judge<'a> {
     source: &'a Source,
+    inventory: &'a Inventory,
     column: &'a LakeColumn,
     declared: Option<&'a At<ColumnType>>,
     /// The pipeline uses it; others are left out where they cannot be read.
@@ -342,7 +346,12 @@ impl Judge<'_> {
             ),
             self.span(),
         )
-        .with_help("only flat columns can be used; unnest it when the lake is written")
+        .with_help(
+            self.column
+                .unusable()
+                .next()
+                .map_or("", |(what, _)| rewritten(what)),
+        )
     }
 
     fn forms_text(&self) -> String {
@@ -370,14 +379,38 @@ impl Judge<'_> {
             declared.span.clone(),
         )
         .with_label(format!("the files hold {found}"))
-        .with_help(format!(
-            "declare it as {}, or convert it in `derive` with `cast`",
-            bad.map_or_else(String::new, suggestion)
-        ));
+        .with_help(self.help(bad, declared.value));
         if self.column.forms().count() > 1 {
             return diagnostic.with_note(format!("it is {}", self.forms_text()));
         }
         diagnostic
+    }
+
+    /// What to do about a form that has no place in the declared type.
+    fn help(&self, held: Option<&Stored>, declared: ColumnType) -> String {
+        let name = &self.column.name;
+        let temporal = matches!(declared, ColumnType::Date | ColumnType::Timestamp);
+        match held {
+            Some(Stored::Int { .. }) if temporal => {
+                epoch::help(self.inventory, name, declared == ColumnType::Date)
+            }
+            Some(Stored::Float { .. }) if temporal => format!(
+                "declare it as \"f64\" and derive the time, such as `derive = {{ {name}_time = \"to_timestamp({name}, 's')\" }}` where it is seconds since 1970"
+            ),
+            // A cast would give `7.0`.
+            Some(Stored::Float { .. } | Stored::Decimal { .. })
+                if declared == ColumnType::String =>
+            {
+                format!(
+                    "declare it as \"i64\" where it holds whole numbers, such as ids of which some are missing: 7.0 is then the key 7 of other sources; other numbers are {}",
+                    held.map_or_else(String::new, suggestion)
+                )
+            }
+            _ => format!(
+                "declare it as {}, or convert it in `derive` with `cast`",
+                held.map_or_else(String::new, suggestion)
+            ),
+        }
     }
 
     fn disagreement(&self) -> Diagnostic {

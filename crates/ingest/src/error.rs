@@ -129,7 +129,7 @@ pub enum IngestError {
         what: String,
     },
     /// A file that cannot be read: truncated, damaged, empty, encrypted, or another format.
-    #[error("source `{source_name}`: {}: {reason}; replace the file, or move it out of the lake", file.display())]
+    #[error("source `{source_name}`: {}: {reason}{}", file.display(), remedy(source_name, reason))]
     BadFile {
         /// Name of the source.
         source_name: String,
@@ -138,4 +138,15 @@ pub enum IngestError {
         /// What is wrong.
         reason: String,
     },
+}
+
+/// What to do about a file that cannot be read. Where the reason states a setting, the file may be as it should be.
+fn remedy(source: &str, reason: &str) -> String {
+    const SETTINGS: [&str; 2] = ["set `", "set the encoding"];
+    match SETTINGS.iter().any(|setting| reason.contains(setting)) {
+        true => format!(
+            " in [sources.{source}]; if other files of the source are not written like this one, write it again like them"
+        ),
+        false => "; replace the file, or move it out of the lake".to_owned(),
+    }
 }

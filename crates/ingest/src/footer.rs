@@ -145,6 +145,43 @@ fn found(ty: &DataType) -> Found {
     }
 }
 
+/// What a lake can do about a column of a type that no pipeline can use; `what` is the name of the type.
+pub(crate) fn rewritten(what: &str) -> &'static str {
+    let advice = [
+        (
+            "Float16",
+            "write it as a float of 32 or 64 bits: floats of 16 bits are not read",
+        ),
+        (
+            "Decimal256",
+            "write it as a decimal of at most 38 digits, or as a float of 64 bits: longer decimals are not read",
+        ),
+        (
+            "Decimal",
+            "write it as a decimal with digits behind the point, or as an integer: a negative scale is not read",
+        ),
+        (
+            "Time",
+            "write the time of day as text, or as the number of its seconds",
+        ),
+        (
+            "Duration",
+            "write the duration as a number, such as its seconds",
+        ),
+        (
+            "Interval",
+            "write the interval as a number, such as its days",
+        ),
+        ("FixedSizeBinary", "write it as text"),
+        ("Dictionary", "write its values without a dictionary type"),
+    ];
+    let known = advice.iter().find(|(start, _)| what.starts_with(start));
+    known.map_or(
+        "only flat columns can be used; unnest it when the lake is written",
+        |(_, advice)| advice,
+    )
+}
+
 /// How a file holds a column of this arrow type; `None` for types that a pipeline cannot use.
 fn stored(ty: &DataType) -> Option<Stored> {
     Some(match ty {
@@ -190,15 +227,8 @@ fn stored(ty: &DataType) -> Option<Stored> {
             scale: u8::try_from(*scale).ok()?,
         },
         DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => Stored::String,
-        // Its texts are read as texts.
-        DataType::Dictionary(_, value)
-            if matches!(
-                **value,
-                DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View
-            ) =>
-        {
-            Stored::String
-        }
+        // Its values are read as if they were written without one.
+        DataType::Dictionary(_, value) => return stored(value),
         DataType::Binary | DataType::LargeBinary | DataType::BinaryView => Stored::Bytes,
         DataType::FixedSizeBinary(16) => Stored::Uuid,
         DataType::Date32 => Stored::Date,

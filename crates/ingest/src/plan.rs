@@ -233,7 +233,12 @@ fn check_references(source: &Source, schema: &Schema, problems: &mut Vec<Diagnos
         if !matches!(ty, Type::Date | Type::Timestamp | Type::Null) {
             problems.push(
                 Diagnostic::error("TS-D005", format!("`{}` is {ty}, not a date or timestamp", name.value), name.span.clone())
-                    .with_help("declare it as \"timestamp\" or \"date\" in the contract's columns, or convert it in `derive` with `cast`"),
+                    .with_help(match ty {
+                        // No cast makes a time of a number.
+                        Type::Int => "declare it as { type = \"timestamp\", epoch = \"s\" } in the contract's columns if it is seconds since 1970 (there are also \"ms\", \"us\" and \"ns\"), or convert it in `derive` with `to_timestamp` or `strptime`",
+                        Type::Float | Type::Decimal { .. } => "convert it in `derive`: `to_timestamp(…, 's')` reads seconds since 1970",
+                        _ => "declare it as \"timestamp\" or \"date\" in the contract's columns, or convert it in `derive` with `cast`",
+                    }),
             );
         }
     }

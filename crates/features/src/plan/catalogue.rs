@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use tessera_expr::Expr;
 use tessera_expr::aggregate::AggOp;
 use tessera_expr::aggregates::{
     COUNT, COUNT_DAYS, COUNT_DISTINCT, FIRST_DAY, LAST_DAY, SUM_AS_FLOAT, SUM_ON_FIRST_DAY,
 };
 use tessera_expr::rel::Agg;
+use tessera_expr::{Expr, Type};
 use tessera_spec::Pipeline;
 use tessera_spec::diagnostic::{Diagnostic, unknown_name};
 use tessera_spec::pipeline::{At, Description, LifecycleLimits, Source, SourceKind, Span};
@@ -65,6 +65,9 @@ impl Planner<'_> {
         }
         let place = self.pipeline.features.catalogue[0].span.clone();
         let Some(orders) = self.orders(&place) else {
+            CATALOGUE
+                .iter()
+                .for_each(|feature| self.refused(feature.name));
             return;
         };
         let Some(input) = self.inputs.get(&orders.name.value) else {
@@ -74,6 +77,9 @@ impl Planner<'_> {
             Ok(purchase) => purchase,
             Err(problems) => {
                 self.problems.extend(problems);
+                CATALOGUE
+                    .iter()
+                    .for_each(|feature| self.refused(feature.name));
                 return;
             }
         };
@@ -146,6 +152,7 @@ impl Planner<'_> {
         match feature.definition {
             Definition::Aggregate(what) => {
                 let Some(func) = self.catalogue_aggregate(what, orders, place) else {
+                    self.refused(feature.name);
                     return;
                 };
                 let ty = func.output_type();
@@ -236,11 +243,21 @@ impl Planner<'_> {
                         || format!("source `{}` has no column `{name}`", orders.name.value),
                         |ty| format!("`{name}` is {ty}"),
                     );
-                    let problem = Diagnostic::error("TS-F004", format!("features of money need an `amount`, but {found}"), place.clone())
-                        .with_help(format!(
-                            "add `amount = \"…\"` to [sources.{0}] with the name of a column, or a derived column such as `derive = {{ amount = \"quantity * unit_price\" }}`",
-                            orders.name.value
-                        ));
+                    let source = &orders.name.value;
+                    let help = match ty {
+                        Some(Type::String) => format!(
+                            "declare `{name}` as a number in [sources.{source}.contract], where its form can be stated, such as `{name} = {{ type = \"f64\", decimal = \".\", thousands = \",\" }}` for texts like 1,234.50"
+                        ),
+                        _ => format!(
+                            "add `amount = \"…\"` to [sources.{source}] with the name of a column, or a derived column such as `derive = {{ amount = \"quantity * unit_price\" }}`"
+                        ),
+                    };
+                    let problem = Diagnostic::error(
+                        "TS-F004",
+                        format!("features of money need an `amount`, but {found}"),
+                        place.clone(),
+                    )
+                    .with_help(help);
                     if !self.problems.iter().any(|p| p.code == "TS-F004") {
                         self.problems.push(problem);
                     }

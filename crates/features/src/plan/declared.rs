@@ -73,6 +73,7 @@ impl Planner<'_> {
             (func, filter) => {
                 self.problems.extend(func.err().into_iter().flatten());
                 self.problems.extend(filter.err().into_iter().flatten());
+                self.refused(&feature.name.value);
                 return;
             }
         };
