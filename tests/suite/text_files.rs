@@ -9,6 +9,7 @@ use tempfile::TempDir;
 
 use crate::damage::{mutants, mutate};
 use crate::program::tessera;
+use crate::shop::{CONTRACT, ORDERS, RFM, Shop, said};
 use crate::table::Table;
 
 const PIPELINE: &str = r#"
@@ -372,4 +373,40 @@ fn mutated_text_files_are_read_or_named() {
             }
         }
     }
+}
+
+/// The first row of a file without a header would be read as names of columns, and be in no count.
+#[test]
+fn a_file_without_a_header_among_others_is_refused_and_named() {
+    let shop = Shop::new();
+    shop.file(
+        "orders/p0.csv",
+        "customer_id,ordered_at,amount\na,2026-01-01,1\n",
+    );
+    shop.file("orders/p1.csv", "b,2026-01-01,2\nc,2026-01-02,3\n");
+    let output = shop.run(&[ORDERS, CONTRACT, RFM], "2026-01-31", &[]);
+    let messages = said(&output, 2);
+    for text in [
+        "error[TS-D012]",
+        "1 file (p1.csv) has none of the columns of the contract",
+        "`x`, `9999-99-99`, `9`",
+        "header = false",
+    ] {
+        assert!(messages.contains(text), "{text}\n{messages}");
+    }
+    assert!(!messages.contains("TS-L003") || !shop.published());
+}
+
+/// A setting that is missing is stated without the advice to take the file away.
+#[test]
+fn another_delimiter_is_a_setting_and_no_reason_to_replace_the_file() {
+    let shop = Shop::new();
+    shop.file(
+        "orders/a.csv",
+        "customer_id;ordered_at;amount\na;2026-01-01;1\n",
+    );
+    let output = shop.run(&[ORDERS, CONTRACT, RFM], "2026-01-31", &[]);
+    let messages = said(&output, 3);
+    assert!(messages.contains("in [sources.orders]"), "{messages}");
+    assert!(!messages.contains("move it out of the lake"), "{messages}");
 }

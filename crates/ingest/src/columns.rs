@@ -1,9 +1,10 @@
 //! The columns of a source as the pipeline sees them: the lake's, checked against the contract.
 //!
 //! Where to look: `types` (which form has a place in which type), `path` (columns of the path), `epoch` (which times integers stand
-//! for).
+//! for), `headers` (text files without a header).
 
 mod epoch;
+mod headers;
 mod path;
 mod types;
 
@@ -100,6 +101,9 @@ pub(crate) fn resolve(pipeline: &Pipeline, source: &Source, inventory: &Inventor
         .map(|column| column.name.as_str())
         .collect();
     resolved.problems = missing_columns(source, inventory, &names);
+    resolved
+        .problems
+        .extend(headers::missing(source, inventory));
     let mentioned = Mentioned::of(pipeline, source);
     for column in &inventory.columns {
         let judge = Judge {
@@ -458,7 +462,10 @@ pub fn warnings(pipeline: &Pipeline, source: &Source, inventory: &Inventory) -> 
         declared(source, &column.name).map_or(source.name.span.clone(), |named| named.span.clone())
     };
     let mut found = Vec::new();
-    for column in partly_absent(source, &mentioned, inventory) {
+    // Files without a header are a mistake of their own.
+    let has_headers = headers::missing(source, inventory).is_none();
+    let absent = partly_absent(source, &mentioned, inventory);
+    for column in absent.filter(|_| has_headers) {
         let message = format!(
             "column `{}` of source `{}` is missing in {}; it is null there",
             column.name,

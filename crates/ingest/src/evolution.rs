@@ -39,6 +39,12 @@ impl Layouts {
         Some(found)
     }
 
+    /// The names of the columns of a layout.
+    pub(crate) fn names(&self, layout: usize) -> Vec<&str> {
+        let columns = self.list.get(layout).into_iter().flatten();
+        columns.map(|(name, _)| name.as_str()).collect()
+    }
+
     /// The columns of all layouts, those of earlier ones first. `files` gives the layout and the name of each file.
     pub(crate) fn columns<'f>(
         &self,
