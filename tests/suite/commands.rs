@@ -174,3 +174,62 @@ fn a_run_goes_on_when_its_messages_are_not_read() {
     assert_eq!(child.wait().unwrap().code(), Some(0));
     run(&["verify", &format!("{path}/store/demo")], 0);
 }
+
+/// Whatever ends a command that was asked for JSON, one JSON value is on stdout.
+#[test]
+fn errors_are_json_where_json_is_asked_for() {
+    let dir = tempfile::tempdir().unwrap();
+    let broken = dir.path().join("broken.toml").display().to_string();
+    std::fs::write(&broken, "spec_version = 1\nnme = \"x\"\n").unwrap();
+    let nothing = dir.path().join("nothing").display().to_string();
+    let calls: [(&[&str], i32); 5] = [
+        (&["run", &broken, "--json", "--as-of", "2026-01-01"], 2),
+        (
+            &[
+                "run",
+                &broken,
+                "--json",
+                "--as-of",
+                "2026-01-01",
+                "--dry-run",
+            ],
+            2,
+        ),
+        (&["plan", &broken, "--json", "--as-of", "2026-01-01"], 2),
+        (&["run", &nothing, "--json", "--as-of", "2026-01-01"], 2),
+        (&["features", "--json", "no_such_feature"], 2),
+    ];
+    for (call, code) in calls {
+        let found = json(&run(call, code));
+        assert_eq!(found["ok"], false, "{call:?}");
+        assert_eq!(found["exit_code"], code, "{call:?}");
+        assert!(found["diagnostics"][0]["message"].is_string(), "{found}");
+    }
+    let found = json(&run(
+        &["run", &broken, "--json", "--as-of", "2026-13-31"],
+        2,
+    ));
+    assert_eq!(found["exit_code"], 2, "{found}");
+    let found = json(&run(&["run", &broken, "--json"], 2));
+    assert!(found["diagnostics"][0]["line"].is_u64(), "{found}");
+}
+
+#[test]
+fn every_list_of_schema_is_json_where_json_is_asked_for() {
+    for list in [
+        "--gates",
+        "--schemes",
+        "--scores",
+        "--formats",
+        "--aggregates",
+        "--tables",
+    ] {
+        let found = json(&run(&["schema", list, "--json"], 0));
+        let all = found.as_array().or(found["tables"].as_array());
+        let all = all.unwrap_or_else(|| panic!("{list}: {found}"));
+        assert!(
+            all.len() > 2 && all[0]["name"].is_string(),
+            "{list}: {found}"
+        );
+    }
+}

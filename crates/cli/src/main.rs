@@ -37,13 +37,19 @@ fn main() -> ExitCode {
     }
     let arguments = match arguments::Arguments::try_parse_from(&given) {
         Ok(arguments) => arguments,
-        Err(error) => return output::usage(&error),
+        Err(error) => {
+            let json = given.iter().any(|argument| argument == "--json");
+            return output::usage(&error, json);
+        }
     };
     #[cfg(target_os = "linux")]
     if let Some(code) = supervisor::supervise(&arguments, &given) {
         return code;
     }
     telemetry::start(&arguments.output);
+    if arguments.output.json {
+        output::use_json_results();
+    }
     match commands::dispatch(arguments) {
         Ok(code) => code,
         Err(failure) => output::fail(&failure),

@@ -17,6 +17,20 @@ pub(crate) struct Failure {
     code: u8,
     /// The message is formatted already, with colours, and texts from files in it are escaped.
     rendered: bool,
+    /// The mistakes as JSON; none where there is only the message.
+    diagnostics: Option<serde_json::Value>,
+}
+
+/// The mistakes of an error as JSON: each with its place in the pipeline file, where it has one.
+pub(crate) fn diagnostics(error: &PipelineError) -> serde_json::Value {
+    match error {
+        PipelineError::Invalid(found) => found.to_json(),
+        PipelineError::Lake(problems) => problems
+            .iter()
+            .map(|problem| serde_json::json!({"message": problem.to_string()}))
+            .collect(),
+        other => serde_json::json!([{"message": other.to_string()}]),
+    }
 }
 
 impl Failure {
@@ -26,6 +40,7 @@ impl Failure {
             message: format!("error: internal: {message}"),
             code: 1,
             rendered: false,
+            diagnostics: None,
         }
     }
 
@@ -40,6 +55,7 @@ impl Failure {
             message: format!("error: {message}"),
             code,
             rendered: false,
+            diagnostics: None,
         }
     }
 
@@ -92,6 +108,7 @@ impl From<PipelineError> for Failure {
             message,
             code,
             rendered: matches!(error, PipelineError::Invalid(_)),
+            diagnostics: Some(diagnostics(&error)),
         }
     }
 }
@@ -113,8 +130,19 @@ pub(crate) fn fail(failure: &Failure) -> ExitCode {
     ExitCode::from(fail_with(failure))
 }
 
-/// Prints the message, and returns the exit code as a number.
+/// Prints the message, and returns the exit code as a number. A command that was asked for JSON and has printed none prints the
+/// mistakes as JSON.
 pub(crate) fn fail_with(failure: &Failure) -> u8 {
+    if JSON_WANTED.load(Ordering::Relaxed) && !JSON_PRINTED.load(Ordering::Relaxed) {
+        let diagnostics = failure
+            .diagnostics
+            .clone()
+            .unwrap_or_else(|| serde_json::json!([{"message": failure.text().trim_end()}]));
+        let result =
+            serde_json::json!({"ok": false, "exit_code": failure.code, "diagnostics": diagnostics});
+        // What cannot be written to stdout is stated on stderr below.
+        let _ = print_json(&result);
+    }
     let message = failure.message.trim_end();
     if failure.rendered {
         write_line("ERROR", message);
@@ -124,8 +152,8 @@ pub(crate) fn fail_with(failure: &Failure) -> u8 {
     failure.code
 }
 
-/// Prints what is wrong with the arguments, or the output of `--help` and `--version`.
-pub(crate) fn usage(error: &clap::Error) -> ExitCode {
+/// Prints what is wrong with the arguments, with `json` also as JSON, or the output of `--help` and `--version`.
+pub(crate) fn usage(error: &clap::Error, json: bool) -> ExitCode {
     let text = error.render();
     if !error.use_stderr() {
         // Help and version are written to stdout; a closed pipe is not an error.
@@ -133,6 +161,14 @@ pub(crate) fn usage(error: &clap::Error) -> ExitCode {
         return ExitCode::SUCCESS;
     }
     let plain = text.to_string();
+    if json {
+        let first = plain.lines().next().unwrap_or_default();
+        let message = first.strip_prefix("error: ").unwrap_or(first);
+        let result =
+            serde_json::json!({"ok": false, "exit_code": 2, "diagnostics": [{"message": message}]});
+        // What cannot be written to stdout is stated on stderr below.
+        let _ = print_json(&result);
+    }
     let is_clean = shown::lines(&plain) == plain;
     if is_for_terminal() && is_clean {
         write_line("ERROR", text.ansi().to_string().trim_end());
@@ -190,8 +226,20 @@ pub(crate) fn print_document(text: &str) -> Result<(), Failure> {
 
 /// Writes a JSON value to stdout.
 pub(crate) fn print_json(value: &serde_json::Value) -> Result<(), Failure> {
+    JSON_PRINTED.store(true, Ordering::Relaxed);
     let text = serde_json::to_string_pretty(value)?;
     print_document(&format!("{}\n", shown::json(&text)))
+}
+
+/// Whether the result of the command is to be JSON.
+static JSON_WANTED: AtomicBool = AtomicBool::new(false);
+
+/// Whether a result was printed as JSON.
+static JSON_PRINTED: AtomicBool = AtomicBool::new(false);
+
+/// From now on an error is printed as JSON, too, unless the command has printed its result.
+pub(crate) fn use_json_results() {
+    JSON_WANTED.store(true, Ordering::Relaxed);
 }
 
 /// Whether every line of stderr is a JSON object.

@@ -6,7 +6,7 @@ use serde_json::json;
 use tessera_pipeline::Reading;
 
 use crate::arguments::{Check, Output};
-use crate::output::{Failure, print, print_json, say};
+use crate::output::{Failure, diagnostics, print, print_json, say};
 
 /// Checks every file; the exit code is 2 if one has errors.
 pub(crate) fn run(check: &Check, output: &Output) -> Result<ExitCode, Failure> {
@@ -29,10 +29,7 @@ pub(crate) fn run(check: &Check, output: &Output) -> Result<ExitCode, Failure> {
             Err(error) => {
                 worst = worst.max(error.exit_code());
                 if output.json {
-                    let diagnostics = match &error {
-                        tessera_pipeline::PipelineError::Invalid(found) => found.to_json(),
-                        other => json!([{"message": other.to_string()}]),
-                    };
+                    let diagnostics = diagnostics(&error);
                     results.push(json!({"file": file, "ok": false, "diagnostics": diagnostics}));
                 } else {
                     crate::output::fail(&error.into());
