@@ -545,3 +545,27 @@ fn an_amount_that_is_text_is_one_mistake() {
     let (customers, _) = lake.run(&format!("{BASE}, {wanted}"), "use = [\"spend_total\"]");
     assert_eq!(customers.floats("spend_total"), [Some(1234.5), Some(2.0)]);
 }
+
+/// As a text that is no number, which is rejected, such a value is in no sum without being counted.
+#[test]
+fn floats_that_are_no_numbers_are_counted() {
+    let x = [f64::NAN, f64::INFINITY, -f64::INFINITY, 1.5];
+    let lake = Lake::of(&[&[
+        ("id", texts(&["a", "b", "c", "d"])),
+        ("at", noon(4)),
+        ("x", floats(&x)),
+        ("y", floats(&x)),
+    ]]);
+    let columns = format!("{BASE}, x = \"f64\", y = \"f64\"");
+    let (customers, said) = lake.run(
+        &columns,
+        r#"x = { from = "orders", agg = "sum", of = "x * 2" }"#,
+    );
+    assert_eq!(customers.floats("x")[3], Some(3.0));
+    assert!(
+        said.contains("`x` is NaN or infinite in 3 of 4 rows"),
+        "{said}"
+    );
+    assert!(!said.contains("`y`"), "no feature reads it: {said}");
+    assert_eq!(lake.table("sources").ints("nulled"), [Some(3)]);
+}

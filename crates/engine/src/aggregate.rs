@@ -19,6 +19,7 @@ mod records;
 mod tests;
 mod worker;
 
+use std::collections::BTreeSet;
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::SyncSender;
@@ -26,7 +27,9 @@ use std::sync::{Arc, Mutex};
 
 use polars::prelude::*;
 use tessera_expr::Type;
-use tessera_expr::rel::{Aggregate, Money, RowCounts, ScanColumn, SourceRows, Unconverted, Unseen};
+use tessera_expr::rel::{
+    Aggregate, Money, RowCounts, ScanColumn, SourceRows, Stored, Unconverted, Unseen,
+};
 
 use crate::duplicates::Duplicates;
 use crate::error::EngineError;
@@ -34,7 +37,7 @@ use crate::lake::Fault;
 use crate::lower::{lower, many};
 use crate::scan::{
     FUTURE, PRUNED, UNKNOWN, UNSEEN, broken_text, broken_time, each_unseen, each_window, epoch_day,
-    has_unseen, is_converted, nulled_name, skipped_times, times_in_range,
+    has_unseen, is_converted, no_number, nulled_name, skipped_times, times_in_range,
 };
 use batch::{Batch, names};
 use days::Days;
@@ -107,7 +110,7 @@ fn selected(frame: LazyFrame, plan: &Aggregate, layout: &Layout) -> LazyFrame {
     for (i, (_, skipped)) in skipped_times(rows).into_iter().enumerate() {
         columns.push(skipped.alias(names::skipped(i)));
     }
-    for (i, (_, is_null)) in nulled(rows).into_iter().enumerate() {
+    for (i, (_, is_null)) in nulled(plan, layout).into_iter().enumerate() {
         columns.push(is_null.alias(names::nulled(i)));
     }
     for (i, join) in rows.scan.joins.iter().enumerate() {
@@ -255,7 +258,8 @@ pub(crate) fn conversion_rules(rows: &SourceRows) -> Vec<Conversion<'_>> {
 }
 
 /// Columns whose values can become null though what they are made from is not: name, and where that is so.
-fn nulled(rows: &SourceRows) -> Vec<(String, Expr)> {
+fn nulled(plan: &Aggregate, layout: &Layout) -> Vec<(String, Expr)> {
+    let rows = &plan.rows;
     let converted = match rows.unconverted {
         Unconverted::TakesOut(_) => Vec::new(),
         Unconverted::Null => conversions(rows),
@@ -270,7 +274,29 @@ fn nulled(rows: &SourceRows) -> Vec<(String, Expr)> {
         .iter()
         .filter(|(name, _)| !name.starts_with("__"));
     let derived = derived.map(|(name, _)| (name.clone(), col(nulled_name(name))));
-    converted.chain(derived).collect()
+    let floats = floats_read(rows, layout);
+    let floats = floats.map(|column| (column.name.clone(), no_number(&rows.scan, column)));
+    converted.chain(derived).chain(floats).collect()
+}
+
+/// The columns of floats that the aggregates read, also through derived columns.
+fn floats_read<'a>(rows: &'a SourceRows, layout: &Layout) -> impl Iterator<Item = &'a ScanColumn> {
+    let exprs = layout.values.iter().chain(&layout.filters);
+    let of = |expr: &tessera_expr::Expr| -> Vec<String> {
+        let names = tessera_expr::columns(expr).into_iter();
+        names.map(str::to_owned).collect()
+    };
+    let mut read: BTreeSet<String> = exprs.flat_map(of).collect();
+    for (name, expr) in rows.scan.derive.iter().rev() {
+        if read.contains(name) {
+            read.extend(of(expr));
+        }
+    }
+    let is_float = |column: &&ScanColumn| {
+        column.ty == Type::Float && matches!(column.stored, Stored::Float { .. })
+    };
+    let columns = rows.scan.columns.iter().filter(is_float);
+    columns.filter(move |column| read.contains(&column.name))
 }
 
 /// The money of a row, where the plan reads it for its aggregates.
@@ -312,7 +338,7 @@ impl Scanner {
         Self {
             counts: RowCounts {
                 by_check: vec![0; conversion_rules(&plan.rows).len() + plan.rows.checks.len()],
-                nulled: nulled(&plan.rows)
+                nulled: nulled(plan, layout)
                     .into_iter()
                     .map(|(name, _)| (name, 0))
                     .collect(),

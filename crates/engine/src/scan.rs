@@ -375,6 +375,12 @@ pub(crate) fn broken_time(scan: &Scan, column: &ScanColumn) -> Expr {
     stored.and(in_file(scan, &column.name).is_null())
 }
 
+/// True if a float of a Parquet file is NaN or infinite, so that it is read as null.
+pub(crate) fn no_number(scan: &Scan, column: &ScanColumn) -> Expr {
+    let stored = col(code_name(&column.name)).is_not_null();
+    stored.and(in_file(scan, &column.name).is_null())
+}
+
 /// Columns of times whose values must be ones that can be represented, since the plan uses them.
 pub(crate) fn times_in_range(rows: &SourceRows) -> impl Iterator<Item = &ScanColumn> {
     let used = |column: &&ScanColumn| is_time(column) && rows.in_range.contains(&column.name);

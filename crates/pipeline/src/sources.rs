@@ -13,7 +13,7 @@ mod tables;
 use chrono::NaiveDate;
 use serde_json::json;
 use tessera_engine::{Engine, EngineError, Found, Outside, Reject, Several};
-use tessera_expr::rel::{RowCounts, RowOutcome, SourceRows, Unconverted, Unseen};
+use tessera_expr::rel::{RowCounts, RowOutcome, SourceRows, Stored, Unconverted, Unseen};
 use tessera_ingest::Inventory;
 use tessera_spec::Pipeline;
 use tessera_spec::pipeline::{Limit, Source, SourceKind};
@@ -338,8 +338,13 @@ pub(crate) fn judge(
         outcome.notes.push(note);
     }
     for (column, count) in outcome.counts.nulled.clone() {
-        if count > 0 {
-            let of = outcome.rows();
+        let of = outcome.rows();
+        if count > 0 && is_float(case.rows, &column) {
+            outcome.warn(format!(
+                "`{column}` is NaN or infinite in {}, where it is read as null: sums and means do not have these rows; if they are no mistake, say so with a rule of the contract such as `{column} is not null`, which takes them out",
+                share_words(count, of)
+            ));
+        } else if count > 0 {
             outcome.warn(format!(
                 "`{column}` became null in {} although its inputs are not null; if that is intended, use `coalesce` or `try_cast`, or add a rule to the contract",
                 share_words(count, of)
@@ -347,6 +352,17 @@ pub(crate) fn judge(
         }
     }
     Ok(())
+}
+
+/// Whether a column is one of floats as the files hold them.
+fn is_float(rows: &SourceRows, name: &str) -> bool {
+    let derived = rows.scan.derive.iter().any(|(derived, _)| derived == name);
+    let mut columns = rows
+        .scan
+        .columns
+        .iter()
+        .filter(|column| column.name == name);
+    !derived && columns.any(|column| matches!(column.stored, Stored::Float { .. }))
 }
 
 /// An error of the engine without the key of a customer, which is written to a file that only its owner can read.
