@@ -129,3 +129,51 @@ fn rows_that_no_window_reaches_any_more_are_not_late() {
         "{moved:?}"
     );
 }
+
+#[test]
+fn late_rows_and_edits_concern_the_schemes_that_read_of_them() {
+    const VISITING: &str = r#"
+[schemes.visiting]
+kind = "rules"
+rules = [{ segment = "often", when = "visits_7d > 7" }]
+otherwise = "seldom"
+"#;
+    let case = Case::new();
+    lake(&case);
+    let write = |window: &str, more: &str| {
+        let body = BODY.replace("KNOWN", "").replace("LEAST", "80");
+        let body = body.replace("window = \"7d\"", &format!("window = \"{window}\"{more}"));
+        std::fs::write(case.path("moves.toml"), format!("{START}{body}{VISITING}")).unwrap();
+    };
+    write("7d", "");
+    case.day("2026-07-14");
+    // In one night: a late visit, a visit and an order of the day, and another window of visits.
+    file(
+        &case,
+        "visits/late.csv",
+        "customer_id,visited_on\nC2,2026-07-13\nC2,2026-07-13\nC4,2026-07-15\n",
+    );
+    let head = "customer_id,ordered_on,amount,loaded_on\n";
+    let new = format!("{head}C1,2026-07-15,500,2026-07-15\n");
+    file(&case, "orders/b.csv", &new);
+    write("10d", "");
+    case.day("2026-07-15");
+    let cause = |scheme: &str, customer: &str| case.memberships(scheme)[customer][3].clone();
+    assert_eq!(cause("size", "C1"), "activity");
+    assert_eq!(cause("visiting", "C2"), "late_data or definition");
+    let others: Vec<String> = case
+        .migrations()
+        .into_iter()
+        .filter(|one| one.starts_with("size"))
+        .collect();
+    assert_eq!(others.len(), 1, "{others:?}");
+    // An edit that nothing reads concerns nobody, also on a day with moves.
+    let more = " }\nvisits_3d = { from = \"visits\", agg = \"count\", window = \"3d\"";
+    write("10d", more);
+    let new = format!("{new}C3,2026-07-16,500,2026-07-16\n");
+    file(&case, "orders/b.csv", &new);
+    case.day("2026-07-16");
+    let customer = case.memberships("size")["C3"][3].clone();
+    assert!(customer.contains("activity"), "{customer}");
+    assert!(!customer.contains("definition"), "{customer}");
+}

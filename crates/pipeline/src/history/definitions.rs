@@ -9,9 +9,14 @@ use sha2::{Digest, Sha256};
 use tessera_expr::columns;
 use tessera_history::{Cause, Causes};
 use tessera_snapshot::Version;
-use tessera_spec::pipeline::{Gates, Memberships, Refit, Scheme, SchemeInput, Score, SourceKind};
+use tessera_spec::Pipeline;
+use tessera_spec::pipeline::{
+    Gates, Memberships, Refit, Scheme, SchemeInput, Score, Source, SourceKind, VALUE_AT_RISK,
+    VALUE_FUTURE, VALUE_NOW, VALUE_PAST,
+};
 
 use crate::artifacts;
+use crate::base;
 use crate::error::PipelineError;
 use crate::identity;
 use crate::prepared::Prepared;
@@ -22,7 +27,11 @@ pub(crate) const DEFINITIONS: &str = "definitions";
 /// Key of the map of keys among the definitions, where there is one.
 pub(crate) const MAP: &str = "identity";
 
-/// Hashes of the definitions of the features, of each scheme with the schemes that it uses, and of the map of keys.
+/// Key of the definitions of what each scheme reads, among the definitions.
+const READ: &str = "read";
+
+/// Hashes of the definitions of the features, of each scheme with the schemes that it uses, of what each scheme reads, and of the map
+/// of keys.
 pub(crate) fn definitions(prepared: &Prepared) -> Value {
     let mut data = prepared.pipeline.clone();
     // When something is learned again defines nothing.
@@ -66,11 +75,47 @@ pub(crate) fn definitions(prepared: &Prepared) -> Value {
     };
     let schemes: Map<String, Value> = prepared.pipeline.schemes.iter().map(of_scheme).collect();
     let features = digits(&tessera_spec::canonical(&data));
-    let mut all = json!({"features": features, "schemes": schemes});
+    let of_read = |scheme: &Scheme| {
+        let hash = match read_by(prepared, scheme) {
+            Some(read) => digits(&read_definitions(&data, &read)),
+            None => features.clone(),
+        };
+        (scheme.name.value.clone(), hash.into())
+    };
+    let read: Map<String, Value> = prepared.pipeline.schemes.iter().map(of_read).collect();
+    let mut all = json!({"features": features, "schemes": schemes, READ: read});
     if let Some(map) = map {
         all[MAP] = digits(&json!(map).to_string()).into();
     }
     all
+}
+
+/// The columns that a scheme reads, who is active, and all that these are made of; none where scores are among them, which may be learned from
+/// anything.
+fn read_by(prepared: &Prepared, scheme: &Scheme) -> Option<BTreeSet<String>> {
+    let read = read_columns(prepared, scheme);
+    let active = std::iter::once(base::CONDITION);
+    let made = prepared.features.made_of(read.into_iter().chain(active));
+    (!reads_scores(prepared, scheme)).then_some(made)
+}
+
+/// The definitions of what is read of the pipeline: without other features, and without scores.
+fn read_definitions(pipeline: &Pipeline, read: &BTreeSet<String>) -> String {
+    let mut data = pipeline.clone();
+    let features = &mut data.features;
+    features.catalogue.clear();
+    features.described.clear();
+    features
+        .declared
+        .retain(|known| read.contains(&known.name.value));
+    data.scores.clear();
+    if ![VALUE_NOW, VALUE_PAST, VALUE_FUTURE, VALUE_AT_RISK]
+        .iter()
+        .any(|name| read.contains(*name))
+    {
+        data.value = None;
+    }
+    json!([tessera_spec::canonical(&data), read]).to_string()
 }
 
 /// sha256 in hexadecimal digits.
@@ -105,9 +150,9 @@ impl Changes {
         let commit = previous.commit();
         let then = &commit.pipeline[DEFINITIONS];
         let features = commit.program != identity::program() || then["features"] != now["features"];
-        let late = is_late(prepared, previous, inputs, dated)?;
+        let late = late_sources(prepared, previous, inputs, dated)?;
         let mut changes = Self {
-            late,
+            late: !late.is_empty(),
             features,
             ..Self::default()
         };
@@ -119,10 +164,16 @@ impl Changes {
         for scheme in &prepared.pipeline.schemes {
             let name = scheme.name.value.as_str();
             let mut first = Causes::NONE;
-            if late {
+            if is_concerned(prepared, scheme, &late) {
                 first = first.with(Cause::LateData);
             }
-            if features || then["schemes"][name] != now["schemes"][name] {
+            // Versions of earlier programs do not state what each scheme reads.
+            let is_known = commit.program == identity::program() && then[READ][name].is_string();
+            let reads_others = match is_known {
+                true => then[READ][name] != now[READ][name],
+                false => features,
+            };
+            if reads_others || then["schemes"][name] != now["schemes"][name] {
                 first = first.with(Cause::Definition);
             }
             if is_refitted(prepared, previous, applied, scheme) {
@@ -149,14 +200,30 @@ impl Changes {
     }
 }
 
-/// Whether rows of events and intervals dated up to the previous day may differ from those that its version used: one of its files
-/// has changed, or the number of used rows is another.
-fn is_late(
-    prepared: &Prepared,
+/// Whether a scheme can be another because of late rows of these sources: they make up the base, or it reads what is made of them.
+fn is_concerned(prepared: &Prepared, scheme: &Scheme, late: &BTreeSet<&str>) -> bool {
+    let Some(read) = read_by(prepared, scheme) else {
+        return !late.is_empty();
+    };
+    late.iter().any(|source| {
+        let mut passes = prepared.features.passes.iter();
+        let pass = passes.find(|pass| pass.source == *source);
+        // Lookups are joined to any of the others.
+        pass.is_none_or(|pass| {
+            let mut aggs = pass.aggregate.aggs.iter();
+            pass.is_lookup || pass.in_base || aggs.any(|agg| read.contains(&agg.name))
+        })
+    })
+}
+
+/// The sources of which rows of events and intervals dated up to the previous day may differ from those that its version used: one of
+/// its files has changed, or the number of used rows is another.
+fn late_sources<'p>(
+    prepared: &'p Prepared,
     previous: &Version,
     inputs: &Value,
     dated: &BTreeMap<String, u64>,
-) -> Result<bool, PipelineError> {
+) -> Result<BTreeSet<&'p str>, PipelineError> {
     let now = identity::inputs(prepared);
     let files = |inputs: &Value, source: &str| -> BTreeSet<String> {
         let mut sources = inputs.as_array().into_iter().flatten();
@@ -176,7 +243,7 @@ fn is_late(
             used.extend(names.zip(counts.values().iter().copied()));
         }
     }
-    Ok(prepared.pipeline.sources.iter().any(|source| {
+    let is_late = |source: &&Source| {
         let name = source.name.value.as_str();
         let counted = dated.get(name).and_then(|rows| i64::try_from(*rows).ok());
         let (then, today) = (files(inputs, name), files(&now, name));
@@ -188,7 +255,9 @@ fn is_late(
             SourceKind::Lookup => prepared.pipeline.is_joined(name) && then != today,
             _ => !is_same() && (!kept() || counted != used.get(name).copied()),
         }
-    }))
+    };
+    let late = prepared.pipeline.sources.iter().filter(is_late);
+    Ok(late.map(|source| source.name.value.as_str()).collect())
 }
 
 /// The scheme, the schemes whose segments or scores its rules read, and the schemes that those use in turn.
