@@ -115,7 +115,7 @@ fn rows_that_no_window_reaches_any_more_are_not_late() {
         moved[0].contains("small > large (definition) 3 "),
         "{moved:?}"
     );
-    // A visit of an earlier day is.
+    // A visit of an earlier day is, and no scheme reads of it.
     file(
         &case,
         "visits/c.csv",
@@ -125,7 +125,7 @@ fn rows_that_no_window_reaches_any_more_are_not_late() {
     case.day("2026-07-16");
     let moved = case.migrations();
     assert!(
-        moved[0].contains("(late_data or definition) 3 "),
+        moved[0].contains("(definition) 3 "),
         "{moved:?}"
     );
 }
