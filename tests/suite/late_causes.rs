@@ -124,10 +124,7 @@ fn rows_that_no_window_reaches_any_more_are_not_late() {
     pipeline(&case, "", 80);
     case.day("2026-07-16");
     let moved = case.migrations();
-    assert!(
-        moved[0].contains("(definition) 3 "),
-        "{moved:?}"
-    );
+    assert!(moved[0].contains("(definition) 3 "), "{moved:?}");
 }
 
 #[test]

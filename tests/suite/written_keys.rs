@@ -70,7 +70,7 @@ fn keys_that_meet_no_other_source_are_a_warning_with_the_expression_that_makes_t
         let parts = [ORDERS, CONTRACT, CRM, CRM_CONTRACT, RFM];
         let warnings = said(&shop.run(&parts, DAY, &[]), 0);
         assert_eq!(customers(&shop), (180, 0), "{what}");
-        let counted = "only 0 of its 80 keys are among the 100 keys of the other sources";
+        let counted = "none of its 80 keys are among the 100 keys of the other sources";
         assert!(warnings.contains(counted), "{what}: {warnings}");
         assert!(warnings.contains(form), "{what}: {warnings}");
         assert!(
@@ -103,7 +103,7 @@ fn other_customers_are_a_warning_without_an_expression() {
         0,
     );
     assert!(warnings.contains("nothing is to be done"), "{warnings}");
-    assert_eq!(warnings.matches("only 0 of its 50 keys").count(), 1);
+    assert_eq!(warnings.matches("none of its 50 keys").count(), 1);
     assert!(!warnings.contains("would be"), "{warnings}");
 }
 

@@ -54,10 +54,13 @@ impl Compared<'_> {
             keys.join(", ")
         };
         let found = format!(
-            "only {} of its {} keys {} among the {} keys of the other sources of customers: keys are of the form {} here and {} there",
-            grouped(apart.shared),
+            "{} of its {} keys {} among the {} keys of the other sources of customers: keys are of the form {} here and {} there",
+            match apart.shared {
+                0 => "none".to_owned(),
+                shared => format!("only {}", grouped(shared)),
+            },
             grouped(apart.keys),
-            if apart.shared == 1 { "is" } else { "are" },
+            if apart.shared <= 1 { "is" } else { "are" },
             grouped(apart.others),
             list(&apart.shown[0]),
             list(&apart.shown[1])

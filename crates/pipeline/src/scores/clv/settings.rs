@@ -187,7 +187,7 @@ pub(super) const ESTIMATES: [(&str, Unit, Meaning); 5] = [
         Unit::Currency,
         (
             "residual lifetime value within the horizon: margin, discounted",
-            "lifetime value, margin,",
+            "lifetime value (margin)",
             Direction::High,
         ),
     ),
@@ -200,7 +200,7 @@ impl ClvScore {
         let mut column = ScoreColumn::new(name, unit, meaning);
         if unit == Unit::Currency && !self.has_margin() {
             column.about = about.replace("margin", "spend, since no margin is stated");
-            column.label = column.label.replace(", margin,", ", spend,");
+            column.label = column.label.replace("(margin)", "(spend)");
         }
         if about.contains("the horizon") {
             return column.ahead("within", self.horizon_days);
@@ -241,7 +241,7 @@ impl ScoreSettings for ClvScore {
             } else {
                 (
                     "what was spent so far: no margin is stated",
-                    "spend so far, since no margin is stated",
+                    "spend so far (no margin is stated)",
                 )
             };
             let meaning = (about, label, Direction::High);
