@@ -5,14 +5,16 @@
 //! The types that matter: [`Window`] (what is decoded at a time), [`Piece`] (row groups that are decoded as one file).
 //!
 //! Where to look: `file` (descriptors), `footer` (what a file says of itself, and whether it can be so), `pages` (headers and
-//! checksums of pages), `thrift` (how both are written), `arrow_schema` (what footers say of the types of ARROW), `image` (what
-//! polars is given), `prune` (row groups that bounds keep out), `unpacked` (what decoded rows take), `windows` (reading ahead).
+//! checksums of pages), `plain` (pages without compression), `thrift` (how both are written), `arrow_schema` (what footers say of the
+//! types of ARROW), `image` (what polars is given), `prune` (row groups that bounds keep out), `unpacked` (what decoded rows take),
+//! `windows` (reading ahead).
 
 mod arrow_schema;
 mod file;
 mod footer;
 mod image;
 mod pages;
+mod plain;
 mod prune;
 mod side;
 mod thrift;

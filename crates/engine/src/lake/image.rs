@@ -5,12 +5,14 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use polars_buffer::Buffer;
+use polars_parquet::parquet::compression::DecompressionContext;
 
 use super::Fault;
 use super::file::LakeFile;
 use super::footer::field::{chunk, column, group as group_fields};
 use super::footer::{Footer, Head, described, dictionary, name, rows};
 use super::pages;
+use super::plain;
 use super::thrift::{Struct, Value};
 use super::unpacked::{self, Parts, Span};
 
@@ -75,6 +77,7 @@ pub(super) struct Image {
     groups: Vec<u8>,
     count: usize,
     pub(super) rows: u64,
+    context: DecompressionContext,
 }
 
 impl Image {
@@ -85,6 +88,7 @@ impl Image {
             groups: Vec::new(),
             count: 0,
             rows: 0,
+            context: DecompressionContext::Unset,
         }
     }
 
@@ -98,15 +102,16 @@ impl Image {
         Arc::ptr_eq(&self.head, head)
     }
 
-    /// Reads these leaf columns of consecutive row groups, which have `packed` bytes, and checks their pages. Their rows, counted
-    /// from the first of these groups, are divided into parts that take no more than `most` bytes each, where that can be.
+    /// Reads these leaf columns of consecutive row groups, which have `packed` bytes, and checks their pages; where they are small, pages
+    /// may be unpacked. Their rows, counted from the first of these groups, are divided into parts that take no more than `most` bytes
+    /// each, where that can be.
     pub(super) fn add(
         &mut self,
         file: &mut LakeFile,
         footer: &Footer<'_>,
         groups: Range<usize>,
         leaves: &[usize],
-        (packed, most): (u64, u64),
+        (packed, is_small, most): (u64, bool, u64),
     ) -> Result<Parts, Fault> {
         let all = footer.groups();
         let elements = footer.leaf_elements();
@@ -125,7 +130,7 @@ impl Image {
             let columns = copy.list_mut(group_fields::COLUMNS);
             for (leaf, copied) in columns.into_iter().flatten().enumerate() {
                 let start = self.bytes.len();
-                let range = if leaves.binary_search(&leaf).is_ok() {
+                let pages = if leaves.binary_search(&leaf).is_ok() {
                     let range = footer.pages(group, leaf)?;
                     file.read(range.start, range.end - range.start, &mut self.bytes)?;
                     let (_, meta) = described(group, leaf)?;
@@ -136,11 +141,16 @@ impl Image {
                     let element = elements.get(leaf).copied();
                     let chunk = (&chunk, pages);
                     spans.extend(unpacked::spans((leaf, held), meta, element, chunk, most));
-                    Some(range).filter(|range| !range.is_empty())
+                    let kept = Some(range).filter(|range| !range.is_empty());
+                    let is_plain = is_small && kept.is_some() && plain::is_worth_it(meta);
+                    match is_plain.then(|| self.unpack(start)).flatten() {
+                        Some(dictionary) => Pages::Unpacked(dictionary),
+                        None => kept.map_or(Pages::None, Pages::AsRead),
+                    }
                 } else {
-                    None
+                    Pages::None
                 };
-                place(copied, range, start);
+                place(copied, &pages, start..self.bytes.len());
             }
             copy.write(&mut self.groups);
             self.count += 1;
@@ -151,6 +161,17 @@ impl Image {
             return Err("its footer is too large".to_owned().into());
         }
         Ok(unpacked::parts(held, elements.len(), spans, most))
+    }
+
+    /// Writes the pages from `start` on without compression, if that can be; how many bytes of them are a dictionary.
+    fn unpack(&mut self, start: usize) -> Option<usize> {
+        let packed = self.bytes.split_off(start);
+        let written = plain::write(&packed, &mut self.context, &mut self.bytes);
+        if written.is_none() {
+            self.bytes.truncate(start);
+            self.bytes.extend_from_slice(&packed);
+        }
+        written
     }
 
     /// The file.
@@ -169,8 +190,18 @@ impl Image {
     }
 }
 
-/// States where a column of the image lies: pages that were read from `range` of the file begin at `start`.
-fn place(copied: &mut Value<'_>, range: Option<Range<u64>>, start: usize) {
+/// What an image has of a column.
+enum Pages {
+    /// Nothing.
+    None,
+    /// What was read from this range of the file.
+    AsRead(Range<u64>),
+    /// The same without compression, of which so many bytes are a dictionary.
+    Unpacked(usize),
+}
+
+/// States where in the image a column lies.
+fn place(copied: &mut Value<'_>, pages: &Pages, at: Range<usize>) {
     let Some(chunk) = copied.as_struct_mut() else {
         return;
     };
@@ -184,9 +215,9 @@ fn place(copied: &mut Value<'_>, range: Option<Range<u64>>, start: usize) {
     column::ELSEWHERE
         .iter()
         .for_each(|field| meta.remove(*field));
-    let start = start as i64;
-    match range {
-        Some(range) => {
+    let (start, length) = (at.start as i64, at.len() as i64);
+    match pages {
+        Pages::AsRead(range) => {
             let moved = start - range.start.cast_signed();
             let data = meta.int(column::DATA_PAGE).unwrap_or(0);
             match dictionary(meta) {
@@ -195,7 +226,18 @@ fn place(copied: &mut Value<'_>, range: Option<Range<u64>>, start: usize) {
             }
             meta.set(column::DATA_PAGE, data + moved);
         }
-        None => {
+        Pages::Unpacked(dictionary) => {
+            const UNCOMPRESSED: i32 = 0;
+            meta.set_small(column::CODEC, UNCOMPRESSED);
+            meta.set(column::UNCOMPRESSED, length);
+            meta.set(column::COMPRESSED, length);
+            meta.remove(column::DICTIONARY_PAGE);
+            if *dictionary > 0 {
+                meta.set(column::DICTIONARY_PAGE, start);
+            }
+            meta.set(column::DATA_PAGE, start + *dictionary as i64);
+        }
+        Pages::None => {
             meta.remove(column::STATISTICS);
             meta.remove(column::DICTIONARY_PAGE);
             meta.set(column::COMPRESSED, 0);

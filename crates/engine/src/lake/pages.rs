@@ -6,21 +6,27 @@ use super::footer::field::column;
 use super::thrift::Struct;
 
 /// Numbers of the fields of `PageHeader`.
-mod page {
-    pub(super) const KIND: i16 = 1;
-    pub(super) const UNCOMPRESSED: i16 = 2;
-    pub(super) const COMPRESSED: i16 = 3;
-    pub(super) const CHECKSUM: i16 = 4;
-    pub(super) const DATA: i16 = 5;
-    pub(super) const DICTIONARY: i16 = 7;
-    pub(super) const DATA_V2: i16 = 8;
+pub(super) mod page {
+    pub(crate) const KIND: i16 = 1;
+    pub(crate) const UNCOMPRESSED: i16 = 2;
+    pub(crate) const COMPRESSED: i16 = 3;
+    pub(crate) const CHECKSUM: i16 = 4;
+    pub(crate) const DATA: i16 = 5;
+    pub(crate) const DICTIONARY: i16 = 7;
+    pub(crate) const DATA_V2: i16 = 8;
 }
 
 /// Number of the field that states how many values a page has, in the header of each kind.
 const VALUES: i16 = 1;
 
 /// Number of the field that states whether a page of the second version is compressed.
-const IS_COMPRESSED: i16 = 7;
+pub(super) const IS_COMPRESSED: i16 = 7;
+
+/// Bytes of the levels before the values of a page of the second version.
+pub(super) fn levels(data: &Struct<'_>) -> i64 {
+    const LEVELS: [i16; 2] = [5, 6];
+    LEVELS.iter().filter_map(|level| data.int(*level)).sum()
+}
 
 /// A page, as its header describes it.
 #[derive(Debug)]
@@ -94,7 +100,6 @@ impl Chunk {
     fn add(&mut self, header: &Struct<'_>, values: u64, unpacked: u64, body: Range<usize>) {
         const ENCODING: i16 = 2;
         const ENCODING_V2: i16 = 4;
-        const LEVELS: [i16; 2] = [5, 6];
         let of = |kind: i16, number: i16| header.structure(kind).and_then(|of| of.int(number));
         let v2 = header.structure(page::DATA_V2);
         let dictionary = of(page::DICTIONARY, VALUES);
@@ -104,7 +109,7 @@ impl Chunk {
             unpacked,
             encoding: encoding.unwrap_or(0),
             body,
-            levels: v2.map(|data| LEVELS.iter().filter_map(|level| data.int(*level)).sum()),
+            levels: v2.map(levels),
             is_packed: v2.and_then(|data| data.bool(IS_COMPRESSED)) != Some(false),
         };
         match header.int(page::KIND) {

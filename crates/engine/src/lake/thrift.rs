@@ -112,12 +112,28 @@ impl<'a> Struct<'a> {
             .insert(at, (number, Value::Int(Bits::B64, value)));
     }
 
-    /// Replaces the bytes of a field.
-    pub(super) fn set_bytes(&mut self, number: i16, bytes: Vec<u8>) {
+    /// Sets an integer of 32 bits, where there is one already.
+    pub(super) fn set_small(&mut self, number: i16, value: i32) {
+        self.replace(number, Value::Int(Bits::B32, value.into()));
+    }
+
+    /// Sets a truth value.
+    pub(super) fn set_bool(&mut self, number: i16, value: bool) {
+        self.remove(number);
+        let at = self.fields.partition_point(|(known, _)| *known < number);
+        self.fields.insert(at, (number, Value::Bool(value)));
+    }
+
+    fn replace(&mut self, number: i16, with: Value<'a>) {
         let mut fields = self.fields.iter_mut();
         if let Some((_, value)) = fields.find(|(known, _)| *known == number) {
-            *value = Value::Made(bytes);
+            *value = with;
         }
+    }
+
+    /// Replaces the bytes of a field.
+    pub(super) fn set_bytes(&mut self, number: i16, bytes: Vec<u8>) {
+        self.replace(number, Value::Made(bytes));
     }
 
     pub(super) fn remove(&mut self, number: i16) {

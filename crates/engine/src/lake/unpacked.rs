@@ -186,8 +186,25 @@ fn unzigzag(value: u64) -> i64 {
 
 /// The bytes of a page; none where they cannot be had.
 fn unpack(codec: i64, packed: &[u8], unpacked: u64) -> Option<Vec<u8>> {
+    let size = usize::try_from(unpacked).ok()?;
+    let mut bytes = Vec::new();
+    let codec = (codec, &mut DecompressionContext::Unset);
+    unpack_into(codec, packed, size, &mut bytes)?;
+    Some(bytes)
+}
+
+/// Appends the bytes of a page, which are so many; none where they cannot be had.
+pub(super) fn unpack_into(
+    (codec, context): (i64, &mut DecompressionContext),
+    packed: &[u8],
+    size: usize,
+    to: &mut Vec<u8>,
+) -> Option<()> {
     let codec = match codec {
-        0 => return Some(packed.to_vec()),
+        0 => {
+            to.extend_from_slice(packed);
+            return Some(());
+        }
         1 => Compression::Snappy,
         2 => Compression::Gzip,
         4 => Compression::Brotli,
@@ -196,12 +213,10 @@ fn unpack(codec: i64, packed: &[u8], unpacked: u64) -> Option<Vec<u8>> {
         7 => Compression::Lz4Raw,
         _ => return None,
     };
-    let size = usize::try_from(unpacked).ok()?;
-    let mut bytes = Vec::new();
-    bytes.try_reserve_exact(size).ok()?;
-    bytes.resize(size, 0);
-    let done = decompress(codec, packed, &mut bytes, &mut DecompressionContext::Unset);
-    done.ok().map(|()| bytes)
+    let start = to.len();
+    to.try_reserve(size).ok()?;
+    to.resize(start + size, 0);
+    decompress(codec, packed, &mut to[start..], context).ok()
 }
 
 /// Rows that are decoded at a time.

@@ -337,7 +337,7 @@ impl Reader<'_> {
                     rows: held,
                 };
                 let leaves = leaves.as_slice();
-                self.add((file, &footer), (start..next, leaves), run, size.packed)?;
+                self.add((file, &footer), (start..next, leaves), run, size)?;
                 first_row = first_row.saturating_add(held);
             } else {
                 first_row = first_row.saturating_add(rows(groups[next])?);
@@ -350,7 +350,7 @@ impl Reader<'_> {
                 first_row: 0,
                 rows: 0,
             };
-            self.add((file, &footer), (0..0, &leaves), none, 0)?;
+            self.add((file, &footer), (0..0, &leaves), none, Size::default())?;
         }
         Ok(())
     }
@@ -362,13 +362,15 @@ impl Reader<'_> {
         (file, footer): (&mut LakeFile, &Footer<'_>),
         (groups, leaves): (Range<usize>, &[usize]),
         run: Run,
-        packed: u64,
+        size: Size,
     ) -> Result<(), Stop> {
+        let packed = size.packed;
         allow("a row group", packed)?;
+        let is_small =
+            self.how.joins && packed <= JOINED_BYTES && size.unpacked <= JOINED_DECODED_BYTES;
         let head = footer.head(self.head.as_ref());
         let joins = |open: &Open| {
-            self.how.joins
-                && packed <= JOINED_BYTES
+            is_small
                 && open.image.len() <= JOINED_INTO_BYTES
                 && self.is_alike(run.file)
                 && open.image.takes(&head)
@@ -385,7 +387,7 @@ impl Reader<'_> {
         let most = most_decoded();
         let parts = open
             .image
-            .add(file, footer, groups, leaves, (packed, most))?;
+            .add(file, footer, groups, leaves, (packed, is_small, most))?;
         file.unchanged()?;
         let share = if self.sent { 1 } else { FIRST_SHARE };
         let window_bytes = self.window_bytes / share;
