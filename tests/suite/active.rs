@@ -106,6 +106,7 @@ key = "customer_id"
 attributes.status = { base = "lifecycle" }
 [sources.accounts.contract]
 columns = { customer_id = "string", status = "string" }
+missing_key = "quarantine"
 
 [sources.orders]
 kind = "events"
@@ -218,7 +219,7 @@ fn causes_are_told_apart_where_accounts_are_closed() {
             "size: large > - (attribute) 1 150",
             "size: small > - (activity) 1 50",
             "size: small > - (ageing) 1 50",
-            "size: small > - (attribute) 1 120",
+            "size: small > - (attribute) 1 50",
         ]
     );
 }

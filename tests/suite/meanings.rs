@@ -153,9 +153,13 @@ fn a_discount_above_one_is_refused() {
 }
 
 #[test]
-fn an_empty_list_of_features_is_refused() {
+fn an_empty_list_of_features_means_all_and_is_said() {
     let score = format!("{SCORE}features = []\n");
-    states(&refused(&[&score], ""), &["error[TS-P009]", "`features`"]);
+    let run = shop().run(&[ORDERS, CONTRACT, RFM, "", &score], DAY, &[]);
+    states(
+        &said(&run, 0),
+        &["`features` of [scores.churn] is empty, so the models see every published feature"],
+    );
 }
 
 #[test]

@@ -149,8 +149,9 @@ fn segments_of_the_demo_name_who_has_left_and_tiers_take_the_mark_of_their_score
                 Some("churned before") => {
                     gone += 1;
                     let days = (tenure[customer].unwrap() - recency[customer].unwrap()) as f64;
+                    // From the first order until a horizon of the score after the last one.
                     let month = 365.25 / 12.0;
-                    brought += past[customer].unwrap() * month / days.max(month);
+                    brought += past[customer].unwrap() * month / (days + 90.0);
                 }
                 Some(_) => {}
             }

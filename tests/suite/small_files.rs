@@ -81,6 +81,11 @@ impl Form {
 }
 
 fn write(path: &Path, rows: &[(String, i32, f64)], form: Form) {
+    write_groups(path, rows, form, 8);
+}
+
+/// Writes rows in row groups of so many.
+fn write_groups(path: &Path, rows: &[(String, i32, f64)], form: Form, in_group: usize) {
     let ids: ArrayRef = Arc::new(StringArray::from_iter_values(rows.iter().map(|row| &row.0)));
     let days: ArrayRef = Arc::new(Date32Array::from_iter_values(rows.iter().map(|row| row.1)));
     let amounts = rows.iter().map(|row| row.2);
@@ -104,7 +109,7 @@ fn write(path: &Path, rows: &[(String, i32, f64)], form: Form) {
     let properties = WriterProperties::builder()
         .set_compression(compression)
         .set_dictionary_enabled(form.is_compressed)
-        .set_max_row_group_row_count(Some(8))
+        .set_max_row_group_row_count(Some(in_group))
         .set_key_value_metadata(form.noted.map(note))
         .build();
     let file = File::create(path).unwrap();
@@ -122,13 +127,14 @@ fn lake(folder: &Path, files: usize) {
     }
 }
 
-fn run(folder: &Path) -> Output {
+fn run(folder: &Path, more: &[&str]) -> Output {
     let pipeline = folder.join("shop.toml");
     fs::write(&pipeline, PIPELINE).unwrap();
     let out = format!("out={}", folder.display());
     let mut call = tessera();
     call.arg("run").arg(&pipeline);
-    call.args(["--as-of", "2026-10-31", "--var", &out]);
+    call.args(["--as-of", "2026-10-31", "--var", &out])
+        .args(more);
     call.output().unwrap()
 }
 
@@ -142,7 +148,7 @@ fn many_small_files_are_read_as_one_file_of_their_rows() {
     let all: Vec<_> = (0..FILES).flat_map(rows).collect();
     write(&one.join("lake/all.parquet"), &all, Form::of(0));
     for folder in [&many, &one] {
-        let output = run(folder);
+        let output = run(folder, &[]);
         let said = String::from_utf8_lossy(&output.stderr);
         assert_eq!(output.status.code(), Some(0), "{said}");
     }
@@ -189,8 +195,39 @@ fn of_files_that_are_decoded_together_the_damaged_one_is_named() {
         bytes[at + 4..at + 8].copy_from_slice(&[0xff; 4]);
     }
     fs::write(&victim, &bytes).unwrap();
-    let output = run(dir.path());
+    let output = run(dir.path(), &[]);
     let said = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(3), "{said}");
     assert!(said.contains("lake/part-0034.parquet"), "{said}");
+}
+
+/// Equal values take few bytes in a file, and many once decoded: such a file between others is decoded in parts, which they are no
+/// part of.
+#[test]
+fn a_small_file_of_many_rows_among_others_is_read_once() {
+    const ROWS: usize = 2_400_000;
+    let dir = tempfile::tempdir().unwrap();
+    lake(dir.path(), 40);
+    let many = vec![("C001".to_owned(), TODAY - 3, 0.25); ROWS];
+    let path = dir.path().join("lake/part-0020-b.parquet");
+    let form = Form {
+        has_more_columns: false,
+        is_compressed: true,
+        noted: None,
+    };
+    write_groups(&path, &many, form, ROWS);
+    assert!(fs::metadata(&path).unwrap().len() < 200_000);
+    let output = run(dir.path(), &["--memory", "600MiB"]);
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(0), "{said}");
+    let all: Vec<_> = (0..40).flat_map(rows).chain(many).collect();
+    let used = all.iter().filter(|row| row.1 <= TODAY && row.2 < 1_000.0);
+    let sources = Table::read(&dir.path().join("shop/latest/sources.parquet"));
+    assert_eq!(sources.ints("used"), [Some(used.clone().count() as i64)]);
+    let customers = Table::read(&dir.path().join("shop/latest/customers.parquet"));
+    let (ids, spend) = (customers.texts("id"), customers.floats("spend"));
+    for (id, spend) in ids.iter().flatten().zip(spend) {
+        let own = used.clone().filter(|row| row.0 == *id);
+        assert_eq!(spend, Some(own.map(|row| row.2).sum::<f64>()), "{id}");
+    }
 }

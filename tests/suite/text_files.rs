@@ -388,7 +388,7 @@ fn a_file_without_a_header_among_others_is_refused_and_named() {
     let messages = said(&output, 2);
     for text in [
         "error[TS-D012]",
-        "1 file (p1.csv) has none of the columns of the contract",
+        "1 file (p1.csv) has none of the columns that the pipeline names",
         "`x`, `9999-99-99`, `9`",
         "header = false",
     ] {
@@ -409,4 +409,20 @@ fn another_delimiter_is_a_setting_and_no_reason_to_replace_the_file() {
     let messages = said(&output, 3);
     assert!(messages.contains("in [sources.orders]"), "{messages}");
     assert!(!messages.contains("move it out of the lake"), "{messages}");
+}
+
+/// A file of an older form has the key under the name that `derive` reads, and none of the contract's columns.
+#[test]
+fn a_file_with_a_column_that_the_pipeline_reads_has_a_header() {
+    let shop = Shop::new();
+    let rows: String = (0..20).map(|n| format!("a{n}@x,2026-01-01,1\n")).collect();
+    shop.file("orders/p0.csv", &format!("mail,ordered_at,amount\n{rows}"));
+    shop.file("orders/p1.csv", "mail,day\nb@x,2026-01-01\n");
+    let orders = format!("{ORDERS}derive = {{ customer_id = \"lower(mail)\" }}\n");
+    let contract = "[sources.orders.contract]\nmissing_key = \"quarantine\"\n\
+                    columns = { ordered_at = \"date\", amount = \"f64\" }\n";
+    let output = shop.run(&[&orders, contract, RFM], "2026-01-31", &[]);
+    let messages = said(&output, 0);
+    assert!(messages.contains("ordered_at is missing"), "{messages}");
+    assert!(shop.published());
 }

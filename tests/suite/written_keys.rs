@@ -55,7 +55,8 @@ fn advice(warnings: &str, source: &str) -> String {
 
 #[test]
 fn keys_that_meet_no_other_source_are_a_warning_with_the_expression_that_makes_them_meet() {
-    let cases: [(&str, fn(u32) -> String, &str); 4] = [
+    type Written = fn(u32) -> String;
+    let cases: [(&str, Written, &str); 4] = [
         ("leading zeros", |key| format!("{key:06}"), "`999999`"),
         ("`.0` at the end", |key| format!("{key}.0"), "`999.9`"),
         ("white space", |key| format!("\"{key} \""), "`99 `"),
@@ -70,7 +71,7 @@ fn keys_that_meet_no_other_source_are_a_warning_with_the_expression_that_makes_t
         let parts = [ORDERS, CONTRACT, CRM, CRM_CONTRACT, RFM];
         let warnings = said(&shop.run(&parts, DAY, &[]), 0);
         assert_eq!(customers(&shop), (180, 0), "{what}");
-        let counted = "none of its 80 keys are among the 100 keys of the other sources";
+        let counted = "none of its 80 keys is among the 100 keys of the other sources";
         assert!(warnings.contains(counted), "{what}: {warnings}");
         assert!(warnings.contains(form), "{what}: {warnings}");
         assert!(

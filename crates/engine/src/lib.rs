@@ -4,8 +4,9 @@
 //! stage file, the boundary between stages).
 //!
 //! Where to look: `lake` reads files, `scan` makes rows of them, `join` finds rows of lookups, `aggregate` makes one row per
-//! customer, `assemble` puts tables side by side, `project` computes columns, `rejects` fetches rows that rules took out, `per_key`
-//! compares the rows of a key, `lower` translates expressions, `sorter` orders entries in memory or by files.
+//! customer, `assemble` puts tables side by side, `written` compares how they write their keys, `project` computes columns,
+//! `rejects` fetches rows that rules took out, `per_key` compares the rows of a key, `lower` translates expressions, `sorter`
+//! orders entries in memory or by files.
 
 mod aggregate;
 mod assemble;

@@ -398,7 +398,7 @@ fn meeting((table, own): (usize, &StringArray), rest: &[(usize, &StringArray)]) 
     differing.sort_unstable();
     Some(Meeting {
         without: without.to_vec(),
-        keys: share.all(found),
+        keys: share.all(found).min(own.len() as u64),
         is_estimate: share.is_part(),
         example: [example.to_owned(), other.to_owned()],
         tables: differing,
@@ -510,7 +510,7 @@ fn twins(
         };
         written.twins.push(Twins {
             without,
-            keys: share.all(1 + own.count() as u64),
+            keys: share.all(1 + own.count() as u64).min(table.len() as u64),
             is_estimate: share.is_part(),
             example: [*place, *other].map(|place| keys.value(place).to_owned()),
         });
@@ -579,7 +579,8 @@ mod tests {
     #[test]
     fn keys_that_would_meet_are_counted() {
         let plain = texts((1..=100).map(|key| key.to_string()));
-        let cases: [(fn(i32) -> String, &[Difference]); 4] = [
+        type Written = fn(i32) -> String;
+        let cases: [(Written, &[Difference]); 4] = [
             (|key| format!("{key:06}"), &[Zeros]),
             (|key| format!("{key}.0"), &[Point]),
             (|key| format!(" {key} "), &[Blanks]),

@@ -101,10 +101,9 @@ pub(crate) fn resolve(pipeline: &Pipeline, source: &Source, inventory: &Inventor
         .map(|column| column.name.as_str())
         .collect();
     resolved.problems = missing_columns(source, inventory, &names);
-    resolved
-        .problems
-        .extend(headers::missing(source, inventory));
     let mentioned = Mentioned::of(pipeline, source);
+    let headers = headers::missing(source, inventory, &mentioned);
+    resolved.problems.extend(headers);
     for column in &inventory.columns {
         let judge = Judge {
             source,
@@ -463,7 +462,7 @@ pub fn warnings(pipeline: &Pipeline, source: &Source, inventory: &Inventory) -> 
     };
     let mut found = Vec::new();
     // Files without a header are a mistake of their own.
-    let has_headers = headers::missing(source, inventory).is_none();
+    let has_headers = headers::missing(source, inventory, &mentioned).is_none();
     let absent = partly_absent(source, &mentioned, inventory);
     for column in absent.filter(|_| has_headers) {
         let message = format!(

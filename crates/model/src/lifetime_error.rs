@@ -62,7 +62,9 @@ pub enum LifetimeError {
         range: &'static str,
     },
     /// The optimiser found no point that satisfies gradient and curvature.
-    #[error("{model} was not fitted: {failure}; the data may not tell its parameters apart")]
+    #[error(
+        "{model} was not fitted: {failure}; the data may not tell its parameters apart: use a longer history, or another model"
+    )]
     NotFitted {
         /// The model.
         model: &'static str,

@@ -1,8 +1,9 @@
 //! Metrics of probabilities against scikit-learn 1.9.1 and numpy: `tests/oracle/churn.py metrics` prints the constants.
 
 use tessera_model::metrics::{
-    auc, average_precision, brier, calibration_error_limit, calibration_line, calibration_table,
-    expected_calibration_error, lift_at, log_loss, log_loss_gain,
+    auc, average_precision, brier, calibration_error_limit, calibration_error_limit_of_estimates,
+    calibration_line, calibration_slope_error, calibration_table, expected_calibration_error,
+    lift_at, log_loss, log_loss_gain,
 };
 
 /// 400 rows with ties: p = k / 103 with k = 37 i mod 101 + 1; it happened where 7919 i mod 1000 < 600 p + 100.

@@ -5,11 +5,12 @@
 //!
 //! Where to look: `prepare` checks everything before a row is read, `stage` lists the steps, `compute` executes them up to the
 //! finished tables, `run` publishes these, `table` computes the features at any date, `scores` the scores, `labels` finds which
-//! texts and numbers columns can have, `identity` identifies a run, `history` compares with the previous version, `held` keeps an earlier
-//! definition of a scheme in use, `leaves` finds when customers leave by time alone, `nearest` the smallest change that would move
-//! them, `publish` makes tables, version and report, `work` holds the files of a run outside the store, `monitor` writes metrics
-//! and lineage, `diff` compares two versions, `explain` states why customers are in their segments, `backfill` which past days are
-//! to be run, `plan` what a run would change.
+//! texts and numbers columns can have, `units` which columns an expression has the values of, `identity` identifies a run,
+//! `history` compares with the previous version, `held` keeps an earlier definition of a scheme in use, `leaves` finds when
+//! customers leave by time alone, `nearest` the smallest change that would move them, `publish` makes tables, version and report,
+//! `work` holds the files of a run outside the store, `monitor` writes metrics and lineage, `diff` compares two versions,
+//! `explain` states why customers are in their segments, `backfill` which past days are to be run, `plan` what a run would
+//! change.
 
 mod artifacts;
 pub mod backfill;

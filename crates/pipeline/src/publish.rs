@@ -126,7 +126,7 @@ pub(crate) fn meta(prepared: &Prepared) -> ReportMeta {
         value: prepared.value_feature().map(str::to_owned),
         value_per: pipeline.value.as_ref().and_then(|value| {
             let now = value.now.as_ref();
-            now.and_then(|_| value.per).map(|per| per.name().to_owned())
+            now.and(value.per).map(|per| per.name().to_owned())
         }),
         goal: pipeline.goal.as_ref().map(|goal| GoalMeta {
             objective: Some(word(&goal.objective)),

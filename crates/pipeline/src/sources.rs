@@ -341,7 +341,7 @@ pub(crate) fn judge(
         let of = outcome.rows();
         if count > 0 && is_float(case.rows, &column) {
             outcome.warn(format!(
-                "`{column}` is NaN or infinite in {}, where it is read as null: sums and means do not have these rows; if they are no mistake, say so with a rule of the contract such as `{column} is not null`, which takes them out",
+                "`{column}` is NaN or infinite in {}, where it is read as null, so that sums and means leave it out; to reject such rows, add a rule to the contract, such as `check = \"{column} is not null\"`",
                 share_words(count, of)
             ));
         } else if count > 0 {

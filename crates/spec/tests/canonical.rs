@@ -100,6 +100,7 @@ every = "90d"
 calibration = "platt"
 observations = 4
 models = ["logistic", "random_forest", "recency_rule"]
+features = []
 horizon = "90d"
 from = "orders"
 kind = "supervised"

@@ -426,6 +426,7 @@ impl Reader<'_> {
         run: Run,
         (before, parts): (u64, Parts),
     ) -> Result<(), Stop> {
+        self.send()?;
         let Open { image, runs } = open;
         let image = image.finish();
         let mut add = |runs: Vec<Run>, rows: Range<u64>| -> Result<(), Stop> {

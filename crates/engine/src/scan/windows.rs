@@ -217,6 +217,8 @@ pub(super) fn decoded<'w>(
     };
     let alike = |a: &Piece, b: &Piece| {
         !row_numbers
+            && a.part.is_none()
+            && b.part.is_none()
             && group(a) == group(b)
             && scan.path_values.get(a.file()) == scan.path_values.get(b.file())
     };
@@ -235,7 +237,7 @@ fn as_stored_by(scan: &Scan, part: &[Piece], row_numbers: bool) -> Result<LazyFr
     let images = part.iter().map(|piece| &piece.image);
     let images = images.filter(|image| !image.is_empty()).cloned().collect();
     let mut frame = parquet(&stored_in(scan, group).0, images, group.has_gaps)?;
-    // A window holds a part of a row group alone. Pages beyond it are not unpacked.
+    // A part of an image is alone. Pages beyond it are not unpacked.
     if let Some((start, rows)) = part.first().and_then(|piece| piece.part) {
         frame = frame.slice(start, rows);
     }

@@ -6,22 +6,22 @@ use tessera_spec::shown::masked;
 
 use crate::found::Names;
 use crate::inventory::Inventory;
+use crate::mentioned::Mentioned;
 use crate::text;
 
-/// Files with neither the key nor a column of the contract, while others of the source have some.
-pub(super) fn missing(source: &Source, inventory: &Inventory) -> Option<Diagnostic> {
-    let declared = source.contract.columns.iter().map(|column| &column.name);
-    let wanted: Vec<&str> = declared
-        .chain(source.keys())
-        .map(|name| name.value.as_str())
-        .collect();
-    if source.contract.columns.is_empty() || !inventory.format.has_header() {
+/// Files without a column that the pipeline names, while others of the source have some.
+pub(super) fn missing(
+    source: &Source,
+    inventory: &Inventory,
+    mentioned: &Mentioned,
+) -> Option<Diagnostic> {
+    if !inventory.format.has_header() {
         return None;
     }
     let (mut without, mut others, mut first) = (Names::default(), false, Vec::new());
     for file in &inventory.files {
         let names = inventory.layouts.names(file.layout);
-        if names.iter().any(|name| wanted.contains(name)) {
+        if names.iter().any(|name| mentioned.by_name(name)) {
             others = true;
         } else if !names.is_empty() {
             without.add(&file.relative);
@@ -38,7 +38,7 @@ pub(super) fn missing(source: &Source, inventory: &Inventory) -> Option<Diagnost
     });
     let (name, span) = (&source.name.value, source.path.span.clone());
     let message = format!(
-        "source `{name}`: {} {} none of the columns of the contract, which other files have: their first row, `{}`, is read as names of columns, and their other rows would be null",
+        "source `{name}`: {} {} none of the columns that the pipeline names and other files have: their first row, `{}`, is read as names of columns, and their other rows would be null",
         without.text(),
         if without.count == 1 { "has" } else { "have" },
         shown.collect::<Vec<_>>().join("`, `")

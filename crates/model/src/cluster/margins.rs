@@ -13,6 +13,9 @@ use super::axes::eigenvectors;
 use super::moments;
 use crate::Matrix;
 
+/// Most that columns may go together.
+const MOST: f64 = 0.999;
+
 /// Columns by themselves, and the correlation of their normal scores.
 pub(super) struct Margins {
     names: Vec<String>,
@@ -36,9 +39,19 @@ impl Margins {
             .zip(&sorted)
             .map(|(column, sorted)| scores(column, sorted))
             .collect();
-        let covariance: Vec<Vec<f64>> = scores
-            .iter()
-            .map(|a| scores.iter().map(|b| moments::mean_product(a, b)).collect())
+        // Equal values share a score, by which the scores of a column vary less than normal ones, and go together less than the normal
+        // vectors do of which they are made: by their variance, once in each column (Olsson, Drasgow, Dorans 1982).
+        let product = |i: usize, j: usize| moments::mean_product(&scores[i], &scores[j]);
+        let variances: Vec<f64> = (0..scores.len())
+            .map(|column| product(column, column))
+            .collect();
+        let correlation = |i: usize, j: usize| match variances[i] * variances[j] {
+            _ if i == j => 1.0,
+            both if both > 0.0 => (product(i, j) / both).clamp(-MOST, MOST),
+            _ => 0.0,
+        };
+        let covariance: Vec<Vec<f64>> = (0..scores.len())
+            .map(|i| (0..scores.len()).map(|j| correlation(i, j)).collect())
             .collect();
         let variance = |axis: &[f64]| {
             let of_column = axis.iter().zip(&covariance);

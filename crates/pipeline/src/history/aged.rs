@@ -15,7 +15,6 @@ use tessera_history::{ABSENT, Alignment};
 use tessera_segments::Assignment;
 use tessera_spec::pipeline::SourceKind;
 
-use super::closed::ClosedRows;
 use super::state::{State, place_of};
 use crate::error::PipelineError;
 use crate::prepared::Prepared;
@@ -30,6 +29,16 @@ pub(crate) struct Aged {
     pub(super) new_rows: Vec<i64>,
     /// The same of accounts that are closed, where the pipeline says which are; the others are then of active customers alone.
     pub(super) closed: Option<ClosedRows>,
+}
+
+/// Closed accounts, and what is computed for them without the rows since the previous version.
+#[derive(Debug)]
+pub(super) struct ClosedRows {
+    pub(super) keys: ArrayRef,
+    /// `None` where they cannot be computed.
+    pub(super) inputs: Option<Inputs>,
+    /// Rows since the previous version.
+    pub(super) new_rows: Vec<i64>,
 }
 
 /// The key, attributes, and every other column of a pass without those rows.

@@ -3,26 +3,16 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use arrow::array::{Array, ArrayRef, BooleanArray, RecordBatch, UInt32Array};
+use arrow::array::{Array, BooleanArray, RecordBatch, UInt32Array};
 use arrow::compute::{cast, sort_to_indices, take};
 use tessera_history::{ABSENT, Alignment, Cause};
 
 use super::Previous;
-use super::aged::{Aged, Inputs, attribute_columns};
+use super::aged::{Aged, attribute_columns};
 use super::replay::Replay;
 use super::state::Standing;
 use crate::base;
 use crate::error::PipelineError;
-
-/// Closed accounts, and what is computed for them without the rows since the previous version.
-#[derive(Debug)]
-pub(super) struct ClosedRows {
-    pub(super) keys: ArrayRef,
-    /// `None` where they cannot be computed.
-    pub(super) inputs: Option<Inputs>,
-    /// Rows since the previous version.
-    pub(super) new_rows: Vec<i64>,
-}
 
 impl Replay<'_> {
     /// Why each customer of the previous version left who is not in this one: only for closed accounts, where it can be told apart.

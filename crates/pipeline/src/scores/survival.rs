@@ -107,7 +107,7 @@ impl ScoreSettings for SurvivalScore {
             )
             .ahead("for", self.horizon_days),
             ScoreColumn::new(format!("{name}_remaining_days"), Unit::Days, days)
-                .ahead("within", self.horizon_days),
+                .ahead("in", self.horizon_days),
         ]
     }
 }

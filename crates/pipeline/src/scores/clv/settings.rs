@@ -203,7 +203,7 @@ impl ClvScore {
             column.label = column.label.replace("(margin)", "(spend)");
         }
         if about.contains("the horizon") {
-            return column.ahead("within", self.horizon_days);
+            return column.ahead("in", self.horizon_days);
         }
         column
     }

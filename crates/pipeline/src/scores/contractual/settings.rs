@@ -102,7 +102,7 @@ impl ScoreSettings for ContractualScore {
                     Direction::High,
                 ),
             )
-            .ahead("within", self.horizon_days),
+            .ahead("in", self.horizon_days),
         ];
         if self.value.is_some() {
             let value = ScoreColumn::new(
@@ -114,7 +114,7 @@ impl ScoreSettings for ContractualScore {
                     Direction::High,
                 ),
             );
-            columns.push(value.ahead("within", self.horizon_days));
+            columns.push(value.ahead("in", self.horizon_days));
         }
         columns
     }

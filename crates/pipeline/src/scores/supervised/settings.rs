@@ -151,7 +151,7 @@ pub(crate) const KEYS: &[Key] = &[
 
 /// Names, none twice.
 fn features_shape(_: &mut SchemaGenerator) -> Schema {
-    json_schema!({"type": "array", "items": {"type": "string"}, "minItems": 1, "uniqueItems": true})
+    json_schema!({"type": "array", "items": {"type": "string"}, "uniqueItems": true})
 }
 
 impl ScoreSettings for SupervisedScore {
@@ -163,11 +163,11 @@ impl ScoreSettings for SupervisedScore {
         } = self.lost(name);
         let meaning = (
             "probability of churn within the horizon; null for who cannot churn",
-            "probability of churn",
+            "churn probability",
             Direction::Low,
         );
         let probability = ScoreColumn::new(probability, Unit::Ratio, meaning);
-        let mut columns = vec![probability.ahead("within", self.horizon_days)];
+        let mut columns = vec![probability.ahead("in", self.horizon_days)];
         let mut detail = |name, about, label| {
             let column = ScoreColumn::new(name, Unit::Label, (about, label, Direction::None));
             columns.push(column.detail());
@@ -259,16 +259,17 @@ pub(crate) fn read(table: &Reader<'_>, sources: &[Source]) -> Option<ScoreKind> 
     Some(ScoreKind::new(NAME, settings))
 }
 
-/// The features that the models see; a list without one is a mistake, since it would mean all of them.
+/// The features that the models see; a list without one means all of them, which is said.
 fn features(table: &Reader<'_>) -> Vec<At<String>> {
     let features = table.texts(FEATURES.name).unwrap_or_default();
     if table.is_empty(FEATURES.name) {
-        let message = format!("`{}` of {} is empty", FEATURES.name, table.name);
-        table.note(
-            Diagnostic::error("TS-P009", message, table.value_span(FEATURES.name)).with_help(
-                "name at least one; without the key the models see every published feature",
-            ),
+        let message = format!(
+            "`{}` of {} is empty, so the models see every published feature",
+            FEATURES.name, table.name
         );
+        let span = table.value_span(FEATURES.name);
+        let warning = Diagnostic::warning("TS-P009", message, span);
+        table.note(warning.with_help("name features, or remove the key, which means the same"));
     }
     features
 }
