@@ -59,8 +59,8 @@ fn keys_that_meet_no_other_source_are_a_warning_with_the_expression_that_makes_t
     let cases: [(&str, Written, &str); 4] = [
         ("leading zeros", |key| format!("{key:06}"), "`999999`"),
         ("`.0` at the end", |key| format!("{key}.0"), "`999.9`"),
-        ("white space", |key| format!("\"{key} \""), "`99 `"),
-        ("case", |key| format!("kX{key}"), "`xX99`"),
+        ("white space", |key| format!("\"{key} \""), "`999 `"),
+        ("case", |key| format!("kX{key}"), "`xX999`"),
     ];
     for (what, write, form) in cases {
         let lower = |key: u32| match what {
