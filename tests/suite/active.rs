@@ -139,9 +139,8 @@ rules = [{ segment = "vip", when = "status = 'vip'" }]
 otherwise = "usual"
 "#;
 
-#[test]
-fn causes_are_told_apart_where_accounts_are_closed() {
-    let case = Case::new();
+/// Two nights of a lake whose customers have names that say what becomes of them in the second.
+fn two_nights(case: &Case) {
     std::fs::remove_file(case.path("lake/a.csv")).unwrap();
     std::fs::write(case.path("moves.toml"), format!("{START}{CLOSING}")).unwrap();
     std::fs::create_dir(case.path("lake/orders")).unwrap();
@@ -200,6 +199,12 @@ fn causes_are_told_apart_where_accounts_are_closed() {
         }),
     );
     case.day("2026-07-11");
+}
+
+#[test]
+fn causes_are_told_apart_where_accounts_are_closed() {
+    let case = Case::new();
+    two_nights(&case);
     let causes = |scheme: &str| -> Vec<String> {
         let moved = case.memberships(scheme).into_iter();
         let moved = moved.filter(|(_, one)| !one[3].is_empty());

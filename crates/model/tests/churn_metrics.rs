@@ -2,8 +2,8 @@
 
 use tessera_model::metrics::{
     auc, average_precision, brier, calibration_error_limit, calibration_error_limit_of_estimates,
-    calibration_line, calibration_slope_error, calibration_table, expected_calibration_error,
-    lift_at, log_loss, log_loss_gain,
+    calibration_line, calibration_slope_error, calibration_slope_error_of_bins, calibration_table,
+    expected_calibration_error, lift_at, log_loss, log_loss_gain,
 };
 
 /// 400 rows with ties: p = k / 103 with k = 37 i mod 101 + 1; it happened where 7919 i mod 1000 < 600 p + 100.
@@ -119,8 +119,8 @@ fn what_has_no_answer_is_none() {
 
 #[test]
 fn the_error_of_a_slope_between_two_groups_is_that_of_their_log_odds() {
-    // 40 of 200 and 90 of 150: the variance of the difference of two log-odds is the sum of 1 / (n p q).
-    let groups = [(200, 40, 0.3), (150, 90, 0.7)];
+    // 400 of 2,000 and 900 of 1,500: the variance of the difference of two log-odds is the sum of 1 / (n p q).
+    let groups = [(2_000, 400, 0.3), (1_500, 900, 0.7)];
     let (mut predicted, mut happened) = (Vec::new(), Vec::new());
     for (rows, positives, probability) in groups {
         predicted.extend(vec![probability; rows]);
@@ -129,9 +129,13 @@ fn the_error_of_a_slope_between_two_groups_is_that_of_their_log_odds() {
     let line = calibration_line(&predicted, &happened).unwrap();
     let of = |n: f64, p: f64| 1.0 / (n * p * (1.0 - p));
     let apart = (0.7_f64 / 0.3).ln() - (0.3_f64 / 0.7).ln();
-    let error = (of(200.0, 0.2) + of(150.0, 0.6)).sqrt() / apart;
+    let error = (of(2_000.0, 0.2) + of(1_500.0, 0.6)).sqrt() / apart;
     let found = calibration_slope_error(&predicted, &line);
     assert!((found / error - 1.0).abs() < 1e-6, "{found} {error}");
+    // The groups are bins: what is known by them alone is the same.
+    let bins = calibration_table(&predicted, &happened).unwrap();
+    let of_bins = calibration_slope_error_of_bins(&bins, &line);
+    assert!((of_bins / error - 1.0).abs() < 1e-6, "{of_bins} {error}");
     // A prediction with an error of its own has a wider limit.
     let exact = calibration_error_limit(&predicted, &happened).unwrap();
     let wider = calibration_error_limit_of_estimates(&predicted, &happened, 0.05).unwrap();

@@ -59,8 +59,7 @@ const WINDOW_RUNS: u64 = 512;
 /// Of the first window, nothing can be decoded while it is read: it has this share of the bytes and runs of others.
 const FIRST_SHARE: u64 = 8;
 
-/// Most bytes of row groups that go into one image with those of the file before, as the file holds them: an image takes as long to
-/// begin to decode as about so many bytes.
+/// Most bytes of row groups that go into one image with those of the file before, as the file holds them.
 const JOINED_BYTES: u64 = 256 << 10;
 
 /// The same once decoded.

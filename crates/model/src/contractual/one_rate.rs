@@ -1,13 +1,19 @@
 //! Renewal with one rate for all: every contract ends with the same probability at the end of each period (shifted geometric), the
-//! limit of sBG and of BdW with c = 1 as alpha and beta grow. Where customers do not differ in their risk, those have no finite
-//! estimate, and this is what is left of them.
+//! limit of sBG (Fader & Hardie 2007) and of BdW with c = 1 as alpha and beta grow. Where customers do not differ in their risk, those
+//! have no finite estimate, and this is what is left of them.
 
 use super::renewal::{RenewalFit, RenewalHistory, RenewalModel, ln_survival};
 use crate::lifetime_error::LifetimeError;
 
-/// Twice the log-likelihood by which differing risks must explain more than one rate: chi-squared with one degree of freedom, at the
-/// boundary, at 5%.
+/// Twice the log-likelihood by which differing risks must explain more than one rate: chi-squared with one degree of freedom, of
+/// which one rate is the boundary, at 5% (Self & Liang 1987).
 const LEAST_RATIO: f64 = 2.705_543_454_095_404;
+
+/// The same for a risk that changes with age, which may rise or fall: chi-squared with one degree of freedom at 5%.
+const LEAST_RATIO_OF_AGE: f64 = 3.841_458_820_694_124;
+
+/// Powers of age, in twentieths, at which a risk that changes with age is compared with one rate: from 0.3 to 3.
+const POWERS: std::ops::RangeInclusive<i32> = 6..=60;
 
 /// Sums alpha + beta at which sBG is compared with one rate, as powers of ten in quarters: from -1 to 6.
 const SUMS: std::ops::RangeInclusive<i32> = -4..=24;
@@ -17,7 +23,8 @@ impl RenewalFit {
     ///
     /// # Errors
     /// [`LifetimeError::TooLittleData`] with fewer than ten customers or none who left; [`LifetimeError::OutOfRange`] where nobody
-    /// renewed, or where sBG explains the history better than one rate does, by the likelihood ratio at 5%.
+    /// renewed, or where one rate is not all there is, by likelihood ratios at 5%: where sBG explains the history better, or a risk
+    /// that rises or falls with age.
     pub fn of_one_rate(history: &RenewalHistory) -> Result<Self, LifetimeError> {
         let model = RenewalModel::OneRate;
         let name = model.name();
@@ -63,6 +70,16 @@ impl RenewalFit {
                 "at most 2.71",
             );
         }
+        let by_age = |power: i32| ageing(history, f64::from(power) / 20.0, rate);
+        let best = POWERS.map(by_age).fold(f64::NEG_INFINITY, f64::max);
+        let ratio = 2.0 * (best - log_likelihood);
+        if ratio > LEAST_RATIO_OF_AGE {
+            return bad(
+                "twice the log-likelihood by which a risk that changes with age explains more",
+                ratio,
+                "at most 3.84",
+            );
+        }
         let error = (rate * (1.0 - rate) / decided).sqrt();
         Ok(Self {
             model,
@@ -86,22 +103,44 @@ fn decisions(history: &RenewalHistory) -> f64 {
 }
 
 fn likelihood(history: &RenewalHistory, p: &[f64]) -> f64 {
+    likelihood_of(history, |t| ln_survival(p, t))
+}
+
+/// The log-likelihood of a history, by the logarithm of the survival.
+fn likelihood_of(history: &RenewalHistory, ln_survival: impl Fn(f64) -> f64) -> f64 {
     let mut sum = 0.0;
-    for (t, left) in (1_u32..)
-        .zip(&history.left)
-        .filter(|(_, left)| **left > 0.0)
-    {
-        let (before, now) = (
-            ln_survival(p, f64::from(t - 1)),
-            ln_survival(p, f64::from(t)),
-        );
+    let left = (1_u32..).zip(&history.left);
+    for (t, left) in left.filter(|(_, left)| **left > 0.0) {
+        let (before, now) = (ln_survival(f64::from(t - 1)), ln_survival(f64::from(t)));
         sum += left * (before + (-(now - before).exp_m1()).ln());
     }
     let staying = (0_u32..).zip(&history.staying);
     for (t, staying) in staying.filter(|(_, staying)| **staying > 0.0) {
-        sum += staying * ln_survival(p, f64::from(t));
+        sum += staying * ln_survival(f64::from(t));
     }
     sum
+}
+
+/// The largest log-likelihood of S(t) = exp(-b t^power), the discrete Weibull (Nakagawa & Osaki 1975), over b, by golden section.
+fn ageing(history: &RenewalHistory, power: f64, rate: f64) -> f64 {
+    const GOLDEN: f64 = 0.618_033_988_749_894_9;
+    let at = |log: f64| likelihood_of(history, |t| -log.exp() * t.powf(power));
+    let of_one_rate = (-(-rate).ln_1p()).ln();
+    let (mut low, mut high) = (of_one_rate - 12.0, of_one_rate + 3.0);
+    let mut inner = [high - GOLDEN * (high - low), low + GOLDEN * (high - low)];
+    let mut values = inner.map(at);
+    for _ in 0..60 {
+        if values[0] < values[1] {
+            low = inner[0];
+            inner = [inner[1], low + GOLDEN * (high - low)];
+            values = [values[1], at(inner[1])];
+        } else {
+            high = inner[1];
+            inner = [high - GOLDEN * (high - low), inner[0]];
+            values = [at(inner[0]), values[0]];
+        }
+    }
+    values[0].max(values[1])
 }
 
 #[cfg(test)]
@@ -130,6 +169,9 @@ mod tests {
         let decided: f64 = (0..11).map(|t| 1e6 * 0.8_f64.powi(t)).sum();
         let error = (0.2 * 0.8 / decided).sqrt();
         assert!((fit.standard_errors[0] / error - 1.0).abs() < 1e-12);
+        // The discrete Weibull with power 1 is one rate.
+        let exponential = ageing(&history, 1.0, fit.parameters[0]);
+        assert!((exponential / fit.log_likelihood - 1.0).abs() < 1e-9);
         // The limit of sBG.
         let (rate, sum) = (fit.parameters[0], 1e9);
         let limit = likelihood(&history, &[rate * sum, (1.0 - rate) * sum]);
@@ -144,6 +186,16 @@ mod tests {
             Err(LifetimeError::OutOfRange { .. })
         ));
         assert!(RenewalFit::fit(RenewalModel::Sbg, &differing).is_ok());
+        // Risks that rise and fall with age, of customers who do not differ.
+        for power in [1.4, 0.7] {
+            let survival = |t: u32| (-0.1 * f64::from(t).powf(power)).exp();
+            let history = cohort(|t| survival(t) / survival(t - 1), 11);
+            let found = RenewalFit::of_one_rate(&history);
+            assert!(
+                matches!(found, Err(LifetimeError::OutOfRange { .. })),
+                "{power}"
+            );
+        }
         assert!(RenewalFit::of_one_rate(&cohort(|_| 0.0, 2)).is_err());
         assert!(RenewalFit::of_one_rate(&RenewalHistory::new()).is_err());
     }

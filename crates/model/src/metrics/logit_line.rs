@@ -82,16 +82,16 @@ fn parted(x: &[f64], targets: &[f64]) -> bool {
     with.0 >= without.1 || with.1 <= without.0
 }
 
-/// Standard error of the slope of a line over these x, for targets that are 0 or 1 and independent of each other: from the inverse
-/// of the information matrix. Not finite where all x are equal.
-pub(crate) fn slope_error(x: &[f64], line: &LogitLine) -> f64 {
-    let n = x.len() as f64;
-    let center = x.iter().sum::<f64>() / n;
-    let weights = x.iter().map(|&x| {
+/// Standard error of the slope of a line over these x, each of so many rows, for targets that are 0 or 1 and independent of each
+/// other: from the inverse of the information matrix (McCullagh and Nelder 1989, 4.4). Not finite where all x are equal.
+pub(crate) fn slope_error(x: impl Iterator<Item = (f64, f64)> + Clone, line: &LogitLine) -> f64 {
+    let sums = x
+        .clone()
+        .fold((0.0, 0.0), |(sum, rows), (x, of)| (sum + x * of, rows + of));
+    let center = sums.0 / sums.1;
+    let [a, b, d] = x.fold([0.0; 3], |[a, b, d], (x, rows)| {
         let p = logistic(line.intercept + line.slope * x);
-        (p * (1.0 - p), x - center)
-    });
-    let [a, b, d] = weights.fold([0.0; 3], |[a, b, d], (weight, x)| {
+        let (weight, x) = (rows * p * (1.0 - p), x - center);
         [a + weight, b + weight * x, d + weight * x * x]
     });
     (a / (a * d - b * b)).sqrt()

@@ -211,11 +211,17 @@ pub fn calibration_line(probabilities: &[f64], happened: &[bool]) -> Option<Logi
 /// Standard error of the slope of [`calibration_line`] over these probabilities, for rows that are independent of each other: the
 /// probabilities count as given, though they may be estimates themselves.
 pub fn calibration_slope_error(probabilities: &[f64], line: &LogitLine) -> f64 {
-    let logits: Vec<f64> = probabilities
+    let logits = probabilities.iter().map(|&p| (logit(kept_apart(p)), 1.0));
+    slope_error(logits, line)
+}
+
+/// As [`calibration_slope_error`], of rows that are known by their bins alone: as if all of a bin had its mean probability, so it is a
+/// little too large.
+pub fn calibration_slope_error_of_bins(bins: &[CalibrationBin], line: &LogitLine) -> f64 {
+    let logits = bins
         .iter()
-        .map(|&p| logit(kept_apart(p)))
-        .collect();
-    slope_error(&logits, line)
+        .map(|bin| (logit(kept_apart(bin.predicted)), bin.rows as f64));
+    slope_error(logits, line)
 }
 
 /// By how much the candidate's log loss is below the rival's, on the same rows. The interval holds for rows that are

@@ -54,21 +54,6 @@ pub(in crate::scores) fn spread(bins: &[CalibrationBin]) -> f64 {
     ends.map_or(0.0, |(first, last)| last.predicted - first.predicted)
 }
 
-/// The standard error of a line's slope, of customers known by their bins alone: as if all of a bin had its mean prediction, so it is
-/// a little too large.
-pub(in crate::scores) fn slope_error(bins: &[CalibrationBin], line: &LogitLine) -> f64 {
-    let logit = |p: f64| (p.clamp(1e-12, 1.0 - 1e-12) / (1.0 - p.clamp(1e-12, 1.0 - 1e-12))).ln();
-    let weights = bins.iter().map(|bin| {
-        let x = logit(bin.predicted);
-        let p = 1.0 / (1.0 + (-(line.intercept + line.slope * x)).exp());
-        (bin.rows as f64 * p * (1.0 - p), x)
-    });
-    let [a, b, d] = weights.fold([0.0; 3], |[a, b, d], (weight, x)| {
-        [a + weight, b + weight * x, d + weight * x * x]
-    });
-    (a / (a * d - b * b)).sqrt()
-}
-
 impl Calibrated {
     /// Computed from probabilities and outcomes; `None` without rows.
     pub(in crate::scores) fn of(probabilities: &[f64], happened: &[bool]) -> Option<Self> {

@@ -20,7 +20,7 @@ use tessera_spec::ScoreSyntax;
 use tessera_spec::pipeline::{At, Base, ExprText, Refit, SourceKind, Wanted};
 
 use super::applied::applied;
-use super::calibrated::{Calibrated, slope_error, spread, status};
+use super::calibrated::{Calibrated, spread, status};
 use super::churned::{self, Span};
 use super::inputs::{customer_hashes, features, inputs};
 use super::kind::{Kind, model};
@@ -521,7 +521,7 @@ fn quality(fit: &ChurnFit, labelled: bool) -> Vec<Quality> {
         limit: chosen.calibration_error_limit,
         line: chosen.calibration_line,
         slope_error: chosen.calibration_line.map_or(f64::INFINITY, |line| {
-            slope_error(&chosen.calibration, &line)
+            metrics::calibration_slope_error_of_bins(&chosen.calibration, &line)
         }),
         error_of_predictions: 0.0,
         spread: spread(&chosen.calibration),

@@ -128,9 +128,10 @@ impl Compared<'_> {
             });
         let (name, key) = (&source.name.value, toml_key(key));
         // The escapes of a Rust literal are those of TOML.
-        Some(format!(
-            "set `derive = {{ {key} = {expression:?} }}` in [sources.{name}]"
-        ))
+        Some(match source.derive.is_empty() {
+            true => format!("set `derive = {{ {key} = {expression:?} }}` in [sources.{name}]"),
+            false => format!("set `{key} = {expression:?}` in `derive` of [sources.{name}]"),
+        })
     }
 }
 
