@@ -9,8 +9,9 @@ use crate::lifetime_error::LifetimeError;
 /// which one rate is the boundary, at 5% (Self & Liang 1987).
 const LEAST_RATIO: f64 = 2.705_543_454_095_404;
 
-/// The same for a risk that changes with age, which may rise or fall: chi-squared with one degree of freedom at 5%.
-const LEAST_RATIO_OF_AGE: f64 = 3.841_458_820_694_124;
+/// The same for a risk that changes with age, which may rise or fall: chi-squared with one degree of freedom at 0.1%. No model is left
+/// then that could serve, so a right one should be refused once in a thousand times.
+const LEAST_RATIO_OF_AGE: f64 = 10.827_566_170_662_733;
 
 /// Powers of age, in twentieths, at which a risk that changes with age is compared with one rate: from 0.3 to 3.
 const POWERS: std::ops::RangeInclusive<i32> = 6..=60;
@@ -23,8 +24,8 @@ impl RenewalFit {
     ///
     /// # Errors
     /// [`LifetimeError::TooLittleData`] with fewer than ten customers or none who left; [`LifetimeError::OutOfRange`] where nobody
-    /// renewed, or where one rate is not all there is, by likelihood ratios at 5%: where sBG explains the history better, or a risk
-    /// that rises or falls with age.
+    /// renewed, or where one rate is not all there is, by likelihood ratios: where sBG explains the history better (at 5%), or a risk
+    /// that rises or falls with age (at 0.1%).
     pub fn of_one_rate(history: &RenewalHistory) -> Result<Self, LifetimeError> {
         let model = RenewalModel::OneRate;
         let name = model.name();
@@ -77,7 +78,7 @@ impl RenewalFit {
             return bad(
                 "twice the log-likelihood by which a risk that changes with age explains more",
                 ratio,
-                "at most 3.84",
+                "at most 10.83",
             );
         }
         let error = (rate * (1.0 - rate) / decided).sqrt();

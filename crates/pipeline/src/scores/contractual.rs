@@ -52,8 +52,8 @@ value = "monthly_fee"        # feature with the money of one period; without it 
            `…_residual_value` counts the money of one period at each renewal within the horizon; of the period that the horizon cuts, \
            its share counts.\n\n\
            Where customers do not differ in their risk, neither model has an estimate. One rate for all (`one_rate` in `models`) is \
-           used then: those who left, divided by the renewals that all decided on. It is not used where likelihood ratios at 5% \
-           speak against it, for differing risks or for a risk that rises or falls with age; the score has no values then.\n\n\
+           used then: those who left, divided by the renewals that all decided on. It is not used where likelihood ratios \
+           speak against it, at 5% for differing risks, at 0.1% for a risk that rises or falls with age; the score has no values then.\n\n\
            The model is fitted again on what was known one horizon ago and compared with who of the customers with a contract at \
            that date still has one (`calibrated` in `quality`). `models` has the first twelve periods of each model beside the curve \
            of Kaplan and Meier.\n",
