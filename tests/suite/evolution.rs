@@ -569,3 +569,25 @@ fn floats_that_are_no_numbers_are_counted() {
     assert!(!said.contains("`y`"), "no feature reads it: {said}");
     assert_eq!(lake.table("sources").ints("nulled"), [Some(3)]);
 }
+
+#[test]
+fn they_are_counted_beside_files_of_integers_and_of_texts() {
+    let times = |ids: &[&str]| [("id", texts(ids)), ("at", noon(ids.len()))];
+    let [id, at] = times(&["a", "b", "c"]);
+    let of_floats = [id, at, ("x", floats(&[f64::NAN, 1.5, f64::INFINITY]))];
+    let [id, at] = times(&["a", "b"]);
+    let of_ints = [id, at, ("x", ints(&[2, 3]))];
+    let [id, at] = times(&["a", "b"]);
+    let of_texts = [id, at, ("x", texts(&["4.5", "5"]))];
+    let [id, at] = times(&["c"]);
+    let without = [id, at];
+    for others in [&[&of_ints[..]][..], &[&of_texts], &[&without, &of_ints, &of_texts]] {
+        let mut files = vec![&of_floats[..]];
+        files.extend(others);
+        let lake = Lake::of(&files);
+        let features = r#"x = { from = "orders", agg = "sum", of = "x" }"#;
+        let (_, said) = lake.run(&format!("{BASE}, x = \"f64\""), features);
+        assert!(said.contains("`x` is NaN or infinite in 2 of "), "{said}");
+        assert_eq!(lake.table("sources").ints("nulled"), [Some(2)]);
+    }
+}

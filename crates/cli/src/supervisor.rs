@@ -20,7 +20,7 @@ use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, WaitIdStatus};
 use tessera_spec::activity;
 
 use crate::arguments::{Arguments, Command as Asked, LogFormat};
-use crate::output::say_error;
+use crate::output::{say_error, use_json_results};
 use crate::signals;
 use death::Death;
 
@@ -61,6 +61,9 @@ pub(crate) fn supervise(arguments: &Arguments, given: &[OsString]) -> Option<Exi
             .and_then(|code| u8::try_from(code).ok());
         return Some(ExitCode::from(code.unwrap_or(1)));
     };
+    if arguments.output.json {
+        use_json_results();
+    }
     let death = Death {
         signal,
         for_memory: death::memory_kills() > kills_before,

@@ -37,7 +37,7 @@ use crate::lake::Fault;
 use crate::lower::{lower, many};
 use crate::scan::{
     FUTURE, PRUNED, UNKNOWN, UNSEEN, broken_text, broken_time, each_unseen, each_window, epoch_day,
-    has_unseen, is_converted, no_number, nulled_name, skipped_times, times_in_range,
+    has_unseen, is_converted, no_number_name, nulled_name, skipped_times, times_in_range,
 };
 use batch::{Batch, names};
 use days::Days;
@@ -275,7 +275,7 @@ fn nulled(plan: &Aggregate, layout: &Layout) -> Vec<(String, Expr)> {
         .filter(|(name, _)| !name.starts_with("__"));
     let derived = derived.map(|(name, _)| (name.clone(), col(nulled_name(name))));
     let floats = floats_read(rows, layout);
-    let floats = floats.map(|column| (column.name.clone(), no_number(&rows.scan, column)));
+    let floats = floats.map(|column| (column.name.clone(), col(no_number_name(&column.name))));
     converted.chain(derived).chain(floats).collect()
 }
 
@@ -292,11 +292,9 @@ fn floats_read<'a>(rows: &'a SourceRows, layout: &Layout) -> impl Iterator<Item 
             read.extend(of(expr));
         }
     }
-    let is_float = |column: &&ScanColumn| {
-        column.ty == Type::Float && matches!(column.stored, Stored::Float { .. })
-    };
-    let columns = rows.scan.columns.iter().filter(is_float);
-    columns.filter(move |column| read.contains(&column.name))
+    let columns = rows.scan.columns.iter();
+    let floats = columns.filter(|column| column.may_hold_floats());
+    floats.filter(move |column| read.contains(&column.name))
 }
 
 /// The money of a row, where the plan reads it for its aggregates.

@@ -27,7 +27,7 @@ use crate::join::with_joined;
 use crate::lake::{Piece, Side};
 use crate::lower::{lower, reads_skipped};
 use crate::types::polars_type;
-use convert::{codes, normalised, raw};
+use convert::{codes, no_number, normalised, raw};
 use path_values::path_columns;
 use skipped::skipped_name;
 pub(crate) use skipped::skipped_times;
@@ -271,6 +271,9 @@ fn same_columns(scan: &Scan, row_numbers: bool) -> Vec<Expr> {
         if is_told_apart_raw(column) {
             names.push(code_name(&column.name));
         }
+        if column.may_hold_floats() {
+            names.push(no_number_name(&column.name));
+        }
         if is_converted(column) {
             names.push(raw_name(&column.name));
         }
@@ -300,6 +303,7 @@ fn group_rows(
     for column in &scan.columns {
         let common = common.get(column.name.as_str()).copied();
         made.extend(codes(column, common.unwrap_or(column)));
+        made.extend(no_number(column));
         made.extend(raw(scan, column));
         made.extend(normalised(scan, column));
     }
@@ -312,6 +316,9 @@ fn group_rows(
                 _ => DataType::Int64,
             };
             made.push(null(ty, &code_name(&column.name)));
+        }
+        if column.may_hold_floats() {
+            made.push(lit(false).alias(no_number_name(&column.name)));
         }
         if is_converted(column) {
             made.push(null(DataType::String, &raw_name(&column.name)));
@@ -375,10 +382,9 @@ pub(crate) fn broken_time(scan: &Scan, column: &ScanColumn) -> Expr {
     stored.and(in_file(scan, &column.name).is_null())
 }
 
-/// True if a float of a Parquet file is NaN or infinite, so that it is read as null.
-pub(crate) fn no_number(scan: &Scan, column: &ScanColumn) -> Expr {
-    let stored = col(code_name(&column.name)).is_not_null();
-    stored.and(in_file(scan, &column.name).is_null())
+/// Name of the column that is true where a file holds a float that is NaN or infinite, so that it is read as null.
+pub(crate) fn no_number_name(name: &str) -> String {
+    format!("{RAW}no_number_{name}")
 }
 
 /// Columns of times whose values must be ones that can be represented, since the plan uses them.

@@ -182,6 +182,11 @@ impl ScanColumn {
         let exceeds = |bounds| self.ty == Type::Int && stored.exceeds(bounds);
         stored.may_break(self.ty) || self.bounds.is_some_and(exceeds)
     }
+
+    /// Whether files may hold floats of it, of which NaN and infinite ones are read as null.
+    pub fn may_hold_floats(&self) -> bool {
+        self.ty == Type::Float && matches!(self.stored, Stored::Float { .. } | Stored::Mixed)
+    }
 }
 
 /// Consecutive files whose columns are read in one form each.

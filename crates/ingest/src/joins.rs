@@ -142,7 +142,7 @@ impl<'a> Joins<'a> {
             if !matches!(ty, Type::Date | Type::Timestamp | Type::Null) {
                 let message = format!("`{}` is {ty}, not a date or timestamp", own.value);
                 problems.push(Diagnostic::error("TS-D005", message, own.span.clone()).with_help(
-                    "declare it as \"timestamp\" or \"date\" in the contract's columns, or convert it in `derive` with `cast`",
+                    "declare it as \"timestamp\" or \"date\" in the contract's columns, with `format` where it holds texts and `epoch` where it holds integers",
                 ));
                 return None;
             }

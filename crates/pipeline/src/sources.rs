@@ -13,7 +13,7 @@ mod tables;
 use chrono::NaiveDate;
 use serde_json::json;
 use tessera_engine::{Engine, EngineError, Found, Outside, Reject, Several};
-use tessera_expr::rel::{RowCounts, RowOutcome, SourceRows, Stored, Unconverted, Unseen};
+use tessera_expr::rel::{RowCounts, RowOutcome, ScanColumn, SourceRows, Unconverted, Unseen};
 use tessera_ingest::Inventory;
 use tessera_spec::Pipeline;
 use tessera_spec::pipeline::{Limit, Source, SourceKind};
@@ -362,7 +362,7 @@ fn is_float(rows: &SourceRows, name: &str) -> bool {
         .columns
         .iter()
         .filter(|column| column.name == name);
-    !derived && columns.any(|column| matches!(column.stored, Stored::Float { .. }))
+    !derived && columns.any(ScanColumn::may_hold_floats)
 }
 
 /// An error of the engine without the key of a customer, which is written to a file that only its owner can read.

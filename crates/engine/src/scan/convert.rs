@@ -6,7 +6,7 @@ use tessera_expr::rel::{Scan, ScanColumn, Stored};
 
 use super::local::local_time;
 use super::texts::{from_epoch, from_text, raw_name, raw_texts};
-use super::{code_name, is_told_apart_raw};
+use super::{code_name, is_told_apart_raw, no_number_name};
 use crate::lower::{days_in_range, finite, from_decimal, whole_number, widened};
 use crate::types::polars_type;
 
@@ -152,6 +152,16 @@ pub(super) fn raw(scan: &Scan, column: &ScanColumn) -> Option<Expr> {
     let made = normalised(scan, column)?;
     let broken = value.is_not_null().and(made.is_null());
     Some(when(broken).then(shown).otherwise(lit(NULL)).alias(raw))
+}
+
+/// Where a column of which files may hold floats has one that is NaN or infinite. None for other columns.
+pub(super) fn no_number(column: &ScanColumn) -> Option<Expr> {
+    let flag = match column.stored {
+        Stored::Float { .. } => col(column.name.as_str()).is_finite().not(),
+        _ => lit(false),
+    };
+    let flag = flag.fill_null(lit(false));
+    (column.ty == Type::Float).then(|| flag.alias(no_number_name(&column.name)))
 }
 
 /// The values of a column as the files hold them: the ticks of its times, or its floats.
