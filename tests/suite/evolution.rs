@@ -576,12 +576,20 @@ fn they_are_counted_beside_files_of_integers_and_of_texts() {
     let [id, at] = times(&["a", "b", "c"]);
     let of_floats = [id, at, ("x", floats(&[f64::NAN, 1.5, f64::INFINITY]))];
     let [id, at] = times(&["a", "b"]);
-    let of_ints = [id, at, ("x", ints(&[2, 3]))];
+    let of_ints = [
+        id,
+        at,
+        ("x", Arc::new(Int64Array::from(vec![2, 3])) as ArrayRef),
+    ];
     let [id, at] = times(&["a", "b"]);
     let of_texts = [id, at, ("x", texts(&["4.5", "5"]))];
     let [id, at] = times(&["c"]);
     let without = [id, at];
-    for others in [&[&of_ints[..]][..], &[&of_texts], &[&without, &of_ints, &of_texts]] {
+    for others in [
+        &[&of_ints[..]][..],
+        &[&of_texts],
+        &[&without, &of_ints, &of_texts],
+    ] {
         let mut files = vec![&of_floats[..]];
         files.extend(others);
         let lake = Lake::of(&files);

@@ -197,3 +197,18 @@ fn a_rule_that_compares_a_probability_with_percent_is_refused() {
         );
     }
 }
+
+#[test]
+fn values_and_gates_are_held_against_what_can_occur_as_rules_are() {
+    let value = "[value]\nnow = \"case when churn_probability > 50 then 0 else spend_total end\"\n";
+    states(
+        &refused(&[SCORE, value], ""),
+        &["error[TS-G027]", "0.5 is 50%", "shop.toml:"],
+    );
+    let gate = "[gates.actionable]\nreachable = \"size = 'bigg'\"\n";
+    let size = "size = { expr = \"case when order_count > 3 then 'big' else 'small' end\" }\n";
+    states(
+        &refused(&[GRID, gate], size),
+        &["error[TS-G007]", "did you mean `big`", "shop.toml:"],
+    );
+}

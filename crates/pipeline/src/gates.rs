@@ -12,6 +12,7 @@ use tessera_spec::pipeline::{Criteria, OnFail, Scheme, Score, StatedLimit, VALUE
 
 use crate::error::PipelineError;
 use crate::history::{own_columns, read_columns};
+use crate::labels::Labels;
 use crate::prepared::Prepared;
 
 /// Name of the hidden column that says of whom a condition of a gate is true; `scheme` is the one that has its own criteria.
@@ -26,6 +27,7 @@ fn condition_name(gate: &str, limit: &str, scheme: Option<&str>) -> String {
 pub(crate) fn plan(
     pipeline: &Pipeline,
     published: &[FeatureInfo],
+    labels: &Labels,
     features: &mut FeaturePlan,
     found: &mut Diagnostics,
 ) {
@@ -67,8 +69,15 @@ pub(crate) fn plan(
         };
         let name = condition_name(gate, limit, scheme);
         match condition_at(text, &known) {
-            Ok(expr) if features.base_gap.is_some() => features.late.push((name, expr)),
-            Ok(expr) => features.derived.push((name, expr)),
+            Ok(expr) => {
+                if reported.insert(text.span.start) {
+                    labels.check(text, &expr, found);
+                }
+                match features.base_gap {
+                    Some(_) => features.late.push((name, expr)),
+                    None => features.derived.push((name, expr)),
+                }
+            }
             Err(problems) if reported.insert(text.span.start) => found.extend(problems),
             Err(_) => {}
         }

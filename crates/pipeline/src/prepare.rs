@@ -178,7 +178,8 @@ pub fn prepare(
     crate::untimed::check(&pipeline, &features, &untimed, &mut found);
     let mut published: Vec<FeatureInfo> =
         features.published.iter().chain(&scored).cloned().collect();
-    let value = value::plan(&pipeline, &published, &mut found);
+    let mut labels = Labels::new(&pipeline, features.derived.iter().chain(&features.late));
+    let value = value::plan(&pipeline, &published, &labels, &mut found);
     published.extend(value.iter().map(|(info, _)| info.clone()));
     let checked = base::Checked {
         pipeline: &pipeline,
@@ -186,12 +187,11 @@ pub fn prepare(
         condition_is_untimed: untimed.contains_key(base::CONDITION),
     };
     base::check(&checked, &mut found);
-    let mut labels = Labels::new(&pipeline, features.derived.iter().chain(&features.late));
     expressions(&pipeline, &features, &labels, &mut found);
     let rules = schemes(&pipeline, &published, &mut labels, &mut found);
     labels::playbooks(&pipeline, &mut found);
     kpi(&pipeline, &published, &mut found);
-    gates::plan(&pipeline, &published, &mut features, &mut found);
+    gates::plan(&pipeline, &published, &labels, &mut features, &mut found);
     expect::check_columns(&pipeline, &published, &mut found);
     let pins = Pins::read(&pipeline, as_of, &mut found);
     action_columns(&pipeline, &published, &mut found);

@@ -15,6 +15,7 @@ use tessera_spec::pipeline::{Base, ExprText, Unit};
 use tessera_spec::shown::grouped;
 
 use crate::error::PipelineError;
+use crate::labels::Labels;
 use crate::prepared::Prepared;
 use crate::units::{Part, parts};
 
@@ -25,6 +26,7 @@ pub(crate) type Planned = Vec<(FeatureInfo, Expr)>;
 pub(crate) fn plan(
     pipeline: &Pipeline,
     published: &[FeatureInfo],
+    labels: &Labels,
     found: &mut Diagnostics,
 ) -> Planned {
     let Some(value) = &pipeline.value else {
@@ -47,6 +49,12 @@ pub(crate) fn plan(
     if let Some(text) = &value.risk {
         let no_probability = |expr: &Expr| no_probability(text, expr, published);
         problems.extend(wrong(text, &known, no_probability));
+    }
+    let texts = [&value.now, &value.future, &value.past, &value.risk];
+    for text in texts.into_iter().flatten() {
+        if let Ok(expr) = parse_at(text, &known) {
+            labels.check(text, &expr, found);
+        }
     }
     // What names the columns of a part with a mistake is not reported as well.
     let is_wrong = !problems.is_empty();
