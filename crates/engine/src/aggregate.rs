@@ -27,9 +27,7 @@ use std::sync::{Arc, Mutex};
 
 use polars::prelude::*;
 use tessera_expr::Type;
-use tessera_expr::rel::{
-    Aggregate, Money, RowCounts, ScanColumn, SourceRows, Stored, Unconverted, Unseen,
-};
+use tessera_expr::rel::{Aggregate, Money, RowCounts, ScanColumn, SourceRows, Unconverted, Unseen};
 
 use crate::duplicates::Duplicates;
 use crate::error::EngineError;

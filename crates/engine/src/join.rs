@@ -1,9 +1,11 @@
 //! Joins: a lookup is read once and held in memory, and streamed rows are joined to it.
 //!
-//! Where to look: `keys` (key columns as bytes, and where they lie), `chain` (keys that lead to keys), `table` (one row of the lookup for each key and time).
+//! Where to look: `keys` (key columns as bytes, and where they lie), `chain` (keys that lead to keys), `table` (one row of the lookup for each key
+//! and time), `near` (keys that do not meet because they are written differently).
 
 mod chain;
 mod keys;
+mod near;
 mod table;
 
 use std::sync::{Arc, Mutex, PoisonError, Weak};
@@ -17,6 +19,7 @@ use crate::bridge::to_arrow;
 use crate::error::EngineError;
 use crate::lower::{lower, many, unary};
 use crate::types::polars_type;
+pub(crate) use near::nearly_joined;
 use table::Table;
 
 /// Lookup tables that are still in use, each with the join it was read for.

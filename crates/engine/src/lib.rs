@@ -121,6 +121,10 @@ pub trait Engine {
     /// leads to: columns `key` and `customer`, by key. `None` without such a join.
     fn replaced(&self, rows: &SourceRows) -> Result<Option<RecordBatch>, EngineError>;
 
+    /// Looks for differences without which keys of these rows for which a join finds no row would be those of its lookup. It reads
+    /// the source again. The tables of the result are 0 for the rows and 1 for the lookup.
+    fn nearly_joined(&self, rows: &SourceRows, join: &str) -> Result<Option<Meeting>, EngineError>;
+
     /// Counts the keys whose newest used row has a negative amount while no other row of that day or later has none.
     fn newest_negative(&self, rows: &SourceRows, amount: &Expr) -> Result<u64, EngineError>;
 

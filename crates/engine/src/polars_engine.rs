@@ -11,6 +11,7 @@ use crate::budget::Budget;
 use crate::error::{EngineError, guarded};
 use crate::lake;
 use crate::lower::Clock;
+use crate::written::Meeting;
 use crate::{
     Engine, Materialized, Outside, Reject, Several, aggregate, assemble, join, per_key, project,
     rejects,
@@ -142,6 +143,10 @@ impl Engine for PolarsEngine {
 
     fn replaced(&self, rows: &SourceRows) -> Result<Option<RecordBatch>, EngineError> {
         guarded(|| join::replaced(rows))
+    }
+
+    fn nearly_joined(&self, rows: &SourceRows, join: &str) -> Result<Option<Meeting>, EngineError> {
+        guarded(|| join::nearly_joined(rows, join))
     }
 
     fn newest_negative(&self, rows: &SourceRows, amount: &Expr) -> Result<u64, EngineError> {

@@ -369,7 +369,10 @@ fn some(keys: &ArrayRef) -> Vec<String> {
 }
 
 /// Without which differences most keys of a table are those of others.
-fn meeting((table, own): (usize, &StringArray), rest: &[(usize, &StringArray)]) -> Option<Meeting> {
+pub(crate) fn meeting(
+    (table, own): (usize, &StringArray),
+    rest: &[(usize, &StringArray)],
+) -> Option<Meeting> {
     let others: usize = rest.iter().map(|(_, keys)| keys.len()).sum();
     let without = differences((table, own), rest, others)?;
     let share = Share::of((others + own.len()) as u64);

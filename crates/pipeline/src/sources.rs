@@ -322,13 +322,14 @@ pub(crate) struct Case<'a> {
 /// Checks a source after it was read: limits, freshness, values that became null.
 pub(crate) fn judge(
     case: &Case<'_>,
+    pipeline: &Pipeline,
     outcome: &mut SourceOutcome,
     as_of: NaiveDate,
 ) -> Result<(), PipelineError> {
     brakes::broken_contract(case, outcome)?;
     brakes::check(case, outcome)?;
     freshness::judge(case.from.0, outcome, as_of)?;
-    unmatched(case.from.0, outcome);
+    unmatched(case, pipeline, outcome)?;
     if let Some(rows) = outcome.resolved.filter(|rows| *rows > 0) {
         let note = format!(
             "{} that take part carry a key that belongs to another customer by `[customer.identity]`",
@@ -381,8 +382,16 @@ pub(crate) fn without_key(error: EngineError, disclosure: Disclosure<'_>) -> Pip
     }
 }
 
+/// Share of the rows without a row of a lookup from which their keys are compared with those of the lookup, for which they are read again.
+const MANY_UNMATCHED: f64 = 0.5;
+
 /// Warns of used rows for which a join found no row.
-fn unmatched(source: &Source, outcome: &mut SourceOutcome) {
+fn unmatched(
+    case: &Case<'_>,
+    pipeline: &Pipeline,
+    outcome: &mut SourceOutcome,
+) -> Result<(), PipelineError> {
+    let source = case.from.0;
     let used = outcome.counts.used;
     for (name, rows) in outcome.counts.unmatched.clone() {
         let join = source.joins.iter().find(|join| join.name.value == name);
@@ -399,11 +408,28 @@ fn unmatched(source: &Source, outcome: &mut SourceOutcome) {
             columns.join(", "),
         );
         let from = &join.from.value;
-        outcome.warn(format!(
+        let found = format!(
             "{} that take part find no row of lookup `{from}` (join `{name}`), so {columns} {are} null there",
             share_words(rows, used)
-        ));
+        );
+        let near = match rows as f64 >= MANY_UNMATCHED * used as f64 {
+            true => case.engine.nearly_joined(case.rows, &name)?,
+            false => None,
+        };
+        let lookup = pipeline
+            .sources
+            .iter()
+            .find(|other| other.name.value == *from);
+        let told = |values: bool| match &near {
+            Some(near) => format!(
+                "{found}. {}",
+                keys::would_join(join, source, lookup, (near, values))
+            ),
+            None => found.clone(),
+        };
+        outcome.warn_as(&told(case.disclosure.values), told(false));
     }
+    Ok(())
 }
 
 /// The outcomes of the rows of a source as a text, with the rule that rejected most rows.

@@ -93,6 +93,12 @@ impl Keys {
         self.numbers.find(xxh3_64(key), is_it).copied()
     }
 
+    /// The keys where they are made of one text each.
+    pub(super) fn texts(&self) -> impl Iterator<Item = &str> {
+        let all = (0..self.ends.len()).map(|number| slice(&self.bytes, &self.ends, number as u32));
+        all.filter_map(|key| str::from_utf8(key.get(size_of::<u64>()..)?).ok())
+    }
+
     /// The number of a key, which is a new one where the key is.
     pub(super) fn number(&mut self, key: &[u8]) -> u32 {
         if let Some(number) = self.find(key) {

@@ -120,6 +120,11 @@ impl Table {
         Ok(())
     }
 
+    /// The keys of a lookup whose only key column is one of texts.
+    pub(super) fn texts(&self) -> impl Iterator<Item = &str> {
+        self.keys.texts()
+    }
+
     /// Of a chained join: the keys that lead to another one, and the last one of each.
     pub(super) fn replaced(&self) -> PolarsResult<Option<(Series, Series)>> {
         let (Some(Chained { keys, stays }), Some(ends)) = (&self.chained, self.columns.first())

@@ -50,7 +50,7 @@ impl Job<'_> {
             rows,
             disclosure: self.disclosure,
         };
-        let judged = sources::judge(&case, &mut outcome, prepared.as_of);
+        let judged = sources::judge(&case, &prepared.pipeline, &mut outcome, prepared.as_of);
         self.observer.source(&outcome);
         judged?;
         sources::one_row_each(&self.engine, from, rows, &mut outcome, found.rows)?;

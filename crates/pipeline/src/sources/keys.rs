@@ -1,8 +1,8 @@
 //! Warnings of keys that are written differently in several sources, with the expression that makes them the same.
 
-use tessera_engine::{Apart, Difference, Twins, Written};
+use tessera_engine::{Apart, Difference, Meeting, Twins, Written};
 use tessera_spec::Pipeline;
-use tessera_spec::pipeline::Source;
+use tessera_spec::pipeline::{Join, Source};
 use tessera_spec::shown::{grouped, masked, one_line};
 
 use super::SourceOutcome;
@@ -40,11 +40,7 @@ impl Compared<'_> {
 
     /// A key as a message may show it.
     fn shown(&self, key: &str) -> String {
-        let text = match self.values {
-            true => key.to_owned(),
-            false => masked(key),
-        };
-        format!("`{}`", one_line(&text))
+        shown(key, self.values)
     }
 
     fn meets_nobody(&self, apart: &Apart) -> String {
@@ -77,21 +73,14 @@ impl Compared<'_> {
     pub(super) fn would_meet(&self, apart: &Apart) -> Option<String> {
         let meeting = apart.meeting.as_ref()?;
         let changed = meeting.tables.iter();
-        let changes: Vec<String> = changed
+        let changes = changed
             .filter_map(|table| self.change(self.sources.get(*table)?, &meeting.without))
             .collect();
-        let advice = match changes.is_empty() {
-            true => "write the keys in one way".to_owned(),
-            false => changes.join(" and "),
-        };
-        let differences: Vec<&str> = meeting.without.iter().map(|what| words(*what)).collect();
-        let [own, other] = &meeting.example;
-        Some(format!(
-            "Without {} {} of them would be, such as {} here and {} there: if these are the same customers, {advice}",
-            differences.join(" and "),
-            number(meeting.keys, meeting.is_estimate),
-            self.shown(own),
-            self.shown(other)
+        Some(would(
+            meeting,
+            changes,
+            self.values,
+            ["them would be", "customers"],
         ))
     }
 
@@ -115,24 +104,76 @@ impl Compared<'_> {
         if self.pipeline.customer.identity.is_some() {
             return None;
         }
-        let key = source.key.value.as_str();
-        let derived = source.derive.iter().find(|(name, _)| name.value == key);
-        let written = derived.map_or_else(|| column(key), |(_, derived)| derived.value.clone());
-        let expression = without
-            .iter()
-            .fold(written, |of, difference| match difference {
-                Difference::Blanks => format!("trim({of})"),
-                Difference::Point => format!("regexp_extract({of}, '^(.+?)([.]0+)?$', 1)"),
-                Difference::Zeros => format!("regexp_extract({of}, '^0*(.+)$', 1)"),
-                Difference::Case => format!("lower({of})"),
-            });
-        let (name, key) = (&source.name.value, toml_key(key));
-        // The escapes of a Rust literal are those of TOML.
-        Some(match source.derive.is_empty() {
-            true => format!("set `derive = {{ {key} = {expression:?} }}` in [sources.{name}]"),
-            false => format!("set `{key} = {expression:?}` in `derive` of [sources.{name}]"),
-        })
+        Some(change(source, &source.key.value, without))
     }
+}
+
+/// How many keys for which a join finds no row would find one if they were written as in its lookup, and what to set for that.
+pub(super) fn would_join(
+    join: &Join,
+    source: &Source,
+    lookup: Option<&Source>,
+    (meeting, values): (&Meeting, bool),
+) -> String {
+    let sides = join.on.first().into_iter().flat_map(|(own, key)| {
+        let own = (0, Some(source), own);
+        [own, (1, lookup, key)]
+    });
+    let changes = sides
+        .filter(|(table, ..)| meeting.tables.contains(table))
+        .filter_map(|(_, side, column)| Some(change(side?, &column.value, &meeting.without)));
+    would(
+        meeting,
+        changes.collect(),
+        values,
+        ["its keys would", "things"],
+    )
+}
+
+/// A sentence on how many keys would meet. `nouns` are what the number is of, and what the keys stand for.
+fn would(meeting: &Meeting, changes: Vec<String>, values: bool, [of, same]: [&str; 2]) -> String {
+    let advice = match changes.is_empty() {
+        true => "write the keys in one way".to_owned(),
+        false => changes.join(" and "),
+    };
+    let differences: Vec<&str> = meeting.without.iter().map(|what| words(*what)).collect();
+    let [own, other] = &meeting.example;
+    format!(
+        "Without {} {} of {of}, such as {} here and {} there: if these are the same {same}, {advice}",
+        differences.join(" and "),
+        number(meeting.keys, meeting.is_estimate),
+        shown(own, values),
+        shown(other, values)
+    )
+}
+
+/// What to set so that a column of keys is without differences.
+fn change(source: &Source, key: &str, without: &[Difference]) -> String {
+    let derived = source.derive.iter().find(|(name, _)| name.value == key);
+    let written = derived.map_or_else(|| column(key), |(_, derived)| derived.value.clone());
+    let expression = without
+        .iter()
+        .fold(written, |of, difference| match difference {
+            Difference::Blanks => format!("trim({of})"),
+            Difference::Point => format!("regexp_extract({of}, '^(.+?)([.]0+)?$', 1)"),
+            Difference::Zeros => format!("regexp_extract({of}, '^0*(.+)$', 1)"),
+            Difference::Case => format!("lower({of})"),
+        });
+    let (name, key) = (&source.name.value, toml_key(key));
+    // The escapes of a Rust literal are those of TOML.
+    match source.derive.is_empty() {
+        true => format!("set `derive = {{ {key} = {expression:?} }}` in [sources.{name}]"),
+        false => format!("set `{key} = {expression:?}` in `derive` of [sources.{name}]"),
+    }
+}
+
+/// A key as a message may show it.
+fn shown(key: &str, values: bool) -> String {
+    let text = match values {
+        true => key.to_owned(),
+        false => masked(key),
+    };
+    format!("`{}`", one_line(&text))
 }
 
 /// "100", "about 1,024".
