@@ -148,3 +148,88 @@ fn keys_that_are_others_but_for_white_space_are_counted() {
     assert_eq!(shop.table("customers").rows(), 100);
     assert!(!warnings.contains("white space"), "{warnings}");
 }
+
+/// What a product is, by numbers that are written as `written`.
+fn with_products(written: impl Fn(u32) -> String) -> Shop {
+    let shop = Shop::new();
+    let orders = (1..=100).map(|n| format!("C{n:03},2026-01-05,10,{n}\n"));
+    let orders: String = orders.collect();
+    shop.file(
+        "orders/a.csv",
+        &format!("customer_id,ordered_at,amount,sku\n{orders}"),
+    );
+    let products = (51..=120).map(|n| format!("{},tools\n", written(n)));
+    let products: String = products.collect();
+    shop.file("products/a.csv", &format!("sku,category\n{products}"))
+        .file("products/b.csv", "sku,category\nX,none\n");
+    shop
+}
+
+#[test]
+fn keys_of_a_join_that_find_no_row_are_compared_with_those_of_the_lookup() {
+    let contract = CONTRACT.replace("amount = \"f64\"", "amount = \"f64\", sku = \"string\"");
+    let lookup =
+        "[sources.products]\nkind = \"lookup\"\npath = \"${lake}/products\"\nkey = [\"sku\"]\n";
+    let lookup_contract = "[sources.products.contract]\ncolumns = { sku = \"string\", category = \"string\" }\nmissing_key = \"quarantine\"\n";
+    let join = "[sources.orders.join.products]\non = [\"sku\"]\ncolumns = [\"category\"]\n";
+    let tools = "tools = { from = \"orders\", agg = \"count\", where = \"category = 'tools'\" }\n";
+    let run = |shop: &Shop, derive: &str| {
+        let parts = [
+            ORDERS,
+            &contract,
+            join,
+            lookup,
+            derive,
+            lookup_contract,
+            RFM,
+            tools,
+        ];
+        said(&shop.run(&parts, DAY, &[]), 0)
+    };
+    let with_tools = |shop: &Shop| {
+        let tools = shop.table("customers").ints("tools");
+        tools.into_iter().flatten().filter(|rows| *rows > 0).count()
+    };
+    for (what, shop) in [
+        ("leading zeros", with_products(|n| format!("{n:06}"))),
+        ("white space", with_products(|n| format!("\"{n} \""))),
+    ] {
+        let warnings = run(&shop, "");
+        assert!(
+            warnings.contains(&format!("Without {what}"))
+                && warnings.contains(" 50 of its keys would, such as `99` here"),
+            "{warnings}"
+        );
+        let notes = shop.table("sources").texts("notes");
+        let is_masked = |note: &&str| note.contains("would, such as") && !note.contains("`51`");
+        assert!(notes.iter().flatten().any(|note| is_masked(&note.as_str())));
+        assert_eq!(with_tools(&shop), 0);
+
+        let warnings = run(&shop, &advice(&warnings, "products"));
+        assert!(warnings.contains("50 of 100 rows"), "{warnings}");
+        assert!(!warnings.contains("would, such as"), "{warnings}");
+        assert_eq!(with_tools(&shop), 50);
+    }
+    let other = with_products(|n| format!("P{n}"));
+    let warnings = run(&other, "");
+    assert!(warnings.contains("100 of 100 rows"), "{warnings}");
+    assert!(!warnings.contains("would, such as"), "{warnings}");
+}
+
+/// A key whose rows are all of a later day is no key that is written differently.
+#[test]
+fn keys_of_a_lookup_without_a_valid_row_are_not_compared() {
+    let shop = with_products(|n| n.to_string());
+    let contract = CONTRACT.replace("amount = \"f64\"", "amount = \"f64\", sku = \"string\"");
+    let products: String = (1..=100)
+        .map(|n| format!("{n},tools,2026-01-20\n"))
+        .collect();
+    shop.file("prices/a.csv", &format!("sku,category,since\n{products}"));
+    let lookup = "[sources.prices]\nkind = \"lookup\"\npath = \"${lake}/prices\"\nkey = [\"sku\"]\ntime = \"since\"\n";
+    let lookup_contract = "[sources.prices.contract]\ncolumns = { sku = \"string\", category = \"string\", since = \"date\" }\nmissing_key = \"quarantine\"\n";
+    let join = "[sources.orders.join.prices]\non = [\"sku\"]\ncolumns = [\"category\"]\nas_of = \"ordered_at\"\n";
+    let parts = [ORDERS, &contract, join, lookup, lookup_contract, RFM];
+    let warnings = said(&shop.run(&parts, DAY, &[]), 0);
+    assert!(warnings.contains("100 of 100 rows"), "{warnings}");
+    assert!(!warnings.contains("would, such as"), "{warnings}");
+}

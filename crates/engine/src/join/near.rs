@@ -1,12 +1,13 @@
 //! Keys of rows for which a lookup has no row, and would have one if both were written in one way.
 
-use arrow::array::{AsArray, StringArray};
+use std::collections::HashSet;
+
+use arrow::array::{Array, StringArray};
 use polars::prelude::*;
 use tessera_expr::Type;
 use tessera_expr::rel::SourceRows;
 
 use super::{held, hold};
-use crate::bridge::to_arrow;
 use crate::error::EngineError;
 use crate::lower::lower;
 use crate::per_key::Passing;
@@ -28,7 +29,8 @@ pub(crate) fn nearly_joined(rows: &SourceRows, name: &str) -> Result<Option<Meet
         return Ok(None);
     }
     let _lookups = hold(rows)?;
-    let known: StringArray = held(join)?.texts().map(Some).collect();
+    let lookup = held(join)?;
+    let known: StringArray = lookup.texts().map(Some).collect();
     let missing = Passing {
         rows,
         columns: &[lower(own, rows).alias(KEY)],
@@ -40,9 +42,14 @@ pub(crate) fn nearly_joined(rows: &SourceRows, name: &str) -> Result<Option<Meet
     let missing = missing.collect(&unique)?;
     let missing = missing.column(KEY)?.as_materialized_series().unique()?;
     let missing = missing.drop_nulls().sort(SortOptions::default())?;
+    // A lookup may have rows of the key that are not valid yet.
+    let is_known: HashSet<&str> = lookup.texts().collect();
+    let missing = missing.str()?.into_iter().flatten();
+    let missing: StringArray = missing
+        .filter(|key| !is_known.contains(key))
+        .map(Some)
+        .collect();
     let keys = missing.len();
-    let missing = to_arrow(&missing, &arrow::datatypes::DataType::Utf8)?;
-    let missing = missing.as_string_opt();
-    let found = missing.and_then(|missing| meeting((0, missing), &[(1, &known)]));
+    let found = meeting((0, &missing), &[(1, &known)]);
     Ok(found.filter(|found| found.keys as f64 >= FEWEST_MEETING * keys as f64))
 }
