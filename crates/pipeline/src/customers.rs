@@ -11,7 +11,7 @@ use tessera_expr::{Expr, Literal, Type};
 use tessera_features::{BASE_GAP_DAYS, BaseGap, PRIOR_GAPS};
 use tessera_segments::{
     AssignedBy, Assignment, Customers, Extra, Fit, NamedFeature, Parameter, Quality, QualityStatus,
-    RuleClauses, RuleReasons, RulesScheme,
+    RuleClauses, RuleReasons, RulesScheme, Threshold,
 };
 use tessera_snapshot::NewArtifact;
 use tessera_spec::pipeline::{Scheme, Score};
@@ -77,7 +77,7 @@ fn unmatched(scheme: &Scheme, history: &History, assignment: &Assignment) -> Opt
         criterion: "refit",
         metric: "share of customers in clusters that continue no earlier one".to_owned(),
         value: Some(share),
-        threshold: Some(most),
+        threshold: Some(Threshold::at_most(most)),
         status: match fits {
             true => QualityStatus::Ok,
             false => QualityStatus::Flagged,

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use arrow::array::{AsArray, RecordBatch};
 use tessera_expr::{Schema, columns, condition_at};
 use tessera_features::{FeatureInfo, FeaturePlan};
-use tessera_segments::{Assignment, Customers, Judged, KPIS, Quality, Since};
+use tessera_segments::{Assignment, Customers, Judged, KPIS, Quality, Since, Threshold};
 use tessera_spec::Pipeline;
 use tessera_spec::diagnostic::{Diagnostics, unknown_name};
 use tessera_spec::pipeline::{Criteria, OnFail, Scheme, Score, StatedLimit, VALUE_AT_RISK};
@@ -184,9 +184,9 @@ pub(crate) fn words(scheme: &str, row: &Quality) -> String {
         Some(value) => format!("{value:.3}"),
         None => "unknown".to_owned(),
     };
-    let limit = row
-        .threshold
-        .map(|limit| format!(", limit {}", number(Some(limit))));
+    let limit = row.threshold.map(|Threshold { side, limit }| {
+        format!(", where {} {} passes", side.as_str(), number(Some(limit)))
+    });
     format!(
         "scheme `{scheme}`{segment} is not {}: {} is {}{} ({})",
         row.criterion,

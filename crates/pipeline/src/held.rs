@@ -7,7 +7,7 @@ use std::sync::Arc;
 use chrono::NaiveDate;
 use serde::Serialize;
 use serde_json::{Value, json};
-use tessera_segments::{Quality, QualityStatus};
+use tessera_segments::{Quality, QualityStatus, Threshold};
 use tessera_snapshot::Version;
 use tessera_spec::pipeline::Scheme;
 
@@ -105,7 +105,7 @@ pub(crate) fn row(short: &[String], serves: Result<NaiveDate, String>) -> Qualit
         criterion: "held",
         metric: HOLD_PREVIOUS.to_owned(),
         value: Some(short.len() as f64),
-        threshold: Some(0.0),
+        threshold: Some(Threshold::at_most(0.0)),
         status: QualityStatus::Flagged,
         reason: Some(reason),
     }

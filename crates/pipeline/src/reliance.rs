@@ -11,7 +11,7 @@ use tessera_spec::Pipeline;
 use tessera_spec::pipeline::{Scheme, SchemeInput, Score};
 
 use crate::prepared::Prepared;
-use crate::scores::{COMPUTABLE, Scored};
+use crate::scores::{BACKTEST, COMPUTABLE, Scored, WHOLE};
 
 /// Why a column cannot be relied on, worst last.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -94,9 +94,8 @@ impl Reliance {
     }
 
     fn add_score(&mut self, score: &Score, mark: Mark) {
-        let about_itself = |name: &str| name.ends_with("past_value");
         let columns = score.columns().into_iter();
-        let estimates = columns.filter(|column| !column.detail && !about_itself(&column.name));
+        let estimates = columns.filter(|column| !column.detail && !column.observed);
         self.columns
             .extend(estimates.map(|column| (column.name, mark.clone())));
     }
@@ -162,7 +161,7 @@ fn of_score(score: &Score, scored: &Scored) -> Option<Mark> {
         })
     };
     let missing = |row: &&Quality| row.status == QualityStatus::NotComputed;
-    let whole = |row: &&Quality| row.criterion == COMPUTABLE && row.metric == "score";
+    let whole = |row: &&Quality| row.criterion == COMPUTABLE && row.metric == WHOLE;
     if let Some(row) = scored.quality.iter().filter(missing).find(whole) {
         return mark(Against::NotComputed, said(row));
     }
@@ -177,7 +176,7 @@ fn of_score(score: &Score, scored: &Scored) -> Option<Mark> {
     if let Some(row) = flagged.next() {
         return mark(Against::Flagged, said(row));
     }
-    let backtest = |row: &&Quality| row.metric.starts_with("backtest");
+    let backtest = |row: &&Quality| row.metric.starts_with(BACKTEST);
     if let Some(row) = scored.quality.iter().filter(missing).find(backtest) {
         return mark(Against::NotValidated, said(row));
     }

@@ -198,6 +198,12 @@ pub(crate) struct CalibrationRow {
 /// The criterion of rows of `quality` about what was not computed.
 pub(crate) const COMPUTABLE: &str = "computable";
 
+/// Metric of rows of `quality` about a score without any value.
+pub(crate) const WHOLE: &str = "score";
+
+/// What the metrics of rows of `quality` about backtests begin with.
+pub(crate) const BACKTEST: &str = "backtest";
+
 /// Something that was not computed, and why.
 pub(crate) fn not_computed(metric: &str, reason: impl ToString) -> Quality {
     Quality {
@@ -363,7 +369,7 @@ pub(crate) fn compute(
                 score.name.value
             );
             let scored = Scored {
-                quality: vec![not_computed("score", reason)],
+                quality: vec![not_computed(WHOLE, reason)],
                 ..Scored::default()
             };
             (scored, None)

@@ -86,6 +86,8 @@ pub(crate) struct QualityRow {
     pub(crate) metric: String,
     pub(crate) value: Option<f64>,
     pub(crate) threshold: Option<f64>,
+    /// What passes: `at least`, `at most` or `about` the threshold.
+    pub(crate) side: Option<String>,
     pub(crate) status: QualityStatus,
     pub(crate) reason: Option<String>,
 }
@@ -318,6 +320,7 @@ pub(crate) fn quality(table: Table<'_>) -> Result<Vec<QualityRow>, ReportError> 
     let (metric, status) = (table.text("metric")?, table.text("status")?);
     let (value, threshold) = (table.numbers("value")?, table.numbers("threshold")?);
     let (segment, reason) = (table.text("segment")?, table.text("reason")?);
+    let side = table.text("side")?;
     let row = |i: usize| QualityRow {
         scheme: or_empty(scheme[i]),
         segment: or_empty(segment[i]),
@@ -325,6 +328,7 @@ pub(crate) fn quality(table: Table<'_>) -> Result<Vec<QualityRow>, ReportError> 
         metric: or_empty(metric[i]),
         value: value[i],
         threshold: threshold[i],
+        side: owned(side[i]),
         status: match status[i] {
             Some("ok") => QualityStatus::Ok,
             Some("not computed") => QualityStatus::NotComputed,

@@ -17,7 +17,7 @@ use crate::assignment::{STABLE, Warning};
 use crate::gates::identifiable::MIN_FIDELITY;
 use crate::gates::stable::MIN_JACCARD;
 use crate::parameter::Parameter;
-use crate::quality::Quality;
+use crate::quality::{Quality, Threshold};
 
 /// Number of bootstrap resamples for stability.
 const STABILITY_RESAMPLES: u32 = 20;
@@ -267,7 +267,7 @@ impl Evidence {
                 "",
                 "clustered",
                 "p_value",
-                (test.p_value, STRUCTURE_LEVEL),
+                (test.p_value, Threshold::at_most(STRUCTURE_LEVEL)),
                 (!verdict.clustered).then(|| {
                     "customers are no more clustered than rows without clusters; use other features, or a scheme with stated \
                      borders such as `quantile` or `rules`"
@@ -291,7 +291,7 @@ impl Evidence {
                     name,
                     "stable",
                     "mean_jaccard",
-                    (found.mean_jaccard, limit),
+                    (found.mean_jaccard, Threshold::at_least(limit)),
                     (found.mean_jaccard < limit).then(|| {
                         format!(
                             "only {:.0}% of resamples of the customers have a similar cluster (Jaccard similarity of at least 0.75); use fewer clusters or other features",
@@ -321,7 +321,7 @@ impl Evidence {
                 name,
                 criterion,
                 metric,
-                (found, limit),
+                (found, Threshold::at_least(limit)),
                 (found < limit).then(|| {
                     "the short rule in `segments` misses too many of its customers, or takes too many others; use fewer clusters or \
                      fewer features"

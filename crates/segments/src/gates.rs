@@ -266,7 +266,13 @@ mod tests {
         criteria.set_on_fail(stable::GATE.name(), OnFail::HoldPrevious);
         criteria.set_on_fail(distinguishable::GATE.name(), OnFail::FailRun);
         let row = |criterion, flagged: bool| {
-            Quality::judged("", criterion, "m", (1.0, 0.0), flagged.then(String::new))
+            Quality::judged(
+                "",
+                criterion,
+                "m",
+                (1.0, Threshold::at_least(0.0)),
+                flagged.then(String::new),
+            )
         };
         let rows = [
             row("stable", true),

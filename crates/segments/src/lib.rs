@@ -74,7 +74,7 @@ pub use kinds::{
 };
 pub use parameter::Parameter;
 pub use profiles::{LABEL_VALUES, OTHER_LABEL, Profile, profiles};
-pub use quality::{Quality, QualityStatus};
+pub use quality::{Quality, QualityStatus, Side, Threshold};
 pub use rfm::{CODE_WEIGHTS, Closed, Grid, GridInterval, NOT_SCORED, RfmGrid, ScoreMethod};
 pub use rule_list::{RulesScheme, SegmentRule};
 pub use rule_reasons::{RuleClauses, RuleReasons};

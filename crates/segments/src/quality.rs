@@ -15,12 +15,64 @@ pub struct Quality {
     pub metric: String,
     /// The measure.
     pub value: Option<f64>,
-    /// The limit it is compared with.
-    pub threshold: Option<f64>,
+    /// What it is compared with.
+    pub threshold: Option<Threshold>,
     /// The result.
     pub status: QualityStatus,
     /// What would make it pass, or why it was not computed; `None` where it passes.
     pub reason: Option<String>,
+}
+
+/// What a measure is compared with.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Threshold {
+    /// On which side of it a measure passes.
+    pub side: Side,
+    /// The number.
+    pub limit: f64,
+}
+
+/// On which side of a limit a measure passes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Side {
+    /// What is not smaller.
+    AtLeast,
+    /// What is not larger.
+    AtMost,
+    /// What is near, on either side: how near is stated by the criterion.
+    About,
+}
+
+impl Threshold {
+    /// Passes what is not smaller.
+    pub fn at_least(limit: f64) -> Self {
+        let side = Side::AtLeast;
+        Self { side, limit }
+    }
+
+    /// Passes what is not larger.
+    pub fn at_most(limit: f64) -> Self {
+        let side = Side::AtMost;
+        Self { side, limit }
+    }
+
+    /// Passes what is near.
+    pub fn about(limit: f64) -> Self {
+        let side = Side::About;
+        Self { side, limit }
+    }
+}
+
+impl Side {
+    /// The value in the `quality` table.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::AtLeast => "at least",
+            Self::AtMost => "at most",
+            Self::About => "about",
+        }
+    }
 }
 
 /// The result of a criterion.
@@ -52,7 +104,7 @@ impl Quality {
         segment: &str,
         criterion: &'static str,
         metric: impl Into<String>,
-        (value, threshold): (f64, f64),
+        (value, threshold): (f64, Threshold),
         flagged: Option<String>,
     ) -> Self {
         Self {

@@ -44,7 +44,7 @@ pub(crate) fn nearly_joined(rows: &SourceRows, name: &str) -> Result<Option<Meet
     let missing = missing.drop_nulls().sort(SortOptions::default())?;
     // A lookup may have rows of the key that are not valid yet.
     let is_known: HashSet<&str> = lookup.texts().collect();
-    let missing = missing.str()?.into_iter().flatten();
+    let missing = missing.str()?.iter().flatten();
     let missing: StringArray = missing
         .filter(|key| !is_known.contains(key))
         .map(Some)

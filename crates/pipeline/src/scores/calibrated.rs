@@ -1,7 +1,7 @@
 //! Whether probabilities are calibrated: calibration error compared with what chance explains, slope and intercept.
 
 use tessera_model::metrics::{self, CalibrationBin, LogitLine};
-use tessera_segments::{Quality, QualityStatus};
+use tessera_segments::{Quality, QualityStatus, Threshold};
 use tessera_spec::shown::grouped;
 
 /// Calibration error that is always acceptable, whatever the size of the sample.
@@ -85,21 +85,22 @@ impl Calibrated {
 
     /// Rows of `quality`; `of` is appended to the names of the metrics.
     pub(in crate::scores) fn quality(&self, of: &str) -> Vec<Quality> {
-        let row = |metric: &str, value: f64, threshold: f64, holds: bool, reason: String| Quality {
-            segment: String::new(),
-            criterion: "calibrated",
-            metric: format!("{metric}{of}"),
-            value: Some(value).filter(|value| value.is_finite()),
-            threshold: Some(threshold),
-            status: status(holds),
-            reason: (!holds).then_some(reason),
-        };
+        let row =
+            |metric: &str, value: f64, threshold: Threshold, holds: bool, reason: String| Quality {
+                segment: String::new(),
+                criterion: "calibrated",
+                metric: format!("{metric}{of}"),
+                value: Some(value).filter(|value| value.is_finite()),
+                threshold: Some(threshold),
+                status: status(holds),
+                reason: (!holds).then_some(reason),
+            };
         let limit = self.limit.max(SMALL);
         let [predicted, observed] = self.means.map(|mean| 100.0 * mean);
         let mut rows = vec![row(
             "calibration error",
             self.error,
-            limit,
+            Threshold::at_most(limit),
             self.error <= limit,
             format!(
                 "on {} customers {predicted:.1}% were predicted and {observed:.1}% happened; predicted and observed differ by {:.1} points \
@@ -122,7 +123,7 @@ impl Calibrated {
             rows.push(row(
                 "calibration slope",
                 line.slope,
-                1.0,
+                Threshold::about(1.0),
                 within,
                 format!(
                     "predictions are {how}: the calibration slope is {:.2} (standard error {:.2}), and 1 is right",
@@ -134,7 +135,7 @@ impl Calibrated {
             rows.push(row(
                 "calibration intercept",
                 line.intercept,
-                0.0,
+                Threshold::about(0.0),
                 true,
                 String::new(),
             ));

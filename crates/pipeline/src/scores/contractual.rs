@@ -21,7 +21,7 @@ use super::columns::floats;
 use super::kind::{Kind, model};
 use super::learned::{Comparison, Fitted, InUse, LearnedScore};
 use super::lifetimes::{self, Life, lives};
-use super::{Asked, Given, NotComputed, ScoreModel, Scored, not_computed};
+use super::{Asked, BACKTEST, Given, NotComputed, ScoreModel, Scored, WHOLE, not_computed};
 use settings::{ContractualScore, RenewalKind};
 
 /// Number of periods whose survival is published, by the model and by Kaplan and Meier.
@@ -122,12 +122,12 @@ impl ScoreModel for ContractualScore {
                             .quality
                             .extend(test.calibrated.quality(" of renewal"));
                     }
-                    Err(why) => scored.quality.push(not_computed("backtest", why)),
+                    Err(why) => scored.quality.push(not_computed(BACKTEST, why)),
                 }
             }
             None => {
                 let why = "no renewal model could be fitted";
-                scored.quality.push(not_computed("score", why));
+                scored.quality.push(not_computed(WHOLE, why));
             }
         }
         Ok(Fitted {

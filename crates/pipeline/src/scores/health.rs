@@ -16,7 +16,7 @@ use tessera_model::health::{
     HealthBacktest, HealthBand, HealthComponent, HealthError, HealthFit, HealthPlan, HealthScale,
     HealthTrial, HorizonOutcome,
 };
-use tessera_segments::{Fit, Parameter, Quality, QualityStatus};
+use tessera_segments::{Fit, Parameter, Quality, QualityStatus, Threshold};
 use tessera_spec::ScoreSyntax;
 use tessera_spec::figure::{Figure, Metric, TestPart};
 use tessera_spec::pipeline::{At, Base, Direction, Refit, Role, SourceKind, Wanted};
@@ -26,7 +26,7 @@ use super::columns::floats;
 use super::kind::{Kind, model};
 use super::learned::{Fitted, InUse, LearnedScore};
 use super::population::{self, Population};
-use super::{Asked, Given, NotComputed, ScoreModel, Scored, not_computed};
+use super::{Asked, BACKTEST, Given, NotComputed, ScoreModel, Scored, not_computed};
 use crate::base;
 use crate::error::PipelineError;
 use settings::HealthScore;
@@ -245,7 +245,7 @@ impl Judged for HealthScore {
         let mut earlier: Vec<(u32, Vec<f64>, Vec<bool>)> = Vec::new();
         for span in spans(given.prepared.as_of) {
             let Some(then) = given.past.get(&span.observed) else {
-                let metric = format!("backtest at {} days", span.days);
+                let metric = format!("{BACKTEST} at {} days", span.days);
                 let reason = format!("there was no customer on {}", span.observed);
                 scored.quality.push(not_computed(&metric, reason));
                 continue;
@@ -286,7 +286,7 @@ impl Judged for HealthScore {
             criterion: "discriminates",
             metric: "area under the ROC curve at 30, 60 and 90 days".to_owned(),
             value: worst_auc(&backtest),
-            threshold: Some(0.5),
+            threshold: Some(Threshold::at_least(0.5)),
             status: if backtest.discriminates {
                 QualityStatus::Ok
             } else {

@@ -264,7 +264,7 @@ fn criterion(stored: &str) -> Option<&'static str> {
 mod stored_quality {
     use serde::de::Error;
     use serde::{Deserialize, Deserializer, Serialize, Serializer};
-    use tessera_segments::{Quality, QualityStatus};
+    use tessera_segments::{Quality, QualityStatus, Threshold};
 
     use super::criterion;
 
@@ -274,7 +274,7 @@ mod stored_quality {
         criterion: String,
         metric: String,
         value: Option<f64>,
-        threshold: Option<f64>,
+        threshold: Option<Threshold>,
         status: QualityStatus,
         reason: Option<String>,
     }
@@ -338,7 +338,7 @@ mod tests {
             parameters: vec![Parameter::number("m", "a", 0.1 + 0.2)],
             calibration: Vec::new(),
             quality: vec![
-                not_computed("score", "too few"),
+                not_computed(crate::scores::WHOLE, "too few"),
                 refit_not_used(QualityStatus::Ok, "worse".to_owned()),
             ],
         };

@@ -4,7 +4,7 @@
 use arrow::array::{AsArray, RecordBatch};
 use tessera_expr::aggregates::COUNT;
 use tessera_expr::rel::{Agg, Window};
-use tessera_segments::{Parameter, Quality, QualityStatus};
+use tessera_segments::{Parameter, Quality, QualityStatus, Threshold};
 use tessera_spec::pipeline::SourceKind;
 
 use super::churned::running_at;
@@ -197,7 +197,7 @@ pub(super) fn quality(
         criterion: "population",
         metric: "customers who can churn".to_owned(),
         value: Some(living as f64),
-        threshold: Some(1.0),
+        threshold: Some(Threshold::at_least(1.0)),
         status: if living > 0 {
             QualityStatus::Ok
         } else {

@@ -15,7 +15,7 @@ use tessera_model::churn::{
     Observation, Panel,
 };
 use tessera_model::metrics;
-use tessera_segments::{Fit, Parameter, Quality, QualityStatus};
+use tessera_segments::{Fit, Parameter, Quality, QualityStatus, Threshold};
 use tessera_spec::ScoreSyntax;
 use tessera_spec::pipeline::{At, Base, ExprText, Refit, SourceKind, Wanted};
 
@@ -29,7 +29,7 @@ use super::learned::{Comparison, Fitted, InUse, LearnedScore};
 use super::population::{self, POPULATION, Population};
 use super::reasons::Wording;
 use super::{
-    Asked, CalibrationRow, Given, NotComputed, ScoreModel, Scored, TrainedOn, not_computed,
+    Asked, CalibrationRow, Given, NotComputed, ScoreModel, Scored, TrainedOn, WHOLE, not_computed,
 };
 use crate::error::PipelineError;
 use crate::prepared::Prepared;
@@ -185,7 +185,7 @@ impl ScoreModel for SupervisedScore {
             // The population is published in any case.
             Err(NotComputed::Data(reason)) => {
                 tracing::warn!(score = given.name, "not computed: {reason}");
-                scored.quality.push(not_computed("score", reason));
+                scored.quality.push(not_computed(WHOLE, reason));
                 return Ok(Fitted {
                     learned: LearnedScore {
                         model: Fit::default(),
@@ -507,7 +507,7 @@ fn quality(fit: &ChurnFit, labelled: bool) -> Vec<Quality> {
         }
         .to_owned(),
         value: Some(chosen.auc.value),
-        threshold: Some(0.5),
+        threshold: Some(Threshold::at_least(0.5)),
         status: status(discriminates),
         reason: (!discriminates).then(|| fit.reason().to_owned()),
     };

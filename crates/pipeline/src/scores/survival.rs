@@ -19,7 +19,7 @@ use super::keys::{HORIZON, horizon, source_of};
 use super::kind::{Kind, model};
 use super::learned::{Fitted, InUse, LearnedScore};
 use super::lifetimes::{self, Life, lives};
-use super::{Asked, Given, NotComputed, ScoreModel, Scored, not_computed};
+use super::{Asked, BACKTEST, Given, NotComputed, ScoreModel, Scored, not_computed};
 use crate::sources::epoch_day;
 
 /// The name of the curve in published tables.
@@ -148,7 +148,7 @@ impl ScoreModel for SurvivalScore {
         let tested = self.backtest(&lives, today - self.horizon_days as i32)?;
         scored.quality.extend(match tested {
             Ok(calibrated) => calibrated.quality(" of survival"),
-            Err(why) => vec![not_computed("backtest", why)],
+            Err(why) => vec![not_computed(BACKTEST, why)],
         });
         Ok(Fitted {
             learned: LearnedScore {

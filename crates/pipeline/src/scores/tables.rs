@@ -134,6 +134,7 @@ pub(crate) fn quality_table(
         Field::new("metric", DataType::Utf8, false),
         Field::new("value", DataType::Float64, true),
         Field::new("threshold", DataType::Float64, true),
+        Field::new("side", DataType::Utf8, true),
         Field::new("status", DataType::Utf8, false),
         Field::new("reason", DataType::Utf8, true),
     ];
@@ -151,7 +152,11 @@ pub(crate) fn quality_table(
         text(rows.iter().map(|(_, row)| Some(row.criterion))),
         text(rows.iter().map(|(_, row)| Some(row.metric.as_str()))),
         floats(|row| row.value),
-        floats(|row| row.threshold),
+        floats(|row| row.threshold.map(|threshold| threshold.limit)),
+        text(
+            rows.iter()
+                .map(|(_, row)| Some(row.threshold?.side.as_str())),
+        ),
         text(rows.iter().map(|(_, row)| Some(row.status.as_str()))),
         text(rows.iter().map(|(_, row)| row.reason.as_deref())),
     ];

@@ -23,9 +23,6 @@ pub(super) const SECTION: Section = Section {
     build: Build::Appendix(build),
 };
 
-/// Words in the names of figures of which more is better.
-const LEAST: [&str; 3] = ["AUC", "area under the ROC curve", "customers"];
-
 /// Longest reason shown, in characters.
 const LONGEST_REASON: usize = 400;
 
@@ -290,22 +287,13 @@ fn criterion(row: &QualityRow) -> Criterion {
     }
 }
 
-/// How a figure is held against its limit. The line through the bins has a value that is right. What passes is on its side of the
-/// limit; what is flagged may be on that side too, where its interval is not.
+/// How a figure is held against its limit.
 fn limit_words(row: &QualityRow) -> &'static str {
-    let (Some(value), Some(limit)) = (row.value, row.threshold) else {
-        return "limit";
-    };
-    if row.metric.contains("slope") || row.metric.contains("intercept") {
-        return "right is";
-    }
-    let is_least = match row.status {
-        QualityStatus::Ok => value >= limit,
-        _ => LEAST.iter().any(|word| row.metric.contains(word)),
-    };
-    match is_least {
-        true => "at least",
-        false => "at most",
+    match row.side.as_deref() {
+        Some("at least") => "at least",
+        Some("at most") => "at most",
+        Some("about") => "right is about",
+        _ => "limit",
     }
 }
 

@@ -5,7 +5,7 @@ use tessera_spec::{GateSyntax, Limit};
 
 use crate::error::SegmentError;
 use crate::gates::{Gate, Judged, Measure, each};
-use crate::quality::Quality;
+use crate::quality::{Quality, Threshold};
 use crate::wording::percent;
 
 const NAME: &str = "actionable";
@@ -77,7 +77,7 @@ fn judge(judged: &Judged<'_>) -> Result<Vec<Quality>, SegmentError> {
             let reason = (!has).then(|| {
                 format!("a playbook would pass: [playbooks.NAME] with `scheme = \"{scheme}\"` and `segment = \"{segment}\"`")
             });
-            Some(Quality::judged(segment, NAME, "playbook", (f64::from(u8::from(has)), 1.0), reason))
+            Some(Quality::judged(segment, NAME, "playbook", (f64::from(u8::from(has)), Threshold::at_least(1.0)), reason))
         }));
     }
     if let Some(reachable) = judged.condition(NAME, &REACHABLE) {
@@ -104,7 +104,7 @@ fn judge(judged: &Judged<'_>) -> Result<Vec<Quality>, SegmentError> {
                 segment,
                 NAME,
                 "reachable_share",
-                (share, limit),
+                (share, Threshold::at_least(limit)),
                 reason,
             ))
         }));

@@ -7,7 +7,7 @@ use crate::customers::{ColumnKind, Labels};
 use crate::error::SegmentError;
 use crate::gates::{Gate, Judged, Measure, each};
 use crate::moments::{Moments, rests};
-use crate::quality::Quality;
+use crate::quality::{Quality, Threshold};
 
 const NAME: &str = "distinguishable";
 
@@ -130,7 +130,7 @@ fn judge(judged: &Judged<'_>) -> Result<Vec<Quality>, SegmentError> {
                 effects[place].join(", ")
             )
         });
-        let values = (apart[place] as f64, wanted as f64);
+        let values = (apart[place] as f64, Threshold::at_least(wanted as f64));
         Some(Quality::judged(segment, NAME, "kpis_apart", values, reason))
     });
     Ok(rows.collect())

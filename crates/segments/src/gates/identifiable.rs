@@ -7,7 +7,7 @@ use crate::assignment::AssignedBy;
 use crate::customers::ColumnKind;
 use crate::error::SegmentError;
 use crate::gates::{Gate, Judged, Measure};
-use crate::quality::{Quality, QualityStatus};
+use crate::quality::{Quality, QualityStatus, Threshold};
 use crate::wording::percent;
 
 const NAME: &str = "identifiable";
@@ -120,6 +120,12 @@ fn coverage(judged: &Judged<'_>) -> Result<Option<Quality>, SegmentError> {
             below.join(", ")
         )
     });
-    let row = Quality::judged("", NAME, "input_coverage", (least, limit), reason);
+    let row = Quality::judged(
+        "",
+        NAME,
+        "input_coverage",
+        (least, Threshold::at_least(limit)),
+        reason,
+    );
     Ok(Some(row))
 }

@@ -5,7 +5,7 @@ use tessera_spec::{GateSyntax, Limit};
 
 use crate::error::SegmentError;
 use crate::gates::{Gate, Judged, Measure, Since, each};
-use crate::quality::{Quality, QualityStatus};
+use crate::quality::{Quality, QualityStatus, Threshold};
 use crate::wording::percent;
 
 const NAME: &str = "stable";
@@ -79,7 +79,7 @@ fn judge(judged: &Judged<'_>) -> Result<Vec<Quality>, SegmentError> {
         let reason = (psi > max_psi && !by_chance).then(|| {
             "segments are of other sizes than in the previous version; `drift` and `migrations` say which and why".to_owned()
         });
-        let values = (psi, max_psi);
+        let values = (psi, Threshold::at_most(max_psi));
         rows.push(Quality::judged("", NAME, "mix_psi", values, reason));
     }
     rows.extend(each(judged.assignment, move |place, segment| {
@@ -97,7 +97,7 @@ fn judge(judged: &Judged<'_>) -> Result<Vec<Quality>, SegmentError> {
             criterion: NAME,
             metric: "kept_share".to_owned(),
             value: Some(share),
-            threshold: min_kept,
+            threshold: min_kept.map(Threshold::at_least),
             status: match reason {
                 Some(_) => QualityStatus::Flagged,
                 None => QualityStatus::Ok,

@@ -5,7 +5,7 @@ use tessera_spec::{GateSyntax, Limit};
 
 use crate::error::SegmentError;
 use crate::gates::{Gate, Judged, Measure};
-use crate::quality::Quality;
+use crate::quality::{Quality, Threshold};
 
 const NAME: &str = "staffed";
 
@@ -89,5 +89,11 @@ fn served(judged: &Judged<'_>, (touch, metric): (&str, &str), limit: u64) -> Qua
             shown.join(", ")
         )
     });
-    Quality::judged("", NAME, metric, (customers as f64, limit as f64), reason)
+    Quality::judged(
+        "",
+        NAME,
+        metric,
+        (customers as f64, Threshold::at_most(limit as f64)),
+        reason,
+    )
 }

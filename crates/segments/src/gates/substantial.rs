@@ -6,7 +6,7 @@ use tessera_spec::{GateSyntax, Limit};
 use crate::error::SegmentError;
 use crate::gates::{Gate, Judged, Measure, each};
 use crate::moments::sum;
-use crate::quality::{Quality, QualityStatus};
+use crate::quality::{Quality, QualityStatus, Threshold};
 use crate::wording::percent;
 
 const NAME: &str = "substantial";
@@ -71,7 +71,7 @@ fn judge(judged: &Judged<'_>) -> Result<Vec<Quality>, SegmentError> {
                 grouped(limit - count)
             )
         });
-        let values = (count as f64, limit as f64);
+        let values = (count as f64, Threshold::at_least(limit as f64));
         Some(Quality::judged(segment, NAME, "customers", values, reason))
     })
     .collect();
@@ -87,7 +87,7 @@ fn judge(judged: &Judged<'_>) -> Result<Vec<Quality>, SegmentError> {
             segment,
             NAME,
             "share",
-            (share, limit),
+            (share, Threshold::at_least(limit)),
             reason,
         ))
     }));
@@ -103,7 +103,7 @@ fn judge(judged: &Judged<'_>) -> Result<Vec<Quality>, SegmentError> {
             ),
             _ => format!("no number of customers shows an effect of {limit} standard deviations"),
         });
-        Some(reported(segment, "measurable_effect", value, limit, reason))
+        Some(reported(segment, "measurable_effect", value, limit.map(Threshold::at_most), reason))
     }));
     rows.extend(value_shares(judged)?);
     Ok(rows)
@@ -113,7 +113,7 @@ fn reported(
     segment: &str,
     metric: &str,
     value: Option<f64>,
-    threshold: Option<f64>,
+    threshold: Option<Threshold>,
     reason: Option<String>,
 ) -> Quality {
     Quality {

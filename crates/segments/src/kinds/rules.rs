@@ -17,7 +17,7 @@ use crate::fit::Fit;
 use crate::gates::distinguishable::MAX_OVERLAP;
 use crate::kind::{Kind, Nearest, declared, settings};
 use crate::parameter::Parameter;
-use crate::quality::Quality;
+use crate::quality::{Quality, Threshold};
 use crate::rule_list::{RulesScheme, SegmentRule};
 use crate::rules_lint::{RulesLint, RulesWarning, repeated_rules, true_rows};
 
@@ -353,7 +353,13 @@ fn overlap(config: &RulesScheme, lint: &RulesLint, limit: f64) -> Option<Quality
             segment(second)
         )
     });
-    let row = Quality::judged("", "distinguishable", "overlap", (value, limit), reason);
+    let row = Quality::judged(
+        "",
+        "distinguishable",
+        "overlap",
+        (value, Threshold::at_most(limit)),
+        reason,
+    );
     Some(row)
 }
 
@@ -380,7 +386,7 @@ fn judged(config: &RulesScheme, lint: &RulesLint) -> Vec<Quality> {
                 &rule.segment.value,
                 "rule decides",
                 format!("rule_{number}_reached"),
-                (reached as f64, 1.0),
+                (reached as f64, Threshold::at_least(1.0)),
                 why_dead(number),
             )
         })

@@ -133,6 +133,8 @@ pub struct ScoreColumn {
     pub direction: Direction,
     /// It only qualifies another column (the end of an interval, a reason): segments are not profiled by it.
     pub detail: bool,
+    /// It states what has happened, as data: it can be relied on where the estimates of the score cannot.
+    pub observed: bool,
 }
 
 /// What a column means, what people call it, and which of its values are good.
@@ -148,7 +150,15 @@ impl ScoreColumn {
             label: label.to_owned(),
             direction,
             detail: false,
+            observed: false,
         }
+    }
+
+    /// Marks it as a column of what has happened.
+    #[must_use]
+    pub fn observed(mut self) -> Self {
+        self.observed = true;
+        self
     }
 
     /// States how far it looks ahead, `word` before the days: its label ends with them, and its definition has them for the horizon.

@@ -9,7 +9,7 @@ use tessera_model::btyd::{
 };
 use tessera_model::interrupt::Interrupt;
 use tessera_model::spend::{SpendFit, SpendHistory};
-use tessera_segments::{Parameter, Quality, QualityStatus};
+use tessera_segments::{Parameter, Quality, QualityStatus, Threshold};
 use tessera_spec::figure::{Figure, Metric, Sum, TestPart};
 
 use super::buyers::Buyers;
@@ -18,7 +18,9 @@ use super::{checkpoints, holdout, unit};
 use crate::scores::calibrated::Calibrated;
 use crate::scores::columns::floats;
 use crate::scores::learned::Comparison;
-use crate::scores::{CalibrationRow, Given, NotComputed, Scored, hidden_name, not_computed};
+use crate::scores::{
+    BACKTEST, CalibrationRow, Given, NotComputed, Scored, hidden_name, not_computed,
+};
 use crate::sources::epoch_day;
 
 /// Correlation of frequency and spend above which Gamma-Gamma's assumption is doubtful.
@@ -75,7 +77,7 @@ impl<'s> Evidence<'s> {
         }
     }
 
-    fn flag(&mut self, metric: &str, value: f64, threshold: f64, reason: Option<String>) {
+    fn flag(&mut self, metric: &str, value: f64, threshold: Threshold, reason: Option<String>) {
         self.scored.quality.push(Quality {
             segment: String::new(),
             criterion: "assumption",
@@ -127,7 +129,12 @@ impl<'s> Evidence<'s> {
                 )
             });
             let metric = format!("likelihood ratio of {requested} over {served}");
-            self.flag(&metric, ratio, DropoutTest::LIMIT, reason);
+            self.flag(
+                &metric,
+                ratio,
+                Threshold::at_most(DropoutTest::LIMIT),
+                reason,
+            );
         }
         match &fallback.served {
             Served::Model(PurchaseFit::Btyd(_) | PurchaseFit::SharedDropout(_)) => {}
@@ -151,7 +158,12 @@ impl<'s> Evidence<'s> {
                 "{customers} customers have bought again: too few to trust a model of purchases; use a longer history"
             );
             let metric = "customers with a repeat purchase";
-            self.flag(metric, customers, FEW_REPEAT_CUSTOMERS, Some(reason));
+            self.flag(
+                metric,
+                customers,
+                Threshold::at_least(FEW_REPEAT_CUSTOMERS),
+                Some(reason),
+            );
         }
     }
 
@@ -233,9 +245,9 @@ pub(super) fn spend(
         let strong = correlation.abs() > CORRELATION_LIMIT;
         let reason = "the spend model assumes that frequency and spend are independent";
         evidence.flag(
-            "correlation of frequency and spend",
-            correlation,
-            CORRELATION_LIMIT,
+            "size of the correlation of frequency and spend",
+            correlation.abs(),
+            Threshold::at_most(CORRELATION_LIMIT),
             strong.then(|| reason.to_owned()),
         );
     }
@@ -274,7 +286,7 @@ pub(super) fn backtest(
     let history = match before.history(unit) {
         Ok(history) if !history.is_empty() => history,
         _ => {
-            evidence.not_computed("backtest", "nobody had bought before the holdout");
+            evidence.not_computed(BACKTEST, "nobody had bought before the holdout");
             return Ok(None);
         }
     };
@@ -537,7 +549,7 @@ impl Evidence<'_> {
         self.flag(
             "probability of being alive of those silent longest",
             last.alive,
-            SURELY_ALIVE,
+            Threshold::at_most(SURELY_ALIVE),
             doubtful.then(reason),
         );
     }
@@ -582,7 +594,7 @@ impl Evidence<'_> {
                 criterion: "calibrated",
                 metric: "predicted over actual purchases in the holdout".to_owned(),
                 value: result.tracking,
-                threshold: Some(1.0 + TRACKING_LIMIT),
+                threshold: Some(Threshold::about(1.0)),
                 status: if off { QualityStatus::Flagged } else { QualityStatus::Ok },
                 reason: off.then(|| {
                     "predicted and actual purchases differ by more than a tenth; buying may be seasonal, or the holdout too short"

@@ -246,7 +246,7 @@ impl ScoreSettings for ClvScore {
             };
             let meaning = (about, label, Direction::High);
             let name = format!("{prefix}past_value");
-            columns.push(ScoreColumn::new(name, Unit::Currency, meaning));
+            columns.push(ScoreColumn::new(name, Unit::Currency, meaning).observed());
         }
         let meaning = (
             "the model of purchases that served: the first of the pipeline, or its fallback model",

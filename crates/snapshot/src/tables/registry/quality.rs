@@ -6,7 +6,7 @@ use crate::tables::{Table, Ty};
 pub(super) const TABLE: Table = Table {
     name: "quality",
     doc: "How far schemes and scores can be trusted, and what was not computed and why; absent where nothing was judged.",
-    version: "1.0",
+    version: "1.1",
     row: "scheme x segment x criterion (x metric)",
     sorted_by: &["scheme", "segment", "criterion", "metric"],
     unique: true,
@@ -31,6 +31,11 @@ pub(super) const TABLE: Table = Table {
             "The limit it is compared with, if there is one.",
         )
         .counts("as the metric"),
+        may(
+            "side",
+            Ty::Text,
+            "What passes: `at least` the limit, `at most` the limit, or `about` as much.",
+        ),
         must("status", Ty::Text, "`ok`, `flagged` or `not computed`."),
         may(
             "reason",
