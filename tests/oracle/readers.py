@@ -45,7 +45,7 @@ TABLES = {
     "profiles": "as_of date, scheme text, segment_id int, segment text, feature text, label text, customers int, mean float, "
                 "median float, p10 float, p90 float, population_mean float, index float, effect_size float, share float, "
                 "population_share float",
-    "quality": "as_of date, scheme text, segment text, criterion text, metric text, value float, threshold float, status text, "
+    "quality": "as_of date, scheme text, segment text, criterion text, metric text, value float, threshold float, side text, status text, "
                "reason text",
     "models": "as_of date, score text, model text, name text, value float, text text, figure text, figure_of text, figure_days int",
     "reject_rules": "as_of date, source text, rule text, outcome text, rows int, share float, limit float, kept int, example text, "

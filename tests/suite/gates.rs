@@ -165,7 +165,7 @@ fn people_serve_no_more_customers_than_is_stated() {
         "[gates.schemes.freshness]\nstaffed = { max_low_touch = 19, on_fail = \"fail_run\" }\n";
     case.pipeline(&format!("{SERVED}{strict}"));
     let said = refused(&case, "2026-02-01");
-    let wanted = "scheme `freshness` is not staffed: low_touch_customers is 20, limit 19 \
+    let wanted = "scheme `freshness` is not staffed: low_touch_customers is 20, where at most 19 passes \
                   (1 too many for the people there are (`small` 20)";
     assert!(said.contains(wanted), "{said}");
 }
