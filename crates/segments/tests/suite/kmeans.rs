@@ -158,7 +158,7 @@ fn kmeans_says_so_where_there_are_no_clusters() {
     assert_eq!(structure.status, QualityStatus::Flagged);
     assert_eq!(
         (structure.segment.as_str(), structure.threshold),
-        ("", Some(0.05))
+        ("", Some(tessera_segments::Threshold::at_most(0.05)))
     );
     assert!(structure.value.unwrap() > 0.05 && structure.reason.is_some());
     assert!(found.warnings.iter().any(|warning| {
