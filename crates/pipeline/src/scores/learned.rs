@@ -188,7 +188,7 @@ fn fitted(
         (fit, _) => fit?,
     };
     let Fitted {
-        mut learned,
+        learned,
         backtest,
         comparison,
     } = fit;
@@ -198,20 +198,20 @@ fn fitted(
         let reason = reason.unwrap_or_default();
         return Ok(stays(known, before, QualityStatus::Flagged, reason));
     }
-    let rows = comparison.as_ref().map(Comparison::rows);
+    // Of this run alone: what is learned may be compared with later fits, too.
+    let rows = Findings {
+        parameters: comparison.as_ref().map(Comparison::rows).unwrap_or_default(),
+        ..Findings::default()
+    };
     if let (Some(comparison), Some((known, before))) = (&comparison, known) {
         tracing::info!("`{name}`: {}", comparison.words());
         if comparison.stays {
             // The better one is used: that is no doubt about it.
             let mut used = stays(known, before, QualityStatus::Ok, comparison.words());
-            used.rows.parameters = rows.unwrap_or_default();
+            used.rows.parameters = rows.parameters;
             return Ok(used);
         }
     }
-    learned
-        .findings
-        .parameters
-        .extend(rows.into_iter().flatten());
     let learned = Learned::Score(Box::new(learned));
     let basis = given
         .prepared
@@ -225,7 +225,7 @@ fn fitted(
     Ok(Used {
         artifact: artifact.filter(|_| !learned.model.is_none()),
         learned: *learned,
-        rows: Findings::default(),
+        rows,
         backtest,
     })
 }
