@@ -5,6 +5,7 @@ use std::path::Path;
 use serde_json::Value;
 
 use crate::program::{json, run};
+use crate::shop::{CONTRACT, ORDERS, Shop, said};
 use crate::table::Table;
 use crate::versions::Case;
 
@@ -202,4 +203,64 @@ fn what_only_checks_or_shows_a_source_learns_nothing_again() {
     case.day("2026-02-02");
     assert_eq!(clusters(1), clusters(2));
     assert_eq!(case.migrations(), Vec::<String>::new());
+}
+
+/// Orders of 1,500 customers over two years, of whom one in seven stops after each.
+fn orders() -> String {
+    let mut state = 1_u64;
+    let mut draw = || {
+        state = state.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mixed = (state ^ (state >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        mixed ^ (mixed >> 31)
+    };
+    let share = |drawn: u64| ((drawn >> 11) as f64 + 0.5) / (1_u64 << 53) as f64;
+    let wait = |mean: f64, drawn: u64| -mean * share(drawn).ln();
+    let start = chrono::NaiveDate::from_ymd_opt(2024, 1, 1).unwrap();
+    let mut text = "customer_id,ordered_at,amount\n".to_owned();
+    for customer in 0..1_500 {
+        let gap = wait(60.0, draw()).max(3.0);
+        let mut day = (share(draw()) * 600.0) as u64;
+        while day < 730 {
+            let date = start + chrono::Days::new(day);
+            text.push_str(&format!("u{customer},{date},{}\n", 1 + draw() % 100));
+            if share(draw()) < 0.15 {
+                break;
+            }
+            day += 1 + wait(gap, draw()) as u64;
+        }
+    }
+    text
+}
+
+/// A fit that was better than the one before it is itself compared with a later one: each comparison is of one run.
+#[test]
+fn fits_are_compared_month_after_month() {
+    let shop = Shop::new();
+    shop.file("orders/a.csv", &orders());
+    let features = "[features]\nuse = [\"rfm\", \"lifecycle\"]\n";
+    let churn = "[scores.churn]\nkind = \"supervised\"\nfrom = \"orders\"\nhorizon = \"90d\"\n";
+    let parts = [ORDERS, CONTRACT, features, churn];
+    let days = ["2025-08-31", "2025-09-30", "2025-10-31", "2025-11-30"];
+    let mut used = Vec::new();
+    for day in days {
+        said(&shop.run_on(&parts, day, &["--quiet"]), 0);
+        let models = shop.table("models");
+        let (model, name, text) = (
+            models.texts("model"),
+            models.texts("name"),
+            models.texts("text"),
+        );
+        let mut of_day = (0..models.rows()).filter(|&row| {
+            model[row].as_deref() == Some("refit") && name[row].as_deref() == Some("used")
+        });
+        used.push(of_day.next().and_then(|row| text[row].clone()));
+        assert_eq!(of_day.count(), 0);
+    }
+    let [first, second, third, _] = &used[..] else {
+        panic!("{used:?}");
+    };
+    assert_eq!(first.as_deref(), None);
+    assert_eq!(second.as_deref(), Some("the refit"));
+    assert_eq!(third.as_deref(), Some("the artifact in use"));
 }

@@ -51,13 +51,18 @@ impl Shop {
 
     /// Runs a pipeline made of these parts, with a store of its own.
     pub(crate) fn run(&self, parts: &[&str], as_of: &str, more: &[&str]) -> Output {
+        let _ = std::fs::remove_dir_all(self.path("store"));
+        self.run_on(parts, as_of, more)
+    }
+
+    /// Runs it with the store of the last run.
+    pub(crate) fn run_on(&self, parts: &[&str], as_of: &str, more: &[&str]) -> Output {
         let head = "spec_version = 1\nname = \"shop\"\ntimezone = \"UTC\"\ncurrency = \"EUR\"\nstore = \"${out}\"\n\
                     [vars]\nlake = \".\"\nout = \".\"\n[customer]\nkey = \"customer_id\"\n";
         let from = parts.iter().any(|part| part.starts_with("from = "));
         let body = parts.concat();
         assert!(!from || body.starts_with("from = "), "`from` comes first");
         std::fs::write(self.path("shop.toml"), format!("{head}{body}")).unwrap();
-        let _ = std::fs::remove_dir_all(self.path("store"));
         let show = |path: &Path| path.display().to_string();
         let file = show(&self.path("shop.toml"));
         let lake = format!("lake={}", show(&self.path("lake")));

@@ -270,7 +270,7 @@ mod tests {
                 "",
                 criterion,
                 "m",
-                (1.0, Threshold::at_least(0.0)),
+                (1.0, crate::Threshold::at_least(0.0)),
                 flagged.then(String::new),
             )
         };

@@ -200,7 +200,10 @@ fn fitted(
     }
     // Of this run alone: what is learned may be compared with later fits, too.
     let rows = Findings {
-        parameters: comparison.as_ref().map(Comparison::rows).unwrap_or_default(),
+        parameters: comparison
+            .as_ref()
+            .map(Comparison::rows)
+            .unwrap_or_default(),
         ..Findings::default()
     };
     if let (Some(comparison), Some((known, before))) = (&comparison, known) {
