@@ -57,7 +57,7 @@ fn apart(probability: f64) -> f64 {
 }
 
 /// Platt's targets (1999, section 2.2): (n1 + 1) / (n1 + 2) and 1 / (n0 + 2) in place of 1 and 0.
-fn softened(targets: &[f64]) -> Vec<f64> {
+pub(super) fn softened(targets: &[f64]) -> Vec<f64> {
     let ones: f64 = targets.iter().sum();
     let zeros = targets.len() as f64 - ones;
     let (high, low) = ((ones + 1.0) / (ones + 2.0), 1.0 / (zeros + 2.0));

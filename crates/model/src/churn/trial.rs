@@ -4,7 +4,7 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use tessera_spec::shown::grouped;
 
-use super::calibration::Calibrator;
+use super::calibration::{Calibrator, softened};
 use super::encoding::{Design, Encoding, Origin};
 use super::error::{ChurnError, go_on};
 use super::inputs::{Inputs, Panel};
@@ -311,7 +311,8 @@ impl<'a> Parts<'a> {
     }
 
     /// Log losses of the test rows where each fold is recalibrated on the others at the same date: by a line in the log-odds,
-    /// or by their churn rate where no line rises.
+    /// or by their churn rate where no line rises. Where all who left have higher predictions than all who stayed, no line is the
+    /// most likely one, and Platt's targets are used.
     fn recalibrated_losses(&self, kind: ChurnServed, probabilities: &[f64]) -> Vec<f64> {
         let happened = &self.split.test.churned;
         let mut recalibrated = vec![f64::NAN; probabilities.len()];
@@ -330,6 +331,7 @@ impl<'a> Parts<'a> {
             // Adding a half keeps the rate strictly between 0 and 1.
             let rate = (targets.iter().sum::<f64>() + 0.5) / (targets.len() as f64 + 1.0);
             let line = logit_line(&logits, &targets)
+                .or_else(|| logit_line(&logits, &softened(&targets)))
                 .filter(|line| line.slope > 0.0 && kind != ChurnServed::BaseRate);
             for (row, p) in recalibrated.iter_mut().enumerate() {
                 if self.test[row] == part {

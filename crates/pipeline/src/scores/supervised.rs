@@ -91,6 +91,7 @@ calibration = "platt"        # or isotonic, none; platt by default
         "calibrated",
         "discriminates",
         "known at earlier dates",
+        PLAUSIBLE,
         "population",
     ],
     model: model::<SupervisedScore>,
@@ -529,6 +530,40 @@ fn quality(fit: &ChurnFit, labelled: bool) -> Vec<Quality> {
         rows,
     };
     let mut found = vec![area];
+    found.extend(too_good(fit));
     found.extend(calibration.quality(""));
     found
 }
+
+/// Area under the ROC curve above which a model is more likely to know what it is to predict than to predict it.
+const TOO_GOOD: f64 = 0.98;
+
+/// Flags a model that hardly errs, with the input that it owes this to.
+fn too_good(fit: &ChurnFit) -> Option<Quality> {
+    let area = fit.chosen().auc.value;
+    if area <= TOO_GOOD || fit.served() == ChurnServed::BaseRate {
+        return None;
+    }
+    let mut candidates = fit.candidates().iter();
+    let served = candidates.find(|candidate| candidate.model == fit.served());
+    let importances = served.iter().flat_map(|served| &served.importances);
+    let most = importances.max_by(|(_, a), (_, b)| a.total_cmp(b));
+    let by = most.map_or_else(String::new, |(input, _)| {
+        format!(", most of all by `{input}`")
+    });
+    Some(Quality {
+        segment: String::new(),
+        criterion: PLAUSIBLE,
+        metric: "area under the ROC curve".to_owned(),
+        value: Some(area),
+        threshold: Some(Threshold::at_most(TOO_GOOD)),
+        status: QualityStatus::Flagged,
+        reason: Some(format!(
+            "it hardly errs{by}: a column that is changed when a customer leaves, such as a status, knows what is to be predicted. If it was known at \
+            the earlier dates as it is in the lake today, nothing is to be done; otherwise leave it out by `features`"
+        )),
+    })
+}
+
+/// The criterion of models that are too good.
+const PLAUSIBLE: &str = "plausible";
