@@ -5,7 +5,7 @@ use std::path::Path;
 use serde_json::Value;
 
 use crate::program::{json, run};
-use crate::shop::{CONTRACT, ORDERS, Shop, said};
+use crate::shop::{self, CONTRACT, ORDERS, Shop};
 use crate::table::Table;
 use crate::versions::Case;
 
@@ -244,7 +244,7 @@ fn fits_are_compared_month_after_month() {
     let days = ["2025-08-31", "2025-09-30", "2025-10-31", "2025-11-30"];
     let mut used = Vec::new();
     for day in days {
-        said(&shop.run_on(&parts, day, &["--quiet"]), 0);
+        shop::said(&shop.run_on(&parts, day, &["--quiet"]), 0);
         let models = shop.table("models");
         let (model, name, text) = (
             models.texts("model"),

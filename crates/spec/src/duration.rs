@@ -1,7 +1,7 @@
-//! Durations: `90d`, `12w`, `36h`. Months and years are refused: they differ in length.
+//! Durations: `90d`, `12w`, `36h`. Months and years differ in length, and are only used where days of the calendar are counted.
 
 use crate::diagnostic::Diagnostic;
-use crate::pipeline::{At, Refit};
+use crate::pipeline::{At, Period, Refit};
 use crate::reader::Notes;
 
 /// Longest window: a century.
@@ -35,6 +35,28 @@ pub(crate) fn hours(notes: &Notes, text: &At<String>, key: &str) -> Option<At<f6
         notes.add(bad("age", text, key, "hours, days or weeks", "36h"));
     }
     hours.map(|hours| At::new(hours, text.span.clone()))
+}
+
+/// A period of contracts: days, weeks, calendar months or years.
+pub(crate) fn period(notes: &Notes, text: &At<String>, key: &str) -> Option<Period> {
+    let times = |number: u32, unit: u32| number.checked_mul(unit).filter(|days| *days > 0);
+    let found = match parse(&text.value) {
+        Some((number, "d")) => times(number, 1).map(Period::Days),
+        Some((number, "w")) => times(number, 7).map(Period::Days),
+        Some((number, "mo")) => times(number, 1).map(Period::Months),
+        Some((number, "y")) => times(number, 12).map(Period::Months),
+        _ => None,
+    };
+    let found = found.filter(|period| period.mean_days() <= f64::from(MOST_DAYS));
+    if found.is_none() {
+        let message = format!("bad period \"{}\" for `{key}`", text.value);
+        notes.add(
+            Diagnostic::error("TS-P020", message, text.span.clone()).with_label(
+                "expected days, weeks, calendar months or years, such as \"1mo\", \"1y\" or \"30d\"",
+            ),
+        );
+    }
+    found
 }
 
 /// When something is learned again.

@@ -35,6 +35,8 @@ pub enum KeyValue {
     Count,
     /// Whole days or weeks, such as `90d`.
     Days,
+    /// Days, weeks, calendar months or years, such as `1mo`.
+    Period,
     /// `true` or `false`.
     Flag,
     /// A condition over features.
@@ -100,6 +102,7 @@ impl Key {
             KeyValue::Whole(from, to) => json!({"type": "integer", "minimum": from, "maximum": to}),
             KeyValue::Count => json!({"type": "integer", "minimum": 0}),
             KeyValue::Days => json!({"type": "string", "pattern": r"^[0-9]+[dw]$"}),
+            KeyValue::Period => json!({"type": "string", "pattern": r"^[0-9]+(d|w|mo|y)$"}),
             KeyValue::Flag => json!({"type": "boolean"}),
             KeyValue::Condition => json!({"type": "string"}),
             KeyValue::Of(shape) => shape(generator).to_value(),

@@ -12,6 +12,7 @@ mod gates;
 mod identity;
 mod join;
 mod memberships;
+mod period;
 mod refit;
 mod scheme;
 mod score;
@@ -35,6 +36,7 @@ pub use gates::{Criteria, Gates, LimitValue, OnFail, StatedLimit};
 pub use identity::Identity;
 pub use join::Join;
 pub use memberships::{Memberships, TierLimits};
+pub use period::Period;
 pub use refit::Refit;
 pub use scheme::{
     KChoice, Learns, Naming, Role, Scheme, SchemeColumn, SchemeColumnKind, SchemeInput, SchemeKind,

@@ -92,7 +92,7 @@ fn the_first_model_of_purchases_serves_wherever_spend_stands() {
 fn what_a_contractual_score_leaves_out() {
     let text = "[scores.a]\nkind = \"contractual\"\nfrom = \"contracts\"\nhorizon = \"365d\"";
     let wanted = json!({
-        "kind": "contractual", "from": "contracts", "models": ["bdw", "sbg"], "period_days": 30, "horizon_days": 365,
+        "kind": "contractual", "from": "contracts", "models": ["bdw", "sbg"], "period_months": 1, "horizon_days": 365,
         "discount_per_year": 0.1, "value": null,
     });
     assert_eq!(only(text), wanted);

@@ -2,19 +2,21 @@
 //!
 //! Ages are counted in whole renewal periods.
 
+mod period;
 mod settings;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, Float64Array};
+use chrono::NaiveDate;
 use tessera_expr::rel::Agg;
 use tessera_model::contractual::{
     Lifetime, RenewalFit, RenewalHistory, RenewalModel, SurvivalCurve,
 };
 use tessera_segments::{Fit, Parameter};
 use tessera_spec::ScoreSyntax;
-use tessera_spec::pipeline::{At, Base, Refit, Role, Wanted};
+use tessera_spec::pipeline::{At, Base, Period, Refit, Role, Wanted};
 
 use super::calibrated::Calibrated;
 use super::columns::floats;
@@ -40,13 +42,14 @@ pub(super) static KIND: Kind = Kind {
 kind = "contractual"
 from = "contracts"
 models = ["bdw", "sbg"]      # the first one is used; this is the default
-period = "30d"               # one renewal period; 30d by default
+period = "1mo"               # one renewal period: 1mo, 1y, 30d, …; 1mo by default
 horizon = "365d"
 discount_per_year = 0.1      # 0.1 by default; only with value
 value = "monthly_fee"        # feature with the money of one period; without it only time is predicted
 "#,
     docs: "A lifetime runs from the first day of a customer's first interval to the end of its last; gaps between intervals count as \
-           part of it. Ages are counted in whole renewal periods, and it is not used where in its current period a contract stands. \
+           part of it. Ages are counted in whole renewal periods: months and years end on the \
+           day of the month on which the contract began, or on the last of a shorter month. It is not used where in its current period a contract stands. \
            Customers whose contracts have ended have no values.\n\n\
            `…_remaining_days` is the area under the survival of a contract of that age over the horizon, in days. \
            `…_residual_value` counts the money of one period at each renewal within the horizon; of the period that the horizon cuts, \
@@ -62,7 +65,7 @@ value = "monthly_fee"        # feature with the money of one period; without it 
         "crates/pipeline/src/scores/contractual",
         "crates/pipeline/src/scores/lifetimes.rs",
     ],
-    criteria: &["calibrated"],
+    criteria: &["assumption", "calibrated"],
     model: model::<ContractualScore>,
     restore: Fit::restored::<RenewalFit>,
 };
@@ -84,7 +87,7 @@ impl ScoreModel for ContractualScore {
     }
 
     fn fit(&self, given: &Given<'_>, in_use: Option<InUse<'_>>) -> Result<Fitted, NotComputed> {
-        let contracts = contracts(given, self.period_days)?;
+        let contracts = contracts(given, self.period)?;
         let mut history = RenewalHistory::new();
         for contract in contracts.iter().flatten() {
             history.add(contract.periods, !contract.current, 1.0)?;
@@ -111,6 +114,9 @@ impl ScoreModel for ContractualScore {
             served = Some(fit);
         }
         kaplan_meier(&contracts, &mut scored);
+        scored
+            .quality
+            .extend(period::quality(self.period, &lives(given)?));
         let mut comparison = None;
         match &served {
             Some(fit) => {
@@ -144,7 +150,7 @@ impl ScoreModel for ContractualScore {
         let Some(fit) = learned.model.get() else {
             return Ok(Scored::default());
         };
-        let contracts = contracts(given, self.period_days)?;
+        let contracts = contracts(given, self.period)?;
         Ok(Scored {
             columns: self.columns_of(fit, &contracts, given)?,
             ..Scored::default()
@@ -159,21 +165,37 @@ struct Contract {
     current: bool,
 }
 
-fn contracts(given: &Given<'_>, period_days: u32) -> Result<Vec<Option<Contract>>, NotComputed> {
+fn contracts(given: &Given<'_>, period: Period) -> Result<Vec<Option<Contract>>, NotComputed> {
     let today = crate::sources::epoch_day(given.prepared.as_of);
-    let period = period_days.max(1);
     let contract = |life: Option<Life>| {
         let life = life?;
-        let lasted = life.end.unwrap_or(today).saturating_sub(life.first).max(0) as u32;
         let current = life.end.is_none();
-        let periods = if current {
-            lasted / period
-        } else {
-            lasted.div_ceil(period).max(1)
-        };
-        Some(Contract { periods, current })
+        Some(Contract {
+            periods: match life.end {
+                Some(end) => ended(period, life.first, end),
+                None => whole(period, life.first, today),
+            },
+            current,
+        })
     };
     Ok(lives(given)?.into_iter().map(contract).collect())
+}
+
+/// A day since 1970-01-01 in the calendar.
+fn date(day: i32) -> NaiveDate {
+    NaiveDate::from_epoch_days(day).unwrap_or_default()
+}
+
+/// The period at whose end a customer left, from 1.
+fn ended(period: Period, first: i32, end: i32) -> u32 {
+    let [first, end] = [first, end].map(date);
+    period.begun(first, end).max(1)
+}
+
+/// Whole periods until a day.
+fn whole(period: Period, first: i32, until: i32) -> u32 {
+    let [first, until] = [first, until].map(date);
+    period.whole(first, until)
 }
 
 /// Least number of customers with a contract at the earlier date of a backtest.
@@ -189,17 +211,17 @@ fn backtest(
     let today = crate::sources::epoch_day(given.prepared.as_of);
     let then = today - score.horizon_days as i32;
     let lives = lives(given)?;
-    let period = score.period_days.max(1);
+    let period = score.period;
     let mut history = RenewalHistory::new();
     let (mut ages, mut stayed) = (Vec::new(), Vec::new());
     for life in lives.iter().flatten().filter(|life| life.first <= then) {
         let left = life.end.filter(|end| *end <= then);
-        let lasted = (left.unwrap_or(then) - life.first).max(0) as u32;
-        if left.is_some() {
-            history.add(lasted.div_ceil(period).max(1), true, 1.0)?;
+        if let Some(end) = left {
+            history.add(ended(period, life.first, end), true, 1.0)?;
         } else {
-            history.add(lasted / period, false, 1.0)?;
-            ages.push(f64::from(lasted / period));
+            let age = whole(period, life.first, then);
+            history.add(age, false, 1.0)?;
+            ages.push(f64::from(age));
             stayed.push(life.end.is_none());
         }
     }
@@ -216,7 +238,7 @@ fn backtest(
         Ok(fit) => fit,
         Err(error) => return Ok(Err(format!("on the data known then: {error}"))),
     };
-    let ahead = f64::from(score.horizon_days) / f64::from(period);
+    let ahead = f64::from(score.horizon_days) / period.mean_days();
     let predicted = survivals(&fit, &ages, ahead);
     let error = error_of(&fit, &ages, ahead, given.prepared.pipeline.seed);
     Ok(
@@ -372,7 +394,7 @@ impl Columns for ContractualScore {
         contracts: &[Option<Contract>],
         given: &Given<'_>,
     ) -> Result<BTreeMap<String, ArrayRef>, NotComputed> {
-        let period = f64::from(self.period_days.max(1));
+        let period = self.period.mean_days();
         let ahead = f64::from(self.horizon_days) / period;
         let per_period = (period / 365.0 * self.discount_per_year.ln_1p()).exp();
         let values = match &self.value {

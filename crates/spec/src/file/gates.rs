@@ -100,6 +100,7 @@ fn stated(table: &Reader<'_>, limit: &dyn AnyLimit) -> Option<StatedLimit> {
         | KeyValue::SmallShare
         | KeyValue::Whole(..)
         | KeyValue::Days
+        | KeyValue::Period
         | KeyValue::Of(_) => {
             table.known(name);
             None

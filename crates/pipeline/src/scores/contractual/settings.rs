@@ -3,15 +3,15 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tessera_spec::pipeline::{
-    At, Direction, ScoreColumn, ScoreKind, ScoreSettings, Source, SourceKind, Unit,
+    At, Direction, Period, ScoreColumn, ScoreKind, ScoreSettings, Source, SourceKind, Unit,
 };
 use tessera_spec::reader::Reader;
 use tessera_spec::{Key, KeyValue};
 
 use super::super::keys::{HORIZON, discount_per_year, horizon, refuse_money, several, source_of};
 
-/// Days of a renewal period that is not stated.
-const DEFAULT_PERIOD: u32 = 30;
+/// A renewal period that is not stated.
+const DEFAULT_PERIOD: Period = Period::Months(1);
 
 /// Models if none are named; the first is used.
 const DEFAULT_MODELS: [RenewalKind; 2] = [RenewalKind::Bdw, RenewalKind::Sbg];
@@ -26,8 +26,9 @@ pub(super) struct ContractualScore {
     pub(super) from: At<String>,
     /// Renewal models, at least one: the first is used, the others are fitted and reported for comparison.
     pub(super) models: Vec<At<RenewalKind>>,
-    /// Days of one renewal period; 30 by default.
-    pub(super) period_days: u32,
+    /// One renewal period; a month by default.
+    #[serde(flatten)]
+    pub(super) period: Period,
     /// Days that are predicted.
     pub(super) horizon_days: u32,
     /// Discount per year; 0.1 by default.
@@ -61,8 +62,8 @@ const MODELS: Key = Key::optional(
 
 const PERIOD: Key = Key::optional(
     "period",
-    KeyValue::Days,
-    "One renewal period: whole days or weeks; `30d` by default.",
+    KeyValue::Period,
+    "One renewal period, counted from the first day of each contract: calendar months or years (`1mo`, `1y`), days or weeks; `1mo` by default.",
 );
 
 const DISCOUNT: Key = Key::optional(
@@ -127,7 +128,7 @@ pub(super) fn read(table: &Reader<'_>, sources: &[Source]) -> Option<ScoreKind> 
         let default = |model| At::new(model, table.span.clone());
         DEFAULT_MODELS.into_iter().map(default).collect()
     });
-    let (period, horizon) = (table.days(PERIOD.name), horizon(table));
+    let (period, horizon) = (table.period(PERIOD.name), horizon(table));
     if !table.has(VALUE.name) {
         refuse_money(
             table,
@@ -140,7 +141,7 @@ pub(super) fn read(table: &Reader<'_>, sources: &[Source]) -> Option<ScoreKind> 
     let settings = ContractualScore {
         from,
         models,
-        period_days: period.map_or(DEFAULT_PERIOD, |period| period.value),
+        period: period.unwrap_or(DEFAULT_PERIOD),
         horizon_days: horizon?,
         discount_per_year,
         value,

@@ -1,0 +1,140 @@
+//! Whether contracts end where the stated renewal periods do: a period that is too short or of another length puts customers who
+//! leave at a renewal into the next period, so that the risk of both is wrong.
+
+use chrono::NaiveDate;
+use tessera_segments::{Quality, QualityStatus, Threshold};
+use tessera_spec::pipeline::Period;
+use tessera_spec::shown::grouped;
+
+use super::super::lifetimes::Life;
+use super::date;
+
+/// Periods that are usual, the longest first.
+const USUAL: [Period; 8] = [
+    Period::Months(12),
+    Period::Months(6),
+    Period::Months(3),
+    Period::Months(1),
+    Period::Days(90),
+    Period::Days(30),
+    Period::Days(28),
+    Period::Days(7),
+];
+
+/// Contracts that have ended below which nothing is said.
+const FEWEST: usize = 20;
+
+/// Share of the ended contracts that must last whole periods for these to be theirs.
+const MOST: f64 = 0.9;
+
+/// How many of the contracts that have ended lasted whole periods; flagged where nearly all lasted whole ones of a longer or of
+/// another usual period.
+pub(super) fn quality(stated: Period, lives: &[Option<Life>]) -> Option<Quality> {
+    let ended: Vec<[NaiveDate; 2]> = lives
+        .iter()
+        .flatten()
+        .filter_map(|life| Some([life.first, life.end?].map(date)))
+        .collect();
+    if ended.len() < FEWEST {
+        return None;
+    }
+    let share = |period: Period| {
+        let whole = ended
+            .iter()
+            .filter(|[first, end]| is_whole(period, *first, *end));
+        whole.count() as f64 / ended.len() as f64
+    };
+    let own = share(stated);
+    let is_other = |period: &&Period| {
+        let longer = period.mean_days() > 1.5 * stated.mean_days();
+        let fits = |share: f64| share >= MOST && (longer || own < MOST / 2.0);
+        **period != stated && fits(share(**period))
+    };
+    let better = USUAL.iter().find(is_other);
+    Some(Quality {
+        segment: String::new(),
+        criterion: "assumption",
+        metric: "share of ended contracts that lasted whole periods".to_owned(),
+        value: Some(own),
+        threshold: better.map(|_| Threshold::at_least(MOST)),
+        status: match better {
+            Some(_) => QualityStatus::Flagged,
+            None => QualityStatus::Ok,
+        },
+        reason: better.map(|better| {
+            format!(
+                "{:.0}% of the {} contracts that have ended lasted whole periods of {stated}, but {:.0}% whole ones of {better}: customers seem to \\
+                renew every {better}, and survival is wrong at the ages between; set `period = \"{better}\"`",
+                100.0 * own,
+                grouped(ended.len() as u64),
+                100.0 * share(*better)
+            )
+        }),
+    })
+}
+
+/// Whether a contract lasted whole periods: its end is the first day after the last period, or the last day of it.
+fn is_whole(period: Period, first: NaiveDate, end: NaiveDate) -> bool {
+    let until = |end: NaiveDate| period.end(first, period.begun(first, end)) == Some(end);
+    end > first && (until(end) || end.succ_opt().is_some_and(until))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sources::epoch_day;
+
+    /// Contracts of a period that begin on days of a year and end after one to five periods, so many days earlier.
+    fn contracts(period: Period, earlier: i32) -> Vec<Option<Life>> {
+        let start: NaiveDate = "2019-03-04".parse().unwrap();
+        let life = |n: u64| {
+            let first = start + chrono::Days::new(n * 11 % 365);
+            let end = period.end(first, 1 + n as u32 % 5).unwrap();
+            Some(Life {
+                first: epoch_day(first),
+                end: Some(epoch_day(end) - earlier),
+            })
+        };
+        (0..100).map(life).collect()
+    }
+
+    #[test]
+    fn the_period_that_contracts_have_is_named() {
+        let month = Period::Months(1);
+        for (of, stated, wanted) in [
+            (month, month, None),
+            (month, Period::Days(30), Some("1mo")),
+            (Period::Months(12), Period::Days(365), Some("1y")),
+            (Period::Months(12), month, Some("1y")),
+            (Period::Months(3), month, Some("3mo")),
+            (Period::Days(30), Period::Days(30), None),
+            (Period::Days(30), month, Some("30d")),
+            (Period::Days(28), Period::Days(30), Some("28d")),
+            (Period::Days(365), Period::Days(365), None),
+        ] {
+            for earlier in [0, 1] {
+                let row = quality(stated, &contracts(of, earlier)).unwrap();
+                let told = format!("set `period = \"{}\"`", wanted.unwrap_or_default());
+                let is_flagged = row.status == QualityStatus::Flagged;
+                assert_eq!(is_flagged, wanted.is_some(), "{of} {stated} {row:?}");
+                assert!(row.reason.is_none_or(|reason| reason.ends_with(&told)));
+            }
+        }
+    }
+
+    #[test]
+    fn of_contracts_that_end_on_any_day_no_period_is_named() {
+        let mut lives = contracts(Period::Days(1), 0);
+        for (n, life) in lives.iter_mut().enumerate() {
+            if let Some(life) = life {
+                life.end = Some(life.first + 1 + (n as i32 * 37) % 500);
+            }
+        }
+        for stated in [Period::Months(1), Period::Days(365)] {
+            let row = quality(stated, &lives).unwrap();
+            assert_eq!(row.status, QualityStatus::Ok, "{row:?}");
+        }
+        lives.truncate(FEWEST - 1);
+        assert_eq!(quality(Period::Months(1), &lives), None);
+    }
+}
