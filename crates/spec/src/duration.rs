@@ -1,7 +1,7 @@
 //! Durations: `90d`, `12w`, `36h`. Months and years differ in length, and are only used where days of the calendar are counted.
 
 use crate::diagnostic::Diagnostic;
-use crate::pipeline::{At, Period, Refit};
+use crate::pipeline::{At, Refit, RenewalPeriod};
 use crate::reader::Notes;
 
 /// Longest window: a century.
@@ -38,13 +38,13 @@ pub(crate) fn hours(notes: &Notes, text: &At<String>, key: &str) -> Option<At<f6
 }
 
 /// A period of contracts: days, weeks, calendar months or years.
-pub(crate) fn period(notes: &Notes, text: &At<String>, key: &str) -> Option<Period> {
+pub(crate) fn period(notes: &Notes, text: &At<String>, key: &str) -> Option<RenewalPeriod> {
     let times = |number: u32, unit: u32| number.checked_mul(unit).filter(|days| *days > 0);
     let found = match parse(&text.value) {
-        Some((number, "d")) => times(number, 1).map(Period::Days),
-        Some((number, "w")) => times(number, 7).map(Period::Days),
-        Some((number, "mo")) => times(number, 1).map(Period::Months),
-        Some((number, "y")) => times(number, 12).map(Period::Months),
+        Some((number, "d")) => times(number, 1).map(RenewalPeriod::Days),
+        Some((number, "w")) => times(number, 7).map(RenewalPeriod::Days),
+        Some((number, "mo")) => times(number, 1).map(RenewalPeriod::Months),
+        Some((number, "y")) => times(number, 12).map(RenewalPeriod::Months),
         _ => None,
     };
     let found = found.filter(|period| period.mean_days() <= f64::from(MOST_DAYS));

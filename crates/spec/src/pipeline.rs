@@ -12,8 +12,8 @@ mod gates;
 mod identity;
 mod join;
 mod memberships;
-mod period;
 mod refit;
+mod renewal;
 mod scheme;
 mod score;
 mod source;
@@ -36,8 +36,8 @@ pub use gates::{Criteria, Gates, LimitValue, OnFail, StatedLimit};
 pub use identity::Identity;
 pub use join::Join;
 pub use memberships::{Memberships, TierLimits};
-pub use period::Period;
 pub use refit::Refit;
+pub use renewal::RenewalPeriod;
 pub use scheme::{
     KChoice, Learns, Naming, Role, Scheme, SchemeColumn, SchemeColumnKind, SchemeInput, SchemeKind,
     SchemeSettings, Transform, Wanted,

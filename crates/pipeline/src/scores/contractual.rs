@@ -16,7 +16,7 @@ use tessera_model::contractual::{
 };
 use tessera_segments::{Fit, Parameter};
 use tessera_spec::ScoreSyntax;
-use tessera_spec::pipeline::{At, Base, Period, Refit, Role, Wanted};
+use tessera_spec::pipeline::{At, Base, Refit, RenewalPeriod, Role, Wanted};
 
 use super::calibrated::Calibrated;
 use super::columns::floats;
@@ -165,7 +165,10 @@ struct Contract {
     current: bool,
 }
 
-fn contracts(given: &Given<'_>, period: Period) -> Result<Vec<Option<Contract>>, NotComputed> {
+fn contracts(
+    given: &Given<'_>,
+    period: RenewalPeriod,
+) -> Result<Vec<Option<Contract>>, NotComputed> {
     let today = crate::sources::epoch_day(given.prepared.as_of);
     let contract = |life: Option<Life>| {
         let life = life?;
@@ -187,13 +190,13 @@ fn date(day: i32) -> NaiveDate {
 }
 
 /// The period at whose end a customer left, from 1.
-fn ended(period: Period, first: i32, end: i32) -> u32 {
+fn ended(period: RenewalPeriod, first: i32, end: i32) -> u32 {
     let [first, end] = [first, end].map(date);
     period.begun(first, end).max(1)
 }
 
 /// Whole periods until a day.
-fn whole(period: Period, first: i32, until: i32) -> u32 {
+fn whole(period: RenewalPeriod, first: i32, until: i32) -> u32 {
     let [first, until] = [first, until].map(date);
     period.whole(first, until)
 }

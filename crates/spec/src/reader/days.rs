@@ -2,7 +2,7 @@
 
 use super::Reader;
 use crate::duration;
-use crate::pipeline::{At, Period};
+use crate::pipeline::{At, RenewalPeriod};
 
 impl Reader<'_> {
     /// A duration of whole days or weeks, in days.
@@ -11,7 +11,7 @@ impl Reader<'_> {
     }
 
     /// A period of days, weeks, calendar months or years.
-    pub fn period(&self, key: &str) -> Option<Period> {
+    pub fn period(&self, key: &str) -> Option<RenewalPeriod> {
         duration::period(self.notes, &self.text(key)?, key)
     }
 }

@@ -3,22 +3,22 @@
 
 use chrono::NaiveDate;
 use tessera_segments::{Quality, QualityStatus, Threshold};
-use tessera_spec::pipeline::Period;
+use tessera_spec::pipeline::RenewalPeriod;
 use tessera_spec::shown::grouped;
 
 use super::super::lifetimes::Life;
 use super::date;
 
 /// Periods that are usual, the longest first.
-const USUAL: [Period; 8] = [
-    Period::Months(12),
-    Period::Months(6),
-    Period::Months(3),
-    Period::Months(1),
-    Period::Days(90),
-    Period::Days(30),
-    Period::Days(28),
-    Period::Days(7),
+const USUAL: [RenewalPeriod; 8] = [
+    RenewalPeriod::Months(12),
+    RenewalPeriod::Months(6),
+    RenewalPeriod::Months(3),
+    RenewalPeriod::Months(1),
+    RenewalPeriod::Days(90),
+    RenewalPeriod::Days(30),
+    RenewalPeriod::Days(28),
+    RenewalPeriod::Days(7),
 ];
 
 /// Contracts that have ended below which nothing is said.
@@ -29,7 +29,7 @@ const MOST: f64 = 0.9;
 
 /// How many of the contracts that have ended lasted whole periods; flagged where nearly all lasted whole ones of a longer or of
 /// another usual period.
-pub(super) fn quality(stated: Period, lives: &[Option<Life>]) -> Option<Quality> {
+pub(super) fn quality(stated: RenewalPeriod, lives: &[Option<Life>]) -> Option<Quality> {
     let ended: Vec<[NaiveDate; 2]> = lives
         .iter()
         .flatten()
@@ -38,14 +38,14 @@ pub(super) fn quality(stated: Period, lives: &[Option<Life>]) -> Option<Quality>
     if ended.len() < FEWEST {
         return None;
     }
-    let share = |period: Period| {
+    let share = |period: RenewalPeriod| {
         let whole = ended
             .iter()
             .filter(|[first, end]| is_whole(period, *first, *end));
         whole.count() as f64 / ended.len() as f64
     };
     let own = share(stated);
-    let is_other = |period: &&Period| {
+    let is_other = |period: &&RenewalPeriod| {
         let longer = period.mean_days() > 1.5 * stated.mean_days();
         let fits = |share: f64| share >= MOST && (longer || own < MOST / 2.0);
         **period != stated && fits(share(**period))
@@ -74,7 +74,7 @@ pub(super) fn quality(stated: Period, lives: &[Option<Life>]) -> Option<Quality>
 }
 
 /// Whether a contract lasted whole periods: its end is the first day after the last period, or the last day of it.
-fn is_whole(period: Period, first: NaiveDate, end: NaiveDate) -> bool {
+fn is_whole(period: RenewalPeriod, first: NaiveDate, end: NaiveDate) -> bool {
     let until = |end: NaiveDate| period.end(first, period.begun(first, end)) == Some(end);
     end > first && (until(end) || end.succ_opt().is_some_and(until))
 }
@@ -85,7 +85,7 @@ mod tests {
     use crate::sources::epoch_day;
 
     /// Contracts of a period that begin on days of a year and end after one to five periods, so many days earlier.
-    fn contracts(period: Period, earlier: i32) -> Vec<Option<Life>> {
+    fn contracts(period: RenewalPeriod, earlier: i32) -> Vec<Option<Life>> {
         let start: NaiveDate = "2019-03-04".parse().unwrap();
         let life = |n: u64| {
             let first = start + chrono::Days::new(n * 11 % 365);
@@ -100,17 +100,25 @@ mod tests {
 
     #[test]
     fn the_period_that_contracts_have_is_named() {
-        let month = Period::Months(1);
+        let month = RenewalPeriod::Months(1);
         for (of, stated, wanted) in [
             (month, month, None),
-            (month, Period::Days(30), Some("1mo")),
-            (Period::Months(12), Period::Days(365), Some("1y")),
-            (Period::Months(12), month, Some("1y")),
-            (Period::Months(3), month, Some("3mo")),
-            (Period::Days(30), Period::Days(30), None),
-            (Period::Days(30), month, Some("30d")),
-            (Period::Days(28), Period::Days(30), Some("28d")),
-            (Period::Days(365), Period::Days(365), None),
+            (month, RenewalPeriod::Days(30), Some("1mo")),
+            (
+                RenewalPeriod::Months(12),
+                RenewalPeriod::Days(365),
+                Some("1y"),
+            ),
+            (RenewalPeriod::Months(12), month, Some("1y")),
+            (RenewalPeriod::Months(3), month, Some("3mo")),
+            (RenewalPeriod::Days(30), RenewalPeriod::Days(30), None),
+            (RenewalPeriod::Days(30), month, Some("30d")),
+            (
+                RenewalPeriod::Days(28),
+                RenewalPeriod::Days(30),
+                Some("28d"),
+            ),
+            (RenewalPeriod::Days(365), RenewalPeriod::Days(365), None),
         ] {
             for earlier in [0, 1] {
                 let row = quality(stated, &contracts(of, earlier)).unwrap();
@@ -124,17 +132,17 @@ mod tests {
 
     #[test]
     fn of_contracts_that_end_on_any_day_no_period_is_named() {
-        let mut lives = contracts(Period::Days(1), 0);
+        let mut lives = contracts(RenewalPeriod::Days(1), 0);
         for (n, life) in lives.iter_mut().enumerate() {
             if let Some(life) = life {
                 life.end = Some(life.first + 1 + (n as i32 * 37) % 500);
             }
         }
-        for stated in [Period::Months(1), Period::Days(365)] {
+        for stated in [RenewalPeriod::Months(1), RenewalPeriod::Days(365)] {
             let row = quality(stated, &lives).unwrap();
             assert_eq!(row.status, QualityStatus::Ok, "{row:?}");
         }
         lives.truncate(FEWEST - 1);
-        assert_eq!(quality(Period::Months(1), &lives), None);
+        assert_eq!(quality(RenewalPeriod::Months(1), &lives), None);
     }
 }

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tessera_spec::pipeline::{
-    At, Direction, Period, ScoreColumn, ScoreKind, ScoreSettings, Source, SourceKind, Unit,
+    At, Direction, RenewalPeriod, ScoreColumn, ScoreKind, ScoreSettings, Source, SourceKind, Unit,
 };
 use tessera_spec::reader::Reader;
 use tessera_spec::{Key, KeyValue};
@@ -11,7 +11,7 @@ use tessera_spec::{Key, KeyValue};
 use super::super::keys::{HORIZON, discount_per_year, horizon, refuse_money, several, source_of};
 
 /// A renewal period that is not stated.
-const DEFAULT_PERIOD: Period = Period::Months(1);
+const DEFAULT_PERIOD: RenewalPeriod = RenewalPeriod::Months(1);
 
 /// Models if none are named; the first is used.
 const DEFAULT_MODELS: [RenewalKind; 2] = [RenewalKind::Bdw, RenewalKind::Sbg];
@@ -28,7 +28,7 @@ pub(super) struct ContractualScore {
     pub(super) models: Vec<At<RenewalKind>>,
     /// One renewal period; a month by default.
     #[serde(flatten)]
-    pub(super) period: Period,
+    pub(super) period: RenewalPeriod,
     /// Days that are predicted.
     pub(super) horizon_days: u32,
     /// Discount per year; 0.1 by default.

@@ -10,7 +10,7 @@ const DAYS_OF_A_YEAR: f64 = 365.242_5;
 
 /// A period that follows on itself, counted from the first day of each contract.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-pub enum Period {
+pub enum RenewalPeriod {
     /// So many days.
     #[serde(rename = "period_days")]
     Days(u32),
@@ -19,7 +19,7 @@ pub enum Period {
     Months(u32),
 }
 
-impl Period {
+impl RenewalPeriod {
     /// Whole periods from the first day until another; 0 where that is not later.
     pub fn whole(self, first: NaiveDate, until: NaiveDate) -> u32 {
         let days = u32::try_from((until - first).num_days()).unwrap_or(0);
@@ -65,7 +65,7 @@ impl Period {
     }
 }
 
-impl fmt::Display for Period {
+impl fmt::Display for RenewalPeriod {
     /// As the pipeline file writes it.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -80,14 +80,14 @@ impl fmt::Display for Period {
 mod tests {
     use super::*;
 
-    fn counted(period: Period, first: &str, until: &str) -> (u32, u32) {
+    fn counted(period: RenewalPeriod, first: &str, until: &str) -> (u32, u32) {
         let [first, until] = [first, until].map(|text| text.parse().unwrap());
         (period.whole(first, until), period.begun(first, until))
     }
 
     #[test]
     fn months_end_on_the_day_of_the_month_or_on_its_last() {
-        let month = Period::Months(1);
+        let month = RenewalPeriod::Months(1);
         for (first, until, wanted) in [
             ("2025-01-31", "2025-02-27", (0, 1)),
             ("2025-01-31", "2025-02-28", (1, 1)),
@@ -105,7 +105,7 @@ mod tests {
     /// Three years of which one has a day more, and contracts that are written with their last day.
     #[test]
     fn years_are_counted_where_they_have_366_days_and_where_the_last_day_is_written() {
-        let year = Period::Months(12);
+        let year = RenewalPeriod::Months(12);
         for (first, until, wanted) in [
             ("2023-06-01", "2024-06-01", (1, 1)),
             ("2023-06-01", "2024-05-31", (0, 1)),
@@ -115,7 +115,7 @@ mod tests {
             assert_eq!(counted(year, first, until), wanted, "{first} {until}");
         }
         assert_eq!(
-            counted(Period::Days(365), "2023-06-01", "2024-06-01"),
+            counted(RenewalPeriod::Days(365), "2023-06-01", "2024-06-01"),
             (1, 2)
         );
     }
@@ -123,7 +123,11 @@ mod tests {
     #[test]
     fn periods_are_between_the_days_on_which_they_end() {
         let first: NaiveDate = "2024-01-31".parse().unwrap();
-        for period in [Period::Days(7), Period::Months(1), Period::Months(3)] {
+        for period in [
+            RenewalPeriod::Days(7),
+            RenewalPeriod::Months(1),
+            RenewalPeriod::Months(3),
+        ] {
             for days in 0..1_500 {
                 let until = first + chrono::Days::new(days);
                 let (whole, begun) = (period.whole(first, until), period.begun(first, until));
@@ -137,7 +141,11 @@ mod tests {
 
     #[test]
     fn periods_are_written_as_in_the_file() {
-        let written = [Period::Days(28), Period::Months(3), Period::Months(24)];
+        let written = [
+            RenewalPeriod::Days(28),
+            RenewalPeriod::Months(3),
+            RenewalPeriod::Months(24),
+        ];
         assert_eq!(
             written.map(|period| period.to_string()),
             ["28d", "3mo", "2y"]
