@@ -350,7 +350,9 @@ fn kaplan_meier(contracts: &[Option<Contract>], scored: &mut Scored) {
         .collect();
     match SurvivalCurve::fit(&lifetimes) {
         Ok(curve) => {
-            for period in 1..=PUBLISHED_PERIODS {
+            // What nobody was followed for is not known.
+            let followed = lifetimes.iter().map(|life| life.exit).fold(0.0, f64::max) as u32;
+            for period in 1..=PUBLISHED_PERIODS.min(followed) {
                 let survival = curve.survival(f64::from(period));
                 let name = format!("survival_{period}");
                 scored

@@ -367,13 +367,15 @@ fn earlier_fit(
     given: &Given<'_>,
     evidence: &mut Evidence<'_>,
 ) -> Option<PurchaseFit> {
-    let missed = |model: &str| format!("backtest of {model}");
     if !serves {
+        // The model that is used is tested without it.
+        let metric = format!("comparison with {} in the backtest", model.name());
         let fit = model.fit(history, given.interrupt);
         return fit
-            .map_err(|error| evidence.not_computed(&missed(model.name()), &error.to_string()))
+            .map_err(|error| evidence.not_computed(&metric, &error.to_string()))
             .ok();
     }
+    let missed = |model: &str| format!("{BACKTEST} of {model}");
     let fallback = match Fallback::fit(model, history, given.interrupt) {
         Ok(fallback) => fallback,
         Err(error) => {
