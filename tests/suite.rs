@@ -131,6 +131,7 @@ mod private_rows;
 mod program;
 #[path = "suite/questions.rs"]
 mod questions;
+mod quiet_losses;
 #[path = "suite/refit.rs"]
 mod refit;
 #[path = "suite/refunds.rs"]

@@ -25,6 +25,7 @@ mod rejects;
 mod repeats;
 mod scan;
 mod sorter;
+mod successions;
 mod table;
 mod types;
 mod written;
@@ -40,6 +41,7 @@ pub use error::EngineError;
 pub use per_key::Several;
 pub use polars_engine::{PolarsEngine, set_threads};
 pub use rejects::{Found, Reject};
+pub use successions::Successions;
 pub use table::TableRef;
 pub use written::{Apart, Difference, Meeting, Twins, Written};
 
@@ -124,6 +126,14 @@ pub trait Engine {
     /// Looks for differences without which keys of these rows for which a join finds no row would be those of its lookup. It reads
     /// the source again. The tables of the result are 0 for the rows and 1 for the lookup.
     fn nearly_joined(&self, rows: &SourceRows, join: &str) -> Result<Option<Meeting>, EngineError>;
+
+    /// Counts how used rows, of which there are so many, follow on the row before them of the same key, by this column with their ends.
+    fn successions(
+        &self,
+        rows: &SourceRows,
+        until: &str,
+        used: u64,
+    ) -> Result<Successions, EngineError>;
 
     /// Counts the keys whose newest used row has a negative amount while no other row of that day or later has none.
     fn newest_negative(&self, rows: &SourceRows, amount: &Expr) -> Result<u64, EngineError>;

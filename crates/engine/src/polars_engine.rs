@@ -13,8 +13,8 @@ use crate::lake;
 use crate::lower::Clock;
 use crate::written::Meeting;
 use crate::{
-    Engine, Materialized, Outside, Reject, Several, aggregate, assemble, join, per_key, project,
-    rejects,
+    Engine, Materialized, Outside, Reject, Several, Successions, aggregate, assemble, join,
+    per_key, project, rejects, successions,
 };
 
 /// Polars on this machine.
@@ -147,6 +147,16 @@ impl Engine for PolarsEngine {
 
     fn nearly_joined(&self, rows: &SourceRows, join: &str) -> Result<Option<Meeting>, EngineError> {
         guarded(|| join::nearly_joined(rows, join))
+    }
+
+    fn successions(
+        &self,
+        rows: &SourceRows,
+        until: &str,
+        used: u64,
+    ) -> Result<Successions, EngineError> {
+        let _lookups = guarded(|| join::hold(rows))?;
+        guarded(|| successions::successions(rows, until, used))
     }
 
     fn newest_negative(&self, rows: &SourceRows, amount: &Expr) -> Result<u64, EngineError> {

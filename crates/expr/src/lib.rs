@@ -6,7 +6,7 @@
 //! What an expression means is `docs/expressions.md`: null, division by zero, overflow, dates, casts, every function.
 //!
 //! Where to look: `aggregates` (one file per aggregate), `aggregate` (what each states), `parse` (text to syntax), `check` (syntax to typed tree), `catalogue` (one row per function),
-//! `failures` (where a value does not convert, or becomes null), `zone` (days and times of a zone),
+//! `failures` (where a value does not convert, or becomes null), `nulls` (which conditions can be null), `zone` (days and times of a zone),
 //! `forms` (texts of a lake as values), `print` (tree to text), `analysis` (columns, order of named expressions), `error` (what
 //! can be wrong).
 
@@ -21,6 +21,7 @@ mod error;
 pub mod exact;
 mod failures;
 pub mod forms;
+mod nulls;
 mod parse;
 mod place;
 mod print;

@@ -37,7 +37,7 @@ pub use files::Compression;
 pub use formats::{FORMATS, SourceFormat, markdown as formats_markdown, syntax as formats};
 pub use found::{Found, Names, PassedOver, Reason};
 pub use inventory::{Inventory, LakeFile, take};
-pub use plan::plan;
+pub use plan::{NULL_FILTER, plan};
 pub use planned::Planned;
 pub use text_findings::text_findings;
 pub use unchanged::unchanged;

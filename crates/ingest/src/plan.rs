@@ -532,6 +532,14 @@ fn checks(
         });
     }
     if let Some(filter) = rules.filter {
+        if filter.can_be_null() {
+            checks.push(RowCheck {
+                rule: NULL_FILTER.to_owned(),
+                bad_when: filter.is_null(),
+                outcome: RowOutcome::Filter,
+                conversion: false,
+            });
+        }
         let yes = Expr::literal(Literal::Bool(true), Type::Bool);
         checks.push(RowCheck {
             rule: "filter".to_owned(),
@@ -542,6 +550,9 @@ fn checks(
     }
     checks
 }
+
+/// The rule of rows for which the filter is null, because a value that it reads is missing.
+pub const NULL_FILTER: &str = "filter is null";
 
 fn outcome(on_bad_row: OnBadRow) -> RowOutcome {
     match on_bad_row {

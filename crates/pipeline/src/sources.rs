@@ -14,7 +14,7 @@ use chrono::NaiveDate;
 use serde_json::json;
 use tessera_engine::{Engine, EngineError, Found, Outside, Reject, Several};
 use tessera_expr::rel::{RowCounts, RowOutcome, ScanColumn, SourceRows, Unconverted, Unseen};
-use tessera_ingest::Inventory;
+use tessera_ingest::{Inventory, NULL_FILTER};
 use tessera_spec::Pipeline;
 use tessera_spec::pipeline::{Limit, Source, SourceKind};
 use tessera_spec::shown::grouped;
@@ -23,7 +23,7 @@ use crate::error::PipelineError;
 use crate::work::Disclosure;
 
 pub(crate) use brakes::rejects;
-pub(crate) use customers::{one_row_each, outside_the_base, refunds};
+pub(crate) use customers::{last_days, one_row_each, outside_the_base, refunds};
 pub(crate) use keys::Compared;
 pub(crate) use tables::{
     RejectRow, epoch_day, reject_rules_table, rejects_schema, rejects_tables, sources_table,
@@ -330,6 +330,7 @@ pub(crate) fn judge(
     brakes::check(case, outcome)?;
     freshness::judge(case.from.0, outcome, as_of)?;
     unmatched(case, pipeline, outcome)?;
+    null_filter(case.from.0, outcome);
     if let Some(rows) = outcome.resolved.filter(|rows| *rows > 0) {
         let note = format!(
             "{} that take part carry a key that belongs to another customer by `[customer.identity]`",
@@ -379,6 +380,30 @@ pub(crate) fn without_key(error: EngineError, disclosure: Disclosure<'_>) -> Pip
     PipelineError::WithRows {
         error: Box::new(error.into()),
         rows: rows.replacen("the first row", "the customer", 1),
+    }
+}
+
+/// Share of the rows for which the filter is null from which that is a warning.
+const MANY_NULL_FILTERS: f64 = 0.01;
+
+/// States for how many rows the filter is null, which leaves them out.
+fn null_filter(source: &Source, outcome: &mut SourceOutcome) {
+    let rule = outcome.rules.iter().find(|rule| rule.rule == NULL_FILTER);
+    let (Some(rows), Some(filter)) = (rule.map(|rule| rule.rows), &source.filter) else {
+        return;
+    };
+    if rows == 0 {
+        return;
+    }
+    let note = format!(
+        "the filter `{}` is neither true nor false for {}, because a value in it is missing, so they are left out; to keep them, write \
+         for example `coalesce(…, true)` around it, to leave them out without this, `coalesce(…, false)`",
+        filter.value.trim(),
+        share_words(rows, outcome.rows())
+    );
+    match rows as f64 >= MANY_NULL_FILTERS * outcome.rows() as f64 {
+        true => outcome.warn(note),
+        false => outcome.notes.push(note),
     }
 }
 

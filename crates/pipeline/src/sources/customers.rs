@@ -3,13 +3,13 @@
 use std::path::PathBuf;
 
 use tessera_engine::{Engine, Outside};
-use tessera_expr::Schema;
 use tessera_expr::rel::SourceRows;
+use tessera_expr::{Schema, Type};
 use tessera_ingest::Inventory;
 use tessera_spec::pipeline::{Several, Source, SourceKind};
 use tessera_spec::shown::grouped;
 
-use super::keys::Compared;
+use super::keys::{self, Compared};
 use super::{SourceOutcome, percent};
 use crate::error::PipelineError;
 
@@ -162,6 +162,42 @@ pub(crate) fn outside_the_base(
     } else {
         outcome.notes.push(note);
     }
+}
+
+/// Fewest rows that begin on the day after the one before them ends for a warning.
+const FEWEST_LAST_DAYS: u64 = 20;
+
+/// Warns where the ends of rows look like their last days: each row counts until then, without that day.
+pub(crate) fn last_days(
+    engine: &dyn Engine,
+    source: &Source,
+    rows: &SourceRows,
+    outcome: &mut SourceOutcome,
+) -> Result<(), PipelineError> {
+    let until = source.until.as_ref().map(|until| until.value.as_str());
+    let Some(until) = until.filter(|_| source.kind != SourceKind::Lookup) else {
+        return Ok(());
+    };
+    let found = engine.successions(rows, until, outcome.counts.used)?;
+    let all = found.on_the_day + found.on_the_next;
+    if found.on_the_next < FEWEST_LAST_DAYS || 10 * found.on_the_next < 9 * all {
+        return Ok(());
+    }
+    let ty = rows.scan.column_type(until);
+    let day = match ty {
+        Some(Type::Timestamp) => format!("cast({} as date)", keys::column(until)),
+        _ => keys::column(until),
+    };
+    let end = format!("{until}_end");
+    let advice = keys::derived(source, &end, &format!("{day} + 1"));
+    outcome.warn(format!(
+        "`{until}` looks like the last day of a row, but a row counts until then without that day: of {} rows that begin on the day on which \
+         the row before them of the same customer ends or on the next, {} begin on the next, so that no row counts on the day between. If `{until}` is \
+         a last day, {advice}, and `until = \"{end}\"`",
+        grouped(all),
+        grouped(found.on_the_next),
+    ));
+    Ok(())
 }
 
 /// Notes negative amounts; if `purchase` is not set, that is a warning with the number of customers.

@@ -159,7 +159,12 @@ fn change(source: &Source, key: &str, without: &[Difference]) -> String {
             Difference::Zeros => format!("regexp_extract({of}, '^0*(.+)$', 1)"),
             Difference::Case => format!("lower({of})"),
         });
-    let (name, key) = (&source.name.value, toml_key(key));
+    derived(source, key, &expression)
+}
+
+/// What to set so that a source has a derived column.
+pub(super) fn derived(source: &Source, column: &str, expression: &str) -> String {
+    let (name, key) = (&source.name.value, toml_key(column));
     // The escapes of a Rust literal are those of TOML.
     match source.derive.is_empty() {
         true => format!("set `derive = {{ {key} = {expression:?} }}` in [sources.{name}]"),
@@ -192,7 +197,7 @@ fn words(difference: Difference) -> &'static str {
 }
 
 /// A column as expressions name it.
-fn column(name: &str) -> String {
+pub(super) fn column(name: &str) -> String {
     match is_bare(name) {
         true => name.to_owned(),
         false => format!("\"{}\"", name.replace('"', "\"\"")),
