@@ -131,6 +131,7 @@ mod private_rows;
 mod program;
 #[path = "suite/questions.rs"]
 mod questions;
+#[path = "suite/quiet_losses.rs"]
 mod quiet_losses;
 #[path = "suite/refit.rs"]
 mod refit;
