@@ -594,7 +594,10 @@ fn they_are_counted_beside_files_of_integers_and_of_texts() {
         files.extend(others);
         let lake = Lake::of(&files);
         let features = r#"x = { from = "orders", agg = "sum", of = "x" }"#;
-        let (_, said) = lake.run(&format!("{BASE}, x = {{ type = \"f64\", decimal = \".\" }}"), features);
+        let (_, said) = lake.run(
+            &format!("{BASE}, x = {{ type = \"f64\", decimal = \".\" }}"),
+            features,
+        );
         assert!(said.contains("`x` is NaN or infinite in 2 of "), "{said}");
         assert_eq!(lake.table("sources").ints("nulled"), [Some(2)]);
     }

@@ -115,3 +115,42 @@ fn ends_that_are_last_days_are_a_warning_that_says_what_to_derive() {
     let (warnings, _) = run(false, "ends", "");
     assert!(!warnings.contains("last day of a row"), "{warnings}");
 }
+
+#[test]
+fn a_source_that_loses_files_or_rows_is_a_warning_and_one_that_is_compacted_is_not() {
+    let half = |from: u32| -> String {
+        let rows = (from..from + 50).map(|n| format!("C{n:03},2025-11-{:02},10\n", 1 + n % 28));
+        rows.collect()
+    };
+    let shop = Shop::new();
+    let head = "customer_id,ordered_at,amount\n";
+    let file = |name: &str, rows: &str| {
+        shop.file(name, &format!("{head}{rows}"));
+    };
+    let gone = |name: &str| std::fs::remove_file(shop.path("lake").join(name)).unwrap();
+    file("orders/a.csv", &half(0));
+    file("orders/b.csv", &half(50));
+    let parts = [ORDERS, CONTRACT, RFM];
+    let run = |day: &str| said(&shop.run_on(&parts, day, &[]), 0);
+    assert!(!run("2025-12-01").contains("was made of"));
+
+    // The same rows in one file.
+    file("orders/all.csv", &format!("{}{}", half(0), half(50)));
+    gone("orders/a.csv");
+    gone("orders/b.csv");
+    assert!(!run("2025-12-02").contains("was made of"));
+
+    file("orders/a.csv", &half(0));
+    gone("orders/all.csv");
+    let told = "its files have 50 rows, 50.0% of the 100 that version 2 of 2025-12-02 was made of; 1 of its 1 files then is not there any more, \
+                such as all.csv";
+    let warnings = run("2025-12-03");
+    assert_eq!(warnings.matches(told).count(), 1, "{warnings}");
+    let notes = shop.table("sources").texts("notes");
+    assert!(notes.iter().flatten().any(|note| note.contains(told)));
+
+    file("orders/a.csv", &half(0)[..18 * 20]);
+    let warnings = run("2025-12-04");
+    assert!(warnings.contains("its files have 20 rows"), "{warnings}");
+    assert!(!warnings.contains("not there any more"), "{warnings}");
+}

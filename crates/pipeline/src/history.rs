@@ -193,6 +193,14 @@ impl History {
         Ok(history)
     }
 
+    /// Number, day and files of the version before; none where nothing is compared.
+    pub(crate) fn files_before(&self) -> Option<(u64, NaiveDate, &Value)> {
+        let Previous {
+            version, inputs, ..
+        } = self.previous.as_ref()?;
+        Some((version.number(), version.as_of(), inputs))
+    }
+
     /// The segments of a scheme in the previous version, also those without customers.
     fn scheme_before(&self, scheme: &str) -> Option<SchemeBefore> {
         let previous = self.previous.as_ref()?;

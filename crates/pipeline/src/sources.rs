@@ -2,12 +2,13 @@
 //!
 //! The engine classifies and counts rows; what the contract does with each class is decided here. Where to look: `brakes` (how
 //! many rows may be rejected), `freshness` (how old the data may be), `customers` (several rows of one customer, rows without a
-//! customer in the base, refunds), `keys` (keys that are written differently), `tables` (`sources`, `reject_rules`, `rejects`).
+//! customer in the base, refunds), `keys` (keys that are written differently), `shrunk` (fewer rows than before), `tables` (`sources`, `reject_rules`, `rejects`).
 
 mod brakes;
 mod customers;
 mod freshness;
 mod keys;
+pub(crate) mod shrunk;
 mod tables;
 
 use chrono::NaiveDate;

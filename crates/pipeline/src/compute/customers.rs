@@ -18,7 +18,7 @@ use crate::history::{Evidence, History, HistoryMark};
 use crate::prepared::Prepared;
 use crate::publish::{self, Tables};
 use crate::stage::{Stage, StageReport};
-use crate::{cohorts, expect, leaves, merged, nearest, scores, value};
+use crate::{cohorts, expect, leaves, merged, nearest, scores, sources, value};
 
 /// Memory of a score in addition to the tables, as a multiple of their size: its matrix, its training rows, its columns.
 const SCORE_COPIES: f64 = 2.0;
@@ -124,6 +124,11 @@ impl Job<'_> {
         let key_type = customers.key().data_type();
         let merged = merged::keys(self.prepared, &self.engine, key_type)?;
         let history = History::new(self.prepared, self.store.as_ref(), customers, merged)?;
+        if let Some(before) = history.files_before() {
+            let outcomes = made.passes.iter_mut().map(|pass| &mut pass.outcome);
+            let mut outcomes: Vec<_> = outcomes.collect();
+            sources::shrunk::warn(before, &self.prepared.inventories, &mut outcomes);
+        }
         (made.assigned, made.history, made.tables) = (Some(assigned), Some(history), None);
         made.failed.clear();
         made.served = None;
