@@ -139,19 +139,24 @@ pub struct Migration {
 }
 
 impl Moves {
-    /// Per customer the causes of the last step that changed the segment; empty for customers whose segment is the same.
+    /// Per customer the causes of the step that brought it to its segment; empty for customers whose segment is the same. That is the
+    /// last step that changed the segment, unless steps led away from it and back again, which count for nothing.
     pub fn causes(&self) -> Vec<Causes> {
         let mut causes = vec![Causes::NONE; self.before.len()];
+        let Some(last) = self.steps.last().map(|step| &step.after) else {
+            return causes;
+        };
         let mut at = &self.before;
         for step in &self.steps {
-            for (cause, (from, to)) in causes.iter_mut().zip(at.iter().zip(&step.after)) {
-                if from != to {
-                    *cause = step.causes;
+            let ends = at.iter().zip(&step.after).zip(last);
+            for (row, ((from, to), last)) in ends.enumerate() {
+                if from != to && to == last && causes[row] == Causes::NONE {
+                    causes[row] = step.causes;
                 }
             }
             at = &step.after;
         }
-        for (cause, (first, last)) in causes.iter_mut().zip(self.before.iter().zip(at)) {
+        for (cause, (first, last)) in causes.iter_mut().zip(self.before.iter().zip(last)) {
             if first == last {
                 *cause = Causes::NONE;
             }
@@ -211,6 +216,22 @@ mod tests {
                 })
                 .collect(),
         }
+    }
+
+    /// Edges that are fitted again move customers before the same day has passed for them, and passing it moves them back.
+    #[test]
+    fn steps_that_lead_away_and_back_are_no_cause() {
+        let moves = moves(
+            vec![0, 0, 0],
+            vec![
+                (Cause::Identity, vec![1, 1, 0]),
+                (Cause::Model, vec![2, 2, 1]),
+                (Cause::Ageing, vec![1, 3, 0]),
+                (Cause::Activity, vec![1, 1, 3]),
+            ],
+        );
+        let causes: Vec<String> = moves.causes().iter().map(ToString::to_string).collect();
+        assert_eq!(causes, ["identity", "identity", "activity"]);
     }
 
     #[test]

@@ -120,8 +120,8 @@ struct PipelineFile {
     currency: String,
     /// Folder of the snapshot store, relative to the current directory.
     store: String,
-    /// Whether other pipelines that also set this may publish into the same store; false by default. `latest` is then the newest
-    /// version of any of them.
+    /// Whether other pipelines that also set this may publish into the same store; false by default. Of each day the
+    /// version that was published last counts then, whichever pipeline it is of, and versions of different pipelines are not compared.
     shared_store: Option<bool>,
     /// The name under which the store knows the pipeline, where `name` was changed.
     was: Option<String>,
