@@ -258,3 +258,63 @@ fn a_report_is_made_again_where_it_is_gone_empty_or_anothers() {
     );
     assert_eq!(fs::read_dir(&elsewhere).unwrap().count(), 0);
 }
+
+#[test]
+fn what_killed_runs_left_is_counted_and_after_a_week_removed() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = shop(dir.path());
+    let store = dir.path().join("store");
+    let text = store.display().to_string();
+    run(&["run", &file, "--as-of", "2026-09-30", "--quiet"], 0);
+    let whole = tables(&folder(&text, 1));
+    let leftovers = |code| json(&run(&["verify", &text, "--json"], code))["leftovers"].clone();
+    assert_eq!(leftovers(0)["files"], 0);
+
+    // Runs of 2020: one wrote its last file then, the other an hour ago. And drafts, one of them old.
+    let long_ago = std::time::UNIX_EPOCH + std::time::Duration::from_secs(1_600_000_000);
+    let write = |path: PathBuf, is_old: bool| {
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(&path, "draft").unwrap();
+        if is_old {
+            for path in [path.as_path(), path.parent().unwrap()] {
+                fs::File::open(path)
+                    .unwrap()
+                    .set_modified(long_ago)
+                    .unwrap();
+            }
+        }
+        path
+    };
+    let of_run = |day: &str, run: &str| store.join(format!("data/as_of={day}/run={run}/a.parquet"));
+    let old = [
+        write(of_run("2026-09-29", "0174876e8000-00000001-00000001"), true),
+        write(of_run("2026-09-30", "0174876e8000-00000001-00000002"), true),
+        write(store.join("tmp/1-2.json"), true),
+    ];
+    let young = [
+        write(
+            of_run("2026-09-30", "0174876e8000-00000001-00000003"),
+            false,
+        ),
+        write(store.join("tmp/1-3.json"), false),
+    ];
+    // Of a name that no run has.
+    let other = write(store.join("data/as_of=2026-09-30/mine/a.parquet"), true);
+    assert_eq!(leftovers(0)["files"], 5);
+    let said = stderr(&run(&["verify", &text], 0));
+    assert!(
+        said.contains("5 files (25 bytes) are of no version"),
+        "{said}"
+    );
+
+    let removed = json(&run(&["repair", &text, "--json"], 0))["removed"].clone();
+    assert_eq!(
+        (&removed["files"], &removed["bytes"]),
+        (&3.into(), &15.into())
+    );
+    assert!(old.iter().all(|path| !path.exists()));
+    assert!(!store.join("data/as_of=2026-09-29").exists());
+    assert!(young.iter().chain([&other]).all(|path| path.exists()));
+    assert_eq!(tables(&folder(&text, 1)), whole);
+    assert_eq!(leftovers(0)["files"], 2);
+}

@@ -120,7 +120,8 @@ pub(crate) enum Command {
         after_help = "Examples:\n  tessera verify data/store/demo\n  tessera verify data/store/demo --version 1 --deep"
     )]
     Verify(Verify),
-    /// Complete an interrupted publication, and rewrite `latest`, the catalogue and the views.
+    /// Complete an interrupted publication, rewrite `latest`, the catalogue and the views, and remove files that killed runs left
+    /// behind more than seven days ago.
     #[command(after_help = "Example:\n  tessera repair data/store/demo")]
     Repair(Repair),
     /// Show the feature catalogue: names, units, formulas, missing values, examples.

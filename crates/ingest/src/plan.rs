@@ -535,7 +535,7 @@ fn checks(
         if filter.can_be_null() {
             checks.push(RowCheck {
                 rule: NULL_FILTER.to_owned(),
-                bad_when: filter.is_null(),
+                bad_when: filter.clone().is_null(),
                 outcome: RowOutcome::Filter,
                 conversion: false,
             });

@@ -28,6 +28,7 @@ mod hints;
 mod identity;
 mod index;
 mod inputs;
+mod leftovers;
 mod listed;
 mod lock;
 mod lookup;
@@ -53,6 +54,7 @@ pub use commit::{
 pub use error::StoreError;
 pub use gate::{Gate, Stopped};
 pub use identity::RunIdentity;
+pub use leftovers::Leftovers;
 pub use listed::{Listed, ListedFile, Standing};
 pub use owners::Owner;
 pub use publish::{Published, Staging};

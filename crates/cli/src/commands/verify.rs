@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use serde_json::json;
 use tessera_snapshot::{Depth, Store};
+use tessera_spec::shown::grouped;
 
 use crate::arguments::{Output, Repair, Verify};
 use crate::output::{Failure, print, print_json, say};
@@ -17,6 +18,7 @@ pub(crate) fn run(arguments: &Verify, output: &Output) -> Result<ExitCode, Failu
         _ => Depth::Content,
     };
     let report = store.verify_to(arguments.version, depth)?;
+    let leftovers = store.leftovers()?;
     if output.json {
         let problems: Vec<_> = report
             .problems
@@ -29,6 +31,7 @@ pub(crate) fn run(arguments: &Verify, output: &Output) -> Result<ExitCode, Failu
                 json!({"version": version, "by": found.by, "problems": found.problems})
             }).collect::<Vec<_>>(),
             "stale_hints": report.stale_hints,
+            "leftovers": {"files": leftovers.files, "bytes": leftovers.bytes},
         }))?;
     } else {
         for (version, found) in &report.problems {
@@ -49,6 +52,14 @@ pub(crate) fn run(arguments: &Verify, output: &Output) -> Result<ExitCode, Failu
                 "warning: `{hint}` does not match the commits and the path of the store; the next run or `tessera repair` rewrites it"
             ));
         }
+        if leftovers.files > 0 {
+            say(&format!(
+                "note: {} files ({} bytes) are of no version: of runs that were killed, or that are under way; `tessera repair` removes those that \
+                 are older than seven days",
+                leftovers.files,
+                grouped(leftovers.bytes)
+            ));
+        }
         let state = if report.is_sound() {
             "sound"
         } else {
@@ -66,15 +77,24 @@ pub(crate) fn run(arguments: &Verify, output: &Output) -> Result<ExitCode, Failu
     })
 }
 
-/// Completes an interrupted publication.
+/// Completes an interrupted publication, and removes what killed runs left behind.
 pub(crate) fn repair(arguments: &Repair, output: &Output) -> Result<ExitCode, Failure> {
     let store = Store::open_with(&arguments.store, arguments.access.options())?;
     store.repair()?;
+    let removed = store.remove_leftovers()?;
     let latest = store.latest()?;
     if output.json {
         let latest = latest.map(|version| version.number());
-        print_json(&json!({"latest": latest}))?;
+        let removed = json!({"files": removed.files, "bytes": removed.bytes});
+        print_json(&json!({"latest": latest, "removed": removed}))?;
     } else {
+        if removed.files > 0 {
+            say(&format!(
+                "removed {} files ({} bytes) of runs that were killed",
+                removed.files,
+                grouped(removed.bytes)
+            ));
+        }
         print(&latest.map_or_else(
             || "no version yet\n".to_owned(),
             |version| {
