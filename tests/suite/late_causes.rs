@@ -174,3 +174,53 @@ otherwise = "seldom"
     assert!(customer.contains("activity"), "{customer}");
     assert!(!customer.contains("definition"), "{customer}");
 }
+
+/// A full export every night: no row of an earlier day differs, so that none is late.
+#[test]
+fn rows_that_are_delivered_again_in_a_new_file_are_not_late() {
+    const RANKS: &str = r#"
+[schemes.tier]
+kind = "quantile"
+by = "spend"
+tiers = { top = 0.3, rest = 1.0 }
+"#;
+    let of_all = |more: &[&str]| {
+        let mut orders = "customer_id,ordered_on,amount,loaded_on\n".to_owned();
+        for customer in 0..10 {
+            writeln!(
+                orders,
+                "C{customer},2026-07-01,{}0,2026-07-01",
+                customer + 1
+            )
+            .unwrap();
+        }
+        for row in more {
+            writeln!(orders, "{row}").unwrap();
+        }
+        orders
+    };
+    let new = "C0,2026-07-15,500,2026-07-15";
+    let late = "C1,2026-07-05,500,2026-07-15";
+    for (more, wanted) in [
+        (&[new][..], [("C0", "activity"), ("C7", "model")]),
+        (
+            &[new, late],
+            [("C0", "activity"), ("C1", "late_data or model")],
+        ),
+    ] {
+        let case = Case::new();
+        lake(&case);
+        pipeline(&case, "", 80);
+        let path = case.path("moves.toml");
+        let text = std::fs::read_to_string(&path).unwrap();
+        std::fs::write(&path, format!("{text}{RANKS}")).unwrap();
+        case.day("2026-07-14");
+        std::fs::remove_file(case.path("lake/orders/a.csv")).unwrap();
+        file(&case, "orders/export.csv", &of_all(more));
+        case.day("2026-07-15");
+        let found = case.memberships("tier");
+        for (customer, cause) in wanted {
+            assert_eq!(found[customer][3], cause, "{more:?} {found:?}");
+        }
+    }
+}

@@ -65,6 +65,12 @@ impl Causes {
         Self(self.0 | 1 << cause as u8)
     }
 
+    /// These causes but for `cause`.
+    #[must_use]
+    pub fn without(self, cause: Cause) -> Self {
+        Self(self.0 & !(1 << cause as u8))
+    }
+
     /// These causes and `others`.
     #[must_use]
     pub fn and(self, others: Self) -> Self {

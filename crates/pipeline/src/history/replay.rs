@@ -80,6 +80,13 @@ impl Replay<'_> {
         let Some((then, touched)) = then else {
             return Ok(found);
         };
+        let unconcerned = self.without_late_rows(previous, &then, &all)?;
+        let first_step = |name: &str| match unconcerned.contains(name) {
+            true => self.changes.first_step(name).without(Cause::LateData),
+            false => self.changes.first_step(name),
+        };
+        let is_changed = |name: &&str| previous.keys.is_some() || !first_step(name).is_empty();
+        let changed: BTreeSet<&str> = changed.into_iter().filter(is_changed).collect();
         let left = self.leaving(previous, aged, &then)?;
         let first = self.assign(previous, &then, &self.with_used(&changed), &BTreeMap::new())?;
         let alone = self.by_the_map_alone(previous, &then, &changed)?;
@@ -112,7 +119,7 @@ impl Replay<'_> {
                 continue;
             }
             let first = first.get(name).filter(|_| changed.contains(name));
-            let first = first.map(|state| (self.changes.first_step(name), state));
+            let first = first.map(|state| (first_step(name), state));
             let states = States {
                 began: began(previous, before, first, alone.get(name)),
                 attributes: touched.then(|| second.get(name)),
@@ -124,6 +131,56 @@ impl Replay<'_> {
             found.insert(name.to_owned(), steps);
         }
         Ok(found)
+    }
+
+    /// The schemes of these for which late rows cannot have moved anybody: by today's rows the customers are those of the previous
+    /// version, with the same values in every column that the scheme reads. So it is where a file was written anew with the rows that it had.
+    fn without_late_rows<'n>(
+        &self,
+        previous: &Previous,
+        then: &Standing,
+        schemes: &[&'n str],
+    ) -> Result<BTreeSet<&'n str>, PipelineError> {
+        if !self.changes.late || previous.keys.is_some() {
+            return Ok(BTreeSet::new());
+        }
+        // Segments of other schemes follow from the columns that those read.
+        let is_segment = |column: &str| {
+            let scheme = column.strip_suffix("_score").unwrap_or(column);
+            self.prepared.pipeline.scheme(scheme).is_some()
+        };
+        let read = |name: &str| -> BTreeSet<&str> {
+            let scheme = self.prepared.pipeline.scheme(name).into_iter();
+            scheme
+                .flat_map(|scheme| definitions::read_columns(self.prepared, scheme))
+                .filter(|column| !is_segment(column))
+                .collect()
+        };
+        let wanted: BTreeSet<&str> = schemes.iter().flat_map(|name| read(name)).collect();
+        let known = self.published(previous, |column| wanted.contains(column))?;
+        let Some(known) = known else {
+            return Ok(BTreeSet::new());
+        };
+        let mut rows = known.rows.iter().zip(&then.rows);
+        if !rows.all(|(known, then)| (*known == ABSENT) == (*then == ABSENT)) {
+            return Ok(BTreeSet::new());
+        }
+        let values = |standing: &Standing, column: &str| {
+            let there = standing.rows.iter().filter(|row| **row != ABSENT).copied();
+            let column = standing.table.column_by_name(column)?;
+            arrow::compute::take(column, &UInt32Array::from_iter_values(there), None).ok()
+        };
+        let is_same = |column: &&str| {
+            let (known, then) = (values(&known, column), values(then, column));
+            known.is_some() && known == then
+        };
+        let same: BTreeSet<&str> = wanted
+            .iter()
+            .copied()
+            .filter(|name| is_same(&name))
+            .collect();
+        let schemes = schemes.iter().copied();
+        Ok(schemes.filter(|name| read(name).is_subset(&same)).collect())
     }
 
     /// The states with today's map of keys and all else as before, where it differs from that only in what was learned: assigned with
