@@ -189,7 +189,7 @@ pub(crate) fn last_days(
         _ => keys::column(until),
     };
     let end = format!("{until}_end");
-    let advice = keys::derived(source, &end, &format!("{day} + 1"));
+    let advice = keys::to_derive(source, &end, &format!("{day} + 1"));
     outcome.warn(format!(
         "`{until}` looks like the last day of a row, but a row counts until then without that day: of {} rows that begin on the day on which \
          the row before them of the same customer ends or on the next, {} begin on the next, so that no row counts on the day between. If `{until}` is \

@@ -159,11 +159,11 @@ fn change(source: &Source, key: &str, without: &[Difference]) -> String {
             Difference::Zeros => format!("regexp_extract({of}, '^0*(.+)$', 1)"),
             Difference::Case => format!("lower({of})"),
         });
-    derived(source, key, &expression)
+    to_derive(source, key, &expression)
 }
 
 /// What to set so that a source has a derived column.
-pub(super) fn derived(source: &Source, column: &str, expression: &str) -> String {
+pub(super) fn to_derive(source: &Source, column: &str, expression: &str) -> String {
     let (name, key) = (&source.name.value, toml_key(column));
     // The escapes of a Rust literal are those of TOML.
     match source.derive.is_empty() {
