@@ -177,7 +177,7 @@ impl Replay<'_> {
         let same: BTreeSet<&str> = wanted
             .iter()
             .copied()
-            .filter(|name| is_same(&name))
+            .filter(|name| is_same(name))
             .collect();
         let schemes = schemes.iter().copied();
         Ok(schemes.filter(|name| read(name).is_subset(&same)).collect())
