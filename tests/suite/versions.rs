@@ -232,6 +232,67 @@ fn adds_up(case: &Case, before: &Table) {
     }
     expected.retain(|(_, id), count| id.is_some() && *count != 0);
     assert_eq!(expected, counts(&case.table("memberships")));
+    assert_eq!(moves(case), differing(before, &case.table("memberships")));
+}
+
+/// Customers by scheme, id of the segment before and id of the segment after.
+type Ways = BTreeMap<(String, Option<i64>, Option<i64>), i64>;
+
+/// The table `moves`.
+fn moves(case: &Case) -> Ways {
+    let table = case.table("moves");
+    let (schemes, customers) = (table.texts("scheme"), table.ints("customers"));
+    let (from, to) = (table.ints("from_segment_id"), table.ints("to_segment_id"));
+    let row = |row: usize| {
+        let way = (schemes[row].clone().unwrap(), from[row], to[row]);
+        (way, customers[row].unwrap())
+    };
+    (0..table.rows()).map(row).collect()
+}
+
+/// The customers whose segment differs between two tables of memberships.
+fn differing(before: &Table, after: &Table) -> Ways {
+    let segments = |table: &Table| -> BTreeMap<(String, String), i64> {
+        let (schemes, ids) = (table.texts("scheme"), table.ints("segment_id"));
+        let keys = table.texts("customer_id");
+        let of = |row: usize| (schemes[row].clone().unwrap(), keys[row].clone().unwrap());
+        let all = 0..table.rows();
+        all.map(|row| (of(row), ids[row].unwrap())).collect()
+    };
+    let (before, after) = (segments(before), segments(after));
+    let mut found = Ways::new();
+    let all: std::collections::BTreeSet<_> = before.keys().chain(after.keys()).collect();
+    for key in all {
+        let (from, to) = (before.get(key).copied(), after.get(key).copied());
+        if from != to {
+            *found.entry((key.0.clone(), from, to)).or_default() += 1;
+        }
+    }
+    found
+}
+
+#[test]
+fn who_leaves_a_segment_by_time_and_is_back_by_new_rows_has_not_moved() {
+    let case = Case::new();
+    case.pipeline(SCHEMES.split("[schemes.spend]").next().unwrap());
+    case.day("2026-02-01");
+    let before = case.table("memberships");
+    // Whose last order is of 10 January would rest on 15 February.
+    let again = |number: usize| (format!("small{:02}", 2 * number), "2026-02-10", 1.0);
+    case.orders("b.csv", &(0..20).map(again).collect::<Vec<_>>());
+    case.day("2026-02-15");
+    adds_up(&case, &before);
+    let steps = case.migrations();
+    assert!(
+        steps
+            .iter()
+            .any(|step| step.starts_with("freshness: resting > fresh (activity) 20 ")),
+        "{steps:?}"
+    );
+    let report = std::fs::read_to_string(case.path("store/reports/version-2.html")).unwrap();
+    assert!(report.contains(r#"<data value="20" data-c="moved">20 customers</data>"#));
+    assert!(report.contains(r#"title="20: fresh to resting""#));
+    assert!(!report.contains("resting to fresh"));
 }
 
 #[test]

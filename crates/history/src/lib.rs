@@ -40,5 +40,5 @@ pub use error::HistoryError;
 pub use events::{Event, EventKind, events};
 pub use ledger::{Declared, Entry, Ledger};
 pub use matching::{Overlap, match_clusters};
-pub use moves::{ABSENT, Cause, Causes, Migration, Moves, Step, migrations};
-pub use tables::{events_table, ledger_table, migrations_table};
+pub use moves::{ABSENT, Cause, Causes, Migration, Moves, Step, migrations, net};
+pub use tables::{events_table, ledger_table, migrations_table, moves_table};

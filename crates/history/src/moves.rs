@@ -11,7 +11,7 @@ pub const ABSENT: u32 = u32::MAX;
 pub enum Cause {
     /// Keys were merged or split.
     Identity,
-    /// Rows dated before the previous day that were not known then.
+    /// Rows dated up to the previous day that came late, were changed or were removed since.
     LateData,
     /// Features or schemes were edited.
     Definition,
@@ -136,7 +136,7 @@ pub struct Migration {
     pub from: Option<(i64, String)>,
     /// The segment after; `None` for customers who left the base.
     pub to: Option<(i64, String)>,
-    /// What changed.
+    /// What changed; none where only the two versions are compared.
     pub causes: Causes,
     /// Customers.
     pub customers: u64,
@@ -174,17 +174,35 @@ impl Moves {
 /// How many customers moved in each step, by segment before, segment after (`None` last) and cause. `value_cents` is the value
 /// of each customer, the same in every step, so that the steps add up.
 pub fn migrations(moves: &Moves, value_cents: &[i64]) -> Vec<Migration> {
+    let before = std::iter::once(&moves.before).chain(moves.steps.iter().map(|step| &step.after));
+    let steps = before.zip(&moves.steps);
+    let steps = steps.map(|(at, step)| (at.as_slice(), step.after.as_slice(), step.causes));
+    counted(moves, steps, value_cents)
+}
+
+/// How many customers are in another segment than in the previous version, by both segments: who moves back, or on, in a later
+/// step counts once or not at all.
+pub fn net(moves: &Moves, value_cents: &[i64]) -> Vec<Migration> {
+    let last = moves.steps.last();
+    let both = last.map(|last| (moves.before.as_slice(), last.after.as_slice(), Causes::NONE));
+    counted(moves, both.into_iter(), value_cents)
+}
+
+/// Customers whose segments differ between two states, of several pairs of states.
+fn counted<'a>(
+    moves: &Moves,
+    pairs: impl Iterator<Item = (&'a [u32], &'a [u32], Causes)>,
+    value_cents: &[i64],
+) -> Vec<Migration> {
     let mut counted: BTreeMap<(u32, u32, Causes), (u64, i128)> = BTreeMap::new();
-    let mut at = &moves.before;
-    for step in &moves.steps {
-        for (row, (&from, &to)) in at.iter().zip(&step.after).enumerate() {
+    for (at, after, causes) in pairs {
+        for (row, (&from, &to)) in at.iter().zip(after).enumerate() {
             if from != to {
-                let count = counted.entry((from, to, step.causes)).or_default();
+                let count = counted.entry((from, to, causes)).or_default();
                 count.0 += 1;
                 count.1 += i128::from(value_cents.get(row).copied().unwrap_or(0));
             }
         }
-        at = &step.after;
     }
     let named = |place: u32| moves.segments.get(place as usize).cloned();
     let mut found: Vec<Migration> = counted
@@ -280,6 +298,23 @@ mod tests {
                 "s1 s2 activity 1 300",
                 "- s3 activity 1 50000"
             ]
+        );
+        let net = net(&moves, &[1, 20, 300, 4_000, 50_000]);
+        let net: Vec<(Option<i64>, Option<i64>, u64, i128)> = net
+            .into_iter()
+            .map(|one| {
+                let id = |end: Option<(i64, String)>| end.map(|end| end.0);
+                (id(one.from), id(one.to), one.customers, one.value_cents)
+            })
+            .collect();
+        assert_eq!(
+            net,
+            [
+                (Some(10), Some(11), 1, 20),
+                (Some(10), Some(12), 1, 300),
+                (None, Some(13), 1, 50_000)
+            ],
+            "each customer once, and not at all who came back"
         );
     }
 

@@ -16,6 +16,9 @@ use crate::moves::Migration;
 /// Precision and scale of an amount of money.
 const VALUE: (u8, i8) = (18, 2);
 
+/// A segment that customers moved from or to, by id and name; `None` is outside the base.
+type End = Option<(i64, String)>;
+
 /// The table `segment_ledger`.
 ///
 /// # Errors
@@ -163,7 +166,7 @@ pub fn events_table(
     )
 }
 
-/// The table `migrations`: the moves of each scheme, sorted by scheme.
+/// The table `migrations`: the steps of each scheme, sorted by scheme.
 ///
 /// # Errors
 /// A value has more digits than the column holds, or Arrow rejects the columns.
@@ -172,79 +175,67 @@ pub fn migrations_table(
     previous: Option<i32>,
     migrations: &[(String, Vec<Migration>)],
 ) -> Result<RecordBatch, HistoryError> {
+    let causes = |rows: &[(&str, &Migration)]| -> ArrayRef {
+        let causes = rows.iter().map(|row| row.1.causes.to_string());
+        Arc::new(StringArray::from_iter_values(causes))
+    };
+    moved_table("migrations", (as_of, previous), migrations, Some(causes))
+}
+
+/// The table `moves`: who is in another segment, of each scheme, sorted by scheme.
+///
+/// # Errors
+/// A value has more digits than the column holds, or Arrow rejects the columns.
+pub fn moves_table(
+    as_of: i32,
+    previous: Option<i32>,
+    moves: &[(String, Vec<Migration>)],
+) -> Result<RecordBatch, HistoryError> {
+    moved_table("moves", (as_of, previous), moves, None)
+}
+
+/// Customers by the segments that they moved between, with their causes where those are asked for.
+fn moved_table(
+    name: &'static str,
+    (as_of, previous): (i32, Option<i32>),
+    migrations: &[(String, Vec<Migration>)],
+    causes: Option<fn(&[(&str, &Migration)]) -> ArrayRef>,
+) -> Result<RecordBatch, HistoryError> {
     let mut schemes: Vec<&(String, Vec<Migration>)> = migrations.iter().collect();
     schemes.sort_by(|a, b| a.0.cmp(&b.0));
     let rows: Vec<(&str, &Migration)> = schemes
         .into_iter()
         .flat_map(|(scheme, moves)| moves.iter().map(move |one| (scheme.as_str(), one)))
         .collect();
-    let id = |end: &Option<(i64, String)>| end.as_ref().map(|end| end.0);
-    let name = |end: &Option<(i64, String)>| end.as_ref().map(|end| end.1.clone());
+    let ids = |end: fn(&Migration) -> &End| -> ArrayRef {
+        let ids = rows.iter().map(|row| end(row.1).as_ref().map(|end| end.0));
+        Arc::new(ids.collect::<Int64Array>())
+    };
+    let names = |end: fn(&Migration) -> &End| -> ArrayRef {
+        let names = rows.iter().map(|row| end(row.1).as_ref());
+        Arc::new(
+            names
+                .map(|end| end.map(|end| end.1.as_str()))
+                .collect::<StringArray>(),
+        )
+    };
+    let day = |day: i32| dates(std::iter::repeat_n(day, rows.len()));
+    let customers = rows.iter().map(|row| row.1.customers as i64);
     let cents = rows.iter().map(|row| row.1.value_cents);
-    let values = money("migrations", Decimal128Array::from_iter_values(cents))?;
-    table(
-        "migrations",
-        vec![
-            (
-                "as_of",
-                false,
-                dates(std::iter::repeat_n(as_of, rows.len())),
-            ),
-            (
-                "previous_as_of",
-                false,
-                dates(std::iter::repeat_n(previous.unwrap_or(as_of), rows.len())),
-            ),
-            ("scheme", false, texts(rows.iter().map(|row| row.0))),
-            (
-                "from_segment_id",
-                true,
-                Arc::new(
-                    rows.iter()
-                        .map(|row| id(&row.1.from))
-                        .collect::<Int64Array>(),
-                ),
-            ),
-            (
-                "from_segment",
-                true,
-                Arc::new(
-                    rows.iter()
-                        .map(|row| name(&row.1.from))
-                        .collect::<StringArray>(),
-                ),
-            ),
-            (
-                "to_segment_id",
-                true,
-                Arc::new(rows.iter().map(|row| id(&row.1.to)).collect::<Int64Array>()),
-            ),
-            (
-                "to_segment",
-                true,
-                Arc::new(
-                    rows.iter()
-                        .map(|row| name(&row.1.to))
-                        .collect::<StringArray>(),
-                ),
-            ),
-            (
-                "cause",
-                false,
-                Arc::new(StringArray::from_iter_values(
-                    rows.iter().map(|row| row.1.causes.to_string()),
-                )),
-            ),
-            (
-                "customers",
-                false,
-                Arc::new(Int64Array::from_iter_values(
-                    rows.iter().map(|row| row.1.customers as i64),
-                )),
-            ),
-            ("value", false, values),
-        ],
-    )
+    let mut columns = vec![
+        ("as_of", false, day(as_of)),
+        ("previous_as_of", false, day(previous.unwrap_or(as_of))),
+        ("scheme", false, texts(rows.iter().map(|row| row.0))),
+        ("from_segment_id", true, ids(|row| &row.from)),
+        ("from_segment", true, names(|row| &row.from)),
+        ("to_segment_id", true, ids(|row| &row.to)),
+        ("to_segment", true, names(|row| &row.to)),
+    ];
+    columns.extend(causes.map(|causes| ("cause", false, causes(&rows))));
+    let customers: ArrayRef = Arc::new(Int64Array::from_iter_values(customers));
+    let values = money(name, Decimal128Array::from_iter_values(cents))?;
+    columns.extend([("customers", false, customers), ("value", false, values)]);
+    table(name, columns)
 }
 
 /// Hundredths of the currency as decimals.

@@ -23,7 +23,7 @@ use serde_json::Value;
 use tessera_engine::Engine;
 use tessera_history::{
     ABSENT, ASSIGNED_BY, Alignment, Before, Cohorts, Declared, Event, Ledger, Migration, Month,
-    Overlap, SchemeBefore, events, migrations,
+    Overlap, SchemeBefore, events, migrations, net,
 };
 use tessera_segments::{Assignment, Customers, Since, Stay, segment_id};
 use tessera_snapshot::{NewArtifact, Store, StoreError, Version};
@@ -113,6 +113,7 @@ pub(crate) struct Told {
     pub(crate) ledger: RecordBatch,
     pub(crate) events: RecordBatch,
     pub(crate) migrations: RecordBatch,
+    pub(crate) moves: RecordBatch,
     pub(crate) drift: RecordBatch,
     /// Without its column `as_of`; `None` without a map of keys.
     pub(crate) merged: Option<RecordBatch>,
@@ -322,6 +323,7 @@ impl History {
         let previous_day = self.previous.as_ref().map(|previous| previous.before.as_of);
         let values = self.value_cents(prepared, customers)?;
         let mut replayed = self.replay(prepared, assignments, found)?;
+        let mut stepped: Vec<(String, Vec<Migration>)> = Vec::new();
         let mut moved: Vec<(String, Vec<Migration>)> = Vec::new();
         let mut stays = Vec::new();
         let mut pinned: BTreeMap<&str, Vec<u32>> = BTreeMap::new();
@@ -347,7 +349,8 @@ impl History {
             moved_by_pins.extend(released);
             pinned.insert(&assignment.scheme, moved_by_pins);
             stays.push(stay(self.as_of, previous, before, &moves));
-            moved.push((assignment.scheme.clone(), migrations(&moves, &values)));
+            stepped.push((assignment.scheme.clone(), migrations(&moves, &values)));
+            moved.push((assignment.scheme.clone(), net(&moves, &values)));
         }
         let drift = match &self.previous {
             Some(previous) => drift::rows(prepared, previous, customers, assignments)?,
@@ -359,7 +362,8 @@ impl History {
             drift: tessera_history::drift_table(self.as_of, previous_day, drift)?,
             ledger: tessera_history::ledger_table(self.as_of, &self.ledger)?,
             events: tessera_history::events_table(self.as_of, previous_day, &self.events)?,
-            migrations: tessera_history::migrations_table(self.as_of, previous_day, &moved)?,
+            migrations: tessera_history::migrations_table(self.as_of, previous_day, &stepped)?,
+            moves: tessera_history::moves_table(self.as_of, previous_day, &moved)?,
             stays,
         })
     }

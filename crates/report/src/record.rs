@@ -92,7 +92,7 @@ pub(crate) struct QualityRow {
     pub(crate) reason: Option<String>,
 }
 
-/// One row of `migrations`: customers who moved in one step.
+/// One row of `migrations` or `moves`: customers who moved, in one step or in all.
 #[derive(Debug, Clone)]
 pub(crate) struct MigrationRow {
     pub(crate) scheme: String,
@@ -100,6 +100,7 @@ pub(crate) struct MigrationRow {
     pub(crate) from: Option<String>,
     /// `None` is outside the base.
     pub(crate) to: Option<String>,
+    /// Empty in `moves`.
     pub(crate) cause: String,
     pub(crate) customers: i64,
     pub(crate) value: f64,
@@ -341,7 +342,13 @@ pub(crate) fn quality(table: Table<'_>) -> Result<Vec<QualityRow>, ReportError> 
 
 /// Reads `migrations`, in the order of the table.
 pub(crate) fn migrations(table: Table<'_>) -> Result<Vec<MigrationRow>, ReportError> {
-    table.require(&["scheme", "from_segment", "to_segment", "cause", "customers"])?;
+    table.require(&["cause"])?;
+    moves(table)
+}
+
+/// Reads `moves`, in the order of the table.
+pub(crate) fn moves(table: Table<'_>) -> Result<Vec<MigrationRow>, ReportError> {
+    table.require(&["scheme", "from_segment", "to_segment", "customers"])?;
     let (scheme, cause) = (table.text("scheme")?, table.text("cause")?);
     let (from, to) = (table.text("from_segment")?, table.text("to_segment")?);
     let (customers, value) = (table.integers("customers")?, table.numbers("value")?);

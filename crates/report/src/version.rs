@@ -10,7 +10,7 @@ use crate::column::Table;
 use crate::{Before, ReportError, ReportInput, ReportMeta};
 
 /// Tables that are read whole: their size depends on the pipeline file, not on the number of customers.
-const WHOLE: [&str; 10] = [
+const WHOLE: [&str; 11] = [
     "segments",
     "profiles",
     "models",
@@ -21,6 +21,7 @@ const WHOLE: [&str; 10] = [
     "cohorts",
     "features",
     "migrations",
+    "moves",
 ];
 
 /// Columns of `actions` that a report shows, beside the key.

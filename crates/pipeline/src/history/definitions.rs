@@ -200,7 +200,7 @@ impl Changes {
     }
 }
 
-/// Whether a scheme can be another because of late rows of these sources: they make up the base, or it reads what is made of them.
+/// Whether a scheme can be another because of late, changed or removed rows of these sources: they make up the base, or it reads what is made of them.
 fn is_concerned(prepared: &Prepared, scheme: &Scheme, late: &BTreeSet<&str>) -> bool {
     let Some(read) = read_by(prepared, scheme) else {
         return !late.is_empty();

@@ -158,6 +158,7 @@ impl Tables {
             (merged::TABLE, merged.as_ref()),
             ("migrations", Some(&self.told.migrations)),
             ("models", Some(&self.models)),
+            ("moves", Some(&self.told.moves)),
             ("profiles", Some(&self.profiles)),
             ("quality", Some(&self.quality)),
             ("reject_rules", Some(&self.reject_rules)),

@@ -1,5 +1,5 @@
 //! Moves between segments since the version before, with their value and their causes: a matrix of the segments of the scheme to
-//! act by, from the table `migrations`.
+//! act by, from the table `moves`, and the steps by cause, from the table `migrations`.
 
 use std::collections::BTreeMap;
 
@@ -11,7 +11,7 @@ use crate::column::Table;
 use crate::facts::{Facts, Scheme};
 use crate::input::Before;
 use crate::number::{count, counted, money_short};
-use crate::record::{MigrationRow, migrations};
+use crate::record::{self, MigrationRow};
 use crate::sql::{self, Num, Piece, Query};
 use crate::text::{self, Name, words};
 
@@ -104,36 +104,52 @@ fn build(facts: &Facts<'_>) -> Result<Part, ReportError> {
     let Some(scheme) = facts.action_scheme() else {
         return Ok(Part::NotApplicable);
     };
-    let Some(table) = Table::open(facts.input, "migrations") else {
+    let open = |name| Table::open(facts.input, name);
+    let (Some(moves), Some(steps)) = (open("moves"), open("migrations")) else {
         return match facts.input.before {
             Before::None => Ok(Part::NotApplicable),
+            _ if open("moves").is_none() => Part::no_table("moves"),
             _ => Part::no_table("migrations"),
         };
     };
-    // A first version has nothing before it.
-    let Some(since) = table.dates("previous_as_of")?.into_iter().flatten().next() else {
+    // A first version has nothing before it. Steps that cancel out leave no move.
+    let mut since = None;
+    for table in [moves, steps] {
+        let days = table.dates("previous_as_of")?;
+        since = since.or(days.into_iter().flatten().next());
+    }
+    let Some(since) = since else {
         return Ok(Part::NotApplicable);
     };
-    let rows = migrations(table)?;
-    let own: Vec<&MigrationRow> = rows
-        .iter()
-        .filter(|row| row.scheme == scheme.name)
-        .collect();
-    Part::ready(view(facts, scheme, text::date(since), &own))
+    let of_scheme = |rows: Vec<MigrationRow>| -> Vec<MigrationRow> {
+        let rows = rows.into_iter();
+        rows.filter(|row| row.scheme == scheme.name).collect()
+    };
+    let moves = of_scheme(record::moves(moves)?);
+    let steps = of_scheme(record::migrations(steps)?);
+    Part::ready(view(facts, scheme, text::date(since), (&moves, &steps)))
 }
 
-fn view(facts: &Facts<'_>, scheme: &Scheme, since: String, rows: &[&MigrationRow]) -> View {
+fn view(
+    facts: &Facts<'_>,
+    scheme: &Scheme,
+    since: String,
+    (moves, steps): (&[MigrationRow], &[MigrationRow]),
+) -> View {
     let mut found: BTreeMap<Way<'_>, Moved> = BTreeMap::new();
-    let mut causes: BTreeMap<&str, Moved> = BTreeMap::new();
-    for row in rows {
+    for row in moves {
         let way = (row.from.as_deref(), row.to.as_deref());
         found.entry(way).or_default().add(row);
+    }
+    let mut causes: BTreeMap<&str, Moved> = BTreeMap::new();
+    for row in steps {
         causes.entry(&row.cause).or_default().add(row);
     }
     let mut causes: Vec<(&str, Moved)> = causes.into_iter().collect();
     causes.sort_by(|a, b| b.1.customers.cmp(&a.1.customers).then(a.0.cmp(b.0)));
     let segments = segments(scheme, &found);
     let (lines, to, ways) = match segments.len() <= MOST_SEGMENTS {
+        _ if found.is_empty() => (Vec::new(), Vec::new(), Vec::new()),
         true => {
             let (lines, to) = matrix(facts, &segments, &found);
             (lines, to, Vec::new())
@@ -162,7 +178,10 @@ fn view(facts: &Facts<'_>, scheme: &Scheme, since: String, rows: &[&MigrationRow
 /// What causes of moves are called in a sentence; an unknown one stays as it is.
 const CAUSES: [(&str, &str); 7] = [
     ("identity", "changed keys"),
-    ("late_data", "rows that came late"),
+    (
+        "late_data",
+        "rows that came late or were changed or removed",
+    ),
     ("definition", "edited definitions"),
     ("model", "models and limits fitted again"),
     ("attribute", "changed attributes"),
@@ -302,10 +321,10 @@ fn summary(facts: &Facts<'_>, found: &BTreeMap<Way<'_>, Moved>) -> Vec<Piece> {
     out
 }
 
-/// The rows of the scheme.
-fn of_scheme(facts: &Facts<'_>, scheme: &Scheme) -> String {
+/// The rows of the scheme in one of the tables.
+fn of_scheme(facts: &Facts<'_>, table: &'static str, scheme: &Scheme) -> String {
     let scheme = sql::quoted(&scheme.name);
-    format!("{} where scheme = {scheme}", facts.from("migrations"))
+    format!("{} where scheme = {scheme}", facts.from(table))
 }
 
 /// What moved, as columns of a query.
@@ -317,13 +336,13 @@ fn query(facts: &Facts<'_>, scheme: &Scheme) -> Query {
         format!(
             "select coalesce(from_segment, '{OUTSIDE}') as \"from\", coalesce(to_segment, '{OUTSIDE}') as \"to\",\n  {SUMS}\n\
              from {} group by all",
-            of_scheme(facts, scheme)
+            of_scheme(facts, "moves", scheme)
         ),
     )
 }
 
 fn by_cause(facts: &Facts<'_>, scheme: &Scheme) -> Query {
-    let from = of_scheme(facts, scheme);
+    let from = of_scheme(facts, "migrations", scheme);
     Query::by(
         &["cause"],
         format!("select cause, {SUMS}\nfrom {from} group by cause"),
@@ -348,6 +367,6 @@ fn totals(facts: &Facts<'_>, scheme: &Scheme) -> Query {
     Query::one(format!(
         "select {}\nfrom {}",
         figures.join(",\n  "),
-        of_scheme(facts, scheme)
+        of_scheme(facts, "moves", scheme)
     ))
 }

@@ -27,11 +27,28 @@ fn everyone_who_moved_came_or_left_is_counted() {
     }
     assert!(html.contains("Since 31 October 2026"), "{html}");
     for cause in [
-        r#"<span data-k="activity"><b><bdi>new rows</bdi></b> <data value="2" data-c="customers">2</data>"#,
-        r#"<span data-k="ageing"><b><bdi>time without new rows</bdi></b> <data value="1" data-c="customers">1</data>"#,
+        r#"<span data-k="activity"><b><bdi>new rows</bdi></b> <data value="3" data-c="customers">3</data>"#,
+        r#"<span data-k="ageing"><b><bdi>time without new rows</bdi></b> <data value="2" data-c="customers">2</data>"#,
     ] {
         assert!(html.contains(cause), "{cause} in {html}");
     }
+}
+
+#[test]
+fn steps_that_cancel_out_are_no_moves() {
+    let mut input = input();
+    let none = input.tables["moves"][0].slice(0, 0);
+    input.tables.insert("moves".into(), vec![none]);
+    let html = fixture::section(&input, "moves");
+    assert!(
+        html.contains(r#"<data value="0" data-c="moved">0 customers</data>"#),
+        "{html}"
+    );
+    assert!(!html.contains("<table"), "{html}");
+    assert!(
+        html.contains("Why: ") && html.contains("who is back"),
+        "{html}"
+    );
 }
 
 #[test]

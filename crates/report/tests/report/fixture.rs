@@ -43,6 +43,7 @@ pub fn version(first: &'static str, second: &'static str) -> ReportInput {
         ("models".to_owned(), vec![models()]),
         ("actions".to_owned(), vec![actions(second)]),
         ("migrations".to_owned(), vec![migrations(first, second)]),
+        ("moves".to_owned(), vec![moves(first, second)]),
         ("cohorts".to_owned(), vec![cohorts()]),
         ("sources".to_owned(), vec![sources()]),
         ("rejects".to_owned(), vec![rejects(first)]),
@@ -168,26 +169,64 @@ fn actions(second: &'static str) -> RecordBatch {
 }
 
 /// Since the version before: `d` moved, `f` came, `z` left.
+fn moves(first: &'static str, second: &'static str) -> RecordBatch {
+    moved(
+        [
+            [Some((1, first)), Some((2, second))],
+            [Some((2, second)), None],
+            [None, Some((2, second))],
+        ],
+        [1_050, 300, 525],
+        Vec::new(),
+    )
+}
+
+/// The steps: as in `moves`, and `e` moved by time and back by new rows.
 fn migrations(first: &'static str, second: &'static str) -> RecordBatch {
-    let ids = |ids: [Option<i64>; 3]| -> ArrayRef { Arc::new(Int64Array::from(ids.to_vec())) };
-    let cents = Decimal128Array::from(vec![1_050, 300, 525]);
-    batch(vec![
+    let causes = ["ageing", "activity", "ageing", "activity", "activity"];
+    moved(
+        [
+            [Some((1, first)), Some((2, second))],
+            [Some((1, first)), Some((2, second))],
+            [Some((2, second)), Some((1, first))],
+            [Some((2, second)), None],
+            [None, Some((2, second))],
+        ],
+        [1_050, 200, 200, 300, 525],
+        vec![("cause", texts(causes.map(Some)))],
+    )
+}
+
+/// Single customers who moved from one segment to another, with their value in hundredths.
+fn moved<const N: usize>(
+    ways: [[Option<(i64, &'static str)>; 2]; N],
+    cents: [i128; N],
+    causes: Vec<(&str, ArrayRef)>,
+) -> RecordBatch {
+    let ids = |end: usize| -> ArrayRef {
+        let ids = ways.iter().map(|way| way[end].map(|segment| segment.0));
+        Arc::new(ids.collect::<Int64Array>())
+    };
+    let names = |end: usize| texts(ways.map(|way| way[end].map(|segment| segment.1)));
+    let cents = Decimal128Array::from(cents.to_vec());
+    let mut columns: Vec<(&str, ArrayRef)> = vec![
         (
             "previous_as_of",
-            Arc::new(Date32Array::from(vec![20_757; 3])),
+            Arc::new(Date32Array::from(vec![20_757; N])),
         ),
-        ("scheme", texts(["rfm"; 3].map(Some))),
-        ("from_segment_id", ids([Some(1), Some(2), None])),
-        ("from_segment", texts([Some(first), Some(second), None])),
-        ("to_segment_id", ids([Some(2), None, Some(2)])),
-        ("to_segment", texts([Some(second), None, Some(second)])),
-        ("cause", texts(["ageing", "activity", "activity"].map(Some))),
-        ("customers", whole([1, 1, 1])),
+        ("scheme", texts(["rfm"; N].map(Some))),
+        ("from_segment_id", ids(0)),
+        ("from_segment", names(0)),
+        ("to_segment_id", ids(1)),
+        ("to_segment", names(1)),
+        ("customers", whole([1; N])),
         (
             "value",
             Arc::new(cents.with_precision_and_scale(18, 2).unwrap()),
         ),
-    ])
+    ];
+    columns.extend(causes);
+    batch(columns)
 }
 
 /// Two months of first orders; the last month is not over, and one has not begun.

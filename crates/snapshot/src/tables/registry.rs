@@ -11,6 +11,7 @@ mod memberships;
 mod merged_keys;
 mod migrations;
 mod models;
+mod moves;
 mod profiles;
 mod quality;
 mod reject_rules;
@@ -68,6 +69,7 @@ pub static TABLES: &[Table] = &[
     merged_keys::TABLE,
     migrations::TABLE,
     models::TABLE,
+    moves::TABLE,
     profiles::TABLE,
     quality::TABLE,
     reject_rules::TABLE,

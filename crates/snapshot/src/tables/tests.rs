@@ -62,6 +62,7 @@ fn every_table_of_the_release_is_declared() {
             "merged_keys",
             "migrations",
             "models",
+            "moves",
             "profiles",
             "quality",
             "reject_rules",

@@ -5,8 +5,9 @@ use crate::tables::{Table, Ty};
 
 pub(super) const TABLE: Table = Table {
         name: "migrations",
-        doc: "Who moved since the previous version, and why: customers and their value, step by step, so that the rows of a \
-              segment add up to its change. A customer who moves in several steps counts in each. Empty in a first version.",
+        doc: "Why customers moved since the previous version: customers and their value, step by step, so that the rows of a \
+              segment add up to its change. A customer who moves in several steps counts in each, also who is back in the end; \
+              `moves` counts each once. Empty in a first version.",
         version: "1.0",
         row: "scheme x segment before x segment after x cause",
         sorted_by: &["scheme", "from_segment_id", "to_segment_id", "cause"],
@@ -22,7 +23,8 @@ pub(super) const TABLE: Table = Table {
             must(
                 "cause",
                 Ty::Text,
-                "What changed in this step: `identity`, `late_data`, `definition`, `model`, `attribute`, `ageing` or `activity`; \
+                "What changed in this step: `identity`, `late_data` (earlier rows that came late, were changed or were removed), \
+                 `definition`, `model`, `attribute`, `ageing` or `activity`; \
                  several, joined by ` or `, where they could not be told apart.",
             ),
             must("customers", Ty::Int, "Customers who moved.").counts("customers"),
