@@ -191,6 +191,29 @@ fn limits_formats_and_a_store_without_a_version() {
     insta::assert_snapshot!(markdown.replace(&took, "took N s"));
 }
 
+/// The commit says when the run began, not when it began to publish: that is in the name of its folder.
+#[test]
+fn a_run_takes_from_its_begin_to_its_commit() {
+    let case = Case::new();
+    let before = chrono::Utc::now().timestamp_millis();
+    case.day("2026-02-01");
+    let commit = case.path("store/commits/00000000000000000001.json");
+    let text = std::fs::read_to_string(commit).unwrap();
+    let commit: Value = serde_json::from_str(&text).unwrap();
+    let millis = |name: &str| {
+        let time = chrono::DateTime::parse_from_rfc3339(commit[name].as_str().unwrap());
+        time.unwrap().timestamp_millis()
+    };
+    let name = commit["txid"].as_str().unwrap();
+    let staged = i64::from_str_radix(name.split('-').next().unwrap(), 16).unwrap();
+    let begun = millis("started_at");
+    assert!(before <= begun && begun < staged && staged <= millis("finished_at"));
+
+    let plan = run(&strings(&case.arguments("plan", &["--json"])), 0);
+    let took = &json(&plan)["reads"]["last_run_seconds"];
+    assert_eq!(took, (millis("finished_at") - begun) as f64 / 1_000.0);
+}
+
 /// An edit of the demo's pipeline that keeps it valid, and what it is.
 fn edit(text: &str, random: &mut ChaCha8Rng) -> (String, String) {
     let rules = "\nrules = [";

@@ -225,7 +225,7 @@ fn against(store: &Store, prepared: &Prepared) -> Result<Option<Version>, Pipeli
     Ok(found.filter(own))
 }
 
-/// How long the run of a version took, by its commit.
+/// How long the run of a version took, from reading the pipeline file to the commit, which states both times.
 fn seconds(version: &Version) -> Option<f64> {
     let commit = version.commit();
     let time = |text: &str| chrono::DateTime::parse_from_rfc3339(text).ok();

@@ -5,6 +5,7 @@ mod names;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use chrono::NaiveDate;
 use tessera_expr::rel::Cutoff;
@@ -151,6 +152,7 @@ pub fn prepare(
     as_of: NaiveDate,
     reading: &Reading,
 ) -> Result<Prepared, PipelineError> {
+    let started = SystemTime::now();
     let loaded = load(file, &reading.vars)?;
     let mut found = loaded.warnings;
     let pipeline = loaded.pipeline;
@@ -200,6 +202,7 @@ pub fn prepare(
     }
     Store::check(Path::new(&pipeline.store), &reading.store)?;
     let mut prepared = Prepared {
+        started,
         pipeline,
         as_of,
         known_as_of,

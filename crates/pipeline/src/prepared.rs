@@ -1,6 +1,7 @@
 //! What a run works with: the checked pipeline with its plan. How it comes about is in `prepare`.
 
 use std::collections::BTreeMap;
+use std::time::SystemTime;
 
 use chrono::NaiveDate;
 use tessera_expr::Expr;
@@ -19,6 +20,8 @@ use crate::pins::Pins;
 /// A pipeline that is ready to run on one date.
 #[derive(Debug)]
 pub struct Prepared {
+    /// When its preparation began, which is when the run did.
+    pub(crate) started: SystemTime,
     /// The checked pipeline.
     pub pipeline: Pipeline,
     /// State of the customer base at the close of this day.
@@ -105,6 +108,7 @@ impl Prepared {
         rules.remove(&name);
         rules.extend(predicates.map(|predicates| (name, predicates)));
         Self {
+            started: self.started,
             pipeline,
             as_of: self.as_of,
             known_as_of: self.known_as_of,

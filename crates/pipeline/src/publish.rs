@@ -4,6 +4,7 @@ mod tables;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use chrono::NaiveDate;
 use serde_json::{Value, json};
@@ -354,7 +355,7 @@ pub(crate) fn publish(
     store: &Store,
     identity: &RunIdentity,
     tables: &Tables,
-    replaces: Option<Replaced>,
+    (started, replaces): (SystemTime, Option<Replaced>),
     gate: &Gate,
 ) -> Result<Published, PipelineError> {
     let mut staging = store.stage(identity.clone())?;
@@ -363,6 +364,7 @@ pub(crate) fn publish(
     if let Some(damaged) = replaces {
         staging.replace(damaged);
     }
+    staging.began(started);
     staging.stop_at(gate);
     staging.follow(tables.told.follows);
     staging.apply(tables.artifacts.clone());

@@ -319,12 +319,12 @@ impl Job<'_> {
         let rows = tables.rows();
         self.memory
             .require(stage, &[tables.customers()], PUBLISH_COPIES)?;
-        let replaces = self.replaces.clone();
+        let begun = (self.prepared.started, self.replaces.clone());
         let mut identity = self.identity.clone();
         if let Some(served) = &made.served {
             identity.pipeline = served.stated(&identity.pipeline);
         }
-        let mut published = publish::publish(store, &identity, tables, replaces, self.gate)?;
+        let mut published = publish::publish(store, &identity, tables, begun, self.gate)?;
         published.expectations = tables.expectations;
         self.observer.published(&published);
         let report = StageReport {
