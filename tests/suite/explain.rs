@@ -130,6 +130,90 @@ fn segments_over_the_versions_are_those_of_memberships() {
     assert_eq!(earlier[0]["version"], 1);
 }
 
+#[test]
+fn the_present_stay_says_from_where_and_why_the_customer_came() {
+    let case = case();
+    case.day("2026-02-16");
+    let found = explained(&case, &["small00"], &[]);
+    let care = scheme(&found[0], "care");
+    assert_eq!(
+        (&care["cause"], &care["stays"][0]["versions"]),
+        (&Value::Null, &2.into())
+    );
+    assert_eq!(care["stays"][0]["from_segment"], "mail");
+    let store = case.path("store").display().to_string();
+    let text = String::from_utf8(run(&["explain", &store, "small00"], 0).stdout).unwrap();
+    assert!(
+        text.contains("care: welcome, since 2026-02-15\n")
+            && text.contains("  came from mail by activity\n"),
+        "{text}"
+    );
+}
+
+/// What is missing says whether the customer has a row: it does where another attribute of the source has a value.
+#[test]
+fn an_empty_attribute_of_a_row_that_counts_is_no_missing_row() {
+    let dir = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| std::fs::write(dir.path().join(name), text).unwrap();
+    write("a.csv", "cid,country,score\np,DE,3\nq,FR,\nr,,\n");
+    write("b.csv", "cid,tone\np,warm\n");
+    let store = dir.path().join("store").display().to_string();
+    let source = |name: &str, columns: &str| {
+        let path = dir.path().join(format!("{name}.csv")).display().to_string();
+        let of = |column: &&str| format!("attributes.{column} = {{ base = \"geographic\" }}\n");
+        let columns: Vec<&str> = columns.split(' ').collect();
+        let attributes: String = columns.iter().map(of).collect();
+        let types: Vec<String> = columns
+            .iter()
+            .map(|c| format!("{c} = \"string\""))
+            .collect();
+        format!(
+            "[sources.{name}]\nkind = \"attributes\"\npath = \"{path}\"\nkey = \"cid\"\n{attributes}\
+             [sources.{name}.contract]\nmissing_key = \"fail\"\ncolumns = {{ cid = \"string\", {} }}\n",
+            types.join(", ")
+        )
+    };
+    let pipeline = format!(
+        "spec_version = 1\nname = \"p\"\ntimezone = \"UTC\"\ncurrency = \"EUR\"\nstore = \"{store}\"\n\
+         [customer]\nkey = \"cid\"\nfrom = [\"a\"]\n{}{}\
+         [schemes.place]\nkind = \"rules\"\nrules = [{{ segment = \"de\", when = \"country = 'DE'\" }}]\notherwise = \"else\"\n",
+        source("a", "country score"),
+        source("b", "tone")
+    );
+    write("p.toml", &pipeline);
+    let file = dir.path().join("p.toml").display().to_string();
+    run(&["run", &file, "--as-of", "2026-01-31", "--quiet"], 0);
+    let why = |customer: &str| {
+        let output = run(&["explain", &store, customer, "--json"], 0);
+        let missing = json(&output)[0]["missing"].as_array().unwrap().clone();
+        let of = |one: &Value| {
+            let why = one["why"].as_str().unwrap();
+            format!(
+                "{}: {}",
+                one["feature"].as_str().unwrap(),
+                why.split(": ").next().unwrap()
+            )
+        };
+        missing.iter().map(of).collect::<Vec<_>>()
+    };
+    let none = |feature: &str, source: &str| {
+        format!(
+            "{feature}: no row of `{source}` counts for this customer, or it is empty in that row"
+        )
+    };
+    assert_eq!(
+        why("q"),
+        [
+            "score: it is empty in the row of `a` that counts for this customer".to_owned(),
+            none("tone", "b")
+        ]
+    );
+    assert_eq!(
+        why("r"),
+        [none("country", "a"), none("score", "a"), none("tone", "b")]
+    );
+}
+
 /// The limits of tiers and scores: with the nearest value the customer is where another customer of that value is.
 #[test]
 fn limits_of_tiers_are_those_between_the_customers() {

@@ -40,7 +40,7 @@ pub(super) fn missing(version: &Version, customers: &Rows, row: usize) -> Vec<Mi
             let notes = feature["notes"].as_str().unwrap_or_default();
             let made_of = words(notes).filter(|word| *word != name && names.contains(word));
             let lacking: Vec<&str> = made_of.filter(|word| is_missing(word)).collect();
-            let why = match (catalogue(name, pipeline), source(name, pipeline)) {
+            let why = match (catalogue(name, pipeline), origin(name, pipeline)) {
                 _ if !lacking.is_empty() => {
                     format!(
                         "it is made of {}, which is missing: {notes}",
@@ -48,9 +48,7 @@ pub(super) fn missing(version: &Version, customers: &Rows, row: usize) -> Vec<Mi
                     )
                 }
                 (Some(missing), _) => missing,
-                (None, Some(source)) => {
-                    format!("no row of `{source}` counts for this customer: {notes}")
-                }
+                (None, Some(origin)) => format!("{}: {notes}", origin.why(&is_missing)),
                 (None, None) => format!("the expression has no value for this customer: {notes}"),
             };
             Some(Missing {
@@ -73,25 +71,58 @@ fn catalogue(name: &str, pipeline: &Value) -> Option<String> {
     Some(found.missing.to_owned())
 }
 
+/// What a feature is made of.
+struct Origin<'a> {
+    source: String,
+    /// The attributes of the source; none of a feature that is declared over its rows.
+    attributes: Option<Vec<&'a str>>,
+}
+
+impl Origin<'_> {
+    /// Why there is no value. A customer with another attribute of the source has a row that counts.
+    fn why(&self, is_missing: &dyn Fn(&str) -> bool) -> String {
+        let source = &self.source;
+        match &self.attributes {
+            None => format!(
+                "no row of `{source}` counts for this customer, or those that count give no value"
+            ),
+            Some(all) if all.iter().all(|one| is_missing(one)) => {
+                format!("no row of `{source}` counts for this customer, or it is empty in that row")
+            }
+            Some(_) => {
+                format!("it is empty in the row of `{source}` that counts for this customer")
+            }
+        }
+    }
+}
+
 /// The source whose rows a feature is made of: of attributes, and of what is declared over a source.
-fn source(name: &str, pipeline: &Value) -> Option<String> {
+fn origin<'a>(name: &str, pipeline: &'a Value) -> Option<Origin<'a>> {
     let declared = &pipeline[DECLARED];
     let features = declared["features"]["declared"].as_array();
     let mut features = features.into_iter().flatten();
     if let Some(feature) = features.find(|feature| feature["name"] == name) {
-        let found = find_text(feature, "from")?;
-        return Some(found);
+        return Some(Origin {
+            source: find_text(feature, "from")?,
+            attributes: None,
+        });
     }
-    let sources = declared["sources"].as_array();
-    let mut sources = sources.into_iter().flatten();
-    let has = |source: &&Value| {
-        let attributes = source["attributes"].as_array();
-        attributes
-            .into_iter()
-            .flatten()
-            .any(|attribute| attribute["column"] == name)
-    };
-    sources.find(has)?["name"].as_str().map(str::to_owned)
+    let sources = declared["sources"].as_array().into_iter().flatten();
+    let mut sources = sources.map(|source| (source, attributes(source)));
+    let (source, attributes) = sources.find(|(_, attributes)| attributes.contains(&name))?;
+    Some(Origin {
+        source: source["name"].as_str()?.to_owned(),
+        attributes: Some(attributes),
+    })
+}
+
+/// The columns of a source that are attributes of customers.
+fn attributes(source: &Value) -> Vec<&str> {
+    let attributes = source["attributes"].as_array();
+    let columns = attributes.into_iter().flatten();
+    columns
+        .filter_map(|attribute| attribute["column"].as_str())
+        .collect()
 }
 
 /// The text of the first field of this name, at any depth.

@@ -25,6 +25,8 @@ pub struct Stay {
     pub versions: u64,
     /// Why the customer came into the segment; none where the version before had no such customer or scheme.
     pub cause: Option<String>,
+    /// The segment that it came from, by the name then; none for who was not in the base.
+    pub from_segment: Option<String>,
 }
 
 /// Stays by customer and scheme, newest first.
@@ -113,6 +115,8 @@ impl Followed {
             let of = (text(key), text("scheme"));
             let id = rows.integer("segment_id", row).unwrap_or_default();
             let cause = rows.text("cause", row);
+            let from_segment = rows.text("previous_segment", row);
+            let from_segment = from_segment.filter(|_| cause.is_some());
             let entered = rows.text("entered_on", row);
             let entered = entered.and_then(|day| day.parse::<NaiveDate>().ok());
             let unbroken = left.remove(&of) && !self.broken.remove(&of);
@@ -125,6 +129,7 @@ impl Followed {
                     stay.first_day = day;
                     stay.versions += 1;
                     stay.cause = cause;
+                    stay.from_segment = from_segment;
                 }
                 None => own.push(Stay {
                     segment_id: id,
@@ -133,6 +138,7 @@ impl Followed {
                     last_day: day,
                     versions: 1,
                     cause,
+                    from_segment,
                 }),
             }
             let at = entered.filter(|first| *first < day);

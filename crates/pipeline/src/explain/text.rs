@@ -49,8 +49,8 @@ fn of_scheme(scheme: &SchemeExplained, to: &mut String) {
     let since = since.map_or_else(String::new, |day| format!(", since {day}"));
     let _ = writeln!(to, "\n{}: {}{since}", scheme.scheme, scheme.segment);
     let _ = writeln!(to, "  why: {}", scheme.reason);
-    if let (Some(before), Some(cause)) = (&scheme.previous_segment, &scheme.cause) {
-        let _ = writeln!(to, "  moved from {before} by {cause}");
+    if let Some(came) = scheme.stays.first().and_then(came) {
+        let _ = writeln!(to, "  {came}");
     }
     if let Some(day) = &scheme.leaves_on {
         let segment = scheme.leaves_to.as_ref();
@@ -92,6 +92,15 @@ fn of_scheme(scheme: &SchemeExplained, to: &mut String) {
     }
 }
 
+/// From which segment the customer came into that of a stay, and why; nothing where no version says so.
+fn came(stay: &Stay) -> Option<String> {
+    let cause = stay.cause.as_ref()?;
+    Some(match &stay.from_segment {
+        Some(from) => format!("came from {from} by {cause}"),
+        None => format!("came into the base by {cause}"),
+    })
+}
+
 fn of_rule(rule: &RuleExplained, to: &mut String) {
     let state = if rule.holds { "true" } else { "not true" };
     let _ = writeln!(to, "  rule {} ({}) is {state}", rule.number, rule.segment);
@@ -130,10 +139,9 @@ fn of_change(change: &Change) -> String {
 }
 
 fn of_stay(stay: &Stay) -> String {
-    let cause = stay.cause.as_ref();
-    let cause = cause.map_or_else(String::new, |cause| format!(", came by {cause}"));
+    let came = came(stay).map_or_else(String::new, |came| format!(", {came}"));
     format!(
-        "{} to {}: {} ({} {}{cause})",
+        "{} to {}: {} ({} {}{came})",
         stay.first_day,
         stay.last_day,
         stay.segment,
