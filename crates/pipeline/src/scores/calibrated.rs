@@ -103,11 +103,12 @@ impl Calibrated {
             Threshold::at_most(limit),
             self.error <= limit,
             format!(
-                "on {} customers {predicted:.1}% were predicted and {observed:.1}% happened; predicted and observed differ by {:.1} points \
-                on average over bins, and chance explains at most {:.1}: the ranking of customers may be right, the probabilities are not",
-                grouped(self.rows as u64),
+                "predicted and observed differ by {:.1} points on average over groups of like probability, where chance explains at most \
+                {:.1}; over all {} customers {predicted:.1}% were predicted and {observed:.1}% happened: the ranking of customers may be \
+                right, the probabilities are not",
                 100.0 * self.error,
-                100.0 * self.limit
+                100.0 * self.limit,
+                grouped(self.rows as u64)
             ),
         )];
         let least = SPREAD.max(ERRORS_APART * self.error_of_predictions);
@@ -141,5 +142,33 @@ impl Calibrated {
             ));
         }
         rows
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Half of either group happens, where few and most were predicted: right on the whole, wrong in each group.
+    #[test]
+    fn a_reason_begins_with_what_decides() {
+        let probabilities: Vec<f64> = (0..400)
+            .map(|row| if row < 200 { 0.1 } else { 0.9 })
+            .collect();
+        let happened: Vec<bool> = (0..400).map(|row| row % 2 == 0).collect();
+        let rows = Calibrated::of(&probabilities, &happened)
+            .unwrap()
+            .quality("");
+        let reason = rows[0].reason.clone().unwrap();
+        let first = reason.split(';').next().unwrap();
+        assert!(
+            first.starts_with("predicted and observed differ by 40.0 points on average")
+                && first.contains("chance explains at most"),
+            "{reason}"
+        );
+        assert!(
+            reason.contains("over all 400 customers 50.0% were predicted and 50.0% happened"),
+            "{reason}"
+        );
     }
 }
