@@ -262,7 +262,16 @@ fn a_day_without_data_ends_it_with_the_code_of_the_run() {
         said(&["--from", "2026-03-01", "--to", "2026-02-01"])
             .contains("there is no day from 2026-03-01 to 2026-02-01")
     );
-    assert!(said(&["--from", "2026-03-01", "--to", "2999-02-01"]).contains("later than today"));
+    let future = said(&["--from", "2026-03-01", "--to", "2999-02-01"]);
+    assert!(
+        future.contains("later than today") && future.contains("choose an earlier `--to`\n"),
+        "{future}"
+    );
+    let arguments = case.arguments("backfill", &["--from", "2025-12-30", "--to", "2025-12-31"]);
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let before = String::from_utf8(run(&arguments, 3).stderr).unwrap();
+    let end = "backfill stopped at 2025-12-30, day 1 of 2; the same command ends there again until what is said above is mended\n";
+    assert!(before.ends_with(end), "{before}");
     assert!(
         said(&[
             "--from",

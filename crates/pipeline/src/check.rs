@@ -101,6 +101,7 @@ pub fn day(
         if let Some(day) = day.filter(|day| *day > today && !allow_future) {
             return Err(PipelineError::Future {
                 option,
+                can_be_allowed: true,
                 day,
                 today,
                 zone: zone.to_string(),

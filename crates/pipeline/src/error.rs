@@ -197,11 +197,14 @@ pub enum PipelineError {
     Arrow(#[from] arrow::error::ArrowError),
     /// The date of the run has not come yet.
     #[error(
-        "{day} is later than today ({today} in {zone}): the lake cannot know what happens until then; choose an earlier `{option}`, or add `--allow-future` if this is meant"
+        "{day} is later than today ({today} in {zone}): the lake cannot know what happens until then; choose an earlier `{option}`{}",
+        or_allow(.can_be_allowed)
     )]
     Future {
         /// The argument that states the day.
         option: &'static str,
+        /// Whether the command has `--allow-future`.
+        can_be_allowed: bool,
         /// The day.
         day: chrono::NaiveDate,
         /// The current day.
@@ -351,6 +354,14 @@ impl From<IngestError> for PipelineError {
 fn said(unmet: &[Unmet]) -> String {
     let said: Vec<String> = unmet.iter().map(Unmet::to_string).collect();
     said.join("; ")
+}
+
+/// What else can be done about a day in the future, where the command has an option for it.
+fn or_allow(can_be_allowed: &bool) -> &'static str {
+    match can_be_allowed {
+        true => ", or add `--allow-future` if this is meant",
+        false => "",
+    }
 }
 
 /// A sentence with its first letter in upper case.

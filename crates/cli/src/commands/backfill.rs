@@ -9,7 +9,7 @@ use std::time::Instant;
 use chrono::NaiveDate;
 use serde_json::{Value, json};
 use tessera_pipeline::backfill::{Standing, standing};
-use tessera_pipeline::{Reading, Records};
+use tessera_pipeline::{PipelineError, Reading, Records};
 
 use crate::arguments::{Backfill, LogFormat, Output};
 use crate::output::{Failure, print, print_json, tell};
@@ -45,7 +45,8 @@ pub(crate) fn run(arguments: &Backfill, output: &Output) -> Result<ExitCode, Fai
         known_as_of: None,
     };
     // A day that has not come yet is refused before the first one is run.
-    tessera_pipeline::day(&arguments.pipeline.file, &reading, Some(*last), false)?;
+    tessera_pipeline::day(&arguments.pipeline.file, &reading, Some(*last), false)
+        .map_err(of_last_day)?;
     signals::pass_on()
         .map_err(|error| Failure::new(format!("no signals are received: {error}"), 1))?;
     let started = Instant::now();
@@ -59,13 +60,36 @@ pub(crate) fn run(arguments: &Backfill, output: &Output) -> Result<ExitCode, Fai
             Err(failure) => crate::output::fail_with(&failure),
         };
         tell_end(&progress, output, started)?;
-        crate::output::say_error(&format!(
-            "backfill stopped at {at}; the same command goes on from there"
-        ));
+        crate::output::say_error(&format!("backfill stopped at {at}; {}", what_next(code)));
         return Ok(ExitCode::from(code));
     }
     tell_end(&progress, output, started)?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// What the same command does after a day that ended with this exit code.
+fn what_next(code: u8) -> &'static str {
+    match code {
+        // The program, the pipeline file, the data: nothing of it mends itself.
+        1..=3 => "the same command ends there again until what is said above is mended",
+        _ => "the same command goes on from there",
+    }
+}
+
+/// The mistake of a last day that has not come yet, by the option that states it here.
+fn of_last_day(error: PipelineError) -> PipelineError {
+    match error {
+        PipelineError::Future {
+            day, today, zone, ..
+        } => PipelineError::Future {
+            option: "--to",
+            can_be_allowed: false,
+            day,
+            today,
+            zone,
+        },
+        other => other,
+    }
 }
 
 /// Runs the pipeline for these days, whether they have a version or not; returns the exit code of the first run that does not
