@@ -98,6 +98,54 @@ fn moves_and_values_are_those_of_the_tables() {
     }
 }
 
+/// Segments and moves count the same column, whose name is said: what customers will bring, not what they bring now.
+#[test]
+fn segments_count_what_moves_count() {
+    let case = Case::new();
+    case.pipeline(
+        r#"
+spend_30d = { from = "orders", agg = "sum", of = "amount", window = "30d", base = "value", unit = "currency" }
+
+[value]
+now = "spend_30d"
+future = "spend_total * 2"
+per = "month"
+
+[schemes.freshness]
+kind = "rules"
+rules = [{ segment = "fresh", when = "recency_days <= 30" }]
+otherwise = "resting"
+"#,
+    );
+    case.day("2026-02-01");
+    case.day("2026-02-15");
+    let found = compared(&case, "1", "2", &[]);
+    assert_eq!(found["value"], "value_future");
+    let scheme = of(&found["schemes"], "scheme", "freshness");
+    for (version, field) in [("1", "value_before"), ("2", "value_after")] {
+        let value = values(&case, version, "value_future");
+        let segments = segments(&case, version);
+        for segment in scheme["segments"].as_array().unwrap() {
+            let own = segments
+                .iter()
+                .filter(|(_, id)| segment["segment_id"] == **id);
+            let sum: f64 = own.map(|((key, _), _)| value[key].unwrap()).sum();
+            assert_eq!(segment[field], sum, "{segment}");
+        }
+    }
+    let gone = &of(&scheme["segments"], "segment", "fresh")["value_after"];
+    let moved = &scheme["moves"][0]["value"];
+    let before = &of(&scheme["segments"], "segment", "fresh")["value_before"];
+    assert_eq!(
+        before.as_f64().unwrap() - gone.as_f64().unwrap(),
+        moved.as_f64().unwrap(),
+        "nobody came, and amounts stayed"
+    );
+    let store = case.path("store").display().to_string();
+    let text = String::from_utf8(run(&["diff", &store, "1", "2"], 0).stdout).unwrap();
+    assert!(text.contains("\nvalue: `value_future`, "), "{text}");
+}
+
 #[test]
 fn steps_of_the_versions_between_add_up_to_every_segment() {
     let case = three_versions();

@@ -413,7 +413,7 @@ pub(crate) struct Report {
     /// Version to render; the latest by default.
     #[arg(long)]
     pub(crate) version: Option<u64>,
-    /// Where to write it; `-` for stdout. In the folder of the version's tables by default.
+    /// Where to write it; `-` for stdout. `reports/version-N.html` in the store by default.
     #[arg(long, value_name = "FILE")]
     pub(crate) to: Option<PathBuf>,
 }

@@ -46,6 +46,8 @@ pub struct Diff {
     pub sources: Vec<SourceDiff>,
     /// Customers of the base who came, left and stayed.
     pub customers: CustomersDiff,
+    /// The column that values of segments and of moves are sums of; none where the other version has no money.
+    pub value: Option<String>,
     /// Segments and moves, by scheme.
     pub schemes: Vec<SchemeDiff>,
     /// Features, scores and values.
@@ -147,6 +149,7 @@ pub fn diff(
         definitions: definitions(&from.commit().pipeline, &to.commit().pipeline),
         sources: inputs::sources(store, from, to)?,
         customers: pair.members.customers(),
+        value: Values::column_of(to).map(str::to_owned),
         schemes: schemes::compare(store, &pair, sample)?,
         columns: columns::compare(from, to, sample)?,
     })
@@ -193,16 +196,18 @@ fn aligned(before: &ArrayRef, after: &ArrayRef) -> Alignment {
     })
 }
 
-/// What customers of both versions count: those of the other version, and behind them those who are gone.
-fn values(pair: &Pair<'_>) -> Result<Vec<i64>, PipelineError> {
-    let members = &pair.members;
+/// What the customers of either version count, in hundredths, each version by itself; nothing in a version that does not have the
+/// column.
+fn values(pair: &Pair<'_>) -> Result<[Option<Vec<i64>>; 2], PipelineError> {
     let Some(column) = Values::column_of(pair.to) else {
-        return Ok(vec![0; members.alignment.len()]);
+        return Ok([None, None]);
     };
     let of = |version: &Version, keys: &ArrayRef| {
-        Values::new(version, key_of(version), column).map(|values| values.of(keys))
+        if !Values::are_in(version, column) {
+            return Ok(None);
+        }
+        Values::new(version, key_of(version), column).map(|values| Some(values.of(keys)))
     };
-    let then = of(pair.from, &members.before.keys)?;
-    let now = of(pair.to, &members.after.keys)?;
-    Ok(members.values(&then, &now))
+    let then = of(pair.from, &pair.members.before.keys)?;
+    Ok([then, of(pair.to, &pair.members.after.keys)?])
 }

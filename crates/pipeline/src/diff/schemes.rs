@@ -10,7 +10,6 @@ use tessera_snapshot::{Store, Version};
 use super::chain::{self, Chain, EventFound, StepFound};
 use super::{Members, Pair, values};
 use crate::error::PipelineError;
-use crate::history::numbers;
 
 /// One scheme in both versions.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -55,7 +54,7 @@ pub struct SegmentDiff {
     pub customers_before: i64,
     /// Customers in the other version.
     pub customers_after: i64,
-    /// Value in the one version, as `segments` has it.
+    /// Value of its customers in the one version, of the column that moves count; none where that has no such column.
     pub value_before: Option<f64>,
     /// Value in the other version.
     pub value_after: Option<f64>,
@@ -111,6 +110,11 @@ pub(super) fn compare(
     let chain = Chain::new(store, pair.from, pair.to)?;
     let (steps, mut events) = (chain.steps()?, chain.events()?);
     let cents = values(pair)?;
+    let [before, after] = cents.each_ref().map(|cents| cents.as_deref());
+    let none = vec![0; pair.members.after.keys.len()];
+    let of_either = pair
+        .members
+        .values(before.unwrap_or_default(), after.unwrap_or(&none));
     let (then, now) = (segments(pair.from)?, segments(pair.to)?);
     let members = &pair.members;
     let none = SchemeBefore::default();
@@ -122,7 +126,10 @@ pub(super) fn compare(
         let state = state(a.is_some(), b.is_some());
         let own: Vec<&StepFound> = steps.iter().filter(|step| step.scheme == *name).collect();
         let is_known = chain.unknown.is_none() && state == "both";
-        let tables = [&then, &now].map(|table| table.get(name).cloned().unwrap_or_default());
+        let tables = [
+            valued(of_scheme(&then, name), a.unwrap_or(&none), before),
+            valued(of_scheme(&now, name), b.unwrap_or(&none), after),
+        ];
         let mut made = SchemeDiff {
             scheme: name.clone(),
             state,
@@ -138,7 +145,7 @@ pub(super) fn compare(
         };
         if state == "both" {
             let both = (a.unwrap_or(&none), b.unwrap_or(&none));
-            moves(members, both, &cents, sample, &mut made);
+            moves(members, both, &of_either, sample, &mut made);
         }
         made
     });
@@ -180,16 +187,7 @@ impl Members {
         let planned = self.schemes().into_iter().map(|name| {
             let (a, b) = (self.before.schemes.get(name), self.after.schemes.get(name));
             let both = (a.unwrap_or(&none), b.unwrap_or(&none));
-            let then = rows(both.0, before);
-            // Segments without customers are only in the table of segments.
-            let value = |id: i64| then.iter().find(|row| row.id == id)?.value;
-            let declared = declared.get(name).into_iter().flatten();
-            let then: Vec<SegmentRow> = declared
-                .map(|row| SegmentRow {
-                    value: value(row.id).or(Some(0.0)),
-                    ..row.clone()
-                })
-                .collect();
+            let then = valued(of_scheme(&declared, name), both.0, Some(before));
             let tables = [then, rows(both.1, after)];
             let mut made = SchemeDiff {
                 scheme: name.clone(),
@@ -235,7 +233,31 @@ fn rows(scheme: &SchemeBefore, cents: &[i64]) -> Vec<SegmentRow> {
     rows
 }
 
-/// A segment as the table `segments` has it.
+/// The segments of a scheme.
+fn of_scheme<'a>(segments: &'a BTreeMap<String, Vec<SegmentRow>>, name: &str) -> &'a [SegmentRow] {
+    segments.get(name).map(Vec::as_slice).unwrap_or_default()
+}
+
+/// Declared segments with what their customers count. Segments without customers are only in the table of segments.
+fn valued(
+    declared: &[SegmentRow],
+    scheme: &SchemeBefore,
+    cents: Option<&[i64]>,
+) -> Vec<SegmentRow> {
+    let found = cents.map(|cents| rows(scheme, cents));
+    let value = |id: i64| {
+        let mut rows = found.as_ref()?.iter();
+        rows.find(|row| row.id == id)
+            .map_or(Some(0.0), |row| row.value)
+    };
+    let valued = declared.iter().map(|row| SegmentRow {
+        value: value(row.id),
+        ..row.clone()
+    });
+    valued.collect()
+}
+
+/// A segment as the table `segments` has it, but for its value.
 #[derive(Debug, Clone)]
 struct SegmentRow {
     id: i64,
@@ -243,6 +265,7 @@ struct SegmentRow {
     position: i64,
     name: String,
     customers: i64,
+    /// What its customers count.
     value: Option<f64>,
 }
 
@@ -257,16 +280,14 @@ fn segments(version: &Version) -> Result<BTreeMap<String, Vec<SegmentRow>>, Pipe
         let ids = chain::integers(&batch, "segment_id");
         let positions = chain::integers(&batch, "position");
         let customers = chain::integers(&batch, "customers");
-        let values = batch.column_by_name("value").map(numbers);
         for (row, scheme) in schemes.into_iter().enumerate() {
-            let value = values.as_ref().and_then(|values| values.get(row));
             let scheme = scheme.unwrap_or_default();
             found.entry(scheme).or_default().push(SegmentRow {
                 id: ids[row].unwrap_or_default(),
                 position: positions[row].unwrap_or(i64::MAX),
                 name: names[row].clone().unwrap_or_default(),
                 customers: customers[row].unwrap_or_default(),
-                value: value.copied().filter(|value| value.is_finite()),
+                value: None,
             });
         }
     }

@@ -49,6 +49,13 @@ pub(super) fn text(diff: &Diff) -> String {
         grouped(customers.left),
         grouped(customers.both)
     );
+    if let Some(column) = &diff.value {
+        let _ = writeln!(
+            to,
+            "value: `{column}`, of customers who left as it was in version {}",
+            diff.from.version
+        );
+    }
     for scheme in &diff.schemes {
         scheme_text(scheme, &mut to);
     }

@@ -18,15 +18,17 @@ impl Values {
     /// The column by which a version counts moves: what customers will bring where the pipeline says so, else what they have
     /// brought, else its money feature.
     pub(crate) fn column_of(version: &Version) -> Option<&str> {
-        let pipeline = &version.commit().pipeline;
-        let features = pipeline["features"].as_array();
-        let published = |name: &&str| {
-            let mut features = features.into_iter().flatten();
-            features.any(|feature| feature["name"] == **name)
-        };
         let declared = [VALUE_COLUMNS[1], VALUE_COLUMNS[2]];
-        let found = declared.into_iter().find(published);
-        found.or_else(|| pipeline["value"].as_str())
+        let mut declared = declared.into_iter();
+        let found = declared.find(|column| Self::are_in(version, column));
+        found.or_else(|| version.commit().pipeline["value"].as_str())
+    }
+
+    /// Whether a version has the column.
+    pub(crate) fn are_in(version: &Version, column: &str) -> bool {
+        let features = version.commit().pipeline["features"].as_array();
+        let mut features = features.into_iter().flatten();
+        features.any(|feature| feature["name"] == column)
     }
 
     /// Reads the column; a version without it counts nothing.
