@@ -230,6 +230,54 @@ fn versions_that_do_not_lead_to_each_other_say_so() {
     );
 }
 
+/// A damaged version between two others: what is missing is said, and once it was published again it is followed there.
+#[test]
+fn a_damaged_version_is_named_and_its_replacement_is_followed() {
+    let case = three_versions();
+    case.day("2026-03-20");
+    let store = case.path("store").display().to_string();
+    let found = json(&run(&["path", &store, "--version", "2", "--json"], 0));
+    std::fs::remove_dir_all(found["folder"].as_str().unwrap()).unwrap();
+    let explain = || json(&run(&["explain", &store, "small00", "--json"], 0))[0].clone();
+    let help = "version 2 of 2026-02-15 is damaged";
+    let why = compared(&case, "1", "4", &[])["schemes"][0]["causes_unknown"].clone();
+    let why = why.as_str().unwrap();
+    assert!(
+        why.starts_with(help) && why.contains("--as-of 2026-02-15"),
+        "{why}"
+    );
+    let ends = explain()["history_ends"].clone();
+    assert!(ends.as_str().unwrap().starts_with(help), "{ends}");
+
+    // The pipeline of the day before its edit makes the same version again.
+    let text = std::fs::read_to_string(case.path("moves.toml")).unwrap();
+    let first = text.replace("recency_days <= 35", "recency_days <= 60");
+    std::fs::write(case.path("moves.toml"), first).unwrap();
+    let said = case.day("2026-02-15");
+    assert!(
+        said.contains("version 5 of 2026-02-15 in place of version 2"),
+        "{said}"
+    );
+    std::fs::write(case.path("moves.toml"), text).unwrap();
+    for from in ["1", "5"] {
+        let found = compared(&case, from, "4", &[]);
+        assert_eq!(found["schemes"][0]["causes_unknown"], Value::Null, "{from}");
+        assert_ne!(found["schemes"][0]["causes"], Value::Null, "{from}");
+    }
+    let told = explain();
+    assert_eq!(told["history_ends"], Value::Null);
+    let stays = told["schemes"][0]["stays"].as_array().unwrap();
+    let versions: u64 = stays
+        .iter()
+        .map(|stay| stay["versions"].as_u64().unwrap())
+        .sum();
+    assert_eq!(versions, 4, "{stays:?}");
+    let report = case.arguments("report", &["--version", "3", "--to", "-"]);
+    let report: Vec<&str> = report.iter().map(String::as_str).collect();
+    let html = String::from_utf8(run(&report, 0).stdout).unwrap();
+    assert!(!html.contains("cannot be read"));
+}
+
 #[test]
 fn a_version_that_is_not_there_is_exit_code_2() {
     let case = three_versions();

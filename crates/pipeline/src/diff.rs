@@ -22,6 +22,7 @@ use crate::history::Values;
 use crate::sources::epoch_day;
 
 pub use chain::EventFound;
+pub(crate) use chain::damage;
 pub(crate) use columns::types;
 pub use columns::{ColumnDiff, Frequent, Largest};
 pub(crate) use inputs::definitions;

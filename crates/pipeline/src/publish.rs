@@ -410,6 +410,8 @@ pub fn render(
 /// The tables of a version that its report shows, beside those of the previous version that the commit names.
 fn input(store: &Store, version: &Version) -> Result<ReportInput, PipelineError> {
     let previous = version.commit().previous;
+    let replaced = store.replacements()?;
+    let previous = replaced.get(&previous).copied().unwrap_or(previous);
     let before = (previous > 0).then(|| store.version(previous));
     Ok(tessera_report::from_version(version, before)?)
 }

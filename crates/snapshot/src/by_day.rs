@@ -59,6 +59,17 @@ impl Store {
         })
     }
 
+    /// The damaged versions that were published again, each with the version that has its place now. Versions after it name the damaged
+    /// one as the one before them.
+    ///
+    /// # Errors
+    /// A commit that cannot be read.
+    pub fn replacements(&self) -> Result<BTreeMap<u64, u64>, StoreError> {
+        let replaced = succession::replaced(&self.digests()?);
+        let of = |&damaged: &u64| (damaged, succession::current(&replaced, damaged));
+        Ok(replaced.keys().map(of).collect())
+    }
+
     /// How later commits affect each version, by its number.
     ///
     /// # Errors

@@ -41,20 +41,27 @@ pub(crate) fn newest<'a>(
         .collect()
 }
 
+/// The damaged versions with those that replaced them.
+pub(crate) fn replaced(versions: &[Arc<Digested>]) -> BTreeMap<u64, u64> {
+    let replaced = versions.iter();
+    replaced
+        .filter_map(|known| Some((known.replaces?, known.version)))
+        .collect()
+}
+
+/// The version itself, or the one that has its place: a version that was published again because it was damaged counts as the same
+/// for the versions after it.
+pub(crate) fn current(replaced: &BTreeMap<u64, u64>, mut version: u64) -> u64 {
+    while let Some(&by) = replaced.get(&version).filter(|&&by| by > version) {
+        version = by;
+    }
+    version
+}
+
 /// How the commits affect each other, in the order of the versions.
 pub(crate) fn standings(versions: &[Arc<Digested>]) -> Vec<Standing> {
     let newest = newest(versions.iter());
-    let replaced: BTreeMap<u64, u64> = versions
-        .iter()
-        .filter_map(|known| Some((known.replaces?, known.version)))
-        .collect();
-    // A version that was published again because it was damaged counts as the same for the versions after it.
-    let current = |mut version: u64| {
-        while let Some(&by) = replaced.get(&version).filter(|&&by| by > version) {
-            version = by;
-        }
-        version
-    };
+    let replaced = replaced(versions);
     let standing = |known: &Arc<Digested>| {
         let superseded_by = newest
             .get(&known.as_of)
@@ -63,7 +70,8 @@ pub(crate) fn standings(versions: &[Arc<Digested>]) -> Vec<Standing> {
         let before = newest.range(..known.as_of).next_back();
         Standing {
             superseded_by,
-            outdated: before.map_or(0, |(_, before)| before.version) != current(known.previous),
+            outdated: before.map_or(0, |(_, before)| before.version)
+                != current(&replaced, known.previous),
             damaged_replaced_by: replaced.get(&known.version).copied(),
         }
     };

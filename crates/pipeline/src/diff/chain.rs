@@ -10,10 +10,13 @@ use tessera_snapshot::{Store, StoreError, Version};
 
 use crate::error::PipelineError;
 
-/// The steps of every version after the one up to the other.
+/// The steps of every version after the one up to the other; none where they are not known.
+#[derive(Default)]
 pub(super) struct Chain {
-    /// The versions, oldest first.
-    versions: Vec<Version>,
+    /// The rows of `migrations` of all versions.
+    pub(super) steps: Vec<StepFound>,
+    /// What happened to the segments of each scheme, but for those that went on.
+    pub(super) events: BTreeMap<String, Vec<EventFound>>,
     /// Why the steps are not known.
     pub(super) unknown: Option<String>,
 }
@@ -46,71 +49,38 @@ pub(super) struct StepFound {
 }
 
 impl Chain {
-    /// Follows the commits back from the other version to the one.
+    /// Follows the commits back from the other version to the one, and reads the versions between.
     pub(super) fn new(store: &Store, from: &Version, to: &Version) -> Result<Self, PipelineError> {
         let unknown = |why: String| Self {
-            versions: Vec::new(),
             unknown: Some(why),
+            ..Self::default()
         };
-        if from.number() == to.number() {
-            return Ok(Self {
-                versions: Vec::new(),
-                unknown: None,
-            });
-        }
-        if from.as_of() >= to.as_of() {
-            return Ok(unknown(
-                "causes are stated from an earlier day to a later one".to_owned(),
-            ));
-        }
-        // A version that was published again because it was damaged is the same for those that follow it.
-        let replaced = from.commit().replaces.as_ref().map(|found| found.version);
-        let mut versions = vec![to.clone()];
-        loop {
-            let at = &versions[versions.len() - 1];
-            let previous = at.commit().previous;
-            if previous == from.number() || replaced == Some(previous) {
-                versions.reverse();
-                return Ok(Self {
-                    versions,
-                    unknown: None,
-                });
-            }
-            let end = |why: &str| {
-                unknown(format!(
-                    "version {} {why}, so that version {} does not lead to it",
-                    at.number(),
-                    from.number()
-                ))
-            };
-            if previous == 0 {
-                return Ok(end("was published after no other"));
-            }
-            match store.version(previous) {
-                Ok(version) if version.as_of() <= from.as_of() => {
-                    return Ok(end(&format!("was published after version {previous}")));
-                }
-                Ok(version) => versions.push(version),
-                Err(StoreError::Expired { .. }) => {
-                    return Ok(end(&format!(
-                        "was published after version {previous}, which has expired"
-                    )));
-                }
-                Err(error) => return Err(error.into()),
+        let versions = match versions(store, from, to)? {
+            Ok(versions) => versions,
+            Err(why) => return Ok(unknown(why)),
+        };
+        let mut chain = Self::default();
+        for version in &versions {
+            if let Err(error) = chain.read(version) {
+                // Of the versions that are compared, damage is an error.
+                return match version.number() == to.number() {
+                    true => Err(error),
+                    false => damage(version, error).map(unknown),
+                };
             }
         }
+        Ok(chain)
     }
 
-    /// The rows of `migrations` of all versions.
-    pub(super) fn steps(&self) -> Result<Vec<StepFound>, PipelineError> {
-        let mut steps = Vec::new();
-        for version in &self.versions {
-            for batch in version.read("migrations")? {
-                let (schemes, causes) = (texts(&batch, "scheme"), texts(&batch, "cause"));
-                let ids = |name: &str| integers(&batch, name);
-                let (from, to) = (ids("from_segment_id"), ids("to_segment_id"));
-                let (customers, cents) = (ids("customers"), hundredths(&batch, "value"));
-                steps.extend((0..batch.num_rows()).map(|row| StepFound {
+    /// Adds what a version says.
+    fn read(&mut self, version: &Version) -> Result<(), PipelineError> {
+        for batch in version.read("migrations")? {
+            let (schemes, causes) = (texts(&batch, "scheme"), texts(&batch, "cause"));
+            let ids = |name: &str| integers(&batch, name);
+            let (from, to) = (ids("from_segment_id"), ids("to_segment_id"));
+            let (customers, cents) = (ids("customers"), hundredths(&batch, "value"));
+            self.steps
+                .extend((0..batch.num_rows()).map(|row| StepFound {
                     scheme: schemes[row].clone().unwrap_or_default(),
                     from: from[row],
                     to: to[row],
@@ -118,39 +88,95 @@ impl Chain {
                     customers: customers[row].unwrap_or_default(),
                     cents: cents[row],
                 }));
-            }
         }
-        Ok(steps)
-    }
-
-    /// What happened to the segments of each scheme, but for those that went on.
-    pub(super) fn events(&self) -> Result<BTreeMap<String, Vec<EventFound>>, PipelineError> {
-        let mut events: BTreeMap<String, Vec<EventFound>> = BTreeMap::new();
-        for version in &self.versions {
-            for batch in version.read("segment_events")? {
-                let text = |name: &str| texts(&batch, name);
-                let (schemes, segments, kinds) = (text("scheme"), text("segment"), text("event"));
-                let (before, evidence) = (text("name_before"), text("evidence"));
-                let ids = integers(&batch, "segment_id");
-                for (row, event) in kinds.into_iter().enumerate() {
-                    let event = event.unwrap_or_default();
-                    if event == "continued" {
-                        continue;
-                    }
-                    let scheme = schemes[row].clone().unwrap_or_default();
-                    events.entry(scheme).or_default().push(EventFound {
-                        as_of: version.as_of(),
-                        segment_id: ids[row].unwrap_or_default(),
-                        segment: segments[row].clone().unwrap_or_default(),
-                        event,
-                        name_before: before[row].clone(),
-                        evidence: evidence[row].clone(),
-                    });
+        for batch in version.read("segment_events")? {
+            let text = |name: &str| texts(&batch, name);
+            let (schemes, segments, kinds) = (text("scheme"), text("segment"), text("event"));
+            let (before, evidence) = (text("name_before"), text("evidence"));
+            let ids = integers(&batch, "segment_id");
+            for (row, event) in kinds.into_iter().enumerate() {
+                let event = event.unwrap_or_default();
+                if event == "continued" {
+                    continue;
                 }
+                let scheme = schemes[row].clone().unwrap_or_default();
+                self.events.entry(scheme).or_default().push(EventFound {
+                    as_of: version.as_of(),
+                    segment_id: ids[row].unwrap_or_default(),
+                    segment: segments[row].clone().unwrap_or_default(),
+                    event,
+                    name_before: before[row].clone(),
+                    evidence: evidence[row].clone(),
+                });
             }
         }
-        Ok(events)
+        Ok(())
     }
+}
+
+/// The versions from the one, which is left out, to the other, oldest first; or why the one does not lead to the other.
+fn versions(
+    store: &Store,
+    from: &Version,
+    to: &Version,
+) -> Result<Result<Vec<Version>, String>, PipelineError> {
+    if from.number() == to.number() {
+        return Ok(Ok(Vec::new()));
+    }
+    if from.as_of() >= to.as_of() {
+        return Ok(Err(
+            "causes are stated from an earlier day to a later one".to_owned()
+        ));
+    }
+    // A version that was published again because it was damaged is the same for those that follow it.
+    let replaced = store.replacements()?;
+    let whole = |number: u64| replaced.get(&number).copied().unwrap_or(number);
+    let mut versions = vec![to.clone()];
+    loop {
+        let at = &versions[versions.len() - 1];
+        let previous = whole(at.commit().previous);
+        if previous == whole(from.number()) {
+            versions.reverse();
+            return Ok(Ok(versions));
+        }
+        let end = |why: &str| {
+            Ok(Err(format!(
+                "version {} {why}, so that version {} does not lead to it",
+                at.number(),
+                from.number()
+            )))
+        };
+        if previous == 0 {
+            return end("was published after no other");
+        }
+        match store.version(previous) {
+            Ok(version) if version.as_of() <= from.as_of() => {
+                return end(&format!("was published after version {previous}"));
+            }
+            Ok(version) => versions.push(version),
+            Err(StoreError::Expired { .. }) => {
+                return end(&format!(
+                    "was published after version {previous}, which has expired"
+                ));
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+}
+
+/// What is wrong with a version of which tables are missing or damaged, and what would help; any other error as it is.
+pub(crate) fn damage(version: &Version, error: PipelineError) -> Result<String, PipelineError> {
+    let PipelineError::Store(found) = &error else {
+        return Err(error);
+    };
+    if !found.is_damage() {
+        return Err(error);
+    }
+    let (number, day) = (version.number(), version.as_of());
+    Ok(format!(
+        "version {number} of {day} is damaged ({found}); `tessera run --as-of {day} --replace-damaged` publishes it again, with the \
+         same pipeline file, program and lake"
+    ))
 }
 
 /// A column of texts; nothing in a table without it.

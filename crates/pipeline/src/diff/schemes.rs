@@ -107,8 +107,11 @@ pub(super) fn compare(
     pair: &Pair<'_>,
     sample: usize,
 ) -> Result<Vec<SchemeDiff>, PipelineError> {
-    let chain = Chain::new(store, pair.from, pair.to)?;
-    let (steps, mut events) = (chain.steps()?, chain.events()?);
+    let Chain {
+        steps,
+        mut events,
+        unknown,
+    } = Chain::new(store, pair.from, pair.to)?;
     let cents = values(pair)?;
     let [before, after] = cents.each_ref().map(|cents| cents.as_deref());
     let none = vec![0; pair.members.after.keys.len()];
@@ -125,7 +128,7 @@ pub(super) fn compare(
         );
         let state = state(a.is_some(), b.is_some());
         let own: Vec<&StepFound> = steps.iter().filter(|step| step.scheme == *name).collect();
-        let is_known = chain.unknown.is_none() && state == "both";
+        let is_known = unknown.is_none() && state == "both";
         let tables = [
             valued(of_scheme(&then, name), a.unwrap_or(&none), before),
             valued(of_scheme(&now, name), b.unwrap_or(&none), after),
@@ -139,7 +142,7 @@ pub(super) fn compare(
             segments: segment_diffs(&tables, is_known.then_some(&own)),
             moves: Vec::new(),
             causes: is_known.then(|| by_cause(&own)),
-            causes_unknown: chain.unknown.clone().filter(|_| state == "both"),
+            causes_unknown: unknown.clone().filter(|_| state == "both"),
             events: events.remove(name).unwrap_or_default(),
             sample: Vec::new(),
         };

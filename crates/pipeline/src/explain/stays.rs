@@ -7,7 +7,7 @@ use serde::Serialize;
 use tessera_snapshot::{Listed, Store, StoreError, Version};
 
 use super::rows::Rows;
-use crate::diff::key_of;
+use crate::diff::{damage, key_of};
 use crate::error::PipelineError;
 
 /// Versions in a row with a customer in one segment.
@@ -48,11 +48,14 @@ pub(super) fn stays(
     version: &Version,
     keys: &BTreeSet<String>,
 ) -> Result<(Stays, Option<String>), PipelineError> {
+    let replaced = store.replacements()?;
+    // A version that was published again because it was damaged is the same for those that follow it.
+    let whole = |number: u64| replaced.get(&number).copied().unwrap_or(number);
     let listed = store.list()?.into_iter();
     let listed: BTreeMap<u64, Listed> = listed.map(|known| (known.version, known)).collect();
     let mut followed = Followed::default();
     followed.read(version, keys)?;
-    let mut number = version.commit().previous;
+    let mut number = whole(version.commit().previous);
     while let Some(known) = listed.get(&number) {
         if followed.needs(known.as_of) {
             let at = match store.version(number) {
@@ -67,11 +70,16 @@ pub(super) fn stays(
                 let why = format!("version {number} is of another pipeline");
                 return Ok((followed.stays, Some(why)));
             }
-            followed.read(&at, keys)?;
+            if let Err(error) = followed.read(&at, keys) {
+                return match damage(&at, error) {
+                    Ok(why) => Ok((followed.stays, Some(why))),
+                    Err(error) => Err(error),
+                };
+            }
         } else {
             followed.pass(known.as_of);
         }
-        number = known.previous;
+        number = whole(known.previous);
     }
     let gone = (number != 0).then(|| format!("version {number} is not in the store"));
     Ok((followed.stays, gone))
