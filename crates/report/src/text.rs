@@ -4,8 +4,11 @@
 use chrono::NaiveDate;
 use serde::Serialize;
 
-/// Longest name shown in full, in characters.
-const LONGEST_NAME: usize = 72;
+/// Longest name shown in full, in characters: names of segments are not longer.
+const LONGEST_NAME: usize = 80;
+
+/// Longest name of which no table cuts anything, in characters.
+const NEVER_CUT: usize = 20;
 
 /// Longest name given in a tooltip, in characters.
 const LONGEST_TOOLTIP: usize = 400;
@@ -20,7 +23,7 @@ const ACRONYMS: [&str; 12] = [
 pub(crate) struct Name {
     /// The name, shortened where it is very long.
     pub(crate) shown: String,
-    /// The name at greater length, where `shown` is cut.
+    /// The name at greater length, where `shown` is cut, or may be cut by a narrow table.
     pub(crate) full: Option<String>,
 }
 
@@ -34,7 +37,8 @@ impl Name {
             };
         }
         let shown = shortened(&clean, LONGEST_NAME);
-        let full = (shown != clean).then(|| shortened(&clean, LONGEST_TOOLTIP));
+        let may_be_cut = clean.chars().count() > NEVER_CUT;
+        let full = may_be_cut.then(|| shortened(&clean, LONGEST_TOOLTIP));
         Self { shown, full }
     }
 }

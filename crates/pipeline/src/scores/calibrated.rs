@@ -103,9 +103,9 @@ impl Calibrated {
             Threshold::at_most(limit),
             self.error <= limit,
             format!(
-                "predicted and observed differ by {:.1} points on average over groups of like probability, where chance explains at most \
-                {:.1}; over all {} customers {predicted:.1}% were predicted and {observed:.1}% happened: the ranking of customers may be \
-                right, the probabilities are not",
+                "predicted and observed differ by {:.1} points on average, where chance explains at most {:.1}; that is the mean over groups \
+                of like probability, over all {} customers {predicted:.1}% were predicted and {observed:.1}% happened: the ranking of \
+                customers may be right, the probabilities are not",
                 100.0 * self.error,
                 100.0 * self.limit,
                 grouped(self.rows as u64)

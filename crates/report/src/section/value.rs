@@ -24,6 +24,13 @@ const RIGHT: f64 = 408.0;
 const TOP: f64 = 14.0;
 const BOTTOM: f64 = 216.0;
 
+/// Width of the canvas.
+const WIDTH: f64 = 420.0;
+/// From a dot to its label.
+const BESIDE: f64 = 10.0;
+/// About how wide a letter of a label is.
+const LETTER: f64 = 6.0;
+
 /// Radius of the dot of all customers.
 const LARGEST_DOT: f64 = 22.0;
 const SMALLEST_DOT: f64 = 3.0;
@@ -76,7 +83,8 @@ struct Dot {
     x: String,
     y: String,
     r: String,
-    name: Name,
+    /// The name, as far as there is room for it.
+    name: String,
     /// Whether the label stands to the left of the dot.
     left: bool,
     detail: String,
@@ -194,8 +202,8 @@ fn scatter(facts: &Facts<'_>, scheme: &Scheme) -> Option<Scatter> {
             x: place(x),
             y: place(up.at(value)),
             r: place((LARGEST_DOT * scheme.share(s).max(0.0).sqrt()).max(SMALLEST_DOT)),
-            name: Name::new(&s.name),
-            left: x > (LEFT + RIGHT) / 2.0,
+            name: fitting(&Name::new(&s.name).shown, x),
+            left: is_left(x),
             at: (x, up.at(value)),
             label: String::new(),
             detail: format!(
@@ -233,19 +241,56 @@ fn scatter(facts: &Facts<'_>, scheme: &Scheme) -> Option<Scatter> {
     })
 }
 
+/// Whether the label of a dot at this place stands to its left.
+fn is_left(x: f64) -> bool {
+    x > (LEFT + RIGHT) / 2.0
+}
+
+/// A name as far as there is room for it beside a dot at this place, within the chart.
+fn fitting(name: &str, x: f64) -> String {
+    let room = match is_left(x) {
+        true => x - BESIDE,
+        false => WIDTH - x - BESIDE,
+    };
+    if width(name) <= room {
+        return name.to_owned();
+    }
+    let mut taken = LETTER;
+    let kept = name.chars().take_while(|letter| {
+        taken += width_of(*letter);
+        taken <= room
+    });
+    let kept: String = kept.collect();
+    // Isolated, so that the ellipsis is at the end of a name that is written from right to left.
+    format!("\u{2068}{}…\u{2069}", kept.trim_end())
+}
+
+/// About how wide a text is.
+fn width(text: &str) -> f64 {
+    text.chars().map(width_of).sum()
+}
+
+/// About how wide a letter is: those of East Asia are about twice as wide.
+fn width_of(letter: char) -> f64 {
+    if letter >= '\u{2e80}' {
+        2.0 * LETTER
+    } else {
+        LETTER
+    }
+}
+
 /// Moves labels up so that none overlaps another, the lowest first.
 fn keep_apart(dots: &mut [Dot]) {
     const LINE: f64 = 12.0;
-    const LETTER: f64 = 6.0;
     let mut order: Vec<usize> = (0..dots.len()).collect();
     order.sort_by(|&a, &b| dots[b].at.1.total_cmp(&dots[a].at.1));
     let mut placed: Vec<(f64, f64, f64)> = Vec::new();
     for i in order {
         let dot = &dots[i];
-        let width = LETTER * dot.name.shown.chars().count() as f64;
+        let width = width(&dot.name);
         let from = match dot.left {
-            true => dot.at.0 - 10.0 - width,
-            false => dot.at.0 + 10.0,
+            true => dot.at.0 - BESIDE - width,
+            false => dot.at.0 + BESIDE,
         };
         let mut height = dot.at.1 - 6.0;
         // Each round moves the label above another one, so this many rounds are enough.
@@ -260,5 +305,25 @@ fn keep_apart(dots: &mut [Dot]) {
         }
         placed.push((from, from + width, height));
         dots[i].label = place(height);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_label_ends_where_the_chart_does() {
+        assert_eq!(fitting("Champions", 60.0), "Champions");
+        let long = "x".repeat(80);
+        for x in [LEFT, 150.0, 229.0, 231.0, 300.0, RIGHT] {
+            let label = fitting(&long, x);
+            let room = if is_left(x) { x } else { WIDTH - x } - BESIDE;
+            let letters = label.trim_matches(['\u{2068}', '\u{2069}']);
+            assert!(letters.ends_with('…') && width(letters) <= room, "{label}");
+            assert!(letters.chars().count() > 28, "{label}");
+        }
+        let wide = fitting(&"日".repeat(30), 200.0);
+        assert_eq!(wide.chars().filter(|letter| *letter == '日').count(), 17);
     }
 }

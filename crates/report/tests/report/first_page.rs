@@ -46,7 +46,7 @@ fn steps_that_cancel_out_are_no_moves() {
     );
     assert!(!html.contains("<table"), "{html}");
     assert!(
-        html.contains("Why: ") && html.contains("who is back"),
+        html.contains("Why: ") && html.contains("is back in the end"),
         "{html}"
     );
 }
