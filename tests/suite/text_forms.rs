@@ -127,6 +127,55 @@ fn semicolons_decimal_commas_dotted_dates_and_latin_1() {
     }
 }
 
+/// What `check` says of a column whose values are these, declared as this.
+fn said_of(values: &[&str], declared: &str) -> (String, Lake) {
+    let columns = format!(r#"id = "string", at = "date", amount = "f64", x = {declared}"#);
+    let rows = values.iter().enumerate();
+    let rows = rows.map(|(n, value)| format!("c{n},2026-10-01,1,\"{value}\"\n"));
+    let text = format!("id,at,amount,x\n{}", rows.collect::<String>());
+    let lake = Lake::new(&pipeline("", &columns), &[("o.csv", text.as_bytes())]);
+    (lake.check().1, lake)
+}
+
+/// A setting that reads the broken values and changes or breaks the others is not advised.
+#[test]
+fn advice_reads_the_values_that_are_read_without_it() {
+    for (values, declared, advice, followed) in [
+        (
+            vec!["1.459", "1.459", "1.234,50"],
+            "\"f64\"",
+            "read: 2 as `9.999`; not read: 1 as `9.999,99`",
+            None,
+        ),
+        (
+            vec!["2025-01-02", "03.04.2025"],
+            "\"date\"",
+            "for `x`: format = [\"%Y-%m-%d\", \"%d.%m.%Y\"]",
+            Some(r#"{ type = "date", format = ["%Y-%m-%d", "%d.%m.%Y"] }"#),
+        ),
+        (
+            vec!["03/04/2025", "03/14/2025"],
+            "\"date\"",
+            "for `x`: format = \"%m/%d/%Y\"\n",
+            Some(r#"{ type = "date", format = "%m/%d/%Y" }"#),
+        ),
+        (
+            vec!["5", "12345678901234567891"],
+            "\"i64\"",
+            "for `x`: type = \"decimal(38, 0)\"",
+            Some(r#""decimal(38, 0)""#),
+        ),
+    ] {
+        let (said, _) = said_of(&values, declared);
+        assert!(said.contains(advice), "{advice}\n{said}");
+        if let Some(declared) = followed {
+            let (said, lake) = said_of(&values, declared);
+            assert!(!said.contains("TS-D021"), "{said}");
+            assert_eq!(lake.run().rows(), values.len());
+        }
+    }
+}
+
 fn packed(name: &str, bytes: &[u8]) -> Vec<u8> {
     let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
     let mut bzip2 = bzip2::write::BzEncoder::new(Vec::new(), bzip2::Compression::fast());

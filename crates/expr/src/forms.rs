@@ -12,7 +12,7 @@ use tessera_spec::pipeline::ColumnForm;
 
 use crate::Type;
 
-pub use advice::advice;
+pub use advice::{Observed, Texts, advice};
 pub use number::{exact_decimal, plain_number, read_float, read_integer, read_money};
 pub use time::{Moment, read_date, read_epoch, read_epoch_number, read_moment, read_with};
 

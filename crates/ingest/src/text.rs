@@ -5,11 +5,12 @@
 //! of the file is unreadable: damaged compression, an unclosed quotation mark, a record longer than [`MAX_RECORD_BYTES`].
 //!
 //! Where to look: `input` (compression, encoding), `quotes` (marks that do not pair up), `json` (objects by column), `stage` (what is
-//! kept), `trial` (which values do not convert, for `tessera check`).
+//! kept), `trial` (which values do not convert, for `tessera check`), `seen` (the forms of values).
 
 pub(crate) mod input;
 pub(crate) mod json;
 pub(crate) mod quotes;
+mod seen;
 pub(crate) mod stage;
 mod trial;
 

@@ -65,10 +65,19 @@ fn of_column(
     );
     let found = Diagnostic::warning("TS-D021", message, declared.ty.span.clone())
         .with_label("their rows would be quarantined");
-    Some(match tried.advice() {
-        Some(advice) => found.with_help(format!("for `{}`: {advice}", tried.name)),
-        None => found,
-    })
+    let Some(advice) = tried.advice() else {
+        let (read, unread) = tried.forms();
+        let (note, also) = if read.is_empty() {
+            (format!("not read: {unread}"), "")
+        } else {
+            let also = " and, as the same values, those that are read now";
+            (format!("read: {read}; not read: {unread}"), also)
+        };
+        return Some(found.with_note(note).with_help(format!(
+            "no usual setting reads these values{also}: correct them where the files are made, or leave their rows to be quarantined"
+        )));
+    };
+    Some(found.with_help(format!("for `{}`: {advice}", tried.name)))
 }
 
 fn wanted(tried: &Tried) -> String {

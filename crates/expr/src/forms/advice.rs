@@ -1,9 +1,19 @@
-//! Which setting would convert a text that did not convert. Only for advice in messages.
+//! Which setting would convert texts that did not convert. Only for advice in messages. A setting is advised only if it also reads all
+//! texts that are read without it, with the same values.
+//!
+//! Where to look: `observed` (texts and what they are read as), `times` (forms of dates and times).
 
-use tessera_spec::pipeline::{ColumnForm, DecimalSign, EpochUnit, ThousandsSign, TimeFormat};
+mod observed;
+mod times;
 
-use super::{is_null, read_epoch, read_float, read_money, read_with, trimmed};
+use tessera_spec::pipeline::{ColumnForm, DecimalSign, ThousandsSign};
+
+use super::{is_null, read_integer};
 use crate::Type;
+use crate::decimal::MAX_DIGITS;
+use observed::{value, with_ones};
+
+pub use observed::Observed;
 
 /// What programs write for a missing value.
 const MISSING: [&str; 16] = [
@@ -11,132 +21,250 @@ const MISSING: [&str; 16] = [
     "-", "--", "?",
 ];
 
-/// Forms of dates that are in wide use, each with the one it is confused with.
-const DATES: [(&str, Option<&str>); 9] = [
-    ("%d.%m.%Y", None),
-    ("%d/%m/%Y", Some("%m/%d/%Y")),
-    ("%m/%d/%Y", Some("%d/%m/%Y")),
-    ("%d-%m-%Y", Some("%m-%d-%Y")),
-    ("%m-%d-%Y", Some("%d-%m-%Y")),
-    ("%Y/%m/%d", None),
-    ("%d.%m.%y", None),
-    ("%d %b %Y", None),
-    ("%d-%b-%Y", None),
-];
+/// Ends advice of two settings that give different values.
+const AS_MEANT: &str = ", as it is meant";
 
-/// Times of day behind a date.
-const TIMES: [&str; 6] = [
-    "",
-    " %H:%M",
-    " %H:%M:%S",
-    "T%H:%M:%S",
-    " %H:%M:%S.%f",
-    " %I:%M %p",
-];
+/// Significant digits that a float holds of every number.
+const FLOAT_DIGITS: usize = 15;
 
-/// The settings that would read `text` as a value of `ty`, in TOML; none where no usual one would.
-pub fn advice(text: &str, ty: Type, form: &ColumnForm) -> Option<String> {
-    let text = trimmed(text);
-    if is_null(text, form) {
-        return None;
-    }
-    if MISSING.contains(&text) {
-        return Some(format!("nulls = [{text:?}]"));
-    }
-    match ty {
-        Type::Int | Type::Float | Type::Decimal { .. } => number(text, form),
-        Type::Date => date(text, form, false),
-        Type::Timestamp => date(text, form, true),
-        _ => None,
+/// Texts of a column and how they are read.
+#[derive(Debug)]
+pub struct Texts<'a> {
+    /// Those that are read, one for each form.
+    pub read: &'a [Observed],
+    /// Those that are not.
+    pub broken: &'a [Observed],
+    /// The type of the column.
+    pub ty: Type,
+    /// Smallest and largest integer of the type.
+    pub bounds: Option<(i64, i64)>,
+    /// The settings by which they are read.
+    pub form: &'a ColumnForm,
+}
+
+/// The settings that would read most of the texts that are not read, and all that are, in TOML; none where no usual ones would.
+pub fn advice(texts: &Texts<'_>) -> Option<String> {
+    let is_word = |seen: &&Observed| {
+        MISSING.contains(&seen.text.as_str()) && !is_null(&seen.text, texts.form)
+    };
+    let (words, broken): (Vec<&Observed>, Vec<&Observed>) = texts.broken.iter().partition(is_word);
+    let broken: Vec<Observed> = broken.into_iter().cloned().collect();
+    let settings = match texts.ty {
+        Type::Int | Type::Float | Type::Decimal { .. } => numbers(texts, &broken),
+        Type::Date | Type::Timestamp => {
+            times::times(texts.read, &broken, texts.ty, texts.form, AS_MEANT)
+        }
+        Type::Bool | Type::String | Type::Null => None,
+    };
+    let settings = settings.map(|(words, _)| words);
+    let nulls = nulls(&words, texts.form);
+    match (settings, nulls) {
+        (Some(settings), None) => Some(settings),
+        (None, nulls) => nulls,
+        (Some(settings), Some(nulls)) if settings.ends_with(AS_MEANT) => {
+            Some(format!("{settings}; and {nulls}"))
+        }
+        (Some(settings), Some(nulls)) => Some(format!("{settings}, {nulls}")),
     }
 }
 
-fn number(text: &str, form: &ColumnForm) -> Option<String> {
+/// The setting by which the words stand for missing values, with those that already do.
+fn nulls(words: &[&Observed], form: &ColumnForm) -> Option<String> {
+    if words.is_empty() {
+        return None;
+    }
+    let known = form.nulls.iter().flatten().map(String::as_str);
+    let all = known.chain(words.iter().map(|seen| seen.text.as_str()));
+    let quoted: Vec<String> = all.map(|word| format!("{word:?}")).collect();
+    Some(format!("nulls = [{}]", quoted.join(", ")))
+}
+
+/// A setting of numbers that is tried.
+struct Tried {
+    words: String,
+    ty: Type,
+    form: ColumnForm,
+    /// The bounds of the type hold for it too.
+    bounded: bool,
+}
+
+/// The settings of numbers that read all that was read, and most of the rest; how many of the latter.
+fn numbers(texts: &Texts<'_>, broken: &[Observed]) -> Option<(String, u64)> {
+    let candidates = candidates(texts);
+    let counted = candidates
+        .iter()
+        .filter_map(|tried| Some((gained(tried, texts, broken)?, tried)));
+    // Of equal ones the first.
+    let (count, best) = counted.clone().rev().max_by_key(|(count, _)| *count)?;
+    if count == 0 {
+        return None;
+    }
+    // `1,234` is two numbers.
+    let differs = |other: &Tried| {
+        let both = broken.iter().filter_map(|seen| {
+            Some((
+                value(&seen.text, best.ty, &best.form)?,
+                value(&seen.text, other.ty, &other.form)?,
+            ))
+        });
+        both.into_iter().any(|(one, other)| one != other)
+    };
+    let mut others = counted.filter(|(found, _)| *found == count);
+    let other = others.find(|(_, tried)| differs(tried));
+    let words = match other {
+        Some((_, other)) => format!("{} or {}{AS_MEANT}", best.words, other.words),
+        None => best.words.clone(),
+    };
+    Some((words, count))
+}
+
+/// How many of the broken texts the setting reads; none where it does not read one that was read, or reads it as another number.
+fn gained(tried: &Tried, texts: &Texts<'_>, broken: &[Observed]) -> Option<u64> {
+    let rounds = texts.ty != Type::Float && tried.ty == Type::Float;
+    let read = |text: &str| {
+        let found = value(text, tried.ty, &tried.form)?;
+        let bounds = texts.bounds.filter(|_| tried.bounded);
+        let inside = |(least, most)| {
+            read_integer(text, &tried.form).is_some_and(|found| (least..=most).contains(&found))
+        };
+        let held = !rounds || digits(text) <= FLOAT_DIGITS;
+        (held && bounds.is_none_or(inside)).then_some(found)
+    };
+    let same = |text: &str| {
+        let known = value(text, texts.ty, texts.form);
+        known.is_none_or(|known| value(text, tried.ty, &tried.form) == Some(known))
+    };
+    let kept = |seen: &Observed| {
+        read(&seen.text).is_some() && same(&seen.text) && same(&with_ones(&seen.text))
+    };
+    if !texts.read.iter().all(kept) {
+        return None;
+    }
+    let fits = broken.iter().filter(|seen| read(&seen.text).is_some());
+    Some(fits.map(|seen| seen.count).sum())
+}
+
+fn digits(text: &str) -> usize {
+    let digits = text.chars().filter(char::is_ascii_digit);
+    let significant: String = digits.skip_while(|c| *c == '0').collect();
+    significant.trim_end_matches('0').len()
+}
+
+/// The settings that are tried: those that change least first.
+fn candidates(texts: &Texts<'_>) -> Vec<Tried> {
     use DecimalSign::{Comma, Point};
+    let form = texts.form;
+    let point = match form.decimal {
+        Some(Comma) => "decimal = \".\", ",
+        Some(Point) | None => "",
+    };
     let signs = [
-        (Comma, None, "decimal = \",\""),
+        (Comma, None, "decimal = \",\"".to_owned()),
         (
             Comma,
             Some(ThousandsSign::Point),
-            "decimal = \",\", thousands = \".\"",
+            "decimal = \",\", thousands = \".\"".to_owned(),
         ),
         (
             Comma,
             Some(ThousandsSign::Space),
-            "decimal = \",\", thousands = \" \"",
+            "decimal = \",\", thousands = \" \"".to_owned(),
         ),
-        (Point, Some(ThousandsSign::Comma), "thousands = \",\""),
-        (Point, Some(ThousandsSign::Space), "thousands = \" \""),
-        (Point, Some(ThousandsSign::Apostrophe), "thousands = \"'\""),
+        (
+            Point,
+            Some(ThousandsSign::Comma),
+            format!("{point}thousands = \",\""),
+        ),
+        (
+            Point,
+            Some(ThousandsSign::Space),
+            format!("{point}thousands = \" \""),
+        ),
+        (
+            Point,
+            Some(ThousandsSign::Apostrophe),
+            format!("{point}thousands = \"'\""),
+        ),
+        (Point, None, "decimal = \".\"".to_owned()),
     ];
-    if !form.money && read_money(text, form).is_some() {
-        return Some("{ type = \"money\" }".to_owned());
-    }
-    for (decimal, thousands, words) in signs {
-        let tried = ColumnForm {
-            decimal: Some(decimal),
-            thousands,
-            ..form.clone()
-        };
-        if read_float(text, &tried).is_some() {
-            return Some(words.to_owned());
-        }
-        if read_money(text, &tried).is_some() {
-            return Some(if form.money {
-                words.to_owned()
-            } else {
-                format!("{{ type = \"money\", {words} }}")
-            });
-        }
-    }
-    None
-}
-
-fn date(text: &str, form: &ColumnForm, times: bool) -> Option<String> {
-    if form.epoch.is_none()
-        && let Some(unit) = epoch(text)
-    {
-        return Some(format!("epoch = \"{unit}\""));
-    }
-    let fits = |format: &str| {
-        TimeFormat::parse(format).is_ok_and(|format| read_with(text, &format).is_some())
+    let signed = |decimal, thousands| ColumnForm {
+        decimal: Some(decimal),
+        thousands,
+        ..form.clone()
     };
-    for (date, other) in DATES {
-        for time in TIMES.iter().filter(|time| times || time.is_empty()) {
-            let format = format!("{date}{time}");
-            if !fits(&format) {
-                continue;
-            }
-            let other = other.map(|other| format!("{other}{time}"));
-            return Some(match other.filter(|other| fits(other)) {
-                Some(other) => format!("format = {format:?} or format = {other:?}, as it is meant"),
-                None => format!("format = {format:?}"),
-            });
-        }
+    let mut found = other_types(texts);
+    found.extend(signs.iter().map(|(decimal, thousands, words)| Tried {
+        words: words.clone(),
+        ty: texts.ty,
+        form: signed(*decimal, *thousands),
+        bounded: true,
+    }));
+    if form.money {
+        return found;
     }
-    None
+    let money = |form: ColumnForm, words: String| Tried {
+        words,
+        ty: Type::Float,
+        form: ColumnForm {
+            money: true,
+            ..form
+        },
+        bounded: false,
+    };
+    found.push(money(form.clone(), "type = \"money\"".to_owned()));
+    found.extend(signs.iter().map(|(decimal, thousands, words)| {
+        let words = format!("type = \"money\", {words}");
+        money(signed(*decimal, *thousands), words)
+    }));
+    found
 }
 
-/// The unit in which a number is a time between 1990 and 2100.
-fn epoch(text: &str) -> Option<&'static str> {
-    const FROM_MICROS: i64 = 631_152_000_000_000;
-    const TO_MICROS: i64 = 4_102_444_800_000_000;
-    [
-        ("s", EpochUnit::S),
-        ("ms", EpochUnit::Ms),
-        ("us", EpochUnit::Us),
-        ("ns", EpochUnit::Ns),
-    ]
-    .into_iter()
-    .find(|(_, unit)| {
-        read_epoch(text, *unit).is_some_and(|micros| (FROM_MICROS..TO_MICROS).contains(&micros))
-    })
-    .map(|(word, _)| word)
+/// Wider types for numbers of the same form.
+fn other_types(texts: &Texts<'_>) -> Vec<Tried> {
+    let wider = |words: String, ty: Type| Tried {
+        words: format!("type = \"{words}\""),
+        ty,
+        form: texts.form.clone(),
+        bounded: false,
+    };
+    let decimal = |scale: u8| {
+        let words = format!("decimal({MAX_DIGITS}, {scale})");
+        wider(words, Type::Decimal { scale })
+    };
+    match texts.ty {
+        Type::Int if texts.bounds.is_some() => vec![
+            wider("i64".to_owned(), Type::Int),
+            wider("f64".to_owned(), Type::Float),
+        ],
+        Type::Int => vec![decimal(0), wider("f64".to_owned(), Type::Float)],
+        Type::Decimal { scale } => (scale + 1..=scale + 6).map(decimal).collect(),
+        _ => Vec::new(),
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use tessera_spec::pipeline::TimeFormat;
+
+    fn seen(texts: &[&str]) -> Vec<Observed> {
+        let seen = |text: &&str| Observed {
+            text: (*text).to_owned(),
+            count: 1,
+        };
+        texts.iter().map(seen).collect()
+    }
+
+    fn advised(read: &[&str], broken: &[&str], ty: Type, form: &ColumnForm) -> Option<String> {
+        let texts = Texts {
+            read: &seen(read),
+            broken: &seen(broken),
+            ty,
+            bounds: None,
+            form,
+        };
+        advice(&texts)
+    }
 
     #[test]
     fn the_setting_that_would_read_a_text_is_named() {
@@ -163,17 +291,125 @@ mod tests {
             ),
             ("12,50", Type::Float, Some("decimal = \",\"")),
             (
+                "1,234",
+                Type::Float,
+                Some("decimal = \",\" or thousands = \",\", as it is meant"),
+            ),
+            (
                 "$1,234.50",
                 Type::Float,
-                Some("{ type = \"money\", thousands = \",\" }"),
+                Some("type = \"money\", thousands = \",\""),
             ),
-            ("(20.00)", Type::Float, Some("{ type = \"money\" }")),
+            ("(20.00)", Type::Float, Some("type = \"money\"")),
             ("NA", Type::Float, Some("nulls = [\"NA\"]")),
             ("\\N", Type::Date, Some("nulls = [\"\\\\N\"]")),
             ("yesterday", Type::Timestamp, None),
             ("many", Type::Int, None),
+            ("4.5", Type::Int, Some("type = \"f64\"")),
+            (
+                "12345678901234567891",
+                Type::Int,
+                Some("type = \"decimal(38, 0)\""),
+            ),
+            (
+                "1.2345",
+                Type::Decimal { scale: 2 },
+                Some("type = \"decimal(38, 4)\""),
+            ),
         ] {
-            assert_eq!(advice(text, ty, &none).as_deref(), expected, "{text}");
+            assert_eq!(
+                advised(&[], &[text], ty, &none).as_deref(),
+                expected,
+                "{text}"
+            );
         }
+    }
+
+    #[test]
+    fn a_setting_reads_what_is_read_without_it_and_as_the_same_value() {
+        let none = ColumnForm::default();
+        let german = ColumnForm {
+            formats: vec![TimeFormat::parse("%d.%m.%Y").unwrap()],
+            nulls: Some(vec!["x".to_owned()]),
+            ..ColumnForm::default()
+        };
+        for (read, broken, ty, form, expected) in [
+            (vec!["1.459"], vec!["1.234,50"], Type::Float, &none, None),
+            (vec!["0.000"], vec!["1.234,50"], Type::Float, &none, None),
+            (vec!["12.50"], vec!["1.234,50"], Type::Float, &none, None),
+            (
+                vec!["1234"],
+                vec!["1.234,50", "NA"],
+                Type::Float,
+                &none,
+                Some("decimal = \",\", thousands = \".\", nulls = [\"NA\"]"),
+            ),
+            (
+                vec!["2025-01-02"],
+                vec!["03.04.2025"],
+                Type::Date,
+                &none,
+                Some("format = [\"%Y-%m-%d\", \"%d.%m.%Y\"]"),
+            ),
+            (
+                vec!["2025-01-02T10:00:00Z"],
+                vec!["03.04.2025 10:00"],
+                Type::Timestamp,
+                &none,
+                Some("format = [\"%Y-%m-%dT%H:%M:%S%z\", \"%d.%m.%Y %H:%M\"]"),
+            ),
+            (
+                vec!["03.04.2025"],
+                vec!["2025-01-02", "-"],
+                Type::Date,
+                &german,
+                Some("format = [\"%d.%m.%Y\", \"%Y-%m-%d\"], nulls = [\"x\", \"-\"]"),
+            ),
+            (
+                vec![],
+                vec!["03/04/2025", "03/14/2025"],
+                Type::Date,
+                &none,
+                Some("format = \"%m/%d/%Y\""),
+            ),
+            (
+                vec!["5"],
+                vec!["12345678901234567891"],
+                Type::Int,
+                &none,
+                Some("type = \"decimal(38, 0)\""),
+            ),
+            // A float would round the longer ones.
+            (
+                vec!["1234567890123456789"],
+                vec!["4.5"],
+                Type::Int,
+                &none,
+                None,
+            ),
+            (
+                vec!["5"],
+                vec!["$7"],
+                Type::Int,
+                &none,
+                Some("type = \"money\""),
+            ),
+        ] {
+            let found = advised(&read, &broken, ty, form);
+            assert_eq!(found.as_deref(), expected, "{read:?} {broken:?}");
+        }
+    }
+
+    #[test]
+    fn an_integer_out_of_bounds_has_a_wider_type() {
+        let form = ColumnForm::default();
+        let texts = Texts {
+            read: &seen(&["5"]),
+            broken: &seen(&["300"]),
+            ty: Type::Int,
+            bounds: Some((0, 255)),
+            form: &form,
+        };
+        assert_eq!(advice(&texts).as_deref(), Some("type = \"i64\""));
     }
 }

@@ -5,10 +5,11 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use tessera_expr::Type;
-use tessera_expr::forms::{advice, is_null, read_integer, reads, trimmed};
+use tessera_expr::forms::{Texts, advice, is_null, read_integer, reads, trimmed};
 use tessera_expr::rel::Stored;
 use tessera_spec::pipeline::{ColumnForm, Source};
 
+use super::seen::Seen;
 use crate::columns::{bounds, expression_type};
 
 /// What was tried of one column.
@@ -25,8 +26,10 @@ pub(crate) struct Tried {
     pub(crate) broken: u64,
     /// The first that does not.
     pub(crate) example: Option<Example>,
-    /// Settings that would read those that do not, each with the number it is right for; a few.
-    advice: Vec<(String, u64)>,
+    /// The forms of those that convert.
+    read: Seen,
+    /// The forms of those that do not.
+    unread: Seen,
 }
 
 /// A value or record with its place.
@@ -49,8 +52,8 @@ pub(crate) struct Trial {
     places: Vec<Option<usize>>,
 }
 
-/// Settings that are remembered for a column.
-const MAX_ADVICE: usize = 8;
+/// Forms that a message shows of those that convert, and of those that do not.
+const SHOWN_FORMS: usize = 3;
 
 impl Trial {
     /// A trial of the declared columns of a source.
@@ -66,7 +69,8 @@ impl Trial {
             values: 0,
             broken: 0,
             example: None,
-            advice: Vec::new(),
+            read: Seen::default(),
+            unread: Seen::default(),
         });
         Self {
             columns: columns.filter(|column| column.ty != Type::String).collect(),
@@ -107,6 +111,7 @@ impl Trial {
             read_integer(bare, &tried.form).is_none_or(|value| (least..=most).contains(&value))
         };
         if reads(bare, tried.ty, &tried.form) && tried.bounds.is_none_or(in_bounds) {
+            tried.read.add(bare, tried.ty);
             return;
         }
         tried.broken += 1;
@@ -116,7 +121,7 @@ impl Trial {
             file: file.clone(),
             line,
         });
-        tried.advise(bare);
+        tried.unread.add(bare, tried.ty);
     }
 
     pub(super) fn broken(&mut self, line: u64, problem: &str) {
@@ -131,32 +136,23 @@ impl Trial {
 }
 
 impl Tried {
-    fn advise(&mut self, text: &str) {
-        let Some(found) = advice(text, self.ty, &self.form) else {
-            return;
-        };
-        let known = self.advice.iter_mut().find(|(known, _)| *known == found);
-        if let Some((_, count)) = known {
-            *count += 1;
-        } else if self.advice.len() < MAX_ADVICE {
-            self.advice.push((found, 1));
+    /// The settings that would read most of the broken values, and all that are read without them as the same values.
+    pub(crate) fn advice(&self) -> Option<String> {
+        if !self.read.complete() {
+            return None;
         }
+        advice(&Texts {
+            read: self.read.texts(),
+            broken: self.unread.texts(),
+            ty: self.ty,
+            bounds: self.bounds,
+            form: &self.form,
+        })
     }
 
-    /// The setting that most of the broken values ask for, if one does; all words for a missing value are one setting.
-    pub(crate) fn advice(&self) -> Option<String> {
-        let word = |advice: &str| {
-            let word = advice.strip_prefix("nulls = [")?.strip_suffix(']');
-            word.map(str::to_owned)
-        };
-        let most = self
-            .advice
-            .iter()
-            .max_by_key(|(a, count)| (*count, a.len()))?;
-        if word(&most.0).is_none() {
-            return Some(most.0.clone());
-        }
-        let words: Vec<String> = self.advice.iter().filter_map(|(a, _)| word(a)).collect();
-        Some(format!("nulls = [{}]", words.join(", ")))
+    /// How many values of which form convert, and how many do not: the most frequent forms.
+    pub(crate) fn forms(&self) -> (String, String) {
+        let shown = |seen: &Seen| seen.most_frequent(SHOWN_FORMS);
+        (shown(&self.read), shown(&self.unread))
     }
 }
