@@ -408,6 +408,50 @@ fn types_that_contradict_each_other_are_refused_where_they_are_used() {
     assert!(lake.refused(BASE, "").contains(kinds));
 }
 
+/// The declaration that a message names reads the files, whatever was declared before.
+#[test]
+fn the_declaration_that_a_message_names_reads_all_files() {
+    let file = |x: ArrayRef| [("id", texts(&["a", "b"])), ("at", noon(2)), ("x", x)];
+    let ints: ArrayRef = Arc::new(Int64Array::from(vec![1, 2]));
+    let days: ArrayRef = Arc::new(Date32Array::from(vec![20_000, 20_001]));
+    let numbers = "{ type = \"f64\", decimal = \".\" }";
+    let times = "{ type = \"timestamp\", format = \"%Y-%m-%d %H:%M:%S\" }";
+    let files = [
+        file(ints),
+        file(floats(&[1.5, 2.0])),
+        file(texts(&["1.5", "2"])),
+    ];
+    let lake = Lake::of(&[&files[0], &files[1], &files[2]]);
+    let sum = "x = { from = \"orders\", agg = \"sum\", of = \"x\" }";
+    for declared in ["", ", x = \"string\"", ", x = \"f64\"", ", x = \"i64\""] {
+        let said = lake.refused(&format!("{BASE}{declared}"), sum);
+        assert!(said.contains(numbers), "{declared}: {said}");
+    }
+    let (customers, _) = lake.run(&format!("{BASE}, x = {numbers}"), sum);
+    assert_eq!(customers.floats("x"), [Some(4.0), Some(6.0)]);
+
+    let files = [
+        file(days),
+        file(texts(&["2026-10-02 10:00:00", "2026-10-03 00:00:00"])),
+        file(noon(2)),
+    ];
+    let lake = Lake::of(&[&files[0], &files[1], &files[2]]);
+    let last = "x = { from = \"orders\", agg = \"max\", of = \"x\" }";
+    for declared in ["", ", x = \"string\"", ", x = \"timestamp\""] {
+        let said = lake.refused(&format!("{BASE}{declared}"), last);
+        assert!(said.contains(times), "{declared}: {said}");
+    }
+    let (customers, _) = lake.run(&format!("{BASE}, x = {times}"), last);
+    assert_eq!(customers.rows(), 2);
+
+    // Texts alone, declared as another type.
+    let lake = Lake::of(&[&file(texts(&["1.5", "2"]))]);
+    let said = lake.refused(&format!("{BASE}, x = \"f64\""), sum);
+    assert!(said.contains(numbers), "{said}");
+    let (customers, _) = lake.run(&format!("{BASE}, x = {numbers}"), sum);
+    assert_eq!(customers.floats("x"), [Some(1.5), Some(2.0)]);
+}
+
 /// Repeated rows are found across files whose columns have different types.
 #[test]
 fn repeated_rows_are_found_across_forms() {

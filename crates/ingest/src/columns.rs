@@ -3,6 +3,7 @@
 //! Where to look: `types` (which form has a place in which type), `path` (columns of the path), `epoch` (which times integers stand
 //! for), `headers` (text files without a header).
 
+mod declarable;
 mod epoch;
 mod headers;
 mod path;
@@ -24,6 +25,7 @@ use crate::inventory::{Inventory, LakeFile, describe};
 use crate::mentioned::Mentioned;
 use crate::text;
 
+use declarable::{declarable, of_texts};
 use path::path_values;
 use types::{exact, natural_type, suggestion, untyped, widens};
 
@@ -393,12 +395,23 @@ impl Judge<'_> {
     fn help(&self, held: Option<&Stored>, declared: ColumnType) -> String {
         let name = &self.column.name;
         let temporal = matches!(declared, ColumnType::Date | ColumnType::Timestamp);
+        let has_texts = self.column.forms().any(|(s, _)| *s == Stored::String);
         match held {
-            Some(Stored::Int { .. }) if temporal => {
+            Some(Stored::Int { .. }) if temporal && !has_texts => {
                 epoch::help(self.inventory, name, declared == ColumnType::Date)
             }
             Some(Stored::Float { .. }) if temporal => format!(
                 "declare it as \"f64\" and derive the time, such as `derive = {{ {name}_time = \"to_timestamp({name}, 's')\" }}` where it is seconds since 1970"
+            ),
+            Some(held) if self.column.forms().count() > 1 => self.readable().unwrap_or_else(|| {
+                format!(
+                    "no declaration reads all forms of the column: write the files with {} again, or put them into a separate source",
+                    describe(held)
+                )
+            }),
+            Some(Stored::String) => format!(
+                "declare it as {}, so that each text is converted, or as \"string\"",
+                of_texts(declared)
             ),
             // A cast would give `7.0`.
             Some(Stored::Float { .. } | Stored::Decimal { .. })
@@ -416,6 +429,12 @@ impl Judge<'_> {
         }
     }
 
+    /// What to declare so that every form of the column is read.
+    fn readable(&self) -> Option<String> {
+        let forms: Vec<&Stored> = self.column.forms().map(|(stored, _)| stored).collect();
+        declarable(&forms, self.is_id())
+    }
+
     fn disagreement(&self) -> Diagnostic {
         Diagnostic::error(
             "TS-D010",
@@ -427,7 +446,9 @@ impl Judge<'_> {
             ),
             self.span(),
         )
-        .with_help("declare it as \"string\" if these are integers and texts; otherwise rewrite the files, or put them into a separate source")
+        .with_help(self.readable().unwrap_or_else(|| {
+            "no declaration reads all of these: write the files again with one type, or put them into a separate source".to_owned()
+        }))
     }
 }
 

@@ -237,7 +237,7 @@ fn check_references(source: &Source, schema: &Schema, problems: &mut Vec<Diagnos
                         // No cast makes a time of a number.
                         Type::Int => "declare it as { type = \"timestamp\", epoch = \"s\" } in the contract's columns if it is seconds since 1970 (there are also \"ms\", \"us\" and \"ns\"), or convert it in `derive` with `to_timestamp` or `strptime`",
                         Type::Float | Type::Decimal { .. } => "convert it in `derive`: `to_timestamp(…, 's')` reads seconds since 1970",
-                        _ => "declare it as \"timestamp\" or \"date\" in the contract's columns, or convert it in `derive` with `cast`",
+                        _ => "declare it in the contract's columns with the form of its texts, such as { type = \"timestamp\", format = \"%Y-%m-%d %H:%M:%S\" }, or convert it in `derive` with `cast`",
                     }),
             );
         }
