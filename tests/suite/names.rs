@@ -165,3 +165,31 @@ fn names_of_what_is_not_there_are_found() {
         "{said}"
     );
 }
+
+/// A misspelt earlier name is not a rename in silence: the customers would move, and the history would end.
+#[test]
+fn a_rename_of_a_segment_that_never_was_is_warned_of() {
+    let case = Case::new();
+    case.pipeline(&schemes("", TIERS)).day("2026-02-01");
+    let said = |command: &str, was: &str| {
+        let tiers = format!("tiers = {{ best = 0.25, rest = 1.0 }}\nwas = {{ best = \"{was}\" }}");
+        case.pipeline(&schemes("", &tiers));
+        let arguments = case.arguments(command, &["--as-of", "2026-02-02", "--quiet"]);
+        let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+        String::from_utf8(run(&arguments, 0).stderr).unwrap()
+    };
+    let unknown = "there is no segment `topp` that could be called `best`";
+    for command in ["plan", "run"] {
+        let found = said(command, "topp");
+        assert!(found.contains(unknown), "{command}: {found}");
+        assert!(found.contains("did you mean `top`?"), "{command}: {found}");
+    }
+    let case = Case::new();
+    case.pipeline(&schemes("", TIERS)).day("2026-02-01");
+    let renamed = "tiers = { best = 0.25, rest = 1.0 }\nwas = { best = \"top\" }";
+    case.pipeline(&schemes("", renamed)).day("2026-02-02");
+    let arguments = case.arguments("run", &["--as-of", "2026-02-03", "--quiet"]);
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let said = String::from_utf8(run(&arguments, 0).stderr).unwrap();
+    assert!(!said.contains("there is no segment"), "{said}");
+}

@@ -177,6 +177,33 @@ impl Ledger {
         ids.into_iter().enumerate().map(fresh).collect()
     }
 
+    /// Stated renames that keep no id: the segment, the earlier name, and whether a segment with that name is known. Then the renamed
+    /// one is known too and was not in the last version: it has an id of its own. None where the scheme is new.
+    pub fn without_effect<'s>(
+        &self,
+        scheme: &str,
+        segments: &[Declared<'s>],
+    ) -> Vec<(&'s str, &'s str, bool)> {
+        let Some(entries) = self.schemes.get(scheme) else {
+            return Vec::new();
+        };
+        let by_name = |name: &str| {
+            let mut found = entries.values();
+            found.find(|entry| entry.declared.as_deref() == Some(name))
+        };
+        let still_there = |name: &str| segments.iter().any(|segment| segment.name == name);
+        let renames = segments.iter().filter_map(|s| Some((s.name, s.was?)));
+        renames
+            .filter_map(|(name, was)| match (by_name(name), by_name(was)) {
+                (None, None) => Some((name, was, false)),
+                (Some(own), Some(old)) if !own.active && old.active && !still_there(was) => {
+                    Some((name, was, true))
+                }
+                _ => None,
+            })
+            .collect()
+    }
+
     /// The ids of clusters: the id of the earlier cluster that each continues, else the next number that was never used.
     pub fn number(&self, scheme: &str, continued: &[Option<i64>]) -> Vec<i64> {
         let entries = self.schemes.get(scheme).into_iter().flatten();
@@ -296,6 +323,24 @@ mod tests {
             .collect();
         assert_eq!(entries[0].2.names_before, ["a"]);
         assert_eq!((entries[0].2.first_day, entries[0].2.last_day), (10, 11));
+    }
+
+    #[test]
+    fn renames_that_keep_no_id_are_found() {
+        let mut ledger = after(&[(1, "a", true), (2, "b", true)]);
+        let renamed = |name, was| Declared {
+            name,
+            was: Some(was),
+        };
+        let found = |ledger: &Ledger, one| ledger.without_effect("s", &[one, plain("b")]);
+        assert_eq!(found(&ledger, renamed("c", "a")), []);
+        assert_eq!(found(&ledger, renamed("c", "A")), [("c", "A", false)]);
+        ledger.note("s", 11, &[(1, "c", true), (2, "b", true)]);
+        // It was applied, and may stay in the file.
+        assert_eq!(found(&ledger, renamed("c", "a")), []);
+        ledger.note("s", 12, &[(3, "d", true), (2, "b", true)]);
+        assert_eq!(found(&ledger, renamed("c", "d")), [("c", "d", true)]);
+        assert_eq!(ledger.without_effect("t", &[renamed("c", "A")]), []);
     }
 
     #[test]

@@ -9,6 +9,7 @@ mod drift;
 mod holds;
 mod keys;
 mod moves;
+mod renames;
 mod replay;
 mod state;
 mod steps;
@@ -244,6 +245,7 @@ impl History {
                     was: scheme.naming.was(&segment.name),
                 })
                 .collect();
+            renames::warn(&self.ledger, name, &declared);
             let ids = self
                 .ledger
                 .declare(name, &declared, |segment| segment_id(name, segment));
