@@ -1,5 +1,5 @@
 //! Which setting would convert texts that did not convert. Only for advice in messages. A setting is advised only if it also reads all
-//! texts that are read without it, with the same values.
+//! texts that are read without it, with the same values; a form of dates also if it reads every text, as other dates, which is said.
 //!
 //! Where to look: `observed` (texts and what they are read as), `times` (forms of dates and times).
 
@@ -61,7 +61,11 @@ pub fn advice(texts: &Texts<'_>) -> Option<String> {
     match (settings, nulls) {
         (Some(settings), None) => Some(settings),
         (None, nulls) => nulls,
-        (Some(settings), Some(nulls)) if settings.ends_with(AS_MEANT) => {
+        (Some(settings), Some(nulls))
+            if [AS_MEANT, times::READS_ALL]
+                .iter()
+                .any(|end| settings.ends_with(end)) =>
+        {
             Some(format!("{settings}; and {nulls}"))
         }
         (Some(settings), Some(nulls)) => Some(format!("{settings}, {nulls}")),
@@ -333,6 +337,10 @@ mod tests {
             nulls: Some(vec!["x".to_owned()]),
             ..ColumnForm::default()
         };
+        let months = ColumnForm {
+            formats: vec![TimeFormat::parse("%m.%d.%Y").unwrap()],
+            ..ColumnForm::default()
+        };
         for (read, broken, ty, form, expected) in [
             (vec!["1.459"], vec!["1.234,50"], Type::Float, &none, None),
             (vec!["0.000"], vec!["1.234,50"], Type::Float, &none, None),
@@ -371,6 +379,22 @@ mod tests {
                 Type::Date,
                 &none,
                 Some("format = \"%m/%d/%Y\""),
+            ),
+            (
+                vec!["03.04.2025", "05.06.2025"],
+                vec!["2025/01/02"],
+                Type::Date,
+                &months,
+                Some("format = [\"%m.%d.%Y\", \"%Y/%m/%d\"]"),
+            ),
+            (
+                vec!["03.04.2025"],
+                vec!["14.04.2025"],
+                Type::Date,
+                &months,
+                Some(
+                    "format = \"%d.%m.%Y\", which reads all values; those that are read now become other times",
+                ),
             ),
             (
                 vec!["5"],

@@ -42,6 +42,10 @@ const ISO: [&str; 7] = [
     "%Y-%m-%d %H:%M:%S %z",
 ];
 
+/// Ends advice of a form that changes what is read.
+pub(super) const READS_ALL: &str =
+    ", which reads all values; those that are read now become other times";
+
 /// Forms that one column may be advised to have: more are a matter for who writes the files.
 const MOST_FORMS: usize = 6;
 
@@ -129,10 +133,11 @@ fn formats(
         best = Some(found);
         list = tried;
     }
-    let (kept, gained) = best?;
-    if kept < trial.all() || gained == 0 {
-        return None;
-    }
+    let all = trial.all();
+    let kept = best.filter(|(kept, gained)| *kept == all && *gained > 0);
+    let Some((_, gained)) = kept else {
+        return of_all(read, broken, ty, &candidates);
+    };
     let mut words = words(&list);
     let known = form.formats.len();
     for (place, format) in list.iter().enumerate().skip(known) {
@@ -148,6 +153,27 @@ fn formats(
         }
     }
     Some((words, gained))
+}
+
+/// The form that reads every value, where what was read has been read as other times: then the stated form is the wrong one.
+fn of_all(
+    read: &[Observed],
+    broken: &[Observed],
+    ty: Type,
+    candidates: &[Candidate],
+) -> Option<(String, u64)> {
+    let reads = |candidate: &&Candidate| {
+        let form = ColumnForm {
+            formats: vec![candidate.format.clone()],
+            ..ColumnForm::default()
+        };
+        let mut all = read.iter().chain(broken);
+        all.all(|seen| value(&seen.text, ty, &form).is_some())
+    };
+    let found = candidates.iter().find(reads)?;
+    let words = words(std::slice::from_ref(&found.format));
+    let gained = broken.iter().map(|seen| seen.count).sum();
+    Some((format!("{words}{READS_ALL}"), gained)).filter(|_| !broken.is_empty())
 }
 
 /// What was read, with its values, and what was not.
