@@ -452,6 +452,36 @@ fn the_declaration_that_a_message_names_reads_all_files() {
     assert_eq!(customers.floats("x"), [Some(1.5), Some(2.0)]);
 }
 
+/// A pipeline file that made the newest version is not wrong where the lake changes: a scheduler tries again.
+#[test]
+fn a_column_that_the_last_version_had_is_missing_data() {
+    let file = |x: ArrayRef| [("id", texts(&["a", "b"])), ("at", noon(2)), ("x", x)];
+    let columns = format!("{BASE}, x = \"f64\"");
+    let sum = "x = { from = \"orders\", agg = \"sum\", of = \"x\" }";
+    let lake = Lake::of(&[&file(floats(&[1.0, 2.0]))]);
+    lake.run(&columns, sum);
+    let path = lake.dir.path().join("lake/0.parquet");
+    let without: Columns<'_> = &[("id", texts(&["a", "b"])), ("at", noon(2))];
+    let other = file(texts(&["1", "2"]));
+    for changed in [without, &other] {
+        write(&path, changed);
+        for command in ["run", "plan"] {
+            let output = lake.call(command, &columns, sum);
+            let said = stderr(&output);
+            assert_eq!(output.status.code(), Some(3), "{command}: {said}");
+            let note = "the same pipeline file made version 1 of 2026-10-31, so the files of the lake have changed since";
+            assert!(said.contains(note), "{command}: {said}");
+        }
+        // `check` judges the file alone, and an edited one may be wrong.
+        assert_eq!(lake.call("check", &columns, sum).status.code(), Some(2));
+        let edited = format!("{sum}\ny = {{ from = \"orders\", agg = \"max\", of = \"x\" }}");
+        let said = stderr(&lake.call("run", &columns, &edited));
+        assert!(!said.contains("the same pipeline file"), "{said}");
+    }
+    let mistaken = lake.call("run", &columns.replace("x = ", "y = "), sum);
+    assert_eq!(mistaken.status.code(), Some(2));
+}
+
 /// Repeated rows are found across files whose columns have different types.
 #[test]
 fn repeated_rows_are_found_across_forms() {

@@ -24,7 +24,7 @@ pub(crate) struct Failure {
 /// The mistakes of an error as JSON: each with its place in the pipeline file, where it has one.
 pub(crate) fn diagnostics(error: &PipelineError) -> serde_json::Value {
     match error {
-        PipelineError::Invalid(found) => found.to_json(),
+        PipelineError::Invalid(found) | PipelineError::ChangedLake(found) => found.to_json(),
         PipelineError::Lake(problems) => problems
             .iter()
             .map(|problem| serde_json::json!({"message": problem.to_string()}))
@@ -96,7 +96,9 @@ impl From<PipelineError> for Failure {
         let code = error.exit_code();
         // Messages contain names of files, and a name may contain a line break.
         let message = match &error {
-            PipelineError::Invalid(diagnostics) => diagnostics.render(is_for_terminal()),
+            PipelineError::Invalid(found) | PipelineError::ChangedLake(found) => {
+                found.render(is_for_terminal())
+            }
             PipelineError::Lake(problems) => {
                 let lines = problems.iter().map(ToString::to_string);
                 let lines = lines.map(|line| format!("error: {}", shown::one_line(&line)));
@@ -107,7 +109,10 @@ impl From<PipelineError> for Failure {
         Self {
             message,
             code,
-            rendered: matches!(error, PipelineError::Invalid(_)),
+            rendered: matches!(
+                error,
+                PipelineError::Invalid(_) | PipelineError::ChangedLake(_)
+            ),
             diagnostics: Some(diagnostics(&error)),
         }
     }

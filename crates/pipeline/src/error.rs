@@ -18,6 +18,9 @@ pub enum PipelineError {
     /// The pipeline file is wrong; the diagnostics say where, and how to correct it.
     #[error("the pipeline file has mistakes")]
     Invalid(Box<Diagnostics>),
+    /// The lake does not fit a pipeline file any more that made a version before.
+    #[error("the files of the lake do not fit the pipeline file any more")]
+    ChangedLake(Box<Diagnostics>),
     /// Files of sources cannot be used: one problem a source.
     #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("\nerror: "))]
     Lake(Vec<IngestError>),
@@ -289,7 +292,8 @@ impl PipelineError {
             | Self::OtherPlan { .. }
             | Self::NoScheme { .. } => 2,
             Self::Lake(problems) => lake_code(problems),
-            Self::Contract { .. }
+            Self::ChangedLake(_)
+            | Self::Contract { .. }
             | Self::TooManyRejected { .. }
             | Self::Stale { .. }
             | Self::Waiting { .. }

@@ -3,7 +3,7 @@
 //! The types that matter: [`Prepared`] (a checked pipeline against its lake), [`Stage`] (a step; a run is a list of them),
 //! [`Published`] (the version that came of it), [`PipelineError`] (with its exit code).
 //!
-//! Where to look: `prepare` checks everything before a row is read, `stage` lists the steps, `compute` executes them up to the
+//! Where to look: `prepare` checks everything before a row is read, `changed_lake` whether mistakes are the lake's, `stage` lists the steps, `compute` executes them up to the
 //! finished tables, `run` publishes these, `table` computes the features at any date, `scores` the scores, `labels` finds which
 //! texts and numbers columns can have, `units` which columns an expression has the values of, `identity` identifies a run,
 //! `history` compares with the previous version, `held` keeps an earlier definition of a scheme in use, `leaves` finds when
@@ -15,6 +15,7 @@
 mod artifacts;
 pub mod backfill;
 mod base;
+mod changed_lake;
 mod check;
 mod cohorts;
 mod compute;
@@ -58,6 +59,7 @@ mod untimed;
 mod value;
 mod work;
 
+pub use changed_lake::prepare_run;
 pub use check::{Checked, Day, check, day};
 pub use compute::{Computed, compute};
 pub use error::PipelineError;

@@ -191,6 +191,14 @@ impl Diagnostics {
         self.list.is_empty()
     }
 
+    /// Adds a fact to every mistake that is an error.
+    pub fn note_errors(&mut self, note: &str) {
+        let errors = self.list.iter_mut();
+        for one in errors.filter(|one| one.severity == Severity::Error) {
+            one.notes.push(note.to_owned());
+        }
+    }
+
     /// The mistakes, ordered by place.
     pub fn iter(&self) -> impl Iterator<Item = &Diagnostic> {
         self.list.iter()

@@ -150,6 +150,27 @@ pub(super) const OF_THE_DATA: &[Situation] = &[
     s("a Delta log that is broken", DATA, |place| {
         place.delta("{\"protocol\":").run(&[])
     }),
+    s(
+        "a column that is gone since the last version",
+        DATA,
+        |place| {
+            place.published(&["--as-of", "2026-10-30"]);
+            fs::write(
+                place.path("lake/orders.csv"),
+                "customer_id,ordered_at\na,2026-10-01\n",
+            )
+            .unwrap();
+            place.run(&[])
+        },
+    ),
+    s("a column that was never there", WRONG, |place| {
+        fs::write(
+            place.path("lake/orders.csv"),
+            "customer_id,ordered_at\na,2026-10-01\n",
+        )
+        .unwrap();
+        place.run(&[])
+    }),
     s("files of several formats", WRONG, |place| {
         fs::write(place.path("lake/more.ndjson"), "{}\n").unwrap();
         place.run(&[])

@@ -45,7 +45,7 @@ pub(crate) fn run(arguments: &Plan, output: &Output) -> Result<ExitCode, Failure
         tracing::warn!("the memory of the plan is not measured: {error}");
     }
     reading.records = Records::Kept(work.path().to_owned());
-    let prepared = tessera_pipeline::prepare(file, day.as_of, &reading)?;
+    let prepared = tessera_pipeline::prepare_run(file, day.as_of, &reading)?;
     if !prepared.warnings.is_empty() && !output.quiet {
         say(prepared.warnings.render(false).trim_end());
     }

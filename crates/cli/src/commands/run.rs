@@ -71,7 +71,7 @@ fn dry_run(arguments: &Run, output: &Output) -> Result<ExitCode, Failure> {
     let reading = reading(arguments);
     let day = tessera_pipeline::day(file, &reading, arguments.as_of, arguments.allow_future)?;
     tell(output, &day.words);
-    let prepared = tessera_pipeline::prepare(file, day.as_of, &reading)?;
+    let prepared = tessera_pipeline::prepare_run(file, day.as_of, &reading)?;
     if !prepared.warnings.is_empty() && !output.quiet {
         say(prepared.warnings.render(false).trim_end());
     }
@@ -197,7 +197,7 @@ fn attempt(
     (threads, work, limited, planned): (usize, &WorkFolder, &Memory, Option<&Basis>),
     (monitor, output): (&Monitor, &Output),
 ) -> Result<Published, PipelineError> {
-    let prepared = tessera_pipeline::prepare(&arguments.pipeline.file, as_of, reading)?;
+    let prepared = tessera_pipeline::prepare_run(&arguments.pipeline.file, as_of, reading)?;
     monitor.prepared(&prepared);
     if !prepared.warnings.is_empty() && !output.quiet {
         say(prepared.warnings.render(false).trim_end());
