@@ -145,6 +145,39 @@ fn an_edit_of_features_reads_the_lake_and_names_its_columns() {
     assert_eq!(late["already_published"], false);
 }
 
+/// An edit may take customers out of every segment without moving one.
+#[test]
+fn limits_of_who_leaves_and_comes() {
+    let case = Case::new();
+    case.day("2026-02-15");
+    let said = |more: &[&str], code: i32| {
+        let output = run(&strings(&case.arguments("plan", more)), code);
+        String::from_utf8(output.stderr).unwrap()
+    };
+    let file = case.path("moves.toml");
+    let text = std::fs::read_to_string(&file).unwrap();
+    let key = "[customer]\n";
+    assert!(text.contains(key), "{text}");
+    let closed = format!("{key}active = \"recency_days <= 15\"\n");
+    std::fs::write(&file, text.replace(key, &closed)).unwrap();
+    let plan = planned(&case, &[]);
+    let customers = &plan["customers"];
+    let (left, before) = (customers["left"].as_u64().unwrap(), &customers["before"]);
+    assert!(left > 0, "{customers}");
+    said(&["--fail-if", "moved > 0", "--fail-if", "came > 0"], 0);
+    for (limit, name) in [("left > 1%", "all"), ("tier.left > 0", "tier")] {
+        let found = said(&["--fail-if", limit], 3);
+        let expected = format!("allows: {name}: left, {left} of {before} customers before (");
+        assert!(found.contains(&expected), "{limit}: {found}");
+    }
+    // The other way round they come.
+    case.day("2026-02-15");
+    std::fs::write(&file, text).unwrap();
+    assert!(said(&["--fail-if", "came > 1"], 3).contains("all: came, "));
+    assert!(said(&["--fail-if", "tier.came > 1%"], 3).contains("tier: came, "));
+    said(&["--fail-if", "left > 0"], 0);
+}
+
 #[test]
 fn limits_formats_and_a_store_without_a_version() {
     let case = Case::new();
@@ -168,7 +201,7 @@ fn limits_formats_and_a_store_without_a_version() {
         &["--fail-if", "moved > 10%", "--fail-if", "tier.moved > 0"],
         3,
     );
-    assert!(errors.contains("more customers would move than `--fail-if` allows: freshness: 40 of 80 customers (50.0%)"), "{errors}");
+    assert!(errors.contains("more customers would move, leave or come than `--fail-if` allows: freshness: 40 of 80 customers (50.0%)"), "{errors}");
     assert!(text.contains("fresh -> resting: 40"), "{text}");
     assert!(
         said(&["--fail-if", "moved > 50%"], 0)

@@ -286,8 +286,8 @@ pub(crate) struct Plan {
     /// Name up to this many customers per scheme who would move.
     #[arg(long, value_name = "NUMBER", default_value_t = 0)]
     pub(crate) sample: usize,
-    /// End with exit code 3 if more customers would move: `moved > 5%`, `moved > 200`, or of one scheme `touch.moved > 5%`; may
-    /// be repeated.
+    /// End with exit code 3 if more customers would move: `moved > 5%`, `moved > 200`, or of one scheme `touch.moved > 5%`. It
+    /// does not count those who leave or come: `left > 1%` and `came > 1%` do, or `touch.left > 1%`. May be repeated.
     #[arg(long, value_name = "LIMIT", value_parser = limit)]
     pub(crate) fail_if: Vec<Limit>,
     /// Write the plan as JSON to this file too: `tessera run --plan FILE` runs it, unless something it depends on is another since.
@@ -317,7 +317,8 @@ pub(crate) enum PlanFormat {
 
 fn limit(text: &str) -> Result<Limit, String> {
     Limit::parse(text).ok_or_else(|| {
-        "expected `moved > 5%`, `moved > 200`, or of one scheme `touch.moved > 5%`".to_owned()
+        "expected `moved > 5%`, `left > 200` or `came > 1%`, or of one scheme `touch.moved > 5%`"
+            .to_owned()
     })
 }
 

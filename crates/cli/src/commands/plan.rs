@@ -14,7 +14,7 @@ use crate::memory;
 use crate::output::{Failure, print, print_json, say, tell};
 use crate::progress::Progress;
 
-/// Exit code where the plan moves more than `--fail-if` allows, and where the run would publish nothing.
+/// Exit code where the plan exceeds what `--fail-if` allows, and where the run would publish nothing.
 const EXCEEDED: u8 = 3;
 
 /// Computes what a run would change, and shows it.
@@ -130,7 +130,7 @@ fn exceeded(planned: &Planned, arguments: &Plan) -> Result<ExitCode, Failure> {
     }
     let found = found.join("; ");
     Err(Failure::new(
-        format!("more customers would move than `--fail-if` allows: {found}"),
+        format!("more customers would move, leave or come than `--fail-if` allows: {found}"),
         EXCEEDED,
     ))
 }
