@@ -127,6 +127,46 @@ fn semicolons_decimal_commas_dotted_dates_and_latin_1() {
     }
 }
 
+/// What is known before the files are read is the type: a text may have an offset or not.
+#[test]
+fn texts_are_said_to_lack_perhaps_an_offset() {
+    let text = b"id,at,amount\na,2026-10-01T10:00:00+02:00,1\n";
+    let without =
+        |columns: &str| pipeline("", columns).replace("time_zone = \"Europe/Berlin\"\n", "");
+    let (code, said) = Lake::new(&without(PLAIN), &[("o.csv", text)]).check();
+    assert_eq!(code, Some(2), "{said}");
+    let expected = "`at` is read from texts, which may lack an offset";
+    assert!(said.contains(expected), "{said}");
+    assert!(
+        said.contains("a `format` with `%z` needs no zone"),
+        "{said}"
+    );
+    let columns = PLAIN.replace(
+        "\"timestamp\"",
+        "{ type = \"timestamp\", format = \"%Y-%m-%dT%H:%M:%S%z\" }",
+    );
+    let lake = Lake::new(&without(&columns), &[("o.csv", text)]);
+    assert_eq!(lake.run().floats("spend"), [Some(1.0)]);
+}
+
+/// A line that states the delimiter is no header, whatever the delimiter is.
+#[test]
+fn the_line_by_which_excel_states_the_delimiter_is_named() {
+    for sign in [";", ",", "\t"] {
+        let text = format!("sep={sign}\nid{sign}at{sign}amount\na{sign}2026-10-01{sign}1\n");
+        let quoted = if sign == "\t" { "\\t" } else { sign };
+        let advice = format!("text = {{ delimiter = \"{quoted}\", skip_lines = 1 }}");
+        for settings in ["", "text = { delimiter = \";\" }"] {
+            let lake = Lake::new(&pipeline(settings, PLAIN), &[("o.csv", text.as_bytes())]);
+            let (code, said) = lake.check();
+            assert_eq!(code, Some(3), "{said}");
+            assert!(said.contains(&advice), "{said}");
+        }
+        let lake = Lake::new(&pipeline(&advice, PLAIN), &[("o.csv", text.as_bytes())]);
+        assert_eq!(lake.run().floats("spend"), [Some(1.0)]);
+    }
+}
+
 /// What `check` says of a column whose values are these, declared as this.
 fn said_of(values: &[&str], declared: &str) -> (String, Lake) {
     let columns = format!(r#"id = "string", at = "date", amount = "f64", x = {declared}"#);

@@ -372,9 +372,14 @@ impl Uses {
         });
         let stored = stored.map(|(_, column)| column);
         let read = || derive.iter().find(|(_, expr)| reads_local_time(expr));
-        let (name, what) = match (stored, read()) {
-            (Some(column), _) => (&column.name, "holds timestamps"),
-            (None, Some((name, _))) => (name, "reads timestamps from text"),
+        let of_texts = (
+            "is read from texts, which may lack an offset",
+            "; a text with an offset keeps its own. Where every text has one, a `format` with `%z` needs no zone",
+        );
+        let (name, (what, besides)) = match (stored, read()) {
+            (Some(column), _) if is_text(&column.stored) => (&column.name, of_texts),
+            (Some(column), _) => (&column.name, ("holds timestamps without a zone", "")),
+            (None, Some((name, _))) => (name, of_texts),
             (None, None) => return,
         };
         let place = source
@@ -382,14 +387,19 @@ impl Uses {
             .as_ref()
             .map_or_else(|| source.name.span.clone(), |time| time.span.clone());
         problems.push(
-            Diagnostic::error("TS-D006", format!("`{name}` {what} without a zone"), place)
+            Diagnostic::error("TS-D006", format!("`{name}` {what}"), place)
                 .with_label("the day of a row depends on the zone")
                 .with_help(format!(
-                    "add it, for example `time_zone = \"Europe/London\"`, in [sources.{}]",
+                    "state the zone, for example `time_zone = \"Europe/London\"`, in [sources.{}]{besides}",
                     source.name.value
                 )),
         );
     }
+}
+
+/// Whether a column is converted from texts.
+fn is_text(stored: &Stored) -> bool {
+    matches!(stored, Stored::Text | Stored::HivePath)
 }
 
 /// Whether some text is read as a timestamp, which may have no zone.

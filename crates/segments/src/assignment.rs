@@ -158,6 +158,30 @@ pub enum Warning {
         /// Scores asked for.
         scores: u8,
     },
+    /// Edges of scores that are equal because many customers have one value, so that some scores stay empty.
+    EqualEdges {
+        /// The feature.
+        feature: String,
+        /// The value.
+        value: f64,
+        /// Edges that are this value.
+        equal: usize,
+        /// Edges in all.
+        edges: usize,
+        /// Scores that no customer has.
+        empty: Vec<u8>,
+    },
+    /// A value of a label that is called as the segment of customers without a value, or of those with rare values.
+    SharedSegment {
+        /// The segment.
+        segment: String,
+        /// Customers who have the value.
+        with_value: u64,
+        /// The others.
+        others: u64,
+        /// Whether the others have rare values; otherwise they have none.
+        rare: bool,
+    },
     /// Cells of the grid that no line covers; their customers are `Others`.
     UncoveredCells {
         /// Cells.
@@ -377,6 +401,35 @@ impl fmt::Display for Warning {
                 f,
                 "`{feature}` has {distinct} distinct values, fewer than the {scores} scores; equal values get equal scores, so some scores are empty"
             ),
+            Self::EqualEdges {
+                feature,
+                value,
+                equal,
+                edges,
+                empty,
+            } => {
+                let empty: Vec<String> = empty.iter().map(u8::to_string).collect();
+                write!(
+                    f,
+                    "{equal} of the {edges} edges of `{feature}` are {value}, because many customers have the same value; no customer has score {}",
+                    empty.join(", ")
+                )
+            }
+            Self::SharedSegment {
+                segment,
+                with_value,
+                others,
+                rare,
+            } => {
+                let (which, setting) = match rare {
+                    true => ("with rare values", "other"),
+                    false => ("without a value", "missing"),
+                };
+                write!(
+                    f,
+                    "segment `{segment}` has {with_value} customers with the value `{segment}` and {others} {which}; `{setting} = \"…\"` gives these a segment with another name"
+                )
+            }
             Self::UncoveredCells { cells, customers } => {
                 write!(
                     f,

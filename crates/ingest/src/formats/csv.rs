@@ -172,6 +172,13 @@ impl Records {
         if let Some(fault) = self.fault(record) {
             return Err(format!("line {line}: its header cannot be read: {fault}"));
         }
+        let fields: Vec<&[u8]> = record.iter().collect();
+        if let Some(sign) = stated_sign(&fields.join(&self.delimiter)) {
+            let setting = serde_json::Value::from(sign.to_string());
+            return Err(format!(
+                "line {line} is no header: Excel writes it to state the delimiter; set `text = {{ delimiter = {setting}, skip_lines = {line} }}`"
+            ));
+        }
         let names: Vec<String> = record
             .iter()
             .map(|name| String::from_utf8_lossy(name).trim().to_owned())
@@ -196,6 +203,16 @@ impl Records {
         }
         Ok(names)
     }
+}
+
+/// The delimiter of a line such as `sep=;`.
+fn stated_sign(line: &[u8]) -> Option<char> {
+    let (word, sign) = line.split_at_checked("sep=".len())?;
+    let sign = match sign {
+        [sign] if sign.is_ascii() => char::from(*sign),
+        _ => return None,
+    };
+    word.eq_ignore_ascii_case(b"sep=").then_some(sign)
 }
 
 /// Whether a file's name says that tabs separate its fields.

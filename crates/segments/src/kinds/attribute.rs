@@ -7,13 +7,14 @@ use tessera_spec::pipeline::{At, Learns, Refit, Scheme, SchemeInput, SchemeKind,
 use tessera_spec::reader::Reader;
 use tessera_spec::{Key, KeyValue, SchemeSyntax};
 
-use crate::assignment::{AssignedBy, Assignment, Extra, Reasons};
-use crate::customers::Customers;
+use crate::assignment::{AssignedBy, Assignment, Extra, Reasons, Warning};
+use crate::customers::{Customers, Labels};
 use crate::error::SegmentError;
 use crate::fit::Fit;
 use crate::kind::{Kind, Learning, Nearest, declared, settings};
 use crate::label_targets::{Target, assign_by_label, is_blank};
 use crate::parameter::Parameter;
+use crate::quality::{Quality, Threshold};
 use crate::wording::percent;
 
 /// Largest number of segments: a label with more values is an identifier rather than an attribute.
@@ -59,7 +60,9 @@ pub(super) static KIND: Kind = Kind {
     docs: "Decides: the customer's value of the label is the segment; values that fewer than `min_share` of all customers have fall \
            into `other`. Labels are texts, booleans (`true`, `false`) and whole numbers.\n\
            Missing values: a missing or blank value is the `missing` segment.\n\
-           Publishes: in `models` the label, its number of values and how many of them are rare.",
+           Publishes: in `models` the label, its number of values and how many of them are rare; in `quality` a row `one meaning` \
+           where customers with a value share the segment of those without one, or of those with rare ones, because the value is \
+           called like it. `missing` and `other` give these other names.",
     words: "values of an attribute",
     example: "by = \"country\"\nmin_share = 0.02",
     nearest: Nearest::Untold("the segment is the value of a label"),
@@ -174,6 +177,7 @@ fn assign(
         (true, None) => Fit::new(FORM, common()),
         (false, _) => Fit::default(),
     };
+    let shared = shared(config, &labels, &counts, rare);
     let number = |of: &str, value| Parameter::number(KIND.syntax.name, of, value);
     Ok(Assignment {
         scheme: name.to_owned(),
@@ -193,10 +197,67 @@ fn assign(
             number("values", named().count() as f64),
             number("rare_values", (named().count() - kept) as f64),
         ],
-        warnings: Vec::new(),
-        quality: Vec::new(),
+        quality: shared.iter().filter_map(one_meaning).collect(),
+        warnings: shared,
         fit: learned,
     })
+}
+
+/// Values that are called as the segment of customers without a value or with rare ones, where there are such customers.
+fn shared(
+    config: &AttributeScheme,
+    labels: &Labels<'_>,
+    counts: &[u64],
+    rare: impl Fn(usize) -> bool,
+) -> Vec<Warning> {
+    let sum = |of: &dyn Fn(usize) -> bool| -> u64 {
+        let codes = (0..counts.len()).filter(|code| of(*code));
+        codes.map(|code| counts[code]).sum()
+    };
+    let is_none = |code: usize| is_blank(&labels.values()[code]);
+    let uncoded = labels.codes().iter();
+    let uncoded = uncoded.filter(|code| **code == Labels::MISSING).count() as u64;
+    let without = uncoded + sum(&is_none);
+    let with_rare = sum(&|code: usize| !is_none(code) && rare(code));
+    let cases = [
+        (&config.missing, without, false),
+        (&config.other, with_rare, true),
+    ];
+    let found = cases.into_iter().filter_map(|(segment, others, of_rare)| {
+        let named = |code: usize| labels.values()[code].as_ref() == segment && !rare(code);
+        let with_value = sum(&named);
+        (with_value > 0 && others > 0).then(|| Warning::SharedSegment {
+            segment: segment.clone(),
+            with_value,
+            others,
+            rare: of_rare,
+        })
+    });
+    found.collect()
+}
+
+/// A segment that stands for a value and for something else has two meanings.
+fn one_meaning(warning: &Warning) -> Option<Quality> {
+    let Warning::SharedSegment {
+        segment,
+        others,
+        rare,
+        ..
+    } = warning
+    else {
+        return None;
+    };
+    let metric = match rare {
+        true => "customers_with_rare_values",
+        false => "customers_without_value",
+    };
+    Some(Quality::judged(
+        segment,
+        "one meaning",
+        metric,
+        (*others as f64, Threshold::at_most(0.0)),
+        Some(warning.to_string()),
+    ))
 }
 
 /// Assigns by the labels that were common among other customers.

@@ -104,7 +104,7 @@ fn assign(
     let mut assignment = Assignment {
         scheme: name.to_owned(),
         kind: KIND.syntax.name,
-        warnings: warnings(config, &rankings)?,
+        warnings: warnings(config, &rankings, &scored, given.is_some())?,
         quality: Vec::new(),
         columns: cells.columns(name, &codes, config),
         parameters: parameters(config, &rankings, scored.edges.as_ref()),
@@ -486,9 +486,14 @@ impl GridCells {
     }
 }
 
-fn warnings(config: &RfmGrid, rankings: &[Ranking]) -> Result<Vec<Warning>, SegmentError> {
+fn warnings(
+    config: &RfmGrid,
+    rankings: &[Ranking],
+    scored: &Scored,
+    learned_before: bool,
+) -> Result<Vec<Warning>, SegmentError> {
     let mut warnings = Vec::new();
-    for (feature, ranking) in features(config).iter().zip(rankings) {
+    for (index, (feature, ranking)) in features(config).iter().zip(rankings).enumerate() {
         let distinct = ranking.distinct();
         if distinct < usize::from(config.scores) {
             warnings.push(Warning::FewDistinctValues {
@@ -496,6 +501,8 @@ fn warnings(config: &RfmGrid, rankings: &[Ranking]) -> Result<Vec<Warning>, Segm
                 distinct,
                 scores: config.scores,
             });
+        } else if !learned_before {
+            warnings.extend(equal_edges(config, feature, (index, scored)));
         }
     }
     let lint = lint(&config.grid.value, config.scores)?;
@@ -505,6 +512,31 @@ fn warnings(config: &RfmGrid, rankings: &[Ranking]) -> Result<Vec<Warning>, Segm
         });
     }
     Ok(warnings)
+}
+
+/// Edges that were made of these customers and fall on one value, so that no customer has the scores between them.
+fn equal_edges(
+    config: &RfmGrid,
+    feature: &str,
+    (index, scored): (usize, &Scored),
+) -> Option<Warning> {
+    let of_customers = matches!(
+        config.score_method,
+        ScoreMethod::Quantile { .. } | ScoreMethod::Frozen { .. }
+    );
+    let edges = &scored.edges.as_ref().filter(|_| of_customers)?.edges[index];
+    let equal = edges.chunk_by(|a, b| a == b).max_by_key(|run| run.len())?;
+    let scores = &scored.scores[index];
+    let empty: Vec<u8> = (1..=config.scores)
+        .filter(|score| !scores.contains(score))
+        .collect();
+    (equal.len() > 1 && !empty.is_empty()).then(|| Warning::EqualEdges {
+        feature: feature.to_owned(),
+        value: equal[0],
+        equal: equal.len(),
+        edges: edges.len(),
+        empty,
+    })
 }
 
 fn uncovered_warning(config: &RfmGrid, assignment: &mut Assignment) -> Result<(), SegmentError> {

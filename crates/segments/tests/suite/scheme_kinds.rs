@@ -2,8 +2,8 @@
 
 use arrow::array::AsArray;
 use tessera_segments::{
-    Assignment, Extra, Grid, GridInterval, QuantileScheme, RfmGrid, ScoreMethod, SegmentError,
-    Warning, assign, segment_id,
+    Assignment, Closed, Extra, Grid, GridInterval, QuantileScheme, RfmGrid, ScoreMethod,
+    SegmentError, Warning, assign, segment_id,
 };
 use tessera_spec::pipeline::SchemeKind;
 
@@ -123,6 +123,53 @@ fn quantile_refuses_tiers_that_do_not_rise_to_one() {
         let message = refusal(tiers(bad), &believable(5), &Extra::default());
         assert!(message.starts_with("[schemes.s]: "), "{message}");
     }
+}
+
+/// A value that is called as the segment of something else is in it, and both are counted.
+#[test]
+fn attribute_says_where_a_segment_has_two_meanings() {
+    let countries = [
+        "GB",
+        "GB",
+        "unknown",
+        "unknown",
+        "",
+        "elsewhere",
+        "elsewhere",
+        "FR",
+        "DE",
+        "",
+    ];
+    let rows: Vec<Row> = countries
+        .iter()
+        .zip(1..)
+        .map(|(country, key)| Row {
+            key,
+            country: Some((*country).to_owned()),
+            ..Row::default()
+        })
+        .collect();
+    let found = run(attribute("country", 0.2), &rows);
+    let shared = |segment: &str, rare| Warning::SharedSegment {
+        segment: segment.to_owned(),
+        with_value: 2,
+        others: 2,
+        rare,
+    };
+    let expected = [shared("unknown", false), shared("elsewhere", true)];
+    assert_eq!(found.warnings, expected);
+    let quality: Vec<(&str, &str, Option<f64>)> = found
+        .quality
+        .iter()
+        .map(|row| (row.segment.as_str(), row.metric.as_str(), row.value))
+        .collect();
+    let expected = [
+        ("unknown", "customers_without_value", Some(2.0)),
+        ("elsewhere", "customers_with_rare_values", Some(2.0)),
+    ];
+    assert_eq!(quality, expected);
+    let plain = run(attribute("country", 0.2), &rows[..2]);
+    assert_eq!((plain.warnings, plain.quality.len()), (vec![], 0));
 }
 
 #[test]
@@ -267,6 +314,36 @@ fn rfm_says_the_scores_and_leaves_the_unscored_out_of_the_ranks() {
         .filter(|name| *name != "Not Scored")
         .collect();
     assert_eq!(names(&alone), with);
+}
+
+/// Most customers bought once, so three of the four edges are 1 although there are more values than scores.
+#[test]
+fn rfm_warns_of_edges_that_are_equal() {
+    let row = |key: i64| Row {
+        key,
+        recency: Some(key as f64),
+        orders: Some((key - 13).max(1)),
+        spend: Some(key as f64),
+        ..Row::default()
+    };
+    let rows: Vec<Row> = (1..=20).map(row).collect();
+    let quantile = ScoreMethod::Quantile {
+        closed: Closed::Right,
+        edge_offset: 0.0,
+    };
+    let equal = Warning::EqualEdges {
+        feature: "order_count".to_owned(),
+        value: 1.0,
+        equal: 3,
+        edges: 4,
+        empty: vec![2, 3],
+    };
+    let said = "3 of the 4 edges of `order_count` are 1, because many customers have the same value; no customer has score 2, 3";
+    assert_eq!(equal.to_string(), said);
+    let found = run(rfm(quantile, Grid::Eleven, 5), &rows);
+    assert_eq!(found.warnings, [equal]);
+    let found = run(rfm(ScoreMethod::Midrank, Grid::Eleven, 5), &rows);
+    assert_eq!(found.warnings, []);
 }
 
 #[test]
