@@ -169,3 +169,94 @@ fn dates_beside_a_label_are_mistakes() {
         "{said}"
     );
 }
+
+/// A reason for leaving is known only of those who left: with it a model would read the label.
+#[test]
+fn features_that_state_the_label_are_left_out_and_named() {
+    let dir = tempfile::tempdir().unwrap();
+    let out = dir.path().display().to_string();
+    let mut rows = String::from("id,tenure,plan,churned,reason,state\n");
+    for n in 0..1_200_u64 {
+        // Customers who have been there for long leave less often.
+        let chance = n.wrapping_mul(2_654_435_761) % 1_000;
+        let tenure = n % 60;
+        let left = chance < 600 - 9 * tenure;
+        let words = |yes: &'static str, no: &'static str| if left { yes } else { no };
+        rows += &format!(
+            "c{n},{tenure},{},{},{},{}\n",
+            ["a", "b", "c"][(n % 3) as usize],
+            words("Yes", "No"),
+            words("price", ""),
+            words("closed", "open"),
+        );
+    }
+    std::fs::write(dir.path().join("a.csv"), rows).unwrap();
+    let text = format!(
+        r#"
+spec_version = 1
+name     = "telling"
+timezone = "UTC"
+currency = "USD"
+store    = "{out}/store"
+
+[customer]
+key = "id"
+
+[sources.accounts]
+kind = "attributes"
+path = "{out}/a.csv"
+key  = "id"
+attributes.tenure  = {{ base = "lifecycle", unit = "count" }}
+attributes.plan    = {{ base = "firmographic" }}
+attributes.churned = {{ base = "lifecycle" }}
+attributes.reason  = {{ base = "needs" }}
+attributes.state   = {{ base = "lifecycle" }}
+
+[sources.accounts.contract]
+columns = {{ id = "string", tenure = "i64", plan = "string", churned = "string", reason = "string", state = "string" }}
+missing_key = "fail"
+duplicates  = "keep"
+
+[scores.leaving]
+kind  = "supervised"
+from  = "accounts"
+label = "churned = 'Yes'"
+
+[schemes.risk]
+kind  = "rules"
+rules = [{{ segment = "call", when = "leaving_probability > 0.5" }}]
+otherwise = "wait"
+"#
+    );
+    let file = format!("{out}/telling.toml");
+    std::fs::write(&file, text).unwrap();
+    let night = |day: &str| {
+        let output = run(&["run", &file, "--as-of", day, "--quiet"], 0);
+        String::from_utf8(output.stderr).unwrap()
+    };
+    let said = night("2026-10-30");
+    let expected = "features that state the label are left out: `reason`: it has a value for 100.0% of those who left and 0.0% of the others; `state`: its value alone tells it of 100.0% of the customers";
+    assert!(said.contains(expected), "{said}");
+    // The next night applies the model without them.
+    night("2026-10-31");
+    let latest = dir.path().join("store/latest");
+    let quality = Table::read(&latest.join("quality.parquet"));
+    let metrics = quality.texts("metric");
+    let metric = Some("features that state the label".to_owned());
+    let row = metrics.iter().position(|found| *found == metric).unwrap();
+    assert_eq!(quality.floats("value")[row], Some(2.0));
+    assert!(
+        quality.texts("reason")[row]
+            .as_deref()
+            .unwrap()
+            .contains("`reason`")
+    );
+    let models = Table::read(&latest.join("models.parquet"));
+    let (of, names) = (models.texts("model"), models.texts("name"));
+    let is = |row: &usize| {
+        of[*row].as_deref() == Some("logistic") && names[*row].as_deref() == Some("test_auc")
+    };
+    let row = (0..models.rows()).find(is).unwrap();
+    let auc = models.floats("value")[row].unwrap();
+    assert!((0.6..0.95).contains(&auc), "{auc}");
+}

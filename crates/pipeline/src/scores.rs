@@ -25,6 +25,7 @@ mod reasons;
 mod supervised;
 mod survival;
 mod tables;
+mod telling;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

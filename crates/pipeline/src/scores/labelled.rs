@@ -2,16 +2,21 @@
 //! dates, so models learn from all customers with a label, and are tested on other customers, not at a later date.
 
 use arrow::array::RecordBatch;
+use tessera_features::FeatureInfo;
 use tessera_model::churn::{Observation, Panel};
 use tessera_segments::{Parameter, Quality, QualityStatus};
 
-use super::inputs::{customer_hashes, features, inputs, label_name, made_of_label};
+use super::inputs::{customer_hashes, inputs, label_name, made_of_label};
 use super::population::{POPULATION, Standing, condition_name, truths};
 use super::supervised::settings::SupervisedScore;
+use super::telling::telling;
 use super::{Given, NotComputed, not_computed};
 use crate::base;
 use crate::sources::epoch_day;
 use crate::untimed::named;
+
+/// The criterion of features that know the label.
+pub(super) const WITHOUT_LABEL: &str = "known without the label";
 
 /// Whether each customer can churn: it is in the population, and the label does not say that it has. And the label itself, of those
 /// who are in the population.
@@ -55,13 +60,20 @@ pub(super) fn living(
     standings(score, given.name, given.table).map(|(standings, _)| standings)
 }
 
-/// The features of all customers whose label is known.
-pub(super) fn panel(
+/// The customers whose label is known, or as many of them as are trained on.
+pub(super) struct Labelled {
+    rows: Vec<u32>,
+    churned: Vec<bool>,
+    customer: Vec<u64>,
+}
+
+/// Those customers.
+pub(super) fn labelled(
     score: &SupervisedScore,
     given: &Given<'_>,
     most: usize,
     parameters: &mut Vec<Parameter>,
-) -> Result<Panel, NotComputed> {
+) -> Result<Labelled, NotComputed> {
     let (_, labels) = standings(score, given.name, given.table)?;
     let known = labels.iter().flatten().count();
     let churned = labels.iter().filter(|label| **label == Some(true)).count();
@@ -87,12 +99,68 @@ pub(super) fn panel(
             customer.push(customers[row]);
         }
     }
-    let day = given.prepared.as_of;
-    let features = features(score, given.name, given.prepared);
-    Ok(Panel::stack(vec![Observation {
-        inputs: inputs(given.table, &features, day, Some(&rows))?,
+    Ok(Labelled {
+        rows,
         churned,
         customer,
+    })
+}
+
+/// The features that do not state the label; the others are named in `quality`.
+pub(super) fn untelling<'p>(
+    found: &Labelled,
+    given: &Given<'_>,
+    features: &[&'p FeatureInfo],
+    quality: &mut Vec<Quality>,
+) -> Result<Vec<&'p FeatureInfo>, NotComputed> {
+    let known = (found.rows.as_slice(), found.churned.as_slice());
+    let telling = telling(given.table, features, known, given.prepared.as_of)?;
+    if telling.is_empty() {
+        return Ok(features.to_vec());
+    }
+    let said: Vec<String> = telling
+        .iter()
+        .map(|(info, how)| format!("`{}`: {how}", info.name))
+        .collect();
+    let reason = format!(
+        "features that state the label are left out: {}",
+        said.join("; ")
+    );
+    tracing::warn!(score = given.name, "score `{}`: {reason}", given.name);
+    quality.push(Quality {
+        segment: String::new(),
+        criterion: WITHOUT_LABEL,
+        metric: "features that state the label".to_owned(),
+        value: Some(telling.len() as f64),
+        threshold: None,
+        status: QualityStatus::Ok,
+        reason: Some(reason.clone()),
+    });
+    let tells = |info: &FeatureInfo| telling.iter().any(|(own, _)| own.name == info.name);
+    let kept: Vec<&FeatureInfo> = features
+        .iter()
+        .copied()
+        .filter(|info| !tells(info))
+        .collect();
+    match kept.is_empty() {
+        true => Err(NotComputed::Data(format!(
+            "no other feature is there; {reason}"
+        ))),
+        false => Ok(kept),
+    }
+}
+
+/// The features of these customers, and their labels.
+pub(super) fn panel(
+    found: Labelled,
+    given: &Given<'_>,
+    features: &[&FeatureInfo],
+) -> Result<Panel, NotComputed> {
+    let day = given.prepared.as_of;
+    Ok(Panel::stack(vec![Observation {
+        inputs: inputs(given.table, features, day, Some(&found.rows))?,
+        churned: found.churned,
+        customer: found.customer,
         observed_on: epoch_day(day),
     }])?)
 }
@@ -120,7 +188,7 @@ pub(super) fn stated(score: &SupervisedScore, given: &Given<'_>) -> Vec<Quality>
         .collect();
     rows.push(Quality {
         segment: String::new(),
-        criterion: "known without the label",
+        criterion: WITHOUT_LABEL,
         metric: "features left out".to_owned(),
         value: Some(left.len() as f64),
         threshold: None,

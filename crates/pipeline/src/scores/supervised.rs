@@ -86,11 +86,13 @@ calibration = "platt"        # or isotonic, none; platt by default
         "crates/pipeline/src/scores/inputs.rs",
         "crates/pipeline/src/scores/labelled.rs",
         "crates/pipeline/src/scores/population.rs",
+        "crates/pipeline/src/scores/telling.rs",
     ],
     criteria: &[
         "calibrated",
         "discriminates",
         "known at earlier dates",
+        labelled::WITHOUT_LABEL,
         PLAUSIBLE,
         "population",
     ],
@@ -179,7 +181,7 @@ impl ScoreModel for SupervisedScore {
             );
             Err(NotComputed::Data(reason))
         } else {
-            fitted(self, given, &features, &mut scored.parameters)
+            fitted(self, given, &features, &mut scored)
         };
         let (fit, panel, backtest) = match fitted {
             Ok(fitted) => fitted,
@@ -319,17 +321,20 @@ fn fitted(
     score: &SupervisedScore,
     given: &Given<'_>,
     features: &[&FeatureInfo],
-    parameters: &mut Vec<Parameter>,
+    scored: &mut Scored,
 ) -> Result<(ChurnFit, Panel, Backtest), NotComputed> {
-    let plan = plan(score, features, given.prepared.pipeline.seed);
+    let seed = given.prepared.pipeline.seed;
     let (panel, (fit, backtest)) = match score.label {
         Some(_) => {
-            let panel = labelled::panel(score, given, PANEL_ROWS, parameters)?;
-            let fitted = ChurnFit::fit_static_tested(&panel, &plan)?;
+            let found = labelled::labelled(score, given, PANEL_ROWS, &mut scored.parameters)?;
+            let kept = labelled::untelling(&found, given, features, &mut scored.quality)?;
+            let panel = labelled::panel(found, given, &kept)?;
+            let fitted = ChurnFit::fit_static_tested(&panel, &plan(score, &kept, seed))?;
             (panel, fitted)
         }
         None => {
-            let panel = panel(score, given, features, parameters)?;
+            let plan = plan(score, features, seed);
+            let panel = panel(score, given, features, &mut scored.parameters)?;
             let fitted = ChurnFit::fit_tested(&panel, &plan)?;
             (panel, fitted)
         }
