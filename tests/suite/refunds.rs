@@ -44,6 +44,48 @@ fn purchases_alone_make_orders_and_recency_where_that_is_declared() {
     assert_eq!(sources.floats("negative_value_share"), [Some(0.6)]);
 }
 
+/// A refund of the first order is subtracted from the repeat orders; who has nothing left is not in the spend model, and is counted.
+#[test]
+fn customers_whose_refunds_leave_nothing_are_counted_by_the_spend_model() {
+    let shop = Shop::new();
+    let mut rows = "customer_id,ordered_at,amount\n".to_owned();
+    let day = |n: u32| format!("2026-{:02}-{:02}", 1 + n / 28, 1 + n % 28);
+    for customer in 0..200_u32 {
+        let first = customer % 50;
+        let mut row = |on: u32, amount: i64| {
+            rows += &format!("c{customer:03},{},{amount}\n", day(on));
+        };
+        row(first, 100);
+        if customer % 4 == 0 {
+            row(first + 10, -100);
+        }
+        row(first + 20 + customer % 37, 40 + i64::from(customer % 30));
+        if customer % 3 == 0 {
+            row(first + 90 + customer % 41, 30 + i64::from(customer % 17));
+        }
+    }
+    shop.file("orders/o.csv", &rows);
+    let source = format!("{ORDERS}purchase = \"amount > 0\"\n");
+    let score = "[scores.v]\nkind = \"clv\"\nfrom = \"orders\"\nmodels = [\"mbg_nbd\", \"gamma_gamma\"]\nhorizon = \"90d\"\n";
+    let told = said(
+        &shop.run(&[&source, CONTRACT, RFM, score], "2026-10-31", &["--quiet"]),
+        0,
+    );
+    let customers = shop.table("customers");
+    let means = customers.numbers("repeat_spend_mean");
+    let left_out = means.iter().flatten().filter(|mean| **mean <= 0.0).count();
+    assert!(left_out > 10, "{left_out}");
+    let expected =
+        format!("{left_out} of 200 customers who bought again are not in the spend model");
+    assert!(told.contains(&expected), "{told}");
+    let quality = shop.table("quality");
+    let metrics = quality.texts("metric");
+    let metric = Some("share of repeat customers without money of repeat purchases".to_owned());
+    let row = metrics.iter().position(|found| *found == metric).unwrap();
+    assert_eq!(quality.floats("value")[row], Some(left_out as f64 / 200.0));
+    assert_eq!(quality.texts("status")[row].as_deref(), Some("flagged"));
+}
+
 #[test]
 fn without_it_the_customers_concerned_are_counted_and_the_key_is_named() {
     let shop = shop();

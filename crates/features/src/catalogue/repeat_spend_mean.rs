@@ -11,7 +11,8 @@ pub(super) const REPEAT_SPEND_MEAN: Feature = Feature {
     label: "mean money of a day with an order after the first",
     direction: Direction::High,
     doc: "Mean money per occasion after the first: m of the Gamma-Gamma model.",
-    notes: "(`spend_total` - `first_day_spend`) / `repeat_occasions` (Fader and Hardie 2013).",
+    notes: "(`spend_total` - `first_day_spend`) / `repeat_occasions` (Fader and Hardie 2013). Refunds are subtracted whatever they pay back: a refund of the \
+            first order makes it smaller, or negative.",
     missing: "no repeat occasion: null",
     definition: Definition::Derived(
         "(spend_total - first_day_spend) / nullif(repeat_occasions, 0)",

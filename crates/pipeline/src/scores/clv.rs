@@ -8,6 +8,7 @@ mod buyers;
 mod evidence;
 mod forecast;
 mod settings;
+mod spend;
 
 use serde::{Deserialize, Serialize};
 use tessera_expr::Expr;
@@ -156,7 +157,7 @@ impl ScoreModel for ClvScore {
         for fit in &fits {
             evidence.purchases(fit);
         }
-        let spend = evidence::spend(self, &buyers, &mut evidence, given.interrupt);
+        let spend = spend::spend(self, &buyers, &mut evidence, (given.name, given.interrupt));
         let comparison = evidence::backtest(self, given, (&fits, in_use), &mut evidence)?;
         Ok(Fitted {
             learned: LearnedScore {

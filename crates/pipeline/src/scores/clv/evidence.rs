@@ -7,8 +7,6 @@ use tessera_model::btyd::{
     Backtest, CalibrationBin, DropoutTest, Fallback, Forecast, ForecastPlan, Forecaster,
     PurchaseFit, PurchaseHistory, PurchaseModel, RateHeuristic, Served, naive_purchases,
 };
-use tessera_model::interrupt::Interrupt;
-use tessera_model::spend::{SpendFit, SpendHistory};
 use tessera_segments::{Parameter, Quality, QualityStatus, Threshold};
 use tessera_spec::figure::{Figure, Metric, Sum, TestPart};
 
@@ -22,9 +20,6 @@ use crate::scores::{
     BACKTEST, CalibrationRow, Given, NotComputed, Scored, hidden_name, not_computed,
 };
 use crate::sources::epoch_day;
-
-/// Correlation of frequency and spend above which Gamma-Gamma's assumption is doubtful.
-const CORRELATION_LIMIT: f64 = 0.3;
 
 /// Largest difference from 1 of predicted over actual purchases in the holdout that is not flagged.
 const TRACKING_LIMIT: f64 = 0.1;
@@ -67,6 +62,12 @@ impl<'s> Evidence<'s> {
         self.scored.parameters.push(parameter);
     }
 
+    /// A parameter with its standard error.
+    pub(super) fn estimate(&mut self, model: &str, name: &str, value: f64, error: f64) {
+        let rows = Parameter::estimate(model, name, value, error);
+        self.scored.parameters.extend(rows);
+    }
+
     /// States once why something was not computed.
     pub(super) fn not_computed(&mut self, metric: &str, reason: &str) {
         let row = not_computed(metric, reason);
@@ -77,7 +78,14 @@ impl<'s> Evidence<'s> {
         }
     }
 
-    fn flag(&mut self, metric: &str, value: f64, threshold: Threshold, reason: Option<String>) {
+    /// Judges an assumption: it does not hold where there is a reason.
+    pub(super) fn flag(
+        &mut self,
+        metric: &str,
+        value: f64,
+        threshold: Threshold,
+        reason: Option<String>,
+    ) {
         self.scored.quality.push(Quality {
             segment: String::new(),
             criterion: "assumption",
@@ -200,58 +208,6 @@ impl<'s> Evidence<'s> {
             )),
         });
     }
-}
-
-/// The spend model, where one is asked for and the data is enough.
-pub(super) fn spend(
-    score: &ClvScore,
-    buyers: &Buyers,
-    evidence: &mut Evidence<'_>,
-    interrupt: Interrupt<'_>,
-) -> Option<SpendFit> {
-    if !score.spend {
-        return None;
-    }
-    let fitted = SpendHistory::from_columns(&buyers.x, &buyers.mean_spend, None)
-        .and_then(|history| Ok((SpendFit::fit_unless(&history, interrupt)?, history)));
-    let (fit, history) = match fitted {
-        Ok(fitted) => fitted,
-        Err(error) => {
-            evidence.not_computed("gamma_gamma", &error.to_string());
-            return None;
-        }
-    };
-    match &fit {
-        SpendFit::GammaGamma(gamma) => {
-            let named = [("p", gamma.p), ("q", gamma.q), ("gamma", gamma.v)];
-            for ((name, value), error) in named.into_iter().zip(gamma.standard_errors) {
-                let rows = Parameter::estimate("gamma_gamma", name, value, error);
-                evidence.scored.parameters.extend(rows);
-            }
-            evidence.number("gamma_gamma", "log_likelihood", gamma.log_likelihood);
-            evidence.number("gamma_gamma", "customers", gamma.customers);
-            evidence.number("gamma_gamma", "gradient_norm", gamma.gradient_norm);
-            evidence.number("gamma_gamma", "population_mean", gamma.population_mean());
-        }
-        SpendFit::CredibilityMean { fit, reason } => {
-            evidence.not_computed("gamma_gamma", reason);
-            evidence.number("credibility_mean", "mean", fit.mean);
-            evidence.number("credibility_mean", "kappa", fit.kappa);
-            evidence.number("credibility_mean", "customers", fit.customers);
-        }
-    }
-    if let Some(correlation) = history.correlation() {
-        evidence.number(fit.name(), "correlation", correlation);
-        let strong = correlation.abs() > CORRELATION_LIMIT;
-        let reason = "the spend model assumes that frequency and spend are independent";
-        evidence.flag(
-            "size of the correlation of frequency and spend",
-            correlation.abs(),
-            Threshold::at_most(CORRELATION_LIMIT),
-            strong.then(|| reason.to_owned()),
-        );
-    }
-    Some(fit)
 }
 
 /// The purchases of each of these buyers in each part of the holdout.
