@@ -2,7 +2,7 @@
 //! by a backtest: the same models, fitted on the data before a holdout period, predict the holdout.
 //!
 //! Where to look: `settings` (its keys and columns), `buyers` (from the customer table to purchase histories), `evidence` (what was fitted, and its backtest),
-//! `forecast` (the columns of the score).
+//! `spend` (the spend model), `forecast` (the columns of the score).
 
 mod buyers;
 mod evidence;

@@ -224,7 +224,7 @@ fn shared(
         (&config.other, with_rare, true),
     ];
     let found = cases.into_iter().filter_map(|(segment, others, of_rare)| {
-        let named = |code: usize| labels.values()[code].as_ref() == segment && !rare(code);
+        let named = |code: usize| *labels.values()[code] == **segment && !rare(code);
         let with_value = sum(&named);
         (with_value > 0 && others > 0).then(|| Warning::SharedSegment {
             segment: segment.clone(),
