@@ -5,7 +5,7 @@
 //!
 //! Where to look: `files` lists, `open` opens, `unchanged` looks again, `found` records what is not read, `formats` has a file for
 //! each format, `footer` reads Parquet's own description, `text` the files of formats that have none, `columns` checks it against
-//! the contract, `evolution` sees changing schemas as one table, `partitions` reads paths, `plan` makes the checks.
+//! the contract, `evolution` sees changing schemas as one table, `partitions` reads paths, `plan` makes the checks, `filter` those of the filter.
 
 mod agreement;
 mod columns;
@@ -14,6 +14,7 @@ mod digest;
 mod error;
 mod evolution;
 mod files;
+mod filter;
 mod footer;
 mod formats;
 mod found;
@@ -34,10 +35,11 @@ pub use columns::{absent_columns, expression_type, warnings as column_warnings};
 pub use error::IngestError;
 pub use evolution::LakeColumn;
 pub use files::Compression;
+pub use filter::NULL_FILTER;
 pub use formats::{FORMATS, SourceFormat, markdown as formats_markdown, syntax as formats};
 pub use found::{Found, Names, PassedOver, Reason};
 pub use inventory::{Inventory, LakeFile, take};
-pub use plan::{NULL_FILTER, plan};
+pub use plan::plan;
 pub use planned::Planned;
 pub use text_findings::text_findings;
 pub use unchanged::unchanged;

@@ -9,7 +9,7 @@ use tessera_expr::rel::{
     Cutoff, Dedup, FAULT, FileGroup, RECORD_RULE, RowCheck, RowOutcome, Scan, ScanColumn,
     SourceRows, Stored, Unconverted,
 };
-use tessera_expr::{BinaryOp, Expr, Literal, Node, Schema, Type, condition_at, failures, parse_at};
+use tessera_expr::{Expr, Literal, Node, Schema, Type, condition_at, failures, parse_at};
 use tessera_spec::Pipeline;
 use tessera_spec::diagnostic::Diagnostic;
 use tessera_spec::pipeline::{
@@ -17,6 +17,7 @@ use tessera_spec::pipeline::{
 };
 
 use crate::columns::{self, Resolved};
+use crate::filter;
 use crate::identity::Map;
 use crate::inventory::Inventory;
 use crate::joins::{Joins, Lookups, keep_keys};
@@ -541,28 +542,9 @@ fn checks(
             conversion: false,
         });
     }
-    if let Some(filter) = rules.filter {
-        if filter.can_be_null() {
-            checks.push(RowCheck {
-                rule: NULL_FILTER.to_owned(),
-                bad_when: filter.clone().is_null(),
-                outcome: RowOutcome::Filter,
-                conversion: false,
-            });
-        }
-        let yes = Expr::literal(Literal::Bool(true), Type::Bool);
-        checks.push(RowCheck {
-            rule: "filter".to_owned(),
-            bad_when: filter.condition(BinaryOp::IsDistinctFrom, yes),
-            outcome: RowOutcome::Filter,
-            conversion: false,
-        });
-    }
+    checks.extend(rules.filter.into_iter().flat_map(filter::checks));
     checks
 }
-
-/// The rule of rows for which the filter is null, because a value that it reads is missing.
-pub const NULL_FILTER: &str = "filter is null";
 
 fn outcome(on_bad_row: OnBadRow) -> RowOutcome {
     match on_bad_row {
