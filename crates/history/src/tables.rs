@@ -194,16 +194,19 @@ pub fn moves_table(
     moved_table("moves", (as_of, previous), moves, None)
 }
 
+/// Customers who moved in a scheme.
+type Row<'m> = (&'m str, &'m Migration);
+
 /// Customers by the segments that they moved between, with their causes where those are asked for.
 fn moved_table(
     name: &'static str,
     (as_of, previous): (i32, Option<i32>),
     migrations: &[(String, Vec<Migration>)],
-    causes: Option<fn(&[(&str, &Migration)]) -> ArrayRef>,
+    causes: Option<fn(&[Row<'_>]) -> ArrayRef>,
 ) -> Result<RecordBatch, HistoryError> {
     let mut schemes: Vec<&(String, Vec<Migration>)> = migrations.iter().collect();
     schemes.sort_by(|a, b| a.0.cmp(&b.0));
-    let rows: Vec<(&str, &Migration)> = schemes
+    let rows: Vec<Row<'_>> = schemes
         .into_iter()
         .flat_map(|(scheme, moves)| moves.iter().map(move |one| (scheme.as_str(), one)))
         .collect();

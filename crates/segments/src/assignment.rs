@@ -430,26 +430,20 @@ impl fmt::Display for Warning {
                     "segment `{segment}` has {with_value} customers with the value `{segment}` and {others} {which}; `{setting} = \"…\"` gives these a segment with another name"
                 )
             }
-            Self::UncoveredCells { cells, customers } => {
-                write!(
-                    f,
-                    "no line of the grid covers {cells} cells; their {customers} customers are in `Others`"
-                )
-            }
-            Self::DeadLines { segments } => {
-                write!(
-                    f,
-                    "segments without customers, because earlier lines of the grid cover all their cells: {}",
-                    segments.join(", ")
-                )
-            }
-            Self::EmptyTiers { tiers } => {
-                write!(
-                    f,
-                    "tiers without customers, because customers with equal values are in the same tier: {}",
-                    tiers.join(", ")
-                )
-            }
+            Self::UncoveredCells { cells, customers } => write!(
+                f,
+                "no line of the grid covers {cells} cells; their {customers} customers are in `Others`"
+            ),
+            Self::DeadLines { segments } => write!(
+                f,
+                "segments without customers, because earlier lines of the grid cover all their cells: {}",
+                segments.join(", ")
+            ),
+            Self::EmptyTiers { tiers } => write!(
+                f,
+                "tiers without customers, because customers with equal values are in the same tier: {}",
+                tiers.join(", ")
+            ),
             Self::Clusters(warning) => warning.fmt(f),
             Self::Rules(warning) => warning.fmt(f),
             Self::NoClusters {
