@@ -3,10 +3,11 @@ the printed pages.
 
 Usage: screens.py REPORT [SCREENS] [PICTURES]      (needs Python 3.11 and Chromium; CHROMIUM names the program)
 
-A screen is 1200 x 900. SCREENS is the number of screens before the appendix that are allowed, 9 by default. With a folder
+A screen is 1200 x 900. SCREENS is the number of screens before the appendix that are allowed, 9 by default; with 0 nothing is said
+of lengths. With a folder
 PICTURES, screenshots of 1200, 1920 and 390 pixels, of the dark colours and of the first page, and the printed pages are written
 into it. Exit code 1 where the first page is longer than one screen or one sheet, the rest is longer than SCREENS, or something is
-wider than the window at 1200, 1920, 768 or 390 pixels.
+wider than the window, than its part of the first page or than its chart at 1200, 1920, 768 or 390 pixels.
 """
 
 import json
@@ -38,10 +39,15 @@ addEventListener("load", () => {
   }
   const scrolled = [...document.querySelectorAll(".scroll")].filter(e => e.scrollWidth > e.clientWidth + 1)
     .map(e => e.closest("section").id + ": " + e.scrollWidth + " in " + e.clientWidth);
+  const spilled = [...document.querySelectorAll(".front > section")].filter(e => e.scrollWidth > e.clientWidth + 1).map(e => e.id);
+  for (const label of document.querySelectorAll(".dot + text")) {
+    const box = label.getBoundingClientRect(), chart = label.closest("svg").getBoundingClientRect();
+    if (box.left < chart.left - 1 || box.right > chart.right + 1) spilled.push("label " + label.textContent);
+  }
   const end = selector => { const e = document.querySelector(selector); return e ? e.getBoundingClientRect() : {}; };
   parent.postMessage(JSON.stringify({
     width: document.documentElement.scrollWidth, window: innerWidth, height: document.documentElement.scrollHeight,
-    front: end(".front").bottom, appendix: end("#appendix").top, wide: wide.slice(0, 5), scrolled,
+    front: end(".front").bottom, appendix: end("#appendix").top, wide: wide.slice(0, 5), scrolled, spilled,
   }), "*");
 });
 """
@@ -114,13 +120,15 @@ def main():
                 print(f"  scrolls by itself: {box}")
             if page["width"] > page["window"] + 1 or page["wide"]:
                 failures.append(f"{width}: wider than the window: {page['width']}, {page['wide']}")
-            if width == 1200 and page["front"] > 900:
+            if page["spilled"]:
+                failures.append(f"{width}: lies over something else: {page['spilled']}")
+            if allowed and width == 1200 and page["front"] > 900:
                 failures.append(f"the first page ends at {page['front']:.0f} of 900 pixels")
-            if width == 1200 and page["appendix"] > allowed * 900:
+            if allowed and width == 1200 and page["appendix"] > allowed * 900:
                 failures.append(f"{page['appendix'] / 900:.2f} screens before the appendix, {allowed} are allowed")
         whole, front = printed(folder, report)
         print(f"printed: {whole} pages, the first page takes {front}")
-        if front != 1:
+        if allowed and front != 1:
             failures.append(f"the first page takes {front} sheets")
         if len(sys.argv) > 3:
             pictures(folder, report, sys.argv[3])
