@@ -121,6 +121,10 @@ fn catalogue_completions_and_help_are_on_stdout() {
             "{command} --help has no example"
         );
     }
+    let help = run(&["report", "--help"], 0).stdout;
+    assert!(
+        String::from_utf8_lossy(&help).contains("`reports/version-N.html` in the store by default")
+    );
 }
 
 #[test]

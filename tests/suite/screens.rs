@@ -4,7 +4,7 @@
 use std::process::Command;
 
 use crate::oracle::{python, script};
-use crate::program::run;
+use crate::program::{root, run};
 
 /// Chromium, where it is installed: the gate does not bring it.
 fn has_chromium() -> bool {
@@ -41,7 +41,7 @@ fn the_longest_names_stay_in_their_tables_and_charts() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().display().to_string();
     run(&["demo", &path, "--customers", "1500", "--quiet"], 0);
-    let mut text = std::fs::read_to_string("pipelines/demo.toml").unwrap();
+    let mut text = std::fs::read_to_string(root().join("pipelines/demo.toml")).unwrap();
     for (name, long) in [
         (
             "high-touch",

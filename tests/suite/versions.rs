@@ -232,14 +232,14 @@ fn adds_up(case: &Case, before: &Table) {
     }
     expected.retain(|(_, id), count| id.is_some() && *count != 0);
     assert_eq!(expected, counts(&case.table("memberships")));
-    assert_eq!(moves(case), differing(before, &case.table("memberships")));
+    assert_eq!(moved(case), differing(before, &case.table("memberships")));
 }
 
 /// Customers by scheme, id of the segment before and id of the segment after.
 type Ways = BTreeMap<(String, Option<i64>, Option<i64>), i64>;
 
 /// The table `moves`.
-fn moves(case: &Case) -> Ways {
+fn moved(case: &Case) -> Ways {
     let table = case.table("moves");
     let (schemes, customers) = (table.texts("scheme"), table.ints("customers"));
     let (from, to) = (table.ints("from_segment_id"), table.ints("to_segment_id"));

@@ -8,7 +8,7 @@ use serde::Serialize;
 const LONGEST_NAME: usize = 80;
 
 /// Longest name of which no table cuts anything, in characters.
-const NEVER_CUT: usize = 20;
+const NEVER_CUT: usize = 15;
 
 /// Longest name given in a tooltip, in characters.
 const LONGEST_TOOLTIP: usize = 400;

@@ -103,8 +103,8 @@ impl Calibrated {
             Threshold::at_most(limit),
             self.error <= limit,
             format!(
-                "predicted and observed differ by {:.1} points on average, where chance explains at most {:.1}; that is the mean over groups \
-                of like probability, over all {} customers {predicted:.1}% were predicted and {observed:.1}% happened: the ranking of \
+                "predicted and observed differ by {:.1} points on average, where chance explains at most {:.1}; the average is over groups \
+                of like probability, while of all {} customers {predicted:.1}% were predicted and {observed:.1}% happened: the ranking of \
                 customers may be right, the probabilities are not",
                 100.0 * self.error,
                 100.0 * self.limit,
@@ -167,7 +167,7 @@ mod tests {
             "{reason}"
         );
         assert!(
-            reason.contains("over all 400 customers 50.0% were predicted and 50.0% happened"),
+            reason.contains("of all 400 customers 50.0% were predicted and 50.0% happened"),
             "{reason}"
         );
     }
