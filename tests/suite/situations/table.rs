@@ -163,14 +163,6 @@ pub(super) const OF_THE_DATA: &[Situation] = &[
             place.run(&[])
         },
     ),
-    s("a column that was never there", WRONG, |place| {
-        fs::write(
-            place.path("lake/orders.csv"),
-            "customer_id,ordered_at\na,2026-10-01\n",
-        )
-        .unwrap();
-        place.run(&[])
-    }),
     s("files of several formats", WRONG, |place| {
         fs::write(place.path("lake/more.ndjson"), "{}\n").unwrap();
         place.run(&[])
