@@ -329,19 +329,27 @@ mod tests {
         }
     }
 
+    type Case<'t> = (
+        Vec<&'t str>,
+        Vec<&'t str>,
+        Type,
+        &'t ColumnForm,
+        Option<&'t str>,
+    );
+
+    /// Texts that are read, texts that are not, and what is advised.
+    #[track_caller]
+    fn check(cases: &[Case<'_>]) {
+        for (read, broken, ty, form, expected) in cases {
+            let found = advised(read, broken, *ty, form);
+            assert_eq!(found.as_deref(), *expected, "{read:?} {broken:?}");
+        }
+    }
+
     #[test]
-    fn a_setting_reads_what_is_read_without_it_and_as_the_same_value() {
+    fn a_setting_reads_what_is_read_without_it_and_as_the_same_number() {
         let none = ColumnForm::default();
-        let german = ColumnForm {
-            formats: vec![TimeFormat::parse("%d.%m.%Y").unwrap()],
-            nulls: Some(vec!["x".to_owned()]),
-            ..ColumnForm::default()
-        };
-        let months = ColumnForm {
-            formats: vec![TimeFormat::parse("%m.%d.%Y").unwrap()],
-            ..ColumnForm::default()
-        };
-        for (read, broken, ty, form, expected) in [
+        check(&[
             (vec!["1.459"], vec!["1.234,50"], Type::Float, &none, None),
             (vec!["0.000"], vec!["1.234,50"], Type::Float, &none, None),
             (vec!["12.50"], vec!["1.234,50"], Type::Float, &none, None),
@@ -352,6 +360,44 @@ mod tests {
                 &none,
                 Some("decimal = \",\", thousands = \".\", nulls = [\"NA\"]"),
             ),
+            (
+                vec!["5"],
+                vec!["12345678901234567891"],
+                Type::Int,
+                &none,
+                Some("type = \"decimal(38, 0)\""),
+            ),
+            // A float would round the longer ones.
+            (
+                vec!["1234567890123456789"],
+                vec!["4.5"],
+                Type::Int,
+                &none,
+                None,
+            ),
+            (
+                vec!["5"],
+                vec!["$7"],
+                Type::Int,
+                &none,
+                Some("type = \"money\""),
+            ),
+        ]);
+    }
+
+    #[test]
+    fn a_setting_reads_what_is_read_without_it_and_as_the_same_time() {
+        let none = ColumnForm::default();
+        let german = ColumnForm {
+            formats: vec![TimeFormat::parse("%d.%m.%Y").unwrap()],
+            nulls: Some(vec!["x".to_owned()]),
+            ..ColumnForm::default()
+        };
+        let months = ColumnForm {
+            formats: vec![TimeFormat::parse("%m.%d.%Y").unwrap()],
+            ..ColumnForm::default()
+        };
+        check(&[
             (
                 vec!["2025-01-02"],
                 vec!["03.04.2025"],
@@ -396,32 +442,7 @@ mod tests {
                     "format = \"%d.%m.%Y\", which reads all values; those that are read now become other times",
                 ),
             ),
-            (
-                vec!["5"],
-                vec!["12345678901234567891"],
-                Type::Int,
-                &none,
-                Some("type = \"decimal(38, 0)\""),
-            ),
-            // A float would round the longer ones.
-            (
-                vec!["1234567890123456789"],
-                vec!["4.5"],
-                Type::Int,
-                &none,
-                None,
-            ),
-            (
-                vec!["5"],
-                vec!["$7"],
-                Type::Int,
-                &none,
-                Some("type = \"money\""),
-            ),
-        ] {
-            let found = advised(&read, &broken, ty, form);
-            assert_eq!(found.as_deref(), expected, "{read:?} {broken:?}");
-        }
+        ]);
     }
 
     #[test]
