@@ -158,7 +158,7 @@ fn limits_of_who_leaves_and_comes() {
     let text = std::fs::read_to_string(&file).unwrap();
     let key = "[customer]\n";
     assert!(text.contains(key), "{text}");
-    let closed = format!("{key}active = \"recency_days <= 15\"\n");
+    let closed = format!("{key}active = \"recency_days <= 20\"\n");
     std::fs::write(&file, text.replace(key, &closed)).unwrap();
     let plan = planned(&case, &[]);
     let customers = &plan["customers"];
