@@ -170,11 +170,9 @@ fn dates_beside_a_label_are_mistakes() {
     );
 }
 
-/// A reason for leaving is known only of those who left: with it a model would read the label.
-#[test]
-fn features_that_state_the_label_are_left_out_and_named() {
-    let dir = tempfile::tempdir().unwrap();
-    let out = dir.path().display().to_string();
+/// A table in which two columns state who has left, and a pipeline over it.
+fn telling(dir: &Path) -> String {
+    let out = dir.display().to_string();
     let mut rows = String::from("id,tenure,plan,churned,reason,state\n");
     for n in 0..1_200_u64 {
         // Customers who have been there for long leave less often.
@@ -190,7 +188,7 @@ fn features_that_state_the_label_are_left_out_and_named() {
             words("closed", "open"),
         );
     }
-    std::fs::write(dir.path().join("a.csv"), rows).unwrap();
+    std::fs::write(dir.join("a.csv"), rows).unwrap();
     let text = format!(
         r#"
 spec_version = 1
@@ -230,6 +228,14 @@ otherwise = "wait"
     );
     let file = format!("{out}/telling.toml");
     std::fs::write(&file, text).unwrap();
+    file
+}
+
+/// A reason for leaving is known only of those who left: with it a model would read the label.
+#[test]
+fn features_that_state_the_label_are_left_out_and_named() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = telling(dir.path());
     let night = |day: &str| {
         let output = run(&["run", &file, "--as-of", day, "--quiet"], 0);
         String::from_utf8(output.stderr).unwrap()
