@@ -72,6 +72,16 @@ fn a_risk_that_is_no_probability_is_refused() {
         ],
     );
     states(&refused(&[&value("1.5"), LIFETIME], ""), &["it can be 1.5"]);
+    for risk in ["alive_probability", "coalesce(alive_probability, 0)"] {
+        states(
+            &refused(&[&value(risk), LIFETIME], ""),
+            &[
+                "error[TS-G024]",
+                "high values of `alive_probability` are good",
+                "`1 - alive_probability`",
+            ],
+        );
+    }
     states(
         &refused(&[&value("coalesce(alive_probability, 2)"), LIFETIME], ""),
         &["it can be 2"],

@@ -2,10 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use arrow::array::{AsArray, RecordBatch};
+use arrow::array::{AsArray, BooleanArray, RecordBatch};
 use tessera_expr::{Schema, columns, condition_at};
 use tessera_features::{FeatureInfo, FeaturePlan};
-use tessera_segments::{Assignment, Customers, Judged, KPIS, Quality, Since, Threshold};
+use tessera_segments::{
+    Assignment, Customers, Judged, KPIS, Quality, Since, Threshold, WHO_MAY_BE_CONTACTED,
+};
 use tessera_spec::Pipeline;
 use tessera_spec::diagnostic::{Diagnostics, unknown_name};
 use tessera_spec::pipeline::{Criteria, OnFail, Scheme, Score, StatedLimit, VALUE_AT_RISK};
@@ -147,6 +149,24 @@ pub(crate) fn judge(
         since,
     };
     Ok(tessera_segments::judge(&judged)?)
+}
+
+/// By scheme who may be contacted, where its criteria state that. `features` are all columns of the customers, hidden ones too.
+pub(crate) fn reachable(
+    prepared: &Prepared,
+    features: &RecordBatch,
+) -> BTreeMap<String, BooleanArray> {
+    let pipeline = &prepared.pipeline;
+    let (gate, limit) = WHO_MAY_BE_CONTACTED;
+    let of_scheme = |scheme: &Scheme| {
+        let name = scheme.name.value.as_str();
+        let own = pipeline.gates.schemes.contains_key(name).then_some(name);
+        let mut stated = pipeline.gates.of(name).each();
+        stated.find(|(known, of, _)| (*known, *of) == (gate, limit))?;
+        let column = features.column_by_name(&condition_name(gate, limit, own))?;
+        Some((name.to_owned(), column.as_boolean_opt()?.clone()))
+    };
+    pipeline.schemes.iter().filter_map(of_scheme).collect()
 }
 
 /// The measures of a scheme that fall short where more is asked than to state it.

@@ -53,6 +53,16 @@ fn collect<'e>(expr: &'e Expr, in_sum: bool, found: &mut Vec<Part<'e>>) {
     }
 }
 
+/// The column whose values an expression hands on as they are, but for those that are missing.
+pub(crate) fn handed_on(expr: &Expr) -> Option<&str> {
+    match &expr.node {
+        Node::Column(name) => Some(name),
+        Node::Cast(of) | Node::TryCast(of) => handed_on(of),
+        Node::Call(Function::Coalesce | Function::Round, all) => handed_on(all.first()?),
+        _ => None,
+    }
+}
+
 /// The number of a constant.
 pub(crate) fn constant(expr: &Expr) -> Option<f64> {
     match &expr.node {

@@ -11,13 +11,13 @@ use tessera_expr::{Expr, Schema, Type, columns, parse, parse_at};
 use tessera_features::FeatureInfo;
 use tessera_spec::Pipeline;
 use tessera_spec::diagnostic::{Diagnostic, Diagnostics};
-use tessera_spec::pipeline::{Base, ExprText, Unit};
+use tessera_spec::pipeline::{Base, Direction, ExprText, Unit};
 use tessera_spec::shown::grouped;
 
 use crate::error::PipelineError;
 use crate::labels::Labels;
 use crate::prepared::Prepared;
-use crate::units::{Part, parts};
+use crate::units::{Part, handed_on, parts};
 
 /// The columns of `[value]`, planned.
 pub(crate) type Planned = Vec<(FeatureInfo, Expr)>;
@@ -143,11 +143,29 @@ fn no_probability(text: &ExprText, expr: &Expr, published: &[FeatureInfo]) -> Op
     let is = match (of_other_unit(expr, published, &[Unit::Ratio]), outside) {
         (Some(other), _) => format!("`{}` is {}", other.name, other.unit.words()),
         (None, Some(number)) => format!("it can be {number}"),
-        (None, None) => return None,
+        (None, None) => match of_good(expr, published) {
+            Some(name) => return Some(is_opposite(text, name)),
+            None => return None,
+        },
     };
     let message = format!("`risk` must be a probability, a number from 0 to 1, but {is}");
     let problem = Diagnostic::error("TS-G024", message, text.span.clone());
     Some(problem.with_help(RISK_HELP))
+}
+
+/// The column that an expression hands on as it is, where high values of it are good.
+fn of_good<'a>(expr: &Expr, published: &'a [FeatureInfo]) -> Option<&'a str> {
+    let name = handed_on(expr)?;
+    let info = published.iter().find(|info| info.name == name)?;
+    (info.direction == Direction::High).then_some(info.name.as_str())
+}
+
+fn is_opposite(text: &ExprText, name: &str) -> Diagnostic {
+    let message = format!(
+        "`risk` must be the probability of losing a customer, but high values of `{name}` are good: those who are safest would have most value at risk"
+    );
+    let problem = Diagnostic::error("TS-G024", message, text.span.clone());
+    problem.with_help(format!("write the opposite: `1 - {name}`"))
 }
 
 /// What to write instead of something that is no probability.

@@ -1,11 +1,11 @@
 //! The published table `actions`: the customers of each playbook, those with most value at risk first.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use arrow::array::{
-    ArrayRef, Date32Array, Float64Array, Int64Array, RecordBatch, StringArray, StringBuilder,
-    UInt32Array,
+    Array as _, ArrayRef, BooleanArray, Date32Array, Float64Array, Int64Array, RecordBatch,
+    StringArray, StringBuilder, UInt32Array,
 };
 use arrow::compute::take;
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
@@ -16,6 +16,10 @@ use crate::customers::Customers;
 use crate::error::SegmentError;
 use crate::parameter::Parameter;
 use crate::profiles::check_lengths;
+use crate::quality::Quality;
+
+/// Segments that are named beside one that does not exist.
+const MOST_NAMED: usize = 8;
 
 /// Largest number of rows of a batch.
 const BATCH_ROWS: usize = 65_536;
@@ -27,15 +31,18 @@ pub struct ActionBatches<'a> {
     schema: SchemaRef,
     /// Further columns of the customers that the pipeline asks for.
     asked: Vec<ArrayRef>,
-    /// Value now and value at risk; NaN where there is none.
-    worth: [Vec<f64>; 2],
+    /// Value now, value at risk, and what customers are worth where neither is declared; NaN where there is none.
+    worth: [Vec<f64>; 3],
+    /// By scheme who may be contacted; everybody in the others.
+    reachable: &'a BTreeMap<String, BooleanArray>,
     /// Playbooks by name, each with its scheme and the index of its segment there.
     playbooks: VecDeque<(&'a Playbook, &'a Assignment, u32)>,
     /// Rows of the first of these playbooks by priority, and how many of them are written.
     current: Option<(Vec<u32>, usize)>,
 }
 
-/// The table `actions`. `asked` are further columns of the customers, in table order of the customers.
+/// The table `actions`. `value` is the column of what customers are worth, `reachable` says by scheme who may be contacted: others are not
+/// in the table. `asked` are further columns of the customers, in table order of the customers.
 ///
 /// # Errors
 /// An assignment of another number of customers than the table has.
@@ -44,6 +51,7 @@ pub fn actions<'a>(
     customers: &'a Customers,
     assignments: &'a [Assignment],
     playbooks: &'a [Playbook],
+    (value, reachable): (Option<&str>, &'a BTreeMap<String, BooleanArray>),
     asked: Vec<(Field, ArrayRef)>,
 ) -> Result<ActionBatches<'a>, SegmentError> {
     check_lengths(customers, assignments)?;
@@ -91,16 +99,22 @@ pub fn actions<'a>(
         customers,
         schema: Arc::new(Schema::new(fields)),
         asked,
-        worth: [worth(VALUE_NOW)?, worth(VALUE_AT_RISK)?],
+        worth: [
+            worth(VALUE_NOW)?,
+            worth(VALUE_AT_RISK)?,
+            worth(value.unwrap_or_default())?,
+        ],
+        reachable,
         playbooks: planned.into(),
         current: None,
     })
 }
 
-/// For each scheme with a playbook, the customers whose segment has none.
+/// For each scheme with a playbook, the customers whose segment has none, and those with one who may not be contacted.
 pub fn without_playbook(
     assignments: &[Assignment],
     playbooks: &[Playbook],
+    reachable: &BTreeMap<String, BooleanArray>,
 ) -> Vec<(String, Parameter)> {
     let of_scheme = |assignment: &Assignment| {
         let own: Vec<&str> = playbooks
@@ -113,10 +127,55 @@ pub fn without_playbook(
             .filter(|(_, segment)| !own.contains(&segment.name.as_str()))
             .map(|(customers, _)| customers)
             .sum::<u64>();
-        let row = Parameter::number("playbooks", "customers_without_playbook", without as f64);
-        (!own.is_empty()).then(|| (assignment.scheme.clone(), row))
+        let number = |name: &str, customers: u64| {
+            let row = Parameter::number("playbooks", name, customers as f64);
+            (assignment.scheme.clone(), row)
+        };
+        let mut rows = vec![number("customers_without_playbook", without)];
+        if let Some(reachable) = reachable.get(&assignment.scheme) {
+            let segments = assignment.segment_of.iter().zip(reachable);
+            let kept_out = segments.filter(|(segment, reachable)| {
+                let name = &assignment.segments[**segment as usize].name;
+                own.contains(&name.as_str()) && *reachable != Some(true)
+            });
+            rows.push(number("customers_not_reachable", kept_out.count() as u64));
+        }
+        match own.is_empty() {
+            true => Vec::new(),
+            false => rows,
+        }
     };
-    assignments.iter().filter_map(of_scheme).collect()
+    assignments.iter().flat_map(of_scheme).collect()
+}
+
+/// Playbooks for segments that a scheme does not have, of schemes whose segments follow from the customers.
+pub fn for_nobody(assignments: &[Assignment], playbooks: &[Playbook]) -> Vec<(String, Quality)> {
+    let row = |playbook: &Playbook| {
+        let (scheme, segment) = (&playbook.scheme.value, &playbook.segment.value);
+        let assignment = assignments.iter().find(|own| own.scheme == *scheme)?;
+        let names: Vec<&str> = assignment
+            .segments
+            .iter()
+            .map(|own| own.name.as_str())
+            .collect();
+        if names.contains(&segment.as_str()) {
+            return None;
+        }
+        let shown = names[..names.len().min(MOST_NAMED)].join("`, `");
+        let reason = format!(
+            "playbook `{}` is for segment `{segment}`, which scheme `{scheme}` does not have in this run, so that it is for nobody; its segments are \
+             `{shown}`{}",
+            playbook.name.value,
+            if names.len() > MOST_NAMED {
+                " and others"
+            } else {
+                ""
+            }
+        );
+        let row = Quality::not_computed(segment, "actionable", "playbook_segment", reason);
+        Some((scheme.clone(), row))
+    };
+    playbooks.iter().filter_map(row).collect()
 }
 
 impl ActionBatches<'_> {
@@ -125,12 +184,16 @@ impl ActionBatches<'_> {
         &self.schema
     }
 
-    /// The customers of a segment by descending value at risk, then by descending value now, then by key. Customers without
-    /// these values come last.
+    /// The customers of a segment who may be contacted by descending value at risk, then by descending value now, then by what they are
+    /// worth, then by key. Customers without these values come last.
     fn by_priority(&self, assignment: &Assignment, segment: u32) -> Vec<u32> {
+        let reachable = self.reachable.get(&assignment.scheme);
+        let may_be_contacted =
+            |row: usize| reachable.is_none_or(|known| known.is_valid(row) && known.value(row));
         let mut rows: Vec<u32> = (0..self.customers.len())
             .map(|position| self.customers.row_by_key(position) as u32)
             .filter(|&row| assignment.segment_of[row as usize] == segment)
+            .filter(|&row| may_be_contacted(row as usize))
             .collect();
         let known = |value: f64| {
             if value.is_nan() {
@@ -142,7 +205,9 @@ impl ActionBatches<'_> {
         let by = |place: usize, row: u32| known(self.worth[place][row as usize]);
         rows.sort_by(|&a, &b| {
             let at_risk = by(1, b).total_cmp(&by(1, a));
-            at_risk.then_with(|| by(0, b).total_cmp(&by(0, a)))
+            at_risk
+                .then_with(|| by(0, b).total_cmp(&by(0, a)))
+                .then_with(|| by(2, b).total_cmp(&by(2, a)))
         });
         rows
     }

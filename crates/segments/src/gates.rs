@@ -2,7 +2,7 @@
 //!
 //! Every judgement is a row of `quality`. What happens where one is not met is up to the caller, see [`failed`].
 
-mod actionable;
+pub(crate) mod actionable;
 pub(crate) mod distinguishable;
 pub(crate) mod identifiable;
 pub(crate) mod stable;

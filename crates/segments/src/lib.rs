@@ -52,7 +52,7 @@ mod summary;
 mod tables;
 mod wording;
 
-pub use actions::{ActionBatches, actions, without_playbook};
+pub use actions::{ActionBatches, actions, for_nobody, without_playbook};
 pub use assignment::{
     AssignedBy, Assignment, ClusterIdentity, Extra, ExtraColumn, Held, Reasons, SegmentInfo,
     Warning, segment_id,
@@ -64,6 +64,7 @@ pub use customers::{ColumnKind, Customers, Labels, Numeric};
 pub use edges::FrozenEdges;
 pub use error::SegmentError;
 pub use fit::Fit;
+pub use gates::actionable::WHO_MAY_BE_CONTACTED;
 pub use gates::distinguishable::KPIS;
 pub use gates::{GATES, Gate, Judged, Measure, Since, failed, judge, markdown as gates_markdown};
 pub use grid::{CellMap, GridLint, lint};

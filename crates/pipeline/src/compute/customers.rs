@@ -12,7 +12,7 @@ use crate::artifacts::{self, Known};
 use crate::base::Base;
 use crate::customers::{Assigned, AssignedMark, Ruled};
 use crate::error::{PipelineError, needed};
-use crate::gates::Short;
+use crate::gates::{self, Short};
 use crate::held::{self, Held, Served};
 use crate::history::{Evidence, History, HistoryMark};
 use crate::prepared::Prepared;
@@ -296,7 +296,16 @@ impl Job<'_> {
         nearest::fill(prepared, &self.engine, &assigned, &mut told.stays)?;
         let rejects = made.rejects.clone();
         let scored = (made.scored.clone(), made.artifacts.clone());
-        let mut tables = Tables::new(prepared, assigned, told, &made.outcomes, rejects, scored)?;
+        let reachable = gates::reachable(prepared, &base.active);
+        let mut tables = Tables::new(
+            prepared,
+            assigned,
+            told,
+            &made.outcomes,
+            rejects,
+            scored,
+            reachable,
+        )?;
         tables.add_cohorts(made.cohorts.clone());
         tables.expectations = expect::hold(prepared, &tables)?;
         let rows_out = tables.profile_rows();

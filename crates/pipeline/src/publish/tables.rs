@@ -1,9 +1,10 @@
 //! The tables of a version.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::mpsc::sync_channel;
 
-use arrow::array::{ArrayRef, Date32Array, RecordBatch};
+use arrow::array::{ArrayRef, BooleanArray, Date32Array, RecordBatch};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use serde_json::{Value, json};
 use tessera_segments::{Assignment, Quality, SegmentError};
@@ -62,6 +63,10 @@ pub(crate) struct Tables {
     pub(crate) expectations: usize,
     pub(super) counts: Value,
     pub(super) playbooks: Vec<Playbook>,
+    /// By scheme who may be contacted, where that is stated.
+    reachable: BTreeMap<String, BooleanArray>,
+    /// The column of what customers are worth.
+    value: Option<String>,
     /// Columns of the customers that `actions` shows.
     pub(super) action_columns: Vec<(Field, ArrayRef)>,
 }
@@ -74,6 +79,7 @@ impl Tables {
         outcomes: &[SourceOutcome],
         rejects: Vec<RejectRow>,
         (scored, mut artifacts): (Vec<(String, Scored)>, Vec<NewArtifact>),
+        reachable: BTreeMap<String, BooleanArray>,
     ) -> Result<Self, PipelineError> {
         let as_of = epoch_day(prepared.as_of);
         let kpi = prepared
@@ -93,10 +99,15 @@ impl Tables {
         let mut model_rows = tessera_segments::model_rows(assignments);
         model_rows.extend(assigned.artifact_rows());
         let playbooks = &prepared.pipeline.playbooks;
-        model_rows.extend(tessera_segments::without_playbook(assignments, playbooks));
+        let uncalled = tessera_segments::without_playbook(assignments, playbooks, &reachable);
+        model_rows.extend(uncalled);
         let has_scores = !scored.is_empty();
         let (mut calibration, mut backtests) = (Vec::new(), Vec::new());
         let mut quality = quality_of_schemes(assignments);
+        for (scheme, row) in tessera_segments::for_nobody(assignments, playbooks) {
+            tracing::warn!("{}", row.reason.as_deref().unwrap_or_default());
+            quality.push((scheme, row));
+        }
         let reliance = Reliance::new(prepared, &scored);
         for (score, rows) in scored {
             model_rows.extend(rows.parameters.into_iter().map(|row| (score.clone(), row)));
@@ -115,6 +126,8 @@ impl Tables {
         Ok(Self {
             as_of,
             action_columns,
+            reachable,
+            value: prepared.value_feature().map(str::to_owned),
             playbooks: playbooks.clone(),
             customers: dated(as_of, &assigned.published()?)?,
             segments,
@@ -196,6 +209,7 @@ impl Tables {
             self.assigned.customers(),
             self.assigned.assignments(),
             &self.playbooks,
+            (self.value.as_deref(), &self.reachable),
             self.action_columns.clone(),
         )?;
         let schema = actions.schema().clone();

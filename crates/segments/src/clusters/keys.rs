@@ -24,7 +24,7 @@ pub(crate) const FEATURES: Key = Key::required(
 pub(crate) const K: Key = Key::required(
     "k",
     KeyValue::Of(shape_of::<ClustersValue>),
-    "Number of clusters; `auto` takes the best mean silhouette of 2 to 10.",
+    "Number of clusters; `auto` takes the best mean silhouette of 2 to 10, `{ from = 3, to = 8 }` that of these.",
     "add `k = \"auto\"`, a number, or { from = 3, to = 10 }",
 );
 

@@ -17,10 +17,13 @@ static PLAYBOOK: Limit<bool> = Limit::flag(
     "Whether a segment must have a playbook, in schemes for which there are playbooks.",
 );
 
+/// Gate and limit of who may be contacted.
+pub const WHO_MAY_BE_CONTACTED: (&str, &str) = (NAME, "reachable");
+
 static REACHABLE: Limit<Option<ExprText>> = Limit::condition(
     NAME,
-    "reachable",
-    "SQL condition over features: who may be contacted.",
+    WHO_MAY_BE_CONTACTED.1,
+    "SQL condition over features: who may be contacted. Others are not in `actions`.",
 );
 
 static MIN_REACHABLE: Limit<f64> = Limit::share(

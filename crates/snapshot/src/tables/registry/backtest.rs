@@ -6,7 +6,8 @@ use crate::tables::{Table, Ty};
 pub(super) const TABLE: Table = Table {
     name: "backtest",
     doc: "What each model of a churn score predicted of single customers at its test date, and whether they churned: \
-              the rows behind the figures of `models` and `calibration`; absent without such a score.",
+              the rows behind the figures of `models` and `calibration`; absent where no such score was fitted in the run: versions \
+              that apply an earlier fit have its figures alone.",
     version: "1.0",
     row: "tested customer x score x model",
     sorted_by: &["<key>", "score", "model"],

@@ -47,13 +47,13 @@ pub(super) const TABLE: Table = Table {
         may(
             "share",
             Ty::Float,
-            "Share of the segment's customers with this label.",
+            "Share with this label of the segment's customers who have a value.",
         )
         .counts("share"),
         may(
             "population_share",
             Ty::Float,
-            "Share of all customers with this label.",
+            "Share with this label of all customers who have a value.",
         )
         .counts("share"),
     ],
