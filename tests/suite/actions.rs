@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::program::{root, run};
+use crate::shop::{CONTRACT, ORDERS, RFM, Shop, said};
 use crate::table::Table;
 
 #[test]
@@ -173,5 +174,102 @@ fn a_column_of_actions_that_is_not_there_is_shown_at_its_place() {
     assert!(
         message.contains("contry") && message.contains("country"),
         "{message}"
+    );
+}
+
+/// Orders of customers who spend more the later their letter comes, and what is known of them.
+fn shop() -> Shop {
+    let shop = Shop::new();
+    let orders: String = (0..26)
+        .map(|n| format!("{},2026-06-01,{}\n", letter(n), 10 * (n + 1)))
+        .collect();
+    shop.file(
+        "orders/a.csv",
+        &format!("customer_id,ordered_at,amount\n{orders}"),
+    );
+    let known: String = (0..26)
+        .map(|n| {
+            let mail = ["true", "false", ""][n as usize % 3];
+            format!(
+                "{},{mail},{}\n",
+                letter(n),
+                if n < 20 { "DE" } else { "AT" }
+            )
+        })
+        .collect();
+    shop.file("crm/a.csv", &format!("customer_id,mail,country\n{known}"));
+    shop
+}
+
+fn letter(n: u8) -> char {
+    char::from(b'A' + n)
+}
+
+const CRM: &str = r#"
+[sources.crm]
+kind = "attributes"
+path = "${lake}/crm"
+key = "customer_id"
+attributes.mail = { base = "engagement" }
+attributes.country = { base = "geographic" }
+[sources.crm.contract]
+columns = { customer_id = "string", mail = "bool", country = "string" }
+missing_key = "quarantine"
+"#;
+
+const MARKET: &str = "[schemes.market]\nkind = \"attribute\"\nby = \"country\"\n";
+
+const GERMANS: &str = "[playbooks.DE]\nscheme = \"market\"\nchannel = \"mail\"\n";
+
+/// The keys of `actions` in its order.
+fn listed(shop: &Shop) -> Vec<String> {
+    let actions = shop.table("actions");
+    let priorities: Vec<i64> = actions.ints("priority").into_iter().flatten().collect();
+    assert!(priorities.iter().copied().eq(1..=actions.rows() as i64));
+    actions.texts("customer_id").into_iter().flatten().collect()
+}
+
+#[test]
+fn customers_without_a_declared_value_are_listed_by_what_they_spent() {
+    let shop = shop();
+    let parts = [ORDERS, CONTRACT, CRM, RFM, MARKET, GERMANS];
+    said(&shop.run(&parts, "2026-06-30", &[]), 0);
+    let wanted: Vec<String> = (0..20).rev().map(|n| letter(n).to_string()).collect();
+    assert_eq!(listed(&shop), wanted);
+}
+
+#[test]
+fn who_may_not_be_contacted_is_counted_and_not_listed() {
+    let shop = shop();
+    let gate = "[gates.actionable]\nreachable = \"mail\"\n";
+    let parts = [ORDERS, CONTRACT, CRM, RFM, MARKET, GERMANS, gate];
+    said(&shop.run(&parts, "2026-06-30", &[]), 0);
+    // Of the twenty every third has agreed; of the others a part has not answered.
+    let wanted: Vec<String> = (0..7).rev().map(|n| letter(3 * n).to_string()).collect();
+    assert_eq!(listed(&shop), wanted);
+    let models = shop.table("models");
+    let rows = models.texts("name").into_iter().zip(models.floats("value"));
+    let mut counts = rows.filter(|(name, _)| name.as_deref() == Some("customers_not_reachable"));
+    assert_eq!(counts.next().unwrap().1, Some(13.0));
+}
+
+#[test]
+fn a_playbook_for_a_segment_that_is_not_there_is_a_warning() {
+    let shop = shop();
+    let playbook = GERMANS.replace("playbooks.DE", "playbooks.Germany");
+    let parts = [ORDERS, CONTRACT, CRM, RFM, MARKET, &playbook];
+    let warnings = said(&shop.run(&parts, "2026-06-30", &[]), 0);
+    let told = "playbook `Germany` is for segment `Germany`, which scheme `market` does not have in this run";
+    assert!(warnings.contains(told), "{warnings}");
+    let quality = shop.table("quality");
+    let reasons = quality.texts("reason");
+    let row = reasons.iter().position(|reason| {
+        reason
+            .as_ref()
+            .is_some_and(|reason| reason.contains(told) && reason.contains("`DE`, `AT`"))
+    });
+    assert_eq!(
+        quality.texts("status")[row.unwrap()].as_deref(),
+        Some("not computed")
     );
 }

@@ -53,7 +53,7 @@ const MONETARY: Key = Key::optional(
 const SCORE_METHOD: Key = Key::optional(
     "score_method",
     KeyValue::Of(shape_of::<MethodValue>),
-    "How values become scores: `midrank` (default), `quantile`, `frozen`, or a table such as `{ kind = \"quantile\", closed = \"left\", edge_offset = 0.5 }` or `{ kind = \"threshold\", recency = [30, 90, 180, 365], frequency = [1, 2, 5, 10], monetary = [50, 100, 250, 1000] }`.",
+    "How values become scores: `midrank` (default), `quantile`, `frozen`, or a table such as `{ kind = \"quantile\", closed = \"left\" }` or `{ kind = \"threshold\", recency = [30, 90, 180, 365], frequency = [1, 2, 5, 10], monetary = [50, 100, 250, 1000] }`.",
 );
 
 const SCORES: Key = Key::optional(
