@@ -31,7 +31,7 @@ pub(crate) const K: Key = Key::required(
 pub(crate) const TRANSFORM: Key = Key::optional(
     "transform",
     KeyValue::Of(shape_of::<Transform>),
-    "What is done to each number before it is standardised; `auto` by default.",
+    "What is done to each number before it is standardised: `none`, `log1p` (the logarithm of 1 + x), `asinh`, or `auto` (default): `log1p` where a feature is very skewed and never negative, `asinh` where it is very skewed and can be.",
 );
 
 pub(crate) const WINSORISE: Key = Key::optional(
