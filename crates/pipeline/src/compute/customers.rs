@@ -125,9 +125,7 @@ impl Job<'_> {
         let merged = merged::keys(self.prepared, &self.engine, key_type)?;
         let history = History::new(self.prepared, self.store.as_ref(), customers, merged)?;
         if let Some(before) = history.files_before() {
-            let outcomes = made.passes.iter_mut().map(|pass| &mut pass.outcome);
-            let mut outcomes: Vec<_> = outcomes.collect();
-            sources::shrunk::warn(before, &self.prepared.inventories, &mut outcomes);
+            sources::shrunk::warn(before, &self.prepared.inventories, &mut made.outcomes);
         }
         (made.assigned, made.history, made.tables) = (Some(assigned), Some(history), None);
         made.failed.clear();

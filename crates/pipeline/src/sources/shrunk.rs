@@ -19,7 +19,7 @@ const NAMED: usize = 2;
 pub(crate) fn warn(
     (version, as_of, inputs): (u64, NaiveDate, &Value),
     inventories: &[Inventory],
-    outcomes: &mut [&mut SourceOutcome],
+    outcomes: &mut [SourceOutcome],
 ) {
     for outcome in outcomes {
         let now = inventories.iter().find(|now| now.source == outcome.name);
