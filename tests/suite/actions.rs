@@ -264,9 +264,8 @@ fn a_playbook_for_a_segment_that_is_not_there_is_a_warning() {
     let quality = shop.table("quality");
     let reasons = quality.texts("reason");
     let row = reasons.iter().position(|reason| {
-        reason
-            .as_ref()
-            .is_some_and(|reason| reason.contains(told) && reason.contains("`DE`, `AT`"))
+        let has = |text: &str| reason.as_ref().is_some_and(|reason| reason.contains(text));
+        has(told) && has("`DE`") && has("`AT`")
     });
     assert_eq!(
         quality.texts("status")[row.unwrap()].as_deref(),
