@@ -101,7 +101,7 @@ fn ends_that_are_last_days_are_a_warning_that_says_what_to_derive() {
     assert_eq!(running, 0, "no contract counts on the last day of the year");
     let told = "`ends` looks like the last day of a row";
     assert!(warnings.contains(told), "{warnings}");
-    assert!(warnings.contains("of 240 rows that begin"), "{warnings}");
+    assert!(warnings.contains("of 180 rows that begin"), "{warnings}");
 
     let (_, advice) = warnings.split_once("is a last day, set `").unwrap();
     let (advice, rest) = advice

@@ -39,7 +39,7 @@ fn one_two_and_eight_threads_publish_the_same_bytes() {
             })
             .collect();
         files.sort();
-        assert_eq!(files.len(), 19);
+        assert_eq!(files.len(), 20);
         published.push(files);
     }
     for (other, threads) in published[1..].iter().zip(["2", "8"]) {

@@ -197,7 +197,7 @@ fn keys_of_a_join_that_find_no_row_are_compared_with_those_of_the_lookup() {
         let warnings = run(&shop, "");
         assert!(
             warnings.contains(&format!("Without {what}"))
-                && warnings.contains(" 50 of its keys would, such as `99` here"),
+                && warnings.contains(" 50 of its keys would, such as `999` here"),
             "{warnings}"
         );
         let notes = shop.table("sources").texts("notes");

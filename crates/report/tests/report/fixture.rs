@@ -181,9 +181,9 @@ fn moves(first: &'static str, second: &'static str) -> RecordBatch {
     )
 }
 
-/// The steps: as in `moves`, and `e` moved by time and back by new rows.
+/// The steps, in the order of the table: as in `moves`, and `e` moved by new rows and back by time.
 fn migrations(first: &'static str, second: &'static str) -> RecordBatch {
-    let causes = ["ageing", "activity", "ageing", "activity", "activity"];
+    let causes = ["activity", "ageing", "ageing", "activity", "activity"];
     moved(
         [
             [Some((1, first)), Some((2, second))],
@@ -192,7 +192,7 @@ fn migrations(first: &'static str, second: &'static str) -> RecordBatch {
             [Some((2, second)), None],
             [None, Some((2, second))],
         ],
-        [1_050, 200, 200, 300, 525],
+        [200, 1_050, 200, 300, 525],
         vec![("cause", texts(causes.map(Some)))],
     )
 }

@@ -27,9 +27,6 @@ const FEWEST: usize = 20;
 /// Share of the ended contracts that must last whole periods for these to be theirs.
 const MOST: f64 = 0.9;
 
-/// Share of the ended contracts that last whole stated periods below which another period is looked for.
-const FEW: f64 = 0.75;
-
 /// How many of the contracts that have ended lasted whole periods; flagged where nearly all lasted whole ones of a longer or of
 /// another usual period.
 pub(super) fn quality(stated: RenewalPeriod, lives: &[Option<Life>]) -> Option<Quality> {
@@ -50,7 +47,7 @@ pub(super) fn quality(stated: RenewalPeriod, lives: &[Option<Life>]) -> Option<Q
     let own = share(stated);
     let is_other = |period: &&RenewalPeriod| {
         let longer = period.mean_days() > 1.5 * stated.mean_days();
-        **period != stated && share(**period) >= MOST && (longer || own < FEW)
+        **period != stated && share(**period) >= MOST && (longer || own < MOST)
     };
     let better = USUAL.iter().find(is_other);
     Some(Quality {
