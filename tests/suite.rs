@@ -29,6 +29,8 @@ mod churn;
 mod commands;
 #[path = "suite/damage.rs"]
 mod damage;
+#[path = "suite/declarations.rs"]
+mod declarations;
 #[path = "suite/delta.rs"]
 mod delta;
 #[path = "suite/demo.rs"]

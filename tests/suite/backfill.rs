@@ -270,7 +270,7 @@ fn a_day_without_data_ends_it_with_the_code_of_the_run() {
     let arguments = case.arguments("backfill", &["--from", "2025-12-30", "--to", "2025-12-31"]);
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let before = String::from_utf8(run(&arguments, 3).stderr).unwrap();
-    let end = "backfill stopped at 2025-12-30, day 1 of 1; the same command ends there again until what is said above is mended\n";
+    let end = "backfill stopped at 2025-12-30, day 1 of 1; the same command ends there again until what is said above is corrected\n";
     assert!(before.ends_with(end), "{before}");
     assert!(
         said(&[

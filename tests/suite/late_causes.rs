@@ -51,22 +51,22 @@ fn file(case: &Case, name: &str, text: &str) {
     std::fs::write(path, text).unwrap();
 }
 
+/// An order of each of ten customers, of rising amounts.
+fn orders() -> String {
+    let order = |customer: u32| format!("C{customer},2026-07-01,{}0,2026-07-01\n", customer + 1);
+    let orders: String = (0..10).map(order).collect();
+    format!("customer_id,ordered_on,amount,loaded_on\n{orders}")
+}
+
 /// Ten customers with an order each, and a visit of every customer on each of fourteen days.
 fn lake(case: &Case) {
-    let mut orders = "customer_id,ordered_on,amount,loaded_on\n".to_owned();
     let mut visits = "customer_id,visited_on\n".to_owned();
     for customer in 0..10 {
-        writeln!(
-            orders,
-            "C{customer},2026-07-01,{}0,2026-07-01",
-            customer + 1
-        )
-        .unwrap();
         for day in 1..15 {
             writeln!(visits, "C{customer},2026-07-{day:02}").unwrap();
         }
     }
-    file(case, "orders/a.csv", &orders);
+    file(case, "orders/a.csv", &orders());
     file(case, "visits/a.csv", &visits);
 }
 
@@ -185,15 +185,7 @@ by = "spend"
 tiers = { top = 0.3, rest = 1.0 }
 "#;
     let of_all = |more: &[&str]| {
-        let mut orders = "customer_id,ordered_on,amount,loaded_on\n".to_owned();
-        for customer in 0..10 {
-            writeln!(
-                orders,
-                "C{customer},2026-07-01,{}0,2026-07-01",
-                customer + 1
-            )
-            .unwrap();
-        }
+        let mut orders = orders();
         for row in more {
             writeln!(orders, "{row}").unwrap();
         }

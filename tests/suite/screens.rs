@@ -1,6 +1,7 @@
 //! The size of the demo's report in a browser: a first page of one screen and one sheet, nine screens before the appendix, nothing
 //! wider than the window of a phone.
 
+use std::path::PathBuf;
 use std::process::Command;
 
 use crate::oracle::{python, script};
@@ -15,13 +16,21 @@ fn has_chromium() -> bool {
         .is_ok_and(|found| found.status.success())
 }
 
-#[test]
-fn the_report_of_the_demo_fits_screen_sheet_and_phone() {
-    let Some(python) = python() else { return };
+/// The Python of the oracles, where there is a Chromium, too.
+fn python_and_chromium() -> Option<PathBuf> {
+    let python = python()?;
     if !has_chromium() {
         println!("skipped: there is no Chromium");
-        return;
+        return None;
     }
+    Some(python)
+}
+
+#[test]
+fn the_report_of_the_demo_fits_screen_sheet_and_phone() {
+    let Some(python) = python_and_chromium() else {
+        return;
+    };
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().display().to_string();
     run(&["demo", &path, "--customers", "6000", "--quiet"], 0);
@@ -33,11 +42,9 @@ fn the_report_of_the_demo_fits_screen_sheet_and_phone() {
 /// Names as long as they may be, in words and in one word, from left to right and from right to left.
 #[test]
 fn the_longest_names_stay_in_their_tables_and_charts() {
-    let Some(python) = python() else { return };
-    if !has_chromium() {
-        println!("skipped: there is no Chromium");
+    let Some(python) = python_and_chromium() else {
         return;
-    }
+    };
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().display().to_string();
     run(&["demo", &path, "--customers", "1500", "--quiet"], 0);

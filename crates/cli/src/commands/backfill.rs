@@ -70,8 +70,8 @@ pub(crate) fn run(arguments: &Backfill, output: &Output) -> Result<ExitCode, Fai
 /// What the same command does after a day that ended with this exit code.
 fn what_next(code: u8) -> &'static str {
     match code {
-        // The program, the pipeline file, the data: nothing of it mends itself.
-        1..=3 => "the same command ends there again until what is said above is mended",
+        // The program, the pipeline file, the data: none of it changes by itself.
+        1..=3 => "the same command ends there again until what is said above is corrected",
         _ => "the same command goes on from there",
     }
 }

@@ -90,23 +90,8 @@ impl Replay<'_> {
         let left = self.leaving(previous, aged, &then)?;
         let first = self.assign(previous, &then, &self.with_used(&changed), &BTreeMap::new())?;
         let alone = self.by_the_map_alone(previous, &then, &changed)?;
-        let attributes = touched.map(|touched| self.attributes(&then, touched));
-        let attributes = attributes.transpose()?;
-        let touched = attributes.is_some();
-        let knows = |name: &&&str| {
-            let unknown = attributes.as_ref().map(|found| &found.unknown);
-            unknown.is_some_and(|unknown| !self.reads(name, unknown))
-        };
-        let known: BTreeSet<&str> = all.iter().filter(knows).copied().collect();
-        let second = match &attributes {
-            Some(found) => self.assign(
-                previous,
-                &found.standing,
-                &self.with_used(&known),
-                &BTreeMap::new(),
-            )?,
-            None => BTreeMap::new(),
-        };
+        let attributes_changed = touched.is_some();
+        let second = self.with_attributes(previous, &then, touched, &all)?;
         let everything = self.with_used(&all.iter().copied().collect());
         let third_of = self.without_new_rows(previous, (aged, inputs), &everything)?;
         for name in all {
@@ -122,7 +107,7 @@ impl Replay<'_> {
             let first = first.map(|state| (first_step(name), state));
             let states = States {
                 began: began(previous, before, first, alone.get(name)),
-                attributes: touched.then(|| second.get(name)),
+                attributes: attributes_changed.then(|| second.get(name)),
                 aged: aged_state,
                 new_rows: &aged.new_rows,
                 left: &left,
@@ -131,6 +116,25 @@ impl Replay<'_> {
             found.insert(name.to_owned(), steps);
         }
         Ok(found)
+    }
+
+    /// The states with the attributes that changed and all else as before, of the schemes of these that read no column whose value
+    /// with those attributes is not known.
+    fn with_attributes(
+        &self,
+        previous: &Previous,
+        then: &Standing,
+        touched: Option<Touched<'_>>,
+        schemes: &[&str],
+    ) -> Result<BTreeMap<String, State>, PipelineError> {
+        let Some(touched) = touched else {
+            return Ok(BTreeMap::new());
+        };
+        let found = self.attributes(then, touched)?;
+        let schemes = schemes.iter().copied();
+        let known = schemes.filter(|name| !self.reads(name, &found.unknown));
+        let known = self.with_used(&known.collect());
+        self.assign(previous, &found.standing, &known, &BTreeMap::new())
     }
 
     /// The schemes of these for which late rows cannot have moved anybody: by today's rows the customers are those of the previous

@@ -1,7 +1,8 @@
 //! The table `moves`.
 
-use super::{AS_OF, may, must};
-use crate::tables::{Table, Ty};
+use super::AS_OF;
+use super::migrations::{CUSTOMERS, FROM, FROM_ID, PREVIOUS_AS_OF, SCHEME, TO, TO_ID, VALUE};
+use crate::tables::Table;
 
 pub(super) const TABLE: Table = Table {
     name: "moves",
@@ -13,19 +14,13 @@ pub(super) const TABLE: Table = Table {
     unique: true,
     columns: &[
         AS_OF,
-        must("previous_as_of", Ty::Date, "Day of the previous version."),
-        must("scheme", Ty::Text, "The scheme."),
-        may("from_segment_id", Ty::Int, "Id of the segment before; null for customers who were not there."),
-        may("from_segment", Ty::Text, "Its name, now where it still is."),
-        may("to_segment_id", Ty::Int, "Id of the segment after; null for customers who left the base."),
-        may("to_segment", Ty::Text, "Its name."),
-        must("customers", Ty::Int, "Customers who moved.").counts("customers"),
-        must(
-            "value",
-            Ty::Money,
-            "Their value in this version, of those who are gone in the previous one: what they will bring, else what they \
-             have brought.",
-        )
-        .counts("currency"),
+        PREVIOUS_AS_OF,
+        SCHEME,
+        FROM_ID,
+        FROM,
+        TO_ID,
+        TO,
+        CUSTOMERS,
+        VALUE,
     ],
 };
