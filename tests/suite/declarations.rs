@@ -3,6 +3,8 @@
 
 use std::sync::Arc;
 
+use arrow::array::{ArrayRef, Date32Array, Decimal256Array, Int64Array};
+
 use crate::evolution::{BASE, Lake, NOON, floats, noon, texts};
 
 #[test]
