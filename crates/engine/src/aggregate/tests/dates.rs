@@ -357,7 +357,9 @@ proptest! {
     }
 }
 
-/// A lake of many customers, all of whom come with the first batches, and plans that need more memory than there is.
+/// A lake of many customers, all of whom come with the first batches, and plans that need more memory than there is. How the rows
+/// are shared out among the workers differs from run to run: the limits are those that are enough, and too little, for one worker too
+/// (a row group needs 10.1 MiB, the states of the first date between 10 and 12 MiB for one worker, and half of the limit is theirs).
 #[test]
 fn where_memory_ends_the_first_date_comes_before_the_others() {
     let folder = tempfile::tempdir().unwrap();
@@ -382,7 +384,7 @@ fn where_memory_ends_the_first_date_comes_before_the_others() {
         date(30, None),
         date(20, Some(Drawn::Share(Sample { share: 0.1 }))),
     ];
-    for (mebibytes, further) in [(1_000, 0), (40, 0), (20, 1)] {
+    for (mebibytes, further) in [(1_000, 0), (40, 0), (12, 1)] {
         let budget = Budget::new(PROGRAM_BYTES + (mebibytes << 20), folder.path());
         compare(&plans, &budget, folder.path());
         assert_eq!(budget.further_passes() > 0, further > 0, "{mebibytes} MiB");
