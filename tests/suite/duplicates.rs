@@ -1,4 +1,4 @@
-//! Repeated rows of a Parquet source.
+//! Repeated rows of a source.
 
 use std::sync::Arc;
 
@@ -65,4 +65,39 @@ fn calls_in_the_hour_that_comes_twice_are_two() {
     assert_eq!(customers.shown("last_called_at"), "2026-10-25T02:30:00");
     let sources = Table::read(&latest.join("sources.parquet"));
     assert_eq!(sources.ints("dropped"), [Some(1)]);
+}
+
+/// Values that do not convert are null, and are not the same for that: four rows of which one is delivered twice.
+#[test]
+fn texts_that_do_not_convert_are_compared_as_they_are_written() {
+    let dir = tempfile::tempdir().unwrap();
+    let day = "2026-10-01T10:00:00";
+    let rows = ["abc", "xyz", "", "abc", "7", "7.0"];
+    let rows = rows.map(|price| format!("7,{day},{price}\n"));
+    let text = format!("id,called_at,price\n{}", rows.concat());
+    std::fs::write(dir.path().join("calls.csv"), text).unwrap();
+    let contract = "columns = { id = \"i64\", called_at = \"timestamp\", price = \"f64\" }, conversions = \"null\"";
+    let text = PIPELINE
+        .replace("calls.parquet", "calls.csv")
+        .replace("time = ", "time_zone = \"UTC\"\ntime = ")
+        .replace("contract = { ", &format!("contract = {{ {contract}, "));
+    let pipeline = dir.path().join("calls.toml");
+    std::fs::write(&pipeline, text).unwrap();
+    let (pipeline, out) = (
+        pipeline.display().to_string(),
+        format!("out={}", dir.path().display()),
+    );
+    let arguments = [
+        "run",
+        &pipeline,
+        "--as-of",
+        "2026-10-31",
+        "--var",
+        &out,
+        "--quiet",
+    ];
+    run(&arguments, 0);
+    let sources = Table::read(&dir.path().join("calls/latest/sources.parquet"));
+    assert_eq!(sources.ints("used"), [Some(4)]);
+    assert_eq!(sources.ints("dropped"), [Some(2)]);
 }

@@ -1,5 +1,5 @@
-//! Hundreds of generated lakes like those of companies: published values are compared with DuckDB's, `check` with `run`, and
-//! nothing is rejected without a reason. `TESSERA_LAKES` and `TESSERA_BROKEN_LAKES` set how many to run.
+//! Hundreds of generated lakes like those of companies, and columns of all types that writers have: published values are compared
+//! with DuckDB's, `check` with `run`, and nothing is rejected without a reason. `TESSERA_LAKES` and `TESSERA_BROKEN_LAKES` set how many to run.
 
 use std::path::Path;
 
@@ -34,4 +34,10 @@ fn what_run_refuses_of_a_broken_lake_check_refuses_with_the_same_message() {
     let folder = kept("broken-lakes");
     let arguments = [PROGRAM, "--count", &count, "--keep", &folder];
     script(&python, "broken_lakes.py", &arguments);
+}
+
+#[test]
+fn columns_of_every_kind_are_read_exactly_or_refused_and_nothing_where_they_are_not_used() {
+    let Some(python) = python() else { return };
+    script(&python, "column_kinds.py", &[PROGRAM]);
 }

@@ -153,11 +153,11 @@ fn values_that_became_null_are_counted() {
     // One amount that does not convert, one division by 0; the missing number of items was null before.
     assert_eq!(sources.ints("nulled"), [Some(2)]);
     assert!(
-        told.contains("`amount` became null in 1 of 4 rows"),
-        "{told}"
+        told.contains("`amount` became null in 1 of 4 rows (25.0%) although its inputs are not null; give these rows a value"),
+        "the conversion to null is asked for already: {told}"
     );
     assert!(
-        told.contains("`price` became null in 1 of 4 rows"),
+        told.contains("`price` became null in 1 of 4 rows (25.0%) although its inputs are not null; if that is intended"),
         "{told}"
     );
 }

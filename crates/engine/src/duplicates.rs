@@ -5,14 +5,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use polars::prelude::*;
 use rayon::prelude::*;
-use tessera_expr::rel::{Dedup, SourceRows};
+use tessera_expr::rel::{Dedup, SourceRows, Unconverted};
 use xxhash_rust::xxh3::xxh3_128;
 
 use crate::aggregate::status;
 use crate::budget::Budget;
 use crate::error::EngineError;
 use crate::repeats::{array, digests};
-use crate::scan::{as_stored, each_window};
+use crate::scan::{as_stored, each_window, is_converted, raw_name};
 use crate::sorter::{Equal, Sorter};
 
 const STATUS: &str = "__status";
@@ -54,6 +54,7 @@ impl Duplicates {
             .iter()
             .map(|name| as_stored(rows, name).alias(identity(name)))
             .collect();
+        columns.extend(names.iter().filter_map(|name| unconverted(rows, name)));
         columns.extend(status(rows).map(|status| status.alias(STATUS)));
         let search = Arc::new(Mutex::new(Search::new(budget)));
         let select = |frame: LazyFrame| Ok(frame.select(columns.clone()));
@@ -85,6 +86,19 @@ impl Duplicates {
         let word = self.repeated.get(position as usize / 64);
         word.is_some_and(|word| word >> (position % 64) & 1 == 1)
     }
+}
+
+/// The texts of a column that do not convert, which are null as its values: two of them need not be the same. None for columns
+/// whose values all convert where rows are compared.
+fn unconverted(rows: &SourceRows, name: &str) -> Option<Expr> {
+    let scan = &rows.scan;
+    let is_derived = scan.derive.iter().any(|(derived, _)| derived == name);
+    let is_null = rows.unconverted == Unconverted::Null && !is_derived;
+    let mut columns = scan.columns.iter().filter(|_| is_null);
+    let column = columns.find(|column| column.name == name && is_converted(column))?;
+    let texts = when(col(name).is_null()).then(col(raw_name(&column.name)));
+    let texts = texts.otherwise(lit(NULL));
+    Some(texts.alias(identity(&raw_name(name))))
 }
 
 /// Name of an identifying column in the frames of the search; every other column is none.

@@ -101,7 +101,7 @@ pub enum EngineError {
     },
     /// Data that cannot be written to temporary files needs more memory than the limit of the run.
     #[error(
-        "{what} would need {}, but the memory limit of the run is {}; nothing was published. Run it with `--memory {}` or more, or on fewer customers, rows or features", bytes_words(*.needed_bytes), bytes_words(*.limit_bytes), memory_setting(*.needed_bytes)
+        "{what} would need {}, but the memory limit of the run is {}; nothing was published. Run it with `--memory {}` at least, and more where later stages need more, or on fewer customers, rows or features", bytes_words(*.needed_bytes), bytes_words(*.limit_bytes), memory_setting(*.needed_bytes)
     )]
     Memory {
         /// What needs it.

@@ -6,12 +6,13 @@
 //!
 //! Where to look: `file` (descriptors), `footer` (what a file says of itself, and whether it can be so), `pages` (headers and
 //! checksums of pages), `plain` (pages without compression), `thrift` (how both are written), `arrow_schema` (what footers say of the
-//! types of ARROW), `image` (what polars is given), `prune` (row groups that bounds keep out), `unpacked` (what decoded rows take),
+//! types of ARROW), `image` (what polars is given) and `head` (its schema), `prune` (row groups that bounds keep out), `unpacked` (what decoded rows take),
 //! `windows` (reading ahead).
 
 mod arrow_schema;
 mod file;
 mod footer;
+mod head;
 mod image;
 mod pages;
 mod plain;

@@ -20,14 +20,14 @@ use tessera_spec::pipeline::{At, Column, ColumnForm, ColumnType, Duplicates, Sou
 use tessera_spec::shown::masked;
 
 use crate::evolution::{Held, LakeColumn, common, groups};
-use crate::footer::{Found, rewritten};
+use crate::footer::Found;
 use crate::inventory::{Inventory, LakeFile, describe};
 use crate::mentioned::Mentioned;
 use crate::text;
 
 use declarable::{declarable, of_texts};
 use path::path_values;
-use types::{exact, natural_type, suggestion, untyped, widens};
+use types::{casts, exact, natural_type, suggestion, untyped, widens};
 
 pub(crate) use types::bounds;
 pub use types::expression_type;
@@ -224,15 +224,19 @@ impl Judge<'_> {
             return made(wanted.unwrap_or(natural), Stored::HivePath);
         }
         let unusable = self.column.unusable().next().is_some();
-        let bytes = forms
-            .iter()
-            .any(|stored| matches!(stored, Stored::Bytes | Stored::Uuid));
+        let bytes = forms.iter().any(|stored| {
+            // The text of a UUID is all of it.
+            **stored == Stored::Bytes || **stored == Stored::Uuid && !self.mentioned
+        });
         if self.by_name && unusable {
             return Err(self.unusable());
         }
         // Bytes are text only where the pipeline takes them for text.
         if unusable || bytes && !self.by_name {
-            return Ok(None);
+            return match self.mentioned {
+                true => Err(self.not_compared()),
+                false => Ok(None),
+            };
         }
         let Some(first) = forms.first() else {
             // Nothing but nulls: any type will do.
@@ -336,18 +340,13 @@ impl Judge<'_> {
     }
 
     fn unusable(&self) -> Diagnostic {
-        let forms: Vec<String> = self
-            .column
-            .unusable()
-            .map(|(what, files)| format!("{what} in {}", files.text()))
-            .collect();
         Diagnostic::error(
             "TS-D002",
             format!(
                 "column `{}` of source `{}` holds {}, which a pipeline cannot use",
                 self.column.name,
                 self.source.name.value,
-                forms.join(", ")
+                self.unusable_forms().join(", ")
             ),
             self.span(),
         )
@@ -355,8 +354,43 @@ impl Judge<'_> {
             self.column
                 .unusable()
                 .next()
-                .map_or("", |(what, _)| rewritten(what)),
+                .map_or("", |(what, _)| what.advice()),
         )
+    }
+
+    /// Forms that no pipeline can use, each with its files.
+    fn unusable_forms(&self) -> Vec<String> {
+        let forms = self.column.unusable();
+        forms
+            .map(|(what, files)| format!("{} in {}", what.words(), files.text()))
+            .collect()
+    }
+
+    /// Rows are compared in every column, and the values of this one cannot be compared.
+    fn not_compared(&self) -> Diagnostic {
+        let (name, source) = (&self.column.name, &self.source.name.value);
+        let mut forms = self.unusable_forms();
+        let has_bytes = forms.is_empty();
+        if has_bytes {
+            forms.push(self.forms_text());
+        }
+        let setting = match self.source.contract.duplicates {
+            Duplicates::Fail => "fail",
+            _ => "drop_exact",
+        };
+        let message = format!(
+            "column `{name}` of source `{source}` holds {}, which cannot be compared; with `duplicates = \"{setting}\"` rows are the same only if every column is",
+            forms.join(", ")
+        );
+        let as_text = match has_bytes {
+            true => format!(
+                "declare `{name} = \"string\"` in the contract's columns where it holds text, or "
+            ),
+            false => String::new(),
+        };
+        Diagnostic::error("TS-D002", message, self.span()).with_help(format!(
+            "{as_text}name the columns by which rows are told apart: `duplicates = {{ unique = [\"…\"], on_fail = \"drop\" }}`"
+        ))
     }
 
     fn forms_text(&self) -> String {
@@ -422,8 +456,11 @@ impl Judge<'_> {
                     held.map_or_else(String::new, suggestion)
                 )
             }
+            Some(held) if !casts(held, declared) => {
+                format!("declare it as {}", suggestion(held))
+            }
             _ => format!(
-                "declare it as {}, or convert it in `derive` with `cast`",
+                "declare it as {}, and convert it in `derive` with `cast`",
                 held.map_or_else(String::new, suggestion)
             ),
         }

@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use tessera_expr::Type;
 use tessera_expr::rel::{FileGroup, Stored};
 
-use crate::footer::Found;
+use crate::footer::{Found, Unusable};
 use crate::found::Names;
 
 /// The distinct schemas of the files, in the order in which they are met.
@@ -136,9 +136,9 @@ impl LakeColumn {
     }
 
     /// Forms that no pipeline can use, with their files.
-    pub(crate) fn unusable(&self) -> impl Iterator<Item = (&str, &Names)> {
+    pub(crate) fn unusable(&self) -> impl Iterator<Item = (Unusable, &Names)> {
         self.held.iter().filter_map(|(found, files)| match found {
-            Found::Unusable(what) => Some((what.as_str(), files)),
+            Found::Unusable(what) => Some((*what, files)),
             Found::Flat(_) | Found::Untyped => None,
         })
     }

@@ -1,5 +1,7 @@
 //! The footer of a Parquet file: columns, rows, and a cheap fingerprint.
 
+mod unusable;
+
 use std::collections::HashSet;
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
@@ -7,13 +9,17 @@ use std::path::Path;
 use std::sync::Arc;
 
 use arrow::datatypes::{DataType, TimeUnit};
-use parquet::arrow::arrow_reader::ArrowReaderMetadata;
+use parquet::arrow::{ProjectionMask, parquet_to_arrow_schema, parquet_to_arrow_schema_by_columns};
+use parquet::basic::{ConvertedType, LogicalType, Type as PhysicalType};
 use parquet::errors::ParquetError;
-use parquet::file::metadata::{ParquetMetaData, ParquetMetaDataReader};
+use parquet::file::metadata::{FileMetaData, ParquetMetaData, ParquetMetaDataReader};
+use parquet::schema::types::Type;
 use sha2::{Digest, Sha256};
 use tessera_expr::rel::{FileStamp, Stored};
 
 use crate::open::{Unread, Watch, open};
+
+pub(crate) use unusable::Unusable;
 
 /// Largest footer accepted: 1 GiB.
 const MAX_FOOTER_BYTES: u64 = 1 << 30;
@@ -25,8 +31,8 @@ pub(crate) enum Found {
     Flat(Stored),
     /// Nothing but nulls, without a type.
     Untyped,
-    /// A nested or binary column, which a pipeline cannot use.
-    Unusable(String),
+    /// What a pipeline cannot use.
+    Unusable(Unusable),
 }
 
 /// The footer of one file.
@@ -56,37 +62,28 @@ fn of_file(file: &mut File, stamp: FileStamp) -> Result<Footer, Unread> {
     let file = &mut *file;
     let bytes = tail(file)?;
     let fingerprint = hex(&Sha256::digest(&bytes));
-    let metadata = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-        let metadata = Arc::new(ParquetMetaDataReader::decode_metadata(&bytes)?);
-        ArrowReaderMetadata::try_new(metadata, Default::default())
-    }))
-    .map_err(|_| "its footer is damaged".to_owned())?
-    .map_err(|error| match error {
-        ParquetError::External(error) => match error.downcast::<std::io::Error>() {
-            Ok(error) if error.raw_os_error().is_some() => Unread::System("read", *error),
-            _ => "its footer is damaged".to_owned().into(),
-        },
-        error => format!("its footer is damaged ({error})").into(),
-    })?;
-    let columns: Vec<(String, Found)> = metadata
-        .schema()
-        .fields()
-        .iter()
-        .map(|field| (field.name().clone(), found(field.data_type())))
-        .collect();
-    let mut seen = HashSet::new();
-    let mut names = columns.iter().map(|(name, _)| name);
-    if let Some(twice) = names.find(|name| !seen.insert(*name)) {
-        return Err(format!("it has two columns with the name `{twice}`").into());
-    }
-    let rows = metadata.metadata().file_metadata().num_rows();
+    let read = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+        let metadata = ParquetMetaDataReader::decode_metadata(&bytes)?;
+        let columns = columns(metadata.file_metadata());
+        Ok::<_, ParquetError>((metadata, columns))
+    }));
+    let (metadata, columns) = read
+        .map_err(|_| "its footer is damaged".to_owned())?
+        .map_err(|error| match error {
+            ParquetError::External(error) => match error.downcast::<std::io::Error>() {
+                Ok(error) if error.raw_os_error().is_some() => Unread::System("read", *error),
+                _ => "its footer is damaged".to_owned().into(),
+            },
+            error => format!("its footer is damaged ({error})").into(),
+        })?;
+    let rows = metadata.file_metadata().num_rows();
     let rows = u64::try_from(rows)
         .map_err(|_| "its footer states a negative number of rows".to_owned())?;
     Ok(Footer {
         columns,
         rows,
         fingerprint,
-        metadata: Some(metadata.metadata().clone()),
+        metadata: Some(Arc::new(metadata)),
         stamp: Some(stamp),
     })
 }
@@ -137,49 +134,81 @@ fn tail(file: &mut File) -> Result<Vec<u8>, Unread> {
     Ok(bytes)
 }
 
-fn found(ty: &DataType) -> Found {
-    match stored(ty) {
-        Some(stored) => Found::Flat(stored),
-        None if *ty == DataType::Null => Found::Untyped,
-        None => Found::Unusable(ty.to_string()),
+/// The columns of a file. What is wrong with the type of one is said of that one alone: it matters only to who uses it.
+fn columns(metadata: &FileMetaData) -> Vec<(String, Found)> {
+    let (schema, pairs) = (metadata.schema_descr(), metadata.key_value_metadata());
+    let roots = schema.root_schema().get_fields();
+    let all = parquet_to_arrow_schema(schema, pairs).ok();
+    let all = all.filter(|all| all.fields().len() == roots.len());
+    let column = |number: usize, root: &Type| {
+        if let Some(all) = &all {
+            return found(root, Some(all.field(number).data_type()));
+        }
+        let made = |pairs| {
+            let only = ProjectionMask::roots(schema, [number]);
+            let made = parquet_to_arrow_schema_by_columns(schema, only, pairs).ok()?;
+            made.fields().first().map(|of| of.data_type().clone())
+        };
+        if let Some(ty) = made(pairs) {
+            return found(root, Some(&ty));
+        }
+        // The Arrow schema may be of another table, where a program has rewritten the file, or have types of a later version.
+        match made(None) {
+            Some(DataType::FixedSizeBinary(_)) if !is_uuid(root) => {
+                Found::Unusable(Unusable::Unknown)
+            }
+            ty => found(root, ty.as_ref()),
+        }
+    };
+    let mut columns: Vec<(String, Found)> = Vec::with_capacity(roots.len());
+    let (mut seen, mut several) = (HashSet::new(), HashSet::new());
+    for (number, root) in roots.iter().enumerate() {
+        if seen.insert(root.name()) {
+            columns.push((root.name().to_owned(), column(number, root)));
+        } else {
+            several.insert(root.name());
+        }
     }
+    for (name, found) in &mut columns {
+        if several.contains(name.as_str()) {
+            *found = Found::Unusable(Unusable::Several);
+        }
+    }
+    columns
 }
 
-/// What a lake can do about a column of a type that no pipeline can use; `what` is the name of the type.
-pub(crate) fn rewritten(what: &str) -> &'static str {
-    let advice = [
-        (
-            "Float16",
-            "write it as a float of 32 or 64 bits: floats of 16 bits are not read",
-        ),
-        (
-            "Decimal256",
-            "write it as a decimal of at most 38 digits, or as a float of 64 bits: longer decimals are not read",
-        ),
-        (
-            "Decimal",
-            "write it as a decimal with digits behind the point, or as an integer: a negative scale is not read",
-        ),
-        (
-            "Time",
-            "write the time of day as text, or as the number of its seconds",
-        ),
-        (
-            "Duration",
-            "write the duration as a number, such as its seconds",
-        ),
-        (
-            "Interval",
-            "write the interval as a number, such as its days",
-        ),
-        ("FixedSizeBinary", "write it as text"),
-        ("Dictionary", "write its values without a dictionary type"),
-    ];
-    let known = advice.iter().find(|(start, _)| what.starts_with(start));
-    known.map_or(
-        "only flat columns can be used; unnest it when the lake is written",
-        |(_, advice)| advice,
-    )
+fn is_int96(of: &Type) -> bool {
+    of.is_primitive() && of.get_physical_type() == PhysicalType::INT96
+}
+
+fn is_uuid(of: &Type) -> bool {
+    of.get_basic_info().logical_type_ref() == Some(&LogicalType::Uuid)
+}
+
+/// What a column of a Parquet schema is, of this arrow type.
+fn found(of: &Type, ty: Option<&DataType>) -> Found {
+    if let Some(unusable) = Unusable::by_logical_type(of) {
+        return Found::Unusable(unusable);
+    }
+    let info = of.get_basic_info();
+    let is_text = matches!(
+        (info.logical_type_ref(), info.converted_type()),
+        (Some(LogicalType::Enum | LogicalType::Json), _)
+            | (None, ConvertedType::ENUM | ConvertedType::JSON)
+    );
+    match ty {
+        None => Found::Unusable(Unusable::Contradiction),
+        Some(DataType::Null) => Found::Untyped,
+        Some(_) if is_text => Found::Flat(Stored::String),
+        // Days and nanoseconds of the day, which go further than nanoseconds since 1970 do.
+        Some(DataType::Timestamp(TimeUnit::Nanosecond, zone)) if is_int96(of) => {
+            Found::Flat(Stored::Timestamp {
+                ticks_per_second: 1_000_000,
+                zone: zone.as_ref().map(ToString::to_string),
+            })
+        }
+        Some(ty) => stored(ty).map_or_else(|| Found::Unusable(Unusable::of(ty)), Found::Flat),
+    }
 }
 
 /// How a file holds a column of this arrow type; `None` for types that a pipeline cannot use.

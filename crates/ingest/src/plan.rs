@@ -226,7 +226,7 @@ fn check_references(source: &Source, schema: &Schema, problems: &mut Vec<Diagnos
         problems.push(
             Diagnostic::error("TS-D004", format!("the key `{}` is {ty}", source.key.value), source.key.span.clone())
                 .with_label("a key must be text or a whole number")
-                .with_help(format!("add a derived column, such as `derive = {{ id = \"cast({} as bigint)\" }}`, and name it as key", source.key.value)),
+                .with_help(format!("add a derived column, such as `derive = {{ id = \"cast({} as string)\" }}`, and name it as key", source.key.value)),
         );
     }
     for (name, ty) in times {

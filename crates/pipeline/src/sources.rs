@@ -15,6 +15,7 @@ use chrono::NaiveDate;
 use serde_json::json;
 use tessera_engine::{Engine, EngineError, Found, Outside, Reject, Several};
 use tessera_expr::rel::{RowCounts, RowOutcome, ScanColumn, SourceRows, Unconverted, Unseen};
+use tessera_expr::{Expr, Function, Node};
 use tessera_ingest::{Inventory, NULL_FILTER};
 use tessera_spec::Pipeline;
 use tessera_spec::pipeline::{Limit, Source, SourceKind};
@@ -348,13 +349,36 @@ pub(crate) fn judge(
                 share_words(count, of)
             ));
         } else if count > 0 {
+            // Whoever asked for null, by `try_` or by `conversions`, has only to say what is in its place.
+            let advice = match is_asked_for(case.rows, &column) {
+                true => {
+                    "give these rows a value with `coalesce`, or take them out with a rule in the contract"
+                }
+                false => {
+                    "if that is intended, use `coalesce` or `try_cast`, or add a rule to the contract"
+                }
+            };
             outcome.warn(format!(
-                "`{column}` became null in {} although its inputs are not null; if that is intended, use `coalesce` or `try_cast`, or add a rule to the contract",
+                "`{column}` became null in {} although its inputs are not null; {advice}",
                 share_words(count, of)
             ));
         }
     }
     Ok(())
+}
+
+/// Whether the pipeline says that a column is null where a conversion fails: one of the files, or one that `try_` makes.
+fn is_asked_for(rows: &SourceRows, name: &str) -> bool {
+    fn tries(expr: &Expr) -> bool {
+        let here = matches!(
+            expr.node,
+            Node::TryCast(_) | Node::Call(Function::TryStrptime, _)
+        );
+        here || tessera_expr::children(expr).into_iter().any(tries)
+    }
+    let mut derived = rows.scan.derive.iter();
+    let derived = derived.find(|(derived, _)| derived == name);
+    derived.is_none_or(|(_, expr)| tries(expr))
 }
 
 /// Whether a column is one of floats as the files hold them.
@@ -472,17 +496,23 @@ pub(crate) fn outcome_text(outcome: &SourceOutcome) -> String {
         };
         return format!("source `{name}` has no row up to then{later}");
     }
-    let most = outcome.rules.iter().max_by_key(|rule| rule.rows);
-    let most = most.filter(|rule| rule.rows > 0);
-    let most = most.map_or_else(String::new, |rule| {
-        format!(" ({} by `{}`)", rule.rows, rule.rule)
-    });
+    let most = |is_filter: bool| {
+        let rules = outcome.rules.iter();
+        let rules = rules.filter(|rule| (rule.outcome == RowOutcome::Filter) == is_filter);
+        let most = rules.max_by_key(|rule| rule.rows);
+        let most = most.filter(|rule| rule.rows > 0);
+        most.map_or_else(String::new, |rule| {
+            format!(" ({} by `{}`)", rule.rows, rule.rule)
+        })
+    };
     format!(
-        "of {} rows of source `{name}`, {} were used, {} filtered, {} quarantined or dropped{most}",
+        "of {} rows of source `{name}`, {} were used, {} filtered{}, {} quarantined or dropped{}",
         outcome.rows(),
         outcome.counts.used,
         outcome.filtered,
-        outcome.quarantined + outcome.dropped
+        most(true),
+        outcome.quarantined + outcome.dropped,
+        most(false)
     )
 }
 

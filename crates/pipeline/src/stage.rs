@@ -16,6 +16,8 @@ pub enum Stage {
     Aggregate {
         /// The source.
         source: String,
+        /// Its rows are joined to those of other sources and give no customers.
+        is_lookup: bool,
     },
     /// The first rows that each rule of a contract rejected.
     Rejects,
@@ -60,7 +62,7 @@ pub enum Stage {
 impl fmt::Display for Stage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Aggregate { source } => write!(f, "read {source}"),
+            Self::Aggregate { source, .. } => write!(f, "read {source}"),
             Self::Rejects => f.write_str("collect rejects"),
             Self::Features => f.write_str("compute features"),
             Self::LookBack { dates: 1 } => f.write_str("look back to an earlier date"),
@@ -83,7 +85,7 @@ impl Stage {
     /// The kind of the stage and its source, score or scheme (empty if it has none): the same every day, for metrics.
     pub fn label(&self) -> (&'static str, &str) {
         match self {
-            Self::Aggregate { source } => ("read", source),
+            Self::Aggregate { source, .. } => ("read", source),
             Self::Rejects => ("collect rejects", ""),
             Self::Features => ("compute features", ""),
             Self::LookBack { .. } => ("look back", ""),
@@ -104,6 +106,9 @@ impl Stage {
     pub fn words(&self, report: &StageReport) -> String {
         let (rows_in, rows_out) = (grouped(report.rows_in), grouped(report.rows_out));
         let done = match self {
+            Self::Aggregate {
+                is_lookup: true, ..
+            } => format!("{rows_in} rows"),
             Self::Aggregate { .. } => format!("{rows_in} rows give {rows_out} customers"),
             Self::Rejects => format!("{rows_out} of {rows_in} rejected rows are kept"),
             Self::Unchanged => format!("{rows_in} files are as they were"),
@@ -166,6 +171,7 @@ pub fn stages(prepared: &Prepared) -> Vec<Stage> {
         .iter()
         .map(|pass| Stage::Aggregate {
             source: pass.source.clone(),
+            is_lookup: pass.is_lookup,
         });
     let assigns = prepared
         .pipeline
@@ -250,11 +256,22 @@ mod tests {
         };
         let read = Stage::Aggregate {
             source: "orders".to_owned(),
+            is_lookup: false,
         };
         assert_eq!(
             read.words(&report),
             "read orders: 1,234,567 rows give 400 customers, 3 more passes to keep within the memory limit, 1.0 MB, 0.52 s, 80.1 MB of memory at most, 2.0 kB in temporary files"
         );
+        let lookup = Stage::Aggregate {
+            source: "prices".to_owned(),
+            is_lookup: true,
+        };
+        let rows = StageReport {
+            rows_in: 2,
+            rows_out: 1,
+            ..StageReport::default()
+        };
+        assert_eq!(lookup.words(&rows), "read prices: 2 rows, 0.00 s");
         let bytes = StageReport {
             bytes: 999,
             ..StageReport::default()

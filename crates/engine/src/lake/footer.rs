@@ -2,13 +2,12 @@
 
 use std::collections::HashMap;
 use std::ops::Range;
-use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 
+use super::Fault;
 use super::file::LakeFile;
-use super::thrift::{END, Struct, Value, write_int, write_structures};
-use super::{Fault, arrow_schema};
+use super::thrift::{Struct, Value};
 
 /// Numbers of the fields that are read, of each structure of `parquet.thrift`.
 pub(super) mod field {
@@ -17,6 +16,7 @@ pub(super) mod field {
         pub(crate) const ROWS: i16 = 3;
         pub(crate) const ROW_GROUPS: i16 = 4;
         pub(crate) const PAIRS: i16 = 5;
+        pub(crate) const COLUMN_ORDERS: i16 = 7;
         pub(crate) const ENCRYPTION: i16 = 8;
         pub(crate) const SIGNING_KEY: i16 = 9;
     }
@@ -26,6 +26,7 @@ pub(super) mod field {
         pub(crate) const VALUE: i16 = 2;
     }
     pub(crate) mod element {
+        pub(crate) const TYPE: i16 = 1;
         pub(crate) const REPETITION: i16 = 3;
         pub(crate) const NAME: i16 = 4;
         pub(crate) const CHILDREN: i16 = 5;
@@ -35,6 +36,7 @@ pub(super) mod field {
     pub(crate) mod group {
         pub(crate) const COLUMNS: i16 = 1;
         pub(crate) const ROWS: i16 = 3;
+        pub(crate) const SORTED_BY: i16 = 4;
         pub(crate) const ORDINAL: i16 = 7;
     }
     pub(crate) mod chunk {
@@ -66,35 +68,22 @@ pub(super) fn digest(bytes: &[u8]) -> String {
     digest.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// Numbers of leaf columns by the name of the column that they make up.
-type Leaves<'a> = HashMap<&'a [u8], Range<usize>>;
-
-/// What a footer says of all row groups: the schema, and who wrote them.
+/// A column of the table.
 #[derive(Debug)]
-pub(super) struct Head {
-    /// As the file has it.
-    as_read: Vec<u8>,
-    /// Of the footer of an image: the fields before those of its row groups, and those behind.
-    before: Vec<u8>,
-    after: Vec<u8>,
-}
-
-impl Head {
-    /// Appends the footer of an image with these row groups, which are written already.
-    pub(super) fn write(&self, rows: u64, (count, groups): (usize, &[u8]), to: &mut Vec<u8>) {
-        to.extend_from_slice(&self.before);
-        write_int(file::ROWS, rows.cast_signed(), to);
-        write_structures(file::ROW_GROUPS, count, groups, to);
-        to.extend_from_slice(&self.after);
-        to.push(END);
-    }
+pub(super) struct Place {
+    /// Its number among the columns.
+    pub(super) number: usize,
+    /// Its elements in the list of those of the schema: itself first, then what it is made up of.
+    pub(super) elements: Range<usize>,
+    /// Numbers of the leaf columns that it is made up of.
+    pub(super) leaves: Range<usize>,
 }
 
 /// The content of a footer.
 pub(super) struct Footer<'a> {
-    tree: Struct<'a>,
-    /// The leaf columns of each column of the table, by its name.
-    pub(super) leaves: Leaves<'a>,
+    pub(super) tree: Struct<'a>,
+    /// The columns of the table by their names.
+    pub(super) columns: HashMap<&'a [u8], Place>,
     /// Where the footer begins; all pages lie before.
     pub(super) start: u64,
 }
@@ -136,16 +125,16 @@ impl<'a> Footer<'a> {
         let damaged = || Fault::Damaged("its footer is damaged".to_owned());
         let tree = Struct::take(&mut &*bytes).ok_or_else(damaged)?;
         let schema = tree.list(file::SCHEMA).ok_or_else(damaged)?;
-        let (leaves, count) = leaves(schema)?;
+        let (columns, count) = columns(schema)?;
         let groups = tree.list(file::ROW_GROUPS).ok_or_else(damaged)?;
         let mut held = 0_u64;
         for (number, group) in groups.iter().enumerate() {
             let group = group.as_struct().ok_or_else(damaged)?;
             held = held.saturating_add(rows(group)?);
-            let columns = group.list(group::COLUMNS).ok_or_else(damaged)?.len();
-            if columns != count {
+            let held = group.list(group::COLUMNS).ok_or_else(damaged)?.len();
+            if held != count {
                 return Err(format!(
-                    "row group {number} has {columns} columns, but the schema of the file has {count}"
+                    "row group {number} has {held} columns, but the schema of the file has {count}"
                 )
                 .into());
             }
@@ -158,35 +147,8 @@ impl<'a> Footer<'a> {
         }
         Ok(Self {
             tree,
-            leaves,
+            columns,
             start,
-        })
-    }
-
-    /// What the footer says of all row groups; `known` if that says the same.
-    pub(super) fn head(&self, known: Option<&Arc<Head>>) -> Arc<Head> {
-        const OF_THE_FILE: [i16; 4] = [
-            file::ROWS,
-            file::ROW_GROUPS,
-            file::ENCRYPTION,
-            file::SIGNING_KEY,
-        ];
-        let mut as_read = Vec::new();
-        let is_head = |number| number != file::PAIRS && !OF_THE_FILE.contains(&number);
-        self.tree.write_fields(is_head, &mut as_read);
-        as_read.extend_from_slice(arrow_schema::of(&self.tree));
-        if let Some(known) = known.filter(|known| known.as_read == as_read) {
-            return known.clone();
-        }
-        let mut head = self.tree.without(&OF_THE_FILE);
-        arrow_schema::without_dictionaries(&mut head);
-        let (mut before, mut after) = (Vec::new(), Vec::new());
-        head.write_fields(|number| number < file::ROWS, &mut before);
-        head.write_fields(|number| number > file::ROW_GROUPS, &mut after);
-        Arc::new(Head {
-            as_read,
-            before,
-            after,
         })
     }
 
@@ -197,9 +159,15 @@ impl<'a> Footer<'a> {
     }
 
     /// The schema, its root first.
-    pub(super) fn schema(&self) -> impl Iterator<Item = &Struct<'a>> {
+    fn schema(&self) -> impl Iterator<Item = &Struct<'a>> {
         let schema = self.tree.list(file::SCHEMA).unwrap_or_default();
         schema.iter().filter_map(Value::as_struct)
+    }
+
+    /// What the schema says of a column.
+    pub(super) fn element(&self, of: &Place) -> Option<&Struct<'a>> {
+        let schema = self.tree.list(file::SCHEMA)?;
+        schema.get(of.elements.start)?.as_struct()
     }
 
     /// The leaf columns of the schema, by their numbers.
@@ -279,29 +247,40 @@ pub(super) fn rows(group: &Struct<'_>) -> Result<u64, Fault> {
     Ok(rows.ok_or_else(|| "its footer states no number of rows, or a negative number".to_owned())?)
 }
 
-/// The leaf columns below each child of the root, and how many there are.
-fn leaves<'a>(schema: &[Value<'a>]) -> Result<(Leaves<'a>, usize), Fault> {
+/// The children of the root, and how many leaf columns there are.
+fn columns<'a>(schema: &[Value<'a>]) -> Result<(HashMap<&'a [u8], Place>, usize), Fault> {
     let damaged = || Fault::Damaged("the schema in its footer is damaged".to_owned());
     let children = |element: &Struct<'a>| {
         let count = element.int(element::CHILDREN).unwrap_or(0);
         usize::try_from(count).map_err(|_| damaged())
     };
-    let mut elements = schema.iter().map(Value::as_struct);
-    let mut next = || elements.next().flatten().ok_or_else(damaged);
-    let mut leaves = HashMap::new();
+    let mut elements = schema.iter().map(Value::as_struct).enumerate();
+    let mut next = || match elements.next() {
+        Some((at, Some(element))) => Ok((at, element)),
+        _ => Err(damaged()),
+    };
+    let mut columns = HashMap::new();
     let mut count = 0;
-    for _ in 0..children(next()?)? {
-        let first = count;
-        let mut name = None;
+    for number in 0..children(next()?.1)? {
+        let (first_leaf, (first, element)) = (count, next()?);
+        let name = element.bytes(element::NAME).ok_or_else(damaged)?;
+        let (mut last, mut element) = (first, element);
         let mut open = 1_usize;
-        while open > 0 {
-            let element = next()?;
-            name = name.or(element.bytes(element::NAME));
+        loop {
             let below = children(element)?;
             open = open.saturating_add(below) - 1;
             count += usize::from(below == 0);
+            if open == 0 {
+                break;
+            }
+            (last, element) = next()?;
         }
-        leaves.insert(name.ok_or_else(damaged)?, first..count);
+        let place = Place {
+            number,
+            elements: first..last + 1,
+            leaves: first_leaf..count,
+        };
+        columns.insert(name, place);
     }
-    Ok((leaves, count))
+    Ok((columns, count))
 }

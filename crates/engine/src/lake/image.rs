@@ -10,7 +10,8 @@ use polars_parquet::parquet::compression::DecompressionContext;
 use super::Fault;
 use super::file::LakeFile;
 use super::footer::field::{chunk, column, group as group_fields};
-use super::footer::{Footer, Head, described, dictionary, name, rows};
+use super::footer::{Footer, described, dictionary, name, rows};
+use super::head::Head;
 use super::pages;
 use super::plain;
 use super::thrift::{Struct, Value};
@@ -26,8 +27,8 @@ const MOST_FOOTER_BYTES: usize = 2 << 30;
 pub(super) fn wanted(footer: &Footer<'_>, names: &BTreeSet<String>) -> Vec<usize> {
     let ranges = names
         .iter()
-        .filter_map(|name| footer.leaves.get(name.as_bytes()));
-    let mut leaves: Vec<usize> = ranges.cloned().flatten().collect();
+        .filter_map(|name| footer.columns.get(name.as_bytes()));
+    let mut leaves: Vec<usize> = ranges.flat_map(|place| place.leaves.clone()).collect();
     leaves.sort_unstable();
     leaves
 }
@@ -68,8 +69,8 @@ impl Size {
     }
 }
 
-/// A Parquet file in memory that is being made of row groups of files with the same head. It has the schema of the files; what was
-/// not read has no pages.
+/// A Parquet file in memory that is being made of row groups of files with the same head. It has the columns of the files that the
+/// head names; what was not read of them has no pages.
 pub(super) struct Image {
     head: Arc<Head>,
     bytes: Vec<u8>,
@@ -113,6 +114,7 @@ impl Image {
         leaves: &[usize],
         (packed, is_small, most): (u64, bool, u64),
     ) -> Result<Parts, Fault> {
+        let head = self.head.clone();
         let all = footer.groups();
         let elements = footer.leaf_elements();
         let wanted = all.get(groups.clone()).unwrap_or_default();
@@ -126,9 +128,8 @@ impl Image {
         let mut held = 0;
         let mut spans: Vec<Span> = Vec::new();
         for (number, group) in groups.zip(wanted) {
-            let mut copy = group.without(&[group_fields::ORDINAL]);
-            let columns = copy.list_mut(group_fields::COLUMNS);
-            for (leaf, copied) in columns.into_iter().flatten().enumerate() {
+            let mut columns = Vec::with_capacity(head.leaves.len());
+            for &leaf in &head.leaves {
                 let start = self.bytes.len();
                 let pages = if leaves.binary_search(&leaf).is_ok() {
                     let range = footer.pages(group, leaf)?;
@@ -150,8 +151,13 @@ impl Image {
                 } else {
                     Pages::None
                 };
-                place(copied, &pages, start..self.bytes.len());
+                let (chunk, _) = described(group, leaf)?;
+                let mut chunk = chunk.clone();
+                place(&mut chunk, &pages, start..self.bytes.len());
+                columns.push(chunk);
             }
+            let mut copy = group.without(&OF_ALL_COLUMNS);
+            copy.put(group_fields::COLUMNS, Value::structures(columns));
             copy.write(&mut self.groups);
             self.count += 1;
             held += rows(group)?;
@@ -200,11 +206,15 @@ enum Pages {
     Unpacked(usize),
 }
 
+/// What a row group says of all its columns, of which an image may lack some, and of its place in a file.
+const OF_ALL_COLUMNS: [i16; 3] = [
+    group_fields::COLUMNS,
+    group_fields::SORTED_BY,
+    group_fields::ORDINAL,
+];
+
 /// States where in the image a column lies.
-fn place(copied: &mut Value<'_>, pages: &Pages, at: Range<usize>) {
-    let Some(chunk) = copied.as_struct_mut() else {
-        return;
-    };
+fn place(chunk: &mut Struct<'_>, pages: &Pages, at: Range<usize>) {
     chunk.set(chunk::FILE_OFFSET, 0);
     chunk::ELSEWHERE
         .iter()

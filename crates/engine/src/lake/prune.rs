@@ -73,11 +73,10 @@ fn position(footer: &Footer<'_>, group: &Struct<'_>, bound: &TimeBound) -> Optio
     use statistics::{LEAST, MOST, NULLS, OLD_LEAST, OLD_MOST};
     const REQUIRED: i64 = 0;
     let name = bound.name.as_bytes();
-    let leaves = footer.leaves.get(name)?;
-    let (_, meta) = described(group, leaves.start).ok()?;
-    let mut elements = footer.schema();
-    let element = elements.find(|of| of.bytes(element::NAME) == Some(name))?;
-    if leaves.len() != 1 || unit(element)? != bound.unit {
+    let place = footer.columns.get(name)?;
+    let (_, meta) = described(group, place.leaves.start).ok()?;
+    let element = footer.element(place)?;
+    if place.leaves.len() != 1 || unit(element)? != bound.unit {
         return None;
     }
     let found = meta.structure(column::STATISTICS)?;

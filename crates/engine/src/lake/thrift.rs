@@ -96,20 +96,16 @@ impl<'a> Struct<'a> {
         }
     }
 
-    pub(super) fn list_mut(&mut self, number: i16) -> Option<&mut Vec<Value<'a>>> {
-        let mut fields = self.fields.iter_mut();
-        match fields.find(|(known, _)| *known == number)? {
-            (_, Value::List(_, _, elements)) => Some(elements),
-            _ => None,
-        }
+    /// Sets a field.
+    pub(super) fn put(&mut self, number: i16, value: Value<'a>) {
+        self.remove(number);
+        let at = self.fields.partition_point(|(known, _)| *known < number);
+        self.fields.insert(at, (number, value));
     }
 
     /// Sets an integer of 64 bits.
     pub(super) fn set(&mut self, number: i16, value: i64) {
-        self.remove(number);
-        let at = self.fields.partition_point(|(known, _)| *known < number);
-        self.fields
-            .insert(at, (number, Value::Int(Bits::B64, value)));
+        self.put(number, Value::Int(Bits::B64, value));
     }
 
     /// Sets an integer of 32 bits, where there is one already.
@@ -119,9 +115,7 @@ impl<'a> Struct<'a> {
 
     /// Sets a truth value.
     pub(super) fn set_bool(&mut self, number: i16, value: bool) {
-        self.remove(number);
-        let at = self.fields.partition_point(|(known, _)| *known < number);
-        self.fields.insert(at, (number, Value::Bool(value)));
+        self.put(number, Value::Bool(value));
     }
 
     fn replace(&mut self, number: i16, with: Value<'a>) {
@@ -129,11 +123,6 @@ impl<'a> Struct<'a> {
         if let Some((_, value)) = fields.find(|(known, _)| *known == number) {
             *value = with;
         }
-    }
-
-    /// Replaces the bytes of a field.
-    pub(super) fn set_bytes(&mut self, number: i16, bytes: Vec<u8>) {
-        self.replace(number, Value::Made(bytes));
     }
 
     pub(super) fn remove(&mut self, number: i16) {
@@ -191,7 +180,7 @@ pub(super) fn write_int(number: i16, value: i64, to: &mut Vec<u8>) {
 
 /// Writes a field that is a list of structures, which are written one after the other already.
 pub(super) fn write_structures(number: i16, count: usize, structures: &[u8], to: &mut Vec<u8>) {
-    write_field(number, None, 9, to);
+    write_field(number, None, LIST, to);
     write_count(count, STRUCT, to);
     to.extend_from_slice(structures);
 }
@@ -218,15 +207,16 @@ fn write_count(count: usize, of: u8, to: &mut Vec<u8>) {
     }
 }
 
+/// Kind of lists.
+const LIST: u8 = 9;
+
 impl<'a> Value<'a> {
-    pub(super) fn as_struct(&self) -> Option<&Struct<'a>> {
-        match self {
-            Value::Struct(inner) => Some(inner),
-            _ => None,
-        }
+    /// A list of structures.
+    pub(super) fn structures(of: Vec<Struct<'a>>) -> Self {
+        Self::List(LIST, STRUCT, of.into_iter().map(Self::Struct).collect())
     }
 
-    pub(super) fn as_struct_mut(&mut self) -> Option<&mut Struct<'a>> {
+    pub(super) fn as_struct(&self) -> Option<&Struct<'a>> {
         match self {
             Value::Struct(inner) => Some(inner),
             _ => None,

@@ -14,7 +14,8 @@ use tessera_spec::activity;
 
 use super::Fault;
 use super::file::LakeFile;
-use super::footer::{self, Footer, Head, rows};
+use super::footer::{self, Footer, rows};
+use super::head::Head;
 use super::image::{self, Image, Size};
 use super::prune::{TimeBound, some_may_hold};
 use super::side::Side;
@@ -130,6 +131,8 @@ pub(crate) struct How {
 pub(crate) struct Reading {
     /// Columns that the plans read.
     pub(crate) columns: BTreeSet<String>,
+    /// Columns that the plans name. Of no other does anything matter but its place in the files.
+    pub(crate) named: BTreeSet<String>,
     /// Bounds on times of the files, of each plan.
     pub(crate) bounds: Vec<Vec<TimeBound>>,
 }
@@ -304,6 +307,8 @@ impl Reader<'_> {
             return Err(Fault::Changed("it has another footer".to_owned()).into());
         }
         let footer = Footer::read(&bytes, start)?;
+        let head = Head::of(&footer, &reading.named, self.head.as_ref())?;
+        self.head = Some(head.clone());
         let leaves = image::wanted(&footer, &reading.columns);
         let most = most_decoded();
         let groups = footer.groups();
@@ -336,7 +341,7 @@ impl Reader<'_> {
                     rows: held,
                 };
                 let leaves = leaves.as_slice();
-                self.add((file, &footer), (start..next, leaves), run, size)?;
+                self.add((file, &footer, &head), (start..next, leaves), run, size)?;
                 first_row = first_row.saturating_add(held);
             } else {
                 first_row = first_row.saturating_add(rows(groups[next])?);
@@ -349,7 +354,12 @@ impl Reader<'_> {
                 first_row: 0,
                 rows: 0,
             };
-            self.add((file, &footer), (0..0, &leaves), none, Size::default())?;
+            self.add(
+                (file, &footer, &head),
+                (0..0, &leaves),
+                none,
+                Size::default(),
+            )?;
         }
         Ok(())
     }
@@ -358,7 +368,7 @@ impl Reader<'_> {
     /// each.
     fn add(
         &mut self,
-        (file, footer): (&mut LakeFile, &Footer<'_>),
+        (file, footer, head): (&mut LakeFile, &Footer<'_>, &Arc<Head>),
         (groups, leaves): (Range<usize>, &[usize]),
         run: Run,
         size: Size,
@@ -367,19 +377,17 @@ impl Reader<'_> {
         allow("a row group", packed)?;
         let is_small =
             self.how.joins && packed <= JOINED_BYTES && size.unpacked <= JOINED_DECODED_BYTES;
-        let head = footer.head(self.head.as_ref());
         let joins = |open: &Open| {
             is_small
                 && open.image.len() <= JOINED_INTO_BYTES
                 && self.is_alike(run.file)
-                && open.image.takes(&head)
+                && open.image.takes(head)
         };
         if !self.open.as_ref().is_some_and(joins) {
             self.close();
         }
-        self.head = Some(head.clone());
         let mut open = self.open.take().unwrap_or_else(|| Open {
-            image: Image::new(head),
+            image: Image::new(head.clone()),
             runs: Vec::new(),
         });
         let before = open.image.rows;

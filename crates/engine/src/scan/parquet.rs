@@ -13,22 +13,26 @@ use tessera_expr::rel::{FAULT, Scan, ScanFormat, Stored};
 
 use crate::error::EngineError;
 
+/// The columns of a scan that stand in its files, in the types in which they are read.
+pub(super) fn stored_columns(scan: &Scan) -> Schema {
+    let stored = scan.columns.iter();
+    let stored = stored.filter(|c| c.stored != Stored::HivePath);
+    let mut stored: Schema = stored
+        .map(|c| Field::new(c.name.as_str().into(), stored_type(&c.stored)))
+        .collect();
+    if scan.format == ScanFormat::Text {
+        stored.with_column(FAULT.into(), DataType::String);
+    }
+    stored
+}
+
 /// Reads files in memory that hold the columns of `scan` in one form each. With `has_gaps`, some lack some of the columns.
 pub(super) fn parquet(
     scan: &Scan,
     files: Vec<Buffer<u8>>,
     has_gaps: bool,
 ) -> Result<LazyFrame, EngineError> {
-    let mut stored: Schema = scan
-        .columns
-        .iter()
-        .filter(|c| c.stored != Stored::HivePath)
-        .map(|c| Field::new(c.name.as_str().into(), stored_type(&c.stored)))
-        .collect();
-    if scan.format == ScanFormat::Text {
-        stored.with_column(FAULT.into(), DataType::String);
-    }
-    let stored: SchemaRef = Arc::new(stored);
+    let stored: SchemaRef = Arc::new(stored_columns(scan));
     let options = ParquetOptions {
         schema: Some(stored.clone()),
         parallel: ParallelStrategy::Auto,

@@ -8,7 +8,7 @@ use polars_buffer::Buffer;
 use polars_plan::plans::IR;
 use tessera_expr::rel::{FileGroup, Scan, SourceRows};
 
-use super::parquet::parquet;
+use super::parquet::{parquet, stored_columns};
 use super::visible::time_bounds;
 use super::{ROW, held_by, stored_in};
 use crate::error::{EngineError, guarded};
@@ -58,6 +58,8 @@ pub(super) fn windows(
                 image: Buffer::new(),
                 part: None,
             };
+            let named = stored_columns(&stored_in(scan, group).0);
+            of_group.named = named.iter_names().map(ToString::to_string).collect();
             for plan in plans {
                 let frame = plan.frame(std::slice::from_ref(&nothing))?;
                 of_group.columns.extend(columns_read(frame)?);

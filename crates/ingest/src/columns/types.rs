@@ -1,8 +1,8 @@
 //! Which type a column has in expressions, and what of the forms in which files hold it has a place in a declared type.
 
-use tessera_expr::Type;
 use tessera_expr::decimal::MAX_DIGITS;
 use tessera_expr::rel::Stored;
+use tessera_expr::{Schema, Type};
 use tessera_spec::pipeline::ColumnType;
 
 use crate::inventory::describe;
@@ -140,6 +140,22 @@ pub(super) fn untyped(ty: Option<Type>) -> Stored {
     }
 }
 
+/// Whether a cast makes the declared type of what such a form is read as where it is not declared.
+pub(super) fn casts(stored: &Stored, declared: ColumnType) -> bool {
+    let to = match expression_type(declared, None, &[stored]) {
+        _ if declared == ColumnType::Decimal => "decimal(18, 2)",
+        Type::Bool => "boolean",
+        Type::Int => "bigint",
+        Type::Float => "double",
+        Type::Decimal { .. } => "decimal(18, 2)",
+        Type::String | Type::Null => "string",
+        Type::Date => "date",
+        Type::Timestamp => "timestamp",
+    };
+    let columns = vec![("x".to_owned(), natural_type(stored))];
+    tessera_expr::parse(&format!("cast(x as {to})"), &Schema { columns }).is_ok()
+}
+
 /// The type to declare for a form, as it is written.
 pub(super) fn suggestion(stored: &Stored) -> String {
     match stored {
@@ -149,6 +165,34 @@ pub(super) fn suggestion(stored: &Stored) -> String {
             bits: 64,
             signed: false,
         } => "\"i64\" or \"decimal\"".to_owned(),
+        Stored::Bytes | Stored::Uuid => "\"string\"".to_owned(),
         other => format!("\"{}\"", describe(other)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cast_is_advised_where_there_is_one() {
+        let decimal = Stored::Decimal {
+            precision: 9,
+            scale: 2,
+        };
+        for (stored, declared, expected) in [
+            (&Stored::Bytes, ColumnType::F64, true),
+            (&Stored::Bytes, ColumnType::Date, true),
+            (&Stored::Date, ColumnType::F64, false),
+            (&Stored::Date, ColumnType::String, true),
+            (&Stored::Bool, ColumnType::I64, true),
+            (&Stored::Bool, ColumnType::Timestamp, false),
+            (&Stored::Bool, ColumnType::Decimal, false),
+            (&decimal, ColumnType::Date, false),
+            (&decimal, ColumnType::Bool, true),
+        ] {
+            assert_eq!(casts(stored, declared), expected, "{stored:?} {declared:?}");
+        }
+        assert_eq!(suggestion(&Stored::Bytes), "\"string\"");
     }
 }

@@ -166,11 +166,7 @@ impl Job<'_> {
         let (table, outside) = table.map_err(|error| match error {
             PipelineError::NoCustomers { as_of, .. } => PipelineError::NoCustomers {
                 as_of,
-                sources: made
-                    .passes
-                    .iter()
-                    .map(|pass| sources::outcome_text(&pass.outcome))
-                    .collect(),
+                sources: self.without_customers(made),
             },
             other => other,
         })?;
@@ -187,6 +183,19 @@ impl Job<'_> {
             rows_out: rows,
             ..StageReport::default()
         })
+    }
+
+    /// What became of the rows of the sources whose customers there would be.
+    fn without_customers(&self, made: &Made) -> Vec<String> {
+        let planned = self.prepared.features.passes.iter().zip(&made.passes);
+        let in_base = planned.filter(|(pass, _)| pass.in_base);
+        let mut sources: Vec<String> = in_base
+            .map(|(_, done)| sources::outcome_text(&done.outcome))
+            .collect();
+        if !self.prepared.pipeline.customer.from.is_empty() {
+            sources.push("`from` of [customer] names no other source".to_owned());
+        }
+        sources
     }
 
     /// Notes which keys of the sources are no customers, and which may be written differently elsewhere.
