@@ -253,6 +253,10 @@ fn a_day_without_data_ends_it_with_the_code_of_the_run() {
         (&done["published"], &done["days"]),
         (&0.into(), &serde_json::json!([]))
     );
+    assert_eq!(
+        (&done["ok"], &done["exit_code"]),
+        (&false.into(), &3.into())
+    );
     let said = |more: &[&str]| {
         let arguments = case.arguments("backfill", more);
         let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();

@@ -98,6 +98,10 @@ rows = { at_least = 100 }
         (&found["published"], &found["expectations"]),
         (&false.into(), &5.into())
     );
+    assert_eq!(
+        (&found["ok"], &found["exit_code"]),
+        (&false.into(), &3.into())
+    );
     assert_eq!(found["unmet"].as_array().unwrap().len(), 5);
     assert_eq!(found["unmet"][0]["line"], line(1));
     assert!(!case.path("store/latest").exists());

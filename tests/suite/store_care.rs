@@ -188,7 +188,17 @@ fn a_store_of_an_earlier_program_knows_its_pipeline_by_its_newest_commit() {
     let dir = tempfile::tempdir().unwrap();
     let file = shop(dir.path());
     run(&["run", &file, "--as-of", "2026-09-30", "--quiet"], 0);
-    fs::remove_file(dir.path().join("store/PIPELINES")).unwrap();
+    let record = dir.path().join("store/PIPELINES");
+    fs::write(&record, "{").unwrap();
+    let again = ["run", &file, "--as-of", "2026-09-30", "--quiet"];
+    let said = stderr(&run(&again, 4));
+    assert!(
+        said.contains("remove it: the next run writes it from the newest commit"),
+        "{said}"
+    );
+    fs::remove_file(&record).unwrap();
+    run(&again, 0);
+    fs::remove_file(&record).unwrap();
     let text = fs::read_to_string(&file).unwrap();
     fs::write(&file, text.replace("name = \"shop\"", "name = \"other\"")).unwrap();
     run(&["run", &file, "--as-of", "2026-10-31", "--quiet"], 2);
@@ -317,4 +327,46 @@ fn what_killed_runs_left_is_counted_and_after_a_week_removed() {
     assert!(young.iter().chain([&other]).all(|path| path.exists()));
     assert_eq!(tables(&folder(&text, 1)), whole);
     assert_eq!(leftovers(0)["files"], 2);
+}
+
+#[test]
+fn a_store_in_the_folder_of_a_source_is_refused_before_the_first_night() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = shop(dir.path());
+    let text = fs::read_to_string(&file).unwrap();
+    let own = format!("store = \"{}/store\"", dir.path().display());
+    let with = |store: String| {
+        assert!(text.contains(&own));
+        fs::write(&file, text.replace(&own, &format!("store = \"{store}\""))).unwrap();
+    };
+    symlink(dir.path().join("lake"), dir.path().join("link")).unwrap();
+    for inside in [
+        "lake",
+        "lake/store",
+        "lake/a/b",
+        "link/store",
+        "lake/../lake/store",
+    ] {
+        with(format!("{}/{inside}", dir.path().display()));
+        for command in [
+            &["check", &file][..],
+            &["run", &file, "--as-of", "2026-09-30"],
+            &["plan", &file, "--as-of", "2026-09-30"],
+        ] {
+            let said = stderr(&run(command, 2));
+            assert!(
+                said.contains("lies in the folder of source `orders`")
+                    && said.contains("shop.toml:"),
+                "{said}"
+            );
+        }
+    }
+    assert_eq!(fs::read_dir(dir.path().join("lake")).unwrap().count(), 1);
+    // Beside it, or where no source reads.
+    for outside in ["lake-store", "lake/.store"] {
+        with(format!("{}/{outside}", dir.path().display()));
+        for day in ["2026-09-30", "2026-10-31"] {
+            run(&["run", &file, "--as-of", day, "--quiet"], 0);
+        }
+    }
 }

@@ -42,6 +42,10 @@ fn main() -> ExitCode {
             return output::usage(&error, json);
         }
     };
+    // Names of runs and logs hold the time.
+    if let Err(error) = tessera_snapshot::check_clock() {
+        return output::fail(&error.into());
+    }
     #[cfg(target_os = "linux")]
     if let Some(code) = supervisor::supervise(&arguments, &given) {
         return code;

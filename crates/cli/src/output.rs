@@ -29,7 +29,19 @@ pub(crate) fn diagnostics(error: &PipelineError) -> serde_json::Value {
             .iter()
             .map(|problem| serde_json::json!({"message": problem.to_string()}))
             .collect(),
-        other => serde_json::json!([{"message": other.to_string()}]),
+        other => serde_json::json!([{"message": said(other)}]),
+    }
+}
+
+/// An error, with what would heal the store where that is damaged.
+fn said(error: &PipelineError) -> String {
+    with_remedy(error.to_string(), error.remedy())
+}
+
+fn with_remedy(message: String, remedy: Option<String>) -> String {
+    match remedy {
+        Some(remedy) => format!("{message}; {remedy}"),
+        None => message,
     }
 }
 
@@ -104,7 +116,7 @@ impl From<PipelineError> for Failure {
                 let lines = lines.map(|line| format!("error: {}", shown::one_line(&line)));
                 lines.collect::<Vec<_>>().join("\n")
             }
-            other => format!("error: {}", shown::one_line(&other.to_string())),
+            other => format!("error: {}", shown::one_line(&said(other))),
         };
         Self {
             message,
@@ -120,7 +132,8 @@ impl From<PipelineError> for Failure {
 
 impl From<StoreError> for Failure {
     fn from(error: StoreError) -> Self {
-        Self::new(shown::one_line(&error.to_string()), error.exit_code())
+        let message = with_remedy(error.to_string(), tessera_snapshot::remedy(&error));
+        Self::new(shown::one_line(&message), error.exit_code())
     }
 }
 

@@ -10,6 +10,7 @@ use crate::error::PipelineError;
 use crate::identity::{self, DECLARED};
 use crate::pipeline_file::load;
 use crate::prepare::Reading;
+use crate::publish;
 
 /// Most days of one backfill: a century of nights.
 const MOST_DAYS: usize = 36_525;
@@ -98,7 +99,9 @@ pub fn standing(file: &Path, reading: &Reading, day: NaiveDate) -> Result<Standi
     if let Some(why) = again {
         return Ok(Standing::Missing(Some(format!("version {number} {why}"))));
     }
-    if let Err(error) = version.check() {
+    let kept = store.inputs(version.commit()).map(|_| ());
+    let kept = kept.and_then(|()| publish::check_fitted(&store, &version));
+    if let Err(error) = version.check().and(kept) {
         if !error.is_damage() {
             return Err(error.into());
         }

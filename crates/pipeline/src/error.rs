@@ -264,6 +264,17 @@ pub enum PipelineError {
 }
 
 impl PipelineError {
+    /// What would heal the store, where a file of it is missing or damaged.
+    pub fn remedy(&self) -> Option<String> {
+        match self {
+            Self::WithRows { error, .. } => error.remedy(),
+            Self::Store(error) | Self::Report(ReportError::Store(error)) => {
+                tessera_snapshot::remedy(error)
+            }
+            _ => None,
+        }
+    }
+
     /// The sources whose files changed while they were read, if that is the only error.
     pub fn changed(&self) -> Vec<&str> {
         match self {

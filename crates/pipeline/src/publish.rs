@@ -9,11 +9,12 @@ use std::time::SystemTime;
 use chrono::NaiveDate;
 use serde_json::{Value, json};
 use tessera_report::{
-    FeatureMeta, GoalMeta, Options, ReportError, ReportInput, ReportMeta, SchemeMeta, TargetMeta,
+    Before as Compared, FeatureMeta, GoalMeta, Options, ReportError, ReportInput, ReportMeta,
+    SchemeMeta, TargetMeta,
 };
 use tessera_segments::{RfmGrid, RulesScheme};
 use tessera_snapshot::{
-    CommittedTable, Gate, Owner, Replaced, RunIdentity, Store, StoreError, Version,
+    CommittedTable, Gate, Owner, Replaced, RunIdentity, Store, StoreError, Version, remedy,
 };
 use tessera_spec::activity::{self, Fact};
 use tessera_spec::pipeline::{SchemeKind, Target, VALUE_COLUMNS};
@@ -88,6 +89,7 @@ impl Published {
 pub(crate) fn open(prepared: &Prepared) -> Result<Store, PipelineError> {
     let store =
         Store::open_or_create_with(Path::new(&prepared.pipeline.store), prepared.store.clone())?;
+    store.check_newest()?;
     claim(prepared, &store)?;
     Ok(store)
 }
@@ -104,6 +106,9 @@ pub(crate) fn opened(prepared: &Prepared) -> Result<Option<Store>, PipelineError
         return Ok(None);
     }
     let store = Store::open_with(path, prepared.store.clone())?;
+    for lost in store.check_newest()? {
+        tracing::warn!("{lost}");
+    }
     store.admit(&owner(prepared))?;
     Ok(Some(store))
 }
@@ -246,7 +251,10 @@ pub(crate) fn before(
     let Some(version) = store.find(identity)? else {
         return Ok(Before::Nothing);
     };
-    let found = match version.check() {
+    if let Some(error) = store.restore_inputs(version.commit(), &identity.inputs)? {
+        tracing::warn!("{error}; it was written again");
+    }
+    let found = match version.check().and_then(|()| check_fitted(store, &version)) {
         Ok(()) if thorough => version.verify_pages(),
         checked => checked,
     };
@@ -256,7 +264,7 @@ pub(crate) fn before(
         rendered => Ok(rendered),
     });
     match rendered.and_then(|rendered| rendered) {
-        Ok(html) => Ok(Before::Done(Box::new(already(store, &version, html)))),
+        Ok(page) => Ok(Before::Done(Box::new(already(store, &version, page)?))),
         Err(error) if thorough || error.is_damage() => {
             let version = version.number();
             let reason = error.to_string();
@@ -270,14 +278,45 @@ pub(crate) fn before(
     }
 }
 
-fn already(store: &Store, version: &Version, html: Result<String, PipelineError>) -> Published {
+/// Checks the artifacts that a version fitted, and warns of those that it applies and another version fitted.
+pub(crate) fn check_fitted(store: &Store, version: &Version) -> Result<(), StoreError> {
+    for (artifact, error) in store.unread_artifacts(version) {
+        if artifact.version == version.number() {
+            return Err(error);
+        }
+        let heals = remedy(&error).map_or_else(String::new, |heals| format!("; {heals}"));
+        tracing::warn!(
+            "the artifact of {} that version {} applies: {error}{heals}",
+            artifact.of,
+            version.number()
+        );
+    }
+    Ok(())
+}
+
+fn already(
+    store: &Store,
+    version: &Version,
+    page: Result<Page, PipelineError>,
+) -> Result<Published, PipelineError> {
     let repaired = store.repair();
+    // Nothing completes this.
+    if let Err(error @ StoreError::DamagedCommit { .. }) = repaired {
+        return Err(error.into());
+    }
     let mut published = published(store, version, true);
     published.summarise(summary(version));
     published.note(NOT_SHOWN, repaired);
-    let written = html.and_then(|html| Ok(store.write_report(published.version, &html)?));
+    let written = page.and_then(|page| {
+        if let Some(why) = page.keeps(store, published.version) {
+            tracing::warn!("{why}; the report that is there is kept");
+            return Ok(());
+        }
+        page.warn();
+        Ok(store.write_report(published.version, &page.html)?)
+    });
     published.note(NO_REPORT, written);
-    published
+    Ok(published)
 }
 
 /// Message if `LATEST`, `latest`, the catalogue or the views cannot be written.
@@ -392,9 +431,35 @@ pub(crate) fn write_report(
     let before = std::mem::take(&mut input.before);
     published.summarise(tessera_report::summary(&input).map_err(PipelineError::from));
     input.before = before;
-    let html = tessera_report::render(&input, &options(settings))?;
-    store.write_report(published.version, &html)?;
-    Ok(html.len() as u64)
+    let page = page(&input, settings)?;
+    page.warn();
+    store.write_report(published.version, &page.html)?;
+    Ok(page.html.len() as u64)
+}
+
+/// A report.
+#[derive(Debug)]
+pub struct Page {
+    /// The HTML.
+    pub html: String,
+    /// Why it is not compared with the version before, where that cannot be read.
+    pub alone: Option<String>,
+}
+
+impl Page {
+    /// Why a report that is there is better than this one: it was made while the version before could be read.
+    pub fn keeps(&self, store: &Store, version: u64) -> Option<&str> {
+        let there = std::fs::metadata(store.report_path(version));
+        let is_there = there.is_ok_and(|there| there.len() > 0);
+        self.alone.as_deref().filter(|_| is_there)
+    }
+
+    /// Warns where it is not compared with the version before.
+    pub fn warn(&self) {
+        if let Some(why) = &self.alone {
+            tracing::warn!("{why}; the report compares nothing with it");
+        }
+    }
 }
 
 /// The report of a version as one HTML page, compared with the previous version that the commit names.
@@ -402,9 +467,26 @@ pub fn render(
     store: &Store,
     version: &Version,
     settings: tessera_spec::Report,
-) -> Result<String, PipelineError> {
-    let input = input(store, version)?;
-    Ok(tessera_report::render(&input, &options(settings))?)
+) -> Result<Page, PipelineError> {
+    page(&input(store, version)?, settings)
+}
+
+fn page(input: &ReportInput, settings: tessera_spec::Report) -> Result<Page, PipelineError> {
+    let alone = match &input.before {
+        Compared::Gone { error, .. } => {
+            let heals = match &**error {
+                ReportError::Store(error) => remedy(error),
+                _ => None,
+            };
+            let heals = heals.map_or_else(String::new, |heals| format!("; {heals}"));
+            Some(format!("the version before cannot be read: {error}{heals}"))
+        }
+        _ => None,
+    };
+    Ok(Page {
+        html: tessera_report::render(input, &options(settings))?,
+        alone,
+    })
 }
 
 /// The tables of a version that its report shows, beside those of the previous version that the commit names.

@@ -1,6 +1,7 @@
 //! What a report is made of.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use arrow::record_batch::RecordBatch;
 use chrono::NaiveDate;
@@ -32,8 +33,13 @@ pub enum Before {
     /// There is none.
     #[default]
     None,
-    /// It cannot be read any more, for this reason.
-    Gone(String),
+    /// It cannot be read any more.
+    Gone {
+        /// Why, as the report says it.
+        reason: String,
+        /// What was found.
+        error: Arc<ReportError>,
+    },
     /// Its `customers`: key, KPI, value, value at risk, the schemes.
     Known(Box<ReportInput>),
 }

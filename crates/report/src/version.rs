@@ -1,6 +1,7 @@
 //! A version of a store as the input of a report.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use arrow::array::AsArray;
 use arrow::record_batch::RecordBatch;
@@ -82,7 +83,10 @@ pub fn from_version(
     without_closed(&mut input)?;
     input.before = match before {
         None => Before::None,
-        Some(before) => earlier(before, &shown).unwrap_or_else(|error| Before::Gone(why(&error))),
+        Some(before) => earlier(before, &shown).unwrap_or_else(|error| Before::Gone {
+            reason: why(&error),
+            error: Arc::new(error),
+        }),
     };
     Ok(input)
 }

@@ -7,9 +7,10 @@ use std::io;
 use crate::commit::{Commit, CommittedArtifact, sha256};
 use crate::error::StoreError;
 use crate::store::Store;
+use crate::version::Version;
 
 /// The folder of the artifacts.
-const FOLDER: &str = "artifacts";
+pub(crate) const FOLDER: &str = "artifacts";
 
 /// An artifact of a version that is about to be published.
 #[derive(Debug, Clone)]
@@ -71,12 +72,23 @@ impl Store {
         Ok(bytes)
     }
 
-    /// What is wrong with the artifacts of a commit. `checked` holds those that were found right.
-    pub(crate) fn verify_artifacts(
+    /// The artifacts of a version that cannot be read, with the errors.
+    pub fn unread_artifacts<'v>(
         &self,
-        commit: &Commit,
+        version: &'v Version,
+    ) -> Vec<(&'v CommittedArtifact, StoreError)> {
+        let artifacts = version.commit().artifacts.iter();
+        artifacts
+            .filter_map(|artifact| Some((artifact, self.artifact(&artifact.id).err()?)))
+            .collect()
+    }
+
+    /// What is wrong with the artifacts of a commit, and which those are. `checked` holds those that were found right.
+    pub(crate) fn verify_artifacts<'c>(
+        &self,
+        commit: &'c Commit,
         checked: &mut BTreeSet<String>,
-    ) -> Vec<String> {
+    ) -> Vec<(&'c CommittedArtifact, String)> {
         let mut problems = Vec::new();
         for artifact in &commit.artifacts {
             if checked.contains(&artifact.id) {
@@ -86,7 +98,10 @@ impl Store {
                 Ok(_) => {
                     checked.insert(artifact.id.clone());
                 }
-                Err(error) => problems.push(format!("artifact of {}: {error}", artifact.of)),
+                Err(error) => {
+                    let problem = format!("artifact of {}: {error}", artifact.of);
+                    problems.push((artifact, problem));
+                }
             }
         }
         problems
@@ -139,7 +154,7 @@ mod tests {
         );
         std::fs::write(folder.path().join(format!("artifacts/{id}.json")), "{}").unwrap();
         let problems = store.verify_artifacts(&commit, &mut BTreeSet::new());
-        assert!(problems[0].contains("scores.churn"), "{problems:?}");
+        assert!(problems[0].1.contains("scores.churn"), "{problems:?}");
         store.keep_artifacts(&[new]).unwrap();
         assert_eq!(store.artifact(&id).unwrap(), content);
     }

@@ -3,7 +3,58 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use chrono::NaiveDate;
 use tessera_spec::noted::of_system;
+
+/// Versions without a commit. Commits are never deleted, so something else removed them, or a copy of the store is not complete.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Lost {
+    /// The first of them.
+    pub first: u64,
+    /// The last of them: the first, where it is one version.
+    pub last: u64,
+    /// The day of the last one, where the hints know it.
+    pub as_of: Option<NaiveDate>,
+    /// Whether no commit is newer.
+    pub is_newest: bool,
+    /// Where the commit of the first one should be.
+    pub(crate) path: PathBuf,
+    /// The store.
+    pub(crate) store: PathBuf,
+}
+
+impl std::fmt::Display for Lost {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { first, last, .. } = self;
+        let of = self
+            .as_of
+            .map_or_else(String::new, |day| format!(" of {day}"));
+        match first == last {
+            true => write!(
+                f,
+                "version {last}{of} is lost: its commit {} is missing",
+                self.path.display()
+            )?,
+            false => write!(
+                f,
+                "versions {first} to {last}{of} are lost: their commits, from {} on, are missing",
+                self.path.display()
+            )?,
+        }
+        f.write_str("; restore it from a backup. Without one, ")?;
+        if self.is_newest {
+            write!(
+                f,
+                "`tessera repair {}` makes `latest` name the newest version that is left, and ",
+                self.store.display()
+            )?;
+        }
+        match self.as_of {
+            Some(day) => write!(f, "`tessera run --as-of {day}` publishes that day again"),
+            None => f.write_str("`tessera run --as-of` publishes its day again"),
+        }
+    }
+}
 
 /// An error of the store. Messages name the step, the file and the operating system's error, never a customer.
 #[derive(Debug, thiserror::Error)]
@@ -74,6 +125,19 @@ pub enum StoreError {
         /// How it differs.
         reason: String,
     },
+    /// A commit is not what was committed. Nothing can make it again.
+    #[error("damaged: {}: {reason}; restore this file from a backup: no run makes it again. Without one, move it out of `commits`: version {version} is lost then, and `tessera verify` keeps saying so", path.display())]
+    DamagedCommit {
+        /// The file.
+        path: PathBuf,
+        /// The version.
+        version: u64,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A version has no commit any more.
+    #[error("{0}")]
+    LostCommit(Box<Lost>),
     /// No such version, or none at all.
     #[error("{} has no version {version}; it has {available}", path.display())]
     NoVersion {
@@ -144,6 +208,14 @@ pub enum StoreError {
         /// Name of the pipeline of this run.
         own: String,
     },
+    /// The clock of the machine is far off.
+    #[error(
+        "the clock of this machine says a time {says}; set it, and run again: nothing was read or written"
+    )]
+    Clock {
+        /// What it says.
+        says: &'static str,
+    },
     /// The run was stopped before it committed.
     #[error("interrupted; nothing was published")]
     Stopped,
@@ -170,7 +242,8 @@ impl StoreError {
         }
     }
 
-    /// Whether a file is missing or does not match its commit, rather than that it could not be read.
+    /// Whether a file of a version is missing or does not match its commit, rather than that it could not be read. A commit is not
+    /// such a file: no run makes it again.
     pub fn is_damage(&self) -> bool {
         match self {
             Self::Damaged { .. } => true,
@@ -199,6 +272,9 @@ impl StoreError {
             | Self::NotAStore { .. }
             | Self::Unsupported { .. }
             | Self::Damaged { .. }
+            | Self::DamagedCommit { .. }
+            | Self::LostCommit(_)
+            | Self::Clock { .. }
             | Self::Overtaken { .. }
             | Self::Contended { .. } => 4,
         }

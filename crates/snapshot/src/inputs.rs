@@ -16,7 +16,7 @@ use crate::store::Store;
 use crate::txid;
 
 /// The folder of the lists.
-const FOLDER: &str = "inputs";
+pub(crate) const FOLDER: &str = "inputs";
 
 /// A source with fewer files keeps them in the commit.
 const FEW: usize = 64;
@@ -129,12 +129,34 @@ impl Store {
         Ok(whole.into())
     }
 
+    /// Writes the lists of the inputs of a version again that are missing or damaged, where these are its inputs; returns what was
+    /// wrong with them.
+    ///
+    /// # Errors
+    /// A list cannot be read or written, or is of other inputs.
+    pub fn restore_inputs(
+        &self,
+        commit: &Commit,
+        inputs: &Value,
+    ) -> Result<Option<StoreError>, StoreError> {
+        let error = match self.inputs(commit) {
+            Ok(_) => return Ok(None),
+            Err(error) => error,
+        };
+        if error.is_damage() && self.keep_inputs(inputs)? == commit.inputs {
+            return self.inputs(commit).map(|_| Some(error));
+        }
+        Err(error)
+    }
+
     fn list_of_inputs(&self, name: &str) -> Result<Vec<Value>, StoreError> {
+        let path = self.root.join(FOLDER).join(file_name(name));
+        let missing = || StoreError::io("open list of inputs", &path, io::ErrorKind::NotFound);
+        if !self.root.list()?.iter().any(|name| name == FOLDER) {
+            return Err(missing());
+        }
         let folder = self.root.enter(FOLDER)?;
-        let path = folder.join(&file_name(name));
-        let bytes = folder
-            .read(&file_name(name))?
-            .ok_or_else(|| StoreError::io("open list of inputs", &path, io::ErrorKind::NotFound))?;
+        let bytes = folder.read(&file_name(name))?.ok_or_else(missing)?;
         if sha256(&bytes) != name {
             return Err(StoreError::damaged(
                 &path,
@@ -262,5 +284,11 @@ mod tests {
             inputs,
             "the next run writes it again"
         );
+        // The same run writes them again although it publishes nothing; one of other inputs does not say that it did.
+        assert!(store.restore_inputs(&commit, &inputs).unwrap().is_none());
+        std::fs::remove_dir_all(folder.path().join("inputs")).unwrap();
+        assert!(store.restore_inputs(&commit, &json!([])).is_err());
+        assert!(store.restore_inputs(&commit, &inputs).unwrap().is_some());
+        assert_eq!(store.inputs(&commit).unwrap(), inputs);
     }
 }

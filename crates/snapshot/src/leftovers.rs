@@ -38,20 +38,28 @@ impl Leftovers {
 }
 
 impl Store {
-    /// What killed runs left behind so far; runs that are under way have such files, too.
+    /// What killed runs left behind so far; runs that are under way have such files, too. None where commits are missing, since the
+    /// files may be those of their versions.
     ///
     /// # Errors
     /// A commit or a folder that cannot be read.
     pub fn leftovers(&self) -> Result<Leftovers, StoreError> {
+        if !self.lost()?.is_empty() {
+            return Ok(Leftovers::default());
+        }
         self.sweep_all(|_| false)
     }
 
-    /// Removes what killed runs left behind, where nothing was written to it for seven days; returns what was removed.
+    /// Removes what killed runs left behind, where nothing was written to it for seven days; returns what was removed: nothing where
+    /// commits are missing, since a commit may come back from a backup.
     ///
     /// # Errors
     /// A commit or a folder that cannot be read; the lock.
     pub fn remove_leftovers(&self) -> Result<Leftovers, StoreError> {
         let _lock = self.lock()?;
+        if !self.lost()?.is_empty() {
+            return Ok(Leftovers::default());
+        }
         let now = txid::now_millis();
         let before = now.saturating_sub(u64::try_from(AGE.as_millis()).unwrap_or(u64::MAX));
         let all = self.sweep_all(|found| found.written_millis < before)?;

@@ -11,8 +11,8 @@
 //! Where to look: `publish` is the protocol step by step, `gate` decides between an interrupt and a commit, `format` creates a
 //! store, `store` finds versions, `succession` relates them, `owners` records the pipelines, `lock` is taken by publishers,
 //! `hints`, `index` and `catalogue` make versions easy to find, `drafts` replaces many small files together, `verify` checks,
-//! `artifacts` keeps what was learned from data, `reports` keeps HTML reports, `writer` makes the Parquet files, `step` is where
-//! tests inject faults.
+//! `lost` finds commits that are missing, `remedy` says what makes a damaged file again, `artifacts` keeps what was learned from
+//! data, `reports` keeps HTML reports, `writer` makes the Parquet files, `step` is where tests inject faults.
 
 mod artifacts;
 mod by_day;
@@ -32,8 +32,10 @@ mod leftovers;
 mod listed;
 mod lock;
 mod lookup;
+mod lost;
 mod owners;
 mod publish;
+mod remedy;
 mod reports;
 mod step;
 mod store;
@@ -51,13 +53,15 @@ pub use artifacts::{NewArtifact, artifact_id};
 pub use commit::{
     Commit, CommittedArtifact, CommittedColumn, CommittedFile, CommittedTable, Replaced,
 };
-pub use error::StoreError;
+pub use error::{Lost, StoreError};
 pub use gate::{Gate, Stopped};
 pub use identity::RunIdentity;
 pub use leftovers::Leftovers;
 pub use listed::{Listed, ListedFile, Standing};
 pub use owners::Owner;
 pub use publish::{Published, Staging};
+pub use remedy::remedy;
 pub use store::{Options, Store};
+pub use txid::check_clock;
 pub use verify::{Depth, Replacement, VerifyReport};
 pub use version::{OpenVersion, Version};

@@ -63,9 +63,10 @@ impl Store {
         let Some(bytes) = Folder::read(&self.root, FILE)? else {
             return Ok(None);
         };
-        serde_json::from_slice(&bytes)
-            .map(Some)
-            .map_err(|error| StoreError::damaged(&self.root.join(FILE), error.to_string()))
+        serde_json::from_slice(&bytes).map(Some).map_err(|error| {
+            let way_out = "remove it: the next run writes it from the newest commit";
+            StoreError::damaged(&self.root.join(FILE), format!("{error}; {way_out}"))
+        })
     }
 
     /// The pipelines with this one among them.

@@ -83,8 +83,9 @@ impl Store {
     /// Begins a run: step 1 of the protocol.
     ///
     /// # Errors
-    /// The run's folder cannot be made.
+    /// The run's folder cannot be made, or not be named.
     pub fn stage(&self, identity: RunIdentity) -> Result<Staging<'_>, StoreError> {
+        txid::check_clock()?;
         let day = self
             .data
             .enter_or_make(&format!("as_of={}", identity.as_of))?;

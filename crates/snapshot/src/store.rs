@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use crate::commit::{Commit, CommittedTable, file_name, run_path, sha256, version_of};
-use crate::error::StoreError;
+use crate::error::{Lost, StoreError};
 use crate::folder::Folder;
 use crate::format;
 use crate::identity::RunIdentity;
@@ -181,7 +181,7 @@ impl Store {
         tracing::debug!(version = number, "a commit is read");
         self.commits
             .read(&name)?
-            .ok_or_else(|| StoreError::damaged(&self.commits.join(&name), "the commit is missing"))
+            .ok_or_else(|| self.damaged_commit(number, "the commit is missing".to_owned()))
     }
 
     /// A commit from its bytes.
@@ -195,15 +195,20 @@ impl Store {
         bytes: &[u8],
         open: impl Fn(&[u8]) -> Result<Commit, String>,
     ) -> Result<Commit, StoreError> {
-        let path = self.commits.join(&file_name(number));
-        let commit = open(bytes).map_err(|reason| StoreError::damaged(&path, reason))?;
+        let commit = open(bytes).map_err(|reason| self.damaged_commit(number, reason))?;
         if commit.version != number {
-            return Err(StoreError::damaged(
-                &path,
-                format!("it says that it is version {}", commit.version),
-            ));
+            let reason = format!("it says that it is version {}", commit.version);
+            return Err(self.damaged_commit(number, reason));
         }
         Ok(commit)
+    }
+
+    fn damaged_commit(&self, version: u64, reason: String) -> StoreError {
+        StoreError::DamagedCommit {
+            path: self.commits.join(&file_name(version)),
+            version,
+            reason,
+        }
     }
 
     fn commit(&self, number: u64) -> Result<Commit, StoreError> {
@@ -414,10 +419,14 @@ impl Store {
     /// One version.
     ///
     /// # Errors
-    /// There is none of that number, or it has expired.
+    /// There is none of that number, it is lost, or it has expired.
     pub fn version(&self, number: u64) -> Result<Version, StoreError> {
         let numbers = self.numbers()?;
         if !numbers.contains(&number) {
+            let is_lost = |lost: &Lost| (lost.first..=lost.last).contains(&number);
+            if let Some(lost) = self.lost()?.into_iter().find(is_lost) {
+                return Err(StoreError::LostCommit(Box::new(lost)));
+            }
             let available = match (numbers.first(), numbers.last()) {
                 (Some(first), Some(last)) => format!("versions {first} to {last}"),
                 _ => "none yet".to_owned(),
@@ -438,7 +447,7 @@ impl Store {
     /// version of the greatest `as_of` and of several of that day the newest commit.
     ///
     /// # Errors
-    /// The commit cannot be read or has expired.
+    /// The commit cannot be read or has expired; [`StoreError::LostCommit`] where it is missing.
     pub fn latest(&self) -> Result<Option<Version>, StoreError> {
         let hinted = self.hint().filter(|latest| {
             let commit = self.commits.read(&file_name(latest.version)).ok().flatten();
@@ -447,6 +456,7 @@ impl Store {
         let number = match hinted {
             Some(latest) => Some(latest.version),
             None => {
+                self.check_newest()?;
                 succession::shown(&self.digests()?, &self.expired()?).map(|found| found.version)
             }
         };

@@ -3,6 +3,8 @@
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use crate::error::StoreError;
+
 /// A new name: milliseconds since 1970, process, and 32 random bits, in hexadecimal. Processes of different containers may have
 /// the same number and begin in the same millisecond; the random bits (the seed of std's hash maps) make names unique.
 pub(crate) fn new() -> String {
@@ -37,6 +39,27 @@ pub(crate) fn now_millis() -> u64 {
         .map_or(0, |elapsed| elapsed.as_millis() as u64)
 }
 
+/// The end of the year 9999: names of runs hold times up to the year 10889, and dates have four digits.
+const END_MILLIS: u128 = 253_402_300_800_000;
+
+/// An error where the clock of the machine is before 1970 or after 9999: no run can be named then, and no commit be dated.
+pub fn check_clock() -> Result<(), StoreError> {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    check_time(since.ok().map(|since| since.as_millis()))
+}
+
+fn check_time(millis: Option<u128>) -> Result<(), StoreError> {
+    match millis {
+        Some(millis) if millis < END_MILLIS => Ok(()),
+        Some(_) => Err(StoreError::Clock {
+            says: "after the year 9999",
+        }),
+        None => Err(StoreError::Clock {
+            says: "before the year 1970",
+        }),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
@@ -53,6 +76,20 @@ mod tests {
                 .all(|pair| began_millis(&pair[0]) <= began_millis(&pair[1]))
         );
         assert!(names.iter().all(|name| is_txid(name)));
+    }
+
+    #[test]
+    fn a_clock_that_no_name_can_hold_is_refused() {
+        check_clock().unwrap();
+        check_time(Some(0)).unwrap();
+        let last = END_MILLIS - 1;
+        check_time(Some(last)).unwrap();
+        assert!(is_txid(&format!("{last:012x}-00000000-00000000")));
+        for (millis, says) in [(Some(END_MILLIS), "9999"), (None, "1970")] {
+            let error = check_time(millis).unwrap_err();
+            assert!(error.to_string().contains(says), "{error}");
+            assert_eq!(error.exit_code(), 4);
+        }
     }
 
     #[test]

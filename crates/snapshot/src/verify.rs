@@ -2,8 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use chrono::NaiveDate;
+
 use crate::commit::sha256;
 use crate::error::StoreError;
+use crate::listed::Standing;
+use crate::remedy;
 use crate::store::Store;
 
 /// How much `verify` checks.
@@ -29,6 +33,8 @@ pub struct VerifyReport {
     pub bytes: u64,
     /// Problems by version.
     pub problems: BTreeMap<u64, Vec<String>>,
+    /// What would heal them, where something can: a sentence each.
+    pub remedies: BTreeSet<String>,
     /// Problems of versions that a later one replaced because they are damaged, by version.
     pub replaced: BTreeMap<u64, Replacement>,
     /// Hints that do not match the commits, as an interrupted run leaves them. Nothing is lost: the next run completes them, and
@@ -49,10 +55,24 @@ pub struct Replacement {
 struct Check {
     depth: Depth,
     report: VerifyReport,
-    /// Problems with files of tables, by version.
-    damaged: BTreeMap<u64, Vec<String>>,
+    /// Problems with files that a run makes again, by version.
+    damaged: BTreeMap<u64, Vec<Damage>>,
     /// Lists of inputs and artifacts that were checked and are right.
     lists: BTreeSet<String>,
+}
+
+/// A file that is missing or damaged.
+struct Damage {
+    problem: String,
+    heals: Heals,
+}
+
+/// What makes a file again.
+enum Heals {
+    /// The version, published again.
+    Version(NaiveDate),
+    /// What this sentence says.
+    Other(String),
 }
 
 impl Store {
@@ -77,31 +97,36 @@ impl Store {
         };
         if let Some(number) = only {
             self.verify_commit(&mut check, self.version(number)?.number(), None, true)?;
-            check.note_damage(&BTreeMap::new());
+            check.note_damage(&BTreeMap::new(), &self.known_standings());
             return Ok(check.report);
         }
         let mut replaced = BTreeMap::new();
         let expired = self.expired()?;
+        for lost in self.lost()? {
+            check.report.note(lost.first, lost.to_string());
+        }
         let mut next = 1;
         let mut parent = Some(String::new());
         for number in self.numbers()? {
             if number != next {
-                check.report.note(
-                    number,
-                    format!("version {number} comes where version {next} was expected: commits are missing"),
-                );
                 parent = None;
             }
             next = number + 1;
             let data = !expired.contains(&number);
             let known = self.verify_commit(&mut check, number, parent.as_deref(), data)?;
-            parent = Some(known.sha256);
+            parent = known.sha256;
             replaced.extend(known.replaces.map(|damaged| (damaged, number)));
         }
-        check.note_damage(&replaced);
+        check.note_damage(&replaced, &self.known_standings());
         let mut report = check.report;
         if report.is_sound() {
             report.stale_hints = self.stale_hints()?;
+            // A run that publishes meanwhile writes its hints before it gives the lock back.
+            if !report.stale_hints.is_empty()
+                && let Ok(_lock) = self.lock()
+            {
+                report.stale_hints = self.stale_hints()?;
+            }
         }
         Ok(report)
     }
@@ -115,17 +140,18 @@ impl Store {
         data: bool,
     ) -> Result<Checked, StoreError> {
         check.report.versions += 1;
-        let bytes = self.commit_bytes(number)?;
-        let mut own = Checked {
-            sha256: sha256(&bytes),
-            replaces: None,
-        };
-        let commit = match self.parse(number, &bytes) {
-            Ok(commit) => commit,
+        let read = self.commit_bytes(number);
+        let read = read.and_then(|bytes| Ok((self.parse(number, &bytes)?, sha256(&bytes))));
+        let (commit, sha256) = match read {
+            Ok(read) => read,
             Err(error) => {
                 check.report.note(number, error.to_string());
-                return Ok(own);
+                return Ok(Checked::default());
             }
+        };
+        let mut own = Checked {
+            sha256: Some(sha256),
+            replaces: None,
         };
         if parent.is_some_and(|parent| parent != commit.parent_sha256) {
             check
@@ -136,11 +162,14 @@ impl Store {
         if !data {
             return Ok(own);
         }
+        let day = commit.as_of;
         for problem in self.verify_inputs(&commit, &mut check.lists) {
-            check.report.note(number, problem);
+            let heals = Heals::Other(remedy::of_inputs(number, day));
+            check.damage(number, Damage { problem, heals });
         }
-        for problem in self.verify_artifacts(&commit, &mut check.lists) {
-            check.report.note(number, problem);
+        for (artifact, problem) in self.verify_artifacts(&commit, &mut check.lists) {
+            let heals = Heals::Other(remedy::of_artifact(&artifact.of, artifact.fitted_on));
+            check.damage(number, Damage { problem, heals });
         }
         let version = self.version_from(commit);
         for file in version.tables().iter().flat_map(|table| &table.files) {
@@ -152,35 +181,49 @@ impl Store {
                 Depth::Pages => version.decode_file(file),
             };
             if let Err(error) = checked {
-                let problems = check.damaged.entry(number).or_default();
-                problems.push(error.to_string());
+                let (problem, heals) = (error.to_string(), Heals::Version(day));
+                check.damage(number, Damage { problem, heals });
             }
         }
         Ok(own)
     }
+
+    /// How commits affect each version; nothing where one of them is damaged, which is a problem of its own.
+    fn known_standings(&self) -> BTreeMap<u64, Standing> {
+        self.standings().unwrap_or_default()
+    }
 }
 
 /// A commit that was checked.
+#[derive(Default)]
 struct Checked {
-    sha256: String,
+    /// None where it is damaged: what should follow it is not known then.
+    sha256: Option<String>,
     replaces: Option<u64>,
 }
 
 impl Check {
-    /// Moves problems with files of tables into the report, separately where another version replaced the damaged one.
-    fn note_damage(&mut self, replaced: &BTreeMap<u64, u64>) {
-        for (version, problems) in std::mem::take(&mut self.damaged) {
-            match replaced.get(&version) {
-                Some(&by) => {
-                    let found = Replacement { by, problems };
-                    self.report.replaced.insert(version, found);
-                }
-                None => self
-                    .report
-                    .problems
-                    .entry(version)
-                    .or_default()
-                    .extend(problems),
+    fn damage(&mut self, version: u64, found: Damage) {
+        self.damaged.entry(version).or_default().push(found);
+    }
+
+    /// Moves problems with files into the report with what would heal them, separately where another version replaced the damaged
+    /// one.
+    fn note_damage(&mut self, replaced: &BTreeMap<u64, u64>, standings: &BTreeMap<u64, Standing>) {
+        for (version, found) in std::mem::take(&mut self.damaged) {
+            if let Some(&by) = replaced.get(&version) {
+                let problems = found.into_iter().map(|damage| damage.problem).collect();
+                let found = Replacement { by, problems };
+                self.report.replaced.insert(version, found);
+                continue;
+            }
+            let standing = standings.get(&version).copied().unwrap_or_default();
+            for damage in found {
+                self.report.note(version, damage.problem);
+                self.report.remedies.insert(match damage.heals {
+                    Heals::Version(day) => remedy::of_version(version, day, standing),
+                    Heals::Other(remedy) => remedy,
+                });
             }
         }
     }

@@ -87,15 +87,25 @@ impl Version {
         self.tables().iter().flat_map(|table| &table.files)
     }
 
-    fn open(&self, file: &CommittedFile) -> Result<File, StoreError> {
+    /// Opens a file that has the size that the commit states: another one, though it may be a table, is not what was published.
+    fn open(&self, stated: &CommittedFile) -> Result<File, StoreError> {
         let relative = format!(
             "{}/{}",
             run_path(self.commit.as_of, &self.commit.txid),
-            file.path
+            stated.path
         );
-        self.root
-            .file_below(&relative)
-            .map_err(|error| StoreError::io("open table", &self.folder.join(&file.path), error))
+        let path = || self.folder.join(&stated.path);
+        let opened = self.root.file_below(&relative);
+        let file = opened.map_err(|error| StoreError::io("open table", &path(), error))?;
+        let found = file.metadata();
+        let bytes = found
+            .map_err(|error| StoreError::io("look at table", &path(), error))?
+            .len();
+        if bytes != stated.bytes {
+            let reason = format!("{bytes} bytes instead of {}", stated.bytes);
+            return Err(StoreError::damaged(&path(), reason));
+        }
+        Ok(file)
     }
 
     fn open_table(&self, table: &CommittedTable) -> Result<Vec<File>, StoreError> {
@@ -197,16 +207,7 @@ impl Version {
     }
 
     pub(crate) fn check_file(&self, stated: &CommittedFile) -> Result<(), StoreError> {
-        let path = self.folder.join(&stated.path);
-        let found = self.open(stated)?.metadata();
-        let bytes = found
-            .map_err(|error| StoreError::io("look at table", &path, error))?
-            .len();
-        if bytes != stated.bytes {
-            let reason = format!("{bytes} bytes instead of {}", stated.bytes);
-            return Err(StoreError::damaged(&path, reason));
-        }
-        Ok(())
+        self.open(stated).map(drop)
     }
 
     /// Checks one file as [`Version::verify`] does, and then decodes every page of every column with its checksum.

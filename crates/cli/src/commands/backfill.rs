@@ -59,11 +59,11 @@ pub(crate) fn run(arguments: &Backfill, output: &Output) -> Result<ExitCode, Fai
             Ok(code) => code,
             Err(failure) => crate::output::fail_with(&failure),
         };
-        tell_end(&progress, output, started)?;
+        tell_end(&progress, output, started, code)?;
         crate::output::say_error(&format!("backfill stopped at {at}; {}", what_next(code)));
         return Ok(ExitCode::from(code));
     }
-    tell_end(&progress, output, started)?;
+    tell_end(&progress, output, started, 0)?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -168,12 +168,17 @@ fn show(output: &Output, line: &str) -> Result<(), Failure> {
 }
 
 /// States what was done.
-fn tell_end(progress: &Progress, output: &Output, started: Instant) -> Result<(), Failure> {
+fn tell_end(
+    progress: &Progress,
+    output: &Output,
+    started: Instant,
+    code: u8,
+) -> Result<(), Failure> {
     let seconds = started.elapsed().as_secs_f64();
     let (published, skipped) = (progress.published, progress.skipped);
     if output.json {
         return print_json(&json!({
-            "days": progress.days, "published": published, "skipped": skipped, "seconds": seconds,
+            "ok": code == 0, "exit_code": code, "days": progress.days, "published": published, "skipped": skipped, "seconds": seconds,
         }));
     }
     tell(

@@ -177,7 +177,10 @@ fn job(
         // One more attempt per source, if its files changed while they were read.
         if let (PipelineError::Expectations { checked, unmet }, true) = (&error, output.json) {
             let unmet: Vec<Value> = unmet.iter().map(tessera_pipeline::Unmet::to_json).collect();
-            print_json(&json!({"published": false, "expectations": checked, "unmet": unmet}))?;
+            print_json(&json!({
+                "ok": false, "exit_code": error.exit_code(),
+                "published": false, "expectations": checked, "unmet": unmet,
+            }))?;
         }
         let changed = error.changed();
         let again = !changed.is_empty() && changed.iter().all(|name| !retried.contains(*name));

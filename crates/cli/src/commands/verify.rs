@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use serde_json::json;
-use tessera_snapshot::{Depth, Store};
+use tessera_snapshot::{Depth, Leftovers, Store};
 use tessera_spec::shown::grouped;
 
 use crate::arguments::{Output, Repair, Verify};
@@ -18,7 +18,11 @@ pub(crate) fn run(arguments: &Verify, output: &Output) -> Result<ExitCode, Failu
         _ => Depth::Content,
     };
     let report = store.verify_to(arguments.version, depth)?;
-    let leftovers = store.leftovers()?;
+    let leftovers = match report.is_sound() {
+        true => store.leftovers()?,
+        // Whose files these are is not known where a commit is damaged.
+        false => store.leftovers().unwrap_or_default(),
+    };
     if output.json {
         let problems: Vec<_> = report
             .problems
@@ -30,7 +34,7 @@ pub(crate) fn run(arguments: &Verify, output: &Output) -> Result<ExitCode, Failu
             "replaced": report.replaced.iter().map(|(version, found)| {
                 json!({"version": version, "by": found.by, "problems": found.problems})
             }).collect::<Vec<_>>(),
-            "stale_hints": report.stale_hints,
+            "remedies": report.remedies, "stale_hints": report.stale_hints,
             "leftovers": {"files": leftovers.files, "bytes": leftovers.bytes},
         }))?;
     } else {
@@ -38,6 +42,9 @@ pub(crate) fn run(arguments: &Verify, output: &Output) -> Result<ExitCode, Failu
             for problem in found {
                 say(&format!("error: version {version}: {problem}"));
             }
+        }
+        for remedy in &report.remedies {
+            say(&format!("help: {remedy}"));
         }
         for (version, found) in &report.replaced {
             for problem in &found.problems {
@@ -80,14 +87,24 @@ pub(crate) fn run(arguments: &Verify, output: &Output) -> Result<ExitCode, Failu
 /// Completes an interrupted publication, and removes what killed runs left behind.
 pub(crate) fn repair(arguments: &Repair, output: &Output) -> Result<ExitCode, Failure> {
     let store = Store::open_with(&arguments.store, arguments.access.options())?;
+    // The hints that tell of lost versions are rewritten, so these are named first.
+    let lost = store.lost()?;
     store.repair()?;
-    let removed = store.remove_leftovers()?;
+    let removed = match lost.is_empty() {
+        true => store.remove_leftovers()?,
+        // A commit may still come back from a backup.
+        false => Leftovers::default(),
+    };
     let latest = store.latest()?;
     if output.json {
         let latest = latest.map(|version| version.number());
         let removed = json!({"files": removed.files, "bytes": removed.bytes});
-        print_json(&json!({"latest": latest, "removed": removed}))?;
+        let lost: Vec<String> = lost.iter().map(ToString::to_string).collect();
+        print_json(&json!({"latest": latest, "removed": removed, "lost": lost}))?;
     } else {
+        for lost in &lost {
+            say(&format!("warning: {lost}"));
+        }
         if removed.files > 0 {
             say(&format!(
                 "removed {} files ({} bytes) of runs that were killed",

@@ -64,6 +64,9 @@ pub(super) fn stays(
                     let why = format!("version {version} has expired");
                     return Ok((followed.stays, Some(why)));
                 }
+                Err(error @ StoreError::DamagedCommit { .. }) => {
+                    return Ok((followed.stays, Some(error.to_string())));
+                }
                 Err(error) => return Err(error.into()),
             };
             if at.commit().pipeline["name"] != version.commit().pipeline["name"] {

@@ -102,17 +102,97 @@ fn changed_and_missing_commits_are_named() {
         "{found}"
     );
     let error = store.version(2).unwrap_err();
-    assert!(matches!(error, StoreError::Damaged { .. }) && error.exit_code() == 4);
+    assert!(matches!(error, StoreError::DamagedCommit { .. }) && error.exit_code() == 4);
+    assert!(error.to_string().contains("from a backup"), "{error}");
 
     fs::remove_file(&path).unwrap();
     let (version, found) = problem(&store);
-    assert_eq!(
-        (version, found.as_str()),
-        (
-            3,
-            "version 3 comes where version 2 was expected: commits are missing"
-        )
+    assert_eq!(version, 2);
+    assert!(
+        found.contains(&path.display().to_string())
+            && found.contains("version 2 of 2026-01-02 is lost")
+            && found.contains("`tessera run --as-of 2026-01-02` publishes that day again"),
+        "{found}"
     );
+    let error = store.version(2).unwrap_err();
+    assert!(matches!(error, StoreError::LostCommit(_)), "{error}");
+    // Runs go on after those that are left, and nothing of the lost version is swept away.
+    store.check_newest().unwrap();
+    assert_eq!(Run::new(3).publish(&store).unwrap().version.number(), 4);
+    assert_eq!(store.leftovers().unwrap(), crate::Leftovers::default());
+}
+
+#[test]
+fn a_table_of_another_version_in_the_place_of_one_is_not_read() {
+    let (_folder, store, file) = three_versions();
+    let other = store.version(3).unwrap().folder().join("customers.parquet");
+    fs::copy(other, &file).unwrap();
+    let error = store.version(2).unwrap().read("customers").unwrap_err();
+    assert!(error.to_string().contains("bytes instead of"), "{error}");
+    assert!(error.is_damage());
+}
+
+#[test]
+fn a_damaged_commit_hides_no_other_damage() {
+    let (folder, _, file) = three_versions();
+    fs::write(commit(folder.path(), 1), "{").unwrap();
+    fs::remove_file(file).unwrap();
+    let report = Store::open(folder.path()).unwrap().verify(None).unwrap();
+    assert_eq!(report.problems.keys().copied().collect::<Vec<_>>(), [1, 2]);
+    assert!(report.problems[&1][0].contains("restore this file from a backup"));
+    assert!(report.problems[&2][0].contains("customers.parquet"));
+    assert_eq!(report.problems[&2].len(), 1, "its parent is not known");
+    let again = "`tessera run --as-of 2026-01-02 --replace-damaged` publishes version 2";
+    assert!(report.remedies.iter().any(|one| one.starts_with(again)));
+    // Of one version by itself, too, and for an error of a reader.
+    fs::remove_file(commit(folder.path(), 1)).unwrap();
+    let store = Store::open(folder.path()).unwrap();
+    let report = store.verify(Some(2)).unwrap();
+    assert!(report.remedies.iter().any(|one| one.starts_with(again)));
+    let error = store.version(2).unwrap().read("customers").unwrap_err();
+    assert!(crate::remedy(&error).unwrap().starts_with(again));
+    let error = store.version(9).unwrap_err();
+    assert_eq!(crate::remedy(&error), None);
+}
+
+#[test]
+fn a_newest_version_without_a_commit_is_lost_until_repair_says_so() {
+    for without in [&[][..], &["INDEX"], &["LATEST"]] {
+        let (folder, _, _) = three_versions();
+        let store = Store::open(folder.path()).unwrap();
+        let path = commit(folder.path(), 3);
+        let bytes = fs::read(&path).unwrap();
+        fs::remove_file(&path).unwrap();
+        for hint in without {
+            fs::remove_file(folder.path().join(hint)).unwrap();
+        }
+        let (version, found) = problem(&store);
+        assert_eq!(version, 3);
+        assert!(
+            found.contains("version 3 of 2026-01-03 is lost") && found.contains("`tessera repair "),
+            "{found}"
+        );
+        let error = store.check_newest().unwrap_err();
+        assert!(matches!(error, StoreError::LostCommit(_)) && error.exit_code() == 4);
+        assert!(matches!(store.latest(), Err(StoreError::LostCommit(_))));
+        assert_eq!(store.remove_leftovers().unwrap().files, 0);
+        // It is whole again with the file, and without it from `repair` on.
+        fs::write(&path, bytes).unwrap();
+        assert!(
+            Store::open(folder.path())
+                .unwrap()
+                .verify(None)
+                .unwrap()
+                .is_sound()
+        );
+        fs::remove_file(&path).unwrap();
+        let store = Store::open(folder.path()).unwrap();
+        store.repair().unwrap();
+        store.check_newest().unwrap();
+        assert_eq!(store.latest().unwrap().unwrap().number(), 2);
+        assert_eq!(Run::new(2).publish(&store).unwrap().version.number(), 3);
+        assert_invariants(folder.path());
+    }
 }
 
 #[test]

@@ -160,6 +160,26 @@ fn readers_find_the_latest_version_and_the_next_run_restores_the_hints() {
 }
 
 #[test]
+fn hints_that_a_run_is_about_to_write_are_not_stale() {
+    let folder = tempdir().unwrap();
+    let store = Store::open_or_create(folder.path()).unwrap();
+    (0..2).for_each(|seed| drop(Run::new(seed).publish(&store).unwrap()));
+    let latest = folder.path().join("LATEST");
+    let whole = fs::read(&latest).unwrap();
+    // As between the commit of a run and its hints.
+    let lock = store.lock().unwrap();
+    fs::write(&latest, "").unwrap();
+    std::thread::scope(|scope| {
+        let verified = scope.spawn(|| Store::open(folder.path()).unwrap().verify(None).unwrap());
+        std::thread::sleep(std::time::Duration::from_millis(300));
+        fs::write(&latest, &whole).unwrap();
+        drop(lock);
+        let report = verified.join().unwrap();
+        assert_eq!(report.stale_hints, Vec::<&str>::new());
+    });
+}
+
+#[test]
 fn a_version_that_is_committed_but_not_hinted_is_hidden_until_the_next_run() {
     let folder = tempdir().unwrap();
     let store = Store::open_or_create(folder.path()).unwrap();
