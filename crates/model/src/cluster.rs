@@ -7,7 +7,7 @@
 //! nearest), `choice` (how many clusters),
 //! `quality` (silhouette, Calinski-Harabasz, Davies-Bouldin, Rand, V-measure), `stability` (bootstrap per cluster),
 //! `structure` (are there clusters at all), `linkage` (clusters by merging),
-//! `surrogate` (a short rule per cluster), `names` ("high spend, lapsing").
+//! `surrogate` (a short rule per cluster), `names` ("high spend, longer inactive").
 //!
 //! Every result is the same for any number of threads: rows are reduced in fixed chunks and in fixed order.
 //! Random choices depend on the content of rows, not on their position, so that the order of rows does not matter.

@@ -407,15 +407,15 @@ mod tests {
         };
         assert_eq!(
             named(&[], &centroids),
-            ["lapsing", "recently active", "high spend"]
+            ["longer inactive", "more recently active", "high spend"]
         );
         assert_eq!(
             named(&["gone"], &centroids),
-            ["gone", "recently active", "high spend"]
+            ["gone", "more recently active", "high spend"]
         );
         assert_eq!(
             named(&["high spend"], &centroids),
-            ["high spend", "recently active", "cluster 3"]
+            ["high spend", "more recently active", "cluster 3"]
         );
         assert_eq!(named(&[], &centroids[..1]), ["cluster 1"]);
     }

@@ -1,5 +1,7 @@
 //! Tests the candidates on customers and, where there are dates, on a date that they were not trained on; and chooses one.
 
+use std::collections::HashSet;
+
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use tessera_spec::shown::grouped;
@@ -42,8 +44,12 @@ pub struct Candidate {
     pub brier: f64,
     /// Expected calibration error over the bins of [`Candidate::calibration`].
     pub calibration_error: f64,
-    /// The limit that the error stays below in 95 of 100 samples of this size if the probabilities are right.
+    /// The limit that the error stays below in 95 of 100 samples of these sizes if the probabilities are right but for what chance did
+    /// to the customers that they were learned from.
     pub calibration_error_limit: f64,
+    /// Factor by which the latter adds to standard errors of what is observed.
+    #[serde(default = "none_added")]
+    pub learning_factor: f64,
     /// Line of the observed log-odds over the predicted ones; `None` where all predictions are equal.
     pub calibration_line: Option<LogitLine>,
     /// Churn rate of the tenth with the highest predictions divided by the churn rate of all.
@@ -121,17 +127,18 @@ impl Trial {
             model: "candidate",
             reason: format!("the {kind} predicts a value that is not a number"),
         };
+        let factor = learning_factor(split);
         let candidates = contenders.iter().map(|contender| {
             let gains = [ChurnServed::RecencyRule, ChurnServed::BaseRate];
             let gains = gains.map(|rival| gain(contender, rival));
-            judged(contender, happened, gains).ok_or_else(|| unusable(contender.kind))
+            judged(contender, (happened, factor), gains).ok_or_else(|| unusable(contender.kind))
         });
         let candidates = candidates.collect::<Result<Vec<_>, _>>()?;
         let everyone: Vec<usize> = (0..split.test.rows()).collect();
         let choice = choose(&contenders, &everyone);
         let served = of(choice.served).ok_or_else(|| unusable(choice.served))?;
         let chosen = parts.chosen(&contenders, served);
-        let chosen_of = judged(&chosen, happened, [None, None]);
+        let chosen_of = judged(&chosen, (happened, factor), [None, None]);
         let calibrator = calibrator(plan, served, &parts);
         let mut predictions: Vec<(String, Vec<f64>)> =
             vec![(CHOICE.to_owned(), chosen.probabilities)];
@@ -447,9 +454,23 @@ fn calibrator(plan: &ChurnPlan, served: &Contender, parts: &Parts<'_>) -> Calibr
     Calibrator::fit(asked(plan, served.kind), &raw, &targets)
 }
 
+/// The factor of figures that an earlier program stored.
+fn none_added() -> f64 {
+    1.0
+}
+
+/// Factor by which standard errors of observed less predicted exceed those of what is observed: predictions are learned from a sample,
+/// too, as many customers as the folds that a fold is predicted from have. Rows of one customer at several dates count once, since
+/// they know much of one another. Per bin, the rates of two independent samples of n and m differ with variance p (1 - p) (1/n + 1/m).
+fn learning_factor(split: &Split) -> f64 {
+    let learnt: HashSet<u64> = split.early.customer.iter().copied().collect();
+    let learnt = learnt.len() as f64 * (FOLDS - 1) as f64 / FOLDS as f64;
+    (1.0 + split.test.rows() as f64 / learnt.max(1.0)).sqrt()
+}
+
 fn judged(
     contender: &Contender,
-    happened: &[bool],
+    (happened, learning_factor): (&[bool], f64),
     [gain_over_recency, gain_over_base_rate]: [Option<PairedGain>; 2],
 ) -> Option<Candidate> {
     let p = &contender.probabilities;
@@ -461,7 +482,8 @@ fn judged(
         recalibrated_log_loss: metrics::mean(&contender.losses),
         brier: metrics::brier(p, happened)?,
         calibration_error: metrics::expected_calibration_error(p, happened)?,
-        calibration_error_limit: metrics::calibration_error_limit(p, happened)?,
+        calibration_error_limit: learning_factor * metrics::calibration_error_limit(p, happened)?,
+        learning_factor,
         calibration_line: metrics::calibration_line(p, happened),
         top_decile_lift: metrics::lift_at(p, happened, 0.1)?,
         gain_over_recency,

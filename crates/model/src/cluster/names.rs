@@ -1,4 +1,4 @@
-//! Names for clusters from the features that distinguish them: "high spend, lapsing".
+//! Names for clusters from the features that distinguish them: "high spend, longer inactive".
 
 use tessera_spec::pipeline::Unit;
 
@@ -104,7 +104,8 @@ fn numbered(names: Vec<String>) -> Vec<String> {
     given
 }
 
-/// What a high or low value of a feature is called.
+/// What a high or low value of a feature is called, beside that of all customers: who is more recently active than most may still have
+/// left long ago.
 fn phrase(feature: &NamedFeature, high: bool) -> String {
     let pick = |when_high: &str, when_low: &str| {
         if high {
@@ -115,8 +116,10 @@ fn phrase(feature: &NamedFeature, high: bool) -> String {
     };
     let label = label(feature);
     match (feature.name.as_str(), feature.unit) {
-        (name, Unit::Days) if name.starts_with("recency") => pick("lapsing", "recently active"),
-        (name, Unit::Days) if name.starts_with("tenure") => pick("long-standing", "new"),
+        (name, Unit::Days) if name.starts_with("recency") => {
+            pick("longer inactive", "more recently active")
+        }
+        (name, Unit::Days) if name.starts_with("tenure") => pick("longer-standing", "newer"),
         (_, Unit::Days) => pick(&format!("long {label}"), &format!("short {label}")),
         (name, Unit::Count) => {
             let things = if name.contains("_count") {
@@ -182,8 +185,8 @@ mod tests {
         assert_eq!(
             names,
             [
-                "high spend, lapsing",
-                "many orders, recently active",
+                "high spend, longer inactive",
+                "many orders, more recently active",
                 "average"
             ]
         );
@@ -201,8 +204,8 @@ mod tests {
         assert_eq!(
             names,
             [
-                "lapsing, high spend, many orders",
-                "lapsing, high spend, few orders",
+                "longer inactive, high spend, many orders",
+                "longer inactive, high spend, few orders",
                 "average",
                 "average 2"
             ]

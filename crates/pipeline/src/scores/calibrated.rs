@@ -1,4 +1,5 @@
-//! Whether probabilities are calibrated: calibration error compared with what chance explains, slope and intercept.
+//! Whether probabilities are calibrated: calibration error and slope, compared with what chance explains. The level is judged by
+//! the error: an intercept shows it only at a probability of one half.
 
 use tessera_model::metrics::{self, CalibrationBin, LogitLine};
 use tessera_segments::{Quality, QualityStatus, Threshold};
@@ -131,14 +132,6 @@ impl Calibrated {
                     line.slope,
                     self.slope_error
                 ),
-            ));
-            // The level is judged by the error; the intercept shows it only at a probability of one half.
-            rows.push(row(
-                "calibration intercept",
-                line.intercept,
-                Threshold::about(0.0),
-                true,
-                String::new(),
             ));
         }
         rows

@@ -216,6 +216,12 @@ impl ScoreModel for SupervisedScore {
         })
     }
 
+    fn compares(&self, name: &str, column: &str) -> bool {
+        // Reasons are what sets a customer apart from the typical one.
+        let own = column.strip_prefix(name);
+        own.is_some_and(|column| column.starts_with("_reason"))
+    }
+
     fn apply(&self, learned: &LearnedScore, given: &Given<'_>) -> Result<Scored, NotComputed> {
         let unknown = self.left_out(given);
         let standings = match self.label {
@@ -241,7 +247,7 @@ impl ScoreModel for SupervisedScore {
         let features = features(self, given.name, given.prepared);
         let wording = Wording {
             features: &features,
-            as_of: given.prepared.as_of,
+            as_of: given.as_of,
             currency: &given.prepared.pipeline.currency,
         };
         let applied = applied(fit, given.table, &standings, &wording)?;
@@ -377,7 +383,7 @@ fn known_then(unknown: &[&str]) -> Vec<Quality> {
 fn tested(found: &Backtest, given: &Given<'_>) -> Result<Option<super::Backtest>, NotComputed> {
     let day = |date: &NaiveDate| epoch_day(*date);
     let wanted = found.observed_on.first();
-    let now = (given.prepared.as_of, given.table);
+    let now = (given.as_of, given.table);
     let mut dates = given
         .past
         .iter()
@@ -446,7 +452,7 @@ fn panel(
     features: &[&FeatureInfo],
     parameters: &mut Vec<Parameter>,
 ) -> Result<Panel, NotComputed> {
-    let dates = spans(score, given.prepared.as_of);
+    let dates = spans(score, given.as_of);
     let most = most_rows(score);
     let mut observations = Vec::new();
     for span in dates {
@@ -503,7 +509,10 @@ fn panel(
 /// Whether the score discriminates and is calibrated, by the figures of the choice ([`ChurnFit::chosen`]).
 fn quality(fit: &ChurnFit, labelled: bool) -> Vec<Quality> {
     let chosen = fit.chosen();
-    let discriminates = chosen.auc.low_95 > 0.5 && fit.served() != ChurnServed::BaseRate;
+    let is_used = fit.served() != ChurnServed::BaseRate;
+    let discriminates = chosen.auc.low_95 > 0.5 && is_used;
+    // The area that chance exceeds in one of forty samples.
+    let least = 0.5 + chosen.auc.value - chosen.auc.low_95;
     let area = Quality {
         segment: String::new(),
         criterion: "discriminates",
@@ -513,7 +522,8 @@ fn quality(fit: &ChurnFit, labelled: bool) -> Vec<Quality> {
         }
         .to_owned(),
         value: Some(chosen.auc.value),
-        threshold: Some(Threshold::at_least(0.5)),
+        // No area would do where the base rate is no worse in log loss.
+        threshold: is_used.then_some(Threshold::at_least(least)),
         status: status(discriminates),
         reason: (!discriminates).then(|| fit.reason().to_owned()),
     };
@@ -527,7 +537,8 @@ fn quality(fit: &ChurnFit, labelled: bool) -> Vec<Quality> {
         limit: chosen.calibration_error_limit,
         line: chosen.calibration_line,
         slope_error: chosen.calibration_line.map_or(f64::INFINITY, |line| {
-            metrics::calibration_slope_error_of_bins(&chosen.calibration, &line)
+            let of_outcomes = metrics::calibration_slope_error_of_bins(&chosen.calibration, &line);
+            of_outcomes * chosen.learning_factor
         }),
         error_of_predictions: 0.0,
         spread: spread(&chosen.calibration),

@@ -52,7 +52,7 @@ pub(super) static KIND: Kind = Kind {
     docs: "Decides: the features are transformed, winsorised and standardised as stated; k-means is fitted on a sample from several \
            starts, the best is refined over all customers, and each customer belongs to the nearest centre. k is given, or the one \
            of a range with the highest mean silhouette. Clusters are numbered by the descending mean of the first feature and take \
-           the scheme's names in that order, else names from their most distinctive features, such as `high spend, lapsing`.\n\
+           the scheme's names in that order, else names from their most distinctive features, such as `high spend, longer inactive`.\n\
            Missing values: count as the feature's median; the reason says so.\n\
            Publishes: in `models` k, inertia, silhouette, the preparation of every feature, the centres (`centroid_…` standardised, \
            `centroid_units_…` in the feature's unit), the criteria of every k that was tried, a rule of depth 3 that approximates \

@@ -51,7 +51,7 @@ fn kmeans_recovers_planted_groups_numbers_them_and_says_why() {
     .unwrap();
     // By descending recency, the first feature: the lapsed come first.
     let of_group = [
-        "lapsing, few orders",
+        "longer inactive, few orders",
         "low spend, few orders",
         "many orders, high spend",
     ];
