@@ -67,7 +67,19 @@ def decile(rising, part):
 
 
 def of_numbers(left, right):
-    edges = np.unique([decile(np.sort(left), part) for part in range(1, 10)])
+    deciles = np.unique([decile(np.sort(left), part) for part in range(1, 10)])
+    spread = np.std(left)
+    spread = np.std(left)
+    edges = []
+    for place, value in enumerate(deciles):
+        if (left == value).sum() < 0.05 * len(left):
+            edges.append(value)
+            continue
+        # A value of one customer in twenty has a bin of its own: a tenth of it or of the deviation, or half way to the next decile.
+        beside = [abs(deciles[other] - value) / 2 for other in (place - 1, place + 1) if 0 <= other < len(deciles)]
+        reach = min([0.1 * (min(abs(value), spread) if spread > 0 else abs(value)), *beside])
+        edges += [np.nextafter(value - reach, -np.inf), value + reach]
+    edges = np.unique(edges)
     count = lambda values: np.bincount(np.searchsorted(edges, values, side="left"), minlength=len(edges) + 1)
     found, _ = over_bins(count(left), count(right))
     n, m = len(left), len(right)
@@ -91,6 +103,11 @@ def of_scheme(name):
         query = f"select segment_id, count(*) from '{table(number, 'memberships')}' where scheme = ? group by all"
         for segment, customers in db.execute(query, [name]).fetchall():
             counts.setdefault(segment, [0, 0])[place] = customers
+    kinds = {scheme["name"]: scheme["kind"] for scheme in commit(now)["pipeline"]["schemes"]}
+    if kinds[name] in ("kmeans", "hierarchical"):
+        # Clusters that no cluster of the other version continues are compared together.
+        alone = [counts.pop(segment) for segment in list(counts) if 0 in counts[segment]]
+        counts[None] = [sum(count[place] for count in alone) for place in (0, 1)]
     left, right = (np.array([count[place] for count in counts.values()]) for place in (0, 1))
     found, squared = over_bins(left, right)
     shares = {"missing_share_before": 0.0, "missing_share": 0.0, "missing_change": 0.0}

@@ -1,6 +1,7 @@
 //! Whether a column, or the mix of segments, is distributed as in the version before.
 //!
-//! The customers of the previous version are the reference: its deciles are the bins of both versions.
+//! The customers of the previous version are the reference: its deciles are the bins of both versions; a value that many of them have
+//! in common lies in the middle of a bin, not at its end.
 
 use crate::critical::{LEVEL, chi_squared_critical, kolmogorov_critical};
 
@@ -280,7 +281,16 @@ fn over_bins(before: &[u64], now: &[u64]) -> Shape {
     }
 }
 
-/// Upper ends of all bins but the last: the different type-7 deciles of rising values.
+/// Share of the customers of the previous version from which a value that they have in common has a bin of its own, where a decile
+/// falls on it.
+const SHARED: f64 = 0.05;
+
+/// How far such a bin reaches to both sides at most, as a share of the value and of the standard deviation, whichever is less: a value of
+/// many customers that is estimated anew is another one by a little, and a bin that ends at the value would lose all of them.
+const REACH: f64 = 0.1;
+
+/// Upper ends of all bins but the last: the different type-7 deciles of rising values, and in place of one that many customers have in
+/// common, both ends of its own bin.
 fn edges(values: &[f64]) -> Vec<f64> {
     let last = values.len() - 1;
     let decile = |part: usize| {
@@ -289,9 +299,39 @@ fn edges(values: &[f64]) -> Vec<f64> {
         let (low_value, high_value) = (values[low], values[(low + 1).min(last)]);
         low_value + (high_value - low_value) * tenths as f64 / BINS as f64
     };
-    let mut edges: Vec<f64> = (1..BINS).map(decile).collect();
+    let mut deciles: Vec<f64> = (1..BINS).map(decile).collect();
+    deciles.dedup();
+    let deviation = standard_deviation(values);
+    let own = |place: usize| {
+        let value = deciles[place];
+        let less = values.partition_point(|known| *known < value);
+        let equal = values.partition_point(|known| *known <= value) - less;
+        if (equal as f64) < SHARED * values.len() as f64 || !value.is_finite() {
+            return [value, value];
+        }
+        let reach = match deviation > 0.0 {
+            true => value.abs().min(deviation),
+            false => value.abs(),
+        };
+        // No further than to the middle between deciles, so that each keeps a bin.
+        let before = place.checked_sub(1).and_then(|place| deciles.get(place));
+        let others = before.into_iter().chain(deciles.get(place + 1));
+        let half = others.map(|other| (other - value).abs() / 2.0);
+        let reach = half.fold(REACH * reach, f64::min);
+        [(value - reach).next_down(), value + reach]
+    };
+    let mut edges: Vec<f64> = (0..deciles.len()).flat_map(own).collect();
+    edges.sort_unstable_by(f64::total_cmp);
     edges.dedup();
     edges
+}
+
+/// Of all values as a population; NaN where one is infinite.
+fn standard_deviation(values: &[f64]) -> f64 {
+    let count = values.len() as f64;
+    let mean = values.iter().sum::<f64>() / count;
+    let squares: f64 = values.iter().map(|value| (value - mean).powi(2)).sum();
+    (squares / count).sqrt()
 }
 
 /// Rising values by bin; an edge belongs to the bin below it.
@@ -396,6 +436,59 @@ mod tests {
         let moved = of_numbers(vec![2.0; 50], vec![3.0; 50]);
         assert_eq!(moved.shape.as_ref().unwrap().ks, Some(1.0));
         assert_eq!(moved.status, DriftStatus::Severe);
+    }
+
+    /// Customers without an order, with one, and with several, whose expected spend differs.
+    fn with_a_shared(value: f64) -> Vec<f64> {
+        let mut values = vec![0.0; 300];
+        values.extend(vec![value; 350]);
+        values.extend((0..350).map(|number| 60.0 + f64::from(number)));
+        values
+    }
+
+    #[test]
+    fn a_shared_value_that_moves_by_a_little_is_stable_and_by_much_severe_either_way() {
+        for (factor, status) in [
+            (0.999, DriftStatus::Stable),
+            (1.001, DriftStatus::Stable),
+            (0.95, DriftStatus::Stable),
+            (1.05, DriftStatus::Stable),
+            (0.65, DriftStatus::Severe),
+            (1.35, DriftStatus::Severe),
+        ] {
+            let drift = of_numbers(with_a_shared(120.0), with_a_shared(120.0 * factor));
+            assert_eq!(drift.status, status, "{factor}");
+        }
+        // All customers have it.
+        for (now, status) in [(2.002, DriftStatus::Stable), (1.5, DriftStatus::Severe)] {
+            let drift = of_numbers(vec![2.0; 500], vec![now; 500]);
+            assert_eq!(drift.status, status, "{now}");
+        }
+        let fees = |fee: f64| [vec![0.0; 700], vec![fee; 950], vec![99.0; 350]].concat();
+        for fee in [19.0, 39.0] {
+            let drift = of_numbers(fees(29.0), fees(fee));
+            assert_eq!(drift.status, DriftStatus::Severe, "{fee}");
+        }
+    }
+
+    #[test]
+    fn counts_have_the_bins_of_their_values() {
+        let counts = [
+            vec![0.0; 400],
+            vec![1.0; 300],
+            vec![2.0; 200],
+            vec![3.0; 100],
+        ]
+        .concat();
+        let shape = of_numbers(counts.clone(), counts).shape.unwrap();
+        assert_eq!((shape.bins, shape.psi), (4, 0.0));
+        let days = |first: i32| -> Vec<f64> {
+            let days = (first..first + 12).flat_map(|day| vec![f64::from(day); 80]);
+            days.collect()
+        };
+        let shape = of_numbers(days(100), days(100)).shape.unwrap();
+        assert!(shape.bins >= 9, "{shape:?}");
+        assert_eq!(of_numbers(days(100), days(105)).status, DriftStatus::Severe);
     }
 
     #[test]

@@ -170,7 +170,7 @@ fn event(
     }
 }
 
-/// `3 "weekenders" 0.52, 7 "lapsing" 0.31`.
+/// `3 "weekenders" 0.52, 7 "new" 0.31`.
 fn words<'a>(shares: impl Iterator<Item = (&'a (i64, String), f64)>) -> String {
     let words: Vec<String> = shares
         .map(|((id, name), share)| format!("{id} \"{name}\" {share:.2}"))

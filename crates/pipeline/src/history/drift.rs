@@ -46,7 +46,7 @@ pub(super) fn rows(
     for assignment in assignments {
         let name = assignment.scheme.as_str();
         let drift = match previous.before.schemes.get(name) {
-            Some(before) => mix(before, assignment),
+            Some(before) => mix(prepared, before, assignment),
             None => Drift::not_computed(NO_SCHEME.to_owned()),
         };
         let edited = known["schemes"][name] != now["schemes"][name];
@@ -198,8 +198,9 @@ fn labels(then: &Labels<'_>, now: &Labels<'_>) -> Drift {
     of_counts((&left, missing_before), (&right, missing))
 }
 
-/// Customers by segment; a segment of one of the versions has none in the other.
-pub(super) fn mix(before: &SchemeBefore, assignment: &Assignment) -> Drift {
+/// Customers by segment; a segment of one of the versions has none in the other. Clusters that no cluster of the other version continues
+/// are compared together: that they have other ids says nothing of sizes, and table `segment_events` names them.
+pub(super) fn mix(prepared: &Prepared, before: &SchemeBefore, assignment: &Assignment) -> Drift {
     let mut counts: BTreeMap<i64, (u64, u64)> = BTreeMap::new();
     for &place in &before.segment_of {
         if let Some((id, _)) = before.segments.get(place as usize) {
@@ -208,6 +209,18 @@ pub(super) fn mix(before: &SchemeBefore, assignment: &Assignment) -> Drift {
     }
     for (segment, count) in assignment.segments.iter().zip(assignment.counts()) {
         counts.entry(segment.id).or_default().1 += count;
+    }
+    let scheme = prepared.pipeline.scheme(&assignment.scheme);
+    let is_found = scheme.is_some_and(|scheme| scheme.kind.settings().max_unmatched().is_some());
+    if is_found {
+        let (of_both, others): (BTreeMap<_, _>, BTreeMap<_, _>) = counts
+            .into_iter()
+            .partition(|(_, both)| both.0 > 0 && both.1 > 0);
+        let sum = |which: fn(&(u64, u64)) -> u64| others.values().map(which).sum::<u64>();
+        let pooled = (sum(|both| both.0), sum(|both| both.1));
+        counts = of_both;
+        // Ids begin at 1.
+        counts.insert(0, pooled);
     }
     let (then, now): (Vec<u64>, Vec<u64>) = counts.into_values().unzip();
     of_counts((&then, 0), (&now, 0))
