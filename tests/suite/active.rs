@@ -1,6 +1,7 @@
 //! Closed accounts leave the base: they have no score, no segment and no part in a KPI; they are counted, and the past includes
 //! them.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use crate::oracle::{python, script};
@@ -226,5 +227,67 @@ fn causes_are_told_apart_where_accounts_are_closed() {
             "size: small > - (ageing) 1 50",
             "size: small > - (attribute) 1 50",
         ]
+    );
+}
+
+/// Who is closed by time has that cause also where others leave by an edit of `active`.
+#[test]
+fn an_edit_of_who_is_active_is_told_apart_from_time() {
+    let case = Case::new();
+    let rows: Vec<(String, &str, f64)> = (0..20)
+        .map(|number| {
+            let day = ["2026-01-10", "2026-01-20", "2026-01-30"][number % 3];
+            (format!("customer{number:02}"), day, 50.0 + number as f64)
+        })
+        .collect();
+    case.orders("a.csv", &rows);
+    let schemes = r#"
+[schemes.size]
+kind = "rules"
+rules = [{ segment = "small", when = "spend_total < 60" }]
+otherwise = "large"
+"#;
+    let edited = |active: &str| {
+        case.pipeline(schemes);
+        let file = case.path("moves.toml");
+        let text = std::fs::read_to_string(&file).unwrap();
+        let key = "key = \"customer_id\"\n";
+        let text = text.replacen(key, &format!("{key}active = \"{active}\"\n"), 1);
+        std::fs::write(&file, text).unwrap();
+    };
+    let left = || {
+        let migrations = case.table("migrations");
+        let (causes, customers) = (migrations.texts("cause"), migrations.ints("customers"));
+        let mut by_cause: BTreeMap<String, i64> = BTreeMap::new();
+        let to = migrations.texts("to_segment");
+        for row in (0..migrations.rows()).filter(|row| to[*row].is_none()) {
+            *by_cause.entry(causes[row].clone().unwrap()).or_default() += customers[row].unwrap();
+        }
+        by_cause
+    };
+    edited("recency_days <= 40");
+    case.day("2026-02-28");
+    // On the next day the orders of 2026-01-20 are 40 days old, and those of the 30th 30.
+    case.day("2026-03-01");
+    assert_eq!(left(), BTreeMap::new());
+    edited("recency_days <= 35");
+    case.day("2026-03-02");
+    assert_eq!(left(), BTreeMap::from([("definition".to_owned(), 7)]));
+    let order = |customer: &str, day: &'static str| (customer.to_owned(), day, 20.0);
+    let orders = [order("later", "2026-03-01"), order("latest", "2026-03-06")];
+    case.orders("b.csv", &orders);
+    // The orders of the 30th are 36 days old on 2026-03-07; an edit takes no one else.
+    edited("recency_days < 36");
+    case.day("2026-03-07");
+    assert_eq!(left(), BTreeMap::from([("ageing".to_owned(), 6)]));
+    case.orders("c.csv", &[order("stays", "2026-03-12")]);
+    edited("recency_days <= 35");
+    case.day("2026-03-08");
+    // `later` is closed by the edit, `latest` by the day that passes.
+    edited("recency_days <= 6");
+    case.day("2026-03-13");
+    assert_eq!(
+        left(),
+        BTreeMap::from([("ageing".to_owned(), 1), ("definition".to_owned(), 1)])
     );
 }

@@ -30,7 +30,7 @@ use crate::options::RunOptions;
 use crate::plan::basis::Basis;
 use crate::prepared::Prepared;
 use crate::publish::{self, Published, Tables};
-use crate::scores::Scored;
+use crate::scores::{LearnedScores, Scored};
 use crate::sources::{RejectRow, SourceOutcome};
 use crate::stage::{Observer, Stage, StageReport, stages};
 use crate::table;
@@ -143,8 +143,10 @@ pub(crate) struct Made {
     past: Past,
     samples: Samples,
     scored: Vec<(String, Scored)>,
-    /// What the scores learned and applied.
+    /// What the scores learned and applied, as the commit names it.
     artifacts: Vec<NewArtifact>,
+    /// The same by the names of the scores; none where nothing is read of the lake.
+    learned: Option<LearnedScores>,
     base: Option<Base>,
     history: Option<History>,
     assigned: Option<Assigned>,
@@ -297,7 +299,7 @@ impl Job<'_> {
     /// Executes one stage.
     fn perform(&self, stage: &Stage, made: &mut Made) -> Result<StageReport, PipelineError> {
         match stage {
-            Stage::Aggregate { source } => self.aggregate(source, made),
+            Stage::Aggregate { source, .. } => self.aggregate(source, made),
             Stage::Rejects => self.rejects(made),
             Stage::Features => self.features(made),
             Stage::LookBack { .. } => self.look_back(made),

@@ -9,8 +9,10 @@ mod drift;
 mod holds;
 mod keys;
 mod moves;
+mod reattributed;
 mod renames;
 mod replay;
+mod rescored;
 mod state;
 mod steps;
 mod values;
@@ -33,6 +35,7 @@ use tessera_spec::pipeline::{Scheme, VALUE_COLUMNS};
 use crate::cohorts;
 use crate::error::PipelineError;
 use crate::prepared::Prepared;
+use crate::scores::LearnedScores;
 use crate::sources::epoch_day;
 
 pub(crate) use aged::{Aged, new_rows, split};
@@ -45,6 +48,7 @@ use keys::KeyChanges;
 use moves::{first_stay, moves, put, released, stay};
 use replay::Replay;
 pub(crate) use replay::whole;
+pub(crate) use rescored::aged_columns;
 use state::{State, Steps};
 use steps::state_before;
 pub(crate) use values::{Values, in_cents, numbers};
@@ -87,8 +91,10 @@ pub(crate) struct Evidence<'a> {
     pub(crate) aged: Option<&'a Aged>,
     /// Used rows up to the close of the previous day, by source.
     pub(crate) dated: &'a BTreeMap<String, u64>,
-    /// What the scores learned and applied.
+    /// What the scores learned and applied, as the commit names it.
     pub(crate) artifacts: &'a [NewArtifact],
+    /// The same by the names of the scores; none where nothing is read of the lake.
+    pub(crate) learned: Option<&'a LearnedScores>,
     /// What the schemes learned and applied.
     pub(crate) assigned: &'a [(String, NewArtifact)],
 }
@@ -283,10 +289,12 @@ impl History {
             return Since::Unknown("there is no previous version with this scheme".to_owned());
         };
         let then = &previous.version.commit().pipeline[DEFINITIONS]["schemes"][name];
-        if *then != definitions(prepared)["schemes"][name] {
+        let scheme = prepared.pipeline.scheme(name);
+        let now = scheme.map(|scheme| definitions::of_scheme(prepared, scheme));
+        if then.as_str() != now.as_deref() {
             return Since::Unknown("the scheme was edited since the previous version".to_owned());
         }
-        let shape = drift::mix(before, assignment).shape;
+        let shape = drift::mix(prepared, before, assignment).shape;
         let overlap = overlap(
             previous,
             before,
@@ -416,6 +424,7 @@ impl History {
             now: found.table,
             assignments,
             changes: &changes,
+            learned: found.learned,
         };
         let mut steps = replay.steps(previous, found.aged)?;
         for assignment in assignments {

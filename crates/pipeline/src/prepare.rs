@@ -3,7 +3,7 @@
 mod limits;
 mod names;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
@@ -23,10 +23,12 @@ use crate::cohorts;
 use crate::error::PipelineError;
 use crate::expect;
 use crate::gates;
+use crate::history::aged_columns;
 use crate::labels::{self, Labels};
 use crate::leaves;
 use crate::pins::Pins;
 use crate::pipeline_file::load;
+use crate::place;
 use crate::prepared::Prepared;
 use crate::scores;
 use crate::value;
@@ -94,10 +96,12 @@ impl Prepared {
     }
 
     /// The plan of the features as of another date; the same code over the same files, and the rows that were known by a day.
+    /// `scores`: those whose columns are kept with which they are applied.
     pub(crate) fn features_at(
         &self,
         as_of: NaiveDate,
         known_by: NaiveDate,
+        scores: &BTreeSet<&str>,
     ) -> Result<FeaturePlan, PipelineError> {
         let cutoff = Cutoff { as_of, known_by };
         let today = Cutoff {
@@ -110,6 +114,15 @@ impl Prepared {
             // The condition of `active` may be unknown at earlier days.
             let active = !self.untimed.contains_key(base::CONDITION);
             populations(&self.pipeline, &inputs, as_of, active, &mut features)?;
+            let all = self.pipeline.scores.iter();
+            for score in all.filter(|score| scores.contains(score.name.value.as_str())) {
+                let with = (&self.pipeline, &inputs);
+                let known = features.aggregate_names();
+                for (source, mut aggs) in scores::aggregates_to_apply(score, with, as_of) {
+                    aggs.retain(|agg| !known.contains(&agg.name));
+                    features.keep_hidden(&source, aggs);
+                }
+            }
             Ok(features)
         });
         planned.map_err(|problems| {
@@ -156,6 +169,7 @@ pub fn prepare(
     let loaded = load(file, &reading.vars)?;
     let mut found = loaded.warnings;
     let pipeline = loaded.pipeline;
+    place::check(&pipeline, &found)?;
     let known_as_of = reading.known_as_of.unwrap_or(as_of);
     let kept = folder_of_records(reading)?;
     let stage = kept.as_ref().map(tempfile::TempDir::path);
@@ -166,8 +180,7 @@ pub fn prepare(
         known_by: known_as_of,
     };
     let (inputs, mut features) = plan_features(&pipeline, &inventories, cutoff, &mut found)?;
-    let aged = previous_day(&pipeline, as_of);
-    let aged = aged.map(|since| features.add_aged(&pipeline.sources, since));
+    let of_features = features.aggregate_names();
     let artifacts = Artifacts::decide(&pipeline, &features.published, as_of, &mut found)?;
     hidden_aggregates(&pipeline, &inputs, (as_of, &artifacts), &mut features);
     let cohorts = cohorts::plan::plan(&pipeline, &inputs, &mut features);
@@ -215,12 +228,18 @@ pub fn prepare(
         artifacts,
         cohorts,
         pins,
-        aged,
+        aged: None,
         leaves: None,
         warnings: found,
         store: reading.store.clone(),
         kept,
     };
+    if let Some(since) = previous_day(&prepared.pipeline, as_of) {
+        let of_scores = aged_columns(&prepared, &inputs);
+        let wanted = |name: &str| of_features.contains(name) || of_scores.contains(name);
+        let sources = &prepared.pipeline.sources;
+        prepared.aged = Some(prepared.features.add_aged(sources, since, wanted));
+    }
     leaves::plan(&mut prepared);
     Ok(prepared)
 }

@@ -85,6 +85,12 @@ pub(crate) trait ScoreModel {
         Vec::new()
     }
 
+    /// Whether the values of one of its columns depend on the other customers of the table, once it is learned.
+    fn compares(&self, name: &str, column: &str) -> bool {
+        let _ = (name, column);
+        false
+    }
+
     /// The condition over features that defines the population of the score, if the pipeline states one.
     fn population(&self) -> Option<&ExprText> {
         None
@@ -158,7 +164,9 @@ pub(crate) struct Given<'a> {
     pub(crate) name: &'a str,
     /// The pipeline.
     pub(crate) prepared: &'a Prepared,
-    /// The customers at the date of the run: key, features, hidden aggregates, earlier scores.
+    /// The day at whose close the customers are scored: that of the run, or of the previous version.
+    pub(crate) as_of: NaiveDate,
+    /// The customers at that day: key, features, hidden aggregates, earlier scores.
     pub(crate) table: &'a RecordBatch,
     /// The customers at earlier dates.
     pub(crate) past: &'a BTreeMap<NaiveDate, RecordBatch>,
@@ -329,11 +337,16 @@ pub(crate) fn published(pipeline: &Pipeline) -> Vec<FeatureInfo> {
     scores.into_iter().flat_map(info).collect()
 }
 
+/// What the scores of a run applied, by their names; not of those that are not computed.
+pub(crate) type LearnedScores = BTreeMap<String, LearnedScore>;
+
 /// A score of all customers, and what was learned for it.
 pub(crate) struct OneScore {
     /// The table with the columns of the score appended.
     pub(crate) table: RecordBatch,
     pub(crate) scored: Scored,
+    /// What was applied; `None` where the score is not computed.
+    pub(crate) learned: Option<LearnedScore>,
     pub(crate) artifact: Option<NewArtifact>,
 }
 
@@ -351,6 +364,7 @@ pub(crate) fn compute(
     let given = Given {
         name: &score.name.value,
         prepared,
+        as_of: prepared.as_of,
         table,
         past,
         samples,
@@ -361,8 +375,8 @@ pub(crate) fn compute(
     if interrupt.requested() {
         return Err(PipelineError::Interrupted);
     }
-    let (scored, artifact) = match computed {
-        Ok(computed) => computed,
+    let (scored, learned, artifact) = match computed {
+        Ok((scored, learned, artifact)) => (scored, Some(learned), artifact),
         Err(NotComputed::Data(reason)) => {
             tracing::warn!(
                 score = score.name.value,
@@ -373,22 +387,26 @@ pub(crate) fn compute(
                 quality: vec![not_computed(WHOLE, reason)],
                 ..Scored::default()
             };
-            (scored, None)
+            (scored, None, None)
         }
         Err(NotComputed::Failed(error)) => return Err(error),
     };
     Ok(OneScore {
         table: with_columns(score, table, &scored)?,
         scored,
+        learned,
         artifact,
     })
 }
 
 /// What was learned, in this run or before, applied to the customers.
-fn scored(score: &Score, given: &Given<'_>) -> Result<(Scored, Option<NewArtifact>), NotComputed> {
-    let used = learned::used(score, given)?;
+fn scored(
+    score: &Score,
+    given: &Given<'_>,
+) -> Result<(Scored, LearnedScore, Option<NewArtifact>), NotComputed> {
+    let mut used = learned::used(score, given)?;
     let mut scored = of(&score.kind).apply(&used.learned, given)?;
-    for found in [used.learned.findings, used.rows] {
+    for found in [std::mem::take(&mut used.learned.findings), used.rows] {
         scored.parameters.extend(found.parameters);
         scored.calibration.extend(found.calibration);
         scored.quality.extend(found.quality);
@@ -396,7 +414,53 @@ fn scored(score: &Score, given: &Given<'_>) -> Result<(Scored, Option<NewArtifac
     scored.backtest = used.backtest;
     let artifact = used.artifact;
     scored.parameters.extend(artifact_rows(artifact.as_ref()));
-    Ok((scored, artifact))
+    Ok((scored, used.learned, artifact))
+}
+
+/// Customers in another state than that of the run, with the columns of a score appended by what this run applied; null where it
+/// applied nothing.
+pub(crate) fn applied(
+    score: &Score,
+    prepared: &Prepared,
+    (table, as_of): (&RecordBatch, NaiveDate),
+    learned: Option<&LearnedScore>,
+) -> Result<RecordBatch, PipelineError> {
+    let given = Given {
+        name: &score.name.value,
+        prepared,
+        as_of,
+        table,
+        past: &BTreeMap::new(),
+        samples: &BTreeMap::new(),
+        interrupt: Interrupt::PROCESS,
+    };
+    let scored = learned.map(|learned| of(&score.kind).apply(learned, &given));
+    let scored = match scored {
+        Some(Ok(scored)) => scored,
+        // Nobody in this state can be scored.
+        None | Some(Err(NotComputed::Data(_))) => Scored::default(),
+        Some(Err(NotComputed::Failed(error))) => return Err(error),
+    };
+    with_columns(score, table, &scored)
+}
+
+/// The aggregates with which what a score learned is applied to customers at the close of a day, by source.
+pub(crate) fn aggregates_to_apply(
+    score: &Score,
+    (pipeline, inputs): (&Pipeline, &BTreeMap<String, SourceInput>),
+    as_of: NaiveDate,
+) -> Vec<(String, Vec<Agg>)> {
+    let asked = Asked {
+        name: &score.name.value,
+        pipeline,
+        inputs,
+        as_of,
+        fits: false,
+    };
+    let model = of(&score.kind);
+    let mut aggs = model.hidden(&asked);
+    aggs.extend(model.at_each_date(&asked));
+    aggs
 }
 
 /// What `models` says of an artifact: the day of its data, and its id, which the commits of all versions that apply it name.

@@ -1,7 +1,7 @@
 //! The table of customers with every feature, at any date: the same code for the date of the run and for the earlier dates that
 //! models are trained on, so that a model cannot use what was not known at its date.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use arrow::array::{AsArray, RecordBatch};
@@ -150,17 +150,18 @@ impl Earlier {
     ) -> Result<Self, PipelineError> {
         // What is learned from an earlier date must have been known then.
         let known_by = prepared.known_as_of.min(as_of);
-        Self::planned_as_known(prepared, (as_of, enough), known_by, work)
+        let with = (known_by, &BTreeSet::new());
+        Self::planned_as_known(prepared, (as_of, enough), with, work)
     }
 
-    /// The same with the rows that were known by another day.
+    /// The same with the rows that were known by another day, and the columns with which these scores are applied.
     fn planned_as_known(
         prepared: &Prepared,
         (as_of, enough): (NaiveDate, Option<usize>),
-        known_by: NaiveDate,
+        (known_by, scores): (NaiveDate, &BTreeSet<&str>),
         work: &Path,
     ) -> Result<Self, PipelineError> {
-        let plan = prepared.features_at(as_of, known_by)?;
+        let plan = prepared.features_at(as_of, known_by, scores)?;
         let folder = work.join(as_of.to_string());
         private::create_folder(&folder).map_err(|error| PipelineError::Io {
             step: "cannot create",
@@ -287,15 +288,16 @@ pub(crate) fn look_back(
     Ok(passes.filter_map(|read| Some(read.done?.rows)).sum())
 }
 
-/// All customers at the close of an earlier day, as [`at`] has them, by the rows that are known today.
+/// All customers at the close of an earlier day, as [`at`] has them, by the rows that are known today, with the columns with which
+/// these scores are applied.
 pub(crate) fn at_date(
     engine: &dyn Engine,
     prepared: &Prepared,
-    as_of: NaiveDate,
+    (as_of, scores): (NaiveDate, &BTreeSet<&str>),
     work: &Path,
 ) -> Result<RecordBatch, PipelineError> {
-    let known_by = prepared.known_as_of;
-    let planned = Earlier::planned_as_known(prepared, (as_of, None), known_by, work)?;
+    let with = (prepared.known_as_of, scores);
+    let planned = Earlier::planned_as_known(prepared, (as_of, None), with, work)?;
     let mut earlier = BTreeMap::from([(as_of, planned)]);
     look_back(engine, &mut earlier)?;
     let earlier = needed(earlier.remove(&as_of), "earlier dates")?;

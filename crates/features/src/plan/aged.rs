@@ -38,8 +38,14 @@ pub struct AgedSource {
 }
 
 impl FeaturePlan {
-    /// Adds to every pass over events or intervals what its aggregates would be without the rows dated after `since`.
-    pub fn add_aged(&mut self, sources: &[Source], since: NaiveDate) -> Aged {
+    /// Adds to every pass over events or intervals what those of its aggregates that are wanted would be without the rows dated after
+    /// `since`.
+    pub fn add_aged(
+        &mut self,
+        sources: &[Source],
+        since: NaiveDate,
+        wanted: impl Fn(&str) -> bool,
+    ) -> Aged {
         let mut aged = Aged {
             since,
             sources: BTreeMap::new(),
@@ -65,7 +71,7 @@ impl FeaturePlan {
                 }),
                 filter: None,
             };
-            let twins = twins(pass, since, gap);
+            let twins = twins(pass, since, gap, &wanted);
             let renamed = |twin: &Agg| {
                 let original = twin.name.strip_prefix(AGED).unwrap_or(&twin.name);
                 (original.to_owned(), twin.name.clone())
@@ -95,9 +101,14 @@ impl FeaturePlan {
     }
 }
 
-/// The aggregates of a pass over the rows up to a day; `None` if derived columns read an end of validity, which cannot be read as
-/// of two days in one pass.
-fn twins(pass: &Pass, since: NaiveDate, gap: u32) -> Option<Vec<Agg>> {
+/// The wanted aggregates of a pass over the rows up to a day; `None` if derived columns read an end of validity, which cannot be read
+/// as of two days in one pass.
+fn twins(
+    pass: &Pass,
+    since: NaiveDate,
+    gap: u32,
+    wanted: impl Fn(&str) -> bool,
+) -> Option<Vec<Agg>> {
     let rows = &pass.aggregate.rows;
     let ends = rows.until.as_deref();
     if let Some(until) = ends {
@@ -120,7 +131,7 @@ fn twins(pass: &Pass, since: NaiveDate, gap: u32) -> Option<Vec<Agg>> {
         Some(until) => replace_column(expr, until, &|column| known_then(column, since)),
         None => expr.clone(),
     };
-    let own = |agg: &&Agg| Some(&agg.name) != pass.rows.as_ref();
+    let own = |agg: &&Agg| Some(&agg.name) != pass.rows.as_ref() && wanted(&agg.name);
     let twin = |agg: &Agg| {
         let window = before(agg.window, gap);
         let filter = agg.filter.as_ref().map(masked);

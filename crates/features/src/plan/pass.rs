@@ -1,5 +1,7 @@
 //! One pass over one source.
 
+use std::collections::BTreeSet;
+
 use chrono::{Days, NaiveDate};
 use tessera_expr::aggregates::COUNT;
 use tessera_expr::rel::{Agg, Aggregate, RowCheck, SourceRows, Unconverted};
@@ -30,6 +32,12 @@ impl FeaturePlan {
 }
 
 impl FeaturePlan {
+    /// The names of the aggregates of all passes.
+    pub fn aggregate_names(&self) -> BTreeSet<String> {
+        let aggs = self.passes.iter().flat_map(|pass| &pass.aggregate.aggs);
+        aggs.map(|agg| agg.name.clone()).collect()
+    }
+
     /// As [`FeaturePlan::add_hidden`], for columns that tables of earlier dates hold too.
     pub fn keep_hidden(&mut self, source: &str, aggs: Vec<Agg>) {
         if self.passes.iter().any(|pass| pass.source == source) {

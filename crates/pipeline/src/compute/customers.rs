@@ -59,10 +59,8 @@ fn earlier(
     let predicates = prepared
         .fitting(&held.scheme)
         .map_err(|why| format!("that of {} does not fit: {why}", held.as_of))?;
-    // Names that people give belong to ids of clusters, whichever definition found them.
-    if held.scheme.kind.settings().max_unmatched().is_some() {
-        held.scheme.naming = scheme.naming.clone();
-    }
+    // Names that people give belong to ids of segments, whichever definition serves.
+    held.scheme.naming = scheme.naming.after(&held.scheme.naming);
     Ok((held, predicates))
 }
 
@@ -95,6 +93,8 @@ impl Job<'_> {
         made.table = Some(one.table);
         made.scored.push((name.to_owned(), one.scored));
         made.artifacts.extend(one.artifact);
+        let learned = made.learned.get_or_insert_default();
+        learned.extend(one.learned.map(|learned| (name.to_owned(), learned)));
         Ok(report)
     }
 
@@ -277,6 +277,7 @@ impl Job<'_> {
             aged: made.aged.as_ref(),
             dated: &made.dated,
             artifacts: &made.artifacts,
+            learned: made.learned.as_ref(),
             assigned: assigned.artifacts(),
         };
         let (customers, assignments) = (assigned.customers(), assigned.assignments());

@@ -1,5 +1,6 @@
 //! One read for many dates, on the demo lake: per date the same bytes as a read for that date alone.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use chrono::{Days, Months, NaiveDate};
@@ -65,7 +66,10 @@ fn twenty_four_month_ends_of_the_demo_lake_are_what_each_is_alone() {
     let plans = (0..24).map(|back| {
         let first = day("2026-11-01").checked_sub_months(Months::new(back));
         let date = first.unwrap().checked_sub_days(Days::new(1)).unwrap();
-        (date, prepared.features_at(date, date).unwrap())
+        (
+            date,
+            prepared.features_at(date, date, &BTreeSet::new()).unwrap(),
+        )
     });
     let plans: Vec<(NaiveDate, FeaturePlan)> = plans.collect();
     let engine = PolarsEngine::new(2, Budget::unlimited(folder));

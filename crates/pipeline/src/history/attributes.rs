@@ -1,15 +1,17 @@
-//! Which attributes of customers changed since the previous version, and which features depend on them.
+//! Which attributes of customers changed since the previous version, and which features and values depend on them.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use arrow::array::{Array, ArrayRef, RecordBatch, UInt32Array};
+use arrow::compute::cast;
+use arrow::compute::kernels::cmp::distinct;
 use tessera_expr::{Expr, columns};
-use tessera_features::FeaturePlan;
 use tessera_history::ABSENT;
 
 use super::Previous;
 use super::state::Standing;
 use crate::error::PipelineError;
+use crate::prepared::Prepared;
 
 /// The attributes that changed since the previous version.
 pub(super) struct Touched<'n> {
@@ -19,6 +21,8 @@ pub(super) struct Touched<'n> {
     pub(super) now_rows: UInt32Array,
     /// Their rows in the previous version.
     pub(super) then_rows: UInt32Array,
+    /// The rows of this version's customers of whom an attribute changed.
+    pub(super) changed: Vec<u32>,
 }
 
 /// What attributes changed since the previous version; `None` where none did and no customer came or left because of attributes.
@@ -33,6 +37,7 @@ pub(super) fn touched<'n>(
         pairs.map(|row| (row as u32, then.rows[row])).unzip();
     let (now_rows, then_rows) = (UInt32Array::from(now_rows), UInt32Array::from(then_rows));
     let mut replaced: BTreeMap<&str, ArrayRef> = BTreeMap::new();
+    let mut changed = vec![false; now_rows.len()];
     for name in attributes {
         let (Some(now), Some(old)) = (today.column_by_name(name), then.table.column_by_name(name))
         else {
@@ -41,6 +46,9 @@ pub(super) fn touched<'n>(
         let now = arrow::compute::take(now, &now_rows, None)?;
         let old = arrow::compute::take(old, &then_rows, None)?;
         if now.to_data() != old.to_data() {
+            let differs = distinct(&now, &cast(&old, now.data_type())?)?;
+            let pairs = changed.iter_mut().zip(differs.values());
+            pairs.for_each(|(changed, differs)| *changed |= differs);
             replaced.insert(name, now);
         }
     }
@@ -51,27 +59,31 @@ pub(super) fn touched<'n>(
         || then.rows[today.num_rows()..]
             .iter()
             .any(|&row| row != ABSENT);
+    let changed = now_rows.values().iter().zip(changed);
+    let changed = changed.filter(|(_, changed)| *changed);
+    let changed = changed.map(|(row, _)| *row).collect();
     Ok((!replaced.is_empty() || base_changed).then_some(Touched {
         replaced,
         now_rows,
         then_rows,
+        changed,
     }))
 }
 
-/// The features that depend on replaced columns: those that can be computed again from the table, and those that cannot.
+/// The features and values that depend on replaced columns: those that can be computed again from the table, and those that cannot.
 pub(super) fn dependents(
-    plan: &FeaturePlan,
+    prepared: &Prepared,
     table: &RecordBatch,
     replaced: &BTreeMap<&str, ArrayRef>,
 ) -> (Vec<(String, Expr)>, BTreeSet<String>) {
     let mut affected: BTreeSet<&str> = replaced.keys().copied().collect();
     let (mut again, mut unknown) = (Vec::new(), BTreeSet::new());
-    for (late, (name, expr)) in plan
-        .derived
-        .iter()
-        .map(|one| (false, one))
-        .chain(plan.late.iter().map(|one| (true, one)))
-    {
+    let plan = &prepared.features;
+    let derived = plan.derived.iter().map(|(name, expr)| (false, name, expr));
+    let late = plan.late.iter().map(|(name, expr)| (true, name, expr));
+    let values = prepared.value.iter();
+    let values = values.map(|(info, expr)| (false, &info.name, expr));
+    for (late, name, expr) in derived.chain(late).chain(values) {
         let read = columns(expr);
         if !read.iter().any(|column| affected.contains(column)) {
             continue;

@@ -41,8 +41,12 @@ impl Replay<'_> {
             .filter(|(before, _)| **before != ABSENT)
             .map(|(before, row)| (*before, row))
             .collect();
+        // Who is not in the base by today's definitions and earlier rows has left in an earlier step.
+        let now = self.now.num_rows();
+        let is_there = |place: &usize| then.rows.get(now + place).is_some_and(|row| *row != ABSENT);
         let pairs = gone.iter().enumerate();
         let pairs: Vec<(usize, u32)> = pairs
+            .filter(|(place, _)| is_there(place))
             .filter_map(|(place, before)| Some((place, *rows.get(before)?)))
             .collect();
         if pairs.is_empty() {
@@ -86,12 +90,8 @@ impl Replay<'_> {
         today: &RecordBatch,
     ) -> Result<Option<RecordBatch>, PipelineError> {
         let now = self.now.num_rows();
-        let rows = places
-            .iter()
-            .map(|place| then.rows.get(now + place).copied());
-        let rows: Option<Vec<u32>> = rows.map(|row| row.filter(|row| *row != ABSENT)).collect();
-        let Some(rows) = rows else { return Ok(None) };
-        let rows = UInt32Array::from(rows);
+        let rows = places.iter().map(|place| then.rows[now + place]);
+        let rows = UInt32Array::from_iter_values(rows);
         let plan = &self.prepared.features;
         let decide: BTreeSet<String> = plan.made_of(std::iter::once(base::CONDITION));
         let attributes = attribute_columns(self.prepared);

@@ -46,32 +46,8 @@ pub(crate) fn definitions(prepared: &Prepared) -> Value {
     // Which key belongs to which customer is a cause of its own.
     let map = data.take_identity();
     let of_scheme = |scheme: &Scheme| {
-        let used = used_schemes(prepared, scheme);
-        let as_defined = |scheme: &Scheme| Scheme {
-            refit: Refit::Always,
-            ..scheme.clone()
-        };
-        let mut schemes: Vec<Scheme> = prepared.pipeline.schemes.iter().map(as_defined).collect();
-        schemes.retain(|known| used.contains(known.name.value.as_str()));
-        schemes.sort_by(|a, b| a.name.value.cmp(&b.name.value));
-        let stay = prepared
-            .pipeline
-            .memberships
-            .min_stay_days
-            .get(&scheme.name.value);
-        let limits = &prepared.pipeline.memberships.hysteresis;
-        let limits = limits.get(&scheme.name.value);
-        let margin = prepared
-            .pipeline
-            .memberships
-            .score_margins
-            .get(&scheme.name.value);
-        let hash = match margin {
-            None => digits(&json!([schemes, stay, limits]).to_string()),
-            Some(margin) => digits(&json!([schemes, stay, limits, margin]).to_string()),
-        };
-        let hash = Value::from(hash);
-        (scheme.name.value.clone(), hash)
+        let name = scheme.name.value.clone();
+        (name, of_scheme(prepared, scheme).into())
     };
     let schemes: Map<String, Value> = prepared.pipeline.schemes.iter().map(of_scheme).collect();
     let features = digits(&tessera_spec::canonical(&data));
@@ -88,6 +64,29 @@ pub(crate) fn definitions(prepared: &Prepared) -> Value {
         all[MAP] = digits(&json!(map).to_string()).into();
     }
     all
+}
+
+/// Hash of the definition of a scheme with the schemes that it uses.
+pub(super) fn of_scheme(prepared: &Prepared, scheme: &Scheme) -> String {
+    let used = used_schemes(prepared, scheme);
+    let all = prepared.pipeline.schemes.iter();
+    let mut schemes: Vec<Scheme> = all
+        .filter(|known| used.contains(known.name.value.as_str()))
+        .cloned()
+        .collect();
+    // When something is learned again defines nothing.
+    schemes
+        .iter_mut()
+        .for_each(|scheme| scheme.refit = Refit::Always);
+    schemes.sort_by(|a, b| a.name.value.cmp(&b.name.value));
+    let memberships = &prepared.pipeline.memberships;
+    let name = &scheme.name.value;
+    let stay = memberships.min_stay_days.get(name);
+    let limits = memberships.hysteresis.get(name);
+    match memberships.score_margins.get(name) {
+        None => digits(&json!([schemes, stay, limits]).to_string()),
+        Some(margin) => digits(&json!([schemes, stay, limits, margin]).to_string()),
+    }
 }
 
 /// The columns that a scheme reads, who is active, and all that these are made of; none where scores are among them, which may be learned from
@@ -135,6 +134,8 @@ pub(crate) struct Changes {
     first: BTreeMap<String, Causes>,
     /// By scheme: all possible causes of moves.
     all: BTreeMap<String, Causes>,
+    /// Of what something else is applied than in the previous version: names as the commit states them.
+    learned_anew: BTreeSet<String>,
 }
 
 impl Changes {
@@ -154,6 +155,7 @@ impl Changes {
         let mut changes = Self {
             late: !late.is_empty(),
             features,
+            learned_anew: learned_anew(prepared, previous, applied),
             ..Self::default()
         };
         let attributes = prepared
@@ -176,7 +178,7 @@ impl Changes {
             if reads_others || then["schemes"][name] != now["schemes"][name] {
                 first = first.with(Cause::Definition);
             }
-            if is_refitted(prepared, previous, applied, scheme) {
+            if changes.is_refitted(prepared, scheme) {
                 first = first.with(Cause::Model);
             }
             let mut all = first.with(Cause::Ageing).with(Cause::Activity);
@@ -187,6 +189,20 @@ impl Changes {
             changes.all.insert(name.to_owned(), all);
         }
         Ok(changes)
+    }
+
+    /// Whether something else is applied of a score or scheme, named as the commit states it, than in the previous version.
+    pub(super) fn is_learned_anew(&self, of: &str) -> bool {
+        self.learned_anew.contains(of)
+    }
+
+    /// Whether what a scheme applies, or the scores that it reads, was learned anew since the previous version.
+    fn is_refitted(&self, prepared: &Prepared, scheme: &Scheme) -> bool {
+        let used = used_schemes(prepared, scheme);
+        let mut used = used.iter().map(|name| artifacts::of_scheme(name));
+        let mut scores = scores_of(prepared, scheme);
+        used.any(|of| self.is_learned_anew(&of))
+            || scores.any(|score| self.is_learned_anew(&artifacts::of_score(&score.name.value)))
     }
 
     /// The causes of the first step of a scheme; empty where it changes nothing.
@@ -311,6 +327,20 @@ pub(crate) fn read_columns<'a>(prepared: &'a Prepared, scheme: &'a Scheme) -> BT
     read
 }
 
+/// The scores whose columns a scheme reads, directly or through the schemes and values that it uses.
+pub(super) fn scores_of<'p>(
+    prepared: &'p Prepared,
+    scheme: &'p Scheme,
+) -> impl Iterator<Item = &'p Score> {
+    let read = read_columns(prepared, scheme);
+    let reads = move |score: &&Score| {
+        let columns = score.columns();
+        let mut names = columns.iter().map(|column| column.name.as_str());
+        names.any(|name| read.contains(name))
+    };
+    prepared.pipeline.scores.iter().filter(reads)
+}
+
 /// Whether a scheme reads a column of a score.
 pub(crate) fn reads_scores(prepared: &Prepared, scheme: &Scheme) -> bool {
     let read = read_columns(prepared, scheme);
@@ -318,29 +348,22 @@ pub(crate) fn reads_scores(prepared: &Prepared, scheme: &Scheme) -> bool {
     scored.any(|info| read.contains(info.name.as_str()))
 }
 
-/// Whether what a scheme applies, or the scores that it reads, was learned anew since the previous version.
-fn is_refitted(
+/// Of which scores and schemes this run applies something else than the previous version did.
+fn learned_anew(
     prepared: &Prepared,
     previous: &Version,
     applied: &BTreeMap<&str, &str>,
-    scheme: &Scheme,
-) -> bool {
-    let differs = |of: &str| {
+) -> BTreeSet<String> {
+    let schemes = prepared.pipeline.schemes.iter();
+    let scores = prepared.pipeline.scores.iter();
+    let schemes = schemes.map(|scheme| artifacts::of_scheme(&scheme.name.value));
+    let all = schemes.chain(scores.map(|score| artifacts::of_score(&score.name.value)));
+    let differs = |of: &String| {
         let mut before = previous.commit().artifacts.iter();
-        let before = before.find(|artifact| artifact.of == of);
+        let before = before.find(|artifact| artifact.of == *of);
         let before = before.map(|artifact| artifact.id.as_str());
         prepared.artifacts.get(of).is_some()
-            && (before.is_none() || before != applied.get(of).copied())
+            && (before.is_none() || before != applied.get(of.as_str()).copied())
     };
-    let used = used_schemes(prepared, scheme);
-    let read = read_columns(prepared, scheme);
-    let reads = |score: &&Score| {
-        let columns = score.columns();
-        columns
-            .iter()
-            .any(|column| read.contains(column.name.as_str()))
-    };
-    let mut scores = prepared.pipeline.scores.iter().filter(reads);
-    used.iter().any(|name| differs(&artifacts::of_scheme(name)))
-        || scores.any(|score| differs(&artifacts::of_score(&score.name.value)))
+    all.filter(differs).collect()
 }

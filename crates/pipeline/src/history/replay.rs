@@ -19,19 +19,19 @@ use tessera_snapshot::Store;
 
 use super::Previous;
 use super::aged::{Aged, Inputs, attribute_columns, completed};
-use super::attributes::{Touched, dependents, touched};
+use super::attributes::{Touched, touched};
 use super::definitions::{self, Changes};
 use super::keys::KeyChanges;
 use super::moves::stayed;
 use super::state::{Standing, State, Steps};
-use super::steps::{States, began, members};
+use super::steps::{Attributes, States, began, members};
 use crate::artifacts;
 use crate::base;
 use crate::customers::{self, Assigned};
 use crate::error::PipelineError;
 use crate::prepared::Prepared;
+use crate::scores::LearnedScores;
 use crate::table;
-use crate::value;
 
 /// The inputs of a replay.
 pub(crate) struct Replay<'a> {
@@ -44,6 +44,8 @@ pub(crate) struct Replay<'a> {
     pub(crate) now: &'a RecordBatch,
     pub(crate) assignments: &'a [Assignment],
     pub(crate) changes: &'a Changes,
+    /// What the scores applied, by their names; none where nothing is read of the lake.
+    pub(crate) learned: Option<&'a LearnedScores>,
 }
 
 impl Replay<'_> {
@@ -55,7 +57,7 @@ impl Replay<'_> {
     ) -> Result<BTreeMap<String, Steps>, PipelineError> {
         let schemes = self.prepared.pipeline.schemes.iter();
         let all: Vec<&str> = schemes
-            .filter(|scheme| !definitions::reads_scores(self.prepared, scheme))
+            .filter(|scheme| self.knows_scores(previous, scheme))
             .map(|scheme| scheme.name.value.as_str())
             .filter(|name| previous.before.schemes.contains_key(*name))
             .collect();
@@ -76,7 +78,7 @@ impl Replay<'_> {
             None => all.iter().filter(differs).copied().collect(),
         };
         let is_assigned_again = !changed.is_empty();
-        let then = self.then(previous, (aged, is_assigned_again))?;
+        let then = self.then(previous, (aged, is_assigned_again), &all)?;
         let Some((then, touched)) = then else {
             return Ok(found);
         };
@@ -90,7 +92,7 @@ impl Replay<'_> {
         let left = self.leaving(previous, aged, &then)?;
         let first = self.assign(previous, &then, &self.with_used(&changed), &BTreeMap::new())?;
         let alone = self.by_the_map_alone(previous, &then, &changed)?;
-        let attributes_changed = touched.is_some();
+        let other_attributes = touched.as_ref().map(|touched| touched.changed.clone());
         let second = self.with_attributes(previous, &then, touched, &all)?;
         let everything = self.with_used(&all.iter().copied().collect());
         let third_of = self.without_new_rows(previous, (aged, inputs), &everything)?;
@@ -107,7 +109,12 @@ impl Replay<'_> {
             let first = first.map(|state| (first_step(name), state));
             let states = States {
                 began: began(previous, before, first, alone.get(name)),
-                attributes: attributes_changed.then(|| second.get(name)),
+                attributes: other_attributes
+                    .as_ref()
+                    .map(|changed| match second.get(name) {
+                        Some(state) => Attributes::Known(state),
+                        None => Attributes::Unknown(changed),
+                    }),
                 aged: aged_state,
                 new_rows: &aged.new_rows,
                 left: &left,
@@ -116,25 +123,6 @@ impl Replay<'_> {
             found.insert(name.to_owned(), steps);
         }
         Ok(found)
-    }
-
-    /// The states with the attributes that changed and all else as before, of the schemes of these that read no column whose value
-    /// with those attributes is not known.
-    fn with_attributes(
-        &self,
-        previous: &Previous,
-        then: &Standing,
-        touched: Option<Touched<'_>>,
-        schemes: &[&str],
-    ) -> Result<BTreeMap<String, State>, PipelineError> {
-        let Some(touched) = touched else {
-            return Ok(BTreeMap::new());
-        };
-        let found = self.attributes(then, touched)?;
-        let schemes = schemes.iter().copied();
-        let known = schemes.filter(|name| !self.reads(name, &found.unknown));
-        let known = self.with_used(&known.collect());
-        self.assign(previous, &found.standing, &known, &BTreeMap::new())
     }
 
     /// The schemes of these for which late rows cannot have moved anybody: by today's rows the customers are those of the previous
@@ -223,7 +211,7 @@ impl Replay<'_> {
     }
 
     /// Whether a scheme reads one of these columns.
-    fn reads(&self, scheme: &str, unknown: &BTreeSet<String>) -> bool {
+    pub(super) fn reads(&self, scheme: &str, unknown: &BTreeSet<String>) -> bool {
         let found = self.prepared.pipeline.scheme(scheme);
         found.is_none_or(|scheme| {
             let read = definitions::read_columns(self.prepared, scheme);
@@ -232,7 +220,7 @@ impl Replay<'_> {
     }
 
     /// These schemes and those that they use.
-    fn with_used<'n>(&'n self, names: &BTreeSet<&str>) -> BTreeSet<&'n str> {
+    pub(super) fn with_used<'n>(&'n self, names: &BTreeSet<&str>) -> BTreeSet<&'n str> {
         let schemes = self.prepared.pipeline.schemes.iter();
         let named = schemes.filter(|scheme| names.contains(scheme.name.value.as_str()));
         named
@@ -241,18 +229,19 @@ impl Replay<'_> {
     }
 
     /// The customers at the close of the previous day: as that version has them, or computed from today's lake if earlier rows or
-    /// features have changed since; and what attributes changed. Where these customers are not assigned again and no attribute changed,
+    /// features have changed since, or a score that one of these schemes reads was learned anew; and what attributes changed. Where these customers are not assigned again and no attribute changed,
     /// attributes are all that is read.
     fn then(
         &self,
         previous: &Previous,
         (aged, is_assigned_again): (&Aged, bool),
+        schemes: &[&str],
     ) -> Result<Option<(Standing, Option<Touched<'_>>)>, PipelineError> {
         let touched = |then: &Standing| {
             let attributes = attribute_columns(self.prepared);
             touched((self.now, &aged.new_rows), previous, then, attributes)
         };
-        if self.changes.late || self.changes.features {
+        if self.changes.late || self.changes.features || self.any_new_scores(schemes) {
             let then = self.computed(previous)?;
             return then
                 .map(|then| {
@@ -319,6 +308,7 @@ impl Replay<'_> {
             rows,
             only: None,
             as_of: published.as_of,
+            can_be_scored: false,
         }))
     }
 
@@ -341,13 +331,15 @@ impl Replay<'_> {
             rows,
             only: None,
             as_of,
+            can_be_scored: false,
         }))
     }
 
     /// The customers at the close of the previous day, by today's lake, map of keys and features.
     fn computed(&self, previous: &Previous) -> Result<Option<Standing>, PipelineError> {
         let as_of = previous.version.as_of();
-        let table = match table::at_date(self.engine, self.prepared, as_of, self.work) {
+        let at = (as_of, &self.scores());
+        let table = match table::at_date(self.engine, self.prepared, at, self.work) {
             Ok(table) => table,
             Err(PipelineError::NoCustomers { .. }) => return Ok(None),
             Err(error) => return Err(error),
@@ -356,11 +348,7 @@ impl Replay<'_> {
             Some(active) => filter_record_batch(&table, &active)?,
             None => table,
         };
-        let values = value::computable(self.prepared, &table);
-        let table = match values.is_empty() {
-            true => table,
-            false => self.project(&table, as_of, values)?,
-        };
+        let table = self.with_scores(table, as_of)?;
         let keys = table.column(0).clone();
         let now = Alignment::new(&keys, self.now.column(0), |place| {
             self.by_key[place] as usize
@@ -380,11 +368,12 @@ impl Replay<'_> {
             rows,
             only: None,
             as_of,
+            can_be_scored: true,
         }))
     }
 
     /// Assigns a state by these schemes, in the same way as this run assigned its customers, or with what `earlier` names.
-    fn assign(
+    pub(super) fn assign(
         &self,
         previous: &Previous,
         standing: &Standing,
@@ -469,10 +458,11 @@ impl Replay<'_> {
             None => (inputs.of(None)?, previous.alignment.of_now(&all, ABSENT)),
         };
         let standing = Standing {
-            table: self.aged_table(&inputs)?,
+            table: self.with_scores(self.aged_table(&inputs)?, self.prepared.as_of)?,
             rows,
             only: concerned.clone(),
             as_of: self.prepared.as_of,
+            can_be_scored: true,
         };
         let states = self.assign(previous, &standing, schemes, &BTreeMap::new())?;
         let Some(concerned) = concerned else {
@@ -487,26 +477,21 @@ impl Replay<'_> {
         Ok(states.into_iter().filter_map(of).collect())
     }
 
-    /// Customers of this run as they would be without the rows since the previous version.
+    /// The features of customers of this run as they would be without the rows since the previous version.
     pub(super) fn aged_table(&self, inputs: &RecordBatch) -> Result<RecordBatch, PipelineError> {
         let plan: &FeaturePlan = &self.prepared.features;
         let made = self.project(inputs, self.prepared.as_of, plan.derived.clone())?;
-        let made = match &plan.base_gap {
+        match &plan.base_gap {
             Some(gap) => {
                 let mut late = customers::base_gap(gap, &made)?;
                 late.extend(plan.late.iter().cloned());
-                self.project(&made, self.prepared.as_of, late)?
+                self.project(&made, self.prepared.as_of, late)
             }
-            None => made,
-        };
-        let values = value::computable(self.prepared, &made);
-        match values.is_empty() {
-            true => Ok(made),
-            false => self.project(&made, self.prepared.as_of, values),
+            None => Ok(made),
         }
     }
 
-    fn project(
+    pub(super) fn project(
         &self,
         table: &RecordBatch,
         as_of: NaiveDate,
@@ -518,49 +503,6 @@ impl Replay<'_> {
             columns,
         };
         Ok(self.engine.project(&plan, table)?)
-    }
-
-    /// The customers of the previous version with today's attributes.
-    fn attributes(
-        &self,
-        then: &Standing,
-        touched: Touched<'_>,
-    ) -> Result<Attributes, PipelineError> {
-        let Touched {
-            replaced,
-            now_rows,
-            then_rows,
-        } = touched;
-        let (again, unknown) = dependents(&self.prepared.features, &then.table, &replaced);
-        let again_names: BTreeSet<&str> = again.iter().map(|(name, _)| name.as_str()).collect();
-        let (mut fields, mut arrays) = (Vec::new(), Vec::new());
-        for (place, field) in then.table.schema().fields().iter().enumerate() {
-            let name = field.name().as_str();
-            if again_names.contains(name) || unknown.contains(name) {
-                continue;
-            }
-            fields.push(field.as_ref().clone().with_nullable(true));
-            arrays.push(match replaced.get(name) {
-                Some(column) => column.clone(),
-                None => arrow::compute::take(then.table.column(place), &then_rows, None)?,
-            });
-        }
-        let table = RecordBatch::try_new(Arc::new(Schema::new(fields)), arrays)?;
-        let table = match again.is_empty() {
-            true => table,
-            false => self.project(&table, then.as_of, again)?,
-        };
-        let mut rows = vec![ABSENT; then.rows.len()];
-        for (place, row) in now_rows.values().iter().enumerate() {
-            rows[*row as usize] = place as u32;
-        }
-        let standing = Standing {
-            table,
-            rows,
-            only: None,
-            as_of: then.as_of,
-        };
-        Ok(Attributes { standing, unknown })
     }
 }
 
@@ -582,11 +524,4 @@ pub(crate) fn whole(
         fields.push(field.with_nullable(true));
     }
     Ok(RecordBatch::try_new(Arc::new(Schema::new(fields)), arrays)?)
-}
-
-/// The customers of the previous version with today's attributes.
-struct Attributes {
-    standing: Standing,
-    /// Features that depend on attributes and on columns that the previous version does not publish.
-    unknown: BTreeSet<String>,
 }

@@ -18,6 +18,8 @@ pub(super) struct Standing {
     /// The customers of this version whom `rows` are of, in rising order; all of either version without.
     pub(super) only: Option<Vec<u32>>,
     pub(super) as_of: NaiveDate,
+    /// Whether the table has the columns with which scores are applied.
+    pub(super) can_be_scored: bool,
 }
 
 impl Standing {

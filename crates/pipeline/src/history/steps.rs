@@ -43,12 +43,20 @@ pub(super) fn began(
     }
 }
 
+/// The state with the attributes of today.
+#[derive(Clone, Copy)]
+pub(super) enum Attributes<'s> {
+    Known(&'s State),
+    /// It cannot be computed separately from time: the rows of the customers of this version of whom an attribute changed.
+    Unknown(&'s [u32]),
+}
+
 /// The states of one scheme between the previous version and this one.
 pub(super) struct States<'s> {
     /// The steps before attributes, time and new rows.
     pub(super) began: Vec<(Causes, State)>,
-    /// `None` where no attribute changed; `Some(None)` where the state cannot be computed separately.
-    pub(super) attributes: Option<Option<&'s State>>,
+    /// `None` where no attribute changed.
+    pub(super) attributes: Option<Attributes<'s>>,
     pub(super) aged: &'s State,
     pub(super) new_rows: &'s [i64],
     /// Why each customer left who is not in this version, where it can be told: as the last of the states, in their order.
@@ -63,20 +71,26 @@ impl States<'_> {
             Some((_, state)) => state.clone(),
             None => state_before(previous, before),
         };
-        let mut ageing = Causes::from(Cause::Ageing);
         match self.attributes {
-            Some(Some(state)) => {
+            Some(Attributes::Known(state)) => {
                 let mut made = entered(previous, &at, state, self.aged, self.new_rows);
                 self.stay(&at, &mut made, &[Cause::Ageing, Cause::Activity]);
                 at = made;
                 states.push((Cause::Attribute.into(), at.clone()));
             }
-            Some(None) => ageing = ageing.with(Cause::Attribute),
+            Some(Attributes::Unknown(changed)) => {
+                // For all others only time passes.
+                let mut made = with_time(previous, &at, self.aged, (changed, self.new_rows));
+                self.stay(&at, &mut made, &[Cause::Ageing, Cause::Activity]);
+                at = made;
+                let both = Causes::from(Cause::Ageing).with(Cause::Attribute);
+                states.push((both, at.clone()));
+            }
             None => {}
         }
         let mut aged = without_activity(&at, self.aged, self.new_rows);
         self.stay(&at, &mut aged, &[Cause::Activity]);
-        states.push((ageing, aged));
+        states.push((Cause::Ageing.into(), aged));
         Steps {
             states,
             last: Cause::Activity.into(),
@@ -113,6 +127,32 @@ fn entered(
             made.of[row] = place_of(&mut made.names, &aged.names[aged.of[row] as usize]);
         }
     }
+    made
+}
+
+/// The state after attributes changed and time passed for the customers concerned: those of these rows, those who came without a row of
+/// events, and those who are not in this version.
+fn with_time(
+    previous: &Previous,
+    at: &State,
+    aged: &State,
+    (changed, new_rows): (&[u32], &[i64]),
+) -> State {
+    let mut made = at.clone();
+    let mut put = |row: usize| {
+        made.of[row] = match aged.of[row] {
+            ABSENT => ABSENT,
+            place => place_of(&mut made.names, &aged.names[place as usize]),
+        };
+    };
+    changed.iter().for_each(|row| put(*row as usize));
+    for (row, &new) in new_rows.iter().enumerate() {
+        let is_new = previous.alignment.before[row] == ABSENT && at.of[row] == ABSENT;
+        if is_new && new == 0 {
+            put(row);
+        }
+    }
+    (new_rows.len()..at.of.len()).for_each(put);
     made
 }
 

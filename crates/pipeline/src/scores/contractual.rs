@@ -169,7 +169,7 @@ fn contracts(
     given: &Given<'_>,
     period: RenewalPeriod,
 ) -> Result<Vec<Option<Contract>>, NotComputed> {
-    let today = crate::sources::epoch_day(given.prepared.as_of);
+    let today = crate::sources::epoch_day(given.as_of);
     let contract = |life: Option<Life>| {
         let life = life?;
         let current = life.end.is_none();
@@ -211,7 +211,7 @@ fn backtest(
     model: RenewalModel,
     given: &Given<'_>,
 ) -> Result<Result<RenewalTest, String>, NotComputed> {
-    let today = crate::sources::epoch_day(given.prepared.as_of);
+    let today = crate::sources::epoch_day(given.as_of);
     let then = today - score.horizon_days as i32;
     let lives = lives(given)?;
     let period = score.period;

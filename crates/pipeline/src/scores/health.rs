@@ -243,7 +243,7 @@ impl Judged for HealthScore {
         scored: &mut Scored,
     ) -> Result<(), NotComputed> {
         let mut earlier: Vec<(u32, Vec<f64>, Vec<bool>)> = Vec::new();
-        for span in spans(given.prepared.as_of) {
+        for span in spans(given.as_of) {
             let Some(then) = given.past.get(&span.observed) else {
                 let metric = format!("{BACKTEST} at {} days", span.days);
                 let reason = format!("there was no customer on {}", span.observed);

@@ -114,7 +114,7 @@ pub(super) fn untelling<'p>(
     quality: &mut Vec<Quality>,
 ) -> Result<Vec<&'p FeatureInfo>, NotComputed> {
     let known = (found.rows.as_slice(), found.churned.as_slice());
-    let telling = telling(given.table, features, known, given.prepared.as_of)?;
+    let telling = telling(given.table, features, known, given.as_of)?;
     if telling.is_empty() {
         return Ok(features.to_vec());
     }
@@ -156,7 +156,7 @@ pub(super) fn panel(
     given: &Given<'_>,
     features: &[&FeatureInfo],
 ) -> Result<Panel, NotComputed> {
-    let day = given.prepared.as_of;
+    let day = given.as_of;
     Ok(Panel::stack(vec![Observation {
         inputs: inputs(given.table, features, day, Some(&found.rows))?,
         churned: found.churned,

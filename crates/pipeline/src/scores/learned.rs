@@ -169,7 +169,7 @@ fn fitted(
     name: &str,
     known: Option<(&Known, &LearnedScore)>,
 ) -> Result<Used, NotComputed> {
-    let as_of = given.prepared.as_of;
+    let as_of = given.as_of;
     let stays = |known: &Known, learned: &LearnedScore, status, reason: String| {
         tracing::warn!("`{name}`: the refit is not used: {reason}");
         let mut used = Used::known(known, learned);

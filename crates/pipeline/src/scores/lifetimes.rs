@@ -54,7 +54,7 @@ pub(super) fn lives(given: &Given<'_>) -> Result<Vec<Option<Life>>, NotComputed>
     } else {
         (vec![0.0; first.len()], vec![None; first.len()])
     };
-    let today = epoch_day(given.prepared.as_of);
+    let today = epoch_day(given.as_of);
     let life = |(row, first): (usize, &Option<i32>)| {
         let first = (*first)?;
         let current = intervals[row] > ended[row];

@@ -189,7 +189,7 @@ pub(super) fn quality(
         (Some(text), false) => Some(format!("`{}` is true for no customer", text.value.trim())),
         (None, false) => Some(format!(
             "no customer has a row of `{}` within {} days before {}, or one that runs",
-            score.from.value, score.horizon_days, given.prepared.as_of
+            score.from.value, score.horizon_days, given.as_of
         )),
     };
     Quality {

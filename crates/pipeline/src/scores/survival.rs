@@ -124,7 +124,7 @@ impl ScoreModel for SurvivalScore {
 
     fn fit(&self, given: &Given<'_>, _: Option<InUse<'_>>) -> Result<Fitted, NotComputed> {
         let lives = lives(given)?;
-        let today = epoch_day(given.prepared.as_of);
+        let today = epoch_day(given.as_of);
         let lifetimes = lifetimes_at(&lives, today);
         let curve = SurvivalCurve::fit(&lifetimes)?;
         let mut scored = Scored::default();
@@ -165,7 +165,7 @@ impl ScoreModel for SurvivalScore {
         let Some(curve) = learned.model.get::<SurvivalCurve>() else {
             return Ok(Scored::default());
         };
-        let today = epoch_day(given.prepared.as_of);
+        let today = epoch_day(given.as_of);
         let ages: Vec<Option<i32>> = lives(given)?
             .into_iter()
             .map(|life| {

@@ -53,7 +53,7 @@ impl Buyers {
             days(given.table, &name("first"))?,
             days(given.table, &name("last"))?,
         );
-        let end = epoch_day(given.prepared.as_of) - ago as i32;
+        let end = epoch_day(given.as_of) - ago as i32;
         let mut buyers = Self {
             rows: Vec::new(),
             x: Vec::new(),

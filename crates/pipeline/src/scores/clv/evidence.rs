@@ -273,7 +273,7 @@ pub(super) fn backtest(
             let happened: Vec<bool> = actual.iter().map(|bought| *bought == 0.0).collect();
             if let Some((in_use, fitted_on)) = in_use {
                 let before = forecast_of(in_use, &history, horizon, |f| f.p_no_purchase.value)?;
-                let begin = epoch_day(given.prepared.as_of) - holdout(score) as i32;
+                let begin = epoch_day(given.as_of) - holdout(score) as i32;
                 comparison = Comparison::of_probabilities(
                     "log loss of no purchase in the holdout",
                     (&silent, &before),
@@ -303,7 +303,24 @@ pub(super) fn backtest(
     let naive = naive(&before, unit, horizon);
     let result = Backtest::new(&before.x, &naive, &actual)?;
     evidence.judged("naive_rate", &result, false);
+    evidence.scored.quality.extend(untested(score));
     Ok(comparison)
+}
+
+/// How much of the horizon the holdout covers, where that is not all of it.
+fn untested(score: &ClvScore) -> Option<Quality> {
+    let (tested, predicted) = (holdout(score), score.horizon_days);
+    (tested < predicted).then(|| Quality {
+        segment: String::new(),
+        criterion: "calibrated",
+        metric: "share of the horizon that the holdout tests".to_owned(),
+        value: Some(f64::from(tested) / f64::from(predicted)),
+        threshold: None,
+        status: QualityStatus::Ok,
+        reason: Some(format!(
+            "{tested} of the {predicted} days that are predicted are tested; with twice as much history, a longer `holdout` tests more"
+        )),
+    })
 }
 
 /// The purchases of each buyer within a horizon by its rate so far.

@@ -30,7 +30,7 @@ pub(super) struct ClvScore {
     pub(super) time_unit: PurchaseTimeUnit,
     /// Days that are predicted.
     pub(super) horizon_days: u32,
-    /// Days before `as_of` that are held out for the backtest; half of the observed time, at most the horizon, when absent.
+    /// Days before `as_of` that are held out for the backtest; 91, at most the horizon, when absent.
     pub(super) holdout_days: Option<u32>,
     /// Discount per year; 0.1 by default.
     pub(super) discount_per_year: f64,
@@ -102,7 +102,8 @@ const TIME_UNIT: Key = Key::optional(
 const HOLDOUT: Key = Key::optional(
     "holdout",
     KeyValue::Days,
-    "Time before `as_of` that is held out for the backtest; by default half of the observed time, at most the horizon.",
+    "Time before `as_of` that is held out for the backtest; by default 91 days, at most the horizon. Predictions beyond it are not tested: \
+     with enough history, state as much of the horizon as leaves as long a time before it.",
 );
 
 const DISCOUNT: Key = Key::optional(
