@@ -25,6 +25,8 @@ mod cdnow;
 mod changing_lake;
 #[path = "suite/churn.rs"]
 mod churn;
+#[path = "suite/column_types.rs"]
+mod column_types;
 #[path = "suite/commands.rs"]
 mod commands;
 #[path = "suite/damage.rs"]
@@ -149,6 +151,8 @@ mod rfm_reference;
 mod roles;
 #[path = "suite/row_accounting.rs"]
 mod row_accounting;
+#[path = "suite/score_causes.rs"]
+mod score_causes;
 #[path = "suite/scores.rs"]
 mod scores;
 #[path = "suite/screens.rs"]
@@ -169,6 +173,8 @@ mod stages;
 mod stays;
 #[path = "suite/store_care.rs"]
 mod store_care;
+#[path = "suite/store_heals.rs"]
+mod store_heals;
 #[path = "suite/supervised.rs"]
 mod supervised;
 #[path = "suite/survival.rs"]

@@ -70,7 +70,7 @@ fn every_scheme_and_segment_is_held_against_the_five_criteria() {
     let gates = r#"
 [schemes.freshness]
 kind = "rules"
-rules = [{ segment = "fresh", when = "recency_days <= 10" }, { segment = "small", when = "spend_total < 500" }]
+rules = [{ segment = "fresh", when = "recency_days <= 10" }, { segment = "small", when = "order_value_mean < 500" }]
 otherwise = "large"
 
 [playbooks.fresh]
@@ -78,7 +78,7 @@ scheme = "freshness"
 
 [gates]
 substantial = { min_customers = 30, min_share = 0.1 }
-distinguishable = { kpis = ["order_value_mean", "tenure_days"] }
+distinguishable = { kpis = ["spend_total", "tenure_days"] }
 actionable = { reachable = "spend_total > 500", min_reachable = 0.4 }
 
 [gates.schemes.freshness]
@@ -121,6 +121,36 @@ substantial = { min_customers = 20, max_measurable_effect = 0.5 }
             "{segment} {criterion} {metric}: {rows:#?}"
         );
     }
+}
+
+#[test]
+fn what_is_computed_from_what_a_scheme_assigns_by_is_no_difference() {
+    let case = Case::new();
+    case.pipeline(
+        r#"
+half = { expr = "spend_total / 2", base = "value", unit = "currency" }
+quarter = { expr = "half / 2", base = "value", unit = "currency" }
+
+[value]
+now = "quarter / 12"
+per = "month"
+
+[schemes.size]
+kind = "rules"
+rules = [{ segment = "small", when = "spend_total < 500" }]
+otherwise = "large"
+
+[gates]
+distinguishable = { kpis = ["quarter", "value_now"] }
+"#,
+    );
+    case.day("2026-02-01");
+    let rows = quality(&case);
+    let found = rows.iter().filter(|row| row[3] == "kpis_apart");
+    let found: Vec<_> = found
+        .map(|row| (row[1].as_str(), row[4].as_str()))
+        .collect();
+    assert_eq!(found, [("", "not computed")], "{rows:#?}");
 }
 
 const SERVED: &str = r#"

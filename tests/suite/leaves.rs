@@ -193,3 +193,39 @@ otherwise = "gone"
     );
     assert_eq!(on("small01"), resting);
 }
+
+#[test]
+fn rules_over_clusters_are_told_until_these_are_fitted_again() {
+    let case = Case::new();
+    case.pipeline(
+        r#"
+[schemes.spend]
+kind = "kmeans"
+features = ["spend_total"]
+k = 2
+transform = "none"
+
+[schemes.call]
+kind = "rules"
+rules = [{ segment = "now", when = "spend is not null and recency_days > 20" }]
+otherwise = "no"
+
+[schemes.list]
+kind = "rules"
+rules = [{ segment = "on", when = "call = 'now'" }]
+otherwise = "off"
+
+[memberships]
+leaves_within = "40d"
+"#,
+    );
+    case.day("2026-02-01");
+    let found = memberships(&case.path("store"), "customer_id");
+    for scheme in ["call", "list"] {
+        let of = |customer: &str| found[&(customer.to_owned(), scheme.to_owned())].clone();
+        // Ordered on 2026-01-28: before the clusters are a month old.
+        assert_eq!(of("small01").1.as_deref(), Some("2026-02-18"), "{scheme}");
+    }
+    let mut of_clusters = found.iter().filter(|(of, _)| of.1 == "spend");
+    assert!(of_clusters.all(|(_, row)| row.1.is_none()));
+}

@@ -193,3 +193,58 @@ fn a_rename_of_a_segment_that_never_was_is_warned_of() {
     let said = String::from_utf8(run(&arguments, 0).stderr).unwrap();
     assert!(!said.contains("there is no segment"), "{said}");
 }
+
+/// The definition of the day before serves on either night, and its segment has the name of today, also once nothing states the rename.
+#[test]
+fn a_rename_under_a_definition_that_is_held_moves_nobody() {
+    let case = Case::new();
+    let pipeline = |name: &str, was: &str, gates: &str| {
+        let text = format!(
+            r#"
+[schemes.size]
+kind = "rules"
+rules = [{{ segment = "{name}", when = "spend_total > 500" }}]
+otherwise = "rest"
+{was}
+
+[schemes.reader]
+kind = "rules"
+rules = [{{ segment = "known", when = "size = '{name}'" }}]
+otherwise = "unknown"
+
+[schemes.tier]
+kind = "quantile"
+by = "spend_total"
+tiers = {{ "{name}" = 0.25, low = 1.0 }}
+{was}
+{gates}
+"#
+        );
+        case.pipeline(&text);
+    };
+    pipeline("many", "", "");
+    case.day("2026-02-01");
+    let short: String = ["size", "tier"]
+        .map(|scheme| {
+            format!(
+                "[gates.schemes.{scheme}]\nsubstantial = {{ min_customers = 60, min_share = 0.0, on_fail = \"hold_previous\" }}\n"
+            )
+        })
+        .concat();
+    for (day, name, was) in [
+        ("2026-02-02", "gold", "was = { gold = \"many\" }"),
+        ("2026-02-03", "gold", ""),
+        ("2026-02-04", "platinum", "was = { platinum = \"gold\" }"),
+    ] {
+        pipeline(name, was, &short);
+        case.day(day);
+        assert_eq!(case.table("moves").rows(), 0, "{day}");
+        assert_eq!(case.table("migrations").rows(), 0, "{day}");
+        for scheme in ["size", "tier", "reader"] {
+            let memberships = case.memberships(scheme);
+            let mut segments = memberships.values().map(|row| row[0].as_str());
+            let wanted = if scheme == "reader" { "known" } else { name };
+            assert!(segments.any(|segment| segment == wanted), "{day} {scheme}");
+        }
+    }
+}

@@ -145,7 +145,8 @@ fn segments_of_the_demo_name_who_has_left_and_tiers_take_the_mark_of_their_score
         for customer in members {
             match excluded[customer].as_deref() {
                 None => living += 1,
-                Some("churned before") if at_risk[customer].is_some() => living += 1,
+                // Who never bought may have a subscription that runs.
+                Some(_) if at_risk[customer].is_some() => living += 1,
                 Some("churned before") => {
                     gone += 1;
                     let days = (tenure[customer].unwrap() - recency[customer].unwrap()) as f64;

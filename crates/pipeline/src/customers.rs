@@ -235,6 +235,7 @@ impl Assigned {
         let extra = self.extra(prepared, scheme, (ruled, learned), history);
         let mut assignment = tessera_segments::assign(scheme, &self.customers, &extra)?;
         assignment.assigned_by = AssignedBy::Held;
+        assignment.rename(&scheme.naming);
         let artifact = known.map(|known| known.applied(Some(prepared.as_of)));
         self.take(prepared, scheme, (assignment, artifact), history)
     }
@@ -374,7 +375,11 @@ impl Assigned {
         ruled: Option<&Ruled>,
     ) -> Result<Assignment, PipelineError> {
         let extra = self.extra_by_rules(prepared, ruled);
-        Ok(learned.apply(scheme, &self.customers, &extra)?)
+        let mut made = learned.apply(scheme, &self.customers, &extra)?;
+        if learned.assigned_by == AssignedBy::Held {
+            made.rename(&scheme.naming);
+        }
+        Ok(made)
     }
 
     /// Assigns by one more scheme with what an earlier version learned.

@@ -105,14 +105,25 @@ fn kpis(prepared: &Prepared, criteria: &Criteria) -> Vec<String> {
     kpis
 }
 
-/// Columns that a scheme assigns by, and values that are computed from them.
+/// Columns that a scheme assigns by, and features and values that are computed from them, at any depth. What a score learns from them is
+/// none of these.
 fn inputs<'a>(prepared: &'a Prepared, scheme: &'a Scheme) -> Vec<&'a str> {
     let read = read_columns(prepared, scheme);
-    let made = prepared.value.iter().filter(|(_, expr)| {
-        let used = columns(expr);
-        used.iter().any(|column| read.contains(column))
+    let features = &prepared.features;
+    let is_made_of = |mut made_of: BTreeSet<String>, own: &str| {
+        made_of.remove(own);
+        made_of.iter().any(|column| read.contains(column.as_str()))
+    };
+    let of_features = features.published.iter().filter(|info| {
+        let made_of = features.made_of(std::iter::once(info.name.as_str()));
+        is_made_of(made_of, &info.name)
     });
-    let made: Vec<&str> = made.map(|(info, _)| info.name.as_str()).collect();
+    let of_values = prepared.value.iter().filter(|(info, expr)| {
+        let made_of = features.made_of(columns(expr).into_iter());
+        is_made_of(made_of, &info.name)
+    });
+    let of_values = of_values.map(|(info, _)| info);
+    let made = of_features.chain(of_values).map(|info| info.name.as_str());
     read.iter().copied().chain(made).collect()
 }
 

@@ -196,8 +196,14 @@ pub(crate) fn fill(from: &From<'_>, stays: &mut [Stay]) -> Result<(), PipelineEr
         let day = from.prepared.as_of.checked_add_days(Days::new(days.into()));
         let Some(day) = day else { break };
         let (mut later, places) = on(from, plan, (days, day), &customers)?;
+        let mut unknown: BTreeSet<&str> = BTreeSet::new();
         for (place, one) in applied.iter_mut().enumerate() {
+            let used = used_schemes(from.prepared, one.scheme);
+            if !used.is_disjoint(&unknown) {
+                (one.known, one.told) = (false, false);
+            }
             let Some(made) = one.on(from, (day, &places), &mut later, &stays[place])? else {
+                unknown.insert(&one.scheme.name.value);
                 continue;
             };
             if one.told {
@@ -218,6 +224,10 @@ fn applied<'a>(from: &From<'a>, plan: &Plan) -> Vec<Applied<'a>> {
     }
     let schemes = from.prepared.pipeline.schemes.iter();
     let assignments = from.assigned.assignments().iter();
+    // Whether an earlier definition serves on later days too is not known.
+    let held = assignments.clone();
+    let held = held.filter(|assignment| assignment.assigned_by == AssignedBy::Held);
+    let held: BTreeSet<&str> = held.map(|assignment| assignment.scheme.as_str()).collect();
     let of = |(scheme, published): (&'a Scheme, &'a Assignment)| {
         let name = &scheme.name.value;
         let artifact = from
@@ -226,7 +236,7 @@ fn applied<'a>(from: &From<'a>, plan: &Plan) -> Vec<Applied<'a>> {
             .iter()
             .find(|known| known.0 == *name);
         let tried = |(_, artifact): &(String, NewArtifact)| artifact.committed.tried_on;
-        let held = published.assigned_by == AssignedBy::Held;
+        let is_held = !held.is_disjoint(&used_schemes(from.prepared, scheme));
         let windows = read_columns(from.prepared, scheme);
         let known = from.prepared.features.made_of(windows.into_iter());
         Applied {
@@ -234,7 +244,7 @@ fn applied<'a>(from: &From<'a>, plan: &Plan) -> Vec<Applied<'a>> {
             published,
             fitted: None,
             tried: artifact.map(tried),
-            told: plan.schemes.contains(name) && !held,
+            told: plan.schemes.contains(name) && !is_held,
             known: used.contains(name.as_str()) && known.is_subset(&plan.needed),
         }
     };

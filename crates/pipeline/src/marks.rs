@@ -96,7 +96,7 @@ fn text_column(table: &RecordBatch, name: &str) -> Result<StringArray, PipelineE
 /// Which customers have left, according to the first score that predicts churn, and with no value at risk either, and their money per period
 /// until they counted as lost.
 struct Left {
-    /// Whether a customer has left; `None` for customers who never bought.
+    /// Whether a customer has left; `None` for customers who never bought and can be lost in no other way either.
     left: Vec<Option<bool>>,
     /// Money per period; `None` where it is not known.
     per_period: Vec<Option<f64>>,
@@ -140,7 +140,7 @@ impl Left {
         let left = excluded.iter().enumerate().map(|(row, why)| match why {
             None => Some(false),
             Some("churned before") => Some(!can_be_lost(row)),
-            Some(_) => None,
+            Some(_) => can_be_lost(row).then_some(false),
         });
         let left = left.collect();
         let value = prepared.pipeline.value.as_ref();

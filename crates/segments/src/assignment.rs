@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use arrow::array::{ArrayRef, BooleanArray};
 use tessera_model::cluster::{ClusterWarning, NamedFeature};
-use tessera_spec::pipeline::{Criteria, Scheme};
+use tessera_spec::pipeline::{Criteria, Naming, Scheme};
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::error::SegmentError;
@@ -274,6 +274,19 @@ impl Assignment {
             self.segments.len() - 1
         });
         self.segment_of[row] = place as u32;
+    }
+
+    /// Gives segments that an earlier definition found the names that they have been given since, one rename after the other.
+    pub fn rename(&mut self, naming: &Naming) {
+        for (name, was) in &naming.was {
+            if self.segments.iter().any(|segment| segment.name == *name) {
+                continue;
+            }
+            let mut segments = self.segments.iter_mut();
+            if let Some(segment) = segments.find(|segment| segment.name == *was) {
+                segment.name.clone_from(name);
+            }
+        }
     }
 
     /// Customers per segment, in the order of `segments`.

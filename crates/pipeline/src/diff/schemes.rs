@@ -22,7 +22,7 @@ pub struct SchemeDiff {
     pub compared: u64,
     /// Of them, those in another segment.
     pub moved: u64,
-    /// What those who moved, came or left count.
+    /// What those who moved count; of those who came or left, see `moves`.
     pub moved_value: f64,
     /// Its segments, those of the other version first.
     pub segments: Vec<SegmentDiff>,
@@ -371,6 +371,7 @@ fn moves(
     let now = members.alignment.of_now(&after.segment_of, ABSENT);
     let segment = |of: &SchemeBefore, place: u32| of.segments.get(place as usize).cloned();
     let mut counted: BTreeMap<(u32, u32), (u64, i128)> = BTreeMap::new();
+    let mut moved_cents = 0;
     for (row, (&old, &new)) in then.iter().zip(&now).enumerate() {
         let ids = (segment(before, old), segment(after, new));
         made.compared += u64::from(ids.0.is_some() && ids.1.is_some());
@@ -378,7 +379,10 @@ fn moves(
         if from == to {
             continue;
         }
-        made.moved += u64::from(from.is_some() && to.is_some());
+        if from.is_some() && to.is_some() {
+            made.moved += 1;
+            moved_cents += i128::from(cents[row]);
+        }
         let count = counted.entry((old, new)).or_default();
         *count = (count.0 + 1, count.1 + i128::from(cents[row]));
         if made.sample.len() < sample {
@@ -389,7 +393,7 @@ fn moves(
             });
         }
     }
-    made.moved_value = money(counted.values().map(|count| count.1).sum());
+    made.moved_value = money(moved_cents);
     made.moves
         .extend(counted.into_iter().map(|((old, new), (customers, cents))| {
             let (from, to) = (segment(before, old), segment(after, new));

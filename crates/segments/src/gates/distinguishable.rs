@@ -16,7 +16,7 @@ pub static KPIS: Limit<Option<Vec<String>>> = Limit::columns(
     NAME,
     "kpis",
     "Columns of `customers` of which a segment must differ in two, or in the only one; the KPI of the goal and the columns of \
-     `[value]` by default. Columns that the scheme assigns by are left out.",
+     `[value]` by default. Columns that the scheme assigns by, or that are computed from these, are left out.",
 );
 
 static MIN_EFFECT: Limit<f64> = Limit::size(
@@ -88,7 +88,9 @@ fn judge(judged: &Judged<'_>) -> Result<Vec<Quality>, SegmentError> {
             true => {
                 "there is no column to differ in: state `kpis` of [gates], or a `kpi` of [goal]"
             }
-            false => "the scheme assigns by every KPI; state other `kpis` in [gates]",
+            false => {
+                "the scheme assigns by every KPI, or by what it is computed from; state other `kpis` in [gates]"
+            }
         };
         let row = Quality::not_computed("", NAME, "kpis_apart", reason.to_owned());
         return Ok(vec![row]);

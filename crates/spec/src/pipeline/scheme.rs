@@ -39,6 +39,19 @@ impl Naming {
         self.was.is_empty() && self.by_id.is_empty()
     }
 
+    /// These names for segments that an earlier definition found, whose own renames came before.
+    #[must_use]
+    pub fn after(&self, earlier: &Self) -> Self {
+        let mut was = earlier.was.clone();
+        let new = self.was.iter().filter(|renamed| !was.contains(renamed));
+        let new: Vec<_> = new.cloned().collect();
+        was.extend(new);
+        Self {
+            was,
+            by_id: self.by_id.clone(),
+        }
+    }
+
     /// Clusters with the names that people gave to their ids; another cluster that would be called the same has its id behind it.
     pub fn named(&self, ids: &[i64], names: Vec<String>) -> Vec<String> {
         let given = |id: i64| self.by_id.iter().find(|(known, _)| *known == id);
