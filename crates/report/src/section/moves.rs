@@ -10,6 +10,7 @@ use crate::ReportError;
 use crate::column::Table;
 use crate::facts::{Facts, Scheme};
 use crate::input::Before;
+use crate::mark::Mark;
 use crate::number::{count, counted, money_short};
 use crate::record::{self, MigrationRow};
 use crate::sql::{self, Num, Piece, Query};
@@ -56,6 +57,8 @@ impl Moved {
 #[derive(Serialize)]
 struct View {
     since: String,
+    /// What the money is, and why it is in doubt; none without a column that it is of.
+    worth: Option<Worth>,
     summary: Vec<Piece>,
     /// Segments moved to; `None` is "left".
     to: Vec<Option<Name>>,
@@ -65,6 +68,29 @@ struct View {
     query: Query,
     totals: Query,
     by_cause: Query,
+}
+
+/// The column that moves count.
+#[derive(Serialize)]
+struct Worth {
+    label: String,
+    column: String,
+    doubt: Option<String>,
+}
+
+/// The column of the money in `moves` and `migrations`: what customers will bring, else what they have brought, else the one that
+/// segments are valued by.
+fn worth(facts: &Facts<'_>) -> Option<Worth> {
+    let features = &facts.meta.features;
+    let known = |name: &str| features.iter().find(|feature| feature.name == name);
+    let declared = ["value_future", "value_past"].into_iter().find_map(known);
+    let column = declared.or_else(|| known(facts.meta.value.as_deref()?))?;
+    let label = column.label.as_deref().map(|label| Name::new(label).shown);
+    Some(Worth {
+        label: label.unwrap_or_else(|| words(&column.name)),
+        column: Name::new(&column.name).shown,
+        doubt: facts.marks.of(&column.name).map(Mark::sentence),
+    })
 }
 
 #[derive(Serialize)]
@@ -164,6 +190,7 @@ fn view(
     };
     View {
         since,
+        worth: worth(facts),
         summary: summary(facts, &found),
         to,
         rows: lines,

@@ -9,6 +9,7 @@ use serde::Serialize;
 use super::{Build, Part, Section};
 use crate::ReportError;
 use crate::facts::{Facts, Kind, Scheme};
+use crate::mark::Mark;
 use crate::number::{Measure, NONE, one_decimal, percent, position};
 use crate::profile::{Entry, entries};
 use crate::record::SegmentRow;
@@ -57,6 +58,8 @@ struct Card {
 struct Telling {
     key: String,
     feature: String,
+    /// Why its numbers are in doubt.
+    doubt: Option<String>,
     value: Num,
     base: Num,
     above: bool,
@@ -74,6 +77,8 @@ struct Line {
     /// The segment whose row the base is taken from.
     base_key: String,
     feature: String,
+    /// Why its numbers are in doubt.
+    doubt: Option<String>,
     base: Num,
     cells: Vec<Cell>,
 }
@@ -230,6 +235,7 @@ fn line_of_card(facts: &Facts<'_>, entry: &Entry<'_>, distance: f64) -> Telling 
     Telling {
         key: sql::key(&entry.row.feature),
         feature: feature_words(facts, entry),
+        doubt: doubt(facts, entry),
         value: value(facts, entry).at(label),
         base: base(facts, entry).at(label),
         above: distance >= 0.0,
@@ -237,6 +243,11 @@ fn line_of_card(facts: &Facts<'_>, entry: &Entry<'_>, distance: f64) -> Telling 
         from: position(0.5 + reach.min(0.0)),
         width: position(reach.abs()),
     }
+}
+
+/// Why the numbers of a feature are in doubt.
+fn doubt(facts: &Facts<'_>, entry: &Entry<'_>) -> Option<String> {
+    facts.marks.of(&entry.row.feature).map(Mark::sentence)
 }
 
 /// Whether that end of the feature is good: only where the direction is known.
@@ -315,6 +326,7 @@ fn lines(facts: &Facts<'_>, segments: &[&str], rows: &[Entry<'_>]) -> Vec<Line> 
             label: sql::key(label.unwrap_or_default()),
             base_key: sql::key(&first.row.segment),
             feature: feature_words(facts, first),
+            doubt: doubt(facts, first),
             base: base(facts, first).at(&first.row.segment),
             cells: segments.iter().map(cell).collect(),
         })

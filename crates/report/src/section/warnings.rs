@@ -45,7 +45,7 @@ fn build(facts: &Facts<'_>) -> Result<Part, ReportError> {
     warnings.extend(value(facts));
     warnings.extend(sources(facts));
     warnings.extend(schemes(facts));
-    if let Before::Gone(reason) = &facts.input.before {
+    if let Before::Gone { reason, .. } = &facts.input.before {
         warnings.push(Warning {
             about: Name::new("The version before"),
             text: format!(

@@ -15,6 +15,15 @@ fn text(input: &ReportInput, options: &Options) -> String {
     markup::parse(&html).unwrap().text
 }
 
+/// A version before that has expired.
+fn expired() -> tessera_report::Before {
+    let error = tessera_snapshot::StoreError::Expired { version: 1 };
+    tessera_report::Before::Gone {
+        reason: "it has expired".to_owned(),
+        error: std::sync::Arc::new(error.into()),
+    }
+}
+
 #[test]
 fn everyone_who_moved_came_or_left_is_counted() {
     let html = fixture::section(&input(), "moves");
@@ -54,7 +63,7 @@ fn steps_that_cancel_out_are_no_moves() {
 #[test]
 fn moves_are_those_of_the_version_even_where_the_one_before_is_gone() {
     let mut input = fixture::version("Champions", "At Risk");
-    input.before = tessera_report::Before::Gone("it has expired".into());
+    input.before = expired();
     let html = fixture::section(&input, "moves");
     assert!(html.contains("Since 31 October 2026"), "{html}");
 }
@@ -184,7 +193,7 @@ fn keys_that_are_names_or_addresses_are_hashed() {
 #[test]
 fn an_earlier_version_that_is_gone_is_said() {
     let mut input = fixture::version("a", "b");
-    input.before = tessera_report::Before::Gone("it has expired".into());
+    input.before = expired();
     let text = text(&input, &Options::default());
     assert!(text.contains("The version before cannot be read"), "{text}");
 }
