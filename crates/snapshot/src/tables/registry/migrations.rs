@@ -30,7 +30,8 @@ pub(super) const VALUE: Column = must(
 pub(super) const TABLE: Table = Table {
     name: "migrations",
     doc: "Why customers moved since the previous version: customers and their value, step by step, so that the rows of a \
-              segment add up to its change. A customer who moves in several steps counts in each, also who is back in the end; \
+              segment add up to the change of its customers; of its value they have what came and left, not what those who stayed \
+              gained or lost. A customer who moves in several steps counts in each, also who is back in the end; \
               `moves` counts each once. Empty in a first version.",
     version: "1.0",
     row: "scheme x segment before x segment after x cause",
