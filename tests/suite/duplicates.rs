@@ -1,5 +1,6 @@
 //! Repeated rows of a source.
 
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, Int64Array, RecordBatch, TimestampMicrosecondArray};
@@ -29,6 +30,26 @@ all_calls = { from = "calls", agg = "count" }
 last_called_at = { from = "calls", agg = "max", of = "called_at" }
 "#;
 
+/// Runs this pipeline beside its lake; the tables of its version.
+fn published(dir: &Path, pipeline: &str) -> PathBuf {
+    let file = dir.join("calls.toml");
+    std::fs::write(&file, pipeline).unwrap();
+    let (file, out) = (file.display().to_string(), format!("out={}", dir.display()));
+    run(
+        &[
+            "run",
+            &file,
+            "--as-of",
+            "2026-10-31",
+            "--var",
+            &out,
+            "--quiet",
+        ],
+        0,
+    );
+    dir.join("calls/latest")
+}
+
 /// On 25 October 2026 clocks in Berlin show 02:30 twice, at 00:30 and at 01:30 UTC: two calls, one of which is delivered twice.
 #[test]
 fn calls_in_the_hour_that_comes_twice_are_two() {
@@ -43,23 +64,7 @@ fn calls_in_the_hour_that_comes_twice_are_two() {
     let mut writer = ArrowWriter::try_new(file, batch.schema(), None).unwrap();
     writer.write(&batch).unwrap();
     writer.close().unwrap();
-    let pipeline = dir.path().join("calls.toml");
-    std::fs::write(&pipeline, PIPELINE).unwrap();
-    let (pipeline, out) = (
-        pipeline.display().to_string(),
-        format!("out={}", dir.path().display()),
-    );
-    let arguments = [
-        "run",
-        &pipeline,
-        "--as-of",
-        "2026-10-31",
-        "--var",
-        &out,
-        "--quiet",
-    ];
-    run(&arguments, 0);
-    let latest = dir.path().join("calls/latest");
+    let latest = published(dir.path(), PIPELINE);
     let customers = Table::read(&latest.join("customers.parquet"));
     assert_eq!(customers.ints("all_calls"), [Some(2)]);
     assert_eq!(customers.shown("last_called_at"), "2026-10-25T02:30:00");
@@ -81,23 +86,8 @@ fn texts_that_do_not_convert_are_compared_as_they_are_written() {
         .replace("calls.parquet", "calls.csv")
         .replace("time = ", "time_zone = \"UTC\"\ntime = ")
         .replace("contract = { ", &format!("contract = {{ {contract}, "));
-    let pipeline = dir.path().join("calls.toml");
-    std::fs::write(&pipeline, text).unwrap();
-    let (pipeline, out) = (
-        pipeline.display().to_string(),
-        format!("out={}", dir.path().display()),
-    );
-    let arguments = [
-        "run",
-        &pipeline,
-        "--as-of",
-        "2026-10-31",
-        "--var",
-        &out,
-        "--quiet",
-    ];
-    run(&arguments, 0);
-    let sources = Table::read(&dir.path().join("calls/latest/sources.parquet"));
+    let latest = published(dir.path(), &text);
+    let sources = Table::read(&latest.join("sources.parquet"));
     assert_eq!(sources.ints("used"), [Some(4)]);
     assert_eq!(sources.ints("dropped"), [Some(2)]);
 }

@@ -21,10 +21,8 @@ fn attempt(case: &Case, more: &[&str], code: i32) -> std::process::Output {
     run(&all, code)
 }
 
-#[test]
-fn an_expectation_that_does_not_hold_publishes_nothing_and_names_its_line() {
-    let case = Case::new();
-    let expectations = r#"
+/// Five expectations of one day, of which the first alone holds, and one of another day.
+const UNMET: &str = r#"
 [[expect]]
 customer = "large39"
 tier = "top"
@@ -56,7 +54,11 @@ share = { below = 0.2 }
 table = "customers"
 rows = { at_least = 100 }
 "#;
-    case.pipeline(&format!("{TIERS}{expectations}"));
+
+#[test]
+fn an_expectation_that_does_not_hold_publishes_nothing_and_names_its_line() {
+    let case = Case::new();
+    case.pipeline(&format!("{TIERS}{UNMET}"));
     let text = std::fs::read_to_string(case.path("moves.toml")).unwrap();
     let line = |nth: usize| {
         let mut lines = text

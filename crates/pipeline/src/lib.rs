@@ -8,7 +8,7 @@
 //! texts and numbers columns can have, `units` which columns an expression has the values of, `identity` identifies a run,
 //! `history` compares with the previous version, `held` keeps an earlier definition of a scheme in use, `leaves` finds when
 //! customers leave by time alone, `nearest` the smallest change that would move them, `publish` makes tables, version and report,
-//! `work` holds the files of a run outside the store, `monitor` writes metrics and lineage, `diff` compares two versions,
+//! `work` holds the files of a run outside the store, `store_place` refuses a store in the folder of a source, `monitor` writes metrics and lineage, `diff` compares two versions,
 //! `explain` states why customers are in their segments, `backfill` which past days are to be run, `plan` what a run would
 //! change.
 
@@ -40,7 +40,6 @@ mod nearest;
 mod options;
 mod pins;
 mod pipeline_file;
-mod place;
 pub mod plan;
 mod prepare;
 mod prepared;
@@ -51,6 +50,7 @@ mod run;
 mod scores;
 mod sources;
 mod stage;
+mod store_place;
 mod table;
 mod times;
 mod truths;

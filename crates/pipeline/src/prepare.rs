@@ -28,9 +28,9 @@ use crate::labels::{self, Labels};
 use crate::leaves;
 use crate::pins::Pins;
 use crate::pipeline_file::load;
-use crate::place;
 use crate::prepared::Prepared;
 use crate::scores;
+use crate::store_place;
 use crate::value;
 use crate::work::private_folder;
 use names::{action_columns, expressions, kpi, schemes, score_inputs};
@@ -169,7 +169,7 @@ pub fn prepare(
     let loaded = load(file, &reading.vars)?;
     let mut found = loaded.warnings;
     let pipeline = loaded.pipeline;
-    place::check(&pipeline, &found)?;
+    store_place::check(&pipeline, &found)?;
     let known_as_of = reading.known_as_of.unwrap_or(as_of);
     let kept = folder_of_records(reading)?;
     let stage = kept.as_ref().map(tempfile::TempDir::path);
@@ -234,14 +234,24 @@ pub fn prepare(
         store: reading.store.clone(),
         kept,
     };
-    if let Some(since) = previous_day(&prepared.pipeline, as_of) {
-        let of_scores = aged_columns(&prepared, &inputs);
-        let wanted = |name: &str| of_features.contains(name) || of_scores.contains(name);
-        let sources = &prepared.pipeline.sources;
-        prepared.aged = Some(prepared.features.add_aged(sources, since, wanted));
-    }
+    plan_aged(&mut prepared, &inputs, &of_features);
     leaves::plan(&mut prepared);
     Ok(prepared)
+}
+
+/// Plans what the features, and the scores that schemes read, would be without the rows since the previous version.
+fn plan_aged(
+    prepared: &mut Prepared,
+    inputs: &BTreeMap<String, SourceInput>,
+    of_features: &BTreeSet<String>,
+) {
+    let Some(since) = previous_day(&prepared.pipeline, prepared.as_of) else {
+        return;
+    };
+    let of_scores = aged_columns(prepared, inputs);
+    let wanted = |name: &str| of_features.contains(name) || of_scores.contains(name);
+    let sources = &prepared.pipeline.sources;
+    prepared.aged = Some(prepared.features.add_aged(sources, since, wanted));
 }
 
 /// Plans the sources and the features over them. What is wrong with either ends the preparation, with everything found until then:

@@ -43,6 +43,9 @@ pub(super) struct SliceSize {
     pub(super) slice: String,
     pub(super) rows: u64,
     pub(super) churned: u64,
+    /// Customers with a row; `None` where an earlier program stored it.
+    #[serde(default)]
+    pub(super) customers: Option<u64>,
 }
 
 impl SliceSize {
@@ -51,6 +54,7 @@ impl SliceSize {
             slice: slice.to_owned(),
             rows: panel.rows() as u64,
             churned: panel.churners() as u64,
+            customers: Some(panel.customers() as u64),
         }
     }
 }

@@ -1,6 +1,6 @@
 //! What is known of customers at one date ([`Inputs`]), and several such dates with what happened next ([`Panel`]).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use rayon::prelude::*;
 
@@ -365,6 +365,12 @@ pub struct Panel {
 }
 
 impl Panel {
+    /// How many customers have rows, whatever the dates.
+    pub(super) fn customers(&self) -> usize {
+        let customers: HashSet<u64> = self.customer.iter().copied().collect();
+        customers.len()
+    }
+
     /// A panel whose rows are stacked already; every vector has one entry per row.
     ///
     /// # Errors

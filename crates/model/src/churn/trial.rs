@@ -1,7 +1,5 @@
 //! Tests the candidates on customers and, where there are dates, on a date that they were not trained on; and chooses one.
 
-use std::collections::HashSet;
-
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use tessera_spec::shown::grouped;
@@ -463,8 +461,7 @@ fn none_added() -> f64 {
 /// too, as many customers as the folds that a fold is predicted from have. Rows of one customer at several dates count once, since
 /// they know much of one another. Per bin, the rates of two independent samples of n and m differ with variance p (1 - p) (1/n + 1/m).
 fn learning_factor(split: &Split) -> f64 {
-    let learnt: HashSet<u64> = split.early.customer.iter().copied().collect();
-    let learnt = learnt.len() as f64 * (FOLDS - 1) as f64 / FOLDS as f64;
+    let learnt = split.early.customers() as f64 * (FOLDS - 1) as f64 / FOLDS as f64;
     (1.0 + split.test.rows() as f64 / learnt.max(1.0)).sqrt()
 }
 

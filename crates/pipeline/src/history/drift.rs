@@ -55,6 +55,8 @@ pub(super) fn rows(
     Ok(rows)
 }
 
+const NO_CLUSTER: &str = "no cluster continues one of the previous version";
+
 const NO_SCHEME: &str = "the previous version does not have the scheme";
 
 fn row(kind: &'static str, name: &str, drift: Drift, edited: bool) -> DriftRow {
@@ -216,6 +218,9 @@ pub(super) fn mix(prepared: &Prepared, before: &SchemeBefore, assignment: &Assig
         let (of_both, others): (BTreeMap<_, _>, BTreeMap<_, _>) = counts
             .into_iter()
             .partition(|(_, both)| both.0 > 0 && both.1 > 0);
+        if of_both.is_empty() {
+            return Drift::not_computed(NO_CLUSTER.to_owned());
+        }
         let sum = |which: fn(&(u64, u64)) -> u64| others.values().map(which).sum::<u64>();
         let pooled = (sum(|both| both.0), sum(|both| both.1));
         counts = of_both;

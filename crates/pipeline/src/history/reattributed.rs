@@ -45,7 +45,7 @@ impl Replay<'_> {
         &self,
         then: &Standing,
         touched: Touched<'_>,
-    ) -> Result<Attributes, PipelineError> {
+    ) -> Result<Reattributed, PipelineError> {
         let Touched {
             replaced,
             now_rows,
@@ -98,7 +98,7 @@ impl Replay<'_> {
             as_of: then.as_of,
             can_be_scored: then.can_be_scored,
         };
-        Ok(Attributes {
+        Ok(Reattributed {
             standing,
             unknown,
             changed,
@@ -107,7 +107,7 @@ impl Replay<'_> {
 }
 
 /// The customers of the previous version with today's attributes.
-struct Attributes {
+struct Reattributed {
     standing: Standing,
     /// Features that depend on attributes and on columns that the previous version does not publish.
     unknown: BTreeSet<String>,
