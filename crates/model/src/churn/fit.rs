@@ -29,6 +29,9 @@ pub struct ChurnFit {
     pub(super) base_rate: f64,
     pub(super) out_of_time: bool,
     pub(super) sizes: Vec<SliceSize>,
+    /// Customers of the training slice; `None` where an earlier program stored the fit.
+    #[serde(default)]
+    pub(super) train_customers: Option<u64>,
     pub(super) learnt_from: (i32, i32),
     pub(super) tested_on: i32,
     pub(super) candidates: Vec<Candidate>,
@@ -43,9 +46,6 @@ pub(super) struct SliceSize {
     pub(super) slice: String,
     pub(super) rows: u64,
     pub(super) churned: u64,
-    /// Customers with a row; `None` where an earlier program stored it.
-    #[serde(default)]
-    pub(super) customers: Option<u64>,
 }
 
 impl SliceSize {
@@ -54,7 +54,6 @@ impl SliceSize {
             slice: slice.to_owned(),
             rows: panel.rows() as u64,
             churned: panel.churners() as u64,
-            customers: Some(panel.customers() as u64),
         }
     }
 }
@@ -135,6 +134,7 @@ impl ChurnFit {
             base_rate,
             out_of_time: kind == SplitKind::Time,
             sizes: sizes.to_vec(),
+            train_customers: Some(split.early.customers() as u64),
             learnt_from: split.learnt_from,
             tested_on: split.tested_on,
             candidates: trial.candidates,

@@ -137,9 +137,9 @@ impl ChurnFit {
         for size in &self.sizes {
             whole.number(format!("{}_rows", size.slice), size.rows as f64);
             whole.number(format!("{}_churned", size.slice), size.churned as f64);
-            if let Some(customers) = size.customers {
-                whole.number(format!("{}_customers", size.slice), customers as f64);
-            }
+        }
+        if let Some(customers) = self.train_customers {
+            whole.number("train_customers", customers as f64);
         }
         let mut rows = choice.rows;
         rows.extend(whole.rows);
