@@ -221,3 +221,46 @@ fn columns_of_the_path_have_the_declared_type() {
     let (customers, _) = run(&dir, "lake", "", &features.replace("max", "first"));
     assert_eq!(customers.texts("shops"), shown(&[Some("007")]));
 }
+
+/// A lake that was partitioned later: files of before lie beside the folders.
+#[test]
+fn a_file_beside_the_folders_with_the_column_is_an_error_and_one_without_it_is_named() {
+    let new = (
+        "lake/day=2026-10-01/region=eu/1.parquet",
+        &[("id", "a")][..],
+    );
+    let old = |columns| lake(&[new, ("lake/day=2026-10-02/old.parquet", columns)]);
+    let region = r#"region = { from = "visits", agg = "last", of = "region" }"#;
+    let refused = |dir: &TempDir, columns: &str, features: &str| {
+        let output = call(dir, "lake", columns, features);
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(2), "{said}");
+        said
+    };
+    let dir = old(&[("id", "b"), ("region", "us")]);
+    let held = "within 1 file (day=2026-10-02/old.parquet) whose path does not state it";
+    for columns in [
+        ", region = \"string\"",
+        ", region = { type = \"string\", required = true }",
+    ] {
+        let said = refused(&dir, columns, region);
+        assert!(
+            said.contains("error[TS-D013]") && said.contains(held),
+            "{said}"
+        );
+    }
+    // Where it is not used it does no harm.
+    run(&dir, "lake", "", "");
+
+    let dir = old(&[("id", "b")]);
+    let (customers, said) = run(&dir, "lake", ", region = \"string\"", region);
+    assert_eq!(customers.texts("region"), shown(&[Some("eu"), None]));
+    let lacking = "is missing in 1 file (day=2026-10-02/old.parquet)";
+    assert!(said.contains(lacking), "{said}");
+    let required = ", region = { type = \"string\", required = true }";
+    let said = refused(&dir, required, region);
+    assert!(
+        said.contains(lacking) && said.contains("the contract requires it"),
+        "{said}"
+    );
+}

@@ -220,6 +220,13 @@ impl Judge<'_> {
             .declared
             .map(|declared| expression_type(declared.value, scale, &forms));
         if self.column.in_path {
+            // Files with other values of it are not read together, so it is left out where nothing reads it.
+            if !self.mentioned {
+                return Ok(None);
+            }
+            if self.column.beside_path.count > 0 {
+                return Err(self.beside_path());
+            }
             let natural = self.column.path_type.unwrap_or(Type::String);
             return made(wanted.unwrap_or(natural), Stored::HivePath);
         }
@@ -268,7 +275,7 @@ impl Judge<'_> {
     fn lacking(&self) -> Option<Diagnostic> {
         let (name, absent) = (&self.column.name, &self.column.absent);
         let column = declared_column(self.source, name)?;
-        if !column.required || absent.count == 0 || self.column.in_path {
+        if !column.required || absent.count == 0 {
             return None;
         }
         let message = format!(
@@ -279,6 +286,18 @@ impl Judge<'_> {
         let found = Diagnostic::error("TS-D008", message, column.name.span.clone());
         Some(found.with_help(
             "write these files again with the column, or remove `required = true`: then it is null there",
+        ))
+    }
+
+    /// Some files hold the column, and folders with its name state it for others.
+    fn beside_path(&self) -> Diagnostic {
+        let (name, source) = (&self.column.name, &self.source.name.value);
+        let message = format!(
+            "column `{name}` of source `{source}` stands in the path of some files, as a folder `{name}=…`, and within {} whose path does not state it",
+            self.column.beside_path.text()
+        );
+        Diagnostic::error("TS-D013", message, self.span()).with_help(format!(
+            "move it into folders such as `{name}=…`, one for each value, or rename the column in one of both"
         ))
     }
 
@@ -489,6 +508,11 @@ impl Judge<'_> {
     }
 }
 
+/// How to declare a column of integers that is a time.
+pub(crate) fn time_of_integers(inventory: &Inventory, name: &str) -> String {
+    epoch::help(inventory, name, false)
+}
+
 /// Columns that the pipeline names and that some files lack, where they are null.
 fn partly_absent<'a>(
     source: &'a Source,
@@ -500,8 +524,7 @@ fn partly_absent<'a>(
     inventory.columns.iter().filter(move |column| {
         mentioned.contains(&column.name)
             && column.absent.count > 0
-            && !column.held.is_empty()
-            && !column.in_path
+            && (column.in_path || !column.held.is_empty())
             && !required(column)
     })
 }

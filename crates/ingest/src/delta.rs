@@ -62,7 +62,10 @@ pub(crate) fn read(root: &Path) -> Result<Table, Trouble> {
     if let Some((version, parts)) = &log.checkpoint {
         for part in parts {
             for action in checkpoint(part)? {
-                state.apply(&action)?;
+                // Tombstones of a checkpoint say which files may be deleted, and stand beside files that are part of the table.
+                if !action["remove"].is_object() {
+                    state.apply(&action)?;
+                }
             }
         }
         next = version + 1;
@@ -207,16 +210,20 @@ fn version(text: &str) -> Option<u64> {
 struct State {
     protocol: Option<Value>,
     metadata: Option<Value>,
-    files: BTreeMap<String, Value>,
+    /// By path and deletion vector: a file with another one is another entry.
+    files: BTreeMap<(String, Option<String>), Value>,
 }
 
 impl State {
     fn apply(&mut self, action: &Value) -> Result<(), String> {
         let part = |name: &str| action.get(name).filter(|value| value.is_object());
+        let file = |of: &Value| Ok::<_, String>((text(of, "path")?, deletion_vector(of)));
         if let Some(add) = part("add") {
-            self.files.insert(text(add, "path")?, add.clone());
+            self.files.insert(file(add)?, add.clone());
         } else if let Some(remove) = part("remove") {
-            self.files.remove(&text(remove, "path")?);
+            self.files.remove(&file(remove)?);
+        } else if part("sidecar").is_some() {
+            return Err("its checkpoint keeps the files of the table in further files (reader feature `v2Checkpoint`), which is not supported; export it to plain Parquet files".to_owned());
         } else if let Some(metadata) = part("metaData") {
             self.metadata = Some(metadata.clone());
         } else if let Some(protocol) = part("protocol") {
@@ -251,8 +258,8 @@ impl State {
             types: partition_types(&metadata, &columns),
             ..Table::default()
         };
-        for (path, add) in self.files {
-            if add.get("deletionVector").is_some_and(Value::is_object) {
+        for ((path, deleted), add) in self.files {
+            if deleted.is_some() {
                 return Err("it has deletion vectors (reader feature `deletionVectors`), which are not supported; run `REORG TABLE … APPLY (PURGE)` in the system that writes it".to_owned());
             }
             let values = &add["partitionValues"];
@@ -266,6 +273,15 @@ impl State {
         }
         Ok(table)
     }
+}
+
+/// What tells the deletion vector of a file from others: where it is kept.
+fn deletion_vector(of: &Value) -> Option<String> {
+    let vector = of
+        .get("deletionVector")
+        .filter(|vector| vector.is_object())?;
+    let parts = ["storageType", "pathOrInlineDv", "offset"].map(|name| vector[name].to_string());
+    Some(parts.join(" "))
 }
 
 fn text(action: &Value, name: &str) -> Result<String, String> {
@@ -374,6 +390,11 @@ fn value(field: &Field) -> Value {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
+    use arrow::array::{ArrayRef, Int32Array, RecordBatch, StringArray, StructArray};
+    use arrow::datatypes::{DataType, Field as ArrowField, Fields, Schema};
+
     use super::*;
 
     const PROTOCOL: &str = r#"{"protocol":{"minReaderVersion":1,"minWriterVersion":2}}"#;
@@ -423,6 +444,122 @@ mod tests {
             ]
         );
         assert_eq!(table.types["day"], Type::Date);
+    }
+
+    /// The values of a field in rows of JSON.
+    fn column(field: &ArrowField, rows: &[Value]) -> ArrayRef {
+        let own: Vec<Value> = rows.iter().map(|row| row[field.name()].clone()).collect();
+        match field.data_type() {
+            DataType::Struct(fields) => {
+                let children = fields.iter().map(|field| column(field, &own)).collect();
+                let there: Vec<bool> = own.iter().map(Value::is_object).collect();
+                Arc::new(StructArray::new(
+                    fields.clone(),
+                    children,
+                    Some(there.into()),
+                ))
+            }
+            DataType::Int32 => {
+                let numbers = own
+                    .iter()
+                    .map(|value| value.as_i64().map(|number| number as i32));
+                Arc::new(Int32Array::from_iter(numbers))
+            }
+            _ => Arc::new(StringArray::from_iter(own.iter().map(Value::as_str))),
+        }
+    }
+
+    /// A checkpoint of the actions in `rows`, as the version 0 of a table.
+    fn checkpointed(rows: &[&str]) -> (tempfile::TempDir, Result<Table, Trouble>) {
+        let text = |name: &str| ArrowField::new(name, DataType::Utf8, true);
+        let group = |name: &str, fields: Vec<ArrowField>| {
+            ArrowField::new(name, DataType::Struct(Fields::from(fields)), true)
+        };
+        let vector = || {
+            let fields = vec![
+                text("storageType"),
+                text("pathOrInlineDv"),
+                ArrowField::new("offset", DataType::Int32, true),
+            ];
+            group("deletionVector", fields)
+        };
+        let schema = Arc::new(Schema::new(vec![
+            group("add", vec![text("path"), vector()]),
+            group("remove", vec![text("path"), vector()]),
+            group("metaData", vec![text("schemaString")]),
+            group(
+                "protocol",
+                vec![ArrowField::new("minReaderVersion", DataType::Int32, true)],
+            ),
+            group("sidecar", vec![text("path")]),
+        ]));
+        let dir = tempfile::tempdir().unwrap();
+        let folder = dir.path().join("_delta_log");
+        fs::create_dir(&folder).unwrap();
+        let file = File::create(folder.join(format!("{:020}.checkpoint.parquet", 0))).unwrap();
+        let known = [
+            r#"{"protocol":{"minReaderVersion":1}}"#,
+            r#"{"metaData":{"schemaString":""}}"#,
+        ];
+        let rows: Vec<Value> = known
+            .iter()
+            .chain(rows)
+            .map(|row| serde_json::from_str(row).unwrap())
+            .collect();
+        let columns = schema.fields().iter().map(|field| column(field, &rows));
+        let batch = RecordBatch::try_new(schema.clone(), columns.collect()).unwrap();
+        let mut writer = parquet::arrow::ArrowWriter::try_new(file, schema, None).unwrap();
+        writer.write(&batch).unwrap();
+        writer.close().unwrap();
+        let read = read(dir.path());
+        (dir, read)
+    }
+
+    #[test]
+    fn tombstones_of_a_checkpoint_take_no_file_out() {
+        let (add, removed) = (
+            r#"{"add":{"path":"a.parquet"}}"#,
+            r#"{"remove":{"path":"a.parquet","deletionVector":{"storageType":"u","pathOrInlineDv":"x","offset":1}}}"#,
+        );
+        for rows in [[add, removed], [removed, add]] {
+            let (dir, table) = checkpointed(&rows);
+            let files: Vec<PathBuf> = table.unwrap().files.into_keys().collect();
+            assert_eq!(files, [dir.path().join("a.parquet")]);
+        }
+        // A file with a deletion vector beside the tombstone of the same file without one.
+        let (add, removed) = (
+            r#"{"add":{"path":"a.parquet","deletionVector":{"storageType":"u","pathOrInlineDv":"x","offset":1}}}"#,
+            r#"{"remove":{"path":"a.parquet"}}"#,
+        );
+        for rows in [[add, removed], [removed, add]] {
+            let said = content(checkpointed(&rows).1.unwrap_err());
+            assert!(said.contains("`deletionVectors`"), "{said}");
+        }
+        let sidecar = r#"{"sidecar":{"path":"s.parquet"}}"#;
+        let said = content(checkpointed(&[sidecar]).1.unwrap_err());
+        assert!(said.contains("`v2Checkpoint`"), "{said}");
+    }
+
+    #[test]
+    fn a_file_that_gets_a_deletion_vector_and_loses_it_again_is_one_file() {
+        let vector = r#","deletionVector":{"storageType":"u","pathOrInlineDv":"x","offset":1}"#;
+        let (plain, with) = (
+            r#"{"add":{"path":"a.parquet"}}"#.to_owned(),
+            format!(r#"{{"add":{{"path":"a.parquet"{vector}}}}}"#),
+        );
+        let remove = |of: &str| of.replace("add", "remove");
+        let (first, second) = (
+            [remove(&plain), with.clone()],
+            [remove(&with), plain.clone()],
+        );
+        let commits: [&[&str]; 3] = [
+            &[PROTOCOL, METADATA, &plain],
+            &[&first[0], &first[1]],
+            &[&second[0], &second[1]],
+        ];
+        let said = content(log(&commits[..2]).1.unwrap_err());
+        assert!(said.contains("`deletionVectors`"), "{said}");
+        assert_eq!(log(&commits).1.unwrap().files.len(), 1);
     }
 
     #[test]

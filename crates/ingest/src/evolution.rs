@@ -61,6 +61,7 @@ impl Layouts {
                     in_path: false,
                     path_type: None,
                     differs_from_path: Names::default(),
+                    beside_path: Names::default(),
                 });
                 columns.len() - 1
             });
@@ -93,7 +94,7 @@ pub struct LakeColumn {
     pub name: String,
     /// The forms in which files hold it, each with its files.
     pub(crate) held: Vec<(Found, Names)>,
-    /// Files without the column.
+    /// Files without the column; of a column in the path those whose path does not state it either.
     pub(crate) absent: Names,
     /// It stands in the path.
     pub(crate) in_path: bool,
@@ -101,6 +102,8 @@ pub struct LakeColumn {
     pub(crate) path_type: Option<Type>,
     /// Files that hold other values than their path states.
     pub(crate) differs_from_path: Names,
+    /// Files that hold it where the path of others states it, and their own does not.
+    pub(crate) beside_path: Names,
 }
 
 impl LakeColumn {
@@ -113,6 +116,7 @@ impl LakeColumn {
             in_path: true,
             path_type: None,
             differs_from_path: Names::default(),
+            beside_path: Names::default(),
         }
     }
 

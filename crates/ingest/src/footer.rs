@@ -12,9 +12,10 @@ use arrow::datatypes::{DataType, TimeUnit};
 use parquet::arrow::{ProjectionMask, parquet_to_arrow_schema, parquet_to_arrow_schema_by_columns};
 use parquet::basic::{ConvertedType, LogicalType, Type as PhysicalType};
 use parquet::errors::ParquetError;
-use parquet::file::metadata::{FileMetaData, ParquetMetaData, ParquetMetaDataReader};
+use parquet::file::metadata::{ParquetMetaData, ParquetMetaDataReader};
 use parquet::schema::types::Type;
 use sha2::{Digest, Sha256};
+use tessera_expr::decimal::MAX_DIGITS;
 use tessera_expr::rel::{FileStamp, Stored};
 
 use crate::open::{Unread, Watch, open};
@@ -64,7 +65,7 @@ fn of_file(file: &mut File, stamp: FileStamp) -> Result<Footer, Unread> {
     let fingerprint = hex(&Sha256::digest(&bytes));
     let read = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
         let metadata = ParquetMetaDataReader::decode_metadata(&bytes)?;
-        let columns = columns(metadata.file_metadata());
+        let columns = columns(&metadata);
         Ok::<_, ParquetError>((metadata, columns))
     }));
     let (metadata, columns) = read
@@ -135,8 +136,9 @@ fn tail(file: &mut File) -> Result<Vec<u8>, Unread> {
 }
 
 /// The columns of a file. What is wrong with the type of one is said of that one alone: it matters only to who uses it.
-fn columns(metadata: &FileMetaData) -> Vec<(String, Found)> {
-    let (schema, pairs) = (metadata.schema_descr(), metadata.key_value_metadata());
+fn columns(metadata: &ParquetMetaData) -> Vec<(String, Found)> {
+    let of_file = metadata.file_metadata();
+    let (schema, pairs) = (of_file.schema_descr(), of_file.key_value_metadata());
     let roots = schema.root_schema().get_fields();
     let all = parquet_to_arrow_schema(schema, pairs).ok();
     let all = all.filter(|all| all.fields().len() == roots.len());
@@ -164,7 +166,12 @@ fn columns(metadata: &FileMetaData) -> Vec<(String, Found)> {
     let (mut seen, mut several) = (HashSet::new(), HashSet::new());
     for (number, root) in roots.iter().enumerate() {
         if seen.insert(root.name()) {
-            columns.push((root.name().to_owned(), column(number, root)));
+            let unread = || Unusable::by_encoding((number, root), metadata).map(Found::Unusable);
+            let found = match column(number, root) {
+                found @ Found::Unusable(_) => found,
+                found => unread().unwrap_or(found),
+            };
+            columns.push((root.name().to_owned(), found));
         } else {
             several.insert(root.name());
         }
@@ -200,13 +207,11 @@ fn found(of: &Type, ty: Option<&DataType>) -> Found {
         None => Found::Unusable(Unusable::Contradiction),
         Some(DataType::Null) => Found::Untyped,
         Some(_) if is_text => Found::Flat(Stored::String),
-        // Days and nanoseconds of the day, which go further than nanoseconds since 1970 do.
-        Some(DataType::Timestamp(TimeUnit::Nanosecond, zone)) if is_int96(of) => {
-            Found::Flat(Stored::Timestamp {
-                ticks_per_second: 1_000_000,
-                zone: zone.as_ref().map(ToString::to_string),
-            })
-        }
+        // Days and nanoseconds of the day, which go further than nanoseconds since 1970 do, in whatever unit the times were before.
+        Some(DataType::Timestamp(_, zone)) if is_int96(of) => Found::Flat(Stored::Timestamp {
+            ticks_per_second: 1_000_000,
+            zone: zone.as_ref().map(ToString::to_string),
+        }),
         Some(ty) => stored(ty).map_or_else(|| Found::Unusable(Unusable::of(ty)), Found::Flat),
     }
 }
@@ -251,7 +256,9 @@ fn stored(ty: &DataType) -> Option<Stored> {
         DataType::Float64 => Stored::Float { bits: 64 },
         DataType::Decimal32(precision, scale)
         | DataType::Decimal64(precision, scale)
-        | DataType::Decimal128(precision, scale) => Stored::Decimal {
+        | DataType::Decimal128(precision, scale)
+        // Of a writer whose type has room for more digits than these.
+        | DataType::Decimal256(precision @ ..=MAX_DIGITS, scale) => Stored::Decimal {
             precision: *precision,
             scale: u8::try_from(*scale).ok()?,
         },

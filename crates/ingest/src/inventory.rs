@@ -1,6 +1,6 @@
 //! The inventory of a source: files, columns, sizes and fingerprints. Of Parquet files only the footers are read.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
@@ -198,7 +198,7 @@ pub fn take(
     let files = stock.files;
     let layouts = stock.layouts;
     let mut columns = layouts.columns(files.iter().map(|f| (f.layout, f.relative.as_str())));
-    add_partitions(&mut columns, &files, &stock.contradictions);
+    add_partitions(&mut columns, &files, &layouts, &stock.contradictions);
     for column in columns.iter_mut().filter(|column| column.in_path) {
         column.path_type = listing.path_types.get(&column.name).copied();
     }
@@ -376,19 +376,29 @@ pub(crate) fn describe(stored: &Stored) -> String {
 fn add_partitions(
     columns: &mut Vec<LakeColumn>,
     files: &[LakeFile],
+    layouts: &Layouts,
     contradictions: &BTreeMap<String, Names>,
 ) {
+    let mut seen = HashSet::new();
     for (name, _) in files.iter().flat_map(|file| &file.partitions) {
-        let column = match columns.iter_mut().find(|column| column.name == *name) {
-            Some(column) => column,
-            None => {
-                columns.push(LakeColumn::of_path(name));
-                continue;
+        if !seen.insert(name) {
+            continue;
+        }
+        let place = columns.iter().position(|column| column.name == *name);
+        let place = place.unwrap_or_else(|| {
+            columns.push(LakeColumn::of_path(name));
+            columns.len() - 1
+        });
+        let column = &mut columns[place];
+        column.in_path = true;
+        column.differs_from_path = contradictions.get(name).cloned().unwrap_or_default();
+        column.absent = Names::default();
+        let states = |file: &&LakeFile| file.partitions.iter().any(|(known, _)| known == name);
+        for file in files.iter().filter(|file| !states(file)) {
+            match layouts.get(file.layout, name) {
+                None | Some(footer::Found::Untyped) => column.absent.add(&file.relative),
+                Some(_) => column.beside_path.add(&file.relative),
             }
-        };
-        if !column.in_path {
-            column.in_path = true;
-            column.differs_from_path = contradictions.get(name).cloned().unwrap_or_default();
         }
     }
 }

@@ -90,7 +90,11 @@ impl Mentioned {
         }
         let rules = source.contract.rules.iter().map(|rule| &rule.check);
         let derive = source.derive.iter().map(|(_, text)| text);
-        for text in rules.chain(derive).chain(&source.filter) {
+        for text in rules
+            .chain(derive)
+            .chain(&source.filter)
+            .chain(&source.purchase)
+        {
             self.text(text);
         }
     }

@@ -137,7 +137,7 @@ fn plan_source(
         let one = Expr::literal(Literal::Int(1), Type::Int);
         derive.push((LOOKUP_KEY.to_owned(), one));
     }
-    check_references(source, &schema, &mut problems);
+    check_references((source, inventory), &schema, &mut problems);
     let rules = rules(source, &schema, &mut problems);
     let uses = Uses::new(source, &columns, &derive, &rules);
     uses.check_zone(source, (&columns, &groups), &derive, &mut problems);
@@ -187,7 +187,11 @@ fn plan_source(
 }
 
 /// Key, times and identifying columns must exist and have fitting types.
-fn check_references(source: &Source, schema: &Schema, problems: &mut Vec<Diagnostic>) {
+fn check_references(
+    (source, inventory): (&Source, &Inventory),
+    schema: &Schema,
+    problems: &mut Vec<Diagnostic>,
+) {
     let names: Vec<&str> = schema
         .columns
         .iter()
@@ -236,9 +240,9 @@ fn check_references(source: &Source, schema: &Schema, problems: &mut Vec<Diagnos
                 Diagnostic::error("TS-D005", format!("`{}` is {ty}, not a date or timestamp", name.value), name.span.clone())
                     .with_help(match ty {
                         // No cast makes a time of a number.
-                        Type::Int => "declare it as { type = \"timestamp\", epoch = \"s\" } in the contract's columns if it is seconds since 1970 (there are also \"ms\", \"us\" and \"ns\"), or convert it in `derive` with `to_timestamp` or `strptime`",
-                        Type::Float | Type::Decimal { .. } => "convert it in `derive`: `to_timestamp(…, 's')` reads seconds since 1970",
-                        _ => "declare it in the contract's columns with the form of its texts, such as { type = \"timestamp\", format = \"%Y-%m-%d %H:%M:%S\" }, or convert it in `derive` with `cast`",
+                        Type::Int => columns::time_of_integers(inventory, &name.value),
+                        Type::Float | Type::Decimal { .. } => "convert it in `derive`: `to_timestamp(…, 's')` reads seconds since 1970, `strptime(cast(cast(… as bigint) as string), '%Y%m%d')` the digits of dates".to_owned(),
+                        _ => "declare it in the contract's columns with the form of its texts, such as { type = \"timestamp\", format = \"%Y-%m-%d %H:%M:%S\" }, or convert it in `derive` with `cast`".to_owned(),
                     }),
             );
         }
@@ -530,8 +534,9 @@ fn checks(
     for (name, check, _) in &rules.contract {
         checks.extend(failed(&format!("rule `{name}`"), check, None));
     }
-    if let Some(filter) = &rules.filter {
-        checks.extend(failed("filter", filter, None));
+    for (of, expr) in [("filter", &rules.filter), ("purchase", &rules.purchase)] {
+        let conversions = expr.iter().flat_map(|expr| failed(of, expr, None));
+        checks.extend(conversions);
     }
     for (rule, check, outcome) in rules.contract {
         let bad_when = check.negated();

@@ -73,8 +73,15 @@ fn of_column(
             let also = " and, as the same values, those that are read now";
             (format!("read: {read}; not read: {unread}"), also)
         };
+        let otherwise = match tried.ty {
+            Type::Bool => format!(
+                "declare the column as \"string\" and say which of its texts is true, as in `derive = {{ is_so = \"{} = '…'\" }}`, correct the values",
+                tried.name
+            ),
+            _ => "correct them".to_owned(),
+        };
         return Some(found.with_note(note).with_help(format!(
-            "no usual setting reads these values{also}: correct them where the files are made, or leave their rows to be quarantined"
+            "no usual setting reads these values{also}: {otherwise} where the files are made, or leave their rows to be quarantined"
         )));
     };
     Some(found.with_help(format!("for `{}`: {advice}", tried.name)))

@@ -1,7 +1,8 @@
 //! Types of Parquet columns that no pipeline can use: what they are in words, and what to do about them.
 
 use arrow::datatypes::DataType;
-use parquet::basic::{ConvertedType, LogicalType};
+use parquet::basic::{ConvertedType, Encoding, LogicalType, Type as PhysicalType};
+use parquet::file::metadata::ParquetMetaData;
 use parquet::schema::types::Type;
 
 /// What a column holds that no pipeline can use.
@@ -17,8 +18,12 @@ pub(crate) enum Unusable {
     ShortFloats,
     LongDecimals,
     NegativeScales,
+    /// Decimals in so many bytes each, more than those of the longest that are read.
+    WideDecimals(i32),
     /// Bytes of a fixed size that is not 16.
     FixedBytes(i32),
+    /// Values of a fixed number of bytes, in an encoding of this name.
+    Encoded(&'static str),
     Bson,
     Geometries,
     /// The file has several columns of the name.
@@ -71,6 +76,33 @@ impl Unusable {
         }
     }
 
+    /// What the column with this number holds by how its values are stored, where a decoder does not read that.
+    pub(super) fn by_encoding(
+        (number, of): (usize, &Type),
+        metadata: &ParquetMetaData,
+    ) -> Option<Self> {
+        const MOST_BYTES: i32 = 16;
+        if !of.is_primitive() || of.get_physical_type() != PhysicalType::FIXED_LEN_BYTE_ARRAY {
+            return None;
+        }
+        let schema = metadata.file_metadata().schema_descr();
+        let mut leaves = 0..schema.num_columns();
+        let leaf = leaves.find(|leaf| schema.get_column_root_idx(*leaf) == number)?;
+        let column = schema.column(leaf);
+        let is_decimal = column.converted_type() == ConvertedType::DECIMAL
+            || matches!(column.logical_type_ref(), Some(LogicalType::Decimal(_)));
+        if is_decimal && column.type_length() > MOST_BYTES {
+            return Some(Self::WideDecimals(column.type_length()));
+        }
+        let chunks = metadata.row_groups().iter();
+        let mut encodings = chunks.flat_map(|group| group.column(leaf).encodings());
+        encodings.find_map(|encoding| match encoding {
+            Encoding::DELTA_BYTE_ARRAY => Some(Self::Encoded("DELTA_BYTE_ARRAY")),
+            Encoding::BYTE_STREAM_SPLIT => Some(Self::Encoded("BYTE_STREAM_SPLIT")),
+            _ => None,
+        })
+    }
+
     /// What the column holds.
     pub(crate) fn words(self) -> String {
         let words = match self {
@@ -84,7 +116,11 @@ impl Unusable {
             Self::ShortFloats => "floats of 16 bits",
             Self::LongDecimals => "decimals of more than 38 digits",
             Self::NegativeScales => "decimals with a negative scale",
+            Self::WideDecimals(size) => return format!("decimals of {size} bytes each"),
             Self::FixedBytes(size) => return format!("bytes of fixed size {size}"),
+            Self::Encoded(name) => {
+                return format!("values of a fixed number of bytes in the encoding {name}");
+            }
             Self::Bson => "documents in BSON",
             Self::Geometries => "geometries",
             Self::Several => "several columns of this name",
@@ -111,7 +147,13 @@ impl Unusable {
             Self::NegativeScales => {
                 "write it as a decimal with digits behind the point, or as an integer: a negative scale is not read"
             }
+            Self::WideDecimals(_) => {
+                "write it as a decimal of at most 38 digits in 16 bytes or fewer: wider ones are not read"
+            }
             Self::FixedBytes(_) => "write it as text",
+            Self::Encoded(_) => {
+                "write it in the encoding PLAIN or with a dictionary, as Spark does with `parquet.writer.version` \"v1\", or as a float of 64 bits"
+            }
             Self::Bson => "write it as JSON, or write what is needed of it as columns of their own",
             Self::Geometries => "write it as text, or its coordinates as numbers",
             Self::Several => "give each column a name of its own when the lake is written",
