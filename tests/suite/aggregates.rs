@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use crate::oracle::{python, script};
-use crate::program::{json, run};
+use crate::program::{json, run, tessera};
 use crate::table::Table;
 
 /// A pipeline over orders in CSV, with these features.
@@ -44,6 +44,50 @@ fn every_example_of_the_documentation_gives_the_value_it_states() {
         let expected = expected.strip_suffix(".0").unwrap_or(&expected);
         assert_eq!(customers.shown("mine"), expected, "{name}");
     }
+}
+
+/// What `check` takes, `run` computes: a constant null of every type, and of none.
+#[test]
+fn aggregates_of_null_are_null_or_nothing() {
+    let aggregates = json(&run(&["schema", "--aggregates", "--json"], 0));
+    let names = aggregates.as_array().unwrap().iter();
+    let names: Vec<&str> = names.filter_map(|one| one["name"].as_str()).collect();
+    let types = [
+        "null",
+        "cast(null as bigint)",
+        "cast(null as double)",
+        "cast(null as varchar)",
+        "cast(null as date)",
+        "cast(null as boolean)",
+    ];
+    let (mut taken, mut refused) = (0, 0);
+    for name in names {
+        for (number, of) in types.into_iter().enumerate() {
+            let dir = tempfile::tempdir().unwrap();
+            let rows = "customer_id,day,amount\nc1,2026-01-05,1\nc1,2026-01-06,2\n";
+            std::fs::write(dir.path().join("orders.csv"), rows).unwrap();
+            let share = if name == "quantile" { ", q = 0.5" } else { "" };
+            let feature =
+                format!("mine = {{ from = \"orders\", agg = \"{name}\", of = \"{of}\"{share} }}");
+            let file = dir.path().join("example.toml");
+            std::fs::write(&file, pipeline(dir.path(), &feature)).unwrap();
+            let file = file.to_str().unwrap();
+            let checked = tessera().args(["check", file]).output().unwrap();
+            if checked.status.code() != Some(0) {
+                refused += 1;
+                continue;
+            }
+            taken += 1;
+            run(&["run", file, "--as-of", "2026-02-01", "--quiet"], 0);
+            let customers = Table::read(&dir.path().join("store/latest/customers.parquet"));
+            let found = customers.shown("mine");
+            assert!(
+                ["", "0", "0.00"].contains(&found.as_str()),
+                "{name} {number}: {found}"
+            );
+        }
+    }
+    assert!(taken > 20 && refused > 5, "{taken} {refused}");
 }
 
 #[test]

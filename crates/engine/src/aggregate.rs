@@ -345,6 +345,11 @@ impl Scanner {
                     .iter()
                     .map(|join| (join.name.clone(), 0))
                     .collect(),
+                met: layout
+                    .filters
+                    .iter()
+                    .map(|filter| (filter.to_string(), false))
+                    .collect(),
                 money: counted_money(plan).map(|_| Money::default()),
                 skipped: skipped_times(&plan.rows)
                     .into_iter()
@@ -385,6 +390,9 @@ impl Scanner {
         }
         for (i, (_, count)) in self.counts.unmatched.iter_mut().enumerate() {
             *count += flagged(frame, &names::unmatched(i), &used)?;
+        }
+        for (i, (_, met)) in self.counts.met.iter_mut().enumerate() {
+            *met = *met || flagged(frame, &names::filter(i), &used)? > 0;
         }
         self.count_money(frame, &used)?;
         let batch = Batch::new(

@@ -40,7 +40,7 @@ pub use budget::Budget;
 pub use error::EngineError;
 pub use per_key::Several;
 pub use polars_engine::{PolarsEngine, set_threads};
-pub use rejects::{Found, Reject};
+pub use rejects::{Found, Reject, rule_names};
 pub use successions::Successions;
 pub use table::TableRef;
 pub use written::{Apart, Difference, Meeting, Twins, Written};

@@ -46,8 +46,8 @@ pub struct Found {
     pub masked: String,
 }
 
-/// Names of the rules: values that do not convert, the checks, repeated rows.
-pub(crate) fn rule_names(rows: &SourceRows) -> Vec<String> {
+/// Names of the rules that rows of a source can break: values that do not convert, the checks, repeated rows.
+pub fn rule_names(rows: &SourceRows) -> Vec<String> {
     let broken = conversion_rules(rows).into_iter().map(|rule| {
         let c = rule.column;
         let wanted = match c.ty {

@@ -111,8 +111,8 @@ pub(crate) fn each_unseen(
     make: Make<'_>,
     run: &mut dyn FnMut(LazyFrame) -> Result<bool, EngineError>,
 ) -> Result<(), EngineError> {
-    let mut groups = rows.scan.groups.iter();
-    if groups.all(|group| raw_bounds(&held_by(rows, group).0).is_none()) {
+    let mut forms = rows.scan.forms().into_iter();
+    if forms.all(|group| raw_bounds(&held_by(rows, group).0).is_none()) {
         return Ok(());
     }
     let over = Over {
@@ -150,7 +150,7 @@ pub(crate) fn has_unseen(rows: &SourceRows) -> bool {
     let mut names = [&rows.time, &rows.known_at].into_iter().flatten();
     names.any(|name| {
         let decided = |group| is_decided(&held_by(rows, group).0, name);
-        !rows.scan.groups.iter().all(decided)
+        !rows.scan.forms().into_iter().all(decided)
     })
 }
 
@@ -297,7 +297,7 @@ fn group_rows(
         (None, Side::Outside) => frame.filter(lit(false)),
     };
     // What nobody asks for is not computed: projections are pushed down.
-    let mut made = path_columns(scan, part.first().map_or(0, Piece::file));
+    let mut made = path_columns(&rows.scan, part.first().map_or(0, Piece::file));
     let common = rows.scan.columns.iter().map(|c| (c.name.as_str(), c));
     let common: HashMap<&str, &ScanColumn> = common.collect();
     for column in &scan.columns {
@@ -330,14 +330,10 @@ fn group_rows(
 /// The rows with their columns as the files of a group hold them, and the columns that these files lack.
 fn held_by<'a>(rows: &'a SourceRows, group: &FileGroup) -> (SourceRows, Vec<&'a ScanColumn>) {
     let (scan, absent) = stored_in(&rows.scan, group);
-    let held = SourceRows {
-        scan,
-        ..rows.clone()
-    };
-    (held, absent)
+    (rows.over(scan), absent)
 }
 
-/// A scan with its columns as the files of a group hold them, and the columns that these files lack.
+/// A scan with its columns as the files of a group hold them, without the files, and the columns that these lack.
 fn stored_in<'a>(scan: &'a Scan, group: &FileGroup) -> (Scan, Vec<&'a ScanColumn>) {
     let mut absent = Vec::new();
     let mut columns = Vec::new();
@@ -350,11 +346,7 @@ fn stored_in<'a>(scan: &'a Scan, group: &FileGroup) -> (Scan, Vec<&'a ScanColumn
             None => absent.push(column),
         }
     }
-    let held = Scan {
-        columns,
-        ..scan.clone()
-    };
-    (held, absent)
+    (scan.of_columns(columns), absent)
 }
 
 /// Whether a derived column has this name, also where the files have a column of it.

@@ -312,7 +312,7 @@ impl Making<'_> {
                     (words[0] != 0).then_some(words[1])
                 };
                 Ok(match ty {
-                    Type::String => self.texts(slot, rows, word),
+                    Type::String | Type::Null => self.texts(slot, rows, word),
                     _ => self.typed(ty, rows, word),
                 })
             }

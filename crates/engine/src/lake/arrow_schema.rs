@@ -7,6 +7,7 @@ use parquet::arrow::{
     parquet_to_arrow_schema_by_columns,
 };
 use parquet::file::metadata::ParquetMetaDataReader;
+use tessera_expr::decimal::MAX_DIGITS;
 
 use super::footer::field::{file, pair};
 use super::thrift::{Struct, Value};
@@ -86,7 +87,9 @@ fn decoded(ty: &DataType) -> DataType {
         DataType::Dictionary(_, value) => decoded(value),
         DataType::LargeUtf8 | DataType::Utf8View => DataType::Utf8,
         DataType::LargeBinary | DataType::BinaryView => DataType::Binary,
-        DataType::Decimal32(precision, scale) | DataType::Decimal64(precision, scale) => {
+        DataType::Decimal32(precision, scale)
+        | DataType::Decimal64(precision, scale)
+        | DataType::Decimal256(precision @ ..=MAX_DIGITS, scale) => {
             DataType::Decimal128(*precision, *scale)
         }
         other => other.clone(),
@@ -106,6 +109,14 @@ mod tests {
             (field(coded(DataType::LargeUtf8)), DataType::Utf8),
             (field(coded(DataType::Int64)), DataType::Int64),
             (field(DataType::Date64), DataType::Date64),
+            (
+                field(DataType::Decimal256(38, 2)),
+                DataType::Decimal128(38, 2),
+            ),
+            (
+                field(DataType::Decimal256(39, 2)),
+                DataType::Decimal256(39, 2),
+            ),
             (named, DataType::Int64),
         ] {
             assert_eq!(encoded(&[written]), encoded(&[field(expected)]));

@@ -91,10 +91,10 @@ fn made<'a>(footer: &Footer<'a>, places: &[&Place]) -> Option<Struct<'a>> {
                 state_texts(&mut element);
                 column.set_data_type(DataType::Utf8);
             }
-            if let DataType::Timestamp(TimeUnit::Nanosecond, zone) = column.data_type()
+            if let DataType::Timestamp(_, zone) = column.data_type()
                 && element.int(element::TYPE) == Some(INT96)
             {
-                // Nanoseconds since 1970 end in 2262.
+                // Nanoseconds since 1970 end in 2262, and decoders read no seconds.
                 let micros = DataType::Timestamp(TimeUnit::Microsecond, zone.clone());
                 column.set_data_type(micros);
             }

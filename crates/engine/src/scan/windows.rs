@@ -44,10 +44,16 @@ pub(super) fn windows(
         return Ok(None);
     };
     let scan = &first.rows.scan;
-    let mut reading = Vec::with_capacity(scan.groups.len());
+    let mut reading: Vec<Reading> = Vec::with_capacity(scan.groups.len());
+    // Where the form of a column differs from file to file, there are many groups of few forms.
+    let mut known: Vec<(&FileGroup, usize)> = Vec::new();
     for (group, files_of_group) in places(&scan.groups) {
         let mut of_group = Reading::default();
-        if files_of_group.end > files.start && files_of_group.start < files.end {
+        let alike = known.iter().find(|(form, _)| form.is_read_as(group));
+        if let Some((_, number)) = alike {
+            of_group = reading[*number].clone();
+        } else if files_of_group.end > files.start && files_of_group.start < files.end {
+            known.push((group, reading.len()));
             let none = Run {
                 file: files_of_group.start,
                 first_row: 0,
@@ -75,25 +81,43 @@ pub(super) fn windows(
         joins: !first.row_numbers,
     };
     lake::read(scan, files, &reading, how, &mut |window| {
-        EngineError::go_on()?;
-        let shared = if plans.len() > 1 || is_of_small_files(&window) && !first.row_numbers {
-            let held = guarded(|| held(scan, &window, &reading));
-            Some(held.map_err(|error| blame(first, &window, error))?)
-        } else {
-            None
-        };
-        for (number, plan) in plans.iter().enumerate() {
-            let made = match &shared {
-                Some(frames) => (plan.make)(frames.clone())?,
-                None => plan.frame(&window)?,
+        for window in portions(scan, &window, first.row_numbers) {
+            EngineError::go_on()?;
+            let shared = if plans.len() > 1 || is_of_small_files(window) && !first.row_numbers {
+                let held = guarded(|| held(scan, window, &reading));
+                Some(held.map_err(|error| blame(first, window, error))?)
+            } else {
+                None
             };
-            let wanted = guarded(|| run(number, made));
-            if !wanted.map_err(|error| blame(plan, &window, error))? {
-                return Ok(false);
+            for (number, plan) in plans.iter().enumerate() {
+                let made = match &shared {
+                    Some(frames) => (plan.make)(frames.clone())?,
+                    None => plan.frame(window)?,
+                };
+                let wanted = guarded(|| run(number, made));
+                if !wanted.map_err(|error| blame(plan, window, error))? {
+                    return Ok(false);
+                }
             }
         }
         Ok(true)
     })
+}
+
+/// Parts of a window that are one plan at most: the work to make a plan grows faster than its parts.
+const MOST_PARTS: usize = 32;
+
+/// A window as portions of no more than [`MOST_PARTS`] parts. There is at least one.
+fn portions<'w>(scan: &Scan, window: &'w [Piece], row_numbers: bool) -> Vec<&'w [Piece]> {
+    let mut rest = window;
+    let mut portions = Vec::new();
+    for parts in parts(scan, window, row_numbers).chunks(MOST_PARTS) {
+        let pieces = parts.iter().map(|part| part.len()).sum();
+        let (portion, after) = rest.split_at(pieces);
+        portions.push(portion);
+        rest = after;
+    }
+    portions
 }
 
 /// Runs of row groups from which on a window may be one of small files, and most bytes of one of them on average.
@@ -208,11 +232,8 @@ pub(super) fn group_of<'s>(
     found.ok_or_else(|| EngineError::internal("a scan without files".to_owned()))
 }
 
-pub(super) fn decoded<'w>(
-    scan: &Scan,
-    window: &'w [Piece],
-    row_numbers: bool,
-) -> Result<Decoded<'w>, EngineError> {
+/// Consecutive pieces that are read alike. There is at least one part, which may be empty.
+fn parts<'w>(scan: &Scan, window: &'w [Piece], row_numbers: bool) -> Vec<&'w [Piece]> {
     let group = |piece: &Piece| {
         let mut groups = places(&scan.groups);
         groups.position(|(_, files)| files.contains(&piece.file()))
@@ -228,8 +249,17 @@ pub(super) fn decoded<'w>(
     if parts.is_empty() {
         parts.push(&[]);
     }
+    parts
+}
+
+pub(super) fn decoded<'w>(
+    scan: &Scan,
+    window: &'w [Piece],
+    row_numbers: bool,
+) -> Result<Decoded<'w>, EngineError> {
     let decode = |part: &'w [Piece]| Ok((part, as_stored_by(scan, part, row_numbers)?));
-    parts.into_iter().map(decode).collect()
+    let parts = parts(scan, window, row_numbers).into_iter();
+    parts.map(decode).collect()
 }
 
 /// The rows of a part with their columns as the files hold them.
