@@ -306,6 +306,10 @@ pub(crate) fn refused(name: &str) -> Option<(&'static str, &'static str)> {
             "random functions",
             "the same inputs must give the same result",
         )),
+        "strftime" | "date_format" | "format_datetime" | "format_date" | "to_char" => Some((
+            "functions that write times as text",
+            "`cast(x as string)` writes 2026-01-31, of which `substring(text, 1, 7)` takes a part",
+        )),
         "if" | "iff" => Some((
             "conditions",
             "write `case when condition then a else b end`",

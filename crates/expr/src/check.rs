@@ -17,7 +17,7 @@ use crate::error::{ErrorKind, ExprError, listed, nearest};
 use crate::source::Source;
 use crate::tree::{BinaryOp, DateUnit, Expr, Literal, MAX_DEPTH, Node, Schema, Type};
 
-pub(crate) use operands::Want;
+pub(crate) use operands::{Use, Want};
 
 /// Most nodes of a tree; `between` and `case x when` repeat their operand, which nesting would double at every level.
 const MAX_NODES: usize = 20_000;
@@ -150,11 +150,19 @@ impl<'a> Checker<'a> {
                 span,
             });
         }
-        let available: Vec<String> = self.schema.columns.iter().map(|(n, _)| n.clone()).collect();
+        let mut available: Vec<String> = Vec::new();
+        for (known, _) in &self.schema.columns {
+            if !available.contains(known) {
+                available.push(known.clone());
+            }
+        }
         let suggestion =
             nearest(&name.value, available.iter().map(String::as_str)).map(str::to_owned);
         let mut help = match &suggestion {
             Some(near) => format!("did you mean `{near}`? "),
+            None if name.value.eq_ignore_ascii_case("as_of") => {
+                "the day of the run is `as_of()`, with brackets. ".to_owned()
+            }
             None if DateUnit::named(&name.value).is_some() => {
                 format!("units are written in quotes: '{}'. ", name.value)
             }

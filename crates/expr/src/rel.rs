@@ -65,6 +65,37 @@ pub struct Scan {
 }
 
 impl Scan {
+    /// The same without its files, of which there may be many, and what is joined to them: with these columns.
+    #[must_use]
+    pub fn of_columns(&self, columns: Vec<ScanColumn>) -> Self {
+        Self {
+            source: self.source.clone(),
+            files: Vec::new(),
+            origins: Vec::new(),
+            stamps: Vec::new(),
+            footers: Vec::new(),
+            format: self.format,
+            columns,
+            groups: Vec::new(),
+            path_values: Vec::new(),
+            timezone: self.timezone,
+            naive_zone: self.naive_zone,
+            derive: self.derive.clone(),
+            joins: Vec::new(),
+        }
+    }
+
+    /// The groups of files, one of each form: those of others are read as one of these.
+    pub fn forms(&self) -> Vec<&FileGroup> {
+        let mut forms: Vec<&FileGroup> = Vec::new();
+        for group in &self.groups {
+            if !forms.iter().any(|known| known.is_read_as(group)) {
+                forms.push(group);
+            }
+        }
+        forms
+    }
+
     /// The file of the lake that a file of the scan holds.
     pub fn lake_file<'a>(&'a self, file: &'a Path) -> &'a Path {
         let place = self.files.iter().position(|known| known == file);
@@ -200,6 +231,13 @@ pub struct FileGroup {
     pub has_gaps: bool,
 }
 
+impl FileGroup {
+    /// Whether the files of another group are read in the same way.
+    pub fn is_read_as(&self, other: &Self) -> bool {
+        self.has_gaps == other.has_gaps && self.stored == other.stored
+    }
+}
+
 /// What the contract says of a row that meets a check. Engines carry it and do not look at it: they classify and count.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[allow(missing_docs)]
@@ -303,6 +341,28 @@ pub struct SourceRows {
 }
 
 impl SourceRows {
+    /// The same over another scan.
+    #[must_use]
+    pub fn over(&self, scan: Scan) -> Self {
+        Self {
+            scan,
+            key: self.key.clone(),
+            time: self.time.clone(),
+            until: self.until.clone(),
+            known_at: self.known_at.clone(),
+            as_of: self.as_of,
+            known_by: self.known_by,
+            not_before: self.not_before,
+            in_range: self.in_range.clone(),
+            unconverted: self.unconverted,
+            checks: self.checks.clone(),
+            dedup: self.dedup.clone(),
+            sample: self.sample,
+            only: self.only,
+            amount: self.amount.clone(),
+        }
+    }
+
     /// Whether a column identifies the customer: the key, or what a map of keys replaces.
     pub fn is_key(&self, name: &str) -> bool {
         let maps = self.scan.joins.iter().filter(|join| join.is_chained);
@@ -483,6 +543,8 @@ pub struct RowCounts {
     pub nulled: Vec<(String, u64)>,
     /// Used rows for which a join found no row, by the join's name.
     pub unmatched: Vec<(String, u64)>,
+    /// Filters of the aggregates, as texts, and whether some used row meets each.
+    pub met: Vec<(String, bool)>,
     /// Signs of the amounts, where the plan reads them.
     pub money: Option<Money>,
     /// Local times of used rows that do not exist because of a clock change, by column: they were moved forward by the gap.

@@ -5,7 +5,7 @@ use std::ops::Range;
 use tessera_spec::pipeline::TimeFormat;
 
 use super::Site;
-use crate::check::{Checker, Want};
+use crate::check::{Checker, Use, Want};
 use crate::error::{ErrorKind, ExprError};
 use crate::tree::{DateUnit, EpochUnit, Expr, Function, Literal, Node, Type};
 
@@ -81,7 +81,7 @@ pub(super) fn extreme(
     args: Vec<Expr>,
     function: Function,
 ) -> Option<Expr> {
-    let (args, ty) = c.unify(&format!("`{}`", site.doc.name), args)?;
+    let (args, ty) = c.unify_for(Use::Order, &format!("`{}`", site.doc.name), args)?;
     c.ordered(
         ty,
         || format!("an argument of `{}`", site.doc.name),

@@ -27,6 +27,15 @@ pub(crate) enum Want {
     Temporal,
 }
 
+/// What operands of one type are used for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Use {
+    /// They are equal or not, or one stands for another.
+    Equality,
+    /// One is less than another.
+    Order,
+}
+
 impl Want {
     fn words(self) -> &'static str {
         match self {
@@ -97,6 +106,16 @@ impl Checker<'_> {
     /// floats beside floats, dates become timestamps beside timestamps, text constants become dates or timestamps beside
     /// either. Constants beside decimals are the decimals that they are written as.
     pub(crate) fn unify(&mut self, place: &str, operands: Vec<Expr>) -> Option<(Vec<Expr>, Type)> {
+        self.unify_for(Use::Equality, place, operands)
+    }
+
+    /// As [`Self::unify`]; the help of a mismatch depends on what the operands are used for.
+    pub(crate) fn unify_for(
+        &mut self,
+        used: Use,
+        place: &str,
+        operands: Vec<Expr>,
+    ) -> Option<(Vec<Expr>, Type)> {
         let operands = decimal_constants(self.date_constants(operands)?);
         let mut joint: Option<&Expr> = None;
         let mut ty = Type::Null;
@@ -110,7 +129,10 @@ impl Checker<'_> {
                 }
                 None => {
                     let other = joint.unwrap_or(operand);
-                    let help = mismatch_help(other, operand, self.source.slice(&operand.span));
+                    let numeric = self.numeric_help(used, other, operand);
+                    let help = numeric.unwrap_or_else(|| {
+                        mismatch_help(other, operand, self.source.slice(&operand.span))
+                    });
                     let kind = ErrorKind::Mismatch {
                         place: place.to_owned(),
                         left: ty,
@@ -122,6 +144,31 @@ impl Checker<'_> {
             }
         }
         Some((operands.into_iter().map(|o| o.cast(ty)).collect(), ty))
+    }
+
+    /// What to write where a text that is no constant is held against a number by order: texts are ordered byte by byte, so to write
+    /// the number as a text would not compare numbers.
+    fn numeric_help(&self, used: Use, left: &Expr, right: &Expr) -> Option<String> {
+        let (text, number) = match (left.ty, right.ty) {
+            (Type::String, ty) if ty.is_number() => (left, right),
+            (ty, Type::String) if ty.is_number() => (right, left),
+            _ => return None,
+        };
+        if used != Use::Order || matches!(text.node, Node::Literal(_)) {
+            return None;
+        }
+        let ty = match number.ty {
+            Type::Int => "bigint",
+            _ => "double",
+        };
+        let source = self.source.slice(&text.span);
+        let declare = match text.node {
+            Node::Column(_) => ", or declare the column as a number in the contract of its source",
+            _ => "",
+        };
+        Some(format!(
+            "write `cast({source} as {ty})`{declare}: texts are ordered byte by byte, '30' before '9'"
+        ))
     }
 
     /// Text constants beside dates and timestamps are dates and timestamps.

@@ -5,7 +5,7 @@ use std::ops::Range;
 use sqlparser::ast::{self, BinaryOperator};
 
 use super::Checker;
-use super::operands::{Want, decimal_constants, join};
+use super::operands::{Use, Want, decimal_constants, join};
 use crate::decimal::MAX_DIGITS;
 use crate::error::{ErrorKind, ExprError};
 use crate::source::union;
@@ -19,8 +19,13 @@ impl Checker<'_> {
         right: &ast::Expr,
         depth: usize,
     ) -> Option<Expr> {
+        let (left_syntax, right_syntax) = (left, right);
         let left = self.expr(left, depth);
         let right = self.expr(right, depth);
+        if matches!(op, BinaryOperator::Eq | BinaryOperator::NotEq) {
+            self.text_in_quotes(left.as_ref(), right_syntax);
+            self.text_in_quotes(right.as_ref(), left_syntax);
+        }
         let (left, right) = (left?, right?);
         let span = union(&left.span, &right.span);
         match op {
@@ -56,6 +61,26 @@ impl Checker<'_> {
         }
     }
 
+    /// Where a text is compared with a word that is no column, the word was probably meant as a text.
+    fn text_in_quotes(&mut self, beside: Option<&Expr>, word: &ast::Expr) {
+        let ast::Expr::Identifier(word) = word else {
+            return;
+        };
+        let is_text = beside.is_some_and(|beside| beside.ty == Type::String);
+        if !is_text || word.quote_style.is_some() {
+            return;
+        }
+        let unknown = self.errors.last_mut().filter(|error| {
+            matches!(&error.kind, ErrorKind::UnknownColumn { name, suggestion: None, .. } if *name == word.value)
+        });
+        if let Some(help) = unknown.and_then(|error| error.help.as_mut()) {
+            help.insert_str(
+                0,
+                &format!("text stands in single quotes: '{}'. ", word.value),
+            );
+        }
+    }
+
     fn logic(&mut self, op: BinaryOp, left: Expr, right: Expr, span: Range<usize>) -> Option<Expr> {
         self.both(op, Want::Bool, Type::Bool, left, right, span)
     }
@@ -83,6 +108,15 @@ impl Checker<'_> {
         right: Expr,
         span: Range<usize>,
     ) -> Option<Expr> {
+        if (op, left.ty, right.ty) == (BinaryOp::Add, Type::String, Type::String) {
+            let kind = ErrorKind::Mismatch {
+                place: "`+`".to_owned(),
+                left: left.ty,
+                right: right.ty,
+            };
+            let help = "`a || b` joins texts; `cast(x as double)` reads a text as a number";
+            return self.refuse(ExprError::new(kind, span).help(help));
+        }
         let temporal = |e: &Expr| matches!(e.ty, Type::Date | Type::Timestamp);
         if temporal(&left) || temporal(&right) {
             return self.date_arithmetic(op, left, right, span);
@@ -176,9 +210,12 @@ impl Checker<'_> {
             let help = "write `x is null` or `x is not null`";
             return self.refuse(ExprError::new(ErrorKind::NullComparison, span).help(help));
         }
-        let (operands, ty) = self.unify("comparison", vec![left, right])?;
-        let equality = matches!(op, BinaryOp::Equal | BinaryOp::NotEqual);
-        if !equality {
+        let used = match op {
+            BinaryOp::Equal | BinaryOp::NotEqual => Use::Equality,
+            _ => Use::Order,
+        };
+        let (operands, ty) = self.unify_for(used, "comparison", vec![left, right])?;
+        if used == Use::Order {
             self.ordered(
                 ty,
                 || format!("an operand of `{}`", op.sign()),

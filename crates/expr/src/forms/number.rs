@@ -51,14 +51,44 @@ pub fn plain_number(text: &str, form: &ColumnForm) -> Option<String> {
 pub fn exact_decimal(text: &str, scale: u8, form: &ColumnForm) -> Option<String> {
     let plain = plain_number(text, form)?;
     let (mantissa, exponent) = match plain.split_once(['e', 'E']) {
-        Some((mantissa, exponent)) => (mantissa, exponent.parse::<i64>().ok()?),
-        None => (plain.as_str(), 0),
+        Some((mantissa, exponent)) => (mantissa, Some(exponent.parse::<i64>().ok()?)),
+        None => (plain.as_str(), None),
     };
+    let negative = mantissa.starts_with('-');
     let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
-    let fraction = fraction.trim_end_matches('0').len() as i64;
-    let whole = whole.trim_start_matches(['+', '-', '0']).len() as i64;
-    let fits = whole + exponent <= 38 - i64::from(scale) && fraction - exponent <= i64::from(scale);
-    fits.then_some(plain)
+    let whole = whole.trim_start_matches(['+', '-']);
+    let digits = format!("{whole}{fraction}");
+    let significant = digits.trim_start_matches('0');
+    let leading = (digits.len() - significant.len()) as i64;
+    let significant = significant.trim_end_matches('0');
+    if significant.is_empty() {
+        return Some("0".to_owned());
+    }
+    // Digits before the point of 0.00123 are -2.
+    let before = (whole.len() as i64 - leading).saturating_add(exponent.unwrap_or(0));
+    let behind = (significant.len() as i64).saturating_sub(before);
+    if before > 38 - i64::from(scale) || behind > i64::from(scale) {
+        return None;
+    }
+    if exponent.is_none() {
+        return Some(plain);
+    }
+    // Both are at most 38 from here on, so that padding with zeros is short.
+    let zeros = |count: i64| "0".repeat(usize::try_from(count).unwrap_or(0));
+    let sign = if negative { "-" } else { "" };
+    Some(match usize::try_from(before) {
+        Ok(before) if before >= significant.len() => {
+            format!("{sign}{significant}{}", zeros(-behind))
+        }
+        Ok(before) if before > 0 => {
+            format!(
+                "{sign}{}.{}",
+                &significant[..before],
+                &significant[before..]
+            )
+        }
+        _ => format!("{sign}0.{}{significant}", zeros(-before)),
+    })
 }
 
 /// Only what is written with digits, so words and hexadecimal numbers are not numbers.
@@ -293,6 +323,34 @@ mod tests {
         ColumnForm {
             thousands: Some(thousands),
             ..ColumnForm::default()
+        }
+    }
+
+    #[test]
+    fn decimals_with_exponents_are_exact_or_none() {
+        let read = |text: &str, scale| exact_decimal(text, scale, &ColumnForm::default());
+        for (text, scale, expected) in [
+            ("1000e-2", 1, "10"),
+            ("1234e-2", 2, "12.34"),
+            ("-1.5e-1", 2, "-0.15"),
+            ("+12e3", 0, "12000"),
+            ("0.00120e1", 3, "0.012"),
+            ("1e37", 0, "10000000000000000000000000000000000000"),
+            ("0e50", 0, "0"),
+            ("0.000e-9223372036854775808", 2, "0"),
+            ("12.50", 1, "12.50"),
+        ] {
+            assert_eq!(read(text, scale).as_deref(), Some(expected), "{text}");
+        }
+        for (text, scale) in [
+            ("1e9223372036854775807", 2),
+            ("1e-9223372036854775808", 2),
+            ("1e99999999999999999999", 2),
+            ("1234e-2", 1),
+            ("1e38", 0),
+            ("0.001", 2),
+        ] {
+            assert_eq!(read(text, scale), None, "{text}");
         }
     }
 
