@@ -173,12 +173,12 @@ fn an_empty_list_of_features_means_all_and_is_said() {
 }
 
 #[test]
-fn an_expectation_that_cannot_fail_or_hold_is_refused() {
+fn an_expectation_that_every_value_or_none_meets_is_refused() {
     let expect = |limits: &str| {
         format!("{GRID}[[expect]]\nscheme = \"rfm\"\nsegment = \"Lost\"\nshare = {limits}\n")
     };
     for (limits, verdict) in [
-        ("{ at_most = 5 }", "cannot fail"),
+        ("{ at_most = 5 }", "holds wherever there is a value"),
         ("{ at_least = 5 }", "cannot hold"),
         ("20", "cannot hold"),
         ("{ at_least = 0.6, at_most = 0.5 }", "cannot hold"),
@@ -221,4 +221,197 @@ fn values_and_gates_are_held_against_what_can_occur_as_rules_are() {
         &refused(&[GRID, gate], size),
         &["error[TS-G007]", "did you mean `big`", "shop.toml:"],
     );
+}
+
+/// In a text file every column that is not declared is text.
+#[test]
+fn a_unit_of_numbers_is_for_numbers() {
+    let shop = shop();
+    let undeclared = CONTRACT.replace(", amount = \"f64\"", "");
+    let refused = |contract: &str, feature: &str| {
+        let features = format!("[features]\nx = {{ {feature} }}\n");
+        said(&shop.run(&[ORDERS, contract, &features], DAY, &[]), 2)
+    };
+    for unit in ["currency", "count", "days"] {
+        let last = format!("from = \"orders\", agg = \"last\", of = \"amount\", unit = \"{unit}\"");
+        let found = refused(&undeclared, &last);
+        states(
+            &found,
+            &[
+                "error[TS-F011]",
+                "`x` is string, but its unit says",
+                "columns` of [sources.orders.contract]",
+            ],
+        );
+    }
+    let found = refused(
+        &undeclared,
+        "from = \"orders\", agg = \"sum\", of = \"amount\"",
+    );
+    states(
+        &found,
+        &["error[TS-F008]", "declare the column as a number"],
+    );
+    let found = refused(
+        CONTRACT,
+        "from = \"orders\", agg = \"max\", of = \"ordered_at\", unit = \"days\"",
+    );
+    states(
+        &found,
+        &["error[TS-F011]", "`x` is date", "make a number of it"],
+    );
+    let declared = "[features]\nx = { from = \"orders\", agg = \"last\", of = \"amount\", unit = \"currency\" }\n";
+    said(&shop.run(&[ORDERS, CONTRACT, declared], DAY, &[]), 0);
+}
+
+/// Tables and the report read what customers are worth by these names, so nothing else may have them.
+#[test]
+fn names_of_values_are_refused_without_values_too() {
+    for name in ["value_now", "value_future", "value_past", "value_at_risk"] {
+        let scheme = format!(
+            "[schemes.{name}]\nkind = \"quantile\"\nby = \"spend_total\"\ntiers = {{ top = 0.5, low = 1.0 }}\n"
+        );
+        let told = format!("`{name}` is the name of a column of [value] already");
+        states(&refused(&[&scheme], ""), &["error[TS-P007]", &told]);
+        let feature = format!("{name} = {{ from = \"orders\", agg = \"count\" }}\n");
+        states(&refused(&[], &feature), &["error[TS-P007]", &told]);
+    }
+    // A text of this name is no money.
+    let shop = shop();
+    let text =
+        "[features]\nspend_total = { from = \"orders\", agg = \"last\", of = \"customer_id\" }\n";
+    said(&shop.run(&[ORDERS, CONTRACT, text], DAY, &[]), 0);
+}
+
+#[test]
+fn a_score_and_a_scheme_of_one_name_are_refused() {
+    for scheme in [
+        "kind = \"quantile\"\nby = \"churn_probability\"\ntiers = { high = 0.2, low = 1.0 }\n",
+        "kind = \"kmeans\"\nfeatures = [\"recency_days\", \"spend_total\"]\nk = 3\n",
+    ] {
+        let found = refused(&[SCORE, &format!("[schemes.churn]\n{scheme}")], "");
+        states(
+            &found,
+            &[
+                "error[TS-P007]",
+                "there is already a score `churn`",
+                "rename one",
+            ],
+        );
+    }
+}
+
+/// Tables tell the segments of a scheme apart by their names.
+#[test]
+fn two_clusters_of_one_name_are_refused() {
+    for kind in ["kmeans", "hierarchical"] {
+        let scheme = format!(
+            "[schemes.behaviour]\nkind = \"{kind}\"\nfeatures = [\"recency_days\", \"spend_total\"]\nk = 3\nnames = {{ 1 = \"regulars\", 2 = \"regulars\" }}\n"
+        );
+        let found = refused(&[&scheme], "");
+        states(
+            &found,
+            &["error[TS-P007]", "`regulars` is the name of cluster"],
+        );
+    }
+}
+
+/// The key is a column of `actions`, `memberships` and other tables, which have columns of their own.
+#[test]
+fn a_key_that_is_named_like_a_column_of_a_table_is_refused() {
+    let shop = shop();
+    said(&shop.run(&[ORDERS, CONTRACT, RFM], DAY, &[]), 0);
+    let text = std::fs::read_to_string(shop.path("shop.toml")).unwrap();
+    for (name, table) in [
+        ("owner", "`actions`"),
+        ("Scheme", "`memberships`"),
+        ("as_of", "`customers`"),
+    ] {
+        let key = "[customer]\nkey = \"customer_id\"";
+        assert!(text.contains(key));
+        let file = shop.path("named.toml");
+        std::fs::write(&file, text.replace(key, &key.replace("customer_id", name))).unwrap();
+        let lake = format!("lake={}", shop.path("lake").display());
+        for command in [
+            &["check", "--no-lake"][..],
+            &["run", "--as-of", DAY, "--var", &lake],
+        ] {
+            let output = crate::program::tessera()
+                .args(command)
+                .arg(&file)
+                .output()
+                .unwrap();
+            let found = said(&output, 2);
+            states(
+                &found,
+                &["error[TS-P007]", table, "cannot be the key", "named.toml:"],
+            );
+        }
+    }
+}
+
+/// The unit of times in which all rows lie in 1970 is another one.
+#[test]
+fn rows_of_decades_ago_are_a_warning() {
+    let shop = Shop::new();
+    let rows: String = (0..40)
+        .map(|n| format!("C{n:02},{},5\n", 1_780_000_000 + n))
+        .collect();
+    shop.file(
+        "orders/a.csv",
+        &format!("customer_id,ordered_at,amount\n{rows}"),
+    );
+    let run = |epoch: &str| {
+        let form = format!("ordered_at = {{ type = \"timestamp\", epoch = \"{epoch}\" }}");
+        let contract = CONTRACT.replace("ordered_at = \"date\"", &form);
+        said(&shop.run(&[ORDERS, &contract, RFM], DAY, &[]), 0)
+    };
+    let told = "check the unit in which its times are read";
+    let found = run("ms");
+    states(
+        &found,
+        &[
+            "its newest row is of 1970-01-21, 20,614 days before 2026-06-30",
+            told,
+        ],
+    );
+    assert!(!run("s").contains(told));
+}
+
+/// Rejected rows and tables know a rule, a score and a scheme by their names.
+#[test]
+fn names_that_would_stand_for_two_things_are_refused() {
+    for name in [
+        "customer_id is missing",
+        "amount is not a number",
+        "ordered_at is missing",
+    ] {
+        let rule = format!(
+            "rules = [{{ name = \"{name}\", check = \"amount > 0\", on_fail = \"quarantine\" }}]\n"
+        );
+        let contract = format!("{CONTRACT}{rule}");
+        let found = said(&shop().run(&[ORDERS, &contract, RFM], DAY, &[]), 2);
+        states(
+            &found,
+            &["error[TS-P022]", name, "checked anyway", "shop.toml:"],
+        );
+    }
+    let scheme = "[schemes.churn]\nkind = \"quantile\"\nby = \"churn_probability\"\ntiers = { high = 0.2, low = 1.0 }\n";
+    states(
+        &refused(&[SCORE, scheme], ""),
+        &[
+            "error[TS-P007]",
+            "there is already a score `churn`",
+            "churn_tier",
+        ],
+    );
+    // Without [value], too, such columns would be taken for what customers are worth.
+    let feature = "value_now = { from = \"orders\", agg = \"count\" }\n";
+    let named = GRID.replace("[schemes.rfm]", "[schemes.value_at_risk]");
+    for (found, name) in [
+        (refused(&[], feature), "value_now"),
+        (refused(&[&named], ""), "value_at_risk"),
+    ] {
+        states(&found, &["error[TS-P007]", name, "a column of [value]"]);
+    }
 }

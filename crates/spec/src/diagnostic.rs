@@ -166,6 +166,11 @@ impl Diagnostics {
         }
     }
 
+    /// The text of the file in which they are.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
     /// Adds mistakes; they are kept in the order of places, without duplicates.
     pub fn extend(&mut self, found: impl IntoIterator<Item = Diagnostic>) {
         let known = self.list.len();

@@ -1,6 +1,7 @@
 //! The file as a whole: from text to a checked pipeline.
 
 mod description;
+mod encoding;
 mod expect;
 mod feature;
 mod form;
@@ -72,15 +73,15 @@ pub fn load(path: &Path, vars: &[(String, String)], kinds: &Syntax) -> Result<Lo
 /// Those of the operating system; and `FileTooLarge` for what is too large for a pipeline file, `InvalidData` for what is no text.
 pub fn read(path: &Path) -> io::Result<String> {
     let _reading = activity::reading("", path);
-    let mut text = String::new();
+    let mut bytes = Vec::new();
     File::open(path)?
         .take(MOST_BYTES + 1)
-        .read_to_string(&mut text)?;
-    if text.len() as u64 > MOST_BYTES {
+        .read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > MOST_BYTES {
         let what = format!("it has more than {} MiB", MOST_BYTES >> 20);
         return Err(io::Error::new(io::ErrorKind::FileTooLarge, what));
     }
-    Ok(text)
+    encoding::text(bytes)
 }
 
 /// Checks what was read of a pipeline file.
@@ -97,6 +98,9 @@ pub fn loaded(
     let text = match read {
         Ok(text) => text,
         Err(error) => {
+            if let Some(found) = encoding::described(&file_name, &error) {
+                return Err(found);
+            }
             let mut found = Diagnostics::new(file_name.clone(), "");
             found.extend([Diagnostic::error(
                 "TS-P000",
@@ -143,6 +147,14 @@ pub fn parse(
     drop(reader);
     found.extend(notes.into_found());
     ((!found.has_errors()).then_some(pipeline), found)
+}
+
+/// The name that a pipeline file states, where that can be read in spite of its mistakes.
+pub fn stated_name(text: &str) -> Option<String> {
+    let (table, _) = DeTable::parse_recoverable(text);
+    let name = table.get_ref().get("name")?.get_ref().as_str()?;
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
+    (!name.is_empty() && name.chars().all(is_plain)).then(|| name.to_owned())
 }
 
 fn pipeline(file: &Reader<'_>, kinds: &Syntax) -> Pipeline {
@@ -297,6 +309,7 @@ fn customer(file: &Reader<'_>, sources: &[Source]) -> Customer {
         }
         return Customer {
             key: String::new(),
+            key_span: 0..0,
             from: Vec::new(),
             sample: None,
             identity: None,
@@ -328,6 +341,7 @@ fn customer(file: &Reader<'_>, sources: &[Source]) -> Customer {
     table.finish();
     Customer {
         key: key.value,
+        key_span: key.span,
         from,
         sample,
         identity,

@@ -4,7 +4,7 @@
 //! of a file). Nothing here reads data.
 //!
 //! Where to look: `written` (what may be written: the JSON Schema), `file` (each table: keys, checks, meaning), `reader` (keys,
-//! types, variables), `diagnostic` (how mistakes are shown), `shown` (how names and values of files are shown), `pipeline` (the
+//! types, variables), `diagnostic` (how mistakes are shown), `shown` (how names and values of files are shown), `share` (counts beside a stated share), `pipeline` (the
 //! meaning), `canonical` (its form for hashing), `private` (files that only their owner reads), `noted` (errors that
 //! libraries hide), `figure` (what rows of the table `models` state), `interrupt` (a request to stop, for every crate above), `activity` (what a process was doing when it died).
 //!
@@ -30,6 +30,7 @@ pub mod private;
 pub mod reader;
 mod scheme_syntax;
 mod score_syntax;
+pub mod share;
 pub mod shown;
 mod syntax;
 pub mod text_keys;
@@ -38,7 +39,7 @@ mod written;
 
 pub use aggregate_syntax::AggregateSyntax;
 pub use canonical::canonical;
-pub use file::{Loaded, load, loaded, parse, read};
+pub use file::{Loaded, load, loaded, parse, read, stated_name};
 pub use format_syntax::FormatSyntax;
 pub use gate_syntax::{AnyLimit, GateSyntax, Limit, described};
 pub use key::{Key, KeyValue, shape_of};

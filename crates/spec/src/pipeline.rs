@@ -43,7 +43,7 @@ pub use scheme::{
     SchemeSettings, Transform, Wanted,
 };
 pub use score::{
-    INTERVAL_ENDS, Loss, Meaning, Score, ScoreColumn, ScoreInterval, ScoreKind, ScoreSettings,
+    INTERVAL_ENDS, Line, Loss, Meaning, Score, ScoreColumn, ScoreInterval, ScoreKind, ScoreSettings,
 };
 pub use source::{
     Attribute, ColumnType, Contract, DEFAULT_KEEP_REJECTS, DEFAULT_LIMIT_FROM_ROWS,
@@ -147,6 +147,11 @@ impl Pipeline {
     /// The scheme of that name.
     pub fn scheme(&self, name: &str) -> Option<&Scheme> {
         self.schemes.iter().find(|s| s.name.value == name)
+    }
+
+    /// The scheme that adds a column to `customers`: its segment, its id, or what else [`Scheme::columns`] has.
+    pub fn scheme_of_column(&self, column: &str) -> Option<&Scheme> {
+        self.schemes.iter().find(|scheme| scheme.has_column(column))
     }
 
     /// Whether a source joins a lookup; the map of keys is not joined by that alone.
@@ -256,6 +261,9 @@ impl Target {
 pub struct Customer {
     /// Name of the key column in the published tables.
     pub key: String,
+    /// Where it is stated.
+    #[serde(skip)]
+    pub key_span: Span,
     /// Sources whose keys make up the base, in file order; all sources by default.
     pub from: Vec<At<String>>,
     /// Share of the customers that the run is limited to, above 0 and below 1; all customers by default.

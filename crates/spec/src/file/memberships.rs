@@ -13,7 +13,7 @@ pub(super) fn memberships(file: &Reader<'_>, schemes: &[Scheme]) -> Memberships 
     };
     let mut found = Memberships {
         pins: table.text("pins"),
-        no_nearest_change: table.flag("nearest_change") == Some(false),
+        nearest_change: table.flag("nearest_change"),
         leaves_within_days: table
             .text("leaves_within")
             .and_then(|text| days(&table, "leaves_within", text, 366)),

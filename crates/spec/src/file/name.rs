@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::diagnostic::Diagnostic;
-use crate::pipeline::{Pipeline, SchemeColumn, SchemeColumnKind, Score};
+use crate::pipeline::{Pipeline, Scheme, SchemeColumn, SchemeColumnKind, Score, VALUE_COLUMNS};
 use crate::reader::Notes;
 
 pub(super) use crate::reader::{Names, check_name};
@@ -39,6 +39,16 @@ pub(super) fn check_unique_columns(notes: &Notes, pipeline: &Pipeline) {
     seen.take(key, "the customer's key", "[customer]".to_owned());
     for column in pipeline.value_columns() {
         seen.take(column.name, "a value", "[value]".to_owned());
+    }
+    // Reports and call lists take columns of these names for what [value] states.
+    for name in VALUE_COLUMNS {
+        if !seen.0.contains_key(name) {
+            seen.take(
+                name,
+                "the name of a column of [value]",
+                "[value]".to_owned(),
+            );
+        }
     }
     let attributes = pipeline.sources.iter().flat_map(|source| {
         let place = format!("[sources.{}.attributes]", source.name.value);
@@ -78,6 +88,19 @@ pub(super) fn check_unique_columns(notes: &Notes, pipeline: &Pipeline) {
     }
     for score in &pipeline.scores {
         check_score_columns(notes, score, &pipeline.scores, &mut seen);
+        let name = &score.name.value;
+        // A column of that name is told above.
+        let is_column = score.columns().iter().any(|column| column.name == *name);
+        let same = |scheme: &&Scheme| !is_column && scheme.name.value.eq_ignore_ascii_case(name);
+        for scheme in pipeline.schemes.iter().filter(same) {
+            let message = format!("there is already a score `{name}`");
+            let found = Diagnostic::error("TS-P007", message, scheme.name.span.clone())
+                .with_label("a scheme of the same name")
+                .with_help(format!(
+                    "tables `models` and `quality` tell scores and schemes apart by their names; rename one, such as the scheme to `{name}_tier`"
+                ));
+            notes.add(with_case(found, name, &scheme.name.value));
+        }
     }
 }
 

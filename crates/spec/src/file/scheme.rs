@@ -100,7 +100,19 @@ fn renamed(table: &Reader<'_>, kind: Option<&SchemeKind>) -> Vec<(String, String
             "rename one of them to a name that no segment has, run the pipeline, and rename the others then",
         ));
     }
-    renamed
+    in_order(renamed)
+}
+
+/// The renames in an order in which each can be applied after those before: one that gives a name away comes before the one that takes it.
+fn in_order(mut waiting: Vec<(String, String)>) -> Vec<(String, String)> {
+    let mut ordered = Vec::with_capacity(waiting.len());
+    while !waiting.is_empty() {
+        let is_free = |name: &String| !waiting.iter().any(|(_, was)| was == name);
+        // In a circle, which is an error, none is.
+        let next = waiting.iter().position(|(name, _)| is_free(name));
+        ordered.push(waiting.remove(next.unwrap_or_default()));
+    }
+    ordered
 }
 
 /// Names of which each is the one that the next had before, and the last one that of the first.
@@ -132,12 +144,22 @@ fn names_by_id(table: &Reader<'_>) -> Vec<(i64, String)> {
     let Some(inner) = table.table("names") else {
         return Vec::new();
     };
-    let mut named = Vec::new();
+    let mut named: Vec<(i64, String)> = Vec::new();
     for entry in inner.entries() {
         let Some(name) = inner.text(&entry.key.value) else {
             continue;
         };
         check_segment(inner.notes, &name);
+        if let Some((other, _)) = named.iter().find(|(_, known)| *known == name.value) {
+            let found = Diagnostic::error(
+                "TS-P007",
+                format!("`{}` is the name of cluster {other} already", name.value),
+                name.span.clone(),
+            );
+            inner
+                .notes
+                .add(found.with_help("give each cluster a name of its own"));
+        }
         match entry.key.value.parse::<i64>() {
             Ok(id) if id > 0 => named.push((id, name.value)),
             _ => inner.notes.add(

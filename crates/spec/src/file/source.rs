@@ -65,6 +65,7 @@ fn source(table: &Reader<'_>, name: At<String>, formats: &[&'static FormatSyntax
     );
     let kind: Option<SourceKind> = kind.map(|kind| kind.value);
     check_times(table, kind);
+    check_purchases(table, kind);
     let (key, more_keys) = keys(table, kind);
     let source = Source {
         kind: kind.unwrap_or(SourceKind::Events),
@@ -78,7 +79,7 @@ fn source(table: &Reader<'_>, name: At<String>, formats: &[&'static FormatSyntax
         time_zone: zone(table, "time_zone"),
         order_id: table.text("order_id"),
         amount: table.text("amount"),
-        purchase: purchase(table, kind),
+        purchase: table.expression("purchase"),
         text: text_settings(table),
         derive: derived(table),
         joins: joins(table, kind),
@@ -133,13 +134,20 @@ fn check_times(table: &Reader<'_>, kind: Option<SourceKind>) {
             "add `until = \"…\"`, the column that says when a row ended",
         );
     }
-    if kind == Some(SourceKind::Lookup) && table.has("until") {
-        let message = "a lookup has no `until`: a row is valid until the next row of its key";
-        table.notes.add(
-            Diagnostic::error("TS-P076", message, table.key_span("until")).with_help(
-                "remove `until`; if nothing is valid after a row, the lake needs a row that says so",
-            ),
-        );
+    let no_end = match kind {
+        Some(SourceKind::Lookup) => Some((
+            "a lookup has no `until`: a row is valid until the next row of its key",
+            "remove `until`; if nothing is valid after a row, the lake needs a row that says so",
+        )),
+        Some(SourceKind::Events) => Some((
+            "a source of kind \"events\" has no `until`: each row happened at one time",
+            "write `kind = \"intervals\"` if rows last, such as contracts; otherwise remove `until`",
+        )),
+        _ => None,
+    };
+    if let Some((message, help)) = no_end.filter(|_| table.has("until")) {
+        let found = Diagnostic::error("TS-P076", message, table.key_span("until"));
+        table.notes.add(found.with_help(help));
     }
     let since = matches!(kind, Some(SourceKind::Attributes | SourceKind::Lookup));
     for key in ["freshness", "data_through"] {
@@ -192,16 +200,34 @@ fn freshness(table: &Reader<'_>) -> Freshness {
     }
 }
 
-fn purchase(table: &Reader<'_>, kind: Option<SourceKind>) -> Option<ExprText> {
-    let purchase = table.expression("purchase")?;
-    if kind.is_some_and(|kind| kind != SourceKind::Events) {
-        let message = "only a source of kind \"events\" has purchases";
-        table.notes.add(
-            Diagnostic::error("TS-P060", message, table.key_span("purchase"))
-                .with_help("remove `purchase`; use `filter` to exclude rows"),
-        );
+/// Refuses the keys of purchases where rows are none.
+fn check_purchases(table: &Reader<'_>, kind: Option<SourceKind>) {
+    if kind.is_none_or(|kind| kind == SourceKind::Events) {
+        return;
     }
-    Some(purchase)
+    for (key, what, help) in [
+        (
+            "purchase",
+            "purchases",
+            "remove `purchase`; use `filter` to exclude rows",
+        ),
+        (
+            "order_id",
+            "orders",
+            "remove `order_id`, which has no effect here",
+        ),
+        (
+            "amount",
+            "an amount",
+            "remove `amount`; features name the column of their money with `of`",
+        ),
+    ] {
+        if table.has(key) {
+            let message = format!("only a source of kind \"events\" has {what}");
+            let found = Diagnostic::error("TS-P060", message, table.key_span(key));
+            table.notes.add(found.with_help(help));
+        }
+    }
 }
 
 fn contract(source: &Reader<'_>, kind: Option<SourceKind>) -> Contract {

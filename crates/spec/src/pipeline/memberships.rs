@@ -22,9 +22,10 @@ pub struct Memberships {
     /// How many days ahead it is told on which day customers leave their segments if no row comes; not told without.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub leaves_within_days: Option<u32>,
-    /// Whether it is left out which smallest change would move each customer.
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    pub no_nearest_change: bool,
+    /// Whether it is told which smallest change would move each customer, where the file states it: in all schemes that can tell it,
+    /// or in none. Without it, in all but clusters.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub nearest_change: Option<bool>,
     /// The file of pins. Its content decides, not its place.
     #[serde(skip)]
     pub pins: Option<At<String>>,

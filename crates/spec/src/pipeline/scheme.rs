@@ -99,6 +99,9 @@ pub enum SchemeColumnKind {
     Weighted,
 }
 
+/// End of the name of the column with the ids of the segments.
+const SEGMENT_ID: &str = "_segment_id";
+
 impl Scheme {
     /// The columns that the scheme adds to `customers`, its own first.
     pub fn columns(&self) -> Vec<SchemeColumn> {
@@ -108,11 +111,30 @@ impl Scheme {
         };
         let mut columns = vec![
             column("", SchemeColumnKind::Segment),
-            column("_segment_id", SchemeColumnKind::SegmentId),
+            column(SEGMENT_ID, SchemeColumnKind::SegmentId),
         ];
         let own = self.kind.settings().columns().into_iter();
         columns.extend(own.map(|(ending, holds)| column(ending, holds)));
         columns
+    }
+
+    /// Whether its segments are found in the data, so that they have no name of their own by which they are known again.
+    pub fn finds_clusters(&self) -> bool {
+        self.kind.settings().max_unmatched().is_some()
+    }
+
+    /// Whether a column of `customers` is one of [`Self::columns`].
+    pub fn has_column(&self, column: &str) -> bool {
+        let ending = column.strip_prefix(self.name.value.as_str());
+        ending.is_some_and(|ending| match ending {
+            "" | SEGMENT_ID => true,
+            _ => self
+                .kind
+                .settings()
+                .columns()
+                .iter()
+                .any(|own| own.0 == ending),
+        })
     }
 }
 

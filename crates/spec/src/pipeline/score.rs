@@ -35,6 +35,11 @@ impl Score {
     pub fn loss(&self) -> Option<Loss> {
         self.kind.settings().loss(&self.name.value)
     }
+
+    /// How it tells who can be lost to the business whose rows it reads, if it does.
+    pub fn line(&self) -> Option<Line> {
+        self.kind.settings().line(&self.name.value)
+    }
 }
 
 /// What a score models: the settings of one kind. What kinds there are is not known here: each is a file of the crate that computes
@@ -101,6 +106,12 @@ pub trait ScoreSettings: Any + Debug + Send + Sync {
         None
     }
 
+    /// How it tells who can be lost to the business whose rows it reads, if it does.
+    fn line(&self, name: &str) -> Option<Line> {
+        let _ = name;
+        None
+    }
+
     /// The key that says how the names of its columns begin, where that is not the name of the score.
     fn prefix_key(&self) -> Option<&'static str> {
         None
@@ -116,6 +127,15 @@ pub struct Loss {
     pub excluded: String,
     /// Days within which customers are lost.
     pub horizon_days: u32,
+}
+
+/// A line of business, and who can be lost to it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Line {
+    /// The source of its rows.
+    pub source: String,
+    /// The column that has a value for the customers who can be lost, and for no others.
+    pub known: String,
 }
 
 /// A column that a score adds to `customers`.

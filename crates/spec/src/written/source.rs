@@ -41,9 +41,9 @@ pub(super) struct SourceTable {
     known_at: Option<String>,
     /// What naive timestamps mean, such as `Europe/London`; without it they are refused.
     time_zone: Option<String>,
-    /// Column that identifies the order a row belongs to; every row is an order without it.
+    /// Events: column that identifies the order a row belongs to; every row is an order without it.
     order_id: Option<String>,
-    /// Column, given or derived, with the money of a row; `amount` by default.
+    /// Events: column, given or derived, with the money of a row; `amount` by default.
     amount: Option<String>,
     /// Events: an SQL condition over the source's columns, true for rows that are purchases, such as `amount > 0`. Orders,
     /// days and recency of the catalogue and of scores count purchases only; sums of money take every row, so that refunds
@@ -103,7 +103,7 @@ struct ContractTable {
     /// What happens to rows with a value that does not convert to the type of its column; `quarantine` by default.
     conversions: Option<OnBadValueValue>,
     /// Most rows that may be rejected (quarantined or dropped by a rule; dropped exact repetitions aside): above it the run
-    /// fails with exit code 3 and publishes nothing. `40%` of a source of 100 visible rows or more by default.
+    /// fails with exit code 3 and publishes nothing. By default 40% of a source of 100 visible rows or more, of quarantined rows alone.
     max_rejected: Option<LimitValue>,
     /// Rejected rows that the table `rejects` keeps of each rule: the first in the order of files and rows. All are counted.
     /// 1000 by default.

@@ -44,6 +44,11 @@ fn value() {
             "[customer]\n",
             "[value]\npast = \"spend_90d\"\n\n[features.value_past]\nexpr = \"1\"\n\n[customer]\n"
         ),
+        (
+            "a feature with the name of a value that is not stated",
+            "[customer]\n",
+            "[features.value_at_risk]\nexpr = \"1\"\n\n[customer]\n"
+        ),
     ]));
 }
 

@@ -121,6 +121,16 @@ fn limits_and_choices() {
             "kind = \"attributes\"\npurchase = \"amount > 0\""
         ),
         (
+            "orders and money of attributes",
+            kind,
+            "kind = \"attributes\"\norder_id = \"invoice\"\namount = \"total\""
+        ),
+        (
+            "an end of events",
+            "time = \"invoiced_at\"",
+            "time = \"invoiced_at\"\nuntil = \"ended_at\""
+        ),
+        (
             "a limit without a unit",
             "duplicates = \"keep\"",
             "max_rejected = \"0.01\""
