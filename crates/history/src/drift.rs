@@ -179,8 +179,10 @@ impl Drift {
     }
 }
 
-/// Numbers of the customers of the previous version and of now; NaN is missing.
-pub fn of_numbers(mut before: Vec<f64>, mut now: Vec<f64>) -> Drift {
+/// Numbers of the customers of the previous version and of now; NaN is missing. `passed` is by how much they change with time alone:
+/// the days between the versions where they count days, else 0. What is nearer is compared: the numbers as they were, as where customers
+/// come and go evenly, or as time alone makes them.
+pub fn of_numbers(mut before: Vec<f64>, mut now: Vec<f64>, passed: f64) -> Drift {
     let counted = |values: &mut Vec<f64>| {
         let all = values.len();
         values.retain(|value| !value.is_nan());
@@ -189,18 +191,31 @@ pub fn of_numbers(mut before: Vec<f64>, mut now: Vec<f64>) -> Drift {
     };
     let (then, today) = (counted(&mut before), counted(&mut now));
     let shape = (then.1 > 0 && today.1 > 0).then(|| {
-        let edges = edges(&before);
-        let (left, right) = (binned(&before, &edges), binned(&now, &edges));
-        let (n, m) = (then.1 as f64, today.1 as f64);
-        Shape {
-            ks: Some(largest_distance(&before, &now)),
-            ks_critical: Some(kolmogorov_critical(LEVEL) * ((n + m) / (n * m)).sqrt()),
-            chi_squared: None,
-            chi_squared_critical: None,
-            ..over_bins(&left, &right)
+        let as_it_was = of_rising(&before, &now);
+        if passed == 0.0 {
+            return as_it_was;
+        }
+        before.iter_mut().for_each(|value| *value += passed);
+        let older = of_rising(&before, &now);
+        match older.psi < as_it_was.psi {
+            true => older,
+            false => as_it_was,
         }
     });
     Drift::judged(then, today, shape)
+}
+
+fn of_rising(before: &[f64], now: &[f64]) -> Shape {
+    let edges = edges(before);
+    let (left, right) = (binned(before, &edges), binned(now, &edges));
+    let (n, m) = (before.len() as f64, now.len() as f64);
+    Shape {
+        ks: Some(largest_distance(before, now)),
+        ks_critical: Some(kolmogorov_critical(LEVEL) * ((n + m) / (n * m)).sqrt()),
+        chi_squared: None,
+        chi_squared_critical: None,
+        ..over_bins(&left, &right)
+    }
 }
 
 /// Different whole numbers up to which values are counted instead of compared.
@@ -301,7 +316,11 @@ fn edges(values: &[f64]) -> Vec<f64> {
     };
     let mut deciles: Vec<f64> = (1..BINS).map(decile).collect();
     deciles.dedup();
-    let deviation = standard_deviation(values);
+    // Equal values deviate by nothing; of their mean rounding would leave a little.
+    let deviation = match values.first() == values.last() {
+        true => 0.0,
+        false => standard_deviation(values),
+    };
     let own = |place: usize| {
         let value = deciles[place];
         let less = values.partition_point(|known| *known < value);
@@ -398,7 +417,7 @@ mod tests {
     #[test]
     fn equal_distributions_are_stable() {
         let values: Vec<f64> = (0..500).map(f64::from).collect();
-        let drift = of_numbers(values.clone(), values);
+        let drift = of_numbers(values.clone(), values, 0.0);
         let shape = drift.shape.unwrap();
         assert_eq!((shape.bins, shape.psi, shape.ks), (10, 0.0, Some(0.0)));
         assert_eq!((drift.status, drift.reason), (DriftStatus::Stable, None));
@@ -418,10 +437,10 @@ mod tests {
                 .map(|value| f64::from(value) / f64::from(count) + shift)
                 .collect()
         };
-        let many = of_numbers(of(5_000, 0.0), of(5_000, 0.3));
+        let many = of_numbers(of(5_000, 0.0), of(5_000, 0.3), 0.0);
         assert_eq!(many.status, DriftStatus::Severe);
         assert!(many.reason.unwrap().starts_with("the index is "));
-        let few = of_numbers(of(5, 0.0), of(5, 0.3));
+        let few = of_numbers(of(5, 0.0), of(5, 0.3), 0.0);
         assert_eq!(few.status, DriftStatus::Stable);
     }
 
@@ -429,11 +448,11 @@ mod tests {
     fn ties_share_a_bin_and_a_value_that_was_not_there_has_its_own() {
         let mut before = vec![0.0; 90];
         before.extend([1.0; 10]);
-        let drift = of_numbers(before.clone(), before);
+        let drift = of_numbers(before.clone(), before, 0.0);
         assert_eq!(drift.shape.unwrap().bins, 2);
-        let constant = of_numbers(vec![2.0; 50], vec![2.0; 50]).shape.unwrap();
+        let constant = of_numbers(vec![2.0; 50], vec![2.0; 50], 0.0).shape.unwrap();
         assert_eq!((constant.bins, constant.psi_critical), (1, None));
-        let moved = of_numbers(vec![2.0; 50], vec![3.0; 50]);
+        let moved = of_numbers(vec![2.0; 50], vec![3.0; 50], 0.0);
         assert_eq!(moved.shape.as_ref().unwrap().ks, Some(1.0));
         assert_eq!(moved.status, DriftStatus::Severe);
     }
@@ -456,17 +475,17 @@ mod tests {
             (0.65, DriftStatus::Severe),
             (1.35, DriftStatus::Severe),
         ] {
-            let drift = of_numbers(with_a_shared(120.0), with_a_shared(120.0 * factor));
+            let drift = of_numbers(with_a_shared(120.0), with_a_shared(120.0 * factor), 0.0);
             assert_eq!(drift.status, status, "{factor}");
         }
         // All customers have it.
         for (now, status) in [(2.002, DriftStatus::Stable), (1.5, DriftStatus::Severe)] {
-            let drift = of_numbers(vec![2.0; 500], vec![now; 500]);
+            let drift = of_numbers(vec![2.0; 500], vec![now; 500], 0.0);
             assert_eq!(drift.status, status, "{now}");
         }
         let fees = |fee: f64| [vec![0.0; 700], vec![fee; 950], vec![99.0; 350]].concat();
         for fee in [19.0, 39.0] {
-            let drift = of_numbers(fees(29.0), fees(fee));
+            let drift = of_numbers(fees(29.0), fees(fee), 0.0);
             assert_eq!(drift.status, DriftStatus::Severe, "{fee}");
         }
     }
@@ -480,15 +499,18 @@ mod tests {
             vec![3.0; 100],
         ]
         .concat();
-        let shape = of_numbers(counts.clone(), counts).shape.unwrap();
+        let shape = of_numbers(counts.clone(), counts, 0.0).shape.unwrap();
         assert_eq!((shape.bins, shape.psi), (4, 0.0));
         let days = |first: i32| -> Vec<f64> {
             let days = (first..first + 12).flat_map(|day| vec![f64::from(day); 80]);
             days.collect()
         };
-        let shape = of_numbers(days(100), days(100)).shape.unwrap();
+        let shape = of_numbers(days(100), days(100), 0.0).shape.unwrap();
         assert!(shape.bins >= 9, "{shape:?}");
-        assert_eq!(of_numbers(days(100), days(105)).status, DriftStatus::Severe);
+        assert_eq!(
+            of_numbers(days(100), days(105), 0.0).status,
+            DriftStatus::Severe
+        );
     }
 
     #[test]
@@ -496,18 +518,18 @@ mod tests {
         let before: Vec<f64> = (0..100).map(f64::from).collect();
         let mut now = before.clone();
         now[..40].fill(f64::NAN);
-        let gone = of_numbers(before.clone(), vec![f64::NAN; 10]);
+        let gone = of_numbers(before.clone(), vec![f64::NAN; 10], 0.0);
         assert_eq!((gone.shape, gone.status), (None, DriftStatus::Severe));
-        let some = of_numbers(before, now);
+        let some = of_numbers(before, now, 0.0);
         assert_eq!(some.missing_change(), Some(0.4));
         assert_eq!(some.status, DriftStatus::Severe);
         assert_eq!(
             some.reason.unwrap(),
             "40.0% of the customers have no value, 0.0% had none in the previous version"
         );
-        let never = of_numbers(vec![f64::NAN; 3], vec![1.0]);
+        let never = of_numbers(vec![f64::NAN; 3], vec![1.0], 0.0);
         assert_eq!(never.status, DriftStatus::Severe);
-        let nobody = of_numbers(vec![f64::NAN; 3], vec![f64::NAN; 3]);
+        let nobody = of_numbers(vec![f64::NAN; 3], vec![f64::NAN; 3], 0.0);
         assert_eq!(nobody.status, DriftStatus::NotComputed);
         assert_eq!(
             nobody.reason.unwrap(),
@@ -523,5 +545,41 @@ mod tests {
             .unwrap();
         assert_eq!((shape.bins, shape.chi_squared), (2, Some(5.0)));
         assert!((shape.chi_squared_critical.unwrap() - 3.841_458_820_694_124).abs() < 1e-9);
+    }
+
+    /// Everybody has the base rate, estimated anew.
+    #[test]
+    fn one_value_for_all_that_moves_by_a_little_is_no_drift() {
+        for (before, now) in [(0.018_40, 0.018_46), (0.1 + 0.2, 0.31), (1e-9, 1.05e-9)] {
+            let drift = of_numbers(vec![before; 3_000], vec![now; 3_000], 0.0);
+            assert_eq!(drift.status, DriftStatus::Stable, "{before} {now}");
+            let drift = of_numbers(vec![before; 3_000], vec![2.0 * now; 3_000], 0.0);
+            assert_eq!(drift.status, DriftStatus::Severe, "{before} {now}");
+        }
+    }
+
+    /// After a day on which two of five customers order, nothing happens: of a count of days that is no drift, of a price it is one.
+    #[test]
+    fn days_that_pass_are_no_drift() {
+        let spread = |day: u32| (0..600).map(move |row| f64::from(1 + row % 300 + day));
+        for day in 0..12 {
+            let of = |day: u32| {
+                spread(day)
+                    .chain(vec![f64::from(day); 400])
+                    .collect::<Vec<_>>()
+            };
+            let drift = of_numbers(of(day), of(day + 1), 1.0);
+            assert_eq!(drift.status, DriftStatus::Stable, "{day}: {drift:?}");
+        }
+        let of = |value: f64| spread(0).chain(vec![value; 400]).collect::<Vec<_>>();
+        assert_eq!(
+            of_numbers(of(2.0), of(3.0), 0.0).status,
+            DriftStatus::Severe
+        );
+        // Who comes back is a change, whatever the days.
+        assert_eq!(
+            of_numbers(of(200.0), of(0.0), 1.0).status,
+            DriftStatus::Severe
+        );
     }
 }

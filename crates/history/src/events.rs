@@ -116,13 +116,24 @@ pub fn events(
     }
     for (old, segment) in before.iter().enumerate() {
         match now(segment.0) {
-            Some(new) if !told_after[new] && !told_before[old] => {
-                let kind = match after[new].1 == segment.1 {
-                    true => EventKind::Continued,
-                    false => EventKind::Renamed,
+            Some(new) => {
+                let name_before = (after[new].1 != segment.1).then(|| segment.1.clone());
+                // It may be a part of what became of another one, too.
+                let mut is_told = false;
+                for one in found.iter_mut().filter(|one| one.segment_id == segment.0) {
+                    one.segment.clone_from(&after[new].1);
+                    one.name_before.clone_from(&name_before);
+                    is_told = true;
+                }
+                if is_told {
+                    continue;
+                }
+                let kind = match &name_before {
+                    None => EventKind::Continued,
+                    Some(_) => EventKind::Renamed,
                 };
                 let mut one = event(kind, &after[new], overlap, old, Some(new), None);
-                one.name_before = (kind == EventKind::Renamed).then(|| segment.1.clone());
+                one.name_before = name_before;
                 found.push(one);
             }
             None if !told_before[old] => found.push(alone(EventKind::Dissolved, segment)),
@@ -224,6 +235,33 @@ mod tests {
         assert_eq!(born, ["1 continued", "2 born"]);
         let ended = told(&[(0, 0, 60)], &[1, 2], &[1], true);
         assert_eq!(ended, ["1 continued", "2 dissolved"]);
+    }
+
+    /// Half of cluster 1 becomes another one, the rest joins cluster 2, of which the name is another: both have their row.
+    #[test]
+    fn a_cluster_that_takes_a_part_of_another_continues_itself() {
+        let groups = [(0, 0, 500), (0, 1, 500), (1, 1, 50)];
+        assert_eq!(
+            told(&groups, &[1, 2], &[3, 2], true),
+            ["1 split", "2 continued"]
+        );
+        let pairs = groups
+            .iter()
+            .flat_map(|&(from, to, many)| std::iter::repeat_n((from, to), many));
+        let overlap = Overlap::count(pairs, 2, 2);
+        let after = [(1, "loyal".to_owned()), (2, "quiet".to_owned())];
+        let found = events(&overlap, &named(&[1, 2]), &after, true);
+        let found: Vec<_> = found
+            .iter()
+            .map(|one| (one.kind, one.segment.as_str(), one.name_before.as_deref()))
+            .collect();
+        assert_eq!(
+            found,
+            [
+                (EventKind::Split, "loyal", Some("s1")),
+                (EventKind::Renamed, "quiet", Some("s2"))
+            ]
+        );
     }
 
     #[test]

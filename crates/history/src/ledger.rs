@@ -24,7 +24,7 @@ pub struct Ledger {
 pub struct Entry {
     /// The name shown last.
     pub name: String,
-    /// The name by which the pipeline declares it; `None` for clusters, which are matched by their customers.
+    /// The name by which the pipeline declares it, or declared it last; `None` for clusters, which are matched by their customers.
     pub declared: Option<String>,
     /// Names shown before, oldest first.
     pub names_before: Vec<String>,
@@ -43,6 +43,31 @@ pub struct Declared<'a> {
     pub name: &'a str,
     /// The name it had before, where the pipeline states a rename.
     pub was: Option<&'a str>,
+}
+
+/// A stated rename by which a segment does not keep the id of the earlier name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Unapplied<'a> {
+    /// The segment.
+    pub name: &'a str,
+    /// The earlier name.
+    pub was: &'a str,
+    /// Why.
+    pub why: WhyUnapplied<'a>,
+}
+
+/// Why a segment does not keep the id of an earlier name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WhyUnapplied<'a> {
+    /// No segment has that name.
+    Unknown,
+    /// It has an id of its own, `again` where it was not in the last version; the segment with the earlier name ends.
+    OwnId {
+        /// Whether it was not in the last version.
+        again: bool,
+    },
+    /// This segment has the id of the earlier name.
+    Taken(&'a str),
 }
 
 impl Ledger {
@@ -130,78 +155,131 @@ impl Ledger {
             .collect()
     }
 
-    /// The ids of declared segments: the id of the entry with the declared name; where a rename is stated, of the entry with the
-    /// earlier name; else a new id, which is `first(name)` unless another segment has it.
+    /// The ids of declared segments: the id of the entry with the declared name; where a rename is stated and the name is new, or its
+    /// entry belongs to a renamed segment, that of the entry with the earlier name; else a new id. That is `first` of the earlier name
+    /// where the ledger does not know it, so that a version that was made again under another name has the same ids; else of the
+    /// name, unless another segment has it.
     pub fn declare(
         &self,
         scheme: &str,
         segments: &[Declared<'_>],
         first: impl Fn(&str) -> i64,
     ) -> Vec<i64> {
-        let none = BTreeMap::new();
-        let entries = self.schemes.get(scheme).unwrap_or(&none);
-        let by_name = |name: &str| {
-            let mut found = entries
-                .iter()
-                .filter(|(_, entry)| entry.declared.as_deref() == Some(name));
-            found.next().map(|(id, _)| *id)
-        };
-        let mut ids: Vec<Option<i64>> = vec![None; segments.len()];
-        let mut taken: Vec<i64> = Vec::new();
-        // A new segment with the old name of a renamed one must not get that one's id, so renames come first.
-        for renames in [true, false] {
-            for (place, segment) in segments.iter().enumerate() {
-                let own = by_name(segment.name);
-                let found = match (renames, own, segment.was) {
-                    (true, None, Some(was)) => by_name(was),
-                    (false, own, _) if ids[place].is_none() => own,
-                    _ => None,
-                };
-                if let Some(id) = found.filter(|id| !taken.contains(id)) {
-                    taken.push(id);
-                    ids[place] = Some(id);
-                }
+        let mut ids = self.renamed(scheme, segments);
+        let mut taken: Vec<i64> = ids.iter().flatten().copied().collect();
+        for (segment, id) in segments.iter().zip(&mut ids) {
+            let own = || self.declared(scheme, segment.name);
+            if id.is_none()
+                && let Some(own) = own().filter(|own| !taken.contains(own))
+            {
+                taken.push(own);
+                *id = Some(own);
             }
         }
-        let fresh = |(place, id): (usize, Option<i64>)| {
-            id.unwrap_or_else(|| {
-                let name = segments[place].name;
-                let mut id = first(name);
-                while entries.contains_key(&id) || taken.contains(&id) {
-                    id = first(&format!("{name}\u{0}{id}"));
-                }
-                taken.push(id);
-                id
-            })
+        let has_entry = |id: i64| {
+            let entries = self.schemes.get(scheme);
+            entries.is_some_and(|entries| entries.contains_key(&id))
         };
-        ids.into_iter().enumerate().map(fresh).collect()
+        let mut fresh = |name: &str| {
+            let mut id = first(name);
+            while has_entry(id) || taken.contains(&id) {
+                id = first(&format!("{name}\u{0}{id}"));
+            }
+            taken.push(id);
+            id
+        };
+        let unknown = |segment: &Declared<'_>| {
+            let was = segment.was?;
+            self.declared(scheme, was).is_none().then(|| was.to_owned())
+        };
+        for (segment, id) in segments.iter().zip(&mut ids) {
+            if let Some(was) = unknown(segment) {
+                id.get_or_insert_with(|| fresh(&was));
+            }
+        }
+        let ids = segments.iter().zip(ids);
+        ids.map(|(segment, id)| id.unwrap_or_else(|| fresh(segment.name)))
+            .collect()
     }
 
-    /// Stated renames that keep no id: the segment, the earlier name, and whether a segment with that name is known. Then the renamed
-    /// one is known too and was not in the last version: it has an id of its own. None where the scheme is new.
+    /// The ids of segments that keep the id of an earlier name. A new segment with the old name of a renamed one must not get that one's
+    /// id, so renames come first. One that was applied may stay in the file: its segment has an id of its own.
+    fn renamed(&self, scheme: &str, segments: &[Declared<'_>]) -> Vec<Option<i64>> {
+        let mut ids: Vec<Option<i64>> = vec![None; segments.len()];
+        // Each rename may free the name of another segment.
+        loop {
+            let next = segments.iter().enumerate().find_map(|(place, segment)| {
+                let was = segment.was.filter(|_| ids[place].is_none())?;
+                if let Some(own) = self.declared(scheme, segment.name) {
+                    let is_kept = !ids.contains(&Some(own));
+                    let is_over = self.was_called(scheme, own, was) && is_there(segments, was);
+                    if is_kept || is_over {
+                        return None;
+                    }
+                }
+                let id = self.declared(scheme, was)?;
+                (!ids.contains(&Some(id))).then_some((place, id))
+            });
+            let Some((place, id)) = next else {
+                return ids;
+            };
+            ids[place] = Some(id);
+        }
+    }
+
+    /// The id of the segment that is declared by a name.
+    fn declared(&self, scheme: &str, name: &str) -> Option<i64> {
+        let mut entries = self.schemes.get(scheme)?.iter();
+        let found = entries.find(|(_, entry)| entry.declared.as_deref() == Some(name));
+        found.map(|(id, _)| *id)
+    }
+
+    /// Whether a segment had a name before.
+    fn was_called(&self, scheme: &str, id: i64, name: &str) -> bool {
+        let entry = self
+            .schemes
+            .get(scheme)
+            .and_then(|entries| entries.get(&id));
+        entry.is_some_and(|entry| entry.names_before.iter().any(|before| before == name))
+    }
+
+    /// Stated renames by which a segment does not keep the id of the earlier name, of segments with the ids that
+    /// [`declare`](Self::declare) gave. None where the scheme is new.
     pub fn without_effect<'s>(
         &self,
         scheme: &str,
         segments: &[Declared<'s>],
-    ) -> Vec<(&'s str, &'s str, bool)> {
+        ids: &[i64],
+    ) -> Vec<Unapplied<'s>> {
         let Some(entries) = self.schemes.get(scheme) else {
             return Vec::new();
         };
-        let by_name = |name: &str| {
-            let mut found = entries.values();
-            found.find(|entry| entry.declared.as_deref() == Some(name))
-        };
-        let still_there = |name: &str| segments.iter().any(|segment| segment.name == name);
-        let renames = segments.iter().filter_map(|s| Some((s.name, s.was?)));
-        renames
-            .filter_map(|(name, was)| match (by_name(name), by_name(was)) {
-                (None, None) => Some((name, was, false)),
-                (Some(own), Some(old)) if !own.active && old.active && !still_there(was) => {
-                    Some((name, was, true))
+        let active = |id: &i64| entries.get(id).is_some_and(|entry| entry.active);
+        let found = segments.iter().zip(ids).filter_map(|(segment, own)| {
+            let (name, was) = (segment.name, segment.was?);
+            let old = self.declared(scheme, was);
+            let keeps_own = self.declared(scheme, name) == Some(*own);
+            let why = match old {
+                None if keeps_own => return None,
+                None => WhyUnapplied::Unknown,
+                Some(old) if old == *own => return None,
+                Some(old) if keeps_own => {
+                    let applied = active(own) && self.was_called(scheme, *own, was);
+                    if !active(&old) || is_there(segments, was) || applied {
+                        return None;
+                    }
+                    WhyUnapplied::OwnId {
+                        again: !active(own),
+                    }
                 }
-                _ => None,
-            })
-            .collect()
+                Some(old) => {
+                    let place = ids.iter().position(|id| *id == old);
+                    WhyUnapplied::Taken(place.map_or(was, |place| segments[place].name))
+                }
+            };
+            Some(Unapplied { name, was, why })
+        });
+        found.collect()
     }
 
     /// The ids of clusters: the id of the earlier cluster that each continues, else the next number that was never used.
@@ -235,7 +313,10 @@ impl Ledger {
                 entry.names_before.retain(|known| *known != old);
                 entry.names_before.push(old);
             }
-            entry.declared = declared.map(str::to_owned);
+            // A cluster that continues a declared segment keeps the name for the day on which the pipeline declares it again.
+            if let Some(declared) = declared {
+                entry.declared = Some(declared.to_owned());
+            }
             entry.last_day = day;
             entry.active = true;
         }
@@ -249,6 +330,11 @@ impl Ledger {
             }
         }
     }
+}
+
+/// Whether a segment is among these.
+fn is_there(segments: &[Declared<'_>], name: &str) -> bool {
+    segments.iter().any(|segment| segment.name == name)
 }
 
 /// Status of a segment that the version has.
@@ -325,22 +411,125 @@ mod tests {
         assert_eq!((entries[0].2.first_day, entries[0].2.last_day), (10, 11));
     }
 
-    #[test]
-    fn renames_that_keep_no_id_are_found() {
-        let mut ledger = after(&[(1, "a", true), (2, "b", true)]);
-        let renamed = |name, was| Declared {
+    fn renamed<'a>(name: &'a str, was: &'a str) -> Declared<'a> {
+        Declared {
             name,
             was: Some(was),
-        };
-        let found = |ledger: &Ledger, one| ledger.without_effect("s", &[one, plain("b")]);
-        assert!(found(&ledger, renamed("c", "a")).is_empty());
-        assert_eq!(found(&ledger, renamed("c", "A")), [("c", "A", false)]);
-        ledger.note("s", 11, &[(1, "c", true), (2, "b", true)]);
-        // It was applied, and may stay in the file.
-        assert!(found(&ledger, renamed("c", "a")).is_empty());
-        ledger.note("s", 12, &[(3, "d", true), (2, "b", true)]);
-        assert_eq!(found(&ledger, renamed("c", "d")), [("c", "d", true)]);
-        assert!(ledger.without_effect("t", &[renamed("c", "A")]).is_empty());
+        }
+    }
+
+    /// The next version of a scheme: its segments, and what was found out about their renames.
+    fn next<'s>(
+        ledger: &mut Ledger,
+        day: i32,
+        segments: &[Declared<'s>],
+    ) -> (Vec<i64>, Vec<(&'s str, WhyUnapplied<'s>)>) {
+        let ids = ledger.declare("s", segments, first);
+        let found = ledger.without_effect("s", segments, &ids);
+        let found = found.iter().map(|found| (found.name, found.why)).collect();
+        let noted = segments.iter().zip(&ids);
+        let noted: Vec<_> = noted.map(|(one, id)| (*id, one.name, true)).collect();
+        ledger.note("s", day, &noted);
+        (ids, found)
+    }
+
+    #[test]
+    fn renames_that_keep_no_id_are_found() {
+        let start = after(&[(1, "a", true), (2, "b", true)]);
+        let mut ledger = start.clone();
+        let unknown = next(&mut ledger, 11, &[renamed("c", "A"), plain("b")]).1;
+        assert_eq!(unknown, [("c", WhyUnapplied::Unknown)]);
+        let mut ledger = start.clone();
+        let twice = [renamed("c", "a"), renamed("d", "a"), plain("b")];
+        assert_eq!(
+            next(&mut ledger, 11, &twice).1,
+            [("d", WhyUnapplied::Taken("c"))]
+        );
+        let mut ledger = start.clone();
+        let merged = next(&mut ledger, 11, &[renamed("b", "a")]).1;
+        assert_eq!(merged, [("b", WhyUnapplied::OwnId { again: false })]);
+        let mut ledger = start;
+        assert!(
+            next(&mut ledger, 11, &[renamed("c", "a"), plain("b")])
+                .1
+                .is_empty()
+        );
+        // It was applied, and may stay in the file, also where the name is used for another segment, and that one ends.
+        for (day, others) in [(12, &["b"][..]), (13, &["b", "a"]), (14, &["b"])] {
+            let mut segments = vec![renamed("c", "a")];
+            segments.extend(others.iter().copied().map(plain));
+            let found = next(&mut ledger, day, &segments).1;
+            assert!(found.is_empty(), "{day} {found:?}");
+        }
+        next(&mut ledger, 15, &[plain("d"), plain("b")]);
+        let again = next(&mut ledger, 16, &[renamed("c", "d"), plain("b")]).1;
+        assert_eq!(again, [("c", WhyUnapplied::OwnId { again: true })]);
+        let ids = ledger.declare("t", &[renamed("c", "A")], first);
+        assert!(
+            ledger
+                .without_effect("t", &[renamed("c", "A")], &ids)
+                .is_empty()
+        );
+    }
+
+    /// Names that move on by one place in one edit, in any order of the segments: every segment keeps its id, and so on later days, with
+    /// and without the renames in the file.
+    #[test]
+    fn names_that_move_on_keep_their_ids() {
+        let steps = [renamed("a", "b"), renamed("b", "c"), renamed("c", "d")];
+        for order in [
+            [0, 1, 2],
+            [0, 2, 1],
+            [1, 0, 2],
+            [1, 2, 0],
+            [2, 0, 1],
+            [2, 1, 0],
+        ] {
+            let mut ledger = after(&[(1, "b", true), (2, "c", true), (3, "d", true)]);
+            let segments = order.map(|place: usize| steps[place].clone());
+            let wanted: Vec<i64> = order.iter().map(|place| *place as i64 + 1).collect();
+            for day in [11, 12] {
+                let (ids, found) = next(&mut ledger, day, &segments);
+                assert_eq!(
+                    (ids, found),
+                    (wanted.clone(), Vec::new()),
+                    "{order:?} {day}"
+                );
+            }
+            let names = order.map(|place: usize| plain(steps[place].name));
+            assert_eq!(next(&mut ledger, 13, &names).0, wanted, "{order:?}");
+        }
+    }
+
+    /// The second rename of `b` was applied long ago: it must not take the id of the segment that is called `c` since.
+    #[test]
+    fn a_rename_that_was_applied_takes_no_other_id() {
+        let mut ledger = after(&[(1, "c", true)]);
+        next(&mut ledger, 11, &[renamed("b", "c")]);
+        let (ids, _) = next(&mut ledger, 12, &[renamed("b", "c"), plain("c")]);
+        let segments = [renamed("a", "b"), renamed("b", "c"), plain("c")];
+        let (now, found) = next(&mut ledger, 13, &segments);
+        assert_eq!((now[0], now[2]), (1, ids[1]));
+        assert!(!ids.contains(&now[1]));
+        assert_eq!(found, [("b", WhyUnapplied::Taken("c"))]);
+    }
+
+    /// The first version of a scheme, made again under other names: nothing but the file says that it is the same segment.
+    #[test]
+    fn the_first_version_has_the_ids_of_earlier_names() {
+        let ledger = Ledger::default();
+        let before = ledger.declare("s", &[plain("b"), plain("c"), plain("d")], first);
+        let segments = [plain("c"), renamed("a", "b"), renamed("b", "c"), plain("d")];
+        let now = ledger.declare("s", &segments, first);
+        assert_eq!(now[1..], before[..]);
+        assert!(
+            !before.contains(&now[0]),
+            "another segment gets the old name"
+        );
+        // So does a segment that is new in a scheme that is known.
+        let known = after(&[(1, "x", true)]);
+        let new = known.declare("s", &[plain("x"), renamed("a", "b")], first);
+        assert_eq!(new, [1, first("b")]);
     }
 
     #[test]
@@ -349,6 +538,20 @@ mod tests {
         ledger.note("s", 11, &[(first("b"), "b", true)]);
         assert_eq!(ledger.active("s"), [(first("b"), "b".to_owned())]);
         assert_eq!(ledger.declare("s", &[plain("a")], first), [first("a")]);
+    }
+
+    /// Rules that are tried as clusters for a day, one of which has the customers of a rule.
+    #[test]
+    fn a_declared_segment_has_its_id_again_after_a_cluster_continued_it() {
+        let mut ledger = after(&[(first("a"), "a", true), (first("b"), "b", true)]);
+        let ids = ledger.number("s", &[Some(first("a")), None]);
+        ledger.note(
+            "s",
+            11,
+            &[(ids[0], "large", false), (ids[1], "small", false)],
+        );
+        let again = ledger.declare("s", &[plain("a"), plain("b")], first);
+        assert_eq!(again, [first("a"), first("b")]);
     }
 
     #[test]

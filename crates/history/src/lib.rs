@@ -38,7 +38,7 @@ pub use drift::{Drift, DriftStatus, MODERATE, SEVERE, Shape, of_counts, of_numbe
 pub use drift_table::{DriftRow, drift_table};
 pub use error::HistoryError;
 pub use events::{Event, EventKind, events};
-pub use ledger::{Declared, Entry, Ledger};
+pub use ledger::{Declared, Entry, Ledger, Unapplied, WhyUnapplied};
 pub use matching::{Overlap, match_clusters};
 pub use moves::{ABSENT, Cause, Causes, Migration, Moves, Step, migrations, net};
 pub use tables::{events_table, ledger_table, migrations_table, moves_table};
