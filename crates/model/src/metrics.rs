@@ -7,13 +7,15 @@
 mod logit_line;
 mod probability;
 
+use crate::special::Z_95;
+
 pub use logit_line::LogitLine;
 pub(crate) use logit_line::{logit, logit_line};
 pub use probability::{
     CalibrationBin, PairedGain, average_precision, brier, calibration_error_limit,
     calibration_error_limit_of_estimates, calibration_line, calibration_slope_error,
-    calibration_slope_error_of_bins, calibration_table, expected_calibration_error, lift_at,
-    log_loss, log_loss_gain,
+    calibration_slope_error_of_bins, calibration_slope_error_of_estimates, calibration_table,
+    expected_calibration_error, lift_at, log_loss, log_loss_gain,
 };
 pub(crate) use probability::{mean, paired_gain, row_log_losses};
 
@@ -28,6 +30,14 @@ pub struct Auc {
     pub low_95: f64,
     /// Upper end, not above 1.
     pub high_95: f64,
+}
+
+impl Auc {
+    /// The area that chance exceeds in one of forty samples as large as this one, in [0.5, 1]: above it lies every area whose
+    /// interval is above 0.5.
+    pub fn chance_limit(&self) -> f64 {
+        0.5 + self.value - self.low_95
+    }
 }
 
 /// The area under the ROC curve of `scores`, where high scores speak for `positive`. Rows whose score is NaN are left out.
@@ -58,8 +68,8 @@ pub fn auc(scores: &[f64], positive: &[bool]) -> Option<Auc> {
     Some(Auc {
         value,
         standard_error: error,
-        low_95: (value - 1.959_963_984_540_054 * error).max(0.0),
-        high_95: (value + 1.959_963_984_540_054 * error).min(1.0),
+        low_95: (value - Z_95 * error).max(0.0),
+        high_95: (value + Z_95 * error).min(1.0),
     })
 }
 

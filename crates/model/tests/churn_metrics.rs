@@ -2,8 +2,9 @@
 
 use tessera_model::metrics::{
     auc, average_precision, brier, calibration_error_limit, calibration_error_limit_of_estimates,
-    calibration_line, calibration_slope_error, calibration_slope_error_of_bins, calibration_table,
-    expected_calibration_error, lift_at, log_loss, log_loss_gain,
+    calibration_line, calibration_slope_error, calibration_slope_error_of_bins,
+    calibration_slope_error_of_estimates, calibration_table, expected_calibration_error, lift_at,
+    log_loss, log_loss_gain,
 };
 
 /// 400 rows with ties: p = k / 103 with k = 37 i mod 101 + 1; it happened where 7919 i mod 1000 < 600 p + 100.
@@ -132,6 +133,15 @@ fn the_error_of_a_slope_between_two_groups_is_that_of_their_log_odds() {
     let error = (of(2_000.0, 0.2) + of(1_500.0, 0.6)).sqrt() / apart;
     let found = calibration_slope_error(&predicted, &line);
     assert!((found / error - 1.0).abs() < 1e-6, "{found} {error}");
+    // One error moves all predictions of the first group, and another all of the second: variances add up.
+    let (first, second) = (0.03 * 2_000.0, 0.02 * 1_500.0);
+    let odds = |p: f64| (p / (1.0 - p)).ln();
+    let errors = [[first, first * odds(0.3)], [second, second * odds(0.7)]];
+    let with = |n: f64, p: f64, moved: f64| of(n, p) + (moved * of(n, p)).powi(2);
+    let error_of_estimates =
+        (with(2_000.0, 0.2, first) + with(1_500.0, 0.6, second)).sqrt() / apart;
+    let found = calibration_slope_error_of_estimates(&predicted, &line, &errors);
+    assert!((found / error_of_estimates - 1.0).abs() < 1e-6, "{found}");
     // The groups are bins: what is known by them alone is the same.
     let bins = calibration_table(&predicted, &happened).unwrap();
     let of_bins = calibration_slope_error_of_bins(&bins, &line);

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::fit::BtydFit;
 use super::history::PurchaseHistory;
 use crate::lifetime_error::LifetimeError;
+use crate::special::Z_95;
 
 /// Predicted and actual means over a group of customers.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -34,11 +35,11 @@ pub struct Backtest {
     pub predicted_total: f64,
     /// Sum of actual purchases.
     pub actual_total: f64,
-    /// Predicted total divided by actual total; 0.9 to 1.1 is good. `None` when nobody bought.
+    /// Predicted total divided by actual total. `None` when nobody bought.
     pub tracking: Option<f64>,
     /// Mean absolute error per customer.
     pub mean_absolute_error: f64,
-    /// Root mean squared error per customer.
+    /// Root mean squared error per customer; times the root of their number it is the standard error of the predicted total.
     pub root_mean_square_error: f64,
     /// Pearson correlation; `None` when either side is constant.
     pub correlation: Option<f64>,
@@ -103,6 +104,13 @@ impl Backtest {
             by_x: by_x(x, predicted, actual, actual_total / n),
             deciles: deciles(predicted, actual, actual_total / n),
         })
+    }
+}
+
+impl Backtest {
+    /// How far the totals of right predictions are apart at most in 95 of 100 samples: customers buy independently of each other.
+    pub fn chance_limit(&self) -> f64 {
+        Z_95 * self.root_mean_square_error * (self.customers as f64).sqrt()
     }
 }
 
@@ -253,6 +261,14 @@ mod tests {
             test.by_x.last().map(|b| (b.bin, b.customers, b.actual)),
             Some((7, 30.0, 8.0))
         );
+    }
+
+    /// A hundred customers each buy twice or not at all, where one purchase is right: the sum has a standard deviation of ten.
+    #[test]
+    fn totals_are_apart_by_chance() {
+        let actual: Vec<f64> = (0..100).map(|i| f64::from(2 * (i % 2))).collect();
+        let test = Backtest::new(&[0; 100], &[1.0; 100], &actual).unwrap();
+        assert!((test.chance_limit() - 19.599_64).abs() < 1e-5);
     }
 
     #[test]

@@ -8,9 +8,10 @@ use super::kmeans::KmeansModel;
 
 /// A point among the centres of a model.
 #[derive(Debug)]
-pub struct Among<'m> {
-    centroids: &'m [Vec<f64>],
+pub struct Among {
     point: Vec<f64>,
+    /// By how much the coordinates of the centres exceed those of the point: all centres of a coordinate, then those of the next.
+    ahead: Vec<f64>,
     /// Squared distance to each centre.
     squared: Vec<f64>,
 }
@@ -26,28 +27,33 @@ pub struct Crossing {
 
 impl KmeansModel {
     /// A point with as many finite coordinates as the model has columns.
-    pub fn among(&self, point: Vec<f64>) -> Among<'_> {
-        let squared = |centre: &Vec<f64>| {
-            let differences = centre.iter().zip(&point).map(|(c, x)| (c - x) * (c - x));
-            differences.sum()
-        };
+    pub fn among(&self, point: Vec<f64>) -> Among {
+        let centres = self.centroids.len();
+        let mut ahead = vec![0.0; point.len() * centres];
+        let mut squared = vec![0.0; centres];
+        for (number, centre) in self.centroids.iter().enumerate() {
+            for (place, (c, x)) in centre.iter().zip(&point).enumerate() {
+                let difference = c - x;
+                ahead[place * centres + number] = difference;
+                squared[number] += difference * difference;
+            }
+        }
         Among {
-            squared: self.centroids.iter().map(squared).collect(),
-            centroids: &self.centroids,
             point,
+            ahead,
+            squared,
         }
     }
 }
 
-impl Among<'_> {
+impl Among {
     /// The nearest centre with another value of a coordinate; in a tie the first.
     pub fn nearest_with(&self, coordinate: usize, value: f64) -> usize {
         let moved = value - self.point[coordinate];
-        let line =
-            |centre: usize| self.squared[centre] - 2.0 * moved * self.ahead(centre, coordinate);
+        let lines = self.squared.iter().zip(self.ahead(coordinate));
         let mut best = (0, f64::INFINITY);
-        for centre in 0..self.centroids.len() {
-            let height = line(centre);
+        for (centre, (squared, ahead)) in lines.enumerate() {
+            let height = squared - 2.0 * moved * ahead;
             if height < best.1 {
                 best = (centre, height);
             }
@@ -59,16 +65,17 @@ impl Among<'_> {
     /// nearest; none where it stays the nearest.
     pub fn next(&self, coordinate: usize, from: Crossing, rises: bool) -> Option<Crossing> {
         let side = if rises { 1.0 } else { -1.0 };
-        let now = self.ahead(from.centre, coordinate);
+        let (all, from_here) = (self.ahead(coordinate), self.squared[from.centre]);
+        let now = all[from.centre];
         let moved = from.at - self.point[coordinate];
         let mut best: Option<(f64, f64, usize)> = None;
-        for centre in 0..self.centroids.len() {
-            let further = self.ahead(centre, coordinate) - now;
+        for (centre, (squared, ahead)) in self.squared.iter().zip(all).enumerate() {
+            let further = ahead - now;
             // Only a centre that lies further on comes nearer.
             if further * side <= 0.0 {
                 continue;
             }
-            let meets = (self.squared[centre] - self.squared[from.centre]) / (2.0 * further);
+            let meets = (squared - from_here) / (2.0 * further);
             // What rounding puts behind the place is met at once.
             let meets = side * (side * meets).max(side * moved);
             let is_before = best.is_none_or(|(known, ahead, _)| {
@@ -93,9 +100,10 @@ impl Among<'_> {
         &self.point
     }
 
-    /// By how much the coordinate of a centre exceeds that of the point.
-    fn ahead(&self, centre: usize, coordinate: usize) -> f64 {
-        self.centroids[centre][coordinate] - self.point[coordinate]
+    /// By how much the coordinate of each centre exceeds that of the point.
+    fn ahead(&self, coordinate: usize) -> &[f64] {
+        let centres = self.squared.len();
+        &self.ahead[coordinate * centres..(coordinate + 1) * centres]
     }
 }
 

@@ -212,6 +212,55 @@ mod tests {
         );
     }
 
+    proptest::proptest! {
+        /// What is said without taking a value back is never more than what is found by doing so.
+        #[test]
+        fn raw_values_are_as_far_apart_as_is_said_at_least(
+            values in proptest::collection::vec(0.0_f64..1e6, 3..30),
+            row in 0_usize..3,
+            by in -6.0_f64..6.0,
+            transform in proptest::sample::select(vec![Transform::None, Transform::Log1p, Transform::Asinh]),
+        ) {
+            let raw = values[row];
+            let (preparation, prepared) = fit(&matrix(&[("x", values)]), PreparationParams::new(transform));
+            let column = &preparation.columns[0];
+            let other = column.raw(prepared.column(0)[row] + by);
+            let rounding = 1e-9 * raw.abs().max(other.abs());
+            proptest::prop_assert!(column.at_least_apart(raw, by) <= (other - raw).abs() + rounding);
+        }
+    }
+
+    #[test]
+    fn a_constant_column_is_told_in_its_own_unit() {
+        let raw = matrix(&[("ten", vec![10.0; 5]), ("x", vec![1.0, 2.0, 3.0, 4.0, 5.0])]);
+        let (preparation, _) = fit(&raw, PreparationParams::new(Transform::Log1p));
+        let said: Vec<String> = preparation
+            .warnings
+            .iter()
+            .map(ToString::to_string)
+            .collect();
+        assert!(
+            said[0].starts_with("column `ten` is 10 for every customer and does"),
+            "{said:?}"
+        );
+        // Two of three hundred are larger, and are moved to the others.
+        let mut values = vec![1.0; 298];
+        values.extend([5.0, 5.0]);
+        let raw = matrix(&[("most", values)]);
+        let params = PreparationParams {
+            winsorise: Some(0.01),
+            ..PreparationParams::new(Transform::None)
+        };
+        let (preparation, _) = fit(&raw, params);
+        let said = preparation.warnings[0].to_string();
+        assert!(
+            said.contains(
+                "is 1 for every customer, once the extremes are moved in by `winsorise`, and"
+            ),
+            "{said}"
+        );
+    }
+
     #[test]
     fn prepared_columns_equal_scikit_learn() {
         // StandardScaler().fit_transform(log1p([[0], [1], [10], [100]])) of scikit-learn 1.9.1
@@ -262,6 +311,7 @@ mod tests {
         let constant = ClusterWarning::ConstantColumn {
             column: "same".into(),
             value: 0.1,
+            winsorised: false,
         };
         assert_eq!(
             preparation.warnings,

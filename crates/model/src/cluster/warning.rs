@@ -13,8 +13,11 @@ pub enum ClusterWarning {
     ConstantColumn {
         /// The column.
         column: String,
-        /// The one value, transformed.
+        /// The one value, in the column's unit.
         value: f64,
+        /// Whether extremes were moved to limits first, so that some customers may have another value.
+        #[serde(default)]
+        winsorised: bool,
     },
     /// A column has no value at all.
     EmptyColumn {
@@ -60,10 +63,19 @@ pub enum ClusterWarning {
 impl fmt::Display for ClusterWarning {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::ConstantColumn { column, value } => {
+            Self::ConstantColumn {
+                column,
+                value,
+                winsorised,
+            } => {
+                let moved = if *winsorised {
+                    ", once the extremes are moved in by `winsorise`,"
+                } else {
+                    ""
+                };
                 write!(
                     f,
-                    "column `{column}` is {value} for every customer and does not distinguish clusters; remove it"
+                    "column `{column}` is {value} for every customer{moved} and does not distinguish clusters; remove it"
                 )
             }
             Self::EmptyColumn { column } => {

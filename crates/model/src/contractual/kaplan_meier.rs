@@ -3,6 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::lifetime_error::LifetimeError;
+use crate::metrics::logit;
+use crate::special::Z_95;
 
 /// One customer's observed lifetime, in any one unit of time.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -44,9 +46,6 @@ pub struct SurvivalCurve {
     /// Age beyond which nobody was observed: the curve has no estimate there.
     pub observed_until: f64,
 }
-
-/// The normal quantile of a two-sided 95% interval.
-const Z_95: f64 = 1.959_963_984_540_054;
 
 impl SurvivalCurve {
     /// Estimates the curve (Kaplan & Meier 1958; variance of Greenwood 1926). A customer counts as at risk at age t when
@@ -158,6 +157,38 @@ impl SurvivalCurve {
         };
         let variance = relative(age + ahead) - relative(age);
         (share > 0.0).then(|| share * variance.max(0.0).sqrt())
+    }
+
+    /// What the errors of the curve do to predictions of [`Self::conditional_survival`] for customers of these ages: each of its steps errs
+    /// independently of the others (Greenwood 1926), and moves the predictions of all customers who are to outlast it. By step: by how much
+    /// one standard deviation moves the sum of the predictions, and the sum of their products with their log-odds. The predictions are
+    /// inside (0, 1).
+    pub fn errors_of_predictions(
+        &self,
+        ages: &[f64],
+        ahead: f64,
+        predicted: &[f64],
+    ) -> Vec<[f64; 2]> {
+        let mut rows: Vec<(f64, f64)> = ages
+            .iter()
+            .copied()
+            .zip(predicted.iter().copied())
+            .collect();
+        rows.sort_unstable_by(|a, b| a.0.total_cmp(&b.0).then(a.1.total_cmp(&b.1)));
+        let mut sums = vec![[0.0; 2]];
+        let mut sum = [0.0; 2];
+        for (_, p) in &rows {
+            sum = [sum[0] + p, sum[1] + p * logit(*p)];
+            sums.push(sum);
+        }
+        let younger = |age: f64| rows.partition_point(|row| row.0 < age);
+        let steps = self.steps.iter().filter(|step| step.at_risk > step.left);
+        let moved = steps.map(|step| {
+            let hazard = (step.left / (step.at_risk * (step.at_risk - step.left))).sqrt();
+            let (first, last) = (younger(step.time - ahead), younger(step.time));
+            [0, 1].map(|of| hazard * (sums[last][of] - sums[first][of]))
+        });
+        moved.filter(|moved| *moved != [0.0; 2]).collect()
     }
 
     /// Restricted mean survival time: the integral of S from 0 to `tau`. `None` when `tau` was never observed and somebody
@@ -301,6 +332,25 @@ mod tests {
         }
         assert_eq!(all.conditional_error(10.0, 2.0), Some(0.0));
         assert_eq!(all.conditional_error(10.0, 90.0), None);
+    }
+
+    /// Of one age, the errors of the steps add up to Greenwood's error of the share, times the number of customers.
+    #[test]
+    fn errors_of_predictions_are_those_of_the_curve() {
+        let curve = SurvivalCurve::fit(&six_mp()).unwrap();
+        let (age, ahead) = (7.0, 15.0);
+        let share = curve.conditional_survival(age, ahead).unwrap();
+        let errors = curve.errors_of_predictions(&[age; 40], ahead, &[share; 40]);
+        let error = curve.conditional_error(age, ahead).unwrap();
+        let sum = |of: usize| errors.iter().map(|e| e[of] * e[of]).sum::<f64>().sqrt();
+        assert!((sum(0) / (40.0 * error) - 1.0).abs() < 1e-12);
+        let odds = (share / (1.0 - share)).ln();
+        assert!((sum(1) / (40.0 * error * odds.abs()) - 1.0).abs() < 1e-12);
+        // The steps at 10, 13, 16 and 22; those at 6 and 7 are over, and that at 23 is beyond.
+        assert_eq!(errors.len(), 4);
+        // Who is to outlast other steps adds nothing to these.
+        let apart = curve.errors_of_predictions(&[age, 22.0], 1.0, &[share, share]);
+        assert_eq!(apart.len(), 1);
     }
 
     #[test]

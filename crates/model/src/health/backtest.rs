@@ -1,13 +1,14 @@
 //! Whether a health score predicts churn: earlier scores compared with who churned afterwards.
 //!
 //! A score is judged to discriminate if two things hold at every horizon that can be judged: the whole 95% interval of the area
-//! under the ROC curve of 100 - score lies above one half, and churn does not rise from a worse band to a better one.
+//! under the ROC curve of 100 - score lies above one half, and churn does not rise from a worse band to a better one by more than chance.
 
 use serde::{Deserialize, Serialize};
 
 use super::error::HealthError;
 use super::plan::HealthPlan;
 use crate::metrics::{self, Auc};
+use crate::special::Z_95;
 
 /// Least number of churned and of kept customers with which a horizon is judged.
 const LEAST_OF_EACH: u64 = 10;
@@ -60,7 +61,7 @@ pub struct HorizonOutcome {
     pub recall_of_worst: Option<f64>,
     /// How well a low score predicts churn; `None` with fewer than two churned or two kept.
     pub auc: Option<Auc>,
-    /// Whether churn never rises from a band to a better one, among bands of at least 20 customers.
+    /// Whether churn never rises from a band to a better one by more than chance, among bands of at least 20 customers.
     pub monotone: bool,
     /// Whether there are at least 10 churned and 10 kept customers.
     pub judged: bool,
@@ -226,14 +227,20 @@ impl HorizonOutcome {
     }
 }
 
-/// The first pair of neighbouring bands, among those with enough customers, whose churn rises from worse to better.
+/// The first pair of neighbouring bands, among those with enough customers, whose churn rises from worse to better by more than chance:
+/// two equal rates rise so far in one of forty samples.
 fn rising(bands: &[BandOutcome]) -> Option<(&BandOutcome, &BandOutcome)> {
     let told: Vec<&BandOutcome> = bands
         .iter()
         .filter(|band| band.customers >= LEAST_IN_BAND)
         .collect();
     told.windows(2)
-        .find(|pair| pair[0].churn_rate < pair[1].churn_rate)
+        .find(|pair| {
+            let [worse, better] = [pair[0], pair[1]].map(|band| band.churn_rate.unwrap_or(0.0));
+            let [a, b] = [pair[0], pair[1]].map(|band| band.customers as f64);
+            let rate = (pair[0].churned + pair[1].churned) as f64 / (a + b);
+            better - worse > Z_95 * (rate * (1.0 - rate) * (1.0 / a + 1.0 / b)).sqrt()
+        })
         .map(|pair| (pair[0], pair[1]))
 }
 
@@ -339,6 +346,25 @@ mod tests {
             "{}",
             backtest.reason
         );
+    }
+
+    /// Of 108, 105 and 87 customers 12, 14 and 3 churn: a rise by two points, with a standard error of five.
+    #[test]
+    fn a_rise_by_chance_is_none() {
+        let mut left = [12, 14, 3];
+        let churned: Vec<bool> = (0..300)
+            .map(|i| {
+                let score = i * 37 % 100;
+                let band = usize::from(score >= 36) + usize::from(score >= 71);
+                let churns = left[band] > 0;
+                left[band] -= i32::from(churns);
+                churns
+            })
+            .collect();
+        let backtest = run(&trial(|_, _| false).0, &churned);
+        let horizon = &backtest.horizons[0];
+        assert!(horizon.bands[0].churn_rate < horizon.bands[1].churn_rate);
+        assert!(horizon.monotone, "{}", backtest.reason);
     }
 
     #[test]

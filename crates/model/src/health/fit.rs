@@ -135,18 +135,6 @@ impl HealthFit {
             .map(|(_, component)| component.name.as_str())
             .collect()
     }
-
-    /// Why a customer has no score, as a text; `None` where it has one.
-    pub fn reason_for_none(&self, score: f64, coverage: f64, missing: u64) -> Option<String> {
-        score.is_nan().then(|| {
-            format!(
-                "{:.0}% of the weight is known, but {:.0}% is required; missing: {}",
-                100.0 * coverage,
-                100.0 * self.plan.min_coverage(),
-                self.missing_components(missing).join(", ")
-            )
-        })
-    }
 }
 
 #[cfg(test)]
@@ -217,11 +205,6 @@ mod tests {
         assert_eq!(
             fit.missing_components(scores.missing[1]),
             ["support", "value"]
-        );
-        assert_eq!(
-            fit.reason_for_none(scores.score[1], scores.coverage[1], scores.missing[1])
-                .unwrap(),
-            "43% of the weight is known, but 60% is required; missing: support, value"
         );
     }
 

@@ -85,6 +85,16 @@ fn parted(x: &[f64], targets: &[f64]) -> bool {
 /// Standard error of the slope of a line over these x, each of so many rows, for targets that are 0 or 1 and independent of each
 /// other: from the inverse of the information matrix (McCullagh and Nelder 1989, 4.4). Not finite where all x are equal.
 pub(crate) fn slope_error(x: impl Iterator<Item = (f64, f64)> + Clone, line: &LogitLine) -> f64 {
+    slope_error_with(x, line, &[])
+}
+
+/// The same where the expected targets are estimates: `errors` are independent of each other, each as the standard deviations by which it
+/// moves the sum of the expected targets and the sum of their products with x.
+pub(crate) fn slope_error_with(
+    x: impl Iterator<Item = (f64, f64)> + Clone,
+    line: &LogitLine,
+    errors: &[[f64; 2]],
+) -> f64 {
     let sums = x
         .clone()
         .fold((0.0, 0.0), |(sum, rows), (x, of)| (sum + x * of, rows + of));
@@ -94,7 +104,12 @@ pub(crate) fn slope_error(x: impl Iterator<Item = (f64, f64)> + Clone, line: &Lo
         let (weight, x) = (rows * p * (1.0 - p), x - center);
         [a + weight, b + weight * x, d + weight * x * x]
     });
-    (a / (a * d - b * b)).sqrt()
+    let determinant = a * d - b * b;
+    let moved = errors.iter().map(|[sum, product]| {
+        let slope = a * (product - center * sum) - b * sum;
+        (slope / determinant).powi(2)
+    });
+    (a / determinant + moved.sum::<f64>()).sqrt()
 }
 
 struct Evaluation {

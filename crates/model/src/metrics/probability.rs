@@ -3,7 +3,9 @@
 //! Every function takes the predicted probabilities and the outcomes, row by row, and returns `None` where the lengths differ,
 //! there are no rows, or a probability is NaN; other cases in which a function is undefined are stated there.
 
-use super::logit_line::{LogitLine, logit, logit_line, slope_error};
+use crate::special::Z_95;
+
+use super::logit_line::{LogitLine, logit, logit_line, slope_error, slope_error_with};
 
 /// Most bins of the calibration table: deciles.
 const BINS: usize = 10;
@@ -11,9 +13,6 @@ const BINS: usize = 10;
 /// Least number of rows in a bin of the calibration table, so that the observed share is not mostly noise; fewer rows are one
 /// bin.
 const LEAST_IN_BIN: u64 = 200;
-
-/// 97.5% point of the normal distribution.
-const Z_95: f64 = 1.959_963_984_540_054;
 
 /// 95% point of the normal distribution.
 const Z_95_ONE_SIDED: f64 = 1.644_853_626_951_472_2;
@@ -213,6 +212,17 @@ pub fn calibration_line(probabilities: &[f64], happened: &[bool]) -> Option<Logi
 pub fn calibration_slope_error(probabilities: &[f64], line: &LogitLine) -> f64 {
     let logits = probabilities.iter().map(|&p| (logit(kept_apart(p)), 1.0));
     slope_error(logits, line)
+}
+
+/// As [`calibration_slope_error`], of probabilities that are estimates. `errors` are independent of each other, each as the standard
+/// deviations by which it moves the sum of the probabilities and the sum of their products with their log-odds.
+pub fn calibration_slope_error_of_estimates(
+    probabilities: &[f64],
+    line: &LogitLine,
+    errors: &[[f64; 2]],
+) -> f64 {
+    let logits = probabilities.iter().map(|&p| (logit(kept_apart(p)), 1.0));
+    slope_error_with(logits, line, errors)
 }
 
 /// As [`calibration_slope_error`], of rows that are known by their bins alone: as if all of a bin had its mean probability, so it is a

@@ -130,13 +130,32 @@ impl ColumnPreparation {
 
     /// A raw value prepared, as [`super::Preparation::apply`] prepares it; NaN is a missing one.
     pub fn prepared(&self, raw: f64) -> f64 {
-        let fill = self.transform.apply(self.median);
+        let fill = match raw.is_nan() {
+            true => self.transform.apply(self.median),
+            false => 0.0,
+        };
         self.standardised(self.winsorised(raw, fill))
     }
 
     /// Whether a raw value can be prepared: no infinity, and nothing below 0 where the logarithm is taken.
     pub fn admits(&self, raw: f64) -> bool {
         raw.is_finite() && (raw >= 0.0 || self.transform != ColumnTransform::Log1p)
+    }
+
+    /// A number that the difference of two raw values is not below, where the prepared ones differ by `prepared` and one of them is
+    /// `raw`: found without taking the other one back.
+    pub fn at_least_apart(&self, raw: f64, prepared: f64) -> f64 {
+        // Rounding must not make it too large.
+        const SLACK: f64 = 1.0 - 1e-6;
+        let by = prepared * self.sd;
+        let apart = match self.transform {
+            // The slope of the inverse is 1 or more.
+            ColumnTransform::None | ColumnTransform::Asinh => by.abs(),
+            // e^y >= 1 + y, upwards and downwards.
+            ColumnTransform::Log1p if by >= 0.0 => (1.0 + raw) * by,
+            ColumnTransform::Log1p => (1.0 + raw) * -by / (1.0 - by),
+        };
+        SLACK * apart
     }
 
     /// The raw value of a prepared one, such as a coordinate of a centre; for a constant column, its one value.
@@ -244,7 +263,9 @@ pub(super) fn column_warnings(column: &ColumnPreparation) -> Vec<ClusterWarning>
     if column.sd == 0.0 {
         warnings.push(ClusterWarning::ConstantColumn {
             column: name.clone(),
-            value: column.mean,
+            // The mean is one of transformed values.
+            value: column.median,
+            winsorised: column.lower.is_some() || column.upper.is_some(),
         });
     }
     if column.missing > 0 {
