@@ -17,6 +17,8 @@ pub struct Centres {
     preparation: Preparation,
     model: KmeansModel,
     ids: Vec<i64>,
+    /// By feature the place of its coordinate; none where the clusters do not depend on it.
+    coordinates: Vec<Option<usize>>,
 }
 
 /// Customers among the centres.
@@ -30,7 +32,7 @@ pub struct Compared<'c> {
 #[derive(Debug)]
 pub struct Position<'c> {
     centres: &'c Centres,
-    among: Among<'c>,
+    among: Among,
 }
 
 /// A feature, by its place in [`Centres::features`], that rises or falls.
@@ -46,10 +48,17 @@ impl Centres {
     /// The centres that a scheme of clusters learned; none where nothing was learned.
     pub fn of(fit: &Fit) -> Option<Self> {
         let found: &Clusters = fit.get()?;
+        let (preparation, model) = (found.preparation.clone(), found.model.clone());
+        let coordinate = |column: &ColumnPreparation| {
+            let mut names = model.columns.iter();
+            let coordinate = names.position(|name| *name == column.name);
+            coordinate.filter(|_| column.used && column.sd > 0.0)
+        };
         Some(Self {
-            preparation: found.preparation.clone(),
-            model: found.model.clone(),
+            coordinates: preparation.columns.iter().map(coordinate).collect(),
             ids: found.ids.clone(),
+            preparation,
+            model,
         })
     }
 
@@ -81,14 +90,6 @@ impl Centres {
     fn column(&self, feature: usize) -> &ColumnPreparation {
         &self.preparation.columns[feature]
     }
-
-    /// The coordinate of a feature; none where the clusters do not depend on it.
-    fn coordinate(&self, feature: usize) -> Option<usize> {
-        let column = self.column(feature);
-        let mut names = self.model.columns.iter();
-        let coordinate = names.position(|name| *name == column.name);
-        coordinate.filter(|_| column.used && column.sd > 0.0)
-    }
 }
 
 impl Compared<'_> {
@@ -107,29 +108,56 @@ impl Position<'_> {
     /// The places, one behind the other, at which the nearest centre changes from `own` on as a feature changes: the value of the
     /// feature, and the centre behind it. What is winsorised ends them.
     pub fn crossings(&self, change: Change, own: usize) -> impl Iterator<Item = (f64, usize)> {
-        let Change { feature, rises } = change;
-        let column = self.centres.column(feature);
-        let coordinate = self.centres.coordinate(feature);
-        let start = coordinate.map(|coordinate| Crossing {
+        let column = self.centres.column(change.feature);
+        let first = self.first_crossing(change, own);
+        let next = move |from: &Crossing| self.next_crossing(change, *from);
+        let places = std::iter::successors(first, next);
+        places.map(|place| (column.raw(place.at), place.centre))
+    }
+
+    /// The first of them, before its value is computed; with a number below which the feature does not change from `raw` to it.
+    pub fn first_crossing_beyond(
+        &self,
+        change: Change,
+        own: usize,
+        raw: f64,
+    ) -> Option<(Crossing, f64)> {
+        let crossing = self.first_crossing(change, own)?;
+        let point = self.among.point()[self.centres.coordinates[change.feature]?];
+        let column = self.centres.column(change.feature);
+        Some((crossing, column.at_least_apart(raw, crossing.at - point)))
+    }
+
+    /// The value of a feature at a crossing.
+    pub fn value_at(&self, feature: usize, crossing: &Crossing) -> f64 {
+        self.centres.column(feature).raw(crossing.at)
+    }
+
+    fn first_crossing(&self, change: Change, own: usize) -> Option<Crossing> {
+        let coordinate = self.centres.coordinates[change.feature]?;
+        let start = Crossing {
             at: self.among.point()[coordinate],
             centre: own,
-        });
-        let next = move |from: &Crossing| {
-            let next = self.among.next(coordinate?, *from, rises)?;
-            let end = if rises { column.upper } else { column.lower };
-            let end = end.map(|end| (end - column.mean) / column.sd);
-            let is_reached =
-                end.is_none_or(|end| if rises { next.at < end } else { next.at > end });
-            is_reached.then_some(next)
         };
-        let places = std::iter::successors(start, next).skip(1);
-        places.map(|place| (column.raw(place.at), place.centre))
+        self.next_crossing(change, start)
+    }
+
+    fn next_crossing(&self, change: Change, from: Crossing) -> Option<Crossing> {
+        let Change { feature, rises } = change;
+        let column = self.centres.column(feature);
+        let next = self
+            .among
+            .next(self.centres.coordinates[feature]?, from, rises)?;
+        let end = if rises { column.upper } else { column.lower };
+        let end = end.map(|end| (end - column.mean) / column.sd);
+        let is_reached = end.is_none_or(|end| if rises { next.at < end } else { next.at > end });
+        is_reached.then_some(next)
     }
 
     /// The nearest centre with another value of a feature; none where the feature cannot have it.
     pub fn nearest_with(&self, feature: usize, value: f64) -> Option<usize> {
         let column = self.centres.column(feature);
-        let coordinate = self.centres.coordinate(feature)?;
+        let coordinate = self.centres.coordinates[feature]?;
         let nearest = || self.among.nearest_with(coordinate, column.prepared(value));
         column.admits(value).then(nearest)
     }

@@ -54,7 +54,7 @@ pub(super) static GATE: Gate = Gate {
             "kpis_apart",
             &["kpis", "min_effect", "min_association"],
             "KPIs in which the segment differs from the rest, by Cohen's d of a number or Cramér's V of a label; two are needed, or \
-             one where there is no other",
+             one where there is no other; columns in which nobody differs do not count",
         ),
         Measure::new(
             "overlap",
@@ -77,19 +77,24 @@ fn judge(judged: &Judged<'_>) -> Result<Vec<Quality>, SegmentError> {
     let min_effect = MIN_EFFECT.of(judged.criteria);
     let min_association = MIN_ASSOCIATION.of(judged.criteria);
     let is_input = |kpi: &String| judged.inputs.contains(&kpi.as_str());
-    let kpis: Vec<&str> = judged
-        .kpis
-        .iter()
-        .filter(|kpi| !is_input(kpi))
-        .map(String::as_str)
-        .collect();
+    let others = judged.kpis.iter().filter(|kpi| !is_input(kpi));
+    let others: Vec<&str> = others.map(String::as_str).collect();
+    let mut kpis = Vec::new();
+    for kpi in &others {
+        if varies(judged, kpi)? {
+            kpis.push(*kpi);
+        }
+    }
     if kpis.is_empty() {
-        let reason = match judged.kpis.is_empty() {
-            true => {
+        let reason = match (judged.kpis.is_empty(), others.is_empty()) {
+            (true, _) => {
                 "there is no column to differ in: state `kpis` of [gates], or a `kpi` of [goal]"
             }
-            false => {
+            (false, true) => {
                 "the scheme assigns by every KPI, or by what it is computed from; state other `kpis` in [gates]"
+            }
+            (false, false) => {
+                "every KPI by which the scheme does not assign is the same for all customers; state other `kpis` in [gates]"
             }
         };
         let row = Quality::not_computed("", NAME, "kpis_apart", reason.to_owned());
@@ -99,14 +104,8 @@ fn judge(judged: &Judged<'_>) -> Result<Vec<Quality>, SegmentError> {
     let segments = counts.len();
     let mut apart = vec![0_usize; segments];
     let mut effects: Vec<Vec<String>> = vec![Vec::new(); segments];
-    let kind = |kpi: &str| {
-        let mut features = judged.customers.features();
-        features
-            .find(|(name, _)| *name == kpi)
-            .map(|(_, kind)| kind)
-    };
     for kpi in &kpis {
-        let (sizes, limit, measure) = match kind(kpi) {
+        let (sizes, limit, measure) = match kind(judged, kpi) {
             Some(ColumnKind::Label) => {
                 let labels = judged.customers.labels(kpi)?;
                 (associations(judged, &labels), min_association, "V")
@@ -136,6 +135,24 @@ fn judge(judged: &Judged<'_>) -> Result<Vec<Quality>, SegmentError> {
         Some(Quality::judged(segment, NAME, "kpis_apart", values, reason))
     });
     Ok(rows.collect())
+}
+
+fn kind(judged: &Judged<'_>, kpi: &str) -> Option<ColumnKind> {
+    let mut features = judged.customers.features();
+    let found = features.find(|(name, _)| *name == kpi);
+    found.map(|(_, kind)| kind)
+}
+
+/// Whether any two customers differ in a column, of those who have a value.
+fn varies(judged: &Judged<'_>, kpi: &str) -> Result<bool, SegmentError> {
+    if let Some(ColumnKind::Label) = kind(judged, kpi) {
+        let counts = judged.customers.labels(kpi)?.counts();
+        return Ok(counts.iter().filter(|count| **count > 0).count() > 1);
+    }
+    let numbers = judged.customers.numeric(kpi)?;
+    let mut known = numbers.values().iter().filter(|value| !value.is_nan());
+    let first = known.next();
+    Ok(known.any(|value| Some(value) != first))
 }
 
 /// Cohen's d of every segment against the rest; none where either has too few values to compare.

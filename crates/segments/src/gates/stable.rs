@@ -76,11 +76,18 @@ fn judge(judged: &Judged<'_>) -> Result<Vec<Quality>, SegmentError> {
     let mut rows = Vec::new();
     if let Some(psi) = psi {
         let by_chance = psi_critical.is_none_or(|critical| psi <= critical);
-        let reason = (psi > max_psi && !by_chance).then(|| {
+        let is_above = psi > max_psi;
+        let reason = (is_above && !by_chance).then(|| {
             "segments are of other sizes than in the previous version; `drift` and `migrations` say which and why".to_owned()
         });
         let values = (psi, Threshold::at_most(max_psi));
-        rows.push(Quality::judged("", NAME, "mix_psi", values, reason));
+        let mut row = Quality::judged("", NAME, "mix_psi", values, reason);
+        if is_above && by_chance {
+            row.threshold = None;
+            row.reason =
+                Some("within what chance makes of so few customers: not judged".to_owned());
+        }
+        rows.push(row);
     }
     rows.extend(each(judged.assignment, move |place, segment| {
         let share = kept.get(place).copied().flatten()?;

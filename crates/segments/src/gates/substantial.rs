@@ -1,5 +1,6 @@
 //! Whether segments are large enough to matter and to measure something on.
 
+use tessera_model::special::Z_95;
 use tessera_spec::shown::grouped;
 use tessera_spec::{GateSyntax, Limit};
 
@@ -46,12 +47,17 @@ pub(super) static GATE: Gate = Gate {
 };
 
 /// Quantiles of the normal distribution at 1 - 0.05 / 2 and at 0.8: a two-sided test at 5% with a power of 80%.
-const QUANTILES: f64 = 1.959_963_984_540_054 + 0.841_621_233_572_914_3;
+const QUANTILES: f64 = Z_95 + 0.841_621_233_572_914_3;
 
 /// The smallest difference of two means, in standard deviations, that a test with half of the customers in each group finds.
 fn measurable_effect(customers: u64) -> Option<f64> {
     let half = customers / 2;
     (half > 0).then(|| QUANTILES * (2.0 / half as f64).sqrt())
+}
+
+/// The smallest number of customers for which [`measurable_effect`] is not above a limit, above 0.
+fn customers_for(limit: f64) -> f64 {
+    2.0 * (2.0 * (QUANTILES / limit).powi(2)).ceil()
 }
 
 fn judge(judged: &Judged<'_>) -> Result<Vec<Quality>, SegmentError> {
@@ -95,8 +101,7 @@ fn judge(judged: &Judged<'_>) -> Result<Vec<Quality>, SegmentError> {
         let value = measurable_effect(counts[place]);
         let limit = max_effect;
         let above = limit.filter(|limit| value.is_none_or(|value| value > *limit));
-        let needed = |limit: f64| (4.0 * (QUANTILES / limit).powi(2)).ceil();
-        let reason = above.map(|limit| match needed(limit) {
+        let reason = above.map(|limit| match customers_for(limit) {
             customers if customers < 1e15 => format!(
                 "an effect of {limit} standard deviations takes {} customers, half of them as a control group",
                 grouped(customers as u64)
@@ -162,5 +167,15 @@ mod tests {
         let found = measurable_effect(400).unwrap();
         assert!((found - 0.280_158_521_811_297).abs() < 1e-12, "{found}");
         assert_eq!((measurable_effect(1), measurable_effect(0)), (None, None));
+    }
+
+    #[test]
+    fn as_many_customers_as_are_asked_for_pass_and_fewer_do_not() {
+        for limit in (1..200).map(|step| 0.013 * f64::from(step)) {
+            let asked = customers_for(limit) as u64;
+            assert!(measurable_effect(asked).unwrap() <= limit, "{limit}");
+            let fewer = measurable_effect(asked - 1);
+            assert!(fewer.is_none_or(|effect| effect > limit), "{limit}");
+        }
     }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use tessera_spec::pipeline::{At, Learns, Refit, Scheme, SchemeInput, SchemeKind, SchemeSettings};
 use tessera_spec::reader::Reader;
-use tessera_spec::{Key, KeyValue, SchemeSyntax};
+use tessera_spec::{Key, KeyValue, SchemeSyntax, share};
 
 use crate::assignment::{AssignedBy, Assignment, Extra, Reasons, Warning};
 use crate::customers::{Customers, Labels};
@@ -138,7 +138,7 @@ fn assign(
             .segments
             .get(labels.values()[code].as_ref())
             .is_none_or(|segment| *segment == known.other),
-        None => (counts[code] as f64) < config.min_share * customers.len() as f64,
+        None => share::is_less(counts[code], customers.len() as u64, config.min_share),
     };
     let named = || (0..counts.len()).filter(|code| !is_blank(&labels.values()[*code]));
     let kept = named().filter(|code| !rare(*code)).count();

@@ -197,6 +197,9 @@ fn fitted_words(config: &QuantileScheme, tier: usize, lowest: Option<f64>, refit
     }
 }
 
+/// Tier of a customer without a value: beyond all of them.
+const NO_TIER: u32 = u32::MAX;
+
 /// Rank of a customer without a value.
 const NO_RANK: u32 = 0;
 
@@ -210,7 +213,7 @@ fn assign(
     let (name, by) = (scheme.name.value.as_str(), config.by.value.as_str());
     let ranking = Ranking::new(customers.numeric(by)?.values());
     let known = extra.learned.and_then(Fit::get::<Tiers>);
-    let mut tier_of = vec![u8::MAX; customers.len()];
+    let mut tier_of = vec![NO_TIER; customers.len()];
     let mut rank_of = vec![NO_RANK; customers.len()];
     let mut lowest: Vec<Option<f64>> = vec![None; config.tiers.len()];
     for tie in ranking.ties() {
@@ -223,7 +226,7 @@ fn assign(
         // Ties rise, so the first one seen of a tier is its lowest.
         lowest[tier].get_or_insert(value);
         for &row in &ranking.rows()[tie] {
-            tier_of[row as usize] = tier as u8;
+            tier_of[row as usize] = tier as u32;
             rank_of[row as usize] = above as u32 + 1;
         }
     }
@@ -258,7 +261,7 @@ fn assign(
     };
     let segment_of = tier_of
         .iter()
-        .map(|&tier| of_tier.get(usize::from(tier)).copied().unwrap_or(missing))
+        .map(|&tier| of_tier.get(tier as usize).copied().unwrap_or(missing))
         .collect();
     Ok(Assignment {
         scheme: name.to_owned(),
@@ -464,11 +467,9 @@ fn check_tiers(tiers: &[(String, f64)]) -> Result<(), SegmentError> {
         }
         before = tier.1;
     }
-    // u8 numbers the tiers, its largest value marks a customer without one.
-    if last.1 < 1.0 || tiers.len() >= usize::from(u8::MAX) {
-        refuse(last)
-    } else {
-        Ok(())
+    match last.1 < 1.0 {
+        true => refuse(last),
+        false => Ok(()),
     }
 }
 
@@ -491,14 +492,14 @@ fn tier_words(tiers: &[(String, f64)], tier: usize, by: &str) -> String {
 fn reasons(
     words: Vec<String>,
     by: &str,
-    tier_of: Vec<u8>,
+    tier_of: Vec<u32>,
     rank_of: Vec<u32>,
     ranked: usize,
 ) -> Reasons {
     let missing = format!("{by} is missing");
     let all = grouped(ranked as u64);
     Reasons::Written(Arc::new(move |row, to| {
-        match words.get(usize::from(tier_of[row])) {
+        match words.get(tier_of[row] as usize) {
             // Writing to a String cannot fail.
             Some(words) => {
                 let _ = write!(

@@ -82,6 +82,24 @@ fn quantile_tiers_hold_their_exact_share_and_say_the_rank() {
     );
 }
 
+/// As many tiers as customers: each has its own, and the one without a value is in none of them.
+#[test]
+fn quantile_has_any_number_of_tiers() {
+    const TIERS: usize = 600;
+    let values = (1..=TIERS).map(|v| Some(v as f64)).chain([None]);
+    let names_of: Vec<String> = (0..TIERS).map(|tier| format!("t{tier:03}")).collect();
+    let shares = (1..=TIERS).map(|tier| tier as f64 / TIERS as f64);
+    let stated: Vec<(&str, f64)> = names_of.iter().map(String::as_str).zip(shares).collect();
+    let found = run(tiers(&stated), &spenders(&values.collect::<Vec<_>>()));
+    let expected: Vec<&str> = stated
+        .iter()
+        .rev()
+        .map(|tier| tier.0)
+        .chain(["missing"])
+        .collect();
+    assert_eq!(names(&found), expected);
+}
+
 #[test]
 fn quantile_keeps_ties_together_and_the_missing_apart() {
     let rows = spenders(&[
