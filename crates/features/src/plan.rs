@@ -204,6 +204,12 @@ impl Planner<'_> {
         self.known.columns.push((name.to_owned(), Type::Null));
     }
 
+    /// Publishes what the file declares at this place.
+    fn publish_declared(&mut self, info: FeatureInfo, description: &Description, place: &Span) {
+        self.problems.extend(without_numbers(&info, place));
+        self.publish(info, description);
+    }
+
     fn publish(&mut self, info: FeatureInfo, description: &Description) {
         if let Some(direction) = &description.direction {
             self.problems
@@ -236,6 +242,32 @@ impl Planner<'_> {
             self.published[place] = info.clone().described(description);
         }
     }
+}
+
+/// What is wrong with a unit of numbers of something that is no number.
+fn without_numbers(info: &FeatureInfo, place: &Span) -> Option<Diagnostic> {
+    let of_numbers = match info.unit {
+        Unit::Days | Unit::Count | Unit::Currency | Unit::Ratio | Unit::Score | Unit::Number => {
+            true
+        }
+        Unit::Date | Unit::Label => false,
+    };
+    let wrong = of_numbers && !info.ty.is_number() && info.ty != Type::Null;
+    wrong.then(|| {
+        let message = format!(
+            "`{}` is {}, but its unit says that it is {}",
+            info.name,
+            info.ty,
+            info.unit.words()
+        );
+        let help = match (&info.source, info.ty) {
+            (Some(source), Type::String) => format!(
+                "declare the column as a number in `columns` of [sources.{source}.contract], or take `unit` out: in a text file every column that is not declared is text"
+            ),
+            _ => "take `unit` out, or make a number of it".to_owned(),
+        };
+        Diagnostic::error("TS-F011", message, place.clone()).with_help(help)
+    })
 }
 
 /// What is wrong with a direction of something that is no number.

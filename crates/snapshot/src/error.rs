@@ -222,11 +222,6 @@ pub enum StoreError {
 }
 
 impl StoreError {
-    /// Whether the version exists, or may exist, although the run failed.
-    pub fn is_after_commit(&self) -> bool {
-        matches!(self, Self::InDoubt { .. } | Self::NotYetVisible { .. })
-    }
-
     pub(crate) fn io(step: &'static str, path: &Path, error: impl Into<io::Error>) -> Self {
         Self::Io {
             step,

@@ -509,14 +509,6 @@ impl Store {
         }
     }
 
-    /// Whether the data of a version may have been deleted.
-    ///
-    /// # Errors
-    /// The folder of expired versions cannot be read.
-    pub fn is_expired(&self, number: u64) -> Result<bool, StoreError> {
-        Ok(self.expired()?.contains(&number))
-    }
-
     /// Versions whose data may have been deleted.
     pub(crate) fn expired(&self) -> Result<BTreeSet<u64>, StoreError> {
         match self.root.enter("expired") {

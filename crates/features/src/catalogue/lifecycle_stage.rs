@@ -12,7 +12,7 @@ pub(super) const LIFECYCLE_STAGE: Feature = Feature {
     direction: Direction::None,
     doc: "The customer's lifecycle stage.",
     notes: "Fixed limits: `new` (first order within `active_days`), `active`, `at risk`, `dormant`, `churned` by `recency_days`. Cadence: `active`, `slipping`, `at risk`, `lapsed` by `overdue_ratio`.",
-    missing: "no visible order: null",
+    missing: "no visible order: null; by cadence also where no customer of the base ordered twice",
     definition: Definition::Stage,
     example: None,
 };

@@ -63,7 +63,7 @@ impl Planner<'_> {
                     ),
                     source: Some(source.name.value.clone()),
                 };
-                self.publish(info, &attribute.description);
+                self.publish_declared(info, &attribute.description, &attribute.column.span);
             }
         }
     }

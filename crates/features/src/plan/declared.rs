@@ -5,7 +5,7 @@ use tessera_expr::aggregates;
 use tessera_expr::rel::{Agg, Window};
 use tessera_expr::{Expr, Type, condition_at, parse_at};
 use tessera_spec::diagnostic::Diagnostic;
-use tessera_spec::pipeline::{Arguments, Direction, FeatureBody, FeatureDecl, Span, Unit};
+use tessera_spec::pipeline::{Arguments, At, Direction, FeatureBody, FeatureDecl, Span, Unit};
 
 use super::derived::Pending;
 use super::{FeatureInfo, Planner, default_unit, label_of};
@@ -61,6 +61,7 @@ impl Planner<'_> {
         else {
             return;
         };
+        let [of_text, filter_text] = [of, filter].map(|text| text.as_ref().map(written));
         let of = of.as_ref().map(|of| parse_at(of, &input.schema));
         let filter = filter
             .as_ref()
@@ -80,7 +81,12 @@ impl Planner<'_> {
         let ty = func.output_type();
         let days = window_days.as_ref().map(|days| days.value);
         let unit = feature.unit.unwrap_or(aggregate_unit(kind, ty));
-        let definition = words((kind, arguments), &from.value, days, *offset_days);
+        let rows = Rows {
+            source: &from.value,
+            of: of_text.as_deref(),
+            filter: filter_text.as_deref(),
+        };
+        let definition = words((kind, arguments), &rows, days, *offset_days);
         let name = &feature.name.value;
         self.add_agg(
             &from.value,
@@ -102,7 +108,7 @@ impl Planner<'_> {
             definition,
             source: Some(from.value.clone()),
         };
-        self.publish(info, &feature.description);
+        self.publish_declared(info, &feature.description, &feature.name.span);
     }
 }
 
@@ -129,9 +135,13 @@ fn aggregate(
             of.ty
         );
         let problem = Diagnostic::error("TS-F008", message, agg.clone());
-        return Err(vec![
-            problem.with_help(format!("{} take any type", aggregates::of_any_type())),
-        ]);
+        let any = format!("{} take any type", aggregates::of_any_type());
+        return Err(vec![problem.with_help(match of.ty {
+            Type::String => format!(
+                "declare the column as a number in the contract's `columns`: in a text file every column that is not declared is text. {any}"
+            ),
+            _ => any,
+        })]);
     }
     Ok(kind.of(of))
 }
@@ -147,14 +157,25 @@ fn aggregate_unit(kind: &Aggregation, ty: Type) -> Unit {
     }
 }
 
+/// The rows of a source that are aggregated, as the file states them.
+struct Rows<'a> {
+    source: &'a str,
+    of: Option<&'a str>,
+    filter: Option<&'a str>,
+}
+
+/// An expression of the file on one line.
+fn written(text: &At<String>) -> String {
+    text.value.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
 fn words(
     (kind, arguments): (&Aggregation, &Arguments),
-    source: &str,
+    rows: &Rows<'_>,
     window_days: Option<u32>,
     offset_days: u32,
 ) -> String {
-    // As published tables have it.
-    let mut name = kind.name().replace('_', "");
+    let mut name = kind.name().replace('_', " ");
     if !arguments.is_empty() {
         name = format!("{name} ({})", arguments.written());
     }
@@ -164,5 +185,8 @@ fn words(
         (Some(days), 0) => format!("the last {days} days"),
         (Some(days), offset) => format!("{days} days ending {offset} days before `as_of`"),
     };
-    format!("{name} over `{source}`, {window}.")
+    let Rows { source, of, filter } = rows;
+    let of = of.map_or_else(String::new, |of| format!(" of `{of}`"));
+    let filter = filter.map_or_else(String::new, |filter| format!(" where `{filter}`"));
+    format!("{name}{of} over `{source}`{filter}, {window}.")
 }

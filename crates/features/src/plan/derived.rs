@@ -84,7 +84,7 @@ impl Planner<'_> {
                     .map_or_else(|| format!("`{}`", pending.text.value), |f| f.doc.to_owned()),
                 source: None,
             };
-            self.publish(info, &pending.description);
+            self.publish_declared(info, &pending.description, &pending.text.span);
         }
     }
 

@@ -46,6 +46,12 @@ impl FeaturePlan {
         found
     }
 
+    /// Whether the day of the run decides which rows of a source are used, or what they hold.
+    pub fn rows_change_by_day(&self, source: &str) -> bool {
+        let mut passes = self.passes.iter().filter(|pass| pass.source == source);
+        passes.any(chooses_rows_by_day)
+    }
+
     /// Adds to every pass what its windows hold on each of the next `days` days, where one of `wanted` is made of them.
     pub fn add_later(&mut self, days: u32, wanted: &BTreeSet<String>) -> Later {
         let mut later = Later {

@@ -5,8 +5,8 @@ use crate::tables::{Table, Ty};
 
 pub(super) const TABLE: Table = Table {
         name: "cohorts",
-        doc: "The customers by the month of their first order, and what every month since saw of them; absent without features of \
-              orders.",
+        doc: "The customers by the month of their first order, and what every month since saw of them; absent without \
+              `cohorts = true` in `[customer]`, and without features of orders.",
         version: "1.0",
         row: "cohort x age in months, up to that of the oldest cohort",
         sorted_by: &["cohort", "age"],

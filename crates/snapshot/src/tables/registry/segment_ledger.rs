@@ -26,7 +26,7 @@ pub(super) const TABLE: Table = Table {
         may(
             "declared_as",
             Ty::Text,
-            "The name by which the pipeline declares it; null for clusters.",
+            "The name by which the pipeline declares it, or declared it last; null for clusters.",
         ),
         may(
             "names_before",
