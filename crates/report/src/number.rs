@@ -27,12 +27,11 @@ pub(crate) enum Measure {
 }
 
 impl Measure {
-    /// How a feature is written: by its declared unit, and by the ending of its name where a ratio is a probability or share.
+    /// How a feature is written: by its declared unit, and by the last word of its name where a ratio is a probability or share.
     pub(crate) fn of(meta: &ReportMeta, feature: &str) -> Self {
         let unit = meta.feature(feature).and_then(|f| f.unit.as_deref());
-        let is_share = ["probability", "share", "rate", "_pct"]
-            .iter()
-            .any(|end| feature.ends_with(end));
+        let last = feature.rsplit('_').next();
+        let is_share = last.is_some_and(|word| ["probability", "share", "rate"].contains(&word));
         match unit {
             Some("currency") => Self::Money,
             Some("days") => Self::Days,
@@ -142,9 +141,10 @@ fn money_beside(value: f64, largest: f64, currency: Option<&str>) -> String {
 /// Money rounded for a headline: £1.24M, £38.1k.
 pub(crate) fn money_short(value: f64, currency: Option<&str>) -> String {
     let size = value.abs();
+    // What is rounded to a thousand of one is one of the next.
     let (scaled, suffix) = match size {
-        s if s >= 1e9 => (s / 1e9, "bn"),
-        s if s >= 1e6 => (s / 1e6, "M"),
+        s if s >= 999.5e6 => (s / 1e9, "bn"),
+        s if s >= 999.5e3 => (s / 1e6, "M"),
         s if s >= 1e4 => (s / 1e3, "k"),
         _ => return money(value, currency),
     };
@@ -185,7 +185,12 @@ fn with_currency(amount: &str, value: f64, currency: Option<&str>) -> String {
     if !value.is_finite() {
         return NONE.to_owned();
     }
-    let sign = if value < 0.0 { "−" } else { "" };
+    let is_nothing = !amount.bytes().any(|byte| (b'1'..=b'9').contains(&byte));
+    let sign = if value < 0.0 && !is_nothing {
+        "−"
+    } else {
+        ""
+    };
     match currency {
         Some("GBP") => format!("{sign}£{amount}"),
         Some("EUR") => format!("{sign}€{amount}"),
@@ -262,6 +267,10 @@ mod tests {
         assert_eq!(money_short(1_240_000.0, Some("GBP")), "£1.24M");
         assert_eq!(money_short(38_100.0, Some("USD")), "$38.1k");
         assert_eq!(money_short(999.0, None), "999.00");
+        assert_eq!(money_short(999_960.0, Some("GBP")), "£1.00M");
+        assert_eq!(money_short(999_400.0, Some("GBP")), "£999k");
+        assert_eq!(money_short(-999_960_000.0, Some("GBP")), "−£1.00bn");
+        assert_eq!(money(-0.001, Some("GBP")), "£0.00");
     }
 
     #[test]

@@ -51,3 +51,6 @@ mod store_version;
 #[cfg(test)]
 #[path = "report/terminal_summary.rs"]
 mod terminal_summary;
+#[cfg(test)]
+#[path = "report/value_shares.rs"]
+mod value_shares;

@@ -250,18 +250,6 @@ fn calibration(churn: &str) -> RecordBatch {
             lift,
         ));
     }
-    for (band, (churned, customers)) in (1..).zip([(0.061, 812), (0.058, 2_406), (0.057, 1_902)]) {
-        let lift = Some(churned / 0.0581);
-        rows.push((
-            "health",
-            "health_30d",
-            band,
-            band as f64,
-            churned,
-            customers,
-            lift,
-        ));
-    }
     // Purchases: more than one each, counted from the highest prediction.
     let bought = [7.92, 3.61, 2.04, 1.31, 0.88, 0.57, 0.35, 0.22, 0.14, 0.0];
     for (decile, predicted) in (1..).zip(bought) {

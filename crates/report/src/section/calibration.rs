@@ -22,9 +22,6 @@ pub(super) const SECTION: Section = Section {
 /// Largest number of bins of one model that are drawn.
 const MOST_BINS: usize = 20;
 
-/// Model of a score whose bins are bands of points, which do not predict the observed share.
-const POINTS: &str = "health";
-
 /// Edges of the plot area, in units of the canvas.
 const LEFT: f64 = 44.0;
 const RIGHT: f64 = 308.0;
@@ -45,7 +42,7 @@ struct View {
 
 #[derive(Serialize)]
 struct Model {
-    plot: Option<Plot>,
+    plot: Plot,
     lift: Option<Lift>,
     rows: Vec<Line>,
 }
@@ -127,13 +124,8 @@ fn model(score: &Score<'_>, name: &str) -> Option<Model> {
         .copied()
         .filter(|bin| bin.model == name)
         .collect();
-    let is_forecast = !name.starts_with(POINTS);
-    if is_forecast {
-        // The highest predictions first, whatever the order of the model's bins.
-        bins.sort_by(|a, b| b.predicted.total_cmp(&a.predicted).then(a.bin.cmp(&b.bin)));
-    } else {
-        bins.sort_by_key(|bin| bin.bin);
-    }
+    // The highest predictions first, whatever the order of the model's bins.
+    bins.sort_by(|a, b| b.predicted.total_cmp(&a.predicted).then(a.bin.cmp(&b.bin)));
     bins.truncate(MOST_BINS);
     let probability = score.is_probability();
     let show = |value: f64| {
@@ -151,7 +143,7 @@ fn model(score: &Score<'_>, name: &str) -> Option<Model> {
         }
     };
     Some(Model {
-        plot: is_forecast.then(|| plot(&bins, &mark, probability)),
+        plot: plot(&bins, &mark, probability),
         lift: lift(&bins),
         rows: (1..)
             .zip(&bins)
@@ -159,18 +151,8 @@ fn model(score: &Score<'_>, name: &str) -> Option<Model> {
                 key: bin.bin.to_string(),
                 label: count(rank),
                 customers: Num::count(bin.customers, "customers"),
-                predicted: match is_forecast {
-                    true => Num::new(show(bin.predicted), bin.predicted, "predicted"),
-                    false => Num::opt(NONE, None, "predicted"),
-                },
-                observed: Num::new(
-                    match is_forecast {
-                        true => show(bin.observed),
-                        false => percent(bin.observed),
-                    },
-                    bin.observed,
-                    "observed",
-                ),
+                predicted: Num::new(show(bin.predicted), bin.predicted, "predicted"),
+                observed: Num::new(show(bin.observed), bin.observed, "observed"),
                 lift: Num::opt(
                     bin.lift.map_or_else(|| NONE.to_owned(), times),
                     bin.lift,

@@ -96,7 +96,9 @@ fn change(
 ) -> Option<Change> {
     let change = now? - before?;
     let shown = show(change.abs());
+    // What is shown as no change is none.
     let (sign, tone) = match change {
+        _ if shown == show(0.0) => ("± ", "neutral"),
         c if c > 0.0 => ("▲ ", if good == Good::High { "good" } else { "bad" }),
         c if c < 0.0 => ("▼ ", if good == Good::Low { "good" } else { "bad" }),
         _ => ("± ", "neutral"),

@@ -55,6 +55,8 @@ struct Lorenz {
     ticks: Vec<Tick>,
     up: Vec<Tick>,
     rows: Vec<Top>,
+    /// Whether a customer has a value below 0.
+    losses: bool,
     query: Query,
 }
 
@@ -75,6 +77,8 @@ struct Scatter {
     /// x coordinate of the target.
     target: Option<String>,
     rows: Vec<Line>,
+    /// Whether a segment is among the rows alone, since its value or its mean is below 0.
+    losses: bool,
     query: Query,
 }
 
@@ -122,13 +126,17 @@ fn build(facts: &Facts<'_>) -> Result<Part, ReportError> {
     })
 }
 
-/// The Lorenz curve of values above 0, the highest first; customers without a value count as 0.
+/// The Lorenz curve of values above 0, the highest first; customers without a value count as 0, as those below it do. Only shares that are
+/// a customer or more are written.
 fn lorenz(facts: &Facts<'_>) -> Result<Option<Lorenz>, ReportError> {
     let (Some(people), Some(column)) = (facts.people(), facts.value_column()) else {
         return Ok(None);
     };
-    let mut values: Vec<f64> = people
-        .numbers(column)?
+    let known = people.numbers(column)?;
+    let losses = known
+        .iter()
+        .any(|value| value.is_some_and(|value| value < 0.0));
+    let mut values: Vec<f64> = known
         .into_iter()
         .map(|value| value.unwrap_or(0.0).max(0.0))
         .collect();
@@ -152,7 +160,9 @@ fn lorenz(facts: &Facts<'_>) -> Result<Option<Lorenz>, ReportError> {
     });
     let mark = |share: f64| format!("{}%", trimmed(plain(share * 100.0)));
     let name = sql::column(column);
-    let rows = WRITTEN.map(|percent| Top {
+    let written = WRITTEN.into_iter();
+    let written = written.filter(|percent| values.len() * percent >= 100);
+    let rows = written.map(|percent| Top {
         percent,
         share: Num::new(
             crate::number::percent(held[percent]),
@@ -160,18 +170,23 @@ fn lorenz(facts: &Facts<'_>) -> Result<Option<Lorenz>, ReportError> {
             "share",
         ),
     });
+    let rows: Vec<Top> = rows.collect();
+    if rows.is_empty() {
+        return Ok(None);
+    }
     Ok(Some(Lorenz {
         curve: curve.collect::<Vec<_>>().join(" "),
         ticks: across.ticks(mark),
         up: up.ticks(mark),
-        rows: rows.into_iter().collect(),
+        rows,
+        losses,
         query: Query::by(
             &["top"],
             format!(
                 "with v as (select greatest(coalesce({name}, 0), 0) as v from {}),\n  \
                  ranked as (select v, row_number() over (order by v desc) as i, count(*) over () as n, sum(v) over () as everything from v)\n\
                  select top, sum(v) filter (i <= ceil(n * top / 100)) / any_value(everything) as share\n\
-                 from ranked, unnest([1, 5, 10, 20, 50]) as t(top) group by top",
+                 from ranked, unnest([1, 5, 10, 20, 50]) as t(top) where n * top >= 100 group by top",
                 facts.from("customers")
             ),
         ),
@@ -181,10 +196,10 @@ fn lorenz(facts: &Facts<'_>) -> Result<Option<Lorenz>, ReportError> {
 /// Segments by their mean KPI (x) and their value (y); the area of a dot is proportional to its customers.
 fn scatter(facts: &Facts<'_>, scheme: &Scheme) -> Option<Scatter> {
     let kpi = facts.kpi.as_ref().filter(|kpi| !kpi.is_base_rate)?;
-    let known: Vec<_> = scheme
-        .segments
-        .iter()
-        .filter_map(|s| Some((s, s.kpi?, s.value?)))
+    let all = scheme.segments.iter();
+    let all: Vec<_> = all.filter_map(|s| Some((s, s.kpi?, s.value?))).collect();
+    let drawn = all.iter().copied();
+    let known: Vec<_> = drawn
         .filter(|(_, kpi, value)| *kpi >= 0.0 && *value >= 0.0)
         .collect();
     if known.len() < 2 {
@@ -236,7 +251,8 @@ fn scatter(facts: &Facts<'_>, scheme: &Scheme) -> Option<Scatter> {
         target: limit
             .filter(|limit| *limit >= 0.0)
             .map(|limit| place(across.at(limit))),
-        rows: known.iter().map(row).collect(),
+        rows: all.iter().map(row).collect(),
+        losses: all.len() > known.len(),
         query: segments_query(facts, scheme),
     })
 }
