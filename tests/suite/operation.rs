@@ -186,6 +186,38 @@ fn a_metrics_file_that_cannot_be_written_is_noticed_first() {
             "{told}"
         );
         assert!(!shop.published());
+        let folder = shop.path("lake").display().to_string();
+        let output = shop.run(&[ORDERS, CONTRACT, RFM], "2026-10-31", &[option, &folder]);
+        assert!(said(&output, 4).contains("cannot write"));
+        assert!(!shop.published());
+    }
+}
+
+/// A file with a mistake still states the name of its pipeline, by which alerts and dashboards know it.
+#[test]
+fn a_failed_night_bears_the_name_of_its_pipeline() {
+    let shop = Shop::new();
+    lake(&shop, &["2026-10-31"]);
+    said(&shop.run(&[ORDERS, CONTRACT, RFM], "2026-10-31", &[]), 0);
+    let text = std::fs::read_to_string(shop.path("shop.toml")).unwrap();
+    for wrong in ["curency = ", "currency = = "] {
+        let night = shop.path("night.toml");
+        std::fs::write(&night, text.replace("currency = ", wrong)).unwrap();
+        let metrics = shop.path("night.prom");
+        let mut command = tessera();
+        command
+            .arg("run")
+            .arg(&night)
+            .arg("--metrics")
+            .arg(&metrics);
+        let told = said(&bounded(&mut command), 2);
+        assert!(
+            told.contains("summary: shop: nothing is published"),
+            "{told}"
+        );
+        let written = std::fs::read_to_string(&metrics).unwrap();
+        assert!(written.contains("pipeline=\"shop\""), "{written}");
+        assert!(!written.contains("pipeline=\"night\""), "{written}");
     }
 }
 
@@ -380,4 +412,32 @@ fn the_nightly_script_tries_again_where_that_helps() {
     let done = running.wait_with_output().unwrap();
     assert_eq!(done.status.code(), Some(0));
     assert!(tried(&done) >= 2);
+}
+
+/// `--quiet` leaves out progress, not what is wrong with the pipeline file.
+#[test]
+fn warnings_about_the_pipeline_file_are_shown_and_counted_with_quiet() {
+    let shop = Shop::new();
+    lake(
+        &shop,
+        &["2026-10-31", "2026-10-30", "2026-10-29", "2026-10-28"],
+    );
+    let goal =
+        "[goal]\nobjective = \"retention\"\nkpi = \"recency_days\"\ntarget = { above = 5 }\n";
+    let parts = [ORDERS, CONTRACT, RFM, goal];
+    let count = |told: &str| told.split("summary: ").nth(1).unwrap().to_owned();
+    let plain = said(&shop.run(&parts, "2026-10-31", &[]), 0);
+    let quiet = said(&shop.run(&parts, "2026-10-31", &["--quiet"]), 0);
+    for told in [&plain, &quiet] {
+        assert!(told.contains("warning[TS-G018]"), "{told}");
+    }
+    // One about the goal, one about `[value]`, which is not declared.
+    assert!(count(&plain).contains("2 warnings"), "{plain}");
+    let json = said(
+        &shop.run(&parts, "2026-10-31", &["--quiet", "--log-format", "json"]),
+        0,
+    );
+    let of_file = json.lines().find(|line| line.contains("TS-G018")).unwrap();
+    let line: serde_json::Value = serde_json::from_str(of_file).unwrap();
+    assert_eq!(line["level"], "WARN");
 }

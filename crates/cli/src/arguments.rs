@@ -124,7 +124,7 @@ pub(crate) enum Command {
     /// behind more than seven days ago.
     #[command(after_help = "Example:\n  tessera repair data/store/demo")]
     Repair(Repair),
-    /// Show the feature catalogue: names, units, formulas, missing values, examples.
+    /// Show the feature catalogue: names, formulas, missing values, examples; with --json also units.
     #[command(after_help = "Examples:\n  tessera features\n  tessera features recency_days")]
     Features(Features),
     /// Print the JSON Schema of pipeline files, the published tables, the kinds of schemes and scores, the aggregates, the gates, or the file formats.
@@ -195,8 +195,8 @@ pub(crate) struct Demo {
     /// Folder for the lake and the store.
     #[arg(default_value = "data")]
     pub(crate) dir: PathBuf,
-    /// Number of customers.
-    #[arg(long, default_value_t = 20_000)]
+    /// Number of customers, prospects without an order included.
+    #[arg(long, default_value_t = 20_000, value_parser = clap::value_parser!(u32).range(20..=999_999))]
     pub(crate) customers: u32,
     /// Seed of the lake.
     #[arg(long, default_value_t = 7)]

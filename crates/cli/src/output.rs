@@ -273,6 +273,11 @@ pub(crate) fn say(text: &str) {
     say_as("INFO", text);
 }
 
+/// Prints warnings on stderr.
+pub(crate) fn say_warning(text: &str) {
+    say_as("WARN", text);
+}
+
 /// Prints an error on stderr.
 pub(crate) fn say_error(text: &str) {
     say_as("ERROR", text);

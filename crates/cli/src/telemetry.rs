@@ -6,6 +6,7 @@ use std::io::IsTerminal;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use serde_json::{Map, Value};
+use tessera_spec::diagnostic::Diagnostics;
 use tessera_spec::shown;
 use tracing::field::{Field, Visit};
 use tracing::{Event, Level, Subscriber};
@@ -15,15 +16,27 @@ use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
 use tracing_subscriber::registry::LookupSpan;
 
 use crate::arguments::{LogFormat, Output};
-use crate::output::{now, use_json_lines};
+use crate::output::{now, say_warning, use_json_lines};
 use crate::panics;
 
 /// Warnings that were logged.
 static WARNINGS: AtomicU64 = AtomicU64::new(0);
 
-/// How many warnings were logged.
+/// Warnings about the pipeline file, which are shown and not logged.
+static OF_FILE: AtomicU64 = AtomicU64::new(0);
+
+/// How many warnings there were: those that were logged, and those about the pipeline file.
 pub(crate) fn warnings() -> u64 {
-    WARNINGS.load(Ordering::Relaxed)
+    WARNINGS.load(Ordering::Relaxed) + OF_FILE.load(Ordering::Relaxed)
+}
+
+/// Shows the warnings about the pipeline file, also with `--quiet`. A run that starts again has the same ones.
+pub(crate) fn show_warnings(found: &Diagnostics) {
+    if found.is_empty() {
+        return;
+    }
+    OF_FILE.store(found.iter().count() as u64, Ordering::Relaxed);
+    say_warning(found.render(false).trim_end());
 }
 
 /// Looks for `--log-format json` before the arguments are parsed, so that errors in the arguments are JSON too.

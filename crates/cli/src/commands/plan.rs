@@ -11,8 +11,9 @@ use super::run::use_threads;
 use crate::arguments::{Output, Plan, PlanFormat};
 use crate::interrupt::{self, GATE};
 use crate::memory;
-use crate::output::{Failure, print, print_json, say, tell};
+use crate::output::{Failure, print, print_json, tell};
 use crate::progress::Progress;
+use crate::telemetry;
 
 /// Exit code where the plan exceeds what `--fail-if` allows, and where the run would publish nothing.
 const EXCEEDED: u8 = 3;
@@ -46,9 +47,7 @@ pub(crate) fn run(arguments: &Plan, output: &Output) -> Result<ExitCode, Failure
     }
     reading.records = Records::Kept(work.path().to_owned());
     let prepared = tessera_pipeline::prepare_run(file, day.as_of, &reading)?;
-    if !prepared.warnings.is_empty() && !output.quiet {
-        say(prepared.warnings.render(false).trim_end());
-    }
+    telemetry::show_warnings(&prepared.warnings);
     let options = RunOptions {
         threads,
         work: &work,

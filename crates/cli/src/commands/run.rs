@@ -72,9 +72,7 @@ fn dry_run(arguments: &Run, output: &Output) -> Result<ExitCode, Failure> {
     let day = tessera_pipeline::day(file, &reading, arguments.as_of, arguments.allow_future)?;
     tell(output, &day.words);
     let prepared = tessera_pipeline::prepare_run(file, day.as_of, &reading)?;
-    if !prepared.warnings.is_empty() && !output.quiet {
-        say(prepared.warnings.render(false).trim_end());
-    }
+    telemetry::show_warnings(&prepared.warnings);
     let stages = tessera_pipeline::stages(&prepared);
     if output.json {
         let row = |stage: &Stage| {
@@ -146,7 +144,8 @@ fn job(
     let mut reading = reading(arguments);
     let planned = planned(arguments)?;
     let asked = arguments.as_of.or(planned.as_ref().map(Basis::as_of));
-    let day = tessera_pipeline::day(file, &reading, asked, arguments.allow_future)?;
+    let day = tessera_pipeline::day(file, &reading, asked, arguments.allow_future)
+        .inspect_err(|error| monitor.unusable(error))?;
     monitor.day(&day.pipeline, day.as_of);
     tell(output, &day.words);
     interrupt::watch();
@@ -202,9 +201,7 @@ fn attempt(
 ) -> Result<Published, PipelineError> {
     let prepared = tessera_pipeline::prepare_run(&arguments.pipeline.file, as_of, reading)?;
     monitor.prepared(&prepared);
-    if !prepared.warnings.is_empty() && !output.quiet {
-        say(prepared.warnings.render(false).trim_end());
-    }
+    telemetry::show_warnings(&prepared.warnings);
     let watch = Watch {
         progress: Progress::new(output),
         monitor,
