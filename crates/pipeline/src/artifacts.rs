@@ -23,6 +23,7 @@ use tessera_spec::diagnostic::{Diagnostic, Diagnostics};
 use tessera_spec::pipeline::{Learns, Refit, Scheme, SchemeKind};
 
 use crate::error::PipelineError;
+use crate::name::Names;
 use crate::scores::{self, LearnedScore};
 
 /// Changes when stored artifacts are written in another way.
@@ -221,11 +222,7 @@ fn previous(
         Err(StoreError::Expired { .. }) => None,
         Err(error) => return Err(error.into()),
     };
-    let own = |version: &Version| {
-        let name = version.commit().pipeline["name"].as_str();
-        name == Some(pipeline.name.as_str()) || name == pipeline.was.as_deref()
-    };
-    Ok(version.filter(own))
+    Ok(version.filter(|version| Names::stated(pipeline).has(version)))
 }
 
 /// A day, and what is known of the past on it.

@@ -8,7 +8,7 @@ use tessera_spec::diagnostic::Diagnostics;
 use crate::error::PipelineError;
 use crate::labels;
 use crate::pipeline_file::load;
-use crate::prepare::{Reading, prepare};
+use crate::prepare::{Reading, customer_key, prepare};
 
 /// A pipeline file without mistakes.
 #[derive(Debug)]
@@ -32,7 +32,8 @@ pub fn check(file: &Path, reading: &Reading, lake: bool) -> Result<Checked, Pipe
     );
     if !lake {
         let mut found = loaded.warnings.clone();
-        labels::playbooks(pipeline, &mut found);
+        labels::segment_names(pipeline, &mut found);
+        customer_key(pipeline, &mut found);
         if found.has_errors() {
             return Err(PipelineError::Invalid(Box::new(found)));
         }

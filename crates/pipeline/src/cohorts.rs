@@ -1,7 +1,7 @@
 //! The customers by the month of their first order: how many of them ordered in each later month, and for how much.
 //!
 //! A month that is over does not change, so its cells come from the previous version; only newer months are read. Where rows of then
-//! may have changed, all months are read: a year in one pass.
+//! may have changed, or the day of the run decides about them, all months are read: a year in one pass.
 
 pub(crate) mod plan;
 
@@ -13,11 +13,11 @@ use arrow::array::{Array, AsArray, Int64Array, RecordBatch};
 use arrow::compute::{cast, filter_record_batch, is_not_null};
 use arrow::datatypes::{DataType, Date32Type, Float64Type, Int64Type};
 use tessera_engine::{Engine, TableRef};
-use tessera_expr::Expr;
 use tessera_expr::aggregate::AggOp;
 use tessera_expr::aggregates::{COUNT, SUM_AS_FLOAT};
 use tessera_expr::exact::Sum;
 use tessera_expr::rel::{Agg, Aggregate, Assemble, KeyedTable, Window};
+use tessera_expr::{Expr, uses_as_of};
 use tessera_history::{Cell, Cohorts, Month};
 
 use crate::cohorts::plan::{FIRST, Plan};
@@ -76,7 +76,17 @@ pub(crate) fn makes_the_base(prepared: &Prepared) -> bool {
     passes.any(|pass| pass.source == plan.source && pass.in_base)
 }
 
-/// Counts the cohorts; returns the table, and rows of the customers that are in one.
+/// Whether past months are counted anew in every run: the day of the run decides which orders are used, which are purchases, or what they
+/// are worth.
+pub(crate) fn change_by_day(prepared: &Prepared) -> bool {
+    let by_day = |plan: &Plan| {
+        let mut exprs = plan.purchase.iter().chain(&plan.amount);
+        exprs.any(uses_as_of) || prepared.features.rows_change_by_day(&plan.source)
+    };
+    prepared.cohorts.as_ref().is_some_and(by_day)
+}
+
+/// Counts the cohorts into their table.
 pub(crate) fn count(
     prepared: &Prepared,
     (engine, work): (&dyn Engine, &Path),

@@ -19,6 +19,7 @@ use tessera_snapshot::{Store, Version};
 
 use crate::error::PipelineError;
 use crate::history::Values;
+use crate::name::Names;
 use crate::sources::epoch_day;
 
 pub use chain::EventFound;
@@ -145,7 +146,7 @@ pub fn diff(
     Ok(Diff {
         from: Side::of(from),
         to: Side::of(to),
-        same_pipeline: from.commit().pipeline["name"] == to.commit().pipeline["name"],
+        same_pipeline: Names::of(to).has(from) || Names::of(from).has(to),
         program_changed: from.commit().program != to.commit().program,
         definitions: definitions(&from.commit().pipeline, &to.commit().pipeline),
         sources: inputs::sources(store, from, to)?,

@@ -1,28 +1,35 @@
 //! What `[[expect]]` states of customers, segments and tables, held against the finished tables before anything is published.
 
+mod values;
+
 use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
 use arrow::datatypes::{DataType, Date32Type};
 use arrow::util::display::array_value_to_string;
 use chrono::{Days, NaiveDate};
 use tessera_features::FeatureInfo;
-use tessera_snapshot::tables;
+use tessera_snapshot::tables::{self, Ty};
 use tessera_spec::Pipeline;
 use tessera_spec::diagnostic::{Diagnostic, Diagnostics, unknown_name};
 use tessera_spec::pipeline::{At, Bounds, Condition, Expect, Scalar, Scheme, Score, Subject};
 use tessera_spec::shown;
 
-use crate::error::PipelineError;
+use crate::base;
+use crate::error::{PipelineError, needed};
+use crate::intervals;
+use crate::labels::Labels;
 use crate::prepared::Prepared;
 use crate::publish::Tables;
 use crate::unmet::Unmet;
+use values::{ALWAYS, Columns};
 
 /// The only thing that is expected of a table.
 const ROWS: &str = "rows";
 
-/// Finds columns and tables in `[[expect]]` that no version has.
+/// Finds columns and tables in `[[expect]]` that no version has, and conditions that can never hold or never fail.
 pub(crate) fn check_columns(
     pipeline: &Pipeline,
     published: &[FeatureInfo],
+    labels: &Labels,
     found: &mut Diagnostics,
 ) {
     let schemes: Vec<String> = pipeline
@@ -31,31 +38,51 @@ pub(crate) fn check_columns(
         .flat_map(Scheme::columns)
         .map(|column| column.name)
         .collect();
+    let ends = intervals::ends(pipeline);
     let features = published.iter().map(|info| info.name.as_str());
-    let of_customers: Vec<&str> = features.chain(schemes.iter().map(String::as_str)).collect();
+    let features = features.filter(|name| !ends.contains(*name));
+    let active = pipeline.customer.active.as_ref().map(|_| base::ACTIVE);
+    let of_customers: Vec<&str> = features
+        .chain(schemes.iter().map(String::as_str))
+        .chain(active)
+        .collect();
     let of_segments = columns_of("segments");
     let published_tables: Vec<&str> = tables::TABLES.iter().map(|table| table.name).collect();
+    let of_columns = Columns {
+        pipeline,
+        published,
+        labels,
+    };
     for expect in &pipeline.expect {
         let (names, table) = match &expect.subject {
             Subject::Customer(_) => (&of_customers, "customers"),
             Subject::Segment { .. } => (&of_segments, "segments"),
             Subject::Table(name) => {
                 check_table(expect, name.value.as_str(), &published_tables, found);
+                found.extend(of_rows(pipeline, expect));
                 continue;
             }
         };
         for (column, condition) in &expect.checks {
-            found.extend(decided(pipeline, &expect.subject, (column, condition)));
+            let (subject, check) = (&expect.subject, (column, condition));
+            let wrong = of_columns.check(subject, check);
+            found.extend(wrong.or_else(|| decided(pipeline, subject, check)));
             if !names.contains(&column.value.as_str()) {
                 let what = format!("column of `{table}`");
                 let span = column.span.clone();
-                found.extend([unknown_name("TS-G001", &what, &column.value, span, names)]);
+                let unknown = unknown_name("TS-G001", &what, &column.value, span, names);
+                found.extend([match ends.contains(&column.value) {
+                    true => unknown.with_note(
+                        "it is the end of an interval, which `score_intervals` has, a row per customer and estimate",
+                    ),
+                    false => unknown,
+                }]);
             }
         }
     }
 }
 
-/// A condition that no value of the column can meet, or none can fail.
+/// A condition that no value of the column can meet, or that every value meets.
 fn decided(
     pipeline: &Pipeline,
     subject: &Subject,
@@ -74,20 +101,30 @@ fn decided(
     let range = range(pipeline, subject, name);
     let (from, to) = range.unwrap_or((f64::NEG_INFINITY, f64::INFINITY));
     let verdict = if range.is_some() && bounds.holds(from) && bounds.holds(to) {
-        "cannot fail"
+        ALWAYS
     } else if bounds.is_empty(from, to) {
         "cannot hold"
     } else {
         return None;
     };
     let of = match range {
+        Some(_) if to.is_infinite() => format!("values of `{name}` are not below {from}"),
         Some(_) => format!("values of `{name}` are from {from} to {to}"),
         None => "no number is within these bounds".to_owned(),
     };
     let message = format!("`{name}` is expected to be {condition}, which {verdict}: {of}");
-    let help = match to <= 1.0 {
-        true => "state shares of 1: 0.05 is 5%",
-        false => "state bounds that some values meet and others do not",
+    let help = match (to <= 1.0, verdict == ALWAYS) {
+        (false, true) if matches!(subject, Subject::Table(_)) => {
+            "state another limit, such as { at_least = 1 }; that the table is published is { at_least = 0 }"
+        }
+        (true, false) => "state shares of 1: 0.05 is 5%",
+        (true, true) => {
+            "state shares of 1: 0.05 is 5%; that there is a value is `{ missing = false }`"
+        }
+        (false, true) => {
+            "state bounds that some values do not meet; that there is a value is `{ missing = false }`"
+        }
+        (false, false) => "state bounds that some values meet",
     };
     Some(Diagnostic::error("TS-G026", message, column.span.clone()).with_help(help))
 }
@@ -102,9 +139,13 @@ fn range(pipeline: &Pipeline, subject: &Subject, name: &str) -> Option<(f64, f64
         Subject::Segment { .. } => {
             let mut columns = tables::find("segments")?.columns.iter();
             let column = columns.find(|column| column.name == name)?;
-            matches!(column.unit, "share" | "probability").then_some((0.0, 1.0))
+            match (column.unit, column.ty) {
+                ("share" | "probability", _) => Some((0.0, 1.0)),
+                (_, Ty::Int) => Some((0.0, f64::INFINITY)),
+                _ => None,
+            }
         }
-        Subject::Table(_) => None,
+        Subject::Table(_) => Some((0.0, f64::INFINITY)),
     }
 }
 
@@ -138,6 +179,26 @@ fn check_table(expect: &Expect, name: &str, tables: &[&str], found: &mut Diagnos
             found.extend([problem.with_help("write `rows = { at_least = 1 }`, or another limit")]);
         }
     }
+}
+
+/// Numbers of rows that no table has, or that every table has.
+fn of_rows(pipeline: &Pipeline, expect: &Expect) -> Option<Diagnostic> {
+    // That the table is published at all, whatever it holds.
+    let published = Bounds {
+        at_least: Some(0.0),
+        ..Bounds::default()
+    };
+    let mut checks = expect.checks.iter().filter(|(column, condition)| {
+        column.value == ROWS && *condition != Condition::Within(published)
+    });
+    checks.find_map(|(column, condition)| match condition {
+        Condition::Is(Scalar::Number(rows)) if rows.fract() != 0.0 => {
+            let message = format!("`{ROWS}` is expected to be {rows}, which is no whole number");
+            let found = Diagnostic::error("TS-G026", message, column.span.clone());
+            Some(found.with_help("state a whole number, or limits such as { at_least = 1 }"))
+        }
+        _ => decided(pipeline, &expect.subject, (column, condition)),
+    })
 }
 
 /// Holds the expectations of the day against the tables; returns how many there are.
@@ -213,9 +274,7 @@ fn check(
     };
     let mut found = Vec::new();
     for check in &expect.checks {
-        let Some(column) = table.column_by_name(&check.0.value) else {
-            continue;
-        };
+        let column = needed(table.column_by_name(&check.0.value), "expected columns")?;
         let value = value_at(column, row)?;
         if !holds(&check.1, value.as_ref()) {
             let is_scheme = prepared.pipeline.scheme(&check.0.value).is_some();

@@ -4,6 +4,7 @@ mod aged;
 mod attributes;
 mod closed;
 mod clusters;
+mod column_definitions;
 mod definitions;
 mod drift;
 mod holds;
@@ -34,6 +35,7 @@ use tessera_spec::pipeline::{Scheme, VALUE_COLUMNS};
 
 use crate::cohorts;
 use crate::error::PipelineError;
+use crate::name::Names;
 use crate::prepared::Prepared;
 use crate::scores::LearnedScores;
 use crate::sources::epoch_day;
@@ -50,7 +52,7 @@ use replay::Replay;
 pub(crate) use replay::whole;
 pub(crate) use rescored::aged_columns;
 use state::{State, Steps};
-use steps::state_before;
+use steps::{by_names_now, state_before};
 pub(crate) use values::{Values, in_cents, numbers};
 
 /// The version before this run, and what has been found out about the segments of this one so far.
@@ -154,16 +156,21 @@ impl History {
         let Some(version) = before(store, prepared.as_of, &mut history.follows)? else {
             return Ok(history);
         };
-        if version.commit().pipeline["name"] != prepared.pipeline.name.as_str()
-            && prepared.pipeline.was.as_deref() != version.commit().pipeline["name"].as_str()
-        {
+        if !Names::stated(&prepared.pipeline).has(&version) {
             tracing::warn!(
                 "the version before this day is of another pipeline that shares the store, so nothing is compared with it"
             );
             return Ok(history);
         }
-        let day = epoch_day(version.as_of());
         let key = prepared.pipeline.customer.key.as_str();
+        let key_before = version.commit().pipeline["key"].as_str();
+        if let Some(before) = key_before.filter(|before| *before != key) {
+            tracing::warn!(
+                "`key` of [customer] is `{key}` and was `{before}` in the version before this day, so nothing is compared with it"
+            );
+            return Ok(history);
+        }
+        let day = epoch_day(version.as_of());
         let memberships = version.read_columns("memberships", |column| {
             Before::reads(key, column)
                 || (column == ASSIGNED_BY && prepared.pipeline.memberships.pins.is_some())
@@ -241,7 +248,7 @@ impl History {
         assignment: &mut Assignment,
     ) -> Result<(), PipelineError> {
         let name = scheme.name.value.as_str();
-        let clusters = scheme.kind.settings().max_unmatched().is_some();
+        let clusters = scheme.finds_clusters();
         if !clusters {
             let declared: Vec<Declared<'_>> = assignment
                 .segments
@@ -251,10 +258,10 @@ impl History {
                     was: scheme.naming.was(&segment.name),
                 })
                 .collect();
-            renames::warn(&self.ledger, name, &declared);
             let ids = self
                 .ledger
                 .declare(name, &declared, |segment| segment_id(name, segment));
+            renames::warn(&self.ledger, name, (&declared, &ids));
             for (segment, id) in assignment.segments.iter_mut().zip(ids) {
                 segment.id = id;
             }
@@ -389,7 +396,7 @@ impl History {
             return Ok(None);
         };
         let has_table = previous.version.rows("cohorts") > 0;
-        if !has_table || !cohorts::makes_the_base(prepared) {
+        if !has_table || !cohorts::makes_the_base(prepared) || cohorts::change_by_day(prepared) {
             return Ok(None);
         }
         let then = (&previous.version, &previous.inputs);
@@ -438,7 +445,9 @@ impl History {
                         of: previous.alignment.of_now(&assignment.segment_of, ABSENT),
                     };
                     // The last step is that of the others.
-                    let mut steps = keys.steps(state_before(previous, before), (last, &now), None);
+                    let before = by_names_now(before, Some(assignment));
+                    let before = state_before(previous, &before);
+                    let mut steps = keys.steps(before, (last, &now), None);
                     steps.pop();
                     steps
                 }

@@ -5,6 +5,7 @@ use sha2::{Digest, Sha256};
 use tessera_snapshot::RunIdentity;
 
 use crate::history;
+use crate::name::WAS;
 use crate::prepared::Prepared;
 use crate::publish;
 
@@ -65,6 +66,8 @@ pub(crate) fn pipeline(prepared: &Prepared) -> Value {
         meta.insert(DECLARED.to_owned(), declared);
         let known = prepared.known_as_of.to_string();
         meta.insert(KNOWN_AS_OF.to_owned(), known.into());
+        let was = prepared.pipeline.was.as_deref();
+        meta.extend(was.map(|was| (WAS.to_owned(), was.into())));
     }
     meta
 }

@@ -10,7 +10,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use tessera_expr::{BinaryOp, Expr, Function, Literal, Node, Type};
 use tessera_spec::Pipeline;
 use tessera_spec::diagnostic::{Diagnostic, Diagnostics, unknown_name};
-use tessera_spec::pipeline::{ExprText, LifecycleLimits, Playbook, Scheme};
+use tessera_spec::pipeline::{
+    ExprText, LifecycleLimits, Playbook, Scheme, SchemeColumnKind, Subject,
+};
 
 use crate::scores;
 use crate::units::constant;
@@ -53,6 +55,11 @@ impl Labels {
     /// Adds the segments of a scheme, whose column later rules may use.
     pub(crate) fn take_scheme(&mut self, scheme: &Scheme, limits: &LifecycleLimits) {
         self.take(&scheme.name.value, segments(scheme, limits));
+    }
+
+    /// The labels that a column can have; `None` where they are not known.
+    pub(crate) fn of_column(&self, column: &str) -> Option<&[String]> {
+        self.known.get(column).map(Vec::as_slice)
     }
 
     /// The labels that an expression can have; `None` where they depend on the data.
@@ -196,9 +203,36 @@ pub(crate) fn segments(scheme: &Scheme, limits: &LifecycleLimits) -> Option<Vec<
     Some(segments)
 }
 
+/// The type of a column of a scheme.
+pub(crate) fn type_of(holds: SchemeColumnKind) -> Type {
+    match holds {
+        SchemeColumnKind::Segment | SchemeColumnKind::Scores => Type::String,
+        SchemeColumnKind::SegmentId | SchemeColumnKind::Score => Type::Int,
+        SchemeColumnKind::Weighted => Type::Float,
+    }
+}
+
+/// Reports playbooks and expectations of segments that no customer can have.
+pub(crate) fn segment_names(pipeline: &Pipeline, found: &mut Diagnostics) {
+    playbooks(pipeline, found);
+    for expect in &pipeline.expect {
+        let Subject::Segment { scheme, segment } = &expect.subject else {
+            continue;
+        };
+        let stated = pipeline.scheme(&scheme.value);
+        let known = stated.and_then(|scheme| segments(scheme, &pipeline.features.lifecycle));
+        if let Some(known) = known.filter(|known| !known.contains(&segment.value)) {
+            let names: Vec<&str> = known.iter().map(String::as_str).collect();
+            let what = format!("segment of scheme `{}`", scheme.value);
+            let span = segment.span.clone();
+            found.extend([unknown_name("TS-P019", &what, &segment.value, span, &names)]);
+        }
+    }
+}
+
 /// Reports playbooks whose segment no customer can have, where the parser of the file could not know it: segments that the file
 /// does not name, of grids and lifecycle schemes.
-pub(crate) fn playbooks(pipeline: &Pipeline, found: &mut Diagnostics) {
+fn playbooks(pipeline: &Pipeline, found: &mut Diagnostics) {
     for playbook in &pipeline.playbooks {
         let scheme = pipeline.scheme(&playbook.scheme.value);
         let Some(scheme) = scheme.filter(|scheme| scheme.kind.settings().declared().is_none())

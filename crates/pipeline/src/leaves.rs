@@ -375,7 +375,7 @@ impl Applied<'_> {
             return Ok(None);
         }
         let due = self.is_due(day);
-        if due && self.scheme.kind.settings().max_unmatched().is_some() {
+        if due && self.scheme.finds_clusters() {
             (self.known, self.told) = (false, false);
             return Ok(None);
         }
@@ -403,7 +403,7 @@ impl Applied<'_> {
             self.tried = Some(day);
             self.fitted = Some(made.clone());
         }
-        self.within(prepared, later, places, &mut made)?;
+        self.within(prepared, later, (places, stay), &mut made)?;
         for (place, row) in places.iter().enumerate() {
             let row = row.map(|row| row as usize);
             let held =
@@ -416,20 +416,26 @@ impl Applied<'_> {
         Ok(Some(made))
     }
 
-    /// Puts who has not left yet where the limits of its segment put it.
+    /// Puts customers where the limits of their segment put them: the published one, or the one to which they left before that day.
     fn within(
         &self,
         prepared: &Prepared,
         later: &Assigned,
-        places: &[Option<u32>],
+        (places, stay): (&[Option<u32>], &Stay),
         made: &mut Assignment,
     ) -> Result<(), PipelineError> {
         let Some(limits) = history::Limits::of(prepared, &self.scheme.name.value) else {
             return Ok(());
         };
         let segment_before = |place: usize| {
-            let row = places.get(place).copied().flatten()?;
-            Some(self.published.segment(row as usize).name.as_str())
+            let row = places.get(place).copied().flatten()? as usize;
+            match stay.leaves_on.get(row).copied().flatten() {
+                None => Some(self.published.segment(row).name.as_str()),
+                Some(_) => {
+                    let after = stay.leaves_to.get(row).copied()?;
+                    stay.segments_after.get(after as usize).map(String::as_str)
+                }
+            }
         };
         let found = limits.hold(later.customers(), segment_before)?;
         for one in found {

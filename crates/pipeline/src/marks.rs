@@ -2,14 +2,16 @@
 
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, AsArray, Float64Array, Int64Array, RecordBatch, StringArray};
+use arrow::array::{Array, ArrayRef, AsArray, Float64Array, Int64Array, RecordBatch, StringArray};
 use arrow::datatypes::{DataType, Field, Float64Type, Schema};
 use tessera_segments::Assignment;
 use tessera_spec::pipeline::{Period, Score, VALUE_AT_RISK, VALUE_PAST};
 
 use crate::error::PipelineError;
+use crate::lines::other_lines;
 use crate::prepared::Prepared;
 use crate::reliance::{Mark, OK, Reliance};
+use crate::scores::Standing;
 
 /// Standing of a segment of which more members have left than can still be lost.
 const LOST: &str = "lost";
@@ -93,8 +95,8 @@ fn text_column(table: &RecordBatch, name: &str) -> Result<StringArray, PipelineE
     Ok(column.as_string::<i32>().clone())
 }
 
-/// Which customers have left, according to the first score that predicts churn, and with no value at risk either, and their money per period
-/// until they counted as lost.
+/// Which customers have left, according to the first score that predicts churn, with no value at risk and in no other line of business, and
+/// their money per period until they counted as lost.
 struct Left {
     /// Whether a customer has left; `None` for customers who never bought and can be lost in no other way either.
     left: Vec<Option<bool>>,
@@ -135,13 +137,24 @@ impl Left {
             Ok(Some(column.as_primitive::<Float64Type>().iter().collect()))
         };
         // With several lines of business, who left one of them can still be lost in another.
-        let at_risk = numbers(VALUE_AT_RISK)?;
-        let can_be_lost = |row: usize| at_risk.as_ref().is_some_and(|risk| risk[row].is_some());
-        let left = excluded.iter().enumerate().map(|(row, why)| match why {
-            None => Some(false),
-            Some("churned before") => Some(!can_be_lost(row)),
-            Some(_) => can_be_lost(row).then_some(false),
-        });
+        let mut elsewhere = vec![false; customers.num_rows()];
+        let others = other_lines(prepared).map(|line| line.known);
+        for name in std::iter::once(VALUE_AT_RISK.to_owned()).chain(others) {
+            let Some(column) = customers.column_by_name(&name) else {
+                continue;
+            };
+            let rows = elsewhere.iter_mut().enumerate();
+            rows.for_each(|(row, is)| *is |= column.is_valid(row));
+        }
+        let can_be_lost = |row: usize| elsewhere[row];
+        let left = excluded
+            .iter()
+            .enumerate()
+            .map(|(row, why)| match Standing::of(why) {
+                Some(Standing::Living) => Some(false),
+                Some(Standing::ChurnedBefore) => Some(!can_be_lost(row)),
+                _ => can_be_lost(row).then_some(false),
+            });
         let left = left.collect();
         let value = prepared.pipeline.value.as_ref();
         let per = value.and_then(|value| value.per);
@@ -156,7 +169,8 @@ impl Left {
                 .map(|row| {
                     // From the first order until the customer counted as lost: who bought once did not buy every period.
                     let stayed = tenure[row]? - recency[row]? + f64::from(loss.horizon_days);
-                    Some(past[row]? * period / stayed)
+                    // By a label it is not known until when they stayed.
+                    (loss.horizon_days > 0).then_some(past[row]? * period / stayed)
                 })
                 .collect(),
             _ => vec![None; customers.num_rows()],

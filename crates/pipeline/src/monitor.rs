@@ -111,7 +111,11 @@ impl Monitor {
             }
         };
         if let Some(path) = &metrics {
-            draft(path).map_err(failed(path))?;
+            let drafted = match path.is_dir() {
+                true => Err(io::ErrorKind::IsADirectory.into()),
+                false => draft(path).map(drop),
+            };
+            drafted.map_err(failed(path))?;
         }
         if let Some(path) = &lineage {
             append(path, "").map_err(failed(path))?;
@@ -179,6 +183,18 @@ impl Monitor {
         let mut record = self.record();
         pipeline.clone_into(&mut record.pipeline);
         record.as_of = Some(as_of);
+    }
+
+    /// The pipeline file cannot be used; the run still bears the name that it states: a failed night belongs to the series of its
+    /// pipeline.
+    pub fn unusable(&self, error: &PipelineError) {
+        let PipelineError::Invalid(found) = error else {
+            return;
+        };
+        if let Some(name) = tessera_spec::stated_name(found.text()) {
+            activity::note(Fact::Pipeline, &name);
+            self.record().pipeline = name;
+        }
     }
 
     /// The files of the lake are known; the event of the start is written. A run that starts again reads its sources again.

@@ -24,7 +24,6 @@ use tessera_engine::Engine;
 use tessera_expr::{Expr, columns, replace_column};
 use tessera_segments::{Axis, Cells, Centres, Compared, Fit, Nearest, RulesScheme};
 use tessera_spec::pipeline::Scheme;
-use tessera_spec::shown::grouped;
 
 use crate::error::PipelineError;
 use crate::truths;
@@ -32,10 +31,7 @@ use centres::{ByCentres, Numbers};
 pub(crate) use columns::{Columns, Spread};
 pub(crate) use everyone::fill;
 pub(crate) use tried::Tried;
-use tried::{around, collect};
-
-/// Rules that are evaluated with another value at most: their number grows with the rules times the values in them.
-const MOST_TRIED: usize = 10_000;
+use tried::{around, check_effort, of_rules};
 
 /// No change: who is already there, or has none.
 const NONE: u32 = u32::MAX;
@@ -187,25 +183,14 @@ impl Candidates {
     }
 
     fn of_rules(stated: &RulesScheme, rules: &[Expr], schema: &SchemaRef) -> Result<Self, Untold> {
-        let mut limits: BTreeMap<String, Vec<Tried>> = BTreeMap::new();
-        let mut read = BTreeSet::new();
-        for rule in rules {
-            read.extend(columns(rule));
-            collect(rule, schema, &mut limits);
-        }
+        let limits = of_rules(rules, schema);
+        let read: BTreeSet<&str> = rules.iter().flat_map(columns).collect();
         if let Some(hidden) = read.iter().find(|name| schema.index_of(name).is_err()) {
             return Err(Untold::Unknown(format!(
                 "`{hidden}`, which the rules read, is not published"
             )));
         }
-        let tries = tries(rules, &limits);
-        if tries > MOST_TRIED {
-            return Err(Untold::TooMany(format!(
-                "its rules would have to be evaluated {} times with another value, more than {}",
-                grouped(tries as u64),
-                grouped(MOST_TRIED as u64)
-            )));
-        }
+        check_effort(rules, &limits)?;
         let named = stated.rules.iter().map(|rule| rule.segment.value.as_str());
         let segments = sorted(named.clone().chain([stated.otherwise.as_str()]));
         let mut exprs = rules.to_vec();
@@ -378,19 +363,6 @@ impl Candidates {
     }
 }
 
-/// How often a rule would be evaluated with another value of a column that it reads.
-fn tries(rules: &[Expr], limits: &BTreeMap<String, Vec<Tried>>) -> usize {
-    let mut readers: BTreeMap<&str, usize> = BTreeMap::new();
-    for name in rules.iter().flat_map(columns) {
-        *readers.entry(name).or_default() += 1;
-    }
-    let of_column = limits.iter().map(|(name, values)| {
-        let readers = readers.get(name.as_str()).copied().unwrap_or(0);
-        values.len().saturating_mul(readers)
-    });
-    of_column.fold(0, usize::saturating_add)
-}
-
 impl Answers<'_> {
     /// The segment that a change leads the customer of a row to.
     fn segment(&self, place: usize, row: usize) -> u32 {
@@ -471,6 +443,9 @@ impl Answers<'_> {
 
     /// The smallest change that leads the customer of a row out of its segment, of which `own` is the index.
     fn nearest(&self, row: usize, own: u32) -> Option<Found> {
+        if matches!(self.by, Answered::Centres(_)) {
+            return self.nearest_centre(row, own);
+        }
         let mut best: Option<Found> = None;
         let mut least = (f64::INFINITY, f64::INFINITY);
         for place in 0..self.candidates.limits.len() {

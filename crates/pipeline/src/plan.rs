@@ -28,6 +28,7 @@ use crate::diff::{CustomersDiff, Definitions, Members, SchemeDiff, Side, key_of}
 use crate::error::PipelineError;
 use crate::history::{Values, in_cents};
 use crate::identity;
+use crate::name::Names;
 use crate::options::RunOptions;
 use crate::prepared::Prepared;
 use crate::publish;
@@ -218,11 +219,8 @@ fn against(store: &Store, prepared: &Prepared) -> Result<Option<Version>, Pipeli
         Err(StoreError::NoDay { .. }) => store.latest()?,
         Err(error) => return Err(error.into()),
     };
-    let own = |version: &Version| {
-        let name = version.commit().pipeline["name"].as_str();
-        name == Some(prepared.pipeline.name.as_str()) || name == prepared.pipeline.was.as_deref()
-    };
-    Ok(found.filter(own))
+    let names = Names::stated(&prepared.pipeline);
+    Ok(found.filter(|version| names.has(version)))
 }
 
 /// How long the run of a version took, from reading the pipeline file to the commit, which states both times.

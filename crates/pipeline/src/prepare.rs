@@ -33,6 +33,7 @@ use crate::scores;
 use crate::store_place;
 use crate::value;
 use crate::work::private_folder;
+pub(crate) use names::customer_key;
 use names::{action_columns, expressions, kpi, schemes, score_inputs};
 
 /// Options for reading a pipeline file.
@@ -203,11 +204,13 @@ pub fn prepare(
     };
     base::check(&checked, &mut found);
     expressions(&pipeline, &features, &labels, &mut found);
+    customer_key(&pipeline, &mut found);
+    names::rules(&pipeline, &features, &mut found);
     let rules = schemes(&pipeline, &published, &mut labels, &mut found);
-    labels::playbooks(&pipeline, &mut found);
+    labels::segment_names(&pipeline, &mut found);
     kpi(&pipeline, &published, &mut found);
     gates::plan(&pipeline, &published, &labels, &mut features, &mut found);
-    expect::check_columns(&pipeline, &published, &mut found);
+    expect::check_columns(&pipeline, &published, &labels, &mut found);
     let pins = Pins::read(&pipeline, as_of, &mut found);
     action_columns(&pipeline, &published, &mut found);
     if found.has_errors() {

@@ -67,9 +67,12 @@ impl Prepared {
         }
         let published = &self.features.published;
         let number = |f: &&FeatureInfo| f.ty.is_number();
+        // One of the pipeline's own may have that name and be something else.
+        let may_be_money = |f: &FeatureInfo| matches!(f.unit, Unit::Currency | Unit::Number);
         published
             .iter()
-            .find(|f| f.name == "spend_total")
+            .filter(number)
+            .find(|f| f.name == "spend_total" && may_be_money(f))
             .or_else(|| {
                 published
                     .iter()

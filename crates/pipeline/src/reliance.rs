@@ -76,8 +76,11 @@ impl Reliance {
             if let Some(mark) = mark {
                 let name = &scheme.name.value;
                 reliance.schemes.insert(name.clone(), mark.clone());
-                // Later rules may read the scheme as a column.
-                reliance.columns.insert(name.clone(), mark);
+                // Later rules may read its columns.
+                let columns = scheme.columns().into_iter().map(|column| column.name);
+                reliance
+                    .columns
+                    .extend(columns.map(|column| (column, mark.clone())));
             }
         }
         reliance

@@ -51,7 +51,7 @@ pub(crate) use inputs::label_name;
 use kind::Kind;
 pub(crate) use learned::{Fitted, InUse, LearnedScore};
 pub use page::markdown;
-pub(crate) use population::condition_name;
+pub(crate) use population::{Standing, condition_name};
 pub(crate) use tables::{Backtest, backtest_table, calibration_table, quality_table};
 
 /// One kind of score: what it needs, and how it is computed.

@@ -1,10 +1,11 @@
 //! Row accounting: every row of every source has one outcome; and the rules that stop a run.
 //!
 //! The engine classifies and counts rows; what the contract does with each class is decided here. Where to look: `brakes` (how
-//! many rows may be rejected), `freshness` (how old the data may be), `customers` (several rows of one customer, rows without a
+//! many rows may be rejected), `conditions` (conditions that no row meets), `freshness` (how old the data may be), `customers` (several rows of one customer, rows without a
 //! customer in the base, refunds), `keys` (keys that are written differently), `shrunk` (fewer rows than before), `tables` (`sources`, `reject_rules`, `rejects`).
 
 mod brakes;
+mod conditions;
 mod customers;
 mod freshness;
 mod keys;
@@ -25,6 +26,7 @@ use crate::error::PipelineError;
 use crate::work::Disclosure;
 
 pub(crate) use brakes::rejects;
+pub(crate) use conditions::never_true;
 pub(crate) use customers::{last_days, one_row_each, outside_the_base, refunds};
 pub(crate) use keys::Compared;
 pub(crate) use tables::{

@@ -11,7 +11,10 @@ const LATE_GAPS: i64 = 3;
 /// A source is late only from this number of days on.
 const LEAST_DAYS: i64 = 2;
 
-/// Warns of local times that a clock change skipped, and of events that end long before `as_of`.
+/// Rows that all are this many days before `as_of` have probably been read in another unit than they are in: 20 years.
+const OLD_DAYS: i64 = 20 * 365;
+
+/// Warns of local times that a clock change skipped, of events that end long before `as_of`, and of rows that all are decades old.
 pub(crate) fn warn(source: &Source, counts: &RowCounts, as_of: NaiveDate) {
     let name = source.name.value.as_str();
     for (column, skipped) in counts.skipped.iter().filter(|(_, rows)| *rows > 0) {
@@ -22,6 +25,16 @@ pub(crate) fn warn(source: &Source, counts: &RowCounts, as_of: NaiveDate) {
             "source `{name}`: {} times of `{column}` do not exist because of a clock change; they were moved forward by the gap",
             grouped(*skipped)
         );
+    }
+    if let Some((newest, days)) = newest(counts, as_of).filter(|(_, days)| *days >= OLD_DAYS) {
+        tracing::warn!(
+            source = name,
+            newest = %newest,
+            days,
+            "source `{name}`: its newest row is of {newest}, {} days before {as_of}: check the unit in which its times are read (`epoch`, `to_timestamp`)",
+            grouped(days.unsigned_abs())
+        );
+        return;
     }
     if let (SourceKind::Events, Some(late)) = (source.kind, late(counts, as_of)) {
         tracing::warn!(
@@ -47,13 +60,18 @@ struct Late {
 
 fn late(counts: &RowCounts, as_of: NaiveDate) -> Option<Late> {
     let usual_gap_days = counts.usual_gap_days?;
-    let newest = DateTime::from_timestamp_micros(counts.newest_micros?)?.date_naive();
-    let days = (as_of - newest).num_days();
+    let (newest, days) = newest(counts, as_of)?;
     (days > LEAST_DAYS.max(LATE_GAPS * i64::from(usual_gap_days))).then_some(Late {
         newest,
         days,
         usual_gap_days,
     })
+}
+
+/// The day of the newest used row, and how many days it is before `as_of`.
+fn newest(counts: &RowCounts, as_of: NaiveDate) -> Option<(NaiveDate, i64)> {
+    let newest = DateTime::from_timestamp_micros(counts.newest_micros?)?.date_naive();
+    Some((newest, (as_of - newest).num_days()))
 }
 
 #[cfg(test)]

@@ -4,7 +4,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
-use sha2::{Digest, Sha256};
 use tessera_features::FeatureInfo;
 use tessera_features::catalogue::{self, Definition};
 use tessera_spec::Pipeline;
@@ -13,6 +12,7 @@ use tessera_spec::pipeline::{
     Score, VALUE_COLUMNS,
 };
 
+use crate::digits::digits;
 use crate::program;
 use crate::publish::names;
 use crate::scores;
@@ -121,10 +121,4 @@ fn read(pipeline: &Pipeline, reads: Vec<String>) -> (Value, String) {
     }
     data.customer.cohorts = false;
     (json!(definitions), tessera_spec::canonical(&data))
-}
-
-/// sha256 in hexadecimal digits.
-fn digits(text: &str) -> String {
-    let hash = Sha256::digest(text.as_bytes());
-    hash.iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -18,7 +18,7 @@ use crate::history::{Evidence, History, HistoryMark};
 use crate::prepared::Prepared;
 use crate::publish::{self, Tables};
 use crate::stage::{Stage, StageReport};
-use crate::{cohorts, expect, leaves, merged, nearest, scores, sources, value};
+use crate::{cohorts, expect, leaves, lines, merged, nearest, scores, sources, value};
 
 /// Memory of a score in addition to the tables, as a multiple of their size: its matrix, its training rows, its columns.
 const SCORE_COPIES: f64 = 2.0;
@@ -111,6 +111,9 @@ impl Job<'_> {
             && let Some(aged) = made.aged.take()
         {
             made.aged = Some(aged.parted(&keys, closed.active())?);
+        }
+        if let Some(warning) = lines::without_risk(self.prepared, &base.active) {
+            tracing::warn!("{warning}");
         }
         made.base = Some(base);
         Ok(report)

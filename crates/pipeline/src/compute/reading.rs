@@ -56,6 +56,7 @@ impl Job<'_> {
         sources::one_row_each(&self.engine, from, rows, &mut outcome, found.rows)?;
         sources::refunds(&self.engine, from.0, rows, &mut outcome)?;
         sources::last_days(&self.engine, from.0, rows, &mut outcome)?;
+        sources::never_true(&prepared.pipeline, from.0, &pass.aggregate, &mut outcome);
         let report = StageReport {
             rows_in: outcome.file_rows,
             rows_out: found.rows,

@@ -155,7 +155,7 @@ fn note(explained: &Explained<'_>, candidates: &Candidates, row: usize) -> Optio
     if !candidates.untried().is_empty() {
         let untried = candidates.untried().join(", ");
         return Some(format!(
-            "not tried: {untried}, which the rules do not compare with a constant"
+            "not tried: {untried}; tried are numbers and texts that the rules compare with constants, no dates and no truth values"
         ));
     }
     let needed = candidates.needed()?;

@@ -9,6 +9,7 @@ use tessera_snapshot::{Listed, Store, StoreError, Version};
 use super::rows::Rows;
 use crate::diff::{damage, key_of};
 use crate::error::PipelineError;
+use crate::name::Names;
 
 /// Versions in a row with a customer in one segment.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -55,6 +56,7 @@ pub(super) fn stays(
     let listed: BTreeMap<u64, Listed> = listed.map(|known| (known.version, known)).collect();
     let mut followed = Followed::default();
     followed.read(version, keys)?;
+    let mut names = Names::of(version);
     let mut number = whole(version.commit().previous);
     while let Some(known) = listed.get(&number) {
         if followed.needs(known.as_of) {
@@ -69,7 +71,7 @@ pub(super) fn stays(
                 }
                 Err(error) => return Err(error.into()),
             };
-            if at.commit().pipeline["name"] != version.commit().pipeline["name"] {
+            if !names.follow(&at) {
                 let why = format!("version {number} is of another pipeline");
                 return Ok((followed.stays, Some(why)));
             }

@@ -7,9 +7,12 @@ use arrow::compute::cast;
 use arrow::compute::kernels::cmp::distinct;
 use tessera_expr::{Expr, columns};
 use tessera_history::ABSENT;
+use tessera_spec::pipeline::SourceKind;
 
 use super::Previous;
+use super::aged::attribute_columns;
 use super::state::Standing;
+use crate::base;
 use crate::error::PipelineError;
 use crate::prepared::Prepared;
 
@@ -25,13 +28,29 @@ pub(super) struct Touched<'n> {
     pub(super) changed: Vec<u32>,
 }
 
+/// Whether a customer can come or leave because of attributes: their rows make customers, or they decide who is active.
+fn make_the_base(prepared: &Prepared, attributes: &BTreeSet<&str>) -> bool {
+    let plan = &prepared.features;
+    let is_attributes = |source: &str| {
+        let source = prepared.pipeline.source(source);
+        source.is_some_and(|source| source.kind == SourceKind::Attributes)
+    };
+    let mut passes = plan.passes.iter();
+    let decide = plan.made_of(std::iter::once(base::CONDITION));
+    let mut decide = decide.iter();
+    passes.any(|pass| pass.in_base && is_attributes(&pass.source))
+        || decide.any(|name| attributes.contains(name.as_str()))
+}
+
 /// What attributes changed since the previous version; `None` where none did and no customer came or left because of attributes.
 pub(super) fn touched<'n>(
+    prepared: &'n Prepared,
     (today, new_rows): (&RecordBatch, &[i64]),
     previous: &Previous,
     then: &Standing,
-    attributes: BTreeSet<&'n str>,
 ) -> Result<Option<Touched<'n>>, PipelineError> {
+    let attributes = attribute_columns(prepared);
+    let can_come = make_the_base(prepared, &attributes);
     let pairs = (0..today.num_rows()).filter(|&row| then.rows[row] != ABSENT);
     let (now_rows, then_rows): (Vec<u32>, Vec<u32>) =
         pairs.map(|row| (row as u32, then.rows[row])).unzip();
@@ -55,10 +74,9 @@ pub(super) fn touched<'n>(
     let came = |row: usize| {
         previous.alignment.before[row] == ABSENT && then.rows[row] == ABSENT && new_rows[row] == 0
     };
-    let base_changed = (0..today.num_rows()).any(came)
-        || then.rows[today.num_rows()..]
-            .iter()
-            .any(|&row| row != ABSENT);
+    let left = || then.rows[today.num_rows()..].iter();
+    let base_changed =
+        can_come && ((0..today.num_rows()).any(came) || left().any(|&row| row != ABSENT));
     let changed = now_rows.values().iter().zip(changed);
     let changed = changed.filter(|(_, changed)| *changed);
     let changed = changed.map(|(row, _)| *row).collect();

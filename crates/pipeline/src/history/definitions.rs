@@ -5,7 +5,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use arrow::array::AsArray;
 use arrow::datatypes::Int64Type;
 use serde_json::{Map, Value, json};
-use sha2::{Digest, Sha256};
 use tessera_expr::columns;
 use tessera_history::{Cause, Causes};
 use tessera_snapshot::Version;
@@ -15,8 +14,10 @@ use tessera_spec::pipeline::{
     VALUE_FUTURE, VALUE_NOW, VALUE_PAST,
 };
 
+use super::column_definitions;
 use crate::artifacts;
 use crate::base;
+use crate::digits::digits;
 use crate::error::PipelineError;
 use crate::identity;
 use crate::prepared::Prepared;
@@ -30,8 +31,11 @@ pub(crate) const MAP: &str = "identity";
 /// Key of the definitions of what each scheme reads, among the definitions.
 const READ: &str = "read";
 
-/// Hashes of the definitions of the features, of each scheme with the schemes that it uses, of what each scheme reads, and of the map
-/// of keys.
+/// Key of the definitions of the columns of `customers`, among the definitions.
+pub(super) const COLUMNS: &str = "columns";
+
+/// Hashes of the definitions of the features, of each scheme with the schemes that it uses, of what each scheme reads, of each column,
+/// and of the map of keys.
 pub(crate) fn definitions(prepared: &Prepared) -> Value {
     let mut data = prepared.pipeline.clone();
     // When something is learned again defines nothing.
@@ -59,7 +63,8 @@ pub(crate) fn definitions(prepared: &Prepared) -> Value {
         (scheme.name.value.clone(), hash.into())
     };
     let read: Map<String, Value> = prepared.pipeline.schemes.iter().map(of_read).collect();
-    let mut all = json!({"features": features, "schemes": schemes, READ: read});
+    let columns = column_definitions::all(prepared);
+    let mut all = json!({"features": features, "schemes": schemes, READ: read, COLUMNS: columns});
     if let Some(map) = map {
         all[MAP] = digits(&json!(map).to_string()).into();
     }
@@ -80,13 +85,31 @@ pub(super) fn of_scheme(prepared: &Prepared, scheme: &Scheme) -> String {
         .for_each(|scheme| scheme.refit = Refit::Always);
     schemes.sort_by(|a, b| a.name.value.cmp(&b.name.value));
     let memberships = &prepared.pipeline.memberships;
+    // Who stays in a segment is in it for the schemes that read it.
+    let held = used.iter().filter(|name| **name != scheme.name.value);
+    let held: Vec<Value> = held
+        .filter_map(|name| {
+            let stay = memberships.min_stay_days.get(*name);
+            let limits = memberships.hysteresis.get(*name);
+            let margin = memberships.score_margins.get(*name);
+            let any = stay.is_some() || limits.is_some() || margin.is_some();
+            any.then(|| json!([name, stay, limits, margin]))
+        })
+        .collect();
     let name = &scheme.name.value;
     let stay = memberships.min_stay_days.get(name);
     let limits = memberships.hysteresis.get(name);
-    match memberships.score_margins.get(name) {
-        None => digits(&json!([schemes, stay, limits]).to_string()),
-        Some(margin) => digits(&json!([schemes, stay, limits, margin]).to_string()),
+    let mut all = vec![json!(schemes), json!(stay), json!(limits)];
+    all.extend(
+        memberships
+            .score_margins
+            .get(name)
+            .map(|margin| json!(margin)),
+    );
+    if !held.is_empty() {
+        all.push(held.into());
     }
+    digits(&json!(all).to_string())
 }
 
 /// The columns that a scheme reads, who is active, and all that these are made of; none where scores are among them, which may be learned from
@@ -115,12 +138,6 @@ fn read_definitions(pipeline: &Pipeline, read: &BTreeSet<String>) -> String {
         data.value = None;
     }
     json!([tessera_spec::canonical(&data), read]).to_string()
-}
-
-/// sha256 in hexadecimal digits.
-fn digits(text: &str) -> String {
-    let hash = Sha256::digest(text.as_bytes());
-    hash.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Differences from the previous version other than time and new rows.
@@ -276,7 +293,7 @@ fn late_sources<'p>(
     Ok(late.map(|source| source.name.value.as_str()).collect())
 }
 
-/// The scheme, the schemes whose segments or scores its rules read, and the schemes that those use in turn.
+/// The scheme, the schemes whose columns its rules read, and the schemes that those use in turn.
 pub(crate) fn used_schemes<'a>(prepared: &'a Prepared, scheme: &'a Scheme) -> BTreeSet<&'a str> {
     let mut used = BTreeSet::new();
     let mut pending = vec![scheme.name.value.as_str()];
@@ -286,11 +303,8 @@ pub(crate) fn used_schemes<'a>(prepared: &'a Prepared, scheme: &'a Scheme) -> BT
         }
         let rules = prepared.rules.get(name).into_iter().flatten();
         for column in rules.flat_map(columns) {
-            let schemes = prepared.pipeline.schemes.iter();
-            let owner = schemes
-                .map(|scheme| scheme.name.value.as_str())
-                .find(|name| column == *name || column.strip_suffix("_score") == Some(*name));
-            pending.extend(owner);
+            let owner = prepared.pipeline.scheme_of_column(column);
+            pending.extend(owner.map(|scheme| scheme.name.value.as_str()));
         }
     }
     used

@@ -2,16 +2,19 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use arrow::array::{AsArray, RecordBatch, StringArray};
+use arrow::array::{AsArray, RecordBatch};
 use arrow::compute::{concat_batches, filter_record_batch};
 use rayon::prelude::*;
+use serde_json::Value;
 use tessera_history::{Drift, DriftRow, SchemeBefore, of_counts, of_numbers};
 use tessera_segments::{Assignment, ColumnKind, Customers, LABEL_VALUES, Labels};
-use tessera_spec::pipeline::Score;
+use tessera_spec::pipeline::{Scheme, Score, Unit};
 
-use super::{DEFINITIONS, Previous, definitions};
+use super::definitions::COLUMNS;
+use super::{DEFINITIONS, Previous, definitions, read_columns};
 use crate::base;
 use crate::error::PipelineError;
+use crate::identity;
 use crate::prepared::Prepared;
 use crate::sources::epoch_day;
 
@@ -25,7 +28,15 @@ pub(super) fn rows(
     customers: &Customers,
     assignments: &[Assignment],
 ) -> Result<Vec<DriftRow>, PipelineError> {
-    let redefined = redefined(prepared, previous)?;
+    let now = definitions(prepared);
+    let commit = previous.version.commit();
+    let known = &commit.pipeline[DEFINITIONS];
+    let redefined = match commit.program == identity::program() {
+        true => redefined(known, &now),
+        false => BTreeSet::new(),
+    };
+    let of_days = prepared.published().filter(|info| info.unit == Unit::Days);
+    let counting_days: BTreeSet<&str> = of_days.map(|info| info.name.as_str()).collect();
     let columns = columns(prepared);
     let mut rows = Vec::new();
     for part in columns.chunks(COLUMNS_AT_A_TIME) {
@@ -36,20 +47,28 @@ pub(super) fn rows(
             epoch_day(prepared.as_of),
         );
         let compared = part.par_iter().map(|(kind, name)| {
-            let drift = column(name, (then.as_ref(), days.0), (customers, days.1))?;
-            Ok(row(kind, name, drift, redefined.contains(name)))
+            let counts_days = counting_days.contains(name.as_str());
+            let drift = column(
+                (name, counts_days),
+                (then.as_ref(), days.0),
+                (customers, days.1),
+            )?;
+            Ok(row(kind, name, drift, redefined.contains(name.as_str())))
         });
         rows.extend(compared.collect::<Result<Vec<_>, PipelineError>>()?);
     }
-    let now = definitions(prepared);
-    let known = &previous.version.commit().pipeline[DEFINITIONS];
     for assignment in assignments {
         let name = assignment.scheme.as_str();
         let drift = match previous.before.schemes.get(name) {
             Some(before) => mix(prepared, before, assignment),
             None => Drift::not_computed(NO_SCHEME.to_owned()),
         };
-        let edited = known["schemes"][name] != now["schemes"][name];
+        let scheme = prepared.pipeline.scheme(name);
+        let mut read = scheme
+            .into_iter()
+            .flat_map(|scheme| read_columns(prepared, scheme));
+        let edited = known["schemes"][name] != now["schemes"][name]
+            || read.any(|column| redefined.contains(column));
         rows.push(row("scheme", name, drift, edited));
     }
     Ok(rows)
@@ -125,9 +144,9 @@ fn comparable(table: &RecordBatch) -> Vec<usize> {
     (0..table.num_columns()).filter(fits).collect()
 }
 
-/// One column of both versions; dates are compared as days before the day of their version.
+/// One column of both versions; dates are compared as days before the day of their version. `counts_days`: whether its numbers are days.
 fn column(
-    name: &str,
+    (name, counts_days): (&str, bool),
     (then, before_day): (Option<&Customers>, i32),
     (customers, day): (&Customers, i32),
 ) -> Result<Drift, PipelineError> {
@@ -137,9 +156,14 @@ fn column(
             .find(|(known, _)| *known == name)
             .map(|(_, kind)| kind)
     };
-    let (Some(then), Some(now_kind)) = (then, kind(customers)) else {
+    let Some(then) = then else {
         return Ok(Drift::not_computed(
             "the previous version has no customers".to_owned(),
+        ));
+    };
+    let Some(now_kind) = kind(customers) else {
+        return Ok(Drift::not_computed(
+            "this version does not have the column".to_owned(),
         ));
     };
     match kind(then) {
@@ -161,9 +185,14 @@ fn column(
                     _ => values,
                 })
             };
+            let passed = match kind == ColumnKind::Date || counts_days {
+                true => f64::from(day - before_day),
+                false => 0.0,
+            };
             Ok(of_numbers(
                 values(then, before_day)?,
                 values(customers, day)?,
+                passed,
             ))
         }
     }
@@ -213,7 +242,7 @@ pub(super) fn mix(prepared: &Prepared, before: &SchemeBefore, assignment: &Assig
         counts.entry(segment.id).or_default().1 += count;
     }
     let scheme = prepared.pipeline.scheme(&assignment.scheme);
-    let is_found = scheme.is_some_and(|scheme| scheme.kind.settings().max_unmatched().is_some());
+    let is_found = scheme.is_some_and(Scheme::finds_clusters);
     if is_found {
         let (of_both, others): (BTreeMap<_, _>, BTreeMap<_, _>) = counts
             .into_iter()
@@ -231,33 +260,11 @@ pub(super) fn mix(prepared: &Prepared, before: &SchemeBefore, assignment: &Assig
     of_counts((&then, 0), (&now, 0))
 }
 
-/// Columns whose definition in the dictionary is not that of the previous version.
-fn redefined(prepared: &Prepared, previous: &Previous) -> Result<BTreeSet<String>, PipelineError> {
-    let version = &previous.version;
-    let mut then: BTreeMap<String, String> = BTreeMap::new();
-    if version
-        .tables()
-        .iter()
-        .any(|table| table.name == "features")
-    {
-        let wanted = |column: &str| ["name", "definition"].contains(&column);
-        for batch in version.read_columns("features", wanted)? {
-            let text = |name: &str| -> Option<StringArray> {
-                batch.column_by_name(name)?.as_string_opt::<i32>().cloned()
-            };
-            if let (Some(names), Some(definitions)) = (text("name"), text("definition")) {
-                let names = names.iter().flatten().map(str::to_owned);
-                then.extend(names.zip(definitions.iter().flatten().map(str::to_owned)));
-            }
-        }
-    }
-    let edited = |name: &str, definition: &str| {
-        let known = then.get(name);
-        known.is_some_and(|known| known != definition)
-    };
-    Ok(prepared
-        .published()
-        .filter(|info| edited(&info.name, &info.definition))
-        .map(|info| info.name.clone())
-        .collect())
+/// Columns that are defined in another way than in the previous version: by another program they may be computed in another way, too,
+/// but what it states of them cannot be compared.
+fn redefined<'n>(then: &Value, now: &'n Value) -> BTreeSet<&'n str> {
+    let (then, now) = (&then[COLUMNS], now[COLUMNS].as_object());
+    let columns = now.into_iter().flatten();
+    let edited = columns.filter(|(name, hash)| then[*name].is_string() && then[*name] != **hash);
+    edited.map(|(name, _)| name.as_str()).collect()
 }

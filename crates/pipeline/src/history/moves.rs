@@ -32,7 +32,7 @@ pub(super) fn put(previous: &Previous, before: &SchemeBefore, assignment: &Assig
     let rows = pinned.map(|(row, _)| *row);
     rows.filter(|&row| {
         let then = segment_before(previous, before, row);
-        then != Some(assignment.segment(row as usize).id)
+        then.is_some_and(|then| then != assignment.segment(row as usize).id)
     })
     .collect()
 }
@@ -128,7 +128,8 @@ pub(super) fn moves(
 
 /// Customers who are held where they were do not move in any step, and those whom people put somewhere do so in one step of its own.
 /// Who moves although limits hold it in another tier than its rank does so in the steps of its rank. Whom people put elsewhere in a scheme
-/// that this one reads, and those whose pins they took away, move with that, in the same step.
+/// that this one reads, and those whose pins they took away, move with that, in the same step. Who comes does so in the step in which it is
+/// there, into the segment in which it is put.
 fn without_held(
     assignment: &Assignment,
     before: &[u32],
@@ -141,7 +142,13 @@ fn without_held(
     let held = assignment.held.iter();
     let held = held.map(|(row, held)| (*row as usize, held.by == AssignedBy::Pin));
     let settled = held.filter(|(row, pinned)| *pinned || last[*row] == before[*row]);
-    let settled: Vec<usize> = settled.map(|(row, _)| row).collect();
+    let (settled, come): (Vec<usize>, Vec<usize>) = settled
+        .map(|(row, _)| row)
+        .partition(|row| before[*row] != ABSENT);
+    for row in come {
+        let steps = steps.iter_mut().filter(|step| step.after[row] != ABSENT);
+        steps.for_each(|step| step.after[row] = last[row]);
+    }
     for &row in &settled {
         steps
             .iter_mut()

@@ -3,12 +3,16 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use arrow::array::RecordBatch;
+use arrow::array::{Array, ArrayRef, RecordBatch};
+use arrow::compute::{cast, concat_batches, interleave};
 use arrow::datatypes::Schema;
-use tessera_history::ABSENT;
+use tessera_history::{ABSENT, Alignment};
 
 use super::Previous;
+use super::aged::attribute_columns;
 use super::attributes::{Touched, dependents};
+use super::column_definitions;
+use super::definitions::{COLUMNS, DEFINITIONS};
 use super::replay::Replay;
 use super::state::{Standing, State};
 use crate::error::PipelineError;
@@ -103,6 +107,98 @@ impl Replay<'_> {
             unknown,
             changed,
         })
+    }
+}
+
+impl Replay<'_> {
+    /// Customers at the close of the previous day, with the attributes that its version published where these are defined as they were:
+    /// the lake may say of attributes only what they are today, and what is corrected of them changes nothing before today.
+    pub(super) fn with_published_attributes(
+        &self,
+        previous: &Previous,
+        table: RecordBatch,
+    ) -> Result<RecordBatch, PipelineError> {
+        let then = &previous.version.commit().pipeline[DEFINITIONS][COLUMNS];
+        let now = column_definitions::all(self.prepared);
+        let mut wanted = attribute_columns(self.prepared);
+        wanted.retain(|name| {
+            table.column_by_name(name).is_some()
+                && now.get(*name).is_some_and(|now| *now == then[*name])
+        });
+        if wanted.is_empty() {
+            return Ok(table);
+        }
+        let key = self.prepared.pipeline.customer.key.as_str();
+        let batches = previous
+            .version
+            .read_columns("customers", |name| name == key || wanted.contains(name))?;
+        let Some(first) = batches.first() else {
+            return Ok(table);
+        };
+        let published = concat_batches(&first.schema(), &batches)?;
+        let joined = Alignment::new(published.column(0), table.column(0), |place| place);
+        let Some(joined) = joined else {
+            return Ok(table);
+        };
+        let mut from = joined.before;
+        // Whose keys were merged or split has the attributes of other keys.
+        if let Some(keys) = &previous.keys {
+            let rows = self.rows_of(previous, table.column(0)).unwrap_or_default();
+            let touched = rows.iter().enumerate();
+            let touched = touched.filter(|(place, row)| **row != ABSENT && keys.touches(*place));
+            touched.for_each(|(_, row)| from[*row as usize] = ABSENT);
+        }
+        let mut replaced: BTreeMap<&str, ArrayRef> = BTreeMap::new();
+        for name in wanted {
+            let (Some(made), Some(known)) =
+                (table.column_by_name(name), published.column_by_name(name))
+            else {
+                continue;
+            };
+            let known = cast(known, made.data_type())?;
+            let places: Vec<(usize, usize)> = from
+                .iter()
+                .enumerate()
+                .map(|(row, &known)| match known {
+                    ABSENT => (0, row),
+                    known => (1, known as usize),
+                })
+                .collect();
+            let column = interleave(&[made.as_ref(), known.as_ref()], &places)?;
+            if column.to_data() != made.to_data() {
+                replaced.insert(name, column);
+            }
+        }
+        self.recomputed(previous, table, &replaced)
+    }
+
+    /// A table with other values of some columns, and of the features that are made of them, as far as it has what these are made of.
+    fn recomputed(
+        &self,
+        previous: &Previous,
+        table: RecordBatch,
+        replaced: &BTreeMap<&str, ArrayRef>,
+    ) -> Result<RecordBatch, PipelineError> {
+        if replaced.is_empty() {
+            return Ok(table);
+        }
+        let (mut again, _) = dependents(self.prepared, &table, replaced);
+        // Scores and values are computed later.
+        again.retain(|(name, _)| table.column_by_name(name).is_some());
+        let (mut fields, mut arrays) = (Vec::new(), Vec::new());
+        for (field, column) in table.schema().fields().iter().zip(table.columns()) {
+            let name = field.name().as_str();
+            if again.iter().any(|(known, _)| known == name) {
+                continue;
+            }
+            fields.push(field.as_ref().clone().with_nullable(true));
+            arrays.push(replaced.get(name).unwrap_or(column).clone());
+        }
+        let table = RecordBatch::try_new(Arc::new(Schema::new(fields)), arrays)?;
+        match again.is_empty() {
+            true => Ok(table),
+            false => self.project(&table, previous.version.as_of(), again),
+        }
     }
 }
 

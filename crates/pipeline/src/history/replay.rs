@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 
-use arrow::array::{RecordBatch, UInt32Array, new_null_array};
+use arrow::array::{ArrayRef, RecordBatch, UInt32Array, new_null_array};
 use arrow::compute::{filter_record_batch, take_record_batch};
 use arrow::datatypes::Schema;
 use chrono::NaiveDate;
@@ -24,7 +24,7 @@ use super::definitions::{self, Changes};
 use super::keys::KeyChanges;
 use super::moves::stayed;
 use super::state::{Standing, State, Steps};
-use super::steps::{Attributes, States, began, members};
+use super::steps::{Attributes, States, began, by_names_now, members};
 use crate::artifacts;
 use crate::base;
 use crate::customers::{self, Assigned};
@@ -105,6 +105,8 @@ impl Replay<'_> {
             if changed.contains(name) && !first.contains_key(name) {
                 continue;
             }
+            let assignment = self.assignments.iter().find(|one| one.scheme == name);
+            let before = &by_names_now(before, assignment);
             let first = first.get(name).filter(|_| changed.contains(name));
             let first = first.map(|state| (first_step(name), state));
             let states = States {
@@ -137,10 +139,7 @@ impl Replay<'_> {
             return Ok(BTreeSet::new());
         }
         // Segments of other schemes follow from the columns that those read.
-        let is_segment = |column: &str| {
-            let scheme = column.strip_suffix("_score").unwrap_or(column);
-            self.prepared.pipeline.scheme(scheme).is_some()
-        };
+        let is_segment = |column: &str| self.prepared.pipeline.scheme_of_column(column).is_some();
         let read = |name: &str| -> BTreeSet<&str> {
             let scheme = self.prepared.pipeline.scheme(name).into_iter();
             scheme
@@ -200,7 +199,7 @@ impl Replay<'_> {
             if !wanted.contains(name) || !artifacts::learns(scheme) {
                 continue;
             }
-            let clusters = scheme.kind.settings().max_unmatched().is_some();
+            let clusters = scheme.finds_clusters();
             let fit = artifacts::of_version(&store, &previous.version, scheme);
             match fit.ok().filter(|_| !clusters) {
                 Some(fit) => drop(learned.insert(name, fit)),
@@ -238,8 +237,8 @@ impl Replay<'_> {
         schemes: &[&str],
     ) -> Result<Option<(Standing, Option<Touched<'_>>)>, PipelineError> {
         let touched = |then: &Standing| {
-            let attributes = attribute_columns(self.prepared);
-            touched((self.now, &aged.new_rows), previous, then, attributes)
+            let now = (self.now, aged.new_rows.as_slice());
+            touched(self.prepared, now, previous, then)
         };
         if self.changes.late || self.changes.features || self.any_new_scores(schemes) {
             let then = self.computed(previous)?;
@@ -335,7 +334,8 @@ impl Replay<'_> {
         }))
     }
 
-    /// The customers at the close of the previous day, by today's lake, map of keys and features.
+    /// The customers at the close of the previous day, by today's lake, map of keys and features, with the attributes that were known
+    /// then.
     fn computed(&self, previous: &Previous) -> Result<Option<Standing>, PipelineError> {
         let as_of = previous.version.as_of();
         let at = (as_of, &self.scores());
@@ -344,32 +344,34 @@ impl Replay<'_> {
             Err(PipelineError::NoCustomers { .. }) => return Ok(None),
             Err(error) => return Err(error),
         };
+        let table = self.with_published_attributes(previous, table)?;
         let table = match base::active(&table) {
             Some(active) => filter_record_batch(&table, &active)?,
             None => table,
         };
         let table = self.with_scores(table, as_of)?;
-        let keys = table.column(0).clone();
-        let now = Alignment::new(&keys, self.now.column(0), |place| {
-            self.by_key[place] as usize
-        });
-        let then = Alignment::new(&keys, &previous.before.keys, |place| place);
-        let (Some(now), Some(then)) = (now, then) else {
-            return Ok(None);
-        };
-        let gone = previous
-            .alignment
-            .gone
-            .iter()
-            .map(|&row| then.before[row as usize]);
-        let rows = now.before.into_iter().chain(gone).collect();
-        Ok(Some(Standing {
+        let rows = self.rows_of(previous, table.column(0));
+        Ok(rows.map(|rows| Standing {
             table,
             rows,
             only: None,
             as_of,
             can_be_scored: true,
         }))
+    }
+
+    /// The row for each customer of either version in a table with these keys, in rising order; `None` where they are of another type.
+    pub(super) fn rows_of(&self, previous: &Previous, keys: &ArrayRef) -> Option<Vec<u32>> {
+        let now = Alignment::new(keys, self.now.column(0), |place| {
+            self.by_key[place] as usize
+        })?;
+        let then = Alignment::new(keys, &previous.before.keys, |place| place)?;
+        let gone = previous
+            .alignment
+            .gone
+            .iter()
+            .map(|&row| then.before[row as usize]);
+        Some(now.before.into_iter().chain(gone).collect())
     }
 
     /// Assigns a state by these schemes, in the same way as this run assigned its customers, or with what `earlier` names.

@@ -1,7 +1,10 @@
 //! The states that a scheme goes through from the previous version to this one, put together from those that were computed.
 
+use std::borrow::Cow;
+
 use arrow::array::RecordBatch;
 use tessera_history::{ABSENT, Alignment, Cause, Causes, SchemeBefore};
+use tessera_segments::Assignment;
 
 use super::Previous;
 use super::state::{State, Steps, place_of};
@@ -15,6 +18,29 @@ pub(super) fn members(previous: &Previous, table: &RecordBatch) -> Option<Vec<u3
         false => Alignment::new(table.column(0), keys, |place| place)?.before,
     };
     Some(previous.alignment.of_before(&rows, ABSENT))
+}
+
+/// The segments of a scheme in the previous version by the names that they have now: states compare segments by name.
+pub(super) fn by_names_now<'b>(
+    before: &'b SchemeBefore,
+    assignment: Option<&Assignment>,
+) -> Cow<'b, SchemeBefore> {
+    let now = assignment.map_or(&[][..], |assignment| &assignment.segments);
+    let name_now = |(id, before): &(i64, String)| {
+        let segment = now.iter().find(|segment| segment.id == *id);
+        segment.map_or(before, |segment| &segment.name).clone()
+    };
+    let segments = before.segments.iter();
+    let segments: Vec<(i64, String)> = segments
+        .map(|segment| (segment.0, name_now(segment)))
+        .collect();
+    match segments == before.segments {
+        true => Cow::Borrowed(before),
+        false => Cow::Owned(SchemeBefore {
+            segments,
+            ..before.clone()
+        }),
+    }
 }
 
 /// The segments of the previous version.

@@ -1,11 +1,16 @@
 //! The changes at which another centre becomes the nearest. They are computed for each customer: there is no list of values to try.
 
+use std::cmp::Ordering;
+
 use tessera_segments::{Centres, Change, Compared, Position};
 
-use super::{Answered, Answers, By, Candidates, Found, NONE, To, index, sorted};
+use super::{Answered, Answers, By, Candidates, Found, NONE, Spread, To, index, sorted};
 
-/// Digits that are told of a value, as few as lead to the same segment.
-const DIGITS: [usize; 3] = [4, 7, 12];
+/// How much finer than the change the value that is told may be, in digits: as few as lead to the same segment.
+const FINER: [i32; 3] = [1, 3, 6];
+
+/// Digits of a value that are told at most.
+const DIGITS: i32 = 12;
 
 /// A scheme whose segments are the nearest of several centres.
 pub(super) struct ByCentres {
@@ -70,11 +75,6 @@ impl Candidates {
         })
     }
 
-    /// Whether the segments are the nearest of several centres.
-    pub(super) fn are_of_centres(&self) -> bool {
-        matches!(self.by, By::Centres(_))
-    }
-
     /// What is to be known of changes that lead to other centres, for a customer of whom some columns have no value.
     pub(crate) fn of_centres_note(&self, is_missing: impl Fn(&str) -> bool) -> Option<String> {
         let By::Centres(_) = &self.by else {
@@ -97,6 +97,11 @@ impl Candidates {
 }
 
 impl ByCentres {
+    /// The centre of a segment.
+    fn centre_of(&self, segment: u32) -> Option<usize> {
+        self.of_centre.iter().position(|known| *known == segment)
+    }
+
     /// Compares rows of a table with the centres, from the numbers of its columns.
     pub(super) fn compare<'c>(
         &'c self,
@@ -121,6 +126,34 @@ struct Step {
     size: (f64, f64),
 }
 
+impl Step {
+    /// The step at a place, a value and the centre behind it, from the number that the customer has.
+    fn new(
+        (change, is_whole): (Change, bool),
+        (limit, behind): (f64, usize),
+        (now, spread): (f64, Spread),
+    ) -> Self {
+        let limit = match is_whole {
+            true => whole(limit, change.rises),
+            false => limit,
+        };
+        let size = (limit - now).abs();
+        Self {
+            change,
+            is_whole,
+            limit,
+            behind,
+            size: (spread.in_deviations(size), size),
+        }
+    }
+
+    fn order(&self, other: &Self) -> Ordering {
+        let ((rank, size), (other_rank, other_size)) = (self.size, other.size);
+        rank.total_cmp(&other_rank)
+            .then(size.total_cmp(&other_size))
+    }
+}
+
 impl Answers<'_> {
     /// The changes of a customer to other centres: of every feature, up and down, at every place where the nearest one changes.
     pub(super) fn all_centres(&self, row: usize, own: u32) -> Vec<Found> {
@@ -131,6 +164,50 @@ impl Answers<'_> {
         let told = steps.iter();
         told.filter_map(|step| self.found_at((by, &position), step, own))
             .collect()
+    }
+
+    /// The smallest change of a customer to another centre: the first of [`Self::all_centres`], found by the places at which the
+    /// nearest centre changes first, up and down.
+    pub(super) fn nearest_centre(&self, row: usize, own: u32) -> Option<Found> {
+        let (by, position) = self.position(row)?;
+        let centre = by.centre_of(own)?;
+        let mut least: Vec<Step> = Vec::new();
+        for &(feature, is_whole) in &by.changed {
+            let (numbers, spread) = self.numbers[by.columns[feature]];
+            let now = numbers[row];
+            if now.is_nan() {
+                continue;
+            }
+            for rises in [true, false] {
+                let change = Change { feature, rises };
+                let found = position.first_crossing_beyond(change, centre, now);
+                let Some((crossing, apart)) = found else {
+                    continue;
+                };
+                // Most are further away than one that was found.
+                let is_further = |known: &Step| spread.in_deviations(apart) > known.size.0;
+                if least.first().is_some_and(is_further) {
+                    continue;
+                }
+                let place = (position.value_at(feature, &crossing), crossing.centre);
+                let step = Step::new((change, is_whole), place, (now, spread));
+                match least.first().map(|known| step.order(known)) {
+                    Some(Ordering::Greater) => {}
+                    Some(Ordering::Equal) => least.push(step),
+                    None | Some(Ordering::Less) => {
+                        least.clear();
+                        least.push(step);
+                    }
+                }
+            }
+        }
+        let told = least.iter();
+        let told = told.filter_map(|step| self.found_at((by, &position), step, own));
+        match told.min_by(Self::order) {
+            None if least.is_empty() => None,
+            None => self.all_centres(row, own).into_iter().min_by(Self::order),
+            found => found,
+        }
     }
 
     /// The customer among the centres, in a scheme that has them.
@@ -146,7 +223,7 @@ impl Answers<'_> {
         (by, position): (&ByCentres, &Position<'_>),
         (row, own): (usize, u32),
     ) -> Vec<Step> {
-        let Some(centre) = by.of_centre.iter().position(|segment| *segment == own) else {
+        let Some(centre) = by.centre_of(own) else {
             return Vec::new();
         };
         let mut steps = Vec::new();
@@ -159,18 +236,8 @@ impl Answers<'_> {
             for rises in [true, false] {
                 let change = Change { feature, rises };
                 let crossings = position.crossings(change, centre);
-                steps.extend(crossings.map(|(limit, behind)| {
-                    let limit = if is_whole { whole(limit, rises) } else { limit };
-                    let size = (limit - now).abs();
-                    let rank = spread.deviation.map_or(f64::INFINITY, |one| size / one);
-                    Step {
-                        change,
-                        is_whole,
-                        limit,
-                        behind,
-                        size: (rank, size),
-                    }
-                }));
+                let step = |place| Step::new((change, is_whole), place, (now, spread));
+                steps.extend(crossings.map(step));
             }
         }
         steps
@@ -183,13 +250,11 @@ impl Answers<'_> {
         step: &Step,
         own: u32,
     ) -> Option<Found> {
-        let (value, centre) = told(position, step)?;
         let column = by.columns[step.change.feature];
         let spread = self.numbers[column].1;
+        let (value, centre) = told(position, step, spread)?;
         let segment = by.of_centre[centre];
-        let is_told = segment != own && segment != NONE;
-        let is_seen = value >= spread.least && value <= spread.most;
-        (is_told && is_seen).then_some(Found {
+        (segment != own && segment != NONE).then_some(Found {
             column,
             to: To::Value(value, step.is_whole),
             segment,
@@ -204,46 +269,55 @@ fn whole(limit: f64, rises: bool) -> f64 {
     if rises { limit.ceil() } else { limit.floor() }
 }
 
-/// The value of a step as it is told, with the centre that is nearest there: a whole number, or one with few digits.
-fn told(position: &Position<'_>, step: &Step) -> Option<(f64, usize)> {
+/// The value of a step as it is told, with the centre that is nearest there: a whole number, or one with as few digits as state the
+/// change to within a tenth and lead to the same centre; none that no customer reaches.
+fn told(position: &Position<'_>, step: &Step, spread: Spread) -> Option<(f64, usize)> {
     let (Change { feature, rises }, limit) = (step.change, step.limit);
+    let is_seen = |value: f64| value >= spread.least && value <= spread.most;
     if step.is_whole {
-        return Some((limit, position.nearest_with(feature, limit)?));
+        let nearest = || position.nearest_with(feature, limit);
+        return is_seen(limit).then(nearest)?.map(|centre| (limit, centre));
     }
     let exact = if rises {
         limit.next_up()
     } else {
         limit.next_down()
     };
-    let rounded = DIGITS.iter().map(|digits| away(limit, *digits, rises));
-    let mut values = rounded.chain([exact]);
+    let (of_change, of_limit) = (magnitude(step.size.1), magnitude(limit));
+    let finest = of_limit.saturating_sub(DIGITS - 1);
+    let places = FINER.map(|finer| of_change.saturating_sub(finer).max(finest));
+    let rounded = places.iter().map(|place| away(limit, *place, rises));
+    let mut values = rounded.chain([exact]).filter(|value| is_seen(*value));
     let found = values.find(|value| position.nearest_with(feature, *value) == Some(step.behind));
     found.map(|value| (value, step.behind))
 }
 
-/// A number with so many digits that is not before `limit` on the way up or down.
-fn away(limit: f64, digits: usize, rises: bool) -> f64 {
-    let digits = digits - 1;
-    let short = |number: f64| format!("{number:.digits$e}").parse().unwrap_or(number);
-    let is_behind = |number: f64| {
+/// The place of the first digit of a number: 2 for 345, -1 for 0.3; far below all others for 0.
+fn magnitude(number: f64) -> i32 {
+    number.abs().log10().floor() as i32
+}
+
+/// The next number with no digits behind a decimal place that is not before `limit` on the way up or down; `limit` itself where
+/// none can be told from it.
+fn away(limit: f64, place: i32, rises: bool) -> f64 {
+    // Powers of ten up to 10^22 are exact, so that the quotient is the number that is read.
+    let power = 10_f64.powi(place.saturating_abs());
+    let (units, value): (f64, fn(f64, f64) -> f64) = if place >= 0 {
+        (limit / power, |units, power| units * power)
+    } else {
+        (limit * power, |units, power| units / power)
+    };
+    let is_behind = |number: &f64| {
         if rises {
-            number >= limit
+            *number >= limit
         } else {
-            number <= limit
+            *number <= limit
         }
     };
-    let nearest = short(limit);
-    if is_behind(nearest) {
-        return nearest;
-    }
-    let magnitude = limit.abs().log10().floor() as i32 - digits as i32;
-    let unit = 10_f64.powi(magnitude);
-    let next = short(if rises {
-        nearest + unit
-    } else {
-        nearest - unit
-    });
-    if is_behind(next) { next } else { limit }
+    let first = whole(units, rises);
+    let tried = [first, first + if rises { 1.0 } else { -1.0 }];
+    let mut tried = tried.into_iter().map(|units| value(units, power));
+    tried.find(is_behind).unwrap_or(limit)
 }
 
 #[cfg(test)]
@@ -252,13 +326,21 @@ mod tests {
 
     #[test]
     fn numbers_are_rounded_away_from_the_limit_that_is_passed() {
-        assert_eq!(away(1_234.56, 4, true), 1_235.0);
-        assert_eq!(away(1_234.56, 4, false), 1_234.0);
-        assert_eq!(away(0.030_01, 4, true), 0.030_01);
-        assert_eq!(away(0.030_015, 4, false), 0.030_01);
-        assert_eq!(away(-9_999.9, 4, false), -10_000.0);
-        assert_eq!(away(-9_999.9, 4, true), -9_999.0);
-        assert_eq!(away(99_999.0, 4, true), 100_000.0);
-        assert_eq!(away(0.0, 4, true), 0.0);
+        assert_eq!(away(1_234.56, 0, true), 1_235.0);
+        assert_eq!(away(1_234.56, 0, false), 1_234.0);
+        assert_eq!(away(1_234.56, 2, true), 1_300.0);
+        assert_eq!(away(0.030_01, -5, true), 0.030_01);
+        assert_eq!(away(0.030_015, -5, false), 0.030_01);
+        assert_eq!(away(-9_999.9, 0, false), -10_000.0);
+        assert_eq!(away(-9_999.9, 0, true), -9_999.0);
+        assert_eq!(away(99_999.0, 1, true), 100_000.0);
+        assert_eq!(away(0.0, i32::MIN, true), 0.0);
+        assert_eq!(away(1.5, i32::MIN, true), 1.5);
+    }
+
+    #[test]
+    fn the_first_digit_of_a_number_has_a_place() {
+        assert_eq!([345.0, -0.3, 1.0].map(magnitude), [2, -1, 0]);
+        assert_eq!(magnitude(0.0), i32::MIN);
     }
 }

@@ -52,6 +52,11 @@ impl Spread {
         most: f64::NEG_INFINITY,
     };
 
+    /// A difference in standard deviations; infinite where all numbers are the same.
+    pub(super) fn in_deviations(&self, difference: f64) -> f64 {
+        self.deviation.map_or(f64::INFINITY, |one| difference / one)
+    }
+
     /// The spread of the finite ones among numbers. The sums are exact, so that their order is of no account.
     pub(crate) fn of(numbers: impl Iterator<Item = f64>) -> Self {
         let (mut sum, mut squares, mut count) = (Sum::default(), Squares::default(), 0);

@@ -1,10 +1,19 @@
 //! The values that columns are tried with: the constants that rules compare them with and the limits between segments, and the
 //! values beside these.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use arrow::datatypes::{DataType, SchemaRef};
-use tessera_expr::{BinaryOp, Expr, Literal, Node, Type, children};
+use tessera_expr::{BinaryOp, Expr, Literal, Node, Type, children, columns};
+use tessera_spec::shown::grouped;
+
+use super::Untold;
+
+/// Rules that are evaluated with another value at most: their number grows with the rules times the values in them.
+const MOST_TRIED: usize = 10_000;
+
+/// Constants, columns and operations in these rules at most: each is held in memory.
+const MOST_PARTS: usize = 500_000;
 
 /// A value that a column is tried with.
 #[derive(Debug, Clone, PartialEq)]
@@ -78,16 +87,164 @@ impl Tried {
     }
 }
 
-/// The values of each column at which a condition of an expression changes.
-pub(super) fn collect(expr: &Expr, schema: &SchemaRef, to: &mut BTreeMap<String, Vec<Tried>>) {
-    let column = |expr: &Expr| match &expr.node {
-        Node::Column(name) => Some(name.clone()),
+/// Whether trying all these values takes too much.
+pub(super) fn check_effort(
+    rules: &[Expr],
+    values: &BTreeMap<String, Vec<Tried>>,
+) -> Result<(), Untold> {
+    let (tries, parts) = tries(rules, values);
+    let often = format!(
+        "its rules would have to be evaluated {} times with another value",
+        grouped(tries as u64)
+    );
+    let most = |most: usize| grouped(most as u64);
+    if tries > MOST_TRIED {
+        let why = format!("{often}, more than {}", most(MOST_TRIED));
+        return Err(Untold::TooMany(why));
+    }
+    if parts > MOST_PARTS {
+        let parts = grouped(parts as u64);
+        let why = format!(
+            "{often}, with {parts} constants and operations in all, more than {}",
+            most(MOST_PARTS)
+        );
+        return Err(Untold::TooMany(why));
+    }
+    Ok(())
+}
+
+/// How often a rule would be evaluated with another value of a column that it reads, and how many parts all these rules have.
+fn tries(rules: &[Expr], values: &BTreeMap<String, Vec<Tried>>) -> (usize, usize) {
+    let mut readers: BTreeMap<&str, (usize, usize)> = BTreeMap::new();
+    for rule in rules {
+        let parts = parts(rule);
+        for name in columns(rule) {
+            let known = readers.entry(name).or_default();
+            *known = (known.0 + 1, known.1.saturating_add(parts));
+        }
+    }
+    let of_column = values.iter().map(|(name, values)| {
+        let (rules, parts) = readers.get(name.as_str()).copied().unwrap_or_default();
+        let times = |number: usize| values.len().saturating_mul(number);
+        (times(rules), times(parts))
+    });
+    of_column.fold((0, 0), |all, one| {
+        (all.0.saturating_add(one.0), all.1.saturating_add(one.1))
+    })
+}
+
+/// Constants, columns and operations of an expression.
+fn parts(expr: &Expr) -> usize {
+    1 + children(expr).into_iter().map(parts).sum::<usize>()
+}
+
+/// The values of each column at which a condition of these rules changes.
+pub(super) fn of_rules(rules: &[Expr], schema: &SchemaRef) -> BTreeMap<String, Vec<Tried>> {
+    let mut found = BTreeMap::new();
+    let mut texts = Texts::default();
+    for rule in rules {
+        collect(rule, schema, &mut found);
+        texts.read(rule);
+    }
+    for (name, values) in &mut found {
+        texts.keep_different(name, values);
+    }
+    found
+}
+
+/// Where texts are compared with columns. Texts that stand in the same lists and equalities everywhere, and in nothing else, are the
+/// same to the rules, so that one of them is enough.
+#[derive(Default)]
+struct Texts {
+    conditions: usize,
+    /// By column and text the conditions that name it.
+    named_in: BTreeMap<String, HashMap<String, Vec<usize>>>,
+    /// Columns that are read in other conditions, too.
+    otherwise: BTreeSet<String>,
+}
+
+impl Texts {
+    fn read(&mut self, expr: &Expr) {
+        let named: Option<(&Expr, Vec<&Expr>)> = match &expr.node {
+            Node::In { of, list, .. } => Some((of, list.iter().collect())),
+            Node::Binary(
+                BinaryOp::Equal
+                | BinaryOp::NotEqual
+                | BinaryOp::IsDistinctFrom
+                | BinaryOp::IsNotDistinctFrom,
+                left,
+                right,
+            ) => match direct(left) {
+                Some(_) => Some((left, vec![right])),
+                None => Some((right, vec![left])),
+            },
+            Node::IsNull { of, .. } => Some((of, Vec::new())),
+            _ => None,
+        };
+        let of_column = named.and_then(|(column, texts)| {
+            let texts: Option<Vec<&String>> = texts.into_iter().map(text).collect();
+            direct(column).zip(texts)
+        });
+        if let Some((column, texts)) = of_column {
+            self.conditions += 1;
+            let of_column = self.named_in.entry(column.to_owned()).or_default();
+            for text in texts {
+                of_column
+                    .entry(text.clone())
+                    .or_default()
+                    .push(self.conditions);
+            }
+            return;
+        }
+        if let Node::Column(name) = &expr.node {
+            self.otherwise.insert(name.clone());
+        }
+        children(expr)
+            .into_iter()
+            .for_each(|child| self.read(child));
+    }
+
+    fn keep_different(&self, column: &str, values: &mut Vec<Tried>) {
+        let Some(named) = self
+            .named_in
+            .get(column)
+            .filter(|_| !self.otherwise.contains(column))
+        else {
+            return;
+        };
+        let mut seen = HashSet::new();
+        values.retain(|value| match value {
+            Tried::Text(text) => named
+                .get(text)
+                .is_none_or(|conditions| seen.insert(conditions)),
+            _ => true,
+        });
+    }
+}
+
+/// The column, where the expression is nothing else.
+fn direct(expr: &Expr) -> Option<&str> {
+    match &expr.node {
+        Node::Column(name) => Some(name),
         Node::Cast(inner) => match &inner.node {
-            Node::Column(name) => Some(name.clone()),
+            Node::Column(name) => Some(name),
             _ => None,
         },
         _ => None,
-    };
+    }
+}
+
+/// The text, where the expression is a constant one.
+fn text(expr: &Expr) -> Option<&String> {
+    match &expr.node {
+        Node::Literal(Literal::String(text)) => Some(text),
+        Node::Cast(inner) => text(inner),
+        _ => None,
+    }
+}
+
+fn collect(expr: &Expr, schema: &SchemaRef, to: &mut BTreeMap<String, Vec<Tried>>) {
+    let column = |expr: &Expr| direct(expr).map(str::to_owned);
     let mut add = |name: String, values: Vec<Tried>| {
         if values.is_empty() {
             return;
@@ -173,5 +330,74 @@ pub(super) fn around(limit: f64, ty: &DataType) -> Vec<Tried> {
             .map(|value| Tried::Float { value, limit })
             .to_vec(),
         _ => Vec::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use arrow::datatypes::{Field, Schema};
+    use tessera_expr::condition_at;
+    use tessera_spec::pipeline::At;
+
+    use super::*;
+
+    /// The values that are tried of column `city`, and the verdict on the effort, for rules over it and a number.
+    fn tried(rules: &[String]) -> (Vec<Tried>, bool) {
+        let known = tessera_expr::Schema {
+            columns: vec![
+                ("city".to_owned(), Type::String),
+                ("orders".to_owned(), Type::Int),
+            ],
+        };
+        let parsed: Vec<Expr> = rules
+            .iter()
+            .map(|text| condition_at(&At::new(text.clone(), 0..text.len()), &known).unwrap())
+            .collect();
+        let fields = vec![
+            Field::new("city", DataType::Utf8, true),
+            Field::new("orders", DataType::Int64, true),
+        ];
+        let schema = std::sync::Arc::new(Schema::new(fields));
+        let values = of_rules(&parsed, &schema);
+        let is_little = check_effort(&parsed, &values).is_ok();
+        (values.get("city").cloned().unwrap_or_default(), is_little)
+    }
+
+    fn list(of: std::ops::Range<usize>) -> String {
+        of.map(|n| format!("'c{n}'")).collect::<Vec<_>>().join(", ")
+    }
+
+    #[test]
+    fn texts_that_rules_do_not_tell_apart_are_tried_once() {
+        let long = format!("city in ({})", list(0..4_000));
+        let (values, is_little) = tried(&[long.clone()]);
+        assert_eq!(values, [Tried::Text("c0".to_owned()), Tried::Other]);
+        assert!(is_little);
+        // Two lists with a part in common: three kinds of texts.
+        let (values, _) = tried(&[long.clone(), format!("city in ({})", list(3_990..4_010))]);
+        let texts = ["c0", "c3990", "c4000"].map(|text| Tried::Text(text.to_owned()));
+        assert_eq!(
+            values
+                .iter()
+                .filter(|value| matches!(value, Tried::Text(_)))
+                .cloned()
+                .collect::<Vec<_>>(),
+            texts
+        );
+        // Where the texts are read in another way, each of them may be decided otherwise.
+        for other in ["city < 'c5'", "city like 'c1%'", "lower(city) = 'c7'"] {
+            let (values, is_little) = tried(&[long.clone(), other.to_owned()]);
+            assert!(values.len() > 4_000 && !is_little, "{other}");
+        }
+    }
+
+    #[test]
+    fn long_lists_of_numbers_are_too_much_and_short_ones_are_not() {
+        let list = |most: usize| {
+            let numbers = (0..most).map(|n| (3 * n).to_string());
+            format!("orders in ({})", numbers.collect::<Vec<_>>().join(", "))
+        };
+        assert!(tried(&[list(200)]).1);
+        assert!(!tried(&[list(2_000)]).1);
     }
 }

@@ -1,9 +1,9 @@
 //! What a plan depends on, so that a run can tell whether it is still the one that was planned.
 
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
-use tessera_snapshot::Store;
+use tessera_snapshot::{Store, StoreError};
 
+use crate::digits::digits;
 use crate::error::PipelineError;
 use crate::identity;
 use crate::prepared::Prepared;
@@ -35,7 +35,10 @@ impl Basis {
             version.map(|version| (version.number(), version.commit().idempotency_key.clone()))
         };
         let before = store.map(|store| store.previous(prepared.as_of));
-        let of_day = store.and_then(|store| store.of_day(prepared.as_of).ok());
+        let of_day = match store.map(|store| store.of_day(prepared.as_of)).transpose() {
+            Err(StoreError::NoDay { .. }) => None,
+            found => found?,
+        };
         Ok(Self {
             days: [prepared.as_of, prepared.known_as_of],
             program: identity.program,
@@ -100,10 +103,4 @@ impl Basis {
         }
         changed
     }
-}
-
-/// sha256 in hexadecimal digits.
-fn digits(text: &str) -> String {
-    let hash = Sha256::digest(text.as_bytes());
-    hash.iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -5,16 +5,16 @@ use std::collections::BTreeMap;
 use tessera_expr::{Expr, Schema, Type, condition_at};
 use tessera_features::{FeatureInfo, FeaturePlan};
 use tessera_segments::RulesScheme;
+use tessera_snapshot::tables::{TABLES, Ty};
 use tessera_spec::Pipeline;
 use tessera_spec::diagnostic::{Diagnostic, Diagnostics, unknown_name};
 use tessera_spec::pipeline::{
-    At, Direction, FeatureBody, Role, Scheme, SchemeColumn, SchemeColumnKind, SchemeInput, Score,
-    Target, Wanted,
+    At, Direction, FeatureBody, Role, Scheme, SchemeColumn, SchemeInput, Score, Target, Wanted,
 };
 
 use super::limits;
 use crate::base;
-use crate::labels::Labels;
+use crate::labels::{Labels, type_of};
 use crate::scores;
 
 /// Checks the features that scores name, and that no column is both a feature and a score.
@@ -101,14 +101,8 @@ fn check_inputs(scheme: &Scheme, published: &[FeatureInfo], found: &mut Diagnost
 
 /// The columns of a scheme, which later rules may read.
 fn columns_of(scheme: &Scheme) -> impl Iterator<Item = (String, Type)> {
-    scheme.columns().into_iter().map(|column| {
-        let ty = match column.holds {
-            SchemeColumnKind::Segment | SchemeColumnKind::Scores => Type::String,
-            SchemeColumnKind::SegmentId | SchemeColumnKind::Score => Type::Int,
-            SchemeColumnKind::Weighted => Type::Float,
-        };
-        (column.name, ty)
-    })
+    let columns = scheme.columns().into_iter();
+    columns.map(|column| (column.name, type_of(column.holds)))
 }
 
 /// The predicates of an earlier definition of a scheme of the pipeline, none where it has no rules; or why it does not fit today's
@@ -296,6 +290,55 @@ pub(super) fn kpi(pipeline: &Pipeline, published: &[FeatureInfo], found: &mut Di
             found
                 .extend([warning
                     .with_help("turn the target round, or state the `direction` of the feature")]);
+        }
+    }
+}
+
+/// Finds a key of the customer with the name of a column that a published table has beside it.
+pub(crate) fn customer_key(pipeline: &Pipeline, found: &mut Diagnostics) {
+    let key = &pipeline.customer.key;
+    for table in TABLES {
+        let mut columns = table.columns.iter();
+        let has_key = columns.clone().any(|column| column.ty == Ty::Key);
+        let same = columns.find(|column| column.name.eq_ignore_ascii_case(key));
+        if let (true, Some(same)) = (has_key, same) {
+            let message = format!(
+                "`{key}` cannot be the key: table `{}` has a column `{}`",
+                table.name, same.name
+            );
+            let problem = Diagnostic::error("TS-P007", message, pipeline.customer.key_span.clone());
+            found.extend([problem.with_help(
+                "`key` of [customer] is the name that the key has in the published tables; choose another one, such as `customer_id`, and \
+                 name the column of each source there: `key = \"…\"` in [sources.…]",
+            )]);
+            return;
+        }
+    }
+}
+
+/// Finds rules of contracts that are called like something else that takes rows out.
+pub(super) fn rules(pipeline: &Pipeline, features: &FeaturePlan, found: &mut Diagnostics) {
+    for (source, pass) in pipeline.sources.iter().zip(&features.passes) {
+        let names = tessera_engine::rule_names(&pass.aggregate.rows);
+        for rule in &source.contract.rules {
+            let name = &rule.name;
+            let of_all = names.iter().filter(|known| **known == name.value).count();
+            let mut own = source.contract.rules.iter();
+            if of_all
+                > own
+                    .by_ref()
+                    .filter(|known| known.name.value == name.value)
+                    .count()
+            {
+                let message = format!(
+                    "a rule cannot be called \"{}\": rows that break what is checked anyway are called so",
+                    name.value
+                );
+                let problem = Diagnostic::error("TS-P022", message, name.span.clone());
+                found.extend([problem.with_help(
+                    "rejected rows show the name of their rule; give this one a name of its own, or leave it out if it says the same",
+                )]);
+            }
         }
     }
 }

@@ -2,13 +2,17 @@
 //! the error: an intercept shows it only at a probability of one half.
 
 use tessera_model::metrics::{self, CalibrationBin, LogitLine};
+use tessera_model::special::Z_95;
 use tessera_segments::{Quality, QualityStatus, Threshold};
 use tessera_spec::shown::grouped;
 
-/// Calibration error that is always acceptable, whatever the size of the sample.
+/// Calibration error that is acceptable, whatever the size of the sample: so much, and no more than [`SMALL_SHARE`] of the rarer outcome.
 const SMALL: f64 = 0.02;
 
-/// Least spread of the predictions over bins at which a slope is judged.
+/// Share of the rarer outcome: of a risk of 1% in a hundred, two points would be twice the risk.
+const SMALL_SHARE: f64 = 0.2;
+
+/// Least spread of the predictions over bins at which a slope is judged; of rarer outcomes their share.
 const SPREAD: f64 = 0.02;
 
 /// The same in standard errors of the predictions: what differs by less differs by chance, which no outcome follows.
@@ -18,7 +22,7 @@ const ERRORS_APART: f64 = 8.0;
 const SLOPES: [f64; 2] = [0.8, 1.25];
 
 /// Standard errors that a right slope is away from 1 in at most 5 of 100 samples.
-const CHANCE: f64 = 1.959_963_984_540_054;
+const CHANCE: f64 = Z_95;
 
 /// How well probabilities agree with outcomes.
 pub(in crate::scores) struct Calibrated {
@@ -40,6 +44,18 @@ pub(in crate::scores) struct Calibrated {
     pub(in crate::scores) rows: f64,
 }
 
+/// Probabilities that are estimates, whose errors chance is to explain too.
+pub(in crate::scores) struct Estimates<'e> {
+    /// The probabilities.
+    pub(in crate::scores) probabilities: &'e [f64],
+    /// The same for log-odds: an estimate of 0 or 1 says no more than the customers from whom it was learned.
+    pub(in crate::scores) kept_apart: &'e [f64],
+    /// Their standard error.
+    pub(in crate::scores) error: f64,
+    /// What moves many of them at once, as [`metrics::calibration_slope_error_of_estimates`] takes it.
+    pub(in crate::scores) shared: &'e [[f64; 2]],
+}
+
 /// Ok or flagged.
 pub(in crate::scores) fn status(holds: bool) -> QualityStatus {
     if holds {
@@ -58,23 +74,35 @@ pub(in crate::scores) fn spread(bins: &[CalibrationBin]) -> f64 {
 impl Calibrated {
     /// Computed from probabilities and outcomes; `None` without rows.
     pub(in crate::scores) fn of(probabilities: &[f64], happened: &[bool]) -> Option<Self> {
-        Self::of_estimates((probabilities, 0.0), happened)
+        let estimates = Estimates {
+            probabilities,
+            kept_apart: probabilities,
+            error: 0.0,
+            shared: &[],
+        };
+        Self::of_estimates(&estimates, happened)
     }
 
-    /// The same for probabilities that are estimates with this standard error, which chance is to explain too.
+    /// The same for probabilities that are estimates.
     pub(in crate::scores) fn of_estimates(
-        (probabilities, error): (&[f64], f64),
+        estimates: &Estimates<'_>,
         happened: &[bool],
     ) -> Option<Self> {
+        let &Estimates {
+            probabilities,
+            kept_apart,
+            error,
+            shared,
+        } = estimates;
         let rows = happened.len() as f64;
-        let line = metrics::calibration_line(probabilities, happened);
+        let line = metrics::calibration_line(kept_apart, happened);
         let mean = |sum: f64| sum / rows;
         let observed = happened.iter().filter(|happened| **happened).count() as f64;
         Some(Self {
             error: metrics::expected_calibration_error(probabilities, happened)?,
             limit: metrics::calibration_error_limit_of_estimates(probabilities, happened, error)?,
             slope_error: line.map_or(f64::INFINITY, |line| {
-                metrics::calibration_slope_error(probabilities, &line)
+                metrics::calibration_slope_error_of_estimates(kept_apart, &line, shared)
             }),
             line,
             error_of_predictions: error,
@@ -96,7 +124,9 @@ impl Calibrated {
                 status: status(holds),
                 reason: (!holds).then_some(reason),
             };
-        let limit = self.limit.max(SMALL);
+        let rate = self.means.iter().sum::<f64>() / 2.0;
+        let rarer = rate.min(1.0 - rate);
+        let limit = self.limit.max(SMALL.min(SMALL_SHARE * rarer));
         let [predicted, observed] = self.means.map(|mean| 100.0 * mean);
         let mut rows = vec![row(
             "calibration error",
@@ -112,7 +142,9 @@ impl Calibrated {
                 grouped(self.rows as u64)
             ),
         )];
-        let least = SPREAD.max(ERRORS_APART * self.error_of_predictions);
+        let least = SPREAD
+            .min(rarer)
+            .max(ERRORS_APART * self.error_of_predictions);
         if let Some(line) = self.line.filter(|_| self.spread >= least) {
             // Of predictions that hardly differ, the slope says little.
             let is_chance = (line.slope - 1.0).abs() <= CHANCE * self.slope_error;
@@ -141,6 +173,26 @@ impl Calibrated {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Of 20,000 customers 1% are predicted: that 2.4% leave is a number of which nothing right can be done, that 1.1% do is chance.
+    #[test]
+    fn rare_outcomes_are_judged_beside_how_rare_they_are() {
+        let status = |leave: usize| {
+            let happened: Vec<bool> = (0..20_000).map(|row| row % 1_000 < leave).collect();
+            let rows = Calibrated::of(&[0.01; 20_000], &happened)
+                .unwrap()
+                .quality("");
+            rows[0].status
+        };
+        assert_eq!(status(24), QualityStatus::Flagged);
+        assert_eq!(status(11), QualityStatus::Ok);
+        // Of outcomes as frequent as not, two points are small.
+        let happened: Vec<bool> = (0..20_000).map(|row| row % 1_000 < 515).collect();
+        let rows = Calibrated::of(&[0.5; 20_000], &happened)
+            .unwrap()
+            .quality("");
+        assert_eq!(rows[0].status, QualityStatus::Ok);
+    }
 
     /// Half of either group happens, where few and most were predicted: right on the whole, wrong in each group.
     #[test]

@@ -14,11 +14,12 @@ use tessera_expr::rel::Agg;
 use tessera_model::contractual::{
     Lifetime, RenewalFit, RenewalHistory, RenewalModel, SurvivalCurve,
 };
+use tessera_model::special::Z_95;
 use tessera_segments::{Fit, Parameter};
 use tessera_spec::ScoreSyntax;
 use tessera_spec::pipeline::{At, Base, Refit, RenewalPeriod, Role, Wanted};
 
-use super::calibrated::Calibrated;
+use super::calibrated::{Calibrated, Estimates};
 use super::columns::floats;
 use super::kind::{Kind, model};
 use super::learned::{Comparison, Fitted, InUse, LearnedScore};
@@ -244,19 +245,23 @@ fn backtest(
     let ahead = f64::from(score.horizon_days) / period.mean_days();
     let predicted = survivals(&fit, &ages, ahead);
     let error = error_of(&fit, &ages, ahead, given.prepared.pipeline.seed);
-    Ok(
-        match Calibrated::of_estimates((&predicted, error), &stayed) {
-            Some(calibrated) => Ok(RenewalTest {
-                calibrated,
-                then,
-                ages,
-                ahead,
-                predicted,
-                stayed,
-            }),
-            None => Err("a prediction is not a number".to_owned()),
-        },
-    )
+    let estimates = Estimates {
+        probabilities: &predicted,
+        kept_apart: &predicted,
+        error,
+        shared: &[],
+    };
+    Ok(match Calibrated::of_estimates(&estimates, &stayed) {
+        Some(calibrated) => Ok(RenewalTest {
+            calibrated,
+            then,
+            ages,
+            ahead,
+            predicted,
+            stayed,
+        }),
+        None => Err("a prediction is not a number".to_owned()),
+    })
 }
 
 /// What was predicted of those with a contract at the earlier date, and who still had one.
@@ -287,8 +292,7 @@ const DRAWS: usize = 200;
 
 /// The mean standard error of predictions, by the error of the model's parameters.
 fn error_of(fit: &RenewalFit, ages: &[f64], ahead: f64, seed: u64) -> f64 {
-    // Two standard errors on each side hold 95% of normal draws.
-    const WIDTH: f64 = 2.0 * 1.959_963_984_540_054;
+    const WIDTH: f64 = 2.0 * Z_95;
     let mut by_age: BTreeMap<u32, f64> = BTreeMap::new();
     let errors = ages.iter().map(|&age| {
         *by_age.entry(age as u32).or_insert_with(|| {

@@ -16,6 +16,7 @@ use tessera_model::health::{
     HealthBacktest, HealthBand, HealthComponent, HealthError, HealthFit, HealthPlan, HealthScale,
     HealthTrial, HorizonOutcome,
 };
+use tessera_model::metrics::Auc;
 use tessera_segments::{Fit, Parameter, Quality, QualityStatus, Threshold};
 use tessera_spec::ScoreSyntax;
 use tessera_spec::figure::{Figure, Metric, TestPart};
@@ -281,12 +282,27 @@ impl Judged for HealthScore {
         for horizon in &backtest.horizons {
             publish(horizon, scored);
         }
+        scored
+            .parameters
+            .extend(Parameter::choice(MODEL, &backtest.reason));
+        if !backtest.horizons.iter().any(|horizon| horizon.judged) {
+            scored
+                .quality
+                .push(not_computed(BACKTEST, &backtest.reason));
+            return Ok(());
+        }
+        let weakest = weakest(&backtest);
+        let by_area =
+            backtest.discriminates || weakest.is_some_and(|area| area.value <= area.chance_limit());
         scored.quality.push(Quality {
             segment: String::new(),
             criterion: "discriminates",
             metric: "area under the ROC curve at 30, 60 and 90 days".to_owned(),
-            value: worst_auc(&backtest),
-            threshold: Some(Threshold::at_least(0.5)),
+            value: weakest.map(|area| area.value),
+            // Where every area would do, the bands decide.
+            threshold: weakest
+                .filter(|_| by_area)
+                .map(|area| Threshold::at_least(area.chance_limit())),
             status: if backtest.discriminates {
                 QualityStatus::Ok
             } else {
@@ -294,18 +310,15 @@ impl Judged for HealthScore {
             },
             reason: (!backtest.discriminates).then(|| backtest.reason.clone()),
         });
-        let choice = Parameter::choice(MODEL, &backtest.reason);
-        scored.parameters.extend(choice);
         Ok(())
     }
 }
 
-fn worst_auc(backtest: &HealthBacktest) -> Option<f64> {
-    let areas = backtest
-        .horizons
-        .iter()
-        .filter_map(|h| h.auc.map(|auc| auc.value));
-    areas.min_by(f64::total_cmp)
+/// Of the horizons that could be judged, the area that is the least certain to be above chance.
+fn weakest(backtest: &HealthBacktest) -> Option<Auc> {
+    let judged = backtest.horizons.iter().filter(|horizon| horizon.judged);
+    let areas = judged.filter_map(|horizon| horizon.auc);
+    areas.min_by(|a, b| a.low_95.total_cmp(&b.low_95))
 }
 
 fn publish(horizon: &HorizonOutcome, scored: &mut Scored) {

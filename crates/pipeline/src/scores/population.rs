@@ -46,6 +46,12 @@ impl Standing {
         self == Self::Living
     }
 
+    /// The standing of a customer by [`Self::excluded`]; `None` for another text.
+    pub(crate) fn of(excluded: Option<&str>) -> Option<Self> {
+        let mut all = std::iter::once(Self::Living).chain(Self::EXCLUDED);
+        all.find(|standing| standing.excluded() == excluded)
+    }
+
     /// Why there is no probability; `None` where there is one.
     pub(crate) fn excluded(self) -> Option<&'static str> {
         match self {

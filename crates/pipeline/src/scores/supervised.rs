@@ -187,7 +187,11 @@ impl ScoreModel for SupervisedScore {
             Ok(fitted) => fitted,
             // The population is published in any case.
             Err(NotComputed::Data(reason)) => {
-                tracing::warn!(score = given.name, "not computed: {reason}");
+                tracing::warn!(
+                    score = given.name,
+                    "score `{}` is not computed: {reason}",
+                    given.name
+                );
                 scored.quality.push(not_computed(WHOLE, reason));
                 return Ok(Fitted {
                     learned: LearnedScore {
@@ -511,8 +515,6 @@ fn quality(fit: &ChurnFit, labelled: bool) -> Vec<Quality> {
     let chosen = fit.chosen();
     let is_used = fit.served() != ChurnServed::BaseRate;
     let discriminates = chosen.auc.low_95 > 0.5 && is_used;
-    // The area that chance exceeds in one of forty samples.
-    let least = 0.5 + chosen.auc.value - chosen.auc.low_95;
     let area = Quality {
         segment: String::new(),
         criterion: "discriminates",
@@ -523,9 +525,17 @@ fn quality(fit: &ChurnFit, labelled: bool) -> Vec<Quality> {
         .to_owned(),
         value: Some(chosen.auc.value),
         // No area would do where the base rate is no worse in log loss.
-        threshold: is_used.then_some(Threshold::at_least(least)),
+        threshold: is_used.then(|| Threshold::at_least(chosen.auc.chance_limit())),
         status: status(discriminates),
-        reason: (!discriminates).then(|| fit.reason().to_owned()),
+        reason: (!discriminates).then(|| match is_used {
+            // Why the model is used is no reason against it.
+            true => format!(
+                "the area is {:.3} (95% interval {:.3} to {:.3}), which chance explains: it is that of the choice, in which each customer is \
+                 predicted by the candidate chosen without it",
+                chosen.auc.value, chosen.auc.low_95, chosen.auc.high_95
+            ),
+            false => fit.reason().to_owned(),
+        }),
     };
     let table = chosen.calibration.iter();
     let (predicted, observed, rows) = table.fold((0.0, 0.0, 0.0), |(p, o, n), bin| {

@@ -2,6 +2,7 @@
 
 use tessera_expr::rel::RowOutcome;
 use tessera_spec::pipeline::{DEFAULT_LIMIT_FROM_ROWS, DEFAULT_MAX_REJECTED, Limit};
+use tessera_spec::share;
 use tessera_spec::shown::grouped;
 
 use super::{Case, Example, RejectRow, RuleCount, SourceOutcome, percent, share_words};
@@ -102,7 +103,7 @@ fn with_rows(error: PipelineError, rows: Option<String>) -> PipelineError {
 
 fn exceeds(rows: u64, of: u64, limit: Limit) -> bool {
     match limit {
-        Limit::Share(share) => rows as f64 > share * of as f64,
+        Limit::Share(share) => share::is_more(rows, of, share),
         Limit::Rows(most) => rows > most,
     }
 }

@@ -86,7 +86,7 @@ pub(crate) fn one_row_each(
 }
 
 /// Names and types of the columns: those of the files, joined and derived ones.
-fn types(rows: &SourceRows) -> Schema {
+pub(super) fn types(rows: &SourceRows) -> Schema {
     let derived = rows
         .scan
         .derive

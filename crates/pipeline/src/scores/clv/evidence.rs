@@ -17,11 +17,11 @@ use crate::scores::calibrated::Calibrated;
 use crate::scores::columns::floats;
 use crate::scores::learned::Comparison;
 use crate::scores::{
-    BACKTEST, CalibrationRow, Given, NotComputed, Scored, hidden_name, not_computed,
+    BACKTEST, CalibrationRow, Given, NotComputed, Scored, WHOLE, hidden_name, not_computed,
 };
 use crate::sources::epoch_day;
 
-/// Largest difference from 1 of predicted over actual purchases in the holdout that is not flagged.
+/// Difference from 1 of predicted over actual purchases in the holdout that is not flagged, however many purchases there are.
 const TRACKING_LIMIT: f64 = 0.1;
 
 /// With fewer customers who have bought again, the parameters of a purchase model are mostly noise.
@@ -83,7 +83,7 @@ impl<'s> Evidence<'s> {
         &mut self,
         metric: &str,
         value: f64,
-        threshold: Threshold,
+        threshold: impl Into<Option<Threshold>>,
         reason: Option<String>,
     ) {
         self.scored.quality.push(Quality {
@@ -91,7 +91,7 @@ impl<'s> Evidence<'s> {
             criterion: "assumption",
             metric: metric.to_owned(),
             value: Some(value),
-            threshold: Some(threshold),
+            threshold: threshold.into(),
             status: if reason.is_some() {
                 QualityStatus::Flagged
             } else {
@@ -154,7 +154,7 @@ impl<'s> Evidence<'s> {
                 self.not_computed("alive_probability", reason);
             }
             Served::Nothing => {
-                self.not_computed("expected_purchases", "no customer has bought again");
+                self.not_computed(WHOLE, "no customer has bought again");
             }
         }
     }
@@ -509,7 +509,8 @@ impl Evidence<'_> {
         if groups.len() < 2 || groups.iter().any(|group| group.customers < LEAST_OF_GROUP) {
             return;
         }
-        let doubtful = last.alive > SURELY_ALIVE && last.bought < BUYS_MUCH_LESS * first.bought;
+        let is_sure = last.alive > SURELY_ALIVE;
+        let doubtful = is_sure && last.bought < BUYS_MUCH_LESS * first.bought;
         let reason = || {
             format!(
                 "of the customers without a purchase for {} days or more the model predicts that {:.1}% are alive, but only {:.1}% bought \
@@ -524,7 +525,8 @@ impl Evidence<'_> {
         self.flag(
             "probability of being alive of those silent longest",
             last.alive,
-            Threshold::at_most(SURELY_ALIVE),
+            // Those who buy like the others may be as sure to be alive.
+            (doubtful || !is_sure).then_some(Threshold::at_most(SURELY_ALIVE)),
             doubtful.then(reason),
         );
     }
@@ -561,9 +563,9 @@ impl Evidence<'_> {
         self.scored.calibration.extend(rows);
         if serves {
             // Without a purchase in the holdout there is no ratio, which is flagged as well.
-            let off = result
-                .tracking
-                .is_none_or(|tracking| (tracking - 1.0).abs() > TRACKING_LIMIT);
+            let apart = (result.predicted_total - result.actual_total).abs();
+            let small = (TRACKING_LIMIT * result.actual_total).max(result.chance_limit());
+            let off = result.tracking.is_none() || apart > small;
             self.scored.quality.push(Quality {
                 segment: String::new(),
                 criterion: "calibrated",
@@ -572,8 +574,13 @@ impl Evidence<'_> {
                 threshold: Some(Threshold::about(1.0)),
                 status: if off { QualityStatus::Flagged } else { QualityStatus::Ok },
                 reason: off.then(|| {
-                    "predicted and actual purchases differ by more than a tenth; buying may be seasonal, or the holdout too short"
-                        .to_owned()
+                    format!(
+                        "{:.0} purchases were predicted and {:.0} made: they differ by more than a tenth, and by more than the {:.0} that chance \
+                         explains; buying may be seasonal, or the holdout too short",
+                        result.predicted_total,
+                        result.actual_total,
+                        result.chance_limit()
+                    )
                 }),
             });
         }

@@ -62,7 +62,7 @@ pub(super) fn quality(stated: RenewalPeriod, lives: &[Option<Life>]) -> Option<Q
         },
         reason: better.map(|better| {
             format!(
-                "{:.0}% of the {} contracts that have ended lasted whole periods of {stated}, but {:.0}% whole ones of {better}: customers seem to \\
+                "{:.0}% of the {} contracts that have ended lasted whole periods of {stated}, but {:.0}% whole ones of {better}: customers seem to \
                 renew every {better}, and survival is wrong at the ages between; set `period = \"{better}\"`",
                 100.0 * own,
                 grouped(ended.len() as u64),

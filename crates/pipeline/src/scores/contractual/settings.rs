@@ -3,7 +3,8 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tessera_spec::pipeline::{
-    At, Direction, RenewalPeriod, ScoreColumn, ScoreKind, ScoreSettings, Source, SourceKind, Unit,
+    At, Direction, Line, RenewalPeriod, ScoreColumn, ScoreKind, ScoreSettings, Source, SourceKind,
+    Unit,
 };
 use tessera_spec::reader::Reader;
 use tessera_spec::{Key, KeyValue};
@@ -82,6 +83,13 @@ const VALUE: Key = Key::optional(
 pub(super) const KEYS: &[Key] = &[FROM, MODELS, PERIOD, HORIZON, DISCOUNT, VALUE];
 
 impl ScoreSettings for ContractualScore {
+    fn line(&self, name: &str) -> Option<Line> {
+        Some(Line {
+            source: self.from.value.clone(),
+            known: format!("{name}_survival_probability"),
+        })
+    }
+
     fn columns(&self, name: &str) -> Vec<ScoreColumn> {
         let mut columns = vec![
             ScoreColumn::new(

@@ -4,7 +4,8 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 use tessera_spec::diagnostic::Diagnostic;
 use tessera_spec::pipeline::{
-    At, Direction, ExprText, Loss, ScoreColumn, ScoreKind, ScoreSettings, Source, SourceKind, Unit,
+    At, Direction, ExprText, Line, Loss, ScoreColumn, ScoreKind, ScoreSettings, Source, SourceKind,
+    Unit,
 };
 use tessera_spec::reader::Reader;
 use tessera_spec::{Key, KeyValue, shape_of};
@@ -161,13 +162,17 @@ impl ScoreSettings for SupervisedScore {
             excluded,
             ..
         } = self.lost(name);
-        let meaning = (
-            "probability of churn within the horizon; null for who cannot churn",
-            "churn probability",
-            Direction::Low,
-        );
+        // A source that states who has churned has no horizon.
+        let about = match self.label {
+            None => "probability of churn within the horizon; null for who cannot churn",
+            Some(_) => "probability of churn; null for who cannot churn",
+        };
+        let meaning = (about, "churn probability", Direction::Low);
         let probability = ScoreColumn::new(probability, Unit::Ratio, meaning);
-        let mut columns = vec![probability.ahead("in", self.horizon_days)];
+        let mut columns = vec![match self.label {
+            None => probability.ahead("in", self.horizon_days),
+            Some(_) => probability,
+        }];
         let mut detail = |name, about, label| {
             let column = ScoreColumn::new(name, Unit::Label, (about, label, Direction::None));
             columns.push(column.detail());
@@ -195,6 +200,13 @@ impl ScoreSettings for SupervisedScore {
 
     fn loss(&self, name: &str) -> Option<Loss> {
         Some(self.lost(name))
+    }
+
+    fn line(&self, name: &str) -> Option<Line> {
+        Some(Line {
+            source: self.from.value.clone(),
+            known: self.lost(name).probability,
+        })
     }
 }
 
