@@ -55,6 +55,8 @@ mod exact_values;
 mod expect;
 #[path = "suite/explain.rs"]
 mod explain;
+#[path = "suite/false_causes.rs"]
+mod false_causes;
 #[path = "suite/faults.rs"]
 mod faults;
 #[path = "suite/figures.rs"]
@@ -137,6 +139,8 @@ mod program;
 mod questions;
 #[path = "suite/quiet_losses.rs"]
 mod quiet_losses;
+#[path = "suite/redefined.rs"]
+mod redefined;
 #[path = "suite/refit.rs"]
 mod refit;
 #[path = "suite/refunds.rs"]
@@ -151,6 +155,8 @@ mod rfm_reference;
 mod roles;
 #[path = "suite/row_accounting.rs"]
 mod row_accounting;
+#[path = "suite/scheme_columns.rs"]
+mod scheme_columns;
 #[path = "suite/score_causes.rs"]
 mod score_causes;
 #[path = "suite/scores.rs"]
@@ -169,6 +175,8 @@ mod small_files;
 mod some_customers;
 #[path = "suite/stages.rs"]
 mod stages;
+#[path = "suite/stated_shares.rs"]
+mod stated_shares;
 #[path = "suite/stays.rs"]
 mod stays;
 #[path = "suite/store_care.rs"]
@@ -193,6 +201,8 @@ mod untimed;
 mod value;
 #[path = "suite/versions.rs"]
 mod versions;
+#[path = "suite/without_values.rs"]
+mod without_values;
 #[path = "suite/written_keys.rs"]
 mod written_keys;
 #[path = "suite/zones.rs"]

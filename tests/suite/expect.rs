@@ -123,6 +123,52 @@ fn expectations_that_hold_change_no_byte() {
 }
 
 #[test]
+fn what_customers_have_can_be_expected_and_what_they_lack_is_refused() {
+    let case = Case::new();
+    let lifetime = "[scores.v]\nkind = \"clv\"\nfrom = \"orders\"\nmodels = [\"mbg_nbd\", \"gamma_gamma\"]\nhorizon = \"365d\"\n\n";
+    let expect =
+        |check: &str| format!("{TIERS}{lifetime}[[expect]]\ncustomer = \"large39\"\n{check}\n");
+    let with_active = |text: &str| {
+        case.pipeline(text);
+        let file = case.path("moves.toml");
+        let written = std::fs::read_to_string(&file).unwrap();
+        let key = "key = \"customer_id\"\n";
+        let active = format!("{key}active = \"recency_days <= 20\"\n");
+        std::fs::write(&file, written.replacen(key, &active, 1)).unwrap();
+    };
+    with_active(&expect("active = false"));
+    let said = attempt(&case, &["--as-of", "2026-02-01", "--quiet"], 3).stderr;
+    let said = String::from_utf8(said).unwrap();
+    assert!(
+        said.contains("`active` of customer large39 is true, expected false"),
+        "{said}"
+    );
+    with_active(&expect("active = true"));
+    attempt(&case, &["--as-of", "2026-02-01", "--quiet"], 0);
+    // Without a condition nobody is closed, and there is no such column.
+    for (check, parts) in [
+        (
+            "active = true",
+            ["unknown column `active` of `customers`", "available: "],
+        ),
+        (
+            "clv_low_95 = 99999.0",
+            [
+                "unknown column `clv_low_95` of `customers`",
+                "`score_intervals`",
+            ],
+        ),
+    ] {
+        case.pipeline(&expect(check));
+        let said = attempt(&case, &["--as-of", "2026-02-02", "--quiet"], 2).stderr;
+        let said = String::from_utf8(said).unwrap();
+        for part in parts {
+            assert!(said.contains(part), "{part}\n{said}");
+        }
+    }
+}
+
+#[test]
 fn mistakes_in_expectations_are_found_before_a_row_is_read() {
     let case = Case::new();
     let expectations = r#"
@@ -169,5 +215,118 @@ customer = "a"
         "unknown published table `segmnts`",
     ] {
         assert!(said.contains(part), "{part}\n{said}");
+    }
+}
+
+#[test]
+fn what_can_never_fail_or_never_hold_is_refused() {
+    let case = Case::new();
+    let rules = "[schemes.touch]\nkind = \"rules\"\nrules = [{ segment = \"grow\", when = \"order_count >= 3\" }]\notherwise = \"rest\"\n\n";
+    let all = arguments(&case, "check", &[]);
+    let all: Vec<&str> = all.iter().map(String::as_str).collect();
+    let always = "which holds wherever there is a value";
+    let customer = "customer = \"large39\"\n";
+    let segment = "scheme = \"tier\"\nsegment = \"top\"\n";
+    let table = "table = \"customers\"\n";
+    for (of, check, parts) in [
+        (
+            customer,
+            "touch = { not = \"grwo\" }",
+            ["error[TS-G007]", "did you mean `grow`?"],
+        ),
+        (
+            customer,
+            "touch = \"grwo\"",
+            ["error[TS-G007]", "unknown value `grwo` of `touch`"],
+        ),
+        (
+            customer,
+            "tier = { not = \"topp\" }",
+            ["error[TS-G007]", "did you mean `top`?"],
+        ),
+        (
+            customer,
+            "touch = { at_least = 3 }",
+            ["cannot hold: its values are texts", "state the value"],
+        ),
+        (
+            customer,
+            "recency_days = { not = \"3\" }",
+            [always, "without quotes: 3"],
+        ),
+        (
+            customer,
+            "recency_days = \"3\"",
+            [
+                "cannot hold: its values are whole numbers",
+                "without quotes: 3",
+            ],
+        ),
+        (
+            customer,
+            "order_count = true",
+            [
+                "cannot hold: its values are whole numbers",
+                "write a whole number",
+            ],
+        ),
+        (
+            customer,
+            "order_count = 2.5",
+            [
+                "cannot hold: its values are whole numbers",
+                "write a whole number",
+            ],
+        ),
+        (
+            customer,
+            "tier = 1",
+            ["cannot hold: its values are texts", "in quotes: \"1\""],
+        ),
+        (
+            segment,
+            "customers = \"5\"",
+            [
+                "cannot hold: its values are whole numbers",
+                "without quotes: 5",
+            ],
+        ),
+        (
+            segment,
+            "customers = { at_least = -1 }",
+            [always, "are not below 0"],
+        ),
+        (
+            table,
+            "rows = { at_least = -1 }",
+            [always, "{ at_least = 1 }"],
+        ),
+        (
+            table,
+            "rows = { below = 0 }",
+            ["cannot hold", "are not below 0"],
+        ),
+        (table, "rows = 2.5", ["error[TS-G026]", "no whole number"]),
+        (
+            "scheme = \"touch\"\nsegment = \"grwo\"\n",
+            "customers = 1",
+            ["error[TS-P019]", "did you mean `grow`?"],
+        ),
+    ] {
+        case.pipeline(&format!("{TIERS}{rules}[[expect]]\n{of}{check}\n"));
+        let said = String::from_utf8(run(&all, 2).stderr).unwrap();
+        for part in parts {
+            assert!(said.contains(part), "{check}: {part}\n{said}");
+        }
+        assert!(said.contains("1 error"), "{check}\n{said}");
+    }
+    for (of, check) in [
+        (customer, "touch = { not = \"grow\" }"),
+        (customer, "recency_days = 3"),
+        (segment, "customers = { at_least = 0.5 }"),
+        (table, "rows = { at_least = 0 }"),
+    ] {
+        case.pipeline(&format!("{TIERS}{rules}[[expect]]\n{of}{check}\n"));
+        run(&all, 0);
     }
 }

@@ -273,6 +273,34 @@ impl Before {
     }
 }
 
+/// In the night of a merge the segments are renamed, and a name of one becomes that of another: only whose keys were merged moves.
+#[test]
+fn a_merge_in_the_night_of_a_rename_is_all_that_moves_customers() {
+    let rules = |names: [&str; 3], was: &str| {
+        let [many, some, one] = names;
+        format!(
+            "{SHOP}[schemes.size]\nkind = \"rules\"\notherwise = \"{one}\"\n{was}\nrules = [{{ segment = \"{many}\", when = \"order_count >= 4\" }}, \
+             {{ segment = \"{some}\", when = \"order_count >= 2\" }}]\n"
+        )
+    };
+    let merges = Merges::shop("");
+    merges.pipeline(&rules(["many", "some", "one"], ""));
+    merges.day("2026-10-30");
+    let before = Before::of(&merges);
+    merges.map(&[("c01", "c05")]);
+    let was = "was = { most = \"many\", many = \"some\" }";
+    merges.pipeline(&rules(["most", "many", "one"], was));
+    merges.day(DAY);
+    before.adds_up(&merges);
+    assert_eq!(
+        merges.moves("size"),
+        [
+            "many > - (identity) 1",
+            "many > most (identity or definition) 1"
+        ]
+    );
+}
+
 #[test]
 fn merged_and_split_keys_are_the_cause_and_survivors_keep_their_stay() {
     let merges = Merges::shop(SCHEMES);

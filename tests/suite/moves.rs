@@ -2,8 +2,11 @@
 
 use std::path::Path;
 
+use chrono::{Days, NaiveDate};
+
 use crate::oracle::{python, script};
 use crate::program::{public_data, run};
+use crate::versions::Case;
 
 #[test]
 fn causes_drift_and_cohorts_of_online_retail_are_those_of_duckdb_and_scipy() {
@@ -44,4 +47,58 @@ fn lines(data: &Path) -> String {
          where quantity > 0 and unit_price > 0 and invoice_no not like 'C%' and customer_id is not null",
         data.display()
     )
+}
+
+/// Where the day of the run decides which orders are used, which are purchases or what they are worth, months that are over change: a version
+/// that follows another has the cohorts of one that follows none.
+#[test]
+fn cohorts_are_counted_again_where_the_day_decides_about_orders() {
+    let orders: Vec<(String, String, f64)> = (0..200_u32)
+        .map(|number| {
+            let day = NaiveDate::from_ymd_opt(2025, 10, 1).unwrap()
+                + Days::new(u64::from(number * 37 % 120));
+            (
+                format!("K{:02}", number % 60),
+                day.to_string(),
+                f64::from(number),
+            )
+        })
+        .collect();
+    let rows: Vec<(String, &str, f64)> = orders
+        .iter()
+        .map(|(customer, day, amount)| (customer.clone(), day.as_str(), *amount))
+        .collect();
+    for settings in [
+        "filter = \"ordered_at > as_of() - 60\"",
+        "filter = \"ordered_at <= as_of() - 14\"",
+        "purchase = \"as_of() - ordered_at < 60\"",
+        "amount = \"worth\"\nderive = { worth = \"case when as_of() - ordered_at < 60 then amount else 0 end\" }",
+    ] {
+        let cells = |days: &[&str]| {
+            let case = Case::new();
+            case.orders("a.csv", &rows);
+            let file = case.path("moves.toml");
+            let text = std::fs::read_to_string(&file).unwrap();
+            let text = text
+                .replace("[customer]\n", "[customer]\ncohorts = true\n")
+                .replace(
+                    "time = \"ordered_at\"\n",
+                    &format!("time = \"ordered_at\"\n{settings}\n"),
+                );
+            std::fs::write(&file, text).unwrap();
+            days.iter().for_each(|day| drop(case.day(day)));
+            let table = case.table("cohorts");
+            (
+                table.days("cohort"),
+                table.ints("age"),
+                table.ints("active"),
+                table.numbers("revenue"),
+            )
+        };
+        assert_eq!(
+            cells(&["2026-02-01", "2026-02-06", "2026-03-04"]),
+            cells(&["2026-03-04"]),
+            "{settings}"
+        );
+    }
 }

@@ -156,6 +156,12 @@ fn names_of_what_is_not_there_are_found() {
         said.contains("`rest`, `top` take each other's names"),
         "{said}"
     );
+    case.pipeline(&schemes("names = { 1 = \"alike\", 2 = \"alike\" }", TIERS));
+    let said = String::from_utf8(run(&arguments, 2).stderr).unwrap();
+    assert!(
+        said.contains("`alike` is the name of cluster 1 already"),
+        "{said}"
+    );
     case.pipeline(&schemes("names = { 7 = \"nobody\" }", TIERS));
     let arguments = case.arguments("run", &["--as-of", "2026-02-01", "--quiet"]);
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
@@ -164,6 +170,67 @@ fn names_of_what_is_not_there_are_found() {
         said.contains("there is no cluster 7 that could be called `nobody`"),
         "{said}"
     );
+}
+
+/// Rules whose three segments have these names, from the largest spenders.
+fn sizes([large, middle, small]: [&str; 3], was: &str) -> String {
+    format!(
+        "[schemes.size]\nkind = \"rules\"\notherwise = \"{small}\"\n{was}\nrules = [{{ segment = \"{large}\", when = \"spend_total > 500\" }}, \
+         {{ segment = \"{middle}\", when = \"spend_total > 50\" }}]\n"
+    )
+}
+
+/// The ids of these segments.
+fn ids_of(case: &Case, names: [&str; 3]) -> [i64; 3] {
+    let ids = case.ids();
+    names.map(|name| ids[&("size".to_owned(), name.to_owned())])
+}
+
+/// Names that move on by one segment in one edit: nobody moves, also where a definition is held, and the day after.
+#[test]
+fn names_that_move_on_from_segment_to_segment_move_nobody() {
+    let (names, later) = (["hi", "mid", "lo"], ["top", "hi", "mid"]);
+    let was = "was = { top = \"hi\", hi = \"mid\", mid = \"lo\" }";
+    let held = "[gates.schemes.size]\nsubstantial = { min_customers = 60, min_share = 0.0, on_fail = \"hold_previous\" }\n";
+    for gates in ["", held] {
+        let case = Case::new();
+        case.pipeline(&sizes(names, "")).day("2026-02-01");
+        let ids = ids_of(&case, names);
+        for day in ["2026-02-02", "2026-02-03"] {
+            case.pipeline(&format!("{}{gates}", sizes(later, was)));
+            let arguments = case.arguments("run", &["--as-of", day, "--quiet"]);
+            let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+            let said = String::from_utf8(run(&arguments, 0).stderr).unwrap();
+            assert!(!said.contains("`was`"), "{said}");
+            assert_eq!(ids_of(&case, later), ids, "{day} {gates}");
+            assert_eq!(case.table("moves").rows(), 0, "{day} {gates}");
+            assert_eq!(case.table("migrations").rows(), 0, "{day} {gates}");
+        }
+    }
+}
+
+/// No version before says what a segment was called: the file does.
+#[test]
+fn a_rename_on_the_day_of_the_first_version_moves_nobody() {
+    let (names, later) = (["hi", "mid", "lo"], ["top", "hi", "lo"]);
+    let case = Case::new();
+    case.pipeline(&sizes(names, "")).day("2026-02-01");
+    let ids = ids_of(&case, names);
+    let was = "was = { top = \"hi\", hi = \"mid\" }";
+    case.pipeline(&sizes(later, was));
+    let arguments = case.arguments("plan", &["--as-of", "2026-02-01", "--format", "json"]);
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let plan: serde_json::Value = serde_json::from_slice(&run(&arguments, 0).stdout).unwrap();
+    assert_eq!(plan["schemes"][0]["moved"], 0, "{plan}");
+    case.day("2026-02-01");
+    assert_eq!(ids_of(&case, later), ids);
+    let store = case.path("store").display().to_string();
+    let diff = run(&["diff", &store, "1", "2", "--json"], 0);
+    let diff: serde_json::Value = serde_json::from_slice(&diff.stdout).unwrap();
+    assert_eq!(diff["schemes"][0]["moved"], 0, "{diff}");
+    case.day("2026-02-02");
+    assert_eq!(ids_of(&case, later), ids);
+    assert_eq!(case.table("migrations").rows(), 0);
 }
 
 /// A misspelt earlier name is not a rename in silence: the customers would move, and the history would end.

@@ -62,6 +62,35 @@ fn int96_of_year_1_and_after_2262_is_read() {
     assert!(rules.is_empty(), "{rules:?}");
 }
 
+/// The same of times that were seconds, milliseconds or nanoseconds before: the Arrow schema in the file states that.
+const INT96_OF: &str = "
+import sys, datetime as dt, pyarrow as pa, pyarrow.parquet as pq
+t = [dt.datetime(2026, 10, 30), dt.datetime(2026, 10, 31, 22, 30), dt.datetime(2026, 12, 1)]
+table = pa.table({'id': ['a'] * 3, 't': pa.array(t, pa.timestamp(sys.argv[2])), 'amount': [1.0, 2.0, 8.0]})
+pq.write_table(table, sys.argv[1], use_deprecated_int96_timestamps=True, store_schema=True)
+";
+
+#[test]
+fn int96_of_any_unit_is_read() {
+    let Some(python) = python() else { return };
+    let dir = tempfile::tempdir().unwrap();
+    let file = pipeline(dir.path());
+    let path = dir.path().join("lake/a.parquet");
+    for unit in ["s", "ms", "us", "ns"] {
+        let _ = fs::remove_dir_all(dir.path().join("store"));
+        let mut made = Command::new(&python);
+        made.args(["-c", INT96_OF]).arg(&path).arg(unit);
+        assert!(made.status().unwrap().success());
+        let (spend, recency, rules) = outcome(dir.path(), &file);
+        assert_eq!(
+            (spend, recency),
+            (vec![Some(3.0)], vec![Some(0.0)]),
+            "{unit}"
+        );
+        assert!(rules.is_empty(), "{unit} {rules:?}");
+    }
+}
+
 #[test]
 fn milliseconds_of_the_year_200000_and_days_beyond_9999_are_broken() {
     let dir = tempfile::tempdir().unwrap();

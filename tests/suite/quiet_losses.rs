@@ -159,3 +159,55 @@ fn a_source_that_loses_files_or_rows_is_a_warning_and_one_that_is_compacted_is_n
     assert!(warnings.contains("its files have 20 rows"), "{warnings}");
     assert!(!warnings.contains("not there any more"), "{warnings}");
 }
+
+#[test]
+fn a_condition_that_no_used_row_meets_is_a_warning() {
+    let shop = Shop::new();
+    shop.file("orders/a.csv", &orders());
+    let contract = CONTRACT.replace("amount = \"f64\"", "amount = \"f64\", status = \"string\"");
+    let run = |purchase: &str, of: &str| {
+        let orders = format!("{ORDERS}purchase = \"{purchase}\"\n");
+        let paid = format!(
+            "paid = {{ from = \"orders\", agg = \"count\", where = \"{of}\" }}\npaid_90d = {{ from = \"orders\", agg = \"count\", where = \"{of}\", window = \"90d\" }}\n"
+        );
+        let warnings = said(&shop.run(&[&orders, &contract, RFM, &paid], DAY, &[]), 0);
+        let customers = shop.table("customers");
+        let sum = |name: &str| customers.ints(name).into_iter().flatten().sum::<i64>();
+        (warnings, sum("order_count"), sum("paid"))
+    };
+    let never = "for none of 400 used rows";
+    let (warnings, orders, paid) = run("status = 'paid'", "status = 'paid'");
+    assert_eq!((orders > 0, paid), (true, 200));
+    assert!(!warnings.contains(never), "{warnings}");
+    let (warnings, orders, paid) = run("status = 'Paid'", "status = 'PAID'");
+    assert_eq!((orders, paid), (0, 0));
+    for part in [
+        "`purchase` (`status = 'Paid'`) is true for none of 400 used rows, so no customer has an order",
+        "`where` (`status = 'PAID'`) of `paid`, `paid_90d` is true for none of 400 used rows",
+    ] {
+        assert!(warnings.contains(part), "{part}\n{warnings}");
+        assert_eq!(warnings.matches(never).count(), 2, "{warnings}");
+    }
+}
+
+/// Tables tell rules apart by their names, so none may have that of one of the program's own.
+#[test]
+fn a_rule_that_is_named_like_one_of_the_program_is_refused() {
+    let shop = Shop::new();
+    shop.file("orders/a.csv", &orders());
+    for (name, more) in [
+        ("customer_id is missing", ""),
+        ("amount is not a number", ""),
+        ("repeats an earlier row", "duplicates = \"drop_exact\"\n"),
+    ] {
+        let rule = format!("rules = [{{ name = \"{name}\", check = \"amount > 0\" }}]\n");
+        let parts = [ORDERS, CONTRACT, more, &rule, RFM];
+        let told = said(&shop.run(&parts, DAY, &[]), 2);
+        assert!(
+            told.contains("error[TS-P022]") && told.contains(name),
+            "{told}"
+        );
+    }
+    let rule = "rules = [{ name = \"repeats an earlier row\", check = \"amount > 0\" }]\n";
+    said(&shop.run(&[ORDERS, CONTRACT, rule, RFM], DAY, &[]), 0);
+}

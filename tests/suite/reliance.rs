@@ -185,3 +185,53 @@ fn segments_of_the_demo_name_who_has_left_and_tiers_take_the_mark_of_their_score
     // The tiers are by `value_future`, and the rules read the tiers.
     assert_eq!(made.get("value_tier"), made.get("value_future"));
 }
+
+/// Who subscribes and no longer orders is not lost, also where `risk` forgets the subscription; that it does is said.
+#[test]
+fn who_can_be_lost_in_another_line_of_business_has_not_left() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().display().to_string();
+    crate::program::demo(&path, 1_500);
+    let file = dir.path().join("demo.toml");
+    let text = std::fs::read_to_string(&file).unwrap();
+    let line = text.lines().find(|line| line.starts_with("risk ")).unwrap();
+    std::fs::write(&file, text.replace(line, "risk = \"churn_probability\"")).unwrap();
+    let (lake, out) = (format!("lake={path}/lake"), format!("out={path}/other"));
+    let output = run(
+        &[
+            "run",
+            &file.display().to_string(),
+            "--as-of",
+            "2026-10-31",
+            "--var",
+            &lake,
+            "--var",
+            &out,
+        ],
+        0,
+    );
+    let told = String::from_utf8(output.stderr).unwrap();
+    assert!(
+        told.contains(
+            "customers can be lost by `renewal_survival_probability` and have a future value"
+        ),
+        "{told}"
+    );
+    let latest = dir.path().join("other/demo/latest");
+    let customers = Table::read(&latest.join("customers.parquet"));
+    let excluded = customers.texts("churn_excluded");
+    let runs = customers.floats("renewal_survival_probability");
+    let gone =
+        |row: &usize| excluded[*row].as_deref() == Some("churned before") && runs[*row].is_none();
+    let gone = (0..customers.rows()).filter(gone).count() as i64;
+    let stay =
+        |row: &usize| excluded[*row].as_deref() == Some("churned before") && runs[*row].is_some();
+    assert!(gone > 0 && (0..customers.rows()).any(|row| stay(&row)));
+    let segments = Table::read(&latest.join("segments.parquet"));
+    let (schemes, left) = (segments.texts("scheme"), segments.ints("left_customers"));
+    let of_market = schemes
+        .iter()
+        .zip(left)
+        .filter(|row| row.0.as_deref() == Some("market"));
+    assert_eq!(of_market.filter_map(|row| row.1).sum::<i64>(), gone);
+}
