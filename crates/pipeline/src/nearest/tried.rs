@@ -370,7 +370,7 @@ mod tests {
     #[test]
     fn texts_that_rules_do_not_tell_apart_are_tried_once() {
         let long = format!("city in ({})", list(0..4_000));
-        let (values, is_little) = tried(&[long.clone()]);
+        let (values, is_little) = tried(std::slice::from_ref(&long));
         assert_eq!(values, [Tried::Text("c0".to_owned()), Tried::Other]);
         assert!(is_little);
         // Two lists with a part in common: three kinds of texts.
