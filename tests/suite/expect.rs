@@ -218,101 +218,105 @@ customer = "a"
     }
 }
 
+const CUSTOMER: &str = "customer = \"large39\"\n";
+const SEGMENT: &str = "scheme = \"tier\"\nsegment = \"top\"\n";
+const TABLE: &str = "table = \"customers\"\n";
+const ALWAYS: &str = "which holds wherever there is a value";
+
+/// Expectations that can never fail or never hold, and what is said of them.
+const NEVER: &[(&str, &str, [&str; 2])] = &[
+    (
+        CUSTOMER,
+        "touch = { not = \"grwo\" }",
+        ["error[TS-G007]", "did you mean `grow`?"],
+    ),
+    (
+        CUSTOMER,
+        "touch = \"grwo\"",
+        ["error[TS-G007]", "unknown value `grwo` of `touch`"],
+    ),
+    (
+        CUSTOMER,
+        "tier = { not = \"topp\" }",
+        ["error[TS-G007]", "did you mean `top`?"],
+    ),
+    (
+        CUSTOMER,
+        "touch = { at_least = 3 }",
+        ["cannot hold: its values are texts", "state the value"],
+    ),
+    (
+        CUSTOMER,
+        "recency_days = { not = \"3\" }",
+        [ALWAYS, "without quotes: 3"],
+    ),
+    (
+        CUSTOMER,
+        "recency_days = \"3\"",
+        [
+            "cannot hold: its values are whole numbers",
+            "without quotes: 3",
+        ],
+    ),
+    (
+        CUSTOMER,
+        "order_count = true",
+        [
+            "cannot hold: its values are whole numbers",
+            "write a whole number",
+        ],
+    ),
+    (
+        CUSTOMER,
+        "order_count = 2.5",
+        [
+            "cannot hold: its values are whole numbers",
+            "write a whole number",
+        ],
+    ),
+    (
+        CUSTOMER,
+        "tier = 1",
+        ["cannot hold: its values are texts", "in quotes: \"1\""],
+    ),
+    (
+        SEGMENT,
+        "customers = \"5\"",
+        [
+            "cannot hold: its values are whole numbers",
+            "without quotes: 5",
+        ],
+    ),
+    (
+        SEGMENT,
+        "customers = { at_least = -1 }",
+        [ALWAYS, "are not below 0"],
+    ),
+    (
+        TABLE,
+        "rows = { at_least = -1 }",
+        [ALWAYS, "{ at_least = 1 }"],
+    ),
+    (
+        TABLE,
+        "rows = { below = 0 }",
+        ["cannot hold", "are not below 0"],
+    ),
+    (TABLE, "rows = 2.5", ["error[TS-G026]", "no whole number"]),
+    (
+        "scheme = \"touch\"\nsegment = \"grwo\"\n",
+        "customers = 1",
+        ["error[TS-P019]", "did you mean `grow`?"],
+    ),
+];
+
 #[test]
 fn what_can_never_fail_or_never_hold_is_refused() {
     let case = Case::new();
     let rules = "[schemes.touch]\nkind = \"rules\"\nrules = [{ segment = \"grow\", when = \"order_count >= 3\" }]\notherwise = \"rest\"\n\n";
     let all = arguments(&case, "check", &[]);
     let all: Vec<&str> = all.iter().map(String::as_str).collect();
-    let always = "which holds wherever there is a value";
-    let customer = "customer = \"large39\"\n";
-    let segment = "scheme = \"tier\"\nsegment = \"top\"\n";
-    let table = "table = \"customers\"\n";
-    for (of, check, parts) in [
-        (
-            customer,
-            "touch = { not = \"grwo\" }",
-            ["error[TS-G007]", "did you mean `grow`?"],
-        ),
-        (
-            customer,
-            "touch = \"grwo\"",
-            ["error[TS-G007]", "unknown value `grwo` of `touch`"],
-        ),
-        (
-            customer,
-            "tier = { not = \"topp\" }",
-            ["error[TS-G007]", "did you mean `top`?"],
-        ),
-        (
-            customer,
-            "touch = { at_least = 3 }",
-            ["cannot hold: its values are texts", "state the value"],
-        ),
-        (
-            customer,
-            "recency_days = { not = \"3\" }",
-            [always, "without quotes: 3"],
-        ),
-        (
-            customer,
-            "recency_days = \"3\"",
-            [
-                "cannot hold: its values are whole numbers",
-                "without quotes: 3",
-            ],
-        ),
-        (
-            customer,
-            "order_count = true",
-            [
-                "cannot hold: its values are whole numbers",
-                "write a whole number",
-            ],
-        ),
-        (
-            customer,
-            "order_count = 2.5",
-            [
-                "cannot hold: its values are whole numbers",
-                "write a whole number",
-            ],
-        ),
-        (
-            customer,
-            "tier = 1",
-            ["cannot hold: its values are texts", "in quotes: \"1\""],
-        ),
-        (
-            segment,
-            "customers = \"5\"",
-            [
-                "cannot hold: its values are whole numbers",
-                "without quotes: 5",
-            ],
-        ),
-        (
-            segment,
-            "customers = { at_least = -1 }",
-            [always, "are not below 0"],
-        ),
-        (
-            table,
-            "rows = { at_least = -1 }",
-            [always, "{ at_least = 1 }"],
-        ),
-        (
-            table,
-            "rows = { below = 0 }",
-            ["cannot hold", "are not below 0"],
-        ),
-        (table, "rows = 2.5", ["error[TS-G026]", "no whole number"]),
-        (
-            "scheme = \"touch\"\nsegment = \"grwo\"\n",
-            "customers = 1",
-            ["error[TS-P019]", "did you mean `grow`?"],
-        ),
-    ] {
+    for (of, check, parts) in NEVER {
         case.pipeline(&format!("{TIERS}{rules}[[expect]]\n{of}{check}\n"));
         let said = String::from_utf8(run(&all, 2).stderr).unwrap();
         for part in parts {
@@ -321,10 +325,10 @@ fn what_can_never_fail_or_never_hold_is_refused() {
         assert!(said.contains("1 error"), "{check}\n{said}");
     }
     for (of, check) in [
-        (customer, "touch = { not = \"grow\" }"),
-        (customer, "recency_days = 3"),
-        (segment, "customers = { at_least = 0.5 }"),
-        (table, "rows = { at_least = 0 }"),
+        (CUSTOMER, "touch = { not = \"grow\" }"),
+        (CUSTOMER, "recency_days = 3"),
+        (SEGMENT, "customers = { at_least = 0.5 }"),
+        (TABLE, "rows = { at_least = 0 }"),
     ] {
         case.pipeline(&format!("{TIERS}{rules}[[expect]]\n{of}{check}\n"));
         run(&all, 0);
