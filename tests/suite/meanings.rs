@@ -324,8 +324,8 @@ fn a_key_that_is_named_like_a_column_of_a_table_is_refused() {
     let text = std::fs::read_to_string(shop.path("shop.toml")).unwrap();
     for (name, table) in [
         ("owner", "`actions`"),
-        ("Scheme", "`memberships`"),
-        ("as_of", "`customers`"),
+        ("Scheme", "`actions`"),
+        ("as_of", "`actions`"),
     ] {
         let key = "[customer]\nkey = \"customer_id\"";
         assert!(text.contains(key));
