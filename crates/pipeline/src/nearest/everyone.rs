@@ -19,7 +19,7 @@ use crate::prepared::Prepared;
 const ROWS: usize = 1 << 16;
 
 /// Fills in the smallest change for every customer, in the schemes that can tell it; of clusters only where the pipeline asks for it, since
-/// it takes about a fifth of a run.
+/// it takes nearly a third of a run.
 pub(crate) fn fill(
     prepared: &Prepared,
     engine: &(dyn Engine + Sync),

@@ -21,7 +21,7 @@ pub(super) struct MembershipsTable {
     /// memory for every customer and day.
     leaves_within: Option<String>,
     /// Whether `memberships` says which smallest change of one column would lead the customer to another segment: true in all schemes
-    /// that can tell it, false in none; by default in all but clusters, for which it takes about a fifth of a run.
+    /// that can tell it, false in none; by default in all but clusters, for which it takes nearly a third of a run.
     nearest_change: Option<bool>,
     /// A CSV file with the columns customer, scheme, segment, until, why and by: these customers are in these segments up to and
     /// with the day `until`, or for good where it is empty.
