@@ -68,52 +68,19 @@ pub fn events(
 ) -> Vec<Event> {
     let mut found = Vec::new();
     let (mut told_before, mut told_after) = (vec![false; before.len()], vec![false; after.len()]);
-    let now = |id: i64| after.iter().position(|segment| segment.0 == id);
     if clusters {
-        for (old, segment) in before.iter().enumerate() {
-            let is_part = |&new: &usize| {
-                overlap.of_before(old, new) >= PART && overlap.of_after(old, new) >= MOSTLY
-            };
-            let parts: Vec<usize> = (0..after.len()).filter(is_part).collect();
-            if parts.len() >= 2 {
-                let shares = parts
-                    .iter()
-                    .map(|&new| (&after[new], overlap.of_before(old, new)));
-                found.push(event(
-                    EventKind::Split,
-                    segment,
-                    overlap,
-                    old,
-                    now(segment.0),
-                    Some(words(shares)),
-                ));
-                told_before[old] = true;
-                parts.iter().for_each(|&new| told_after[new] = true);
-            }
+        for (old, split, parts) in splits(overlap, before, after) {
+            found.push(split);
+            told_before[old] = true;
+            parts.iter().for_each(|&new| told_after[new] = true);
         }
-        for (new, segment) in after.iter().enumerate() {
-            let is_part = |&old: &usize| {
-                overlap.of_after(old, new) >= PART && overlap.of_before(old, new) >= MOSTLY
-            };
-            let parts: Vec<usize> = (0..before.len()).filter(is_part).collect();
-            if parts.len() >= 2 {
-                let shares = parts
-                    .iter()
-                    .map(|&old| (&before[old], overlap.of_after(old, new)));
-                let own = before.iter().position(|known| known.0 == segment.0);
-                let text = Some(words(shares));
-                found.push(match own {
-                    Some(old) => event(EventKind::Merged, segment, overlap, old, Some(new), text),
-                    None => Event {
-                        evidence: text,
-                        ..alone(EventKind::Merged, segment)
-                    },
-                });
-                told_after[new] = true;
-                parts.iter().for_each(|&old| told_before[old] = true);
-            }
+        for (new, merged, parts) in merges(overlap, before, after) {
+            found.push(merged);
+            told_after[new] = true;
+            parts.iter().for_each(|&old| told_before[old] = true);
         }
     }
+    let now = |id: i64| after.iter().position(|segment| segment.0 == id);
     for (old, segment) in before.iter().enumerate() {
         match now(segment.0) {
             Some(new) => {
@@ -147,6 +114,55 @@ pub fn events(
     }
     found.sort_by_key(|one| (one.segment_id, one.kind.as_str()));
     found
+}
+
+/// The clusters that were split: place before, event, places of the parts after.
+fn splits(
+    overlap: &Overlap,
+    before: &[(i64, String)],
+    after: &[(i64, String)],
+) -> Vec<(usize, Event, Vec<usize>)> {
+    let of = |(old, segment): (usize, &(i64, String))| {
+        let is_part = |&new: &usize| {
+            overlap.of_before(old, new) >= PART && overlap.of_after(old, new) >= MOSTLY
+        };
+        let parts: Vec<usize> = (0..after.len()).filter(is_part).collect();
+        let shares = parts
+            .iter()
+            .map(|&new| (&after[new], overlap.of_before(old, new)));
+        let text = Some(words(shares));
+        let now = after.iter().position(|known| known.0 == segment.0);
+        let split = event(EventKind::Split, segment, overlap, old, now, text);
+        (parts.len() >= 2).then_some((old, split, parts))
+    };
+    before.iter().enumerate().filter_map(of).collect()
+}
+
+/// The clusters into which others were merged: place after, event, places of the parts before.
+fn merges(
+    overlap: &Overlap,
+    before: &[(i64, String)],
+    after: &[(i64, String)],
+) -> Vec<(usize, Event, Vec<usize>)> {
+    let of = |(new, segment): (usize, &(i64, String))| {
+        let is_part = |&old: &usize| {
+            overlap.of_after(old, new) >= PART && overlap.of_before(old, new) >= MOSTLY
+        };
+        let parts: Vec<usize> = (0..before.len()).filter(is_part).collect();
+        let shares = parts
+            .iter()
+            .map(|&old| (&before[old], overlap.of_after(old, new)));
+        let text = Some(words(shares));
+        let merged = match before.iter().position(|known| known.0 == segment.0) {
+            Some(old) => event(EventKind::Merged, segment, overlap, old, Some(new), text),
+            None => Event {
+                evidence: text,
+                ..alone(EventKind::Merged, segment)
+            },
+        };
+        (parts.len() >= 2).then_some((new, merged, parts))
+    };
+    after.iter().enumerate().filter_map(of).collect()
 }
 
 fn alone(kind: EventKind, segment: &(i64, String)) -> Event {
