@@ -172,32 +172,24 @@ impl Answers<'_> {
         let (by, position) = self.position(row)?;
         let centre = by.centre_of(own)?;
         let mut least: Vec<Step> = Vec::new();
-        for &(feature, is_whole) in &by.changed {
-            let (numbers, spread) = self.numbers[by.columns[feature]];
-            let now = numbers[row];
-            if now.is_nan() {
+        for ((change, is_whole), (now, spread)) in self.changes(by, row) {
+            let found = position.first_crossing_beyond(change, centre, now);
+            let Some((crossing, apart)) = found else {
+                continue;
+            };
+            // Most are further away than one that was found.
+            let is_further = |known: &Step| spread.in_deviations(apart) > known.size.0;
+            if least.first().is_some_and(is_further) {
                 continue;
             }
-            for rises in [true, false] {
-                let change = Change { feature, rises };
-                let found = position.first_crossing_beyond(change, centre, now);
-                let Some((crossing, apart)) = found else {
-                    continue;
-                };
-                // Most are further away than one that was found.
-                let is_further = |known: &Step| spread.in_deviations(apart) > known.size.0;
-                if least.first().is_some_and(is_further) {
-                    continue;
-                }
-                let place = (position.value_at(feature, &crossing), crossing.centre);
-                let step = Step::new((change, is_whole), place, (now, spread));
-                match least.first().map(|known| step.order(known)) {
-                    Some(Ordering::Greater) => {}
-                    Some(Ordering::Equal) => least.push(step),
-                    None | Some(Ordering::Less) => {
-                        least.clear();
-                        least.push(step);
-                    }
+            let value = position.value_at(change.feature, &crossing);
+            let step = Step::new((change, is_whole), (value, crossing.centre), (now, spread));
+            match least.first().map(|known| step.order(known)) {
+                Some(Ordering::Greater) => {}
+                Some(Ordering::Equal) => least.push(step),
+                None | Some(Ordering::Less) => {
+                    least.clear();
+                    least.push(step);
                 }
             }
         }
@@ -226,21 +218,26 @@ impl Answers<'_> {
         let Some(centre) = by.centre_of(own) else {
             return Vec::new();
         };
-        let mut steps = Vec::new();
-        for &(feature, is_whole) in &by.changed {
+        let changes = self.changes(by, row);
+        let steps = changes.flat_map(|((change, is_whole), from)| {
+            let crossings = position.crossings(change, centre);
+            crossings.map(move |place| Step::new((change, is_whole), place, from))
+        });
+        steps.collect()
+    }
+
+    /// Every feature that is changed and has a value, up and down: whether its values are whole numbers, the customer's, and the spread.
+    fn changes(
+        &self,
+        by: &ByCentres,
+        row: usize,
+    ) -> impl Iterator<Item = ((Change, bool), (f64, Spread))> {
+        by.changed.iter().flat_map(move |&(feature, is_whole)| {
             let (numbers, spread) = self.numbers[by.columns[feature]];
             let now = numbers[row];
-            if now.is_nan() {
-                continue;
-            }
-            for rises in [true, false] {
-                let change = Change { feature, rises };
-                let crossings = position.crossings(change, centre);
-                let step = |place| Step::new((change, is_whole), place, (now, spread));
-                steps.extend(crossings.map(step));
-            }
-        }
-        steps
+            let ways = [true, false].into_iter().filter(move |_| !now.is_nan());
+            ways.map(move |rises| ((Change { feature, rises }, is_whole), (now, spread)))
+        })
     }
 
     /// A step as it is told; none where no customer has a value as large or as small.
