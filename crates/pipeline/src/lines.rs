@@ -37,8 +37,9 @@ pub(crate) fn without_risk(prepared: &Prepared, customers: &RecordBatch) -> Opti
         };
         let count = (0..customers.num_rows()).filter(lacks).count();
         if count > 0 {
+            let noun = if count == 1 { "customer" } else { "customers" };
             return Some(format!(
-                "{} customers can be lost by `{}` and have a future value, but `risk` of [value] is missing for them, so that none of \
+                "{} {noun} can be lost by `{}` and have a future value, but `risk` of [value] is missing there, so that none of \
                  it is at risk: combine the risks of all lines of business in `risk`, with `coalesce` where a customer may lack one",
                 grouped(count as u64),
                 line.known
