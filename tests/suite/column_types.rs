@@ -157,6 +157,7 @@ fn decimals_are_read_or_their_encoding_is_named() {
         (Encoding::BYTE_STREAM_SPLIT, "BYTE_STREAM_SPLIT"),
     ] {
         with_decimals(&lake, decimals(38), Some(encoding));
+        lake.run(BASE, "");
         let said = lake.refused(&declared, spend);
         for expected in [
             "error[TS-D002]",

@@ -26,6 +26,13 @@ impl Mentioned {
             ..Self::default()
         };
         mentioned.source(source);
+        // The column that holds money where none is stated: features of the catalogue, scores and cohorts read it.
+        let reads_money = !pipeline.features.catalogue.is_empty()
+            || !pipeline.scores.is_empty()
+            || pipeline.customer.cohorts;
+        if source.amount.is_none() && reads_money {
+            mentioned.names.insert("amount".to_owned());
+        }
         for feature in &pipeline.features.declared {
             if let FeatureBody::Aggregate {
                 from, of, filter, ..
@@ -81,9 +88,6 @@ impl Mentioned {
         let columns = source.contract.columns.iter().map(|column| &column.name);
         for name in single.chain(attributes).chain(columns) {
             self.names.insert(name.value.clone());
-        }
-        if source.amount.is_none() {
-            self.names.insert("amount".to_owned());
         }
         if let Duplicates::Unique { columns, .. } = &source.contract.duplicates {
             self.names.extend(columns.iter().map(|c| c.value.clone()));
