@@ -34,7 +34,7 @@ mod surrogate;
 mod warning;
 
 pub use choice::{ChoiceCriterion, ChoiceParams, ChoiceRow, ChoiceTable, KRange, choose_k};
-pub use crossing::{Among, Crossing};
+pub use crossing::{Among, Crossing, Reach};
 pub use customers::{CustomerClusters, cluster_customers};
 pub use error::ClusterError;
 pub use kmeans::{

@@ -6,6 +6,7 @@
 //! Where to look: `prepare` checks everything before a row is read, `changed_lake` whether mistakes are the lake's, `stage` lists the steps, `compute` executes them up to the
 //! finished tables, `run` publishes these, `table` computes the features at any date, `scores` the scores, `labels` finds which
 //! texts and numbers columns can have, `units` which columns an expression has the values of, `identity` identifies a run,
+//! `name` knows the versions of a pipeline that was renamed, `lines` who can be lost in which line of business,
 //! `history` compares with the previous version, `held` keeps an earlier definition of a scheme in use, `leaves` finds when
 //! customers leave by time alone, `nearest` the smallest change that would move them, `publish` makes tables, version and report,
 //! `work` holds the files of a run outside the store, `store_place` refuses a store in the folder of a source, `monitor` writes metrics and lineage, `diff` compares two versions,
@@ -20,6 +21,7 @@ mod check;
 mod cohorts;
 mod compute;
 mod customers;
+mod defining;
 mod dictionary;
 pub mod diff;
 mod digits;

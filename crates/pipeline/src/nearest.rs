@@ -27,7 +27,7 @@ use tessera_spec::pipeline::Scheme;
 
 use crate::error::PipelineError;
 use crate::truths;
-use centres::{ByCentres, Numbers};
+use centres::{ByCentres, Numbers, Room};
 pub(crate) use columns::{Columns, Spread};
 pub(crate) use everyone::fill;
 pub(crate) use tried::Tried;
@@ -442,9 +442,9 @@ impl Answers<'_> {
     }
 
     /// The smallest change that leads the customer of a row out of its segment, of which `own` is the index.
-    fn nearest(&self, row: usize, own: u32) -> Option<Found> {
+    fn nearest(&self, row: usize, own: u32, room: &mut Room) -> Option<Found> {
         if matches!(self.by, Answered::Centres(_)) {
-            return self.nearest_centre(row, own);
+            return self.nearest_centre(row, own, room);
         }
         let mut best: Option<Found> = None;
         let mut least = (f64::INFINITY, f64::INFINITY);

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use tessera_model::Matrix;
 use tessera_model::cluster::{
-    Among, ClusterError, ColumnPreparation, Crossing, KmeansModel, Preparation,
+    Among, ClusterError, ColumnPreparation, Crossing, KmeansModel, Preparation, Reach,
 };
 
 use crate::clusters::Clusters;
@@ -28,11 +28,18 @@ pub struct Compared<'c> {
     prepared: Matrix<'static>,
 }
 
+/// How far the features of a customer must change until another centre may be the nearest: room that is used again for the next one.
+#[derive(Debug, Default)]
+pub struct Needed {
+    point: Vec<f64>,
+    reach: Reach,
+}
+
 /// One of them.
 #[derive(Debug)]
 pub struct Position<'c> {
     centres: &'c Centres,
-    among: Among,
+    among: Among<'c>,
 }
 
 /// A feature, by its place in [`Centres::features`], that rises or falls.
@@ -95,12 +102,37 @@ impl Centres {
 impl Compared<'_> {
     /// The customer of a row.
     pub fn position(&self, row: usize) -> Position<'_> {
-        let columns = self.prepared.columns();
-        let point = columns.iter().map(|column| column[row]).collect();
         Position {
             centres: self.centres,
-            among: self.centres.model.among(point),
+            among: self.centres.model.among(self.point(row).collect()),
         }
+    }
+
+    /// What the customer of a row, whose centre is `own`, needs.
+    pub fn needed(&self, row: usize, own: usize, needed: &mut Needed) {
+        needed.point.clear();
+        needed.point.extend(self.point(row));
+        let model = &self.centres.model;
+        model.reach(&needed.point, own, &mut needed.reach);
+    }
+
+    /// A number below which a feature does not change from `raw` to the first place at which another centre is nearest; infinite where
+    /// there is none.
+    pub fn at_least_apart(&self, needed: &Needed, change: Change, raw: f64) -> f64 {
+        let Some(coordinate) = self.centres.coordinates[change.feature] else {
+            return f64::INFINITY;
+        };
+        let by = needed.reach.by(coordinate, change.rises);
+        let by = if change.rises { by } else { -by };
+        match by.is_finite() {
+            true => self.centres.column(change.feature).at_least_apart(raw, by),
+            false => f64::INFINITY,
+        }
+    }
+
+    fn point(&self, row: usize) -> impl Iterator<Item = f64> {
+        let columns = 0..self.prepared.width();
+        columns.map(move |column| self.prepared.column(column)[row])
     }
 }
 
@@ -115,25 +147,13 @@ impl Position<'_> {
         places.map(|place| (column.raw(place.at), place.centre))
     }
 
-    /// The first of them, before its value is computed; with a number below which the feature does not change from `raw` to it.
-    pub fn first_crossing_beyond(
-        &self,
-        change: Change,
-        own: usize,
-        raw: f64,
-    ) -> Option<(Crossing, f64)> {
-        let crossing = self.first_crossing(change, own)?;
-        let point = self.among.point()[self.centres.coordinates[change.feature]?];
-        let column = self.centres.column(change.feature);
-        Some((crossing, column.at_least_apart(raw, crossing.at - point)))
-    }
-
     /// The value of a feature at a crossing.
     pub fn value_at(&self, feature: usize, crossing: &Crossing) -> f64 {
         self.centres.column(feature).raw(crossing.at)
     }
 
-    fn first_crossing(&self, change: Change, own: usize) -> Option<Crossing> {
+    /// The first of them.
+    pub fn first_crossing(&self, change: Change, own: usize) -> Option<Crossing> {
         let coordinate = self.centres.coordinates[change.feature]?;
         let start = Crossing {
             at: self.among.point()[coordinate],
@@ -142,7 +162,8 @@ impl Position<'_> {
         self.next_crossing(change, start)
     }
 
-    fn next_crossing(&self, change: Change, from: Crossing) -> Option<Crossing> {
+    /// The one behind another.
+    pub fn next_crossing(&self, change: Change, from: Crossing) -> Option<Crossing> {
         let Change { feature, rises } = change;
         let column = self.centres.column(feature);
         let next = self

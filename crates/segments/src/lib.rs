@@ -58,7 +58,7 @@ pub use assignment::{
     Warning, segment_id,
 };
 pub use cells::{Axis, Cells};
-pub use centres::{Centres, Change, Compared, Position};
+pub use centres::{Centres, Change, Compared, Needed, Position};
 pub use clusters::Clusters;
 pub use customers::{ColumnKind, Customers, Labels, Numeric};
 pub use edges::FrozenEdges;

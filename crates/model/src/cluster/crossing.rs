@@ -8,10 +8,9 @@ use super::kmeans::KmeansModel;
 
 /// A point among the centres of a model.
 #[derive(Debug)]
-pub struct Among {
+pub struct Among<'m> {
+    model: &'m KmeansModel,
     point: Vec<f64>,
-    /// By how much the coordinates of the centres exceed those of the point: all centres of a coordinate, then those of the next.
-    ahead: Vec<f64>,
     /// Squared distance to each centre.
     squared: Vec<f64>,
 }
@@ -27,26 +26,27 @@ pub struct Crossing {
 
 impl KmeansModel {
     /// A point with as many finite coordinates as the model has columns.
-    pub fn among(&self, point: Vec<f64>) -> Among {
-        let centres = self.centroids.len();
-        let mut ahead = vec![0.0; point.len() * centres];
-        let mut squared = vec![0.0; centres];
-        for (number, centre) in self.centroids.iter().enumerate() {
-            for (place, (c, x)) in centre.iter().zip(&point).enumerate() {
-                let difference = c - x;
-                ahead[place * centres + number] = difference;
-                squared[number] += difference * difference;
-            }
-        }
+    pub fn among(&self, point: Vec<f64>) -> Among<'_> {
+        let mut squared = Vec::with_capacity(self.centroids.len());
+        self.squared(&point, &mut squared);
         Among {
+            model: self,
             point,
-            ahead,
             squared,
         }
     }
+
+    /// The squared distance of a point to each centre.
+    fn squared(&self, point: &[f64], squared: &mut Vec<f64>) {
+        squared.clear();
+        squared.extend(self.centroids.iter().map(|centre| {
+            let pairs = centre.iter().zip(point);
+            pairs.fold(0.0, |sum, (c, x)| sum + (c - x) * (c - x))
+        }));
+    }
 }
 
-impl Among {
+impl Among<'_> {
     /// The nearest centre with another value of a coordinate; in a tie the first.
     pub fn nearest_with(&self, coordinate: usize, value: f64) -> usize {
         let moved = value - self.point[coordinate];
@@ -65,11 +65,12 @@ impl Among {
     /// nearest; none where it stays the nearest.
     pub fn next(&self, coordinate: usize, from: Crossing, rises: bool) -> Option<Crossing> {
         let side = if rises { 1.0 } else { -1.0 };
-        let (all, from_here) = (self.ahead(coordinate), self.squared[from.centre]);
-        let now = all[from.centre];
+        let from_here = self.squared[from.centre];
+        let now = self.model.centroids[from.centre][coordinate] - self.point[coordinate];
         let moved = from.at - self.point[coordinate];
         let mut best: Option<(f64, f64, usize)> = None;
-        for (centre, (squared, ahead)) in self.squared.iter().zip(all).enumerate() {
+        let lines = self.squared.iter().zip(self.ahead(coordinate));
+        for (centre, (squared, ahead)) in lines.enumerate() {
             let further = ahead - now;
             // Only a centre that lies further on comes nearer.
             if further * side <= 0.0 {
@@ -101,9 +102,59 @@ impl Among {
     }
 
     /// By how much the coordinate of each centre exceeds that of the point.
-    fn ahead(&self, coordinate: usize) -> &[f64] {
-        let centres = self.squared.len();
-        &self.ahead[coordinate * centres..(coordinate + 1) * centres]
+    fn ahead(&self, coordinate: usize) -> impl Iterator<Item = f64> {
+        let centres = self.model.centroids.iter();
+        centres.map(move |centre| centre[coordinate] - self.point[coordinate])
+    }
+}
+
+/// By how much each coordinate of a point moves until another centre is as near as its own, but for rounding: room that is used again
+/// for the next point.
+#[derive(Debug, Default)]
+pub struct Reach {
+    squared: Vec<f64>,
+    falls: Vec<f64>,
+    rises: Vec<f64>,
+}
+
+impl KmeansModel {
+    /// Computes the reach of a point with the centre `own`.
+    pub fn reach(&self, point: &[f64], own: usize, reach: &mut Reach) {
+        let Reach {
+            squared,
+            falls,
+            rises,
+        } = reach;
+        self.squared(point, squared);
+        for way in [&mut *falls, &mut *rises] {
+            way.clear();
+            way.resize(point.len(), f64::INFINITY);
+        }
+        let (nearest, own) = (squared[own], &self.centroids[own]);
+        for (squared, centre) in squared.iter().zip(&self.centroids) {
+            // What rounding makes nearer than the own centre is met at once.
+            let farther = (squared - nearest).max(0.0);
+            let ways = falls.iter_mut().zip(rises.iter_mut());
+            for ((fall, rise), (there, here)) in ways.zip(centre.iter().zip(own)) {
+                let further = there - here;
+                let meets = farther / (2.0 * further);
+                let up = if further > 0.0 { meets } else { f64::INFINITY };
+                let down = if further < 0.0 { -meets } else { f64::INFINITY };
+                *rise = if up < *rise { up } else { *rise };
+                *fall = if down < *fall { down } else { *fall };
+            }
+        }
+    }
+}
+
+impl Reach {
+    /// By how much a coordinate rises, or falls; infinite where no other centre comes nearer.
+    pub fn by(&self, coordinate: usize, rises: bool) -> f64 {
+        if rises {
+            self.rises[coordinate]
+        } else {
+            self.falls[coordinate]
+        }
     }
 }
 
@@ -141,6 +192,12 @@ mod tests {
             let start = among.point()[coordinate];
             let mut here = Crossing { at: start, centre: nearest(&model, among.point()) };
             let side = if rises { 1.0 } else { -1.0 };
+            let mut reach = Reach::default();
+            model.reach(among.point(), here.centre, &mut reach);
+            let first = among.next(coordinate, here, rises);
+            let first = first.map_or(f64::INFINITY, |first| side * (first.at - start));
+            let by = reach.by(coordinate, rises);
+            prop_assert!(by == first || (by - first).abs() <= 1e-12 * first.max(1.0), "{by} {first}");
             let tried: Vec<f64> = (1..4_000).map(|step| start + side * f64::from(step) * 0.0173).collect();
             let mut tried = tried.into_iter().peekable();
             loop {

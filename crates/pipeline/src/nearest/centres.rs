@@ -1,8 +1,7 @@
 //! The changes at which another centre becomes the nearest. They are computed for each customer: there is no list of values to try.
 
-use std::cmp::Ordering;
-
-use tessera_segments::{Centres, Change, Compared, Position};
+use tessera_model::cluster::Crossing;
+use tessera_segments::{Centres, Change, Compared, Needed, Position};
 
 use super::{Answered, Answers, By, Candidates, Found, NONE, Spread, To, index, sorted};
 
@@ -146,11 +145,60 @@ impl Step {
             size: (spread.in_deviations(size), size),
         }
     }
+}
 
-    fn order(&self, other: &Self) -> Ordering {
-        let ((rank, size), (other_rank, other_size)) = (self.size, other.size);
-        rank.total_cmp(&other_rank)
-            .then(size.total_cmp(&other_size))
+/// A feature that is changed, and whether its values are whole numbers.
+type Changed = (Change, bool);
+
+/// The number that a customer has, and the spread of the feature.
+type Now = (f64, Spread);
+
+/// A feature on its way up or down, in the search for the smallest change.
+struct Way {
+    changed: Changed,
+    now: Now,
+    /// By how many standard deviations it changes at least until it comes to another place.
+    at_least: f64,
+    /// The last place that it came to.
+    last: Option<Crossing>,
+    /// The step there, until it is told.
+    step: Option<Step>,
+}
+
+/// Room for the search of one customer, used again for the next.
+#[derive(Default)]
+pub(super) struct Room {
+    needed: Needed,
+    ways: Vec<Way>,
+}
+
+impl Room {
+    /// The way that changes least; it is taken out. None where all change by more than `most`.
+    fn take_least(&mut self, most: f64) -> Option<Way> {
+        let ways = self.ways.iter().enumerate();
+        let (place, least) = ways.min_by(|(_, a), (_, b)| a.at_least.total_cmp(&b.at_least))?;
+        let is_left = least.at_least <= most;
+        is_left.then(|| self.ways.swap_remove(place))
+    }
+}
+
+impl Way {
+    /// Goes on to the next place; none where there is none within the values that customers have.
+    fn onward(mut self, position: &Position<'_>, own: usize) -> Option<Self> {
+        let (change, (now, spread)) = (self.changed.0, self.now);
+        let next = match self.last {
+            None => position.first_crossing(change, own),
+            Some(last) => position.next_crossing(change, last),
+        }?;
+        let value = position.value_at(change.feature, &next);
+        let step = Step::new(self.changed, (value, next.centre), (now, spread));
+        let is_seen = match change.rises {
+            true => step.limit <= spread.most,
+            false => step.limit >= spread.least,
+        };
+        self.at_least = step.size.0;
+        (self.last, self.step) = (Some(next), Some(step));
+        is_seen.then_some(self)
     }
 }
 
@@ -166,48 +214,55 @@ impl Answers<'_> {
             .collect()
     }
 
-    /// The smallest change of a customer to another centre: the first of [`Self::all_centres`], found by the places at which the
-    /// nearest centre changes first, up and down.
-    pub(super) fn nearest_centre(&self, row: usize, own: u32) -> Option<Found> {
-        let (by, position) = self.position(row)?;
+    /// The smallest change of a customer to another centre: the first of [`Self::all_centres`]. Of all ways the one that changes least
+    /// goes on to its next place, until a step can be told.
+    pub(super) fn nearest_centre(&self, row: usize, own: u32, room: &mut Room) -> Option<Found> {
+        let (by, compared) = self.compared()?;
         let centre = by.centre_of(own)?;
-        let mut least: Vec<Step> = Vec::new();
-        for ((change, is_whole), (now, spread)) in self.changes(by, row) {
-            let found = position.first_crossing_beyond(change, centre, now);
-            let Some((crossing, apart)) = found else {
-                continue;
+        compared.needed(row, centre, &mut room.needed);
+        room.ways.clear();
+        for (changed, now) in self.changes(by, row) {
+            let apart = compared.at_least_apart(&room.needed, changed.0, now.0);
+            let (number, spread) = now;
+            let seen = match changed.0.rises {
+                true => spread.most - number,
+                false => number - spread.least,
             };
-            // Most are further away than one that was found.
-            let is_further = |known: &Step| spread.in_deviations(apart) > known.size.0;
-            if least.first().is_some_and(is_further) {
-                continue;
-            }
-            let value = position.value_at(change.feature, &crossing);
-            let step = Step::new((change, is_whole), (value, crossing.centre), (now, spread));
-            match least.first().map(|known| step.order(known)) {
-                Some(Ordering::Greater) => {}
-                Some(Ordering::Equal) => least.push(step),
-                None | Some(Ordering::Less) => {
-                    least.clear();
-                    least.push(step);
-                }
+            if apart <= seen {
+                room.ways.push(Way {
+                    changed,
+                    now,
+                    at_least: spread.in_deviations(apart),
+                    last: None,
+                    step: None,
+                });
             }
         }
-        let told = least.iter();
-        let told = told.filter_map(|step| self.found_at((by, &position), step, own));
-        match told.min_by(Self::order) {
-            None if least.is_empty() => None,
-            None => self.all_centres(row, own).into_iter().min_by(Self::order),
-            found => found,
+        let position = compared.position(row);
+        let mut best: Option<Found> = None;
+        while let Some(mut way) = room.take_least(best.map_or(f64::INFINITY, |best| best.rank)) {
+            let Some(step) = way.step.take() else {
+                room.ways.extend(way.onward(&position, centre));
+                continue;
+            };
+            room.ways.push(way);
+            let found = self.found_at((by, &position), &step, own);
+            best = best.into_iter().chain(found).min_by(Self::order);
+        }
+        best
+    }
+
+    fn compared(&self) -> Option<(&ByCentres, &Compared<'_>)> {
+        match (&self.candidates.by, &self.by) {
+            (By::Centres(by), Answered::Centres(compared)) => Some((by, compared)),
+            _ => None,
         }
     }
 
     /// The customer among the centres, in a scheme that has them.
     fn position(&self, row: usize) -> Option<(&ByCentres, Position<'_>)> {
-        match (&self.candidates.by, &self.by) {
-            (By::Centres(by), Answered::Centres(compared)) => Some((by, compared.position(row))),
-            _ => None,
-        }
+        let (by, compared) = self.compared()?;
+        Some((by, compared.position(row)))
     }
 
     fn steps(
@@ -227,11 +282,7 @@ impl Answers<'_> {
     }
 
     /// Every feature that is changed and has a value, up and down: whether its values are whole numbers, the customer's, and the spread.
-    fn changes(
-        &self,
-        by: &ByCentres,
-        row: usize,
-    ) -> impl Iterator<Item = ((Change, bool), (f64, Spread))> {
+    fn changes(&self, by: &ByCentres, row: usize) -> impl Iterator<Item = (Changed, Now)> {
         by.changed.iter().flat_map(move |&(feature, is_whole)| {
             let (numbers, spread) = self.numbers[by.columns[feature]];
             let now = numbers[row];

@@ -22,8 +22,7 @@ pub struct Memberships {
     /// How many days ahead it is told on which day customers leave their segments if no row comes; not told without.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub leaves_within_days: Option<u32>,
-    /// Whether it is told which smallest change would move each customer, where the file states it: in all schemes that can tell it,
-    /// or in none. Without it, in all but clusters.
+    /// Whether it is told which smallest change would move each customer, where the file states it; told without.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub nearest_change: Option<bool>,
     /// The file of pins. Its content decides, not its place.

@@ -20,8 +20,8 @@ pub(super) struct MembershipsTable {
     /// How many days ahead `memberships` says on which day customers leave their segments if no row comes, such as "30d". It costs
     /// memory for every customer and day.
     leaves_within: Option<String>,
-    /// Whether `memberships` says which smallest change of one column would lead the customer to another segment: true in all schemes
-    /// that can tell it, false in none; by default in all but clusters, for which it takes nearly a third of a run.
+    /// Whether `memberships` says which smallest change of one column would lead the customer to another segment, in all schemes that
+    /// can tell it; true by default.
     nearest_change: Option<bool>,
     /// A CSV file with the columns customer, scheme, segment, until, why and by: these customers are in these segments up to and
     /// with the day `until`, or for good where it is empty.
