@@ -225,3 +225,48 @@ fn every_line_of_stderr_is_json_where_that_is_asked_for() {
         2,
     );
 }
+
+/// The limit of missing keys is one of every column of a key, and of the customer of a map of keys.
+#[test]
+fn a_limit_of_missing_keys_counts_every_column_of_the_key() {
+    let limit = "missing_key = { on_fail = \"quarantine\", max_rejected = 0 }\n";
+    let rates = format!(
+        "[sources.rates]\nkind = \"lookup\"\npath = \"${{lake}}/rates\"\nkey = [\"currency\", \"day\"]\n\
+         [sources.rates.contract]\ncolumns = {{ currency = \"string\", day = \"date\", rate = \"f64\" }}\n{limit}"
+    );
+    let merged = format!(
+        "[sources.merged]\nkind = \"lookup\"\npath = \"${{lake}}/merged\"\nkey = \"old\"\n\
+         [sources.merged.contract]\ncolumns = {{ old = \"string\", new = \"string\" }}\n{limit}\
+         [customer.identity]\nfrom = \"merged\"\nto = \"new\"\n"
+    );
+    for (lookup, file, good, bad, missing) in [
+        (
+            &rates,
+            "rates/r.csv",
+            "currency,day,rate\nEUR,2026-10-01,3\n",
+            ",2026-10-01,4\n",
+            "currency",
+        ),
+        (
+            &rates,
+            "rates/r.csv",
+            "currency,day,rate\nEUR,2026-10-01,3\n",
+            "EUR,,4\n",
+            "day",
+        ),
+        (&merged, "merged/m.csv", "old,new\nz,a\n", ",b\n", "old"),
+        (&merged, "merged/m.csv", "old,new\nz,a\n", "y,\n", "new"),
+    ] {
+        let shop = Shop::new();
+        shop.file(
+            "orders/o.csv",
+            "customer_id,ordered_at,amount\na,2026-10-01,2\n",
+        );
+        let parts = [ORDERS, &contract(""), lookup.as_str(), RFM];
+        shop.file(file, good);
+        said(&shop.run(&parts, "2026-10-31", &["--quiet"]), 0);
+        shop.file(file, &format!("{good}{bad}"));
+        let told = said(&shop.run(&parts, "2026-10-31", &["--quiet"]), 3);
+        assert!(told.contains(&format!("{missing} is missing")), "{told}");
+    }
+}

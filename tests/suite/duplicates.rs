@@ -7,6 +7,7 @@ use arrow::array::{ArrayRef, Int64Array, RecordBatch, TimestampMicrosecondArray}
 use parquet::arrow::ArrowWriter;
 
 use crate::program::run;
+use crate::shop::{CONTRACT, ORDERS, RFM, Shop, said};
 use crate::table::Table;
 
 const PIPELINE: &str = r#"
@@ -90,4 +91,104 @@ fn texts_that_do_not_convert_are_compared_as_they_are_written() {
     let sources = Table::read(&latest.join("sources.parquet"));
     assert_eq!(sources.ints("used"), [Some(4)]);
     assert_eq!(sources.ints("dropped"), [Some(2)]);
+}
+
+/// Which row repeats another does not depend on how far back the features look, where the time is no part of the identity.
+#[test]
+fn rows_repeat_those_that_are_too_old_for_every_feature() {
+    let shop = Shop::new();
+    shop.file(
+        "orders/o.csv",
+        "customer_id,ordered_at,amount\na,2026-10-30,10\n",
+    );
+    shop.file(
+        "tickets/t.csv",
+        "customer_id,ticket_id,opened_at\na,t1,2026-07-01\na,t2,2026-10-20\na,t1,2026-10-26\na,t2,2026-10-27\na,t3,2026-10-28\n",
+    );
+    let tickets = "[sources.tickets]\nkind = \"events\"\npath = \"${lake}/tickets\"\nkey = \"customer_id\"\ntime = \"opened_at\"\n\
+        [sources.tickets.contract]\ncolumns = { customer_id = \"string\", ticket_id = \"string\", opened_at = \"date\" }\nmissing_key = \"fail\"\n\
+        duplicates = { unique = [\"ticket_id\"], on_fail = \"quarantine\" }\n";
+    let short = "tickets_30d = { from = \"tickets\", agg = \"count\", window = \"30d\" }\n";
+    let long = "tickets_1y = { from = \"tickets\", agg = \"count\", window = \"365d\" }\n";
+    for (features, pruned) in [(short.to_owned(), 1), (format!("{short}{long}"), 0)] {
+        let features = format!("{RFM}orders = \"orders\"\n{features}");
+        let parts = [
+            "from = [\"orders\"]\n",
+            ORDERS,
+            CONTRACT,
+            tickets,
+            &features,
+        ];
+        said(&shop.run(&parts, "2026-10-31", &["--quiet"]), 0);
+        assert_eq!(shop.table("customers").ints("tickets_30d"), [Some(2)]);
+        let sources = shop.table("sources");
+        assert_eq!(sources.ints("pruned")[1], Some(pruned));
+        assert_eq!(sources.ints("quarantined")[1], Some(2));
+        let rows = shop.table("rejects").ints("row_number");
+        assert_eq!(rows, [Some(3), Some(4)]);
+    }
+}
+
+/// Rows that differ in the files are not the same because a derived column has taken the name of the column in which they differ.
+#[test]
+fn rows_are_compared_as_the_files_hold_them() {
+    for (rows, derive) in [
+        (
+            "a,2026-10-01 09:00,10\na,2026-10-01 17:00,10\n",
+            "ordered_at = \"cast(ordered_at as date)\"",
+        ),
+        (
+            "a,2026-10-01 09:00,10.1\na,2026-10-01 09:00,10.2\n",
+            "amount = \"round(amount)\"",
+        ),
+        (
+            "A,2026-10-01 09:00,10\na,2026-10-01 09:00,10\n",
+            "customer_id = \"lower(customer_id)\"",
+        ),
+    ] {
+        let shop = Shop::new();
+        let again = rows.lines().next().unwrap();
+        shop.file(
+            "orders/o.csv",
+            &format!("customer_id,ordered_at,amount\n{rows}{again}\n"),
+        );
+        let source = format!("{ORDERS}time_zone = \"UTC\"\nderive = {{ {derive} }}\n");
+        let contract = CONTRACT.replace("\"date\"", "\"timestamp\"");
+        for (duplicates, used) in [
+            ("\"drop_exact\"", 2),
+            (
+                "{ unique = [\"customer_id\", \"ordered_at\", \"amount\"], on_fail = \"drop\" }",
+                1,
+            ),
+        ] {
+            let contract = format!("{contract}duplicates = {duplicates}\n");
+            said(
+                &shop.run(&[&source, &contract, RFM], "2026-10-31", &["--quiet"]),
+                0,
+            );
+            assert_eq!(
+                shop.table("sources").ints("used"),
+                [Some(used)],
+                "{derive} {duplicates}"
+            );
+        }
+    }
+}
+
+/// A column may have any name, also one that a library would take for a pattern.
+#[test]
+fn names_of_compared_columns_are_no_patterns() {
+    for name in ["*", "^a.*$"] {
+        let shop = Shop::new();
+        shop.file(
+            "orders/o.csv",
+            &format!("customer_id,ordered_at,amount,{name}\na,2026-10-01,1,x\na,2026-10-01,1,y\na,2026-10-01,1,y\n"),
+        );
+        let contract = format!("{CONTRACT}duplicates = \"drop_exact\"\n");
+        said(
+            &shop.run(&[ORDERS, &contract, RFM], "2026-10-31", &["--quiet"]),
+            0,
+        );
+        assert_eq!(shop.table("sources").ints("used"), [Some(2)], "{name}");
+    }
 }

@@ -189,6 +189,10 @@ fn ids_that_pandas_made_floats_are_whole_numbers_again() {
     let customers = published(dir.path(), &pipeline(dir.path(), KEYED, "use = [\"rfm\"]"));
     let expected = ["13047", "17850"].map(|id| Some(id.to_owned()));
     assert_eq!(customers.texts("id"), expected);
+    let rules = Table::read(&dir.path().join("store/latest/reject_rules.parquet"));
+    let rules = rules.texts("rule");
+    let fault = Some("id is not a whole number".to_owned());
+    assert!(rules.contains(&fault), "{rules:?}");
 }
 
 #[test]
@@ -402,6 +406,62 @@ fn products_that_overflow_are_refused_by_name() {
             message.contains("source `orders`") && message.contains("x * y"),
             "{message}"
         );
+    }
+}
+
+/// The same within other operators, which would make another value of the null, and where the product takes the name of a factor.
+/// What a `case` does not reach is no overflow.
+#[test]
+fn overflows_within_an_expression_are_refused_by_name() {
+    let dir = tempfile::tempdir().unwrap();
+    let columns = vec![
+        ("id", texts(&["a", "a"])),
+        ("day", days(2)),
+        (
+            "x",
+            Arc::new(Int64Array::from(vec![1 << 62, 1])) as ArrayRef,
+        ),
+        ("y", Arc::new(Int64Array::from(vec![4, 5])) as ArrayRef),
+    ];
+    write(&dir.path().join("orders/p.parquet"), columns);
+    let of = |text: &str| format!("z = {{ from = \"orders\", agg = \"sum\", of = \"{text}\" }}");
+    let derive = |text: &str| {
+        KEYED.replace(
+            "key = \"id\"\n",
+            &format!("key = \"id\"\nderive = {{ {text} }}\n"),
+        )
+    };
+    for (source, feature) in [
+        (KEYED.to_owned(), of("coalesce(x * y, 0)")),
+        (
+            KEYED.to_owned(),
+            of("case when x > 0 then x * y else 0 end"),
+        ),
+        (
+            KEYED.to_owned(),
+            of("case when x * y > 5 then 1 else 0 end"),
+        ),
+        (KEYED.to_owned(), of("abs(x * y)")),
+        (KEYED.to_owned(), of("x * y / 100")),
+        (KEYED.to_owned(), of("least(x * y, 1.5)")),
+        (
+            KEYED.to_owned(),
+            of("coalesce(cast(x as decimal(38, 19)) * cast(y as decimal(38, 19)), 0)"),
+        ),
+        (derive("m = \"coalesce(x * y, 0)\""), of("m")),
+        (derive("x = \"x * y\""), of("x")),
+        (derive("m = \"x * y\", x = \"1\""), of("m")),
+    ] {
+        let message = refused(&pipeline(dir.path(), &source, &feature));
+        let names = message.contains("source `orders`") && message.contains(" * ");
+        assert!(names, "{source} {feature}: {message}");
+    }
+    for guarded in [
+        of("case when x < 1000 then x * y else 0 end"),
+        of("x * y").replace(" }", ", where = \"x < 1000\" }"),
+    ] {
+        let customers = published(dir.path(), &pipeline(dir.path(), KEYED, &guarded));
+        assert_eq!(customers.ints("z"), [Some(5)]);
     }
 }
 

@@ -1,6 +1,6 @@
 //! Freshness: for every kind of source, with and without a used row.
 
-use crate::shop::{Shop, said};
+use crate::shop::{CONTRACT, ORDERS, RFM, Shop, said};
 
 const ACCOUNTS: &str = "[sources.acc]\nkind = \"attributes\"\npath = \"${lake}/acc.csv\"\nkey = \"customer_id\"\n\
     attributes.plan = { base = \"firmographic\" }\n\
@@ -114,4 +114,61 @@ fn what_is_stale_empty_or_unjudged_says_so() {
         notes.contains("30 days old") && notes.contains("`freshness` is not set"),
         "{notes}"
     );
+}
+
+/// How fresh a source is does not depend on how far back its features look.
+#[test]
+fn rows_that_are_too_old_for_every_feature_have_an_age() {
+    let shop = Shop::new();
+    shop.file(
+        "orders/o.csv",
+        "customer_id,ordered_at,amount\na,2026-10-30,10\n",
+    );
+    shop.file(
+        "tickets/t.csv",
+        "customer_id,ticket_id,opened_at\na,t1,2026-09-01\n",
+    );
+    let short = "tickets_30d = { from = \"tickets\", agg = \"count\", window = \"30d\" }\n";
+    let long = "tickets_1y = { from = \"tickets\", agg = \"count\", window = \"365d\" }\n";
+    for (limits, code, status, part) in [
+        (
+            "freshness = { warn = \"90d\", fail = \"180d\" }\n",
+            0,
+            "ok",
+            "",
+        ),
+        (
+            "freshness = { warn = \"30d\" }\n",
+            0,
+            "stale",
+            "is 61 days old",
+        ),
+        (
+            "freshness = { warn = \"7d\", fail = \"30d\" }\n",
+            3,
+            "",
+            "is 61 days old",
+        ),
+    ] {
+        for features in [short.to_owned(), format!("{short}{long}")] {
+            let tickets = format!(
+                "[sources.tickets]\nkind = \"events\"\npath = \"${{lake}}/tickets\"\nkey = \"customer_id\"\ntime = \"opened_at\"\n{limits}\
+                 [sources.tickets.contract]\ncolumns = {{ customer_id = \"string\", ticket_id = \"string\", opened_at = \"date\" }}\nmissing_key = \"fail\"\n"
+            );
+            let features = format!("{RFM}orders = \"orders\"\n{features}");
+            let parts = [
+                "from = [\"orders\"]\n",
+                ORDERS,
+                CONTRACT,
+                &tickets,
+                &features,
+            ];
+            let told = said(&shop.run(&parts, "2026-10-31", &["--quiet"]), code);
+            assert!(told.contains(part), "{limits}{features}{told}");
+            if code == 0 {
+                let statuses = shop.table("sources").texts("status");
+                assert_eq!(statuses[1].as_deref(), Some(status), "{limits}{features}");
+            }
+        }
+    }
 }

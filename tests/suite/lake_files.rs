@@ -299,6 +299,81 @@ fn tables_with_a_log_are_not_read_as_plain_files() {
     }
 }
 
+/// Unfinished and hidden files are not read because a pattern happens to match them.
+#[test]
+fn a_pattern_reads_what_its_folder_reads() {
+    let lake = Lake::of(&[
+        ("orders/good/a.csv", "a", 1),
+        ("orders/_staging/b.csv", "b", 2),
+        ("orders/.trash/c.csv", "c", 4),
+        ("orders/_temporary/t.csv", "t", 8),
+        ("orders/_day=1/d.csv", "d", 16),
+    ]);
+    // Its first name is one that is not read.
+    fs::hard_link(
+        lake.path("orders/good/a.csv"),
+        lake.path("orders/_staging/a.csv"),
+    )
+    .unwrap();
+    let read = spent(&[("a", 1.0), ("d", 16.0)]);
+    for path in [
+        "lake/orders",
+        "lake/orders/*",
+        "lake/orders/*/*.csv",
+        "lake/orders/**/*.csv",
+        "lake/orders/**",
+        "lake/*/**/*.csv",
+    ] {
+        let (spend, said) = lake.spend(path, "");
+        assert_eq!(spend, read, "{path}: {said}");
+        assert!(said.contains("_staging/b.csv"), "{path}: {said}");
+    }
+    let staged = spent(&[("a", 1.0), ("b", 2.0)]);
+    for path in ["lake/orders/_staging/*.csv", "lake/orders/_st*/*.csv"] {
+        assert_eq!(lake.spend(path, "").0, staged, "{path}");
+    }
+}
+
+#[test]
+fn a_table_from_which_every_file_was_removed_says_so() {
+    let lake = Lake::of(&[("orders/a.csv", "a", 1)]);
+    let metadata = r#"{"metaData":{"partitionColumns":[],"configuration":{},"format":{"provider":"parquet"},"schemaString":"{\"fields\":[]}"}}"#;
+    let protocol = r#"{"protocol":{"minReaderVersion":1,"minWriterVersion":2}}"#;
+    let log = format!("{protocol}\n{metadata}\n");
+    lake.put(
+        "orders/_delta_log/00000000000000000000.json",
+        log.as_bytes(),
+    );
+    let said = lake.refused("lake/orders", "", 3);
+    assert!(
+        said.contains("whose current version has no files"),
+        "{said}"
+    );
+}
+
+/// `**` stands for folders: a name behind it is one of them, however the path is written.
+#[test]
+fn deep_patterns_read_what_they_match() {
+    let lake = Lake::of(&[
+        ("a/orders/1.csv", "a", 1),
+        ("b/orders/x/2.csv", "b", 2),
+        ("tickets/3.csv", "c", 4),
+    ]);
+    let orders = spent(&[("a", 1.0), ("b", 2.0)]);
+    for path in [
+        "lake/**/orders/**",
+        "lake/**/orders/**/*.csv",
+        "lake//**/orders/**",
+        "./lake/**/orders",
+    ] {
+        assert_eq!(lake.spend(path, "").0, orders, "{path}");
+    }
+    let all = spent(&[("a", 1.0), ("b", 2.0), ("c", 4.0)]);
+    for path in ["lake/**", "lake//**/*.csv", "./lake/**/*.csv"] {
+        assert_eq!(lake.spend(path, "").0, all, "{path}");
+    }
+}
+
 /// A pattern names the same files with and without `./`, so a run by it is the same run.
 #[test]
 fn a_dot_before_a_pattern_changes_nothing() {

@@ -6,7 +6,8 @@ use std::process::Command;
 use std::sync::Arc;
 
 use arrow::array::{
-    ArrayRef, Date32Array, Float64Array, RecordBatch, StringArray, TimestampMillisecondArray,
+    ArrayRef, Date32Array, Float64Array, RecordBatch, StringArray, TimestampMicrosecondArray,
+    TimestampMillisecondArray,
 };
 use parquet::arrow::ArrowWriter;
 
@@ -91,6 +92,21 @@ fn int96_of_any_unit_is_read() {
     }
 }
 
+/// "Never" as the largest number of milliseconds is a broken value also beside files that count microseconds.
+#[test]
+fn the_largest_number_of_milliseconds_is_broken_beside_other_units() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = pipeline(dir.path());
+    let millis = vec![1_790_000_000_000, i64::MAX];
+    let millis: ArrayRef = Arc::new(TimestampMillisecondArray::from(millis));
+    write_as(dir.path(), "a.parquet", millis);
+    let micros = vec![1_790_000_000_000_000, 1_790_000_000_000_001];
+    let micros: ArrayRef = Arc::new(TimestampMicrosecondArray::from(micros));
+    write_as(dir.path(), "b.parquet", micros);
+    let (_, _, rules) = outcome(dir.path(), &file);
+    assert_eq!(rules, ["t is not a time of the years 1 to 9999"]);
+}
+
 #[test]
 fn milliseconds_of_the_year_200000_and_days_beyond_9999_are_broken() {
     let dir = tempfile::tempdir().unwrap();
@@ -126,11 +142,16 @@ fn milliseconds_of_the_year_200000_and_days_beyond_9999_are_broken() {
 }
 
 fn write(dir: &Path, times: ArrayRef) {
-    let ids: ArrayRef = Arc::new(StringArray::from(vec!["a"; 4]));
-    let amounts: ArrayRef = Arc::new(Float64Array::from(vec![1.0, 2.0, 4.0, 8.0]));
+    write_as(dir, "a.parquet", times);
+}
+
+fn write_as(dir: &Path, name: &str, times: ArrayRef) {
+    let ids: ArrayRef = Arc::new(StringArray::from(vec!["a"; times.len()]));
+    let amounts = [1.0, 2.0, 4.0, 8.0][..times.len()].to_vec();
+    let amounts: ArrayRef = Arc::new(Float64Array::from(amounts));
     let batch =
         RecordBatch::try_from_iter([("id", ids), ("t", times), ("amount", amounts)]).unwrap();
-    let file = File::create(dir.join("lake/a.parquet")).unwrap();
+    let file = File::create(dir.join("lake").join(name)).unwrap();
     let mut writer = ArrowWriter::try_new(file, batch.schema(), None).unwrap();
     writer.write(&batch).unwrap();
     writer.close().unwrap();

@@ -305,6 +305,83 @@ fn gzip(bytes: &[u8]) -> Vec<u8> {
     packed.finish().unwrap()
 }
 
+/// What other programs read as compressed text or as lines is read.
+#[test]
+fn files_are_read_as_other_programs_write_them() {
+    let text = "id,sent_at,pages,note\na,2026-05-01 10:00:00,2,x\n";
+    let rest = text.strip_prefix("id,").unwrap();
+    let zstd = |text: &str| zstd::stream::encode_all(text.as_bytes(), 1).unwrap();
+    // As pzstd: the size of the next frame in a frame that is skipped.
+    let size = [4, 0, 0, 0, 20, 0, 0, 0];
+    let parallel = [&b"\x50\x2a\x4d\x18"[..], &size, &zstd(text)].concat();
+    let padded = [gzip(b"id,"), gzip(rest.as_bytes()), vec![0; 600]].concat();
+    for (name, bytes) in [
+        ("a.csv.zst", parallel),
+        ("b.csv.gz", padded),
+        ("c.csv", text.replace('\n', "\r").into_bytes()),
+    ] {
+        let dir = tempfile::tempdir().unwrap();
+        let output = outcome(&dir, name, &bytes);
+        assert_eq!(output.status.code(), Some(0), "{name}: {}", stderr(&output));
+        assert_eq!(table(&dir, "customers").ints("pages"), [Some(2)], "{name}");
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let damaged = [gzip(text.as_bytes()), vec![0; 600], b"x".to_vec()].concat();
+    let output = outcome(&dir, "d.csv.gz", &damaged);
+    assert_eq!(output.status.code(), Some(3), "{}", stderr(&output));
+}
+
+/// Lines that are skipped end as the lines of the file do.
+#[test]
+fn lines_that_are_skipped_end_as_all_lines_do() {
+    let text = "exported\nby hand\ncustomer_id,ordered_at,amount\na,2026-10-01,1\n";
+    for end in ["\n", "\r\n", "\r"] {
+        let shop = Shop::new();
+        shop.file("orders/o.csv", &text.replace('\n', end));
+        let settings = "[sources.orders.text]\nskip_lines = 2\n";
+        let output = shop.run(
+            &[ORDERS, CONTRACT, settings, RFM],
+            "2026-10-31",
+            &["--quiet"],
+        );
+        said(&output, 0);
+        assert_eq!(shop.table("customers").rows(), 1, "{end:?}");
+    }
+}
+
+/// Columns of the path are no fields of a file without a header, unless it has a field for each.
+#[test]
+fn fields_without_a_header_are_the_columns_that_the_path_does_not_state() {
+    let contract = "[sources.orders.contract]\nmissing_key = \"fail\"\n\
+        columns = { customer_id = \"string\", ordered_at = \"date\", amount = \"f64\" }\n\
+        [sources.orders.text]\nheader = false\n";
+    let days = RFM.replace("\"rfm\"", "\"rfm\", \"last_order_day\"");
+    for (record, broken) in [("a,1", 0), ("a,2026-10-01,1", 0), ("a,1,2,3", 1)] {
+        let shop = Shop::new();
+        shop.file("orders/ordered_at=2026-10-02/o.csv", &format!("{record}\n"));
+        shop.file("orders/ordered_at=2026-10-03/p.csv", "b,1\n");
+        said(
+            &shop.run(&[ORDERS, contract, &days], "2026-10-31", &["--quiet"]),
+            0,
+        );
+        let shown = shop.table("customers").shown("last_order_day");
+        let first = if broken == 0 {
+            "2026-10-02"
+        } else {
+            "2026-10-03"
+        };
+        assert!(shown.starts_with(first), "{record}: {shown}");
+        let rejects = shop.table("rejects").texts("row");
+        assert_eq!(rejects.len(), broken, "{record}");
+        for row in rejects.into_iter().flatten() {
+            assert!(
+                row.contains("4 fields, but the contract declares 2"),
+                "{row}"
+            );
+        }
+    }
+}
+
 /// A key that only a late line has is a column; files that differ only at their end are different inputs.
 #[test]
 fn the_whole_file_counts() {

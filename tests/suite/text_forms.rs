@@ -6,6 +6,7 @@ use std::process::Output;
 use tempfile::TempDir;
 
 use crate::program::tessera;
+use crate::shop::{CONTRACT, ORDERS, RFM, Shop, said};
 use crate::table::Table;
 
 /// A pipeline over `lake`, with these lines in the source and these columns.
@@ -412,4 +413,153 @@ fn a_missing_header_is_one_message() {
     ] {
         assert!(said.contains(part), "{part}\n{said}");
     }
+}
+
+/// A day that only a feature or an attribute reads depends on the zone like that of a row.
+#[test]
+fn times_that_only_features_and_attributes_read_need_a_zone() {
+    let shop = Shop::new();
+    shop.file(
+        "orders/o.csv",
+        "customer_id,ordered_at,amount,shipped\na,2026-10-01,1,2026-10-01 20:00:00\n",
+    );
+    shop.file(
+        "acc/a.csv",
+        "customer_id,signed_up\na,2026-10-01 20:00:00\n",
+    );
+    let contract = |ty: &str| {
+        format!(
+            "[sources.orders.contract]\nmissing_key = \"fail\"\n\
+             columns = {{ customer_id = \"string\", ordered_at = \"date\", amount = \"f64\", shipped = \"{ty}\" }}\n"
+        )
+    };
+    let (times, texts) = (contract("timestamp"), contract("string"));
+    let feature = |more: &str| format!("[features]\nf = {{ from = \"orders\", {more} }}\n");
+    let accounts = "[sources.acc]\nkind = \"attributes\"\npath = \"${lake}/acc\"\nkey = \"customer_id\"\n\
+        attributes.signed_up = { base = \"firmographic\" }\n\
+        contract = { missing_key = \"fail\", columns = { customer_id = \"string\", signed_up = \"timestamp\" } }\n";
+    let refused = [
+        vec![
+            times.clone(),
+            feature("agg = \"max\", of = \"cast(shipped as date)\""),
+        ],
+        vec![
+            times.clone(),
+            feature("agg = \"count\", where = \"shipped >= '2026-10-02'\""),
+        ],
+        vec![
+            texts.clone(),
+            feature("agg = \"count\", where = \"cast(shipped as timestamp) >= '2026-10-02'\""),
+        ],
+        vec![
+            texts.clone(),
+            accounts.to_owned(),
+            feature("agg = \"count\""),
+        ],
+    ];
+    for parts in &refused {
+        let parts: Vec<&str> = [ORDERS]
+            .into_iter()
+            .chain(parts.iter().map(String::as_str))
+            .collect();
+        let told = said(&shop.run(&parts, "2026-10-31", &["--quiet"]), 2);
+        assert!(told.contains("TS-D006"), "{told}");
+        let zoned = parts
+            .concat()
+            .replace("\nkey = ", "\ntime_zone = \"UTC\"\nkey = ");
+        said(&shop.run(&[&zoned], "2026-10-31", &["--quiet"]), 0);
+    }
+    // What nothing reads says nothing, and neither does a text with its own offset.
+    let offset =
+        "agg = \"count\", where = \"try_strptime(shipped, '%Y-%m-%d %H:%M:%S %z') is null\"";
+    for parts in [
+        [texts.as_str(), &feature("agg = \"count\"")],
+        [texts.as_str(), &feature(offset)],
+    ] {
+        said(
+            &shop.run(&[ORDERS, parts[0], parts[1]], "2026-10-31", &["--quiet"]),
+            0,
+        );
+    }
+}
+
+/// A form with a time of day reads dates where that is midnight, as without a form: no time is dropped without a word.
+#[test]
+fn a_date_with_a_form_for_the_time_of_day_drops_none() {
+    for (ty, first, second) in [
+        (
+            "{ type = \"date\", format = \"%d.%m.%Y %H:%M\" }",
+            "01.10.2026 00:00",
+            "02.10.2026 23:30",
+        ),
+        ("\"date\"", "2026-10-01 00:00:00", "2026-10-02 23:30:00"),
+    ] {
+        let shop = Shop::new();
+        shop.file(
+            "orders/o.csv",
+            &format!("customer_id,ordered_at,amount\na,{first},1\nb,{second},1\n"),
+        );
+        let contract = CONTRACT.replace("\"date\"", ty);
+        said(
+            &shop.run(&[ORDERS, &contract, RFM], "2026-10-31", &["--quiet"]),
+            0,
+        );
+        assert_eq!(shop.table("sources").ints("quarantined"), [Some(1)], "{ty}");
+    }
+}
+
+/// A day without a time is the same day in every zone, in files and in the path.
+#[test]
+fn a_day_that_is_read_as_a_time_is_its_midnight_in_every_zone() {
+    let days = RFM.replace("\"rfm\"", "\"rfm\", \"last_order_day\"");
+    for (folder, header, value, ty) in [
+        ("orders", "ordered_at,", "2026-10-31,", "\"timestamp\""),
+        (
+            "orders",
+            "ordered_at,",
+            "31.10.2026,",
+            "{ type = \"timestamp\", format = \"%d.%m.%Y\" }",
+        ),
+        (
+            "orders",
+            "ordered_at,",
+            "31.10.2026,",
+            "{ type = \"timestamp\", format = [\"%d.%m.%Y\", \"%d.%m.%Y %H:%M\"] }",
+        ),
+        ("orders/ordered_at=2026-10-31", "", "", "\"timestamp\""),
+    ] {
+        let shop = Shop::new();
+        shop.file(
+            &format!("{folder}/o.csv"),
+            &format!("customer_id,{header}amount\na,{value}1\n"),
+        );
+        let contract = CONTRACT.replace("\"date\"", ty);
+        let source = ORDERS.replace("\nkey = ", "\ntime_zone = \"Asia/Tokyo\"\nkey = ");
+        said(
+            &shop.run(&[&source, &contract, &days], "2026-10-31", &["--quiet"]),
+            0,
+        );
+        let customers = shop.table("customers");
+        assert_eq!(
+            customers.shown("last_order_day"),
+            "2026-10-31",
+            "{folder} {ty}"
+        );
+    }
+    // A time is one of the zone.
+    let shop = Shop::new();
+    shop.file(
+        "orders/o.csv",
+        "customer_id,ordered_at,amount\na,2026-10-31 00:00,1\n",
+    );
+    let contract = CONTRACT.replace("\"date\"", "\"timestamp\"");
+    let source = ORDERS.replace("\nkey = ", "\ntime_zone = \"Asia/Tokyo\"\nkey = ");
+    said(
+        &shop.run(&[&source, &contract, &days], "2026-10-31", &["--quiet"]),
+        0,
+    );
+    assert_eq!(
+        shop.table("customers").shown("last_order_day"),
+        "2026-10-30"
+    );
 }

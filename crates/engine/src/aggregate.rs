@@ -29,6 +29,7 @@ use polars::prelude::*;
 use tessera_expr::Type;
 use tessera_expr::rel::{Aggregate, Money, RowCounts, ScanColumn, SourceRows, Unconverted, Unseen};
 
+use crate::column::col;
 use crate::duplicates::Duplicates;
 use crate::error::EngineError;
 use crate::lake::Fault;

@@ -10,12 +10,16 @@ use xxhash_rust::xxh3::xxh3_128;
 
 use crate::aggregate::status;
 use crate::budget::Budget;
+use crate::column::col;
 use crate::error::EngineError;
 use crate::repeats::{array, digests};
-use crate::scan::{as_stored, each_window, is_converted, raw_name};
+use crate::scan::{as_held, as_stored, date_literal, each_window, in_file, is_converted, raw_name};
 use crate::sorter::{Equal, Sorter};
 
 const STATUS: &str = "__status";
+
+/// Of the rows that are searched, those before the first day that is read.
+const BEFORE: &str = "__before";
 
 /// Bits of a position; the rest of a [`Search`]'s entries is hash.
 const POSITION_BITS: u32 = 38;
@@ -27,7 +31,8 @@ const PART_BITS: u32 = 12;
 /// Rows that one thread hashes at a time, so that what it writes stays in its cache.
 const HASHED_ROWS: usize = 1 << 12;
 
-/// Positions, among the visible rows that pass the checks, of rows that repeat an earlier one.
+/// Positions, among the visible rows that pass the checks, of rows that repeat an earlier one. The earlier one may lie before
+/// [`SourceRows::not_before`]: which rows repeat others does not depend on what is computed.
 ///
 /// Rows are compared by 102 bits of a hash of their values: 12 choose the part, 90 stand in its entries. Among n different rows
 /// some two have the same bits with a probability of about n² / 2^103, which is 1e-13 for a thousand million. The search needs
@@ -45,17 +50,16 @@ impl Duplicates {
         dedup: &Dedup,
         budget: &Budget,
     ) -> Result<Self, EngineError> {
-        let names: Vec<&str> = if dedup.columns.is_empty() {
-            rows.scan.columns.iter().map(|c| c.name.as_str()).collect()
-        } else {
-            dedup.columns.iter().map(String::as_str).collect()
-        };
-        let mut columns: Vec<Expr> = names
-            .iter()
-            .map(|name| as_stored(rows, name).alias(identity(name)))
-            .collect();
-        columns.extend(names.iter().filter_map(|name| unconverted(rows, name)));
+        let pruned = pruned(rows, dedup);
+        let every = pruned.as_ref().map(|_| {
+            let mut every = rows.clone();
+            every.not_before = None;
+            every
+        });
+        let rows = every.as_ref().unwrap_or(rows);
+        let mut columns = identity(rows, dedup);
         columns.extend(status(rows).map(|status| status.alias(STATUS)));
+        columns.extend(pruned.map(|pruned| pruned.alias(BEFORE)));
         let search = Arc::new(Mutex::new(Search::new(budget)));
         let select = |frame: LazyFrame| Ok(frame.select(columns.clone()));
         let files = 0..rows.scan.files.len();
@@ -64,7 +68,8 @@ impl Duplicates {
             let callback = PlanCallback::new(move |frame: DataFrame| -> PolarsResult<bool> {
                 let hashes = row_hashes(&frame)?;
                 let mut search = inner.lock().unwrap_or_else(PoisonError::into_inner);
-                search.take(&hashes, frame.column(STATUS).ok())?;
+                let [status, before] = [STATUS, BEFORE].map(|name| frame.column(name).ok());
+                search.take(&hashes, status, before)?;
                 search.failure = search.entries.relieve().err();
                 Ok(search.failure.is_some())
             });
@@ -83,33 +88,71 @@ impl Duplicates {
 
     /// Whether the row at this position repeats an earlier one.
     pub(crate) fn contains(&self, position: u64) -> bool {
-        let word = self.repeated.get(position as usize / 64);
-        word.is_some_and(|word| word >> (position % 64) & 1 == 1)
+        bit(&self.repeated, position)
     }
+}
+
+/// The bit of a position, unset beyond the last word.
+fn bit(words: &[u64], position: u64) -> bool {
+    let word = words.get(position as usize / 64);
+    word.is_some_and(|word| word >> (position % 64) & 1 == 1)
+}
+
+/// True for rows before the first day that is read; none where every row before it repeats only such rows, since the time is one
+/// of the columns that are compared.
+fn pruned(rows: &SourceRows, dedup: &Dedup) -> Option<Expr> {
+    let (time, first) = (rows.time.as_ref()?, rows.not_before?);
+    if dedup.columns.is_empty() || dedup.columns.contains(time) {
+        return None;
+    }
+    let day = col(time.as_str()).cast(DataType::Date);
+    Some(day.lt(date_literal(first)).fill_null(lit(false)))
+}
+
+/// What two rows have in common where one repeats the other, each under [`identity_name`]: the columns that the contract names, as the
+/// pipeline sees them; else all columns as the files hold them, also where a derived one has taken the name.
+pub(crate) fn identity(rows: &SourceRows, dedup: &Dedup) -> Vec<Expr> {
+    let exact = dedup.columns.is_empty();
+    let columns = rows.scan.columns.iter().map(|column| &column.name);
+    let names: Vec<&String> = match exact {
+        true => columns.collect(),
+        false => dedup.columns.iter().collect(),
+    };
+    let values = names.iter().map(|name| match exact {
+        true => as_held(rows, name),
+        false => as_stored(rows, name),
+    });
+    let texts = names
+        .iter()
+        .filter_map(|name| unconverted(rows, name, exact));
+    let all = values.chain(texts).enumerate();
+    all.map(|(number, value)| value.alias(identity_name(number)))
+        .collect()
+}
+
+/// Name of a column of [`identity`]; no other column has such a name.
+pub(crate) fn identity_name(number: usize) -> String {
+    format!("__identity_{number}")
 }
 
 /// The texts of a column that do not convert, which are null as its values: two of them need not be the same. None for columns
 /// whose values all convert where rows are compared.
-fn unconverted(rows: &SourceRows, name: &str) -> Option<Expr> {
+fn unconverted(rows: &SourceRows, name: &str, exact: bool) -> Option<Expr> {
     let scan = &rows.scan;
     let is_derived = scan.derive.iter().any(|(derived, _)| derived == name);
-    let is_null = rows.unconverted == Unconverted::Null && !is_derived;
+    let is_null = rows.unconverted == Unconverted::Null && (exact || !is_derived);
     let mut columns = scan.columns.iter().filter(|_| is_null);
     let column = columns.find(|column| column.name == name && is_converted(column))?;
-    let texts = when(col(name).is_null()).then(col(raw_name(&column.name)));
-    let texts = texts.otherwise(lit(NULL));
-    Some(texts.alias(identity(&raw_name(name))))
-}
-
-/// Name of an identifying column in the frames of the search; every other column is none.
-fn identity(name: &str) -> String {
-    format!("__identity_{name}")
+    let texts = when(in_file(scan, name).is_null()).then(col(raw_name(&column.name)));
+    Some(texts.otherwise(lit(NULL)))
 }
 
 /// The rows so far: hash and position of each, in parts by the first bits of the hash.
 struct Search {
     entries: Sorter<u128>,
     position: u64,
+    /// A bit per position of a row before the first day that is read.
+    before: Vec<u64>,
     failure: Option<EngineError>,
 }
 
@@ -118,19 +161,32 @@ impl Search {
         Self {
             entries: Sorter::new(1 << PART_BITS, Equal::Kept, budget),
             position: 0,
+            before: Vec::new(),
             failure: None,
         }
     }
 
-    /// Adds the rows whose status is 0, or all where there is none.
-    fn take(&mut self, hashes: &[u128], status: Option<&Column>) -> PolarsResult<()> {
+    /// Adds the rows whose status is 0, or all where there is none. `before` says which of them only others can repeat.
+    fn take(
+        &mut self,
+        hashes: &[u128],
+        status: Option<&Column>,
+        before: Option<&Column>,
+    ) -> PolarsResult<()> {
+        let before = before.map(|before| before.as_materialized_series().bool());
+        let before = before.transpose()?.filter(|before| before.any());
+        let is_before = |row| before.is_some_and(|before| before.get(row) == Some(true));
         match status {
-            None => hashes.iter().for_each(|hash| self.add(*hash)),
+            None => {
+                for (row, hash) in hashes.iter().enumerate() {
+                    self.add(*hash, is_before(row));
+                }
+            }
             Some(status) => {
                 let status = status.as_materialized_series().u32()?;
-                for (hash, status) in hashes.iter().zip(status.iter()) {
+                for (row, (hash, status)) in hashes.iter().zip(status.iter()).enumerate() {
                     if status == Some(0) {
-                        self.add(*hash);
+                        self.add(*hash, is_before(row));
                     }
                 }
             }
@@ -142,14 +198,18 @@ impl Search {
         Ok(())
     }
 
-    fn add(&mut self, hash: u128) {
+    fn add(&mut self, hash: u128, is_before: bool) {
+        if is_before {
+            self.before.resize((self.position / 64 + 1) as usize, 0);
+            self.before[(self.position / 64) as usize] |= 1 << (self.position % 64);
+        }
         let part = (hash >> (u128::BITS - PART_BITS)) as usize;
         let entry = hash << PART_BITS & !POSITION | u128::from(self.position);
         self.entries.push(part, entry);
         self.position += 1;
     }
 
-    /// A bit per position, set for all but the first row of each hash.
+    /// A bit per position among the rows that are read, set for all but the first row of each hash.
     fn repeated(self) -> Result<Vec<u64>, EngineError> {
         if let Some(failure) = self.failure {
             return Err(failure);
@@ -169,7 +229,16 @@ impl Search {
                 last = Some(hash);
             })
         })?;
-        Ok(bits.into_iter().map(AtomicU64::into_inner).collect())
+        let bits: Vec<u64> = bits.into_iter().map(AtomicU64::into_inner).collect();
+        if self.before.is_empty() {
+            return Ok(bits);
+        }
+        let kept = (0..self.position).filter(|position| !bit(&self.before, *position));
+        let mut read = vec![0; bits.len()];
+        for (place, position) in kept.enumerate() {
+            read[place / 64] |= u64::from(bit(&bits, position)) << (place % 64);
+        }
+        Ok(read)
     }
 }
 
@@ -183,7 +252,7 @@ fn row_hashes(frame: &DataFrame) -> PolarsResult<Vec<u128>> {
             let rows = frame.slice((chunk * HASHED_ROWS) as i64, hashes.len());
             rows.columns()
                 .iter()
-                .filter(|column| column.name() != STATUS)
+                .filter(|column| ![STATUS, BEFORE].contains(&column.name().as_str()))
                 .try_for_each(|column| absorb(column.as_materialized_series(), hashes))
         })?;
     Ok(hashes)
@@ -324,7 +393,9 @@ mod tests {
             let status: Vec<u32> = rows.iter().map(|row| row.2).collect();
             let frame = df!("text" => text, "number" => number, STATUS => status).unwrap();
             let hashes = row_hashes(&frame).unwrap();
-            search.take(&hashes, frame.column(STATUS).ok()).unwrap();
+            search
+                .take(&hashes, frame.column(STATUS).ok(), None)
+                .unwrap();
             search.entries.relieve().unwrap();
         }
         let rows = search.position;
@@ -361,6 +432,27 @@ mod tests {
             prop_assert_eq!(found(&batches, u64::MAX), expected(&batches));
             prop_assert_eq!(found(&batches, 1), expected(&batches));
         }
+    }
+
+    /// Rows before the first day are repeated by later ones, and have no place among those that are read.
+    #[test]
+    fn rows_before_the_first_day_are_repeated_and_not_numbered() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut search = Search::new(&Budget::spilling_at(1, folder.path()));
+        for batch in [
+            df!("id" => ["a", "b", "a", "c"], BEFORE => [true, false, false, true]),
+            df!("id" => ["b", "c", "c", "d"], BEFORE => [true, true, false, false]),
+        ] {
+            let frame = batch.unwrap();
+            let hashes = row_hashes(&frame).unwrap();
+            let before = frame.column(BEFORE).ok();
+            search.take(&hashes, None, before).unwrap();
+        }
+        let repeated = search.repeated().unwrap();
+        let duplicates = Duplicates { repeated };
+        // Those that are read: b, a again, c again, d.
+        let found: Vec<bool> = (0..5).map(|p| duplicates.contains(p)).collect();
+        assert_eq!(found, [false, true, true, false, false]);
     }
 
     #[test]

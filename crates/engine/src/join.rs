@@ -16,6 +16,7 @@ use polars::prelude::*;
 use tessera_expr::rel::{Join, SourceRows};
 
 use crate::bridge::to_arrow;
+use crate::column::col;
 use crate::error::EngineError;
 use crate::lower::{lower, many, unary};
 use crate::types::polars_type;

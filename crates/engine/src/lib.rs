@@ -5,19 +5,21 @@
 //!
 //! Where to look: `lake` reads files, `scan` makes rows of them, `join` finds rows of lookups, `aggregate` makes one row per
 //! customer, `assemble` puts tables side by side, `written` compares how they write their keys, `project` computes columns,
-//! `rejects` fetches rows that rules took out, `per_key` compares the rows of a key, `lower` translates expressions, `sorter`
+//! `rejects` fetches rows that rules took out, `per_key` compares the rows of a key, `narrow` finds the files that have such rows, `lower` translates expressions, `sorter`
 //! orders entries in memory or by files.
 
 mod aggregate;
 mod assemble;
 mod bridge;
 mod budget;
+mod column;
 mod drawn;
 mod duplicates;
 mod error;
 mod join;
 mod lake;
 mod lower;
+mod narrow;
 mod per_key;
 mod polars_engine;
 mod project;

@@ -25,6 +25,8 @@ use polars::prelude as pl;
 use polars::prelude::{AnyValue, DataType, TimeUnit};
 use tessera_expr::{BinaryOp, Expr, Function, Literal, Node, Type};
 
+use crate::column::col;
+
 pub(crate) use decimals::{decimal_type, from_decimal, to_decimal, whole_number, widened};
 pub(crate) use kernels::{many, unary};
 pub(crate) use numbers::finite;
@@ -81,8 +83,7 @@ struct Lowering {
 impl Lowering {
     fn value(&self, expr: &Expr) -> pl::Expr {
         match &expr.node {
-            // not `col`, which reads some names as patterns
-            Node::Column(name) => pl::Expr::Column(name.as_str().into()),
+            Node::Column(name) => col(name.as_str()),
             Node::Literal(Literal::Decimal(whole)) => constant(expr.ty, decimal(*whole, expr.ty)),
             Node::Literal(literal) => constant(expr.ty, any_value(literal)),
             Node::AsOf => constant(Type::Date, AnyValue::Date(self.clock.as_of.to_epoch_days())),

@@ -8,8 +8,11 @@ use polars::prelude::*;
 use tessera_expr::rel::SourceRows;
 
 use crate::aggregate::status;
+use crate::column::col;
+use crate::duplicates;
 use crate::error::EngineError;
 use crate::lower::lower;
+use crate::narrow::{Narrowing, each_file};
 use crate::scan::{ROW, each_window};
 
 const STATUS: &str = "__status";
@@ -31,7 +34,7 @@ pub struct Several {
     pub differing: u64,
     /// Of those, keys whose newest rows are equally new and differ.
     pub tied: u64,
-    /// File and row, from 1, of rows of one key: one that is tied, else one that differs.
+    /// File and row, from 1, of rows of one key: one that is tied, else one that differs, unless newer rows supersede older ones.
     pub example: Vec<(PathBuf, u64)>,
 }
 
@@ -87,6 +90,10 @@ pub(crate) fn several(
         tied: u64::from(tied.sum().unwrap_or(0)),
         example: Vec::new(),
     };
+    // In a history without ends a newer row supersedes older ones, so that nothing has to be shown of them.
+    if several.tied == 0 && rows.time.is_some() && rows.until.is_none() {
+        return Ok(several);
+    }
     let shown = if several.tied > 0 { tied } else { differ };
     let keys = keys.column(KEY)?.as_materialized_series().filter(&shown)?;
     let example = keys.sort(SortOptions::default())?.head(Some(1));
@@ -98,25 +105,55 @@ pub(crate) fn several(
         example.get(0)?.into_static(),
     )));
     let kept = valid.map_or(wanted.clone(), |valid| wanted.clone().and(valid));
-    for (number, file) in rows.scan.files.iter().enumerate() {
-        let origin = rows.scan.lake_file(file);
-        let of_key = Passing {
-            rows,
-            columns: &[col(ROW).cast(DataType::UInt64)],
-            kept: Some(kept.clone()),
-            files: number..number + 1,
-            numbered: true,
-        };
-        let numbers = of_key.collect(&|frame| frame)?;
-        let numbers = numbers.column(ROW)?.as_materialized_series();
-        for number in numbers.u64()?.iter().flatten() {
-            several.example.push((origin.to_owned(), number + 1));
-            if several.example.len() == EXAMPLE_ROWS {
-                return Ok(several);
-            }
-        }
-    }
+    let mut examples = Examples {
+        rows,
+        kept,
+        found: Vec::new(),
+    };
+    each_file(&rows.scan.files, &mut examples)?;
+    several.example = examples.found;
     Ok(several)
+}
+
+/// The first rows of one key.
+struct Examples<'a> {
+    rows: &'a SourceRows,
+    kept: Expr,
+    found: Vec<(PathBuf, u64)>,
+}
+
+impl Examples<'_> {
+    fn rows_of(&self, files: Range<usize>, number: Option<Expr>) -> Result<DataFrame, EngineError> {
+        let of_key = Passing {
+            rows: self.rows,
+            columns: &[number
+                .clone()
+                .unwrap_or_else(|| col(self.rows.key.as_str()))],
+            kept: Some(self.kept.clone()),
+            files,
+            numbered: number.is_some(),
+        };
+        of_key.collect(&|frame| frame)
+    }
+}
+
+impl Narrowing for Examples<'_> {
+    fn look(&mut self, files: Range<usize>) -> Result<u64, EngineError> {
+        Ok(self.rows_of(files, None)?.height() as u64)
+    }
+
+    fn take(&mut self, number: usize) -> Result<bool, EngineError> {
+        let scan = &self.rows.scan;
+        let origin = scan.origins.get(number).unwrap_or(&scan.files[number]);
+        let row = col(ROW).cast(DataType::UInt64);
+        let numbers = self.rows_of(number..number + 1, Some(row))?;
+        let numbers = numbers.column(ROW)?.as_materialized_series().u64()?.clone();
+        let wanted = EXAMPLE_ROWS - self.found.len();
+        let found = numbers.iter().flatten().take(wanted);
+        self.found
+            .extend(found.map(|number| (origin.clone(), number + 1)));
+        Ok(self.found.len() < EXAMPLE_ROWS)
+    }
 }
 
 /// The findings per key, and how differing rows are recognised.
@@ -212,8 +249,12 @@ impl Passing<'_> {
         reduce: &dyn Fn(LazyFrame) -> LazyFrame,
     ) -> Result<DataFrame, EngineError> {
         let rows = self.rows;
-        let identity = identity(rows);
-        let names: Vec<Expr> = (0..identity.len()).map(|n| col(identity_name(n))).collect();
+        // None where rows may be repeated.
+        let identity = rows.dedup.as_ref();
+        let identity = identity.map_or_else(Vec::new, |dedup| duplicates::identity(rows, dedup));
+        let names: Vec<Expr> = (0..identity.len())
+            .map(|n| col(duplicates::identity_name(n)))
+            .collect();
         let first = |frame: LazyFrame| {
             frame.unique_stable_generic(Some(names.clone()), UniqueKeepStrategy::First)
         };
@@ -258,25 +299,6 @@ impl Passing<'_> {
         let kept = first(found.lazy()).filter(col(KEPT));
         Ok(kept.collect_with_engine(Engine::Streaming)?.unwrap_single())
     }
-}
-
-/// The columns by which a row repeats another; none where rows may be repeated.
-fn identity(rows: &SourceRows) -> Vec<Expr> {
-    let Some(dedup) = &rows.dedup else {
-        return Vec::new();
-    };
-    let names: Vec<&str> = match dedup.columns.as_slice() {
-        [] => rows.scan.columns.iter().map(|c| c.name.as_str()).collect(),
-        named => named.iter().map(String::as_str).collect(),
-    };
-    let named = names.into_iter().enumerate();
-    named
-        .map(|(number, name)| col(name).alias(identity_name(number)))
-        .collect()
-}
-
-fn identity_name(number: usize) -> String {
-    format!("__identity_{number}")
 }
 
 fn value(name: &str) -> String {

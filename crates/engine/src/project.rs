@@ -6,12 +6,13 @@ use std::sync::Arc;
 use arrow::array::{Array, ArrayRef, RecordBatch};
 use arrow::compute::concat;
 use arrow::datatypes::{Field, Schema};
-use polars::prelude::{DataFrame, Expr, IntoColumn, IntoLazy, col};
+use polars::prelude::{DataFrame, Expr, IntoColumn, IntoLazy};
 use rayon::prelude::*;
 use tessera_expr::{Expr as TypedExpr, Type};
 
 use crate::aggregate::arrow_type;
 use crate::bridge::{to_arrow, to_polars};
+use crate::column::col;
 use crate::error::EngineError;
 use crate::lower::{Clock, lower};
 use crate::types::polars_type;

@@ -1,5 +1,6 @@
 //! The rows that rules rejected, each with its file, position, content and the value that the rule rejected.
 
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -10,11 +11,14 @@ use tessera_spec::shown::{example, masked};
 
 use crate::aggregate::{conversion_rules, status};
 use crate::budget::Budget;
+use crate::column::col;
 use crate::duplicates::Duplicates;
 use crate::error::EngineError;
+use crate::narrow::{Narrowing, each_file};
 use crate::scan::{PRUNED, ROW, each_window, in_file, is_converted, raw_name};
 
 const STATUS: &str = "__status";
+const COUNT: &str = "__count";
 
 /// Rows per batch: a pass holds these in memory in addition to the rows that it returns.
 const BATCH_ROWS: usize = 1 << 14;
@@ -80,7 +84,7 @@ pub fn rule_names(rows: &SourceRows) -> Vec<String> {
     broken.chain(checks).chain(repeated).collect()
 }
 
-/// Reads the source again, file by file, and returns the first `wanted` rows of each rule, in file and row order; it stops when
+/// Reads the source again and returns the first `wanted` rows of each rule, in file and row order; it stops when
 /// all are found.
 pub(crate) fn collect(
     rows: &SourceRows,
@@ -94,7 +98,7 @@ pub(crate) fn collect(
         Some(dedup) if wants_repeated => Some(Duplicates::find(rows, dedup, budget)?),
         _ => None,
     };
-    let mut search = Search {
+    let search = Search {
         wanted: wanted.to_vec(),
         found: found_columns(rows),
         duplicates: duplicates.zip(repeated),
@@ -102,27 +106,91 @@ pub(crate) fn collect(
         rejects: Vec::new(),
         failure: None,
     };
-    let only_rejected = search.duplicates.is_none();
-    let make = |frame: LazyFrame| {
-        let mut frame = frame.with_column(status(rows).unwrap_or_else(|| lit(0u32)).alias(STATUS));
-        if only_rejected {
-            frame = frame.filter(col(STATUS).neq(lit(0u32)));
-        }
-        let frame = frame.filter(col(STATUS).lt(lit(PRUNED)));
-        Ok(frame.select(content(rows)))
+    let mut collecting = Collecting {
+        rows,
+        only_rejected: search.duplicates.is_none(),
+        search,
+        hand_over: take,
     };
-    for (number, file) in rows.scan.files.iter().enumerate() {
-        if search.is_done() {
-            break;
-        }
-        let file = rows.scan.lake_file(file);
-        each_window(rows, number..number + 1, true, &make, &mut |frame| {
-            search = search_window(frame, file, std::mem::take(&mut search))?;
-            search.rejects.drain(..).for_each(&mut *take);
-            Ok(!search.is_done())
-        })?;
+    if collecting.search.is_done() {
+        return Ok(());
     }
-    Ok(())
+    each_file(&rows.scan.files, &mut collecting)
+}
+
+/// Collects the rejected rows of files.
+struct Collecting<'a> {
+    rows: &'a SourceRows,
+    /// Rows that pass need not be looked at: repeated ones are not searched.
+    only_rejected: bool,
+    search: Search,
+    hand_over: &'a mut dyn FnMut(Reject),
+}
+
+/// Visible rows with the number of the rule that took them out, from 1, and 0 for those that pass.
+fn judged(rows: &SourceRows, only_rejected: bool, frame: LazyFrame) -> LazyFrame {
+    let mut frame = frame.with_column(status(rows).unwrap_or_else(|| lit(0u32)).alias(STATUS));
+    if only_rejected {
+        frame = frame.filter(col(STATUS).neq(lit(0u32)));
+    }
+    frame.filter(col(STATUS).lt(lit(PRUNED)))
+}
+
+impl Narrowing for Collecting<'_> {
+    fn look(&mut self, files: Range<usize>) -> Result<u64, EngineError> {
+        let (rows, only_rejected) = (self.rows, self.only_rejected);
+        let make = |frame: LazyFrame| {
+            let counts = len().cast(DataType::UInt64).alias(COUNT);
+            let judged = judged(rows, only_rejected, frame);
+            Ok(judged.group_by([col(STATUS)]).agg([counts]))
+        };
+        let (mut passing, mut found) = (0, 0);
+        each_window(rows, files, false, &make, &mut |frame| {
+            let frame = frame
+                .collect_with_engine(Engine::Streaming)?
+                .unwrap_single();
+            let column = |name: &str| -> Result<Series, EngineError> {
+                Ok(frame.column(name)?.as_materialized_series().clone())
+            };
+            let (statuses, counts) = (column(STATUS)?, column(COUNT)?);
+            for (status, count) in statuses.u32()?.iter().zip(counts.u64()?.iter()) {
+                let (status, count) = (status.unwrap_or(0) as usize, count.unwrap_or(0));
+                match status.checked_sub(1) {
+                    None => passing += count,
+                    Some(rule) if self.search.wants(rule) => found += count,
+                    Some(_) => {}
+                }
+            }
+            Ok(true)
+        })?;
+        let begin = self.search.position;
+        if let Some((duplicates, rule)) = &self.search.duplicates
+            && self.search.wants(*rule)
+        {
+            let repeated = (begin..begin + passing).filter(|place| duplicates.contains(*place));
+            found += repeated.count() as u64;
+        }
+        if found == 0 {
+            self.search.position += passing;
+        }
+        Ok(found)
+    }
+
+    fn take(&mut self, number: usize) -> Result<bool, EngineError> {
+        let (rows, only_rejected) = (self.rows, self.only_rejected);
+        let make = |frame: LazyFrame| {
+            let judged = judged(rows, only_rejected, frame);
+            Ok(judged.select(content(rows)))
+        };
+        let origin = rows.scan.origins.get(number);
+        let file = origin.unwrap_or(&rows.scan.files[number]);
+        each_window(rows, number..number + 1, true, &make, &mut |frame| {
+            self.search = search_window(frame, file, std::mem::take(&mut self.search))?;
+            self.search.rejects.drain(..).for_each(&mut *self.hand_over);
+            Ok(!self.search.is_done())
+        })?;
+        Ok(!self.search.is_done())
+    }
 }
 
 /// Goes through a window of one file, batch by batch.
@@ -163,6 +231,10 @@ struct Search {
 }
 
 impl Search {
+    fn wants(&self, rule: usize) -> bool {
+        self.wanted.get(rule).is_some_and(|wanted| *wanted > 0)
+    }
+
     fn is_done(&self) -> bool {
         self.wanted.iter().all(|n| *n == 0)
     }

@@ -21,6 +21,7 @@ use tessera_expr::rel::{
     Drawn, FAULT, FileGroup, Join, Sample, Scan, ScanColumn, ScanFormat, SourceRows, Stored,
 };
 
+use crate::column::col;
 use crate::drawn::drawn;
 use crate::error::EngineError;
 use crate::join::with_joined;
@@ -183,6 +184,11 @@ fn with_all_columns(rows: &SourceRows, mut frame: LazyFrame) -> Result<LazyFrame
         level.extend([made, nulled.alias(nulled_name(name))]);
         let skipped = reads_skipped(expr, rows.into());
         level.extend(skipped.map(|skipped| skipped.alias(skipped_name(name))));
+        if hides_operands(&scan.derive, number)
+            && let Some(when) = tessera_expr::overflow(expr, None)
+        {
+            level.push(lower(&when, rows).alias(overflow_name(name)));
+        }
         names.insert(name.as_str());
         if until == Some(name) {
             frame = frame.with_columns(std::mem::take(&mut level));
@@ -223,6 +229,21 @@ fn inputs_present(expr: &tessera_expr::Expr) -> Expr {
 /// Name of the column that is true where a derived value is null although what it is made from is not.
 pub(crate) fn nulled_name(name: &str) -> String {
     format!("{RAW}nulled_{name}")
+}
+
+/// Whether a derived column, or one behind it, takes the name of a column that it is made from, which cannot be seen any more then.
+pub(crate) fn hides_operands(derive: &[(String, tessera_expr::Expr)], number: usize) -> bool {
+    let Some((_, expr)) = derive.get(number) else {
+        return false;
+    };
+    let read = tessera_expr::columns(expr);
+    let mut taken = derive[number..].iter();
+    taken.any(|(name, _)| read.contains(name.as_str()))
+}
+
+/// Name of the column that is true where a derived value overflowed; only there where [`hides_operands`] says so.
+pub(crate) fn overflow_name(name: &str) -> String {
+    format!("{RAW}overflow_{name}")
 }
 
 /// The rows of a window with columns in the types of the expression language, one part after the other.
@@ -407,6 +428,18 @@ pub(crate) fn as_stored(rows: &SourceRows, name: &str) -> Expr {
     match column.filter(|c| !changed && is_told_apart_raw(c)) {
         Some(column) => col(code_name(&column.name)),
         None => col(name),
+    }
+}
+
+/// A column of the files as they hold it, also where a derived one has taken its name. Ends that are not known yet have no stored
+/// form.
+pub(crate) fn as_held(rows: &SourceRows, name: &str) -> Expr {
+    let scan = &rows.scan;
+    let until = rows.until.as_deref() == Some(name) && !is_derived(scan, name);
+    let column = scan.columns.iter().find(|c| c.name == name);
+    match column.filter(|column| !until && is_told_apart_raw(column)) {
+        Some(column) => col(code_name(&column.name)),
+        None => in_file(scan, name),
     }
 }
 

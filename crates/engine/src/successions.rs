@@ -3,6 +3,7 @@
 use polars::prelude::*;
 use tessera_expr::rel::SourceRows;
 
+use crate::column::col;
 use crate::drawn::drawn;
 use crate::error::EngineError;
 use crate::per_key::Passing;

@@ -1,4 +1,5 @@
-//! Conditions for which rows a conversion within an expression fails, and for which its value is null although no operand is null.
+//! Conditions for which rows a conversion within an expression fails, its arithmetic overflows, or its value is null although no
+//! operand is null.
 //!
 //! An expression gives a value for every row, also where a part of it fails. Parts that are not evaluated do not fail: the branch
 //! that a `case` does not take, the operands after the first value of a `coalesce`, the right side of an `and` whose left side is
@@ -70,6 +71,77 @@ pub fn unexpected_null(expr: &Expr, made: Option<&Expr>) -> Option<Expr> {
     });
     let any = made_here.reduce(|a, b| a.condition(BinaryOp::Or, b))?;
     Some(and(value, any))
+}
+
+/// True for rows where `+`, `-` or `*` of integers or decimals, somewhere in the expression where it is reached, gives null for
+/// operands that are not: the result does not fit its type. None where no part of it can do that. `made` is a column that holds
+/// the value of the expression, where there is one.
+pub fn overflow(expr: &Expr, made: Option<&Expr>) -> Option<Expr> {
+    let mut inner = Vec::new();
+    within_chains(expr, &mut inner);
+    let mut found: Vec<Expr> = Vec::new();
+    reach(expr, &None, &mut |node, guard| {
+        let part = std::ptr::from_ref(node);
+        if !may_overflow(node) || inner.contains(&part) {
+            return;
+        }
+        let mut operands = Vec::new();
+        operands_of(node, &mut operands);
+        if operands
+            .iter()
+            .any(|of| of.node == Node::Literal(Literal::Null))
+        {
+            return;
+        }
+        let value = made.filter(|_| std::ptr::eq(node, expr)).unwrap_or(node);
+        let present = operands
+            .into_iter()
+            .filter(|operand| !matches!(operand.node, Node::Literal(_)))
+            .map(|operand| operand.clone().is_null().negated());
+        found.push(both(guard, present.fold(value.clone().is_null(), and)));
+    });
+    found
+        .into_iter()
+        .reduce(|a, b| a.condition(BinaryOp::Or, b))
+}
+
+/// Whether the node is arithmetic of integers or decimals, which overflows to null.
+fn may_overflow(expr: &Expr) -> bool {
+    let exact = |of: &Expr| matches!(of.ty, Type::Int | Type::Decimal { .. });
+    match &expr.node {
+        Node::Binary(BinaryOp::Add | BinaryOp::Subtract | BinaryOp::Multiply, a, b) => {
+            exact(expr) && exact(a) && exact(b)
+        }
+        Node::Negate(_) => exact(expr),
+        // An integer has 19 digits of at most 38; fewer decimals take no room.
+        Node::Cast(of) => match (of.ty, expr.ty) {
+            (Type::Int, Type::Decimal { scale }) => scale > 19,
+            (Type::Decimal { scale: from }, Type::Decimal { scale }) => scale > from,
+            _ => false,
+        },
+        _ => false,
+    }
+}
+
+/// The operands of a chain of such arithmetic, which is null where one of its parts is.
+fn operands_of<'e>(chain: &'e Expr, operands: &mut Vec<&'e Expr>) {
+    for child in children(chain) {
+        if may_overflow(child) {
+            operands_of(child, operands);
+        } else {
+            operands.push(child);
+        }
+    }
+}
+
+/// The parts of chains that are operands of other parts.
+fn within_chains(expr: &Expr, found: &mut Vec<*const Expr>) {
+    for child in children(expr) {
+        if may_overflow(expr) && may_overflow(child) {
+            found.push(std::ptr::from_ref(child));
+        }
+        within_chains(child, found);
+    }
 }
 
 /// Calls `seen` for every node, operands first, with the condition under which its value counts.
@@ -334,6 +406,42 @@ mod tests {
                 "(s = '') is distinct from true and (not (s is null) and cast(s as bigint) is null)",
                 "(s = '') is distinct from true and (cast(s as bigint) >= 3) is distinct from false and (not (s is null) and cast(s as bigint) is null)"
             ]
+        );
+    }
+
+    #[test]
+    fn overflows_are_found_wherever_they_are_reached() {
+        let of = |text: &str| overflow(&expr(text), None).map(|when| when.to_string());
+        for text in [
+            "a", "a / b", "x * x", "abs(a)", "a % b", "s || t", "a + null", "-null",
+        ] {
+            assert_eq!(of(text), None, "{text}");
+        }
+        let both = "not (a is null) and not (b is null)";
+        let product = format!("a * b is null and {both}");
+        assert_eq!(of("a * b"), Some(product.clone()));
+        for whole in ["abs(a * b)", "a * b / 100", "round(a * b, 0)"] {
+            assert_eq!(of(whole), Some(product.clone()), "{whole}");
+        }
+        assert_eq!(
+            of("a * b + a - 1"),
+            Some(format!(
+                "a * b + a - 1 is null and {both} and not (a is null)"
+            ))
+        );
+        assert_eq!(
+            of("case when a < 10 then a * b else 0 end"),
+            Some(format!("a < 10 and ({product})"))
+        );
+        assert_eq!(
+            of("coalesce(a, a * b)"),
+            Some(format!("a is null and ({product})"))
+        );
+        let made = Expr::column("m", Type::Int);
+        let found = overflow(&expr("a * b"), Some(&made));
+        assert_eq!(
+            found.map(|when| when.to_string()),
+            Some(format!("m is null and {both}"))
         );
     }
 

@@ -14,7 +14,7 @@ use crate::tree::{Expr, Schema};
 const MAX_BYTES: usize = 65_536;
 /// Most operators, keywords and brackets. Bounds the height of the parser's own tree, whose destructor recurses.
 const MAX_STEPS: usize = 1_000;
-/// Nested brackets and calls that the parser enters.
+/// Nested calls that the parser enters; a pair of brackets behind an operator counts twice.
 const MAX_NESTING: usize = 60;
 
 /// Checks an expression against the names it may use.
@@ -49,7 +49,7 @@ fn syntax(source: &Source<'_>) -> Result<sqlparser::ast::Expr, Box<ExprError>> {
         let kind = ErrorKind::TooLarge {
             found: steps,
             limit: MAX_STEPS,
-            unit: "operators and brackets",
+            unit: "operators, keywords and brackets",
         };
         let error = ExprError::new(kind, 0..source.end().end);
         return Err(Box::new(error.help(

@@ -264,9 +264,13 @@ impl State {
             }
             let values = &add["partitionValues"];
             let value = |name: &String| {
-                let text = values.get(name).and_then(Value::as_str);
-                let text = text.filter(|text| !text.is_empty());
-                (name.clone(), text.map(str::to_owned))
+                let text = match values.get(name) {
+                    Some(Value::String(text)) => Some(text.clone()),
+                    // Some writers do not write them as texts.
+                    Some(plain @ (Value::Number(_) | Value::Bool(_))) => Some(plain.to_string()),
+                    _ => None,
+                };
+                (name.clone(), text.filter(|text| !text.is_empty()))
             };
             let partitions = columns.iter().map(value).collect();
             table.files.insert(file_path(root, &path)?, partitions);
@@ -332,17 +336,27 @@ fn partition_types(metadata: &Value, columns: &[String]) -> BTreeMap<String, Typ
         .flatten()
         .filter_map(|field| {
             let name = field["name"].as_str()?.to_owned();
-            let ty = match field["type"].as_str()? {
+            let stated = field["type"].as_str()?;
+            let ty = match stated {
                 "byte" | "short" | "integer" | "long" => Type::Int,
                 "float" | "double" => Type::Float,
                 "boolean" => Type::Bool,
                 "date" => Type::Date,
                 "timestamp" | "timestamp_ntz" => Type::Timestamp,
-                _ => Type::String,
+                _ => match decimal_scale(stated) {
+                    Some(scale) => Type::Decimal { scale },
+                    None => Type::String,
+                },
             };
             columns.contains(&name).then_some((name, ty))
         })
         .collect()
+}
+
+/// The digits behind the point of `decimal(10,2)`.
+fn decimal_scale(ty: &str) -> Option<u8> {
+    let digits = ty.strip_prefix("decimal(")?.strip_suffix(')')?;
+    digits.split_once(',')?.1.trim().parse().ok()
 }
 
 /// The actions of a checkpoint, as a commit would hold them.
@@ -444,6 +458,18 @@ mod tests {
             ]
         );
         assert_eq!(table.types["day"], Type::Date);
+    }
+
+    #[test]
+    fn partition_columns_have_the_type_and_the_values_of_the_log() {
+        let metadata = METADATA.replace(r#"\"date\""#, r#"\"decimal(10,2)\""#);
+        let (text, number) = (add("a.parquet", "\"1.50\""), add("b.parquet", "2.5"));
+        let (_dir, table) = log(&[&[PROTOCOL, &metadata, &text, &number]]);
+        let table = table.unwrap();
+        assert_eq!(table.types["day"], Type::Decimal { scale: 2 });
+        let values = table.files.into_values().flatten();
+        let values: Vec<Option<String>> = values.map(|(_, value)| value).collect();
+        assert_eq!(values, ["1.50", "2.5"].map(|text| Some(text.to_owned())));
     }
 
     /// The values of a field in rows of JSON.

@@ -208,8 +208,23 @@ fn merged(a: &[Held], b: &[Held]) -> Option<Vec<Held>> {
     a.iter().zip(b).map(one).collect()
 }
 
-/// The form in which one scan reads both without loss; `None` where a scan cannot.
-pub(crate) fn read_alike(a: &Stored, b: &Stored) -> Option<Stored> {
+/// The form in which one scan reads both without loss; `None` where a scan cannot. Milliseconds that no other unit can hold, such as
+/// the largest number for "never", are told by their own unit.
+fn read_alike(a: &Stored, b: &Stored) -> Option<Stored> {
+    let in_millis = |stored: &Stored| {
+        matches!(
+            stored,
+            Stored::Timestamp {
+                ticks_per_second: 1_000,
+                ..
+            }
+        )
+    };
+    unified(a, b).filter(|_| in_millis(a) == in_millis(b))
+}
+
+/// The form in which values of both can be told apart; `None` where there is none.
+fn unified(a: &Stored, b: &Stored) -> Option<Stored> {
     use Stored::{Float, Int, Timestamp};
     if a == b {
         return Some(a.clone());
@@ -258,7 +273,7 @@ pub(crate) fn common(forms: &[&Stored]) -> Stored {
         .all(|stored| matches!(stored, Stored::Timestamp { zone: Some(_), .. }));
     let mut merged = forms.first().map(|first| (*first).clone());
     for form in forms {
-        merged = merged.and_then(|known| read_alike(&known, form));
+        merged = merged.and_then(|known| unified(&known, form));
     }
     match merged {
         Some(stored) => stored,
@@ -321,6 +336,22 @@ mod tests {
         assert_eq!(sizes(vec![int(8), Held::Nulls, int(8)]), [1, 1, 1]);
         assert_eq!(sizes(vec![Held::Nulls, Held::Absent, Held::Nulls]), [3]);
         assert_eq!(sizes(vec![Held::Absent, Held::Nulls, int(8)]), [2, 1]);
+    }
+
+    /// The largest number of milliseconds is no number of microseconds.
+    #[test]
+    fn milliseconds_are_read_by_themselves() {
+        let files = [1_000, 1_000, 1_000_000, 1_000_000_000, 1_000];
+        let files = files.map(|ticks_per_second| {
+            let zone = None;
+            vec![Held::As(Stored::Timestamp {
+                ticks_per_second,
+                zone,
+            })]
+        });
+        let found = groups(files.into_iter());
+        let sizes: Vec<usize> = found.iter().map(|group| group.files).collect();
+        assert_eq!(sizes, [2, 2, 1]);
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! The files of a source: one file, a folder, or a pattern. Everything that is found is sorted before anything is decided.
 
 mod names;
+mod pattern;
 mod walk;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -15,7 +16,8 @@ use crate::formats::{self, SourceFormat, parquet};
 use crate::found::{Found, Reason};
 use crate::partitions::Partition;
 pub use names::Compression;
-use names::{extension, fits, is_silent, named};
+use names::{extension, fits, named};
+use pattern::{Asked, Deep, Judged, is_pattern};
 pub(crate) use walk::TableFormat;
 use walk::{Entry, Walk};
 
@@ -53,10 +55,12 @@ pub(crate) fn list(source: &Source) -> Result<Listing, IngestError> {
     let mut walk = Walk::default();
     let at = |(path, error): walk::At| io(source, &path, error);
     let root = if is_pattern(text) && !matches_itself_only(source, text)? {
+        let asked = Asked::of(text);
         for path in globbed(source, text)? {
-            walk.matched(&path).map_err(at)?;
+            walk.matched(&path, asked.judge(&path) == Judged::Underscore)
+                .map_err(at)?;
         }
-        glob_root(text)
+        asked.root
     } else {
         walk.root(path).map_err(at)?;
         if path.is_dir() {
@@ -172,6 +176,14 @@ fn delta_table(source: &Source, root: PathBuf) -> Result<Listing, IngestError> {
             advice: "and Delta tables consist of Parquet files: remove `format`",
         });
     }
+    if table.files.is_empty() {
+        return Err(IngestError::NoFiles {
+            source_name: source.name.value.clone(),
+            path: source.path.value.clone(),
+            format: parquet::FORMAT.shown.to_owned(),
+            there: "; it is a Delta table whose current version has no files".to_owned(),
+        });
+    }
     let mut walk = Walk::inside_table();
     let at = |(path, error): walk::At| io(source, &path, error);
     walk.root(&root).map_err(at)?;
@@ -191,9 +203,6 @@ fn delta_table(source: &Source, root: PathBuf) -> Result<Listing, IngestError> {
             compression: None,
             partitions: Some(partitions),
         });
-    }
-    if files.is_empty() {
-        return Err(no_files(source, &found));
     }
     files.sort_by(|a, b| a.path.as_os_str().cmp(b.path.as_os_str()));
     Ok(Listing {
@@ -346,10 +355,6 @@ pub(crate) fn relative(root: &Path, path: &Path) -> String {
         .to_string()
 }
 
-fn is_pattern(text: &str) -> bool {
-    text.contains(['*', '?', '['])
-}
-
 /// Whether a path with `*`, `?` or brackets in it exists as it stands, while as a pattern it matches nothing else.
 fn matches_itself_only(source: &Source, text: &str) -> Result<bool, IngestError> {
     let path = Path::new(text);
@@ -366,26 +371,24 @@ fn globbed(source: &Source, pattern: &str) -> Result<Vec<PathBuf>, IngestError> 
         pattern: pattern.to_owned(),
         reason,
     };
-    let whole = glob::Pattern::new(pattern).map_err(|error| bad(error.to_string()))?;
+    glob::Pattern::new(pattern).map_err(|error| bad(error.to_string()))?;
     // Folders below `**` are walked here: links that lead in circles would not end otherwise.
-    let parts: Vec<&str> = pattern.split('/').collect();
-    let deep = parts.iter().position(|part| *part == "**");
-    let shallow = match deep {
-        Some(0) => ".".to_owned(),
-        Some(at) => parts[..at].join("/"),
-        None => pattern.to_owned(),
-    };
-    let paths = glob::glob(&shallow).map_err(|error| bad(error.to_string()))?;
+    let deep = Deep::of(pattern).map_err(|error| bad(error.to_string()))?;
+    let shallow = deep.as_ref().map_or(pattern, |deep| deep.begin.as_str());
+    let paths = glob::glob(shallow).map_err(|error| bad(error.to_string()))?;
+    let asked = Asked::of(pattern);
     let mut files = Vec::new();
     for path in paths {
         let path = path.map_err(|error| {
             let at = error.path().to_owned();
             io(source, &at, error.into())
         })?;
-        if deep.is_some() {
-            files.extend(below(source, &path, &whole, parts.last() == Some(&"**"))?);
-        } else if !is_silent(&file_name(&path)) {
-            files.push(path);
+        if asked.judge(&path) == Judged::Silent {
+            continue;
+        }
+        match &deep {
+            Some(deep) => files.extend(below(source, &path, deep)?),
+            None => files.push(path),
         }
     }
     if files.is_empty() && !Path::new(pattern).exists() {
@@ -401,39 +404,18 @@ fn globbed(source: &Source, pattern: &str) -> Result<Vec<PathBuf>, IngestError> 
     Ok(files)
 }
 
-/// Files below a folder that match a pattern with `**`, or lie in a folder that does; all of them where it ends with `**`.
-fn below(
-    source: &Source,
-    folder: &Path,
-    pattern: &glob::Pattern,
-    all: bool,
-) -> Result<Vec<PathBuf>, IngestError> {
+/// Files below a folder that match a pattern with `**`, or lie in a folder that does.
+fn below(source: &Source, folder: &Path, deep: &Deep) -> Result<Vec<PathBuf>, IngestError> {
     let mut walk = Walk::default();
     let at = |(path, error): walk::At| io(source, &path, error);
     walk.root(folder).map_err(at)?;
     walk.follow_links().map_err(at)?;
-    let options = glob::MatchOptions {
-        require_literal_separator: true,
-        ..glob::MatchOptions::default()
-    };
-    let matches = |path: &Path| {
-        let mut above = path
-            .ancestors()
-            .take_while(|above| above.starts_with(folder));
-        all || above.any(|above| pattern.matches_path_with(above, options))
-    };
     let tables = walk.tables.into_iter().map(|(folder, _)| folder);
     // Links to folders add no file: these folders are walked under their own names, or were just now.
     let second = walk.second_names.into_iter().filter(|path| !path.is_dir());
     let names = walk.files.into_keys().chain(second);
-    Ok(tables.chain(names.filter(|path| matches(path))).collect())
-}
-
-fn glob_root(pattern: &str) -> PathBuf {
-    Path::new(pattern)
-        .components()
-        .take_while(|part| !is_pattern(&part.as_os_str().to_string_lossy()))
-        .collect()
+    let matching = names.filter(|path| deep.matches(folder, path));
+    Ok(tables.chain(matching).collect())
 }
 
 pub(crate) fn io(source: &Source, path: &Path, error: std::io::Error) -> IngestError {

@@ -264,6 +264,13 @@ impl Stock<'_> {
         let name = &self.source.name.value;
         let unread = |why| unread(name, &path, why);
         let _reading = activity::reading(name, &path);
+        let relative = relative(root, &path);
+        let partitions = match partitions {
+            Some(stated) => stated,
+            None => {
+                partitions::of_path(&relative).map_err(|reason| unread(Unread::Damaged(reason)))?
+            }
+        };
         let number = self.files.len();
         let staged = self.stage;
         let staged = staged.map(|folder| folder.join(format!("{name}-{number}.parquet")));
@@ -276,17 +283,11 @@ impl Stock<'_> {
                     watch: text::watch(&path).map_err(unread)?,
                     settings: &self.settings,
                     declared: &self.source.contract.columns,
+                    in_path: &partitions,
                     stage: staged.clone(),
                     trial: self.trial.as_mut(),
                 };
                 text::read(task, *records).map_err(unread)?
-            }
-        };
-        let relative = relative(root, &path);
-        let partitions = match partitions {
-            Some(stated) => stated,
-            None => {
-                partitions::of_path(&relative).map_err(|reason| unread(Unread::Damaged(reason)))?
             }
         };
         for (name, text) in &partitions {

@@ -36,7 +36,7 @@ pub(crate) fn missing(name: &str, ty: Type) -> Expr {
 }
 
 /// The column with the customer that a key belongs to, where the source is the map of keys.
-pub(crate) fn customer_of<'a>(pipeline: &'a Pipeline, source: &Source) -> Option<&'a At<String>> {
+pub fn customer_of<'a>(pipeline: &'a Pipeline, source: &Source) -> Option<&'a At<String>> {
     let identity = pipeline.customer.identity.as_ref();
     let map = identity.filter(|identity| identity.from.value == source.name.value);
     map.map(|identity| &identity.to)

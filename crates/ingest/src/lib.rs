@@ -39,6 +39,7 @@ pub use filter::NULL_FILTER;
 pub use formats::{FORMATS, SourceFormat, markdown as formats_markdown, syntax as formats};
 pub use found::{Found, Names, PassedOver, Reason};
 pub use inventory::{Inventory, LakeFile, take};
+pub use keys::customer_of;
 pub use plan::plan;
 pub use planned::Planned;
 pub use text_findings::text_findings;

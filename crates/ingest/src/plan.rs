@@ -2,18 +2,19 @@
 
 mod files;
 mod sample;
+mod uses;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::borrow::Cow;
+use std::collections::BTreeMap;
 
 use tessera_expr::rel::{
-    Cutoff, Dedup, FAULT, FileGroup, RECORD_RULE, RowCheck, RowOutcome, Scan, ScanColumn,
-    SourceRows, Stored, Unconverted,
+    Cutoff, Dedup, FAULT, RECORD_RULE, RowCheck, RowOutcome, Scan, SourceRows, Unconverted,
 };
-use tessera_expr::{Expr, Literal, Node, Schema, Type, condition_at, failures, parse_at};
+use tessera_expr::{Expr, Literal, Schema, Type, condition_at, failures, parse_at};
 use tessera_spec::Pipeline;
 use tessera_spec::diagnostic::Diagnostic;
 use tessera_spec::pipeline::{
-    At, Duplicates, OnBadRow, OnBadValue, Source, SourceKind, TimeFormat,
+    At, Duplicates, FeatureBody, OnBadRow, OnBadValue, Source, SourceKind,
 };
 
 use crate::columns::{self, Resolved};
@@ -25,6 +26,7 @@ use crate::keys::{broken_key, customer_of, missing};
 use crate::planned::Planned;
 use files::scan_of_files;
 use sample::{only_drawn, sample};
+use uses::{Reading, Uses};
 
 /// The key that all rows of a lookup have.
 const LOOKUP_KEY: &str = "__lookup";
@@ -139,8 +141,9 @@ fn plan_source(
     }
     check_references((source, inventory), &schema, &mut problems);
     let rules = rules(source, &schema, &mut problems);
-    let uses = Uses::new(source, &columns, &derive, &rules);
-    uses.check_zone(source, (&columns, &groups), &derive, &mut problems);
+    let exprs = read_by(pipeline, source, &schema, &derive, &rules);
+    let uses = Uses::new(pipeline, source, &columns, &exprs);
+    uses.check_zone(source, (&columns, &groups), &exprs, &mut problems);
     let to = customer_of(pipeline, source);
     let checks = failed
         .into_iter()
@@ -305,124 +308,6 @@ fn failed(place: &str, expr: &Expr, made: Option<&Expr>) -> Vec<RowCheck> {
         .collect()
 }
 
-/// What the pipeline uses of a source's columns.
-struct Uses {
-    /// Columns that are named, or read by an expression.
-    names: BTreeSet<String>,
-    /// Of those, the ones that decide the day of a row: times of rows, and all columns that an expression reads.
-    dated: BTreeSet<String>,
-}
-
-impl Uses {
-    fn new(
-        source: &Source,
-        columns: &[ScanColumn],
-        derive: &[(String, Expr)],
-        rules: &Rules,
-    ) -> Self {
-        let owned = |names: &mut dyn Iterator<Item = &str>| -> BTreeSet<String> {
-            let there = |name: &&str| columns.iter().any(|column| column.name == *name);
-            names.filter(there).map(str::to_owned).collect()
-        };
-        let times = [&source.time, &source.until, &source.known_at];
-        let times = times.into_iter().flatten().map(|name| name.value.as_str());
-        let exprs = derive.iter().map(|(_, expr)| expr).chain(rules.exprs());
-        let asked = source.joins.iter().flat_map(|join| {
-            let on = join.on.iter().map(|(own, _)| own);
-            on.chain(&join.as_of).map(|own| own.value.as_str())
-        });
-        let times = times.chain(asked);
-        let dated = owned(&mut times.chain(exprs.flat_map(tessera_expr::columns)));
-        let named = [&source.order_id, &source.amount];
-        let named = named.into_iter().flatten().map(|name| &name.value);
-        let attributes = source.attributes.iter().map(|a| &a.column.value);
-        let declared = source.contract.columns.iter().map(|c| &c.name.value);
-        let unique = match &source.contract.duplicates {
-            Duplicates::Unique { columns, .. } => columns.as_slice(),
-            Duplicates::Keep | Duplicates::DropExact | Duplicates::Fail => &[],
-        };
-        let named = named
-            .chain(source.keys().map(|key| &key.value))
-            .chain(attributes)
-            .chain(declared)
-            .chain(unique.iter().map(|name| &name.value));
-        let mut names = owned(&mut named.map(String::as_str));
-        names.extend(dated.iter().cloned());
-        Self { names, dated }
-    }
-
-    /// Naive timestamps are refused unless the source says what they mean.
-    fn check_zone(
-        &self,
-        source: &Source,
-        (columns, groups): (&[ScanColumn], &[FileGroup]),
-        derive: &[(String, Expr)],
-        problems: &mut Vec<Diagnostic>,
-    ) {
-        if source.time_zone.is_some() {
-            return;
-        }
-        let stored = columns.iter().enumerate().find(|(number, column)| {
-            let held = groups.iter().filter_map(|g| g.stored[*number].as_ref());
-            let naive = held.chain([&column.stored]).any(|stored| match stored {
-                Stored::Timestamp { zone, .. } => zone.is_none(),
-                Stored::Text | Stored::HivePath => {
-                    let formats = &column.form.formats;
-                    let offsets = !formats.is_empty() && formats.iter().all(TimeFormat::has_offset);
-                    column.ty == Type::Timestamp && column.form.epoch.is_none() && !offsets
-                }
-                _ => false,
-            });
-            naive && self.dated.contains(&column.name)
-        });
-        let stored = stored.map(|(_, column)| column);
-        let read = || derive.iter().find(|(_, expr)| reads_local_time(expr));
-        let of_texts = (
-            "is read from texts, which may lack an offset",
-            "; a text with an offset keeps its own. Where every text has one, a `format` with `%z` needs no zone",
-        );
-        let (name, (what, besides)) = match (stored, read()) {
-            (Some(column), _) if is_text(&column.stored) => (&column.name, of_texts),
-            (Some(column), _) => (&column.name, ("holds timestamps without a zone", "")),
-            (None, Some((name, _))) => (name, of_texts),
-            (None, None) => return,
-        };
-        let place = source
-            .time
-            .as_ref()
-            .map_or_else(|| source.name.span.clone(), |time| time.span.clone());
-        problems.push(
-            Diagnostic::error("TS-D006", format!("`{name}` {what}"), place)
-                .with_label("the day of a row depends on the zone")
-                .with_help(format!(
-                    "state the zone, for example `time_zone = \"Europe/London\"`, in [sources.{}]{besides}",
-                    source.name.value
-                )),
-        );
-    }
-}
-
-/// Whether a column is converted from texts.
-fn is_text(stored: &Stored) -> bool {
-    matches!(stored, Stored::Text | Stored::HivePath)
-}
-
-/// Whether some text is read as a timestamp, which may have no zone.
-fn reads_local_time(expr: &Expr) -> bool {
-    let reads = match &expr.node {
-        Node::Cast(of) | Node::TryCast(of) => of.ty == Type::String,
-        Node::Call(function, _) => matches!(
-            function,
-            tessera_expr::Function::Strptime | tessera_expr::Function::TryStrptime
-        ),
-        _ => false,
-    };
-    reads && expr.ty == Type::Timestamp
-        || tessera_expr::children(expr)
-            .into_iter()
-            .any(reads_local_time)
-}
-
 /// The parsed rules of the contract, in order, and the filter.
 struct Rules {
     contract: Vec<(String, Expr, RowOutcome)>,
@@ -430,14 +315,52 @@ struct Rules {
     purchase: Option<Expr>,
 }
 
-impl Rules {
-    fn exprs(&self) -> impl Iterator<Item = &Expr> {
-        self.contract
-            .iter()
-            .map(|(_, expr, _)| expr)
-            .chain(&self.filter)
-            .chain(&self.purchase)
-    }
+/// The expressions that read columns of a source: what is derived, its rules, and the features over it. Mistakes in these are
+/// reported where features are planned.
+fn read_by<'e>(
+    pipeline: &Pipeline,
+    source: &Source,
+    schema: &Schema,
+    derive: &'e [(String, Expr)],
+    rules: &'e Rules,
+) -> Vec<Reading<'e>> {
+    let reading = |place: String, expr: Cow<'e, Expr>| Reading { place, expr };
+    let derived = derive
+        .iter()
+        .map(|(name, expr)| reading(format!("`{name}`"), Cow::Borrowed(expr)));
+    let contract = rules
+        .contract
+        .iter()
+        .map(|(name, expr, _)| reading(format!("a time in rule `{name}`"), Cow::Borrowed(expr)));
+    let stated = [("filter", &rules.filter), ("purchase", &rules.purchase)];
+    let stated = stated.into_iter().filter_map(|(name, expr)| {
+        let expr = Cow::Borrowed(expr.as_ref()?);
+        Some(reading(format!("a time in `{name}`"), expr))
+    });
+    let features = pipeline.features.declared.iter().flat_map(|feature| {
+        let FeatureBody::Aggregate {
+            from, of, filter, ..
+        } = &feature.body
+        else {
+            return Vec::new();
+        };
+        let texts = (from.value == source.name.value).then_some((of, filter));
+        let exprs = texts.into_iter().flat_map(|(of, filter)| {
+            let of = of.as_ref().and_then(|of| parse_at(of, schema).ok());
+            let filter = filter.as_ref();
+            let filter = filter.and_then(|filter| condition_at(filter, schema).ok());
+            of.into_iter().chain(filter)
+        });
+        let place = format!("a time in feature `{}`", feature.name.value);
+        exprs
+            .map(|expr| reading(place.clone(), Cow::Owned(expr)))
+            .collect()
+    });
+    derived
+        .chain(contract)
+        .chain(stated)
+        .chain(features)
+        .collect()
 }
 
 fn rules(source: &Source, schema: &Schema, problems: &mut Vec<Diagnostic>) -> Rules {
@@ -513,7 +436,7 @@ fn checks(
         let is_lookup = source.kind == SourceKind::Lookup;
         if let Some(bad_when) = broken_key(&key.value, ty).filter(|_| !is_lookup) {
             checks.push(RowCheck {
-                rule: format!("{} is a whole number", key.value),
+                rule: format!("{} is not a whole number", key.value),
                 bad_when,
                 outcome: RowOutcome::Quarantine,
                 conversion: false,

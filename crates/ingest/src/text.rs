@@ -22,6 +22,7 @@ use tessera_spec::shown::masked;
 
 use crate::footer::{Footer, Found};
 use crate::open::{Unread, Watch, open};
+use crate::partitions::Partition;
 pub(crate) use trial::{Trial, Tried};
 
 /// Largest record: 16 MiB.
@@ -40,6 +41,8 @@ pub(crate) struct Task<'a> {
     pub(crate) settings: &'a TextSettings,
     /// Columns of the contract in its order: the names of fields where a CSV file has no header.
     pub(crate) declared: &'a [Column],
+    /// Columns that its path states, which are usually no fields of it.
+    pub(crate) in_path: &'a [Partition],
     /// Where its records are kept, if they are.
     pub(crate) stage: Option<PathBuf>,
     /// Columns whose values are tried, if any.

@@ -164,12 +164,13 @@ impl RuleCount {
 /// Applies the contract to the counted rows.
 pub(crate) fn outcome(
     engine: &dyn Engine,
+    pipeline: &Pipeline,
     (source, inventory): (&Source, &Inventory),
     rows: &SourceRows,
     mut counts: RowCounts,
 ) -> Result<SourceOutcome, PipelineError> {
     let resolved = resolved(rows, &mut counts);
-    let rules = rules(engine, source, rows, &counts);
+    let rules = rules(engine, (pipeline, source), rows, &counts);
     let total = |wanted: &[RowOutcome]| -> u64 {
         let those = rules.iter().filter(|rule| wanted.contains(&rule.outcome));
         those.map(|rule| rule.rows).sum()
@@ -243,14 +244,20 @@ pub(crate) fn findings_of_the_lake(
 /// Every rule with its rows, in the order in which rules apply.
 fn rules(
     engine: &dyn Engine,
-    source: &Source,
+    (pipeline, source): (&Pipeline, &Source),
     rows: &SourceRows,
     counts: &RowCounts,
 ) -> Vec<RuleCount> {
     let names = engine.check_names(rows);
     let conversions = counts.by_check.len() - rows.checks.len().min(counts.by_check.len());
     let contract = &source.contract;
-    let missing_key = format!("{} is missing", source.key.value);
+    // Every column of the key, and of a map of keys the customer.
+    let keys = source
+        .keys()
+        .chain(tessera_ingest::customer_of(pipeline, source));
+    let missing_key: Vec<String> = keys
+        .map(|key| format!("{} is missing", key.value))
+        .collect();
     let counted = counts.by_check.iter().copied();
     let all = counted.chain(rows.dedup.iter().map(|_| counts.repeated));
     let rule = |(number, (rule, rows_met)): (usize, (String, u64))| {
@@ -266,7 +273,7 @@ fn rules(
                 let limit = match stated {
                     _ if check.conversion => contract.limits.conversions,
                     Some(stated) => stated.max_rejected,
-                    None if rule == missing_key => contract.limits.missing_key,
+                    None if missing_key.contains(&rule) => contract.limits.missing_key,
                     None => None,
                 };
                 (check.outcome, limit)

@@ -8,6 +8,7 @@ use tessera_expr::Type;
 use tessera_expr::rel::SourceRows;
 
 use super::{held, hold};
+use crate::column::col;
 use crate::error::EngineError;
 use crate::lower::lower;
 use crate::per_key::Passing;

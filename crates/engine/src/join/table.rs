@@ -10,6 +10,7 @@ use tessera_spec::pipeline::Several;
 use super::chain::{self, Circle};
 use super::keys::{KeyColumns, Keys};
 use super::{hold, micros};
+use crate::column::col;
 use crate::error::EngineError;
 use crate::lower::lower;
 use crate::per_key::Passing;

@@ -179,9 +179,7 @@ fn by_format(format: &str) -> impl Fn(&str) -> Option<Stated> + Send + Sync + 's
     move |text| {
         let format = format.as_ref()?;
         Some(match forms::read_with(trimmed(text), format)? {
-            Moment::Local(time) if !format.has_time() => {
-                Stated::Day(i32::try_from(time.div_euclid(DAY_MICROS)).ok()?)
-            }
+            Moment::Day(time) => Stated::Day(i32::try_from(time.div_euclid(DAY_MICROS)).ok()?),
             Moment::Local(time) => Stated::Local(time),
             Moment::Instant(at) => Stated::Instant(at),
         })

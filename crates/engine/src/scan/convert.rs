@@ -7,6 +7,7 @@ use tessera_expr::rel::{Scan, ScanColumn, Stored};
 use super::local::local_time;
 use super::texts::{from_epoch, from_text, raw_name, raw_texts};
 use super::{code_name, is_told_apart_raw, no_number_name};
+use crate::column::col;
 use crate::lower::{days_in_range, finite, from_decimal, whole_number, widened};
 use crate::types::polars_type;
 

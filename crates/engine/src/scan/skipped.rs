@@ -8,6 +8,7 @@ use tessera_expr::rel::{SourceRows, Stored};
 use super::parquet::stored_type;
 use super::texts::naive_times;
 use super::{RAW, code_name, raw_name};
+use crate::column::col;
 use crate::lower::{micros_in_range, reads_skipped, skipped};
 
 /// Columns of used times that may state a time which the clocks of the source's zone skipped, and where they do.

@@ -5,10 +5,11 @@ use polars::prelude::*;
 use tessera_expr::Type;
 use tessera_expr::forms::{self, Moment, trimmed};
 use tessera_expr::rel::{Scan, ScanColumn};
-use tessera_spec::pipeline::{ColumnForm, EpochUnit};
+use tessera_spec::pipeline::{ColumnForm, EpochUnit, TimeFormat};
 
 use super::local::local_time;
 use super::{RAW, in_file};
+use crate::column::col;
 use crate::lower::{to_decimal, unary, wall_clock};
 use crate::types::polars_type;
 
@@ -136,23 +137,51 @@ pub(super) fn from_text(scan: &Scan, column: &ScanColumn) -> Expr {
     }
 }
 
-/// Local times by the source's zone, instants by their offset.
+/// Local times by the source's zone, instants by their offset, days as they are.
 fn moments(scan: &Scan, texts: Expr, form: &ColumnForm) -> Expr {
-    let instants = moments_of(texts.clone(), form, |moment| match moment {
-        Moment::Instant(micros) => Some(micros),
-        Moment::Local(_) => None,
-    });
-    coalesce(&[
-        local_time(scan, naive_times(texts, form), false),
-        of_instants(scan, instants, Type::Timestamp),
-    ])
+    let formats = &form.formats;
+    let states_day = |format: &TimeFormat| !format.has_time() && !format.has_offset();
+    let mut moments = Vec::new();
+    if formats.is_empty() || !formats.iter().all(states_day) {
+        let instants = moments_of(texts.clone(), form, |moment| match moment {
+            Moment::Instant(micros) => Some(micros),
+            Moment::Local(_) | Moment::Day(_) => None,
+        });
+        moments.push(local_time(scan, naive_times(texts.clone(), form), false));
+        moments.push(of_instants(scan, instants, Type::Timestamp));
+    }
+    if formats.is_empty() || formats.iter().any(states_day) {
+        moments.push(days(texts, form));
+    }
+    coalesce(&moments)
+}
+
+/// Midnights of texts that state a day and no time.
+fn days(texts: Expr, form: &ColumnForm) -> Expr {
+    /// The longest day in ISO 8601, `2026-10-31`: longer texts are not read again.
+    const LONGEST: usize = 10;
+    let form = form.clone();
+    convert(texts, Type::Timestamp, move |texts| {
+        let read = |x: Option<&str>| {
+            let text = trimmed(x?);
+            if form.formats.is_empty() && text.len() > LONGEST {
+                return None;
+            }
+            match forms::read_moment(text, &form)? {
+                Moment::Day(micros) => Some(micros),
+                Moment::Local(_) | Moment::Instant(_) => None,
+            }
+        };
+        let done: Int64Chunked = unary_elementwise(texts, read);
+        times(done)
+    })
 }
 
 /// Times of texts that state no offset, as they stand there; null for all others.
 pub(super) fn naive_times(texts: Expr, form: &ColumnForm) -> Expr {
     moments_of(texts, form, |moment| match moment {
         Moment::Local(micros) => Some(micros),
-        Moment::Instant(_) => None,
+        Moment::Instant(_) | Moment::Day(_) => None,
     })
 }
 

@@ -11,6 +11,7 @@ use tessera_expr::zone;
 
 use super::parquet::stored_type;
 use super::{code_name, date_literal, epoch_day, is_converted, is_derived, raw_name};
+use crate::column::col;
 use crate::lake::{TimeBound, Unit};
 use crate::lower::tick_range;
 

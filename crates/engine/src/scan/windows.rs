@@ -11,6 +11,7 @@ use tessera_expr::rel::{FileGroup, Scan, SourceRows};
 use super::parquet::{parquet, stored_columns};
 use super::visible::time_bounds;
 use super::{ROW, held_by, stored_in};
+use crate::column::col;
 use crate::error::{EngineError, guarded};
 use crate::lake::{self, Fault, How, Piece, Reading, Run, Side};
 

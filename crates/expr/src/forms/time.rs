@@ -9,22 +9,32 @@ use crate::temporal::{DAY_MICROS, FIRST_DAY, LAST_DAY};
 /// A point in time as a text states it, in microseconds since 1970-01-01T00:00:00.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Moment {
+    /// A day without a time, the same in every zone: its midnight.
+    Day(i64),
     /// A local time, in a zone that the text does not state.
     Local(i64),
     /// An instant, counted in UTC.
     Instant(i64),
 }
 
-/// A date: by the stated forms, otherwise ISO 8601 (`2026-10-31`, `20261031`, and midnight of a day, which loses nothing).
+/// A date: by the stated forms, otherwise ISO 8601 (`2026-10-31`, `20261031`). A time of day is none but midnight, which loses
+/// nothing.
 pub fn read_date(text: &str, form: &ColumnForm) -> Option<i32> {
     if form.formats.is_empty() {
         return iso_date(text);
     }
-    let micros = by_formats(text, &form.formats, |moment| match moment {
-        Moment::Local(micros) => Some(micros.div_euclid(DAY_MICROS)),
-        Moment::Instant(_) => None,
-    })?;
-    i32::try_from(micros).ok()
+    // Forms that disagree about the time of day disagree.
+    day_of(by_formats(text, &form.formats)?)
+}
+
+/// The day of a moment that states no time of it, or midnight.
+fn day_of(moment: Moment) -> Option<i32> {
+    match moment {
+        Moment::Day(micros) | Moment::Local(micros) if micros.rem_euclid(DAY_MICROS) == 0 => {
+            i32::try_from(micros.div_euclid(DAY_MICROS)).ok()
+        }
+        Moment::Day(_) | Moment::Local(_) | Moment::Instant(_) => None,
+    }
 }
 
 /// A time: by the stated forms, otherwise ISO 8601 with a `T` or a blank, seconds and a fraction or none, and an offset or none.
@@ -32,18 +42,14 @@ pub fn read_moment(text: &str, form: &ColumnForm) -> Option<Moment> {
     if form.formats.is_empty() {
         return iso_moment(text);
     }
-    by_formats(text, &form.formats, Some)
+    by_formats(text, &form.formats)
 }
 
-/// The value by the one form that fits; none where two fit and disagree.
-fn by_formats<T: PartialEq>(
-    text: &str,
-    formats: &[TimeFormat],
-    value: impl Fn(Moment) -> Option<T>,
-) -> Option<T> {
+/// The moment by the one form that fits; none where two fit and disagree.
+fn by_formats(text: &str, formats: &[TimeFormat]) -> Option<Moment> {
     let mut found = None;
     for format in formats {
-        let Some(read) = read_with(text, format).and_then(&value) else {
+        let Some(read) = read_with(text, format) else {
             continue;
         };
         match &found {
@@ -217,7 +223,7 @@ fn iso_moment(text: &str) -> Option<Moment> {
     let mut text = Cursor { rest: text };
     let midnight = iso_day(&mut text)? * DAY_MICROS;
     if text.rest.is_empty() {
-        return Some(Moment::Local(midnight));
+        return Some(Moment::Day(midnight));
     }
     if !(text.take('T') || text.take('t') || text.take(' ')) {
         return None;
@@ -236,12 +242,7 @@ fn iso_moment(text: &str) -> Option<Moment> {
 }
 
 fn iso_date(text: &str) -> Option<i32> {
-    match iso_moment(text)? {
-        Moment::Local(micros) if micros.rem_euclid(DAY_MICROS) == 0 => {
-            i32::try_from(micros.div_euclid(DAY_MICROS)).ok()
-        }
-        Moment::Local(_) | Moment::Instant(_) => None,
-    }
+    day_of(iso_moment(text)?)
 }
 
 const MONTHS: [&str; 12] = [
@@ -326,7 +327,10 @@ pub fn read_with(text: &str, format: &TimeFormat) -> Option<Moment> {
         }
     }
     text.rest.is_empty().then_some(())?;
-    read.moment()
+    read.moment().map(|moment| match moment {
+        Moment::Local(midnight) if !format.has_time() => Moment::Day(midnight),
+        moment => moment,
+    })
 }
 
 impl Read {
@@ -380,7 +384,8 @@ mod tests {
         let read = |text: &str| read_moment(text, &iso);
         let local = |text: &str| Some(Moment::Local(micros(text)));
         let instant = |text: &str| Some(Moment::Instant(micros(text)));
-        assert_eq!(read("2026-10-31"), local("2026-10-31T00:00:00"));
+        let day = Some(Moment::Day(micros("2026-10-31T00:00:00")));
+        assert_eq!(read("2026-10-31"), day);
         assert_eq!(read("2026-10-31 09:05"), local("2026-10-31T09:05:00"));
         assert_eq!(
             read("2026-10-31T09:05:06.1234567"),
@@ -435,6 +440,9 @@ mod tests {
         assert_eq!(read_date("31.10.2026", &iso), None);
         assert_eq!(read_date("31.10.2026", &form(&["%d.%m.%Y"])), day);
         assert_eq!(read_date("2026-10-31", &form(&["%d.%m.%Y"])), None);
+        let with_time = form(&["%d.%m.%Y %H:%M"]);
+        assert_eq!(read_date("31.10.2026 00:00", &with_time), day);
+        assert_eq!(read_date("31.10.2026 23:30", &with_time), None);
     }
 
     #[test]
@@ -473,7 +481,11 @@ mod tests {
             ("1.2.2026", "%d.%m.%Y", "2026-02-01T00:00:00"),
             ("may 5 1969", "%b %d %Y", "1969-05-05T00:00:00"),
         ] {
-            let expected = Some(Moment::Local(micros(expected)));
+            let of = match TimeFormat::parse(format).unwrap().has_time() {
+                true => Moment::Local,
+                false => Moment::Day,
+            };
+            let expected = Some(of(micros(expected)));
             assert_eq!(read_moment(text, &form(&[format])), expected, "{text}");
         }
         let zoned = form(&["%d/%b/%Y:%H:%M:%S %z"]);

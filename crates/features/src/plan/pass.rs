@@ -1,6 +1,7 @@
 //! One pass over one source.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use chrono::{Days, NaiveDate};
 use tessera_expr::aggregates::COUNT;
@@ -77,6 +78,14 @@ impl Planner<'_> {
             .collect();
         let mut rows = input.rows.clone();
         read_by(&aggs, &mut rows);
+        // Of a source whose keys are those of used rows of another, with what the features ask of that one.
+        for join in &mut rows.scan.joins {
+            if let Some(asked) = self.aggs.get(&join.lookup.scan.source) {
+                let mut lookup = (*join.lookup).clone();
+                read_by(asked, &mut lookup);
+                join.lookup = Arc::new(lookup);
+            }
+        }
         if !in_base && source.kind == SourceKind::Events {
             rows.not_before = oldest_day(&aggs, rows.as_of);
         }

@@ -1,14 +1,15 @@
 //! Columns whose values stand in the path of a file.
 
 use std::collections::BTreeMap;
+use std::sync::LazyLock;
 
 use tessera_expr::Literal;
 use tessera_expr::rel::{ScanColumn, Stored};
 use tessera_spec::Pipeline;
 use tessera_spec::diagnostic::Diagnostic;
-use tessera_spec::pipeline::Source;
+use tessera_spec::pipeline::{ColumnForm, Source};
 
-use super::{Resolved, declared};
+use super::{Resolved, declared, declared_column};
 use crate::found::Names;
 use crate::inventory::Inventory;
 use crate::partitions::{Zones, value};
@@ -43,7 +44,7 @@ pub(super) fn path_values(
                 (Literal::Int(value), Some((least, most))) => (least..=most).contains(&value),
                 _ => true,
             };
-            match value(text, *ty, zones).filter(within) {
+            match value(text, *ty, form_of(source, name), zones).filter(within) {
                 Some(value) => values.push(value),
                 None => {
                     let first = text.unwrap_or_default();
@@ -70,7 +71,13 @@ pub(super) fn path_values(
                 span,
             )
             .with_label(format!("of {}", files.text()))
-            .with_help("dates are written as 2026-10-01 or 20261001; declare another type, or rename the folders"),
+            .with_help("dates are written as 2026-10-01 or 20261001, or as the `format` of the column says; declare another type, or rename the folders"),
         );
     }
+}
+
+/// The settings that the contract states for the column itself. Those of the source are for the texts in its files.
+fn form_of<'s>(source: &'s Source, name: &str) -> &'s ColumnForm {
+    static PLAIN: LazyLock<ColumnForm> = LazyLock::new(ColumnForm::default);
+    declared_column(source, name).map_or(&PLAIN, |column| &column.form)
 }

@@ -104,6 +104,11 @@ pub(crate) fn is_silent(name: &str) -> bool {
     }
 }
 
+/// Whether a name is reported and not read, and all below it. A partition whose column begins with `_` is a partition.
+pub(crate) fn is_underscore(name: &str) -> bool {
+    name.starts_with('_') && !name.contains('=')
+}
+
 /// Whether a `.json` file describes data instead of holding it: `orders.parquet.json`, `manifest.json`, `orders.schema.json`.
 fn is_sidecar(stem: &str) -> bool {
     let last = stem.rsplit(['.', '_', '-']).next().unwrap_or(stem);

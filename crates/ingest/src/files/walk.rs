@@ -1,13 +1,13 @@
 //! Every file below a folder, each once. Links are followed. A file with several names is listed under the first of them: names
 //! without a link come first, then in alphabetical order, which does not depend on the order in which a file system lists a folder.
 
-use std::collections::{BTreeMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::fs::{self, FileType, Metadata};
 use std::io;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
-use super::names::is_silent;
+use super::names::{is_silent, is_underscore};
 
 /// A file, or another entry of a folder such as a FIFO.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,7 +36,8 @@ pub(crate) struct Walk {
     /// The log of the table that is walked is known.
     inside_table: bool,
     folders: HashSet<(u64, u64)>,
-    identities: HashSet<(u64, u64)>,
+    /// Files by device and file number, with their paths.
+    identities: HashMap<(u64, u64), PathBuf>,
 }
 
 /// Formats of tables that consist of files and a log, which says which of the files count.
@@ -90,14 +91,15 @@ impl Walk {
         self.place(path, &meta, false, false)
     }
 
-    /// Takes a file or folder that a pattern matches, and everything below it.
-    pub(crate) fn matched(&mut self, path: &Path) -> Result<(), At> {
+    /// Takes a file or folder that a pattern matches, and everything below it. `underscore` says of the names that led to it what
+    /// [`Entry::underscore`] says.
+    pub(crate) fn matched(&mut self, path: &Path, underscore: bool) -> Result<(), At> {
         let meta = fs::symlink_metadata(path).map_err(|error| (path.to_owned(), error))?;
         if meta.is_symlink() {
-            self.links.push_back((path.to_owned(), false));
+            self.links.push_back((path.to_owned(), underscore));
             return Ok(());
         }
-        self.place(path, &meta, false, false)
+        self.place(path, &meta, underscore, false)
     }
 
     /// Follows the links met so far, and those that they lead to.
@@ -134,10 +136,17 @@ impl Walk {
         if self.files.contains_key(path) {
             return Ok(());
         }
-        if !self.identities.insert(identity) {
-            self.second_names.push(path.to_owned());
-            return Ok(());
+        if let Some(first) = self.identities.get(&identity).cloned() {
+            // A name that is not read does not stand for one that is.
+            let is_unread = self.files.get(&first).is_some_and(|entry| entry.underscore);
+            if underscore || !is_unread {
+                self.second_names.push(path.to_owned());
+                return Ok(());
+            }
+            self.files.remove(&first);
+            self.second_names.push(first);
         }
+        self.identities.insert(identity, path.to_owned());
         let entry = Entry {
             path: path.to_owned(),
             bytes: meta.len(),
@@ -167,8 +176,7 @@ impl Walk {
                 continue;
             }
             let path = entry.path();
-            // A partition whose column begins with `_` is a partition.
-            let underscore = underscore || name.starts_with('_') && !name.contains('=');
+            let underscore = underscore || is_underscore(&name);
             let meta = fs::symlink_metadata(&path).map_err(|error| (path.clone(), error))?;
             if meta.is_symlink() {
                 self.links.push_back((path, underscore));

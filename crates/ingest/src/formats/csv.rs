@@ -50,6 +50,7 @@ fn read(task: &mut Task<'_>) -> Result<Footer, String> {
     let mut input = Input::open(task.path, &task.watch, settings.encoding.as_deref())?;
     skip(&mut input, settings.skip_lines)?;
     let mut records = Records {
+        columns_by: "the header has",
         first_line: input.line,
         before: input.position(),
         delimiter,
@@ -70,13 +71,20 @@ fn read(task: &mut Task<'_>) -> Result<Footer, String> {
     let mut record = ByteRecord::new();
     let mut there = records.next(&mut record)?;
     let names = match &settings.header {
-        Header::Names(names) => names.clone(),
+        Header::Names(names) => {
+            records.columns_by = "`header` names";
+            names.clone()
+        }
         Header::Absent if !task.declared.is_empty() => {
-            task.declared.iter().map(|c| c.name.value.clone()).collect()
+            records.columns_by = "the contract declares";
+            declared(task, &record)
         }
         // Nothing else says which columns there are.
         _ if !there => return Err("the file is empty".to_owned()),
-        Header::Absent => (1..=record.len()).map(|n| format!("column_{n}")).collect(),
+        Header::Absent => {
+            records.columns_by = "the first record has";
+            (1..=record.len()).map(|n| format!("column_{n}")).collect()
+        }
         Header::FirstRecord => {
             let names = records.header(&record)?;
             there = records.next(&mut record)?;
@@ -99,6 +107,8 @@ fn read(task: &mut Task<'_>) -> Result<Footer, String> {
 /// The records of a file, one after the other.
 struct Records {
     reader: Reader<Watched>,
+    /// What says which columns there are, before their number.
+    columns_by: &'static str,
     delimiter: u8,
     /// Line of the file in which the text begins that the reader sees.
     first_line: u64,
@@ -147,7 +157,8 @@ impl Records {
         let line = self.line(record);
         let (found, wanted) = (record.len(), keeper.width());
         let problem = self.fault(record).or_else(|| {
-            (found != wanted).then(|| format!("{found} fields, but the header has {wanted}"))
+            let by = self.columns_by;
+            (found != wanted).then(|| format!("{found} fields, but {by} {wanted}"))
         });
         if let Some(problem) = problem {
             let fields: Vec<&[u8]> = record.iter().collect();
@@ -205,6 +216,22 @@ impl Records {
     }
 }
 
+/// The columns of a file without a header: those of the contract. Columns of the path are among them only where the first record
+/// has a field for each.
+fn declared(task: &Task<'_>, first: &ByteRecord) -> Vec<String> {
+    let all: Vec<&str> = task
+        .declared
+        .iter()
+        .map(|c| c.name.value.as_str())
+        .collect();
+    let is_field = |name: &&str| !task.in_path.iter().any(|(in_path, _)| in_path == name);
+    let own = all.iter().copied().filter(is_field);
+    match first.len() == all.len() {
+        true => all.iter().map(|name| (*name).to_owned()).collect(),
+        false => own.map(str::to_owned).collect(),
+    }
+}
+
 /// The delimiter of a line such as `sep=;`.
 fn stated_sign(line: &[u8]) -> Option<char> {
     let (word, sign) = line.split_at_checked("sep=".len())?;
@@ -225,12 +252,20 @@ fn is_tsv(path: &Path) -> bool {
     name.ends_with(".tsv") || name.contains(".tsv.")
 }
 
-/// Passes over the first lines.
+/// Passes over the first lines. They end with a line feed; with a carriage return where the text has no line feed.
 fn skip(input: &mut Input, lines: u64) -> Result<(), String> {
+    while lines > 0 && input.rest().len() < LINE_END_WITHIN && !input.ended() {
+        input.more()?;
+    }
+    let has = |end: u8| memchr(end, input.rest()).is_some();
+    let end = match !has(b'\n') && has(b'\r') {
+        true => b'\r',
+        false => b'\n',
+    };
     for _ in 0..lines {
         loop {
-            if let Some(end) = memchr(b'\n', input.rest()) {
-                input.consume(end + 1, 1);
+            if let Some(at) = memchr(end, input.rest()) {
+                input.consume(at + 1, 1);
                 break;
             }
             if input.ended() {
@@ -243,6 +278,9 @@ fn skip(input: &mut Input, lines: u64) -> Result<(), String> {
     }
     Ok(())
 }
+
+/// Bytes within which a text shows how its lines end.
+const LINE_END_WITHIN: usize = 1 << 16;
 
 /// A text whose quotation marks are watched as it is read.
 struct Watched {

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use bzip2::bufread::MultiBzDecoder;
 use encoding_rs::{DecoderResult, Encoding, UTF_8, UTF_16BE, UTF_16LE};
-use flate2::bufread::MultiGzDecoder;
+use flate2::bufread::GzDecoder;
 
 use super::MAX_RECORD_BYTES;
 use crate::digest::{BUFFER, Digested};
@@ -15,7 +15,7 @@ use crate::open::Watch;
 /// A file by its compression, which its first bytes decide, not its name.
 enum Packed {
     Plain(BufReader<Digested>),
-    Gzip(Box<MultiGzDecoder<BufReader<Digested>>>),
+    Gzip(Box<Gzip>),
     Zstd(zstd::stream::read::Decoder<'static, BufReader<Digested>>),
     Bzip2(Box<MultiBzDecoder<BufReader<Digested>>>),
 }
@@ -40,9 +40,12 @@ impl Packed {
         if is(b"PAR1") {
             return Err("it is a Parquet file".to_owned());
         }
-        Ok(if is(b"\x1f\x8b") {
-            Self::Gzip(Box::new(MultiGzDecoder::new(file)))
-        } else if is(b"\x28\xb5\x2f\xfd") {
+        // Frames that are skipped, which programs that work in parallel write, have the numbers of 16 formats.
+        let is_skippable = head.first().is_some_and(|first| first >> 4 == 5)
+            && head.get(1..4) == Some(b"\x2a\x4d\x18");
+        Ok(if is(GZIP) {
+            Self::Gzip(Box::new(Gzip::Member(GzDecoder::new(file))))
+        } else if is(b"\x28\xb5\x2f\xfd") || is_skippable {
             let decoder = zstd::stream::read::Decoder::with_buffer(file);
             Self::Zstd(decoder.map_err(|error| error.to_string())?)
         } else if is(b"BZh") && head.get(4..10) == Some(b"\x31\x41\x59\x26\x53\x59") {
@@ -65,7 +68,11 @@ impl Packed {
     fn finish(self) -> io::Result<String> {
         let mut file = match self {
             Self::Plain(file) => file,
-            Self::Gzip(decoder) => decoder.into_inner(),
+            Self::Gzip(members) => match *members {
+                Gzip::Member(decoder) => decoder.into_inner(),
+                Gzip::Ended(file) => file,
+                Gzip::Failed => return Err(io::Error::other("its compression is damaged")),
+            },
             Self::Zstd(decoder) => decoder.finish(),
             Self::Bzip2(decoder) => decoder.into_inner(),
         };
@@ -78,9 +85,60 @@ impl Read for Packed {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         match self {
             Self::Plain(file) => file.read(buffer),
-            Self::Gzip(decoder) => decoder.read(buffer),
+            Self::Gzip(members) => members.read(buffer),
             Self::Zstd(decoder) => decoder.read(buffer),
             Self::Bzip2(decoder) => decoder.read(buffer),
+        }
+    }
+}
+
+/// How gzip begins.
+const GZIP: &[u8] = b"\x1f\x8b";
+
+/// The members of a gzip file one after the other, and zero bytes behind them: tapes and block devices fill their last block.
+enum Gzip {
+    Member(GzDecoder<BufReader<Digested>>),
+    Ended(BufReader<Digested>),
+    /// What was between members could not be read.
+    Failed,
+}
+
+impl Gzip {
+    /// Goes on behind the end of a member.
+    fn next_member(mut file: BufReader<Digested>) -> io::Result<Self> {
+        let mut padded = false;
+        loop {
+            let rest = file.fill_buf()?;
+            let zeros = rest.iter().take_while(|byte| **byte == 0).count();
+            if rest.is_empty() {
+                return Ok(Self::Ended(file));
+            }
+            if zeros < rest.len() {
+                let other = "bytes that are no gzip follow zero bytes at its end";
+                return match padded || zeros > 0 {
+                    true => Err(io::Error::new(io::ErrorKind::InvalidInput, other)),
+                    false => Ok(Self::Member(GzDecoder::new(file))),
+                };
+            }
+            padded = true;
+            file.consume(zeros);
+        }
+    }
+}
+
+impl Read for Gzip {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        loop {
+            let Self::Member(decoder) = self else {
+                return Ok(0);
+            };
+            let length = decoder.read(buffer)?;
+            if length > 0 || buffer.is_empty() {
+                return Ok(length);
+            }
+            if let Self::Member(decoder) = std::mem::replace(self, Self::Failed) {
+                *self = Self::next_member(decoder.into_inner())?;
+            }
         }
     }
 }

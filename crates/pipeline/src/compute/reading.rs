@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use tessera_engine::{Engine, Materialized, Outside};
 use tessera_expr::aggregates::COUNT;
-use tessera_expr::rel::Agg;
+use tessera_expr::rel::{Agg, RowCounts, SourceRows};
 use tessera_features::Pass;
 use tessera_spec::pipeline::Source;
 
@@ -41,8 +41,13 @@ impl Job<'_> {
         let rows = &pass.aggregate.rows;
         let unseen = self.engine.unseen(rows, hiding.as_deref())?;
         counts.unseen = counts.unseen.plus(unseen);
+        if counts.newest_micros.is_none() && counts.unseen.pruned > 0 {
+            // How old the data is does not depend on what is computed of it.
+            let every = self.counts(pass, |rows| rows.not_before = None)?;
+            counts.newest_micros = every.newest_micros;
+        }
         times::warn(from.0, &counts, prepared.as_of);
-        let mut outcome = sources::outcome(&self.engine, from, rows, counts)?;
+        let mut outcome = sources::outcome(&self.engine, &prepared.pipeline, from, rows, counts)?;
         sources::findings_of_the_lake(&prepared.pipeline, from, &mut outcome);
         let case = sources::Case {
             engine: &self.engine,
@@ -86,8 +91,20 @@ impl Job<'_> {
         let Some((first_then, last)) = days else {
             return Ok(0);
         };
+        let counts = self.counts(pass, |rows| {
+            (rows.not_before, rows.as_of) = (Some(first_then), last);
+        })?;
+        Ok(counts.used)
+    }
+
+    /// Counts other rows of a source than its pass reads.
+    fn counts(
+        &self,
+        pass: &Pass,
+        change: impl FnOnce(&mut SourceRows),
+    ) -> Result<RowCounts, PipelineError> {
         let mut plan = pass.aggregate.clone();
-        (plan.rows.not_before, plan.rows.as_of) = (Some(first_then), last);
+        change(&mut plan.rows);
         plan.sparse = None;
         plan.aggs = vec![Agg {
             name: "rows".to_owned(),
@@ -96,7 +113,7 @@ impl Job<'_> {
             filter: None,
         }];
         let table = self.work.join(format!("pruned-{}.parquet", pass.source));
-        Ok(self.engine.materialize(&plan, &table)?.counts.used)
+        Ok(self.engine.materialize(&plan, &table)?.counts)
     }
 
     /// Reads the rows of a pass; where scores are trained on earlier dates, those of each of them in the same read.

@@ -8,7 +8,8 @@ use super::SourceOutcome;
 use crate::error::PipelineError;
 
 /// States the age of a source's newest used row and compares it with the limits of the pipeline file. Every kind of
-/// source with a `time` has an age; a source without a used row has none, which is as bad as the worst age.
+/// source with a `time` has an age; a source without a used row has none, which is as bad as the worst age. Rows that are only
+/// too old for every feature count: what is computed of a source does not change how fresh it is.
 pub(super) fn judge(
     source: &Source,
     outcome: &mut SourceOutcome,
@@ -28,8 +29,8 @@ pub(super) fn judge(
             limit: hours_words(limit),
         })
     };
+    let used = outcome.counts.used;
     let Some(age_hours) = outcome.age_hours else {
-        let used = outcome.counts.used;
         let without = if used == 0 {
             "it has no used row"
         } else {
@@ -45,17 +46,26 @@ pub(super) fn judge(
         return Ok(());
     };
     let age = hours_words(age_hours);
+    let newest = match used {
+        0 => "its newest row, which is too old for every feature,",
+        _ => "its newest used row",
+    };
     if let Some(limit) = fail.filter(|limit| age_hours > *limit) {
-        return stale(format!("its newest used row is {age} old"), limit);
+        return stale(format!("{newest} is {age} old"), limit);
     }
     if let Some(limit) = warn.filter(|limit| age_hours > *limit) {
         outcome.status = "stale";
         outcome.warn(format!(
-            "its newest used row is {age} old at the close of {as_of}, more than the {} of `freshness.warn`",
+            "{newest} is {age} old at the close of {as_of}, more than the {} of `freshness.warn`",
             hours_words(limit)
         ));
     } else if limits.is_some() {
         outcome.status = "ok";
+    } else if used == 0 {
+        outcome.status = "empty";
+        outcome.warn(format!(
+            "it has no used row at the close of {as_of}; {newest} is {age} old"
+        ));
     } else {
         outcome.status = "unjudged";
         outcome.notes.push(format!(
