@@ -74,16 +74,15 @@ gap = (datetime.date.fromisoformat(days[now]) - datetime.date.fromisoformat(days
 def of_numbers(left, right):
     deciles = np.unique([decile(np.sort(left), part) for part in range(1, 10)])
     spread = 0.0 if left.min() == left.max() else np.std(left)
-    edges = []
-    for place, value in enumerate(deciles):
-        if (left == value).sum() < 0.05 * len(left):
-            edges.append(value)
-            continue
-        # A value of one customer in twenty has a bin of its own: a tenth of it or of the deviation, or half way to the next decile.
-        beside = [abs(deciles[other] - value) / 2 for other in (place - 1, place + 1) if 0 <= other < len(deciles)]
+    # A value of one customer in twenty has a bin of its own: a tenth of it or of the deviation, or half way to the next such value.
+    shared = [value for value in deciles if (left == value).sum() >= 0.05 * len(left)]
+    own = []
+    for place, value in enumerate(shared):
+        beside = [abs(shared[other] - value) / 2 for other in (place - 1, place + 1) if 0 <= other < len(shared)]
         reach = min([0.1 * (min(abs(value), spread) if spread > 0 else abs(value)), *beside])
-        edges += [np.nextafter(value - reach, -np.inf), value + reach]
-    edges = np.unique(edges)
+        own.append((np.nextafter(value - reach, -np.inf), value + reach))
+    outside = [value for value in deciles if not any(low < value <= high for low, high in own)]
+    edges = np.unique([*outside, *(end for ends in own for end in ends)])
     count = lambda values: np.bincount(np.searchsorted(edges, values, side="left"), minlength=len(edges) + 1)
     found, _ = over_bins(count(left), count(right))
     n, m = len(left), len(right)

@@ -321,25 +321,30 @@ fn edges(values: &[f64]) -> Vec<f64> {
         true => 0.0,
         false => standard_deviation(values),
     };
+    let is_shared = |value: &f64| {
+        let less = values.partition_point(|known| known < value);
+        let equal = values.partition_point(|known| known <= value) - less;
+        (equal as f64) >= SHARED * values.len() as f64 && value.is_finite()
+    };
+    let shared: Vec<f64> = deciles.iter().copied().filter(is_shared).collect();
     let own = |place: usize| {
-        let value = deciles[place];
-        let less = values.partition_point(|known| *known < value);
-        let equal = values.partition_point(|known| *known <= value) - less;
-        if (equal as f64) < SHARED * values.len() as f64 || !value.is_finite() {
-            return [value, value];
-        }
+        let value = shared[place];
         let reach = match deviation > 0.0 {
             true => value.abs().min(deviation),
             false => value.abs(),
         };
-        // No further than to the middle between deciles, so that each keeps a bin.
-        let before = place.checked_sub(1).and_then(|place| deciles.get(place));
-        let others = before.into_iter().chain(deciles.get(place + 1));
+        // No further than to the middle between two such values, so that each keeps a bin.
+        let before = place.checked_sub(1).and_then(|place| shared.get(place));
+        let others = before.into_iter().chain(shared.get(place + 1));
         let half = others.map(|other| (other - value).abs() / 2.0);
         let reach = half.fold(REACH * reach, f64::min);
         [(value - reach).next_down(), value + reach]
     };
-    let mut edges: Vec<f64> = (0..deciles.len()).flat_map(own).collect();
+    let own: Vec<[f64; 2]> = (0..shared.len()).map(own).collect();
+    // Deciles within such a bin end none.
+    let is_outside = |decile: &f64| own.iter().all(|[low, high]| decile <= low || decile > high);
+    deciles.retain(is_outside);
+    let mut edges: Vec<f64> = own.into_iter().flatten().chain(deciles).collect();
     edges.sort_unstable_by(f64::total_cmp);
     edges.dedup();
     edges
