@@ -65,6 +65,8 @@ mod figures;
 mod first_twenty;
 #[path = "suite/freshness.rs"]
 mod freshness;
+#[path = "suite/gaps.rs"]
+mod gaps;
 #[path = "suite/gates.rs"]
 mod gates;
 #[path = "suite/hierarchical.rs"]
@@ -129,6 +131,8 @@ mod out_of_range;
 mod partitions;
 #[path = "suite/plan.rs"]
 mod plan;
+#[path = "suite/plan_as_run.rs"]
+mod plan_as_run;
 #[path = "suite/power_loss.rs"]
 mod power_loss;
 #[path = "suite/private_rows.rs"]
@@ -195,6 +199,8 @@ mod text_files;
 mod text_forms;
 #[path = "suite/threads.rs"]
 mod threads;
+#[path = "suite/unedited.rs"]
+mod unedited;
 #[path = "suite/untimed.rs"]
 mod untimed;
 #[path = "suite/value.rs"]

@@ -202,6 +202,58 @@ fn an_edited_pipeline_makes_its_days_again_and_a_comment_does_not() {
     assert_eq!(backfill(&case, &MONTHS, 0)["published"], 5);
 }
 
+/// A day is made again where it was made with other pins, or knew rows up to another day.
+#[test]
+fn days_of_other_pins_or_of_other_knowledge_are_made_again() {
+    let case = case();
+    let (file, pins) = (case.path("moves.toml"), case.path("pins.csv"));
+    let text = std::fs::read_to_string(&file).unwrap();
+    let pinned = format!("{text}\n[memberships]\npins = \"{}\"\n", pins.display());
+    std::fs::write(&file, pinned).unwrap();
+    let header = "customer,scheme,segment,until,why,by\n";
+    std::fs::write(&pins, header).unwrap();
+    let days = [
+        "--from",
+        "2026-01-31",
+        "--to",
+        "2026-02-28",
+        "--every",
+        "1mo",
+    ];
+    let published = || backfill(&case, &days, 0)["published"].clone();
+    assert_eq!((published(), published()), (2.into(), 0.into()));
+    // A pin that is over on the later day, which follows the other.
+    let pin = "c01,freshness,gone,2026-02-10,a friend,Ann\n";
+    std::fs::write(&pins, format!("{header}{pin}")).unwrap();
+    assert_eq!((published(), published()), (2.into(), 0.into()));
+    // One that ended before both days.
+    std::fs::write(
+        &pins,
+        format!("{header}{pin}c02,freshness,gone,2026-01-10,a friend,Ann\n"),
+    )
+    .unwrap();
+    assert_eq!(published(), 0);
+    // A run that knew more than was known on its day.
+    let text = std::fs::read_to_string(&file).unwrap();
+    let known = text.replace(
+        "time = \"ordered_at\"\n",
+        "time = \"ordered_at\"\nknown_at = \"ordered_at\"\n",
+    );
+    std::fs::write(&file, known).unwrap();
+    assert_eq!((published(), published()), (2.into(), 0.into()));
+    let later = [
+        "--as-of",
+        "2026-02-28",
+        "--known-as-of",
+        "2026-03-31",
+        "--quiet",
+    ];
+    let arguments = case.arguments("run", &later);
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    run(&arguments, 0);
+    assert_eq!((published(), published()), (1.into(), 0.into()));
+}
+
 #[test]
 fn a_backfill_that_is_interrupted_goes_on_and_gives_the_same_bytes() {
     let case = case();

@@ -484,6 +484,41 @@ fn a_definition_that_falls_short_is_fitted_once_and_judged_every_night() {
     run(&["verify", &case.path("store").display().to_string()], 0);
 }
 
+/// Clusters that continue none of the segments that serve are judged by the gates alone.
+#[test]
+fn a_refit_of_a_definition_that_does_not_serve_yet_is_judged_by_the_gates_alone() {
+    let case = Case::new();
+    let groups = |sizes: [usize; 3], amounts: [f64; 3]| {
+        let row = |n: usize| {
+            let group = usize::from(n >= sizes[0]) + usize::from(n >= sizes[0] + sizes[1]);
+            let amount = amounts[group] + (n % 7) as f64;
+            (format!("c{n:03}"), "2026-01-10", amount)
+        };
+        case.orders("a.csv", &(0..120).map(row).collect::<Vec<_>>());
+    };
+    // On the first days a group is too small.
+    groups([60, 50, 10], [10.0, 500.0, 2_000.0]);
+    let tiers = "[schemes.likeness]\nkind = \"quantile\"\nby = \"spend_total\"\ntiers = { top = 0.4, rest = 1.0 }\n";
+    let hold = "[gates]\nsubstantial = { min_customers = 30, on_fail = \"hold_previous\" }\n";
+    let clusters = "[schemes.likeness]\nkind = \"kmeans\"\nfeatures = [\"spend_total\"]\nk = 3\ntransform = \"none\"\n\
+                    refit = \"30d\"\n";
+    case.pipeline(&format!("{tiers}{hold}")).day("2026-02-01");
+    case.pipeline(&format!("{clusters}{hold}"))
+        .day("2026-02-02");
+    assert!(held(&case, "likeness").is_some());
+    groups([40, 40, 40], [5_000.0, 6_000.0, 7_000.0]);
+    case.day("2026-02-20");
+    assert!(
+        held(&case, "likeness").is_some(),
+        "it is not fitted again before it is due"
+    );
+    case.day("2026-03-10");
+    assert_eq!(held(&case, "likeness"), None);
+    let (found, by) = assigned(&case, "likeness");
+    assert_eq!(by, BTreeSet::from(["model".to_owned()]));
+    assert_eq!(found.values().collect::<BTreeSet<_>>().len(), 3);
+}
+
 #[test]
 fn rules_that_fail_leave_the_last_good_ones_in_use_until_others_pass() {
     let case = Case::new();

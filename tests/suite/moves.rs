@@ -102,3 +102,74 @@ fn cohorts_are_counted_again_where_the_day_decides_about_orders() {
         );
     }
 }
+
+/// Months that are over are counted again where rows of then are others, although as many: by the keys of another source, and by the
+/// first of several rows.
+#[test]
+fn months_are_counted_again_where_other_rows_take_the_place_of_as_many() {
+    let row = |number: u32| {
+        let (customer, day) = (number % 40, 1 + number * 7 % 28);
+        let month =
+            ["2025-11", "2025-12", "2026-01"][(number as usize / 40 + customer as usize) % 3];
+        format!("o{number},K{customer:02},{month}-{day:02},{number}\n")
+    };
+    let header = "order_id,customer_id,ordered_at,amount\n";
+    let orders: String = (0..120).map(row).collect();
+    let accounts = |from: u32, to: u32| {
+        let all: String = (from..to).map(|n| format!("K{n:02},a\n")).collect();
+        format!("customer_id,kind\n{all}")
+    };
+    // The second file, whose rows count, moves orders to another month.
+    let corrected = orders.replace("2025-11-", "2025-12-");
+    let exchanged = [accounts(0, 30), accounts(10, 40)];
+    for (settings, [first, second], correction) in [
+        ("only_keys_of = \"accounts\"", exchanged, None),
+        (
+            "only_keys_of = \"accounts\"",
+            [accounts(0, 20), accounts(0, 40)],
+            None,
+        ),
+        ("", [accounts(0, 40), accounts(0, 40)], Some(&corrected)),
+    ] {
+        let cells = |days: &[&str]| {
+            let case = Case::new();
+            let write = |name: &str, text: &str| {
+                let path = case.path("lake").join(name);
+                std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+                std::fs::write(path, text).unwrap();
+            };
+            case.pipeline("[schemes.size]\nkind = \"rules\"\nrules = [{ segment = \"large\", when = \"spend_total > 300\" }]\notherwise = \"small\"\n");
+            let file = case.path("moves.toml");
+            let text = std::fs::read_to_string(&file).unwrap();
+            let source = "[sources.accounts]\nkind = \"attributes\"\npath = \"${lake}/accounts\"\nkey = \"customer_id\"\n\
+                          [sources.accounts.contract]\ncolumns = { customer_id = \"string\", kind = \"string\" }\n\
+                          missing_key = \"quarantine\"\n\n[features]\n";
+            let text = text
+                .replace("[customer]\n", "[customer]\ncohorts = true\nfrom = [\"orders\"]\n")
+                .replace("path = \"${lake}\"", "path = \"${lake}/orders\"")
+                .replace("time = \"ordered_at\"\n", &format!("time = \"ordered_at\"\n{settings}\n"))
+                .replace(
+                    "missing_key = \"quarantine\"\n",
+                    "missing_key = \"quarantine\"\nduplicates = { unique = [\"order_id\"], on_fail = \"drop\" }\n",
+                )
+                .replace("[features]\n", source);
+            std::fs::write(&file, text).unwrap();
+            write("orders/m.csv", &format!("{header}{orders}"));
+            write("accounts/a.csv", &first);
+            for day in days {
+                if *day == "2026-02-20" {
+                    write("accounts/a.csv", &second);
+                    if let Some(rows) = correction {
+                        write("orders/a.csv", &format!("{header}{rows}"));
+                    }
+                }
+                case.day(day);
+            }
+            let table = case.table("cohorts");
+            let [active, ages] = ["active", "age"].map(|name| table.ints(name));
+            (table.days("cohort"), ages, active, table.numbers("revenue"))
+        };
+        let fresh = cells(&["2026-02-20"]);
+        assert_eq!(cells(&["2026-02-10", "2026-02-20"]), fresh, "{settings}");
+    }
+}

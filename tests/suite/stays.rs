@@ -152,6 +152,22 @@ fn a_scheme_that_reads_another_follows_its_pins() {
     );
     let moved = case.migrations();
     assert!(moved.len() == 2 && moved.iter().all(by_pin), "{moved:?}");
+    // So does who takes it away and leaves a line of the customer that ended long ago, or ends it by an earlier day.
+    let old = "small00,freshness,gone,2026-01-15,on leave,Ann\n";
+    let open = "small00,freshness,gone,,moved,Ann\n";
+    let earlier = "small00,freshness,gone,2026-02-04,moved,Ann\n";
+    for (day, line, left) in [("05", open, old), ("07", open, earlier)] {
+        std::fs::write(&pins, format!("{header}{line}")).unwrap();
+        case.day(&format!("2026-02-{day}"));
+        std::fs::write(&pins, format!("{header}{left}")).unwrap();
+        case.day(
+            &format!("2026-02-{day}")
+                .replace("05", "06")
+                .replace("07", "08"),
+        );
+        let moved = case.migrations();
+        assert!(moved.len() == 2 && moved.iter().all(by_pin), "{moved:?}");
+    }
 }
 
 #[test]

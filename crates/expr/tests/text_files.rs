@@ -64,7 +64,7 @@ fn value(text: &str, ty: &str, form: &ColumnForm) -> String {
             None => read_moment(text, form),
         }
         .map(|moment| match moment {
-            Moment::Local(micros) => format_timestamp(micros).unwrap(),
+            Moment::Day(micros) | Moment::Local(micros) => format_timestamp(micros).unwrap(),
             Moment::Instant(micros) => format!("{} UTC", format_timestamp(micros).unwrap()),
         }),
         other => panic!("{other}"),

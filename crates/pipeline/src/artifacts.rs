@@ -119,6 +119,16 @@ impl Artifacts {
         choices
     }
 
+    /// Whether a run does the same about everything by other decisions.
+    pub(crate) fn follows_as(&self, other: &Self) -> bool {
+        let before = |of: &Self| -> Vec<(String, String)> {
+            let known = of.before.iter();
+            let ids = known.map(|(of, known)| (of.clone(), known.committed.id.clone()));
+            ids.collect()
+        };
+        self.choices() == other.choices() && before(self) == before(other)
+    }
+
     /// The artifacts of stated versions, which show in published tables and do not follow from the version before.
     pub(crate) fn pinned(&self, pipeline: &Pipeline) -> Value {
         let stated = pipeline
@@ -160,10 +170,11 @@ impl Artifacts {
         }
         for scheme in pipeline.schemes.iter().filter(|scheme| learns(scheme)) {
             let of = of_scheme(&scheme.name.value);
+            let basis = || basis::of_scheme(pipeline, scheme, published);
             let decision = match frozen(&scheme.kind) {
                 // Frozen edges stay whatever changes.
                 Some((rfm, version)) => day.frozen(scheme, rfm, version, found)?,
-                None => day.decide(&of, basis::of_scheme(pipeline, scheme), scheme.refit),
+                None => day.decide(&of, basis(), scheme.refit),
             };
             decisions.insert(of, decision);
         }
@@ -246,12 +257,12 @@ impl Day<'_> {
             let why = "no version before this day has an artifact of it";
             return fit(basis, why.to_owned(), None);
         };
-        let version = committed.version;
+        let (version, tried) = (committed.version, committed.tried_on);
         if let Some(what) = changed(&committed.basis, &basis) {
             let why = format!("{what} changed since version {version} fitted it");
             return fit(basis, why, None);
         }
-        let known = match self.load(committed) {
+        let known = match self.load(&committed) {
             Ok(mut known) => {
                 known.committed.of = of.to_owned();
                 known
@@ -262,7 +273,6 @@ impl Day<'_> {
                 return fit(basis, why, None);
             }
         };
-        let tried = committed.tried_on;
         let fit = refit
             .due(tried)
             .filter(|due| *due <= self.as_of)
@@ -275,12 +285,37 @@ impl Day<'_> {
     }
 
     /// What the version before learned of a score or scheme: what it applied, unless only what it tried has this basis.
-    fn committed(&self, of: &str, basis: &BTreeMap<String, String>) -> Option<&CommittedArtifact> {
-        let version = self.previous?;
+    fn committed(&self, of: &str, basis: &BTreeMap<String, String>) -> Option<CommittedArtifact> {
         let fits = |found: &&CommittedArtifact| found.basis == *basis;
-        let applied = artifact_of(version, of);
-        let tried = || artifact_of(version, &tried(of)).filter(fits);
-        applied.filter(fits).or_else(tried).or(applied)
+        let version = self.previous?;
+        let applied = self.last(of);
+        let tried = artifact_of(version, &tried(of)).filter(fits).cloned();
+        if applied.as_ref().is_some_and(|applied| fits(&applied)) {
+            return applied;
+        }
+        tried.or(applied)
+    }
+
+    /// What the version before applied, or the last one that has the score or scheme at all: it may have been left out for a while.
+    fn last(&self, of: &str) -> Option<CommittedArtifact> {
+        let (store, previous) = (self.store?, self.previous?);
+        if let Some(found) = artifact_of(previous, of) {
+            return Some(found.clone());
+        }
+        let mut names = Names::of(previous);
+        let mut number = previous.commit().previous;
+        while number != 0 {
+            // What is no longer there has nothing that could be applied.
+            let version = store.version(number).ok()?;
+            if !names.follow(&version) {
+                return None;
+            }
+            if let Some(found) = artifact_of(&version, of) {
+                return Some(found.clone());
+            }
+            number = version.commit().previous;
+        }
+        None
     }
 
     /// What the version before applied in the schemes that may hold its definition; what cannot be read is left out.
@@ -302,7 +337,7 @@ impl Day<'_> {
         before
     }
 
-    /// Edges that stay as they are once they are fitted: those of a stated version, or of the version before.
+    /// Edges that stay as they are once they are fitted: those of a stated version, or of the last version with the scheme.
     fn frozen(
         &self,
         scheme: &Scheme,
@@ -319,8 +354,8 @@ impl Day<'_> {
                     None
                 }
             },
-            None => match self.previous.and_then(|version| artifact_of(version, &of)) {
-                Some(committed) => Some(self.load(committed).map_err(|reason| {
+            None => match self.last(&of) {
+                Some(committed) => Some(self.load(&committed).map_err(|reason| {
                     let version = committed.version;
                     PipelineError::FrozenEdges {
                         of: of.clone(),
@@ -342,7 +377,7 @@ impl Day<'_> {
         }
         let fit = known
             .is_none()
-            .then(|| "the first run fits frozen edges".to_owned());
+            .then(|| "no version before this day has frozen edges of it".to_owned());
         Ok(Decision {
             basis: BTreeMap::new(),
             known,

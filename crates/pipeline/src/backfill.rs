@@ -5,9 +5,11 @@ use std::path::Path;
 use chrono::{Days, Months, NaiveDate};
 use serde_json::Value;
 use tessera_snapshot::{Store, StoreError};
+use tessera_spec::diagnostic::Diagnostics;
 
 use crate::error::PipelineError;
-use crate::identity::{self, DECLARED};
+use crate::identity::{self, DECLARED, KNOWN_AS_OF, PINS};
+use crate::pins::Pins;
 use crate::pipeline_file::load;
 use crate::prepare::Reading;
 use crate::publish;
@@ -85,8 +87,16 @@ pub fn standing(file: &Path, reading: &Reading, day: NaiveDate) -> Result<Standi
     let declared: Value =
         serde_json::from_str(&tessera_spec::canonical(&pipeline)).unwrap_or_default();
     let standing = store.standings()?.get(&number).copied().unwrap_or_default();
+    // What is wrong with the file of pins, the run of the day says.
+    let mut problems = Diagnostics::default();
+    let pins = identity::pins(&Pins::read(&pipeline, day, &mut problems));
+    let known_as_of = reading.known_as_of.unwrap_or(day).to_string();
     let again = if commit.pipeline[DECLARED] != declared {
         Some("is of an earlier state of the pipeline")
+    } else if commit.pipeline[PINS].as_str() != pins.as_deref() {
+        Some("has other pins")
+    } else if commit.pipeline[KNOWN_AS_OF] != known_as_of.as_str() {
+        Some("knew rows up to another day")
     } else if commit.program != identity::program() {
         Some("was made by another program")
     } else if standing.outdated {

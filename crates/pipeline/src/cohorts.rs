@@ -81,7 +81,16 @@ pub(crate) fn makes_the_base(prepared: &Prepared) -> bool {
 pub(crate) fn change_by_day(prepared: &Prepared) -> bool {
     let by_day = |plan: &Plan| {
         let mut exprs = plan.purchase.iter().chain(&plan.amount);
-        exprs.any(uses_as_of) || prepared.features.rows_change_by_day(&plan.source)
+        let by_day = |source: &str| prepared.features.rows_change_by_day(source);
+        // Keys come with the time of their rows.
+        let keys = prepared.pipeline.source(&plan.source);
+        let keys = keys.and_then(|source| {
+            prepared
+                .pipeline
+                .source(&source.only_keys_of.as_ref()?.value)
+        });
+        let keys_by_day = keys.is_some_and(|keys| keys.time.is_some() || by_day(&keys.name.value));
+        exprs.any(uses_as_of) || keys_by_day || by_day(&plan.source)
     };
     prepared.cohorts.as_ref().is_some_and(by_day)
 }

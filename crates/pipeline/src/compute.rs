@@ -22,6 +22,7 @@ use crate::base::Base;
 use crate::cohorts::Firsts;
 use crate::customers::Assigned;
 use crate::error::{PipelineError, needed};
+use crate::gates;
 use crate::held::Served;
 use crate::history::{Aged, History};
 use crate::identity;
@@ -217,7 +218,7 @@ impl<'a> Walk<'a> {
             .position(|stage| *stage == Stage::Previous);
         self.next = needed(first, "the previous version")?;
         self.made.base = Some(Base {
-            active: customers,
+            active: gates::with_conditions(self.job.prepared, &self.job.engine, &customers)?,
             closed: None,
         });
         Ok(())

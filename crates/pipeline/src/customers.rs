@@ -20,6 +20,7 @@ use crate::artifacts::{self, Known, Learned};
 use crate::base::Closed;
 use crate::error::PipelineError;
 use crate::gates::{self, Short};
+use crate::held;
 use crate::history::History;
 use crate::intervals;
 use crate::prepared::Prepared;
@@ -61,9 +62,14 @@ pub(crate) struct Ruled {
     reasons: Option<Arc<RuleReasons>>,
 }
 
-/// Whether new clusters continue those of the version before; `None` where there is nothing to compare.
+/// Whether new clusters continue those of the version before; `None` where there is nothing to compare, and where another definition gave
+/// that version its segments.
 fn unmatched(scheme: &Scheme, history: &History, assignment: &Assignment) -> Option<Quality> {
     let most = scheme.kind.settings().max_unmatched()?;
+    let before = history.version_before()?;
+    if held::is_held(before, &assignment.scheme) {
+        return None;
+    }
     let share = history.unmatched(assignment)?;
     let fits = share <= most;
     let reason = || {

@@ -23,7 +23,7 @@ use crate::name::Names;
 use crate::sources::epoch_day;
 
 pub use chain::EventFound;
-pub(crate) use chain::damage;
+pub(crate) use chain::{compared_nothing, damage};
 pub(crate) use columns::types;
 pub use columns::{ColumnDiff, Frequent, Largest};
 pub(crate) use inputs::definitions;

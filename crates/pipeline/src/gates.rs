@@ -1,9 +1,12 @@
 //! Schemes held against `[gates]`: what is judged of the customers, and what ends the run.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use arrow::array::{AsArray, BooleanArray, RecordBatch};
-use tessera_expr::{Schema, columns, condition_at};
+use arrow::datatypes::{DataType, Field, FieldRef, Schema};
+use tessera_engine::Engine;
+use tessera_expr::{Expr, columns, condition_at};
 use tessera_features::{FeatureInfo, FeaturePlan};
 use tessera_segments::{
     Assignment, Customers, Judged, KPIS, Quality, Since, Threshold, WHO_MAY_BE_CONTACTED,
@@ -16,6 +19,7 @@ use crate::error::PipelineError;
 use crate::history::{own_columns, read_columns};
 use crate::labels::Labels;
 use crate::prepared::Prepared;
+use crate::truths;
 
 /// Name of the hidden column that says of whom a condition of a gate is true; `scheme` is the one that has its own criteria.
 fn condition_name(gate: &str, limit: &str, scheme: Option<&str>) -> String {
@@ -53,7 +57,7 @@ pub(crate) fn plan(
             }
         }
     }
-    let known = Schema {
+    let known = tessera_expr::Schema {
         columns: features
             .published
             .iter()
@@ -84,6 +88,48 @@ pub(crate) fn plan(
             Err(_) => {}
         }
     }
+}
+
+/// Customers of whom the published columns are known, with the hidden ones that say of whom conditions of gates are true.
+pub(crate) fn with_conditions(
+    prepared: &Prepared,
+    engine: &dyn Engine,
+    customers: &RecordBatch,
+) -> Result<RecordBatch, PipelineError> {
+    let gates = &prepared.pipeline.gates;
+    let own = gates.schemes.iter();
+    let own = own.map(|(scheme, criteria)| (Some(scheme.as_str()), criteria));
+    let all = std::iter::once((None, &gates.all)).chain(own);
+    let names = all.flat_map(|(scheme, criteria)| {
+        let stated = criteria.each();
+        stated.map(move |(gate, limit, _)| condition_name(gate, limit, scheme))
+    });
+    let names: BTreeSet<String> = names.collect();
+    let features = &prepared.features;
+    let computed = features.derived.iter().chain(&features.late);
+    let (names, exprs): (Vec<&String>, Vec<Expr>) = computed
+        .filter(|(name, _)| names.contains(name))
+        .map(|(name, expr)| (name, expr.clone()))
+        .unzip();
+    let when = (prepared.as_of, prepared.pipeline.timezone);
+    let truths = truths::evaluate(engine, customers, when, &exprs)?;
+    let mut fields: Vec<FieldRef> = customers.schema().fields().iter().cloned().collect();
+    let mut columns = customers.columns().to_vec();
+    for (name, truth) in names.into_iter().zip(truths) {
+        fields.push(Arc::new(Field::new(name, DataType::Boolean, true)));
+        columns.push(Arc::new(truth));
+    }
+    let schema = Arc::new(Schema::new(fields));
+    Ok(RecordBatch::try_new(schema, columns)?)
+}
+
+/// The columns that gates compare segments by.
+pub(crate) fn compared(prepared: &Prepared) -> BTreeSet<String> {
+    let schemes = prepared.pipeline.schemes.iter();
+    let criteria = schemes.map(|scheme| prepared.pipeline.gates.of(&scheme.name.value));
+    criteria
+        .flat_map(|criteria| kpis(prepared, criteria))
+        .collect()
 }
 
 /// Columns in which segments should differ: those that the pipeline states, else the KPI of its goal and what customers are worth.

@@ -60,6 +60,11 @@ impl Served {
     }
 }
 
+/// Whether an earlier definition than that of its pipeline gave a version the segments of a scheme.
+pub(crate) fn is_held(version: &Version, scheme: &str) -> bool {
+    !version.commit().pipeline[HELD][scheme].is_null()
+}
+
 /// The definition by which a version assigned the customers in a scheme; none where it does not state one that can be read.
 pub(crate) fn serving(version: &Version, scheme: &str) -> Option<Held> {
     let stated = &version.commit().pipeline;

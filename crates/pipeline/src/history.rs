@@ -162,6 +162,13 @@ impl History {
             );
             return Ok(history);
         }
+        let day = epoch_day(version.as_of());
+        // Ids are never used again, also where no customer can be compared.
+        let ledger = match version.has("segment_ledger") {
+            true => Ledger::from_batches(&version.read("segment_ledger")?)?,
+            false => Ledger::from_segments(day, &version.read("segments")?)?,
+        };
+        history.ledger = ledger.clone();
         let key = prepared.pipeline.customer.key.as_str();
         let key_before = version.commit().pipeline["key"].as_str();
         if let Some(before) = key_before.filter(|before| *before != key) {
@@ -170,20 +177,11 @@ impl History {
             );
             return Ok(history);
         }
-        let day = epoch_day(version.as_of());
         let memberships = version.read_columns("memberships", |column| {
             Before::reads(key, column)
                 || (column == ASSIGNED_BY && prepared.pipeline.memberships.pins.is_some())
         })?;
         let before = Before::new(day, key, &memberships)?;
-        let ledger = match version
-            .tables()
-            .iter()
-            .any(|table| table.name == "segment_ledger")
-        {
-            true => Ledger::from_batches(&version.read("segment_ledger")?)?,
-            false => Ledger::from_segments(day, &version.read("segments")?)?,
-        };
         let joined = Alignment::new(&before.keys, customers.key(), |place| {
             customers.row_by_key(place)
         });
@@ -194,7 +192,6 @@ impl History {
             );
             return Ok(history);
         };
-        history.ledger = ledger.clone();
         let matched = (&before, customers.key(), &alignment);
         let keys = KeyChanges::new(history.merged.as_ref(), &version, matched)?;
         history.previous = Some(Previous {
@@ -226,6 +223,11 @@ impl History {
             }
         }
         Some(found)
+    }
+
+    /// The version before; none where nothing is compared.
+    pub(crate) fn version_before(&self) -> Option<&Version> {
+        self.previous.as_ref().map(|previous| &previous.version)
     }
 
     /// Share of the customers in segments that the previous version did not have; `None` where nothing is compared.
@@ -402,7 +404,7 @@ impl History {
         let then = (&previous.version, &previous.inputs);
         // What was learned does not enter into cohorts.
         let changes = Changes::new(prepared, then, dated, &BTreeMap::new())?;
-        if changes.late || changes.features || previous.keys.is_some() {
+        if changes.late || changes.features || changes.exchanged || previous.keys.is_some() {
             return Ok(None);
         }
         let cells = Cohorts::observed(&previous.version.read("cohorts")?)?;

@@ -4,8 +4,10 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use tessera_snapshot::RunIdentity;
 
+use crate::digits::digits;
 use crate::history;
 use crate::name::WAS;
+use crate::pins::Pins;
 use crate::prepared::Prepared;
 use crate::publish;
 
@@ -17,6 +19,9 @@ pub(crate) const DECLARED: &str = "declared";
 
 /// Key of the commit's `pipeline` object under which the last day stands on which a row may have become known.
 pub(crate) const KNOWN_AS_OF: &str = "known_as_of";
+
+/// Key of the commit's `pipeline` object under which the hash of the pins of the day stands, where there are any.
+pub(crate) const PINS: &str = "pins";
 
 /// sha256 over the program's own sources, templates and locked dependencies; see `build.rs`.
 const SOURCES_SHA256: &str = env!("TESSERA_SOURCES_SHA256");
@@ -68,8 +73,15 @@ pub(crate) fn pipeline(prepared: &Prepared) -> Value {
         meta.insert(KNOWN_AS_OF.to_owned(), known.into());
         let was = prepared.pipeline.was.as_deref();
         meta.extend(was.map(|was| (WAS.to_owned(), was.into())));
+        let pins = pins(&prepared.pins);
+        meta.extend(pins.map(|pins| (PINS.to_owned(), pins.into())));
     }
     meta
+}
+
+/// Hash of the pins that hold on the day of a run; none where there are none.
+pub(crate) fn pins(pins: &Pins) -> Option<String> {
+    (!pins.is_empty()).then(|| digits(&json!(pins).to_string()))
 }
 
 /// The files of every source, by its name.

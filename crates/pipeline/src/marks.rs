@@ -13,6 +13,10 @@ use crate::prepared::Prepared;
 use crate::reliance::{Mark, OK, Reliance};
 use crate::scores::Standing;
 
+/// Columns of `segments` that say how far a segment can be relied on.
+pub(crate) const RELIANCE: [&str; 4] =
+    ["kpi_status", "kpi_reason", "scheme_status", "scheme_reason"];
+
 /// Standing of a segment of which more members have left than can still be lost.
 const LOST: &str = "lost";
 
@@ -70,10 +74,10 @@ pub(crate) fn segments(
         .map(|f| f.as_ref().and_then(|f| f.win_back))
         .collect();
     let added: [(&str, ArrayRef); 7] = [
-        ("kpi_status", Arc::new(kpi_status)),
-        ("kpi_reason", Arc::new(kpi_reason)),
-        ("scheme_status", Arc::new(statuses)),
-        ("scheme_reason", Arc::new(reasons)),
+        (RELIANCE[0], Arc::new(kpi_status)),
+        (RELIANCE[1], Arc::new(kpi_reason)),
+        (RELIANCE[2], Arc::new(statuses)),
+        (RELIANCE[3], Arc::new(reasons)),
         ("standing", Arc::new(standing)),
         ("left_customers", Arc::new(lost)),
         ("win_back_value", Arc::new(worth)),

@@ -1,6 +1,6 @@
 //! Customers whom people put into a segment: a CSV file that the pipeline names.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use chrono::NaiveDate;
@@ -31,9 +31,9 @@ pub(crate) struct Pins {
     /// Those that hold on the day of the run.
     #[serde(flatten)]
     hold: BTreeMap<String, BTreeMap<String, Pin>>,
-    /// Those whose last day is over, as scheme and customer.
+    /// Those whose last day is over, as scheme and customer, with the latest of these days.
     #[serde(skip)]
-    ended: BTreeSet<(String, String)>,
+    ended: BTreeMap<(String, String), NaiveDate>,
 }
 
 impl Pins {
@@ -42,10 +42,15 @@ impl Pins {
         self.hold.get(scheme)
     }
 
-    /// Whether a pin stated its last day, which is over.
-    pub(crate) fn has_ended(&self, scheme: &str, customer: &str) -> bool {
-        self.ended
-            .contains(&(scheme.to_owned(), customer.to_owned()))
+    /// Whether no pin holds on the day of the run.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.hold.is_empty()
+    }
+
+    /// Whether a pin that held on a day stated its last day, which is over.
+    pub(crate) fn has_ended(&self, scheme: &str, customer: &str, since: NaiveDate) -> bool {
+        let ended = self.ended.get(&(scheme.to_owned(), customer.to_owned()));
+        ended.is_some_and(|last| *last >= since)
     }
 
     /// Reads the file that the pipeline names; whatever is wrong with it is found at once.
@@ -121,8 +126,9 @@ impl Pins {
                     }
                 },
             };
-            if until.is_some_and(|until| until < as_of) {
-                self.ended.insert((scheme, customer));
+            if let Some(until) = until.filter(|until| *until < as_of) {
+                let last = self.ended.entry((scheme, customer)).or_insert(until);
+                *last = until.max(*last);
                 continue;
             }
             let pin = Pin {

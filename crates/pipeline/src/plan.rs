@@ -65,6 +65,8 @@ pub struct Plan {
     pub schemes: Vec<SchemeDiff>,
     /// Columns of `customers` that would come, go, or change their type.
     pub columns: Vec<ColumnPlan>,
+    /// Why the run would not compare its customers with those of the version, so that all stays begin anew.
+    pub not_compared: Option<String>,
     /// What gates and expectations say.
     pub judged: Judged,
     /// What the plan depends on: a run by the plan refuses where it is another one.
@@ -129,6 +131,7 @@ pub fn plan(
     }
     walk.until(|stage| matches!(stage, Stage::Cohorts | Stage::Profiles))?;
     let assigned = walk.assigned()?;
+    let key = assigned.customers().key().data_type().clone();
     let schemes = compare(prepared, against.as_ref(), assigned, sample)?;
     let mut judged = judged::gates(&mut walk)?;
     judged::expectations(prepared, &mut walk, !reads.features_reused, &mut judged)?;
@@ -151,9 +154,12 @@ pub fn plan(
         customers: schemes.0,
         schemes: schemes.1,
         columns: match &against {
-            Some(version) => columns::compare(prepared, version),
+            Some(version) => columns::compare(prepared, &key, version),
             None => Vec::new(),
         },
+        not_compared: against
+            .as_ref()
+            .and_then(|version| columns::other_key(prepared, &key, version)),
         judged,
         basis,
         against: against.as_ref().map(Side::of),
@@ -290,7 +296,9 @@ fn compare(
     };
     let members = Members::new(before, after);
     let now = cents(prepared, assigned)?;
-    let then = match against.and_then(|version| Some((version, Values::column_of(version)?))) {
+    // By the column that the run would count, as the run does.
+    let column = crate::history::counted(prepared, assigned.customers());
+    let then = match against.zip(column) {
         Some((version, column)) => {
             Values::new(version, key_of(version), column)?.of(&members.before.keys)
         }

@@ -90,7 +90,7 @@ impl Prepared {
         let (pipeline, published) = (&self.pipeline, &self.features.published);
         let mut found = Diagnostics::default();
         let now = Artifacts::decide(pipeline, published, self.as_of, &mut found)?;
-        if now.choices() == self.artifacts.choices() {
+        if now.follows_as(&self.artifacts) {
             return Ok(());
         }
         Err(PipelineError::OtherArtifacts { version })

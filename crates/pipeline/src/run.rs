@@ -25,14 +25,14 @@ pub fn run(
     }
     let mut damaged = None;
     if let Some(store) = publish::opened(prepared)? {
-        // Also of a pipeline that changed nothing but what the store remembers of it.
-        publish::claim(prepared, &store)?;
         let identity = identity::identity(prepared);
         let thorough = options.replace_damaged;
         match publish::before(&store, &identity, thorough, prepared.pipeline.report)? {
             publish::Before::Nothing => {}
             publish::Before::Damaged(found) => damaged = Some(found),
             publish::Before::Done(found) => {
+                // The pipeline may have changed nothing but what the store remembers of it.
+                publish::claim(prepared, &store)?;
                 observer.published(&found);
                 return Ok(*found);
             }

@@ -8,10 +8,10 @@ use tessera_features::FeatureInfo;
 use tessera_features::catalogue::{self, Definition};
 use tessera_spec::Pipeline;
 use tessera_spec::pipeline::{
-    Description, FeatureBody, Gates, LifecycleLimits, Memberships, Refit, Scheme, SchemeInput,
-    Score, VALUE_COLUMNS,
+    FeatureBody, LifecycleLimits, Refit, Scheme, SchemeInput, Score, VALUE_COLUMNS,
 };
 
+use crate::defining;
 use crate::digits::digits;
 use crate::program;
 use crate::publish::names;
@@ -30,21 +30,27 @@ pub(super) fn of_score(
     };
     let program = program::hash_of(scores::kind(&score.kind).map_or(&[], |kind| kind.files));
     let reads = model.reads(published);
-    basis(pipeline, reads, json!([settings, pipeline.seed]), &program)
+    let with = (pipeline, published);
+    basis(with, reads, json!([settings, pipeline.seed]), &program)
 }
 
 /// What a scheme depends on. Names are given to what was found, so they decide nothing about it.
-pub(super) fn of_scheme(pipeline: &Pipeline, scheme: &Scheme) -> BTreeMap<String, String> {
+pub(super) fn of_scheme(
+    pipeline: &Pipeline,
+    scheme: &Scheme,
+    published: &[FeatureInfo],
+) -> BTreeMap<String, String> {
     let learning = tessera_segments::kind(scheme.kind.name()).and_then(|kind| kind.learning);
     let program = learning.map_or_else(String::new, |learning| program::hash_of(learning.files));
     let inputs = scheme.kind.settings().inputs();
     let reads = inputs.iter().map(SchemeInput::name).map(str::to_owned);
     let settings = json!([scheme.name.value, scheme.kind.learned_by(), pipeline.seed]);
-    basis(pipeline, reads.collect(), settings, &program)
+    let with = (pipeline, published);
+    basis(with, reads.collect(), settings, &program)
 }
 
 fn basis(
-    pipeline: &Pipeline,
+    with: (&Pipeline, &[FeatureInfo]),
     reads: Vec<String>,
     settings: Value,
     program: &str,
@@ -53,14 +59,14 @@ fn basis(
         ("its settings".to_owned(), digits(&settings.to_string())),
         ("the program".to_owned(), program.to_owned()),
     ]);
-    let (features, data) = read(pipeline, reads);
+    let (features, data) = read(with, reads);
     basis.insert("its features".to_owned(), digits(&features.to_string()));
     basis.insert("the sources".to_owned(), digits(&data));
     basis
 }
 
 /// The definitions of these features and of those that they are made of, and of the data.
-fn read(pipeline: &Pipeline, reads: Vec<String>) -> (Value, String) {
+fn read((pipeline, published): (&Pipeline, &[FeatureInfo]), reads: Vec<String>) -> (Value, String) {
     let mut pending = reads;
     let mut known: BTreeSet<String> = BTreeSet::new();
     let mut definitions: BTreeMap<String, Value> = BTreeMap::new();
@@ -80,6 +86,7 @@ fn read(pipeline: &Pipeline, reads: Vec<String>) -> (Value, String) {
             .iter()
             .find(|score| score.columns().iter().any(|column| column.name == name))
         {
+            pending.extend(scores::of(&score.kind).reads(published));
             definitions.insert(name, json!(score.kind));
         } else if VALUE_COLUMNS.contains(&name.as_str()) {
             let columns = pipeline.value_columns().into_iter();
@@ -93,32 +100,15 @@ fn read(pipeline: &Pipeline, reads: Vec<String>) -> (Value, String) {
             definitions.insert(name, Value::Null);
         }
     }
-    let mut data = pipeline.clone();
-    data.name.clear();
+    let mut data = defining::rows_and_columns(pipeline);
     data.currency.clear();
-    data.goal = None;
     data.value = None;
     data.scores.clear();
-    data.schemes.clear();
-    data.playbooks.clear();
-    data.gates = Gates::default();
-    data.memberships = Memberships::default();
-    data.action_columns.clear();
     data.features.declared.clear();
-    data.features.described.clear();
     data.features.catalogue.clear();
     data.take_identity();
     if !by_limits {
         data.features.lifecycle = LifecycleLimits::default();
     }
-    // What is checked and shown of the sources changes no row.
-    for source in &mut data.sources {
-        source.freshness = None;
-        source.contract.keep_rejects = 0;
-        for attribute in &mut source.attributes {
-            attribute.description = Description::default();
-        }
-    }
-    data.customer.cohorts = false;
     (json!(definitions), tessera_spec::canonical(&data))
 }

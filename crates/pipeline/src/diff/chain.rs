@@ -9,6 +9,7 @@ use serde::Serialize;
 use tessera_snapshot::{Store, StoreError, Version};
 
 use crate::error::PipelineError;
+use crate::history::DEFINITIONS;
 
 /// The steps of every version after the one up to the other; none where they are not known.
 #[derive(Default)]
@@ -19,6 +20,8 @@ pub(super) struct Chain {
     pub(super) events: BTreeMap<String, Vec<EventFound>>,
     /// Why the steps are not known.
     pub(super) unknown: Option<String>,
+    /// By scheme why its steps are not known.
+    pub(super) gaps: BTreeMap<String, String>,
 }
 
 /// What happened to a segment.
@@ -60,7 +63,23 @@ impl Chain {
             Err(why) => return Ok(unknown(why)),
         };
         let mut chain = Self::default();
-        for version in &versions {
+        for (place, version) in versions.iter().enumerate() {
+            let before = place.checked_sub(1).map_or(from, |place| &versions[place]);
+            if compared_nothing(version) {
+                return Ok(unknown(format!(
+                    "version {} was compared with nothing, as the customers of version {} before it have other keys or are those of \
+                     another pipeline",
+                    version.number(),
+                    before.number()
+                )));
+            }
+            for scheme in
+                schemes(version).filter(|scheme| !schemes(before).any(|known| known == *scheme))
+            {
+                let (number, day) = (before.number(), before.as_of());
+                let why = format!("version {number} of {day} does not have the scheme");
+                chain.gaps.insert(scheme.to_owned(), why);
+            }
             if let Err(error) = chain.read(version) {
                 // Of the versions that are compared, damage is an error.
                 return match version.number() == to.number() {
@@ -112,6 +131,19 @@ impl Chain {
         }
         Ok(())
     }
+}
+
+/// Whether a version was compared with none, although one comes before it: every other one states how customers differ.
+pub(crate) fn compared_nothing(version: &Version) -> bool {
+    version.commit().previous != 0 && version.rows("drift") == 0
+}
+
+/// The schemes of a version.
+fn schemes(version: &Version) -> impl Iterator<Item = &str> {
+    let schemes = version.commit().pipeline[DEFINITIONS]["schemes"].as_object();
+    schemes
+        .into_iter()
+        .flat_map(|schemes| schemes.keys().map(String::as_str))
 }
 
 /// The versions from the one, which is left out, to the other, oldest first; or why the one does not lead to the other.

@@ -111,6 +111,7 @@ pub(super) fn compare(
         steps,
         mut events,
         unknown,
+        gaps,
     } = Chain::new(store, pair.from, pair.to)?;
     let cents = values(pair)?;
     let [before, after] = cents.each_ref().map(|cents| cents.as_deref());
@@ -128,6 +129,7 @@ pub(super) fn compare(
         );
         let state = state(a.is_some(), b.is_some());
         let own: Vec<&StepFound> = steps.iter().filter(|step| step.scheme == *name).collect();
+        let unknown = unknown.clone().or_else(|| gaps.get(name).cloned());
         let is_known = unknown.is_none() && state == "both";
         let tables = [
             valued(of_scheme(&then, name), a.unwrap_or(&none), before),
@@ -142,7 +144,7 @@ pub(super) fn compare(
             segments: segment_diffs(&tables, is_known.then_some(&own)),
             moves: Vec::new(),
             causes: is_known.then(|| by_cause(&own)),
-            causes_unknown: unknown.clone().filter(|_| state == "both"),
+            causes_unknown: unknown.filter(|_| state == "both"),
             events: events.remove(name).unwrap_or_default(),
             sample: Vec::new(),
         };

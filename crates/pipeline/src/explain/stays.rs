@@ -7,7 +7,7 @@ use serde::Serialize;
 use tessera_snapshot::{Listed, Store, StoreError, Version};
 
 use super::rows::Rows;
-use crate::diff::{damage, key_of};
+use crate::diff::{compared_nothing, damage, key_of};
 use crate::error::PipelineError;
 use crate::name::Names;
 
@@ -55,7 +55,14 @@ pub(super) fn stays(
     let listed = store.list()?.into_iter();
     let listed: BTreeMap<u64, Listed> = listed.map(|known| (known.version, known)).collect();
     let mut followed = Followed::default();
+    let compared_nothing = |at: &Version| {
+        let why = || format!("version {} was compared with none", at.number());
+        compared_nothing(at).then(why)
+    };
     followed.read(version, keys)?;
+    if let Some(why) = compared_nothing(version) {
+        return Ok((followed.stays, Some(why)));
+    }
     let mut names = Names::of(version);
     let mut number = whole(version.commit().previous);
     while let Some(known) = listed.get(&number) {
@@ -80,6 +87,9 @@ pub(super) fn stays(
                     Ok(why) => Ok((followed.stays, Some(why))),
                     Err(error) => Err(error),
                 };
+            }
+            if let Some(why) = compared_nothing(&at) {
+                return Ok((followed.stays, Some(why)));
             }
         } else {
             followed.pass(known.as_of);

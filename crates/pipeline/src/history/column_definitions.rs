@@ -10,6 +10,7 @@ use tessera_features::BASE_GAP_DAYS;
 use tessera_spec::Pipeline;
 use tessera_spec::pipeline::{Refit, Score};
 
+use crate::defining;
 use crate::digits::digits;
 use crate::prepared::Prepared;
 use crate::scores;
@@ -121,15 +122,15 @@ impl<'a> Hashes<'a> {
     }
 }
 
-/// The hash of each source and of what is joined to its rows. How old its rows may be and how many of them may be rejected are no part
-/// of it.
+/// The hash of each source and of what is joined to its rows.
 fn sources(pipeline: &Pipeline) -> BTreeMap<String, String> {
-    let canonical = tessera_spec::canonical(pipeline);
+    let canonical = tessera_spec::canonical(&defining::rows_and_columns(pipeline));
     let mut canonical: Value = serde_json::from_str(&canonical).unwrap_or_default();
     let mut own: BTreeMap<String, Value> = BTreeMap::new();
     for source in canonical["sources"].as_array_mut().into_iter().flatten() {
+        // Which of its columns are taken as features says nothing of the others.
         if let Some(source) = source.as_object_mut() {
-            source.remove("freshness");
+            source.remove("attributes");
         }
         if let Some(name) = source["name"].as_str().map(str::to_owned) {
             own.insert(name, source.take());
@@ -138,12 +139,8 @@ fn sources(pipeline: &Pipeline) -> BTreeMap<String, String> {
     let settings = ["timezone", "currency", "customer"].map(|key| canonical[key].take());
     let hash = |source: &tessera_spec::pipeline::Source| {
         let name = &source.name.value;
-        let joined = source.joins.iter().map(|join| &join.from.value);
-        let others = joined.chain(source.only_keys_of.as_ref().map(|of| &of.value));
-        let parts: Vec<&Value> = std::iter::once(name)
-            .chain(others)
-            .filter_map(|name| own.get(name))
-            .collect();
+        let all = std::iter::once(name.as_str()).chain(defining::made_with(source));
+        let parts: Vec<&Value> = all.filter_map(|name| own.get(name)).collect();
         (name.clone(), digits(&json!([settings, parts]).to_string()))
     };
     pipeline.sources.iter().map(hash).collect()

@@ -10,13 +10,14 @@ use tessera_history::{Cause, Causes};
 use tessera_snapshot::Version;
 use tessera_spec::Pipeline;
 use tessera_spec::pipeline::{
-    Gates, Memberships, Refit, Scheme, SchemeInput, Score, Source, SourceKind, VALUE_AT_RISK,
+    Duplicates, Naming, Refit, Scheme, SchemeInput, Score, Source, SourceKind, VALUE_AT_RISK,
     VALUE_FUTURE, VALUE_NOW, VALUE_PAST,
 };
 
 use super::column_definitions;
 use crate::artifacts;
 use crate::base;
+use crate::defining;
 use crate::digits::digits;
 use crate::error::PipelineError;
 use crate::identity;
@@ -37,18 +38,12 @@ pub(super) const COLUMNS: &str = "columns";
 /// Hashes of the definitions of the features, of each scheme with the schemes that it uses, of what each scheme reads, of each column,
 /// and of the map of keys.
 pub(crate) fn definitions(prepared: &Prepared) -> Value {
-    let mut data = prepared.pipeline.clone();
-    // When something is learned again defines nothing.
-    data.scores
-        .iter_mut()
-        .for_each(|score| score.refit = Refit::Always);
-    data.schemes.clear();
-    data.playbooks.clear();
-    data.goal = None;
-    data.gates = Gates::default();
-    data.memberships = Memberships::default();
+    let mut data = defining::rows_and_columns(&prepared.pipeline);
     // Which key belongs to which customer is a cause of its own.
     let map = data.take_identity();
+    let read = defining::sources_read(prepared);
+    data.sources
+        .retain(|source| read.contains(source.name.value.as_str()));
     let of_scheme = |scheme: &Scheme| {
         let name = scheme.name.value.clone();
         (name, of_scheme(prepared, scheme).into())
@@ -79,10 +74,13 @@ pub(super) fn of_scheme(prepared: &Prepared, scheme: &Scheme) -> String {
         .filter(|known| used.contains(known.name.value.as_str()))
         .cloned()
         .collect();
-    // When something is learned again defines nothing.
-    schemes
-        .iter_mut()
-        .for_each(|scheme| scheme.refit = Refit::Always);
+    for known in &mut schemes {
+        // When something is learned again defines nothing, nor does what people call a segment, but where rules read it.
+        known.refit = Refit::Always;
+        if known.name.value == scheme.name.value {
+            known.naming = Naming::default();
+        }
+    }
     schemes.sort_by(|a, b| a.name.value.cmp(&b.name.value));
     let memberships = &prepared.pipeline.memberships;
     // Who stays in a segment is in it for the schemes that read it.
@@ -147,6 +145,8 @@ pub(crate) struct Changes {
     pub(crate) late: bool,
     /// Whether features may be computed in another way.
     pub(crate) features: bool,
+    /// Whether rows dated up to the previous day may have taken the place of as many others.
+    pub(crate) exchanged: bool,
     /// By scheme: causes before attributes, time and new rows.
     first: BTreeMap<String, Causes>,
     /// By scheme: all possible causes of moves.
@@ -172,6 +172,7 @@ impl Changes {
         let mut changes = Self {
             late: !late.is_empty(),
             features,
+            exchanged: may_be_exchanged(prepared, inputs),
             learned_anew: learned_anew(prepared, previous, applied),
             ..Self::default()
         };
@@ -258,12 +259,6 @@ fn late_sources<'p>(
     dated: &BTreeMap<String, u64>,
 ) -> Result<BTreeSet<&'p str>, PipelineError> {
     let now = identity::inputs(prepared);
-    let files = |inputs: &Value, source: &str| -> BTreeSet<String> {
-        let mut sources = inputs.as_array().into_iter().flatten();
-        let found = sources.find(|known| known["source"] == source);
-        let files = found.and_then(|found| found["files"].as_array());
-        files.into_iter().flatten().map(Value::to_string).collect()
-    };
     let mut used: BTreeMap<String, i64> = BTreeMap::new();
     for batch in previous.read_columns("sources", |name| ["source", "used"].contains(&name))? {
         let names = batch
@@ -281,8 +276,11 @@ fn late_sources<'p>(
         let counted = dated.get(name).and_then(|rows| i64::try_from(*rows).ok());
         let (then, today) = (files(inputs, name), files(&now, name));
         let kept = || then.is_subset(&today);
-        // A lake without a change has no late rows, whatever is used of it, unless rows of it became known later.
-        let is_same = || then == today && source.known_at.is_none();
+        // Of a lake without a change the same rows are used, unless rows of it became known later.
+        let others = source.only_keys_of.as_ref().map(|of| of.value.as_str());
+        let is_changed = |of: &str| files(inputs, of) != files(&now, of);
+        let is_same =
+            || then == today && source.known_at.is_none() && !others.is_some_and(is_changed);
         match source.kind {
             SourceKind::Attributes => false,
             SourceKind::Lookup => prepared.pipeline.is_joined(name) && then != today,
@@ -291,6 +289,27 @@ fn late_sources<'p>(
     };
     let late = prepared.pipeline.sources.iter().filter(is_late);
     Ok(late.map(|source| source.name.value.as_str()).collect())
+}
+
+/// Whether other files may have exchanged rows that were used for as many others: where the first of several rows counts, and where
+/// another source says which keys are used.
+fn may_be_exchanged(prepared: &Prepared, inputs: &Value) -> bool {
+    let now = identity::inputs(prepared);
+    let is_changed = |name: &str| files(inputs, name) != files(&now, name);
+    let of_source = |source: &Source| {
+        let chosen = matches!(source.contract.duplicates, Duplicates::Unique { .. });
+        let others = source.only_keys_of.as_ref().map(|of| of.value.as_str());
+        (chosen && is_changed(&source.name.value)) || others.is_some_and(is_changed)
+    };
+    prepared.pipeline.sources.iter().any(of_source)
+}
+
+/// The files of a source.
+fn files(inputs: &Value, source: &str) -> BTreeSet<String> {
+    let mut sources = inputs.as_array().into_iter().flatten();
+    let found = sources.find(|known| known["source"] == source);
+    let files = found.and_then(|found| found["files"].as_array());
+    files.into_iter().flatten().map(Value::to_string).collect()
 }
 
 /// The scheme, the schemes whose columns its rules read, and the schemes that those use in turn.

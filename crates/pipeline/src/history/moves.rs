@@ -54,7 +54,11 @@ pub(super) fn released(
             continue;
         }
         let customer = array_value_to_string(customers.key(), row as usize)?;
-        if !prepared.pins.has_ended(&assignment.scheme, &customer) {
+        let since = previous.version.as_of();
+        if !prepared
+            .pins
+            .has_ended(&assignment.scheme, &customer, since)
+        {
             found.push(row);
         }
     }

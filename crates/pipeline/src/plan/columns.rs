@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use arrow::datatypes::DataType;
 use serde::Serialize;
 use tessera_expr::Type;
 use tessera_snapshot::Version;
 use tessera_spec::pipeline::{Scheme, SchemeColumnKind};
 
-use crate::diff::types;
+use crate::diff::{key_of, types};
 use crate::prepared::Prepared;
 
 /// A column that differs.
@@ -26,7 +27,7 @@ pub struct ColumnPlan {
 }
 
 /// Columns that differ, by name.
-pub(super) fn compare(prepared: &Prepared, version: &Version) -> Vec<ColumnPlan> {
+pub(super) fn compare(prepared: &Prepared, key: &DataType, version: &Version) -> Vec<ColumnPlan> {
     let then = types(version);
     let mut now: BTreeMap<String, &str> = BTreeMap::new();
     // `customers` is published without the ends of intervals.
@@ -48,10 +49,11 @@ pub(super) fn compare(prepared: &Prepared, version: &Version) -> Vec<ColumnPlan>
     if prepared.pipeline.customer.active.is_some() {
         now.insert(crate::base::ACTIVE.to_owned(), "Boolean");
     }
-    let fixed = ["as_of", prepared.pipeline.customer.key.as_str()];
+    let key = key.to_string();
+    now.insert(prepared.pipeline.customer.key.clone(), &key);
     let removed = then
         .iter()
-        .filter(|(column, _)| !now.contains_key(*column) && !fixed.contains(&column.as_str()));
+        .filter(|(column, _)| !now.contains_key(*column) && *column != "as_of");
     let mut found: Vec<ColumnPlan> = removed
         .map(|(column, ty)| ColumnPlan {
             column: column.clone(),
@@ -77,6 +79,19 @@ pub(super) fn compare(prepared: &Prepared, version: &Version) -> Vec<ColumnPlan>
     }
     found.sort_by(|a, b| a.column.cmp(&b.column));
     found
+}
+
+/// How the customers' key differs from that of a version: nothing is compared with it then.
+pub(super) fn other_key(prepared: &Prepared, key: &DataType, version: &Version) -> Option<String> {
+    let (now, then) = (prepared.pipeline.customer.key.as_str(), key_of(version));
+    if now != then {
+        return Some(format!("`key` of [customer] is `{now}` and was `{then}`"));
+    }
+    let types = types(version);
+    let before = types
+        .get(then)
+        .filter(|before| **before != key.to_string())?;
+    Some(format!("`{now}` is {key} and was {before}"))
 }
 
 /// The name of a published type; empty where it has parameters.

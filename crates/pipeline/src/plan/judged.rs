@@ -2,11 +2,12 @@
 
 use serde::Serialize;
 use tessera_segments::QualityStatus;
-use tessera_spec::pipeline::Subject;
+use tessera_spec::pipeline::{Expect, Subject};
 
 use crate::compute::Walk;
 use crate::error::PipelineError;
 use crate::gates;
+use crate::marks;
 use crate::prepared::Prepared;
 use crate::unmet::Unmet;
 
@@ -86,9 +87,16 @@ pub(super) fn expectations(
 ) -> Result<(), PipelineError> {
     let of_day = prepared.pipeline.expect.iter();
     let of_day = of_day.filter(|expect| expect.as_of.is_none_or(|day| day == prepared.as_of));
-    let made_of_the_lake = |subject: &Subject| {
+    let pipeline = &prepared.pipeline;
+    // How far segments can be relied on follows from what was found of scores when they were learned.
+    let relies = !pipeline.scores.is_empty() || pipeline.value.is_some();
+    let made_of_the_lake = |expect: &Expect| {
         let known = ["customers", "memberships", "segments", "profiles"];
-        match subject {
+        let mut columns = expect.checks.iter().map(|(column, _)| &column.value);
+        let mut is_marked = || columns.any(|column| marks::RELIANCE.contains(&column.as_str()));
+        match &expect.subject {
+            Subject::Segment { .. } if relies && is_marked() => true,
+            Subject::Table(name) if relies && name.value == "segments" && is_marked() => true,
             Subject::Table(name) => !known.contains(&name.value.as_str()),
             // Closed accounts are not among the customers that schemes assign.
             Subject::Customer(_) => prepared.pipeline.customer.active.is_some(),
@@ -100,7 +108,7 @@ pub(super) fn expectations(
         return Ok(());
     }
     if !whole {
-        let left = of_day.filter(|expect| made_of_the_lake(&expect.subject));
+        let left = of_day.filter(|expect| made_of_the_lake(expect));
         judged.not_checked = left.map(|expect| expect.line).collect();
     }
     match walk.make_tables() {

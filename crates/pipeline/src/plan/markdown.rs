@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use tessera_spec::shown::{grouped, one_line};
 
 use super::Plan;
-use super::text::{against, judged, reads};
+use super::text::{against, judged, not_compared, reads};
 use crate::diff::{SchemeDiff, figure, from_to, percent};
 
 /// How many moves of a scheme are listed.
@@ -26,6 +26,9 @@ pub(super) fn markdown(plan: &Plan) -> String {
         gates(plan, &mut to);
         edits(plan, &mut to);
         return to;
+    }
+    if let Some(line) = not_compared(plan) {
+        let _ = writeln!(to, "**{}.**\n", sentence(&line));
     }
     to.push_str("| scheme | would move | of customers | share | value |\n|---|--:|--:|--:|--:|\n");
     for scheme in &plan.schemes {

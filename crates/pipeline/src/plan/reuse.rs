@@ -3,14 +3,18 @@
 use arrow::array::{ArrayRef, AsArray, BooleanArray, RecordBatch, new_null_array};
 use arrow::compute::{cast, concat_batches, filter_record_batch};
 use arrow::datatypes::{DataType, Field, Schema};
+use serde_json::json;
 use std::sync::Arc;
 use tessera_expr::Type;
-use tessera_snapshot::{Store, Version};
+use tessera_snapshot::{Commit, Store, Version};
+use tessera_spec::pipeline::Score;
 
+use crate::artifacts;
 use crate::base::ACTIVE;
 use crate::error::PipelineError;
+use crate::gates;
 use crate::history::{DEFINITIONS, MAP, definitions, read_columns};
-use crate::identity::{self, KNOWN_AS_OF};
+use crate::identity::{self, DECLARED, KNOWN_AS_OF};
 use crate::intervals;
 use crate::prepared::Prepared;
 
@@ -59,6 +63,14 @@ pub(super) fn customers(
     };
     // `customers` is published without the ends of intervals.
     let ends = intervals::ends(&prepared.pipeline);
+    if gates::compared(prepared)
+        .iter()
+        .any(|name| ends.contains(name))
+    {
+        return Ok(Err(
+            "a gate compares segments by the end of an interval".to_owned()
+        ));
+    }
     let mut schemes = prepared.pipeline.schemes.iter();
     if schemes.any(|scheme| {
         read_columns(prepared, scheme)
@@ -126,6 +138,9 @@ fn differs(
     if then["features"] != now["features"] || then[MAP] != now[MAP] {
         return why("has other definitions of rows, features or scores");
     }
+    if let Some(score) = learns_otherwise(prepared, commit) {
+        return why(&format!("may have learned score `{score}` on another day"));
+    }
     if store.inputs(commit)? != identity::inputs(prepared) {
         return why("was made of other files");
     }
@@ -137,4 +152,28 @@ fn differs(
         return why("follows another version than a run would");
     }
     Ok(None)
+}
+
+/// A score of which a run would learn or apply something else than a version did, because `refit` says so. Of what the same `refit`
+/// decides, both have the same.
+fn learns_otherwise<'p>(prepared: &'p Prepared, commit: &Commit) -> Option<&'p str> {
+    let declared = commit.pipeline[DECLARED]["scores"].as_array();
+    let declared = declared.map_or(&[][..], Vec::as_slice);
+    let is_same = |score: &&Score| {
+        let name = score.name.value.as_str();
+        let known = declared.iter().find(|known| known["name"] == name);
+        if known.is_some_and(|known| known["refit"] == json!(score.refit)) {
+            return true;
+        }
+        let of = artifacts::of_score(name);
+        let choice = prepared.artifacts.get(&of);
+        let applied = choice.filter(|choice| choice.fit.is_none());
+        let applied = applied.and_then(|choice| choice.known.as_ref());
+        let then = commit.artifacts.iter().find(|artifact| artifact.of == of);
+        let then = then.map(|artifact| artifact.id.as_str());
+        applied.is_some_and(|known| then == Some(known.committed.id.as_str()))
+    };
+    let mut scores = prepared.pipeline.scores.iter();
+    let score = scores.find(|score| !is_same(score))?;
+    Some(&score.name.value)
 }

@@ -32,6 +32,9 @@ pub(super) fn text(plan: &Plan) -> String {
         grouped(customers.came),
         grouped(customers.left)
     );
+    if let Some(line) = not_compared(plan) {
+        let _ = writeln!(to, "{line}");
+    }
     for scheme in &plan.schemes {
         scheme_text(scheme, &mut to);
     }
@@ -64,6 +67,14 @@ pub(super) fn text(plan: &Plan) -> String {
         to.push_str("\nno customer would move, and no column would change\n");
     }
     to
+}
+
+/// That the run would compare nothing, and why, in one sentence.
+pub(super) fn not_compared(plan: &Plan) -> Option<String> {
+    let why = plan.not_compared.as_ref()?;
+    Some(format!(
+        "the run would compare no customer with the version, since {why}: every stay begins anew, and no move has a cause"
+    ))
 }
 
 /// What the plan is held against, in one sentence.
