@@ -143,15 +143,14 @@ impl Narrowing for Examples<'_> {
     }
 
     fn take(&mut self, number: usize) -> Result<bool, EngineError> {
-        let scan = &self.rows.scan;
-        let origin = scan.origins.get(number).unwrap_or(&scan.files[number]);
+        let origin = self.rows.scan.lake_file_at(number);
         let row = col(ROW).cast(DataType::UInt64);
         let numbers = self.rows_of(number..number + 1, Some(row))?;
         let numbers = numbers.column(ROW)?.as_materialized_series().u64()?.clone();
         let wanted = EXAMPLE_ROWS - self.found.len();
         let found = numbers.iter().flatten().take(wanted);
         self.found
-            .extend(found.map(|number| (origin.clone(), number + 1)));
+            .extend(found.map(|number| (origin.to_owned(), number + 1)));
         Ok(self.found.len() < EXAMPLE_ROWS)
     }
 }

@@ -182,8 +182,7 @@ impl Narrowing for Collecting<'_> {
             let judged = judged(rows, only_rejected, frame);
             Ok(judged.select(content(rows)))
         };
-        let origin = rows.scan.origins.get(number);
-        let file = origin.unwrap_or(&rows.scan.files[number]);
+        let file = rows.scan.lake_file_at(number);
         each_window(rows, number..number + 1, true, &make, &mut |frame| {
             self.search = search_window(frame, file, std::mem::take(&mut self.search))?;
             self.search.rejects.drain(..).for_each(&mut *self.hand_over);

@@ -99,8 +99,12 @@ impl Scan {
     /// The file of the lake that a file of the scan holds.
     pub fn lake_file<'a>(&'a self, file: &'a Path) -> &'a Path {
         let place = self.files.iter().position(|known| known == file);
-        let origin = place.and_then(|place| self.origins.get(place));
-        origin.map_or(file, PathBuf::as_path)
+        place.map_or(file, |place| self.lake_file_at(place))
+    }
+
+    /// The file of the lake that the file at a place of the scan holds.
+    pub fn lake_file_at(&self, place: usize) -> &Path {
+        self.origins.get(place).unwrap_or(&self.files[place])
     }
 
     /// Whether the same columns are read of the same files in the same way. What is made of them by each plan, such as derived and

@@ -483,6 +483,19 @@ mod tests {
             let drift = of_numbers(with_a_shared(120.0), with_a_shared(120.0 * factor), 0.0);
             assert_eq!(drift.status, status, "{factor}");
         }
+        // A decile lies beside it, nearer than it moves.
+        let beside = |value: f64| {
+            let near = (0..250).map(|number| 120.4 + f64::from(number) / 500.0);
+            near.chain(with_a_shared(value)).collect::<Vec<f64>>()
+        };
+        for (factor, status) in [
+            (0.98, DriftStatus::Stable),
+            (1.02, DriftStatus::Stable),
+            (0.65, DriftStatus::Severe),
+        ] {
+            let drift = of_numbers(beside(120.0), beside(120.0 * factor), 0.0);
+            assert_eq!(drift.status, status, "{factor}");
+        }
         // All customers have it.
         for (now, status) in [(2.002, DriftStatus::Stable), (1.5, DriftStatus::Severe)] {
             let drift = of_numbers(vec![2.0; 500], vec![now; 500], 0.0);

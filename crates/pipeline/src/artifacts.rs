@@ -305,8 +305,17 @@ impl Day<'_> {
         let mut names = Names::of(previous);
         let mut number = previous.commit().previous;
         while number != 0 {
-            // What is no longer there has nothing that could be applied.
-            let version = store.version(number).ok()?;
+            let version = match store.version(number) {
+                Ok(version) => version,
+                // What is no longer there has nothing that could be applied.
+                Err(StoreError::Expired { .. } | StoreError::NoVersion { .. }) => return None,
+                Err(error) => {
+                    tracing::warn!(
+                        "nothing earlier than version {number} is applied in `{of}`: {error}"
+                    );
+                    return None;
+                }
+            };
             if !names.follow(&version) {
                 return None;
             }

@@ -4,7 +4,9 @@
 use std::collections::BTreeSet;
 
 use tessera_spec::Pipeline;
-use tessera_spec::pipeline::{Description, Gates, Limits, Memberships, Refit, Source, SourceKind};
+use tessera_spec::pipeline::{
+    Description, Gates, Limits, Memberships, Refit, Score, Source, SourceKind,
+};
 
 use crate::prepared::Prepared;
 
@@ -54,10 +56,8 @@ pub(crate) fn sources_read(prepared: &Prepared) -> BTreeSet<&str> {
     let mut read: BTreeSet<&str> = made.map(|pass| pass.source.as_str()).collect();
     for source in &pipeline.sources {
         let name = source.name.value.as_str();
-        let is_learned_from = pipeline.scores.iter().any(|score| {
-            let settings = serde_json::json!(score);
-            settings["from"] == name
-        });
+        let mut scores = pipeline.scores.iter();
+        let is_learned_from = scores.any(|score| learned_from(score).as_deref() == Some(name));
         if is_learned_from || source.kind == SourceKind::Attributes {
             read.insert(name);
         }
@@ -71,6 +71,12 @@ pub(crate) fn sources_read(prepared: &Prepared) -> BTreeSet<&str> {
         }
     }
     read
+}
+
+/// The source from whose rows a score is learned; none where its settings state none.
+pub(crate) fn learned_from(score: &Score) -> Option<String> {
+    let settings = serde_json::json!(score);
+    settings["from"].as_str().map(str::to_owned)
 }
 
 /// The sources that the rows of a source are joined with or chosen by.

@@ -5,7 +5,8 @@
 //!
 //! Where to look: `prepare` checks everything before a row is read, `changed_lake` whether mistakes are the lake's, `stage` lists the steps, `compute` executes them up to the
 //! finished tables, `run` publishes these, `table` computes the features at any date, `scores` the scores, `labels` finds which
-//! texts and numbers columns can have, `units` which columns an expression has the values of, `identity` identifies a run,
+//! texts and numbers columns can have, `units` which columns an expression has the values of, `identity` identifies a run, `defining`
+//! knows what of a pipeline defines rows and columns,
 //! `name` knows the versions of a pipeline that was renamed, `lines` who can be lost in which line of business,
 //! `history` compares with the previous version, `held` keeps an earlier definition of a scheme in use, `leaves` finds when
 //! customers leave by time alone, `nearest` the smallest change that would move them, `publish` makes tables, version and report,

@@ -133,9 +133,10 @@ impl Chain {
     }
 }
 
-/// Whether a version was compared with none, although one comes before it: every other one states how customers differ.
+/// Whether a version was compared with none, although one comes before it: every other one states how customers differ. Those of
+/// programs that did not are taken for compared.
 pub(crate) fn compared_nothing(version: &Version) -> bool {
-    version.commit().previous != 0 && version.rows("drift") == 0
+    version.commit().previous != 0 && version.has("drift") && version.rows("drift") == 0
 }
 
 /// The schemes of a version.

@@ -108,9 +108,9 @@ impl<'a> Hashes<'a> {
         // When something is learned again defines nothing.
         stated.refit = Refit::Always;
         let stated = json!(stated);
-        let from = stated["from"].as_str();
+        let from = defining::learned_from(score);
         let rows = self.sources.iter();
-        let rows = rows.filter(|(name, _)| from.is_none_or(|from| from == *name));
+        let rows = rows.filter(|(name, _)| from.as_ref().is_none_or(|from| from == *name));
         let rows: Vec<String> = rows.map(|(_, hash)| hash.clone()).collect();
         let read = scores::of(&score.kind).reads(&prepared.features.published);
         let read: Vec<String> = read.iter().map(|name| self.of(name)).collect();

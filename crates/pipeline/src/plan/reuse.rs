@@ -1,10 +1,12 @@
 //! Whether the customers of a version are those that a run would compute.
 
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
 use arrow::array::{ArrayRef, AsArray, BooleanArray, RecordBatch, new_null_array};
 use arrow::compute::{cast, concat_batches, filter_record_batch};
 use arrow::datatypes::{DataType, Field, Schema};
 use serde_json::json;
-use std::sync::Arc;
 use tessera_expr::Type;
 use tessera_snapshot::{Commit, Store, Version};
 use tessera_spec::pipeline::Score;
@@ -24,7 +26,10 @@ pub(super) fn customers(
     store: &Store,
     version: &Version,
 ) -> Result<Result<RecordBatch, String>, PipelineError> {
-    if let Some(why) = differs(prepared, store, version)? {
+    // `customers` is published without the ends of intervals.
+    let ends = intervals::ends(&prepared.pipeline);
+    let why = differs(prepared, store, version)?;
+    if let Some(why) = why.or_else(|| needs_ends(prepared, &ends)) {
         return Ok(Err(why));
     }
     let key = prepared.pipeline.customer.key.as_str();
@@ -38,47 +43,23 @@ pub(super) fn customers(
             version.number()
         )));
     };
-    let mut table = concat_batches(&first.schema(), &batches)?;
-    if prepared.pipeline.customer.active.is_some() {
-        let active = table
-            .column_by_name(ACTIVE)
-            .and_then(|column| column.as_boolean_opt());
-        let Some(active) = active.cloned() else {
-            return Ok(Err(format!(
-                "version {} does not state who is active",
-                version.number()
-            )));
-        };
-        let active: BooleanArray = active
-            .iter()
-            .map(|active| Some(active != Some(false)))
-            .collect();
-        table = filter_record_batch(&table, &active)?;
-    }
+    let table = concat_batches(&first.schema(), &batches)?;
+    let table = match prepared.pipeline.customer.active.is_some() {
+        true => active(&table)?,
+        false => Some(table),
+    };
+    let Some(table) = table else {
+        return Ok(Err(format!(
+            "version {} does not state who is active",
+            version.number()
+        )));
+    };
     let Some(keys) = table.column_by_name(key).cloned() else {
         return Ok(Err(format!(
             "version {} has no column `{key}`",
             version.number()
         )));
     };
-    // `customers` is published without the ends of intervals.
-    let ends = intervals::ends(&prepared.pipeline);
-    if gates::compared(prepared)
-        .iter()
-        .any(|name| ends.contains(name))
-    {
-        return Ok(Err(
-            "a gate compares segments by the end of an interval".to_owned()
-        ));
-    }
-    let mut schemes = prepared.pipeline.schemes.iter();
-    if schemes.any(|scheme| {
-        read_columns(prepared, scheme)
-            .iter()
-            .any(|name| ends.contains(*name))
-    }) {
-        return Ok(Err("a scheme reads the end of an interval".to_owned()));
-    }
     let mut fields = vec![Field::new(key, keys.data_type().clone(), false)];
     let mut columns: Vec<ArrayRef> = vec![keys];
     for info in prepared.published() {
@@ -103,6 +84,35 @@ pub(super) fn customers(
         Arc::new(Schema::new(fields)),
         columns,
     )?))
+}
+
+/// The customers who are not closed accounts; none where that is not stated.
+fn active(table: &RecordBatch) -> Result<Option<RecordBatch>, PipelineError> {
+    let column = table.column_by_name(ACTIVE);
+    let Some(active) = column.and_then(|column| column.as_boolean_opt()) else {
+        return Ok(None);
+    };
+    let active = active.iter().map(|active| Some(active != Some(false)));
+    let active: BooleanArray = active.collect();
+    Ok(Some(filter_record_batch(table, &active)?))
+}
+
+/// What reads the ends of intervals, so that it cannot be computed from a version.
+fn needs_ends(prepared: &Prepared, ends: &BTreeSet<String>) -> Option<String> {
+    if gates::compared(prepared)
+        .intersection(ends)
+        .next()
+        .is_some()
+    {
+        return Some("a gate compares segments by the end of an interval".to_owned());
+    }
+    let mut schemes = prepared.pipeline.schemes.iter();
+    let reads = |scheme| {
+        let read = read_columns(prepared, scheme);
+        read.iter().any(|name| ends.contains(*name))
+    };
+    let any = schemes.any(reads);
+    any.then(|| "a scheme reads the end of an interval".to_owned())
 }
 
 /// The type of a column in memory; none for types that stay as they are published.
