@@ -69,6 +69,8 @@ mod freshness;
 mod gaps;
 #[path = "suite/gates.rs"]
 mod gates;
+#[path = "suite/held.rs"]
+mod held;
 #[path = "suite/hierarchical.rs"]
 mod hierarchical;
 #[path = "suite/identity.rs"]

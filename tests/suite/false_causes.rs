@@ -64,12 +64,6 @@ fn pipeline(case: &Case, [filter, accounts, features]: [&str; 3], schemes: &str)
     std::fs::write(case.path("moves.toml"), format!("{START}{body}{schemes}")).unwrap();
 }
 
-fn file(case: &Case, name: &str, text: &str) {
-    let path = case.path("lake").join(name);
-    std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-    std::fs::write(path, text).unwrap();
-}
-
 /// An order of each of sixty customers in January.
 fn orders(more: &str) -> String {
     let order = |n: u32| format!("K{n:02},2026-01-{:02},{}\n", 1 + n % 28, 10 * n + 5);
@@ -124,19 +118,18 @@ fn attributes_are_the_cause_whatever_else_happens_in_that_night() {
         let case = Case::new();
         std::fs::remove_file(case.path("lake/a.csv")).unwrap();
         pipeline(&case, ["", ACCOUNTS, TWICE], SCHEMES);
-        file(&case, "orders/a.csv", &orders(""));
-        file(&case, "accounts/a.csv", &accounts(50));
+        case.file("orders/a.csv", &orders(""));
+        case.file("accounts/a.csv", &accounts(50));
         case.day("2026-02-01");
         pipeline(&case, ["", ACCOUNTS, &format!("{TWICE}{feature}")], SCHEMES);
-        file(&case, "orders/a.csv", &orders(rows));
-        file(&case, "accounts/a.csv", &accounts(10));
+        case.file("orders/a.csv", &orders(rows));
+        case.file("accounts/a.csv", &accounts(10));
         case.day("2026-02-02");
         assert_eq!(causes(&case), moved, "{rows} {feature}");
         // And back, with an account of those who have spent much.
         let back = accounts(50).replace("K40,50", "K40,5");
-        file(&case, "accounts/a.csv", &back);
-        file(
-            &case,
+        case.file("accounts/a.csv", &back);
+        case.file(
             "orders/a.csv",
             &orders(&format!("{rows}K58,2026-02-03,1\n")),
         );
@@ -167,7 +160,7 @@ otherwise = "left alone"
     let stays = "[memberships]\nmin_stay = { act = \"60d\" }\n";
     let case = Case::new();
     std::fs::remove_file(case.path("lake/a.csv")).unwrap();
-    file(&case, "orders/a.csv", &orders(""));
+    case.file("orders/a.csv", &orders(""));
     pipeline(&case, ["", "", ""], &format!("{schemes}{stays}"));
     case.day("2026-01-31");
     case.day("2026-02-10");
@@ -195,7 +188,7 @@ fn who_leaves_or_comes_by_a_filter_that_time_moves_does_so_by_ageing() {
     ] {
         let case = Case::new();
         std::fs::remove_file(case.path("lake/a.csv")).unwrap();
-        file(&case, "orders/a.csv", &orders(""));
+        case.file("orders/a.csv", &orders(""));
         pipeline(&case, [filter, "", ""], schemes);
         case.day("2026-01-31");
         case.day("2026-02-05");
@@ -227,10 +220,9 @@ fn a_pinned_customer_comes_by_its_first_order() {
         pins.display()
     );
     pipeline(&case, ["", "", ""], &schemes);
-    file(&case, "orders/a.csv", &orders(""));
+    case.file("orders/a.csv", &orders(""));
     case.day("2026-02-01");
-    file(
-        &case,
+    case.file(
         "orders/b.csv",
         "customer_id,ordered_on,amount\nN1,2026-02-02,900\nN2,2026-02-02,900\n",
     );

@@ -64,10 +64,7 @@ fn cohorts_are_counted_again_where_the_day_decides_about_orders() {
             )
         })
         .collect();
-    let rows: Vec<(String, &str, f64)> = orders
-        .iter()
-        .map(|(customer, day, amount)| (customer.clone(), day.as_str(), *amount))
-        .collect();
+    let rows = orders;
     for settings in [
         "filter = \"ordered_at > as_of() - 60\"",
         "filter = \"ordered_at <= as_of() - 14\"",
@@ -103,73 +100,115 @@ fn cohorts_are_counted_again_where_the_day_decides_about_orders() {
     }
 }
 
+/// A lake of orders of the customers that another source has, with cohorts. `orders` and `accounts` are further settings of the sources.
+fn orders_of_accounts([orders, accounts]: [&str; 2]) -> Case {
+    let case = Case::new();
+    case.pipeline(
+        "[schemes.size]\nkind = \"rules\"\nrules = [{ segment = \"large\", when = \"spend_total > 300\" }]\notherwise = \"small\"\n",
+    );
+    let file = case.path("moves.toml");
+    let text = std::fs::read_to_string(&file).unwrap();
+    let source = format!(
+        "[sources.accounts]\nkind = \"attributes\"\npath = \"${{lake}}/accounts\"\nkey = \"customer_id\"\n{accounts}\n\
+         [sources.accounts.contract]\ncolumns = {{ customer_id = \"string\", since = \"date\" }}\nmissing_key = \"quarantine\"\n\n\
+         [features]\n"
+    );
+    let repeated = "missing_key = \"quarantine\"\n\
+                    duplicates = { unique = [\"order_id\"], on_fail = \"drop\" }\n";
+    let text = text
+        .replace(
+            "[customer]\n",
+            "[customer]\ncohorts = true\nfrom = [\"orders\"]\n",
+        )
+        .replace("path = \"${lake}\"", "path = \"${lake}/orders\"")
+        .replace(
+            "time = \"ordered_at\"\n",
+            &format!("time = \"ordered_at\"\n{orders}\n"),
+        )
+        .replace("missing_key = \"quarantine\"\n", repeated)
+        .replace("[features]\n", &source);
+    std::fs::write(file, text).unwrap();
+    case
+}
+
+/// Three orders of each of forty customers in three months, and the accounts of some of them.
+fn three_months(case: &Case, accounts: impl Iterator<Item = (u32, &'static str)>) -> String {
+    let order = |number: u32| {
+        let (customer, day) = (number % 40, 1 + number * 7 % 28);
+        let month = ["2025-11", "2025-12", "2026-01"][((number / 40 + customer) % 3) as usize];
+        format!("o{number},K{customer:02},{month}-{day:02},{number}\n")
+    };
+    let orders: String = (0..120).map(order).collect();
+    let orders = format!("order_id,customer_id,ordered_at,amount\n{orders}");
+    case.file("orders/m.csv", &orders);
+    case.file("accounts/a.csv", &known(accounts));
+    orders
+}
+
+/// Accounts with their days.
+fn known(accounts: impl Iterator<Item = (u32, &'static str)>) -> String {
+    let rows: String = accounts
+        .map(|(n, since)| format!("K{n:02},{since}\n"))
+        .collect();
+    format!("customer_id,since\n{rows}")
+}
+
+/// Cohort, age, customers and revenue of every cell.
+type Cells = (
+    Vec<Option<String>>,
+    Vec<Option<i64>>,
+    Vec<Option<i64>>,
+    Vec<Option<f64>>,
+);
+
+fn cells(case: &Case) -> Cells {
+    let table = case.table("cohorts");
+    let [ages, active] = ["age", "active"].map(|name| table.ints(name));
+    (table.days("cohort"), ages, active, table.numbers("revenue"))
+}
+
 /// Months that are over are counted again where rows of then are others, although as many: by the keys of another source, and by the
 /// first of several rows.
 #[test]
 fn months_are_counted_again_where_other_rows_take_the_place_of_as_many() {
-    let row = |number: u32| {
-        let (customer, day) = (number % 40, 1 + number * 7 % 28);
-        let month =
-            ["2025-11", "2025-12", "2026-01"][(number as usize / 40 + customer as usize) % 3];
-        format!("o{number},K{customer:02},{month}-{day:02},{number}\n")
-    };
-    let header = "order_id,customer_id,ordered_at,amount\n";
-    let orders: String = (0..120).map(row).collect();
-    let accounts = |from: u32, to: u32| {
-        let all: String = (from..to).map(|n| format!("K{n:02},a\n")).collect();
-        format!("customer_id,kind\n{all}")
-    };
-    // The second file, whose rows count, moves orders to another month.
-    let corrected = orders.replace("2025-11-", "2025-12-");
-    let exchanged = [accounts(0, 30), accounts(10, 40)];
-    for (settings, [first, second], correction) in [
-        ("only_keys_of = \"accounts\"", exchanged, None),
-        (
-            "only_keys_of = \"accounts\"",
-            [accounts(0, 20), accounts(0, 40)],
-            None,
-        ),
-        ("", [accounts(0, 40), accounts(0, 40)], Some(&corrected)),
+    const DAY: &str = "2025-10-01";
+    for (keys, [first, second], corrected) in [
+        ("only_keys_of = \"accounts\"", [0..30, 10..40], false),
+        ("only_keys_of = \"accounts\"", [0..20, 0..40], false),
+        ("", [0..40, 0..40], true),
     ] {
-        let cells = |days: &[&str]| {
-            let case = Case::new();
-            let write = |name: &str, text: &str| {
-                let path = case.path("lake").join(name);
-                std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-                std::fs::write(path, text).unwrap();
-            };
-            case.pipeline("[schemes.size]\nkind = \"rules\"\nrules = [{ segment = \"large\", when = \"spend_total > 300\" }]\notherwise = \"small\"\n");
-            let file = case.path("moves.toml");
-            let text = std::fs::read_to_string(&file).unwrap();
-            let source = "[sources.accounts]\nkind = \"attributes\"\npath = \"${lake}/accounts\"\nkey = \"customer_id\"\n\
-                          [sources.accounts.contract]\ncolumns = { customer_id = \"string\", kind = \"string\" }\n\
-                          missing_key = \"quarantine\"\n\n[features]\n";
-            let text = text
-                .replace("[customer]\n", "[customer]\ncohorts = true\nfrom = [\"orders\"]\n")
-                .replace("path = \"${lake}\"", "path = \"${lake}/orders\"")
-                .replace("time = \"ordered_at\"\n", &format!("time = \"ordered_at\"\n{settings}\n"))
-                .replace(
-                    "missing_key = \"quarantine\"\n",
-                    "missing_key = \"quarantine\"\nduplicates = { unique = [\"order_id\"], on_fail = \"drop\" }\n",
-                )
-                .replace("[features]\n", source);
-            std::fs::write(&file, text).unwrap();
-            write("orders/m.csv", &format!("{header}{orders}"));
-            write("accounts/a.csv", &first);
+        let counted = |days: &[&str]| {
+            let case = orders_of_accounts([keys, ""]);
+            let orders = three_months(&case, first.clone().map(|n| (n, DAY)));
             for day in days {
                 if *day == "2026-02-20" {
-                    write("accounts/a.csv", &second);
-                    if let Some(rows) = correction {
-                        write("orders/a.csv", &format!("{header}{rows}"));
+                    case.file("accounts/a.csv", &known(second.clone().map(|n| (n, DAY))));
+                    // The file that comes first counts: it moves orders to another month.
+                    if corrected {
+                        case.file("orders/a.csv", &orders.replace("2025-11-", "2025-12-"));
                     }
                 }
                 case.day(day);
             }
-            let table = case.table("cohorts");
-            let [active, ages] = ["active", "age"].map(|name| table.ints(name));
-            (table.days("cohort"), ages, active, table.numbers("revenue"))
+            cells(&case)
         };
-        let fresh = cells(&["2026-02-20"]);
-        assert_eq!(cells(&["2026-02-10", "2026-02-20"]), fresh, "{settings}");
+        let fresh = counted(&["2026-02-20"]);
+        assert_eq!(counted(&["2026-02-10", "2026-02-20"]), fresh, "{keys}");
+        assert_ne!(counted(&["2026-02-10"]), fresh, "{keys}");
     }
+}
+
+/// The keys of another source come with the time of their rows, on a lake that stays as it is.
+#[test]
+fn months_are_counted_again_where_keys_come_with_time() {
+    let counted = |days: &[&str]| {
+        let case = orders_of_accounts(["only_keys_of = \"accounts\"", "time = \"since\""]);
+        let late = |n: u32| (n, if n < 15 { "2026-02-18" } else { "2026-02-01" });
+        three_months(&case, (0..40).map(late));
+        days.iter().for_each(|day| drop(case.day(day)));
+        cells(&case)
+    };
+    let fresh = counted(&["2026-02-20"]);
+    assert_eq!(counted(&["2026-02-10", "2026-02-20"]), fresh);
+    assert_ne!(counted(&["2026-02-10"]).2, fresh.2);
 }

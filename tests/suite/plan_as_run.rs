@@ -34,10 +34,6 @@ fn buyers(case: &Case) {
             ));
         }
     }
-    let rows: Vec<(String, &str, f64)> = rows
-        .iter()
-        .map(|(customer, day, amount)| (customer.clone(), day.as_str(), *amount))
-        .collect();
     case.orders("a.csv", &rows);
 }
 

@@ -85,13 +85,12 @@ fn pipeline(case: &Case, edit: (&str, &str)) {
 /// A lake in which the second day's orders move the limits of the tiers.
 fn lake() -> Case {
     let case = Case::new();
-    let file = |name: &str, text: String| std::fs::write(case.path("lake").join(name), text);
     let accounts: String = (0..40).map(|n| format!("small{n:02},free\n")).collect();
-    file("accounts.csv", format!("customer_id,plan\n{accounts}")).unwrap();
+    case.file("accounts.csv", &format!("customer_id,plan\n{accounts}"));
     let visits: String = (0..40)
         .map(|n| format!("small{n:02},2026-01-20\n"))
         .collect();
-    file("visits.csv", format!("customer_id,seen_at\n{visits}")).unwrap();
+    case.file("visits.csv", &format!("customer_id,seen_at\n{visits}"));
     case
 }
 

@@ -1,7 +1,7 @@
 //! Successive versions: stable segment ids, stays in segments, and moves that add up.
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
+use std::fmt::{Display, Write as _};
 use std::path::{Path, PathBuf};
 
 use crate::program::run;
@@ -83,12 +83,20 @@ impl Case {
         self
     }
 
-    pub(crate) fn orders(&self, file: &str, rows: &[(String, &str, f64)]) -> &Self {
+    pub(crate) fn orders(&self, file: &str, rows: &[(String, impl Display, f64)]) -> &Self {
         let mut text = "customer_id,ordered_at,amount\n".to_owned();
         for (customer, day, amount) in rows {
             writeln!(text, "{customer},{day},{amount}").unwrap();
         }
         std::fs::write(self.folder.path().join("lake").join(file), text).unwrap();
+        self
+    }
+
+    /// Writes a file of the lake.
+    pub(crate) fn file(&self, name: &str, text: &str) -> &Self {
+        let path = self.path("lake").join(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
         self
     }
 
