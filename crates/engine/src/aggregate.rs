@@ -8,6 +8,7 @@
 mod batch;
 mod days;
 mod finish;
+mod gaps;
 mod keys;
 mod layout;
 mod lowest;
@@ -27,7 +28,9 @@ use std::sync::{Arc, Mutex};
 
 use polars::prelude::*;
 use tessera_expr::Type;
-use tessera_expr::rel::{Aggregate, Money, RowCounts, ScanColumn, SourceRows, Unconverted, Unseen};
+use tessera_expr::rel::{
+    Aggregate, Money, OWN, RowCounts, ScanColumn, SourceRows, Unconverted, Unseen,
+};
 
 use crate::column::col;
 use crate::duplicates::Duplicates;
@@ -271,11 +274,17 @@ fn nulled(plan: &Aggregate, layout: &Layout) -> Vec<(String, Expr)> {
         .scan
         .derive
         .iter()
-        .filter(|(name, _)| !name.starts_with("__"));
+        .filter(|(name, _)| !name.starts_with(OWN));
     let derived = derived.map(|(name, _)| (name.clone(), col(nulled_name(name))));
     let floats = floats_read(rows, layout);
     let floats = floats.map(|column| (column.name.clone(), col(no_number_name(&column.name))));
-    converted.chain(derived).chain(floats).collect()
+    let within = rows.read_as_null.iter();
+    let within = within.map(|(what, fails)| (what.clone(), lower(fails, rows)));
+    converted
+        .chain(derived)
+        .chain(floats)
+        .chain(within)
+        .collect()
 }
 
 /// The columns of floats that the aggregates read, also through derived columns.

@@ -13,7 +13,7 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use arrow::array::RecordBatch;
 use arrow::datatypes::{Field, Schema};
 use polars::prelude::*;
-use tessera_expr::rel::{Join, SourceRows};
+use tessera_expr::rel::{Join, OWN, SourceRows};
 
 use crate::bridge::to_arrow;
 use crate::column::col;
@@ -55,7 +55,7 @@ pub(crate) fn with_joined(
     rows: &SourceRows,
 ) -> Result<LazyFrame, EngineError> {
     let table = held(join)?;
-    let place = format!("__place_{}", join.name);
+    let place = format!("{OWN}place_{}", join.name);
     let mut inputs: Vec<Expr> = join.on.iter().map(|(own, _)| lower(own, rows)).collect();
     inputs.extend(join.as_of.as_ref().map(|time| micros(lower(time, rows))));
     let searched = table.clone();

@@ -38,10 +38,10 @@ use visible::{is_decided, known_ends, raw_bounds, stored_column, unseen};
 use windows::{Decoded, Over, group_of, windows};
 
 /// Prefix of columns that only the engine sees.
-const RAW: &str = "__raw_";
+const RAW: &str = "\u{1f}raw_";
 
 /// Name of the column with the position of a row in its file.
-pub(crate) const ROW: &str = "__row";
+pub(crate) const ROW: &str = "\u{1f}row";
 
 /// Days since 1970-01-01.
 pub(crate) fn epoch_day(date: NaiveDate) -> i32 {
@@ -50,7 +50,7 @@ pub(crate) fn epoch_day(date: NaiveDate) -> i32 {
 
 /// Name of the column that says why a row is not visible, 0 for one that is. It is there where [`has_unseen`] says so; else
 /// every row of [`each_window`] is visible.
-pub(crate) const UNSEEN: &str = "__unseen";
+pub(crate) const UNSEEN: &str = "\u{1f}unseen";
 
 /// How a frame of rows becomes the one that is run.
 pub(crate) type Make<'m> = &'m dyn Fn(LazyFrame) -> Result<LazyFrame, EngineError>;

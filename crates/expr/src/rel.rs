@@ -189,7 +189,10 @@ pub enum ScanFormat {
 
 /// Of a scan of text: what is wrong with a record that has no fields, as a JSON object with `line`, `problem` and `record`;
 /// null for sound records. All other columns of a broken record are null.
-pub const FAULT: &str = "__fault";
+pub const FAULT: &str = "\u{1f}fault";
+
+/// What names of columns that only the program sees begin with: a control character, so that no column of a lake is taken for one.
+pub const OWN: char = '\u{1f}';
 
 /// The rule that broken records of text files break.
 pub const RECORD_RULE: &str = "the record is broken";
@@ -333,6 +336,9 @@ pub struct SourceRows {
     pub unconverted: Unconverted,
     /// Contract, then filter.
     pub checks: Vec<RowCheck>,
+    /// Conversions within expressions that fail and read as null, in words, and for which rows that is so: rows that pass the checks
+    /// are counted by them.
+    pub read_as_null: Vec<(String, Expr)>,
     /// Search for repeated rows among those that passed.
     pub dedup: Option<Dedup>,
     /// The part of the customers whose rows are used; all by default.
@@ -360,6 +366,7 @@ impl SourceRows {
             in_range: self.in_range.clone(),
             unconverted: self.unconverted,
             checks: self.checks.clone(),
+            read_as_null: self.read_as_null.clone(),
             dedup: self.dedup.clone(),
             sample: self.sample,
             only: self.only,
@@ -530,6 +537,22 @@ pub struct Money {
     pub positive: f64,
 }
 
+/// Local days without a used row where the source usually has some.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Gap {
+    /// The first of them, in days since 1970-01-01.
+    pub first_day: i32,
+    /// The last of them.
+    pub last_day: i32,
+}
+
+impl Gap {
+    /// Number of days.
+    pub fn days(&self) -> u32 {
+        self.last_day.abs_diff(self.first_day) + 1
+    }
+}
+
 /// What an engine counted of the rows of a source. Every row that it read is in exactly one of `unseen`, `by_check`,
 /// `repeated` and `used`.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -555,6 +578,11 @@ pub struct RowCounts {
     pub skipped: Vec<(String, u64)>,
     /// The usual gap between successive local days with used rows: the 95th percentile, in days; none below three such days.
     pub usual_gap_days: Option<u32>,
+    /// The longest distance between successive local days with used rows that is part of the rhythm, as of rows that come in waves: it
+    /// and others nearly as long, unusual ones aside, take a tenth of the time.
+    pub longest_gap_days: Option<u32>,
+    /// Unusual runs of local days without a used row between days that have some, in order.
+    pub gaps: Vec<Gap>,
     /// Newest local time of a used row, in microseconds.
     pub newest_micros: Option<i64>,
 }

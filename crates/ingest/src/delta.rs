@@ -34,7 +34,7 @@ const HARMLESS_FEATURES: &[&str] = &[
 pub(crate) struct Table {
     /// Its files by path, each with the values of the partition columns.
     pub(crate) files: BTreeMap<PathBuf, Vec<Partition>>,
-    /// Types of the partition columns.
+    /// Types of the columns of its schema.
     pub(crate) types: BTreeMap<String, Type>,
 }
 
@@ -255,7 +255,7 @@ impl State {
             _ => Vec::new(),
         };
         let mut table = Table {
-            types: partition_types(&metadata, &columns),
+            types: types(&metadata),
             ..Table::default()
         };
         for ((path, deleted), add) in self.files {
@@ -326,8 +326,8 @@ fn file_path(root: &Path, path: &str) -> Result<PathBuf, String> {
     Ok(root.join(decoded(local).as_ref()))
 }
 
-/// Types of the partition columns, by the schema in the log.
-fn partition_types(metadata: &Value, columns: &[String]) -> BTreeMap<String, Type> {
+/// Types of the columns, by the schema in the log; not of nested ones.
+fn types(metadata: &Value) -> BTreeMap<String, Type> {
     let schema = metadata["schemaString"].as_str().unwrap_or_default();
     let schema: Value = serde_json::from_str(schema).unwrap_or_default();
     let fields = schema["fields"].as_array();
@@ -348,7 +348,7 @@ fn partition_types(metadata: &Value, columns: &[String]) -> BTreeMap<String, Typ
                     None => Type::String,
                 },
             };
-            columns.contains(&name).then_some((name, ty))
+            Some((name, ty))
         })
         .collect()
 }

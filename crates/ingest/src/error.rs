@@ -6,7 +6,7 @@ use std::path::PathBuf;
 #[derive(Debug, thiserror::Error)]
 pub enum IngestError {
     /// The path does not exist.
-    #[error("source `{source_name}`: cannot list {}: {error}", path.display())]
+    #[error("source `{source_name}`: cannot list {}: {error}{link}", path.display())]
     Io {
         /// Name of the source.
         source_name: String,
@@ -14,6 +14,8 @@ pub enum IngestError {
         path: PathBuf,
         /// The operating system error.
         error: std::io::Error,
+        /// What to do, where the path is a link; empty where it is none.
+        link: &'static str,
     },
     /// A folder or pattern without a file of the format.
     #[error(

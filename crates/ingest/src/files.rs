@@ -18,6 +18,7 @@ use crate::partitions::Partition;
 pub use names::Compression;
 use names::{extension, fits, named};
 use pattern::{Asked, Deep, Judged, is_pattern};
+pub use pattern::{asks_for, resolved};
 pub(crate) use walk::TableFormat;
 use walk::{Entry, Walk};
 
@@ -32,8 +33,8 @@ pub(crate) struct Listing {
     pub(crate) format: &'static SourceFormat,
     /// What else was found.
     pub(crate) found: Found,
-    /// Types that the log of a table states for columns of the path.
-    pub(crate) path_types: BTreeMap<String, Type>,
+    /// Types that the log of a table states for its columns.
+    pub(crate) types: BTreeMap<String, Type>,
     /// The log of a table says which files there are.
     pub(crate) of_table: bool,
 }
@@ -144,7 +145,7 @@ fn choose(
         files,
         format,
         found,
-        path_types: BTreeMap::new(),
+        types: BTreeMap::new(),
         of_table: false,
     })
 }
@@ -210,7 +211,7 @@ fn delta_table(source: &Source, root: PathBuf) -> Result<Listing, IngestError> {
         files,
         format: &parquet::FORMAT,
         found,
-        path_types: table.types,
+        types: table.types,
         of_table: true,
     })
 }
@@ -419,9 +420,16 @@ fn below(source: &Source, folder: &Path, deep: &Deep) -> Result<Vec<PathBuf>, In
 }
 
 pub(crate) fn io(source: &Source, path: &Path, error: std::io::Error) -> IngestError {
+    let is_link = std::fs::symlink_metadata(path).is_ok_and(|meta| meta.is_symlink());
     IngestError::Io {
         source_name: source.name.value.clone(),
         path: path.to_owned(),
         error,
+        link: match is_link {
+            true => {
+                "; it is a link that leads nowhere, in a circle or to what cannot be read: remove it, or bring back what it leads to"
+            }
+            false => "",
+        },
     }
 }

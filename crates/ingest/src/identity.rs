@@ -16,10 +16,10 @@ use crate::planned::Planned;
 const JOIN: &str = "customer.identity";
 
 /// The column of the map with the customer, in the type of the keys.
-const BELONGS_TO: &str = "__belongs_to";
+const BELONGS_TO: &str = "\u{1f}belongs_to";
 
 /// The key by which customers are distinguished.
-const CUSTOMER: &str = "__customer";
+const CUSTOMER: &str = "\u{1f}customer";
 
 /// The map of a pipeline.
 pub(crate) struct Map<'a> {

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
 use serde::Serialize;
+use tessera_expr::Type;
 use tessera_expr::rel::{FileStamp, Stored};
 use tessera_spec::activity;
 use tessera_spec::diagnostic::Diagnostic;
@@ -199,8 +200,9 @@ pub fn take(
     let layouts = stock.layouts;
     let mut columns = layouts.columns(files.iter().map(|f| (f.layout, f.relative.as_str())));
     add_partitions(&mut columns, &files, &layouts, &stock.contradictions);
+    add_unwritten(&mut columns, &files, &listing.types);
     for column in columns.iter_mut().filter(|column| column.in_path) {
-        column.path_type = listing.path_types.get(&column.name).copied();
+        column.path_type = listing.types.get(&column.name).copied();
     }
     Ok(Inventory {
         source: source.name.value.clone(),
@@ -212,6 +214,25 @@ pub fn take(
         found: listing.found,
         trial: stock.trial,
     })
+}
+
+/// Adds the columns of a table that no file has, since none was written since they were added: they are null in all of them, like a
+/// column that stands in the path of none.
+fn add_unwritten(
+    columns: &mut Vec<LakeColumn>,
+    files: &[LakeFile],
+    types: &BTreeMap<String, Type>,
+) {
+    for name in types.keys() {
+        if columns.iter().any(|column| column.name == *name) {
+            continue;
+        }
+        let mut column = LakeColumn::of_path(name);
+        for file in files {
+            column.absent.add(&file.relative);
+        }
+        columns.push(column);
+    }
 }
 
 /// Parquet files whose footers are read at the same time: enough for all threads, few enough for memory.

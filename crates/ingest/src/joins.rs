@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use tessera_expr::rel::{Join, JoinedColumn, RowCheck, RowOutcome, SourceRows};
+use tessera_expr::rel::{Join, JoinedColumn, OWN, RowCheck, RowOutcome, SourceRows};
 use tessera_expr::{Expr, Schema, Type};
 use tessera_spec::diagnostic::{Diagnostic, unknown_name};
 use tessera_spec::pipeline::{self, At, ExprText, Several, Source};
@@ -223,7 +223,7 @@ pub(crate) fn of_lookup(
     let ty = schema.get(&name.value);
     if ty.is_none() {
         let names = schema.columns.iter().map(|(name, _)| name.as_str());
-        let names: Vec<&str> = names.filter(|name| !name.starts_with("__")).collect();
+        let names: Vec<&str> = names.filter(|name| !name.starts_with(OWN)).collect();
         let span = name.span.clone();
         let mut found = unknown_name("TS-D001", "column", &name.value, span, &names);
         found.message = format!("{} of lookup `{}`", found.message, lookup.name.value);

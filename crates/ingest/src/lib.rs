@@ -34,7 +34,7 @@ mod unchanged;
 pub use columns::{absent_columns, expression_type, warnings as column_warnings};
 pub use error::IngestError;
 pub use evolution::LakeColumn;
-pub use files::Compression;
+pub use files::{Compression, asks_for, resolved as resolved_pattern};
 pub use filter::NULL_FILTER;
 pub use formats::{FORMATS, SourceFormat, markdown as formats_markdown, syntax as formats};
 pub use found::{Found, Names, PassedOver, Reason};

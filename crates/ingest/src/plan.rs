@@ -8,9 +8,9 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use tessera_expr::rel::{
-    Cutoff, Dedup, FAULT, RECORD_RULE, RowCheck, RowOutcome, Scan, SourceRows, Unconverted,
+    Cutoff, Dedup, FAULT, OWN, RECORD_RULE, RowCheck, RowOutcome, Scan, SourceRows, Unconverted,
 };
-use tessera_expr::{Expr, Literal, Schema, Type, condition_at, failures, parse_at};
+use tessera_expr::{BinaryOp, Expr, Literal, Schema, Type, condition_at, failures, parse_at};
 use tessera_spec::Pipeline;
 use tessera_spec::diagnostic::Diagnostic;
 use tessera_spec::pipeline::{
@@ -29,7 +29,7 @@ use sample::{only_drawn, sample};
 use uses::{Reading, Uses};
 
 /// The key that all rows of a lookup have.
-const LOOKUP_KEY: &str = "__lookup";
+const LOOKUP_KEY: &str = "\u{1f}lookup";
 
 /// Adds columns that had an error, without a type, so that their names are not reported as unknown too.
 fn name_refused(source: &Source, inventory: &Inventory, schema: &mut Schema) {
@@ -145,10 +145,10 @@ fn plan_source(
     let uses = Uses::new(pipeline, source, &columns, &exprs);
     uses.check_zone(source, (&columns, &groups), &exprs, &mut problems);
     let to = customer_of(pipeline, source);
-    let checks = failed
-        .into_iter()
-        .chain(checks((source, to), &schema, rules));
-    let mut checks = by_contract(source, checks);
+    let checks = checks((source, to), &schema, rules).into_iter();
+    let checks = checks.map(|check| (None, check));
+    let all = failed.into_iter().chain(checks);
+    let (mut checks, read_as_null) = by_contract(source, all);
     if inventory.format.is_text() {
         checks.insert(0, whole_record());
     }
@@ -181,6 +181,7 @@ fn plan_source(
         in_range: uses.names,
         unconverted: unconverted(source.contract.conversions),
         checks,
+        read_as_null,
         amount: amount(source, &schema),
         dedup: dedup(&source.contract.duplicates),
         sample,
@@ -252,13 +253,16 @@ fn check_references(
     }
 }
 
+/// A check, and the derived column whose value it concerns.
+type OfColumn = (Option<Expr>, RowCheck);
+
 /// The derived columns in order, and checks that reject rows whose values do not convert. `schema` gains the columns.
 fn derived(
     source: &Source,
     joins: &mut Joins<'_>,
     schema: &mut Schema,
     problems: &mut Vec<Diagnostic>,
-) -> (Vec<(String, Expr)>, Vec<RowCheck>) {
+) -> (Vec<(String, Expr)>, Vec<OfColumn>) {
     let mut derive = Vec::new();
     let mut checks = Vec::new();
     for (entry, (name, text)) in source.derive.iter().enumerate() {
@@ -272,6 +276,7 @@ fn derived(
             }
         };
         let place = format!("derive `{}`", name.value);
+        let made = Expr::column(&name.value, expr.ty);
         let masked = source
             .until
             .as_ref()
@@ -279,14 +284,14 @@ fn derived(
         if masked || tessera_expr::columns(&expr).contains(name.value.as_str()) {
             // The column does not hold the value of the conversion, or has the name of what it reads: check before it is derived.
             for (number, mut check) in failed(&place, &expr, None).into_iter().enumerate() {
-                let flag = format!("__failed_{}_{number}", name.value);
+                let flag = format!("{OWN}failed_{}_{number}", name.value);
                 let taken = Expr::column(&flag, Type::Bool);
                 derive.push((flag, std::mem::replace(&mut check.bad_when, taken)));
-                checks.push(check);
+                checks.push((Some(made.clone()), check));
             }
         } else {
-            let made = Expr::column(&name.value, expr.ty);
-            checks.extend(failed(&place, &expr, Some(&made)));
+            let failed = failed(&place, &expr, Some(&made)).into_iter();
+            checks.extend(failed.map(|check| (Some(made.clone()), check)));
         }
         schema.columns.retain(|(known, _)| *known != name.value);
         schema.columns.push((name.value.clone(), expr.ty));
@@ -394,15 +399,29 @@ fn rules(source: &Source, schema: &Schema, problems: &mut Vec<Diagnostic>) -> Ru
     }
 }
 
-/// The checks with what the contract says of values that do not convert; where they become null, no check looks for them.
-fn by_contract(source: &Source, checks: impl Iterator<Item = RowCheck>) -> Vec<RowCheck> {
+/// The checks with the outcome that the contract states for values that do not convert. Where these read as null, there are no such
+/// checks, and rows are counted instead, but for those whose derived column is null, which are counted with it.
+fn by_contract(
+    source: &Source,
+    checks: impl Iterator<Item = OfColumn>,
+) -> (Vec<RowCheck>, Vec<(String, Expr)>) {
     let conversions = unconverted(source.contract.conversions);
-    let planned = checks.filter_map(|check| match conversions {
-        _ if !check.conversion => Some(check),
-        Unconverted::TakesOut(outcome) => Some(RowCheck { outcome, ..check }),
-        Unconverted::Null => None,
-    });
-    planned.collect()
+    let (mut planned, mut read_as_null) = (Vec::new(), Vec::new());
+    for (made, check) in checks {
+        match conversions {
+            _ if !check.conversion => planned.push(check),
+            Unconverted::TakesOut(outcome) => planned.push(RowCheck { outcome, ..check }),
+            Unconverted::Null => {
+                let known = made.map(|made| made.is_null().negated());
+                let fails = match known {
+                    Some(known) => check.bad_when.condition(BinaryOp::And, known),
+                    None => check.bad_when,
+                };
+                read_as_null.push((check.rule, fails));
+            }
+        }
+    }
+    (planned, read_as_null)
 }
 
 /// Rejects records of text files that could not be split into fields.

@@ -1,6 +1,9 @@
-//! The days with used rows, and the usual gap between them.
+//! The days with used rows, the usual gap between them, and unusual ones.
+
+use tessera_expr::rel::Gap;
 
 use super::batch::Batch;
+use super::gaps::gaps;
 
 /// Number of days before `as_of` that are kept; older days are irrelevant for how often a source is delivered now.
 const MOST_DAYS: usize = 100_000;
@@ -8,46 +11,53 @@ const MOST_DAYS: usize = 100_000;
 /// Share of the gaps between successive days that are at most the usual one.
 const SHARE: f64 = 0.95;
 
-/// A bit per day before `as_of`.
+/// The used rows of each day before `as_of`.
 #[derive(Debug, Default)]
 pub(super) struct Days {
-    seen: Vec<u64>,
-    /// The day added last: rows of one day most often lie together.
-    last: Option<i32>,
+    /// By the days to `as_of`.
+    rows: Vec<u32>,
 }
 
 impl Days {
-    /// Adds the days of the used rows; sources without a time have none.
+    /// Adds the used rows; sources without a time have no days.
     pub(super) fn take(&mut self, batch: &Batch) {
         if batch.micros.is_empty() {
             return;
         }
+        // Rows of one day most often lie together.
+        let mut together = (0, 0);
         for &row in &batch.used {
             let row = row as usize;
-            let age_days = batch.age_days[row];
-            if self.last == Some(age_days) || batch.micros[row] == i64::MIN {
+            if batch.micros[row] == i64::MIN {
                 continue;
             }
-            self.last = Some(age_days);
-            if let Ok(age) = usize::try_from(age_days) {
-                self.add(age);
+            let age_days = batch.age_days[row];
+            if together.0 == age_days {
+                together.1 += 1;
+            } else {
+                self.add(together);
+                together = (age_days, 1);
             }
         }
+        self.add(together);
     }
 
-    fn add(&mut self, age: usize) {
-        if age < MOST_DAYS {
-            if self.seen.len() <= age / 64 {
-                self.seen.resize(age / 64 + 1, 0);
-            }
-            self.seen[age / 64] |= 1 << (age % 64);
+    fn add(&mut self, (age_days, rows): (i32, u32)) {
+        let age = usize::try_from(age_days).unwrap_or(MOST_DAYS);
+        if rows == 0 || age >= MOST_DAYS {
+            return;
         }
+        if self.rows.len() <= age {
+            self.rows.resize(age + 1, 0);
+        }
+        self.rows[age] = self.rows[age].saturating_add(rows);
     }
 
     /// The 95th percentile (nearest rank) of the distances between successive days with rows; none below three such days.
     pub(super) fn usual_gap(&self) -> Option<u32> {
-        let is_seen = |age: &usize| self.seen[age / 64] >> (age % 64) & 1 == 1;
-        let ages: Vec<usize> = (0..self.seen.len() * 64).filter(is_seen).collect();
+        let ages: Vec<usize> = (0..self.rows.len())
+            .filter(|age| self.rows[*age] > 0)
+            .collect();
         let mut gaps: Vec<usize> = ages.windows(2).map(|pair| pair[1] - pair[0]).collect();
         if gaps.len() < 2 {
             return None;
@@ -55,6 +65,36 @@ impl Days {
         gaps.sort_unstable();
         let rank = (gaps.len() as f64 * SHARE).ceil() as usize;
         u32::try_from(gaps[rank.max(1) - 1]).ok()
+    }
+
+    /// The longest distance between successive days with rows that is part of the rhythm: it and those of at least three fifths of it
+    /// take a tenth of the time. Distances over unusual runs are not among them.
+    pub(super) fn longest_gap(&self) -> Option<u32> {
+        let unusual: u32 = 1 + self.gaps(0).iter().map(Gap::days).max().unwrap_or(0);
+        let days = self.days(0);
+        let distances = days.windows(2).map(|pair| pair[0].0.abs_diff(pair[1].0));
+        let is_usual = |distance: &u32| unusual == 1 || *distance < unusual;
+        let mut distances: Vec<u32> = distances.filter(is_usual).collect();
+        distances.sort_unstable();
+        let all: u64 = distances.iter().copied().map(u64::from).sum();
+        let take_a_tenth = |longest: &&u32| {
+            let like_it = distances.iter().filter(|one| 5 * *one >= 3 * **longest);
+            10 * like_it.copied().map(u64::from).sum::<u64>() >= all
+        };
+        distances.iter().rev().find(take_a_tenth).copied()
+    }
+
+    /// The days with rows, ascending, with their number.
+    fn days(&self, as_of_day: i32) -> Vec<(i32, u32)> {
+        let ages = self.rows.iter().enumerate().rev();
+        ages.filter(|(_, rows)| **rows > 0)
+            .map(|(age, rows)| (as_of_day - age as i32, *rows))
+            .collect()
+    }
+
+    /// The unusual runs of days without a row. `as_of_day` is that of the day from which ages count.
+    pub(super) fn gaps(&self, as_of_day: i32) -> Vec<Gap> {
+        gaps(&self.days(as_of_day))
     }
 }
 
@@ -64,8 +104,26 @@ mod tests {
 
     fn gap(ages: impl IntoIterator<Item = usize>) -> Option<u32> {
         let mut days = Days::default();
-        ages.into_iter().for_each(|age| days.add(age));
+        ages.into_iter().for_each(|age| days.add((age as i32, 1)));
         days.usual_gap()
+    }
+
+    #[test]
+    fn the_longest_gap_is_that_of_waves_and_not_that_of_a_closure_or_of_lost_files() {
+        let longest = |ages: &mut dyn Iterator<Item = i32>| {
+            let mut days = Days::default();
+            ages.for_each(|age| days.add((age, 20)));
+            days.longest_gap()
+        };
+        assert_eq!(longest(&mut std::iter::empty()), None);
+        assert_eq!(longest(&mut (0..700)), Some(1));
+        assert_eq!(longest(&mut (0..700).step_by(7)), Some(7));
+        let waves = &mut (0..600).filter(|age| age % 182 < 21);
+        assert_eq!(longest(waves), Some(162));
+        let closed = &mut (0..800).filter(|age| !(20..31).contains(&(age % 365)));
+        assert_eq!(longest(closed), Some(1));
+        let lost = &mut (0..700).filter(|age| !(300..400).contains(age));
+        assert_eq!(longest(lost), Some(1));
     }
 
     #[test]

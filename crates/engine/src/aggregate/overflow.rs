@@ -1,7 +1,7 @@
 //! Arithmetic whose result does not fit its type, in used rows: an error, since a sum without such rows would be wrong.
 
 use polars::prelude::Expr;
-use tessera_expr::rel::Aggregate;
+use tessera_expr::rel::{Aggregate, OWN};
 use tessera_expr::{BinaryOp, Expr as TypedExpr};
 
 use crate::column::col;
@@ -25,7 +25,7 @@ pub(crate) fn overflows(plan: &Aggregate, values: &[TypedExpr]) -> Vec<(String, 
         .iter()
         .enumerate()
         // Names that begin so are the plan's own, which no user has derived.
-        .filter(|(_, (name, _))| !name.starts_with("__"))
+        .filter(|(_, (name, _))| !name.starts_with(OWN))
         .filter_map(|(number, (name, expr))| {
             let made = TypedExpr::column(name, expr.ty);
             let when = tessera_expr::overflow(expr, Some(&made))?;

@@ -262,6 +262,8 @@ impl<'a> Passes<'a> {
         let scanner = lock(&running.scanner);
         let counts = RowCounts {
             usual_gap_days: scanner.days.usual_gap(),
+            longest_gap_days: scanner.days.longest_gap(),
+            gaps: scanner.days.gaps(scanner.as_of_day),
             ..scanner.counts.clone()
         };
         Ok(Pass::Done(Made {

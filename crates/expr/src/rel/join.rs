@@ -69,6 +69,6 @@ pub struct JoinedColumn {
 impl Join {
     /// Name of the column that is true where a row was found, and false elsewhere.
     pub fn matched(&self) -> String {
-        format!("__matched_{}", self.name)
+        format!("{}matched_{}", super::OWN, self.name)
     }
 }

@@ -31,7 +31,7 @@ pub enum Drawn {
 
 impl Sample {
     /// Name of the column that is true where the customer is drawn.
-    pub const DRAWN: &str = "__drawn";
+    pub const DRAWN: &str = "\u{1f}drawn";
 
     /// Whether a key with this hash is drawn; hashes are spread evenly over all numbers of 64 bits.
     pub fn draws(self, hash: u64) -> bool {

@@ -103,17 +103,48 @@ impl Deep {
         let Some(whole) = &self.whole else {
             return true;
         };
-        let options = glob::MatchOptions {
-            require_literal_separator: true,
-            ..glob::MatchOptions::default()
-        };
         let above = file
             .ancestors()
             .take_while(|above| above.starts_with(folder));
         above
             .skip(usize::from(self.of_folders))
-            .any(|above| whole.matches_path_with(above, options))
+            .any(|above| whole.matches_path_with(above, BY_PARTS))
     }
+}
+
+/// Whether the pattern asks for a file at this place: it, or a folder above, matches, or lies where a pattern with `**` looks for
+/// tables, and no name on the way is passed over. Both are written from the root on, without links.
+pub fn asks_for(pattern: &str, file: &Path) -> bool {
+    if Asked::of(pattern).judge(file) != Judged::Data {
+        return false;
+    }
+    let (begin, own) = match Deep::of(pattern) {
+        Ok(Some(deep)) => (deep.begin, 1),
+        Ok(None) => (pattern.to_owned(), 0),
+        Err(_) => return false,
+    };
+    let mut matched = file.ancestors().skip(own);
+    glob::Pattern::new(&begin)
+        .is_ok_and(|begin| matched.any(|path| begin.matches_path_with(path, BY_PARTS)))
+}
+
+/// A wildcard stands for a part of one name.
+const BY_PARTS: glob::MatchOptions = glob::MatchOptions {
+    case_sensitive: true,
+    require_literal_separator: true,
+    require_literal_leading_dot: false,
+};
+
+/// The same pattern with the folders before its first wildcard written in this way; none where it is no pattern.
+pub fn resolved(pattern: &str, folder: impl FnOnce(&Path) -> PathBuf) -> Option<String> {
+    let root = glob_root(pattern);
+    let rest = Path::new(pattern).strip_prefix(&root).ok()?.to_str()?;
+    let root = match root.as_os_str().is_empty() {
+        true => folder(Path::new(".")),
+        false => folder(&root),
+    };
+    let root = glob::Pattern::escape(root.to_str()?);
+    is_pattern(pattern).then(|| format!("{}/{rest}", root.trim_end_matches('/')))
 }
 
 /// Whether a path is a pattern.

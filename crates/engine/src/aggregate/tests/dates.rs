@@ -185,6 +185,7 @@ fn plan(scan: &Scan, &(as_of, only, not_before, least, dedup, known): &Date) -> 
         in_range: BTreeSet::from(["at".to_owned(), "known".to_owned()]),
         unconverted: Unconverted::TakesOut(RowOutcome::Quarantine),
         checks: least.map(at_least).into_iter().collect(),
+        read_as_null: Vec::new(),
         dedup: dedup.then(|| Dedup {
             columns: vec!["id".to_owned(), "at".to_owned()],
             outcome: RowOutcome::Drop,
