@@ -13,6 +13,7 @@
 
 mod backtest;
 mod bg_family;
+mod errors;
 mod expectation;
 mod fallback;
 mod fit;
@@ -28,6 +29,7 @@ mod shared_dropout;
 mod simulation;
 
 pub use backtest::{Backtest, CalibrationBin, naive_purchases, tracking_curve};
+pub use errors::SharedErrors;
 pub use fallback::{DropoutTest, FailedModel, Fallback, RateHeuristic, Served};
 pub use fit::BtydFit;
 pub use history::{PurchaseHistory, Summary, TimeUnit};

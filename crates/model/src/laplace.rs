@@ -39,6 +39,12 @@ impl Estimate {
         }
     }
 
+    /// A value whose uncertainty is not known: the ends of its intervals are NaN.
+    pub fn without_interval(value: f64) -> Self {
+        let unknown = Self::exact(f64::NAN);
+        Self { value, ..unknown }
+    }
+
     /// `value` with quantiles of `draws` (Hazen's: the i-th of n draws is the (i - 1/2)/n quantile). Reorders `draws`. With
     /// fewer than two draws the result is [`Estimate::exact`].
     pub fn from_draws(value: f64, draws: &mut [f64]) -> Self {

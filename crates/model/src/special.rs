@@ -6,10 +6,25 @@
 
 use std::sync::LazyLock;
 
+use statrs::function::gamma::gamma_lr;
 pub use statrs::function::gamma::{digamma, ln_gamma};
 
 /// The 97.5% point of the standard normal distribution: half the width of a two-sided 95% interval, in standard errors.
 pub const Z_95: f64 = 1.959_963_984_540_054;
+
+/// The value that chi-squared with so many degrees of freedom, at least 1, exceeds once in twenty times.
+pub fn chi_squared_95(freedom: f64) -> f64 {
+    let shape = freedom.max(1.0) / 2.0;
+    let (mut low, mut high) = (0.0, 20.0 + 4.0 * shape);
+    for _ in 0..100 {
+        let middle = 0.5 * (low + high);
+        match gamma_lr(shape, middle / 2.0) < 0.95 {
+            true => low = middle,
+            false => high = middle,
+        }
+    }
+    0.5 * (low + high)
+}
 
 /// ln B(a, b) for a, b > 0.
 pub fn ln_beta(a: f64, b: f64) -> f64 {
@@ -186,6 +201,21 @@ mod tests {
             (got - want).abs() <= tolerance * want.abs().max(1e-300),
             "{got} is not {want}"
         );
+    }
+
+    #[test]
+    fn chi_squared_is_exceeded_once_in_twenty_times_as_scipy_computes_it() {
+        // scipy.stats.chi2.ppf(0.95, k) of scipy 1.17.1
+        for (freedom, want) in [
+            (1.0, 3.841_458_820_694_124),
+            (2.0, 5.991_464_547_107_979),
+            (7.0, 14.067_140_449_340_169),
+            (60.0, 79.081_944_487_848_74),
+            (1000.0, 1_074.679_448_803_441),
+        ] {
+            let found = chi_squared_95(freedom);
+            assert!((found / want - 1.0).abs() < 1e-9, "{freedom}: {found}");
+        }
     }
 
     #[test]

@@ -85,22 +85,16 @@ impl SpendFit {
         }
     }
 
-    /// `count` models with parameters drawn from their asymptotic distribution. A credibility mean has no likelihood: its
-    /// draws are all alike, so that intervals of lifetime value then show the uncertainty of the purchases alone.
-    pub fn draws(&self, count: usize, seed: u64) -> Vec<Self> {
-        match self {
-            Self::CredibilityMean { .. } => vec![self.clone(); count],
-            Self::GammaGamma(fit) => {
-                let covariance: Vec<Vec<f64>> =
-                    fit.log_covariance.iter().map(|row| row.to_vec()).collect();
-                let mean = fit.log_parameters();
-                let drawn = laplace::draws(&mean, &covariance, count, seed)
-                    .unwrap_or_else(|| vec![mean.to_vec(); count]);
-                drawn
-                    .iter()
-                    .map(|theta| Self::GammaGamma(fit.at(theta)))
-                    .collect()
-            }
-        }
+    /// `count` models with parameters drawn from their asymptotic distribution; `None` where that is not known: a credibility
+    /// mean has no likelihood, and the covariance of a stored fit may not be positive definite. What is made from such a model
+    /// has no interval.
+    pub fn draws(&self, count: usize, seed: u64) -> Option<Vec<Self>> {
+        let Self::GammaGamma(fit) = self else {
+            return None;
+        };
+        let covariance: Vec<Vec<f64>> = fit.log_covariance.iter().map(|row| row.to_vec()).collect();
+        let drawn = laplace::draws(&fit.log_parameters(), &covariance, count, seed)?;
+        let drawn = drawn.iter().map(|theta| Self::GammaGamma(fit.at(theta)));
+        Some(drawn.collect())
     }
 }

@@ -5,7 +5,7 @@ use tessera_model::btyd::{
     BtydFit, BtydModel, ForecastPlan, Forecaster, PurchaseHistory, Simulator, Summary, TimeUnit,
 };
 use tessera_model::contractual::{RenewalFit, RenewalHistory, RenewalModel};
-use tessera_model::spend::{GammaGammaFit, SpendHistory};
+use tessera_model::spend::{GammaGammaFit, SpendFit, SpendHistory};
 
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
@@ -262,4 +262,99 @@ fn renewal_parameters_are_recovered() {
 
 fn unit(random: &mut ChaCha8Rng) -> f64 {
     (random.next_u64() >> 11) as f64 * 2f64.powi(-53)
+}
+
+/// The fit of what customers of these histories spend, of a world of Gamma-Gamma with these parameters.
+fn spend_of(seed: u64, [p, q, v]: [f64; 3], history: &PurchaseHistory) -> GammaGammaFit {
+    let mut random = ChaCha8Rng::seed_from_u64(9_000 + seed);
+    let scale = Gamma::new(q, 1.0 / v).unwrap();
+    let x: Vec<u32> = history
+        .row_of()
+        .iter()
+        .map(|&row| history.summary(row as usize).x)
+        .collect();
+    let mut mean = |x: &u32| match *x {
+        0 => f64::NAN,
+        x => {
+            let rate = scale.sample(&mut random) * f64::from(x);
+            Gamma::new(p * f64::from(x), 1.0 / rate)
+                .unwrap()
+                .sample(&mut random)
+        }
+    };
+    let means: Vec<f64> = x.iter().map(&mut mean).collect();
+    GammaGammaFit::fit(&SpendHistory::from_columns(&x, &means, None).unwrap()).unwrap()
+}
+
+/// Lifetime values of a world of MBG/NBD purchases and Gamma-Gamma spend, with the parameters of both estimated from the same 3,000
+/// customers. A run counts by the share of its four customers whose interval holds the true expectation, so the share of all varies by no
+/// more than that of one customer over 400 runs: three standard deviations of the binomial are 0.033 at 95% and 0.06 at 80%.
+#[test]
+fn intervals_of_lifetime_value_cover_the_true_expectation() {
+    let model = BtydModel::MbgNbd;
+    let (purchases, [p, q, v]) = (truth(model), [6.0, 3.7, 15.0]);
+    let customers = [
+        (0, 0.0, 66.0, f64::NAN),
+        (1, 20.0, 70.0, 4.0),
+        (4, 60.0, 66.0, 6.0),
+        (12, 40.0, 77.0, 9.0),
+    ];
+    let plan = ForecastPlan {
+        horizon: 52.0,
+        discount_per_year: 0.1,
+        draws: 200,
+        seed: 5,
+    };
+    let rows = customers.map(|(x, t_x, tenure, _)| Summary {
+        x,
+        t_x,
+        tenure,
+        weight: 1.0,
+    });
+    let asked = PurchaseHistory::from_summaries(TimeUnit::Weeks, &rows).unwrap();
+    let means = customers.map(|customer| customer.3);
+    let values = |fit: &BtydFit, spend: GammaGammaFit, plan: ForecastPlan| {
+        let forecaster = Forecaster::new(fit, plan).unwrap();
+        let spend = SpendFit::GammaGamma(spend);
+        forecaster
+            .residual_values(&asked, &means, &spend, 0.3)
+            .unwrap()
+    };
+    let history = simulate(model, purchases, 3000, 1);
+    let mut exact = BtydFit::fit(model, &history).unwrap();
+    exact.parameters = purchases;
+    let mut exact_spend = spend_of(0, [p, q, v], &history);
+    (exact_spend.p, exact_spend.q, exact_spend.v) = (p, q, v);
+    let wanted = values(&exact, exact_spend, ForecastPlan { draws: 0, ..plan });
+    let runs = 400_u64;
+    let hits: Vec<[f64; 2]> = (0..runs)
+        .into_par_iter()
+        .map(|seed| {
+            let history = simulate(model, purchases, 3000, 7000 + seed);
+            let fit = BtydFit::fit(model, &history).unwrap();
+            let found = values(&fit, spend_of(seed, [p, q, v], &history), plan);
+            let within =
+                |low: f64, want: f64, high: f64| f64::from(u8::from(low <= want && want <= high));
+            found
+                .iter()
+                .zip(&wanted)
+                .fold([0.0; 2], |hits, (found, wanted)| {
+                    let want = wanted.value;
+                    [
+                        hits[0] + within(found.low_95, want, found.high_95),
+                        hits[1] + within(found.low_80, want, found.high_80),
+                    ]
+                })
+        })
+        .collect();
+    let share = |k: usize| {
+        hits.iter().map(|h| h[k]).sum::<f64>() / (runs as usize * customers.len()) as f64
+    };
+    println!(
+        "95% intervals cover {:.4}, 80% intervals {:.4}",
+        share(0),
+        share(1)
+    );
+    assert!((0.917..=0.983).contains(&share(0)), "{}", share(0));
+    assert!((0.74..=0.86).contains(&share(1)), "{}", share(1));
 }

@@ -307,8 +307,12 @@ const PLAN: ForecastPlan = ForecastPlan {
     seed: 5,
 };
 
+/// The value and the ends of its intervals, which are all missing where there is no interval.
 fn ends(e: &Estimate) -> [Option<f64>; 5] {
-    [e.value, e.low_80, e.high_80, e.low_95, e.high_95].map(Some)
+    let ends = [e.low_80, e.high_80, e.low_95, e.high_95];
+    let has_interval = !ends.iter().all(|end| end.is_nan());
+    let [a, b, c, d] = ends.map(|end| has_interval.then_some(end));
+    [Some(e.value), a, b, c, d]
 }
 
 fn forecasts(

@@ -108,9 +108,11 @@ impl Backtest {
 }
 
 impl Backtest {
-    /// How far the totals of right predictions are apart at most in 95 of 100 samples: customers buy independently of each other.
-    pub fn chance_limit(&self) -> f64 {
-        Z_95 * self.root_mean_square_error * (self.customers as f64).sqrt()
+    /// How far the totals of right predictions are apart at most in 95 of 100 samples: customers buy independently of each other, and the
+    /// parameters of the model, on which all predictions depend, move the predicted total by its standard error.
+    pub fn chance_limit(&self, error_of_total: f64) -> f64 {
+        let outcomes = self.root_mean_square_error.powi(2) * self.customers as f64;
+        Z_95 * (outcomes + error_of_total.powi(2)).sqrt()
     }
 }
 
@@ -268,7 +270,9 @@ mod tests {
     fn totals_are_apart_by_chance() {
         let actual: Vec<f64> = (0..100).map(|i| f64::from(2 * (i % 2))).collect();
         let test = Backtest::new(&[0; 100], &[1.0; 100], &actual).unwrap();
-        assert!((test.chance_limit() - 19.599_64).abs() < 1e-5);
+        assert!((test.chance_limit(0.0) - 19.599_64).abs() < 1e-5);
+        // The errors of outcomes, 10, and of parameters, 7.5, are independent.
+        assert!((test.chance_limit(7.5) - 1.25 * 19.599_64).abs() < 1e-5);
     }
 
     #[test]

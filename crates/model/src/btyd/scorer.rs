@@ -48,23 +48,29 @@ struct XTable {
 
 /// Draws of one history; buffers reused from row to row.
 #[derive(Default)]
-struct Draws {
-    alive_purchases: Vec<f64>,
-    alive_silence: Vec<f64>,
+pub(super) struct Draws {
+    pub(super) alive_purchases: Vec<f64>,
+    pub(super) alive_silence: Vec<f64>,
     alive_discounted: Vec<f64>,
     ln_tenure: Vec<f64>,
-    p_alive: Vec<f64>,
+    pub(super) p_alive: Vec<f64>,
     scratch: Vec<f64>,
     value: Vec<(f64, f64)>,
 }
 
 /// One history at the estimate.
 #[derive(Default)]
-struct Point {
-    p_alive: f64,
+pub(super) struct Point {
+    pub(super) p_alive: f64,
     purchases: f64,
-    silence: f64,
+    pub(super) silence: f64,
     discounted: f64,
+}
+
+/// The place of a distinct history, and how many customers have it.
+pub(super) struct Weighed {
+    pub(super) place: usize,
+    pub(super) weight: f64,
 }
 
 /// A customer of a batch: the place of its history, its place in the batch. Ordered by both.
@@ -115,6 +121,20 @@ impl<'a> Scorer<'a> {
         }
     }
 
+    /// Number of parameter draws.
+    pub(super) fn draw_count(&self) -> usize {
+        self.forecaster.draws.len()
+    }
+
+    /// The distinct histories.
+    pub(super) fn rows_with_weights(&self) -> impl Iterator<Item = Weighed> + '_ {
+        let summaries = self.history.summaries().enumerate();
+        summaries.map(|(place, summary)| Weighed {
+            place,
+            weight: summary.weight,
+        })
+    }
+
     /// One forecast per distinct history in places `rows` (within [`PurchaseHistory::len`]), in that order.
     pub fn forecast(&self, rows: Range<usize>) -> Vec<Forecast> {
         let none = Estimate::exact(0.0);
@@ -152,7 +172,7 @@ impl<'a> Scorer<'a> {
     /// occasion times discounted expected purchases within the horizon. The past is not part of it.
     ///
     /// `mean_spend`: their mean spends over repeat occasions, ignored where there is none. `margin`: profit per unit of spend,
-    /// finite.
+    /// finite. Where the spend model has no draws ([`SpendFit::draws`]) the values have no intervals.
     ///
     /// # Errors
     /// [`LifetimeError::LengthMismatch`] unless there is one mean spend per customer asked for, and each is a customer of the
@@ -190,12 +210,13 @@ impl<'a> Scorer<'a> {
         let seed = self.forecaster.plan.seed ^ 0x5eed_0f5e_4d00_0001;
         let drawn = spend.draws(self.forecaster.draws.len(), seed);
         let xs = self.history.xs.iter();
-        let lines: Vec<Vec<(f64, f64)>> = xs
-            .map(|&x| drawn.iter().map(|s| s.line(x)).collect())
-            .collect();
+        let lines = |drawn: &Vec<SpendFit>| -> Vec<Vec<(f64, f64)>> {
+            xs.map(|&x| drawn.iter().map(|s| s.line(x)).collect())
+                .collect()
+        };
         let money = Money {
             spend,
-            lines: &lines,
+            lines: drawn.as_ref().map(lines),
             margin,
         };
         let mut values = vec![Estimate::exact(0.0); mean_spend.len()];
@@ -266,7 +287,8 @@ impl<'a> Scorer<'a> {
         // Per draw the value is a line in the mean spend.
         value.clear();
         let purchases = p_alive.iter().zip(alive_discounted.iter());
-        value.extend(purchases.zip(&money.lines[x_place]).map(
+        let lines = money.lines.as_ref().map(|lines| &lines[x_place]);
+        value.extend(purchases.zip(lines.into_iter().flatten()).map(
             |((alive, purchases), (constant, slope))| {
                 let profit = money.margin * alive * purchases;
                 (profit * constant, profit * slope)
@@ -281,7 +303,10 @@ impl<'a> Scorer<'a> {
             );
             let spend = money.spend.expected_spend(x, mean);
             let expected = money.margin * point.p_alive * point.discounted * spend;
-            Estimate::from_draws(expected, scratch)
+            match lines {
+                Some(_) => Estimate::from_draws(expected, scratch),
+                None => Estimate::without_interval(expected),
+            }
         };
         if x == 0 {
             // Without a repeat occasion there is no own mean: customers with this history share one value.
@@ -294,7 +319,7 @@ impl<'a> Scorer<'a> {
     }
 
     /// What holds for all living customers with the x and T of a row.
-    fn living(&self, row: usize, draws: &mut Draws) -> Point {
+    pub(super) fn living(&self, row: usize, draws: &mut Draws) -> Point {
         let Forecaster {
             forms,
             horizon,
@@ -331,7 +356,7 @@ impl<'a> Scorer<'a> {
     }
 
     /// P(alive) of one row, at the estimate and per draw.
-    fn alive(&self, row: usize, point: &mut Point, draws: &mut Draws) {
+    pub(super) fn alive(&self, row: usize, point: &mut Point, draws: &mut Draws) {
         let place = self.history.rows[row];
         let table = &self.tables[place.x_place as usize];
         let x = f64::from(self.history.xs[place.x_place as usize]);
@@ -374,8 +399,8 @@ impl<'a> Scorer<'a> {
 /// What turns purchases into money.
 struct Money<'a> {
     spend: &'a SpendFit,
-    /// By place of x, per draw: expected spend as constant and slope in the mean spend.
-    lines: &'a [Vec<(f64, f64)>],
+    /// By place of x, per draw: expected spend as constant and slope in the mean spend; `None` where nothing is drawn.
+    lines: Option<Vec<Vec<(f64, f64)>>>,
     margin: f64,
 }
 

@@ -13,7 +13,7 @@ use super::moments;
 use super::warning::ClusterWarning;
 use crate::Matrix;
 pub use column::{ColumnPreparation, ColumnTransform, MissingIndicator};
-use column::{column_warnings, fit_column, require_transformable};
+use column::{applied_warning, column_warnings, fit_column, require_finite};
 
 /// Absolute correlation above which two columns are reported as carrying the same information.
 const SAME: f64 = 0.9;
@@ -117,7 +117,7 @@ impl Preparation {
     /// each followed by its indicator `NAME_missing` where it has one, and holds no NaN.
     ///
     /// # Errors
-    /// A missing column, an infinite value, a negative value where `log1p` was fitted.
+    /// A missing column, an infinite value.
     pub fn apply(&self, raw: &Matrix<'_>) -> Result<Matrix<'static>, ClusterError> {
         let used: Vec<&ColumnPreparation> =
             self.columns.iter().filter(|column| column.used).collect();
@@ -125,7 +125,7 @@ impl Preparation {
             |column: &&ColumnPreparation| -> Result<Vec<(String, Vec<f64>)>, ClusterError> {
                 go_on()?;
                 let values = raw.column_named(&column.name)?;
-                require_transformable(&column.name, values, column.transform)?;
+                require_finite(&column.name, values)?;
                 Ok(column.companions(values, column.standardise(column.transformed(values))))
             };
         let prepared = used
@@ -133,6 +133,15 @@ impl Preparation {
             .map(prepare)
             .collect::<Result<Vec<_>, _>>()?;
         joined(prepared)
+    }
+
+    /// What is to be said of rows that are prepared as the fitted ones were, column by column.
+    pub fn applied_warnings(&self, raw: &Matrix<'_>) -> Vec<ClusterWarning> {
+        let used = self.columns.iter().filter(|column| column.used);
+        let warning = |column: &ColumnPreparation| {
+            applied_warning(column, raw.column_named(&column.name).ok()?)
+        };
+        used.filter_map(warning).collect()
     }
 
     /// Reports pairs of columns that are strongly correlated; with a limit, marks the later of each as unused. True if any was.
@@ -212,7 +221,65 @@ mod tests {
         );
     }
 
+    /// ln(1 + x) has no value from -1 on: there the mirrored logarithm serves, which numpy gives as sign(x) * log1p(abs(x)).
+    #[test]
+    fn later_values_below_zero_are_prepared_by_the_mirrored_logarithm_and_counted() {
+        let mut values = vec![1.0; 40];
+        values[0] = 1000.0;
+        let (preparation, learnt) = fit(
+            &matrix(&[("x", values.clone())]),
+            PreparationParams::new(Transform::Auto),
+        );
+        let column = &preparation.columns[0];
+        assert_eq!(column.transform, ColumnTransform::Log1p);
+        let text = serde_json::to_string(&preparation).unwrap();
+        let stored: Preparation = serde_json::from_str(&text).unwrap();
+        let later = [-1000.0, -1.0, -0.5, 0.0, 7.0, f64::NAN];
+        let raw = matrix(&[("x", later.to_vec())]);
+        let prepared = stored.apply(&raw).unwrap();
+        // numpy.sign(x) * numpy.log1p(numpy.abs(x)); the missing one counts as the median, 1.
+        let expected = [
+            -6.908_754_779_315_221,
+            -std::f64::consts::LN_2,
+            -0.405_465_108_108_164_4,
+            0.0,
+            2.079_441_541_679_835_7,
+            std::f64::consts::LN_2,
+        ];
+        for (row, expected) in expected.into_iter().enumerate() {
+            let got = prepared.column(0)[row] * column.sd + column.mean;
+            assert!((got - expected).abs() < 1e-13, "{row}: {got}");
+            let raw = later[row];
+            assert!(raw.is_nan() || (column.raw(prepared.column(0)[row]) - raw).abs() < 1e-9);
+        }
+        let warnings = stored.applied_warnings(&raw);
+        let counted = ClusterWarning::BelowZero {
+            column: "x".into(),
+            customers: 3,
+            smallest: -1000.0,
+        };
+        assert_eq!(warnings, [counted]);
+        // What was learnt is applied as it was before, without a word.
+        let again = matrix(&[("x", values)]);
+        assert_eq!(stored.apply(&again).unwrap(), learnt);
+        assert!(stored.applied_warnings(&again).is_empty());
+    }
+
     proptest::proptest! {
+        /// The same of values below 0, which only later rows have where the logarithm is taken.
+        #[test]
+        fn later_raw_values_are_as_far_apart_as_is_said_at_least(
+            values in proptest::collection::vec(0.0_f64..1e6, 3..30),
+            raw in -1e6_f64..1e6,
+            by in -30.0_f64..30.0,
+        ) {
+            let (preparation, _) = fit(&matrix(&[("x", values)]), PreparationParams::new(Transform::Log1p));
+            let column = &preparation.columns[0];
+            let other = column.raw(column.prepared(raw) + by);
+            let rounding = 1e-9 * raw.abs().max(other.abs());
+            proptest::prop_assert!(column.at_least_apart(raw, by) <= (other - raw).abs() + rounding);
+        }
+
         /// What is said without taking a value back is never more than what is found by doing so.
         #[test]
         fn raw_values_are_as_far_apart_as_is_said_at_least(

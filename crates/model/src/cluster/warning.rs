@@ -33,6 +33,15 @@ pub enum ClusterWarning {
         /// The median of the others, in the column's unit.
         median: f64,
     },
+    /// Values below 0 in a column of which the logarithm is taken, since it had none when it was learnt.
+    BelowZero {
+        /// The column.
+        column: String,
+        /// Customers with such a value.
+        customers: usize,
+        /// The smallest value.
+        smallest: f64,
+    },
     /// Two columns are strongly correlated, so the same information counts twice.
     Correlated {
         /// The first column.
@@ -95,42 +104,44 @@ impl fmt::Display for ClusterWarning {
                     grouped(*customers as u64)
                 )
             }
-            Self::Correlated {
-                first,
-                second,
-                correlation,
-                dropped: true,
+            Self::BelowZero {
+                column,
+                customers,
+                smallest,
             } => {
+                let noun = if *customers == 1 {
+                    "customer"
+                } else {
+                    "customers"
+                };
                 write!(
                     f,
-                    "column `{second}` was not used: its correlation with `{first}` is {correlation:.3}"
+                    "column `{column}` is below 0 for {} {noun} (the smallest is {smallest}), as it was for none when the clusters were learned with `log1p`: minus the logarithm of 1 + its size is used for them, until the clusters are learned again",
+                    grouped(*customers as u64)
                 )
             }
             Self::Correlated {
                 first,
                 second,
                 correlation,
-                dropped: false,
+                dropped,
             } => write!(
                 f,
-                "columns `{first}` and `{second}` have a correlation of {correlation:.3}, so the same information counts twice; keep one of them"
+                "{}",
+                same_information([first, second], *correlation, *dropped)
             ),
             Self::FewerClusters {
                 asked,
                 found,
-                distinct_rows: Some(distinct),
-            } => write!(
-                f,
-                "{asked} clusters were requested, but {found} were found: there are only {distinct} different customers"
-            ),
-            Self::FewerClusters {
-                asked,
-                found,
-                distinct_rows: None,
+                distinct_rows,
             } => {
+                let why = match distinct_rows {
+                    Some(distinct) => format!("there are only {distinct} different customers"),
+                    None => "the others have no customer".to_owned(),
+                };
                 write!(
                     f,
-                    "{asked} clusters were requested, but {found} were found: the others have no customer"
+                    "{asked} clusters were requested, but {found} were found: {why}"
                 )
             }
             Self::NotConverged { iterations } => {
@@ -140,5 +151,17 @@ impl fmt::Display for ClusterWarning {
                 )
             }
         }
+    }
+}
+
+/// What is said of two strongly correlated columns.
+fn same_information([first, second]: [&str; 2], correlation: f64, dropped: bool) -> String {
+    match dropped {
+        true => format!(
+            "column `{second}` was not used: its correlation with `{first}` is {correlation:.3}"
+        ),
+        false => format!(
+            "columns `{first}` and `{second}` have a correlation of {correlation:.3}, so the same information counts twice; keep one of them"
+        ),
     }
 }

@@ -30,7 +30,8 @@ impl RenewalFit {
         let model = RenewalModel::OneRate;
         let name = model.name();
         let customers = history.customers();
-        let left: f64 = history.left.iter().sum();
+        let early = history.within.iter().filter(|((.., left), _)| *left);
+        let left = history.left.iter().sum::<f64>() + early.map(|(_, w)| w).sum::<f64>();
         for (what, found, needed) in [
             ("customers", customers, 10),
             ("customers who left", left, 1),
@@ -57,7 +58,12 @@ impl RenewalFit {
         if rate >= 1.0 {
             return bad("the share that ends in a period", rate, "below 1");
         }
-        let log_likelihood = left * rate.ln() + (decided - left) * (-rate).ln_1p();
+        let (rate, log_likelihood) = if history.within.is_empty() {
+            let log_likelihood = left * rate.ln() + (decided - left) * (-rate).ln_1p();
+            (rate, log_likelihood)
+        } else {
+            most_likely(history, rate)
+        };
         let by_sbg = |quarters: i32| {
             let sum = 10_f64.powf(f64::from(quarters) / 4.0);
             likelihood(history, &[rate * sum, (1.0 - rate) * sum])
@@ -90,17 +96,36 @@ impl RenewalFit {
             log_likelihood,
             customers,
             gradient_norm: 0.0,
+            at_ends: history.at_ends,
         })
     }
 }
 
-/// Ends of periods at which a customer renewed or left.
+/// Ends of periods at which a customer renewed or left; of a period that has not ended the part that counts.
 fn decisions(history: &RenewalHistory) -> f64 {
     let left = (1_u32..).zip(&history.left);
     let staying = (0_u32..).zip(&history.staying);
     let all = left.chain(staying);
-    all.map(|(periods, customers)| f64::from(periods) * customers)
-        .sum()
+    let whole = all.map(|(periods, customers)| f64::from(periods) * customers);
+    let within = history
+        .within
+        .iter()
+        .map(|(&(period, part, left), customers)| {
+            let part = match left {
+                true => 1.0,
+                false => (1.0 - history.at_ends) * f64::from_bits(part),
+            };
+            customers * (f64::from(period) + part)
+        });
+    whole.sum::<f64>() + within.sum::<f64>()
+}
+
+/// The rate of the largest likelihood near another one, and its logarithm, by golden section.
+fn most_likely(history: &RenewalHistory, near: f64) -> (f64, f64) {
+    let at = |log: f64| likelihood_of(history, |t| -log.exp() * t);
+    let log = (-(-near).ln_1p()).ln();
+    let (log, likelihood) = largest(at, log - 3.0, log + 3.0);
+    (-(-log.exp()).exp_m1(), likelihood)
 }
 
 fn likelihood(history: &RenewalHistory, p: &[f64]) -> f64 {
@@ -119,17 +144,33 @@ fn likelihood_of(history: &RenewalHistory, ln_survival: impl Fn(f64) -> f64) -> 
     for (t, staying) in staying.filter(|(_, staying)| **staying > 0.0) {
         sum += staying * ln_survival(f64::from(t));
     }
+    for (&(period, part, left), customers) in &history.within {
+        let start = f64::from(period);
+        let (from, to) = (
+            ln_survival(start),
+            ln_survival(start + f64::from_bits(part)),
+        );
+        let within = match left {
+            true => -(to - from).exp_m1(),
+            false => history.at_ends + (1.0 - history.at_ends) * (to - from).exp(),
+        };
+        sum += customers * (from + within.ln());
+    }
     sum
 }
 
-/// The largest log-likelihood of S(t) = exp(-b t^power), the discrete Weibull (Nakagawa & Osaki 1975), over b, by golden section.
+/// The largest log-likelihood of S(t) = exp(-b t^power), the discrete Weibull (Nakagawa & Osaki 1975), over b.
 fn ageing(history: &RenewalHistory, power: f64, rate: f64) -> f64 {
-    const GOLDEN: f64 = 0.618_033_988_749_894_9;
     let at = |log: f64| likelihood_of(history, |t| -log.exp() * t.powf(power));
     let of_one_rate = (-(-rate).ln_1p()).ln();
-    let (mut low, mut high) = (of_one_rate - 12.0, of_one_rate + 3.0);
+    largest(at, of_one_rate - 12.0, of_one_rate + 3.0).1
+}
+
+/// Where a function with one maximum between two places has it, and its value there, by golden section.
+fn largest(at: impl Fn(f64) -> f64, mut low: f64, mut high: f64) -> (f64, f64) {
+    const GOLDEN: f64 = 0.618_033_988_749_894_9;
     let mut inner = [high - GOLDEN * (high - low), low + GOLDEN * (high - low)];
-    let mut values = inner.map(at);
+    let mut values = inner.map(&at);
     for _ in 0..60 {
         if values[0] < values[1] {
             low = inner[0];
@@ -141,7 +182,8 @@ fn ageing(history: &RenewalHistory, power: f64, rate: f64) -> f64 {
             values = [at(inner[0]), values[0]];
         }
     }
-    values[0].max(values[1])
+    let place = if values[0] < values[1] { 1 } else { 0 };
+    (inner[place], values[place])
 }
 
 #[cfg(test)]

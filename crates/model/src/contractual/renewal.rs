@@ -3,13 +3,17 @@
 //! A customer fails to renew with probability theta ~ Beta(alpha, beta) each period; in BdW the risk of one customer also
 //! changes with age: S(t) = B(alpha, beta + t^c) / B(alpha, beta), and c = 1 is sBG. The unit of time is the renewal period.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use serde::{Deserialize, Serialize};
+
+use super::age::ContractAge;
 
 use crate::interrupt::Interrupt;
 use crate::laplace::{self, Estimate};
 use crate::lifetime_error::LifetimeError;
 use crate::optimise::{self, Objective};
-use crate::special::{GAUSS_16, digamma, ln_beta};
+use crate::special::{digamma, ln_beta};
 
 /// Which of the two models.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -47,21 +51,62 @@ impl RenewalModel {
 }
 
 /// Customers by the renewal at which they left, or by the renewals they have made so far.
-#[derive(Debug, Clone, PartialEq, Default)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct RenewalHistory {
     /// `left[t - 1]`: customers who did not renew at the end of period t.
     pub(super) left: Vec<f64>,
     /// `staying[t]`: customers last seen after t renewals, still there.
     pub(super) staying: Vec<f64>,
+    /// Customers within a period.
+    pub(super) within: Within,
+    /// Share of those who leave in a period who do so at its end; the others leave at any time within it.
+    pub(super) at_ends: f64,
+}
+
+/// Customers in a period that has not ended yet: period (from 0), bits of the part of it that has passed, whether they have left.
+pub(super) type Within = BTreeMap<(u32, u64, bool), f64>;
+
+impl Default for RenewalHistory {
+    fn default() -> Self {
+        Self::new()
+    }
 }
 
 impl RenewalHistory {
     /// Latest period that is accepted: almost two hundred years of weeks. A count is kept for every period up to the latest.
     pub const LATEST_PERIOD: u32 = 10_000;
 
-    /// A history without customers.
+    /// A history without customers, who all leave at the ends of periods.
     pub fn new() -> Self {
-        Self::default()
+        Self::leaving(1.0)
+    }
+
+    /// A history without customers. This share of those who leave in a period does so at its end, within [0, 1]; the others leave at any
+    /// time within it.
+    pub fn leaving(at_ends: f64) -> Self {
+        Self {
+            left: Vec::new(),
+            staying: Vec::new(),
+            within: Within::new(),
+            at_ends: at_ends.clamp(0.0, 1.0),
+        }
+    }
+
+    /// Adds a customer in a period that has not ended: the age at the end of observation, and whether it `left` within the period, before
+    /// that age. At the end of a period, and where nobody leaves within one, only those who have not left count, as in [`Self::add`].
+    ///
+    /// # Errors
+    /// [`LifetimeError::OutOfRange`] for a period after [`Self::LATEST_PERIOD`].
+    pub fn add_within(&mut self, age: ContractAge, left: bool) -> Result<(), LifetimeError> {
+        let ContractAge { periods, part } = age;
+        if part > 0.0 && self.at_ends < 1.0 && periods < Self::LATEST_PERIOD {
+            *self
+                .within
+                .entry((periods, part.to_bits(), left))
+                .or_default() += 1.0;
+            return Ok(());
+        }
+        self.add(periods, false, 1.0)
     }
 
     /// One cohort: `alive[t]` customers after t renewals, `alive[0]` at the start.
@@ -117,7 +162,17 @@ impl RenewalHistory {
 
     /// Customers in all.
     pub fn customers(&self) -> f64 {
-        self.left.iter().chain(&self.staying).sum()
+        let counts = self.left.iter().chain(&self.staying);
+        counts.chain(self.within.values()).sum()
+    }
+
+    /// Periods in which a customer left.
+    fn periods_left(&self) -> usize {
+        let whole = (0_u32..).zip(&self.left).filter(|(_, w)| **w > 0.0);
+        let within = self.within.keys().filter(|(_, _, left)| *left);
+        let periods = whole.map(|(period, _)| period);
+        let all: BTreeSet<u32> = periods.chain(within.map(|(period, ..)| *period)).collect();
+        all.len()
     }
 }
 
@@ -138,6 +193,14 @@ pub struct RenewalFit {
     pub customers: f64,
     /// Largest component of the gradient of the mean log-likelihood at the estimate.
     pub gradient_norm: f64,
+    /// Share of those who leave in a period who do so at its end: see [`RenewalHistory::leaving`].
+    #[serde(default = "all")]
+    pub at_ends: f64,
+}
+
+/// The share of a fit that does not state it: its customers leave at the ends of periods.
+fn all() -> f64 {
+    1.0
 }
 
 impl RenewalFit {
@@ -166,7 +229,7 @@ impl RenewalFit {
         let customers = history.customers();
         enough("customers", customers, 10)?;
         let parameters = model.parameter_names().len();
-        let periods = history.left.iter().filter(|w| **w > 0.0).count();
+        let periods = history.periods_left();
         enough(
             "periods in which a customer left",
             periods as f64,
@@ -207,6 +270,7 @@ impl RenewalFit {
             log_likelihood: -optimum.value * customers,
             customers,
             gradient_norm: optimum.gradient_norm,
+            at_ends: history.at_ends,
         })
     }
 
@@ -248,48 +312,6 @@ impl RenewalFit {
         (1..=periods)
             .map(|k| self.conditional_survival(age, f64::from(k)))
             .sum()
-    }
-
-    /// Expected lifetime within the next `ahead` periods, whole or not, of a customer with `age` renewals, who stands anywhere
-    /// within the current period: the area under the conditional survival, in periods, in [0, `ahead`]. The error of the
-    /// quadrature is below 1e-6 periods.
-    pub fn restricted_lifetime(&self, age: f64, ahead: f64) -> f64 {
-        let rule = &*GAUSS_16;
-        let mut area = 0.0;
-        let mut add = |from: f64, to: f64| {
-            let width = to - from;
-            for (node, weight) in rule.nodes.iter().zip(&rule.weights) {
-                area += width * weight * self.conditional_survival(age, from + width * node);
-            }
-        };
-        // Near age 0 the hazard of BdW with c < 1 has no bound: shorter and shorter pieces.
-        let mut to = ahead.min(1.0);
-        for _ in 0..12 {
-            add(to / 4.0, to);
-            to /= 4.0;
-        }
-        add(0.0, to);
-        let mut from = ahead.min(1.0);
-        while from < ahead {
-            let to = (from + 1.0).min(ahead);
-            add(from, to);
-            from = to;
-        }
-        area
-    }
-
-    /// Expected renewals within the next `ahead` periods, whole or not, each discounted by `per_period` for every period until it: of
-    /// the period that the end cuts, its share counts, since customers may stand anywhere within the current one.
-    pub fn discounted_renewals(&self, age: f64, ahead: f64, per_period: f64) -> f64 {
-        let whole = ahead.floor();
-        let renewal = |k: f64| self.conditional_survival(age, k);
-        let mut sum = (ahead - whole) * renewal(whole + 1.0) / per_period.powf(ahead);
-        let mut k = 1.0;
-        while k <= whole {
-            sum += renewal(k) / per_period.powf(k);
-            k += 1.0;
-        }
-        sum
     }
 
     /// Discounted expected residual lifetime of a customer about to decide on its `n`-th renewal (n >= 1, n - 1 made so far):
@@ -399,6 +421,23 @@ impl Objective for RenewalObjective<'_> {
                 }
             }
         }
+        for (&(period, part, left), customers) in &self.history.within {
+            let start = f64::from(period);
+            let from = survival_terms(&p, start);
+            let to = survival_terms(&p, start + f64::from_bits(part));
+            let stay = (to.0 - from.0).exp();
+            let (log, weight) = if left {
+                ((1.0 - stay).ln(), -stay / (1.0 - stay))
+            } else {
+                let at_ends = self.history.at_ends;
+                let there = at_ends + (1.0 - at_ends) * stay;
+                (there.ln(), (1.0 - at_ends) * stay / there)
+            };
+            value += customers * (from.0 + log);
+            for ((total, f), t) in gradient.iter_mut().zip(from.1).zip(to.1) {
+                *total += customers * (f + weight * (t - f));
+            }
+        }
         let slopes = p
             .iter()
             .zip(gradient)
@@ -423,17 +462,30 @@ mod tests {
             log_likelihood: 0.0,
             customers: 0.0,
             gradient_norm: 0.0,
+            at_ends: 1.0,
         }
     }
 
     #[test]
     fn gradients_are_exact() {
-        let history = RenewalHistory::from_cohort(&[1000.0, 869.0, 743.0, 653.0, 593.0]).unwrap();
+        let mut history =
+            RenewalHistory::from_cohort(&[1000.0, 869.0, 743.0, 653.0, 593.0]).unwrap();
+        history.at_ends = 0.4;
+        for (periods, part, left) in [
+            (0, 0.25, false),
+            (2, 0.5, false),
+            (0, 0.75, true),
+            (3, 0.1, true),
+        ] {
+            history
+                .add_within(ContractAge { periods, part }, left)
+                .unwrap();
+        }
         for model in RenewalModel::ALL {
             let objective = RenewalObjective {
                 history: &history,
                 model,
-                customers: 1000.0,
+                customers: 1004.0,
             };
             let theta = &[-0.3, 0.9, 0.2][..model.parameter_names().len()];
             assert_gradient(&objective, theta, 1e-9);
@@ -456,61 +508,6 @@ mod tests {
             fit.discounted_residual_lifetime(1, 0.0).is_err()
                 && fit.discounted_residual_lifetime(0, 0.1).is_err()
         );
-    }
-
-    #[test]
-    fn lifetimes_within_any_horizon_are_the_area_under_the_curve() {
-        let one_rate = RenewalFit {
-            model: RenewalModel::OneRate,
-            parameters: vec![0.3],
-            ..sbg(0.0, 0.0)
-        };
-        // The integral of 0.7^u.
-        for ahead in [0.2, 0.5, 1.0, 1.5, 7.3] {
-            let exact = (0.7_f64.powf(ahead) - 1.0) / 0.7_f64.ln();
-            assert!((one_rate.restricted_lifetime(4.0, ahead) - exact).abs() < 1e-12);
-        }
-        let falling = RenewalFit {
-            model: RenewalModel::Bdw,
-            parameters: vec![0.7, 2.0, 0.4],
-            ..sbg(0.0, 0.0)
-        };
-        for fit in [sbg(0.668, 3.806), falling] {
-            for (age, ahead) in [(0.0, 1.0), (0.0, 0.3), (2.0, 5.0), (7.0, 12.5)] {
-                let found = fit.restricted_lifetime(age, ahead);
-                // Substituting u = v^4 takes the unbounded hazard away; the midpoint rule does the rest.
-                let steps = 200_000;
-                let end = f64::powf(ahead, 0.25);
-                let wide = end / f64::from(steps);
-                let at = |step: i32| {
-                    let v = (f64::from(step) + 0.5) * wide;
-                    fit.conditional_survival(age, v.powi(4)) * 4.0 * v.powi(3)
-                };
-                let area: f64 = (0..steps).map(at).sum::<f64>() * wide;
-                assert!((found - area).abs() < 1e-6, "{age} {ahead}: {found} {area}");
-                let whole = ahead.floor() as u32;
-                assert!(found >= fit.expected_renewals(age, whole) && found <= ahead);
-            }
-        }
-    }
-
-    #[test]
-    fn renewals_within_a_horizon_are_the_mean_over_where_customers_stand() {
-        let fit = sbg(0.668, 3.806);
-        let yearly: f64 = 1.1;
-        for (age, ahead) in [(0.0, 0.49), (3.0, 1.0), (1.0, 1.48), (2.0, 12.17)] {
-            // Undiscounted: a customer who has done a share of the period renews first after the rest of it.
-            let steps = 100_000;
-            let of = |step: i32| {
-                let done = (f64::from(step) + 0.5) / f64::from(steps);
-                let renewals = (done + ahead).floor() as u32;
-                fit.expected_renewals(age, renewals)
-            };
-            let mean = (0..steps).map(of).sum::<f64>() / f64::from(steps);
-            let found = fit.discounted_renewals(age, ahead, 1.0);
-            assert!((found - mean).abs() < 1e-4, "{ahead}: {found} {mean}");
-            assert!(fit.discounted_renewals(age, ahead, yearly) < found);
-        }
     }
 
     #[test]

@@ -18,7 +18,8 @@ const SKEWED: f64 = 4.0;
 pub enum ColumnTransform {
     /// Values as they are.
     None,
-    /// ln(1 + x).
+    /// ln(1 + x); nothing was below 0 when it was learnt. A later value below 0 counts as -ln(1 + |x|): as far on the other side of 0 as
+    /// one of its size on this side, so that order and continuity stay.
     Log1p,
     /// asinh(x).
     Asinh,
@@ -29,6 +30,7 @@ impl ColumnTransform {
     pub fn apply(self, value: f64) -> f64 {
         match self {
             Self::None => value,
+            Self::Log1p if value < 0.0 => -(-value).ln_1p(),
             Self::Log1p => value.ln_1p(),
             Self::Asinh => value.asinh(),
         }
@@ -38,6 +40,7 @@ impl ColumnTransform {
     pub fn invert(self, value: f64) -> f64 {
         match self {
             Self::None => value,
+            Self::Log1p if value < 0.0 => -(-value).exp_m1(),
             Self::Log1p => value.exp_m1(),
             Self::Asinh => value.sinh(),
         }
@@ -137,7 +140,7 @@ impl ColumnPreparation {
         self.standardised(self.winsorised(raw, fill))
     }
 
-    /// Whether a raw value can be prepared: no infinity, and nothing below 0 where the logarithm is taken.
+    /// Whether a raw value is one that the column was learnt to have: no infinity, and nothing below 0 where the logarithm is taken.
     pub fn admits(&self, raw: f64) -> bool {
         raw.is_finite() && (raw >= 0.0 || self.transform != ColumnTransform::Log1p)
     }
@@ -151,9 +154,9 @@ impl ColumnPreparation {
         let apart = match self.transform {
             // The slope of the inverse is 1 or more.
             ColumnTransform::None | ColumnTransform::Asinh => by.abs(),
-            // e^y >= 1 + y, upwards and downwards.
-            ColumnTransform::Log1p if by >= 0.0 => (1.0 + raw) * by,
-            ColumnTransform::Log1p => (1.0 + raw) * -by / (1.0 - by),
+            // e^y >= 1 + y, away from 0 and towards it; beyond 0 the slope grows again.
+            ColumnTransform::Log1p if (by >= 0.0) == (raw >= 0.0) => (1.0 + raw.abs()) * by.abs(),
+            ColumnTransform::Log1p => (1.0 + raw.abs()) * by.abs() / (1.0 + by.abs()),
         };
         SLACK * apart
     }
@@ -190,7 +193,7 @@ pub(super) fn fit_column(
 ) -> Result<(ColumnPreparation, Vec<f64>), ClusterError> {
     let mut present: Vec<f64> = raw.iter().copied().filter(|x| !x.is_nan()).collect();
     let missing = raw.len() - present.len();
-    require_transformable(name, raw, ColumnTransform::None)?;
+    require_finite(name, raw)?;
     let skewness = moments::skewness(&present);
     let smallest = present.iter().copied().fold(f64::INFINITY, f64::min);
     let transform = match params.transform {
@@ -201,7 +204,7 @@ pub(super) fn fit_column(
         Transform::Auto if skewness.abs() > SKEWED && smallest < 0.0 => ColumnTransform::Asinh,
         Transform::Auto => ColumnTransform::None,
     };
-    require_transformable(name, raw, transform)?;
+    require_positive(name, raw, transform)?;
     let empty = present.is_empty();
     let median = moments::quantile(&mut present, 0.5).unwrap_or(0.0);
     let fill = transform.apply(median);
@@ -279,31 +282,50 @@ pub(super) fn column_warnings(column: &ColumnPreparation) -> Vec<ClusterWarning>
     warnings
 }
 
-/// Rejects infinities, and negative values where the logarithm is taken.
-pub(super) fn require_transformable(
+/// Rejects infinities.
+pub(super) fn require_finite(name: &str, values: &[f64]) -> Result<(), ClusterError> {
+    match values.iter().position(|x| x.is_infinite()) {
+        Some(row) => Err(ClusterError::Infinite {
+            column: name.to_owned(),
+            row,
+            value: values[row],
+        }),
+        None => Ok(()),
+    }
+}
+
+/// Rejects negative values where the logarithm is asked for.
+fn require_positive(
     name: &str,
     values: &[f64],
     transform: ColumnTransform,
 ) -> Result<(), ClusterError> {
-    if let Some(row) = values.iter().position(|x| x.is_infinite()) {
-        return Err(ClusterError::Infinite {
-            column: name.to_owned(),
-            row,
-            value: values[row],
-        });
-    }
-    let negative = if transform == ColumnTransform::Log1p {
-        values.iter().filter(|&&x| x < 0.0).count()
-    } else {
-        0
-    };
-    if negative > 0 {
-        let smallest = values.iter().copied().fold(f64::INFINITY, f64::min);
-        return Err(ClusterError::NegativeForLog1p {
+    match below_zero(values).filter(|_| transform == ColumnTransform::Log1p) {
+        Some((negative, smallest)) => Err(ClusterError::NegativeForLog1p {
             column: name.to_owned(),
             negative,
             smallest,
-        });
+        }),
+        None => Ok(()),
     }
-    Ok(())
+}
+
+/// How many values are below 0, and the smallest; `None` where none is.
+fn below_zero(values: &[f64]) -> Option<(usize, f64)> {
+    let negative = values.iter().filter(|&&x| x < 0.0).count();
+    let smallest = values.iter().copied().fold(f64::INFINITY, f64::min);
+    (negative > 0).then_some((negative, smallest))
+}
+
+/// What is to be said of values that a learnt column is applied to.
+pub(super) fn applied_warning(
+    column: &ColumnPreparation,
+    values: &[f64],
+) -> Option<ClusterWarning> {
+    let found = below_zero(values).filter(|_| column.transform == ColumnTransform::Log1p);
+    found.map(|(customers, smallest)| ClusterWarning::BelowZero {
+        column: column.name.clone(),
+        customers,
+        smallest,
+    })
 }
