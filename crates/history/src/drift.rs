@@ -180,7 +180,7 @@ impl Drift {
 }
 
 /// Numbers of the customers of the previous version and of now; NaN is missing. `passed` is by how much they change with time alone:
-/// the days between the versions where they count days, else 0. What is nearer is compared: the numbers as they were, as where customers
+/// the days between the versions where they count days since something, less than 0 where they count those until something, else 0. What is nearer is compared: the numbers as they were, as where customers
 /// come and go evenly, or as time alone makes them.
 pub fn of_numbers(mut before: Vec<f64>, mut now: Vec<f64>, passed: f64) -> Drift {
     let counted = |values: &mut Vec<f64>| {

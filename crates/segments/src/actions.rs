@@ -133,12 +133,18 @@ pub fn without_playbook(
         };
         let mut rows = vec![number("customers_without_playbook", without)];
         if let Some(reachable) = reachable.get(&assignment.scheme) {
-            let segments = assignment.segment_of.iter().zip(reachable);
-            let kept_out = segments.filter(|(segment, reachable)| {
-                let name = &assignment.segments[**segment as usize].name;
-                own.contains(&name.as_str()) && *reachable != Some(true)
-            });
-            rows.push(number("customers_not_reachable", kept_out.count() as u64));
+            let (mut kept_out, mut unknown) = (0, 0);
+            for (segment, reachable) in assignment.segment_of.iter().zip(reachable) {
+                let name = &assignment.segments[*segment as usize].name;
+                if own.contains(&name.as_str()) {
+                    kept_out += u64::from(reachable != Some(true));
+                    unknown += u64::from(reachable.is_none());
+                }
+            }
+            rows.push(number("customers_not_reachable", kept_out));
+            if unknown > 0 {
+                rows.push(number("customers_not_known_reachable", unknown));
+            }
         }
         match own.is_empty() {
             true => Vec::new(),

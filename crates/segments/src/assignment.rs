@@ -15,6 +15,7 @@ use crate::parameter::Parameter;
 use crate::quality::Quality;
 use crate::rule_reasons::RuleReasons;
 use crate::rules_lint::RulesWarning;
+use crate::wording::counted;
 
 /// Mean Jaccard similarity from which a cluster counts as stable (Hennig 2007).
 pub(crate) const STABLE: f64 = 0.75;
@@ -194,10 +195,12 @@ pub enum Warning {
         /// Their segments.
         segments: Vec<String>,
     },
-    /// Segments without a customer because customers with equal values are in the same tier.
+    /// Tiers without a customer.
     EmptyTiers {
         /// Their names.
         tiers: Vec<String>,
+        /// Why nobody is in them.
+        why: WhyEmpty,
     },
     /// A warning of the clustering.
     Clusters(ClusterWarning),
@@ -219,6 +222,36 @@ pub enum Warning {
         /// Name and mean Jaccard similarity.
         clusters: Vec<(String, f64)>,
     },
+}
+
+/// Why nobody is in a tier.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WhyEmpty {
+    /// Customers with equal values are in the same tier.
+    Ties,
+    /// Its share is too small for so many customers.
+    Share {
+        /// Customers with a value.
+        customers: u64,
+    },
+    /// Nobody was in it when it was fitted.
+    Fit,
+}
+
+impl Warning {
+    /// Whether it is about the customers of whom the scheme learned, who may be others now.
+    pub fn is_of_fit(&self) -> bool {
+        match self {
+            Self::Clusters(_) | Self::NoClusters { .. } | Self::UnstableClusters { .. } => true,
+            Self::EmptyTiers { .. }
+            | Self::FewDistinctValues { .. }
+            | Self::EqualEdges { .. }
+            | Self::SharedSegment { .. }
+            | Self::UncoveredCells { .. }
+            | Self::DeadLines { .. }
+            | Self::Rules(_) => false,
+        }
+    }
 }
 
 impl Assignment {
@@ -403,6 +436,19 @@ impl fmt::Debug for Reasons {
     }
 }
 
+impl fmt::Display for WhyEmpty {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Ties => f.write_str("customers with equal values are in the same tier"),
+            Self::Share { customers } => {
+                let all = counted(*customers, "customer");
+                write!(f, "their share of {all} is less than one")
+            }
+            Self::Fit => f.write_str("nobody was in them when they were fitted"),
+        }
+    }
+}
+
 impl fmt::Display for Warning {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -452,11 +498,13 @@ impl fmt::Display for Warning {
                 "segments without customers, because earlier lines of the grid cover all their cells: {}",
                 segments.join(", ")
             ),
-            Self::EmptyTiers { tiers } => write!(
-                f,
-                "tiers without customers, because customers with equal values are in the same tier: {}",
-                tiers.join(", ")
-            ),
+            Self::EmptyTiers { tiers, why } => {
+                write!(
+                    f,
+                    "tiers without customers, because {why}: {}",
+                    tiers.join(", ")
+                )
+            }
             Self::Clusters(warning) => warning.fmt(f),
             Self::Rules(warning) => warning.fmt(f),
             Self::NoClusters {

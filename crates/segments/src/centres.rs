@@ -83,7 +83,7 @@ impl Centres {
     /// Compares customers with the centres: a column for each feature, in order; NaN is a missing value.
     ///
     /// # Errors
-    /// A number of columns or rows that does not fit, an infinite value, a negative one where the logarithm is taken.
+    /// A number of columns or rows that does not fit, an infinite value.
     pub fn compare(&self, columns: Vec<&[f64]>) -> Result<Compared<'_>, SegmentError> {
         let names = self.features().map(str::to_owned).collect();
         let columns = columns.into_iter().map(Cow::Borrowed).collect();

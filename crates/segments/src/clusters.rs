@@ -120,6 +120,7 @@ pub(crate) fn assign(
     let noticed = found.preparation.warnings.iter().chain(&found.warnings);
     let warnings = noticed
         .cloned()
+        .chain(found.preparation.applied_warnings(&raw))
         .map(Warning::Clusters)
         .chain(found.evidence.warnings(&names))
         .collect();
@@ -146,6 +147,12 @@ pub(crate) fn assign(
         warnings,
         fit: Fit::new(FORM, found),
     })
+}
+
+/// How many clusters were found where fewer were found than are asked for, as on a day on which all customers were alike.
+pub(crate) fn too_few(fit: &Fit, fewest: usize) -> Option<usize> {
+    let found = fit.get::<Clusters>()?.model.centroids.len();
+    (found < fewest).then_some(found)
 }
 
 /// Assigns customers in another state to the nearest of the centres that an assignment learned.

@@ -53,6 +53,10 @@ impl FrozenEdges {
         for (dimension, edges) in DIMENSIONS.iter().zip(&self.edges) {
             for (place, edge) in (1..).zip(edges) {
                 let place: usize = place;
+                // Below it is no number at all: nobody had the lowest scores.
+                if *edge == f64::MIN {
+                    continue;
+                }
                 rows.push(Parameter::number(
                     MODEL,
                     format!("{dimension}_edge_{place}"),
@@ -90,7 +94,7 @@ fn closed_name(closed: Closed) -> &'static str {
 }
 
 /// Edges that give every customer the same score as ranks did: the largest value of each bin, or of the bins below where it is
-/// empty. `bins` count from 0, ascending with the value; customers without scores have none.
+/// empty; the smallest number of all where these are empty too. `bins` count from 0, ascending with the value; customers without scores have none.
 pub(crate) fn edges_of_bins(
     values: &[f64],
     bins: impl Fn(usize) -> Option<u8>,

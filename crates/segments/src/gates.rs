@@ -73,6 +73,8 @@ pub enum Since {
         /// Per segment of the assignment, the share of its customers of the previous version who are in it still, of those in both
         /// versions; none where it had none.
         kept: Vec<Option<f64>>,
+        /// Segments that customers of both versions were in, and that nobody is in now, so that the assignment lacks them.
+        emptied: Vec<String>,
     },
 }
 

@@ -21,6 +21,7 @@ pub struct CellMap {
     segments: Vec<String>,
     rules: Vec<String>,
     cells: Vec<u16>,
+    uncovered: Vec<bool>,
 }
 
 /// What is wrong with a grid.
@@ -76,15 +77,20 @@ impl CellMap {
                 }
             }
         }
-        if cells.contains(&u16::MAX) {
-            let others = segments
-                .iter()
-                .position(|name| name == OTHERS)
-                .unwrap_or_else(|| {
+        let uncovered: Vec<bool> = cells.iter().map(|cell| *cell == u16::MAX).collect();
+        if uncovered.contains(&true) {
+            const RULE: &str = "no line of the grid covers the scores";
+            let others = match segments.iter().position(|name| name == OTHERS) {
+                Some(others) => {
+                    rules[others] = format!("{}, or {RULE}", rules[others]);
+                    others
+                }
+                None => {
                     segments.push(OTHERS.to_owned());
-                    rules.push("no line of the grid covers the scores".to_owned());
+                    rules.push(RULE.to_owned());
                     segments.len() - 1
-                });
+                }
+            };
             cells
                 .iter_mut()
                 .filter(|cell| **cell == u16::MAX)
@@ -95,6 +101,7 @@ impl CellMap {
             segments,
             rules,
             cells,
+            uncovered,
         })
     }
 
@@ -106,6 +113,14 @@ impl CellMap {
     /// Names of the segments in the order of the grid; `Others` last, where cells are uncovered.
     pub fn segments(&self) -> &[String] {
         &self.segments
+    }
+
+    /// Whether a line covers a cell; otherwise its customers are `Others`.
+    pub(crate) fn is_covered(&self, r: u8, f: u8, m: u8) -> bool {
+        let cell = self
+            .segment(r, f, m)
+            .map(|_| cell_index([r, f, m], self.scores));
+        cell.is_some_and(|cell| !self.uncovered[cell])
     }
 
     /// Index into [`CellMap::segments`] of a name.

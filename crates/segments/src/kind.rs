@@ -4,7 +4,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use tessera_spec::SchemeSyntax;
-use tessera_spec::pipeline::{Scheme, SchemeKind, SchemeSettings};
+use tessera_spec::pipeline::{LifecycleLimits, Scheme, SchemeKind, SchemeSettings};
 
 use crate::assignment::{Assignment, Extra};
 use crate::cells::Cells;
@@ -31,6 +31,36 @@ pub struct Kind {
     pub(crate) assign: Assign,
     /// What it learns from the customers, if it may.
     pub learning: Option<Learning>,
+    /// The segment of that name, where the kind has segments that an assignment lacks while nobody is in them.
+    pub(crate) vacant: fn(&Scheme, &LifecycleLimits, &str) -> Option<Vacant>,
+}
+
+/// A segment of a scheme that an assignment has only where somebody is in it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Vacant {
+    /// The settings say that there is such a segment; its rule.
+    Stated(String),
+    /// Any text can be one: only the past tells which there are; its rule.
+    Label(String),
+}
+
+impl Vacant {
+    /// The rule as text.
+    pub fn rule(&self) -> &str {
+        match self {
+            Self::Stated(rule) | Self::Label(rule) => rule,
+        }
+    }
+}
+
+/// Kinds that do not look for a number of clusters.
+pub(crate) fn never_too_few(_: &Scheme, _: &Fit) -> Option<usize> {
+    None
+}
+
+/// Kinds whose assignments have every segment that they can have.
+pub(crate) fn none_vacant(_: &Scheme, _: &LifecycleLimits, _: &str) -> Option<Vacant> {
+    None
 }
 
 /// How the smallest change of one column that leads to another segment is found.
@@ -58,6 +88,8 @@ pub struct Learning {
     pub files: &'static [&'static str],
     /// Gives what was read from a store its type.
     pub(crate) restore: fn(&str, &Value) -> serde_json::Result<Fit>,
+    /// Of clusters: how many were found, where fewer were found than the scheme asks for.
+    pub(crate) too_few: fn(&Scheme, &Fit) -> Option<usize>,
     /// Assigns customers in another state by what an assignment learned.
     pub(crate) apply:
         fn(&Assignment, &Scheme, &Customers, &Extra<'_>) -> Result<Assignment, SegmentError>,

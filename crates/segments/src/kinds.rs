@@ -13,7 +13,7 @@ use std::fmt::Write as _;
 use serde::Deserialize;
 use serde_json::Value;
 use tessera_spec::Syntax;
-use tessera_spec::pipeline::{At, Naming, Refit, Scheme};
+use tessera_spec::pipeline::{At, LifecycleLimits, Naming, Refit, Scheme};
 
 pub use attribute::AttributeScheme;
 pub use kmeans::KmeansScheme;
@@ -26,7 +26,7 @@ use crate::customers::Customers;
 use crate::error::SegmentError;
 use crate::fit::Fit;
 use crate::gates::GATES;
-use crate::kind::Kind;
+use crate::kind::{Kind, Vacant};
 
 /// Every kind, by name.
 pub static KINDS: &[&Kind] = &[
@@ -54,6 +54,19 @@ pub fn syntax() -> Syntax {
 pub fn kind(name: &str) -> Option<&'static Kind> {
     let mut kinds = KINDS.iter().copied();
     kinds.find(|kind| kind.syntax.name == name)
+}
+
+/// How many clusters were learned, where these are fewer than a scheme asks for.
+pub fn too_few_clusters(scheme: &Scheme, fit: &Fit) -> Option<usize> {
+    let learning = kind(scheme.kind.name())?.learning?;
+    (learning.too_few)(scheme, fit)
+}
+
+/// The segment of that name, where the scheme has it and an assignment lacks it while nobody is in it: a stage, the value of a label,
+/// or the segment of customers without a value.
+pub fn vacant(scheme: &Scheme, limits: &LifecycleLimits, segment: &str) -> Option<Vacant> {
+    let kind = kind(scheme.kind.name())?;
+    (kind.vacant)(scheme, limits, segment)
 }
 
 /// Assigns the customers to segments by a scheme: every customer gets exactly one segment, with the reason.

@@ -55,7 +55,7 @@ mod wording;
 pub use actions::{ActionBatches, actions, for_nobody, without_playbook};
 pub use assignment::{
     AssignedBy, Assignment, ClusterIdentity, Extra, ExtraColumn, Held, Reasons, SegmentInfo,
-    Warning, segment_id,
+    Warning, WhyEmpty, segment_id,
 };
 pub use cells::{Axis, Cells};
 pub use centres::{Centres, Change, Compared, Needed, Position};
@@ -68,10 +68,11 @@ pub use gates::actionable::WHO_MAY_BE_CONTACTED;
 pub use gates::distinguishable::KPIS;
 pub use gates::{GATES, Gate, Judged, Measure, Since, failed, judge, markdown as gates_markdown};
 pub use grid::{CellMap, GridLint, lint};
-pub use kind::{Kind, Learning, Nearest};
+pub use kind::{Kind, Learning, Nearest, Vacant};
 pub use kinds::{
     AttributeScheme, KINDS, KmeansScheme, LifecycleScheme, NO_STAGE, QuantileScheme, Tiers,
-    WithinLimits, assign, declared, kind, markdown, restored, syntax, within_limits, within_margin,
+    WithinLimits, assign, declared, kind, markdown, restored, syntax, too_few_clusters, vacant,
+    within_limits, within_margin,
 };
 pub use parameter::Parameter;
 pub use profiles::{LABEL_VALUES, OTHER_LABEL, Profile, profiles};

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, RecordBatch};
 use arrow::datatypes::{DataType, Float64Type, Int64Type};
-use tessera_expr::{BinaryOp, Expr, Node, columns};
+use tessera_expr::{BinaryOp, Expr, Literal, Node, children, columns};
 
 use crate::wording::write_exact;
 
@@ -38,14 +38,16 @@ struct Condition {
     text: String,
     /// Columns that it reads.
     columns: Vec<String>,
+    /// The numbers that it states, with either sign, so that no rounding of a value contradicts them.
+    limits: Vec<f64>,
     form: Form,
 }
 
 /// How a condition that is true is written with a value.
 #[derive(Debug, Clone)]
 enum Form {
-    /// `urgent_180d 3 >= 2`: a number before the sign; the limit, so that rounding does not contradict it.
-    Compared { rest: String, limit: Option<f64> },
+    /// `urgent_180d 3 >= 2`: a number before the sign, and what follows it.
+    Compared(String),
     /// `attitude is detractor`
     Is,
     /// `preferred_touch is high, not 'low'`
@@ -106,7 +108,9 @@ impl RuleClauses {
     fn take(&mut self, text: &str, expr: &Expr) -> Clause {
         match &expr.node {
             Node::Binary(BinaryOp::And, left, right) => {
-                Clause::All(vec![self.take(text, left), self.take(text, right)])
+                let mut parts = vec![self.take(text, left), self.take(text, right)];
+                share_limits(&mut parts);
+                Clause::All(parts)
             }
             Node::Binary(BinaryOp::Or, left, right) => {
                 Clause::Any(vec![self.take(text, left), self.take(text, right)])
@@ -131,8 +135,30 @@ impl Condition {
             form: form(&written, &read, expr),
             text: written,
             columns: read,
+            limits: limits(expr),
         }
     }
+}
+
+/// `between` has two conditions with the same text, of which one is written: with the limits of both.
+fn share_limits(parts: &mut [Clause]) {
+    if let [Clause::Condition(low), Clause::Condition(high)] = parts
+        && low.text == high.text
+    {
+        low.limits.extend_from_slice(&high.limits);
+        high.limits.clone_from(&low.limits);
+    }
+}
+
+/// The numbers in an expression, with either sign: in `-x < -3` the column is beside 3.
+fn limits(expr: &Expr) -> Vec<f64> {
+    let mut found = Vec::new();
+    if let Node::Literal(Literal::Int(_) | Literal::Float(_) | Literal::Decimal(_)) = expr.node {
+        let number = expr.to_string().parse::<f64>();
+        found.extend(number.into_iter().flat_map(|number| [number, -number]));
+    }
+    found.extend(children(expr).into_iter().flat_map(limits));
+    found
 }
 
 fn form(written: &str, read: &[String], expr: &Expr) -> Form {
@@ -142,7 +168,10 @@ fn form(written: &str, read: &[String], expr: &Expr) -> Form {
         Node::Cast(inner) => matches!(inner.node, Node::Column(_)),
         _ => false,
     };
-    let rest = written.strip_prefix(column.as_str());
+    // In `c` and `cast(c as double) >= 1` the text begins with another word.
+    let ends =
+        |rest: &&str| rest.starts_with(|next: char| next.is_whitespace() || "<>=!".contains(next));
+    let rest = written.strip_prefix(column.as_str()).filter(ends);
     match (&expr.node, rest) {
         (
             Node::Binary(
@@ -154,13 +183,7 @@ fn form(written: &str, read: &[String], expr: &Expr) -> Form {
                 _,
             ),
             Some(rest),
-        ) if of_column(left) => Form::Compared {
-            rest: rest.to_owned(),
-            limit: rest
-                .split_whitespace()
-                .next_back()
-                .and_then(|last| last.parse().ok()),
-        },
+        ) if of_column(left) => Form::Compared(rest.to_owned()),
         (Node::Binary(BinaryOp::Equal, left, _), Some(_)) if of_column(left) => Form::Is,
         (Node::IsNull { of, negated: false }, _) if of_column(of) => Form::Written,
         (Node::Binary(BinaryOp::NotEqual | BinaryOp::IsDistinctFrom, left, other), _)
@@ -282,19 +305,19 @@ impl RuleReasons {
 
     fn write_held(&self, condition: &Condition, row: usize, to: &mut String) {
         match (&condition.form, condition.columns.first()) {
-            (Form::Compared { rest, limit }, Some(column)) => {
+            (Form::Compared(rest), Some(column)) => {
                 let _ = write!(to, "{column} ");
-                self.write_value(column, row, *limit, to);
+                self.write_value(column, row, &condition.limits, to);
                 to.push_str(rest);
             }
             (Form::Is, Some(column)) => {
                 let _ = write!(to, "{column} is ");
-                self.write_value(column, row, None, to);
+                self.write_value(column, row, &condition.limits, to);
             }
             (Form::Written, _) => to.push_str(&condition.text),
             (Form::Not(other), Some(column)) => {
                 let _ = write!(to, "{column} is ");
-                self.write_value(column, row, other.parse().ok(), to);
+                self.write_value(column, row, &condition.limits, to);
                 let _ = write!(to, ", not {other}");
             }
             _ => {
@@ -313,34 +336,34 @@ impl RuleReasons {
                 let _ = write!(to, "{column} ");
             }
             to.push_str("is ");
-            self.write_value(column, row, None, to);
+            self.write_value(column, row, &condition.limits, to);
         }
         if !condition.columns.is_empty() {
             to.push(')');
         }
     }
 
-    fn write_value(&self, column: &str, row: usize, limit: Option<f64>, to: &mut String) {
+    fn write_value(&self, column: &str, row: usize, limits: &[f64], to: &mut String) {
         match self.values.iter().find(|(name, _)| name == column) {
-            Some((_, values)) => write_cell(values, row, limit, to),
+            Some((_, values)) => write_cell(values, row, limits, to),
             None => to.push_str("missing"),
         }
     }
 }
 
 /// Appends a value of a customer: numbers with separators and few decimals, dates as ISO dates, null as `missing`.
-pub(crate) fn write_cell(values: &ArrayRef, row: usize, limit: Option<f64>, to: &mut String) {
+pub(crate) fn write_cell(values: &ArrayRef, row: usize, limits: &[f64], to: &mut String) {
     if values.is_null(row) {
         to.push_str("missing");
         return;
     }
     match values.data_type() {
         DataType::Float64 => {
-            write_exact(values.as_primitive::<Float64Type>().value(row), limit, to);
+            write_exact(values.as_primitive::<Float64Type>().value(row), limits, to);
         }
         DataType::Int64 => {
             let number = values.as_primitive::<Int64Type>().value(row);
-            write_exact(number as f64, limit, to);
+            write_exact(number as f64, limits, to);
         }
         DataType::Utf8 => match values.as_string::<i32>().value(row) {
             "" => to.push_str("''"),

@@ -68,8 +68,14 @@ pub(crate) fn by_edges(values: &[f64], edges: &[f64], closed: Closed, good: Good
 
 /// k - 1 edges at the type-7 quantiles 1/k, 2/k, …, each with the offset added. Empty without values.
 pub(crate) fn quantile_edges(ranking: &Ranking, scores: u8, offset: f64) -> Vec<f64> {
+    shifted_edges(ranking, scores, offset, 0.0)
+}
+
+/// The same at quantiles that are so much further up, as a share of the customers.
+pub(crate) fn shifted_edges(ranking: &Ranking, scores: u8, offset: f64, shift: f64) -> Vec<f64> {
+    let share = |step: u8| (f64::from(step) / f64::from(scores) + shift).clamp(0.0, 1.0);
     (1..scores)
-        .filter_map(|step| ranking.quantile(f64::from(step) / f64::from(scores)))
+        .filter_map(|step| ranking.quantile(share(step)))
         .map(|edge| edge + offset)
         .collect()
 }

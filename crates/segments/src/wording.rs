@@ -12,11 +12,21 @@ pub(crate) fn counted(number: u64, thing: &str) -> String {
 
 /// A share as a percentage with at most two decimals: `5%`, `12.5%`.
 pub(crate) fn percent(share: f64) -> String {
-    let text = format!("{:.2}", share * 100.0);
+    const MOST_DECIMALS: usize = 12;
+    let rounded = |decimals: usize| format!("{:.decimals$}", share * 100.0);
+    // What is neither none nor all must not read as one of them.
+    let is_exact = |text: &String| match text.parse::<f64>() {
+        Ok(0.0) => share == 0.0,
+        Ok(100.0) => share == 1.0,
+        _ => true,
+    };
+    let text = (2..MOST_DECIMALS).map(rounded).find(is_exact);
+    let text = text.unwrap_or_else(|| rounded(MOST_DECIMALS));
     format!("{}%", text.trim_end_matches('0').trim_end_matches('.'))
 }
 
-/// Appends a number: from 1,000 on whole with separators, else with three significant digits and at most two decimals.
+/// Appends a number: from 1,000 on whole with separators, else with three significant digits and at most two decimals, unless it
+/// would be 0 with these.
 pub fn write_number(number: f64, to: &mut String) {
     let size = number.abs();
     if !number.is_finite() {
@@ -33,15 +43,18 @@ pub fn write_number(number: f64, to: &mut String) {
         Ok(())
     } else if size >= 99.5 || size.fract() == 0.0 {
         write!(to, "{}", size.round() as u64)
+    } else if size < 0.005 {
+        to.push_str(&three_digits(size));
+        Ok(())
     } else {
         let hundredths = (size * 100.0).round() as u64;
         write!(to, "{}.{:02}", hundredths / 100, hundredths % 100)
     };
 }
 
-/// Appends a number of one customer: whole numbers with separators, others with up to three decimals below 10 and two above; in
-/// full where rounding would make it equal to the limit that it is compared with.
-pub(crate) fn write_exact(number: f64, limit: Option<f64>, to: &mut String) {
+/// Appends a number of one customer: whole numbers with separators, others with up to three decimals below 10 and two above, of
+/// small ones three digits; in full where the rounded number would be on another side of one of the limits that it is compared with.
+pub(crate) fn write_exact(number: f64, limits: &[f64], to: &mut String) {
     if !number.is_finite() {
         to.push_str("missing");
         return;
@@ -53,11 +66,14 @@ pub(crate) fn write_exact(number: f64, limit: Option<f64>, to: &mut String) {
         to.push_str(&grouped(number.abs() as u64));
         return;
     }
-    let decimals = if number.abs() < 10.0 { 3 } else { 2 };
-    let rounded = format!("{number:.decimals$}");
-    let rounded = rounded.trim_end_matches('0').trim_end_matches('.');
+    let rounded = rounded(number);
+    let is_as_exact = |shown: f64| {
+        let mut limits = limits.iter();
+        limits.all(|limit| shown.partial_cmp(limit) == number.partial_cmp(limit))
+    };
     let text = match rounded.parse::<f64>() {
-        Ok(shown) if Some(shown) != limit => rounded.to_owned(),
+        Ok(shown) if is_as_exact(shown) => rounded,
+        _ if number.abs() < 1e-6 => format!("{number:e}"),
         _ => number.to_string(),
     };
     let (sign, digits) = match text.strip_prefix('-') {
@@ -75,6 +91,28 @@ pub(crate) fn write_exact(number: f64, limit: Option<f64>, to: &mut String) {
     }
 }
 
+/// Up to three decimals below 10 and two above; of a number that would be 0 with these, three digits.
+fn rounded(number: f64) -> String {
+    let decimals = match number.abs() {
+        size if size < 0.0005 => return three_digits(number),
+        size if size < 10.0 => 3,
+        _ => 2,
+    };
+    let text = format!("{number:.decimals$}");
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
+}
+
+/// A number below 1 with three significant digits.
+fn three_digits(number: f64) -> String {
+    let size = number.abs();
+    if size < 1e-6 {
+        return format!("{number:.2e}");
+    }
+    let decimals = 2 + (-size.log10()).ceil() as usize;
+    let text = format!("{number:.decimals$}");
+    text.trim_end_matches('0').to_owned()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -90,6 +128,9 @@ mod tests {
         assert_eq!(percent(0.05), "5%");
         assert_eq!(percent(0.125), "12.5%");
         assert_eq!(percent(1.0), "100%");
+        assert_eq!(percent(0.000_04), "0.004%");
+        assert_eq!(percent(0.000_01), "0.001%");
+        assert_eq!(percent(0.999_999), "99.9999%");
         let write = |number| {
             let mut text = String::new();
             write_number(number, &mut text);
@@ -101,17 +142,51 @@ mod tests {
         assert_eq!(write(-4310.4), "-4,310");
         assert_eq!(write(999.7), "1,000");
         assert_eq!(write(f64::NAN), "missing");
-        let exact = |number, limit| {
+        assert_eq!(write(0.05), "0.05");
+        assert_eq!(write(-0.004_999), "-0.005");
+        assert_eq!(write(0.000_333_3), "0.000333");
+        assert_eq!(write(1e-9), "1.00e-9");
+        assert_eq!(write(0.0), "0");
+        let exact = |number, limits: &[f64]| {
             let mut text = String::new();
-            write_exact(number, limit, &mut text);
+            write_exact(number, limits, &mut text);
             text
         };
-        assert_eq!(exact(0.6002, None), "0.6");
-        assert_eq!(exact(0.6002, Some(0.6)), "0.6002");
-        assert_eq!(exact(-1200.0, None), "-1,200");
-        assert_eq!(exact(12.346, None), "12.35");
-        assert_eq!(exact(-5181.98, None), "-5,181.98");
-        assert_eq!(exact(1999.999, Some(2000.0)), "1,999.999");
-        assert_eq!(exact(f64::NAN, None), "missing");
+        assert_eq!(exact(0.6002, &[]), "0.6");
+        assert_eq!(exact(0.6002, &[0.6]), "0.6002");
+        assert_eq!(exact(-1200.0, &[]), "-1,200");
+        assert_eq!(exact(12.346, &[]), "12.35");
+        assert_eq!(exact(-5181.98, &[]), "-5,181.98");
+        assert_eq!(exact(1999.999, &[2000.0]), "1,999.999");
+        assert_eq!(exact(f64::NAN, &[]), "missing");
+        // Rounded to 33.33 it would be below the limit that it is above.
+        assert_eq!(exact(33.3334, &[33.333]), "33.3334");
+        assert_eq!(exact(-33.3334, &[33.333, -33.333]), "-33.3334");
+        assert_eq!(exact(33.3334, &[33.0]), "33.33");
+        assert_eq!(exact(0.000_333_44, &[]), "0.000333");
+        assert_eq!(exact(0.000_333_44, &[0.000_333]), "0.00033344");
+        assert_eq!(exact(-0.000_499, &[]), "-0.000499");
+        assert_eq!(exact(0.0005, &[]), "0.001");
+        assert_eq!(exact(3.334e-20, &[]), "3.33e-20");
+        assert_eq!(exact(3.334e-20, &[3.33e-20]), "3.334e-20");
+        assert_eq!(exact(0.0, &[0.1]), "0");
+    }
+
+    /// What is shown is on the side of every limit on which the number is, whatever is rounded.
+    #[test]
+    fn a_shown_number_never_contradicts_the_limits_it_is_compared_with() {
+        let sizes = [1e-7, 3.3e-5, 0.000_5, 0.004, 0.7, 9.999_6, 33.333, 1_234.5];
+        for limit in sizes {
+            for off in [-3e-3, -4e-4, -1e-6, 0.0, 1e-6, 4e-4, 3e-3] {
+                for number in [limit + off, limit * (1.0 + off)] {
+                    let mut text = String::new();
+                    write_exact(number, &[limit], &mut text);
+                    let shown: f64 = text.replace(',', "").parse().unwrap();
+                    let side = |number: f64| number.partial_cmp(&limit);
+                    assert_eq!(side(shown), side(number), "{number} beside {limit}: {text}");
+                    assert!(number == 0.0 || shown != 0.0, "{number}: {text}");
+                }
+            }
+        }
     }
 }

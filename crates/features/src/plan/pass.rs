@@ -115,11 +115,10 @@ impl Planner<'_> {
     }
 }
 
-/// Adds what the aggregates ask of the rows: conversions within them that fail make broken rows, and so do times that cannot
-/// be represented in columns that they read. They come last: rows that the filter leaves out are not looked at.
+/// Adds what the aggregates ask of the rows: conversions within them that fail make broken rows, or are counted where they read as
+/// null, and so do times that cannot be represented in columns that they read. They come last: rows that the filter leaves out are not looked at.
 fn read_by(aggs: &[Agg], rows: &mut SourceRows) {
-    let mut checks: Vec<RowCheck> = Vec::new();
-    let unconverted = rows.unconverted;
+    let mut found: Vec<(String, Expr)> = Vec::new();
     for agg in aggs {
         let of = agg.func.of.iter();
         let filter = agg.filter.as_ref();
@@ -128,10 +127,6 @@ fn read_by(aggs: &[Agg], rows: &mut SourceRows) {
                 rows.in_range.insert(name.to_owned());
             }
         }
-        // Where values that do not convert read as null, nothing looks for them.
-        let Unconverted::TakesOut(outcome) = unconverted else {
-            continue;
-        };
         let within = of.flat_map(|of| failures(of, None)).map(|mut failure| {
             if let Some(filter) = filter {
                 failure.when = filter.clone().condition(BinaryOp::And, failure.when);
@@ -143,21 +138,28 @@ fn read_by(aggs: &[Agg], rows: &mut SourceRows) {
             .flat_map(|filter| failures(filter, None))
             .chain(within);
         for failure in all {
-            let known = |check: &RowCheck| check.bad_when.to_string() == failure.when.to_string();
-            if !checks.iter().any(known) {
-                checks.push(RowCheck {
-                    rule: format!(
-                        "feature `{}`: {} is not {}",
-                        agg.name, failure.of, failure.wanted
-                    ),
-                    bad_when: failure.when,
-                    outcome,
-                    conversion: true,
-                });
+            let known = |(_, fails): &(String, Expr)| fails.to_string() == failure.when.to_string();
+            if !found.iter().any(known) {
+                let rule = format!(
+                    "feature `{}`: {} is not {}",
+                    agg.name, failure.of, failure.wanted
+                );
+                found.push((rule, failure.when));
             }
         }
     }
-    rows.checks.extend(checks);
+    match rows.unconverted {
+        Unconverted::TakesOut(outcome) => {
+            let checks = found.into_iter().map(|(rule, bad_when)| RowCheck {
+                rule,
+                bad_when,
+                outcome,
+                conversion: true,
+            });
+            rows.checks.extend(checks);
+        }
+        Unconverted::Null => rows.read_as_null.extend(found),
+    }
 }
 
 /// The first day that any aggregate looks at; none where one looks at all rows.

@@ -31,7 +31,7 @@ pub(crate) const K: Key = Key::required(
 pub(crate) const TRANSFORM: Key = Key::optional(
     "transform",
     KeyValue::Of(shape_of::<Transform>),
-    "What is done to each number before it is standardised: `none`, `log1p` (the logarithm of 1 + x), `asinh`, or `auto` (default): `log1p` where a feature is very skewed and never negative, `asinh` where it is very skewed and can be.",
+    "What is done to each number before it is standardised: `none`, `log1p` (the logarithm of 1 + x), `asinh`, or `auto` (default): `log1p` where a feature is very skewed and never negative, `asinh` where it is very skewed and can be. Where customers fall below 0 after the clusters were learned with `log1p`, minus the logarithm of 1 + the size of the value is used, and a warning counts them.",
 );
 
 pub(crate) const WINSORISE: Key = Key::optional(
@@ -202,6 +202,13 @@ fn cluster_range(table: &Reader<'_>) -> Option<KChoice> {
     }
     let number = |at: At<i64>| u32::try_from(at.value).ok();
     Some(KChoice::Range(number(from)?, number(to)?))
+}
+
+/// The fewest clusters that are asked for.
+pub(crate) fn fewest(k: KChoice) -> usize {
+    match k {
+        KChoice::Fixed(k) | KChoice::Range(k, _) => k as usize,
+    }
 }
 
 /// Segments that the file names: all of them where their number is stated.

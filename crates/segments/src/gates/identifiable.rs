@@ -1,7 +1,7 @@
 //! Whether it can be said of a customer in which segment they are: by a rule that people can read, and by inputs that are there.
 
 use arrow::array::Array;
-use tessera_spec::{GateSyntax, Limit};
+use tessera_spec::{GateSyntax, Limit, share};
 
 use crate::assignment::AssignedBy;
 use crate::customers::ColumnKind;
@@ -80,7 +80,8 @@ fn coverage(judged: &Judged<'_>) -> Result<Option<Quality>, SegmentError> {
         return Ok(None);
     }
     let limit = MIN_COVERAGE.of(judged.criteria);
-    let mut shares: Vec<(f64, &str)> = Vec::new();
+    let all = customers.len() as u64;
+    let mut known: Vec<(u64, &str)> = Vec::new();
     for (name, kind) in customers.features() {
         if !judged.reads.contains(name) {
             continue;
@@ -103,16 +104,17 @@ fn coverage(judged: &Judged<'_>) -> Result<Option<Quality>, SegmentError> {
         let missing = missing
             .filter(|(row, is_missing)| **is_missing && !is_stated(*row))
             .count();
-        shares.push((1.0 - missing as f64 / customers.len() as f64, name));
+        known.push((all - missing as u64, name));
     }
-    shares.sort_by(|a, b| a.0.total_cmp(&b.0).then_with(|| a.1.cmp(b.1)));
-    let Some(&(least, _)) = shares.first() else {
+    known.sort_unstable();
+    let Some(&(least, _)) = known.first() else {
         return Ok(None);
     };
-    let below: Vec<String> = shares
+    let share = |known: u64| known as f64 / all as f64;
+    let below: Vec<String> = known
         .iter()
-        .filter(|(share, _)| *share < limit)
-        .map(|(share, name)| format!("`{name}` {}", percent(*share)))
+        .filter(|(known, _)| share::is_less(*known, all, limit))
+        .map(|(known, name)| format!("`{name}` {}", percent(share(*known))))
         .collect();
     let reason = (!below.is_empty()).then(|| {
         format!(
@@ -124,7 +126,7 @@ fn coverage(judged: &Judged<'_>) -> Result<Option<Quality>, SegmentError> {
         "",
         NAME,
         "input_coverage",
-        (least, Threshold::at_least(limit)),
+        (share(least), Threshold::at_least(limit)),
         reason,
     );
     Ok(Some(row))

@@ -48,7 +48,7 @@ pub(super) static GATE: Gate = Gate {
         Measure::new(
             "kept_share",
             &["min_kept"],
-            "customers of the previous version who are in the segment still",
+            "customers of the previous version who are in the segment still; also of a segment that nobody is in now",
         ),
         Measure::new(
             "mix_psi",
@@ -62,7 +62,7 @@ pub(super) static GATE: Gate = Gate {
 
 fn judge(judged: &Judged<'_>) -> Result<Vec<Quality>, SegmentError> {
     let (max_psi, min_kept) = (MAX_PSI.of(judged.criteria), MIN_KEPT.of(judged.criteria));
-    let (psi, psi_critical, kept) = match judged.since {
+    let (psi, psi_critical, kept, emptied) = match judged.since {
         Since::Unknown(reason) => {
             let row = Quality::not_computed("", NAME, "mix_psi", reason.clone());
             return Ok(vec![row]);
@@ -71,7 +71,8 @@ fn judge(judged: &Judged<'_>) -> Result<Vec<Quality>, SegmentError> {
             psi,
             psi_critical,
             kept,
-        } => (*psi, *psi_critical, kept),
+            emptied,
+        } => (*psi, *psi_critical, kept, emptied),
     };
     let mut rows = Vec::new();
     if let Some(psi) = psi {
@@ -91,26 +92,33 @@ fn judge(judged: &Judged<'_>) -> Result<Vec<Quality>, SegmentError> {
     }
     rows.extend(each(judged.assignment, move |place, segment| {
         let share = kept.get(place).copied().flatten()?;
-        let below = min_kept.filter(|limit| share < *limit);
-        let reason = below.map(|limit| {
-            format!(
-                "{} of its customers of the previous version are in it still; {} would pass",
-                percent(share),
-                percent(limit)
-            )
-        });
-        Some(Quality {
-            segment: segment.to_owned(),
-            criterion: NAME,
-            metric: "kept_share".to_owned(),
-            value: Some(share),
-            threshold: min_kept.map(Threshold::at_least),
-            status: match reason {
-                Some(_) => QualityStatus::Flagged,
-                None => QualityStatus::Ok,
-            },
-            reason,
-        })
+        Some(kept_share(segment, share, min_kept))
     }));
+    // Nobody of theirs is in them still.
+    let emptied = emptied.iter();
+    rows.extend(emptied.map(|segment| kept_share(segment, 0.0, min_kept)));
     Ok(rows)
+}
+
+fn kept_share(segment: &str, share: f64, min_kept: Option<f64>) -> Quality {
+    let below = min_kept.filter(|limit| share < *limit);
+    let reason = below.map(|limit| {
+        format!(
+            "{} of its customers of the previous version are in it still; {} would pass",
+            percent(share),
+            percent(limit)
+        )
+    });
+    Quality {
+        segment: segment.to_owned(),
+        criterion: NAME,
+        metric: "kept_share".to_owned(),
+        value: Some(share),
+        threshold: min_kept.map(Threshold::at_least),
+        status: match reason {
+            Some(_) => QualityStatus::Flagged,
+            None => QualityStatus::Ok,
+        },
+        reason,
+    }
 }

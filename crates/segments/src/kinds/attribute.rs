@@ -3,7 +3,10 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
-use tessera_spec::pipeline::{At, Learns, Refit, Scheme, SchemeInput, SchemeKind, SchemeSettings};
+use serde_json::{Value, json};
+use tessera_spec::pipeline::{
+    At, Learns, LifecycleLimits, Naming, Refit, Scheme, SchemeInput, SchemeKind, SchemeSettings,
+};
 use tessera_spec::reader::Reader;
 use tessera_spec::{Key, KeyValue, SchemeSyntax, share};
 
@@ -11,7 +14,7 @@ use crate::assignment::{AssignedBy, Assignment, Extra, Reasons, Warning};
 use crate::customers::{Customers, Labels};
 use crate::error::SegmentError;
 use crate::fit::Fit;
-use crate::kind::{Kind, Learning, Nearest, declared, settings};
+use crate::kind::{Kind, Learning, Nearest, Vacant, declared, never_too_few, settings};
 use crate::label_targets::{Target, assign_by_label, is_blank};
 use crate::parameter::Parameter;
 use crate::quality::{Quality, Threshold};
@@ -72,9 +75,29 @@ pub(super) static KIND: Kind = Kind {
         form: FORM,
         files: &["crates/segments/src/kinds/attribute.rs"],
         restore: Fit::restored::<CommonLabels>,
+        too_few: never_too_few,
         apply,
     }),
+    vacant,
 };
+
+/// Any value may be one that customers had; the names of missing and rare values are stated.
+fn vacant(scheme: &Scheme, _: &LifecycleLimits, segment: &str) -> Option<Vacant> {
+    let config: &AttributeScheme = scheme.kind.of()?;
+    Some(match segment {
+        _ if segment == config.missing => Vacant::Stated(missing_words(config)),
+        _ if segment == config.other && config.min_share > 0.0 => {
+            Vacant::Stated(target(config, segment, true).rule)
+        }
+        _ if is_blank(segment) => return None,
+        _ => Vacant::Label(target(config, segment, false).rule),
+    })
+}
+
+/// Rule and reason of customers without a value.
+fn missing_words(config: &AttributeScheme) -> String {
+    format!("{} is missing", config.by.value)
+}
 
 /// `kind = "attribute"`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -92,6 +115,11 @@ pub struct AttributeScheme {
 impl SchemeSettings for AttributeScheme {
     fn inputs(&self) -> Vec<SchemeInput<'_>> {
         vec![SchemeInput::label(&self.by)]
+    }
+
+    fn learned_by(&self) -> Option<Value> {
+        // What the segments of rare and of missing values are called decides nothing about which are rare.
+        Some(json!([self.by, self.min_share]))
     }
 
     fn learns(&self) -> Learns {
@@ -112,15 +140,30 @@ fn read(table: &Reader<'_>) -> Option<SchemeKind> {
     Some(SchemeKind::new(KIND.syntax.name, settings))
 }
 
-/// The segment of each label that occurred.
+/// The segment of each label that occurred, by the names of then.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 struct CommonLabels {
     /// Segment by label.
     segments: BTreeMap<String, String>,
-    /// Segment of labels that did not occur.
+    /// Segment of rare labels.
     other: String,
     /// Segment of customers without a label.
     missing: String,
+    /// Whether a label that is called as the segment of rare ones is none of them.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    other_is_common: bool,
+}
+
+impl CommonLabels {
+    /// Whether a label was rare, also by the name that it had then, or did not occur.
+    fn is_rare(&self, label: &str, naming: &Naming) -> bool {
+        let is_common = |label: &str| match self.segments.get(label) {
+            Some(segment) if label == self.other => *segment != self.other || self.other_is_common,
+            Some(segment) => *segment != self.other,
+            None => false,
+        };
+        !is_common(label) && !naming.was(label).is_some_and(is_common)
+    }
 }
 
 fn assign(
@@ -133,11 +176,7 @@ fn assign(
     let labels = customers.labels(by)?;
     let counts = labels.counts();
     let rare = |code: usize| match extra.learned.and_then(Fit::get::<CommonLabels>) {
-        // A label that was not there at the fit counts as rare.
-        Some(known) => known
-            .segments
-            .get(labels.values()[code].as_ref())
-            .is_none_or(|segment| *segment == known.other),
+        Some(known) => known.is_rare(&labels.values()[code], &scheme.naming),
         None => share::is_less(counts[code], customers.len() as u64, config.min_share),
     };
     let named = || (0..counts.len()).filter(|code| !is_blank(&labels.values()[*code]));
@@ -149,11 +188,10 @@ fn assign(
             limit: MOST_SEGMENTS,
         });
     }
-    let words = format!("{by} is missing");
     let missing = Target {
         segment: config.missing.clone(),
-        rule: words.clone(),
-        reason: words,
+        rule: missing_words(config),
+        reason: missing_words(config),
     };
     let assigned = assign_by_label(
         name,
@@ -170,12 +208,15 @@ fn assign(
         segments: named().map(segment_of_label).collect(),
         other: config.other.clone(),
         missing: config.missing.clone(),
+        other_is_common: named().any(|code| *labels.values()[code] == *config.other && !rare(code)),
     };
-    // Where no label is too rare, every label is a segment, whatever the customers.
-    let learned = match (config.min_share > 0.0, extra.learned) {
-        (true, Some(learned)) => learned.clone(),
-        (true, None) => Fit::new(FORM, common()),
-        (false, _) => Fit::default(),
+    let learned = match extra.learned {
+        // Where no label is too rare, every label is a segment, whatever the customers.
+        _ if config.min_share == 0.0 => Fit::default(),
+        Some(learned) => learned.clone(),
+        // Of nobody there is nothing to learn: the next run does.
+        None if named().next().is_none() => Fit::default(),
+        None => Fit::new(FORM, common()),
     };
     let shared = shared(config, &labels, &counts, rare);
     let number = |of: &str, value| Parameter::number(KIND.syntax.name, of, value);
@@ -270,11 +311,10 @@ fn apply(
     let config: &AttributeScheme = settings(&KIND, scheme)?;
     let known: &CommonLabels = learned.learned(&KIND)?;
     let labels = customers.labels(&config.by.value)?;
-    let segment = |row| match labels.get(row) {
-        Some(label) if !label.trim().is_empty() => {
-            known.segments.get(label).unwrap_or(&known.other).as_str()
-        }
-        _ => known.missing.as_str(),
+    let segment = |row| match labels.get(row).filter(|label| !is_blank(label)) {
+        Some(label) if known.is_rare(label, &scheme.naming) => config.other.as_str(),
+        Some(label) => label,
+        None => config.missing.as_str(),
     };
     Ok(Assignment::by_names(
         &scheme.name.value,

@@ -17,7 +17,7 @@ use crate::clusters::{self, Clustering, Clusters, Learned};
 use crate::customers::Customers;
 use crate::error::SegmentError;
 use crate::fit::Fit;
-use crate::kind::{Kind, Learning, Nearest, declared, settings};
+use crate::kind::{Kind, Learning, Nearest, declared, none_vacant, settings};
 
 const K: Key = Key::required(
     "k",
@@ -71,8 +71,13 @@ pub(super) static KIND: Kind = Kind {
             "crates/segments/src/kinds/hierarchical.rs",
         ],
         restore: Fit::restored::<Clusters>,
+        too_few: |scheme, fit| {
+            let config: &HierarchicalScheme = scheme.kind.of()?;
+            clusters::too_few(fit, keys::fewest(KChoice::Fixed(config.k)))
+        },
         apply: clusters::apply,
     }),
+    vacant: none_vacant,
 };
 
 /// `kind = "hierarchical"`.

@@ -17,7 +17,7 @@ use crate::clusters::{self, Clustering, Clusters, Learned};
 use crate::customers::Customers;
 use crate::error::SegmentError;
 use crate::fit::Fit;
-use crate::kind::{Kind, Learning, Nearest, declared, settings};
+use crate::kind::{Kind, Learning, Nearest, declared, none_vacant, settings};
 
 const RESTARTS: Key = Key::optional(
     "restarts",
@@ -74,8 +74,13 @@ pub(super) static KIND: Kind = Kind {
             "crates/segments/src/kinds/kmeans.rs",
         ],
         restore: Fit::restored::<Clusters>,
+        too_few: |scheme, fit| {
+            let config: &KmeansScheme = scheme.kind.of()?;
+            clusters::too_few(fit, keys::fewest(config.k))
+        },
         apply: clusters::apply,
     }),
+    vacant: none_vacant,
 };
 
 /// `kind = "kmeans"`.

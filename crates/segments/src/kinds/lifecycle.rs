@@ -11,7 +11,7 @@ use crate::assignment::{AssignedBy, Assignment, Extra, Reasons};
 use crate::customers::{Customers, Numeric};
 use crate::error::SegmentError;
 use crate::fit::Fit;
-use crate::kind::{Kind, Nearest, declared};
+use crate::kind::{Kind, Nearest, Vacant, declared};
 use crate::label_targets::{Target, assign_by_label};
 use crate::parameter::Parameter;
 use crate::wording::write_number;
@@ -43,7 +43,27 @@ pub(super) static KIND: Kind = Kind {
     declared: declared::<LifecycleScheme>,
     assign,
     learning: None,
+    vacant: |_, limits, segment| {
+        let known = LifecycleScheme {}.segments(limits)?;
+        let rule = || match segment {
+            NO_STAGE => NO_STAGE_WORDS.to_owned(),
+            stage => words(stage),
+        };
+        known
+            .iter()
+            .any(|name| name == segment)
+            .then(|| Vacant::Stated(rule()))
+    },
 };
+
+/// Rule and reason of customers without a stage.
+const NO_STAGE_WORDS: &str =
+    "no lifecycle stage: no activity up to this date, or too little to tell";
+
+/// Rule and reason of a stage.
+fn words(stage: &str) -> String {
+    format!("lifecycle stage is {stage}")
+}
 
 /// `kind = "lifecycle"`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -79,19 +99,15 @@ fn assign(
 ) -> Result<Assignment, SegmentError> {
     let name = scheme.name.value.as_str();
     let labels = customers.labels(STAGE)?;
-    let words = "no lifecycle stage: no activity up to this date, or too little to tell".to_owned();
     let missing = Target {
         segment: NO_STAGE.to_owned(),
-        rule: words.clone(),
-        reason: words,
+        rule: NO_STAGE_WORDS.to_owned(),
+        reason: NO_STAGE_WORDS.to_owned(),
     };
-    let target = |_, stage: &str| {
-        let words = format!("lifecycle stage is {stage}");
-        Target {
-            segment: stage.to_owned(),
-            rule: words.clone(),
-            reason: words,
-        }
+    let target = |_, stage: &str| Target {
+        segment: stage.to_owned(),
+        rule: words(stage),
+        reason: words(stage),
     };
     let assigned = assign_by_label(name, &labels, target, missing);
     Ok(Assignment {

@@ -1,25 +1,28 @@
 //! `kind = "quantile"`: tiers by cumulative share of customers, highest first.
 
+mod borders;
+
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::sync::Arc;
 
 use schemars::{Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 use tessera_spec::diagnostic::Diagnostic;
-use tessera_spec::pipeline::{
-    At, Learns, Refit, Scheme, SchemeInput, SchemeKind, SchemeSettings, TierLimits,
-};
+use tessera_spec::pipeline::{At, Learns, Refit, Scheme, SchemeInput, SchemeKind, SchemeSettings};
 use tessera_spec::reader::Reader;
 use tessera_spec::shown::grouped;
 use tessera_spec::{Key, KeyValue, SchemeSyntax};
 
-use crate::assignment::{AssignedBy, Assignment, Extra, Reasons, SegmentInfo, Warning};
+pub use borders::{WithinLimits, within_limits};
+
+use crate::assignment::{AssignedBy, Assignment, Extra, Reasons, SegmentInfo, Warning, WhyEmpty};
 use crate::cells::{Axis, Cells};
 use crate::customers::Customers;
 use crate::error::SegmentError;
 use crate::fit::Fit;
-use crate::kind::{Kind, Learning, Nearest, declared, settings};
+use crate::kind::{Kind, Learning, Nearest, Vacant, declared, never_too_few, settings};
 use crate::parameter::Parameter;
 use crate::rank::Ranking;
 use crate::rfm::Closed;
@@ -85,9 +88,20 @@ pub(super) static KIND: Kind = Kind {
             "crates/segments/src/kinds/quantile.rs",
         ],
         restore: Fit::restored::<Tiers>,
+        too_few: never_too_few,
         apply,
     }),
+    vacant: |scheme, _, segment| {
+        let config: &QuantileScheme = scheme.kind.of()?;
+        let is_missing = segment == config.missing;
+        is_missing.then(|| Vacant::Stated(missing_words(config)))
+    },
 };
+
+/// Rule and reason of customers without the number.
+fn missing_words(config: &QuantileScheme) -> String {
+    format!("{} is missing", config.by.value)
+}
 
 /// `kind = "quantile"`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -107,6 +121,12 @@ impl SchemeSettings for QuantileScheme {
 
     fn learns(&self) -> Learns {
         Learns::Again
+    }
+
+    fn learned_by(&self) -> Option<Value> {
+        // What tiers are called decides nothing about where they begin.
+        let shares: Vec<f64> = self.tiers.iter().map(|(_, share)| *share).collect();
+        Some(json!([self.by, shares]))
     }
 
     fn declared(&self) -> Option<Vec<&str>> {
@@ -213,14 +233,15 @@ fn assign(
     let (name, by) = (scheme.name.value.as_str(), config.by.value.as_str());
     let ranking = Ranking::new(customers.numeric(by)?.values());
     let known = extra.learned.and_then(Fit::get::<Tiers>);
+    let known = known.map(|known| (known, known.begins(&config.tiers)));
     let mut tier_of = vec![NO_TIER; customers.len()];
     let mut rank_of = vec![NO_RANK; customers.len()];
     let mut lowest: Vec<Option<f64>> = vec![None; config.tiers.len()];
     for tie in ranking.ties() {
         let above = ranking.len() - tie.end;
         let value = ranking.values()[tie.start];
-        let tier = match known {
-            Some(known) => known_tier(config, known, value),
+        let tier = match &known {
+            Some((_, begins)) => tier_of_value(begins, value),
             None => tier_at(&config.tiers, 2 * above + tie.len(), 2 * ranking.len()),
         };
         // Ties rise, so the first one seen of a tier is its lowest.
@@ -230,14 +251,18 @@ fn assign(
             rank_of[row as usize] = above as u32 + 1;
         }
     }
-    let learned = known.cloned().unwrap_or_else(|| learned(config, &lowest));
-    if known.is_some() {
-        let begins = |tier: &(String, f64)| {
-            let known = learned.lowest.iter().find(|known| known.1 == tier.0);
-            known.map(|known| known.0)
-        };
-        lowest = config.tiers.iter().map(begins).collect();
-    }
+    let fit = match &known {
+        Some((known, begins)) => {
+            lowest = vec![None; config.tiers.len()];
+            begins
+                .iter()
+                .for_each(|(begin, tier)| lowest[*tier] = Some(*begin));
+            Fit::new(FORM, (*known).clone())
+        }
+        // Of nobody there is nothing to learn: the next run does.
+        None if ranking.len() == 0 => Fit::default(),
+        None => Fit::new(FORM, learned(config, &lowest)),
+    };
 
     let mut segments: Vec<SegmentInfo> = Vec::new();
     let tiers = lowest.iter().enumerate();
@@ -251,12 +276,7 @@ fn assign(
         .map(|((tier, _), words)| place(name, tier, words, &mut segments))
         .collect();
     let missing = match ranking.len() < customers.len() {
-        true => place(
-            name,
-            &config.missing,
-            &format!("{by} is missing"),
-            &mut segments,
-        ),
+        true => place(name, &config.missing, &missing_words(config), &mut segments),
         false => 0,
     };
     let segment_of = tier_of
@@ -273,48 +293,62 @@ fn assign(
         held: BTreeMap::new(),
         columns: Vec::new(),
         parameters: parameters(config, &lowest, &ranking),
-        warnings: warnings(config, &lowest, &ranking),
+        warnings: warnings(config, &lowest, &ranking, known.is_some()),
         quality: Vec::new(),
-        fit: Fit::new(FORM, learned),
+        fit,
     })
 }
 
 /// Tiers by their lowest value.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Tiers {
-    /// The lowest value of each tier that has customers, highest first, and the tier's segment.
+    /// The lowest value of each tier that has customers, highest first, and what the tier was called.
     pub lowest: Vec<(f64, String)>,
-    /// Segment of customers without the number.
+    /// What the segment of customers without the number was called.
     pub missing: String,
+    /// The place of each of these among the tiers of the scheme, where not every tier has customers: names may change.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    places: Vec<u32>,
 }
 
 impl Tiers {
-    /// The segment of a value; below all tiers it is the lowest one.
-    pub(crate) fn segment(&self, value: f64) -> &str {
-        if value.is_nan() {
-            return &self.missing;
-        }
-        let found = self.lowest.iter().find(|(lowest, _)| value >= *lowest);
-        found
-            .or(self.lowest.last())
-            .map_or(&self.missing, |tier| &tier.1)
+    /// Where tiers begin, highest first, with the place of each among the tiers of the scheme, whatever they are called now.
+    fn begins(&self, tiers: &[(String, f64)]) -> Vec<(f64, usize)> {
+        let place = |index: usize, name: &String| match self.places.get(index) {
+            Some(place) => Some(*place as usize),
+            None if self.lowest.len() == tiers.len() => Some(index),
+            None => tiers.iter().position(|(tier, _)| tier == name),
+        };
+        let lowest = self.lowest.iter().enumerate();
+        let begins = lowest.filter_map(|(index, (lowest, name))| {
+            let place = place(index, name).filter(|place| *place < tiers.len())?;
+            Some((*lowest, place))
+        });
+        begins.collect()
     }
+}
+
+/// The place of the tier of a value; below all tiers it is the last that has customers.
+fn tier_of_value(begins: &[(f64, usize)], value: f64) -> usize {
+    let found = begins.iter().find(|(lowest, _)| value >= *lowest);
+    found.or(begins.last()).map_or(0, |(_, place)| *place)
 }
 
 /// The tiers between their lowest values, the lowest tier below all of them.
 fn limits(scheme: &Scheme, fit: &Fit) -> Result<Option<Cells>, SegmentError> {
     let config: &QuantileScheme = settings(&KIND, scheme)?;
-    let tiers = fit.get::<Tiers>().filter(|tiers| !tiers.lowest.is_empty());
-    Ok(tiers.map(|tiers| {
-        let rising = tiers.lowest.iter().rev();
+    let begins = fit.get::<Tiers>().map(|tiers| tiers.begins(&config.tiers));
+    let begins = begins.filter(|begins| !begins.is_empty());
+    Ok(begins.map(|begins| {
+        let rising = begins.iter().rev();
         Cells {
             axes: vec![Axis {
                 column: config.by.value.clone(),
                 limits: rising.clone().skip(1).map(|tier| tier.0).collect(),
                 closed: Closed::Left,
             }],
-            segments: rising.map(|tier| tier.1.clone()).collect(),
-            cells: (0..tiers.lowest.len() as u32).collect(),
+            segments: rising.map(|tier| config.tiers[tier.1].0.clone()).collect(),
+            cells: (0..begins.len() as u32).collect(),
         }
     }))
 }
@@ -328,8 +362,12 @@ fn apply(
 ) -> Result<Assignment, SegmentError> {
     let config: &QuantileScheme = settings(&KIND, scheme)?;
     let tiers: &Tiers = learned.learned(&KIND)?;
+    let begins = tiers.begins(&config.tiers);
     let values = customers.numeric(&config.by.value)?;
-    let segment = |value: &f64| tiers.segment(*value);
+    let segment = |value: &f64| match value.is_nan() {
+        true => config.missing.as_str(),
+        false => config.tiers[tier_of_value(&begins, *value)].0.as_str(),
+    };
     Ok(Assignment::by_names(
         &scheme.name.value,
         KIND.syntax.name,
@@ -339,20 +377,18 @@ fn apply(
 
 /// The tiers by their lowest values.
 fn learned(config: &QuantileScheme, lowest: &[Option<f64>]) -> Tiers {
-    let tiers = config.tiers.iter().zip(lowest);
-    Tiers {
-        lowest: tiers
-            .filter_map(|((tier, _), lowest)| Some(((*lowest)?, tier.clone())))
-            .collect(),
-        missing: config.missing.clone(),
+    let tiers = config.tiers.iter().zip(lowest).enumerate();
+    let (lowest, mut places): (Vec<_>, Vec<u32>) = tiers
+        .filter_map(|(place, ((tier, _), lowest))| Some((((*lowest)?, tier.clone()), place as u32)))
+        .unzip();
+    if places.len() == config.tiers.len() {
+        places.clear();
     }
-}
-
-/// The tier of a value by tiers that were fitted before; the last one where they do not name it.
-fn known_tier(config: &QuantileScheme, known: &Tiers, value: f64) -> usize {
-    let segment = known.segment(value);
-    let found = config.tiers.iter().position(|(tier, _)| tier == segment);
-    found.unwrap_or(config.tiers.len() - 1)
+    Tiers {
+        lowest,
+        missing: config.missing.clone(),
+        places,
+    }
 }
 
 /// The first tier whose share reaches the doubled rank; the last one always does.
@@ -362,83 +398,6 @@ fn tier_at(tiers: &[(String, f64)], doubled_rank: usize, doubled_all: usize) -> 
         .iter()
         .position(|(_, share)| reaches(*share))
         .unwrap_or(tiers.len() - 1)
-}
-
-/// A customer whom limits put into another segment than the rank alone.
-#[derive(Debug, Clone, PartialEq)]
-pub struct WithinLimits {
-    /// The row of the table of customers.
-    pub row: u32,
-    /// The tier or segment.
-    pub tier: String,
-    /// Why, without what the rank alone would give.
-    pub reason: String,
-}
-
-/// The customers whom limits keep above or below the border of a tier. `tier_before` is the tier of the customer in a row in the
-/// previous version; who was in none has the tier of the rank.
-///
-/// # Errors
-/// The number is not a column of the customers.
-pub fn within_limits(
-    config: &QuantileScheme,
-    limits: &BTreeMap<String, TierLimits>,
-    customers: &Customers,
-    tier_before: impl Fn(usize) -> Option<usize>,
-) -> Result<Vec<WithinLimits>, SegmentError> {
-    let ranking = Ranking::new(customers.numeric(&config.by.value)?.values());
-    let (count, mut found) = (ranking.len(), Vec::new());
-    // The share of every border, by the tier before.
-    let share_of = |before: usize| {
-        let share = move |(tier, (name, share)): (usize, &(String, f64))| {
-            let limits = limits.get(name);
-            let limit = limits.and_then(|limits| {
-                let limit = if before <= tier {
-                    &limits.exit
-                } else {
-                    &limits.enter
-                };
-                limit.as_ref().map(|limit| limit.value)
-            });
-            (name.clone(), limit.unwrap_or(*share))
-        };
-        config.tiers.iter().enumerate().map(share).collect()
-    };
-    let shares: Vec<Vec<(String, f64)>> = (0..config.tiers.len()).map(share_of).collect();
-    for tie in ranking.ties() {
-        let above = count - tie.end;
-        let (doubled_rank, doubled_all) = (2 * above + tie.len(), 2 * count);
-        let own = tier_at(&config.tiers, doubled_rank, doubled_all);
-        for &row in &ranking.rows()[tie] {
-            let Some(shares) = tier_before(row as usize).and_then(|tier| shares.get(tier)) else {
-                continue;
-            };
-            let tier = tier_at(shares, doubled_rank, doubled_all);
-            if tier == own {
-                continue;
-            }
-            // The border that decides is that of the higher one of the two tiers.
-            let (border, does) = match tier < own {
-                true => (tier, "leaves"),
-                false => (own, "enters"),
-            };
-            let reason = format!(
-                "by its limits in `{}` (rank {} of {}): {does} `{}` at the top {} by {}",
-                shares[tier].0,
-                grouped(above as u64 + 1),
-                grouped(count as u64),
-                shares[border].0,
-                percent(shares[border].1),
-                config.by.value
-            );
-            found.push(WithinLimits {
-                row,
-                tier: shares[tier].0.clone(),
-                reason,
-            });
-        }
-    }
-    Ok(found)
 }
 
 /// Index of the segment with that name, appended where it is new.
@@ -530,18 +489,43 @@ fn parameters(
     rows
 }
 
-fn warnings(config: &QuantileScheme, lowest: &[Option<f64>], ranking: &Ranking) -> Vec<Warning> {
-    let empty = config
-        .tiers
-        .iter()
-        .zip(lowest)
-        .filter(|(_, lowest)| lowest.is_none());
-    let tiers: Vec<String> = empty.map(|((tier, _), _)| tier.clone()).collect();
-    if tiers.is_empty() || ranking.len() < config.tiers.len() {
-        Vec::new()
-    } else {
-        vec![Warning::EmptyTiers { tiers }]
+fn warnings(
+    config: &QuantileScheme,
+    lowest: &[Option<f64>],
+    ranking: &Ranking,
+    is_applied: bool,
+) -> Vec<Warning> {
+    if ranking.len() < config.tiers.len() {
+        return Vec::new();
     }
+    let all = ranking.len();
+    // As if all values differed.
+    let is_reached = |tier: usize| {
+        let mut ranks = (0..all).map(|above| tier_at(&config.tiers, 2 * above + 1, 2 * all));
+        ranks.any(|reached| reached == tier)
+    };
+    let why = |tier: usize| match is_applied {
+        true => WhyEmpty::Fit,
+        false if is_reached(tier) => WhyEmpty::Ties,
+        false => WhyEmpty::Share {
+            customers: all as u64,
+        },
+    };
+    let mut found: Vec<(WhyEmpty, Vec<String>)> = Vec::new();
+    for (tier, (name, _)) in config.tiers.iter().enumerate() {
+        if lowest[tier].is_some() {
+            continue;
+        }
+        let why = why(tier);
+        match found.iter_mut().find(|(known, _)| *known == why) {
+            Some((_, tiers)) => tiers.push(name.clone()),
+            None => found.push((why, vec![name.clone()])),
+        }
+    }
+    let found = found.into_iter();
+    found
+        .map(|(why, tiers)| Warning::EmptyTiers { tiers, why })
+        .collect()
 }
 
 #[cfg(test)]
@@ -549,12 +533,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn tiers_take_values_between_and_below_those_they_were_learned_from() {
+    fn tiers_take_values_between_and_below_those_they_were_learned_from_whatever_they_are_called() {
         let tiers = Tiers {
             lowest: vec![(100.0, "top".to_owned()), (10.0, "rest".to_owned())],
             missing: "unknown".to_owned(),
+            places: vec![0, 2],
         };
-        let found = [250.0, 100.0, 99.0, 1.0, f64::NAN].map(|value| tiers.segment(value));
-        assert_eq!(found, ["top", "top", "rest", "rest", "unknown"]);
+        let called = ["best", "none", "others"].map(|name| (name.to_owned(), 1.0));
+        let begins = tiers.begins(&called);
+        let found = [250.0, 100.0, 99.0, 1.0].map(|value| tier_of_value(&begins, value));
+        assert_eq!(found, [0, 0, 2, 2]);
+        let stored = r#"{"lowest": [[100.0, "top"], [10.0, "rest"]], "missing": "unknown"}"#;
+        let stored: Tiers = serde_json::from_str(stored).unwrap();
+        assert_eq!(stored.begins(&called[..2]), [(100.0, 0), (10.0, 1)]);
     }
 }

@@ -1,5 +1,6 @@
 //! `kind = "rfm_grid"`: scores for recency, frequency and monetary value, then a grid of named cells.
 
+mod cells;
 mod keys;
 mod margin;
 
@@ -7,25 +8,24 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::sync::Arc;
 
-use arrow::array::{Array as _, Float64Array, Int64Array, StringArray};
+use arrow::array::Array as _;
 use rayon::prelude::*;
 use tessera_spec::pipeline::{Refit, Scheme, SchemeKind};
 
-use crate::assignment::{
-    AssignedBy, Assignment, Extra, ExtraColumn, Reasons, SegmentInfo, Warning,
-};
+use crate::assignment::{AssignedBy, Assignment, Extra, Reasons, SegmentInfo, Warning};
 use crate::cells::{Axis, Cells};
 use crate::customers::Customers;
 use crate::edges::{CLOSED, DIMENSIONS, FrozenEdges, MODEL, check_edges, edges_of_bins};
 use crate::error::SegmentError;
 use crate::fit::Fit;
-use crate::grid::{CellMap, OTHERS, grid_name, grid_words, lint};
-use crate::kind::{Kind, Learning, Nearest, declared, settings};
+use crate::grid::{CellMap, OTHERS, grid_name, lint};
+use crate::kind::{Kind, Learning, Nearest, Vacant, declared, never_too_few, settings};
 use crate::parameter::Parameter;
 use crate::rank::Ranking;
-use crate::rfm::{CODE_WEIGHTS, Closed, NOT_SCORED, RFM_ENDINGS, RfmGrid, ScoreMethod};
+use crate::rfm::{Closed, NOT_SCORED, RfmGrid, ScoreMethod};
 use crate::rule_reasons::write_cell;
-use crate::score::{Good, NO_SCORE, by_edges, midrank, quantile_edges};
+use crate::score::{Good, by_edges, midrank, quantile_edges};
+use cells::{GridCells, missing_words};
 
 pub use margin::within_margin;
 
@@ -36,7 +36,7 @@ pub(super) static KIND: Kind = Kind {
     syntax: keys::SYNTAX,
     docs: "Decides: each of the three features becomes a score from 1 to k (5 by default), higher is better, small recency is good. \
            Methods: `midrank` (mid-distribution rank), `quantile` (type-7 quantiles of this run, optionally shifted, closed left or \
-           right), `threshold` (edges as given, right-closed), `frozen` (edges of an earlier version; the first run computes them). \
+           right), `threshold` (edges as given, right-closed), `frozen` (edges of an earlier version; the first run computes them, and `quality` says where features or sources changed since). \
            Equal values always get equal scores. The grid then names the cell.\n\
            Missing values: a customer with one of the three missing is `Not Scored` and is left out of ranks and edges.\n\
            Publishes: `<scheme>_score` (the digits R, F, M), `<scheme>_r`, `<scheme>_f` and `<scheme>_m` (each alone), `<scheme>_weighted` where weights are set, and in `models` the method, \
@@ -56,8 +56,14 @@ pub(super) static KIND: Kind = Kind {
             "crates/segments/src/kinds/rfm_grid",
         ],
         restore: Fit::restored::<FrozenEdges>,
+        too_few: never_too_few,
         apply,
     }),
+    vacant: |scheme, _, segment| {
+        let config: &RfmGrid = scheme.kind.of()?;
+        let is_missing = segment == NOT_SCORED;
+        is_missing.then(|| Vacant::Stated(missing_words(config)))
+    },
 };
 
 /// Scores of the three dimensions, per customer, and the edges they were cut at.
@@ -95,7 +101,7 @@ fn assign(
         .zip(map.rules())
         .map(|(segment, rule)| SegmentInfo::new(name, segment, Some(rule.clone())))
         .collect();
-    let not_scored = cells.not_scored(&codes, name, &mut segments);
+    let not_scored = cells.not_scored(&codes, (name, config), &mut segments);
     let segment_of: Vec<u32> = codes
         .iter()
         .map(|&code| cells.segment(code).map_or(not_scored, |index| index as u32))
@@ -221,7 +227,7 @@ fn reasons(
             let sign = ["R", "F", "M"][place];
             // Writing to a String cannot fail.
             let _ = write!(to, "{sign}{digit} ({} ", names[place]);
-            write_cell(&values[place], row, None, to);
+            write_cell(&values[place], row, &[], to);
             to.push_str(") ");
         }
         to.push_str(&texts[code]);
@@ -357,132 +363,6 @@ fn edges_of(config: &RfmGrid, edges: [Vec<f64>; 3], closed: Closed) -> FrozenEdg
         edges,
         closed,
         features: features(config).map(str::to_owned),
-    }
-}
-
-/// The cells of the grid by code: the index of the cell, or one past the last for a customer without scores.
-struct GridCells {
-    scores: [u8; 3],
-    words: &'static str,
-    features: String,
-    segments: Vec<u16>,
-}
-
-impl GridCells {
-    fn new(config: &RfmGrid, map: &CellMap) -> Self {
-        let scores = [map.scores(); 3];
-        let [r, f, m] = features(config);
-        let mut cells = Self {
-            scores,
-            words: grid_words(&config.grid.value),
-            features: format!("{r}, {f} or {m}"),
-            segments: Vec::new(),
-        };
-        // Every cell of the map has a segment; zero is never reached.
-        cells.segments = (0..cells.count())
-            .map(|code| cells.digits(code))
-            .map(|[r, f, m]| map.segment(r, f, m).unwrap_or(0) as u16)
-            .collect();
-        cells
-    }
-
-    fn count(&self) -> u32 {
-        self.scores.iter().map(|k| u32::from(*k)).product()
-    }
-
-    fn code(&self, digits: [u8; 3]) -> u32 {
-        if digits.contains(&NO_SCORE) {
-            return self.count();
-        }
-        digits.iter().zip(self.scores).fold(0, |code, (digit, k)| {
-            code * u32::from(k) + u32::from(*digit) - 1
-        })
-    }
-
-    fn digits(&self, code: u32) -> [u8; 3] {
-        let k = u32::from(self.scores[0]);
-        [code / (k * k), code / k % k, code % k].map(|place| place as u8 + 1)
-    }
-
-    fn segment(&self, code: u32) -> Option<usize> {
-        self.segments
-            .get(code as usize)
-            .map(|segment| usize::from(*segment))
-    }
-
-    /// Index of the segment of customers without scores, appended where there are any and no segment has that name.
-    fn not_scored(&self, codes: &[u32], scheme: &str, segments: &mut Vec<SegmentInfo>) -> u32 {
-        if let Some(index) = segments
-            .iter()
-            .position(|segment| segment.name == NOT_SCORED)
-        {
-            return index as u32;
-        }
-        if codes.contains(&self.count()) {
-            segments.push(SegmentInfo::new(
-                scheme,
-                NOT_SCORED,
-                Some(format!("{} is missing", self.features)),
-            ));
-        }
-        segments.len() as u32 - 1
-    }
-
-    /// The digits of every code: `543`, or `12-4-10` where a score may have two digits.
-    fn names(&self) -> Vec<String> {
-        let join = if self.scores[0] > 9 { "-" } else { "" };
-        (0..self.count())
-            .map(|code| self.digits(code).map(|digit| digit.to_string()).join(join))
-            .collect()
-    }
-
-    /// The text that follows the scores in the reason of each cell.
-    fn endings(&self, map: &CellMap) -> Vec<String> {
-        let reason = |code| {
-            let segment: &String = &map.segments()[usize::from(self.segments[code as usize])];
-            if segment == OTHERS {
-                format!("is in no line of {}, hence {OTHERS}", self.words)
-            } else {
-                format!("is {segment} in {}", self.words)
-            }
-        };
-        (0..self.count()).map(|code: u32| reason(code)).collect()
-    }
-
-    fn columns(&self, scheme: &str, codes: &[u32], config: &RfmGrid) -> Vec<ExtraColumn> {
-        let names = self.names();
-        let scores: StringArray = codes.iter().map(|code| names.get(*code as usize)).collect();
-        let mut columns = vec![ExtraColumn {
-            name: format!("{scheme}_score"),
-            values: Arc::new(scores),
-        }];
-        for (place, ending) in RFM_ENDINGS.iter().enumerate() {
-            let digit =
-                |code: &u32| (*code < self.count()).then(|| i64::from(self.digits(*code)[place]));
-            let digits: Int64Array = codes.iter().map(digit).collect();
-            columns.push(ExtraColumn {
-                name: format!("{scheme}{ending}"),
-                values: Arc::new(digits),
-            });
-        }
-        if config.weights != CODE_WEIGHTS {
-            let weighted = |code: &u32| {
-                let digits = (*code < self.count()).then(|| self.digits(*code))?;
-                Some(
-                    digits
-                        .iter()
-                        .zip(config.weights)
-                        .map(|(digit, weight)| f64::from(*digit) * weight)
-                        .sum(),
-                )
-            };
-            let values: Float64Array = codes.iter().map(weighted).collect();
-            columns.push(ExtraColumn {
-                name: format!("{scheme}_weighted"),
-                values: Arc::new(values),
-            });
-        }
-        columns
     }
 }
 

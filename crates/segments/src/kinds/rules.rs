@@ -15,7 +15,7 @@ use crate::customers::Customers;
 use crate::error::SegmentError;
 use crate::fit::Fit;
 use crate::gates::distinguishable::MAX_OVERLAP;
-use crate::kind::{Kind, Nearest, declared, settings};
+use crate::kind::{Kind, Nearest, declared, none_vacant, settings};
 use crate::parameter::Parameter;
 use crate::quality::{Quality, Threshold};
 use crate::rule_list::{RulesScheme, SegmentRule};
@@ -67,6 +67,7 @@ pub(super) static KIND: Kind = Kind {
     declared: declared::<RulesScheme>,
     assign,
     learning: None,
+    vacant: none_vacant,
 };
 
 impl SchemeSettings for RulesScheme {

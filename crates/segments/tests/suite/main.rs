@@ -1,5 +1,6 @@
 //! Tests of the crate's public interface: published references, properties of every kind, the tables.
 
+mod borders;
 mod conformance;
 mod customer_base;
 mod documents;

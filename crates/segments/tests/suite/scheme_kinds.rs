@@ -3,7 +3,7 @@
 use arrow::array::AsArray;
 use tessera_segments::{
     Assignment, Closed, Extra, Grid, GridInterval, QuantileScheme, RfmGrid, ScoreMethod,
-    SegmentError, Warning, assign, segment_id,
+    SegmentError, Warning, WhyEmpty, assign, segment_id,
 };
 use tessera_spec::pipeline::SchemeKind;
 
@@ -124,6 +124,7 @@ fn quantile_keeps_ties_together_and_the_missing_apart() {
     assert_eq!(
         found.warnings,
         [Warning::EmptyTiers {
+            why: WhyEmpty::Ties,
             tiers: vec!["top".to_owned()]
         }]
     );

@@ -2,6 +2,7 @@
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;
+use serde_json::{Value, json};
 use tessera_spec::diagnostic::Diagnostic;
 use tessera_spec::pipeline::{
     At, Learns, LifecycleLimits, Refit, Role, SchemeColumnKind, SchemeInput, SchemeKind,
@@ -199,6 +200,12 @@ impl SchemeSettings for RfmGrid {
         ];
         let role = |(feature, role)| SchemeInput::role(feature, role);
         inputs.map(role).to_vec()
+    }
+
+    fn learned_by(&self) -> Option<Value> {
+        // The grid says what the scores are called, the weights how they are summed; the edges are the same.
+        let columns = [&self.recency, &self.frequency, &self.monetary];
+        Some(json!([columns, self.score_method, self.scores]))
     }
 
     fn learns(&self) -> Learns {

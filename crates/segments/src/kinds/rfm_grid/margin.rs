@@ -8,8 +8,8 @@ use crate::error::SegmentError;
 use crate::grid::CellMap;
 use crate::kinds::WithinLimits;
 use crate::rank::Ranking;
-use crate::rfm::RfmGrid;
-use crate::score::{Good, NO_SCORE};
+use crate::rfm::{Closed, RfmGrid, ScoreMethod};
+use crate::score::{Good, NO_SCORE, by_edges, shifted_edges};
 use crate::wording::percent;
 
 /// The lowest and the highest score of each customer whose rank is worse or better by a share of the customers.
@@ -32,6 +32,25 @@ fn reach(ranking: &Ranking, scores: &[u8], most: u8, good: Good, margin: f64) ->
     reach
 }
 
+/// The lowest and the highest score of each customer where the edges are quantiles, and these are further up or down by a share of
+/// the customers.
+fn reach_of_edges(
+    (ranking, values): (&Ranking, &[f64]),
+    scores: &[u8],
+    most: u8,
+    (closed, offset): (Closed, f64),
+    (good, margin): (Good, f64),
+) -> Vec<[u8; 2]> {
+    let at = |shift: f64| {
+        let edges = shifted_edges(ranking, most, offset, shift);
+        by_edges(values, &edges, closed, good)
+    };
+    let (up, down) = (at(margin), at(-margin));
+    let all = scores.iter().zip(up.iter().zip(&down));
+    let ends = all.map(|(own, (up, down))| [*own.min(up).min(down), *own.max(up).max(down)]);
+    ends.collect()
+}
+
 /// The customers who stay in the segment that they were in: ranks that are better or worse by so small a share of the customers
 /// would put them there. `segment_before` is the segment of the customer in a row in the previous version.
 ///
@@ -47,8 +66,18 @@ pub fn within_margin<'n>(
     let (values, rankings) = ranked(config, customers)?;
     let scored = score(config, &values, &rankings, None)?;
     let reach = [0, 1, 2].map(|index| {
-        let scores = &scored.scores[index];
-        reach(&rankings[index], scores, config.scores, good(index), margin)
+        let (scores, ranking) = (&scored.scores[index], &rankings[index]);
+        let (most, good) = (config.scores, good(index));
+        match config.score_method {
+            ScoreMethod::Quantile {
+                closed,
+                edge_offset,
+            } => {
+                let of = (ranking, values[index].as_slice());
+                reach_of_edges(of, scores, most, (closed, edge_offset), (good, margin))
+            }
+            _ => reach(ranking, scores, most, good, margin),
+        }
     });
     let mut found = Vec::new();
     for row in 0..customers.len() {
